@@ -1,0 +1,393 @@
+"""The command line: parse, call a stage, set the exit code. Heavy imports wait until a stage is called."""
+
+import click
+
+from genoloom import __version__, config
+from genoloom.cli_options import (
+    DIRECTORY,
+    FILE,
+    PREFIX,
+    logged,
+    region_option,
+    run_and_exit,
+    section_options,
+    seed_option,
+    threads_option,
+)
+
+
+def _file(flag: str, help: str, required: bool = True, **more):
+    return click.option(flag, type=FILE, required=required, help=help, **more)
+
+
+def _prefixes(flag: str, name: str, help: str):
+    return click.option(flag, name, type=PREFIX, multiple=True, required=True, help=f"{help} Repeat for each contig.")
+
+
+panels_option = _prefixes("--panel", "panels", "Panel prefix, such as results/panels/demo/20.")
+synthetic_option = _prefixes("--synthetic", "synthetic", "Prefix of the synthetic PGEN trio.")
+split_option = _file("--split", "Split table.")
+controls_option = click.option(
+    "--control", "controls", type=FILE, multiple=True, help="Table of a baseline, shown beside. Repeat."
+)
+name_option = click.option("--name", required=True, help="What to call the synthetic data in the tables.")
+figures_option = _file("--figures", "Data of the report's figures (JSON).")
+model_option = _file("--model", "Model file (.safetensors).")
+history_option = _file("--history", "Training history (TSV).")
+state_option = click.option("--state", type=DIRECTORY, required=True, help="Training state, so that a stopped job can go on.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(__version__, prog_name="genoloom")
+def genoloom():
+    """Synthetic genotypes and DNA sequences, validated by population genetics."""
+
+
+@genoloom.command()
+@_file("--variants", "VCF(.gz), BCF or PLINK 2 .pgen.")
+@click.option("--contig", required=True, help="Contig to take, as named in the file.")
+@click.option("--out", type=PREFIX, required=True, help="Prefix of the panel's files, such as results/panels/demo/20.")
+@_file("--people", "Sheet of people: person, population, sex, family.", required=False)
+@_file("--reference", "FASTA to check REF against.", required=False)
+@_file("--map", "Genetic map.", required=False)
+@region_option
+@section_options(config.PrepareOptions)
+@logged
+def prepare(variants, contig, out, people, reference, map, region, sections):
+    """Turn a phased VCF, BCF or PGEN into a panel; account for every record."""
+    from genoloom.stages.prepare import prepare as stage
+
+    [options] = sections
+    stage(
+        variants=variants,
+        contig=contig,
+        out=out,
+        options=options,
+        people=people,
+        reference=reference,
+        genetic_map=map,
+        region=region,
+    )
+
+
+@genoloom.command()
+@panels_option
+@_file("--out", "Split table to write.")
+@_file("--summary", "Summary of the panel to write (JSON).")
+@seed_option
+@section_options(config.SplitOptions)
+@logged
+def split(panels, out, summary, seed, sections):
+    """Divide the people into a training half and a holdout, by family and population."""
+    from genoloom.stages.split import split as stage
+
+    [options] = sections
+    stage(panels=list(panels), out=out, summary=summary, options=options, seed=seed)
+
+
+@genoloom.group()
+def train():
+    """Train a haplotype generator."""
+
+
+def _add_train(name: str, options_class: type[config.Section]) -> None:
+    @train.command(name, help=options_class.__doc__)
+    @click.option("--panel", type=PREFIX, required=True, help="Panel prefix.")
+    @split_option
+    @model_option
+    @history_option
+    @state_option
+    @seed_option
+    @threads_option
+    @section_options(config.TrainOptions, options_class)
+    @logged
+    def command(panel, split, model, history, state, seed, threads, sections):
+        from genoloom.stages.train import train as stage
+
+        common, options = sections
+        stage(
+            generator=name,
+            panel=panel,
+            split=split,
+            model=model,
+            history=history,
+            state=state,
+            common=common,
+            options=options,
+            seed=seed,
+            threads=threads,
+        )
+
+
+for _name, _field in config.TrainSections.model_fields.items():
+    if _name != "common":
+        _add_train(_name, _field.annotation)
+
+
+@genoloom.command()
+@model_option
+@split_option
+@_file("--out", "Cohort sheet to write.")
+@seed_option
+@section_options(config.CohortOptions)
+@logged
+def cohort(model, split, out, seed, sections):
+    """Make the sheet of synthetic people: the same people for every contig."""
+    from genoloom.stages.cohort import make_cohort
+
+    [options] = sections
+    make_cohort(model=model, split=split, out=out, options=options, seed=seed)
+
+
+@genoloom.command()
+@model_option
+@_file("--cohort", "Cohort sheet.")
+@_file("--out", "Synthetic .vcf.gz or .bcf to write; a PGEN trio is written beside it.")
+@seed_option
+@threads_option
+@section_options(config.GenerateOptions)
+@logged
+def generate(model, cohort, out, seed, threads, sections):
+    """Sample the haplotypes of a cohort on one contig."""
+    from genoloom.stages.generate import generate as stage
+
+    [options] = sections
+    stage(model=model, cohort=cohort, out=out, options=options, seed=seed, threads=threads)
+
+
+@genoloom.command()
+@_file("--variants", "Phased VCF(.gz) or BCF of one contig.")
+@_file("--reference", "FASTA that the VCF was called against.")
+@_file("--out", "Personal FASTA to write (.fa.gz, with .fai and .gzi).")
+@click.option("--people", type=click.IntRange(min=1), help="Only the first so many people.")
+@region_option
+@logged
+def consensus(variants, reference, out, people, region):
+    """Write personal haplotype sequences, as `bcftools consensus` does, for many people in one pass."""
+    from genoloom.stages.consensus import consensus as stage
+
+    stage(variants=variants, reference=reference, out=out, people=people, region=region)
+
+
+@genoloom.command()
+@name_option
+@synthetic_option
+@panels_option
+@split_option
+@controls_option
+@_file("--out", "Fidelity table to write.")
+@figures_option
+@seed_option
+@section_options(config.ValidateOptions)
+@logged
+def validate(name, synthetic, panels, split, controls, out, figures, seed, sections):
+    """Compare synthetic haplotypes with held-out real people, beside the floor and the controls."""
+    from genoloom.stages.validate import validate as stage
+
+    [options] = sections
+    stage(
+        name=name,
+        synthetic=list(synthetic),
+        panels=list(panels),
+        split=split,
+        controls=list(controls),
+        out=out,
+        figures=figures,
+        options=options,
+        seed=seed,
+    )
+
+
+@genoloom.command()
+@name_option
+@synthetic_option
+@panels_option
+@split_option
+@controls_option
+@_file("--out", "Private table to write; its directory is closed to others.")
+@_file("--public", "Table of verdicts and intervals that may be shown.")
+@seed_option
+@section_options(config.AuditOptions)
+@logged
+def audit(name, synthetic, panels, split, controls, out, public, seed, sections):
+    """Measure what synthetic haplotypes reveal about the people the model was trained on."""
+    from genoloom.stages.audit import audit as stage
+
+    [options] = sections
+    stage(
+        name=name,
+        synthetic=list(synthetic),
+        panels=list(panels),
+        split=split,
+        controls=list(controls),
+        out=out,
+        public=public,
+        options=options,
+        seed=seed,
+    )
+
+
+@genoloom.group()
+def sequences():
+    """DNA sequences: prepare, train, generate, validate."""
+
+
+@sequences.command("prepare")
+@_file("--source", "FASTA, labelled FASTA, CSV/TSV or one sequence a line.")
+@_file("--regions", "BED of intervals of a FASTA source, with label and strand.", required=False)
+@click.option("--out", type=DIRECTORY, required=True, help="Directory of the set.")
+@seed_option
+@section_options(config.SequenceOptions)
+@logged
+def sequences_prepare(source, regions, out, seed, sections):
+    """Cut windows and split them so that no homologous pair straddles."""
+    from genoloom.stages.sequences import prepare_sequences
+
+    [options] = sections
+    prepare_sequences(source=source, regions=regions, out=out, options=options, seed=seed)
+
+
+@sequences.group("train")
+def sequences_train():
+    """Train a sequence generator."""
+
+
+def _add_sequences_train(name: str, options_class: type[config.Section]) -> None:
+    @sequences_train.command(name, help=options_class.__doc__)
+    @_file("--train", "Training sequences (FASTA).")
+    @model_option
+    @history_option
+    @state_option
+    @seed_option
+    @threads_option
+    @section_options(config.TrainOptions, options_class)
+    @logged
+    def command(train, model, history, state, seed, threads, sections):
+        from genoloom.stages.sequences import train_sequences
+
+        common, options = sections
+        train_sequences(
+            generator=name,
+            train=train,
+            model=model,
+            history=history,
+            state=state,
+            common=common,
+            options=options,
+            seed=seed,
+            threads=threads,
+        )
+
+
+for _name, _field in config.SequenceTrainSections.model_fields.items():
+    _add_sequences_train(_name, _field.annotation)
+
+
+@sequences.command("generate")
+@model_option
+@_file("--out", "FASTA to write (.fa.gz).")
+@seed_option
+@threads_option
+@section_options(config.GenerateSequencesOptions)
+@logged
+def sequences_generate(model, out, seed, threads, sections):
+    """Sample sequences to FASTA."""
+    from genoloom.stages.sequences import generate_sequences
+
+    [options] = sections
+    generate_sequences(model=model, out=out, options=options, seed=seed, threads=threads)
+
+
+@sequences.command("validate")
+@name_option
+@_file("--synthetic", "Synthetic FASTA.")
+@_file("--train", "Training sequences (FASTA).")
+@_file("--holdout", "Held-out sequences (FASTA).")
+@_file("--model", "Model, for bits per base.", required=False)
+@controls_option
+@_file("--out", "Table to write.")
+@figures_option
+@seed_option
+@section_options(config.ValidateSequencesOptions)
+@logged
+def sequences_validate(name, synthetic, train, holdout, model, controls, out, figures, seed, sections):
+    """Compare synthetic sequences with held-out real ones."""
+    from genoloom.stages.validate_sequences import validate_sequences
+
+    [options] = sections
+    validate_sequences(
+        name=name,
+        synthetic=synthetic,
+        train=train,
+        holdout=holdout,
+        model=model,
+        controls=list(controls),
+        out=out,
+        figures=figures,
+        options=options,
+        seed=seed,
+    )
+
+
+@genoloom.command()
+@click.option("--results", type=DIRECTORY, default="results", show_default=True, help="Directory of the workflow's results.")
+@click.option("--panel", "panels", multiple=True, help="Panel to show. Repeat.")
+@click.option("--generator", "generators", multiple=True, help="Haplotype generator to show. Repeat.")
+@click.option("--sequence-set", "sequence_sets", multiple=True, help="Sequence set to show. Repeat.")
+@click.option("--sequence-generator", "sequence_generators", multiple=True, help="Sequence generator to show. Repeat.")
+@_file("--out", "HTML file to write.")
+@logged
+def report(results, panels, generators, sequence_sets, sequence_generators, out):
+    """Write the public report: one HTML file that works offline."""
+    from genoloom.stages.report import report as stage
+
+    stage(
+        results=results,
+        panels=list(panels),
+        generators=list(generators),
+        sequence_sets=list(sequence_sets),
+        sequence_generators=list(sequence_generators),
+        out=out,
+    )
+
+
+@genoloom.command()
+@click.argument("directory", type=DIRECTORY)
+@click.option("--vcf", "variants", type=FILE, multiple=True, help="Phased VCF, BCF or PGEN of your cohort. Repeat.")
+@_file("--fasta", "Reference, or the sequences to learn when no VCF is given.", required=False)
+@_file("--samples", "Sheet of samples with populations and sexes.", required=False)
+@_file("--map", "Genetic map.", required=False)
+@click.option("--name", default="cohort", show_default=True, help="Name of the panel.")
+@click.option("--force", is_flag=True, help="Overwrite a configuration that is there.")
+@logged
+def init(directory, variants, fasta, samples, map, name, force):
+    """Write a ready configuration for your own data into DIRECTORY."""
+    from genoloom.stages.init import init as stage
+
+    stage(directory=directory, variants=list(variants), fasta=fasta, samples=samples, genetic_map=map, name=name, force=force)
+
+
+@genoloom.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.option("-C", "--directory", type=DIRECTORY, default=".", show_default=True, help="Where config/ stands and results/ go.")
+@click.option("--cores", type=click.IntRange(min=1), help="CPU cores to use; all by default.")
+@click.option("--profile", type=DIRECTORY, help="Snakemake profile; the shipped default profile otherwise.")
+@click.argument("snakemake_options", nargs=-1, type=click.UNPROCESSED)
+def run(directory, cores, profile, snakemake_options):
+    """Run the workflow; further options go to Snakemake as they are."""
+    from genoloom.stages.run import run as stage
+
+    raise SystemExit(stage(directory=directory, cores=cores, profile=profile, options=list(snakemake_options)))
+
+
+@genoloom.command()
+@click.option("-C", "--directory", type=DIRECTORY, help="Also check the configuration and inputs in this directory.")
+@logged
+def doctor(directory):
+    """Say what is installed, which devices there are, and whether the configuration would run."""
+    from genoloom.stages.doctor import doctor as stage
+
+    stage(directory=directory)
+
+
+def main() -> None:
+    run_and_exit(genoloom)

@@ -1,0 +1,143 @@
+"""Command-line options made from the configuration models, and options that commands share."""
+
+import functools
+import logging
+import re
+import sys
+import traceback
+import types
+import typing
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+from pydantic import ValidationError
+
+from genoloom.config import Section
+from genoloom.errors import GenoLoomError, InputError
+from genoloom.logs import configure_logging
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+DIRECTORY = click.Path(path_type=Path, file_okay=False)
+PREFIX = click.Path(path_type=Path)
+
+log = logging.getLogger(__name__)
+
+
+class _OrNone(click.ParamType):
+    """A value of another type, or the word 'none', which is YAML's null."""
+
+    NONE = object()  # click takes None for "not given"
+
+    def __init__(self, inner: click.ParamType):
+        self.inner, self.name = inner, f"{inner.name}|none"
+
+    def convert(self, value, param, ctx):
+        if value is self.NONE or str(value).lower() == "none":
+            return self.NONE
+        return self.inner.convert(value, param, ctx)
+
+
+def _click_type(annotation) -> click.ParamType:
+    """The click type of a configuration field."""
+    if typing.get_origin(annotation) is typing.Annotated:
+        annotation = typing.get_args(annotation)[0]
+    if typing.get_origin(annotation) is typing.Literal:
+        return click.Choice(list(typing.get_args(annotation)))
+    if isinstance(annotation, types.UnionType):
+        [annotation] = [a for a in typing.get_args(annotation) if a is not type(None)]
+        return _OrNone(_click_type(annotation))
+    return {bool: click.BOOL, int: click.INT, float: click.FLOAT, str: click.STRING}[annotation]
+
+
+def _option_help(field) -> str:
+    default = (
+        "none" if field.default is None else str(field.default).lower() if isinstance(field.default, bool) else field.default
+    )
+    return f"{field.description}  [default: {default}]"
+
+
+def section_options(*sections: type[Section]) -> Callable:
+    """Give a command the fields of `sections` as options, and pass it one filled object for each.
+
+    The objects arrive as the keyword `sections`, a tuple in the order of the arguments. Values are
+    checked by the model, so that the command line and the configuration file have the same bounds.
+    """
+
+    def decorate(command: Callable) -> Callable:
+        @functools.wraps(command)
+        def wrapper(**values):
+            filled = []
+            for section in sections:
+                given = {name: values[name] for name in section.model_fields if values.get(name) is not None}
+                try:
+                    filled.append(section(**{k: None if v is _OrNone.NONE else v for k, v in given.items()}))
+                except ValidationError as error:
+                    problem = error.errors()[0]
+                    flag = "--" + str(problem["loc"][0]).replace("_", "-")
+                    raise InputError(flag, f"{problem['input']!r}: {problem['msg']}") from None
+            rest = {k: v for k, v in values.items() if not any(k in s.model_fields for s in sections)}
+            return command(sections=tuple(filled), **rest)
+
+        for section in reversed(sections):
+            for name, field in reversed(section.model_fields.items()):
+                flag = "--" + name.replace("_", "-")
+                wrapper = click.option(flag, name, type=_click_type(field.annotation), default=None, help=_option_help(field))(
+                    wrapper
+                )
+        return wrapper
+
+    return decorate
+
+
+def _as_region(_context, _parameter, text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    match = re.fullmatch(r"([\d,]+)-([\d,]+)", text)
+    if not match:
+        raise InputError("--region", f"'{text}' is no region", expected="START-END, 1-based, both ends included")
+    start, end = (int(part.replace(",", "")) for part in match.groups())
+    if not 1 <= start <= end:
+        raise InputError("--region", f"'{text}' is empty", expected="START-END with 1 <= START <= END")
+    return start, end
+
+
+region_option = click.option("--region", callback=_as_region, help="START-END, 1-based, both ends included.")
+seed_option = click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed of this job.")
+threads_option = click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="CPU threads.")
+
+
+def logged(command: Callable) -> Callable:
+    """Add `--log` and `--verbose`, and turn every error into a message and an exit code."""
+
+    @click.option("--log", "log_file", type=FILE, help="Also write the log to this file.")
+    @click.option("-v", "--verbose", is_flag=True, help="Say more.")
+    @functools.wraps(command)
+    def wrapper(log_file, verbose, **values):
+        configure_logging(log_file, verbose)
+        return command(**values)
+
+    return wrapper
+
+
+def run_and_exit(group: click.Group) -> None:
+    """Run `group`; exit 0, the error's own code with its message, or 1 with a traceback for our own mistakes."""
+    try:
+        group(standalone_mode=False)
+    except GenoLoomError as error:
+        _finish(f"Error: {error}", error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        _finish("Interrupted; nothing was left under a final name.", 130)
+    except MemoryError:
+        _finish("Error: not enough memory; ask for more, or use fewer people at a time", 2)
+    except Exception:
+        _finish(f"This is a defect in GenoLoom, please report it:\n{traceback.format_exc()}", 1)
+
+
+def _finish(message: str, code: int) -> None:
+    logging.getLogger().handlers or configure_logging()
+    log.error(message)
+    sys.exit(code)

@@ -1,0 +1,263 @@
+"""The one truth of the configuration.
+
+Each section is a flat model whose fields are also the options of one command: `min_mac` in the section
+`prepare` is `genoloom prepare --min-mac`. The default file `config/config.yaml`, the schema in
+`workflow/schemas/` and the tables in `config/README.md` are generated from here. No torch, no file formats.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    """A section of the configuration: unknown keys are errors, values are checked when set."""
+
+    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+
+
+class PrepareOptions(Section):
+    """From VCF, BCF or PGEN to a panel of phased, biallelic sites."""
+
+    min_mac: int = Field(2, ge=0, description="Keep sites whose minor allele is carried at least this often; 1 keeps singletons.")
+    max_missing: Share = Field(0.05, description="Reject sites with a larger share of missing calls.")
+    multiallelic: Literal["split", "reject"] = Field(
+        "split", description="What becomes of sites with several alternate alleles; 'split' makes one biallelic site of each."
+    )
+    allow_unphased: Literal["no", "drop-sites", "drop-people"] = Field(
+        "no", description="Unphased heterozygotes are an error, unless their sites or their people may be dropped."
+    )
+    reference_mismatch: Literal["error", "reject"] = Field(
+        "error", description="A REF allele that differs from the FASTA stops the run, or rejects the record."
+    )
+
+
+class SplitOptions(Section):
+    """Which people train and which are held out."""
+
+    holdout: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.5, description="Share of the people held out. One half lets every comparison use equal numbers of people."
+    )
+
+
+class TrainOptions(Section):
+    """What all trained models share."""
+
+    device: str = Field("auto", description="'auto' takes a GPU when there is one; or 'cpu', 'cuda', 'cuda:1'.")
+    min_carriers: int = Field(
+        2, ge=1, description="Sites whose minor allele has fewer copies in the training half are not modelled; they are counted."
+    )
+    watch: Annotated[float, Field(gt=0, lt=0.5)] = Field(
+        0.1, description="Share of the training people set aside for early stopping; the holdout is never looked at."
+    )
+    time_limit_minutes: float | None = Field(
+        None, gt=0, description="Stop training, save and exit with code 75 after this time; a rerun goes on. For batch systems."
+    )
+
+
+class IndependentOptions(Section):
+    """Each site on its own: allele frequencies by population. A lower bound."""
+
+    shrinkage: float = Field(2.0, ge=0, description="Weight, in haplotypes, of the pooled frequency in each population's own.")
+
+
+class MarkovOptions(Section):
+    """Interpolated Markov chain over the preceding alleles."""
+
+    order: int = Field(20, ge=1, le=60, description="Longest context, in sites.")
+
+
+class MosaicOptions(Section):
+    """Copies pieces of training haplotypes of one population, switching along the genetic map."""
+
+    segment_cm: float = Field(0.1, gt=0, description="Mean length of a copied piece, in centimorgans.")
+    flip: Share = Field(0.0, description="Chance that a copied allele is flipped.")
+
+
+class TransformerOptions(Section):
+    """Causal transformer over blocks of neighbouring sites, with exact likelihood."""
+
+    steps: int = Field(1500, ge=1, description="Optimiser steps of the schedule.")
+    batch: int = Field(32, ge=1, description="Haplotypes a step.")
+    block: int = Field(32, ge=4, le=128, description="Sites a token.")
+    context: int = Field(64, ge=4, description="Blocks of context; memory and time a site do not grow with the contig.")
+    codes: int = Field(
+        64, ge=2, le=1024, description="Distinct training blocks kept a token; others are reached through the flip kernel."
+    )
+    width: int = Field(128, ge=16, description="Model width; a multiple of heads.")
+    layers: int = Field(4, ge=1, description="Transformer layers.")
+    heads: int = Field(4, ge=1, description="Attention heads.")
+    dropout: Share = Field(0.1, description="Dropout; raise it for small cohorts.")
+    learning_rate: float = Field(2e-3, gt=0, description="Peak learning rate of the cosine schedule.")
+    crossover: Share = Field(0.5, description="Share of each batch made of matched crossovers between training haplotypes.")
+    evaluate_every: int = Field(100, ge=1, description="Steps between evaluations on the people set aside.")
+    patience: int | None = Field(5, ge=1, description="Stop after this many evaluations without gain; null never stops early.")
+
+
+class GanOptions(Section):
+    """Wasserstein GAN with gradient penalty over block codes, conditional on population."""
+
+    steps: int = Field(1500, ge=1, description="Generator steps of the schedule.")
+    batch: int = Field(64, ge=2, description="Haplotypes a step.")
+    critic_steps: int = Field(2, ge=1, description="Critic steps for each generator step.")
+    block: int = Field(32, ge=4, le=128, description="Sites a token.")
+    codes: int = Field(64, ge=2, le=1024, description="Distinct training blocks kept a token.")
+    width: int = Field(64, ge=8, description="Channels of generator and critic.")
+    latent: int = Field(32, ge=1, description="Latent channels.")
+    learning_rate: float = Field(5e-4, gt=0, description="Learning rate of the generator; the critic has twice that.")
+    gradient_penalty: float = Field(10.0, ge=0, description="Weight of the gradient penalty.")
+    evaluate_every: int = Field(100, ge=1, description="Generator steps between evaluations.")
+    patience: int | None = Field(None, ge=1, description="Stop after this many evaluations without gain; null never stops early.")
+
+
+class CohortOptions(Section):
+    """The synthetic people, made before any chromosome."""
+
+    size: int | None = Field(None, ge=1, description="Number of synthetic people; null makes as many as trained the model.")
+    populations: str = Field("panel", description="'panel' keeps the training mix; or shares such as 'GBR:0.7,FIN:0.3'.")
+    female: Share = Field(0.5, description="Share of female people.")
+
+
+class GenerateOptions(Section):
+    """From a model to files of synthetic haplotypes."""
+
+    format: Literal["vcf.gz", "bcf"] = Field(
+        "vcf.gz", description="Text (bgzip + tbi) or binary (csi); a PGEN trio is always written."
+    )
+    shard: int = Field(1000, ge=1, description="People sampled at a time; memory follows it, the result does not.")
+
+
+class ConsensusOptions(Section):
+    """Personal haplotype FASTA of the synthetic people."""
+
+    people: int = Field(
+        4, ge=0, description="People, from the top of the cohort sheet, whose FASTA the workflow writes; 0 writes none."
+    )
+
+
+class SequenceOptions(Section):
+    """Windows of DNA, and how they are split."""
+
+    window: int = Field(256, ge=16, description="Length of a window, in bases.")
+    stride: int = Field(256, ge=1, description="Distance between window starts, in bases.")
+    max_n: Share = Field(0.0, description="Drop windows with a larger share of bases other than A, C, G, T.")
+    min_length: int = Field(50, ge=1, description="Drop shorter sequences.")
+    reverse_complement: bool = Field(True, description="Train on both strands; false for oriented sets such as promoters.")
+    holdout: Annotated[float, Field(gt=0, lt=1)] = Field(0.3, description="Share of the homology clusters held out.")
+    shared_kmer: int = Field(
+        24, ge=12, le=31, description="Sequences that share a k-mer of this length, on either strand, stay on one side."
+    )
+
+
+class GenerateSequencesOptions(Section):
+    """From a model to a FASTA of synthetic sequences."""
+
+    count: int = Field(1000, ge=1, description="Synthetic sequences to generate.")
+
+
+class SequenceMarkovOptions(Section):
+    """Interpolated Markov chain over bases."""
+
+    max_order: int = Field(10, ge=1, le=11, description="Longest context, in bases; the order is chosen on sequences set aside.")
+
+
+class SequenceTransformerOptions(Section):
+    """Causal transformer over bases, with convolutions under the attention and the Markov chain built in."""
+
+    steps: int = Field(600, ge=1, description="Optimiser steps of the schedule.")
+    batch: int = Field(32, ge=1, description="Sequences a step.")
+    width: int = Field(64, ge=16, description="Model width; a multiple of heads.")
+    layers: int = Field(2, ge=1, description="Attention layers.")
+    convolutions: int = Field(4, ge=0, description="Dilated causal convolutions under the attention.")
+    heads: int = Field(4, ge=1, description="Attention heads.")
+    dropout: Share = Field(0.1, description="Dropout.")
+    learning_rate: float = Field(2e-3, gt=0, description="Peak learning rate of the cosine schedule.")
+    evaluate_every: int = Field(50, ge=1, description="Steps between evaluations.")
+    patience: int | None = Field(5, ge=1, description="Stop after this many evaluations without gain; null never stops early.")
+
+
+class SequenceGanOptions(Section):
+    """Wasserstein GAN with gradient penalty over bases."""
+
+    steps: int = Field(600, ge=1, description="Generator steps of the schedule.")
+    batch: int = Field(64, ge=2, description="Sequences a step.")
+    critic_steps: int = Field(2, ge=1, description="Critic steps for each generator step.")
+    width: int = Field(64, ge=8, description="Channels of generator and critic.")
+    latent: int = Field(64, ge=1, description="Latent dimensions.")
+    learning_rate: float = Field(3e-4, gt=0, description="Learning rate.")
+    gradient_penalty: float = Field(10.0, ge=0, description="Weight of the gradient penalty.")
+    evaluate_every: int = Field(50, ge=1, description="Generator steps between evaluations.")
+    patience: int | None = Field(None, ge=1, description="Stop after this many evaluations without gain; null never stops early.")
+
+
+class ValidateOptions(Section):
+    """Fidelity of synthetic haplotypes against the held-out half."""
+
+    resplits: int = Field(10, ge=2, description="Random halvings of the real people behind each floor's spread.")
+    ld_window: int = Field(200, ge=20, description="Sites in a window of the linkage metrics.")
+    haplotype_window: int = Field(20, ge=2, description="Sites in a window of the haplotype-diversity metrics.")
+    components: int = Field(4, ge=1, description="Principal components compared.")
+
+
+class AuditOptions(Section):
+    """What the synthetic haplotypes reveal about the training people."""
+
+    windows: str = Field("200,400,800", description="Window sizes, in sites, of the local nearest-neighbour attack.")
+    bootstrap: int = Field(500, ge=100, description="Bootstrap resamples of people behind each interval.")
+    max_auc: Share = Field(0.6, description="The audit passes when the upper bound of the worst attack's AUC is no larger.")
+
+
+class ValidateSequencesOptions(Section):
+    """Fidelity and novelty of synthetic sequences."""
+
+    resplits: int = Field(10, ge=2, description="Random halvings behind each floor's spread.")
+    max_compared: int = Field(500, ge=10, description="Sequences aligned for the nearest-identity figures.")
+
+
+class TrainSections(Section):
+    """Options of every haplotype generator."""
+
+    common: TrainOptions = Field(default_factory=TrainOptions, description="What all of them share.")
+    transformer: TransformerOptions = Field(default_factory=TransformerOptions)
+    gan: GanOptions = Field(default_factory=GanOptions)
+    independent: IndependentOptions = Field(default_factory=IndependentOptions)
+    markov: MarkovOptions = Field(default_factory=MarkovOptions)
+    mosaic: MosaicOptions = Field(default_factory=MosaicOptions)
+
+
+class SequenceTrainSections(Section):
+    """Options of every sequence generator."""
+
+    markov: SequenceMarkovOptions = Field(default_factory=SequenceMarkovOptions)
+    transformer: SequenceTransformerOptions = Field(default_factory=SequenceTransformerOptions)
+    gan: SequenceGanOptions = Field(default_factory=SequenceGanOptions)
+
+
+class Config(Section):
+    """A whole run."""
+
+    seed: int = Field(
+        1, ge=0, description="Every job derives its own seed from this one; the same seed gives the same bytes on a CPU."
+    )
+    panels: str | None = Field(None, description="Sheet of panels: one row for each contig of each panel.")
+    sequence_sets: str | None = Field(None, description="Sheet of sequence sets: one row a set.")
+    generators: list[Literal["transformer", "gan"]] = Field(
+        ["transformer", "gan"], description="Haplotype generators to train; the baselines always run beside them."
+    )
+    sequence_generators: list[Literal["transformer", "gan"]] = Field(
+        ["transformer", "gan"], description="Sequence generators to train; the Markov chain always runs beside them."
+    )
+    prepare: PrepareOptions = Field(default_factory=PrepareOptions)
+    split: SplitOptions = Field(default_factory=SplitOptions)
+    train: TrainSections = Field(default_factory=TrainSections)
+    cohort: CohortOptions = Field(default_factory=CohortOptions)
+    generate: GenerateOptions = Field(default_factory=GenerateOptions)
+    consensus: ConsensusOptions = Field(default_factory=ConsensusOptions)
+    validate_: ValidateOptions = Field(default_factory=ValidateOptions, alias="validate")
+    audit: AuditOptions = Field(default_factory=AuditOptions)
+    sequences: SequenceOptions = Field(default_factory=SequenceOptions)
+    train_sequences: SequenceTrainSections = Field(default_factory=SequenceTrainSections)
+    generate_sequences: GenerateSequencesOptions = Field(default_factory=GenerateSequencesOptions)
+    validate_sequences: ValidateSequencesOptions = Field(default_factory=ValidateSequencesOptions)

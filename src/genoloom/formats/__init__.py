@@ -1,0 +1,1 @@
+"""The border: every foreign file is opened, checked and written here."""

@@ -1,0 +1,23 @@
+"""Haplotype generators. A new one is a file here, its options in `genoloom.config`, and a line below."""
+
+from importlib import import_module
+
+from genoloom.errors import InputError
+
+# name -> module:class; modules are imported on use, so that the command line starts without torch
+GENERATORS = {
+    "transformer": "transformer:TransformerGenerator",
+    "gan": "gan:GanGenerator",
+    "independent": "independent:IndependentGenerator",
+    "markov": "markov:MarkovGenerator",
+    "mosaic": "mosaic:MosaicGenerator",
+}
+BASELINES = ("independent", "markov", "mosaic")
+
+
+def generator_class(name: str):
+    """The class of the generator `name`."""
+    if name not in GENERATORS:
+        raise InputError("generator", f"'{name}' is not known", expected=f"one of {', '.join(GENERATORS)}")
+    module, attribute = GENERATORS[name].split(":")
+    return getattr(import_module(f"{__name__}.{module}"), attribute)

@@ -1,0 +1,92 @@
+"""What every haplotype generator can do, and what it is given to do it with."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from genoloom.panel import HaplotypeSource
+
+
+@dataclass(frozen=True)
+class TrainingHaplotypes:
+    """The training half of a panel at the sites that are modelled. Holds no person's name.
+
+    Attributes
+    ----------
+    haplotypes : HaplotypeSource
+        (n_variants, n_haplotypes); may hold -1 for missing calls.
+    population : ndarray, int64, shape (n_haplotypes,)
+        Index into `population_names`.
+    population_names : list of str
+    position : ndarray, int64, shape (n_variants,), 1-based base pairs
+    map_cm : ndarray, float64, shape (n_variants,), genetic position in centimorgans
+    watch : ndarray, bool, shape (n_haplotypes,)
+        Haplotypes of the people set aside within the training half for early stopping. Learned models
+        leave them out of the gradient; baselines may train on all.
+    """
+
+    haplotypes: HaplotypeSource
+    population: np.ndarray
+    population_names: list[str]
+    position: np.ndarray
+    map_cm: np.ndarray
+    watch: np.ndarray
+
+
+@dataclass(frozen=True)
+class SampleRequest:
+    """Which haplotypes to make.
+
+    Attributes
+    ----------
+    population : ndarray, int64, shape (n_haplotypes,)
+        Index into the model's `population_names`.
+    seed : ndarray, uint64, shape (n_haplotypes,)
+        One seed a haplotype, derived from person, haplotype and contig: the same haplotype comes out
+        whatever else is in the request.
+    """
+
+    population: np.ndarray
+    seed: np.ndarray
+
+
+class HaplotypeGenerator(ABC):
+    """`fit` on training haplotypes, `sample` new ones; `log_likelihood` where the model has one."""
+
+    name: ClassVar[str]
+    has_likelihood: ClassVar[bool] = False
+
+    population_names: list[str]
+    n_variants: int
+
+    @abstractmethod
+    def fit(self, data: TrainingHaplotypes, run) -> None:
+        """Learn from `data`; `run` is a `genoloom.training.run.TrainingRun` (state, seed, progress, history).
+
+        Raises
+        ------
+        Interrupted
+            A signal or the time limit came; the state is saved and `fit` can be called again.
+        CollapsedError
+            The generator collapsed.
+        """
+
+    @abstractmethod
+    def sample(self, request: SampleRequest) -> Iterator[np.ndarray]:
+        """Yield consecutive blocks of alleles, int8 (n, n_haplotypes) in 0/1, from the first variant to the last."""
+
+    def log_likelihood(self, haplotypes: HaplotypeSource, population: np.ndarray) -> np.ndarray:
+        """Natural-log likelihood of each haplotype, float64, shape (n_haplotypes,)."""
+        raise TypeError(f"generator '{self.name}' has no likelihood")
+
+    @abstractmethod
+    def state(self) -> tuple[dict[str, np.ndarray], dict]:
+        """Arrays for the safetensors file and a JSON-ready description: all that `from_state` needs."""
+
+    @classmethod
+    @abstractmethod
+    def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "HaplotypeGenerator":
+        """The generator that `state` described."""

@@ -1,0 +1,78 @@
+"""What every sequence generator can do, and what it is given to do it with.
+
+Bases are uint8: 0 A, 1 C, 2 G, 3 T, 4 anything else (N). Sequences of one set are rows of a matrix of
+shape (n_sequences, max_length), padded with 4 on the right; `length` gives the true lengths.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class TrainingSequences:
+    """The training part of a sequence set.
+
+    Attributes
+    ----------
+    bases : ndarray, uint8, shape (n_sequences, max_length)
+    length : ndarray, int64, shape (n_sequences,)
+    label : ndarray, int64, shape (n_sequences,)
+        Index into `label_names`; all 0 where the set has no labels.
+    label_names : list of str
+    watch : ndarray, bool, shape (n_sequences,)
+        Sequences set aside for early stopping; whole homology clusters.
+    cluster : ndarray, int64, shape (n_sequences,)
+        Homology cluster of each sequence.
+    reverse_complement : bool
+        Whether the other strand is as good an example (false for oriented sets such as promoters).
+    """
+
+    bases: np.ndarray
+    length: np.ndarray
+    label: np.ndarray
+    label_names: list[str]
+    watch: np.ndarray
+    cluster: np.ndarray
+    reverse_complement: bool
+
+
+@dataclass(frozen=True)
+class SequenceRequest:
+    """Which sequences to make: `length` and `label` int64, `seed` uint64, each of shape (n_sequences,)."""
+
+    length: np.ndarray
+    label: np.ndarray
+    seed: np.ndarray
+
+
+class SequenceGenerator(ABC):
+    """`fit` on training sequences, `sample` new ones; `log_likelihood` where the model has one."""
+
+    name: ClassVar[str]
+    has_likelihood: ClassVar[bool] = False
+
+    label_names: list[str]
+
+    @abstractmethod
+    def fit(self, data: TrainingSequences, run) -> None:
+        """Learn from `data`; `run` is a `genoloom.training.run.TrainingRun`."""
+
+    @abstractmethod
+    def sample(self, request: SequenceRequest) -> np.ndarray:
+        """Bases, uint8 in 0..3 (4 after the end), shape (n_sequences, max(request.length))."""
+
+    def log_likelihood(self, bases: np.ndarray, length: np.ndarray, label: np.ndarray) -> np.ndarray:
+        """Natural-log likelihood of each sequence, float64; bases of code 4 are not scored."""
+        raise TypeError(f"generator '{self.name}' has no likelihood")
+
+    @abstractmethod
+    def state(self) -> tuple[dict[str, np.ndarray], dict]:
+        """Arrays for the safetensors file and a JSON-ready description: all that `from_state` needs."""
+
+    @classmethod
+    @abstractmethod
+    def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "SequenceGenerator":
+        """The generator that `state` described."""

@@ -1,0 +1,193 @@
+"""Phased haplotypes in memory or behind a reader: sites, people and the matrix that joins them.
+
+Vocabulary, the same everywhere:
+
+- alleles are int8: 0 reference, 1 alternate, -1 missing;
+- a haplotype matrix is variant-major, shape (n_variants, n_haplotypes);
+- person `i` owns the columns `2 i` and `2 i + 1`;
+- positions are 1-based, as in VCF.
+"""
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Sites:
+    """Biallelic sites of one contig, in the order of the file.
+
+    Attributes
+    ----------
+    contig : str
+    position : ndarray, int64, shape (n_variants,), 1-based
+    ref, alt, id : ndarray of str objects, shape (n_variants,)
+    cm : ndarray, float64, shape (n_variants,)
+        Genetic position in centimorgans; NaN throughout where no map was given.
+    contig_length : int or None
+        Length of the contig in base pairs, where the input or the reference says.
+    """
+
+    contig: str
+    position: np.ndarray
+    ref: np.ndarray
+    alt: np.ndarray
+    id: np.ndarray
+    cm: np.ndarray
+    contig_length: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.position)
+
+    def take(self, index) -> "Sites":
+        """The sites at `index` (slice, boolean mask or integer array)."""
+        columns = (values[index] for values in (self.position, self.ref, self.alt, self.id, self.cm))
+        return Sites(self.contig, *columns, self.contig_length)
+
+    def keys(self) -> list[tuple[int, str, str]]:
+        """(position, ref, alt) of every site: what identifies it across files."""
+        return list(zip(self.position.tolist(), self.ref.tolist(), self.alt.tolist(), strict=True))
+
+    def digest(self) -> str:
+        """SHA-256 over contig, positions and alleles."""
+        h = hashlib.sha256(self.contig.encode())
+        for key in self.keys():
+            h.update(f"\n{key[0]}\t{key[1]}\t{key[2]}".encode())
+        return h.hexdigest()
+
+
+@dataclass(frozen=True)
+class People:
+    """The people of a panel or of a synthetic cohort.
+
+    Attributes
+    ----------
+    id : list of str
+    population : list of str
+        "unknown" where no sheet names one.
+    sex : list of str
+        "male", "female" or "unknown".
+    family : list of str
+        "" where there is none.
+    """
+
+    id: list[str]
+    population: list[str]
+    sex: list[str]
+    family: list[str] = field(default_factory=list)
+
+    def __post_init__(self):
+        if not self.family:
+            object.__setattr__(self, "family", [""] * len(self.id))
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+    def take(self, index) -> "People":
+        index = np.arange(len(self))[index].tolist()
+        return People(*([values[i] for i in index] for values in (self.id, self.population, self.sex, self.family)))
+
+
+class HaplotypeSource(Protocol):
+    """Whatever can hand out blocks of haplotypes: a panel on disk, an array, a view of either."""
+
+    n_variants: int
+    n_haplotypes: int
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """Alleles of the variants [start, stop), int8, shape (stop - start, n_haplotypes)."""
+        ...
+
+
+@dataclass(frozen=True)
+class ArrayHaplotypes:
+    """A haplotype source over an int8 array of shape (n_variants, n_haplotypes)."""
+
+    alleles: np.ndarray
+
+    @property
+    def n_variants(self) -> int:
+        return self.alleles.shape[0]
+
+    @property
+    def n_haplotypes(self) -> int:
+        return self.alleles.shape[1]
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        return self.alleles[start:stop]
+
+
+@dataclass(frozen=True)
+class HaplotypeView:
+    """Some variants and some haplotypes of another source, read through it block by block.
+
+    `variants` (sorted int64) and `haplotypes` (int64) index the parent; None takes all.
+    """
+
+    parent: HaplotypeSource
+    variants: np.ndarray | None = None
+    haplotypes: np.ndarray | None = None
+
+    @property
+    def n_variants(self) -> int:
+        return self.parent.n_variants if self.variants is None else len(self.variants)
+
+    @property
+    def n_haplotypes(self) -> int:
+        return self.parent.n_haplotypes if self.haplotypes is None else len(self.haplotypes)
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        if self.variants is None:
+            block = self.parent.read(start, stop)
+        else:
+            wanted = self.variants[start:stop]
+            if len(wanted) == 0:
+                return np.empty((0, self.n_haplotypes), dtype=np.int8)
+            first = int(wanted[0])
+            block = self.parent.read(first, int(wanted[-1]) + 1)[wanted - first]
+        return block if self.haplotypes is None else block[:, self.haplotypes]
+
+
+def haplotype_columns(people: np.ndarray) -> np.ndarray:
+    """The matrix columns of the people at `people` (integer indices), shape (2 * n_people,)."""
+    people = np.asarray(people, dtype=np.int64)
+    return np.stack([2 * people, 2 * people + 1], axis=1).ravel()
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Phased haplotypes of a cohort on one contig."""
+
+    sites: Sites
+    people: People
+    haplotypes: HaplotypeSource
+
+    def take_people(self, index) -> "Panel":
+        """The panel of the people at `index`, in that order; nothing is read."""
+        index = np.arange(len(self.people))[index]
+        view = HaplotypeView(self.haplotypes, haplotypes=haplotype_columns(index))
+        return replace(self, people=self.people.take(index), haplotypes=view)
+
+    def take_sites(self, index) -> "Panel":
+        """The panel at the sites `index` (sorted); nothing is read."""
+        index = np.arange(len(self.sites))[index]
+        view = HaplotypeView(self.haplotypes, variants=index)
+        return replace(self, sites=self.sites.take(index), haplotypes=view)
+
+    def blocks(self, size: int = 4096):
+        """Yield (start, stop, alleles) over all variants, `size` at a time."""
+        for start in range(0, len(self.sites), size):
+            stop = min(start + size, len(self.sites))
+            yield start, stop, self.haplotypes.read(start, stop)
+
+
+def allele_counts(panel: Panel) -> tuple[np.ndarray, np.ndarray]:
+    """Alternate and called allele counts of every site, int64, shape (n_variants,) each."""
+    alternate = np.empty(len(panel.sites), dtype=np.int64)
+    called = np.empty(len(panel.sites), dtype=np.int64)
+    for start, stop, alleles in panel.blocks():
+        alternate[start:stop] = (alleles == 1).sum(axis=1)
+        called[start:stop] = (alleles >= 0).sum(axis=1)
+    return alternate, called
