@@ -1,0 +1,55 @@
+# make demo | test | lint | bench | clean. Everything happens in .venv; no root rights are needed.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+CORES ?= $(shell nproc 2>/dev/null || echo 2)
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench clean
+
+help:  ## Say what there is
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+# A virtual environment whose interpreter is gone, or whose package cannot be imported, is made anew.
+ifneq ($(wildcard $(STAMP)),)
+ifneq ($(shell $(BIN)/python -c 'import genoloom.config, torch.version, snakemake' >/dev/null 2>&1 && echo sound),sound)
+$(shell rm -f $(STAMP))
+endif
+endif
+
+$(STAMP): pyproject.toml constraints-py311.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "GenoLoom needs Python 3.11 or newer; set PYTHON=")'
+	@echo "Installing GenoLoom into $(VENV) (a few minutes the first time) ..."
+	rm -rf $(VENV)
+	if command -v uv >/dev/null; then \
+	  uv venv --quiet --python $(PYTHON) $(VENV) && uv pip install --quiet --python $(BIN)/python $(CONSTRAINTS) -e '.[dev]'; \
+	else \
+	  $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[dev]'; \
+	fi
+	touch $@
+
+# The tested versions are those of Python 3.11; another Python resolves its own.
+CONSTRAINTS = $(shell $(PYTHON) -c 'import sys; print("-c constraints-py311.txt" if sys.version_info[:2] == (3, 11) else "")')
+
+demo: $(STAMP)  ## Run the whole workflow on the shipped real data
+	$(BIN)/genoloom run --cores $(CORES)
+	@cat results/report/summary.txt
+	@echo "Report: results/report/index.html"
+
+test: $(STAMP)  ## Run all tests
+	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup
+
+lint: $(STAMP)  ## Check style, formatting and the workflow
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+	$(BIN)/python -m genoloom.config_files --check
+
+bench: $(STAMP)  ## Measure speed and quality on the shipped data
+	$(BIN)/python benchmarks/haplotypes.py
+
+clean:  ## Remove results and caches; the environment stays
+	rm -rf results logs .snakemake .pytest_cache .ruff_cache
