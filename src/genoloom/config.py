@@ -60,7 +60,7 @@ class TrainOptions(Section):
 class IndependentOptions(Section):
     """Each site on its own: allele frequencies by population. A lower bound."""
 
-    shrinkage: float = Field(2.0, ge=0, description="Weight, in haplotypes, of the pooled frequency in each population's own.")
+    shrinkage: float = Field(2.0, gt=0, description="Weight, in haplotypes, of the pooled frequency in each population's own.")
 
 
 class MarkovOptions(Section):
@@ -92,6 +92,10 @@ class TransformerOptions(Section):
     dropout: Share = Field(0.1, description="Dropout; raise it for small cohorts.")
     learning_rate: float = Field(2e-3, gt=0, description="Peak learning rate of the cosine schedule.")
     crossover: Share = Field(0.5, description="Share of each batch made of matched crossovers between training haplotypes.")
+    hide_singletons: Share = Field(
+        0.5,
+        description="How often a training block that was seen once must be explained by the others; it teaches what new blocks look like.",
+    )
     evaluate_every: int = Field(100, ge=1, description="Steps between evaluations on the people set aside.")
     patience: int | None = Field(5, ge=1, description="Stop after this many evaluations without gain; null never stops early.")
 

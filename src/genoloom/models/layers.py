@@ -1,0 +1,168 @@
+"""What the networks share: attention with a cache, the layer around it, and training by maximum likelihood.
+
+Letters in shapes: B rows, T tokens, H heads, D width of a head.
+"""
+
+import math
+
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
+
+
+def cosine_schedule(fraction: float, warmup: float = 0.05, floor: float = 0.02) -> float:
+    """Share of the peak learning rate after `fraction` (in [0, 1)) of the steps: linear rise, cosine fall to `floor`."""
+    if fraction < warmup:
+        return (fraction + 1e-3) / (warmup + 1e-3)
+    progress = (fraction - warmup) / (1 - warmup)
+    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def exponential_average(model: nn.Module, decay: float) -> AveragedModel:
+    """A running average of the parameters; it forgets faster at first, so that the random start does not linger."""
+
+    def average(averaged, current, count) -> None:
+        torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + int(count)) / (10 + int(count))))
+
+    return AveragedModel(model, multi_avg_fn=average)
+
+
+def adamw(model: nn.Module, learning_rate: float, weight_decay: float, betas: tuple[float, float]) -> torch.optim.AdamW:
+    """AdamW that decays matrices and embeddings but no biases and gains.
+
+    A parameter marked with `rate` (a factor on the learning rate) does not decay either: it began at something counted.
+    """
+    groups: dict[tuple[float, float], list] = {}
+    for parameter in model.parameters():
+        rate = getattr(parameter, "rate", None)
+        decay = weight_decay if rate is None and parameter.ndim > 1 else 0.0
+        groups.setdefault((decay, rate or 1.0), []).append(parameter)
+    described = [{"params": params, "weight_decay": decay, "rate": rate} for (decay, rate), params in groups.items()]
+    return torch.optim.AdamW(described, lr=learning_rate, betas=betas)
+
+
+class AveragedTraining:
+    """The part of `genoloom.training.run.Trainable` that maximum-likelihood models share.
+
+    Holds the model, its AdamW with cosine schedule and the exponential average of its weights; evaluations
+    and snapshots use the average. A subclass adds `train_step` (which ends in `descend`) and `evaluate`.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        learning_rate: float,
+        *,
+        weight_decay: float = 0.05,
+        betas: tuple[float, float] = (0.9, 0.98),
+        decay: float = 0.995,
+        clip: float = 1.0,
+    ):
+        self.model = model
+        self.average = exponential_average(model, decay)
+        self.learning_rate, self.clip = learning_rate, clip
+        self.optimiser = adamw(model, learning_rate, weight_decay, betas)
+
+    def descend(self, loss: torch.Tensor, fraction: float) -> None:
+        """One optimiser step down the gradient of `loss`, after `fraction` of the schedule."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.learning_rate * cosine_schedule(fraction) * group["rate"]
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
+        self.optimiser.step()
+        self.average.update_parameters(self.model)
+
+    def state_dict(self) -> dict:
+        return {
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+
+    def snapshot(self) -> dict:
+        """A copy of the averaged weights."""
+        return {name: value.detach().cpu().clone() for name, value in self.average.module.state_dict().items()}
+
+    def restore(self, snapshot: dict) -> None:
+        self.model.load_state_dict(snapshot)
+        self.average.module.load_state_dict(snapshot)
+
+
+def rotary_table(length: int, head_width: int, base: float = 1000.0) -> torch.Tensor:
+    """Cosines and sines of rotary positions, float32, shape (2, length, head_width / 2).
+
+    Su et al. 2021, arXiv:2104.09864: scores depend on the distance of two tokens, not on their places.
+    """
+    frequency = base ** (-torch.arange(0, head_width, 2) / head_width)
+    angle = torch.arange(length)[:, None] * frequency[None, :]
+    return torch.stack([angle.cos(), angle.sin()])
+
+
+def rotate(x: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
+    """Apply rotary positions `table` (2, T, D / 2) to `x` (B, H, T, D)."""
+    a, b = x.chunk(2, dim=-1)
+    cos, sin = table
+    return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)
+
+
+class KeyValueCache:
+    """Keys and values of the tokens so far, in memory that is allocated once.
+
+    Concatenating instead copies the whole past for every token.
+    """
+
+    def __init__(self, layers: int, rows: int, heads: int, capacity: int, head_width: int, device="cpu"):
+        self.keys = torch.zeros(layers, rows, heads, capacity, head_width, device=device)
+        self.values = torch.zeros_like(self.keys)
+        self.length = 0
+
+    def extend(self, layer: int, k: torch.Tensor, v: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Store `k`, `v` (B, H, T, D) of one layer behind the past; return past and new. `length` is the caller's to advance."""
+        stop = self.length + k.shape[2]
+        self.keys[layer, :, :, self.length : stop] = k
+        self.values[layer, :, :, self.length : stop] = v
+        return self.keys[layer, :, :, :stop], self.values[layer, :, :, :stop]
+
+    def clear(self) -> None:
+        self.length = 0
+
+
+class Attention(nn.Module):
+    """Causal multi-head attention with rotary positions; no dropout of its own, which would cost the fast kernel."""
+
+    def __init__(self, width: int, heads: int):
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.out = nn.Linear(width, width, bias=False)
+
+    def forward(self, x: torch.Tensor, rotary: torch.Tensor, cache: KeyValueCache | None = None, layer: int = 0) -> torch.Tensor:
+        """`x` (B, T, width). A cache takes either its first tokens together or one token at a time."""
+        B, T, width = x.shape
+        q, k, v = self.qkv(x).view(B, T, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)  # (B, H, T, D) each
+        q, k = rotate(q, rotary), rotate(k, rotary)
+        if cache is not None:
+            k, v = cache.extend(layer, k, v)  # (B, H, past + T, D)
+        y = nn.functional.scaled_dot_product_attention(q, k, v, is_causal=T > 1)  # (B, H, T, D)
+        return self.out(y.transpose(1, 2).reshape(B, T, width))
+
+
+class TransformerLayer(nn.Module):
+    """Attention and a two-layer perceptron, each behind a norm and beside a skip connection."""
+
+    def __init__(self, width: int, heads: int, dropout: float, expansion: int = 4):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.attention = Attention(width, heads)
+        self.mlp = nn.Sequential(nn.Linear(width, expansion * width), nn.GELU(), nn.Linear(expansion * width, width))
+        self.drop = nn.Dropout(dropout)
+
+    def forward(self, x: torch.Tensor, rotary: torch.Tensor, cache: KeyValueCache | None = None, layer: int = 0) -> torch.Tensor:
+        x = x + self.drop(self.attention(self.norm1(x), rotary, cache, layer))
+        return x + self.drop(self.mlp(self.norm2(x)))

@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 
 
@@ -42,8 +43,17 @@ def save_checkpoint(path: str | Path, state: dict) -> None:
 
 
 def load_checkpoint(path: str | Path) -> dict:
-    """The state written by `save_checkpoint`; tensors on the CPU."""
-    with safe_open(path, framework="pt") as handle:
-        plain = json.loads(handle.metadata()["state"])
-        tensors = {name: handle.get_tensor(name) for name in handle.keys()}
-    return _restore(plain, tensors)
+    """The state written by `save_checkpoint`; tensors on the CPU.
+
+    Raises
+    ------
+    InputError
+        The file is damaged or is no checkpoint.
+    """
+    try:
+        with safe_open(path, framework="pt") as handle:
+            plain = json.loads(handle.metadata()["state"])
+            tensors = {name: handle.get_tensor(name) for name in handle.keys()}
+        return _restore(plain, tensors)
+    except (SafetensorError, KeyError, TypeError) as error:
+        raise InputError(path, f"is no training checkpoint ({error})", remedy="remove it to start again") from error

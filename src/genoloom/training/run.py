@@ -1,20 +1,21 @@
 """One training run: its place on disk, its limits, its signals, its progress."""
 
-import csv
 import json
 import logging
 import math
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import torch
 
-from genoloom.errors import InputError, Interrupted
-from genoloom.formats.tables import format_cell, write_table
+from genoloom.errors import CollapsedError, InputError, Interrupted
+from genoloom.formats.tables import read_table, write_table
 from genoloom.seeds import derive_seed
 from genoloom.training.checkpoint import load_checkpoint, save_checkpoint
 
@@ -77,13 +78,27 @@ class Trainable(Protocol):
     def restore(self, snapshot: dict) -> None: ...
 
 
-def _stop_flag() -> threading.Event:
-    """An event set by SIGTERM or SIGINT; only the main thread can listen."""
+@contextmanager
+def _stop_flag() -> Iterator[threading.Event]:
+    """An event set by the first SIGTERM or SIGINT; a second one acts as usual. Only the main thread can listen."""
     flag = threading.Event()
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: flag.set())
-    return flag
+    if threading.current_thread() is not threading.main_thread():
+        yield flag
+        return
+
+    def stop(*_) -> None:
+        flag.set()
+        restore()
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield flag
+    finally:
+        restore()
 
 
 def train(
@@ -114,83 +129,128 @@ def train(
         SIGTERM, SIGINT or the time limit; the state is saved first.
     InputError
         The state directory belongs to other data or options.
+    CollapsedError
+        A loss or score is not a finite number.
     """
-    path = run.state_dir / "checkpoint.safetensors"
-    stop = _stop_flag()
     torch.set_num_threads(run.threads)
-    step, best, since_best, best_snapshot, rows = 0, math.inf, 0, None, []
-    if path.exists():
-        state = load_checkpoint(path)
-        if state["digest"] != run.digest:
-            raise InputError(
-                path,
-                f"belongs to another run ({state['digest'][:12]})",
-                expected=f"{run.digest[:12]}, of these data and options",
-                remedy=f"remove {run.state_dir} to start again, or give another state directory",
-            )
-        step, best, since_best = state["step"], state["best"], state["since_best"]
-        best_snapshot, rows = state["best_snapshot"], json.loads(state["history"])
-        model.load_state_dict(state["model"])
-        log.info("%s: resumed at step %d of %d", run.label, step, steps)
+    progress = _Progress(run, steps)
+    if progress.path.exists():
+        progress.load(model)
+    with _stop_flag() as stop:
+        _advance(model, progress, stop, evaluate_every, patience, checkpoint_every_s)
+    if progress.best_snapshot is not None:
+        model.restore(progress.best_snapshot)
+    run.history = progress.rows
+    progress.save(model)
 
-    def save() -> None:
-        run.state_dir.mkdir(parents=True, exist_ok=True)
-        save_checkpoint(
-            path,
-            {
-                "digest": run.digest,
-                "step": step,
-                "best": best,
-                "since_best": since_best,
-                "best_snapshot": best_snapshot,
-                "history": json.dumps(rows),
-                "model": model.state_dict(),
-            },
-        )
 
-    started = saved = time.monotonic()
-    first_step, losses = step, {}
+def _advance(
+    model: Trainable,
+    progress: "_Progress",
+    stop: threading.Event,
+    evaluate_every: int,
+    patience: int | None,
+    checkpoint_every_s: float,
+) -> None:
+    """Steps and evaluations until the schedule or the patience ends."""
+    run, steps = progress.run, progress.steps
+    losses: dict[str, float] = {}
     while True:
-        if step % evaluate_every == 0 or step == steps:
-            if not rows or rows[-1]["step"] < step:
-                figures = model.evaluate(step)
-                row = {"step": step, "seconds": time.monotonic() - started, **losses, **figures}
-                rows.append(row)
-                if figures["score"] < best:
-                    best, since_best, best_snapshot = figures["score"], 0, model.snapshot()
-                else:
-                    since_best += 1
-                _say(run.label, step, steps, first_step, started, row)
-            if patience is not None and since_best >= patience:
-                log.info("%s: no better score in %d evaluations, stopping at step %d", run.label, patience, step)
-                break
-        if step >= steps:
-            break
-        out_of_time = run.time_limit_s is not None and time.monotonic() - started > run.time_limit_s
+        if progress.step % evaluate_every == 0 or progress.step == steps:
+            progress.evaluate(model, losses)
+            if patience is not None and progress.since_best >= patience:
+                log.info("%s: no better score in %d evaluations, stopping at step %d", run.label, patience, progress.step)
+                return
+        if progress.step >= steps:
+            return
+        out_of_time = run.time_limit_s is not None and progress.done > 0 and progress.session_s > run.time_limit_s
         if stop.is_set() or out_of_time:
-            save()
+            progress.save(model)
             reason = "the time limit came" if out_of_time else "a signal came"
-            raise Interrupted(f"{run.label}: {reason} at step {step} of {steps}; the state is saved, run again to go on")
-        if time.monotonic() - saved > checkpoint_every_s:
-            save()
-            saved = time.monotonic()
-        torch.manual_seed(derive_seed(run.seed, "step", step))
-        losses = model.train_step(step, step / steps)
-        step += 1
-    if best_snapshot is not None:
-        model.restore(best_snapshot)
-    run.history = rows
-    save()
+            raise Interrupted(f"{run.label}: {reason} at step {progress.step} of {steps}; the state is saved, run again to go on")
+        if time.monotonic() - progress.saved > checkpoint_every_s:
+            progress.save(model)
+        torch.manual_seed(derive_seed(run.seed, "step", progress.step))
+        losses = model.train_step(progress.step, progress.step / steps)
+        _refuse_divergence(run.label, progress.step, losses)
+        progress.step += 1
 
 
-def _say(label: str, step: int, steps: int, first_step: int, started: float, row: dict) -> None:
-    done = step - first_step
-    elapsed = time.monotonic() - started
-    rate = done / elapsed if done else math.nan
-    left = (steps - step) / rate if done else math.nan
-    figures = "  ".join(f"{k} {v:.4g}" for k, v in row.items() if k not in ("step", "seconds"))
-    pace = f"  {rate:.1f} steps/s, {left:.0f} s left" if done else ""
-    log.info("%s: step %d/%d  %s%s", label, step, steps, figures, pace)
+class _Progress:
+    """How far a run has come: what a checkpoint holds beside the model's own state."""
+
+    def __init__(self, run: TrainingRun, steps: int):
+        self.run, self.steps = run, steps
+        self.path = run.state_dir / "checkpoint.safetensors"
+        self.step = self.since_best = self.first_step = 0
+        self.best, self.best_snapshot, self.rows = math.inf, None, []
+        self.earlier_s = 0.0  # time spent before this session
+        self.started = self.saved = time.monotonic()
+
+    @property
+    def session_s(self) -> float:
+        return time.monotonic() - self.started
+
+    @property
+    def done(self) -> int:
+        """Steps of this session."""
+        return self.step - self.first_step
+
+    def load(self, model: Trainable) -> None:
+        state = load_checkpoint(self.path)
+        if state["digest"] != self.run.digest:
+            raise InputError(
+                self.path,
+                f"belongs to another run ({state['digest'][:12]})",
+                expected=f"{self.run.digest[:12]}, of these data and options",
+                remedy=f"remove {self.run.state_dir} to start again, or give another state directory",
+            )
+        self.step = self.first_step = state["step"]
+        self.best, self.since_best, self.best_snapshot = state["best"], state["since_best"], state["best_snapshot"]
+        self.rows, self.earlier_s = json.loads(state["history"]), state["seconds"]
+        model.load_state_dict(state["model"])
+        log.info("%s: resumed at step %d of %d", self.run.label, self.step, self.steps)
+
+    def save(self, model: Trainable) -> None:
+        state = {
+            "digest": self.run.digest,
+            "step": self.step,
+            "best": self.best,
+            "since_best": self.since_best,
+            "best_snapshot": self.best_snapshot,
+            "history": json.dumps(self.rows),
+            "seconds": self.earlier_s + self.session_s,
+            "model": model.state_dict(),
+        }
+        save_checkpoint(self.path, state)
+        self.saved = time.monotonic()
+
+    def evaluate(self, model: Trainable, losses: dict[str, float]) -> None:
+        """Evaluate, unless the checkpoint was written after the evaluation of this very step."""
+        if self.rows and self.rows[-1]["step"] == self.step:
+            return
+        figures = model.evaluate(self.step)
+        _refuse_divergence(self.run.label, self.step, {"score": figures["score"]})
+        self.rows.append({"step": self.step, "seconds": self.earlier_s + self.session_s, **losses, **figures})
+        if figures["score"] < self.best:
+            self.best, self.since_best, self.best_snapshot = figures["score"], 0, model.snapshot()
+        else:
+            self.since_best += 1
+        self._say()
+
+    def _say(self) -> None:
+        pace = ""
+        if self.done:
+            rate = self.done / self.session_s
+            pace = f"  {rate:.1f} steps/s, {(self.steps - self.step) / rate:.0f} s left"
+        figures = "  ".join(f"{k} {v:.4g}" for k, v in self.rows[-1].items() if k not in ("step", "seconds"))
+        log.info("%s: step %d/%d  %s%s", self.run.label, self.step, self.steps, figures, pace)
+
+
+def _refuse_divergence(label: str, step: int, figures: dict[str, float]) -> None:
+    bad = [name for name, value in figures.items() if not math.isfinite(value)]
+    if bad:
+        raise CollapsedError(f"{label}: {', '.join(bad)} not finite at step {step}; try a lower learning rate")
 
 
 def write_history(path: str | Path, rows: list[dict]) -> None:
@@ -201,5 +261,4 @@ def write_history(path: str | Path, rows: list[dict]) -> None:
 
 def read_history(path: str | Path) -> list[dict[str, float]]:
     """Rows of a history table as numbers; empty cells are left out."""
-    with open(path, newline="") as handle:
-        return [{k: float(v) for k, v in row.items() if v != format_cell(None)} for row in csv.DictReader(handle, delimiter="\t")]
+    return [{k: float(v) for k, v in row.items() if v != ""} for row in read_table(path)]

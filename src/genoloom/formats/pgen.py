@@ -1,0 +1,272 @@
+"""The panel store: a PLINK 2 file set of phased, biallelic genotypes of one contig.
+
+`{prefix}.pgen` holds the alleles with phase, `{prefix}.pvar.zst` the sites (with the genetic position in the column
+`CM` when there is a map), `{prefix}.psam` the people. plink2 reads all three. A PGEN knows no half-missing call: both
+alleles of a person are called or both are missing.
+
+    panel = open_panel(prefix)                       # reads sites and people; alleles are read block by block
+
+    with PanelWriter(prefix, people, contig) as writer:
+        writer.append(sites, alleles)                # Sites, int8 (n_variants, 2 * n_people); any number of times
+"""
+
+import io
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pgenlib
+import zstandard
+
+from genoloom.errors import InputError
+from genoloom.formats.atomic import write_beside
+from genoloom.panel import Panel, People, Sites
+
+_SEX_CODES = {"male": "1", "female": "2", "unknown": "NA"}
+_SEX_WORDS = {"1": "male", "2": "female", "M": "male", "F": "female"}
+
+
+def panel_files(prefix: Path) -> list[Path]:
+    """The three files of a panel: .pgen, .pvar.zst, .psam."""
+    return [Path(f"{prefix}{suffix}") for suffix in (".pgen", ".pvar.zst", ".psam")]
+
+
+class PgenHaplotypes:
+    """A haplotype source over a .pgen file; alleles are decoded when they are read.
+
+    The file is opened anew in each process and for each source, so a source may be pickled or forked.
+    """
+
+    def __init__(self, path: Path, n_people: int, n_variants: int):
+        self.path, self.n_people, self.n_variants = Path(path), n_people, n_variants
+        self.n_haplotypes = 2 * n_people
+        self._reader = None
+
+    def __getstate__(self):
+        return {**self.__dict__, "_reader": None}
+
+    def _open(self) -> pgenlib.PgenReader:
+        if self._reader is None:
+            try:
+                self._reader = pgenlib.PgenReader(str(self.path).encode(), raw_sample_ct=self.n_people)
+            except RuntimeError as error:
+                raise InputError(self.path, f"not a readable .pgen of {self.n_people} people ({error})") from None
+            found = self._reader.get_variant_ct()
+            if found != self.n_variants:
+                raise InputError(self.path, f"holds {found} variants", expected=f"{self.n_variants}, as in the .pvar file")
+        return self._reader
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """Alleles of the variants [start, stop), int8, shape (stop - start, n_haplotypes); -1 missing.
+
+        Raises
+        ------
+        InputError
+            The file is damaged or does not agree with its .pvar and .psam.
+        """
+        return self.read_with_phase(start, stop)[0]
+
+    def read_with_phase(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        """Alleles as in `read`, and whether each heterozygous call is phased, bool, shape (stop - start, n_people)."""
+        alleles = np.empty((stop - start, self.n_haplotypes), dtype=np.int32)
+        phased = np.empty((stop - start, self.n_people), dtype=np.bool_)
+        if stop > start:
+            try:
+                self._open().read_alleles_and_phasepresent_range(start, stop, alleles, phased)
+            except RuntimeError as error:
+                raise InputError(self.path, f"variants {start + 1}-{stop} cannot be read ({error})") from None
+        return np.where(alleles < 0, -1, alleles).astype(np.int8), phased
+
+
+def _read_text(path: Path) -> io.TextIOWrapper:
+    handle = open(path, "rb")
+    if path.suffix == ".zst":
+        handle = zstandard.ZstdDecompressor().stream_reader(handle)
+    return io.TextIOWrapper(handle, encoding="utf-8", newline=None)
+
+
+def read_pvar(path: Path) -> list[Sites]:
+    """The sites of a .pvar or .pvar.zst, one `Sites` for each run of one contig, in the order of the file.
+
+    Multiallelic rows keep their comma-separated alternates in `alt`; it is the caller's to look.
+    """
+    lengths: dict[str, int] = {}
+    columns = ["#CHROM", "POS", "ID", "REF", "ALT"]
+    rows: list[list[str]] = []
+    try:
+        with _read_text(path) as handle:
+            for line in handle:
+                line = line.rstrip("\r\n")
+                if line.startswith("##"):
+                    contig, length = _contig_line(line)
+                    if length:
+                        lengths[contig] = length
+                elif line.startswith("#"):
+                    columns = line.split("\t")
+                elif line:
+                    rows.append(line.split("\t"))
+    except (zstandard.ZstdError, UnicodeDecodeError) as error:
+        raise InputError(path, f"cannot be read ({error})") from None
+    missing = {"#CHROM", "POS", "ID", "REF", "ALT"} - set(columns)
+    if missing:
+        raise InputError(path, f"lacks the columns {', '.join(sorted(missing))}", expected="a PLINK 2 .pvar header")
+    at = {name: columns.index(name) for name in columns}
+    runs: list[list[list[str]]] = []
+    for row in rows:
+        if not runs or runs[-1][0][at["#CHROM"]] != row[at["#CHROM"]]:
+            runs.append([])
+        runs[-1].append(row)
+    return [_sites_of_rows(run, at, lengths) for run in runs]
+
+
+def _sites_of_rows(rows: list[list[str]], at: dict[str, int], lengths: dict[str, int]) -> Sites:
+    def text(name: str) -> np.ndarray:
+        return np.array([row[at[name]] for row in rows], dtype=object)
+
+    contig = rows[0][at["#CHROM"]]
+    position = np.array([int(row[at["POS"]]) for row in rows], dtype=np.int64)
+    cm = np.array([float(row[at["CM"]]) for row in rows]) if "CM" in at else np.full(len(rows), np.nan)
+    return Sites(contig, position, text("REF"), text("ALT"), text("ID"), cm, lengths.get(contig))
+
+
+def _contig_line(line: str) -> tuple[str, int | None]:
+    if not line.startswith("##contig=<"):
+        return "", None
+    fields = dict(part.split("=", 1) for part in line[10:].rstrip(">").split(",") if "=" in part)
+    return fields.get("ID", ""), int(fields["length"]) if fields.get("length", "").isdigit() else None
+
+
+def read_psam(path: Path) -> People:
+    """The people of a .psam file: IID, SEX, and POP and FID where there are such columns."""
+    with _read_text(path) as handle:
+        lines = [line.rstrip("\r\n") for line in handle if line.strip() and not line.startswith("##")]
+    if not lines or not lines[0].startswith("#"):
+        raise InputError(path, "has no header line", expected="#IID or #FID first")
+    columns = [name.lstrip("#") for name in lines[0].split("\t")]
+    if "IID" not in columns:
+        raise InputError(path, "has no IID column", expected=f"#IID among {', '.join(columns)}")
+    rows = [dict(zip(columns, line.split("\t"), strict=False)) for line in lines[1:]]
+    return People(
+        id=[row["IID"] for row in rows],
+        population=[row.get("POP", "unknown") for row in rows],
+        sex=[_SEX_WORDS.get(row.get("SEX", ""), "unknown") for row in rows],
+        family=["" if row.get("FID", "0") == "0" else row["FID"] for row in rows],
+    )
+
+
+def open_panel(prefix: str | Path) -> Panel:
+    """The panel at `prefix`. Sites and people are read now, alleles when they are asked for.
+
+    Raises
+    ------
+    InputError
+        A file is missing or damaged, the file set has several contigs, or the files disagree.
+    """
+    pgen, pvar, psam = panel_files(Path(prefix))
+    for path in (pgen, pvar, psam):
+        if not path.exists():
+            raise InputError(path, "not found", expected="a panel written by `genoloom prepare` or `genoloom generate`")
+    people = read_psam(psam)
+    runs = read_pvar(pvar)
+    if len(runs) != 1:
+        raise InputError(pvar, f"{len(runs)} contigs", expected="exactly one")
+    haplotypes = PgenHaplotypes(pgen, len(people), len(runs[0]))
+    haplotypes.read(0, 0 if len(runs[0]) == 0 else 1)  # finds damage and disagreement now
+    return Panel(runs[0], people, haplotypes)
+
+
+class PanelWriter:
+    """Write a panel block by block; the files appear together when the block ends well.
+
+    The PGEN header needs the number of variants, which is known only at the end, so the alleles are spooled in two
+    bits each beside the output.
+
+    Parameters
+    ----------
+    prefix : Path
+    people : People
+    contig : str
+    contig_length : int, optional
+        In base pairs; written to the .pvar header.
+    """
+
+    def __init__(self, prefix: str | Path, people: People, contig: str, contig_length: int | None = None):
+        self.prefix, self.people, self.contig, self.contig_length = Path(prefix), people, contig, contig_length
+        self.n_variants = 0
+        self._blocks: list[int] = []
+
+    def __enter__(self) -> "PanelWriter":
+        self._beside = write_beside(*panel_files(self.prefix))
+        self._pgen, self._pvar, self._psam = self._beside.__enter__()
+        self._spool = tempfile.TemporaryFile(dir=self.prefix.parent)
+        self._has_cm: bool | None = None
+        self._pvar_raw = open(self._pvar, "wb")
+        self._pvar_text = zstandard.ZstdCompressor(level=6).stream_writer(self._pvar_raw)
+        return self
+
+    def append(self, sites: Sites, alleles: np.ndarray) -> None:
+        """Add sites with their alleles, int8, shape (len(sites), 2 * n_people), 0/1, -1 missing in pairs."""
+        if len(sites) == 0:
+            return
+        if self._has_cm is None:
+            self._write_pvar_header(not np.isnan(sites.cm).any())
+        rows = zip(sites.position.tolist(), sites.id, sites.ref, sites.alt, sites.cm.tolist(), strict=True)
+        lines = (
+            f"{self.contig}\t{pos}\t{name}\t{ref}\t{alt}" + (f"\t{cm:.6g}\n" if self._has_cm else "\n")
+            for pos, name, ref, alt, cm in rows
+        )
+        self._pvar_text.write("".join(lines).encode())
+        self._spool.write(np.packbits(alleles == 1, axis=1).tobytes())
+        self._spool.write(np.packbits(alleles < 0, axis=1).tobytes())
+        self._blocks.append(len(sites))
+        self.n_variants += len(sites)
+
+    def _write_pvar_header(self, has_cm: bool) -> None:
+        self._has_cm = has_cm
+        length = f",length={self.contig_length}" if self.contig_length else ""
+        columns = "#CHROM\tPOS\tID\tREF\tALT" + ("\tCM" if has_cm else "")
+        self._pvar_text.write(f"##contig=<ID={self.contig}{length}>\n{columns}\n".encode())
+
+    def __exit__(self, kind, error, trace) -> None:
+        try:
+            if kind is None:
+                self._finish()
+        except BaseException as problem:
+            self._close()
+            if not self._beside.__exit__(type(problem), problem, problem.__traceback__):
+                raise
+        else:
+            self._close()
+            self._beside.__exit__(kind, error, trace)
+
+    def _close(self) -> None:
+        self._spool.close()
+        self._pvar_raw.close()
+
+    def _finish(self) -> None:
+        if self.n_variants == 0:
+            raise InputError(self.prefix, "no site to write")
+        self._pvar_text.close()
+        with open(self._psam, "w") as handle:
+            handle.write("#FID\tIID\tSEX\tPOP\n")
+            for name, population, sex, family in zip(
+                self.people.id, self.people.population, self.people.sex, self.people.family, strict=True
+            ):
+                handle.write(f"{family or 0}\t{name}\t{_SEX_CODES[sex]}\t{population}\n")
+        n_people = len(self.people)
+        width = (2 * n_people + 7) // 8
+        self._spool.seek(0)
+        writer = pgenlib.PgenWriter(
+            str(self._pgen).encode(), n_people, variant_ct=self.n_variants, nonref_flags=False, hardcall_phase_present=True
+        )
+        for n in self._blocks:
+            one, missing = (
+                np.unpackbits(
+                    np.frombuffer(self._spool.read(n * width), dtype=np.uint8).reshape(n, width), axis=1, count=2 * n_people
+                )
+                for _ in range(2)
+            )
+            alleles = one.astype(np.int32)
+            alleles[missing.astype(bool)] = -9
+            writer.append_alleles_batch(alleles, all_phased=True)
+        writer.close()

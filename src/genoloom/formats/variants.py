@@ -1,0 +1,270 @@
+"""Genotypes in: records of one contig from VCF, BCF or a PLINK 2 file set, checked as they stream.
+
+What no later step could notice is checked here: a truncated file, duplicate samples, contig names, the order of the
+records, ploidy. Positions are 1-based.
+"""
+
+import gzip
+import logging
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cyvcf2
+import numpy as np
+
+from genoloom.errors import InputError
+from genoloom.formats.pgen import PgenHaplotypes, read_psam, read_pvar
+
+log = logging.getLogger(__name__)
+
+_BGZF_MAGIC = b"\x1f\x8b\x08\x04"
+_BGZF_EOF = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+_FILL = -2  # cyvcf2's padding where a call has fewer alleles than the record's ploidy
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record of the input.
+
+    Attributes
+    ----------
+    position : int, 1-based
+    id, ref : str
+    alts : list of str
+    alleles : ndarray, int16, shape (2 * n_people,)
+        Index into (ref, *alts); -1 missing.
+    unphased : ndarray, bool, shape (n_people,)
+        Heterozygous calls whose phase is not given.
+    """
+
+    position: int
+    id: str
+    ref: str
+    alts: list[str]
+    alleles: np.ndarray
+    unphased: np.ndarray
+
+
+class VariantFile:
+    """Samples, contigs and records of a genotype file. Use `open_variants`."""
+
+    path: Path
+    samples: list[str]
+    contig_length: int | None
+
+    def records(self) -> Iterator[Record]:
+        """The records of the contig (and region), in order."""
+        raise NotImplementedError
+
+
+def open_variants(path: str | Path, contig: str, region: tuple[int, int] | None = None) -> VariantFile:
+    """Open `path` (.vcf, .vcf.gz, .bcf or .pgen) at one contig.
+
+    Parameters
+    ----------
+    region : (start, end), optional
+        1-based, both ends included; a VCF or BCF then needs its index.
+
+    Raises
+    ------
+    InputError
+        See the module's docstring; each message names the file and, where there is one, the record.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(path, "not found", remedy="check the path; it is relative to where the command runs")
+    if path.suffix == ".pgen":
+        return PgenFile(path, contig, region)
+    return VcfFile(path, contig, region)
+
+
+def check_complete(path: Path) -> None:
+    """Raise an InputError unless a compressed file is whole: htslib may read a truncated one without complaint."""
+    remedy = "copy or download the file again"
+    with open(path, "rb") as handle:
+        head = handle.read(4)
+        if head == _BGZF_MAGIC:
+            handle.seek(0, 2)
+            size = handle.tell()
+            handle.seek(max(0, size - len(_BGZF_EOF)))
+            if handle.read() != _BGZF_EOF:
+                raise InputError(path, f"is truncated: no end-of-file block after {size} bytes", remedy=remedy)
+            return
+    if head[:2] == b"\x1f\x8b":
+        try:
+            with gzip.open(path) as handle:
+                while handle.read(1 << 22):
+                    pass
+        except (EOFError, zlib.error, OSError) as error:
+            raise InputError(path, f"is truncated or damaged ({error})", remedy=remedy) from None
+
+
+def _check_samples(path: Path, samples: list[str]) -> None:
+    if not samples:
+        raise InputError(path, "holds no samples", expected="genotypes of at least two people")
+    if len(set(samples)) < len(samples):
+        twice = sorted({name for name in samples if samples.count(name) > 1})
+        raise InputError(path, f"{len(twice)} sample names stand twice, the first: {twice[0]}", expected="unique sample names")
+
+
+def _no_contig(path: Path, contig: str, names: list[str]) -> InputError:
+    other = contig.removeprefix("chr") if contig.startswith("chr") else f"chr{contig}"
+    if other in names:
+        return InputError(path, f"has no contig '{contig}', but '{other}'", remedy=f"ask for contig '{other}'")
+    shown = ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
+    return InputError(path, f"has no record of contig '{contig}'", expected=f"one of {shown}" if names else "")
+
+
+class VcfFile(VariantFile):
+    """A VCF or BCF through htslib. With an index only the contig is read, else the whole file."""
+
+    def __init__(self, path: Path, contig: str, region: tuple[int, int] | None):
+        self.path, self.contig, self.region = path, contig, region
+        check_complete(path)
+        try:
+            self._vcf = cyvcf2.VCF(str(path), lazy=False)
+        except Exception as error:  # cyvcf2 raises bare Exceptions
+            raise InputError(path, f"cannot be read as VCF or BCF ({self._why(error)})") from None
+        self.samples = list(self._vcf.samples)
+        _check_samples(path, self.samples)
+        self.indexed = any(Path(f"{path}{suffix}").exists() for suffix in (".tbi", ".csi"))
+        if region is not None and not self.indexed:
+            tool = "bcftools index" if path.suffix == ".bcf" else "tabix -p vcf"
+            raise InputError(path, "has no index, which a region needs", remedy=f"run: {tool} {path}")
+        names, lengths = self._contigs()
+        if names and contig not in names:
+            raise _no_contig(path, contig, names)
+        self.contig_length = lengths.get(contig)
+
+    def _why(self, error: Exception) -> str:
+        """htslib prints the reason to stderr only; the usual one is a sample that stands twice."""
+        opener = gzip.open if self.path.suffix == ".gz" else open
+        if self.path.suffix != ".bcf":
+            with opener(self.path, "rt", errors="replace") as handle:
+                for line in handle:
+                    if line.startswith("#CHROM"):
+                        _check_samples(self.path, line.rstrip("\n").split("\t")[9:])
+                        break
+        return str(error).strip() or "htslib refused it"
+
+    def _contigs(self) -> tuple[list[str], dict[str, int]]:
+        try:
+            names = list(self._vcf.seqnames)
+        except AttributeError:
+            names = []
+        try:
+            lengths = {n: length for n, length in zip(names, self._vcf.seqlens, strict=True) if length > 0}
+        except (AttributeError, ValueError):
+            lengths = {}
+        return names, lengths
+
+    def _stream(self):
+        if not self.indexed:
+            return (v for v in self._vcf if self.contig == v.CHROM)
+        where = self.contig if self.region is None else f"{self.contig}:{self.region[0]}-{self.region[1]}"
+        return self._vcf(where)
+
+    def records(self) -> Iterator[Record]:
+        last, n, stream = 0, 0, self._stream()
+        while True:
+            try:
+                variant = next(stream, None)
+            except Exception as error:  # cyvcf2 raises bare Exceptions
+                raise InputError(self.path, f"damaged after {self.contig}:{last} ({str(error).strip()})") from None
+            if variant is None:
+                break
+            if self.region and not self.region[0] <= variant.POS <= self.region[1]:
+                continue  # a deletion that begins before the region overlaps it
+            if last > variant.POS:
+                raise InputError(
+                    self.path,
+                    f"{self.contig}:{variant.POS} stands behind {self.contig}:{last}",
+                    expected="sorted records",
+                    remedy="bcftools sort",
+                )
+            last, n = variant.POS, n + 1
+            yield self._record(variant)
+        if n == 0:
+            raise _no_contig(self.path, self.contig, [])
+
+    def _record(self, variant) -> Record:
+        place = f"{variant.CHROM}:{variant.POS}"
+        if variant.genotype is None:
+            raise InputError(self.path, f"{place}: no GT field", expected="genotypes at every record")
+        calls = variant.genotype.array()  # (n, ploidy + 1) int16; the last column is the phase
+        if calls.shape[1] != 3:
+            word = "haploid" if calls.shape[1] == 2 else f"ploidy {calls.shape[1] - 1}"
+            raise _wrong_ploidy(self.path, place, f"{word} calls")
+        alleles = calls[:, :2]
+        short = (alleles == _FILL).any(axis=1)
+        if short.any():
+            raise _wrong_ploidy(self.path, place, f"haploid calls of {_some(int(short.sum()))} beside diploid ones")
+        heterozygous = (alleles[:, 0] != alleles[:, 1]) & (alleles >= 0).all(axis=1)
+        unphased = heterozygous & (calls[:, 2] == 0)
+        return Record(variant.POS, variant.ID or ".", variant.REF, variant.ALT, alleles.ravel(), unphased)
+
+
+def _some(n: int) -> str:
+    return f"{n} person" if n == 1 else f"{n} people"
+
+
+def _wrong_ploidy(path: Path, place: str, found: str) -> InputError:
+    return InputError(
+        path, f"{place}: {found}", expected="diploid calls of everybody",
+        remedy="on chromosome X outside the pseudo-autosomal regions keep females only, "
+        "or write males as homozygous: bcftools +fixploidy",
+    )  # fmt: skip
+
+
+class PgenFile(VariantFile):
+    """A PLINK 2 file set: .pgen beside .pvar or .pvar.zst and .psam."""
+
+    def __init__(self, path: Path, contig: str, region: tuple[int, int] | None):
+        self.path, self.contig = path, contig
+        stem = path.with_suffix("")
+        found = [p for p in (Path(f"{stem}.pvar"), Path(f"{stem}.pvar.zst")) if p.exists()]
+        psam = Path(f"{stem}.psam")
+        if not found or not psam.exists():
+            raise InputError(path, "stands alone", expected=f"{stem.name}.pvar (or .pvar.zst) and {stem.name}.psam beside it")
+        self.samples = read_psam(psam).id
+        _check_samples(path, self.samples)
+        runs = read_pvar(found[0])
+        names = [run.contig for run in runs]
+        if names.count(contig) != 1:
+            if contig in names:
+                raise InputError(found[0], f"contig {contig} stands in {names.count(contig)} places", remedy="plink2 --sort-vars")
+            raise _no_contig(found[0], contig, names)
+        at = names.index(contig)
+        self.first = sum(len(run) for run in runs[:at])
+        self.sites, self.region = runs[at], region
+        self.contig_length = self.sites.contig_length
+        many = [i for i, alt in enumerate(self.sites.alt) if "," in alt]
+        if many:
+            raise InputError(
+                found[0], f"{len(many)} multiallelic variants, the first {contig}:{self.sites.position[many[0]]}",
+                expected="biallelic variants in a .pgen", remedy="split them (plink2 --make-pgen vcf-mode=...), or give the VCF or BCF",
+            )  # fmt: skip
+        falls = np.flatnonzero(np.diff(self.sites.position) < 0)
+        if len(falls):
+            raise InputError(
+                found[0], f"{contig}:{self.sites.position[falls[0] + 1]} stands behind {contig}:{self.sites.position[falls[0]]}",
+                expected="sorted variants", remedy="plink2 --sort-vars",
+            )  # fmt: skip
+        self._haplotypes = PgenHaplotypes(path, len(self.samples), sum(len(run) for run in runs))
+
+    def records(self) -> Iterator[Record]:
+        low, high = self.region or (1, np.iinfo(np.int64).max)
+        position = self.sites.position
+        start, end = np.searchsorted(position, [low, high + (self.region is not None)]).tolist()
+        for block in range(start, end, 1024):
+            stop = min(block + 1024, end)
+            alleles, phased = self._haplotypes.read_with_phase(self.first + block, self.first + stop)
+            heterozygous = alleles[:, 0::2] != alleles[:, 1::2]
+            for i in range(block, stop):
+                row = i - block
+                yield Record(
+                    int(position[i]), self.sites.id[i], self.sites.ref[i], [self.sites.alt[i]],
+                    alleles[row].astype(np.int16), heterozygous[row] & ~phased[row],
+                )  # fmt: skip

@@ -1,0 +1,72 @@
+"""Phased, biallelic genotypes out: VCF.gz with .tbi, or BCF with .csi, through htslib."""
+
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pysam
+
+from genoloom.formats.atomic import write_beside
+from genoloom.panel import Panel
+
+_GENOTYPES = np.frombuffer(b"\t0|0\t0|1\t1|0\t1|1", dtype="S4")
+
+
+def header_lines(contig: str, contig_length: int | None, provenance: dict[str, object]) -> list[str]:
+    """Lines of a VCF header that says that, and how, the data are synthetic. No date: the same seed gives the same bytes."""
+    length = f",length={contig_length}" if contig_length else ""
+    described = ",".join(f'{key}="{value}"' for key, value in provenance.items())
+    return [
+        "##fileformat=VCFv4.3",
+        f"##source=GenoLoom {provenance['version']}",
+        f"##genoloom_synthetic=<{described}>",
+        "##genoloom_notice=These genotypes are synthetic: they were sampled from a model and belong to no person.",
+        '##FILTER=<ID=PASS,Description="All filters passed">',
+        f"##contig=<ID={contig}{length}>",
+        '##INFO=<ID=AC,Number=A,Type=Integer,Description="Allele count in the synthetic genotypes">',
+        '##INFO=<ID=AN,Number=1,Type=Integer,Description="Number of alleles in the synthetic genotypes">',
+        '##INFO=<ID=AF,Number=A,Type=Float,Description="Allele frequency in the synthetic genotypes">',
+        '##FORMAT=<ID=GT,Number=1,Type=String,Description="Phased genotype">',
+    ]
+
+
+def write_variants(path: str | Path, panel: Panel, provenance: dict[str, object]) -> None:
+    """Write `panel` (no missing calls) to `path`, .vcf.gz or .bcf, with its index.
+
+    Parameters
+    ----------
+    provenance : dict
+        Keys and values of the header's `genoloom_synthetic` line; must hold `version`.
+    """
+    path = Path(path)
+    is_bcf = path.suffix == ".bcf"
+    index = Path(f"{path}.csi" if is_bcf else f"{path}.tbi")
+    with write_beside(path, index) as [part, part_index]:
+        text = part.with_name(f"{part.name}.text.vcf.gz") if is_bcf else part
+        try:
+            _write_text(text, panel, provenance)
+            if is_bcf:
+                pysam.bcftools.view("--no-version", "-Ob", "-o", str(part), str(text), catch_stdout=False)
+                pysam.bcftools.index("--csi", "-f", "-o", str(part_index), str(part))
+            else:
+                pysam.tabix_index(str(part), preset="vcf", force=True, index=str(part_index))
+        finally:
+            if is_bcf:
+                with suppress(OSError):
+                    text.unlink()
+
+
+def _write_text(path: Path, panel: Panel, provenance: dict[str, object]) -> None:
+    sites, n = panel.sites, 2 * len(panel.people)
+    columns = ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT", *panel.people.id]
+    with pysam.BGZFile(str(path), "wb") as out:
+        lines = [*header_lines(sites.contig, sites.contig_length, provenance), "\t".join(columns)]
+        out.write(("\n".join(lines) + "\n").encode())
+        for start, stop, alleles in panel.blocks(512):
+            calls = _GENOTYPES[2 * alleles[:, 0::2] + alleles[:, 1::2]]  # (n_variants, n_people) of four bytes
+            counts = alleles.sum(axis=1, dtype=np.int64)
+            for i in range(start, stop):
+                count = int(counts[i - start])
+                info = f"AC={count};AN={n};AF={count / n:.6g}"
+                row = f"{sites.contig}\t{sites.position[i]}\t{sites.id[i]}\t{sites.ref[i]}\t{sites.alt[i]}\t.\tPASS\t{info}\tGT"
+                out.write(row.encode() + calls[i - start].tobytes() + b"\n")

@@ -1,0 +1,165 @@
+"""Blocks of neighbouring sites as tokens: a codebook of the distinct training blocks of every position.
+
+A contig of `n_variants` sites is cut into blocks of `block` sites; the last one is filled up with sites that
+exist nowhere. The codes of a block are its distinct training rows, the most frequent first, at most `codes` of
+them. A row is a code seen through a flip kernel: each site differs from the code with a small chance of its own.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from genoloom.panel import HaplotypeSource
+
+READ_SITES = 4096  # variants fetched from the source at a time
+
+
+def read_blocks(haplotypes: HaplotypeSource, block: int, start: int, stop: int, rows: np.ndarray | None = None) -> np.ndarray:
+    """Blocks [start, stop) of a source, int8, shape (n_rows, stop - start, block); filled up with -1 past the last variant.
+
+    Parameters
+    ----------
+    haplotypes : HaplotypeSource
+        (n_variants, n_haplotypes).
+    block : int
+        Sites a block.
+    rows : ndarray of int, optional
+        Haplotypes to take; all by default.
+    """
+    alleles = haplotypes.read(start * block, min(stop * block, haplotypes.n_variants))
+    alleles = alleles.T if rows is None else alleles[:, rows].T  # (n_rows, n_sites)
+    full = np.full((alleles.shape[0], (stop - start) * block), -1, dtype=np.int8)
+    full[:, : alleles.shape[1]] = alleles
+    return full.reshape(len(full), stop - start, block)
+
+
+def iterate_blocks(haplotypes: HaplotypeSource, block: int, rows: np.ndarray | None = None) -> Iterator[np.ndarray]:
+    """Yield the blocks of a source in order, int8, shape (n_rows, block); parameters as in `read_blocks`."""
+    n_blocks = -(-haplotypes.n_variants // block)
+    at_once = max(1, READ_SITES // block)
+    for start in range(0, n_blocks, at_once):
+        yield from read_blocks(haplotypes, block, start, min(start + at_once, n_blocks), rows).swapaxes(0, 1)
+
+
+@dataclass(frozen=True)
+class BlockCodebook:
+    """The codes of every block.
+
+    Attributes
+    ----------
+    n_variants : int
+    alleles : ndarray, int8, shape (n_blocks, n_codes, block)
+        Alleles 0/1 of each code; rows past a block's last code are 0, and so are sites past the last variant.
+    count : ndarray, int64, shape (n_blocks, n_codes)
+        Training rows that are this code or nearest to it; 0 where a block has no such code.
+    error : ndarray, float32, shape (n_blocks, block)
+        Share of the training rows that differ from their nearest code at the site: what a capped codebook leaves out.
+    """
+
+    n_variants: int
+    alleles: np.ndarray
+    count: np.ndarray
+    error: np.ndarray
+
+    @classmethod
+    def fit(cls, haplotypes: HaplotypeSource, *, block: int, codes: int, rows: np.ndarray | None = None) -> "BlockCodebook":
+        """Collect the codes of the training rows, reading the source once.
+
+        Rows with missing calls make no codes (unless no row of the block is complete: then missing is taken as 0)
+        and count for the code that is nearest at their called sites.
+        """
+        fitted = [_fit_block(alleles, codes) for alleles in iterate_blocks(haplotypes, block, rows)]
+        n_codes = max(len(count) for _, count, _ in fitted)
+        table = np.zeros((len(fitted), n_codes, block), dtype=np.int8)
+        counts = np.zeros((len(fitted), n_codes), dtype=np.int64)
+        for k, (code_alleles, count, _) in enumerate(fitted):
+            table[k, : len(count)], counts[k, : len(count)] = code_alleles, count
+        return cls(haplotypes.n_variants, table, counts, np.stack([error for _, _, error in fitted]))
+
+    @property
+    def n_blocks(self) -> int:
+        return self.alleles.shape[0]
+
+    @property
+    def n_codes(self) -> int:
+        """Width of the tables; a block may have fewer codes."""
+        return self.alleles.shape[1]
+
+    @property
+    def block(self) -> int:
+        """Sites a block."""
+        return self.alleles.shape[2]
+
+    def sites(self, k: int) -> slice:
+        """The variants of block `k`."""
+        return slice(k * self.block, min((k + 1) * self.block, self.n_variants))
+
+    def nearest(self, k: int, alleles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Nearest code of each row in block `k`, and the number of called sites at which they differ.
+
+        Parameters
+        ----------
+        k : int
+        alleles : ndarray, int8, shape (n_rows, block)
+            0/1, or -1 for missing, which differs from nothing.
+
+        Returns
+        -------
+        code, distance : ndarray, int64, shape (n_rows,)
+            Among equally near codes, the most frequent.
+        """
+        n = int((self.count[k] > 0).sum())
+        return _nearest(self.alleles[k, :n], alleles)
+
+    def encode(self, haplotypes: HaplotypeSource, rows: np.ndarray | None = None) -> np.ndarray:
+        """Nearest codes of whole haplotypes, int64, shape (n_rows, n_blocks)."""
+        blocks = iterate_blocks(haplotypes, self.block, rows)
+        return np.stack([self.nearest(k, alleles)[0] for k, alleles in enumerate(blocks)], axis=1)
+
+    def decode(self, k: int, code: np.ndarray, error: np.ndarray | None = None, uniforms: np.ndarray | None = None) -> np.ndarray:
+        """Alleles of the codes of block `k`, seen through a flip kernel when `error` is given.
+
+        Parameters
+        ----------
+        k : int
+        code : ndarray of int, shape (n_rows,)
+        error : ndarray, float, shape (block,), optional
+            Chance of a flip at each site.
+        uniforms : ndarray, float, shape (n_rows, n_sites), optional
+            In [0, 1); a site flips where its number is below its error. Needed with `error`.
+
+        Returns
+        -------
+        ndarray, int8, shape (n_sites, n_rows)
+            Without the sites that fill up the last block.
+        """
+        alleles = self.alleles[k, code][:, : self.sites(k).stop - self.sites(k).start]
+        if error is not None:
+            alleles = alleles ^ (uniforms < error[: alleles.shape[1]])
+        return np.ascontiguousarray(alleles.T, dtype=np.int8)
+
+
+def _nearest(codes: np.ndarray, alleles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    called = (alleles >= 0).astype(np.float32)
+    ones = (alleles == 1).astype(np.float32)
+    zeros = called - ones
+    # a row's 1 against a code's 0, and the reverse; exact in float32, as counts are small
+    distance = ones @ (1 - codes.T.astype(np.float32)) + zeros @ codes.T.astype(np.float32)  # (n_rows, n_codes)
+    code = distance.argmin(axis=1)
+    return code, distance[np.arange(len(code)), code].astype(np.int64)
+
+
+def _fit_block(alleles: np.ndarray, codes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Codes (n, block), their counts (n,) and the error of each site (block,) of one block of training rows."""
+    exists = (alleles >= 0).any(axis=0)  # False for the sites that fill up the last block, and where all calls are missing
+    complete = alleles[(alleles[:, exists] >= 0).all(axis=1)]
+    source = np.maximum(complete if len(complete) else alleles, 0)
+    distinct, count = np.unique(np.packbits(source, axis=1), axis=0, return_counts=True)
+    kept = np.argsort(-count, kind="stable")[:codes]
+    code_alleles = np.unpackbits(distinct[kept], axis=1, count=alleles.shape[1]).astype(np.int8)
+    nearest, _ = _nearest(code_alleles, alleles)
+    differs = (alleles >= 0) & (alleles != code_alleles[nearest])
+    error = differs.sum(axis=0) / np.maximum((alleles >= 0).sum(axis=0), 1)
+    assigned = np.bincount(nearest, minlength=len(code_alleles))
+    return code_alleles, assigned, error.astype(np.float32)

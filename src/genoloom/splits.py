@@ -1,0 +1,60 @@
+"""Which people train and which are held out."""
+
+from collections import defaultdict
+
+import numpy as np
+
+from genoloom.errors import InputError
+from genoloom.panel import People
+from genoloom.seeds import derive_seed
+
+
+def split_people(people: People, holdout: float, seed: int) -> list[str]:
+    """The role of each person, "train" or "holdout".
+
+    Families stay together. Within each population (a family counts for that of its first member), families are
+    shuffled and go to the holdout until it has its share of the people; both roles get at least one family.
+
+    Parameters
+    ----------
+    people : People
+    holdout : float
+        Share of the people held out, in (0, 1).
+    seed : int
+
+    Raises
+    ------
+    InputError
+        A population has fewer than two people, or only one family.
+    """
+    families: dict[str, list[int]] = defaultdict(list)
+    for i, family in enumerate(people.family):
+        families[f"family {family}" if family else f"person {people.id[i]}"].append(i)
+    strata: dict[str, list[list[int]]] = defaultdict(list)
+    for members in families.values():
+        strata[people.population[members[0]]].append(members)
+
+    roles = ["train"] * len(people)
+    target = held_so_far = 0.0  # rounding is carried on, so that odd populations do not all round up
+    for population in sorted(strata):
+        groups = strata[population]
+        size = sum(map(len, groups))
+        if len(groups) < 2:
+            what = "one person" if size == 1 else f"{size} people of one family"
+            raise InputError(
+                "sheet of people", f"population '{population}' has only {what}", expected="at least two unrelated people",
+                remedy="merge it with another population in the sheet, or leave its people out",
+            )  # fmt: skip
+        order = np.random.default_rng(derive_seed(seed, "split", population)).permutation(len(groups))
+        target += holdout * size
+        wanted, held = max(1, round(target - held_so_far)), 0
+        for n, g in enumerate(order):
+            # the last family always trains; a family that would overshoot by more than it fills stays out
+            if n == len(groups) - 1 or (held and held + len(groups[g]) - wanted > wanted - held):
+                continue
+            if held < wanted:
+                held += len(groups[g])
+                for i in groups[g]:
+                    roles[i] = "holdout"
+        held_so_far += held
+    return roles

@@ -1,0 +1,160 @@
+"""From the training half of a panel to a model file. The holdout is never read."""
+
+import hashlib
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from genoloom.config import Section, TrainOptions
+from genoloom.errors import InputError
+from genoloom.formats.models import describe, pack_sites, save_model
+from genoloom.formats.pgen import open_panel
+from genoloom.formats.splits import read_roles
+from genoloom.models.haplotype import generator_class
+from genoloom.models.haplotype.base import TrainingHaplotypes
+from genoloom.panel import Panel, Sites, allele_counts
+from genoloom.seeds import derive_seed
+from genoloom.training.devices import choose_device
+from genoloom.training.run import TrainingRun, write_history
+
+log = logging.getLogger(__name__)
+
+CM_PER_BASE = 1e-6  # without a map: one centimorgan a megabase, the human average
+SMALL_COHORT = 30  # people
+
+
+def train(
+    *,
+    generator: str,
+    panel: Path,
+    split: Path,
+    model: Path,
+    history: Path,
+    state: Path,
+    common: TrainOptions,
+    options: Section,
+    seed: int,
+    threads: int,
+) -> None:
+    """Fit `generator` on the training people and write model, description and history.
+
+    Parameters
+    ----------
+    panel : Path
+        Panel prefix.
+    split : Path
+        The split table.
+    model, history : Path
+        Outputs: .safetensors (with a .json beside) and a TSV.
+    state : Path
+        Directory of checkpoints; a stopped run goes on from there.
+
+    Raises
+    ------
+    InputError
+        No site can be modelled, or files do not belong together.
+    Interrupted
+        A signal or the time limit; run again to go on.
+    CollapsedError
+        The generator collapsed; nothing is written.
+    """
+    whole = open_panel(panel)
+    roles = read_roles(split, whole.people)
+    people = whole.take_people(np.array([role == "train" for role in roles]))
+    modelled, left_out = _modelled_sites(people, common.min_carriers)
+    if len(modelled) == 0:
+        raise InputError(panel, "no site has enough minor alleles among the training people", remedy="lower --min-carriers")
+    training = people.take_sites(modelled)
+    n = len(training.people)
+    log.info("%s: %d training people, %d sites; %d too rare to model", generator, n, len(modelled), left_out)
+    if n < SMALL_COHORT:
+        log.warning("%s: only %d training people; expect over-fitting, and copies of them in the output", generator, n)
+
+    data = training_haplotypes(training, common.watch, seed)
+    data_digest = digest(training, data)
+    settings = {"generator": generator, "seed": seed, "watch": common.watch, **options.model_dump()}
+    config_digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    run = TrainingRun(
+        state_dir=state,
+        digest=hashlib.sha256(f"{data_digest}{config_digest}".encode()).hexdigest(),
+        seed=derive_seed(seed, "train", generator, whole.sites.contig),
+        threads=threads,
+        device=choose_device(common.device),
+        time_limit_s=common.time_limit_minutes and 60 * common.time_limit_minutes,
+        label=f"{generator} {whole.sites.contig}",
+    )
+    fitted = generator_class(generator)(options)
+    fitted.fit(data, run)
+    arrays, words = fitted.state()
+    description = describe(
+        "haplotypes",
+        generator,
+        words,
+        contig=training.sites.contig,
+        contig_length=training.sites.contig_length,
+        n_variants=len(modelled),
+        sites_too_rare_to_model=left_out,
+        training_people=n,
+        sites_digest=training.sites.digest(),
+        data_digest=data_digest,
+        config_digest=config_digest,
+        seed=seed,
+    )
+    save_model(model, {**arrays, **pack_sites(training.sites)}, description)
+    write_history(history, run.history)
+    log.info("%s: model written", run.label)
+
+
+def _modelled_sites(panel: Panel, min_carriers: int) -> tuple[np.ndarray, int]:
+    """Indices of the sites whose minor allele has enough copies, and how many sites have not."""
+    alternate, called = allele_counts(panel)
+    minor = np.minimum(alternate, called - alternate)
+    kept = np.flatnonzero(minor >= min_carriers)
+    return kept, len(minor) - len(kept)
+
+
+def training_haplotypes(panel: Panel, watch_share: float, seed: int) -> TrainingHaplotypes:
+    """What a generator may see of the training people; some are marked for watching, by population."""
+    names = sorted(set(panel.people.population))
+    population = np.array([names.index(p) for p in panel.people.population])
+    return TrainingHaplotypes(
+        haplotypes=panel.haplotypes,
+        population=np.repeat(population, 2),
+        population_names=names,
+        position=panel.sites.position,
+        map_cm=genetic_positions(panel.sites),
+        watch=np.repeat(_watched(population, watch_share, seed), 2),
+    )
+
+
+def _watched(population: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """Which people are set aside, bool (n_people,): the share of each population, at least one person in all."""
+    rng = np.random.default_rng(derive_seed(seed, "watch"))
+    rank = np.empty(len(population))
+    for p in np.unique(population):
+        members = rng.permutation(np.flatnonzero(population == p))
+        rank[members] = (np.arange(len(members)) + 0.5) / len(members)
+    watched = np.zeros(len(population), dtype=bool)
+    watched[np.argsort(rank, kind="stable")[: max(1, round(share * len(population)))]] = True
+    return watched
+
+
+def genetic_positions(sites: Sites) -> np.ndarray:
+    """Centimorgans of the sites, float64; 1 cM a megabase where there is no map."""
+    if np.isnan(sites.cm).any():
+        log.warning("%s: no genetic map; taking 1 cM per megabase", sites.contig)
+        return sites.position * CM_PER_BASE
+    return sites.cm
+
+
+def digest(panel: Panel, data: TrainingHaplotypes) -> str:
+    """SHA-256 over sites, alleles, populations and who is watched."""
+    h = hashlib.sha256(panel.sites.digest().encode())
+    h.update(json.dumps(data.population_names).encode())
+    for values in (data.population, data.watch, data.map_cm):
+        h.update(np.ascontiguousarray(values).tobytes())
+    for _, _, alleles in panel.blocks():
+        h.update(np.ascontiguousarray(alleles).tobytes())
+    return h.hexdigest()

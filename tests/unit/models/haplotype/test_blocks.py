@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from genoloom.models.haplotype.blocks import READ_SITES, BlockCodebook, iterate_blocks, read_blocks
+from genoloom.panel import ArrayHaplotypes
+
+PANELS = arrays(np.int8, st.tuples(st.integers(1, 40), st.integers(1, 12)), elements=st.integers(0, 1))
+
+
+def test_blocks_are_read_in_order_and_filled_up():
+    alleles = np.random.default_rng(1).integers(0, 2, (2 * READ_SITES + 5, 3)).astype(np.int8)
+    blocks = np.stack(list(iterate_blocks(ArrayHaplotypes(alleles), 24, rows=np.array([2, 0]))), axis=1)
+    n_blocks = -(-len(alleles) // 24)
+    assert blocks.shape == (2, n_blocks, 24)
+    flat = blocks.reshape(2, -1)
+    np.testing.assert_array_equal(flat[:, : len(alleles)], alleles[:, [2, 0]].T)
+    assert (flat[:, len(alleles) :] == -1).all()
+    np.testing.assert_array_equal(read_blocks(ArrayHaplotypes(alleles), 24, 3, 5, np.array([2, 0])), blocks[:, 3:5])
+
+
+@settings(deadline=None, max_examples=60)
+@given(PANELS, st.integers(4, 16))
+def test_uncapped_codes_lose_nothing(alleles, block):
+    source = ArrayHaplotypes(alleles)
+    codebook = BlockCodebook.fit(source, block=block, codes=1000)
+    codes = codebook.encode(source)
+    decoded = [codebook.decode(k, codes[:, k]) for k in range(codebook.n_blocks)]
+    np.testing.assert_array_equal(np.concatenate(decoded), alleles)
+    assert (codebook.count.sum(axis=1) == alleles.shape[1]).all()
+    for k in range(codebook.n_blocks):
+        rows = alleles[codebook.sites(k)].T
+        distinct, count = np.unique(rows, axis=0, return_counts=True)
+        assert (codebook.count[k] > 0).sum() == len(distinct)
+        assert sorted(codebook.count[k][codebook.count[k] > 0]) == sorted(count)
+        assert (np.diff(codebook.count[k]) <= 0).all()
+
+
+def test_capped_codes_keep_the_frequent_and_count_the_rest_as_error():
+    a, b, c = [0, 0, 0, 0], [1, 1, 1, 1], [0, 0, 0, 1]
+    alleles = np.array([a] * 5 + [b] * 4 + [c], dtype=np.int8).T
+    codebook = BlockCodebook.fit(ArrayHaplotypes(alleles), block=4, codes=2)
+    np.testing.assert_array_equal(codebook.alleles[0], [a, b])
+    np.testing.assert_array_equal(codebook.count, [[6, 4]])
+    np.testing.assert_allclose(codebook.error[0], [0, 0, 0, 0.1])
+
+
+def test_missing_calls_differ_from_nothing():
+    alleles = np.array([[0, 0, 0, 0]] * 3 + [[1, 1, 1, 1]] * 2 + [[1, -1, -1, 1]], dtype=np.int8).T
+    codebook = BlockCodebook.fit(ArrayHaplotypes(alleles), block=4, codes=8)
+    assert (codebook.count > 0).sum() == 2
+    code, distance = codebook.nearest(0, np.array([[1, -1, -1, 1], [-1, -1, -1, -1], [0, 1, -1, 1]], dtype=np.int8))
+    np.testing.assert_array_equal(code, [1, 0, 1])
+    np.testing.assert_array_equal(distance, [0, 0, 1])
+
+
+def test_a_block_without_a_complete_row_still_has_codes():
+    alleles = np.array([[1, -1, 0, 1], [-1, 1, 0, 1]], dtype=np.int8).T
+    codebook = BlockCodebook.fit(ArrayHaplotypes(alleles), block=4, codes=8)
+    assert codebook.count.sum() == 2
+    assert set(np.unique(codebook.alleles)) <= {0, 1}
+
+
+def test_flips_have_the_frequency_of_the_kernel():
+    codebook = BlockCodebook.fit(ArrayHaplotypes(np.zeros((4, 2), dtype=np.int8)), block=4, codes=2)
+    error = np.array([0.0, 0.1, 0.5, 1.0])
+    uniforms = np.random.default_rng(3).random((20_000, 4))
+    alleles = codebook.decode(0, np.zeros(20_000, dtype=int), error, uniforms)
+    np.testing.assert_allclose(alleles.mean(axis=1), error, atol=0.01)
+    assert alleles.dtype == np.int8
+
+
+@pytest.mark.parametrize("block", [5, 8, 32])
+def test_blocks_longer_than_the_panel(block):
+    alleles = np.array([[0, 1], [1, 1], [0, 0]], dtype=np.int8)
+    codebook = BlockCodebook.fit(ArrayHaplotypes(alleles), block=block, codes=4)
+    assert codebook.n_blocks == 1
+    np.testing.assert_array_equal(codebook.decode(0, codebook.encode(ArrayHaplotypes(alleles))[:, 0]), alleles)

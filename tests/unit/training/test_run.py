@@ -1,0 +1,162 @@
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+import torch
+
+from genoloom.errors import CollapsedError, InputError, Interrupted
+from genoloom.models.layers import AveragedTraining
+from genoloom.training.run import TrainingRun, read_history, train, write_history
+
+
+class Regression(AveragedTraining):
+    """Fits noisy data with dropout, so that every random number matters."""
+
+    def __init__(self, scores=None):
+        torch.manual_seed(5)
+        super().__init__(torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Dropout(0.5), torch.nn.Linear(8, 1)), 1e-2)
+        self.x, self.scores, self.before_step = torch.randn(64, 4), scores, lambda step: None
+
+    def train_step(self, step, fraction):
+        self.before_step(step)
+        batch = self.x[torch.randint(64, (16,))]
+        loss = (self.model.train()(batch) - batch.sum(1, keepdim=True)).square().mean()
+        self.descend(loss, fraction)
+        return {"loss": loss.item()}
+
+    def evaluate(self, step):
+        if self.scores is not None:
+            return {"score": self.scores(step)}
+        with torch.no_grad():
+            return {"score": (self.average.eval()(self.x) - self.x.sum(1, keepdim=True)).square().mean().item()}
+
+
+def a_run(tmp_path, digest="data+options", **more):
+    return TrainingRun(state_dir=tmp_path, digest=digest, seed=11, label="test", **more)
+
+
+def without_time(rows):
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
+
+
+@pytest.mark.parametrize("stop_at", [1, 10, 17])
+def test_resumed_equals_uninterrupted_bit_for_bit(tmp_path, stop_at):
+    whole, whole_run = Regression(), a_run(tmp_path / "whole")
+    train(whole, whole_run, steps=30, evaluate_every=10)
+
+    cut, cut_run = Regression(), a_run(tmp_path / "cut")
+    cut.before_step = lambda step: os.kill(os.getpid(), signal.SIGTERM) if step == stop_at - 1 else None
+    with pytest.raises(Interrupted, match=f"signal came at step {stop_at} of 30"):
+        train(cut, cut_run, steps=30, evaluate_every=10)
+    resumed, resumed_run = Regression(), a_run(tmp_path / "cut")
+    train(resumed, resumed_run, steps=30, evaluate_every=10)
+
+    for a, b in zip(whole.model.parameters(), resumed.model.parameters(), strict=True):
+        assert torch.equal(a, b)
+    assert without_time(whole_run.history) == without_time(resumed_run.history)
+    assert [row["step"] for row in resumed_run.history] == [0, 10, 20, 30]
+    seconds = [row["seconds"] for row in resumed_run.history]
+    assert seconds == sorted(seconds)
+
+
+def test_a_finished_run_does_no_more_steps(tmp_path):
+    first = Regression()
+    train(first, a_run(tmp_path), steps=10, evaluate_every=5)
+    again, run = Regression(), a_run(tmp_path)
+    again.before_step = lambda step: pytest.fail("a finished run must not train")
+    train(again, run, steps=10, evaluate_every=5)
+    assert torch.equal(first.model[0].weight, again.model[0].weight)
+    assert len(run.history) == 3
+
+
+def test_another_digest_is_refused(tmp_path):
+    train(Regression(), a_run(tmp_path, digest="a" * 64), steps=3, evaluate_every=3)
+    with pytest.raises(InputError) as error:
+        train(Regression(), a_run(tmp_path, digest="b" * 64), steps=3, evaluate_every=3)
+    assert "aaaaaaaaaaaa" in str(error.value)
+    assert "bbbbbbbbbbbb" in str(error.value)
+    assert str(tmp_path) in error.value.remedy
+
+
+def test_time_limit_saves_and_every_attempt_gets_further(tmp_path):
+    run = a_run(tmp_path, time_limit_s=1e-9)
+    for step in (1, 2):
+        with pytest.raises(Interrupted, match=f"time limit came at step {step} of 3") as error:
+            train(Regression(), run, steps=3, evaluate_every=1)
+        assert error.value.exit_code == 75
+    train(Regression(), run, steps=3, evaluate_every=1)
+    assert [row["step"] for row in run.history] == [0, 1, 2, 3]
+
+
+def test_early_stopping_keeps_the_best_weights(tmp_path):
+    # best at step 4, then worse for ever
+    model, run = Regression(scores=lambda step: abs(step - 4.0)), a_run(tmp_path)
+    weights = {}
+    model.before_step = lambda step: weights.update({step: model.average.module[0].weight.detach().clone()})
+    train(model, run, steps=100, evaluate_every=2, patience=3)
+    assert run.history[-1]["step"] == 10
+    assert torch.equal(model.model[0].weight, weights[4])
+
+
+def test_divergence_is_not_trained_on(tmp_path):
+    model = Regression()
+    model.before_step = lambda step: model.x.fill_(torch.nan) if step == 2 else None
+    with pytest.raises(CollapsedError, match="loss not finite at step 2"):
+        train(model, a_run(tmp_path), steps=5, evaluate_every=5)
+
+
+def test_signal_handlers_are_put_back(tmp_path):
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    train(Regression(), a_run(tmp_path), steps=2, evaluate_every=1)
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+
+
+def test_sigterm_from_outside_saves_and_exits_75(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        textwrap.dedent(
+            """
+            import sys, time
+            from pathlib import Path
+            import torch
+            from genoloom.errors import GenoLoomError
+            from genoloom.training.run import TrainingRun, train
+
+            class Slow:
+                def train_step(self, step, fraction):
+                    Path(sys.argv[1], "started").touch()
+                    time.sleep(0.01)
+                    return {}
+                def evaluate(self, step): return {"score": 1.0}
+                def state_dict(self): return {"w": torch.zeros(1)}
+                def snapshot(self): return {}
+
+            try:
+                run = TrainingRun(Path(sys.argv[1]), "digest", 1)
+                train(Slow(), run, steps=100_000, evaluate_every=100_000)
+            except GenoLoomError as error:
+                sys.exit(error.exit_code)
+            """
+        )
+    )
+    process = subprocess.Popen([sys.executable, program, tmp_path])
+    try:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "started").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 75
+    finally:
+        process.kill()
+    assert (tmp_path / "checkpoint.safetensors").exists()
+    assert not list(tmp_path.glob(".part-*"))
+
+
+def test_history_round_trip(tmp_path):
+    rows = [{"step": 0, "score": 1.5}, {"step": 5, "loss": 0.25, "score": 1.0}]
+    write_history(tmp_path / "history.tsv", rows)
+    assert read_history(tmp_path / "history.tsv") == rows
