@@ -1,0 +1,6 @@
+# Thin entry point: the workflow itself stands in workflow/Snakefile, where catalogues and modules look for it.
+include: "workflow/Snakefile"
+
+
+# an included Snakefile never supplies the default target
+workflow.default_target = "all"

@@ -1,0 +1,288 @@
+"""Configuration and sheets on disk: read with every problem listed, and generated from the model.
+
+python -m genoloom.config_files --write    write config/config.yaml, the schema and the tables of config/README.md
+python -m genoloom.config_files --check    fail when they differ from the model
+"""
+
+import difflib
+import json
+import re
+import sys
+import types
+import typing
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from genoloom.config import Config, Section
+from genoloom.errors import ConfigError, InputError
+from genoloom.formats.sheets import read_sheet
+
+PANEL_COLUMNS = {
+    "panel": "Name of the panel: letters, digits, `_`, `-`. Rows of one panel hold the same people.",
+    "contig": "Contig to take, as named in the file.",
+    "variants": "Phased VCF(.gz), BCF or PLINK 2 .pgen.",
+    "people": "Sheet of people (below); empty: everybody is of the population `unknown`.",
+    "reference": "FASTA, plain or bgzip; empty: REF is not checked and no personal FASTA is written.",
+    "map": "Genetic map (SHAPEIT, PLINK or HapMap form); empty: 1 cM per megabase.",
+    "region": "START-END, 1-based, both included; empty: the whole contig. Needs an index.",
+}
+SEQUENCE_COLUMNS = {
+    "set": "Name of the set: letters, digits, `_`, `-`.",
+    "source": "FASTA, labelled FASTA, CSV/TSV with a `seq` column, or one sequence a line.",
+    "regions": "BED of intervals of a FASTA source, with label and strand; empty: windows over everything.",
+}
+PEOPLE_COLUMNS = {
+    "person": "Sample name, as in the genotype file.",
+    "population": "Population label; models are conditional on it.",
+    "sex": "male, female, M, F, 1, 2 or unknown; the column may be absent.",
+    "family": "People of one family are never divided between training and holdout; the column may be absent.",
+}
+RESERVED = {"sequences", "private"}
+
+
+@dataclass(frozen=True)
+class PanelRow:
+    """One contig of one panel; None for an empty cell."""
+
+    panel: str
+    contig: str
+    variants: str
+    people: str | None
+    reference: str | None
+    map: str | None
+    region: str | None
+
+
+@dataclass(frozen=True)
+class SequenceRow:
+    """One sequence set."""
+
+    set: str
+    source: str
+    regions: str | None
+
+
+def load_config(path: str | Path) -> Config:
+    """The configuration in a YAML file.
+
+    Raises
+    ------
+    InputError
+        The file is missing or no YAML.
+    ConfigError
+        Lists every problem: unknown keys with a suggestion, wrong types, values out of bounds.
+    """
+    try:
+        values = yaml.safe_load(Path(path).read_text())
+    except FileNotFoundError:
+        raise InputError(path, "not found", remedy="write one with `genoloom init`") from None
+    except yaml.YAMLError as error:
+        raise InputError(path, f"is no YAML ({' '.join(str(error).split())})") from None
+    return parse_config(values or {}, path)
+
+
+def parse_config(values: dict, source: str | Path) -> Config:
+    """The configuration in a dictionary, as Snakemake holds it; see `load_config`."""
+    if not isinstance(values, dict):
+        raise InputError(source, "is no mapping of keys to values")
+    try:
+        return Config(**values)
+    except ValidationError as error:
+        raise ConfigError(source, [_problem(problem) for problem in error.errors()]) from None
+
+
+def _problem(problem: dict) -> tuple[str, str, str]:
+    key = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] != "extra_forbidden":
+        return key, repr(problem["input"]), problem["msg"][0].lower() + problem["msg"][1:]
+    close = difflib.get_close_matches(str(problem["loc"][-1]), _keys(problem["loc"][:-1]), n=1, cutoff=0.5)
+    prefix = "".join(f"{part}." for part in problem["loc"][:-1])
+    return key, "", f"unknown key; did you mean '{prefix}{close[0]}'?" if close else "unknown key"
+
+
+def _keys(loc: tuple) -> list[str]:
+    model: type[BaseModel] = Config
+    for part in loc:
+        model = next(f.annotation for n, f in model.model_fields.items() if part in (n, f.alias))
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def read_panel_sheet(path: str | Path, directory: str | Path = ".") -> list[PanelRow]:
+    """The rows of a sheet of panels; paths are relative to `directory`.
+
+    Raises
+    ------
+    ConfigError
+        Lists every problem: bad names, missing files, repeated contigs.
+    """
+    rows = _rows(path, PANEL_COLUMNS, 3)
+    problems = _file_problems(rows, ("variants", "people", "reference", "map"), directory)
+    seen = set()
+    for number, row in rows:
+        problems += _name_problems(number, "panel", row["panel"]) + _name_problems(number, "contig", row["contig"])
+        if row["panel"] in RESERVED:
+            problems.append((f"line {number} panel", row["panel"], "is a reserved name"))
+        if (row["panel"], row["contig"]) in seen:
+            problems.append((f"line {number}", f"{row['panel']} {row['contig']}", "stands twice"))
+        seen.add((row["panel"], row["contig"]))
+        if row["region"] and not re.fullmatch(r"[\d,]+-[\d,]+", row["region"]):
+            problems.append((f"line {number} region", row["region"], "is not START-END"))
+    if problems:
+        raise ConfigError(path, problems)
+    return [PanelRow(**row) for _, row in rows]
+
+
+def read_sequence_sheet(path: str | Path, directory: str | Path = ".") -> list[SequenceRow]:
+    """The rows of a sheet of sequence sets; see `read_panel_sheet`."""
+    rows = _rows(path, SEQUENCE_COLUMNS, 2)
+    problems = _file_problems(rows, ("source", "regions"), directory)
+    names = [row["set"] for _, row in rows]
+    for number, row in rows:
+        problems += _name_problems(number, "set", row["set"])
+        if names.count(row["set"]) > 1:
+            problems.append((f"line {number} set", row["set"], "stands twice"))
+    if problems:
+        raise ConfigError(path, problems)
+    return [SequenceRow(**row) for _, row in rows]
+
+
+def _rows(path: str | Path, columns: dict[str, str], n_required: int) -> list[tuple[int, dict]]:
+    rows = read_sheet(path)
+    if not rows:
+        raise InputError(path, "has no rows")
+    required = list(columns)[:n_required]
+    lacking = [name for name in required if name not in rows[0][1]]
+    strange = [name for name in rows[0][1] if name not in columns]
+    if lacking or strange:
+        found = f"lacks the column '{lacking[0]}'" if lacking else f"has an unknown column '{strange[0]}'"
+        raise InputError(path, found, expected=", ".join(columns))
+    filled = [(n, {name: row.get(name, "") or None for name in columns}) for n, row in rows]
+    empty = [(f"line {n} {name}", "", "is empty") for n, row in filled for name in required if row[name] is None]
+    if empty:
+        raise ConfigError(path, empty)
+    return filled
+
+
+def _file_problems(rows: list[tuple[int, dict]], columns: tuple[str, ...], directory: str | Path) -> list[tuple[str, str, str]]:
+    return [
+        (f"line {number} {name}", row[name], f"not found (looked in {Path(directory).resolve()})")
+        for number, row in rows
+        for name in columns
+        if row[name] and not (Path(directory) / row[name]).exists()
+    ]
+
+
+def _name_problems(number: int, column: str, name: str) -> list[tuple[str, str, str]]:
+    good = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name)
+    return [] if good else [(f"line {number} {column}", name, "may hold letters, digits, '_', '.' and '-' only")]
+
+
+def flags(section: Section) -> str:
+    """A section as command-line flags, every option spelled out: what a rule hands to its command."""
+    return " ".join(f"--{name.replace('_', '-')} {_flag_value(value)}" for name, value in section)
+
+
+def _flag_value(value) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"'{value}'" if isinstance(value, str) else str(value)
+
+
+def default_yaml(config: Config | None = None, header: str = "") -> str:
+    """A configuration as YAML, each key commented with its description."""
+    lines = [header] if header else []
+    lines += _yaml_of(config or Config(), 0)
+    return "\n".join(lines) + "\n"
+
+
+def _yaml_of(model: BaseModel, depth: int) -> list[str]:
+    lines = []
+    pad = "  " * depth
+    for name, field in type(model).model_fields.items():
+        value, key = getattr(model, name), field.alias or name
+        if isinstance(value, Section):
+            lines += ["" if depth == 0 else None, f"{pad}# {type(value).__doc__}", f"{pad}{key}:", *_yaml_of(value, depth + 1)]
+        else:
+            text = json.dumps(value)
+            lines += [f"{pad}# {field.description}", f"{pad}{key}: {text}"]
+    return [line for line in lines if line is not None]
+
+
+def readme_tables() -> str:
+    """Markdown tables of every key and every column."""
+    lines = ["| key | type | default | meaning |", "|---|---|---|---|", *_table_of(Config, "")]
+    for title, columns in (
+        ("`panels.tsv`", PANEL_COLUMNS),
+        ("`sequences.tsv`", SEQUENCE_COLUMNS),
+        ("sheet of people", PEOPLE_COLUMNS),
+    ):
+        lines += ["", f"### Columns of the {title}", "", "| column | meaning |", "|---|---|"]
+        lines += [f"| `{name}` | {meaning} |" for name, meaning in columns.items()]
+    return "\n".join(lines)
+
+
+def _table_of(model: type[BaseModel], prefix: str) -> list[str]:
+    lines = []
+    for name, field in model.model_fields.items():
+        key = prefix + (field.alias or name)
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            lines += [f"| **`{key}`** | | | {field.annotation.__doc__} |", *_table_of(field.annotation, f"{key}.")]
+        else:
+            default = json.dumps(field.default)
+            lines.append(f"| `{key}` | {_type_name(field.annotation)} | `{default}` | {field.description} |")
+    return lines
+
+
+def _type_name(annotation) -> str:
+    if typing.get_origin(annotation) is typing.Annotated:
+        return _type_name(typing.get_args(annotation)[0])
+    if typing.get_origin(annotation) is typing.Literal:
+        return " or ".join(f"`{value}`" for value in typing.get_args(annotation))
+    if typing.get_origin(annotation) is list:
+        return f"list of {_type_name(typing.get_args(annotation)[0])}"
+    if isinstance(annotation, types.UnionType):
+        return " or ".join("null" if a is type(None) else _type_name(a) for a in typing.get_args(annotation))
+    return {"bool": "true/false", "int": "integer", "float": "number", "str": "text"}[annotation.__name__]
+
+
+DEMO = Config(panels="config/panels.tsv", sequence_sets="config/sequences.tsv")
+DEMO_HEADER = """\
+# The demo: real people and a real reference, shipped with the repository (resources/demo).
+# Generated from src/genoloom/config.py by `python -m genoloom.config_files --write`; every value shown is the default.
+"""
+_BEGIN, _END = "<!-- generated: begin -->", "<!-- generated: end -->"
+
+
+def generated_files(root: Path) -> dict[Path, str]:
+    """The files that follow from the model, with their contents."""
+    readme = root / "config" / "README.md"
+    before, _, rest = readme.read_text().partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    schema = Config.model_json_schema(by_alias=True)
+    return {
+        root / "config" / "config.yaml": default_yaml(DEMO, DEMO_HEADER),
+        root / "workflow" / "schemas" / "config.schema.json": json.dumps(schema, indent=2) + "\n",
+        readme: f"{before}{_BEGIN}\n\n{readme_tables()}\n\n{_END}{after}",
+    }
+
+
+def main(arguments: list[str]) -> int:
+    """`--write` or `--check` in the working directory; returns the exit code."""
+    differ = False
+    for path, text in generated_files(Path.cwd()).items():
+        old = path.read_text() if path.exists() else ""
+        if arguments == ["--write"]:
+            path.write_text(text)
+        elif old != text:
+            differ = True
+            sys.stdout.writelines(difflib.unified_diff(old.splitlines(True), text.splitlines(True), str(path), "generated"))
+    return int(differ)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

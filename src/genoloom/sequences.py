@@ -1,0 +1,176 @@
+"""DNA sequences in memory: codes, strands, k-mers and windows. No file access.
+
+Vocabulary, the same everywhere:
+
+- bases are uint8: 0 A, 1 C, 2 G, 3 T, 4 anything else;
+- sequences of one set are the rows of a matrix, shape (n_sequences, max_length), padded with 4 on the right;
+- starts and stops are 0-based half-open, unless a name is shown to people: there 1-based inclusive, as in samtools.
+
+Ambiguous letters (IUPAC codes, N) all become 4: they stay in place, are never scored and never generated. U is
+read as T, lower case as upper case.
+"""
+
+import hashlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+OTHER = 4
+LETTERS = "ACGTN"
+IUPAC_LETTERS = "ACGTUNRYSWKMBDHV"
+NO_KMER = np.uint64(2**64 - 1)  # in place of k-mers that hold a base of code 4
+
+_CODES = np.full(256, 255, dtype=np.uint8)
+for _letter in IUPAC_LETTERS:
+    _code = LETTERS.find("T" if _letter == "U" else _letter)
+    _CODES[[ord(_letter), ord(_letter.lower())]] = OTHER if _code < 0 else _code
+_BYTES = np.frombuffer(LETTERS.encode(), dtype=np.uint8)
+_COMPLEMENT = np.array([3, 2, 1, 0, OTHER], dtype=np.uint8)
+
+
+def encode(text: bytes) -> np.ndarray:
+    """Codes of ASCII letters, uint8, shape (len(text),); 255 for a character that is no IUPAC letter."""
+    return _CODES[np.frombuffer(text, dtype=np.uint8)]
+
+
+def decode(bases: np.ndarray) -> str:
+    """Letters of one row of codes; 4 becomes N."""
+    return _BYTES[bases].tobytes().decode()
+
+
+def pad(pieces: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of unequal length as one matrix, and their lengths (int64)."""
+    length = np.array([len(p) for p in pieces], dtype=np.int64)
+    bases = np.full((len(pieces), int(length.max(initial=0))), OTHER, dtype=np.uint8)
+    for row, piece in zip(bases, pieces, strict=True):
+        row[: len(piece)] = piece
+    return bases, length
+
+
+def reverse_complement(bases: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """The other strand of each row, padding again on the right.
+
+    Parameters
+    ----------
+    bases : ndarray, uint8, shape (n, max_length)
+    length : ndarray, int64, shape (n,)
+
+    Returns
+    -------
+    ndarray, uint8, shape (n, max_length)
+    """
+    column = np.asarray(length)[:, None] - 1 - np.arange(bases.shape[1])
+    flipped = np.take_along_axis(_COMPLEMENT[bases], np.maximum(column, 0), axis=1)
+    return np.where(column >= 0, flipped, np.uint8(OTHER))
+
+
+def kmers(bases: np.ndarray, k: int, canonical: bool = False) -> np.ndarray:
+    """Codes of all k-mers of each row, two bits a base.
+
+    Parameters
+    ----------
+    bases : ndarray, uint8, shape (n, length)
+    k : int
+        At most 31, so that `NO_KMER` is no k-mer.
+    canonical : bool
+        The smaller of a k-mer and its reverse complement, so that both strands agree.
+
+    Returns
+    -------
+    ndarray, uint64, shape (n, max(length - k + 1, 0))
+        `NO_KMER` where the k-mer holds a base of code 4.
+    """
+    n = max(bases.shape[1] - k + 1, 0)
+    forward = np.zeros((len(bases), n), dtype=np.uint64)
+    reverse = np.zeros_like(forward) if canonical else None
+    ambiguous = np.zeros(forward.shape, dtype=bool)
+    for j in range(k):
+        base = bases[:, j : j + n].astype(np.uint64)
+        ambiguous |= base == OTHER
+        forward = (forward << np.uint64(2)) | (base & np.uint64(3))
+        if canonical:
+            reverse |= (np.uint64(3) - (base & np.uint64(3))) << np.uint64(2 * j)
+    codes = np.minimum(forward, reverse) if canonical else forward
+    codes[ambiguous] = NO_KMER
+    return codes
+
+
+def kmer_counts(bases: np.ndarray, k: int) -> np.ndarray:
+    """How often each k-mer occurs in all rows together, int64, shape (4**k,); those with a base of code 4 are left out."""
+    codes = kmers(bases, k)
+    return np.bincount(codes[codes != NO_KMER].astype(np.int64), minlength=4**k)
+
+
+def reverse_complement_kmers(k: int) -> np.ndarray:
+    """For each k-mer code the code of its reverse complement, int64, shape (4**k,)."""
+    codes = np.arange(4**k)
+    flipped = np.zeros_like(codes)
+    for j in range(k):
+        flipped |= (3 - ((codes >> (2 * j)) & 3)) << (2 * (k - 1 - j))
+    return flipped
+
+
+def fingerprints(bases: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """A 128-bit digest of each row, 'S16' (n,): equal rows and only they agree."""
+    rows = (hashlib.blake2b(row[:stop].tobytes(), digest_size=15).digest() for row, stop in zip(bases, length, strict=True))
+    # numpy drops zero bytes at the end of bytes, so one byte that is not zero ends each digest
+    return np.array([digest + b"." for digest in rows], dtype="S16")
+
+
+def windows(bases: np.ndarray, size: int, stride: int) -> tuple[np.ndarray, np.ndarray]:
+    """Windows of one sequence and their starts; a sequence no longer than `size`, or `size` 0, is one window.
+
+    Parameters
+    ----------
+    bases : ndarray, uint8, shape (length,)
+
+    Returns
+    -------
+    rows : ndarray, uint8, shape (n_windows, size), a view
+    starts : ndarray, int64, shape (n_windows,)
+        The last bases of the sequence are in no window where they do not fill one.
+    """
+    if size == 0 or len(bases) <= size:
+        return bases[None], np.zeros(1, dtype=np.int64)
+    starts = np.arange(0, len(bases) - size + 1, stride)
+    return np.lib.stride_tricks.sliding_window_view(bases, size)[::stride], starts
+
+
+@dataclass(frozen=True)
+class SequenceSet:
+    """Sequences with names, labels and homology clusters.
+
+    Attributes
+    ----------
+    name : list of str
+    bases : ndarray, uint8, shape (n_sequences, max_length)
+    length : ndarray, int64, shape (n_sequences,)
+    label : list of str
+        "" where there is none.
+    cluster : ndarray, int64, shape (n_sequences,)
+        Sequences of one cluster are homologous, overlap or are neighbours.
+    both_strands : bool
+        Whether the other strand is as good an example; false for oriented sets such as promoters.
+    """
+
+    name: list[str]
+    bases: np.ndarray
+    length: np.ndarray
+    label: list[str]
+    cluster: np.ndarray
+    both_strands: bool = True
+
+    def __len__(self) -> int:
+        return len(self.name)
+
+    def take(self, index) -> "SequenceSet":
+        """The sequences at `index` (slice, boolean mask or integer array)."""
+        index = np.arange(len(self))[index]
+        return replace(
+            self,
+            name=[self.name[i] for i in index],
+            bases=self.bases[index],
+            length=self.length[index],
+            label=[self.label[i] for i in index],
+            cluster=self.cluster[index],
+        )

@@ -1,0 +1,259 @@
+import itertools
+import os
+import signal
+
+import numpy as np
+import pytest
+import torch
+
+from genoloom.config import TransformerOptions
+from genoloom.errors import Interrupted
+from genoloom.models.haplotype.base import SampleRequest, TrainingHaplotypes
+from genoloom.models.haplotype.blocks import BlockCodebook, read_blocks
+from genoloom.models.haplotype.transformer import (
+    SAMPLE_ROWS,
+    HaplotypeTransformer,
+    TransformerGenerator,
+    TransformerTraining,
+    WindowSampler,
+    windows,
+)
+from genoloom.panel import ArrayHaplotypes
+from genoloom.seeds import row_seeds
+from genoloom.training.run import TrainingRun
+
+TINY = {"block": 4, "context": 4, "codes": 3, "width": 16, "layers": 2, "heads": 2, "batch": 8, "patience": None}
+
+
+def copies_with_flips(n_variants, n_haplotypes, seed=1, missing=0.0):
+    """Haplotypes of two populations that copy four founders each, with flips."""
+    rng = np.random.default_rng(seed)
+    founders = rng.integers(0, 2, (2, 4, n_variants))
+    population = np.arange(n_haplotypes) % 2
+    alleles = founders[population, rng.integers(0, 4, n_haplotypes)] ^ (rng.random((n_haplotypes, n_variants)) < 0.03)
+    alleles = np.where(rng.random(alleles.shape) < missing, -1, alleles).astype(np.int8)
+    return TrainingHaplotypes(
+        haplotypes=ArrayHaplotypes(np.ascontiguousarray(alleles.T)),
+        population=population,
+        population_names=["A", "B"],
+        position=np.arange(n_variants) * 100 + 1,
+        map_cm=np.arange(n_variants) * 1e-4,
+        watch=np.arange(n_haplotypes) < n_haplotypes // 5,
+    )
+
+
+def fit(data, state_dir, steps=60, seed=3, **options):
+    generator = TransformerGenerator(TransformerOptions(**{**TINY, "steps": steps, "evaluate_every": 20, **options}))
+    run = TrainingRun(state_dir=state_dir, digest="d", seed=seed, label="test")
+    generator.fit(data, run)
+    return generator, run
+
+
+@pytest.fixture(scope="module")
+def twelve_sites(tmp_path_factory):
+    """12 sites in two blocks, the last half empty; few enough to list all haplotypes. Flips and crossovers are made frequent."""
+    generator, _ = fit(copies_with_flips(12, 60), tmp_path_factory.mktemp("twelve"), block=8, codes=6)
+    with torch.no_grad():
+        generator.model.error_logit.add_(3)
+        generator.model.crossover.fill_(-0.5)
+    return generator
+
+
+@pytest.fixture(scope="module")
+def several_windows(tmp_path_factory):
+    """45 sites: twelve blocks, the last with one site, in five windows of four blocks."""
+    data = copies_with_flips(45, 60, missing=0.02)
+    return data, fit(data, tmp_path_factory.mktemp("several"))[0]
+
+
+def all_haplotypes(n):
+    return np.array(list(itertools.product([0, 1], repeat=n)), dtype=np.int8).T  # (n, 2^n)
+
+
+def request(names, population=0):
+    return SampleRequest(np.full(len(names), population), row_seeds(7, names, "20"))
+
+
+def draw(generator, wanted):
+    return np.concatenate(list(generator.sample(wanted)))
+
+
+@pytest.mark.parametrize("population", [0, 1])
+def test_likelihood_sums_to_one_over_all_haplotypes(twelve_sites, population):
+    everything = all_haplotypes(12)
+    ll = twelve_sites.log_likelihood(ArrayHaplotypes(everything), np.full(4096, population))
+    assert np.exp(ll).sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_sampled_haplotypes_follow_the_likelihood(twelve_sites):
+    probability = np.exp(twelve_sites.log_likelihood(ArrayHaplotypes(all_haplotypes(12)), np.zeros(4096, dtype=int)))
+    n = 30_000
+    drawn = draw(twelve_sites, request([str(i) for i in range(n)]))
+    observed = np.bincount((1 << np.arange(11, -1, -1)) @ drawn, minlength=4096)
+    frequent = n * probability > 5
+    pooled = np.append(observed[frequent], observed[~frequent].sum())
+    expected = n * np.append(probability[frequent], probability[~frequent].sum())
+    chi2 = ((pooled - expected) ** 2 / expected).sum()
+    degrees = len(pooled) - 1
+    assert frequent.sum() > 500
+    assert chi2 < degrees + 4 * np.sqrt(2 * degrees)
+
+
+@pytest.mark.parametrize("missing", [[11], [8, 10], [8, 9, 10, 11]])
+def test_missing_calls_are_summed_over(twelve_sites, missing):
+    # sites of the last block: earlier missing calls change what later blocks are told
+    everything = all_haplotypes(12)
+    ll = twelve_sites.log_likelihood(ArrayHaplotypes(everything), np.zeros(4096, dtype=int))
+    one = everything[:, 1234:1235].copy()
+    same = (np.delete(everything, missing, axis=0) == np.delete(one, missing, axis=0)).all(axis=0)
+    assert same.sum() == 2 ** len(missing)
+    one[missing] = -1
+    marginal = twelve_sites.log_likelihood(ArrayHaplotypes(one), np.zeros(1, dtype=int))[0]
+    assert marginal == pytest.approx(np.logaddexp.reduce(ll[same]), abs=1e-4)
+
+
+def test_blocks_do_not_see_the_future(several_windows):
+    _, generator = several_windows
+    model = generator.model
+    alleles = torch.from_numpy(np.random.default_rng(1).integers(0, 2, (5, 4, 4)).astype(np.int8))
+    changed = alleles.clone()
+    changed[:, 2:] ^= 1
+
+    def log_prob(x):
+        with torch.no_grad():
+            return model.log_prob(x, model.embed(x, model.match(x, 2), 2), torch.zeros(5, dtype=torch.int64), 2)
+
+    torch.testing.assert_close(log_prob(alleles)[:, :2], log_prob(changed)[:, :2])
+    assert not torch.allclose(log_prob(alleles)[:, 3], log_prob(changed)[:, 3])
+
+
+@pytest.mark.parametrize(("n_blocks", "context"), [(1, 4), (4, 4), (5, 4), (12, 4), (13, 6), (7, 5)])
+def test_windows_score_every_block_once_with_at_least_half_a_context(n_blocks, context):
+    scored = []
+    for start, first, stop in windows(n_blocks, context):
+        assert stop - start <= context
+        assert start == 0 or first - start == context // 2
+        scored += range(first, stop)
+    assert scored == list(range(n_blocks))
+
+
+def test_sampling_uses_the_probabilities_that_are_scored(several_windows, monkeypatch):
+    """Every code distribution that the sampler draws from, with its cache, is that of a plain pass over the window."""
+    _, generator = several_windows
+    used = {}
+    plain = WindowSampler._draw
+
+    def record(self, k, pi, draws, flips):
+        used[k] = pi
+        return plain(self, k, pi, draws, flips)
+
+    monkeypatch.setattr(WindowSampler, "_draw", record)
+    drawn = draw(generator, request([str(i) for i in range(SAMPLE_ROWS)], population=1))
+    model, source = generator.model, ArrayHaplotypes(drawn)
+    for start, first, stop in windows(12, 4):
+        alleles = torch.from_numpy(read_blocks(source, 4, start, stop))
+        with torch.no_grad():
+            seen = model.embed(alleles, model.match(alleles, start), start)
+            before = torch.cat([model.begin.expand(len(seen), 1, -1), seen[:, :-1]], dim=1)
+            hidden = model.read(before, torch.ones(len(seen), dtype=torch.int64), start)
+            pi = model.code_logits(hidden, start).double().softmax(-1).cumsum(-1).numpy()
+        for k in range(first, stop):
+            np.testing.assert_allclose(used[k], pi[:, k - start], atol=1e-5)
+    assert sorted(used) == list(range(12))
+
+
+def test_samples_look_like_their_population(several_windows):
+    data, generator = several_windows
+    drawn = draw(generator, request([str(i) for i in range(600)], population=1))
+    assert drawn.shape == (45, 600)
+    assert drawn.dtype == np.int8
+    assert set(np.unique(drawn)) == {0, 1}
+    frequency = [np.ma.masked_equal(data.haplotypes.alleles[:, data.population == p], -1).mean(axis=1) for p in (0, 1)]
+    distance = [np.abs(drawn.mean(axis=1) - f).mean() for f in frequency]
+    assert distance[1] < distance[0] / 2
+
+
+def test_same_person_from_different_requests(several_windows):
+    generator = several_windows[1]
+    names = [f"SYN{i:06d}" for i in range(150)]
+    together = draw(generator, request(names))
+    np.testing.assert_array_equal(draw(generator, request(names[140:143])), together[:, 140:143])
+    np.testing.assert_array_equal(draw(generator, request(names[::-1])), together[:, ::-1])
+    mixed = SampleRequest(np.array([1, 0]), request([names[3], names[4]]).seed)
+    np.testing.assert_array_equal(draw(generator, mixed)[:, 1], together[:, 4])
+
+
+def test_state_round_trip(several_windows):
+    data, generator = several_windows
+    arrays, description = generator.state()
+    again = TransformerGenerator.from_state(arrays, description)
+    np.testing.assert_array_equal(draw(again, request(["a", "b"])), draw(generator, request(["a", "b"])))
+    np.testing.assert_array_equal(
+        again.log_likelihood(data.haplotypes, data.population), generator.log_likelihood(data.haplotypes, data.population)
+    )
+    assert again.population_names == ["A", "B"]
+    assert again.n_variants == 45
+
+
+def test_resumed_training_equals_uninterrupted(tmp_path, monkeypatch):
+    data = copies_with_flips(45, 30)
+    whole, whole_run = fit(data, tmp_path / "whole", steps=12, evaluate_every=5)
+
+    step = TransformerTraining.train_step
+
+    def step_and_stop(self, number, fraction):
+        if number == 6:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step(self, number, fraction)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TransformerTraining, "train_step", step_and_stop)
+        with pytest.raises(Interrupted):
+            fit(data, tmp_path / "cut", steps=12, evaluate_every=5)
+    resumed, resumed_run = fit(data, tmp_path / "cut", steps=12, evaluate_every=5)
+
+    for name, value in whole.state()[0].items():
+        np.testing.assert_array_equal(value, resumed.state()[0][name], err_msg=name)
+    assert [row["bits"] for row in whole_run.history] == [row["bits"] for row in resumed_run.history]
+
+
+def test_history_and_learning(tmp_path):
+    data = copies_with_flips(64, 80)
+    generator, run = fit(data, tmp_path, steps=120, block=8, context=8, codes=16)
+    assert {"step", "seconds", "loss", "score", "bits", "train_bits"} <= set(run.history[-1])
+    assert run.history[-1]["bits"] < 0.75 * run.history[0]["bits"]
+    # what early stopping watched is what the likelihood says
+    watched = ArrayHaplotypes(data.haplotypes.alleles[:, data.watch])
+    bits = -generator.log_likelihood(watched, data.population[data.watch]).mean() / 64 / np.log(2)
+    assert bits == pytest.approx(min(row["bits"] for row in run.history), rel=1e-4)
+
+
+def test_population_label_matters(tmp_path):
+    data = copies_with_flips(64, 80)
+    generator, _ = fit(data, tmp_path, steps=120, block=8, context=8, codes=16)
+    right = generator.log_likelihood(data.haplotypes, data.population)
+    wrong = generator.log_likelihood(data.haplotypes, 1 - data.population)
+    assert right.mean() > wrong.mean() + 1
+
+
+def test_gradient_reaches_every_parameter(tmp_path):
+    data = copies_with_flips(32, 40)
+    options = TransformerOptions(**{**TINY, "block": 8, "batch": 64})
+    codebook = BlockCodebook.fit(data.haplotypes, block=8, codes=8, rows=np.flatnonzero(~data.watch))
+    model = HaplotypeTransformer(codebook, 2, options)
+    training = TransformerTraining(model, data, options, TrainingRun(state_dir=tmp_path, digest="", seed=1))
+    training.train_step(1, 0.5)
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+def test_only_training_rows_are_learned_from(tmp_path):
+    data = copies_with_flips(32, 40)
+    other = data.haplotypes.alleles.copy()
+    other[:, data.watch] ^= 1
+    changed = TrainingHaplotypes(**{**data.__dict__, "haplotypes": ArrayHaplotypes(other)})
+    a, _ = fit(data, tmp_path / "a", steps=3, evaluate_every=3)
+    b, _ = fit(changed, tmp_path / "b", steps=3, evaluate_every=3)
+    np.testing.assert_array_equal(a.codebook.alleles, b.codebook.alleles)
+    np.testing.assert_array_equal(a.codebook.count, b.codebook.count)

@@ -1,0 +1,41 @@
+"""
+Measure what synthetic haplotypes reveal about the training people.
+
+REQUIRED INPUTS   results/synthetic/{panel}/{generator}/{contig}.*, results/panels/{panel}/*, results/splits/{panel}.tsv
+OUTPUTS           results/private/{panel}/{generator}/audit.tsv (private), results/validation/{panel}/{generator}/privacy.tsv
+"""
+
+
+rule audit_haplotypes:
+    """
+    Attack the synthetic haplotypes of {wildcards.generator} on {wildcards.panel}
+      {params.options}
+    """
+    input:
+        synthetic=get_synthetic_pgens,
+        panel=get_panel_pgens,
+        split="results/splits/{panel}.tsv",
+        control=get_controls("privacy.tsv"),
+    output:
+        private="results/private/{panel}/{generator}/audit.tsv",
+        public="results/validation/{panel}/{generator}/privacy.tsv",
+    log:
+        "logs/audit_haplotypes/{panel}.{generator}.log",
+    benchmark:
+        "benchmarks/audit_haplotypes/{panel}.{generator}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=genotype_mem_mb,
+        runtime=120,
+    params:
+        synthetic=prefixes("--synthetic"),
+        panels=prefixes("--panel"),
+        controls=each("--control", "control"),
+        options=config_files.flags(settings.audit),
+        seed=job_seed("audit"),
+    shell:
+        "genoloom audit --name {wildcards.generator} {params.synthetic} {params.panels} --split {input.split:q} "
+        "{params.controls} --out {output.private:q} --public {output.public:q} {params.options} "
+        "--seed {params.seed} --log {log:q}"

@@ -1,0 +1,218 @@
+"""
+Helpers only: the checked configuration, the sheets, and what rules ask of them.
+"""
+
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+# a checkout works without being installed; a workflow fetched from elsewhere uses the installed package
+SOURCE = Path(str(workflow.current_basedir)).parent.parent / "src"
+if SOURCE.is_dir():
+    sys.path.insert(0, str(SOURCE))
+
+from genoloom import config_files
+from genoloom.errors import GenoLoomError
+from genoloom.models import haplotype, sequence
+from genoloom.seeds import derive_seed
+
+# what rules call `genoloom`. Without --sdm it is run by the interpreter that runs Snakemake, whether or not its
+# environment is activated. Doubled braces: the prefix is formatted once more with each command.
+python = "python" if workflow.deployment_settings.deployment_method else sys.executable
+shell.prefix(
+    (f'export PYTHONPATH="{SOURCE}${{{{PYTHONPATH:+:$PYTHONPATH}}}}"; ' if SOURCE.is_dir() else "")
+    + f'genoloom() {{{{ "{python}" -m genoloom "$@"; }}}}; '
+)
+
+try:
+    settings = config_files.parse_config(config, "configuration")
+    panel_rows = config_files.read_panel_sheet(settings.panels) if settings.panels else []
+    sequence_rows = config_files.read_sequence_sheet(settings.sequence_sets) if settings.sequence_sets else []
+except GenoLoomError as error:
+    raise WorkflowError(str(error)) from None
+if not panel_rows and not sequence_rows:
+    raise WorkflowError("configuration: neither 'panels' nor 'sequence_sets' names a sheet; `genoloom init` writes one")
+
+panels = sorted({row.panel for row in panel_rows})
+sequence_sets = [row.set for row in sequence_rows]
+generators = [*haplotype.BASELINES, *settings.generators] if panels else []
+sequence_generators = [*sequence.BASELINES, *settings.sequence_generators] if sequence_sets else []
+variants_suffix = settings.generate.format
+
+
+wildcard_constraints:
+    panel="|".join(panels) or "none",
+    contig="|".join(sorted({row.contig for row in panel_rows})) or "none",
+    set="|".join(sequence_sets) or "none",
+    generator="|".join(haplotype.GENERATORS),
+    sequence_generator="|".join(sequence.GENERATORS),
+
+
+def get_panel_row(wildcards):
+    """The sheet's row of a panel and contig."""
+    return lookup_row(panel_rows, panel=wildcards.panel, contig=wildcards.contig)
+
+
+def lookup_row(rows, **values):
+    return next(r for r in rows if all(getattr(r, k) == v for k, v in values.items()))
+
+
+def get_contigs(panel):
+    return [row.contig for row in panel_rows if row.panel == panel]
+
+
+def get_panel_inputs(wildcards):
+    """Files of a panel's contig that the sheet names, by the name of their option."""
+    row = get_panel_row(wildcards)
+    named = {
+        "variants": row.variants,
+        "people": row.people,
+        "reference": row.reference,
+        "map": row.map,
+    }
+    return {name: path for name, path in named.items() if path}
+
+
+def get_panel_flags(wildcards, input):
+    row = get_panel_row(wildcards)
+    given = [f"--{name} '{path}'" for name, path in get_panel_inputs(wildcards).items()]
+    return " ".join(given + ([f"--region {row.region}"] if row.region else []))
+
+
+def get_sequence_row(wildcards):
+    return lookup_row(sequence_rows, set=wildcards.set)
+
+
+def get_sequence_inputs(wildcards):
+    row = get_sequence_row(wildcards)
+    return {name: path for name, path in {"source": row.source, "regions": row.regions}.items() if path}
+
+
+def get_sequence_flags(wildcards, input):
+    return " ".join(f"--{name} '{path}'" for name, path in get_sequence_inputs(wildcards).items())
+
+
+def get_panel_pgens(wildcards):
+    return expand(
+        "results/panels/{panel}/{contig}.pgen",
+        panel=wildcards.panel,
+        contig=get_contigs(wildcards.panel),
+    )
+
+
+def get_synthetic_pgens(wildcards):
+    return expand(
+        "results/synthetic/{panel}/{generator}/{contig}.pgen",
+        panel=wildcards.panel,
+        generator=wildcards.generator,
+        contig=get_contigs(wildcards.panel),
+    )
+
+
+def get_first_model(wildcards):
+    """The cohort needs any model of the generator; all contigs know the same populations."""
+    contig = get_contigs(wildcards.panel)[0]
+    return f"results/models/{wildcards.panel}/{wildcards.generator}/{contig}.safetensors"
+
+
+def get_controls(table):
+    """The baselines' tables, shown beside a learned generator; the baselines themselves have none."""
+
+    def controls(wildcards):
+        if wildcards.generator in haplotype.BASELINES:
+            return []
+        return [f"results/validation/{wildcards.panel}/{baseline}/{table}" for baseline in haplotype.BASELINES]
+
+    return controls
+
+
+def get_sequence_controls(wildcards):
+    if wildcards.sequence_generator in sequence.BASELINES:
+        return []
+    return [f"results/validation/sequences/{wildcards.set}/{baseline}.tsv" for baseline in sequence.BASELINES]
+
+
+def get_consensus_targets():
+    """Personal FASTA of the learned generators, where the sheet names a reference."""
+    if settings.consensus.people == 0:
+        return []
+    return [
+        f"results/synthetic/{row.panel}/{generator}/{row.contig}.consensus.fa.gz"
+        for row in panel_rows
+        if row.reference
+        for generator in settings.generators
+    ]
+
+
+def get_report_inputs(wildcards):
+    haplotypes = expand(
+        "results/validation/{panel}/{generator}/{table}",
+        panel=panels,
+        generator=generators,
+        table=["fidelity.tsv", "figures.json", "privacy.tsv"],
+    )
+    sequences = expand(
+        "results/validation/sequences/{set}/{generator}.{table}",
+        set=sequence_sets,
+        generator=sequence_generators,
+        table=["tsv", "figures.json"],
+    )
+    return haplotypes + sequences
+
+
+def prefixes(flag, suffix=".pgen"):
+    """A parameter function: the flag once for each file of an input, without the suffix."""
+
+    def render(wildcards, input):
+        name = flag.lstrip("-")
+        return " ".join(f"{flag} '{str(path).removesuffix(suffix)}'" for path in input[name])
+
+    return render
+
+
+def each(flag, name):
+    """A parameter function: the flag once for each file of the input `name`."""
+
+    def render(wildcards, input):
+        return " ".join(f"{flag} '{path}'" for path in input.get(name, []))
+
+    return render
+
+
+def job_seed(*parts):
+    """A parameter function: the job's own seed, from the configured one, the stage and its wildcards."""
+
+    def render(wildcards):
+        return derive_seed(settings.seed, *parts, *wildcards) % 2**31
+
+    return render
+
+
+def train_flags(wildcards):
+    common, own = settings.train.common, getattr(settings.train, wildcards.generator)
+    return f"{config_files.flags(common)} {config_files.flags(own)}"
+
+
+def train_sequences_flags(wildcards):
+    own = getattr(settings.train_sequences, wildcards.sequence_generator)
+    return f"{config_files.flags(settings.train.common)} {config_files.flags(own)}"
+
+
+def genotype_mem_mb(wildcards, input, attempt):
+    """Stages that stream: a base, and a little for each megabyte of compact genotypes."""
+    return attempt * int(1500 + 20 * input.size_mb)
+
+
+def training_mem_mb(wildcards, input, attempt):
+    return attempt * int(2500 + 100 * input.size_mb)
+
+
+def is_learned(name):
+    return name in ("transformer", "gan")
+
+
+def training_gpus(wildcards):
+    """A GPU where the configuration lets one be used; the default profile counts one on this machine."""
+    name = wildcards.get("generator") or wildcards.get("sequence_generator")
+    return int(is_learned(name) and settings.train.common.device != "cpu")

@@ -1,0 +1,97 @@
+"""
+Make the synthetic people, their haplotypes and their personal FASTA.
+
+REQUIRED INPUTS   results/models/{panel}/{generator}/{contig}.safetensors
+OUTPUTS           results/synthetic/{panel}/{generator}/cohort.tsv, {contig}.vcf.gz or .bcf, {contig}.pgen ..., {contig}.consensus.fa.gz
+"""
+
+INDEX = {"vcf.gz": "vcf.gz.tbi", "bcf": "bcf.csi"}[variants_suffix]
+
+
+rule make_cohort:
+    """
+    Make the synthetic people of {wildcards.generator} for {wildcards.panel}
+      {params.options}
+    """
+    input:
+        model=get_first_model,
+        split="results/splits/{panel}.tsv",
+    output:
+        cohort="results/synthetic/{panel}/{generator}/cohort.tsv",
+    log:
+        "logs/make_cohort/{panel}.{generator}.log",
+    benchmark:
+        "benchmarks/make_cohort/{panel}.{generator}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=10,
+    params:
+        options=config_files.flags(settings.cohort),
+        seed=job_seed("cohort"),
+    shell:
+        "genoloom cohort --model {input.model:q} --split {input.split:q} --out {output.cohort:q} "
+        "{params.options} --seed {params.seed} --log {log:q}"
+
+
+rule generate_haplotypes:
+    """
+    Sample {wildcards.contig} of the synthetic people with {wildcards.generator}
+      {params.options}
+    """
+    input:
+        model="results/models/{panel}/{generator}/{contig}.safetensors",
+        cohort=rules.make_cohort.output.cohort,
+    output:
+        variants=f"results/synthetic/{{panel}}/{{generator}}/{{contig}}.{variants_suffix}",
+        index=f"results/synthetic/{{panel}}/{{generator}}/{{contig}}.{INDEX}",
+        pgen="results/synthetic/{panel}/{generator}/{contig}.pgen",
+        pvar="results/synthetic/{panel}/{generator}/{contig}.pvar.zst",
+        psam="results/synthetic/{panel}/{generator}/{contig}.psam",
+    log:
+        "logs/generate_haplotypes/{panel}.{generator}.{contig}.log",
+    benchmark:
+        "benchmarks/generate_haplotypes/{panel}.{generator}.{contig}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=genotype_mem_mb,
+        runtime=240,
+    params:
+        options=config_files.flags(settings.generate),
+        seed=job_seed("generate"),
+    shell:
+        "genoloom generate --model {input.model:q} --cohort {input.cohort:q} --out {output.variants:q} "
+        "{params.options} --seed {params.seed} --threads {threads} --log {log:q}"
+
+
+rule write_consensus:
+    """
+    Write personal haplotype FASTA of the first {params.people} synthetic people
+    """
+    input:
+        variants=rules.generate_haplotypes.output.variants,
+        index=rules.generate_haplotypes.output.index,
+        reference=lambda wildcards: get_panel_row(wildcards).reference,
+    output:
+        fasta="results/synthetic/{panel}/{generator}/{contig}.consensus.fa.gz",
+        fai="results/synthetic/{panel}/{generator}/{contig}.consensus.fa.gz.fai",
+        gzi="results/synthetic/{panel}/{generator}/{contig}.consensus.fa.gz.gzi",
+    log:
+        "logs/write_consensus/{panel}.{generator}.{contig}.log",
+    benchmark:
+        "benchmarks/write_consensus/{panel}.{generator}.{contig}.tsv"
+    conda:
+        "../../envs/variants.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        people=settings.consensus.people,
+    shell:
+        "genoloom consensus --variants {input.variants:q} --reference {input.reference:q} --out {output.fasta:q} "
+        "--people {params.people} --log {log:q}"

@@ -1,0 +1,41 @@
+"""
+Write the public report.
+
+REQUIRED INPUTS   results/validation/**
+OUTPUTS           results/report/index.html, summary.tsv, summary.txt
+"""
+
+
+rule write_report:
+    """
+    Write the report of all panels and sequence sets
+    """
+    input:
+        get_report_inputs,
+    output:
+        html=report(
+            "results/report/index.html",
+            caption="../report/report.rst",
+            category="Report",
+        ),
+        table="results/report/summary.tsv",
+        text="results/report/summary.txt",
+    log:
+        "logs/write_report/report.log",
+    benchmark:
+        "benchmarks/write_report/report.tsv"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        shown=" ".join(
+            [f"--panel {name}" for name in panels]
+            + [f"--generator {name}" for name in generators]
+            + [f"--sequence-set {name}" for name in sequence_sets]
+            + [f"--sequence-generator {name}" for name in sequence_generators]
+        ),
+    shell:
+        "genoloom report --results results {params.shown} --out {output.html:q} --log {log:q}"

@@ -1,0 +1,131 @@
+"""
+DNA sequences: prepare, train, generate, validate.
+
+REQUIRED INPUTS   the files of the sheet of sequence sets
+OUTPUTS           results/sequence_sets/{set}/*, results/models/sequences/{set}/*, results/sequences/{set}/*, results/validation/sequences/{set}/*
+"""
+
+
+rule prepare_sequences:
+    """
+    Cut {wildcards.set} into windows and divide them by homology
+      {params.options}
+    """
+    input:
+        unpack(get_sequence_inputs),
+    output:
+        train="results/sequence_sets/{set}/train.fa.gz",
+        holdout="results/sequence_sets/{set}/holdout.fa.gz",
+        rejected="results/sequence_sets/{set}/rejected.tsv.gz",
+        summary="results/sequence_sets/{set}/summary.json",
+    log:
+        "logs/prepare_sequences/{set}.log",
+    benchmark:
+        "benchmarks/prepare_sequences/{set}.tsv"
+    conda:
+        "../../envs/variants.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        files=get_sequence_flags,
+        out=subpath(output.train, parent=True),
+        options=config_files.flags(settings.sequences),
+        seed=job_seed("prepare_sequences"),
+    shell:
+        "genoloom sequences prepare {params.files} --out {params.out:q} {params.options} --seed {params.seed} --log {log:q}"
+
+
+rule train_sequences:
+    """
+    Train {wildcards.sequence_generator} on the sequences of {wildcards.set}
+      {params.options}
+    """
+    input:
+        train=rules.prepare_sequences.output.train,
+        summary=rules.prepare_sequences.output.summary,
+    output:
+        model="results/models/sequences/{set}/{sequence_generator}.safetensors",
+        description="results/models/sequences/{set}/{sequence_generator}.json",
+        history="results/models/sequences/{set}/{sequence_generator}.history.tsv",
+    log:
+        "logs/train_sequences/{set}.{sequence_generator}.log",
+    benchmark:
+        "benchmarks/train_sequences/{set}.{sequence_generator}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=training_mem_mb,
+        runtime=240,
+        gpu=training_gpus,
+    params:
+        state="results/.state/sequences/{set}/{sequence_generator}",
+        options=train_sequences_flags,
+        seed=job_seed("train_sequences"),
+    shell:
+        "genoloom sequences train {wildcards.sequence_generator} --train {input.train:q} --model {output.model:q} "
+        "--history {output.history:q} --state {params.state:q} {params.options} --seed {params.seed} "
+        "--threads {threads} --log {log:q}"
+
+
+rule generate_sequences:
+    """
+    Sample sequences with {wildcards.sequence_generator}
+      {params.options}
+    """
+    input:
+        model=rules.train_sequences.output.model,
+    output:
+        fasta="results/sequences/{set}/{sequence_generator}.fa.gz",
+    log:
+        "logs/generate_sequences/{set}.{sequence_generator}.log",
+    benchmark:
+        "benchmarks/generate_sequences/{set}.{sequence_generator}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        options=config_files.flags(settings.generate_sequences),
+        seed=job_seed("generate_sequences"),
+    shell:
+        "genoloom sequences generate --model {input.model:q} --out {output.fasta:q} {params.options} "
+        "--seed {params.seed} --threads {threads} --log {log:q}"
+
+
+rule validate_sequences:
+    """
+    Compare the sequences of {wildcards.sequence_generator} with held-out real ones
+      {params.options}
+    """
+    input:
+        synthetic=rules.generate_sequences.output.fasta,
+        train=rules.prepare_sequences.output.train,
+        holdout=rules.prepare_sequences.output.holdout,
+        model=rules.train_sequences.output.model,
+        control=get_sequence_controls,
+    output:
+        table="results/validation/sequences/{set}/{sequence_generator}.tsv",
+        figures="results/validation/sequences/{set}/{sequence_generator}.figures.json",
+    log:
+        "logs/validate_sequences/{set}.{sequence_generator}.log",
+    benchmark:
+        "benchmarks/validate_sequences/{set}.{sequence_generator}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        controls=each("--control", "control"),
+        options=config_files.flags(settings.validate_sequences),
+        seed=job_seed("validate_sequences"),
+    shell:
+        "genoloom sequences validate --name {wildcards.sequence_generator} --synthetic {input.synthetic:q} "
+        "--train {input.train:q} --holdout {input.holdout:q} --model {input.model:q} {params.controls} "
+        "--out {output.table:q} --figures {output.figures:q} {params.options} --seed {params.seed} --log {log:q}"

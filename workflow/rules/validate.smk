@@ -1,0 +1,47 @@
+"""
+Compare synthetic haplotypes with held-out real people.
+
+REQUIRED INPUTS   results/synthetic/{panel}/{generator}/{contig}.*, results/panels/{panel}/*, results/splits/{panel}.tsv
+OUTPUTS           results/validation/{panel}/{generator}/fidelity.tsv, figures.json
+"""
+
+
+rule validate_haplotypes:
+    """
+    Measure the fidelity of {wildcards.generator} on {wildcards.panel}
+      {params.options}
+    """
+    input:
+        synthetic=get_synthetic_pgens,
+        panel=get_panel_pgens,
+        split="results/splits/{panel}.tsv",
+        control=get_controls("fidelity.tsv"),
+    output:
+        table=report(
+            "results/validation/{panel}/{generator}/fidelity.tsv",
+            caption="../report/fidelity.rst",
+            category="Fidelity",
+            subcategory="{panel}",
+            labels={"generator": "{generator}"},
+        ),
+        figures="results/validation/{panel}/{generator}/figures.json",
+    log:
+        "logs/validate_haplotypes/{panel}.{generator}.log",
+    benchmark:
+        "benchmarks/validate_haplotypes/{panel}.{generator}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=genotype_mem_mb,
+        runtime=120,
+    params:
+        synthetic=prefixes("--synthetic"),
+        panels=prefixes("--panel"),
+        controls=each("--control", "control"),
+        options=config_files.flags(settings.validate_),
+        seed=job_seed("validate"),
+    shell:
+        "genoloom validate --name {wildcards.generator} {params.synthetic} {params.panels} --split {input.split:q} "
+        "{params.controls} --out {output.table:q} --figures {output.figures:q} {params.options} "
+        "--seed {params.seed} --log {log:q}"
