@@ -7,7 +7,7 @@ Each section is a flat model whose fields are also the options of one command: `
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -79,25 +79,39 @@ class MosaicOptions(Section):
 class TransformerOptions(Section):
     """Causal transformer over blocks of neighbouring sites, with exact likelihood."""
 
-    steps: int = Field(1500, ge=1, description="Optimiser steps of the schedule.")
+    steps: int | None = Field(
+        None,
+        ge=1,
+        description="Optimiser steps of the schedule; null shows every block of every haplotype 36 times, at most 8000 steps.",
+    )
     batch: int = Field(32, ge=1, description="Haplotypes a step.")
     block: int = Field(32, ge=4, le=128, description="Sites a token.")
     context: int = Field(64, ge=4, description="Blocks of context; memory and time a site do not grow with the contig.")
     codes: int = Field(
         64, ge=2, le=1024, description="Distinct training blocks kept a token; others are reached through the flip kernel."
     )
-    width: int = Field(128, ge=16, description="Model width; a multiple of heads.")
-    layers: int = Field(4, ge=1, description="Transformer layers.")
-    heads: int = Field(4, ge=1, description="Attention heads.")
+    width: int = Field(64, ge=16, description="Model width; a multiple of twice the heads. Cohorts of thousands can feed 128.")
+    layers: int = Field(3, ge=1, description="Transformer layers.")
+    heads: int = Field(4, ge=1, validate_default=True, description="Attention heads.")
     dropout: Share = Field(0.1, description="Dropout; raise it for small cohorts.")
     learning_rate: float = Field(2e-3, gt=0, description="Peak learning rate of the cosine schedule.")
-    crossover: Share = Field(0.5, description="Share of each batch made of matched crossovers between training haplotypes.")
+    crossover: Share = Field(1.0, description="Share of each batch made of matched crossovers between training haplotypes.")
     hide_singletons: Share = Field(
         0.5,
-        description="How often a training block that was seen once must be explained by the others; it teaches what new blocks look like.",
+        description="How often a training block seen once must be explained by the others: it teaches what new blocks look like.",
     )
-    evaluate_every: int = Field(100, ge=1, description="Steps between evaluations on the people set aside.")
+    evaluate_every: int | None = Field(
+        None, ge=1, description="Steps between evaluations on the people set aside; null evaluates twenty times."
+    )
     patience: int | None = Field(5, ge=1, description="Stop after this many evaluations without gain; null never stops early.")
+
+    @field_validator("heads")
+    @classmethod
+    def _heads_divide_width(cls, heads: int, info: ValidationInfo) -> int:
+        width = info.data.get("width", 0)
+        if width % (2 * heads):  # rotary positions need an even width of each head
+            raise ValueError(f"width {width} must be a multiple of {2 * heads}, twice the heads")
+        return heads
 
 
 class GanOptions(Section):
@@ -144,12 +158,18 @@ class ConsensusOptions(Section):
 class SequenceOptions(Section):
     """Windows of DNA, and how they are split."""
 
-    window: int = Field(256, ge=16, description="Length of a window, in bases.")
+    window: int = Field(
+        256,
+        ge=0,
+        description="Length of a window of a FASTA, in bases; 0 keeps records and intervals whole. Tables and text are never cut.",
+    )
     stride: int = Field(256, ge=1, description="Distance between window starts, in bases.")
     max_n: Share = Field(0.0, description="Drop windows with a larger share of bases other than A, C, G, T.")
     min_length: int = Field(50, ge=1, description="Drop shorter sequences.")
     reverse_complement: bool = Field(True, description="Train on both strands; false for oriented sets such as promoters.")
-    holdout: Annotated[float, Field(gt=0, lt=1)] = Field(0.3, description="Share of the homology clusters held out.")
+    holdout: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.3, description="Share of the sequences held out, by whole homology clusters."
+    )
     shared_kmer: int = Field(
         24, ge=12, le=31, description="Sequences that share a k-mer of this length, on either strand, stay on one side."
     )

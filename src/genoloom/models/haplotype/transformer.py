@@ -31,13 +31,15 @@ from genoloom.panel import HaplotypeSource
 from genoloom.seeds import derive_seed, row_uniforms
 from genoloom.training.run import TrainingRun, train
 
-SEGMENT = 4  # sites between possible crossovers inside a block
+SEGMENT = 2  # sites between possible crossovers inside a block
 CROSSOVER_LOGIT = -6.0  # where the log-odds of a crossover at a segment boundary begin
 INPUT_FLIPS = 2e-4  # share of input alleles flipped in training
 CODE_DROPOUT = 0.2  # share of input blocks whose code is not told: novel blocks have none
 LABEL_DROPOUT = 0.1  # share of training rows without a population
-BLOCKS_A_CROSSOVER = 16  # mean length of a piece in augmented rows
+BLOCKS_A_CROSSOVER = 8  # mean length of a piece in augmented rows
 PRIOR_RATE = 5.0  # learning rate of flips, crossovers and code frequencies, in that of the weights
+LOOKS, MOST_STEPS = 36, 8000  # how often a schedule of automatic length shows each block of each row
+EVALUATIONS = 20  # in a schedule, unless set
 SAMPLE_ROWS = 128  # haplotypes sampled together, always exactly so many
 EVALUATION_WINDOWS = 512  # most windows scored in one evaluation
 BLOCK_DRAWS = 2**40  # first counter of the draws of blocks; the flips of the sites count from 0
@@ -50,11 +52,12 @@ class HaplotypeTransformer(nn.Module):
         super().__init__()
         K, C, L = codebook.alleles.shape
         W = options.width
-        self.context, self.heads, self.unlabelled = options.context, options.heads, n_populations
+        self.unlabelled = n_populations
         self.segments = -(-L // SEGMENT)
         self.register_buffer("codes", torch.from_numpy(codebook.alleles).float(), persistent=False)  # (K, C, L)
         self.register_buffer("absent", torch.from_numpy(codebook.count == 0), persistent=False)  # (K, C)
-        self.register_buffer("singleton", torch.from_numpy(codebook.count == 1), persistent=False)  # (K, C)
+        several = (codebook.count > 0).sum(axis=1, keepdims=True) > 1
+        self.register_buffer("singleton", torch.from_numpy((codebook.count == 1) & several), persistent=False)  # (K, C)
         exists = torch.arange(K * L).view(K, L) < codebook.n_variants
         self.register_buffer("exists", exists, persistent=False)  # (K, L)
         self.register_buffer("rotary", rotary_table(options.context, W // options.heads), persistent=False)
@@ -167,13 +170,13 @@ class HaplotypeTransformer(nn.Module):
         crossover = self.crossover[start : start + T].sigmoid()  # (T, S - 1)
         state, partner = logits.softmax(-1), partner.softmax(-1)  # (B, T, C)
         total = 0.0
-        for s in range(self.segments):
+        for s in range(self.segments):  # forward algorithm; the state is scaled to sum to one
             if s > 0:
                 state = state.lerp(partner, crossover[:, s - 1, None])
             state = state * emitted[:, :, s]
-            seen_s = state.sum(-1, keepdim=True)  # (B, T, 1)
-            total = total + seen_s.log().squeeze(-1)
-            state = state / seen_s
+            scale = state.sum(-1, keepdim=True)  # (B, T, 1)
+            total = total + scale.log().squeeze(-1)
+            state = state / scale
         return total
 
 
@@ -196,6 +199,13 @@ def windows(n_blocks: int, context: int) -> Iterator[tuple[int, int, int]]:
         yield first - half, first, min(first + half, n_blocks)
 
 
+def automatic_steps(n_rows: int, n_blocks: int, options: TransformerOptions) -> int:
+    """Steps after which each block of each training row has been in a batch `LOOKS` times, at most `MOST_STEPS`."""
+    length = min(options.context, n_blocks)
+    places = n_blocks + length - 1  # where a window may start, as in `TransformerTraining._batch`
+    return min(MOST_STEPS, math.ceil(LOOKS * n_rows * places / length / options.batch))
+
+
 class TransformerTraining(AveragedTraining):
     """Training on random windows of rows and of matched crossovers between rows."""
 
@@ -203,7 +213,6 @@ class TransformerTraining(AveragedTraining):
         super().__init__(model, options.learning_rate)
         self.options, self.seed, self.device = options, run.seed, run.device
         self.n_blocks = len(model.codes)
-        self.n_variants = data.haplotypes.n_variants
         fitted, watched = np.flatnonzero(~data.watch), np.flatnonzero(data.watch)
         self.rows = PackedRows.read(data.haplotypes, options.block, fitted)
         self.population = data.population[fitted]
@@ -296,7 +305,9 @@ class TransformerGenerator(HaplotypeGenerator):
         self._build(run.device)
         options = self.options
         training = TransformerTraining(self.model, data, options, run)
-        train(training, run, steps=options.steps, evaluate_every=options.evaluate_every, patience=options.patience)
+        steps = options.steps or automatic_steps(len(fitted), self.codebook.n_blocks, options)
+        every = options.evaluate_every or max(1, steps // EVALUATIONS)
+        train(training, run, steps=steps, evaluate_every=every, patience=options.patience)
         self.model.to("cpu").eval()
 
     def _build(self, device: str = "cpu") -> None:
@@ -358,7 +369,7 @@ class WindowSampler:
             self.crossover = model.crossover.double().sigmoid().numpy()  # (K, S - 1)
             partner = model.partner.masked_fill(model.absent, -math.inf)
             self.partner = partner.double().softmax(-1).cumsum(-1).numpy()  # (K, C)
-            self.codes = model.codes.to(torch.int8).numpy()  # (K, C, L)
+            self.codes, self.exists = model.codes.to(torch.int8).numpy(), model.exists.numpy()  # (K, C, L), (K, L)
 
     @torch.no_grad()
     def sample(self, past: np.ndarray, request: SampleRequest, span: tuple[int, int, int]) -> np.ndarray:
@@ -404,11 +415,7 @@ class WindowSampler:
             codes[crossed, s] = invert(self.partner[k], draws[crossed, s, 0])
         sites = np.arange(self.block)
         alleles = self.codes[k][codes[:, sites // SEGMENT], sites]
-        return np.where(self.exists(k), alleles ^ (flips < self.error[k]), np.int8(-1))
-
-    def exists(self, k: int) -> np.ndarray:
-        """Which sites of block `k` are variants, bool (L,)."""
-        return self.model.exists[k].numpy()
+        return np.where(self.exists[k], alleles ^ (flips < self.error[k]), np.int8(-1))
 
 
 def invert(cumulated: np.ndarray, uniform: np.ndarray) -> np.ndarray:

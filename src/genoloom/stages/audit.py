@@ -1,0 +1,70 @@
+"""Attack synthetic haplotypes; keep the findings private, and write what may be shown."""
+
+import logging
+from pathlib import Path
+
+from genoloom.config import AuditOptions
+from genoloom.errors import InputError
+from genoloom.formats.splits import read_roles
+from genoloom.formats.tables import write_table
+from genoloom.models.haplotype import BASELINES
+from genoloom.privacy.audit import PERSON_COLUMNS, PRIVATE_COLUMNS, PUBLIC_COLUMNS, AuditData
+from genoloom.privacy.audit import audit as judge
+from genoloom.stages.train import genetic_positions
+from genoloom.stages.validate import control_rows, open_pairs
+from genoloom.validation.cohorts import compare
+
+log = logging.getLogger(__name__)
+
+
+def audit(
+    *,
+    name: str,
+    synthetic: list[Path],
+    panels: list[Path],
+    split: Path,
+    controls: list[Path],
+    out: Path,
+    public: Path,
+    options: AuditOptions,
+    seed: int,
+) -> None:
+    """Write the private audit (`out`, and beside it `people.tsv` with scores by index) and the public table of verdicts.
+
+    Parameters
+    ----------
+    synthetic, panels : list of Path
+        Prefixes of PGEN trios, matched by contig.
+    controls : list of Path
+        Public tables of baselines.
+    out : Path
+        Its directory is closed to others (mode 0700).
+    """
+    windows = _window_sizes(options.windows)
+    pairs = open_pairs(synthetic, panels)
+    made, real = pairs[0]
+    people = compare(made.people, real.people, read_roles(split, real.people), 0, seed)
+    data = AuditData(people, windows, seed)
+    for made, real in pairs:
+        data.add(made, real, genetic_positions(real.sites))
+    kind = "control" if name in BASELINES else "generator"
+    found = judge(data, name, kind, options.bootstrap, options.max_auc, seed)
+
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.parent.chmod(0o700)
+    write_table(out.with_name("people.tsv"), PERSON_COLUMNS, found.people)
+    write_table(out, PRIVATE_COLUMNS, found.private)
+    write_table(public, PUBLIC_COLUMNS, found.public + control_rows(controls))
+    for row in found.public:
+        if row["population"] == "all":
+            log.info("%s: %-28s %s %.3f  %s", name, row["attack"], row["measure"], row["value"], row["verdict"])
+
+
+def _window_sizes(text: str) -> list[int]:
+    try:
+        sizes = [int(part) for part in text.split(",")]
+    except ValueError:
+        sizes = []
+    if not sizes or min(sizes) < 10:
+        raise InputError("--windows", f"'{text}'", expected="sizes of at least 10 sites, such as 200,400,800")
+    return sizes

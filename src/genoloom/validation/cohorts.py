@@ -1,0 +1,122 @@
+"""Which people are compared: equal numbers of held-out, training and synthetic people, and halvings of the real ones."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from genoloom.errors import InputError
+from genoloom.panel import Panel, People, haplotype_columns
+from genoloom.seeds import derive_seed
+
+MAX_PEOPLE = 1500  # distances and kernels are quadratic in people: larger groups are sampled down to this
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Groups of people as rows of one long list: synthetic first, then real.
+
+    Attributes
+    ----------
+    synthetic_people, real_people : ndarray of int
+        People of the synthetic file and of the panel that take part.
+    population : ndarray of str, shape (n_people,)
+        Of everybody, in the order of the list.
+    synthetic, holdout, train : ndarray of int
+        Rows of the list; equally many, with the same mix of populations.
+    halvings : list of (ndarray, ndarray)
+        Random halvings of holdout and train together, stratified by population.
+    """
+
+    synthetic_people: np.ndarray
+    real_people: np.ndarray
+    population: np.ndarray
+    synthetic: np.ndarray
+    holdout: np.ndarray
+    train: np.ndarray
+    halvings: list[tuple[np.ndarray, np.ndarray]]
+
+    @property
+    def n(self) -> int:
+        """People a group."""
+        return len(self.holdout)
+
+    def of_population(self, rows: np.ndarray, name: str) -> np.ndarray:
+        """Those of `rows` that belong to one population."""
+        return rows[self.population[rows] == name]
+
+
+def compare(synthetic: People, real: People, roles: list[str], resplits: int, seed: int) -> Comparison:
+    """Choose the people: in each population as many of every group as the smallest group has.
+
+    Raises
+    ------
+    InputError
+        No population is in all three groups.
+    """
+    rng = np.random.default_rng(derive_seed(seed, "compare"))
+    role = np.array(roles)
+    groups = {
+        "synthetic": np.array(synthetic.population),
+        "holdout": np.where(role == "holdout", real.population, ""),
+        "train": np.where(role == "train", real.population, ""),
+    }
+    names = sorted(set(real.population))
+    sizes = {name: min(int((g == name).sum()) for g in groups.values()) for name in names}
+    total = sum(sizes.values())
+    if total < 2:
+        raise InputError(
+            "comparison", "no population has synthetic, held-out and training people", expected=f"populations {', '.join(names)}",
+            remedy="generate people of the populations of the panel",
+        )  # fmt: skip
+    if total > MAX_PEOPLE:
+        sizes = {name: size * MAX_PEOPLE // total for name, size in sizes.items()}
+    chosen = {
+        group: np.sort(np.concatenate([rng.choice(np.flatnonzero(labels == p), sizes[p], replace=False) for p in names]))
+        for group, labels in groups.items()
+    }
+    n_synthetic = len(chosen["synthetic"])
+    real_people = np.concatenate([chosen["holdout"], chosen["train"]])
+    population = np.concatenate([groups["synthetic"][chosen["synthetic"]], np.array(real.population)[real_people]])
+    rows = np.arange(n_synthetic + len(real_people))
+    holdout, train = rows[n_synthetic : n_synthetic + len(chosen["holdout"])], rows[n_synthetic + len(chosen["holdout"]) :]
+    halvings = [_halve(rows[n_synthetic:], population, names, rng) for _ in range(resplits)]
+    return Comparison(chosen["synthetic"], real_people, population, rows[:n_synthetic], holdout, train, halvings)
+
+
+def _halve(rows: np.ndarray, population: np.ndarray, names: list[str], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    first, second = [], []
+    for name in names:
+        members = rng.permutation(rows[population[rows] == name])  # an even number: equally many of both roles
+        first.append(members[: len(members) // 2])
+        second.append(members[len(members) // 2 :])
+    return np.concatenate(first), np.concatenate(second)
+
+
+def match_sites(synthetic: Panel, real: Panel) -> tuple[Panel, Panel]:
+    """Both panels at the sites of the synthetic one, in its order.
+
+    Raises
+    ------
+    InputError
+        A synthetic site is not in the real panel.
+    """
+    index_of = {key: i for i, key in enumerate(real.sites.keys())}
+    wanted = synthetic.sites.keys()
+    strange = [key for key in wanted if key not in index_of]
+    if synthetic.sites.contig != real.sites.contig or strange:
+        where = f"{synthetic.sites.contig}:{strange[0][0]}" if strange else f"contig {synthetic.sites.contig}"
+        raise InputError(
+            "synthetic data", f"{len(strange)} of {len(wanted)} sites are not in the panel, the first: {where}",
+            expected="sites of the panel that the model was trained on",
+        )  # fmt: skip
+    return synthetic, real.take_sites(np.array([index_of[key] for key in wanted]))
+
+
+def read_rows(panel: Panel, people: np.ndarray, start: int, stop: int) -> np.ndarray:
+    """Alleles of some people, int8 (n_variants, 2 * n_people); missing calls take the more frequent allele of the site."""
+    alleles = panel.haplotypes.read(start, stop)[:, haplotype_columns(people)]
+    missing = alleles < 0
+    if missing.any():
+        major = ((alleles == 1).sum(axis=1) > (alleles == 0).sum(axis=1)).astype(np.int8)
+        alleles = np.where(missing, major[:, None], alleles)
+    return alleles

@@ -1,0 +1,83 @@
+"""What the report draws of a fidelity run. Public: no real person's point, only groups of at least 20 people.
+
+frequency   density of sites over (held-out, synthetic) allele frequency, 25 x 25
+spectrum    share of polymorphic sites by minor allele count, in growing bins, for each group
+decay       mean r2 by distance, for each group
+pca         points of synthetic people; mean and covariance of each real population
+distances   histograms of pairwise distances within and between groups
+"""
+
+from itertools import pairwise
+
+import numpy as np
+
+from genoloom.popgen.linkage import DISTANCE_EDGES_BP
+from genoloom.validation.fidelity import Metrics
+
+GROUPS = {"synthetic": "S", "holdout": "H", "train": "T"}
+MAX_POINTS = 500
+
+
+def figure_data(metrics: Metrics) -> dict:
+    """JSON-ready data; see the module's docstring."""
+    sums = metrics.sums
+    used = sums.decay_pairs > 0
+    return {
+        "people": metrics.n,
+        "sites": len(metrics.bins),
+        "frequency": _frequency(metrics),
+        "spectrum": _spectrum(metrics),
+        "decay": {
+            "edges_bp": [float(e) if np.isfinite(e) else None for e in DISTANCE_EDGES_BP],
+            "used": used.tolist(),
+            **{name: np.nan_to_num(sums.decay_curve(g)).tolist() for name, g in GROUPS.items()},
+        },
+        "pca": _pca(metrics),
+        "distances": _distances(metrics),
+    }
+
+
+def _frequency(metrics: Metrics) -> dict:
+    edges = np.linspace(0, 1, 26)
+    density, _, _ = np.histogram2d(metrics.frequency("H"), metrics.frequency("S"), bins=[edges, edges])
+    return {"edges": edges.tolist(), "sites": density.astype(int).tolist()}
+
+
+def _spectrum(metrics: Metrics) -> dict:
+    n = len(metrics.spectrum("H")) - 1
+    edges = np.unique(np.concatenate([np.arange(1, min(8, n) + 1), np.geomspace(min(8, n), n + 1, 8).round().astype(int)]))
+    data = {"from_count": edges[:-1].tolist(), "to_count": (edges[1:] - 1).tolist()}
+    for name, group in GROUPS.items():
+        spectrum = metrics.spectrum(group)
+        shares = [int(spectrum[a:b].sum()) / max(1, int(spectrum[1:].sum())) for a, b in pairwise(edges)]
+        data[name] = shares
+    return data
+
+
+def _pca(metrics: Metrics) -> dict:
+    real, synthetic = metrics.projection("H", "S")
+    people = metrics.people
+    population = people.population[people.holdout]
+    ellipses = []
+    for name in metrics.sums.populations:
+        points = real[population == name][:, :2]
+        if points.shape[1] == 2:
+            ellipses.append({"population": name, "mean": points.mean(axis=0).tolist(), "covariance": np.cov(points.T).tolist()})
+    labels = people.population[people.synthetic]
+    points = [
+        {"population": str(label), "x": float(row[0]), "y": float(row[1])}
+        for label, row in list(zip(labels, synthetic, strict=True))[:MAX_POINTS]
+        if len(row) > 1
+    ]
+    return {"real_ellipses": ellipses, "synthetic_points": points}
+
+
+def _distances(metrics: Metrics) -> dict:
+    top = float(metrics.sums.distance.max()) or 1.0
+    edges = np.linspace(0, top, 41)
+    data: dict = {"edges": edges.tolist()}
+    for name, (a, b) in {"holdout": ("H", "H"), "synthetic": ("S", "S"), "between": ("H", "S")}.items():
+        values = metrics.distances(a, b)
+        values = values[np.triu_indices(len(values), k=1)] if a == b else values.ravel()
+        data[name] = (np.histogram(values, bins=edges)[0] / len(values)).tolist()
+    return data
