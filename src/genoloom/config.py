@@ -82,7 +82,7 @@ class TransformerOptions(Section):
     steps: int | None = Field(
         None,
         ge=1,
-        description="Optimiser steps of the schedule; null shows every block of every haplotype 36 times, at most 8000 steps.",
+        description="Optimiser steps of the schedule; null shows every block of every haplotype 28 times, at most 8000 steps.",
     )
     batch: int = Field(32, ge=1, description="Haplotypes a step.")
     block: int = Field(32, ge=4, le=128, description="Sites a token.")
@@ -97,7 +97,7 @@ class TransformerOptions(Section):
     learning_rate: float = Field(2e-3, gt=0, description="Peak learning rate of the cosine schedule.")
     crossover: Share = Field(1.0, description="Share of each batch made of matched crossovers between training haplotypes.")
     hide_singletons: Share = Field(
-        0.5,
+        0.8,
         description="How often a training block seen once must be explained by the others: it teaches what new blocks look like.",
     )
     evaluate_every: int | None = Field(
@@ -122,6 +122,7 @@ class GanOptions(Section):
     critic_steps: int = Field(2, ge=1, description="Critic steps for each generator step.")
     block: int = Field(32, ge=4, le=128, description="Sites a token.")
     codes: int = Field(64, ge=2, le=1024, description="Distinct training blocks kept a token.")
+    context: int = Field(64, ge=4, description="Blocks of a training window; generation is not bound to it.")
     width: int = Field(64, ge=8, description="Channels of generator and critic.")
     latent: int = Field(32, ge=1, description="Latent channels.")
     learning_rate: float = Field(5e-4, gt=0, description="Learning rate of the generator; the critic has twice that.")

@@ -5,7 +5,7 @@ from pathlib import Path
 from genoloom.errors import InputError
 from genoloom.panel import People
 
-_SEX = {
+SEX_WORDS = {
     "male": "male",
     "m": "male",
     "1": "male",
@@ -77,9 +77,9 @@ def read_people(path: str | Path) -> dict[str, tuple[str, str, str]]:
             raise InputError(path, f"line {number}: person or population is empty")
         if person in people:
             raise InputError(path, f"line {number}: '{person}' is named twice", expected="one row a person")
-        if sex not in _SEX:
+        if sex not in SEX_WORDS:
             raise InputError(path, f"line {number}: sex '{row['sex']}'", expected="male, female, M, F, 1, 2 or unknown")
-        people[person] = (population, _SEX[sex], row.get("family", ""))
+        people[person] = (population, SEX_WORDS[sex], row.get("family", ""))
     return people
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import cyvcf2
 import numpy as np
+import pysam
+import pysam.bcftools
 
 from genoloom.errors import InputError
 from genoloom.formats.pgen import PgenHaplotypes, read_psam, read_pvar
@@ -78,6 +80,33 @@ def open_variants(path: str | Path, contig: str, region: tuple[int, int] | None 
     if path.suffix == ".pgen":
         return PgenFile(path, contig, region)
     return VcfFile(path, contig, region)
+
+
+def list_contigs(path: str | Path) -> list[str]:
+    """The contigs that have records, in the order of the file: from the index when there is one, else by reading.
+
+    Raises
+    ------
+    InputError
+        The file is missing, truncated or no genotype file.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(path, "not found", remedy="check the path; it is relative to where the command runs")
+    if path.suffix == ".pgen":
+        stem = path.with_suffix("")
+        return [run.contig for run in read_pvar(next(p for p in _pvar_candidates(stem) if p.exists()))]
+    check_complete(path)
+    if any(Path(f"{path}{suffix}").exists() for suffix in (".tbi", ".csi")):
+        return [line.split("\t")[0] for line in pysam.bcftools.index("-s", str(path)).splitlines()]
+    try:
+        return list(dict.fromkeys(variant.CHROM for variant in cyvcf2.VCF(str(path), gts012=False, lazy=True)))
+    except Exception as error:  # cyvcf2 raises bare Exceptions
+        raise InputError(path, f"cannot be read as VCF or BCF ({str(error).strip()})") from None
+
+
+def _pvar_candidates(stem: Path) -> list[Path]:
+    return [Path(f"{stem}.pvar"), Path(f"{stem}.pvar.zst")]
 
 
 def check_complete(path: Path) -> None:
@@ -224,7 +253,7 @@ class PgenFile(VariantFile):
     def __init__(self, path: Path, contig: str, region: tuple[int, int] | None):
         self.path, self.contig = path, contig
         stem = path.with_suffix("")
-        found = [p for p in (Path(f"{stem}.pvar"), Path(f"{stem}.pvar.zst")) if p.exists()]
+        found = [p for p in _pvar_candidates(stem) if p.exists()]
         psam = Path(f"{stem}.psam")
         if not found or not psam.exists():
             raise InputError(path, "stands alone", expected=f"{stem.name}.pvar (or .pvar.zst) and {stem.name}.psam beside it")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pysam
+import pysam.bcftools
 
 from genoloom.formats.atomic import write_beside
 from genoloom.panel import Panel
