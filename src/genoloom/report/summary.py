@@ -1,0 +1,97 @@
+"""The few figures that a reader sees first, as rows and as plain text."""
+
+from genoloom.validation.verdicts import worst
+
+HAPLOTYPE_COLUMNS = [
+    "panel", "generator", "kind", "sites_lost", "ld_r2_correlation", "classifier_auc", "aats_truth", "aats_synthetic",
+    "worst_attack", "worst_attack_low", "worst_attack_high", "fidelity", "privacy",
+]  # fmt: skip
+SEQUENCE_COLUMNS = ["set", "generator", "kind", "bits_per_base", "gc_distance", "kmer6_auc", "nearest_identity", "verdict"]
+KEY_METRICS = ("sites_lost", "ld_r2_correlation", "classifier_auc", "aats_truth", "aats_synthetic")
+
+
+def number(text: str | None) -> float | None:
+    """A cell of a table as a number; None where it is empty."""
+    return float(text) if text else None
+
+
+def pick(rows: list[dict], **wanted: str) -> dict | None:
+    """The first row whose cells are as wanted."""
+    return next((row for row in rows if all(row.get(key) == value for key, value in wanted.items())), None)
+
+
+def summarise_panel(panel: str, fidelity: dict[str, list[dict]], privacy: dict[str, list[dict]]) -> list[dict]:
+    """One row for each generator, and one for real people.
+
+    Parameters
+    ----------
+    fidelity, privacy : dict
+        Tables (rows of text cells) by generator.
+
+    Returns
+    -------
+    list of dict
+        Keys of `HAPLOTYPE_COLUMNS`; figures as numbers or None.
+    """
+    summary = [_panel_row(panel, name, table, privacy.get(name, [])) for name, table in fidelity.items()]
+    some = next(iter(fidelity.values()), [])
+    if any(row["row"] == "real" for row in some):
+        summary.append(_panel_row(panel, "real", some, []) | {"kind": "real people"})
+    return summary
+
+
+def _panel_row(panel: str, name: str, table: list[dict], attacks: list[dict]) -> dict:
+    own = [row for row in table if row["row"] == name and row["population"] == row["bin"] == "all"]
+    attack = pick(attacks, row=name, attack="worst", population="all") or {}
+    figures = {metric: number((pick(own, metric=metric) or {}).get("value")) for metric in KEY_METRICS}
+    return {
+        "panel": panel,
+        "generator": name,
+        "kind": own[0]["kind"] if own else "",
+        **figures,
+        "worst_attack": number(attack.get("value")),
+        "worst_attack_low": number(attack.get("low")),
+        "worst_attack_high": number(attack.get("high")),
+        "fidelity": worst([row["verdict"] for row in own]),
+        "privacy": attack.get("verdict", "not run" if name != "real" else ""),
+    }
+
+
+def summarise_set(name: str, tables: dict[str, list[dict]]) -> list[dict]:
+    """One row for each sequence generator, and one for real sequences; keys of `SEQUENCE_COLUMNS`."""
+    rows = [_set_row(name, generator, table) for generator, table in tables.items()]
+    some = next(iter(tables.values()), [])
+    if any(row["row"] == "real" for row in some):
+        rows.append(_set_row(name, "real", some) | {"kind": "real sequences"})
+    return rows
+
+
+def _set_row(name: str, generator: str, table: list[dict]) -> dict:
+    own = [row for row in table if row["row"] == generator and row["bin"] == "all"]
+
+    def value(metric: str) -> float | None:
+        return number((pick(own, metric=metric) or {}).get("value"))
+
+    return {
+        "set": name,
+        "generator": generator,
+        "kind": own[0]["kind"] if own else "",
+        "bits_per_base": value("bits_per_base"),
+        "gc_distance": value("gc_distance"),
+        "kmer6_auc": value("kmer6_auc"),
+        "nearest_identity": value("nearest_identity"),
+        "verdict": worst([row["verdict"] for row in own]),
+    }
+
+
+def as_text(rows: list[dict], columns: list[str]) -> str:
+    """Rows as an aligned plain-text table."""
+    cells = [columns, *([_cell(row.get(column)) for column in columns] for row in rows)]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
+    return "\n".join("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in cells)
+
+
+def _cell(value) -> str:
+    if value is None or value == "":
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,93 @@
+"""Write the public report and the summary that a run ends with. Nothing below results/private is read."""
+
+import json
+import logging
+from pathlib import Path
+
+from genoloom.errors import InputError
+from genoloom.formats.atomic import write_beside
+from genoloom.formats.tables import read_table, write_table
+from genoloom.report.page import PanelData, SequenceData, render
+from genoloom.report.summary import HAPLOTYPE_COLUMNS, SEQUENCE_COLUMNS, as_text, summarise_panel, summarise_set
+from genoloom.training.run import read_history
+
+log = logging.getLogger(__name__)
+
+
+def report(
+    *,
+    results: Path,
+    panels: list[str],
+    generators: list[str],
+    sequence_sets: list[str],
+    sequence_generators: list[str],
+    out: Path,
+) -> None:
+    """Write `out` (HTML) and, beside it, summary.tsv and summary.txt.
+
+    Parameters
+    ----------
+    results : Path
+        Directory of the workflow's results, laid out as in docs/architecture.md.
+    panels, generators, sequence_sets, sequence_generators : list of str
+        What to show; baselines first.
+
+    Raises
+    ------
+    InputError
+        A table is missing.
+    """
+    shown = [_panel(results, panel, generators) for panel in panels]
+    sets = [_set(results, name, sequence_generators) for name in sequence_sets]
+    haplotype_rows = [row for panel in shown for row in summarise_panel(panel.name, panel.fidelity, panel.privacy)]
+    sequence_rows = [row for data in sets for row in summarise_set(data.name, data.tables)]
+    blocks = [as_text(haplotype_rows, HAPLOTYPE_COLUMNS)] if haplotype_rows else []
+    blocks += [as_text(sequence_rows, SEQUENCE_COLUMNS)] if sequence_rows else []
+    text = "\n\n".join(blocks) + "\n"
+    with write_beside(out, out.with_name("summary.txt")) as [page, summary]:
+        page.write_text(render(shown, sets), encoding="utf-8")
+        summary.write_text(text)
+    columns = list(dict.fromkeys([*HAPLOTYPE_COLUMNS, *SEQUENCE_COLUMNS]))
+    write_table(out.with_name("summary.tsv"), columns, [*haplotype_rows, *sequence_rows])
+    log.info("report written\n\n%s", text)
+
+
+def _panel(results: Path, panel: str, generators: list[str]) -> PanelData:
+    place = results / "validation" / panel
+    models = {name: results / "models" / panel / name for name in generators}
+    return PanelData(
+        name=panel,
+        fidelity={name: _table(place / name / "fidelity.tsv") for name in generators},
+        privacy={name: _table(place / name / "privacy.tsv") for name in generators},
+        figures={name: _json(place / name / "figures.json") for name in generators},
+        history={name: _first_history(sorted(path.glob("*.history.tsv"))) for name, path in models.items()},
+        models=[_json(path) for folder in models.values() for path in sorted(folder.glob("*.json"))],
+    )
+
+
+def _set(results: Path, name: str, generators: list[str]) -> SequenceData:
+    place, models = results / "validation" / "sequences" / name, results / "models" / "sequences" / name
+    return SequenceData(
+        name=name,
+        tables={generator: _table(place / f"{generator}.tsv") for generator in generators},
+        figures={generator: _json(place / f"{generator}.figures.json") for generator in generators},
+        history={generator: _first_history([models / f"{generator}.history.tsv"]) for generator in generators},
+        models=[_json(models / f"{generator}.json") for generator in generators],
+    )
+
+
+def _first_history(paths: list[Path]) -> list[dict[str, float]]:
+    """The training curve of the first contig; baselines have none."""
+    return read_history(paths[0]) if paths and paths[0].exists() else []
+
+
+def _table(path: Path) -> list[dict[str, str]]:
+    if not path.exists():
+        raise InputError(path, "not found", remedy="run the workflow, or leave this generator out of the report")
+    return read_table(path)
+
+
+def _json(path: Path) -> dict:
+    if not path.exists():
+        raise InputError(path, "not found", remedy="run the workflow, or leave this generator out of the report")
+    return json.loads(path.read_text())
