@@ -46,6 +46,8 @@ def _explain(error: OSError, final: Path) -> Exception:
     place = final.parent
     if error.errno in (13, 30):  # EACCES, EROFS
         return InputError(place, "the output directory cannot be written", remedy="choose a writable directory")
+    if error.errno in (17, 20):  # EEXIST, ENOTDIR
+        return InputError(place, "is no directory: a file is in the way", remedy="choose another directory")
     if error.errno in (28, 122):  # ENOSPC, EDQUOT
         free = shutil.disk_usage(place).free / 1e6 if place.exists() else 0
         return InputError(

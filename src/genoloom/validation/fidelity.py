@@ -332,8 +332,8 @@ def fidelity_rows(metrics: list[Metric], name: str, kind: str) -> list[dict]:
 
 
 def real_rows(metrics: list[Metric]) -> list[dict]:
-    """Rows of the training people, taken as if they were synthetic."""
-    return [metric.row("real", "control", metric.real) for metric in metrics]
+    """Rows of the training people, taken as if they were synthetic; lost sites aside, for T cannot lose any."""
+    return [metric.row("real", "control", metric.real) for metric in metrics if metric.name != "sites_lost"]
 
 
 def _correlation(x: np.ndarray, y: np.ndarray) -> float:

@@ -10,6 +10,8 @@ similarity    the floor    1 - value                        likewise            
 accuracy      the floor    |value - 0.5| + 0.5              excess <= 0.05 or z <= 2      excess <= 0.15 or z <= 4
 level         the floor    |value - floor|                  within 10 % or |z| <= 2       within 25 % or |z| <= 4
 half          0.5          |value - 0.5|                    <= 0.10                       <= 0.20
+copying       the floor    value                            nfr <= 1.1 or z <= 2          never: else `too close`
+bits          the floor    value                            <= floor + 0.001              <= floor + 0.01 or z <= 2
 
 Two-sided: a distance or similarity that is *better* than real people are to each other (nfr < 0.5 and z < -3), and a
 half below 0.4, is `too close`: real rows sit on synthetic ones, which is how memorisation looks.
@@ -18,7 +20,7 @@ half below 0.4, is `too close`: real rows sit on synthetic ones, which is how me
 import math
 from dataclasses import dataclass
 
-KINDS = ("distance", "similarity", "accuracy", "level", "half")
+KINDS = ("distance", "similarity", "accuracy", "level", "half", "copying", "bits")
 ORDER = ("pass", "not run", "weak", "too close", "fail")
 
 
@@ -58,6 +60,10 @@ def _verdict(kind: str, value: float, nfr: float, z: float, excess: float) -> st
         return "pass" if off <= 0.1 or abs(z) <= 2 else "weak" if off <= 0.25 or abs(z) <= 4 else "fail"
     if kind == "accuracy":
         return "pass" if excess <= 0.05 or z <= 2 else "weak" if excess <= 0.15 or z <= 4 else "fail"
+    if kind == "copying":
+        return "pass" if nfr <= 1.1 or z <= 2 else "too close"
+    if kind == "bits":
+        return "pass" if excess <= 0.001 else "weak" if excess <= 0.01 or z <= 2 else "fail"
     if nfr < 0.5 and z < -3:
         return "too close"
     return "pass" if nfr <= 1.5 or z <= 2 else "weak" if nfr <= 3 or z <= 4 else "fail"

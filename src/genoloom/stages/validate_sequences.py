@@ -1,0 +1,96 @@
+"""Compare synthetic sequences with held-out real ones."""
+
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from genoloom.config import SequenceMarkovOptions, ValidateSequencesOptions
+from genoloom.errors import InputError
+from genoloom.formats.atomic import write_beside
+from genoloom.formats.sequence_sets import read_set
+from genoloom.formats.tables import read_table, write_table
+from genoloom.models.sequence import BASELINES
+from genoloom.models.sequence.chain import base_log_probabilities
+from genoloom.models.sequence.markov import MarkovGenerator
+from genoloom.sequences import OTHER, SequenceSet
+from genoloom.stages.sequences import load_sequence_generator, training_sequences
+from genoloom.training.run import TrainingRun
+from genoloom.validation.fidelity import COLUMNS
+from genoloom.validation.sequence_fidelity import Comparison, Figure, bits_figure, fidelity_rows
+
+log = logging.getLogger(__name__)
+
+CHAIN_WATCH = 0.1  # share of the training sequences on which the reference chain chooses its order
+FEWEST = 20  # sequences of each kind
+
+
+def validate_sequences(
+    *,
+    name: str,
+    synthetic: Path,
+    train: Path,
+    holdout: Path,
+    model: Path | None,
+    controls: list[Path],
+    out: Path,
+    figures: Path,
+    options: ValidateSequencesOptions,
+    seed: int,
+) -> None:
+    """Write the fidelity table of `name`, with the controls' rows, and the data of the report's figures.
+
+    Works on any three files of sequences, whoever made them.
+
+    Parameters
+    ----------
+    synthetic, train, holdout : Path
+        FASTA, tables or text; clusters and strands are taken from the headers of `train` and `holdout`.
+    model : Path or None
+        For bits per base, where the model has a likelihood.
+    controls : list of Path
+        Tables of baselines.
+    """
+    made, fitted, unseen = (read_set(path) for path in (synthetic, train, holdout))
+    for path, sequences in ((synthetic, made), (train, fitted), (holdout, unseen)):
+        if len(sequences) < FEWEST:
+            raise InputError(path, f"holds {len(sequences)} sequences", expected=f"at least {FEWEST}")
+    made = SequenceSet(made.name, made.bases, made.length, made.label, made.cluster, fitted.both_strands)
+    comparison = Comparison(made, fitted, unseen, options.resplits, options.max_compared, seed)
+    log.info("%s: comparing %d synthetic, held-out and training sequences each", name, comparison.size)
+    bits, bars = _bits(name, model, train, unseen, seed)
+    rows = bits + comparison.figures()
+    kind = "control" if name in BASELINES else "generator"
+    table = fidelity_rows(rows, name, kind) + _control_rows(controls)
+    with write_beside(figures) as [part]:
+        part.write_text(json.dumps({**comparison.figure_data(), "bits": bars}) + "\n")
+    write_table(out, COLUMNS, table)
+    for row in table[: len(rows)]:
+        log.info("%s: %-26s %8.4g  floor %8.4g  %s", name, row["metric"], row["value"], row["floor"], row["verdict"])
+
+
+def _control_rows(paths: list[Path]) -> list[dict]:
+    """The own rows of the baselines' tables, as controls."""
+    rows = [row for path in paths for row in read_table(path)]
+    return [row for row in rows if row["row"] in BASELINES]
+
+
+def _bits(name: str, model: Path | None, train: Path, holdout: SequenceSet, seed: int) -> tuple[list[Figure], dict[str, float]]:
+    """Bits a base of the model beside the best chain (none without a likelihood), and those of every order, to draw."""
+    chain = MarkovGenerator(SequenceMarkovOptions())
+    run = TrainingRun(state_dir=train.parent, digest="", seed=seed, label="reference chain")  # a chain keeps no state
+    chain.fit(training_sequences(train, CHAIN_WATCH, seed), run)
+    per_base = np.log(2) * (holdout.bases != OTHER).sum()
+    scores = [base_log_probabilities(chain.tables[: k + 1], holdout.bases).sum(axis=1) for k in range(chain.order + 1)]
+    bars = {f"order {k}": float(-score.sum() / per_base) for k, score in enumerate(scores)}
+    if model is None:
+        return [], bars
+    generator, _, _ = load_sequence_generator(model)
+    if not generator.has_likelihood:
+        return [], bars
+    known = {label: i for i, label in enumerate(generator.label_names)}
+    label = np.array([known.get(word, -1) for word in holdout.label])
+    likelihood = generator.log_likelihood(holdout.bases, holdout.length, label)
+    bars[name] = float(-likelihood.sum() / per_base)
+    return [bits_figure(likelihood, scores[-1], holdout)], bars

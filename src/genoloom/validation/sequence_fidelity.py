@@ -1,0 +1,354 @@
+"""Fidelity and novelty of synthetic sequences: every metric beside what real sequences score on it.
+
+The reference is the holdout H. *Composition* (GC, k-mers, dinucleotides, a classifier) compares equal numbers of synthetic
+and held-out sequences; its floor puts training sequences in the place of the synthetic ones. Both are means over
+`resplits` random halves, and the floor's spread is its standard deviation.
+
+*Novelty* (nearest identity, copies, shared substrings) asks how near synthetic sequences are to the training
+sequences; its floor is how near held-out ones are, its spread the standard error of the difference. A homology split keeps
+relatives of training out of the holdout, so this floor is strict: a set full of repeats has sequences that are nearer to each
+other. The control row `real` says how near: training sequences set aside, against the rest of training.
+
+The floor of `bits_per_base` is the best interpolated Markov chain of the training sequences.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import edlib
+import numpy as np
+from scipy import sparse, stats
+from scipy.spatial.distance import jensenshannon
+
+from genoloom.seeds import derive_seed
+from genoloom.sequences import (
+    NO_KMER,
+    OTHER,
+    SequenceSet,
+    decode,
+    fingerprints,
+    kmer_counts,
+    kmers,
+    reverse_complement,
+    reverse_complement_kmers,
+)
+from genoloom.validation.classifier import two_sample_auc
+from genoloom.validation.verdicts import judge
+
+KMER_LENGTHS = (3, 4, 5, 6, 8)
+CLASSIFIER_K, CLASSIFIER_RESPLITS = 6, 3
+SEED_K, CANDIDATES = 8, 25  # alignments are made with the training sequences that share most 8-mers
+NEAR_COPY = 0.9  # identity
+GC_EDGES = np.linspace(0, 1, 41)
+IDENTITY_EDGES = np.linspace(0.3, 1, 36)
+_HASH_BASE = np.uint64(0x9E3779B97F4A7C15)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the table, before it is judged: of the synthetic sequences, of the control row `real`, and its floor."""
+
+    metric: str
+    kind: str
+    value: float
+    real: float
+    floor: float
+    floor_sd: float
+    n: int
+
+    def row(self, label: str, kind: str, value: float) -> dict:
+        judgement = judge(self.kind, value, self.floor, self.floor_sd)
+        return {
+            "row": label, "kind": kind, "metric": self.metric, "population": "all", "bin": "all", "value": value,
+            "floor": self.floor, "floor_sd": self.floor_sd, "nfr": judgement.nfr, "z": judgement.z, "n": self.n,
+            "verdict": judgement.verdict,
+        }  # fmt: skip
+
+
+def gc_content(bases: np.ndarray) -> np.ndarray:
+    """Share of G and C among the known bases of each row, float64 (n,)."""
+    known = (bases != OTHER).sum(axis=1)
+    return ((bases == 1) | (bases == 2)).sum(axis=1) / np.maximum(known, 1)
+
+
+def kmer_spectrum(sequences: SequenceSet, k: int) -> np.ndarray:
+    """Counts of all k-mers, of both strands where these are equivalent; float64 (4**k,)."""
+    counts = kmer_counts(sequences.bases, k).astype(float)
+    return counts + counts[reverse_complement_kmers(k)] if sequences.both_strands else counts
+
+
+def kmer_distance(a: SequenceSet, b: SequenceSet, k: int) -> float:
+    """Jensen-Shannon distance of two k-mer spectra, in [0, 1] (base 2). Lin 1991, doi:10.1109/18.61115."""
+    return float(jensenshannon(kmer_spectrum(a, k) + 1e-12, kmer_spectrum(b, k) + 1e-12, base=2))
+
+
+def dinucleotide_odds(sequences: SequenceSet) -> np.ndarray:
+    """f(xy) / (f(x) f(y)) of the 16 dinucleotides. Karlin & Burge 1995, doi:10.1016/S0168-9525(00)89076-9."""
+    single, double = kmer_spectrum(sequences, 1) + 1e-9, kmer_spectrum(sequences, 2) + 1e-9
+    single, double = single / single.sum(), double / double.sum()
+    return double / np.outer(single, single).ravel()
+
+
+def dinucleotide_distance(a: SequenceSet, b: SequenceSet) -> float:
+    """Mean absolute difference of the dinucleotide odds (Karlin's delta)."""
+    return float(np.abs(dinucleotide_odds(a) - dinucleotide_odds(b)).mean())
+
+
+def strand_asymmetry(sequences: SequenceSet) -> float:
+    """Jensen-Shannon distance between the 4-mers of the given and of the other strand; 0 when strands are alike."""
+    counts = kmer_counts(sequences.bases, 4) + 1e-12
+    return float(jensenshannon(counts, counts[reverse_complement_kmers(4)], base=2))
+
+
+def kmer_table(sequences: SequenceSet, k: int) -> sparse.csr_array:
+    """Counts of each sequence's k-mers, canonical where both strands are equivalent; float32 (n, 4**k)."""
+    codes = kmers(sequences.bases, k, canonical=sequences.both_strands)
+    row, column = np.nonzero(codes != NO_KMER)
+    ones = np.ones(len(row), dtype=np.float32)
+    table = sparse.coo_array((ones, (row, codes[row, column].astype(np.int64))), shape=(len(sequences), 4**k))
+    return table.tocsr()
+
+
+def kmer_auc(a: SequenceSet, b: SequenceSet, seed: int) -> float:
+    """Cross-validated AUC of a logistic classifier of 6-mer frequencies; 0.5 when the sets cannot be told apart.
+
+    Relatives (sequences of one cluster) stay in one fold.
+    """
+    table = sparse.vstack([kmer_table(a, CLASSIFIER_K), kmer_table(b, CLASSIFIER_K)]).tocsr()
+    total = np.maximum(table.sum(axis=1), 1)
+    frequency = sparse.diags_array(1 / total) @ table
+    groups = np.concatenate([a.cluster, b.cluster + a.cluster.max() + 1])
+    label = np.repeat([0, 1], [len(a), len(b)])
+    return two_sample_auc((frequency @ frequency.T).toarray(), label, groups, seed)
+
+
+def nearest_identity(queries: SequenceSet, targets: SequenceSet) -> np.ndarray:
+    """Identity of each query with the nearest target, float64 (n,): 1 - edit distance / length of the longer one.
+
+    Aligned globally (edlib; Sosic & Sikic 2017, doi:10.1093/bioinformatics/btw753) with the `CANDIDATES` targets that
+    share most 8-mers with the query, of both strands where these are equivalent.
+    """
+    if targets.both_strands:
+        targets = _with_other_strand(targets)
+    shared = (_one_strand_table(queries) @ _one_strand_table(targets).T).toarray()
+    n = min(CANDIDATES, len(targets))
+    best = np.argpartition(-shared, n - 1, axis=1)[:, :n]
+    text = [decode(row[:length]) for row, length in zip(targets.bases, targets.length, strict=True)]
+    result = np.zeros(len(queries))
+    for i, (row, length) in enumerate(zip(queries.bases, queries.length, strict=True)):
+        query = decode(row[:length])
+        result[i] = max(1 - edlib.align(query, text[j])["editDistance"] / max(len(query), len(text[j])) for j in best[i])
+    return result
+
+
+def _with_other_strand(sequences: SequenceSet) -> SequenceSet:
+    both = sequences.take(np.tile(np.arange(len(sequences)), 2))
+    both.bases[len(sequences) :] = reverse_complement(sequences.bases, sequences.length)
+    return both
+
+
+def _one_strand_table(sequences: SequenceSet) -> sparse.csr_array:
+    single = SequenceSet(sequences.name, sequences.bases, sequences.length, sequences.label, sequences.cluster, False)
+    table = kmer_table(single, SEED_K)
+    table.data[:] = np.minimum(table.data, 2)  # a low-complexity run is no sign of kinship
+    return table
+
+
+def longest_shared(queries: SequenceSet, targets: SequenceSet) -> np.ndarray:
+    """Length of the longest substring that each query shares with any target, int64 (n,).
+
+    Binary search over the length, with 64-bit polynomial hashes; both strands where these are equivalent.
+    """
+    if targets.both_strands:
+        targets = _with_other_strand(targets)
+    mine, theirs = _prefix_hashes(queries.bases), _prefix_hashes(targets.bases)
+    low, high = np.zeros(len(queries), dtype=np.int64), queries.length.copy()
+    while (low < high).any():
+        middle = (low + high + 1) // 2
+        found = np.zeros(len(queries), dtype=bool)
+        for k in np.unique(middle[low < high]):
+            rows = np.flatnonzero((middle == k) & (low < high))
+            hashes, valid = _window_hashes(*(x[rows] for x in mine), int(k))
+            known, known_valid = _window_hashes(*theirs, int(k))
+            found[rows] = (np.isin(hashes, known[known_valid]) & valid).any(axis=1)
+        low, high = np.where(found, middle, low), np.where(found, high, np.maximum(middle - 1, low))
+    return low
+
+
+def _prefix_hashes(bases: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Polynomial hashes of the prefixes of each row, and how many bases of code 4 they hold; (n, length + 1) each."""
+    hashes = np.zeros((len(bases), bases.shape[1] + 1), dtype=np.uint64)
+    for i in range(bases.shape[1]):
+        hashes[:, i + 1] = hashes[:, i] * _HASH_BASE + bases[:, i] + np.uint64(1)
+    unknown = np.concatenate([np.zeros((len(bases), 1), dtype=np.int64), np.cumsum(bases == OTHER, axis=1)], axis=1)
+    return hashes, unknown
+
+
+def _window_hashes(hashes: np.ndarray, unknown: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Hashes of all windows of `k` bases, and which windows hold no base of code 4."""
+    power = np.uint64(pow(int(_HASH_BASE), k, 2**64))
+    return hashes[:, k:] - hashes[:, :-k] * power, unknown[:, k:] == unknown[:, :-k]
+
+
+def copies(queries: SequenceSet, targets: SequenceSet) -> np.ndarray:
+    """Which queries are equal to a target, on either strand where these are equivalent; bool (n,)."""
+    if targets.both_strands:
+        targets = _with_other_strand(targets)
+    known = fingerprints(targets.bases, targets.length)
+    return np.isin(fingerprints(queries.bases, queries.length), known)
+
+
+@dataclass
+class Comparison:
+    """Synthetic, training and held-out sequences, and how they are sampled for comparison."""
+
+    synthetic: SequenceSet
+    train: SequenceSet
+    holdout: SequenceSet
+    resplits: int
+    max_compared: int
+    seed: int
+
+    def __post_init__(self):
+        self.size = max(min(map(len, (self.synthetic, self.train, self.holdout))) // 2, 1)
+        rng = np.random.default_rng(derive_seed(self.seed, "resplits"))
+        sets = (self.synthetic, self.train, self.holdout)
+        self.samples = [tuple(s.take(rng.permutation(len(s))[: self.size]) for s in sets) for _ in range(self.resplits)]
+        self._prepare_novelty(rng)
+
+    def _prepare_novelty(self, rng: np.random.Generator) -> None:
+        """Queries of each kind, of equal number, and the training sequences they are compared with."""
+        n = max(min(self.max_compared, len(self.synthetic), len(self.holdout), len(self.train) // 2), 1)
+        order = rng.permutation(len(self.train))
+        self.queries = {
+            "synthetic": self.synthetic.take(rng.permutation(len(self.synthetic))[:n]),
+            "holdout": self.holdout.take(rng.permutation(len(self.holdout))[:n]),
+            "real": self.train.take(order[:n]),
+        }
+        self.targets = self.train.take(order[n:])
+        self.identity = {name: nearest_identity(queries, self.targets) for name, queries in self.queries.items()}
+
+    def figures(self) -> list[Figure]:
+        """All metrics but bits per base."""
+        return [*self._composition(), *self._novelty()]
+
+    def _against_holdout(self, metric: str, kind: str, score: Callable, resplits: int | None = None) -> Figure:
+        """A score of two sets: synthetic against held-out ones, and training against held-out ones."""
+        samples = self.samples[:resplits]
+        values = [score(synthetic, holdout) for synthetic, _, holdout in samples]
+        floors = [score(train, holdout) for _, train, holdout in samples]
+        return _summarised(metric, kind, values, floors, self.size)
+
+    def _composition(self) -> list[Figure]:
+        rows = [self._against_holdout("gc_distance", "distance", gc_distance)]
+        for k in KMER_LENGTHS:
+            rows.append(self._against_holdout(f"kmer{k}_distance", "distance", lambda a, b, k=k: kmer_distance(a, b, k)))
+        rows.append(self._against_holdout("dinucleotide_distance", "distance", dinucleotide_distance))
+        auc_seed = derive_seed(self.seed, "auc")
+        auc = self._against_holdout("kmer6_auc", "accuracy", lambda a, b: kmer_auc(a, b, auc_seed), CLASSIFIER_RESPLITS)
+        rows.append(auc)
+        if self.train.both_strands:
+            values = [strand_asymmetry(synthetic) for synthetic, _, _ in self.samples]
+            floors = [strand_asymmetry(train) for _, train, _ in self.samples]
+            rows.append(_summarised("strand_asymmetry", "distance", values, floors, self.size))
+        return rows
+
+    def _novelty(self) -> list[Figure]:
+        everything = {"synthetic": self.synthetic, "holdout": self.holdout}
+        exact = {name: copies(queries, self.train).astype(float) for name, queries in everything.items()}
+        exact["real"] = copies(self.queries["real"], self.targets).astype(float)
+        near = {name: (values >= NEAR_COPY).astype(float) for name, values in self.identity.items()}
+        shared = {name: longest_shared(queries, self.targets) for name, queries in self.queries.items()}
+        distinct = {name: distinct_share(s) for name, s in {**everything, "train": self.train}.items()}
+        return [
+            _compared("nearest_identity", "copying", self.identity),
+            self._identity_test(),
+            self._nearest_holdout(),
+            _compared("near_copies", "copying", near),
+            _compared("exact_copies", "copying", exact),
+            _compared("longest_shared_substring", "copying", shared),
+            Figure(
+                "distinct_share", "level", distinct["synthetic"], distinct["train"], distinct["holdout"], 0.0, len(self.synthetic)
+            ),
+        ]
+
+    def _identity_test(self) -> Figure:
+        """KS distance between the nearest identities of synthetic and held-out sequences, in the direction of copying."""
+        n = len(self.identity["holdout"])
+        distance = {name: _ks_excess(self.identity[name], self.identity["holdout"]) for name in ("synthetic", "real")}
+        # the one-sided 5 % point of two samples of n, which real sequences stay below in 19 of 20 trials
+        critical = float(np.sqrt(-0.5 * np.log(0.05) * 2 / n))
+        return Figure("nearest_identity_ks", "copying", distance["synthetic"], distance["real"], critical, 0.0, n)
+
+    def _nearest_holdout(self) -> Figure:
+        """How near the held-out sequences come: as near as training sequences do, when the model knows what it should."""
+        n = len(self.queries["holdout"])
+        synthetic, real = (nearest_identity(self.queries[name], self.holdout) for name in ("synthetic", "real"))
+        error = float(np.hypot(synthetic.std(), real.std()) / np.sqrt(n))
+        return Figure(
+            "nearest_holdout_identity", "level", float(synthetic.mean()), float(real.mean()), float(real.mean()), error, n
+        )
+
+    def figure_data(self) -> dict:
+        """What the report draws; counts of sequences in bins, and 4-mer frequencies."""
+        sets = {"holdout": self.holdout, "train": self.train, "synthetic": self.synthetic}
+        gc = {name: np.histogram(gc_content(s.bases), GC_EDGES)[0].tolist() for name, s in sets.items()}
+        spectra = {name: kmer_spectrum(s, 4) for name, s in sets.items()}
+        identity = {name: np.histogram(self.identity[name], IDENTITY_EDGES)[0].tolist() for name in ("holdout", "synthetic")}
+        return {
+            "gc": {"edges": GC_EDGES.tolist(), **gc},
+            "kmers": {name: (values / values.sum()).tolist() for name, values in spectra.items()},
+            "identity": {"edges": IDENTITY_EDGES.tolist(), **identity},
+        }
+
+
+def gc_distance(a: SequenceSet, b: SequenceSet) -> float:
+    """Wasserstein distance of the GC contents of the sequences of two sets."""
+    return float(stats.wasserstein_distance(gc_content(a.bases), gc_content(b.bases)))
+
+
+def distinct_share(sequences: SequenceSet) -> float:
+    """Share of different sequences in a set."""
+    return len(np.unique(fingerprints(sequences.bases, sequences.length))) / len(sequences)
+
+
+def _ks_excess(nearer: np.ndarray, reference: np.ndarray) -> float:
+    """By how much the distribution of `nearer` lies above that of `reference` at most (one-sided Kolmogorov-Smirnov)."""
+    return float(stats.ks_2samp(nearer, reference, alternative="less").statistic)
+
+
+def _summarised(metric: str, kind: str, values: list[float], floors: list[float], n: int) -> Figure:
+    floor, spread = float(np.mean(floors)), float(np.std(floors, ddof=1))
+    return Figure(metric, kind, float(np.mean(values)), floor, floor, spread, n)
+
+
+def _compared(metric: str, kind: str, scores: dict[str, np.ndarray]) -> Figure:
+    """A mean over synthetic queries beside that over held-out ones; the spread is the standard error of the difference."""
+    mine, floor = scores["synthetic"], scores["holdout"]
+    pooled = np.concatenate([mine, floor]).std()
+    error = float(pooled * np.sqrt(1 / len(mine) + 1 / len(floor)))
+    return Figure(metric, kind, float(mine.mean()), float(scores["real"].mean()), float(floor.mean()), error, len(mine))
+
+
+def bits_figure(model: np.ndarray, chain: np.ndarray, holdout: SequenceSet) -> Figure:
+    """Bits a base of a model on held-out sequences, beside those of the chain.
+
+    Parameters
+    ----------
+    model, chain : ndarray, float64, shape (n,)
+        Natural-log likelihood of each held-out sequence. The spread is that of the paired difference over clusters.
+    """
+    scored = (holdout.bases != OTHER).sum(axis=1)
+    bits = scored.sum() * np.log(2)
+    _, cluster = np.unique(holdout.cluster, return_inverse=True)
+    excess = np.bincount(cluster, (chain - model) / bits)
+    error = float(excess.std() * np.sqrt(len(excess)))
+    value, floor = float(-model.sum() / bits), float(-chain.sum() / bits)
+    return Figure("bits_per_base", "bits", value, float("nan"), floor, error, len(holdout))
+
+
+def fidelity_rows(figures: list[Figure], name: str, kind: str) -> list[dict]:
+    """The table of a generator, followed by the control rows of real sequences."""
+    own = [figure.row(name, kind, figure.value) for figure in figures]
+    real = [figure.row("real", "control", figure.real) for figure in figures if not np.isnan(figure.real)]
+    return own + real

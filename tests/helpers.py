@@ -1,0 +1,71 @@
+"""Small inputs that tests make for themselves."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pysam
+
+from genoloom.panel import ArrayHaplotypes, Panel, People, Sites
+
+HEADER = """##fileformat=VCFv4.2
+##contig=<ID=20,length=100000>
+##contig=<ID=21,length=100000>
+##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">
+#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\t"""
+
+
+def write_vcf(path: Path, rows: list[str], samples: list[str], index: bool = True) -> Path:
+    """A bgzip VCF of `rows` such as "100 A C 0|1 1|1"; `contig:position` sets another contig than 20."""
+    lines = []
+    for row in rows:
+        place, ref, alt, *calls = row.split()
+        contig, _, position = place.rpartition(":")
+        lines.append("\t".join([contig or "20", position, ".", ref, alt, ".", "PASS", ".", "GT", *calls]))
+    plain = path.with_suffix("")
+    plain.write_text(HEADER + "\t".join(samples) + "\n" + "\n".join(lines) + "\n")
+    pysam.tabix_compress(str(plain), str(path), force=True)
+    plain.unlink()
+    if index:
+        pysam.tabix_index(str(path), preset="vcf", force=True)
+    return path
+
+
+def run_genoloom(*arguments, **options) -> subprocess.CompletedProcess:
+    """Run the command line as a user does."""
+    command = [sys.executable, "-m", "genoloom", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+def make_people(n: int, populations: tuple[str, ...] = ("POP",)) -> People:
+    """`n` people, populations in turn."""
+    return People([f"P{i}" for i in range(n)], [populations[i % len(populations)] for i in range(n)], ["unknown"] * n)
+
+
+def make_sites(n: int, gap: int = 100) -> Sites:
+    """`n` SNPs of contig 20, `gap` base pairs and gap / 1e6 cM apart."""
+    position = gap * np.arange(1, n + 1)
+    text = [np.array([value] * n, dtype=object) for value in "AC"]
+    return Sites("20", position, *text, np.array([f"s{i}" for i in range(n)], dtype=object), position / 1e6, 10**6)
+
+
+def make_panel(alleles: np.ndarray, populations: tuple[str, ...] = ("POP",)) -> Panel:
+    """A panel over an array of shape (n_variants, 2 * n_people)."""
+    return Panel(
+        make_sites(len(alleles)), make_people(alleles.shape[1] // 2, populations), ArrayHaplotypes(alleles.astype(np.int8))
+    )
+
+
+def founder_mosaic(
+    n_variants: int, n_haplotypes: int, rng: np.random.Generator, founders: int = 40, switch: float = 0.02
+) -> np.ndarray:
+    """Haplotypes with linkage: mosaics of random founders, int8 (n_variants, n_haplotypes)."""
+    frequency = rng.beta(0.5, 1.0, size=n_variants)
+    pool = rng.random((n_variants, founders)) < frequency[:, None]
+    source = np.empty((n_variants, n_haplotypes), dtype=np.int64)
+    source[0] = rng.integers(0, founders, n_haplotypes)
+    for v in range(1, n_variants):
+        jump = rng.random(n_haplotypes) < switch
+        source[v] = np.where(jump, rng.integers(0, founders, n_haplotypes), source[v - 1])
+    return np.take_along_axis(pool, source, axis=1).astype(np.int8)
