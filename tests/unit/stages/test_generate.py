@@ -178,7 +178,7 @@ def test_consensus_is_that_of_bcftools(tmp_path, seed):
     vcf = random_vcf(tmp_path / "in.vcf.gz", rng, reference)
     consensus(variants=vcf, reference=fasta, out=tmp_path / "out.fa.gz")
     made = pysam.FastaFile(str(tmp_path / "out.fa.gz"))
-    assert made.references == [f"S{i}_{h}" for i in range(3) for h in (1, 2)] or tuple(made.references)[0] == "S0_1"
+    assert list(made.references) == [f"S{i}_{h}" for i in range(3) for h in (1, 2)]
     for person in range(3):
         for haplotype in (1, 2):
             expected = tmp_path / "expected.fa"

@@ -1,0 +1,63 @@
+"""`init` and `doctor` on the shipped data."""
+
+import pytest
+from helpers import run_genoloom
+
+from genoloom.config_files import load_config, read_panel_sheet
+from genoloom.formats.sheets import read_people
+
+
+def test_init_then_doctor(demo_dir, tmp_path):
+    sheet = tmp_path / "labels.tsv"
+    rows = [line.split("\t") for line in (demo_dir / "people.tsv").read_text().splitlines()[1:]]
+    # as the 1000 Genomes Project publishes it: other names, more people, stray tabs
+    lines = [
+        "sample\tpop\tsuper_pop\tgender\t\t",
+        *(f"{p}\t{pop}\tEUR\t{sex}" for p, pop, sex in rows),
+        "NA00000\tXXX\tXXX\tmale",
+    ]
+    sheet.write_text("\n".join(lines) + "\n")
+    vcf, fasta, gmap = (demo_dir / n for n in ("eur300.chr20_1-2Mb.vcf.gz", "GRCh37.chr20_1-2Mb.fa.gz", "chr20.b37.gmap.gz"))
+    study = tmp_path / "study"
+    arguments = ["init", study, "--vcf", vcf, "--fasta", fasta, "--samples", sheet, "--map", gmap]
+    done = run_genoloom(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert load_config(study / "config/config.yaml").panels == "config/panels.tsv"
+    [row] = read_panel_sheet(study / "config/panels.tsv", study)
+    assert (row.panel, row.contig) == ("cohort", "20")
+    people = read_people(study / "config/people.tsv")
+    assert len(people) == 300
+    assert people["HG00096"] == ("GBR", "male", "")
+    assert run_genoloom("doctor", "-C", study).returncode == 0
+    again = run_genoloom(*arguments)
+    assert again.returncode == 2
+    assert "--force" in again.stderr
+    assert run_genoloom(*arguments, "--force").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "expected"),
+    [("contig", "chr20", "but '20'"), ("variants", "none.vcf", "not found"), ("people", "config/config.yaml", "has no column")],
+)
+def test_doctor_finds_what_would_fail(demo_dir, tmp_path, column, cell, expected):
+    assert run_genoloom("init", tmp_path, "--vcf", demo_dir / "eur300.chr20_1-2Mb.vcf.gz").returncode == 0
+    sheet = tmp_path / "config/panels.tsv"
+    header, row = (line.split("\t") for line in sheet.read_text().splitlines())
+    row[header.index(column)] = cell
+    sheet.write_text("\t".join(header) + "\n" + "\t".join(row) + "\n")
+    done = run_genoloom("doctor", "-C", tmp_path)
+    assert done.returncode == 2
+    assert expected in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_init_needs_data(tmp_path):
+    assert run_genoloom("init", tmp_path).returncode == 2
+    done = run_genoloom("init", tmp_path, "--vcf", tmp_path / "none.vcf.gz")
+    assert done.returncode == 2
+    assert "not found" in done.stderr
+
+
+def test_init_with_sequences_only(demo_dir, tmp_path):
+    assert run_genoloom("init", tmp_path, "--fasta", demo_dir / "GRCh37.chr20_1-2Mb.fa.gz", "--name", "chr20").returncode == 0
+    assert load_config(tmp_path / "config/config.yaml").sequence_sets == "config/sequences.tsv"

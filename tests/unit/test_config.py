@@ -1,0 +1,143 @@
+"""The configuration: one truth, all problems at once, nothing drifts."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import yaml
+from click.testing import CliRunner
+from helpers import run_genoloom
+
+from genoloom import config_files
+from genoloom.cli import genoloom
+from genoloom.config import Config, Section, TransformerOptions
+from genoloom.errors import ConfigError, InputError
+
+
+def test_generated_files_are_up_to_date(repository):
+    done = subprocess.run(
+        [sys.executable, "-m", "genoloom.config_files", "--check"], cwd=repository, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"run `python -m genoloom.config_files --write`\n{done.stdout}"
+
+
+def test_drift_is_seen(repository, tmp_path):
+    for name in ("config/config.yaml", "config/README.md", "workflow/schemas/config.schema.json"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text((repository / name).read_text())
+    path = tmp_path / "config/config.yaml"
+    path.write_text(path.read_text().replace("min_mac: 2", "min_mac: 3"))
+    command = [sys.executable, "-m", "genoloom.config_files"]
+    done = subprocess.run([*command, "--check"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "-  min_mac: 3" in done.stdout
+    subprocess.run([*command, "--write"], cwd=tmp_path, check=True)
+    assert path.read_text() == (repository / "config/config.yaml").read_text()
+
+
+def test_default_file_is_the_default_configuration(repository):
+    loaded = config_files.load_config(repository / "config/config.yaml")
+    assert loaded == config_files.DEMO
+
+
+def test_all_problems_are_listed_with_suggestions(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        yaml.safe_dump({"sede": 1, "train": {"transformer": {"stpes": 3, "dropout": "x"}}, "prepare": {"max_missing": 3}})
+    )
+    with pytest.raises(ConfigError) as error:
+        config_files.load_config(path)
+    text = str(error.value)
+    assert "4 problems" in text
+    assert "did you mean 'train.transformer.steps'?" in text
+    assert "did you mean 'seed'?" in text
+    assert "train.transformer.dropout" in text
+    assert "prepare.max_missing" in text
+
+
+@pytest.mark.parametrize(("text", "message"), [("a: [1", "is no YAML"), ("- 1\n", "no mapping"), (None, "not found")])
+def test_broken_files(tmp_path, text, message):
+    path = tmp_path / "config.yaml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        config_files.load_config(path)
+
+
+def test_flags_give_back_the_section():
+    """What the rules render is what the commands parse, null and booleans included."""
+    seen = []
+    options = TransformerOptions(patience=None, steps=7, dropout=0.25)
+
+    from genoloom.cli_options import section_options
+
+    @section_options(TransformerOptions)
+    def command(sections):
+        seen.append(sections[0])
+
+    import click
+
+    CliRunner().invoke(click.command()(command), config_files.flags(options).split(), catch_exceptions=False)
+    assert seen == [options]
+
+
+def sections(model, prefix=""):
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            yield from sections(field.annotation, f"{prefix}{field.alias or name}.")
+        else:
+            yield f"{prefix}{field.alias or name}", field
+
+
+def test_every_key_has_a_description_and_stands_in_the_documents(repository):
+    yaml_text = (repository / "config/config.yaml").read_text()
+    readme = (repository / "config/README.md").read_text()
+    schema = json.loads((repository / "workflow/schemas/config.schema.json").read_text())
+    assert schema["additionalProperties"] is False
+    for key, field in sections(Config):
+        assert field.description, key
+        assert field.description in yaml_text, key
+        assert f"`{key}`" in readme
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("panel\tcontig\tvariants\nx\t20\tnone.vcf.gz\n", "line 2 variants  none.vcf.gz  not found"),
+        ("panel\tcontig\tvariants\nx y\t20\there\n", "may hold letters"),
+        ("panel\tcontig\tvariants\nsequences\t20\there\n", "is a reserved name"),
+        ("panel\tcontig\tvariants\nx\t20\there\nx\t20\there\n", "stands twice"),
+        ("panel\tcontig\tvariants\tregion\nx\t20\there\t12\n", "is not START-END"),
+        ("panel\tcontig\tvariants\nx\t\there\n", "is empty"),
+        ("panel\tcontig\tvariant\nx\t20\there\n", "lacks the column 'variants'"),
+        ("panel\tcontig\tvariants\tmpa\nx\t20\there\ty\n", "unknown column 'mpa'"),
+    ],
+)
+def test_bad_panel_sheets(tmp_path, rows, message):
+    (tmp_path / "here").write_text("")
+    (tmp_path / "panels.tsv").write_text(rows)
+    with pytest.raises((ConfigError, InputError), match=message):
+        config_files.read_panel_sheet(tmp_path / "panels.tsv", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "command", [[name] for name in genoloom.commands] + [["train", "transformer"], ["sequences", "train", "gan"]]
+)
+def test_every_command_has_help(command):
+    done = CliRunner().invoke(genoloom, [*command, "--help"])
+    assert done.exit_code == 0
+    assert "Usage:" in done.output
+
+
+def test_unknown_commands_and_defects_have_their_exit_codes(tmp_path):
+    assert run_genoloom("nothing").returncode == 2
+    assert run_genoloom("--version").stdout.startswith("genoloom")
+    done = run_genoloom("run", "-C", tmp_path)
+    assert done.returncode == 2
+    assert "genoloom init" in done.stderr
+
+
+def test_help_is_quick_and_needs_no_torch():
+    code = "import sys; from genoloom.cli import genoloom; sys.exit('torch' in sys.modules or 'cyvcf2' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
