@@ -22,21 +22,16 @@ Letters in shapes: B rows, K blocks of the contig, T blocks of a window, L sites
 
 import logging
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.special import ndtri
 from torch import nn
 
 from genoloom.config import GanOptions
-from genoloom.errors import CollapsedError
-from genoloom.models.haplotype.base import HaplotypeGenerator, SampleRequest, TrainingHaplotypes
 from genoloom.models.haplotype.blocks import BlockCodebook
 from genoloom.models.layers import exponential_average
-from genoloom.seeds import derive_seed, row_uniforms
-from genoloom.training.run import TrainingRun, train
+from genoloom.seeds import derive_seed
 
 log = logging.getLogger(__name__)
 

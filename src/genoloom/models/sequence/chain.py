@@ -57,6 +57,11 @@ def context_counts(bases: np.ndarray, longest: int) -> list[np.ndarray]:
     return counts
 
 
+def compact(counts: np.ndarray) -> np.ndarray:
+    """The same counts in the smallest unsigned integers that hold them, for a model file."""
+    return counts.astype(np.min_scalar_type(int(counts.max(initial=0))))
+
+
 def _escape(counts: np.ndarray, weight: float) -> tuple[np.ndarray, np.ndarray]:
     """Escape mass and total of each context (last axis bases); a context never seen escapes entirely."""
     mass = weight * (counts > 0).sum(axis=-1)

@@ -10,6 +10,7 @@ from genoloom.models.sequence.base import SequenceGenerator, SequenceRequest, Tr
 from genoloom.models.sequence.chain import (
     base_log_probabilities,
     choose_escapes,
+    compact,
     context_counts,
     probabilities,
     sample_chain,
@@ -72,7 +73,7 @@ class MarkovGenerator(SequenceGenerator):
         return base_log_probabilities(self.tables, bases).sum(axis=1)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
-        arrays = {f"counts.{k}": table.astype(np.uint32) for k, table in enumerate(self.counts)}
+        arrays = {f"counts.{k}": compact(table) for k, table in enumerate(self.counts)}
         description = {"options": self.options.model_dump(), "label_names": self.label_names, "escapes": self.escapes}
         return arrays, description
 

@@ -25,7 +25,7 @@ from torch import nn
 from genoloom.config import SequenceTransformerOptions
 from genoloom.models.layers import AveragedTraining, KeyValueCache, TransformerLayer, rotary_table
 from genoloom.models.sequence.base import SequenceGenerator, SequenceRequest, TrainingSequences
-from genoloom.models.sequence.chain import choose_escapes, context_counts, draw, histories, probabilities
+from genoloom.models.sequence.chain import choose_escapes, compact, context_counts, draw, histories, probabilities
 from genoloom.models.sequence.markov import both_strands
 from genoloom.seeds import derive_seed, row_uniforms
 from genoloom.sequences import OTHER, reverse_complement
@@ -299,7 +299,7 @@ class TransformerGenerator(SequenceGenerator):
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
         arrays = {f"network.{name}": value.numpy() for name, value in self.model.state_dict().items()}
-        arrays |= {f"counts.{k}": table.astype(np.uint32) for k, table in enumerate(self.counts)}
+        arrays |= {f"counts.{k}": compact(table) for k, table in enumerate(self.counts)}
         description = {
             "options": self.options.model_dump(),
             "label_names": self.label_names,

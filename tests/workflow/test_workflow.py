@@ -1,0 +1,207 @@
+"""The workflow as its users run it."""
+
+import gzip
+import json
+import re
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import cyvcf2
+import pytest
+import yaml
+from helpers import run_genoloom
+
+from genoloom.formats.tables import read_table
+
+pytestmark = pytest.mark.xdist_group("workflow")
+
+RULES = [
+    "prepare_panel", "split_people", "train_haplotypes", "make_cohort", "generate_haplotypes", "write_consensus", "validate_haplotypes",
+    "audit_haplotypes", "prepare_sequences", "train_sequences", "generate_sequences", "validate_sequences", "write_report",
+]  # fmt: skip
+
+
+def snakemake(*arguments, cwd):
+    command = [sys.executable, "-m", "snakemake", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def test_lint_is_clean(repository):
+    done = snakemake("--lint", cwd=repository)
+    assert done.returncode == 0, done.stderr
+
+
+def test_formatting_is_that_of_snakefmt(repository):
+    command = [sys.executable, "-m", "snakefmt", "--check", "Snakefile", "workflow"]
+    done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_dry_run_of_the_demo_plans_every_rule(repository, tmp_path):
+    shutil.copytree(repository / "config", tmp_path / "config")
+    (tmp_path / "resources").symlink_to(repository / "resources")
+    done = snakemake("-n", "--snakefile", repository / "Snakefile", "--directory", tmp_path, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    for rule in RULES:
+        assert re.search(rf"^{rule} +\d+$", done.stdout + done.stderr, re.MULTILINE), rule
+
+
+def test_environments_exist_and_agree_with_the_constraints(repository):
+    pins = dict(line.split("==") for line in (repository / "constraints-py311.txt").read_text().lower().split())
+    names = {"pytorch-cpu": "torch", "python-edlib": "edlib", "matplotlib-base": "matplotlib"}
+    used = set()
+    for rules in (repository / "workflow/rules").glob("*.smk"):
+        used |= {(rules.parent / path).resolve() for path in re.findall(r'conda:\s+"([^"]+)"', rules.read_text())}
+    assert used
+    for path in used:
+        environment = yaml.safe_load(path.read_text())
+        assert environment["channels"] == ["conda-forge", "bioconda", "nodefaults"]
+        for dependency in environment["dependencies"]:
+            name, version = dependency.split(" =")
+            if name != "python":
+                assert pins[names.get(name, name)] == version, dependency
+
+
+def test_all_results_are_where_the_contract_says(finished):
+    results = finished / "results"
+    for suffix in ("pgen", "pvar.zst", "psam", "rejected.tsv.gz", "summary.json"):
+        assert (results / f"panels/tiny/20.{suffix}").exists()
+    assert (results / "panels/tiny/summary.json").exists()
+    assert (results / "splits/tiny.tsv").exists()
+    for generator in ("independent", "markov", "mosaic", "transformer", "gan"):
+        for path in (
+            f"models/tiny/{generator}/20.safetensors", f"models/tiny/{generator}/20.json", f"models/tiny/{generator}/20.history.tsv",
+            f"synthetic/tiny/{generator}/cohort.tsv", f"synthetic/tiny/{generator}/20.vcf.gz.tbi", f"synthetic/tiny/{generator}/20.pgen",
+            f"validation/tiny/{generator}/fidelity.tsv", f"private/tiny/{generator}/audit.tsv",
+        ):  # fmt: skip
+            assert (results / path).exists(), path
+    for generator in ("markov", "transformer", "gan"):
+        assert (results / f"sequences/slice/{generator}.fa.gz").exists()
+        assert (results / f"validation/sequences/slice/{generator}.tsv").exists()
+    assert (results / "synthetic/tiny/transformer/20.consensus.fa.gz.fai").exists()
+    assert (results / "report/index.html").exists()
+    for rule in RULES:
+        assert list((finished / "logs" / rule).glob("*.log")), rule
+        assert list((finished / "benchmarks" / rule).glob("*.tsv")), rule
+
+
+def test_the_same_people_and_sites_stand_in_all_files(finished):
+    results = finished / "results"
+    cohort = [row["person"] for row in read_table(results / "synthetic/tiny/transformer/cohort.tsv")]
+    vcf = cyvcf2.VCF(str(results / "synthetic/tiny/transformer/20.vcf.gz"))
+    assert vcf.samples == cohort
+    description = json.loads((results / "models/tiny/transformer/20.json").read_text())
+    assert sum(1 for _ in vcf) == description["n_variants"]
+    summary = json.loads((results / "panels/tiny/summary.json").read_text())
+    assert description["n_variants"] + description["sites_too_rare_to_model"] == summary["sites"]
+
+
+def test_control_rows_stand_beside_each_learned_generator(finished):
+    for table, key in (("fidelity", "metric"), ("privacy", "attack")):
+        rows = read_table(finished / f"results/validation/tiny/gan/{table}.tsv")
+        assert {"gan", "independent", "markov", "mosaic"} <= {row["row"] for row in rows}
+        assert {row["kind"] for row in rows if row["row"] == "gan"} == {"generator"}
+        assert all(row[key] and row["verdict"] for row in rows)
+
+
+def test_nothing_of_real_people_leaves(finished):
+    """No name of a person, no path and no user in anything but the panel, the split and the private audit."""
+    names = [name.encode() for name in (finished / "data/names.txt").read_text().split()]
+    results = finished / "results"
+    assert stat.S_IMODE((results / "private/tiny/gan").stat().st_mode) == 0o700
+    looked_at = 0
+    for path in results.rglob("*"):
+        if not path.is_file() or path.parts[len(results.parts)] in ("panels", "splits", ".state"):
+            continue
+        content = path.read_bytes()
+        if path.suffix == ".gz":
+            content = gzip.decompress(content)
+        looked_at += 1
+        assert not [name for name in names if name in content], path
+        assert str(finished).encode() not in content, path
+    assert looked_at > 50
+    for log in (finished / "logs").rglob("*.log"):
+        assert not [name for name in names if name in log.read_bytes()], log
+
+
+def test_a_second_run_has_nothing_to_do(finished):
+    done = run_genoloom("run", "-C", finished, "--cores", 1)
+    assert done.returncode == 0
+    assert "Nothing to be done" in done.stdout + done.stderr
+
+
+def test_a_changed_option_reruns_what_depends_on_it(finished, repository):
+    settings = yaml.safe_load((finished / "config/config.yaml").read_text())
+    settings["audit"]["bootstrap"] = 101
+    (finished / "config/other.yaml").write_text(yaml.safe_dump(settings))
+    done = snakemake(
+        "-n",
+        "--snakefile",
+        repository / "Snakefile",
+        "--directory",
+        finished,
+        "--configfile",
+        finished / "config/other.yaml",
+        cwd=finished,
+    )
+    planned = set(re.findall(r"^(\w+) +\d+$", done.stdout + done.stderr, re.MULTILINE)) - {"total"}
+    assert planned == {"audit_haplotypes", "write_report", "all"}
+
+
+def test_snakemakes_own_report(finished, repository):
+    done = snakemake(
+        "--snakefile", repository / "Snakefile", "--directory", finished, "--report", finished / "report.zip", cwd=finished
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert (finished / "report.zip").stat().st_size > 10_000
+
+
+def test_as_a_module_of_another_workflow(tiny_project, repository):
+    (tiny_project / "Snakefile").write_text(
+        f'''
+configfile: "config/config.yaml"
+
+module genoloom:
+    snakefile: "{repository}/workflow/Snakefile"
+    config: config
+
+use rule * from genoloom as genoloom_*
+
+rule only:
+    default_target: True
+    input: "results/splits/tiny.tsv"
+'''
+    )
+    done = snakemake("--cores", 1, cwd=tiny_project)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert len(read_table(tiny_project / "results/splits/tiny.tsv")) == 60
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda c: c["train"]["gan"].update(stpes=3), "did you mean 'train.gan.steps'?"),
+        (lambda c: c.update(panels="config/none.tsv"), "config/none.tsv"),
+        (lambda c: (c.pop("panels"), c.pop("sequence_sets")), "neither 'panels' nor 'sequence_sets'"),
+    ],
+)
+def test_configuration_mistakes_stop_the_run_at_once(tiny_project, edit, message):
+    settings = yaml.safe_load((tiny_project / "config/config.yaml").read_text())
+    edit(settings)
+    (tiny_project / "config/config.yaml").write_text(yaml.safe_dump(settings))
+    done = run_genoloom("run", "-C", tiny_project, "--cores", 1)
+    assert done.returncode != 0
+    assert message in done.stdout + done.stderr
+    assert not Path(tiny_project / "results").exists()
+
+
+def test_a_bad_record_is_named_and_the_run_fails(tiny_project):
+    vcf = tiny_project / "data/cohort.vcf.gz"
+    vcf.write_bytes(vcf.read_bytes()[:-500])
+    done = run_genoloom("run", "-C", tiny_project, "--cores", 1)
+    assert done.returncode != 0
+    assert "is truncated" in done.stdout + done.stderr
+    assert not list((tiny_project / "results").glob("panels/tiny/*"))
