@@ -115,18 +115,25 @@ class TransformerOptions(Section):
 
 
 class GanOptions(Section):
-    """Wasserstein GAN with gradient penalty over block codes, conditional on population."""
+    """Adversarial network over block codes, conditional on population, anchored to the likelihood of the training rows."""
 
-    steps: int = Field(1500, ge=1, description="Generator steps of the schedule.")
-    batch: int = Field(64, ge=2, description="Haplotypes a step.")
-    critic_steps: int = Field(2, ge=1, description="Critic steps for each generator step.")
+    steps: int = Field(1200, ge=1, description="Generator steps of the schedule.")
+    batch: int = Field(32, ge=2, description="Haplotypes a step.")
+    critic_steps: int = Field(1, ge=1, description="Critic steps for each generator step.")
     block: int = Field(32, ge=4, le=128, description="Sites a token.")
-    codes: int = Field(64, ge=2, le=1024, description="Distinct training blocks kept a token.")
-    context: int = Field(64, ge=4, description="Blocks of a training window; generation is not bound to it.")
+    codes: int = Field(64, ge=2, le=256, description="Distinct training blocks kept a token.")
+    context: int = Field(48, ge=4, description="Blocks of a training window; generation is not bound to it.")
     width: int = Field(64, ge=8, description="Channels of generator and critic.")
-    latent: int = Field(32, ge=1, description="Latent channels.")
-    learning_rate: float = Field(5e-4, gt=0, description="Learning rate of the generator; the critic has twice that.")
-    gradient_penalty: float = Field(10.0, ge=0, description="Weight of the gradient penalty.")
+    latent: int = Field(32, ge=1, description="Noise dimensions of a haplotype.")
+    dropout: Share = Field(0.2, description="Dropout while the likelihood is fitted; raise it for small cohorts.")
+    learning_rate: float = Field(1e-3, gt=0, description="Learning rate of generator and critic.")
+    gradient_penalty: float = Field(0.1, ge=0, description="Weight of the gradient penalties on real and synthetic haplotypes.")
+    likelihood: float = Field(
+        3.0, ge=0, description="Weight of the likelihood of training rows beside the critic's loss; 0 trains by the critic alone."
+    )
+    warm_start: Share = Field(
+        0.5, description="Share of the steps that fit the likelihood before the critic joins; 0 never does."
+    )
     evaluate_every: int = Field(100, ge=1, description="Generator steps between evaluations.")
     patience: int | None = Field(None, ge=1, description="Stop after this many evaluations without gain; null never stops early.")
 
@@ -211,6 +218,10 @@ class SequenceGanOptions(Section):
     critic_steps: int = Field(2, ge=1, description="Critic steps for each generator step.")
     width: int = Field(64, ge=8, description="Channels of generator and critic.")
     latent: int = Field(64, ge=1, description="Latent dimensions.")
+    chain_noise: bool = Field(
+        True,
+        description="Start from samples of the Markov chain and learn to edit them; false starts from uniform noise, for comparison.",
+    )
     learning_rate: float = Field(3e-4, gt=0, description="Learning rate.")
     gradient_penalty: float = Field(10.0, ge=0, description="Weight of the gradient penalty.")
     evaluate_every: int = Field(50, ge=1, description="Generator steps between evaluations.")

@@ -63,7 +63,7 @@ def tiny_project(tmp_path, demo_dir) -> Path:
     return write_project(tmp_path / "project", demo_dir, TINY)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def finished(tmp_path_factory, demo_dir, repository) -> Path:
     """A small project whose workflow has run once."""
     from helpers import run_genoloom

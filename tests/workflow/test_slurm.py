@@ -132,9 +132,8 @@ def test_jobs_ask_slurm_for_what_their_rules_declare(tiny_project, repository, t
     for tool in tools.iterdir():
         tool.chmod(0o755)
     command = [
-        sys.executable, "-m", "snakemake", "--snakefile", repository / "Snakefile", "--directory", tiny_project, "--executor", "slurm",
-        "--jobs", "1", "--slurm-no-account", "--default-resources", "slurm_partition=cpu", "mem_mb=1500", "runtime=10",
-        "results/panels/tiny/20.pgen",
+        sys.executable, "-m", "snakemake", "results/panels/tiny/20.pgen", "--snakefile", repository / "Snakefile", "--directory", tiny_project, "--executor", "slurm",
+        "--jobs", "1", "--slurm-no-account", "--slurm-init-seconds-before-status-checks", "3", "--default-resources", "slurm_partition=cpu", "mem_mb=1500", "runtime=10",
     ]  # fmt: skip
     run(*command, check=False, env={**os.environ, "PATH": f"{tools}:{os.environ['PATH']}"}, timeout=120)
     flags = (tmp_path / "flags").read_text()

@@ -180,8 +180,8 @@ def training(history: list[dict], name: str) -> str:
 
 def bits(tables: dict[str, float]) -> str:
     """Bits per base of the sequence generators; lower is better."""
-    figure, axes = _axes(4.4, 2.6)
-    names = list(tables)
+    figure, axes = _axes(4.4, 1.2 + 0.24 * len(tables))
+    names = sorted(tables, key=lambda name: (-tables[name], name))
     axes.barh(names, [tables[n] for n in names], color=[colour(n) for n in names], height=0.6)
     for i, n in enumerate(names):
         axes.annotate(
@@ -189,6 +189,7 @@ def bits(tables: dict[str, float]) -> str:
         )
     low = min(tables.values())
     axes.set_xlim(max(0, low - 0.15), 2.0)
+    axes.tick_params(axis="y", labelsize=8)
     axes.set_xlabel("bits per base on held-out sequences (2: knows nothing)")
     return _svg(figure)
 

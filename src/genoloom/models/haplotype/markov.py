@@ -1,8 +1,9 @@
 """Interpolated Markov chain over the preceding alleles of the same haplotype.
 
 The chance of the next allele is interpolated over contexts of growing length (Witten & Bell 1991,
-doi:10.1109/18.87000): at each length first the counts of everybody, then those of the haplotype's own population, are
-mixed into the estimate of the shorter context.
+doi:10.1109/18.87000): at each length the counts of the training haplotypes, among which those of the own population
+count twice, are mixed into the estimate of the shorter context. A floor keeps every allele possible: in a context that has
+always been followed by one allele, each length would otherwise make the other one more impossible than the last.
 """
 
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from genoloom.panel import HaplotypeSource
 from genoloom.seeds import row_uniforms
 
 BLOCK = 1024  # variants at a time
+ESCAPE = 2.0  # weight of the shorter context, for each allele seen after the longer one
+FLOOR = 0.5  # chance of either allele is at least this, over the training haplotypes plus one
 
 
 def context_lengths(order: int) -> list[int]:
@@ -66,9 +69,13 @@ class MarkovGenerator(HaplotypeGenerator):
             wanted = asked.code & mask
             at = np.minimum(np.searchsorted(contexts, wanted), len(contexts) - 1)
             found = contexts[at] == wanted
-            chance = _interpolate(chance, counts.sum(axis=1)[at] * found[:, None])
-            chance = _interpolate(chance, counts[at, population] * found[:, None])
-        return chance
+            pooled = counts.sum(axis=1)[at] * found[:, None]  # (n_rows, 2)
+            escape = ESCAPE * (pooled > 0).sum(axis=1)
+            weighted = pooled + counts[at, population] * found[:, None]
+            total = weighted.sum(axis=1) + escape
+            chance = np.where(total > 0, (weighted[:, 1] + escape * chance) / np.maximum(total, 1), chance)
+        floor = FLOOR / (self.training.n_haplotypes + 1)
+        return floor + (1 - 2 * floor) * chance
 
     def _walk(self, asked: _Contexts, population: np.ndarray, next_alleles) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         """Yield (site, chances, alleles) along the contig; `next_alleles(site, chances)` says what each asked row reads."""
@@ -125,10 +132,3 @@ class MarkovGenerator(HaplotypeGenerator):
         generator.training = PackedHaplotypes(len(generator.population), arrays["ones"], arrays["called"])
         generator.n_variants = generator.training.n_variants
         return generator
-
-
-def _interpolate(chance: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Mix counts (n_rows, 2) of the two alleles into `chance`; the weight of `chance` is the number of alleles seen."""
-    escape = (counts > 0).sum(axis=1)
-    total = counts.sum(axis=1) + escape
-    return np.where(total > 0, (counts[:, 1] + escape * chance) / np.maximum(total, 1), chance)

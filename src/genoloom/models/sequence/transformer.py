@@ -34,7 +34,7 @@ from genoloom.training.run import TrainingRun, train
 CHAIN_ORDER = 8  # longest chain built in; what more context says, the network has to read itself
 FOLDS = 8
 BEGIN = 5  # token before the first base; bases are 0..4
-TAPS = 3  # width of a convolution
+TAPS, DILATIONS = 4, (1, 4, 16, 64)  # the convolutions read 256 bases back
 LABEL_DROPOUT = 0.1  # share of training rows without a label
 SAMPLE_ROWS = 256  # sequences sampled together, always exactly so many
 SCORE_ROWS = 64
@@ -71,12 +71,13 @@ class ChainPrior(nn.Module):
 
 
 class Cache:
-    """What sampling remembers of the bases so far: inputs of the convolutions, keys and values of the attention."""
+    """What sampling remembers of the bases so far."""
 
     def __init__(self, model: "SequenceTransformer", rows: int, capacity: int):
         options, width = model.options, model.options.width
         self.pad = max((layer.reach for layer in model.convolutions), default=0)
-        self.lines = torch.zeros(len(model.convolutions), rows, self.pad + capacity, width)
+        self.lines = torch.zeros(len(model.convolutions), rows, self.pad + capacity, width)  # inputs of the convolutions
+        self.counts = torch.zeros(rows, 1, 4)  # of the bases
         self.attention = KeyValueCache(options.layers, rows, options.heads, capacity, width // options.heads)
 
     @property
@@ -85,16 +86,34 @@ class Cache:
         return self.attention.length
 
 
+class ChannelDropout(nn.Module):
+    """Drops channels of whole sequences: one random number a channel costs next to nothing, one a base was 14 % of a step."""
+
+    def __init__(self, share: float):
+        super().__init__()
+        self.share = share
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if not self.training or self.share == 0:
+            return x
+        kept = torch.rand(len(x), 1, x.shape[2], device=x.device) >= self.share
+        return x * (kept / (1 - self.share))
+
+
 class CausalConvolution(nn.Module):
-    """Gated dilated convolution over the past, behind a norm and beside a skip connection."""
+    """Dilated depthwise convolution over the past and a gated mix of channels, behind a norm and beside a skip connection.
+
+    The convolution is a sum of shifted copies, several times faster on a CPU than a grouped `Conv1d`.
+    """
 
     def __init__(self, width: int, dilation: int, dropout: float):
         super().__init__()
         self.dilation, self.reach = dilation, dilation * (TAPS - 1)
         self.norm = nn.LayerNorm(width)
-        self.taps = nn.Linear(TAPS * width, 2 * width)
+        self.taps = nn.Parameter(torch.randn(TAPS, width) / math.sqrt(TAPS))
+        self.gate = nn.Linear(width, 2 * width)
         self.out = nn.Linear(width, width)
-        self.drop = nn.Dropout(dropout)
+        self.drop = ChannelDropout(dropout)
 
     def forward(self, x: torch.Tensor, line: torch.Tensor | None = None, at: int = 0) -> torch.Tensor:
         """`x` (B, T, W). `line` (B, pad + capacity, W) holds the earlier inputs; these go there, the first to place `at`."""
@@ -103,8 +122,9 @@ class CausalConvolution(nn.Module):
             line, at = nn.functional.pad(normed, (0, 0, self.reach, 0)), self.reach
         else:
             line[:, at : at + T] = normed
-        taps = [line[:, at - j * self.dilation : at - j * self.dilation + T] for j in range(TAPS)]
-        return x + self.drop(self.out(nn.functional.glu(self.taps(torch.cat(taps, dim=-1)))))
+        shifts = [at - j * self.dilation for j in range(TAPS)]
+        mixed = sum(self.taps[j] * line[:, shift : shift + T] for j, shift in enumerate(shifts))
+        return x + self.drop(self.out(nn.functional.glu(self.gate(mixed))))
 
 
 class SequenceTransformer(nn.Module):
@@ -118,12 +138,14 @@ class SequenceTransformer(nn.Module):
         self.token = nn.Embedding(6, W)
         self.label = nn.Embedding(n_labels + 1, W)
         self.position = nn.Embedding(positions, W) if positions else None
-        self.chains = nn.Linear(5 * n_orders, W)
-        self.drop = nn.Dropout(options.dropout)
-        self.convolutions = nn.ModuleList(CausalConvolution(W, 2**i, options.dropout) for i in range(options.convolutions))
-        self.layers = nn.ModuleList(TransformerLayer(W, options.heads, options.dropout) for _ in range(options.layers))
+        self.chains = nn.Linear(5 * n_orders + 4, W)
+        self.drop = ChannelDropout(options.dropout)
+        self.convolutions = nn.ModuleList(
+            CausalConvolution(W, DILATIONS[i % len(DILATIONS)], options.dropout) for i in range(options.convolutions)
+        )
+        self.layers = nn.ModuleList(TransformerLayer(W, options.heads, dropout=0.0) for _ in range(options.layers))
         self.norm = nn.LayerNorm(W)
-        self.weights = nn.Linear(W, n_orders)  # what is added to the weights of the chains, base by base
+        self.weights = nn.Linear(W, n_orders + 1)  # of the chains and the sequence's own composition, base by base
         self.head = nn.Linear(W, 4)
         for zero in (self.weights, self.head):
             nn.init.zeros_(zero.weight)
@@ -154,7 +176,8 @@ class SequenceTransformer(nn.Module):
         float32, shape (B, T, 4)
         """
         start, T = cache.length if cache else 0, before.shape[1]
-        x = self.token(before) + self.label(label)[:, None] + self.chains(chains.flatten(2))
+        own = self._own_composition(before, cache)
+        x = self.token(before) + self.label(label)[:, None] + self.chains(torch.cat([chains.flatten(2), own], dim=-1))
         if self.position is not None:
             places = torch.arange(start, start + T, device=x.device).clamp(max=self.position.num_embeddings - 1)
             x = x + self.position(places)
@@ -164,11 +187,21 @@ class SequenceTransformer(nn.Module):
         head_width = self.options.width // self.options.heads
         rotary = rotary_table(start + T, head_width).to(x.device)[:, start:]
         for i, layer in enumerate(self.layers):
-            x = layer(x, rotary, cache.attention if cache else None, i)
+            x = self.drop(layer(x, rotary, cache.attention if cache else None, i))
         if cache:
             cache.attention.length += T
         x = self.norm(x)
-        return torch.einsum("btk,btkc->btc", self.weights(x), chains[..., :4]) + self.head(x)
+        opinions = torch.cat([chains[..., :4], own[..., None, :]], dim=2)  # (B, T, K + 1, 4)
+        return torch.einsum("btk,btkc->btc", self.weights(x), opinions) + self.head(x)
+
+    @staticmethod
+    def _own_composition(before: torch.Tensor, cache: Cache | None) -> torch.Tensor:
+        """Log-frequencies of the four bases among those so far, (B, T, 4), relative to equal ones."""
+        counts = nn.functional.one_hot(before, 6)[..., :4].float().cumsum(1)
+        if cache:
+            counts = counts + cache.counts
+            cache.counts = counts[:, -1:]
+        return (4 * (counts + 2) / (counts.sum(-1, keepdim=True) + 8)).log()
 
 
 def tokens_before(bases: np.ndarray) -> torch.Tensor:

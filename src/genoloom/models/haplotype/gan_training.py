@@ -1,0 +1,363 @@
+"""The game between the haplotype GAN's generator and its critic, and the score by which its best state is chosen.
+
+Letters in shapes: B rows, K blocks of the contig, T blocks of a window, L sites a block, C codes, W width, P populations.
+"""
+
+import math
+
+import numpy as np
+import torch
+from torch import nn
+
+from genoloom.config import GanOptions
+from genoloom.models.haplotype.base import TrainingHaplotypes
+from genoloom.models.haplotype.blocks import BlockCodebook
+from genoloom.models.haplotype.gan_network import CodeChain, CodeGenerator, Walk, draw
+from genoloom.models.layers import exponential_average
+from genoloom.seeds import derive_seed
+from genoloom.training.run import TrainingRun
+
+DILATIONS = (1, 2, 4, 8)
+MARGIN = sum(DILATIONS)  # blocks on either side that the critic's convolutions reach
+PENALTY_EVERY = 4  # critic steps between gradient penalties, which count so many times
+WARM_RATE = 2.0  # learning rate while likelihood alone trains, in the later one
+MATCH_SITES = 96  # sites on which two rows must agree before one may go on as the other
+BLOCKS_A_CROSSOVER = 16  # mean length of a piece in augmented rows
+COMMON = 0.05  # minor-allele frequency of the sites whose linkage is scored
+SCORED_ROWS = 128  # synthetic haplotypes an evaluation
+SCORED_BLOCKS = 256  # most blocks an evaluation
+LINKAGE_REACH = 64  # common sites between two sites whose linkage is scored
+STRETCH = 16  # blocks in which nearest neighbours are sought
+
+
+class Convolutions(nn.Module):
+    """Residual dilated convolutions along blocks, kernel 3; (B, T + 2 MARGIN, W) to (B, T, W)."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.inner = nn.ModuleList(nn.Linear(3 * width, width) for _ in DILATIONS)
+        self.outer = nn.ModuleList(nn.Linear(width, width) for _ in DILATIONS)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for dilation, inner, outer in zip(DILATIONS, self.inner, self.outer, strict=True):
+            y = nn.functional.leaky_relu(x, 0.2)
+            # as a matrix product over shifted copies: faster than conv1d on a CPU, and so is its second derivative
+            y = inner(torch.cat([y[:, : -2 * dilation], y[:, dilation:-dilation], y[:, 2 * dilation :]], dim=-1))
+            x = (x[:, dilation:-dilation] + outer(nn.functional.leaky_relu(y, 0.2))) * math.sqrt(0.5)
+        return x
+
+
+class Critic(nn.Module):
+    """Alleles to a score, higher for what looks real."""
+
+    def __init__(self, frequency: np.ndarray, covariance: np.ndarray, n_populations: int, width: int):
+        super().__init__()
+        n_blocks, block = frequency.shape
+        self.register_buffer("frequency", torch.from_numpy(frequency).float(), persistent=False)  # (K, L)
+        self.register_buffer("covariance", torch.from_numpy(covariance).float(), persistent=False)  # (K, L)
+        self.site = nn.Parameter(torch.randn(n_blocks, block, width) / math.sqrt(block))
+        self.batch = nn.Parameter(torch.randn(n_blocks, 2 * block, width) / math.sqrt(block))
+        self.place = nn.Parameter(torch.zeros(n_blocks, width))
+        self.body = Convolutions(width)
+        self.score = nn.Linear(width, 1)
+        self.population = nn.Embedding(n_populations, width)
+        nn.init.normal_(self.population.weight, std=0.1)
+
+    def forward(self, alleles: torch.Tensor, population: torch.Tensor, start: int) -> torch.Tensor:
+        """Scores (B,) of `alleles` (B, T, L) in [0, 1], blocks [start, start + T)."""
+        blocks = slice(start, start + alleles.shape[1])
+        x = torch.einsum("btl,tlw->btw", 2 * alleles - 1, self.site[blocks]) + self.place[blocks]
+        x = x + torch.einsum("tl,tlw->tw", self.batch_statistics(alleles, blocks), self.batch[blocks])
+        hidden = nn.functional.leaky_relu(self.body(nn.functional.pad(x, (0, 0, MARGIN, MARGIN))), 0.2)
+        local = self.score(hidden).squeeze(-1) + (hidden * self.population(population)[:, None]).sum(-1)  # (B, T)
+        return local.mean(1)
+
+    def batch_statistics(self, alleles: torch.Tensor, blocks: slice) -> torch.Tensor:
+        """Deviations of the batch's allele frequencies and neighbour covariances from the training rows', (T, 2 L)."""
+        mean = alleles.mean(0)
+        centred = (alleles - mean).flatten(1)
+        following = nn.functional.pad(centred[:, 1:], (0, 1))
+        covariance = (centred * following).mean(0).view_as(mean)
+        # about four standard errors of a batch of 64 become 1
+        return torch.cat([mean - self.frequency[blocks], covariance - self.covariance[blocks]], dim=-1) * 4
+
+
+class GanTraining:
+    """Generator and critic in training, a `genoloom.training.run.Trainable`."""
+
+    def __init__(
+        self,
+        generator: CodeGenerator,
+        chain: CodeChain,
+        codebook: BlockCodebook,
+        rows: np.ndarray,
+        data: TrainingHaplotypes,
+        options: GanOptions,
+        run: TrainingRun,
+    ):
+        self.options, self.seed, self.device = options, run.seed, run.device
+        self.generator, self.chain = generator.to(self.device), chain.to(self.device)
+        self.codes = torch.from_numpy(codebook.alleles).float().to(self.device)  # (K, C, L)
+        self.rows, self.population = rows, data.population[~data.watch]  # (n_rows, K), (n_rows,)
+        self.watch_rows = codebook.encode(data.haplotypes, np.flatnonzero(data.watch))
+        self.frequency, covariance = statistics(codebook, rows)
+        self.critic = Critic(self.frequency, covariance, len(data.population_names), options.width).to(self.device)
+        self.average = exponential_average(generator, 0.995)
+        # without momentum: the other side moves
+        self.generator_optimiser = torch.optim.Adam(generator.parameters(), lr=options.learning_rate, betas=(0.0, 0.99))
+        self.critic_optimiser = torch.optim.Adam(self.critic.parameters(), lr=options.learning_rate, betas=(0.0, 0.99))
+        self.window = min(options.context, codebook.n_blocks)
+
+    def train_step(self, step: int, fraction: float) -> dict[str, float]:
+        rng = np.random.default_rng([self.seed, step])
+        rate = self.options.learning_rate * min(1.0, 2 * (1 - fraction))
+        warming = fraction < self.options.warm_start
+        for optimiser, factor in ((self.generator_optimiser, WARM_RATE if warming else 1.0), (self.critic_optimiser, 1.0)):
+            optimiser.param_groups[0]["lr"] = rate * factor
+        if warming:
+            loss = self._likelihood_loss(rng)
+            self._descend(loss)
+            return {"likelihood": loss.item()}
+        steps = [self._critic_step(rng, penalised=step % PENALTY_EVERY == 0) for _ in range(self.options.critic_steps)]
+        return {"critic": float(np.mean(steps)), **self._generator_step(rng)}
+
+    def _window(self, rng: np.random.Generator) -> tuple[int, int]:
+        # starts beyond the ends are moved inside: else the blocks there would hardly ever be seen
+        start = int(np.clip(rng.integers(1 - self.window, len(self.codes)), 0, len(self.codes) - self.window))
+        return start, start + self.window
+
+    def _real(self, rng: np.random.Generator, start: int, stop: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Codes (B, T) and populations (B,) of training rows, crossed over where they cannot be told apart."""
+        rows = rng.integers(0, len(self.rows), size=self.options.batch)
+        source = crossovers(self.rows, self.population, rows, start, stop, -(-MATCH_SITES // self.codes.shape[2]), rng)
+        codes = torch.from_numpy(self.rows[source, np.arange(start, stop)]).to(self.device)
+        return codes, torch.from_numpy(self.population[rows]).to(self.device)
+
+    def _alleles(self, codes: torch.Tensor, start: int) -> torch.Tensor:
+        """Alleles of codes (B, T), float (B, T, L)."""
+        return self.codes[torch.arange(start, start + codes.shape[1], device=self.device), codes]
+
+    def _context(self, generator: CodeGenerator, population: torch.Tensor) -> torch.Tensor:
+        return generator.context(torch.randn(len(population), generator.latent, device=self.device), population)
+
+    def _likelihood_loss(self, rng: np.random.Generator) -> torch.Tensor:
+        """Natural-log loss a block on a batch of training rows."""
+        start, stop = self._window(rng)
+        codes, population = self._real(rng, start, stop)
+        self.generator.train()
+        u = self.generator.score_window(codes, self._context(self.generator, population), start)
+        log_chance = (u + self.chain.window(codes, start)).log_softmax(-1)
+        return -log_chance.gather(-1, codes[..., None]).mean()
+
+    def _critic_step(self, rng: np.random.Generator, penalised: bool) -> float:
+        start, stop = self._window(rng)
+        codes, population = self._real(rng, start, stop)
+        self.generator.eval()
+        with torch.no_grad():
+            walk = Walk(self._context(self.generator, population))
+        real = self._alleles(codes, start).requires_grad_(penalised)
+        fake = self._alleles(walk.go(self.generator, self.chain, start, stop, draw), start).requires_grad_(penalised)
+        real_score, fake_score = self.critic(real, population, start), self.critic(fake, population, start)
+        loss = total = nn.functional.softplus(fake_score - real_score).mean()
+        if penalised:
+            penalty = _squared_gradient(real_score, real) + _squared_gradient(fake_score, fake)
+            total = loss + 0.5 * self.options.gradient_penalty * PENALTY_EVERY * penalty
+        self.critic_optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        self.critic_optimiser.step()
+        return loss.item()
+
+    def _generator_step(self, rng: np.random.Generator) -> dict[str, float]:
+        start, stop = self._window(rng)
+        codes, population = self._real(rng, start, stop)
+        fake = self._synthetic(population, start, stop)
+        self.critic.requires_grad_(False)
+        margin = self.critic(self._alleles(codes, start), population, start) - self.critic(fake, population, start)
+        self.critic.requires_grad_(True)
+        adversarial, likelihood = nn.functional.softplus(margin).mean(), self._likelihood_loss(rng)
+        self._descend(adversarial + self.options.likelihood * likelihood)
+        return {"generator": adversarial.item(), "likelihood": likelihood.item()}
+
+    def _synthetic(self, population: torch.Tensor, start: int, stop: int) -> torch.Tensor:
+        """Alleles (B, T, L) of drawn haplotypes; their value is that of the drawn codes, their gradient that of the chances."""
+        self.generator.eval()
+        context = self._context(self.generator, population)
+        codes = Walk(context.detach()).go(self.generator, self.chain, start, stop, draw)
+        chance = (self.generator.score_window(codes, context, start) + self.chain.window(codes, start)).softmax(-1)
+        drawn = nn.functional.one_hot(codes, chance.shape[-1]).float()
+        return torch.einsum("btc,tcl->btl", drawn + chance - chance.detach(), self.codes[start:stop])
+
+    def _descend(self, loss: torch.Tensor) -> None:
+        self.generator_optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.generator.parameters(), 1.0)
+        self.generator_optimiser.step()
+        self.average.update_parameters(self.generator)
+
+    @torch.no_grad()
+    def evaluate(self, step: int) -> dict[str, float]:
+        """The figures of `compare` against the people set aside, means over windows; their mean is the score."""
+        rng = np.random.default_rng(derive_seed(self.seed, "evaluation"))  # the same draws every time
+        torch.manual_seed(derive_seed(self.seed, "evaluation"))
+        rows = rng.permutation(len(self.rows))[:SCORED_ROWS]
+        generator, n_blocks = self.average.module.eval(), min(SCORED_BLOCKS, len(self.codes))
+        walk = Walk(self._context(generator, torch.from_numpy(self.population[rows]).to(self.device)))
+        synthetic = walk.go(generator, self.chain, 0, n_blocks, draw).cpu().numpy()
+        figures = []
+        for start in range(0, n_blocks, self.window):
+            blocks = np.arange(max(0, min(start, n_blocks - self.window)), min(start + self.window, n_blocks))
+            codes = self.codes[blocks].cpu().numpy()
+            kinds = (synthetic[:, blocks], self.rows[rows][:, blocks], self.watch_rows[:, blocks])
+            figures.append(compare(*(codes[np.arange(len(blocks)), kind] for kind in kinds), self.frequency[blocks]))
+        mean = {name: float(np.mean([f[name] for f in figures])) for name in figures[0]}
+        return {"score": sum(mean.values()) / len(mean), **mean}
+
+    def state_dict(self) -> dict:
+        parts = ("generator", "critic", "average", "generator_optimiser", "critic_optimiser")
+        return {part: getattr(self, part).state_dict() for part in parts}
+
+    def load_state_dict(self, state: dict) -> None:
+        for part, value in state.items():
+            getattr(self, part).load_state_dict(value)
+
+    def snapshot(self) -> dict:
+        """A copy of the averaged generator."""
+        return {name: value.detach().cpu().clone() for name, value in self.average.module.state_dict().items()}
+
+    def restore(self, snapshot: dict) -> None:
+        self.generator.load_state_dict(snapshot)
+        self.average.module.load_state_dict(snapshot)
+
+
+def statistics(codebook: BlockCodebook, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Allele frequencies of the rows of codes, and covariances of each site with the next; float64 (K, L) each."""
+    K, _, L = codebook.alleles.shape
+    frequency, covariance = np.empty((K, L)), np.empty((K, L))
+    for k in range(K):
+        alleles = codebook.alleles[k, rows[:, k]].astype(np.float64)
+        after = codebook.alleles[k + 1, rows[:, k + 1], :1] if k + 1 < K else np.zeros((len(alleles), 1))
+        following = np.concatenate([alleles[:, 1:], after], axis=1)
+        frequency[k] = alleles.mean(0)
+        covariance[k] = (alleles * following).mean(0) - alleles.mean(0) * following.mean(0)
+    return frequency, covariance
+
+
+def _squared_gradient(score: torch.Tensor, alleles: torch.Tensor) -> torch.Tensor:
+    """Mean squared norm of the gradient of `score` (B,) at `alleles` (B, T, L)."""
+    (gradient,) = torch.autograd.grad(score.sum(), alleles, create_graph=True)
+    return gradient.flatten(1).square().sum(1).mean()
+
+
+@torch.no_grad()
+def diversity(
+    generator: CodeGenerator, chain: CodeChain, codebook: BlockCodebook, rows: np.ndarray, population: np.ndarray, seed: int
+) -> dict[str, float]:
+    """What a collapse would take away, on up to `SCORED_ROWS` synthetic haplotypes and `SCORED_BLOCKS` blocks.
+
+    Parameters
+    ----------
+    rows : ndarray, int64, shape (n_rows, K)
+        Codes of the training rows.
+    population : ndarray, int64, shape (n_rows,)
+
+    Returns
+    -------
+    dict
+        "lost", share of the sites common in the training rows that do not vary; "distinct", distinct haplotypes in stretches
+        of `STRETCH` blocks, in those of as many training rows.
+    """
+    torch.manual_seed(derive_seed(seed, "diversity"))
+    chosen = np.random.default_rng(derive_seed(seed, "diversity")).permutation(len(rows))[:SCORED_ROWS]
+    n_blocks = min(SCORED_BLOCKS, codebook.n_blocks)
+    context = generator.context(torch.randn(len(chosen), generator.latent), torch.from_numpy(population[chosen]))
+    codes = Walk(context).go(generator, chain, 0, n_blocks, draw).numpy()
+    lost, common = 0, 0
+    for k in range(n_blocks):
+        frequency = codebook.alleles[k, rows[:, k]].mean(0)
+        is_common = np.minimum(frequency, 1 - frequency) >= COMMON
+        alleles = codebook.alleles[k, codes[:, k]]
+        lost += (is_common & (alleles == alleles[:1]).all(0)).sum()
+        common += is_common.sum()
+    return {"lost": lost / max(common, 1), "distinct": _distinct(codes) / _distinct(rows[chosen, :n_blocks])}
+
+
+def _distinct(codes: np.ndarray) -> int:
+    """Distinct rows of `codes` (n, T), summed over stretches."""
+    return sum(len(np.unique(codes[:, start : start + STRETCH], axis=0)) for start in range(0, codes.shape[1], STRETCH))
+
+
+def crossovers(codes, population, rows, start: int, stop: int, match: int, rng: np.random.Generator) -> np.ndarray:
+    """Which row each block comes from when rows cross over to others that they cannot be told from; int64 (n, stop - start).
+
+    At random blocks, every row goes on as a random row of its population with the same codes in the `match` blocks before.
+    """
+    source = np.repeat(rows[:, None], stop - start, axis=1)
+    if stop - start <= match:
+        return source
+    multipliers = rng.integers(1, 2**63, size=match, dtype=np.uint64)
+    for place in np.sort(rng.integers(start + match, stop, size=-(-(stop - start) // BLOCKS_A_CROSSOVER))):
+        key = (codes[:, place - match : place].astype(np.uint64) + np.uint64(1)) @ multipliers ^ population.astype(np.uint64)
+        order = np.argsort(key, kind="stable")
+        own = key[source[:, place - start]]
+        left, right = (np.searchsorted(key[order], own, side=side) for side in ("left", "right"))
+        source[:, place - start :] = order[rng.integers(left, right)][:, None]
+    return source
+
+
+def compare(synthetic: np.ndarray, training: np.ndarray, real: np.ndarray, frequency: np.ndarray) -> dict[str, float]:
+    """How far synthetic haplotypes are from real ones, in units of what as many training haplotypes score: 1 is perfect.
+
+    Parameters
+    ----------
+    synthetic, training : ndarray, float32, shape (n, T, L), values 0 and 1
+    real : ndarray, float32, shape (n_real, T, L)
+        Of people set aside.
+    frequency : ndarray, float64, shape (T, L)
+        Training frequencies; they say which sites are common enough for linkage.
+
+    Returns
+    -------
+    dict
+        "frequency", mean square difference of allele frequencies; "linkage", the same for the correlations of common sites at
+        most `LINKAGE_REACH` common sites apart; "nearest", mean distance of the real haplotypes to the nearest
+        other haplotype; "spread", exp |log| of the distance of the haplotypes to the nearest of their own kind; the last two in
+        stretches of `STRETCH` blocks.
+    """
+    common = np.minimum(frequency, 1 - frequency).ravel() >= COMMON
+    flat = [x.reshape(len(x), -1) for x in (synthetic, training, real)]
+    means, linkage = [x.mean(0) for x in flat], [_neighbour_correlations(x[:, common]) for x in flat]
+    misfit = [[float(np.square(x[kind] - x[2]).mean()) if len(x[2]) else 0.0 for x in (means, linkage)] for kind in (0, 1)]
+    spread = _ratio(_nearest_distance(synthetic), _nearest_distance(training), 0.1)
+    return {
+        "frequency": _ratio(misfit[0][0], misfit[1][0], 1e-4),
+        "linkage": _ratio(misfit[0][1], misfit[1][1], 1e-3),
+        "nearest": _ratio(_nearest_distance(real, synthetic), _nearest_distance(real, training), 0.1),
+        "spread": max(spread, 1 / spread),
+    }
+
+
+def _ratio(value: float, floor: float, grain: float) -> float:
+    """`value / floor`; differences below `grain` hardly count, so that it is tame also where the floor is 0."""
+    return (value + grain) / (floor + grain)
+
+
+def _neighbour_correlations(alleles: np.ndarray) -> np.ndarray:
+    """Correlations of sites up to `LINKAGE_REACH` apart, 0 where one does not vary; 1-d."""
+    centred = alleles - alleles.mean(0)
+    scale = np.sqrt(np.square(centred).sum(0))
+    unit = centred / np.where(scale > 0, scale, 1)
+    lags = range(1, min(LINKAGE_REACH, unit.shape[1] - 1) + 1)
+    return np.concatenate([np.empty(0), *((unit[:, :-lag] * unit[:, lag:]).sum(0) for lag in lags)])
+
+
+def _nearest_distance(rows: np.ndarray, others: np.ndarray | None = None) -> float:
+    """Mean Hamming distance of `rows` to the nearest of `others` (to the nearest other row by default) in stretches."""
+    total = 0.0
+    for start in range(0, rows.shape[1], STRETCH):
+        a = rows[:, start : start + STRETCH].reshape(len(rows), -1)
+        b = a if others is None else others[:, start : start + STRETCH].reshape(len(others), -1)
+        distance = a.sum(1)[:, None] + b.sum(1)[None] - 2 * a @ b.T
+        if others is None:
+            np.fill_diagonal(distance, np.inf)
+        total += distance.min(1).mean()
+    return float(total)
