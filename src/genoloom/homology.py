@@ -16,7 +16,7 @@ from genoloom.sequences import NO_KMER, fingerprints, kmers, reverse_complement
 
 KMERS_A_PASS = 1 << 24  # bounds the memory; more k-mers take more passes over the sequences
 MOST_CHUNK_BASES, CHUNKS_A_RECORD = 50_000, 20
-LARGEST_HELD_OUT = 0.1  # size of the largest cluster held out, in that of the holdout
+SMALL_CLUSTER = 0.1  # in the size of the holdout
 
 
 @dataclass(frozen=True)
@@ -116,18 +116,19 @@ def chunk_clusters(bases: np.ndarray, length: np.ndarray, places: Places) -> np.
 
 
 def hold_out(cluster: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
-    """Whole clusters, in random order, until `share` of the sequences is held out; bool (n,).
+    """Whole clusters, until `share` of the sequences is held out; bool (n,).
 
-    Clusters larger than a tenth of what is wanted stay in training: held out, one family of repeats would be most of
-    the holdout, and training would hold none of it. Small clusters that would overshoot are passed over. Of two
-    clusters or more, at least one is held out: the smallest if none fits.
+    Clusters of at most a tenth of what is wanted come first, in random order, then larger ones, the smallest first: one
+    family of repeats must not be most of the holdout while training holds none of it. Clusters that would overshoot are
+    passed over. Of two clusters or more, at least one is held out: the smallest if none fits.
     """
     names, inverse, size = np.unique(cluster, return_inverse=True, return_counts=True)
     wanted, held = round(share * len(cluster)), 0
-    largest = max(1, wanted * LARGEST_HELD_OUT)
     chosen = np.zeros(len(names), dtype=bool)
-    for c in rng.permutation(len(names)):
-        if size[c] <= largest and held + size[c] <= wanted:
+    order = rng.permutation(len(names))
+    order = order[np.argsort(np.maximum(size[order], wanted * SMALL_CLUSTER), kind="stable")]
+    for c in order:
+        if held + size[c] <= wanted:
             chosen[c] = True
             held += size[c]
     if held == 0 and len(names) > 1:
