@@ -66,7 +66,7 @@ class IndependentOptions(Section):
 class MarkovOptions(Section):
     """Interpolated Markov chain over the preceding alleles."""
 
-    order: int = Field(20, ge=1, le=60, description="Longest context, in sites.")
+    order: int = Field(40, ge=1, le=60, description="Longest context, in sites.")
 
 
 class MosaicOptions(Section):

@@ -18,7 +18,7 @@ from genoloom.seeds import row_uniforms
 
 BLOCK = 1024  # variants at a time
 ESCAPE = 2.0  # weight of the shorter context, for each allele seen after the longer one
-FLOOR = 0.5  # chance of either allele is at least this, over the training haplotypes plus one
+FLOOR = 0.3  # chance of either allele is at least this, over the training haplotypes plus one
 
 
 def context_lengths(order: int) -> list[int]:

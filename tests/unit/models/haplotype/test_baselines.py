@@ -139,7 +139,7 @@ def test_markov_contexts_by_hand():
     alone = (2 * 2 + 4 * 0.5) / (2 * 5 + 4)
     first = (2 * 2 + 4 * alone) / (2 * 5 + 4)  # what stands before the first site is the same for everybody
     after_one = (2 * 2 + 2 * alone) / (2 * 2 + 2)
-    floor = 0.5 / 6
+    floor = 0.3 / 6
     expected = np.log(floor + (1 - 2 * floor) * first) + np.log(floor + (1 - 2 * floor) * after_one)
     score = generator.log_likelihood(ArrayHaplotypes(np.array([[1], [1]], dtype=np.int8)), np.array([0]))
     np.testing.assert_allclose(score, [expected])
