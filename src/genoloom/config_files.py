@@ -7,9 +7,11 @@ python -m genoloom.config_files --check    fail when they differ from the model
 import difflib
 import json
 import re
+import shlex
 import sys
 import types
 import typing
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,20 +19,20 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from genoloom.config import Config, Section
-from genoloom.errors import ConfigError, InputError
+from genoloom.errors import ConfigError, GenoLoomError, InputError
 from genoloom.formats.sheets import read_sheet
 
 PANEL_COLUMNS = {
-    "panel": "Name of the panel: letters, digits, `_`, `-`. Rows of one panel hold the same people.",
+    "panel": "Name of the panel: letters, digits, `_`, `-`, `.`. Rows of one panel hold the same people.",
     "contig": "Contig to take, as named in the file.",
     "variants": "Phased VCF(.gz), BCF or PLINK 2 .pgen.",
-    "people": "Sheet of people (below); empty: everybody is of the population `unknown`.",
+    "people": "Sheet of people (below); empty or `-`: everybody is of the population `unknown`.",
     "reference": "FASTA, plain or bgzip; empty: REF is not checked and no personal FASTA is written.",
     "map": "Genetic map (SHAPEIT, PLINK or HapMap form); empty: 1 cM per megabase.",
     "region": "START-END, 1-based, both included; empty: the whole contig. Needs an index.",
 }
 SEQUENCE_COLUMNS = {
-    "set": "Name of the set: letters, digits, `_`, `-`.",
+    "set": "Name of the set: letters, digits, `_`, `-`, `.`.",
     "source": "FASTA, labelled FASTA, CSV/TSV with a `seq` column, or one sequence a line.",
     "regions": "BED of intervals of a FASTA source, with label and strand; empty: windows over everything.",
 }
@@ -40,7 +42,8 @@ PEOPLE_COLUMNS = {
     "sex": "male, female, M, F, 1, 2 or unknown; the column may be absent.",
     "family": "People of one family are never divided between training and holdout; the column may be absent.",
 }
-RESERVED = {"sequences", "private"}
+RESERVED = {"sequences", "private"}  # directories of results/ that a panel of this name would collide with
+EMPTY = ("", "-")  # cells of a sheet that hold nothing
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,74 @@ class SequenceRow:
     regions: str | None
 
 
+@dataclass(frozen=True)
+class Study:
+    """A configuration and the rows of the sheets it names."""
+
+    config: Config
+    panels: list[PanelRow]
+    sequence_sets: list[SequenceRow]
+
+
+def load_study(path: str | Path, directory: str | Path = ".") -> Study:
+    """The configuration in a YAML file, with its sheets; see `check_study`."""
+    return check_study(_load_yaml(path), path, directory)
+
+
+def check_study(values: dict, source: str | Path, directory: str | Path = ".") -> Study:
+    """The configuration in a dictionary, as Snakemake holds it, with its sheets.
+
+    Parameters
+    ----------
+    source : str or Path
+        What messages call the configuration.
+    directory : str or Path
+        What the paths of configuration and sheets are relative to.
+
+    Raises
+    ------
+    ConfigError
+        Lists every problem of the configuration and of both sheets.
+    InputError
+        A file is missing or cannot be read at all, and nothing else is wrong.
+    """
+    errors: list[GenoLoomError] = []
+
+    def attempt(read: Callable, otherwise):
+        try:
+            return read()
+        except GenoLoomError as error:
+            errors.append(error)
+            return otherwise
+
+    def sheet(key: str, read: Callable) -> list:
+        name = values.get(key) if isinstance(values, dict) else None
+        # what is no text is a problem of the configuration, and already listed there
+        return attempt(lambda: read(Path(directory) / name, directory), []) if name and isinstance(name, str) else []
+
+    config = attempt(lambda: parse_config(values, source), None)
+    panels, sets = sheet("panels", read_panel_sheet), sheet("sequence_sets", read_sequence_sheet)
+    if not errors and not panels and not sets:
+        errors.append(
+            InputError(source, "neither 'panels' nor 'sequence_sets' names a sheet", remedy="`genoloom init` writes one")
+        )
+    if errors:
+        raise _joined(source, errors)
+    return Study(config, panels, sets)
+
+
+def _joined(source: str | Path, errors: list[GenoLoomError]) -> GenoLoomError:
+    if len(errors) == 1:
+        return errors[0]
+    problems = []
+    for error in errors:
+        if isinstance(error, ConfigError):
+            problems += [(f"{error.source}: {key}", value, message) for key, value, message in error.problems]
+        else:
+            problems.append((error.source, "", " ".join(str(error).removeprefix(f"{error.source}: ").split())))
+    return ConfigError(source, problems)
+
+
 def load_config(path: str | Path) -> Config:
     """The configuration in a YAML file.
 
@@ -75,13 +146,18 @@ def load_config(path: str | Path) -> Config:
     ConfigError
         Lists every problem: unknown keys with a suggestion, wrong types, values out of bounds.
     """
+    return parse_config(_load_yaml(path), path)
+
+
+def _load_yaml(path: str | Path) -> dict:
     try:
-        values = yaml.safe_load(Path(path).read_text())
+        return yaml.safe_load(Path(path).read_text()) or {}
     except FileNotFoundError:
         raise InputError(path, "not found", remedy="write one with `genoloom init`") from None
-    except yaml.YAMLError as error:
+    except OSError as error:
+        raise InputError(path, f"cannot be read: {error.strerror.lower()}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(path, f"is no YAML ({' '.join(str(error).split())})") from None
-    return parse_config(values or {}, path)
 
 
 def parse_config(values: dict, source: str | Path) -> Config:
@@ -89,7 +165,7 @@ def parse_config(values: dict, source: str | Path) -> Config:
     if not isinstance(values, dict):
         raise InputError(source, "is no mapping of keys to values")
     try:
-        return Config(**values)
+        return Config.model_validate(values)
     except ValidationError as error:
         raise ConfigError(source, [_problem(problem) for problem in error.errors()]) from None
 
@@ -123,8 +199,6 @@ def read_panel_sheet(path: str | Path, directory: str | Path = ".") -> list[Pane
     seen = set()
     for number, row in rows:
         problems += _name_problems(number, "panel", row["panel"]) + _name_problems(number, "contig", row["contig"])
-        if row["panel"] in RESERVED:
-            problems.append((f"line {number} panel", row["panel"], "is a reserved name"))
         if (row["panel"], row["contig"]) in seen:
             problems.append((f"line {number}", f"{row['panel']} {row['contig']}", "stands twice"))
         seen.add((row["panel"], row["contig"]))
@@ -159,7 +233,7 @@ def _rows(path: str | Path, columns: dict[str, str], n_required: int) -> list[tu
     if lacking or strange:
         found = f"lacks the column '{lacking[0]}'" if lacking else f"has an unknown column '{strange[0]}'"
         raise InputError(path, found, expected=", ".join(columns))
-    filled = [(n, {name: row.get(name, "") or None for name in columns}) for n, row in rows]
+    filled = [(n, {name: None if row.get(name, "") in EMPTY else row[name] for name in columns}) for n, row in rows]
     empty = [(f"line {n} {name}", "", "is empty") for n, row in filled for name in required if row[name] is None]
     if empty:
         raise ConfigError(path, empty)
@@ -171,18 +245,32 @@ def _file_problems(rows: list[tuple[int, dict]], columns: tuple[str, ...], direc
         (f"line {number} {name}", row[name], f"not found (looked in {Path(directory).resolve()})")
         for number, row in rows
         for name in columns
-        if row[name] and not (Path(directory) / row[name]).exists()
+        if row[name] and not (Path(directory) / row[name]).is_file()
     ]
 
 
 def _name_problems(number: int, column: str, name: str) -> list[tuple[str, str, str]]:
-    good = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name)
-    return [] if good else [(f"line {number} {column}", name, "may hold letters, digits, '_', '.' and '-' only")]
+    fault = _name_fault(name)
+    return [(f"line {number} {column}", name, fault)] if fault else []
 
 
-def flags(section: Section) -> str:
+def _name_fault(name: str) -> str:
+    """Why `name` cannot be part of the paths of results; empty when it can."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+        return "may hold letters, digits, '_', '.' and '-' only"
+    return "is a reserved name" if name in RESERVED else ""
+
+
+def check_name(source: str, name: str) -> None:
+    """Raise an InputError that names `source` unless `name` can be part of the paths of results."""
+    fault = _name_fault(name)
+    if fault:
+        raise InputError(source, f"'{name}' {fault}")
+
+
+def flags(section: Section, leave_out: Collection[str] = ()) -> str:
     """A section as command-line flags, every option spelled out: what a rule hands to its command."""
-    return " ".join(f"--{name.replace('_', '-')} {_flag_value(value)}" for name, value in section)
+    return " ".join(f"--{name.replace('_', '-')} {_flag_value(value)}" for name, value in section if name not in leave_out)
 
 
 def _flag_value(value) -> str:
@@ -190,7 +278,7 @@ def _flag_value(value) -> str:
         return "none"
     if isinstance(value, bool):
         return str(value).lower()
-    return f"'{value}'" if isinstance(value, str) else str(value)
+    return shlex.quote(str(value))
 
 
 def default_yaml(config: Config | None = None, header: str = "") -> str:

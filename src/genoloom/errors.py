@@ -44,7 +44,7 @@ class ConfigError(GenoLoomError):
     """
 
     def __init__(self, source: object, problems: list[tuple[str, str, str]]):
-        self.problems = problems
+        self.source, self.problems = str(source), problems
         noun = "problem" if len(problems) == 1 else "problems"
         width = max(len(key) for key, _, _ in problems)
         lines = [f"{source}: {len(problems)} {noun}"]

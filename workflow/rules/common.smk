@@ -2,6 +2,10 @@
 Helpers only: the checked configuration, the sheets, and what rules ask of them.
 """
 
+import hashlib
+import re
+import shlex
+import shutil
 import sys
 from pathlib import Path
 
@@ -18,22 +22,20 @@ from genoloom.models import haplotype, sequence
 from genoloom.seeds import derive_seed
 
 # what rules call `genoloom`. Without --sdm it is run by the interpreter that runs Snakemake, whether or not its
-# environment is activated. Doubled braces: the prefix is formatted once more with each command.
+# environment is activated. `exec` lets a signal reach the command and not a shell that waits for it.
+# Doubled braces: the prefix is formatted once more with each command.
 python = "python" if workflow.deployment_settings.deployment_method else sys.executable
 shell.prefix(
     (f'export PYTHONPATH="{SOURCE}${{{{PYTHONPATH:+:$PYTHONPATH}}}}"; ' if SOURCE.is_dir() else "")
-    + f'genoloom() {{{{ "{python}" -m genoloom "$@"; }}}}; '
+    + f'genoloom() {{{{ exec "{python}" -m genoloom "$@"; }}}}; '
 )
 
 try:
-    settings = config_files.parse_config(config, "configuration")
-    panel_rows = config_files.read_panel_sheet(settings.panels) if settings.panels else []
-    sequence_rows = config_files.read_sequence_sheet(settings.sequence_sets) if settings.sequence_sets else []
+    study = config_files.check_study(config, "configuration")
 except GenoLoomError as error:
     raise WorkflowError(str(error)) from None
-if not panel_rows and not sequence_rows:
-    raise WorkflowError("configuration: neither 'panels' nor 'sequence_sets' names a sheet; `genoloom init` writes one")
 
+settings, panel_rows, sequence_rows = study.config, study.panels, study.sequence_sets
 panels = sorted({row.panel for row in panel_rows})
 sequence_sets = [row.set for row in sequence_rows]
 generators = [*haplotype.BASELINES, *settings.generators] if panels else []
@@ -41,12 +43,17 @@ sequence_generators = [*sequence.BASELINES, *settings.sequence_generators] if se
 variants_suffix = settings.generate.format
 
 
+def any_of(names):
+    """A regular expression of these very names; of nothing when there are none."""
+    return "|".join(re.escape(name) for name in sorted(set(names))) or "(?!)"
+
+
 wildcard_constraints:
-    panel="|".join(panels) or "none",
-    contig="|".join(sorted({row.contig for row in panel_rows})) or "none",
-    set="|".join(sequence_sets) or "none",
-    generator="|".join(haplotype.GENERATORS),
-    sequence_generator="|".join(sequence.GENERATORS),
+    panel=any_of(panels),
+    contig=any_of(row.contig for row in panel_rows),
+    set=any_of(sequence_sets),
+    generator=any_of(haplotype.GENERATORS),
+    sequence_generator=any_of(sequence.GENERATORS),
 
 
 def get_panel_row(wildcards):
@@ -76,7 +83,7 @@ def get_panel_inputs(wildcards):
 
 def get_panel_flags(wildcards, input):
     row = get_panel_row(wildcards)
-    given = [f"--{name} '{path}'" for name, path in get_panel_inputs(wildcards).items()]
+    given = [f"--{name} {shlex.quote(path)}" for name, path in get_panel_inputs(wildcards).items()]
     return " ".join(given + ([f"--region {row.region}"] if row.region else []))
 
 
@@ -90,7 +97,7 @@ def get_sequence_inputs(wildcards):
 
 
 def get_sequence_flags(wildcards, input):
-    return " ".join(f"--{name} '{path}'" for name, path in get_sequence_inputs(wildcards).items())
+    return " ".join(f"--{name} {shlex.quote(path)}" for name, path in get_sequence_inputs(wildcards).items())
 
 
 def get_panel_pgens(wildcards):
@@ -166,7 +173,7 @@ def prefixes(flag, suffix=".pgen"):
 
     def render(wildcards, input):
         name = flag.lstrip("-")
-        return " ".join(f"{flag} '{str(path).removesuffix(suffix)}'" for path in input[name])
+        return " ".join(f"{flag} {shlex.quote(str(path).removesuffix(suffix))}" for path in input[name])
 
     return render
 
@@ -175,7 +182,7 @@ def each(flag, name):
     """A parameter function: the flag once for each file of the input `name`."""
 
     def render(wildcards, input):
-        return " ".join(f"{flag} '{path}'" for path in input.get(name, []))
+        return " ".join(f"{flag} {shlex.quote(str(path))}" for path in input.get(name, []))
 
     return render
 
@@ -189,14 +196,39 @@ def job_seed(*parts):
     return render
 
 
-def train_flags(wildcards):
-    common, own = settings.train.common, getattr(settings.train, wildcards.generator)
-    return f"{config_files.flags(common)} {config_files.flags(own)}"
+# where and how long a model is trained does not change it: as resources, these options cause no new training
+RUN_OPTIONS = ("device", "time_limit_minutes")
+time_limit = settings.train.common.time_limit_minutes or "none"
 
 
-def train_sequences_flags(wildcards):
-    own = getattr(settings.train_sequences, wildcards.sequence_generator)
-    return f"{config_files.flags(settings.train.common)} {config_files.flags(own)}"
+def model_options(wildcards):
+    """The options that a model follows from: those of its generator, and the shared ones."""
+    if "generator" in wildcards.keys():
+        own = getattr(settings.train, wildcards.generator)
+    else:
+        own = getattr(settings.train_sequences, wildcards.sequence_generator)
+    return f"{config_files.flags(settings.train.common, leave_out=RUN_OPTIONS)} {config_files.flags(own)}"
+
+
+def training_state(wildcards):
+    """
+    Where training saves its state. It is no output, because Snakemake removes the outputs of a failed job.
+    Its name follows from all that the model follows from, so that a changed option never meets a foreign state.
+    """
+    if "generator" in wildcards.keys():
+        sources = [get_panel_row(wildcards), settings.prepare, settings.split]
+    else:
+        sources = [get_sequence_row(wildcards), settings.sequences]
+    parts = repr([settings.seed, model_options(wildcards), *sources])
+    digest = hashlib.sha256(parts.encode()).hexdigest()[:12]
+    return str(Path("results", ".state", *model_place(wildcards), digest))
+
+
+def model_place(wildcards):
+    """The directories of a model below results/models."""
+    if "generator" in wildcards.keys():
+        return wildcards.panel, wildcards.generator, wildcards.contig
+    return "sequences", wildcards.set, wildcards.sequence_generator
 
 
 def genotype_mem_mb(wildcards, input, attempt):
@@ -208,11 +240,13 @@ def training_mem_mb(wildcards, input, attempt):
     return attempt * int(2500 + 100 * input.size_mb)
 
 
-def is_learned(name):
-    return name in ("transformer", "gan")
-
-
 def training_gpus(wildcards):
-    """A GPU where the configuration lets one be used; the default profile counts one on this machine."""
+    """
+    A GPU for a learned generator, where one is asked for, or where 'auto' finds one on this machine.
+    The default profile counts one, so that two trainings never share it; without a GPU trainings run side by side.
+    """
     name = wildcards.get("generator") or wildcards.get("sequence_generator")
-    return int(is_learned(name) and settings.train.common.device != "cpu")
+    device = settings.train.common.device
+    # asking torch would take seconds at each start
+    wanted = device.startswith("cuda") or (device == "auto" and shutil.which("nvidia-smi"))
+    return int(bool(wanted) and name not in (*haplotype.BASELINES, *sequence.BASELINES))

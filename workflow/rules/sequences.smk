@@ -60,14 +60,16 @@ rule train_sequences:
         mem_mb=training_mem_mb,
         runtime=240,
         gpu=training_gpus,
+        device=settings.train.common.device,
+        time_limit=time_limit,
     params:
-        state="results/.state/sequences/{set}/{sequence_generator}",
-        options=train_sequences_flags,
+        state=training_state,
+        options=model_options,
         seed=job_seed("train_sequences"),
     shell:
         "genoloom sequences train {wildcards.sequence_generator} --train {input.train:q} --model {output.model:q} "
         "--history {output.history:q} --state {params.state:q} {params.options} --seed {params.seed} "
-        "--threads {threads} --log {log:q}"
+        "--threads {threads} --device {resources.device:q} --time-limit-minutes {resources.time_limit} --log {log:q}"
 
 
 rule generate_sequences:

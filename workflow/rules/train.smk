@@ -31,13 +31,15 @@ rule train_haplotypes:
         mem_mb=training_mem_mb,
         runtime=240,
         gpu=training_gpus,
+        device=settings.train.common.device,
+        time_limit=time_limit,
     params:
         panel=subpath(input.pgen, strip_suffix=".pgen"),
-        # no output: Snakemake removes the outputs of a failed job, and the state must outlive it
-        state="results/.state/{panel}/{generator}/{contig}",
-        options=train_flags,
+        state=training_state,
+        options=model_options,
         seed=job_seed("train"),
     shell:
         "genoloom train {wildcards.generator} --panel {params.panel:q} --split {input.split:q} "
         "--model {output.model:q} --history {output.history:q} --state {params.state:q} "
-        "{params.options} --seed {params.seed} --threads {threads} --log {log:q}"
+        "{params.options} --seed {params.seed} --threads {threads} --device {resources.device:q} "
+        "--time-limit-minutes {resources.time_limit} --log {log:q}"

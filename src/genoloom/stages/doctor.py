@@ -4,6 +4,7 @@ import logging
 import os
 import platform
 import shutil
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -11,12 +12,14 @@ import psutil
 import torch
 
 from genoloom import __version__
-from genoloom.config_files import load_config, read_panel_sheet, read_sequence_sheet
+from genoloom.config_files import PanelRow, SequenceRow, load_study
 from genoloom.errors import ConfigError, GenoLoomError
 from genoloom.formats.maps import read_map
 from genoloom.formats.reference import Reference
+from genoloom.formats.sequence_sets import read_intervals, read_records
 from genoloom.formats.sheets import match_people
 from genoloom.formats.variants import open_variants
+from genoloom.training.devices import choose_device
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +29,8 @@ TOOLS = {
     "plink2": "reading the PGEN files by hand",
     "beagle": "phasing and imputation",
     "sbatch": "running on SLURM",
+    "conda": "running with --sdm conda",
+    "apptainer": "running in a container",
     "chromium": "testing the report",
 }
 
@@ -48,61 +53,66 @@ def doctor(*, directory: Path | None) -> None:
     for tool, purpose in TOOLS.items():
         log.info("  %-14s %s", tool, "found" if shutil.which(tool) else f"not found (optional: {purpose})")
     if directory is not None:
-        problems = _problems(directory)
-        if problems:
-            raise ConfigError(directory / "config", problems)
-        log.info("%s: the configuration and its inputs look right", directory)
+        _check(directory)
 
 
 def _say_devices() -> None:
     memory = psutil.virtual_memory()
-    log.info("  %-14s %d, %.0f of %.0f GB memory free", "CPU cores", os.cpu_count(), memory.available / 1e9, memory.total / 1e9)
+    # a container or a batch job may use fewer cores than the machine has
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    log.info("  %-14s %d usable of %d", "CPU cores", usable, os.cpu_count())
     log.info("  %-14s %s", "CPU features", torch.backends.cpu.get_cpu_capability())
-    if torch.cuda.is_available():
-        for i in range(torch.cuda.device_count()):
-            log.info("  %-14s %s", f"cuda:{i}", torch.cuda.get_device_name(i))
-    else:
+    log.info("  %-14s %.0f of %.0f GB free", "memory", memory.available / 1e9, memory.total / 1e9)
+    for i in range(torch.cuda.device_count()):
+        gigabytes = torch.cuda.get_device_properties(i).total_memory / 1e9
+        log.info("  %-14s %s, %.0f GB", f"cuda:{i}", torch.cuda.get_device_name(i), gigabytes)
+    if not torch.cuda.is_available():
         log.info("  %-14s none; training runs on the CPU", "GPU")
 
 
-def _problems(directory: Path) -> list[tuple[str, str, str]]:
-    """Everything wrong with the configuration in `directory`, as far as opening its inputs shows."""
-    here = Path.cwd()
-    os.chdir(directory)
-    try:
-        try:
-            config = load_config("config/config.yaml")
-            panels = read_panel_sheet(config.panels) if config.panels else []
-            sets = read_sequence_sheet(config.sequence_sets) if config.sequence_sets else []
-        except ConfigError as error:
-            return error.problems
-        except GenoLoomError as error:
-            return [("configuration", "", str(error))]
-        problems = [] if panels or sets else [("panels", "", "neither panels nor sequence sets are named")]
-        for row in panels:
-            problems += [(f"{row.panel} {row.contig}", "", text) for text in _row_problems(row)]
-        return problems
-    finally:
-        os.chdir(here)
-
-
-def _row_problems(row) -> list[str]:
-    def attempt(check) -> list[str]:
-        try:
-            check()
-        except GenoLoomError as error:
-            return [str(error).replace("\n", " ")]
-        return []
-
-    region = tuple(int(part.replace(",", "")) for part in row.region.split("-")) if row.region else None
-    problems = attempt(lambda: open_variants(row.variants, row.contig, region))
+def _check(directory: Path) -> None:
+    study = load_study(directory / "config" / "config.yaml", directory)
+    problems = [("train.common.device", "", text) for text in _attempt(lambda: choose_device(study.config.train.common.device))]
+    for row in study.panels:
+        problems += [(f"{row.panel} {row.contig}", "", text) for text in _panel_problems(row, directory)]
+    for row in study.sequence_sets:
+        problems += [(row.set, "", text) for text in _sequence_problems(row, directory)]
     if problems:
-        return problems
+        raise ConfigError(directory / "config", problems)
+    log.info(
+        "%s: the configuration and its inputs look right (%d panel rows, %d sequence sets)",
+        directory, len(study.panels), len(study.sequence_sets),
+    )  # fmt: skip
+
+
+def _attempt(check: Callable[[], object]) -> list[str]:
+    """What is wrong, on one line, or nothing."""
+    try:
+        check()
+    except GenoLoomError as error:
+        return [" ".join(str(error).split())]
+    return []
+
+
+def _panel_problems(row: PanelRow, directory: Path) -> list[str]:
+    region = tuple(int(part.replace(",", "")) for part in row.region.split("-")) if row.region else None
+    path = directory / row.variants
+    try:
+        samples = open_variants(path, row.contig, region).samples
+    except GenoLoomError as error:
+        return [" ".join(str(error).split())]
+    problems = []
     if row.people:
-        samples = open_variants(row.variants, row.contig, region).samples
-        problems += attempt(lambda: match_people(row.people, row.variants, samples))
+        problems += _attempt(lambda: match_people(directory / row.people, path, samples))
     if row.reference:
-        problems += attempt(lambda: Reference(row.reference).check_contig(row.contig, row.variants))
+        problems += _attempt(lambda: Reference(directory / row.reference).check_contig(row.contig, path))
     if row.map:
-        problems += attempt(lambda: read_map(row.map, row.contig))
+        problems += _attempt(lambda: read_map(directory / row.map, row.contig))
+    return problems
+
+
+def _sequence_problems(row: SequenceRow, directory: Path) -> list[str]:
+    problems = _attempt(lambda: next(read_records(directory / row.source)))
+    if row.regions:
+        problems += _attempt(lambda: read_intervals(directory / row.regions))
     return problems

@@ -1,12 +1,17 @@
 """Call Snakemake on the shipped workflow: a convenience, and nothing that plain Snakemake could not do."""
 
+import logging
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
+
 from genoloom.errors import InputError
+
+log = logging.getLogger(__name__)
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -36,22 +41,54 @@ def run(*, directory: Path, cores: int | None, profile: Path | None, options: li
     cores : int or None
         All cores when None and no profile is given.
     profile : Path, optional
-        A Snakemake profile on top of the shipped default one, such as profiles/slurm.
+        A directory with a Snakemake profile, or the name of a shipped one ("slurm"), in place of the default profile.
     options : list of str
         Handed to Snakemake as they are.
+
+    Raises
+    ------
+    InputError
+        No configuration, no such profile, or no workflow beside the package.
     """
     config = directory / "config" / "config.yaml"
     if not config.exists() and "--configfile" not in options:
         raise InputError(config, "not found", remedy=f"write one: genoloom init {directory} --vcf FILE")
     root = workflow_root()
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(root / "Snakefile"), "--directory", str(directory)]
-    command += ["--workflow-profile", str(root / "profiles" / "default")]
-    if profile is not None:
-        command += ["--profile", str(profile)]
+    # two profiles do not add up: the workflow's would overrule each key of another one, such as default-resources
+    command += ["--workflow-profile", str(_profile(root, profile))]
     if cores is not None or profile is None:
         command += ["--cores", str(cores or os.cpu_count() or 1)]
     with subprocess.Popen([*command, *options]) as process:
-        # the terminal sends Ctrl-C to the whole group; Snakemake then ends its jobs, and we wait for it
+        # the terminal sends Ctrl-C to the whole group; Snakemake then waits for its jobs, and we wait for it
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, lambda *_: process.send_signal(signal.SIGTERM))
+        signal.signal(signal.SIGTERM, lambda *_: _stop(process.pid))
         return process.wait()
+
+
+def _profile(root: Path, asked: Path | None) -> Path:
+    """The directory of a profile."""
+    candidates = [root / "profiles" / "default"] if asked is None else [asked, root / "profiles" / asked]
+    for candidate in candidates:
+        if list(candidate.glob("config*.yaml")):
+            return candidate.resolve()
+    shipped = ", ".join(sorted(path.parent.name for path in (root / "profiles").glob("*/config.yaml")))
+    raise InputError("--profile", f"no profile in '{asked}'", expected=f"a directory with a config.yaml, or one of {shipped}")
+
+
+def _stop(snakemake: int) -> None:
+    """Tell Snakemake to start nothing more, and the jobs on this machine to stop: training then saves its state.
+
+    Snakemake's own answer to SIGTERM is to wait for the running jobs, however long they take.
+    """
+    try:
+        jobs = psutil.Process(snakemake).children(recursive=True)
+        os.kill(snakemake, signal.SIGTERM)
+    except (psutil.NoSuchProcess, ProcessLookupError):
+        return
+    for job in jobs:
+        try:
+            if "genoloom" in job.cmdline():
+                job.terminate()
+        except psutil.Error:
+            continue  # it has ended meanwhile

@@ -44,11 +44,11 @@ from genoloom.training.run import TrainingRun, train
 log = logging.getLogger(__name__)
 
 CHAIN_ORDER = 8  # longest context of the noise
-DRAFT_WEIGHT = 8.0  # logits of the draft's bases: untouched, one base in a thousand is drawn anew
+LOGIT_SCALE = 8.0  # logits of the draft's bases, in units of the network's: untouched, one base in a thousand is drawn anew
 DILATIONS = (1, 4, 16)
 TEMPERATURE = 4.0  # of the relaxation behind the gradient; the draws themselves do not depend on it
 GROUP = 8  # sequences of which the critic sees the common 4-mer frequencies
-MATCHING = 10.0  # weight of matching the 4-mer frequencies of the batch
+MATCHING, SINGLE_WEIGHT = 10.0, 8.0  # weight of matching compositions, and of bases beside 4-mers in that
 EVALUATED = 512  # sequences behind a score
 SCORED_KMERS = (4, 5, 6)
 SAMPLE_ROWS = 64  # sequences sampled together, always exactly so many
@@ -66,6 +66,13 @@ def kmer_frequencies(x: torch.Tensor) -> torch.Tensor:
     pairs = (x[:, :, None, :-1] * x[:, None, :, 1:]).flatten(1, 2)  # (B, 16, T - 1)
     counts = torch.bmm(pairs[..., :-2], pairs[..., 2:].transpose(1, 2)).flatten(1)
     return 256 * counts / counts.sum(1, keepdim=True).clamp(min=1.0)
+
+
+def composition_moments(x: torch.Tensor) -> torch.Tensor:
+    """Mean and spread, over a minibatch (B, 4, T), of the frequencies of bases and 4-mers; (520,)."""
+    bases = 4 * x.sum(2) / x.sum((1, 2)).clamp(min=1.0)[:, None]
+    both = torch.cat([bases * SINGLE_WEIGHT, kmer_frequencies(x)], dim=1)
+    return torch.cat([both.mean(0), (both.var(0) + 1e-6).sqrt()])
 
 
 class ResidualConvolution(nn.Module):
@@ -87,7 +94,7 @@ class Generator(nn.Module):
     def __init__(self, options: SequenceGanOptions, n_labels: int):
         super().__init__()
         W = options.width
-        self.draft_weight = DRAFT_WEIGHT if options.chain_noise else 0.0
+        self.draft_weight = 1.0 if options.chain_noise else 0.0
         self.label = nn.Embedding(n_labels, options.latent)
         self.style = nn.Linear(options.latent, 2 * W * len(DILATIONS))
         self.read = nn.Conv1d(4, W, 8, stride=2, padding=3)
@@ -105,7 +112,7 @@ class Generator(nn.Module):
             x = block(x, 1 + style[2 * i], style[2 * i + 1])
         edits = self.write(nn.functional.leaky_relu(x, 0.2))  # (B, 8, T / 2)
         edits = edits.unflatten(1, (4, 2)).transpose(2, 3).flatten(2)  # (B, 4, T)
-        return self.draft_weight * draft + edits
+        return LOGIT_SCALE * (self.draft_weight * draft + edits)
 
 
 class Critic(nn.Module):
@@ -214,9 +221,9 @@ class GanTraining:
         return distance.item()
 
     def _generator_step(self, rng: np.random.Generator) -> float:
-        _, label, inside = self._real(rng)
+        real, label, inside = self._real(rng)
         fake = self._fake(label, inside, rng)
-        mismatch = (kmer_frequencies(fake).mean(0) - self.critic.kmer_mean).square().mean()
+        mismatch = (composition_moments(fake) - composition_moments(real)).square().mean()
         loss = -self.critic(fake, label).mean() + MATCHING * mismatch
         self._descend("generator", loss)
         self.average.update_parameters(self.generator)

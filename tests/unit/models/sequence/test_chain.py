@@ -1,0 +1,134 @@
+"""The interpolated chain against a dictionary implementation, and its generator."""
+
+from collections import Counter
+from itertools import product
+
+import numpy as np
+import pytest
+
+from genoloom.config import SequenceMarkovOptions
+from genoloom.models.sequence.base import SequenceRequest, TrainingSequences
+from genoloom.models.sequence.chain import (
+    base_log_probabilities,
+    choose_escapes,
+    context_counts,
+    draw,
+    histories,
+    probabilities,
+    sample_chain,
+)
+from genoloom.models.sequence.markov import MarkovGenerator
+from genoloom.sequences import encode, reverse_complement
+from genoloom.training.run import TrainingRun
+
+
+@pytest.fixture(scope="module")
+def bases() -> np.ndarray:
+    rng = np.random.default_rng(1)
+    rows = rng.choice(5, p=[0.3, 0.2, 0.2, 0.25, 0.05], size=(30, 40)).astype(np.uint8)
+    rows[:, 30:] = 4
+    return rows
+
+
+def dictionary_probability(counts: Counter, escapes: list[float], context: str, base: str) -> float:
+    """P_k(b | c) from counts of words, recursively."""
+    if context == "":
+        below = 0.25
+    else:
+        below = dictionary_probability(counts, escapes, context[1:], base)
+    seen = {b: counts[context, b] for b in "ACGT"}
+    mass = escapes[len(context)] * sum(n > 0 for n in seen.values())
+    total = sum(seen.values()) + mass
+    return below if total == 0 else (seen[base] + mass * below) / total
+
+
+def test_likelihood_equals_the_dictionary(bases):
+    order, escapes = 3, [0.5, 2.0, 4.0, 1.0]
+    texts = ["".join("ACGTN"[b] for b in row) for row in bases]
+    counts = Counter()
+    for text in texts:
+        for k in range(order + 1):
+            for i in range(k, len(text)):
+                if "N" not in text[i - k : i + 1]:
+                    counts[text[i - k : i], text[i]] += 1
+    tables = probabilities(context_counts(bases, order), escapes)
+    found = base_log_probabilities(tables, bases)
+    for row, text in enumerate(texts[:8]):
+        for i, base in enumerate(text):
+            context = text[max(0, i - order) : i].split("N")[-1]
+            expected = 0.0 if base == "N" else np.log(dictionary_probability(counts, escapes, context, base))
+            assert found[row, i] == pytest.approx(expected)
+
+
+def test_tables_sum_to_one_and_so_do_all_sequences_of_length_three(bases):
+    tables = probabilities(context_counts(bases, 4), [1.0, 2.0, 8.0, 0.5, 4.0])
+    for table in tables:
+        np.testing.assert_allclose(table.sum(axis=1), 1)
+    every = np.array(list(product(range(4), repeat=3)), dtype=np.uint8)
+    assert np.exp(base_log_probabilities(tables, every).sum(axis=1)).sum() == pytest.approx(1)
+
+
+def test_history_holds_the_bases_since_the_last_unknown_one():
+    code, usable = histories(encode(b"ACNGTA")[None], 2)
+    assert usable[0].tolist() == [0, 1, 2, 0, 1, 2]
+    assert code[0, 5] == 2 * 4 + 3  # G, T
+
+
+def test_escapes_are_the_best_of_the_grid_for_the_first_order(bases):
+    counts = context_counts(bases[:20], 1)
+    escapes, bits = choose_escapes(counts, bases[20:])
+    for weight in (0.5, 4.0, 64.0):
+        tables = probabilities(counts[:1], [weight])
+        scored = (bases[20:] != 4).sum()
+        assert -base_log_probabilities(tables, bases[20:]).sum() / np.log(2) / scored >= bits[0] - 1e-12
+    assert len(escapes) == len(bits) == 2
+
+
+def test_samples_follow_the_tables():
+    tables = probabilities(context_counts(np.tile(encode(b"AACAGATC"), (50, 4)), 1), [1.0, 1.0])
+    made = sample_chain(tables, np.random.default_rng(1).random((4000, 6)))
+    pairs = np.bincount(made[:, 4].astype(int) * 4 + made[:, 5], minlength=16).reshape(4, 4)
+    shares = pairs / pairs.sum(axis=1, keepdims=True)
+    at = pairs.sum(axis=1) > 500
+    np.testing.assert_allclose(shares[at], tables[1][at], atol=0.05)
+
+
+def test_draw_inverts_the_cumulated_probability():
+    p = np.array([[0.25, 0.0, 0.5, 0.25]] * 4)
+    assert draw(p, np.array([0.0, 0.2499, 0.25, 0.75])).tolist() == [0, 0, 2, 3]
+
+
+def training(bases, strands: bool = False) -> TrainingSequences:
+    n = len(bases)
+    watch = np.arange(n) % 5 == 0
+    length = (bases != 4).sum(axis=1)
+    return TrainingSequences(bases, length, np.zeros(n, dtype=int), [""], watch, np.arange(n), strands)
+
+
+def fitted(data, tmp_path) -> MarkovGenerator:
+    generator = MarkovGenerator(SequenceMarkovOptions(max_order=4))
+    generator.fit(data, TrainingRun(tmp_path, "d", 1))
+    return generator
+
+
+def test_generator_comes_back_from_its_state_and_samples_do_not_depend_on_their_company(bases, tmp_path):
+    one = fitted(training(np.where(bases == 4, 0, bases).astype(np.uint8)), tmp_path)
+    arrays, description = one.state()
+    other = MarkovGenerator.from_state(arrays, description)
+    request = SequenceRequest(np.array([10, 7, 10]), np.zeros(3, dtype=int), np.array([5, 6, 7], dtype=np.uint64))
+    made = one.sample(request)
+    assert (made[1, 7:] == 4).all()
+    assert made[[0, 2]].max() < 4
+    np.testing.assert_array_equal(other.sample(request), made)
+    alone = other.sample(SequenceRequest(request.length[2:], request.label[2:], request.seed[2:]))
+    np.testing.assert_array_equal(alone[0], made[2])
+
+
+def test_both_strands_are_equally_likely_where_that_is_so(tmp_path):
+    rng = np.random.default_rng(2)
+    bases = rng.choice(4, p=[0.5, 0.1, 0.2, 0.2], size=(60, 50)).astype(np.uint8)
+    both = fitted(training(bases, strands=True), tmp_path)
+    np.testing.assert_allclose(both.tables[0][0], both.tables[0][0][::-1])
+    flipped = reverse_complement(bases, np.full(60, 50))
+    forward, backward = (both.log_likelihood(x, np.full(60, 50), None).sum() for x in (bases, flipped))
+    assert forward == pytest.approx(backward, rel=0.01)
