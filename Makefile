@@ -1,4 +1,4 @@
-# make demo | test | lint | bench | clean. Everything happens in .venv; no root rights are needed.
+# make demo | test | lint | bench | bench-haplotypes | clean. Everything happens in .venv; no root rights are needed.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,10 +7,10 @@ CORES ?= $(shell nproc 2>/dev/null || echo 2)
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint bench bench-haplotypes clean
 
 help:  ## Say what there is
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 28
 
 # A virtual environment whose interpreter is gone, or whose package cannot be imported, is made anew.
 ifneq ($(wildcard $(STAMP)),)
@@ -48,8 +48,11 @@ lint: $(STAMP)  ## Check style, formatting and the workflow
 	$(BIN)/snakemake --lint
 	$(BIN)/python -m genoloom.config_files --check
 
-bench: $(STAMP)  ## Measure speed and quality on the shipped data
-	$(BIN)/python benchmarks/haplotypes.py
+bench: bench-haplotypes  ## Measure speed and quality on the shipped data
+
+# BENCH takes further options: make bench-haplotypes BENCH="--set dpyd-slice --seeds 1 2 3"; see --help
+bench-haplotypes: $(STAMP)  ## All haplotype generators in one table
+	$(BIN)/python benchmarks/haplotypes.py $(BENCH)
 
 clean:  ## Remove results and caches; the environment stays
 	rm -rf results logs .snakemake .pytest_cache .ruff_cache

@@ -1,0 +1,122 @@
+"""The data sets of the haplotype benchmark: which files, which region, which labels."""
+
+import csv
+import gzip
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from genoloom.config import PrepareOptions
+from genoloom.errors import InputError
+from genoloom.formats.pgen import PanelWriter
+from genoloom.panel import People, Sites
+from genoloom.stages.prepare import prepare
+
+ROOT = Path(__file__).resolve().parent.parent
+DEMO = ROOT / "resources" / "demo"
+
+
+@dataclass(frozen=True)
+class BenchmarkSet:
+    """One panel. Paths are relative to the data directory; the demo's are absolute.
+
+    Attributes
+    ----------
+    labels, person, population, sex : str
+        Table of people (TSV or sheet) and the names of its columns.
+    region : (start, end) or None
+        1-based, both ends included.
+    """
+
+    variants: str | Path
+    contig: str
+    labels: str | Path
+    population: str
+    map: str | Path | None
+    region: tuple[int, int] | None = None
+    person: str = "sample"
+    sex: str = "sex"
+
+
+_PANEL = "labels/integrated_call_samples_v3.20130502.ALL.panel"
+_DPYD = "human/1kgp_phase3_chr1_DPYD_2504.GRCh37.vcf.gz"
+SETS = {
+    "demo": BenchmarkSet(
+        DEMO / "eur300.chr20_1-2Mb.vcf.gz", "20", DEMO / "people.tsv", "population", DEMO / "chr20.b37.gmap.gz", person="person"
+    ),
+    "dpyd-slice": BenchmarkSet(
+        _DPYD, "1", _PANEL, "super_pop", "maps/b37/chr1.b37.gmap.gz", (97_844_000, 98_048_000), sex="gender"
+    ),
+    "dpyd-full": BenchmarkSet(_DPYD, "1", _PANEL, "super_pop", "maps/b37/chr1.b37.gmap.gz", sex="gender"),
+    "chr20": BenchmarkSet(
+        "human/1kgp_phase3_chr20_1-4Mb_EUR300.GRCh37.vcf.gz", "20", _PANEL, "pop", "maps/b37/chr20.b37.gmap.gz", sex="gender"
+    ),
+    "805": BenchmarkSet("human/1kgp_phase3_805SNP_5008haps.hapt.gz", "805", _PANEL, "super_pop", None, sex="gender"),
+    "par1": BenchmarkSet(
+        "human/1kgp_phase1_chrX_PAR1_1092.GRCh37.vcf.gz", "X", "labels/1kgp_phase1_1092_samples.tsv", "super_pop",
+        "maps/b37/chrX_par1.b37.gmap.gz",
+    ),
+}  # fmt: skip
+
+
+def make_panel(name: str, data: Path, out: Path) -> None:
+    """Write the panel of a set at the prefix `out`, unless it is there.
+
+    Multiallelic sites are left out, so that the sites are those of the project's earlier trials.
+    """
+    if Path(f"{out}.summary.json").exists():
+        return
+    chosen = SETS[name]
+    variants, labels = data / chosen.variants, data / chosen.labels
+    for path in (variants, labels):
+        if not path.exists():
+            raise InputError(path, "not found", remedy="name the directory of the data with --data or GENOLOOM_SHARED_DATA")
+    if name == "805":
+        _write_unplaced(variants, labels, chosen, out)
+        return
+    people = out.with_name("people.tsv")
+    people.parent.mkdir(parents=True, exist_ok=True)
+    if variants.is_relative_to(DEMO):
+        people = labels
+    else:
+        # the label tables name more people than the panels hold; the sheet must name exactly these
+        import cyvcf2
+
+        _write_people(labels, chosen, set(cyvcf2.VCF(str(variants)).samples), people)
+    prepare(
+        variants=variants, contig=chosen.contig, out=out, options=PrepareOptions(multiallelic="reject"), people=people,
+        genetic_map=data / chosen.map if chosen.map else None, region=chosen.region,
+    )  # fmt: skip
+
+
+def _labels(path: Path, chosen: BenchmarkSet) -> dict[str, tuple[str, str]]:
+    """{person: (population, sex)}."""
+    with open(path, newline="") as handle:
+        rows = csv.DictReader((line for line in handle if not line.startswith("#")), delimiter="\t")
+        return {row[chosen.person]: (row[chosen.population], row[chosen.sex]) for row in rows}
+
+
+def _write_people(labels: Path, chosen: BenchmarkSet, samples: set[str], out: Path) -> None:
+    lines = ["person\tpopulation\tsex"]
+    lines += [f"{name}\t{population}\t{sex}" for name, (population, sex) in _labels(labels, chosen).items() if name in samples]
+    out.write_text("\n".join(lines) + "\n")
+
+
+def _write_unplaced(variants: Path, labels: Path, chosen: BenchmarkSet, out: Path) -> None:
+    """The 805 SNPs have neither positions nor alleles: they stand 1 Mb (1 cM) apart on a contig of their own, as A>C."""
+    with gzip.open(variants, "rt") as handle:
+        rows = [line.split() for line in handle]
+    alleles = np.array([row[2:] for row in rows], dtype=np.int8).T  # (n_variants, n_haplotypes)
+    names = [row[1].removesuffix("_A") for row in rows[0::2]]
+    known = _labels(labels, chosen)
+    people = People(names, [known[name][0] for name in names], [known[name][1] for name in names])
+    n = len(alleles)
+    minor = np.minimum(alleles.sum(axis=1), alleles.shape[1] - alleles.sum(axis=1))
+    text = [np.array([value] * n, dtype=object) for value in ("A", "C", ".")]
+    sites = Sites(chosen.contig, np.arange(1, n + 1) * 1_000_000, *text, np.arange(1, n + 1, dtype=float), None)
+    kept = np.flatnonzero(minor >= PrepareOptions().min_mac)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with PanelWriter(out, people, chosen.contig) as writer:
+        writer.append(sites.take(kept), alleles[kept])
+    Path(f"{out}.summary.json").write_text(f'{{"contig": "{chosen.contig}", "records": {n}, "kept": {len(kept)}}}\n')

@@ -1,0 +1,236 @@
+"""All haplotype generators side by side: fidelity, privacy, likelihood and speed, in one table.
+
+    python benchmarks/haplotypes.py --set dpyd-slice --seeds 1 2 3
+    python benchmarks/haplotypes.py --set demo --generators transformer matched_mosaic --minutes 5 --set-option mosaic.segment_cm=0.03
+
+Every figure comes from the package's own stages: `prepare`, `split` (people in halves, seeded), `train`, `cohort`,
+`generate`, `validate`, `audit`; bits per site are the model's own likelihood of the held-out people. The row `floor` is what
+held-out real people score; the row `real` is the training people taken as if they were synthetic. Rows are written as they
+come, so a stopped run leaves what it has; `--append` goes on.
+"""
+
+import argparse
+import logging
+import math
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from haplotype_sets import ROOT, SETS, make_panel
+
+from genoloom.config import AuditOptions, CohortOptions, GenerateOptions, Section, SplitOptions, TrainSections, ValidateOptions
+from genoloom.errors import GenoLoomError
+from genoloom.formats.models import read_description
+from genoloom.formats.pgen import open_panel
+from genoloom.formats.splits import read_roles
+from genoloom.formats.tables import read_table, write_table
+from genoloom.logs import configure_logging
+from genoloom.models.haplotype import GENERATORS
+from genoloom.models.haplotype.base import SampleRequest
+from genoloom.panel import Panel
+from genoloom.report.summary import as_text
+from genoloom.seeds import row_seeds
+from genoloom.stages.audit import audit
+from genoloom.stages.cohort import make_cohort
+from genoloom.stages.generate import generate, load_generator
+from genoloom.stages.split import split
+from genoloom.stages.train import train
+from genoloom.stages.validate import validate
+from genoloom.training.run import read_history
+from genoloom.validation.cohorts import match_sites
+
+log = logging.getLogger("benchmark")
+
+# name in the table: metric of the fidelity table
+METRICS = {
+    "ld_r2": "ld_r2_correlation",
+    "ld_decay": "ld_decay_error",
+    "three_point": "three_point_correlation",
+    "lost": "sites_lost",
+    "distinct": "distinct_haplotypes",
+    "pca": "pca_distance",
+    "aats_truth": "aats_truth",
+    "aats_synth": "aats_synthetic",
+    "classifier": "classifier_auc",
+}
+COLUMNS = [
+    "set", "seed", "generator", "sites", "people", "bits", *METRICS, "worst_attack", "attack", "train_s", "sample_M_s", "options",
+]  # fmt: skip
+SAMPLED = 1000  # haplotypes in the measurement of speed
+CALIBRATION_STEPS = 20
+
+
+def main() -> int:
+    arguments = _parse()
+    configure_logging()
+    if not arguments.verbose:
+        logging.getLogger("genoloom").setLevel(logging.WARNING)
+    done = read_table(arguments.out) if arguments.append and arguments.out.exists() else []
+    for name in arguments.set:
+        for seed in arguments.seeds:
+            try:
+                _run_set(name, seed, arguments, done)
+            except GenoLoomError as error:
+                log.error("%s", error)
+                return error.exit_code
+    print(as_text([{c: _short(row.get(c)) for c in COLUMNS} for row in done], COLUMNS))
+    return 0
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    default_data = os.environ.get("GENOLOOM_SHARED_DATA", ROOT.parent / "shared" / "data")
+    parser.add_argument("--set", nargs="+", choices=SETS, default=["demo"], help="data sets (default: the shipped one)")
+    parser.add_argument("--generators", nargs="+", choices=GENERATORS, default=list(GENERATORS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1], help="each seed splits, trains and samples anew")
+    parser.add_argument("--minutes", type=float, help="training time: schedules with steps are cut to fit")
+    parser.add_argument(
+        "--people", type=int, help="synthetic people; fewer make the comparison faster (default: as many as trained)"
+    )
+    parser.add_argument("--resplits", type=int, default=3, help="halvings of the real people behind the floor")
+    parser.add_argument(
+        "--set-option", action="append", default=[], metavar="GENERATOR.KEY=VALUE", help="as in the configuration"
+    )
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--data", type=Path, default=Path(default_data), help="the development data (GENOLOOM_SHARED_DATA)")
+    parser.add_argument("--work", type=Path, default=ROOT / "results" / "benchmark", help="panels, models, synthetic files")
+    parser.add_argument("--out", type=Path, default=ROOT / "results" / "benchmark" / "haplotypes.tsv")
+    parser.add_argument("--append", action="store_true", help="keep the rows of an earlier run")
+    parser.add_argument("-v", "--verbose", action="store_true")
+    return parser.parse_args()
+
+
+def _run_set(name: str, seed: int, arguments: argparse.Namespace, done: list[dict]) -> None:
+    """Every generator on one data set and one split; rows go to `done` and to the table."""
+    place = arguments.work / name
+    panel = place / SETS[name].contig
+    make_panel(name, arguments.data, panel)
+    table = place / f"seed{seed}" / "split.tsv"
+    split(panels=[panel], out=table, summary=table.with_name("summary.json"), options=SplitOptions(), seed=seed)
+    have = {(row["set"], row["seed"], row["generator"], row["options"]) for row in done}
+    for generator in arguments.generators:
+        options, text = _options(generator, arguments.set_option)
+        if (name, str(seed), generator, text) in have:
+            continue
+        log.info("%s, seed %d: %s", name, seed, generator)
+        rows = _run_generator(generator, options, panel, table, seed, arguments)
+        for row in rows:
+            row |= {"set": name, "seed": str(seed), "options": text if row["generator"] == generator else ""}
+            if row["generator"] == generator or (name, str(seed), row["generator"], "") not in have:
+                done.append({c: _short(row.get(c)) for c in COLUMNS})
+                have.add((name, str(seed), row["generator"], row["options"]))
+        write_table(arguments.out, COLUMNS, done)
+
+
+def _options(generator: str, given: list[str]) -> tuple[Section, str]:
+    """The options of a generator, checked by the configuration model, and what was given as text."""
+    values = {}
+    for item in given:
+        key, _, value = item.partition("=")
+        owner, _, field = key.partition(".")
+        if owner == generator:
+            values[field] = None if value.lower() in ("none", "null") else value
+    section = type(getattr(TrainSections(), generator))
+    return section(**values), ",".join(f"{k}={v}" for k, v in sorted(values.items()))
+
+
+def _run_generator(
+    generator: str, options: Section, panel: Path, table: Path, seed: int, arguments: argparse.Namespace
+) -> list[dict]:
+    """Train, generate, validate and audit; the rows of this generator, of the floor and of the training people."""
+    place = table.parent / generator
+    shutil.rmtree(place, ignore_errors=True)
+    model, cohort, out = place / "model.safetensors", place / "cohort.tsv", place / f"{panel.name}.bcf"
+    common = TrainSections().common
+    files = {"panel": panel, "split": table, "common": common, "seed": seed, "threads": arguments.threads}
+    if arguments.minutes and "steps" in type(options).model_fields:
+        options = _fit_schedule(generator, options, arguments.minutes, place, files)
+    started = time.monotonic()
+    train(generator=generator, model=model, history=place / "history.tsv", state=place / "state", options=options, **files)
+    seconds = time.monotonic() - started
+    make_cohort(model=model, split=table, out=cohort, options=CohortOptions(size=arguments.people), seed=seed)
+    generate(model=model, cohort=cohort, out=out, options=GenerateOptions(format="bcf"), seed=seed, threads=arguments.threads)
+    fidelity, privacy = place / "fidelity.tsv", place / "privacy.tsv"
+    compared = {
+        "name": generator, "synthetic": [place / panel.name], "panels": [panel], "split": table, "controls": [], "seed": seed,
+    }  # fmt: skip
+    validate(**compared, out=fidelity, figures=place / "figures.json", options=ValidateOptions(resplits=arguments.resplits))
+    audit(**compared, out=place / "private" / "audit.tsv", public=privacy, options=AuditOptions(bootstrap=100))
+
+    rows = read_table(fidelity)
+    own = {"generator": generator, "bits": _bits(model, panel, table), "train_s": seconds, "sample_M_s": _speed(model)}
+    own |= _figures(rows, generator, "value") | _worst(read_table(privacy))
+    own["sites"], own["people"] = read_description(model, "haplotypes")["n_variants"], _compared(rows)
+    floor = {"generator": "floor (held out)"} | _figures(rows, generator, "floor")
+    real = {"generator": "real (training)"} | _figures(rows, "real", "value")
+    return [floor, real, own]
+
+
+def _fit_schedule(generator: str, options: Section, minutes: float, place: Path, files: dict) -> Section:
+    """The options with as many steps as fit into the time, by the rate of a short run."""
+    seconds = []
+    for steps in (1, 1 + CALIBRATION_STEPS):
+        short = options.model_copy(update={"steps": steps, "evaluate_every": 10**6, "patience": None})
+        trial = place / f"calibration{steps}"
+        history = trial / "history.tsv"
+        train(generator=generator, model=trial / "m.safetensors", history=history, state=trial / "state", options=short, **files)
+        seconds.append(read_history(history)[-1]["seconds"])
+        shutil.rmtree(trial)
+    rate = max((seconds[1] - seconds[0]) / CALIBRATION_STEPS, 1e-6)
+    steps = max(1, round(0.9 * 60 * minutes / rate))  # a tenth for evaluations
+    log.info("%s: %.3f s a step, so %d steps in %g minutes", generator, rate, steps, minutes)
+    return options.model_copy(update={"steps": steps})
+
+
+def _bits(model: Path, panel: Path, table: Path) -> float:
+    """Bits a site of the held-out people under the model; nan for generators without likelihood."""
+    generator, sites, _ = load_generator(model)
+    if not generator.has_likelihood:
+        return math.nan
+    whole = open_panel(panel)
+    held = whole.take_people(np.array([role == "holdout" for role in read_roles(table, whole.people)]))
+    _, real = match_sites(Panel(sites, held.people, held.haplotypes), held)
+    population = np.repeat([generator.population_names.index(p) for p in real.people.population], 2)
+    total = generator.log_likelihood(real.haplotypes, population).sum()
+    return float(-total / math.log(2) / (len(sites) * len(population)))
+
+
+def _speed(model: Path) -> float:
+    """Millions of haplotype-variants sampled a second, without writing them."""
+    generator, _, _ = load_generator(model)
+    names = [str(i) for i in range(SAMPLED)]
+    population = np.arange(SAMPLED) % len(generator.population_names)
+    request = SampleRequest(population, row_seeds(1, names))
+    started = time.monotonic()
+    alleles = sum(block.size for block in generator.sample(request))
+    return alleles / (time.monotonic() - started) / 1e6
+
+
+def _figures(rows: list[dict], row: str, column: str) -> dict:
+    own = {r["metric"]: r for r in rows if r["row"] == row and r["population"] == r["bin"] == "all"}
+    return {short: float(own[metric][column] or "nan") for short, metric in METRICS.items() if metric in own}
+
+
+def _worst(rows: list[dict]) -> dict:
+    overall = [r for r in rows if r["population"] == "all" and r["measure"] == "auc"]
+    worst = next(r for r in overall if r["attack"] == "worst")
+    name = next((r["attack"] for r in overall if r["attack"] != "worst" and r["value"] == worst["value"]), "")
+    return {"worst_attack": float(worst["value"]), "attack": name}
+
+
+def _compared(rows: list[dict]) -> int:
+    return int(next(r["n"] for r in rows if r["metric"] == "ld_r2_correlation"))
+
+
+def _short(value) -> str:
+    """A cell: three decimals are what the spread between seeds allows; bits get four significant digits."""
+    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,40 @@
+"""The benchmark runs on the shipped data, and its bits per site are those of the allele frequencies."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from genoloom.formats.pgen import open_panel
+from genoloom.formats.splits import read_roles
+from genoloom.formats.tables import read_table
+
+
+def test_a_row_for_the_generator_the_floor_and_the_training_people(repository, tmp_path):
+    command = [sys.executable, repository / "benchmarks" / "haplotypes.py", "--generators", "independent", "--people", "60"]
+    more = ["--resplits", "2", "--work", tmp_path, "--out", tmp_path / "t.tsv", "--set-option", "independent.shrinkage=3"]
+    done = subprocess.run([*map(str, command + more)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = {row["generator"]: row for row in read_table(tmp_path / "t.tsv")}
+    assert list(rows) == ["floor (held out)", "real (training)", "independent"]
+    assert rows["independent"]["options"] == "shrinkage=3"
+    assert float(rows["independent"]["classifier"]) > 0.9 > 0.6 > float(rows["real (training)"]["classifier"])
+    assert abs(float(rows["independent"]["worst_attack"]) - 0.5) < 0.1
+    assert "independent" in done.stdout
+
+    panel = open_panel(tmp_path / "demo" / "20")
+    roles = np.repeat(read_roles(tmp_path / "demo" / "seed1" / "split.tsv", panel.people), 2)
+    population = np.repeat(panel.people.population, 2)
+    alleles = panel.haplotypes.read(0, len(panel.sites))
+    ones = alleles[:, roles == "train"].sum(axis=1)
+    alleles = alleles[np.minimum(ones, (roles == "train").sum() - ones) >= 2]
+    training, held = alleles[:, roles == "train"], alleles[:, roles == "holdout"]
+    pooled = (training.sum(axis=1, keepdims=True) + 0.5) / (training.shape[1] + 1)
+    bits = 0.0
+    for p in set(population):
+        own, new = training[:, population[roles == "train"] == p], held[:, population[roles == "holdout"] == p]
+        chance = (own.sum(axis=1, keepdims=True) + 3 * pooled) / (own.shape[1] + 3)
+        bits -= np.log2(np.where(new == 1, chance, 1 - chance)).sum()
+    assert float(rows["independent"]["bits"]) == pytest.approx(bits / held.size, abs=1e-4)
+    assert float(rows["independent"]["sites"]) == len(alleles)
