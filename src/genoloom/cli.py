@@ -156,6 +156,22 @@ def generate(model, cohort, out, seed, threads, sections):
 
 
 @genoloom.command()
+@model_option
+@_file("--variants", "Phased VCF(.gz), BCF or PLINK 2 .pgen with the model's contig.")
+@_file("--out", "Table to write: one row a haplotype. It names people.")
+@_file("--people", "Sheet of people, for their populations.", required=False)
+@_file("--blocks", "Also write a table with one row a haplotype and block.", required=False)
+@_file("--switches", "Also write the log-odds of switch errors, one row a person and place between blocks.", required=False)
+@threads_option
+@logged
+def score(model, variants, out, people, blocks, switches, threads):
+    """Log-likelihood of phased people under a model: novelty, contamination, switch errors."""
+    from genoloom.stages.score import score as stage
+
+    stage(model=model, variants=variants, out=out, people=people, blocks=blocks, switches=switches, threads=threads)
+
+
+@genoloom.command()
 @_file("--variants", "Phased VCF(.gz) or BCF of one contig.")
 @_file("--reference", "FASTA that the VCF was called against.")
 @_file("--out", "Personal FASTA to write (.fa.gz, with .fai and .gzi).")

@@ -58,6 +58,8 @@ class HaplotypeGenerator(ABC):
 
     name: ClassVar[str]
     has_likelihood: ClassVar[bool] = False
+    scores_blocks: ClassVar[bool] = False  # whether there is `block_log_likelihood` and `switch_log_odds`
+    scores_unlabelled: ClassVar[bool] = False  # whether a population may be -1, unknown, where likelihoods are asked for
 
     population_names: list[str]
     n_variants: int
@@ -81,6 +83,19 @@ class HaplotypeGenerator(ABC):
     def log_likelihood(self, haplotypes: HaplotypeSource, population: np.ndarray) -> np.ndarray:
         """Natural-log likelihood of each haplotype, float64, shape (n_haplotypes,)."""
         raise TypeError(f"generator '{self.name}' has no likelihood")
+
+    def block_log_likelihood(self, haplotypes: HaplotypeSource, population: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yield the variants of each block and the natural-log probability of each haplotype there given what precedes it.
+
+        Float64, shape (n_haplotypes,); the blocks of a contig sum to `log_likelihood`.
+        """
+        raise TypeError(f"generator '{self.name}' has no likelihood of blocks")
+
+    def switch_log_odds(self, haplotypes: HaplotypeSource, population: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield, for each place between two blocks, its first variant and what exchanging there the tails of a person's two
+        haplotypes gains in natural-log likelihood nearby; float64, shape (n_people,). Positive: a switch error is likely.
+        """
+        raise TypeError(f"generator '{self.name}' has no likelihood of blocks")
 
     @abstractmethod
     def state(self) -> tuple[dict[str, np.ndarray], dict]:

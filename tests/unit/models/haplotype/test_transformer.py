@@ -10,16 +10,14 @@ from genoloom.config import TransformerOptions
 from genoloom.errors import Interrupted
 from genoloom.models.haplotype.base import SampleRequest, TrainingHaplotypes
 from genoloom.models.haplotype.blocks import BlockCodebook, read_blocks
-from genoloom.models.haplotype.transformer import (
+from genoloom.models.haplotype.transformer import TransformerGenerator
+from genoloom.models.haplotype.transformer_network import HaplotypeTransformer, windows
+from genoloom.models.haplotype.transformer_sampling import SAMPLE_ROWS, WindowSampler
+from genoloom.models.haplotype.transformer_training import (
     LOOKS,
     MOST_STEPS,
-    SAMPLE_ROWS,
-    HaplotypeTransformer,
-    TransformerGenerator,
     TransformerTraining,
-    WindowSampler,
     automatic_steps,
-    windows,
 )
 from genoloom.panel import ArrayHaplotypes
 from genoloom.seeds import row_seeds

@@ -1,0 +1,200 @@
+"""The network of the haplotype transformer: probabilities of blocks given the blocks before them.
+
+Letters in shapes: B haplotypes, T blocks, L sites a block, C codes, S segments a block, W width.
+"""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import nn
+
+from genoloom.config import TransformerOptions
+from genoloom.models.haplotype.blocks import BlockCodebook
+from genoloom.models.layers import KeyValueCache, TransformerLayer, rotary_table
+
+SEGMENT = 2  # sites between possible crossovers inside a block
+CROSSOVER_LOGIT = -6.0  # where the log-odds of a crossover at a segment boundary begin
+SCORED_ROWS = 64  # rows scored together
+PRIOR_RATE = 5.0  # learning rate of flips, crossovers and code frequencies, in that of the weights
+
+
+class HaplotypeTransformer(nn.Module):
+    """The network: log-probabilities of blocks given the blocks before them."""
+
+    def __init__(self, codebook: BlockCodebook, n_populations: int, options: TransformerOptions):
+        super().__init__()
+        K, C, L = codebook.alleles.shape
+        W = options.width
+        self.unlabelled = n_populations
+        self.segments = -(-L // SEGMENT)
+        self.register_buffer("codes", torch.from_numpy(codebook.alleles).float(), persistent=False)  # (K, C, L)
+        self.register_buffer("absent", torch.from_numpy(codebook.count == 0), persistent=False)  # (K, C)
+        several = (codebook.count > 0).sum(axis=1, keepdims=True) > 1
+        self.register_buffer("singleton", torch.from_numpy((codebook.count == 1) & several), persistent=False)  # (K, C)
+        exists = torch.arange(K * L).view(K, L) < codebook.n_variants
+        self.register_buffer("exists", exists, persistent=False)  # (K, L)
+        self.register_buffer("rotary", rotary_table(options.context, W // options.heads), persistent=False)
+
+        self.site_in, self.site_out = _table(K, L, W), _table(K, L, W)
+        self.code_in, self.code_out = _table(K, C, W), _table(K, C, W)
+        self.place, self.population, self.begin = _table(K, W), _table(n_populations + 1, W), _table(W)
+        self.drop = nn.Dropout(options.dropout)
+        self.layers = nn.ModuleList(TransformerLayer(W, options.heads, options.dropout) for _ in range(options.layers))
+        self.norm = nn.LayerNorm(W)
+
+        frequency = torch.from_numpy(codebook.count + 0.5).log().float()
+        error = torch.from_numpy((codebook.error + 1e-3).clip(max=0.4))
+        crossover = torch.full((K, self.segments - 1), CROSSOVER_LOGIT)
+        self.code_bias, self.partner = _prior(frequency), _prior(frequency.clone())  # (K, C) each
+        self.error_logit, self.crossover = _prior(error.logit()), _prior(crossover)  # (K, L), (K, S - 1)
+
+    def match(self, alleles: torch.Tensor, start: int) -> torch.Tensor:
+        """Index of the code that equals each block, -1 where there is none; (B, T, L) to (B, T)."""
+        blocks = slice(start, start + alleles.shape[1])
+        one, called = (alleles == 1).float(), (alleles >= 0).float()
+        mismatches = torch.einsum("btl,tcl->btc", called - 2 * one, self.codes[blocks]) + one.sum(-1, keepdim=True)
+        least, code = mismatches.masked_fill(self.absent[blocks], math.inf).min(-1)
+        complete = ((alleles >= 0) | ~self.exists[blocks]).all(-1)
+        return torch.where((least == 0) & complete, code, -1)
+
+    def embed(self, alleles: torch.Tensor, code: torch.Tensor, start: int) -> torch.Tensor:
+        """What the network sees of blocks [start, start + T): alleles and, where known, codes; (B, T, W)."""
+        blocks = slice(start, start + alleles.shape[1])
+        signed = torch.where(alleles >= 0, 2.0 * alleles - 1, 0.0)
+        x = torch.einsum("btl,tlw->btw", signed, self.site_in[blocks])
+        places = torch.arange(alleles.shape[1], device=x.device)
+        known = self.code_in[blocks][places, code.clamp(min=0)]  # (B, T, W)
+        return x + known * (code >= 0)[..., None]
+
+    def read(
+        self, seen: torch.Tensor, population: torch.Tensor, start: int, offset: int = 0, cache: KeyValueCache | None = None
+    ) -> torch.Tensor:
+        """Hidden states that predict the T blocks from `start`, the `offset`-th of their window.
+
+        `seen` (B, T, W) embeds the block *before* each of them.
+        """
+        T = seen.shape[1]
+        x = self.drop(seen + self.place[start : start + T] + self.population[population][:, None])
+        rotary = self.rotary[:, offset : offset + T]
+        for i, layer in enumerate(self.layers):
+            x = layer(x, rotary, cache, i)
+        if cache is not None:
+            cache.length += T
+        return self.norm(x)
+
+    def code_logits(self, hidden: torch.Tensor, start: int) -> torch.Tensor:
+        """Unnormalised log pi of the codes, -inf for codes that a block does not have; (B, T, W) to (B, T, C)."""
+        blocks = slice(start, start + hidden.shape[1])
+        readout = self.code_out[blocks] + (2 * self.codes[blocks] - 1) @ self.site_out[blocks]  # (T, C, W)
+        logits = torch.einsum("btw,tcw->btc", hidden, readout) + self.code_bias[blocks]
+        return logits.masked_fill(self.absent[blocks], -math.inf)
+
+    def partner_logits(self, start: int, T: int) -> torch.Tensor:
+        """Unnormalised log q of the codes after a crossover inside the block, (T, C)."""
+        return self.partner[start : start + T].masked_fill(self.absent[start : start + T], -math.inf)
+
+    def emissions(self, alleles: torch.Tensor, start: int) -> torch.Tensor:
+        """Probability of the alleles of each segment given each code; (B, T, L) to (B, T, S, C)."""
+        B, T, L = alleles.shape
+        S, blocks = self.segments, slice(start, start + T)
+        one, called = (alleles == 1).float(), (alleles >= 0).float()
+        flip = self.flip_logit(blocks)  # log e - log (1 - e)
+        # a site adds log (1 - e), and log e - log (1 - e) more where row and code differ: one + (called - 2 one) * code
+        common = called * nn.functional.logsigmoid(-flip) + one * flip
+        differing = (called - 2 * one) * flip
+        fill = (0, S * SEGMENT - L)
+        common = nn.functional.pad(common, fill).view(B, T, S, SEGMENT).sum(-1)
+        differing = nn.functional.pad(differing, fill).view(B, T, S, SEGMENT)
+        codes = nn.functional.pad(self.codes[blocks], fill).view(T, -1, S, SEGMENT)
+        return (common[..., None] + torch.einsum("btsl,tcsl->btsc", differing, codes)).exp()
+
+    def flip_logit(self, blocks: slice) -> torch.Tensor:
+        """Log-odds of a flip at each site, (T, L); bounded, so that no segment's probability vanishes in float32."""
+        return self.error_logit[blocks].clamp(-12, 0)
+
+    def log_prob(
+        self,
+        alleles: torch.Tensor,
+        seen: torch.Tensor,
+        population: torch.Tensor,
+        start: int,
+        hidden_code: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Natural-log probability of each block of a window given the blocks before it; (B, T).
+
+        Parameters
+        ----------
+        alleles : int8, shape (B, T, L)
+            Blocks [start, start + T); -1 where missing.
+        seen : float, shape (B, T, W)
+            Embeddings of the same blocks; the last is not used.
+        population : int64, shape (B,)
+        start : int
+        hidden_code : bool, shape (B, T, C), optional
+            Codes to do without.
+        """
+        B, T, _ = alleles.shape
+        before = torch.cat([self.begin.expand(B, 1, -1), seen[:, :-1]], dim=1)
+        logits = self.code_logits(self.read(before, population, start), start)
+        partner = self.partner_logits(start, T).expand_as(logits)
+        if hidden_code is not None:
+            logits, partner = logits.masked_fill(hidden_code, -math.inf), partner.masked_fill(hidden_code, -math.inf)
+        emitted = self.emissions(alleles, start)  # (B, T, S, C)
+        crossover = self.crossover[start : start + T].sigmoid()  # (T, S - 1)
+        state, partner = logits.softmax(-1), partner.softmax(-1)  # (B, T, C)
+        total = 0.0
+        for s in range(self.segments):  # forward algorithm; the state is scaled to sum to one
+            if s > 0:
+                state = state.lerp(partner, crossover[:, s - 1, None])
+            state = state * emitted[:, :, s]
+            scale = state.sum(-1, keepdim=True)  # (B, T, 1)
+            total = total + scale.log().squeeze(-1)
+            state = state / scale
+        return total
+
+
+def _table(*shape: int) -> nn.Parameter:
+    return nn.Parameter(torch.randn(shape) * 0.02)
+
+
+def _prior(values: torch.Tensor) -> nn.Parameter:
+    """A parameter that starts at what was counted, must not decay towards zero and learns faster."""
+    parameter = nn.Parameter(values)
+    parameter.rate = PRIOR_RATE
+    return parameter
+
+
+def windows(n_blocks: int, context: int) -> Iterator[tuple[int, int, int]]:
+    """(start, first, stop) of the windows of a contig: blocks [first, stop) are predicted from start on."""
+    yield 0, 0, min(context, n_blocks)
+    half = context // 2
+    for first in range(context, n_blocks, half):
+        yield first - half, first, min(first + half, n_blocks)
+
+
+@torch.no_grad()
+def score_window(model, alleles: np.ndarray, population: np.ndarray, span: tuple[int, int, int], device="cpu") -> np.ndarray:
+    """Natural-log probability of each block [first, stop) of each row given the blocks from `start` on.
+
+    Parameters
+    ----------
+    alleles : ndarray, int8, shape (n, stop - start, L)
+    population : ndarray, int64, shape (n,)
+    span : (start, first, stop)
+        As `windows` gives it.
+
+    Returns
+    -------
+    ndarray, float64, shape (n, stop - first)
+    """
+    start, first, _ = span
+    model.eval()
+    scores = []
+    for at in range(0, len(alleles), SCORED_ROWS):
+        rows = torch.from_numpy(alleles[at : at + SCORED_ROWS]).to(device)
+        seen = model.embed(rows, model.match(rows, start), start)
+        log_prob = model.log_prob(rows, seen, torch.from_numpy(population[at : at + SCORED_ROWS]).to(device), start)
+        scores.append(log_prob[:, first - start :].double().cpu().numpy())
+    return np.concatenate(scores) if scores else np.empty((0, span[2] - first))

@@ -1,0 +1,84 @@
+"""Sampling from the haplotype transformer, window by window, with a cache of keys and values."""
+
+import math
+
+import numpy as np
+import torch
+
+from genoloom.config import TransformerOptions
+from genoloom.models.haplotype.base import SampleRequest
+from genoloom.models.haplotype.transformer_network import SEGMENT, HaplotypeTransformer
+from genoloom.models.layers import KeyValueCache
+from genoloom.seeds import row_uniforms
+
+SAMPLE_ROWS = 128  # haplotypes sampled together, always exactly so many
+BLOCK_DRAWS = 2**40  # first counter of the draws of blocks; the flips of the sites count from 0
+
+
+class WindowSampler:
+    """Samples windows, `SAMPLE_ROWS` haplotypes at a time.
+
+    Short chunks are filled up, so matrix products have one shape and a haplotype does not depend on its company.
+    """
+
+    def __init__(self, model: HaplotypeTransformer, options: TransformerOptions):
+        self.model, self.block = model, options.block
+        head = options.width // options.heads
+        self.cache = KeyValueCache(options.layers, SAMPLE_ROWS, options.heads, options.context, head)
+        with torch.no_grad():
+            self.error = model.flip_logit(slice(None)).double().sigmoid().numpy()  # (K, L)
+            self.crossover = model.crossover.double().sigmoid().numpy()  # (K, S - 1)
+            partner = model.partner.masked_fill(model.absent, -math.inf)
+            self.partner = partner.double().softmax(-1).cumsum(-1).numpy()  # (K, C)
+            self.codes, self.exists = model.codes.to(torch.int8).numpy(), model.exists.numpy()  # (K, C, L), (K, L)
+
+    @torch.no_grad()
+    def sample(self, past: np.ndarray, request: SampleRequest, span: tuple[int, int, int]) -> np.ndarray:
+        """Blocks [first, stop) of every haplotype, int8 (n, stop - first, L), after the blocks `past` [start, first)."""
+        n = len(past)
+        fresh = np.empty((n, span[2] - span[1], self.block), dtype=np.int8)
+        for at in range(0, n, SAMPLE_ROWS):
+            rows = np.minimum(np.arange(at, at + SAMPLE_ROWS), n - 1)
+            fresh[at : at + SAMPLE_ROWS] = self._chunk(past[rows], request.population[rows], request.seed[rows], span)[: n - at]
+        return fresh
+
+    def _chunk(self, past: np.ndarray, population: np.ndarray, seed: np.ndarray, span: tuple[int, int, int]) -> np.ndarray:
+        model, (start, first, stop) = self.model, span
+        population = torch.from_numpy(population)
+        self.cache.clear()
+        seen = model.begin.expand(SAMPLE_ROWS, 1, -1)
+        if first > start:
+            known = torch.from_numpy(past)
+            seen = torch.cat([seen, model.embed(known, model.match(known, start), start)], dim=1)
+            model.read(seen[:, :-1], population, start, 0, self.cache)
+            seen = seen[:, -1:]
+        flips = row_uniforms(seed, np.arange(first * self.block, stop * self.block)).reshape(SAMPLE_ROWS, -1, self.block)
+        n_draws = 2 * model.segments  # of a code and a crossover, for every segment
+        draws = row_uniforms(seed, BLOCK_DRAWS + np.arange(first * n_draws, stop * n_draws))
+        draws = draws.reshape(SAMPLE_ROWS, -1, model.segments, 2)
+        blocks = []
+        for k in range(first, stop):
+            hidden = model.read(seen, population, k, k - start, self.cache)
+            pi = model.code_logits(hidden, k)[:, 0].double().softmax(-1).cumsum(-1).numpy()  # (B, C)
+            block = self._draw(k, pi, draws[:, k - first], flips[:, k - first])
+            blocks.append(block)
+            token = torch.from_numpy(block[:, None])
+            seen = model.embed(token, model.match(token, k), k)
+        return np.stack(blocks, axis=1)
+
+    def _draw(self, k: int, pi: np.ndarray, draws: np.ndarray, flips: np.ndarray) -> np.ndarray:
+        """Alleles of block `k`, int8 (B, L), from cumulated pi (B, C) and uniforms (B, S, 2), (B, L)."""
+        codes = np.empty(draws.shape[:2], dtype=np.int64)  # (B, S)
+        codes[:, 0] = invert(pi, draws[:, 0, 0])
+        for s in range(1, codes.shape[1]):
+            codes[:, s] = codes[:, s - 1]
+            crossed = np.flatnonzero(draws[:, s, 1] < self.crossover[k, s - 1])
+            codes[crossed, s] = invert(self.partner[k], draws[crossed, s, 0])
+        sites = np.arange(self.block)
+        alleles = self.codes[k][codes[:, sites // SEGMENT], sites]
+        return np.where(self.exists[k], alleles ^ (flips < self.error[k]), np.int8(-1))
+
+
+def invert(cumulated: np.ndarray, uniform: np.ndarray) -> np.ndarray:
+    """Index whose share of `cumulated` (..., n) holds `uniform` (B,), int64 (B,); shares of zero are never taken."""
+    return (cumulated <= uniform[:, None] * cumulated[..., -1:]).sum(-1)
