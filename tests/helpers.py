@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pysam
+import pysam.bcftools
 
 from genoloom.panel import ArrayHaplotypes, Panel, People, Sites
 
@@ -69,3 +70,16 @@ def founder_mosaic(
         jump = rng.random(n_haplotypes) < switch
         source[v] = np.where(jump, rng.integers(0, founders, n_haplotypes), source[v - 1])
     return np.take_along_axis(pool, source, axis=1).astype(np.int8)
+
+
+def add_contig(folder: Path, demo: Path, name: str, region: str) -> None:
+    """Put the same people's genotypes of another region into the panel, as contig `name`."""
+    names, piece, renamed = (folder / "data" / file for file in ("rename.txt", "piece.vcf.gz", f"{name}.vcf.gz"))
+    names.write_text(f"20 {name}\n")
+    source = str(demo / "eur300.chr20_1-2Mb.vcf.gz")
+    chosen = ["-r", region, "-S", str(folder / "data/names.txt"), "--no-version", "-Oz"]
+    pysam.bcftools.view(*chosen, "-o", str(piece), source, catch_stdout=False)
+    pysam.bcftools.annotate("--rename-chrs", str(names), "-Oz", "-o", str(renamed), str(piece), catch_stdout=False)
+    pysam.tabix_index(str(renamed), preset="vcf", force=True)
+    with open(folder / "config/panels.tsv", "a") as sheet:
+        sheet.write("\t".join(["tiny", name, f"data/{name}.vcf.gz", "data/people.tsv", "", ""]) + "\n")

@@ -9,6 +9,8 @@ import time
 import pytest
 from helpers import run_genoloom
 
+from genoloom.formats.tables import read_table
+
 pytestmark = pytest.mark.xdist_group("workflow")
 
 
@@ -54,22 +56,28 @@ def test_state_of_other_options_is_refused(finished, tmp_path):
     assert "belongs to another run" in done.stderr
 
 
-def test_a_killed_workflow_goes_on(tiny_project):
-    """SIGKILL in the middle of training: no final model, and the next run ends well."""
+def test_a_stopped_and_then_killed_workflow_goes_on_from_its_state(tiny_project):
+    """SIGTERM saves the state; after it SIGKILL, which cannot be caught, costs only what came since."""
     config = tiny_project / "config/config.yaml"
-    config.write_text(config.read_text().replace("steps: 30", "steps: 4000"))
-    command = [sys.executable, "-m", "genoloom", "run", "-C", tiny_project, "--cores", "1"]
-    target = "results/models/tiny/transformer/20.safetensors"
-    with subprocess.Popen([*map(str, command), target], stderr=subprocess.DEVNULL, start_new_session=True) as process:
-        log = tiny_project / "logs/train_haplotypes/tiny.transformer.20.log"
-        for _ in range(1200):
-            if log.exists() and "step 10/4000" in log.read_text():
-                break
-            time.sleep(0.05)
-        os.killpg(process.pid, signal.SIGKILL)
-    assert not (tiny_project / target).exists()
-    config.write_text(config.read_text().replace("steps: 4000", "steps: 30"))
-    subprocess.run([*map(str, command), "--unlock"], check=True, capture_output=True)
-    done = subprocess.run([*map(str, command), target], capture_output=True, text=True, check=False)
+    config.write_text(config.read_text().replace("steps: 30", "steps: 600"))
+    target = tiny_project / "results/models/tiny/transformer/20.safetensors"
+    log = tiny_project / "logs/train_haplotypes/tiny.transformer.20.log"
+    command = ["run", "-C", str(tiny_project), "--cores", "1", "results/models/tiny/transformer/20.safetensors"]
+    for number, kill, words in ((signal.SIGTERM, os.kill, "step 20/600"), (signal.SIGKILL, os.killpg, "resumed at step")):
+        log.unlink(missing_ok=True)
+        whole = [sys.executable, "-m", "genoloom", *command]
+        with subprocess.Popen(whole, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True) as process:
+            for _ in range(2400):
+                if log.exists() and words in log.read_text():
+                    break
+                time.sleep(0.05)
+            kill(process.pid, number)
+        assert words in log.read_text()
+        assert not target.exists()
+    run_genoloom(*command, "--unlock")
+    done = run_genoloom(*command)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert (tiny_project / target).exists()
+    assert "resumed at step" in log.read_text()
+    steps = [int(row["step"]) for row in read_table(target.with_suffix(".history.tsv"))]
+    assert steps == sorted(set(steps))
+    assert steps[0] == 0

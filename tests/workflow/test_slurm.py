@@ -43,6 +43,12 @@ GresTypes=gpu
 PartitionName=cpu Nodes=ALL Default=YES MaxTime=10:00:00 State=UP
 """
 
+SLURM_OPTIONS = [
+    "--jobs", "4", "--slurm-no-account", "--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "3",
+    "--latency-wait", "5", "--default-resources", "slurm_partition=cpu", "mem_mb=1500", "runtime=10",
+    "--set-resources", *(f"{rule}:mem_mb=3000" for rule in ("train_haplotypes", "prepare_sequences", "generate_sequences")),
+]  # fmt: skip
+
 
 def run(*command, check=True, **options):
     return subprocess.run([*map(str, command)], check=check, capture_output=True, text=True, **options)
@@ -108,18 +114,38 @@ def test_the_workflow_runs_on_slurm(slurm, tiny_project, repository):
     """The learned generators are left to the other tests: each SLURM job costs seconds of polling."""
     config = tiny_project / "config/config.yaml"
     config.write_text(config.read_text() + "generators: [transformer]\nsequence_generators: []\n")
-    extra = [
-        "--slurm-no-account", "--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "3",
-        "--latency-wait", "5", "--default-resources", "slurm_partition=cpu", "mem_mb=1500", "runtime=10",
-        "--set-resources", *(f"{rule}:mem_mb=3000" for rule in ("train_haplotypes", "prepare_sequences", "generate_sequences")),
-    ]  # fmt: skip
     command = [
-        sys.executable, "-m", "genoloom", "run", "-C", tiny_project, "--profile", repository / "profiles/slurm", "--jobs", "4", *extra,
+        sys.executable, "-m", "genoloom", "run", "-C", tiny_project, "--profile", repository / "profiles/slurm", *SLURM_OPTIONS,
     ]  # fmt: skip
     done = run(*command, check=False, timeout=880)
     assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
     assert (tiny_project / "results/report/index.html").exists()
     assert "SLURM jobid" in done.stdout + done.stderr
+
+
+@pytest.mark.slurm
+@pytest.mark.timeout(600)
+def test_a_training_cancelled_by_slurm_goes_on_in_its_next_try(slurm, tiny_project, repository):
+    """As at a time limit or a preemption: SIGTERM, and SIGKILL a little later. The state is saved, the profile's retry resumes."""
+    config = tiny_project / "config/config.yaml"
+    config.write_text(config.read_text().replace("steps: 30", "steps: 600"))
+    target = "results/models/tiny/transformer/20.safetensors"
+    log = tiny_project / "logs/train_haplotypes/tiny.transformer.20.log"
+    command = [sys.executable, "-m", "genoloom", "run", "-C", tiny_project, "--profile", "slurm", target, *SLURM_OPTIONS]
+    with subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        for _ in range(2400):
+            if log.exists() and "step 20/600" in log.read_text():
+                break
+            time.sleep(0.05)
+        else:
+            process.kill()
+            pytest.fail("training did not start")
+        [job] = run("squeue", "-h", "-t", "R", "-o", "%i").stdout.split()
+        run("scancel", job)
+        output, _ = process.communicate(timeout=400)
+    assert process.returncode == 0, output[-6000:]
+    assert "resumed at step" in log.read_text()
+    assert (tiny_project / target).exists()
 
 
 def test_jobs_ask_slurm_for_what_their_rules_declare(tiny_project, repository, tmp_path):

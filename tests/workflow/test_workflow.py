@@ -10,10 +10,12 @@ import sys
 from pathlib import Path
 
 import cyvcf2
+import numpy as np
 import pytest
 import yaml
-from helpers import run_genoloom
+from helpers import add_contig, run_genoloom
 
+from genoloom.formats.pgen import open_panel
 from genoloom.formats.tables import read_table
 
 pytestmark = pytest.mark.xdist_group("workflow")
@@ -97,6 +99,26 @@ def test_the_same_people_and_sites_stand_in_all_files(finished):
     assert sum(1 for _ in vcf) == description["n_variants"]
     summary = json.loads((results / "panels/tiny/summary.json").read_text())
     assert description["n_variants"] + description["sites_too_rare_to_model"] == summary["sites"]
+
+
+def test_people_are_the_same_on_every_contig(tiny_project, demo_dir):
+    add_contig(tiny_project, demo_dir, "21", "20:1200001-1300000")
+    results = tiny_project / "results"
+    targets = ["results/validation/tiny/mosaic/fidelity.tsv", "results/validation/tiny/mosaic/privacy.tsv"]
+    done = run_genoloom("run", "-C", tiny_project, "--cores", 2, *targets)
+    assert done.returncode == 0, done.stderr[-3000:]
+    cohort = read_table(results / "synthetic/tiny/mosaic/cohort.tsv")
+    panels = [open_panel(results / "synthetic/tiny/mosaic" / contig) for contig in ("20", "21")]
+    for panel in panels:
+        assert panel.people.id == [row["person"] for row in cohort]
+        assert panel.people.population == [row["population"] for row in cohort]
+    n = min(len(panel.sites) for panel in panels)
+    first, second = (panel.haplotypes.read(0, n) for panel in panels)
+    assert (first != second).any()
+    wanted = {"row": "mosaic", "metric": "sites_lost", "bin": "all", "population": "all"}
+    [lost] = [row for row in read_table(tiny_project / targets[0]) if wanted.items() <= row.items()]
+    monomorphic = [np.isin(panel.haplotypes.read(0, len(panel.sites)).mean(axis=1), (0, 1)) for panel in panels]
+    assert float(lost["value"]) == pytest.approx(np.concatenate(monomorphic).mean(), abs=1e-6)
 
 
 def test_control_rows_stand_beside_each_learned_generator(finished):
@@ -188,13 +210,17 @@ rule only:
         (lambda c: (c.pop("panels"), c.pop("sequence_sets")), "neither 'panels' nor 'sequence_sets'"),
     ],
 )
-def test_configuration_mistakes_stop_the_run_at_once(tiny_project, edit, message):
+def test_configuration_mistakes_stop_the_run_at_once(tiny_project, repository, edit, message):
     settings = yaml.safe_load((tiny_project / "config/config.yaml").read_text())
     edit(settings)
     (tiny_project / "config/config.yaml").write_text(yaml.safe_dump(settings))
     done = run_genoloom("run", "-C", tiny_project, "--cores", 1)
-    assert done.returncode != 0
-    assert message in done.stdout + done.stderr
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    plain = snakemake("--snakefile", repository / "Snakefile", "--cores", 1, cwd=tiny_project)
+    assert plain.returncode != 0
+    assert message in plain.stdout + plain.stderr
     assert not Path(tiny_project / "results").exists()
 
 

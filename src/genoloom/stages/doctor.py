@@ -24,6 +24,7 @@ from genoloom.training.devices import choose_device
 log = logging.getLogger(__name__)
 
 PACKAGES = ("snakemake", "torch", "numpy", "cyvcf2", "pgenlib", "pysam", "scikit-allel", "biopython", "scikit-learn")
+EXTRAS = {"opacus": "dp", "statsmodels": "utility"}
 TOOLS = {
     "bcftools": "handling VCF and BCF by hand",
     "plink2": "reading the PGEN files by hand",
@@ -45,15 +46,24 @@ def doctor(*, directory: Path | None) -> None:
     """
     log.info("genoloom %s, Python %s, %s", __version__, platform.python_version(), platform.machine())
     for name in PACKAGES:
-        try:
-            log.info("  %-14s %s", name, version(name))
-        except PackageNotFoundError:
+        if found := _version(name):
+            log.info("  %-14s %s", name, found)
+        else:
             log.warning("  %-14s is missing: pip install %s", name, name)
+    for name, extra in EXTRAS.items():
+        log.info("  %-14s %s", name, _version(name) or f"not installed (optional: extra '{extra}')")
     _say_devices()
     for tool, purpose in TOOLS.items():
         log.info("  %-14s %s", tool, "found" if shutil.which(tool) else f"not found (optional: {purpose})")
     if directory is not None:
         _check(directory)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def _say_devices() -> None:

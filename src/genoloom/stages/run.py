@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 
+from genoloom.config_files import load_study
 from genoloom.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -49,10 +50,14 @@ def run(*, directory: Path, cores: int | None, profile: Path | None, options: li
     ------
     InputError
         No configuration, no such profile, or no workflow beside the package.
+    ConfigError
+        Lists every problem of the configuration and its sheets, before Snakemake starts.
     """
-    config = directory / "config" / "config.yaml"
-    if not config.exists() and "--configfile" not in options:
-        raise InputError(config, "not found", remedy=f"write one: genoloom init {directory} --vcf FILE")
+    if not {"--configfile", "--configfiles"} & set(options):
+        config = directory / "config" / "config.yaml"
+        if not config.exists():
+            raise InputError(config, "not found", remedy=f"write one: genoloom init {directory} --vcf FILE")
+        load_study(config, directory)
     root = workflow_root()
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(root / "Snakefile"), "--directory", str(directory)]
     # two profiles do not add up: the workflow's would overrule each key of another one, such as default-resources

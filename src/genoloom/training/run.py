@@ -80,25 +80,26 @@ class Trainable(Protocol):
 
 @contextmanager
 def _stop_flag() -> Iterator[threading.Event]:
-    """An event set by the first SIGTERM or SIGINT; a second one acts as usual. Only the main thread can listen."""
+    """An event set by SIGTERM and by the first SIGINT; a second SIGINT acts as usual. Only the main thread can listen.
+
+    Batch systems send SIGTERM more than once (SLURM to the step, and srun once more): each must find the state being saved.
+    """
     flag = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield flag
         return
 
-    def stop(*_) -> None:
+    def stop(number: int, _) -> None:
         flag.set()
-        restore()
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        if number == signal.SIGINT:
+            signal.signal(number, before[number])
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield flag
     finally:
-        restore()
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def train(

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import allel
 import numpy as np
@@ -38,6 +39,18 @@ def refuse(path, out, *expected, **options):
     for text in expected:
         assert text in str(error.value)
     assert not list(out.parent.glob("*")) if out.parent.exists() else True
+
+
+@contextmanager
+def mounted(place, options):
+    """A small file system in memory at `place`; skips, visibly, where this process may not mount one."""
+    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", place]
+    if not shutil.which("mount") or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("a file system cannot be mounted here; it needs root")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", place], check=True)
 
 
 @pytest.fixture
@@ -295,25 +308,32 @@ def test_output_directory_that_cannot_be_made(tmp_path):
     assert "Traceback" not in done.stderr
 
 
+def test_read_only_output_directory(tmp_path):
+    """A file system that is mounted read-only: root may write into any other directory."""
+    place = tmp_path / "frozen"
+    place.mkdir()
+    with mounted(place, "ro"):
+        path = write_vcf(tmp_path / "in.vcf.gz", GOOD, PEOPLE)
+        done = run_genoloom("prepare", "--variants", path, "--contig", "20", "--out", place / "20")
+    assert done.returncode == 2
+    assert "the output directory cannot be written" in done.stderr
+    assert "choose a writable directory" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_no_space_left(tmp_path):
-    if not shutil.which("mount") or subprocess.run(["id", "-u"], capture_output=True, check=True).stdout.strip() != b"0":
-        pytest.skip("a file system of 64 kB can only be mounted by root")
     small = tmp_path / "small"
     small.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", small], capture_output=True, check=False).returncode:
-        pytest.skip("a tmpfs cannot be mounted here")
-    try:
-        rng = np.random.default_rng(1)
-        samples = [f"S{i}" for i in range(200)]
-        calls = [" ".join(f"{a}|{b}" for a, b in rng.integers(0, 2, (200, 2))) for _ in range(3000)]
-        path = write_vcf(tmp_path / "in.vcf.gz", [f"{i + 1} A C {c}" for i, c in enumerate(calls)], samples)
+    rng = np.random.default_rng(1)
+    samples = [f"S{i}" for i in range(200)]
+    calls = [" ".join(f"{a}|{b}" for a, b in rng.integers(0, 2, (200, 2))) for _ in range(3000)]
+    path = write_vcf(tmp_path / "in.vcf.gz", [f"{i + 1} A C {c}" for i, c in enumerate(calls)], samples)
+    with mounted(small, "size=64k"):
         done = run_genoloom("prepare", "--variants", path, "--contig", "20", "--out", small / "20")
-        assert done.returncode == 2
-        assert "no space left" in done.stderr
-        assert "Traceback" not in done.stderr
         assert not list(small.iterdir())
-    finally:
-        subprocess.run(["umount", small], check=True)
+    assert done.returncode == 2
+    assert "no space left" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_interrupt_leaves_nothing(tmp_path, demo_dir, out):

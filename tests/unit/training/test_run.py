@@ -115,7 +115,8 @@ def test_signal_handlers_are_put_back(tmp_path):
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
 
 
-def test_sigterm_from_outside_saves_and_exits_75(tmp_path):
+@pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGTERM] * 3, [signal.SIGINT]])
+def test_signals_from_outside_save_and_exit_75(tmp_path, signals):
     program = tmp_path / "program.py"
     program.write_text(
         textwrap.dedent(
@@ -148,7 +149,8 @@ def test_sigterm_from_outside_saves_and_exits_75(tmp_path):
         deadline = time.monotonic() + 60
         while not (tmp_path / "started").exists() and time.monotonic() < deadline:
             time.sleep(0.05)
-        process.send_signal(signal.SIGTERM)
+        for number in signals:
+            process.send_signal(number)
         assert process.wait(timeout=30) == 75
     finally:
         process.kill()

@@ -32,10 +32,7 @@ def bases() -> np.ndarray:
 
 def dictionary_probability(counts: Counter, escapes: list[float], context: str, base: str) -> float:
     """P_k(b | c) from counts of words, recursively."""
-    if context == "":
-        below = 0.25
-    else:
-        below = dictionary_probability(counts, escapes, context[1:], base)
+    below = 0.25 if context == "" else dictionary_probability(counts, escapes, context[1:], base)
     seen = {b: counts[context, b] for b in "ACGT"}
     mass = escapes[len(context)] * sum(n > 0 for n in seen.values())
     total = sum(seen.values()) + mass
