@@ -83,3 +83,24 @@ def add_contig(folder: Path, demo: Path, name: str, region: str) -> None:
     pysam.tabix_index(str(renamed), preset="vcf", force=True)
     with open(folder / "config/panels.tsv", "a") as sheet:
         sheet.write("\t".join(["tiny", name, f"data/{name}.vcf.gz", "data/people.tsv", "", ""]) + "\n")
+
+
+def write_bed(prefix: Path, panel: Panel, alleles: np.ndarray) -> Path:
+    """A PLINK 1 file set as plink writes it: A1 is the rarer allele, code 0 where nobody has it; variant-major.
+
+    After https://www.cog-genomics.org/plink/1.9/formats#bed: two bits a person, 00 A1/A1, 01 missing, 10 A1/A2, 11 A2/A2.
+    """
+    lines, rows = [], [b"\x6c\x1b\x01"]
+    for site, calls in enumerate(alleles.reshape(len(alleles), -1, 2)):
+        called = calls[(calls >= 0).all(axis=1)]
+        a1 = int(called.mean() <= 0.5)
+        names = [str(panel.sites.ref[site]), str(panel.sites.alt[site])]
+        first = names[a1] if (called == a1).any() else "0"
+        lines.append(f"{panel.sites.contig}\tv{site}\t0\t{panel.sites.position[site]}\t{first}\t{names[1 - a1]}\n")
+        code = np.where((calls < 0).any(axis=1), 1, np.array([3, 2, 0])[(calls == a1).sum(axis=1)]).astype(np.uint8)
+        code = np.pad(code, (0, -len(code) % 4)).reshape(-1, 4)
+        rows.append((code << np.array([0, 2, 4, 6], dtype=np.uint8)).sum(axis=1).astype(np.uint8).tobytes())
+    prefix.with_suffix(".bed").write_bytes(b"".join(rows))
+    prefix.with_suffix(".bim").write_text("".join(lines))
+    prefix.with_suffix(".fam").write_text("".join(f"0 {name} 0 0 0 -9\n" for name in panel.people.id))
+    return prefix.with_suffix(".bed")

@@ -7,6 +7,7 @@ from genoloom.cli_options import (
     DIRECTORY,
     FILE,
     PREFIX,
+    comparands_options,
     logged,
     region_option,
     run_and_exit,
@@ -25,10 +26,12 @@ def _prefixes(flag: str, name: str, help: str):
 
 
 panels_option = _prefixes("--panel", "panels", "Panel prefix, such as results/panels/demo/20.")
-synthetic_option = _prefixes("--synthetic", "synthetic", "Prefix of the synthetic PGEN trio.")
 split_option = _file("--split", "Split table.")
 controls_option = click.option(
     "--control", "controls", type=FILE, multiple=True, help="Table of a baseline, shown beside. Repeat."
+)
+label_option = click.option(
+    "--name", default="synthetic", show_default=True, help="What to call the synthetic data in the tables."
 )
 name_option = click.option("--name", required=True, help="What to call the synthetic data in the tables.")
 figures_option = _file("--figures", "Data of the report's figures (JSON).")
@@ -186,61 +189,49 @@ def consensus(variants, reference, out, people, region):
 
 
 @genoloom.command()
-@name_option
-@synthetic_option
-@panels_option
-@split_option
+@label_option
+@comparands_options
 @controls_option
 @_file("--out", "Fidelity table to write.")
-@figures_option
+@_file("--figures", "Data of the report's figures to write (JSON).", required=False)
 @seed_option
 @section_options(config.ValidateOptions)
 @logged
-def validate(name, synthetic, panels, split, controls, out, figures, seed, sections):
-    """Compare synthetic haplotypes with held-out real people, beside the floor and the controls."""
+def validate(name, comparands, controls, out, figures, seed, sections):
+    """Compare synthetic haplotypes with held-out real people, beside the floor and the controls.
+
+    The real people come either as the workflow's files (--panel, --split), or as files of any tool (--train, --holdout).
+    """
+    from genoloom.stages.inputs import open_comparands
     from genoloom.stages.validate import validate as stage
 
     [options] = sections
-    stage(
-        name=name,
-        synthetic=list(synthetic),
-        panels=list(panels),
-        split=split,
-        controls=list(controls),
-        out=out,
-        figures=figures,
-        options=options,
-        seed=seed,
-    )
+    with open_comparands(**comparands) as opened:
+        stage(
+            name=name, comparands=opened, controls=list(controls), out=out, figures=figures, options=options, seed=seed
+        )  # fmt: skip
 
 
 @genoloom.command()
-@name_option
-@synthetic_option
-@panels_option
-@split_option
+@label_option
+@comparands_options
 @controls_option
 @_file("--out", "Private table to write; its directory is closed to others.")
-@_file("--public", "Table of verdicts and intervals that may be shown.")
+@_file("--public", "Table of verdicts and intervals that may be shown.", required=False)
 @seed_option
 @section_options(config.AuditOptions)
 @logged
-def audit(name, synthetic, panels, split, controls, out, public, seed, sections):
-    """Measure what synthetic haplotypes reveal about the people the model was trained on."""
+def audit(name, comparands, controls, out, public, seed, sections):
+    """Measure what synthetic haplotypes reveal about the people the model was trained on.
+
+    The real people come either as the workflow's files (--panel, --split), or as files of any tool (--train, --holdout).
+    """
     from genoloom.stages.audit import audit as stage
+    from genoloom.stages.inputs import open_comparands
 
     [options] = sections
-    stage(
-        name=name,
-        synthetic=list(synthetic),
-        panels=list(panels),
-        split=split,
-        controls=list(controls),
-        out=out,
-        public=public,
-        options=options,
-        seed=seed,
-    )
+    with open_comparands(**comparands) as opened:
+        stage(name=name, comparands=opened, controls=list(controls), out=out, public=public, options=options, seed=seed)
 
 
 @genoloom.group()

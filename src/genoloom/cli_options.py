@@ -21,6 +21,8 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 DIRECTORY = click.Path(path_type=Path, file_okay=False)
 PREFIX = click.Path(path_type=Path)
 
+ANY_TOOL = "VCF(.gz), BCF, .pgen or .bed of any tool. Repeat for each contig."
+
 log = logging.getLogger(__name__)
 
 
@@ -105,6 +107,40 @@ def _as_region(_context, _parameter, text: str | None) -> tuple[int, int] | None
 region_option = click.option("--region", callback=_as_region, help="START-END, 1-based, both ends included.")
 seed_option = click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed of this job.")
 threads_option = click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="CPU threads.")
+
+
+def real_options(command: Callable) -> Callable:
+    """The two forms in which real people are given, passed on as the keyword `real`, a dict."""
+    options = {
+        "panels": click.option("--panel", "panels", type=PREFIX, multiple=True, help="Panel prefix of the workflow. Repeat for each contig."),
+        "split": click.option("--split", type=FILE, help="Split table of the workflow."),
+        "train": click.option("--train", type=FILE, multiple=True, help=f"Training people: {ANY_TOOL}"),
+        "holdout": click.option("--holdout", type=FILE, multiple=True, help=f"Held-out people: {ANY_TOOL}"),
+        "people": click.option(
+            "--people", type=FILE, multiple=True, help="Sheet of the people in these files: person, population. Repeat."
+        ),
+        "genetic_map": click.option("--map", "genetic_map", type=FILE, help="Genetic map, for such files."),
+    }  # fmt: skip
+
+    @functools.wraps(command)
+    def wrapper(**values):
+        real = {name: list(v) if isinstance(v := values.pop(name), tuple) else v for name in options}
+        return command(real=real, **values)
+
+    for option in reversed(options.values()):
+        wrapper = option(wrapper)
+    return wrapper
+
+
+def comparands_options(command: Callable) -> Callable:
+    """`--synthetic` beside `real_options`, passed on as the keyword `comparands`, a dict."""
+
+    @functools.wraps(command)
+    def wrapper(synthetic, real, **values):
+        return command(comparands={"synthetic": list(synthetic), **real}, **values)
+
+    text = f"Prefix of the synthetic PGEN trio; or, beside --train, {ANY_TOOL}"
+    return click.option("--synthetic", type=PREFIX, multiple=True, required=True, help=text)(real_options(wrapper))
 
 
 def logged(command: Callable) -> Callable:

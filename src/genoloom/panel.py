@@ -90,6 +90,11 @@ class People:
         return People(*([values[i] for i in index] for values in (self.id, self.population, self.sex, self.family)))
 
 
+def join_people(*parts: People) -> People:
+    """The people of several groups in one list."""
+    return People(*([x for part in parts for x in getattr(part, name)] for name in ("id", "population", "sex", "family")))
+
+
 class HaplotypeSource(Protocol):
     """Whatever can hand out blocks of haplotypes: a panel on disk, an array, a view of either."""
 
@@ -123,7 +128,7 @@ class ArrayHaplotypes:
 class HaplotypeView:
     """Some variants and some haplotypes of another source, read through it block by block.
 
-    `variants` (sorted int64) and `haplotypes` (int64) index the parent; None takes all.
+    `variants` (int64, sorted but for sites at one position) and `haplotypes` (int64) index the parent; None takes all.
     """
 
     parent: HaplotypeSource
@@ -145,9 +150,71 @@ class HaplotypeView:
             wanted = self.variants[start:stop]
             if len(wanted) == 0:
                 return np.empty((0, self.n_haplotypes), dtype=np.int8)
-            first = int(wanted[0])
-            block = self.parent.read(first, int(wanted[-1]) + 1)[wanted - first]
+            first = int(wanted.min())
+            block = self.parent.read(first, int(wanted.max()) + 1)[wanted - first]
         return block if self.haplotypes is None else block[:, self.haplotypes]
+
+
+@dataclass(frozen=True)
+class SwappedHaplotypes:
+    """Another source with 0 and 1 exchanged at the variants where `swapped` (bool, shape (n_variants,)) says so."""
+
+    parent: HaplotypeSource
+    swapped: np.ndarray
+
+    @property
+    def n_variants(self) -> int:
+        return self.parent.n_variants
+
+    @property
+    def n_haplotypes(self) -> int:
+        return self.parent.n_haplotypes
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        block = self.parent.read(start, stop)
+        swap = self.swapped[start:stop, None] & (block >= 0)
+        return np.where(swap, 1 - block, block)
+
+
+@dataclass(frozen=True)
+class UnphasedHaplotypes:
+    """Another source with the two alleles of each call in ascending order, so that nothing depends on phase.
+
+    The first column of a person then carries the alternate allele where the genotype is 1/1, the second where it is
+    0/1 or 1/1; the Hamming distances of two people's first and second columns add up to their genotype distance.
+    """
+
+    parent: HaplotypeSource
+
+    @property
+    def n_variants(self) -> int:
+        return self.parent.n_variants
+
+    @property
+    def n_haplotypes(self) -> int:
+        return self.parent.n_haplotypes
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        block = self.parent.read(start, stop)
+        return np.sort(block.reshape(len(block), -1, 2), axis=2).reshape(block.shape)
+
+
+@dataclass(frozen=True)
+class JoinedHaplotypes:
+    """Sources with the same variants, side by side."""
+
+    parts: tuple[HaplotypeSource, ...]
+
+    @property
+    def n_variants(self) -> int:
+        return self.parts[0].n_variants
+
+    @property
+    def n_haplotypes(self) -> int:
+        return sum(part.n_haplotypes for part in self.parts)
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        return np.concatenate([part.read(start, stop) for part in self.parts], axis=1)
 
 
 def haplotype_columns(people: np.ndarray) -> np.ndarray:

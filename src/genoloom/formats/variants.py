@@ -9,6 +9,7 @@ import logging
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import cyvcf2
@@ -18,6 +19,7 @@ import pysam.bcftools
 
 from genoloom.errors import InputError
 from genoloom.formats.pgen import PgenHaplotypes, read_psam, read_pvar
+from genoloom.panel import Sites
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +97,7 @@ def list_contigs(path: str | Path) -> list[str]:
         raise InputError(path, "not found", remedy="check the path; it is relative to where the command runs")
     if path.suffix == ".pgen":
         stem = path.with_suffix("")
-        return [run.contig for run in read_pvar(next(p for p in _pvar_candidates(stem) if p.exists()))]
+        return [run.contig for run in read_pvar(next(p for p in pvar_candidates(stem) if p.exists()))]
     check_complete(path)
     if any(Path(f"{path}{suffix}").exists() for suffix in (".tbi", ".csi")):
         return [line.split("\t")[0] for line in pysam.bcftools.index("-s", str(path)).splitlines()]
@@ -105,7 +107,7 @@ def list_contigs(path: str | Path) -> list[str]:
         raise InputError(path, f"cannot be read as VCF or BCF ({str(error).strip()})") from None
 
 
-def _pvar_candidates(stem: Path) -> list[Path]:
+def pvar_candidates(stem: Path) -> list[Path]:
     return [Path(f"{stem}.pvar"), Path(f"{stem}.pvar.zst")]
 
 
@@ -130,7 +132,7 @@ def check_complete(path: Path) -> None:
             raise InputError(path, f"is truncated or damaged ({error})", remedy=remedy) from None
 
 
-def _check_samples(path: Path, samples: list[str]) -> None:
+def check_samples(path: Path, samples: list[str]) -> None:
     if not samples:
         raise InputError(path, "holds no samples", expected="genotypes of at least two people")
     if len(set(samples)) < len(samples):
@@ -147,9 +149,12 @@ def _no_contig(path: Path, contig: str, names: list[str]) -> InputError:
 
 
 class VcfFile(VariantFile):
-    """A VCF or BCF through htslib. With an index only the contig is read, else the whole file."""
+    """A VCF or BCF through htslib. With an index only the contig is read, else the whole file.
 
-    def __init__(self, path: Path, contig: str, region: tuple[int, int] | None):
+    Without a contig the file is only good for `contigs`.
+    """
+
+    def __init__(self, path: Path, contig: str | None = None, region: tuple[int, int] | None = None):
         self.path, self.contig, self.region = path, contig, region
         check_complete(path)
         try:
@@ -157,15 +162,15 @@ class VcfFile(VariantFile):
         except Exception as error:  # cyvcf2 raises bare Exceptions
             raise InputError(path, f"cannot be read as VCF or BCF ({self._why(error)})") from None
         self.samples = list(self._vcf.samples)
-        _check_samples(path, self.samples)
+        check_samples(path, self.samples)
         self.indexed = any(Path(f"{path}{suffix}").exists() for suffix in (".tbi", ".csi"))
         if region is not None and not self.indexed:
             tool = "bcftools index" if path.suffix == ".bcf" else "tabix -p vcf"
             raise InputError(path, "has no index, which a region needs", remedy=f"run: {tool} {path}")
-        names, lengths = self._contigs()
-        if names and contig not in names:
+        names, self.lengths = self._contigs()
+        if contig is not None and names and contig not in names:
             raise _no_contig(path, contig, names)
-        self.contig_length = lengths.get(contig)
+        self.contig_length = self.lengths.get(contig)
 
     def _why(self, error: Exception) -> str:
         """htslib prints the reason to stderr only; the usual one is a sample that stands twice."""
@@ -174,7 +179,7 @@ class VcfFile(VariantFile):
             with opener(self.path, "rt", errors="replace") as handle:
                 for line in handle:
                     if line.startswith("#CHROM"):
-                        _check_samples(self.path, line.rstrip("\n").split("\t")[9:])
+                        check_samples(self.path, line.rstrip("\n").split("\t")[9:])
                         break
         return str(error).strip() or "htslib refused it"
 
@@ -196,27 +201,47 @@ class VcfFile(VariantFile):
         return self._vcf(where)
 
     def records(self) -> Iterator[Record]:
-        last, n, stream = 0, 0, self._stream()
+        n = 0
+        for record in self._in_order(self.contig, self._guarded(self._stream())):
+            if self.region and not self.region[0] <= record.position <= self.region[1]:
+                continue  # a deletion that begins before the region overlaps it
+            n += 1
+            yield record
+        if n == 0:
+            raise _no_contig(self.path, self.contig, [])
+
+    def contigs(self) -> Iterator[tuple[str, Iterator[Record]]]:
+        """Every contig with its records, in one pass that needs no index; use up the records before the next contig."""
+        seen: set[str] = set()
+        for contig, variants in groupby(self._guarded(iter(self._vcf)), key=lambda variant: variant.CHROM):
+            if contig in seen:
+                raise InputError(self.path, f"contig {contig} stands in several places", remedy="bcftools sort")
+            seen.add(contig)
+            yield contig, self._in_order(contig, variants)
+
+    def _guarded(self, stream) -> Iterator:
+        """The records as htslib gives them; damage becomes an error that says how far it came."""
+        place = "the header"
         while True:
             try:
                 variant = next(stream, None)
             except Exception as error:  # cyvcf2 raises bare Exceptions
-                raise InputError(self.path, f"damaged after {self.contig}:{last} ({str(error).strip()})") from None
+                raise InputError(self.path, f"damaged after {place} ({str(error).strip()})") from None
             if variant is None:
-                break
-            if self.region and not self.region[0] <= variant.POS <= self.region[1]:
-                continue  # a deletion that begins before the region overlaps it
+                return
+            place = f"{variant.CHROM}:{variant.POS}"
+            yield variant
+
+    def _in_order(self, contig: str, variants: Iterator) -> Iterator[Record]:
+        last = 0
+        for variant in variants:
             if last > variant.POS:
                 raise InputError(
-                    self.path,
-                    f"{self.contig}:{variant.POS} stands behind {self.contig}:{last}",
-                    expected="sorted records",
+                    self.path, f"{contig}:{variant.POS} stands behind {contig}:{last}", expected="sorted records",
                     remedy="bcftools sort",
-                )
-            last, n = variant.POS, n + 1
+                )  # fmt: skip
+            last = variant.POS
             yield self._record(variant)
-        if n == 0:
-            raise _no_contig(self.path, self.contig, [])
 
     def _record(self, variant) -> Record:
         place = f"{variant.CHROM}:{variant.POS}"
@@ -247,18 +272,34 @@ def _wrong_ploidy(path: Path, place: str, found: str) -> InputError:
     )  # fmt: skip
 
 
+def check_biallelic(path: Path, sites: Sites) -> None:
+    """Raise an InputError unless the sites of one contig of a PLINK file are biallelic and sorted."""
+    many = [i for i, alt in enumerate(sites.alt) if "," in alt]
+    if many:
+        raise InputError(
+            path, f"{len(many)} multiallelic variants, the first {sites.contig}:{sites.position[many[0]]}",
+            expected="biallelic variants in a .pgen", remedy="split them (plink2 --make-pgen vcf-mode=...), or give the VCF or BCF",
+        )  # fmt: skip
+    falls = np.flatnonzero(np.diff(sites.position) < 0)
+    if len(falls):
+        raise InputError(
+            path, f"{sites.contig}:{sites.position[falls[0] + 1]} stands behind {sites.contig}:{sites.position[falls[0]]}",
+            expected="sorted variants", remedy="plink2 --sort-vars",
+        )  # fmt: skip
+
+
 class PgenFile(VariantFile):
     """A PLINK 2 file set: .pgen beside .pvar or .pvar.zst and .psam."""
 
     def __init__(self, path: Path, contig: str, region: tuple[int, int] | None):
         self.path, self.contig = path, contig
         stem = path.with_suffix("")
-        found = [p for p in _pvar_candidates(stem) if p.exists()]
+        found = [p for p in pvar_candidates(stem) if p.exists()]
         psam = Path(f"{stem}.psam")
         if not found or not psam.exists():
             raise InputError(path, "stands alone", expected=f"{stem.name}.pvar (or .pvar.zst) and {stem.name}.psam beside it")
         self.samples = read_psam(psam).id
-        _check_samples(path, self.samples)
+        check_samples(path, self.samples)
         runs = read_pvar(found[0])
         names = [run.contig for run in runs]
         if names.count(contig) != 1:
@@ -269,18 +310,7 @@ class PgenFile(VariantFile):
         self.first = sum(len(run) for run in runs[:at])
         self.sites, self.region = runs[at], region
         self.contig_length = self.sites.contig_length
-        many = [i for i, alt in enumerate(self.sites.alt) if "," in alt]
-        if many:
-            raise InputError(
-                found[0], f"{len(many)} multiallelic variants, the first {contig}:{self.sites.position[many[0]]}",
-                expected="biallelic variants in a .pgen", remedy="split them (plink2 --make-pgen vcf-mode=...), or give the VCF or BCF",
-            )  # fmt: skip
-        falls = np.flatnonzero(np.diff(self.sites.position) < 0)
-        if len(falls):
-            raise InputError(
-                found[0], f"{contig}:{self.sites.position[falls[0] + 1]} stands behind {contig}:{self.sites.position[falls[0]]}",
-                expected="sorted variants", remedy="plink2 --sort-vars",
-            )  # fmt: skip
+        check_biallelic(found[0], self.sites)
         self._haplotypes = PgenHaplotypes(path, len(self.samples), sum(len(run) for run in runs))
 
     def records(self) -> Iterator[Record]:

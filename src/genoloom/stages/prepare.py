@@ -4,8 +4,9 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from genoloom.formats.pgen import PanelWriter
 from genoloom.formats.reference import Reference
 from genoloom.formats.sheets import match_people
 from genoloom.formats.tables import write_table
-from genoloom.formats.variants import Record, VariantFile, open_variants
+from genoloom.formats.variants import Record, open_variants
 from genoloom.panel import People, Sites, haplotype_columns
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ class Site:
 
 @dataclass
 class Account:
-    """What became of the records."""
+    """What became of the records; `rows` (None: not kept) has one for each rejection."""
 
     contig: str
     records: int = 0
@@ -49,10 +50,12 @@ class Account:
     half_missing_calls: int = 0
     ambiguous_reference: int = 0
     rejected: Counter = field(default_factory=Counter)
-    rows: list[dict] = field(default_factory=list)
+    rows: list[dict] | None = field(default_factory=list)
 
     def reject(self, position: int, name: str, ref: str, alt: str, reason: str) -> None:
         self.rejected[reason] += 1
+        if self.rows is None:
+            return
         values = (self.contig, position, name, ref, alt, reason)
         self.rows.append(dict(zip(REJECTION_COLUMNS, values, strict=True)))
 
@@ -117,13 +120,11 @@ def prepare(
     contig_length = source.contig_length or (fasta.lengths[contig] if fasta else None)
 
     account = Account(contig)
-    sites = _accepted_sites(source, keep, options, fasta, account)
+    sites = accepted_sites(source.records(), source.path, keep, options, fasta, account)
     with PanelWriter(out, kept_people, contig, contig_length) as writer:
-        for block in _blocks(sites):
-            columns = [np.array([getattr(s, name) for s in block], dtype=object) for name in ("ref", "alt", "id")]
-            position = np.array([s.position for s in block], dtype=np.int64)
-            cm = interpolate(*map_points, position) if map_points else np.full(len(block), np.nan)
-            writer.append(Sites(contig, position, *columns, cm, contig_length), np.stack([s.alleles for s in block]))
+        for block, alleles in site_blocks(sites, contig, contig_length):
+            cm = interpolate(*map_points, block.position) if map_points else block.cm
+            writer.append(replace(block, cm=cm), alleles)
         account.check()
         if account.kept == 0:
             reasons = ", ".join(f"{n} {reason}" for reason, n in account.rejected.most_common())
@@ -137,26 +138,25 @@ def prepare(
     )
 
 
-def _blocks(sites: Iterator[Site]) -> Iterator[list[Site]]:
-    block: list[Site] = []
-    for site in sites:
-        block.append(site)
-        if len(block) == BLOCK:
-            yield block
-            block = []
-    if block:
-        yield block
+def site_blocks(sites: Iterable[Site], contig: str, contig_length: int | None = None) -> Iterator[tuple[Sites, np.ndarray]]:
+    """`BLOCK` sites at a time with their alleles, int8 (n_sites, 2 * n_people); without genetic positions."""
+    stream = iter(sites)
+    while block := list(islice(stream, BLOCK)):
+        columns = [np.array([getattr(s, name) for s in block], dtype=object) for name in ("ref", "alt", "id")]
+        position = np.array([s.position for s in block], dtype=np.int64)
+        nowhere = np.full(len(block), np.nan)
+        yield Sites(contig, position, *columns, nowhere, contig_length), np.stack([s.alleles for s in block])
 
 
-def _accepted_sites(
-    source: VariantFile, keep: np.ndarray, options: PrepareOptions, fasta: Reference | None, account: Account
+def accepted_sites(
+    records: Iterable[Record], path: Path, keep: np.ndarray, options: PrepareOptions, fasta: Reference | None, account: Account
 ) -> Iterator[Site]:
     """The sites that pass every check; the others go to the account."""
     columns = None if keep.all() else haplotype_columns(np.flatnonzero(keep))
     here: set[tuple[str, str]] = set()  # alleles seen at the present position
     last, unphased_calls, first_unphased = 0, 0, ""
     spoken = time.monotonic()
-    for record in source.records():
+    for record in records:
         account.records += 1
         if time.monotonic() - spoken > 10:
             spoken = time.monotonic()
@@ -169,10 +169,10 @@ def _accepted_sites(
             continue
         if unphased_calls:
             continue  # the run has failed; only the count goes on
-        yield from _sites_of(record, columns, here, options, fasta, account, source.path)
+        yield from _sites_of(record, columns, here, options, fasta, account, path)
     if unphased_calls:
         raise InputError(
-            source.path, f"{unphased_calls} heterozygous genotypes are not phased, the first at {first_unphased}",
+            path, f"{unphased_calls} heterozygous genotypes are not phased, the first at {first_unphased}",
             expected="phased genotypes (0|1)",
             remedy="phase the file (SHAPEIT, Beagle, Eagle), or give --allow-unphased drop-sites or drop-people",
         )  # fmt: skip

@@ -5,39 +5,16 @@ import logging
 from pathlib import Path
 
 from genoloom.config import ValidateOptions
-from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
-from genoloom.formats.pgen import open_panel
-from genoloom.formats.splits import read_roles
-from genoloom.formats.tables import read_table, write_table
+from genoloom.formats.tables import format_cell, read_table, write_table
 from genoloom.models.haplotype import BASELINES
-from genoloom.panel import Panel
-from genoloom.validation.cohorts import compare, match_sites
+from genoloom.stages.inputs import Comparands
+from genoloom.validation.cohorts import compare
 from genoloom.validation.fidelity import COLUMNS, Accumulator, Metrics, fidelity_rows, real_rows
 from genoloom.validation.figures import figure_data
+from genoloom.validation.unphased import genotype_metrics
 
 log = logging.getLogger(__name__)
-
-
-def open_pairs(synthetic: list[Path], panels: list[Path]) -> list[tuple[Panel, Panel]]:
-    """Synthetic and real panels, contig by contig, at the same sites.
-
-    Raises
-    ------
-    InputError
-        The contigs or sites do not match, or files of one side differ in their people.
-    """
-    real_of = {panel.sites.contig: panel for panel in map(open_panel, panels)}
-    pairs = []
-    for path in synthetic:
-        made = open_panel(path)
-        if made.sites.contig not in real_of:
-            raise InputError(path, f"no panel of contig {made.sites.contig}", expected=f"one of {', '.join(real_of)}")
-        pairs.append(match_sites(made, real_of[made.sites.contig]))
-    for path, (made, real) in zip(synthetic, pairs, strict=True):
-        if made.people.id != pairs[0][0].people.id or real.people.id != pairs[0][1].people.id:
-            raise InputError(path, "has other people than the first contig", expected="the same people on every contig")
-    return pairs
 
 
 def control_rows(paths: list[Path]) -> list[dict]:
@@ -49,12 +26,10 @@ def control_rows(paths: list[Path]) -> list[dict]:
 def validate(
     *,
     name: str,
-    synthetic: list[Path],
-    panels: list[Path],
-    split: Path,
+    comparands: Comparands,
     controls: list[Path],
     out: Path,
-    figures: Path,
+    figures: Path | None,
     options: ValidateOptions,
     seed: int,
 ) -> None:
@@ -62,26 +37,33 @@ def validate(
 
     Parameters
     ----------
-    synthetic, panels : list of Path
-        Prefixes of PGEN trios, matched by contig.
+    comparands : Comparands
+        Of `open_comparands`: the workflow's files, or those of any tool.
     controls : list of Path
         Fidelity tables of baselines.
+    figures : Path, optional
+        JSON to write.
     """
-    pairs = open_pairs(synthetic, panels)
-    made, real = pairs[0]
-    people = compare(made.people, real.people, read_roles(split, real.people), options.resplits, seed)
+    made, real = comparands.pairs[0]
+    people = compare(made.people, real.people, comparands.roles, options.resplits, seed)
     log.info("%s: comparing %d synthetic, held-out and training people each", name, people.n)
     sums = Accumulator(people, options.ld_window, options.haplotype_window)
-    for made, real in pairs:
+    for made, real in comparands.pairs:
         sums.add(made, real)
         log.info("%s: contig %s read, %d sites", name, real.sites.contig, len(real.sites))
     metrics = Metrics(sums, options.components, seed)
     table = metrics.all()
     kind = "control" if name in BASELINES else "generator"
-    rows = fidelity_rows(table, name, kind) + real_rows(table) + control_rows(controls)
-    with write_beside(figures) as [part]:
-        part.write_text(json.dumps(figure_data(metrics)) + "\n")
+    rows = fidelity_rows(table, name, kind) + real_rows(table)
+    if not comparands.phased:
+        rows = genotype_metrics(rows)
+    rows += control_rows(controls)
+    if figures is not None:
+        data = figure_data(metrics) | {"phased": comparands.phased, "site_account": comparands.sites}
+        with write_beside(figures) as [part]:
+            part.write_text(json.dumps(data) + "\n")
     write_table(out, COLUMNS, rows)
     for row in rows[: len(table)]:
         if row["population"] == row["bin"] == "all":
-            log.info("%s: %-24s %8.4g  floor %8.4g  %s", name, row["metric"], row["value"], row["floor"], row["verdict"])
+            value, floor = (format_cell(row.get(key)) or "-" for key in ("value", "floor"))
+            log.info("%s: %-24s %8s  floor %8s  %s", name, row["metric"], value, floor, row["verdict"])

@@ -1,0 +1,262 @@
+"""Files of other tools: the same result as the workflow's own files, and everything unmatched counted."""
+
+import logging
+
+import numpy as np
+import pysam
+import pysam.bcftools
+import pytest
+from helpers import founder_mosaic, make_panel, write_bed, write_vcf
+
+from genoloom.config import AuditOptions, ValidateOptions
+from genoloom.errors import InputError
+from genoloom.formats.pgen import PanelWriter
+from genoloom.formats.plink import open_plink
+from genoloom.formats.splits import write_split
+from genoloom.formats.tables import read_table
+from genoloom.panel import Panel, UnphasedHaplotypes
+from genoloom.stages.audit import audit
+from genoloom.stages.inputs import open_comparands
+from genoloom.stages.validate import validate
+
+N, SITES = 50, 240
+ROLES = ("train", "holdout", "synthetic")
+
+
+@pytest.fixture(scope="module")
+def panels() -> dict[str, Panel]:
+    """Fifty people each of two populations: training, held-out, synthetic."""
+    alleles = founder_mosaic(SITES, 6 * N, np.random.default_rng(3), founders=30)
+    return {
+        role: rename(make_panel(alleles[:, 2 * N * i : 2 * N * (i + 1)], ("AAA", "BBB")), role) for i, role in enumerate(ROLES)
+    }
+
+
+def rename(panel: Panel, role: str) -> Panel:
+    return Panel(panel.sites, panel.people.__class__([f"{role}{i}" for i in range(N)], *people_columns(panel)), panel.haplotypes)
+
+
+def people_columns(panel):
+    return panel.people.population, panel.people.sex, panel.people.family
+
+
+def rows_of(panel: Panel, change=lambda i, row: row, separator="|") -> list[str]:
+    alleles = panel.haplotypes.read(0, len(panel.sites))
+    rows = []
+    for i, position in enumerate(panel.sites.position.tolist()):
+        calls = [f"{a}{separator}{b}" for a, b in alleles[i].reshape(-1, 2)]
+        rows.append(change(i, " ".join([str(position), "A", "C", *calls])))
+    return [row for row in rows if row]
+
+
+@pytest.fixture
+def vcf(tmp_path, panels):
+    """Write some people to a VCF without an index."""
+
+    def write(role: str, name: str = "", **options) -> object:
+        return write_vcf(
+            tmp_path / f"{name or role}.vcf.gz", rows_of(panels[role], **options), panels[role].people.id, index=False
+        )
+
+    return write
+
+
+@pytest.fixture
+def sheet(tmp_path, panels):
+    path = tmp_path / "people.tsv"
+    lines = [f"{i}\t{p}" for panel in panels.values() for i, p in zip(panel.people.id, panel.people.population, strict=True)]
+    path.write_text("person\tpopulation\n" + "\n".join(lines) + "\n")
+    return path
+
+
+def opened(**files):
+    names = ("synthetic", "panels", "train", "holdout", "people")
+    arguments = {name: [files[name]] if name in files else [] for name in names}
+    return open_comparands(**arguments, split=files.get("split"), genetic_map=None)
+
+
+def tables(folder, **files) -> tuple[bytes, bytes, dict]:
+    """Fidelity and public privacy table, as bytes, and what became of the sites."""
+    folder.mkdir()
+    with opened(**files) as comparands:
+        validate(
+            name="made", comparands=comparands, controls=[], out=folder / "fidelity.tsv", figures=None,
+            options=ValidateOptions(resplits=3, ld_window=60), seed=5,
+        )  # fmt: skip
+        audit(
+            name="made", comparands=comparands, controls=[], out=folder / "private" / "audit.tsv", public=folder / "privacy.tsv",
+            options=AuditOptions(windows="40,80", bootstrap=100), seed=5,
+        )  # fmt: skip
+    return (folder / "fidelity.tsv").read_bytes(), (folder / "privacy.tsv").read_bytes(), comparands.sites
+
+
+@pytest.fixture
+def workflow_files(tmp_path, panels):
+    """The same people as the workflow keeps them: one panel in mixed order, a split, a synthetic trio."""
+    joined = np.concatenate([panels[role].haplotypes.alleles for role in ("holdout", "train")], axis=1)
+    people = panels["holdout"].people.__class__(
+        *(
+            getattr(panels["holdout"].people, f) + getattr(panels["train"].people, f)
+            for f in ("id", "population", "sex", "family")
+        )
+    )
+    sites = panels["train"].sites
+    for name, members, alleles in (
+        ("panel", people, joined), ("made", panels["synthetic"].people, panels["synthetic"].haplotypes.alleles)
+    ):  # fmt: skip
+        with PanelWriter(tmp_path / name, members, "20") as writer:
+            writer.append(sites, alleles)
+    write_split(tmp_path / "split.tsv", people, ["holdout"] * N + ["train"] * N)
+    return {"panels": tmp_path / "panel", "split": tmp_path / "split.tsv", "synthetic": tmp_path / "made"}
+
+
+def test_any_format_gives_what_the_workflow_form_gives(tmp_path, panels, vcf, sheet, workflow_files):
+    expected = tables(tmp_path / "workflow", **workflow_files)[:2]
+    bcf = tmp_path / "holdout.bcf"
+    pysam.bcftools.view("-Ob", "-o", str(bcf), str(vcf("holdout")), catch_stdout=False)
+    found = tables(tmp_path / "mixed", train=vcf("train"), holdout=bcf, synthetic=tmp_path / "made.pgen", people=sheet)
+    # the genetic map is lost in a VCF: shared runs are measured in the same units, since both sides lack it
+    assert found[:2] == expected
+    assert found[2]["shared_by_all"] == SITES
+
+
+def test_unmatched_and_swapped_sites_are_counted(tmp_path, vcf, panels, sheet, caplog):
+    def change(i, row):
+        if i < 10:
+            return ""  # only the training file has these
+        if i < 15:
+            return row.replace(" A C ", " A G ")  # other alleles
+        if i < 18:
+            return row.replace(" A C ", " T G ")  # the other strand, which is not guessed
+        if i < 30:  # REF and ALT swapped
+            place, ref, alt, *calls = row.split()
+            return " ".join([place, alt, ref, *("|".join("10"[int(a)] for a in call.split("|")) for call in calls)])
+        return row
+
+    caplog.set_level(logging.INFO)
+    whole = {"train": vcf("train"), "holdout": vcf("holdout"), "people": sheet}
+    with opened(**whole, synthetic=vcf("synthetic", "changed", change=change)) as changed:
+        account = changed.sites
+        [(made, real)] = changed.pairs
+        assert account["shared_by_all"] == len(made.sites) == len(real.sites) == SITES - 18
+        counts = account["synthetic"]
+        assert (counts["sites"], counts["in_training_file"]) == (SITES - 10, SITES - 18)
+        assert (counts["of_these_alleles_swapped"], counts["other_alleles"]) == (12, 8)
+        assert counts["of_these_fit_the_other_strand"] == 3
+        assert account["holdout"]["in_training_file"] == SITES
+        np.testing.assert_array_equal(made.haplotypes.read(0, 12), panels["synthetic"].haplotypes.read(18, 30))
+        np.testing.assert_array_equal(real.haplotypes.read(5, 9)[:, : 2 * N], panels["train"].haplotypes.read(23, 27))
+    assert "12 matched with REF and ALT swapped" in caplog.text
+    assert f"compared at the {SITES - 18} sites" in caplog.text
+
+
+def test_plink1_swaps_alleles_and_knows_no_phase(tmp_path, vcf, panels, sheet):
+    made = panels["synthetic"].haplotypes.alleles.copy()
+    made[3] = 0  # monomorphic: plink writes A1 as 0
+    made[4, :2] = -1
+    minor_is_reference = made.mean(axis=1) > 0.5
+    bed = write_bed(tmp_path / "made", Panel(panels["synthetic"].sites, panels["synthetic"].people, None), made)
+    [panel], unphased = open_plink(bed)
+    assert unphased == int((made[:, 0::2] != made[:, 1::2]).sum())
+    assert [r == "C" for r in panel.sites.ref] == minor_is_reference.tolist()
+    with opened(train=vcf("train"), holdout=vcf("holdout"), synthetic=bed, people=sheet) as comparands:
+        assert not comparands.phased
+        [(synthetic, real)] = comparands.pairs
+        expected = np.sort(made.reshape(SITES, -1, 2), axis=2).reshape(made.shape)
+        np.testing.assert_array_equal(synthetic.haplotypes.read(0, SITES), expected)
+        trained = UnphasedHaplotypes(panels["train"].haplotypes).read(0, SITES)
+        np.testing.assert_array_equal(real.haplotypes.read(0, SITES)[:, : 2 * N], trained)
+        assert comparands.sites["synthetic"]["of_these_alleles_swapped"] == minor_is_reference.sum()
+
+
+def test_unphased_data_get_the_genotype_based_figures(tmp_path, vcf, sheet):
+    phased = {"train": vcf("train"), "holdout": vcf("holdout"), "people": sheet}
+    tables(tmp_path / "phased", **phased, synthetic=vcf("synthetic"))
+    tables(tmp_path / "unphased", **phased, synthetic=vcf("synthetic", "loose", separator="/"))
+
+    def rows(folder, table):
+        key = "metric" if table == "fidelity" else "attack"
+        found = [row for row in read_table(tmp_path / folder / f"{table}.tsv") if row["row"] == "made"]
+        return {(row[key], row["population"], row.get("bin", "")): row for row in found}
+
+    before, after = rows("phased", "fidelity"), rows("unphased", "fidelity")
+    assert before.keys() == after.keys()
+    not_run = {key[0] for key, row in after.items() if row["verdict"] == "not run"}
+    assert {"ld_r2_correlation", "ld_decay_error", "distinct_haplotypes", "haplotype_homozygosity"} <= not_run
+    assert all(after[key]["value"] == "" for key in after if key[0] in not_run)
+    for metric in ("frequency_error", "sites_lost", "heterozygosity_ratio", "fst_from_real", "pca_distance"):
+        own = [key for key in after if key[0] == metric]
+        assert own
+        for key in own:  # phase does not matter to these
+            assert float(after[key]["value"]) == pytest.approx(float(before[key]["value"]), rel=1e-4), key
+    attacks = rows("unphased", "privacy")
+    assert attacks["longest shared run", "all", ""]["verdict"] == "not run"
+    strongest = max(float(row["value"]) for key, row in attacks.items() if key[0].startswith("nearest") and key[1] == "all")
+    worst = attacks["worst", "all", ""]
+    assert float(worst["value"]) == strongest
+    assert worst["verdict"] in ("not run", "weak", "fail")  # never a silent pass
+
+
+def test_several_contigs_in_one_file_or_in_several(tmp_path, vcf, panels, sheet):
+    def moved(i, row):
+        return row if i < 100 else f"chr21:{row}"
+
+    parts = [
+        vcf("synthetic", "first", change=lambda i, row: row if i < 100 else ""),
+        vcf("synthetic", "second", change=lambda i, row: "" if i < 100 else f"21:{row}"),
+    ]
+    with open_comparands(
+        synthetic=parts, panels=[], split=None, people=[sheet], genetic_map=None,
+        train=[vcf("train", change=moved)], holdout=[vcf("holdout", change=moved)],
+    ) as comparands:  # fmt: skip
+        assert [real.sites.contig for _, real in comparands.pairs] == ["20", "21"]
+        made = np.concatenate([made.haplotypes.read(0, len(made.sites)) for made, _ in comparands.pairs])
+        np.testing.assert_array_equal(made, panels["synthetic"].haplotypes.alleles)
+
+
+def test_populations_are_optional(vcf, tmp_path, panels):
+    real = {"train": vcf("train"), "holdout": vcf("holdout")}
+    with opened(**real, synthetic=vcf("synthetic")) as comparands:
+        assert {p for made, truth in comparands.pairs for p in made.people.population + truth.people.population} == {"unknown"}
+    labels = tmp_path / "real.tsv"
+    labels.write_text("person\tpopulation\n" + "".join(f"{role}{i}\tAAA\n" for role in ROLES[:2] for i in range(N)))
+    with opened(**real, synthetic=vcf("synthetic"), people=labels) as comparands:
+        [(made, truth)] = comparands.pairs
+        assert set(made.people.population) == set(truth.people.population) == {"unknown"}
+    labels.write_text("person\tpopulation\n" + "".join(f"train{i}\tAAA\n" for i in range(N)))
+    with pytest.raises(InputError, match="some samples of the holdout files are in no sheet"):
+        opened(**real, synthetic=vcf("synthetic"), people=labels).__enter__()
+
+
+def test_bad_files_are_explained(tmp_path, vcf, panels):
+    real = {"train": vcf("train"), "holdout": vcf("holdout")}
+
+    def refuse(match, **files):
+        with pytest.raises(InputError, match=match), opened(**{**real, **files}):
+            pass
+
+    refuse("not found", synthetic=tmp_path / "none.vcf.gz")
+    (tmp_path / "table.csv").write_text("a,b\n")
+    refuse("no known format", synthetic=tmp_path / "table.csv")
+    refuse("no contig is in all three", synthetic=vcf("synthetic", "moved", change=lambda i, row: f"21:{row}"))
+    elsewhere = vcf("synthetic", "build38", change=lambda i, row: f"{int(row.split()[0]) + 7} {row.split(' ', 1)[1]}")
+    refuse("genome build", synthetic=elsewhere)
+    flipped = vcf("synthetic", "strand", change=lambda i, row: row.replace(" A C ", " T G "))
+    refuse("other strand", synthetic=flipped)
+    refuse("in the training files too", synthetic=vcf("synthetic"), holdout=real["train"])
+    refuse("both --panel and --train", synthetic=vcf("synthetic"), panels=tmp_path / "panel")
+    (tmp_path / "wrong.bed").write_bytes(b"chr1\t1\t2\n")
+    for suffix in (".bim", ".fam"):
+        (tmp_path / f"wrong{suffix}").write_text("x\n")
+    refuse("no PLINK 1 .bed", synthetic=tmp_path / "wrong.bed")
+
+
+def test_temporary_copies_of_real_genotypes_are_removed(tmp_path, vcf, monkeypatch):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    with opened(train=vcf("train"), holdout=vcf("holdout"), synthetic=vcf("synthetic")) as comparands:
+        assert list(scratch.rglob("*.pgen"))
+        assert [path.stat().st_mode & 0o777 for path in scratch.iterdir()] == [0o700]
+        assert len(comparands.roles) == 2 * N
+    assert not list(scratch.iterdir())
