@@ -1,14 +1,86 @@
 """The synthetic people, made before any chromosome: the same people on every contig."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from genoloom.errors import InputError
 from genoloom.panel import People
 from genoloom.seeds import derive_seed
+from genoloom.tracts import Tracts, draw_tracts
+
+ADMIXED = "admixed"  # population of admixed people
 
 
-def parse_shares(text: str, known: list[str]) -> dict[str, float]:
-    """Shares such as "GBR:0.7,FIN:0.3", scaled to sum to one.
+@dataclass(frozen=True)
+class Cohort:
+    """Synthetic people, and all that their haplotypes follow from but the model.
+
+    Attributes
+    ----------
+    people : People
+    seed : list of int
+        One a person.
+    ancestry : list of dict
+        Shares of populations of each admixed person; empty for the others, who are of their population throughout.
+    generations : list of float
+        Since admixture; 0 for people who are not admixed.
+    inbreeding : list of float
+        Inbreeding coefficient.
+    meioses : list of float
+        Around the inbreeding loop.
+    """
+
+    people: People
+    seed: list[int]
+    ancestry: list[dict[str, float]]
+    generations: list[float]
+    inbreeding: list[float]
+    meioses: list[float]
+
+    def populations(self) -> set[str]:
+        """All that haplotypes are asked of."""
+        own = {p for p, ancestry in zip(self.people.population, self.ancestry, strict=True) if not ancestry}
+        return own.union(*self.ancestry)
+
+    def ancestry_tracts(self, contig: str, map_cm: np.ndarray, names: list[str]) -> Tracts:
+        """Index into `names` of each haplotype's ancestry along the contig; two haplotypes a person."""
+        first, label = [], []
+        for i, ancestry in enumerate(self.ancestry):
+            shares = np.array([ancestry.get(name, 0.0) for name in names])
+            for h in (1, 2):
+                if ancestry:
+                    seed = derive_seed(self.seed[i], "ancestry", contig, h)
+                    drawn = draw_tracts(seed, map_cm, shares, self.generations[i])
+                else:
+                    drawn = np.zeros(1, dtype=np.int64), np.array([names.index(self.people.population[i])])
+                first.append(drawn[0])
+                label.append(drawn[1])
+        return Tracts(first, label)
+
+    def autozygous_tracts(self, contig: str, map_cm: np.ndarray) -> Tracts:
+        """1 where a person's second haplotype is a copy of the first, else 0; one row a person."""
+        drawn = [
+            draw_tracts(derive_seed(seed, "autozygous", contig), map_cm, np.array([1 - f, f]), meioses)
+            for seed, f, meioses in zip(self.seed, self.inbreeding, self.meioses, strict=True)
+        ]
+        return Tracts([first for first, _ in drawn], [label for _, label in drawn])
+
+
+def parse_shares(
+    text: str, trained: dict[str, int], superpopulation: dict[str, str], flag: str = "--populations"
+) -> dict[str, float]:
+    """Shares such as "GBR:0.7,FIN:0.3" or "EUR:0.7,AFR:0.3", by population, scaled to sum to one.
+
+    Parameters
+    ----------
+    trained : dict
+        People behind each population that the model knows. A superpopulation's share is divided among its populations
+        in this proportion.
+    superpopulation : dict
+        The superpopulation of each population, "" where there is none.
+    flag : str
+        The option, for messages.
 
     Raises
     ------
@@ -16,22 +88,26 @@ def parse_shares(text: str, known: list[str]) -> dict[str, float]:
         The text is not understood, or names a population that the model does not know.
     """
     shares: dict[str, float] = {}
+    named = set()
     for part in text.split(","):
         name, _, number = part.strip().partition(":")
         try:
             value = float(number)
         except ValueError:
             value = -1.0
-        if value < 0 or name in shares:
-            raise InputError(
-                "--populations", f"'{part.strip()}' is not understood", expected="'panel' or shares such as GBR:0.7,FIN:0.3"
-            )
-        if name not in known:
-            raise InputError("--populations", f"the model knows no population '{name}'", expected=f"one of {', '.join(known)}")
-        shares[name] = value
+        if not 0 <= value < np.inf or name in named:
+            raise InputError(flag, f"'{part.strip()}' is not understood", expected="shares such as GBR:0.7,FIN:0.3")
+        named.add(name)
+        members = [name] if name in trained else [p for p in trained if superpopulation.get(p) == name and name]
+        if not members:
+            known = [*trained, *sorted({superpopulation.get(p, "") for p in trained} - {""})]
+            raise InputError(flag, f"the model knows no population '{name}'", expected=f"one of {', '.join(known)}")
+        people = sum(trained[p] for p in members)
+        for p in members:
+            shares[p] = shares.get(p, 0.0) + value * (trained[p] / people if people else 1 / len(members))
     total = sum(shares.values())
     if total <= 0:
-        raise InputError("--populations", f"'{text}' sums to nothing", expected="positive shares")
+        raise InputError(flag, f"'{text}' sums to nothing", expected="positive shares")
     return {name: value / total for name, value in shares.items()}
 
 

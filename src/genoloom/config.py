@@ -144,6 +144,21 @@ class CohortOptions(Section):
     size: int | None = Field(None, ge=1, description="Number of synthetic people; null makes as many as trained the model.")
     populations: str = Field("panel", description="'panel' keeps the training mix; or shares such as 'GBR:0.7,FIN:0.3'.")
     female: Share = Field(0.5, description="Share of female people.")
+    admixture: str | None = Field(
+        None,
+        description="Ancestry of admixed people, such as 'EUR:0.8,AFR:0.2'; null makes none. They have the population 'admixed'.",
+    )
+    admixed: Share = Field(1.0, description="Share of the people that are admixed, where there is an admixture.")
+    generations: float = Field(8.0, gt=0, description="Generations since admixture: ancestry is redrawn at this rate a Morgan.")
+    inbreeding: Share = Field(
+        0.0,
+        description="Inbreeding coefficient F: the share of the genome at which a person's haplotypes are one ancestor's copies.",
+    )
+    meioses: float = Field(
+        6.0,
+        gt=0,
+        description="Meioses around the inbreeding loop: autozygosity is redrawn at this rate a Morgan; 6 for first cousins.",
+    )
 
 
 class GenerateOptions(Section):

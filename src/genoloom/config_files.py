@@ -39,6 +39,7 @@ SEQUENCE_COLUMNS = {
 PEOPLE_COLUMNS = {
     "person": "Sample name, as in the genotype file.",
     "population": "Population label; models are conditional on it.",
+    "superpopulation": "Group of populations, such as EUR; the column may be absent. Shares of a cohort may name it.",
     "sex": "male, female, M, F, 1, 2 or unknown; the column may be absent.",
     "family": "People of one family are never divided between training and holdout; the column may be absent.",
 }

@@ -69,7 +69,7 @@ class People:
         "unknown" where no sheet names one.
     sex : list of str
         "male", "female" or "unknown".
-    family : list of str
+    family, superpopulation : list of str
         "" where there is none.
     """
 
@@ -77,17 +77,20 @@ class People:
     population: list[str]
     sex: list[str]
     family: list[str] = field(default_factory=list)
+    superpopulation: list[str] = field(default_factory=list)
 
     def __post_init__(self):
-        if not self.family:
-            object.__setattr__(self, "family", [""] * len(self.id))
+        for name in ("family", "superpopulation"):
+            if not getattr(self, name):
+                object.__setattr__(self, name, [""] * len(self.id))
 
     def __len__(self) -> int:
         return len(self.id)
 
     def take(self, index) -> "People":
         index = np.arange(len(self))[index].tolist()
-        return People(*([values[i] for i in index] for values in (self.id, self.population, self.sex, self.family)))
+        columns = (self.id, self.population, self.sex, self.family, self.superpopulation)
+        return People(*([values[i] for i in index] for values in columns))
 
 
 def join_people(*parts: People) -> People:

@@ -2,9 +2,19 @@
 Make the synthetic people, their haplotypes and their personal FASTA.
 
 REQUIRED INPUTS   results/models/{panel}/{generator}/{contig}.safetensors
-OUTPUTS           results/synthetic/{panel}/{generator}/cohort.tsv, {contig}.vcf.gz or .bcf, {contig}.pgen ..., {contig}.consensus.fa.gz
+OUTPUTS           results/synthetic/{panel}/{generator}/cohort.tsv, {contig}.vcf.gz or .bcf, {contig}.pgen ..., {contig}.consensus.fa.gz,
+                  {contig}.ancestry.bed and {contig}.autozygous.bed where people are admixed or inbred
 """
 
+# true tracts of admixed and of inbred people, where the cohort has any
+TRUTH = [
+    f"results/synthetic/{{panel}}/{{generator}}/{{contig}}.{kind}.bed"
+    for kind, asked in [
+        ("ancestry", settings.cohort.admixture is not None),
+        ("autozygous", settings.cohort.inbreeding > 0),
+    ]
+    if asked
+]
 INDEX = {"vcf.gz": "vcf.gz.tbi", "bcf": "bcf.csi"}[variants_suffix]
 
 
@@ -50,6 +60,7 @@ rule generate_haplotypes:
         pgen="results/synthetic/{panel}/{generator}/{contig}.pgen",
         pvar="results/synthetic/{panel}/{generator}/{contig}.pvar.zst",
         psam="results/synthetic/{panel}/{generator}/{contig}.psam",
+        truth=TRUTH,
     log:
         "logs/generate_haplotypes/{panel}.{generator}.{contig}.log",
     benchmark:

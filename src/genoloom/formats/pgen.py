@@ -137,7 +137,7 @@ def _contig_line(line: str) -> tuple[str, int | None]:
 
 
 def read_psam(path: Path) -> People:
-    """The people of a .psam file: IID, SEX, and POP and FID where there are such columns."""
+    """The people of a .psam file: IID, SEX, and POP, SUPERPOP and FID where there are such columns."""
     with _read_text(path) as handle:
         lines = [line.rstrip("\r\n") for line in handle if line.strip() and not line.startswith("##")]
     if not lines or not lines[0].startswith("#"):
@@ -151,6 +151,7 @@ def read_psam(path: Path) -> People:
         population=[row.get("POP", "unknown") for row in rows],
         sex=[_SEX_WORDS.get(row.get("SEX", ""), "unknown") for row in rows],
         family=["" if row.get("FID", "0") == "0" else row["FID"] for row in rows],
+        superpopulation=[row.get("SUPERPOP", "").replace("NA", "") for row in rows],
     )
 
 
@@ -248,11 +249,13 @@ class PanelWriter:
             raise InputError(self.prefix, "no site to write")
         self._pvar_text.close()
         with open(self._psam, "w") as handle:
-            handle.write("#FID\tIID\tSEX\tPOP\n")
-            for name, population, sex, family in zip(
-                self.people.id, self.people.population, self.people.sex, self.people.family, strict=True
+            p, above = self.people, any(self.people.superpopulation)
+            handle.write("#FID\tIID\tSEX\tPOP" + ("\tSUPERPOP\n" if above else "\n"))
+            for name, population, sex, family, superpopulation in zip(
+                p.id, p.population, p.sex, p.family, p.superpopulation, strict=True
             ):
-                handle.write(f"{family or 0}\t{name}\t{_SEX_CODES[sex]}\t{population}\n")
+                last = f"\t{superpopulation or 'NA'}" if above else ""
+                handle.write(f"{family or 0}\t{name}\t{_SEX_CODES[sex]}\t{population}{last}\n")
         n_people = len(self.people)
         width = (2 * n_people + 7) // 8
         self._spool.seek(0)

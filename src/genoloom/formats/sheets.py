@@ -50,17 +50,20 @@ def read_sheet(path: str | Path) -> list[tuple[int, dict[str, str]]]:
     return rows
 
 
-def read_people(path: str | Path) -> dict[str, tuple[str, str, str]]:
-    """The sheet of people as {person: (population, sex, family)}.
+def read_people(path: str | Path) -> dict[str, tuple[str, str, str, str]]:
+    """The sheet of people as {person: (population, sex, family, superpopulation)}.
 
-    Columns: `person` and `population`; optional `sex` (male, female, M, F, 1, 2, unknown) and `family`.
+    Columns: `person` and `population`; optional `sex` (male, female, M, F, 1, 2, unknown), `family` and
+    `superpopulation`.
 
     Raises
     ------
     InputError
-        A column is missing, a person is named twice or has no name or no population, or a sex is not understood.
+        A column is missing, a person is named twice or has no name or no population, a sex is not understood, or a
+        population has two superpopulations.
     """
-    people: dict[str, tuple[str, str, str]] = {}
+    people: dict[str, tuple[str, str, str, str]] = {}
+    above: dict[str, tuple[str, int]] = {}  # superpopulation of each population, and the line that says so
     rows = read_sheet(path)
     for column in ("person", "population"):
         if rows and column not in rows[0][1]:
@@ -79,7 +82,14 @@ def read_people(path: str | Path) -> dict[str, tuple[str, str, str]]:
             raise InputError(path, f"line {number}: '{person}' is named twice", expected="one row a person")
         if sex not in SEX_WORDS:
             raise InputError(path, f"line {number}: sex '{row['sex']}'", expected="male, female, M, F, 1, 2 or unknown")
-        people[person] = (population, SEX_WORDS[sex], row.get("family", ""))
+        superpopulation = row.get("superpopulation", "")
+        said, line = above.setdefault(population, (superpopulation, number))
+        if superpopulation != said:
+            raise InputError(
+                path, f"line {number}: population '{population}' is of superpopulation '{superpopulation}', but of '{said}' on line {line}",
+                expected="one superpopulation for each population",
+            )  # fmt: skip
+        people[person] = (population, SEX_WORDS[sex], row.get("family", ""), superpopulation)
     return people
 
 
@@ -106,5 +116,5 @@ def match_people(path: str | Path, source: str | Path, samples: list[str]) -> Pe
             f"{len(absent)} people are not in {source}, the first: {', '.join(absent[:3])}",
             remedy="remove their rows from the sheet",
         )
-    population, sex, family = (list(column) for column in zip(*(sheet[name] for name in samples), strict=True))
-    return People(samples, population, sex, family)
+    columns = zip(*(sheet[name] for name in samples), strict=True)
+    return People(samples, *map(list, columns))

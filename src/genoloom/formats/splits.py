@@ -1,4 +1,4 @@
-"""The split table: person, family, population, sex, role."""
+"""The split table: person, family, population, superpopulation, sex, role."""
 
 from pathlib import Path
 
@@ -6,12 +6,12 @@ from genoloom.errors import InputError
 from genoloom.formats.tables import read_table, write_table
 from genoloom.panel import People
 
-COLUMNS = ["person", "family", "population", "sex", "role"]
+COLUMNS = ["person", "family", "population", "superpopulation", "sex", "role"]
 
 
 def write_split(path: str | Path, people: People, roles: list[str]) -> None:
     """Write the role of everybody."""
-    cells = zip(people.id, people.family, people.population, people.sex, roles, strict=True)
+    cells = zip(people.id, people.family, people.population, people.superpopulation, people.sex, roles, strict=True)
     write_table(path, COLUMNS, [dict(zip(COLUMNS, row, strict=True)) for row in cells])
 
 

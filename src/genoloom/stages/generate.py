@@ -3,6 +3,7 @@
 import logging
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,16 +11,21 @@ import numpy as np
 import torch
 
 from genoloom import __version__
+from genoloom.cohort import ADMIXED
 from genoloom.config import GenerateOptions
 from genoloom.errors import InputError
 from genoloom.formats.models import file_digest, load_arrays, read_description, unpack_sites
 from genoloom.formats.pgen import PanelWriter
+from genoloom.formats.tracts import write_ancestry, write_autozygous
 from genoloom.formats.vcf_write import write_variants
 from genoloom.models.haplotype import generator_class
-from genoloom.models.haplotype.base import HaplotypeGenerator, SampleRequest
+from genoloom.models.haplotype.base import HaplotypeGenerator
+from genoloom.models.haplotype.people import copy_autozygous, sample_ancestries
 from genoloom.panel import Panel, People, Sites
 from genoloom.seeds import derive_seed
 from genoloom.stages.cohort import read_cohort
+from genoloom.stages.train import genetic_positions
+from genoloom.tracts import Tracts
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +44,9 @@ def load_generator(path: Path) -> tuple[HaplotypeGenerator, Sites, dict]:
 def generate(*, model: Path, cohort: Path, out: Path, options: GenerateOptions, seed: int, threads: int) -> None:
     """Sample both haplotypes of everybody in the cohort; write `out` with its index, and a PGEN trio beside it.
 
-    A haplotype depends on the model, the person's seed and the contig alone, not on the shard.
+    A haplotype depends on the model, the person's row of the sheet and the contig alone, not on the shard. Where people are
+    admixed, their true ancestry is written to `{prefix}.ancestry.bed`, and where they are inbred, `{prefix}.autozygous.bed`
+    says where.
 
     Parameters
     ----------
@@ -52,20 +60,21 @@ def generate(*, model: Path, cohort: Path, out: Path, options: GenerateOptions, 
         raise InputError("--out", f"'{out.name}'", expected="a name that ends in .vcf.gz or .bcf")
     torch.set_num_threads(threads)
     generator, sites, description = load_generator(model)
-    people, person_seeds = read_cohort(cohort)
-    known = {name: i for i, name in enumerate(generator.population_names)}
-    strange = sorted(set(people.population) - set(known))
+    asked = read_cohort(cohort)
+    known, people = generator.population_names, asked.people
+    strange = sorted(asked.populations() - set(known))
     if strange:
         raise InputError(cohort, f"the model knows no population '{strange[0]}'", expected=f"one of {', '.join(known)}")
-    population = np.array([known[name] for name in people.population])
-    haplotype_seeds = np.array(
-        [derive_seed(s, "haplotype", sites.contig, h) for s in person_seeds for h in (1, 2)], dtype=np.uint64
+    map_cm = genetic_positions(sites)
+    plan = Plan(
+        seed=np.array([derive_seed(s, "haplotype", sites.contig, h) for s in asked.seed for h in (1, 2)], dtype=np.uint64),
+        ancestry=asked.ancestry_tracts(sites.contig, map_cm, known),
+        autozygous=asked.autozygous_tracts(sites.contig, map_cm) if any(asked.inbreeding) else None,
     )
-    request = SampleRequest(np.repeat(population, 2), haplotype_seeds)
 
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=out.parent) as spool:
-        haplotypes = _sample(generator, request, options.shard, spool, f"{description['generator']} {sites.contig}")
+        haplotypes = _sample(generator, plan, options.shard, spool, f"{description['generator']} {sites.contig}")
         panel = Panel(sites, people, haplotypes)
         _write_pgen(prefix, panel, people)
         provenance = {
@@ -75,6 +84,32 @@ def generate(*, model: Path, cohort: Path, out: Path, options: GenerateOptions, 
             "seed": seed,
         }
         write_variants(out, panel, provenance)
+    plan.write_truth(prefix, sites, people, known)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is asked of the generator on one contig: a seed and an ancestry for each haplotype, tracts of copies for each person."""
+
+    seed: np.ndarray
+    ancestry: Tracts
+    autozygous: Tracts | None
+
+    def sample(self, generator: HaplotypeGenerator, low: int, high: int) -> Iterator[np.ndarray]:
+        """Yield blocks of the haplotypes [low, high)."""
+        blocks = sample_ancestries(generator, self.seed[low:high], self.ancestry.take(range(low, high)))
+        if self.autozygous is not None:
+            blocks = copy_autozygous(blocks, self.autozygous.take(range(low // 2, high // 2)))
+        return blocks
+
+    def write_truth(self, prefix: Path, sites: Sites, people: People, names: list[str]) -> None:
+        """Write where people are admixed and autozygous, if any are."""
+        ancestry = self.ancestry
+        if self.autozygous is not None:
+            ancestry = ancestry.second_copies_first(self.autozygous)
+            write_autozygous(f"{prefix}.autozygous.bed", sites, people, self.autozygous)
+        if ADMIXED in people.population:
+            write_ancestry(f"{prefix}.ancestry.bed", sites, people, ancestry, names)
 
 
 @dataclass(frozen=True)
@@ -92,20 +127,18 @@ class SpooledHaplotypes:
         return np.unpackbits(self.bits[start:stop], axis=1, count=self.n_haplotypes).astype(np.int8)
 
 
-def _sample(generator: HaplotypeGenerator, request: SampleRequest, shard: int, spool, label: str) -> SpooledHaplotypes:
+def _sample(generator: HaplotypeGenerator, plan: Plan, shard: int, spool, label: str) -> SpooledHaplotypes:
     """Sample `shard` people at a time into `spool`, one bit an allele."""
-    n = len(request.seed)
+    n = len(plan.seed)
     per_shard = 8 * -(-2 * shard // 8)  # shards begin at whole bytes
     bits = np.memmap(spool, dtype=np.uint8, mode="w+", shape=(generator.n_variants, -(-n // 8)))
     started = time.monotonic()
     for low in range(0, n, per_shard):
-        rows = slice(low, low + per_shard)
-        start = 0
-        for alleles in generator.sample(SampleRequest(request.population[rows], request.seed[rows])):
+        done, start = min(low + per_shard, n), 0
+        for alleles in plan.sample(generator, low, done):
             packed = np.packbits(alleles, axis=1)
             bits[start : start + len(alleles), low // 8 : low // 8 + packed.shape[1]] = packed
             start += len(alleles)
-        done = min(low + per_shard, n)
         rate = done * generator.n_variants / max(time.monotonic() - started, 1e-9)
         log.info("%s: %d of %d haplotypes, %.2g alleles/s", label, done, n, rate)
     return SpooledHaplotypes(bits, n)

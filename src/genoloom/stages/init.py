@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 ALIASES = {
     "person": ("person", "sample", "sample_id", "sample name", "iid", "individual", "id"),
     "population": ("population", "pop", "population code", "super_pop", "superpopulation"),
+    "superpopulation": ("superpopulation", "super_pop", "superpop", "superpopulation code"),
     "sex": ("sex", "gender"),
     "family": ("family", "family_id", "fid"),
 }
@@ -109,6 +110,8 @@ def _write_people(path: Path, sheet: Path, variants: Path, contig: str) -> str:
     rows = _foreign_sheet(sheet)
     by_lower = {column.lower().lstrip("#"): column for column in rows[0]}
     found = {ours: next((by_lower[a] for a in aliases if a in by_lower), None) for ours, aliases in ALIASES.items()}
+    if found["superpopulation"] == found["population"]:  # the sheet has no finer label
+        found["superpopulation"] = None
     for column in ("person", "population"):
         if found[column] is None:
             raise InputError(

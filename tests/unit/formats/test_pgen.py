@@ -16,7 +16,11 @@ def written(tmp_path):
     alleles[rng.random((37, 7)).repeat(2, axis=1) < 0.1] = -1
     sites = make_sites(37)
     people = People(
-        [f"P{i}" for i in range(7)], ["X", "Y"] * 3 + ["X"], ["male", "female", "unknown"] * 2 + ["male"], ["f"] + [""] * 6
+        [f"P{i}" for i in range(7)],
+        ["X", "Y"] * 3 + ["X"],
+        ["male", "female", "unknown"] * 2 + ["male"],
+        ["f"] + [""] * 6,
+        ["U", "V"] * 3 + ["U"],
     )
     with PanelWriter(tmp_path / "20", people, "20", 10**6) as writer:
         for start, stop in ((0, 10), (10, 10), (10, 37)):

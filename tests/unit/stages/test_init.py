@@ -27,7 +27,7 @@ def test_init_then_doctor(demo_dir, tmp_path):
     assert (row.panel, row.contig) == ("cohort", "20")
     people = read_people(study / "config/people.tsv")
     assert len(people) == 300
-    assert people["HG00096"] == ("GBR", "male", "")
+    assert people["HG00096"] == ("GBR", "male", "", "EUR")
     assert run_genoloom("doctor", "-C", study).returncode == 0
     again = run_genoloom(*arguments)
     assert again.returncode == 2

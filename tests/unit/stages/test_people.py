@@ -1,0 +1,199 @@
+"""Who the synthetic people are: mixtures, admixture, and how two haplotypes make a person. Through files."""
+
+import allel
+import numpy as np
+import pytest
+from helpers import run_genoloom
+
+from genoloom.cohort import parse_shares
+from genoloom.config import CohortOptions, GenerateOptions, IndependentOptions, TrainOptions
+from genoloom.errors import InputError
+from genoloom.formats.pgen import PanelWriter, open_panel
+from genoloom.formats.sheets import match_people, read_people
+from genoloom.formats.splits import write_split
+from genoloom.formats.tables import read_table
+from genoloom.panel import People, Sites
+from genoloom.stages.cohort import make_cohort, read_cohort
+from genoloom.stages.generate import generate
+from genoloom.stages.train import train
+
+N_SITES, N_PEOPLE, CONTIG_CM = 4000, 60, 200.0
+POPULATIONS = {"A": ("X", 0.05), "B": ("Y", 0.95), "C": ("Y", 0.5)}  # superpopulation, frequency of the alternate allele
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Independent sites, whose alleles tell A from B; two contigs."""
+    folder = tmp_path_factory.mktemp("people")
+    rng = np.random.default_rng(1)
+    population = list(POPULATIONS) * (N_PEOPLE // 3)
+    people = People(
+        [f"P{i}" for i in range(N_PEOPLE)], population, ["unknown"] * N_PEOPLE, superpopulation=[POPULATIONS[p][0] for p in population]
+    )  # fmt: skip
+    frequency = np.repeat([POPULATIONS[p][1] for p in population], 2)
+    text = [np.array([value] * N_SITES, dtype=object) for value in "AC."]
+    for contig in ("20", "21"):
+        sites = Sites(contig, 1000 * np.arange(1, N_SITES + 1), *text, np.linspace(0, CONTIG_CM, N_SITES), 10**7)
+        with PanelWriter(folder / contig, people, contig, 10**7) as writer:
+            writer.append(sites, (rng.random((N_SITES, 2 * N_PEOPLE)) < frequency).astype(np.int8))
+        write_split(folder / "split.tsv", people, ["train"] * N_PEOPLE)
+        train(
+            generator="independent", panel=folder / contig, split=folder / "split.tsv", model=folder / f"{contig}.safetensors",
+            history=folder / "h.tsv", state=folder / "state", common=TrainOptions(), options=IndependentOptions(shrinkage=0.01),
+            seed=3, threads=1,
+        )  # fmt: skip
+    return folder
+
+
+def make(folder, out, contig="20", shard=1000, **options):
+    """Alleles (n_sites, 2 n) and cohort of the asked people; files go to `out`."""
+    make_cohort(
+        model=folder / "20.safetensors", split=folder / "split.tsv", out=out / "cohort.tsv",
+        options=CohortOptions(**options), seed=4,
+    )  # fmt: skip
+    generate(
+        model=folder / f"{contig}.safetensors", cohort=out / "cohort.tsv", out=out / f"{contig}.bcf",
+        options=GenerateOptions(shard=shard), seed=5, threads=1,
+    )  # fmt: skip
+    panel = open_panel(out / contig)
+    return panel.haplotypes.read(0, len(panel.sites)), panel
+
+
+def test_shares_of_superpopulations():
+    trained, above = {"GBR": 30, "FIN": 10, "YRI": 20}, {"GBR": "EUR", "FIN": "EUR", "YRI": "AFR"}
+    assert parse_shares("EUR:0.7,AFR:0.3", trained, above) == pytest.approx({"GBR": 0.525, "FIN": 0.175, "YRI": 0.3})
+    assert parse_shares("EUR:1,FIN:1", trained, above) == pytest.approx({"GBR": 0.375, "FIN": 0.625})
+    assert parse_shares("YRI:2", trained, {}) == {"YRI": 1.0}
+    for text in ("EUR:1,EUR:1", "EUR:nan", "EUR:-1", "EUR", "EUR:0"):
+        with pytest.raises(InputError):
+            parse_shares(text, trained, above)
+    with pytest.raises(InputError, match="one of GBR, FIN, YRI, AFR, EUR"):
+        parse_shares("SAS:1", trained, above, "--admixture")
+
+
+def test_superpopulations_come_from_the_sheet_and_reach_the_split(trained, tmp_path):
+    sheet = tmp_path / "people.tsv"
+    sheet.write_text("person\tpopulation\tsuperpopulation\nb\tYRI\tAFR\na\tGBR\tEUR\n")
+    people = match_people(sheet, "file.vcf", ["a", "b"])
+    assert people.superpopulation == ["EUR", "AFR"]
+    sheet.write_text("person\tpopulation\tsuperpopulation\nb\tYRI\tAFR\na\tYRI\tEUR\n")
+    with pytest.raises(InputError, match="line 3: population 'YRI' is of superpopulation 'EUR', but of 'AFR' on line 2"):
+        read_people(sheet)
+    assert open_panel(trained / "20").people.superpopulation[:3] == ["X", "Y", "Y"]
+    assert {(r["population"], r["superpopulation"]) for r in read_table(trained / "split.tsv")} == {
+        ("A", "X"), ("B", "Y"), ("C", "Y"),
+    }  # fmt: skip
+
+
+def test_mixture_of_superpopulations(trained, tmp_path):
+    _, panel = make(trained, tmp_path, size=40, populations="X:0.75,Y:0.25")
+    counts = {p: panel.people.population.count(p) for p in "ABC"}
+    assert counts == {"A": 30, "B": 5, "C": 5}
+    assert panel.people.sex.count("female") == 20
+    assert not list(tmp_path.glob("*.bed"))
+
+
+def read_truth(path):
+    return [(int(r["start"]), int(r["end"]), r["ancestry"], r["person"], int(r["haplotype"])) for r in read_table(path)]
+
+
+def test_admixed_people_are_what_the_truth_says(trained, tmp_path):
+    alleles, panel = make(trained, tmp_path, size=40, admixture="A:0.7,B:0.3", admixed=0.5, generations=8.0)
+    admixed = [i for i, p in enumerate(panel.people.population) if p == "admixed"]
+    assert len(admixed) == 20
+    label = np.full(alleles.shape, "", dtype=object)
+    for start, end, ancestry, person, haplotype in read_truth(tmp_path / "20.ancestry.bed"):
+        inside = (panel.sites.position - 1 >= start) & (panel.sites.position <= end)
+        label[inside, 2 * panel.people.id.index(person) + haplotype - 1] = ancestry
+    columns = np.array([2 * i + h for i in admixed for h in (0, 1)])
+    mixed, truth = alleles[:, columns], label[:, columns]
+    assert set(np.unique(truth)) == {"A", "B"}
+    assert mixed[truth == "A"].mean() == pytest.approx(0.05, abs=0.01)
+    assert mixed[truth == "B"].mean() == pytest.approx(0.95, abs=0.01)
+    # about 40 haplotypes x 2 Morgans x 8 events, of which 0.42 change the ancestry
+    assert (truth == "B").mean() == pytest.approx(0.3, abs=0.06)
+    changes = (truth[1:] != truth[:-1]).sum() / (len(columns) * CONTIG_CM / 100)
+    assert changes == pytest.approx(8 * 2 * 0.7 * 0.3, rel=0.2)
+    # the others are as they would be without admixture
+    plain, _ = make(trained, tmp_path / "plain", size=40)
+    others = np.setdiff1d(np.arange(80), columns)
+    np.testing.assert_array_equal(alleles[:, others], plain[:, others])
+
+
+def test_admixed_people_are_the_same_from_any_shard_and_carry_their_ancestry_through_contigs(trained, tmp_path):
+    options = {"size": 13, "admixture": "X:0.5,Y:0.5", "inbreeding": 0.3}
+    one, _ = make(trained, tmp_path / "a", **options)
+    other, _ = make(trained, tmp_path / "b", shard=3, **options)
+    np.testing.assert_array_equal(one, other)
+    assert (tmp_path / "a" / "20.ancestry.bed").read_text() == (tmp_path / "b" / "20.ancestry.bed").read_text()
+    make(trained, tmp_path / "c", contig="21", **options)
+    assert (tmp_path / "a" / "cohort.tsv").read_text() == (tmp_path / "c" / "cohort.tsv").read_text()
+    tracts = [[row[:3] for row in read_truth(tmp_path / at)] for at in ("a/20.ancestry.bed", "c/21.ancestry.bed")]
+    assert tracts[0] != tracts[1]  # the same shares, other places
+
+
+def test_random_pairs_are_in_hardy_weinberg_proportions(trained, tmp_path):
+    alleles, _ = make(trained, tmp_path, size=200, populations="C:1")
+    genotypes = allel.HaplotypeArray(alleles).to_genotypes(ploidy=2)
+    coefficient = allel.inbreeding_coefficient(genotypes)
+    assert np.nanmean(coefficient) == pytest.approx(0, abs=4 / np.sqrt(200 * N_SITES))
+    first, second = (alleles[:, k::2].astype(float).ravel() - alleles.mean() for k in (0, 1))
+    assert (first * second).mean() / alleles.var() == pytest.approx(
+        np.var(alleles.mean(axis=1)) / alleles.var(), abs=4 / np.sqrt(200 * N_SITES)
+    )
+
+
+@pytest.mark.parametrize("coefficient", [1 / 16, 0.25])
+def test_inbreeding_shows_in_heterozygosity_and_runs_of_homozygosity(trained, tmp_path, coefficient):
+    meioses = 6.0
+    alleles, panel = make(trained, tmp_path, size=200, populations="C:1", inbreeding=coefficient, meioses=meioses)
+    autozygous = np.zeros((N_SITES, 200), dtype=bool)
+    lengths = []
+    position = panel.sites.position
+    for row in read_table(tmp_path / "20.autozygous.bed"):
+        start, end = int(row["start"]), int(row["end"])
+        autozygous[(position - 1 >= start) & (position <= end), panel.people.id.index(row["person"])] = True
+        if start > 0 and end < position[-1]:
+            lengths.append((end - start) / 1000 * CONTIG_CM / N_SITES)
+    heterozygous = alleles[:, 0::2] != alleles[:, 1::2]
+    # the last site of a file belongs to the tract that reaches it
+    assert not heterozygous[autozygous & (np.arange(N_SITES) < N_SITES - 1)[:, None]].any()
+    n_tracts = 200 * CONTIG_CM / 100 * meioses * coefficient
+    assert autozygous.mean() == pytest.approx(coefficient, rel=5 / np.sqrt(n_tracts))
+    inbred = np.nanmean(allel.inbreeding_coefficient(allel.HaplotypeArray(alleles).to_genotypes(ploidy=2)))
+    assert inbred == pytest.approx(autozygous.mean(), abs=0.01)
+    # tracts inside the contig: exponential, but for those cut by its ends
+    assert np.mean(lengths) == pytest.approx(100 / (meioses * (1 - coefficient)), rel=0.25)
+    # outside, half of the sites are heterozygous: a run of 60 homozygous sites (3 cM) is no chance
+    runs = [np.diff(np.flatnonzero(np.concatenate([[True], heterozygous[:, i], [True]]))) for i in range(200)]
+    long_runs = np.concatenate(runs)
+    share = long_runs[long_runs > 60].sum() / heterozygous.size
+    tail = np.exp(-meioses * (1 - coefficient) * 0.03) * (1 + meioses * (1 - coefficient) * 0.03)  # share of it in tracts > 3 cM
+    assert share == pytest.approx(autozygous.mean() * tail, rel=0.1)
+
+
+def test_what_cannot_be_made_is_said(trained, tmp_path):
+    def cohort(**options):
+        make_cohort(
+            model=trained / "20.safetensors", split=trained / "split.tsv", out=tmp_path / "c.tsv", options=CohortOptions(**options),
+            seed=1,
+        )  # fmt: skip
+
+    with pytest.raises(InputError, match="--admixture: the model knows no population 'Z'"):
+        cohort(admixture="Z:1")
+    done = run_genoloom(
+        "cohort", "--model", trained / "20.safetensors", "--split", trained / "split.tsv", "--out", tmp_path / "c.tsv", "--inbreeding", 2
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "--inbreeding" in done.stderr
+    cohort(admixture="A:1,C:3", generations=5.0)
+    text = (tmp_path / "c.tsv").read_text()
+    (tmp_path / "c.tsv").write_text(text.replace("C:0.75", "C:much"))
+    with pytest.raises(InputError, match="holds no number"):
+        read_cohort(tmp_path / "c.tsv")
+    (tmp_path / "c.tsv").write_text(text.replace("C:0.75", "Q:0.75"))
+    with pytest.raises(InputError, match="knows no population 'Q'"):
+        generate(
+            model=trained / "20.safetensors", cohort=tmp_path / "c.tsv", out=tmp_path / "20.bcf", options=GenerateOptions(), seed=1,
+            threads=1,
+        )  # fmt: skip
