@@ -40,9 +40,8 @@ def split_people(people: People, holdout: float, seed: int) -> list[str]:
         groups = strata[population]
         size = sum(map(len, groups))
         if len(groups) < 2:
-            what = "one person" if size == 1 else f"{size} people of one family"
             raise InputError(
-                "sheet of people", f"population '{population}' has only {what}", expected="at least two unrelated people",
+                "sheet of people", f"population '{population}' has one person or one family only", expected="at least two unrelated people",
                 remedy="merge it with another population in the sheet, or leave its people out",
             )  # fmt: skip
         order = np.random.default_rng(derive_seed(seed, "split", population)).permutation(len(groups))

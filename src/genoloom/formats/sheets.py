@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from genoloom.disclosure import people_count
 from genoloom.errors import InputError
 from genoloom.panel import People
 
@@ -79,7 +80,7 @@ def read_people(path: str | Path) -> dict[str, tuple[str, str, str, str]]:
         if not person or not population:
             raise InputError(path, f"line {number}: person or population is empty")
         if person in people:
-            raise InputError(path, f"line {number}: '{person}' is named twice", expected="one row a person")
+            raise InputError(path, f"line {number}: names the person of another line again", expected="one row a person")
         if sex not in SEX_WORDS:
             raise InputError(path, f"line {number}: sex '{row['sex']}'", expected="male, female, M, F, 1, 2 or unknown")
         superpopulation = row.get("superpopulation", "")
@@ -102,18 +103,18 @@ def match_people(path: str | Path, source: str | Path, samples: list[str]) -> Pe
         A sample is not in the sheet, or a person of the sheet is not among the samples.
     """
     sheet = read_people(path)
-    unlisted = [name for name in samples if name not in sheet]
-    absent = [name for name in sheet if name not in set(samples)]
+    unlisted = [number for number, name in enumerate(samples, 1) if name not in sheet]
+    absent = [number for number, name in enumerate(sheet, 1) if name not in set(samples)]
     if unlisted:
         raise InputError(
             path,
-            f"{len(unlisted)} of {len(samples)} samples of {source} are missing, the first: {', '.join(unlisted[:3])}",
+            f"{people_count(len(unlisted), 'samples')} of {source} are missing, the first is its sample {unlisted[0]} (counted from 1)",
             remedy="add them to the sheet, or take them out of the genotype file (bcftools view -S)",
         )
     if absent:
         raise InputError(
             path,
-            f"{len(absent)} people are not in {source}, the first: {', '.join(absent[:3])}",
+            f"{people_count(len(absent))} are not in {source}, the first is the sheet's person {absent[0]} (counted from 1)",
             remedy="remove their rows from the sheet",
         )
     columns = zip(*(sheet[name] for name in samples), strict=True)

@@ -27,7 +27,5 @@ def read_roles(path: str | Path, people: People) -> list[str]:
         raise InputError(path, "not found", remedy="make it with `genoloom split`")
     role_of = {row["person"]: row["role"] for row in read_table(path)}
     if set(role_of) != set(people.id):
-        raise InputError(
-            path, f"names {len(role_of)} people that are not the panel's {len(people)}", remedy="split the panel again"
-        )
+        raise InputError(path, "names other people than the panel holds", remedy="split the panel again")
     return [role_of[name] for name in people.id]

@@ -136,8 +136,11 @@ def check_samples(path: Path, samples: list[str]) -> None:
     if not samples:
         raise InputError(path, "holds no samples", expected="genotypes of at least two people")
     if len(set(samples)) < len(samples):
-        twice = sorted({name for name in samples if samples.count(name) > 1})
-        raise InputError(path, f"{len(twice)} sample names stand twice, the first: {twice[0]}", expected="unique sample names")
+        place: dict[str, int] = {}
+        for second, name in enumerate(samples, 1):
+            if (first := place.setdefault(name, second)) != second:
+                found = f"samples {first} and {second} (counted from 1) have the same name"
+                raise InputError(path, found, expected="unique sample names", remedy="bcftools reheader -s")
 
 
 def _no_contig(path: Path, contig: str, names: list[str]) -> InputError:
@@ -254,14 +257,10 @@ class VcfFile(VariantFile):
         alleles = calls[:, :2]
         short = (alleles == _FILL).any(axis=1)
         if short.any():
-            raise _wrong_ploidy(self.path, place, f"haploid calls of {_some(int(short.sum()))} beside diploid ones")
+            raise _wrong_ploidy(self.path, place, "haploid calls beside diploid ones")
         heterozygous = (alleles[:, 0] != alleles[:, 1]) & (alleles >= 0).all(axis=1)
         unphased = heterozygous & (calls[:, 2] == 0)
         return Record(variant.POS, variant.ID or ".", variant.REF, variant.ALT, alleles.ravel(), unphased)
-
-
-def _some(n: int) -> str:
-    return f"{n} person" if n == 1 else f"{n} people"
 
 
 def _wrong_ploidy(path: Path, place: str, found: str) -> InputError:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from genoloom.config import Config
 from genoloom.config_files import EMPTY, PANEL_COLUMNS, SEQUENCE_COLUMNS, check_name, default_yaml
+from genoloom.disclosure import people_count
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.maps import read_map
@@ -128,7 +129,7 @@ def _write_people(path: Path, sheet: Path, variants: Path, contig: str) -> str:
         if row.get("family") in (*EMPTY, "0"):  # PLINK writes 0 for none; people without a family are not one family
             row["family"] = ""
     write_table(path, columns, kept)
-    log.info("%s: %d people, %d populations", path, len(kept), len({row["population"] for row in kept}))
+    log.info("%s: %s, %d populations", path, people_count(len(kept)), len({row["population"] for row in kept}))
     return "config/people.tsv"
 
 
@@ -148,13 +149,13 @@ def _foreign_sheet(sheet: Path) -> list[dict[str, str]]:
 
 def _check_coverage(sheet: Path, variants: Path, samples: list[str], listed: list[str]) -> None:
     """Everybody of the genotype file stands in the sheet, once."""
-    lacking = [sample for sample in samples if sample not in set(listed)]
+    known = set(listed)
+    lacking = [number for number, sample in enumerate(samples, 1) if sample not in known]
     if lacking:
         raise InputError(
             sheet,
-            f"{len(lacking)} of the {len(samples)} samples of {variants} are missing, the first: {', '.join(lacking[:3])}",
+            f"{people_count(len(lacking), 'samples')} of {variants} are missing, the first is its sample {lacking[0]} (counted from 1)",
             remedy="add them, or take them out of the file (bcftools view -S)",
         )
-    if len(listed) > len(samples):
-        twice = sorted({name for name in listed if listed.count(name) > 1})
-        raise InputError(sheet, f"{len(twice)} people stand twice, the first: {twice[0]}", expected="one row a person")
+    if len(listed) > len(known):
+        raise InputError(sheet, f"{people_count(len(listed) - len(known))} stand twice", expected="one row a person")

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from genoloom.config import PrepareOptions
+from genoloom.disclosure import people_count
 from genoloom.errors import InputError
 from genoloom.formats.maps import interpolate, read_map
 from genoloom.formats.pgen import PanelWriter, open_panel
@@ -261,7 +262,10 @@ def read_genotypes(label: str, paths: list[Path], scratch: Path) -> GenotypeFile
     if not panels:
         raise InputError(paths[0], "holds no usable site", expected="biallelic genotypes")
     log.info(
-        "%s: %d people, %d sites", label, len(next(iter(panels.values())).people), sum(len(p.sites) for p in panels.values())
+        "%s: %s, %d sites",
+        label,
+        people_count(len(next(iter(panels.values())).people)),
+        sum(len(p.sites) for p in panels.values()),
     )
     return GenotypeFiles(label, panels, unphased, unusable, unordered)
 

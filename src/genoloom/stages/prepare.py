@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from genoloom.config import PrepareOptions
+from genoloom.disclosure import people_count
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.maps import interpolate, read_map
@@ -114,7 +115,12 @@ def prepare(
         for record in source.records():
             keep &= ~record.unphased
         if keep.sum() < 2:
-            raise InputError(variants, f"only {int(keep.sum())} people have no unphased call", remedy="phase the file")
+            raise InputError(
+                variants,
+                f"{people_count(int(keep.sum()))} have no unphased call",
+                expected="two or more",
+                remedy="phase the file",
+            )
         source = open_variants(variants, contig, region)
     kept_people = everybody.take(keep)
     contig_length = source.contig_length or (fasta.lengths[contig] if fasta else None)

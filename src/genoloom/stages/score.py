@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from genoloom.disclosure import people_count
 from genoloom.errors import InputError
 from genoloom.formats.pgen import PanelWriter, open_panel
 from genoloom.formats.sheets import read_people
@@ -161,13 +162,11 @@ def _labels(sheet: Path | None, people: People, generator: HaplotypeGenerator, v
     strange = int((labels < 0).sum())
     if strange and not generator.scores_unlabelled:
         raise InputError(
-            sheet or variants, f"{strange} of {len(labels)} people have no population that the model knows",
+            sheet or variants, f"{people_count(strange)} have no population that the model knows",
             expected=f"one of {', '.join(known)}", remedy="give a sheet of people with --people",
         )  # fmt: skip
     if strange and sheet is not None:
-        log.warning(
-            "%d of %d people have no population that the model knows; they are scored without label", strange, len(labels)
-        )
+        log.warning("%s have no population that the model knows; they are scored without label", people_count(strange))
     return labels
 
 

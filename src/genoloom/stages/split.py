@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from genoloom.config import SplitOptions
+from genoloom.disclosure import people_count
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.pgen import panel_files, read_psam
@@ -52,4 +53,4 @@ def split(*, panels: list[Path], out: Path, summary: Path, options: SplitOptions
     with write_beside(summary) as [part]:
         part.write_text(json.dumps(merged, indent=2) + "\n")
     write_split(out, people, roles)
-    log.info("%d people train, %d are held out", roles.count("train"), roles.count("holdout"))
+    log.info("%s train, %s are held out", people_count(roles.count("train")), people_count(roles.count("holdout")))

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from genoloom.config import Section, TrainOptions
+from genoloom.disclosure import people_count
 from genoloom.errors import InputError
 from genoloom.formats.models import describe, pack_sites, save_model
 from genoloom.formats.pgen import open_panel
@@ -68,9 +69,9 @@ def train(
         raise InputError(panel, "no site has enough minor alleles among the training people", remedy="lower --min-carriers")
     training = people.take_sites(modelled)
     n = len(training.people)
-    log.info("%s: %d training people, %d sites; %d too rare to model", generator, n, len(modelled), left_out)
+    log.info("%s: %s to train on, %d sites; %d too rare to model", generator, people_count(n), len(modelled), left_out)
     if n < SMALL_COHORT:
-        log.warning("%s: only %d training people; expect over-fitting, and copies of them in the output", generator, n)
+        log.warning("%s: fewer than %d training people: expect over-fitting, and copies of them", generator, SMALL_COHORT)
 
     data = training_haplotypes(training, common.watch, seed)
     data_digest = digest(training, data)
@@ -96,7 +97,7 @@ def train(
         contig_length=training.sites.contig_length,
         n_variants=len(modelled),
         sites_too_rare_to_model=left_out,
-        training_people=n,
+        training_people=people_count(n),
         sites_digest=training.sites.digest(),
         data_digest=data_digest,
         config_digest=config_digest,

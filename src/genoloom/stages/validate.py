@@ -5,6 +5,7 @@ import logging
 from pathlib import Path
 
 from genoloom.config import ValidateOptions
+from genoloom.disclosure import people_count
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.tables import format_cell, read_table, write_table
 from genoloom.models.haplotype import BASELINES
@@ -46,7 +47,7 @@ def validate(
     """
     made, real = comparands.pairs[0]
     people = compare(made.people, real.people, comparands.roles, options.resplits, seed)
-    log.info("%s: comparing %d synthetic, held-out and training people each", name, people.n)
+    log.info("%s: comparing %s each of synthetic, held-out and training ones", name, people_count(people.n))
     sums = Accumulator(people, options.ld_window, options.haplotype_window)
     for made, real in comparands.pairs:
         sums.add(made, real)

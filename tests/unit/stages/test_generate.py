@@ -60,7 +60,7 @@ def test_model_says_what_it_is_and_holds_no_names(trained):
     minor = np.minimum(alleles[:, :60].sum(axis=1), 60 - alleles[:, :60].sum(axis=1))
     assert description["n_variants"] == (minor >= 2).sum()
     assert description["sites_too_rare_to_model"] == (minor < 2).sum()
-    assert description["training_people"] == 30
+    assert description["training_people"] == "30 people"
     assert "private" in description
     assert json.loads((folder / "m.json").read_text()) == description
     content = (folder / "m.safetensors").read_bytes()
