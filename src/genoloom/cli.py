@@ -175,6 +175,29 @@ def score(model, variants, out, people, blocks, switches, threads):
 
 
 @genoloom.command()
+@model_option
+@_file("--variants", "Phased VCF(.gz), BCF or PLINK 2 .pgen with the model's contig.")
+@_file("--out", "Completed .vcf.gz or .bcf to write, at the sites of the model.")
+@_file("--people", "Sheet of people, for their populations.", required=False)
+@_file("--scores", "Also write the log-likelihood of what was known of each haplotype.", required=False)
+@click.option(
+    "--particles",
+    type=click.Choice([1, 2, 4, 8, 16, 32, 64, 128]),
+    default=16,
+    show_default=True,
+    help="More are nearer to the exact conditional distribution, and slower; 1 ignores what comes later on the contig.",
+)
+@seed_option
+@threads_option
+@logged
+def complete(model, variants, out, people, scores, particles, seed, threads):
+    """Fill in missing calls and sites of phased people: a draw given what is known, and dosages."""
+    from genoloom.stages.complete import complete as stage
+
+    stage(model=model, variants=variants, out=out, people=people, scores=scores, particles=particles, seed=seed, threads=threads)
+
+
+@genoloom.command()
 @_file("--variants", "Phased VCF(.gz) or BCF of one contig.")
 @_file("--reference", "FASTA that the VCF was called against.")
 @_file("--out", "Personal FASTA to write (.fa.gz, with .fai and .gzi).")

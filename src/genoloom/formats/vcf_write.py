@@ -13,31 +13,43 @@ from genoloom.panel import Panel
 _GENOTYPES = np.frombuffer(b"\t0|0\t0|1\t1|0\t1|1", dtype="S4")
 
 
-def header_lines(contig: str, contig_length: int | None, provenance: dict[str, object]) -> list[str]:
-    """Lines of a VCF header that says that, and how, the data are synthetic. No date: the same seed gives the same bytes."""
+SYNTHETIC = "These genotypes are synthetic: they were sampled from a model and belong to no person."
+COMPLETED = "Real people: what the input lacked was drawn from a model, given the rest."
+
+
+def header_lines(contig: str, contig_length: int | None, provenance: dict[str, object], completed: bool = False) -> list[str]:
+    """Lines of a VCF header that says how the data were made: synthetic, or real ones `completed`.
+
+    No date: the same seed gives the same bytes.
+    """
+    kind = "completed" if completed else "synthetic"
+    dosage = '##FORMAT=<ID=DS,Number=A,Type=Float,Description="Posterior mean number of alternate alleles">'
     length = f",length={contig_length}" if contig_length else ""
     described = ",".join(f'{key}="{value}"' for key, value in provenance.items())
     return [
         "##fileformat=VCFv4.3",
         f"##source=GenoLoom {provenance['version']}",
-        f"##genoloom_synthetic=<{described}>",
-        "##genoloom_notice=These genotypes are synthetic: they were sampled from a model and belong to no person.",
+        f"##genoloom_{kind}=<{described}>",
+        f"##genoloom_notice={COMPLETED if completed else SYNTHETIC}",
         '##FILTER=<ID=PASS,Description="All filters passed">',
         f"##contig=<ID={contig}{length}>",
-        '##INFO=<ID=AC,Number=A,Type=Integer,Description="Allele count in the synthetic genotypes">',
-        '##INFO=<ID=AN,Number=1,Type=Integer,Description="Number of alleles in the synthetic genotypes">',
-        '##INFO=<ID=AF,Number=A,Type=Float,Description="Allele frequency in the synthetic genotypes">',
+        f'##INFO=<ID=AC,Number=A,Type=Integer,Description="Allele count in the {kind} genotypes">',
+        f'##INFO=<ID=AN,Number=1,Type=Integer,Description="Number of alleles in the {kind} genotypes">',
+        f'##INFO=<ID=AF,Number=A,Type=Float,Description="Allele frequency in the {kind} genotypes">',
         '##FORMAT=<ID=GT,Number=1,Type=String,Description="Phased genotype">',
+        *([dosage] if completed else []),
     ]
 
 
-def write_variants(path: str | Path, panel: Panel, provenance: dict[str, object]) -> None:
+def write_variants(path: str | Path, panel: Panel, provenance: dict[str, object], dosage: np.ndarray | None = None) -> None:
     """Write `panel` (no missing calls) to `path`, .vcf.gz or .bcf, with its index.
 
     Parameters
     ----------
     provenance : dict
         Keys and values of the header's `genoloom_synthetic` line; must hold `version`.
+    dosage : ndarray, float, shape (n_variants, n_people), optional
+        Mean numbers of alternate alleles of real people whose calls were completed; written as DS.
     """
     path = Path(path)
     is_bcf = path.suffix == ".bcf"
@@ -45,7 +57,7 @@ def write_variants(path: str | Path, panel: Panel, provenance: dict[str, object]
     with write_beside(path, index) as [part, part_index]:
         text = part.with_name(f"{part.name}.text.vcf.gz") if is_bcf else part
         try:
-            _write_text(text, panel, provenance)
+            _write_text(text, panel, provenance, dosage)
             if is_bcf:
                 pysam.bcftools.view("--no-version", "-Ob", "-o", str(part), str(text), catch_stdout=False)
                 pysam.bcftools.index("--csi", "-f", "-o", str(part_index), str(part))
@@ -57,11 +69,11 @@ def write_variants(path: str | Path, panel: Panel, provenance: dict[str, object]
                     text.unlink()
 
 
-def _write_text(path: Path, panel: Panel, provenance: dict[str, object]) -> None:
+def _write_text(path: Path, panel: Panel, provenance: dict[str, object], dosage: np.ndarray | None) -> None:
     sites, n = panel.sites, 2 * len(panel.people)
     columns = ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT", *panel.people.id]
     with pysam.BGZFile(str(path), "wb") as out:
-        lines = [*header_lines(sites.contig, sites.contig_length, provenance), "\t".join(columns)]
+        lines = [*header_lines(sites.contig, sites.contig_length, provenance, dosage is not None), "\t".join(columns)]
         out.write(("\n".join(lines) + "\n").encode())
         for start, stop, alleles in panel.blocks(512):
             calls = _GENOTYPES[2 * alleles[:, 0::2] + alleles[:, 1::2]]  # (n_variants, n_people) of four bytes
@@ -70,4 +82,8 @@ def _write_text(path: Path, panel: Panel, provenance: dict[str, object]) -> None
                 count = int(counts[i - start])
                 info = f"AC={count};AN={n};AF={count / n:.6g}"
                 row = f"{sites.contig}\t{sites.position[i]}\t{sites.id[i]}\t{sites.ref[i]}\t{sites.alt[i]}\t.\tPASS\t{info}\tGT"
-                out.write(row.encode() + calls[i - start].tobytes() + b"\n")
+                if dosage is None:
+                    out.write(row.encode() + calls[i - start].tobytes() + b"\n")
+                else:
+                    cells = [f"{c.decode()}:{d:.3g}" for c, d in zip(calls[i - start].tolist(), dosage[i].tolist(), strict=True)]
+                    out.write(f"{row}:DS{''.join(cells)}\n".encode())

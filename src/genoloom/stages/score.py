@@ -69,7 +69,7 @@ def score(
         raise InputError(model, f"is a '{name}', which scores whole haplotypes only", remedy="leave out --blocks and --switches")
     with tempfile.TemporaryDirectory(dir=_folder(out)) as folder:
         panel = aligned_panel(variants, sites, Path(folder) / "aligned")
-        population = np.repeat(_labels(people, panel.people, generator, variants), 2)
+        population = np.repeat(population_labels(people, panel.people, generator, variants), 2)
         names = [*generator.population_names, "unlabelled"]
         called = _called(panel)
         total = np.zeros(2 * len(panel.people))
@@ -151,7 +151,7 @@ def _matching_rows(source, sites: Sites, n_haplotypes: int) -> Iterator[tuple[np
         yield np.where(unknown, np.int8(-1), alleles), True, int(match.unphased.sum())
 
 
-def _labels(sheet: Path | None, people: People, generator: HaplotypeGenerator, variants: Path) -> np.ndarray:
+def population_labels(sheet: Path | None, people: People, generator: HaplotypeGenerator, variants: Path) -> np.ndarray:
     """Index of each person's population in the model, -1 where it is not known."""
     known = {name: i for i, name in enumerate(generator.population_names)}
     listed = read_people(sheet) if sheet is not None else {}

@@ -1,5 +1,6 @@
-"""Scores of phased people through files: against the model itself, and of planted errors."""
+"""Scores and completions of phased people through files: against the model itself, and of planted errors."""
 
+import cyvcf2
 import numpy as np
 import pytest
 from helpers import make_sites, run_genoloom, write_vcf
@@ -169,3 +170,37 @@ def test_unphased_heterozygotes_count_as_missing(trained, tmp_path):
     score(model=folder / "transformer.safetensors", variants=vcf, out=tmp_path / "s.tsv")
     same = (alleles[:, [0, 2]] == alleles[:, [1, 3]]).sum(axis=0)
     assert [int(r["sites_called"]) for r in read_table(tmp_path / "s.tsv")] == np.repeat(same, 2).tolist()
+
+
+def test_masked_calls_and_absent_sites_are_filled_in(trained, tmp_path):
+    folder, _ = trained
+    truth = few_founders(np.random.default_rng(9), 24)
+    names = [f"Q{i}" for i in range(12)]
+    given = truth.copy()
+    given[np.random.default_rng(10).random(given.shape) < 0.3] = -1
+    half = (given[:, 0::2] < 0) != (given[:, 1::2] < 0)
+    present = np.arange(N_SITES) % 2 == 0
+    vcf = vcf_of(tmp_path / "in.vcf.gz", given, names, np.flatnonzero(present))
+    arguments = ["--model", folder / "transformer.safetensors", "--variants", vcf, "--particles", 8, "--seed", 7]
+    done = run_genoloom("complete", *arguments, "--out", tmp_path / "out.bcf", "--scores", tmp_path / "given.tsv")
+    assert done.returncode == 0, done.stderr
+    file = cyvcf2.VCF(str(tmp_path / "out.bcf"))
+    assert file.samples == names
+    assert "Real people" in file.raw_header
+    records = list(file)
+    alleles = np.stack([record.genotype.array()[:, :2].ravel() for record in records])
+    dosage = np.stack([record.format("DS")[:, 0] for record in records])
+    # a half-missing call counts as missing
+    known = (given >= 0) & present[:, None] & ~np.repeat(half, 2, axis=1)
+    np.testing.assert_array_equal(alleles[known], truth[known])
+    both = known[:, 0::2] & known[:, 1::2]
+    np.testing.assert_array_equal(dosage[both], (truth[:, 0::2] + truth[:, 1::2])[both])
+    assert (alleles == truth)[~known].mean() > 0.95
+    error = (dosage - truth[:, 0::2] - truth[:, 1::2])[~both]
+    assert (error**2).mean() < 0.2 * 0.5  # 0.5 is about what allele frequencies alone leave
+    rows = read_table(tmp_path / "given.tsv")
+    assert [int(r["sites_given"]) for r in rows] == known.sum(axis=0).tolist()
+    assert (tmp_path / "out.bcf").stat().st_mode & 0o077 == 0
+    again = run_genoloom("complete", *arguments, "--out", tmp_path / "again.bcf")
+    assert again.returncode == 0
+    assert (tmp_path / "again.bcf").read_bytes() == (tmp_path / "out.bcf").read_bytes()

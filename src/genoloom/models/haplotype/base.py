@@ -58,7 +58,7 @@ class HaplotypeGenerator(ABC):
 
     name: ClassVar[str]
     has_likelihood: ClassVar[bool] = False
-    scores_blocks: ClassVar[bool] = False  # whether there is `block_log_likelihood` and `switch_log_odds`
+    scores_blocks: ClassVar[bool] = False  # whether there are `block_log_likelihood`, `switch_log_odds`, `complete`
     scores_unlabelled: ClassVar[bool] = False  # whether a population may be -1, unknown, where likelihoods are asked for
 
     population_names: list[str]
@@ -96,6 +96,10 @@ class HaplotypeGenerator(ABC):
         haplotypes gains in natural-log likelihood nearby; float64, shape (n_people,). Positive: a switch error is likely.
         """
         raise TypeError(f"generator '{self.name}' has no likelihood of blocks")
+
+    def complete(self, haplotypes: HaplotypeSource, population: np.ndarray, seed: np.ndarray, particles: int) -> Iterator:
+        """Yield haplotypes in order, some at a time, as `genoloom.models.haplotype.completion.Completion`: missing calls filled in."""
+        raise TypeError(f"generator '{self.name}' cannot fill in missing calls")
 
     @abstractmethod
     def state(self) -> tuple[dict[str, np.ndarray], dict]:

@@ -23,6 +23,7 @@ import torch
 from genoloom.config import TransformerOptions
 from genoloom.models.haplotype.base import HaplotypeGenerator, SampleRequest, TrainingHaplotypes
 from genoloom.models.haplotype.blocks import BlockCodebook, read_blocks
+from genoloom.models.haplotype.completion import Completion, HaplotypeCompleter
 from genoloom.models.haplotype.switches import switch_log_odds
 from genoloom.models.haplotype.transformer_network import HaplotypeTransformer, score_window, windows
 from genoloom.models.haplotype.transformer_sampling import WindowSampler
@@ -72,6 +73,12 @@ class TransformerGenerator(HaplotypeGenerator):
 
     def switch_log_odds(self, haplotypes: HaplotypeSource, population: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         return switch_log_odds(self.model, self.codebook, self.options, haplotypes, self._labels(population))
+
+    def complete(
+        self, haplotypes: HaplotypeSource, population: np.ndarray, seed: np.ndarray, particles: int
+    ) -> Iterator[Completion]:
+        completer = HaplotypeCompleter(self.model, self.codebook, self.options, particles)
+        return completer.complete(haplotypes, self._labels(population), seed)
 
     def _labels(self, population: np.ndarray) -> np.ndarray:
         """Populations with the network's own index for the unlabelled."""

@@ -1,0 +1,191 @@
+"""Filling in what is missing of a haplotype: draws of the rest given the part that is known, and its probability.
+
+A particle filter (Gordon et al. 1993, doi:10.1049/ip-f-2.1993.0015; fully adapted, Pitt & Shephard 1999,
+doi:10.1080/01621459.1999.10474153). Every haplotype is followed by several particles. Each block of a particle is drawn
+from the model given its past *and* the known alleles of the block, which the block's small copying model allows exactly, and the
+particle's weight takes up how probable these alleles were. Where few particles carry the weight they are drawn anew, so
+that known alleles act backwards as well as forwards. Means over particles are taken `LAG` blocks later than the block they
+are of: known alleles further on no longer matter, and earlier blocks have lost their variety.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from genoloom.config import TransformerOptions
+from genoloom.models.haplotype.blocks import BlockCodebook, read_blocks
+from genoloom.models.haplotype.transformer_network import SEGMENT, HaplotypeTransformer, windows
+from genoloom.models.haplotype.transformer_sampling import SAMPLE_ROWS, invert
+from genoloom.models.layers import KeyValueCache
+from genoloom.panel import HaplotypeSource
+from genoloom.seeds import row_uniforms
+
+LAG = 8  # blocks
+BLOCK_DRAWS, PICKS, LAST_PICK = 2**41, 2**42, 2**43  # first counters of the draws of blocks and of particles; flips count from 0
+
+
+@dataclass(frozen=True)
+class Completion:
+    """Haplotypes without gaps.
+
+    Attributes
+    ----------
+    alleles : ndarray, int8, shape (n_haplotypes, n_variants)
+        One draw; known alleles as they were.
+    mean : ndarray, float32, shape (n_haplotypes, n_variants)
+        Posterior mean of each allele.
+    log_likelihood : ndarray, float64, shape (n_haplotypes,)
+        Natural-log probability of the known alleles, estimated.
+    """
+
+    alleles: np.ndarray
+    mean: np.ndarray
+    log_likelihood: np.ndarray
+
+
+class HaplotypeCompleter:
+    """Completes haplotypes, so many at a time as fit `SAMPLE_ROWS` particles."""
+
+    def __init__(self, model: HaplotypeTransformer, codebook: BlockCodebook, options: TransformerOptions, particles: int):
+        if SAMPLE_ROWS % particles:
+            raise ValueError(f"{particles} particles do not divide {SAMPLE_ROWS}")
+        self.model, self.codebook, self.options, self.particles = model, codebook, options, particles
+        self.at_once = SAMPLE_ROWS // particles
+        head = options.width // options.heads
+        self.cache = KeyValueCache(options.layers, SAMPLE_ROWS, options.heads, options.context, head)
+        with torch.no_grad():
+            self.error = model.flip_logit(slice(None)).double().sigmoid().numpy()  # (K, L)
+            self.crossover = model.crossover.double().sigmoid().numpy()  # (K, S - 1)
+            partner = model.partner.masked_fill(model.absent, -math.inf)
+            self.partner = partner.double().softmax(-1).numpy()  # (K, C)
+
+    def complete(self, haplotypes: HaplotypeSource, population: np.ndarray, seed: np.ndarray) -> Iterator[Completion]:
+        """Yield the haplotypes of a source in order, `at_once` at a time.
+
+        Parameters
+        ----------
+        haplotypes : HaplotypeSource
+            -1 at what is to be filled in.
+        population : ndarray, int64, shape (n_haplotypes,)
+            Labels of the network.
+        seed : ndarray, uint64, shape (n_haplotypes,)
+        """
+        for low in range(0, haplotypes.n_haplotypes, self.at_once):
+            high = min(low + self.at_once, haplotypes.n_haplotypes)
+            rows = np.minimum(np.arange(low, low + self.at_once), haplotypes.n_haplotypes - 1)  # filled up: see WindowSampler
+            done = self._chunk(haplotypes, rows, population[rows], seed[rows])
+            kept = slice(0, high - low)
+            yield Completion(done.alleles[kept], done.mean[kept], done.log_likelihood[kept])
+
+    @torch.no_grad()
+    def _chunk(self, haplotypes: HaplotypeSource, rows: np.ndarray, population: np.ndarray, seed: np.ndarray) -> Completion:
+        R, P, (K, _, L) = len(rows), self.particles, self.codebook.alleles.shape
+        paths = np.zeros((R, P, K, L), dtype=np.int8)
+        mean = np.zeros((R, K, L), dtype=np.float32)
+        log_weight, evidence = np.full((R, P), -math.log(P)), np.zeros(R)
+        labels = torch.from_numpy(np.repeat(population, P))
+        for start, first, stop in windows(K, self.options.context):
+            known = read_blocks(haplotypes, L, first, stop, rows)  # (R, stop - first, L)
+            seen = self._begin(paths, labels, start, first)
+            for k in range(first, stop):
+                hidden = self.model.read(seen, labels, k, k - start, self.cache)
+                pi = self.model.code_logits(hidden, k)[:, 0].double().softmax(-1).numpy().reshape(R, P, -1)
+                drawn, log_chance = self._draw(k, pi, known[:, k - first], seed)
+                paths[:, :, k] = drawn
+                log_weight += log_chance
+                total = np.logaddexp.reduce(log_weight, axis=1)
+                evidence += total
+                log_weight -= total[:, None]
+                chosen = self._resample(log_weight, row_uniforms(seed, PICKS + k))
+                if chosen is not None:
+                    paths[:, :, : k + 1] = np.take_along_axis(paths[:, :, : k + 1], chosen[:, :, None, None], axis=1)
+                    self._reorder((np.arange(R)[:, None] * P + chosen).ravel())
+                if k >= LAG:
+                    mean[:, k - LAG] = self._mean(paths[:, :, k - LAG], log_weight)
+                token = torch.from_numpy(paths[:, :, k].reshape(R * P, 1, L))
+                seen = self.model.embed(token, self.model.match(token, k), k)
+        for k in range(max(0, K - LAG), K):
+            mean[:, k] = self._mean(paths[:, :, k], log_weight)
+        last = invert(np.exp(log_weight).cumsum(axis=1), row_uniforms(seed, LAST_PICK))
+        n = self.codebook.n_variants
+        alleles = paths[np.arange(R), last].reshape(R, -1)[:, :n]
+        return Completion(alleles, mean.reshape(R, -1)[:, :n], evidence)
+
+    def _begin(self, paths: np.ndarray, labels: torch.Tensor, start: int, first: int) -> torch.Tensor:
+        """Read the blocks [start, first) into the cache; returns what the network sees before block `first`."""
+        self.cache.clear()
+        seen = self.model.begin.expand(SAMPLE_ROWS, 1, -1)
+        if first > start:
+            past = torch.from_numpy(np.ascontiguousarray(paths[:, :, start:first]).reshape(SAMPLE_ROWS, first - start, -1))
+            seen = torch.cat([seen, self.model.embed(past, self.model.match(past, start), start)], dim=1)
+            self.model.read(seen[:, :-1], labels, start, 0, self.cache)
+            seen = seen[:, -1:]
+        return seen
+
+    def _draw(self, k: int, pi: np.ndarray, known: np.ndarray, seed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Block `k` of every particle given its known alleles, int8 (R, P, L), and the log probability of those, (R, P).
+
+        Forward filtering and backward sampling over the segments of the block (Chib 1996, doi:10.1016/0304-4076(95)01770-4).
+        """
+        R, P, C = pi.shape
+        S, L = self.model.segments, known.shape[1]
+        emitted = self.model.emissions(torch.from_numpy(known[:, None]), k)[:, 0].double().numpy()  # (R, S, C)
+        partner, crossover = self.partner[k], self.crossover[k]
+        forward = np.empty((S, R, P, C))
+        log_chance = np.zeros((R, P))
+        state = pi
+        for s in range(S):
+            if s > 0:
+                state = state + crossover[s - 1] * (partner - state)
+            state = state * emitted[:, None, s]
+            scale = state.sum(axis=2)
+            log_chance += np.log(scale)
+            state = forward[s] = state / scale[..., None]
+        draws = row_uniforms(seed, BLOCK_DRAWS + k * P * 2 * S + np.arange(P * 2 * S)).reshape(R, P, 2, S)
+        codes = np.empty((S, R, P), dtype=np.int64)
+        codes[-1] = _pick(forward[-1], draws[:, :, 0, -1])
+        for s in range(S - 1, 0, -1):
+            stay = (1 - crossover[s - 1]) * np.take_along_axis(forward[s - 1], codes[s][..., None], axis=2)[..., 0]
+            jump = crossover[s - 1] * partner[codes[s]]
+            crossed = draws[:, :, 1, s] * (stay + jump) >= stay
+            codes[s - 1] = np.where(crossed, _pick(forward[s - 1], draws[:, :, 0, s - 1]), codes[s])
+        sites = np.arange(L)
+        alleles = self.codebook.alleles[k][codes[sites // SEGMENT].transpose(1, 2, 0), sites]  # (R, P, L)
+        flips = row_uniforms(seed, k * P * L + np.arange(P * L)).reshape(R, P, L) < self.error[k]
+        filled = np.where(known[:, None] >= 0, known[:, None], alleles ^ flips).astype(np.int8)
+        return np.where(self.model.exists[k].numpy(), filled, np.int8(-1)), log_chance
+
+    def _resample(self, log_weight: np.ndarray, uniform: np.ndarray) -> np.ndarray | None:
+        """Which particle each goes on as, int64 (R, P), where few carry the weight (systematic resampling); sets their weights.
+
+        None where nobody is drawn anew.
+        """
+        weight = np.exp(log_weight)
+        P = self.particles
+        poor = 1 / (weight**2).sum(axis=1) < P / 2
+        if not poor.any():
+            return None
+        places = (np.arange(P) + uniform[:, None]) / P  # (R, P)
+        cumulated = weight.cumsum(axis=1) / weight.sum(axis=1, keepdims=True)
+        chosen = (cumulated[:, None, :] <= places[:, :, None]).sum(axis=2).clip(max=P - 1)
+        log_weight[poor] = -math.log(P)
+        return np.where(poor[:, None], chosen, np.arange(P))
+
+    def _reorder(self, order: np.ndarray) -> None:
+        """Let row i of the cache go on as row `order[i]`."""
+        index, used = torch.from_numpy(order), slice(0, self.cache.length)
+        for table in (self.cache.keys, self.cache.values):
+            table[:, :, :, used] = table[:, :, :, used].index_select(1, index)
+
+    @staticmethod
+    def _mean(alleles: np.ndarray, log_weight: np.ndarray) -> np.ndarray:
+        return np.einsum("rp,rpl->rl", np.exp(log_weight), alleles)
+
+
+def _pick(chance: np.ndarray, uniform: np.ndarray) -> np.ndarray:
+    """Index drawn by `chance` (R, P, C), which need not sum to one, with `uniform` (R, P)."""
+    R, P, C = chance.shape
+    return invert(chance.reshape(-1, C).cumsum(axis=1), uniform.ravel()).reshape(R, P)

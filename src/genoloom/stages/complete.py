@@ -1,0 +1,96 @@
+"""Fill in what a file of phased haplotypes lacks: missing calls, and sites of the model that the file does not have."""
+
+import logging
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from genoloom import __version__
+from genoloom.errors import InputError
+from genoloom.formats.models import file_digest
+from genoloom.formats.tables import write_table
+from genoloom.formats.vcf_write import write_variants
+from genoloom.panel import ArrayHaplotypes, Panel
+from genoloom.seeds import row_seeds
+from genoloom.stages.generate import SUFFIXES, load_generator
+from genoloom.stages.score import aligned_panel, population_labels
+
+log = logging.getLogger(__name__)
+
+COLUMNS = ["person", "haplotype", "sites_given", "log_likelihood_given"]
+
+
+def complete(
+    *,
+    model: Path,
+    variants: Path,
+    out: Path,
+    people: Path | None = None,
+    scores: Path | None = None,
+    particles: int = 16,
+    seed: int = 1,
+    threads: int = 1,
+) -> None:
+    """Write the people of `variants` at the sites of the model, with nothing missing: one draw given all that is known.
+
+    Genotypes are the draw (GT) and the posterior mean number of alternate alleles (DS). Outputs hold real people's data and
+    are closed to others (mode 0600).
+
+    Parameters
+    ----------
+    variants : Path
+        Phased VCF, BCF or .pgen that holds the model's contig. Heterozygous calls without phase count as missing.
+    out : Path
+        .vcf.gz or .bcf.
+    people : Path, optional
+        Sheet of people, for their populations.
+    scores : Path, optional
+        Table of the natural-log probability of what was known of each haplotype; that of the rest given it is the
+        haplotype's likelihood less this.
+    particles : int
+        A divisor of 128; more are nearer to the exact conditional distribution, and slower. 1 ignores what comes later.
+    """
+    if not str(out).endswith(SUFFIXES):
+        raise InputError("--out", f"'{out.name}'", expected="a name that ends in .vcf.gz or .bcf")
+    torch.set_num_threads(threads)
+    generator, sites, description = load_generator(model)
+    if not generator.scores_blocks:
+        raise InputError(
+            model, f"is a '{description['generator']}', which cannot fill in calls", expected="such as a transformer"
+        )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent) as folder:
+        panel = aligned_panel(variants, sites, Path(folder) / "aligned")
+        population = np.repeat(population_labels(people, panel.people, generator, variants), 2)
+        n_people, n = len(panel.people), 2 * len(panel.people)
+        alleles = np.memmap(Path(folder) / "alleles", dtype=np.int8, mode="w+", shape=(len(sites), n))
+        dosage = np.memmap(Path(folder) / "dosage", dtype=np.float32, mode="w+", shape=(len(sites), n_people))
+        given = np.zeros(n)
+        seeds = row_seeds(seed, [str(i) for i in range(n)], "complete", sites.contig)
+        done = 0
+        for part in generator.complete(panel.haplotypes, population, seeds, particles):
+            rows = np.arange(done, done + len(part.alleles))
+            alleles[:, rows] = part.alleles.T
+            np.add.at(dosage, (slice(None), rows // 2), part.mean.T)
+            given[rows] = part.log_likelihood
+            done += len(rows)
+            log.info("%s: %d of %d haplotypes", sites.contig, done, n)
+        provenance = {
+            "version": __version__,
+            "generator": description["generator"],
+            "model": file_digest(model)[:16],
+            "seed": seed,
+        }
+        write_variants(out, Panel(sites, panel.people, ArrayHaplotypes(alleles)), provenance, dosage)
+        out.chmod(0o600)
+        if scores:
+            called = sum((block >= 0).sum(axis=0) for _, _, block in panel.blocks())
+            rows = [
+                {"person": panel.people.id[i // 2], "haplotype": i % 2 + 1, "sites_given": int(called[i]), COLUMNS[3]: float(given[i])}
+                for i in range(n)
+            ]  # fmt: skip
+            scores.parent.mkdir(parents=True, exist_ok=True)
+            write_table(scores, COLUMNS, rows)
+            scores.chmod(0o600)
