@@ -4,11 +4,14 @@ import click
 
 from genoloom import __version__, config
 from genoloom.cli_options import (
+    ANY_TOOL,
     DIRECTORY,
     FILE,
     PREFIX,
+    as_named_files,
     comparands_options,
     logged,
+    real_options,
     region_option,
     run_and_exit,
     section_options,
@@ -257,6 +260,54 @@ def audit(name, comparands, controls, out, public, seed, sections):
         stage(name=name, comparands=opened, controls=list(controls), out=out, public=public, options=options, seed=seed)
 
 
+@genoloom.command()
+@real_options
+@click.option(
+    "--generator",
+    "generators",
+    multiple=True,
+    required=True,
+    metavar="NAME=FILE",
+    callback=as_named_files,
+    help=f"Synthetic people: {ANY_TOOL}",
+)
+@click.option(
+    "--labels",
+    multiple=True,
+    metavar="NAME=SHEET",
+    callback=as_named_files,
+    help="Sheet of the synthetic people of one generator: person, population.",
+)
+@click.option("--controls/--no-controls", default=True, show_default=True, help="Also make and judge controls.")
+@click.option("--out", type=DIRECTORY, required=True, help="Directory for tables, private audits and the report.")
+@seed_option
+@section_options(config.ValidateOptions, config.AuditOptions)
+@logged
+def compare(real, generators, labels, controls, out, seed, sections):
+    """Put several generators, of any tool, into one table and one report, beside controls.
+
+    \b
+    genoloom compare --train train.bcf --holdout holdout.bcf --people people.tsv \\
+        --generator ours=20.vcf.gz --generator theirs=hapnest.bed --out comparison
+    """
+    from genoloom.stages.compare import compare as stage
+
+    validate_options, audit_options = sections
+    click.echo(
+        stage(
+            real=real,
+            generators=generators,
+            labels=labels,
+            controls=controls,
+            out=out,
+            validate_options=validate_options,
+            audit_options=audit_options,
+            seed=seed,
+        ),
+        nl=False,
+    )
+
+
 @genoloom.group()
 def sequences():
     """DNA sequences: prepare, train, generate, validate."""
@@ -371,7 +422,7 @@ def report(results, panels, generators, sequence_sets, sequence_generators, out)
     """Write the public report: one HTML file that works offline."""
     from genoloom.stages.report import report as stage
 
-    stage(
+    text = stage(
         results=results,
         panels=list(panels),
         generators=list(generators),
@@ -379,6 +430,7 @@ def report(results, panels, generators, sequence_sets, sequence_generators, out)
         sequence_generators=list(sequence_generators),
         out=out,
     )
+    click.echo(text, nl=False)
 
 
 @genoloom.command()

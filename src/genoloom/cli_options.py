@@ -109,6 +109,17 @@ seed_option = click.option("--seed", type=click.IntRange(min=0), default=1, show
 threads_option = click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="CPU threads.")
 
 
+def as_named_files(_context, parameter, values: tuple[str, ...]) -> dict[str, list[Path]]:
+    """NAME=FILE, repeated, as {name: files}."""
+    named: dict[str, list[Path]] = {}
+    for value in values:
+        name, equals, path = value.partition("=")
+        if not (name and equals and path):
+            raise InputError(parameter.opts[0], f"'{value}'", expected="NAME=FILE, such as gan=gan.vcf.gz")
+        named.setdefault(name, []).append(Path(path))
+    return named
+
+
 def real_options(command: Callable) -> Callable:
     """The two forms in which real people are given, passed on as the keyword `real`, a dict."""
     options = {

@@ -28,11 +28,14 @@ def audit(
     public: Path | None,
     options: AuditOptions,
     seed: int,
+    kind: str | None = None,
 ) -> None:
     """Write the private audit (`out`, and beside it `people.tsv` with scores by index) and the public table of verdicts.
 
     Parameters
     ----------
+    kind : str, optional
+        "generator" or "control"; by the name when not given.
     comparands : Comparands
         Of `open_comparands`: the workflow's files, or those of any tool.
     controls : list of Path
@@ -48,7 +51,7 @@ def audit(
     data = AuditData(people, windows, seed)
     for made, real in comparands.pairs:
         data.add(made, real, genetic_positions(real.sites))
-    kind = "control" if name in BASELINES else "generator"
+    kind = kind or ("control" if name in BASELINES else "generator")
     found = judge(data, name, kind, options.bootstrap, options.max_auc, seed)
     if not comparands.phased:
         found = replace(found, public=genotype_attacks(found.public), private=genotype_attacks(found.private))

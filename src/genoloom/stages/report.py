@@ -22,8 +22,8 @@ def report(
     sequence_sets: list[str],
     sequence_generators: list[str],
     out: Path,
-) -> None:
-    """Write `out` (HTML) and, beside it, summary.tsv and summary.txt.
+) -> str:
+    """Write `out` (HTML) and, beside it, summary.tsv and summary.txt; returns the text of the latter.
 
     Parameters
     ----------
@@ -49,7 +49,8 @@ def report(
         summary.write_text(text)
     columns = list(dict.fromkeys([*HAPLOTYPE_COLUMNS, *SEQUENCE_COLUMNS]))
     write_table(out.with_name("summary.tsv"), columns, [*haplotype_rows, *sequence_rows])
-    log.info("report written\n\n%s", text)
+    log.info("report written")
+    return text
 
 
 def _panel(results: Path, panel: str, generators: list[str]) -> PanelData:

@@ -33,11 +33,14 @@ def validate(
     figures: Path | None,
     options: ValidateOptions,
     seed: int,
+    kind: str | None = None,
 ) -> None:
     """Write the fidelity table of `name`, with the controls' rows, and the data of the report's figures.
 
     Parameters
     ----------
+    kind : str, optional
+        "generator" or "control"; by the name when not given.
     comparands : Comparands
         Of `open_comparands`: the workflow's files, or those of any tool.
     controls : list of Path
@@ -54,7 +57,7 @@ def validate(
         log.info("%s: contig %s read, %d sites", name, real.sites.contig, len(real.sites))
     metrics = Metrics(sums, options.components, seed)
     table = metrics.all()
-    kind = "control" if name in BASELINES else "generator"
+    kind = kind or ("control" if name in BASELINES else "generator")
     rows = fidelity_rows(table, name, kind) + real_rows(table)
     if not comparands.phased:
         rows = genotype_metrics(rows)

@@ -1,0 +1,178 @@
+"""Several generators against the same people, at the same sites, in one table and one report."""
+
+import logging
+import re
+import tempfile
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from genoloom.config import AuditOptions, TrainSections, ValidateOptions
+from genoloom.errors import InputError
+from genoloom.formats.pgen import PanelWriter, open_panel
+from genoloom.models.haplotype import generator_class
+from genoloom.models.haplotype.base import HaplotypeGenerator, SampleRequest
+from genoloom.panel import Panel, People
+from genoloom.seeds import derive_seed, row_seeds
+from genoloom.stages.audit import audit
+from genoloom.stages.genotypes import UNKNOWN, GenotypeFiles
+from genoloom.stages.inputs import RealFiles, open_real
+from genoloom.stages.report import report
+from genoloom.stages.train import training_haplotypes
+from genoloom.stages.validate import validate
+
+log = logging.getLogger(__name__)
+
+NAME = "comparison"  # of the panel in the tables
+# made here of the training people: a lower bound, and the frontier of copying in pieces of several lengths
+CONTROLS = {
+    "independent": ("independent", {}),
+    "mosaic_0.02cM": ("mosaic", {"segment_cm": 0.02}),
+    "mosaic_0.1cM": ("mosaic", {"segment_cm": 0.1}),
+    "mosaic_0.5cM": ("mosaic", {"segment_cm": 0.5}),
+}
+
+
+def compare(
+    *,
+    real: dict,
+    generators: dict[str, list[Path]],
+    labels: dict[str, list[Path]],
+    controls: bool,
+    out: Path,
+    validate_options: ValidateOptions,
+    audit_options: AuditOptions,
+    seed: int,
+) -> str:
+    """Validate and audit every generator, and write tables and report; returns the summary as text.
+
+    All are compared at the sites that every file has, with equally many people of each population.
+
+    Parameters
+    ----------
+    real : dict
+        Arguments of `open_real`: a split panel, or files of training and held-out people.
+    generators : dict
+        Files of synthetic people, in any format, by generator.
+    labels : dict
+        Sheets of the synthetic people, where generators have their own.
+    controls : bool
+        Also make the controls; they copy haplotypes, so they need phased training people.
+    out : Path
+        Directory: report/ (public), validation/ (public tables), private/ (mode 0700).
+
+    Raises
+    ------
+    InputError
+        A name cannot be used; no site or no population is in all files; or see `open_real`.
+    """
+    _check_names(generators, labels)
+    with open_real(**real) as files:
+        made = {name: files.read(name, paths, labels.get(name)) for name, paths in generators.items()}
+        files, made = _same_labels(files, made)
+        within = _same_sites(files, made)
+        made = _same_people(made, seed)
+        if controls and files.train.unphased:
+            log.warning("the training people are not phased: no controls are made")
+        elif controls:
+            size = next(iter(made.values())).people
+            made = _make_controls(files, within, size, seed) | made
+        for name, own in made.items():
+            comparands = files.against(own, within)
+            kind = "control" if name in CONTROLS else "generator"
+            place = out / "validation" / NAME / name
+            common = {"name": name, "kind": kind, "comparands": comparands, "controls": [], "seed": seed}
+            validate(**common, out=place / "fidelity.tsv", figures=place / "figures.json", options=validate_options)
+            private = out / "private" / NAME / name / "audit.tsv"
+            audit(**common, out=private, public=place / "privacy.tsv", options=audit_options)
+    (out / "private").chmod(0o700)
+    page = out / "report" / "index.html"
+    return report(results=out, panels=[NAME], generators=list(made), sequence_sets=[], sequence_generators=[], out=page)
+
+
+def _check_names(generators: dict[str, list[Path]], labels: dict[str, list[Path]]) -> None:
+    for name in [*generators, *labels]:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+            raise InputError("--generator", f"the name '{name}'", expected="letters, digits, '.', '_' and '-'")
+        if name in {*CONTROLS, "real"}:
+            raise InputError("--generator", f"the name '{name}' is that of a control", remedy="call it otherwise")
+        if name not in generators:
+            raise InputError("--labels", f"no generator is called '{name}'", expected=f"one of {', '.join(generators)}")
+
+
+def _same_labels(files: RealFiles, made: dict[str, GenotypeFiles]) -> tuple[RealFiles, dict[str, GenotypeFiles]]:
+    """Everybody in one population when somebody has none: else generators would be compared with other people."""
+    groups = [files.train, files.holdout, *made.values()]
+    found = {label for group in groups for label in group.people.population}
+    if UNKNOWN not in found:
+        return files, made
+    if found != {UNKNOWN}:
+        log.warning("not everybody has a population: all are compared as one population; see --people and --labels")
+
+    def pooled(group: GenotypeFiles) -> GenotypeFiles:
+        return group.with_people(replace(group.people, population=[UNKNOWN] * len(group.people)))
+
+    files = replace(files, train=pooled(files.train), holdout=pooled(files.holdout))
+    return files, {name: pooled(group) for name, group in made.items()}
+
+
+def _same_sites(files: RealFiles, made: dict[str, GenotypeFiles]) -> dict[str, np.ndarray]:
+    """Which sites of the training files are in every file, bool by contig."""
+    within: dict[str, np.ndarray] = {contig: np.ones(len(p.sites), dtype=bool) for contig, p in files.train.panels.items()}
+    for group in made.values():
+        shared = files.shared(group)
+        within = {contig: inside & shared[contig] for contig, inside in within.items() if contig in shared}
+    if not any(inside.any() for inside in within.values()):
+        for group in made.values():
+            files.against(group)  # names the first generator that shares no site at all
+        raise InputError("--generator", "no site is in the files of every generator", remedy="compare them one by one")
+    return within
+
+
+def _same_people(made: dict[str, GenotypeFiles], seed: int) -> dict[str, GenotypeFiles]:
+    """As many people of each population for every generator as the smallest has."""
+    counts = {name: Counter(group.people.population) for name, group in made.items()}
+    names = sorted(set.union(*(set(count) for count in counts.values())))
+    size = {population: min(count[population] for count in counts.values()) for population in names}
+    if not any(size.values()):
+        raise InputError("--generator", "the generators have no population in common", expected=", ".join(names))
+    chosen = {}
+    for name, group in made.items():
+        rng = np.random.default_rng(derive_seed(seed, "people", name))
+        population = np.array(group.people.population)
+        rows = [rng.choice(np.flatnonzero(population == p), n, replace=False) for p, n in size.items()]
+        index = np.sort(np.concatenate(rows))
+        chosen[name] = replace(group, panels={contig: panel.take_people(index) for contig, panel in group.panels.items()})
+    return chosen
+
+
+def _make_controls(files: RealFiles, within: dict[str, np.ndarray], like: People, seed: int) -> dict[str, GenotypeFiles]:
+    """Synthetic people of every control, of the populations of `like`, at the sites `within`."""
+    people = People([f"CONTROL{i}" for i in range(len(like))], like.population, ["unknown"] * len(like))
+    made = {}
+    for name, (method, options) in CONTROLS.items():
+        panels = {}
+        folder = Path(tempfile.mkdtemp(dir=files.scratch))
+        for contig, inside in within.items():
+            training = files.training_panel(contig, np.flatnonzero(inside))
+            generator = generator_class(method)(TrainSections.model_fields[method].annotation(**options))
+            panels[contig] = _sample(generator, training, people, folder / contig, derive_seed(seed, name, contig))
+        made[name] = GenotypeFiles(name, panels, 0, Counter(), False)
+        log.info("%s: %d people made", name, len(people))
+    return made
+
+
+def _sample(generator: HaplotypeGenerator, training: Panel, people: People, prefix: Path, seed: int) -> Panel:
+    """Fit a baseline to one contig and write its people to a temporary panel."""
+    data = training_haplotypes(training, 0.1, seed)
+    generator.fit(data, None)
+    population = np.repeat([data.population_names.index(p) for p in people.population], 2)
+    request = SampleRequest(population, row_seeds(seed, [f"{person} {h}" for person in people.id for h in (1, 2)]))
+    with PanelWriter(prefix, people, training.sites.contig) as writer:
+        start = 0
+        for alleles in generator.sample(request):
+            writer.append(training.sites.take(slice(start, start + len(alleles))), alleles)
+            start += len(alleles)
+    return open_panel(prefix)

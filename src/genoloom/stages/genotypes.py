@@ -1,0 +1,155 @@
+"""Genotype files of any tool, read once: a VCF or BCF through the checks of `prepare` into a temporary PGEN, so that
+memory does not grow with the number of variants; PLINK file sets where they stand.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from genoloom.config import PrepareOptions
+from genoloom.errors import InputError
+from genoloom.formats.pgen import PanelWriter, open_panel
+from genoloom.formats.plink import SUFFIXES, open_plink
+from genoloom.formats.sheets import read_people
+from genoloom.formats.variants import Record, VcfFile
+from genoloom.panel import Panel, People
+from genoloom.stages.prepare import Account, accepted_sites, site_blocks
+
+log = logging.getLogger(__name__)
+
+EVERY_SITE = PrepareOptions(min_mac=0, max_missing=1.0)
+UNKNOWN = "unknown"
+Sheet = dict[str, tuple[str, str, str]]  # person: (population, sex, family)
+
+
+@dataclass(frozen=True)
+class GenotypeFiles:
+    """Genotypes of the same people in one or more files of any tool.
+
+    Attributes
+    ----------
+    label : str
+        What messages call them.
+    panels : dict
+        By contig, without the prefix "chr".
+    unphased : int
+        Heterozygous calls whose phase is not given.
+    unusable : Counter
+        Records left out while reading, by reason.
+    alleles_unordered : bool
+        The files do not say which allele is the reference (PLINK 1).
+    """
+
+    label: str
+    panels: dict[str, Panel]
+    unphased: int
+    unusable: Counter
+    alleles_unordered: bool
+
+    @property
+    def people(self) -> People:
+        return next(iter(self.panels.values())).people
+
+    def with_people(self, people: People) -> "GenotypeFiles":
+        """The same genotypes with other labels of the same people."""
+        return replace(self, panels={name: replace(panel, people=people) for name, panel in self.panels.items()})
+
+    @property
+    def n_sites(self) -> int:
+        return sum(len(panel.sites) for panel in self.panels.values())
+
+
+def read_genotypes(label: str, paths: list[Path], scratch: Path) -> GenotypeFiles:
+    """Read VCF(.gz), BCF, .pgen or .bed files of the same people; one contig stands in one file.
+
+    Raises
+    ------
+    InputError
+        A file is missing, damaged or of another format; files differ in their people; a contig stands in two files.
+    """
+    panels: dict[str, Panel] = {}
+    unusable: Counter = Counter()
+    unphased, unordered = 0, False
+    for number, path in enumerate(paths):
+        if not path.exists():
+            raise InputError(path, "not found", remedy="check the path; it is relative to where the command runs")
+        if path.suffix in SUFFIXES:
+            found, loose = open_plink(path)
+            unordered |= path.suffix == ".bed"
+        elif path.name.endswith((".vcf", ".vcf.gz", ".vcf.bgz", ".bcf")):
+            found, loose = _read_vcf(path, scratch / str(number), unusable)
+        else:
+            raise InputError(path, "is of no known format", expected=".vcf, .vcf.gz, .bcf, .pgen or .bed")
+        unphased += loose
+        for panel in found:
+            contig = panel.sites.contig.removeprefix("chr")  # chr20 and 20 are the same in every build
+            if contig in panels:
+                raise InputError(path, f"contig {panel.sites.contig} stands in two files", expected="each contig once")
+            if panels and panel.people.id != next(iter(panels.values())).people.id:
+                raise InputError(path, f"has other people than {paths[0].name}", expected="the same people in every file")
+            panels[contig] = replace(panel, sites=replace(panel.sites, contig=contig))
+    if not panels:
+        raise InputError(paths[0], "holds no usable site", expected="biallelic genotypes")
+    log.info(
+        "%s: %d people, %d sites", label, len(next(iter(panels.values())).people), sum(len(p.sites) for p in panels.values())
+    )
+    return GenotypeFiles(label, panels, unphased, unusable, unordered)
+
+
+def _read_vcf(path: Path, scratch: Path, unusable: Counter) -> tuple[list[Panel], int]:
+    """The contigs of a VCF or BCF as temporary panels, and how many heterozygous calls are not phased."""
+    file = VcfFile(path)
+    people = People(file.samples, [UNKNOWN] * len(file.samples), [UNKNOWN] * len(file.samples))
+    everybody = np.ones(len(people), dtype=bool)
+    panels, unphased = [], 0
+
+    def without_phase(records: Iterator[Record]) -> Iterator[Record]:
+        nonlocal unphased
+        nobody = np.zeros(len(people), dtype=bool)
+        for record in records:
+            unphased += int(record.unphased.sum())
+            yield replace(record, unphased=nobody)
+
+    for number, (contig, records) in enumerate(file.contigs()):
+        account = Account(contig, rows=None)
+        sites = accepted_sites(without_phase(records), path, everybody, EVERY_SITE, None, account)
+        blocks = site_blocks(sites, contig)
+        first = next(blocks, None)
+        if first is not None:
+            prefix = scratch / str(number)
+            with PanelWriter(prefix, people, contig, file.lengths.get(contig)) as writer:
+                for block, alleles in chain([first], blocks):
+                    writer.append(block, alleles)
+            panels.append(open_panel(prefix))
+        unusable += account.rejected
+    return panels, unphased
+
+
+def read_sheets(paths: list[Path]) -> Sheet:
+    """The people of several sheets together."""
+    sheet: Sheet = {}
+    for path in paths:
+        for person, row in read_people(path).items():
+            if sheet.setdefault(person, row) != row:
+                raise InputError(path, "says something else of a person than an earlier sheet", expected="one answer a person")
+    return sheet
+
+
+def labelled(files: GenotypeFiles, sheet: Sheet, complete: bool) -> GenotypeFiles:
+    """`files` with what the sheet says of their people; a sheet that says nothing of them changes nothing."""
+    people = files.people
+    missing = [person for person in people.id if person not in sheet]
+    if not sheet or (len(missing) == len(people) and not complete):
+        return files
+    if missing:
+        raise InputError(
+            "--people", f"some samples of the {files.label} files are in no sheet",
+            expected="everybody" if complete else "all synthetic samples or none", remedy="add their rows",
+        )  # fmt: skip
+    columns = zip(*(sheet[person] for person in people.id), strict=True)
+    return files.with_people(People(people.id, *map(list, columns)))
