@@ -58,7 +58,7 @@ class HaplotypeCompleter:
         self.cache = KeyValueCache(options.layers, SAMPLE_ROWS, options.heads, options.context, head)
         with torch.no_grad():
             self.error = model.flip_logit(slice(None)).double().sigmoid().numpy()  # (K, L)
-            self.crossover = model.crossover.double().sigmoid().numpy()  # (K, S - 1)
+            self.crossover = model.crossover_chance().double().numpy()  # (K, S - 1)
             partner = model.partner.masked_fill(model.absent, -math.inf)
             self.partner = partner.double().softmax(-1).numpy()  # (K, C)
 

@@ -114,6 +114,10 @@ class HaplotypeTransformer(nn.Module):
         """Log-odds of a flip at each site, (T, L); bounded, so that no segment's probability vanishes in float32."""
         return self.error_logit[blocks].clamp(-12, 0)
 
+    def crossover_chance(self) -> torch.Tensor:
+        """Chance of a crossover before each segment but the first, (K, S - 1); bounded, so that no code becomes unreachable."""
+        return self.crossover.clamp(-12, 12).sigmoid()
+
     def log_prob(
         self,
         alleles: torch.Tensor,
@@ -141,8 +145,10 @@ class HaplotypeTransformer(nn.Module):
         partner = self.partner_logits(start, T).expand_as(logits)
         if hidden_code is not None:
             logits, partner = logits.masked_fill(hidden_code, -math.inf), partner.masked_fill(hidden_code, -math.inf)
-        emitted = self.emissions(alleles, start)  # (B, T, S, C)
-        crossover = self.crossover[start : start + T].sigmoid()  # (T, S - 1)
+        # where a code may not be, what it would emit must be 0 as well: its gradient, emitted over the probability of the
+        # block, overflows when the code fits and all others are far, and infinity times its chance of 0 is no number
+        emitted = self.emissions(alleles, start).masked_fill(logits.isneginf()[:, :, None], 0)  # (B, T, S, C)
+        crossover = self.crossover_chance()[start : start + T]  # (T, S - 1)
         state, partner = logits.softmax(-1), partner.softmax(-1)  # (B, T, C)
         total = 0.0
         for s in range(self.segments):  # forward algorithm; the state is scaled to sum to one

@@ -27,7 +27,7 @@ class WindowSampler:
         self.cache = KeyValueCache(options.layers, SAMPLE_ROWS, options.heads, options.context, head)
         with torch.no_grad():
             self.error = model.flip_logit(slice(None)).double().sigmoid().numpy()  # (K, L)
-            self.crossover = model.crossover.double().sigmoid().numpy()  # (K, S - 1)
+            self.crossover = model.crossover_chance().double().numpy()  # (K, S - 1)
             partner = model.partner.masked_fill(model.absent, -math.inf)
             self.partner = partner.double().softmax(-1).cumsum(-1).numpy()  # (K, C)
             self.codes, self.exists = model.codes.to(torch.int8).numpy(), model.exists.numpy()  # (K, C, L), (K, L)

@@ -1,10 +1,12 @@
 import itertools
+import math
 import os
 import signal
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from genoloom.config import TransformerOptions
 from genoloom.errors import Interrupted
@@ -287,3 +289,19 @@ def test_automatic_steps_are_bounded():
 def test_heads_must_divide_the_width():
     with pytest.raises(ValueError, match="width 50 must be a multiple of 8"):
         TransformerOptions(width=50)
+
+
+def test_gradient_is_finite_where_a_hidden_code_fits_and_all_others_are_far():
+    """32 differing sites make the ratio of the two probabilities larger than float32 can hold."""
+    rows = np.zeros((32, 6), dtype=np.int8)
+    rows[:, 5] = 1
+    codebook = BlockCodebook.fit(ArrayHaplotypes(rows), block=32, codes=4)
+    model = HaplotypeTransformer(codebook, 1, TransformerOptions(block=32, context=4, width=16, layers=1, heads=2))
+    alleles = torch.ones((1, 1, 32), dtype=torch.int8)
+    code = model.match(alleles, 0)
+    hidden = nn.functional.one_hot(code, 2).bool()
+    value = model.log_prob(alleles, model.embed(alleles, code, 0), torch.zeros(1, dtype=torch.int64), 0, hidden)
+    value.sum().backward()
+    assert value.item() < math.log(torch.finfo(torch.float32).tiny)
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is None or parameter.grad.isfinite().all(), name
