@@ -90,6 +90,12 @@ class TransformerOptions(Section):
     codes: int = Field(
         64, ge=2, le=1024, description="Distinct training blocks kept a token; others are reached through the flip kernel."
     )
+    code_carriers: int = Field(
+        2,
+        ge=1,
+        description="Training haplotypes that must share a block for it to be a code: a code of one is that person's block. "
+        "Rarer blocks are learned from as crossovers and flips of codes.",
+    )
     width: int = Field(64, ge=16, description="Model width; a multiple of twice the heads. Cohorts of thousands can feed 128.")
     layers: int = Field(3, ge=1, description="Transformer layers.")
     heads: int = Field(4, ge=1, validate_default=True, description="Attention heads.")
@@ -104,6 +110,12 @@ class TransformerOptions(Section):
         None, ge=1, description="Steps between evaluations on the people set aside; null evaluates twenty times."
     )
     patience: int | None = Field(5, ge=1, description="Stop after this many evaluations without gain; null never stops early.")
+    max_gap: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Stop when training haplotypes cost this share less bits than those set aside; null only watches the gap.",
+    )
 
     @field_validator("heads")
     @classmethod

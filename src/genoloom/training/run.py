@@ -65,7 +65,7 @@ class Trainable(Protocol):
         """
 
     def evaluate(self, step: int) -> dict[str, float]:
-        """Figures on the people set aside; must hold the key "score"."""
+        """Figures on the people set aside; must hold the key "score", and "gap" where `train` is given a `max_gap`."""
 
     def state_dict(self) -> dict:
         """All that changes in training: parameters, averages, optimiser."""
@@ -109,6 +109,7 @@ def train(
     steps: int,
     evaluate_every: int,
     patience: int | None = None,
+    max_gap: float | None = None,
     checkpoint_every_s: float = 30.0,
 ) -> None:
     """Train `model`, keep its best snapshot, save and resume its state.
@@ -121,6 +122,8 @@ def train(
         Steps between evaluations; the last step is always evaluated, and so is step 0.
     patience : int or None
         Stop after this many evaluations without a better score. None never stops early.
+    max_gap : float or None
+        Stop at the first evaluation whose "gap" is larger; the weights of that evaluation are not kept.
     checkpoint_every_s : float
         Seconds between checkpoints.
 
@@ -138,7 +141,7 @@ def train(
     if progress.path.exists():
         progress.load(model)
     with _stop_flag() as stop:
-        _advance(model, progress, stop, evaluate_every, patience, checkpoint_every_s)
+        _advance(model, progress, stop, evaluate_every, patience, max_gap, checkpoint_every_s)
     if progress.best_snapshot is not None:
         model.restore(progress.best_snapshot)
     run.history = progress.rows
@@ -151,16 +154,22 @@ def _advance(
     stop: threading.Event,
     evaluate_every: int,
     patience: int | None,
+    max_gap: float | None,
     checkpoint_every_s: float,
 ) -> None:
-    """Steps and evaluations until the schedule or the patience ends."""
+    """Steps and evaluations until the schedule, the patience or the bound on the gap ends."""
     run, steps = progress.run, progress.steps
     losses: dict[str, float] = {}
     while True:
         if progress.step % evaluate_every == 0 or progress.step == steps:
-            progress.evaluate(model, losses)
+            progress.evaluate(model, losses, max_gap)
             if patience is not None and progress.since_best >= patience:
                 log.info("%s: no better score in %d evaluations, stopping at step %d", run.label, patience, progress.step)
+                return
+            if _exceeds(progress.rows[-1], max_gap):
+                log.info(
+                    "%s: gap %.3f is above %g, stopping at step %d", run.label, progress.rows[-1]["gap"], max_gap, progress.step
+                )
                 return
         if progress.step >= steps:
             return
@@ -226,14 +235,14 @@ class _Progress:
         save_checkpoint(self.path, state)
         self.saved = time.monotonic()
 
-    def evaluate(self, model: Trainable, losses: dict[str, float]) -> None:
+    def evaluate(self, model: Trainable, losses: dict[str, float], max_gap: float | None) -> None:
         """Evaluate, unless the checkpoint was written after the evaluation of this very step."""
         if self.rows and self.rows[-1]["step"] == self.step:
             return
         figures = model.evaluate(self.step)
         _refuse_divergence(self.run.label, self.step, {"score": figures["score"]})
         self.rows.append({"step": self.step, "seconds": self.earlier_s + self.session_s, **losses, **figures})
-        if figures["score"] < self.best:
+        if figures["score"] < self.best and not _exceeds(figures, max_gap):
             self.best, self.since_best, self.best_snapshot = figures["score"], 0, model.snapshot()
         else:
             self.since_best += 1
@@ -246,6 +255,10 @@ class _Progress:
             pace = f"  {rate:.1f} steps/s, {(self.steps - self.step) / rate:.0f} s left"
         figures = "  ".join(f"{k} {v:.4g}" for k, v in self.rows[-1].items() if k not in ("step", "seconds"))
         log.info("%s: step %d/%d  %s%s", self.run.label, self.step, self.steps, figures, pace)
+
+
+def _exceeds(figures: dict[str, float], max_gap: float | None) -> bool:
+    return max_gap is not None and figures["gap"] > max_gap
 
 
 def _refuse_divergence(label: str, step: int, figures: dict[str, float]) -> None:

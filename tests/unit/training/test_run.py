@@ -102,6 +102,22 @@ def test_early_stopping_keeps_the_best_weights(tmp_path):
     assert torch.equal(model.model[0].weight, weights[4])
 
 
+def test_a_gap_that_is_too_wide_stops_and_its_weights_are_not_kept(tmp_path):
+    class Memorising(Regression):
+        def evaluate(self, step):
+            return {"score": 100.0 - step, "gap": step / 100}
+
+    model, run = Memorising(), a_run(tmp_path)
+    weights = {}
+    model.before_step = lambda step: weights.update({step: model.average.module[0].weight.detach().clone()})
+    train(model, run, steps=100, evaluate_every=5, max_gap=0.32)
+    assert [row["step"] for row in run.history] == [0, 5, 10, 15, 20, 25, 30, 35]
+    assert torch.equal(model.model[0].weight, weights[30])
+    watched = a_run(tmp_path / "watched")
+    train(Memorising(), watched, steps=50, evaluate_every=10)
+    assert watched.history[-1]["step"] == 50
+
+
 def test_divergence_is_not_trained_on(tmp_path):
     model = Regression()
     model.before_step = lambda step: model.x.fill_(torch.nan) if step == 2 else None

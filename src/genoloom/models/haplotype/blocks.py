@@ -63,13 +63,15 @@ class BlockCodebook:
     error: np.ndarray
 
     @classmethod
-    def fit(cls, haplotypes: HaplotypeSource, *, block: int, codes: int, rows: np.ndarray | None = None) -> "BlockCodebook":
-        """Collect the codes of the training rows, reading the source once.
+    def fit(
+        cls, haplotypes: HaplotypeSource, *, block: int, codes: int, carriers: int = 1, rows: np.ndarray | None = None
+    ) -> "BlockCodebook":
+        """Collect the codes of the training rows, reading the source once: blocks of at least `carriers` rows, or else the first.
 
         Rows with missing calls make no codes (unless no row of the block is complete: then missing is taken as 0)
         and count for the code that is nearest at their called sites.
         """
-        fitted = [_fit_block(alleles, codes) for alleles in iterate_blocks(haplotypes, block, rows)]
+        fitted = [_fit_block(alleles, codes, carriers) for alleles in iterate_blocks(haplotypes, block, rows)]
         n_codes = max(len(count) for _, count, _ in fitted)
         table = np.zeros((len(fitted), n_codes, block), dtype=np.int8)
         counts = np.zeros((len(fitted), n_codes), dtype=np.int64)
@@ -150,13 +152,13 @@ def _nearest(codes: np.ndarray, alleles: np.ndarray) -> tuple[np.ndarray, np.nda
     return code, distance[np.arange(len(code)), code].astype(np.int64)
 
 
-def _fit_block(alleles: np.ndarray, codes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _fit_block(alleles: np.ndarray, codes: int, carriers: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Codes (n, block), their counts (n,) and the error of each site (block,) of one block of training rows."""
     exists = (alleles >= 0).any(axis=0)  # False for the sites that fill up the last block, and where all calls are missing
     complete = alleles[(alleles[:, exists] >= 0).all(axis=1)]
     source = np.maximum(complete if len(complete) else alleles, 0)
     distinct, count = np.unique(np.packbits(source, axis=1), axis=0, return_counts=True)
-    kept = np.argsort(-count, kind="stable")[:codes]
+    kept = np.argsort(-count, kind="stable")[: max(1, min(codes, int((count >= carriers).sum())))]
     code_alleles = np.unpackbits(distinct[kept], axis=1, count=alleles.shape[1]).astype(np.int8)
     nearest, _ = _nearest(code_alleles, alleles)
     differs = (alleles >= 0) & (alleles != code_alleles[nearest])

@@ -45,14 +45,16 @@ class TransformerGenerator(HaplotypeGenerator):
     def fit(self, data: TrainingHaplotypes, run: TrainingRun) -> None:
         self.population_names, self.n_variants = list(data.population_names), data.haplotypes.n_variants
         fitted = np.flatnonzero(~data.watch)
-        self.codebook = BlockCodebook.fit(data.haplotypes, block=self.options.block, codes=self.options.codes, rows=fitted)
+        self.codebook = BlockCodebook.fit(
+            data.haplotypes, block=self.options.block, codes=self.options.codes, carriers=self.options.code_carriers, rows=fitted
+        )
         torch.manual_seed(derive_seed(run.seed, "weights"))
         self._build(run.device)
         options = self.options
         training = TransformerTraining(self.model, data, options, run)
         steps = options.steps or automatic_steps(len(fitted), self.codebook.n_blocks, options)
         every = options.evaluate_every or max(1, steps // EVALUATIONS)
-        train(training, run, steps=steps, evaluate_every=every, patience=options.patience)
+        train(training, run, steps=steps, evaluate_every=every, patience=options.patience, max_gap=options.max_gap)
         self.model.to("cpu").eval()
 
     def _build(self, device: str = "cpu") -> None:

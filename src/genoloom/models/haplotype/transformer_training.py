@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import torch
+from sklearn.metrics import roc_auc_score
 from torch import nn
 
 from genoloom.config import TransformerOptions
@@ -82,21 +83,31 @@ class TransformerTraining(AveragedTraining):
         return model.log_prob(alleles, seen, population, start, hidden_code)
 
     def evaluate(self, step: int) -> dict[str, float]:
-        """Bits a site on the people set aside ("bits") and on as many training rows ("train_bits")."""
-        model = self.average.module
-        bits = self._bits(model, self.watch_rows, self.watch_population)
-        return {"score": bits, "bits": bits, "train_bits": self._bits(model, self.rows, self.population)}
+        """Bits a site on the people set aside ("bits") and on as many training rows ("train_bits"), and what tells them apart.
 
-    def _bits(self, model, rows: PackedRows, population: np.ndarray) -> float:
+        "gap" is the share of the bits that training rows need not pay; "weights_auc" the membership AUC of the likelihood: the
+        chance that a training row is likelier, site by site, than one set aside.
+        """
+        model = self.average.module
+        watched = self._bits(model, self.watch_rows, self.watch_population)
+        trained = self._bits(model, self.rows, self.population)
+        bits, train_bits = (float(total.sum() / max(sites.sum(), 1)) for total, sites in (watched, trained))
+        per_site = [total / np.maximum(sites, 1) for total, sites in (trained, watched)]
+        member = np.repeat([1, 0], [len(rows) for rows in per_site])
+        auc = float(roc_auc_score(member, -np.concatenate(per_site)))
+        return {"score": bits, "bits": bits, "train_bits": train_bits, "gap": 1 - train_bits / bits, "weights_auc": auc}
+
+    def _bits(self, model, rows: PackedRows, population: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Bits and called sites of some rows, the same at each evaluation; float64, shape (n,) each."""
         spans = list(windows(self.n_blocks, self.options.context))
         rng = np.random.default_rng(derive_seed(self.seed, "evaluation"))  # the same rows and windows every time
         n = min(len(rows), len(self.watch_rows), max(1, EVALUATION_WINDOWS // len(spans)))
         chosen = rng.permutation(len(rows))[:n]
         if n * len(spans) > EVALUATION_WINDOWS:
             spans = [spans[i] for i in np.sort(rng.permutation(len(spans))[:EVALUATION_WINDOWS])]
-        total = sites = 0.0
+        total, sites = np.zeros(n), np.zeros(n)
         for span in spans:
             alleles = rows.alleles(chosen, span[0], span[2])
-            total += score_window(model, alleles, population[chosen], span, self.device).sum()
-            sites += (alleles[:, span[1] - span[0] :] >= 0).sum()
-        return float(-total / max(sites, 1) / math.log(2))
+            total -= score_window(model, alleles, population[chosen], span, self.device).sum(axis=1) / math.log(2)
+            sites += (alleles[:, span[1] - span[0] :] >= 0).sum(axis=(1, 2))
+        return total, sites

@@ -47,6 +47,14 @@ def test_capped_codes_keep_the_frequent_and_count_the_rest_as_error():
     np.testing.assert_allclose(codebook.error[0], [0, 0, 0, 0.1])
 
 
+def test_a_block_of_too_few_carriers_makes_no_code():
+    a, b, c, d = [0, 0, 0, 0], [1, 1, 1, 1], [0, 0, 0, 1], [0, 0, 1, 1]
+    alleles = ArrayHaplotypes(np.array([a] * 5 + [b] * 4 + [c] * 2 + [d], dtype=np.int8).T)
+    counts = {k: BlockCodebook.fit(alleles, block=4, codes=9, carriers=k).count[0].tolist() for k in (1, 2, 3, 6)}
+    assert counts == {1: [5, 4, 2, 1], 2: [5, 4, 3], 3: [8, 4], 6: [12]}
+    np.testing.assert_allclose(BlockCodebook.fit(alleles, block=4, codes=9, carriers=2).error[0], [0, 0, 1 / 12, 0])
+
+
 def test_missing_calls_differ_from_nothing():
     alleles = np.array([[0, 0, 0, 0]] * 3 + [[1, 1, 1, 1]] * 2 + [[1, -1, -1, 1]], dtype=np.int8).T
     codebook = BlockCodebook.fit(ArrayHaplotypes(alleles), block=4, codes=8)

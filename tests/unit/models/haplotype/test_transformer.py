@@ -223,12 +223,26 @@ def test_resumed_training_equals_uninterrupted(tmp_path, monkeypatch):
 def test_history_and_learning(tmp_path):
     data = copies_with_flips(64, 80)
     generator, run = fit(data, tmp_path, steps=120, block=8, context=8, codes=16)
-    assert {"step", "seconds", "loss", "score", "bits", "train_bits"} <= set(run.history[-1])
+    assert {"step", "seconds", "loss", "score", "bits", "train_bits", "gap", "weights_auc"} <= set(run.history[-1])
     assert run.history[-1]["bits"] < 0.75 * run.history[0]["bits"]
     # what early stopping watched is what the likelihood says
     watched = ArrayHaplotypes(data.haplotypes.alleles[:, data.watch])
     bits = -generator.log_likelihood(watched, data.population[data.watch]).mean() / 64 / np.log(2)
     assert bits == pytest.approx(min(row["bits"] for row in run.history), rel=1e-4)
+
+
+def test_memorising_shows_in_gap_and_membership(tmp_path):
+    """Random haplotypes have nothing to learn but themselves."""
+    alleles = np.random.default_rng(1).integers(0, 2, (64, 40)).astype(np.int8)
+    data = copies_with_flips(64, 40)
+    data = TrainingHaplotypes(**{**data.__dict__, "haplotypes": ArrayHaplotypes(alleles), "watch": np.arange(40) < 16})
+    options = {"block": 8, "context": 8, "codes": 40, "code_carriers": 1, "crossover": 0.0, "hide_singletons": 0.0}
+    _, run = fit(data, tmp_path, steps=200, dropout=0.0, **options)
+    first, last = run.history[0], run.history[-1]
+    assert last["weights_auc"] > 0.95
+    assert last["gap"] > 0.3
+    assert last["gap"] == pytest.approx(1 - last["train_bits"] / last["bits"])
+    assert last["train_bits"] < first["train_bits"]
 
 
 def test_population_label_matters(tmp_path):
