@@ -202,11 +202,16 @@ class SequenceOptions(Section):
     max_n: Share = Field(0.0, description="Drop windows with a larger share of bases other than A, C, G, T.")
     min_length: int = Field(50, ge=1, description="Drop shorter sequences.")
     reverse_complement: bool = Field(True, description="Train on both strands; false for oriented sets such as promoters.")
-    holdout: Annotated[float, Field(gt=0, lt=1)] = Field(
-        0.3, description="Share of the sequences held out, by whole homology clusters."
-    )
+    holdout: Annotated[float, Field(gt=0, lt=1)] = Field(0.3, description="Share of the sequences held out.")
     shared_kmer: int = Field(
         24, ge=12, le=31, description="Sequences that share a k-mer of this length, on either strand, stay on one side."
+    )
+    split: Literal["homology", "chunks"] = Field(
+        "homology",
+        description="Hold out whole homology clusters; or contiguous chunks of the records, where repeats would weld clusters.",
+    )
+    max_leakage: Share = Field(
+        0.05, description="Refuse a split in which a larger share of the holdout shares such a k-mer with training."
     )
 
 
@@ -214,12 +219,24 @@ class GenerateSequencesOptions(Section):
     """From a model to a FASTA of synthetic sequences."""
 
     count: int = Field(1000, ge=1, description="Synthetic sequences to generate.")
+    label: str = Field("", description="Make all sequences of this label; empty keeps the training mix.")
+    temperature: float = Field(1.0, gt=0, description="Below 1 draws likelier bases. Not for the GAN.")
+    top_k: int = Field(4, ge=1, le=4, description="Draw among so many of the likeliest bases. Not for the GAN.")
+    top_p: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0, description="Draw among the likeliest bases of this probability together. Not for the GAN."
+    )
+    guidance: float = Field(1.0, ge=0, description="Weight of the label in classifier-free guidance; transformer only.")
+    prompt: str = Field("", description="Bases that every sequence begins with. Not for the GAN.")
 
 
 class SequenceMarkovOptions(Section):
-    """Interpolated Markov chain over bases."""
+    """Interpolated Markov chain over bases, with position in sets of one orientation; all chosen on sequences set aside."""
 
     max_order: int = Field(10, ge=1, le=11, description="Longest context, in bases; the order is chosen on sequences set aside.")
+
+
+class SequenceAdaptiveOptions(SequenceMarkovOptions):
+    """The Markov chain and what the sequence's own past adds: its composition and its repeats."""
 
 
 class SequenceTransformerOptions(Section):
@@ -228,8 +245,8 @@ class SequenceTransformerOptions(Section):
     steps: int = Field(600, ge=1, description="Optimiser steps of the schedule.")
     batch: int = Field(32, ge=1, description="Sequences a step.")
     width: int = Field(64, ge=16, description="Model width; a multiple of heads.")
-    layers: int = Field(2, ge=1, description="Attention layers.")
-    convolutions: int = Field(4, ge=0, description="Dilated causal convolutions under the attention.")
+    layers: int = Field(1, ge=0, description="Attention layers; 0 leaves a pure convolution.")
+    convolutions: int = Field(6, ge=0, description="Dilated causal convolutions under the attention.")
     heads: int = Field(4, ge=1, description="Attention heads.")
     dropout: Share = Field(0.1, description="Dropout.")
     learning_rate: float = Field(2e-3, gt=0, description="Peak learning rate of the cosine schedule.")
@@ -277,6 +294,7 @@ class ValidateSequencesOptions(Section):
 
     resplits: int = Field(10, ge=2, description="Random halvings behind each floor's spread.")
     max_compared: int = Field(500, ge=10, description="Sequences aligned for the nearest-identity figures.")
+    max_classified: int = Field(400, ge=20, description="Sequences of each kind that the convolutional classifier is shown.")
 
 
 class TrainSections(Section):
@@ -294,6 +312,7 @@ class SequenceTrainSections(Section):
     """Options of every sequence generator."""
 
     markov: SequenceMarkovOptions = Field(default_factory=SequenceMarkovOptions)
+    adaptive: SequenceAdaptiveOptions = Field(default_factory=SequenceAdaptiveOptions)
     transformer: SequenceTransformerOptions = Field(default_factory=SequenceTransformerOptions)
     gan: SequenceGanOptions = Field(default_factory=SequenceGanOptions)
 

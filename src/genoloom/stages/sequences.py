@@ -30,9 +30,9 @@ from genoloom.formats.sequence_sets import (
 from genoloom.formats.tables import write_table
 from genoloom.homology import Places, chunk_clusters, count_duplicates, hold_out, homology_clusters, sharing_kmer, straddling
 from genoloom.models.sequence import generator_class
-from genoloom.models.sequence.base import SequenceGenerator, SequenceRequest, TrainingSequences
+from genoloom.models.sequence.base import Sampling, SequenceGenerator, SequenceRequest, TrainingSequences
 from genoloom.seeds import derive_seed, row_seeds, row_uniforms
-from genoloom.sequences import OTHER, SequenceSet, decode, pad, reverse_complement, windows
+from genoloom.sequences import OTHER, SequenceSet, decode, encode, pad, reverse_complement, windows
 from genoloom.training.devices import choose_device
 from genoloom.training.run import TrainingRun, write_history
 
@@ -83,7 +83,8 @@ def prepare_sequences(*, source: Path, regions: Path | None, out: Path, options:
     Raises
     ------
     InputError
-        The source or the regions are not what they should be, nothing is left, or nothing can be held out.
+        The source or the regions are not what they should be, nothing is left, nothing can be held out, or the holdout
+        shares more with training than `max_leakage` allows.
     """
     pieces = _cut(source, regions, options)
     if not pieces.name:
@@ -102,6 +103,14 @@ def prepare_sequences(*, source: Path, regions: Path | None, out: Path, options:
     if not len(train) or not len(holdout):
         raise InputError(source, f"{len(sequences)} sequences in one homology cluster", remedy="give more or other sequences")
     summary = _summary(train, holdout, pieces, cluster, method, options)
+    if summary["holdout_sharing_kmer"] > options.max_leakage:
+        raise InputError(
+            source,
+            f"{summary['holdout_sharing_kmer']:.1%} of the held-out sequences share a {options.shared_kmer}-mer with training",
+            expected=f"at most {options.max_leakage:.1%} (--max-leakage)",
+            remedy="split by homology, choose a longer --shared-kmer or a --stride of a window; or raise --max-leakage and know "
+            "that held-out figures then flatter every model",
+        )
     write_set(out / "train.fa.gz", train)
     write_set(out / "holdout.fa.gz", holdout)
     write_table(out / "rejected.tsv.gz", ["record", "start", "end", "reason"], pieces.rejected)
@@ -181,6 +190,8 @@ def _piece_name(record: Record, start: int, stop: int, strand: str) -> str:
 
 def _clusters(bases, length, places: Places, options: SequenceOptions) -> tuple[np.ndarray, str]:
     """Clusters of the split and how they were made: "homology", or "chunks" where homology leaves nothing to hold out."""
+    if options.split == "chunks":
+        return chunk_clusters(bases, length, places), "chunks"
     cluster = homology_clusters(bases, length, places, options.shared_kmer)
     largest = np.bincount(cluster).max() / len(cluster)
     if largest <= 1 - options.holdout:
@@ -342,9 +353,19 @@ def generate_sequences(*, model: Path, out: Path, options: GenerateSequencesOpti
     """Sample sequences with the labels and lengths of the training set; write FASTA.
 
     A sequence depends on the model, the seed and its own number alone, not on how many are made.
+
+    Raises
+    ------
+    InputError
+        The model does not know the label or the way of drawing that is asked for.
     """
     torch.set_num_threads(threads)
     generator, shapes, description = load_sequence_generator(model)
+    sampling = _sampling(generator, options)
+    if options.label:
+        if options.label not in generator.label_names:
+            raise InputError("--label", f"'{options.label}' is not known", expected=f"one of {', '.join(generator.label_names)}")
+        shapes = {name: values[shapes["label"] == generator.label_names.index(options.label)] for name, values in shapes.items()}
     names = [f"SYNSEQ{i + 1:06d}" for i in range(options.count)]
     seeds = row_seeds(seed, names, "sequence")
     cumulated = np.cumsum(shapes["count"]) / shapes["count"].sum()
@@ -353,17 +374,34 @@ def generate_sequences(*, model: Path, out: Path, options: GenerateSequencesOpti
     provenance = (
         f"synthetic=genoloom-{__version__} generator={description['generator']} model={file_digest(model)[:16]} seed={seed}"
     )
-    write_fasta(out, _sampled(generator, names, request, provenance))
+    write_fasta(out, _sampled(generator, names, request, sampling, provenance))
+
+
+def _sampling(generator: SequenceGenerator, options: GenerateSequencesOptions) -> Sampling:
+    """How to draw, checked against what the generator can do."""
+    prompt = encode(options.prompt.encode("ascii", "replace"))
+    if (prompt > 3).any():
+        raise InputError("--prompt", f"'{options.prompt}'", expected="A, C, G and T only")
+    sampling = Sampling(options.temperature, options.top_k, options.top_p, options.guidance, prompt)
+    plain = GenerateSequencesOptions()
+    if not generator.has_likelihood:
+        changed = [n for n in ("temperature", "top_k", "top_p", "guidance", "prompt") if getattr(options, n) != getattr(plain, n)]
+        if changed:
+            flag = "--" + changed[0].replace("_", "-")
+            raise InputError(flag, f"the generator '{generator.name}' has no likelihood to draw from", remedy="leave it out")
+    if sampling.guidance != 1 and len(generator.label_names) < 2:
+        raise InputError("--guidance", "the model was trained without labels", remedy="leave it at 1")
+    return sampling
 
 
 def _sampled(
-    generator: SequenceGenerator, names: list[str], request: SequenceRequest, provenance: str
+    generator: SequenceGenerator, names: list[str], request: SequenceRequest, sampling: Sampling, provenance: str
 ) -> Iterator[tuple[str, str]]:
     started = time.monotonic()
     for low in range(0, len(names), SHARD):
         rows = slice(low, low + SHARD)
         part = SequenceRequest(request.length[rows], request.label[rows], request.seed[rows])
-        for name, label, length, row in zip(names[rows], part.label, part.length, generator.sample(part), strict=True):
+        for name, label, length, row in zip(names[rows], part.label, part.length, generator.sample(part, sampling), strict=True):
             word = generator.label_names[label]
             yield f"{name}{f' label={word}' if word else ''} {provenance}", decode(row[:length])
         done = min(low + SHARD, len(names))

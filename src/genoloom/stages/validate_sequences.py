@@ -6,14 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from genoloom.config import SequenceMarkovOptions, ValidateSequencesOptions
+from genoloom.config import SequenceAdaptiveOptions, ValidateSequencesOptions
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.sequence_sets import read_set
 from genoloom.formats.tables import read_table, write_table
 from genoloom.models.sequence import BASELINES
-from genoloom.models.sequence.chain import base_log_probabilities
-from genoloom.models.sequence.markov import MarkovGenerator
+from genoloom.models.sequence.markov import AdaptiveGenerator
 from genoloom.sequences import OTHER, SequenceSet
 from genoloom.stages.sequences import load_sequence_generator, training_sequences
 from genoloom.training.run import TrainingRun
@@ -57,7 +56,7 @@ def validate_sequences(
         if len(sequences) < FEWEST:
             raise InputError(path, f"holds {len(sequences)} sequences", expected=f"at least {FEWEST}")
     made = SequenceSet(made.name, made.bases, made.length, made.label, made.cluster, fitted.both_strands)
-    comparison = Comparison(made, fitted, unseen, options.resplits, options.max_compared, seed)
+    comparison = Comparison(made, fitted, unseen, options.resplits, options.max_compared, options.max_classified, seed)
     log.info("%s: comparing %d synthetic, held-out and training sequences each", name, comparison.size)
     bits, bars = _bits(name, model, train, unseen, seed)
     rows = bits + comparison.figures()
@@ -77,13 +76,15 @@ def _control_rows(paths: list[Path]) -> list[dict]:
 
 
 def _bits(name: str, model: Path | None, train: Path, holdout: SequenceSet, seed: int) -> tuple[list[Figure], dict[str, float]]:
-    """Bits a base of the model beside the best chain (none without a likelihood), and those of every order, to draw."""
-    chain = MarkovGenerator(SequenceMarkovOptions())
+    """Bits a base of the model beside the adaptive chain (none without a likelihood), and those of every chain, to draw."""
+    chain = AdaptiveGenerator(SequenceAdaptiveOptions())
     run = TrainingRun(state_dir=train.parent, digest="", seed=seed, label="reference chain")  # a chain keeps no state
     chain.fit(training_sequences(train, CHAIN_WATCH, seed), run)
     per_base = np.log(2) * (holdout.bases != OTHER).sum()
-    scores = [base_log_probabilities(chain.tables[: k + 1], holdout.bases).sum(axis=1) for k in range(chain.order + 1)]
-    bars = {f"order {k}": float(-score.sum() / per_base) for k, score in enumerate(scores)}
+    scores = chain.rung_scores(holdout.bases)  # (n, rungs)
+    orders = chain.settings.order + 1
+    named = {f"order {k}": k for k in range(orders)} | {"markov": chain.ladder.markov, "adaptive": chain.ladder.rungs - 1}
+    bars = {word: float(-scores[:, rung].sum() / per_base) for word, rung in named.items()}
     if model is None:
         return [], bars
     generator, _, _ = load_sequence_generator(model)
@@ -93,4 +94,4 @@ def _bits(name: str, model: Path | None, train: Path, holdout: SequenceSet, seed
     label = np.array([known.get(word, -1) for word in holdout.label])
     likelihood = generator.log_likelihood(holdout.bases, holdout.length, label)
     bars[name] = float(-likelihood.sum() / per_base)
-    return [bits_figure(likelihood, scores[-1], holdout)], bars
+    return [bits_figure(likelihood, scores[:, -1], holdout)], bars

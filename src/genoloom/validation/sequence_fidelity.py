@@ -1,6 +1,6 @@
 """Fidelity and novelty of synthetic sequences: every metric beside what real sequences score on it.
 
-The reference is the holdout H. *Composition* (GC, k-mers, dinucleotides, a classifier) compares equal numbers of synthetic
+The reference is the holdout H. *Composition* (GC, k-mers, dinucleotides, two classifiers) compares equal numbers of synthetic
 and held-out sequences; its floor puts training sequences in the place of the synthetic ones. Both are means over
 `resplits` random halves, and the floor's spread is its standard deviation.
 
@@ -9,7 +9,7 @@ sequences; its floor is how near held-out ones are, its spread the standard erro
 relatives of training out of the holdout, so this floor is strict: a set full of repeats has sequences that are nearer to
 each other. The histogram of identities shows that too: "train" are training sequences against the rest of training.
 
-The floor of `bits_per_base` is the best interpolated Markov chain of the training sequences.
+The floor of `bits_per_base` is the adaptive Markov chain of the training sequences.
 """
 
 from collections.abc import Callable
@@ -33,6 +33,7 @@ from genoloom.sequences import (
     reverse_complement_kmers,
 )
 from genoloom.validation.classifier import two_sample_auc
+from genoloom.validation.sequence_classifier import cnn_auc
 from genoloom.validation.verdicts import judge
 
 KMER_LENGTHS = (3, 4, 5, 6, 8)
@@ -208,6 +209,7 @@ class Comparison:
     holdout: SequenceSet
     resplits: int
     max_compared: int
+    max_classified: int
     seed: int
 
     def __post_init__(self):
@@ -247,12 +249,19 @@ class Comparison:
         rows.append(self._against_holdout("dinucleotide_distance", "distance", dinucleotide_distance))
         auc_seed = derive_seed(self.seed, "auc")
         auc = self._against_holdout("kmer6_auc", "accuracy", lambda a, b: kmer_auc(a, b, auc_seed), CLASSIFIER_RESPLITS)
-        rows.append(auc)
+        rows += [auc, self._network()]
         if self.train.both_strands:
             values = [strand_asymmetry(synthetic) for synthetic, _, _ in self.samples]
             floors = [strand_asymmetry(train) for _, train, _ in self.samples]
             rows.append(_summarised("strand_asymmetry", "distance", values, floors, self.size))
         return rows
+
+    def _network(self) -> Figure:
+        """AUC of a convolutional network, of up to `max_classified` sequences of each set; the spread is that of a fair coin."""
+        synthetic, train, holdout = (s.take(slice(self.max_classified)) for s in self.samples[0])
+        n, seed = len(holdout), derive_seed(self.seed, "cnn")
+        value, floor = cnn_auc(synthetic, holdout, seed), cnn_auc(train, holdout, seed)
+        return Figure("cnn_auc", "accuracy", value, floor, float(np.sqrt((2 * n + 1) / (12 * n * n))), n)
 
     def _novelty(self) -> list[Figure]:
         exact = {name: copies(s, self.train) for name, s in (("synthetic", self.synthetic), ("holdout", self.holdout))}

@@ -8,8 +8,9 @@ GENERATORS = {
     "transformer": "transformer:TransformerGenerator",
     "gan": "gan:GanGenerator",
     "markov": "markov:MarkovGenerator",
+    "adaptive": "markov:AdaptiveGenerator",
 }
-BASELINES = ("markov",)
+BASELINES = ("markov", "adaptive")
 
 
 def generator_class(name: str):

@@ -5,7 +5,7 @@ shape (n_sequences, max_length), padded with 4 on the right; `length` gives the 
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -48,6 +48,45 @@ class SequenceRequest:
     seed: np.ndarray
 
 
+@dataclass(frozen=True)
+class Sampling:
+    """How bases are drawn from a likelihood.
+
+    Attributes
+    ----------
+    temperature : float
+        Log-probabilities are divided by it; below 1 draws likelier bases.
+    top_k : int
+        Only the so many likeliest bases, 1 to 4.
+    top_p : float
+        Only the likeliest bases that hold this much probability together, in (0, 1].
+    guidance : float
+        Classifier-free guidance: unlabelled + guidance * (labelled - unlabelled) logits. Ho & Salimans 2022, arXiv:2207.12598.
+    prompt : ndarray, uint8
+        Bases in 0..3 that every sequence begins with.
+    """
+
+    temperature: float = 1.0
+    top_k: int = 4
+    top_p: float = 1.0
+    guidance: float = 1.0
+    prompt: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.uint8))
+
+    def shape(self, log_prob: np.ndarray) -> np.ndarray:
+        """Probabilities, float64 (n, 4), to draw from, of log-probabilities (n, 4) up to a constant."""
+        scaled = log_prob.astype(np.float64) / self.temperature
+        probability = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+        probability /= probability.sum(axis=1, keepdims=True)
+        if self.top_k == 4 and self.top_p == 1:
+            return probability
+        order = np.argsort(-probability, axis=1, kind="stable")
+        ranked = np.take_along_axis(probability, order, axis=1)
+        before = np.cumsum(ranked, axis=1) - ranked
+        ranked[(np.arange(4) >= self.top_k) | (before >= self.top_p)] = 0
+        np.put_along_axis(probability, order, ranked, axis=1)
+        return probability / probability.sum(axis=1, keepdims=True)
+
+
 class SequenceGenerator(ABC):
     """`fit` on training sequences, `sample` new ones; `log_likelihood` where the model has one."""
 
@@ -61,8 +100,11 @@ class SequenceGenerator(ABC):
         """Learn from `data`; `run` is a `genoloom.training.run.TrainingRun`."""
 
     @abstractmethod
-    def sample(self, request: SequenceRequest) -> np.ndarray:
-        """Bases, uint8 in 0..3 (4 after the end), shape (n_sequences, max(request.length))."""
+    def sample(self, request: SequenceRequest, sampling: Sampling = Sampling()) -> np.ndarray:
+        """Bases, uint8 in 0..3 (4 after the end), shape (n_sequences, max(request.length)).
+
+        Only generators with a likelihood heed `sampling`, and only those that know labels heed its guidance.
+        """
 
     def log_likelihood(self, bases: np.ndarray, length: np.ndarray, label: np.ndarray) -> np.ndarray:
         """Natural-log likelihood of each sequence, float64; bases of code 4 are not scored."""

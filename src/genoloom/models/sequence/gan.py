@@ -27,7 +27,7 @@ from torch import nn
 from genoloom.config import SequenceGanOptions
 from genoloom.errors import CollapsedError
 from genoloom.models.layers import exponential_average
-from genoloom.models.sequence.base import SequenceGenerator, SequenceRequest, TrainingSequences
+from genoloom.models.sequence.base import Sampling, SequenceGenerator, SequenceRequest, TrainingSequences
 from genoloom.models.sequence.chain import (
     choose_escapes,
     compact,
@@ -345,7 +345,7 @@ class GanGenerator(SequenceGenerator):
         """Noise, uint8 (B, T), from uniforms float64 (B, T)."""
         return sample_chain(self.tables, uniform)
 
-    def sample(self, request: SequenceRequest) -> np.ndarray:
+    def sample(self, request: SequenceRequest, sampling: Sampling = Sampling()) -> np.ndarray:  # noqa: B008 - it is frozen
         return self.sample_with(self.network, request, "cpu")
 
     @torch.no_grad()

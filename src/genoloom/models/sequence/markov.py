@@ -1,25 +1,21 @@
-"""Interpolated Markov chain over bases: the baseline that every learned generator must beat."""
+"""Markov chains over bases: the baselines that every learned generator must beat."""
 
 import logging
 import time
+from typing import ClassVar
 
 import numpy as np
 
 from genoloom.config import SequenceMarkovOptions
-from genoloom.models.sequence.base import SequenceGenerator, SequenceRequest, TrainingSequences
-from genoloom.models.sequence.chain import (
-    base_log_probabilities,
-    choose_escapes,
-    compact,
-    context_counts,
-    probabilities,
-    sample_chain,
-    shortest_good_order,
-)
+from genoloom.models.sequence.adaptive import Counts, Ladder, LadderReader, Settings, choose, count, picked
+from genoloom.models.sequence.base import Sampling, SequenceGenerator, SequenceRequest, TrainingSequences
+from genoloom.models.sequence.chain import compact, draw
 from genoloom.seeds import row_uniforms
 from genoloom.sequences import OTHER, reverse_complement
 
 log = logging.getLogger(__name__)
+
+SCORE_ROWS = 256
 
 
 def both_strands(data: TrainingSequences, rows: np.ndarray) -> np.ndarray:
@@ -30,14 +26,37 @@ def both_strands(data: TrainingSequences, rows: np.ndarray) -> np.ndarray:
     return np.concatenate([forward, reverse_complement(forward, data.length[rows])])
 
 
+def pack_counts(counts: Counts) -> dict[str, np.ndarray]:
+    """Counts as arrays of a model file."""
+    named = [(f"counts.{k}", table) for k, table in enumerate(counts.contexts)]
+    named += [(f"places.{j}", table) for j, table in enumerate(counts.places)]
+    return {name: compact(table) for name, table in named}
+
+
+def unpack_counts(arrays: dict[str, np.ndarray]) -> Counts:
+    """The counts that `pack_counts` packed."""
+    parts = []
+    for kind in ("counts", "places"):
+        n = sum(name.startswith(f"{kind}.") for name in arrays)
+        parts.append([arrays[f"{kind}.{k}"].astype(np.int64) for k in range(n)])
+    return Counts(*parts)
+
+
+def read_settings(description: dict) -> Settings:
+    """The settings in a model's description."""
+    words = description["chain"]
+    return Settings(**{**words, "memory_weights": tuple(words["memory_weights"])})
+
+
 class MarkovGenerator(SequenceGenerator):
-    """Interpolated chain; its order and escape weights are those with the fewest bits a base on the watched sequences.
+    """The tuned Markov chain: interpolated orders, strand weight and position, all chosen on the watched sequences.
 
     All training sequences are counted once these are chosen. Labels are not modelled: every label has the same chain.
     """
 
-    name = "markov"
+    name: ClassVar[str] = "markov"
     has_likelihood = True
+    remembers: ClassVar[bool] = False  # whether the sequence's own past counts beside its last bases
 
     def __init__(self, options: SequenceMarkovOptions):
         self.options = options
@@ -45,42 +64,65 @@ class MarkovGenerator(SequenceGenerator):
     def fit(self, data: TrainingSequences, run) -> None:
         started = time.monotonic()
         self.label_names = list(data.label_names)
-        counts = context_counts(both_strands(data, ~data.watch), self.options.max_order)
-        escapes, bits = choose_escapes(counts, data.bases[data.watch])
-        order = shortest_good_order(bits)
-        self.escapes = escapes[: order + 1]
-        self.counts = context_counts(both_strands(data, np.ones(len(data.length), dtype=bool)), order)
-        self.tables = probabilities(self.counts, self.escapes)
+        self.settings, _, bits = choose(data, self.options.max_order)
+        if not self.remembers:
+            bits = bits[: self.settings.order + 2]
+        everything = np.ones(len(data.length), dtype=bool)
+        self.counts = count(data, everything, self.settings.order, self.settings.strand_quarters)
+        self.ladder = Ladder(self.settings, [self.counts])
         seconds = time.monotonic() - started
-        run.history = [
-            {"step": k, "seconds": seconds, "order": k, "escape": escape, "bits": figure}
-            for k, (escape, figure) in enumerate(zip(escapes, bits, strict=True))
-        ]
-        log.info("%s: order %d, %.4f bits a base on the watched sequences", run.label, order, bits[order])
+        run.history = [{"step": k, "seconds": seconds, "bits": figure} for k, figure in enumerate(bits)]
+        log.info("%s: order %d, %.4f bits a base on the watched sequences", run.label, self.settings.order, bits[-1])
 
     @property
-    def order(self) -> int:
-        """The longest context used, in bases."""
-        return len(self.escapes) - 1
+    def rung(self) -> int:
+        """The rung of the ladder that this generator is."""
+        return self.ladder.rungs - 1 if self.remembers else self.ladder.markov
 
-    def sample(self, request: SequenceRequest) -> np.ndarray:
-        longest = int(request.length.max(initial=0))
-        bases = sample_chain(self.tables, row_uniforms(request.seed, np.arange(longest)))
+    def sample(self, request: SequenceRequest, sampling: Sampling = Sampling()) -> np.ndarray:  # noqa: B008 - it is frozen
+        n, longest = len(request.seed), int(request.length.max(initial=0))
+        reader = LadderReader(self.ladder, n, longest, remembers=self.remembers)
+        bases = np.empty((n, longest), dtype=np.uint8)
+        uniform = row_uniforms(request.seed, np.arange(longest))
+        for t in range(longest):
+            forecast, _ = reader.forecast()
+            bases[:, t] = draw(sampling.shape(forecast[:, 0, self.rung]), uniform[:, t])
+            if t < len(sampling.prompt):
+                bases[:, t] = sampling.prompt[t]
+            reader.push(bases[:, t])
         bases[np.arange(longest) >= request.length[:, None]] = OTHER
         return bases
 
     def log_likelihood(self, bases: np.ndarray, length: np.ndarray, label: np.ndarray) -> np.ndarray:
-        return base_log_probabilities(self.tables, bases).sum(axis=1)
+        return self.rung_scores(bases)[:, self.rung]
+
+    def rung_scores(self, bases: np.ndarray) -> np.ndarray:
+        """Natural-log likelihood of each sequence under every rung of the ladder, float64 (n, rungs)."""
+        scores = np.empty((len(bases), self.ladder.rungs))
+        for low in range(0, len(bases), SCORE_ROWS):
+            part = bases[low : low + SCORE_ROWS]
+            scores[low : low + SCORE_ROWS] = picked(self.ladder.read(part)[0], part).sum(axis=1)
+        return scores
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
-        arrays = {f"counts.{k}": compact(table) for k, table in enumerate(self.counts)}
-        description = {"options": self.options.model_dump(), "label_names": self.label_names, "escapes": self.escapes}
-        return arrays, description
+        description = {
+            "options": self.options.model_dump(),
+            "label_names": self.label_names,
+            "chain": self.settings.described(),
+        }
+        return pack_counts(self.counts), description
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "MarkovGenerator":
         generator = cls(SequenceMarkovOptions(**description["options"]))
-        generator.label_names, generator.escapes = description["label_names"], description["escapes"]
-        generator.counts = [arrays[f"counts.{k}"].astype(np.int64) for k in range(len(generator.escapes))]
-        generator.tables = probabilities(generator.counts, generator.escapes)
+        generator.label_names, generator.settings = description["label_names"], read_settings(description)
+        generator.counts = unpack_counts(arrays)
+        generator.ladder = Ladder(generator.settings, [generator.counts])
         return generator
+
+
+class AdaptiveGenerator(MarkovGenerator):
+    """The adaptive chain: the tuned one, and what the sequence's own past adds."""
+
+    name: ClassVar[str] = "adaptive"
+    remembers: ClassVar[bool] = True

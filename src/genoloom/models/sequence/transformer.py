@@ -1,19 +1,20 @@
-"""Causal transformer over single bases with the Markov chain built in.
+"""Causal transformer over single bases with the Markov chains built in.
 
 Every base is predicted from the bases before it:
 
-    log P(b_t | b_<t)  =  log softmax( sum_k w_k(t) log P_k(b | the last k bases)  +  head(t) )
+    log P(b_t | b_<t)  =  log softmax( sum_r w_r(t) log P_r(b | b_<t)  +  head(t) )
 
-P_k is the interpolated chain of order k (`genoloom.models.sequence.chain`). The weights w begin as 1 for the best
-chain and 0 for all others, and the head begins at zero, so the untrained model *is* the best chain; it is among the
-checkpoints that compete on the watched sequences, where the model is therefore never worse on average. Chains
+P_r are the rungs of a ladder of chains (`genoloom.models.sequence.adaptive`): interpolated chains of rising order, then the
+position, the sequence's own composition and its own repeats. The weights w begin as 1 for the last rung, the adaptive
+chain, and 0 for all others, and the head begins at zero, so the untrained model *is* the adaptive chain; it is among the
+checkpoints that compete on the watched sequences, where the model is therefore never worse on average. The forecasts
 and how much they have seen are inputs too. In training they are cross-fitted: a sequence meets chains that were counted
 without its homology fold, because chains that have seen a sequence are surer about it than they will be about new ones.
 
 Below the attention stand dilated causal convolutions, which read neighbourhoods far more cheaply. Sequences of one
 orientation (no reverse complement) also have a learned position, since such sets are aligned to something.
 
-Letters in shapes: B rows, T bases, K orders, W width.
+Letters in shapes: B rows, T bases, R rungs, C contexts, W width.
 """
 
 import math
@@ -24,9 +25,10 @@ from torch import nn
 
 from genoloom.config import SequenceTransformerOptions
 from genoloom.models.layers import AveragedTraining, KeyValueCache, TransformerLayer, rotary_table
-from genoloom.models.sequence.base import SequenceGenerator, SequenceRequest, TrainingSequences
-from genoloom.models.sequence.chain import choose_escapes, compact, context_counts, draw, histories, probabilities
-from genoloom.models.sequence.markov import both_strands
+from genoloom.models.sequence.adaptive import Ladder, LadderReader, OwnCounts, choose, count
+from genoloom.models.sequence.base import Sampling, SequenceGenerator, SequenceRequest, TrainingSequences
+from genoloom.models.sequence.chain import draw
+from genoloom.models.sequence.markov import pack_counts, read_settings, unpack_counts
 from genoloom.seeds import derive_seed, row_uniforms
 from genoloom.sequences import OTHER, reverse_complement
 from genoloom.training.run import TrainingRun, train
@@ -40,36 +42,6 @@ SAMPLE_ROWS = 256  # sequences sampled together, always exactly so many
 SCORE_ROWS = 64
 
 
-class ChainPrior(nn.Module):
-    """Log-probabilities of all orders, looked up in tables; one set of tables for each fold and one for everything."""
-
-    def __init__(self, counts: list[np.ndarray], escapes: list[float], fold_counts: list[list[np.ndarray]] = ()):
-        super().__init__()
-        self.longest = len(counts) - 1
-        tables = [self._table(counts, escapes)]
-        for fold in fold_counts:
-            tables.append(self._table([a - b for a, b in zip(counts, fold, strict=True)], escapes))
-        sizes = 4 ** np.arange(self.longest + 1)
-        self.register_buffer("offset", torch.from_numpy(np.cumsum(sizes) - sizes), persistent=False)  # (K,)
-        self.register_buffer("mask", torch.from_numpy(sizes - 1), persistent=False)  # (K,)
-        self.register_buffer("table", torch.from_numpy(np.stack(tables)), persistent=False)  # (1 + folds, contexts, 5)
-
-    @staticmethod
-    def _table(counts: list[np.ndarray], escapes: list[float]) -> np.ndarray:
-        """Four log-probabilities and the log-count of every context of every order, float32 (contexts, 5)."""
-        rows = [
-            np.concatenate([np.log(p), np.log1p(n.sum(axis=1, keepdims=True))], axis=1)
-            for p, n in zip(probabilities(counts, escapes), counts, strict=True)
-        ]
-        return np.concatenate(rows).astype(np.float32)
-
-    def forward(self, code: torch.Tensor, usable: torch.Tensor, fold: torch.Tensor) -> torch.Tensor:
-        """Contexts `code`, `usable` int64 (B, T) and fold int64 (B,), 0 for everything; to (B, T, K, 5)."""
-        orders = torch.arange(self.longest + 1, device=code.device)
-        order = torch.minimum(orders, usable[..., None])  # (B, T, K)
-        return self.table[fold[:, None, None], self.offset[order] + (code[..., None] & self.mask[order])]
-
-
 class Cache:
     """What sampling remembers of the bases so far."""
 
@@ -77,7 +49,6 @@ class Cache:
         options, width = model.options, model.options.width
         self.pad = max((layer.reach for layer in model.convolutions), default=0)
         self.lines = torch.zeros(len(model.convolutions), rows, self.pad + capacity, width)  # inputs of the convolutions
-        self.counts = torch.zeros(rows, 1, 4)  # of the bases
         self.attention = KeyValueCache(options.layers, rows, options.heads, capacity, width // options.heads)
 
     @property
@@ -128,9 +99,9 @@ class CausalConvolution(nn.Module):
 
 
 class SequenceTransformer(nn.Module):
-    """The network; the chains come in as `chains` (B, T, K, 5), so it holds no data."""
+    """The network; the forecasts of the chains come in, so it holds no data."""
 
-    def __init__(self, options: SequenceTransformerOptions, n_labels: int, best_order: int, n_orders: int, positions: int):
+    def __init__(self, options: SequenceTransformerOptions, n_labels: int, rungs: int, contexts: int, positions: int):
         """`positions`: learned places, or 0 where sequences are not aligned to anything."""
         super().__init__()
         W = options.width
@@ -138,26 +109,26 @@ class SequenceTransformer(nn.Module):
         self.token = nn.Embedding(6, W)
         self.label = nn.Embedding(n_labels + 1, W)
         self.position = nn.Embedding(positions, W) if positions else None
-        self.chains = nn.Linear(5 * n_orders + 4, W)
+        self.chains = nn.Linear(4 * rungs + contexts, W)
         self.drop = ChannelDropout(options.dropout)
         self.convolutions = nn.ModuleList(
             CausalConvolution(W, DILATIONS[i % len(DILATIONS)], options.dropout) for i in range(options.convolutions)
         )
         self.layers = nn.ModuleList(TransformerLayer(W, options.heads, dropout=0.0) for _ in range(options.layers))
         self.norm = nn.LayerNorm(W)
-        self.weights = nn.Linear(W, n_orders + 1)  # of the chains and the sequence's own composition, base by base
+        self.weights = nn.Linear(W, rungs)
         self.head = nn.Linear(W, 4)
         for zero in (self.weights, self.head):
             nn.init.zeros_(zero.weight)
             nn.init.zeros_(zero.bias)
         with torch.no_grad():
-            self.weights.bias[best_order] = 1.0
+            self.weights.bias[-1] = 1.0
         for embedding in (self.token, self.label, self.position):
             if embedding is not None:
                 nn.init.normal_(embedding.weight, std=0.02)
 
     def forward(
-        self, before: torch.Tensor, chains: torch.Tensor, label: torch.Tensor, cache: Cache | None = None
+        self, before: torch.Tensor, forecast: torch.Tensor, seen: torch.Tensor, label: torch.Tensor, cache: Cache | None = None
     ) -> torch.Tensor:
         """Logits of each base.
 
@@ -165,8 +136,10 @@ class SequenceTransformer(nn.Module):
         ----------
         before : int64, shape (B, T)
             The base before each one; `BEGIN` before the first.
-        chains : float32, shape (B, T, K, 5)
-            Four log-probabilities and the log-count of every order.
+        forecast : float32, shape (B, T, R, 4)
+            Log-probabilities of every rung.
+        seen : float32, shape (B, T, C)
+            How much their contexts have been seen.
         label : int64, shape (B,)
         cache : Cache, optional
             Takes one base at a time and advances.
@@ -176,8 +149,11 @@ class SequenceTransformer(nn.Module):
         float32, shape (B, T, 4)
         """
         start, T = cache.length if cache else 0, before.shape[1]
-        own = self._own_composition(before, cache)
-        x = self.token(before) + self.label(label)[:, None] + self.chains(torch.cat([chains.flatten(2), own], dim=-1))
+        x = (
+            self.token(before)
+            + self.label(label)[:, None]
+            + self.chains(torch.cat([forecast.flatten(2) + math.log(4), seen], -1))
+        )
         if self.position is not None:
             places = torch.arange(start, start + T, device=x.device).clamp(max=self.position.num_embeddings - 1)
             x = x + self.position(places)
@@ -191,17 +167,7 @@ class SequenceTransformer(nn.Module):
         if cache:
             cache.attention.length += T
         x = self.norm(x)
-        opinions = torch.cat([chains[..., :4], own[..., None, :]], dim=2)  # (B, T, K + 1, 4)
-        return torch.einsum("btk,btkc->btc", self.weights(x), opinions) + self.head(x)
-
-    @staticmethod
-    def _own_composition(before: torch.Tensor, cache: Cache | None) -> torch.Tensor:
-        """Log-frequencies of the four bases among those so far, (B, T, 4), relative to equal ones."""
-        counts = nn.functional.one_hot(before, 6)[..., :4].float().cumsum(1)
-        if cache:
-            counts = counts + cache.counts
-            cache.counts = counts[:, -1:]
-        return (4 * (counts + 2) / (counts.sum(-1, keepdim=True) + 8)).log()
+        return torch.einsum("btk,btkc->btc", self.weights(x), forecast) + self.head(x)
 
 
 def tokens_before(bases: np.ndarray) -> torch.Tensor:
@@ -211,34 +177,40 @@ def tokens_before(bases: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(before)
 
 
-def base_log_probabilities(model, prior, bases: np.ndarray, label: np.ndarray, fold: np.ndarray, device) -> torch.Tensor:
+def read_ladder(ladder: Ladder, bases: np.ndarray, part: np.ndarray, device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Forecasts and counts of every base as tensors."""
+    forecast, seen = ladder.read(bases, part)
+    return torch.from_numpy(forecast.astype(np.float32)).to(device), torch.from_numpy(seen).to(device)
+
+
+def base_log_probabilities(model, ladder: Ladder, bases: np.ndarray, label: np.ndarray, part: np.ndarray, device) -> torch.Tensor:
     """Natural-log probability of every base, float32 (B, T); 0 for code 4."""
-    contexts = (torch.from_numpy(x).to(device) for x in histories(bases, prior.longest))
-    chains = prior(*contexts, torch.from_numpy(fold).to(device))
-    logits = model(tokens_before(bases).to(device), chains, torch.from_numpy(label).to(device))
+    forecast, seen = read_ladder(ladder, bases, part, device)
+    logits = model(tokens_before(bases).to(device), forecast, seen, torch.from_numpy(label).to(device))
     truth = torch.from_numpy(bases.astype(np.int64)).to(device)
-    picked = logits.log_softmax(-1).gather(-1, truth.clamp(max=3)[..., None])[..., 0]
-    return picked.masked_fill(truth == OTHER, 0.0)
+    found = logits.log_softmax(-1).gather(-1, truth.clamp(max=3)[..., None])[..., 0]
+    return found.masked_fill(truth == OTHER, 0.0)
 
 
 @torch.no_grad()
-def score(model, prior, bases: np.ndarray, label: np.ndarray, device="cpu") -> np.ndarray:
+def score(model, ladder: Ladder, bases: np.ndarray, label: np.ndarray, device="cpu") -> np.ndarray:
     """Natural-log likelihood of each row under the chains of everything, float64 (n,)."""
     model.eval()
     total = np.zeros(len(bases))
     for low in range(0, len(bases), SCORE_ROWS):
         rows = slice(low, low + SCORE_ROWS)
-        fold = np.zeros(len(bases[rows]), dtype=np.int64)
-        total[rows] = base_log_probabilities(model, prior, bases[rows], label[rows], fold, device).double().sum(1).cpu().numpy()
+        part = np.zeros(len(bases[rows]), dtype=np.int64)
+        log_prob = base_log_probabilities(model, ladder, bases[rows], label[rows], part, device)
+        total[rows] = log_prob.double().sum(1).cpu().numpy()
     return total
 
 
 class TransformerTraining(AveragedTraining):
     """Maximum likelihood on random sequences, of either strand where both are good examples."""
 
-    def __init__(self, model, prior: ChainPrior, fold: np.ndarray, data: TrainingSequences, options, run: TrainingRun):
+    def __init__(self, model, ladder: Ladder, fold: np.ndarray, data: TrainingSequences, options, run: TrainingRun):
         super().__init__(model, options.learning_rate)
-        self.prior, self.fold, self.data, self.options, self.run = prior, fold, data, options, run
+        self.ladder, self.fold, self.data, self.options, self.run = ladder, fold, data, options, run
         self.fitted, self.watched = np.flatnonzero(~data.watch), np.flatnonzero(data.watch)
 
     def train_step(self, step: int, fraction: float) -> dict[str, float]:
@@ -252,7 +224,7 @@ class TransformerTraining(AveragedTraining):
             bases[turned] = reverse_complement(bases[turned], data.length[rows][turned])
         label = np.where(rng.random(len(rows)) < LABEL_DROPOUT, self.model.unlabelled, data.label[rows])
         self.model.train()
-        log_prob = base_log_probabilities(self.model, self.prior, bases, label, self.fold[at] + 1, self.run.device)
+        log_prob = base_log_probabilities(self.model, self.ladder, bases, label, self.fold[at] + 1, self.run.device)
         loss = -log_prob.sum() / max((bases != OTHER).sum(), 1) / math.log(2)
         self.descend(loss, fraction)
         return {"loss": loss.item()}
@@ -260,7 +232,7 @@ class TransformerTraining(AveragedTraining):
     def evaluate(self, step: int) -> dict[str, float]:
         """Bits a base on the watched sequences ("bits"); at step 0 those of the best chain."""
         data, rows = self.data, self.watched
-        total = score(self.average.module, self.prior, data.bases[rows], data.label[rows], self.run.device).sum()
+        total = score(self.average.module, self.ladder, data.bases[rows], data.label[rows], self.run.device).sum()
         bits = float(-total / max((data.bases[rows] != OTHER).sum(), 1) / math.log(2))
         return {"score": bits, "bits": bits}
 
@@ -278,12 +250,10 @@ class TransformerGenerator(SequenceGenerator):
         self.label_names = list(data.label_names)
         self.positions = 0 if data.reverse_complement else data.bases.shape[1]
         fitted = np.flatnonzero(~data.watch)
-        self.counts = context_counts(both_strands(data, fitted), CHAIN_ORDER)
-        self.escapes, bits = choose_escapes(self.counts, data.bases[data.watch])
-        self.best_order = int(np.argmin(bits))
+        self.settings, self.counts, _ = choose(data, CHAIN_ORDER)
         fold = homology_folds(data.cluster[fitted], derive_seed(run.seed, "folds"))
-        fold_counts = [context_counts(both_strands(data, fitted[fold == f]), CHAIN_ORDER) for f in range(FOLDS)]
-        cross_fitted = ChainPrior(self.counts, self.escapes, fold_counts).to(run.device)
+        parts = (count(data, fitted[fold == f], self.settings.order, self.settings.strand_quarters) for f in range(FOLDS))
+        cross_fitted = Ladder(self.settings, [self.counts, *(self.counts.minus(part) for part in parts)])
 
         torch.manual_seed(derive_seed(run.seed, "weights"))
         self._build()
@@ -293,61 +263,78 @@ class TransformerGenerator(SequenceGenerator):
         self.model.to("cpu").eval()
 
     def _build(self) -> None:
-        self.prior = ChainPrior(self.counts, self.escapes)
-        n_orders = len(self.counts)
-        self.model = SequenceTransformer(self.options, len(self.label_names), self.best_order, n_orders, self.positions)
+        self.ladder = Ladder(self.settings, [self.counts])
+        n_labels, contexts = len(self.label_names), self.settings.order + 1 + len(OwnCounts.LEVELS)
+        self.model = SequenceTransformer(self.options, n_labels, self.ladder.rungs, contexts, self.positions)
 
     def log_likelihood(self, bases: np.ndarray, length: np.ndarray, label: np.ndarray) -> np.ndarray:
         """Natural-log likelihood of each sequence; a label of -1 is an unknown one."""
         known = np.where(label < 0, self.model.unlabelled, label)
-        return score(self.model, self.prior, bases, known)
+        return score(self.model, self.ladder, bases, known)
 
-    def sample(self, request: SequenceRequest) -> np.ndarray:
+    def sample(self, request: SequenceRequest, sampling: Sampling = Sampling()) -> np.ndarray:  # noqa: B008 - it is frozen
+        return self._sample(request, sampling)[0]
+
+    def sample_log_probabilities(self, request: SequenceRequest) -> np.ndarray:
+        """The natural-log likelihood that `sample` found for its sequences while it drew them, float64 (n,)."""
+        return self._sample(request, Sampling())[1]
+
+    def _sample(self, request: SequenceRequest, sampling: Sampling) -> tuple[np.ndarray, np.ndarray]:
         n, longest = len(request.seed), int(request.length.max(initial=0))
-        bases = np.empty((n, longest), dtype=np.uint8)
+        bases, log_prob = np.empty((n, longest), dtype=np.uint8), np.empty((n, longest))
         for low in range(0, n, SAMPLE_ROWS):
             # short chunks are filled up: matrix products have one shape, and a sequence does not depend on its company
             rows = np.minimum(np.arange(low, low + SAMPLE_ROWS), n - 1)
             uniform = row_uniforms(request.seed[rows], np.arange(longest))
-            bases[low : low + SAMPLE_ROWS] = self._sample_chunk(request.label[rows], uniform)[: n - low]
-        bases[np.arange(longest) >= request.length[:, None]] = OTHER
-        return bases
+            chunk = self._sample_chunk(request.label[rows], uniform, sampling)
+            bases[low : low + SAMPLE_ROWS], log_prob[low : low + SAMPLE_ROWS] = (x[: n - low] for x in chunk)
+        behind = np.arange(longest) >= request.length[:, None]
+        bases[behind], log_prob[behind] = OTHER, 0.0
+        return bases, log_prob.sum(axis=1)
 
     @torch.no_grad()
-    def _sample_chunk(self, label: np.ndarray, uniform: np.ndarray) -> np.ndarray:
-        """Bases, uint8, shape of `uniform` (B, T); one base a step, from the cache."""
+    def _sample_chunk(self, label: np.ndarray, uniform: np.ndarray, sampling: Sampling) -> tuple[np.ndarray, np.ndarray]:
+        """Bases, uint8, and their log-probabilities, shape of `uniform` (B, T); one base a step, from the cache."""
         B, T = uniform.shape
-        cache, longest = Cache(self.model, B, T), self.prior.longest
-        label, fold = torch.from_numpy(label), torch.zeros(B, dtype=torch.int64)
-        before = torch.full((B, 1), BEGIN)
-        code = torch.zeros(B, 1, dtype=torch.int64)
-        bases = np.empty((B, T), dtype=np.uint8)
+        label = np.where(label < 0, self.model.unlabelled, label)
+        guided = sampling.guidance != 1
+        if guided:  # the same sequences without a label, behind those with one
+            label = np.concatenate([label, np.full(B, self.model.unlabelled)])
+        views = 2 if guided else 1
+        cache, reader = Cache(self.model, views * B, T), LadderReader(self.ladder, B, T)
+        label, before = torch.from_numpy(label), torch.full((views * B, 1), BEGIN)
+        bases, log_prob = np.empty((B, T), dtype=np.uint8), np.empty((B, T))
         for t in range(T):
-            usable = torch.full((B, 1), min(t, longest))
-            logits = self.model(before, self.prior(code, usable, fold), label, cache)[:, 0]
-            bases[:, t] = draw(logits.double().softmax(-1).numpy(), uniform[:, t])
-            before = torch.from_numpy(bases[:, t : t + 1].astype(np.int64))
-            code = ((code << 2) | before) & (4**longest - 1)
-        return bases
+            forecast, seen = (torch.from_numpy(x.astype(np.float32)) for x in reader.forecast())
+            forecast, seen = forecast.repeat(views, 1, 1, 1), seen.repeat(views, 1, 1)
+            logits = self.model(before, forecast, seen, label, cache)[:, 0].double().log_softmax(-1).numpy()
+            if guided:
+                logits = logits[B:] + sampling.guidance * (logits[:B] - logits[B:])
+            if t < len(sampling.prompt):
+                bases[:, t] = sampling.prompt[t]
+            else:
+                bases[:, t] = draw(sampling.shape(logits), uniform[:, t])
+            log_prob[:, t] = np.take_along_axis(logits, bases[:, t : t + 1].astype(np.int64), axis=1)[:, 0]
+            before = torch.from_numpy(bases[:, t : t + 1].astype(np.int64)).repeat(views, 1)
+            reader.push(bases[:, t])
+        return bases, log_prob
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
         arrays = {f"network.{name}": value.numpy() for name, value in self.model.state_dict().items()}
-        arrays |= {f"counts.{k}": compact(table) for k, table in enumerate(self.counts)}
+        arrays |= pack_counts(self.counts)
         description = {
             "options": self.options.model_dump(),
             "label_names": self.label_names,
             "positions": self.positions,
-            "escapes": self.escapes,
-            "best_order": self.best_order,
+            "chain": self.settings.described(),
         }
         return arrays, description
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "TransformerGenerator":
         generator = cls(SequenceTransformerOptions(**description["options"]))
-        for name in ("label_names", "positions", "escapes", "best_order"):
-            setattr(generator, name, description[name])
-        generator.counts = [arrays[f"counts.{k}"].astype(np.int64) for k in range(len(generator.escapes))]
+        generator.label_names, generator.positions = description["label_names"], description["positions"]
+        generator.settings, generator.counts = read_settings(description), unpack_counts(arrays)
         generator._build()
         weights = {k.removeprefix("network."): torch.from_numpy(v) for k, v in arrays.items() if k.startswith("network.")}
         generator.model.load_state_dict(weights)

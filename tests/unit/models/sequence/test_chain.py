@@ -1,4 +1,4 @@
-"""The interpolated chain against a dictionary implementation, and its generator."""
+"""The interpolated chain against a dictionary implementation."""
 
 from collections import Counter
 from itertools import product
@@ -6,8 +6,6 @@ from itertools import product
 import numpy as np
 import pytest
 
-from genoloom.config import SequenceMarkovOptions
-from genoloom.models.sequence.base import SequenceRequest, TrainingSequences
 from genoloom.models.sequence.chain import (
     base_log_probabilities,
     choose_escapes,
@@ -17,9 +15,7 @@ from genoloom.models.sequence.chain import (
     probabilities,
     sample_chain,
 )
-from genoloom.models.sequence.markov import MarkovGenerator
-from genoloom.sequences import encode, reverse_complement
-from genoloom.training.run import TrainingRun
+from genoloom.sequences import encode
 
 
 @pytest.fixture(scope="module")
@@ -93,39 +89,3 @@ def test_samples_follow_the_tables():
 def test_draw_inverts_the_cumulated_probability():
     p = np.array([[0.25, 0.0, 0.5, 0.25]] * 4)
     assert draw(p, np.array([0.0, 0.2499, 0.25, 0.75])).tolist() == [0, 0, 2, 3]
-
-
-def training(bases, strands: bool = False) -> TrainingSequences:
-    n = len(bases)
-    watch = np.arange(n) % 5 == 0
-    length = (bases != 4).sum(axis=1)
-    return TrainingSequences(bases, length, np.zeros(n, dtype=int), [""], watch, np.arange(n), strands)
-
-
-def fitted(data, tmp_path) -> MarkovGenerator:
-    generator = MarkovGenerator(SequenceMarkovOptions(max_order=4))
-    generator.fit(data, TrainingRun(tmp_path, "d", 1))
-    return generator
-
-
-def test_generator_comes_back_from_its_state_and_samples_do_not_depend_on_their_company(bases, tmp_path):
-    one = fitted(training(np.where(bases == 4, 0, bases).astype(np.uint8)), tmp_path)
-    arrays, description = one.state()
-    other = MarkovGenerator.from_state(arrays, description)
-    request = SequenceRequest(np.array([10, 7, 10]), np.zeros(3, dtype=int), np.array([5, 6, 7], dtype=np.uint64))
-    made = one.sample(request)
-    assert (made[1, 7:] == 4).all()
-    assert made[[0, 2]].max() < 4
-    np.testing.assert_array_equal(other.sample(request), made)
-    alone = other.sample(SequenceRequest(request.length[2:], request.label[2:], request.seed[2:]))
-    np.testing.assert_array_equal(alone[0], made[2])
-
-
-def test_both_strands_are_equally_likely_where_that_is_so(tmp_path):
-    rng = np.random.default_rng(2)
-    bases = rng.choice(4, p=[0.5, 0.1, 0.2, 0.2], size=(60, 50)).astype(np.uint8)
-    both = fitted(training(bases, strands=True), tmp_path)
-    np.testing.assert_allclose(both.tables[0][0], both.tables[0][0][::-1])
-    flipped = reverse_complement(bases, np.full(60, 50))
-    forward, backward = (both.log_likelihood(x, np.full(60, 50), None).sum() for x in (bases, flipped))
-    assert forward == pytest.approx(backward, rel=0.01)

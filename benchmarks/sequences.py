@@ -1,0 +1,191 @@
+"""How good are the sequence generators? Bits per base, classifiers and novelty on three real sets, by the package's own stages.
+
+    python benchmarks/sequences.py --set ecoli --set tata --set chr20 --seeds 1,2,3 --minutes 10
+
+The sets: `ecoli`, 13,972 native regulatory sequences of 165 bp; `tata`, 2,929 human TATA promoters of 300 bp (both from the
+development data, `--data`); `chr20`, windows of 512 bp of chr20:1-2 Mb (shipped), split by contiguous chunks. Clusters of shared
+20-mers (both strands) stay on one side of the other two splits; 20 % is held out.
+
+Columns: bits per base on held-out sequences of the best plain Markov chain (no position), the tuned and the adaptive chain and
+the model; the difference to the adaptive chain with its 95 % bootstrap interval over clusters; the same on the held-out
+sequences that share no 20-mer with training; AUC of the two classifiers and identity with the nearest training sequence, beside
+what training sequences score in place of the synthetic ones.
+"""
+
+import argparse
+import logging
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+
+from genoloom import config
+from genoloom.config import GenerateSequencesOptions, SequenceAdaptiveOptions, SequenceOptions, TrainOptions
+from genoloom.errors import CollapsedError
+from genoloom.formats.sequence_sets import read_set
+from genoloom.homology import sharing_kmer
+from genoloom.models.sequence import GENERATORS
+from genoloom.models.sequence.markov import AdaptiveGenerator
+from genoloom.sequences import OTHER, SequenceSet
+from genoloom.stages.sequences import (
+    generate_sequences,
+    load_sequence_generator,
+    prepare_sequences,
+    train_sequences,
+    training_sequences,
+)
+from genoloom.training.run import TrainingRun
+from genoloom.validation.sequence_classifier import cnn_auc
+from genoloom.validation.sequence_fidelity import kmer_auc, nearest_identity
+
+log = logging.getLogger("benchmark")
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED_KMER, HOLDOUT, WATCH = 20, 0.2, 0.1
+RESAMPLES, ALIGNED = 1000, 300
+ORIENTED = {"reverse_complement": False}
+SETS = {
+    "ecoli": ("sequences/ecoli_mpra_165bp_expression.csv", ORIENTED),
+    "tata": ("sequences/human_TATA_promoters_300bp.txt", ORIENTED),
+    "chr20": (
+        ROOT / "resources/demo/GRCh37.chr20_1-2Mb.fa.gz",
+        {"window": 512, "stride": 512, "split": "chunks", "max_leakage": 1.0},
+    ),
+}
+PACE_STEPS = 12  # timed to find how many steps fit into the minutes
+SECTIONS = config.SequenceTrainSections.model_fields
+
+
+def main() -> None:
+    arguments = parse()
+    logging.basicConfig(level=logging.INFO if arguments.verbose else logging.WARNING, format="%(asctime)s %(message)s")
+    for name in arguments.set or list(SETS):
+        benchmark(name, arguments)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--set", action="append", choices=list(SETS), help="repeat; all three by default")
+    parser.add_argument("--generator", action="append", choices=list(GENERATORS), help="repeat; transformer by default")
+    parser.add_argument("--seeds", default="1", help="of training and sampling, such as 1,2,3; the split stays the same")
+    parser.add_argument("--minutes", type=float, default=10.0, help="wall time of a training, from which the steps follow")
+    parser.add_argument("--steps", type=int, help="steps instead of minutes: the same on every machine")
+    parser.add_argument("--samples", type=int, default=1000, help="sequences behind the classifiers, at most; 0 leaves them out")
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="development data")
+    parser.add_argument("--out", type=Path, default=Path("results/bench-sequences"))
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--verbose", action="store_true")
+    return parser.parse_args()
+
+
+def benchmark(name: str, arguments: argparse.Namespace) -> None:
+    """Split, chains and floor of one set, then every generator and seed."""
+    source, options = SETS[name]
+    out = arguments.out / name
+    options = SequenceOptions(holdout=HOLDOUT, shared_kmer=SHARED_KMER, **options)
+    prepare_sequences(source=arguments.data / source, regions=None, out=out, options=options, seed=1)
+    train, holdout = read_set(out / "train.fa.gz"), read_set(out / "holdout.fa.gz")
+    fresh = ~sharing_kmer(holdout.bases, train.bases, SHARED_KMER)
+    print(
+        f"\n{name}: {len(train)} training, {len(holdout)} held-out sequences, {fresh.mean():.1%} of them share no 20-mer with it"
+    )
+    chain = AdaptiveGenerator(SequenceAdaptiveOptions())
+    chain.fit(training_sequences(out / "train.fa.gz", WATCH, 1), TrainingRun(out, "", 1, label="chains"))
+    scores = chain.rung_scores(holdout.bases)
+    rungs = {"plain chain": chain.settings.order, "tuned Markov": chain.ladder.markov, "adaptive chain": -1}
+    for word, rung in rungs.items():
+        print(f"  {word:<15} {bits(scores[:, rung], holdout):.4f}   no shared 20-mer {bits(scores[:, rung], holdout, fresh):.4f}")
+    if arguments.samples:
+        rng = np.random.default_rng(1)
+        n = min(arguments.samples, len(holdout), len(train))
+        unseen, other = holdout.take(rng.permutation(len(holdout))[:n]), train.take(rng.permutation(len(train))[:n])
+        others = train.take(np.setdiff1d(np.arange(len(train)), np.flatnonzero(np.isin(train.name, other.name))))
+        print(f"  real training sequences as samples ({n}): {samples_text(other, unseen, others)}; held-out ones nearest identity "
+              f"{nearest_identity(unseen.take(slice(ALIGNED)), train).mean():.3f}")  # fmt: skip
+    for generator in arguments.generator or ["transformer"]:
+        for seed in map(int, arguments.seeds.split(",")):
+            model = fitted(generator, seed, out, arguments)
+            if model is None:
+                continue
+            if load_sequence_generator(model)[0].has_likelihood:
+                print_bits(model, holdout, scores[:, -1], fresh)
+            if arguments.samples:
+                fasta = model.with_suffix(".fa.gz")
+                generate_sequences(
+                    model=model, out=fasta, options=GenerateSequencesOptions(count=n), seed=seed, threads=arguments.threads
+                )
+                made = read_set(fasta)
+                made = SequenceSet(made.name, made.bases, made.length, made.label, made.cluster, train.both_strands)
+                print(f"    {n} samples: {samples_text(made, unseen, train)}", flush=True)
+
+
+def fitted(generator: str, seed: int, out: Path, arguments: argparse.Namespace) -> Path | None:
+    """A trained model; None, and a line that says so, when it collapsed."""
+    options = SECTIONS[generator].annotation()
+    if hasattr(options, "steps"):
+        options.steps, options.patience = arguments.steps or affordable_steps(generator, options, out, arguments), None
+        options.evaluate_every = max(50, options.steps // 20)
+    model = out / f"{generator}.{seed}.safetensors"
+    started, cpu = time.monotonic(), os.times()
+    try:
+        train(generator, options, seed, model, out / "state" / f"{generator}.{seed}.{options.steps if hasattr(options, 'steps') else 0}",
+              out / "train.fa.gz", arguments)  # fmt: skip
+    except CollapsedError as error:
+        print(f"  {generator}, seed {seed}: {error}")
+        return None
+    wall, spent = time.monotonic() - started, os.times()
+    used = spent.user + spent.system - cpu.user - cpu.system
+    steps = f", {options.steps} steps" if hasattr(options, "steps") else ""
+    print(f"  {generator}, seed {seed}{steps}: {wall:.0f} s ({used:.0f} CPU s) of training")
+    return model
+
+
+def train(generator: str, options, seed: int, model: Path, state: Path, sequences: Path, arguments: argparse.Namespace) -> None:
+    train_sequences(
+        generator=generator, train=sequences, model=model, history=model.with_suffix(".history.tsv"), state=state,
+        common=TrainOptions(watch=WATCH, device="cpu"), options=options, seed=seed, threads=arguments.threads,
+    )  # fmt: skip
+
+
+def affordable_steps(generator: str, options, out: Path, arguments: argparse.Namespace) -> int:
+    """How many steps fit into the minutes here and now: a few are run and thrown away."""
+    trial = options.model_copy(update={"steps": PACE_STEPS, "evaluate_every": PACE_STEPS, "patience": None})
+    path = out / "pace.safetensors"
+    train(generator, trial, 1, path, out / "state" / f"pace.{generator}.{time.time_ns()}", out / "train.fa.gz", arguments)
+    seconds = float((path.with_suffix(".history.tsv")).read_text().splitlines()[-1].split("\t")[1])
+    return max(50, int(60 * arguments.minutes * PACE_STEPS / seconds) // 50 * 50)
+
+
+def bits(log_likelihood: np.ndarray, holdout: SequenceSet, rows=slice(None)) -> float:
+    """Bits per base."""
+    return float(-log_likelihood[rows].sum() / np.log(2) / (holdout.bases[rows] != OTHER).sum())
+
+
+def print_bits(path: Path, holdout: SequenceSet, chain: np.ndarray, fresh: np.ndarray) -> None:
+    model, _, _ = load_sequence_generator(path)
+    label = np.array([model.label_names.index(word) if word in model.label_names else -1 for word in holdout.label])
+    found = model.log_likelihood(holdout.bases, holdout.length, label)
+    low, high = interval(found, chain, holdout)
+    print(f"    bits per base {bits(found, holdout):.4f} [{bits(chain, holdout) + low:.4f}, {bits(chain, holdout) + high:.4f}]; less the "
+          f"adaptive chain {bits(found, holdout) - bits(chain, holdout):+.4f} [{low:+.4f}, {high:+.4f}]; no shared 20-mer "
+          f"{bits(found, holdout, fresh):.4f}; {np.mean(found < chain):.0%} of the rows worse than the chain", flush=True)  # fmt: skip
+
+
+def interval(model: np.ndarray, chain: np.ndarray, holdout: SequenceSet) -> tuple[float, float]:
+    """95 % bootstrap interval, over clusters, of the difference in bits per base."""
+    _, cluster = np.unique(holdout.cluster, return_inverse=True)
+    excess = np.bincount(cluster, (chain - model) / np.log(2))
+    size = np.bincount(cluster, (holdout.bases != OTHER).sum(axis=1))
+    drawn = np.random.default_rng(1).integers(0, len(size), (RESAMPLES, len(size)))
+    low, high = np.quantile(excess[drawn].sum(axis=1) / size[drawn].sum(axis=1), [0.025, 0.975])
+    return float(low), float(high)
+
+
+def samples_text(made: SequenceSet, unseen: SequenceSet, train: SequenceSet) -> str:
+    near = nearest_identity(made.take(slice(ALIGNED)), train)
+    return f"CNN AUROC {cnn_auc(made, unseen, 1):.3f}, 6-mer AUROC {kmer_auc(made, unseen, 1):.3f}, nearest identity {near.mean():.3f}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""Sequences through files: split, train, generate, validate."""
+
+import json
+
+import numpy as np
+import pytest
+from helpers import run_genoloom
+
+from genoloom.config import (
+    GenerateSequencesOptions,
+    SequenceAdaptiveOptions,
+    SequenceOptions,
+    TrainOptions,
+    ValidateSequencesOptions,
+)
+from genoloom.errors import InputError
+from genoloom.formats.sequence_sets import read_set, write_fasta
+from genoloom.formats.tables import read_table
+from genoloom.sequences import decode
+from genoloom.stages.sequences import generate_sequences, prepare_sequences, train_sequences
+from genoloom.stages.validate_sequences import validate_sequences
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    """200 sequences of two labels that differ in composition; the first ten share a repeat."""
+    rng = np.random.default_rng(1)
+    path = tmp_path_factory.mktemp("source") / "in.fa"
+    repeat = decode(rng.integers(0, 4, 30).astype(np.uint8))
+    records = []
+    for i in range(200):
+        p = [0.4, 0.1, 0.1, 0.4] if i % 2 else [0.1, 0.4, 0.4, 0.1]
+        text = decode(rng.choice(4, size=80, p=p).astype(np.uint8))
+        records.append((f"s{i} label={'at' if i % 2 else 'gc'}", text[:50] + repeat if i < 10 else text))
+    write_fasta(path, records)
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(source, tmp_path_factory):
+    out = tmp_path_factory.mktemp("set")
+    options = SequenceOptions(window=0, reverse_complement=False)
+    prepare_sequences(source=source, regions=None, out=out, options=options, seed=1)
+    train_sequences(
+        generator="adaptive", train=out / "train.fa.gz", model=out / "a.safetensors", history=out / "a.history.tsv",
+        state=out / "state", common=TrainOptions(), options=SequenceAdaptiveOptions(max_order=3), seed=1, threads=1,
+    )  # fmt: skip
+    return out
+
+
+def test_a_split_that_leaks_is_refused_unless_allowed(source, tmp_path):
+    options = SequenceOptions(window=0, split="chunks", shared_kmer=20, max_leakage=0.0)
+    with pytest.raises(InputError, match=r"share a 20-mer with training") as error:
+        prepare_sequences(source=source, regions=None, out=tmp_path / "a", options=options, seed=1)
+    assert "--max-leakage" in str(error.value)
+    assert not (tmp_path / "a").exists()
+    options = options.model_copy(update={"max_leakage": 1.0})
+    prepare_sequences(source=source, regions=None, out=tmp_path / "b", options=options, seed=1)
+    summary = json.loads((tmp_path / "b" / "summary.json").read_text())
+    assert summary["split"] == "chunks"
+    assert summary["holdout_sharing_kmer"] > 0
+
+
+def test_homology_split_does_not_leak(trained):
+    summary = json.loads((trained / "summary.json").read_text())
+    assert summary["split"] == "homology"
+    assert summary["holdout_sharing_kmer"] == 0
+    assert summary["train"] + summary["holdout"] == 200
+
+
+def test_generated_sequences_have_the_label_and_begin_with_the_prompt(trained, tmp_path):
+    options = GenerateSequencesOptions(count=40, label="at", prompt="ACGT", temperature=0.8)
+    generate_sequences(model=trained / "a.safetensors", out=tmp_path / "out.fa.gz", options=options, seed=3, threads=1)
+    made = read_set(tmp_path / "out.fa.gz")
+    assert made.label == ["at"] * 40
+    assert (made.length == 80).all()
+    assert (made.bases[:, :4] == [0, 1, 2, 3]).all()
+    assert len(np.unique(made.bases, axis=0)) == 40
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"label": "x"}, "'x' is not known"), ({"prompt": "AN"}, "A, C, G and T only")],
+)
+def test_what_a_model_cannot_make_is_refused(trained, tmp_path, options, message):
+    with pytest.raises(InputError, match=message):
+        generate_sequences(
+            model=trained / "a.safetensors", out=tmp_path / "x.fa", options=GenerateSequencesOptions(**options), seed=1, threads=1
+        )
+
+
+def test_validation_tells_real_from_random_and_draws_all_chains(trained, tmp_path):
+    rng = np.random.default_rng(5)
+    write_fasta(tmp_path / "random.fa", [(f"r{i}", decode(rng.integers(0, 4, 80).astype(np.uint8))) for i in range(60)])
+    generate_sequences(
+        model=trained / "a.safetensors",
+        out=tmp_path / "adaptive.fa",
+        options=GenerateSequencesOptions(count=60),
+        seed=3,
+        threads=1,
+    )
+    tables = {}
+    for name, model in (("random", None), ("adaptive", trained / "a.safetensors")):
+        validate_sequences(
+            name=name, synthetic=tmp_path / f"{name}.fa", train=trained / "train.fa.gz", holdout=trained / "holdout.fa.gz",
+            model=model, controls=[], out=tmp_path / f"{name}.tsv", figures=tmp_path / f"{name}.json",
+            options=ValidateSequencesOptions(resplits=3, max_compared=30), seed=1,
+        )  # fmt: skip
+        tables[name] = {r["metric"]: r for r in read_table(tmp_path / f"{name}.tsv") if r["row"] == name}
+    assert float(tables["random"]["cnn_auc"]["value"]) > 0.7
+    assert "bits_per_base" not in tables["random"]
+    bars = json.loads((tmp_path / "adaptive.json").read_text())["bits"]
+    assert {"order 0", "markov", "adaptive"} <= set(bars)
+    assert bars["adaptive"] < bars["order 0"] - 0.1
+    assert float(tables["adaptive"]["bits_per_base"]["value"]) == pytest.approx(bars["adaptive"], abs=0.02)
+
+
+def test_a_refused_split_ends_the_command_with_code_two_and_its_reason(source, tmp_path):
+    arguments = ["--window", 0, "--split", "chunks", "--shared-kmer", 20, "--max-leakage", 0]
+    done = run_genoloom("sequences", "prepare", "--source", source, "--out", tmp_path / "set", *arguments)
+    assert done.returncode == 2
+    assert "of the held-out sequences share a 20-mer" in done.stderr
+    assert "Traceback" not in done.stderr
