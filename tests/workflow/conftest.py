@@ -22,6 +22,7 @@ TINY = {
         "transformer": {"steps": 10, "evaluate_every": 5, "width": 16, "layers": 1, "convolutions": 2, "batch": 8},
         "gan": {"steps": 10, "evaluate_every": 5, "width": 16, "batch": 8},
         "markov": {"max_order": 4},
+        "adaptive": {"max_order": 4},
     },
     "consensus": {"people": 1},
     "audit": {"bootstrap": 100, "windows": "50,100"},
