@@ -275,10 +275,10 @@ class SequenceGanOptions(Section):
 class ValidateOptions(Section):
     """Fidelity of synthetic haplotypes against the held-out half."""
 
-    resplits: int = Field(10, ge=2, description="Random halvings of the real people behind each floor's spread.")
-    ld_window: int = Field(200, ge=20, description="Sites in a window of the linkage metrics.")
-    haplotype_window: int = Field(20, ge=2, description="Sites in a window of the haplotype-diversity metrics.")
+    resplits: int = Field(20, ge=2, description="Random halvings of the real people behind each floor's spread.")
+    ld_window: int = Field(200, ge=50, description="Common sites in a window of the linkage metrics; sites read at a time.")
     components: int = Field(4, ge=1, description="Principal components compared.")
+    polarised: bool = Field(False, description="REF is the ancestral allele: compare unfolded frequency spectra.")
 
 
 class AuditOptions(Section):

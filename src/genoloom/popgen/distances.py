@@ -42,3 +42,42 @@ def aats_halves(within_real: np.ndarray, within_synthetic: np.ndarray, between: 
     truth = share(nearest(within_real, same_rows=True), nearest(between))
     synthetic = share(nearest(within_synthetic, same_rows=True), nearest(between.T))
     return truth, synthetic
+
+
+def manifold_scores(within_real: np.ndarray, within_synthetic: np.ndarray, between: np.ndarray, k: int = 5) -> dict[str, float]:
+    """Precision, recall, density and coverage: do the samples lie in each other's neighbourhoods?
+
+    Kynkaanniemi et al. 2019, arXiv:1904.06991; Naeem et al. 2020, arXiv:2002.09797. A neighbourhood reaches to the k-th
+    nearest other row of the same sample.
+
+    Parameters
+    ----------
+    within_real, within_synthetic, between : ndarray, float, shapes (n, n), (m, m), (n, m)
+    """
+
+    def radius(within: np.ndarray) -> np.ndarray:
+        return np.partition(within, k, axis=1)[:, k]  # the row itself is at distance 0
+
+    inside = between <= radius(within_real)[:, None]
+    return {
+        "precision": float(inside.any(axis=0).mean()),
+        "recall": float((between <= radius(within_synthetic)[None, :]).any(axis=1).mean()),
+        "density": float(inside.sum(axis=0).mean() / k),
+        "coverage": float(inside.any(axis=1).mean()),
+    }
+
+
+def kernel_discrepancy(kernel: np.ndarray, sign: np.ndarray) -> np.ndarray:
+    """Maximum mean discrepancy (biased, square root) of two samples of one size, for many labellings of the rows.
+
+    Gretton et al. 2012, JMLR 13:723.
+
+    Parameters
+    ----------
+    kernel : ndarray, float, shape (n, n)
+    sign : ndarray of -1, 0, 1, shape (n, n_labellings)
+        +1 for rows of the first sample, -1 for the second, 0 for rows that take no part.
+    """
+    size = (sign > 0).sum(axis=0)
+    sign = sign.astype(kernel.dtype)
+    return np.sqrt(np.maximum((sign * (kernel @ sign)).sum(axis=0, dtype=np.float64), 0.0)) / size

@@ -1,9 +1,11 @@
-"""Allele frequencies and the site frequency spectrum. Pure functions on arrays."""
+"""Allele frequencies and site frequency spectra. Pure functions on arrays."""
 
 import numpy as np
+from scipy.special import gammaln
 
 BIN_EDGES = (0.0, 0.005, 0.01, 0.05, 0.2, 0.5)
 BIN_NAMES = ("<0.5%", "0.5-1%", "1-5%", "5-20%", "20-50%")
+JOINT_EDGES = np.array([0.0, 1e-9, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0 + 1e-9])
 
 
 def minor_frequency(frequency: np.ndarray) -> np.ndarray:
@@ -14,6 +16,11 @@ def minor_frequency(frequency: np.ndarray) -> np.ndarray:
 def frequency_bin(minor: np.ndarray) -> np.ndarray:
     """Index into `BIN_NAMES` of each minor allele frequency; upper edges belong to the lower bin."""
     return np.clip(np.searchsorted(BIN_EDGES, minor, side="left") - 1, 0, len(BIN_NAMES) - 1)
+
+
+def monomorphic(counts: np.ndarray, n: int) -> np.ndarray:
+    """Which sites show one allele only among `n` haplotypes, bool."""
+    return (counts == 0) | (counts == n)
 
 
 def folded_spectrum(counts: np.ndarray, n: int) -> np.ndarray:
@@ -27,9 +34,48 @@ def folded_spectrum(counts: np.ndarray, n: int) -> np.ndarray:
     return np.bincount(np.minimum(counts, n - counts), minlength=n // 2 + 1)
 
 
+def unfolded_spectrum(counts: np.ndarray, n: int) -> np.ndarray:
+    """Number of sites at each derived allele count 0..n-1, int64, shape (n,); sites fixed for the derived allele count as 0.
+
+    Only where the reference allele is the ancestral one.
+    """
+    return np.bincount(counts % n, minlength=n)
+
+
 def spectrum_distance(a: np.ndarray, b: np.ndarray) -> float:
-    """Total variation distance of two spectra, monomorphic sites aside; nan when one has no polymorphic site."""
+    """Total variation distance of two spectra, monomorphic sites (entry 0) aside; nan when one has no polymorphic site."""
     a, b = a[1:].astype(float), b[1:].astype(float)
     if a.sum() == 0 or b.sum() == 0:
         return float("nan")
     return 0.5 * float(np.abs(a / a.sum() - b / b.sum()).sum())
+
+
+def joint_spectrum(counts1: np.ndarray, n1: int, counts2: np.ndarray, n2: int) -> np.ndarray:
+    """Sites by their frequencies in two populations, int64, flat; entry 0 holds the sites that both lack.
+
+    The allele that is rarer in both together is counted (folded); frequencies fall into bins, `JOINT_EDGES`, of which the
+    first is "absent".
+    """
+    flip = (counts1 + counts2) * 2 > n1 + n2
+    p1, p2 = np.where(flip, n1 - counts1, counts1) / n1, np.where(flip, n2 - counts2, counts2) / n2
+    return np.histogram2d(p1, p2, bins=[JOINT_EDGES, JOINT_EDGES])[0].astype(np.int64).ravel()
+
+
+def bernoulli_kl(counts_p: np.ndarray, counts_q: np.ndarray, n: int) -> float:
+    """Mean over sites of the Kullback-Leibler divergence of two Bernoulli variables, in bits.
+
+    Both frequencies are (count + 1/2) / (n + 1), so that an allele seen on one side only costs much but not infinitely.
+    """
+    p, q = (counts_p + 0.5) / (n + 1), (counts_q + 0.5) / (n + 1)
+    return float((p * np.log2(p / q) + (1 - p) * np.log2((1 - p) / (1 - q))).mean())
+
+
+def chance_monomorphic(counts: np.ndarray, n: int, m: int) -> np.ndarray:
+    """Chance that `m` haplotypes drawn without replacement from `n` all carry the same allele, float, shape (n_variants,)."""
+
+    def absent(c: np.ndarray) -> np.ndarray:
+        possible = np.minimum(c, n - m)
+        value = gammaln(n - possible + 1) - gammaln(n - possible - m + 1) - gammaln(n + 1) + gammaln(n - m + 1)
+        return np.where(c > n - m, 0.0, np.exp(value))
+
+    return np.minimum(absent(counts) + absent(n - counts), 1.0)

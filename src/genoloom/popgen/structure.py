@@ -1,6 +1,7 @@
 """Population structure: Fst, principal components from a kernel, distances of point clouds."""
 
 import numpy as np
+from scipy.sparse.linalg import eigsh
 
 
 def hudson_fst_terms(p1: np.ndarray, n1: int, p2: np.ndarray, n2: int) -> tuple[float, float]:
@@ -18,37 +19,88 @@ def hudson_fst_terms(p1: np.ndarray, n1: int, p2: np.ndarray, n2: int) -> tuple[
     return float(numerator.sum()), float(denominator.sum())
 
 
-def project(kernel: np.ndarray, reference: np.ndarray, others: list[np.ndarray], components: int) -> list[np.ndarray]:
-    """Principal components fitted on some rows of a kernel, with other rows projected onto them.
+def fst_matrix(counts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Hudson's Fst of all pairs of populations, float64, shape (n_populations, n_populations); see `hudson_fst_terms`.
+
+    The sums over sites become matrix products. nan where no site varies.
+
+    Parameters
+    ----------
+    counts : ndarray of int, shape (n_variants, n_populations)
+        Alternate alleles among `sizes` haplotypes.
+    """
+    p = counts / sizes
+    return fst_of_sums(p.sum(axis=0), (p * (1 - p)).sum(axis=0), p.T @ p, sizes)
+
+
+def fst_of_sums(total: np.ndarray, within: np.ndarray, products: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Hudson's Fst from sums over sites of p, of p (1 - p), and of products p_i p_j of populations."""
+    squares = products.diagonal()
+    noise = within / (sizes - 1)
+    numerator = squares[:, None] + squares[None, :] - 2 * products - noise[:, None] - noise[None, :]
+    denominator = total[:, None] + total[None, :] - 2 * products
+    fst = np.full(products.shape, np.nan)
+    np.divide(numerator, denominator, out=fst, where=denominator > 0)
+    np.fill_diagonal(fst, 0.0)
+    return fst
+
+
+def top_components(kernel: np.ndarray, components: int) -> tuple[np.ndarray, np.ndarray]:
+    """Largest eigenvalues and their vectors of a centred kernel; fewer where it has no more dimensions.
+
+    Returns
+    -------
+    (values, vectors) : ndarray, float64, shapes (k,) and (n, k), largest first
+    """
+    n = len(kernel)
+    if n > 10 * components + 50:
+        # the same start gives the same vectors
+        values, vectors = eigsh(kernel, k=components, which="LA", v0=np.cos(np.arange(n)), tol=1e-10)
+    else:
+        values, vectors = np.linalg.eigh(kernel)
+    top = np.argsort(values)[::-1][:components]
+    top = top[values[top] > 1e-9 * max(values.max(), 1e-300)]
+    return values[top], vectors[:, top]
+
+
+class Components:
+    """Principal components fitted on some rows of a kernel (inner products of all rows), for other rows to be projected on.
+
+    The kernel is centred on the mean of the reference; scores are scaled so that the reference has unit variance on each
+    component. Fewer components when the reference has no more dimensions.
 
     Parameters
     ----------
     kernel : ndarray, float, shape (n, n)
-        Inner products of all rows.
     reference : ndarray of int
-        Rows that the components are fitted on; the kernel is centred on their mean.
-    others : list of ndarray of int
-        Rows to project.
-    components : int
-
-    Returns
-    -------
-    list of ndarray, float64
-        Scores of the reference, then of each of `others`, shape (n_rows, components), scaled so that the reference has
-        unit variance on each component. Fewer columns when the reference has no more dimensions.
+        Rows that the components are fitted on.
     """
-    inner = kernel[np.ix_(reference, reference)].astype(np.float64)
-    column_mean = inner.mean(axis=0)
-    centred = inner - column_mean[:, None] - column_mean[None, :] + inner.mean()
-    values, vectors = np.linalg.eigh(centred)
-    top = np.argsort(values)[::-1][:components]
-    top = top[values[top] > 1e-9 * max(values.max(), 1e-300)]
-    axes = vectors[:, top] / values[top] * np.sqrt(len(reference))  # unit variance on the reference
-    scores = [centred @ axes]
-    for rows in others:
-        block = kernel[np.ix_(rows, reference)].astype(np.float64)
-        scores.append((block - block.mean(axis=1, keepdims=True) - column_mean[None, :] + inner.mean()) @ axes)
-    return scores
+
+    def __init__(self, kernel: np.ndarray, reference: np.ndarray, components: int):
+        self.kernel, self.reference = kernel, reference
+        inner = kernel[np.ix_(reference, reference)].astype(np.float64)
+        self.mean, self.grand_mean = inner.mean(axis=0), inner.mean()
+        inner -= self.mean[:, None]
+        inner -= self.mean[None, :]
+        inner += self.grand_mean
+        self.values, self.vectors = top_components(inner, components)
+        self.axes = self.vectors / self.values * np.sqrt(len(reference))
+        self.scores = inner @ self.axes
+
+    def project(self, rows: np.ndarray) -> np.ndarray:
+        """Scores of other rows, float64, shape (n_rows, n_components)."""
+        block = self.kernel[np.ix_(rows, self.reference)].astype(np.float64)
+        return (block - block.mean(axis=1, keepdims=True) - self.mean[None, :] + self.grand_mean) @ self.axes
+
+    def alignment(self, other: "Components") -> float:
+        """How far the two spanned subspaces agree: mean squared cosine of their principal angles, 0 to 1.
+
+        Krzanowski 1979, doi:10.1080/01621459.1979.10481674.
+        """
+        cross = self.kernel[np.ix_(self.reference, other.reference)].astype(np.float64)
+        cross = cross - cross.mean(axis=0, keepdims=True) - cross.mean(axis=1, keepdims=True) + cross.mean()
+        cosines = (self.vectors / np.sqrt(self.values)).T @ cross @ (other.vectors / np.sqrt(other.values))
+        return float((cosines**2).sum() / min(cosines.shape))
 
 
 def sliced_wasserstein(a: np.ndarray, b: np.ndarray, rng: np.random.Generator, directions: int = 128) -> float:

@@ -10,10 +10,13 @@ from genoloom.formats.atomic import write_beside
 from genoloom.formats.tables import format_cell, read_table, write_table
 from genoloom.models.haplotype import BASELINES
 from genoloom.stages.inputs import Comparands
+from genoloom.stages.train import genetic_positions
 from genoloom.validation.cohorts import compare
-from genoloom.validation.fidelity import COLUMNS, Accumulator, Metrics, fidelity_rows, real_rows
+from genoloom.validation.collect import Collector
+from genoloom.validation.data import Data
+from genoloom.validation.fidelity import COLUMNS, fidelity_rows, real_rows
 from genoloom.validation.figures import figure_data
-from genoloom.validation.unphased import genotype_metrics
+from genoloom.validation.metric_table import measure_all
 
 log = logging.getLogger(__name__)
 
@@ -51,23 +54,23 @@ def validate(
     made, real = comparands.pairs[0]
     people = compare(made.people, real.people, comparands.roles, options.resplits, seed)
     log.info("%s: comparing %s each of synthetic, held-out and training ones", name, people_count(people.n))
-    sums = Accumulator(people, options.ld_window, options.haplotype_window)
+    n_sites = sum(len(real.sites) for _, real in comparands.pairs)
+    collected = Collector(people, n_sites, options.ld_window, seed)
     for made, real in comparands.pairs:
-        sums.add(made, real)
+        collected.add(made, real, genetic_positions(real.sites))
         log.info("%s: contig %s read, %d sites", name, real.sites.contig, len(real.sites))
-    metrics = Metrics(sums, options.components, seed)
-    table = metrics.all()
+    data = Data(collected, options.components, seed, options.polarised, comparands.phased)
+    measured = measure_all(data)
     kind = kind or ("control" if name in BASELINES else "generator")
-    rows = fidelity_rows(table, name, kind) + real_rows(table)
-    if not comparands.phased:
-        rows = genotype_metrics(rows)
+    own = fidelity_rows(measured, name, kind, people.n)
+    rows = own + real_rows(measured, people.n)
     rows += control_rows(controls)
     if figures is not None:
-        data = figure_data(metrics) | {"phased": comparands.phased, "site_account": comparands.sites}
+        drawn = figure_data(data) | {"phased": comparands.phased, "site_account": comparands.sites}
         with write_beside(figures) as [part]:
-            part.write_text(json.dumps(data) + "\n")
+            part.write_text(json.dumps(drawn) + "\n")
     write_table(out, COLUMNS, rows)
-    for row in rows[: len(table)]:
+    for row in own:
         if row["population"] == row["bin"] == "all":
             value, floor = (format_cell(row.get(key)) or "-" for key in ("value", "floor"))
             log.info("%s: %-24s %8s  floor %8s  %s", name, row["metric"], value, floor, row["verdict"])

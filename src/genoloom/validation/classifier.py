@@ -1,21 +1,47 @@
-"""Can a classifier tell two samples apart? Logistic regression on the components of a kernel."""
+"""Can a classifier tell two samples apart? Four of them, of different kinds; the best one counts.
+
+Lopez-Paz & Oquab 2017, arXiv:1610.06545. Every score is cross-validated, and the haplotypes of one person stay in one fold.
+"""
 
 import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import StratifiedGroupKFold
 
+from genoloom.popgen.structure import top_components
 from genoloom.seeds import derive_seed
 
 COMPONENTS = 100
-FOLDS = 5
+FEATURES = 200  # columns that the trees see: those that differ most between the samples in the training folds
+FOLDS = 3
+CNN_ROWS, CNN_EPOCHS, CNN_BATCH = 2000, 6, 64
+
+
+def folds_of(label: np.ndarray, person: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
+    """The fold of each row; people are dealt to the folds in turn, separately for the label of their first row."""
+    rng = np.random.default_rng(derive_seed(seed, "folds"))
+    people, first = np.unique(person, return_index=True)
+    fold_of = np.empty(people.max() + 1, dtype=np.int64)
+    for value in (0, 1):
+        own = rng.permutation(people[label[first] == value])
+        fold_of[own] = np.arange(len(own)) % n_folds
+    return fold_of[person]
+
+
+def _auc(fit_and_score, label: np.ndarray, person: np.ndarray, seed: int) -> float:
+    """Mean over folds of the AUC of `fit_and_score(train, test)` scores; scores of two folds need not be comparable."""
+    fold = folds_of(label, person, FOLDS, seed)
+    values = []
+    for k in range(FOLDS):
+        train, test = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
+        values.append(roc_auc_score(label[test], fit_and_score(train, test)))
+    return float(np.mean(values))
 
 
 def two_sample_auc(kernel: np.ndarray, label: np.ndarray, person: np.ndarray, seed: int) -> float:
-    """Cross-validated AUC of ridge-penalised logistic regression; 0.5 when the samples cannot be told apart.
+    """Ridge-penalised logistic regression on the principal components of a kernel; 0.5 when the samples cannot be told apart.
 
-    On the kernel of alleles this is linear classification on raw sites; on the kernel of shared windows it sees which
-    short haplotypes a row has. Lopez-Paz & Oquab 2017, arXiv:1610.06545.
+    On minus the distances of haplotypes this is linear classification on raw sites.
 
     Parameters
     ----------
@@ -25,15 +51,88 @@ def two_sample_auc(kernel: np.ndarray, label: np.ndarray, person: np.ndarray, se
     person : ndarray of int, shape (n,)
         Rows of one person stay in one fold.
     """
-    centre = kernel.mean(axis=0)
-    values, vectors = np.linalg.eigh((kernel - centre[None, :] - centre[:, None] + kernel.mean()).astype(np.float64))
-    top = np.argsort(values)[::-1][:COMPONENTS]
-    top = top[values[top] > 1e-6 * max(values.max(), 1e-300)]
-    features = vectors[:, top] * np.sqrt(values[top])
+    kernel = kernel.astype(np.float64)
+    kernel -= kernel.mean(axis=0)
+    kernel -= kernel.mean(axis=1, keepdims=True)
+    values, vectors = top_components(kernel, min(COMPONENTS, len(kernel) - 1))
+    features = vectors * np.sqrt(values)
     features /= np.sqrt((features**2).sum(axis=1).mean())
-    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=derive_seed(seed, "folds") % 2**32)
-    scores = np.zeros(len(label))
-    for train, test in folds.split(features, label, person):
-        model = LogisticRegression(C=10.0, max_iter=500).fit(features[train], label[train])
-        scores[test] = model.decision_function(features[test])
-    return float(roc_auc_score(label, scores))
+
+    def fit_and_score(train, test):
+        return LogisticRegression(C=10.0, max_iter=500).fit(features[train], label[train]).decision_function(features[test])
+
+    return _auc(fit_and_score, label, person, seed)
+
+
+def trees_auc(columns: np.ndarray, label: np.ndarray, person: np.ndarray, seed: int) -> float:
+    """Gradient-boosted trees on raw sites, or on haplotypes of windows.
+
+    Parameters
+    ----------
+    columns : ndarray of int, shape (n_columns, n)
+        Alleles in 0/1; or numbers of haplotypes, which become their rank by frequency in the training folds.
+    """
+    alleles = columns.max(initial=0) <= 1
+
+    def fit_and_score(train, test):
+        x = columns.astype(np.float32) if alleles else _by_frequency(columns, train)
+        a, b = train[label[train] == 1], train[label[train] == 0]
+        differ = np.abs(x[:, a].mean(axis=1) - x[:, b].mean(axis=1)) / (x[:, train].std(axis=1) + 1e-6)
+        if not alleles:
+            differ += np.abs(x[:, a].std(axis=1) - x[:, b].std(axis=1)) / (x[:, train].std(axis=1) + 1e-6)
+        best = np.sort(np.argsort(-differ, kind="stable")[:FEATURES])
+        model = HistGradientBoostingClassifier(
+            max_iter=40,
+            learning_rate=0.1,
+            max_leaf_nodes=8,
+            early_stopping=False,
+            random_state=derive_seed(seed, "trees") % 2**32,
+        )
+        return model.fit(x[best][:, train].T, label[train]).decision_function(x[best][:, test].T)
+
+    return _auc(fit_and_score, label, person, seed)
+
+
+def _by_frequency(ids: np.ndarray, train: np.ndarray) -> np.ndarray:
+    """Each haplotype's rank by frequency among the training rows (0: the most frequent), float32; unseen ones come last."""
+    ranks = np.empty(ids.shape, dtype=np.float32)
+    for w, row in enumerate(ids):
+        counts = np.bincount(row[train], minlength=row.max() + 1)
+        order = np.argsort(-counts, kind="stable")
+        rank = np.empty(len(counts), dtype=np.float32)
+        rank[order] = np.arange(len(counts))
+        rank[counts == 0] = (counts > 0).sum()
+        ranks[w] = np.minimum(rank, 250)[row]
+    return ranks
+
+
+def cnn_auc(alleles: np.ndarray, label: np.ndarray, person: np.ndarray, seed: int) -> float:
+    """A small convolutional network; see `validation.network`.
+
+    Parameters
+    ----------
+    alleles : ndarray, int8, shape (n_sites, n)
+        Of many rows, `CNN_ROWS` take part.
+    """
+    import torch  # only here: the rest of the validation runs without it
+
+    from genoloom.validation.network import BlockNetwork, fit_network
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(min(threads, 2))
+    people = np.random.default_rng(derive_seed(seed, "cnn rows")).permutation(np.unique(person))
+    taken = np.isin(person, people[: CNN_ROWS // 2])
+    x = torch.from_numpy(np.ascontiguousarray(alleles[:, taken].T))
+    y = torch.from_numpy(label[taken].astype(np.float32))
+
+    def fit_and_score(train, test):
+        generator = torch.Generator().manual_seed(derive_seed(seed, "cnn") % 2**63)
+        network = BlockNetwork(len(alleles), generator)
+        fit_network(network, x[train], y[train], CNN_EPOCHS, CNN_BATCH, generator)
+        with torch.no_grad():
+            return torch.cat([network(part.float()) for part in x[test].split(CNN_BATCH)]).numpy()
+
+    try:
+        return _auc(fit_and_score, label[taken], person[taken], seed)
+    finally:
+        torch.set_num_threads(threads)

@@ -79,11 +79,12 @@ def compare(synthetic: People, real: People, roles: list[str], resplits: int, se
     population = np.concatenate([groups["synthetic"][chosen["synthetic"]], np.array(real.population)[real_people]])
     rows = np.arange(n_synthetic + len(real_people))
     holdout, train = rows[n_synthetic : n_synthetic + len(chosen["holdout"])], rows[n_synthetic + len(chosen["holdout"]) :]
-    halvings = [_halve(rows[n_synthetic:], population, names, rng) for _ in range(resplits)]
+    halvings = [halve(rows[n_synthetic:], population, names, rng) for _ in range(resplits)]
     return Comparison(chosen["synthetic"], real_people, population, rows[:n_synthetic], holdout, train, halvings)
 
 
-def _halve(rows: np.ndarray, population: np.ndarray, names: list[str], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def halve(rows: np.ndarray, population: np.ndarray, names: list[str], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Two random halves of people, each with the same mix of populations."""
     first, second = [], []
     for name in names:
         members = rng.permutation(rows[population[rows] == name])  # an even number: equally many of both roles

@@ -11,55 +11,56 @@ from itertools import pairwise
 
 import numpy as np
 
+from genoloom.popgen.frequencies import folded_spectrum
 from genoloom.popgen.linkage import DISTANCE_EDGES_BP
-from genoloom.validation.fidelity import Metrics
+from genoloom.validation.data import Data
 
 GROUPS = {"synthetic": "S", "holdout": "H", "train": "T"}
 MAX_POINTS = 500
 
 
-def figure_data(metrics: Metrics) -> dict:
+def figure_data(d: Data) -> dict:
     """JSON-ready data; see the module's docstring."""
-    sums = metrics.sums
-    used = sums.decay_pairs > 0
+    linkage = d.collected.linkage
+    used = linkage.decay_pairs["bp"] > 0
     return {
-        "people": metrics.n,
-        "sites": len(metrics.bins),
-        "frequency": _frequency(metrics),
-        "spectrum": _spectrum(metrics),
+        "people": d.n,
+        "sites": len(d.bins),
+        "frequency": _frequency(d),
+        "spectrum": _spectrum(d),
         "decay": {
             "edges_bp": [float(e) if np.isfinite(e) else None for e in DISTANCE_EDGES_BP],
             "used": used.tolist(),
-            **{name: np.nan_to_num(sums.decay_curve(g)).tolist() for name, g in GROUPS.items()},
+            **{name: np.nan_to_num(linkage.decay_curve(d.index[g], "bp")).tolist() for name, g in GROUPS.items()},
         },
-        "pca": _pca(metrics),
-        "distances": _distances(metrics),
+        "pca": _pca(d),
+        "distances": _distances(d),
     }
 
 
-def _frequency(metrics: Metrics) -> dict:
+def _frequency(d: Data) -> dict:
     edges = np.linspace(0, 1, 26)
-    density, _, _ = np.histogram2d(metrics.frequency("H"), metrics.frequency("S"), bins=[edges, edges])
+    density, _, _ = np.histogram2d(d.frequency("H"), d.frequency("S"), bins=[edges, edges])
     return {"edges": edges.tolist(), "sites": density.astype(int).tolist()}
 
 
-def _spectrum(metrics: Metrics) -> dict:
-    n = len(metrics.spectrum("H")) - 1
+def _spectrum(d: Data) -> dict:
+    n = d.groups.size("H") // 2
     edges = np.unique(np.concatenate([np.arange(1, min(8, n) + 1), np.geomspace(min(8, n), n + 1, 8).round().astype(int)]))
     data = {"from_count": edges[:-1].tolist(), "to_count": (edges[1:] - 1).tolist()}
     for name, group in GROUPS.items():
-        spectrum = metrics.spectrum(group)
+        spectrum = folded_spectrum(d.count(group), d.groups.size(group))
         shares = [int(spectrum[a:b].sum()) / max(1, int(spectrum[1:].sum())) for a, b in pairwise(edges)]
         data[name] = shares
     return data
 
 
-def _pca(metrics: Metrics) -> dict:
-    real, synthetic = metrics.projection("H", "S")
-    people = metrics.people
+def _pca(d: Data) -> dict:
+    fitted, people = d.fitted("H"), d.collected.people
+    real, synthetic = fitted.scores, fitted.project(people.synthetic)
     population = people.population[people.holdout]
     ellipses = []
-    for name in metrics.sums.populations:
+    for name in d.groups.populations:
         points = real[population == name][:, :2]
         if points.shape[1] == 2:
             ellipses.append({"population": name, "mean": points.mean(axis=0).tolist(), "covariance": np.cov(points.T).tolist()})
@@ -72,12 +73,12 @@ def _pca(metrics: Metrics) -> dict:
     return {"real_ellipses": ellipses, "synthetic_points": points}
 
 
-def _distances(metrics: Metrics) -> dict:
-    top = float(metrics.sums.distance.max()) or 1.0
+def _distances(d: Data) -> dict:
+    top = float(d.collected.distance.max()) or 1.0
     edges = np.linspace(0, top, 41)
     data: dict = {"edges": edges.tolist()}
     for name, (a, b) in {"holdout": ("H", "H"), "synthetic": ("S", "S"), "between": ("H", "S")}.items():
-        values = metrics.distances(a, b)
+        values = d.distances(a, b)
         values = values[np.triu_indices(len(values), k=1)] if a == b else values.ravel()
         data[name] = (np.histogram(values, bins=edges)[0] / len(values)).tolist()
     return data

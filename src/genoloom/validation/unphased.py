@@ -1,29 +1,19 @@
-"""What remains of the tables when phase is not known: metrics and attacks that are functions of genotypes.
+"""What remains of the attacks when phase is not known: those that are functions of genotypes.
 
-Unphased calls reach the metrics with their alleles in ascending order, so every figure is a function of genotypes, for
-real and synthetic people alike. Those below keep their meaning: frequencies, heterozygosity, structure; and distances,
-neighbours and classifiers, which then compare genotypes (see `panel.UnphasedHaplotypes`). All others say `not run`, and
-so does one that nobody has listed yet: an unlisted name must not pass silently.
+Unphased calls reach the attacks with their alleles in ascending order, so every figure is a function of genotypes, for
+real and synthetic people alike. Distances and neighbours keep their meaning: they then compare genotypes (see
+`panel.UnphasedHaplotypes`). All others say `not run`, and so does one that nobody has listed yet: an unlisted name must not
+pass silently. The metrics say themselves which of them need phase, in `metric_table`.
 """
 
 from genoloom.validation.verdicts import worst
 
-GENOTYPE_METRICS = {
-    "frequency_correlation", "frequency_error", "spectrum_distance", "sites_lost", "heterozygosity_distance",
-    "heterozygosity_ratio", "heterozygous_sites", "fst_matrix_error", "fst_from_real", "pca_distance", "aats_truth",
-    "aats_synthetic", "pairwise_distance_ks", "classifier_auc",
-}  # fmt: skip
 GENOTYPE_ATTACKS = ("nearest, ", "privacy loss (AATS)")  # names begin so
 _LABELS = ("row", "kind", "metric", "attack", "population", "bin", "measure", "n")
 
 
-def genotype_metrics(rows: list[dict]) -> list[dict]:
-    """Rows of a fidelity table in which figures that need phase are `not run`."""
-    return [row if row["metric"] in GENOTYPE_METRICS else _not_run(row) for row in rows]
-
-
 def genotype_attacks(rows: list[dict]) -> list[dict]:
-    """Rows of a privacy table likewise; the worst attack is chosen anew among those that ran."""
+    """Rows of a privacy table in which figures that need phase are `not run`; the worst attack is chosen anew among those that ran."""
     judged = [row if row["attack"].startswith((*GENOTYPE_ATTACKS, "worst")) else _not_run(row) for row in rows]
     overall = [row for row in judged if row["population"] == "all" and row["attack"] != "worst"]
     ran = [row for row in overall if row["verdict"] != "not run" and row["measure"] == "auc"]

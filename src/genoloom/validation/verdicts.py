@@ -1,28 +1,60 @@
 """When a metric passes. One rule for each kind of metric; the same for every generator and every data set.
 
 `value` is what the synthetic data score against the held-out people, `floor` what other real people score against
-them, `floor_sd` the spread of that score over random halvings of the real people.
+them, `floor_sd` the spread of that score over random halvings of the real people, `z` = (value - floor) / floor_sd.
+A figure passes when its departure is small (so that it does not matter) *or* within chance (so that it is not shown):
 
-kind          perfect      measured as                      pass                          weak
-----          -------      -----------                      ----                          ----
-distance      the floor    value                            nfr <= 1.5 or z <= 2          nfr <= 3 or z <= 4
-similarity    the floor    1 - value                        nfr <= 1.5 and 5 % of the     nfr <= 3 and 15 % of the
-                                                            floor lost, or z <= 2         floor lost, or z <= 4
-accuracy      the floor    |value - 0.5| + 0.5              excess <= 0.05 or z <= 2      excess <= 0.15 or z <= 4
-level         the floor    |value - floor|                  within 10 % or |z| <= 2       within 25 % or |z| <= 4
-half          0.5          |value - 0.5|                    <= 0.10 or |z| <= 2           <= 0.20 or |z| <= 4
-copying       the floor    value                            nfr <= 1.1 or z <= 2          never: else `too close`
-bits          the floor    value                            <= floor + 0.001              <= floor + 0.01 or z <= 2
+kind          measured as                      small: pass                   larger, shown: weak         beyond: fail
+----          -----------                      -----------                   -------------------         ------------
+distance      value                            nfr <= 1.5                    nfr <= 3
+similarity    1 - value                        nfr <= 1.5 and at most 5 %    nfr <= 3 and at most 15 %
+                                               of the floor lost             of the floor lost
+accuracy      |value - 0.5| + 0.5              excess <= 0.05                excess <= 0.15
+level         |value - floor|                  within 10 %                   within 25 %
+half          |value - 0.5|                    <= 0.10                       <= 0.20
+copying       value                            nfr <= 1.1                    never: else `too close`
+bits          value                            <= floor + 0.001              <= floor + 0.01 or z <= 2
 
-Two-sided: a distance or similarity that is *better* than real people are to each other (nfr < 0.5 and z < -3), and a
-half below 0.4, is `too close`: real rows sit on synthetic ones, which is how memorisation looks.
+Within chance means z <= `chance.passes`, and a failure needs z > `chance.fails` (both sides of it for levels and halves).
+`Chance.single()`, 2 and 4, is for a figure on its own. A table of many figures uses `Chance.of_family`: the bound that all
+figures of a perfect generator stay within, together, 99 times in 100.
+
+A difference from the floor of at most `tolerance` always passes. Two-sided: a distance or similarity that is *better* than
+real people are to each other (nfr < 0.5 and z < -3, or beyond the bound of the family), and a half below 0.4, is
+`too close`: real rows sit on synthetic ones, which is how memorisation looks.
 """
 
 import math
 from dataclasses import dataclass
 
+from scipy.stats import t
+
 KINDS = ("distance", "similarity", "accuracy", "level", "half", "copying", "bits")
 ORDER = ("pass", "not run", "weak", "too close", "fail")
+FAMILY_ERROR = 0.01
+
+
+@dataclass(frozen=True)
+class Chance:
+    """How many spreads from the floor chance explains: `passes` and less is a pass, more than `fails` can fail."""
+
+    passes: float
+    fails: float
+    too_close: float
+
+    @classmethod
+    def single(cls) -> "Chance":
+        """For one figure on its own."""
+        return cls(2.0, 4.0, 3.0)
+
+    @classmethod
+    def of_family(cls, figures: int, resplits: int) -> "Chance":
+        """For a table of `figures`, each with a spread estimated from `resplits` halvings.
+
+        Bonferroni's bound on Student's t, two-sided: real people pass all figures together in 99 of 100 tables.
+        """
+        bound = float(t.isf(FAMILY_ERROR / (2 * max(figures, 1)), max(resplits - 1, 1)))
+        return cls(bound, bound, bound)
 
 
 @dataclass(frozen=True)
@@ -34,12 +66,15 @@ class Judgement:
     verdict: str
 
 
-def judge(kind: str, value: float, floor: float, floor_sd: float) -> Judgement:
+def judge(
+    kind: str, value: float, floor: float, floor_sd: float, tolerance: float = 0.0, chance: Chance | None = None
+) -> Judgement:
     """Compare a figure with its floor; see the table in the module's docstring. A missing value is `not run`."""
     if kind not in KINDS:
         raise ValueError(f"unknown kind of metric '{kind}'")
     if math.isnan(value) or math.isnan(floor):
         return Judgement(math.nan, math.nan, "not run")
+    near = tolerance > 0 and abs(value - floor) <= tolerance
     lost = 0.0
     if kind == "similarity":
         lost = 1 - value / floor if floor > 0 else 0.0
@@ -49,29 +84,30 @@ def judge(kind: str, value: float, floor: float, floor_sd: float) -> Judgement:
     nfr = value / floor if floor > 0 else (1.0 if value == floor else math.inf)
     excess = value - floor
     z = excess / floor_sd if floor_sd > 0 else (0.0 if excess == 0 else math.copysign(math.inf, excess))
-    return Judgement(nfr, z, _verdict(kind, value, nfr, z, excess, lost))
+    verdict = "pass" if near else _verdict(kind, value, nfr, z, excess, lost, chance or Chance.single())
+    return Judgement(nfr, z, verdict)
 
 
-def _verdict(kind: str, value: float, nfr: float, z: float, excess: float, lost: float) -> str:
+def _verdict(kind: str, value: float, nfr: float, z: float, excess: float, lost: float, chance: Chance) -> str:
     if kind == "half":
         off = abs(value - 0.5)
-        if off <= 0.1 or abs(z) <= 2:
+        if off <= 0.1 or abs(z) <= chance.passes:
             return "pass"
-        return "too close" if value < 0.5 else "weak" if off <= 0.2 or abs(z) <= 4 else "fail"
+        return "too close" if value < 0.5 else "weak" if off <= 0.2 or abs(z) <= chance.fails else "fail"
     if kind == "level":
         off = abs(nfr - 1)
-        return "pass" if off <= 0.1 or abs(z) <= 2 else "weak" if off <= 0.25 or abs(z) <= 4 else "fail"
+        return "pass" if off <= 0.1 or abs(z) <= chance.passes else "weak" if off <= 0.25 or abs(z) <= chance.fails else "fail"
     if kind == "accuracy":
-        return "pass" if excess <= 0.05 or z <= 2 else "weak" if excess <= 0.15 or z <= 4 else "fail"
+        return "pass" if excess <= 0.05 or z <= chance.passes else "weak" if excess <= 0.15 or z <= chance.fails else "fail"
     if kind == "copying":
-        return "pass" if nfr <= 1.1 or z <= 2 else "too close"
+        return "pass" if nfr <= 1.1 or z <= chance.passes else "too close"
     if kind == "bits":
-        return "pass" if excess <= 0.001 else "weak" if excess <= 0.01 or z <= 2 else "fail"
-    if nfr < 0.5 and z < -3:
+        return "pass" if excess <= 0.001 else "weak" if excess <= 0.01 or z <= chance.passes else "fail"
+    if nfr < 0.5 and z < -chance.too_close:
         return "too close"
-    if (nfr <= 1.5 and lost <= 0.05) or z <= 2:
+    if (nfr <= 1.5 and lost <= 0.05) or z <= chance.passes:
         return "pass"
-    return "weak" if (nfr <= 3 and lost <= 0.15) or z <= 4 else "fail"
+    return "weak" if (nfr <= 3 and lost <= 0.15) or z <= chance.fails else "fail"
 
 
 def worst(verdicts: list[str]) -> str:

@@ -10,7 +10,7 @@ from genoloom.popgen.diversity import expected_heterozygosity, heterozygous_call
 from genoloom.popgen.frequencies import folded_spectrum, frequency_bin, minor_frequency, spectrum_distance
 from genoloom.popgen.haplotypes import LongestSharedRuns, distinct_and_homozygosity, window_ids
 from genoloom.popgen.linkage import PearsonSums, r_squared
-from genoloom.popgen.structure import hudson_fst_terms, project, sliced_wasserstein
+from genoloom.popgen.structure import Components, fst_matrix, hudson_fst_terms, sliced_wasserstein, top_components
 
 
 @pytest.fixture
@@ -132,18 +132,56 @@ def test_aats_counts_ties_one_half():
     assert aats_halves(zeros, zeros, zeros) == (0.5, 0.5)
 
 
-def test_projection_is_pca():
+def test_components_are_pca():
     rng = np.random.default_rng(4)
     x = rng.standard_normal((30, 3)) @ rng.standard_normal((3, 12)) + 5
-    kernel = x @ x.T
     reference, other = np.arange(20), np.arange(20, 30)
-    fitted, projected = project(kernel, reference, [other], 3)
+    fitted = Components(x @ x.T, reference, 3)
     centred = x - x[:20].mean(axis=0)
     _, s, vt = np.linalg.svd(centred[:20], full_matrices=False)
     expected = centred @ vt[:3].T / s[:3] * np.sqrt(20)
-    np.testing.assert_allclose(np.abs(fitted), np.abs(expected[:20]), atol=1e-8)
-    np.testing.assert_allclose(np.abs(projected), np.abs(expected[20:]), atol=1e-8)
-    np.testing.assert_allclose(fitted.var(axis=0), 1)
+    np.testing.assert_allclose(np.abs(fitted.scores), np.abs(expected[:20]), atol=1e-8)
+    np.testing.assert_allclose(np.abs(fitted.project(other)), np.abs(expected[20:]), atol=1e-8)
+    np.testing.assert_allclose(fitted.scores.var(axis=0), 1)
+
+
+def test_components_are_those_of_scikit_allel(alleles):
+    dosage = alleles[:, 0::2] + alleles[:, 1::2]
+    dosage = dosage[dosage.std(axis=1) > 0]
+    scores, _ = allel.pca(dosage.astype(float), n_components=3, scaler=None)  # integers it centres in half precision
+    x = dosage - dosage.mean(axis=1, keepdims=True)
+    values, vectors = top_components((x.T @ x).astype(float), 3)
+    np.testing.assert_allclose(np.abs(vectors * np.sqrt(values)), np.abs(scores), rtol=1e-4, atol=1e-4)
+
+
+def test_few_components_of_a_large_kernel_are_the_largest():
+    x = np.random.default_rng(9).standard_normal((150, 40))
+    values, vectors = top_components(x @ x.T, 4)
+    np.testing.assert_allclose(values, np.linalg.eigvalsh(x @ x.T)[::-1][:4])
+    np.testing.assert_allclose(x @ x.T @ vectors, vectors * values, atol=1e-6)
+
+
+def test_alignment_is_one_for_the_same_plane_and_none_for_another():
+    rng = np.random.default_rng(4)
+    plane, other = np.split(np.linalg.qr(rng.standard_normal((12, 4)))[0].T, 2)
+    x = np.concatenate(
+        [rng.standard_normal((20, 2)) @ plane, rng.standard_normal((20, 2)) @ plane, rng.standard_normal((20, 2)) @ other]
+    )
+    first, second, third = (Components(x @ x.T, np.arange(20) + start, 2) for start in (0, 20, 40))
+    assert first.alignment(second) == pytest.approx(1)
+    assert first.alignment(third) == pytest.approx(0, abs=1e-12)
+
+
+def test_fst_matrix_is_that_of_scikit_allel(alleles):
+    parts = np.split(alleles, [10, 26], axis=1)
+    counts = [allel.HaplotypeArray(part).count_alleles(max_allele=1) for part in parts]
+    made = fst_matrix(np.stack([part.sum(axis=1) for part in parts], axis=1), np.array([10, 16, 24]))
+    for i in range(3):
+        for j in range(i):
+            numerator, denominator = allel.hudson_fst(counts[i], counts[j])
+            assert made[i, j] == pytest.approx(np.nansum(numerator) / np.nansum(denominator), abs=1e-6)
+            assert made[i, j] == made[j, i]
+    assert np.isnan(fst_matrix(np.zeros((4, 2)), np.array([4, 4]))[0, 1])
 
 
 def test_sliced_wasserstein_in_one_dimension_is_that_of_scipy():

@@ -1,0 +1,86 @@
+"""The collected data as the metrics ask for them: by group, population and frequency bin."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from genoloom.panel import haplotype_columns
+from genoloom.popgen.frequencies import BIN_NAMES, frequency_bin, minor_frequency
+from genoloom.popgen.structure import Components
+from genoloom.validation.collect import Collector
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a figure is about: a population (column 0 is all of them), the sites of a bin, or a size of window.
+
+    Attributes
+    ----------
+    population, bin : str
+        As they stand in the table; "all" where there is no restriction.
+    column : int
+        0, or 1 + the index of the population.
+    sites : ndarray of bool or slice
+        Sites of a frequency bin.
+    size : int
+        Sites of a window, or between the members of a triple.
+    """
+
+    population: str = "all"
+    bin: str = "all"
+    column: int = 0
+    sites: np.ndarray | slice = field(default_factory=lambda: slice(None))
+    size: int = 20
+
+
+WHOLE = Part()
+
+
+class Data:
+    """A finished collection, with what is computed from it once and used by several metrics."""
+
+    def __init__(self, collected: Collector, components: int, seed: int, polarised: bool = False, phased: bool = True):
+        self.collected, self.components, self.seed, self.polarised = collected, components, seed, polarised
+        self.phased = phased
+        self.groups, self.index = collected.groups, collected.groups.index
+        self.n = collected.people.n
+        self.counts = np.concatenate(collected.counts)
+        self.heterozygotes = np.concatenate(collected.heterozygotes)
+        real = self.counts[:, self.index["H"]] + self.counts[:, self.index["T"]]
+        self.real_frequency = real / (4 * self.n)
+        self.bins = frequency_bin(minor_frequency(self.real_frequency))
+        self.pair_index = {pair: i for i, pair in enumerate(self.groups.pairs)}
+        self._cache: dict = {}
+
+    def once(self, key: tuple, compute: Callable):
+        """The value of `compute()`, remembered under `key`."""
+        if key not in self._cache:
+            self._cache[key] = compute()
+        return self._cache[key]
+
+    def count(self, group: str) -> np.ndarray:
+        """Alternate alleles of a group at every site."""
+        return self.counts[:, self.index[group]]
+
+    def frequency(self, group: str) -> np.ndarray:
+        """Alternate allele frequency of a group at every site."""
+        return self.count(group) / self.groups.size(group)
+
+    def distances(self, a: str, b: str, column: int = 0) -> np.ndarray:
+        """Differing sites between the haplotypes of two groups."""
+        rows, columns = (haplotype_columns(self.groups.of_population(g, column)) for g in (a, b))
+        return self.collected.distance[np.ix_(rows, columns)]
+
+    def fitted(self, group: str, column: int = 0) -> Components:
+        """Principal components of a group, or of one of its populations."""
+        return self.once(
+            ("components", group, column),
+            lambda: Components(self.collected.kernel, self.groups.of_population(group, column), self.components),
+        )
+
+    def parts_by_bin(self) -> list[Part]:
+        return [Part(bin=name, sites=self.bins == i) for i, name in enumerate(BIN_NAMES) if (self.bins == i).any()]
+
+    def parts_by_population(self) -> list[Part]:
+        return [Part(population=name, column=i + 1) for i, name in enumerate(self.groups.populations)]

@@ -1,0 +1,204 @@
+"""The metrics of haplotype fidelity: one function (in `validation.metrics`) and one line here for each."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from genoloom.validation.data import WHOLE, Data, Part
+from genoloom.validation.metrics import frequencies, haplotypes, linkage, people, structure, two_sample
+
+EXACT = 10**6  # resplits of a spread that is known, not estimated
+
+
+def whole(d: Data) -> list[Part]:
+    return [WHOLE]
+
+
+def and_bins(d: Data) -> list[Part]:
+    return [WHOLE, *d.parts_by_bin()]
+
+
+def and_populations(d: Data) -> list[Part]:
+    return [WHOLE, *d.parts_by_population()]
+
+
+def and_both(d: Data) -> list[Part]:
+    return [WHOLE, *d.parts_by_population(), *d.parts_by_bin()]
+
+
+def each_population(d: Data) -> list[Part]:
+    return d.parts_by_population()
+
+
+def between_populations(d: Data) -> list[Part]:
+    return [WHOLE] if len(d.groups.populations) > 1 else []
+
+
+def each_of_several_populations(d: Data) -> list[Part]:
+    return [WHOLE, *d.parts_by_population()] if len(d.groups.populations) > 1 else []
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A line of the table.
+
+    Attributes
+    ----------
+    name, kind : str
+        The kind is one of `verdicts.KINDS`.
+    figure : callable
+        Of a pair, (data, a, b, part) -> float: how a compares with the reference b. Of a level, (data, group, part) -> float.
+    parts : callable
+        Which parts (populations, bins) have a row.
+    single : bool
+        A level: its floor is the held-out people's own figure. Else the floor is the mean over the halvings.
+    resplits : int or None
+        Halvings behind the floor; None takes all.
+    floor : callable or None
+        (data, b, part) -> float: for pairs whose floor is a figure of the held-out people.
+    null : callable or None
+        (data, part) -> list of float: what the floor and its spread are taken from in place of the halvings.
+    spread : callable or None
+        (data) -> float: the floor's least standard deviation where theory gives it.
+    tolerance : float
+        Differences from the floor that never matter.
+    phase : bool
+        Needs phased haplotypes; `not run` without.
+    ascertained : bool
+        Sites are chosen by what training people carry, so the training people themselves have no row.
+    """
+
+    name: str
+    kind: str
+    figure: Callable
+    parts: Callable = whole
+    single: bool = False
+    resplits: int | None = None
+    floor: Callable | None = None
+    null: Callable | None = None
+    spread: Callable | None = None
+    tolerance: float = 0.0
+    phase: bool = False
+    ascertained: bool = False
+
+
+def pair(name: str, kind: str, figure: Callable, parts: Callable = whole, **more) -> Metric:
+    return Metric(name, kind, figure, parts, **more)
+
+
+def level(name: str, figure: Callable, parts: Callable = whole, **more) -> Metric:
+    return Metric(name, "level", figure, parts, single=True, **more)
+
+
+TABLE = (
+    # frequencies
+    pair("frequency_correlation", "similarity", frequencies.correlation),
+    pair("frequency_error", "distance", frequencies.error, and_both),
+    pair("frequency_divergence", "distance", frequencies.divergence, and_bins),
+    pair("spectrum_distance", "distance", frequencies.spectrum_shape),
+    pair("joint_spectrum_distance", "distance", frequencies.joint_spectrum_shape, between_populations),
+    level("sites_lost", frequencies.sites_lost, and_both, tolerance=0.005, ascertained=True),
+    pair("sites_new", "level", frequencies.sites_new, and_bins, floor=frequencies.sites_new_floor, tolerance=0.005, ascertained=True),
+    level("singletons", frequencies.singletons, tolerance=0.005, ascertained=True),
+    level("private_alleles", frequencies.private_alleles, each_of_several_populations, tolerance=0.005, ascertained=True),
+    # diversity along the genome
+    pair("pi_error", "distance", frequencies.pi_error),
+    pair("watterson_error", "distance", frequencies.theta_error),
+    pair("tajima_d_error", "distance", frequencies.tajima_error),
+    level("pi", frequencies.pi),
+    level("tajima_d", frequencies.tajima),
+    pair("dxy", "level", frequencies.dxy_between, and_populations),
+    pair("dxy_matrix_error", "distance", frequencies.dxy_matrix_error, between_populations, tolerance=0.005),
+    # linkage
+    pair("ld_r2_correlation", "similarity", linkage.r2_correlation, linkage.r2_parts, phase=True),
+    pair("ld_r_correlation", "similarity", linkage.r_correlation, phase=True),
+    pair("ld_d_prime_correlation", "similarity", linkage.d_prime_correlation, phase=True),
+    pair("ld_decay_error", "distance", linkage.decay_error, tolerance=0.005, phase=True),
+    pair("ld_decay_error_cm", "distance", linkage.decay_error_cm, tolerance=0.005, phase=True),
+    pair("ld_score_slope", "level", linkage.score_slope, phase=True),
+    pair("three_point_correlation", "similarity", linkage.three_point_correlation, linkage.three_point_parts, phase=True),
+    pair("ehh_error", "distance", linkage.ehh_error, tolerance=0.005, phase=True),
+    pair("nsl_correlation", "similarity", two_sample.nsl_agreement, resplits=5, phase=True),
+    pair("ihs_correlation", "similarity", two_sample.ihs_agreement, resplits=5, phase=True),
+    # haplotypes
+    level("distinct_haplotypes", haplotypes.distinct, haplotypes.window_parts, phase=True),
+    level("haplotype_homozygosity", haplotypes.h1, haplotypes.window_parts, phase=True),
+    level("haplotype_h12", haplotypes.h12, haplotypes.window_parts, phase=True),
+    level("haplotype_h2_h1", haplotypes.h2_h1, haplotypes.window_parts, phase=True),
+    pair("haplotype_distance", "distance", haplotypes.difference, haplotypes.window_parts, phase=True),
+    pair("haplotype_spectrum_distance", "distance", haplotypes.spectrum, haplotypes.window_parts, phase=True),
+    pair("longest_shared_run", "level", haplotypes.longest_run, phase=True),
+    pair("shared_segments", "level", haplotypes.segments, tolerance=0.0005, phase=True),
+    pair("copying_bits", "level", haplotypes.copying_bits, phase=True),
+    # people
+    pair("heterozygosity_distance", "distance", people.heterozygosity_distance, tolerance=0.05),
+    level("heterozygosity_ratio", people.heterozygosity_ratio),
+    level("heterozygous_sites", people.heterozygous_sites, each_population),
+    level("inbreeding_spread", people.inbreeding_spread, tolerance=0.005),
+    level("hardy_weinberg", people.hardy_weinberg, tolerance=0.02),
+    level("homozygous_runs", people.homozygous_share, and_populations, tolerance=0.005),
+    pair("longest_homozygous_run", "distance", people.longest_homozygous_run, tolerance=0.02),
+    pair("kinship_distance", "distance", people.kinship_within, tolerance=0.01),
+    pair("closest_kin", "level", people.closest_kin),
+    pair("pairwise_distance_ks", "distance", people.pairwise_distance, and_populations, tolerance=0.01),
+    # structure
+    pair("pca_distance", "distance", structure.pca_distance, and_populations),
+    pair("pca_alignment", "similarity", structure.pca_alignment, tolerance=0.02),
+    pair("fst_matrix_error", "distance", structure.fst_matrix_error, between_populations, tolerance=0.001),
+    pair("fst_from_real", "distance", structure.fst_between, each_population, tolerance=0.002),
+    pair("population_tstr", "level", structure.train_on_synthetic, between_populations, tolerance=0.02),
+    pair("population_trts", "level", structure.train_on_real, between_populations, tolerance=0.02),
+    pair("ancestry_error", "distance", structure.ancestry_error, between_populations, tolerance=0.02),
+    pair("precision", "level", structure.precision),
+    pair("recall", "level", structure.recall),
+    pair("density", "level", structure.density),
+    pair("coverage", "level", structure.coverage, and_populations),
+    # two-sample tests
+    pair("aats_truth", "half", structure.aats_truth),
+    pair("aats_synthetic", "half", structure.aats_synthetic),
+    pair("mmd", "distance", structure.discrepancy, null=structure.permuted_discrepancies),
+    pair("classifier_auc", "accuracy", two_sample.classifier_auc, two_sample.classifier_parts, resplits=2, spread=two_sample.chance_spread),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One figure of every generator, of the training people, and its floor."""
+
+    metric: Metric
+    part: Part
+    synthetic: dict[str, float]
+    real: float
+    floor: float
+    spread: float
+    resplits: int
+
+
+def measure(metric: Metric, part: Part, d: Data) -> Measured:
+    """Take one figure of all groups, and its floor; nan throughout where it needs a phase that is not known."""
+    if metric.phase and not d.phased:
+        nothing = float("nan")
+        return Measured(metric, part, dict.fromkeys(d.groups.synthetic, nothing), nothing, nothing, nothing, 2)
+    halvings = d.groups.halvings[: metric.resplits]
+    if metric.single:
+        score = {g: float(metric.figure(d, g, part)) for g in d.groups.rows}
+        floor = score["H"]
+        # the difference of two halves varies as that of two fresh samples does
+        null = [score[a] - score[b] for a, b in halvings]
+    else:
+        score = {g: float(metric.figure(d, g, "H", part)) for g in (*d.groups.synthetic, "T")}
+        null = metric.null(d, part) if metric.null else [float(metric.figure(d, a, b, part)) for a, b in halvings]
+        floor = float(np.mean(null))
+        if metric.floor:
+            null = [value - metric.floor(d, b, part) for value, (_, b) in zip(null, halvings, strict=True)]
+            floor = float(metric.floor(d, "H", part))
+    spread, resplits = float(np.std(null, ddof=1)), len(null)
+    if metric.spread and metric.spread(d) > spread:
+        spread, resplits = metric.spread(d), EXACT
+    return Measured(metric, part, {g: score[g] for g in d.groups.synthetic}, score["T"], floor, spread, resplits)
+
+
+def measure_all(d: Data, table: tuple[Metric, ...] = TABLE) -> list[Measured]:
+    """Every metric of the table, in its order."""
+    return [measure(metric, part, d) for metric in table for part in metric.parts(d)]

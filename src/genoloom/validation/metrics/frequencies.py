@@ -1,0 +1,149 @@
+"""Metrics of allele frequencies, of the site frequency spectrum, and of diversity along the genome."""
+
+import numpy as np
+
+from genoloom.popgen.diversity import differences_between, window_diversity
+from genoloom.popgen.frequencies import (
+    bernoulli_kl,
+    chance_monomorphic,
+    folded_spectrum,
+    monomorphic,
+    spectrum_distance,
+    unfolded_spectrum,
+)
+from genoloom.popgen.linkage import PearsonSums
+from genoloom.validation.data import Data, Part
+
+DIVERSITY_SITES = 50
+
+
+def correlation(d: Data, a: str, b: str, part: Part) -> float:
+    sums = PearsonSums()
+    sums.add(d.frequency(a)[part.sites], d.frequency(b)[part.sites])
+    return sums.correlation()
+
+
+def error(d: Data, a: str, b: str, part: Part) -> float:
+    if part.column:
+        sums = d.collected.by_population
+        return sums.error[d.pair_index[a, b], part.column - 1] / sums.sites
+    return float(np.abs(d.frequency(a)[part.sites] - d.frequency(b)[part.sites]).mean())
+
+
+def divergence(d: Data, a: str, b: str, part: Part) -> float:
+    return bernoulli_kl(d.count(a)[part.sites], d.count(b)[part.sites], d.groups.size(a))
+
+
+def spectrum(d: Data, group: str) -> np.ndarray:
+    """Sites by copies of the derived allele where the reference is ancestral, else of the rarer one."""
+    shape = unfolded_spectrum if d.polarised else folded_spectrum
+    return shape(d.count(group), d.groups.size(group))
+
+
+def spectrum_shape(d: Data, a: str, b: str, part: Part) -> float:
+    return spectrum_distance(spectrum(d, a), spectrum(d, b))
+
+
+def joint_spectrum_shape(d: Data, a: str, b: str, part: Part) -> float:
+    """Mean over pairs of populations of the total variation distance of their joint spectra."""
+    sums, p = d.collected.by_population, d.collected.by_population.p
+    x, y = (sums.joint[d.index[g]].reshape(p, -1, p, sums.joint.shape[1] // p) for g in (a, b))
+    upper = [(i, j) for i in range(p) for j in range(i)]
+    return float(np.mean([spectrum_distance(x[i, :, j].ravel(), y[i, :, j].ravel()) for i, j in upper]))
+
+
+def sites_lost(d: Data, g: str, part: Part) -> float:
+    if part.column:
+        sums = d.collected.by_population
+        return sums.lost[d.index[g], part.column - 1] / sums.sites
+    return float(monomorphic(d.count(g)[part.sites], d.groups.size(g)).mean())
+
+
+def sites_new(d: Data, a: str, b: str, part: Part) -> float:
+    """Share of sites that vary among half of a's haplotypes and not among half of b's, expected over the choice of halves.
+
+    Halves, so that the floor (two halves of the held-out people) compares equal sizes.
+    """
+    n = d.groups.size(a)
+    x, y = (chance_monomorphic(d.count(g)[part.sites], n, n // 2) for g in (a, b))
+    return float(((1 - x) * y).mean())
+
+
+def sites_new_floor(d: Data, b: str, part: Part) -> float:
+    """The same of the two halves of one group."""
+    counts, n = d.count(b)[part.sites], d.groups.size(b)
+    # one half varies not, less the sites where neither does
+    return float((chance_monomorphic(counts, n, n // 2) - monomorphic(counts, n)).mean())
+
+
+def singletons(d: Data, g: str, part: Part) -> float:
+    n = d.groups.size(g)
+    return float((np.minimum(d.count(g), n - d.count(g)) == 1).mean())
+
+
+def private_alleles(d: Data, g: str, part: Part) -> float:
+    """Share of sites whose rarer allele only this population (of those shown) has; their mean for the whole."""
+    sums = d.collected.by_population
+    shares = sums.private[d.index[g]] / sums.sites
+    return float(shares[part.column - 1] if part.column else shares.mean())
+
+
+def _windows(d: Data, group: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pi, theta and D of windows of `DIVERSITY_SITES` sites that do not cross contigs."""
+
+    def compute():
+        lengths = [len(block) for block in d.collected.counts]
+        ends = np.cumsum(lengths)
+        starts = [np.arange(end - length, end, DIVERSITY_SITES) for end, length in zip(ends, lengths, strict=True)]
+        return window_diversity(d.count(group), d.groups.size(group), np.concatenate(starts))
+
+    return d.once(("diversity", group), compute)
+
+
+def _relative_error(x: np.ndarray, y: np.ndarray) -> float:
+    scale = np.abs(y).mean()
+    return float(np.abs(x - y).mean() / scale) if scale > 0 else float("nan")
+
+
+def pi_error(d: Data, a: str, b: str, part: Part) -> float:
+    return _relative_error(_windows(d, a)[0], _windows(d, b)[0])
+
+
+def theta_error(d: Data, a: str, b: str, part: Part) -> float:
+    return _relative_error(_windows(d, a)[1], _windows(d, b)[1])
+
+
+def tajima_error(d: Data, a: str, b: str, part: Part) -> float:
+    x, y = _windows(d, a)[2], _windows(d, b)[2]
+    both = np.isfinite(x) & np.isfinite(y)
+    return float(np.abs(x - y)[both].mean()) if both.any() else float("nan")
+
+
+def pi(d: Data, g: str, part: Part) -> float:
+    return float(_windows(d, g)[0].sum() / len(d.counts))
+
+
+def tajima(d: Data, g: str, part: Part) -> float:
+    """Mean of Tajima's D over windows, plus 5: a positive level, so that per cents mean something."""
+    values = _windows(d, g)[2]
+    return float(np.nanmean(values)) + 5.0 if np.isfinite(values).any() else float("nan")
+
+
+def dxy_between(d: Data, a: str, b: str, part: Part) -> float:
+    """Mean differences a site between a haplotype of one and one of the other group (of one population)."""
+    if part.column:
+        sums = d.collected.by_population
+        return float(sums.between[d.pair_index[a, b], 1, part.column - 1] / sums.sites)
+    return float(differences_between(d.count(a), d.groups.size(a), d.count(b), d.groups.size(b)).mean())
+
+
+def dxy_matrix_error(d: Data, a: str, b: str, part: Part) -> float:
+    """Mean relative error of the differences between populations."""
+    sums = d.collected.by_population
+    upper = np.triu_indices(sums.p, k=1)
+
+    def matrix(g: str) -> np.ndarray:
+        i = d.index[g]
+        return (sums.sum[i][:, None] + sums.sum[i][None, :] - 2 * sums.products[i])[upper]
+
+    return _relative_error(matrix(a), matrix(b))

@@ -1,0 +1,56 @@
+"""Metrics of short haplotypes, of shared runs and of copying."""
+
+import numpy as np
+
+from genoloom.popgen.frequencies import spectrum_distance
+from genoloom.validation.collect_haplotypes import SIZES
+from genoloom.validation.data import Data, Part
+
+
+def window_parts(d: Data) -> list[Part]:
+    """Windows of 20 sites stand for the whole; the other sizes have rows of their own."""
+    windows = d.collected.windows.windows
+    return [Part(bin="all" if size == 20 else f"{size} sites", size=size) for size in SIZES if windows[size]]
+
+
+def _window_mean(statistic: str):
+    def level(d: Data, g: str, part: Part) -> float:
+        return float(d.collected.windows.mean(statistic, part.size)[d.index[g]])
+
+    return level
+
+
+distinct = _window_mean("distinct_haplotypes")
+h1 = _window_mean("haplotype_h1")
+h12 = _window_mean("haplotype_h12")
+h2_h1 = _window_mean("haplotype_h2_h1")
+
+
+def difference(d: Data, a: str, b: str, part: Part) -> float:
+    """Mean over windows of the total variation distance of the haplotypes' frequencies."""
+    windows = d.collected.windows
+    return float(windows.distance[part.size][d.pair_index[a, b]] / windows.windows[part.size])
+
+
+def spectrum(d: Data, a: str, b: str, part: Part) -> float:
+    """Total variation distance of how often haplotypes occur: once, 2-3 times, 4-7 times, ..."""
+    x, y = (d.collected.windows.spectrum[part.size][:, d.index[g]] for g in (a, b))
+    return spectrum_distance(np.concatenate([[0], x]), np.concatenate([[0], y]))
+
+
+def longest_run(d: Data, a: str, b: str, part: Part) -> float:
+    """Mean over haplotypes of a of the longest run shared with any of b, centimorgans."""
+    runs = d.collected.runs
+    longest = d.once(("longest",), runs.runs.longest)
+    return float(longest[np.ix_(runs.at[a], runs.at[b])].max(axis=1).mean())
+
+
+def segments(d: Data, a: str, b: str, part: Part) -> float:
+    """Mean over pairs of haplotypes of the share of the map in runs of at least `SEGMENT_CM`."""
+    runs = d.collected.runs
+    shared = d.once(("segments",), runs.runs.in_segments)
+    return float(shared[np.ix_(runs.at[a], runs.at[b])].mean() / max(d.collected.span_cm, 1e-12))
+
+
+def copying_bits(d: Data, a: str, b: str, part: Part) -> float:
+    return float(d.once(("copying",), d.collected.copying.model.bits_per_site)[d.pair_index[a, b]])

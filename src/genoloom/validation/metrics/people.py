@@ -1,0 +1,95 @@
+"""Metrics of single people and of their kinship."""
+
+import numpy as np
+from scipy import stats
+
+from genoloom.popgen.diversity import expected_heterozygosity, hardy_weinberg_chi2
+from genoloom.popgen.frequencies import minor_frequency
+from genoloom.validation.data import Data, Part
+
+CHI2 = stats.chi2.isf(0.05, 1)
+
+
+def _heterozygous(d: Data, g: str, part: Part) -> np.ndarray:
+    return d.collected.heterozygous[d.groups.of_population(g, part.column)]
+
+
+def heterozygosity_distance(d: Data, a: str, b: str, part: Part) -> float:
+    """Wasserstein distance of heterozygous calls a person, in standard deviations of the held-out people."""
+    scale = max(float(_heterozygous(d, "H", part).std()), 1e-12)
+    return float(stats.wasserstein_distance(_heterozygous(d, a, part), _heterozygous(d, b, part)) / scale)
+
+
+def heterozygosity_ratio(d: Data, g: str, part: Part) -> float:
+    """Observed over expected heterozygous calls: 1 - F."""
+    return float(_heterozygous(d, g, part).mean() / expected_heterozygosity(d.real_frequency))
+
+
+def heterozygous_sites(d: Data, g: str, part: Part) -> float:
+    return float(_heterozygous(d, g, part).mean())
+
+
+def inbreeding_spread(d: Data, g: str, part: Part) -> float:
+    """Standard deviation over people of F = 1 - observed / expected heterozygous calls."""
+    return float((_heterozygous(d, g, part) / expected_heterozygosity(d.real_frequency)).std())
+
+
+def hardy_weinberg(d: Data, g: str, part: Part) -> float:
+    """Share of common sites whose Hardy-Weinberg chi-square is significant at 5 %."""
+    common = minor_frequency(d.real_frequency) >= 0.05
+    if not common.any():
+        return float("nan")
+    n = len(d.groups.rows[g])
+    chi2 = hardy_weinberg_chi2(d.heterozygotes[common, d.index[g]], d.count(g)[common], n)
+    return float((chi2 > CHI2).mean())
+
+
+def homozygous_share(d: Data, g: str, part: Part) -> float:
+    """Mean share of the region in runs of homozygosity of at least `RUN_KB`."""
+    rows = d.groups.of_population(g, part.column)
+    return float(d.collected.homozygosity.in_runs[rows].mean() / max(d.collected.span_bp, 1.0))
+
+
+def longest_homozygous_run(d: Data, a: str, b: str, part: Part) -> float:
+    """Wasserstein distance of the longest runs of homozygosity, as a share of the held-out people's mean."""
+    longest = d.collected.homozygosity.longest
+    x, y = (longest[d.groups.of_population(g, part.column)] for g in (a, b))
+    return float(stats.wasserstein_distance(x, y) / max(longest[d.groups.rows["H"]].mean(), 1e-12))
+
+
+def _kinship(d: Data, a: str, b: str) -> np.ndarray:
+    values = d.collected.kinship.coefficients(d.groups.rows[a], d.groups.rows[b])
+    if a == b:
+        np.fill_diagonal(values, np.nan)
+    return values
+
+
+def kinship_within(d: Data, a: str, b: str, part: Part) -> float:
+    """Kolmogorov-Smirnov distance of the kinships among the people of each group."""
+    values = []
+    for g in (a, b):
+        own = _kinship(d, g, g)[np.triu_indices(len(d.groups.rows[g]), k=1)]
+        values.append(np.sort(own[np.isfinite(own)]))
+    return _ks(*values)
+
+
+def closest_kin(d: Data, a: str, b: str, part: Part) -> float:
+    """Median over people of a of their highest kinship with anybody in b, plus 1 (a positive level)."""
+    values = _kinship(d, a, b)
+    return 1.0 + float(np.median(np.where(np.isnan(values), -1.0, values).max(axis=1)))
+
+
+def pairwise_distance(d: Data, a: str, b: str, part: Part) -> float:
+    """Kolmogorov-Smirnov distance of the numbers of differences between two haplotypes of one sample."""
+    values = []
+    for g in (a, b):
+        own = d.distances(g, g, part.column)
+        values.append(np.sort(own[np.triu_indices(len(own), k=1)]))
+    return _ks(*values)
+
+
+def _ks(x: np.ndarray, y: np.ndarray) -> float:
+    if not len(x) or not len(y):
+        return float("nan")
+    both = np.concatenate([x, y])
+    return float(np.abs(np.searchsorted(x, both, "right") / len(x) - np.searchsorted(y, both, "right") / len(y)).max())
