@@ -201,17 +201,29 @@ def complete(model, variants, out, people, scores, particles, seed, threads):
 
 
 @genoloom.command()
-@_file("--variants", "Phased VCF(.gz) or BCF of one contig.")
+@_file("--variants", "VCF(.gz) or BCF of one contig; diploid calls phased, haploid ones as they are.")
 @_file("--reference", "FASTA that the VCF was called against.")
-@_file("--out", "Personal FASTA to write (.fa.gz, with .fai and .gzi).")
+@click.option(
+    "--out", type=PREFIX, required=True, help="Personal FASTA to write (.fa.gz, with .fai and .gzi); with --regions a directory."
+)
 @click.option("--people", type=click.IntRange(min=1), help="Only the first so many people.")
+@_file("--chain", "Coordinate-lift table to write: UCSC chains from the reference to every haplotype.", required=False)
+@_file("--regions", "BED of intervals: one FASTA of all haplotypes for each.", required=False)
 @region_option
+@threads_option
 @logged
-def consensus(variants, reference, out, people, region):
+def consensus(variants, reference, out, people, chain, regions, region, threads):
     """Write personal haplotype sequences, as `bcftools consensus` does, for many people in one pass."""
     from genoloom.stages.consensus import consensus as stage
+    from genoloom.stages.consensus import consensus_of_regions
 
-    stage(variants=variants, reference=reference, out=out, people=people, region=region)
+    shared = {"variants": variants, "reference": reference, "out": out, "people": people, "threads": threads}
+    if regions is None:
+        stage(**shared, region=region, chain=chain)
+    elif region or chain:
+        raise click.UsageError("--regions goes with neither --region nor --chain")
+    else:
+        consensus_of_regions(**shared, regions=regions)
 
 
 @genoloom.command()

@@ -1,0 +1,56 @@
+"""Genotype calls of any ploidy, for personal sequences: haploid contigs, chromosome X, heteroplasmic calls."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from genoloom.errors import InputError
+from genoloom.formats.variants import VcfFile
+
+ABSENT = -2  # in place of alleles that a call of lower ploidy does not have
+
+
+@dataclass(frozen=True)
+class Calls:
+    """One record.
+
+    Attributes
+    ----------
+    position : int, 1-based
+    ref : str
+    alts : list of str
+    alleles : ndarray, int16, shape (n_people, ploidy)
+        Index into (ref, *alts); -1 missing, -2 where a call has fewer alleles.
+    phased : ndarray, bool, shape (n_people,)
+    """
+
+    position: int
+    ref: str
+    alts: list[str]
+    alleles: np.ndarray
+    phased: np.ndarray
+
+    @property
+    def haploid(self) -> np.ndarray:
+        """Whose call has one allele, bool (n_people,). A lone missing allele does not tell."""
+        one = (self.alleles[:, 1:] == ABSENT).all(axis=1) if self.alleles.shape[1] > 1 else np.ones(len(self.alleles), dtype=bool)
+        return one & (self.alleles[:, 0] >= 0)
+
+    @property
+    def unphased(self) -> np.ndarray:
+        """Whose call is heterozygous without phase, bool (n_people,)."""
+        known = (self.alleles >= 0).all(axis=1)
+        return known & (self.alleles != self.alleles[:, :1]).any(axis=1) & ~self.phased
+
+
+class CallsFile(VcfFile):
+    """A VCF or BCF as `VcfFile`, whose `records` are `Calls` of ploidy one or two."""
+
+    def _record(self, variant) -> Calls:
+        place = f"{variant.CHROM}:{variant.POS}"
+        if variant.genotype is None:
+            raise InputError(self.path, f"{place}: no GT field", expected="genotypes at every record")
+        calls = variant.genotype.array()  # (n, ploidy + 1) int16; the last column is the phase
+        if calls.shape[1] > 3:
+            raise InputError(self.path, f"{place}: calls of {calls.shape[1] - 1} alleles", expected="haploid or diploid calls")
+        return Calls(variant.POS, variant.REF, variant.ALT, calls[:, :-1], calls[:, -1] == 1)
