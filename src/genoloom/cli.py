@@ -391,6 +391,22 @@ def sequences_generate(model, out, seed, threads, sections):
     generate_sequences(model=model, out=out, options=options, seed=seed, threads=threads)
 
 
+@sequences.command("score")
+@model_option
+@_file("--vcf", "Variants: VCF(.gz) or BCF.")
+@_file("--fasta", "Reference of the variants.")
+@_file("--out", "VCF(.gz) or BCF to write, with the log-likelihood ratio ALT/REF in INFO/GLLR.")
+@_file("--report", "JSON to write: agreement with the allele frequency, beside the chains and 6-mer counts.", required=False)
+@click.option("--window", type=click.IntRange(min=20), help="Bases around a variant; the longest training length by default.")
+@threads_option
+@logged
+def sequences_score(model, vcf, fasta, out, report, window, threads):
+    """Score variants by the likelihood of their windows, both strands averaged."""
+    from genoloom.stages.score_variants import score_variants
+
+    score_variants(model=model, vcf=vcf, fasta=fasta, out=out, report=report, window=window, threads=threads)
+
+
 @sequences.command("validate")
 @name_option
 @_file("--synthetic", "Synthetic FASTA.")

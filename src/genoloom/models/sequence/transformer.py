@@ -37,6 +37,7 @@ CHAIN_ORDER = 8  # longest chain built in; what more context says, the network h
 FOLDS = 8
 BEGIN = 5  # token before the first base; bases are 0..4
 TAPS, DILATIONS = 4, (1, 4, 16, 64)  # the convolutions read 256 bases back
+DROPOUT, FEW_DROPOUT, FEW_SEQUENCES = 0.1, 0.2, 5000
 LABEL_DROPOUT = 0.1  # share of training rows without a label
 SAMPLE_ROWS = 256  # sequences sampled together, always exactly so many
 SCORE_ROWS = 64
@@ -248,6 +249,9 @@ class TransformerGenerator(SequenceGenerator):
 
     def fit(self, data: TrainingSequences, run: TrainingRun) -> None:
         self.label_names = list(data.label_names)
+        if self.options.dropout is None:
+            share = FEW_DROPOUT if len(data.length) < FEW_SEQUENCES else DROPOUT
+            self.options = self.options.model_copy(update={"dropout": share})
         self.positions = 0 if data.reverse_complement else data.bases.shape[1]
         fitted = np.flatnonzero(~data.watch)
         self.settings, self.counts, _ = choose(data, CHAIN_ORDER)

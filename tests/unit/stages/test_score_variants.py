@@ -1,0 +1,132 @@
+"""Scores of variants against a window made by hand, and the VCF that comes out."""
+
+import json
+
+import cyvcf2
+import numpy as np
+import pysam
+import pytest
+from helpers import write_vcf
+
+from genoloom.config import SequenceAdaptiveOptions, SequenceGanOptions, SequenceOptions, TrainOptions
+from genoloom.errors import InputError
+from genoloom.formats.sequence_sets import write_fasta
+from genoloom.models.sequence.scoring import allele_windows
+from genoloom.sequences import decode, encode, pad, reverse_complement
+from genoloom.stages.score_variants import score_variants
+from genoloom.stages.sequences import load_sequence_generator, prepare_sequences, train_sequences
+
+SIZE = 40
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A reference of A and T with few C and G, and a chain that knows it."""
+    folder = tmp_path_factory.mktemp("score")
+    rng = np.random.default_rng(1)
+    reference = decode(rng.choice(4, size=4000, p=[0.45, 0.06, 0.06, 0.43]).astype(np.uint8))
+    write_fasta(folder / "ref.fa", [("20", reference)])
+    options = SequenceOptions(window=SIZE, stride=SIZE, min_length=20, max_leakage=1)
+    prepare_sequences(source=folder / "ref.fa", regions=None, out=folder / "set", options=options, seed=1)
+    train_sequences(
+        generator="adaptive", train=folder / "set/train.fa.gz", model=folder / "a.safetensors", history=folder / "h.tsv",
+        state=folder / "state", common=TrainOptions(), options=SequenceAdaptiveOptions(max_order=3), seed=1, threads=1,
+    )  # fmt: skip
+    return folder, reference
+
+
+def rows_of(reference: str, rng, n: int = 40) -> list[str]:
+    """SNPs whose rare alleles are rare bases."""
+    rows = []
+    for position in np.sort(rng.choice(np.arange(60, 3900), n, replace=False)).tolist():
+        ref = reference[position - 1]
+        alt = "ACGT"["ACGT".index(ref) - int(rng.integers(1, 4))]
+        common = alt in "AT"
+        calls = ["1|1" if rng.random() < (0.9 if common else 0.1) else "0|0" for _ in range(4)]
+        rows.append(f"{position} {ref} {alt} {' '.join(calls)}")
+    return rows
+
+
+def test_the_score_is_the_difference_of_two_windows_on_both_strands(project, tmp_path):
+    folder, reference = project
+    rows = [
+        f"100 {reference[99]} {'G' if reference[99] != 'G' else 'T'} 0|1",
+        f"200 {reference[199]} {reference[199]}GGT 0|1",
+        f"300 {reference[299:304]} {reference[299]} 0|1",
+        f"400 {reference[399]} <DEL> 0|1",
+        f"3995 {reference[3994]} {'G' if reference[3994] != 'G' else 'T'},{'T' if reference[3994] != 'T' else 'A'} 1|2",
+    ]
+    vcf = write_vcf(tmp_path / "in.vcf.gz", rows, ["S0"])
+    score_variants(
+        model=folder / "a.safetensors",
+        vcf=vcf,
+        fasta=folder / "ref.fa",
+        out=tmp_path / "out.vcf.gz",
+        report=None,
+        window=None,
+        threads=1,
+    )
+    generator, _, _ = load_sequence_generator(folder / "a.safetensors")
+
+    def likelihood(text: str) -> float:
+        bases, length = pad([encode(text.encode())])
+        both = [bases, reverse_complement(bases, length)]
+        return np.mean([generator.log_likelihood(x, length, length)[0] for x in both])
+
+    written = list(cyvcf2.VCF(str(tmp_path / "out.vcf.gz"))("20"))
+    assert len(written) == 5
+    for variant in written[:3]:
+        flank = (SIZE - len(variant.REF)) // 2
+        before, rest = reference[variant.POS - 1 - flank : variant.POS - 1], reference[variant.POS - 1 + len(variant.REF) :]
+        ref, alt = ((before + allele + rest)[:SIZE] for allele in (variant.REF, variant.ALT[0]))
+        assert variant.INFO["GLLR"] == pytest.approx(likelihood(alt) - likelihood(ref), abs=2e-4)
+    assert written[3].INFO.get("GLLR") is None
+    assert len(written[4].INFO["GLLR"]) == 2
+    assert "ID=GLLR,Number=A,Type=Float" in cyvcf2.VCF(str(tmp_path / "out.vcf.gz")).raw_header
+    assert [v.genotypes for v in written] == [v.genotypes for v in cyvcf2.VCF(str(vcf))]
+
+
+def test_scores_agree_with_frequencies_that_follow_the_composition(project, tmp_path):
+    folder, reference = project
+    vcf = write_vcf(tmp_path / "in.vcf.gz", rows_of(reference, np.random.default_rng(2)), [f"S{i}" for i in range(4)])
+    score_variants(
+        model=folder / "a.safetensors", vcf=vcf, fasta=folder / "ref.fa", out=tmp_path / "o.bcf", report=tmp_path / "r.json", window=None,
+        threads=1,
+    )  # fmt: skip
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert report["alleles_scored"] == report["alleles_with_frequency"] == 40
+    assert set(report["spearman"]) == {"adaptive", "chain:markov", "chain:adaptive", "kmer6"}
+    own = report["spearman"]["adaptive"]
+    assert own["value"] > 0.3
+    assert own["low"] < own["value"] < own["high"]
+    assert own["value"] == pytest.approx(report["spearman"]["chain:adaptive"]["value"])
+    assert sum(1 for _ in pysam.VariantFile(str(tmp_path / "o.bcf"))) == 40
+
+
+def test_another_reference_and_a_model_without_likelihood_are_refused(project, tmp_path):
+    folder, reference = project
+    wrong = "G" if reference[99] != "G" else "T"
+    vcf = write_vcf(tmp_path / "in.vcf.gz", [f"100 {wrong} A 0|1"], ["S0"])
+    arguments = {
+        "vcf": vcf,
+        "fasta": folder / "ref.fa",
+        "out": tmp_path / "x" / "o.vcf.gz",
+        "report": None,
+        "window": None,
+        "threads": 1,
+    }
+    with pytest.raises(InputError, match=f"20:100: REF is {wrong}"):
+        score_variants(model=folder / "a.safetensors", **arguments)
+    assert not list((tmp_path / "x").iterdir())
+    train_sequences(
+        generator="gan", train=folder / "set/train.fa.gz", model=folder / "g.safetensors", history=folder / "g.tsv",
+        state=folder / "gan", common=TrainOptions(), options=SequenceGanOptions(steps=1, width=8, batch=16), seed=1, threads=1,
+    )  # fmt: skip
+    with pytest.raises(InputError, match="has no likelihood"):
+        score_variants(model=folder / "g.safetensors", **arguments)
+
+
+def test_windows_have_one_length_and_begin_at_one_place():
+    rows = allele_windows("AC", ["G", "GTT", ""], "ACGTACGT", 8)
+    assert [decode(row) for row in rows] == ["ACGACGTA", "ACGTTACG", "ACACGTAC"]
+    assert decode(allele_windows("A", ["C"], "G", 6)[0]) == "ACGNNN"
