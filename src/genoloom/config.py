@@ -248,7 +248,9 @@ class SequenceTransformerOptions(Section):
     layers: int = Field(1, ge=0, description="Attention layers; 0 leaves a pure convolution.")
     convolutions: int = Field(6, ge=0, description="Dilated causal convolutions under the attention.")
     heads: int = Field(4, ge=1, description="Attention heads.")
-    dropout: Share | None = Field(None, description="Dropout; null takes 0.1, and 0.2 for fewer than 5,000 sequences.")
+    dropout: float | None = Field(
+        None, ge=0, le=1, description="Dropout; null takes 0.1, and 0.2 for fewer than 5,000 sequences."
+    )
     learning_rate: float = Field(2e-3, gt=0, description="Peak learning rate of the cosine schedule.")
     evaluate_every: int = Field(50, ge=1, description="Steps between evaluations.")
     patience: int | None = Field(5, ge=1, description="Stop after this many evaluations without gain; null never stops early.")
