@@ -35,7 +35,8 @@ from genoloom.report.summary import as_text
 from genoloom.seeds import row_seeds
 from genoloom.stages.audit import audit
 from genoloom.stages.cohort import make_cohort
-from genoloom.stages.generate import generate, load_generator
+from genoloom.stages.generate import generate
+from genoloom.stages.load import load_generator
 from genoloom.stages.split import split
 from genoloom.stages.train import train
 from genoloom.stages.validate import validate

@@ -79,6 +79,11 @@ class MosaicOptions(Section):
 class TransformerOptions(Section):
     """Causal transformer over blocks of neighbouring sites, with exact likelihood."""
 
+    init_from: str | None = Field(
+        None,
+        description="Model (.safetensors) of another panel to adapt; '{contig}' in it becomes the contig. Block, context, codes, width, "
+        "layers and heads are then its own, sites that it lacks are not modelled, and the learning rate is 0.3 of the one below.",
+    )
     steps: int | None = Field(
         None,
         ge=1,

@@ -210,6 +210,12 @@ def model_options(wildcards):
     return f"{config_files.flags(settings.train.common, leave_out=RUN_OPTIONS)} {config_files.flags(own)}"
 
 
+def get_base_model(wildcards):
+    """The model of another panel that training starts from, if any."""
+    base = getattr(getattr(settings.train, wildcards.generator), "init_from", None)
+    return base.replace("{contig}", wildcards.contig) if base else []
+
+
 def training_state(wildcards):
     """
     Where training saves its state. It is no output, because Snakemake removes the outputs of a failed job.

@@ -16,6 +16,7 @@ rule train_haplotypes:
         pvar="results/panels/{panel}/{contig}.pvar.zst",
         psam="results/panels/{panel}/{contig}.psam",
         split="results/splits/{panel}.tsv",
+        base=get_base_model,
     output:
         model="results/models/{panel}/{generator}/{contig}.safetensors",
         description="results/models/{panel}/{generator}/{contig}.json",

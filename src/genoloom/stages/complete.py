@@ -14,7 +14,8 @@ from genoloom.formats.tables import write_table
 from genoloom.formats.vcf_write import write_variants
 from genoloom.panel import ArrayHaplotypes, Panel
 from genoloom.seeds import row_seeds
-from genoloom.stages.generate import SUFFIXES, load_generator
+from genoloom.stages.generate import SUFFIXES
+from genoloom.stages.load import load_generator
 from genoloom.stages.score import aligned_panel, population_labels
 
 log = logging.getLogger(__name__)

@@ -14,31 +14,22 @@ from genoloom import __version__
 from genoloom.cohort import ADMIXED
 from genoloom.config import GenerateOptions
 from genoloom.errors import InputError
-from genoloom.formats.models import file_digest, load_arrays, read_description, unpack_sites
+from genoloom.formats.models import file_digest
 from genoloom.formats.pgen import PanelWriter
 from genoloom.formats.tracts import write_ancestry, write_autozygous
 from genoloom.formats.vcf_write import write_variants
-from genoloom.models.haplotype import generator_class
 from genoloom.models.haplotype.base import HaplotypeGenerator
 from genoloom.models.haplotype.people import copy_autozygous, sample_ancestries
 from genoloom.panel import Panel, People, Sites
 from genoloom.seeds import derive_seed
 from genoloom.stages.cohort import read_cohort
+from genoloom.stages.load import load_generator
 from genoloom.stages.train import genetic_positions
 from genoloom.tracts import Tracts
 
 log = logging.getLogger(__name__)
 
 SUFFIXES = (".vcf.gz", ".bcf")
-
-
-def load_generator(path: Path) -> tuple[HaplotypeGenerator, Sites, dict]:
-    """The generator in a model file, the sites it models, and the model's description."""
-    description = read_description(path, "haplotypes")
-    arrays = load_arrays(path)
-    sites = unpack_sites(arrays, description)
-    own = {name: values for name, values in arrays.items() if not name.startswith("sites.")}
-    return generator_class(description["generator"]).from_state(own, description), sites, description
 
 
 def generate(*, model: Path, cohort: Path, out: Path, options: GenerateOptions, seed: int, threads: int) -> None:

@@ -17,7 +17,7 @@ from genoloom.formats.tables import write_table
 from genoloom.formats.variants import open_variants
 from genoloom.models.haplotype.base import HaplotypeGenerator
 from genoloom.panel import Panel, People, Sites
-from genoloom.stages.generate import load_generator
+from genoloom.stages.load import load_generator
 
 log = logging.getLogger(__name__)
 

@@ -10,13 +10,15 @@ import numpy as np
 from genoloom.config import Section, TrainOptions
 from genoloom.disclosure import people_count
 from genoloom.errors import InputError
-from genoloom.formats.models import describe, pack_sites, save_model
+from genoloom.formats.models import describe, file_digest, pack_sites, save_model
 from genoloom.formats.pgen import open_panel
 from genoloom.formats.splits import read_roles
 from genoloom.models.haplotype import generator_class
-from genoloom.models.haplotype.base import TrainingHaplotypes
+from genoloom.models.haplotype.base import HaplotypeGenerator, TrainingHaplotypes
+from genoloom.models.haplotype.layout import match_sites
 from genoloom.panel import Panel, Sites, allele_counts
 from genoloom.seeds import derive_seed
+from genoloom.stages.load import load_generator
 from genoloom.training.devices import choose_device
 from genoloom.training.run import TrainingRun, write_history
 
@@ -67,6 +69,12 @@ def train(
     modelled, left_out = _modelled_sites(people, common.min_carriers)
     if len(modelled) == 0:
         raise InputError(panel, "no site has enough minor alleles among the training people", remedy="lower --min-carriers")
+    fitted = generator_class(generator)(options)
+    base, unknown = getattr(options, "init_from", None), 0
+    if base is not None:
+        base = Path(base.replace("{contig}", whole.sites.contig))
+        known = _adapt(fitted, base, whole.sites, modelled)
+        unknown, modelled = len(modelled) - len(known), known
     training = people.take_sites(modelled)
     n = len(training.people)
     log.info("%s: %s to train on, %d sites; %d too rare to model", generator, people_count(n), len(modelled), left_out)
@@ -75,7 +83,9 @@ def train(
 
     data = training_haplotypes(training, common.watch, seed)
     data_digest = digest(training, data)
-    settings = {"generator": generator, "seed": seed, "watch": common.watch, **options.model_dump()}
+    settings = {"generator": generator, "seed": seed, "watch": common.watch, **options.model_dump(exclude={"init_from"})}
+    if base is not None:
+        settings["init_from"] = file_digest(base)
     config_digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
     run = TrainingRun(
         state_dir=state,
@@ -86,7 +96,6 @@ def train(
         time_limit_s=common.time_limit_minutes and 60 * common.time_limit_minutes,
         label=f"{generator} {whole.sites.contig}",
     )
-    fitted = generator_class(generator)(options)
     fitted.fit(data, run)
     arrays, words = fitted.state()
     description = describe(
@@ -97,15 +106,41 @@ def train(
         contig_length=training.sites.contig_length,
         n_variants=len(modelled),
         sites_too_rare_to_model=left_out,
+        sites_unknown_to_base_model=unknown,
         training_people=people_count(n),
         sites_digest=training.sites.digest(),
         data_digest=data_digest,
         config_digest=config_digest,
         seed=seed,
+        adapted_from=settings.get("init_from"),
+        watched=_best(run.history),
     )
     save_model(model, {**arrays, **pack_sites(training.sites)}, description)
     write_history(history, run.history)
     log.info("%s: model written", run.label)
+
+
+def _best(history: list[dict]) -> dict | None:
+    """The evaluation with the best score, without its time: the same training gives the same file."""
+    scored = [row for row in history if "score" in row]
+    best = min(scored, key=lambda row: row["score"]) if scored else {}
+    return {key: value for key, value in best.items() if key != "seconds"} or None
+
+
+def _adapt(fitted: HaplotypeGenerator, base: Path, sites: Sites, modelled: np.ndarray) -> np.ndarray:
+    """Let `fitted` start from the model `base`; returns those of the sites `modelled` that the model has too."""
+    other, known, description = load_generator(base)
+    if description["generator"] != fitted.name:
+        raise InputError(base, f"is a '{description['generator']}'", expected=f"a '{fitted.name}'")
+    shared, index = match_sites(sites.take(modelled).keys(), known.keys())
+    if known.contig != sites.contig or len(shared) == 0:
+        raise InputError(
+            base, f"knows none of the {len(modelled)} sites of contig {sites.contig}", expected="the same positions and alleles",
+            remedy="give a model of the same contig and genome build",
+        )  # fmt: skip
+    log.info("%s: adapting a model that has %d of the %d sites", fitted.name, len(shared), len(modelled))
+    fitted.start_from(other, index)
+    return modelled[shared]
 
 
 def _modelled_sites(panel: Panel, min_carriers: int) -> tuple[np.ndarray, int]:

@@ -12,7 +12,7 @@ from genoloom.formats.pgen import PanelWriter
 from genoloom.formats.splits import write_split
 from genoloom.formats.tables import read_table
 from genoloom.panel import ArrayHaplotypes, People
-from genoloom.stages.generate import load_generator
+from genoloom.stages.load import load_generator
 from genoloom.stages.score import robust_z, score
 from genoloom.stages.train import train
 

@@ -26,7 +26,7 @@ def switch_log_odds(
     haplotypes: HaplotypeSource,
     population: np.ndarray,
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield (first variant of block k, log odds of a switch before it) for k = 1, 2, ...; float64, shape (n_people,).
+    """Yield (k, log odds of a switch before block k) for k = 1, 2, ...; float64, shape (n_people,).
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def switch_log_odds(
         for k in range(low, high):
             start, stop = max(0, k - past), min(k + reach, codebook.n_blocks)
             near = alleles[:, start - origin : stop - origin]
-            yield codebook.sites(k).start, _log_odds(model, near, population, (start, k, stop))
+            yield k, _log_odds(model, near, population, (start, k, stop))
 
 
 def _log_odds(model, near: np.ndarray, population: np.ndarray, span: tuple[int, int, int]) -> np.ndarray:

@@ -16,14 +16,17 @@ Letters in shapes: B haplotypes, T blocks, L sites a block, C codes, S segments 
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
 
 from genoloom.config import TransformerOptions
+from genoloom.models.haplotype.adaptation import Start
 from genoloom.models.haplotype.base import HaplotypeGenerator, SampleRequest, TrainingHaplotypes
 from genoloom.models.haplotype.blocks import BlockCodebook, read_blocks
 from genoloom.models.haplotype.completion import Completion, HaplotypeCompleter
+from genoloom.models.haplotype.layout import LaidOut
 from genoloom.models.haplotype.switches import switch_log_odds
 from genoloom.models.haplotype.transformer_network import HaplotypeTransformer, score_window, windows
 from genoloom.models.haplotype.transformer_sampling import WindowSampler
@@ -41,24 +44,43 @@ class TransformerGenerator(HaplotypeGenerator):
 
     def __init__(self, options: TransformerOptions):
         self.options = options
+        self.start: Start | None = None
+
+    def start_from(self, base: "TransformerGenerator", index: np.ndarray) -> None:
+        """Let `fit` begin with the blocks and weights of `base`; its variants `index` (int64, rising) are those to come."""
+        self.start = Start.from_generator(base, self.options, index)
 
     def fit(self, data: TrainingHaplotypes, run: TrainingRun) -> None:
         self.population_names, self.n_variants = list(data.population_names), data.haplotypes.n_variants
         fitted = np.flatnonzero(~data.watch)
-        self.codebook = BlockCodebook.fit(
-            data.haplotypes, block=self.options.block, codes=self.options.codes, carriers=self.options.code_carriers, rows=fitted
-        )
         torch.manual_seed(derive_seed(run.seed, "weights"))
-        self._build(run.device)
+        if self.start is None:
+            self.layout = np.arange(self.n_variants)
+            self.codebook = BlockCodebook.fit(
+                data.haplotypes, block=self.options.block, codes=self.options.codes, carriers=self.options.code_carriers, rows=fitted
+            )  # fmt: skip
+            self._build(run.device)
+        else:
+            self.options, self.codebook, self.layout = self.start.options, self.start.codebook, self.start.layout
+            self._build(run.device)
+            self.start.load_into(self.model, self.population_names)
         options = self.options
-        training = TransformerTraining(self.model, data, options, run)
+        training = TransformerTraining(self.model, replace(data, haplotypes=self._laid_out(data.haplotypes)), options, run)
         steps = options.steps or automatic_steps(len(fitted), self.codebook.n_blocks, options)
         every = options.evaluate_every or max(1, steps // EVALUATIONS)
         train(training, run, steps=steps, evaluate_every=every, patience=options.patience, max_gap=options.max_gap)
         self.model.to("cpu").eval()
 
     def _build(self, device: str = "cpu") -> None:
-        self.model = HaplotypeTransformer(self.codebook, len(self.population_names), self.options).to(device)
+        self.model = HaplotypeTransformer(self.codebook, self.layout, len(self.population_names), self.options).to(device)
+
+    def _laid_out(self, haplotypes: HaplotypeSource) -> HaplotypeSource:
+        """The variants on the sites of the blocks."""
+        return LaidOut(haplotypes, self.layout, self.codebook.n_variants)
+
+    def _variants(self, first: int, stop: int) -> slice:
+        """The variants of the blocks [first, stop)."""
+        return slice(*np.searchsorted(self.layout, [first * self.options.block, stop * self.options.block]).tolist())
 
     def log_likelihood(self, haplotypes: HaplotypeSource, population: np.ndarray) -> np.ndarray:
         total = np.zeros(haplotypes.n_haplotypes)
@@ -67,20 +89,25 @@ class TransformerGenerator(HaplotypeGenerator):
         return total
 
     def block_log_likelihood(self, haplotypes: HaplotypeSource, population: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-        labels = self._labels(population)
+        labels, laid_out = self._labels(population), self._laid_out(haplotypes)
         for span in windows(self.codebook.n_blocks, self.options.context):
-            alleles = read_blocks(haplotypes, self.options.block, span[0], span[2])
+            alleles = read_blocks(laid_out, self.options.block, span[0], span[2])
             for k, scores in enumerate(score_window(self.model, alleles, labels, span).T, span[1]):
-                yield self.codebook.sites(k), scores
+                yield self._variants(k, k + 1), scores
 
     def switch_log_odds(self, haplotypes: HaplotypeSource, population: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-        return switch_log_odds(self.model, self.codebook, self.options, haplotypes, self._labels(population))
+        places = switch_log_odds(
+            self.model, self.codebook, self.options, self._laid_out(haplotypes), self._labels(population)
+        )  # fmt: skip
+        for k, log_odds in places:
+            yield self._variants(k, k + 1).start, log_odds
 
     def complete(
         self, haplotypes: HaplotypeSource, population: np.ndarray, seed: np.ndarray, particles: int
     ) -> Iterator[Completion]:
         completer = HaplotypeCompleter(self.model, self.codebook, self.options, particles)
-        return completer.complete(haplotypes, self._labels(population), seed)
+        for done in completer.complete(self._laid_out(haplotypes), self._labels(population), seed):
+            yield replace(done, alleles=done.alleles[:, self.layout], mean=done.mean[:, self.layout])
 
     def _labels(self, population: np.ndarray) -> np.ndarray:
         """Populations with the network's own index for the unlabelled."""
@@ -94,16 +121,18 @@ class TransformerGenerator(HaplotypeGenerator):
             past = past[:, past.shape[1] - (first - start) :]
             fresh = sampler.sample(past, request, span)  # (n, stop - first, L)
             past = np.concatenate([past, fresh], axis=1)
-            n_sites = self.codebook.sites(stop - 1).stop - self.codebook.sites(first).start
-            yield np.ascontiguousarray(fresh.reshape(len(fresh), -1)[:, :n_sites].T)
+            sites = self.layout[self._variants(first, stop)] - first * self.options.block
+            yield np.ascontiguousarray(fresh.reshape(len(fresh), -1)[:, sites].T)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
         arrays = {f"network.{name}": value.numpy() for name, value in self.model.state_dict().items()}
         arrays |= {f"codebook.{name}": getattr(self.codebook, name) for name in ("alleles", "count", "error")}
+        arrays["layout"] = self.layout
         description = {
-            "options": self.options.model_dump(),
+            "options": self.options.model_dump(exclude={"init_from"}),  # no path leaves in a model
             "population_names": self.population_names,
             "n_variants": self.n_variants,
+            "n_sites": self.codebook.n_variants,
         }
         return arrays, description
 
@@ -112,7 +141,8 @@ class TransformerGenerator(HaplotypeGenerator):
         generator = cls(TransformerOptions(**description["options"]))
         generator.population_names, generator.n_variants = description["population_names"], description["n_variants"]
         codebook = {name: arrays[f"codebook.{name}"] for name in ("alleles", "count", "error")}
-        generator.codebook = BlockCodebook(generator.n_variants, **codebook)
+        generator.layout = arrays["layout"]
+        generator.codebook = BlockCodebook(description["n_sites"], **codebook)
         generator._build()
         weights = {k.removeprefix("network."): torch.from_numpy(v) for k, v in arrays.items() if k.startswith("network.")}
         generator.model.load_state_dict(weights)

@@ -23,7 +23,8 @@ PRIOR_RATE = 5.0  # learning rate of flips, crossovers and code frequencies, in 
 class HaplotypeTransformer(nn.Module):
     """The network: log-probabilities of blocks given the blocks before them."""
 
-    def __init__(self, codebook: BlockCodebook, n_populations: int, options: TransformerOptions):
+    def __init__(self, codebook: BlockCodebook, layout: np.ndarray, n_populations: int, options: TransformerOptions):
+        """`layout` (int64, rising) says which sites of the blocks are modelled; the others are never seen nor sampled."""
         super().__init__()
         K, C, L = codebook.alleles.shape
         W = options.width
@@ -33,8 +34,8 @@ class HaplotypeTransformer(nn.Module):
         self.register_buffer("absent", torch.from_numpy(codebook.count == 0), persistent=False)  # (K, C)
         several = (codebook.count > 0).sum(axis=1, keepdims=True) > 1
         self.register_buffer("singleton", torch.from_numpy((codebook.count == 1) & several), persistent=False)  # (K, C)
-        exists = torch.arange(K * L).view(K, L) < codebook.n_variants
-        self.register_buffer("exists", exists, persistent=False)  # (K, L)
+        exists = torch.zeros(K * L, dtype=torch.bool).index_fill(0, torch.from_numpy(layout), True)
+        self.register_buffer("exists", exists.view(K, L), persistent=False)
         self.register_buffer("rotary", rotary_table(options.context, W // options.heads), persistent=False)
 
         self.site_in, self.site_out = _table(K, L, W), _table(K, L, W)

@@ -257,7 +257,7 @@ def test_gradient_reaches_every_parameter(tmp_path):
     data = copies_with_flips(32, 40)
     options = TransformerOptions(**{**TINY, "block": 8, "batch": 64})
     codebook = BlockCodebook.fit(data.haplotypes, block=8, codes=8, rows=np.flatnonzero(~data.watch))
-    model = HaplotypeTransformer(codebook, 2, options)
+    model = HaplotypeTransformer(codebook, np.arange(32), 2, options)
     training = TransformerTraining(model, data, options, TrainingRun(state_dir=tmp_path, digest="", seed=1))
     training.train_step(1, 0.5)
     for name, parameter in model.named_parameters():
@@ -310,7 +310,7 @@ def test_gradient_is_finite_where_a_hidden_code_fits_and_all_others_are_far():
     rows = np.zeros((32, 6), dtype=np.int8)
     rows[:, 5] = 1
     codebook = BlockCodebook.fit(ArrayHaplotypes(rows), block=32, codes=4)
-    model = HaplotypeTransformer(codebook, 1, TransformerOptions(block=32, context=4, width=16, layers=1, heads=2))
+    model = HaplotypeTransformer(codebook, np.arange(32), 1, TransformerOptions(block=32, context=4, width=16, layers=1, heads=2))
     alleles = torch.ones((1, 1, 32), dtype=torch.int8)
     code = model.match(alleles, 0)
     hidden = nn.functional.one_hot(code, 2).bool()
