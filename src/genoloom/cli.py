@@ -254,12 +254,15 @@ def validate(name, comparands, controls, out, figures, seed, sections):
 @label_option
 @comparands_options
 @controls_option
+@click.option(
+    "--model", "models", type=FILE, multiple=True, help="Model the data were made with, for the attacks that need it. Repeat."
+)
 @_file("--out", "Private table to write; its directory is closed to others.")
 @_file("--public", "Table of verdicts and intervals that may be shown.", required=False)
 @seed_option
 @section_options(config.AuditOptions)
 @logged
-def audit(name, comparands, controls, out, public, seed, sections):
+def audit(name, comparands, controls, models, out, public, seed, sections):
     """Measure what synthetic haplotypes reveal about the people the model was trained on.
 
     The real people come either as the workflow's files (--panel, --split), or as files of any tool (--train, --holdout).
@@ -269,7 +272,17 @@ def audit(name, comparands, controls, out, public, seed, sections):
 
     [options] = sections
     with open_comparands(**comparands) as opened:
-        stage(name=name, comparands=opened, controls=list(controls), out=out, public=public, options=options, seed=seed)
+        stage(
+            name=name,
+            comparands=opened,
+            controls=list(controls),
+            out=out,
+            public=public,
+            options=options,
+            seed=seed,
+            synthetic=list(comparands["synthetic"]),
+            models=list(models),
+        )
 
 
 @genoloom.command()

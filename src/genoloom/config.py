@@ -292,8 +292,13 @@ class AuditOptions(Section):
     """What the synthetic haplotypes reveal about the training people."""
 
     windows: str = Field("200,400,800", description="Window sizes, in sites, of the local nearest-neighbour attack.")
-    bootstrap: int = Field(500, ge=100, description="Bootstrap resamples of people behind each interval.")
+    haplotype_windows: str = Field("20,100", description="Window sizes, in sites, of the haplotype-frequency attack.")
+    bootstrap: int = Field(1000, ge=100, description="Bootstrap resamples of people, and shuffles of who trained.")
     max_auc: Share = Field(0.6, description="The audit passes when the upper bound of the worst attack's AUC is no larger.")
+    recipient: str | None = Field(
+        None,
+        description="Public crypt4gh key file; the private table of people is then encrypted for its owner (pip install crypt4gh).",
+    )
 
 
 class ValidateSequencesOptions(Section):

@@ -1,8 +1,10 @@
 """
 Measure what synthetic haplotypes reveal about the training people.
 
-REQUIRED INPUTS   results/synthetic/{panel}/{generator}/{contig}.*, results/panels/{panel}/*, results/splits/{panel}.tsv
-OUTPUTS           results/private/{panel}/{generator}/audit.tsv (private), results/validation/{panel}/{generator}/privacy.tsv
+REQUIRED INPUTS   results/synthetic/{panel}/{generator}/{contig}.*, results/panels/{panel}/*, results/splits/{panel}.tsv,
+                  results/models/{panel}/{generator}/{contig}.safetensors
+OUTPUTS           results/private/{panel}/{generator}/audit.tsv, audit.json, people.tsv (private),
+                  results/validation/{panel}/{generator}/privacy.tsv
 """
 
 
@@ -16,8 +18,10 @@ rule audit_haplotypes:
         panel=get_panel_pgens,
         split="results/splits/{panel}.tsv",
         control=get_controls("privacy.tsv"),
+        model=get_models,
     output:
         private="results/private/{panel}/{generator}/audit.tsv",
+        audited="results/private/{panel}/{generator}/audit.json",
         public="results/validation/{panel}/{generator}/privacy.tsv",
     log:
         "logs/audit_haplotypes/{panel}.{generator}.log",
@@ -33,9 +37,10 @@ rule audit_haplotypes:
         synthetic=prefixes("--synthetic"),
         panels=prefixes("--panel"),
         controls=each("--control", "control"),
+        models=each("--model", "model"),
         options=config_files.flags(settings.audit),
         seed=job_seed("audit"),
     shell:
         "genoloom audit --name {wildcards.generator} {params.synthetic} {params.panels} --split {input.split:q} "
-        "{params.controls} --out {output.private:q} --public {output.public:q} {params.options} "
+        "{params.controls} {params.models} --out {output.private:q} --public {output.public:q} {params.options} "
         "--seed {params.seed} --log {log:q}"

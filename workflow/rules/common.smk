@@ -117,6 +117,15 @@ def get_synthetic_pgens(wildcards):
     )
 
 
+def get_models(wildcards):
+    return expand(
+        "results/models/{panel}/{generator}/{contig}.safetensors",
+        panel=wildcards.panel,
+        generator=wildcards.generator,
+        contig=get_contigs(wildcards.panel),
+    )
+
+
 def get_first_model(wildcards):
     """The cohort needs any model of the generator; all contigs know the same populations."""
     contig = get_contigs(wildcards.panel)[0]

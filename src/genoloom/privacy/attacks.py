@@ -1,55 +1,106 @@
-"""Membership attacks: does being close to synthetic haplotypes tell who was in the training half?
+"""Membership attacks: what somebody who holds the synthetic data can tell about who was in the training half.
 
-Scores are per person, higher for likelier members. All are calibrated against held-out people, who were never seen.
+Every attack reads the sites once, in blocks, and ends with scores of the real haplotypes (or people), higher for
+likelier members. Rows are haplotypes of the people compared: held-out people first, then as many training people. The
+attacker knows real people who did not train the model: the held-out ones. So that nobody is compared with himself,
+held-out person `j` is left out of the reference for himself *and* for training person `j`: without a leak both roles
+score alike, whatever the attack.
+
+A new attack is a class below and a line in `attacks_on`.
 """
 
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
 import numpy as np
-from scipy.stats import rankdata
+
+from genoloom.popgen.haplotypes import window_ids
+from genoloom.privacy.matching import LongestMatches
+
+RAREST = 5  # copies among the reference up to which an allele is rare
+LOCUS_FREQUENCY = 0.05  # a masked locus has at least this minor allele frequency in the synthetic data
+SMOOTH = 0.5  # added to each count of a frequency or a haplotype
 
 
-def auc(members: np.ndarray, others: np.ndarray) -> float:
-    """Chance that a member scores above a non-member, ties one half (Mann-Whitney)."""
-    ranks = rankdata(np.concatenate([members, others]))
-    n, m = len(members), len(others)
-    return float((ranks[:n].sum() - n * (n + 1) / 2) / (n * m))
+@dataclass(frozen=True)
+class Block:
+    """The next sites of a contig.
 
-
-def bootstrap_auc(members: np.ndarray, others: np.ndarray, resamples: int, rng: np.random.Generator) -> tuple[float, float]:
-    """95 % percentile interval of the AUC over resampled people."""
-    values = [auc(rng.choice(members, len(members)), rng.choice(others, len(others))) for _ in range(resamples)]
-    low, high = np.percentile(values, [2.5, 97.5])
-    return float(low), float(high)
-
-
-def true_positive_rate(members: np.ndarray, others: np.ndarray, false_positive_rate: float = 0.01) -> float:
-    """Share of members above the score that only `false_positive_rate` of the non-members exceed.
-
-    Carlini et al. 2022, arXiv:2112.03570.
+    Attributes
+    ----------
+    made : ndarray, int8, shape (n_sites, 2 * n_people)
+        Synthetic haplotypes.
+    real : ndarray, int8, shape (n_sites, 4 * n_people)
+        Held-out haplotypes, then training haplotypes.
+    to_made, to_reference : ndarray, float32, shape (4 * n_people, 2 * n_people)
+        Differing sites between real haplotypes and synthetic ones, and held-out ones.
+    cm : ndarray, float64, shape (n_sites,)
     """
-    return float((members > np.quantile(others, 1 - false_positive_rate, method="higher")).mean())
+
+    made: np.ndarray
+    real: np.ndarray
+    to_made: np.ndarray
+    to_reference: np.ndarray
+    cm: np.ndarray
 
 
-def per_person(haplotype_scores: np.ndarray) -> np.ndarray:
+def per_person(scores: np.ndarray) -> np.ndarray:
     """Sum over the two haplotypes of each person, shape (n_people,)."""
-    return haplotype_scores.reshape(-1, 2).sum(axis=1)
+    return scores.reshape(-1, 2).sum(axis=1)
+
+
+def own_reference(n_people: int) -> np.ndarray:
+    """Which held-out haplotypes are left out for each real haplotype, bool, shape (4 * n_people, 2 * n_people)."""
+    person = np.repeat(np.arange(n_people), 2)
+    return np.tile(person, 2)[:, None] == person[None, :]
+
+
+def without_own(counts: np.ndarray, holdout: np.ndarray) -> np.ndarray:
+    """Counts among the reference, without the person left out, int64, shape (n_sites, n_people).
+
+    Parameters
+    ----------
+    counts : ndarray of int, shape (n_sites,)
+        Among all held-out haplotypes.
+    holdout : ndarray of 0/1, shape (n_sites, 2 * n_people)
+        What was counted.
+    """
+    return counts[:, None] - holdout[:, 0::2].astype(np.int64) - holdout[:, 1::2]
+
+
+class Attack(ABC):
+    """Reads blocks of sites in order, then scores."""
+
+    @abstractmethod
+    def add(self, block: Block) -> None:
+        """Read the next sites of the contig."""
+
+    def end_contig(self) -> None:
+        """The next block is of another contig."""
+        return
+
+    @abstractmethod
+    def scores(self) -> dict[str, np.ndarray]:
+        """Scores by name, each of the 4 n real haplotypes or of the 2 n real people."""
 
 
 class NearestNeighbours:
-    """Distance of each real haplotype to its nearest synthetic one, over the whole haplotype and in local windows.
+    """Distance of each row to its nearest column, over the whole haplotype and in local windows.
 
     Over the whole haplotype the attack hides copying in pieces. The local form takes the nearest distance in each
     window of `size` sites, counted within a contig, and *sums* over windows (medians are blind: most windows have an
     identical synthetic haplotype).
     """
 
-    def __init__(self, n_real: int, n_synthetic: int, sizes: list[int]):
-        self.total = np.zeros((n_real, n_synthetic), dtype=np.float32)
-        self.window = {size: np.zeros((n_real, n_synthetic), dtype=np.float32) for size in sizes}
+    def __init__(self, n_rows: int, n_columns: int, sizes: list[int], apart: np.ndarray | None = None):
+        self.total = np.zeros((n_rows, n_columns), dtype=np.float32)
+        self.apart = np.float32(0) if apart is None else np.where(apart, np.float32(np.inf), np.float32(0))
+        self.window = {size: np.zeros((n_rows, n_columns), dtype=np.float32) for size in sizes}
         self.filled = dict.fromkeys(sizes, 0)
-        self.local = {size: np.zeros(n_real) for size in sizes}
+        self.local = {size: np.zeros(n_rows) for size in sizes}
 
     def add(self, distances: np.ndarray, n_sites: int) -> None:
-        """Add the (n_real, n_synthetic) distances of the next `n_sites` sites; every size is a multiple of the step."""
+        """Add the (n_rows, n_columns) distances of the next `n_sites` sites; every size is a multiple of the step."""
         self.total += distances
         for size, window in self.window.items():
             window += distances
@@ -58,7 +109,7 @@ class NearestNeighbours:
                 self._close(size)
 
     def _close(self, size: int) -> None:
-        self.local[size] += self.window[size].min(axis=1)
+        self.local[size] += (self.window[size] + self.apart).min(axis=1)
         self.window[size][:] = 0
         self.filled[size] = 0
 
@@ -68,7 +119,230 @@ class NearestNeighbours:
             if filled:
                 self._close(size)
 
+    def nearest(self) -> dict[str, np.ndarray]:
+        """Nearest distance of each row, over the whole haplotype and summed over windows of each size."""
+        sums = {f"windows of {size}": values for size, values in self.local.items()}
+        return {"whole haplotype": (self.total + self.apart).min(axis=1)} | sums
+
+
+class Nearest(Attack):
+    """Nearest synthetic haplotype, alone, and against the nearest haplotype of the reference.
+
+    The second form is a ratio of densities by nearest neighbours (van Breugel et al. 2023, arXiv:2302.12580): it takes
+    away that some people have near relatives everywhere.
+    """
+
+    def __init__(self, n_people: int, sizes: list[int]):
+        shape = 4 * n_people, 2 * n_people
+        self.made = NearestNeighbours(*shape, sizes)
+        self.reference = NearestNeighbours(*shape, sizes, own_reference(n_people))
+
+    def add(self, block: Block) -> None:
+        self.made.add(block.to_made, len(block.made))
+        self.reference.add(block.to_reference, len(block.made))
+
+    def end_contig(self) -> None:
+        self.made.end_contig()
+        self.reference.end_contig()
+
     def scores(self) -> dict[str, np.ndarray]:
-        """Score of each haplotype by attack: minus the (summed) nearest distance."""
-        whole = {"nearest, whole haplotype": -self.total.min(axis=1)}
-        return whole | {f"nearest, windows of {size}": -values for size, values in self.local.items()}
+        made, reference = self.made.nearest(), self.reference.nearest()
+        plain = {f"nearest, {name}": -values for name, values in made.items()}
+        return plain | {f"nearest against reference, {name}": np.log((reference[name] + 1) / (made[name] + 1)) for name in made}
+
+
+class FrequencyRatio(Attack):
+    """Log-likelihood ratio of the alleles under synthetic and reference frequencies.
+
+    Sankararaman et al. 2009, doi:10.1038/ng.436; each haplotype's alleles are taken as independent.
+    """
+
+    def __init__(self, n_people: int):
+        self.n = n_people
+        self.score = np.zeros(4 * n_people)
+
+    def add(self, block: Block) -> None:
+        holdout = block.real[:, : 2 * self.n]
+        made = block.made.sum(axis=1, dtype=np.int64)
+        reference = without_own(holdout.sum(axis=1, dtype=np.int64), holdout)  # (n_sites, n)
+        n_made, n_reference = 2 * self.n, 2 * self.n - 2
+        of_alternate = _log_share(made, n_made)[:, None] - _log_share(reference, n_reference)
+        of_ref = _log_share(n_made - made, n_made)[:, None] - _log_share(n_reference - reference, n_reference)
+        self.score += np.einsum("ij,ij->j", block.real, np.tile((of_alternate - of_ref).repeat(2, axis=1), 2))
+        self.score += np.tile(of_ref.sum(axis=0).repeat(2), 2)
+
+    def scores(self) -> dict[str, np.ndarray]:
+        return {"allele frequencies": self.score}
+
+
+def _log_share(count: np.ndarray, n: int) -> np.ndarray:
+    return np.log((np.arange(n + 1) + SMOOTH) / (n + 2 * SMOOTH))[count]
+
+
+class RareSharing:
+    """How many rare alleles each real person shares with each synthetic one, weighted by -log of their frequency.
+
+    Rare: at most `RAREST` copies among all real haplotypes compared, training and held-out people alike.
+    """
+
+    def __init__(self, n_people: int):
+        self.n = n_people
+        self.shared = np.zeros((2 * n_people, n_people), dtype=np.float32)
+
+    def add(self, block: Block) -> None:
+        n_real = 4 * self.n
+        alternate = block.real.sum(axis=1, dtype=np.int64)
+        for allele, copies in ((1, alternate), (0, n_real - alternate)):
+            rare = np.flatnonzero((copies > 0) & (copies <= RAREST))
+            weight = -np.log(copies[rare] / n_real)[:, None]
+            real, made = ((a[rare, 0::2] == allele) | (a[rare, 1::2] == allele) for a in (block.real, block.made))
+            self.shared += (real * weight).astype(np.float32).T @ made.astype(np.float32)
+
+
+class RareAlleles(Attack):
+    """Are the rare alleles that somebody carries there in the synthetic data?
+
+    Rare: at most `RAREST` copies in the reference. For each number of copies r, what counts is how many of the carried
+    alleles the synthetic data hold beyond the share that is usual at r, weighted by -log of the frequency.
+    """
+
+    def __init__(self, n_people: int):
+        self.n = n_people
+        self.carried = np.zeros((RAREST + 1, 4 * n_people))
+        self.present = np.zeros((RAREST + 1, 4 * n_people))
+
+    def add(self, block: Block) -> None:
+        holdout = block.real[:, : 2 * self.n]
+        copies = without_own(holdout.sum(axis=1, dtype=np.int64), holdout)
+        made = block.made.sum(axis=1, dtype=np.int64)
+        for allele, n_copies, in_made in ((1, copies, made), (0, 2 * self.n - 2 - copies, 2 * self.n - made)):
+            sites = np.flatnonzero(n_copies.min(axis=1) <= RAREST)
+            carries = block.real[sites] == allele
+            held = in_made[sites] > 0
+            rare = np.tile(n_copies[sites].repeat(2, axis=1), 2)
+            for r in range(RAREST + 1):
+                found = carries & (rare == r)
+                self.carried[r] += found.sum(axis=0)
+                self.present[r] += found[held].sum(axis=0)
+
+    def scores(self) -> dict[str, np.ndarray]:
+        usual = self.present.sum(axis=1) / np.maximum(self.carried.sum(axis=1), 1)
+        weight = -np.log((np.arange(RAREST + 1) + SMOOTH) / (2 * self.n - 2 + 2 * SMOOTH))
+        return {"rare alleles": weight @ (self.present - self.carried * usual[:, None])}
+
+
+class HaplotypeRatio(Attack):
+    """Log-ratio of how often each window's haplotype stands in the synthetic data and in the reference, summed over windows."""
+
+    def __init__(self, n_people: int, size: int):
+        self.n, self.size = n_people, size
+        self.score = np.zeros(4 * n_people)
+
+    def add(self, block: Block) -> None:
+        n = self.n
+        for start in range(0, len(block.made), self.size):
+            window = slice(start, start + self.size)
+            ids = window_ids(np.concatenate([block.made[window], block.real[window]], axis=1))
+            kinds = ids.max() + 1
+            real, holdout = ids[2 * n :], ids[2 * n : 4 * n]
+            own = (real.reshape(2, n, 2, 1) == holdout.reshape(1, n, 1, 2)).sum(axis=3).ravel()
+            made = np.bincount(ids[: 2 * n], minlength=kinds)[real] + SMOOTH
+            reference = np.bincount(holdout, minlength=kinds)[real] - own + SMOOTH
+            self.score += np.log(made / (2 * n)) - np.log(reference / (2 * n - 2))
+
+    def scores(self) -> dict[str, np.ndarray]:
+        return {f"haplotypes of {self.size} sites": self.score}
+
+
+class MaskedLocus(Attack):
+    """Attribute inference: does the nearest synthetic haplotype tell an allele that was hidden, better than the reference does?
+
+    In each block the common site nearest the middle is hidden. Its allele is guessed from the haplotypes that are
+    nearest at the other sites of the block; the score is how much more of the true allele the synthetic ones hold.
+    """
+
+    def __init__(self, n_people: int):
+        self.apart = np.where(own_reference(n_people), np.float32(np.inf), np.float32(0))
+        self.score = np.zeros(4 * n_people)
+        self.loci = 0
+
+    def add(self, block: Block) -> None:
+        frequency = block.made.mean(axis=1)
+        common = np.flatnonzero(np.minimum(frequency, 1 - frequency) >= LOCUS_FREQUENCY)
+        if len(common) == 0:
+            return
+        site = common[np.abs(common - len(frequency) // 2).argmin()]
+        truth, holdout = block.real[site], block.real[site, : block.made.shape[1]]
+        self.score += _share_right(block.to_made, truth, block.made[site])
+        self.score -= _share_right(block.to_reference + self.apart, truth, holdout)
+        self.loci += 1
+
+    def scores(self) -> dict[str, np.ndarray]:
+        return {"masked locus": self.score}
+
+
+def _share_right(distance: np.ndarray, truth: np.ndarray, alleles: np.ndarray) -> np.ndarray:
+    """Share of the true allele among the nearest columns, where one site of `distance` is not counted."""
+    right = truth[:, None] == alleles[None, :]
+    masked = distance - ~right
+    nearest = masked == masked.min(axis=1, keepdims=True)
+    return (nearest & right).sum(axis=1) / nearest.sum(axis=1)
+
+
+class CopiedSegments(Attack):
+    """Longest identical stretches between real and synthetic haplotypes, in centimorgans, from a positional Burrows-Wheeler order."""
+
+    def __init__(self, n_people: int):
+        n = 2 * n_people
+        group = np.repeat(["made", "holdout", "train"], n)
+        self.matches = LongestMatches({name: group == name for name in ("made", "holdout", "train")})
+        self.made, self.real = np.flatnonzero(group == "made"), np.flatnonzero(group != "made")
+
+    def add(self, block: Block) -> None:
+        self.matches.add(np.concatenate([block.made, block.real], axis=1), block.cm)
+
+    def end_contig(self) -> None:
+        self.matches.new_contig()
+
+    def of_synthetic(self, role: str) -> np.ndarray:
+        """Longest stretch of each synthetic haplotype with the haplotypes of one role."""
+        return self.matches.longest[role][self.made]
+
+    def scores(self) -> dict[str, np.ndarray]:
+        # rounded, so that ties do not hang on the last bit of a map
+        longest, total = (values["made"][self.real].round(9) for values in (self.matches.longest, self.matches.total))
+        return {"longest copied segment": longest, "mean copied segment": total}
+
+
+class Kinship(Attack):
+    """KING-robust kinship with the most related synthetic person.
+
+    Manichaikul et al. 2010, doi:10.1093/bioinformatics/btq559, equation 11.
+    """
+
+    def __init__(self, n_people: int):
+        self.squared = np.zeros((2 * n_people, n_people))
+        self.heterozygous = np.zeros(2 * n_people), np.zeros(n_people)
+
+    def add(self, block: Block) -> None:
+        real, made = (a[:, 0::2].astype(np.float32) + a[:, 1::2] for a in (block.real, block.made))
+        for count, dosage in zip(self.heterozygous, (real, made), strict=True):
+            count += (dosage == 1).sum(axis=0)
+        self.squared += (real**2).sum(axis=0)[:, None] + (made**2).sum(axis=0)[None, :] - 2 * (real.T @ made)
+
+    def scores(self) -> dict[str, np.ndarray]:
+        fewer = np.minimum(self.heterozygous[0][:, None], self.heterozygous[1][None, :])
+        return {"kinship": (0.5 - self.squared / (4 * np.maximum(fewer, 1))).max(axis=1)}
+
+
+def attacks_on(n_people: int, windows: list[int], haplotype_windows: list[int]) -> list[Attack]:
+    """All attacks that need the synthetic data alone and read them once; those on components follow from their distances."""
+    return [
+        Nearest(n_people, windows),
+        FrequencyRatio(n_people),
+        RareAlleles(n_people),
+        *(HaplotypeRatio(n_people, size) for size in haplotype_windows),
+        MaskedLocus(n_people),
+        CopiedSegments(n_people),
+        Kinship(n_people),
+    ]

@@ -7,127 +7,331 @@ import numpy as np
 
 from genoloom.panel import Panel
 from genoloom.popgen.distances import aats_halves, hamming
-from genoloom.popgen.haplotypes import LongestSharedRuns
-from genoloom.privacy.attacks import NearestNeighbours, auc, bootstrap_auc, per_person, true_positive_rate
+from genoloom.privacy.attacks import Block, CopiedSegments, Kinship, Nearest, RareSharing, attacks_on, per_person
+from genoloom.privacy.components import (
+    CLASSIFIER_COMPONENTS,
+    DENSITY_COMPONENTS,
+    density_ratio,
+    discriminator,
+    synthetic_components,
+)
+from genoloom.privacy.copies import Neighbours, near_copies
+from genoloom.privacy.exposure import exposure_rows, stacked
+from genoloom.privacy.measures import FLOOR_LEVEL, Resampling, interval_of_maximum, percentile_interval
 from genoloom.seeds import derive_seed
 from genoloom.validation.cohorts import Comparison, read_rows
 from genoloom.validation.verdicts import worst
 
 PUBLIC_COLUMNS = ["row", "kind", "attack", "population", "measure", "value", "low", "high", "floor", "n", "verdict"]
-PRIVATE_COLUMNS = [*PUBLIC_COLUMNS, "tpr_at_1_percent_fpr"]
-PERSON_COLUMNS = ["attack", "role", "index", "score"]
-MIN_POPULATION = 20  # people a role; smaller groups are not shown
-RUN_HAPLOTYPES = 400  # longest shared runs compare every pair: at most so many synthetic and real haplotypes
+PRIVATE_COLUMNS = [*PUBLIC_COLUMNS, "tpr_at_1_percent_fpr", "tpr_floor"]
+PERSON_COLUMNS = [
+    "person", "role", "population", "flagged", "log_odds", "holdout_share_as_high", "strongest_attack", "chance_of_its_score",
+    "squared_distance_to_nearest",
+]  # fmt: skip
+MIN_POPULATION = 20  # people a role; of smaller groups nothing is made public
+STACKED, WORST, WORST_POPULATION = "stacked", "worst", "worst of populations"
+DECILE = "most isolated tenth"
+RATE_LEVEL = 0.99  # what chance alone exceeds in one of a hundred audits is the floor of true positive rates
+COPY_LEVEL = 0.005  # chance that a test for near copies fails fresh people
+# attacks that make no sense on unphased genotypes; all others are functions of genotypes when calls are in ascending order
+NEEDS_PHASE = ("haplotypes of", "masked locus", "longest copied", "mean copied", "near copies of haplotypes", "kinship replay")
+MAX_RUN_RATIO = 1.25
+MAX_LOSS = 0.05
 
 
 class AuditData:
-    """Distances and shared runs, collected in one pass over the variants.
+    """What the attacks collect in one pass over the variants.
 
     Rows are haplotypes of the people compared: held-out people first, then as many training people.
     """
 
-    def __init__(self, people: Comparison, windows: list[int], seed: int):
+    def __init__(self, people: Comparison, windows: list[int], haplotype_windows: list[int]):
         self.people = people
         self.step = gcd(*windows)
         n = 2 * people.n
         self.n = n
-        self.nearest = NearestNeighbours(2 * n, n, windows)
-        self.within_real = {"holdout": np.zeros((n, n), dtype=np.float32), "train": np.zeros((n, n), dtype=np.float32)}
+        self.attacks = attacks_on(people.n, windows, haplotype_windows)
+        self.rare = RareSharing(people.n)
+        self.within_training = np.zeros((n, n), dtype=np.float32)
         self.within_synthetic = np.zeros((n, n), dtype=np.float32)
-        rng = np.random.default_rng(derive_seed(seed, "runs"))
-        self.run_rows = np.sort(rng.choice(n, min(n, RUN_HAPLOTYPES), replace=False))
-        k = len(self.run_rows)
-        self.runs = {"holdout": LongestSharedRuns(k, k), "train": LongestSharedRuns(k, k)}
+
+    def attack(self, kind: type):
+        """The attack of one class."""
+        return next(attack for attack in self.attacks if isinstance(attack, kind))
 
     def add(self, synthetic: Panel, real: Panel, cm: np.ndarray) -> None:
         """Read one contig; both panels have the same sites, `cm` their genetic positions."""
-        gaps = np.diff(cm, prepend=cm[:1])
-        n, rows = self.n, self.run_rows
+        n = self.n
         for start in range(0, len(real.sites), self.step):
             stop = min(start + self.step, len(real.sites))
             made = read_rows(synthetic, self.people.synthetic_people, start, stop)
             alleles = read_rows(real, self.people.real_people, start, stop)
-            self.nearest.add(hamming(alleles, made), stop - start)
+            block = Block(made, alleles, hamming(alleles, made), hamming(alleles, alleles[:, :n]), cm[start:stop])
+            for attack in [*self.attacks, self.rare]:
+                attack.add(block)
             self.within_synthetic += hamming(made, made)
-            for role, part in (("holdout", alleles[:, :n]), ("train", alleles[:, n:])):
-                self.within_real[role] += hamming(part, part)
-                self.runs[role].add(made[:, rows], part[:, rows], gaps[start:stop])
-        self.nearest.end_contig()
-        for runs in self.runs.values():
-            runs.new_contig()
+            self.within_training += hamming(alleles[:, n:], alleles[:, n:])
+        for attack in self.attacks:
+            attack.end_contig()
 
     def aats(self, role: str) -> float:
         """Mean of the AATS halves of one role's haplotypes against the synthetic ones."""
-        between = self.nearest.total[: self.n] if role == "holdout" else self.nearest.total[self.n :]
-        return float(np.mean(aats_halves(self.within_real[role], self.within_synthetic, between)))
+        nearest, n = self.attack(Nearest), self.n
+        rows = slice(0, n) if role == "holdout" else slice(n, 2 * n)
+        within = nearest.reference.total[:n] if role == "holdout" else self.within_training
+        return float(np.mean(aats_halves(within, self.within_synthetic, nearest.made.total[rows])))
+
+    def scores(self, seed: int) -> dict[str, np.ndarray]:
+        """Scores by attack: of the 4 n real haplotypes, or of the 2 n real people."""
+        found: dict[str, np.ndarray] = {}
+        for attack in self.attacks:
+            found |= attack.scores()
+        distances = self.attack(Nearest).made.total
+        made, real = synthetic_components(
+            self.within_synthetic, distances, CLASSIFIER_COMPONENTS, derive_seed(seed, "components")
+        )
+        rng = np.random.default_rng(derive_seed(seed, "folds"))
+        found["density on components"] = density_ratio(made[:, :DENSITY_COMPONENTS], real[:, :DENSITY_COMPONENTS])
+        found["discriminator"] = discriminator(made, real, rng)
+        return found
+
+    def neighbours(self) -> dict[str, Neighbours]:
+        """The nearest real rows of each synthetic row, by what makes them near."""
+        return {
+            "near copies of people": Neighbours.of(np.log(self.attack(Kinship).squared + 1), 1),
+            "near copies of haplotypes": Neighbours.of(np.log(self.attack(Nearest).made.total + 1), 2),
+            "near copies of rare alleles": Neighbours.of(-np.log(self.rare.shared + 5), 1),
+        }
+
+    def isolation(self) -> np.ndarray:
+        """Distance of each real person's haplotypes to the nearest of the reference, shape (2 n_people,)."""
+        return per_person(self.attack(Nearest).reference.nearest()["whole haplotype"])
 
 
 @dataclass(frozen=True)
 class Audit:
-    """Rows of the public table, of the private table, and scores of single people (by index, never by name)."""
+    """Rows of the public table, of the private table, and of the private table of people.
+
+    A person is given by `index`: position among the real people compared, held-out people first.
+    """
 
     public: list[dict]
     private: list[dict]
     people: list[dict]
 
 
-def audit(data: AuditData, name: str, kind: str, resamples: int, max_auc: float, seed: int) -> Audit:
-    """Judge the collected distances.
+def audit(
+    data: AuditData,
+    name: str,
+    kind: str,
+    resamples: int,
+    max_auc: float,
+    seed: int,
+    model_scores: dict[str, np.ndarray] | None = None,
+    relatives: np.ndarray | None = None,
+    phased: bool = True,
+) -> Audit:
+    """Judge what was collected.
 
-    An attack passes when the upper bound of its AUC is at most `max_auc`, fails when its lower bound is above, and is
-    weak between. The floor of an attack is the same score between two random halves of the held-out people.
+    Parameters
+    ----------
+    name, kind : str
+        Of the rows: what was audited, and "generator" or "control".
+    resamples : int
+        Bootstrap samples, and shuffles of who trained.
+    max_auc : float
+        Largest AUC that passes.
+    model_scores : dict, optional
+        Scores of people by attacks that need the model, NaN for people who were not scored.
+    relatives : ndarray of bool, shape (n_people,), optional
+        Held-out people with a relative among the training people.
+    phased : bool
+        Whether phase is known. Without it, what needs it is `not run`, and so is an audit that would pass.
     """
-    people = data.people
-    population = people.population[np.concatenate([people.holdout, people.train])]
-    rng = np.random.default_rng(derive_seed(seed, "audit"))
-    rows, person_rows = [], []
-    for attack, haplotype_scores in data.nearest.scores().items():
-        scores = per_person(haplotype_scores)
-        for role, part in (("holdout", scores[: people.n]), ("train", scores[people.n :])):
-            person_rows += [{"attack": attack, "role": role, "index": i, "score": float(score)} for i, score in enumerate(part)]
-        for group in ["all", *sorted(set(population))]:
-            inside = (population == group) | (group == "all")
-            others, members = scores[: people.n][inside[: people.n]], scores[people.n :][inside[people.n :]]
-            if len(members) >= MIN_POPULATION:
-                rows.append(_attack_row(attack, group, members, others, resamples, max_auc, rng))
-    overall = [row for row in rows if row["population"] == "all"]
-    strongest = max(overall, key=lambda row: row["value"])
-    rows.append({**strongest, "attack": "worst", "verdict": worst([row["verdict"] for row in overall])})
-    rows += [_loss_row(data), _runs_row(data, resamples, rng)]
+    auditor = Auditor(data, resamples, max_auc, seed, relatives, phased)
+    rows = auditor.rows() + auditor.model_rows(model_scores or {})
     private = [{"row": name, "kind": kind, **row} for row in rows]
-    public = [{key: row.get(key) for key in PUBLIC_COLUMNS} for row in private]
-    return Audit(public, private, person_rows)
+    public = [{key: row.get(key) for key in PUBLIC_COLUMNS} for row in private if row["n"] >= MIN_POPULATION]
+    return Audit(public, private, auditor.people())
 
 
-def _attack_row(attack, group, members, others, resamples, max_auc, rng) -> dict:
-    low, high = bootstrap_auc(members, others, resamples, rng)
-    shuffled = rng.permutation(others)
-    half = len(others) // 2
-    return {
-        "attack": attack, "population": group, "measure": "auc", "value": auc(members, others), "low": low, "high": high,
-        "floor": auc(shuffled[:half], shuffled[half:]), "n": len(members),
-        "verdict": "pass" if high <= max_auc else "weak" if low <= max_auc else "fail",
-        "tpr_at_1_percent_fpr": true_positive_rate(members, others),
-    }  # fmt: skip
+class Auditor:
+    """Judges the scores of one audit.
 
+    An attack passes when the upper bound of its AUC is at most `max_auc`, fails when its lower bound is above it, and
+    is weak between.
+    """
 
-def _loss_row(data: AuditData) -> dict:
-    """Privacy loss: AATS(holdout, synthetic) - AATS(train, synthetic); positive when training people are nearer."""
-    loss = data.aats("holdout") - data.aats("train")
-    return {
-        "attack": "privacy loss (AATS)", "population": "all", "measure": "difference", "value": loss,
-        "floor": 0.0, "n": data.people.n, "verdict": "pass" if loss <= 0.05 else "weak" if loss <= 0.1 else "fail",
-    }  # fmt: skip
+    def __init__(
+        self, data: AuditData, resamples: int, max_auc: float, seed: int, relatives: np.ndarray | None = None, phased: bool = True
+    ):
+        self.data, self.max_auc, self.relatives, self.phased = data, max_auc, relatives, phased
+        people = data.people
+        self.n = people.n
+        self.population = people.population[np.concatenate([people.holdout, people.train])]
+        self.rng = np.random.default_rng(derive_seed(seed, "audit"))
+        self.resampling = Resampling(self.population, people.n, resamples, self.rng)
+        self.member = np.arange(2 * people.n) >= people.n
+        self.everybody = np.ones(2 * people.n, dtype=bool)
+        self.by_haplotype = data.scores(seed)
+        self.scores = {a: per_person(s) if len(s) == 4 * self.n else s for a, s in self.by_haplotype.items() if self._runs(a)}
+        self.odds = stacked(
+            np.stack(list(self.scores.values()), axis=1), self.population, self.member, derive_seed(seed, "stacked")
+        )
 
+    def groups(self) -> dict[str, np.ndarray]:
+        """Populations of at least `MIN_POPULATION` people a role, as masks over everybody."""
+        masks = {name: self.population == name for name in sorted(set(self.population))}
+        return {name: mask for name, mask in masks.items() if mask.sum() >= 2 * MIN_POPULATION}
 
-def _runs_row(data: AuditData, resamples: int, rng: np.random.Generator) -> dict:
-    """Longest runs shared with training haplotypes over those shared with held-out ones, mean over synthetic haplotypes."""
-    trained, held = (data.runs[role].longest.astype(np.float64) for role in ("train", "holdout"))
-    picks = rng.integers(0, len(held), size=(resamples, len(held)))
-    ratios = trained[picks].mean(axis=1) / np.maximum(held[picks].mean(axis=1), 1e-12)
-    low, high = (float(value) for value in np.percentile(ratios, [2.5, 97.5]))
-    ratio = float(trained.mean() / max(held.mean(), 1e-12))
-    return {
-        "attack": "longest shared run", "population": "all", "measure": "ratio", "value": ratio, "low": low, "high": high,
-        "floor": 1.0, "n": data.people.n, "verdict": "pass" if high <= 1.25 else "weak" if low <= 1.25 else "fail",
-    }  # fmt: skip
+    def _runs(self, attack: str) -> bool:
+        return self.phased or not attack.startswith(NEEDS_PHASE)
+
+    def rows(self) -> list[dict]:
+        """All rows; the last one is the worst of them, and its verdict that of the audit."""
+        judged = self._attack_rows(self.scores | {STACKED: self.odds})
+        strongest = next(row for row in judged if row["attack"] == WORST)
+        rows = [row for row in judged if row is not strongest]
+        deciding = [strongest["verdict"], *(row["verdict"] for row in judged if row["attack"] == WORST_POPULATION)]
+        others = [*self._copy_rows(), self._kinship_row()]
+        others += [self._runs_row()] if self.phased else []
+        skipped = [attack for attack in self.by_haplotype if not self._runs(attack)]
+        skipped += [] if self.phased else ["near copies of haplotypes", "longest shared run", "kinship replay, children"]
+        others += [self._row(attack, "", None, verdict="not run") for attack in skipped]
+        rows += others
+        deciding += [row["verdict"] for row in others]
+        rows += [self._loss_row(), *(self._relative_rows() if self.phased else [])]
+        return [*rows, strongest | {"verdict": worst(deciding)}]
+
+    def _attack_rows(self, scores: dict[str, np.ndarray]) -> list[dict]:
+        """A row for each attack (everybody, each population, the most isolated people), and one for the worst of each."""
+        rows = []
+        by_population: list[tuple[float, np.ndarray, np.ndarray]] = []
+        for group, inside in {"all": self.everybody, **self.groups(), DECILE: self._isolated()}.items():
+            aucs = {attack: self.resampling.aucs(values, inside) for attack, values in scores.items()}
+            rates = {attack: self.resampling.true_positive_rates(values, inside) for attack, values in scores.items()}
+            rows += [self._auc_row(attack, group, inside, aucs[attack], rates[attack]) for attack in scores]
+            if group == "all":
+                rows.append(self._worst_row(WORST, list(aucs.values()), list(rates.values())))
+            elif group != DECILE:
+                by_population += aucs.values()
+        if by_population:
+            row = self._worst_row(WORST_POPULATION, by_population, [])
+            # small groups cannot show that they are safe, but they can show a leak
+            rows.append(row | {"verdict": "fail" if row["low"] > self.max_auc else "pass"})
+        return rows
+
+    def _isolated(self) -> np.ndarray:
+        """The tenth of each role that is farthest from all of the reference: people with haplotypes like nobody else's."""
+        isolation, inside = self.data.isolation(), np.zeros(2 * self.n, dtype=bool)
+        for rows in np.split(np.arange(2 * self.n), 2):
+            inside[rows[np.argsort(-isolation[rows], kind="stable")[: max(2, self.n // 10)]]] = True
+        return inside
+
+    def _auc_row(self, attack: str, group: str, inside: np.ndarray, found: tuple, rates: tuple) -> dict:
+        value, resampled, shuffled = found
+        low, high = percentile_interval(resampled)
+        return {
+            "attack": attack, "population": group, "measure": "auc", "value": value, "low": low, "high": high,
+            "floor": float(np.quantile(shuffled, FLOOR_LEVEL)), "n": int(inside.sum()) // 2, "verdict": self._verdict(low, high),
+            "tpr_at_1_percent_fpr": rates[0], "tpr_floor": float(np.quantile(rates[2], RATE_LEVEL)),
+        }  # fmt: skip
+
+    def _worst_row(self, name: str, aucs: list[tuple], rates: list[tuple]) -> dict:
+        floor = float(np.quantile(np.max([a[2] for a in aucs], axis=0), FLOOR_LEVEL))
+        value, low, high = interval_of_maximum(np.array([a[0] for a in aucs]), np.array([a[1] for a in aucs]), floor)
+        row = {
+            "attack": name, "population": "all", "measure": "auc", "value": value, "low": low, "high": high,
+            "floor": floor, "n": self.n, "verdict": self._verdict(low, high),
+        }  # fmt: skip
+        if rates:
+            row["tpr_at_1_percent_fpr"] = max(rate[0] for rate in rates)
+            row["tpr_floor"] = float(np.quantile(np.max([rate[2] for rate in rates], axis=0), RATE_LEVEL))
+        return row
+
+    def _verdict(self, low: float, high: float) -> str:
+        return "pass" if high <= self.max_auc else "weak" if low <= self.max_auc else "fail"
+
+    def _copy_rows(self) -> list[dict]:
+        """Tests for near copies. The floor is what chance exceeds in one of twenty audits."""
+        rows = []
+        for name, neighbours in self.data.neighbours().items():
+            if not self._runs(name):
+                continue
+            statistic, floor, chance = near_copies(neighbours, self.member, self.resampling.labels)
+            verdict = "fail" if chance <= COPY_LEVEL else "pass"
+            rows.append(self._row(name, "one-sidedness", statistic, floor=floor, verdict=verdict))
+        return rows
+
+    def _row(self, attack: str, measure: str, value: float | None, **more) -> dict:
+        return {"attack": attack, "population": "all", "measure": measure, "value": value, "n": self.n, **more}
+
+    def _loss_row(self) -> dict:
+        """Privacy loss: AATS(holdout, synthetic) - AATS(train, synthetic); positive when training people are nearer."""
+        loss = self.data.aats("holdout") - self.data.aats("train")
+        verdict = "pass" if loss <= MAX_LOSS else "weak" if loss <= 2 * MAX_LOSS else "fail"
+        return self._row("privacy loss (AATS)", "difference", loss, floor=0.0, verdict=verdict)
+
+    def _runs_row(self) -> dict:
+        """Longest runs shared with training haplotypes over those shared with held-out ones, mean over synthetic haplotypes."""
+        trained, held = (self.data.attack(CopiedSegments).of_synthetic(role) for role in ("train", "holdout"))
+        picks = self.rng.integers(0, len(held), size=(len(self.resampling.labels), len(held)))
+        ratios = trained[picks].mean(axis=1) / np.maximum(held[picks].mean(axis=1), 1e-12)
+        low, high = percentile_interval(ratios)
+        ratio = float(trained.mean() / max(held.mean(), 1e-12))
+        verdict = "pass" if high <= MAX_RUN_RATIO else "weak" if low <= MAX_RUN_RATIO else "fail"
+        return self._row("longest shared run", "ratio", ratio, low=low, high=high, floor=1.0, verdict=verdict)
+
+    def _kinship_row(self) -> dict:
+        """Kinship with the most related synthetic person, none counting as 0: mean over training people minus over held-out ones."""
+        kinship = np.maximum(self.scores["kinship"], 0)
+        weights = self.resampling
+        means = weights.member_weights @ kinship[self.n :] - weights.other_weights @ kinship[: self.n]
+        low, high = percentile_interval(means / self.n)
+        shuffled = np.where(weights.labels, kinship, -kinship).sum(axis=1) / self.n
+        value = float(kinship[self.n :].mean() - kinship[: self.n].mean())
+        floor = float(np.quantile(shuffled, FLOOR_LEVEL))
+        return self._row(
+            "kinship with synthetic people", "difference", value, low=low, high=high, floor=floor,
+            verdict="fail" if low > floor else "pass",
+        )  # fmt: skip
+
+    def _relative_rows(self) -> list[dict]:
+        """Are relatives of training people exposed? By children mated in silico, and by real relatives where there are any.
+
+        A child has one haplotype of a training person and one of a held-out person, against children of two held-out
+        people. Haplotypes are passed on whole: an upper bound where recombination is frequent.
+        """
+        attack = next(name for name in self.by_haplotype if name.startswith("nearest against reference, windows"))
+        haplotypes = self.by_haplotype[attack].reshape(2, self.n, 2)
+        given = np.take_along_axis(haplotypes, self.rng.integers(0, 2, (2, self.n, 1)), axis=2)[:, :, 0]
+        mates = np.empty(self.n, dtype=np.int64)
+        for name in np.unique(self.population[: self.n]):
+            inside = np.flatnonzero(self.population[: self.n] == name)
+            mates[np.roll(inside, 1)] = inside  # another held-out person of the population
+        children = np.concatenate([given[0] + given[0][mates], given[1] + given[0][mates]])
+        rows = [self._auc_row("kinship replay, children", "all", self.everybody, *self._both(children, self.everybody))]
+        if self.relatives is not None and 2 <= self.relatives.sum() <= self.n - 2:
+            held = self.scores[attack][: self.n]
+            related, others = held[self.relatives], held[~self.relatives]
+            picks = Resampling(np.repeat("", self.n), int(others.size), len(self.resampling.labels), self.rng)
+            scores, inside = np.concatenate([others, related]), np.ones(self.n, dtype=bool)
+            found = picks.aucs(scores, inside), picks.true_positive_rates(scores, inside)
+            rows.append(self._auc_row("kinship replay, relatives", "all", inside, *found) | {"n": int(related.size)})
+        return rows
+
+    def _both(self, scores: np.ndarray, inside: np.ndarray) -> tuple[tuple, tuple]:
+        return self.resampling.aucs(scores, inside), self.resampling.true_positive_rates(scores, inside)
+
+    def model_rows(self, model_scores: dict[str, np.ndarray]) -> list[dict]:
+        """Attacks that need the model file: they say what giving it away would reveal, and do not count for the data."""
+        rows = []
+        for attack, scores in model_scores.items():
+            inside = np.isfinite(scores)
+            rows.append(self._auc_row(attack, "all", inside, *self._both(np.where(inside, scores, 0), inside)))
+        return rows
+
+    def people(self) -> list[dict]:
+        """Who is exposed, and how much, beside held-out people."""
+        nearest = self.data.attack(Kinship).squared.min(axis=1)
+        return exposure_rows(self.scores, self.odds, self.population, self.n, nearest)

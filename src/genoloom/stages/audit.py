@@ -1,22 +1,34 @@
 """Attack synthetic haplotypes; keep the findings private, and write what may be shown."""
 
+import json
 import logging
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
+from genoloom import __version__
 from genoloom.config import AuditOptions
 from genoloom.errors import InputError
+from genoloom.formats.atomic import write_beside
+from genoloom.formats.encryption import encrypt, read_public_key
+from genoloom.formats.models import file_digest
 from genoloom.formats.tables import format_cell, write_table
 from genoloom.models.haplotype import BASELINES
+from genoloom.panel import Panel
 from genoloom.privacy.audit import PERSON_COLUMNS, PRIVATE_COLUMNS, PUBLIC_COLUMNS, AuditData
 from genoloom.privacy.audit import audit as judge
+from genoloom.seeds import derive_seed
+from genoloom.stages.generate import load_generator
 from genoloom.stages.inputs import Comparands
 from genoloom.stages.train import genetic_positions
 from genoloom.stages.validate import control_rows
-from genoloom.validation.cohorts import compare
-from genoloom.validation.unphased import genotype_attacks
+from genoloom.validation.cohorts import Comparison, compare, read_rows
 
 log = logging.getLogger(__name__)
+
+LIKELIHOOD_PEOPLE = 200  # people a role whose likelihood is asked for: it takes as long as training does
 
 
 def audit(
@@ -29,8 +41,13 @@ def audit(
     options: AuditOptions,
     seed: int,
     kind: str | None = None,
+    synthetic: Sequence[Path] = (),
+    models: Sequence[Path] = (),
 ) -> None:
-    """Write the private audit (`out`, and beside it `people.tsv` with scores by index) and the public table of verdicts.
+    """Write the private audit and the public table of verdicts.
+
+    Beside `out` stand `people.tsv` (who is exposed, the most exposed first; encrypted as `people.tsv.c4gh` where a
+    recipient is named) and `audit.json` (what was audited).
 
     Parameters
     ----------
@@ -44,35 +61,130 @@ def audit(
         Its directory is closed to others (mode 0700).
     public : Path, optional
         Table of verdicts and intervals that may be shown.
+    synthetic : sequence of Path
+        Prefixes or files of the synthetic data, whose digests are noted: a release is only made of the audited files.
+    models : sequence of Path
+        Models of the generator, one a contig, for the attacks that need them.
     """
-    windows = _window_sizes(options.windows)
+    key = read_public_key(options.recipient) if options.recipient else None
+    windows = _window_sizes("--windows", options.windows)
+    haplotype_windows = _window_sizes("--haplotype-windows", options.haplotype_windows)
     made, real = comparands.pairs[0]
     people = compare(made.people, real.people, comparands.roles, 0, seed)
-    data = AuditData(people, windows, seed)
+    data = AuditData(people, windows, haplotype_windows)
     for made, real in comparands.pairs:
         data.add(made, real, genetic_positions(real.sites))
-    kind = kind or ("control" if name in BASELINES else "generator")
-    found = judge(data, name, kind, options.bootstrap, options.max_auc, seed)
-    if not comparands.phased:
-        found = replace(found, public=genotype_attacks(found.public), private=genotype_attacks(found.private))
+    found = judge(
+        data,
+        name,
+        kind or ("control" if name in BASELINES else "generator"),
+        options.bootstrap,
+        options.max_auc,
+        seed,
+        model_scores=_likelihoods(models, comparands.pairs, people, seed),
+        relatives=_relatives(real, comparands.roles, people),
+        phased=comparands.phased,
+    )
 
     out.parent.mkdir(parents=True, exist_ok=True)
     out.parent.chmod(0o700)
-    write_table(out.with_name("people.tsv"), PERSON_COLUMNS, found.people)
+    rows = [row | {"person": real.people.id[people.real_people[row["index"]]]} for row in found.people]
+    _write_people(out.with_name("people.tsv"), rows, key)
     write_table(out, PRIVATE_COLUMNS, found.private)
+    with write_beside(out.with_name("audit.json")) as [part]:
+        files = [path if path.is_file() else Path(f"{path}.pgen") for path in synthetic]
+        about = {
+            "version": __version__,
+            "seed": seed,
+            "people_a_role": people.n,
+            "options": options.model_dump(exclude={"recipient"}),
+        }
+        digests = {path.name: file_digest(path) for path in files}
+        part.write_text(json.dumps(about | {"synthetic": digests}, indent=2) + "\n")
     if public is not None:
         write_table(public, PUBLIC_COLUMNS, found.public + control_rows(controls))
     for row in found.public:
         if row["population"] == "all":
             value = format_cell(row.get("value")) or "-"
-            log.info("%s: %-28s %s %s  %s", name, row["attack"], row["measure"], value, row["verdict"])
+            log.info("%s: %-42s %s %s  %s", name, row["attack"], row["measure"], value, row["verdict"])
 
 
-def _window_sizes(text: str) -> list[int]:
+def _write_people(path: Path, rows: list[dict], key: bytes | None) -> None:
+    """The private table of people, in the clear or encrypted; never both."""
+    encrypted = Path(f"{path}.c4gh")
+    if key is None:
+        write_table(path, PERSON_COLUMNS, rows)
+        encrypted.unlink(missing_ok=True)
+        return
+    lines = [PERSON_COLUMNS, *([format_cell(row.get(column)) for column in PERSON_COLUMNS] for row in rows)]
+    with write_beside(encrypted) as [part]:
+        encrypt("".join("\t".join(line) + "\n" for line in lines).encode(), part, key)
+    path.unlink(missing_ok=True)
+
+
+def _window_sizes(option: str, text: str) -> list[int]:
     try:
         sizes = [int(part) for part in text.split(",")]
     except ValueError:
         sizes = []
     if not sizes or min(sizes) < 10:
-        raise InputError("--windows", f"'{text}'", expected="sizes of at least 10 sites, such as 200,400,800")
+        raise InputError(option, f"'{text}'", expected="sizes of at least 10 sites, such as 200,400,800")
     return sizes
+
+
+def _relatives(real: Panel, roles: list[str], people: Comparison) -> np.ndarray:
+    """Held-out people compared whose family also has training people, bool (n_people,)."""
+    families = {family for family, role in zip(real.people.family, roles, strict=True) if role == "train" and family}
+    return np.array([real.people.family[i] in families for i in people.real_people[: people.n]], dtype=bool)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """A haplotype source over some people of a panel, missing calls filled in as for every other attack."""
+
+    panel: Panel
+    people: np.ndarray
+
+    @property
+    def n_variants(self) -> int:
+        return len(self.panel.sites)
+
+    @property
+    def n_haplotypes(self) -> int:
+        return 2 * len(self.people)
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        return read_rows(self.panel, self.people, start, stop)
+
+
+def _likelihoods(models: list[Path], pairs: list[tuple[Panel, Panel]], people: Comparison, seed: int) -> dict[str, np.ndarray]:
+    """Log-likelihood of people under the models, NaN for those who were not scored; nothing where models have none.
+
+    Raises
+    ------
+    InputError
+        A contig has no model, or the model is of other sites or does not know a population.
+    """
+    if not models:
+        return {}
+    chosen = np.random.default_rng(derive_seed(seed, "likelihood")).permutation(people.n)[:LIKELIHOOD_PEOPLE]
+    rows = np.concatenate([np.sort(chosen), people.n + np.sort(chosen)])
+    score = np.full(2 * people.n, np.nan)
+    score[rows] = 0
+    loaded = {sites.contig: (path, generator, sites) for path in models for generator, sites, _ in [load_generator(path)]}
+    for _, real in pairs:
+        if real.sites.contig not in loaded:
+            raise InputError("--model", f"no model of contig {real.sites.contig}", expected="one model for each contig")
+        path, generator, sites = loaded[real.sites.contig]
+        if not generator.has_likelihood:
+            return {}
+        if sites.digest() != real.sites.digest():
+            raise InputError(path, "models other sites than the synthetic data have", remedy="give the model they were made with")
+        names = [real.people.population[i] for i in people.real_people[rows]]
+        strange = sorted(set(names) - set(generator.population_names))
+        if strange:
+            raise InputError(path, f"knows no population '{strange[0]}'", expected=", ".join(generator.population_names))
+        population = np.repeat([generator.population_names.index(name) for name in names], 2)
+        source = _Rows(real, people.real_people[rows])
+        score[rows] += generator.log_likelihood(source, population).reshape(-1, 2).sum(axis=1)
+    return {"generator likelihood (needs the model)": score}

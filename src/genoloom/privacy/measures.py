@@ -1,0 +1,137 @@
+"""How well a score tells training people from held-out ones: AUC, true positives at few false ones, and what chance does.
+
+All attacks are judged on the same resampled people, so that the largest of many figures has an interval of its own.
+"""
+
+import numpy as np
+from scipy.stats import rankdata
+
+FALSE_POSITIVE_RATE = 0.01
+LEVEL = 95  # percent of the intervals
+FLOOR_LEVEL = 0.975  # a floor is what chance alone exceeds in one of forty audits
+
+
+def auc(members: np.ndarray, others: np.ndarray) -> float:
+    """Chance that a member scores above a non-member, ties one half (Mann-Whitney)."""
+    ranks = rankdata(np.concatenate([members, others]))
+    n, m = len(members), len(others)
+    return float((ranks[:n].sum() - n * (n + 1) / 2) / (n * m))
+
+
+def true_positive_rate(members: np.ndarray, others: np.ndarray, false_positive_rate: float = FALSE_POSITIVE_RATE) -> float:
+    """Share of members above the smallest score that at most `false_positive_rate` of the non-members exceed.
+
+    Carlini et al. 2022, arXiv:2112.03570.
+    """
+    one = np.ones((1, len(members))), np.ones((1, len(others)))
+    return float(weighted_true_positive_rates(members, others, *one, false_positive_rate)[0])
+
+
+def weighted_aucs(members: np.ndarray, others: np.ndarray, member_weights: np.ndarray, other_weights: np.ndarray) -> np.ndarray:
+    """The AUC under each row of weights of people, float64, shape (n_resamples,)."""
+    above = (members[:, None] > others[None, :]).astype(np.float32)
+    above += 0.5 * (members[:, None] == others[None, :])
+    wins = ((member_weights.astype(np.float32) @ above) * other_weights).sum(axis=1)
+    return wins / np.maximum(member_weights.sum(axis=1) * other_weights.sum(axis=1), 1)
+
+
+def weighted_true_positive_rates(
+    members: np.ndarray,
+    others: np.ndarray,
+    member_weights: np.ndarray,
+    other_weights: np.ndarray,
+    false_positive_rate: float = FALSE_POSITIVE_RATE,
+) -> np.ndarray:
+    """The true positive rate under each row of weights of people, float64, shape (n_resamples,)."""
+    falling = np.argsort(-others, kind="stable")
+    passed = other_weights[:, falling].cumsum(axis=1)
+    allowed = false_positive_rate * passed[:, -1:]
+    threshold = others[falling][(passed > allowed).argmax(axis=1)]
+    order = np.argsort(members, kind="stable")
+    weights_up_to = np.concatenate([np.zeros((len(member_weights), 1)), member_weights[:, order].cumsum(axis=1)], axis=1)
+    not_above = np.searchsorted(members[order], threshold, side="right")
+    rows = np.arange(len(member_weights))
+    return 1 - weights_up_to[rows, not_above] / np.maximum(weights_up_to[:, -1], 1)
+
+
+def percentile_interval(values: np.ndarray) -> tuple[float, float]:
+    """95 % percentile interval of bootstrap values."""
+    low, high = np.percentile(values, [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
+    return float(low), float(high)
+
+
+def interval_of_maximum(values: np.ndarray, resampled: np.ndarray, floor: float) -> tuple[float, float, float]:
+    """The largest of some rates, corrected for having been chosen as the largest, with its 95 % interval.
+
+    The largest of many noisy figures lies above the largest of what they estimate, by how much depends on how far apart
+    those are. Where the largest is within chance, they are taken to be the figures drawn to their mean as far as noise
+    explains their spread (positive-part James-Stein, Efron & Morris 1973, doi:10.2307/2284155); where it is beyond, each
+    is taken at face value, so that one attack that sees something is not explained away by others that see nothing. The
+    noise is that of resampled people, of all figures at once. What the largest figure then exceeds the largest true one
+    by is taken off the observed one (basic bootstrap, Davison & Hinkley 1997, section 5.2).
+
+    Parameters
+    ----------
+    values : ndarray, float, shape (n_figures,)
+    resampled : ndarray, float, shape (n_figures, n_resamples)
+        Of the same resampled people for every figure.
+    floor : float
+        What the largest figure reaches by chance.
+
+    Returns
+    -------
+    value, low, high : float
+        Within [0, 1].
+    """
+    noise = resampled - values[:, None]
+    true = values
+    if values.max() <= floor:
+        explained = noise.var(axis=0).mean() / max(values.var(), 1e-12)
+        true = values.mean() + max(0.0, 1 - explained) * (values - values.mean())
+    excess = (true[:, None] + noise).max(axis=0) - true.max()
+    low, high = percentile_interval(excess)
+    corrected = values.max() - np.array([excess.mean(), high, low])
+    return tuple(np.clip(corrected, 0, 1).tolist())
+
+
+class Resampling:
+    """Resampled people and relabelled people, the same for every attack.
+
+    Scores are given for held-out people first, then for training people; `population` has that order. Bootstrap weights
+    are drawn for each role; labels are shuffled within each population, so that each keeps its numbers.
+    """
+
+    def __init__(self, population: np.ndarray, n_holdout: int, resamples: int, rng: np.random.Generator):
+        self.population, self.n_holdout, n_train = population, n_holdout, len(population) - n_holdout
+        self.other_weights = rng.multinomial(n_holdout, np.full(n_holdout, 1 / n_holdout), size=resamples)
+        self.member_weights = rng.multinomial(n_train, np.full(n_train, 1 / n_train), size=resamples)
+        member = np.arange(len(population)) >= n_holdout
+        self.labels = np.empty((resamples, len(population)), dtype=bool)
+        for name in np.unique(population):
+            inside = np.flatnonzero(population == name)
+            self.labels[:, inside] = rng.permuted(np.tile(member[inside], (resamples, 1)), axis=1)
+
+    def parts(self, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Which training people and which held-out people are `inside` (bool, everybody)."""
+        return inside[self.n_holdout :], inside[: self.n_holdout]
+
+    def aucs(self, scores: np.ndarray, inside: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        """The AUC among the people `inside`, its bootstrap values, and its values under shuffled labels."""
+        members, others = self.parts(inside)
+        of_members, of_others = scores[self.n_holdout :][members], scores[: self.n_holdout][others]
+        weights = self.member_weights[:, members], self.other_weights[:, others]
+        labels = self.labels[:, inside]
+        n, m = labels.sum(axis=1), (~labels).sum(axis=1)
+        shuffled = (labels @ rankdata(scores[inside]) - n * (n + 1) / 2) / np.maximum(n * m, 1)
+        return auc(of_members, of_others), weighted_aucs(of_members, of_others, *weights), shuffled
+
+    def true_positive_rates(self, scores: np.ndarray, inside: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        """The same as `aucs` for the true positive rate at 1 % false positives."""
+        members, others = self.parts(inside)
+        of_members, of_others = scores[self.n_holdout :][members], scores[: self.n_holdout][others]
+        weights = self.member_weights[:, members], self.other_weights[:, others]
+        resampled = weighted_true_positive_rates(of_members, of_others, *weights)
+        labels, everybody = self.labels[:, inside], scores[inside]
+        # a person of the other label weighs nothing
+        shuffled = weighted_true_positive_rates(everybody, everybody, labels.astype(np.int64), (~labels).astype(np.int64))
+        return true_positive_rate(of_members, of_others), resampled, shuffled

@@ -1,0 +1,200 @@
+"""The audit as a whole: planted leaks are caught, fresh people are not accused, nothing private is public."""
+
+import numpy as np
+import pytest
+from helpers import founder_mosaic, make_panel
+
+from genoloom.privacy.audit import DECILE, MIN_POPULATION, PUBLIC_COLUMNS, AuditData, audit
+from genoloom.privacy.copies import NEIGHBOURS, Neighbours, near_copies, one_sidedness
+from genoloom.privacy.exposure import stacked, tail_probabilities
+from genoloom.privacy.measures import auc
+from genoloom.validation.cohorts import compare
+
+N = 60
+
+
+@pytest.fixture(scope="module")
+def population():
+    alleles = founder_mosaic(800, 6 * N, np.random.default_rng(4), founders=400, switch=0.01)
+    return alleles[:, : 2 * N], alleles[:, 2 * N :]
+
+
+def measure(made, real, populations=("POP",), **more):
+    panel, truth = make_panel(made, populations), make_panel(real, populations)
+    people = compare(panel.people, truth.people, ["holdout"] * N + ["train"] * N, 0, seed=1)
+    data = AuditData(people, [50, 100], [20])
+    data.add(panel, truth, truth.sites.cm)
+    found = audit(data, "made", "generator", 400, 0.6, seed=1, **more)
+    return {row["attack"]: row for row in found.private if row["population"] == "all"}, found
+
+
+def test_fresh_people_are_not_accused(population):
+    fresh, real = population
+    rows, found = measure(fresh, real)
+    assert rows["worst"]["verdict"] != "fail"
+    assert rows["worst"]["value"] < 0.6
+    assert rows["worst"]["low"] < 0.5
+    assert rows["privacy loss (AATS)"]["verdict"] == "pass"
+    assert rows["longest shared run"]["value"] == pytest.approx(1, abs=0.2)
+    assert all(row["verdict"] == "pass" for name, row in rows.items() if name.startswith("near copies"))
+    assert rows["worst"]["tpr_at_1_percent_fpr"] <= rows["worst"]["tpr_floor"]
+    assert not [row for row in found.people if row["flagged"] == "yes"]
+
+
+@pytest.mark.parametrize(("share", "flips"), [(1.0, 0.0), (1.0, 0.005), (0.5, 0.0), (0.2, 0.005)])
+def test_planted_copies_are_caught(population, share, flips):
+    fresh, real = population
+    rng = np.random.default_rng(5)
+    made = fresh.copy()
+    copied = 2 * int(share * N)
+    made[:, :copied] = real[:, 2 * N : 2 * N + copied] ^ (rng.random((len(real), copied)) < flips)
+    rows, found = measure(made, real)
+    assert rows["worst"]["verdict"] == "fail"
+    assert rows["near copies of people"]["verdict"] == "fail"
+    flagged = {row["index"] for row in found.people if row["flagged"] == "yes"}
+    exposed = [row["index"] for row in found.people][: copied // 4]
+    assert flagged <= set(range(N, N + copied // 2))  # nobody else is
+    assert np.mean([N <= i < N + copied // 2 for i in exposed]) > 0.9
+    if share == 1:
+        assert rows["longest shared run"]["verdict"] == "fail"
+        assert rows["worst"]["low"] > 0.8
+        assert rows["kinship replay, children"]["low"] > 0.6
+
+
+def test_mosaics_are_caught_by_local_windows(population):
+    _, real = population
+    rng = np.random.default_rng(6)
+    source = np.repeat(rng.integers(2 * N, 4 * N, (len(real) // 50, 2 * N)), 50, axis=0)
+    rows, _ = measure(np.take_along_axis(real, source, axis=1), real)
+    assert rows["nearest, windows of 50"]["value"] > rows["nearest, whole haplotype"]["value"] + 0.1
+    assert rows["worst"]["verdict"] == "fail"
+
+
+def test_a_leak_of_the_holdout_does_not_accuse_the_training_people(population):
+    _, real = population
+    rows, _ = measure(real[:, : 2 * N], real)
+    assert rows["worst"]["value"] <= 0.5
+    assert rows["nearest, whole haplotype"]["value"] < 0.1
+    assert rows["privacy loss (AATS)"]["value"] < 0
+    assert rows["near copies of people"]["value"] < 0
+
+
+def test_one_copied_population_is_caught(population):
+    fresh, real = population
+    populations = ("A", "B", "C")
+    made = fresh.copy()
+    for person in range(0, N, 3):  # everybody of A
+        made[:, 2 * person : 2 * person + 2] = real[:, 2 * (N + person) : 2 * (N + person) + 2]
+    rows, found = measure(made, real, populations)
+    assert rows["worst"]["verdict"] == "fail"
+    assert rows["worst of populations"]["verdict"] == "fail"
+    by_population = {row["population"]: row for row in found.private if row["attack"] == "nearest, whole haplotype"}
+    assert by_population["A"]["value"] > 0.9 > 0.7 > by_population["B"]["value"]
+
+
+def test_copied_rare_alleles_are_caught(population):
+    fresh, real = population
+    rare = np.minimum(real.sum(axis=1), 4 * N - real.sum(axis=1)) <= 5
+    minor = (real.sum(axis=1) < 2 * N).astype(np.int8)[rare, None]
+    made = fresh.copy()
+    made[rare] = np.where(real[rare][:, 2 * N :] == minor, minor, fresh[rare])
+    rows, _ = measure(made, real)
+    assert rows["rare alleles"]["value"] > rows["rare alleles"]["floor"]
+    assert rows["near copies of rare alleles"]["verdict"] == "fail"
+    assert rows["worst"]["verdict"] == "fail"
+
+
+def test_public_rows_hold_groups_only(population):
+    fresh, real = population
+    _, found = measure(fresh, real, ("A", "B", "C", "C", "C", "C"))  # ten of A, ten of B, forty of C
+    assert {row["population"] for row in found.public} == {"all", "C"}
+    for row in found.public:
+        assert set(row) == set(PUBLIC_COLUMNS)
+        assert row["n"] >= MIN_POPULATION
+    assert {row["population"] for row in found.private} == {"all", "C", DECILE}
+    assert {row["role"] for row in found.people} == {"holdout", "train"}
+    assert len(found.people) == 2 * N
+
+
+def test_without_phase_what_needs_it_is_not_run(population):
+    fresh, real = population
+    rows, _ = measure(fresh, real, phased=False)
+    for name in (
+        "haplotypes of 20 sites",
+        "masked locus",
+        "longest copied segment",
+        "longest shared run",
+        "near copies of haplotypes",
+    ):
+        assert rows[name]["verdict"] == "not run", name
+        assert rows[name]["value"] is None
+    assert rows["worst"]["verdict"] in ("not run", "weak")
+    copied, _ = measure(real[:, 2 * N :], real, phased=False)
+    assert copied["worst"]["verdict"] == "fail"
+
+
+def test_what_needs_the_model_does_not_count_for_the_data(population):
+    fresh, real = population
+    likelihood = np.where(np.arange(2 * N) >= N, 1.0, 0.0)
+    likelihood[[0, N]] = np.nan
+    rows, _ = measure(fresh, real, model_scores={"likelihood": likelihood})
+    assert rows["likelihood"]["value"] == 1
+    assert rows["likelihood"]["n"] == N - 1
+    assert rows["worst"]["value"] < 0.6
+
+
+def test_relatives_of_training_people_are_tried(population):
+    fresh, real = population
+    made, relatives = fresh.copy(), np.arange(N) < 25
+    made[:, :50] = real[:, :50]  # as if the children of training people stood in the holdout
+    rows, _ = measure(made, real, relatives=relatives)
+    assert rows["kinship replay, relatives"]["value"] > 0.9
+    assert rows["kinship replay, relatives"]["n"] == 25
+    rows, _ = measure(fresh, real)
+    assert "kinship replay, relatives" not in rows
+
+
+def test_near_copies_closed_form():
+    """Seven synthetic rows on training rows: the one-sidedness is the root of seven."""
+    rng = np.random.default_rng(1)
+    distance = rng.uniform(10, 11, (80, 40))
+    member = np.arange(80) >= 40
+    for i in range(7):
+        distance[40 + i, i] = 0.1
+    neighbours = Neighbours.of(np.log(distance), 1)
+    difference = neighbours.nearer_to_members(member[None])
+    nearest = np.log(distance[:40].min(axis=0)) - np.log(distance[40:].min(axis=0))
+    np.testing.assert_allclose(difference[0], nearest)
+    assert one_sidedness(difference)[0] >= np.sqrt(6)
+    shuffled = np.array([rng.permutation(member) for _ in range(999)])
+    _, floor, chance = near_copies(neighbours, member, shuffled)
+    assert chance <= 0.02
+    assert near_copies(neighbours, ~member, shuffled)[2] > 0.5  # the others are not accused
+    assert floor > 1
+
+
+def test_kept_neighbours_of_one_kind_bound_the_other():
+    distance = np.log(np.arange(1.0, 41)[:, None] * np.ones((1, 3)))
+    member = np.arange(40) < 30
+    found = Neighbours.of(distance, 1).nearer_to_members(member[None])
+    np.testing.assert_allclose(found[0], np.log(NEIGHBOURS))
+
+
+def test_tails_of_exponential_scores():
+    rng = np.random.default_rng(2)
+    others = rng.exponential(size=4000)
+    far = np.array([0.5, 3.0, 6.0, 9.0])
+    np.testing.assert_allclose(np.log(tail_probabilities(far, others)), -far, atol=0.6)
+    assert tail_probabilities(others, others).min() > 1e-5
+    assert tail_probabilities(np.array([5.0]), np.ones(50))[0] == pytest.approx(1 / 50)
+
+
+def test_the_stacked_attacker_adds_up_weak_scores():
+    rng = np.random.default_rng(3)
+    member, population = np.arange(400) >= 200, np.tile(["A", "B"], 200)
+    scores = rng.standard_normal((400, 8)) + 0.4 * member[:, None] + 3 * (population == "B")[:, None]
+    odds = stacked(scores, population, member, 1)
+    best = max(auc(s[200:], s[:200]) for s in scores.T)
+    assert auc(odds[200:], odds[:200]) > best + 0.1
+    empty = stacked(rng.standard_normal((400, 8)), population, member, 1)
+    assert 0.38 < auc(empty[200:], empty[:200]) < 0.62

@@ -1,0 +1,145 @@
+"""The audit through files: what is private stays private, and can be encrypted."""
+
+import builtins
+import io
+import json
+import stat
+
+import numpy as np
+import pytest
+from helpers import founder_mosaic, make_people, make_sites, run_genoloom
+
+from genoloom.config import AuditOptions, CohortOptions, GenerateOptions, IndependentOptions, TrainOptions
+from genoloom.errors import InputError
+from genoloom.formats.encryption import read_public_key
+from genoloom.formats.models import file_digest
+from genoloom.formats.pgen import PanelWriter
+from genoloom.formats.splits import write_split
+from genoloom.formats.tables import read_table
+from genoloom.stages.audit import audit
+from genoloom.stages.cohort import make_cohort
+from genoloom.stages.generate import generate
+from genoloom.stages.inputs import open_comparands
+from genoloom.stages.train import train
+
+N_PEOPLE = 96
+NAMES = [f"REAL{i:05d}" for i in range(N_PEOPLE)]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A panel of ninety-six people, and synthetic people of the independent baseline."""
+    folder = tmp_path_factory.mktemp("audit")
+    alleles = founder_mosaic(300, 2 * N_PEOPLE, np.random.default_rng(2))
+    people = make_people(N_PEOPLE, ("X", "X", "X", "Y"))
+    people.id[:] = NAMES
+    with PanelWriter(folder / "20", people, "20", 10**6) as writer:
+        writer.append(make_sites(300), alleles)
+    write_split(folder / "split.tsv", people, ["train"] * 48 + ["holdout"] * 48)
+    train(
+        generator="independent", panel=folder / "20", split=folder / "split.tsv", model=folder / "m.safetensors",
+        history=folder / "h.tsv", state=folder / "state", common=TrainOptions(), options=IndependentOptions(), seed=3, threads=1,
+    )  # fmt: skip
+    make_cohort(
+        model=folder / "m.safetensors", split=folder / "split.tsv", out=folder / "cohort.tsv", options=CohortOptions(), seed=4
+    )
+    (folder / "made").mkdir()
+    generate(
+        model=folder / "m.safetensors", cohort=folder / "cohort.tsv", out=folder / "made/20.vcf.gz", options=GenerateOptions(),
+        seed=5, threads=1,
+    )  # fmt: skip
+    return folder
+
+
+def run(project, out, *, models=True, **options):
+    files = {"synthetic": [project / "made/20"], "panels": [project / "20"], "split": project / "split.tsv"}
+    with open_comparands(**files, train=[], holdout=[], people=[], genetic_map=None) as comparands:
+        audit(
+            name="independent", comparands=comparands, controls=[], out=out / "private/audit.tsv", public=out / "privacy.tsv",
+            options=AuditOptions(windows="50,100", bootstrap=200, **options), seed=6, synthetic=files["synthetic"],
+            models=[project / "m.safetensors"] if models else [],
+        )  # fmt: skip
+    return out / "private"
+
+
+def test_the_private_part_is_closed_and_says_who(project, tmp_path):
+    private = run(project, tmp_path)
+    assert stat.S_IMODE(private.stat().st_mode) == 0o700
+    rows = read_table(private / "people.tsv")
+    assert sorted(row["person"] for row in rows) == NAMES
+    assert {row["person"] for row in rows if row["role"] == "train"} == set(NAMES[:48])
+    chances = [float(row["chance_of_its_score"]) for row in rows]
+    assert chances == sorted(chances)
+    about = json.loads((private / "audit.json").read_text())
+    assert about["synthetic"] == {"20.pgen": file_digest(project / "made/20.pgen")}
+    assert about["people_a_role"] == 48
+    attacks = {row["attack"]: row for row in read_table(private / "audit.tsv") if row["population"] == "all"}
+    assert float(attacks["worst"]["tpr_floor"]) > 0
+    assert 0 <= float(attacks["generator likelihood (needs the model)"]["value"]) <= 1
+
+
+def test_nothing_of_the_private_part_is_public(project, tmp_path, caplog):
+    caplog.set_level("INFO")
+    private = run(project, tmp_path)
+    public = (tmp_path / "privacy.tsv").read_text()
+    for text in (public, caplog.text):
+        assert not [name for name in NAMES if name in text]
+        assert "tpr" not in text
+    rows = read_table(tmp_path / "privacy.tsv")
+    assert {row["population"] for row in rows} == {"all", "X"}  # twelve of Y and the most isolated tenth are too few
+    assert all(int(row["n"]) >= 20 for row in rows)
+    attacks = {row["attack"] for row in read_table(private / "audit.tsv") if row["population"] == "all"}
+    assert {row["attack"] for row in rows} == attacks
+    written = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert written == {"privacy.tsv", "private/audit.tsv", "private/audit.json", "private/people.tsv"}
+
+
+def test_the_table_of_people_is_encrypted_for_its_owner(project, tmp_path):
+    keys = pytest.importorskip("crypt4gh.keys", reason="encryption needs the optional package: pip install crypt4gh")
+    from crypt4gh import lib
+
+    keys.c4gh.generate(str(tmp_path / "secret.key"), str(tmp_path / "public.key"), b"", b"")
+    private = run(project, tmp_path, models=False)
+    assert (private / "people.tsv").exists()
+    private = run(project, tmp_path, models=False, recipient=str(tmp_path / "public.key"))
+    assert not (private / "people.tsv").exists()  # an open one of an earlier run is gone
+    content = (private / "people.tsv.c4gh").read_bytes()
+    assert not [name for name in NAMES if name.encode() in content]
+    secret = keys.get_private_key(str(tmp_path / "secret.key"), lambda: "")
+    opened = io.BytesIO()
+    lib.decrypt([(0, secret, None)], io.BytesIO(content), opened)
+    lines = opened.getvalue().decode().splitlines()
+    assert lines[0].startswith("person\trole")
+    assert sorted(line.split("\t")[0] for line in lines[1:]) == NAMES
+    (tmp_path / "no.key").write_text("nothing")
+    for path, message in (("no.key", "is no public key"), ("none", "not found")):
+        with pytest.raises(InputError, match=message):
+            read_public_key(tmp_path / path)
+
+
+def test_without_the_optional_package_the_command_says_what_to_install(monkeypatch, tmp_path):
+    real_import = builtins.__import__
+
+    def refuse(name, *rest):
+        if name.startswith("crypt4gh"):
+            raise ImportError(name)
+        return real_import(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    with pytest.raises(InputError, match="pip install crypt4gh"):
+        read_public_key(tmp_path / "any.key")
+
+
+def test_a_model_of_other_sites_is_refused(project, tmp_path):
+    train(
+        generator="independent", panel=project / "20", split=project / "split.tsv", model=tmp_path / "m.safetensors",
+        history=tmp_path / "h.tsv", state=tmp_path / "state", common=TrainOptions(min_carriers=20), options=IndependentOptions(),
+        seed=3, threads=1,
+    )  # fmt: skip
+    done = run_genoloom(
+        "audit", "--name", "x", "--synthetic", project / "made/20", "--panel", project / "20", "--split", project / "split.tsv",
+        "--model", tmp_path / "m.safetensors", "--out", tmp_path / "private/audit.tsv", "--windows", "50", "--bootstrap", 100,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "models other sites" in done.stderr
+    assert not (tmp_path / "private").exists()
