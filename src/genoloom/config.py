@@ -76,6 +76,16 @@ class MosaicOptions(Section):
     flip: Share = Field(0.0, description="Chance that a copied allele is flipped.")
 
 
+class MatchedMosaicOptions(Section):
+    """Copies training haplotypes of one population, crossing over only to others that are equal on the preceding sites."""
+
+    segment_cm: float = Field(0.05, gt=0, description="Mean distance between crossovers, in centimorgans.")
+    match: int = Field(
+        100, ge=1, le=4096, description="Preceding sites on which both haplotypes must agree, rounded up to eights."
+    )
+    match_cm: float = Field(0.0, ge=0, description="Preceding centimorgans on which they must agree as well.")
+
+
 class TransformerOptions(Section):
     """Causal transformer over blocks of neighbouring sites, with exact likelihood."""
 
@@ -318,6 +328,7 @@ class TrainSections(Section):
     independent: IndependentOptions = Field(default_factory=IndependentOptions)
     markov: MarkovOptions = Field(default_factory=MarkovOptions)
     mosaic: MosaicOptions = Field(default_factory=MosaicOptions)
+    matched_mosaic: MatchedMosaicOptions = Field(default_factory=MatchedMosaicOptions)
 
 
 class SequenceTrainSections(Section):
@@ -337,8 +348,10 @@ class Config(Section):
     )
     panels: str | None = Field(None, description="Sheet of panels: one row for each contig of each panel.")
     sequence_sets: str | None = Field(None, description="Sheet of sequence sets: one row a set.")
-    generators: list[Literal["transformer", "gan"]] = Field(
-        ["transformer", "gan"], description="Haplotype generators to train; the baselines always run beside them."
+    generators: list[Literal["transformer", "gan"]] = Field(["transformer", "gan"], description="Haplotype generators to train.")
+    baselines: list[Literal["independent", "markov", "mosaic", "matched_mosaic"]] = Field(
+        ["independent", "markov", "mosaic", "matched_mosaic"],
+        description="Haplotype generators to run beside them as controls; every table and figure shows both.",
     )
     sequence_generators: list[Literal["transformer", "gan"]] = Field(
         ["transformer", "gan"], description="Sequence generators to train; the Markov chain always runs beside them."

@@ -39,12 +39,23 @@ def row_uniforms(seeds: np.ndarray, counter: int | np.ndarray) -> np.ndarray:
     ndarray, float64
         Shape (n_rows,) for a scalar counter, else (n_rows, n_draws).
     """
-    seeds = np.asarray(seeds, dtype=np.uint64)
-    with np.errstate(over="ignore"):
-        mixed = _splitmix64(np.atleast_1d(np.asarray(counter)).astype(np.uint64))
-        bits = _splitmix64(seeds[:, None] ^ mixed[None, :])
-    uniforms = (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    counters = np.atleast_1d(np.asarray(counter))
+    uniforms = _uniforms(np.asarray(seeds, dtype=np.uint64)[:, None], counters[None, :])
     return uniforms[:, 0] if np.ndim(counter) == 0 else uniforms
+
+
+def paired_uniforms(seeds: np.ndarray, counters: np.ndarray) -> np.ndarray:
+    """One uniform number in [0, 1) for each pair of a row seed and a counter of its own; float64, shape (n_rows,).
+
+    The same numbers as `row_uniforms` gives.
+    """
+    return _uniforms(np.asarray(seeds, dtype=np.uint64), np.asarray(counters))
+
+
+def _uniforms(seeds: np.ndarray, counters: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        bits = _splitmix64(seeds ^ _splitmix64(counters.astype(np.uint64)))
+    return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def row_seeds(root: int, names: list[str], *parts: object) -> np.ndarray:

@@ -73,7 +73,7 @@ def test_all_results_are_where_the_contract_says(finished):
         assert (results / f"panels/tiny/20.{suffix}").exists()
     assert (results / "panels/tiny/summary.json").exists()
     assert (results / "splits/tiny.tsv").exists()
-    for generator in ("independent", "markov", "mosaic", "transformer", "gan"):
+    for generator in ("independent", "markov", "mosaic", "matched_mosaic", "transformer", "gan"):
         for path in (
             f"models/tiny/{generator}/20.safetensors", f"models/tiny/{generator}/20.json", f"models/tiny/{generator}/20.history.tsv",
             f"synthetic/tiny/{generator}/cohort.tsv", f"synthetic/tiny/{generator}/20.vcf.gz.tbi", f"synthetic/tiny/{generator}/20.pgen",
@@ -124,7 +124,7 @@ def test_people_are_the_same_on_every_contig(tiny_project, demo_dir):
 def test_control_rows_stand_beside_each_learned_generator(finished):
     for table, key in (("fidelity", "metric"), ("privacy", "attack")):
         rows = read_table(finished / f"results/validation/tiny/gan/{table}.tsv")
-        assert {"gan", "independent", "markov", "mosaic"} <= {row["row"] for row in rows}
+        assert {"gan", "independent", "markov", "mosaic", "matched_mosaic"} <= {row["row"] for row in rows}
         assert {row["kind"] for row in rows if row["row"] == "gan"} == {"generator"}
         assert all(row[key] and row["verdict"] for row in rows)
 

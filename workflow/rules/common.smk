@@ -38,7 +38,7 @@ except GenoLoomError as error:
 settings, panel_rows, sequence_rows = study.config, study.panels, study.sequence_sets
 panels = sorted({row.panel for row in panel_rows})
 sequence_sets = [row.set for row in sequence_rows]
-generators = [*haplotype.BASELINES, *settings.generators] if panels else []
+generators = [*settings.baselines, *settings.generators] if panels else []
 sequence_generators = [*sequence.BASELINES, *settings.sequence_generators] if sequence_sets else []
 variants_suffix = settings.generate.format
 
@@ -138,7 +138,7 @@ def get_controls(table):
     def controls(wildcards):
         if wildcards.generator in haplotype.BASELINES:
             return []
-        return [f"results/validation/{wildcards.panel}/{baseline}/{table}" for baseline in haplotype.BASELINES]
+        return [f"results/validation/{wildcards.panel}/{baseline}/{table}" for baseline in settings.baselines]
 
     return controls
 

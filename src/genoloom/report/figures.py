@@ -15,7 +15,7 @@ from matplotlib.patches import Ellipse
 # Okabe & Ito, https://jfly.uni-koeln.de/color/
 REAL, SYNTHETIC, TRAIN, INK, MUTED = "#0072B2", "#D55E00", "#009E73", "#222222", "#767676"
 GENERATOR_COLOURS = {"transformer": "#D55E00", "gan": "#CC79A7"}
-CONTROL_STYLES = {"independent": ":", "markov": "--", "mosaic": "-."}
+CONTROL_STYLES = {"independent": ":", "markov": "--", "mosaic": "-.", "matched_mosaic": (0, (3, 1, 1, 1, 1, 1))}
 MARKERS = "osD^vP*Xh"
 
 plt.rcParams.update(
@@ -94,7 +94,7 @@ def decay(figures: dict[str, dict]) -> str:
     for name, data in figures.items():
         style = CONTROL_STYLES.get(name, "-")
         values = np.array(data["decay"]["synthetic"])[used]
-        axes.plot(middle, values, style, color=colour(name), lw=2 if name in GENERATOR_COLOURS else 1.2, label=name)
+        axes.plot(middle, values, ls=style, color=colour(name), lw=2 if name in GENERATOR_COLOURS else 1.2, label=name)
     axes.plot(middle, np.array(some["holdout"])[used], "-o", color=REAL, lw=2, ms=4, label="held-out people")
     axes.set_xscale("log")
     axes.set_xlabel("distance between sites, base pairs")

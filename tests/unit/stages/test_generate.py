@@ -142,7 +142,7 @@ def test_a_failed_generation_leaves_nothing(trained, tmp_path, monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("genoloom.models.haplotype.mosaic.MosaicGenerator._filled", stop)
+    monkeypatch.setattr("genoloom.models.haplotype.mosaic.unpack", stop)
     with pytest.raises(KeyboardInterrupt):
         make(folder, tmp_path / "out" / "20.vcf.gz")
     assert not list((tmp_path / "out").iterdir())

@@ -11,8 +11,9 @@ GENERATORS = {
     "independent": "independent:IndependentGenerator",
     "markov": "markov:MarkovGenerator",
     "mosaic": "mosaic:MosaicGenerator",
+    "matched_mosaic": "matched_mosaic:MatchedMosaicGenerator",
 }
-BASELINES = ("independent", "markov", "mosaic")
+BASELINES = ("independent", "markov", "mosaic", "matched_mosaic")
 
 
 def generator_class(name: str):

@@ -122,13 +122,14 @@ class MarkovGenerator(HaplotypeGenerator):
         return total
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
-        arrays = {"ones": self.training.ones, "called": self.training.called, "population": self.population}
-        return arrays, {"population_names": self.population_names, "options": self.options.model_dump()}
+        arrays, description = self.training.state()
+        description |= {"population_names": self.population_names, "options": self.options.model_dump()}
+        return arrays | {"population": self.population}, description
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "MarkovGenerator":
         generator = cls(MarkovOptions(**description["options"]))
         generator.population_names, generator.population = description["population_names"], arrays["population"]
-        generator.training = PackedHaplotypes(len(generator.population), arrays["ones"], arrays["called"])
+        generator.training = PackedHaplotypes.from_state(arrays, description)
         generator.n_variants = generator.training.n_variants
         return generator

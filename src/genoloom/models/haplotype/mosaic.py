@@ -1,90 +1,150 @@
 """Mosaics of training haplotypes: pieces copied along the genetic map, as HAPGEN and its successors do.
 
 Su, Marchini & Donnelly 2011, doi:10.1093/bioinformatics/btr341. It copies, so it leaks: a control, no release candidate.
+
+Haplotypes are copied eight variants (one byte) at a time. Switches and flips are rare events: each row draws the distance
+to its next one, so that time goes with the number of bytes and not with random numbers for every allele.
 """
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 import numpy as np
 
-from genoloom.config import MosaicOptions
+from genoloom.config import MosaicOptions, Section
 from genoloom.models.haplotype.base import HaplotypeGenerator, SampleRequest, TrainingHaplotypes
-from genoloom.models.haplotype.packed import PackedHaplotypes
-from genoloom.seeds import row_uniforms
+from genoloom.models.haplotype.packed import PackedHaplotypes, unpack
+from genoloom.seeds import paired_uniforms
 
-BLOCK = 512  # variants at a time
-ROWS = 4096  # haplotypes at a time
+BLOCK = 512  # variants at a time; a multiple of 8
 MIN_TEMPLATES = 20  # a population with fewer training haplotypes copies from everybody
-_TEMPLATE, _FLIP = 2**40, 2**41  # counters of the draws; those of the switches count from 0
+START = -1  # what a row draws before the first site
+TEMPLATE, FLIP = 2**40, 2**41  # counters of the draws; those of the switches count from 0
+
+
+class Templates:
+    """Which training haplotypes a population copies from.
+
+    Parameters
+    ----------
+    population : ndarray of int, shape (n_haplotypes,)
+        Of the training haplotypes.
+    """
+
+    def __init__(self, population: np.ndarray, n_populations: int):
+        self.order = np.argsort(population, kind="stable")
+        size = np.bincount(population, minlength=n_populations)
+        self.few = size < MIN_TEMPLATES
+        self.first = np.where(self.few, 0, np.cumsum(size) - size)
+        self.size = np.where(self.few, len(self.order), size)
+
+    def draw(self, population: np.ndarray, uniforms: np.ndarray) -> np.ndarray:
+        """A training haplotype for each row, all of its population equally probable."""
+        return self.order[self.first[population] + (uniforms * self.size[population]).astype(np.int64)]
+
+
+class Flips:
+    """Sites at which a copied allele is flipped, as bits to exclusive-or."""
+
+    def __init__(self, seed: np.ndarray, chance: float):
+        self.seed, self.chance = seed, chance
+        self.next = self._gap(np.full(len(seed), START)) if chance > 0 else np.empty(0, dtype=np.int64)
+
+    def _gap(self, site: np.ndarray, rows=slice(None)) -> np.ndarray:
+        """The first flipped site after `site`: geometric distances."""
+        uniforms = paired_uniforms(self.seed[rows], FLIP + site)
+        return site + 1 + np.floor(np.log1p(-uniforms) / np.log1p(-min(self.chance, 1 - 1e-12))).astype(np.int64)
+
+    def apply(self, copied: np.ndarray, start: int) -> None:
+        """Flip bits of `copied`, uint8 (n_bytes, n_rows), which begins at the site `start`."""
+        stop = start + 8 * len(copied)
+        while len(rows := np.flatnonzero(self.next < stop)):
+            site = self.next[rows]
+            copied[(site - start) // 8, rows] ^= (128 >> site % 8).astype(np.uint8)
+            self.next[rows] = self._gap(site, rows)
 
 
 class MosaicGenerator(HaplotypeGenerator):
     """Copies haplotypes of the own population, switching at rate 1 / `segment_cm` a centimorgan."""
 
     name = "mosaic"
+    options_class: ClassVar[type[Section]] = MosaicOptions
 
-    def __init__(self, options: MosaicOptions):
+    def __init__(self, options: Section):
         self.options = options
 
     def fit(self, data: TrainingHaplotypes, run) -> None:
-        self.population_names, self.n_variants = data.population_names, data.haplotypes.n_variants
-        self.training = PackedHaplotypes.pack(data.haplotypes)
+        self.population_names = data.population_names
+        self.training = PackedHaplotypes.pack(data.haplotypes, fill=True)
         self.population, self.map_cm = data.population, data.map_cm
 
-    def _templates(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Haplotypes in the order of their populations, and where each population begins and how many it has."""
-        order = np.argsort(self.population, kind="stable")
-        size = np.bincount(self.population, minlength=len(self.population_names))
-        first = np.cumsum(size) - size
-        few = size < MIN_TEMPLATES
-        return order, np.where(few, 0, first), np.where(few, len(order), size)
+    @property
+    def n_variants(self) -> int:
+        return self.training.n_variants
 
     def sample(self, request: SampleRequest) -> Iterator[np.ndarray]:
-        order, first, size = self._templates()
-        gap = np.diff(self.map_cm, prepend=-np.inf)  # the first site always draws a template
-        switch_chance = -np.expm1(-gap / self.options.segment_cm)
-        present = np.zeros(len(request.seed), dtype=np.int64)
+        templates = Templates(self.population, len(self.population_names))
+        walk = _Walk(templates, request, self.map_cm, self.options.segment_cm)
+        flips = Flips(request.seed, self.options.flip)
         for start in range(0, self.n_variants, BLOCK):
             stop = min(start + BLOCK, self.n_variants)
-            alleles = self._filled(start, stop)
-            block = np.empty((stop - start, len(request.seed)), dtype=np.int8)
-            for low in range(0, len(request.seed), ROWS):
-                rows = slice(low, low + ROWS)
-                seed, population = request.seed[rows], request.population[rows]
-                sites = np.arange(start, stop)
-                switch = row_uniforms(seed, sites) < switch_chance[start:stop]
-                drawn = row_uniforms(seed, sites + _TEMPLATE)
-                drawn = order[first[population][:, None] + (drawn * size[population][:, None]).astype(np.int64)]
-                # each site copies what the last switch at or before it drew
-                last = np.maximum.accumulate(np.where(switch, np.arange(stop - start), -1), axis=1)
-                template = np.where(last >= 0, np.take_along_axis(drawn, np.maximum(last, 0), axis=1), present[rows][:, None])
-                present[rows] = template[:, -1]
-                copied = alleles[np.arange(stop - start), template]  # (n_rows, n_sites)
-                if self.options.flip > 0:
-                    copied = copied ^ (row_uniforms(seed, sites + _FLIP) < self.options.flip)
-                block[:, rows] = copied.T
-            yield block
-
-    def _filled(self, start: int, stop: int) -> np.ndarray:
-        """Training alleles with missing calls set to the more frequent allele."""
-        alleles = self.training.read(start, stop)
-        major = ((alleles == 1).sum(axis=1) > (alleles == 0).sum(axis=1)).astype(np.int8)
-        return np.where(alleles < 0, major[:, None], alleles)
+            copied = walk.copy(self.training.ones[start // 8 : -(-stop // 8)], start)
+            flips.apply(copied, start)
+            yield unpack(copied)[: stop - start]
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
-        arrays = {
-            "ones": self.training.ones,
-            "called": self.training.called,
-            "population": self.population,
-            "map_cm": self.map_cm,
-        }
-        return arrays, {"population_names": self.population_names, "options": self.options.model_dump()}
+        arrays, description = self.training.state()
+        arrays |= {"population": self.population, "map_cm": self.map_cm}
+        return arrays, description | {"population_names": self.population_names, "options": self.options.model_dump()}
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "MosaicGenerator":
-        generator = cls(MosaicOptions(**description["options"]))
+        generator = cls(cls.options_class(**description["options"]))
         generator.population_names = description["population_names"]
         generator.population, generator.map_cm = arrays["population"], arrays["map_cm"]
-        generator.training = PackedHaplotypes(len(generator.population), arrays["ones"], arrays["called"])
-        generator.n_variants = generator.training.n_variants
+        generator.training = PackedHaplotypes.from_state(arrays, description)
         return generator
+
+
+class _Walk:
+    """What each row copies at present, and the site of its next switch."""
+
+    def __init__(self, templates: Templates, request: SampleRequest, map_cm: np.ndarray, segment_cm: float):
+        self.templates, self.request, self.map_cm, self.segment_cm = templates, request, map_cm, segment_cm
+        start = np.full(len(request.seed), START)
+        self.present = self._draw(start)
+        self.next = self._next(start)
+
+    def _draw(self, site: np.ndarray, rows=slice(None)) -> np.ndarray:
+        uniforms = paired_uniforms(self.request.seed[rows], TEMPLATE + site)
+        return self.templates.draw(self.request.population[rows], uniforms)
+
+    def _next(self, site: np.ndarray, rows=slice(None)) -> np.ndarray:
+        """The first site behind the next switch: switches come at exponential distances, which have no memory."""
+        uniforms = paired_uniforms(self.request.seed[rows], site)
+        at = self.map_cm[np.maximum(site, 0)]
+        return np.searchsorted(self.map_cm, at - self.segment_cm * np.log1p(-uniforms), side="right")
+
+    def copy(self, training: np.ndarray, start: int) -> np.ndarray:
+        """Copied alleles as bytes, (n_bytes, n_rows), from the bytes of the training haplotypes at the same sites."""
+        n_bytes, n_rows = len(training), len(self.present)
+        stop = start + 8 * n_bytes
+        begun = np.full((n_bytes, n_rows), -1, dtype=np.int64)  # templates that begin with a byte
+        begun[0] = self.present
+        inside = []  # switches within a byte
+        while len(rows := np.flatnonzero(self.next < min(stop, len(self.map_cm)))):
+            site = self.next[rows]
+            template = self._draw(site, rows)
+            self.present[rows] = template
+            at = -(-(site - start) // 8)
+            whole = at < n_bytes
+            begun[at[whole], rows[whole]] = template[whole]
+            split = site % 8 > 0
+            inside.append((rows[split], site[split], template[split]))
+            self.next[rows] = self._next(site, rows)
+        last = np.maximum.accumulate(np.where(begun >= 0, np.arange(n_bytes)[:, None], 0), axis=0)
+        copied = np.take_along_axis(training, np.take_along_axis(begun, last, axis=0), axis=1)
+        for rows, site, template in inside:  # in the order of the sites of each row
+            at, later = (site - start) // 8, (255 >> site % 8).astype(np.uint8)
+            copied[at, rows] = copied[at, rows] & ~later | training[at, template] & later
+        return copied

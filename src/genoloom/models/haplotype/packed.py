@@ -1,4 +1,4 @@
-"""Training haplotypes kept inside a model, two bits an allele: for generators that copy or count."""
+"""Training haplotypes kept inside a model, eight variants a byte: for generators that copy or count."""
 
 from dataclasses import dataclass
 
@@ -6,38 +6,80 @@ import numpy as np
 
 from genoloom.panel import HaplotypeSource
 
-READ_VARIANTS = 4096
+READ_VARIANTS = 4096  # a multiple of 8
+_BITS = np.arange(7, -1, -1, dtype=np.uint8)  # the first variant of a byte is its highest bit
 
 
 @dataclass(frozen=True)
 class PackedHaplotypes:
-    """A haplotype source in memory.
+    """A haplotype source in memory: one bit an allele, and one more where calls are missing.
 
     Attributes
     ----------
-    n_haplotypes : int
-    ones, called : ndarray, uint8, shape (n_variants, ceil(n_haplotypes / 8))
-        Bits of the alternate alleles and of the called alleles.
+    n_variants : int
+    ones : ndarray, uint8, shape (ceil(n_variants / 8), n_haplotypes)
+        Bits of the alternate alleles of eight neighbouring variants; those past the last variant are 0.
+    called : ndarray, uint8, shape of `ones`, or (0, n_haplotypes) where no call is missing
     """
 
-    n_haplotypes: int
+    n_variants: int
     ones: np.ndarray
     called: np.ndarray
 
     @classmethod
-    def pack(cls, source: HaplotypeSource) -> "PackedHaplotypes":
-        """Read `source` once, block by block."""
-        starts = range(0, source.n_variants, READ_VARIANTS)
-        blocks = (source.read(start, min(start + READ_VARIANTS, source.n_variants)) for start in starts)
-        bits = [(np.packbits(block == 1, axis=1), np.packbits(block >= 0, axis=1)) for block in blocks]
-        return cls(source.n_haplotypes, *(np.concatenate(column) for column in zip(*bits, strict=True)))
+    def pack(cls, source: HaplotypeSource, fill: bool = False) -> "PackedHaplotypes":
+        """Read `source` once, block by block; `fill` sets missing calls to the more frequent allele of the site."""
+        shape = (-(-source.n_variants // 8), source.n_haplotypes)
+        ones = np.empty(shape, dtype=np.uint8)
+        called = np.empty((0, shape[1]), dtype=np.uint8)
+        for start in range(0, source.n_variants, READ_VARIANTS):
+            block = source.read(start, min(start + READ_VARIANTS, source.n_variants))
+            rows = slice(start // 8, start // 8 + -(-len(block) // 8))
+            missing = block < 0
+            if missing.any() and fill:
+                block = np.where(missing, majority(block)[:, None], block)
+            elif missing.any():
+                if len(called) == 0:
+                    called = np.full(shape, 255, dtype=np.uint8)
+                called[rows] = _pack(~missing)
+            ones[rows] = _pack(block == 1)
+        return cls(source.n_variants, ones, called)
 
     @property
-    def n_variants(self) -> int:
-        return len(self.ones)
+    def n_haplotypes(self) -> int:
+        return self.ones.shape[1]
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """Alleles of the variants [start, stop), int8 with -1 for missing, shape (stop - start, n_haplotypes)."""
-        one = np.unpackbits(self.ones[start:stop], axis=1, count=self.n_haplotypes).astype(np.int8)
-        called = np.unpackbits(self.called[start:stop], axis=1, count=self.n_haplotypes)
-        return np.where(called == 1, one, np.int8(-1))
+        rows, inside = slice(start // 8, -(-stop // 8)), slice(start % 8, start % 8 + stop - start)
+        alleles = unpack(self.ones[rows])[inside]
+        return np.where(unpack(self.called[rows])[inside] == 1, alleles, np.int8(-1)) if len(self.called) else alleles
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict]:
+        """Arrays and description for the model file."""
+        return {"ones": self.ones, "called": self.called}, {"n_variants": self.n_variants}
+
+    @classmethod
+    def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "PackedHaplotypes":
+        return cls(description["n_variants"], arrays["ones"], arrays["called"])
+
+
+def majority(alleles: np.ndarray) -> np.ndarray:
+    """The more frequent allele of each site, int8, shape (n_variants,); 0 when both are equally frequent."""
+    return ((alleles == 1).sum(axis=1) > (alleles == 0).sum(axis=1)).astype(np.int8)
+
+
+def _pack(bits: np.ndarray) -> np.ndarray:
+    """Eight rows to a byte; (n, n_columns) bool to uint8 (ceil(n / 8), n_columns)."""
+    full = np.zeros((-(-len(bits) // 8) * 8, bits.shape[1]), dtype=np.uint8)
+    full[: len(bits)] = bits
+    # much faster than packbits along the first axis
+    return np.bitwise_or.reduce(full.reshape(-1, 8, bits.shape[1]) << _BITS[None, :, None], axis=1)
+
+
+def unpack(packed: np.ndarray) -> np.ndarray:
+    """Bits of each byte as rows of their own: uint8 (n, n_columns) to int8 (8 * n, n_columns)."""
+    bits = np.empty((len(packed), 8, packed.shape[1]), dtype=np.uint8)
+    for i, shift in enumerate(_BITS):
+        np.bitwise_and(packed >> shift, 1, out=bits[:, i])
+    return bits.reshape(8 * len(packed), packed.shape[1]).view(np.int8)

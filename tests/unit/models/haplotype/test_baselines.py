@@ -1,14 +1,18 @@
 """The baselines: closed forms, likelihoods that sum to one, and what all of them promise."""
 
 import itertools
+import typing
 
 import numpy as np
 import pytest
 
-from genoloom.config import IndependentOptions, MarkovOptions, MosaicOptions
+from genoloom.config import Config, IndependentOptions, MarkovOptions, MatchedMosaicOptions, MosaicOptions
+from genoloom.models.haplotype import BASELINES
+from genoloom.models.haplotype import GENERATORS as REGISTRY
 from genoloom.models.haplotype.base import SampleRequest, TrainingHaplotypes
 from genoloom.models.haplotype.independent import IndependentGenerator
 from genoloom.models.haplotype.markov import MarkovGenerator, context_lengths
+from genoloom.models.haplotype.matched_mosaic import MatchedMosaicGenerator
 from genoloom.models.haplotype.mosaic import MosaicGenerator
 from genoloom.panel import ArrayHaplotypes
 
@@ -16,6 +20,7 @@ GENERATORS = [
     (IndependentGenerator, IndependentOptions()),
     (MarkovGenerator, MarkovOptions(order=6)),
     (MosaicGenerator, MosaicOptions(segment_cm=0.05, flip=0.01)),
+    (MatchedMosaicGenerator, MatchedMosaicOptions(segment_cm=0.05, match=16)),
 ]
 BY_NAME = pytest.mark.parametrize(("kind", "options"), GENERATORS, ids=lambda value: getattr(value, "name", ""))
 
@@ -57,6 +62,14 @@ def draw(generator, wanted):
     return np.concatenate(list(generator.sample(wanted)))
 
 
+def test_the_configuration_offers_what_is_registered():
+    offered = {
+        key: typing.get_args(typing.get_args(Config.model_fields[key].annotation)[0]) for key in ("generators", "baselines")
+    }
+    assert offered["baselines"] == BASELINES
+    assert set(offered["generators"]) == set(REGISTRY) - set(BASELINES)
+
+
 @BY_NAME
 def test_a_haplotype_depends_on_its_own_seed_only(kind, options):
     generator = fitted(kind, options, random_panel(1500, 60, missing=0.02))
@@ -74,7 +87,7 @@ def test_a_haplotype_depends_on_its_own_seed_only(kind, options):
 def test_blocks_of_variants_do_not_show(kind, options, monkeypatch):
     generator = fitted(kind, options, random_panel(130, 60))
     whole = draw(generator, request(9))
-    monkeypatch.setattr(f"{kind.__module__}.BLOCK", 17)
+    monkeypatch.setattr(f"{kind.__module__}.BLOCK", 24)
     np.testing.assert_array_equal(draw(generator, request(9)), whole)
 
 

@@ -1,0 +1,105 @@
+"""Mosaics that cross over only where two training haplotypes cannot be told apart.
+
+A plain mosaic breaks linkage at each switch. Here a row that copies one training haplotype may go on only as another of its
+population that is equal on the preceding sites: what a recombination between two carriers of one local haplotype would make.
+It learns nothing and is more faithful than any plain mosaic, so it is the bar for generators that learn; and it copies, so it
+leaks like any mosaic.
+
+Crossovers come at rate 1 / `segment_cm`. One that finds no equal haplotype waits for the next place; each further `segment_cm`
+that it has waited halves the length that must agree, so that no row goes on copying one person because nobody resembles
+that person. The state is the positional Burrows-Wheeler order of the training haplotypes at the present site: memory does
+not grow along the contig.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from genoloom.config import MatchedMosaicOptions
+from genoloom.models.haplotype.base import SampleRequest
+from genoloom.models.haplotype.mosaic import TEMPLATE, MosaicGenerator, Templates
+from genoloom.models.haplotype.packed import unpack
+from genoloom.models.haplotype.pbwt import BytewisePbwt
+from genoloom.seeds import paired_uniforms
+
+BLOCK = 512  # variants at a time; a multiple of 8
+MEMORY = 4096  # most sites that are compared, whatever the map says
+FOREVER = 62  # halvings after which any haplotype of the group will do
+
+
+class MatchedMosaicGenerator(MosaicGenerator):
+    """Copies haplotypes of the own population, crossing over to equal ones at rate 1 / `segment_cm` a centimorgan."""
+
+    name = "matched_mosaic"
+    options_class = MatchedMosaicOptions
+
+    def sample(self, request: SampleRequest) -> Iterator[np.ndarray]:
+        templates = Templates(self.population, len(self.population_names))
+        present = templates.draw(request.population, paired_uniforms(request.seed, np.full(len(request.seed), TEMPLATE - 1)))
+        walk = _Crossovers(self, templates, present, request.seed)
+        for start in range(0, self.n_variants, BLOCK):
+            stop = min(start + BLOCK, self.n_variants)
+            block = self.training.ones[start // 8 : -(-stop // 8)]
+            copied = np.empty((len(block), len(request.seed)), dtype=np.uint8)
+            for i, alleles in enumerate(block):
+                np.take(alleles, walk.present, out=copied[i])
+                walk.advance(alleles)
+            yield unpack(copied)[: stop - start]
+
+
+class _Crossovers:
+    """What each row copies, and where it wants to cross over next; places are between bytes of eight sites."""
+
+    def __init__(self, generator: MatchedMosaicGenerator, templates: Templates, present: np.ndarray, seed: np.ndarray):
+        self.segment_cm, self.present, self.seed = generator.options.segment_cm, present, seed
+        # small populations copy from everybody, so their haplotypes are one group
+        group = np.where(templates.few, len(templates.few), np.arange(len(templates.few)))[generator.population]
+        self.place_cm, self.must_match = _places(generator.map_cm, generator.options.match, generator.options.match_cm)
+        self.pbwt = BytewisePbwt(np.unique(group, return_inverse=True)[1], int(self.must_match.max(initial=0)))
+        self.next_cm = self._draw(0, np.arange(len(seed)))
+
+    def _draw(self, place: int, rows: np.ndarray) -> np.ndarray:
+        """Where the rows want to cross over next: at an exponential distance, which has no memory."""
+        uniforms = paired_uniforms(self.seed[rows], np.full(len(rows), place))
+        return self.place_cm[place] - self.segment_cm * np.log1p(-uniforms)
+
+    def advance(self, alleles: np.ndarray) -> None:
+        """Go on by one byte, `alleles` of the training haplotypes; rows that want to and can cross over behind it."""
+        self.pbwt.push(alleles)
+        place = self.pbwt.n_bytes
+        if place == len(self.place_cm):
+            return  # the contig ends
+        waited = (self.place_cm[place] - self.next_cm) / self.segment_cm
+        wanting = np.flatnonzero(waited >= 0)
+        if len(wanting) == 0:
+            return
+        halvings = np.minimum(waited[wanting], FOREVER).astype(np.int64)
+        length = self.must_match[place] >> halvings
+        rank = None
+        for needed in np.unique(length[length <= place]):
+            if rank is None:
+                rank = np.empty(len(self.pbwt.order), dtype=np.int64)
+                rank[self.pbwt.order] = np.arange(len(rank))
+            self._cross(place, wanting[length == needed], int(needed), rank)
+
+    def _cross(self, place: int, rows: np.ndarray, length: int, rank: np.ndarray) -> None:
+        begins = self.pbwt.runs(length)
+        own = rank[self.present[rows]]
+        run = np.searchsorted(begins, own, side="right") - 1
+        others = begins[run + 1] - begins[run] - 1
+        able = others > 0
+        rows, own, first, others = rows[able], own[able], begins[run[able]], others[able]
+        uniforms = paired_uniforms(self.seed[rows], np.full(len(rows), TEMPLATE + place))
+        chosen = first + (uniforms * others).astype(np.int64)
+        self.present[rows] = self.pbwt.order[chosen + (chosen >= own)]
+        self.next_cm[rows] = self._draw(place, rows)
+
+
+def _places(map_cm: np.ndarray, match: int, match_cm: float) -> tuple[np.ndarray, np.ndarray]:
+    """Genetic position of the first site of each byte, and how many bytes before it must agree there.
+
+    Agreement goes back over `match` sites and over `match_cm` centimorgans, whichever is longer, in whole bytes.
+    """
+    first = np.arange(0, len(map_cm), 8)
+    sites = np.maximum(match, first - np.searchsorted(map_cm, map_cm[first] - match_cm))
+    return map_cm[first], -(-np.minimum(sites, MEMORY) // 8)
