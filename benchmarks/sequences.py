@@ -2,14 +2,16 @@
 
     python benchmarks/sequences.py --set ecoli --set tata --set chr20 --seeds 1,2,3 --minutes 10
 
-The sets: `ecoli`, 13,972 native regulatory sequences of 165 bp; `tata`, 2,929 human TATA promoters of 300 bp (both from the
+The sets: `ecoli`, 13,972 native regulatory sequences of 165 bp, and `ecoli-expression`, the same by five bins of measured expression;
+`tata`, 2,929 human TATA promoters of 300 bp (both from the
 development data, `--data`); `chr20`, windows of 512 bp of chr20:1-2 Mb (shipped), split by contiguous chunks. Clusters of shared
 20-mers (both strands) stay on one side of the other two splits; 20 % is held out.
 
 Columns: bits per base on held-out sequences of the best plain Markov chain (no position), the tuned and the adaptive chain and
 the model; the difference to the adaptive chain with its 95 % bootstrap interval over clusters; the same on the held-out
 sequences that share no 20-mer with training; AUC of the two classifiers and identity with the nearest training sequence, beside
-what training sequences score in place of the synthetic ones.
+what training sequences score in place of the synthetic ones. Of `ecoli-expression`: the Spearman correlation of the wanted bin with what an
+oracle of held-out sequences reads, its ceiling, and the same from GC content alone, at several weights of guidance.
 """
 
 import argparse
@@ -36,6 +38,7 @@ from genoloom.stages.sequences import (
     training_sequences,
 )
 from genoloom.training.run import TrainingRun
+from genoloom.validation.label_fidelity import label_scores
 from genoloom.validation.sequence_classifier import cnn_auc
 from genoloom.validation.sequence_fidelity import kmer_auc, nearest_identity
 
@@ -47,12 +50,14 @@ RESAMPLES, ALIGNED = 1000, 300
 ORIENTED = {"reverse_complement": False}
 SETS = {
     "ecoli": ("sequences/ecoli_mpra_165bp_expression.csv", ORIENTED),
+    "ecoli-expression": ("sequences/ecoli_mpra_165bp_expression.csv", {**ORIENTED, "label_column": "expr"}),
     "tata": ("sequences/human_TATA_promoters_300bp.txt", ORIENTED),
     "chr20": (
         ROOT / "resources/demo/GRCh37.chr20_1-2Mb.fa.gz",
         {"window": 512, "stride": 512, "split": "chunks", "max_leakage": 1.0},
     ),
 }
+GUIDANCE = (0.0, 1.0, 1.5, 2.5)
 PACE_STEPS = 12  # timed to find how many steps fit into the minutes
 SECTIONS = config.SequenceTrainSections.model_fields
 
@@ -60,7 +65,7 @@ SECTIONS = config.SequenceTrainSections.model_fields
 def main() -> None:
     arguments = parse()
     logging.basicConfig(level=logging.INFO if arguments.verbose else logging.WARNING, format="%(asctime)s %(message)s")
-    for name in arguments.set or list(SETS):
+    for name in arguments.set or ["ecoli", "tata", "chr20"]:
         benchmark(name, arguments)
 
 
@@ -118,6 +123,8 @@ def benchmark(name: str, arguments: argparse.Namespace) -> None:
                 made = read_set(fasta)
                 made = SequenceSet(made.name, made.bases, made.length, made.label, made.cluster, train.both_strands)
                 print(f"    {n} samples: {samples_text(made, unseen, train)}", flush=True)
+                if len(set(train.label)) > 1 and generator == "transformer":
+                    print_guidance(model, train, holdout, seed, arguments)
 
 
 def fitted(generator: str, seed: int, out: Path, arguments: argparse.Namespace) -> Path | None:
@@ -180,6 +187,20 @@ def interval(model: np.ndarray, chain: np.ndarray, holdout: SequenceSet) -> tupl
     drawn = np.random.default_rng(1).integers(0, len(size), (RESAMPLES, len(size)))
     low, high = np.quantile(excess[drawn].sum(axis=1) / size[drawn].sum(axis=1), [0.025, 0.975])
     return float(low), float(high)
+
+
+def print_guidance(model: Path, train: SequenceSet, holdout: SequenceSet, seed: int, arguments: argparse.Namespace) -> None:
+    """What an oracle reads from sequences made with more and more guidance."""
+    for guidance in GUIDANCE:
+        fasta = model.with_suffix(f".guidance{guidance}.fa.gz")
+        options = GenerateSequencesOptions(count=arguments.samples, guidance=guidance)
+        generate_sequences(model=model, out=fasta, options=options, seed=seed, threads=arguments.threads)
+        made = read_set(fasta)
+        made = SequenceSet(made.name, made.bases, made.length, made.label, made.cluster, train.both_strands)
+        scores = label_scores(made, train, holdout, len(holdout) // 2, 1)
+        fidelity, transfer, gc = (scores[f"label_{word}"] for word in ("fidelity", "transfer", "gc_only"))
+        print(f"    guidance {guidance}: oracle {fidelity[0]:.3f} (ceiling {fidelity[1]:.3f} +- {1.96 * fidelity[2]:.3f}); trained on these "
+              f"{transfer[0]:.3f} (on real ones {transfer[1]:.3f}); GC alone {gc[0]:.3f} (real {gc[1]:.3f})", flush=True)  # fmt: skip
 
 
 def samples_text(made: SequenceSet, unseen: SequenceSet, train: SequenceSet) -> str:

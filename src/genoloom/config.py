@@ -221,6 +221,15 @@ class SequenceOptions(Section):
     shared_kmer: int = Field(
         24, ge=12, le=31, description="Sequences that share a k-mer of this length, on either strand, stay on one side."
     )
+    label_column: str = Field(
+        "label", description="Column of a table that holds the label to generate by: words, or numbers to cut into bins."
+    )
+    bins: int = Field(
+        5,
+        ge=2,
+        le=50,
+        description="Labels that are numbers become so many bins, equally full on the training side: bin1, bin2, ...",
+    )
     split: Literal["homology", "chunks"] = Field(
         "homology",
         description="Hold out whole homology clusters; or contiguous chunks of the records, where repeats would weld clusters.",

@@ -58,11 +58,11 @@ def _open_text(path: str | Path) -> Iterator[io.BufferedReader]:
         raise InputError(path, f"is damaged or cut off ({error})", remedy="copy or download it again") from None
 
 
-def read_records(path: str | Path) -> Iterator[Record]:
+def read_records(path: str | Path, label_column: str = "label") -> Iterator[Record]:
     """Sequences of a file, one at a time, in its order.
 
     A file that begins with `>` is FASTA. One named .csv, .tsv or .tab (or the same with .gz) is a table with a column
-    `seq` and optional columns `label` and `name`; other columns are left alone. Anything else is text, one
+    `seq` and optional columns `label` (or another one, `label_column`) and `name`; other columns are left alone. Anything else is text, one
     sequence a line; there blank lines and lines that begin with `#` are no sequences.
 
     Raises
@@ -75,7 +75,7 @@ def read_records(path: str | Path) -> Iterator[Record]:
         if handle.peek(1)[:1] == b">":
             records = _read_fasta(path, handle)
         elif delimiter := table_delimiter(path):
-            records = _read_table(path, handle, delimiter)
+            records = _read_table(path, handle, delimiter, label_column)
         else:
             records = _read_lines(path, handle)
         names = set()
@@ -146,15 +146,17 @@ def _decoded(path: str | Path, handle: io.BufferedReader) -> io.TextIOWrapper:
     return io.TextIOWrapper(handle, encoding="utf-8-sig", errors="replace", newline="")
 
 
-def _read_table(path: str | Path, handle: io.BufferedReader, delimiter: str) -> Iterator[Record]:
+def _read_table(path: str | Path, handle: io.BufferedReader, delimiter: str, label_column: str) -> Iterator[Record]:
     reader = csv.DictReader(_decoded(path, handle), delimiter=delimiter)
     columns = reader.fieldnames or []
     if "seq" not in columns:
         raise InputError(path, "has no column 'seq'", expected="seq[, label][, name]", remedy=f"found {', '.join(columns)}")
+    if label_column != "label" and label_column not in columns:
+        raise InputError(path, f"has no column '{label_column}'", expected=f"one of {', '.join(columns)}")
     for n, row in enumerate(reader, 1):
         if row["seq"] is None:
             raise InputError(path, f"line {reader.line_num}: no cell in the column 'seq'")
-        tags = {"label": _one_word(row["label"])} if row.get("label") else {}
+        tags = {"label": _one_word(row[label_column])} if row.get(label_column) else {}
         yield Record(_one_word(row.get("name") or f"row{n}"), _checked(path, reader.line_num, row["seq"].strip()), tags)
 
 

@@ -98,7 +98,8 @@ def prepare_sequences(*, source: Path, regions: Path | None, out: Path, options:
     kept = ~straddling(places, held_out)
     for i in np.flatnonzero(~kept):
         pieces.reject(pieces.name[i], 0, int(length[i]), "overlaps the training side")
-    sequences = SequenceSet(pieces.name, bases, length, pieces.label, cluster, options.reverse_complement)
+    labels, edges = binned(pieces.label, ~held_out, options.bins)
+    sequences = SequenceSet(pieces.name, bases, length, labels, cluster, options.reverse_complement)
     train, holdout = sequences.take(~held_out), sequences.take(held_out & kept)
     if not len(train) or not len(holdout):
         raise InputError(source, f"{len(sequences)} sequences in one homology cluster", remedy="give more or other sequences")
@@ -115,8 +116,27 @@ def prepare_sequences(*, source: Path, regions: Path | None, out: Path, options:
     write_set(out / "holdout.fa.gz", holdout)
     write_table(out / "rejected.tsv.gz", ["record", "start", "end", "reason"], pieces.rejected)
     with write_beside(out / "summary.json") as [part]:
-        part.write_text(json.dumps({**summary, "seed": seed}, indent=2) + "\n")
+        part.write_text(json.dumps({**summary, "label_bin_edges": edges, "seed": seed}, indent=2) + "\n")
     _say_split(out, summary)
+
+
+def binned(labels: list[str], counted: np.ndarray, bins: int) -> tuple[list[str], list[float]]:
+    """Labels that are all numbers, more different ones than `bins`, as bin1, bin2, ..., and the edges between these.
+
+    The bins hold equally many of the `counted` (bool, (n,)) sequences; others, labels that are words and missing ones stay as they are.
+    """
+    given = [label for label in labels if label]
+    try:
+        different = len({float(label) for label in given})
+    except ValueError:
+        return labels, []
+    if different <= bins:
+        return labels, []
+    value = np.array([float(label) if label else np.nan for label in labels])
+    known = value[counted & np.isfinite(value)]
+    edges = np.unique(np.quantile(known, np.arange(1, bins) / bins)) if len(known) else np.empty(0)
+    names = [f"bin{np.searchsorted(edges, v, side='right') + 1}" if np.isfinite(v) else "" for v in value]
+    return names, edges.tolist()
 
 
 def _cut(source: Path, regions: Path | None, options: SequenceOptions) -> _Pieces:
@@ -129,7 +149,7 @@ def _cut(source: Path, regions: Path | None, options: SequenceOptions) -> _Piece
     for interval in read_intervals(regions) if regions is not None else []:
         by_contig.setdefault(interval.contig, []).append(interval)
     pieces, names = _Pieces(), []
-    for number, record in enumerate(read_records(source)):
+    for number, record in enumerate(read_records(source, options.label_column)):
         names.append(record.name)
         if regions is None:
             whole = Interval(record.name, 0, len(record.bases), record.tags.get("label", ""), "+")

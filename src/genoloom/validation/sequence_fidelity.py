@@ -33,6 +33,7 @@ from genoloom.sequences import (
     reverse_complement_kmers,
 )
 from genoloom.validation.classifier import two_sample_auc
+from genoloom.validation.label_fidelity import label_scores
 from genoloom.validation.sequence_classifier import cnn_auc
 from genoloom.validation.verdicts import judge
 
@@ -233,7 +234,7 @@ class Comparison:
 
     def figures(self) -> list[Figure]:
         """All metrics but bits per base."""
-        return [*self._composition(), *self._novelty()]
+        return [*self._composition(), *self._labels(), *self._novelty()]
 
     def _against_holdout(self, metric: str, kind: str, score: Callable, resplits: int | None = None) -> Figure:
         """A score of two sets: synthetic against held-out ones, and training against held-out ones."""
@@ -262,6 +263,12 @@ class Comparison:
         n, seed = len(holdout), derive_seed(self.seed, "cnn")
         value, floor = cnn_auc(synthetic, holdout, seed), cnn_auc(train, holdout, seed)
         return Figure("cnn_auc", "accuracy", value, floor, float(np.sqrt((2 * n + 1) / (12 * n * n))), n)
+
+    def _labels(self) -> list[Figure]:
+        """What `genoloom.validation.label_fidelity` says; nothing without labels on all sides."""
+        kinds = {"label_fidelity": "similarity", "label_transfer": "similarity", "label_gc_only": "level"}
+        scores = label_scores(self.synthetic, self.train, self.holdout, 2 * self.max_classified, derive_seed(self.seed, "labels"))
+        return [Figure(metric, kinds[metric], *figures) for metric, figures in scores.items()]
 
     def _novelty(self) -> list[Figure]:
         exact = {name: copies(s, self.train) for name, s in (("synthetic", self.synthetic), ("holdout", self.holdout))}

@@ -1,0 +1,122 @@
+"""Do labels mean on synthetic sequences what they mean on real ones?
+
+*Fidelity*: an oracle that has seen one half of the held-out real sequences and nothing else reads the labels of the synthetic
+ones; its ceiling is what it reads on the other half. *Transfer*: a network trained on synthetic sequences reads held-out real
+ones, beside one trained on as many real training sequences (train on synthetic, test on real: Esteban et al. 2017,
+arXiv:1706.02633). *GC only*: how far the GC content alone tells the label; a generator that moves nothing but GC with the label has
+only that.
+
+The score is the balanced accuracy of classes, and the Spearman correlation where the labels are bins of a number.
+"""
+
+import re
+
+import numpy as np
+import torch
+from scipy.special import softmax
+from scipy.stats import spearmanr
+from torch import nn
+
+from genoloom.seeds import derive_seed
+from genoloom.sequences import OTHER, SequenceSet
+from genoloom.validation.sequence_classifier import SequenceClassifier, classify, fit_classifier
+
+FEWEST = 10  # sequences of each label on each side
+
+
+def label_scores(synthetic: SequenceSet, train: SequenceSet, holdout: SequenceSet, most: int, seed: int) -> dict[str, tuple]:
+    """(value, floor, spread, n) of "label_fidelity", "label_transfer" and "label_gc_only"; empty without usable labels.
+
+    Parameters
+    ----------
+    most : int
+        Sequences that a network is trained on, at most. The spread is the standard error of the floor over
+        bootstrap resamples of the sequences behind it.
+    """
+    names = sorted({name for name in holdout.label if name}, key=_bin_order)
+    sides = [_labelled(side, names) for side in (synthetic, train, holdout)]
+    if len(names) < 2 or any(np.bincount(label, minlength=len(names)).min() < FEWEST for _, label in sides):
+        return {}
+    rng = np.random.default_rng(derive_seed(seed, "labels"))
+    (made, made_label), (fitted, fitted_label), (unseen, unseen_label) = (
+        (side.take(order), label[order]) for side, label in sides for order in [rng.permutation(len(side))]
+    )
+    ordered = all(re.fullmatch(r"bin\d+", name) for name in names)
+    half = len(unseen) // 2
+    first, second = np.arange(half), np.arange(half, len(unseen))
+    oracle = _network(unseen.take(first), unseen_label[first], len(names), most, derive_seed(seed, "oracle"))
+    scores = {}
+    n = min(len(made), most)
+    scores["label_fidelity"] = _pair(oracle, (made, made_label), (unseen.take(second), unseen_label[second]), ordered, most)
+    equal = min(len(made), len(fitted), most)
+    networks = [
+        _network(side.take(slice(equal)), label[:equal], len(names), most, derive_seed(seed, "transfer"))
+        for side, label in ((made, made_label), (fitted, fitted_label))
+    ]
+    value, floor = (_score(_read(network, unseen), unseen_label, ordered) for network in networks)
+    scores["label_transfer"] = (value, floor, _spread(_read(networks[1], unseen), unseen_label, ordered), len(unseen))
+    gc = [_gc_reader(unseen, unseen_label, side, len(names)) for side in (made, unseen)]
+    scores["label_gc_only"] = (
+        _score(gc[0], made_label, ordered), _score(gc[1], unseen_label, ordered), _spread(gc[1], unseen_label, ordered), n,
+    )  # fmt: skip
+    return scores
+
+
+def _bin_order(name: str) -> tuple[int, str]:
+    return (int(name[3:]), "") if re.fullmatch(r"bin\d+", name) else (0, name)
+
+
+def _labelled(sequences: SequenceSet, names: list[str]) -> tuple[SequenceSet, np.ndarray]:
+    """The sequences that have one of the labels, and its index."""
+    known = {name: i for i, name in enumerate(names)}
+    index = [i for i, name in enumerate(sequences.label) if name in known]
+    return sequences.take(np.array(index, dtype=np.int64)), np.array([known[sequences.label[i]] for i in index], dtype=np.int64)
+
+
+def _network(sequences: SequenceSet, label: np.ndarray, n_labels: int, most: int, seed: int) -> SequenceClassifier:
+    model, n = SequenceClassifier(n_labels), min(len(sequences), most)
+    x, length = sequences.bases[:n], sequences.length[:n]
+    fit_classifier(model, x, length, torch.from_numpy(label[:n]), nn.functional.cross_entropy, sequences.both_strands, seed)
+    return model
+
+
+def _read(model: SequenceClassifier, sequences: SequenceSet) -> np.ndarray:
+    """Label probabilities, float64 (n, n_labels)."""
+    return softmax(classify(model, sequences.bases, sequences.length, sequences.both_strands).astype(np.float64), axis=1)
+
+
+def _gc_reader(real: SequenceSet, label: np.ndarray, sequences: SequenceSet, n_labels: int) -> np.ndarray:
+    """Label probabilities from the GC content alone: normal densities fitted to the real sequences of each label."""
+    gc, known = _gc(sequences), _gc(real)
+    mean = np.array([known[label == k].mean() for k in range(n_labels)])
+    spread = np.array([known[label == k].std() + 1e-3 for k in range(n_labels)])
+    density = np.exp(-0.5 * ((gc[:, None] - mean) / spread) ** 2) / spread * np.bincount(label, minlength=n_labels) / len(label)
+    return density / np.maximum(density.sum(axis=1, keepdims=True), 1e-300)
+
+
+def _gc(sequences: SequenceSet) -> np.ndarray:
+    bases = sequences.bases
+    return ((bases == 1) | (bases == 2)).sum(axis=1) / np.maximum((bases != OTHER).sum(axis=1), 1)
+
+
+def _pair(network, made: tuple, real: tuple, ordered: bool, most: int) -> tuple[float, float, float, int]:
+    (sequences, label), (unseen, truth) = made, real
+    n = min(len(sequences), most)
+    floor = _read(network, unseen)
+    value = _score(_read(network, sequences.take(slice(n))), label[:n], ordered)
+    return value, _score(floor, truth, ordered), _spread(floor, truth, ordered), n
+
+
+def _score(probability: np.ndarray, label: np.ndarray, ordered: bool) -> float:
+    """Spearman correlation of the expected bin, or balanced accuracy."""
+    if ordered:
+        found = spearmanr(probability @ np.arange(probability.shape[1]), label).statistic
+        return float(found) if np.isfinite(found) else 0.0
+    right = probability.argmax(axis=1) == label
+    return float(np.mean([right[label == k].mean() for k in np.unique(label)]))
+
+
+def _spread(probability: np.ndarray, label: np.ndarray, ordered: bool, resamples: int = 100) -> float:
+    rng = np.random.default_rng(1)
+    rows = rng.integers(0, len(label), (resamples, len(label)))
+    return float(np.std([_score(probability[r], label[r], ordered) for r in rows], ddof=1))
