@@ -64,9 +64,9 @@ class IndependentOptions(Section):
 
 
 class MarkovOptions(Section):
-    """Interpolated Markov chain over the preceding alleles."""
+    """Markov chain over the preceding alleles, of unbounded order: contexts of growing length, mixed."""
 
-    order: int = Field(40, ge=1, le=60, description="Longest context, in sites.")
+    order: int | None = Field(None, ge=1, description="Longest context, in sites; null sets no bound.")
 
 
 class MosaicOptions(Section):
@@ -84,6 +84,27 @@ class MatchedMosaicOptions(Section):
         100, ge=1, le=4096, description="Preceding sites on which both haplotypes must agree, rounded up to eights."
     )
     match_cm: float = Field(0.0, ge=0, description="Preceding centimorgans on which they must agree as well.")
+
+
+class HmmOptions(Section):
+    """Founder hidden Markov model: haplotypes as mosaics of clusters, fitted by expectation maximisation."""
+
+    steps: int = Field(30, ge=1, description="Most iterations, each over all training haplotypes.")
+    clusters: int | None = Field(
+        None, ge=1, le=800, description="Clusters; null takes one for six training haplotypes, at most 400."
+    )
+    block: int = Field(8, ge=1, le=64, description="Sites between possible jumps; 1 allows them everywhere.")
+    pseudo_count: float = Field(
+        0.03, gt=0, description="Weight, in haplotypes, of a site's overall frequency in that of each cluster."
+    )
+    patience: int | None = Field(2, ge=1, description="Stop after this many iterations without gain; null never stops early.")
+
+
+class LiStephensOptions(Section):
+    """Imperfect mosaic of all training haplotypes, with exact likelihood: the reference. Its three numbers are fitted."""
+
+    fit_haplotypes: int = Field(60, ge=1, description="Haplotypes of the people set aside that the numbers are fitted to.")
+    fit_sites: int = Field(2000, ge=1, description="Sites, in the middle of the contig, that the numbers are fitted to.")
 
 
 class TransformerOptions(Section):
@@ -338,6 +359,8 @@ class TrainSections(Section):
     markov: MarkovOptions = Field(default_factory=MarkovOptions)
     mosaic: MosaicOptions = Field(default_factory=MosaicOptions)
     matched_mosaic: MatchedMosaicOptions = Field(default_factory=MatchedMosaicOptions)
+    hmm: HmmOptions = Field(default_factory=HmmOptions)
+    li_stephens: LiStephensOptions = Field(default_factory=LiStephensOptions)
 
 
 class SequenceTrainSections(Section):
@@ -358,7 +381,7 @@ class Config(Section):
     panels: str | None = Field(None, description="Sheet of panels: one row for each contig of each panel.")
     sequence_sets: str | None = Field(None, description="Sheet of sequence sets: one row a set.")
     generators: list[Literal["transformer", "gan"]] = Field(["transformer", "gan"], description="Haplotype generators to train.")
-    baselines: list[Literal["independent", "markov", "mosaic", "matched_mosaic"]] = Field(
+    baselines: list[Literal["independent", "markov", "mosaic", "matched_mosaic", "hmm", "li_stephens"]] = Field(
         ["independent", "markov", "mosaic", "matched_mosaic"],
         description="Haplotype generators to run beside them as controls; every table and figure shows both.",
     )

@@ -12,8 +12,10 @@ GENERATORS = {
     "markov": "markov:MarkovGenerator",
     "mosaic": "mosaic:MosaicGenerator",
     "matched_mosaic": "matched_mosaic:MatchedMosaicGenerator",
+    "hmm": "hmm:HmmGenerator",
+    "li_stephens": "li_stephens:LiStephensGenerator",
 }
-BASELINES = ("independent", "markov", "mosaic", "matched_mosaic")
+BASELINES = ("independent", "markov", "mosaic", "matched_mosaic", "hmm", "li_stephens")
 
 
 def generator_class(name: str):

@@ -1,43 +1,174 @@
-"""Interpolated Markov chain over the preceding alleles of the same haplotype.
+"""Markov chain of unbounded order over the preceding alleles of the same haplotype.
 
-The chance of the next allele is interpolated over contexts of growing length (Witten & Bell 1991,
-doi:10.1109/18.87000): at each length the counts of the training haplotypes, among which those of the own population
-count twice, are mixed into the estimate of the shorter context. A floor keeps every allele possible: in a context that has
-always been followed by one allele, each length would otherwise make the other one more impossible than the last.
+The chance of the next allele is worked out over contexts of 0, 1, 2, 4, 8, ... sites, as long as any training haplotype agrees
+with them, in the manner of prediction by partial matching (Cleary & Witten 1984, doi:10.1109/TCOM.1984.1096090): counts after a
+context are mixed with the estimate of the shorter context, which has the weight of a number of haplotypes. These weights, one
+for contexts that were always followed by one allele and one for the others at each length, and how much more a haplotype
+of the own population counts, are fitted on the people set aside.
+
+Who agrees with whom on how many sites is read from a positional Burrows-Wheeler transform of training and asked haplotypes
+together; missing calls stand there as the more frequent allele, and are not counted.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from genoloom.config import MarkovOptions
 from genoloom.models.haplotype.base import HaplotypeGenerator, SampleRequest, TrainingHaplotypes
-from genoloom.models.haplotype.packed import PackedHaplotypes
-from genoloom.panel import HaplotypeSource
+from genoloom.models.haplotype.packed import PackedHaplotypes, majority
+from genoloom.models.haplotype.pbwt import Pbwt
+from genoloom.panel import HaplotypeSource, HaplotypeView
 from genoloom.seeds import row_uniforms
 
 BLOCK = 1024  # variants at a time
-ESCAPE = 2.0  # weight of the shorter context, for each allele seen after the longer one
-FLOOR = 0.3  # chance of either allele is at least this, over the training haplotypes plus one
+FIT_ROWS, FIT_SITES = 300, 300  # most haplotypes and sites whose counts the weights are fitted to
+FIT_STEPS = 60
+RARE = 3e-4  # where the floor of a chance begins
+PRIOR_SPREAD = 1.5  # of the logarithm of each weight around one (of the floor around `RARE`)
 
 
-def context_lengths(order: int) -> list[int]:
-    """The lengths that are interpolated: 0, 1, 2, 4, 8, ... and `order`."""
-    lengths = [0, *(2**i for i in range(7) if 2**i < order), order]
-    return sorted(set(lengths))
+def context_lengths(order: int | None, n_variants: int) -> list[int]:
+    """The lengths that are mixed: 0, 1, 2, 4, 8, ... and `order`, or what the contig allows."""
+    order = min(order or n_variants, n_variants)
+    return sorted({0, order, *(2**i for i in range(order.bit_length()) if 2**i < order)})
 
 
-class _Contexts:
-    """The last alleles of each row as bits of an integer, the nearest allele lowest."""
+@dataclass
+class Weights:
+    """How counts are mixed.
 
-    def __init__(self, n_rows: int, order: int):
-        self.code = np.zeros(n_rows, dtype=np.int64)
-        self.since_missing = np.full(n_rows, order, dtype=np.int64)
-        self.mask = np.int64((1 << order) - 1)
+    Attributes
+    ----------
+    escape : ndarray, float64, shape (n_lengths, 2)
+        Weight of the shorter context, in haplotypes: where both alleles were seen after the context, and where one was.
+    own : float
+        A training haplotype of the own population counts for 1 + `own`.
+    floor : float
+        Either allele has at least this chance: in a context that has always been followed by one allele, each length
+        would otherwise make the other one more impossible than the last.
+    """
 
-    def push(self, alleles: np.ndarray) -> None:
-        self.code = ((self.code << 1) | (alleles == 1)) & self.mask
-        self.since_missing = np.where(alleles < 0, 0, self.since_missing + 1)
+    escape: np.ndarray
+    own: float
+    floor: float
+
+    def chance(self, pooled: np.ndarray, own: np.ndarray) -> np.ndarray:
+        """Chance of the alternate allele from counts of both alleles after each context; float64 (n_rows,).
+
+        `pooled` and `own` are (n_lengths, n_rows, 2), of all training haplotypes and of those of the own population.
+        """
+        weighted, one_seen = pooled + self.own * own, (pooled > 0).sum(axis=2) == 1  # (n_lengths, n_rows, 2), (n_lengths, n_rows)
+        total = weighted.sum(axis=2)
+        chance = np.full(pooled.shape[1], 0.5)
+        for length in range(len(pooled)):
+            escape = self.escape[length][one_seen[length].astype(np.int64)]
+            mixed = (weighted[length, :, 1] + escape * chance) / (total[length] + escape)
+            chance = np.where(total[length] > 0, mixed, chance)
+        return self.floor + (1 - 2 * self.floor) * chance
+
+
+def fit_weights(pooled: np.ndarray, own: np.ndarray, alleles: np.ndarray) -> Weights:
+    """The weights under which the alleles of some haplotypes are most probable, with a log-normal prior around one.
+
+    Parameters
+    ----------
+    pooled, own : ndarray, shape (n_lengths, n, 2)
+        As in `Weights.chance`, of haplotypes that are not counted.
+    alleles : ndarray of 0/1, shape (n,)
+    """
+    n_lengths = len(pooled)
+    counts, mine = (torch.from_numpy(values.astype(np.float64)) for values in (pooled, own))
+    kind = ((counts > 0).sum(dim=2) == 1).long()
+    alternate = torch.from_numpy(alleles == 1)
+    prior = torch.zeros(2 * n_lengths + 2, dtype=torch.float64)  # what no haplotype speaks for stays here
+    prior[-1] = np.log(RARE)
+    raw = prior.clone().requires_grad_()
+
+    def loss() -> torch.Tensor:
+        escape, more, floor = raw[: 2 * n_lengths].exp().view(n_lengths, 2), raw[-2].exp(), raw[-1].sigmoid() / 2
+        weighted = counts + more * mine
+        total = weighted.sum(dim=2)
+        chance = torch.full((len(alternate),), 0.5, dtype=torch.float64)
+        for length in range(n_lengths):
+            chosen = escape[length][kind[length]]
+            mixed = (weighted[length, :, 1] + chosen * chance) / (total[length] + chosen)
+            chance = torch.where(total[length] > 0, mixed, chance)
+        chance = floor + (1 - 2 * floor) * chance
+        nats = -torch.where(alternate, chance, 1 - chance).log().mean()
+        return nats + ((raw - prior) ** 2).sum() / (2 * PRIOR_SPREAD**2 * len(alternate))
+
+    optimiser = torch.optim.LBFGS([raw], max_iter=FIT_STEPS, line_search_fn="strong_wolfe")
+
+    def closure() -> torch.Tensor:
+        optimiser.zero_grad()
+        value = loss()
+        value.backward()
+        return value
+
+    optimiser.step(closure)
+    fitted = raw.detach()
+    return Weights(
+        fitted[: 2 * n_lengths].exp().view(n_lengths, 2).numpy(), float(fitted[-2].exp()), float(fitted[-1].sigmoid() / 2)
+    )
+
+
+class _Walk:
+    """Training and asked haplotypes along the contig, and what the former say of the latter."""
+
+    def __init__(
+        self, training: HaplotypeSource, population: np.ndarray, asked: np.ndarray, n_populations: int, lengths: list[int]
+    ):
+        self.training, self.population, self.asked, self.P = training, population, asked, n_populations
+        self.lengths = lengths
+        self.n = training.n_haplotypes
+        self.pbwt = Pbwt(self.n + len(asked))
+        self.place = np.empty(self.n + len(asked), dtype=np.int64)
+
+    def counts(self, alleles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Counts of both alleles at the next site after the context of each asked haplotype, at each length.
+
+        Parameters
+        ----------
+        alleles : ndarray, int8, shape (n_training,)
+            Of the training haplotypes at that site; -1 is not counted.
+
+        Returns
+        -------
+        pooled, own : ndarray, int64, shape (n_lengths, n_asked, 2)
+            0 at lengths beyond the beginning of the contig, and where no training haplotype agrees.
+        """
+        site, order, divergence = self.pbwt.site, self.pbwt.order, self.pbwt.divergence
+        self.place[order] = np.arange(len(order))
+        called = np.flatnonzero(alleles >= 0)
+        kind = 2 * self.population[called] + alleles[called]
+        pooled = np.zeros((len(self.lengths), len(self.asked), 2), dtype=np.int64)
+        own = np.zeros_like(pooled)
+        for i, length in enumerate(self.lengths):
+            if length > site:
+                break
+            run = np.cumsum(divergence > site - length)[self.place]  # of each haplotype
+            run -= run.min(initial=0)
+            count = np.bincount(run[called] * 2 * self.P + kind, minlength=(run.max(initial=0) + 1) * 2 * self.P)
+            count = count.reshape(-1, self.P, 2)
+            mine = run[self.n :]
+            pooled[i], own[i] = count.sum(axis=1)[mine], count[mine, self.asked]
+            if not pooled[i].any():
+                break
+        return pooled, own
+
+    def push(self, training: np.ndarray, asked: np.ndarray) -> None:
+        """Go on by one site; no missing calls any more."""
+        self.pbwt.push(np.concatenate([training, asked]))
+
+    def sites(self, n_variants: int) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        """(site, alleles of the training haplotypes, the same with missing calls filled) along the contig."""
+        for start in range(0, n_variants, BLOCK):
+            block = self.training.read(start, min(start + BLOCK, n_variants))
+            filled = np.where(block < 0, majority(block)[:, None], block)
+            yield from zip(range(start, start + len(block)), block, filled, strict=True)
 
 
 class MarkovGenerator(HaplotypeGenerator):
@@ -51,80 +182,62 @@ class MarkovGenerator(HaplotypeGenerator):
 
     def fit(self, data: TrainingHaplotypes, run) -> None:
         self.population_names, self.n_variants = data.population_names, data.haplotypes.n_variants
-        self.training = PackedHaplotypes.pack(data.haplotypes)
-        self.population = data.population
+        self.training, self.population = PackedHaplotypes.pack(data.haplotypes), data.population
+        self.weights = self._fit_weights(data.watch)
 
-    def _chances(self, known: _Contexts, alleles: np.ndarray, asked: _Contexts, population: np.ndarray) -> np.ndarray:
-        """Chance of the alternate allele for each asked row, given the training alleles at this site; float64 (n_rows,)."""
-        n_populations = len(self.population_names)
-        chance = np.full(len(population), 0.5)
-        for length in context_lengths(self.options.order):
-            mask = np.int64((1 << length) - 1)
-            usable = (alleles >= 0) & (known.since_missing >= length)
-            contexts, inverse = np.unique(known.code[usable] & mask, return_inverse=True)
-            if len(contexts) == 0:
-                continue
-            cell = (inverse * n_populations + self.population[usable]) * 2 + alleles[usable]
-            counts = np.bincount(cell, minlength=len(contexts) * n_populations * 2).reshape(len(contexts), n_populations, 2)
-            wanted = asked.code & mask
-            at = np.minimum(np.searchsorted(contexts, wanted), len(contexts) - 1)
-            found = contexts[at] == wanted
-            pooled = counts.sum(axis=1)[at] * found[:, None]  # (n_rows, 2)
-            escape = ESCAPE * (pooled > 0).sum(axis=1)
-            weighted = pooled + counts[at, population] * found[:, None]
-            total = weighted.sum(axis=1) + escape
-            chance = np.where(total > 0, (weighted[:, 1] + escape * chance) / np.maximum(total, 1), chance)
-        floor = FLOOR / (self.training.n_haplotypes + 1)
-        return floor + (1 - 2 * floor) * chance
+    def _fit_weights(self, watch: np.ndarray) -> Weights:
+        """Fit the weights to some of the haplotypes set aside, at sites spread over the contig."""
+        fitted, watched = np.flatnonzero(~watch), np.flatnonzero(watch)
+        watched = watched[np.linspace(0, len(watched) - 1, min(len(watched), FIT_ROWS)).astype(np.int64)]
+        chosen = set(np.linspace(0, self.n_variants - 1, min(self.n_variants, FIT_SITES)).astype(np.int64).tolist())
+        walk = self._walk(HaplotypeView(self.training, haplotypes=fitted), self.population[fitted], self.population[watched])
+        asked = HaplotypeView(self.training, haplotypes=watched)
+        pooled, own, seen = [], [], []
+        for (site, alleles, filled), (read, read_filled) in zip(
+            walk.sites(self.n_variants), _read(asked, self.n_variants), strict=True
+        ):
+            if site in chosen:
+                counts, called = walk.counts(alleles), read >= 0
+                pooled.append(counts[0][:, called].astype(np.float32))
+                own.append(counts[1][:, called].astype(np.float32))
+                seen.append(read[called])
+            walk.push(filled, read_filled)
+        return fit_weights(np.concatenate(pooled, axis=1), np.concatenate(own, axis=1), np.concatenate(seen))
 
-    def _walk(self, asked: _Contexts, population: np.ndarray, next_alleles) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-        """Yield (site, chances, alleles) along the contig; `next_alleles(site, chances)` says what each asked row reads."""
-        known = _Contexts(self.training.n_haplotypes, self.options.order)
-        for start in range(0, self.n_variants, BLOCK):
-            stop = min(start + BLOCK, self.n_variants)
-            for site, alleles in zip(range(start, stop), self.training.read(start, stop), strict=True):
-                chances = self._chances(known, alleles, asked, population)
-                read = next_alleles(site, chances)
-                yield site, chances, read
-                known.push(alleles)
-                asked.push(read)
+    def _walk(self, training: HaplotypeSource, population: np.ndarray, asked: np.ndarray) -> _Walk:
+        return _Walk(
+            training, population, asked, len(self.population_names), context_lengths(self.options.order, self.n_variants)
+        )
 
     def sample(self, request: SampleRequest) -> Iterator[np.ndarray]:
-        asked = _Contexts(len(request.seed), self.options.order)
-        uniforms = np.empty((0, 0))
-
-        def draw(site: int, chances: np.ndarray) -> np.ndarray:
-            nonlocal uniforms
-            if site % BLOCK == 0:
-                uniforms = row_uniforms(request.seed, np.arange(site, min(site + BLOCK, self.n_variants)))
-            return (uniforms[:, site % BLOCK] < chances).astype(np.int8)
-
+        walk = self._walk(self.training, self.population, request.population)
         block = []
-        for site, _, alleles in self._walk(asked, request.population, draw):
-            block.append(alleles)
+        for site, alleles, filled in walk.sites(self.n_variants):
+            if site % BLOCK == 0:
+                uniforms = row_uniforms(request.seed, np.arange(site, min(site + BLOCK, self.n_variants))).T
+            drawn = (uniforms[site % BLOCK] < self.weights.chance(*walk.counts(alleles))).astype(np.int8)
+            walk.push(filled, drawn)
+            block.append(drawn)
             if len(block) == BLOCK or site == self.n_variants - 1:
                 yield np.stack(block)
                 block = []
 
     def log_likelihood(self, haplotypes: HaplotypeSource, population: np.ndarray) -> np.ndarray:
-        asked = _Contexts(haplotypes.n_haplotypes, self.options.order)
-        block = np.empty((0, 0), dtype=np.int8)
-
-        def look_up(site: int, _chances: np.ndarray) -> np.ndarray:
-            nonlocal block
-            if site % BLOCK == 0:
-                block = haplotypes.read(site, min(site + BLOCK, self.n_variants))
-            return block[site % BLOCK]
-
+        walk = self._walk(self.training, self.population, population)
         total = np.zeros(haplotypes.n_haplotypes)
-        for _, chances, alleles in self._walk(asked, population, look_up):
-            total += np.log(np.where(alleles == 1, chances, np.where(alleles == 0, 1 - chances, 1.0)))
+        for (_, alleles, filled), (read, read_filled) in zip(
+            walk.sites(self.n_variants), _read(haplotypes, self.n_variants), strict=True
+        ):
+            chances = self.weights.chance(*walk.counts(alleles))
+            total += np.log(np.where(read == 1, chances, np.where(read == 0, 1 - chances, 1.0)))
+            walk.push(filled, read_filled)
         return total
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
         arrays, description = self.training.state()
         description |= {"population_names": self.population_names, "options": self.options.model_dump()}
-        return arrays | {"population": self.population}, description
+        description["weights"] = {"own": self.weights.own, "floor": self.weights.floor}
+        return arrays | {"population": self.population, "escape": self.weights.escape}, description
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "MarkovGenerator":
@@ -132,4 +245,15 @@ class MarkovGenerator(HaplotypeGenerator):
         generator.population_names, generator.population = description["population_names"], arrays["population"]
         generator.training = PackedHaplotypes.from_state(arrays, description)
         generator.n_variants = generator.training.n_variants
+        generator.weights = Weights(arrays["escape"], **description["weights"])
         return generator
+
+
+def _read(haplotypes: HaplotypeSource, n_variants: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Alleles of asked haplotypes site by site, and the same with missing calls as reference.
+
+    A filled call must not depend on the other haplotypes asked about.
+    """
+    for start in range(0, n_variants, BLOCK):
+        block = haplotypes.read(start, min(start + BLOCK, n_variants))
+        yield from zip(block, np.maximum(block, 0), strict=True)

@@ -34,7 +34,7 @@ class MatchedMosaicGenerator(MosaicGenerator):
     options_class = MatchedMosaicOptions
 
     def sample(self, request: SampleRequest) -> Iterator[np.ndarray]:
-        templates = Templates(self.population, len(self.population_names))
+        templates = self.templates()
         present = templates.draw(request.population, paired_uniforms(request.seed, np.full(len(request.seed), TEMPLATE - 1)))
         walk = _Crossovers(self, templates, present, request.seed)
         for start in range(0, self.n_variants, BLOCK):

@@ -82,10 +82,20 @@ class MosaicGenerator(HaplotypeGenerator):
     def n_variants(self) -> int:
         return self.training.n_variants
 
+    @property
+    def segment_cm(self) -> float:
+        return self.options.segment_cm
+
+    @property
+    def flip(self) -> float:
+        return self.options.flip
+
+    def templates(self) -> Templates:
+        return Templates(self.population, len(self.population_names))
+
     def sample(self, request: SampleRequest) -> Iterator[np.ndarray]:
-        templates = Templates(self.population, len(self.population_names))
-        walk = _Walk(templates, request, self.map_cm, self.options.segment_cm)
-        flips = Flips(request.seed, self.options.flip)
+        walk = _Walk(self.templates(), request, self.map_cm, self.segment_cm)
+        flips = Flips(request.seed, self.flip)
         for start in range(0, self.n_variants, BLOCK):
             stop = min(start + BLOCK, self.n_variants)
             copied = walk.copy(self.training.ones[start // 8 : -(-stop // 8)], start)

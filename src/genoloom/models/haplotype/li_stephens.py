@@ -1,0 +1,159 @@
+"""Haplotypes as imperfect mosaics of all training haplotypes, with the exact likelihood: the reference among likelihoods.
+
+Li & Stephens 2003, doi:10.1093/genetics/165.4.2213. A haplotype copies one training haplotype at a time, switches along the
+genetic map, and shows a flipped allele with a small chance. Three numbers are fitted on the people set aside: the rate of
+switches, the chance of a flip, and how much likelier templates of the own population are than others. Samples copy people, as
+those of any mosaic do.
+
+Time goes with asked x training haplotypes x sites, memory with one column of states.
+"""
+
+import numpy as np
+import torch
+from scipy.optimize import minimize
+
+from genoloom.config import LiStephensOptions
+from genoloom.models.haplotype.base import TrainingHaplotypes
+from genoloom.models.haplotype.mosaic import MosaicGenerator, Templates
+from genoloom.panel import HaplotypeSource, HaplotypeView
+
+ROWS = 64  # haplotypes at a time: their states fit into the cache
+READ = 1024  # variants at a time
+START = {"segment_cm": 0.03, "flip": 1e-3, "own": 2.0}  # where the fit begins
+EVALUATIONS = 60  # of the likelihood, in the fit
+FLIPS = (1e-5, 0.5)  # bounds of the chance of a flip
+SMALLEST = 1e-15  # states are scaled up below this
+
+
+class WeightedTemplates(Templates):
+    """All training haplotypes as templates; those of the own population count for 1 + `own` each."""
+
+    def __init__(self, population: np.ndarray, n_populations: int, own: float):
+        self.order = np.argsort(population, kind="stable")
+        self.size = np.bincount(population, minlength=n_populations)
+        self.first = np.cumsum(self.size) - self.size
+        self.own = own
+
+    def draw(self, population: np.ndarray, uniforms: np.ndarray) -> np.ndarray:
+        extra = self.own * self.size[population]
+        at = uniforms * (extra + len(self.order))
+        within = self.first[population] + np.floor(at / max(self.own, 1e-300))
+        return self.order[np.where(at < extra, within, at - extra).astype(np.int64)]
+
+
+def log_likelihood(
+    templates: HaplotypeSource, template_population: np.ndarray, haplotypes: HaplotypeSource, population: np.ndarray,
+    map_cm: np.ndarray, segment_cm: float, flip: float, own: float,
+) -> np.ndarray:  # fmt: skip
+    """Natural-log likelihood of each haplotype under mosaics of the templates; float64 (n,).
+
+    Parameters
+    ----------
+    templates, haplotypes : HaplotypeSource
+        At the same sites; missing calls of templates count as reference, those of haplotypes drop out.
+    template_population, population : ndarray of int
+    """
+    batches = []
+    for p in np.unique(population):
+        members, weight = np.flatnonzero(population == p), 1 + own * (template_population == p)
+        prior = torch.from_numpy(weight / weight.sum()).float()
+        batches += [_Forward(members[low : low + ROWS], prior) for low in range(0, len(members), ROWS)]
+    switch = -np.expm1(-np.diff(map_cm, prepend=map_cm[:1]) / segment_cm)
+    for start in range(0, templates.n_variants, READ):
+        stop = min(start + READ, templates.n_variants)
+        known = torch.from_numpy(np.maximum(templates.read(start, stop), 0))
+        asked = haplotypes.read(start, stop)
+        for batch in batches:
+            batch.add(known, asked[:, batch.rows], switch[start:stop].tolist(), flip)
+    total = np.zeros(haplotypes.n_haplotypes)
+    for batch in batches:
+        total[batch.rows] = (batch.log_scale + batch.sum.double().log()).numpy()
+    return total
+
+
+class _Forward:
+    """Chances of the alleles so far together with each present template, for some haplotypes of one population."""
+
+    def __init__(self, rows: np.ndarray, prior: torch.Tensor):
+        self.rows, self.prior = rows, prior
+        self.state = prior.repeat(len(rows), 1)  # (n, n_templates)
+        self.sum = torch.ones(len(rows))
+        self.log_scale = torch.zeros(len(rows), dtype=torch.float64)
+
+    def add(self, templates: torch.Tensor, asked: np.ndarray, switch: list[float], flip: float) -> None:
+        """Go on by the sites of a block: int8 (n_sites, n_templates) and (n_sites, n)."""
+        for known, read, chance in zip(templates, asked, switch, strict=True):
+            called = torch.from_numpy(read >= 0)
+            reference = torch.where(known == 0, 1 - flip, flip)  # chance of a reference allele, by template
+            # most alleles are the reference: all rows first read one, then those that did not are corrected
+            self.state.mul_(reference * (1 - chance)).addr_(self.sum, reference * (self.prior * chance))
+            other = torch.from_numpy(read == 1)
+            if other.any():
+                self.state[other] *= (1 - reference) / reference
+            if not called.all():
+                self.state[~called] /= reference
+            self.sum = self.state.sum(dim=1)
+            if self.sum.min() < SMALLEST:
+                self.log_scale += self.sum.double().log()
+                self.state /= self.sum[:, None]
+                self.sum.fill_(1)
+
+
+class LiStephensGenerator(MosaicGenerator):
+    """Mosaic of all training haplotypes with fitted switches, flips and population weight, and its likelihood."""
+
+    name = "li_stephens"
+    has_likelihood = True
+    options_class = LiStephensOptions
+
+    def fit(self, data: TrainingHaplotypes, run) -> None:
+        super().fit(data, run)
+        fitted, watched = np.flatnonzero(~data.watch), np.flatnonzero(data.watch)
+        count = min(len(watched), self.options.fit_haplotypes)
+        watched = watched[np.linspace(0, len(watched) - 1, count).astype(np.int64)]
+        middle = max(0, (self.n_variants - self.options.fit_sites) // 2)
+        sites = np.arange(middle, min(middle + self.options.fit_sites, self.n_variants))
+        templates = HaplotypeView(self.training, sites, fitted)
+        asked = HaplotypeView(data.haplotypes, sites, watched)
+
+        def loss(raw: np.ndarray) -> float:
+            values = dict(zip(START, np.exp(raw), strict=True))
+            values["flip"] = float(np.clip(values["flip"], *FLIPS))
+            score = log_likelihood(
+                templates, self.population[fitted], asked, self.population[watched], self.map_cm[sites], **values
+            )  # fmt: skip
+            return -float(score.mean())
+
+        start = np.log(list(START.values()))
+        best = minimize(loss, start, method="Nelder-Mead", options={"maxfev": EVALUATIONS, "initial_simplex": _simplex(start)})
+        self.parameters = dict(zip(START, np.exp(best.x).tolist(), strict=True))
+        self.parameters["flip"] = float(np.clip(self.parameters["flip"], *FLIPS))
+
+    @property
+    def segment_cm(self) -> float:
+        return self.parameters["segment_cm"]
+
+    @property
+    def flip(self) -> float:
+        return self.parameters["flip"]
+
+    def templates(self) -> WeightedTemplates:
+        return WeightedTemplates(self.population, len(self.population_names), self.parameters["own"])
+
+    def log_likelihood(self, haplotypes: HaplotypeSource, population: np.ndarray) -> np.ndarray:
+        return log_likelihood(self.training, self.population, haplotypes, population, self.map_cm, **self.parameters)
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict]:
+        arrays, description = super().state()
+        return arrays, description | {"parameters": self.parameters}
+
+    @classmethod
+    def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "LiStephensGenerator":
+        generator = super().from_state(arrays, description)
+        generator.parameters = description["parameters"]
+        return generator
+
+
+def _simplex(start: np.ndarray) -> np.ndarray:
+    """Starts of the search: the three numbers, and each of them three times as large."""
+    return start + np.log(3) * np.eye(len(start) + 1, len(start), k=-1)
