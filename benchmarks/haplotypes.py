@@ -36,6 +36,7 @@ from genoloom.seeds import row_seeds
 from genoloom.stages.audit import audit
 from genoloom.stages.cohort import make_cohort
 from genoloom.stages.generate import generate
+from genoloom.stages.inputs import open_comparands
 from genoloom.stages.load import load_generator
 from genoloom.stages.split import split
 from genoloom.stages.train import train
@@ -58,7 +59,7 @@ METRICS = {
     "classifier": "classifier_auc",
 }
 COLUMNS = [
-    "set", "seed", "generator", "sites", "people", "bits", *METRICS, "worst_attack", "attack", "train_s", "sample_M_s", "options",
+    "set", "seed", "generator", "sites", "people", "bits", *METRICS, "local_attack", "worst_attack", "attack", "train_s", "sample_M_s", "options",
 ]  # fmt: skip
 SAMPLED = 1000  # haplotypes in the measurement of speed
 CALIBRATION_STEPS = 20
@@ -155,15 +156,15 @@ def _run_generator(
     make_cohort(model=model, split=table, out=cohort, options=CohortOptions(size=arguments.people), seed=seed)
     generate(model=model, cohort=cohort, out=out, options=GenerateOptions(format="bcf"), seed=seed, threads=arguments.threads)
     fidelity, privacy = place / "fidelity.tsv", place / "privacy.tsv"
-    compared = {
-        "name": generator, "synthetic": [place / panel.name], "panels": [panel], "split": table, "controls": [], "seed": seed,
-    }  # fmt: skip
-    validate(**compared, out=fidelity, figures=place / "figures.json", options=ValidateOptions(resplits=arguments.resplits))
-    audit(**compared, out=place / "private" / "audit.tsv", public=privacy, options=AuditOptions(bootstrap=100))
+    files = {"synthetic": [place / panel.name], "panels": [panel], "split": table}
+    with open_comparands(**files, train=[], holdout=[], people=[], genetic_map=None) as comparands:
+        compared = {"name": generator, "comparands": comparands, "controls": [], "seed": seed}
+        validate(**compared, out=fidelity, figures=None, options=ValidateOptions(resplits=arguments.resplits))
+        audit(**compared, out=place / "private" / "audit.tsv", public=privacy, options=AuditOptions(bootstrap=100))
 
     rows = read_table(fidelity)
     own = {"generator": generator, "bits": _bits(model, panel, table), "train_s": seconds, "sample_M_s": _speed(model)}
-    own |= _figures(rows, generator, "value") | _worst(read_table(privacy))
+    own |= _figures(rows, generator, "value") | _attacks(read_table(privacy))
     own["sites"], own["people"] = read_description(model, "haplotypes")["n_variants"], _compared(rows)
     floor = {"generator": "floor (held out)"} | _figures(rows, generator, "floor")
     real = {"generator": "real (training)"} | _figures(rows, "real", "value")
@@ -215,11 +216,12 @@ def _figures(rows: list[dict], row: str, column: str) -> dict:
     return {short: float(own[metric][column] or "nan") for short, metric in METRICS.items() if metric in own}
 
 
-def _worst(rows: list[dict]) -> dict:
-    overall = [r for r in rows if r["population"] == "all" and r["measure"] == "auc"]
-    worst = next(r for r in overall if r["attack"] == "worst")
-    name = next((r["attack"] for r in overall if r["attack"] != "worst" and r["value"] == worst["value"]), "")
-    return {"worst_attack": float(worst["value"]), "attack": name}
+def _attacks(rows: list[dict]) -> dict:
+    """The corrected worst attack and which one is strongest, and the strongest of the local nearest-neighbour attacks."""
+    overall = {r["attack"]: float(r["value"]) for r in rows if r["population"] == "all" and r["measure"] == "auc" and r["value"]}
+    single = {name: value for name, value in overall.items() if not name.startswith("worst")}
+    local = [value for name, value in single.items() if name.startswith("nearest, windows")]
+    return {"worst_attack": overall["worst"], "attack": max(single, key=single.get), "local_attack": max(local)}
 
 
 def _compared(rows: list[dict]) -> int:
