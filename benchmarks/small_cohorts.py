@@ -115,10 +115,14 @@ class Halves:
             run = TrainingRun(state_dir=Path(state), digest="", seed=derive_seed(seed, case), label=case)
             generator.fit(self.data, run)
             seconds = time.process_time() - started
+        return self.figures(generator, case, seed) | {"seconds": seconds}
+
+    def figures(self, generator, case: str, seed: int) -> dict:
+        """Figures of a fitted generator: its likelihoods, and of as many samples as there are training rows."""
         n = self.train.shape[1]
         request = SampleRequest(self.data.population, row_seeds(seed, [str(i) for i in range(n)], case))
         made = np.concatenate(list(generator.sample(request)))
-        found = self.compare(made, self.held, seed) | {"seconds": seconds}
+        found = self.compare(made, self.held, seed)
         if generator.has_likelihood:
             held = generator.log_likelihood(self.holdout.haplotypes, np.repeat(self.holdout_population, 2))
             trained = generator.log_likelihood(self.data.haplotypes, self.data.population)
