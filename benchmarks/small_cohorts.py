@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from sklearn.metrics import roc_auc_score
 
 from genoloom.config import PrepareOptions, SplitOptions, TrainSections
 from genoloom.formats.pgen import open_panel
@@ -25,7 +26,7 @@ from genoloom.models.haplotype.base import SampleRequest
 from genoloom.panel import allele_counts
 from genoloom.popgen.distances import aats_halves, hamming
 from genoloom.popgen.linkage import r_squared
-from genoloom.privacy.attacks import NearestNeighbours, auc, per_person
+from genoloom.privacy.attacks import NearestNeighbours, per_person
 from genoloom.seeds import derive_seed, row_seeds
 from genoloom.stages.prepare import prepare
 from genoloom.stages.split import split
@@ -69,6 +70,11 @@ def main() -> None:
                 row = {"case": case, "seed": seed, **halves.measure(case, seed)}
                 print(*(f"{row.get(c, ''):.4f}" if isinstance(row.get(c), float) else row.get(c, "") for c in COLUMNS), sep="\t",
                       flush=True)  # fmt: skip
+
+
+def auc(members: np.ndarray, others: np.ndarray) -> float:
+    """Chance that a member scores above another."""
+    return float(roc_auc_score(np.repeat([1, 0], [len(members), len(others)]), np.concatenate([members, others])))
 
 
 class Halves:
@@ -141,8 +147,8 @@ class Halves:
             nearest.add(hamming(real, made[window]), len(real))
         nearest.end_contig()
         values = []
-        for scores in nearest.scores().values():
-            values.append(auc(per_person(scores[n_held:]), per_person(scores[:n_held])))
+        for scores in nearest.nearest().values():
+            values.append(auc(-per_person(scores[n_held:]), -per_person(scores[:n_held])))
         n = min(made.shape[1], n_held) // 2 * 2
         both = np.concatenate([made[:, :n], held[:, :n]], axis=1)
         label, person = np.repeat([1, 0], n), np.arange(2 * n) // 2

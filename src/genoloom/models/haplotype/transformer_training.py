@@ -19,7 +19,8 @@ INPUT_FLIPS = 2e-4  # share of input alleles flipped in training
 CODE_DROPOUT = 0.2  # share of input blocks whose code is not told: novel blocks have none
 LABEL_DROPOUT = 0.1  # share of training rows without a population
 BLOCKS_A_CROSSOVER = 8  # mean length of a piece in augmented rows
-LOOKS, MOST_STEPS = 28, 8000  # how often a schedule of automatic length shows each block of each row
+LOOKS, MOST_STEPS = 28, 8000  # how often a schedule of automatic length shows each block of each row of a large cohort
+LARGE = 1000  # haplotypes
 EVALUATIONS = 20  # in a schedule, unless set
 # Rare codes have a gradient up in one step of hundreds and a tiny one down in all others. With a short memory of squared
 # gradients (0.98) Adam takes the tiny ones at full size, and rare alleles die out: 1000 Genomes, DPYD region, 2,504
@@ -28,11 +29,16 @@ BETAS = (0.9, 0.999)
 EVALUATION_WINDOWS = 512  # most windows scored in one evaluation
 
 
+def looks(n_rows: int) -> float:
+    """How often a row is shown: rows of a small cohort are soon known by heart, so fewer rows are also shown less often."""
+    return LOOKS * min(1.0, math.sqrt(n_rows / LARGE))
+
+
 def automatic_steps(n_rows: int, n_blocks: int, options: TransformerOptions) -> int:
-    """Steps after which each block of each training row has been in a batch `LOOKS` times, at most `MOST_STEPS`."""
+    """Steps after which each block of each training row has been in a batch `looks(n_rows)` times, at most `MOST_STEPS`."""
     length = min(options.context, n_blocks)
     places = n_blocks + length - 1  # where a window may start, as in `TransformerTraining._batch`
-    return min(MOST_STEPS, math.ceil(LOOKS * n_rows * places / length / options.batch))
+    return min(MOST_STEPS, math.ceil(looks(n_rows) * n_rows * places / length / options.batch))
 
 
 class TransformerTraining(AveragedTraining):

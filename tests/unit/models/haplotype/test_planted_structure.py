@@ -72,7 +72,7 @@ def test_groups_and_switch_rate_are_recovered(samples):
     founders, alleles, group, made, asked = samples
     real, synthetic = decoded(founders, alleles), decoded(founders, made)
     pool = founders.reshape(-1, N_SITES)
-    wrong = (made.T != pool[synthetic, np.arange(N_SITES)]).mean()
+    wrong = (pool[synthetic, np.arange(N_SITES)] != made.T).mean()
     assert wrong < 0.02
     assert (real // FOUNDERS == group[:, None]).mean() > 0.99
     assert (synthetic // FOUNDERS == asked[:, None]).mean() > 0.97

@@ -16,10 +16,10 @@ from genoloom.models.haplotype.transformer import TransformerGenerator
 from genoloom.models.haplotype.transformer_network import HaplotypeTransformer, windows
 from genoloom.models.haplotype.transformer_sampling import SAMPLE_ROWS, WindowSampler
 from genoloom.models.haplotype.transformer_training import (
-    LOOKS,
     MOST_STEPS,
     TransformerTraining,
     automatic_steps,
+    looks,
 )
 from genoloom.panel import ArrayHaplotypes
 from genoloom.seeds import row_seeds
@@ -288,12 +288,17 @@ def test_monomorphic_blocks_and_a_single_training_row(tmp_path):
     assert (drawn == alleles[:, :1]).mean() > 0.99
 
 
-@pytest.mark.parametrize(("n_rows", "n_blocks", "length"), [(270, 104, 64), (90, 40, 40)])
+@pytest.mark.parametrize(("n_rows", "n_blocks", "length"), [(270, 104, 64), (90, 40, 40), (4000, 64, 64)])
 def test_automatic_steps_show_each_block_of_each_row_equally_often(n_rows, n_blocks, length):
     options = TransformerOptions(context=64)
     steps = automatic_steps(n_rows, n_blocks, options)
     looks_inside = steps * options.batch * length / (n_blocks + length - 1) / n_rows
-    assert looks_inside == pytest.approx(LOOKS, rel=0.01)
+    assert looks_inside == pytest.approx(looks(n_rows), rel=0.01)
+
+
+def test_small_cohorts_are_shown_less_often():
+    assert looks(1000) == looks(5000) == 28
+    assert looks(250) == 14
 
 
 def test_automatic_steps_are_bounded():
