@@ -49,6 +49,7 @@ SETS = {
         _DPYD, "1", _PANEL, "super_pop", "maps/b37/chr1.b37.gmap.gz", (97_844_000, 98_048_000), sex="gender"
     ),
     "dpyd-full": BenchmarkSet(_DPYD, "1", _PANEL, "super_pop", "maps/b37/chr1.b37.gmap.gz", sex="gender"),
+    "dpyd-26": BenchmarkSet(_DPYD, "1", _PANEL, "pop", "maps/b37/chr1.b37.gmap.gz", sex="gender"),
     "chr20": BenchmarkSet(
         "human/1kgp_phase3_chr20_1-4Mb_EUR300.GRCh37.vcf.gz", "20", _PANEL, "pop", "maps/b37/chr20.b37.gmap.gz", sex="gender"
     ),

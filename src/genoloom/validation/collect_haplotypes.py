@@ -115,7 +115,8 @@ class Scan:
 
     def __init__(self, groups, seed: int):
         rng = np.random.default_rng(derive_seed(seed, "scan"))
-        halves = [name for pair in groups.halvings[:SCAN_HALVINGS] for name in pair]
+        halvings = [groups.halvings, *groups.permutations.values()]
+        halves = [name for pairs in halvings for pair in pairs[:SCAN_HALVINGS] for name in pair]
         smallest = min(SCAN_HAPLOTYPES, *(len(groups.haplotypes(name)) for name in groups.rows))
         chosen = {name: _sample(groups.haplotypes(name), smallest, rng) for name in (*groups.synthetic, "H", "T", *halves)}
         self.columns = np.unique(np.concatenate(list(chosen.values())))

@@ -4,9 +4,13 @@
 
 The reference is always the held-out half H. The *floor* of a metric is what real people score against other real people:
 the mean over random halvings of H and the training people T together, stratified by population; their standard deviation
-is its spread. Levels (one sample, no reference), such as the share of lost sites, have H's own level as floor, and the
-spread of the difference between two halves: sites are modelled because T carries them, so T, and less so a halving, lose
-too few. The control row `real` is T taken as if it were synthetic.
+is its spread. Levels (one sample, no reference), such as the share of lost sites, have H's own level as floor.
+
+*z* asks another question: how far is the figure from what it would be if the labels "synthetic" and "held-out" meant nothing?
+It is the distance from the mean over random halvings of both together, in their standard deviations: a permutation test. It
+holds whatever the sites were chosen by (they are modelled because T carries them, so halvings of T and H are no measure of
+chance at rare sites), and it knows the people that are compared: one rare long haplotype weighs as much on either side.
+The control row `real` is T taken as if it were synthetic; its z is that of the halvings.
 """
 
 from genoloom.validation.metric_table import Measured
@@ -17,23 +21,24 @@ COLUMNS = ["row", "kind", "metric", "population", "bin", "value", "floor", "floo
 
 def fidelity_rows(measured: list[Measured], name: str, kind: str, n: int, group: str = "S") -> list[dict]:
     """Rows of the table for the generator `name`; the last one, `overall`, is the worst verdict of all."""
-    return _judged([(m, m.synthetic[group]) for m in measured], name, kind, n)
+    return _judged(measured, name, kind, n, group)
 
 
 def real_rows(measured: list[Measured], n: int) -> list[dict]:
     """Rows of the training people, taken as if they were synthetic; without what the choice of sites decides for them."""
-    return _judged([(m, m.real) for m in measured if not m.metric.ascertained], "real", "control", n)
+    return _judged([m for m in measured if not m.metric.ascertained], "real", "control", n, "T")
 
 
-def _judged(figures: list[tuple[Measured, float]], name: str, kind: str, n: int) -> list[dict]:
+def _judged(measured: list[Measured], name: str, kind: str, n: int, group: str) -> list[dict]:
     rows = []
-    for m, value in figures:
-        chance = Chance.of_family(len(figures), m.resplits)
-        found = judge(m.metric.kind, value, m.floor, m.spread, m.metric.tolerance, chance)
+    for m in measured:
+        chance = Chance.of_family(len(measured), m.resplits)
+        value, null = m.values[group], m.null.get(group)
+        found = judge(m.metric.kind, value, m.floor, m.floor_sd, m.metric.tolerance, chance, null)
         rows.append(
             {
                 "row": name, "kind": kind, "metric": m.metric.name, "population": m.part.population, "bin": m.part.bin,
-                "value": value, "floor": m.floor, "floor_sd": m.spread, "nfr": found.nfr, "z": found.z, "n": n,
+                "value": value, "floor": m.floor, "floor_sd": m.floor_sd, "nfr": found.nfr, "z": found.z, "n": n,
                 "verdict": found.verdict,
             }
         )  # fmt: skip

@@ -52,15 +52,16 @@ class Metric:
     parts : callable
         Which parts (populations, bins) have a row.
     single : bool
-        A level: its floor is the held-out people's own figure. Else the floor is the mean over the halvings.
+        A level: its floor is the held-out people's own figure. Else the floor is the mean over halvings of the real people.
     resplits : int or None
-        Halvings behind the floor; None takes all.
+        Halvings behind the floor, and permutations behind z; None takes all.
     floor : callable or None
-        (data, b, part) -> float: for pairs whose floor is a figure of the held-out people.
+        (data, b, part) -> float: for pairs whose floor is a figure of the reference.
     null : callable or None
-        (data, part) -> list of float: what the floor and its spread are taken from in place of the halvings.
+        (data, group or None, part) -> list of float: the figure of permutations of a synthetic group and the held-out
+        people, or of halvings of the real people, in place of those that are collected.
     spread : callable or None
-        (data) -> float: the floor's least standard deviation where theory gives it.
+        (data) -> float: the standard deviation where theory gives it; z is then measured from the floor.
     tolerance : float
         Differences from the floor that never matter.
     phase : bool
@@ -164,39 +165,60 @@ TABLE = (
 
 @dataclass(frozen=True)
 class Measured:
-    """One figure of every generator, of the training people, and its floor."""
+    """One figure of every generator and of the training people, its floor, and what chance makes of it.
+
+    Attributes
+    ----------
+    floor, floor_sd : float
+        Of real people.
+    null : dict of str to (float, float)
+        Mean and standard deviation of the figure when labels mean nothing, for each synthetic group and for "T".
+    resplits : int
+        Permutations behind those.
+    """
 
     metric: Metric
     part: Part
-    synthetic: dict[str, float]
-    real: float
+    values: dict[str, float]
     floor: float
-    spread: float
+    floor_sd: float
+    null: dict[str, tuple[float, float]]
     resplits: int
 
 
 def measure(metric: Metric, part: Part, d: Data) -> Measured:
     """Take one figure of all groups, and its floor; nan throughout where it needs a phase that is not known."""
+    groups = [*d.groups.synthetic, "T"]
+    nothing = float("nan")
     if metric.phase and not d.phased:
-        nothing = float("nan")
-        return Measured(metric, part, dict.fromkeys(d.groups.synthetic, nothing), nothing, nothing, nothing, 2)
-    halvings = d.groups.halvings[: metric.resplits]
+        return Measured(metric, part, dict.fromkeys(groups, nothing), nothing, nothing, {}, 2)
     if metric.single:
         score = {g: float(metric.figure(d, g, part)) for g in d.groups.rows}
-        floor = score["H"]
-        # the difference of two halves varies as that of two fresh samples does
-        null = [score[a] - score[b] for a, b in halvings]
+        values, floor = {g: score[g] for g in groups}, score["H"]
     else:
-        score = {g: float(metric.figure(d, g, "H", part)) for g in (*d.groups.synthetic, "T")}
-        null = metric.null(d, part) if metric.null else [float(metric.figure(d, a, b, part)) for a, b in halvings]
-        floor = float(np.mean(null))
-        if metric.floor:
-            null = [value - metric.floor(d, b, part) for value, (_, b) in zip(null, halvings, strict=True)]
-            floor = float(metric.floor(d, "H", part))
-    spread, resplits = float(np.std(null, ddof=1)), len(null)
-    if metric.spread and metric.spread(d) > spread:
-        spread, resplits = metric.spread(d), EXACT
-    return Measured(metric, part, {g: score[g] for g in d.groups.synthetic}, score["T"], floor, spread, resplits)
+        values, floor = {g: float(metric.figure(d, g, "H", part)) for g in groups}, nothing
+
+    def departures(pairs: list[tuple[str, str]], group: str | None) -> list[float]:
+        """The figure of halves that differ by chance; levels and pairs with a floor of their own as departures from it."""
+        if metric.null:
+            return metric.null(d, group, part)
+        if metric.single:
+            return [score[a] - score[b] for a, b in pairs[: metric.resplits]]
+        own = metric.floor or (lambda d, b, part: 0.0)
+        return [float(metric.figure(d, a, b, part)) - own(d, b, part) for a, b in pairs[: metric.resplits]]
+
+    real = departures(d.groups.halvings, None)
+    offset = floor if metric.single else metric.floor(d, "H", part) if metric.floor else 0.0
+    if not metric.single:
+        floor = offset if metric.floor else float(np.mean(real))
+    null = {"T": (offset + float(np.mean(real)), float(np.std(real, ddof=1)))}
+    for group in d.groups.synthetic:
+        if metric.spread:
+            null[group] = (floor, max(metric.spread(d), null["T"][1]))
+            continue
+        permuted = departures(d.groups.permutations[group], group)
+        null[group] = (offset + float(np.mean(permuted)), float(np.std(permuted, ddof=1)))
+    return Measured(metric, part, values, floor, null["T"][1], null, EXACT if metric.spread else len(real))
 
 
 def measure_all(d: Data, table: tuple[Metric, ...] = TABLE) -> list[Measured]:

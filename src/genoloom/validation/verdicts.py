@@ -1,7 +1,8 @@
 """When a metric passes. One rule for each kind of metric; the same for every generator and every data set.
 
 `value` is what the synthetic data score against the held-out people, `floor` what other real people score against
-them, `floor_sd` the spread of that score over random halvings of the real people, `z` = (value - floor) / floor_sd.
+them, `floor_sd` the spread of that score; `z` is the distance from what chance gives, in its spreads: the floor's, or those
+of a permutation test (see `fidelity`).
 A figure passes when its departure is small (so that it does not matter) *or* within chance (so that it is not shown):
 
 kind          measured as                      small: pass                   larger, shown: weak         beyond: fail
@@ -67,35 +68,48 @@ class Judgement:
 
 
 def judge(
-    kind: str, value: float, floor: float, floor_sd: float, tolerance: float = 0.0, chance: Chance | None = None
+    kind: str,
+    value: float,
+    floor: float,
+    floor_sd: float,
+    tolerance: float = 0.0,
+    chance: Chance | None = None,
+    null: tuple[float, float] | None = None,
 ) -> Judgement:
-    """Compare a figure with its floor; see the table in the module's docstring. A missing value is `not run`."""
+    """Compare a figure with its floor; see the table in the module's docstring. A missing value is `not run`.
+
+    `null` is the mean and spread that z is measured by, where they are not those of the floor.
+    """
     if kind not in KINDS:
         raise ValueError(f"unknown kind of metric '{kind}'")
     if math.isnan(value) or math.isnan(floor):
         return Judgement(math.nan, math.nan, "not run")
-    near = tolerance > 0 and abs(value - floor) <= tolerance
+    near = abs(value - floor) <= tolerance
+    centre, spread = null or (floor, floor_sd)
     lost = 0.0
     if kind == "similarity":
         lost = 1 - value / floor if floor > 0 else 0.0
-        value, floor = 1 - value, 1 - floor
+        value, floor, centre = 1 - value, 1 - floor, 1 - centre
     elif kind == "accuracy":
-        value, floor = abs(value - 0.5) + 0.5, abs(floor - 0.5) + 0.5
+        value, floor, centre = (abs(number - 0.5) + 0.5 for number in (value, floor, centre))
     nfr = value / floor if floor > 0 else (1.0 if value == floor else math.inf)
     excess = value - floor
-    z = excess / floor_sd if floor_sd > 0 else (0.0 if excess == 0 else math.copysign(math.inf, excess))
-    verdict = "pass" if near else _verdict(kind, value, nfr, z, excess, lost, chance or Chance.single())
+    off = value - centre
+    z = off / spread if spread > 0 else (0.0 if off == 0 else math.copysign(math.inf, off))
+    # a value that meets a decimal bound meets it: rounding errors of the subtraction do not count
+    exact = (round(number, 9) for number in (value, nfr, z, excess, lost))
+    verdict = "pass" if near else _verdict(kind, *exact, chance or Chance.single())
     return Judgement(nfr, z, verdict)
 
 
 def _verdict(kind: str, value: float, nfr: float, z: float, excess: float, lost: float, chance: Chance) -> str:
     if kind == "half":
-        off = abs(value - 0.5)
+        off = round(abs(value - 0.5), 9)
         if off <= 0.1 or abs(z) <= chance.passes:
             return "pass"
         return "too close" if value < 0.5 else "weak" if off <= 0.2 or abs(z) <= chance.fails else "fail"
     if kind == "level":
-        off = abs(nfr - 1)
+        off = round(abs(nfr - 1), 9)
         return "pass" if off <= 0.1 or abs(z) <= chance.passes else "weak" if off <= 0.25 or abs(z) <= chance.fails else "fail"
     if kind == "accuracy":
         return "pass" if excess <= 0.05 or z <= chance.passes else "weak" if excess <= 0.15 or z <= chance.fails else "fail"

@@ -57,7 +57,7 @@ def test_independent_sites_fail_linkage_but_not_frequencies(population):
     _, real, independent = population
     rows, *_ = table(independent, real, classifiers=True)
     assert rows["frequency_error"]["verdict"] == "pass"
-    for metric in ("ld_r2_correlation", "ld_decay_error", "distinct_haplotypes", "classifier_auc", "pairwise_distance_ks"):
+    for metric in ("ld_r2_correlation", "ld_decay_error", "distinct_haplotypes", "classifier_auc", "coverage"):
         assert rows[metric]["verdict"] == "fail", metric
     assert rows["aats_truth"]["verdict"] == "fail"
 

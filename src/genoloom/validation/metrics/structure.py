@@ -118,9 +118,9 @@ def discrepancy(d: Data, a: str, b: str, part: Part) -> float:
     return float(_discrepancies(d, [(d.groups.rows[a], d.groups.rows[b])])[0])
 
 
-def permuted_discrepancies(d: Data, part: Part) -> list[float]:
-    """The same of random halvings of the real people: the permutation test's distribution."""
-    rng = np.random.default_rng(derive_seed(d.seed, "permutations"))
-    rows = np.concatenate([d.groups.rows["H"], d.groups.rows["T"]])
+def permuted_discrepancies(d: Data, group: str | None, part: Part) -> list[float]:
+    """The same when labels mean nothing: halvings of a synthetic group and the held-out people, or of the real people."""
+    rng = np.random.default_rng(derive_seed(d.seed, "discrepancies"))
+    rows = np.concatenate([d.groups.rows["H"], d.groups.rows[group or "T"]])
     names = sorted(set(d.groups.population))
     return _discrepancies(d, [halve(rows, d.groups.population, names, rng) for _ in range(PERMUTATIONS)]).tolist()

@@ -1,0 +1,124 @@
+"""Eight generators whose faults are known: what the verdicts must tell apart.
+
+Each is a function of training haplotypes alone, except the fresh people, who are real and take no part in training. A referee
+that passes an unfaithful one, or clears one that memorises, is wrong; so is one that fails fresh people.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+LONG, MIDDLE, SHORT = 0.3, 0.1, 0.01  # mean length of a copied piece, centimorgans
+FLIPS = 0.005
+ORDER = 4
+
+
+def bootstrap_copy(alleles: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """People drawn with replacement from the training people.
+
+    Parameters
+    ----------
+    alleles : ndarray, int8, shape (n_variants, 2 * n_people)
+    """
+    people = rng.integers(0, alleles.shape[1] // 2, alleles.shape[1] // 2)
+    return alleles[:, np.stack([2 * people, 2 * people + 1], axis=1).ravel()]
+
+
+def flipped_copy(alleles: np.ndarray, rng: np.random.Generator, flips: float = FLIPS) -> np.ndarray:
+    """A bootstrap copy with a share of all alleles flipped."""
+    copied = bootstrap_copy(alleles, rng)
+    return copied ^ (rng.random(copied.shape) < flips).astype(np.int8)
+
+
+def mosaic(alleles: np.ndarray, cm: np.ndarray, length: float, rng: np.random.Generator) -> np.ndarray:
+    """Haplotypes copied in pieces of mean `length` from training haplotypes chosen anew for each piece.
+
+    Parameters
+    ----------
+    cm : ndarray, float, shape (n_variants,)
+        Genetic positions, in the unit of `length`.
+    """
+    n = alleles.shape[1]
+    made = np.empty_like(alleles)
+    source = rng.integers(0, n, n)
+    chance = -np.expm1(-np.diff(cm, prepend=cm[0]) / length)
+    for v, row in enumerate(alleles):
+        switching = np.flatnonzero(rng.random(n) < chance[v])
+        source[switching] = rng.integers(0, n, len(switching))
+        made[v] = row[source]
+    return made
+
+
+def markov(alleles: np.ndarray, rng: np.random.Generator, order: int = ORDER) -> np.ndarray:
+    """A Markov chain: each allele is drawn from the training haplotypes that agree at the preceding `order` sites."""
+    n = alleles.shape[1]
+    made = np.empty_like(alleles)
+    training, synthetic = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)  # the last alleles as binary numbers
+    mask = (1 << order) - 1
+    for v, row in enumerate(alleles):
+        total = np.bincount(training, minlength=mask + 1)
+        ones = np.bincount(training, weights=row, minlength=mask + 1)
+        # a context that was made from training contexts exists in training
+        made[v] = rng.random(n) * total[synthetic] < ones[synthetic]
+        training = ((training << 1) | row) & mask
+        synthetic = ((synthetic << 1) | made[v]) & mask
+    return made
+
+
+def independent_sites(alleles: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Every site permuted over the training haplotypes: right frequencies, no linkage."""
+    return rng.permuted(alleles, axis=1)
+
+
+@dataclass(frozen=True)
+class Control:
+    """A generator with known faults.
+
+    Attributes
+    ----------
+    make : callable or None
+        (alleles, cm, rng) -> synthetic alleles; None for fresh real people.
+    faithful, private : bool or None
+        Whether the verdict must be a pass (True) or a failure (False); None where either is right.
+    """
+
+    make: Callable | None
+    faithful: bool | None
+    private: bool | None
+
+
+CONTROLS = {
+    "fresh people": Control(None, True, True),
+    "bootstrap copy": Control(lambda x, cm, rng: bootstrap_copy(x, rng), None, False),
+    "copy with flips": Control(lambda x, cm, rng: flipped_copy(x, rng), None, False),
+    "mosaic, long": Control(lambda x, cm, rng: mosaic(x, cm, LONG, rng), None, False),
+    "mosaic, middle": Control(lambda x, cm, rng: mosaic(x, cm, MIDDLE, rng), None, False),
+    "mosaic, short": Control(lambda x, cm, rng: mosaic(x, cm, SHORT, rng), False, None),
+    "markov": Control(lambda x, cm, rng: markov(x, rng), False, None),
+    "independent": Control(lambda x, cm, rng: independent_sites(x, rng), False, None),
+}
+
+
+def make_controls(
+    training: np.ndarray, fresh: np.ndarray, cm: np.ndarray, population: np.ndarray, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Synthetic alleles of every control, within populations, in the order of the training people.
+
+    Parameters
+    ----------
+    training, fresh : ndarray, int8, shape (n_variants, 2 * n_people)
+        The same populations in the same order.
+    population : ndarray of str, shape (n_people,)
+    """
+    made = {}
+    label = np.repeat(population, 2)
+    for name, control in CONTROLS.items():
+        if control.make is None:
+            made[name] = fresh
+            continue
+        made[name] = np.empty_like(training)
+        for own in np.unique(label):
+            columns = np.flatnonzero(label == own)
+            made[name][:, columns] = control.make(training[:, columns], cm, rng)
+    return made

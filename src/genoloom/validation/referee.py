@@ -1,0 +1,75 @@
+"""Several synthetic samples against the same real people in one pass: the floor is taken once for all of them."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from genoloom.panel import ArrayHaplotypes, Panel
+from genoloom.validation.cohorts import compare
+from genoloom.validation.collect import Collector
+from genoloom.validation.data import Data
+from genoloom.validation.fidelity import fidelity_rows
+from genoloom.validation.metric_table import TABLE, Metric, measure_all
+
+COMPONENTS = 4
+
+
+def deal(population: np.ndarray, people: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """Three groups of at most `people`, with the same number of people of each population, in the same order."""
+    groups: list[list[int]] = [[], [], []]
+    for name in np.unique(population):
+        members = rng.permutation(np.flatnonzero(population == name))
+        each = min(len(members) // 3, round(people * len(members) / len(population)))
+        for i, group in enumerate(groups):
+            group.extend(members[i * each : (i + 1) * each].tolist())
+    return [np.array(group) for group in groups]
+
+
+def judge_together(
+    made: dict[str, np.ndarray],
+    training: Panel,
+    held: Panel,
+    cm: np.ndarray,
+    resplits: int,
+    block: int,
+    seed: int,
+    table: tuple[Metric, ...] = TABLE,
+) -> dict[str, list[dict]]:
+    """Fidelity rows of every sample.
+
+    Parameters
+    ----------
+    made : dict of str to ndarray, int8, shape (n_variants, 2 * n_people)
+        Synthetic people with the populations of the training people, in their order.
+    training, held : Panel
+        With the same populations in the same order.
+    """
+    n = len(training.people)
+    everybody = replace(
+        training,
+        people=_joined([held, training]),
+        haplotypes=ArrayHaplotypes(np.concatenate([p.haplotypes.read(0, len(cm)) for p in (held, training)], axis=1)),
+    )
+    one = compare(training.people, everybody.people, ["holdout"] * n + ["train"] * n, resplits, seed)
+    shift = (len(made) - 1) * n  # the synthetic samples stand before the real people
+    people = replace(
+        one,
+        synthetic_people=np.arange(len(made) * n),
+        population=np.concatenate([np.tile(one.population[:n], len(made)), one.population[n:]]),
+        synthetic=np.arange(len(made) * n),
+        holdout=one.holdout + shift,
+        train=one.train + shift,
+        halvings=[(a + shift, b + shift) for a, b in one.halvings],
+    )
+    groups = {name: np.arange(i * n, (i + 1) * n) for i, name in enumerate(made)}
+    collected = Collector(people, len(cm), block, seed, groups)
+    synthetic = ArrayHaplotypes(np.concatenate(list(made.values()), axis=1))
+    collected.add(replace(training, haplotypes=synthetic), everybody, cm)
+    measured = measure_all(Data(collected, COMPONENTS, seed), table)
+    return {name: fidelity_rows(measured, name, "control", n, group=name) for name in made}
+
+
+def _joined(panels: list[Panel]):
+    first = panels[0].people
+    fields = ("id", "population", "sex", "family")
+    return type(first)(*([value for p in panels for value in getattr(p.people, name)] for name in fields))
