@@ -27,6 +27,7 @@ from genoloom.models.haplotype.base import HaplotypeGenerator, SampleRequest, Tr
 from genoloom.models.haplotype.blocks import BlockCodebook, read_blocks
 from genoloom.models.haplotype.completion import Completion, HaplotypeCompleter
 from genoloom.models.haplotype.layout import LaidOut
+from genoloom.models.haplotype.reference_lines import reference_bits
 from genoloom.models.haplotype.switches import switch_log_odds
 from genoloom.models.haplotype.transformer_network import HaplotypeTransformer, score_window, windows
 from genoloom.models.haplotype.transformer_sampling import WindowSampler
@@ -66,6 +67,9 @@ class TransformerGenerator(HaplotypeGenerator):
             self.start.load_into(self.model, self.population_names)
         options = self.options
         training = TransformerTraining(self.model, replace(data, haplotypes=self._laid_out(data.haplotypes)), options, run)
+        training.lines = reference_bits(
+            data.haplotypes, fitted, np.flatnonzero(data.watch), data.map_cm, np.random.default_rng(derive_seed(run.seed, "lines"))
+        )  # fmt: skip
         steps = options.steps or automatic_steps(len(fitted), self.codebook.n_blocks, options)
         every = options.evaluate_every or max(1, steps // EVALUATIONS)
         train(training, run, steps=steps, evaluate_every=every, patience=options.patience, max_gap=options.max_gap)

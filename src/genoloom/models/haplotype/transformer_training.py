@@ -53,6 +53,7 @@ class TransformerTraining(AveragedTraining):
         self.population = data.population[fitted]
         self.watch_rows = PackedRows.read(data.haplotypes, options.block, watched)
         self.watch_population = data.population[watched]
+        self.lines: dict[str, float] = {}  # what simple models pay, shown beside
 
     def train_step(self, step: int, fraction: float) -> dict[str, float]:
         rng = np.random.default_rng([self.seed, step])
@@ -101,7 +102,14 @@ class TransformerTraining(AveragedTraining):
         per_site = [total / np.maximum(sites, 1) for total, sites in (trained, watched)]
         member = np.repeat([1, 0], [len(rows) for rows in per_site])
         auc = float(roc_auc_score(member, -np.concatenate(per_site)))
-        return {"score": bits, "bits": bits, "train_bits": train_bits, "gap": 1 - train_bits / bits, "weights_auc": auc}
+        return {
+            "score": bits,
+            "bits": bits,
+            "train_bits": train_bits,
+            "gap": 1 - train_bits / bits,
+            "weights_auc": auc,
+            **self.lines,
+        }
 
     def _bits(self, model, rows: PackedRows, population: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Bits and called sites of some rows, the same at each evaluation; float64, shape (n,) each."""
