@@ -148,7 +148,7 @@ def _run_generator(
     model, cohort, out = place / "model.safetensors", place / "cohort.tsv", place / f"{panel.name}.bcf"
     common = TrainSections().common
     files = {"panel": panel, "split": table, "common": common, "seed": seed, "threads": arguments.threads}
-    if arguments.minutes and "steps" in type(options).model_fields:
+    if arguments.minutes and {"steps", "evaluate_every"} <= set(type(options).model_fields):
         options = _fit_schedule(generator, options, arguments.minutes, place, files)
     started = time.monotonic()
     train(generator=generator, model=model, history=place / "history.tsv", state=place / "state", options=options, **files)

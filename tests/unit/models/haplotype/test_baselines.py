@@ -2,6 +2,7 @@
 
 import itertools
 import tempfile
+import tracemalloc
 import typing
 from pathlib import Path
 
@@ -276,3 +277,17 @@ def test_mosaic_sets_missing_calls_to_the_major_allele():
     alleles[1] = 0
     drawn = draw(fitted(MosaicGenerator, MosaicOptions(), training(alleles)), request(50))
     np.testing.assert_array_equal(drawn, np.repeat([[1], [0], [1], [1]], 50, axis=1))
+
+
+@pytest.mark.parametrize(("kind", "options"), [g for g in GENERATORS if g[0] in (MosaicGenerator, MatchedMosaicGenerator)])
+def test_sampling_takes_no_more_memory_on_longer_contigs(kind, options):
+    peaks = []
+    for n_variants in (2000, 8000):
+        generator = fitted(kind, options, random_panel(n_variants, 60))
+        wanted = request(200)
+        tracemalloc.start()
+        for block in generator.sample(wanted):
+            assert block.shape[1] == 200
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.3 * peaks[0] + 8000 * 16  # a few numbers a site
