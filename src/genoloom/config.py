@@ -347,6 +347,10 @@ class ValidateSequencesOptions(Section):
 
     resplits: int = Field(10, ge=2, description="Random halvings behind each floor's spread.")
     max_compared: int = Field(500, ge=10, description="Sequences aligned for the nearest-identity figures.")
+    motifs: str = Field(
+        "",
+        description="Motifs to look for: a file of JASPAR count matrices, or IUPAC words such as TATAWAW,CCAAT; empty for none.",
+    )
     max_classified: int = Field(400, ge=20, description="Sequences of each kind that the convolutional classifier is shown.")
 
 

@@ -9,14 +9,17 @@ import numpy as np
 from genoloom.config import SequenceAdaptiveOptions, ValidateSequencesOptions
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
+from genoloom.formats.motifs import read_matrices
 from genoloom.formats.sequence_sets import read_set
 from genoloom.formats.tables import read_table, write_table
 from genoloom.models.sequence import BASELINES
+from genoloom.models.sequence.base import SequenceGenerator
 from genoloom.models.sequence.markov import AdaptiveGenerator
-from genoloom.sequences import OTHER, SequenceSet
+from genoloom.sequences import IUPAC_LETTERS, OTHER, SequenceSet
 from genoloom.stages.sequences import load_sequence_generator, training_sequences
 from genoloom.training.run import TrainingRun
 from genoloom.validation.fidelity import COLUMNS
+from genoloom.validation.motif_fidelity import MatrixMotif, Motif, WordMotif
 from genoloom.validation.sequence_fidelity import Comparison, Figure, bits_figure, fidelity_rows
 
 log = logging.getLogger(__name__)
@@ -56,9 +59,14 @@ def validate_sequences(
         if len(sequences) < FEWEST:
             raise InputError(path, f"holds {len(sequences)} sequences", expected=f"at least {FEWEST}")
     made = SequenceSet(made.name, made.bases, made.length, made.label, made.cluster, fitted.both_strands)
-    comparison = Comparison(made, fitted, unseen, options.resplits, options.max_compared, options.max_classified, seed)
+    generator = load_sequence_generator(model)[0] if model else None
+    likely = generator if generator is not None and generator.has_likelihood else None
+    comparison = Comparison(
+        made, fitted, unseen, options.resplits, options.max_compared, options.max_classified, seed, read_motifs(options.motifs),
+        (lambda sequences: _likelihood(likely, sequences)) if likely else None,
+    )  # fmt: skip
     log.info("%s: comparing %d synthetic, held-out and training sequences each", name, comparison.size)
-    bits, bars = _bits(name, model, train, unseen, seed)
+    bits, bars = _bits(name, likely, train, unseen, seed)
     rows = bits + comparison.figures()
     kind = "control" if name in BASELINES else "generator"
     table = fidelity_rows(rows, name, kind) + _control_rows(controls)
@@ -69,13 +77,40 @@ def validate_sequences(
         log.info("%s: %-26s %8.4g  floor %8.4g  %s", name, row["metric"], row["value"], row["floor"], row["verdict"])
 
 
+def read_motifs(text: str) -> list[Motif]:
+    """The motifs that `text` names: a JASPAR file, or IUPAC words separated by commas; none for "".
+
+    Raises
+    ------
+    InputError
+        Neither; a damaged file; a name or word that stands twice.
+    """
+    if not text:
+        return []
+    if Path(text).exists():
+        found = [MatrixMotif(name, counts) for name, counts in read_matrices(text)]
+    else:
+        words = [word.strip().upper() for word in text.split(",")]
+        if any(not word or set(word) - set(IUPAC_LETTERS) for word in words):
+            expected = "a JASPAR file, or such as TATAWAW,CCAAT"
+            raise InputError("--motifs", f"'{text}' is no file and no list of IUPAC words", expected=expected)
+        found = [WordMotif(word) for word in words]
+    names = [motif.name for motif in found]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise InputError("--motifs", f"'{twice}' stands twice", expected="each motif once")
+    return found
+
+
 def _control_rows(paths: list[Path]) -> list[dict]:
     """The own rows of the baselines' tables, as controls."""
     rows = [row for path in paths for row in read_table(path)]
     return [row for row in rows if row["row"] in BASELINES]
 
 
-def _bits(name: str, model: Path | None, train: Path, holdout: SequenceSet, seed: int) -> tuple[list[Figure], dict[str, float]]:
+def _bits(
+    name: str, generator: SequenceGenerator | None, train: Path, holdout: SequenceSet, seed: int
+) -> tuple[list[Figure], dict[str, float]]:
     """Bits a base of the model beside the adaptive chain (none without a likelihood), and those of every chain, to draw."""
     chain = AdaptiveGenerator(SequenceAdaptiveOptions())
     run = TrainingRun(state_dir=train.parent, digest="", seed=seed, label="reference chain")  # a chain keeps no state
@@ -85,13 +120,15 @@ def _bits(name: str, model: Path | None, train: Path, holdout: SequenceSet, seed
     orders = chain.settings.order + 1
     named = {f"order {k}": k for k in range(orders)} | {"markov": chain.ladder.markov, "adaptive": chain.ladder.rungs - 1}
     bars = {word: float(-scores[:, rung].sum() / per_base) for word, rung in named.items()}
-    if model is None:
+    if generator is None:
         return [], bars
-    generator, _, _ = load_sequence_generator(model)
-    if not generator.has_likelihood:
-        return [], bars
-    known = {label: i for i, label in enumerate(generator.label_names)}
-    label = np.array([known.get(word, -1) for word in holdout.label])
-    likelihood = generator.log_likelihood(holdout.bases, holdout.length, label)
+    likelihood = _likelihood(generator, holdout)
     bars[name] = float(-likelihood.sum() / per_base)
     return [bits_figure(likelihood, scores[:, -1], holdout)], bars
+
+
+def _likelihood(generator: SequenceGenerator, sequences: SequenceSet) -> np.ndarray:
+    """Natural-log likelihood of each sequence under its own label; an unknown one where the model does not have that."""
+    known = {label: i for i, label in enumerate(generator.label_names)}
+    label = np.array([known.get(word, -1) for word in sequences.label])
+    return generator.log_likelihood(sequences.bases, sequences.length, label)

@@ -12,13 +12,14 @@ each other. The histogram of identities shows that too: "train" are training seq
 The floor of `bits_per_base` is the adaptive Markov chain of the training sequences.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import edlib
 import numpy as np
 from scipy import sparse, stats
 from scipy.spatial.distance import jensenshannon
+from sklearn.metrics import roc_auc_score
 
 from genoloom.seeds import derive_seed
 from genoloom.sequences import (
@@ -34,6 +35,7 @@ from genoloom.sequences import (
 )
 from genoloom.validation.classifier import two_sample_auc
 from genoloom.validation.label_fidelity import label_scores
+from genoloom.validation.motif_fidelity import Motif, find, share_error
 from genoloom.validation.sequence_classifier import cnn_auc
 from genoloom.validation.verdicts import judge
 
@@ -41,6 +43,7 @@ KMER_LENGTHS = (3, 4, 5, 6, 8)
 CLASSIFIER_K, CLASSIFIER_RESPLITS = 6, 3
 SEED_K, CANDIDATES = 8, 25  # alignments are made with the training sequences that share most 8-mers
 NEAR_COPY = 0.9  # identity
+FEWEST_MEMBERS = 30
 GC_EDGES = np.linspace(0, 1, 41)
 IDENTITY_EDGES = np.linspace(0.3, 1, 36)
 _HASH_BASE = np.uint64(0x9E3779B97F4A7C15)
@@ -203,7 +206,10 @@ def copies(queries: SequenceSet, targets: SequenceSet) -> np.ndarray:
 
 @dataclass
 class Comparison:
-    """Synthetic, training and held-out sequences, and how they are sampled for comparison."""
+    """Synthetic, training and held-out sequences, and how they are sampled for comparison.
+
+    `likelihood` gives the natural-log likelihood of sequences under the generator's model, for the attack on its weights.
+    """
 
     synthetic: SequenceSet
     train: SequenceSet
@@ -212,6 +218,8 @@ class Comparison:
     max_compared: int
     max_classified: int
     seed: int
+    motifs: Sequence[Motif] = ()
+    likelihood: Callable[[SequenceSet], np.ndarray] | None = None
 
     def __post_init__(self):
         self.size = max(min(map(len, (self.synthetic, self.train, self.holdout))) // 2, 1)
@@ -234,7 +242,7 @@ class Comparison:
 
     def figures(self) -> list[Figure]:
         """All metrics but bits per base."""
-        return [*self._composition(), *self._labels(), *self._novelty()]
+        return [*self._composition(), *self._motifs(), *self._labels(), *self._novelty(), *self.membership()]
 
     def _against_holdout(self, metric: str, kind: str, score: Callable, resplits: int | None = None) -> Figure:
         """A score of two sets: synthetic against held-out ones, and training against held-out ones."""
@@ -263,6 +271,55 @@ class Comparison:
         n, seed = len(holdout), derive_seed(self.seed, "cnn")
         value, floor = cnn_auc(synthetic, holdout, seed), cnn_auc(train, holdout, seed)
         return Figure("cnn_auc", "accuracy", value, floor, float(np.sqrt((2 * n + 1) / (12 * n * n))), n)
+
+    def _motifs(self) -> list[Figure]:
+        """Content of each motif and, in sets of one orientation, where it stands."""
+        rows = []
+        for motif in self.motifs:
+            made, real = find(motif, self.synthetic), find(motif, self.holdout)
+            error = share_error(made.share, real.share, made.n, real.n)
+            rows.append(Figure(f"motif_content:{motif.name}", "level", made.share, real.share, error, made.n))
+            if not self.train.both_strands and len(real.row):
+                usual = real.usual_place()
+                near, floor = made.share_near(usual), real.share_near(usual)
+                error = share_error(near, floor, made.n, real.n)
+                rows.append(Figure(f"motif_at_place:{motif.name}", "level", near, floor, error, made.n))
+
+                def score(a, b, motif=motif):
+                    places = [find(motif, x).place for x in (a, b)]
+                    return float(stats.wasserstein_distance(*places)) if all(map(len, places)) else np.nan
+
+                rows.append(self._against_holdout(f"motif_position:{motif.name}", "distance", score))
+        return rows
+
+    def membership(self) -> list[Figure]:
+        """Attacks that tell training sequences from held-out ones: by nearness to the samples and, where given, by likelihood.
+
+        AUC, 0.5 when nothing is learnt. Members are training sequences without a relative in training, since the holdout has
+        none either; all of them where these are few.
+        """
+        sizes = np.bincount(np.unique(self.train.cluster, return_inverse=True)[1])
+        alone = np.flatnonzero(sizes[np.unique(self.train.cluster, return_inverse=True)[1]] == 1)
+        rng = np.random.default_rng(derive_seed(self.seed, "membership"))
+        pool = alone if len(alone) >= FEWEST_MEMBERS else np.arange(len(self.train))
+        n = min(self.max_compared, len(pool), len(self.holdout))
+        members = self.train.take(rng.permutation(pool)[:n])
+        others = self.holdout.take(rng.permutation(len(self.holdout))[:n])
+        targets = self.synthetic.take(rng.permutation(len(self.synthetic))[: 4 * self.max_compared])
+        truth = np.repeat([1, 0], n)
+        chance = float(np.sqrt((2 * n + 1) / (12 * n * n)))
+
+        def figure(metric: str, score: Callable) -> Figure:
+            values = np.concatenate([score(members), score(others)])
+            return Figure(metric, "accuracy", float(roc_auc_score(truth, values)), 0.5, chance, n)
+
+        rows = [figure("membership_by_samples", lambda s: nearest_identity(s, targets))]
+        if self.likelihood is not None:
+            rows.append(figure("membership_by_model", lambda s: self.likelihood(s) / np.maximum(s.length, 1)))
+        if len(rows) > 1:
+            worst = max(rows, key=lambda row: row.value)
+            rows.append(Figure("membership_worst", "accuracy", worst.value, 0.5, chance, n))
+        return rows
 
     def _labels(self) -> list[Figure]:
         """What `genoloom.validation.label_fidelity` says; nothing without labels on all sides."""
