@@ -351,7 +351,7 @@ class ValidateSequencesOptions(Section):
         "",
         description="Motifs to look for: a file of JASPAR count matrices, or IUPAC words such as TATAWAW,CCAAT; empty for none.",
     )
-    max_classified: int = Field(400, ge=20, description="Sequences of each kind that the convolutional classifier is shown.")
+    max_classified: int = Field(300, ge=20, description="Sequences of each kind that the convolutional classifier is shown.")
 
 
 class TrainSections(Section):
