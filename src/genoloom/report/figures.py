@@ -216,3 +216,18 @@ def scatter(x: list[float], y: list[float], xlabel: str, ylabel: str) -> str:
     axes.set_xlabel(xlabel)
     axes.set_ylabel(ylabel)
     return _svg(figure)
+
+
+def places(data: dict, name: str) -> str:
+    """Share of each base at every place of sequences of one orientation: held-out as an area, synthetic as a line."""
+    figure, grid = plt.subplots(4, 1, figsize=(5.2, 4.2), sharex=True)
+    for axes, base, real, made in zip(
+        grid, "ACGT", zip(*data["holdout"], strict=True), zip(*data["synthetic"], strict=True), strict=True
+    ):
+        axes.fill_between(range(1, len(real) + 1), real, color=REAL, alpha=0.3, lw=0, label="held-out")
+        axes.plot(range(1, len(made) + 1), made, color=SYNTHETIC, lw=0.9, label=name)
+        axes.set_ylabel(base, rotation=0, labelpad=12)
+        axes.set_ylim(0, None)
+    grid[0].legend(frameon=False, fontsize=8, ncols=2)
+    grid[-1].set_xlabel("place in the sequence")
+    return _svg(figure)

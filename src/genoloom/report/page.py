@@ -17,7 +17,8 @@ HAPLOTYPE_HEADINGS = {
 }  # fmt: skip
 SEQUENCE_HEADINGS = {
     "generator": "generator", "kind": "kind", "bits_per_base": "bits per base", "gc_distance": "GC distance",
-    "kmer6_auc": "6-mer classifier AUC", "nearest_identity": "nearest training identity", "verdict": "verdict",
+    "kmer6_auc": "6-mer classifier AUC", "cnn_auc": "convolutional classifier AUC",
+    "nearest_identity": "nearest training identity", "verdict": "verdict",
 }  # fmt: skip
 GUIDE = {
     "plane": "Good: low and to the left, inside the shaded band. Generators that copy people are faithful but high; "
@@ -29,9 +30,10 @@ GUIDE = {
     "No real person is drawn.",
     "training": "Good: both curves fall together. When the training curve leaves the other behind, the model has begun to memorise.",
     "distances": "Good: synthetic people are as far from each other as held-out people are.",
-    "bits": "Good: shorter than the Markov chain's bar. It is the cost of predicting unseen real sequences.",
+    "bits": "Good: shorter than the bars of all chains, the adaptive one included. It is the cost of predicting unseen real sequences.",
     "gc": "Good: the orange outline follows the blue one.",
     "kmers": "Good: points on the diagonal.",
+    "places": "Good: the orange line follows the edge of the blue area, peaks included.",
     "identity": "Good: synthetic sequences are no nearer to training sequences than held-out ones are.",
 }
 
@@ -133,6 +135,8 @@ def _set_view(data: SequenceData) -> dict:
         for row in summary
         if row["bits_per_base"] is not None and row["generator"] != "real"
     }
+    chains = next(iter(data.figures.values()), {}).get("bits", {})
+    bits |= {word: figure for word, figure in chains.items() if word.startswith("order")}
     learned = [row["generator"] for row in summary if row["kind"] == "generator"]
     return {
         "name": data.name,
@@ -158,6 +162,8 @@ def _sequence_view(data: SequenceData, name: str) -> dict:
     if "identity" in figures:
         groups = {k: v for k, v in figures["identity"].items() if k != "edges"}
         drawn["identity"] = draw.histogram(figures["identity"]["edges"], groups, "identity with the nearest training sequence")
+    if "places" in figures:
+        drawn["places"] = draw.places(figures["places"], name)
     if data.history.get(name):
         drawn["training"] = draw.training(data.history[name], name)
     return {"name": name, "figures": drawn}

@@ -6,7 +6,9 @@ HAPLOTYPE_COLUMNS = [
     "panel", "generator", "kind", "sites_lost", "ld_r2_correlation", "classifier_auc", "aats_truth", "aats_synthetic",
     "worst_attack", "worst_attack_low", "worst_attack_high", "fidelity", "privacy",
 ]  # fmt: skip
-SEQUENCE_COLUMNS = ["set", "generator", "kind", "bits_per_base", "gc_distance", "kmer6_auc", "nearest_identity", "verdict"]
+SEQUENCE_COLUMNS = [
+    "set", "generator", "kind", "bits_per_base", "gc_distance", "kmer6_auc", "cnn_auc", "nearest_identity", "verdict",
+]  # fmt: skip
 KEY_METRICS = ("sites_lost", "ld_r2_correlation", "classifier_auc", "aats_truth", "aats_synthetic")
 
 
@@ -79,6 +81,7 @@ def _set_row(name: str, generator: str, table: list[dict]) -> dict:
         "bits_per_base": value("bits_per_base"),
         "gc_distance": value("gc_distance"),
         "kmer6_auc": value("kmer6_auc"),
+        "cnn_auc": value("cnn_auc"),
         "nearest_identity": value("nearest_identity"),
         "verdict": worst([row["verdict"] for row in own]),
     }

@@ -363,7 +363,9 @@ class Comparison:
         gc = {name: np.histogram(gc_content(s.bases), GC_EDGES)[0].tolist() for name, s in sets.items()}
         spectra = {name: kmer_spectrum(s, 4) for name, s in sets.items()}
         identity = {name: np.histogram(self.identity[name], IDENTITY_EDGES)[0].tolist() for name in self.queries}
-        return {
+        aligned = not self.train.both_strands and len(np.unique(self.holdout.length)) == 1
+        places = {"places": {name: base_shares(s.bases).tolist() for name, s in sets.items()}} if aligned else {}
+        return places | {
             "gc": {"edges": GC_EDGES.tolist(), **gc},
             "kmers": {name: (values / values.sum()).tolist() for name, values in spectra.items()},
             "identity": {"edges": IDENTITY_EDGES.tolist(), **identity},
@@ -373,6 +375,12 @@ class Comparison:
 def gc_distance(a: SequenceSet, b: SequenceSet) -> float:
     """Wasserstein distance of the GC contents of the sequences of two sets."""
     return float(stats.wasserstein_distance(gc_content(a.bases), gc_content(b.bases)))
+
+
+def base_shares(bases: np.ndarray) -> np.ndarray:
+    """Share of A, C, G and T among the known bases of each place, float64 (length, 4)."""
+    counts = (bases[:, :, None] == np.arange(4)).sum(axis=0)
+    return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
 
 
 def distinct_share(sequences: SequenceSet) -> float:

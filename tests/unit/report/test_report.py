@@ -135,3 +135,31 @@ def test_names_from_data_are_escaped(results):
     path = results / "validation" / "demo" / "transformer" / "fidelity.tsv"
     path.write_text(path.read_text().replace("AAA", "<script>alert(1)</script>"))
     assert "<script>alert(1)" not in write(results)
+
+
+def test_sequence_pages_show_chains_places_and_both_classifiers(tmp_path):
+    folder = tmp_path / "results"
+    shares = np.full((6, 4), 0.25).tolist()
+    data = {
+        "bits": {"order 0": 1.95, "order 1": 1.93, "markov": 1.92, "adaptive": 1.9},
+        "gc": {"edges": [0, 0.5, 1], "holdout": [1, 2], "synthetic": [2, 1]},
+        "places": {"holdout": shares, "synthetic": shares},
+    }
+    for name, kind, bits in (("adaptive", "control", 1.9), ("transformer", "generator", 1.85)):
+        metrics = {"bits_per_base": bits, "kmer6_auc": 0.52, "cnn_auc": 0.61}
+        place, models = folder / "validation" / "sequences", folder / "models" / "sequences"
+        write_table(place / "set" / f"{name}.tsv", FIDELITY, [fidelity_row(name, kind, m, v) for m, v in metrics.items()])
+        (place / "set" / f"{name}.figures.json").write_text(json.dumps(data))
+        (models / "set").mkdir(parents=True, exist_ok=True)
+        description = {"generator": name, "seed": 1, "data_digest": "a" * 64, "config_digest": "b" * 64, "versions": {"x": "1"}}
+        (models / "set" / f"{name}.json").write_text(json.dumps(description))
+    out = folder / "report" / "index.html"
+    report(
+        results=folder, panels=[], generators=[], sequence_sets=["set"], sequence_generators=["adaptive", "transformer"], out=out
+    )
+    page = out.read_text()
+    assert "convolutional classifier AUC" in page
+    assert "Bases by place, transformer" in page
+    assert page.count("<img") >= 3
+    rows = {row["generator"]: row for row in read_table(out.with_name("summary.tsv"))}
+    assert float(rows["transformer"]["cnn_auc"]) == 0.61
