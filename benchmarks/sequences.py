@@ -17,10 +17,12 @@ oracle of held-out sequences reads, its ceiling, and the same from GC content al
 import argparse
 import logging
 import os
+import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from genoloom import config
 from genoloom.config import GenerateSequencesOptions, SequenceAdaptiveOptions, SequenceOptions, TrainOptions
@@ -28,7 +30,9 @@ from genoloom.errors import CollapsedError
 from genoloom.formats.sequence_sets import read_set
 from genoloom.homology import sharing_kmer
 from genoloom.models.sequence import GENERATORS
+from genoloom.models.sequence.base import SequenceRequest, TrainingSequences
 from genoloom.models.sequence.markov import AdaptiveGenerator
+from genoloom.models.sequence.transformer import TransformerGenerator, base_log_probabilities
 from genoloom.sequences import OTHER, SequenceSet
 from genoloom.stages.sequences import (
     generate_sequences,
@@ -57,6 +61,7 @@ SETS = {
         {"window": 512, "stride": 512, "split": "chunks", "max_leakage": 1.0},
     ),
 }
+SAMPLED, SAMPLED_ROWS, READ_ROWS = 1024, 256, 32
 GUIDANCE = (0.0, 1.0, 1.5, 2.5)
 PACE_STEPS = 12  # timed to find how many steps fit into the minutes
 SECTIONS = config.SequenceTrainSections.model_fields
@@ -65,6 +70,9 @@ SECTIONS = config.SequenceTrainSections.model_fields
 def main() -> None:
     arguments = parse()
     logging.basicConfig(level=logging.INFO if arguments.verbose else logging.WARNING, format="%(asctime)s %(message)s")
+    if arguments.speed:
+        print_speed(arguments.threads)
+        return
     for name in arguments.set or ["ecoli", "tata", "chr20"]:
         benchmark(name, arguments)
 
@@ -80,6 +88,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="development data")
     parser.add_argument("--out", type=Path, default=Path("results/bench-sequences"))
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--speed", action="store_true", help="only measure the tokens/s of training and of sampling 1,024 bases")
     parser.add_argument("--verbose", action="store_true")
     return parser.parse_args()
 
@@ -187,6 +196,61 @@ def interval(model: np.ndarray, chain: np.ndarray, holdout: SequenceSet) -> tupl
     drawn = np.random.default_rng(1).integers(0, len(size), (RESAMPLES, len(size)))
     low, high = np.quantile(excess[drawn].sum(axis=1) / size[drawn].sum(axis=1), [0.025, 0.975])
     return float(low), float(high)
+
+
+def print_speed(threads: int) -> None:
+    """Tokens a second of the default transformer on random bases: training steps, cached and uncached sampling; fp32 and bf16."""
+    torch.set_num_threads(threads)
+    rng = np.random.default_rng(1)
+    B, T = 32, 256
+    bases = rng.integers(0, 4, (B, T)).astype(np.uint8)
+    nothing = np.zeros(B, dtype=np.int64)
+    data = TrainingSequences(bases, np.full(B, T), nothing, [""], np.arange(B) % 4 == 0, np.arange(B), True)
+    for bf16 in (False, True):
+        model = TransformerGenerator(config.SequenceTransformerOptions(steps=1, evaluate_every=1))
+        model.fit(data, TrainingRun(Path(tempfile.mkdtemp()), "", 1, threads=threads))
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
+            optimiser = torch.optim.AdamW(model.model.parameters())
+
+            def step(model=model, optimiser=optimiser) -> None:
+                model.model.train()
+                loss = -base_log_probabilities(model.model, model.ladder, bases, nothing, nothing, "cpu").mean()
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+
+            trained = B * T / seconds(step, 3)
+            model.model.eval()
+            rows = SAMPLED_ROWS
+            request = SequenceRequest(np.full(rows, SAMPLED), np.zeros(rows, dtype=np.int64), np.arange(rows, dtype=np.uint64))
+            cached = rows * SAMPLED / seconds(lambda model=model, request=request: model.sample(request), 1)
+            uncached = READ_ROWS * SAMPLED / uncached_seconds(model, READ_ROWS)
+        word = "bf16" if bf16 else "fp32"
+        print(f"{word}: training {trained:,.0f} tokens/s; sampling {SAMPLED} bases, {rows} sequences at a time: cached {cached:,.0f}, "
+              f"uncached {uncached:,.0f} tokens/s, {cached / uncached:.0f} times", flush=True)  # fmt: skip
+
+
+@torch.no_grad()
+def uncached_seconds(model: TransformerGenerator, rows: int) -> float:
+    """CPU seconds of sampling that reads the whole past for every base: a few lengths are measured, the others interpolated."""
+    lengths = np.linspace(1, SAMPLED, 5).astype(int)
+    bases = np.random.default_rng(2).integers(0, 4, (rows, SAMPLED)).astype(np.uint8)
+    nothing = np.zeros(rows, dtype=np.int64)
+
+    def forward(T: int) -> None:
+        base_log_probabilities(model.model, model.ladder, bases[:, :T], nothing, nothing, "cpu")
+
+    cost = [seconds(lambda T=T: forward(T), 1) for T in lengths]
+    return float(np.interp(np.arange(1, SAMPLED + 1), lengths, cost).sum())
+
+
+def seconds(call, times: int) -> float:
+    """Mean CPU seconds of a call, after one that is not counted; other work on the machine does not count."""
+    call()
+    started = time.process_time()
+    for _ in range(times):
+        call()
+    return (time.process_time() - started) / times
 
 
 def print_guidance(model: Path, train: SequenceSet, holdout: SequenceSet, seed: int, arguments: argparse.Namespace) -> None:

@@ -17,9 +17,9 @@ from scipy.special import softmax
 from scipy.stats import spearmanr
 from torch import nn
 
+from genoloom.models.sequence.classifier import SequenceClassifier, classify, fit_classifier
 from genoloom.seeds import derive_seed
 from genoloom.sequences import OTHER, SequenceSet
-from genoloom.validation.sequence_classifier import SequenceClassifier, classify, fit_classifier
 
 FEWEST = 10  # sequences of each label on each side
 

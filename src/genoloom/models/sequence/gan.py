@@ -36,6 +36,7 @@ from genoloom.models.sequence.chain import (
     sample_chain,
     shortest_good_order,
 )
+from genoloom.models.sequence.classifier import one_hot, split_auc
 from genoloom.models.sequence.markov import both_strands
 from genoloom.seeds import derive_seed, row_uniforms
 from genoloom.sequences import OTHER, fingerprints, kmer_counts, reverse_complement, reverse_complement_kmers
@@ -54,11 +55,6 @@ SCORED_KMERS = (4, 5, 6)
 SAMPLE_ROWS = 64  # sequences sampled together, always exactly so many
 LATENT_DRAWS, GUMBEL_DRAWS = 2**30, 2**31  # first counters; the draft counts from 0
 COLLAPSED_IDENTITY, COLLAPSED_DISTINCT, COLLAPSED_KMERS = 0.1, 0.9, 0.5
-
-
-def one_hot(bases: np.ndarray) -> torch.Tensor:
-    """Float32 (B, 4, T) of bases uint8 (B, T); all zero for code 4."""
-    return torch.from_numpy(np.eye(5, 4, dtype=np.float32)[bases]).transpose(1, 2).contiguous()
 
 
 def kmer_frequencies(x: torch.Tensor) -> torch.Tensor:
@@ -174,7 +170,8 @@ class GanTraining:
     def _evaluation_request(self) -> SequenceRequest:
         """Lengths and labels as in the watched sequences; the same noise at every evaluation."""
         rng = np.random.default_rng(derive_seed(self.run.seed, "evaluation"))
-        rows = rng.choice(self.watched, size=EVALUATED)
+        self.compared = rng.permutation(self.watched)[:EVALUATED]  # for the classifier, each once
+        rows = np.concatenate([self.compared, rng.choice(self.watched, size=EVALUATED - len(self.compared))])
         seeds = rng.integers(0, 2**63, size=EVALUATED, dtype=np.uint64)
         return SequenceRequest(self.data.length[rows], self.data.label[rows], seeds)
 
@@ -236,9 +233,17 @@ class GanTraining:
         optimiser.step()
 
     def evaluate(self, step: int) -> dict[str, float]:
-        """ "score": mean Jensen-Shannon distance of 4- to 6-mers plus Wasserstein distance of GC, to the watched sequences."""
-        made = self.owner.sample_with(self.average.module, self.request, self.run.device)
-        return watch_score(made, self.data.bases[self.watched], self.data.reverse_complement)
+        """ "score": how far samples are from the watched sequences.
+
+        Mean Jensen-Shannon distance of 4- to 6-mers, plus Wasserstein distance of GC, plus what a convolutional classifier's
+        AUC exceeds 0.5 by.
+        """
+        made, strands = self.owner.sample_with(self.average.module, self.request, self.run.device), self.data.reverse_complement
+        figures = watch_score(made, self.data.bases[self.watched], strands)
+        real = self.data.bases[self.compared][:, : made.shape[1]]
+        with torch.random.fork_rng(devices=[]):
+            auc = split_auc(made[: len(real)], real, strands, derive_seed(self.run.seed, "watch classifier"))
+        return {**figures, "score": figures["score"] + max(auc - 0.5, 0.0), "cnn_auc": auc}
 
     def state_dict(self) -> dict:
         parts = {"generator": self.generator, "critic": self.critic, "average": self.average, **self._named_optimisers()}
