@@ -404,6 +404,22 @@ def sequences_generate(model, out, seed, threads, sections):
     generate_sequences(model=model, out=out, options=options, seed=seed, threads=threads)
 
 
+@sequences.command("infill")
+@model_option
+@_file("--fasta", "Sequences with runs of N (FASTA, CSV/TSV or text).")
+@_file("--out", "FASTA to write; filled bases in lower case.")
+@seed_option
+@threads_option
+@section_options(config.InfillOptions)
+@logged
+def sequences_infill(model, fasta, out, seed, threads, sections):
+    """Fill runs of N given both sides."""
+    from genoloom.stages.infill import infill
+
+    [options] = sections
+    infill(model=model, fasta=fasta, out=out, options=options, seed=seed, threads=threads)
+
+
 @sequences.command("score")
 @model_option
 @_file("--vcf", "Variants: VCF(.gz) or BCF.")

@@ -275,6 +275,15 @@ class GenerateSequencesOptions(Section):
     prompt: str = Field("", description="Bases that every sequence begins with. Not for the GAN.")
 
 
+class InfillOptions(Section):
+    """Filling runs of N with a sequence model."""
+
+    max_gap: int = Field(64, ge=1, description="Fill runs of at most so many N; longer ones stay.")
+    flank: int = Field(128, ge=1, description="Known bases on either side that a gap is filled by.")
+    candidates: int = Field(64, ge=1, description="Candidates for each gap, of which one is kept by what follows the gap.")
+    label: str = Field("", description="Label of the sequences; empty for none.")
+
+
 class SequenceMarkovOptions(Section):
     """Interpolated Markov chain over bases, with position in sets of one orientation; all chosen on sequences set aside."""
 

@@ -1,0 +1,83 @@
+"""Fill the runs of N of a FASTA with a sequence model."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from genoloom.config import InfillOptions
+from genoloom.errors import InputError
+from genoloom.formats.sequence_sets import Record, read_records, write_fasta
+from genoloom.models.sequence.base import SequenceGenerator
+from genoloom.models.sequence.infill import fill_gap
+from genoloom.seeds import derive_seed, row_seeds, row_uniforms
+from genoloom.sequences import OTHER, decode
+from genoloom.stages.sequences import load_sequence_generator
+
+log = logging.getLogger(__name__)
+
+
+def infill(*, model: Path, fasta: Path, out: Path, options: InfillOptions, seed: int, threads: int) -> None:
+    """Write the sequences again with every run of N of at most `max_gap` bases filled, in lower case.
+
+    A gap is filled given the `flank` bases on either side, as far as these are known; in sets of one orientation given all that stands
+    before it, since places count from the start. Its bases depend on the model, the seed, the record's name and the gap's
+    place alone. Longer runs stay N and are counted. Records are read one at a time.
+
+    Raises
+    ------
+    InputError
+        A model without likelihood, or a `label` that it does not know; see also `read_records`.
+    """
+    torch.set_num_threads(threads)
+    generator, _, _ = load_sequence_generator(model)
+    if not generator.has_likelihood:
+        raise InputError(model, f"the generator '{generator.name}' has no likelihood", expected="transformer, adaptive or markov")
+    if options.label and options.label not in generator.label_names:
+        raise InputError("--label", f"'{options.label}' is not known", expected=f"one of {', '.join(generator.label_names)}")
+    tally = {"filled": 0, "too long": 0, "effective": 0.0}
+    write_fasta(out, _filled(generator, read_records(fasta), options, seed, tally))
+    mean = tally["effective"] / max(tally["filled"], 1)
+    log.info(
+        "%s: %d gaps filled, %d longer than %d left; effective candidates %.1f of %d on average",
+        out.name, tally["filled"], tally["too long"], options.max_gap, mean, options.candidates,
+    )  # fmt: skip
+
+
+def _filled(generator: SequenceGenerator, records: Iterator[Record], options: InfillOptions, seed: int, tally: dict):
+    for record in records:
+        bases, letters = record.bases.copy(), list(decode(record.bases))
+        for start, stop in _gaps(record.bases):
+            if stop - start > options.max_gap:
+                tally["too long"] += 1
+                continue
+            seeds = row_seeds(seed, [f"{record.name}:{start}:{i}" for i in range(options.candidates)], "infill")
+            pick = derive_seed(seed, record.name, start, "infill pick")
+            uniform = float(row_uniforms(np.array([pick], dtype=np.uint64), 0)[0])
+            left, right = _sides(generator, bases, start, stop, options.flank)
+            label = generator.label_names.index(options.label) if options.label else -1
+            middle, effective = fill_gap(generator, left, stop - start, right, label, seeds, uniform)
+            bases[start:stop] = middle
+            letters[start:stop] = decode(middle).lower()
+            tally["filled"] += 1
+            tally["effective"] += effective
+        yield record.name, "".join(letters)
+
+
+def _gaps(bases: np.ndarray) -> list[tuple[int, int]]:
+    """Runs of code 4, 0-based half-open."""
+    edges = np.diff(np.concatenate([[False], bases == OTHER, [False]]).astype(np.int8))
+    return list(zip(np.flatnonzero(edges == 1).tolist(), np.flatnonzero(edges == -1).tolist(), strict=True))
+
+
+def _sides(generator: SequenceGenerator, bases: np.ndarray, start: int, stop: int, flank: int) -> tuple[np.ndarray, np.ndarray]:
+    """The known bases before and behind a gap; earlier gaps are filled by now, a later one ends the right side."""
+    aligned = bool(generator.counts.places)
+    left, right = bases[0 if aligned else max(0, start - flank) : start], bases[stop : stop + flank]
+    unknown = np.flatnonzero(left == OTHER)
+    if len(unknown):  # a run that was too long to fill
+        left = left[unknown[-1] + 1 :]
+    unknown = np.flatnonzero(right == OTHER)
+    return left, right[: unknown[0]] if len(unknown) else right
