@@ -333,6 +333,21 @@ def compare(real, generators, labels, controls, out, seed, sections):
     )
 
 
+@genoloom.command()
+@click.option("--results", type=DIRECTORY, default="results", show_default=True, help="Directory of the workflow's results.")
+@click.option("--panel", required=True, help="Panel, by name.")
+@click.option("--generator", required=True, help="Generator, by name.")
+@click.option("--out", type=DIRECTORY, required=True, help="Directory of the bundle; an older bundle there is removed.")
+@section_options(config.ReleaseOptions)
+@logged
+def release(results, panel, generator, out, sections):
+    """Bundle synthetic data when the gate passes; otherwise list every reason, leave no bundle and exit with code 3."""
+    from genoloom.stages.release import release as stage
+
+    [options] = sections
+    stage(results=results, panel=panel, generator=generator, out=out, options=options)
+
+
 @genoloom.group()
 def sequences():
     """DNA sequences: prepare, train, generate, validate."""

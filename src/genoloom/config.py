@@ -49,6 +49,11 @@ class TrainOptions(Section):
     min_carriers: int = Field(
         2, ge=1, description="Sites whose minor allele has fewer copies in the training half are not modelled; they are counted."
     )
+    fewest_people: int = Field(
+        1,
+        ge=1,
+        description="Sites whose minor allele fewer training people carry are not modelled. 5 is the public mode: a release asks for it.",
+    )
     watch: Annotated[float, Field(gt=0, lt=0.5)] = Field(
         0.1, description="Share of the training people set aside for early stopping; the holdout is never looked at."
     )
@@ -351,6 +356,26 @@ class AuditOptions(Section):
     )
 
 
+class ReleaseOptions(Section):
+    """What may leave: the gate before a bundle. Fails closed."""
+
+    max_auc: Share = Field(0.6, description="Largest upper bound of the worst attack's AUC that may leave.")
+    max_tpr: Share = Field(
+        0.025,
+        description="Largest true positive rate at 1 % false positives; where people are few, what chance explains may leave too.",
+    )
+    fidelity: Literal["pass", "weak", "any"] = Field(
+        "weak", description="Worst fidelity verdict of a metric over all people; 'too close' and 'not run' never pass."
+    )
+    may_be_missing: str = Field("", description="Fidelity metrics that may be 'not run', separated by commas.")
+    fewest_people: int = Field(
+        5, ge=1, description="The model must have left out alleles carried by fewer training people: train.common.fewest_people."
+    )
+    consensus: bool = Field(False, description="Also release the personal FASTA.")
+    canaries: str = Field("", description="Texts planted in the input, separated by commas; found in the bundle, they stop it.")
+    licence: str = Field("", description="Licence of the released data, as a text or an address, for the description.")
+
+
 class ValidateSequencesOptions(Section):
     """Fidelity and novelty of synthetic sequences."""
 
@@ -410,6 +435,7 @@ class Config(Section):
     consensus: ConsensusOptions = Field(default_factory=ConsensusOptions)
     validate_: ValidateOptions = Field(default_factory=ValidateOptions, alias="validate")
     audit: AuditOptions = Field(default_factory=AuditOptions)
+    release: ReleaseOptions = Field(default_factory=ReleaseOptions)
     sequences: SequenceOptions = Field(default_factory=SequenceOptions)
     train_sequences: SequenceTrainSections = Field(default_factory=SequenceTrainSections)
     generate_sequences: GenerateSequencesOptions = Field(default_factory=GenerateSequencesOptions)

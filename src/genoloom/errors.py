@@ -62,3 +62,22 @@ class CollapsedError(GenoLoomError):
     """A generator collapsed in training; its model is not written."""
 
     exit_code = 4
+
+
+class GateError(GenoLoomError):
+    """The release gate did not pass; there is no bundle.
+
+    Parameters
+    ----------
+    source : str
+        What was to be released.
+    reasons : list of str
+        Every reason, one a line.
+    """
+
+    exit_code = 3
+
+    def __init__(self, source: object, reasons: list[str]):
+        self.source, self.reasons = str(source), reasons
+        noun = "reason" if len(reasons) == 1 else "reasons"
+        super().__init__("\n".join([f"{source}: may not be released, {len(reasons)} {noun}", *(f"  {r}" for r in reasons)]))

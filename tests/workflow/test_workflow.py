@@ -51,6 +51,31 @@ def test_dry_run_of_the_demo_plans_every_rule(repository, tmp_path):
         assert re.search(rf"^{rule} +\d+$", done.stdout + done.stderr, re.MULTILINE), rule
 
 
+def test_a_release_is_only_made_when_asked_for(repository, tmp_path):
+    shutil.copytree(repository / "config", tmp_path / "config")
+    (tmp_path / "resources").symlink_to(repository / "resources")
+    planned = {}
+    for target in ([], ["release"]):
+        done = snakemake("-n", "--snakefile", repository / "Snakefile", "--directory", tmp_path, *target, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        planned[bool(target)] = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, re.MULTILINE))
+    assert "make_release" not in planned[False]
+    assert planned[True]["make_release"] == "2"
+    assert "write_report" not in planned[True]
+
+
+def test_the_gate_holds_back_models_that_learned_little(finished):
+    """Twenty steps of training do not make faithful people: the gate says why, and leaves no bundle."""
+    done = run_genoloom("run", "-C", finished, "--cores", 2, "release")
+    assert done.returncode != 0
+    text = done.stdout + done.stderr
+    assert "may not be released" in text
+    assert "fidelity: " in text
+    assert "alleles carried by as few as 1 training people may be modelled" in text
+    assert not (finished / "results/release/tiny/gan").exists()
+    assert not list((finished / "results/release").rglob("MANIFEST.sha256"))
+
+
 def test_environments_exist_and_agree_with_the_constraints(repository):
     pins = dict(line.split("==") for line in (repository / "constraints-py311.txt").read_text().lower().split())
     names = {"pytorch-cpu": "torch", "python-edlib": "edlib", "matplotlib-base": "matplotlib"}

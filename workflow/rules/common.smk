@@ -117,6 +117,26 @@ def get_synthetic_pgens(wildcards):
     )
 
 
+def get_synthetic_variants(wildcards):
+    return [path.removesuffix("pgen") + variants_suffix for path in get_synthetic_pgens(wildcards)]
+
+
+def get_released_consensus(wildcards):
+    """Personal FASTA to release, where asked for and where the sheet names a reference."""
+    if not settings.release.consensus or settings.consensus.people == 0:
+        return []
+    return [
+        f"results/synthetic/{row.panel}/{wildcards.generator}/{row.contig}.consensus.fa.gz"
+        for row in panel_rows
+        if row.panel == wildcards.panel and row.reference
+    ]
+
+
+def get_releases():
+    """A bundle of each learned generator."""
+    return expand("results/release/{panel}/{generator}", panel=panels, generator=settings.generators)
+
+
 def get_models(wildcards):
     return expand(
         "results/models/{panel}/{generator}/{contig}.safetensors",

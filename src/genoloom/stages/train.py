@@ -66,9 +66,11 @@ def train(
     whole = open_panel(panel)
     roles = read_roles(split, whole.people)
     people = whole.take_people(np.array([role == "train" for role in roles]))
-    modelled, left_out = _modelled_sites(people, common.min_carriers)
+    modelled, left_out = _modelled_sites(people, common.min_carriers, common.fewest_people)
     if len(modelled) == 0:
-        raise InputError(panel, "no site has enough minor alleles among the training people", remedy="lower --min-carriers")
+        raise InputError(
+            panel, "no site has enough minor alleles among the training people", remedy="lower --min-carriers and --fewest-people"
+        )
     fitted = generator_class(generator)(options)
     base, unknown = getattr(options, "init_from", None), 0
     if base is not None:
@@ -106,6 +108,7 @@ def train(
         contig_length=training.sites.contig_length,
         n_variants=len(modelled),
         sites_too_rare_to_model=left_out,
+        fewest_people=common.fewest_people,
         sites_unknown_to_base_model=unknown,
         training_people=people_count(n),
         sites_digest=training.sites.digest(),
@@ -143,12 +146,29 @@ def _adapt(fitted: HaplotypeGenerator, base: Path, sites: Sites, modelled: np.nd
     return modelled[shared]
 
 
-def _modelled_sites(panel: Panel, min_carriers: int) -> tuple[np.ndarray, int]:
-    """Indices of the sites whose minor allele has enough copies, and how many sites have not."""
+def _modelled_sites(panel: Panel, min_carriers: int, fewest_people: int) -> tuple[np.ndarray, int]:
+    """Indices of the sites whose minor allele has enough copies in enough people, and how many sites have not."""
     alternate, called = allele_counts(panel)
-    minor = np.minimum(alternate, called - alternate)
-    kept = np.flatnonzero(minor >= min_carriers)
-    return kept, len(minor) - len(kept)
+    enough = np.minimum(alternate, called - alternate) >= min_carriers
+    if fewest_people > 1:
+        for start, stop, alleles in panel.blocks():
+            minor = (alternate[start:stop] <= called[start:stop] - alternate[start:stop]).astype(np.int8)
+            enough[start:stop] &= carriers(alleles, minor) >= fewest_people
+    kept = np.flatnonzero(enough)
+    return kept, len(enough) - len(kept)
+
+
+def carriers(alleles: np.ndarray, allele: np.ndarray) -> np.ndarray:
+    """How many people carry an allele once or twice, int64, shape (n_variants,).
+
+    Parameters
+    ----------
+    alleles : ndarray, int8, shape (n_variants, 2 * n_people)
+    allele : ndarray, int8, shape (n_variants,)
+        0 or 1, the allele of each variant that is asked for.
+    """
+    carries = alleles == allele[:, None]
+    return (carries[:, 0::2] | carries[:, 1::2]).sum(axis=1)
 
 
 def training_haplotypes(panel: Panel, watch_share: float, seed: int) -> TrainingHaplotypes:

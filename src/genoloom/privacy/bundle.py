@@ -1,0 +1,118 @@
+"""The words of a release: README and the research-object description. Evidence, not promises."""
+
+import json
+import mimetypes
+
+MEDIA_TYPES = {
+    ".vcf.gz": "application/vnd.ga4gh.vcf+gzip", ".tbi": "application/x-tabix-index", ".csi": "application/x-csi-index",
+    ".bcf": "application/vnd.ga4gh.bcf", ".pgen": "application/x-plink2-pgen", ".pvar.zst": "application/zstd",
+    ".psam": "text/tab-separated-values", ".tsv": "text/tab-separated-values", ".fa.gz": "application/x-fasta+gzip",
+    ".fai": "text/tab-separated-values", ".gzi": "application/octet-stream", ".bed": "text/x-bed", ".md": "text/markdown",
+}  # fmt: skip
+
+
+def readme(facts: dict, attacks: list[dict[str, str]], metrics: list[dict[str, str]]) -> str:
+    """The README of a bundle.
+
+    Parameters
+    ----------
+    facts : dict
+        panel, generator, version, date, people, contigs (list of (name, sites)), training_people, fewest_people, max_auc,
+        max_tpr, seed.
+    attacks : list of dict
+        Rows of the public privacy table that are of the generator and of everybody.
+    metrics : list of dict
+        Rows of the fidelity table likewise.
+    """
+    worst = next(row for row in attacks if row["attack"] == "worst")
+    sites = ", ".join(f"{contig} ({n:,} sites)" for contig, n in facts["contigs"])
+    lines = [
+        f"# Synthetic genotypes: {facts['panel']}, {facts['generator']}",
+        "",
+        f"Phased genotypes of {facts['people']:,} synthetic people on contig {sites}, sampled from a model. No row belongs to a person.",
+        "",
+        "## Model and data",
+        "",
+        f"Made by GenoLoom {facts['version']} with the generator `{facts['generator']}` (seed {facts['seed']}), trained on"
+        f" {facts['training_people']} of the panel `{facts['panel']}`. Sites whose rarer allele fewer than"
+        f" {facts['fewest_people']} training people carry were not modelled. As many real people were held out: the floors below are"
+        " theirs.",
+        "",
+        "## Privacy verdict",
+        "",
+        f"On {facts['date']} these files passed the release gate. It measured how well {sum(r['measure'] == 'auc' for r in attacks)}"
+        f" attacks tell training people from held-out people. The worst attack's AUC, corrected for being the worst of many, is"
+        f" {worst['value']} (95 % interval {worst['low']} to {worst['high']}; 0.5 is chance, at most {facts['max_auc']:g} may leave).",
+        "",
+        "| attack or test | measure | interval | verdict |",
+        "|---|---|---|---|",
+        *(f"| {r['attack']} | {r['measure']} | {_interval(r)} | {r['verdict']} |" for r in attacks),
+        "",
+        "The audit finds what these attacks see. Other attacks, other knowledge or several releases of the same people may reveal more;"
+        " the law of the people's country may ask for more. Passing is evidence about these measurements, not a promise.",
+        "",
+        "## Fidelity",
+        "",
+        "Against held-out real people; `floor` is what other real people score.",
+        "",
+        "| metric | value | floor | verdict |",
+        "|---|---|---|---|",
+        *(f"| {r['metric']} | {r['value']} | {r['floor']} | {r['verdict']} |" for r in metrics),
+        "",
+        "## Limits",
+        "",
+        "- Contigs are sampled independently of each other, given the population.",
+        "- Rare variants are incomplete by design. Use no single genotype, and no clinical inference, from these files.",
+        "- A metric that passes speaks for itself alone: test your own analysis on real data.",
+        "",
+        "`MANIFEST.sha256` lists every file: `sha256sum -c MANIFEST.sha256`. `ro-crate-metadata.json` describes them for machines.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _interval(row: dict[str, str]) -> str:
+    return f"{row['low']} to {row['high']}" if row.get("low") else row.get("value") or "-"
+
+
+def ro_crate(facts: dict, files: dict[str, tuple[int, str]]) -> str:
+    """The text of ro-crate-metadata.json (RO-Crate 1.1, https://w3id.org/ro/crate/1.1).
+
+    Parameters
+    ----------
+    facts : dict
+        As for `readme`, and licence (a text or an address).
+    files : dict
+        (bytes, SHA-256) by name, without the description itself.
+    """
+    software = {
+        "@id": "#genoloom", "@type": "SoftwareApplication", "name": "GenoLoom", "version": facts["version"],
+        "softwareVersion": facts["version"],
+    }  # fmt: skip
+    root = {
+        "@id": "./", "@type": "Dataset", "name": f"Synthetic genotypes: {facts['panel']}, {facts['generator']}",
+        "description": f"Phased genotypes of {facts['people']} synthetic people, sampled from a model; see README.md",
+        "datePublished": facts["date"], "license": facts["licence"], "hasPart": [{"@id": name} for name in files],
+    }  # fmt: skip
+    action = {
+        "@id": "#generation", "@type": "CreateAction", "name": "Sampling by GenoLoom", "instrument": {"@id": "#genoloom"},
+        "object": {"@id": "#model"}, "result": {"@id": "./"},
+    }  # fmt: skip
+    model = {
+        "@id": "#model", "@type": "CreativeWork", "name": f"model {facts['generator']} of panel {facts['panel']}",
+        "description": "Not part of this crate: a model file is private data", "identifier": facts["models"],
+    }  # fmt: skip
+    described = {
+        "@id": "ro-crate-metadata.json", "@type": "CreativeWork", "about": {"@id": "./"},
+        "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"},
+    }  # fmt: skip
+    parts = [
+        {"@id": name, "@type": "File", "contentSize": str(size), "sha256": digest, "encodingFormat": _media_type(name)}
+        for name, (size, digest) in files.items()
+    ]
+    graph = [described, root, action, software, model, *parts]
+    return json.dumps({"@context": "https://w3id.org/ro/crate/1.1/context", "@graph": graph}, indent=2) + "\n"
+
+
+def _media_type(name: str) -> str:
+    known = next((kind for suffix, kind in MEDIA_TYPES.items() if name.endswith(suffix)), None)
+    return known or mimetypes.guess_type(name)[0] or "application/octet-stream"
