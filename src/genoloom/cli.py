@@ -24,6 +24,10 @@ def _file(flag: str, help: str, required: bool = True, **more):
     return click.option(flag, type=FILE, required=required, help=help, **more)
 
 
+def _files(flag: str, name: str, help: str):
+    return click.option(flag, name, type=FILE, multiple=True, required=True, help=help)
+
+
 def _prefixes(flag: str, name: str, help: str):
     return click.option(flag, name, type=PREFIX, multiple=True, required=True, help=f"{help} Repeat for each contig.")
 
@@ -143,6 +147,37 @@ def cohort(model, split, out, seed, sections):
 
     [options] = sections
     make_cohort(model=model, split=split, out=out, options=options, seed=seed)
+
+
+@genoloom.command()
+@_files("--model", "models", "Model file (.safetensors). Repeat for each contig.")
+@_file("--cohort", "Cohort sheet.")
+@panels_option
+@split_option
+@_file("--out", "Cohort sheet to write: the same people, some with other seeds.")
+@_file("--summary", "How many were redrawn (JSON).")
+@threads_option
+@section_options(config.RedrawOptions)
+@logged
+def redraw(models, cohort, panels, split, out, summary, threads, sections):
+    """Give synthetic people who come too close to a training person another seed, before `generate`.
+
+    Needs the training people: run it where the real data are. The option --enabled is for the workflow and changes nothing
+    here.
+    """
+    from genoloom.stages.redraw import redraw as stage
+
+    [options] = sections
+    stage(
+        models=list(models),
+        cohort=cohort,
+        panels=list(panels),
+        split=split,
+        out=out,
+        summary=summary,
+        options=options,
+        threads=threads,
+    )
 
 
 @genoloom.command()

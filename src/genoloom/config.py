@@ -215,6 +215,17 @@ class CohortOptions(Section):
     )
 
 
+class RedrawOptions(Section):
+    """Redrawing synthetic people who come too close to a training person, before their files are written."""
+
+    enabled: bool = Field(False, description="Whether the workflow does it. The models are then sampled twice.")
+    closer_than: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.01,
+        description="Too close: nearer to a training person than all but this share of the training people are to each other.",
+    )
+    attempts: int = Field(10, ge=1, description="Draws for one person before the run stops with an error.")
+
+
 class GenerateOptions(Section):
     """From a model to files of synthetic haplotypes."""
 
@@ -431,6 +442,7 @@ class Config(Section):
     split: SplitOptions = Field(default_factory=SplitOptions)
     train: TrainSections = Field(default_factory=TrainSections)
     cohort: CohortOptions = Field(default_factory=CohortOptions)
+    redraw: RedrawOptions = Field(default_factory=RedrawOptions)
     generate: GenerateOptions = Field(default_factory=GenerateOptions)
     consensus: ConsensusOptions = Field(default_factory=ConsensusOptions)
     validate_: ValidateOptions = Field(default_factory=ValidateOptions, alias="validate")

@@ -64,6 +64,17 @@ def test_a_release_is_only_made_when_asked_for(repository, tmp_path):
     assert "write_report" not in planned[True]
 
 
+def test_people_are_redrawn_when_asked_for(tiny_project, repository):
+    settings = yaml.safe_load((tiny_project / "config/config.yaml").read_text())
+    settings["redraw"] = {"enabled": True}
+    (tiny_project / "config/config.yaml").write_text(yaml.safe_dump(settings))
+    done = snakemake("-n", "--snakefile", repository / "Snakefile", "--directory", tiny_project, cwd=tiny_project)
+    assert done.returncode == 0, done.stderr
+    planned = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, re.MULTILINE))
+    assert planned["redraw_people"] == planned["make_cohort"] == planned["generate_haplotypes"]
+    assert "cohort.drawn.tsv" in done.stdout + done.stderr
+
+
 def test_the_gate_holds_back_models_that_learned_little(finished):
     """Twenty steps of training do not make faithful people: the gate says why, and leaves no bundle."""
     done = run_genoloom("run", "-C", finished, "--cores", 2, "release")

@@ -15,6 +15,9 @@ TRUTH = [
     ]
     if asked
 ]
+# the sheet that the files are made of; where people are redrawn, another one comes before it
+COHORT = "results/synthetic/{panel}/{generator}/cohort.tsv"
+DRAWN = COHORT.replace("cohort.tsv", "cohort.drawn.tsv") if settings.redraw.enabled else COHORT
 INDEX = {"vcf.gz": "vcf.gz.tbi", "bcf": "bcf.csi"}[variants_suffix]
 
 
@@ -27,7 +30,7 @@ rule make_cohort:
         model=get_first_model,
         split="results/splits/{panel}.tsv",
     output:
-        cohort="results/synthetic/{panel}/{generator}/cohort.tsv",
+        cohort=DRAWN,
     log:
         "logs/make_cohort/{panel}.{generator}.log",
     benchmark:
@@ -46,6 +49,40 @@ rule make_cohort:
         "{params.options} --seed {params.seed} --log {log:q}"
 
 
+if settings.redraw.enabled:
+
+    rule redraw_people:
+        """
+        Give the people of {wildcards.generator} who come too close to a training person of {wildcards.panel} another seed
+          {params.options}
+        """
+        input:
+            model=get_models,
+            panel=get_panel_pgens,
+            split="results/splits/{panel}.tsv",
+            cohort=DRAWN,
+        output:
+            cohort=COHORT,
+            summary="results/synthetic/{panel}/{generator}/redraw.json",
+        log:
+            "logs/redraw_people/{panel}.{generator}.log",
+        benchmark:
+            "benchmarks/redraw_people/{panel}.{generator}.tsv"
+        conda:
+            "../../envs/torch.yaml"
+        threads: 1
+        resources:
+            mem_mb=genotype_mem_mb,
+            runtime=240,
+        params:
+            models=each("--model", "model"),
+            panels=prefixes("--panel"),
+            options=config_files.flags(settings.redraw),
+        shell:
+            "genoloom redraw {params.models} --cohort {input.cohort:q} {params.panels} --split {input.split:q} "
+            "--out {output.cohort:q} --summary {output.summary:q} {params.options} --threads {threads} --log {log:q}"
+
+
 rule generate_haplotypes:
     """
     Sample {wildcards.contig} of the synthetic people with {wildcards.generator}
@@ -53,7 +90,7 @@ rule generate_haplotypes:
     """
     input:
         model="results/models/{panel}/{generator}/{contig}.safetensors",
-        cohort=rules.make_cohort.output.cohort,
+        cohort=COHORT,
     output:
         variants=f"results/synthetic/{{panel}}/{{generator}}/{{contig}}.{variants_suffix}",
         index=f"results/synthetic/{{panel}}/{{generator}}/{{contig}}.{INDEX}",

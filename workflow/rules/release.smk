@@ -17,7 +17,7 @@ rule make_release:
         synthetic=get_synthetic_pgens,
         variants=get_synthetic_variants,
         consensus=get_released_consensus,
-        cohort=rules.make_cohort.output.cohort,
+        cohort=COHORT,
         fidelity=rules.validate_haplotypes.output.table,
         public=rules.audit_haplotypes.output.public,
         private=rules.audit_haplotypes.output.private,

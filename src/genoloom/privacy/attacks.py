@@ -14,8 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from genoloom.popgen.diversity import heterozygous_calls
 from genoloom.popgen.haplotypes import window_ids
 from genoloom.privacy.matching import LongestMatches
+from genoloom.privacy.redraw import squared_distances
 
 RAREST = 5  # copies among the reference up to which an allele is rare
 LOCUS_FREQUENCY = 0.05  # a masked locus has at least this minor allele frequency in the synthetic data
@@ -325,10 +327,9 @@ class Kinship(Attack):
         self.heterozygous = np.zeros(2 * n_people), np.zeros(n_people)
 
     def add(self, block: Block) -> None:
-        real, made = (a[:, 0::2].astype(np.float32) + a[:, 1::2] for a in (block.real, block.made))
-        for count, dosage in zip(self.heterozygous, (real, made), strict=True):
-            count += (dosage == 1).sum(axis=0)
-        self.squared += (real**2).sum(axis=0)[:, None] + (made**2).sum(axis=0)[None, :] - 2 * (real.T @ made)
+        for count, alleles in zip(self.heterozygous, (block.real, block.made), strict=True):
+            count += heterozygous_calls(alleles)
+        self.squared += squared_distances(block.real, block.made)
 
     def scores(self) -> dict[str, np.ndarray]:
         fewer = np.minimum(self.heterozygous[0][:, None], self.heterozygous[1][None, :])

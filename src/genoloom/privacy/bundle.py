@@ -18,7 +18,7 @@ def readme(facts: dict, attacks: list[dict[str, str]], metrics: list[dict[str, s
     ----------
     facts : dict
         panel, generator, version, date, people, contigs (list of (name, sites)), training_people, fewest_people, max_auc,
-        max_tpr, seed.
+        redrawn, seed.
     attacks : list of dict
         Rows of the public privacy table that are of the generator and of everybody.
     metrics : list of dict
@@ -36,7 +36,7 @@ def readme(facts: dict, attacks: list[dict[str, str]], metrics: list[dict[str, s
         f"Made by GenoLoom {facts['version']} with the generator `{facts['generator']}` (seed {facts['seed']}), trained on"
         f" {facts['training_people']} of the panel `{facts['panel']}`. Sites whose rarer allele fewer than"
         f" {facts['fewest_people']} training people carry were not modelled. As many real people were held out: the floors below are"
-        " theirs.",
+        f" theirs. {facts['redrawn']}",
         "",
         "## Privacy verdict",
         "",

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from genoloom import __version__
-from genoloom.cohort import ADMIXED
+from genoloom.cohort import ADMIXED, Cohort
 from genoloom.config import GenerateOptions
 from genoloom.errors import InputError
 from genoloom.formats.models import file_digest
@@ -52,16 +52,9 @@ def generate(*, model: Path, cohort: Path, out: Path, options: GenerateOptions, 
     torch.set_num_threads(threads)
     generator, sites, description = load_generator(model)
     asked = read_cohort(cohort)
+    check_populations(cohort, asked, generator)
     known, people = generator.population_names, asked.people
-    strange = sorted(asked.populations() - set(known))
-    if strange:
-        raise InputError(cohort, f"the model knows no population '{strange[0]}'", expected=f"one of {', '.join(known)}")
-    map_cm = genetic_positions(sites)
-    plan = Plan(
-        seed=np.array([derive_seed(s, "haplotype", sites.contig, h) for s in asked.seed for h in (1, 2)], dtype=np.uint64),
-        ancestry=asked.ancestry_tracts(sites.contig, map_cm, known),
-        autozygous=asked.autozygous_tracts(sites.contig, map_cm) if any(asked.inbreeding) else None,
-    )
+    plan = make_plan(asked, sites, known)
 
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=out.parent) as spool:
@@ -76,6 +69,24 @@ def generate(*, model: Path, cohort: Path, out: Path, options: GenerateOptions, 
         }
         write_variants(out, panel, provenance)
     plan.write_truth(prefix, sites, people, known)
+
+
+def check_populations(path: Path, asked: Cohort, generator: HaplotypeGenerator) -> None:
+    """Raise an InputError unless the model knows every population of the cohort."""
+    strange = sorted(asked.populations() - set(generator.population_names))
+    if strange:
+        expected = f"one of {', '.join(generator.population_names)}"
+        raise InputError(path, f"the model knows no population '{strange[0]}'", expected=expected)
+
+
+def make_plan(asked: Cohort, sites: Sites, known: list[str]) -> "Plan":
+    """What the people of a cohort ask of a generator on one contig; `known` are its populations."""
+    map_cm = genetic_positions(sites)
+    return Plan(
+        seed=np.array([derive_seed(s, "haplotype", sites.contig, h) for s in asked.seed for h in (1, 2)], dtype=np.uint64),
+        ancestry=asked.ancestry_tracts(sites.contig, map_cm, known),
+        autozygous=asked.autozygous_tracts(sites.contig, map_cm) if any(asked.inbreeding) else None,
+    )
 
 
 @dataclass(frozen=True)

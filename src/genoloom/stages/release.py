@@ -213,8 +213,19 @@ class Source:
             "training_people": descriptions[0]["training_people"], "seed": descriptions[0]["seed"],
             "fewest_people": min(int(d.get("fewest_people", 1)) for d in descriptions), "max_auc": options.max_auc,
             "licence": options.licence or "No licence has been stated: ask those who handed this over",
+            "redrawn": self._redrawn(),
             "models": [f"sha256:{file_digest(self.models / f'{contig}.safetensors')}" for contig in self.contigs],
         }  # fmt: skip
+
+    def _redrawn(self) -> str:
+        """What was done about synthetic people who came too close to training people."""
+        try:
+            found = json.loads((self.synthetic / "redraw.json").read_text())
+        except (OSError, ValueError):
+            return "No synthetic person was rejected for being close to a training person."
+        return (
+            f"{found['redrawn']} of {found['people']} synthetic people came too close to a training person and were drawn anew."
+        )
 
     def leaks(self, part: Path, options: ReleaseOptions) -> list[str]:
         """What the leak scan finds in the bundle."""

@@ -123,9 +123,15 @@ def test_a_bundle_is_whole_and_says_what_it_is(project):
     assert "30 people of the panel `p`" in text
     assert "0.51 (95 % interval 0.48 to 0.55" in text
     assert "| near copies of people |" in text
+    assert "No synthetic person was rejected" in text
     assert "| ld_r2_correlation | 0.9 | 0.95 | pass |" in text
     for path in out.iterdir():
         assert b"anonym" not in path.read_bytes().lower()
+
+
+def test_redrawn_people_are_reported(project):
+    (project / "results/synthetic/p/independent/redraw.json").write_text('{"people": 30, "redrawn": 2, "draws": 3}')
+    assert "2 of 30 synthetic people came too close" in (make(project) / "README.md").read_text()
 
 
 def test_the_date_can_be_given(project, monkeypatch):

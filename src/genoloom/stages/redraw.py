@@ -1,0 +1,134 @@
+"""Redraw synthetic people who come too close to a training person, before their files are written.
+
+Works on the cohort sheet: a person who is too close gets another seed, derived from the old one and the attempt, so that
+the same sheet and models always end with the same people, and `generate` makes of the new sheet what it makes of any.
+"""
+
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from genoloom.cohort import Cohort
+from genoloom.config import RedrawOptions
+from genoloom.errors import InputError
+from genoloom.formats.atomic import write_beside
+from genoloom.formats.pgen import open_panel
+from genoloom.formats.splits import read_roles
+from genoloom.formats.tables import read_table, write_table
+from genoloom.models.haplotype.base import HaplotypeGenerator
+from genoloom.panel import Panel, Sites
+from genoloom.privacy.redraw import closest_allowed, squared_distances
+from genoloom.seeds import derive_seed
+from genoloom.stages.cohort import COLUMNS, read_cohort
+from genoloom.stages.generate import check_populations, make_plan
+from genoloom.stages.load import load_generator
+from genoloom.validation.cohorts import match_sites, read_rows
+
+log = logging.getLogger(__name__)
+
+SHARD = 500  # people sampled at a time
+SITES = 4096
+
+
+def redraw(
+    *,
+    models: list[Path],
+    cohort: Path,
+    panels: list[Path],
+    split: Path,
+    out: Path,
+    summary: Path,
+    options: RedrawOptions,
+    threads: int,
+) -> None:
+    """Write the cohort sheet `out`, in which nobody is too close, and what was redrawn (JSON).
+
+    Too close: nearer to a training person, over all contigs together, than all but `options.closer_than` of the training
+    people are to their nearest other training person. The holdout is not looked at.
+
+    Raises
+    ------
+    InputError
+        Somebody is still too close after `options.attempts` draws; a contig has no panel; or files do not belong together.
+    """
+    torch.set_num_threads(threads)
+    asked, rows = read_cohort(cohort), read_table(cohort)
+    contigs = _open(models, panels, split)
+    for path, (generator, _, _) in zip(models, contigs, strict=True):
+        check_populations(path, asked, generator)
+    limit = _limit(contigs, options.closer_than)
+    seeds, redrawn, draws = list(asked.seed), set(), 0
+    pending = np.arange(len(rows))
+    for attempt in range(options.attempts + 1):
+        nearest = _nearest(_of(asked, seeds, pending), contigs)
+        pending = pending[nearest < limit]
+        if len(pending) == 0:
+            break
+        if attempt == options.attempts:
+            raise InputError(
+                cohort, f"{len(pending)} synthetic people are too close to training people after {attempt} more draws",
+                expected="models that do not repeat training people", remedy="train with more regularisation, or allow more attempts",
+            )  # fmt: skip
+        for i in pending:
+            seeds[i] = derive_seed(asked.seed[i], "redraw", attempt + 1)
+        redrawn.update(pending.tolist())
+        draws += len(pending)
+    with write_beside(summary) as [part]:
+        found = {"people": len(rows), "redrawn": len(redrawn), "draws": draws, "options": options.model_dump()}
+        part.write_text(json.dumps(found, indent=2) + "\n")
+    write_table(out, COLUMNS, [row | {"seed": seed} for row, seed in zip(rows, seeds, strict=True)])
+    log.info("%d of %d synthetic people were too close and redrawn, in %d draws", len(redrawn), len(rows), draws)
+
+
+Contig = tuple[HaplotypeGenerator, Sites, Panel]  # a model, its sites, and the training people at them
+
+
+def _open(models: list[Path], panels: list[Path], split: Path) -> list[Contig]:
+    real_of = {panel.sites.contig: panel for panel in map(open_panel, panels)}
+    contigs = []
+    for path in models:
+        generator, sites, _ = load_generator(path)
+        if sites.contig not in real_of:
+            raise InputError(path, f"there is no panel of contig {sites.contig}", expected=f"one of {', '.join(real_of)}")
+        real = real_of[sites.contig]
+        _, matched = match_sites(Panel(sites, real.people, real.haplotypes), real)
+        roles = read_roles(split, real.people)
+        contigs.append((generator, sites, matched.take_people(np.array([role == "train" for role in roles]))))
+    return contigs
+
+
+def _limit(contigs: list[Contig], share: float) -> float:
+    people = contigs[0][2].people
+    within = np.zeros((len(people), len(people)), dtype=np.float32)
+    for _, sites, training in contigs:
+        for start in range(0, len(sites), SITES):
+            alleles = read_rows(training, np.arange(len(people)), start, min(start + SITES, len(sites)))
+            within += squared_distances(alleles, alleles)
+    return closest_allowed(within, people.family, share)
+
+
+def _of(asked: Cohort, seeds: list[int], people: np.ndarray) -> Cohort:
+    """Some people of the cohort, with the seeds they have now."""
+    columns = ([values[i] for i in people] for values in (asked.ancestry, asked.generations, asked.inbreeding, asked.meioses))
+    return Cohort(asked.people.take(people), [seeds[i] for i in people], *columns)
+
+
+def _nearest(asked: Cohort, contigs: list[Contig]) -> np.ndarray:
+    """Squared distance of each synthetic person to the nearest training person, float32, shape (n_people,)."""
+    n = len(asked.seed)
+    everybody = np.arange(len(contigs[0][2].people))
+    nearest = np.empty(n, dtype=np.float32)
+    plans = [make_plan(asked, sites, generator.population_names) for generator, sites, _ in contigs]
+    for low in range(0, n, SHARD):
+        high = min(low + SHARD, n)
+        distance = np.zeros((high - low, len(everybody)), dtype=np.float32)
+        for (generator, _, training), plan in zip(contigs, plans, strict=True):
+            start = 0
+            for made in plan.sample(generator, 2 * low, 2 * high):
+                distance += squared_distances(made, read_rows(training, everybody, start, start + len(made)))
+                start += len(made)
+        nearest[low:high] = distance.min(axis=1)
+    return nearest
