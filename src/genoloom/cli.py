@@ -489,8 +489,8 @@ def sequences_score(model, vcf, fasta, out, report, window, threads):
 @sequences.command("validate")
 @name_option
 @_file("--synthetic", "Synthetic FASTA.")
-@_file("--train", "Training sequences (FASTA).")
-@_file("--holdout", "Held-out sequences (FASTA).")
+@_file("--train", "Real sequences that the generator learnt from; without them novelty is not judged.", required=False)
+@_file("--holdout", "Real sequences that it has not seen.")
 @_file("--model", "Model, for bits per base.", required=False)
 @controls_option
 @_file("--out", "Table to write.")

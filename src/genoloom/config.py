@@ -392,6 +392,10 @@ class ValidateSequencesOptions(Section):
 
     resplits: int = Field(10, ge=2, description="Random halvings behind each floor's spread.")
     max_compared: int = Field(500, ge=10, description="Sequences aligned for the nearest-identity figures.")
+    strands: Literal["file", "one", "both"] = Field(
+        "file",
+        description="Whether the other strand counts as well; 'file' asks the headers (strands=one), and counts both without.",
+    )
     motifs: str = Field(
         "",
         description="Motifs to look for: a file of JASPAR count matrices, or IUPAC words such as TATAWAW,CCAAT; empty for none.",

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,11 @@ from genoloom.formats.atomic import write_beside
 from genoloom.formats.motifs import read_matrices
 from genoloom.formats.sequence_sets import read_set
 from genoloom.formats.tables import read_table, write_table
+from genoloom.homology import Places, hold_out, homology_clusters
 from genoloom.models.sequence import BASELINES
 from genoloom.models.sequence.base import SequenceGenerator
 from genoloom.models.sequence.markov import AdaptiveGenerator
+from genoloom.seeds import derive_seed
 from genoloom.sequences import IUPAC_LETTERS, OTHER, SequenceSet
 from genoloom.stages.sequences import load_sequence_generator, training_sequences
 from genoloom.training.run import TrainingRun
@@ -26,13 +29,14 @@ log = logging.getLogger(__name__)
 
 CHAIN_WATCH = 0.1  # share of the training sequences on which the reference chain chooses its order
 FEWEST = 20  # sequences of each kind
+RELATED_KMER = 24  # as `shared_kmer` of the split
 
 
 def validate_sequences(
     *,
     name: str,
     synthetic: Path,
-    train: Path,
+    train: Path | None,
     holdout: Path,
     model: Path | None,
     controls: list[Path],
@@ -43,30 +47,38 @@ def validate_sequences(
 ) -> None:
     """Write the fidelity table of `name`, with the controls' rows, and the data of the report's figures.
 
-    Works on any three files of sequences, whoever made them.
+    Works on any files of sequences, whoever made them.
 
     Parameters
     ----------
-    synthetic, train, holdout : Path
-        FASTA, tables or text; clusters and strands are taken from the headers of `train` and `holdout`.
+    synthetic, holdout : Path
+        FASTA, tables or text; clusters and strands are taken from the headers of real sequences, where these have them.
+    train : Path or None
+        The real sequences that the generator learnt from. Without it the floor is that of one half of `holdout` against the other,
+        split by homology, and nothing is said about novelty and membership.
     model : Path or None
-        For bits per base, where the model has a likelihood.
+        For bits per base, where the model has a likelihood; needs `train`.
     controls : list of Path
         Tables of baselines.
     """
-    made, fitted, unseen = (read_set(path) for path in (synthetic, train, holdout))
-    for path, sequences in ((synthetic, made), (train, fitted), (holdout, unseen)):
+    if train is None and model is not None:
+        raise InputError("--model", "needs the training sequences for its chain", remedy="give --train, or leave --model out")
+    made, unseen = (_read(path, options) for path in (synthetic, holdout))
+    fitted, unseen = (_read(train, options), unseen) if train else _halves(unseen, seed)
+    for path, sequences in ((synthetic, made), (train or holdout, fitted), (holdout, unseen)):
         if len(sequences) < FEWEST:
-            raise InputError(path, f"holds {len(sequences)} sequences", expected=f"at least {FEWEST}")
-    made = SequenceSet(made.name, made.bases, made.length, made.label, made.cluster, fitted.both_strands)
+            raise InputError(
+                path, f"holds {len(sequences)} sequences", expected=f"at least {FEWEST}" if train else f"at least {2 * FEWEST}"
+            )
+    made = replace(made, both_strands=fitted.both_strands)
     generator = load_sequence_generator(model)[0] if model else None
     likely = generator if generator is not None and generator.has_likelihood else None
     comparison = Comparison(
         made, fitted, unseen, options.resplits, options.max_compared, options.max_classified, seed, read_motifs(options.motifs),
-        (lambda sequences: _likelihood(likely, sequences)) if likely else None,
+        (lambda sequences: _likelihood(likely, sequences)) if likely else None, learnt=train is not None,
     )  # fmt: skip
     log.info("%s: comparing %d synthetic, held-out and training sequences each", name, comparison.size)
-    bits, bars = _bits(name, likely, train, unseen, seed)
+    bits, bars = _bits(name, likely, train, unseen, seed) if train else ([], {})
     rows = bits + comparison.figures()
     kind = "control" if name in BASELINES else "generator"
     table = fidelity_rows(rows, name, kind) + _control_rows(controls)
@@ -75,6 +87,21 @@ def validate_sequences(
     write_table(out, COLUMNS, table)
     for row in table[: len(rows)]:
         log.info("%s: %-26s %8.4g  floor %8.4g  %s", name, row["metric"], row["value"], row["floor"], row["verdict"])
+
+
+def _read(path: Path, options: ValidateSequencesOptions) -> SequenceSet:
+    sequences = read_set(path)
+    return sequences if options.strands == "file" else replace(sequences, both_strands=options.strands == "both")
+
+
+def _halves(real: SequenceSet, seed: int) -> tuple[SequenceSet, SequenceSet]:
+    """Two halves of real sequences without homologous pairs between them, as far as clusters allow."""
+    n = len(real)
+    if len(np.unique(real.cluster)) == n:  # the file says nothing about relatives
+        apart = Places(np.arange(n), np.zeros(n, dtype=np.int64), real.length)
+        real = replace(real, cluster=homology_clusters(real.bases, real.length, apart, RELATED_KMER))
+    second = hold_out(real.cluster, 0.5, np.random.default_rng(derive_seed(seed, "halves")))
+    return real.take(~second), real.take(second)
 
 
 def read_motifs(text: str) -> list[Motif]:

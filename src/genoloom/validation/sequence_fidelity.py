@@ -220,13 +220,16 @@ class Comparison:
     seed: int
     motifs: Sequence[Motif] = ()
     likelihood: Callable[[SequenceSet], np.ndarray] | None = None
+    learnt: bool = True  # whether the generator has learnt from `train`; else it is more held-out sequences
 
     def __post_init__(self):
         self.size = max(min(map(len, (self.synthetic, self.train, self.holdout))) // 2, 1)
         rng = np.random.default_rng(derive_seed(self.seed, "resplits"))
         sets = (self.synthetic, self.train, self.holdout)
         self.samples = [tuple(s.take(rng.permutation(len(s))[: self.size]) for s in sets) for _ in range(self.resplits)]
-        self._prepare_novelty(rng)
+        self.queries, self.identity = {}, {}
+        if self.learnt:
+            self._prepare_novelty(rng)
 
     def _prepare_novelty(self, rng: np.random.Generator) -> None:
         """Queries of each kind, of equal number, and the training sequences they are compared with."""
@@ -242,7 +245,8 @@ class Comparison:
 
     def figures(self) -> list[Figure]:
         """All metrics but bits per base."""
-        return [*self._composition(), *self._motifs(), *self._labels(), *self._novelty(), *self.membership()]
+        rows = [*self._composition(), *self._motifs(), *self._labels()]
+        return [*rows, *self._novelty(), *self.membership()] if self.learnt else [*rows, self._distinct()]
 
     def _against_holdout(self, metric: str, kind: str, score: Callable, resplits: int | None = None) -> Figure:
         """A score of two sets: synthetic against held-out ones, and training against held-out ones."""
@@ -331,7 +335,6 @@ class Comparison:
         exact = {name: copies(s, self.train) for name, s in (("synthetic", self.synthetic), ("holdout", self.holdout))}
         near = {name: values >= NEAR_COPY for name, values in self.identity.items()}
         shared = {name: longest_shared(self.queries[name], self.targets) for name in ("synthetic", "holdout")}
-        distinct = {name: distinct_share(s) for name, s in (("synthetic", self.synthetic), ("holdout", self.holdout))}
         return [
             _compared("nearest_identity", "copying", self.identity),
             self._identity_test(),
@@ -339,8 +342,14 @@ class Comparison:
             _compared("near_copies", "copying", near),
             _compared("exact_copies", "copying", exact),
             _compared("longest_shared_substring", "copying", shared),
-            Figure("distinct_share", "level", distinct["synthetic"], distinct["holdout"], 0.0, len(self.synthetic)),
+            self._distinct(),
         ]
+
+    def _distinct(self) -> Figure:
+        """Share of different sequences."""
+        return Figure(
+            "distinct_share", "level", distinct_share(self.synthetic), distinct_share(self.holdout), 0.0, len(self.synthetic)
+        )
 
     def _identity_test(self) -> Figure:
         """By how much synthetic sequences are nearer than held-out ones at most (one-sided Kolmogorov-Smirnov statistic)."""
@@ -365,11 +374,14 @@ class Comparison:
         identity = {name: np.histogram(self.identity[name], IDENTITY_EDGES)[0].tolist() for name in self.queries}
         aligned = not self.train.both_strands and len(np.unique(self.holdout.length)) == 1
         places = {"places": {name: base_shares(s.bases).tolist() for name, s in sets.items()}} if aligned else {}
-        return places | {
-            "gc": {"edges": GC_EDGES.tolist(), **gc},
-            "kmers": {name: (values / values.sum()).tolist() for name, values in spectra.items()},
-            "identity": {"edges": IDENTITY_EDGES.tolist(), **identity},
-        }
+        return (
+            places
+            | {
+                "gc": {"edges": GC_EDGES.tolist(), **gc},
+                "kmers": {name: (values / values.sum()).tolist() for name, values in spectra.items()},
+            }
+            | ({"identity": {"edges": IDENTITY_EDGES.tolist(), **identity}} if identity else {})
+        )
 
 
 def gc_distance(a: SequenceSet, b: SequenceSet) -> float:

@@ -121,3 +121,30 @@ def test_a_refused_split_ends_the_command_with_code_two_and_its_reason(source, t
     assert done.returncode == 2
     assert "of the held-out sequences share a 20-mer" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_two_files_are_enough(source, tmp_path):
+    """Real sequences against themselves, and random ones, without any training set."""
+    rng = np.random.default_rng(6)
+    write_fasta(tmp_path / "random.fa", [(f"r{i}", decode(rng.integers(0, 4, 80).astype(np.uint8))) for i in range(80)])
+    tables = {}
+    options = ValidateSequencesOptions(max_classified=20, resplits=2, strands="one", motifs="TATA")
+    for name, path in (("random", tmp_path / "random.fa"), ("same", source)):
+        arguments = {
+            "name": name,
+            "synthetic": path,
+            "train": None,
+            "holdout": source,
+            "controls": [],
+            "options": options,
+            "seed": 1,
+        }
+        out = {"out": tmp_path / f"{name}.tsv", "figures": tmp_path / f"{name}.json"}
+        validate_sequences(**arguments, model=None, **out)
+        tables[name] = {r["metric"]: r for r in read_table(tmp_path / f"{name}.tsv") if r["row"] == name}
+    random, same = (float(tables[name]["kmer3_distance"]["value"]) for name in ("random", "same"))
+    assert random > 1.5 * same
+    assert float(tables["same"]["motif_content:TATA"]["value"]) > float(tables["random"]["motif_content:TATA"]["value"])
+    assert not any(metric.startswith(("membership", "nearest", "exact")) for metric in tables["same"])
+    with pytest.raises(InputError, match="needs the training sequences"):
+        validate_sequences(**arguments, model=tmp_path / "m.safetensors", **out)
