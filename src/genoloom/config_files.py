@@ -1,6 +1,6 @@
 """Configuration and sheets on disk: read with every problem listed, and generated from the model.
 
-python -m genoloom.config_files --write    write config/config.yaml, the schema and the tables of config/README.md
+python -m genoloom.config_files --write    write config/config.yaml, the schemas and the tables of config/README.md
 python -m genoloom.config_files --check    fail when they differ from the model
 """
 
@@ -21,6 +21,7 @@ from pydantic import BaseModel, ValidationError
 from genoloom.config import Config, Section
 from genoloom.errors import ConfigError, GenoLoomError, InputError
 from genoloom.formats.sheets import read_sheet
+from genoloom.report.data import ReportData
 
 PANEL_COLUMNS = {
     "panel": "Name of the panel: letters, digits, `_`, `-`, `.`. Rows of one panel hold the same people.",
@@ -347,6 +348,11 @@ DEMO_HEADER = """\
 _BEGIN, _END = "<!-- generated: begin -->", "<!-- generated: end -->"
 
 
+def report_schema() -> dict:
+    """JSON schema of report.json."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **ReportData.model_json_schema()}
+
+
 def generated_files(root: Path) -> dict[Path, str]:
     """The files that follow from the model, with their contents."""
     readme = root / "config" / "README.md"
@@ -356,6 +362,7 @@ def generated_files(root: Path) -> dict[Path, str]:
     return {
         root / "config" / "config.yaml": default_yaml(DEMO, DEMO_HEADER),
         root / "workflow" / "schemas" / "config.schema.json": json.dumps(schema, indent=2) + "\n",
+        root / "src" / "genoloom" / "report" / "report.schema.json": json.dumps(report_schema(), indent=2) + "\n",
         readme: f"{before}{_BEGIN}\n\n{readme_tables()}\n\n{_END}{after}",
     }
 
@@ -366,6 +373,7 @@ def main(arguments: list[str]) -> int:
     for path, text in generated_files(Path.cwd()).items():
         old = path.read_text() if path.exists() else ""
         if arguments == ["--write"]:
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         elif old != text:
             differ = True

@@ -2,7 +2,7 @@
 Write the public report.
 
 REQUIRED INPUTS   results/validation/**
-OUTPUTS           results/report/index.html, summary.tsv, summary.txt
+OUTPUTS           results/report/index.html, and its numbers: summary.txt, summary.tsv, metrics.tsv, attacks.tsv, report.json
 """
 
 
@@ -20,6 +20,9 @@ rule write_report:
         ),
         table="results/report/summary.tsv",
         text="results/report/summary.txt",
+        metrics="results/report/metrics.tsv",
+        attacks="results/report/attacks.tsv",
+        numbers="results/report/report.json",
     log:
         "logs/write_report/report.log",
     benchmark:

@@ -2,7 +2,8 @@
 
 import io
 import math
-from itertools import pairwise
+from dataclasses import dataclass
+from itertools import cycle, pairwise
 
 import matplotlib
 
@@ -12,10 +13,14 @@ import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.patches import Ellipse
 
+from genoloom.report.data import Judgement
+from genoloom.report.words import is_mosaic
+
 # Okabe & Ito, https://jfly.uni-koeln.de/color/
 REAL, SYNTHETIC, TRAIN, INK, MUTED = "#0072B2", "#D55E00", "#009E73", "#222222", "#767676"
 GENERATOR_COLOURS = {"transformer": "#D55E00", "gan": "#CC79A7"}
-CONTROL_STYLES = {"independent": ":", "markov": "--", "mosaic": "-.", "matched_mosaic": (0, (3, 1, 1, 1, 1, 1))}
+SYNTHETIC_COLOURS = ("#D55E00", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#44AA99")
+CONTROL_LINES = (":", "--", "-.", (0, (5, 1)), (0, (1, 1)), (0, (3, 1, 1, 1, 1, 1)))
 MARKERS = "osD^vP*Xh"
 
 plt.rcParams.update(
@@ -51,72 +56,115 @@ def colour(name: str) -> str:
     return GENERATOR_COLOURS.get(name, REAL if name == "real" else MUTED)
 
 
-def plane(summary: list[dict]) -> str:
-    """Fidelity against privacy: classifier AUC and worst attack AUC of every generator; the good corner is (0.5, 0.5)."""
-    figure, axes = _axes(5.2, 4.0)
-    axes.axhspan(0.0, 0.6, color=TRAIN, alpha=0.06)
+@dataclass(frozen=True)
+class Style:
+    """How one generator or control is drawn: the same in every figure of a panel."""
+
+    colour: str
+    marker: str
+    line: str
+    width: float
+
+
+def styles(kinds: dict[str, str]) -> dict[str, Style]:
+    """A style for each name of {name: kind}: generators in colours of their own, controls grey and told apart by their lines."""
+    spare = iter([c for c in SYNTHETIC_COLOURS if c not in {GENERATOR_COLOURS.get(name) for name in kinds}] * len(kinds))
+    lines, markers = cycle(CONTROL_LINES), cycle(MARKERS)
+    drawn = {}
+    for name, kind in kinds.items():
+        if kind == "generator":
+            drawn[name] = Style(GENERATOR_COLOURS.get(name) or next(spare), next(markers), "-", 2.2)
+        else:
+            drawn[name] = Style(MUTED, next(markers), next(lines), 1.2)
+    return drawn
+
+
+def plane(judgements: list[Judgement], drawn: dict[str, Style]) -> str:
+    """Fidelity against privacy, the classifier's AUC and the worst attack's; the good corner is (0.5, 0.5).
+
+    The grey area is what mosaics of training haplotypes reach: there one of them is as faithful and no more exposed.
+    """
+    figure, axes = _axes(5.0, 5.0)
+    placed = [j for j in judgements if j.classifier_auc is not None and j.worst_attack is not None]
+    top = max([0.8, *(0.03 + (j.worst_attack_high or j.worst_attack) for j in placed)])
+    axes.set_xlim(0.45, 1.03)
+    axes.set_ylim(0.42, min(top, 1.03))
+    _frontier(axes, [j for j in placed if is_mosaic(j.generator)])
     axes.axhline(0.5, color=MUTED, lw=0.6)
     axes.axvline(0.5, color=MUTED, lw=0.6)
-    for marker, row in zip(MARKERS, summary, strict=False):
-        x, y = row["classifier_auc"], row["worst_attack"]
-        if x is None:
-            continue
-        name = row["generator"]
-        if name == "real":
-            axes.axvline(x, color=REAL, lw=1.5, ls="--", label="real people (floor)")
-        elif y is not None:
-            low, high = row["worst_attack_low"], row["worst_attack_high"]
-            axes.errorbar(
-                x,
-                y,
-                yerr=[[max(0.0, y - low)], [max(0.0, high - y)]],
-                fmt=marker,
-                ms=8,
-                color=colour(name),
-                capsize=3,
-                label=name,
-            )
-    axes.set_xlabel("classifier AUC, synthetic against held-out (0.5: cannot tell)")
-    axes.set_ylabel("worst membership attack AUC")
-    axes.set_xlim(0.4, 1.03)
-    axes.set_ylim(0.42, max(0.8, 0.05 + max((r["worst_attack_high"] or 0.5) for r in summary)))
-    axes.legend(frameon=False, fontsize=9)
+    for judgement in judgements:
+        if judgement.generator == "real" and judgement.classifier_auc is not None:
+            axes.axvline(judgement.classifier_auc, color=REAL, lw=1.5, ls="--", label="real people")
+    for j in placed:
+        style = drawn[j.generator]
+        low, high = (j.worst_attack if end is None else end for end in (j.worst_attack_low, j.worst_attack_high))
+        error = [[max(0.0, j.worst_attack - low)], [max(0.0, high - j.worst_attack)]]
+        axes.errorbar(
+            j.classifier_auc, j.worst_attack, yerr=error, fmt=style.marker, ms=9 if style.width > 2 else 7, color=style.colour,
+            mfc=style.colour if style.width > 2 else "white", capsize=3, label=j.generator, zorder=3,
+        )  # fmt: skip
+    axes.annotate("better", (0.455, 0.425), (0.53, 0.445), color=INK, fontsize=9, arrowprops={"arrowstyle": "->", "color": INK})
+    axes.set_xlabel("classifier AUC, synthetic against real (0.5: cannot tell)")
+    axes.set_ylabel("worst attack AUC (0.5: learns nothing)")
+    _legend(axes)
     return _svg(figure)
 
 
-def decay(figures: dict[str, dict]) -> str:
-    """LD decay of every generator beside the held-out people."""
-    figure, axes = _axes()
+def _frontier(axes, mosaics: list[Judgement]) -> None:
+    """Shade what mosaics dominate: the union of the quadrants up and right of each."""
+    corners = sorted((j.classifier_auc, j.worst_attack) for j in mosaics)
+    if not corners:
+        return
+    x, y = [corners[0][0]], [axes.get_ylim()[1]]
+    lowest = y[0]
+    for px, py in corners:
+        if py < lowest:
+            x += [px, px]
+            y += [lowest, py]
+            lowest = py
+    x, y = [*x, axes.get_xlim()[1]], [*y, lowest]
+    axes.fill_between(x, y, axes.get_ylim()[1], color=MUTED, alpha=0.13, lw=0, step=None, label="copying does as well")
+    axes.plot(x, y, color=MUTED, lw=1.5, label="mosaic frontier")
+
+
+def _legend(axes, below: float = 0.16) -> None:
+    """Under the axes, so that it hides nothing and the figure stays readable on a phone."""
+    axes.legend(frameon=False, fontsize=8.5, loc="upper center", bbox_to_anchor=(0.46, -below), ncol=3, columnspacing=1.2)
+
+
+def decay(figures: dict[str, dict], drawn: dict[str, Style]) -> str:
+    """LD decay of every generator with phase, beside the held-out people."""
+    figure, axes = _axes(5.0, 4.3)
     some = next(iter(figures.values()))["decay"]
     used = np.array(some["used"])
     edges = [edge if edge is not None else math.inf for edge in some["edges_bp"]]
     middle = np.array([math.sqrt(max(a, 100) * (b if math.isfinite(b) else 3 * a)) for a, b in pairwise(edges)])[used]
     for name, data in figures.items():
-        style = CONTROL_STYLES.get(name, "-")
-        values = np.array(data["decay"]["synthetic"])[used]
-        axes.plot(middle, values, ls=style, color=colour(name), lw=2 if name in GENERATOR_COLOURS else 1.2, label=name)
+        values, style = np.array(data["decay"]["synthetic"])[used], drawn[name]
+        axes.plot(middle, values, linestyle=style.line, color=style.colour, lw=style.width, label=name)
     axes.plot(middle, np.array(some["holdout"])[used], "-o", color=REAL, lw=2, ms=4, label="held-out people")
     axes.set_xscale("log")
     axes.set_xlabel("distance between sites, base pairs")
     axes.set_ylabel("mean r²")
     axes.set_ylim(bottom=0)
-    axes.legend(frameon=False, fontsize=8)
+    _legend(axes)
     return _svg(figure)
 
 
-def spectrum(figures: dict[str, dict]) -> str:
+def spectrum(figures: dict[str, dict], drawn: dict[str, Style]) -> str:
     """Site frequency spectrum of every generator beside the held-out people."""
-    figure, axes = _axes()
+    figure, axes = _axes(5.0, 4.3)
     some = next(iter(figures.values()))["spectrum"]
     x = np.arange(len(some["from_count"]))
     labels = [str(a) if a == b else f"{a}-{b}" for a, b in zip(some["from_count"], some["to_count"], strict=True)]
     axes.bar(x, some["holdout"], color=REAL, alpha=0.35, label="held-out people")
-    for marker, (name, data) in zip(MARKERS, figures.items(), strict=False):
-        axes.plot(x, data["spectrum"]["synthetic"], marker, ms=5, color=colour(name), label=name, mfc="none", mew=1.4)
+    for name, data in figures.items():
+        style = drawn[name]
+        axes.plot(x, data["spectrum"]["synthetic"], style.marker, ms=5, color=style.colour, label=name, mfc="none", mew=1.4)
     axes.set_xticks(x, labels, rotation=60, fontsize=8)
     axes.set_xlabel("copies of the minor allele")
     axes.set_ylabel("share of polymorphic sites")
-    axes.legend(frameon=False, fontsize=8)
+    _legend(axes, below=0.3)
     return _svg(figure)
 
 
@@ -138,23 +186,22 @@ def pca(data: dict, name: str) -> str:
     figure, axes = _axes(4.6, 3.8)
     ellipses, points = data["pca"]["real_ellipses"], data["pca"]["synthetic_points"]
     names = sorted({e["population"] for e in ellipses} | {p["population"] for p in points})
-    for marker, population in zip(MARKERS * 4, names, strict=False):
+    for marker, population in zip(MARKERS * len(names), names, strict=False):
         own = [p for p in points if p["population"] == population]
-        axes.plot(
-            [p["x"] for p in own],
-            [p["y"] for p in own],
-            marker,
-            ms=3.5,
-            color=SYNTHETIC,
-            alpha=0.6,
-            label=f"{population}, synthetic",
-        )
-    for ellipse in ellipses:
+        label = f"{population}, synthetic"
+        axes.plot([p["x"] for p in own], [p["y"] for p in own], marker, ms=3.5, color=SYNTHETIC, alpha=0.6, label=label)
+    for turn, ellipse in zip(np.linspace(0.4, 2 * math.pi + 0.4, len(ellipses), endpoint=False), ellipses, strict=True):
         values, vectors = np.linalg.eigh(np.array(ellipse["covariance"]))
         width, height = 2 * 2.448 * np.sqrt(np.maximum(values, 0))  # sqrt of the 95 % quantile of chi-square with 2 df
         angle = math.degrees(math.atan2(vectors[1, 0], vectors[0, 0]))
         axes.add_patch(Ellipse(ellipse["mean"], width, height, angle=angle, fill=False, ec=REAL, lw=1.5))
-        axes.annotate(ellipse["population"], ellipse["mean"], color=REAL, fontsize=9, ha="center", weight="bold")
+        # on the rim, each at another angle: the centres of close populations coincide
+        rim = 2.448 * vectors @ (np.sqrt(np.maximum(values, 0)) * np.array([math.cos(turn), math.sin(turn)]))
+        place = np.array(ellipse["mean"]) + rim
+        axes.annotate(
+            ellipse["population"], place, color=REAL, fontsize=9, ha="center", va="center", weight="bold",
+            bbox={"boxstyle": "square,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.85},
+        )  # fmt: skip
     axes.autoscale_view()
     axes.set_xlabel("component 1 of the held-out people")
     axes.set_ylabel("component 2")
@@ -190,7 +237,7 @@ def bits(tables: dict[str, float]) -> str:
     low = min(tables.values())
     axes.set_xlim(max(0, low - 0.15), 2.0)
     axes.tick_params(axis="y", labelsize=8)
-    axes.set_xlabel("bits per base on held-out sequences (2: knows nothing)")
+    axes.set_xlabel("bits per base, held-out (2: knows nothing)")
     return _svg(figure)
 
 

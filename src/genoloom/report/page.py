@@ -1,14 +1,15 @@
 """The report's page: tables and figures into one HTML file that needs nothing else."""
 
 import base64
-from dataclasses import dataclass, field
 from importlib.resources import files
 
 import jinja2
 
-from genoloom import __version__
 from genoloom.report import figures as draw
+from genoloom.report.collect import PanelData, SequenceData
+from genoloom.report.data import DataSet, ReportData
 from genoloom.report.summary import summarise_panel, summarise_set
+from genoloom.report.words import OVERALL, REFERENCES, copying_sentence, headline, is_mosaic, metric_name
 
 HAPLOTYPE_HEADINGS = {
     "generator": "generator", "kind": "kind", "sites_lost": "sites lost", "ld_r2_correlation": "LD r² correlation",
@@ -21,8 +22,9 @@ SEQUENCE_HEADINGS = {
     "nearest_identity": "nearest training identity", "verdict": "verdict",
 }  # fmt: skip
 GUIDE = {
-    "plane": "Good: low and to the left, inside the shaded band. Generators that copy people are faithful but high; "
-    "independent sites are private but far right.",
+    "plane": "Good: low and to the left, below and left of the grey area. Mosaics that copy people in long pieces are "
+    "faithful but high, in short pieces private but far right; a generator in the grey area does no better than they. "
+    "Bars: 95 % intervals over people.",
     "decay": "Good: the line lies on that of the held-out people at every distance.",
     "spectrum": "Good: the markers stand on the bars. Too few in the first columns means that rare variants were lost.",
     "frequency": "Good: a narrow band on the diagonal. Even independent sites manage this, so it proves little alone.",
@@ -38,42 +40,21 @@ GUIDE = {
 }
 
 
-@dataclass
-class PanelData:
-    """What the report shows of one panel; tables are rows of text cells, by generator."""
-
-    name: str
-    fidelity: dict[str, list[dict]]
-    privacy: dict[str, list[dict]]
-    figures: dict[str, dict]
-    history: dict[str, list[dict]] = field(default_factory=dict)
-    models: list[dict] = field(default_factory=list)
-
-
-@dataclass
-class SequenceData:
-    """What the report shows of one sequence set."""
-
-    name: str
-    tables: dict[str, list[dict]]
-    figures: dict[str, dict]
-    history: dict[str, list[dict]] = field(default_factory=dict)
-    models: list[dict] = field(default_factory=list)
-
-
-def render(panels: list[PanelData], sets: list[SequenceData]) -> str:
-    """The whole page as HTML text."""
+def render(report: ReportData, panels: list[PanelData], sets: list[SequenceData]) -> str:
+    """The whole page as HTML text: `report` holds the numbers, `panels` and `sets` what the figures draw."""
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
-    environment.filters |= {"cell": cell, "image": image}
+    environment.filters |= {"cell": cell, "image": image, "metric_name": metric_name}
     here = files("genoloom.report")
     template = environment.from_string((here / "template.html").read_text(encoding="utf-8"))
+    data = {(part.kind, part.name): part for part in report.data}
     return template.render(
-        version=__version__,
+        version=report.genoloom,
         style=(here / "style.css").read_text(encoding="utf-8"),
         script=(here / "script.js").read_text(encoding="utf-8"),
         guide=GUIDE,
-        panels=[_panel_view(panel) for panel in panels],
-        sets=[_set_view(data) for data in sets],
+        references=REFERENCES,
+        panels=[_panel_view(data["haplotypes", panel.name], panel) for panel in panels],
+        sets=[_set_view(data["sequences", own.name], own) for own in sets],
         haplotype_headings=HAPLOTYPE_HEADINGS,
         sequence_headings=SEQUENCE_HEADINGS,
     )
@@ -96,23 +77,54 @@ def image(svg: str) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
 
 
-def _panel_view(panel: PanelData) -> dict:
-    summary = summarise_panel(panel.name, panel.fidelity, panel.privacy)
-    learned = [row["generator"] for row in summary if row["kind"] == "generator"]
-    some = next(iter(panel.figures.values()))
-    own = [row for name, table in panel.fidelity.items() for row in table if row["row"] == name]
-    first = next(iter(panel.fidelity.values()))
+def _verdict_view(data: DataSet) -> dict:
+    """What is said on top of a data set: one sentence, and a card for each generator."""
+    mosaics = [
+        j for j in data.judgements if is_mosaic(j.generator) and j.worst_attack is not None and j.classifier_auc is not None
+    ]
+    cards = [
+        {"judgement": j, "copying": copying_sentence(j, mosaics)} for j in data.judgements if j.kind == "generator"
+    ]  # fmt: skip
+    return {"headline": headline(data.judgements), "cards": cards}
+
+
+def _panel_view(data: DataSet, panel: PanelData) -> dict:
+    kinds = {j.generator: j.kind for j in data.judgements}
+    drawn = draw.styles({name: kinds[name] for name in panel.figures})
+    phased = {name: own for name, own in panel.figures.items() if own.get("phased", True)}
+    shared = {"plane": draw.plane(data.judgements, drawn)}
+    if phased:
+        shared["decay"] = draw.decay(phased, drawn)
+    shared["spectrum"] = draw.spectrum(panel.figures, drawn)
+    learned = [name for name, kind in kinds.items() if kind == "generator"]
     return {
         "name": panel.name,
-        "summary": summary,
-        "people": some["people"],
-        "sites": some["sites"],
-        "shared": {"plane": draw.plane(summary), "decay": draw.decay(panel.figures), "spectrum": draw.spectrum(panel.figures)},
+        "data": data,
+        "verdict": _verdict_view(data),
+        "summary": summarise_panel(panel.name, panel.fidelity, panel.privacy),
+        "shared": shared,
         "generators": [_generator_view(panel, name) for name in learned],
-        "metrics": own + [row for row in first if row["row"] == "real"],
-        "attacks": [row for name, table in panel.privacy.items() for row in table if row["row"] == name],
-        "models": panel.models,
+        "groups": _groups(data),
+        "metrics": [row.model_dump() for row in data.metrics if row.metric != OVERALL],
+        "attacks": [row.model_dump() for row in data.attacks],
     }
+
+
+def _groups(data: DataSet) -> list[dict]:
+    """For each population, and for all people, a table of figures (rows) by generator (columns)."""
+    names = ["all", *sorted({row.population for row in [*data.metrics, *data.attacks]} - {"all"})]
+    columns = [j.generator for j in data.judgements]
+    groups = []
+    for name in names:
+        table: dict[str, dict] = {}
+        own = [m for m in data.metrics if m.population == name and m.metric != OVERALL]
+        for metric in sorted(own, key=lambda m: m.bin != "all"):
+            table.setdefault(metric_name(metric.metric, metric.bin), {})[metric.generator] = metric
+        for attack in (a for a in data.attacks if a.population == name):
+            table.setdefault(f"Attack: {attack.attack} ({attack.measure})", {})[attack.generator] = attack
+        rows = [{"name": label, "cells": [cells.get(column) for column in columns]} for label, cells in table.items()]
+        groups.append({"name": name, "rows": rows})
+    return [{"columns": columns, **group} for group in groups if group["rows"]]
 
 
 def _generator_view(panel: PanelData, name: str) -> dict:
@@ -128,24 +140,24 @@ def _generator_view(panel: PanelData, name: str) -> dict:
     return {"name": name, "figures": drawn}
 
 
-def _set_view(data: SequenceData) -> dict:
-    summary = summarise_set(data.name, data.tables)
+def _set_view(data: DataSet, own: SequenceData) -> dict:
+    summary = summarise_set(own.name, own.tables)
     bits = {
         row["generator"]: row["bits_per_base"]
         for row in summary
         if row["bits_per_base"] is not None and row["generator"] != "real"
     }
-    chains = next(iter(data.figures.values()), {}).get("bits", {})
+    chains = next(iter(own.figures.values()), {}).get("bits", {})
     bits |= {word: figure for word, figure in chains.items() if word.startswith("order")}
     learned = [row["generator"] for row in summary if row["kind"] == "generator"]
     return {
-        "name": data.name,
+        "name": own.name,
+        "data": data,
+        "verdict": _verdict_view(data),
         "summary": summary,
         "shared": {"bits": draw.bits(bits)} if bits else {},
-        "generators": [_sequence_view(data, name) for name in learned],
-        "metrics": [row for name, table in data.tables.items() for row in table if row["row"] == name]
-        + [row for row in next(iter(data.tables.values())) if row["row"] == "real"],
-        "models": data.models,
+        "generators": [_sequence_view(own, name) for name in learned],
+        "metrics": [row.model_dump() for row in data.metrics if row.metric != OVERALL],
     }
 
 

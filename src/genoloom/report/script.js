@@ -12,9 +12,10 @@ for (const list of document.querySelectorAll('[role="tablist"]')) {
   for (const [i, tab] of tabs.entries()) {
     tab.addEventListener("click", () => show(tab));
     tab.addEventListener("keydown", (event) => {
-      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-      if (!step) return;
-      const next = tabs[(i + step + tabs.length) % tabs.length];
+      const target = { ArrowRight: i + 1, ArrowLeft: i - 1, Home: 0, End: tabs.length - 1 }[event.key];
+      if (target === undefined) return;
+      event.preventDefault();
+      const next = tabs[(target + tabs.length) % tabs.length];
       show(next);
       next.focus();
     });
@@ -39,15 +40,20 @@ for (const table of document.querySelectorAll("table.sortable")) {
   }
 }
 for (const input of document.querySelectorAll("input[data-filter]")) {
-  const table = document.getElementById(input.dataset.filter);
-  const count = document.querySelector(`[data-count="${input.dataset.filter}"]`);
-  input.addEventListener("input", () => {
+  const id = input.dataset.filter;
+  const table = document.getElementById(id);
+  const count = document.querySelector(`[data-count="${id}"]`);
+  const problems = document.querySelector(`input[data-problems="${id}"]`);
+  const filter = () => {
     const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
     let shown = 0;
     for (const row of table.tBodies[0].rows) {
-      row.hidden = !words.every((word) => row.textContent.toLowerCase().includes(word));
+      const text = row.textContent.toLowerCase();
+      row.hidden = !words.every((word) => text.includes(word)) || (problems.checked && ["pass", ""].includes(row.dataset.verdict));
       shown += !row.hidden;
     }
-    count.textContent = words.length ? `${shown} rows` : "";
-  });
+    count.textContent = words.length || problems.checked ? `${shown} rows` : "";
+  };
+  input.addEventListener("input", filter);
+  problems.addEventListener("change", filter);
 }

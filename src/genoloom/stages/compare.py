@@ -78,7 +78,7 @@ def compare(
             log.warning("the training people are not phased: no controls are made")
         elif controls:
             size = next(iter(made.values())).people
-            made = _make_controls(files, within, size, seed) | made
+            made = make_controls(files, within, size, seed) | made
         for name, own in made.items():
             comparands = files.against(own, within)
             kind = "control" if name in CONTROLS else "generator"
@@ -148,7 +148,7 @@ def _same_people(made: dict[str, GenotypeFiles], seed: int) -> dict[str, Genotyp
     return chosen
 
 
-def _make_controls(files: RealFiles, within: dict[str, np.ndarray], like: People, seed: int) -> dict[str, GenotypeFiles]:
+def make_controls(files: RealFiles, within: dict[str, np.ndarray], like: People, seed: int) -> dict[str, GenotypeFiles]:
     """Synthetic people of every control, of the populations of `like`, at the sites `within`."""
     people = People([f"CONTROL{i}" for i in range(len(like))], like.population, ["unknown"] * len(like))
     made = {}

@@ -7,7 +7,9 @@ from pathlib import Path
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.tables import read_table, write_table
-from genoloom.report.page import PanelData, SequenceData, render
+from genoloom.report.collect import PanelData, SequenceData, collect
+from genoloom.report.data import Attack, Metric
+from genoloom.report.page import render
 from genoloom.report.summary import HAPLOTYPE_COLUMNS, SEQUENCE_COLUMNS, as_text, summarise_panel, summarise_set
 from genoloom.training.run import read_history
 
@@ -23,7 +25,11 @@ def report(
     sequence_generators: list[str],
     out: Path,
 ) -> str:
-    """Write `out` (HTML) and, beside it, summary.tsv and summary.txt; returns the text of the latter.
+    """Write `out` (HTML) and, beside it, the same numbers; returns the text of summary.txt.
+
+    summary.txt, summary.tsv    the few figures that a reader sees first
+    metrics.tsv, attacks.tsv    every figure, with its floor
+    report.json                 everything, as in report.schema.json of this package
 
     Parameters
     ----------
@@ -44,11 +50,16 @@ def report(
     blocks = [as_text(haplotype_rows, HAPLOTYPE_COLUMNS)] if haplotype_rows else []
     blocks += [as_text(sequence_rows, SEQUENCE_COLUMNS)] if sequence_rows else []
     text = "\n\n".join(blocks) + "\n"
-    with write_beside(out, out.with_name("summary.txt")) as [page, summary]:
-        page.write_text(render(shown, sets), encoding="utf-8")
+    numbers = collect(shown, sets)
+    with write_beside(out, out.with_name("summary.txt"), out.with_name("report.json")) as [page, summary, data]:
+        page.write_text(render(numbers, shown, sets), encoding="utf-8")
         summary.write_text(text)
+        data.write_text(numbers.model_dump_json(indent=1) + "\n")
     columns = list(dict.fromkeys([*HAPLOTYPE_COLUMNS, *SEQUENCE_COLUMNS]))
     write_table(out.with_name("summary.tsv"), columns, [*haplotype_rows, *sequence_rows])
+    for name, part in (("metrics", Metric), ("attacks", Attack)):
+        rows = [{"data": own.name} | row.model_dump() for own in numbers.data for row in getattr(own, name)]
+        write_table(out.with_name(f"{name}.tsv"), ["data", *part.model_fields], rows)
     log.info("report written")
     return text
 

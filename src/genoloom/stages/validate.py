@@ -1,9 +1,14 @@
 """Compare synthetic haplotypes with the held-out half."""
 
+import hashlib
 import json
 import logging
+from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
+
+from genoloom import __version__
 from genoloom.config import ValidateOptions
 from genoloom.disclosure import people_count
 from genoloom.formats.atomic import write_beside
@@ -25,6 +30,22 @@ def control_rows(paths: list[Path]) -> list[dict]:
     """The own rows of the baselines' tables, as controls."""
     rows = [row for path in paths for row in read_table(path)]
     return [row for row in rows if row["row"] in BASELINES]
+
+
+def provenance(comparands: Comparands, options: ValidateOptions, seed: int) -> dict:
+    """Seed, digests and versions behind a set of figures; no paths, no people."""
+    h = hashlib.sha256()
+    for made, real in comparands.pairs:
+        h.update(real.sites.digest().encode())
+        for panel in (made, real):
+            for _, _, alleles in panel.blocks():
+                h.update(np.ascontiguousarray(alleles).tobytes())
+    return {
+        "seed": seed,
+        "data_digest": h.hexdigest(),
+        "options_digest": hashlib.sha256(options.model_dump_json().encode()).hexdigest(),
+        "versions": {"genoloom": __version__} | {name: version(name) for name in ("numpy", "scipy", "scikit-learn")},
+    }
 
 
 def validate(
@@ -67,6 +88,7 @@ def validate(
     rows += control_rows(controls)
     if figures is not None:
         drawn = figure_data(data) | {"phased": comparands.phased, "site_account": comparands.sites}
+        drawn["provenance"] = provenance(comparands, options, seed)
         with write_beside(figures) as [part]:
             part.write_text(json.dumps(drawn) + "\n")
     write_table(out, COLUMNS, rows)

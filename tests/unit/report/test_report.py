@@ -1,115 +1,100 @@
-"""The report from tables that a test makes: summary, page, and what must never be in it."""
+"""The report from tables that a test makes: summary, numbers, page, and what must never be in it."""
 
 import json
 import re
+from importlib.resources import files
 
+import jsonschema
 import numpy as np
 import pytest
+from report_tables import FIDELITY, GENERATORS, METRICS, attack_row, fidelity_row, figures, write_results
 
 from genoloom.errors import InputError
 from genoloom.formats.tables import read_table, write_table
+from genoloom.report.collect import PanelData, collect
+from genoloom.report.data import Judgement
+from genoloom.report.figures import decay, styles
 from genoloom.report.summary import HAPLOTYPE_COLUMNS, as_text, summarise_panel
+from genoloom.report.words import copying_sentence
 from genoloom.stages.report import report
-
-FIDELITY = ["row", "kind", "metric", "population", "bin", "value", "floor", "floor_sd", "nfr", "z", "n", "verdict"]
-PRIVACY = ["row", "kind", "attack", "population", "measure", "value", "low", "high", "floor", "n", "verdict"]
-METRICS = {"sites_lost": 0.03, "ld_r2_correlation": 0.99, "classifier_auc": 0.6, "aats_truth": 0.55, "aats_synthetic": 0.52}
-
-
-def fidelity_row(row, kind, metric, value, verdict="pass", population="all"):
-    cells = (row, kind, metric, population, "all", value, 0.5, 0.1, 1.0, 0.0, 50, verdict)
-    return dict(zip(FIDELITY, cells, strict=True))
-
-
-def figures():
-    rng = np.random.default_rng(1)
-    curve = [0.4, 0.3, 0.1]
-    edges = np.linspace(0, 10, 41).tolist()
-    return {
-        "people": 50, "sites": 625,
-        "frequency": {"edges": np.linspace(0, 1, 26).tolist(), "sites": rng.integers(0, 9, (25, 25)).tolist()},
-        "spectrum": {"from_count": [1, 2, 4], "to_count": [1, 3, 9], "synthetic": curve, "holdout": curve, "train": curve},
-        "decay": {"edges_bp": [0, 1000, 3000, None], "used": [True] * 3, "synthetic": curve, "holdout": curve, "train": curve},
-        "pca": {
-            "real_ellipses": [{"population": "AAA", "mean": [0, 0], "covariance": [[1, 0.2], [0.2, 1]]}],
-            "synthetic_points": [{"population": "AAA", "x": float(x), "y": float(y)} for x, y in rng.standard_normal((50, 2))],
-        },
-        "distances": {"edges": edges, "holdout": [1] * 40, "synthetic": [2] * 40, "between": [3] * 40},
-    }  # fmt: skip
 
 
 @pytest.fixture
 def results(tmp_path):
-    folder = tmp_path / "results"
-    for name, kind in (("mosaic", "control"), ("transformer", "generator")):
-        rows = [fidelity_row(name, kind, metric, value) for metric, value in METRICS.items()]
-        rows.append(fidelity_row(name, kind, "frequency_error", 0.1, "weak"))
-        rows.append(fidelity_row(name, kind, "frequency_error", 0.3, "fail", population="AAA"))
-        rows += [fidelity_row("real", "control", metric, value) for metric, value in METRICS.items()]
-        place = folder / "validation" / "demo" / name
-        write_table(place / "fidelity.tsv", FIDELITY, rows)
-        attack = (name, kind, "worst", "all", "auc", 0.57, 0.51, 0.62, 0.5, 50, "weak")
-        write_table(place / "privacy.tsv", PRIVACY, [dict(zip(PRIVACY, attack, strict=True))])
-        (place / "figures.json").write_text(json.dumps(figures()))
-        model = folder / "models" / "demo" / name
-        model.mkdir(parents=True)
-        description = {
-            "generator": name,
-            "contig": "20",
-            "seed": 1,
-            "data_digest": "a" * 64,
-            "config_digest": "b" * 64,
-            "versions": {"x": "1"},
-        }
-        (model / "20.json").write_text(json.dumps(description))
-    history = folder / "models" / "demo" / "transformer" / "20.history.tsv"
-    write_table(
-        history,
-        ["step", "bits", "train_bits", "score"],
-        [{"step": i, "bits": 1 / (i + 1), "train_bits": 1 / (i + 2), "score": 1} for i in range(5)],
-    )
-    private = folder / "private" / "demo" / "transformer"
-    private.mkdir(parents=True)
-    (private / "audit.tsv").write_text("SECRET-OF-THE-AUDIT\n")
-    return folder
+    return write_results(tmp_path / "results")
 
 
 def write(results, **changes):
     arguments = {
         "panels": ["demo"],
-        "generators": ["mosaic", "transformer"],
-        "sequence_sets": [],
-        "sequence_generators": [],
+        "generators": list(GENERATORS),
+        "sequence_sets": ["slice"],
+        "sequence_generators": ["markov", "transformer"],
     } | changes
     report(results=results, out=results / "report" / "index.html", **arguments)
     return (results / "report" / "index.html").read_text()
 
 
-def test_page_is_self_contained_and_holds_the_figures(results):
-    page = write(results)
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory):
+    """A report that tests only look at: its results, and the page."""
+    folder = write_results(tmp_path_factory.mktemp("rendered") / "results")
+    return folder, write(folder)
+
+
+def numbers(results) -> dict:
+    return json.loads((results / "report" / "report.json").read_text())
+
+
+def add_rows(path, rows):
+    table = read_table(path)
+    write_table(path, list(table[0]), [*table, *rows])
+
+
+def test_page_is_self_contained_and_holds_the_figures(rendered):
+    _, page = rendered
     assert not re.findall(r'(?:src|href)="(?!data:|#)', page)
     assert "@import" not in page
-    assert page.count("<figure>") == 3 + 4  # plane, decay, spectrum; PCA, frequency, distances and training of the transformer
-    for text in ("Fidelity-privacy plane", "Good:", "0.57", "held-out", "aaaaaaaaaaaa"):
+    # plane, decay, spectrum; PCA, frequency and distances of two generators, training of one; bits and GC of sequences
+    assert page.count("<figure>") == 3 + 2 * 3 + 1 + 2
+    for text in ("Fidelity-privacy plane", "Good:", "0.57", "held-out", "aaaaaaaaaaaa", "cccccccccccc", "Li &amp; Stephens 2003"):
         assert text in page
     assert len(page) < 2_000_000
 
 
-def test_nothing_private_is_read_or_shown(results):
+def test_nothing_private_is_read_or_shown(rendered):
+    results, page = rendered
+    everything = page + "".join(p.read_text() for p in (results / "report").iterdir())
+    assert "SECRET-OF-THE-AUDIT" not in everything
+    assert str(results) not in everything
+    assert "anonym" not in everything.lower()
+
+
+def test_small_numbers_of_people_are_not_given(results):
+    for name in GENERATORS:
+        place = results / "validation" / "demo" / name
+        add_rows(
+            place / "fidelity.tsv", [fidelity_row(name, GENERATORS[name][0], "frequency_error", 0.2, population="FEW", n=17)]
+        )
+        (place / "figures.json").write_text(json.dumps(figures() | {"people": 13}))
     page = write(results)
-    assert "SECRET-OF-THE-AUDIT" not in page
-    assert str(results) not in page
-    assert "anonym" not in page.lower()
+    assert "At most 20 people of each kind" in page
+    data = numbers(results)["data"][0]
+    assert data["people"] is None
+    assert {row["n"] for row in data["metrics"] if row["population"] == "FEW"} == {None}
+    assert not re.search(r">1[37]<", page)
+    assert "\t17\t" not in (results / "report" / "metrics.tsv").read_text()
 
 
-def test_same_tables_same_bytes(results):
-    assert write(results) == write(results)
+def test_same_tables_same_bytes(rendered):
+    results, page = rendered
+    assert write(results) == page
 
 
-def test_summary(results):
-    write(results)
-    rows = {row["generator"]: row for row in read_table(results / "report" / "summary.tsv")}
-    assert list(rows) == ["mosaic", "transformer", "real"]
+def test_summary(rendered):
+    results, _ = rendered
+    rows = {row["generator"]: row for row in read_table(results / "report" / "summary.tsv") if row["panel"]}
+    assert list(rows) == [*GENERATORS, "real"]
     assert rows["transformer"]["fidelity"] == "weak"  # the worst of the whole groups, not of one population
     assert rows["transformer"]["privacy"] == "weak"
     assert float(rows["transformer"]["worst_attack_high"]) == 0.62
@@ -117,17 +102,104 @@ def test_summary(results):
     assert text.splitlines()[0].split() == HAPLOTYPE_COLUMNS
 
 
+def test_numbers_follow_the_shipped_schema_and_equal_the_tables(rendered):
+    results, _ = rendered
+    schema = json.loads((files("genoloom.report") / "report.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    data = numbers(results)
+    jsonschema.validate(data, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**data, "surprise": 1}, schema)
+    metrics = read_table(results / "report" / "metrics.tsv")
+    own = [row for part in data["data"] for row in part["metrics"]]
+    assert [row["metric"] for row in metrics] == [row["metric"] for row in own]
+    assert [float(row["value"]) for row in metrics] == pytest.approx([row["value"] for row in own])
+    written = read_table(results / "validation" / "demo" / "gan" / "fidelity.tsv")
+    source = {(r["metric"], r["population"], r["bin"]): float(r["value"]) for r in written if r["row"] == "gan"}
+    shown = {(r["metric"], r["population"], r["bin"]): r["value"] for r in own if r["generator"] == "gan"}
+    assert shown == source
+    attacks = read_table(results / "report" / "attacks.tsv")
+    assert {row["generator"] for row in attacks} == set(GENERATORS)
+
+
+def test_new_rows_appear_by_themselves(results):
+    place = results / "validation" / "demo" / "gan"
+    add_rows(place / "fidelity.tsv", [fidelity_row("gan", "generator", "zoo_of_new_things", 0.123, "fail", z=9.0)])
+    add_rows(place / "privacy.tsv", [attack_row("gan", "generator", "entirely new attack", 0.81, "fail", population="NEW")])
+    page = write(results)
+    for text in ("zoo of new things: 0.123", "Attack: entirely new attack (auc)", 'id="tab-groups-demo-NEW"', "0.81"):
+        assert text in page
+    judgement = next(j for j in numbers(results)["data"][0]["judgements"] if j["generator"] == "gan")
+    assert judgement["fidelity"] == "fail"
+    assert judgement["fidelity_reasons"][1].startswith("zoo of new things")  # worst first
+    assert "Attacks fail in these groups: NEW." in judgement["privacy_reasons"]
+
+
+def test_reasons_and_the_mosaic_frontier(rendered):
+    results, page = rendered
+    found = {j["generator"]: j for j in numbers(results)["data"][0]["judgements"]}
+    # the mosaic stands at (0.62, 0.70): the transformer is below and left of it, the GAN above and right
+    assert found["transformer"]["beyond_copying"] is True
+    assert found["gan"]["beyond_copying"] is False
+    assert found["independent"]["beyond_copying"] is None
+    assert "Copying does as well: mosaic is at least as faithful and no more exposed." in page
+    # no mosaic is as faithful as the transformer; a more exposed one within the interval would be named
+    assert "no mosaic of real haplotypes is both as faithful and as little exposed." in page
+    mosaic, transformer = (Judgement(**found[name]) for name in ("mosaic", "transformer"))
+    near = mosaic.model_copy(update={"classifier_auc": 0.55, "worst_attack": 0.6})
+    assert copying_sentence(transformer, [near]).endswith("but mosaic stands within the interval of its worst attack.")
+    assert found["transformer"]["fidelity_reasons"] == [
+        "Of 8 figures, 6 pass: 1 fail, 1 weak.",
+        "Allele frequencies, mean error in AAA: 0.3, real data 0.5 ± 0.1; far outside the noise of real data.",
+        "Allele frequencies, mean error: 0.1, real data 0.5 ± 0.1; clearly outside the noise of real data.",
+    ]
+    assert found["gan"]["privacy_reasons"] == [
+        "Worst attack: AUC 0.74 (0.68 to 0.79); 0.5 learns nothing, chance alone reaches 0.5.",
+        "Strongest of 1 attacks by its own figure: nearest, windows of 200, 0.74; 1 of them fail.",
+    ]
+    assert "No generator passes everything: no generator passes fidelity; no generator passes privacy." in page
+
+
 def test_a_missing_metric_is_not_a_pass():
-    [row] = summarise_panel("demo", {"gan": [fidelity_row("gan", "generator", "sites_lost", "0.1", "not run")]}, {})
+    rows = {"gan": [fidelity_row("gan", "generator", "sites_lost", "", "not run")]}
+    [row] = summarise_panel("demo", rows, {})
     assert row["fidelity"] == "not run"
     assert row["privacy"] == "not run"
     assert row["classifier_auc"] is None
     assert "-" in as_text([row], HAPLOTYPE_COLUMNS)
+    [judgement] = collect([PanelData("demo", rows, {}, {"gan": figures()})], []).data[0].judgements
+    assert judgement.fidelity_reasons == [
+        "Of 1 figures, 0 pass: 1 not run.", "Not measured, which is no pass: Sites that do not vary."
+    ]  # fmt: skip
+
+
+def test_figures_that_need_phase_leave_out_unphased_generators(results):
+    for name in GENERATORS:
+        path = results / "validation" / "demo" / name / "figures.json"
+        path.write_text(json.dumps(figures() | {"phased": False}))
+    page = write(results)
+    assert "Decay of linkage disequilibrium.</b>" not in page
+    assert "Site frequency spectrum.</b>" in page
+
+
+def test_any_number_of_controls_can_be_drawn():
+    names = [f"mosaic_{i}" for i in range(12)]
+    drawn = styles({name: "control" for name in names})
+    assert "mosaic_11" in decay({name: figures() for name in names}, drawn)
+
+
+def test_every_generator_has_its_own_colour():
+    kinds = {name: "generator" for name in ("ours", "transformer", "theirs", "gan", "another")} | {"mosaic": "control"}
+    drawn = styles(kinds)
+    colours = [drawn[name].colour for name, kind in kinds.items() if kind == "generator"]
+    assert len(set(colours)) == len(colours)
+    assert drawn["transformer"].colour == styles({"transformer": "generator"})["transformer"].colour
+    assert drawn["mosaic"].colour not in colours
 
 
 def test_missing_tables_are_named(results):
-    with pytest.raises(InputError, match=r"gan/fidelity.tsv: not found"):
-        write(results, generators=["mosaic", "gan"])
+    with pytest.raises(InputError, match=r"stranger/fidelity.tsv: not found"):
+        write(results, generators=["mosaic", "stranger"])
     assert not (results / "report").exists()
 
 
@@ -135,6 +207,7 @@ def test_names_from_data_are_escaped(results):
     path = results / "validation" / "demo" / "transformer" / "fidelity.tsv"
     path.write_text(path.read_text().replace("AAA", "<script>alert(1)</script>"))
     assert "<script>alert(1)" not in write(results)
+    assert set(METRICS) <= {row["metric"] for row in numbers(results)["data"][0]["metrics"]}
 
 
 def test_sequence_pages_show_chains_places_and_both_classifiers(tmp_path):

@@ -1,0 +1,116 @@
+"""From the tables of a run to the numbers of the report."""
+
+from dataclasses import dataclass, field
+
+from genoloom import __version__
+from genoloom.report.data import (
+    Attack,
+    DataSet,
+    Judgement,
+    Metric,
+    Provenance,
+    ReportData,
+    as_attack,
+    as_metric,
+    count,
+)
+from genoloom.report.summary import summarise_panel, summarise_set
+from genoloom.report.words import dominates, fidelity_reasons, is_mosaic, privacy_reasons
+
+
+@dataclass
+class PanelData:
+    """What the report shows of one panel; tables are rows of text cells, by generator."""
+
+    name: str
+    fidelity: dict[str, list[dict]]
+    privacy: dict[str, list[dict]]
+    figures: dict[str, dict]
+    history: dict[str, list[dict]] = field(default_factory=dict)
+    models: list[dict] = field(default_factory=list)
+
+
+@dataclass
+class SequenceData:
+    """What the report shows of one sequence set."""
+
+    name: str
+    tables: dict[str, list[dict]]
+    figures: dict[str, dict]
+    history: dict[str, list[dict]] = field(default_factory=dict)
+    models: list[dict] = field(default_factory=list)
+
+
+def collect(panels: list[PanelData], sets: list[SequenceData]) -> ReportData:
+    """All numbers of the report."""
+    return ReportData(genoloom=__version__, data=[*map(_panel, panels), *map(_set, sets)])
+
+
+def _own(tables: dict[str, list[dict]]) -> list[dict]:
+    """Every generator's own rows, then those of real data, which stand in all tables alike."""
+    first = next(iter(tables.values()), [])
+    own = [row for name, table in tables.items() for row in table if row["row"] == name]
+    return own + [row for row in first if row["row"] == "real"]
+
+
+def _panel(panel: PanelData) -> DataSet:
+    metrics = [as_metric(row) for row in _own(panel.fidelity)]
+    attacks = [as_attack(row) for row in _own(panel.privacy)]
+    rows = summarise_panel(panel.name, panel.fidelity, panel.privacy)
+    some = next(iter(panel.figures.values()), {})
+    accounts = {name: data.get("site_account") for name, data in panel.figures.items()}
+    return DataSet(
+        name=panel.name,
+        kind="haplotypes",
+        people=count(some.get("people")),
+        sites=some.get("sites"),
+        site_account={name: account for name, account in accounts.items() if account} or None,
+        judgements=_judgements(rows, metrics, attacks),
+        metrics=metrics,
+        attacks=attacks,
+        provenance=[*map(_of_model, panel.models), *_of_figures(panel.figures)],
+    )
+
+
+def _judgements(rows: list[dict], metrics: list[Metric], attacks: list[Attack]) -> list[Judgement]:
+    judged = [
+        Judgement(
+            generator=row["generator"], kind=row["kind"], fidelity=row["fidelity"], privacy=row["privacy"],
+            classifier_auc=row["classifier_auc"], worst_attack=row["worst_attack"], worst_attack_low=row["worst_attack_low"],
+            worst_attack_high=row["worst_attack_high"],
+            fidelity_reasons=fidelity_reasons([m for m in metrics if m.generator == row["generator"]]),
+            privacy_reasons=privacy_reasons([a for a in attacks if a.generator == row["generator"]]),
+        )
+        for row in rows
+    ]  # fmt: skip
+    placed = [j for j in judged if j.classifier_auc is not None and j.worst_attack is not None]
+    mosaics = [j for j in placed if is_mosaic(j.generator)]
+    for judgement in placed:
+        if mosaics and judgement.kind == "generator":
+            judgement.beyond_copying = not any(dominates(mosaic, judgement) for mosaic in mosaics)
+    return judged
+
+
+def _set(data: SequenceData) -> DataSet:
+    metrics = [as_metric(row) for row in _own(data.tables)]
+    judgements = [
+        Judgement(
+            generator=row["generator"], kind=row["kind"], fidelity=row["verdict"], privacy="",
+            fidelity_reasons=fidelity_reasons([m for m in metrics if m.generator == row["generator"]]),
+        )
+        for row in summarise_set(data.name, data.tables)
+    ]  # fmt: skip
+    provenance = [*map(_of_model, data.models), *_of_figures(data.figures)]
+    return DataSet(name=data.name, kind="sequences", judgements=judgements, metrics=metrics, provenance=provenance)
+
+
+def _of_model(model: dict) -> Provenance:
+    return Provenance(
+        of=model["generator"], contig=model.get("contig"), seed=model.get("seed"), data_digest=model.get("data_digest"),
+        options_digest=model.get("config_digest"), versions=model.get("versions", {}),
+    )  # fmt: skip
+
+
+def _of_figures(figures: dict[str, dict]) -> list[Provenance]:
+    found = {name: data["provenance"] for name, data in figures.items() if "provenance" in data}
+    return [Provenance(of=f"figures of {name}", **values) for name, values in found.items()]

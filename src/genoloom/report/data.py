@@ -1,0 +1,134 @@
+"""The numbers of the report, as they stand in report.json; its JSON schema is generated from here.
+
+Empty cells of the tables are null: not measured, or infinite. Numbers of people up to 20 are null as well.
+"""
+
+import math
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from genoloom.disclosure import FEW
+
+Verdict = Literal["pass", "weak", "fail", "too close", "not run", ""]
+Kind = Literal["generator", "control"]
+
+
+class Part(BaseModel):
+    """A part of the report."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Metric(Part):
+    """One figure of fidelity, beside its floor."""
+
+    generator: str = Field(description="Whose figure; `real`: of the training people or sequences taken as if synthetic.")
+    kind: Kind
+    metric: str
+    population: str = Field(description="`all`, or one population.")
+    bin: str = Field(description="`all`, or one bin of minor allele frequency.")
+    value: float | None
+    floor: float | None = Field(description="What real data score against other real data.")
+    floor_sd: float | None = Field(description="Standard deviation of the floor over halvings of the real data.")
+    nfr: float | None = Field(description="Noise-floor ratio: value over floor; similarities as 1 - value.")
+    z: float | None = Field(description="Distance from the floor in its standard deviations.")
+    n: int | None = Field(description="People or sequences a group.")
+    verdict: Verdict
+
+
+class Attack(Part):
+    """One privacy attack on one group of people."""
+
+    generator: str
+    kind: Kind
+    attack: str = Field(description="`worst`: the strongest of those over all people.")
+    population: str
+    measure: str
+    value: float | None
+    low: float | None = Field(description="Lower end of the 95 % bootstrap interval over people.")
+    high: float | None
+    floor: float | None = Field(description="The same between two halves of the held-out people.")
+    n: int | None
+    verdict: Verdict
+
+
+class Judgement(Part):
+    """What is said first of a generator."""
+
+    generator: str
+    kind: str
+    fidelity: Verdict
+    privacy: Verdict
+    classifier_auc: float | None = Field(
+        None, description="How well a classifier tells synthetic from held-out people; 0.5: not at all."
+    )
+    worst_attack: float | None = Field(None, description="AUC of the strongest attack.")
+    worst_attack_low: float | None = None
+    worst_attack_high: float | None = None
+    beyond_copying: bool | None = Field(
+        None, description="No mosaic of training haplotypes is both as hard to tell from real people and as little exposed."
+    )
+    fidelity_reasons: list[str] = Field(description="What did not pass, in words, worst first.")
+    privacy_reasons: list[str] = []
+
+
+class Provenance(Part):
+    """Where a model or a set of figures comes from."""
+
+    of: str = Field(description="Generator, or `figures of` one.")
+    contig: str | None = None
+    seed: int | None = None
+    data_digest: str | None = None
+    options_digest: str | None = None
+    versions: dict[str, str] = {}
+
+
+class DataSet(Part):
+    """Everything about one panel of haplotypes or one set of sequences."""
+
+    name: str
+    kind: Literal["haplotypes", "sequences"]
+    people: int | None = Field(None, description="People of each kind compared; null for sequences and for up to 20.")
+    sites: int | None = None
+    site_account: dict | None = Field(None, description="What became of the sites of files of other tools, by generator.")
+    judgements: list[Judgement]
+    metrics: list[Metric]
+    attacks: list[Attack] = []
+    provenance: list[Provenance] = []
+
+
+class ReportData(Part):
+    """All numbers of a report."""
+
+    format_version: Literal[1] = 1
+    genoloom: str = Field(description="Version that wrote the report.")
+    data: list[DataSet]
+
+
+def number(cell: str | float | None) -> float | None:
+    """A cell of a table as a finite number, or None."""
+    if cell is None or cell == "":
+        return None
+    value = float(cell)
+    return value if math.isfinite(value) else None
+
+
+def count(cell: str | int | None) -> int | None:
+    """A number of people as it may be shown."""
+    value = number(cell)
+    return int(value) if value is not None and value > FEW else None
+
+
+def as_metric(row: dict) -> Metric:
+    """A row of a fidelity table (cells of text)."""
+    figures = {name: number(row.get(name)) for name in ("value", "floor", "floor_sd", "nfr", "z")}
+    labels = {name: row[name] for name in ("kind", "metric", "population", "bin", "verdict")}
+    return Metric(generator=row["row"], n=count(row.get("n")), **labels, **figures)
+
+
+def as_attack(row: dict) -> Attack:
+    """A row of a privacy table (cells of text)."""
+    figures = {name: number(row.get(name)) for name in ("value", "low", "high", "floor")}
+    labels = {name: row[name] for name in ("kind", "attack", "population", "measure", "verdict")}
+    return Attack(generator=row["row"], n=count(row.get("n")), **labels, **figures)

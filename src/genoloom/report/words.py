@@ -1,0 +1,231 @@
+"""Names and sentences of the report. A metric or attack without a name here is shown by its own."""
+
+from genoloom.report.data import Attack, Judgement, Metric
+from genoloom.validation.verdicts import ORDER, worst
+
+METRICS = {
+    "frequency_correlation": "Allele frequencies, correlation",
+    "frequency_error": "Allele frequencies, mean error",
+    "frequency_divergence": "Allele frequencies, divergence",
+    "spectrum_distance": "Site frequency spectrum, distance",
+    "joint_spectrum_distance": "Joint spectra of populations, distance",
+    "sites_lost": "Sites that do not vary",
+    "sites_new": "Sites that vary only in the synthetic data",
+    "singletons": "Sites seen once",
+    "private_alleles": "Alleles of one population alone",
+    "pi_error": "Diversity (π) along the genome, error",
+    "watterson_error": "Diversity (Watterson) along the genome, error",
+    "tajima_d_error": "Tajima's D along the genome, error",
+    "pi": "Diversity (π)",
+    "tajima_d": "Tajima's D, plus 5",
+    "dxy": "Differences between the groups (dxy)",
+    "dxy_matrix_error": "Differences between populations (dxy), error",
+    "ld_r2_correlation": "Linkage between sites (r²), correlation",
+    "ld_r_correlation": "Linkage between sites (signed r), correlation",
+    "ld_d_prime_correlation": "Linkage between sites (D'), correlation",
+    "ld_decay_error": "Decay of linkage with distance, error",
+    "ld_decay_error_cm": "Decay of linkage with genetic distance, error",
+    "ld_score_slope": "LD scores, slope",
+    "three_point_correlation": "Linkage of three sites, correlation",
+    "ehh_error": "Extended haplotype homozygosity, error",
+    "nsl_correlation": "Selection scan nSL, correlation",
+    "ihs_correlation": "Selection scan iHS, correlation",
+    "distinct_haplotypes": "Distinct short haplotypes",
+    "haplotype_homozygosity": "Haplotype homozygosity (H1)",
+    "haplotype_h12": "Haplotype homozygosity (H12)",
+    "haplotype_h2_h1": "Haplotype homozygosity (H2/H1)",
+    "haplotype_distance": "Frequencies of short haplotypes, distance",
+    "haplotype_spectrum_distance": "Spectrum of short haplotypes, distance",
+    "longest_shared_run": "Longest run shared with held-out people",
+    "shared_segments": "Share of the map in long shared runs",
+    "copying_bits": "Phase realism, bits a site",
+    "heterozygosity_distance": "Heterozygosity of people, distance",
+    "heterozygosity_ratio": "Heterozygous calls, observed over expected",
+    "heterozygous_sites": "Heterozygous sites a person",
+    "inbreeding_spread": "Inbreeding coefficient, spread",
+    "hardy_weinberg": "Sites out of Hardy-Weinberg proportions",
+    "homozygous_runs": "Share of the region in runs of homozygosity",
+    "longest_homozygous_run": "Longest run of homozygosity, distance",
+    "kinship_distance": "Kinship among people, distance",
+    "closest_kin": "Closest held-out relative, kinship plus 1",
+    "pairwise_distance_ks": "Distances within the sample, KS statistic",
+    "pca_distance": "Principal components, distance",
+    "pca_alignment": "Principal components, alignment",
+    "fst_matrix_error": "Differences between populations (FST), error",
+    "fst_from_real": "FST from the real people of the same label",
+    "population_tstr": "Population classifier, trained on synthetic people",
+    "population_trts": "Population classifier, tested on synthetic people",
+    "ancestry_error": "Ancestry shares, error",
+    "precision": "Precision: synthetic rows among real ones",
+    "recall": "Recall: real rows among synthetic ones",
+    "density": "Density of synthetic rows around real ones",
+    "coverage": "Real rows that have a synthetic neighbour",
+    "aats_truth": "Nearest neighbours of real rows (AATS)",
+    "aats_synthetic": "Nearest neighbours of synthetic rows (AATS)",
+    "mmd": "Maximum mean discrepancy",
+    "classifier_auc": "Classifier, synthetic against real (AUC)",
+    "bits_per_base": "Bits per base",
+    "gc_distance": "GC content, distance",
+    "kmer6_auc": "6-mer classifier (AUC)",
+    "nearest_identity": "Identity with the nearest training sequence",
+}
+OVERALL = "overall"  # the row that counts the others: said in words, not shown as a figure
+VERDICTS = {
+    "weak": "clearly outside the noise of real data",
+    "fail": "far outside the noise of real data",
+    "too close": "closer to real data than real data are to each other",
+    "not run": "not measured",
+}
+MOST_REASONS = 5
+MOST_NAMES = 6
+
+REFERENCES = [
+    ("Allele-frequency differences (FST)", "Bhatia et al. 2013", "https://doi.org/10.1101/gr.154831.113",
+     "Hudson's estimator, because it does not depend on how many people a population has in the sample."),
+    ("Linkage disequilibrium (r²)", "Hill & Robertson 1968", "https://doi.org/10.1007/BF01245622",
+     "The measure that imputation and association studies rest on."),
+    ("Diversity and Tajima's D", "Tajima 1989", "https://doi.org/10.1093/genetics/123.3.585",
+     "Tells an excess of rare from an excess of common variants, which a mean diversity hides."),
+    ("LD scores", "Bulik-Sullivan et al. 2015", "https://doi.org/10.1038/ng.3211", "What heritability is estimated from."),
+    ("Haplotype homozygosity H12", "Garud et al. 2015", "https://doi.org/10.1371/journal.pgen.1005004",
+     "Sees sweeps and too few or too many haplotypes in a window."),
+    ("Selection scans nSL and iHS", "Ferrer-Admetlla et al. 2014; Voight et al. 2006",
+     "https://doi.org/10.1093/molbev/msu077, https://doi.org/10.1371/journal.pbio.0040072",
+     "Do scans find the same places in synthetic data?"),
+    ("Kinship (KING-robust)", "Manichaikul et al. 2010", "https://doi.org/10.1093/bioinformatics/btq559",
+     "Needs no allele frequencies, so that structure does not look like kinship."),
+    ("Precision, recall, density, coverage", "Naeem et al. 2020", "https://arxiv.org/abs/2002.09797",
+     "Tells rows that are off from real rows that nobody covers."),
+    ("Train on synthetic, test on real", "Esteban et al. 2017", "https://arxiv.org/abs/1706.02633",
+     "Whether what is learnt from synthetic people holds for real ones."),
+    ("Maximum mean discrepancy", "Gretton et al. 2012", "https://jmlr.org/papers/v13/gretton12a.html",
+     "A two-sample test with a permutation null, independent of any classifier."),
+    ("Nearest-neighbour adversarial accuracy", "Yale et al. 2020", "https://doi.org/10.1016/j.neucom.2019.12.136",
+     "Sees both samples that are off and samples that sit on real people; both halves are given because their mean fools."),
+    ("Classifier two-sample test", "Lopez-Paz & Oquab 2017", "https://arxiv.org/abs/1610.06545",
+     "One number for everything that a linear classifier can see."),
+    ("Sliced Wasserstein distance", "Rabin et al. 2011", "https://doi.org/10.1007/978-3-642-24785-9_37",
+     "Compares clouds of people on principal components without binning."),
+    ("Artificial genomes", "Yelmen et al. 2021", "https://doi.org/10.1371/journal.pgen.1009303",
+     "The first generative models of this kind, and the metrics that the field compares with."),
+    ("Mosaics of haplotypes", "Li & Stephens 2003", "https://doi.org/10.1093/genetics/165.4.2213",
+     "The copying model behind the mosaic controls: what can be had by copying people in pieces."),
+    ("Membership inference from genotypes", "Homer et al. 2008", "https://doi.org/10.1371/journal.pgen.1000167",
+     "Showed that summary data reveal who took part: the reason for attacking at all."),
+    ("Low false-positive rates", "Carlini et al. 2022", "https://arxiv.org/abs/2112.03570",
+     "An attack that is sure of a few people harms them, whatever it says of the average."),
+    ("Synthetic data are not safe by themselves", "Stadler et al. 2022", "https://arxiv.org/abs/2011.07018",
+     "Why distances to the nearest record are no measure of privacy, and attacks are used instead."),
+    ("Colours", "Okabe & Ito 2008", "https://jfly.uni-koeln.de/color/", "Told apart with every kind of colour vision."),
+]  # fmt: skip
+
+
+def metric_name(metric: str, bin: str = "all") -> str:
+    """What the page calls a metric."""
+    name = METRICS.get(metric, metric.replace("_", " "))
+    return name if bin == "all" else f"{name}; MAF {bin}" if "%" in bin else f"{name}; {bin}"
+
+
+def figure(value: float | None) -> str:
+    """A number as the page shows it; a dash where there is none."""
+    return "–" if value is None else f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def fidelity_reasons(metrics: list[Metric]) -> list[str]:
+    """Sentences about what did not pass: how many, then the worst; `metrics` are those of one generator."""
+    metrics = [m for m in metrics if m.metric != OVERALL]
+    bad = sorted((m for m in metrics if m.verdict not in ("pass", "not run", "")), key=_worst_first)
+    not_run = sorted({metric_name(m.metric) for m in metrics if m.verdict == "not run"})
+    if not bad and not not_run:
+        return []
+    counts = [
+        f"{n} {verdict}" for verdict in reversed(ORDER) if (n := sum(m.verdict == verdict for m in metrics)) and verdict != "pass"
+    ]
+    sentences = [f"Of {len(metrics)} figures, {sum(m.verdict == 'pass' for m in metrics)} pass: {', '.join(counts)}."]
+    sentences += [_fidelity_sentence(m) for m in bad[:MOST_REASONS]]
+    if not_run:
+        some = f"{', '.join(not_run[:MOST_NAMES])}{' and others' if len(not_run) > MOST_NAMES else ''}"
+        sentences.append(f"Not measured, which is no pass: {some}.")
+    return sentences
+
+
+def _worst_first(metric: Metric) -> tuple:
+    """By verdict, figures over all people before those of a part, then by distance from the floor."""
+    return -ORDER.index(metric.verdict), metric.population != "all" or metric.bin != "all", -abs(metric.z or 0)
+
+
+def _fidelity_sentence(metric: Metric) -> str:
+    spread = f" ± {metric.floor_sd:.2g}" if metric.floor_sd is not None else ""
+    where = "" if metric.population == "all" else f" in {metric.population}"
+    return f"{metric_name(metric.metric, metric.bin)}{where}: {figure(metric.value)}, real data {figure(metric.floor)}{spread}; {VERDICTS[metric.verdict]}."
+
+
+def privacy_reasons(attacks: list[Attack]) -> list[str]:
+    """Sentences about the worst attack and whatever else did not pass; `attacks` are those on one generator."""
+    whole = [a for a in attacks if a.population == "all" and a.attack != "worst"]
+    single = [a for a in whole if a.measure == "auc" and a.value is not None and not a.attack.startswith("worst")]
+    worst_row = next((a for a in attacks if a.attack == "worst" and a.population == "all"), None)
+    sentences = []
+    if worst_row is not None and worst_row.value is not None:
+        chance = f", chance alone reaches {figure(worst_row.floor)}" if worst_row.floor is not None else ""
+        interval = f"{figure(worst_row.low)} to {figure(worst_row.high)}"
+        sentences.append(f"Worst attack: AUC {figure(worst_row.value)} ({interval}); 0.5 learns nothing{chance}.")
+    if single:
+        top = max(single, key=lambda a: a.value)
+        failed = sum(a.verdict == "fail" for a in single)
+        sentences.append(
+            f"Strongest of {len(single)} attacks by its own figure: {top.attack}, {figure(top.value)}; {failed} of them fail."
+        )
+    other = [a for a in whole if a not in single and a.verdict in ("weak", "fail", "too close")]
+    sentences += [f"{a.attack[:1].upper()}{a.attack[1:]}: {a.measure} {figure(a.value)}; {a.verdict}." for a in other]
+    not_run = [a.attack for a in whole if a.verdict == "not run"]
+    if not_run:
+        sentences.append(f"Not run, which is no pass: {', '.join(not_run)}.")
+    parts = sorted({a.population for a in attacks if a.population != "all" and a.verdict == "fail"})
+    if parts:
+        sentences.append(f"Attacks fail in these groups: {', '.join(parts)}.")
+    return sentences
+
+
+def copying_sentence(judgement: Judgement, mosaics: list[Judgement]) -> str | None:
+    """Whether the generator does what no mosaic does, in words; None where that was not measured."""
+    if judgement.beyond_copying is None:
+        return None
+    if judgement.beyond_copying:
+        sentence = "Beyond the mosaic frontier: no mosaic of real haplotypes is both as faithful and as little exposed"
+        high = judgement.worst_attack_high if judgement.worst_attack_high is not None else judgement.worst_attack
+        near = [m.generator for m in mosaics if dominates(m, judgement.model_copy(update={"worst_attack": high}))]
+        return f"{sentence}, but {', '.join(near)} stands within the interval of its worst attack." if near else f"{sentence}."
+    better = next(m.generator for m in mosaics if dominates(m, judgement))
+    return f"Copying does as well: {better} is at least as faithful and no more exposed."
+
+
+def is_mosaic(name: str) -> bool:
+    """Whether a control copies haplotypes in pieces."""
+    return "mosaic" in name or name == "hmm"
+
+
+def unfaithfulness(judgement: Judgement) -> float:
+    """The horizontal axis of the plane: classifier AUC, and as much when it is below one half."""
+    return abs(judgement.classifier_auc - 0.5) + 0.5
+
+
+def dominates(a: Judgement, b: Judgement) -> bool:
+    """Whether `a` is at least as faithful and as little exposed as `b`."""
+    return unfaithfulness(a) <= unfaithfulness(b) and a.worst_attack <= b.worst_attack
+
+
+def headline(judgements: list[Judgement]) -> str:
+    """One sentence about all generators of a data set."""
+    made = [j for j in judgements if j.kind == "generator"]
+    good = [j.generator for j in made if worst([v for v in (j.fidelity, j.privacy) if v]) == "pass"]
+    if not made:
+        return "Only controls were judged."
+    if good:
+        return f"{', '.join(good)} {'passes' if len(good) == 1 else 'pass'} every test that was run."
+    parts = []
+    for what in ("fidelity", "privacy"):
+        passed = [j.generator for j in made if getattr(j, what) == "pass"]
+        if any(getattr(j, what) for j in made):
+            parts.append(f"{', '.join(passed) or 'no generator'} passes {what}")
+    return f"No generator passes everything: {'; '.join(parts)}."
