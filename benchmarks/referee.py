@@ -50,7 +50,7 @@ def main() -> int:
     rows = []
     for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
         started = time.process_time()
-        rows += judge_seed(panel, seed, arguments.people, arguments.verdicts)
+        rows += judge_seed(panel, seed, arguments.people, arguments.sites, arguments.verdicts)
         log.info("seed %d: %.0f s", seed, time.process_time() - started)
         write_table(arguments.out, COLUMNS, rows)
     print(as_text(*summary(rows)))
@@ -59,13 +59,13 @@ def main() -> int:
     return 0
 
 
-def judge_seed(panel: Panel, seed: int, people: int, verdicts: list[str]) -> list[dict]:
+def judge_seed(panel: Panel, seed: int, people: int, sites: int | None, verdicts: list[str]) -> list[dict]:
     """A row for each control and verdict."""
     rng = np.random.default_rng(derive_seed(seed, "referee"))
     groups = [panel.take_people(rows) for rows in deal(np.array(panel.people.population), people, rng)]
     counts = groups[0].haplotypes.read(0, len(panel.sites)).sum(axis=1)
     n = 2 * len(groups[0].people)
-    kept = np.flatnonzero(np.minimum(counts, n - counts) >= MIN_CARRIERS)
+    kept = np.flatnonzero(np.minimum(counts, n - counts) >= MIN_CARRIERS)[:sites]
     training, held, fresh = (group.take_sites(kept) for group in groups)
     cm = genetic_positions(training.sites)
     known, new = (group.haplotypes.read(0, len(kept)) for group in (training, fresh))
@@ -142,6 +142,7 @@ def _parse() -> argparse.Namespace:
     default_data = os.environ.get("GENOLOOM_SHARED_DATA", ROOT.parent / "shared" / "data")
     parser.add_argument("--set", choices=SETS, default="demo", help="data set (default: the shipped one)")
     parser.add_argument("--people", type=int, default=250, help="people a group, at most")
+    parser.add_argument("--sites", type=int, help="the first so many sites (default: all)")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--verdicts", nargs="+", choices=["fidelity", "privacy"], default=["fidelity", "privacy"])

@@ -94,10 +94,3 @@ class PearsonSums:
         sx, sy, sxx, syy, sxy = self.sums / self.n
         variance = (sxx - sx * sx) * (syy - sy * sy)
         return float((sxy - sx * sy) / np.sqrt(variance)) if variance > 1e-18 else float("nan")
-
-    def slope(self) -> float:
-        """Least-squares slope of x on y; nan when y does not vary."""
-        if self.n < 2:
-            return float("nan")
-        sx, sy, _, syy, sxy = self.sums / self.n
-        return float((sxy - sx * sy) / (syy - sy * sy)) if syy - sy * sy > 1e-18 else float("nan")

@@ -12,9 +12,9 @@ from genoloom.popgen.structure import top_components
 from genoloom.seeds import derive_seed
 
 COMPONENTS = 100
-FEATURES = 200  # columns that the trees see: those that differ most between the samples in the training folds
+FEATURES = 128  # columns that the trees see: those that differ most between the samples in the training folds
 FOLDS = 3
-CNN_ROWS, CNN_EPOCHS, CNN_BATCH = 2000, 6, 64
+CNN_ROWS, CNN_EPOCHS, CNN_BATCH = 2000, 5, 64
 
 
 def folds_of(label: np.ndarray, person: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
@@ -82,7 +82,7 @@ def trees_auc(columns: np.ndarray, label: np.ndarray, person: np.ndarray, seed: 
             differ += np.abs(x[:, a].std(axis=1) - x[:, b].std(axis=1)) / (x[:, train].std(axis=1) + 1e-6)
         best = np.sort(np.argsort(-differ, kind="stable")[:FEATURES])
         model = HistGradientBoostingClassifier(
-            max_iter=40,
+            max_iter=30,
             learning_rate=0.1,
             max_leaf_nodes=8,
             early_stopping=False,

@@ -21,12 +21,13 @@ from genoloom.popgen.frequencies import (
 from genoloom.popgen.haplotypes import (
     PairwiseRuns,
     combine_ids,
+    distinct_and_homozygosity,
     extended_homozygosity,
     garud,
     group_counts,
     window_ids,
 )
-from genoloom.popgen.linkage import correlation, d_prime, three_point
+from genoloom.popgen.linkage import PearsonSums, correlation, d_prime, three_point
 from genoloom.popgen.relatedness import Kinship, RunsOfHomozygosity
 
 
@@ -286,3 +287,56 @@ def test_kernel_discrepancy_is_its_definition():
     a, b = slice(0, 4), slice(4, 8)
     expected = kernel[a, a].mean() + kernel[b, b].mean() - 2 * kernel[a, b].mean()
     assert kernel_discrepancy(kernel, sign)[0] == pytest.approx(np.sqrt(expected))
+
+
+def test_bounds_belong_to_the_longer_runs():
+    """A run of exactly the minimal length is a segment."""
+    x = np.array([[0, 1], [0, 0], [1, 0], [0, 0]], dtype=np.int8)  # differences at 1.0 and 3.0; the contig ends at 5.0
+    position = np.array([1.0, 2.0, 3.0, 5.0])
+    for minimum, expected in ((2.0, 4.0), (2.001, 0.0)):
+        runs = PairwiseRuns(2, minimum)
+        runs.begin(1.0)
+        runs.add(x, position)
+        runs.end(5.0)
+        assert runs.in_segments()[0, 1] == expected
+        people = RunsOfHomozygosity(1, minimum)
+        people.begin(1.0)
+        people.add(x[:, :1] != x[:, 1:], position)
+        people.end(5.0)
+        assert people.in_runs[0] == expected
+
+
+def test_a_joint_tie_is_not_folded():
+    cells = len(JOINT_EDGES) - 1
+    made = joint_spectrum(np.array([4]), 10, np.array([6]), 10).reshape(cells, cells)
+    at = [np.searchsorted(JOINT_EDGES, p, side="right") - 1 for p in (0.4, 0.6)]
+    assert made[at[0], at[1]] == 1
+
+
+def test_ids_with_gaps_are_counted_once_each():
+    assert distinct_and_homozygosity(np.array([0, 5, 5, 9])) == (3, pytest.approx(0.375))
+
+
+def test_the_alternate_allele_is_focal_when_both_are_equally_frequent():
+    x = np.array([[0, 0, 1, 1], [0, 1, 1, 1]], dtype=np.int8)
+    identical, pairs = extended_homozygosity(x, [2], np.ones((4, 1)))
+    assert identical[0, 0] == pairs[0] == 2
+
+
+def test_neighbourhoods_hold_their_edge():
+    real, made = np.array([0.0, 1.0, 5.0]), np.array([2.0, 3.0, 9.0])
+
+    def between(a, b):
+        return np.abs(a[:, None] - b[None, :])
+
+    scores = manifold_scores(between(real, real), between(made, made), between(real, made), k=1)
+    assert scores["precision"] == 1  # 2 is exactly as far from 1 as 0 is; 3 and 9 are within 4 of 5
+    assert scores["recall"] == 2 / 3  # 1 is exactly as far from 2 as 3 is; 5 is within 6 of 9; 0 is not
+
+
+def test_two_values_have_a_correlation_and_one_has_none():
+    sums = PearsonSums()
+    sums.add(np.array([1.0]), np.array([2.0]))
+    assert np.isnan(sums.correlation())
+    sums.add(np.array([2.0]), np.array([4.0]))
+    assert sums.correlation() == pytest.approx(1)

@@ -1,0 +1,138 @@
+"""The yardsticks of the field on two sets of real people, by the package's own statistics.
+
+    python benchmarks/yardsticks.py --seeds 10
+
+chr20: people split in halves; 2,000 neighbouring SNPs of minor frequency >= 5 % from 1.00 Mb on; synthetic haplotypes are
+mosaics of the training half (a switch with a stated chance at every SNP) and independent sites; each is scored against the
+other half. 805: the genome-wide SNPs of the artificial-genome papers, real people in halves. A row gives the mean and standard
+deviation over seeds, and what was published or measured before.
+
+ld          correlation of r2 over all pairs of sites
+member      AUC of the distance to the nearest synthetic haplotype: training against other haplotypes
+loss        AATS of the other half minus AATS of the training half (means of the two halves of AATS)
+truth, made both halves of AATS against the other half
+three       correlation of three-point moments at gaps 1, 4, 16, 64, 256 sites
+pca         sliced Wasserstein distance on two components, in spreads of the first
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+from haplotype_sets import ROOT, SETS, make_panel
+from sklearn.metrics import roc_auc_score
+
+from genoloom.formats.pgen import open_panel
+from genoloom.formats.tables import write_table
+from genoloom.panel import haplotype_columns
+from genoloom.popgen.distances import aats_halves, hamming
+from genoloom.popgen.linkage import r_squared, three_point
+from genoloom.popgen.structure import Components, sliced_wasserstein
+from genoloom.report.summary import as_text
+from genoloom.seeds import derive_seed
+from genoloom.validation.controls import independent_sites, mosaic
+
+COLUMNS = ["set", "generator", "figure", "mean", "sd", "expected"]
+REGION = (1_000_000, 1_950_000)
+SITES = 2000
+SWITCHES = (0.001, 0.005, 0.02)
+GAPS = (1, 4, 16, 64, 256)
+# set, generator: figure and value of the page of yardsticks
+EXPECTED = {
+    ("chr20", "real"): {"ld": 0.979, "truth": 0.517, "made": 0.437},
+    ("chr20", "mosaic 0.001"): {"ld": 0.960, "member": 0.700, "loss": 0.405},
+    ("chr20", "mosaic 0.005"): {"ld": 0.923, "member": 0.571, "loss": 0.090},
+    ("chr20", "mosaic 0.02"): {"ld": 0.737, "member": 0.549, "loss": 0.012},
+    ("chr20", "independent"): {"ld": 0.001, "member": 0.499, "loss": 0.002},
+    ("805", "real"): {"ld": 0.987, "three": 0.924, "pca": 0.045},
+}
+
+
+def main() -> int:
+    arguments = _parse()
+    found: dict[tuple[str, str, str], list[float]] = {}
+    for seed in range(1, arguments.seeds + 1):
+        for name in arguments.set:
+            for generator, figures in _run(name, arguments.data, seed).items():
+                for figure, value in figures.items():
+                    found.setdefault((name, generator, figure), []).append(value)
+    rows = [
+        {
+            "set": key[0], "generator": key[1], "figure": key[2], "mean": float(np.mean(values)),
+            "sd": float(np.std(values, ddof=1)) if len(values) > 1 else None, "expected": EXPECTED.get(key[:2], {}).get(key[2]),
+        }
+        for key, values in found.items()
+    ]  # fmt: skip
+    write_table(arguments.out, COLUMNS, rows)
+    print(as_text(rows, COLUMNS))
+    return 0
+
+
+def _run(name: str, data: Path, seed: int) -> dict[str, dict[str, float]]:
+    place = ROOT / "results" / "benchmark" / name / SETS[name].contig
+    make_panel(name, data, place)
+    panel = open_panel(place)
+    rng = np.random.default_rng(derive_seed(seed, "yardsticks", name))
+    order = rng.permutation(len(panel.people))
+    half = len(order) // 2
+    if name == "chr20":
+        inside = (panel.sites.position >= REGION[0]) & (panel.sites.position <= REGION[1])
+        panel = panel.take_sites(inside)
+    alleles = panel.haplotypes.read(0, len(panel.sites))
+    if name == "chr20":
+        frequency = alleles.mean(axis=1)
+        alleles = alleles[(frequency >= 0.05) & (frequency <= 0.95)][:SITES]
+    training, other = (alleles[:, haplotype_columns(rows)] for rows in (order[:half], order[half : 2 * half]))
+    scored = {"real": training}
+    if name == "chr20":
+        for switch in SWITCHES:
+            # sites one unit apart: the chance of a switch is the same at every SNP
+            scored[f"mosaic {switch}"] = mosaic(training, np.arange(len(training)) * -np.log1p(-switch), 1.0, rng)
+        scored["independent"] = independent_sites(training, rng)
+    return {generator: _figures(made, training, other, name, rng) for generator, made in scored.items()}
+
+
+def _figures(made: np.ndarray, training: np.ndarray, other: np.ndarray, name: str, rng: np.random.Generator) -> dict[str, float]:
+    upper = np.triu_indices(len(made), k=1)
+    figures = {"ld": float(np.corrcoef(r_squared(made)[upper], r_squared(other)[upper])[0, 1])}
+    if name == "805":
+        moments = [
+            [three_point(x, gap, np.ones((x.shape[1], 1), dtype=np.float32)).ravel() for gap in GAPS] for x in (made, other)
+        ]
+        figures["three"] = float(np.corrcoef(*(np.concatenate(m) for m in moments))[0, 1])
+        figures["pca"] = _pca(made, other, rng)
+        return figures
+    within, to_other = hamming(made, made), hamming(other, made)
+    truth, synthetic = aats_halves(hamming(other, other), within, to_other)
+    figures |= {"truth": truth, "made": synthetic}
+    if made is not training:
+        to_training = hamming(training, made)
+        nearest = np.concatenate([to_training.min(axis=1), to_other.min(axis=1)])
+        figures["member"] = float(roc_auc_score(np.repeat([1, 0], other.shape[1]), -nearest))
+        known = np.mean(aats_halves(hamming(training, training), within, to_training))
+        figures["loss"] = float(np.mean([truth, synthetic]) - known)
+    return figures
+
+
+def _pca(made: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> float:
+    x = np.concatenate([other, made], axis=1).astype(np.float32)
+    n = other.shape[1]
+    fitted = Components(x.T @ x, np.arange(n), 2)
+    scale = np.sqrt(fitted.values / fitted.values[0])  # scores have unit variance: back to their own units
+    return sliced_wasserstein(fitted.scores * scale, fitted.project(n + np.arange(made.shape[1])) * scale, rng)
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    default_data = os.environ.get("GENOLOOM_SHARED_DATA", ROOT.parent / "shared" / "data")
+    parser.add_argument("--set", nargs="+", choices=["chr20", "805"], default=["chr20", "805"])
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--data", type=Path, default=Path(default_data), help="the development data (GENOLOOM_SHARED_DATA)")
+    parser.add_argument("--out", type=Path, default=ROOT / "results" / "benchmark" / "yardsticks.tsv")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
