@@ -1,0 +1,76 @@
+"""How fast the transformer samples, trains and scores on one thread, and how much memory it takes.
+
+    python benchmarks/sampling_speed.py --variants 65536 --haplotypes 256
+
+The network has random weights and codes: speed depends on sizes alone. Reports CPU seconds, so that other work on the machine matters
+little, and the peak resident memory of the process.
+"""
+
+import argparse
+import resource
+import time
+
+import numpy as np
+import torch
+
+from genoloom.config import TransformerOptions
+from genoloom.models.haplotype.base import SampleRequest, TrainingHaplotypes
+from genoloom.models.haplotype.blocks import BlockCodebook
+from genoloom.models.haplotype.transformer import TransformerGenerator
+from genoloom.models.haplotype.transformer_training import TransformerTraining
+from genoloom.panel import ArrayHaplotypes
+from genoloom.training.run import TrainingRun
+
+TRAINING_STEPS = 10
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--variants", type=int, default=65536)
+    parser.add_argument("--haplotypes", type=int, default=256)
+    parser.add_argument("--width", type=int, default=64)
+    parser.add_argument("--layers", type=int, default=3)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    rng = np.random.default_rng(1)
+    options = TransformerOptions(width=arguments.width, layers=arguments.layers)
+    generator = TransformerGenerator(options)
+    generator.population_names, generator.n_variants = ["a", "b"], arguments.variants
+    generator.layout = np.arange(arguments.variants)
+    n_blocks, n = -(-arguments.variants // options.block), arguments.haplotypes
+    codes = (rng.random((n_blocks, options.codes, options.block)) < 0.1).astype(np.int8)
+    count = rng.integers(2, 50, (n_blocks, options.codes))
+    generator.codebook = BlockCodebook(arguments.variants, codes, count, np.full((n_blocks, options.block), 1e-3, np.float32))
+    generator._build()
+    generator.model.eval()
+
+    request = SampleRequest(np.arange(n) % 2, rng.integers(0, 2**60, n).astype(np.uint64))
+    started = time.process_time()
+    made = np.concatenate(list(generator.sample(request)))
+    report("sampling", made.size, time.process_time() - started)
+    started = time.process_time()
+    generator.log_likelihood(ArrayHaplotypes(made), request.population)
+    report("scoring", made.size, time.process_time() - started)
+    data = TrainingHaplotypes(
+        ArrayHaplotypes(made),
+        request.population,
+        ["a", "b"],
+        np.arange(len(made)),
+        np.arange(len(made)) * 1e-3,
+        np.arange(n) < 16,
+    )
+    training = TransformerTraining(generator.model, data, options, TrainingRun(state_dir=None, digest="", seed=1))
+    started = time.process_time()
+    for step in range(TRAINING_STEPS):
+        training.train_step(step, 0.5)
+    trained = TRAINING_STEPS * options.batch * min(options.context, n_blocks) * options.block
+    report("training", trained, time.process_time() - started)
+    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GB")
+
+
+def report(what: str, alleles: int, seconds: float) -> None:
+    print(f"{what}: {alleles / seconds:.3g} haplotype-variants a CPU second ({alleles:.3g} in {seconds:.1f} s)", flush=True)
+
+
+if __name__ == "__main__":
+    main()
