@@ -144,10 +144,6 @@ class TransformerOptions(Section):
     dropout: Share = Field(0.1, description="Dropout; raise it for small cohorts.")
     learning_rate: float = Field(2e-3, gt=0, description="Peak learning rate of the cosine schedule.")
     crossover: Share = Field(1.0, description="Share of each batch made of matched crossovers between training haplotypes.")
-    hide_singletons: Share = Field(
-        0.5,
-        description="How often a training block seen once must be explained by the others: it teaches what new blocks look like.",
-    )
     evaluate_every: int | None = Field(
         None, ge=1, description="Steps between evaluations on the people set aside; null evaluates twenty times."
     )

@@ -5,8 +5,8 @@ code of block t a probability pi. The block is then read from the codes as Li an
 doi:10.1093/genetics/165.4.2213) read a haplotype from others: it begins as a code drawn by pi, crosses over at the
 boundary of every few sites with a small chance to a code drawn by its frequency q in the cohort, and shows each allele
 with a small chance of a flip. Every haplotype is possible, all probabilities sum to one, the forward algorithm makes
-the likelihood exact, and missing calls drop out. The chances are learned where they matter: on training blocks that
-were seen only once, with their own code hidden, which are the only honest examples of blocks that are not in the codebook.
+the likelihood exact, and missing calls drop out. A training block that too few haplotypes carry is no code: it teaches
+these chances, as the new blocks of people who were never seen would.
 
 Context is bounded. A contig is worked off in windows of `context` blocks that overlap by half: a window scores (or
 samples) its second half given its first, the first window all of it. Training sees random windows of the same length,

@@ -32,8 +32,6 @@ class HaplotypeTransformer(nn.Module):
         self.segments = -(-L // SEGMENT)
         self.register_buffer("codes", torch.from_numpy(codebook.alleles).float(), persistent=False)  # (K, C, L)
         self.register_buffer("absent", torch.from_numpy(codebook.count == 0), persistent=False)  # (K, C)
-        several = (codebook.count > 0).sum(axis=1, keepdims=True) > 1
-        self.register_buffer("singleton", torch.from_numpy((codebook.count == 1) & several), persistent=False)  # (K, C)
         exists = torch.zeros(K * L, dtype=torch.bool).index_fill(0, torch.from_numpy(layout), True)
         self.register_buffer("exists", exists.view(K, L), persistent=False)
         self.register_buffer("rotary", rotary_table(options.context, W // options.heads), persistent=False)
@@ -119,14 +117,7 @@ class HaplotypeTransformer(nn.Module):
         """Chance of a crossover before each segment but the first, (K, S - 1); bounded, so that no code becomes unreachable."""
         return self.crossover.clamp(-12, 12).sigmoid()
 
-    def log_prob(
-        self,
-        alleles: torch.Tensor,
-        seen: torch.Tensor,
-        population: torch.Tensor,
-        start: int,
-        hidden_code: torch.Tensor | None = None,
-    ) -> torch.Tensor:
+    def log_prob(self, alleles: torch.Tensor, seen: torch.Tensor, population: torch.Tensor, start: int) -> torch.Tensor:
         """Natural-log probability of each block of a window given the blocks before it; (B, T).
 
         Parameters
@@ -137,20 +128,15 @@ class HaplotypeTransformer(nn.Module):
             Embeddings of the same blocks; the last is not used.
         population : int64, shape (B,)
         start : int
-        hidden_code : bool, shape (B, T, C), optional
-            Codes to do without.
         """
         B, T, _ = alleles.shape
         before = torch.cat([self.begin.expand(B, 1, -1), seen[:, :-1]], dim=1)
         logits = self.code_logits(self.read(before, population, start), start)
-        partner = self.partner_logits(start, T).expand_as(logits)
-        if hidden_code is not None:
-            logits, partner = logits.masked_fill(hidden_code, -math.inf), partner.masked_fill(hidden_code, -math.inf)
         # where a code may not be, what it would emit must be 0 as well: its gradient, emitted over the probability of the
         # block, overflows when the code fits and all others are far, and infinity times its chance of 0 is no number
-        emitted = self.emissions(alleles, start).masked_fill(logits.isneginf()[:, :, None], 0)  # (B, T, S, C)
+        emitted = self.emissions(alleles, start).masked_fill(self.absent[start : start + T][:, None], 0)  # (B, T, S, C)
         crossover = self.crossover_chance()[start : start + T]  # (T, S - 1)
-        state, partner = logits.softmax(-1), partner.softmax(-1)  # (B, T, C)
+        state, partner = logits.softmax(-1), self.partner_logits(start, T).softmax(-1)  # (B, T, C), (T, C)
         total = 0.0
         for s in range(self.segments):  # forward algorithm; the state is scaled to sum to one
             if s > 0:

@@ -5,7 +5,6 @@ import math
 import numpy as np
 import torch
 from sklearn.metrics import roc_auc_score
-from torch import nn
 
 from genoloom.config import TransformerOptions
 from genoloom.models.haplotype.base import TrainingHaplotypes
@@ -78,16 +77,12 @@ class TransformerTraining(AveragedTraining):
         return torch.from_numpy(alleles).to(self.device), torch.from_numpy(population).to(self.device), start
 
     def _log_prob(self, alleles, code, population, start) -> torch.Tensor:
-        model, blocks = self.model, slice(start, start + alleles.shape[1])
+        model = self.model
         flipped = torch.rand(alleles.shape, device=alleles.device) < INPUT_FLIPS
         told = torch.where(flipped & (alleles >= 0), 1 - alleles, alleles)
         silent = flipped.any(-1) | (torch.rand(code.shape, device=code.device) < CODE_DROPOUT)
         seen = model.embed(told, code.masked_fill(silent, -1), start)
-        places = torch.arange(code.shape[1], device=code.device)
-        lonely = (code >= 0) & model.singleton[blocks][places, code.clamp(min=0)]
-        lonely &= torch.rand(code.shape, device=code.device) < self.options.hide_singletons
-        hidden_code = nn.functional.one_hot(code.clamp(min=0), model.codes.shape[1]).bool() & lonely[..., None]
-        return model.log_prob(alleles, seen, population, start, hidden_code)
+        return model.log_prob(alleles, seen, population, start)
 
     def evaluate(self, step: int) -> dict[str, float]:
         """Bits a site on the people set aside ("bits") and on as many training rows ("train_bits"), and what tells them apart.

@@ -6,7 +6,6 @@ import signal
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from genoloom.config import TransformerOptions
 from genoloom.errors import Interrupted
@@ -236,7 +235,7 @@ def test_memorising_shows_in_gap_and_membership(tmp_path):
     alleles = np.random.default_rng(1).integers(0, 2, (64, 40)).astype(np.int8)
     data = copies_with_flips(64, 40)
     data = TrainingHaplotypes(**{**data.__dict__, "haplotypes": ArrayHaplotypes(alleles), "watch": np.arange(40) < 16})
-    options = {"block": 8, "context": 8, "codes": 40, "code_carriers": 1, "crossover": 0.0, "hide_singletons": 0.0}
+    options = {"block": 8, "context": 8, "codes": 40, "code_carriers": 1, "crossover": 0.0}
     _, run = fit(data, tmp_path, steps=200, dropout=0.0, **options)
     first, last = run.history[0], run.history[-1]
     assert last["weights_auc"] > 0.95
@@ -310,16 +309,16 @@ def test_heads_must_divide_the_width():
         TransformerOptions(width=50)
 
 
-def test_gradient_is_finite_where_a_hidden_code_fits_and_all_others_are_far():
+def test_gradient_is_finite_where_an_absent_code_fits_and_all_others_are_far():
     """32 differing sites make the ratio of the two probabilities larger than float32 can hold."""
-    rows = np.zeros((32, 6), dtype=np.int8)
-    rows[:, 5] = 1
+    rows = np.ones((64, 6), dtype=np.int8)
+    rows[32:, 3:] = 0  # the second block has two codes, so the table of the first has room for one of zeros that does not exist
     codebook = BlockCodebook.fit(ArrayHaplotypes(rows), block=32, codes=4)
-    model = HaplotypeTransformer(codebook, np.arange(32), 1, TransformerOptions(block=32, context=4, width=16, layers=1, heads=2))
-    alleles = torch.ones((1, 1, 32), dtype=torch.int8)
+    model = HaplotypeTransformer(codebook, np.arange(64), 1, TransformerOptions(block=32, context=4, width=16, layers=1, heads=2))
+    assert model.absent.tolist() == [[False, True], [False, False]]
+    alleles = torch.zeros((1, 1, 32), dtype=torch.int8)
     code = model.match(alleles, 0)
-    hidden = nn.functional.one_hot(code, 2).bool()
-    value = model.log_prob(alleles, model.embed(alleles, code, 0), torch.zeros(1, dtype=torch.int64), 0, hidden)
+    value = model.log_prob(alleles, model.embed(alleles, code, 0), torch.zeros(1, dtype=torch.int64), 0)
     value.sum().backward()
     assert value.item() < math.log(torch.finfo(torch.float32).tiny)
     for name, parameter in model.named_parameters():
