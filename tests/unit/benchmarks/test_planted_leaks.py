@@ -1,0 +1,90 @@
+"""The benchmark of planted leaks, on the shipped data: what is planted is what is said, and is caught."""
+
+import importlib.util
+import sys
+
+import numpy as np
+import pytest
+
+from genoloom.config import AuditOptions
+from genoloom.formats.pgen import open_panel
+
+
+@pytest.fixture(scope="module")
+def bench(repository):
+    folder = str(repository / "benchmarks")
+    sys.path.insert(0, folder)
+    try:
+        spec = importlib.util.spec_from_file_location("planted_leaks", f"{folder}/planted_leaks.py")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules["planted_leaks"] = module
+        spec.loader.exec_module(module)
+        yield module
+    finally:
+        sys.path.remove(folder)
+
+
+@pytest.fixture(scope="module")
+def panel(bench, tmp_path_factory):
+    """Three hundred real people: a hundred a group."""
+    prefix = tmp_path_factory.mktemp("demo") / "20"
+    bench.make_panel("demo", prefix, prefix)
+    return open_panel(prefix)
+
+
+def test_groups_are_apart_and_alike(bench, panel):
+    population = np.array(panel.people.population)
+    groups = bench.thirds(population, None, np.random.default_rng(1))
+    assert len(np.unique(np.concatenate(groups))) == 3 * len(groups[0]) > 290
+    assert all((population[g] == population[groups[0]]).all() for g in groups)
+    assert len(bench.thirds(population, 60, np.random.default_rng(1))[0]) in range(56, 61)
+
+
+def test_what_is_planted_is_what_is_said(bench):
+    rng = np.random.default_rng(2)
+    fresh, real = (rng.integers(0, 2, (500, k)).astype(np.int8) for k in (40, 80))
+    real[:50] = 0
+    real[:50, 40:44] = 1  # four copies, all of training people
+    population = np.repeat(["A", "B"], [12, 8])
+    train = real[:, 40:]
+
+    def copied(kind, share, flips=0.0):
+        made = bench.plant(bench.Leak(kind, share, flips), fresh, real, population, np.random.default_rng(3))
+        same = (made[:, None, :] == train[:, :, None]).mean(axis=0)  # (of training haplotype, of synthetic one)
+        return made, same
+
+    assert (bench.plant(bench.Leak("none"), fresh, real, population, rng) == fresh).all()
+    _, same = copied("people", 0.2)
+    assert ((same == 1).sum(axis=0).reshape(20, 2).sum(axis=1) == 2).sum() == 4  # both haplotypes of four people
+    _, same = copied("people", 0.2, 0.1)
+    assert sorted(same.max(axis=0))[-8:] == pytest.approx([0.9] * 8, abs=0.05)
+    _, same = copied("haplotypes", 0.2)
+    assert (same == 1).any(axis=0).sum() == 8
+    assert (same == 1).any(axis=0).reshape(20, 2).sum(axis=1).max() == 1
+    _, same = copied("population", 1.0)
+    assert (same == 1).any(axis=0).tolist() == [True] * 24 + [False] * 16
+    made, _ = copied("rare", 1.0)
+    assert (made[:50][train[:50] == 1] == 1).all()
+    assert (made[50:] == fresh[50:]).all()
+
+
+@pytest.mark.parametrize(("kind", "share", "flips"), [("people", 0.2, 0.005), ("population", 1.0, 0.0), ("rare", 1.0, 0.0)])
+def test_leaks_in_real_data_are_caught(bench, panel, kind, share, flips):
+    row = bench.judge(panel, bench.Leak(kind, share, flips), None, 1, AuditOptions(bootstrap=400))
+    assert row["people"] in range(97, 101)
+    assert row["verdict"] == "fail", row
+    assert "near copies" in row["failed"]
+
+
+def test_fresh_real_people_are_not_accused(bench, panel):
+    row = bench.judge(panel, bench.Leak("none"), None, 1, AuditOptions(bootstrap=400))
+    assert row["verdict"] in ("pass", "weak")  # a hundred people cannot show that the worst attack stays below 0.6
+    assert row["failed"] == ""
+
+
+def test_rows_add_up_to_a_summary(bench):
+    base = {"leak": "people", "share": "0.05", "flips": "0.0", "worst": "0.55"}
+    rows = [base | {"verdict": v, "failed": f} for v, f in (("fail", "near copies of people; x"), ("fail", "x"), ("weak", ""))]
+    [row] = bench.summarise(rows)
+    assert (row["seeds"], row["caught"], row["weak"], row["passed"]) == (3, pytest.approx(2 / 3), pytest.approx(1 / 3), 0)
+    assert row["by"] == "x 2, near copies of people 1"
