@@ -28,7 +28,7 @@ from genoloom.validation.cohorts import Comparison, compare, read_rows
 
 log = logging.getLogger(__name__)
 
-LIKELIHOOD_PEOPLE = 200  # people a role whose likelihood is asked for: it takes as long as training does
+SCORED_PEOPLE = 150  # people a role whom the model is asked about: it can take as long as training does
 
 
 def audit(
@@ -81,7 +81,7 @@ def audit(
         options.bootstrap,
         options.max_auc,
         seed,
-        model_scores=_likelihoods(models, comparands.pairs, people, seed),
+        model_scores=_model_scores(models, comparands.pairs, people, seed),
         relatives=_relatives(real, comparands.roles, people),
         phased=comparands.phased,
     )
@@ -157,8 +157,10 @@ class _Rows:
         return read_rows(self.panel, self.people, start, stop)
 
 
-def _likelihoods(models: list[Path], pairs: list[tuple[Panel, Panel]], people: Comparison, seed: int) -> dict[str, np.ndarray]:
-    """Log-likelihood of people under the models, NaN for those who were not scored; nothing where models have none.
+def _model_scores(
+    models: Sequence[Path], pairs: list[tuple[Panel, Panel]], people: Comparison, seed: int
+) -> dict[str, np.ndarray]:
+    """What the models themselves say of people, by attack; NaN for those who were not scored.
 
     Raises
     ------
@@ -167,17 +169,14 @@ def _likelihoods(models: list[Path], pairs: list[tuple[Panel, Panel]], people: C
     """
     if not models:
         return {}
-    chosen = np.random.default_rng(derive_seed(seed, "likelihood")).permutation(people.n)[:LIKELIHOOD_PEOPLE]
-    rows = np.concatenate([np.sort(chosen), people.n + np.sort(chosen)])
-    score = np.full(2 * people.n, np.nan)
-    score[rows] = 0
+    chosen = np.sort(np.random.default_rng(derive_seed(seed, "model")).permutation(people.n)[:SCORED_PEOPLE])
+    rows = np.concatenate([chosen, people.n + chosen])
     loaded = {sites.contig: (path, generator, sites) for path in models for generator, sites, _ in [load_generator(path)]}
+    total: dict[str, np.ndarray] = {}
     for _, real in pairs:
         if real.sites.contig not in loaded:
             raise InputError("--model", f"no model of contig {real.sites.contig}", expected="one model for each contig")
         path, generator, sites = loaded[real.sites.contig]
-        if not generator.has_likelihood:
-            return {}
         if sites.digest() != real.sites.digest():
             raise InputError(path, "models other sites than the synthetic data have", remedy="give the model they were made with")
         names = [real.people.population[i] for i in people.real_people[rows]]
@@ -186,5 +185,11 @@ def _likelihoods(models: list[Path], pairs: list[tuple[Panel, Panel]], people: C
             raise InputError(path, f"knows no population '{strange[0]}'", expected=", ".join(generator.population_names))
         population = np.repeat([generator.population_names.index(name) for name in names], 2)
         source = _Rows(real, people.real_people[rows])
-        score[rows] += generator.log_likelihood(source, population).reshape(-1, 2).sum(axis=1)
-    return {"generator likelihood (needs the model)": score}
+        asked = {"generator likelihood": (generator.has_likelihood, generator.log_likelihood)}
+        asked["GAN critic"] = generator.has_critic, generator.critic_score
+        for attack, (can, score) in asked.items():
+            if can:
+                found = np.full(2 * people.n, np.nan)
+                found[rows] = score(source, population).reshape(-1, 2).sum(axis=1)
+                total[attack] = total.get(attack, 0) + found
+    return {f"{attack} (needs the model)": score for attack, score in total.items()}

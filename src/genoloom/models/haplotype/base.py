@@ -58,6 +58,7 @@ class HaplotypeGenerator(ABC):
 
     name: ClassVar[str]
     has_likelihood: ClassVar[bool] = False
+    has_critic: ClassVar[bool] = False  # whether there is `critic_score`
     scores_blocks: ClassVar[bool] = False  # whether there are `block_log_likelihood`, `switch_log_odds`, `complete`
     scores_unlabelled: ClassVar[bool] = False  # whether a population may be -1, unknown, where likelihoods are asked for
 
@@ -83,6 +84,10 @@ class HaplotypeGenerator(ABC):
     def log_likelihood(self, haplotypes: HaplotypeSource, population: np.ndarray) -> np.ndarray:
         """Natural-log likelihood of each haplotype, float64, shape (n_haplotypes,)."""
         raise TypeError(f"generator '{self.name}' has no likelihood")
+
+    def critic_score(self, haplotypes: HaplotypeSource, population: np.ndarray) -> np.ndarray:
+        """How real the model's critic finds each haplotype, float64, shape (n_haplotypes,)."""
+        raise TypeError(f"generator '{self.name}' has no critic")
 
     def block_log_likelihood(self, haplotypes: HaplotypeSource, population: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield the variants of each block and the natural-log probability of each haplotype there given what precedes it.

@@ -29,9 +29,10 @@ from scipy.special import ndtri
 from genoloom.config import GanOptions
 from genoloom.errors import CollapsedError
 from genoloom.models.haplotype.base import HaplotypeGenerator, SampleRequest, TrainingHaplotypes
-from genoloom.models.haplotype.blocks import BlockCodebook
+from genoloom.models.haplotype.blocks import BlockCodebook, read_blocks
 from genoloom.models.haplotype.gan_network import CodeChain, CodeGenerator, Walk, calibrate
-from genoloom.models.haplotype.gan_training import GanTraining, diversity
+from genoloom.models.haplotype.gan_training import Critic, GanTraining, diversity
+from genoloom.panel import HaplotypeSource
 from genoloom.seeds import derive_seed, row_uniforms
 from genoloom.training.run import TrainingRun, train
 
@@ -46,6 +47,7 @@ class GanGenerator(HaplotypeGenerator):
     """The adversarial generator: options in `genoloom.config.GanOptions`."""
 
     name = "gan"
+    has_critic = True
 
     def __init__(self, options: GanOptions):
         self.options = options
@@ -62,6 +64,7 @@ class GanGenerator(HaplotypeGenerator):
         training = GanTraining(self.network, self.chain, self.codebook, codes, data, options, run)
         train(training, run, steps=options.steps, evaluate_every=options.evaluate_every, patience=options.patience)
         self.network.to("cpu").eval()
+        self.critic = training.critic.to("cpu").eval()
         rng = np.random.default_rng(derive_seed(run.seed, "calibration"))
         torch.manual_seed(derive_seed(run.seed, "calibration"))
         population = rng.choice(data.population[fitted], size=CALIBRATION_ROWS)
@@ -71,6 +74,24 @@ class GanGenerator(HaplotypeGenerator):
     def _build(self) -> None:
         codebook = self.codebook
         self.network = CodeGenerator(codebook.n_blocks, codebook.n_codes, len(self.population_names), self.options)
+
+    @torch.no_grad()
+    def critic_score(self, haplotypes: HaplotypeSource, population: np.ndarray) -> np.ndarray:
+        """How real the critic of the end of training finds each haplotype: mean over blocks, float64, shape (n_haplotypes,).
+
+        It saw the training rows and no other real ones: an attacker who has it asks what it knows again (Hayes et al. 2019,
+        doi:10.2478/popets-2019-0008).
+        """
+        score, n_blocks = np.zeros(haplotypes.n_haplotypes), self.codebook.n_blocks
+        for start in range(0, n_blocks, self.options.context):
+            stop = min(start + self.options.context, n_blocks)
+            alleles = read_blocks(haplotypes, self.options.block, start, stop)  # (n, T, L)
+            for at in range(0, len(score), SAMPLE_ROWS):
+                rows = slice(at, at + SAMPLE_ROWS)
+                seen = torch.from_numpy(np.maximum(alleles[rows], 0)).float()
+                found = self.critic(seen, torch.from_numpy(population[rows]), start, alone=True)
+                score[rows] += found.double().numpy() * (stop - start) / n_blocks
+        return score
 
     def sample(self, request: SampleRequest) -> Iterator[np.ndarray]:
         self.network.eval()
@@ -113,6 +134,8 @@ class GanGenerator(HaplotypeGenerator):
         arrays = {f"network.{name}": value.numpy() for name, value in self.network.state_dict().items()}
         arrays |= {f"codebook.{name}": getattr(self.codebook, name) for name in ("alleles", "count", "error")}
         arrays |= {f"chain.{name}": getattr(self.chain, name).numpy() for name in ("log_chance", "log_marginal")}
+        critic = self.critic.state_dict() | {name: getattr(self.critic, name) for name in ("frequency", "covariance")}
+        arrays |= {f"critic.{name}": value.numpy() for name, value in critic.items()}
         description = {
             "options": self.options.model_dump(),
             "population_names": self.population_names,
@@ -131,6 +154,11 @@ class GanGenerator(HaplotypeGenerator):
         weights = {k.removeprefix("network."): torch.from_numpy(v) for k, v in arrays.items() if k.startswith("network.")}
         generator.network.load_state_dict(weights)
         generator.network.eval()
+        critic = {k.removeprefix("critic."): v for k, v in arrays.items() if k.startswith("critic.")}
+        frequency, covariance = critic.pop("frequency"), critic.pop("covariance")
+        generator.critic = Critic(frequency, covariance, len(generator.population_names), generator.options.width)
+        generator.critic.load_state_dict({name: torch.from_numpy(value) for name, value in critic.items()})
+        generator.critic.eval()
         return generator
 
 

@@ -63,11 +63,12 @@ class Critic(nn.Module):
         self.population = nn.Embedding(n_populations, width)
         nn.init.normal_(self.population.weight, std=0.1)
 
-    def forward(self, alleles: torch.Tensor, population: torch.Tensor, start: int) -> torch.Tensor:
-        """Scores (B,) of `alleles` (B, T, L) in [0, 1], blocks [start, start + T)."""
+    def forward(self, alleles: torch.Tensor, population: torch.Tensor, start: int, alone: bool = False) -> torch.Tensor:
+        """Scores (B,) of `alleles` (B, T, L) in [0, 1], blocks [start, start + T); `alone`: each row whatever its batch."""
         blocks = slice(start, start + alleles.shape[1])
         x = torch.einsum("btl,tlw->btw", 2 * alleles - 1, self.site[blocks]) + self.place[blocks]
-        x = x + torch.einsum("tl,tlw->tw", self.batch_statistics(alleles, blocks), self.batch[blocks])
+        if not alone:  # else as in a batch whose statistics are those of the training rows
+            x = x + torch.einsum("tl,tlw->tw", self.batch_statistics(alleles, blocks), self.batch[blocks])
         hidden = nn.functional.leaky_relu(self.body(nn.functional.pad(x, (0, 0, MARGIN, MARGIN))), 0.2)
         local = self.score(hidden).squeeze(-1) + (hidden * self.population(population)[:, None]).sum(-1)  # (B, T)
         return local.mean(1)

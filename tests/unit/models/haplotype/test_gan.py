@@ -89,6 +89,21 @@ def test_state_round_trip(small):
     np.testing.assert_array_equal(sample(again, request(9, 1)), sample(generator, request(9, 1)))
 
 
+def test_the_critic_is_kept_and_scores_each_row_alone(small):
+    data, generator, _ = small
+    again = GanGenerator.from_state(*generator.state())
+    population = data.population
+    scores = generator.critic_score(data.haplotypes, population)
+    assert scores.shape == population.shape
+    assert scores.std() > 0
+    np.testing.assert_array_equal(again.critic_score(data.haplotypes, population), scores)
+    some = np.arange(3, 9)
+    view = ArrayHaplotypes(data.haplotypes.read(0, data.haplotypes.n_variants)[:, some])
+    np.testing.assert_allclose(generator.critic_score(view, population[some]), scores[some], atol=1e-6)  # whatever the batch
+    flipped = ArrayHaplotypes(1 - np.maximum(view.alleles, 0))
+    assert np.abs(generator.critic_score(flipped, population[some]) - scores[some]).min() > 0
+
+
 def test_history_shows_both_sides_and_the_parts_of_the_score(small):
     _, _, run = small
     assert [row["step"] for row in run.history] == [0, 10, 20]
