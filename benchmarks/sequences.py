@@ -182,19 +182,20 @@ def print_bits(path: Path, holdout: SequenceSet, chain: np.ndarray, fresh: np.nd
     model, _, _ = load_sequence_generator(path)
     label = np.array([model.label_names.index(word) if word in model.label_names else -1 for word in holdout.label])
     found = model.log_likelihood(holdout.bases, holdout.length, label)
-    low, high = interval(found, chain, holdout)
-    print(f"    bits per base {bits(found, holdout):.4f} [{bits(chain, holdout) + low:.4f}, {bits(chain, holdout) + high:.4f}]; less the "
-          f"adaptive chain {bits(found, holdout) - bits(chain, holdout):+.4f} [{low:+.4f}, {high:+.4f}]; no shared 20-mer "
-          f"{bits(found, holdout, fresh):.4f}; {np.mean(found < chain):.0%} of the rows worse than the chain", flush=True)  # fmt: skip
+    low, high = interval(found, holdout)
+    gain, gain_low, gain_high = (bits(found - chain, holdout), *interval(found - chain, holdout))
+    print(f"    bits per base {bits(found, holdout):.4f} [{low:.4f}, {high:.4f}]; less the adaptive chain {gain:+.4f} [{gain_low:+.4f}, "
+          f"{gain_high:+.4f}]; no shared 20-mer {bits(found, holdout, fresh):.4f}; {np.mean(found < chain):.0%} of the rows worse than "
+          "the chain", flush=True)  # fmt: skip
 
 
-def interval(model: np.ndarray, chain: np.ndarray, holdout: SequenceSet) -> tuple[float, float]:
-    """95 % bootstrap interval, over clusters, of the difference in bits per base."""
+def interval(log_likelihood: np.ndarray, holdout: SequenceSet) -> tuple[float, float]:
+    """95 % bootstrap interval, over clusters, of the bits per base."""
     _, cluster = np.unique(holdout.cluster, return_inverse=True)
-    excess = np.bincount(cluster, (chain - model) / np.log(2))
+    spent = np.bincount(cluster, -log_likelihood / np.log(2))
     size = np.bincount(cluster, (holdout.bases != OTHER).sum(axis=1))
     drawn = np.random.default_rng(1).integers(0, len(size), (RESAMPLES, len(size)))
-    low, high = np.quantile(excess[drawn].sum(axis=1) / size[drawn].sum(axis=1), [0.025, 0.975])
+    low, high = np.quantile(spent[drawn].sum(axis=1) / size[drawn].sum(axis=1), [0.025, 0.975])
     return float(low), float(high)
 
 

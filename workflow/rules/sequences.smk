@@ -23,7 +23,7 @@ rule prepare_sequences:
     benchmark:
         "benchmarks/prepare_sequences/{set}.tsv"
     conda:
-        "../../envs/variants.yaml"
+        "../../envs/torch.yaml"
     threads: 1
     resources:
         mem_mb=4000,

@@ -36,7 +36,7 @@ SELF_WEIGHTS = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0)
 MEMORY_WEIGHTS = (0.5, 2.0, 8.0, 32.0, 64.0, 128.0, 256.0)
 UNUSED = 0.0  # a memory order that did not help
 GAIN = 1e-5  # bits a base below which a rung is not used
-WATCHED = 1024  # sequences on which the weights are chosen, at most
+WATCHED, WATCHED_PAIRS = 1024, 2 * 10**8  # sequences on which the weights are chosen, and pairs of places in them, at most
 
 
 @dataclass(frozen=True)
@@ -309,8 +309,8 @@ def choose(data: TrainingSequences, max_order: int) -> tuple[Settings, Counts, l
     bits : list of float
         On the watched sequences: each order of the chain, position, composition, each order of the memory.
     """
-    fitted, watched = np.flatnonzero(~data.watch), np.flatnonzero(data.watch)[:WATCHED]
-    bases = data.bases[watched]
+    fitted, watched = np.flatnonzero(~data.watch), np.flatnonzero(data.watch)
+    bases = data.bases[watched[: max(1, min(WATCHED, WATCHED_PAIRS // data.bases.shape[1] ** 2))]]
     trials = []
     for quarters in (4,) if data.reverse_complement else STRAND_QUARTERS:
         counts = count(data, fitted, max_order, quarters)
