@@ -192,7 +192,9 @@ class Auditor:
         judged = self._attack_rows(self.scores | {STACKED: self.odds})
         strongest = next(row for row in judged if row["attack"] == WORST)
         rows = [row for row in judged if row is not strongest]
-        deciding = [strongest["verdict"], *(row["verdict"] for row in judged if row["attack"] == WORST_POPULATION)]
+        # resampling so few people says little: they can show a leak, and never that there is none
+        few = ["weak"] if self.n < MIN_POPULATION else []
+        deciding = [*few, strongest["verdict"], *(row["verdict"] for row in judged if row["attack"] == WORST_POPULATION)]
         others = [*self._copy_rows(), self._kinship_row()]
         others += [self._runs_row()] if self.phased else []
         skipped = [attack for attack in self.by_haplotype if not self._runs(attack)]

@@ -30,6 +30,8 @@ def synthetic_components(within: np.ndarray, to_made: np.ndarray, components: in
     mean = inner.mean(axis=0)
     centred = inner - mean[:, None] - mean[None, :] + inner.mean()
     m = len(inner)
+    if not np.abs(centred).max() > 1e-9:  # all synthetic haplotypes are the same
+        return np.zeros((m, 1)), np.zeros((len(cross), 1))
     start = np.random.default_rng(seed).standard_normal(m)  # a fixed one, so that the result is the same every time
     values, vectors = eigsh(centred, k=min(components, m - 2), v0=start)
     falling = np.argsort(values)[::-1]
@@ -62,9 +64,10 @@ def discriminator(made: np.ndarray, real: np.ndarray, rng: np.random.Generator) 
     `j` are scored by the classifier that was trained without the former.
     """
     n = len(made)
-    fold = rng.permutation(np.arange(n // 2) % FOLDS)[np.arange(len(real)) // 2 % (n // 2)]
+    folds = min(FOLDS, n // 2)
+    fold = rng.permutation(np.arange(n // 2) % folds)[np.arange(len(real)) // 2 % (n // 2)]
     score = np.empty(len(real))
-    for f in range(FOLDS):
+    for f in range(folds):
         rows = np.concatenate([made, real[:n][fold[:n] != f]])
         label = np.arange(len(rows)) < n
         model = LogisticRegression(C=0.1, max_iter=500).fit(rows, label)

@@ -66,7 +66,7 @@ def one_sidedness(difference: np.ndarray) -> np.ndarray:
     order = np.argsort(-np.abs(difference), axis=1, kind="stable")[:, :most]
     sign = np.sign(np.take_along_axis(difference, order, axis=1)).cumsum(axis=1)
     counts = np.arange(1, sign.shape[1] + 1)
-    return (sign / np.sqrt(counts))[:, FEWEST - 1 :].max(axis=1)
+    return (sign / np.sqrt(counts))[:, min(FEWEST, n) - 1 :].max(axis=1)
 
 
 def near_copies(neighbours: Neighbours, member: np.ndarray, shuffled: np.ndarray) -> tuple[float, float, float]:

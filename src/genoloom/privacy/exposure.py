@@ -49,7 +49,7 @@ def stacked(scores: np.ndarray, population: np.ndarray, member: np.ndarray, seed
         standard = (scores[inside] - scores[inside].mean(axis=0)) / np.where(spread > 0, spread, 1)
         features[inside] = np.where(spread > 0, np.clip(standard, -5, 5) + ranks, 0)
     odds = np.empty(len(scores))
-    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed % 2**32)
+    folds = StratifiedKFold(min(FOLDS, int(member.sum())), shuffle=True, random_state=seed % 2**32)
     for train, test in folds.split(features, member):
         weights = _oriented_regression(features[train], member[train])
         odds[test] = features[test] @ weights[:-1] + weights[-1]

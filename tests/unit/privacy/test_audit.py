@@ -19,9 +19,9 @@ def population():
     return alleles[:, : 2 * N], alleles[:, 2 * N :]
 
 
-def measure(made, real, populations=("POP",), **more):
+def measure(made, real, populations=("POP",), n=N, **more):
     panel, truth = make_panel(made, populations), make_panel(real, populations)
-    people = compare(panel.people, truth.people, ["holdout"] * N + ["train"] * N, 0, seed=1)
+    people = compare(panel.people, truth.people, ["holdout"] * n + ["train"] * n, 0, seed=1)
     data = AuditData(people, [50, 100], [20])
     data.add(panel, truth, truth.sites.cm)
     found = audit(data, "made", "generator", 400, 0.6, seed=1, **more)
@@ -152,6 +152,18 @@ def test_relatives_of_training_people_are_tried(population):
     assert rows["kinship replay, relatives"]["n"] == 25
     rows, _ = measure(fresh, real)
     assert "kinship replay, relatives" not in rows
+
+
+@pytest.mark.parametrize("n", [2, 3, 6])
+@pytest.mark.parametrize("collapsed", [False, True])
+def test_few_people_and_collapsed_data_are_judged_too(population, n, collapsed):
+    fresh, real = population
+    made = np.repeat(fresh[:, :1], 2 * n, axis=1) if collapsed else fresh[:, : 2 * n]
+    rows, found = measure(made, real[:, : 4 * n], n=n)
+    assert np.isfinite([row["value"] for row in rows.values()]).all()
+    assert rows["worst"]["verdict"] in ("weak", "fail")  # so few people never show that anything is safe
+    assert found.public == []
+    assert len(found.people) == 2 * n
 
 
 def test_near_copies_closed_form():
