@@ -256,7 +256,8 @@ class SequenceOptions(Section):
         24, ge=12, le=31, description="Sequences that share a k-mer of this length, on either strand, stay on one side."
     )
     label_column: str = Field(
-        "label", description="Column of a table that holds the label to generate by: words, or numbers to cut into bins."
+        "label",
+        description="Columns of a table, with commas between them, that hold the label to generate by: words, or numbers for bins.",
     )
     bins: int = Field(
         5,

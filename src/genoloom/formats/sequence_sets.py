@@ -21,6 +21,7 @@ from genoloom.sequences import SequenceSet, decode, encode, pad
 
 LINE_BASES = 80
 EXPECTED = "A, C, G, T, U, N and IUPAC codes only, in either case"
+LABEL_JOIN = "+"  # between the cells of a label of several columns
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 
 
@@ -62,7 +63,8 @@ def read_records(path: str | Path, label_column: str = "label") -> Iterator[Reco
     """Sequences of a file, one at a time, in its order.
 
     A file that begins with `>` is FASTA. One named .csv, .tsv or .tab (or the same with .gz) is a table with a column
-    `seq` and optional columns `label` (or another one, `label_column`) and `name`; other columns are left alone. Anything else is text, one
+    `seq` and optional columns `label` and `name`; other columns are left alone. `label_column` names another column than
+    `label`, or several with commas between them, whose cells are joined by "+". Anything else is text, one
     sequence a line; there blank lines and lines that begin with `#` are no sequences.
 
     Raises
@@ -151,12 +153,17 @@ def _read_table(path: str | Path, handle: io.BufferedReader, delimiter: str, lab
     columns = reader.fieldnames or []
     if "seq" not in columns:
         raise InputError(path, "has no column 'seq'", expected="seq[, label][, name]", remedy=f"found {', '.join(columns)}")
-    if label_column != "label" and label_column not in columns:
-        raise InputError(path, f"has no column '{label_column}'", expected=f"one of {', '.join(columns)}")
+    wanted = label_column.split(",")
+    for name in wanted if wanted != ["label"] else ():
+        if name not in columns:
+            raise InputError(path, f"has no column '{name}'", expected=f"one of {', '.join(columns)}")
     for n, row in enumerate(reader, 1):
         if row["seq"] is None:
             raise InputError(path, f"line {reader.line_num}: no cell in the column 'seq'")
-        tags = {"label": _one_word(row[label_column])} if row.get(label_column) else {}
+        cells = [_one_word(row.get(name) or "") for name in wanted]
+        if len(cells) > 1:
+            cells = [cell.replace(LABEL_JOIN, "_") for cell in cells]
+        tags = {"label": LABEL_JOIN.join(cells)} if any(cells) else {}
         yield Record(_one_word(row.get("name") or f"row{n}"), _checked(path, reader.line_num, row["seq"].strip()), tags)
 
 

@@ -18,6 +18,7 @@ from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.models import describe, file_digest, load_arrays, read_description, save_model
 from genoloom.formats.sequence_sets import (
+    LABEL_JOIN,
     Interval,
     Record,
     is_fasta,
@@ -98,7 +99,7 @@ def prepare_sequences(*, source: Path, regions: Path | None, out: Path, options:
     kept = ~straddling(places, held_out)
     for i in np.flatnonzero(~kept):
         pieces.reject(pieces.name[i], 0, int(length[i]), "overlaps the training side")
-    labels, edges = binned(pieces.label, ~held_out, options.bins)
+    labels, edges = _binned_columns(pieces.label, options.label_column.split(","), ~held_out, options.bins)
     sequences = SequenceSet(pieces.name, bases, length, labels, cluster, options.reverse_complement)
     train, holdout = sequences.take(~held_out), sequences.take(held_out & kept)
     if not len(train) or not len(holdout):
@@ -118,6 +119,17 @@ def prepare_sequences(*, source: Path, regions: Path | None, out: Path, options:
     with write_beside(out / "summary.json") as [part]:
         part.write_text(json.dumps({**summary, "label_bin_edges": edges, "seed": seed}, indent=2) + "\n")
     _say_split(out, summary)
+
+
+def _binned_columns(labels: list[str], columns: list[str], counted: np.ndarray, bins: int) -> tuple[list[str], dict]:
+    """Labels whose columns are binned one by one, and the edges of each column that was."""
+    if len(columns) == 1:
+        parts = [labels]
+    else:
+        parts = zip(*(label.split(LABEL_JOIN) if label else [""] * len(columns) for label in labels), strict=True)
+    made = [binned(list(part), counted, bins) for part in parts]
+    joined = [LABEL_JOIN.join(cells) if any(cells) else "" for cells in zip(*(names for names, _ in made), strict=True)]
+    return joined, {column: edges for column, (_, edges) in zip(columns, made, strict=True) if edges}
 
 
 def binned(labels: list[str], counted: np.ndarray, bins: int) -> tuple[list[str], list[float]]:

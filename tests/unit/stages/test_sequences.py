@@ -148,3 +148,25 @@ def test_two_files_are_enough(source, tmp_path):
     assert not any(metric.startswith(("membership", "nearest", "exact")) for metric in tables["same"])
     with pytest.raises(InputError, match="needs the training sequences"):
         validate_sequences(**arguments, model=tmp_path / "m.safetensors", **out)
+
+
+def test_columns_of_words_and_numbers_make_one_label(tmp_path):
+    rng = np.random.default_rng(7)
+    rows = ["seq,kind,expr"]
+    value = rng.normal(size=120)
+    for i in range(120):
+        rows.append(f"{decode(rng.integers(0, 4, 60).astype(np.uint8))},{'a+b' if i % 2 else 'c'},{value[i] if i else ''}")
+    (tmp_path / "in.csv").write_text("\n".join(rows) + "\n")
+    options = SequenceOptions(label_column="kind,expr", bins=3)
+    prepare_sequences(source=tmp_path / "in.csv", regions=None, out=tmp_path / "set", options=options, seed=1)
+    edges = json.loads((tmp_path / "set" / "summary.json").read_text())["label_bin_edges"]
+    assert list(edges) == ["expr"]
+    for part in ("train", "holdout"):
+        made = read_set(tmp_path / "set" / f"{part}.fa.gz")
+        for name, label in zip(made.name, made.label, strict=True):
+            i = int(name.removeprefix("row")) - 1
+            expected = f"bin{np.searchsorted(edges['expr'], value[i], side='right') + 1}" if i else ""
+            assert label == f"{'a_b' if i % 2 else 'c'}+{expected}"
+    options = SequenceOptions(label_column="kind,x")
+    with pytest.raises(InputError, match="has no column 'x'"):
+        prepare_sequences(source=tmp_path / "in.csv", regions=None, out=tmp_path / "no", options=options, seed=1)
