@@ -248,9 +248,12 @@ class VcfFile(VariantFile):
 
     def _record(self, variant) -> Record:
         place = f"{variant.CHROM}:{variant.POS}"
-        if variant.genotype is None:
-            raise InputError(self.path, f"{place}: no GT field", expected="genotypes at every record")
-        calls = variant.genotype.array()  # (n, ploidy + 1) int16; the last column is the phase
+        try:
+            calls = variant.genotype.array()  # (n, ploidy + 1) int16; the last column is the phase
+        except Exception:  # cyvcf2 raises bare Exceptions, or finds None
+            raise InputError(
+                self.path, f"{place}: no genotypes (GT) can be read", expected="a well-formed record with genotypes of everybody"
+            ) from None
         if calls.shape[1] != 3:
             word = "haploid" if calls.shape[1] == 2 else f"ploidy {calls.shape[1] - 1}"
             raise _wrong_ploidy(self.path, place, f"{word} calls")

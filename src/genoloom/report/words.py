@@ -202,7 +202,7 @@ def copying_sentence(judgement: Judgement, mosaics: list[Judgement]) -> str | No
 
 def is_mosaic(name: str) -> bool:
     """Whether a control copies haplotypes in pieces."""
-    return "mosaic" in name or name == "hmm"
+    return "mosaic" in name or name == "li_stephens"
 
 
 def unfaithfulness(judgement: Judgement) -> float:

@@ -32,6 +32,7 @@ CONTROLS = {
     "mosaic_0.02cM": ("mosaic", {"segment_cm": 0.02}),
     "mosaic_0.1cM": ("mosaic", {"segment_cm": 0.1}),
     "mosaic_0.5cM": ("mosaic", {"segment_cm": 0.5}),
+    "matched_mosaic": ("matched_mosaic", {}),
 }
 
 
@@ -86,7 +87,7 @@ def compare(
             common = {"name": name, "kind": kind, "comparands": comparands, "controls": [], "seed": seed}
             validate(**common, out=place / "fidelity.tsv", figures=place / "figures.json", options=validate_options)
             private = out / "private" / NAME / name / "audit.tsv"
-            audit(**common, out=private, public=place / "privacy.tsv", options=audit_options)
+            audit(**common, out=private, public=place / "privacy.tsv", options=audit_options, synthetic=generators.get(name, []))
     (out / "private").chmod(0o700)
     page = out / "report" / "index.html"
     return report(results=out, panels=[NAME], generators=list(made), sequence_sets=[], sequence_generators=[], out=page)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from genoloom.config import PrepareOptions
+from genoloom.disclosure import people_count
 from genoloom.errors import InputError
 from genoloom.formats.pgen import PanelWriter, open_panel
 from genoloom.formats.plink import SUFFIXES, open_plink
@@ -95,9 +96,8 @@ def read_genotypes(label: str, paths: list[Path], scratch: Path) -> GenotypeFile
             panels[contig] = replace(panel, sites=replace(panel.sites, contig=contig))
     if not panels:
         raise InputError(paths[0], "holds no usable site", expected="biallelic genotypes")
-    log.info(
-        "%s: %d people, %d sites", label, len(next(iter(panels.values())).people), sum(len(p.sites) for p in panels.values())
-    )
+    people, sites = next(iter(panels.values())).people, sum(len(panel.sites) for panel in panels.values())
+    log.info("%s: %s, %d sites", label, people_count(len(people)), sites)
     return GenotypeFiles(label, panels, unphased, unusable, unordered)
 
 

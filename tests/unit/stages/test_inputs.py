@@ -1,5 +1,6 @@
 """Files of other tools: the same result as the workflow's own files, and everything unmatched counted."""
 
+import gzip
 import logging
 
 import numpy as np
@@ -212,6 +213,10 @@ def test_bad_files_are_explained(tmp_path, vcf, panels):
     refuse("other strand", synthetic=flipped)
     refuse("in the training files too", synthetic=vcf("synthetic"), holdout=real["train"])
     refuse("both --panel and --train", synthetic=vcf("synthetic"), panels=tmp_path / "panel")
+    plain = tmp_path / "plain.vcf"  # uncompressed is read as well; here without genotypes
+    with gzip.open(real["train"], "rt") as handle:
+        plain.write_text(handle.read().replace("\tGT\t", "\tDP\t"))
+    refuse(r"20:100: no genotypes \(GT\) can be read", synthetic=plain)
     (tmp_path / "wrong.bed").write_bytes(b"chr1\t1\t2\n")
     for suffix in (".bim", ".fam"):
         (tmp_path / f"wrong{suffix}").write_text("x\n")
