@@ -269,6 +269,12 @@ class SequenceOptions(Section):
         "homology",
         description="Hold out whole homology clusters; or contiguous chunks of the records, where repeats would weld clusters.",
     )
+    canaries: int = Field(
+        0,
+        ge=0,
+        le=9999,
+        description="Random sequences to plant among the training ones; validation then tells whether models remember them.",
+    )
     max_leakage: Share = Field(
         0.05, description="Refuse a split in which a larger share of the holdout shares such a k-mer with training."
     )

@@ -18,6 +18,7 @@ import numpy as np
 OTHER = 4
 LETTERS = "ACGTN"
 IUPAC_LETTERS = "ACGTUNRYSWKMBDHV"
+CANARY = "CANARY"  # names of planted sequences begin so
 NO_KMER = np.uint64(2**64 - 1)  # in place of k-mers that hold a base of code 4
 
 _CODES = np.full(256, 255, dtype=np.uint8)
@@ -173,3 +174,38 @@ class SequenceSet:
             label=[self.label[i] for i in index],
             cluster=self.cluster[index],
         )
+
+
+def join(first: SequenceSet, second: SequenceSet) -> SequenceSet:
+    """The sequences of both; strands are those of the first."""
+    width = max(first.bases.shape[1], second.bases.shape[1])
+    wide = [np.pad(s.bases, ((0, 0), (0, width - s.bases.shape[1])), constant_values=OTHER) for s in (first, second)]
+    return replace(
+        first,
+        name=first.name + second.name,
+        bases=np.concatenate(wide),
+        length=np.concatenate([first.length, second.length]),
+        label=first.label + second.label,
+        cluster=np.concatenate([first.cluster, second.cluster]),
+    )
+
+
+def canaries(like: SequenceSet, n: int, rng: np.random.Generator) -> SequenceSet:
+    """Random sequences to plant in a training set, or to compare planted ones with: CANARY0001, CANARY0002, ...
+
+    Their lengths and labels are those of random sequences of `like`, their bases independent, of its composition. What a model knows
+    about them it can only have from seeing them. Carlini et al. 2019, arXiv:1802.08232.
+    """
+    share = kmer_counts(like.bases, 1) / max(kmer_counts(like.bases, 1).sum(), 1)
+    rows = rng.integers(0, len(like), n)
+    length = like.length[rows]
+    bases = rng.choice(4, size=(n, like.bases.shape[1]), p=share).astype(np.uint8)
+    bases[np.arange(like.bases.shape[1]) >= length[:, None]] = OTHER
+    first = int(like.cluster.max(initial=-1)) + 1
+    names = [f"{CANARY}{i + 1:04d}" for i in range(n)]
+    return SequenceSet(names, bases, length, [like.label[i] for i in rows], first + np.arange(n), like.both_strands)
+
+
+def is_canary(sequences: SequenceSet) -> np.ndarray:
+    """Which sequences were planted, by their names; bool (n,)."""
+    return np.array([name.startswith(CANARY) and name[len(CANARY) :].isdigit() for name in sequences.name], dtype=bool)

@@ -6,7 +6,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +33,7 @@ from genoloom.homology import Places, chunk_clusters, count_duplicates, hold_out
 from genoloom.models.sequence import generator_class
 from genoloom.models.sequence.base import Sampling, SequenceGenerator, SequenceRequest, TrainingSequences
 from genoloom.seeds import derive_seed, row_seeds, row_uniforms
-from genoloom.sequences import OTHER, SequenceSet, decode, encode, pad, reverse_complement, windows
+from genoloom.sequences import OTHER, SequenceSet, canaries, decode, encode, join, pad, reverse_complement, windows
 from genoloom.training.devices import choose_device
 from genoloom.training.run import TrainingRun, write_history
 
@@ -113,11 +113,17 @@ def prepare_sequences(*, source: Path, regions: Path | None, out: Path, options:
             remedy="split by homology, choose a longer --shared-kmer or a --stride of a window; or raise --max-leakage and know "
             "that held-out figures then flatter every model",
         )
+    if options.canaries:
+        planted = canaries(train, options.canaries, np.random.default_rng(derive_seed(seed, "canaries")))
+        planted = replace(planted, cluster=planted.cluster + int(cluster.max()) + 1)
+        train = join(train, planted)
     write_set(out / "train.fa.gz", train)
     write_set(out / "holdout.fa.gz", holdout)
     write_table(out / "rejected.tsv.gz", ["record", "start", "end", "reason"], pieces.rejected)
     with write_beside(out / "summary.json") as [part]:
-        part.write_text(json.dumps({**summary, "label_bin_edges": edges, "seed": seed}, indent=2) + "\n")
+        part.write_text(
+            json.dumps({**summary, "label_bin_edges": edges, "canaries": options.canaries, "seed": seed}, indent=2) + "\n"
+        )
     _say_split(out, summary)
 
 

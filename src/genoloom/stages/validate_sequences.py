@@ -18,7 +18,7 @@ from genoloom.models.sequence import BASELINES
 from genoloom.models.sequence.base import SequenceGenerator
 from genoloom.models.sequence.markov import AdaptiveGenerator
 from genoloom.seeds import derive_seed
-from genoloom.sequences import IUPAC_LETTERS, OTHER, SequenceSet
+from genoloom.sequences import IUPAC_LETTERS, OTHER, SequenceSet, is_canary
 from genoloom.stages.sequences import load_sequence_generator, training_sequences
 from genoloom.training.run import TrainingRun
 from genoloom.validation.fidelity import COLUMNS
@@ -71,11 +71,13 @@ def validate_sequences(
                 path, f"holds {len(sequences)} sequences", expected=f"at least {FEWEST}" if train else f"at least {2 * FEWEST}"
             )
     made = replace(made, both_strands=fitted.both_strands)
+    planted = is_canary(fitted)
+    fitted, planted = fitted.take(~planted), fitted.take(planted)
     generator = load_sequence_generator(model)[0] if model else None
     likely = generator if generator is not None and generator.has_likelihood else None
     comparison = Comparison(
         made, fitted, unseen, options.resplits, options.max_compared, options.max_classified, seed, read_motifs(options.motifs),
-        (lambda sequences: _likelihood(likely, sequences)) if likely else None, learnt=train is not None,
+        (lambda sequences: _likelihood(likely, sequences)) if likely else None, learnt=train is not None, planted=planted,
     )  # fmt: skip
     log.info("%s: comparing %d synthetic, held-out and training sequences each", name, comparison.size)
     bits, bars = _bits(name, likely, train, unseen, seed) if train else ([], {})

@@ -13,7 +13,7 @@ The floor of `bits_per_base` is the adaptive Markov chain of the training sequen
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import edlib
 import numpy as np
@@ -26,6 +26,7 @@ from genoloom.sequences import (
     NO_KMER,
     OTHER,
     SequenceSet,
+    canaries,
     decode,
     fingerprints,
     kmer_counts,
@@ -43,7 +44,7 @@ KMER_LENGTHS = (3, 4, 5, 6, 8)
 CLASSIFIER_K, CLASSIFIER_RESPLITS = 6, 3
 SEED_K, CANDIDATES = 8, 25  # alignments are made with the training sequences that share most 8-mers
 NEAR_COPY = 0.9  # identity
-FEWEST_MEMBERS = 30
+FEWEST_MEMBERS, FEWEST_CANARIES = 30, 8
 GC_EDGES = np.linspace(0, 1, 41)
 IDENTITY_EDGES = np.linspace(0.3, 1, 36)
 _HASH_BASE = np.uint64(0x9E3779B97F4A7C15)
@@ -220,6 +221,7 @@ class Comparison:
     seed: int
     motifs: Sequence[Motif] = ()
     likelihood: Callable[[SequenceSet], np.ndarray] | None = None
+    planted: SequenceSet | None = None  # canaries among the training sequences
     learnt: bool = True  # whether the generator has learnt from `train`; else it is more held-out sequences
 
     def __post_init__(self):
@@ -297,7 +299,8 @@ class Comparison:
         return rows
 
     def membership(self) -> list[Figure]:
-        """Attacks that tell training sequences from held-out ones: by nearness to the samples and, where given, by likelihood.
+        """Attacks that tell training sequences from held-out ones: by nearness to the samples and, where given, by likelihood;
+        and planted random sequences from others like them.
 
         AUC, 0.5 when nothing is learnt. Members are training sequences without a relative in training, since the holdout has
         none either; all of them where these are few.
@@ -310,19 +313,17 @@ class Comparison:
         members = self.train.take(rng.permutation(pool)[:n])
         others = self.holdout.take(rng.permutation(len(self.holdout))[:n])
         targets = self.synthetic.take(rng.permutation(len(self.synthetic))[: 4 * self.max_compared])
-        truth = np.repeat([1, 0], n)
-        chance = float(np.sqrt((2 * n + 1) / (12 * n * n)))
-
-        def figure(metric: str, score: Callable) -> Figure:
-            values = np.concatenate([score(members), score(others)])
-            return Figure(metric, "accuracy", float(roc_auc_score(truth, values)), 0.5, chance, n)
-
-        rows = [figure("membership_by_samples", lambda s: nearest_identity(s, targets))]
-        if self.likelihood is not None:
-            rows.append(figure("membership_by_model", lambda s: self.likelihood(s) / np.maximum(s.length, 1)))
+        rows = [_attack("membership_by_samples", lambda x: nearest_identity(x, targets), members, others)]
+        likelihood = self.likelihood and (lambda x: self.likelihood(x) / np.maximum(x.length, 1))
+        if likelihood:
+            rows.append(_attack("membership_by_model", likelihood, members, others))
+        if self.planted is not None and len(self.planted) >= FEWEST_CANARIES:
+            decoys = canaries(self.train, len(self.planted), np.random.default_rng(derive_seed(self.seed, "decoys")))
+            score = likelihood or (lambda x: nearest_identity(x, targets))
+            rows.append(_attack("membership_of_canaries", score, self.planted, decoys))
         if len(rows) > 1:
             worst = max(rows, key=lambda row: row.value)
-            rows.append(Figure("membership_worst", "accuracy", worst.value, 0.5, chance, n))
+            rows.append(replace(worst, metric="membership_worst"))
         return rows
 
     def _labels(self) -> list[Figure]:
@@ -382,6 +383,13 @@ class Comparison:
             }
             | ({"identity": {"edges": IDENTITY_EDGES.tolist(), **identity}} if identity else {})
         )
+
+
+def _attack(metric: str, score: Callable, members: SequenceSet, others: SequenceSet) -> Figure:
+    """AUC of a score that should be higher for members; the spread is that of a fair coin."""
+    values, n, m = np.concatenate([score(members), score(others)]), len(members), len(others)
+    auc = float(roc_auc_score(np.repeat([1, 0], [n, m]), values))
+    return Figure(metric, "accuracy", auc, 0.5, float(np.sqrt((n + m + 1) / (12 * n * m))), n)
 
 
 def gc_distance(a: SequenceSet, b: SequenceSet) -> float:

@@ -16,7 +16,7 @@ from genoloom.config import (
 from genoloom.errors import InputError
 from genoloom.formats.sequence_sets import read_set, write_fasta
 from genoloom.formats.tables import read_table
-from genoloom.sequences import decode
+from genoloom.sequences import decode, is_canary
 from genoloom.stages.sequences import generate_sequences, prepare_sequences, train_sequences
 from genoloom.stages.validate_sequences import validate_sequences
 
@@ -66,6 +66,19 @@ def test_homology_split_does_not_leak(trained):
     assert summary["split"] == "homology"
     assert summary["holdout_sharing_kmer"] == 0
     assert summary["train"] + summary["holdout"] == 200
+
+
+def test_canaries_are_planted_in_training_only_and_look_like_it(source, tmp_path):
+    options = SequenceOptions(window=0, reverse_complement=False, canaries=15)
+    prepare_sequences(source=source, regions=None, out=tmp_path, options=options, seed=1)
+    train, holdout = (read_set(tmp_path / f"{part}.fa.gz") for part in ("train", "holdout"))
+    planted = train.take(is_canary(train))
+    assert len(planted) == 15
+    assert not is_canary(holdout).any()
+    assert len(np.unique(planted.cluster)) == 15
+    assert not np.isin(planted.cluster, train.take(~is_canary(train)).cluster).any()
+    assert set(planted.label) == {"at", "gc"}
+    assert (planted.length == 80).all()
 
 
 def test_generated_sequences_have_the_label_and_begin_with_the_prompt(trained, tmp_path):

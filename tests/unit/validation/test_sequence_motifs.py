@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from genoloom.errors import InputError
-from genoloom.sequences import SequenceSet, decode, encode, reverse_complement
+from genoloom.sequences import SequenceSet, canaries, decode, encode, is_canary, join, reverse_complement
 from genoloom.stages.validate_sequences import read_motifs
 from genoloom.validation.motif_fidelity import MatrixMotif, WordMotif, find
 from genoloom.validation.sequence_fidelity import Comparison
@@ -96,3 +96,18 @@ def test_membership_is_found_in_copies_and_in_a_model_that_remembers():
 
 def test_a_short_sequence_has_no_hit():
     assert MatrixMotif("m", {base: [float(base == "A")] * 9 for base in "ACGT"}).places("ACG") == []
+
+
+def test_planted_sequences_are_found_when_they_are_remembered():
+    rng = np.random.default_rng(5)
+    train, holdout, fresh = (random_set(rng, 60) for _ in range(3))
+    planted = canaries(train, 12, rng)
+    assert is_canary(join(train, planted)).tolist() == [False] * 60 + [True] * 12
+    remembered = {row.tobytes() for row in planted.bases}
+    knows = figures(
+        fresh, train, holdout, planted=planted, likelihood=lambda s: np.array([float(r.tobytes() in remembered) for r in s.bases])
+    )
+    assert knows["membership_of_canaries"].value == 1
+    assert knows["membership_worst"].value == 1
+    ignorant = figures(fresh, train, holdout, planted=planted, likelihood=lambda s: np.array([float(r[0]) for r in s.bases]))
+    assert 0.1 < ignorant["membership_of_canaries"].value < 0.9
