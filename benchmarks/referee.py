@@ -37,7 +37,7 @@ from genoloom.validation.referee import deal, judge_together
 
 log = logging.getLogger("referee")
 COLUMNS = ["seed", "verdict", "control", "expected", "found", "right", "reasons"]
-MIN_CARRIERS = 2  # of the rarer allele among the training haplotypes, as in training
+MIN_CARRIERS = 2  # of the rarer allele, as in training
 
 
 def main() -> int:
@@ -50,7 +50,7 @@ def main() -> int:
     rows = []
     for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
         started = time.process_time()
-        rows += judge_seed(panel, seed, arguments.people, arguments.sites, arguments.verdicts)
+        rows += judge_seed(panel, seed, arguments)
         log.info("seed %d: %.0f s", seed, time.process_time() - started)
         write_table(arguments.out, COLUMNS, rows)
     print(as_text(*summary(rows)))
@@ -59,21 +59,22 @@ def main() -> int:
     return 0
 
 
-def judge_seed(panel: Panel, seed: int, people: int, sites: int | None, verdicts: list[str]) -> list[dict]:
+def judge_seed(panel: Panel, seed: int, arguments: argparse.Namespace) -> list[dict]:
     """A row for each control and verdict."""
     rng = np.random.default_rng(derive_seed(seed, "referee"))
-    groups = [panel.take_people(rows) for rows in deal(np.array(panel.people.population), people, rng)]
-    counts = groups[0].haplotypes.read(0, len(panel.sites)).sum(axis=1)
-    n = 2 * len(groups[0].people)
-    kept = np.flatnonzero(np.minimum(counts, n - counts) >= MIN_CARRIERS)[:sites]
+    groups = [panel.take_people(rows) for rows in deal(np.array(panel.people.population), arguments.people, rng)]
+    choosing = groups[:1] if arguments.chosen_by == "training" else groups
+    counts = sum(group.haplotypes.read(0, len(panel.sites)).sum(axis=1) for group in choosing)
+    n = 2 * len(groups[0].people) * len(choosing)
+    kept = np.flatnonzero(np.minimum(counts, n - counts) >= MIN_CARRIERS)[: arguments.sites]
     training, held, fresh = (group.take_sites(kept) for group in groups)
     cm = genetic_positions(training.sites)
     known, new = (group.haplotypes.read(0, len(kept)) for group in (training, fresh))
     made = make_controls(known, new, cm, np.array(training.people.population), rng)
     rows = []
-    if "fidelity" in verdicts:
+    if "fidelity" in arguments.verdicts:
         rows += _fidelity(made, training, held, cm, seed)
-    if "privacy" in verdicts:
+    if "privacy" in arguments.verdicts:
         rows += _privacy(made, training, held, seed)
     return [{"seed": seed, **row} for row in rows]
 
@@ -143,6 +144,12 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--set", choices=SETS, default="demo", help="data set (default: the shipped one)")
     parser.add_argument("--people", type=int, default=250, help="people a group, at most")
     parser.add_argument("--sites", type=int, help="the first so many sites (default: all)")
+    parser.add_argument(
+        "--chosen-by",
+        choices=["training", "everybody"],
+        default="training",
+        help="whose rarer alleles must have two carriers for a site to be used: in the workflow, those of the training people",
+    )
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--verdicts", nargs="+", choices=["fidelity", "privacy"], default=["fidelity", "privacy"])

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from genoloom.popgen.copying import CopyingLikelihood
-from genoloom.popgen.distances import kernel_discrepancy, manifold_scores
+from genoloom.popgen.distances import kernel_discrepancy, kolmogorov_smirnov, manifold_scores
 from genoloom.popgen.diversity import differences_between, hardy_weinberg_chi2, pairwise_differences, window_diversity
 from genoloom.popgen.frequencies import (
     JOINT_EDGES,
@@ -340,3 +340,11 @@ def test_two_values_have_a_correlation_and_one_has_none():
     assert np.isnan(sums.correlation())
     sums.add(np.array([2.0]), np.array([4.0]))
     assert sums.correlation() == pytest.approx(1)
+
+
+def test_kolmogorov_smirnov_is_that_of_scipy():
+    rng = np.random.default_rng(13)
+    x, y = rng.poisson(20, 300), rng.poisson(23, 200).astype(np.float32)
+    assert kolmogorov_smirnov(x, y) == pytest.approx(stats.ks_2samp(x, y).statistic)
+    assert kolmogorov_smirnov(np.array([0]), np.array([5])) == 1
+    assert np.isnan(kolmogorov_smirnov(x, y[:0]))

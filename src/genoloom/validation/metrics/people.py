@@ -3,11 +3,13 @@
 import numpy as np
 from scipy import stats
 
+from genoloom.popgen.distances import kolmogorov_smirnov
 from genoloom.popgen.diversity import expected_heterozygosity, hardy_weinberg_chi2
 from genoloom.popgen.frequencies import minor_frequency
 from genoloom.validation.data import Data, Part
 
 CHI2 = stats.chi2.isf(0.05, 1)
+LEAST_KINSHIP = -5.0
 
 
 def _heterozygous(d: Data, g: str, part: Part) -> np.ndarray:
@@ -65,12 +67,12 @@ def _kinship(d: Data, a: str, b: str) -> np.ndarray:
 
 
 def kinship_within(d: Data, a: str, b: str, part: Part) -> float:
-    """Kolmogorov-Smirnov distance of the kinships among the people of each group."""
+    """Kolmogorov-Smirnov distance of the kinships among the people of each group, to four decimals."""
     values = []
     for g in (a, b):
         own = _kinship(d, g, g)[np.triu_indices(len(d.groups.rows[g]), k=1)]
-        values.append(np.sort(own[np.isfinite(own)]))
-    return _ks(*values)
+        values.append((np.clip(own[np.isfinite(own)], LEAST_KINSHIP, 0.5) - LEAST_KINSHIP) * 1e4)
+    return kolmogorov_smirnov(*values)
 
 
 def closest_kin(d: Data, a: str, b: str, part: Part) -> float:
@@ -84,12 +86,5 @@ def pairwise_distance(d: Data, a: str, b: str, part: Part) -> float:
     values = []
     for g in (a, b):
         own = d.distances(g, g, part.column)
-        values.append(np.sort(own[np.triu_indices(len(own), k=1)]))
-    return _ks(*values)
-
-
-def _ks(x: np.ndarray, y: np.ndarray) -> float:
-    if not len(x) or not len(y):
-        return float("nan")
-    both = np.concatenate([x, y])
-    return float(np.abs(np.searchsorted(x, both, "right") / len(x) - np.searchsorted(y, both, "right") / len(y)).max())
+        values.append(own[np.triu_indices(len(own), k=1)])
+    return kolmogorov_smirnov(*values)
