@@ -10,18 +10,20 @@ from genoloom.cli_options import (
     PREFIX,
     as_named_files,
     comparands_options,
+    controls_option,
+    file_option,
+    history_option,
     logged,
+    model_option,
     real_options,
     region_option,
     run_and_exit,
     section_options,
     seed_option,
+    state_option,
     threads_option,
 )
-
-
-def _file(flag: str, help: str, required: bool = True, **more):
-    return click.option(flag, type=FILE, required=required, help=help, **more)
+from genoloom.cli_sequences import sequences
 
 
 def _files(flag: str, name: str, help: str):
@@ -33,18 +35,10 @@ def _prefixes(flag: str, name: str, help: str):
 
 
 panels_option = _prefixes("--panel", "panels", "Panel prefix, such as results/panels/demo/20.")
-split_option = _file("--split", "Split table.")
-controls_option = click.option(
-    "--control", "controls", type=FILE, multiple=True, help="Table of a baseline, shown beside. Repeat."
-)
+split_option = file_option("--split", "Split table.")
 label_option = click.option(
     "--name", default="synthetic", show_default=True, help="What to call the synthetic data in the tables."
 )
-name_option = click.option("--name", required=True, help="What to call the synthetic data in the tables.")
-figures_option = _file("--figures", "Data of the report's figures (JSON).")
-model_option = _file("--model", "Model file (.safetensors).")
-history_option = _file("--history", "Training history (TSV).")
-state_option = click.option("--state", type=DIRECTORY, required=True, help="Training state, so that a stopped job can go on.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
@@ -54,12 +48,12 @@ def genoloom():
 
 
 @genoloom.command()
-@_file("--variants", "VCF(.gz), BCF or PLINK 2 .pgen.")
+@file_option("--variants", "VCF(.gz), BCF or PLINK 2 .pgen.")
 @click.option("--contig", required=True, help="Contig to take, as named in the file.")
 @click.option("--out", type=PREFIX, required=True, help="Prefix of the panel's files, such as results/panels/demo/20.")
-@_file("--people", "Sheet of people: person, population, sex, family.", required=False)
-@_file("--reference", "FASTA to check REF against.", required=False)
-@_file("--map", "Genetic map.", required=False)
+@file_option("--people", "Sheet of people: person, population, sex, family.", required=False)
+@file_option("--reference", "FASTA to check REF against.", required=False)
+@file_option("--map", "Genetic map.", required=False)
 @region_option
 @section_options(config.PrepareOptions)
 @logged
@@ -82,8 +76,8 @@ def prepare(variants, contig, out, people, reference, map, region, sections):
 
 @genoloom.command()
 @panels_option
-@_file("--out", "Split table to write.")
-@_file("--summary", "Summary of the panel to write (JSON).")
+@file_option("--out", "Split table to write.")
+@file_option("--summary", "Summary of the panel to write (JSON).")
 @seed_option
 @section_options(config.SplitOptions)
 @logged
@@ -137,7 +131,7 @@ for _name, _field in config.TrainSections.model_fields.items():
 @genoloom.command()
 @model_option
 @split_option
-@_file("--out", "Cohort sheet to write.")
+@file_option("--out", "Cohort sheet to write.")
 @seed_option
 @section_options(config.CohortOptions)
 @logged
@@ -151,11 +145,11 @@ def cohort(model, split, out, seed, sections):
 
 @genoloom.command()
 @_files("--model", "models", "Model file (.safetensors). Repeat for each contig.")
-@_file("--cohort", "Cohort sheet.")
+@file_option("--cohort", "Cohort sheet.")
 @panels_option
 @split_option
-@_file("--out", "Cohort sheet to write: the same people, some with other seeds.")
-@_file("--summary", "How many were redrawn (JSON).")
+@file_option("--out", "Cohort sheet to write: the same people, some with other seeds.")
+@file_option("--summary", "How many were redrawn (JSON).")
 @threads_option
 @section_options(config.RedrawOptions)
 @logged
@@ -182,8 +176,8 @@ def redraw(models, cohort, panels, split, out, summary, threads, sections):
 
 @genoloom.command()
 @model_option
-@_file("--cohort", "Cohort sheet.")
-@_file("--out", "Synthetic .vcf.gz or .bcf to write; a PGEN trio is written beside it.")
+@file_option("--cohort", "Cohort sheet.")
+@file_option("--out", "Synthetic .vcf.gz or .bcf to write; a PGEN trio is written beside it.")
 @seed_option
 @threads_option
 @section_options(config.GenerateOptions)
@@ -198,11 +192,11 @@ def generate(model, cohort, out, seed, threads, sections):
 
 @genoloom.command()
 @model_option
-@_file("--variants", "Phased VCF(.gz), BCF or PLINK 2 .pgen with the model's contig.")
-@_file("--out", "Table to write: one row a haplotype. It names people.")
-@_file("--people", "Sheet of people, for their populations.", required=False)
-@_file("--blocks", "Also write a table with one row a haplotype and block.", required=False)
-@_file("--switches", "Also write the log-odds of switch errors, one row a person and place between blocks.", required=False)
+@file_option("--variants", "Phased VCF(.gz), BCF or PLINK 2 .pgen with the model's contig.")
+@file_option("--out", "Table to write: one row a haplotype. It names people.")
+@file_option("--people", "Sheet of people, for their populations.", required=False)
+@file_option("--blocks", "Also write a table with one row a haplotype and block.", required=False)
+@file_option("--switches", "Also write the log-odds of switch errors, one row a person and place between blocks.", required=False)
 @threads_option
 @logged
 def score(model, variants, out, people, blocks, switches, threads):
@@ -214,10 +208,10 @@ def score(model, variants, out, people, blocks, switches, threads):
 
 @genoloom.command()
 @model_option
-@_file("--variants", "Phased VCF(.gz), BCF or PLINK 2 .pgen with the model's contig.")
-@_file("--out", "Completed .vcf.gz or .bcf to write, at the sites of the model.")
-@_file("--people", "Sheet of people, for their populations.", required=False)
-@_file("--scores", "Also write the log-likelihood of what was known of each haplotype.", required=False)
+@file_option("--variants", "Phased VCF(.gz), BCF or PLINK 2 .pgen with the model's contig.")
+@file_option("--out", "Completed .vcf.gz or .bcf to write, at the sites of the model.")
+@file_option("--people", "Sheet of people, for their populations.", required=False)
+@file_option("--scores", "Also write the log-likelihood of what was known of each haplotype.", required=False)
 @click.option(
     "--particles",
     type=click.Choice([1, 2, 4, 8, 16, 32, 64, 128]),
@@ -236,14 +230,14 @@ def complete(model, variants, out, people, scores, particles, seed, threads):
 
 
 @genoloom.command()
-@_file("--variants", "VCF(.gz) or BCF of one contig; diploid calls phased, haploid ones as they are.")
-@_file("--reference", "FASTA that the VCF was called against.")
+@file_option("--variants", "VCF(.gz) or BCF of one contig; diploid calls phased, haploid ones as they are.")
+@file_option("--reference", "FASTA that the VCF was called against.")
 @click.option(
     "--out", type=PREFIX, required=True, help="Personal FASTA to write (.fa.gz, with .fai and .gzi); with --regions a directory."
 )
 @click.option("--people", type=click.IntRange(min=1), help="Only the first so many people.")
-@_file("--chain", "Coordinate-lift table to write: UCSC chains from the reference to every haplotype.", required=False)
-@_file("--regions", "BED of intervals: one FASTA of all haplotypes for each.", required=False)
+@file_option("--chain", "Coordinate-lift table to write: UCSC chains from the reference to every haplotype.", required=False)
+@file_option("--regions", "BED of intervals: one FASTA of all haplotypes for each.", required=False)
 @region_option
 @threads_option
 @logged
@@ -265,8 +259,8 @@ def consensus(variants, reference, out, people, chain, regions, region, threads)
 @label_option
 @comparands_options
 @controls_option
-@_file("--out", "Fidelity table to write.")
-@_file("--figures", "Data of the report's figures to write (JSON).", required=False)
+@file_option("--out", "Fidelity table to write.")
+@file_option("--figures", "Data of the report's figures to write (JSON).", required=False)
 @seed_option
 @section_options(config.ValidateOptions)
 @logged
@@ -292,8 +286,8 @@ def validate(name, comparands, controls, out, figures, seed, sections):
 @click.option(
     "--model", "models", type=FILE, multiple=True, help="Model the data were made with, for the attacks that need it. Repeat."
 )
-@_file("--out", "Private table to write; its directory is closed to others.")
-@_file("--public", "Table of verdicts and intervals that may be shown.", required=False)
+@file_option("--out", "Private table to write; its directory is closed to others.")
+@file_option("--public", "Table of verdicts and intervals that may be shown.", required=False)
 @seed_option
 @section_options(config.AuditOptions)
 @logged
@@ -383,138 +377,7 @@ def release(results, panel, generator, out, sections):
     stage(results=results, panel=panel, generator=generator, out=out, options=options)
 
 
-@genoloom.group()
-def sequences():
-    """DNA sequences: prepare, train, generate, validate."""
-
-
-@sequences.command("prepare")
-@_file("--source", "FASTA, labelled FASTA, CSV/TSV or one sequence a line.")
-@_file("--regions", "BED of intervals of a FASTA source, with label and strand.", required=False)
-@click.option("--out", type=DIRECTORY, required=True, help="Directory of the set.")
-@seed_option
-@section_options(config.SequenceOptions)
-@logged
-def sequences_prepare(source, regions, out, seed, sections):
-    """Cut windows and split them so that no homologous pair straddles."""
-    from genoloom.stages.sequences import prepare_sequences
-
-    [options] = sections
-    prepare_sequences(source=source, regions=regions, out=out, options=options, seed=seed)
-
-
-@sequences.group("train")
-def sequences_train():
-    """Train a sequence generator."""
-
-
-def _add_sequences_train(name: str, options_class: type[config.Section]) -> None:
-    @sequences_train.command(name, help=options_class.__doc__)
-    @_file("--train", "Training sequences (FASTA).")
-    @model_option
-    @history_option
-    @state_option
-    @seed_option
-    @threads_option
-    @section_options(config.TrainOptions, options_class)
-    @logged
-    def command(train, model, history, state, seed, threads, sections):
-        from genoloom.stages.sequences import train_sequences
-
-        common, options = sections
-        train_sequences(
-            generator=name,
-            train=train,
-            model=model,
-            history=history,
-            state=state,
-            common=common,
-            options=options,
-            seed=seed,
-            threads=threads,
-        )
-
-
-for _name, _field in config.SequenceTrainSections.model_fields.items():
-    _add_sequences_train(_name, _field.annotation)
-
-
-@sequences.command("generate")
-@model_option
-@_file("--out", "FASTA to write (.fa.gz).")
-@seed_option
-@threads_option
-@section_options(config.GenerateSequencesOptions)
-@logged
-def sequences_generate(model, out, seed, threads, sections):
-    """Sample sequences to FASTA."""
-    from genoloom.stages.sequences import generate_sequences
-
-    [options] = sections
-    generate_sequences(model=model, out=out, options=options, seed=seed, threads=threads)
-
-
-@sequences.command("infill")
-@model_option
-@_file("--fasta", "Sequences with runs of N (FASTA, CSV/TSV or text).")
-@_file("--out", "FASTA to write; filled bases in lower case.")
-@seed_option
-@threads_option
-@section_options(config.InfillOptions)
-@logged
-def sequences_infill(model, fasta, out, seed, threads, sections):
-    """Fill runs of N given both sides."""
-    from genoloom.stages.infill import infill
-
-    [options] = sections
-    infill(model=model, fasta=fasta, out=out, options=options, seed=seed, threads=threads)
-
-
-@sequences.command("score")
-@model_option
-@_file("--vcf", "Variants: VCF(.gz) or BCF.")
-@_file("--fasta", "Reference of the variants.")
-@_file("--out", "VCF(.gz) or BCF to write, with the log-likelihood ratio ALT/REF in INFO/GLLR.")
-@_file("--report", "JSON to write: agreement with the allele frequency, beside the chains and 6-mer counts.", required=False)
-@click.option("--window", type=click.IntRange(min=20), help="Bases around a variant; the longest training length by default.")
-@threads_option
-@logged
-def sequences_score(model, vcf, fasta, out, report, window, threads):
-    """Score variants by the likelihood of their windows, both strands averaged."""
-    from genoloom.stages.score_variants import score_variants
-
-    score_variants(model=model, vcf=vcf, fasta=fasta, out=out, report=report, window=window, threads=threads)
-
-
-@sequences.command("validate")
-@name_option
-@_file("--synthetic", "Synthetic FASTA.")
-@_file("--train", "Real sequences that the generator learnt from; without them novelty is not judged.", required=False)
-@_file("--holdout", "Real sequences that it has not seen.")
-@_file("--model", "Model, for bits per base.", required=False)
-@controls_option
-@_file("--out", "Table to write.")
-@figures_option
-@seed_option
-@section_options(config.ValidateSequencesOptions)
-@logged
-def sequences_validate(name, synthetic, train, holdout, model, controls, out, figures, seed, sections):
-    """Compare synthetic sequences with held-out real ones."""
-    from genoloom.stages.validate_sequences import validate_sequences
-
-    [options] = sections
-    validate_sequences(
-        name=name,
-        synthetic=synthetic,
-        train=train,
-        holdout=holdout,
-        model=model,
-        controls=list(controls),
-        out=out,
-        figures=figures,
-        options=options,
-        seed=seed,
-    )
+genoloom.add_command(sequences)
 
 
 @genoloom.command()
@@ -523,7 +386,7 @@ def sequences_validate(name, synthetic, train, holdout, model, controls, out, fi
 @click.option("--generator", "generators", multiple=True, help="Haplotype generator to show. Repeat.")
 @click.option("--sequence-set", "sequence_sets", multiple=True, help="Sequence set to show. Repeat.")
 @click.option("--sequence-generator", "sequence_generators", multiple=True, help="Sequence generator to show. Repeat.")
-@_file("--out", "HTML file to write.")
+@file_option("--out", "HTML file to write.")
 @logged
 def report(results, panels, generators, sequence_sets, sequence_generators, out):
     """Write the public report: one HTML file that works offline."""
@@ -543,9 +406,9 @@ def report(results, panels, generators, sequence_sets, sequence_generators, out)
 @genoloom.command()
 @click.argument("directory", type=DIRECTORY)
 @click.option("--vcf", "variants", type=FILE, multiple=True, help="Phased VCF, BCF or PGEN of your cohort. Repeat.")
-@_file("--fasta", "Reference, or the sequences to learn when no VCF is given.", required=False)
-@_file("--samples", "Sheet of samples with populations and sexes.", required=False)
-@_file("--map", "Genetic map.", required=False)
+@file_option("--fasta", "Reference, or the sequences to learn when no VCF is given.", required=False)
+@file_option("--samples", "Sheet of samples with populations and sexes.", required=False)
+@file_option("--map", "Genetic map.", required=False)
 @click.option("--name", default="cohort", show_default=True, help="Name of the panel.")
 @click.option("--force", is_flag=True, help="Overwrite a configuration that is there.")
 @logged

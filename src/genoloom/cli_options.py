@@ -154,6 +154,21 @@ def comparands_options(command: Callable) -> Callable:
     return click.option("--synthetic", type=PREFIX, multiple=True, required=True, help=text)(real_options(wrapper))
 
 
+def file_option(flag: str, help: str, required: bool = True, **more):
+    """An option that takes one file."""
+    return click.option(flag, type=FILE, required=required, help=help, **more)
+
+
+controls_option = click.option(
+    "--control", "controls", type=FILE, multiple=True, help="Table of a baseline, shown beside. Repeat."
+)
+name_option = click.option("--name", required=True, help="What to call the synthetic data in the tables.")
+figures_option = file_option("--figures", "Data of the report's figures (JSON).")
+model_option = file_option("--model", "Model file (.safetensors).")
+history_option = file_option("--history", "Training history (TSV).")
+state_option = click.option("--state", type=DIRECTORY, required=True, help="Training state, so that a stopped job can go on.")
+
+
 def logged(command: Callable) -> Callable:
     """Add `--log` and `--verbose`, and turn every error into a message and an exit code."""
 
