@@ -15,7 +15,7 @@ from genoloom.report.data import (
     count,
 )
 from genoloom.report.summary import summarise_panel, summarise_set
-from genoloom.report.words import dominates, fidelity_reasons, is_mosaic, privacy_reasons
+from genoloom.report.words import dominates, fidelity_reasons, mosaics, on_the_plane, privacy_reasons
 
 
 @dataclass
@@ -83,11 +83,10 @@ def _judgements(rows: list[dict], metrics: list[Metric], attacks: list[Attack]) 
         )
         for row in rows
     ]  # fmt: skip
-    placed = [j for j in judged if j.classifier_auc is not None and j.worst_attack is not None]
-    mosaics = [j for j in placed if is_mosaic(j.generator)]
-    for judgement in placed:
-        if mosaics and judgement.kind == "generator":
-            judgement.beyond_copying = not any(dominates(mosaic, judgement) for mosaic in mosaics)
+    copying = mosaics(judged)
+    for judgement in on_the_plane(judged):
+        if copying and judgement.kind == "generator":
+            judgement.beyond_copying = not any(dominates(mosaic, judgement) for mosaic in copying)
     return judged
 
 

@@ -14,7 +14,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.patches import Ellipse
 
 from genoloom.report.data import Judgement
-from genoloom.report.words import is_mosaic
+from genoloom.report.words import mosaics, on_the_plane
 
 # Okabe & Ito, https://jfly.uni-koeln.de/color/
 REAL, SYNTHETIC, TRAIN, INK, MUTED = "#0072B2", "#D55E00", "#009E73", "#222222", "#767676"
@@ -85,11 +85,11 @@ def plane(judgements: list[Judgement], drawn: dict[str, Style]) -> str:
     The grey area is what mosaics of training haplotypes reach: there one of them is as faithful and no more exposed.
     """
     figure, axes = _axes(5.0, 5.0)
-    placed = [j for j in judgements if j.classifier_auc is not None and j.worst_attack is not None]
+    placed = on_the_plane(judgements)
     top = max([0.8, *(0.03 + (j.worst_attack_high or j.worst_attack) for j in placed)])
     axes.set_xlim(0.45, 1.03)
     axes.set_ylim(0.42, min(top, 1.03))
-    _frontier(axes, [j for j in placed if is_mosaic(j.generator)])
+    _frontier(axes, mosaics(judgements))
     axes.axhline(0.5, color=MUTED, lw=0.6)
     axes.axvline(0.5, color=MUTED, lw=0.6)
     for judgement in judgements:
@@ -110,9 +110,9 @@ def plane(judgements: list[Judgement], drawn: dict[str, Style]) -> str:
     return _svg(figure)
 
 
-def _frontier(axes, mosaics: list[Judgement]) -> None:
+def _frontier(axes, copying: list[Judgement]) -> None:
     """Shade what mosaics dominate: the union of the quadrants up and right of each."""
-    corners = sorted((j.classifier_auc, j.worst_attack) for j in mosaics)
+    corners = sorted((j.classifier_auc, j.worst_attack) for j in copying)
     if not corners:
         return
     x, y = [corners[0][0]], [axes.get_ylim()[1]]

@@ -9,7 +9,7 @@ from genoloom.report import figures as draw
 from genoloom.report.collect import PanelData, SequenceData
 from genoloom.report.data import DataSet, ReportData
 from genoloom.report.summary import summarise_panel, summarise_set
-from genoloom.report.words import OVERALL, REFERENCES, copying_sentence, headline, is_mosaic, metric_name
+from genoloom.report.words import OVERALL, REFERENCES, copying_sentence, headline, measure_name, metric_name, mosaics
 
 HAPLOTYPE_HEADINGS = {
     "generator": "generator", "kind": "kind", "sites_lost": "sites lost", "ld_r2_correlation": "LD r² correlation",
@@ -21,6 +21,7 @@ SEQUENCE_HEADINGS = {
     "kmer6_auc": "6-mer classifier AUC", "cnn_auc": "convolutional classifier AUC",
     "nearest_identity": "nearest training identity", "verdict": "verdict",
 }  # fmt: skip
+BINS = "~bins"  # the tab of frequency bins and windows, beside those of populations
 GUIDE = {
     "plane": "Good: low and to the left, below and left of the grey area. Mosaics that copy people in long pieces are "
     "faithful but high, in short pieces private but far right; a generator in the grey area does no better than they. "
@@ -79,12 +80,8 @@ def image(svg: str) -> str:
 
 def _verdict_view(data: DataSet) -> dict:
     """What is said on top of a data set: one sentence, and a card for each generator."""
-    mosaics = [
-        j for j in data.judgements if is_mosaic(j.generator) and j.worst_attack is not None and j.classifier_auc is not None
-    ]
-    cards = [
-        {"judgement": j, "copying": copying_sentence(j, mosaics)} for j in data.judgements if j.kind == "generator"
-    ]  # fmt: skip
+    copying = mosaics(data.judgements)
+    cards = [{"judgement": j, "copying": copying_sentence(j, copying)} for j in data.judgements if j.kind == "generator"]
     return {"headline": headline(data.judgements), "cards": cards}
 
 
@@ -111,19 +108,22 @@ def _panel_view(data: DataSet, panel: PanelData) -> dict:
 
 
 def _groups(data: DataSet) -> list[dict]:
-    """For each population, and for all people, a table of figures (rows) by generator (columns)."""
-    names = ["all", *sorted({row.population for row in [*data.metrics, *data.attacks]} - {"all"})]
+    """For all people, for frequency bins and windows, and for each population, a table of figures (rows) by generator (columns)."""
+    populations = sorted({row.population for row in [*data.metrics, *data.attacks]} - {"all"})
+    metrics = [m for m in data.metrics if m.metric != OVERALL]
     columns = [j.generator for j in data.judgements]
     groups = []
-    for name in names:
+    for name in ["all", BINS, *populations]:
+        own = [m for m in metrics if m.population == ("all" if name == BINS else name)]
+        if name in ("all", BINS):
+            own = [m for m in own if (m.bin != "all") == (name == BINS)]
         table: dict[str, dict] = {}
-        own = [m for m in data.metrics if m.population == name and m.metric != OVERALL]
-        for metric in sorted(own, key=lambda m: m.bin != "all"):
+        for metric in own:
             table.setdefault(metric_name(metric.metric, metric.bin), {})[metric.generator] = metric
         for attack in (a for a in data.attacks if a.population == name):
-            table.setdefault(f"Attack: {attack.attack} ({attack.measure})", {})[attack.generator] = attack
+            table.setdefault(f"Attack: {attack.attack} ({measure_name(attack.measure)})", {})[attack.generator] = attack
         rows = [{"name": label, "cells": [cells.get(column) for column in columns]} for label, cells in table.items()]
-        groups.append({"name": name, "rows": rows})
+        groups.append({"name": name, "title": {"all": "all people", BINS: "bins and windows"}.get(name, name), "rows": rows})
     return [{"columns": columns, **group} for group in groups if group["rows"]]
 
 

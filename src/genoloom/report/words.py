@@ -131,6 +131,11 @@ def figure(value: float | None) -> str:
     return "–" if value is None else f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
+def measure_name(measure: str) -> str:
+    """What the page calls the measure of an attack."""
+    return "AUC" if measure == "auc" else measure.replace("_", " ")
+
+
 def fidelity_reasons(metrics: list[Metric]) -> list[str]:
     """Sentences about what did not pass: how many, then the worst; `metrics` are those of one generator."""
     metrics = [m for m in metrics if m.metric != OVERALL]
@@ -177,7 +182,9 @@ def privacy_reasons(attacks: list[Attack]) -> list[str]:
             f"Strongest of {len(single)} attacks by its own figure: {top.attack}, {figure(top.value)}; {failed} of them fail."
         )
     other = [a for a in whole if a not in single and a.verdict in ("weak", "fail", "too close")]
-    sentences += [f"{a.attack[:1].upper()}{a.attack[1:]}: {a.measure} {figure(a.value)}; {a.verdict}." for a in other]
+    sentences += [
+        f"{a.attack[:1].upper()}{a.attack[1:]}: {measure_name(a.measure)} {figure(a.value)}; {a.verdict}." for a in other
+    ]
     not_run = [a.attack for a in whole if a.verdict == "not run"]
     if not_run:
         sentences.append(f"Not run, which is no pass: {', '.join(not_run)}.")
@@ -187,22 +194,29 @@ def privacy_reasons(attacks: list[Attack]) -> list[str]:
     return sentences
 
 
-def copying_sentence(judgement: Judgement, mosaics: list[Judgement]) -> str | None:
+def copying_sentence(judgement: Judgement, copying: list[Judgement]) -> str | None:
     """Whether the generator does what no mosaic does, in words; None where that was not measured."""
     if judgement.beyond_copying is None:
         return None
     if judgement.beyond_copying:
         sentence = "Beyond the mosaic frontier: no mosaic of real haplotypes is both as faithful and as little exposed"
         high = judgement.worst_attack_high if judgement.worst_attack_high is not None else judgement.worst_attack
-        near = [m.generator for m in mosaics if dominates(m, judgement.model_copy(update={"worst_attack": high}))]
+        near = [m.generator for m in copying if dominates(m, judgement.model_copy(update={"worst_attack": high}))]
         return f"{sentence}, but {', '.join(near)} stands within the interval of its worst attack." if near else f"{sentence}."
-    better = next(m.generator for m in mosaics if dominates(m, judgement))
+    better = next(m.generator for m in copying if dominates(m, judgement))
     return f"Copying does as well: {better} is at least as faithful and no more exposed."
 
 
-def is_mosaic(name: str) -> bool:
-    """Whether a control copies haplotypes in pieces."""
-    return "mosaic" in name or name == "li_stephens"
+def on_the_plane(judgements: list[Judgement]) -> list[Judgement]:
+    """Those that have both coordinates."""
+    return [j for j in judgements if j.classifier_auc is not None and j.worst_attack is not None]
+
+
+def mosaics(judgements: list[Judgement]) -> list[Judgement]:
+    """The controls on the plane that copy haplotypes in pieces."""
+    return [
+        j for j in on_the_plane(judgements) if j.kind == "control" and ("mosaic" in j.generator or j.generator == "li_stephens")
+    ]
 
 
 def unfaithfulness(judgement: Judgement) -> float:

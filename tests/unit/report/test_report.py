@@ -127,7 +127,7 @@ def test_new_rows_appear_by_themselves(results):
     add_rows(place / "fidelity.tsv", [fidelity_row("gan", "generator", "zoo_of_new_things", 0.123, "fail", z=9.0)])
     add_rows(place / "privacy.tsv", [attack_row("gan", "generator", "entirely new attack", 0.81, "fail", population="NEW")])
     page = write(results)
-    for text in ("zoo of new things: 0.123", "Attack: entirely new attack (auc)", 'id="tab-groups-demo-NEW"', "0.81"):
+    for text in ("zoo of new things: 0.123", "Attack: entirely new attack (AUC)", 'id="tab-groups-demo-NEW"', "0.81"):
         assert text in page
     judgement = next(j for j in numbers(results)["data"][0]["judgements"] if j["generator"] == "gan")
     assert judgement["fidelity"] == "fail"
@@ -158,6 +158,26 @@ def test_reasons_and_the_mosaic_frontier(rendered):
         "Strongest of 1 attacks by its own figure: nearest, windows of 200, 0.74; 1 of them fail.",
     ]
     assert "No generator passes everything: no generator passes fidelity; no generator passes privacy." in page
+
+
+def test_the_frontier_is_of_controls_alone(results):
+    for table in ("fidelity", "privacy"):
+        path = results / "validation" / "demo" / "mosaic" / f"{table}.tsv"
+        path.write_text(path.read_text().replace("mosaic\tcontrol", "mosaic\tgenerator"))
+    page = write(results)
+    found = {j["generator"]: j for j in numbers(results)["data"][0]["judgements"]}
+    assert {j["beyond_copying"] for j in found.values()} == {None}  # a generator that is called mosaic is no yardstick
+    assert "Copying does as well" not in page
+
+
+def test_bins_and_populations_have_tabs_of_their_own(rendered):
+    _, page = rendered
+    tabs = re.findall(r'role="tab" .*?id="tab-groups-demo-([^"]*)".*?>([^<]*)</button>', page)
+    assert tabs == [("all", "all people"), ("~bins", "bins and windows"), ("AAA", "AAA")]
+    panels = dict(re.findall(r'id="tabpanel-groups-demo-([^"]*)"(.*?)</table>', page, flags=re.S))
+    assert "Allele frequencies, mean error; MAF 1-5%" in panels["~bins"]
+    assert "MAF" not in panels["all"]
+    assert "Attack: worst (AUC)" in panels["all"]
 
 
 def test_a_missing_metric_is_not_a_pass():
