@@ -198,7 +198,10 @@ class CohortOptions(Section):
         None,
         description="Ancestry of admixed people, such as 'EUR:0.8,AFR:0.2'; null makes none. They have the population 'admixed'.",
     )
-    admixed: Share = Field(1.0, description="Share of the people that are admixed, where there is an admixture.")
+    admixed: Share = Field(
+        0.5,
+        description="Share of the people that are admixed, where there is an admixture. Validation and audit need some who are not.",
+    )
     generations: float = Field(8.0, gt=0, description="Generations since admixture: ancestry is redrawn at this rate a Morgan.")
     inbreeding: Share = Field(
         0.0,

@@ -142,7 +142,7 @@ def test_a_small_cohort_gains_from_a_model_of_a_larger_one(tmp_path):
         scored = generator.log_likelihood(ArrayHaplotypes(held[at]), np.zeros(held.shape[1], dtype=int))
         return -scored.mean() / len(at) / np.log(2) if panel == "small" else None
 
-    run("big", "base", steps=250, evaluate_every=125)
+    run("big", "base", steps=150, evaluate_every=75)
     scratch = run("small", "scratch", steps=60, evaluate_every=20)
     adapted = run("small", "adapted", steps=60, evaluate_every=20, init_from=str(tmp_path / "base.safetensors"))
     assert adapted < 0.8 * scratch

@@ -70,7 +70,7 @@ def test_draws_follow_the_joint_conditional_distribution(twelve_sites):
     row[:6] = -1
     agrees = (everything[:, 6:] == row[6:]).all(axis=1)
     posterior = chance[agrees] / chance[agrees].sum()  # over the 64 beginnings, in order
-    n = 1500
+    n = 800
     alleles, _, _ = finish(generator, np.tile(row, (n, 1)), [str(i) for i in range(n)], 32)
     observed = np.bincount(alleles[:, :6].astype(int) @ (1 << np.arange(5, -1, -1)), minlength=64)
     frequent = n * posterior > 5

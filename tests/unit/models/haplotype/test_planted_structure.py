@@ -50,7 +50,7 @@ def samples(tmp_path_factory):
         ArrayHaplotypes(alleles), group, ["A", "B"], np.arange(N_SITES), np.arange(N_SITES) * 1e-3, np.arange(400) < 40
     )
     options = TransformerOptions(
-        steps=500,
+        steps=320,
         block=BLOCK,
         context=CONTEXT,
         codes=64,
@@ -58,7 +58,7 @@ def samples(tmp_path_factory):
         layers=2,
         heads=4,
         batch=32,
-        evaluate_every=250,
+        evaluate_every=160,
         patience=None,
     )
     generator = TransformerGenerator(options)
