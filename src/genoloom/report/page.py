@@ -120,7 +120,8 @@ def _groups(data: DataSet) -> list[dict]:
         table: dict[str, dict] = {}
         for metric in own:
             table.setdefault(metric_name(metric.metric, metric.bin), {})[metric.generator] = metric
-        for attack in (a for a in data.attacks if a.population == name):
+        against = sorted((a for a in data.attacks if a.population == name), key=lambda a: not a.attack.startswith("worst"))
+        for attack in against:
             table.setdefault(f"Attack: {attack.attack} ({measure_name(attack.measure)})", {})[attack.generator] = attack
         rows = [{"name": label, "cells": [cells.get(column) for column in columns]} for label, cells in table.items()]
         groups.append({"name": name, "title": {"all": "all people", BINS: "bins and windows"}.get(name, name), "rows": rows})

@@ -54,7 +54,7 @@ def _panel_row(panel: str, name: str, table: list[dict], attacks: list[dict]) ->
         "worst_attack": number(attack.get("value")),
         "worst_attack_low": number(attack.get("low")),
         "worst_attack_high": number(attack.get("high")),
-        "fidelity": worst([row["verdict"] for row in own]),
+        "fidelity": worst([row["verdict"] for row in table if row["row"] == name]),
         "privacy": attack.get("verdict", "not run" if name != "real" else ""),
     }
 
