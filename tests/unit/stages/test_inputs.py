@@ -18,7 +18,7 @@ from genoloom.formats.splits import write_split
 from genoloom.formats.tables import read_table
 from genoloom.panel import Panel, UnphasedHaplotypes
 from genoloom.stages.audit import audit
-from genoloom.stages.inputs import open_comparands
+from genoloom.stages.inputs import open_comparands, open_real
 from genoloom.stages.validate import validate
 
 N, SITES = 50, 240  # of the fixture `panels`
@@ -74,6 +74,23 @@ def test_any_format_gives_what_the_workflow_form_gives(tmp_path, panels, vcf, sh
     # the genetic map is lost in a VCF: shared runs are measured in the same units, since both sides lack it
     assert found[:2] == expected
     assert found[2]["compared"] == SITES
+
+
+def test_a_split_panel_serves_as_training_and_holdout_files(workflow_files, panels):
+    nothing = {"train": [], "holdout": [], "people": [], "genetic_map": None}
+    panel, split, made = (workflow_files[name] for name in ("panels", "split", "synthetic"))
+    with open_real(panels=[panel], split=split, **nothing) as real:
+        found = real.against(real.read("made", [made.with_suffix(".pgen")]))
+        [(synthetic, truth)] = found.pairs
+        assert found.roles == ["train"] * N + ["holdout"] * N
+        assert truth.people.id == panels["train"].people.id + panels["holdout"].people.id
+        expected = np.concatenate([panels[role].haplotypes.alleles for role in ("train", "holdout")], axis=1)
+        np.testing.assert_array_equal(truth.haplotypes.read(0, SITES), expected)
+        np.testing.assert_array_equal(synthetic.haplotypes.read(0, SITES), panels["synthetic"].haplotypes.alleles)
+        assert synthetic.people.population == panels["synthetic"].people.population  # of the .psam, no sheet is needed
+    for wrong in ({"panels": [panel], "split": None}, {"panels": [], "split": split}):
+        with pytest.raises(InputError, match="belong together"):
+            open_real(**wrong, **nothing).__enter__()
 
 
 def test_unmatched_and_swapped_sites_are_counted(tmp_path, vcf, panels, sheet, caplog):
@@ -180,6 +197,16 @@ def test_several_contigs_in_one_file_or_in_several(tmp_path, vcf, panels, sheet)
         assert [real.sites.contig for _, real in comparands.pairs] == ["20", "21"]
         made = np.concatenate([made.haplotypes.read(0, len(made.sites)) for made, _ in comparands.pairs])
         np.testing.assert_array_equal(made, panels["synthetic"].haplotypes.alleles)
+
+
+def test_a_map_gives_centimorgans(tmp_path, vcf):
+    genetic_map = tmp_path / "20.gmap"
+    genetic_map.write_text("pos\tchr\tcM\n100\t20\t0\n24100\t20\t2.4\n")
+    files = {"train": [vcf("train")], "holdout": [vcf("holdout")], "synthetic": [vcf("synthetic")]}
+    with open_comparands(**files, panels=[], split=None, people=[], genetic_map=genetic_map) as comparands:
+        [(made, real)] = comparands.pairs
+        np.testing.assert_allclose(real.sites.cm, (real.sites.position - 100) * 1e-4)
+        np.testing.assert_array_equal(made.sites.cm, real.sites.cm)
 
 
 def test_populations_are_optional(vcf, tmp_path, panels):
