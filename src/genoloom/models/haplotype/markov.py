@@ -60,8 +60,9 @@ class Weights:
 
         `pooled` and `own` are (n_lengths, n_rows, 2), of all training haplotypes and of those of the own population.
         """
-        weighted, one_seen = pooled + self.own * own, (pooled > 0).sum(axis=2) == 1  # (n_lengths, n_rows, 2), (n_lengths, n_rows)
-        total = weighted.sum(axis=2)
+        weighted = pooled + self.own * own  # (n_lengths, n_rows, 2)
+        total = weighted[:, :, 0] + weighted[:, :, 1]
+        one_seen = (pooled[:, :, 0] > 0) != (pooled[:, :, 1] > 0)
         chance = np.full(pooled.shape[1], 0.5)
         for length in range(len(pooled)):
             escape = self.escape[length][one_seen[length].astype(np.int64)]
@@ -143,18 +144,19 @@ class _Walk:
         site, order, divergence = self.pbwt.site, self.pbwt.order, self.pbwt.divergence
         self.place[order] = np.arange(len(order))
         called = np.flatnonzero(alleles >= 0)
-        kind = 2 * self.population[called] + alleles[called]
+        allele = alleles[called].astype(np.int64)
+        kind = 2 * self.population[called] + allele
         pooled = np.zeros((len(self.lengths), len(self.asked), 2), dtype=np.int64)
         own = np.zeros_like(pooled)
         for i, length in enumerate(self.lengths):
             if length > site:
                 break
-            run = np.cumsum(divergence > site - length)[self.place]  # of each haplotype
-            run -= run.min(initial=0)
-            count = np.bincount(run[called] * 2 * self.P + kind, minlength=(run.max(initial=0) + 1) * 2 * self.P)
-            count = count.reshape(-1, self.P, 2)
-            mine = run[self.n :]
-            pooled[i], own[i] = count.sum(axis=1)[mine], count[mine, self.asked]
+            run = (np.cumsum(divergence > site - length) - 1)[self.place]  # of each haplotype; the first place begins one
+            n_runs, read, mine = run.max(initial=0) + 1, run[called], run[self.n :]
+            pooled[i] = np.bincount(2 * read + allele, minlength=2 * n_runs).reshape(-1, 2)[mine]
+            own[i] = np.bincount(2 * self.P * read + kind, minlength=2 * self.P * n_runs).reshape(-1, 2)[
+                mine * self.P + self.asked
+            ]
             if not pooled[i].any():
                 break
         return pooled, own
