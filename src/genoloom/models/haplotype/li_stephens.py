@@ -53,11 +53,10 @@ def log_likelihood(
         At the same sites; missing calls of templates count as reference, those of haplotypes drop out.
     template_population, population : ndarray of int
     """
-    batches = []
-    for p in np.unique(population):
-        members, weight = np.flatnonzero(population == p), 1 + own * (template_population == p)
-        prior = torch.from_numpy(weight / weight.sum()).float()
-        batches += [_Forward(members[low : low + ROWS], prior) for low in range(0, len(members), ROWS)]
+    weight = 1 + own * (template_population == np.arange(population.max(initial=0) + 1)[:, None])  # (n_populations, n_templates)
+    prior = torch.from_numpy(weight / weight.sum(axis=1, keepdims=True)).float()
+    starts = range(0, len(population), ROWS)
+    batches = [_Forward(slice(low, low + ROWS), prior[torch.from_numpy(population[low : low + ROWS])]) for low in starts]
     switch = -np.expm1(-np.diff(map_cm, prepend=map_cm[:1]) / segment_cm)
     for start in range(0, templates.n_variants, READ):
         stop = min(start + READ, templates.n_variants)
@@ -72,31 +71,41 @@ def log_likelihood(
 
 
 class _Forward:
-    """Chances of the alleles so far together with each present template, for some haplotypes of one population."""
+    """Chances of the alleles so far together with each present template, for some haplotypes.
 
-    def __init__(self, rows: np.ndarray, prior: torch.Tensor):
+    Parameters
+    ----------
+    rows : slice
+    prior : float32, shape (n, n_templates)
+        Chance of each template after a switch, for each haplotype.
+    """
+
+    def __init__(self, rows: slice, prior: torch.Tensor):
         self.rows, self.prior = rows, prior
-        self.state = prior.repeat(len(rows), 1)  # (n, n_templates)
-        self.sum = torch.ones(len(rows))
-        self.log_scale = torch.zeros(len(rows), dtype=torch.float64)
+        self.state = prior.clone()
+        self.sum = torch.ones(len(prior))
+        self.log_scale = torch.zeros(len(prior), dtype=torch.float64)
 
     def add(self, templates: torch.Tensor, asked: np.ndarray, switch: list[float], flip: float) -> None:
         """Go on by the sites of a block: int8 (n_sites, n_templates) and (n_sites, n)."""
-        for known, read, chance in zip(templates, asked, switch, strict=True):
-            called = torch.from_numpy(read >= 0)
-            reference = torch.where(known == 0, 1 - flip, flip)  # chance of a reference allele, by template
+        alternate, missing = asked == 1, asked < 0
+        some, gaps = alternate.any(axis=1).tolist(), missing.any(axis=1).tolist()
+        alternate, missing = torch.from_numpy(alternate), torch.from_numpy(missing)
+        chances = torch.where(templates == 0, 1 - flip, flip)  # of a reference allele, by site and template
+        for site, (reference, chance) in enumerate(zip(chances, switch, strict=True)):
+            if chance > 0:
+                self.state.mul_(1 - chance).addcmul_(self.prior, self.sum[:, None], value=chance)
             # most alleles are the reference: all rows first read one, then those that did not are corrected
-            self.state.mul_(reference * (1 - chance)).addr_(self.sum, reference * (self.prior * chance))
-            other = torch.from_numpy(read == 1)
-            if other.any():
-                self.state[other] *= (1 - reference) / reference
-            if not called.all():
-                self.state[~called] /= reference
+            self.state.mul_(reference)
+            if some[site]:
+                self.state[alternate[site]] *= (1 - reference) / reference
+            if gaps[site]:
+                self.state[missing[site]] /= reference
             self.sum = self.state.sum(dim=1)
             if self.sum.min() < SMALLEST:
                 self.log_scale += self.sum.double().log()
                 self.state /= self.sum[:, None]
-                self.sum.fill_(1)
+                self.sum = torch.ones_like(self.sum)
 
 
 class LiStephensGenerator(MosaicGenerator):
