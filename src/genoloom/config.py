@@ -108,6 +108,9 @@ class HmmOptions(Section):
 class LiStephensOptions(Section):
     """Imperfect mosaic of all training haplotypes, with exact likelihood: the reference. Its three numbers are fitted."""
 
+    populations: bool = Field(
+        True, description="Let templates of the own population count for more; false copies from everybody alike."
+    )
     fit_haplotypes: int = Field(60, ge=1, description="Haplotypes of the people set aside that the numbers are fitted to.")
     fit_sites: int = Field(2000, ge=1, description="Sites, in the middle of the contig, that the numbers are fitted to.")
 

@@ -125,18 +125,21 @@ class LiStephensGenerator(MosaicGenerator):
         templates = HaplotypeView(self.training, sites, fitted)
         asked = HaplotypeView(data.haplotypes, sites, watched)
 
+        fitted_numbers = [name for name in START if name != "own" or self.options.populations]
+
+        def numbers(raw: np.ndarray) -> dict[str, float]:
+            values = {"own": 0.0} | dict(zip(fitted_numbers, np.exp(raw).tolist(), strict=True))
+            return values | {"flip": float(np.clip(values["flip"], *FLIPS))}
+
         def loss(raw: np.ndarray) -> float:
-            values = dict(zip(START, np.exp(raw), strict=True))
-            values["flip"] = float(np.clip(values["flip"], *FLIPS))
             score = log_likelihood(
-                templates, self.population[fitted], asked, self.population[watched], self.map_cm[sites], **values
+                templates, self.population[fitted], asked, self.population[watched], self.map_cm[sites], **numbers(raw)
             )  # fmt: skip
             return -float(score.mean())
 
-        start = np.log(list(START.values()))
+        start = np.log([START[name] for name in fitted_numbers])
         best = minimize(loss, start, method="Nelder-Mead", options={"maxfev": EVALUATIONS, "initial_simplex": _simplex(start)})
-        self.parameters = dict(zip(START, np.exp(best.x).tolist(), strict=True))
-        self.parameters["flip"] = float(np.clip(self.parameters["flip"], *FLIPS))
+        self.parameters = numbers(best.x)
 
     @property
     def segment_cm(self) -> float:
@@ -164,5 +167,5 @@ class LiStephensGenerator(MosaicGenerator):
 
 
 def _simplex(start: np.ndarray) -> np.ndarray:
-    """Starts of the search: the three numbers, and each of them three times as large."""
+    """Starts of the search: the numbers, and each of them three times as large."""
     return start + np.log(3) * np.eye(len(start) + 1, len(start), k=-1)

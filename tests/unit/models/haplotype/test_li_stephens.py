@@ -69,3 +69,6 @@ def test_the_fit_recovers_what_made_the_haplotypes():
     generator.fit(data, None)
     assert generator.parameters["segment_cm"] == pytest.approx(segment, rel=0.25)
     assert generator.parameters["flip"] == pytest.approx(flip, rel=0.25)
+    alike = LiStephensGenerator(LiStephensOptions(fit_haplotypes=2, fit_sites=50, populations=False))
+    alike.fit(data, None)
+    assert alike.parameters["own"] == 0
