@@ -12,6 +12,8 @@ the fresh people, into whom a leak of the training people is planted; the audit 
     population   everybody of one population copied
     rare         the rare alleles (at most 5 copies among the real people) of a share of the training people
 
+`--quick` runs only the tests for near copies: a leak they catch, the audit catches.
+
 `caught` is the share of seeds with the verdict `fail`, `passed` with `pass`; the others are `weak`. Rows are written seed
 by seed, so a stopped run leaves what it has; `--append` goes on.
 """
@@ -33,9 +35,11 @@ from genoloom.errors import GenoLoomError
 from genoloom.formats.pgen import open_panel
 from genoloom.formats.tables import read_table, write_table
 from genoloom.logs import configure_logging
-from genoloom.panel import ArrayHaplotypes, Panel, People, haplotype_columns
-from genoloom.privacy.attacks import RAREST
-from genoloom.privacy.audit import AuditData, audit
+from genoloom.panel import ArrayHaplotypes, Panel, People, Sites, haplotype_columns
+from genoloom.privacy.attacks import RAREST, Block, CommonDistances, RareSharing
+from genoloom.privacy.audit import COPY_LEVEL, AuditData, audit, neighbours
+from genoloom.privacy.copies import near_copies
+from genoloom.privacy.measures import Resampling
 from genoloom.report.summary import as_text
 from genoloom.seeds import derive_seed
 from genoloom.stages.train import genetic_positions
@@ -43,6 +47,7 @@ from genoloom.validation.cohorts import compare
 
 log = logging.getLogger("benchmark")
 
+STEP = 400  # sites read at a time
 COLUMNS = ["set", "people", "sites", "seed", "leak", "share", "flips", "verdict", "worst", "low", "high", "failed", "cpu_s"]
 SUMMARY = ["leak", "share", "flips", "seeds", "caught", "weak", "passed", "worst_median", "by"]
 
@@ -111,7 +116,7 @@ def thirds(population: np.ndarray, people: int | None, rng: np.random.Generator)
     return [np.array(group) for group in groups]
 
 
-def judge(panel: Panel, leak: Leak, people: int | None, seed: int, options: AuditOptions) -> dict:
+def judge(panel: Panel, leak: Leak, people: int | None, seed: int, options: AuditOptions, quick: bool = False) -> dict:
     """Plant a leak, audit, and say what was found."""
     rng = np.random.default_rng(derive_seed(seed, "thirds"))
     fresh, holdout, train = thirds(np.array(panel.people.population), people, rng)
@@ -121,16 +126,44 @@ def judge(panel: Panel, leak: Leak, people: int | None, seed: int, options: Audi
     rng = np.random.default_rng(derive_seed(seed, "plant", leak.kind, leak.share, leak.flips))
     made = plant(leak, everybody[:, haplotype_columns(fresh)], real, population, rng)
 
+    about = {
+        "people": n, "sites": len(panel.sites), "seed": seed, "leak": leak.kind, "share": leak.share, "flips": leak.flips,
+    }  # fmt: skip
+    started = time.process_time()
+    found = (
+        _near_copies(made, real, population, seed, options)
+        if quick
+        else _audit(panel.sites, made, real, population, seed, options)
+    )
+    return about | found | {"cpu_s": time.process_time() - started}
+
+
+def _near_copies(made: np.ndarray, real: np.ndarray, population: np.ndarray, seed: int, options: AuditOptions) -> dict:
+    n = len(population)
+    common, rare = CommonDistances(n), RareSharing(n)
+    for start in range(0, len(made), STEP):
+        block = Block(made[start : start + STEP], real[start : start + STEP], None, None, None)
+        common.add(block)
+        rare.add(block)
+    resampling = Resampling(np.tile(population, 2), n, options.bootstrap, np.random.default_rng(derive_seed(seed, "audit")))
+    member = np.arange(2 * n) >= n
+    tests = neighbours(common, rare).items()
+    failed = [name for name, near in tests if near_copies(near, member, resampling.labels)[2] <= COPY_LEVEL]
+    return {"verdict": "fail" if failed else "pass", "worst": "nan", "failed": "; ".join(failed)}
+
+
+def _audit(sites: Sites, made: np.ndarray, real: np.ndarray, population: np.ndarray, seed: int, options: AuditOptions) -> dict:
+    n = len(population)
+
     def as_panel(alleles: np.ndarray, labels: list[str]) -> Panel:
         named = People([f"P{i}" for i in range(len(labels))], labels, ["unknown"] * len(labels))
-        return Panel(panel.sites, named, ArrayHaplotypes(alleles))
+        return Panel(sites, named, ArrayHaplotypes(alleles))
 
     synthetic, truth = as_panel(made, population.tolist()), as_panel(real, [*population, *population])
     groups = compare(synthetic.people, truth.people, ["holdout"] * n + ["train"] * n, 0, seed)
     sizes, haplotype_sizes = ([int(s) for s in text.split(",")] for text in (options.windows, options.haplotype_windows))
-    started = time.process_time()
     data = AuditData(groups, sizes, haplotype_sizes)
-    data.add(synthetic, truth, genetic_positions(panel.sites))
+    data.add(synthetic, truth, genetic_positions(sites))
     found = audit(data, "planted", "generator", options.bootstrap, options.max_auc, seed)
     rows = {row["attack"]: row for row in found.private if row["population"] == "all"}
     worst = rows["worst"]
@@ -138,9 +171,8 @@ def judge(panel: Panel, leak: Leak, people: int | None, seed: int, options: Audi
     failed = [name for name, row in rows.items() if name.startswith(tests) and row["verdict"] == "fail"]
     failed += ["worst attack"] if worst["low"] > options.max_auc else []
     return {
-        "people": n, "sites": len(panel.sites), "seed": seed, "leak": leak.kind, "share": leak.share, "flips": leak.flips,
         "verdict": worst["verdict"], "worst": worst["value"], "low": worst["low"], "high": worst["high"],
-        "failed": "; ".join(failed), "cpu_s": time.process_time() - started,
+        "failed": "; ".join(failed),
     }  # fmt: skip
 
 
@@ -176,6 +208,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=Path(default_data), help="the development data (GENOLOOM_SHARED_DATA)")
     parser.add_argument("--work", type=Path, default=ROOT / "results" / "benchmark", help="where panels are kept")
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "benchmark" / "planted_leaks.tsv")
+    parser.add_argument("--quick", action="store_true", help="only the tests for near copies")
     parser.add_argument("--append", action="store_true", help="keep the rows of an earlier run")
     arguments = parser.parse_args()
     configure_logging()
@@ -196,7 +229,7 @@ def main() -> int:
             asked = {leak.kind, f"{leak.kind}:{leak.share:g}"} & wanted
             if not asked or (arguments.set, str(seed), leak.kind, leak.share, leak.flips) in have:
                 continue
-            row = judge(panel, leak, arguments.people, seed, options) | {"set": arguments.set}
+            row = judge(panel, leak, arguments.people, seed, options, arguments.quick) | {"set": arguments.set}
             done.append({key: str(value) for key, value in row.items()})
             write_table(arguments.out, COLUMNS, done)
         log.info("seed %d is done", seed)

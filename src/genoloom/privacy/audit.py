@@ -7,7 +7,7 @@ import numpy as np
 
 from genoloom.panel import Panel
 from genoloom.popgen.distances import aats_halves, hamming
-from genoloom.privacy.attacks import Block, CopiedSegments, Kinship, Nearest, RareSharing, attacks_on, per_person
+from genoloom.privacy.attacks import Block, CommonDistances, CopiedSegments, Kinship, Nearest, RareSharing, attacks_on, per_person
 from genoloom.privacy.components import (
     CLASSIFIER_COMPONENTS,
     DENSITY_COMPONENTS,
@@ -51,7 +51,7 @@ class AuditData:
         n = 2 * people.n
         self.n = n
         self.attacks = attacks_on(people.n, windows, haplotype_windows)
-        self.rare = RareSharing(people.n)
+        self.common, self.rare = CommonDistances(people.n), RareSharing(people.n)
         self.within_training = np.zeros((n, n), dtype=np.float32)
         self.within_synthetic = np.zeros((n, n), dtype=np.float32)
 
@@ -67,7 +67,7 @@ class AuditData:
             made = read_rows(synthetic, self.people.synthetic_people, start, stop)
             alleles = read_rows(real, self.people.real_people, start, stop)
             block = Block(made, alleles, hamming(alleles, made), hamming(alleles, alleles[:, :n]), cm[start:stop])
-            for attack in [*self.attacks, self.rare]:
+            for attack in [*self.attacks, self.common, self.rare]:
                 attack.add(block)
             self.within_synthetic += hamming(made, made)
             self.within_training += hamming(alleles[:, n:], alleles[:, n:])
@@ -95,17 +95,18 @@ class AuditData:
         found["discriminator"] = discriminator(made, real, rng)
         return found
 
-    def neighbours(self) -> dict[str, Neighbours]:
-        """The nearest real rows of each synthetic row, by what makes them near."""
-        return {
-            "near copies of people": Neighbours.of(np.log(self.attack(Kinship).squared + 1), 1),
-            "near copies of haplotypes": Neighbours.of(np.log(self.attack(Nearest).made.total + 1), 2),
-            "near copies of rare alleles": Neighbours.of(-np.log(self.rare.shared + 5), 1),
-        }
-
     def isolation(self) -> np.ndarray:
         """Distance of each real person's haplotypes to the nearest of the reference, shape (2 n_people,)."""
         return per_person(self.attack(Nearest).reference.nearest()["whole haplotype"])
+
+
+def neighbours(common: CommonDistances, rare: RareSharing) -> dict[str, Neighbours]:
+    """The nearest real rows of each synthetic row, by the test for near copies that looks at them."""
+    return {
+        "near copies of people": Neighbours.of(np.log(common.people + 1), 1),
+        "near copies of haplotypes": Neighbours.of(np.log(common.haplotypes + 1), 2),
+        "near copies of rare alleles": Neighbours.of(-np.log(rare.shared + 5), 1),
+    }
 
 
 @dataclass(frozen=True)
@@ -257,10 +258,10 @@ class Auditor:
     def _copy_rows(self) -> list[dict]:
         """Tests for near copies. The floor is what chance exceeds in one of twenty audits."""
         rows = []
-        for name, neighbours in self.data.neighbours().items():
+        for name, near in neighbours(self.data.common, self.data.rare).items():
             if not self._runs(name):
                 continue
-            statistic, floor, chance = near_copies(neighbours, self.member, self.resampling.labels)
+            statistic, floor, chance = near_copies(near, self.member, self.resampling.labels)
             verdict = "fail" if chance <= COPY_LEVEL else "pass"
             rows.append(self._row(name, "one-sidedness", statistic, floor=floor, verdict=verdict))
         return rows

@@ -24,7 +24,7 @@ from genoloom.training.devices import choose_device
 log = logging.getLogger(__name__)
 
 PACKAGES = ("snakemake", "torch", "numpy", "cyvcf2", "pgenlib", "pysam", "scikit-allel", "biopython", "scikit-learn")
-EXTRAS = {"opacus": "dp", "statsmodels": "utility"}
+EXTRAS = {"opacus": "dp", "statsmodels": "utility", "crypt4gh": "encrypt"}
 TOOLS = {
     "bcftools": "handling VCF and BCF by hand",
     "plink2": "reading the PGEN files by hand",

@@ -9,6 +9,7 @@ from genoloom.popgen.distances import hamming
 from genoloom.privacy.attacks import (
     RAREST,
     Block,
+    CommonDistances,
     FrequencyRatio,
     HaplotypeRatio,
     Kinship,
@@ -106,6 +107,20 @@ def test_rare_alleles_are_a_loop(data):
                 present[h, copies] += (made[v] == real[v, h]).any()
     weight = -np.log((np.arange(RAREST + 1) + 0.5) / (2 * N - 2 + 1))
     np.testing.assert_allclose(scores, (present - carried * (present.sum(axis=0) / carried.sum(axis=0))) @ weight)
+
+
+def test_common_distances_are_a_loop(data):
+    made, real = data
+    distances = CommonDistances(N)
+    for block in blocks_of(made, real):
+        distances.add(block)
+    p = real.mean(axis=1)
+    weight = 4 * p * (1 - p)
+    haplotypes = [[weight @ (real[:, i] != made[:, j]) for j in range(2 * N)] for i in range(4 * N)]
+    np.testing.assert_allclose(distances.haplotypes, haplotypes, atol=1e-3)
+    x, y = (a[:, 0::2].astype(int) + a[:, 1::2] for a in (real, made))
+    people = [[weight @ (x[:, i] - y[:, j]) ** 2 for j in range(N)] for i in range(2 * N)]
+    np.testing.assert_allclose(distances.people, people, atol=1e-3)
 
 
 def test_rare_sharing_is_a_loop(data):
