@@ -1,7 +1,7 @@
 """A model of a larger panel adapted to a small cohort, against training from scratch and against mosaics.
 
     python benchmarks/transfer.py --variants shared/data/human/1kgp_phase3_chr1_DPYD_2504.GRCh37.vcf.gz --contig 1 \
-        --people shared/data/labels/integrated_call_samples_v3.20130502.ALL.panel --region 97550000-97650000 \
+        --people shared/data/labels/integrated_call_samples_v3.20130502.ALL.panel --region 97550000-97750000 \
         --base CEU,FIN,IBS,TSI --target GBR --train 60 --seeds 3
 
 The base model is trained on everybody of the base populations. Of the target population so many people train and the others
