@@ -194,8 +194,10 @@ class Ladder:
         self.settings, parts = settings, list(parts)
         sizes = 4 ** np.arange(settings.order + 1)
         self._offset, self._mask = np.cumsum(sizes) - sizes, sizes - 1
-        tables = [probabilities([table / 4 for table in part.contexts], settings.escapes) for part in parts]
-        self._chains = np.stack([np.log(np.concatenate(t)) for t in tables])  # (parts, contexts, 4)
+        tables = (probabilities([table / 4 for table in part.contexts], settings.escapes) for part in parts)
+        # many sets of tables are large; single precision is plenty for a network's inputs
+        precision = np.float32 if len(parts) > 1 else np.float64
+        self._chains = np.stack([np.log(np.concatenate(t)).astype(precision) for t in tables])  # (parts, contexts, 4)
         seen = [np.concatenate([table.sum(axis=1) / 4 for table in part.contexts]) for part in parts]
         self._seen = np.log1p(np.stack(seen)).astype(np.float32)  # (parts, contexts)
         self._places = None

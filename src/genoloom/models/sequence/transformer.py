@@ -33,7 +33,7 @@ from genoloom.seeds import derive_seed, row_uniforms
 from genoloom.sequences import OTHER, reverse_complement
 from genoloom.training.run import TrainingRun, train
 
-CHAIN_ORDER = 8  # longest chain built in; what more context says, the network has to read itself
+CHAIN_ORDER = 10  # longest chain built in, as long as the opponents' own; repeats need it
 FOLDS = 8
 BEGIN = 5  # token before the first base; bases are 0..4
 TAPS, DILATIONS = 4, (1, 4, 16, 64)  # the convolutions read 256 bases back
