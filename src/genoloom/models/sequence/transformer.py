@@ -265,6 +265,9 @@ class TransformerGenerator(SequenceGenerator):
         training = TransformerTraining(self.model, cross_fitted, fold, data, self.options, run)
         train(training, run, steps=self.options.steps, evaluate_every=self.options.evaluate_every, patience=self.options.patience)
         self.model.to("cpu").eval()
+        # the watched sequences have done their part: count them too, as the chains that this model is compared with do
+        self.counts = count(data, np.arange(len(data.length)), self.settings.order, self.settings.strand_quarters)
+        self.ladder = Ladder(self.settings, [self.counts])
 
     def _build(self) -> None:
         self.ladder = Ladder(self.settings, [self.counts])
