@@ -56,7 +56,8 @@ def manifold_scores(within_real: np.ndarray, within_synthetic: np.ndarray, betwe
     """
 
     def radius(within: np.ndarray) -> np.ndarray:
-        return np.partition(within, k, axis=1)[:, k]  # the row itself is at distance 0
+        nearest = min(k, len(within) - 1)
+        return np.partition(within, nearest, axis=1)[:, nearest]  # the row itself is at distance 0
 
     inside = between <= radius(within_real)[:, None]
     return {

@@ -95,12 +95,12 @@ class Components:
     def alignment(self, other: "Components") -> float:
         """How far the two spanned subspaces agree: mean squared cosine of their principal angles, 0 to 1.
 
-        Krzanowski 1979, doi:10.1080/01621459.1979.10481674.
+        Krzanowski 1979, doi:10.1080/01621459.1979.10481674. nan where nothing varies.
         """
         cross = self.kernel[np.ix_(self.reference, other.reference)].astype(np.float64)
         cross = cross - cross.mean(axis=0, keepdims=True) - cross.mean(axis=1, keepdims=True) + cross.mean()
         cosines = (self.vectors / np.sqrt(self.values)).T @ cross @ (other.vectors / np.sqrt(other.values))
-        return float((cosines**2).sum() / min(cosines.shape))
+        return float((cosines**2).sum() / min(cosines.shape)) if cosines.size else float("nan")
 
 
 def sliced_wasserstein(a: np.ndarray, b: np.ndarray, rng: np.random.Generator, directions: int = 128) -> float:

@@ -29,7 +29,12 @@ def folds_of(label: np.ndarray, person: np.ndarray, n_folds: int, seed: int) -> 
 
 
 def _auc(fit_and_score, label: np.ndarray, person: np.ndarray, seed: int) -> float:
-    """Mean over folds of the AUC of `fit_and_score(train, test)` scores; scores of two folds need not be comparable."""
+    """Mean over folds of the AUC of `fit_and_score(train, test)` scores; scores of two folds need not be comparable.
+
+    nan when there are too few people for every fold to test some of both labels.
+    """
+    if min(len(np.unique(person[label == value])) for value in (0, 1)) < 2 * FOLDS:
+        return float("nan")
     fold = folds_of(label, person, FOLDS, seed)
     values = []
     for k in range(FOLDS):

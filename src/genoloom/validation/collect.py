@@ -141,6 +141,8 @@ class Collector:
     def add(self, synthetic: Panel, real: Panel, cm: np.ndarray) -> None:
         """Read one contig; both panels have the same sites, `cm` their genetic positions (centimorgans)."""
         position = real.sites.position
+        if not len(position):
+            return
         first_bp, first_cm = float(position[0]), float(cm[0])
         self.homozygosity.begin(first_bp)
         self.runs.begin(first_cm)

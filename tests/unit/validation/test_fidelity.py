@@ -108,3 +108,17 @@ def test_unknown_sites_are_an_error(population):
     fresh, real, _ = population
     with pytest.raises(InputError, match="not in the panel, the first: 20:"):
         match_sites(make_panel(fresh), make_panel(real[:-5]))
+
+
+def test_tiny_samples_are_measured_as_far_as_they_go():
+    """Four people a group and 45 sites: no classifier, no scan, no long windows, and no pass over all."""
+    alleles = founder_mosaic(45, 24, np.random.default_rng(3))
+    panel, truth = make_panel(alleles[:, :8]), make_panel(alleles[:, 8:])
+    people = compare(panel.people, truth.people, ["holdout"] * 4 + ["train"] * 4, 3, seed=1)
+    sums = Collector(people, 45, block=200, seed=1)
+    sums.add(panel, truth, truth.sites.cm)
+    rows = fidelity_rows(measure_all(Data(sums, 4, seed=1)), "made", "generator", 4)
+    found = {row["metric"]: row["verdict"] for row in rows if row["bin"] == "all"}
+    assert {"classifier_auc", "nsl_correlation", "ehh_error"} <= {metric for metric, v in found.items() if v == "not run"}
+    assert found["frequency_error"] == "pass"
+    assert found["overall"] != "pass"
