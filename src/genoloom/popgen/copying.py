@@ -51,5 +51,5 @@ class CopyingLikelihood:
         self.sites += len(alleles)
 
     def bits_per_site(self) -> np.ndarray:
-        """Mean over sites and queries, shape (n_panels,)."""
-        return self.bits.mean(axis=1) / max(self.sites, 1)
+        """Median over queries of the bits a site, shape (n_panels,): one haplotype like nobody else's would carry a mean."""
+        return np.median(self.bits, axis=1) / max(self.sites, 1)

@@ -11,7 +11,7 @@ STATISTICS = ("distinct_haplotypes", "haplotype_h1", "haplotype_h12", "haplotype
 MULTIPLICITIES = 12  # haplotypes seen once, 2-3 times, 4-7 times, ...
 RUN_HAPLOTYPES = 80  # runs are quadratic in haplotypes: so many of each group
 SEGMENT_CM = 0.2
-QUERIES, TEMPLATES = 10, 60
+QUERIES, TEMPLATES = 12, 60
 SCAN_HAPLOTYPES, SCAN_SITES, SCAN_HALVINGS = 80, 1000, 5
 
 

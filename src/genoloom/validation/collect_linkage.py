@@ -2,12 +2,14 @@
 
 import numpy as np
 
+from genoloom.panel import haplotype_columns
 from genoloom.popgen.frequencies import frequency_bin
 from genoloom.popgen.haplotypes import extended_homozygosity
-from genoloom.popgen.linkage import DISTANCE_EDGES_BP, DISTANCE_EDGES_CM, correlation, d_prime, three_point
+from genoloom.popgen.linkage import DISTANCE_EDGES_BP, DISTANCE_EDGES_CM, correlation, d_prime, r_squared, three_point
 
 GAPS = (1, 4, 16, 64)  # sites between the members of a triple
 EXTENTS = (2, 5, 10, 20, 40, 80)  # common sites over which carriers stay identical
+POPULATION_HALVINGS = 5  # behind the floor of a population's own linkage
 BINS = (3, 4)  # frequency bins that hold common sites: 5-20 % and 20-50 %
 
 
@@ -48,6 +50,24 @@ class PairSums:
         return float(product / b) if b > 1e-18 else float("nan")
 
 
+class PopulationLinkage:
+    """Sums of r2 within one population, for the groups compared and for some of the halvings."""
+
+    def __init__(self, groups, column: int):
+        halvings = [groups.halvings, *groups.permutations.values()]
+        some = {pair for pairs in halvings for pair in pairs[:POPULATION_HALVINGS]}
+        compared = [pair for pair in groups.pairs if pair in some or pair[1] == "H"]
+        names = list(dict.fromkeys(name for pair in compared for name in pair))
+        self.columns = [haplotype_columns(groups.of_population(name, column)) for name in names]
+        self.pair_index = {pair: i for i, pair in enumerate(compared)}
+        first, second = (np.array([names.index(pair[side]) for pair in compared]) for side in (0, 1))
+        self.r2 = PairSums(first, second, len(names))
+
+    def add(self, alleles: np.ndarray, flat: np.ndarray) -> None:
+        """A window of common sites; `flat` holds the places of its pairs in a flattened matrix."""
+        self.r2.add(np.stack([r_squared(alleles[:, columns]).ravel()[flat] for columns in self.columns]))
+
+
 class Linkage:
     """Sums over pairs and triples of common sites; sites wait until a window of them is full."""
 
@@ -65,6 +85,7 @@ class Linkage:
         self.r2, self.r, self.d_prime, self.score = sums(), sums(), sums(), sums()
         self.r2_of_bin = {i: sums() for i in BINS}
         self.triples = {gap: sums() for gap in GAPS}
+        self.of_population = [PopulationLinkage(groups, c + 1) for c in range(len(groups.populations))]
         n, bins = len(self.columns), len(DISTANCE_EDGES_BP) - 1
         self.decay = {"bp": np.zeros((n, bins)), "cm": np.zeros((n, bins))}
         self.decay_pairs = {"bp": np.zeros(bins), "cm": np.zeros(bins)}
@@ -109,6 +130,8 @@ class Linkage:
         self._add_decay("bp", r2, np.searchsorted(DISTANCE_EDGES_BP, position[j] - position[i], side="right") - 1)
         # positions in files are rounded: what lies on an edge must not fall to either side of it
         self._add_decay("cm", r2, np.searchsorted(DISTANCE_EDGES_CM, cm[j] - cm[i] + 1e-7, side="right") - 1)
+        for population in self.of_population:
+            population.add(alleles, flat)
         for gap, sums in self.triples.items():
             if len(alleles) > 2 * gap:
                 sums.add(three_point(alleles, gap, self.members).T)

@@ -113,6 +113,7 @@ TABLE = (
     pair("dxy_matrix_error", "distance", frequencies.dxy_matrix_error, between_populations, tolerance=0.005),
     # linkage
     pair("ld_r2_correlation", "similarity", linkage.r2_correlation, linkage.r2_parts, phase=True),
+    pair("ld_r2_correlation", "similarity", linkage.r2_correlation_within, each_population, resplits=5, phase=True),
     pair("ld_r_correlation", "similarity", linkage.r_correlation, phase=True),
     pair("ld_d_prime_correlation", "similarity", linkage.d_prime_correlation, phase=True),
     pair("ld_decay_error", "distance", linkage.decay_error, tolerance=0.005, phase=True),

@@ -262,7 +262,7 @@ def test_copying_likelihood_is_that_of_a_dense_hidden_markov_model():
                     state = state @ ((1 - jump) * np.eye(3) + jump / 3)
                 state = state * np.where(x[v, templates[panel]] == x[v, query], 0.99, 0.01)
             assert model.bits[panel, q] == pytest.approx(-np.log2(state.sum()), rel=1e-4)
-    assert model.bits_per_site().tolist() == pytest.approx((model.bits.mean(axis=1) / 12).tolist())
+    assert model.bits_per_site().tolist() == pytest.approx((np.median(model.bits, axis=1) / 12).tolist())
 
 
 def test_manifold_scores_on_a_line():

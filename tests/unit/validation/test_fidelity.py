@@ -5,7 +5,8 @@ import pytest
 from helpers import founder_mosaic, make_panel
 
 from genoloom.errors import InputError
-from genoloom.panel import People
+from genoloom.panel import People, haplotype_columns
+from genoloom.popgen.linkage import r_squared
 from genoloom.validation.cohorts import compare, match_sites
 from genoloom.validation.collect import Collector
 from genoloom.validation.data import Data
@@ -122,3 +123,23 @@ def test_tiny_samples_are_measured_as_far_as_they_go():
     assert {"classifier_auc", "nsl_correlation", "ehh_error"} <= {metric for metric, v in found.items() if v == "not run"}
     assert found["frequency_error"] == "pass"
     assert found["overall"] != "pass"
+
+
+def test_linkage_within_a_population_is_that_of_its_people_alone(population):
+    """Two populations, one with its linkage destroyed: only its own row fails."""
+    fresh, real, independent = population
+    made = np.where(np.repeat(np.arange(N) % 2, 2) == 0, fresh, independent)
+    panel, truth = make_panel(made, ("A", "B")), make_panel(real, ("A", "B"))
+    people = compare(panel.people, truth.people, ["holdout"] * N + ["train"] * N, 6, seed=1)
+    sums = Collector(people, len(made), block=len(made), seed=1)  # one window
+    sums.add(panel, truth, truth.sites.cm)
+    d = Data(sums, 4, seed=1)
+    rows = fidelity_rows(measure_all(d, tuple(m for m in TABLE if m.name == "ld_r2_correlation")), "made", "generator", N)
+    found = {row["population"]: row["value"] for row in rows if row["bin"] == "all" and row["metric"] == "ld_r2_correlation"}
+    of_b = d.groups.of_population("S", 2), d.groups.of_population("H", 2)
+    kept = np.flatnonzero(np.minimum(real.mean(axis=1), 1 - real.mean(axis=1)) >= 0.05)
+    alleles = np.concatenate([made, real], axis=1)[kept]
+    upper = np.triu_indices(len(kept), k=1)
+    direct = np.corrcoef(*(r_squared(alleles[:, haplotype_columns(rows)])[upper] for rows in of_b))[0, 1]
+    assert found["B"] == pytest.approx(direct, abs=1e-9)
+    assert found["B"] < 0.1 < 0.2 < found["A"]

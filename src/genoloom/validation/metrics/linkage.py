@@ -21,6 +21,11 @@ def r2_parts(d: Data) -> list[Part]:
     return [Part(), *(Part(bin=BIN_NAMES[i]) for i in BINS if d.collected.linkage.r2_of_bin[i].n > 1)]
 
 
+def r2_correlation_within(d: Data, a: str, b: str, part: Part) -> float:
+    linkage = d.collected.linkage.of_population[part.column - 1]
+    return linkage.r2.correlation(linkage.pair_index[a, b])
+
+
 def r_correlation(d: Data, a: str, b: str, part: Part) -> float:
     return d.collected.linkage.r.correlation(_pair(d, a, b))
 
