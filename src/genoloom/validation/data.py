@@ -49,7 +49,8 @@ class Data:
         self.heterozygotes = np.concatenate(collected.heterozygotes)
         real = self.counts[:, self.index["H"]] + self.counts[:, self.index["T"]]
         self.real_frequency = real / (4 * self.n)
-        self.bins = frequency_bin(minor_frequency(self.real_frequency))
+        # by the training people: a bin chosen with the help of H would regress to the mean on one side only
+        self.bins = frequency_bin(minor_frequency(self.counts[:, self.index["T"]] / (2 * self.n)))
         self.pair_index = {pair: i for i, pair in enumerate(self.groups.pairs)}
         self._cache: dict = {}
 

@@ -13,6 +13,7 @@ chance at rare sites), and it knows the people that are compared: one rare long 
 The control row `real` is T taken as if it were synthetic; its z is that of the halvings.
 """
 
+from genoloom.popgen.frequencies import BIN_NAMES
 from genoloom.validation.metric_table import Measured
 from genoloom.validation.verdicts import Chance, judge, worst
 
@@ -26,7 +27,8 @@ def fidelity_rows(measured: list[Measured], name: str, kind: str, n: int, group:
 
 def real_rows(measured: list[Measured], n: int) -> list[dict]:
     """Rows of the training people, taken as if they were synthetic; without what the choice of sites decides for them."""
-    return _judged([m for m in measured if not m.metric.ascertained], "real", "control", n, "T")
+    chosen = [m for m in measured if not m.metric.ascertained and m.part.bin not in BIN_NAMES]
+    return _judged(chosen, "real", "control", n, "T")
 
 
 def _judged(measured: list[Measured], name: str, kind: str, n: int, group: str) -> list[dict]:

@@ -34,9 +34,12 @@ def fst_matrix_error(d: Data, a: str, b: str, part: Part) -> float:
 
 
 def fst_between(d: Data, a: str, b: str, part: Part) -> float:
-    """Fst between two groups of one label, at least 0."""
+    """Fst between two groups of one label; below 0 for about half of the groups that do not differ, and not cut there:
+
+    the spread of a cut figure would be too small.
+    """
     numerator, denominator = d.collected.by_population.between[d.pair_index[a, b], :, part.column - 1]
-    return float(max(0.0, numerator / denominator)) if denominator > 0 else float("nan")
+    return float(numerator / denominator) if denominator > 0 else float("nan")
 
 
 def _labels(d: Data, g: str) -> tuple[np.ndarray, np.ndarray]:
