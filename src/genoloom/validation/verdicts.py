@@ -18,7 +18,7 @@ bits          value                            <= floor + 0.001              <= 
 
 Within chance means z <= `chance.passes`, and a failure needs z > `chance.fails` (both sides of it for levels and halves).
 `Chance.single()`, 2 and 4, is for a figure on its own. A table of many figures uses `Chance.of_family`: the bound that all
-figures of a perfect generator stay within, together, 99 times in 100.
+figures of a perfect generator would stay within, together, 99 times in 100, were they normal.
 
 A difference from the floor of at most `tolerance` always passes. Two-sided: a distance or similarity that is *better* than
 real people are to each other (nfr < 0.5 and z < -3, or beyond the bound of the family), and a half below 0.4, is
@@ -52,7 +52,7 @@ class Chance:
     def of_family(cls, figures: int, resplits: int) -> "Chance":
         """For a table of `figures`, each with a spread estimated from `resplits` halvings.
 
-        Bonferroni's bound on Student's t, two-sided: real people pass all figures together in 99 of 100 tables.
+        Bonferroni's bound on Student's t, two-sided: with normal figures, real people pass all of them in 99 of 100 tables.
         """
         bound = float(t.isf(FAMILY_ERROR / (2 * max(figures, 1)), max(resplits - 1, 1)))
         return cls(bound, bound, bound)
