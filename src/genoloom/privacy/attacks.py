@@ -208,18 +208,30 @@ def _squared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 class RareSharing:
     """How many rare alleles each real person shares with each synthetic one, weighted by -log of their frequency.
 
-    Rare: at most `RAREST` copies among all real haplotypes compared, training and held-out people alike.
+    Sites are modelled because training people carry them at least so often. At a rare site this alone makes training
+    people the likelier carriers, whatever was generated: fresh people would look like copies. So an allele counts only
+    where both roles have at least `fewest` copies, which treats them alike, and is rare with at most `RAREST * fewest`
+    copies among all real haplotypes compared.
+
+    Attributes
+    ----------
+    fewest : int
+        Copies among the training people by which the sites were chosen; 1 where all real people chose them.
     """
 
     def __init__(self, n_people: int):
         self.n = n_people
+        self.fewest = 1
         self.shared = np.zeros((2 * n_people, n_people), dtype=np.float32)
 
     def add(self, block: Block) -> None:
         n_real = 4 * self.n
-        alternate = block.real.sum(axis=1, dtype=np.int64)
-        for allele, copies in ((1, alternate), (0, n_real - alternate)):
-            rare = np.flatnonzero((copies > 0) & (copies <= RAREST))
+        held = block.real[:, : 2 * self.n].sum(axis=1, dtype=np.int64)
+        trained = block.real[:, 2 * self.n :].sum(axis=1, dtype=np.int64)
+        for allele, in_held, in_trained in ((1, held, trained), (0, 2 * self.n - held, 2 * self.n - trained)):
+            copies = in_held + in_trained
+            in_both = np.minimum(in_held, in_trained) >= self.fewest
+            rare = np.flatnonzero(in_both & (copies <= RAREST * self.fewest))
             weight = -np.log(copies[rare] / n_real)[:, None]
             real, made = ((a[rare, 0::2] == allele) | (a[rare, 1::2] == allele) for a in (block.real, block.made))
             self.shared += (real * weight).astype(np.float32).T @ made.astype(np.float32)

@@ -32,6 +32,7 @@ MIN_POPULATION = 20  # people a role; of smaller groups nothing is made public
 STACKED, WORST, WORST_POPULATION = "stacked", "worst", "worst of populations"
 DECILE = "most isolated tenth"
 RATE_LEVEL = 0.99  # what chance alone exceeds in one of a hundred audits is the floor of true positive rates
+FEW_SITES = 0.05  # share of sites that may have fewer training copies than the number by which sites were chosen
 COPY_LEVEL = 0.005  # chance that a test for near copies fails fresh people
 # attacks that make no sense on unphased genotypes; all others are functions of genotypes when calls are in ascending order
 NEEDS_PHASE = ("haplotypes of", "masked locus", "longest copied", "mean copied", "near copies of haplotypes", "kinship replay")
@@ -62,6 +63,7 @@ class AuditData:
     def add(self, synthetic: Panel, real: Panel, cm: np.ndarray) -> None:
         """Read one contig; both panels have the same sites, `cm` their genetic positions."""
         n = self.n
+        self.rare.fewest = self._fewest_training_copies(real)
         for start in range(0, len(real.sites), self.step):
             stop = min(start + self.step, len(real.sites))
             made = read_rows(synthetic, self.people.synthetic_people, start, stop)
@@ -73,6 +75,18 @@ class AuditData:
             self.within_training += hamming(alleles[:, n:], alleles[:, n:])
         for attack in self.attacks:
             attack.end_contig()
+
+    def _fewest_training_copies(self, real: Panel) -> int:
+        """How many copies of the rarer allele the training people have at (nearly) every site; at least 1.
+
+        Nearly: a few people of a training half that is larger than the held-out one are not compared.
+        """
+        copies = []
+        for start in range(0, len(real.sites), self.step):
+            alleles = read_rows(real, self.people.real_people, start, min(start + self.step, len(real.sites)))
+            minor = (alleles.mean(axis=1) <= 0.5).astype(np.int8)[:, None]
+            copies.append((alleles[:, self.n :] == minor).sum(axis=1))
+        return max(1, int(np.quantile(np.concatenate(copies), FEW_SITES, method="lower")))
 
     def aats(self, role: str) -> float:
         """Mean of the AATS halves of one role's haplotypes against the synthetic ones."""

@@ -123,18 +123,22 @@ def test_common_distances_are_a_loop(data):
     np.testing.assert_allclose(distances.people, people, atol=1e-3)
 
 
-def test_rare_sharing_is_a_loop(data):
+@pytest.mark.parametrize("fewest", [1, 2])
+def test_rare_sharing_is_a_loop(data, fewest):
     made, real = data
     sharing = RareSharing(N)
+    sharing.fewest = fewest
     for block in blocks_of(made, real):
         sharing.add(block)
     expected = np.zeros((2 * N, N))
     for v in range(len(real)):
         for allele in (0, 1):
-            copies = (real[v] == allele).sum()
-            if 0 < copies <= RAREST:
+            held, trained = ((real[v, half] == allele).sum() for half in (slice(0, 2 * N), slice(2 * N, None)))
+            copies = held + trained
+            if min(held, trained) >= fewest and copies <= RAREST * fewest:
                 carriers, makers = ((a[v] == allele).reshape(-1, 2).any(axis=1) for a in (real, made))
                 expected += -np.log(copies / (4 * N)) * np.outer(carriers, makers)
+    assert expected.any()
     np.testing.assert_allclose(sharing.shared, expected, rtol=1e-5)
 
 
