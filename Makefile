@@ -39,7 +39,7 @@ demo: $(STAMP)  ## Run the whole workflow on the shipped real data
 	@echo "Report: results/report/index.html"
 
 test: $(STAMP)  ## Run all tests
-	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup
+	$(BIN)/python -m pytest -n $(CORES) --dist loadfile
 
 lint: $(STAMP)  ## Check style, formatting and the workflow
 	$(BIN)/ruff check .

@@ -11,7 +11,7 @@ from report_tables import GENERATORS, write_results
 
 from genoloom.stages.report import report
 
-pytestmark = [pytest.mark.xdist_group("workflow"), pytest.mark.browser]
+pytestmark = pytest.mark.browser
 
 KEYS = {"right": "\ue014", "left": "\ue012", "home": "\ue011", "end": "\ue010", "tab": "\ue004", "enter": "\ue007"}
 

@@ -11,8 +11,6 @@ from helpers import run_genoloom
 
 from genoloom.formats.tables import read_table
 
-pytestmark = pytest.mark.xdist_group("workflow")
-
 
 def train_command(project, out):
     return [

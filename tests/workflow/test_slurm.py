@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.xdist_group("workflow")
-
 NODES = 2
 CONF = """ClusterName=test
 SlurmctldHost={host}(127.0.0.1)

@@ -18,8 +18,6 @@ from helpers import add_contig, run_genoloom
 from genoloom.formats.pgen import open_panel
 from genoloom.formats.tables import read_table
 
-pytestmark = pytest.mark.xdist_group("workflow")
-
 RULES = [
     "prepare_panel", "split_people", "train_haplotypes", "make_cohort", "generate_haplotypes", "write_consensus", "validate_haplotypes",
     "audit_haplotypes", "prepare_sequences", "train_sequences", "generate_sequences", "validate_sequences", "write_report",
