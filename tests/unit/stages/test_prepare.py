@@ -342,7 +342,11 @@ def test_interrupt_leaves_nothing(tmp_path, demo_dir, out):
     rows = [f"{i + 1} A C " + " ".join(["0|1"] * 100) for i in range(60_000)]
     path = write_vcf(tmp_path / "in.vcf.gz", rows, [f"S{i}" for i in range(100)], index=False)
     command = [sys.executable, "-m", "genoloom", "prepare", "--variants", path, "--contig", "20", "--out", out]
-    with subprocess.Popen([*map(str, command)], stderr=subprocess.PIPE, text=True) as process:
+
+    def heed_interrupts():  # a shell that starts the tests in the background has them ignored
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    with subprocess.Popen([*map(str, command)], stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts) as process:
         for _ in range(600):
             if out.parent.exists() and list(out.parent.iterdir()):
                 break
