@@ -31,7 +31,7 @@ PERSON_COLUMNS = [
 MIN_POPULATION = 20  # people a role; of smaller groups nothing is made public
 STACKED, WORST, WORST_POPULATION = "stacked", "worst", "worst of populations"
 DECILE = "most isolated tenth"
-RATE_LEVEL = 0.99  # what chance alone exceeds in one of a hundred audits is the floor of true positive rates
+RARE_LEVEL = 0.99  # the floor of rates and of small groups is what chance alone exceeds in one of a hundred audits
 FEW_SITES = 0.05  # share of sites that may have fewer training copies than the number by which sites were chosen
 COPY_LEVEL = 0.005  # chance that a test for near copies fails fresh people
 # attacks that make no sense on unphased genotypes; all others are functions of genotypes when calls are in ascending order
@@ -229,12 +229,12 @@ class Auditor:
             rates = {attack: self.resampling.true_positive_rates(values, inside) for attack, values in scores.items()}
             rows += [self._auc_row(attack, group, inside, aucs[attack], rates[attack]) for attack in scores]
             if group == "all":
-                rows.append(self._worst_row(WORST, list(aucs.values()), list(rates.values())))
+                rows.append(self._worst_row(WORST, list(aucs.values()), list(rates.values()), FLOOR_LEVEL))
             elif group != DECILE:
                 by_population += aucs.values()
         if by_population:
-            row = self._worst_row(WORST_POPULATION, by_population, [])
-            # small groups cannot show that they are safe, but they can show a leak
+            # small groups cannot show that they are safe, but they can show a leak: so this row must not accuse by chance
+            row = self._worst_row(WORST_POPULATION, by_population, [], RARE_LEVEL)
             rows.append(row | {"verdict": "fail" if row["low"] > self.max_auc else "pass"})
         return rows
 
@@ -251,11 +251,11 @@ class Auditor:
         return {
             "attack": attack, "population": group, "measure": "auc", "value": value, "low": low, "high": high,
             "floor": float(np.quantile(shuffled, FLOOR_LEVEL)), "n": int(inside.sum()) // 2, "verdict": self._verdict(low, high),
-            "tpr_at_1_percent_fpr": rates[0], "tpr_floor": float(np.quantile(rates[2], RATE_LEVEL)),
+            "tpr_at_1_percent_fpr": rates[0], "tpr_floor": float(np.quantile(rates[2], RARE_LEVEL)),
         }  # fmt: skip
 
-    def _worst_row(self, name: str, aucs: list[tuple], rates: list[tuple]) -> dict:
-        floor = float(np.quantile(np.max([a[2] for a in aucs], axis=0), FLOOR_LEVEL))
+    def _worst_row(self, name: str, aucs: list[tuple], rates: list[tuple], level: float) -> dict:
+        floor = float(np.quantile(np.max([a[2] for a in aucs], axis=0), level))
         value, low, high = interval_of_maximum(np.array([a[0] for a in aucs]), np.array([a[1] for a in aucs]), floor)
         row = {
             "attack": name, "population": "all", "measure": "auc", "value": value, "low": low, "high": high,
@@ -263,7 +263,7 @@ class Auditor:
         }  # fmt: skip
         if rates:
             row["tpr_at_1_percent_fpr"] = max(rate[0] for rate in rates)
-            row["tpr_floor"] = float(np.quantile(np.max([rate[2] for rate in rates], axis=0), RATE_LEVEL))
+            row["tpr_floor"] = float(np.quantile(np.max([rate[2] for rate in rates], axis=0), RARE_LEVEL))
         return row
 
     def _verdict(self, low: float, high: float) -> str:

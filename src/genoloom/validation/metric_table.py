@@ -7,6 +7,7 @@ import numpy as np
 
 from genoloom.validation.data import WHOLE, Data, Part
 from genoloom.validation.metrics import frequencies, haplotypes, linkage, people, structure, two_sample
+from genoloom.validation.verdicts import scaled
 
 EXACT = 10**6  # resplits of a spread that is known, not estimated
 
@@ -173,7 +174,7 @@ class Measured:
     floor, floor_sd : float
         Of real people.
     null : dict of str to (float, float)
-        Mean and standard deviation of the figure when labels mean nothing, for each synthetic group and for "T".
+        Mean and standard deviation of the `scaled` figure when labels mean nothing, for each synthetic group and for "T".
     resplits : int
         Permutations behind those.
     """
@@ -212,14 +213,19 @@ def measure(metric: Metric, part: Part, d: Data) -> Measured:
     offset = floor if metric.single else metric.floor(d, "H", part) if metric.floor else 0.0
     if not metric.single:
         floor = offset if metric.floor else float(np.mean(real))
-    null = {"T": (offset + float(np.mean(real)), float(np.std(real, ddof=1)))}
+
+    def spread_of(figures: list[float]) -> tuple[float, float]:
+        on_scale = scaled(metric.kind, offset + np.array(figures))
+        return float(on_scale.mean()), float(on_scale.std(ddof=1))
+
+    floor_sd = float(np.std(real, ddof=1))
+    null = {"T": spread_of(real)}
     for group in d.groups.synthetic:
         if metric.spread:
-            null[group] = (floor, max(metric.spread(d), null["T"][1]))
-            continue
-        permuted = departures(d.groups.permutations[group], group)
-        null[group] = (offset + float(np.mean(permuted)), float(np.std(permuted, ddof=1)))
-    return Measured(metric, part, values, floor, null["T"][1], null, EXACT if metric.spread else len(real))
+            null[group] = (floor, max(metric.spread(d), floor_sd))
+        else:
+            null[group] = spread_of(departures(d.groups.permutations[group], group))
+    return Measured(metric, part, values, floor, floor_sd, null, EXACT if metric.spread else len(real))
 
 
 def measure_all(d: Data, table: tuple[Metric, ...] = TABLE) -> list[Measured]:

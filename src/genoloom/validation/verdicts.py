@@ -18,7 +18,8 @@ bits          value                            <= floor + 0.001              <= 
 
 Within chance means z <= `chance.passes`, and a failure needs z > `chance.fails` (both sides of it for levels and halves).
 `Chance.single()`, 2 and 4, is for a figure on its own. A table of many figures uses `Chance.of_family`: the bound that all
-figures of a perfect generator would stay within, together, 99 times in 100, were they normal.
+figures of a perfect generator would stay within, together, 99 times in 100, were they normal. The spread of a correlation
+near 1 is far from normal, so permutations of one are compared on Fisher's scale, see `scaled`.
 
 A difference from the floor of at most `tolerance` always passes. Two-sided: a distance or similarity that is *better* than
 real people are to each other (nfr < 0.5 and z < -3, or beyond the bound of the family), and a half below 0.4, is
@@ -28,11 +29,13 @@ real people are to each other (nfr < 0.5 and z < -3, or beyond the bound of the 
 import math
 from dataclasses import dataclass
 
+import numpy as np
 from scipy.stats import t
 
 KINDS = ("distance", "similarity", "accuracy", "level", "half", "copying", "bits")
 ORDER = ("pass", "not run", "weak", "too close", "fail")
 FAMILY_ERROR = 0.01
+MOST_CORRELATED = 1 - 1e-12  # artanh is finite up to here
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ def judge(
 ) -> Judgement:
     """Compare a figure with its floor; see the table in the module's docstring. A missing value is `not run`.
 
-    `null` is the mean and spread that z is measured by, where they are not those of the floor.
+    `null` is the mean and spread of the `scaled` figure that z is measured by, where they are not those of the floor.
     """
     if kind not in KINDS:
         raise ValueError(f"unknown kind of metric '{kind}'")
@@ -86,20 +89,30 @@ def judge(
         return Judgement(math.nan, math.nan, "not run")
     near = abs(value - floor) <= tolerance
     centre, spread = null or (floor, floor_sd)
+    off = (float(scaled(kind, value)) if null else value) - centre
     lost = 0.0
     if kind == "similarity":
         lost = 1 - value / floor if floor > 0 else 0.0
-        value, floor, centre = 1 - value, 1 - floor, 1 - centre
+        value, floor, off = 1 - value, 1 - floor, -off
     elif kind == "accuracy":
         value, floor, centre = (abs(number - 0.5) + 0.5 for number in (value, floor, centre))
+        off = value - centre
     nfr = value / floor if floor > 0 else (1.0 if value == floor else math.inf)
     excess = value - floor
-    off = value - centre
     z = off / spread if spread > 0 else (0.0 if off == 0 else math.copysign(math.inf, off))
     # a value that meets a decimal bound meets it: rounding errors of the subtraction do not count
     exact = (round(number, 9) for number in (value, nfr, z, excess, lost))
     verdict = "pass" if near else _verdict(kind, *exact, chance or Chance.single())
     return Judgement(nfr, z, verdict)
+
+
+def scaled(kind: str, figures: np.ndarray | float) -> np.ndarray:
+    """Figures on the scale on which their spread is nearly normal: correlations by Fisher's transform, artanh r.
+
+    Fisher (1921), On the "probable error" of a coefficient of correlation, Metron 1:3-32. Others as they are.
+    """
+    figures = np.asarray(figures, dtype=float)
+    return np.arctanh(np.clip(figures, -MOST_CORRELATED, MOST_CORRELATED)) if kind == "similarity" else figures
 
 
 def _verdict(kind: str, value: float, nfr: float, z: float, excess: float, lost: float, chance: Chance) -> str:

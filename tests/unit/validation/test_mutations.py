@@ -143,7 +143,7 @@ def test_a_dropped_floor_is_noticed(population, monkeypatch):
 
     def without_floor(kind, value, floor, floor_sd, tolerance, chance, null):
         perfect = {"similarity": 1.0, "distance": 0.0}.get(kind, floor)
-        return judge(kind, value, perfect, floor_sd, tolerance, chance, (perfect, null[1]))
+        return judge(kind, value, perfect, floor_sd, tolerance, chance, (float(verdicts.scaled(kind, perfect)), null[1]))
 
     monkeypatch.setattr("genoloom.validation.fidelity.judge", without_floor)
     assert judged(fresh, real, roles)["overall", "all"]["verdict"] == "fail"

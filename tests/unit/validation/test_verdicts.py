@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from genoloom.validation.verdicts import judge, worst
+from genoloom.validation.verdicts import judge, scaled, worst
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,18 @@ from genoloom.validation.verdicts import judge, worst
 )
 def test_rules(kind, value, floor, sd, verdict):
     assert judge(kind, value, floor, sd).verdict == verdict
+
+
+def test_permutations_of_a_correlation_are_compared_on_fishers_scale():
+    # at n = 103 artanh r has the standard deviation 0.1; 0.9 stays within two of it from 0.95, though not in 1 - r
+    null = (math.atanh(0.95), 0.1)
+    found = judge("similarity", math.tanh(math.atanh(0.95) - 0.2), 0.95, 0.0, null=null)
+    assert found.z == pytest.approx(2)
+    assert found.verdict == "pass"
+    assert judge("similarity", math.tanh(math.atanh(0.95) - 0.7), 0.95, 0.0, null=null).verdict == "fail"
+    assert judge("similarity", math.tanh(math.atanh(0.95) + 0.45), 0.95, 0.0, null=null).verdict == "too close"
+    assert math.isfinite(scaled("similarity", 1.0))
+    assert scaled("distance", 0.3) == 0.3
 
 
 def test_worst_puts_not_run_behind_pass():
