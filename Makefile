@@ -1,4 +1,4 @@
-# make demo | test | lint | bench | bench-haplotypes | bench-privacy | bench-validation | bench-sequences | clean. Everything happens in .venv; no root rights are needed.
+# make demo | test | lint | bench | bench-haplotypes | bench-privacy | bench-shadows | bench-validation | bench-sequences | clean. Everything happens in .venv; no root rights are needed.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,7 +7,7 @@ CORES ?= $(shell nproc 2>/dev/null || echo 2)
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-haplotypes bench-privacy bench-validation bench-sequences clean
+.PHONY: help demo test lint bench bench-haplotypes bench-privacy bench-shadows bench-validation bench-sequences clean
 
 help:  ## Say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 28
@@ -59,6 +59,9 @@ bench-validation: $(STAMP)  ## Linkage, distances, components and Fst beside sci
 
 bench-privacy: $(STAMP)  ## Planted leaks: which are caught; needs the development data (or BENCH="--set demo --people 100")
 	$(BIN)/python benchmarks/planted_leaks.py $(BENCH)
+
+bench-shadows: $(STAMP)  ## What shadow models add to the audit
+	$(BIN)/python benchmarks/shadow_models.py $(BENCH)
 
 bench-sequences: $(STAMP)  ## Sequence generators on three real sets; needs the development data for two of them
 	$(BIN)/python benchmarks/sequences.py $(BENCH)

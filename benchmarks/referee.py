@@ -26,7 +26,7 @@ from genoloom.config import AuditOptions, ValidateOptions
 from genoloom.formats.pgen import open_panel
 from genoloom.formats.tables import read_table, write_table
 from genoloom.logs import configure_logging
-from genoloom.panel import ArrayHaplotypes, Panel, People
+from genoloom.panel import ArrayHaplotypes, Panel
 from genoloom.report.summary import as_text
 from genoloom.seeds import derive_seed
 from genoloom.stages.audit import audit
@@ -61,15 +61,10 @@ def main() -> int:
 
 def judge_seed(panel: Panel, seed: int, arguments: argparse.Namespace) -> list[dict]:
     """A row for each control and verdict."""
-    rng = np.random.default_rng(derive_seed(seed, "referee"))
-    groups = [panel.take_people(rows) for rows in deal(np.array(panel.people.population), arguments.people, rng)]
-    choosing = groups[:1] if arguments.chosen_by == "training" else groups
-    counts = sum(group.haplotypes.read(0, len(panel.sites)).sum(axis=1) for group in choosing)
-    n = 2 * len(groups[0].people) * len(choosing)
-    kept = np.flatnonzero(np.minimum(counts, n - counts) >= MIN_CARRIERS)[: arguments.sites]
-    training, held, fresh = (group.take_sites(kept) for group in groups)
+    training, held, fresh = deal_panels(panel, arguments.people, arguments.sites, arguments.chosen_by, seed)
     cm = genetic_positions(training.sites)
-    known, new = (group.haplotypes.read(0, len(kept)) for group in (training, fresh))
+    known, new = (group.haplotypes.read(0, len(cm)) for group in (training, fresh))
+    rng = np.random.default_rng(derive_seed(seed, "controls"))
     made = make_controls(known, new, cm, np.array(training.people.population), rng)
     rows = []
     if "fidelity" in arguments.verdicts:
@@ -77,6 +72,17 @@ def judge_seed(panel: Panel, seed: int, arguments: argparse.Namespace) -> list[d
     if "privacy" in arguments.verdicts:
         rows += _privacy(made, training, held, seed)
     return [{"seed": seed, **row} for row in rows]
+
+
+def deal_panels(panel: Panel, people: int, sites: int | None, chosen_by: str, seed: int) -> list[Panel]:
+    """Training, held-out and fresh people, at the first sites that vary enough among the training people, or everybody."""
+    rng = np.random.default_rng(derive_seed(seed, "referee"))
+    groups = [panel.take_people(rows) for rows in deal(np.array(panel.people.population), people, rng)]
+    choosing = groups[:1] if chosen_by == "training" else groups
+    counts = sum(group.haplotypes.read(0, len(panel.sites)).sum(axis=1) for group in choosing)
+    n = 2 * len(groups[0].people) * len(choosing)
+    kept = np.flatnonzero(np.minimum(counts, n - counts) >= MIN_CARRIERS)[:sites]
+    return [group.take_sites(kept) for group in groups]
 
 
 def _fidelity(made: dict[str, np.ndarray], training: Panel, held: Panel, cm: np.ndarray, seed: int) -> list[dict]:
@@ -92,11 +98,7 @@ def _fidelity(made: dict[str, np.ndarray], training: Panel, held: Panel, cm: np.
 
 def _privacy(made: dict[str, np.ndarray], training: Panel, held: Panel, seed: int) -> list[dict]:
     n = len(training.people)
-    real = replace(
-        training,
-        people=People(*(getattr(held.people, f) + getattr(training.people, f) for f in ("id", "population", "sex", "family"))),
-        haplotypes=ArrayHaplotypes(np.concatenate([p.haplotypes.read(0, len(p.sites)) for p in (held, training)], axis=1)),
-    )
+    real = held.beside(training)
     roles = ["holdout"] * n + ["train"] * n
     rows = []
     for name, alleles in made.items():

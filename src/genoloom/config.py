@@ -361,6 +361,10 @@ class ValidateOptions(Section):
     ld_window: int = Field(200, ge=50, description="Common sites in a window of the linkage metrics; sites read at a time.")
     components: int = Field(4, ge=1, description="Principal components compared.")
     polarised: bool = Field(False, description="REF is the ancestral allele: compare unfolded frequency spectra.")
+    phaser: Literal["none", "beagle"] = Field(
+        "none",
+        description="Program that phases synthetic and real people anew, to compare switch errors; where it is missing, they are 'not run'.",
+    )
 
 
 class AuditOptions(Section):
@@ -370,6 +374,11 @@ class AuditOptions(Section):
     haplotype_windows: str = Field("20,100", description="Window sizes, in sites, of the haplotype-frequency attack.")
     bootstrap: int = Field(1000, ge=100, description="Bootstrap resamples of people, and shuffles of who trained.")
     max_auc: Share = Field(0.6, description="The audit passes when the upper bound of the worst attack's AUC is no larger.")
+    shadow_models: Annotated[int, Field(ge=0, multiple_of=2)] = Field(
+        0,
+        description="Even number of times the generator is trained anew, on halves of the real people, for a stronger attacker; "
+        "each costs a training. 0: no such attacker.",
+    )
     recipient: str | None = Field(
         None,
         description="Public crypt4gh key file; the private table of people is then encrypted for its owner (pip install crypt4gh).",

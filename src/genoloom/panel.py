@@ -246,6 +246,11 @@ class Panel:
         view = HaplotypeView(self.haplotypes, variants=index)
         return replace(self, sites=self.sites.take(index), haplotypes=view)
 
+    def beside(self, other: "Panel") -> "Panel":
+        """The panel of these people and, after them, those of another panel with the same sites; nothing is read."""
+        joined = JoinedHaplotypes((self.haplotypes, other.haplotypes))
+        return replace(self, people=join_people(self.people, other.people), haplotypes=joined)
+
     def blocks(self, size: int = 4096):
         """Yield (start, stop, alleles) over all variants, `size` at a time."""
         for start in range(0, len(self.sites), size):

@@ -1,5 +1,6 @@
 """The audit: what synthetic haplotypes reveal about the training people, beside the same for held-out people."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import gcd
 
@@ -18,6 +19,7 @@ from genoloom.privacy.components import (
 from genoloom.privacy.copies import Neighbours, near_copies
 from genoloom.privacy.exposure import exposure_rows, stacked
 from genoloom.privacy.measures import FLOOR_LEVEL, Resampling, interval_of_maximum, percentile_interval
+from genoloom.privacy.shadows import Shadow, calibrated
 from genoloom.seeds import derive_seed
 from genoloom.validation.cohorts import Comparison, read_rows
 from genoloom.validation.verdicts import worst
@@ -29,7 +31,7 @@ PERSON_COLUMNS = [
     "squared_distance_to_nearest",
 ]  # fmt: skip
 MIN_POPULATION = 20  # people a role; of smaller groups nothing is made public
-STACKED, WORST, WORST_POPULATION = "stacked", "worst", "worst of populations"
+STACKED, SHADOWS, WORST, WORST_POPULATION = "stacked", "stacked, with shadow models", "worst", "worst of populations"
 DECILE = "most isolated tenth"
 RARE_LEVEL = 0.99  # the floor of rates and of small groups is what chance alone exceeds in one of a hundred audits
 FEW_SITES = 0.05  # share of sites that may have fewer training copies than the number by which sites were chosen
@@ -145,6 +147,7 @@ def audit(
     model_scores: dict[str, np.ndarray] | None = None,
     relatives: np.ndarray | None = None,
     phased: bool = True,
+    shadows: Sequence[Shadow] = (),
 ) -> Audit:
     """Judge what was collected.
 
@@ -162,8 +165,10 @@ def audit(
         Held-out people with a relative among the training people.
     phased : bool
         Whether phase is known. Without it, what needs it is `not run`, and so is an audit that would pass.
+    shadows : sequence of Shadow
+        For the attacker who has trained shadow models; without, he is not there.
     """
-    auditor = Auditor(data, resamples, max_auc, seed, relatives, phased)
+    auditor = Auditor(data, resamples, max_auc, seed, relatives, phased, shadows)
     rows = auditor.rows() + auditor.model_rows(model_scores or {})
     private = [{"row": name, "kind": kind, **row} for row in rows]
     public = [{key: row.get(key) for key in PUBLIC_COLUMNS} for row in private if row["n"] >= MIN_POPULATION]
@@ -178,7 +183,14 @@ class Auditor:
     """
 
     def __init__(
-        self, data: AuditData, resamples: int, max_auc: float, seed: int, relatives: np.ndarray | None = None, phased: bool = True
+        self,
+        data: AuditData,
+        resamples: int,
+        max_auc: float,
+        seed: int,
+        relatives: np.ndarray | None = None,
+        phased: bool = True,
+        shadows: Sequence[Shadow] = (),
     ):
         self.data, self.max_auc, self.relatives, self.phased = data, max_auc, relatives, phased
         people = data.people
@@ -190,9 +202,14 @@ class Auditor:
         self.everybody = np.ones(2 * people.n, dtype=bool)
         self.by_haplotype = data.scores(seed)
         self.scores = {a: per_person(s) if len(s) == 4 * self.n else s for a, s in self.by_haplotype.items() if self._runs(a)}
-        self.odds = stacked(
-            np.stack(list(self.scores.values()), axis=1), self.population, self.member, derive_seed(seed, "stacked")
-        )
+
+        def attacker(features: np.ndarray) -> np.ndarray:
+            return stacked(features, self.population, self.member, derive_seed(seed, "stacked"))
+
+        self.odds = attacker(np.stack(list(self.scores.values()), axis=1))
+        self.attackers = {STACKED: self.odds}
+        if shadows:
+            self.attackers[SHADOWS] = attacker(calibrated(self.scores, shadows))
 
     def groups(self) -> dict[str, np.ndarray]:
         """Populations of at least `MIN_POPULATION` people a role, as masks over everybody."""
@@ -204,7 +221,7 @@ class Auditor:
 
     def rows(self) -> list[dict]:
         """All rows; the last one is the worst of them, and its verdict that of the audit."""
-        judged = self._attack_rows(self.scores | {STACKED: self.odds})
+        judged = self._attack_rows(self.scores | self.attackers)
         strongest = next(row for row in judged if row["attack"] == WORST)
         rows = [row for row in judged if row is not strongest]
         # resampling so few people says little: they can show a leak, and never that there is none

@@ -16,12 +16,14 @@ from genoloom.formats.encryption import encrypt, read_public_key
 from genoloom.formats.models import file_digest
 from genoloom.formats.tables import format_cell, write_table
 from genoloom.models.haplotype import BASELINES
+from genoloom.models.haplotype.base import HaplotypeGenerator
 from genoloom.panel import Panel
 from genoloom.privacy.audit import PERSON_COLUMNS, PRIVATE_COLUMNS, PUBLIC_COLUMNS, AuditData
 from genoloom.privacy.audit import audit as judge
 from genoloom.seeds import derive_seed
 from genoloom.stages.generate import load_generator
 from genoloom.stages.inputs import Comparands
+from genoloom.stages.shadows import make_shadows
 from genoloom.stages.train import genetic_positions
 from genoloom.stages.validate import control_rows
 from genoloom.validation.cohorts import Comparison, compare, read_rows
@@ -71,9 +73,15 @@ def audit(
     haplotype_windows = _window_sizes("--haplotype-windows", options.haplotype_windows)
     made, real = comparands.pairs[0]
     people = compare(made.people, real.people, comparands.roles, 0, seed)
+    loaded = _load_models(models, comparands.pairs, people)
+    if options.shadow_models and not loaded:
+        raise InputError("--shadow-models", "no model is given", remedy="give the models of the generator with --model")
     data = AuditData(people, windows, haplotype_windows)
     for made, real in comparands.pairs:
         data.add(made, real, genetic_positions(real.sites))
+    shadows = []
+    if options.shadow_models:
+        shadows = make_shadows(options.shadow_models, loaded, comparands.pairs, people, windows, haplotype_windows, seed)
     found = judge(
         data,
         name,
@@ -81,9 +89,10 @@ def audit(
         options.bootstrap,
         options.max_auc,
         seed,
-        model_scores=_model_scores(models, comparands.pairs, people, seed),
+        model_scores=_model_scores(loaded, comparands.pairs, people, seed),
         relatives=_relatives(real, comparands.roles, people),
         phased=comparands.phased,
+        shadows=shadows,
     )
 
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -157,32 +166,37 @@ class _Rows:
         return read_rows(self.panel, self.people, start, stop)
 
 
-def _model_scores(
-    models: Sequence[Path], pairs: list[tuple[Panel, Panel]], people: Comparison, seed: int
-) -> dict[str, np.ndarray]:
-    """What the models themselves say of people, by attack; NaN for those who were not scored.
+def _load_models(models: Sequence[Path], pairs: list[tuple[Panel, Panel]], people: Comparison) -> dict[str, HaplotypeGenerator]:
+    """The model of each contig, where models are given.
 
     Raises
     ------
     InputError
         A contig has no model, or the model is of other sites or does not know a population.
     """
-    if not models:
-        return {}
-    chosen = np.sort(np.random.default_rng(derive_seed(seed, "model")).permutation(people.n)[:SCORED_PEOPLE])
-    rows = np.concatenate([chosen, people.n + chosen])
     loaded = {sites.contig: (path, generator, sites) for path in models for generator, sites, _ in [load_generator(path)]}
-    total: dict[str, np.ndarray] = {}
-    for _, real in pairs:
+    for _, real in pairs if loaded else []:
         if real.sites.contig not in loaded:
             raise InputError("--model", f"no model of contig {real.sites.contig}", expected="one model for each contig")
         path, generator, sites = loaded[real.sites.contig]
         if sites.digest() != real.sites.digest():
             raise InputError(path, "models other sites than the synthetic data have", remedy="give the model they were made with")
-        names = [real.people.population[i] for i in people.real_people[rows]]
-        strange = sorted(set(names) - set(generator.population_names))
+        strange = sorted({real.people.population[i] for i in people.real_people} - set(generator.population_names))
         if strange:
             raise InputError(path, f"knows no population '{strange[0]}'", expected=", ".join(generator.population_names))
+    return {contig: generator for contig, (_, generator, _) in loaded.items()}
+
+
+def _model_scores(
+    loaded: dict[str, HaplotypeGenerator], pairs: list[tuple[Panel, Panel]], people: Comparison, seed: int
+) -> dict[str, np.ndarray]:
+    """What the models themselves say of people, by attack; NaN for those who were not scored."""
+    chosen = np.sort(np.random.default_rng(derive_seed(seed, "model")).permutation(people.n)[:SCORED_PEOPLE])
+    rows = np.concatenate([chosen, people.n + chosen])
+    total: dict[str, np.ndarray] = {}
+    for _, real in pairs if loaded else []:
+        generator = loaded[real.sites.contig]
+        names = [real.people.population[i] for i in people.real_people[rows]]
         population = np.repeat([generator.population_names.index(name) for name in names], 2)
         source = _Rows(real, people.real_people[rows])
         asked = {"generator likelihood": (generator.has_likelihood, generator.log_likelihood)}

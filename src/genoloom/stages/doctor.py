@@ -28,7 +28,7 @@ EXTRAS = {"opacus": "dp", "statsmodels": "utility", "crypt4gh": "encrypt"}
 TOOLS = {
     "bcftools": "handling VCF and BCF by hand",
     "plink2": "reading the PGEN files by hand",
-    "beagle": "phasing and imputation",
+    "beagle": "switch errors after phasing anew, validate.phaser",
     "sbatch": "running on SLURM",
     "conda": "running with --sdm conda",
     "apptainer": "running in a container",

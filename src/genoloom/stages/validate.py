@@ -14,7 +14,9 @@ from genoloom.disclosure import people_count
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.tables import format_cell, read_table, write_table
 from genoloom.models.haplotype import BASELINES
+from genoloom.seeds import derive_seed
 from genoloom.stages.inputs import Comparands
+from genoloom.stages.rephasing import measure_switch_errors
 from genoloom.stages.train import genetic_positions
 from genoloom.validation.cohorts import compare
 from genoloom.validation.collect import Collector
@@ -82,6 +84,8 @@ def validate(
         log.info("%s: contig %s read, %d sites", name, real.sites.contig, len(real.sites))
     data = Data(collected, options.components, seed, options.polarised, comparands.phased)
     measured = measure_all(data)
+    if options.phaser != "none" and comparands.phased:
+        measured.append(measure_switch_errors(comparands.pairs, people, derive_seed(seed, "phaser")))
     kind = kind or ("control" if name in BASELINES else "generator")
     own = fidelity_rows(measured, name, kind, people.n)
     rows = own + real_rows(measured, people.n)

@@ -100,6 +100,7 @@ TABLE = (
     pair("frequency_divergence", "distance", frequencies.divergence, and_bins),
     pair("spectrum_distance", "distance", frequencies.spectrum_shape),
     pair("joint_spectrum_distance", "distance", frequencies.joint_spectrum_shape, between_populations),
+    pair("size_history_distance", "distance", frequencies.size_history_distance, tolerance=0.05),
     level("sites_lost", frequencies.sites_lost, and_both, tolerance=0.005, ascertained=True),
     pair("sites_new", "level", frequencies.sites_new, and_bins, floor=frequencies.sites_new_floor, tolerance=0.005, ascertained=True),
     level("singletons", frequencies.singletons, tolerance=0.005, ascertained=True),

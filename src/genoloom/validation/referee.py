@@ -45,11 +45,7 @@ def judge_together(
         With the same populations in the same order.
     """
     n = len(training.people)
-    everybody = replace(
-        training,
-        people=_joined([held, training]),
-        haplotypes=ArrayHaplotypes(np.concatenate([p.haplotypes.read(0, len(cm)) for p in (held, training)], axis=1)),
-    )
+    everybody = held.beside(training)
     one = compare(training.people, everybody.people, ["holdout"] * n + ["train"] * n, resplits, seed)
     shift = (len(made) - 1) * n  # the synthetic samples stand before the real people
     people = replace(
@@ -67,9 +63,3 @@ def judge_together(
     collected.add(replace(training, haplotypes=synthetic), everybody, cm)
     measured = measure_all(Data(collected, COMPONENTS, seed), table)
     return {name: fidelity_rows(measured, name, "control", n, group=name) for name in made}
-
-
-def _joined(panels: list[Panel]):
-    first = panels[0].people
-    fields = ("id", "population", "sex", "family")
-    return type(first)(*([value for p in panels for value in getattr(p.people, name)] for name in fields))

@@ -94,6 +94,20 @@ def test_nothing_of_the_private_part_is_public(project, tmp_path, caplog):
     assert written == {"privacy.tsv", "private/audit.tsv", "private/audit.json", "private/people.tsv"}
 
 
+def test_shadow_models_add_an_attacker(project, tmp_path):
+    private = run(project, tmp_path, shadow_models=2)
+    rows = {row["attack"]: row for row in read_table(private / "audit.tsv") if row["population"] == "all"}
+    assert 0 <= float(rows["stacked, with shadow models"]["low"]) <= float(rows["stacked, with shadow models"]["high"]) <= 1
+    again = run(project, tmp_path / "again", shadow_models=2)
+    assert (again / "audit.tsv").read_bytes() == (private / "audit.tsv").read_bytes()
+
+
+def test_shadow_models_need_the_model(project, tmp_path):
+    with pytest.raises(InputError, match=r"(?s)--shadow-models.*--model"):
+        run(project, tmp_path, models=False, shadow_models=2)
+    assert not (tmp_path / "private").exists()
+
+
 def test_the_table_of_people_is_encrypted_for_its_owner(project, tmp_path):
     keys = pytest.importorskip("crypt4gh.keys", reason="encryption needs the optional package: pip install crypt4gh")
     from crypt4gh import lib

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from genoloom.popgen.demography import fit_size_history, history_distance
 from genoloom.popgen.diversity import differences_between, window_diversity
 from genoloom.popgen.frequencies import (
     bernoulli_kl,
@@ -42,6 +43,14 @@ def spectrum(d: Data, group: str) -> np.ndarray:
 
 def spectrum_shape(d: Data, a: str, b: str, part: Part) -> float:
     return spectrum_distance(spectrum(d, a), spectrum(d, b))
+
+
+def size_history_distance(d: Data, a: str, b: str, part: Part) -> float:
+    """What the same demographic model finds in both spectra."""
+    fits = [
+        d.once(("history", g), lambda g=g: fit_size_history(d.count(g), d.groups.size(g), folded=not d.polarised)) for g in (a, b)
+    ]
+    return float("nan") if None in fits else history_distance(*fits)
 
 
 def joint_spectrum_shape(d: Data, a: str, b: str, part: Part) -> float:

@@ -1,0 +1,136 @@
+"""Phase realism by a phasing program: is the phase of synthetic people found again as well as that of real ones?
+
+Phase is taken from the synthetic people, the training people and half of the held-out people, and a phaser restores it with the
+other half of the held-out people as its reference panel. Haplotypes that do not behave like real ones are phased wrongly.
+"""
+
+import gzip
+import logging
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from cyvcf2 import VCF
+
+from genoloom.panel import Panel, Sites
+from genoloom.stages.train import genetic_positions
+from genoloom.validation.cohorts import Comparison, halve, read_rows
+from genoloom.validation.data import WHOLE
+from genoloom.validation.metric_table import EXACT, Measured, level
+
+log = logging.getLogger(__name__)
+
+METRIC = level("switch_errors", lambda d, g, part: float("nan"), phase=True)
+RESAMPLES = 200
+
+
+def switch_errors(truth: np.ndarray, phased: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Wrongly phased pairs of neighbouring heterozygous sites, and all such pairs, of each person, int64 (n_people,) each.
+
+    Parameters
+    ----------
+    truth, phased : ndarray, int8, shape (n_variants, 2 * n_people)
+        The same genotypes.
+    """
+    first, second = truth[:, 0::2], truth[:, 1::2]
+    wrong, pairs = (np.zeros(first.shape[1], dtype=np.int64) for _ in range(2))
+    for person in range(first.shape[1]):
+        heterozygous = np.flatnonzero(first[:, person] != second[:, person])
+        turned = phased[heterozygous, 2 * person] != first[heterozygous, person]
+        wrong[person], pairs[person] = (turned[1:] != turned[:-1]).sum(), max(0, len(heterozygous) - 1)
+    return wrong, pairs
+
+
+def measure_switch_errors(pairs: Sequence[tuple[Panel, Panel]], people: Comparison, seed: int) -> Measured:
+    """The share of wrongly phased pairs; nan, which is `not run`, where there is no phaser or it fails.
+
+    Parameters
+    ----------
+    pairs : sequence of (Panel, Panel)
+        Synthetic and real people of each contig, at the same sites.
+    """
+    nothing = Measured(METRIC, WHOLE, {"S": np.nan, "T": np.nan}, np.nan, np.nan, {}, 2)
+    if shutil.which("beagle") is None:
+        log.warning("beagle is not found: switch errors after phasing anew are not run")
+        return nothing
+    rng = np.random.default_rng(seed)
+    names = sorted(set(people.population))
+    reference, held = halve(people.holdout, people.population, names, rng)
+    groups = {"S": halve(people.synthetic, people.population, names, rng)[0], "H": held}
+    groups["T"] = halve(people.train, people.population, names, rng)[0]
+    shift = len(people.synthetic)
+    found = {g: np.zeros((2, len(rows)), dtype=np.int64) for g, rows in groups.items()}
+    for made, real in pairs:
+        kept = np.flatnonzero(np.diff(real.sites.position, prepend=-1) > 0)  # one site a position
+        sites = real.sites.take(kept)
+        known = read_rows(real, people.real_people[reference - shift], 0, len(real.sites))[kept]
+        for g, rows in groups.items():
+            panel, index = (made, people.synthetic_people[rows]) if g == "S" else (real, people.real_people[rows - shift])
+            truth = read_rows(panel, index, 0, len(real.sites))[kept]
+            phased = _phase(sites, truth, known, seed)
+            if phased is None:
+                return nothing
+            found[g] += switch_errors(truth, phased)
+
+    def rate(group: str, picks: np.ndarray) -> np.ndarray:
+        wrong, places = found[group][:, picks].sum(axis=-1)
+        return wrong / np.maximum(places, 1)
+
+    rates = {g: float(rate(g, np.arange(len(rows)))) for g, rows in groups.items()}
+    resampled = {g: rate(g, rng.integers(0, len(rows), (RESAMPLES, len(rows)))) for g, rows in groups.items()}
+    spread = {g: float(np.hypot(resampled[g].std(ddof=1), resampled["H"].std(ddof=1))) for g in "ST"}
+    null = {g: (rates["H"], spread[g]) for g in "ST"}
+    return Measured(METRIC, WHOLE, {g: rates[g] for g in "ST"}, rates["H"], spread["T"], null, EXACT)
+
+
+def _phase(sites: Sites, truth: np.ndarray, reference: np.ndarray, seed: int) -> np.ndarray | None:
+    """Haplotypes of people whose phase is taken away, int8 of the shape of `truth`; None where the phaser fails."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        unphased = np.sort(truth.reshape(len(truth), -1, 2), axis=2).reshape(truth.shape)
+        write_genotypes(place / "target.vcf.gz", sites, unphased, "/")
+        write_genotypes(place / "reference.vcf.gz", sites, reference, "|")
+        cm = np.maximum.accumulate(genetic_positions(sites))
+        lines = (f"{sites.contig} . {c:.8f} {p}\n" for c, p in zip(cm, sites.position, strict=True))
+        (place / "map").write_text("".join(lines))
+        options = {
+            "gt": "target.vcf.gz",
+            "ref": "reference.vcf.gz",
+            "map": "map",
+            "out": "phased",
+            "impute": "false",
+            "nthreads": 1,
+        }
+        command = ["beagle", *(f"{key}={value}" for key, value in options.items()), f"seed={seed % 2**31}"]
+        done = subprocess.run(command, cwd=place, capture_output=True, text=True)
+        if done.returncode != 0 or not (place / "phased.vcf.gz").exists():
+            log.warning("beagle ended with exit code %d: switch errors after phasing anew are not run", done.returncode)
+            log.debug("%s", done.stderr)
+            return None
+        calls = [variant.genotype.array()[:, :2].ravel() for variant in VCF(str(place / "phased.vcf.gz"))]
+    phased = np.array(calls, dtype=np.int8)
+    return phased if phased.shape == truth.shape else None
+
+
+def write_genotypes(path: Path, sites: Sites, alleles: np.ndarray, separator: str) -> None:
+    """A small VCF of nameless people for the phaser.
+
+    Parameters
+    ----------
+    alleles : ndarray, int8, shape (n_variants, 2 * n_people)
+        0 or 1.
+    separator : str
+        "/" where phase is not given, "|" where it is.
+    """
+    calls = np.array([f"{a}{separator}{b}" for a in (0, 1) for b in (0, 1)])
+    names = "\t".join(f"{'target' if separator == '/' else 'reference'}{i}" for i in range(alleles.shape[1] // 2))
+    with gzip.open(path, "wt", compresslevel=1) as out:
+        out.write(f"##fileformat=VCFv4.2\n##contig=<ID={sites.contig}>\n")
+        out.write('##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">\n')
+        out.write(f"#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\t{names}\n")
+        for i, (position, ref, alt) in enumerate(sites.keys()):
+            row = calls[2 * alleles[i, 0::2] + alleles[i, 1::2]]
+            out.write(f"{sites.contig}\t{position}\t.\t{ref}\t{alt}\t.\tPASS\t.\tGT\t" + "\t".join(row) + "\n")

@@ -1,0 +1,35 @@
+"""Shadow models: people are judged by what they score without having trained."""
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from genoloom.privacy.shadows import Shadow, calibrated
+
+
+def test_scores_are_taken_from_the_mean_of_the_shadows_that_left_the_person_out():
+    target = {"a": np.array([1.0, 2.0, 3.0, 4.0])}
+    shadows = [
+        Shadow({"a": np.array([10.0, 1.0, 10.0, 1.0])}, np.array([True, False, True, False])),
+        Shadow({"a": np.array([2.0, 10.0, 2.0, 10.0])}, np.array([False, True, False, True])),
+        Shadow({"a": np.array([4.0, 10.0, 10.0, 3.0])}, np.array([False, True, True, False])),
+    ]
+    assert calibrated(target, shadows)[:, 0].tolist() == [1 - 3, 2 - 1, 3 - 2, 4 - 2]
+
+
+def test_scores_of_haplotypes_become_those_of_people():
+    shadow = Shadow({"a": np.array([1.0, 2.0, 3.0, 5.0])}, np.array([False, False]))
+    assert calibrated({"a": np.array([0.0, 0.0])}, [shadow])[:, 0].tolist() == [-3, -8]
+
+
+def test_a_leak_hidden_by_how_typical_people_are_is_seen():
+    rng = np.random.default_rng(1)
+    typical, member = 5 * rng.normal(size=400), np.arange(400) >= 200
+    halves = [rng.permutation(400) < 200 for _ in range(4)]
+
+    def scores(trained: np.ndarray) -> dict[str, np.ndarray]:
+        return {"a": typical + trained + 0.5 * rng.normal(size=400)}
+
+    target = scores(member)
+    shadows = [Shadow(scores(half), half) for half in [*halves, *(~half for half in halves)]]
+    assert roc_auc_score(member, target["a"]) < 0.65
+    assert roc_auc_score(member, calibrated(target, shadows)[:, 0]) > 0.85
