@@ -107,7 +107,7 @@ TABLE = (
     level("private_alleles", frequencies.private_alleles, each_of_several_populations, tolerance=0.005, ascertained=True),
     # diversity along the genome
     pair("pi_error", "distance", frequencies.pi_error),
-    pair("watterson_error", "distance", frequencies.theta_error),
+    pair("watterson_error", "distance", frequencies.theta_error, ascertained=True),
     pair("tajima_d_error", "distance", frequencies.tajima_error),
     level("pi", frequencies.pi),
     level("tajima_d", frequencies.tajima),
@@ -131,7 +131,7 @@ TABLE = (
     level("haplotype_h12", haplotypes.h12, haplotypes.window_parts, phase=True),
     level("haplotype_h2_h1", haplotypes.h2_h1, haplotypes.window_parts, phase=True),
     pair("haplotype_distance", "distance", haplotypes.difference, haplotypes.window_parts, phase=True),
-    pair("haplotype_spectrum_distance", "distance", haplotypes.spectrum, haplotypes.window_parts, phase=True),
+    pair("haplotype_spectrum_distance", "distance", haplotypes.spectrum, haplotypes.window_parts, phase=True, ascertained=True),
     pair("longest_shared_run", "level", haplotypes.longest_run, phase=True),
     pair("shared_segments", "level", haplotypes.segments, tolerance=0.0005, phase=True),
     pair("copying_bits", "level", haplotypes.copying_bits, phase=True),
