@@ -1,7 +1,9 @@
 """The data sets of the haplotype benchmark: which files, which region, which labels."""
 
+import argparse
 import csv
 import gzip
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,12 +11,14 @@ import numpy as np
 
 from genoloom.config import PrepareOptions
 from genoloom.errors import InputError
-from genoloom.formats.pgen import PanelWriter
-from genoloom.panel import People, Sites
+from genoloom.formats.pgen import PanelWriter, open_panel
+from genoloom.panel import Panel, People, Sites
 from genoloom.stages.prepare import prepare
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO = ROOT / "resources" / "demo"
+RESULTS = ROOT / "results" / "benchmark"
+DATA = Path(os.environ.get("GENOLOOM_SHARED_DATA", ROOT.parent / "shared" / "data"))
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,19 @@ SETS = {
         "maps/b37/chrX_par1.b37.gmap.gz",
     ),
 }  # fmt: skip
+
+
+def add_places(parser: argparse.ArgumentParser, out: str) -> None:
+    """The options that all benchmarks have: where the development data are, and where the table goes."""
+    parser.add_argument("--data", type=Path, default=DATA, help="the development data (GENOLOOM_SHARED_DATA)")
+    parser.add_argument("--out", type=Path, default=RESULTS / out, help="table to write")
+
+
+def open_set(name: str, data: Path) -> Panel:
+    """The panel of a set, made when it is first asked for."""
+    prefix = RESULTS / name / SETS[name].contig
+    make_panel(name, data, prefix)
+    return open_panel(prefix)
 
 
 def make_panel(name: str, data: Path, out: Path) -> None:

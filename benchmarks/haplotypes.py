@@ -13,14 +13,13 @@ come, so a stopped run leaves what it has; `--append` goes on.
 import argparse
 import logging
 import math
-import os
 import shutil
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
-from haplotype_sets import ROOT, SETS, make_panel
+from haplotype_sets import RESULTS, SETS, add_places, make_panel
 
 from genoloom.config import AuditOptions, CohortOptions, GenerateOptions, Section, SplitOptions, TrainSections, ValidateOptions
 from genoloom.errors import GenoLoomError
@@ -85,7 +84,6 @@ def main() -> int:
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    default_data = os.environ.get("GENOLOOM_SHARED_DATA", ROOT.parent / "shared" / "data")
     parser.add_argument("--set", nargs="+", choices=SETS, default=["demo"], help="data sets (default: the shipped one)")
     parser.add_argument("--generators", nargs="+", choices=GENERATORS, default=list(GENERATORS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[1], help="each seed splits, trains and samples anew")
@@ -98,9 +96,8 @@ def _parse() -> argparse.Namespace:
         "--set-option", action="append", default=[], metavar="GENERATOR.KEY=VALUE", help="as in the configuration"
     )
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--data", type=Path, default=Path(default_data), help="the development data (GENOLOOM_SHARED_DATA)")
-    parser.add_argument("--work", type=Path, default=ROOT / "results" / "benchmark", help="panels, models, synthetic files")
-    parser.add_argument("--out", type=Path, default=ROOT / "results" / "benchmark" / "haplotypes.tsv")
+    add_places(parser, "haplotypes.tsv")
+    parser.add_argument("--work", type=Path, default=RESULTS, help="panels, models, synthetic files")
     parser.add_argument("--append", action="store_true", help="keep the rows of an earlier run")
     parser.add_argument("-v", "--verbose", action="store_true")
     return parser.parse_args()

@@ -20,7 +20,6 @@ by seed, so a stopped run leaves what it has; `--append` goes on.
 
 import argparse
 import logging
-import os
 import sys
 import time
 from collections import defaultdict
@@ -28,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from haplotype_sets import ROOT, SETS, make_panel
+from haplotype_sets import RESULTS, SETS, add_places, make_panel
 
 from genoloom.config import AuditOptions
 from genoloom.errors import GenoLoomError
@@ -200,14 +199,12 @@ def summarise(rows: list[dict]) -> list[dict]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    default_data = os.environ.get("GENOLOOM_SHARED_DATA", ROOT.parent / "shared" / "data")
     parser.add_argument("--set", choices=SETS, default="dpyd-full", help="data set")
     parser.add_argument("--people", type=int, default=250, help="people a group; a third of the panel at most")
     parser.add_argument("--seeds", nargs="+", type=int, default=list(range(1, 21)), help="each divides the people anew")
     parser.add_argument("--leaks", nargs="+", metavar="KIND[:SHARE]", help="which leaks (default: all)")
-    parser.add_argument("--data", type=Path, default=Path(default_data), help="the development data (GENOLOOM_SHARED_DATA)")
-    parser.add_argument("--work", type=Path, default=ROOT / "results" / "benchmark", help="where panels are kept")
-    parser.add_argument("--out", type=Path, default=ROOT / "results" / "benchmark" / "planted_leaks.tsv")
+    add_places(parser, "planted_leaks.tsv")
+    parser.add_argument("--work", type=Path, default=RESULTS, help="where panels are kept")
     parser.add_argument("--quick", action="store_true", help="only the tests for near copies")
     parser.add_argument("--append", action="store_true", help="keep the rows of an earlier run")
     arguments = parser.parse_args()

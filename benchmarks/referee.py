@@ -11,7 +11,6 @@ not: `weak` is not a pass, and stops a release like `fail`.
 
 import argparse
 import logging
-import os
 import sys
 import tempfile
 import time
@@ -20,10 +19,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from haplotype_sets import ROOT, SETS, make_panel
+from haplotype_sets import SETS, add_places, open_set
 
 from genoloom.config import AuditOptions, ValidateOptions
-from genoloom.formats.pgen import open_panel
 from genoloom.formats.tables import read_table, write_table
 from genoloom.logs import configure_logging
 from genoloom.panel import ArrayHaplotypes, Panel
@@ -44,9 +42,7 @@ def main() -> int:
     arguments = _parse()
     configure_logging()
     logging.getLogger("genoloom").setLevel(logging.ERROR)
-    place = ROOT / "results" / "benchmark" / arguments.set / SETS[arguments.set].contig
-    make_panel(arguments.set, arguments.data, place)
-    panel = open_panel(place)
+    panel = open_set(arguments.set, arguments.data)
     rows = []
     for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
         started = time.process_time()
@@ -142,7 +138,6 @@ def summary(rows: list[dict]) -> tuple[list[dict], list[str]]:
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    default_data = os.environ.get("GENOLOOM_SHARED_DATA", ROOT.parent / "shared" / "data")
     parser.add_argument("--set", choices=SETS, default="demo", help="data set (default: the shipped one)")
     parser.add_argument("--people", type=int, default=250, help="people a group, at most")
     parser.add_argument("--sites", type=int, help="the first so many sites (default: all)")
@@ -155,8 +150,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--verdicts", nargs="+", choices=["fidelity", "privacy"], default=["fidelity", "privacy"])
-    parser.add_argument("--data", type=Path, default=Path(default_data), help="the development data (GENOLOOM_SHARED_DATA)")
-    parser.add_argument("--out", type=Path, default=ROOT / "results" / "benchmark" / "referee.tsv")
+    add_places(parser, "referee.tsv")
     return parser.parse_args()
 
 

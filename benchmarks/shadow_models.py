@@ -10,17 +10,14 @@ may tell from chance. Columns: AUC of the stacked attacker without and with shad
 
 import argparse
 import logging
-import os
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
-from haplotype_sets import ROOT, SETS, make_panel
+from haplotype_sets import SETS, add_places, open_set
 from referee import deal_panels
 
 from genoloom.config import AuditOptions, TrainSections
-from genoloom.formats.pgen import open_panel
 from genoloom.formats.tables import write_table
 from genoloom.logs import configure_logging
 from genoloom.models.haplotype import GENERATORS, generator_class
@@ -54,11 +51,10 @@ def main() -> int:
     arguments = _parse()
     configure_logging()
     logging.getLogger("genoloom").setLevel(logging.ERROR)
-    place = ROOT / "results" / "benchmark" / arguments.set / SETS[arguments.set].contig
-    make_panel(arguments.set, arguments.data, place)
+    panel = open_set(arguments.set, arguments.data)
     rows = []
     for seed in range(1, arguments.seeds + 1):
-        training, held, fresh = deal_panels(open_panel(place), arguments.people, arguments.sites, "training", seed)
+        training, held, fresh = deal_panels(panel, arguments.people, arguments.sites, "training", seed)
         for name in arguments.generators:
             options = getattr(TrainSections(), name)
             if arguments.steps and "steps" in type(options).model_fields:
@@ -95,7 +91,6 @@ def judge(kind: HaplotypeGenerator, alleles: np.ndarray, training: Panel, held: 
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    default_data = os.environ.get("GENOLOOM_SHARED_DATA", ROOT.parent / "shared" / "data")
     parser.add_argument("--set", choices=SETS, default="demo", help="data set (default: the shipped one)")
     parser.add_argument("--people", type=int, default=99, help="people a group, at most")
     parser.add_argument("--sites", type=int, help="the first so many sites (default: all)")
@@ -103,8 +98,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, help="training steps of generators that have them (default: their own)")
     parser.add_argument("--shadows", type=int, default=8, help="shadow models, an even number")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--data", type=Path, default=Path(default_data), help="the development data (GENOLOOM_SHARED_DATA)")
-    parser.add_argument("--out", type=Path, default=ROOT / "results" / "benchmark" / "shadow_models.tsv")
+    add_places(parser, "shadow_models.tsv")
     return parser.parse_args()
 
 

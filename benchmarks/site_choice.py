@@ -11,16 +11,14 @@ row for `real`.
 
 import argparse
 import logging
-import os
 import sys
 from collections import defaultdict
-from pathlib import Path
 
 import numpy as np
-from haplotype_sets import ROOT, SETS, make_panel
+from haplotype_sets import SETS, add_places, open_set
 
 from genoloom.config import ValidateOptions
-from genoloom.formats.pgen import open_panel
+from genoloom.formats.tables import write_table
 from genoloom.logs import configure_logging
 from genoloom.panel import Panel
 from genoloom.report.summary import as_text
@@ -39,9 +37,7 @@ def main() -> int:
     arguments = _parse()
     configure_logging()
     logging.getLogger("genoloom").setLevel(logging.ERROR)
-    place = ROOT / "results" / "benchmark" / arguments.set / SETS[arguments.set].contig
-    make_panel(arguments.set, arguments.data, place)
-    panel = open_panel(place)
+    panel = open_set(arguments.set, arguments.data)
     population = np.array(panel.people.population)
     found: dict = defaultdict(dict)
     for seed in range(1, arguments.seeds + 1):
@@ -57,7 +53,9 @@ def main() -> int:
         for key, verdicts in found.items()
         if any(v != "pass" for choice in CHOICES for v in verdicts.get(choice, []))
     ]
-    print(as_text(table, ["metric", "population", "bin", *CHOICES]))
+    columns = ["metric", "population", "bin", *CHOICES]
+    write_table(arguments.out, columns, table)
+    print(as_text(table, columns))
     return 0
 
 
@@ -87,10 +85,9 @@ def _count(verdicts: list[str]) -> str:
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    default_data = os.environ.get("GENOLOOM_SHARED_DATA", ROOT.parent / "shared" / "data")
     parser.add_argument("--set", choices=SETS, default="demo", help="data set (default: the shipped one)")
     parser.add_argument("--seeds", type=int, default=5, help="divisions of the real people into halves")
-    parser.add_argument("--data", type=Path, default=Path(default_data), help="the development data (GENOLOOM_SHARED_DATA)")
+    add_places(parser, "site_choice.tsv")
     return parser.parse_args()
 
 

@@ -14,13 +14,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import sys
 import time
-from pathlib import Path
 
 import allel
 import numpy as np
-from haplotype_sets import ROOT, SETS, make_panel
+from haplotype_sets import SETS, add_places, open_set
 
-from genoloom.formats.pgen import open_panel
 from genoloom.formats.tables import write_table
 from genoloom.popgen.distances import hamming
 from genoloom.popgen.linkage import correlation
@@ -34,9 +32,7 @@ COMPONENTS = 10
 def main() -> int:
     arguments = _parse()
     name = "dpyd-26" if (arguments.data / SETS["dpyd-26"].variants).exists() else "demo"
-    place = ROOT / "results" / "benchmark" / name / SETS[name].contig
-    make_panel(name, arguments.data, place)
-    panel = open_panel(place)
+    panel = open_set(name, arguments.data)
     people = np.linspace(0, len(panel.people) - 1, min(arguments.people, len(panel.people))).astype(int)
     alleles = panel.take_people(people).haplotypes.read(0, len(panel.sites))
     frequency = alleles.mean(axis=1)
@@ -139,12 +135,10 @@ def own_fst(alleles: np.ndarray, population: np.ndarray) -> np.ndarray:
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    default_data = os.environ.get("GENOLOOM_SHARED_DATA", ROOT.parent / "shared" / "data")
     parser.add_argument("--people", type=int, default=1000)
     parser.add_argument("--sites", type=int, default=2000, help="of minor frequency >= 1 %%")
     parser.add_argument("--repeats", type=int, default=3, help="of which the fastest counts")
-    parser.add_argument("--data", type=Path, default=Path(default_data), help="the development data (GENOLOOM_SHARED_DATA)")
-    parser.add_argument("--out", type=Path, default=ROOT / "results" / "benchmark" / "validation.tsv")
+    add_places(parser, "validation.tsv")
     return parser.parse_args()
 
 

@@ -16,15 +16,13 @@ pca         sliced Wasserstein distance on two components, in spreads of the fir
 """
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
 import numpy as np
-from haplotype_sets import ROOT, SETS, make_panel
+from haplotype_sets import add_places, open_set
 from sklearn.metrics import roc_auc_score
 
-from genoloom.formats.pgen import open_panel
 from genoloom.formats.tables import write_table
 from genoloom.panel import haplotype_columns
 from genoloom.popgen.distances import aats_halves, hamming
@@ -71,9 +69,7 @@ def main() -> int:
 
 
 def _run(name: str, data: Path, seed: int) -> dict[str, dict[str, float]]:
-    place = ROOT / "results" / "benchmark" / name / SETS[name].contig
-    make_panel(name, data, place)
-    panel = open_panel(place)
+    panel = open_set(name, data)
     rng = np.random.default_rng(derive_seed(seed, "yardsticks", name))
     order = rng.permutation(len(panel.people))
     half = len(order) // 2
@@ -126,11 +122,9 @@ def _pca(made: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> float
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    default_data = os.environ.get("GENOLOOM_SHARED_DATA", ROOT.parent / "shared" / "data")
     parser.add_argument("--set", nargs="+", choices=["chr20", "805"], default=["chr20", "805"])
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--data", type=Path, default=Path(default_data), help="the development data (GENOLOOM_SHARED_DATA)")
-    parser.add_argument("--out", type=Path, default=ROOT / "results" / "benchmark" / "yardsticks.tsv")
+    add_places(parser, "yardsticks.tsv")
     return parser.parse_args()
 
 
