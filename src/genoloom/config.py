@@ -393,6 +393,9 @@ class ReleaseOptions(Section):
         0.025,
         description="Largest true positive rate at 1 % false positives; where people are few, what chance explains may leave too.",
     )
+    shadow_models: bool = Field(
+        True, description="The audit must have had shadow models (audit.shadow_models): without them it is much weaker."
+    )
     fidelity: Literal["pass", "weak", "any"] = Field(
         "weak", description="Worst fidelity verdict of a metric over all people; 'too close' and 'not run' never pass."
     )

@@ -6,7 +6,7 @@ Fails closed: what is missing, unreadable, `not run` or not of these very data i
 from collections.abc import Iterable
 
 from genoloom.config import ReleaseOptions
-from genoloom.privacy.audit import WORST
+from genoloom.privacy.audit import SHADOWS, WORST
 
 # rows of the private table whose own verdict must be a pass; the worst attack is judged by its figures
 WITHIN_FLOOR = (
@@ -39,6 +39,11 @@ def privacy_reasons(private: list[dict[str, str]], public: list[dict[str, str]],
         reasons.append(
             f"privacy: an attack finds {rate:.1%} of the training people at 1 % false positives; at most {options.max_tpr:.1%}, or"
             f" the {floor:.1%} that chance explains with so few people, may leave"
+        )
+    if options.shadow_models and SHADOWS not in by_attack:
+        reasons.append(
+            "privacy: the audit had no shadow models; set audit.shadow_models: 4 and audit again, or waive them with"
+            " release.shadow_models: false"
         )
     for attack in WITHIN_FLOOR:
         row = by_attack.get(attack)
