@@ -32,7 +32,7 @@ rule audit_haplotypes:
     threads: 1
     resources:
         mem_mb=genotype_mem_mb,
-        runtime=120,
+        runtime=120 + 60 * settings.audit.shadow_models,
     params:
         synthetic=prefixes("--synthetic"),
         panels=prefixes("--panel"),
