@@ -322,7 +322,7 @@ class SequenceAdaptiveOptions(SequenceMarkovOptions):
 class SequenceTransformerOptions(Section):
     """Causal transformer over bases, with convolutions under the attention and the Markov chain built in."""
 
-    steps: int = Field(600, ge=1, description="Optimiser steps of the schedule.")
+    steps: int = Field(1400, ge=1, description="Optimiser steps of the schedule.")
     batch: int = Field(32, ge=1, description="Sequences a step.")
     width: int = Field(64, ge=16, description="Model width; a multiple of heads.")
     layers: int = Field(1, ge=0, description="Attention layers; 0 leaves a pure convolution.")
@@ -332,8 +332,12 @@ class SequenceTransformerOptions(Section):
         None, ge=0, le=1, description="Dropout; null takes 0.1, and 0.2 for fewer than 5,000 sequences."
     )
     learning_rate: float = Field(2e-3, gt=0, description="Peak learning rate of the cosine schedule.")
-    evaluate_every: int = Field(50, ge=1, description="Steps between evaluations.")
-    patience: int | None = Field(5, ge=1, description="Stop after this many evaluations without gain; null never stops early.")
+    evaluate_every: int = Field(70, ge=1, description="Steps between evaluations; the best one is kept.")
+    patience: int | None = Field(
+        None,
+        ge=1,
+        description="Stop after this many evaluations without gain. Null never stops early: on repeats the gain over the chain comes late.",
+    )
 
 
 class SequenceGanOptions(Section):
