@@ -170,7 +170,11 @@ class TransformerOptions(Section):
 class GanOptions(Section):
     """Adversarial network over block codes, conditional on population, anchored to the likelihood of the training rows."""
 
-    steps: int = Field(1200, ge=1, description="Generator steps of the schedule.")
+    steps: int | None = Field(
+        None,
+        ge=1,
+        description="Generator steps of the schedule; null: by the size of the cohort, as the transformer's, and at least 1,200.",
+    )
     batch: int = Field(32, ge=2, description="Haplotypes a step.")
     critic_steps: int = Field(1, ge=1, description="Critic steps for each generator step.")
     block: int = Field(32, ge=4, le=128, description="Sites a token.")

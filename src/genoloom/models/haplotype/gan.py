@@ -32,6 +32,7 @@ from genoloom.models.haplotype.base import HaplotypeGenerator, SampleRequest, Tr
 from genoloom.models.haplotype.blocks import BlockCodebook, read_blocks
 from genoloom.models.haplotype.gan_network import CodeChain, CodeGenerator, Walk, calibrate
 from genoloom.models.haplotype.gan_training import Critic, GanTraining, diversity
+from genoloom.models.haplotype.transformer_training import automatic_steps
 from genoloom.panel import HaplotypeSource
 from genoloom.seeds import derive_seed, row_uniforms
 from genoloom.training.run import TrainingRun, train
@@ -40,6 +41,7 @@ SAMPLE_ROWS = 128  # haplotypes sampled together, always exactly so many
 SAMPLE_BLOCKS = 64  # blocks sampled between two yields
 CODE_DRAWS, LATENT_DRAWS = 2**40, 2**41  # first counters of the draws; the flips of the sites count from 0
 CALIBRATION_ROWS = 1024
+LEAST_STEPS = 1200
 COLLAPSE_LOST, COLLAPSE_DISTINCT = 0.1, 0.5  # most common sites lost; least distinct haplotypes, in those of training rows
 
 
@@ -62,7 +64,8 @@ class GanGenerator(HaplotypeGenerator):
         torch.manual_seed(derive_seed(run.seed, "weights"))
         self._build()
         training = GanTraining(self.network, self.chain, self.codebook, codes, data, options, run)
-        train(training, run, steps=options.steps, evaluate_every=options.evaluate_every, patience=options.patience)
+        steps = options.steps or max(LEAST_STEPS, automatic_steps(len(fitted), self.codebook.n_blocks, options))
+        train(training, run, steps=steps, evaluate_every=options.evaluate_every, patience=options.patience)
         self.network.to("cpu").eval()
         self.critic = training.critic.to("cpu").eval()
         rng = np.random.default_rng(derive_seed(run.seed, "calibration"))

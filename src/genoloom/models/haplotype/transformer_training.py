@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from sklearn.metrics import roc_auc_score
 
-from genoloom.config import TransformerOptions
+from genoloom.config import GanOptions, TransformerOptions
 from genoloom.models.haplotype.base import TrainingHaplotypes
 from genoloom.models.haplotype.rows import PackedRows
 from genoloom.models.haplotype.transformer_network import HaplotypeTransformer, score_window, windows
@@ -33,7 +33,7 @@ def looks(n_rows: int) -> float:
     return LOOKS * min(1.0, math.sqrt(n_rows / LARGE))
 
 
-def automatic_steps(n_rows: int, n_blocks: int, options: TransformerOptions) -> int:
+def automatic_steps(n_rows: int, n_blocks: int, options: TransformerOptions | GanOptions) -> int:
     """Steps after which each block of each training row has been in a batch `looks(n_rows)` times, at most `MOST_STEPS`."""
     length = min(options.context, n_blocks)
     places = n_blocks + length - 1  # where a window may start, as in `TransformerTraining._batch`
