@@ -2,6 +2,7 @@
 
     python benchmarks/referee.py --set dpyd-slice --seeds 20
     python benchmarks/referee.py --set demo --people 99 --seeds 5 --verdicts fidelity
+    python benchmarks/referee.py --set demo --people 99 --seeds 100 --verdicts fidelity --controls "fresh people"
 
 Each seed deals the real people of every population into three groups: training, held-out, and fresh people who take the place
 of a perfect generator. The controls are made from the training group; `validation/controls.py` says what each must get. The
@@ -62,6 +63,7 @@ def judge_seed(panel: Panel, seed: int, arguments: argparse.Namespace) -> list[d
     known, new = (group.haplotypes.read(0, len(cm)) for group in (training, fresh))
     rng = np.random.default_rng(derive_seed(seed, "controls"))
     made = make_controls(known, new, cm, np.array(training.people.population), rng)
+    made = {name: alleles for name, alleles in made.items() if name in arguments.controls}
     rows = []
     if "fidelity" in arguments.verdicts:
         rows += _fidelity(made, training, held, cm, seed)
@@ -149,6 +151,7 @@ def _parse() -> argparse.Namespace:
     )
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first-seed", type=int, default=1)
+    parser.add_argument("--controls", nargs="+", choices=list(CONTROLS), default=list(CONTROLS), help="all by default")
     parser.add_argument("--verdicts", nargs="+", choices=["fidelity", "privacy"], default=["fidelity", "privacy"])
     add_places(parser, "referee.tsv")
     return parser.parse_args()

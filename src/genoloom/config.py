@@ -365,7 +365,12 @@ class SequenceGanOptions(Section):
 class ValidateOptions(Section):
     """Fidelity of synthetic haplotypes against the held-out half."""
 
-    resplits: int = Field(20, ge=2, description="Random halvings of the real people behind each floor's spread.")
+    resplits: int = Field(
+        40,
+        ge=2,
+        description="Random halvings of the real people behind each floor, and of synthetic and held-out people behind each z; "
+        "below 10 the verdicts take figures for normal.",
+    )
     ld_window: int = Field(200, ge=50, description="Common sites in a window of the linkage metrics; sites read at a time.")
     components: int = Field(4, ge=1, description="Principal components compared.")
     polarised: bool = Field(False, description="REF is the ancestral allele: compare unfolded frequency spectra.")

@@ -12,7 +12,7 @@ MULTIPLICITIES = 12  # haplotypes seen once, 2-3 times, 4-7 times, ...
 RUN_HAPLOTYPES = 80  # runs are quadratic in haplotypes: so many of each group
 SEGMENT_CM = 0.2
 QUERIES, TEMPLATES = 12, 60
-SCAN_HAPLOTYPES, SCAN_SITES, SCAN_HALVINGS = 80, 1000, 5
+SCAN_HAPLOTYPES, SCAN_SITES = 80, 1000
 
 
 class WindowHaplotypes:
@@ -111,14 +111,12 @@ class Copying:
 
 
 class Scan:
-    """Common sites of the first contig for some haplotypes of some groups, for selection scans."""
+    """Common sites of the first contig for some haplotypes of every group, for selection scans."""
 
     def __init__(self, groups, seed: int):
         rng = np.random.default_rng(derive_seed(seed, "scan"))
-        halvings = [groups.halvings, *groups.permutations.values()]
-        halves = [name for pairs in halvings for pair in pairs[:SCAN_HALVINGS] for name in pair]
         smallest = min(SCAN_HAPLOTYPES, *(len(groups.haplotypes(name)) for name in groups.rows))
-        chosen = {name: _sample(groups.haplotypes(name), smallest, rng) for name in (*groups.synthetic, "H", "T", *halves)}
+        chosen = {name: _sample(groups.haplotypes(name), smallest, rng) for name in groups.rows}
         self.columns = np.unique(np.concatenate(list(chosen.values())))
         self.at = {name: np.searchsorted(self.columns, rows) for name, rows in chosen.items()}
         self.alleles: list[np.ndarray] = []

@@ -9,7 +9,6 @@ from genoloom.popgen.linkage import DISTANCE_EDGES_BP, DISTANCE_EDGES_CM, correl
 
 GAPS = (1, 4, 16, 64)  # sites between the members of a triple
 EXTENTS = (2, 5, 10, 20, 40, 80)  # common sites over which carriers stay identical
-POPULATION_HALVINGS = 5  # behind the floor of a population's own linkage
 BINS = (3, 4)  # frequency bins that hold common sites: 5-20 % and 20-50 %
 
 
@@ -51,17 +50,11 @@ class PairSums:
 
 
 class PopulationLinkage:
-    """Sums of r2 within one population, for the groups compared and for some of the halvings."""
+    """Sums of r2 within one population."""
 
-    def __init__(self, groups, column: int):
-        halvings = [groups.halvings, *groups.permutations.values()]
-        some = {pair for pairs in halvings for pair in pairs[:POPULATION_HALVINGS]}
-        compared = [pair for pair in groups.pairs if pair in some or pair[1] == "H"]
-        names = list(dict.fromkeys(name for pair in compared for name in pair))
-        self.columns = [haplotype_columns(groups.of_population(name, column)) for name in names]
-        self.pair_index = {pair: i for i, pair in enumerate(compared)}
-        first, second = (np.array([names.index(pair[side]) for pair in compared]) for side in (0, 1))
-        self.r2 = PairSums(first, second, len(names))
+    def __init__(self, groups, column: int, first: np.ndarray, second: np.ndarray):
+        self.columns = [haplotype_columns(groups.of_population(name, column)) for name in groups.rows]
+        self.r2 = PairSums(first, second, len(self.columns))
 
     def add(self, alleles: np.ndarray, flat: np.ndarray) -> None:
         """A window of common sites; `flat` holds the places of its pairs in a flattened matrix."""
@@ -85,7 +78,7 @@ class Linkage:
         self.r2, self.r, self.d_prime, self.score = sums(), sums(), sums(), sums()
         self.r2_of_bin = {i: sums() for i in BINS}
         self.triples = {gap: sums() for gap in GAPS}
-        self.of_population = [PopulationLinkage(groups, c + 1) for c in range(len(groups.populations))]
+        self.of_population = [PopulationLinkage(groups, c + 1, first, second) for c in range(len(groups.populations))]
         n, bins = len(self.columns), len(DISTANCE_EDGES_BP) - 1
         self.decay = {"bp": np.zeros((n, bins)), "cm": np.zeros((n, bins))}
         self.decay_pairs = {"bp": np.zeros(bins), "cm": np.zeros(bins)}

@@ -13,6 +13,8 @@ chance at rare sites), and it knows the people that are compared: one rare long 
 The control row `real` is T taken as if it were synthetic; its z is that of the halvings.
 """
 
+import numpy as np
+
 from genoloom.popgen.frequencies import BIN_NAMES
 from genoloom.validation.metric_table import Measured
 from genoloom.validation.verdicts import Chance, judge, worst
@@ -32,15 +34,20 @@ def real_rows(measured: list[Measured], n: int) -> list[dict]:
 
 
 def _judged(measured: list[Measured], name: str, kind: str, n: int, group: str) -> list[dict]:
+    permuted = [m.permuted[group].departures for m in measured if group in m.permuted and len(m.permuted[group].departures)]
+    fewest = min(map(len, permuted), default=0)
+    family = Chance.of_permutations(np.nan_to_num(np.array([departures[:fewest] for departures in permuted])).T)
+    known = Chance.of_family(len(measured))
     rows = []
     for m in measured:
-        chance = Chance.of_family(len(measured), m.resplits)
-        value, null = m.values[group], m.null.get(group)
-        found = judge(m.metric.kind, value, m.floor, m.floor_sd, m.metric.tolerance, chance, null)
+        own = m.permuted.get(group)
+        chance = family if own and len(own.departures) else known
+        z = own.z if own else None
+        found = judge(m.metric.kind, m.values[group], m.floor, m.floor_sd, m.metric.tolerance, chance, z)
         rows.append(
             {
                 "row": name, "kind": kind, "metric": m.metric.name, "population": m.part.population, "bin": m.part.bin,
-                "value": value, "floor": m.floor, "floor_sd": m.floor_sd, "nfr": found.nfr, "z": found.z, "n": n,
+                "value": m.values[group], "floor": m.floor, "floor_sd": m.floor_sd, "nfr": found.nfr, "z": found.z, "n": n,
                 "verdict": found.verdict,
             }
         )  # fmt: skip

@@ -17,9 +17,8 @@ copying       value                            nfr <= 1.1                    nev
 bits          value                            <= floor + 0.001              <= floor + 0.01 or z <= 2
 
 Within chance means z <= `chance.passes`, and a failure needs z > `chance.fails` (both sides of it for levels and halves).
-`Chance.single()`, 2 and 4, is for a figure on its own. A table of many figures uses `Chance.of_family`: the bound that all
-figures of a perfect generator would stay within, together, 99 times in 100, were they normal. The spread of a correlation
-near 1 is far from normal, so permutations of one are compared on Fisher's scale, see `scaled`.
+`Chance.single()`, 2 and 4, is for a figure on its own. A table of many figures uses `Chance.of_permutations`: the bound that
+all figures of a perfect generator stay within, together, 99 times in 100, learnt from the permutations themselves.
 
 A difference from the floor of at most `tolerance` always passes. Two-sided: a distance or similarity that is *better* than
 real people are to each other (nfr < 0.5 and z < -3, or beyond the bound of the family), and a half below 0.4, is
@@ -35,7 +34,7 @@ from scipy.stats import t
 KINDS = ("distance", "similarity", "accuracy", "level", "half", "copying", "bits")
 ORDER = ("pass", "not run", "weak", "too close", "fail")
 FAMILY_ERROR = 0.01
-MOST_CORRELATED = 1 - 1e-12  # artanh is finite up to here
+FEWEST_PERMUTATIONS = 10  # from which a law can be fitted to their largest departures
 
 
 @dataclass(frozen=True)
@@ -52,12 +51,36 @@ class Chance:
         return cls(2.0, 4.0, 3.0)
 
     @classmethod
-    def of_family(cls, figures: int, resplits: int) -> "Chance":
-        """For a table of `figures`, each with a spread estimated from `resplits` halvings.
+    def of_family(cls, figures: int, resplits: float = math.inf) -> "Chance":
+        """For a table of `figures`, each normal, with a spread that is known or estimated from `resplits` halvings.
 
-        Bonferroni's bound on Student's t, two-sided: with normal figures, real people pass all of them in 99 of 100 tables.
+        Bonferroni's bound on Student's t, two-sided: real people pass all figures in 99 of 100 tables.
         """
         bound = float(t.isf(FAMILY_ERROR / (2 * max(figures, 1)), max(resplits - 1, 1)))
+        return cls(bound, bound, bound)
+
+    @classmethod
+    def of_permutations(cls, departures: np.ndarray) -> "Chance":
+        """For a table of figures that are not normal and depend on each other, from what permutations of the labels give.
+
+        The largest departure of each permutation is what a perfect generator's would be (Westfall and Young 1993,
+        Resampling-based multiple testing). Its 99 % point is that of Gumbel's law, fitted to the logarithms by L-moments
+        (Hosking 1990, J R Stat Soc B 52:105-124). Never below `of_family`, which stands alone for few permutations.
+
+        Parameters
+        ----------
+        departures : ndarray of float, shape (n_permutations, n_figures)
+            Without sign, each in spreads of the other permutations.
+        """
+        permutations, figures = departures.shape
+        normal = cls.of_family(figures, permutations)
+        if permutations < FEWEST_PERMUTATIONS or not figures:
+            return normal
+        largest = np.sort(np.log(np.maximum(departures.max(axis=1), 1.0)))
+        second_moment = 2 * (np.arange(permutations) * largest).sum() / (permutations * (permutations - 1)) - largest.mean()
+        scale = second_moment / math.log(2)
+        mode = largest.mean() - np.euler_gamma * scale
+        bound = max(normal.passes, math.exp(mode - scale * math.log(-math.log(1 - FAMILY_ERROR))))
         return cls(bound, bound, bound)
 
 
@@ -77,42 +100,31 @@ def judge(
     floor_sd: float,
     tolerance: float = 0.0,
     chance: Chance | None = None,
-    null: tuple[float, float] | None = None,
+    z: float | None = None,
 ) -> Judgement:
     """Compare a figure with its floor; see the table in the module's docstring. A missing value is `not run`.
 
-    `null` is the mean and spread of the `scaled` figure that z is measured by, where they are not those of the floor.
+    `z` is the distance of the figure from chance, in spreads and with its sign, where that is not (value - floor) / floor_sd.
     """
     if kind not in KINDS:
         raise ValueError(f"unknown kind of metric '{kind}'")
     if math.isnan(value) or math.isnan(floor):
         return Judgement(math.nan, math.nan, "not run")
     near = abs(value - floor) <= tolerance
-    centre, spread = null or (floor, floor_sd)
-    off = (float(scaled(kind, value)) if null else value) - centre
     lost = 0.0
     if kind == "similarity":
         lost = 1 - value / floor if floor > 0 else 0.0
-        value, floor, off = 1 - value, 1 - floor, -off
+        value, floor, z = 1 - value, 1 - floor, None if z is None else -z
     elif kind == "accuracy":
-        value, floor, centre = (abs(number - 0.5) + 0.5 for number in (value, floor, centre))
-        off = value - centre
+        value, floor = (abs(number - 0.5) + 0.5 for number in (value, floor))
     nfr = value / floor if floor > 0 else (1.0 if value == floor else math.inf)
     excess = value - floor
-    z = off / spread if spread > 0 else (0.0 if off == 0 else math.copysign(math.inf, off))
+    if z is None:
+        z = excess / floor_sd if floor_sd > 0 else (0.0 if excess == 0 else math.copysign(math.inf, excess))
     # a value that meets a decimal bound meets it: rounding errors of the subtraction do not count
     exact = (round(number, 9) for number in (value, nfr, z, excess, lost))
     verdict = "pass" if near else _verdict(kind, *exact, chance or Chance.single())
     return Judgement(nfr, z, verdict)
-
-
-def scaled(kind: str, figures: np.ndarray | float) -> np.ndarray:
-    """Figures on the scale on which their spread is nearly normal: correlations by Fisher's transform, artanh r.
-
-    Fisher (1921), On the "probable error" of a coefficient of correlation, Metron 1:3-32. Others as they are.
-    """
-    figures = np.asarray(figures, dtype=float)
-    return np.arctanh(np.clip(figures, -MOST_CORRELATED, MOST_CORRELATED)) if kind == "similarity" else figures
 
 
 def _verdict(kind: str, value: float, nfr: float, z: float, excess: float, lost: float, chance: Chance) -> str:

@@ -141,9 +141,9 @@ def test_a_dropped_floor_is_noticed(population, monkeypatch):
     assert judged(fresh, real, roles)["overall", "all"]["verdict"] == "pass"
     judge = verdicts.judge
 
-    def without_floor(kind, value, floor, floor_sd, tolerance, chance, null):
+    def without_floor(kind, value, floor, floor_sd, tolerance, chance, z):
         perfect = {"similarity": 1.0, "distance": 0.0}.get(kind, floor)
-        return judge(kind, value, perfect, floor_sd, tolerance, chance, (float(verdicts.scaled(kind, perfect)), null[1]))
+        return judge(kind, value, perfect, floor_sd, tolerance, chance)
 
     monkeypatch.setattr("genoloom.validation.fidelity.judge", without_floor)
     assert judged(fresh, real, roles)["overall", "all"]["verdict"] == "fail"

@@ -2,9 +2,10 @@
 
 import math
 
+import numpy as np
 import pytest
 
-from genoloom.validation.verdicts import judge, scaled, worst
+from genoloom.validation.verdicts import Chance, judge, worst
 
 
 @pytest.mark.parametrize(
@@ -40,16 +41,46 @@ def test_rules(kind, value, floor, sd, verdict):
     assert judge(kind, value, floor, sd).verdict == verdict
 
 
-def test_permutations_of_a_correlation_are_compared_on_fishers_scale():
-    # at n = 103 artanh r has the standard deviation 0.1; 0.9 stays within two of it from 0.95, though not in 1 - r
-    null = (math.atanh(0.95), 0.1)
-    found = judge("similarity", math.tanh(math.atanh(0.95) - 0.2), 0.95, 0.0, null=null)
-    assert found.z == pytest.approx(2)
+def test_a_z_from_permutations_takes_the_place_of_the_spread():
+    found = judge("similarity", 0.9, 0.95, 0.001, z=-2.0)
+    assert found.z == 2.0
     assert found.verdict == "pass"
-    assert judge("similarity", math.tanh(math.atanh(0.95) - 0.7), 0.95, 0.0, null=null).verdict == "fail"
-    assert judge("similarity", math.tanh(math.atanh(0.95) + 0.45), 0.95, 0.0, null=null).verdict == "too close"
-    assert math.isfinite(scaled("similarity", 1.0))
-    assert scaled("distance", 0.3) == 0.3
+    assert judge("similarity", 0.9, 0.95, 1.0, z=-7.0).verdict == "weak"
+    assert judge("similarity", 0.98, 0.95, 1.0, z=4.5).verdict == "too close"
+    assert judge("distance", 4.0, 1.0, 0.01, z=1.9).verdict == "pass"
+    assert judge("level", 0.5, 1.0, 1.0, z=-4.1).verdict == "fail"
+
+
+def test_the_bound_of_a_table_is_the_99_percent_point_of_the_law_of_its_largest_departure():
+    rng = np.random.default_rng(1)
+    largest = np.exp(rng.gumbel(2.0, 0.3, (100_000, 1)))
+    law = math.exp(2.0 - 0.3 * math.log(-math.log(0.99)))
+    assert Chance.of_permutations(largest).passes == pytest.approx(law, rel=0.01)
+
+
+def test_the_bound_of_a_table_holds_where_figures_are_not_normal():
+    rng = np.random.default_rng(2)
+    accused = {"permutations": 0, "normal": 0}
+    tables, figures, permutations = 1000, 60, 40
+    for _ in range(tables):
+        values = rng.standard_t(4, (permutations + 1, figures))
+        z = np.array([off(values[i], np.delete(values, [i, permutations], axis=0)) for i in range(permutations)])
+        found = off(values[-1], values[:-1]).max()
+        accused["permutations"] += found > Chance.of_permutations(z).passes
+        accused["normal"] += found > Chance.of_family(figures, permutations).passes
+    assert accused["normal"] > 0.1 * tables
+    assert 0.001 * tables < accused["permutations"] < 0.025 * tables
+
+
+def off(values, others):
+    return np.abs(values - others.mean(axis=0)) / others.std(axis=0, ddof=1)
+
+
+def test_few_permutations_and_small_departures_leave_the_bound_of_normal_figures():
+    small = np.full((9, 30), 50.0)
+    assert Chance.of_permutations(small) == Chance.of_family(30, 9)
+    assert Chance.of_permutations(np.ones((40, 30))) == Chance.of_family(30, 40)
+    assert Chance.of_permutations(np.zeros((0, 0))) == Chance.of_family(0, 0)
 
 
 def test_worst_puts_not_run_behind_pass():

@@ -22,8 +22,7 @@ def r2_parts(d: Data) -> list[Part]:
 
 
 def r2_correlation_within(d: Data, a: str, b: str, part: Part) -> float:
-    linkage = d.collected.linkage.of_population[part.column - 1]
-    return linkage.r2.correlation(linkage.pair_index[a, b])
+    return d.collected.linkage.of_population[part.column - 1].r2.correlation(_pair(d, a, b))
 
 
 def r_correlation(d: Data, a: str, b: str, part: Part) -> float:
