@@ -36,8 +36,10 @@ def real_rows(measured: list[Measured], n: int) -> list[dict]:
 def _judged(measured: list[Measured], name: str, kind: str, n: int, group: str) -> list[dict]:
     permuted = [m.permuted[group].departures for m in measured if group in m.permuted and len(m.permuted[group].departures)]
     fewest = min(map(len, permuted), default=0)
-    family = Chance.of_permutations(np.nan_to_num(np.array([departures[:fewest] for departures in permuted])).T)
     known = Chance.of_family(len(measured))
+    family = known
+    if permuted:
+        family = Chance.of_permutations(np.nan_to_num(np.array([departures[:fewest] for departures in permuted])).T)
     rows = []
     for m in measured:
         own = m.permuted.get(group)
