@@ -435,6 +435,15 @@ class ValidateSequencesOptions(Section):
         description="Motifs to look for: a file of JASPAR count matrices, or IUPAC words such as TATAWAW,CCAAT; empty for none.",
     )
     max_classified: int = Field(300, ge=20, description="Sequences of each kind that the convolutional classifier is shown.")
+    coding: Literal["none", "orfs", "frame"] = Field(
+        "none",
+        description="'orfs': compare open reading frames; 'frame': codon usage and stops too, of sequences whose first base begins a codon.",
+    )
+    guidance_sweep: str = Field(
+        "",
+        description="Weights, such as 0,1,1.5,2.5, at which sequences are drawn anew to measure what guidance does to the labels; "
+        "only of a model that has both. Empty for none.",
+    )
 
 
 class TrainSections(Section):

@@ -11,7 +11,10 @@ matplotlib.use("svg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import LogNorm
-from matplotlib.patches import Ellipse
+from matplotlib.font_manager import FontProperties
+from matplotlib.patches import Ellipse, PathPatch
+from matplotlib.textpath import TextPath
+from matplotlib.transforms import Affine2D
 
 from genoloom.report.data import Judgement
 from genoloom.report.words import mosaics, on_the_plane
@@ -22,6 +25,8 @@ GENERATOR_COLOURS = {"transformer": "#D55E00", "gan": "#CC79A7"}
 SYNTHETIC_COLOURS = ("#D55E00", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#44AA99")
 CONTROL_LINES = (":", "--", "-.", (0, (5, 1)), (0, (1, 1)), (0, (3, 1, 1, 1, 1, 1)))
 MARKERS = "osD^vP*Xh"
+BASE_COLOURS = {"A": "#009E73", "C": "#0072B2", "G": "#E69F00", "T": "#D55E00"}
+LOGO_WIDTH = 40  # places
 
 plt.rcParams.update(
     {
@@ -277,4 +282,69 @@ def places(data: dict, name: str) -> str:
         axes.set_ylim(0, None)
     grid[0].legend(frameon=False, fontsize=8, ncols=2)
     grid[-1].set_xlabel("place in the sequence")
+    return _svg(figure)
+
+
+def information(shares: np.ndarray) -> np.ndarray:
+    """Bits of information at each place, 2 - entropy, float64 (length,), of the shares of A, C, G and T (length, 4).
+
+    Schneider & Stephens 1990, doi:10.1093/nar/18.20.6097, without their correction for small samples: 1 / (ln 2) * 3 / 2n bits.
+    """
+    known = np.where(shares > 0, shares, 1.0)
+    return 2 + (shares * np.log2(known)).sum(axis=1)
+
+
+def logo_window(shares: np.ndarray, width: int = LOGO_WIDTH) -> slice:
+    """The `width` places in a row that hold most information; all of a shorter sequence."""
+    width = min(width, len(shares))
+    start = int(np.convolve(information(shares), np.ones(width), mode="valid").argmax())
+    return slice(start, start + width)
+
+
+def logo(data: dict, name: str) -> str:
+    """Sequence logos of held-out and synthetic sequences, one above the other, where the held-out ones are least alike chance."""
+    real, made = (np.array(data[group]) for group in ("holdout", "synthetic"))
+    where = logo_window(real)
+    figure, grid = plt.subplots(2, 1, figsize=(7.2, 3.6), sharex=True, sharey=True)
+    top = max(float(information(shares[where]).max()) for shares in (real, made))
+    letters = {base: TextPath((0, 0), base, size=1, prop=FontProperties(family="DejaVu Sans", weight="bold")) for base in "ACGT"}
+    for axes, shares, title in zip(grid, (real, made), ("held-out", name), strict=True):
+        for place, row, bits in zip(
+            range(where.start + 1, where.stop + 1), shares[where], information(shares[where]), strict=True
+        ):
+            _stack(axes, place, row * bits, letters, top / 200)
+        axes.set_title(title, fontsize=9, loc="left")
+        axes.set_ylabel("bits")
+    grid[-1].set_xlim(where.start + 0.4, where.stop + 0.6)
+    grid[-1].set_ylim(0, max(top * 1.05, 0.01))
+    grid[-1].set_xlabel("place in the sequence")
+    return _svg(figure)
+
+
+def _stack(axes, place: int, heights: np.ndarray, letters: dict[str, TextPath], least: float) -> None:
+    """The letters of one place, the tallest on top; those lower than `least` are too small to see."""
+    bottom = 0.0
+    for i in np.argsort(heights, kind="stable"):
+        base, height = "ACGT"[i], heights[i]
+        if height >= least:
+            box = letters[base].get_extents()
+            fit = Affine2D().translate(-box.x0, -box.y0).scale(0.92 / box.width, height / box.height)
+            path = fit.translate(place - 0.46, bottom).transform_path(letters[base])
+            axes.add_patch(PathPatch(path, fc=BASE_COLOURS[base], ec="none"))
+        bottom += height
+
+
+def guidance(data: dict, name: str) -> str:
+    """What an oracle reads from sequences that were drawn under several weights of the label, and what GC content alone tells."""
+    figure, axes = _axes()
+    axes.axhline(data["ceiling"], color=REAL, lw=1.8, label="held-out (ceiling)")
+    axes.axhline(data["real_gc_only"], color=REAL, lw=1.2, ls="--", label="held-out, GC only")
+    axes.plot(data["weight"], data["fidelity"], color=SYNTHETIC, marker="o", label=name)
+    axes.plot(
+        data["weight"], data["gc_only"], color=SYNTHETIC, marker="o", mfc="white", ls="--", lw=1.2, label=f"{name}, GC only"
+    )
+    axes.axhline(data["chance"], color=MUTED, lw=0.8, ls=":", label="chance")
+    axes.set_xlabel("guidance weight (1: as trained)")
+    axes.set_ylabel(data["measure"])
+    axes.legend(frameon=False, fontsize=8)
     return _svg(figure)

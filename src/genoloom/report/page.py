@@ -5,6 +5,7 @@ from importlib.resources import files
 
 import jinja2
 
+from genoloom.models.sequence import BASELINES
 from genoloom.report import figures as draw
 from genoloom.report.collect import PanelData, SequenceData
 from genoloom.report.data import DataSet, ReportData
@@ -37,6 +38,10 @@ GUIDE = {
     "gc": "Good: the orange outline follows the blue one.",
     "kmers": "Good: points on the diagonal.",
     "places": "Good: the orange line follows the edge of the blue area, peaks included.",
+    "logo": "Good: the same letters as tall in both rows. Height is information (2 bits: always this base), at the places where the "
+    "held-out sequences hold most of it.",
+    "guidance": "Good: at some weight the orange line comes up to the blue one, and well above the dashed lines: the label then moves "
+    "more than the GC content.",
     "identity": "Good: synthetic sequences are no nearer to training sequences than held-out ones are.",
 }
 
@@ -149,7 +154,7 @@ def _set_view(data: DataSet, own: SequenceData) -> dict:
         if row["bits_per_base"] is not None and row["generator"] != "real"
     }
     chains = next(iter(own.figures.values()), {}).get("bits", {})
-    bits |= {word: figure for word, figure in chains.items() if word.startswith("order")}
+    bits = {word: figure for word, figure in chains.items() if word.startswith("order") or word in BASELINES} | bits
     learned = [row["generator"] for row in summary if row["kind"] == "generator"]
     return {
         "name": own.name,
@@ -176,7 +181,10 @@ def _sequence_view(data: SequenceData, name: str) -> dict:
         groups = {k: v for k, v in figures["identity"].items() if k != "edges"}
         drawn["identity"] = draw.histogram(figures["identity"]["edges"], groups, "identity with the nearest training sequence")
     if "places" in figures:
+        drawn["logo"] = draw.logo(figures["places"], name)
         drawn["places"] = draw.places(figures["places"], name)
+    if figures.get("guidance"):
+        drawn["guidance"] = draw.guidance(figures["guidance"], name)
     if data.history.get(name):
         drawn["training"] = draw.training(data.history[name], name)
     return {"name": name, "figures": drawn}

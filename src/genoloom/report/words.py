@@ -69,6 +69,10 @@ METRICS = {
     "bits_per_base": "Bits per base",
     "gc_distance": "GC content, distance",
     "kmer6_auc": "6-mer classifier (AUC)",
+    "orf_length_distance": "Longest open reading frames, distance",
+    "orf_share": "Sequences with an open reading frame of 100 codons",
+    "codon_usage_distance": "Codon usage, distance",
+    "in_frame_stops": "Stops within the frame",
     "nearest_identity": "Identity with the nearest training sequence",
 }
 OVERALL = "overall"  # the row that counts the others: said in words, not shown as a figure
@@ -108,6 +112,8 @@ REFERENCES = [
      "One number for everything that a linear classifier can see."),
     ("Sliced Wasserstein distance", "Rabin et al. 2011", "https://doi.org/10.1007/978-3-642-24785-9_37",
      "Compares clouds of people on principal components without binning."),
+    ("Sequence logos", "Schneider & Stephens 1990", "https://doi.org/10.1093/nar/18.20.6097",
+     "Show at a glance which bases a place insists on, and how much."),
     ("Artificial genomes", "Yelmen et al. 2021", "https://doi.org/10.1371/journal.pgen.1009303",
      "The first generative models of this kind, and the metrics that the field compares with."),
     ("Mosaics of haplotypes", "Li & Stephens 2003", "https://doi.org/10.1093/genetics/165.4.2213",

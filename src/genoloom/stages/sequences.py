@@ -405,14 +405,19 @@ def generate_sequences(*, model: Path, out: Path, options: GenerateSequencesOpti
             raise InputError("--label", f"'{options.label}' is not known", expected=f"one of {', '.join(generator.label_names)}")
         shapes = {name: values[shapes["label"] == generator.label_names.index(options.label)] for name, values in shapes.items()}
     names = [f"SYNSEQ{i + 1:06d}" for i in range(options.count)]
-    seeds = row_seeds(seed, names, "sequence")
-    cumulated = np.cumsum(shapes["count"]) / shapes["count"].sum()
-    drawn = np.searchsorted(cumulated, row_uniforms(seeds, LENGTH_DRAW), side="right")
-    request = SequenceRequest(shapes["length"][drawn], shapes["label"][drawn], seeds)
+    request = draw_request(shapes, names, seed)
     provenance = (
         f"synthetic=genoloom-{__version__} generator={description['generator']} model={file_digest(model)[:16]} seed={seed}"
     )
     write_fasta(out, _sampled(generator, names, request, sampling, provenance))
+
+
+def draw_request(shapes: dict[str, np.ndarray], names: list[str], seed: int) -> SequenceRequest:
+    """What to ask for under each name: labels and lengths as often together as in training; `shapes` are those of the model file."""
+    seeds = row_seeds(seed, names, "sequence")
+    cumulated = np.cumsum(shapes["count"]) / shapes["count"].sum()
+    drawn = np.searchsorted(cumulated, row_uniforms(seeds, LENGTH_DRAW), side="right")
+    return SequenceRequest(shapes["length"][drawn], shapes["label"][drawn], seeds)
 
 
 def _sampling(generator: SequenceGenerator, options: GenerateSequencesOptions) -> Sampling:

@@ -15,20 +15,23 @@ from genoloom.formats.sequence_sets import read_set
 from genoloom.formats.tables import read_table, write_table
 from genoloom.homology import Places, hold_out, homology_clusters
 from genoloom.models.sequence import BASELINES
-from genoloom.models.sequence.base import SequenceGenerator
+from genoloom.models.sequence.base import Sampling, SequenceGenerator
 from genoloom.models.sequence.markov import AdaptiveGenerator
 from genoloom.seeds import derive_seed
 from genoloom.sequences import IUPAC_LETTERS, OTHER, SequenceSet, is_canary
-from genoloom.stages.sequences import load_sequence_generator, training_sequences
+from genoloom.stages.sequences import draw_request, load_sequence_generator, training_sequences
 from genoloom.training.run import TrainingRun
 from genoloom.validation.fidelity import COLUMNS
+from genoloom.validation.label_fidelity import guidance_curve
 from genoloom.validation.motif_fidelity import MatrixMotif, Motif, WordMotif
-from genoloom.validation.sequence_fidelity import Comparison, Figure, bits_figure, fidelity_rows
+from genoloom.validation.sequence_fidelity import Comparison, bits_figure, fidelity_rows
+from genoloom.validation.sequence_figures import Figure
 
 log = logging.getLogger(__name__)
 
 CHAIN_WATCH = 0.1  # share of the training sequences on which the reference chain chooses its order
 FEWEST = 20  # sequences of each kind
+IN_FRAME = 0.9  # share of real coding sequences whose length is a multiple of 3
 RELATED_KMER = 24  # as `shared_kmer` of the split
 
 
@@ -73,19 +76,24 @@ def validate_sequences(
     made = replace(made, both_strands=fitted.both_strands)
     planted = is_canary(fitted)
     fitted, planted = fitted.take(~planted), fitted.take(planted)
-    generator = load_sequence_generator(model)[0] if model else None
+    weights = read_weights(options.guidance_sweep)
+    if options.coding == "frame":
+        for path, real in ((train or holdout, fitted), (holdout, unseen)):
+            _check_frame(path, real)
+    generator, shapes, _ = load_sequence_generator(model) if model else (None, {}, {})
     likely = generator if generator is not None and generator.has_likelihood else None
     comparison = Comparison(
         made, fitted, unseen, options.resplits, options.max_compared, options.max_classified, seed, read_motifs(options.motifs),
-        (lambda sequences: _likelihood(likely, sequences)) if likely else None, learnt=train is not None, planted=planted,
+        (lambda sequences: _likelihood(likely, sequences)) if likely else None, planted, options.coding, learnt=train is not None,
     )  # fmt: skip
     log.info("%s: comparing %d synthetic, held-out and training sequences each", name, comparison.size)
     bits, bars = _bits(name, likely, train, unseen, seed) if train else ([], {})
     rows = bits + comparison.figures()
+    curve = _guidance(generator, shapes, weights, unseen, 2 * options.max_classified, seed) if weights and generator else {}
     kind = "control" if name in BASELINES else "generator"
     table = fidelity_rows(rows, name, kind) + _control_rows(controls)
     with write_beside(figures) as [part]:
-        part.write_text(json.dumps({**comparison.figure_data(), "bits": bars}) + "\n")
+        part.write_text(json.dumps({**comparison.figure_data(), "bits": bars, **curve}) + "\n")
     write_table(out, COLUMNS, table)
     for row in table[: len(rows)]:
         log.info("%s: %-26s %8.4g  floor %8.4g  %s", name, row["metric"], row["value"], row["floor"], row["verdict"])
@@ -129,6 +137,50 @@ def read_motifs(text: str) -> list[Motif]:
     if twice:
         raise InputError("--motifs", f"'{twice}' stands twice", expected="each motif once")
     return found
+
+
+def read_weights(text: str) -> list[float]:
+    """The guidance weights of "0,1,1.5", in ascending order; none for "".
+
+    Raises
+    ------
+    InputError
+        Something that is no number from 0 on.
+    """
+    try:
+        weights = sorted({float(word) for word in text.split(",")}) if text else []
+    except ValueError:
+        weights = [-1.0]
+    if not all(0 <= weight < np.inf for weight in weights):
+        raise InputError("--guidance-sweep", f"'{text}'", expected="numbers from 0 on, such as 0,1,1.5,2.5")
+    return weights
+
+
+def _check_frame(path: Path, real: SequenceSet) -> None:
+    """Raise an InputError where sequences that should be in frame are of any length."""
+    share = float((real.length % 3 == 0).mean())
+    if share < IN_FRAME:
+        found = f"the length of {1 - share:.0%} of the sequences is no multiple of 3"
+        raise InputError(path, found, expected="sequences whose first base begins a codon", remedy="use --coding orfs")
+
+
+def _guidance(
+    generator: SequenceGenerator, shapes: dict[str, np.ndarray], weights: list[float], holdout: SequenceSet, n: int, seed: int
+) -> dict[str, dict]:
+    """Labels under each guidance weight, by `n` sequences that have the same seeds at every weight, so that only guidance differs."""
+    if not generator.heeds_guidance or len(generator.label_names) < 2:
+        log.info("%s: no guidance sweep, since it has no labels to guide by", generator.name)
+        return {}
+    names = [f"SWEEP{i + 1:06d}" for i in range(n)]
+    request = draw_request(shapes, names, derive_seed(seed, "guidance"))
+    label = [generator.label_names[i] for i in request.label]
+    made = {}
+    for weight in weights:
+        bases = generator.sample(request, Sampling(guidance=weight))
+        made[weight] = SequenceSet(names, bases, request.length, label, np.arange(n), holdout.both_strands)
+        log.info("%s: drew %d sequences with guidance %g", generator.name, n, weight)
+    curve = guidance_curve(made, holdout, n, derive_seed(seed, "guidance"))
+    return {"guidance": curve} if curve else {}
 
 
 def _control_rows(paths: list[Path]) -> list[dict]:

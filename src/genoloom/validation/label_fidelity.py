@@ -4,7 +4,7 @@
 ones; its ceiling is what it reads on the other half. *Transfer*: a network trained on synthetic sequences reads held-out real
 ones, beside one trained on as many real training sequences (train on synthetic, test on real: Esteban et al. 2017,
 arXiv:1706.02633). *GC only*: how far the GC content alone tells the label; a generator that moves nothing but GC with the label has
-only that.
+only that. *Guidance*: fidelity and the GC content's part in it, of sequences that were drawn under several weights of the label.
 
 The score is the balanced accuracy of classes, and the Spearman correlation where the labels are bins of a number.
 """
@@ -33,15 +33,14 @@ def label_scores(synthetic: SequenceSet, train: SequenceSet, holdout: SequenceSe
         Sequences that a network is trained on, at most. The spread is the standard error of the floor over
         bootstrap resamples of the sequences behind it.
     """
-    names = sorted({name for name in holdout.label if name}, key=_bin_order)
-    sides = [_labelled(side, names) for side in (synthetic, train, holdout)]
-    if len(names) < 2 or any(np.bincount(label, minlength=len(names)).min() < FEWEST for _, label in sides):
+    names, sides = _usable([synthetic, train, holdout])
+    if not names:
         return {}
     rng = np.random.default_rng(derive_seed(seed, "labels"))
     (made, made_label), (fitted, fitted_label), (unseen, unseen_label) = (
         (side.take(order), label[order]) for side, label in sides for order in [rng.permutation(len(side))]
     )
-    ordered = all(re.fullmatch(r"bin\d+", name) for name in names)
+    ordered = _are_bins(names)
     half = len(unseen) // 2
     first, second = np.arange(half), np.arange(half, len(unseen))
     oracle = _network(unseen.take(first), unseen_label[first], len(names), most, derive_seed(seed, "oracle"))
@@ -60,6 +59,53 @@ def label_scores(synthetic: SequenceSet, train: SequenceSet, holdout: SequenceSe
         _score(gc[0], made_label, ordered), _score(gc[1], unseen_label, ordered), _spread(gc[1], unseen_label, ordered), n,
     )  # fmt: skip
     return scores
+
+
+def guidance_curve(made: dict[float, SequenceSet], holdout: SequenceSet, most: int, seed: int) -> dict:
+    """What an oracle of held-out sequences reads from those that were drawn under each guidance weight; empty without usable labels.
+
+    Parameters
+    ----------
+    made : dict
+        Synthetic sequences by weight.
+    most : int
+        Sequences that the oracle is trained on, and that it reads of each weight, at most.
+
+    Returns
+    -------
+    dict
+        "weight", "fidelity" and "gc_only", lists of equal length; "ceiling" and "real_gc_only", of the held-out sequences; "chance";
+        "measure", what the scores are.
+    """
+    names, sides = _usable([*made.values(), holdout])
+    if not names:
+        return {}
+    ordered, (unseen, truth) = _are_bins(names), sides.pop()
+    order = np.random.default_rng(derive_seed(seed, "halves of the holdout")).permutation(len(unseen))
+    first, second = np.array_split(order, 2)
+    oracle = _network(unseen.take(first), truth[first], len(names), most, derive_seed(seed, "oracle"))
+    sides = [(side.take(slice(most)), label[:most]) for side, label in sides]
+    return {
+        "weight": list(made),
+        "fidelity": [_score(_read(oracle, side), label, ordered) for side, label in sides],
+        "gc_only": [_score(_gc_reader(unseen, truth, side, len(names)), label, ordered) for side, label in sides],
+        "ceiling": _score(_read(oracle, unseen.take(second)), truth[second], ordered),
+        "real_gc_only": _score(_gc_reader(unseen, truth, unseen, len(names)), truth, ordered),
+        "chance": 0.0 if ordered else 1 / len(names),
+        "measure": "Spearman correlation" if ordered else "balanced accuracy",
+    }
+
+
+def _usable(sides: list[SequenceSet]) -> tuple[list[str], list[tuple[SequenceSet, np.ndarray]]]:
+    """The labels of the last side, and of all sides the sequences that have one; none where a side has too few of a label."""
+    names = sorted({name for name in sides[-1].label if name}, key=_bin_order)
+    labelled = [_labelled(side, names) for side in sides]
+    enough = len(names) > 1 and all(np.bincount(label, minlength=len(names)).min() >= FEWEST for _, label in labelled)
+    return (names, labelled) if enough else ([], [])
+
+
+def _are_bins(names: list[str]) -> bool:
+    return all(re.fullmatch(r"bin\d+", name) for name in names)
 
 
 def _bin_order(name: str) -> tuple[int, str]:

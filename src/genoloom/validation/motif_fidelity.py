@@ -1,22 +1,28 @@
-"""Motifs: how many sequences have one, and whether it stands where it should.
+"""Motifs: how many sequences have one, whether it stands where it should, and how far two stand apart.
 
 Matrices are scanned by Biopython, with at most one chance hit in `1 / CHANCE` places of uniform bases; IUPAC words match
 exactly. The other strand counts too where both strands are equivalent.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Protocol
 
 import numpy as np
 from Bio import motifs
 from Bio.Seq import Seq
 from Bio.SeqUtils import nt_search
+from scipy.stats import wasserstein_distance
 
 from genoloom.sequences import SequenceSet, decode
+from genoloom.validation.sequence_figures import Figure, share_error
 
 CHANCE = 1e-3
 PSEUDOCOUNT = 0.5
 NEAR = 3  # bases on either side of the usual place that still count as there
+FEWEST_SPACINGS = 20  # sequences with both motifs of a pair, in each set that is compared
+MOST_PAIRS = 20
 
 
 class Motif(Protocol):
@@ -99,7 +105,74 @@ def find(motif: Motif, sequences: SequenceSet) -> Hits:
     return Hits(np.array(rows, dtype=np.int64), np.array(places, dtype=np.int64), len(sequences))
 
 
-def share_error(first: float, second: float, n: int, m: int) -> float:
-    """Standard error of the difference of two shares of n and m sequences, pooled."""
-    pooled = (first * n + second * m) / (n + m)
-    return float(np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m)))
+def spacing(first: Motif, second: Motif, a: Hits, b: Hits, both_strands: bool) -> np.ndarray:
+    """Bases between the centres of two motifs in each sequence that has both, float64 (n_with_both,).
+
+    Of several hits the two that are nearest to each other count: chance hits elsewhere are less likely to. Positive where the second
+    motif is behind the first; without sign where both strands are equivalent, since the other strand turns it round.
+    """
+    found = []
+    for row in np.intersect1d(a.row, b.row):
+        apart = (b.place[b.row == row] + second.width / 2)[None, :] - (a.place[a.row == row] + first.width / 2)[:, None]
+        found.append(apart.flat[np.abs(apart).argmin()])
+    return np.abs(found) if both_strands else np.array(found, dtype=float)
+
+
+def motif_figures(
+    given: Sequence[Motif], synthetic: SequenceSet, holdout: SequenceSet, against: Callable[[str, str, Callable], Figure]
+) -> list[Figure]:
+    """Content of each motif, in sets of one orientation where it stands, and the spacing of every two.
+
+    Parameters
+    ----------
+    against : callable
+        Makes a figure of a metric's name, its kind and a score of two sets: synthetic or training beside held-out ones.
+    """
+    rows = []
+    for motif in given:
+        made, real = find(motif, synthetic), find(motif, holdout)
+        error = share_error(made.share, real.share, made.n, real.n)
+        rows.append(Figure(f"motif_content:{motif.name}", "level", made.share, real.share, error, made.n))
+        if not holdout.both_strands and len(real.row):
+            usual = real.usual_place()
+            near, floor = made.share_near(usual), real.share_near(usual)
+            error = share_error(near, floor, made.n, real.n)
+            rows.append(Figure(f"motif_at_place:{motif.name}", "level", near, floor, error, made.n))
+
+            def score(a, b, motif=motif):
+                places = [find(motif, x).place for x in (a, b)]
+                return float(wasserstein_distance(*places)) if all(map(len, places)) else np.nan
+
+            rows.append(against(f"motif_position:{motif.name}", "distance", score))
+    return rows + spacing_figures(given, holdout, against)
+
+
+def spacing_figures(
+    given: Sequence[Motif], holdout: SequenceSet, against: Callable[[str, str, Callable], Figure]
+) -> list[Figure]:
+    """Wasserstein distance of the spacings of every two motifs, of the `MOST_PAIRS` pairs that most held-out sequences have.
+
+    Pairs that fewer than `FEWEST_SPACINGS` real sequences of a half have are left out; where it is the synthetic ones that lack them,
+    the figure is missing and its verdict `not run`.
+    """
+    if len(given) < 2:
+        return []
+    known: dict[int, tuple[SequenceSet, list[Hits]]] = {}  # the set is kept too, so that no other one gets its number
+
+    def spacings(pair: tuple[int, int], sequences: SequenceSet) -> np.ndarray:
+        if id(sequences) not in known:
+            known[id(sequences)] = sequences, [find(motif, sequences) for motif in given]
+        hits = known[id(sequences)][1]
+        return spacing(*(given[i] for i in pair), *(hits[i] for i in pair), sequences.both_strands)
+
+    def score(pair: tuple[int, int], a: SequenceSet, b: SequenceSet) -> float:
+        found = [spacings(pair, x) for x in (a, b)]
+        return float(wasserstein_distance(*found)) if min(map(len, found)) >= FEWEST_SPACINGS else np.nan
+
+    common = {pair: len(spacings(pair, holdout)) for pair in combinations(range(len(given)), 2)}
+    pairs = sorted(common, key=lambda pair: -common[pair])[:MOST_PAIRS]
+    rows = []
+    for pair in pairs:
+        name = "motif_spacing:" + "~".join(given[i].name for i in pair)
+        rows.append(against(name, "distance", lambda a, b, pair=pair: score(pair, a, b)))
+    return [row for row in rows if np.isfinite(row.floor)]

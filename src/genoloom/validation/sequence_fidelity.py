@@ -35,10 +35,11 @@ from genoloom.sequences import (
     reverse_complement_kmers,
 )
 from genoloom.validation.classifier import two_sample_auc
+from genoloom.validation.coding_fidelity import coding_figures
 from genoloom.validation.label_fidelity import label_scores
-from genoloom.validation.motif_fidelity import Motif, find, share_error
+from genoloom.validation.motif_fidelity import Motif, motif_figures
 from genoloom.validation.sequence_classifier import cnn_auc
-from genoloom.validation.verdicts import judge
+from genoloom.validation.sequence_figures import Figure, compared, summarised
 
 KMER_LENGTHS = (3, 4, 5, 6, 8)
 CLASSIFIER_K, CLASSIFIER_RESPLITS = 6, 3
@@ -48,26 +49,6 @@ FEWEST_MEMBERS, FEWEST_CANARIES = 30, 8
 GC_EDGES = np.linspace(0, 1, 41)
 IDENTITY_EDGES = np.linspace(0.3, 1, 36)
 _HASH_BASE = np.uint64(0x9E3779B97F4A7C15)
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One line of the table, before it is judged."""
-
-    metric: str
-    kind: str
-    value: float
-    floor: float
-    floor_sd: float
-    n: int
-
-    def row(self, label: str, kind: str, value: float) -> dict:
-        judgement = judge(self.kind, value, self.floor, self.floor_sd)
-        return {
-            "row": label, "kind": kind, "metric": self.metric, "population": "all", "bin": "all", "value": value,
-            "floor": self.floor, "floor_sd": self.floor_sd, "nfr": judgement.nfr, "z": judgement.z, "n": self.n,
-            "verdict": judgement.verdict,
-        }  # fmt: skip
 
 
 def gc_content(bases: np.ndarray) -> np.ndarray:
@@ -222,6 +203,7 @@ class Comparison:
     motifs: Sequence[Motif] = ()
     likelihood: Callable[[SequenceSet], np.ndarray] | None = None
     planted: SequenceSet | None = None  # canaries among the training sequences
+    coding: str = "none"  # as `ValidateSequencesOptions.coding`
     learnt: bool = True  # whether the generator has learnt from `train`; else it is more held-out sequences
 
     def __post_init__(self):
@@ -247,7 +229,7 @@ class Comparison:
 
     def figures(self) -> list[Figure]:
         """All metrics but bits per base."""
-        rows = [*self._composition(), *self._motifs(), *self._labels()]
+        rows = [*self._composition(), *self._motifs(), *self._coding(), *self._labels()]
         return [*rows, *self._novelty(), *self.membership()] if self.learnt else [*rows, self._distinct()]
 
     def _against_holdout(self, metric: str, kind: str, score: Callable, resplits: int | None = None) -> Figure:
@@ -255,7 +237,7 @@ class Comparison:
         samples = self.samples[:resplits]
         values = [score(synthetic, holdout) for synthetic, _, holdout in samples]
         floors = [score(train, holdout) for _, train, holdout in samples]
-        return _summarised(metric, kind, values, floors, self.size)
+        return summarised(metric, kind, values, floors, self.size)
 
     def _composition(self) -> list[Figure]:
         rows = [self._against_holdout("gc_distance", "distance", gc_distance)]
@@ -268,7 +250,7 @@ class Comparison:
         if self.train.both_strands:
             values = [strand_asymmetry(synthetic) for synthetic, _, _ in self.samples]
             floors = [strand_asymmetry(train) for _, train, _ in self.samples]
-            rows.append(_summarised("strand_asymmetry", "distance", values, floors, self.size))
+            rows.append(summarised("strand_asymmetry", "distance", values, floors, self.size))
         return rows
 
     def _network(self) -> Figure:
@@ -279,24 +261,13 @@ class Comparison:
         return Figure("cnn_auc", "accuracy", value, floor, float(np.sqrt((2 * n + 1) / (12 * n * n))), n)
 
     def _motifs(self) -> list[Figure]:
-        """Content of each motif and, in sets of one orientation, where it stands."""
-        rows = []
-        for motif in self.motifs:
-            made, real = find(motif, self.synthetic), find(motif, self.holdout)
-            error = share_error(made.share, real.share, made.n, real.n)
-            rows.append(Figure(f"motif_content:{motif.name}", "level", made.share, real.share, error, made.n))
-            if not self.train.both_strands and len(real.row):
-                usual = real.usual_place()
-                near, floor = made.share_near(usual), real.share_near(usual)
-                error = share_error(near, floor, made.n, real.n)
-                rows.append(Figure(f"motif_at_place:{motif.name}", "level", near, floor, error, made.n))
+        return motif_figures(self.motifs, self.synthetic, self.holdout, self._against_holdout)
 
-                def score(a, b, motif=motif):
-                    places = [find(motif, x).place for x in (a, b)]
-                    return float(stats.wasserstein_distance(*places)) if all(map(len, places)) else np.nan
-
-                rows.append(self._against_holdout(f"motif_position:{motif.name}", "distance", score))
-        return rows
+    def _coding(self) -> list[Figure]:
+        """What `genoloom.validation.coding_fidelity` says, where it is asked."""
+        if self.coding == "none":
+            return []
+        return coding_figures(self.synthetic, self.holdout, self._against_holdout, self.coding == "frame")
 
     def membership(self) -> list[Figure]:
         """Attacks that tell training sequences from held-out ones: by nearness to the samples and, where given, by likelihood;
@@ -337,12 +308,12 @@ class Comparison:
         near = {name: values >= NEAR_COPY for name, values in self.identity.items()}
         shared = {name: longest_shared(self.queries[name], self.targets) for name in ("synthetic", "holdout")}
         return [
-            _compared("nearest_identity", "copying", self.identity),
+            compared("nearest_identity", "copying", self.identity),
             self._identity_test(),
             self._nearest_holdout(),
-            _compared("near_copies", "copying", near),
-            _compared("exact_copies", "copying", exact),
-            _compared("longest_shared_substring", "copying", shared),
+            compared("near_copies", "copying", near),
+            compared("exact_copies", "copying", exact),
+            compared("longest_shared_substring", "copying", shared),
             self._distinct(),
         ]
 
@@ -406,19 +377,6 @@ def base_shares(bases: np.ndarray) -> np.ndarray:
 def distinct_share(sequences: SequenceSet) -> float:
     """Share of different sequences in a set."""
     return len(np.unique(fingerprints(sequences.bases, sequences.length))) / len(sequences)
-
-
-def _summarised(metric: str, kind: str, values: list[float], floors: list[float], n: int) -> Figure:
-    floor, spread = float(np.mean(floors)), float(np.std(floors, ddof=1))
-    return Figure(metric, kind, float(np.mean(values)), floor, spread, n)
-
-
-def _compared(metric: str, kind: str, scores: dict[str, np.ndarray]) -> Figure:
-    """A mean over synthetic queries beside that over held-out ones; the spread is the standard error of the difference."""
-    mine, floor = scores["synthetic"], scores["holdout"]
-    pooled = np.concatenate([mine, floor]).std()
-    error = float(pooled * np.sqrt(1 / len(mine) + 1 / len(floor)))
-    return Figure(metric, kind, float(mine.mean()), float(floor.mean()), error, len(mine))
 
 
 def bits_figure(model: np.ndarray, chain: np.ndarray, holdout: SequenceSet) -> Figure:

@@ -92,6 +92,7 @@ class SequenceGenerator(ABC):
 
     name: ClassVar[str]
     has_likelihood: ClassVar[bool] = False
+    heeds_guidance: ClassVar[bool] = False
 
     label_names: list[str]
 
@@ -103,7 +104,7 @@ class SequenceGenerator(ABC):
     def sample(self, request: SequenceRequest, sampling: Sampling = Sampling()) -> np.ndarray:
         """Bases, uint8 in 0..3 (4 after the end), shape (n_sequences, max(request.length)).
 
-        Only generators with a likelihood heed `sampling`, and only those that know labels heed its guidance.
+        Only generators with a likelihood heed `sampling`, and only those that say so its guidance.
         """
 
     def log_likelihood(self, bases: np.ndarray, length: np.ndarray, label: np.ndarray) -> np.ndarray:

@@ -243,6 +243,7 @@ class TransformerGenerator(SequenceGenerator):
 
     name = "transformer"
     has_likelihood = True
+    heeds_guidance = True
 
     def __init__(self, options: SequenceTransformerOptions):
         self.options = options
