@@ -8,12 +8,13 @@ import jsonschema
 import numpy as np
 import pytest
 from report_tables import FIDELITY, GENERATORS, METRICS, attack_row, fidelity_row, figures, write_results
+from scipy.stats import entropy
 
 from genoloom.errors import InputError
 from genoloom.formats.tables import read_table, write_table
 from genoloom.report.collect import PanelData, collect
 from genoloom.report.data import Judgement
-from genoloom.report.figures import decay, styles
+from genoloom.report.figures import decay, information, logo_window, styles
 from genoloom.report.summary import HAPLOTYPE_COLUMNS, as_text, summarise_panel
 from genoloom.report.words import copying_sentence
 from genoloom.stages.report import report
@@ -238,7 +239,11 @@ def test_sequence_pages_show_chains_places_and_both_classifiers(tmp_path):
         "bits": {"order 0": 1.95, "order 1": 1.93, "markov": 1.92, "adaptive": 1.9},
         "gc": {"edges": [0, 0.5, 1], "holdout": [1, 2], "synthetic": [2, 1]},
         "places": {"holdout": shares, "synthetic": shares},
-    }
+        "guidance": {
+            "weight": [0, 1, 2], "fidelity": [0.5, 0.7, 0.9], "gc_only": [0.5, 0.6, 0.6], "ceiling": 0.9, "real_gc_only": 0.6,
+            "chance": 0.5, "measure": "balanced accuracy",
+        },
+    }  # fmt: skip
     for name, kind, bits in (("adaptive", "control", 1.9), ("transformer", "generator", 1.85)):
         metrics = {"bits_per_base": bits, "kmer6_auc": 0.52, "cnn_auc": 0.61}
         place, models = folder / "validation" / "sequences", folder / "models" / "sequences"
@@ -253,7 +258,23 @@ def test_sequence_pages_show_chains_places_and_both_classifiers(tmp_path):
     )
     page = out.read_text()
     assert "convolutional classifier AUC" in page
-    assert "Bases by place, transformer" in page
-    assert page.count("<img") >= 3
+    for title in ("Bases by place", "Sequence logo", "Labels under guidance"):
+        assert f"{title}, transformer" in page
+    assert page.count("<img") >= 5
     rows = {row["generator"]: row for row in read_table(out.with_name("summary.tsv"))}
     assert float(rows["transformer"]["cnn_auc"]) == 0.61
+
+
+def test_information_of_a_place_is_two_bits_less_its_entropy():
+    shares = np.array([[1, 0, 0, 0], [0.25] * 4, [0.5, 0.5, 0, 0], [0.7, 0.1, 0.1, 0.1]])
+    np.testing.assert_allclose(information(shares), 2 - entropy(shares, base=2, axis=1), atol=1e-12)
+
+
+def test_the_logo_shows_the_places_that_say_most():
+    shares = np.full((100, 4), 0.25)
+    shares[50:60] = [0.9, 0.05, 0.03, 0.02]
+    window = logo_window(shares, 20)
+    assert window.stop - window.start == 20
+    assert window.start <= 50
+    assert window.stop >= 60
+    assert logo_window(shares[:8], 20) == slice(0, 8)
