@@ -342,6 +342,11 @@ class SequenceTransformerOptions(Section):
         ge=1,
         description="Stop after this many evaluations without gain. Null never stops early: on repeats the gain over the chain comes late.",
     )
+    infill: Share = Field(
+        0.0,
+        description="Share of the steps in which what stands behind a random place is read first, so that gaps can be filled given both "
+        "sides. 0 trains from left to right alone.",
+    )
 
 
 class SequenceGanOptions(Section):

@@ -215,6 +215,11 @@ class Ladder:
         """The rung of the tuned Markov chain."""
         return self.settings.order + 1
 
+    def chain(self, order: int, part: np.ndarray) -> np.ndarray:
+        """Log-probabilities of the next base under the chain of one order, (n, 4**order, 4), for `part` int64 (n,)."""
+        start = self._offset[order]
+        return self._chains[part, start : start + 4**order]
+
     def forecast(self, code, usable, place, own, part) -> tuple[np.ndarray, np.ndarray]:
         """Log-probabilities of the next base under every rung, and how much each context has been seen.
 

@@ -93,6 +93,7 @@ class SequenceGenerator(ABC):
     name: ClassVar[str]
     has_likelihood: ClassVar[bool] = False
     heeds_guidance: ClassVar[bool] = False
+    samples_between: bool = False  # whether this one has `sample_between`
 
     label_names: list[str]
 
@@ -110,6 +111,28 @@ class SequenceGenerator(ABC):
     def log_likelihood(self, bases: np.ndarray, length: np.ndarray, label: np.ndarray) -> np.ndarray:
         """Natural-log likelihood of each sequence, float64; bases of code 4 are not scored."""
         raise TypeError(f"generator '{self.name}' has no likelihood")
+
+    def sample_between(
+        self, left: np.ndarray, size: int, right: np.ndarray, label: int, seeds: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Candidates for a gap given both of its sides, and the natural logarithm of the probability of drawing each.
+
+        Parameters
+        ----------
+        left, right : ndarray, uint8 in 0..3
+            The left one may be empty.
+        size : int
+            Bases of the gap.
+        label : int
+            Index into `label_names`, -1 for none.
+        seeds : ndarray, uint64, shape (n,)
+
+        Returns
+        -------
+        bases : ndarray, uint8, shape (n, size)
+        log_probability : ndarray, float64, shape (n,)
+        """
+        raise TypeError(f"generator '{self.name}' does not sample between two sides")
 
     @abstractmethod
     def state(self) -> tuple[dict[str, np.ndarray], dict]:

@@ -1,9 +1,14 @@
 """Fill a gap given both of its sides, with any generator that has a likelihood.
 
-Candidates for the gap are sampled after the left side, and one of them is kept with a probability in proportion to
-P(right side | left side, candidate): sampling-importance-resampling (Rubin 1988), which becomes exact sampling from
-P(gap | left, right) as the number of candidates grows. The effective number of candidates, (sum w)^2 / sum w^2, tells how
-far that has come: 1 means that one candidate held all the weight.
+Candidates for the gap are proposed, and one of them is kept with a probability in proportion to its weight,
+
+    P(left side, candidate, right side) / Q(candidate),
+
+where P is the generator's likelihood and Q the probability of proposing the candidate: sampling-importance-resampling (Rubin
+1988), which becomes exact sampling from P(gap | left, right) as the number of candidates grows. Generators that were trained to
+see both sides propose given both; all others sample after the left side, where the weight is P(right side | left side,
+candidate). The effective number of candidates, (sum w)^2 / sum w^2, tells how far from exact this is: 1 means that one candidate
+held all the weight.
 """
 
 import numpy as np
@@ -34,17 +39,34 @@ def fill_gap(
     effective : float
         In [1, n_candidates].
     """
-    n, stop = len(seeds), len(left) + size
-    request = SequenceRequest(np.full(n, stop), np.full(n, label), seeds)
-    made = generator.sample(request, Sampling(prompt=left))
-    middle = made[:, len(left) :]
-    if len(right) == 0:
-        return middle[0], float(n)
-    whole = np.concatenate([made, np.tile(right, (n, 1))], axis=1)
-    labels = np.full(n, label)
-    log_weight = generator.log_likelihood(whole, np.full(n, whole.shape[1]), labels) - generator.log_likelihood(
-        made, np.full(n, stop), labels
-    )
+    middle, log_weight = weighed_candidates(generator, left, size, right, label, seeds)
     weight = np.exp(log_weight - log_weight.max())
     chosen = int(np.searchsorted(np.cumsum(weight) / weight.sum(), uniform, side="right"))
-    return middle[min(chosen, n - 1)], float(weight.sum() ** 2 / (weight**2).sum())
+    return middle[min(chosen, len(seeds) - 1)], float(weight.sum() ** 2 / (weight**2).sum())
+
+
+def weighed_candidates(
+    generator: SequenceGenerator,
+    left: np.ndarray,
+    size: int,
+    right: np.ndarray,
+    label: int,
+    seeds: np.ndarray,
+    between: bool | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Candidates, uint8 (n_candidates, size), and logarithms of their weights up to a constant, float64 (n_candidates,).
+
+    `between` false proposes from the left side alone, true from both; None takes both where the generator can. Else as `fill_gap`.
+    """
+    n, stop = len(seeds), len(left) + size
+    labels = np.full(n, label)
+    if len(right) and (generator.samples_between if between is None else between):
+        middle, log_proposed = generator.sample_between(left, size, right, label, seeds)
+    else:
+        made = generator.sample(SequenceRequest(np.full(n, stop), labels, seeds), Sampling(prompt=left))
+        middle = made[:, len(left) :]
+        if len(right) == 0:
+            return middle, np.zeros(n)
+        log_proposed = generator.log_likelihood(made, np.full(n, stop), labels)
+    whole = np.concatenate([np.tile(left, (n, 1)), middle, np.tile(right, (n, 1))], axis=1)
+    return middle, generator.log_likelihood(whole, np.full(n, whole.shape[1]), labels) - log_proposed

@@ -14,6 +14,9 @@ without its homology fold, because chains that have seen a sequence are surer ab
 Below the attention stand dilated causal convolutions, which read neighbourhoods far more cheaply. Sequences of one
 orientation (no reverse complement) also have a learned position, since such sets are aligned to something.
 
+With `infill`, a share of the steps cuts the rows at a random place, reads what stands behind the cut first and then forecasts
+everything before it (`genoloom.models.sequence.between`). Nothing but these steps, and filling gaps, ever sees a right side.
+
 Letters in shapes: B rows, T bases, R rungs, C contexts, W width.
 """
 
@@ -25,6 +28,7 @@ from torch import nn
 
 from genoloom.config import SequenceTransformerOptions
 from genoloom.models.layers import AveragedTraining, KeyValueCache, TransformerLayer, rotary_table
+from genoloom.models.sequence import between
 from genoloom.models.sequence.adaptive import Ladder, LadderReader, OwnCounts, choose, count
 from genoloom.models.sequence.base import Sampling, SequenceGenerator, SequenceRequest, TrainingSequences
 from genoloom.models.sequence.chain import draw
@@ -41,21 +45,31 @@ DROPOUT, FEW_DROPOUT, FEW_SEQUENCES = 0.1, 0.2, 5000
 LABEL_DROPOUT = 0.1  # share of training rows without a label
 SAMPLE_ROWS = 256  # sequences sampled together, always exactly so many
 SCORE_ROWS = 64
+GAP_ROWS = 64  # candidates for a gap sampled together, always exactly so many
+BEHIND, MISSING = 16, 32  # distances from the cut that are told apart, behind and before it
 
 
 class Cache:
-    """What sampling remembers of the bases so far."""
+    """What sampling remembers of the bases so far, and of the `behind` bases of a right side."""
 
-    def __init__(self, model: "SequenceTransformer", rows: int, capacity: int):
+    def __init__(self, model: "SequenceTransformer", rows: int, capacity: int, behind: int = 0):
         options, width = model.options, model.options.width
         self.pad = max((layer.reach for layer in model.convolutions), default=0)
         self.lines = torch.zeros(len(model.convolutions), rows, self.pad + capacity, width)  # inputs of the convolutions
-        self.attention = KeyValueCache(options.layers, rows, options.heads, capacity, width // options.heads)
+        self.attention = KeyValueCache(options.layers, rows, options.heads, behind + capacity, width // options.heads)
+        self.behind = behind
 
     @property
     def length(self) -> int:
-        """Bases so far."""
-        return self.attention.length
+        """Bases so far, without those of the right side."""
+        return max(self.attention.length - self.behind, 0)
+
+    def spread(self, rows: int) -> None:
+        """So many copies of the only row."""
+        self.lines = self.lines.repeat(1, rows, 1, 1)
+        self.attention.keys, self.attention.values = (
+            x.repeat(1, rows, 1, 1, 1) for x in (self.attention.keys, self.attention.values)
+        )
 
 
 class ChannelDropout(nn.Module):
@@ -127,9 +141,21 @@ class SequenceTransformer(nn.Module):
         for embedding in (self.token, self.label, self.position):
             if embedding is not None:
                 nn.init.normal_(embedding.weight, std=0.02)
+        if options.infill:  # last, so that all other weights begin as they do without
+            self.behind, self.missing, self.lookahead = nn.Embedding(BEHIND, W), nn.Embedding(MISSING, W), nn.Linear(W, 1)
+            for embedding in (self.behind, self.missing):
+                nn.init.normal_(embedding.weight, std=0.02)
+            nn.init.zeros_(self.lookahead.weight)
+            nn.init.ones_(self.lookahead.bias)
 
     def forward(
-        self, before: torch.Tensor, forecast: torch.Tensor, seen: torch.Tensor, label: torch.Tensor, cache: Cache | None = None
+        self,
+        before: torch.Tensor,
+        forecast: torch.Tensor,
+        seen: torch.Tensor,
+        label: torch.Tensor,
+        cache: Cache | None = None,
+        right: between.RightSide | None = None,
     ) -> torch.Tensor:
         """Logits of each base.
 
@@ -143,32 +169,58 @@ class SequenceTransformer(nn.Module):
             How much their contexts have been seen.
         label : int64, shape (B,)
         cache : Cache, optional
-            Takes one base at a time and advances.
+            Takes one base at a time and advances; with a right side, any number in the first call.
+        right : RightSide, optional
+            What stands behind these bases, in every call; only of a network with `infill`. With a cache, the first call reads it.
 
         Returns
         -------
         float32, shape (B, T, 4)
         """
         start, T = cache.length if cache else 0, before.shape[1]
+        places = torch.arange(start, start + T, device=before.device)
         x = (
             self.token(before)
             + self.label(label)[:, None]
             + self.chains(torch.cat([forecast.flatten(2) + math.log(4), seen], -1))
         )
-        if self.position is not None:
-            places = torch.arange(start, start + T, device=x.device).clamp(max=self.position.num_embeddings - 1)
-            x = x + self.position(places)
-        x = self.drop(x)
+        if right is not None:
+            x = x + self.missing((right.place - 1 - places).clamp(max=MISSING - 1))
+        x = self.drop(self._placed(x, places))
         for i, layer in enumerate(self.convolutions):
             x = layer(x, cache.lines[i], cache.pad + start) if cache else layer(x)
+        if right is not None and start == 0:
+            behind, places_behind = self._read_behind(right, label)
+            x, places = torch.cat([behind, x], 1), torch.cat([places_behind, places])
         head_width = self.options.width // self.options.heads
-        rotary = rotary_table(start + T, head_width).to(x.device)[:, start:]
+        longest = start + T if right is None else right.place + right.bases.shape[1]
+        rotary = rotary_table(longest, head_width).to(x.device)[:, places]
         for i, layer in enumerate(self.layers):
             x = self.drop(layer(x, rotary, cache.attention if cache else None, i))
         if cache:
-            cache.attention.length += T
-        x = self.norm(x)
-        return torch.einsum("btk,btkc->btc", self.weights(x), forecast) + self.head(x)
+            cache.attention.length += x.shape[1]
+        x = self.norm(x[:, -T:])
+        logits = torch.einsum("btk,btkc->btc", self.weights(x), forecast) + self.head(x)
+        return logits if right is None else logits + self.lookahead(x) * right.lookahead
+
+    def _placed(self, x: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+        """`x` (B, T, W) and the learned positions of its `places` (T,), where there are such."""
+        if self.position is None:
+            return x
+        return x + self.position(places.clamp(max=self.position.num_embeddings - 1))
+
+    def _read_behind(self, right: between.RightSide, label: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The right side (B, R, W) as the attention takes it, and its places (R,).
+
+        The convolutions run over it alone: its end does not stand before the first base of the row, and its beginning can be told
+        by nothing standing before it.
+        """
+        steps = torch.arange(right.bases.shape[1], device=right.bases.device)
+        x = self.token(right.bases) + self.label(label)[:, None] + self.behind(steps.clamp(max=BEHIND - 1))
+        x = self.drop(self._placed(x, right.place + steps))
+        for layer in self.convolutions:
+            x = layer(x)
+        return x, right.place + steps
 
 
 def tokens_before(bases: np.ndarray) -> torch.Tensor:
@@ -178,16 +230,18 @@ def tokens_before(bases: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(before)
 
 
-def read_ladder(ladder: Ladder, bases: np.ndarray, part: np.ndarray, device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Forecasts and counts of every base as tensors."""
-    forecast, seen = ladder.read(bases, part)
-    return torch.from_numpy(forecast.astype(np.float32)).to(device), torch.from_numpy(seen).to(device)
-
-
-def base_log_probabilities(model, ladder: Ladder, bases: np.ndarray, label: np.ndarray, part: np.ndarray, device) -> torch.Tensor:
-    """Natural-log probability of every base, float32 (B, T); 0 for code 4."""
-    forecast, seen = read_ladder(ladder, bases, part, device)
-    logits = model(tokens_before(bases).to(device), forecast, seen, torch.from_numpy(label).to(device))
+def base_log_probabilities(
+    model, ladder: Ladder, bases: np.ndarray, label: np.ndarray, part: np.ndarray, device, right: np.ndarray | None = None
+) -> torch.Tensor:
+    """Natural-log probability of every base, float32 (B, T); 0 for code 4. `right` uint8 (B, R): given what stands behind them."""
+    side = None
+    if right is None:
+        forecast, seen = ladder.read(bases, part)
+    else:
+        forecast, seen = between.read_between(ladder, bases, right, part)
+        side = between.read_right(ladder, bases, right, part, bases.shape[1], device)
+    forecast, seen = (torch.from_numpy(x.astype(np.float32)).to(device) for x in (forecast, seen))
+    logits = model(tokens_before(bases).to(device), forecast, seen, torch.from_numpy(label).to(device), right=side)
     truth = torch.from_numpy(bases.astype(np.int64)).to(device)
     found = logits.log_softmax(-1).gather(-1, truth.clamp(max=3)[..., None])[..., 0]
     return found.masked_fill(truth == OTHER, 0.0)
@@ -224,8 +278,12 @@ class TransformerTraining(AveragedTraining):
             turned = rng.random(len(rows)) < 0.5
             bases[turned] = reverse_complement(bases[turned], data.length[rows][turned])
         label = np.where(rng.random(len(rows)) < LABEL_DROPOUT, self.model.unlabelled, data.label[rows])
+        cut = between.draw_cut(rng, data.length[rows]) if self.options.infill and rng.random() < self.options.infill else 0
+        right = None
+        if cut:  # rows end with the shortest, so that all have a right side of one length
+            bases, right = bases[:, :cut], bases[:, cut : int(data.length[rows].min())]
         self.model.train()
-        log_prob = base_log_probabilities(self.model, self.ladder, bases, label, self.fold[at] + 1, self.run.device)
+        log_prob = base_log_probabilities(self.model, self.ladder, bases, label, self.fold[at] + 1, self.run.device, right)
         loss = -log_prob.sum() / max((bases != OTHER).sum(), 1) / math.log(2)
         self.descend(loss, fraction)
         return {"loss": loss.item()}
@@ -326,6 +384,25 @@ class TransformerGenerator(SequenceGenerator):
             before = torch.from_numpy(bases[:, t : t + 1].astype(np.int64)).repeat(views, 1)
             reader.push(bases[:, t])
         return bases, log_prob
+
+    @property
+    def samples_between(self) -> bool:
+        """Whether some of its training had a right side."""
+        return self.options.infill > 0
+
+    def sample_between(
+        self, left: np.ndarray, size: int, right: np.ndarray, label: int, seeds: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        n, label = len(seeds), self.model.unlabelled if label < 0 else label
+        bases, log_prob = np.empty((n, size), dtype=np.uint8), np.empty((n, size))
+        prompt = tokens_before(np.append(left, 0).astype(np.uint8)[None])
+        for low in range(0, n, GAP_ROWS):
+            rows = np.minimum(np.arange(low, low + GAP_ROWS), n - 1)  # filled up for the same reason as in `_sample`
+            uniform = row_uniforms(seeds[rows], np.arange(len(left), len(left) + size))
+            cache = Cache(self.model, 1, len(left) + size, behind=len(right))
+            chunk = between.sample_gap(self.model, self.ladder, cache, prompt, left, right, label, uniform)
+            bases[low : low + GAP_ROWS], log_prob[low : low + GAP_ROWS] = (x[: n - low] for x in chunk)
+        return bases, log_prob.sum(axis=1)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
         arrays = {f"network.{name}": value.numpy() for name, value in self.model.state_dict().items()}
