@@ -133,7 +133,6 @@ def test_what_is_kept_follows_the_left_to_right_model_given_both_sides(little):
     proposed = np.exp(given(little, whole[:, :10], np.tile(right, (16, 1)))[:, 8:].sum(axis=1))
     assert np.abs(proposed - exact).sum() / 2 > 0.1  # there is something to correct
     rng = np.random.default_rng(7)
-    # many candidates drawn once, in groups of 64: the choice in each group is what `fill_gap` does
     draws, found = 400, np.zeros(16)
     for _ in range(draws):
         middle, effective = fill_gap(little, left, 2, right, 0, rng.integers(0, 2**63, 64, dtype=np.uint64), rng.random())
