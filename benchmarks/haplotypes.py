@@ -21,7 +21,8 @@ from pathlib import Path
 import numpy as np
 from haplotype_sets import RESULTS, SETS, add_places, make_panel
 
-from genoloom.config import AuditOptions, CohortOptions, GenerateOptions, Section, SplitOptions, TrainSections, ValidateOptions
+from genoloom.config import AuditOptions, CohortOptions, GenerateOptions, SplitOptions, TrainSections, ValidateOptions
+from genoloom.config_section import Section
 from genoloom.errors import GenoLoomError
 from genoloom.formats.models import read_description
 from genoloom.formats.pgen import open_panel

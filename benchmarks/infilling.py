@@ -20,11 +20,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from genoloom.config import InfillOptions, SequenceOptions, SequenceTransformerOptions, TrainOptions
+from genoloom.config import TrainOptions
 from genoloom.formats.sequence_sets import read_set
 from genoloom.models.sequence.between import read_right
 from genoloom.models.sequence.infill import weighed_candidates
 from genoloom.models.sequence.transformer import TransformerGenerator, base_log_probabilities, tokens_before
+from genoloom.sequence_config import InfillOptions, SequenceOptions, SequenceTransformerOptions
 from genoloom.sequences import SequenceSet
 from genoloom.stages.sequences import load_sequence_generator, prepare_sequences, train_sequences
 

@@ -24,8 +24,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from genoloom import config
-from genoloom.config import GenerateSequencesOptions, SequenceAdaptiveOptions, SequenceOptions, TrainOptions
+from genoloom.config import TrainOptions
 from genoloom.errors import CollapsedError
 from genoloom.formats.sequence_sets import read_set
 from genoloom.homology import sharing_kmer
@@ -33,6 +32,13 @@ from genoloom.models.sequence import GENERATORS
 from genoloom.models.sequence.base import SequenceRequest, TrainingSequences
 from genoloom.models.sequence.markov import AdaptiveGenerator
 from genoloom.models.sequence.transformer import TransformerGenerator, base_log_probabilities
+from genoloom.sequence_config import (
+    GenerateSequencesOptions,
+    SequenceAdaptiveOptions,
+    SequenceOptions,
+    SequenceTrainSections,
+    SequenceTransformerOptions,
+)
 from genoloom.sequences import OTHER, SequenceSet
 from genoloom.stages.sequences import (
     generate_sequences,
@@ -64,7 +70,7 @@ SETS = {
 SAMPLED, SAMPLED_ROWS, READ_ROWS = 1024, 256, 32
 GUIDANCE = (0.0, 1.0, 1.5, 2.5)
 PACE_STEPS = 12  # timed to find how many steps fit into the minutes
-SECTIONS = config.SequenceTrainSections.model_fields
+SECTIONS = SequenceTrainSections.model_fields
 
 
 def main() -> None:
@@ -208,7 +214,7 @@ def print_speed(threads: int) -> None:
     nothing = np.zeros(B, dtype=np.int64)
     data = TrainingSequences(bases, np.full(B, T), nothing, [""], np.arange(B) % 4 == 0, np.arange(B), True)
     for bf16 in (False, True):
-        model = TransformerGenerator(config.SequenceTransformerOptions(steps=1, evaluate_every=1))
+        model = TransformerGenerator(SequenceTransformerOptions(steps=1, evaluate_every=1))
         model.fit(data, TrainingRun(Path(tempfile.mkdtemp()), "", 1, threads=threads))
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
             optimiser = torch.optim.AdamW(model.model.parameters())

@@ -24,6 +24,7 @@ from genoloom.cli_options import (
     threads_option,
 )
 from genoloom.cli_sequences import sequences
+from genoloom.config_section import Section
 
 
 def _files(flag: str, name: str, help: str):
@@ -94,7 +95,7 @@ def train():
     """Train a haplotype generator."""
 
 
-def _add_train(name: str, options_class: type[config.Section]) -> None:
+def _add_train(name: str, options_class: type[Section]) -> None:
     @train.command(name, help=options_class.__doc__)
     @click.option("--panel", type=PREFIX, required=True, help="Panel prefix.")
     @split_option

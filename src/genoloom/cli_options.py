@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 from pydantic import ValidationError
 
-from genoloom.config import Section
+from genoloom.config_section import Section
 from genoloom.errors import GenoLoomError, InputError
 from genoloom.logs import configure_logging
 

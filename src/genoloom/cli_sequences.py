@@ -2,7 +2,6 @@
 
 import click
 
-from genoloom import config
 from genoloom.cli_options import (
     DIRECTORY,
     controls_option,
@@ -17,6 +16,15 @@ from genoloom.cli_options import (
     state_option,
     threads_option,
 )
+from genoloom.config import TrainOptions
+from genoloom.config_section import Section
+from genoloom.sequence_config import (
+    GenerateSequencesOptions,
+    InfillOptions,
+    SequenceOptions,
+    SequenceTrainSections,
+    ValidateSequencesOptions,
+)
 
 
 @click.group()
@@ -29,7 +37,7 @@ def sequences():
 @file_option("--regions", "BED of intervals of a FASTA source, with label and strand.", required=False)
 @click.option("--out", type=DIRECTORY, required=True, help="Directory of the set.")
 @seed_option
-@section_options(config.SequenceOptions)
+@section_options(SequenceOptions)
 @logged
 def sequences_prepare(source, regions, out, seed, sections):
     """Cut windows and split them so that no homologous pair straddles."""
@@ -44,7 +52,7 @@ def sequences_train():
     """Train a sequence generator."""
 
 
-def _add_sequences_train(name: str, options_class: type[config.Section]) -> None:
+def _add_sequences_train(name: str, options_class: type[Section]) -> None:
     @sequences_train.command(name, help=options_class.__doc__)
     @file_option("--train", "Training sequences (FASTA).")
     @model_option
@@ -52,7 +60,7 @@ def _add_sequences_train(name: str, options_class: type[config.Section]) -> None
     @state_option
     @seed_option
     @threads_option
-    @section_options(config.TrainOptions, options_class)
+    @section_options(TrainOptions, options_class)
     @logged
     def command(train, model, history, state, seed, threads, sections):
         from genoloom.stages.sequences import train_sequences
@@ -71,7 +79,7 @@ def _add_sequences_train(name: str, options_class: type[config.Section]) -> None
         )
 
 
-for _name, _field in config.SequenceTrainSections.model_fields.items():
+for _name, _field in SequenceTrainSections.model_fields.items():
     _add_sequences_train(_name, _field.annotation)
 
 
@@ -80,7 +88,7 @@ for _name, _field in config.SequenceTrainSections.model_fields.items():
 @file_option("--out", "FASTA to write (.fa.gz).")
 @seed_option
 @threads_option
-@section_options(config.GenerateSequencesOptions)
+@section_options(GenerateSequencesOptions)
 @logged
 def sequences_generate(model, out, seed, threads, sections):
     """Sample sequences to FASTA."""
@@ -96,7 +104,7 @@ def sequences_generate(model, out, seed, threads, sections):
 @file_option("--out", "FASTA to write; filled bases in lower case.")
 @seed_option
 @threads_option
-@section_options(config.InfillOptions)
+@section_options(InfillOptions)
 @logged
 def sequences_infill(model, fasta, out, seed, threads, sections):
     """Fill runs of N given both sides."""
@@ -134,7 +142,7 @@ def sequences_score(model, vcf, fasta, out, report, window, threads):
 @file_option("--out", "Table to write.")
 @figures_option
 @seed_option
-@section_options(config.ValidateSequencesOptions)
+@section_options(ValidateSequencesOptions)
 @logged
 def sequences_validate(name, synthetic, train, holdout, model, controls, out, figures, seed, sections):
     """Compare synthetic sequences with held-out real ones."""

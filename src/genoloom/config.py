@@ -7,15 +7,10 @@ Each section is a flat model whose fields are also the options of one command: `
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
-Share = Annotated[float, Field(ge=0, le=1)]
-
-
-class Section(BaseModel):
-    """A section of the configuration: unknown keys are errors, values are checked when set."""
-
-    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+from genoloom.config_section import Section, Share
+from genoloom.sequence_config import GenerateSequencesOptions, SequenceOptions, SequenceTrainSections, ValidateSequencesOptions
 
 
 class PrepareOptions(Section):
@@ -249,124 +244,6 @@ class ConsensusOptions(Section):
     )
 
 
-class SequenceOptions(Section):
-    """Windows of DNA, and how they are split."""
-
-    window: int = Field(
-        256,
-        ge=0,
-        description="Length of a window of a FASTA, in bases; 0 keeps records and intervals whole. Tables and text are never cut.",
-    )
-    stride: int = Field(256, ge=1, description="Distance between window starts, in bases.")
-    max_n: Share = Field(0.0, description="Drop windows with a larger share of bases other than A, C, G, T.")
-    min_length: int = Field(50, ge=1, description="Drop shorter sequences.")
-    reverse_complement: bool = Field(True, description="Train on both strands; false for oriented sets such as promoters.")
-    holdout: Annotated[float, Field(gt=0, lt=1)] = Field(0.3, description="Share of the sequences held out.")
-    shared_kmer: int = Field(
-        24, ge=12, le=31, description="Sequences that share a k-mer of this length, on either strand, stay on one side."
-    )
-    label_column: str = Field(
-        "label",
-        description="Columns of a table, with commas between them, that hold the label to generate by: words, or numbers for bins.",
-    )
-    bins: int = Field(
-        5,
-        ge=2,
-        le=50,
-        description="Labels that are numbers become so many bins, equally full on the training side: bin1, bin2, ...",
-    )
-    split: Literal["homology", "chunks"] = Field(
-        "homology",
-        description="Hold out whole homology clusters; or contiguous chunks of the records, where repeats would weld clusters.",
-    )
-    canaries: int = Field(
-        0,
-        ge=0,
-        le=9999,
-        description="Random sequences to plant among the training ones; validation then tells whether models remember them.",
-    )
-    max_leakage: Share = Field(
-        0.05, description="Refuse a split in which a larger share of the holdout shares such a k-mer with training."
-    )
-
-
-class GenerateSequencesOptions(Section):
-    """From a model to a FASTA of synthetic sequences."""
-
-    count: int = Field(1000, ge=1, description="Synthetic sequences to generate.")
-    label: str = Field("", description="Make all sequences of this label; empty keeps the training mix.")
-    temperature: float = Field(1.0, gt=0, description="Below 1 draws likelier bases. Not for the GAN.")
-    top_k: int = Field(4, ge=1, le=4, description="Draw among so many of the likeliest bases. Not for the GAN.")
-    top_p: Annotated[float, Field(gt=0, le=1)] = Field(
-        1.0, description="Draw among the likeliest bases of this probability together. Not for the GAN."
-    )
-    guidance: float = Field(1.0, ge=0, description="Weight of the label in classifier-free guidance; transformer only.")
-    prompt: str = Field("", description="Bases that every sequence begins with. Not for the GAN.")
-
-
-class InfillOptions(Section):
-    """Filling runs of N with a sequence model."""
-
-    max_gap: int = Field(64, ge=1, description="Fill runs of at most so many N; longer ones stay.")
-    flank: int = Field(128, ge=1, description="Known bases on either side that a gap is filled by.")
-    candidates: int = Field(64, ge=1, description="Candidates for each gap, of which one is kept by what follows the gap.")
-    label: str = Field("", description="Label of the sequences; empty for none.")
-
-
-class SequenceMarkovOptions(Section):
-    """Interpolated Markov chain over bases, with position in sets of one orientation; all chosen on sequences set aside."""
-
-    max_order: int = Field(10, ge=1, le=11, description="Longest context, in bases; the order is chosen on sequences set aside.")
-
-
-class SequenceAdaptiveOptions(SequenceMarkovOptions):
-    """The Markov chain and what the sequence's own past adds: its composition and its repeats."""
-
-
-class SequenceTransformerOptions(Section):
-    """Causal transformer over bases, with convolutions under the attention and the Markov chain built in."""
-
-    steps: int = Field(1400, ge=1, description="Optimiser steps of the schedule.")
-    batch: int = Field(32, ge=1, description="Sequences a step.")
-    width: int = Field(64, ge=16, description="Model width; a multiple of heads.")
-    layers: int = Field(1, ge=0, description="Attention layers; 0 leaves a pure convolution.")
-    convolutions: int = Field(6, ge=0, description="Dilated causal convolutions under the attention.")
-    heads: int = Field(4, ge=1, description="Attention heads.")
-    dropout: float | None = Field(
-        None, ge=0, le=1, description="Dropout; null takes 0.1, and 0.2 for fewer than 5,000 sequences."
-    )
-    learning_rate: float = Field(2e-3, gt=0, description="Peak learning rate of the cosine schedule.")
-    evaluate_every: int = Field(70, ge=1, description="Steps between evaluations; the best one is kept.")
-    patience: int | None = Field(
-        None,
-        ge=1,
-        description="Stop after this many evaluations without gain. Null never stops early: on repeats the gain over the chain comes late.",
-    )
-    infill: Share = Field(
-        0.0,
-        description="Share of the steps in which what stands behind a random place is read first, so that gaps can be filled given both "
-        "sides. 0 trains from left to right alone.",
-    )
-
-
-class SequenceGanOptions(Section):
-    """Wasserstein GAN with gradient penalty over bases."""
-
-    steps: int = Field(600, ge=1, description="Generator steps of the schedule.")
-    batch: int = Field(64, ge=2, description="Sequences a step.")
-    critic_steps: int = Field(2, ge=1, description="Critic steps for each generator step.")
-    width: int = Field(64, ge=8, description="Channels of generator and critic.")
-    latent: int = Field(64, ge=1, description="Latent dimensions.")
-    chain_noise: bool = Field(
-        True,
-        description="Start from samples of the Markov chain and learn to edit them; false starts from uniform noise, for comparison.",
-    )
-    learning_rate: float = Field(3e-4, gt=0, description="Learning rate.")
-    gradient_penalty: float = Field(10.0, ge=0, description="Weight of the gradient penalty.")
-    evaluate_every: int = Field(50, ge=1, description="Generator steps between evaluations.")
-    patience: int | None = Field(None, ge=1, description="Stop after this many evaluations without gain; null never stops early.")
-
-
 class ValidateOptions(Section):
     """Fidelity of synthetic haplotypes against the held-out half."""
 
@@ -426,31 +303,6 @@ class ReleaseOptions(Section):
     licence: str = Field("", description="Licence of the released data, as a text or an address, for the description.")
 
 
-class ValidateSequencesOptions(Section):
-    """Fidelity and novelty of synthetic sequences."""
-
-    resplits: int = Field(10, ge=2, description="Random halvings behind each floor's spread.")
-    max_compared: int = Field(500, ge=10, description="Sequences aligned for the nearest-identity figures.")
-    strands: Literal["file", "one", "both"] = Field(
-        "file",
-        description="Whether the other strand counts as well; 'file' asks the headers (strands=one), and counts both without.",
-    )
-    motifs: str = Field(
-        "",
-        description="Motifs to look for: a file of JASPAR count matrices, or IUPAC words such as TATAWAW,CCAAT; empty for none.",
-    )
-    max_classified: int = Field(300, ge=20, description="Sequences of each kind that the convolutional classifier is shown.")
-    coding: Literal["none", "orfs", "frame"] = Field(
-        "none",
-        description="'orfs': compare open reading frames; 'frame': codon usage and stops too, of sequences whose first base begins a codon.",
-    )
-    guidance_sweep: str = Field(
-        "",
-        description="Weights, such as 0,1,1.5,2.5, at which sequences are drawn anew to measure what guidance does to the labels; "
-        "only of a model that has both. Empty for none.",
-    )
-
-
 class TrainSections(Section):
     """Options of every haplotype generator."""
 
@@ -463,15 +315,6 @@ class TrainSections(Section):
     matched_mosaic: MatchedMosaicOptions = Field(default_factory=MatchedMosaicOptions)
     hmm: HmmOptions = Field(default_factory=HmmOptions)
     li_stephens: LiStephensOptions = Field(default_factory=LiStephensOptions)
-
-
-class SequenceTrainSections(Section):
-    """Options of every sequence generator."""
-
-    markov: SequenceMarkovOptions = Field(default_factory=SequenceMarkovOptions)
-    adaptive: SequenceAdaptiveOptions = Field(default_factory=SequenceAdaptiveOptions)
-    transformer: SequenceTransformerOptions = Field(default_factory=SequenceTransformerOptions)
-    gan: SequenceGanOptions = Field(default_factory=SequenceGanOptions)
 
 
 class Config(Section):

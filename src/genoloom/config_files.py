@@ -18,7 +18,8 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from genoloom.config import Config, Section
+from genoloom.config import Config
+from genoloom.config_section import Section
 from genoloom.errors import ConfigError, GenoLoomError, InputError
 from genoloom.formats.sheets import read_sheet
 from genoloom.report.data import ReportData

@@ -11,7 +11,8 @@ from helpers import run_genoloom
 
 from genoloom import config_files
 from genoloom.cli import genoloom
-from genoloom.config import Config, Section, TransformerOptions
+from genoloom.config import Config, TransformerOptions
+from genoloom.config_section import Section
 from genoloom.errors import ConfigError, InputError
 
 

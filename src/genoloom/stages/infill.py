@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from genoloom.config import InfillOptions
 from genoloom.errors import InputError
 from genoloom.formats.sequence_sets import Record, read_records, write_fasta
 from genoloom.models.sequence.base import SequenceGenerator
 from genoloom.models.sequence.infill import fill_gap
 from genoloom.seeds import derive_seed, row_seeds, row_uniforms
+from genoloom.sequence_config import InfillOptions
 from genoloom.sequences import OTHER, decode
 from genoloom.stages.sequences import load_sequence_generator
 

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 
 from genoloom import __version__
-from genoloom.config import GenerateSequencesOptions, Section, SequenceOptions, TrainOptions
+from genoloom.config import TrainOptions
+from genoloom.config_section import Section
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.models import describe, file_digest, load_arrays, read_description, save_model
@@ -33,6 +34,7 @@ from genoloom.homology import Places, chunk_clusters, count_duplicates, hold_out
 from genoloom.models.sequence import generator_class
 from genoloom.models.sequence.base import Sampling, SequenceGenerator, SequenceRequest, TrainingSequences
 from genoloom.seeds import derive_seed, row_seeds, row_uniforms
+from genoloom.sequence_config import GenerateSequencesOptions, SequenceOptions
 from genoloom.sequences import OTHER, SequenceSet, canaries, decode, encode, join, pad, reverse_complement, windows
 from genoloom.training.devices import choose_device
 from genoloom.training.run import TrainingRun, write_history

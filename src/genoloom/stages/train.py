@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from genoloom.config import Section, TrainOptions
+from genoloom.config import TrainOptions
+from genoloom.config_section import Section
 from genoloom.disclosure import people_count
 from genoloom.errors import InputError
 from genoloom.formats.models import describe, file_digest, pack_sites, save_model

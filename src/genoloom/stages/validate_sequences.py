@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from genoloom.config import SequenceAdaptiveOptions, ValidateSequencesOptions
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.motifs import read_matrices
@@ -18,6 +17,7 @@ from genoloom.models.sequence import BASELINES
 from genoloom.models.sequence.base import Sampling, SequenceGenerator
 from genoloom.models.sequence.markov import AdaptiveGenerator
 from genoloom.seeds import derive_seed
+from genoloom.sequence_config import SequenceAdaptiveOptions, ValidateSequencesOptions
 from genoloom.sequences import IUPAC_LETTERS, OTHER, SequenceSet, is_canary
 from genoloom.stages.sequences import draw_request, load_sequence_generator, training_sequences
 from genoloom.training.run import TrainingRun

@@ -34,12 +34,8 @@ def real_rows(measured: list[Measured], n: int) -> list[dict]:
 
 
 def _judged(measured: list[Measured], name: str, kind: str, n: int, group: str) -> list[dict]:
-    permuted = [m.permuted[group].departures for m in measured if group in m.permuted and len(m.permuted[group].departures)]
-    fewest = min(map(len, permuted), default=0)
     known = Chance.of_family(len(measured))
-    family = known
-    if permuted:
-        family = Chance.of_permutations(np.nan_to_num(np.array([departures[:fewest] for departures in permuted])).T)
+    family = _family([m.permuted[group].departures for m in measured if group in m.permuted]) or known
     rows = []
     for m in measured:
         own = m.permuted.get(group)
@@ -57,3 +53,12 @@ def _judged(measured: list[Measured], name: str, kind: str, n: int, group: str) 
     off = sum(row["verdict"] != "pass" for row in rows)
     overall = dict.fromkeys(COLUMNS) | {"row": name, "kind": kind, "metric": "overall", "population": "all", "bin": "all"}
     return [*rows, overall | {"value": float(off), "n": n, "verdict": verdict}]
+
+
+def _family(departures: list[np.ndarray]) -> Chance | None:
+    """The bound of all figures that were permuted; None where none was. A figure with more permutations gives the first ones."""
+    permuted = [figures for figures in departures if len(figures)]
+    if not permuted:
+        return None
+    fewest = min(map(len, permuted))
+    return Chance.of_permutations(np.nan_to_num(np.stack([figures[:fewest] for figures in permuted], axis=1)))

@@ -256,7 +256,7 @@ def measure_permuted(metric: Metric, found: tuple[float, float], permutations: n
     raw = permutations[:, 0] - permutations[:, 1]
     expected = found[1] if own_floor else raw.mean()
     towards = -1 if metric.kind == "similarity" else 1
-    least = abs(scaled(expected + towards * metric.tolerance) - scaled(expected)) / 4  # a spread
+    least = abs(scaled(expected + towards * metric.tolerance) - scaled(expected)) / 4  # no spread is smaller
     by_chance = departure(permutations)
     n, mean = len(by_chance), by_chance.mean()
     z = _spreads(departure(np.array(found)) - mean, by_chance.var(ddof=1), least)

@@ -5,12 +5,13 @@ from itertools import product
 import numpy as np
 import pytest
 
-from genoloom.config import InfillOptions, SequenceAdaptiveOptions, SequenceMarkovOptions, TrainOptions
+from genoloom.config import TrainOptions
 from genoloom.errors import InputError
 from genoloom.formats.sequence_sets import read_records, write_fasta, write_set
 from genoloom.models.sequence.base import TrainingSequences
 from genoloom.models.sequence.infill import fill_gap
 from genoloom.models.sequence.markov import MarkovGenerator
+from genoloom.sequence_config import InfillOptions, SequenceAdaptiveOptions, SequenceMarkovOptions
 from genoloom.sequences import SequenceSet, decode
 from genoloom.stages.infill import infill
 from genoloom.stages.sequences import train_sequences

@@ -8,10 +8,11 @@ import pysam
 import pytest
 from helpers import write_vcf
 
-from genoloom.config import SequenceAdaptiveOptions, SequenceGanOptions, SequenceOptions, TrainOptions
+from genoloom.config import TrainOptions
 from genoloom.errors import InputError
 from genoloom.formats.sequence_sets import write_fasta
 from genoloom.models.sequence.scoring import allele_windows
+from genoloom.sequence_config import SequenceAdaptiveOptions, SequenceGanOptions, SequenceOptions
 from genoloom.sequences import decode, encode, pad, reverse_complement
 from genoloom.stages.score_variants import score_variants
 from genoloom.stages.sequences import load_sequence_generator, prepare_sequences, train_sequences

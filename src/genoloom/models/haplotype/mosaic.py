@@ -11,7 +11,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from genoloom.config import MosaicOptions, Section
+from genoloom.config import MosaicOptions
+from genoloom.config_section import Section
 from genoloom.models.haplotype.base import HaplotypeGenerator, SampleRequest, TrainingHaplotypes
 from genoloom.models.haplotype.packed import PackedHaplotypes, unpack
 from genoloom.seeds import paired_uniforms

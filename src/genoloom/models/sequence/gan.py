@@ -24,7 +24,6 @@ from scipy.special import ndtri
 from scipy.stats import wasserstein_distance
 from torch import nn
 
-from genoloom.config import SequenceGanOptions
 from genoloom.errors import CollapsedError
 from genoloom.models.layers import exponential_average
 from genoloom.models.sequence.base import Sampling, SequenceGenerator, SequenceRequest, TrainingSequences
@@ -39,6 +38,7 @@ from genoloom.models.sequence.chain import (
 from genoloom.models.sequence.classifier import one_hot, split_auc
 from genoloom.models.sequence.markov import both_strands
 from genoloom.seeds import derive_seed, row_uniforms
+from genoloom.sequence_config import SequenceGanOptions
 from genoloom.sequences import OTHER, fingerprints, kmer_counts, reverse_complement, reverse_complement_kmers
 from genoloom.training.run import TrainingRun, train
 
@@ -312,7 +312,7 @@ def refuse_collapse(made: np.ndarray, real: np.ndarray, label: str) -> None:
 
 
 class GanGenerator(SequenceGenerator):
-    """Sequence GAN: options in `genoloom.config.SequenceGanOptions`."""
+    """Sequence GAN: options in `genoloom.sequence_config.SequenceGanOptions`."""
 
     name = "gan"
 

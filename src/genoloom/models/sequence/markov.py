@@ -6,11 +6,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from genoloom.config import SequenceMarkovOptions
 from genoloom.models.sequence.adaptive import Counts, Ladder, LadderReader, Settings, choose, count, picked
 from genoloom.models.sequence.base import Sampling, SequenceGenerator, SequenceRequest, TrainingSequences
 from genoloom.models.sequence.chain import compact, draw
 from genoloom.seeds import row_uniforms
+from genoloom.sequence_config import SequenceMarkovOptions
 from genoloom.sequences import OTHER, reverse_complement
 
 log = logging.getLogger(__name__)

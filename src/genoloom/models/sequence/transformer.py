@@ -26,7 +26,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from genoloom.config import SequenceTransformerOptions
 from genoloom.models.layers import AveragedTraining, KeyValueCache, TransformerLayer, rotary_table
 from genoloom.models.sequence import between
 from genoloom.models.sequence.adaptive import Ladder, LadderReader, OwnCounts, choose, count
@@ -34,6 +33,7 @@ from genoloom.models.sequence.base import Sampling, SequenceGenerator, SequenceR
 from genoloom.models.sequence.chain import draw
 from genoloom.models.sequence.markov import pack_counts, read_settings, unpack_counts
 from genoloom.seeds import derive_seed, row_uniforms
+from genoloom.sequence_config import SequenceTransformerOptions
 from genoloom.sequences import OTHER, reverse_complement
 from genoloom.training.run import TrainingRun, train
 
@@ -297,7 +297,7 @@ class TransformerTraining(AveragedTraining):
 
 
 class TransformerGenerator(SequenceGenerator):
-    """Sequence transformer: options in `genoloom.config.SequenceTransformerOptions`."""
+    """Sequence transformer: options in `genoloom.sequence_config.SequenceTransformerOptions`."""
 
     name = "transformer"
     has_likelihood = True

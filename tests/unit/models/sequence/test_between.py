@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from genoloom.config import SequenceTransformerOptions
 from genoloom.models.sequence import between
 from genoloom.models.sequence.adaptive import Ladder, Settings, count
 from genoloom.models.sequence.base import TrainingSequences
 from genoloom.models.sequence.infill import fill_gap, weighed_candidates
 from genoloom.models.sequence.markov import MarkovGenerator
 from genoloom.models.sequence.transformer import TransformerGenerator, base_log_probabilities
+from genoloom.sequence_config import SequenceTransformerOptions
 from genoloom.training.run import TrainingRun
 
 T = 24

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from genoloom.config import SequenceGanOptions
 from genoloom.errors import CollapsedError
 from genoloom.models.sequence.base import SequenceRequest, TrainingSequences
 from genoloom.models.sequence.classifier import one_hot, split_auc
 from genoloom.models.sequence.gan import Critic, GanGenerator, kmer_frequencies, refuse_collapse, straight_through
+from genoloom.sequence_config import SequenceGanOptions
 from genoloom.sequences import kmer_counts
 from genoloom.training.run import TrainingRun
 

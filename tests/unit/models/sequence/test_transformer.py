@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from genoloom.config import SequenceAdaptiveOptions, SequenceTransformerOptions
 from genoloom.models.sequence.adaptive import picked
 from genoloom.models.sequence.base import Sampling, SequenceRequest, TrainingSequences
 from genoloom.models.sequence.markov import AdaptiveGenerator
 from genoloom.models.sequence.transformer import FOLDS, TransformerGenerator, base_log_probabilities, homology_folds
+from genoloom.sequence_config import SequenceAdaptiveOptions, SequenceTransformerOptions
 from genoloom.training.run import TrainingRun
 
 T = 40
