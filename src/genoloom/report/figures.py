@@ -346,5 +346,5 @@ def guidance(data: dict, name: str) -> str:
     axes.axhline(data["chance"], color=MUTED, lw=0.8, ls=":", label="chance")
     axes.set_xlabel("guidance weight (1: as trained)")
     axes.set_ylabel(data["measure"])
-    axes.legend(frameon=False, fontsize=8)
+    _legend(axes)
     return _svg(figure)
