@@ -22,6 +22,7 @@ from genoloom.panel import ArrayHaplotypes
 from genoloom.training.run import TrainingRun
 
 TRAINING_STEPS = 10
+BLOCK = 32  # sites, as are chosen where sites are linked
 
 
 def main() -> None:
@@ -33,7 +34,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     rng = np.random.default_rng(1)
-    options = TransformerOptions(width=arguments.width, layers=arguments.layers)
+    options = TransformerOptions(block=BLOCK, width=arguments.width, layers=arguments.layers)
     generator = TransformerGenerator(options)
     generator.population_names, generator.n_variants = ["a", "b"], arguments.variants
     generator.layout = np.arange(arguments.variants)

@@ -125,7 +125,12 @@ class TransformerOptions(Section):
         "(14 at 250), and takes at most 8000 steps.",
     )
     batch: int = Field(32, ge=1, description="Haplotypes a step.")
-    block: int = Field(32, ge=4, le=128, description="Sites a token.")
+    block: int | None = Field(
+        None,
+        ge=4,
+        le=128,
+        description="Sites a token; null takes the longest of 32, 16, 8 and 4 whose codes cover the cohort: 32 where sites are linked.",
+    )
     context: int = Field(64, ge=4, description="Blocks of context; memory and time a site do not grow with the contig.")
     codes: int = Field(
         64, ge=2, le=1024, description="Distinct training blocks kept a token; others are reached through the flip kernel."
@@ -172,7 +177,12 @@ class GanOptions(Section):
     )
     batch: int = Field(32, ge=2, description="Haplotypes a step.")
     critic_steps: int = Field(1, ge=1, description="Critic steps for each generator step.")
-    block: int = Field(32, ge=4, le=128, description="Sites a token.")
+    block: int | None = Field(
+        None,
+        ge=4,
+        le=128,
+        description="Sites a token; null takes the longest of 32, 16, 8 and 4 whose codes cover the cohort: 32 where sites are linked.",
+    )
     codes: int = Field(64, ge=2, le=256, description="Distinct training blocks kept a token.")
     context: int = Field(48, ge=4, description="Blocks of a training window; generation is not bound to it.")
     width: int = Field(64, ge=8, description="Channels of generator and critic.")

@@ -29,7 +29,7 @@ from scipy.special import ndtri
 from genoloom.config import GanOptions
 from genoloom.errors import CollapsedError
 from genoloom.models.haplotype.base import HaplotypeGenerator, SampleRequest, TrainingHaplotypes
-from genoloom.models.haplotype.blocks import BlockCodebook, read_blocks
+from genoloom.models.haplotype.blocks import BlockCodebook, choose_block, read_blocks
 from genoloom.models.haplotype.gan_network import CodeChain, CodeGenerator, Walk, calibrate
 from genoloom.models.haplotype.gan_training import Critic, GanTraining, diversity
 from genoloom.models.haplotype.transformer_training import automatic_steps
@@ -56,9 +56,11 @@ class GanGenerator(HaplotypeGenerator):
 
     def fit(self, data: TrainingHaplotypes, run: TrainingRun) -> None:
         self.population_names, self.n_variants = list(data.population_names), data.haplotypes.n_variants
-        options = self.options
         fitted = np.flatnonzero(~data.watch)
-        self.codebook = BlockCodebook.fit(data.haplotypes, block=options.block, codes=options.codes, rows=fitted)
+        of_blocks = {"codes": self.options.codes, "rows": fitted}
+        block = self.options.block or choose_block(data.haplotypes, **of_blocks, watched=np.flatnonzero(data.watch))
+        self.options = options = self.options.model_copy(update={"block": block})
+        self.codebook = BlockCodebook.fit(data.haplotypes, block=block, **of_blocks)
         codes = self.codebook.encode(data.haplotypes, fitted)
         self.chain = CodeChain.count(codes, self.codebook.n_codes)
         torch.manual_seed(derive_seed(run.seed, "weights"))

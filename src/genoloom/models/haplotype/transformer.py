@@ -24,7 +24,7 @@ import torch
 from genoloom.config import TransformerOptions
 from genoloom.models.haplotype.adaptation import Start
 from genoloom.models.haplotype.base import HaplotypeGenerator, SampleRequest, TrainingHaplotypes
-from genoloom.models.haplotype.blocks import BlockCodebook, read_blocks
+from genoloom.models.haplotype.blocks import BlockCodebook, choose_block, read_blocks
 from genoloom.models.haplotype.completion import Completion, HaplotypeCompleter
 from genoloom.models.haplotype.layout import LaidOut
 from genoloom.models.haplotype.reference_lines import reference_bits
@@ -56,10 +56,11 @@ class TransformerGenerator(HaplotypeGenerator):
         fitted = np.flatnonzero(~data.watch)
         torch.manual_seed(derive_seed(run.seed, "weights"))
         if self.start is None:
+            of_blocks = {"codes": self.options.codes, "carriers": self.options.code_carriers, "rows": fitted}
+            block = self.options.block or choose_block(data.haplotypes, **of_blocks, watched=np.flatnonzero(data.watch))
+            self.options = self.options.model_copy(update={"block": block})
             self.layout = np.arange(self.n_variants)
-            self.codebook = BlockCodebook.fit(
-                data.haplotypes, block=self.options.block, codes=self.options.codes, carriers=self.options.code_carriers, rows=fitted
-            )  # fmt: skip
+            self.codebook = BlockCodebook.fit(data.haplotypes, block=block, **of_blocks)
             self._build(run.device)
         else:
             self.options, self.codebook, self.layout = self.start.options, self.start.codebook, self.start.layout

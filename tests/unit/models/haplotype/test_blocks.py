@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from genoloom.models.haplotype.blocks import READ_SITES, BlockCodebook, iterate_blocks, read_blocks
+from genoloom.models.haplotype.blocks import READ_SITES, BlockCodebook, choose_block, iterate_blocks, read_blocks
 from genoloom.panel import ArrayHaplotypes
 
 PANELS = arrays(np.int8, st.tuples(st.integers(1, 40), st.integers(1, 12)), elements=st.integers(0, 1))
@@ -53,6 +53,21 @@ def test_a_block_of_too_few_carriers_makes_no_code():
     counts = {k: BlockCodebook.fit(alleles, block=4, codes=9, carriers=k).count[0].tolist() for k in (1, 2, 3, 6)}
     assert counts == {1: [5, 4, 2, 1], 2: [5, 4, 3], 3: [8, 4], 6: [12]}
     np.testing.assert_allclose(BlockCodebook.fit(alleles, block=4, codes=9, carriers=2).error[0], [0, 0, 1 / 12, 0])
+
+
+def test_blocks_are_as_long_as_the_linkage():
+    rng = np.random.default_rng(1)
+    rows, watched = np.arange(300), np.arange(300, 400)
+
+    def chosen(founder_sites: int) -> int:
+        """Haplotypes that take each stretch of so many sites from one of six founders."""
+        stretches = [rng.integers(0, 2, (6, founder_sites))[rng.integers(0, 6, 400)] for _ in range(256 // founder_sites)]
+        alleles = ArrayHaplotypes(np.concatenate(stretches, axis=1).T.astype(np.int8))
+        return choose_block(alleles, codes=64, carriers=2, rows=rows, watched=watched)
+
+    assert [chosen(sites) for sites in (64, 8, 4, 1)] == [32, 16, 8, 4]
+    linked = ArrayHaplotypes(rng.integers(0, 2, (64, 6))[:, rng.integers(0, 6, 400)].astype(np.int8))
+    assert choose_block(linked, codes=64, rows=rows, watched=rows[:0]) == 32
 
 
 def test_missing_calls_differ_from_nothing():
