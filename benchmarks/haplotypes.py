@@ -55,6 +55,7 @@ METRICS = {
     "lost": "sites_lost",
     "distinct": "distinct_haplotypes",
     "pca": "pca_distance",
+    "tstr": "population_tstr",
     "aats_truth": "aats_truth",
     "aats_synth": "aats_synthetic",
     "classifier": "classifier_auc",

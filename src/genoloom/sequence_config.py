@@ -110,18 +110,23 @@ class SequenceTransformerOptions(Section):
 class SequenceGanOptions(Section):
     """Wasserstein GAN with gradient penalty over bases."""
 
-    steps: int = Field(600, ge=1, description="Generator steps of the schedule.")
+    steps: int = Field(1000, ge=1, description="Generator steps of the schedule.")
     batch: int = Field(64, ge=2, description="Sequences a step.")
-    critic_steps: int = Field(2, ge=1, description="Critic steps for each generator step.")
+    critic_steps: int = Field(1, ge=1, description="Critic steps for each generator step.")
     width: int = Field(64, ge=8, description="Channels of generator and critic.")
     latent: int = Field(64, ge=1, description="Latent dimensions.")
     chain_noise: bool = Field(
         True,
-        description="Start from samples of the Markov chain and learn to edit them; false starts from uniform noise, for comparison.",
+        description="Start from samples of the adaptive chain and learn to edit them; false starts from uniform noise, for comparison.",
     )
-    learning_rate: float = Field(3e-4, gt=0, description="Learning rate.")
-    gradient_penalty: float = Field(10.0, ge=0, description="Weight of the gradient penalty.")
-    evaluate_every: int = Field(50, ge=1, description="Generator steps between evaluations.")
+    learning_rate: float = Field(1e-3, gt=0, description="Learning rate of the generator; the critic's is twice it.")
+    gradient_penalty: float = Field(1.0, ge=0, description="Weight of the gradient penalty.")
+    edit_penalty: float = Field(
+        3.0,
+        ge=0,
+        description="Weight of the share of bases that are edited. Without it edits grow and wear away what the chain knew.",
+    )
+    evaluate_every: int = Field(100, ge=1, description="Generator steps between evaluations.")
     patience: int | None = Field(None, ge=1, description="Stop after this many evaluations without gain; null never stops early.")
 
 

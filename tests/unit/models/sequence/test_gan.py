@@ -7,8 +7,12 @@ import torch
 from genoloom.errors import CollapsedError
 from genoloom.models.sequence.base import SequenceRequest, TrainingSequences
 from genoloom.models.sequence.classifier import one_hot, split_auc
-from genoloom.models.sequence.gan import Critic, GanGenerator, kmer_frequencies, refuse_collapse, straight_through
-from genoloom.sequence_config import SequenceGanOptions
+from genoloom.models.sequence.gan import GanGenerator, refuse_collapse
+from genoloom.models.sequence.gan_drafts import Drafts
+from genoloom.models.sequence.gan_network import Critic, Generator, kmer_frequencies, straight_through
+from genoloom.models.sequence.gan_training import draw_drafts
+from genoloom.models.sequence.markov import AdaptiveGenerator
+from genoloom.sequence_config import SequenceAdaptiveOptions, SequenceGanOptions
 from genoloom.sequences import kmer_counts
 from genoloom.training.run import TrainingRun
 
@@ -51,7 +55,7 @@ def test_samples_do_not_depend_on_their_company_and_the_state_is_all_there_is(fi
 
 def test_the_critic_reads_the_label_by_projection():
     torch.manual_seed(1)
-    critic = Critic(SequenceGanOptions(width=16), 2, torch.zeros(256))
+    critic = Critic(SequenceGanOptions(width=16), 2, torch.zeros(256), T)
     x = one_hot(training().bases[:8])
     zero, one = torch.zeros(8, dtype=torch.int64), torch.ones(8, dtype=torch.int64)
     torch.testing.assert_close(critic(x, zero), critic(x, one))  # begins without an opinion
@@ -59,6 +63,37 @@ def test_the_critic_reads_the_label_by_projection():
         critic.label.weight[1] = 1.0
     difference = critic(x, one) - critic(x, zero)
     assert difference.std() > 1e-4  # linear in what it sees of the sequence, not a constant of the label
+
+
+def test_untrained_samples_are_those_of_the_adaptive_chain():
+    """One base in a thousand is drawn anew (`LOGIT_SCALE`)."""
+    generator = GanGenerator(SequenceGanOptions(width=16, latent=8))
+    generator.label_names, generator.places, generator.drafts = ["at", "gc"], T, Drafts.of_chain(training())
+    generator._build()
+    request = SequenceRequest(np.full(300, T), np.arange(300) % 2, np.arange(300, dtype=np.uint64))
+    drafts = draw_drafts(generator.drafts, request)
+    assert (generator.sample(request) != drafts).mean() == pytest.approx(3 / (3 + np.exp(8)), abs=1e-3)
+    chain = AdaptiveGenerator(SequenceAdaptiveOptions(max_order=10))
+    chain.label_names, chain.settings, chain.ladder = ["at", "gc"], generator.drafts.settings, generator.drafts.ladder
+    np.testing.assert_array_equal(chain.sample(request), drafts)
+
+
+@pytest.mark.parametrize("aligned", [True, False])
+def test_critic_and_generator_know_places_only_in_aligned_sets(aligned):
+    """A word in the midst of A's and the same word elsewhere."""
+    torch.manual_seed(1)
+    places = 256 if aligned else 0
+    critic = Critic(SequenceGanOptions(width=16), 1, torch.zeros(256), places)
+    generator = Generator(SequenceGanOptions(width=16, latent=8), 1, places)
+    torch.nn.init.normal_(generator.write.weight)
+    bases = np.zeros((1, 256), dtype=np.uint8)
+    bases[0, 80:86] = [3, 0, 3, 1, 2, 3]
+    left, right = one_hot(bases), one_hot(np.roll(bases, 64, axis=1))
+    label = torch.zeros(1, dtype=torch.int64)
+    scores = [critic(x, label) for x in (left, right)]
+    edits = [generator(x, torch.zeros(1, 8), label) for x in (left, right)]
+    assert torch.allclose(*scores, rtol=0, atol=1e-6) != aligned
+    assert torch.allclose(edits[0][..., 78:88], edits[1][..., 142:152], rtol=0, atol=1e-3) != aligned
 
 
 def test_draws_are_one_hot_and_pass_on_a_gradient():
