@@ -101,16 +101,22 @@ class CausalConvolution(nn.Module):
         self.out = nn.Linear(width, width)
         self.drop = ChannelDropout(dropout)
 
-    def forward(self, x: torch.Tensor, line: torch.Tensor | None = None, at: int = 0) -> torch.Tensor:
-        """`x` (B, T, W). `line` (B, pad + capacity, W) holds the earlier inputs; these go there, the first to place `at`."""
+    def forward(
+        self, x: torch.Tensor, shift: torch.Tensor | float = 0.0, line: torch.Tensor | None = None, at: int = 0
+    ) -> torch.Tensor:
+        """`x` (B, T, W).
+
+        `shift` (B, 1, W) is what the label adds before the gate. `line` (B, pad + capacity, W) holds the earlier inputs; these go
+        there, the first to place `at`.
+        """
         T, normed = x.shape[1], self.norm(x)
         if line is None:
             line, at = nn.functional.pad(normed, (0, 0, self.reach, 0)), self.reach
         else:
             line[:, at : at + T] = normed
-        shifts = [at - j * self.dilation for j in range(TAPS)]
-        mixed = sum(self.taps[j] * line[:, shift : shift + T] for j, shift in enumerate(shifts))
-        return x + self.drop(self.out(nn.functional.glu(self.gate(mixed))))
+        starts = [at - j * self.dilation for j in range(TAPS)]
+        mixed = sum(self.taps[j] * line[:, start : start + T] for j, start in enumerate(starts))
+        return x + self.drop(self.out(nn.functional.glu(self.gate(mixed + shift))))
 
 
 class SequenceTransformer(nn.Module):
@@ -141,12 +147,17 @@ class SequenceTransformer(nn.Module):
         for embedding in (self.token, self.label, self.position):
             if embedding is not None:
                 nn.init.normal_(embedding.weight, std=0.02)
-        if options.infill:  # last, so that all other weights begin as they do without
+        if options.infill:  # behind the others, so that these begin as they do without
             self.behind, self.missing, self.lookahead = nn.Embedding(BEHIND, W), nn.Embedding(MISSING, W), nn.Linear(W, 1)
             for embedding in (self.behind, self.missing):
                 nn.init.normal_(embedding.weight, std=0.02)
             nn.init.zeros_(self.lookahead.weight)
             nn.init.ones_(self.lookahead.bias)
+        self.label_shifts = nn.ModuleList()
+        if n_labels > 1:  # an input alone is a weak signal: labels are worth a thousandth of a bit a base
+            self.label_shifts.extend(nn.Embedding(n_labels + 1, W) for _ in self.convolutions)
+            for embedding in self.label_shifts:
+                nn.init.zeros_(embedding.weight)
 
     def forward(
         self,
@@ -188,7 +199,8 @@ class SequenceTransformer(nn.Module):
             x = x + self.missing((right.place - 1 - places).clamp(max=MISSING - 1))
         x = self.drop(self._placed(x, places))
         for i, layer in enumerate(self.convolutions):
-            x = layer(x, cache.lines[i], cache.pad + start) if cache else layer(x)
+            shift = self._label_shift(i, label)
+            x = layer(x, shift, cache.lines[i], cache.pad + start) if cache else layer(x, shift)
         if right is not None and start == 0:
             behind, places_behind = self._read_behind(right, label)
             x, places = torch.cat([behind, x], 1), torch.cat([places_behind, places])
@@ -202,6 +214,10 @@ class SequenceTransformer(nn.Module):
         x = self.norm(x[:, -T:])
         logits = torch.einsum("btk,btkc->btc", self.weights(x), forecast) + self.head(x)
         return logits if right is None else logits + self.lookahead(x) * right.lookahead
+
+    def _label_shift(self, i: int, label: torch.Tensor) -> torch.Tensor | float:
+        """What the label (B,) adds inside convolution `i`, (B, 1, W); nothing in sets without labels."""
+        return self.label_shifts[i](label)[:, None] if self.label_shifts else 0.0
 
     def _placed(self, x: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
         """`x` (B, T, W) and the learned positions of its `places` (T,), where there are such."""
@@ -218,8 +234,8 @@ class SequenceTransformer(nn.Module):
         steps = torch.arange(right.bases.shape[1], device=right.bases.device)
         x = self.token(right.bases) + self.label(label)[:, None] + self.behind(steps.clamp(max=BEHIND - 1))
         x = self.drop(self._placed(x, right.place + steps))
-        for layer in self.convolutions:
-            x = layer(x)
+        for i, layer in enumerate(self.convolutions):
+            x = layer(x, self._label_shift(i, label))
         return x, right.place + steps
 
 
