@@ -90,6 +90,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seeds", default="1", help="of training and sampling, such as 1,2,3; the split stays the same")
     parser.add_argument("--minutes", type=float, default=10.0, help="wall time of a training, from which the steps follow")
     parser.add_argument("--steps", type=int, help="steps instead of minutes: the same on every machine")
+    parser.add_argument(
+        "--set-option", action="append", default=[], metavar="GENERATOR.KEY=VALUE", help="as in the configuration"
+    )
     parser.add_argument("--samples", type=int, default=1000, help="sequences behind the classifiers, at most; 0 leaves them out")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="development data")
     parser.add_argument("--out", type=Path, default=Path("results/bench-sequences"))
@@ -144,14 +147,17 @@ def benchmark(name: str, arguments: argparse.Namespace) -> None:
 
 def fitted(generator: str, seed: int, out: Path, arguments: argparse.Namespace) -> Path | None:
     """A trained model; None, and a line that says so, when it collapsed."""
-    options = SECTIONS[generator].annotation()
+    own = (item.removeprefix(f"{generator}.") for item in arguments.set_option if item.startswith(f"{generator}."))
+    given = dict(item.split("=", 1) for item in own)
+    options = SECTIONS[generator].annotation(**given)
     if hasattr(options, "steps"):
         options.steps, options.patience = arguments.steps or affordable_steps(generator, options, out, arguments), None
         options.evaluate_every = max(50, options.steps // 20)
-    model = out / f"{generator}.{seed}.safetensors"
+    changed = "".join(f".{key}={value}" for key, value in given.items())
+    model = out / f"{generator}{changed}.{seed}.safetensors"
     started, cpu = time.monotonic(), os.times()
     try:
-        train(generator, options, seed, model, out / "state" / f"{generator}.{seed}.{options.steps if hasattr(options, 'steps') else 0}",
+        train(generator, options, seed, model, out / "state" / f"{model.stem}.{options.steps if hasattr(options, 'steps') else 0}",
               out / "train.fa.gz", arguments)  # fmt: skip
     except CollapsedError as error:
         print(f"  {generator}, seed {seed}: {error}")
@@ -159,7 +165,7 @@ def fitted(generator: str, seed: int, out: Path, arguments: argparse.Namespace) 
     wall, spent = time.monotonic() - started, os.times()
     used = spent.user + spent.system - cpu.user - cpu.system
     steps = f", {options.steps} steps" if hasattr(options, "steps") else ""
-    print(f"  {generator}, seed {seed}{steps}: {wall:.0f} s ({used:.0f} CPU s) of training")
+    print(f"  {generator}{changed}, seed {seed}{steps}: {wall:.0f} s ({used:.0f} CPU s) of training")
     return model
 
 

@@ -74,7 +74,7 @@ class GanGenerator(SequenceGenerator):
 
     def fit(self, data: TrainingSequences, run: TrainingRun) -> None:
         self.label_names = list(data.label_names)
-        self.places = 0 if data.reverse_complement else data.bases.shape[1]
+        self.longest, self.aligned = data.bases.shape[1], not data.reverse_complement
         self.drafts = Drafts.of_chain(data) if self.options.chain_noise else Drafts()
         torch.manual_seed(derive_seed(run.seed, "weights"))
         self._build()
@@ -87,21 +87,22 @@ class GanGenerator(SequenceGenerator):
         refuse_collapse(self.sample(training.request), data.bases[training.fitted], run.label)
 
     def _build(self) -> None:
-        self.network = Generator(self.options, len(self.label_names), self.places)
+        self.network = Generator(self.options, len(self.label_names), self.longest if self.aligned else 0)
 
     def sample(self, request: SequenceRequest, sampling: Sampling = Sampling()) -> np.ndarray:  # noqa: B008 - it is frozen
-        return edit(self.network, draw_drafts(self.drafts, request), request)
+        return edit(self.network, draw_drafts(self.drafts, request, self.longest), request)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
         arrays = {f"network.{name}": value.numpy() for name, value in self.network.state_dict().items()}
         chain_arrays, chain = self.drafts.state()
-        description = {"options": self.options.model_dump(), "label_names": self.label_names, "places": self.places, **chain}
-        return arrays | chain_arrays, description
+        description = {"options": self.options.model_dump(), "label_names": self.label_names, **chain}
+        return arrays | chain_arrays, description | {"longest": self.longest, "aligned": self.aligned}
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "GanGenerator":
         generator = cls(SequenceGanOptions(**description["options"]))
-        generator.label_names, generator.places = description["label_names"], description["places"]
+        generator.label_names = description["label_names"]
+        generator.longest, generator.aligned = description["longest"], description["aligned"]
         generator.drafts = Drafts.from_state(arrays, description)
         generator._build()
         weights = {k.removeprefix("network."): torch.from_numpy(v) for k, v in arrays.items() if k.startswith("network.")}

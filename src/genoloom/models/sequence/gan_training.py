@@ -22,15 +22,18 @@ from genoloom.training.run import TrainingRun
 
 MATCHING = 10.0  # weight of matching compositions
 EVALUATED = 1024  # sequences behind a score
-DRAFTS = 4096  # drafts made before training; each step takes some of them
+DRAFTS, DRAFT_BASES = 4096, 2**21  # drafts made before training, at most, and their bases; each step takes some of them
 SCORED_KMERS = (4, 5, 6)
 SAMPLE_ROWS = 64  # sequences sampled together, always exactly so many
 LATENT_DRAWS, GUMBEL_DRAWS = 2**30, 2**31  # first counters; the draft counts from 0
 
 
-def draw_drafts(drafts: Drafts, request: SequenceRequest) -> np.ndarray:
-    """The drafts of the requested sequences, uint8 (n, T), T the greatest length made even; 4 after the end."""
-    T = even(int(request.length.max(initial=0)))
+def draw_drafts(drafts: Drafts, request: SequenceRequest, longest: int) -> np.ndarray:
+    """The drafts of the requested sequences, uint8 (n, T), 4 after the end; T even, at least `longest`, that of training.
+
+    So a convolution finds the same behind the end of a sequence whatever else is requested.
+    """
+    T = even(int(request.length.max(initial=longest)))
     bases = drafts.draw(row_uniforms(request.seed, np.arange(T)))
     bases[np.arange(T) >= request.length[:, None]] = OTHER
     return bases
@@ -81,9 +84,10 @@ class GanTraining:
             "critic": torch.optim.Adam(self.critic.parameters(), lr=2 * rate, betas=(0.0, 0.9)),
         }
         self.request = self._evaluation_request()
-        self.evaluated = draw_drafts(drafts, self.request)
+        longest = data.bases.shape[1]
+        self.evaluated = draw_drafts(drafts, self.request, longest)
         rng = np.random.default_rng(derive_seed(run.seed, "drafts"))
-        self.drafts = drafts.draw(rng.random((DRAFTS, even(data.bases.shape[1]))))
+        self.drafts = drafts.draw(rng.random((max(options.batch, min(DRAFTS, DRAFT_BASES // longest)), even(longest))))
 
     def _evaluation_request(self) -> SequenceRequest:
         """Lengths and labels as in the watched sequences; the same noise at every evaluation."""
