@@ -3,7 +3,7 @@
 *Fidelity*: an oracle that has seen one half of the held-out real sequences and nothing else reads the labels of the synthetic
 ones; its ceiling is what it reads on the other half. *Transfer*: a network trained on synthetic sequences reads held-out real
 ones, beside one trained on as many real training sequences (train on synthetic, test on real: Esteban et al. 2017,
-arXiv:1706.02633). *GC only*: how far the GC content alone tells the label; a generator that moves nothing but GC with the label has
+arXiv:1706.02633). *GC only*: how far the GC content alone tells the label, learnt from the oracle's half; a generator that moves nothing but GC with the label has
 only that. *Guidance*: fidelity and the GC content's part in it, of sequences that were drawn under several weights of the label.
 
 The score is the balanced accuracy of classes, and the Spearman correlation where the labels are bins of a number.
@@ -54,10 +54,10 @@ def label_scores(synthetic: SequenceSet, train: SequenceSet, holdout: SequenceSe
     ]
     value, floor = (_score(_read(network, unseen), unseen_label, ordered) for network in networks)
     scores["label_transfer"] = (value, floor, _spread(_read(networks[1], unseen), unseen_label, ordered), len(unseen))
-    gc = [_gc_reader(unseen, unseen_label, side, len(names)) for side in (made, unseen)]
-    scores["label_gc_only"] = (
-        _score(gc[0], made_label, ordered), _score(gc[1], unseen_label, ordered), _spread(gc[1], unseen_label, ordered), n,
-    )  # fmt: skip
+    known = unseen.take(first), unseen_label[first]
+    gc = [_gc_reader(*known, side, len(names)) for side in (made, unseen.take(second))]
+    truth = unseen_label[second]
+    scores["label_gc_only"] = _score(gc[0], made_label, ordered), _score(gc[1], truth, ordered), _spread(gc[1], truth, ordered), n
     return scores
 
 
@@ -84,13 +84,14 @@ def guidance_curve(made: dict[float, SequenceSet], holdout: SequenceSet, most: i
     order = np.random.default_rng(derive_seed(seed, "halves of the holdout")).permutation(len(unseen))
     first, second = np.array_split(order, 2)
     oracle = _network(unseen.take(first), truth[first], len(names), most, derive_seed(seed, "oracle"))
+    known = unseen.take(first), truth[first]
     sides = [(side.take(slice(most)), label[:most]) for side, label in sides]
     return {
         "weight": list(made),
         "fidelity": [_score(_read(oracle, side), label, ordered) for side, label in sides],
-        "gc_only": [_score(_gc_reader(unseen, truth, side, len(names)), label, ordered) for side, label in sides],
+        "gc_only": [_score(_gc_reader(*known, side, len(names)), label, ordered) for side, label in sides],
         "ceiling": _score(_read(oracle, unseen.take(second)), truth[second], ordered),
-        "real_gc_only": _score(_gc_reader(unseen, truth, unseen, len(names)), truth, ordered),
+        "real_gc_only": _score(_gc_reader(*known, unseen.take(second), len(names)), truth[second], ordered),
         "chance": 0.0 if ordered else 1 / len(names),
         "measure": "Spearman correlation" if ordered else "balanced accuracy",
     }
