@@ -2,12 +2,12 @@
 
     python benchmarks/augmentation.py --set 805 --few 20 --seeds 1 2 3 --generators independent matched_mosaic transformer gan
 
-People in halves. Of the smallest population of the training half only `--few` people are kept, all people of the others; generators learn from
-exactly these. The classifier (logistic regression on 20 principal components of what it is trained on) is tested on the held-out half.
+People in halves. Of the smallest population of the training half that has more than `--few` people only so many are kept, and all people of the others;
+generators learn from exactly these. The classifier (logistic regression on 20 principal components of what it is trained on) is tested on the held-out half.
 
 Rows: `few`, the training people as they are; `all`, with the people that were taken away (what could be had at best); the remedies that need no
 generator: `weighted`, every population with equal weight, and `copies`, the few people again and again; and each generator, whose synthetic
-people of that population fill it up to the size of the next larger one, as the copies do. Columns: recall of the small population, accuracy on the
+people of that population are as many as were taken away, and so are the copies. Columns: recall of the small population, accuracy on the
 others, balanced accuracy.
 """
 
@@ -67,8 +67,10 @@ def measure(panel: Panel, roles: np.ndarray, arguments: argparse.Namespace, seed
     population = np.array(panel.people.population)
     train, held = np.flatnonzero(roles == "train"), np.flatnonzero(roles == "holdout")
     names, size = np.unique(population[train], return_counts=True)
-    small = names[size.argmin()]
-    wanted = np.sort(size)[1]
+    larger = np.flatnonzero(size > arguments.few)
+    if not len(larger):
+        raise SystemExit(f"--few {arguments.few}: no population has so many training people")
+    small = names[larger[size[larger].argmin()]]
     own = np.random.default_rng(derive_seed(seed, "few")).permutation(train[population[train] == small])
     kept = np.sort(np.concatenate([own[: arguments.few], train[population[train] != small]]))
     training = panel.take_people(kept)
@@ -77,7 +79,7 @@ def measure(panel: Panel, roles: np.ndarray, arguments: argparse.Namespace, seed
     training = training.take_sites(sites)
     few, few_population = dosages(training.haplotypes.read(0, len(sites))), population[kept]
     test = dosages(panel.take_people(held).take_sites(sites).haplotypes.read(0, len(sites))), population[held]
-    added = wanted - arguments.few
+    added = len(own) - arguments.few
     filled = np.concatenate([few_population, np.repeat(small, added)])
 
     def row(name: str, x: np.ndarray, label: np.ndarray, weight: str | None = None) -> dict:
