@@ -52,7 +52,11 @@ class GenerateSequencesOptions(Section):
     """From a model to a FASTA of synthetic sequences."""
 
     count: int = Field(1000, ge=1, description="Synthetic sequences to generate.")
-    label: str = Field("", description="Make all sequences of this label; empty keeps the training mix.")
+    label: str = Field(
+        "",
+        description="Make all sequences of this label; empty keeps the training mix. Of a label of several columns the transformer "
+        "can be asked for some: 'promoter+*'.",
+    )
     temperature: float = Field(1.0, gt=0, description="Below 1 draws likelier bases. Not for the GAN.")
     top_k: int = Field(4, ge=1, le=4, description="Draw among so many of the likeliest bases. Not for the GAN.")
     top_p: Annotated[float, Field(gt=0, le=1)] = Field(

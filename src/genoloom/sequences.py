@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+LABEL_JOIN = "+"  # between the cells of a label of several columns
 OTHER = 4
 LETTERS = "ACGTN"
 IUPAC_LETTERS = "ACGTUNRYSWKMBDHV"

@@ -17,11 +17,10 @@ import pysam
 
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
-from genoloom.sequences import SequenceSet, decode, encode, pad
+from genoloom.sequences import LABEL_JOIN, SequenceSet, decode, encode, pad
 
 LINE_BASES = 80
 EXPECTED = "A, C, G, T, U, N and IUPAC codes only, in either case"
-LABEL_JOIN = "+"  # between the cells of a label of several columns
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 
 

@@ -14,7 +14,7 @@ from genoloom.models.sequence.infill import fill_gap
 from genoloom.seeds import derive_seed, row_seeds, row_uniforms
 from genoloom.sequence_config import InfillOptions
 from genoloom.sequences import OTHER, decode
-from genoloom.stages.sequences import load_sequence_generator
+from genoloom.stages.sequences import check_label, load_sequence_generator
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +35,8 @@ def infill(*, model: Path, fasta: Path, out: Path, options: InfillOptions, seed:
     generator, _, _ = load_sequence_generator(model)
     if not generator.has_likelihood:
         raise InputError(model, f"the generator '{generator.name}' has no likelihood", expected="transformer, adaptive or markov")
-    if options.label and options.label not in generator.label_names:
-        raise InputError("--label", f"'{options.label}' is not known", expected=f"one of {', '.join(generator.label_names)}")
+    if options.label:
+        check_label(generator, options.label)
     tally = {"filled": 0, "too long": 0, "effective": 0.0}
     write_fasta(out, _filled(generator, read_records(fasta), options, seed, tally))
     mean = tally["effective"] / max(tally["filled"], 1)
@@ -57,7 +57,7 @@ def _filled(generator: SequenceGenerator, records: Iterator[Record], options: In
             pick = derive_seed(seed, record.name, start, "infill pick")
             uniform = float(row_uniforms(np.array([pick], dtype=np.uint64), 0)[0])
             left, right = _sides(generator, bases, start, stop, options.flank)
-            label = generator.label_names.index(options.label) if options.label else -1
+            label = generator.label_choices.index(options.label) if options.label else -1
             middle, effective = fill_gap(generator, left, stop - start, right, label, seeds, uniform)
             bases[start:stop] = middle
             letters[start:stop] = decode(middle).lower()

@@ -19,7 +19,6 @@ from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.models import describe, file_digest, load_arrays, read_description, save_model
 from genoloom.formats.sequence_sets import (
-    LABEL_JOIN,
     Interval,
     Record,
     is_fasta,
@@ -33,9 +32,10 @@ from genoloom.formats.tables import write_table
 from genoloom.homology import Places, chunk_clusters, count_duplicates, hold_out, homology_clusters, sharing_kmer, straddling
 from genoloom.models.sequence import generator_class
 from genoloom.models.sequence.base import Sampling, SequenceGenerator, SequenceRequest, TrainingSequences
+from genoloom.models.sequence.labels import ANY
 from genoloom.seeds import derive_seed, row_seeds, row_uniforms
 from genoloom.sequence_config import GenerateSequencesOptions, SequenceOptions
-from genoloom.sequences import OTHER, SequenceSet, canaries, decode, encode, join, pad, reverse_complement, windows
+from genoloom.sequences import LABEL_JOIN, OTHER, SequenceSet, canaries, decode, encode, join, pad, reverse_complement, windows
 from genoloom.training.devices import choose_device
 from genoloom.training.run import TrainingRun, write_history
 
@@ -403,15 +403,22 @@ def generate_sequences(*, model: Path, out: Path, options: GenerateSequencesOpti
     generator, shapes, description = load_sequence_generator(model)
     sampling = _sampling(generator, options)
     if options.label:
-        if options.label not in generator.label_names:
-            raise InputError("--label", f"'{options.label}' is not known", expected=f"one of {', '.join(generator.label_names)}")
-        shapes = {name: values[shapes["label"] == generator.label_names.index(options.label)] for name, values in shapes.items()}
+        check_label(generator, options.label)
+        within = np.isin(shapes["label"], generator.labels_within(options.label))
+        shapes = {name: values[within] for name, values in shapes.items()}
+        shapes["label"] = np.full(within.sum(), generator.label_choices.index(options.label))
     names = [f"SYNSEQ{i + 1:06d}" for i in range(options.count)]
     request = draw_request(shapes, names, seed)
     provenance = (
         f"synthetic=genoloom-{__version__} generator={description['generator']} model={file_digest(model)[:16]} seed={seed}"
     )
     write_fasta(out, _sampled(generator, names, request, sampling, provenance))
+
+
+def check_label(generator: SequenceGenerator, label: str) -> None:
+    """Raise `InputError` where a generator cannot be asked for a label."""
+    if label not in generator.label_choices:
+        raise InputError("--label", f"'{label}' is not known", expected=f"one of {', '.join(generator.label_choices)}")
 
 
 def draw_request(shapes: dict[str, np.ndarray], names: list[str], seed: int) -> SequenceRequest:
@@ -447,8 +454,8 @@ def _sampled(
         rows = slice(low, low + SHARD)
         part = SequenceRequest(request.length[rows], request.label[rows], request.seed[rows])
         for name, label, length, row in zip(names[rows], part.label, part.length, generator.sample(part, sampling), strict=True):
-            word = generator.label_names[label]
-            yield f"{name}{f' label={word}' if word else ''} {provenance}", decode(row[:length])
+            word = generator.label_choices[label]
+            yield f"{name}{f' label={word}' if word.strip(ANY) else ''} {provenance}", decode(row[:length])
         done = min(low + SHARD, len(names))
         rate = request.length[:done].sum() / max(time.monotonic() - started, 1e-9)
         log.info("%s: %d of %d sequences, %.2g bases/s", generator.name, done, len(names), rate)

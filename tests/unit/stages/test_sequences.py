@@ -178,3 +178,32 @@ def test_columns_of_words_and_numbers_make_one_label(tmp_path):
     options = SequenceOptions(label_column="kind,x")
     with pytest.raises(InputError, match="has no column 'x'"):
         prepare_sequences(source=tmp_path / "in.csv", regions=None, out=tmp_path / "no", options=options, seed=1)
+
+
+def test_a_transformer_is_asked_for_some_columns_of_a_label(tmp_path):
+    rng = np.random.default_rng(8)
+    rows = ["seq,kind,strength"]
+    for i in range(80):
+        size = 60 if i % 2 else 40
+        rows.append(f"{decode(rng.integers(0, 4, size).astype(np.uint8))},{'long' if i % 2 else 'short'},{'xy'[i // 2 % 2]}")
+    (tmp_path / "in.csv").write_text("\n".join(rows) + "\n")
+    run_genoloom(
+        "sequences", "prepare", "--source", tmp_path / "in.csv", "--out", tmp_path / "set", "--label-column", "kind,strength",
+        "--min-length", 20,
+    )  # fmt: skip
+    small = ["--steps", 2, "--evaluate-every", 2, "--width", 16, "--convolutions", 1]
+    model = tmp_path / "m.safetensors"
+    run_genoloom(
+        "sequences", "train", "transformer", "--train", tmp_path / "set/train.fa.gz", "--model", model,
+        "--history", tmp_path / "h.tsv", "--state", tmp_path / "state", *small,
+    )  # fmt: skip
+    for label, lengths in {"long+*": {60}, "*+x": {40, 60}, "short+y": {40}}.items():
+        run_genoloom("sequences", "generate", "--model", model, "--out", tmp_path / "s.fa", "--label", label, "--count", 40)
+        made = read_set(tmp_path / "s.fa")
+        assert set(made.label) == {label}
+        assert set(made.length) == lengths
+    done = run_genoloom(
+        "sequences", "generate", "--model", model, "--out", tmp_path / "no.fa", "--label", "long+z"
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "long+*" in done.stderr

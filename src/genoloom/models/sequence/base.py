@@ -41,7 +41,10 @@ class TrainingSequences:
 
 @dataclass(frozen=True)
 class SequenceRequest:
-    """Which sequences to make: `length` and `label` int64, `seed` uint64, each of shape (n_sequences,)."""
+    """Which sequences to make: `length` and `label` int64, `seed` uint64, each of shape (n_sequences,).
+
+    `label` is an index into the generator's `label_choices`.
+    """
 
     length: np.ndarray
     label: np.ndarray
@@ -96,6 +99,15 @@ class SequenceGenerator(ABC):
     samples_between: bool = False  # whether this one has `sample_between`
 
     label_names: list[str]
+
+    @property
+    def label_choices(self) -> list[str]:
+        """What may be asked for; the labels themselves come first. The label of a request is an index into it."""
+        return self.label_names
+
+    def labels_within(self, choice: str) -> np.ndarray:
+        """The labels, as indices into `label_names`, that one of `label_choices` leaves possible."""
+        return np.array([self.label_names.index(choice)])
 
     @abstractmethod
     def fit(self, data: TrainingSequences, run) -> None:

@@ -31,6 +31,7 @@ from genoloom.models.sequence import between
 from genoloom.models.sequence.adaptive import Ladder, LadderReader, OwnCounts, choose, count
 from genoloom.models.sequence.base import Sampling, SequenceGenerator, SequenceRequest, TrainingSequences
 from genoloom.models.sequence.chain import draw
+from genoloom.models.sequence.labels import LabelPatterns
 from genoloom.models.sequence.markov import pack_counts, read_settings, unpack_counts
 from genoloom.seeds import derive_seed, row_uniforms
 from genoloom.sequence_config import SequenceTransformerOptions
@@ -42,7 +43,7 @@ FOLDS = 8
 BEGIN = 5  # token before the first base; bases are 0..4
 TAPS, DILATIONS = 4, (1, 4, 16, 64)  # the convolutions read 256 bases back
 DROPOUT, FEW_DROPOUT, FEW_SEQUENCES = 0.1, 0.2, 5000
-LABEL_DROPOUT = 0.1  # share of training rows without a label
+LABEL_DROPOUT = 0.1  # share of training rows in which a column of the label is not told
 SAMPLE_ROWS = 256  # sequences sampled together, always exactly so many
 SCORE_ROWS = 64
 GAP_ROWS = 64  # candidates for a gap sampled together, always exactly so many
@@ -119,16 +120,30 @@ class CausalConvolution(nn.Module):
         return x + self.drop(self.out(nn.functional.glu(self.gate(mixed + shift))))
 
 
+class LabelEmbedding(nn.Embedding):
+    """A vector for each name of `LabelPatterns`: its own, and those of the cells that it tells, which other names share."""
+
+    def __init__(self, labels: LabelPatterns, width: int):
+        super().__init__(len(labels.names), width)
+        self.register_buffer("told", torch.from_numpy(labels.cells).float(), persistent=False)
+        self.cells = nn.Parameter(torch.zeros(self.told.shape[1], width)) if self.told.shape[1] else None
+
+    def forward(self, label: torch.Tensor) -> torch.Tensor:
+        """(B,) to (B, W)."""
+        own = super().forward(label)
+        return own if self.cells is None else own + self.told[label] @ self.cells
+
+
 class SequenceTransformer(nn.Module):
     """The network; the forecasts of the chains come in, so it holds no data."""
 
-    def __init__(self, options: SequenceTransformerOptions, n_labels: int, rungs: int, contexts: int, positions: int):
+    def __init__(self, options: SequenceTransformerOptions, labels: LabelPatterns, rungs: int, contexts: int, positions: int):
         """`positions`: learned places, or 0 where sequences are not aligned to anything."""
         super().__init__()
         W = options.width
-        self.options, self.unlabelled = options, n_labels
+        self.options, self.unlabelled = options, labels.unlabelled
         self.token = nn.Embedding(6, W)
-        self.label = nn.Embedding(n_labels + 1, W)
+        self.label = LabelEmbedding(labels, W)
         self.position = nn.Embedding(positions, W) if positions else None
         self.chains = nn.Linear(4 * rungs + contexts, W)
         self.drop = ChannelDropout(options.dropout)
@@ -154,8 +169,8 @@ class SequenceTransformer(nn.Module):
             nn.init.zeros_(self.lookahead.weight)
             nn.init.ones_(self.lookahead.bias)
         self.label_shifts = nn.ModuleList()
-        if n_labels > 1:  # an input alone is a weak signal: labels are worth a thousandth of a bit a base
-            self.label_shifts.extend(nn.Embedding(n_labels + 1, W) for _ in self.convolutions)
+        if labels.unlabelled > 1:  # an input alone is a weak signal: labels are worth a thousandth of a bit a base
+            self.label_shifts.extend(LabelEmbedding(labels, W) for _ in self.convolutions)
             for embedding in self.label_shifts:
                 nn.init.zeros_(embedding.weight)
 
@@ -279,9 +294,11 @@ def score(model, ladder: Ladder, bases: np.ndarray, label: np.ndarray, device="c
 class TransformerTraining(AveragedTraining):
     """Maximum likelihood on random sequences, of either strand where both are good examples."""
 
-    def __init__(self, model, ladder: Ladder, fold: np.ndarray, data: TrainingSequences, options, run: TrainingRun):
+    def __init__(
+        self, model, labels: LabelPatterns, ladder: Ladder, fold: np.ndarray, data: TrainingSequences, options, run: TrainingRun
+    ):
         super().__init__(model, options.learning_rate)
-        self.ladder, self.fold, self.data, self.options, self.run = ladder, fold, data, options, run
+        self.labels, self.ladder, self.fold, self.data, self.options, self.run = labels, ladder, fold, data, options, run
         self.fitted, self.watched = np.flatnonzero(~data.watch), np.flatnonzero(data.watch)
 
     def train_step(self, step: int, fraction: float) -> dict[str, float]:
@@ -293,7 +310,7 @@ class TransformerTraining(AveragedTraining):
         if data.reverse_complement:
             turned = rng.random(len(rows)) < 0.5
             bases[turned] = reverse_complement(bases[turned], data.length[rows][turned])
-        label = np.where(rng.random(len(rows)) < LABEL_DROPOUT, self.model.unlabelled, data.label[rows])
+        label = self.labels.hide(data.label[rows], rng.random((len(rows), self.labels.n_columns)) < LABEL_DROPOUT)
         cut = between.draw_cut(rng, data.length[rows]) if self.options.infill and rng.random() < self.options.infill else 0
         right = None
         if cut:  # rows end with the shortest, so that all have a right side of one length
@@ -337,7 +354,7 @@ class TransformerGenerator(SequenceGenerator):
         torch.manual_seed(derive_seed(run.seed, "weights"))
         self._build()
         self.model.to(run.device)
-        training = TransformerTraining(self.model, cross_fitted, fold, data, self.options, run)
+        training = TransformerTraining(self.model, self.labels, cross_fitted, fold, data, self.options, run)
         train(training, run, steps=self.options.steps, evaluate_every=self.options.evaluate_every, patience=self.options.patience)
         self.model.to("cpu").eval()
         # the watched sequences have done their part: count them too, as the chains that this model is compared with do
@@ -346,8 +363,15 @@ class TransformerGenerator(SequenceGenerator):
 
     def _build(self) -> None:
         self.ladder = Ladder(self.settings, [self.counts])
-        n_labels, contexts = len(self.label_names), self.settings.order + 1 + len(OwnCounts.LEVELS)
-        self.model = SequenceTransformer(self.options, n_labels, self.ladder.rungs, contexts, self.positions)
+        self.labels, contexts = LabelPatterns(self.label_names), self.settings.order + 1 + len(OwnCounts.LEVELS)
+        self.model = SequenceTransformer(self.options, self.labels, self.ladder.rungs, contexts, self.positions)
+
+    @property
+    def label_choices(self) -> list[str]:
+        return self.labels.names
+
+    def labels_within(self, choice: str) -> np.ndarray:
+        return self.labels.matching(choice)
 
     def log_likelihood(self, bases: np.ndarray, length: np.ndarray, label: np.ndarray) -> np.ndarray:
         """Natural-log likelihood of each sequence; a label of -1 is an unknown one."""
