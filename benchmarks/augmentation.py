@@ -13,12 +13,14 @@ others, balanced accuracy.
 
 import argparse
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from haplotype_sets import SETS, add_places, make_panel
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
+from transfer import carried
 
 from genoloom.config import SplitOptions, TrainSections
 from genoloom.formats.pgen import open_panel
@@ -26,7 +28,7 @@ from genoloom.formats.splits import read_roles
 from genoloom.formats.tables import write_table
 from genoloom.models.haplotype import GENERATORS, generator_class
 from genoloom.models.haplotype.base import SampleRequest
-from genoloom.panel import Panel, allele_counts
+from genoloom.panel import Panel
 from genoloom.report.summary import as_text
 from genoloom.seeds import derive_seed, row_seeds
 from genoloom.stages.split import split
@@ -62,8 +64,8 @@ def main() -> None:
     print(as_text([{c: str(row[c]) for c in COLUMNS} for row in done], COLUMNS))
 
 
-def measure(panel: Panel, roles: np.ndarray, arguments: argparse.Namespace, seed: int):
-    """The rows of one split."""
+def measure(panel: Panel, roles: np.ndarray, arguments: argparse.Namespace, seed: int) -> Iterator[dict]:
+    """The rows of one split; `roles` (n_people,) are "train" or "holdout"."""
     population = np.array(panel.people.population)
     train, held = np.flatnonzero(roles == "train"), np.flatnonzero(roles == "holdout")
     names, size = np.unique(population[train], return_counts=True)
@@ -74,8 +76,7 @@ def measure(panel: Panel, roles: np.ndarray, arguments: argparse.Namespace, seed
     own = np.random.default_rng(derive_seed(seed, "few")).permutation(train[population[train] == small])
     kept = np.sort(np.concatenate([own[: arguments.few], train[population[train] != small]]))
     training = panel.take_people(kept)
-    alternate, called = allele_counts(training)
-    sites = np.flatnonzero(np.minimum(alternate, called - alternate) >= 2)
+    sites = carried(training)
     training = training.take_sites(sites)
     few, few_population = dosages(training.haplotypes.read(0, len(sites))), population[kept]
     test = dosages(panel.take_people(held).take_sites(sites).haplotypes.read(0, len(sites))), population[held]
@@ -111,7 +112,7 @@ def dosages(alleles: np.ndarray) -> np.ndarray:
 
 
 def scores(train: tuple, test: tuple, small: str, weight: str | None) -> tuple[float, float, float]:
-    """Recall of the small population, accuracy on the others, and balanced accuracy."""
+    """Recall of the small population, accuracy on the others, and balanced accuracy; dosages (n_people, n_sites) and labels each."""
     components = PCA(COMPONENTS, svd_solver="randomized", random_state=1).fit(train[0])
     model = LogisticRegression(max_iter=2000, class_weight=weight).fit(components.transform(train[0]), train[1])
     right, own = model.predict(components.transform(test[0])) == test[1], test[1] == small

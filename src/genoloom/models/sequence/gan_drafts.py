@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from genoloom.models.sequence.adaptive import Counts, Ladder, LadderReader, Settings, choose
-from genoloom.models.sequence.base import TrainingSequences
-from genoloom.models.sequence.chain import draw
-from genoloom.models.sequence.markov import pack_counts, read_settings, unpack_counts
+from genoloom.models.sequence.adaptive import Counts, Ladder, Settings, choose
+from genoloom.models.sequence.base import Sampling, TrainingSequences
+from genoloom.models.sequence.markov import pack_counts, read_settings, sample_rung, unpack_counts
 
 CHAIN_ORDER = 10  # longest context of the chain
 ROWS = 1024  # drafts made together
@@ -28,16 +27,8 @@ class Drafts:
         """Bases, uint8 (n, T), from one uniform a base, float64 (n, T)."""
         if self.ladder is None:
             return (4 * uniform).astype(np.uint8)
-        return np.concatenate([self._draw(uniform[low : low + ROWS]) for low in range(0, max(len(uniform), 1), ROWS)])
-
-    def _draw(self, uniform: np.ndarray) -> np.ndarray:
-        n, T = uniform.shape
-        reader, bases = LadderReader(self.ladder, n, T), np.empty((n, T), dtype=np.uint8)
-        for t in range(T):
-            forecast, _ = reader.forecast()
-            bases[:, t] = draw(np.exp(forecast[:, 0, -1]), uniform[:, t])
-            reader.push(bases[:, t])
-        return bases
+        parts = (uniform[low : low + ROWS] for low in range(0, max(len(uniform), 1), ROWS))
+        return np.concatenate([sample_rung(self.ladder, self.ladder.rungs - 1, part, Sampling()) for part in parts])
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
         """Arrays and description, empty without a chain."""

@@ -1,6 +1,6 @@
 """The networks of the sequence GAN: an editor of drafts, a critic, and what both look at.
 
-Letters in shapes: B rows, T bases, W width, S segments.
+Letters in shapes: B rows, T bases, W width.
 """
 
 import torch
@@ -17,6 +17,7 @@ SINGLE_WEIGHT = 8.0  # weight of bases beside 4-mers in the moments
 
 
 def even(length: int) -> int:
+    """The length, or one more: the generator works on pairs of bases."""
     return length + length % 2
 
 
@@ -54,7 +55,7 @@ class Generator(nn.Module):
         """`places`: bases of the longest sequence, where sequences are aligned to something; else 0."""
         super().__init__()
         W = options.width
-        self.latent = options.latent
+        self.latent, self.places = options.latent, places
         self.draft_weight = 1.0 if options.chain_noise else 0.0
         self.label = nn.Embedding(n_labels, options.latent)
         self.style = nn.Linear(options.latent, 2 * W * len(DILATIONS))
@@ -87,6 +88,7 @@ class Critic(nn.Module):
     """
 
     def __init__(self, options: SequenceGanOptions, n_labels: int, kmer_mean: torch.Tensor, places: int):
+        """`kmer_mean` (256,): `kmer_frequencies` of the training sequences; `places` as of the generator."""
         super().__init__()
         W = options.width
         self.segments = SEGMENTS if places else 1

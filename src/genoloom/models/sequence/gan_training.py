@@ -75,8 +75,7 @@ class GanTraining:
         self.generator = network.to(run.device)
         counts = kmer_counts(both_strands(data, self.fitted), 4)
         mean = torch.from_numpy(256 * counts / max(counts.sum(), 1)).float()  # as `kmer_frequencies`, of all together
-        places = 0 if data.reverse_complement else data.bases.shape[1]
-        self.critic = Critic(options, len(data.label_names), mean, places).to(run.device)
+        self.critic = Critic(options, len(data.label_names), mean, network.places).to(run.device)
         self.average = exponential_average(self.generator, 0.99)
         rate = self.options.learning_rate
         self.optimisers = {
@@ -87,7 +86,7 @@ class GanTraining:
         longest = data.bases.shape[1]
         self.evaluated = draw_drafts(drafts, self.request, longest)
         rng = np.random.default_rng(derive_seed(run.seed, "drafts"))
-        self.drafts = drafts.draw(rng.random((max(options.batch, min(DRAFTS, DRAFT_BASES // longest)), even(longest))))
+        self.pool = drafts.draw(rng.random((max(options.batch, min(DRAFTS, DRAFT_BASES // longest)), even(longest))))
 
     def _evaluation_request(self) -> SequenceRequest:
         """Lengths and labels as in the watched sequences; the same noise at every evaluation."""
@@ -124,7 +123,7 @@ class GanTraining:
     def _fake(self, label: torch.Tensor, inside: torch.Tensor, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """Samples (B, 4, T), and the expected share of bases that are not their draft's."""
         B, _, T = inside.shape
-        taken = self.drafts[rng.integers(0, len(self.drafts), size=B), :T]
+        taken = self.pool[rng.integers(0, len(self.pool), size=B), :T]
         draft = one_hot(taken).to(self.run.device) * inside
         latent = torch.randn(B, self.options.latent, device=self.run.device)
         logits = self.generator(draft, latent, label)

@@ -48,6 +48,18 @@ def read_settings(description: dict) -> Settings:
     return Settings(**{**words, "memory_weights": tuple(words["memory_weights"])})
 
 
+def sample_rung(ladder: Ladder, rung: int, uniform: np.ndarray, sampling: Sampling, remembers: bool = True) -> np.ndarray:
+    """Bases, uint8 (n, T), drawn from one rung of a ladder with one uniform a base, float64 (n, T); `remembers` as `LadderReader`."""
+    reader, bases = LadderReader(ladder, *uniform.shape, remembers=remembers), np.empty(uniform.shape, dtype=np.uint8)
+    for t in range(uniform.shape[1]):
+        forecast, _ = reader.forecast()
+        bases[:, t] = draw(sampling.shape(forecast[:, 0, rung]), uniform[:, t])
+        if t < len(sampling.prompt):
+            bases[:, t] = sampling.prompt[t]
+        reader.push(bases[:, t])
+    return bases
+
+
 class MarkovGenerator(SequenceGenerator):
     """The tuned Markov chain: interpolated orders, strand weight and position, all chosen on the watched sequences.
 
@@ -80,16 +92,8 @@ class MarkovGenerator(SequenceGenerator):
         return self.ladder.rungs - 1 if self.remembers else self.ladder.markov
 
     def sample(self, request: SequenceRequest, sampling: Sampling = Sampling()) -> np.ndarray:  # noqa: B008 - it is frozen
-        n, longest = len(request.seed), int(request.length.max(initial=0))
-        reader = LadderReader(self.ladder, n, longest, remembers=self.remembers)
-        bases = np.empty((n, longest), dtype=np.uint8)
-        uniform = row_uniforms(request.seed, np.arange(longest))
-        for t in range(longest):
-            forecast, _ = reader.forecast()
-            bases[:, t] = draw(sampling.shape(forecast[:, 0, self.rung]), uniform[:, t])
-            if t < len(sampling.prompt):
-                bases[:, t] = sampling.prompt[t]
-            reader.push(bases[:, t])
+        longest = int(request.length.max(initial=0))
+        bases = sample_rung(self.ladder, self.rung, row_uniforms(request.seed, np.arange(longest)), sampling, self.remembers)
         bases[np.arange(longest) >= request.length[:, None]] = OTHER
         return bases
 
