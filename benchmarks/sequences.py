@@ -4,7 +4,7 @@
 
 The sets: `ecoli`, 13,972 native regulatory sequences of 165 bp, and `ecoli-expression`, the same by five bins of measured expression;
 `tata`, 2,929 human TATA promoters of 300 bp (both from the
-development data, `--data`); `chr20`, windows of 512 bp of chr20:1-2 Mb (shipped), split by contiguous chunks. Clusters of shared
+development data, `--data`); `chr20`, windows of 512 bp of chr20:1-2 Mb (shipped), split by contiguous chunks, and `chr20-long`, of 4,096 bp. Clusters of shared
 20-mers (both strands) stay on one side of the other two splits; 20 % is held out.
 
 Columns: bits per base on held-out sequences of the best plain Markov chain (no position), the tuned and the adaptive chain and
@@ -66,8 +66,13 @@ SETS = {
         ROOT / "resources/demo/GRCh37.chr20_1-2Mb.fa.gz",
         {"window": 512, "stride": 512, "split": "chunks", "max_leakage": 1.0},
     ),
+    "chr20-long": (
+        ROOT / "resources/demo/GRCh37.chr20_1-2Mb.fa.gz",
+        {"window": 4096, "stride": 4096, "split": "chunks", "max_leakage": 1.0},
+    ),
 }
 SAMPLED, SAMPLED_ROWS, READ_ROWS = 1024, 256, 32
+WINDOWS = (512, 2048, 8192)  # bases, that tokens of one and of six are timed on
 GUIDANCE = (0.0, 1.0, 1.5, 2.5)
 PACE_STEPS = 12  # timed to find how many steps fit into the minutes
 SECTIONS = SequenceTrainSections.model_fields
@@ -85,7 +90,7 @@ def main() -> None:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--set", action="append", choices=list(SETS), help="repeat; all three by default")
+    parser.add_argument("--set", action="append", choices=list(SETS), help="repeat; ecoli, tata and chr20 by default")
     parser.add_argument("--generator", action="append", choices=list(GENERATORS), help="repeat; transformer by default")
     parser.add_argument("--seeds", default="1", help="of training and sampling, such as 1,2,3; the split stays the same")
     parser.add_argument("--minutes", type=float, default=10.0, help="wall time of a training, from which the steps follow")
@@ -214,26 +219,10 @@ def interval(log_likelihood: np.ndarray, holdout: SequenceSet) -> tuple[float, f
 def print_speed(threads: int) -> None:
     """Tokens a second of the default transformer on random bases: training steps, cached and uncached sampling; fp32 and bf16."""
     torch.set_num_threads(threads)
-    rng = np.random.default_rng(1)
-    B, T = 32, 256
-    bases = rng.integers(0, 4, (B, T)).astype(np.uint8)
-    nothing = np.zeros(B, dtype=np.int64)
-    data = TrainingSequences(bases, np.full(B, T), nothing, [""], np.arange(B) % 4 == 0, np.arange(B), True)
     for bf16 in (False, True):
-        model = TransformerGenerator(SequenceTransformerOptions(steps=1, evaluate_every=1))
-        model.fit(data, TrainingRun(Path(tempfile.mkdtemp()), "", 1, threads=threads))
+        model = untrained()
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
-            optimiser = torch.optim.AdamW(model.model.parameters())
-
-            def step(model=model, optimiser=optimiser) -> None:
-                model.model.train()
-                loss = -base_log_probabilities(model.model, model.ladder, bases, nothing, nothing, "cpu").mean()
-                optimiser.zero_grad()
-                loss.backward()
-                optimiser.step()
-
-            trained = B * T / seconds(step, 3)
-            model.model.eval()
+            trained = training_speed(model, 32, 256)
             rows = SAMPLED_ROWS
             request = SequenceRequest(np.full(rows, SAMPLED), np.zeros(rows, dtype=np.int64), np.arange(rows, dtype=np.uint64))
             cached = rows * SAMPLED / seconds(lambda model=model, request=request: model.sample(request), 1)
@@ -241,6 +230,38 @@ def print_speed(threads: int) -> None:
         word = "bf16" if bf16 else "fp32"
         print(f"{word}: training {trained:,.0f} tokens/s; sampling {SAMPLED} bases, {rows} sequences at a time: cached {cached:,.0f}, "
               f"uncached {uncached:,.0f} tokens/s, {cached / uncached:.0f} times", flush=True)  # fmt: skip
+    for window in WINDOWS:
+        by_size = ", ".join(
+            f"{size}: {training_speed(untrained(size), max(1, 2 * max(WINDOWS) // window), window):,.0f}" for size in (1, 6)
+        )
+        print(f"training on windows of {window} bases, bases/s by bases a token: {by_size}", flush=True)
+
+
+def untrained(token_bases: int = 1) -> TransformerGenerator:
+    """The default transformer, with nothing learned."""
+    rows, T = 32, 256
+    bases, nothing = np.random.default_rng(1).integers(0, 4, (rows, T)).astype(np.uint8), np.zeros(rows, dtype=np.int64)
+    data = TrainingSequences(bases, np.full(rows, T), nothing, [""], np.arange(rows) % 4 == 0, np.arange(rows), True)
+    model = TransformerGenerator(SequenceTransformerOptions(steps=1, evaluate_every=1, token_bases=token_bases))
+    model.fit(data, TrainingRun(Path(tempfile.mkdtemp()), "", 1))
+    return model
+
+
+def training_speed(model: TransformerGenerator, rows: int, window: int) -> float:
+    """Bases a second of training steps on random bases; the weights change, the evaluation mode is as before."""
+    bases, nothing = np.random.default_rng(1).integers(0, 4, (rows, window)).astype(np.uint8), np.zeros(rows, dtype=np.int64)
+    optimiser = torch.optim.AdamW(model.model.parameters())
+
+    def step() -> None:
+        loss = -base_log_probabilities(model.model, model.ladder, bases, nothing, nothing, "cpu").mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+
+    model.model.train()
+    spent = seconds(step, 3)
+    model.model.eval()
+    return rows * window / spent
 
 
 @torch.no_grad()

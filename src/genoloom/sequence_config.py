@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from genoloom.config_section import Section, Share
 
@@ -94,6 +94,12 @@ class SequenceTransformerOptions(Section):
     layers: int = Field(1, ge=0, description="Attention layers; 0 leaves a pure convolution.")
     convolutions: int = Field(6, ge=0, description="Dilated causal convolutions under the attention.")
     heads: int = Field(4, ge=1, description="Attention heads.")
+    token_bases: int = Field(
+        1,
+        ge=1,
+        le=8,
+        description="Bases of a token of the attention; 6 for windows of thousands of bases. Forecasts are by base whatever it is.",
+    )
     dropout: float | None = Field(
         None, ge=0, le=1, description="Dropout; null takes 0.1, and 0.2 for fewer than 5,000 sequences."
     )
@@ -107,8 +113,15 @@ class SequenceTransformerOptions(Section):
     infill: Share = Field(
         0.0,
         description="Share of the steps in which what stands behind a random place is read first, so that gaps can be filled given both "
-        "sides. 0 trains from left to right alone.",
+        "sides. 0 trains from left to right alone. Needs token_bases 1.",
     )
+
+    @field_validator("infill")
+    @classmethod
+    def _gaps_need_single_bases(cls, infill: float, info: ValidationInfo) -> float:
+        if infill and info.data.get("token_bases", 1) > 1:
+            raise ValueError("a gap begins at any base: infill needs token_bases 1")
+        return infill
 
 
 class SequenceGanOptions(Section):

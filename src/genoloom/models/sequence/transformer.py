@@ -17,22 +17,25 @@ orientation (no reverse complement) also have a learned position, since such set
 With `infill`, a share of the steps cuts the rows at a random place, reads what stands behind the cut first and then forecasts
 everything before it (`genoloom.models.sequence.between`). Nothing but these steps, and filling gaps, ever sees a right side.
 
-Letters in shapes: B rows, T bases, R rungs, C contexts, W width.
+With `token_bases` of 6 the attention reads 6-mers, a sixth of the places (`transformer_network.WordTokens`); forecasts and likelihood
+stay by base.
+
+Letters in shapes: B rows, T bases.
 """
 
 import math
 
 import numpy as np
 import torch
-from torch import nn
 
-from genoloom.models.layers import AveragedTraining, KeyValueCache, TransformerLayer, rotary_table
+from genoloom.models.layers import AveragedTraining
 from genoloom.models.sequence import between
 from genoloom.models.sequence.adaptive import Ladder, LadderReader, OwnCounts, choose, count
 from genoloom.models.sequence.base import Sampling, SequenceGenerator, SequenceRequest, TrainingSequences
 from genoloom.models.sequence.chain import draw
 from genoloom.models.sequence.labels import LabelPatterns
 from genoloom.models.sequence.markov import pack_counts, read_settings, unpack_counts
+from genoloom.models.sequence.transformer_network import BEGIN, Cache, SequenceTransformer
 from genoloom.seeds import derive_seed, row_uniforms
 from genoloom.sequence_config import SequenceTransformerOptions
 from genoloom.sequences import OTHER, reverse_complement
@@ -40,218 +43,11 @@ from genoloom.training.run import TrainingRun, train
 
 CHAIN_ORDER = 10  # longest chain built in, as long as the opponents' own; repeats need it
 FOLDS = 8
-BEGIN = 5  # token before the first base; bases are 0..4
-TAPS, DILATIONS = 4, (1, 4, 16, 64)  # the convolutions read 256 bases back
 DROPOUT, FEW_DROPOUT, FEW_SEQUENCES = 0.1, 0.2, 5000
 LABEL_DROPOUT = 0.1  # share of training rows in which a column of the label is not told
 SAMPLE_ROWS = 256  # sequences sampled together, always exactly so many
 SCORE_ROWS = 64
 GAP_ROWS = 64  # candidates for a gap sampled together, always exactly so many
-BEHIND, MISSING = 16, 32  # distances from the cut that are told apart, behind and before it
-
-
-class Cache:
-    """What sampling remembers of the bases so far, and of the `behind` bases of a right side."""
-
-    def __init__(self, model: "SequenceTransformer", rows: int, capacity: int, behind: int = 0):
-        options, width = model.options, model.options.width
-        self.pad = max((layer.reach for layer in model.convolutions), default=0)
-        self.lines = torch.zeros(len(model.convolutions), rows, self.pad + capacity, width)  # inputs of the convolutions
-        self.attention = KeyValueCache(options.layers, rows, options.heads, behind + capacity, width // options.heads)
-        self.behind = behind
-
-    @property
-    def length(self) -> int:
-        """Bases so far, without those of the right side."""
-        return max(self.attention.length - self.behind, 0)
-
-    def spread(self, rows: int) -> None:
-        """So many copies of the only row."""
-        self.lines = self.lines.repeat(1, rows, 1, 1)
-        self.attention.keys, self.attention.values = (
-            x.repeat(1, rows, 1, 1, 1) for x in (self.attention.keys, self.attention.values)
-        )
-
-
-class ChannelDropout(nn.Module):
-    """Drops channels of whole sequences: one random number a channel costs next to nothing, one a base was 14 % of a step."""
-
-    def __init__(self, share: float):
-        super().__init__()
-        self.share = share
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if not self.training or self.share == 0:
-            return x
-        kept = torch.rand(len(x), 1, x.shape[2], device=x.device) >= self.share
-        return x * (kept / (1 - self.share))
-
-
-class CausalConvolution(nn.Module):
-    """Dilated depthwise convolution over the past and a gated mix of channels, behind a norm and beside a skip connection.
-
-    The convolution is a sum of shifted copies, several times faster on a CPU than a grouped `Conv1d`.
-    """
-
-    def __init__(self, width: int, dilation: int, dropout: float):
-        super().__init__()
-        self.dilation, self.reach = dilation, dilation * (TAPS - 1)
-        self.norm = nn.LayerNorm(width)
-        self.taps = nn.Parameter(torch.randn(TAPS, width) / math.sqrt(TAPS))
-        self.gate = nn.Linear(width, 2 * width)
-        self.out = nn.Linear(width, width)
-        self.drop = ChannelDropout(dropout)
-
-    def forward(
-        self, x: torch.Tensor, shift: torch.Tensor | float = 0.0, line: torch.Tensor | None = None, at: int = 0
-    ) -> torch.Tensor:
-        """`x` (B, T, W).
-
-        `shift` (B, 1, W) is what the label adds before the gate. `line` (B, pad + capacity, W) holds the earlier inputs; these go
-        there, the first to place `at`.
-        """
-        T, normed = x.shape[1], self.norm(x)
-        if line is None:
-            line, at = nn.functional.pad(normed, (0, 0, self.reach, 0)), self.reach
-        else:
-            line[:, at : at + T] = normed
-        starts = [at - j * self.dilation for j in range(TAPS)]
-        mixed = sum(self.taps[j] * line[:, start : start + T] for j, start in enumerate(starts))
-        return x + self.drop(self.out(nn.functional.glu(self.gate(mixed + shift))))
-
-
-class LabelEmbedding(nn.Embedding):
-    """A vector for each name of `LabelPatterns`: its own, and those of the cells that it tells, which other names share."""
-
-    def __init__(self, labels: LabelPatterns, width: int):
-        super().__init__(len(labels.names), width)
-        self.register_buffer("told", torch.from_numpy(labels.cells).float(), persistent=False)
-        self.cells = nn.Parameter(torch.zeros(self.told.shape[1], width)) if self.told.shape[1] else None
-
-    def forward(self, label: torch.Tensor) -> torch.Tensor:
-        """(B,) to (B, W)."""
-        own = super().forward(label)
-        return own if self.cells is None else own + self.told[label] @ self.cells
-
-
-class SequenceTransformer(nn.Module):
-    """The network; the forecasts of the chains come in, so it holds no data."""
-
-    def __init__(self, options: SequenceTransformerOptions, labels: LabelPatterns, rungs: int, contexts: int, positions: int):
-        """`positions`: learned places, or 0 where sequences are not aligned to anything."""
-        super().__init__()
-        W = options.width
-        self.options, self.unlabelled = options, labels.unlabelled
-        self.token = nn.Embedding(6, W)
-        self.label = LabelEmbedding(labels, W)
-        self.position = nn.Embedding(positions, W) if positions else None
-        self.chains = nn.Linear(4 * rungs + contexts, W)
-        self.drop = ChannelDropout(options.dropout)
-        self.convolutions = nn.ModuleList(
-            CausalConvolution(W, DILATIONS[i % len(DILATIONS)], options.dropout) for i in range(options.convolutions)
-        )
-        self.layers = nn.ModuleList(TransformerLayer(W, options.heads, dropout=0.0) for _ in range(options.layers))
-        self.norm = nn.LayerNorm(W)
-        self.weights = nn.Linear(W, rungs)
-        self.head = nn.Linear(W, 4)
-        for zero in (self.weights, self.head):
-            nn.init.zeros_(zero.weight)
-            nn.init.zeros_(zero.bias)
-        with torch.no_grad():
-            self.weights.bias[-1] = 1.0
-        for embedding in (self.token, self.label, self.position):
-            if embedding is not None:
-                nn.init.normal_(embedding.weight, std=0.02)
-        if options.infill:  # behind the others, so that these begin as they do without
-            self.behind, self.missing, self.lookahead = nn.Embedding(BEHIND, W), nn.Embedding(MISSING, W), nn.Linear(W, 1)
-            for embedding in (self.behind, self.missing):
-                nn.init.normal_(embedding.weight, std=0.02)
-            nn.init.zeros_(self.lookahead.weight)
-            nn.init.ones_(self.lookahead.bias)
-        self.label_shifts = nn.ModuleList()
-        if labels.unlabelled > 1:  # an input alone is a weak signal: labels are worth a thousandth of a bit a base
-            self.label_shifts.extend(LabelEmbedding(labels, W) for _ in self.convolutions)
-            for embedding in self.label_shifts:
-                nn.init.zeros_(embedding.weight)
-
-    def forward(
-        self,
-        before: torch.Tensor,
-        forecast: torch.Tensor,
-        seen: torch.Tensor,
-        label: torch.Tensor,
-        cache: Cache | None = None,
-        right: between.RightSide | None = None,
-    ) -> torch.Tensor:
-        """Logits of each base.
-
-        Parameters
-        ----------
-        before : int64, shape (B, T)
-            The base before each one; `BEGIN` before the first.
-        forecast : float32, shape (B, T, R, 4)
-            Log-probabilities of every rung.
-        seen : float32, shape (B, T, C)
-            How much their contexts have been seen.
-        label : int64, shape (B,)
-        cache : Cache, optional
-            Takes one base at a time and advances; with a right side, any number in the first call.
-        right : RightSide, optional
-            What stands behind these bases, in every call; only of a network with `infill`. With a cache, the first call reads it.
-
-        Returns
-        -------
-        float32, shape (B, T, 4)
-        """
-        start, T = cache.length if cache else 0, before.shape[1]
-        places = torch.arange(start, start + T, device=before.device)
-        x = (
-            self.token(before)
-            + self.label(label)[:, None]
-            + self.chains(torch.cat([forecast.flatten(2) + math.log(4), seen], -1))
-        )
-        if right is not None:
-            x = x + self.missing((right.place - 1 - places).clamp(max=MISSING - 1))
-        x = self.drop(self._placed(x, places))
-        for i, layer in enumerate(self.convolutions):
-            shift = self._label_shift(i, label)
-            x = layer(x, shift, cache.lines[i], cache.pad + start) if cache else layer(x, shift)
-        if right is not None and start == 0:
-            behind, places_behind = self._read_behind(right, label)
-            x, places = torch.cat([behind, x], 1), torch.cat([places_behind, places])
-        head_width = self.options.width // self.options.heads
-        longest = start + T if right is None else right.place + right.bases.shape[1]
-        rotary = rotary_table(longest, head_width).to(x.device)[:, places]
-        for i, layer in enumerate(self.layers):
-            x = self.drop(layer(x, rotary, cache.attention if cache else None, i))
-        if cache:
-            cache.attention.length += x.shape[1]
-        x = self.norm(x[:, -T:])
-        logits = torch.einsum("btk,btkc->btc", self.weights(x), forecast) + self.head(x)
-        return logits if right is None else logits + self.lookahead(x) * right.lookahead
-
-    def _label_shift(self, i: int, label: torch.Tensor) -> torch.Tensor | float:
-        """What the label (B,) adds inside convolution `i`, (B, 1, W); nothing in sets without labels."""
-        return self.label_shifts[i](label)[:, None] if self.label_shifts else 0.0
-
-    def _placed(self, x: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-        """`x` (B, T, W) and the learned positions of its `places` (T,), where there are such."""
-        if self.position is None:
-            return x
-        return x + self.position(places.clamp(max=self.position.num_embeddings - 1))
-
-    def _read_behind(self, right: between.RightSide, label: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The right side (B, R, W) as the attention takes it, and its places (R,).
-
-        The convolutions run over it alone: its end does not stand before the first base of the row, and its beginning can be told
-        by nothing standing before it.
-        """
-        steps = torch.arange(right.bases.shape[1], device=right.bases.device)
-        x = self.token(right.bases) + self.label(label)[:, None] + self.behind(steps.clamp(max=BEHIND - 1))
-        x = self.drop(self._placed(x, right.place + steps))
-        for i, layer in enumerate(self.convolutions):
-            x = layer(x, self._label_shift(i, label))
-        return x, right.place + steps
 
 
 def tokens_before(bases: np.ndarray) -> torch.Tensor:

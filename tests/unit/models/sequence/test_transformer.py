@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
 from genoloom.models.sequence.adaptive import picked
 from genoloom.models.sequence.base import Sampling, SequenceRequest, TrainingSequences
 from genoloom.models.sequence.markov import AdaptiveGenerator
 from genoloom.models.sequence.transformer import FOLDS, TransformerGenerator, base_log_probabilities, homology_folds
+from genoloom.models.sequence.transformer_network import BEGIN, WordTokens
 from genoloom.sequence_config import SequenceAdaptiveOptions, SequenceTransformerOptions
 from genoloom.training.run import TrainingRun
 
@@ -32,13 +34,15 @@ def fitted(tmp_path, steps: int, **options) -> TransformerGenerator:
     return generator
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory) -> TransformerGenerator:
-    return fitted(tmp_path_factory.mktemp("trained"), 60, learning_rate=1e-2, patience=None)
+@pytest.fixture(scope="module", params=[1, 6])
+def trained(request, tmp_path_factory) -> TransformerGenerator:
+    """One with single bases and one with 6-mers as tokens of the attention; T is no multiple of six."""
+    return fitted(tmp_path_factory.mktemp("trained"), 60, learning_rate=1e-2, patience=None, token_bases=request.param)
 
 
-def test_untrained_it_is_the_adaptive_chain(tmp_path):
-    generator = fitted(tmp_path, 1, learning_rate=1e-12)
+@pytest.mark.parametrize("token_bases", [1, 6])
+def test_untrained_it_is_the_adaptive_chain(tmp_path, token_bases):
+    generator = fitted(tmp_path, 1, learning_rate=1e-12, token_bases=token_bases)
     data = training()
     expected = picked(generator.ladder.read(data.bases)[0], data.bases).sum(axis=1)[:, -1]
     np.testing.assert_allclose(generator.log_likelihood(data.bases, data.length, data.label), expected, rtol=1e-5)
@@ -62,6 +66,21 @@ def test_a_base_is_not_seen_before_its_turn(trained):
         )
     np.testing.assert_allclose(one[:, :20], other[:, :20], atol=1e-6)
     assert (np.abs(one[:, 21:] - other[:, 21:]).max(axis=1) > 1e-4).all()
+
+
+def test_a_word_is_told_apart_by_its_bases_and_unknown_with_another_letter():
+    words = WordTokens(3, 16, 0.0)
+    tokens = torch.tensor([[BEGIN, 0, 1, 2, 3, 4, 0, 1]])  # the bases are 0 1 2 | 3 4 0 | 1
+    found = words.before(tokens)[0].detach()
+    assert found.shape == (3, 16)
+    unknown, known = words.word.weight[-1], words.word.weight[0 + 1 * 4 + 2 * 16]
+    for vector, expected in zip(found, (unknown, known, unknown), strict=True):
+        assert torch.equal(vector, expected)
+
+
+def test_gaps_need_single_bases():
+    with pytest.raises(ValidationError, match="infill needs token_bases 1"):
+        SequenceTransformerOptions(token_bases=6, infill=0.5)
 
 
 def test_cached_samples_have_the_likelihood_of_one_base_at_a_time_and_do_not_depend_on_their_company(trained):

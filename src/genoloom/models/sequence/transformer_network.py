@@ -1,0 +1,276 @@
+"""The network of the sequence transformer; what it computes is said in `genoloom.models.sequence.transformer`.
+
+Letters in shapes: B rows, T bases, R rungs, C contexts, W width, J words.
+"""
+
+import math
+
+import torch
+from torch import nn
+
+from genoloom.models.layers import KeyValueCache, TransformerLayer, rotary_table
+from genoloom.models.sequence import between
+from genoloom.models.sequence.labels import LabelPatterns
+from genoloom.sequence_config import SequenceTransformerOptions
+
+BEGIN = 5  # token before the first base; bases are 0..4
+TAPS, DILATIONS = 4, (1, 4, 16, 64)  # the convolutions read 256 bases back
+BEHIND, MISSING = 16, 32  # distances from the cut that are told apart, behind and before it
+
+
+class Cache:
+    """What sampling remembers of the bases so far, and of the `behind` bases of a right side."""
+
+    def __init__(self, model: "SequenceTransformer", rows: int, capacity: int, behind: int = 0):
+        options, width = model.options, model.options.width
+        convolutions = [*model.convolutions, *([model.words.mix] if model.words else [])]
+        self.pad = max((layer.reach for layer in convolutions), default=0)
+        self.lines = torch.zeros(len(convolutions), rows, self.pad + capacity, width)  # inputs of the convolutions
+        self.attention = KeyValueCache(options.layers, rows, options.heads, behind + capacity, width // options.heads)
+        self.length = 0  # bases so far, without those of the right side
+        if model.words:
+            self.recent = torch.full((rows, model.words.size), BEGIN)  # the tokens of the last bases
+            self.read = torch.zeros(rows, 1, width)  # what attention made of the words so far
+
+    def spread(self, rows: int) -> None:
+        """So many copies of the only row."""
+        self.lines = self.lines.repeat(1, rows, 1, 1)
+        self.attention.keys, self.attention.values = (
+            x.repeat(1, rows, 1, 1, 1) for x in (self.attention.keys, self.attention.values)
+        )
+
+
+class ChannelDropout(nn.Module):
+    """Drops channels of whole sequences: one random number a channel costs next to nothing, one a base was 14 % of a step."""
+
+    def __init__(self, share: float):
+        super().__init__()
+        self.share = share
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if not self.training or self.share == 0:
+            return x
+        kept = torch.rand(len(x), 1, x.shape[2], device=x.device) >= self.share
+        return x * (kept / (1 - self.share))
+
+
+class CausalConvolution(nn.Module):
+    """Dilated depthwise convolution over the past and a gated mix of channels, behind a norm and beside a skip connection.
+
+    The convolution is a sum of shifted copies, several times faster on a CPU than a grouped `Conv1d`.
+    """
+
+    def __init__(self, width: int, dilation: int, dropout: float):
+        super().__init__()
+        self.dilation, self.reach = dilation, dilation * (TAPS - 1)
+        self.norm = nn.LayerNorm(width)
+        self.taps = nn.Parameter(torch.randn(TAPS, width) / math.sqrt(TAPS))
+        self.gate = nn.Linear(width, 2 * width)
+        self.out = nn.Linear(width, width)
+        self.drop = ChannelDropout(dropout)
+
+    def forward(
+        self, x: torch.Tensor, shift: torch.Tensor | float = 0.0, line: torch.Tensor | None = None, at: int = 0
+    ) -> torch.Tensor:
+        """`x` (B, T, W).
+
+        `shift` (B, 1, W) is what the label adds before the gate. `line` (B, pad + capacity, W) holds the earlier inputs; these go
+        there, the first to place `at`.
+        """
+        T, normed = x.shape[1], self.norm(x)
+        if line is None:
+            line, at = nn.functional.pad(normed, (0, 0, self.reach, 0)), self.reach
+        else:
+            line[:, at : at + T] = normed
+        starts = [at - j * self.dilation for j in range(TAPS)]
+        mixed = sum(self.taps[j] * line[:, start : start + T] for j, start in enumerate(starts))
+        return x + self.drop(self.out(nn.functional.glu(self.gate(mixed + shift))))
+
+
+class WordTokens(nn.Module):
+    """Words of several bases as tokens of the attention.
+
+    A token is made where a word ends and stands for the next word's bases, which are all told what the attention made of it: the sum
+    of what the convolutions know there and the word's own vector. A last convolution brings it together with the bases since.
+    """
+
+    def __init__(self, size: int, width: int, dropout: float):
+        super().__init__()
+        self.size = size
+        self.word = nn.Embedding(4**size + 1, width)  # the last one is for words with another letter, and for the beginning
+        self.offset = nn.Embedding(size, width)
+        self.mix = CausalConvolution(width, 1, dropout)
+        for embedding in (self.word, self.offset):
+            nn.init.normal_(embedding.weight, std=0.02)
+
+    def before(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Vectors (B, J, W) of the words before each place that begins one, of the tokens before every place, int64 (B, T)."""
+        padded = nn.functional.pad(tokens, (self.size - 1, 0), value=BEGIN)
+        return self.vectors(padded.unfold(1, self.size, self.size))
+
+    def vectors(self, words: torch.Tensor) -> torch.Tensor:
+        """(B, J, W) of words, int64 (B, J, size)."""
+        code = (words * 4 ** torch.arange(self.size, device=words.device)).sum(-1)
+        return self.word(torch.where((words < 4).all(-1), code, 4**self.size))
+
+    def tell(self, x: torch.Tensor, read: torch.Tensor, places: torch.Tensor, line: torch.Tensor | None = None, at: int = 0):
+        """`x` (B, T, W) and what attention made of the words before each of its `places` (T,), `read` (B, T, W); (B, T, W)."""
+        return self.mix(x + read + self.offset(places % self.size), line=line, at=at)
+
+
+class LabelEmbedding(nn.Embedding):
+    """A vector for each name of `LabelPatterns`: its own, and those of the cells that it tells, which other names share."""
+
+    def __init__(self, labels: LabelPatterns, width: int):
+        super().__init__(len(labels.names), width)
+        self.register_buffer("told", torch.from_numpy(labels.cells).float(), persistent=False)
+        self.cells = nn.Parameter(torch.zeros(self.told.shape[1], width)) if self.told.shape[1] else None
+
+    def forward(self, label: torch.Tensor) -> torch.Tensor:
+        """(B,) to (B, W)."""
+        own = super().forward(label)
+        return own if self.cells is None else own + self.told[label] @ self.cells
+
+
+class SequenceTransformer(nn.Module):
+    """The network; the forecasts of the chains come in, so it holds no data."""
+
+    def __init__(self, options: SequenceTransformerOptions, labels: LabelPatterns, rungs: int, contexts: int, positions: int):
+        """`positions`: learned places, or 0 where sequences are not aligned to anything."""
+        super().__init__()
+        W = options.width
+        self.options, self.unlabelled = options, labels.unlabelled
+        self.token = nn.Embedding(6, W)
+        self.label = LabelEmbedding(labels, W)
+        self.position = nn.Embedding(positions, W) if positions else None
+        self.chains = nn.Linear(4 * rungs + contexts, W)
+        self.drop = ChannelDropout(options.dropout)
+        self.convolutions = nn.ModuleList(
+            CausalConvolution(W, DILATIONS[i % len(DILATIONS)], options.dropout) for i in range(options.convolutions)
+        )
+        self.layers = nn.ModuleList(TransformerLayer(W, options.heads, dropout=0.0) for _ in range(options.layers))
+        self.norm = nn.LayerNorm(W)
+        self.weights = nn.Linear(W, rungs)
+        self.head = nn.Linear(W, 4)
+        for zero in (self.weights, self.head):
+            nn.init.zeros_(zero.weight)
+            nn.init.zeros_(zero.bias)
+        with torch.no_grad():
+            self.weights.bias[-1] = 1.0
+        for embedding in (self.token, self.label, self.position):
+            if embedding is not None:
+                nn.init.normal_(embedding.weight, std=0.02)
+        if options.infill:  # behind the others, so that these begin as they do without
+            self.behind, self.missing, self.lookahead = nn.Embedding(BEHIND, W), nn.Embedding(MISSING, W), nn.Linear(W, 1)
+            for embedding in (self.behind, self.missing):
+                nn.init.normal_(embedding.weight, std=0.02)
+            nn.init.zeros_(self.lookahead.weight)
+            nn.init.ones_(self.lookahead.bias)
+        self.label_shifts = nn.ModuleList()
+        if labels.unlabelled > 1:  # an input alone is a weak signal: labels are worth a thousandth of a bit a base
+            self.label_shifts.extend(LabelEmbedding(labels, W) for _ in self.convolutions)
+            for embedding in self.label_shifts:
+                nn.init.zeros_(embedding.weight)
+        self.words = WordTokens(options.token_bases, W, options.dropout) if options.token_bases > 1 else None
+
+    def forward(
+        self,
+        before: torch.Tensor,
+        forecast: torch.Tensor,
+        seen: torch.Tensor,
+        label: torch.Tensor,
+        cache: Cache | None = None,
+        right: between.RightSide | None = None,
+    ) -> torch.Tensor:
+        """Logits of each base.
+
+        Parameters
+        ----------
+        before : int64, shape (B, T)
+            The base before each one; `BEGIN` before the first.
+        forecast : float32, shape (B, T, R, 4)
+            Log-probabilities of every rung.
+        seen : float32, shape (B, T, C)
+            How much their contexts have been seen.
+        label : int64, shape (B,)
+        cache : Cache, optional
+            Takes one base at a time and advances; with a right side, any number in the first call.
+        right : RightSide, optional
+            What stands behind these bases, in every call; only of a network with `infill`. With a cache, the first call reads it.
+
+        Returns
+        -------
+        float32, shape (B, T, 4)
+        """
+        start, T = cache.length if cache else 0, before.shape[1]
+        places = torch.arange(start, start + T, device=before.device)
+        x = (
+            self.token(before)
+            + self.label(label)[:, None]
+            + self.chains(torch.cat([forecast.flatten(2) + math.log(4), seen], -1))
+        )
+        if right is not None:
+            x = x + self.missing((right.place - 1 - places).clamp(max=MISSING - 1))
+        x = self.drop(self._placed(x, places))
+        for i, layer in enumerate(self.convolutions):
+            shift = self._label_shift(i, label)
+            x = layer(x, shift, cache.lines[i], cache.pad + start) if cache else layer(x, shift)
+        if self.words:
+            x = self._attend_words(x, before, places, cache)
+        else:
+            if right is not None and start == 0:
+                behind, places_behind = self._read_behind(right, label)
+                x, places = torch.cat([behind, x], 1), torch.cat([places_behind, places])
+            x = self._attend(x, places, start + T if right is None else right.place + right.bases.shape[1], cache)
+        if cache:
+            cache.length += T
+        x = self.norm(x[:, -T:])
+        logits = torch.einsum("btk,btkc->btc", self.weights(x), forecast) + self.head(x)
+        return logits if right is None else logits + self.lookahead(x) * right.lookahead
+
+    def _attend(self, x: torch.Tensor, places: torch.Tensor, longest: int, cache: Cache | None) -> torch.Tensor:
+        """The attention layers on tokens `x` (B, T, W) at `places` (T,) below `longest`; a cache takes them and advances."""
+        rotary = rotary_table(longest, self.options.width // self.options.heads).to(x.device)[:, places]
+        for i, layer in enumerate(self.layers):
+            x = self.drop(layer(x, rotary, cache.attention if cache else None, i))
+        if cache:
+            cache.attention.length += x.shape[1]
+        return x
+
+    def _attend_words(self, x: torch.Tensor, before: torch.Tensor, places: torch.Tensor, cache: Cache | None) -> torch.Tensor:
+        """The attention layers on words; `x` (B, T, W), and `before` (B, T) as `forward` has it, with one base at a time from a cache."""
+        words, T = self.words, x.shape[1]
+        if cache is None:
+            token = x[:, :: words.size] + words.before(before)
+            J = token.shape[1]
+            read = self._attend(token, torch.arange(J, device=x.device), J, None)
+            return words.tell(x, read.repeat_interleave(words.size, dim=1)[:, :T], places)
+        cache.recent = torch.cat([cache.recent[:, 1:], before], dim=1)
+        word, since = divmod(cache.length, words.size)
+        if since == 0:
+            token = x + words.vectors(cache.recent[:, None])
+            cache.read = self._attend(token, torch.tensor([word]), word + 1, cache)
+        return words.tell(x, cache.read, places, cache.lines[-1], cache.pad + cache.length)
+
+    def _label_shift(self, i: int, label: torch.Tensor) -> torch.Tensor | float:
+        """What the label (B,) adds inside convolution `i`, (B, 1, W); nothing in sets without labels."""
+        return self.label_shifts[i](label)[:, None] if self.label_shifts else 0.0
+
+    def _placed(self, x: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+        """`x` (B, T, W) and the learned positions of its `places` (T,), where there are such."""
+        if self.position is None:
+            return x
+        return x + self.position(places.clamp(max=self.position.num_embeddings - 1))
+
+    def _read_behind(self, right: between.RightSide, label: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The right side (B, R, W) as the attention takes it, and its places (R,).
+
+        The convolutions run over it alone: its end does not stand before the first base of the row, and its beginning can be told
+        by nothing standing before it.
+        """
+        steps = torch.arange(right.bases.shape[1], device=right.bases.device)
+        x = self.token(right.bases) + self.label(label)[:, None] + self.behind(steps.clamp(max=BEHIND - 1))
+        x = self.drop(self._placed(x, right.place + steps))
+        for i, layer in enumerate(self.convolutions):
+            x = layer(x, self._label_shift(i, label))
+        return x, right.place + steps
