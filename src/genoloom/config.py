@@ -52,6 +52,11 @@ class TrainOptions(Section):
     watch: Annotated[float, Field(gt=0, lt=0.5)] = Field(
         0.1, description="Share of the training people set aside for early stopping; the holdout is never looked at."
     )
+    processes: int = Field(
+        1,
+        ge=1,
+        description="Processes that share each batch of a transformer, each with a core or a GPU; other generators train in one.",
+    )
     time_limit_minutes: float | None = Field(
         None, gt=0, description="Stop training, save and exit with code 75 after this time; a rerun goes on. For batch systems."
     )

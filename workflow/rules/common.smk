@@ -225,8 +225,8 @@ def job_seed(*parts):
     return render
 
 
-# where and how long a model is trained does not change it: as resources, these options cause no new training
-RUN_OPTIONS = ("device", "time_limit_minutes")
+# where, how long and by how many a model is trained does not change what it is: as resources and threads, these options cause no new training
+RUN_OPTIONS = ("device", "processes", "time_limit_minutes")
 time_limit = settings.train.common.time_limit_minutes or "none"
 
 
@@ -273,6 +273,15 @@ def genotype_mem_mb(wildcards, input, attempt):
 
 def training_mem_mb(wildcards, input, attempt):
     return attempt * int(2500 + 100 * input.size_mb)
+
+
+def training_threads(wildcards):
+    """One for each process that shares the batches."""
+    if "generator" in wildcards.keys():
+        shared = wildcards.generator in haplotype.SHARED
+    else:
+        shared = wildcards.sequence_generator in sequence.SHARED
+    return settings.train.common.processes if shared else 1
 
 
 def training_gpus(wildcards):

@@ -55,7 +55,7 @@ rule train_sequences:
         "benchmarks/train_sequences/{set}.{sequence_generator}.tsv"
     conda:
         "../../envs/torch.yaml"
-    threads: 1
+    threads: training_threads
     resources:
         mem_mb=training_mem_mb,
         runtime=240,
@@ -69,7 +69,7 @@ rule train_sequences:
     shell:
         "genoloom sequences train {wildcards.sequence_generator} --train {input.train:q} --model {output.model:q} "
         "--history {output.history:q} --state {params.state:q} {params.options} --seed {params.seed} "
-        "--threads {threads} --device {resources.device:q} --time-limit-minutes {resources.time_limit} --log {log:q}"
+        "--processes {threads} --device {resources.device:q} --time-limit-minutes {resources.time_limit} --log {log:q}"
 
 
 rule generate_sequences:

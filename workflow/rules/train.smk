@@ -27,7 +27,7 @@ rule train_haplotypes:
         "benchmarks/train_haplotypes/{panel}.{generator}.{contig}.tsv"
     conda:
         "../../envs/torch.yaml"
-    threads: 1
+    threads: training_threads
     resources:
         mem_mb=training_mem_mb,
         runtime=240,
@@ -42,5 +42,5 @@ rule train_haplotypes:
     shell:
         "genoloom train {wildcards.generator} --panel {params.panel:q} --split {input.split:q} "
         "--model {output.model:q} --history {output.history:q} --state {params.state:q} "
-        "{params.options} --seed {params.seed} --threads {threads} --device {resources.device:q} "
+        "{params.options} --seed {params.seed} --processes {threads} --device {resources.device:q} "
         "--time-limit-minutes {resources.time_limit} --log {log:q}"

@@ -9,6 +9,8 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
+from genoloom.training.processes import sum_gradients
+
 
 def cosine_schedule(fraction: float, warmup: float = 0.05, floor: float = 0.02) -> float:
     """Share of the peak learning rate after `fraction` (in [0, 1)) of the steps: linear rise, cosine fall to `floor`."""
@@ -63,15 +65,20 @@ class AveragedTraining:
         self.learning_rate, self.clip = learning_rate, clip
         self.optimiser = adamw(model, learning_rate, weight_decay, betas)
 
-    def descend(self, loss: torch.Tensor, fraction: float) -> None:
-        """One optimiser step down the gradient of `loss`, after `fraction` of the schedule."""
+    def descend(self, loss: torch.Tensor, fraction: float) -> float:
+        """One optimiser step down the gradient of `loss`, after `fraction` of the schedule; returns the loss.
+
+        Of several processes each gives the part of the loss that its rows have in that of the batch.
+        """
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate * cosine_schedule(fraction) * group["rate"]
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        total = sum_gradients(self.model.parameters(), loss)
         nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
         self.optimiser.step()
         self.average.update_parameters(self.model)
+        return total
 
     def state_dict(self) -> dict:
         return {

@@ -30,12 +30,13 @@ from genoloom.formats.sequence_sets import (
 )
 from genoloom.formats.tables import write_table
 from genoloom.homology import Places, chunk_clusters, count_duplicates, hold_out, homology_clusters, sharing_kmer, straddling
-from genoloom.models.sequence import generator_class
+from genoloom.models.sequence import SHARED, generator_class
 from genoloom.models.sequence.base import Sampling, SequenceGenerator, SequenceRequest, TrainingSequences
 from genoloom.models.sequence.labels import ANY
 from genoloom.seeds import derive_seed, row_seeds, row_uniforms
 from genoloom.sequence_config import GenerateSequencesOptions, SequenceOptions
 from genoloom.sequences import LABEL_JOIN, OTHER, SequenceSet, canaries, decode, encode, join, pad, reverse_complement, windows
+from genoloom.training import processes
 from genoloom.training.devices import choose_device
 from genoloom.training.run import TrainingRun, write_history
 
@@ -308,6 +309,7 @@ def training_sequences(path: Path, watch_share: float, seed: int) -> TrainingSeq
     )
 
 
+@processes.shared(SHARED)
 def train_sequences(
     *,
     generator: str,
@@ -352,6 +354,8 @@ def train_sequences(
     )
     fitted = generator_class(generator)(options)
     fitted.fit(data, run)
+    if processes.rank():
+        return
     arrays, words = fitted.state()
     description = describe(
         "sequences",

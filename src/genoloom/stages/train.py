@@ -14,12 +14,13 @@ from genoloom.errors import InputError
 from genoloom.formats.models import describe, file_digest, pack_sites, save_model
 from genoloom.formats.pgen import open_panel
 from genoloom.formats.splits import read_roles
-from genoloom.models.haplotype import generator_class
+from genoloom.models.haplotype import SHARED, generator_class
 from genoloom.models.haplotype.base import HaplotypeGenerator, TrainingHaplotypes
 from genoloom.models.haplotype.layout import match_sites
 from genoloom.panel import Panel, Sites, allele_counts
 from genoloom.seeds import derive_seed
 from genoloom.stages.load import load_generator
+from genoloom.training import processes
 from genoloom.training.devices import choose_device
 from genoloom.training.run import TrainingRun, write_history
 
@@ -29,6 +30,7 @@ CM_PER_BASE = 1e-6  # without a map: one centimorgan a megabase, the human avera
 SMALL_COHORT = 30  # people
 
 
+@processes.shared(SHARED)
 def train(
     *,
     generator: str,
@@ -100,6 +102,8 @@ def train(
         label=f"{generator} {whole.sites.contig}",
     )
     fitted.fit(data, run)
+    if processes.rank():
+        return
     arrays, words = fitted.state()
     description = describe(
         "haplotypes",

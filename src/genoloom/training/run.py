@@ -17,6 +17,7 @@ import torch
 from genoloom.errors import CollapsedError, InputError, Interrupted
 from genoloom.formats.tables import read_table, write_table
 from genoloom.seeds import derive_seed
+from genoloom.training import processes
 from genoloom.training.checkpoint import load_checkpoint, save_checkpoint
 
 log = logging.getLogger(__name__)
@@ -114,6 +115,8 @@ def train(
 ) -> None:
     """Train `model`, keep its best snapshot, save and resume its state.
 
+    Of several processes (`genoloom.training.processes`) the leader alone evaluates, decides and saves.
+
     Parameters
     ----------
     steps : int
@@ -142,6 +145,8 @@ def train(
         progress.load(model)
     with _stop_flag() as stop:
         _advance(model, progress, stop, evaluate_every, patience, max_gap, checkpoint_every_s)
+    if processes.rank():
+        return
     if progress.best_snapshot is not None:
         model.restore(progress.best_snapshot)
     run.history = progress.rows
@@ -161,26 +166,20 @@ def _advance(
     run, steps = progress.run, progress.steps
     losses: dict[str, float] = {}
     while True:
-        if progress.step % evaluate_every == 0 or progress.step == steps:
-            progress.evaluate(model, losses, max_gap)
-            if patience is not None and progress.since_best >= patience:
-                log.info("%s: no better score in %d evaluations, stopping at step %d", run.label, patience, progress.step)
-                return
-            if _exceeds(progress.rows[-1], max_gap):
-                log.info(
-                    "%s: gap %.3f is above %g, stopping at step %d", run.label, progress.rows[-1]["gap"], max_gap, progress.step
-                )
-                return
+        due = progress.step % evaluate_every == 0 or progress.step == steps
+        if due and processes.agreed(processes.rank() == 0 and progress.ends_early(model, losses, patience, max_gap)):
+            return
         if progress.step >= steps:
             return
         out_of_time = run.time_limit_s is not None and progress.done > 0 and progress.session_s > run.time_limit_s
-        if stop.is_set() or out_of_time:
+        if processes.agreed(stop.is_set() or out_of_time):
             progress.save(model)
             reason = "the time limit came" if out_of_time else "a signal came"
             raise Interrupted(f"{run.label}: {reason} at step {progress.step} of {steps}; the state is saved, run again to go on")
         if time.monotonic() - progress.saved > checkpoint_every_s:
             progress.save(model)
-        torch.manual_seed(derive_seed(run.seed, "step", progress.step))
+        of_helper = (processes.rank(),) if processes.rank() else ()
+        torch.manual_seed(derive_seed(run.seed, "step", progress.step, *of_helper))
         losses = model.train_step(progress.step, progress.step / steps)
         _refuse_divergence(run.label, progress.step, losses)
         progress.step += 1
@@ -222,6 +221,8 @@ class _Progress:
         log.info("%s: resumed at step %d of %d", self.run.label, self.step, self.steps)
 
     def save(self, model: Trainable) -> None:
+        if processes.rank():
+            return
         state = {
             "digest": self.run.digest,
             "step": self.step,
@@ -234,6 +235,18 @@ class _Progress:
         }
         save_checkpoint(self.path, state)
         self.saved = time.monotonic()
+
+    def ends_early(self, model: Trainable, losses: dict[str, float], patience: int | None, max_gap: float | None) -> bool:
+        """Evaluate; whether the patience or the bound on the gap is used up."""
+        self.evaluate(model, losses, max_gap)
+        label, step, gap = self.run.label, self.step, self.rows[-1].get("gap")
+        if patience is not None and self.since_best >= patience:
+            log.info("%s: no better score in %d evaluations, stopping at step %d", label, patience, step)
+            return True
+        if _exceeds(self.rows[-1], max_gap):
+            log.info("%s: gap %.3f is above %g, stopping at step %d", label, gap, max_gap, step)
+            return True
+        return False
 
     def evaluate(self, model: Trainable, losses: dict[str, float], max_gap: float | None) -> None:
         """Evaluate, unless the checkpoint was written after the evaluation of this very step."""

@@ -16,6 +16,7 @@ GENERATORS = {
     "li_stephens": "li_stephens:LiStephensGenerator",
 }
 BASELINES = ("independent", "markov", "mosaic", "matched_mosaic", "hmm", "li_stephens")
+SHARED = ("transformer",)  # several processes can train it, `genoloom.training.processes`
 
 
 def generator_class(name: str):

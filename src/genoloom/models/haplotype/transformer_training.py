@@ -12,6 +12,7 @@ from genoloom.models.haplotype.rows import PackedRows
 from genoloom.models.haplotype.transformer_network import HaplotypeTransformer, score_window, windows
 from genoloom.models.layers import AveragedTraining
 from genoloom.seeds import derive_seed
+from genoloom.training import processes
 from genoloom.training.run import TrainingRun
 
 INPUT_FLIPS = 2e-4  # share of input alleles flipped in training
@@ -59,9 +60,9 @@ class TransformerTraining(AveragedTraining):
         alleles, population, start = self._batch(rng)
         self.model.train()
         code = self.model.match(alleles, start)
-        loss = -self._log_prob(alleles, code, population, start).mean() / self.options.block / math.log(2)
-        self.descend(loss, fraction)
-        return {"loss": loss.item()}
+        part = len(alleles) / self.options.batch
+        loss = -self._log_prob(alleles, code, population, start).mean() / self.options.block / math.log(2) * part
+        return {"loss": self.descend(loss, fraction)}
 
     def _batch(self, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor, int]:
         length = min(self.options.context, self.n_blocks)
@@ -74,7 +75,8 @@ class TransformerTraining(AveragedTraining):
         source[:crossed] = self.rows.matched_crossovers(rows[:crossed], self.population, start, start + length, breakpoints, rng)
         alleles = self.rows.alleles(source, start, start + length)
         population = np.where(rng.random(len(rows)) < LABEL_DROPOUT, self.model.unlabelled, self.population[rows])
-        return torch.from_numpy(alleles).to(self.device), torch.from_numpy(population).to(self.device), start
+        mine = processes.share(len(rows))
+        return torch.from_numpy(alleles[mine]).to(self.device), torch.from_numpy(population[mine]).to(self.device), start
 
     def _log_prob(self, alleles, code, population, start) -> torch.Tensor:
         model = self.model

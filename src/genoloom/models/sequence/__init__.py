@@ -11,6 +11,7 @@ GENERATORS = {
     "adaptive": "markov:AdaptiveGenerator",
 }
 BASELINES = ("markov", "adaptive")
+SHARED = ("transformer",)  # several processes can train it, `genoloom.training.processes`
 
 
 def generator_class(name: str):

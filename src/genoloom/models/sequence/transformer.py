@@ -39,6 +39,7 @@ from genoloom.models.sequence.transformer_network import BEGIN, Cache, SequenceT
 from genoloom.seeds import derive_seed, row_uniforms
 from genoloom.sequence_config import SequenceTransformerOptions
 from genoloom.sequences import OTHER, reverse_complement
+from genoloom.training import processes
 from genoloom.training.run import TrainingRun, train
 
 CHAIN_ORDER = 10  # longest chain built in, as long as the opponents' own; repeats need it
@@ -111,11 +112,18 @@ class TransformerTraining(AveragedTraining):
         right = None
         if cut:  # rows end with the shortest, so that all have a right side of one length
             bases, right = bases[:, :cut], bases[:, cut : int(data.length[rows].min())]
+        mine, n_bases = processes.share(len(rows)), max((bases != OTHER).sum(), 1)
         self.model.train()
-        log_prob = base_log_probabilities(self.model, self.ladder, bases, label, self.fold[at] + 1, self.run.device, right)
-        loss = -log_prob.sum() / max((bases != OTHER).sum(), 1) / math.log(2)
-        self.descend(loss, fraction)
-        return {"loss": loss.item()}
+        log_prob = base_log_probabilities(
+            self.model,
+            self.ladder,
+            bases[mine],
+            label[mine],
+            self.fold[at][mine] + 1,
+            self.run.device,
+            None if right is None else right[mine],
+        )
+        return {"loss": self.descend(-log_prob.sum() / n_bases / math.log(2), fraction)}
 
     def evaluate(self, step: int) -> dict[str, float]:
         """Bits a base on the watched sequences ("bits"); at step 0 those of the best chain."""
