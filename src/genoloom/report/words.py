@@ -114,6 +114,8 @@ REFERENCES = [
      "Compares clouds of people on principal components without binning."),
     ("Sequence logos", "Schneider & Stephens 1990", "https://doi.org/10.1093/nar/18.20.6097",
      "Show at a glance which bases a place insists on, and how much."),
+    ("Motif matrices (JASPAR)", "Rauluseviciute et al. 2024", "https://doi.org/10.1093/nar/gkad1059",
+     "What factors bind, measured elsewhere: motifs that no generator and no held-out sequence had a say in."),
     ("Artificial genomes", "Yelmen et al. 2021", "https://doi.org/10.1371/journal.pgen.1009303",
      "The first generative models of this kind, and the metrics that the field compares with."),
     ("Mosaics of haplotypes", "Li & Stephens 2003", "https://doi.org/10.1093/genetics/165.4.2213",

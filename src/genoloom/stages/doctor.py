@@ -23,8 +23,19 @@ from genoloom.training.devices import choose_device
 
 log = logging.getLogger(__name__)
 
-PACKAGES = ("snakemake", "torch", "numpy", "cyvcf2", "pgenlib", "pysam", "scikit-allel", "biopython", "scikit-learn")
-EXTRAS = {"opacus": "dp", "statsmodels": "utility", "crypt4gh": "encrypt"}
+PACKAGES = (
+    "snakemake",
+    "torch",
+    "numpy",
+    "cyvcf2",
+    "pgenlib",
+    "pysam",
+    "scikit-allel",
+    "biopython",
+    "lightmotif",
+    "scikit-learn",
+)
+EXTRAS = {"opacus": "dp", "statsmodels": "utility", "crypt4gh": "encrypt", "pyjaspar": "motifs"}
 TOOLS = {
     "bcftools": "handling VCF and BCF by hand",
     "plink2": "reading the PGEN files by hand",

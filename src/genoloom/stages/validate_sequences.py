@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
-from genoloom.formats.motifs import read_matrices
+from genoloom.formats.motifs import fetch_matrix, read_matrices
 from genoloom.formats.sequence_sets import read_set
 from genoloom.formats.tables import read_table, write_table
 from genoloom.homology import Places, hold_out, homology_clusters
@@ -33,6 +34,7 @@ CHAIN_WATCH = 0.1  # share of the training sequences on which the reference chai
 FEWEST = 20  # sequences of each kind
 IN_FRAME = 0.9  # share of real coding sequences whose length is a multiple of 3
 RELATED_KMER = 24  # as `shared_kmer` of the split
+JASPAR = "JASPAR:"
 
 
 def validate_sequences(
@@ -115,28 +117,33 @@ def _halves(real: SequenceSet, seed: int) -> tuple[SequenceSet, SequenceSet]:
 
 
 def read_motifs(text: str) -> list[Motif]:
-    """The motifs that `text` names: a JASPAR file, or IUPAC words separated by commas; none for "".
+    """The motifs that `text` names, none for "": a JASPAR file; or IUPAC words and `JASPAR:` ids or names, separated by commas.
 
     Raises
     ------
     InputError
-        Neither; a damaged file; a name or word that stands twice.
+        Neither; a damaged file; a matrix that JASPAR does not have; a name or word that stands twice.
     """
     if not text:
         return []
-    if Path(text).exists():
-        found = [MatrixMotif(name, counts) for name, counts in read_matrices(text)]
+    if os.path.isfile(text):  # Path.is_file raises an error of its own where a list is longer than a name can be
+        found = [MatrixMotif(*matrix) for matrix in read_matrices(text)]
     else:
-        words = [word.strip().upper() for word in text.split(",")]
-        if any(not word or set(word) - set(IUPAC_LETTERS) for word in words):
-            expected = "a JASPAR file, or such as TATAWAW,CCAAT"
-            raise InputError("--motifs", f"'{text}' is no file and no list of IUPAC words", expected=expected)
-        found = [WordMotif(word) for word in words]
+        found = [_read_motif(word.strip(), text) for word in text.split(",")]
     names = [motif.name for motif in found]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
         raise InputError("--motifs", f"'{twice}' stands twice", expected="each motif once")
     return found
+
+
+def _read_motif(word: str, text: str) -> Motif:
+    if word.upper().startswith(JASPAR):
+        return MatrixMotif(*fetch_matrix(word[len(JASPAR) :].strip()))
+    if not word or set(word.upper()) - set(IUPAC_LETTERS):
+        expected = "a JASPAR file, or such as TATAWAW,CCAAT,JASPAR:TBP"
+        raise InputError("--motifs", f"'{text}' is no file, and '{word}' no IUPAC word", expected=expected)
+    return WordMotif(word.upper())
 
 
 def read_weights(text: str) -> list[float]:

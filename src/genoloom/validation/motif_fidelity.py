@@ -1,16 +1,16 @@
 """Motifs: how many sequences have one, whether it stands where it should, and how far two stand apart.
 
-Matrices are scanned by Biopython, with at most one chance hit in `1 / CHANCE` places of uniform bases; IUPAC words match
+Matrices are scanned by lightmotif, with at most one chance hit in `1 / CHANCE` places of uniform bases; IUPAC words match
 exactly. The other strand counts too where both strands are equivalent.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Protocol
 
+import lightmotif
 import numpy as np
-from Bio import motifs
 from Bio.Seq import Seq
 from Bio.SeqUtils import nt_search
 from scipy.stats import wasserstein_distance
@@ -20,6 +20,7 @@ from genoloom.validation.sequence_figures import Figure, share_error
 
 CHANCE = 1e-3
 PSEUDOCOUNT = 0.5
+STEPS = 1000  # between the lowest and the highest score
 NEAR = 3  # bases on either side of the usual place that still count as there
 FEWEST_SPACINGS = 20  # sequences with both motifs of a pair, in each set that is compared
 MOST_PAIRS = 20
@@ -50,21 +51,37 @@ class WordMotif:
 
 
 class MatrixMotif:
-    """A count matrix, scanned as log-odds against uniform bases."""
+    """A count matrix, scanned as log-odds against uniform bases, in whole steps (see `log_odds`).
 
-    def __init__(self, name: str, counts):
+    Parameters
+    ----------
+    counts : dict of str to sequence of float
+        By base, one count for each place; none is negative.
+    """
+
+    def __init__(self, name: str, counts: Mapping[str, Sequence[float]]):
         self.name = name
-        self.matrix = motifs.matrix.FrequencyPositionMatrix("ACGT", counts).normalize(PSEUDOCOUNT).log_odds()
-        self.width = self.matrix.length
-        scores = self.matrix.distribution(precision=10**3)
-        # Biopython's threshold is the first score at which there are more chance hits than asked for; scores are on a grid
-        self.threshold = scores.threshold_fpr(CHANCE) + self.width * scores.step
+        scores = log_odds(counts)
+        self.width = scores.shape[1]
+        never = {"N": [-np.inf] * self.width}  # lightmotif would give other letters, and what is behind the end, a score of 0
+        self.matrix = lightmotif.ScoringMatrix(dict(zip("ACGT", scores.tolist(), strict=True)) | never)
+        self.threshold = self.matrix.score(CHANCE)
 
     def places(self, text: str) -> list[int]:
         if len(text) < self.width:
             return []
-        scores = np.atleast_1d(self.matrix.calculate(Seq(text)))
-        return np.flatnonzero(np.nan_to_num(scores, nan=-np.inf) >= self.threshold).tolist()
+        return sorted(self.matrix.calculate(lightmotif.stripe(text)).threshold(self.threshold))
+
+
+def log_odds(counts: Mapping[str, Sequence[float]]) -> np.ndarray:
+    """Log-odds against uniform bases, float64 (4, width), in whole steps from 0, the lowest, to `STEPS`, the highest.
+
+    These are the steps on which lightmotif reckons chances, as MEME does (Grant et al. 2011, doi:10.1093/bioinformatics/btr064),
+    so that the chance of a threshold is exact, and so are the sums of a scan, which are of 32 bits.
+    """
+    counted = np.array([counts[base] for base in "ACGT"]) + PSEUDOCOUNT
+    odds = np.log2(4 * counted / counted.sum(axis=0))
+    return np.round((odds - odds.min()) * STEPS / (np.ptp(odds) or 1))
 
 
 @dataclass(frozen=True)
