@@ -159,7 +159,7 @@ class ValidateSequencesOptions(Section):
     motifs: str = Field(
         "",
         description="Motifs to look for: a file of JASPAR count matrices; or IUPAC words and matrices of JASPAR 2024, by id or "
-        "name, such as TATAWAW,JASPAR:MA0108.3,JASPAR:SP2 (pip install pyjaspar); empty for none.",
+        "name, such as TATAWAW,JASPAR:MA0108.3,JASPAR:SP2 (matrices need pip install 'genoloom[motifs]'); empty for none.",
     )
     max_classified: int = Field(300, ge=20, description="Sequences of each kind that the convolutional classifier is shown.")
     coding: Literal["none", "orfs", "frame"] = Field(

@@ -32,10 +32,9 @@ PACKAGES = (
     "pysam",
     "scikit-allel",
     "biopython",
-    "lightmotif",
     "scikit-learn",
 )
-EXTRAS = {"opacus": "dp", "statsmodels": "utility", "crypt4gh": "encrypt", "pyjaspar": "motifs"}
+EXTRAS = {"opacus": "dp", "statsmodels": "utility", "crypt4gh": "encrypt", "lightmotif": "motifs", "pyjaspar": "motifs"}
 TOOLS = {
     "bcftools": "handling VCF and BCF by hand",
     "plink2": "reading the PGEN files by hand",

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Protocol
 
-import lightmotif
 import numpy as np
 from Bio.Seq import Seq
 from Bio.SeqUtils import nt_search
 from scipy.stats import wasserstein_distance
 
+from genoloom.errors import InputError
 from genoloom.sequences import SequenceSet, decode
 from genoloom.validation.sequence_figures import Figure, share_error
 
@@ -57,10 +57,21 @@ class MatrixMotif:
     ----------
     counts : dict of str to sequence of float
         By base, one count for each place; none is negative.
+
+    Raises
+    ------
+    InputError
+        `lightmotif`, which is optional, is not installed.
     """
 
     def __init__(self, name: str, counts: Mapping[str, Sequence[float]]):
-        self.name = name
+        try:
+            import lightmotif
+        except ImportError:
+            raise InputError(
+                "--motifs", "the package lightmotif, which scans for matrices, is not installed", remedy="pip install lightmotif"
+            ) from None
+        self.name, self._stripe = name, lightmotif.stripe
         scores = log_odds(counts)
         self.width = scores.shape[1]
         never = {"N": [-np.inf] * self.width}  # lightmotif would give other letters, and what is behind the end, a score of 0
@@ -70,7 +81,7 @@ class MatrixMotif:
     def places(self, text: str) -> list[int]:
         if len(text) < self.width:
             return []
-        return sorted(self.matrix.calculate(lightmotif.stripe(text)).threshold(self.threshold))
+        return sorted(self.matrix.calculate(self._stripe(text)).threshold(self.threshold))
 
 
 def log_odds(counts: Mapping[str, Sequence[float]]) -> np.ndarray:
