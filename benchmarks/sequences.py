@@ -47,7 +47,7 @@ from genoloom.stages.sequences import (
     train_sequences,
     training_sequences,
 )
-from genoloom.training.run import TrainingRun
+from genoloom.training.run import TrainingRun, read_history
 from genoloom.validation.label_fidelity import label_scores
 from genoloom.validation.sequence_classifier import cnn_auc
 from genoloom.validation.sequence_fidelity import kmer_auc, nearest_identity
@@ -74,7 +74,8 @@ SETS = {
 SAMPLED, SAMPLED_ROWS, READ_ROWS = 1024, 256, 32
 WINDOWS = (512, 2048, 8192)  # bases, that tokens of one and of six are timed on
 GUIDANCE = (0.0, 1.0, 1.5, 2.5)
-PACE_STEPS = 12  # timed to find how many steps fit into the minutes
+EVALUATIONS = 20
+PACE_STEPS = 30  # timed to find how many steps fit into the minutes
 SECTIONS = SequenceTrainSections.model_fields
 
 
@@ -102,6 +103,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="development data")
     parser.add_argument("--out", type=Path, default=Path("results/bench-sequences"))
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=1, help="that share each batch of the transformer")
     parser.add_argument("--speed", action="store_true", help="only measure the tokens/s of training and of sampling 1,024 bases")
     parser.add_argument("--verbose", action="store_true")
     return parser.parse_args()
@@ -157,7 +159,7 @@ def fitted(generator: str, seed: int, out: Path, arguments: argparse.Namespace) 
     options = SECTIONS[generator].annotation(**given)
     if hasattr(options, "steps"):
         options.steps, options.patience = arguments.steps or affordable_steps(generator, options, out, arguments), None
-        options.evaluate_every = max(50, options.steps // 20)
+        options.evaluate_every = max(50, options.steps // EVALUATIONS)
     changed = "".join(f".{key}={value}" for key, value in given.items())
     model = out / f"{generator}{changed}.{seed}.safetensors"
     started, cpu = time.monotonic(), os.times()
@@ -168,7 +170,7 @@ def fitted(generator: str, seed: int, out: Path, arguments: argparse.Namespace) 
         print(f"  {generator}, seed {seed}: {error}")
         return None
     wall, spent = time.monotonic() - started, os.times()
-    used = spent.user + spent.system - cpu.user - cpu.system
+    used = sum(spent[:4]) - sum(cpu[:4])  # helpers as well
     steps = f", {options.steps} steps" if hasattr(options, "steps") else ""
     print(f"  {generator}{changed}, seed {seed}{steps}: {wall:.0f} s ({used:.0f} CPU s) of training")
     return model
@@ -177,17 +179,19 @@ def fitted(generator: str, seed: int, out: Path, arguments: argparse.Namespace) 
 def train(generator: str, options, seed: int, model: Path, state: Path, sequences: Path, arguments: argparse.Namespace) -> None:
     train_sequences(
         generator=generator, train=sequences, model=model, history=model.with_suffix(".history.tsv"), state=state,
-        common=TrainOptions(watch=WATCH, device="cpu"), options=options, seed=seed, threads=arguments.threads,
+        common=TrainOptions(watch=WATCH, device="cpu", processes=arguments.processes), options=options, seed=seed, threads=arguments.threads,
     )  # fmt: skip
 
 
 def affordable_steps(generator: str, options, out: Path, arguments: argparse.Namespace) -> int:
-    """How many steps fit into the minutes here and now: a few are run and thrown away."""
+    """How many steps fit into the minutes here and now, with all that a training does beside: a few are run and thrown away."""
     trial = options.model_copy(update={"steps": PACE_STEPS, "evaluate_every": PACE_STEPS, "patience": None})
-    path = out / "pace.safetensors"
+    path, started = out / "pace.safetensors", time.monotonic()
     train(generator, trial, 1, path, out / "state" / f"pace.{generator}.{time.time_ns()}", out / "train.fa.gz", arguments)
-    seconds = float((path.with_suffix(".history.tsv")).read_text().splitlines()[-1].split("\t")[1])
-    return max(50, int(60 * arguments.minutes * PACE_STEPS / seconds) // 50 * 50)
+    evaluation, both = (row["seconds"] for row in read_history(path.with_suffix(".history.tsv")))
+    beside = time.monotonic() - started - both + (EVALUATIONS + 1) * evaluation
+    step = (both - 2 * evaluation) / PACE_STEPS
+    return max(50, int((60 * arguments.minutes - beside) / step) // 50 * 50)
 
 
 def bits(log_likelihood: np.ndarray, holdout: SequenceSet, rows=slice(None)) -> float:

@@ -10,6 +10,7 @@ import pytest
 from helpers import run_genoloom
 
 from genoloom.formats.tables import read_table
+from genoloom.training.run import read_history
 
 
 def train_command(project, out):
@@ -25,7 +26,7 @@ def uninterrupted(finished, tmp_path_factory):
     out = tmp_path_factory.mktemp("whole")
     done = run_genoloom(*train_command(finished, out))
     assert done.returncode == 0, done.stderr
-    return (out / "m.safetensors").read_bytes()
+    return out
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 75)])
@@ -43,7 +44,16 @@ def test_signal_saves_and_a_rerun_gives_the_same_model(finished, uninterrupted, 
     done = run_genoloom(*train_command(finished, tmp_path))
     assert done.returncode == 0, done.stderr
     assert "resumed at step" in done.stderr
-    assert (tmp_path / "m.safetensors").read_bytes() == uninterrupted
+    assert (tmp_path / "m.safetensors").read_bytes() == (uninterrupted / "m.safetensors").read_bytes()
+
+
+def test_two_processes_learn_as_much_as_one(finished, uninterrupted, tmp_path):
+    done = run_genoloom(*train_command(finished, tmp_path), "--processes", "2")
+    assert done.returncode == 0, done.stderr
+    start, one, two = (
+        read_history(place / "h.tsv")[row]["bits"] for place, row in ((tmp_path, 0), (uninterrupted, -1), (tmp_path, -1))
+    )
+    assert abs(one - two) < 0.1 * (start - one)
 
 
 def test_state_of_other_options_is_refused(finished, tmp_path):
