@@ -11,7 +11,8 @@ Columns: bits per base on held-out sequences of the best plain Markov chain (no 
 the model; the difference to the adaptive chain with its 95 % bootstrap interval over clusters; the same on the held-out
 sequences that share no 20-mer with training; AUC of the two classifiers and identity with the nearest training sequence, beside
 what training sequences score in place of the synthetic ones. Of `ecoli-expression`: the Spearman correlation of the wanted bin with what an
-oracle of held-out sequences reads, its ceiling, and the same from GC content alone, at several weights of guidance.
+oracle of held-out sequences reads, its ceiling, and the same from GC content alone, at several weights of guidance, and without the
+generator's reader of labels.
 """
 
 import argparse
@@ -293,15 +294,17 @@ def seconds(call, times: int) -> float:
 
 def print_guidance(model: Path, train: SequenceSet, holdout: SequenceSet, seed: int, arguments: argparse.Namespace) -> None:
     """What an oracle reads from sequences made with more and more guidance."""
-    for guidance in GUIDANCE:
-        fasta = model.with_suffix(f".guidance{guidance}.fa.gz")
-        options = GenerateSequencesOptions(count=arguments.samples, guidance=guidance)
+    plain = GenerateSequencesOptions().label_candidates
+    for guidance, candidates in [(1.0, 0), *((guidance, plain) for guidance in GUIDANCE)]:
+        fasta = model.with_suffix(f".guidance{guidance}.candidates{candidates}.fa.gz")
+        options = GenerateSequencesOptions(count=arguments.samples, guidance=guidance, label_candidates=candidates)
         generate_sequences(model=model, out=fasta, options=options, seed=seed, threads=arguments.threads)
         made = read_set(fasta)
         made = SequenceSet(made.name, made.bases, made.length, made.label, made.cluster, train.both_strands)
         scores = label_scores(made, train, holdout, len(holdout) // 2, 1)
         fidelity, transfer, gc = (scores[f"label_{word}"] for word in ("fidelity", "transfer", "gc_only"))
-        print(f"    guidance {guidance}: oracle {fidelity[0]:.3f} (ceiling {fidelity[1]:.3f} +- {1.96 * fidelity[2]:.3f}); trained on these "
+        word = "" if candidates else ", no reader of labels"
+        print(f"    guidance {guidance}{word}: oracle {fidelity[0]:.3f} (ceiling {fidelity[1]:.3f} +- {1.96 * fidelity[2]:.3f}); trained on these "
               f"{transfer[0]:.3f} (on real ones {transfer[1]:.3f}); GC alone {gc[0]:.3f} (real {gc[1]:.3f})", flush=True)  # fmt: skip
 
 

@@ -64,6 +64,12 @@ class GenerateSequencesOptions(Section):
     )
     guidance: float = Field(1.0, ge=0, description="Weight of the label in classifier-free guidance; transformer only.")
     prompt: str = Field("", description="Bases that every sequence begins with. Not for the GAN.")
+    label_candidates: int = Field(
+        32,
+        ge=0,
+        description="Candidates for a sequence, at most, of which a transformer that has a reader of labels keeps one that it agrees "
+        "with; 0, or a prompt, leaves the reader out.",
+    )
 
 
 class InfillOptions(Section):

@@ -438,7 +438,7 @@ def _sampling(generator: SequenceGenerator, options: GenerateSequencesOptions) -
     prompt = encode(options.prompt.encode("ascii", "replace"))
     if (prompt > 3).any():
         raise InputError("--prompt", f"'{options.prompt}'", expected="A, C, G and T only")
-    sampling = Sampling(options.temperature, options.top_k, options.top_p, options.guidance, prompt)
+    sampling = Sampling(options.temperature, options.top_k, options.top_p, options.guidance, prompt, options.label_candidates)
     plain = GenerateSequencesOptions()
     if not generator.has_likelihood:
         changed = [n for n in ("temperature", "top_k", "top_p", "guidance", "prompt") if getattr(options, n) != getattr(plain, n)]

@@ -67,6 +67,8 @@ class Sampling:
         Classifier-free guidance: unlabelled + guidance * (labelled - unlabelled) logits. Ho & Salimans 2022, arXiv:2207.12598.
     prompt : ndarray, uint8
         Bases in 0..3 that every sequence begins with.
+    candidates : int
+        For a sequence, at most, where a reader of labels chooses (`genoloom.models.sequence.label_reader`); 0 leaves it out.
     """
 
     temperature: float = 1.0
@@ -74,6 +76,7 @@ class Sampling:
     top_p: float = 1.0
     guidance: float = 1.0
     prompt: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.uint8))
+    candidates: int = 32
 
     def shape(self, log_prob: np.ndarray) -> np.ndarray:
         """Probabilities, float64 (n, 4), to draw from, of log-probabilities (n, 4) up to a constant."""

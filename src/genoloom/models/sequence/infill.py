@@ -63,7 +63,7 @@ def weighed_candidates(
     if len(right) and (generator.samples_between if between is None else between):
         middle, log_proposed = generator.sample_between(left, size, right, label, seeds)
     else:
-        made = generator.sample(SequenceRequest(np.full(n, stop), labels, seeds), Sampling(prompt=left))
+        made = generator.sample(SequenceRequest(np.full(n, stop), labels, seeds), Sampling(prompt=left, candidates=0))
         middle = made[:, len(left) :]
         if len(right) == 0:
             return middle, np.zeros(n)

@@ -17,22 +17,28 @@ orientation (no reverse complement) also have a learned position, since such set
 With `infill`, a share of the steps cuts the rows at a random place, reads what stands behind the cut first and then forecasts
 everything before it (`genoloom.models.sequence.between`). Nothing but these steps, and filling gaps, ever sees a right side.
 
+Where sequences have labels, a reader of labels is trained beside it and helps to draw (`genoloom.models.sequence.label_reader`).
+
 With `token_bases` of 6 the attention reads 6-mers, a sixth of the places (`transformer_network.WordTokens`); forecasts and likelihood
 stay by base.
 
 Letters in shapes: B rows, T bases.
 """
 
+import logging
 import math
+from dataclasses import replace
 
 import numpy as np
 import torch
+from scipy.special import log_softmax
 
 from genoloom.models.layers import AveragedTraining
 from genoloom.models.sequence import between
 from genoloom.models.sequence.adaptive import Ladder, LadderReader, OwnCounts, choose, count
 from genoloom.models.sequence.base import Sampling, SequenceGenerator, SequenceRequest, TrainingSequences
 from genoloom.models.sequence.chain import draw
+from genoloom.models.sequence.label_reader import LabelReader, surprise
 from genoloom.models.sequence.labels import LabelPatterns
 from genoloom.models.sequence.markov import pack_counts, read_settings, unpack_counts
 from genoloom.models.sequence.transformer_network import BEGIN, Cache, SequenceTransformer
@@ -42,12 +48,15 @@ from genoloom.sequences import OTHER, reverse_complement
 from genoloom.training import processes
 from genoloom.training.run import TrainingRun, train
 
+log = logging.getLogger(__name__)
+
 CHAIN_ORDER = 10  # longest chain built in, as long as the opponents' own; repeats need it
 FOLDS = 8
 DROPOUT, FEW_DROPOUT, FEW_SEQUENCES = 0.1, 0.2, 5000
 LABEL_DROPOUT = 0.1  # share of training rows in which a column of the label is not told
 SAMPLE_ROWS = 256  # sequences sampled together, always exactly so many
 SCORE_ROWS = 64
+COMPARED = 500  # watched sequences, of which the model and the reader tell the label
 GAP_ROWS = 64  # candidates for a gap sampled together, always exactly so many
 
 
@@ -141,7 +150,7 @@ class TransformerGenerator(SequenceGenerator):
     heeds_guidance = True
 
     def __init__(self, options: SequenceTransformerOptions):
-        self.options = options
+        self.options, self.reader = options, None
 
     def fit(self, data: TrainingSequences, run: TrainingRun) -> None:
         self.label_names = list(data.label_names)
@@ -161,9 +170,29 @@ class TransformerGenerator(SequenceGenerator):
         training = TransformerTraining(self.model, self.labels, cross_fitted, fold, data, self.options, run)
         train(training, run, steps=self.options.steps, evaluate_every=self.options.evaluate_every, patience=self.options.patience)
         self.model.to("cpu").eval()
+        self.reader = None if processes.rank() else self._useful_reader(data, run)
         # the watched sequences have done their part: count them too, as the chains that this model is compared with do
         self.counts = count(data, np.arange(len(data.length)), self.settings.order, self.settings.strand_quarters)
         self.ladder = Ladder(self.settings, [self.counts])
+
+    def _useful_reader(self, data: TrainingSequences, run: TrainingRun) -> LabelReader | None:
+        """A reader of labels, if it tells those of watched sequences clearly better than this model's own likelihoods do."""
+        reader = LabelReader.fit(data, run.seed)
+        if reader is None:
+            return None
+        rows = np.flatnonzero(data.watch)[:COMPARED]
+        bases, length, truth = data.bases[rows], data.length[rows], data.label[rows]
+        share = np.bincount(data.label, minlength=len(self.label_names)) / len(data.label)
+        given = [score(self.model, self.ladder, bases, np.full(len(rows), k)) for k in range(len(share))]
+        own, read = (
+            surprise(found, truth)
+            for found in (log_softmax(np.stack(given, axis=1) + np.log(share), axis=1), reader.log_probabilities(bases, length))
+        )
+        gain = own - read
+        useful = gain.mean() > 2 * gain.std() / np.sqrt(len(gain))
+        log.info("%s: labels of watched sequences surprise the model alone by %.3f nats, the reader of labels by %.3f%s", run.label,
+                 own.mean(), read.mean(), "" if useful else "; it is left out")  # fmt: skip
+        return reader if useful else None
 
     def _build(self) -> None:
         self.ladder = Ladder(self.settings, [self.counts])
@@ -183,10 +212,20 @@ class TransformerGenerator(SequenceGenerator):
         return score(self.model, self.ladder, bases, known)
 
     def sample(self, request: SequenceRequest, sampling: Sampling = Sampling()) -> np.ndarray:  # noqa: B008 - it is frozen
-        return self._sample(request, sampling)[0]
+        """Where there is a reader of labels, it must agree (`Sampling.candidates`); a prompt leaves it out."""
+        if self.reader is None or not sampling.candidates or len(sampling.prompt):
+            return self._sample(request, sampling)[0]
+        return self.reader.draw(
+            lambda part: self._sample(part, sampling)[0],
+            replace(request, label=np.where(request.label < 0, self.labels.unlabelled, request.label)),
+            lambda label: self.labels.matching(self.labels.names[label]),
+            sampling.guidance,
+            sampling.candidates,
+            SAMPLE_ROWS,
+        )
 
     def sample_log_probabilities(self, request: SequenceRequest) -> np.ndarray:
-        """The natural-log likelihood that `sample` found for its sequences while it drew them, float64 (n,)."""
+        """The natural-log likelihood that `sample`, without a reader, found for its sequences while it drew them, float64 (n,)."""
         return self._sample(request, Sampling())[1]
 
     def _sample(self, request: SequenceRequest, sampling: Sampling) -> tuple[np.ndarray, np.ndarray]:
@@ -257,6 +296,9 @@ class TransformerGenerator(SequenceGenerator):
             "positions": self.positions,
             "chain": self.settings.described(),
         }
+        if self.reader:
+            more, description["reader"] = self.reader.state()
+            arrays |= {f"reader.{name}": value for name, value in more.items()}
         return arrays, description
 
     @classmethod
@@ -268,6 +310,8 @@ class TransformerGenerator(SequenceGenerator):
         weights = {k.removeprefix("network."): torch.from_numpy(v) for k, v in arrays.items() if k.startswith("network.")}
         generator.model.load_state_dict(weights)
         generator.model.eval()
+        reader = {k.removeprefix("reader."): v for k, v in arrays.items() if k.startswith("reader.")}
+        generator.reader = LabelReader.from_state(reader, description["reader"]) if reader else None
         return generator
 
 

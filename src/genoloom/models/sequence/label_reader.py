@@ -1,0 +1,166 @@
+"""A reader of labels, and samples that it agrees with.
+
+A causal model tells a label in hundreds of small steps and blurs it on the way; networks that see whole sequences, trained on
+the same ones, read labels better. Both together are the generator
+
+    P(x | label)  proportional to  P(x) P(label | x)^w
+
+with P(x) the model's own, its labels as frequent as in training, P(label | x) the reader's, and w the guidance (1: as it is read).
+It is drawn by rejection: a candidate of P(x) is kept with the chance that the reader gives to the label asked for, so with w = 1
+there are as many candidates for a sequence as labels, on average. (Dhariwal & Nichol 2021, arXiv:2105.05233, steer by a
+classifier too, but by its gradient.)
+
+Letters in shapes: B rows, T bases, L labels.
+"""
+
+import logging
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax, softmax
+from torch import nn
+
+from genoloom.models.sequence.base import SequenceRequest, TrainingSequences
+from genoloom.models.sequence.classifier import SequenceClassifier, classify, fit_classifier
+from genoloom.seeds import attempt_seeds, derive_seed, row_uniforms
+
+log = logging.getLogger(__name__)
+
+NETWORKS = 3
+FEWEST = 10  # sequences of each label among those that are watched
+LENGTHS = 10  # classes of length, of which each has its own mix of labels
+TEMPERATURES = (0.2, 10.0)
+LABEL_DRAW, KEEP_DRAW = 2**41, 2**41 + 1  # counters far from those of the bases
+
+
+class LabelReader:
+    """P(label | sequence) as the mean of a few convolutional networks, calibrated on the watched sequences.
+
+    Attributes
+    ----------
+    temperature : float
+        By which the networks' outputs are divided (Guo et al. 2017, arXiv:1706.04599).
+    longest : ndarray, int64, shape (n_classes,)
+        The longest sequence of each class of length.
+    mix : ndarray, float64, shape (n_classes, L)
+        How frequent the labels are in each.
+    """
+
+    def __init__(self, n_labels: int, strands: bool):
+        self.strands, self.temperature = strands, 1.0
+        self.networks = [SequenceClassifier(n_labels).eval() for _ in range(NETWORKS)]
+
+    @classmethod
+    def fit(cls, data: TrainingSequences, seed: int) -> "LabelReader | None":
+        """Trained on the sequences that are not watched; None where labels are too few to learn or to calibrate."""
+        n_labels = len(data.label_names)
+        watched = np.flatnonzero(data.watch)
+        if n_labels < 2 or np.bincount(data.label[watched], minlength=n_labels).min() < FEWEST:
+            return None
+        reader, rows = cls(n_labels, data.reverse_complement), np.flatnonzero(~data.watch)
+        for i, network in enumerate(reader.networks):
+            label = torch.from_numpy(data.label[rows])
+            fit_classifier(network, data.bases[rows], data.length[rows], label, nn.functional.cross_entropy, reader.strands,
+                           derive_seed(seed, "label reader", i))  # fmt: skip
+        outputs, truth = reader._outputs(data.bases[watched], data.length[watched]), data.label[watched]
+        reader.temperature = float(
+            minimize_scalar(lambda t: surprise(_mean_log(outputs / t), truth).mean(), bounds=TEMPERATURES, method="bounded").x
+        )
+        reader.longest = np.unique(np.quantile(data.length, np.arange(1, LENGTHS + 1) / LENGTHS, method="higher"))
+        reader.mix = np.zeros((len(reader.longest), n_labels))
+        np.add.at(reader.mix, (np.searchsorted(reader.longest, data.length), data.label), 1.0)
+        reader.mix /= reader.mix.sum(axis=1, keepdims=True)
+        return reader
+
+    def _outputs(self, bases: np.ndarray, length: np.ndarray) -> np.ndarray:
+        return np.stack([classify(network, bases, length, self.strands) for network in self.networks]).astype(np.float64)
+
+    def log_probabilities(self, bases: np.ndarray, length: np.ndarray) -> np.ndarray:
+        """Natural-log P(label | sequence), float64 (B, L), of bases uint8 (B, T)."""
+        return _mean_log(self._outputs(bases, length) / self.temperature)
+
+    def draw_labels(self, length: np.ndarray, uniform: np.ndarray) -> np.ndarray:
+        """Labels as frequent as in training among sequences of like length, int64 (B,)."""
+        mix = self.mix[np.searchsorted(self.longest[:-1], length)]
+        return (uniform[:, None] >= mix.cumsum(axis=1)[:, :-1]).sum(axis=1)
+
+    def draw(
+        self,
+        sample: Callable[[SequenceRequest], np.ndarray],
+        request: SequenceRequest,
+        within: Callable[[int], np.ndarray],
+        guidance: float,
+        most: int,
+        at_once: int,
+    ) -> np.ndarray:
+        """Sequences that the reader agrees with, uint8 (B, T); a row depends on its own request alone.
+
+        Parameters
+        ----------
+        sample : callable
+            Draws from the model, bases uint8 of a request.
+        request : SequenceRequest
+        within : callable
+            The labels that the label of a request leaves possible.
+        guidance : float
+        most : int
+            Candidates for a sequence; when all are refused it is what the model draws for the label by itself.
+        at_once : int
+            Sequences that the model draws in one go; the last few rows try several candidates in each.
+        """
+        B, T = len(request.seed), int(request.length.max(initial=0))
+        asked = np.zeros((B, self.mix.shape[1]), dtype=bool)
+        for label in np.unique(request.label):
+            asked[np.ix_(request.label == label, within(label))] = True
+        bases, waiting, tried = np.full((B, T), 4, dtype=np.uint8), np.arange(B), 0
+        while len(waiting) and tried < most:
+            tries = min(max(1, at_once // len(waiting)), most - tried)
+            rows, attempt = np.repeat(waiting, tries), np.tile(tried + np.arange(tries), len(waiting))
+            length, seed = request.length[rows], attempt_seeds(request.seed[rows], attempt)
+            candidates = sample(SequenceRequest(length, self.draw_labels(length, row_uniforms(seed, LABEL_DRAW)), seed))
+            chance = softmax(guidance * self.log_probabilities(candidates, length), axis=1)
+            kept = row_uniforms(seed, KEEP_DRAW) < (chance * asked[rows]).sum(axis=1)
+            kept = kept.reshape(-1, tries)
+            found, first = kept.any(axis=1), kept.argmax(axis=1)
+            width = candidates.shape[1]
+            bases[waiting[found], :width] = candidates.reshape(len(waiting), tries, width)[found, first[found]]
+            waiting, tried = waiting[~found], tried + tries
+        if len(waiting):
+            log.info("the reader of labels agreed with none of %d candidates for %.1f%% of the sequences; the model drew these "
+                     "for their label by itself", most, 100 * len(waiting) / B)  # fmt: skip
+            left = SequenceRequest(request.length[waiting], request.label[waiting], request.seed[waiting])
+            alone = sample(left)
+            bases[waiting, : alone.shape[1]] = alone
+        return bases
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict]:
+        """Arrays and a JSON-ready description for `from_state`."""
+        arrays = {
+            f"{i}.{name}": value.numpy()
+            for i, network in enumerate(self.networks)
+            for name, value in network.state_dict().items()
+        }
+        arrays |= {"longest": self.longest, "mix": self.mix}
+        return arrays, {"temperature": self.temperature, "strands": self.strands}
+
+    @classmethod
+    def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "LabelReader":
+        """The reader that `state` described."""
+        reader = cls(arrays["mix"].shape[1], description["strands"])
+        reader.temperature, reader.longest, reader.mix = description["temperature"], arrays["longest"], arrays["mix"]
+        for i, network in enumerate(reader.networks):
+            own = f"{i}."
+            network.load_state_dict({k.removeprefix(own): torch.from_numpy(v) for k, v in arrays.items() if k.startswith(own)})
+        return reader
+
+
+def _mean_log(outputs: np.ndarray) -> np.ndarray:
+    """Logarithm of the networks' mean probabilities, (B, L) of outputs (networks, B, L)."""
+    return np.logaddexp.reduce(log_softmax(outputs, axis=2), axis=0) - np.log(len(outputs))
+
+
+def surprise(log_probability: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """-ln P(label) of each row, float64 (B,), of log-probabilities (B, L) and labels (B,)."""
+    return -log_probability[np.arange(len(label)), label]
