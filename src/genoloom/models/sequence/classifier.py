@@ -6,7 +6,7 @@ from sklearn.metrics import roc_auc_score
 from torch import nn
 
 from genoloom.seeds import derive_seed
-from genoloom.sequences import reverse_complement
+from genoloom.sequences import OTHER, reverse_complement
 
 WIDTH, SEGMENTS = 48, 8
 EPOCHS, BATCH, RATE = 10, 64, 2e-3
@@ -35,8 +35,18 @@ def one_hot(bases: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.eye(5, 4, dtype=np.float32)[bases]).transpose(1, 2).contiguous()
 
 
-def fit_classifier(model: SequenceClassifier, x, length, target: torch.Tensor, loss, strands: bool, seed: int) -> None:
-    """Adam with a one-cycle rate over `EPOCHS` epochs; with `strands`, every sequence is read from either side at random.
+def fit_classifier(
+    model: SequenceClassifier,
+    x,
+    length,
+    target: torch.Tensor,
+    loss,
+    strands: bool,
+    seed: int,
+    epochs: int = EPOCHS,
+    shift: int = 0,
+) -> None:
+    """Adam with a one-cycle rate; with `strands`, every sequence is read from either side at random.
 
     Parameters
     ----------
@@ -44,6 +54,8 @@ def fit_classifier(model: SequenceClassifier, x, length, target: torch.Tensor, l
     length : ndarray, int64, shape (n,)
     target : tensor, shape (n, ...)
     loss : callable of outputs and targets
+    shift : int
+        Batches are read with so many bases less at either end, at most, and moved by as many, at random.
     """
     torch.manual_seed(derive_seed(seed, "weights"))
     for part in model.modules():
@@ -51,10 +63,10 @@ def fit_classifier(model: SequenceClassifier, x, length, target: torch.Tensor, l
             part.reset_parameters()
     rng = np.random.default_rng(derive_seed(seed, "batches"))
     optimiser = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.01)
-    steps = EPOCHS * -(-len(x) // BATCH)
+    steps = epochs * -(-len(x) // BATCH)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=steps)
     model.train()
-    for _ in range(EPOCHS):
+    for _ in range(epochs):
         order = rng.permutation(len(x))
         for low in range(0, len(x), BATCH):
             rows = order[low : low + BATCH]
@@ -63,11 +75,19 @@ def fit_classifier(model: SequenceClassifier, x, length, target: torch.Tensor, l
                 if strands:
                     turned = rng.random(len(rows)) < 0.5
                     bases[turned] = reverse_complement(bases[turned], length[rows][turned])
+                if shift:
+                    bases = _moved(bases, int(rng.integers(-shift, shift + 1)))
                 optimiser.zero_grad()
                 loss(model(one_hot(bases)), target[rows]).backward()
                 optimiser.step()
             schedule.step()
     model.eval()
+
+
+def _moved(bases: np.ndarray, by: int) -> np.ndarray:
+    """Bases uint8 (B, T) moved to the right, or with a negative `by` to the left; what comes in at the other end is code 4."""
+    padded = np.pad(bases, ((0, 0), (abs(by), abs(by))), constant_values=OTHER)
+    return padded[:, abs(by) - by : abs(by) - by + bases.shape[1]]
 
 
 @torch.no_grad()

@@ -18,7 +18,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from scipy.optimize import minimize_scalar
+from scipy.optimize import brentq
 from scipy.special import log_softmax, softmax
 from torch import nn
 
@@ -28,10 +28,10 @@ from genoloom.seeds import attempt_seeds, derive_seed, row_uniforms
 
 log = logging.getLogger(__name__)
 
-NETWORKS = 3
+NETWORKS, EPOCHS, SHIFT = 3, 20, 4  # moving the sequences by a few bases is worth more than twice as many networks
 FEWEST = 10  # sequences of each label among those that are watched
 LENGTHS = 10  # classes of length, of which each has its own mix of labels
-TEMPERATURES = (0.2, 10.0)
+TEMPERATURES = (0.1, 10.0)
 LABEL_DRAW, KEEP_DRAW = 2**41, 2**41 + 1  # counters far from those of the bases
 
 
@@ -41,7 +41,7 @@ class LabelReader:
     Attributes
     ----------
     temperature : float
-        By which the networks' outputs are divided (Guo et al. 2017, arXiv:1706.04599).
+        By which the log-probabilities are divided (Guo et al. 2017, arXiv:1706.04599).
     longest : ndarray, int64, shape (n_classes,)
         The longest sequence of each class of length.
     mix : ndarray, float64, shape (n_classes, L)
@@ -63,23 +63,35 @@ class LabelReader:
         for i, network in enumerate(reader.networks):
             label = torch.from_numpy(data.label[rows])
             fit_classifier(network, data.bases[rows], data.length[rows], label, nn.functional.cross_entropy, reader.strands,
-                           derive_seed(seed, "label reader", i))  # fmt: skip
-        outputs, truth = reader._outputs(data.bases[watched], data.length[watched]), data.label[watched]
-        reader.temperature = float(
-            minimize_scalar(lambda t: surprise(_mean_log(outputs / t), truth).mean(), bounds=TEMPERATURES, method="bounded").x
-        )
+                           derive_seed(seed, "label reader", i), EPOCHS, SHIFT)  # fmt: skip
+        reader._calibrate(reader.log_probabilities(data.bases[watched], data.length[watched]), data.label[watched])
         reader.longest = np.unique(np.quantile(data.length, np.arange(1, LENGTHS + 1) / LENGTHS, method="higher"))
         reader.mix = np.zeros((len(reader.longest), n_labels))
         np.add.at(reader.mix, (np.searchsorted(reader.longest, data.length), data.label), 1.0)
         reader.mix /= reader.mix.sum(axis=1, keepdims=True)
         return reader
 
-    def _outputs(self, bases: np.ndarray, length: np.ndarray) -> np.ndarray:
-        return np.stack([classify(network, bases, length, self.strands) for network in self.networks]).astype(np.float64)
+    def _calibrate(self, found: np.ndarray, truth: np.ndarray) -> None:
+        """Choose the temperature at which true labels (B,) have the probability, on average, that labels drawn by these would have.
+
+        Then labels are as plain on the sequences that it agrees with as on real ones. `found` (B, L) are log-probabilities.
+        """
+
+        def excess(temperature: float) -> float:
+            p = softmax(found / temperature, axis=1)
+            return float(p[np.arange(len(truth)), truth].mean() - (p**2).sum(axis=1).mean())
+
+        low, high = TEMPERATURES
+        if excess(low) < 0 < excess(high):
+            self.temperature = float(brentq(excess, low, high))
+        else:  # it knows everything, or nothing
+            self.temperature = low if excess(low) >= 0 else high
 
     def log_probabilities(self, bases: np.ndarray, length: np.ndarray) -> np.ndarray:
         """Natural-log P(label | sequence), float64 (B, L), of bases uint8 (B, T)."""
-        return _mean_log(self._outputs(bases, length) / self.temperature)
+        outputs = [classify(network, bases, length, self.strands).astype(np.float64) for network in self.networks]
+        mean = np.logaddexp.reduce(log_softmax(np.stack(outputs), axis=2), axis=0)
+        return log_softmax(mean / self.temperature, axis=1)
 
     def draw_labels(self, length: np.ndarray, uniform: np.ndarray) -> np.ndarray:
         """Labels as frequent as in training among sequences of like length, int64 (B,)."""
@@ -154,11 +166,6 @@ class LabelReader:
             own = f"{i}."
             network.load_state_dict({k.removeprefix(own): torch.from_numpy(v) for k, v in arrays.items() if k.startswith(own)})
         return reader
-
-
-def _mean_log(outputs: np.ndarray) -> np.ndarray:
-    """Logarithm of the networks' mean probabilities, (B, L) of outputs (networks, B, L)."""
-    return np.logaddexp.reduce(log_softmax(outputs, axis=2), axis=0) - np.log(len(outputs))
 
 
 def surprise(log_probability: np.ndarray, label: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import chisquare
 
 from genoloom.models.sequence.base import Sampling, SequenceRequest, TrainingSequences
+from genoloom.models.sequence.classifier import _moved
 from genoloom.models.sequence.label_reader import LabelReader
 from genoloom.models.sequence.transformer import TransformerGenerator
 from genoloom.seeds import row_uniforms
@@ -80,7 +81,7 @@ def test_where_all_candidates_are_refused_the_model_draws_alone(caplog):
     assert "none of 5 candidates for 100.0% of the sequences" in caplog.text
 
 
-def labelled(n: int = 1500, seed: int = 1) -> TrainingSequences:
+def labelled(n: int = 900, seed: int = 1) -> TrainingSequences:
     """Three labels that G and C become more frequent with; those of the third are longer."""
     rng = np.random.default_rng(seed)
     label = np.arange(n) % 3
@@ -105,6 +106,24 @@ def test_it_learns_labels_and_comes_back_from_its_state():
     short, long = (again.draw_labels(np.full(200, n), np.linspace(0, 0.999, 200)) for n in (30, 40))
     assert np.bincount(short, minlength=3).tolist() == [100, 100, 0]
     assert (long == 2).all()
+
+
+def test_it_is_calibrated_to_be_as_sure_as_it_is_right():
+    rng = np.random.default_rng(3)
+    found = np.log(rng.dirichlet(np.ones(4), 20000))
+    true = found / 2.5
+    chance = np.exp(true) / np.exp(true).sum(axis=1, keepdims=True)
+    truth = (rng.random(20000)[:, None] > chance.cumsum(axis=1)[:, :-1]).sum(axis=1)
+    reader = LabelReader(4, False)
+    reader._calibrate(found, truth)
+    assert reader.temperature == pytest.approx(2.5, rel=0.05)
+    reader._calibrate(found, found.argmax(axis=1))
+    assert reader.temperature < 0.5
+
+
+@pytest.mark.parametrize(("by", "expected"), [(2, [4, 4, 0, 1, 2]), (-1, [1, 2, 3, 3, 4]), (0, [0, 1, 2, 3, 3])])
+def test_sequences_are_moved_and_what_comes_in_is_unknown(by, expected):
+    np.testing.assert_array_equal(_moved(np.array([[0, 1, 2, 3, 3]] * 2, dtype=np.uint8), by), [expected] * 2)
 
 
 def test_too_few_watched_sequences_of_a_label_have_no_reader():
@@ -138,5 +157,5 @@ def test_a_model_that_knows_nothing_of_labels_answers_to_them_by_its_reader(tmp_
 
 def test_a_reader_that_knows_less_than_the_model_is_left_out(tmp_path):
     data = labelled()
-    by_chance = replace(data, label=np.random.default_rng(1).integers(0, 3, len(data.label)), length=np.full(1500, 40))
+    by_chance = replace(data, label=np.random.default_rng(1).integers(0, 3, len(data.label)), length=np.full(900, 40))
     assert untrained(by_chance, tmp_path).reader is None
