@@ -74,7 +74,6 @@ SETS = {
 }
 SAMPLED, SAMPLED_ROWS, READ_ROWS = 1024, 256, 32
 WINDOWS = (512, 2048, 8192)  # bases, that tokens of one and of six are timed on
-GUIDANCE = (0.0, 1.0, 1.5, 2.5)
 EVALUATIONS = 20
 PACE_STEPS = 30  # timed to find how many steps fit into the minutes
 SECTIONS = SequenceTrainSections.model_fields
@@ -101,6 +100,7 @@ def parse() -> argparse.Namespace:
         "--set-option", action="append", default=[], metavar="GENERATOR.KEY=VALUE", help="as in the configuration"
     )
     parser.add_argument("--samples", type=int, default=1000, help="sequences behind the classifiers, at most; 0 leaves them out")
+    parser.add_argument("--guidance", default="1,0,1.5,2.5", help="weights of the label, of sets that have labels")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="development data")
     parser.add_argument("--out", type=Path, default=Path("results/bench-sequences"))
     parser.add_argument("--threads", type=int, default=1)
@@ -295,7 +295,7 @@ def seconds(call, times: int) -> float:
 def print_guidance(model: Path, train: SequenceSet, holdout: SequenceSet, seed: int, arguments: argparse.Namespace) -> None:
     """What an oracle reads from sequences made with more and more guidance."""
     plain = GenerateSequencesOptions().label_candidates
-    for guidance, candidates in [(1.0, 0), *((guidance, plain) for guidance in GUIDANCE)]:
+    for guidance, candidates in [(1.0, 0), *((float(word), plain) for word in arguments.guidance.split(","))]:
         fasta = model.with_suffix(f".guidance{guidance}.candidates{candidates}.fa.gz")
         options = GenerateSequencesOptions(count=arguments.samples, guidance=guidance, label_candidates=candidates)
         generate_sequences(model=model, out=fasta, options=options, seed=seed, threads=arguments.threads)
