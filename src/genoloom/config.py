@@ -193,13 +193,18 @@ class GanOptions(Section):
     width: int = Field(64, ge=8, description="Channels of generator and critic.")
     latent: int = Field(32, ge=1, description="Noise dimensions of a haplotype.")
     dropout: Share = Field(0.2, description="Dropout while the likelihood is fitted; raise it for small cohorts.")
-    learning_rate: float = Field(1e-3, gt=0, description="Learning rate of generator and critic.")
+    learning_rate: float = Field(
+        1e-3,
+        gt=0,
+        description="Learning rate of the critic, and of a generator without warm start; else the generator's is twice it, and a tenth of it with the critic.",
+    )
     gradient_penalty: float = Field(0.1, ge=0, description="Weight of the gradient penalties on real and synthetic haplotypes.")
     likelihood: float = Field(
         3.0, ge=0, description="Weight of the likelihood of training rows beside the critic's loss; 0 trains by the critic alone."
     )
     warm_start: Share = Field(
-        0.5, description="Share of the steps that fit the likelihood before the critic joins; 0 never does."
+        0.9,
+        description="Share of the steps that fit the likelihood before the critic joins; 0 never does, 1 leaves out the critic.",
     )
     evaluate_every: int = Field(100, ge=1, description="Generator steps between evaluations.")
     patience: int | None = Field(None, ge=1, description="Stop after this many evaluations without gain; null never stops early.")

@@ -14,6 +14,7 @@ from genoloom.config import GanOptions
 
 ESCAPE = 0.5  # weight of the block's own frequencies in the chain, for each distinct successor seen
 CALIBRATION_ROUNDS, CALIBRATION_LIMIT = 10, 3.0  # the limit is in log units
+CALIBRATED = 1e-2  # log units from all targets, after which there are no more rounds
 
 
 class CodeGenerator(nn.Module):
@@ -145,7 +146,10 @@ def calibrate(generator: CodeGenerator, chain: CodeChain, population: torch.Tens
         correction = torch.zeros_like(target)
         for _ in range(CALIBRATION_ROUNDS):
             marginal = (log_chance + correction).softmax(-1).mean(0)
-            correction[present] += target[present] - marginal[present].clamp(min=1e-12).log()
+            missing = target[present] - marginal[present].clamp(min=1e-12).log()
+            if missing.abs().max() < CALIBRATED:
+                break
+            correction[present] += missing
             correction.clamp_(-CALIBRATION_LIMIT, CALIBRATION_LIMIT)
         generator.calibration[k] = correction
         return draw(k, log_chance + correction)

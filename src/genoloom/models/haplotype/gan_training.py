@@ -20,7 +20,8 @@ from genoloom.training.run import TrainingRun
 DILATIONS = (1, 2, 4, 8)
 MARGIN = sum(DILATIONS)  # blocks on either side that the critic's convolutions reach
 PENALTY_EVERY = 4  # critic steps between gradient penalties, which count so many times
-WARM_RATE = 2.0  # learning rate while likelihood alone trains, in the later one
+WARM_RATE = 2.0  # learning rate while likelihood alone trains, in that of a critic alone
+TUNING_RATE = 0.1  # the generator's once the critic joins what likelihood has trained
 MATCH_SITES = 96  # sites on which two rows must agree before one may go on as the other
 BLOCKS_A_CROSSOVER = 16  # mean length of a piece in augmented rows
 COMMON = 0.05  # minor-allele frequency of the sites whose linkage is scored
@@ -108,19 +109,29 @@ class GanTraining:
         self.generator_optimiser = torch.optim.Adam(generator.parameters(), lr=options.learning_rate, betas=(0.0, 0.99))
         self.critic_optimiser = torch.optim.Adam(self.critic.parameters(), lr=options.learning_rate, betas=(0.0, 0.99))
         self.window = min(options.context, codebook.n_blocks)
+        self.warming = options.warm_start > 0
 
     def train_step(self, step: int, fraction: float) -> dict[str, float]:
         rng = np.random.default_rng([self.seed, step])
-        rate = self.options.learning_rate * min(1.0, 2 * (1 - fraction))
-        warming = fraction < self.options.warm_start
-        for optimiser, factor in ((self.generator_optimiser, WARM_RATE if warming else 1.0), (self.critic_optimiser, 1.0)):
-            optimiser.param_groups[0]["lr"] = rate * factor
-        if warming:
+        if self.warming and fraction >= self.options.warm_start:
+            self.warming = False
+            self.generator.load_state_dict(self.average.module.state_dict())  # steadier than the last step's weights
+        self._set_rates(fraction)
+        if self.warming:
             loss = self._likelihood_loss(rng)
             self._descend(loss)
             return {"likelihood": loss.item()}
         steps = [self._critic_step(rng, penalised=step % PENALTY_EVERY == 0) for _ in range(self.options.critic_steps)]
         return {"critic": float(np.mean(steps)), **self._generator_step(rng)}
+
+    def _set_rates(self, fraction: float) -> None:
+        """Learning rates after `fraction` of the schedule: in either phase constant, in its second half falling to 0."""
+        warm_start = self.options.warm_start
+        done = fraction / warm_start if self.warming else (fraction - warm_start) / (1 - warm_start)
+        rate = self.options.learning_rate * min(1.0, 2 * (1 - done))
+        tuning = TUNING_RATE if warm_start > 0 else 1.0
+        self.generator_optimiser.param_groups[0]["lr"] = rate * (WARM_RATE if self.warming else tuning)
+        self.critic_optimiser.param_groups[0]["lr"] = rate
 
     def _window(self, rng: np.random.Generator) -> tuple[int, int]:
         # starts beyond the ends are moved inside: else the blocks there would hardly ever be seen
@@ -215,11 +226,13 @@ class GanTraining:
 
     def state_dict(self) -> dict:
         parts = ("generator", "critic", "average", "generator_optimiser", "critic_optimiser")
-        return {part: getattr(self, part).state_dict() for part in parts}
+        return {"warming": self.warming, **{part: getattr(self, part).state_dict() for part in parts}}
 
     def load_state_dict(self, state: dict) -> None:
+        self.warming = state["warming"]
         for part, value in state.items():
-            getattr(self, part).load_state_dict(value)
+            if part != "warming":
+                getattr(self, part).load_state_dict(value)
 
     def snapshot(self) -> dict:
         """A copy of the averaged generator."""

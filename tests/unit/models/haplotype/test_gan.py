@@ -16,7 +16,8 @@ from genoloom.models.haplotype.gan_training import Critic, GanTraining, compare,
 from genoloom.panel import ArrayHaplotypes
 from genoloom.training.run import TrainingRun
 
-TINY = {"block": 4, "context": 6, "codes": 8, "width": 16, "latent": 4, "batch": 16, "evaluate_every": 10, "likelihood": 1.0}
+TINY = {"block": 4, "context": 6, "codes": 8, "width": 16, "latent": 4, "batch": 16, "evaluate_every": 10}
+TINY |= {"likelihood": 1.0, "warm_start": 0.5}
 
 
 @pytest.fixture(autouse=True)
@@ -237,19 +238,43 @@ def test_training_and_drawing_see_the_same_chances(small):
     torch.testing.assert_close(together, torch.stack(seen, dim=1), atol=1e-5, rtol=1e-5)
 
 
-def test_gradients_reach_every_parameter_of_both(tmp_path):
-    data = founders_panel()
-    options = GanOptions(**TINY)
+def game_of(data, state_dir, **options):
+    options = GanOptions(**{**TINY, **options})
     rows = np.flatnonzero(~data.watch)
     codebook = BlockCodebook.fit(data.haplotypes, block=4, codes=8, rows=rows)
     codes = codebook.encode(data.haplotypes, rows)
     network = CodeGenerator(codebook.n_blocks, codebook.n_codes, 2, options)
-    game = GanTraining(
-        network, CodeChain.count(codes, codebook.n_codes), codebook, codes, data, options, TrainingRun(tmp_path, "d", 1)
-    )
+    chain = CodeChain.count(codes, codebook.n_codes)
+    return GanTraining(network, chain, codebook, codes, data, options, TrainingRun(state_dir, "d", 1))
+
+
+def test_the_critic_joins_the_averaged_generator_at_a_lower_rate(tmp_path, monkeypatch):
+    game = game_of(founders_panel(), tmp_path, warm_start=0.8, learning_rate=1e-3)
+    rates = {}
+    for step in range(8):
+        game.train_step(step, step / 10)
+        rates[step] = game.generator_optimiser.param_groups[0]["lr"]
+    average = game.snapshot()
+    assert not torch.equal(average["bias"], game.generator.bias)
+    monkeypatch.setattr(game, "_critic_step", lambda *_, **__: 0.0)
+    monkeypatch.setattr(game, "_generator_step", lambda _: {})
+    game.train_step(8, 0.8)
+    for name, value in game.generator.state_dict().items():
+        assert torch.equal(value, average[name]), name
+    rates[8] = game.generator_optimiser.param_groups[0]["lr"]
+    # constant for half of the phase, then down to 0; a tenth of the rate with the critic
+    assert [rates[step] for step in (0, 4, 6, 8)] == pytest.approx([2e-3, 2e-3, 1e-3, 1e-4])
+    with torch.no_grad():
+        game.generator.bias.add_(1)
+    game.train_step(9, 0.9)  # only once
+    assert not torch.equal(game.generator.bias, average["bias"])
+
+
+def test_gradients_reach_every_parameter_of_both(tmp_path):
+    game = game_of(founders_panel(), tmp_path)
     population = torch.from_numpy(game.population[:16])
-    game.critic(game._synthetic(population, 0, codebook.n_blocks), population, 0).sum().backward()
-    for name, parameter in [*network.named_parameters(), *game.critic.named_parameters()]:
+    game.critic(game._synthetic(population, 0, len(game.codes)), population, 0).sum().backward()
+    for name, parameter in [*game.generator.named_parameters(), *game.critic.named_parameters()]:
         assert parameter.grad is not None, name
         assert parameter.grad.abs().sum() > 0, name
 
