@@ -5,8 +5,8 @@ proportional to how often it was counted after the code before it (a smoothed fi
 from a recurrent network that has read the codes so far, the population and a noise vector of the whole haplotype. It begins
 at 0, so the first row of the history is the chain alone. The network starts with maximum likelihood, at a rate that falls to 0;
 then a critic that looks at whole windows joins its averaged weights, at a small rate and with the likelihood as an anchor (as
-generators of text are trained: Yu et al. 2017, arXiv:1609.05473). Where the likelihood has gone as far as the cohort
-allows, the critic finds nothing that holds for other people: docs/which_generator.md, "What the critic adds".
+generators of text are trained: Yu et al. 2017, arXiv:1609.05473). No benefit of the critic has been
+measured on real cohorts so far: docs/which_generator.md, "What the critic adds".
 
 Critic. It sees alleles through position-specific maps, dilated convolutions, the population as a projection (Miyato &
 Koyama 2018, arXiv:1802.05637) and, beside each row, the batch's allele frequencies and neighbour covariances, in which a
