@@ -79,7 +79,7 @@ def _fetch(word: str) -> list:
         raise InputError(
             "--motifs",
             "the package pyjaspar, which holds the matrices of JASPAR, is not installed",
-            remedy="pip install pyjaspar",
+            remedy="pip install 'genoloom[motifs]'",
         ) from None
     database = jaspardb(release=RELEASE)
     with closing(database.conn), warnings.catch_warnings():

@@ -69,7 +69,9 @@ class MatrixMotif:
             import lightmotif
         except ImportError:
             raise InputError(
-                "--motifs", "the package lightmotif, which scans for matrices, is not installed", remedy="pip install lightmotif"
+                "--motifs",
+                "the package lightmotif, which scans for matrices, is not installed",
+                remedy="pip install 'genoloom[motifs]'",
             ) from None
         self.name, self._stripe = name, lightmotif.stripe
         scores = log_odds(counts)

@@ -25,10 +25,11 @@ from torch import nn
 from genoloom.models.sequence.base import SequenceRequest, TrainingSequences
 from genoloom.models.sequence.classifier import SequenceClassifier, classify, fit_classifier
 from genoloom.seeds import attempt_seeds, derive_seed, row_uniforms
+from genoloom.sequences import OTHER
 
 log = logging.getLogger(__name__)
 
-NETWORKS, EPOCHS, SHIFT = 3, 20, 4  # moving the sequences by a few bases is worth more than twice as many networks
+NETWORKS, EPOCHS, SHIFT = 3, 20, 4
 FEWEST = 10  # sequences of each label among those that are watched
 LENGTHS = 10  # classes of length, of which each has its own mix of labels
 TEMPERATURES = (0.1, 10.0)
@@ -60,15 +61,16 @@ class LabelReader:
         if n_labels < 2 or np.bincount(data.label[watched], minlength=n_labels).min() < FEWEST:
             return None
         reader, rows = cls(n_labels, data.reverse_complement), np.flatnonzero(~data.watch)
-        for i, network in enumerate(reader.networks):
-            label = torch.from_numpy(data.label[rows])
-            fit_classifier(network, data.bases[rows], data.length[rows], label, nn.functional.cross_entropy, reader.strands,
-                           derive_seed(seed, "label reader", i), EPOCHS, SHIFT)  # fmt: skip
-        reader._calibrate(reader.log_probabilities(data.bases[watched], data.length[watched]), data.label[watched])
         reader.longest = np.unique(np.quantile(data.length, np.arange(1, LENGTHS + 1) / LENGTHS, method="higher"))
         reader.mix = np.zeros((len(reader.longest), n_labels))
         np.add.at(reader.mix, (np.searchsorted(reader.longest, data.length), data.label), 1.0)
         reader.mix /= reader.mix.sum(axis=1, keepdims=True)
+        for i, network in enumerate(reader.networks):
+            log.info("the reader of labels: network %d of %d, %d sequences", i + 1, NETWORKS, len(rows))
+            label = torch.from_numpy(data.label[rows])
+            fit_classifier(network, reader._padded(data.bases[rows], data.length[rows]), data.length[rows], label, nn.functional.cross_entropy, reader.strands,
+                           derive_seed(seed, "label reader", i), EPOCHS, SHIFT)  # fmt: skip
+        reader._calibrate(reader.log_probabilities(data.bases[watched], data.length[watched]), data.label[watched])
         return reader
 
     def _calibrate(self, found: np.ndarray, truth: np.ndarray) -> None:
@@ -88,10 +90,17 @@ class LabelReader:
             self.temperature = low if excess(low) >= 0 else high
 
     def log_probabilities(self, bases: np.ndarray, length: np.ndarray) -> np.ndarray:
-        """Natural-log P(label | sequence), float64 (B, L), of bases uint8 (B, T)."""
-        outputs = [classify(network, bases, length, self.strands).astype(np.float64) for network in self.networks]
+        """Natural-log P(label | sequence), float64 (B, L), of bases uint8 (B, T); what they are padded with does not matter."""
+        outputs = [
+            classify(network, self._padded(bases, length), length, self.strands).astype(np.float64) for network in self.networks
+        ]
         mean = np.logaddexp.reduce(log_softmax(np.stack(outputs), axis=2), axis=0)
         return log_softmax(mean / self.temperature, axis=1)
+
+    def _padded(self, bases: np.ndarray, length: np.ndarray) -> np.ndarray:
+        """As wide as the longest training sequence: the networks read by segments of the whole width."""
+        width = max(self.longest[-1], length.max())
+        return np.pad(bases, ((0, 0), (0, max(0, width - bases.shape[1]))), constant_values=OTHER)[:, :width]
 
     def draw_labels(self, length: np.ndarray, uniform: np.ndarray) -> np.ndarray:
         """Labels as frequent as in training among sequences of like length, int64 (B,)."""
@@ -126,7 +135,7 @@ class LabelReader:
         asked = np.zeros((B, self.mix.shape[1]), dtype=bool)
         for label in np.unique(request.label):
             asked[np.ix_(request.label == label, within(label))] = True
-        bases, waiting, tried = np.full((B, T), 4, dtype=np.uint8), np.arange(B), 0
+        bases, waiting, tried = np.full((B, T), OTHER, dtype=np.uint8), np.arange(B), 0
         while len(waiting) and tried < most:
             tries = min(max(1, at_once // len(waiting)), most - tried)
             rows, attempt = np.repeat(waiting, tries), np.tile(tried + np.arange(tries), len(waiting))

@@ -96,13 +96,17 @@ def labelled(n: int = 900, seed: int = 1) -> TrainingSequences:
 def test_it_learns_labels_and_comes_back_from_its_state():
     data, new = labelled(), labelled(300, seed=2)
     reader = LabelReader.fit(data, 1)
-    found = np.exp(reader.log_probabilities(new.bases, new.length))
+    found_log = reader.log_probabilities(new.bases, new.length)
+    found = np.exp(found_log)
     np.testing.assert_allclose(found.sum(axis=1), 1)
     right = found.argmax(axis=1) == new.label
     assert right.mean() > 0.9
     assert found.max(axis=1).mean() == pytest.approx(right.mean(), abs=0.06)  # as sure as it is right
     again = LabelReader.from_state(*reader.state())
     np.testing.assert_array_equal(again.log_probabilities(new.bases, new.length), reader.log_probabilities(new.bases, new.length))
+    few = new.length == 30
+    short_rows = reader.log_probabilities(new.bases[few][:, :30], new.length[few])
+    np.testing.assert_allclose(short_rows, found_log[few], atol=1e-5)  # whatever they are padded with
     short, long = (again.draw_labels(np.full(200, n), np.linspace(0, 0.999, 200)) for n in (30, 40))
     assert np.bincount(short, minlength=3).tolist() == [100, 100, 0]
     assert (long == 2).all()
