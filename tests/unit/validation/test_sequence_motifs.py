@@ -157,17 +157,21 @@ def test_what_jaspar_does_not_have_once_is_refused(word, message):
         read_motifs(f"TATAWAW,JASPAR:{word}")
 
 
-def test_without_pyjaspar_the_command_says_what_to_install(monkeypatch):
+@pytest.mark.parametrize(
+    ("package", "use"),
+    [("pyjaspar", lambda: read_motifs("JASPAR:TBP")), ("lightmotif", lambda: MatrixMotif("m", dict.fromkeys("ACGT", (1, 2))))],
+)
+def test_without_an_optional_package_the_command_says_what_to_install(package, use, monkeypatch):
     real_import = builtins.__import__
 
     def refuse(name, *rest):
-        if name == "pyjaspar":
+        if name == package:
             raise ImportError(name)
         return real_import(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", refuse)
     with pytest.raises(InputError, match=r"genoloom\[motifs\]"):
-        read_motifs("JASPAR:TBP")
+        use()
 
 
 def figures(synthetic, train, holdout, **more) -> dict:
