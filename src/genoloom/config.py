@@ -206,6 +206,13 @@ class GanOptions(Section):
         0.9,
         description="Share of the steps that fit the likelihood before the critic joins; 0 never does, 1 leaves out the critic.",
     )
+    temperature: float | None = Field(
+        None,
+        ge=0.1,
+        le=2,
+        description="How codes are drawn: 1 by the network's chances, lower ones likelier codes more often; their frequencies stay those of "
+        "training. null takes what makes synthetic haplotypes as near to each other as training ones are, from 0.6 to 1.",
+    )
     evaluate_every: int = Field(100, ge=1, description="Generator steps between evaluations.")
     patience: int | None = Field(None, ge=1, description="Stop after this many evaluations without gain; null never stops early.")
 

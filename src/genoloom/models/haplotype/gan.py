@@ -13,13 +13,15 @@ Koyama 2018, arXiv:1802.05637) and, beside each row, the batch's allele frequenc
 collapse would show at once. Relativistic loss with gradient penalties on real and synthetic rows (Huang et al. 2024,
 arXiv:2501.05441). A drawn code passes its gradient straight through to the probabilities (Bengio et al. 2013, arXiv:1308.3432).
 
-Calibration. After training, a correction for each code of each block brings the marginal code frequencies back to
-those of the training rows; adversarial training lets rare codes slip. A generator that lost common alleles or
-repeats itself is refused.
+Temperature and calibration. Codes are drawn sharper than by the network's chances (`genoloom.models.haplotype.temperature`). By itself
+this would make rare codes rarer still, and so does adversarial training; after training, a correction for each code of each
+block brings the code frequencies back to those of the training rows. A generator that lost common alleles or repeats itself is
+refused.
 
 The state between blocks is a vector and a code, so haplotypes stream out block by block in flat memory.
 """
 
+import logging
 from collections.abc import Iterator
 
 import numpy as np
@@ -32,16 +34,20 @@ from genoloom.models.haplotype.base import HaplotypeGenerator, SampleRequest, Tr
 from genoloom.models.haplotype.blocks import BlockCodebook, choose_block, read_blocks
 from genoloom.models.haplotype.gan_network import CodeChain, CodeGenerator, Walk, calibrate
 from genoloom.models.haplotype.gan_training import Critic, GanTraining, diversity
+from genoloom.models.haplotype.temperature import balanced_temperature
 from genoloom.models.haplotype.transformer_training import automatic_steps
 from genoloom.panel import HaplotypeSource
 from genoloom.seeds import derive_seed, row_uniforms
 from genoloom.training.run import TrainingRun, train
+
+log = logging.getLogger(__name__)
 
 SAMPLE_ROWS = 128  # haplotypes sampled together, always exactly so many
 SAMPLE_BLOCKS = 64  # blocks sampled between two yields
 CODE_DRAWS, LATENT_DRAWS = 2**40, 2**41  # first counters of the draws; the flips of the sites count from 0
 # Codes are counted on haplotypes that are drawn; with a quarter of these the chance in that was larger than what it mends.
 CALIBRATION_ROWS = 4096
+BALANCED_ROWS, BALANCED_BLOCKS = 1000, 256  # training rows, and blocks of them, by which the temperature is chosen
 LEAST_STEPS = 1200
 COLLAPSE_LOST, COLLAPSE_DISTINCT = 0.1, 0.5  # most common sites lost; least distinct haplotypes, in those of training rows
 
@@ -71,11 +77,30 @@ class GanGenerator(HaplotypeGenerator):
         train(training, run, steps=steps, evaluate_every=options.evaluate_every, patience=options.patience)
         self.network.to("cpu").eval()
         self.critic = training.critic.to("cpu").eval()
+        temperature = options.temperature or self._temperature(codes, data.population[fitted], run)
+        self.options = options = options.model_copy(update={"temperature": temperature})
         rng = np.random.default_rng(derive_seed(run.seed, "calibration"))
         torch.manual_seed(derive_seed(run.seed, "calibration"))
         population = rng.choice(data.population[fitted], size=CALIBRATION_ROWS)
-        calibrate(self.network, self.chain, torch.from_numpy(population))
-        refuse_collapse(run.label, diversity(self.network, self.chain, self.codebook, codes, data.population[fitted], run.seed))
+        calibrate(self.network, self.chain, torch.from_numpy(population), options.temperature)
+        found = diversity(self.network, self.chain, options.temperature, self.codebook, codes, data.population[fitted], run.seed)
+        refuse_collapse(run.label, found)
+
+    def _temperature(self, codes: np.ndarray, population: np.ndarray, run: TrainingRun) -> float:
+        """The temperature that the training rows (n, K) call for, on so many of them and so far along the contig."""
+        seed, stop = derive_seed(run.seed, "temperature"), min(BALANCED_BLOCKS, self.codebook.n_blocks)
+        rows = np.random.default_rng(seed).permutation(len(codes))[:BALANCED_ROWS]
+
+        def alleles(codes: np.ndarray) -> np.ndarray:
+            return np.concatenate([self.codebook.decode(k, code) for k, code in enumerate(codes.T)])
+
+        def draw(temperature: float) -> np.ndarray:
+            torch.manual_seed(seed)  # the same draws at each temperature
+            return alleles(calibrate(self.network, self.chain, torch.from_numpy(population[rows]), temperature, stop).numpy())
+
+        found = balanced_temperature(draw, alleles(codes[rows, :stop]))
+        log.info("%s: codes are drawn at temperature %g", run.label, found)
+        return found
 
     def _build(self) -> None:
         codebook = self.codebook
@@ -117,7 +142,7 @@ class GanGenerator(HaplotypeGenerator):
         uniforms = row_uniforms(seed, LATENT_DRAWS + np.arange(self.network.latent))
         noise = torch.from_numpy(ndtri(np.maximum(uniforms, 2.0**-54))).float()
         with torch.no_grad():
-            return Walk(self.network.context(noise, torch.from_numpy(population)))
+            return Walk(self.network.context(noise, torch.from_numpy(population)), self.options.temperature)
 
     def _alleles(self, walk: Walk, seed: np.ndarray, start: int, stop: int) -> np.ndarray:
         """Alleles of the blocks [start, stop) of one chunk, int8 (n_sites, B)."""

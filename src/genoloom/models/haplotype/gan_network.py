@@ -104,9 +104,14 @@ Choose = Callable[[int, torch.Tensor], torch.Tensor]  # block and its log-chance
 
 @dataclass
 class Walk:
-    """Haplotypes on their way along the contig: the last code (B,) and the state of the network."""
+    """Haplotypes on their way along the contig: the last code (B,) and the state of the network.
+
+    Log-chances are divided by `temperature`: below 1, likely codes become likelier (Ackley, Hinton & Sejnowski 1985,
+    doi:10.1016/S0364-0213(85)80012-4).
+    """
 
     context: torch.Tensor
+    temperature: float = 1.0
     code: torch.Tensor | None = None
     state: torch.Tensor | None = None
 
@@ -118,7 +123,7 @@ class Walk:
             before = None if self.code is None else self.code[:, None]
             u, self.state = generator(before, self.context, k, self.state)
             prior = chain.log_marginal[k] if self.code is None else chain.log_chance[k, self.code]
-            self.code = choose(k, u[:, 0] + prior)
+            self.code = choose(k, (u[:, 0] + prior) / self.temperature)
             codes.append(self.code)
         return torch.stack(codes, dim=1)
 
@@ -130,11 +135,14 @@ def draw(_block: int, log_chance: torch.Tensor) -> torch.Tensor:
 
 
 @torch.no_grad()
-def calibrate(generator: CodeGenerator, chain: CodeChain, population: torch.Tensor) -> None:
+def calibrate(
+    generator: CodeGenerator, chain: CodeChain, population: torch.Tensor, temperature: float, stop: int | None = None
+) -> torch.Tensor:
     """Set `generator.calibration` so that code frequencies along the contig become those of the training rows.
 
-    Haplotypes of the populations `population` (B,) walk along the contig; at each block the correction is found by
-    iterative proportional fitting of their mean chances, before the codes are drawn from which the next block goes on.
+    Haplotypes of the populations `population` (B,) walk along the contig at the temperature of all that come later; at each
+    block the correction is found by iterative proportional fitting of their mean chances, before the codes are drawn from
+    which the next block goes on. These codes are returned, int64 (B, K); `stop` ends it before that block.
     """
     generator.eval()
     generator.calibration.zero_()
@@ -151,7 +159,7 @@ def calibrate(generator: CodeGenerator, chain: CodeChain, population: torch.Tens
                 break
             correction[present] += missing
             correction.clamp_(-CALIBRATION_LIMIT, CALIBRATION_LIMIT)
-        generator.calibration[k] = correction
+        generator.calibration[k] = correction * temperature  # it is added before the temperature divides
         return draw(k, log_chance + correction)
 
-    Walk(context).go(generator, chain, 0, len(chain.log_marginal), fit_and_draw)
+    return Walk(context, temperature).go(generator, chain, 0, stop or len(chain.log_marginal), fit_and_draw)

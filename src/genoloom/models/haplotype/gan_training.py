@@ -264,7 +264,13 @@ def _squared_gradient(score: torch.Tensor, alleles: torch.Tensor) -> torch.Tenso
 
 @torch.no_grad()
 def diversity(
-    generator: CodeGenerator, chain: CodeChain, codebook: BlockCodebook, rows: np.ndarray, population: np.ndarray, seed: int
+    generator: CodeGenerator,
+    chain: CodeChain,
+    temperature: float,
+    codebook: BlockCodebook,
+    rows: np.ndarray,
+    population: np.ndarray,
+    seed: int,
 ) -> dict[str, float]:
     """What a collapse would take away, on up to `SCORED_ROWS` synthetic haplotypes and `SCORED_BLOCKS` blocks.
 
@@ -284,7 +290,7 @@ def diversity(
     chosen = np.random.default_rng(derive_seed(seed, "diversity")).permutation(len(rows))[:SCORED_ROWS]
     n_blocks = min(SCORED_BLOCKS, codebook.n_blocks)
     context = generator.context(torch.randn(len(chosen), generator.latent), torch.from_numpy(population[chosen]))
-    codes = Walk(context).go(generator, chain, 0, n_blocks, draw).numpy()
+    codes = Walk(context, temperature).go(generator, chain, 0, n_blocks, draw).numpy()
     lost, common = 0, 0
     for k in range(n_blocks):
         frequency = codebook.alleles[k, rows[:, k]].mean(0)

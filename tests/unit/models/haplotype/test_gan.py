@@ -17,7 +17,7 @@ from genoloom.panel import ArrayHaplotypes
 from genoloom.training.run import TrainingRun
 
 TINY = {"block": 4, "context": 6, "codes": 8, "width": 16, "latent": 4, "batch": 16, "evaluate_every": 10}
-TINY |= {"likelihood": 1.0, "warm_start": 0.5}
+TINY |= {"temperature": 1.0, "likelihood": 1.0, "warm_start": 0.5}
 
 
 @pytest.fixture(autouse=True)
@@ -188,7 +188,8 @@ def test_a_collapsed_generator_is_refused(tmp_path, monkeypatch):
         fit(founders_panel(), tmp_path)
 
 
-def test_calibration_restores_code_frequencies(small):
+@pytest.mark.parametrize("temperature", [1.0, 0.5])
+def test_calibration_restores_code_frequencies(small, temperature):
     data, generator, _ = small
     rows = generator.codebook.encode(data.haplotypes, np.flatnonzero(~data.watch))
     options = GanOptions(**TINY)
@@ -200,13 +201,13 @@ def test_calibration_restores_code_frequencies(small):
 
     def worst():
         context = network.context(torch.randn(4000, network.latent), population)
-        codes = Walk(context).go(network.eval(), generator.chain, 0, len(network.bias), draw).numpy()
+        codes = Walk(context, temperature).go(network.eval(), generator.chain, 0, len(network.bias), draw).numpy()
         seen = [np.bincount(column, minlength=generator.codebook.n_codes) / 4000 for column in codes.T]
         wanted = [np.bincount(column, minlength=generator.codebook.n_codes) / len(rows) for column in rows.T]
         return np.abs(np.array(seen) - np.array(wanted)).max()
 
     before = worst()
-    calibrate(network, generator.chain, population)
+    calibrate(network, generator.chain, population, temperature)
     assert before > 0.2
     assert worst() < 0.06
 
@@ -222,7 +223,8 @@ def test_chain_by_hand():
     np.testing.assert_allclose(chance.sum(-1), 1, atol=1e-6)
 
 
-def test_training_and_drawing_see_the_same_chances(small):
+@pytest.mark.parametrize("temperature", [1.0, 0.7])
+def test_training_and_drawing_see_the_same_chances(small, temperature):
     _, generator, _ = small
     network, chain = generator.network.eval(), generator.chain
     context = network.context(torch.randn(7, network.latent), torch.zeros(7, dtype=torch.int64))
@@ -232,10 +234,10 @@ def test_training_and_drawing_see_the_same_chances(small):
         seen.append(log_chance)
         return draw(_block, log_chance)
 
-    codes = Walk(context).go(network, chain, 2, 9, choose)
+    codes = Walk(context, temperature).go(network, chain, 2, 9, choose)
     with torch.no_grad():
         together = network.score_window(codes, context, 2) + chain.window(codes, 2)
-    torch.testing.assert_close(together, torch.stack(seen, dim=1), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(together / temperature, torch.stack(seen, dim=1), atol=1e-5, rtol=1e-5)
 
 
 def game_of(data, state_dir, **options):

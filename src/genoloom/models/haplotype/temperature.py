@@ -1,0 +1,36 @@
+"""How sharp codes are drawn: as sharp as makes synthetic haplotypes as near to each other as training ones are.
+
+A network says what it does not know by spreading its chances. Drawn as they are (temperature 1), these little surprises add
+up along a contig: synthetic haplotypes are further from each other, and from real ones, than real ones are from each other.
+Drawn too sharp, they crowd.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from genoloom.popgen.distances import aats_halves, hamming
+
+LOWEST, HALVINGS = 0.6, 5  # the lower, the nearer also to the training haplotypes themselves
+
+
+def balanced_temperature(draw: Callable[[float], np.ndarray], real: np.ndarray) -> float:
+    """The temperature, from `LOWEST` to 1, at which both halves of the adversarial accuracy against training rows are one.
+
+    They are where distances to the nearest of the own kind are alike among synthetic and among real haplotypes, however near the
+    two kinds are to each other (`genoloom.popgen.distances.aats_halves`). Found by bisection.
+
+    Parameters
+    ----------
+    draw : callable
+        Synthetic alleles at a temperature, int8 (n_sites, n).
+    real : ndarray, int8, shape (n_sites, n)
+        Training haplotypes.
+    """
+    within, (low, high) = hamming(real, real), (LOWEST, 1.0)
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        synthetic = draw(middle)
+        truth, own = aats_halves(within, hamming(synthetic, synthetic), hamming(real, synthetic))
+        low, high = (low, middle) if truth > own else (middle, high)
+    return round((low + high) / 2, 2)
