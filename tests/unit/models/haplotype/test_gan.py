@@ -13,6 +13,7 @@ from genoloom.models.haplotype.blocks import BlockCodebook
 from genoloom.models.haplotype.gan import SAMPLE_ROWS, GanGenerator
 from genoloom.models.haplotype.gan_network import CodeChain, CodeGenerator, Walk, calibrate, draw
 from genoloom.models.haplotype.gan_training import Critic, GanTraining, compare, crossovers, statistics
+from genoloom.models.haplotype.temperature import LOWEST
 from genoloom.panel import ArrayHaplotypes
 from genoloom.training.run import TrainingRun
 
@@ -210,6 +211,19 @@ def test_calibration_restores_code_frequencies(small, temperature):
     calibrate(network, generator.chain, population, temperature)
     assert before > 0.2
     assert worst() < 0.06
+
+
+def test_a_temperature_that_is_not_given_is_found_and_kept(tmp_path):
+    data = founders_panel()
+    generator, _ = fit(data, tmp_path / "a", steps=10, temperature=None)
+    assert LOWEST <= generator.options.temperature <= 1
+    again = GanGenerator.from_state(*generator.state())
+    assert again.options.temperature == generator.options.temperature
+    np.testing.assert_array_equal(sample(again, request(9)), sample(generator, request(9)))
+    # training is the same without it, so only the draws are sharper
+    plain, _ = fit(data, tmp_path / "b", steps=10)
+    assert torch.equal(plain.network.out, generator.network.out)
+    assert (sample(plain, request(200)) != sample(generator, request(200))).any()
 
 
 def test_chain_by_hand():
