@@ -13,7 +13,7 @@ from torch import nn
 from genoloom.config import GanOptions
 
 ESCAPE = 0.5  # weight of the block's own frequencies in the chain, for each distinct successor seen
-CALIBRATION_ROUNDS, CALIBRATION_LIMIT = 10, 3.0  # the limit is in log units
+CALIBRATION_ROUNDS, CALIBRATION_LIMIT = 10, 10.0  # the limit is in log units; with 3, sharp draws lost rare codes
 CALIBRATED = 1e-2  # log units from all targets, after which there are no more rounds
 
 
