@@ -87,12 +87,15 @@ class GanGenerator(HaplotypeGenerator):
         refuse_collapse(run.label, found)
 
     def _temperature(self, codes: np.ndarray, population: np.ndarray, run: TrainingRun) -> float:
-        """The temperature that the training rows (n, K) call for, on so many of them and so far along the contig."""
+        """The temperature that the training rows call for, by some of them along the first blocks.
+
+        `codes` (n, K) are theirs, `population` (n,) their populations.
+        """
         seed, stop = derive_seed(run.seed, "temperature"), min(BALANCED_BLOCKS, self.codebook.n_blocks)
         rows = np.random.default_rng(seed).permutation(len(codes))[:BALANCED_ROWS]
 
-        def alleles(codes: np.ndarray) -> np.ndarray:
-            return np.concatenate([self.codebook.decode(k, code) for k, code in enumerate(codes.T)])
+        def alleles(chosen: np.ndarray) -> np.ndarray:
+            return np.concatenate([self.codebook.decode(k, code) for k, code in enumerate(chosen.T)])
 
         def draw(temperature: float) -> np.ndarray:
             torch.manual_seed(seed)  # the same draws at each temperature
