@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from simulated_panel import CONTIG, write_simulated
 
 from genoloom.config import PrepareOptions
 from genoloom.errors import InputError
@@ -62,6 +63,7 @@ SETS = {
         "human/1kgp_phase1_chrX_PAR1_1092.GRCh37.vcf.gz", "X", "labels/1kgp_phase1_1092_samples.tsv", "super_pop",
         "maps/b37/chrX_par1.b37.gmap.gz",
     ),
+    "simulated": BenchmarkSet("", CONTIG, "", "", None),
 }  # fmt: skip
 
 
@@ -86,6 +88,9 @@ def make_panel(name: str, data: Path, out: Path) -> None:
     if Path(f"{out}.summary.json").exists():
         return
     chosen = SETS[name]
+    if name == "simulated":
+        write_simulated(out)
+        return
     variants, labels = data / chosen.variants, data / chosen.labels
     for path in (variants, labels):
         if not path.exists():
