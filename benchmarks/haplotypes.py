@@ -42,7 +42,6 @@ from genoloom.stages.load import load_generator
 from genoloom.stages.split import split
 from genoloom.stages.train import train
 from genoloom.stages.validate import validate
-from genoloom.training.run import read_history
 from genoloom.validation.cohorts import match_sites
 
 log = logging.getLogger("benchmark")
@@ -64,7 +63,6 @@ COLUMNS = [
     "set", "seed", "generator", "sites", "people", "bits", *METRICS, "local_attack", "worst_attack", "attack", "train_cpu_s", "sample_M_s", "options",
 ]  # fmt: skip
 SAMPLED = 1000  # haplotypes in the measurement of speed
-CALIBRATION_STEPS = 20
 
 
 def main() -> int:
@@ -89,7 +87,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--set", nargs="+", choices=SETS, default=["demo"], help="data sets (default: the shipped one)")
     parser.add_argument("--generators", nargs="+", choices=GENERATORS, default=list(GENERATORS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[1], help="each seed splits, trains and samples anew")
-    parser.add_argument("--minutes", type=float, help="training time: schedules with steps are cut to fit")
+    parser.add_argument("--minutes", type=float, help="length of the schedules of transformer and GAN")
     parser.add_argument(
         "--people", type=int, help="synthetic people; fewer make the comparison faster (default: as many as trained)"
     )
@@ -148,8 +146,8 @@ def _run_generator(
     model, cohort, out = place / "model.safetensors", place / "cohort.tsv", place / f"{panel.name}.bcf"
     common = TrainSections().common
     files = {"panel": panel, "split": table, "common": common, "seed": seed, "threads": arguments.threads}
-    if arguments.minutes and {"steps", "evaluate_every"} <= set(type(options).model_fields):
-        options = _fit_schedule(generator, options, arguments.minutes, place, files)
+    if arguments.minutes and "minutes" in type(options).model_fields:
+        options = options.model_copy(update={"minutes": arguments.minutes})
     started = time.process_time()
     train(generator=generator, model=model, history=place / "history.tsv", state=place / "state", options=options, **files)
     seconds = time.process_time() - started
@@ -169,22 +167,6 @@ def _run_generator(
     floor = {"generator": "floor (held out)"} | _figures(rows, generator, "floor")
     real = {"generator": "real (training)"} | _figures(rows, "real", "value")
     return [floor, real, own]
-
-
-def _fit_schedule(generator: str, options: Section, minutes: float, place: Path, files: dict) -> Section:
-    """The options with as many steps as fit into the time, by the rate of a short run."""
-    seconds = []
-    for steps in (1, 1 + CALIBRATION_STEPS):
-        short = options.model_copy(update={"steps": steps, "evaluate_every": 10**6, "patience": None})
-        trial = place / f"calibration{steps}"
-        history = trial / "history.tsv"
-        train(generator=generator, model=trial / "m.safetensors", history=history, state=trial / "state", options=short, **files)
-        seconds.append(read_history(history)[-1]["seconds"])
-        shutil.rmtree(trial)
-    rate = max((seconds[1] - seconds[0]) / CALIBRATION_STEPS, 1e-6)
-    steps = max(1, round(0.9 * 60 * minutes / rate))  # a tenth for evaluations
-    log.info("%s: %.3f s a step, so %d steps in %g minutes", generator, rate, steps, minutes)
-    return options.model_copy(update={"steps": steps})
 
 
 def _bits(model: Path, panel: Path, table: Path) -> float:

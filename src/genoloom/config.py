@@ -12,6 +12,11 @@ from pydantic import Field, ValidationInfo, field_validator
 from genoloom.config_section import Section, Share
 from genoloom.sequence_config import GenerateSequencesOptions, SequenceOptions, SequenceTrainSections, ValidateSequencesOptions
 
+MINUTES = (
+    "Length of the schedule in minutes, in place of steps: as many as fit, by the pace of the first ones. What comes out then depends on the "
+    "machine; a resumed training keeps its schedule."
+)
+
 
 class PrepareOptions(Section):
     """From VCF, BCF or PGEN to a panel of phased, biallelic sites."""
@@ -129,6 +134,7 @@ class TransformerOptions(Section):
         description="Optimiser steps of the schedule; null shows every block of every haplotype 28 times, fewer below 1000 haplotypes "
         "(14 at 250), and takes at most 8000 steps.",
     )
+    minutes: float | None = Field(None, gt=0, description=MINUTES)
     batch: int = Field(32, ge=1, description="Haplotypes a step.")
     block: int | None = Field(
         None,
@@ -180,6 +186,7 @@ class GanOptions(Section):
         ge=1,
         description="Generator steps of the schedule; null: by the size of the cohort, as the transformer's, and at least 1,200.",
     )
+    minutes: float | None = Field(None, gt=0, description=MINUTES)
     batch: int = Field(32, ge=2, description="Haplotypes a step.")
     critic_steps: int = Field(1, ge=1, description="Critic steps for each generator step.")
     block: int | None = Field(

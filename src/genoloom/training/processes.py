@@ -59,8 +59,8 @@ def sum_gradients(parameters: Iterable[torch.nn.Parameter], loss: torch.Tensor) 
     return total[0].item()
 
 
-def agreed(decision: bool) -> bool:
-    """What the leader decided.
+def of_leader(number: int) -> int:
+    """The leader's number.
 
     Raises
     ------
@@ -68,11 +68,16 @@ def agreed(decision: bool) -> bool:
         Another process is gone.
     """
     if size() == 1:
-        return decision
-    told = torch.tensor([decision], device="cuda" if distributed.get_backend() == "nccl" else "cpu", dtype=torch.uint8)
+        return number
+    told = torch.tensor([number], device="cuda" if distributed.get_backend() == "nccl" else "cpu")
     with _someone_may_be_gone():
         distributed.broadcast(told, src=0)
-    return bool(told.item())
+    return int(told.item())
+
+
+def agreed(decision: bool) -> bool:
+    """What the leader decided; raises as `of_leader`."""
+    return bool(of_leader(int(decision)))
 
 
 def shared(generators: tuple[str, ...]) -> Callable[[Callable[..., None]], Callable[..., None]]:

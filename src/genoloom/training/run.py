@@ -22,6 +22,9 @@ from genoloom.training.checkpoint import load_checkpoint, save_checkpoint
 
 log = logging.getLogger(__name__)
 
+EVALUATIONS = 20  # in a schedule, unless set
+PACE_STEPS = 20  # timed to find how many fit into a schedule of so many minutes
+
 
 @dataclass
 class TrainingRun:
@@ -108,7 +111,8 @@ def train(
     run: TrainingRun,
     *,
     steps: int,
-    evaluate_every: int,
+    evaluate_every: int | None,
+    minutes: float | None = None,
     patience: int | None = None,
     max_gap: float | None = None,
     checkpoint_every_s: float = 30.0,
@@ -120,9 +124,12 @@ def train(
     Parameters
     ----------
     steps : int
-        Length of the schedule.
-    evaluate_every : int
-        Steps between evaluations; the last step is always evaluated, and so is step 0.
+        Length of the schedule, unless `minutes` are given.
+    evaluate_every : int or None
+        Steps between evaluations; the last step is always evaluated, and so is step 0. None: `EVALUATIONS` in a schedule.
+    minutes : float or None
+        Length of the schedule in minutes of training and evaluations: after `PACE_STEPS` it gets as many steps as fit, and keeps
+        them when it is resumed.
     patience : int or None
         Stop after this many evaluations without a better score. None never stops early.
     max_gap : float or None
@@ -140,11 +147,11 @@ def train(
         A loss or score is not a finite number.
     """
     torch.set_num_threads(run.threads)
-    progress = _Progress(run, steps)
+    progress = _Progress(run, steps, evaluate_every, minutes)
     if progress.path.exists():
         progress.load(model)
     with _stop_flag() as stop:
-        _advance(model, progress, stop, evaluate_every, patience, max_gap, checkpoint_every_s)
+        _advance(model, progress, stop, patience, max_gap, checkpoint_every_s)
     if processes.rank():
         return
     if progress.best_snapshot is not None:
@@ -157,16 +164,17 @@ def _advance(
     model: Trainable,
     progress: "_Progress",
     stop: threading.Event,
-    evaluate_every: int,
     patience: int | None,
     max_gap: float | None,
     checkpoint_every_s: float,
 ) -> None:
     """Steps and evaluations until the schedule, the patience or the bound on the gap ends."""
-    run, steps = progress.run, progress.steps
+    run = progress.run
     losses: dict[str, float] = {}
     while True:
-        due = progress.step % evaluate_every == 0 or progress.step == steps
+        progress.keep_pace()
+        steps = progress.steps
+        due = progress.step % progress.evaluate_every == 0 or progress.step == steps
         if due and processes.agreed(processes.rank() == 0 and progress.ends_early(model, losses, patience, max_gap)):
             return
         if progress.step >= steps:
@@ -188,12 +196,16 @@ def _advance(
 class _Progress:
     """How far a run has come: what a checkpoint holds beside the model's own state."""
 
-    def __init__(self, run: TrainingRun, steps: int):
-        self.run, self.steps = run, steps
+    def __init__(self, run: TrainingRun, steps: int, evaluate_every: int | None, minutes: float | None):
+        """With `minutes` the number of steps is not known until a few have been timed; till then it is taken as a large one."""
+        self.run, self.minutes, self.paced = run, minutes, minutes is None
+        self.steps = steps if self.paced else 100 * PACE_STEPS
+        self.given_every = evaluate_every
         self.path = run.state_dir / "checkpoint.safetensors"
         self.step = self.since_best = self.first_step = 0
         self.best, self.best_snapshot, self.rows = math.inf, None, []
         self.earlier_s = 0.0  # time spent before this session
+        self.evaluations, self.evaluations_s = 0, 0.0  # of this session
         self.started = self.saved = time.monotonic()
 
     @property
@@ -204,6 +216,25 @@ class _Progress:
     def done(self) -> int:
         """Steps of this session."""
         return self.step - self.first_step
+
+    @property
+    def evaluate_every(self) -> int:
+        return self.given_every or max(1, self.steps // EVALUATIONS)
+
+    def keep_pace(self) -> None:
+        """Once enough steps have been timed, give the schedule those that fit into its minutes."""
+        if self.paced or self.done < PACE_STEPS:
+            return
+        step_s = (self.session_s - self.evaluations_s) / self.done
+        left_s = 60 * self.minutes - self.earlier_s - self.session_s
+        evaluation_s = self.evaluations_s / max(1, self.evaluations)
+        if self.given_every is None:
+            left_s -= EVALUATIONS * evaluation_s
+        else:
+            step_s += evaluation_s / self.given_every
+        self.steps = processes.of_leader(self.step + max(1, round(left_s / step_s)))
+        self.paced = True
+        log.info("%s: %.3g s a step, so %d steps in %g minutes", self.run.label, step_s, self.steps, self.minutes)
 
     def load(self, model: Trainable) -> None:
         state = load_checkpoint(self.path)
@@ -217,6 +248,8 @@ class _Progress:
         self.step = self.first_step = state["step"]
         self.best, self.since_best, self.best_snapshot = state["best"], state["since_best"], state["best_snapshot"]
         self.rows, self.earlier_s = json.loads(state["history"]), state["seconds"]
+        if self.minutes is not None:
+            self.steps, self.paced = state["steps"], state["paced"]
         model.load_state_dict(state["model"])
         log.info("%s: resumed at step %d of %d", self.run.label, self.step, self.steps)
 
@@ -226,6 +259,8 @@ class _Progress:
         state = {
             "digest": self.run.digest,
             "step": self.step,
+            "steps": self.steps,
+            "paced": self.paced,
             "best": self.best,
             "since_best": self.since_best,
             "best_snapshot": self.best_snapshot,
@@ -252,7 +287,9 @@ class _Progress:
         """Evaluate, unless the checkpoint was written after the evaluation of this very step."""
         if self.rows and self.rows[-1]["step"] == self.step:
             return
+        started = time.monotonic()
         figures = model.evaluate(self.step)
+        self.evaluations, self.evaluations_s = self.evaluations + 1, self.evaluations_s + time.monotonic() - started
         _refuse_divergence(self.run.label, self.step, {"score": figures["score"]})
         self.rows.append({"step": self.step, "seconds": self.earlier_s + self.session_s, **losses, **figures})
         if figures["score"] < self.best and not _exceeds(figures, max_gap):

@@ -5,12 +5,13 @@ import sys
 import textwrap
 import time
 
+import numpy as np
 import pytest
 import torch
 
 from genoloom.errors import CollapsedError, InputError, Interrupted
 from genoloom.models.layers import AveragedTraining
-from genoloom.training.run import TrainingRun, read_history, train, write_history
+from genoloom.training.run import EVALUATIONS, PACE_STEPS, TrainingRun, read_history, train, write_history
 
 
 class Regression(AveragedTraining):
@@ -61,6 +62,53 @@ def test_resumed_equals_uninterrupted_bit_for_bit(tmp_path, stop_at):
     assert [row["step"] for row in resumed_run.history] == [0, 10, 20, 30]
     seconds = [row["seconds"] for row in resumed_run.history]
     assert seconds == sorted(seconds)
+
+
+class Clock:
+    """Time that passes only where a test says so."""
+
+    def __init__(self, monkeypatch):
+        self.now = 0.0
+        monkeypatch.setattr("genoloom.training.run.time", self)
+
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+
+@pytest.mark.parametrize("evaluate_every", [None, 30])
+def test_a_schedule_in_minutes_takes_so_long(tmp_path, monkeypatch, evaluate_every):
+    clock, run = Clock(monkeypatch), a_run(tmp_path)
+    model = Regression(scores=lambda step: clock.sleep(2) or 1 / (1 + step))
+    model.before_step = lambda step: clock.sleep(0.5)
+    train(model, run, steps=7, evaluate_every=evaluate_every, minutes=5)
+    last = run.history[-1]
+    assert last["seconds"] == pytest.approx(300, abs=5)
+    assert last["step"] > 450
+    evaluated = [row["step"] for row in run.history if row["step"] > 2 * PACE_STEPS]  # when the length was known
+    apart = np.diff(evaluated)[:-1]
+    assert (apart == (evaluate_every or last["step"] // EVALUATIONS)).all()
+    assert len(apart) > 10
+
+
+def test_a_resumed_schedule_in_minutes_keeps_its_length(tmp_path, monkeypatch):
+    clock, run, schedule = Clock(monkeypatch), a_run(tmp_path), {"steps": 7, "evaluate_every": None, "minutes": 5}
+    cut = Regression()
+
+    def step_and_stop(step):
+        clock.sleep(0.5)
+        if step == PACE_STEPS + 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    cut.before_step = step_and_stop
+    with pytest.raises(Interrupted, match="at step 25 of 600"):
+        train(cut, run, **schedule)
+    again = Regression()
+    again.before_step = lambda step: clock.sleep(2)  # another machine
+    train(again, run, **schedule)
+    assert run.history[-1]["step"] == 600
 
 
 def test_a_finished_run_does_no_more_steps(tmp_path):

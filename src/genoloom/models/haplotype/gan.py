@@ -74,7 +74,8 @@ class GanGenerator(HaplotypeGenerator):
         self._build()
         training = GanTraining(self.network, self.chain, self.codebook, codes, data, options, run)
         steps = options.steps or max(LEAST_STEPS, automatic_steps(len(fitted), self.codebook.n_blocks, options))
-        train(training, run, steps=steps, evaluate_every=options.evaluate_every, patience=options.patience)
+        schedule = {"steps": steps, "minutes": options.minutes, "evaluate_every": options.evaluate_every}
+        train(training, run, **schedule, patience=options.patience)
         self.network.to("cpu").eval()
         self.critic = training.critic.to("cpu").eval()
         temperature = options.temperature or self._temperature(codes, data.population[fitted], run)

@@ -31,7 +31,7 @@ from genoloom.models.haplotype.reference_lines import reference_bits
 from genoloom.models.haplotype.switches import switch_log_odds
 from genoloom.models.haplotype.transformer_network import HaplotypeTransformer, score_window, windows
 from genoloom.models.haplotype.transformer_sampling import WindowSampler
-from genoloom.models.haplotype.transformer_training import EVALUATIONS, TransformerTraining, automatic_steps
+from genoloom.models.haplotype.transformer_training import TransformerTraining, automatic_steps
 from genoloom.panel import HaplotypeSource
 from genoloom.seeds import derive_seed
 from genoloom.training.run import TrainingRun, train
@@ -72,8 +72,8 @@ class TransformerGenerator(HaplotypeGenerator):
             data.haplotypes, fitted, np.flatnonzero(data.watch), data.map_cm, np.random.default_rng(derive_seed(run.seed, "lines"))
         )  # fmt: skip
         steps = options.steps or automatic_steps(len(fitted), self.codebook.n_blocks, options)
-        every = options.evaluate_every or max(1, steps // EVALUATIONS)
-        train(training, run, steps=steps, evaluate_every=every, patience=options.patience, max_gap=options.max_gap)
+        schedule = {"steps": steps, "minutes": options.minutes, "evaluate_every": options.evaluate_every}
+        train(training, run, **schedule, patience=options.patience, max_gap=options.max_gap)
         self.model.to("cpu").eval()
 
     def _build(self, device: str = "cpu") -> None:

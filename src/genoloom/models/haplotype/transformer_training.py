@@ -21,7 +21,6 @@ LABEL_DROPOUT = 0.1  # share of training rows without a population
 BLOCKS_A_CROSSOVER = 8  # mean length of a piece in augmented rows
 LOOKS, MOST_STEPS = 28, 8000  # how often a schedule of automatic length shows each block of each row of a large cohort
 LARGE = 1000  # haplotypes
-EVALUATIONS = 20  # in a schedule, unless set
 # Rare codes have a gradient up in one step of hundreds and a tiny one down in all others. With a short memory of squared
 # gradients (0.98) Adam takes the tiny ones at full size, and rare alleles die out: 1000 Genomes, DPYD region, 2,504
 # haplotypes, 1,000 steps: sites of two copies keep 1.1 with 0.98 and 2.0 with 0.999.
