@@ -1,0 +1,91 @@
+"""A large panel that anybody can make: people of three populations, simulated under a published history.
+
+The history is that of Gutenkunst et al. 2009 (doi:10.1371/journal.pgen.1000695, table 1; a generation of 25 years): Africans, Europeans and
+East Asians after the expansion out of Africa. Ancestry with recombination is simulated by msprime (Baumdicker et al. 2022,
+doi:10.1093/genetics/iyab229; `pip install msprime`).
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from genoloom.errors import InputError
+from genoloom.formats.pgen import PanelWriter
+from genoloom.panel import People, Sites
+
+PEOPLE = {"AFR": 835, "EUR": 835, "EAS": 834}  # 2,504 in all, as in 1000 Genomes
+LENGTH = 14_000_000  # base pairs simulated; as many are needed for so many sites
+RECOMBINATION, MUTATION = 1e-8, 1.25e-8  # a base pair and generation
+SITES, CARRIERS = 70_000, 4  # of so many minor alleles at least; few of them have less than two among the training people
+CONTIG = "simulated"
+AT_ONCE = 1000  # sites written together
+YEARS = 25  # a generation
+SEED = 1
+
+
+def write_simulated(out: Path) -> None:
+    """Write the panel at the prefix `out`, the same whenever it is made.
+
+    Raises
+    ------
+    InputError
+        msprime is not installed.
+    """
+    try:
+        import msprime
+    except ImportError as error:
+        raise InputError(
+            Path("msprime"), "not installed", remedy=f"install it: {sys.executable} -m pip install msprime"
+        ) from error
+    sequences = msprime.sim_ancestry(
+        PEOPLE, demography=_out_of_africa(msprime), sequence_length=LENGTH, recombination_rate=RECOMBINATION, random_seed=SEED
+    )  # fmt: skip
+    mutated = msprime.sim_mutations(sequences, rate=MUTATION, model=msprime.BinaryMutationModel(), random_seed=SEED)
+    populations = [name for name, n in PEOPLE.items() for _ in range(n)]
+    people = People(
+        [f"simulated{i}" for i in range(len(populations))], populations, [("female", "male")[i % 2] for i in range(len(populations))]
+    )  # fmt: skip
+    kept = 0
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with PanelWriter(out, people, CONTIG) as writer:
+        position, alleles = [], []
+        for variant in mutated.variants():
+            ones = int(variant.genotypes.sum())
+            if min(ones, 2 * len(people) - ones) < CARRIERS:
+                continue
+            position.append(int(variant.site.position) + 1)
+            alleles.append(variant.genotypes.astype(np.int8))
+            kept += 1
+            if len(position) == AT_ONCE or kept == SITES:
+                writer.append(_sites(np.array(position)), np.stack(alleles))
+                position, alleles = [], []
+            if kept == SITES:
+                break
+        else:
+            raise RuntimeError(f"{LENGTH} base pairs have only {kept} of {SITES} sites")
+    Path(f"{out}.summary.json").write_text(f'{{"contig": "{CONTIG}", "records": {kept}, "kept": {kept}}}\n')
+
+
+def _sites(position: np.ndarray) -> Sites:
+    text = [np.array([value] * len(position), dtype=object) for value in ("A", "C", ".")]
+    return Sites(CONTIG, position, *text, position * RECOMBINATION * 100, None)
+
+
+def _out_of_africa(msprime):
+    growing_eur, growing_eas = 0.004, 0.0055  # a generation
+    split, bottleneck, origin = (years / YEARS for years in (21_200, 140_000, 220_000))
+    history = msprime.Demography()
+    history.add_population(name="AFR", initial_size=12_300)
+    history.add_population(name="EUR", initial_size=1_000 * np.exp(growing_eur * split), growth_rate=growing_eur)
+    history.add_population(name="EAS", initial_size=510 * np.exp(growing_eas * split), growth_rate=growing_eas)
+    history.add_population(name="OUT", initial_size=2_100)
+    history.add_population(name="OLD", initial_size=12_300)
+    history.add_population(name="ANCESTRAL", initial_size=7_300)
+    for pair, rate in ((("AFR", "EUR"), 3e-5), (("AFR", "EAS"), 1.9e-5), (("EUR", "EAS"), 9.6e-5)):
+        history.set_symmetric_migration_rate(list(pair), rate)
+    history.add_population_split(time=split, derived=["EUR", "EAS"], ancestral="OUT")
+    history.add_symmetric_migration_rate_change(time=split, populations=["AFR", "OUT"], rate=25e-5)
+    history.add_population_split(time=bottleneck, derived=["OUT", "AFR"], ancestral="OLD")
+    history.add_population_split(time=origin, derived=["OLD"], ancestral="ANCESTRAL")
+    return history
