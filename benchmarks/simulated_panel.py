@@ -5,7 +5,6 @@ East Asians after the expansion out of Africa. Ancestry with recombination is si
 doi:10.1093/genetics/iyab229; `pip install msprime`).
 """
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +14,9 @@ from genoloom.formats.pgen import PanelWriter
 from genoloom.panel import People, Sites
 
 PEOPLE = {"AFR": 835, "EUR": 835, "EAS": 834}  # 2,504 in all, as in 1000 Genomes
-LENGTH = 14_000_000  # base pairs simulated; as many are needed for so many sites
+LENGTH = 14_000_000  # base pairs simulated, enough for the sites
 RECOMBINATION, MUTATION = 1e-8, 1.25e-8  # a base pair and generation
-SITES, CARRIERS = 70_000, 4  # of so many minor alleles at least; few of them have less than two among the training people
+SITES, CARRIERS = 70_000, 4  # sites; copies of the minor allele in all people, so that most have two among those who train
 CONTIG = "simulated"
 AT_ONCE = 1000  # sites written together
 YEARS = 25  # a generation
@@ -25,7 +24,7 @@ SEED = 1
 
 
 def write_simulated(out: Path) -> None:
-    """Write the panel at the prefix `out`, the same whenever it is made.
+    """Write the panel of `SITES` sites at the prefix `out`: the same whenever it is made, but for the version of msprime.
 
     Raises
     ------
@@ -35,9 +34,8 @@ def write_simulated(out: Path) -> None:
     try:
         import msprime
     except ImportError as error:
-        raise InputError(
-            Path("msprime"), "not installed", remedy=f"install it: {sys.executable} -m pip install msprime"
-        ) from error
+        message = "the package msprime, which simulates, is not installed"
+        raise InputError("--set simulated", message, remedy="pip install msprime") from error
     sequences = msprime.sim_ancestry(
         PEOPLE, demography=_out_of_africa(msprime), sequence_length=LENGTH, recombination_rate=RECOMBINATION, random_seed=SEED
     )  # fmt: skip
@@ -73,6 +71,7 @@ def _sites(position: np.ndarray) -> Sites:
 
 
 def _out_of_africa(msprime):
+    """Sizes in diploid people, growth and migration a generation, times in generations ago."""
     growing_eur, growing_eas = 0.004, 0.0055  # a generation
     split, bottleneck, origin = (years / YEARS for years in (21_200, 140_000, 220_000))
     history = msprime.Demography()

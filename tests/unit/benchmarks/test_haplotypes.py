@@ -1,5 +1,6 @@
 """The benchmark runs on the shipped data, and its bits per site are those of the allele frequencies."""
 
+import importlib.util
 import subprocess
 import sys
 
@@ -38,3 +39,15 @@ def test_a_row_for_the_generator_the_floor_and_the_training_people(repository, t
         bits -= np.log2(np.where(new == 1, chance, 1 - chance)).sum()
     assert float(rows["independent"]["bits"]) == pytest.approx(bits / held.size, abs=1e-4)
     assert float(rows["independent"]["sites"]) == len(alleles)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("msprime") is not None, reason="msprime is there")
+def test_without_msprime_the_simulated_panel_says_what_to_install(repository, tmp_path):
+    command = [sys.executable, repository / "benchmarks" / "haplotypes.py", "--set", "simulated"]
+    done = subprocess.run(
+        [*map(str, command), "--work", str(tmp_path), "--out", str(tmp_path / "t.tsv")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "pip install msprime" in done.stderr
+    assert not list(tmp_path.rglob("*.pgen"))
