@@ -31,7 +31,7 @@ from genoloom.formats.tables import read_table, write_table
 from genoloom.logs import configure_logging
 from genoloom.models.haplotype import GENERATORS
 from genoloom.models.haplotype.base import SampleRequest
-from genoloom.panel import Panel
+from genoloom.panel import Panel, Sites
 from genoloom.report.summary import as_text
 from genoloom.seeds import row_seeds
 from genoloom.stages.audit import audit
@@ -174,12 +174,17 @@ def _bits(model: Path, panel: Path, table: Path) -> float:
     generator, sites, _ = load_generator(model)
     if not generator.has_likelihood:
         return math.nan
+    real, population = held_out(sites, generator.population_names, panel, table)
+    total = generator.log_likelihood(real.haplotypes, population).sum()
+    return float(-total / math.log(2) / (len(sites) * len(population)))
+
+
+def held_out(sites: Sites, population_names: list[str], panel: Path, table: Path) -> tuple[Panel, np.ndarray]:
+    """The held-out people at the sites of a model, and the index of the population of each of their haplotypes."""
     whole = open_panel(panel)
     held = whole.take_people(np.array([role == "holdout" for role in read_roles(table, whole.people)]))
     _, real = match_sites(Panel(sites, held.people, held.haplotypes), held)
-    population = np.repeat([generator.population_names.index(p) for p in real.people.population], 2)
-    total = generator.log_likelihood(real.haplotypes, population).sum()
-    return float(-total / math.log(2) / (len(sites) * len(population)))
+    return real, np.repeat([population_names.index(p) for p in real.people.population], 2)
 
 
 def _speed(model: Path) -> float:

@@ -12,20 +12,28 @@ from genoloom.formats.splits import read_roles
 from genoloom.formats.tables import read_table
 
 
-def test_a_row_for_the_generator_the_floor_and_the_training_people(repository, tmp_path):
+@pytest.fixture(scope="module")
+def bench(repository, tmp_path_factory):
+    """Where the benchmark left its panel, its models and its table, and what it printed."""
+    work = tmp_path_factory.mktemp("bench")
     command = [sys.executable, repository / "benchmarks" / "haplotypes.py", "--generators", "independent", "--people", "60"]
-    more = ["--resplits", "2", "--work", tmp_path, "--out", tmp_path / "t.tsv", "--set-option", "independent.shrinkage=3"]
+    more = ["--resplits", "2", "--work", work, "--out", work / "t.tsv", "--set-option", "independent.shrinkage=3"]
     done = subprocess.run([*map(str, command + more)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    rows = {row["generator"]: row for row in read_table(tmp_path / "t.tsv")}
+    return work, done.stdout
+
+
+def test_a_row_for_the_generator_the_floor_and_the_training_people(bench):
+    work, printed = bench
+    rows = {row["generator"]: row for row in read_table(work / "t.tsv")}
     assert list(rows) == ["floor (held out)", "real (training)", "independent"]
     assert rows["independent"]["options"] == "shrinkage=3"
     assert float(rows["independent"]["classifier"]) > 0.9 > 0.6 > float(rows["real (training)"]["classifier"])
     assert abs(float(rows["independent"]["worst_attack"]) - 0.5) < 0.1
-    assert "independent" in done.stdout
+    assert "independent" in printed
 
-    panel = open_panel(tmp_path / "demo" / "20")
-    roles = np.repeat(read_roles(tmp_path / "demo" / "seed1" / "split.tsv", panel.people), 2)
+    panel = open_panel(work / "demo" / "20")
+    roles = np.repeat(read_roles(work / "demo" / "seed1" / "split.tsv", panel.people), 2)
     population = np.repeat(panel.people.population, 2)
     alleles = panel.haplotypes.read(0, len(panel.sites))
     ones = alleles[:, roles == "train"].sum(axis=1)
@@ -39,6 +47,59 @@ def test_a_row_for_the_generator_the_floor_and_the_training_people(repository, t
         bits -= np.log2(np.where(new == 1, chance, 1 - chance)).sum()
     assert float(rows["independent"]["bits"]) == pytest.approx(bits / held.size, abs=1e-4)
     assert float(rows["independent"]["sites"]) == len(alleles)
+
+
+def test_a_mixture_of_one_generator_pays_what_it_pays(bench, repository):
+    work, _ = bench
+    command = [sys.executable, repository / "benchmarks" / "mixtures.py", "--generators", "independent", "--haplotypes", "1000"]
+    done = subprocess.run(
+        [*map(str, command), "--work", str(work), "--out", str(work / "m.tsv")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    (row,) = read_table(work / "m.tsv")
+    alone = next(r for r in read_table(work / "t.tsv") if r["generator"] == "independent")
+    assert row["bits_whole"] == row["bits_blocks"] == alone["bits"]
+
+
+def test_a_mixture_needs_the_models_of_the_benchmark(bench, repository):
+    work, _ = bench
+    command = [sys.executable, repository / "benchmarks" / "mixtures.py", "--generators", "independent", "markov"]
+    done = subprocess.run(
+        [*map(str, command), "--work", str(work), "--out", str(work / "none.tsv")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "model.safetensors" in done.stderr
+    assert "train it with benchmarks/haplotypes.py" in done.stderr
+    assert not (work / "none.tsv").exists()
+
+
+class Biased:
+    """Alleles that follow the one before with a chance of their own; missing calls at the end drop out."""
+
+    def __init__(self, stay: float):
+        self.stay = stay
+
+    def log_likelihood(self, haplotypes, population):
+        alleles = haplotypes.read(0, haplotypes.n_variants)
+        same = alleles[1:] == alleles[:-1]
+        steps = np.where(alleles[1:] < 0, 0, np.log(np.where(same, self.stay, 1 - self.stay)))
+        return np.where(alleles[0] < 0, 0, np.log(0.5)) + steps.sum(axis=0)
+
+
+def test_mixtures_are_distributions_over_haplotypes(repository, monkeypatch):
+    monkeypatch.syspath_prepend(str(repository / "benchmarks"))
+    mixtures = importlib.import_module("mixtures")
+    monkeypatch.setattr(mixtures, "BLOCK", 3)
+    every = np.array(np.meshgrid(*[[0, 1]] * 7)).reshape(7, -1).astype(np.int8)
+    found = [mixtures.block_log_likelihood(Biased(stay), every, np.zeros(128, dtype=np.int64)) for stay in (0.9, 0.3)]
+    assert found[0].shape == (3, 128)
+    one = [[log_likelihood[:, [k]] for log_likelihood in found] for k in range(128)]
+    for mixture in (mixtures.whole_mixture, mixtures.block_mixture):
+        assert sum(np.exp(mixture(pair)) for pair in one) == pytest.approx(1)
+    # at the first haplotype, all zeros: .5 .9^6 and .5 .3^6 from end to end; block by block the means of .5 .9^2 and so on
+    assert mixtures.whole_mixture(one[0]) == pytest.approx(np.log((0.5 * 0.9**6 + 0.5 * 0.3**6) / 2))
+    blocks = [0.5 * (0.9**2 + 0.3**2) / 2, (0.9**3 + 0.3**3) / 2, (0.9 + 0.3) / 2]
+    assert mixtures.block_mixture(one[0]) == pytest.approx(np.log(blocks).sum())
 
 
 @pytest.mark.skipif(importlib.util.find_spec("msprime") is not None, reason="msprime is there")
