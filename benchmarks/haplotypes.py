@@ -147,7 +147,7 @@ def _run_generator(
     common = TrainSections().common
     files = {"panel": panel, "split": table, "common": common, "seed": seed, "threads": arguments.threads}
     if arguments.minutes and "minutes" in type(options).model_fields:
-        options = options.model_copy(update={"minutes": arguments.minutes})
+        options = type(options)(**options.model_dump() | {"minutes": arguments.minutes})
     started = time.process_time()
     train(generator=generator, model=model, history=place / "history.tsv", state=place / "state", options=options, **files)
     seconds = time.process_time() - started

@@ -18,6 +18,12 @@ MINUTES = (
 )
 
 
+def _in_place_of_steps(minutes: float | None, info: ValidationInfo) -> float | None:
+    if minutes is not None and info.data.get("steps") is not None:
+        raise ValueError("steps are given too: a schedule has a length in steps or in minutes")
+    return minutes
+
+
 class PrepareOptions(Section):
     """From VCF, BCF or PGEN to a panel of phased, biallelic sites."""
 
@@ -169,6 +175,8 @@ class TransformerOptions(Section):
         description="Stop when training haplotypes cost this share less bits than those set aside; null only watches the gap.",
     )
 
+    _one_length = field_validator("minutes")(_in_place_of_steps)
+
     @field_validator("heads")
     @classmethod
     def _heads_divide_width(cls, heads: int, info: ValidationInfo) -> int:
@@ -222,6 +230,8 @@ class GanOptions(Section):
     )
     evaluate_every: int = Field(100, ge=1, description="Generator steps between evaluations.")
     patience: int | None = Field(None, ge=1, description="Stop after this many evaluations without gain; null never stops early.")
+
+    _one_length = field_validator("minutes")(_in_place_of_steps)
 
 
 class CohortOptions(Section):

@@ -57,6 +57,17 @@ def test_all_problems_are_listed_with_suggestions(tmp_path):
     assert "prepare.max_missing" in text
 
 
+@pytest.mark.parametrize("section", ["transformer", "gan"])
+def test_a_schedule_has_one_length(tmp_path, section):
+    path = tmp_path / "config.yaml"
+    for length in ({"steps": 3}, {"minutes": 0.5}):
+        path.write_text(yaml.safe_dump({"train": {section: length}}))
+        config_files.load_config(path)
+    path.write_text(yaml.safe_dump({"train": {section: {"steps": 3, "minutes": 0.5}}}))
+    with pytest.raises(ConfigError, match=rf"train\.{section}\.minutes.*steps are given too"):
+        config_files.load_config(path)
+
+
 @pytest.mark.parametrize(("text", "message"), [("a: [1", "is no YAML"), ("- 1\n", "no mapping"), (None, "not found")])
 def test_broken_files(tmp_path, text, message):
     path = tmp_path / "config.yaml"
