@@ -3,10 +3,11 @@
     python benchmarks/haplotypes.py --set dpyd-slice --people 300 --generators transformer li_stephens hmm markov
     python benchmarks/mixtures.py --set dpyd-slice --generators transformer li_stephens hmm markov
 
-The first command leaves the models that the second one reads. Two mixtures with equal weights are compared, of all generators and of the
-first with each other one. `whole`: each haplotype is one generator's from end to end. `blocks`: at every 32 sites one generator, drawn
-anew, goes on from what is there; its likelihood is the product over blocks of the mean of the generators' conditional probabilities. These
-come from likelihoods of beginnings, for which all sites that follow are set missing, so every generator that sums over missing calls can take part.
+The first command leaves the models that the second one reads, each in a folder named as its generator; a copy under another name can be
+one more member. Two mixtures with equal weights are compared, of all generators and of the first with each other one. `whole`: each
+haplotype is one generator's from end to end. `blocks`: at every 32 sites one generator, drawn anew, goes on from what is there; its
+likelihood is the product over blocks of the mean of the generators' conditional probabilities. These come from likelihoods of
+beginnings, for which all sites that follow are set missing, so every generator that sums over missing calls can take part.
 """
 
 import argparse
@@ -23,7 +24,6 @@ from haplotypes import held_out
 from genoloom.errors import GenoLoomError, InputError
 from genoloom.formats.tables import write_table
 from genoloom.logs import configure_logging
-from genoloom.models.haplotype import GENERATORS
 from genoloom.models.haplotype.base import HaplotypeGenerator
 from genoloom.panel import ArrayHaplotypes
 from genoloom.report.summary import as_text
@@ -111,7 +111,10 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--set", choices=SETS, default="demo", help="data set (default: the shipped one)")
     parser.add_argument(
-        "--generators", nargs="+", choices=GENERATORS, required=True, help="the first is paired with each other one"
+        "--generators",
+        nargs="+",
+        required=True,
+        help="folders of models, in that of the seed; the first is paired with each other one",
     )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--haplotypes", type=int, default=300, help="held-out haplotypes, drawn at random")

@@ -112,3 +112,19 @@ def test_without_msprime_the_simulated_panel_says_what_to_install(repository, tm
     assert done.returncode == 2
     assert "pip install msprime" in done.stderr
     assert not list(tmp_path.rglob("*.pgen"))
+
+
+def test_the_plane_has_a_point_for_each_generator_and_options(bench, repository, monkeypatch):
+    work, _ = bench
+    monkeypatch.syspath_prepend(str(repository / "benchmarks"))
+    rows = read_table(work / "t.tsv")
+    ((generator, options),) = importlib.import_module("plane").curves(rows).items()
+    alone = next(row for row in rows if row["generator"] == generator)
+    assert generator == "independent"
+    assert options["shrinkage=3"].tolist() == [[float(alone["classifier"]), float(alone["worst_attack"])]]
+    command = [sys.executable, repository / "benchmarks" / "plane.py", "--table", work / "t.tsv", "--out", work / "plane.svg"]
+    for name, code in (("demo", 0), ("par1", 2)):
+        done = subprocess.run([*map(str, command), "--set", name], capture_output=True, text=True, check=False)
+        assert done.returncode == code, done.stderr
+    assert "no rows of the set 'par1'" in done.stderr
+    assert (work / "plane.svg").read_text().startswith("<?xml")
