@@ -1,5 +1,6 @@
 """Training of the haplotype transformer: random windows of rows, and of matched crossovers between rows."""
 
+import logging
 import math
 
 import numpy as np
@@ -15,6 +16,7 @@ from genoloom.seeds import derive_seed
 from genoloom.training import processes
 from genoloom.training.run import TrainingRun
 
+log = logging.getLogger(__name__)
 INPUT_FLIPS = 2e-4  # share of input alleles flipped in training
 CODE_DROPOUT = 0.2  # share of input blocks whose code is not told: novel blocks have none
 LABEL_DROPOUT = 0.1  # share of training rows without a population
@@ -34,10 +36,19 @@ def looks(n_rows: int) -> float:
 
 
 def automatic_steps(n_rows: int, n_blocks: int, options: TransformerOptions | GanOptions) -> int:
-    """Steps after which each block of each training row has been in a batch `looks(n_rows)` times, at most `MOST_STEPS`."""
+    """Steps after which each block of each training row has been in a batch `looks(n_rows)` times, at most `MOST_STEPS`.
+
+    Warns where these are less than half of the steps, and no schedule in minutes takes their place.
+    """
     length = min(options.context, n_blocks)
     places = n_blocks + length - 1  # where a window may start, as in `TransformerTraining._batch`
-    return min(MOST_STEPS, math.ceil(looks(n_rows) * n_rows * places / length / options.batch))
+    wanted = math.ceil(looks(n_rows) * n_rows * places / length / options.batch)
+    if wanted > 2 * MOST_STEPS and options.minutes is None:
+        log.warning(
+            "many haplotypes or blocks: %d steps show each block of a haplotype %.1f times instead of %.0f; 'steps: %d' shows them all, "
+            "and 'minutes' takes what time there is", MOST_STEPS, looks(n_rows) * MOST_STEPS / wanted, looks(n_rows), wanted,
+        )  # fmt: skip
+    return min(MOST_STEPS, wanted)
 
 
 class TransformerTraining(AveragedTraining):

@@ -300,8 +300,17 @@ def test_small_cohorts_are_shown_less_often():
     assert looks(250) == 14
 
 
-def test_automatic_steps_are_bounded():
+def test_automatic_steps_are_bounded_and_say_so(caplog):
     assert automatic_steps(5_000, 800, TransformerOptions()) == MOST_STEPS
+    # 800 blocks and 863 places of windows of 64, 5,000 rows in batches of 32
+    steps = math.ceil(28 * 5_000 * 863 / 64 / 32)
+    assert f"each block of a haplotype {28 * 8000 / steps:.1f} times instead of 28; 'steps: {steps}'" in caplog.text
+
+
+def test_a_schedule_of_given_length_is_not_warned_of(caplog):
+    assert automatic_steps(5_000, 800, TransformerOptions(minutes=30)) == MOST_STEPS
+    assert automatic_steps(2_253, 65, TransformerOptions()) < MOST_STEPS
+    assert not caplog.text
 
 
 def test_heads_must_divide_the_width():
