@@ -23,6 +23,7 @@ from genoloom.errors import GenoLoomError, InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.tables import read_table
 from genoloom.logs import configure_logging
+from genoloom.models.haplotype import GENERATORS
 
 log = logging.getLogger("benchmark")
 FLOOR = "floor (held out)"
@@ -34,6 +35,7 @@ def main() -> int:
     configure_logging()
     try:
         rows = [row for path in arguments.table for row in read_table(path) if row["set"] == arguments.set]
+        rows = [row for row in rows if row["generator"] in (FLOOR, *(arguments.generators or GENERATORS))]
         if not any(row["worst_attack"] for row in rows):
             raise InputError(
                 arguments.table[0], f"no rows of the set '{arguments.set}'", remedy="run benchmarks/haplotypes.py first"
@@ -84,6 +86,7 @@ def draw(rows: list[dict]) -> Figure:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--set", choices=SETS, default="demo", help="data set (default: the shipped one)")
+    parser.add_argument("--generators", nargs="+", choices=GENERATORS, help="those to draw (default: all in the table)")
     parser.add_argument("--table", type=Path, nargs="+", default=[RESULTS / "haplotypes.tsv"])
     parser.add_argument("--out", type=Path, default=RESULTS / "plane.svg")
     return parser.parse_args()

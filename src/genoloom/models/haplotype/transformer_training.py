@@ -38,7 +38,7 @@ def looks(n_rows: int) -> float:
 def automatic_steps(n_rows: int, n_blocks: int, options: TransformerOptions | GanOptions) -> int:
     """Steps after which each block of each training row has been in a batch `looks(n_rows)` times, at most `MOST_STEPS`.
 
-    Warns where these are less than half of the steps, and no schedule in minutes takes their place.
+    Warns where `MOST_STEPS` are less than half of those, and no schedule in minutes takes their place.
     """
     length = min(options.context, n_blocks)
     places = n_blocks + length - 1  # where a window may start, as in `TransformerTraining._batch`
