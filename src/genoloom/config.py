@@ -163,7 +163,13 @@ class TransformerOptions(Section):
     heads: int = Field(4, ge=1, validate_default=True, description="Attention heads.")
     dropout: Share = Field(0.1, description="Dropout; raise it for small cohorts.")
     learning_rate: float = Field(2e-3, gt=0, description="Peak learning rate of the cosine schedule.")
-    crossover: Share = Field(1.0, description="Share of each batch made of matched crossovers between training haplotypes.")
+    crossover: Share = Field(0.5, description="Share of each batch made of matched crossovers between training haplotypes.")
+    temperature: float = Field(
+        0.9,
+        ge=0.1,
+        le=2,
+        description="How codes are drawn: 1 by the network's chances, lower ones likely codes more often. Likelihoods do not depend on it.",
+    )
     evaluate_every: int | None = Field(
         None, ge=1, description="Steps between evaluations on the people set aside; null evaluates twenty times."
     )

@@ -12,6 +12,10 @@ Context is bounded. A contig is worked off in windows of `context` blocks that o
 samples) its second half given its first, the first window all of it. Training sees random windows of the same length,
 so a token is never asked what it was not trained for, and cost and memory are linear in variants.
 
+Haplotypes are drawn with the log-chances of the codes divided by a temperature. A network says what it does not know by spreading
+its chances; drawn as they are (temperature 1), these little surprises add up along a contig, and synthetic haplotypes are further
+from real ones than real ones are. Likelihoods, and what `complete` fills in, are of the chances themselves.
+
 Letters in shapes: B haplotypes, T blocks, L sites a block, C codes, S segments a block, W width.
 """
 

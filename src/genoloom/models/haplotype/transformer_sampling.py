@@ -18,11 +18,12 @@ BLOCK_DRAWS = 2**40  # first counter of the draws of blocks; the flips of the si
 class WindowSampler:
     """Samples windows, `SAMPLE_ROWS` haplotypes at a time.
 
-    Short chunks are filled up, so matrix products have one shape and a haplotype does not depend on its company.
+    Short chunks are filled up, so matrix products have one shape and a haplotype does not depend on its company. The log-chances
+    of the codes are divided by the temperature: below 1, likely codes become likelier.
     """
 
     def __init__(self, model: HaplotypeTransformer, options: TransformerOptions):
-        self.model, self.block = model, options.block
+        self.model, self.block, self.temperature = model, options.block, options.temperature
         head = options.width // options.heads
         self.cache = KeyValueCache(options.layers, SAMPLE_ROWS, options.heads, options.context, head)
         with torch.no_grad():
@@ -59,7 +60,8 @@ class WindowSampler:
         blocks = []
         for k in range(first, stop):
             hidden = model.read(seen, population, k, k - start, self.cache)
-            pi = model.code_logits(hidden, k)[:, 0].double().softmax(-1).cumsum(-1).numpy()  # (B, C)
+            logits = model.code_logits(hidden, k)[:, 0].double() / self.temperature
+            pi = logits.softmax(-1).cumsum(-1).numpy()  # (B, C)
             block = self._draw(k, pi, draws[:, k - first], flips[:, k - first])
             blocks.append(block)
             token = torch.from_numpy(block[:, None])

@@ -24,7 +24,17 @@ from genoloom.panel import ArrayHaplotypes
 from genoloom.seeds import row_seeds
 from genoloom.training.run import TrainingRun
 
-TINY = {"block": 4, "context": 4, "codes": 3, "width": 16, "layers": 2, "heads": 2, "batch": 8, "patience": None}
+TINY = {
+    "block": 4,
+    "context": 4,
+    "codes": 3,
+    "width": 16,
+    "layers": 2,
+    "heads": 2,
+    "batch": 8,
+    "patience": None,
+    "temperature": 1.0,
+}
 
 
 def copies_with_flips(n_variants, n_haplotypes, seed=1, missing=0.0):
@@ -99,6 +109,21 @@ def test_sampled_haplotypes_follow_the_likelihood(twelve_sites):
     degrees = len(pooled) - 1
     assert frequent.sum() > 200
     assert chi2 < degrees + 4 * np.sqrt(2 * degrees)
+
+
+@pytest.mark.parametrize("temperature", [1.5, 0.6])
+def test_codes_are_drawn_at_the_temperature(twelve_sites, temperature):
+    model, L = twelve_sites.model, twelve_sites.options.block
+    options = twelve_sites.options.model_copy(update={"temperature": temperature})
+    with torch.no_grad():
+        hidden = model.read(model.begin.expand(1, 1, -1), torch.zeros(1, dtype=torch.int64), 0)
+        wanted_chance = (model.code_logits(hidden, 0)[0, 0] / temperature).softmax(-1).double().numpy()
+    sampler, n = WindowSampler(model, options), 8_000
+    sampler.error[:], sampler.crossover[:] = 0, 0  # then a block is the code that was drawn
+    drawn = sampler.sample(np.empty((n, 0, L), dtype=np.int8), wanted([str(i) for i in range(n)]), (0, 0, 1))[:, 0]
+    codes = twelve_sites.codebook.alleles[0][: np.isfinite(wanted_chance).sum()]
+    observed = (drawn[:, None] == codes).all(-1).mean(axis=0)
+    np.testing.assert_allclose(observed, wanted_chance, atol=4 * np.sqrt(0.25 / n))
 
 
 @pytest.mark.parametrize("missing", [[11], [10], [10, 11]])
