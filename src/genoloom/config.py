@@ -164,11 +164,12 @@ class TransformerOptions(Section):
     dropout: Share = Field(0.1, description="Dropout; raise it for small cohorts.")
     learning_rate: float = Field(2e-3, gt=0, description="Peak learning rate of the cosine schedule.")
     crossover: Share = Field(0.5, description="Share of each batch made of matched crossovers between training haplotypes.")
-    temperature: float = Field(
-        0.9,
+    temperature: float | None = Field(
+        None,
         ge=0.1,
         le=2,
-        description="How codes are drawn: 1 by the network's chances, lower ones likely codes more often. Likelihoods do not depend on it.",
+        description="How codes are drawn: 1 by the network's chances, lower ones likely codes more often. null takes what makes synthetic "
+        "haplotypes as near to each other as training ones are, from 0.9 to 1. Likelihoods do not depend on it.",
     )
     evaluate_every: int | None = Field(
         None, ge=1, description="Steps between evaluations on the people set aside; null evaluates twenty times."

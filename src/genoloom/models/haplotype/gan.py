@@ -34,7 +34,7 @@ from genoloom.models.haplotype.base import HaplotypeGenerator, SampleRequest, Tr
 from genoloom.models.haplotype.blocks import BlockCodebook, choose_block, read_blocks
 from genoloom.models.haplotype.gan_network import CodeChain, CodeGenerator, Walk, calibrate
 from genoloom.models.haplotype.gan_training import Critic, GanTraining, diversity
-from genoloom.models.haplotype.temperature import balanced_temperature
+from genoloom.models.haplotype.temperature import BALANCED_BLOCKS, BALANCED_ROWS, balanced_temperature
 from genoloom.models.haplotype.transformer_training import automatic_steps
 from genoloom.panel import HaplotypeSource
 from genoloom.seeds import derive_seed, row_uniforms
@@ -47,7 +47,6 @@ SAMPLE_BLOCKS = 64  # blocks sampled between two yields
 CODE_DRAWS, LATENT_DRAWS = 2**40, 2**41  # first counters of the draws; the flips of the sites count from 0
 # Codes are counted on haplotypes that are drawn; with a quarter of these the chance in that was larger than what it mends.
 CALIBRATION_ROWS = 4096
-BALANCED_ROWS, BALANCED_BLOCKS = 1000, 256  # training rows, and blocks of them, by which the temperature is chosen
 LEAST_STEPS = 1200
 COLLAPSE_LOST, COLLAPSE_DISTINCT = 0.1, 0.5  # most common sites lost; least distinct haplotypes, in those of training rows
 

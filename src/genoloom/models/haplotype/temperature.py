@@ -12,10 +12,11 @@ import numpy as np
 from genoloom.popgen.distances import aats_halves, hamming
 
 LOWEST, HALVINGS = 0.6, 5  # the lower, the nearer also to the training haplotypes themselves
+BALANCED_ROWS, BALANCED_BLOCKS = 1000, 256  # training rows, and blocks of them, by which a generator chooses it
 
 
-def balanced_temperature(draw: Callable[[float], np.ndarray], real: np.ndarray) -> float:
-    """The temperature, from `LOWEST` to 1, at which both halves of the adversarial accuracy against training rows are one.
+def balanced_temperature(draw: Callable[[float], np.ndarray], real: np.ndarray, lowest: float = LOWEST) -> float:
+    """The temperature, from `lowest` to 1, at which both halves of the adversarial accuracy against training rows are one.
 
     They are where distances to the nearest of the own kind are alike among synthetic and among real haplotypes, however near the
     two kinds are to each other (`genoloom.popgen.distances.aats_halves`). Found by bisection.
@@ -27,7 +28,7 @@ def balanced_temperature(draw: Callable[[float], np.ndarray], real: np.ndarray) 
     real : ndarray, int8, shape (n_sites, n)
         Training haplotypes.
     """
-    within, (low, high) = hamming(real, real), (LOWEST, 1.0)
+    within, (low, high) = hamming(real, real), (lowest, 1.0)
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         synthetic = draw(middle)

@@ -19,6 +19,7 @@ from real ones than real ones are. Likelihoods, and what `complete` fills in, ar
 Letters in shapes: B haplotypes, T blocks, L sites a block, C codes, S segments a block, W width.
 """
 
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -33,12 +34,18 @@ from genoloom.models.haplotype.completion import Completion, HaplotypeCompleter
 from genoloom.models.haplotype.layout import LaidOut
 from genoloom.models.haplotype.reference_lines import reference_bits
 from genoloom.models.haplotype.switches import switch_log_odds
+from genoloom.models.haplotype.temperature import BALANCED_BLOCKS, BALANCED_ROWS, balanced_temperature
 from genoloom.models.haplotype.transformer_network import HaplotypeTransformer, score_window, windows
 from genoloom.models.haplotype.transformer_sampling import WindowSampler
 from genoloom.models.haplotype.transformer_training import TransformerTraining, automatic_steps
 from genoloom.panel import HaplotypeSource
 from genoloom.seeds import derive_seed
+from genoloom.training import processes
 from genoloom.training.run import TrainingRun, train
+
+log = logging.getLogger(__name__)
+
+LOWEST_TEMPERATURE = 0.9  # below it linked haplotypes were told from real ones no worse, and rare alleles were lost
 
 
 class TransformerGenerator(HaplotypeGenerator):
@@ -79,6 +86,26 @@ class TransformerGenerator(HaplotypeGenerator):
         schedule = {"steps": steps, "minutes": options.minutes, "evaluate_every": options.evaluate_every}
         train(training, run, **schedule, patience=options.patience, max_gap=options.max_gap)
         self.model.to("cpu").eval()
+        if options.temperature is None and not processes.rank():
+            self.options = options.model_copy(update={"temperature": self._temperature(data, fitted, run)})
+
+    def _temperature(self, data: TrainingHaplotypes, fitted: np.ndarray, run: TrainingRun) -> float:
+        """The temperature that the training rows `fitted` call for, by some of them along the first blocks."""
+        seed, stop = derive_seed(run.seed, "temperature"), min(BALANCED_BLOCKS, self.codebook.n_blocks)
+        rng = np.random.default_rng(seed)
+        rows = rng.permutation(fitted)[:BALANCED_ROWS]
+        told = read_blocks(self._laid_out(data.haplotypes), self.options.block, 0, stop, rows)  # (n, stop, L)
+        nearest = [self.codebook.alleles[k][self.codebook.nearest(k, told[:, k])[0]] for k in range(stop)]
+        alleles = np.where(told >= 0, told, np.stack(nearest, axis=1)).reshape(len(rows), -1)
+        request = SampleRequest(data.population[rows], rng.integers(0, 2**63, size=len(rows), dtype=np.uint64))
+
+        def draw(temperature: float) -> np.ndarray:
+            return np.concatenate(list(self._draw(request, temperature, stop)))
+
+        real = alleles[:, self.layout[self._variants(0, stop)]].T
+        found = balanced_temperature(draw, real, LOWEST_TEMPERATURE)
+        log.info("%s: codes are drawn at temperature %g", run.label, found)
+        return found
 
     def _build(self, device: str = "cpu") -> None:
         self.model = HaplotypeTransformer(self.codebook, self.layout, len(self.population_names), self.options).to(device)
@@ -123,9 +150,13 @@ class TransformerGenerator(HaplotypeGenerator):
         return np.where(population < 0, self.model.unlabelled, population)
 
     def sample(self, request: SampleRequest) -> Iterator[np.ndarray]:
+        yield from self._draw(request, self.options.temperature or 1.0, self.codebook.n_blocks)
+
+    def _draw(self, request: SampleRequest, temperature: float, n_blocks: int) -> Iterator[np.ndarray]:
+        """Alleles of the first `n_blocks` blocks, window by window, int8 (n_variants, n_haplotypes)."""
         past = np.empty((len(request.seed), 0, self.options.block), dtype=np.int8)
-        sampler = WindowSampler(self.model, self.options)
-        for span in windows(self.codebook.n_blocks, self.options.context):
+        sampler = WindowSampler(self.model, self.options, temperature)
+        for span in windows(n_blocks, self.options.context):
             start, first, stop = span
             past = past[:, past.shape[1] - (first - start) :]
             fresh = sampler.sample(past, request, span)  # (n, stop - first, L)

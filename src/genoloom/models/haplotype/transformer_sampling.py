@@ -19,11 +19,11 @@ class WindowSampler:
     """Samples windows, `SAMPLE_ROWS` haplotypes at a time.
 
     Short chunks are filled up, so matrix products have one shape and a haplotype does not depend on its company. The log-chances
-    of the codes are divided by the temperature: below 1, likely codes become likelier.
+    of the codes are divided by `temperature`: below 1, likely codes become likelier.
     """
 
-    def __init__(self, model: HaplotypeTransformer, options: TransformerOptions):
-        self.model, self.block, self.temperature = model, options.block, options.temperature
+    def __init__(self, model: HaplotypeTransformer, options: TransformerOptions, temperature: float = 1.0):
+        self.model, self.block, self.temperature = model, options.block, temperature
         head = options.width // options.heads
         self.cache = KeyValueCache(options.layers, SAMPLE_ROWS, options.heads, options.context, head)
         with torch.no_grad():

@@ -11,7 +11,7 @@ from genoloom.config import TransformerOptions
 from genoloom.errors import Interrupted
 from genoloom.models.haplotype.base import SampleRequest, TrainingHaplotypes
 from genoloom.models.haplotype.blocks import BlockCodebook, read_blocks
-from genoloom.models.haplotype.transformer import TransformerGenerator
+from genoloom.models.haplotype.transformer import LOWEST_TEMPERATURE, TransformerGenerator
 from genoloom.models.haplotype.transformer_network import HaplotypeTransformer, windows
 from genoloom.models.haplotype.transformer_sampling import SAMPLE_ROWS, WindowSampler
 from genoloom.models.haplotype.transformer_training import (
@@ -114,16 +114,25 @@ def test_sampled_haplotypes_follow_the_likelihood(twelve_sites):
 @pytest.mark.parametrize("temperature", [1.5, 0.6])
 def test_codes_are_drawn_at_the_temperature(twelve_sites, temperature):
     model, L = twelve_sites.model, twelve_sites.options.block
-    options = twelve_sites.options.model_copy(update={"temperature": temperature})
     with torch.no_grad():
         hidden = model.read(model.begin.expand(1, 1, -1), torch.zeros(1, dtype=torch.int64), 0)
         wanted_chance = (model.code_logits(hidden, 0)[0, 0] / temperature).softmax(-1).double().numpy()
-    sampler, n = WindowSampler(model, options), 8_000
+    sampler, n = WindowSampler(model, twelve_sites.options, temperature), 8_000
     sampler.error[:], sampler.crossover[:] = 0, 0  # then a block is the code that was drawn
     drawn = sampler.sample(np.empty((n, 0, L), dtype=np.int8), wanted([str(i) for i in range(n)]), (0, 0, 1))[:, 0]
     codes = twelve_sites.codebook.alleles[0][: np.isfinite(wanted_chance).sum()]
     observed = (drawn[:, None] == codes).all(-1).mean(axis=0)
     np.testing.assert_allclose(observed, wanted_chance, atol=4 * np.sqrt(0.25 / n))
+
+
+def test_a_temperature_that_is_not_given_is_found_and_kept(tmp_path):
+    data = copies_with_flips(45, 60, missing=0.02)
+    generator, _ = fit(data, tmp_path, temperature=None)
+    assert LOWEST_TEMPERATURE <= generator.options.temperature <= 1
+    given, _ = fit(data, tmp_path / "given", temperature=generator.options.temperature)
+    np.testing.assert_array_equal(draw(generator, wanted(["a", "b"])), draw(given, wanted(["a", "b"])))
+    again = TransformerGenerator.from_state(*generator.state())
+    np.testing.assert_array_equal(draw(generator, wanted(["a", "b"])), draw(again, wanted(["a", "b"])))
 
 
 @pytest.mark.parametrize("missing", [[11], [10], [10, 11]])
