@@ -27,6 +27,8 @@ def balanced_temperature(draw: Callable[[float], np.ndarray], real: np.ndarray, 
         Synthetic alleles at a temperature, int8 (n_sites, n).
     real : ndarray, int8, shape (n_sites, n)
         Training haplotypes.
+    lowest : float
+        The lower bound; where both halves are not yet one there, the result is next to it.
     """
     within, (low, high) = hamming(real, real), (lowest, 1.0)
     for _ in range(HALVINGS):

@@ -45,7 +45,7 @@ from genoloom.training.run import TrainingRun, train
 
 log = logging.getLogger(__name__)
 
-LOWEST_TEMPERATURE = 0.9  # below it linked haplotypes were told from real ones no worse, and rare alleles were lost
+LOWEST_TEMPERATURE = 0.9  # below it more rare alleles were lost, and linked haplotypes were no harder to tell from real ones
 
 
 class TransformerGenerator(HaplotypeGenerator):
