@@ -90,7 +90,10 @@ class TransformerGenerator(HaplotypeGenerator):
             self.options = options.model_copy(update={"temperature": self._temperature(data, fitted, run)})
 
     def _temperature(self, data: TrainingHaplotypes, fitted: np.ndarray, run: TrainingRun) -> float:
-        """The temperature that the training rows `fitted` call for, by some of them along the first blocks."""
+        """The temperature that the training rows call for, by some of them along the first blocks.
+
+        `fitted` (n,), int64, are the haplotypes that are not watched.
+        """
         seed, stop = derive_seed(run.seed, "temperature"), min(BALANCED_BLOCKS, self.codebook.n_blocks)
         rng = np.random.default_rng(seed)
         rows = rng.permutation(fitted)[:BALANCED_ROWS]
@@ -150,7 +153,8 @@ class TransformerGenerator(HaplotypeGenerator):
         return np.where(population < 0, self.model.unlabelled, population)
 
     def sample(self, request: SampleRequest) -> Iterator[np.ndarray]:
-        yield from self._draw(request, self.options.temperature or 1.0, self.codebook.n_blocks)
+        temperature = self.options.temperature or 1.0  # model files of before have none
+        yield from self._draw(request, temperature, self.codebook.n_blocks)
 
     def _draw(self, request: SampleRequest, temperature: float, n_blocks: int) -> Iterator[np.ndarray]:
         """Alleles of the first `n_blocks` blocks, window by window, int8 (n_variants, n_haplotypes)."""
