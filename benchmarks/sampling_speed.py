@@ -1,9 +1,11 @@
 """How fast the transformer samples, trains and scores on one thread, and how much memory it takes.
 
     python benchmarks/sampling_speed.py --variants 65536 --haplotypes 256
+    python benchmarks/sampling_speed.py --variants 16384 --haplotypes 128 --threads 2
 
 The network has random weights and codes: speed depends on sizes alone. Reports CPU seconds, so that other work on the machine matters
-little, and the peak resident memory of the process.
+little, and the peak resident memory of the process. `--threads` adds what a step of training takes by the clock, with one thread and with
+so many, in float32 and with products in bfloat16; this needs a machine with nothing else to do.
 """
 
 import argparse
@@ -22,6 +24,7 @@ from genoloom.panel import ArrayHaplotypes
 from genoloom.training.run import TrainingRun
 
 TRAINING_STEPS = 10
+ROUNDS = 5  # of the four combinations of threads and precision, in turn
 BLOCK = 32  # sites, as are chosen where sites are linked
 
 
@@ -31,6 +34,7 @@ def main() -> None:
     parser.add_argument("--haplotypes", type=int, default=256)
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--layers", type=int, default=3)
+    parser.add_argument("--threads", type=int, help="time a step of training with one thread and with so many")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     rng = np.random.default_rng(1)
@@ -67,10 +71,29 @@ def main() -> None:
     trained = TRAINING_STEPS * options.batch * min(options.context, n_blocks) * options.block
     report("training", trained, time.process_time() - started)
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GB")
+    if arguments.threads:
+        compare_steps(training, arguments.threads)
 
 
 def report(what: str, alleles: int, seconds: float) -> None:
     print(f"{what}: {alleles / seconds:.3g} haplotype-variants a CPU second ({alleles:.3g} in {seconds:.1f} s)", flush=True)
+
+
+def compare_steps(training: TransformerTraining, threads: int) -> None:
+    """Seconds of a training step by number of threads and precision: medians over rounds that take turns."""
+    taken: dict[tuple[int, str], list[float]] = {(t, p): [] for t in (1, threads) for p in ("float32", "bfloat16")}
+    for _ in range(ROUNDS):
+        for (t, precision), seconds in taken.items():
+            torch.set_num_threads(t)
+            started = time.perf_counter()
+            for step in range(TRAINING_STEPS):
+                with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bfloat16"):
+                    training.train_step(step, 0.5)
+            seconds.append((time.perf_counter() - started) / TRAINING_STEPS)
+    for (t, precision), seconds in taken.items():
+        print(
+            f"a step of training, {t} thread(s), {precision}: {np.median(seconds):.3f} s ({min(seconds):.3f} to {max(seconds):.3f})"
+        )
 
 
 if __name__ == "__main__":

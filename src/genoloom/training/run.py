@@ -4,6 +4,7 @@ import json
 import logging
 import math
 import signal
+import statistics
 import threading
 import time
 from collections.abc import Iterator
@@ -23,7 +24,8 @@ from genoloom.training.checkpoint import load_checkpoint, save_checkpoint
 log = logging.getLogger(__name__)
 
 EVALUATIONS = 20  # in a schedule, unless set
-PACE_STEPS = 20  # timed to find how many fit into a schedule of so many minutes
+PACE_STEPS = 20  # timed at each number of threads, to find how many fit into a schedule of so many minutes
+WARM_STEPS = 2  # of them at the start, when memory is still being taken: not in the figure
 
 
 @dataclass
@@ -128,8 +130,8 @@ def train(
     evaluate_every : int or None
         Steps between evaluations; the last step is always evaluated, and so is step 0. None: `EVALUATIONS` in a schedule.
     minutes : float or None
-        Length of the schedule in minutes of training and evaluations: after `PACE_STEPS` it gets as many steps as fit, and keeps
-        them when it is resumed.
+        Length of the schedule in minutes of training and evaluations: `PACE_STEPS` are timed with `run.threads`, with half of them
+        and so on down to one; the schedule goes on with the fastest, gets as many steps as fit, and keeps both when it is resumed.
     patience : int or None
         Stop after this many evaluations without a better score. None never stops early.
     max_gap : float or None
@@ -188,7 +190,10 @@ def _advance(
             progress.save(model)
         of_helper = (processes.rank(),) if processes.rank() else ()
         torch.manual_seed(derive_seed(run.seed, "step", progress.step, *of_helper))
+        started = time.monotonic()
         losses = model.train_step(progress.step, progress.step / steps)
+        if not progress.paced:
+            progress.step_seconds.append(time.monotonic() - started)
         _refuse_divergence(run.label, progress.step, losses)
         progress.step += 1
 
@@ -200,6 +205,8 @@ class _Progress:
         """With `minutes` the number of steps is not known until a few have been timed; till then it is taken as a large one."""
         self.run, self.minutes, self.paced = run, minutes, minutes is None
         self.steps = steps if self.paced else 100 * PACE_STEPS
+        self.threads, self.pace = run.threads, {}  # seconds a step by number of threads
+        self.step_seconds: list[float] = []  # at the present number
         self.given_every = evaluate_every
         self.path = run.state_dir / "checkpoint.safetensors"
         self.step = self.since_best = self.first_step = 0
@@ -222,10 +229,16 @@ class _Progress:
         return self.given_every or max(1, self.steps // EVALUATIONS)
 
     def keep_pace(self) -> None:
-        """Once enough steps have been timed, give the schedule those that fit into its minutes."""
-        if self.paced or self.done < PACE_STEPS:
+        """Once enough steps have been timed, keep the fastest number of threads, and give the schedule the steps that fit."""
+        if self.paced or len(self.step_seconds) < PACE_STEPS:
             return
-        step_s = (self.session_s - self.evaluations_s) / self.done
+        self.pace[self.threads] = statistics.mean(self.step_seconds[WARM_STEPS:])
+        self.step_seconds.clear()
+        if self.threads > 1:
+            self._use(self.threads // 2)
+            return
+        self._use(processes.of_leader(min(self.pace, key=self.pace.get)))
+        step_s = self.pace[self.threads]
         left_s = 60 * self.minutes - self.earlier_s - self.session_s
         evaluation_s = self.evaluations_s / max(1, self.evaluations)
         if self.given_every is None:
@@ -234,7 +247,12 @@ class _Progress:
             step_s += evaluation_s / self.given_every
         self.steps = processes.of_leader(self.step + max(1, round(left_s / step_s)))
         self.paced = True
-        log.info("%s: %.3g s a step, so %d steps in %g minutes", self.run.label, step_s, self.steps, self.minutes)
+        paces = ", ".join(f"{seconds:.3g} s a step with {threads} thread(s)" for threads, seconds in self.pace.items())
+        log.info("%s: %s, so %d steps in %g minutes with %d", self.run.label, paces, self.steps, self.minutes, self.threads)
+
+    def _use(self, threads: int) -> None:
+        self.threads = threads
+        torch.set_num_threads(threads)
 
     def load(self, model: Trainable) -> None:
         state = load_checkpoint(self.path)
@@ -250,6 +268,8 @@ class _Progress:
         self.rows, self.earlier_s = json.loads(state["history"]), state["seconds"]
         if self.minutes is not None:
             self.steps, self.paced = state["steps"], state["paced"]
+            if self.paced:  # fewer threads than then may be given now
+                self._use(min(state.get("threads", self.threads), self.threads))
         model.load_state_dict(state["model"])
         log.info("%s: resumed at step %d of %d", self.run.label, self.step, self.steps)
 
@@ -261,6 +281,7 @@ class _Progress:
             "step": self.step,
             "steps": self.steps,
             "paced": self.paced,
+            "threads": self.threads,
             "best": self.best,
             "since_best": self.since_best,
             "best_snapshot": self.best_snapshot,

@@ -111,6 +111,58 @@ def test_a_resumed_schedule_in_minutes_keeps_its_length(tmp_path, monkeypatch):
     assert run.history[-1]["step"] == 600
 
 
+@pytest.fixture
+def threads_as_before():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def test_a_schedule_in_minutes_keeps_the_fastest_number_of_threads(tmp_path, monkeypatch, threads_as_before):
+    clock, schedule = Clock(monkeypatch), {"steps": 7, "evaluate_every": None, "minutes": 5}
+    used = []
+
+    def a_model(seconds, stop_at=None):
+        def before_step(step):
+            used.append(torch.get_num_threads())
+            clock.sleep(seconds[used[-1]] + (10 if step == 0 else 0))  # the very first step is slow
+            if step == stop_at:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        model = Regression(scores=lambda step: 1 / (1 + step))
+        model.before_step = before_step
+        return model
+
+    with pytest.raises(Interrupted):
+        train(a_model({4: 1.0, 2: 0.5, 1: 2.0}, stop_at=100), a_run(tmp_path, threads=4), **schedule)
+    tried = [4] * PACE_STEPS + [2] * PACE_STEPS + [1] * PACE_STEPS
+    assert used == tried + [2] * (101 - len(tried))
+
+    run = a_run(tmp_path, threads=4)
+    used.clear()
+    train(a_model({2: 0.5}), run, **schedule)
+    assert set(used) == {2}
+    assert run.history[-1]["seconds"] == pytest.approx(300, abs=5)
+
+
+def test_a_resumed_schedule_in_minutes_uses_no_more_threads_than_it_is_given(tmp_path, monkeypatch, threads_as_before):
+    clock, used = Clock(monkeypatch), []
+    cut, again = Regression(), Regression()
+
+    def step_and_stop(step):
+        clock.sleep(1 / torch.get_num_threads())
+        if step == 100:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    cut.before_step, again.before_step = step_and_stop, lambda step: used.append(torch.get_num_threads()) or clock.sleep(1)
+    schedule = {"steps": 7, "evaluate_every": None, "minutes": 5}
+    with pytest.raises(Interrupted):
+        train(cut, a_run(tmp_path, threads=4), **schedule)
+    assert torch.get_num_threads() == 4
+    train(again, a_run(tmp_path, threads=2), **schedule)
+    assert set(used) == {2}
+
+
 def test_a_finished_run_does_no_more_steps(tmp_path):
     first = Regression()
     train(first, a_run(tmp_path), steps=10, evaluate_every=5)
