@@ -32,6 +32,7 @@ from genoloom.logs import configure_logging
 from genoloom.models.haplotype import GENERATORS
 from genoloom.models.haplotype.base import SampleRequest
 from genoloom.panel import Panel, Sites
+from genoloom.privacy.attack_ids import WORST_ROWS, AttackId
 from genoloom.report.summary import as_text
 from genoloom.seeds import row_seeds
 from genoloom.stages.audit import audit
@@ -206,9 +207,9 @@ def _figures(rows: list[dict], row: str, column: str) -> dict:
 def _attacks(rows: list[dict]) -> dict:
     """The corrected worst attack and which one is strongest, and the strongest of the local nearest-neighbour attacks."""
     overall = {r["attack"]: float(r["value"]) for r in rows if r["population"] == "all" and r["measure"] == "auc" and r["value"]}
-    single = {name: value for name, value in overall.items() if not name.startswith("worst")}
+    single = {name: value for name, value in overall.items() if name not in WORST_ROWS}
     local = [value for name, value in single.items() if name.startswith("nearest, windows")]
-    return {"worst_attack": overall["worst"], "attack": max(single, key=single.get), "local_attack": max(local)}
+    return {"worst_attack": overall[AttackId.WORST], "attack": max(single, key=single.get), "local_attack": max(local)}
 
 
 def _compared(rows: list[dict]) -> int:

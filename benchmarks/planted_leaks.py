@@ -35,6 +35,7 @@ from genoloom.formats.pgen import open_panel
 from genoloom.formats.tables import read_table, write_table
 from genoloom.logs import configure_logging
 from genoloom.panel import ArrayHaplotypes, Panel, People, Sites, haplotype_columns
+from genoloom.privacy.attack_ids import MUST_PASS, AttackId
 from genoloom.privacy.attacks import RAREST, Block, CommonDistances, RareSharing
 from genoloom.privacy.audit import COPY_LEVEL, AuditData, audit, neighbours
 from genoloom.privacy.copies import near_copies
@@ -165,9 +166,8 @@ def _audit(sites: Sites, made: np.ndarray, real: np.ndarray, population: np.ndar
     data.add(synthetic, truth, genetic_positions(sites))
     found = audit(data, "planted", "generator", options.bootstrap, options.max_auc, seed)
     rows = {row["attack"]: row for row in found.private if row["population"] == "all"}
-    worst = rows["worst"]
-    tests = ("worst of populations", "near copies", "kinship with", "longest shared run")
-    failed = [name for name, row in rows.items() if name.startswith(tests) and row["verdict"] == "fail"]
+    worst = rows[AttackId.WORST]
+    failed = [name for name, row in rows.items() if name in MUST_PASS and row["verdict"] == "fail"]
     failed += ["worst attack"] if worst["low"] > options.max_auc else []
     return {
         "verdict": worst["verdict"], "worst": worst["value"], "low": worst["low"], "high": worst["high"],

@@ -26,6 +26,7 @@ from genoloom.config import AuditOptions, ValidateOptions
 from genoloom.formats.tables import read_table, write_table
 from genoloom.logs import configure_logging
 from genoloom.panel import ArrayHaplotypes, Panel
+from genoloom.privacy.attack_ids import AttackId
 from genoloom.report.summary import as_text
 from genoloom.seeds import derive_seed
 from genoloom.stages.audit import audit
@@ -110,8 +111,8 @@ def _privacy(made: dict[str, np.ndarray], training: Panel, held: Panel, seed: in
                 public=public, options=AuditOptions(), seed=seed,
             )  # fmt: skip
             table = [row for row in read_table(public) if row["population"] == "all"]
-        verdict = next(row["verdict"] for row in table if row["attack"] == "worst")
-        reasons = [row["attack"] for row in table if row["verdict"] == verdict and row["attack"] != "worst"]
+        verdict = next(row["verdict"] for row in table if row["attack"] == AttackId.WORST)
+        reasons = [row["attack"] for row in table if row["verdict"] == verdict and row["attack"] != AttackId.WORST]
         rows.append(_row("privacy", name, CONTROLS[name].private, verdict, reasons))
     return rows
 

@@ -23,7 +23,8 @@ from genoloom.logs import configure_logging
 from genoloom.models.haplotype import GENERATORS, generator_class
 from genoloom.models.haplotype.base import HaplotypeGenerator
 from genoloom.panel import ArrayHaplotypes, Panel
-from genoloom.privacy.audit import SHADOWS, STACKED, WORST, AuditData, audit
+from genoloom.privacy.attack_ids import AttackId
+from genoloom.privacy.audit import AuditData, audit
 from genoloom.report.summary import as_text
 from genoloom.seeds import derive_seed
 from genoloom.stages.shadows import make_shadows, sample_people
@@ -84,8 +85,8 @@ def judge(kind: HaplotypeGenerator, alleles: np.ndarray, training: Panel, held: 
     found = audit(data, "made", "generator", options.bootstrap, options.max_auc, seed, shadows=known)
     row = {r["attack"]: r for r in found.private if r["population"] == "all"}
     return {
-        "people": people.n, "sites": len(real.sites), "stacked": row[STACKED]["value"], "with_shadows": row[SHADOWS]["value"],
-        "worst": row[WORST]["value"], "worst_low": row[WORST]["low"], "worst_high": row[WORST]["high"],
+        "people": people.n, "sites": len(real.sites), "stacked": row[AttackId.STACKED]["value"], "with_shadows": row[AttackId.SHADOWS]["value"],
+        "worst": row[AttackId.WORST]["value"], "worst_low": row[AttackId.WORST]["low"], "worst_high": row[AttackId.WORST]["high"],
     }  # fmt: skip
 
 

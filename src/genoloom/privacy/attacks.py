@@ -11,6 +11,7 @@ A new attack is a class below and a line in `attacks_on`.
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -71,7 +72,15 @@ def without_own(counts: np.ndarray, holdout: np.ndarray) -> np.ndarray:
 
 
 class Attack(ABC):
-    """Reads blocks of sites in order, then scores."""
+    """Reads blocks of sites in order, then scores.
+
+    Attributes
+    ----------
+    needs_phase : bool
+        Makes no sense on genotypes whose phase is not known.
+    """
+
+    needs_phase: ClassVar[bool] = False
 
     @abstractmethod
     def add(self, block: Block) -> None:
@@ -84,6 +93,11 @@ class Attack(ABC):
     @abstractmethod
     def scores(self) -> dict[str, np.ndarray]:
         """Scores by name, each of the 4 n real haplotypes or of the 2 n real people."""
+
+
+def windows_of(size: int) -> str:
+    """What a score of windows of `size` sites is called."""
+    return f"windows of {size}"
 
 
 class NearestNeighbours:
@@ -123,7 +137,7 @@ class NearestNeighbours:
 
     def nearest(self) -> dict[str, np.ndarray]:
         """Nearest distance of each row, over the whole haplotype and summed over windows of each size."""
-        sums = {f"windows of {size}": values for size, values in self.local.items()}
+        sums = {windows_of(size): values for size, values in self.local.items()}
         return {"whole haplotype": (self.total + self.apart).min(axis=1)} | sums
 
 
@@ -150,7 +164,13 @@ class Nearest(Attack):
     def scores(self) -> dict[str, np.ndarray]:
         made, reference = self.made.nearest(), self.reference.nearest()
         plain = {f"nearest, {name}": -values for name, values in made.items()}
-        return plain | {f"nearest against reference, {name}": np.log((reference[name] + 1) / (made[name] + 1)) for name in made}
+        ratios = {name: np.log((reference[name] + 1) / (made[name] + 1)) for name in made}
+        return plain | {self.against_reference(name): ratio for name, ratio in ratios.items()}
+
+    @staticmethod
+    def against_reference(where: str) -> str:
+        """Name of the second form, for the whole haplotype or for windows of one size."""
+        return f"nearest against reference, {where}"
 
 
 class FrequencyRatio(Attack):
@@ -272,6 +292,8 @@ class RareAlleles(Attack):
 class HaplotypeRatio(Attack):
     """Log-ratio of how often each window's haplotype stands in the synthetic data and in the reference, summed over windows."""
 
+    needs_phase = True
+
     def __init__(self, n_people: int, size: int):
         self.n, self.size = n_people, size
         self.score = np.zeros(4 * n_people)
@@ -298,6 +320,8 @@ class MaskedLocus(Attack):
     In each block the common site nearest the middle is hidden. Its allele is guessed from the haplotypes that are
     nearest at the other sites of the block; the score is how much more of the true allele the synthetic ones hold.
     """
+
+    needs_phase = True
 
     def __init__(self, n_people: int):
         self.apart = np.where(own_reference(n_people), np.float32(np.inf), np.float32(0))
@@ -329,6 +353,8 @@ def _share_right(distance: np.ndarray, truth: np.ndarray, alleles: np.ndarray) -
 
 class CopiedSegments(Attack):
     """Longest identical stretches between real and synthetic haplotypes, in centimorgans, from a positional Burrows-Wheeler order."""
+
+    needs_phase = True
 
     def __init__(self, n_people: int):
         n = 2 * n_people

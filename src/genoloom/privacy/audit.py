@@ -8,7 +8,18 @@ import numpy as np
 
 from genoloom.panel import Panel
 from genoloom.popgen.distances import aats_halves, hamming
-from genoloom.privacy.attacks import Block, CommonDistances, CopiedSegments, Kinship, Nearest, RareSharing, attacks_on, per_person
+from genoloom.privacy.attack_ids import AttackId
+from genoloom.privacy.attacks import (
+    Block,
+    CommonDistances,
+    CopiedSegments,
+    Kinship,
+    Nearest,
+    RareSharing,
+    attacks_on,
+    per_person,
+    windows_of,
+)
 from genoloom.privacy.components import (
     CLASSIFIER_COMPONENTS,
     DENSITY_COMPONENTS,
@@ -31,13 +42,10 @@ PERSON_COLUMNS = [
     "squared_distance_to_nearest",
 ]  # fmt: skip
 MIN_POPULATION = 20  # people a role; of smaller groups nothing is made public
-STACKED, SHADOWS, WORST, WORST_POPULATION = "stacked", "stacked, with shadow models", "worst", "worst of populations"
 DECILE = "most isolated tenth"
 RARE_LEVEL = 0.99  # the floor of rates and of small groups is what chance alone exceeds in one of a hundred audits
 FEW_SITES = 0.05  # share of sites that may have fewer training copies than the number by which sites were chosen
 COPY_LEVEL = 0.005  # chance that a test for near copies fails fresh people
-# attacks that make no sense on unphased genotypes; all others are functions of genotypes when calls are in ascending order
-NEEDS_PHASE = ("haplotypes of", "masked locus", "longest copied", "mean copied", "near copies of haplotypes", "kinship replay")
 MAX_RUN_RATIO = 1.25
 MAX_LOSS = 0.05
 
@@ -50,6 +58,7 @@ class AuditData:
 
     def __init__(self, people: Comparison, windows: list[int], haplotype_windows: list[int]):
         self.people = people
+        self.windows = windows
         self.step = gcd(*windows)
         n = 2 * people.n
         self.n = n
@@ -57,6 +66,15 @@ class AuditData:
         self.common, self.rare = CommonDistances(people.n), RareSharing(people.n)
         self.within_training = np.zeros((n, n), dtype=np.float32)
         self.within_synthetic = np.zeros((n, n), dtype=np.float32)
+
+    @property
+    def needs_phase(self) -> set[str]:
+        """Names of the attacks that make no sense on unphased genotypes.
+
+        All others are functions of genotypes when the alleles of a call are in ascending order.
+        """
+        own = {name for attack in self.attacks if attack.needs_phase for name in attack.scores()}
+        return own | {attack for attack in AttackId if attack.needs_phase}
 
     def attack(self, kind: type):
         """The attack of one class."""
@@ -107,8 +125,8 @@ class AuditData:
             self.within_synthetic, distances, CLASSIFIER_COMPONENTS, derive_seed(seed, "components")
         )
         rng = np.random.default_rng(derive_seed(seed, "folds"))
-        found["density on components"] = density_ratio(made[:, :DENSITY_COMPONENTS], real[:, :DENSITY_COMPONENTS])
-        found["discriminator"] = discriminator(made, real, rng)
+        found[AttackId.DENSITY] = density_ratio(made[:, :DENSITY_COMPONENTS], real[:, :DENSITY_COMPONENTS])
+        found[AttackId.DISCRIMINATOR] = discriminator(made, real, rng)
         return found
 
     def isolation(self) -> np.ndarray:
@@ -116,12 +134,12 @@ class AuditData:
         return per_person(self.attack(Nearest).reference.nearest()["whole haplotype"])
 
 
-def neighbours(common: CommonDistances, rare: RareSharing) -> dict[str, Neighbours]:
+def neighbours(common: CommonDistances, rare: RareSharing) -> dict[AttackId, Neighbours]:
     """The nearest real rows of each synthetic row, by the test for near copies that looks at them."""
     return {
-        "near copies of people": Neighbours.of(np.log(common.people + 1), 1),
-        "near copies of haplotypes": Neighbours.of(np.log(common.haplotypes + 1), 2),
-        "near copies of rare alleles": Neighbours.of(-np.log(rare.shared + 5), 1),
+        AttackId.NEAR_COPIES_OF_PEOPLE: Neighbours.of(np.log(common.people + 1), 1),
+        AttackId.NEAR_COPIES_OF_HAPLOTYPES: Neighbours.of(np.log(common.haplotypes + 1), 2),
+        AttackId.NEAR_COPIES_OF_RARE_ALLELES: Neighbours.of(-np.log(rare.shared + 5), 1),
     }
 
 
@@ -207,9 +225,9 @@ class Auditor:
             return stacked(features, self.population, self.member, derive_seed(seed, "stacked"))
 
         self.odds = attacker(np.stack(list(self.scores.values()), axis=1))
-        self.attackers = {STACKED: self.odds}
+        self.attackers = {AttackId.STACKED: self.odds}
         if shadows:
-            self.attackers[SHADOWS] = attacker(calibrated(self.scores, shadows))
+            self.attackers[AttackId.SHADOWS] = attacker(calibrated(self.scores, shadows))
 
     def groups(self) -> dict[str, np.ndarray]:
         """Populations of at least `MIN_POPULATION` people a role, as masks over everybody."""
@@ -217,20 +235,20 @@ class Auditor:
         return {name: mask for name, mask in masks.items() if mask.sum() >= 2 * MIN_POPULATION}
 
     def _runs(self, attack: str) -> bool:
-        return self.phased or not attack.startswith(NEEDS_PHASE)
+        return self.phased or attack not in self.data.needs_phase
 
     def rows(self) -> list[dict]:
         """All rows; the last one is the worst of them, and its verdict that of the audit."""
         judged = self._attack_rows(self.scores | self.attackers)
-        strongest = next(row for row in judged if row["attack"] == WORST)
+        strongest = next(row for row in judged if row["attack"] is AttackId.WORST)
         rows = [row for row in judged if row is not strongest]
         # resampling so few people says little: they can show a leak, and never that there is none
         few = ["weak"] if self.n < MIN_POPULATION else []
-        deciding = [*few, strongest["verdict"], *(row["verdict"] for row in judged if row["attack"] == WORST_POPULATION)]
+        deciding = [*few, strongest["verdict"], *(row["verdict"] for row in judged if row["attack"] is AttackId.WORST_POPULATION)]
         others = [*self._copy_rows(), self._kinship_row()]
         others += [self._runs_row()] if self.phased else []
         skipped = [attack for attack in self.by_haplotype if not self._runs(attack)]
-        skipped += [] if self.phased else ["near copies of haplotypes", "longest shared run", "kinship replay, children"]
+        skipped += [] if self.phased else [attack for attack in AttackId if attack.needs_phase]
         others += [self._row(attack, "", None, verdict="not run") for attack in skipped]
         rows += others
         deciding += [row["verdict"] for row in others]
@@ -246,12 +264,12 @@ class Auditor:
             rates = {attack: self.resampling.true_positive_rates(values, inside) for attack, values in scores.items()}
             rows += [self._auc_row(attack, group, inside, aucs[attack], rates[attack]) for attack in scores]
             if group == "all":
-                rows.append(self._worst_row(WORST, list(aucs.values()), list(rates.values()), FLOOR_LEVEL))
+                rows.append(self._worst_row(AttackId.WORST, list(aucs.values()), list(rates.values()), FLOOR_LEVEL))
             elif group != DECILE:
                 by_population += aucs.values()
         if by_population:
             # small groups cannot show that they are safe, but they can show a leak: so this row must not accuse by chance
-            row = self._worst_row(WORST_POPULATION, by_population, [], RARE_LEVEL)
+            row = self._worst_row(AttackId.WORST_POPULATION, by_population, [], RARE_LEVEL)
             rows.append(row | {"verdict": "fail" if row["low"] > self.max_auc else "pass"})
         return rows
 
@@ -304,7 +322,7 @@ class Auditor:
         """Privacy loss: AATS(holdout, synthetic) - AATS(train, synthetic); positive when training people are nearer."""
         loss = self.data.aats("holdout") - self.data.aats("train")
         verdict = "pass" if loss <= MAX_LOSS else "weak" if loss <= 2 * MAX_LOSS else "fail"
-        return self._row("privacy loss (AATS)", "difference", loss, floor=0.0, verdict=verdict)
+        return self._row(AttackId.PRIVACY_LOSS, "difference", loss, floor=0.0, verdict=verdict)
 
     def _runs_row(self) -> dict:
         """Longest runs shared with training haplotypes over those shared with held-out ones, mean over synthetic haplotypes."""
@@ -314,7 +332,7 @@ class Auditor:
         low, high = percentile_interval(ratios)
         ratio = float(trained.mean() / max(held.mean(), 1e-12))
         verdict = "pass" if high <= MAX_RUN_RATIO else "weak" if low <= MAX_RUN_RATIO else "fail"
-        return self._row("longest shared run", "ratio", ratio, low=low, high=high, floor=1.0, verdict=verdict)
+        return self._row(AttackId.LONGEST_SHARED_RUN, "ratio", ratio, low=low, high=high, floor=1.0, verdict=verdict)
 
     def _kinship_row(self) -> dict:
         """Kinship with the most related synthetic person, none counting as 0: mean over training people minus over held-out ones."""
@@ -326,7 +344,7 @@ class Auditor:
         value = float(kinship[self.n :].mean() - kinship[: self.n].mean())
         floor = float(np.quantile(shuffled, FLOOR_LEVEL))
         return self._row(
-            "kinship with synthetic people", "difference", value, low=low, high=high, floor=floor,
+            AttackId.KINSHIP_WITH_SYNTHETIC, "difference", value, low=low, high=high, floor=floor,
             verdict="fail" if low > floor else "pass",
         )  # fmt: skip
 
@@ -336,7 +354,7 @@ class Auditor:
         A child has one haplotype of a training person and one of a held-out person, against children of two held-out
         people. Haplotypes are passed on whole: an upper bound where recombination is frequent.
         """
-        attack = next(name for name in self.by_haplotype if name.startswith("nearest against reference, windows"))
+        attack = Nearest.against_reference(windows_of(self.data.windows[0]))
         haplotypes = self.by_haplotype[attack].reshape(2, self.n, 2)
         given = np.take_along_axis(haplotypes, self.rng.integers(0, 2, (2, self.n, 1)), axis=2)[:, :, 0]
         mates = np.empty(self.n, dtype=np.int64)
@@ -344,14 +362,14 @@ class Auditor:
             inside = np.flatnonzero(self.population[: self.n] == name)
             mates[np.roll(inside, 1)] = inside  # another held-out person of the population
         children = np.concatenate([given[0] + given[0][mates], given[1] + given[0][mates]])
-        rows = [self._auc_row("kinship replay, children", "all", self.everybody, *self._both(children, self.everybody))]
+        rows = [self._auc_row(AttackId.KINSHIP_REPLAY_CHILDREN, "all", self.everybody, *self._both(children, self.everybody))]
         if self.relatives is not None and 2 <= self.relatives.sum() <= self.n - 2:
             held = self.scores[attack][: self.n]
             related, others = held[self.relatives], held[~self.relatives]
             picks = Resampling(np.repeat("", self.n), int(others.size), len(self.resampling.labels), self.rng)
             scores, inside = np.concatenate([others, related]), np.ones(self.n, dtype=bool)
             found = picks.aucs(scores, inside), picks.true_positive_rates(scores, inside)
-            rows.append(self._auc_row("kinship replay, relatives", "all", inside, *found) | {"n": int(related.size)})
+            rows.append(self._auc_row(AttackId.KINSHIP_REPLAY_RELATIVES, "all", inside, *found) | {"n": int(related.size)})
         return rows
 
     def _both(self, scores: np.ndarray, inside: np.ndarray) -> tuple[tuple, tuple]:

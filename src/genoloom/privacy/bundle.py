@@ -3,6 +3,8 @@
 import json
 import mimetypes
 
+from genoloom.privacy.attack_ids import AttackId
+
 MEDIA_TYPES = {
     ".vcf.gz": "application/vnd.ga4gh.vcf+gzip", ".tbi": "application/x-tabix-index", ".csi": "application/x-csi-index",
     ".bcf": "application/vnd.ga4gh.bcf", ".pgen": "application/x-plink2-pgen", ".pvar.zst": "application/zstd",
@@ -24,7 +26,7 @@ def readme(facts: dict, attacks: list[dict[str, str]], metrics: list[dict[str, s
     metrics : list of dict
         Rows of the fidelity table likewise.
     """
-    worst = next(row for row in attacks if row["attack"] == "worst")
+    worst = next(row for row in attacks if row["attack"] == AttackId.WORST)
     sites = ", ".join(f"{contig} ({n:,} sites)" for contig, n in facts["contigs"])
     lines = [
         f"# Synthetic genotypes: {facts['panel']}, {facts['generator']}",

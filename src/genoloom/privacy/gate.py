@@ -6,17 +6,8 @@ Fails closed: what is missing, unreadable, `not run` or not of these very data i
 from collections.abc import Iterable
 
 from genoloom.config import ReleaseOptions
-from genoloom.privacy.audit import SHADOWS, WORST
+from genoloom.privacy.attack_ids import MUST_PASS, AttackId
 
-# rows of the private table whose own verdict must be a pass; the worst attack is judged by its figures
-WITHIN_FLOOR = (
-    "worst of populations",
-    "near copies of people",
-    "near copies of haplotypes",
-    "near copies of rare alleles",
-    "kinship with synthetic people",
-    "longest shared run",
-)
 ALLOWED_VERDICTS = {"pass": ("pass",), "weak": ("pass", "weak"), "any": ("pass", "weak", "fail")}
 
 
@@ -24,7 +15,7 @@ def privacy_reasons(private: list[dict[str, str]], public: list[dict[str, str]],
     """Reasons in the tables of the audit (rows of text cells)."""
     own = [row for row in private if row.get("row") == name and row.get("population") == "all"]
     by_attack = {row["attack"]: row for row in own}
-    worst = by_attack.get(WORST)
+    worst = by_attack.get(AttackId.WORST)
     if worst is None:
         return [f"privacy: the audit has no row of the worst attack on {name}"]
     reasons = []
@@ -40,14 +31,14 @@ def privacy_reasons(private: list[dict[str, str]], public: list[dict[str, str]],
             f"privacy: an attack finds {rate:.1%} of the training people at 1 % false positives; at most {options.max_tpr:.1%}, or"
             f" the {floor:.1%} that chance explains with so few people, may leave"
         )
-    if options.shadow_models and SHADOWS not in by_attack:
+    if options.shadow_models and AttackId.SHADOWS not in by_attack:
         reasons.append(
             "privacy: the audit had no shadow models; set audit.shadow_models: 4 and audit again, or waive them with"
             " release.shadow_models: false"
         )
-    for attack in WITHIN_FLOOR:
+    for attack in MUST_PASS:
         row = by_attack.get(attack)
-        if row is None and attack == "worst of populations":
+        if row is None and attack is AttackId.WORST_POPULATION:
             continue  # no population is large enough
         verdict = row["verdict"] if row else "not run"
         if verdict != "pass":
@@ -55,9 +46,11 @@ def privacy_reasons(private: list[dict[str, str]], public: list[dict[str, str]],
     reasons += [
         f"privacy: {attack}: not run"
         for attack, row in by_attack.items()
-        if row["verdict"] == "not run" and attack not in WITHIN_FLOOR
+        if row["verdict"] == "not run" and attack not in MUST_PASS
     ]
-    shown = next((r for r in public if r.get("row") == name and r.get("attack") == WORST and r.get("population") == "all"), None)
+    shown = next(
+        (r for r in public if r.get("row") == name and r.get("attack") == AttackId.WORST and r.get("population") == "all"), None
+    )
     if shown is None or any(shown.get(key) != worst.get(key) for key in ("value", "low", "high", "verdict")):
         reasons.append("privacy: the public table is not of this audit")
     return reasons

@@ -6,6 +6,7 @@ from importlib.resources import files
 import jinja2
 
 from genoloom.models.sequence import BASELINES
+from genoloom.privacy.attack_ids import WORST_ROWS
 from genoloom.report import figures as draw
 from genoloom.report.collect import PanelData, SequenceData
 from genoloom.report.data import DataSet, ReportData
@@ -125,7 +126,7 @@ def _groups(data: DataSet) -> list[dict]:
         table: dict[str, dict] = {}
         for metric in own:
             table.setdefault(metric_name(metric.metric, metric.bin), {})[metric.generator] = metric
-        against = sorted((a for a in data.attacks if a.population == name), key=lambda a: not a.attack.startswith("worst"))
+        against = sorted((a for a in data.attacks if a.population == name), key=lambda a: a.attack not in WORST_ROWS)
         for attack in against:
             table.setdefault(f"Attack: {attack.attack} ({measure_name(attack.measure)})", {})[attack.generator] = attack
         rows = [{"name": label, "cells": [cells.get(column) for column in columns]} for label, cells in table.items()]

@@ -1,5 +1,6 @@
 """The few figures that a reader sees first, as rows and as plain text."""
 
+from genoloom.privacy.attack_ids import AttackId
 from genoloom.validation.verdicts import worst
 
 HAPLOTYPE_COLUMNS = [
@@ -44,7 +45,7 @@ def summarise_panel(panel: str, fidelity: dict[str, list[dict]], privacy: dict[s
 
 def _panel_row(panel: str, name: str, table: list[dict], attacks: list[dict]) -> dict:
     own = [row for row in table if row["row"] == name and row["population"] == row["bin"] == "all"]
-    attack = pick(attacks, row=name, attack="worst", population="all") or {}
+    attack = pick(attacks, row=name, attack=AttackId.WORST, population="all") or {}
     figures = {metric: number((pick(own, metric=metric) or {}).get("value")) for metric in KEY_METRICS}
     return {
         "panel": panel,

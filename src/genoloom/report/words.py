@@ -1,5 +1,6 @@
 """Names and sentences of the report. A metric or attack without a name here is shown by its own."""
 
+from genoloom.privacy.attack_ids import WORST_ROWS, AttackId
 from genoloom.report.data import Attack, Judgement, Metric
 from genoloom.validation.verdicts import ORDER, worst
 
@@ -177,9 +178,9 @@ def _fidelity_sentence(metric: Metric) -> str:
 
 def privacy_reasons(attacks: list[Attack]) -> list[str]:
     """Sentences about the worst attack and whatever else did not pass; `attacks` are those on one generator."""
-    whole = [a for a in attacks if a.population == "all" and a.attack != "worst"]
-    single = [a for a in whole if a.measure == "auc" and a.value is not None and not a.attack.startswith("worst")]
-    worst_row = next((a for a in attacks if a.attack == "worst" and a.population == "all"), None)
+    whole = [a for a in attacks if a.population == "all" and a.attack != AttackId.WORST]
+    single = [a for a in whole if a.measure == "auc" and a.value is not None and a.attack not in WORST_ROWS]
+    worst_row = next((a for a in attacks if a.attack == AttackId.WORST and a.population == "all"), None)
     sentences = []
     if worst_row is not None and worst_row.value is not None:
         chance = f", chance alone reaches {figure(worst_row.floor)}" if worst_row.floor is not None else ""

@@ -18,6 +18,7 @@ from genoloom.formats.tables import format_cell, write_table
 from genoloom.models.haplotype import BASELINES
 from genoloom.models.haplotype.base import HaplotypeGenerator
 from genoloom.panel import Panel
+from genoloom.privacy.attack_ids import AttackId
 from genoloom.privacy.audit import PERSON_COLUMNS, PRIVATE_COLUMNS, PUBLIC_COLUMNS, AuditData
 from genoloom.privacy.audit import audit as judge
 from genoloom.seeds import derive_seed
@@ -193,17 +194,19 @@ def _model_scores(
     """What the models themselves say of people, by attack; NaN for those who were not scored."""
     chosen = np.sort(np.random.default_rng(derive_seed(seed, "model")).permutation(people.n)[:SCORED_PEOPLE])
     rows = np.concatenate([chosen, people.n + chosen])
-    total: dict[str, np.ndarray] = {}
+    total: dict[AttackId, np.ndarray] = {}
     for _, real in pairs if loaded else []:
         generator = loaded[real.sites.contig]
         names = [real.people.population[i] for i in people.real_people[rows]]
         population = np.repeat([generator.population_names.index(name) for name in names], 2)
         source = _Rows(real, people.real_people[rows])
-        asked = {"generator likelihood": (generator.has_likelihood, generator.log_likelihood)}
-        asked["GAN critic"] = generator.has_critic, generator.critic_score
+        asked = {
+            AttackId.GENERATOR_LIKELIHOOD: (generator.has_likelihood, generator.log_likelihood),
+            AttackId.GAN_CRITIC: (generator.has_critic, generator.critic_score),
+        }
         for attack, (can, score) in asked.items():
             if can:
                 found = np.full(2 * people.n, np.nan)
                 found[rows] = score(source, population).reshape(-1, 2).sum(axis=1)
                 total[attack] = total.get(attack, 0) + found
-    return {f"{attack} (needs the model)": score for attack, score in total.items()}
+    return total

@@ -18,8 +18,8 @@ from genoloom.formats.models import file_digest
 from genoloom.formats.pgen import PanelWriter
 from genoloom.formats.splits import write_split
 from genoloom.formats.tables import read_table, write_table
-from genoloom.privacy.audit import PRIVATE_COLUMNS, PUBLIC_COLUMNS, SHADOWS
-from genoloom.privacy.gate import WITHIN_FLOOR
+from genoloom.privacy.attack_ids import MUST_PASS, AttackId
+from genoloom.privacy.audit import PRIVATE_COLUMNS, PUBLIC_COLUMNS
 from genoloom.stages.cohort import make_cohort
 from genoloom.stages.generate import generate
 from genoloom.stages.release import release
@@ -65,7 +65,7 @@ def finished(tmp_path_factory):
 
 def write_tables(results, worst=None, attacks=None, metrics=None):
     rows = [WORST | (worst or {})]
-    judged = dict.fromkeys((*WITHIN_FLOOR, SHADOWS), "pass") | {"stacked": "pass"} | (attacks or {})
+    judged = dict.fromkeys((*MUST_PASS, AttackId.SHADOWS), "pass") | {"stacked": "pass"} | (attacks or {})
     rows += [WORST | {"attack": name, "verdict": verdict} for name, verdict in judged.items() if verdict]
     write_table(results / "private/p/independent/audit.tsv", PRIVATE_COLUMNS, rows)
     write_table(results / "validation/p/independent/privacy.tsv", PUBLIC_COLUMNS, rows)
@@ -151,10 +151,10 @@ def test_the_date_can_be_given(project, monkeypatch):
         ({"worst": {"tpr_at_1_percent_fpr": 0.03}}, "finds 3.0% of the training people"),
         ({"worst": {"tpr_at_1_percent_fpr": None}}, "true positive rate at 1 % false positives is missing"),
         ({"worst": {"row": "other"}}, "no row of the worst attack"),
-        *(({"attacks": {name: "fail"}}, f"{name}: fail") for name in WITHIN_FLOOR),
-        *(({"attacks": {name: "not run"}}, f"{name}: not run") for name in WITHIN_FLOOR),
-        *(({"attacks": {name: None}}, f"{name}: not run") for name in WITHIN_FLOOR[1:]),
-        ({"attacks": {SHADOWS: None}}, "had no shadow models"),
+        *(({"attacks": {name: "fail"}}, f"{name}: fail") for name in MUST_PASS),
+        *(({"attacks": {name: "not run"}}, f"{name}: not run") for name in MUST_PASS),
+        *(({"attacks": {name: None}}, f"{name}: not run") for name in MUST_PASS[1:]),
+        ({"attacks": {AttackId.SHADOWS: None}}, "had no shadow models"),
         ({"attacks": {"stacked": "not run"}}, "stacked: not run"),
         ({"metrics": {"sites_lost": "fail"}}, "sites_lost: fail"),
         ({"metrics": {"sites_lost": "too close"}}, "sites_lost: too close"),
@@ -179,7 +179,7 @@ def test_thresholds_are_inclusive_and_are_options(project):
     assert "phase: not run" in reasons(project, fidelity="any")
     make(project, fidelity="any", may_be_missing="phase")
     assert "as few as 5 training people" in reasons(project, fewest_people=6)
-    write_tables(project / "results", attacks={SHADOWS: None})
+    write_tables(project / "results", attacks={AttackId.SHADOWS: None})
     make(project, shadow_models=False)
 
 

@@ -1,0 +1,49 @@
+"""Which rows an audit has: the identifiers that its tables hold and that the release gate asks for.
+
+Names of attacks with a parameter (a window size) come from their classes in `attacks`.
+"""
+
+from enum import StrEnum
+from typing import Self
+
+
+class AttackId(StrEnum):
+    """A row of the audit with a fixed name; the value is what the column `attack` holds.
+
+    Attributes
+    ----------
+    needs_phase : bool
+        Makes no sense on genotypes whose phase is not known: the row is then `not run`.
+    must_pass : bool
+        Has a verdict of its own, counts for that of the audit, and must be `pass` for a release.
+    """
+
+    needs_phase: bool
+    must_pass: bool
+
+    def __new__(cls, value: str, needs_phase: bool = False, must_pass: bool = False) -> Self:
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.needs_phase, member.must_pass = needs_phase, must_pass
+        return member
+
+    WORST = "worst"
+    WORST_POPULATION = "worst of populations", False, True
+    STACKED = "stacked"
+    SHADOWS = "stacked, with shadow models"
+    DENSITY = "density on components"
+    DISCRIMINATOR = "discriminator"
+    NEAR_COPIES_OF_PEOPLE = "near copies of people", False, True
+    NEAR_COPIES_OF_HAPLOTYPES = "near copies of haplotypes", True, True
+    NEAR_COPIES_OF_RARE_ALLELES = "near copies of rare alleles", False, True
+    KINSHIP_WITH_SYNTHETIC = "kinship with synthetic people", False, True
+    LONGEST_SHARED_RUN = "longest shared run", True, True
+    PRIVACY_LOSS = "privacy loss (AATS)"
+    KINSHIP_REPLAY_CHILDREN = "kinship replay, children", True
+    KINSHIP_REPLAY_RELATIVES = "kinship replay, relatives", True
+    GENERATOR_LIKELIHOOD = "generator likelihood (needs the model)"
+    GAN_CRITIC = "GAN critic (needs the model)"
+
+
+WORST_ROWS = (AttackId.WORST, AttackId.WORST_POPULATION)
+MUST_PASS = tuple(attack for attack in AttackId if attack.must_pass)
