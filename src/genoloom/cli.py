@@ -270,13 +270,14 @@ def validate(name, comparands, controls, out, figures, seed, sections):
 
     The real people come either as the workflow's files (--panel, --split), or as files of any tool (--train, --holdout).
     """
-    from genoloom.stages.inputs import open_comparands
+    from genoloom.stages.inputs import open_comparands, source_files
     from genoloom.stages.validate import validate as stage
 
     [options] = sections
     with open_comparands(**comparands) as opened:
         stage(
-            name=name, comparands=opened, controls=list(controls), out=out, figures=figures, options=options, seed=seed
+            name=name, comparands=opened, controls=list(controls), out=out, figures=figures, options=options, seed=seed,
+            sources=source_files(**comparands),
         )  # fmt: skip
 
 
@@ -298,7 +299,7 @@ def audit(name, comparands, controls, models, out, public, seed, sections):
     The real people come either as the workflow's files (--panel, --split), or as files of any tool (--train, --holdout).
     """
     from genoloom.stages.audit import audit as stage
-    from genoloom.stages.inputs import open_comparands
+    from genoloom.stages.inputs import open_comparands, source_files
 
     [options] = sections
     with open_comparands(**comparands) as opened:
@@ -310,7 +311,7 @@ def audit(name, comparands, controls, models, out, public, seed, sections):
             public=public,
             options=options,
             seed=seed,
-            synthetic=list(comparands["synthetic"]),
+            sources=source_files(**comparands),
             models=list(models),
         )
 

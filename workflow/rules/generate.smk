@@ -31,6 +31,7 @@ rule make_cohort:
         split="results/splits/{panel}.tsv",
     output:
         cohort=DRAWN,
+        provenance=DRAWN.replace(".tsv", ".provenance.json"),
     log:
         "logs/make_cohort/{panel}.{generator}.log",
     benchmark:
@@ -63,6 +64,7 @@ if settings.redraw.enabled:
             cohort=DRAWN,
         output:
             cohort=COHORT,
+            provenance=COHORT.replace(".tsv", ".provenance.json"),
             summary="results/synthetic/{panel}/{generator}/redraw.json",
         log:
             "logs/redraw_people/{panel}.{generator}.log",
@@ -97,6 +99,7 @@ rule generate_haplotypes:
         pgen="results/synthetic/{panel}/{generator}/{contig}.pgen",
         pvar="results/synthetic/{panel}/{generator}/{contig}.pvar.zst",
         psam="results/synthetic/{panel}/{generator}/{contig}.psam",
+        provenance="results/synthetic/{panel}/{generator}/{contig}.provenance.json",
         truth=TRUTH,
     log:
         "logs/generate_haplotypes/{panel}.{generator}.{contig}.log",

@@ -19,6 +19,7 @@ rule prepare_panel:
         psam="results/panels/{panel}/{contig}.psam",
         rejected="results/panels/{panel}/{contig}.rejected.tsv.gz",
         summary="results/panels/{panel}/{contig}.summary.json",
+        provenance="results/panels/{panel}/{contig}.provenance.json",
     log:
         "logs/prepare_panel/{panel}.{contig}.log",
     benchmark:
@@ -47,6 +48,7 @@ rule split_people:
     output:
         split="results/splits/{panel}.tsv",
         summary="results/panels/{panel}/summary.json",
+        provenance="results/splits/{panel}.provenance.json",
     log:
         "logs/split_people/{panel}.log",
     benchmark:

@@ -20,6 +20,7 @@ rule train_haplotypes:
     output:
         model="results/models/{panel}/{generator}/{contig}.safetensors",
         description="results/models/{panel}/{generator}/{contig}.json",
+        provenance="results/models/{panel}/{generator}/{contig}.provenance.json",
         history="results/models/{panel}/{generator}/{contig}.history.tsv",
     log:
         "logs/train_haplotypes/{panel}.{generator}.{contig}.log",

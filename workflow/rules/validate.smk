@@ -25,6 +25,7 @@ rule validate_haplotypes:
             labels={"generator": "{generator}"},
         ),
         figures="results/validation/{panel}/{generator}/figures.json",
+        provenance="results/validation/{panel}/{generator}/fidelity.provenance.json",
     log:
         "logs/validate_haplotypes/{panel}.{generator}.log",
     benchmark:

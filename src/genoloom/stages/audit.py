@@ -1,19 +1,18 @@
 """Attack synthetic haplotypes; keep the findings private, and write what may be shown."""
 
-import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from genoloom import __version__
 from genoloom.config import AuditOptions
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.encryption import encrypt, read_public_key
-from genoloom.formats.models import file_digest
+from genoloom.formats.private_directories import close_directory
+from genoloom.formats.provenance import Making
 from genoloom.formats.tables import format_cell, write_table
 from genoloom.models.haplotype import BASELINES
 from genoloom.models.haplotype.base import HaplotypeGenerator
@@ -26,7 +25,7 @@ from genoloom.stages.generate import load_generator
 from genoloom.stages.inputs import Comparands
 from genoloom.stages.shadows import make_shadows
 from genoloom.stages.train import genetic_positions
-from genoloom.stages.validate import control_rows
+from genoloom.stages.validate import control_files, control_rows
 from genoloom.validation.cohorts import Comparison, compare, read_rows
 
 log = logging.getLogger(__name__)
@@ -44,13 +43,13 @@ def audit(
     options: AuditOptions,
     seed: int,
     kind: str | None = None,
-    synthetic: Sequence[Path] = (),
+    sources: Mapping[str, Path] | None = None,
     models: Sequence[Path] = (),
 ) -> None:
     """Write the private audit and the public table of verdicts.
 
     Beside `out` stand `people.tsv` (who is exposed, the most exposed first; encrypted as `people.tsv.c4gh` where a
-    recipient is named) and `audit.json` (what was audited).
+    recipient is named) and `audit.json` (the record of provenance: what was audited, and how).
 
     Parameters
     ----------
@@ -64,14 +63,16 @@ def audit(
         Its directory is closed to others (mode 0700).
     public : Path, optional
         Table of verdicts and intervals that may be shown.
-    synthetic : sequence of Path
-        Prefixes or files of the synthetic data, whose digests are noted: a release is only made of the audited files.
+    sources : mapping of str to Path, optional
+        Of `source_files`: their digests are recorded, and a release is only made of the files that were audited.
     models : sequence of Path
         Models of the generator, one a contig, for the attacks that need them.
     """
     key = read_public_key(options.recipient) if options.recipient else None
     windows = _window_sizes("--windows", options.windows)
     haplotype_windows = _window_sizes("--haplotype-windows", options.haplotype_windows)
+    used = {f"model/{path.name}": path for path in models}
+    record = Making("audit", {**(sources or {}), **used, **control_files(list(controls))})
     made, real = comparands.pairs[0]
     people = compare(made.people, real.people, comparands.roles, 0, seed)
     loaded = _load_models(models, comparands.pairs, people)
@@ -96,23 +97,15 @@ def audit(
         shadows=shadows,
     )
 
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.parent.chmod(0o700)
+    close_directory(out.parent)
     rows = [row | {"person": real.people.id[people.real_people[row["index"]]]} for row in found.people]
     _write_people(out.with_name("people.tsv"), rows, key)
     write_table(out, PRIVATE_COLUMNS, found.private)
-    with write_beside(out.with_name("audit.json")) as [part]:
-        files = [path if path.is_file() else Path(f"{path}.pgen") for path in synthetic]
-        about = {
-            "version": __version__,
-            "seed": seed,
-            "people_a_role": people.n,
-            "options": options.model_dump(exclude={"recipient"}),
-        }
-        digests = {path.name: file_digest(path) for path in files}
-        part.write_text(json.dumps(about | {"synthetic": digests}, indent=2) + "\n")
     if public is not None:
         write_table(public, PUBLIC_COLUMNS, found.public + control_rows(controls))
+    written = [out, *([public] if public is not None else [])]
+    used_options = options.model_copy(update={"recipient": None})  # a path
+    record.write(out.with_name("audit.json"), written, used_options, seed=seed, facts={"people_per_role": people.n})
     for row in found.public:
         if row["population"] == "all":
             value = format_cell(row.get("value")) or "-"

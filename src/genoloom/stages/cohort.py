@@ -10,6 +10,7 @@ from genoloom.cohort import ADMIXED, Cohort, make_people, parse_shares
 from genoloom.config import CohortOptions
 from genoloom.errors import InputError
 from genoloom.formats.models import read_description
+from genoloom.formats.provenance import Making, record_path
 from genoloom.formats.tables import read_table, write_table
 from genoloom.panel import People
 from genoloom.seeds import derive_seed
@@ -29,6 +30,7 @@ def make_cohort(*, model: Path, split: Path, out: Path, options: CohortOptions, 
     split : Path
         The split table: the training mix and size are the defaults.
     """
+    made = Making("cohort", {"model": model, "split": split})
     known = read_description(model, "haplotypes")["population_names"]
     table = read_table(split)
     counted = Counter(row["population"] for row in table if row["role"] == "train")
@@ -60,6 +62,7 @@ def make_cohort(*, model: Path, split: Path, out: Path, options: CohortOptions, 
         for i, person in enumerate(people.id)
     ]  # fmt: skip
     write_table(out, COLUMNS, rows)
+    made.write(record_path(out.with_suffix("")), [out], seed=seed)
     log.info("%d synthetic people, %d of them admixed", size, len(admixed))
 
 

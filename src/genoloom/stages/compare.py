@@ -18,7 +18,7 @@ from genoloom.panel import Panel, People
 from genoloom.seeds import derive_seed, row_seeds
 from genoloom.stages.audit import audit
 from genoloom.stages.genotypes import UNKNOWN, GenotypeFiles
-from genoloom.stages.inputs import RealFiles, open_real
+from genoloom.stages.inputs import RealFiles, open_real, source_files
 from genoloom.stages.report import report
 from genoloom.stages.train import training_haplotypes
 from genoloom.stages.validate import validate
@@ -84,10 +84,11 @@ def compare(
             comparands = files.against(own, within)
             kind = "control" if name in CONTROLS else "generator"
             place = out / "validation" / NAME / name
-            common = {"name": name, "kind": kind, "comparands": comparands, "controls": [], "seed": seed}
+            sources = source_files(synthetic=generators.get(name, []), **real)
+            common = {"name": name, "kind": kind, "comparands": comparands, "controls": [], "seed": seed, "sources": sources}
             validate(**common, out=place / "fidelity.tsv", figures=place / "figures.json", options=validate_options)
             private = out / "private" / NAME / name / "audit.tsv"
-            audit(**common, out=private, public=place / "privacy.tsv", options=audit_options, synthetic=generators.get(name, []))
+            audit(**common, out=private, public=place / "privacy.tsv", options=audit_options)
     (out / "private").chmod(0o700)
     page = out / "report" / "index.html"
     return report(results=out, panels=[NAME], generators=list(made), sequence_sets=[], sequence_generators=[], out=page)

@@ -15,7 +15,8 @@ from genoloom.cohort import ADMIXED, Cohort
 from genoloom.config import GenerateOptions
 from genoloom.errors import InputError
 from genoloom.formats.models import file_digest
-from genoloom.formats.pgen import PanelWriter
+from genoloom.formats.pgen import PanelWriter, panel_files
+from genoloom.formats.provenance import Making, record_path
 from genoloom.formats.tracts import write_ancestry, write_autozygous
 from genoloom.formats.vcf_write import write_variants
 from genoloom.models.haplotype.base import HaplotypeGenerator
@@ -49,6 +50,7 @@ def generate(*, model: Path, cohort: Path, out: Path, options: GenerateOptions, 
     prefix = next((Path(str(out).removesuffix(s)) for s in SUFFIXES if str(out).endswith(s)), None)
     if prefix is None:
         raise InputError("--out", f"'{out.name}'", expected="a name that ends in .vcf.gz or .bcf")
+    made = Making("generate", {"model": model, "cohort": cohort})
     torch.set_num_threads(threads)
     generator, sites, description = load_generator(model)
     asked = read_cohort(cohort)
@@ -68,7 +70,9 @@ def generate(*, model: Path, cohort: Path, out: Path, options: GenerateOptions, 
             "seed": seed,
         }
         write_variants(out, panel, provenance)
-    plan.write_truth(prefix, sites, people, known)
+    truth = plan.write_truth(prefix, sites, people, known)
+    index = Path(f"{out}.csi" if out.suffix == ".bcf" else f"{out}.tbi")
+    made.write(record_path(prefix), [*panel_files(prefix), out, index, *truth], seed=seed)
 
 
 def check_populations(path: Path, asked: Cohort, generator: HaplotypeGenerator) -> None:
@@ -104,14 +108,17 @@ class Plan:
             blocks = copy_autozygous(blocks, self.autozygous.take(range(low // 2, high // 2)))
         return blocks
 
-    def write_truth(self, prefix: Path, sites: Sites, people: People, names: list[str]) -> None:
-        """Write where people are admixed and autozygous, if any are."""
-        ancestry = self.ancestry
+    def write_truth(self, prefix: Path, sites: Sites, people: People, names: list[str]) -> list[Path]:
+        """Write where people are admixed and autozygous, if any are; returns the files."""
+        ancestry, written = self.ancestry, []
         if self.autozygous is not None:
             ancestry = ancestry.second_copies_first(self.autozygous)
-            write_autozygous(f"{prefix}.autozygous.bed", sites, people, self.autozygous)
+            written.append(Path(f"{prefix}.autozygous.bed"))
+            write_autozygous(written[-1], sites, people, self.autozygous)
         if ADMIXED in people.population:
-            write_ancestry(f"{prefix}.ancestry.bed", sites, people, ancestry, names)
+            written.append(Path(f"{prefix}.ancestry.bed"))
+            write_ancestry(written[-1], sites, people, ancestry, names)
+        return written
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from genoloom.errors import InputError
 from genoloom.formats.maps import interpolate, read_map
-from genoloom.formats.pgen import open_panel
+from genoloom.formats.pgen import open_panel, panel_files
 from genoloom.formats.splits import read_roles
 from genoloom.panel import HaplotypeSource, JoinedHaplotypes, Panel, People, SwappedHaplotypes, UnphasedHaplotypes, join_people
 from genoloom.stages.genotypes import UNKNOWN, GenotypeFiles, Sheet, labelled, read_genotypes, read_sheets
@@ -70,6 +70,30 @@ def open_comparands(
     real_files = {"train": train, "holdout": holdout, "people": people, "genetic_map": genetic_map}
     with open_real(panels=[], split=None, **real_files) as real:
         yield real.against(real.read("synthetic", synthetic))
+
+
+def source_files(
+    *,
+    synthetic: list[Path],
+    panels: list[Path],
+    split: Path | None,
+    train: list[Path],
+    holdout: list[Path],
+    people: list[Path],
+    genetic_map: Path | None,
+) -> dict[str, Path]:
+    """The files behind the arguments of `open_comparands` by role, as records of provenance name them.
+
+    The workflow's files keep their names (`panel/20.pgen`); those of any tool are numbered, as a name may be a person's.
+    """
+    if panels:
+        roles = {"synthetic": synthetic, "panel": panels}
+        files = {role: [f for p in paths for f in ([p] if p.is_file() else panel_files(p))] for role, paths in roles.items()}
+        named = {f"{role}/{path.name}": path for role, paths in files.items() for path in paths}
+        return named | ({"split": split} if split else {})
+    roles = {"synthetic": synthetic, "train": train, "holdout": holdout, "people": people}
+    files = {f"{role}/{i}": path for role, paths in roles.items() for i, path in enumerate(paths, 1)}
+    return files | ({"map": genetic_map} if genetic_map else {})
 
 
 def open_pairs(synthetic: list[Path], panels: list[Path]) -> list[tuple[Panel, Panel]]:

@@ -16,11 +16,13 @@ from genoloom.disclosure import people_count
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.maps import interpolate, read_map
-from genoloom.formats.pgen import PanelWriter
+from genoloom.formats.pgen import PanelWriter, panel_files
+from genoloom.formats.private_directories import close_directory
+from genoloom.formats.provenance import Making, record_path
 from genoloom.formats.reference import Reference
 from genoloom.formats.sheets import match_people
 from genoloom.formats.tables import write_table
-from genoloom.formats.variants import Record, open_variants
+from genoloom.formats.variants import Record, open_variants, pvar_candidates
 from genoloom.panel import People, Sites, haplotype_columns
 
 log = logging.getLogger(__name__)
@@ -100,6 +102,7 @@ def prepare(
     InputError
         Whatever is wrong with the input, with the record and the remedy; nothing is written then.
     """
+    made = Making("prepare", {**_raw_files(variants), "people": people, "reference": reference, "map": genetic_map})
     source = open_variants(variants, contig, region)
     everybody = People(source.samples, ["unknown"] * len(source.samples), ["unknown"] * len(source.samples))
     if people is not None:
@@ -127,6 +130,7 @@ def prepare(
 
     account = Account(contig)
     sites = accepted_sites(source.records(), source.path, keep, options, fasta, account)
+    close_directory(out.parent)
     with PanelWriter(out, kept_people, contig, contig_length) as writer:
         for block, alleles in site_blocks(sites, contig, contig_length):
             cm = interpolate(*map_points, block.position) if map_points else block.cm
@@ -139,9 +143,17 @@ def prepare(
                 remedy="loosen --min-mac or --max-missing, or check that the file has variants here",
             )  # fmt: skip
         _write_account(out, account, len(everybody), kept_people, genetic_map is not None, reference is not None)
+    made.write(record_path(out), [*panel_files(out), Path(f"{out}.summary.json")])
     log.info(
         "%s: %d sites of %d records kept, %d rejected", contig, account.kept, account.records, sum(account.rejected.values())
     )
+
+
+def _raw_files(variants: Path) -> dict[str, Path]:
+    """The files behind `variants`, by role: a .pgen has its sites and people beside it."""
+    beside = [p for p in (*pvar_candidates(variants.with_suffix("")), variants.with_suffix(".psam")) if p.exists()]
+    parts = beside if variants.suffix == ".pgen" else []
+    return {"variants": variants} | {f"variants{part.name.removeprefix(variants.stem)}": part for part in parts}
 
 
 def site_blocks(sites: Iterable[Site], contig: str, contig_length: int | None = None) -> Iterator[tuple[Sites, np.ndarray]]:

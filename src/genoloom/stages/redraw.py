@@ -15,7 +15,8 @@ from genoloom.cohort import Cohort
 from genoloom.config import RedrawOptions
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
-from genoloom.formats.pgen import open_panel
+from genoloom.formats.pgen import open_panel, panel_files
+from genoloom.formats.provenance import Making, record_path
 from genoloom.formats.splits import read_roles
 from genoloom.formats.tables import read_table, write_table
 from genoloom.models.haplotype.base import HaplotypeGenerator
@@ -54,6 +55,9 @@ def redraw(
     InputError
         Somebody is still too close after `options.attempts` draws; a contig has no panel; or files do not belong together.
     """
+    read = {f"model/{path.name}": path for path in models}
+    read |= {f"panel/{path.name}": path for prefix in panels for path in panel_files(prefix)}
+    made = Making("redraw", read | {"cohort": cohort, "split": split})
     torch.set_num_threads(threads)
     asked, rows = read_cohort(cohort), read_table(cohort)
     contigs = _open(models, panels, split)
@@ -80,6 +84,7 @@ def redraw(
         found = {"people": len(rows), "redrawn": len(redrawn), "draws": draws, "options": options.model_dump()}
         part.write_text(json.dumps(found, indent=2) + "\n")
     write_table(out, COLUMNS, [row | {"seed": seed} for row, seed in zip(rows, seeds, strict=True)])
+    made.write(record_path(out.with_suffix("")), [out, summary], options)
     log.info("%d of %d synthetic people were too close and redrawn, in %d draws", len(redrawn), len(rows), draws)
 
 

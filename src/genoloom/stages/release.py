@@ -20,6 +20,7 @@ from genoloom.config import ReleaseOptions
 from genoloom.errors import GateError, GenoLoomError, InputError
 from genoloom.formats.models import file_digest
 from genoloom.formats.pgen import open_panel
+from genoloom.formats.provenance import read_provenance
 from genoloom.formats.tables import read_table, write_table
 from genoloom.formats.variants import VcfFile
 from genoloom.privacy.bundle import readme, ro_crate
@@ -131,9 +132,12 @@ class Source:
         """Tables that are not of these files."""
         current = {f"{contig}.pgen": file_digest(self.synthetic / f"{contig}.pgen") for contig in self.contigs}
         try:
-            audited = json.loads((self.private / "audit.json").read_text())["synthetic"]
-        except (OSError, ValueError, KeyError, TypeError):
+            inputs = read_provenance(self.private / "audit.json").inputs
+        except InputError:
             return ["audit: audit.json is missing or cannot be read"]
+        audited = {
+            role[10:]: digest for role, digest in inputs.items() if role.startswith("synthetic/") and role.endswith(".pgen")
+        }
         reasons = [] if audited == current else ["audit: is not of these synthetic files; audit them again"]
         newest = max((self.synthetic / name).stat().st_mtime for name in current)
         for path in (self.validation / "fidelity.tsv", self.validation / "privacy.tsv", self.private / "audit.tsv"):

@@ -18,6 +18,7 @@ from genoloom.config_section import Section
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.models import describe, file_digest, load_arrays, read_description, save_model
+from genoloom.formats.private_directories import close_directory
 from genoloom.formats.sequence_sets import (
     Interval,
     Record,
@@ -338,6 +339,8 @@ def train_sequences(
     InputError, Interrupted, CollapsedError
         As `genoloom.stages.train.train`.
     """
+    for folder in (state, model.parent, history.parent):
+        close_directory(folder)
     data = training_sequences(train, common.watch, seed)
     log.info("%s: %d training sequences, %d of them watched", generator, len(data.length), data.watch.sum())
     data_digest = _digest(data)

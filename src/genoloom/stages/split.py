@@ -10,6 +10,8 @@ from genoloom.disclosure import people_count
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.pgen import panel_files, read_psam
+from genoloom.formats.private_directories import close_directory
+from genoloom.formats.provenance import Making, record_path
 from genoloom.formats.splits import write_split
 from genoloom.splits import split_people
 
@@ -31,6 +33,8 @@ def split(*, panels: list[Path], out: Path, summary: Path, options: SplitOptions
     InputError
         The contigs differ in their people, or a population is too small.
     """
+    read = {f"panel/{p.name}": p for prefix in panels for p in (panel_files(prefix)[2], Path(f"{prefix}.summary.json"))}
+    made = Making("split", read)
     sheets = [read_psam(panel_files(prefix)[2]) for prefix in panels]
     for prefix, sheet in zip(panels, sheets, strict=True):
         if sheet.id != sheets[0].id:
@@ -50,7 +54,10 @@ def split(*, panels: list[Path], out: Path, summary: Path, options: SplitOptions
         "sites": sum(c["kept"] for c in contigs),
         "contigs": contigs,
     }
+    close_directory(summary.parent)
+    close_directory(out.parent)
     with write_beside(summary) as [part]:
         part.write_text(json.dumps(merged, indent=2) + "\n")
     write_split(out, people, roles)
+    made.write(record_path(out.with_suffix("")), [out, summary], options, seed=seed)
     log.info("%s train, %s are held out", people_count(roles.count("train")), people_count(roles.count("holdout")))

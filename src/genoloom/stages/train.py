@@ -12,7 +12,9 @@ from genoloom.config_section import Section
 from genoloom.disclosure import people_count
 from genoloom.errors import InputError
 from genoloom.formats.models import describe, file_digest, pack_sites, save_model
-from genoloom.formats.pgen import open_panel
+from genoloom.formats.pgen import open_panel, panel_files
+from genoloom.formats.private_directories import close_directory
+from genoloom.formats.provenance import Making, record_path
 from genoloom.formats.splits import read_roles
 from genoloom.models.haplotype import SHARED, generator_class
 from genoloom.models.haplotype.base import HaplotypeGenerator, TrainingHaplotypes
@@ -66,6 +68,7 @@ def train(
     CollapsedError
         The generator collapsed; nothing is written.
     """
+    made = Making("train", {f"panel/{path.name}": path for path in panel_files(panel)} | {"split": split})
     whole = open_panel(panel)
     roles = read_roles(split, whole.people)
     people = whole.take_people(np.array([role == "train" for role in roles]))
@@ -86,6 +89,8 @@ def train(
     if n < SMALL_COHORT:
         log.warning("%s: fewer than %d training people: expect over-fitting, and copies of them", generator, SMALL_COHORT)
 
+    for folder in (state, model.parent, history.parent):
+        close_directory(folder)
     data = training_haplotypes(training, common.watch, seed)
     data_digest = digest(training, data)
     settings = {"generator": generator, "seed": seed, "watch": common.watch, **options.model_dump(exclude={"init_from"})}
@@ -125,6 +130,7 @@ def train(
     )
     save_model(model, {**arrays, **pack_sites(training.sites)}, description)
     write_history(history, run.history)
+    made.write(record_path(model.with_suffix("")), [model, model.with_suffix(".json")], seed=seed)
     log.info("%s: model written", run.label)
 
 

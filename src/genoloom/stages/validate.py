@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from genoloom import __version__
 from genoloom.config import ValidateOptions
 from genoloom.disclosure import people_count
 from genoloom.formats.atomic import write_beside
+from genoloom.formats.provenance import Making, record_path
 from genoloom.formats.tables import format_cell, read_table, write_table
 from genoloom.models.haplotype import BASELINES
 from genoloom.seeds import derive_seed
@@ -32,6 +34,11 @@ def control_rows(paths: list[Path]) -> list[dict]:
     """The own rows of the baselines' tables, as controls."""
     rows = [row for path in paths for row in read_table(path)]
     return [row for row in rows if row["row"] in BASELINES]
+
+
+def control_files(paths: list[Path]) -> dict[str, Path]:
+    """Tables of baselines by role, as records of provenance name them."""
+    return {f"control/{i}": path for i, path in enumerate(paths, 1)}
 
 
 def provenance(comparands: Comparands, options: ValidateOptions, seed: int) -> dict:
@@ -60,6 +67,7 @@ def validate(
     options: ValidateOptions,
     seed: int,
     kind: str | None = None,
+    sources: Mapping[str, Path] | None = None,
 ) -> None:
     """Write the fidelity table of `name`, with the controls' rows, and the data of the report's figures.
 
@@ -73,7 +81,10 @@ def validate(
         Fidelity tables of baselines.
     figures : Path, optional
         JSON to write.
+    sources : mapping of str to Path, optional
+        Of `source_files`: whose digests are recorded beside the table.
     """
+    record = Making("validate", {**(sources or {}), **control_files(controls)})
     made, real = comparands.pairs[0]
     people = compare(made.people, real.people, comparands.roles, options.resplits, seed)
     log.info("%s: comparing %s each of synthetic, held-out and training ones", name, people_count(people.n))
@@ -96,6 +107,7 @@ def validate(
         with write_beside(figures) as [part]:
             part.write_text(json.dumps(drawn) + "\n")
     write_table(out, COLUMNS, rows)
+    record.write(record_path(out.with_suffix("")), [out], options, seed=seed)
     for row in own:
         if row["population"] == row["bin"] == "all":
             value, floor = (format_cell(row.get(key)) or "-" for key in ("value", "floor"))

@@ -19,7 +19,7 @@ from genoloom.formats.tables import read_table
 from genoloom.stages.audit import audit
 from genoloom.stages.cohort import make_cohort
 from genoloom.stages.generate import generate
-from genoloom.stages.inputs import open_comparands
+from genoloom.stages.inputs import open_comparands, source_files
 from genoloom.stages.train import train
 
 N_PEOPLE = 96
@@ -53,10 +53,11 @@ def project(tmp_path_factory):
 
 def run(project, out, *, models=True, **options):
     files = {"synthetic": [project / "made/20"], "panels": [project / "20"], "split": project / "split.tsv"}
-    with open_comparands(**files, train=[], holdout=[], people=[], genetic_map=None) as comparands:
+    files |= {"train": [], "holdout": [], "people": [], "genetic_map": None}
+    with open_comparands(**files) as comparands:
         audit(
             name="independent", comparands=comparands, controls=[], out=out / "private/audit.tsv", public=out / "privacy.tsv",
-            options=AuditOptions(windows="50,100", bootstrap=200, **options), seed=6, synthetic=files["synthetic"],
+            options=AuditOptions(windows="50,100", bootstrap=200, **options), seed=6, sources=source_files(**files),
             models=[project / "m.safetensors"] if models else [],
         )  # fmt: skip
     return out / "private"
@@ -71,8 +72,8 @@ def test_the_private_part_is_closed_and_says_who(project, tmp_path):
     chances = [float(row["chance_of_its_score"]) for row in rows]
     assert chances == sorted(chances)
     about = json.loads((private / "audit.json").read_text())
-    assert about["synthetic"] == {"20.pgen": file_digest(project / "made/20.pgen")}
-    assert about["people_a_role"] == 48
+    assert about["inputs"]["synthetic/20.pgen"] == file_digest(project / "made/20.pgen")
+    assert about["facts"]["people_per_role"] == 48
     attacks = {row["attack"]: row for row in read_table(private / "audit.tsv") if row["population"] == "all"}
     assert float(attacks["worst"]["tpr_floor"]) > 0
     assert 0 <= float(attacks["generator likelihood (needs the model)"]["value"]) <= 1

@@ -14,8 +14,8 @@ from helpers import founder_mosaic, make_people, make_sites, run_genoloom
 
 from genoloom.config import CohortOptions, GenerateOptions, IndependentOptions, ReleaseOptions, TrainOptions
 from genoloom.errors import GateError, InputError
-from genoloom.formats.models import file_digest
 from genoloom.formats.pgen import PanelWriter
+from genoloom.formats.provenance import Making
 from genoloom.formats.splits import write_split
 from genoloom.formats.tables import read_table, write_table
 from genoloom.privacy.attack_ids import MUST_PASS, AttackId
@@ -76,8 +76,9 @@ def write_tables(results, worst=None, attacks=None, metrics=None):
         FIDELITY,
         [base | {"metric": name, "verdict": verdict} for name, verdict in metrics.items()],
     )
-    digest = file_digest(results / "synthetic/p/independent/20.pgen")
-    (results / "private/p/independent/audit.json").write_text(json.dumps({"synthetic": {"20.pgen": digest}}))
+    Making("audit", {"synthetic/20.pgen": results / "synthetic/p/independent/20.pgen"}).write(
+        results / "private/p/independent/audit.json", []
+    )
 
 
 @pytest.fixture
@@ -209,7 +210,9 @@ def test_tables_of_other_data_stop_it(project):
     os.utime(results / "validation/p/independent/fidelity.tsv", (1, 1))
     assert "fidelity.tsv is older than the synthetic files" in reasons(project)
     write_tables(results)
-    (results / "private/p/independent/audit.json").write_text(json.dumps({"synthetic": {"20.pgen": "0" * 64}}))
+    record = results / "private/p/independent/audit.json"
+    values = json.loads(record.read_text())
+    record.write_text(json.dumps(values | {"inputs": {"synthetic/20.pgen": "0" * 64}}))
     assert "is not of these synthetic files" in reasons(project)
     write_tables(results)
     public = read_table(results / "validation/p/independent/privacy.tsv")
