@@ -3,10 +3,12 @@
 from pathlib import Path
 
 from genoloom.errors import InputError
-from genoloom.formats.tables import read_table, write_table
+from genoloom.formats.tables import Row, read_table, write_table
 from genoloom.panel import People
 
 COLUMNS = ["person", "family", "population", "superpopulation", "sex", "role"]
+ROLES = ("train", "holdout")
+MAKE = "make it with `genoloom split`"
 
 
 def write_split(path: str | Path, people: People, roles: list[str]) -> None:
@@ -15,17 +17,36 @@ def write_split(path: str | Path, people: People, roles: list[str]) -> None:
     write_table(path, COLUMNS, [dict(zip(COLUMNS, row, strict=True)) for row in cells])
 
 
+def read_split(path: str | Path) -> list[Row]:
+    """The rows of a split table.
+
+    Raises
+    ------
+    InputError
+        The table is missing or is none; with the line: nobody's name, a person named twice, or a role that is none.
+    """
+    rows = read_table(path, ("person", "population", "role"), MAKE)
+    lines: dict[str, int] = {}
+    for row in rows:
+        row.one_of("role", ROLES)
+        if not row["person"] or not row["population"]:
+            raise InputError(path, f"line {row.line}: person or population is empty", remedy=MAKE)
+        if (line := lines.setdefault(row["person"], row.line)) != row.line:
+            raise InputError(path, f"line {row.line}: the person of line {line} again", expected="one row a person", remedy=MAKE)
+    if not rows:
+        raise InputError(path, "names nobody", remedy=MAKE)
+    return rows
+
+
 def read_roles(path: str | Path, people: People) -> list[str]:
     """The role of each of `people`, in their order.
 
     Raises
     ------
     InputError
-        The table is missing, or does not name exactly these people.
+        As `read_split`; or the table does not name exactly these people.
     """
-    if not Path(path).exists():
-        raise InputError(path, "not found", remedy="make it with `genoloom split`")
-    role_of = {row["person"]: row["role"] for row in read_table(path)}
+    role_of = {row["person"]: row["role"] for row in read_split(path)}
     if set(role_of) != set(people.id):
         raise InputError(path, "names other people than the panel holds", remedy="split the panel again")
     return [role_of[name] for name in people.id]

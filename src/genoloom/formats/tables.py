@@ -1,11 +1,12 @@
-"""Tab-separated tables: every metrics table, sheet of results and history is written here."""
+"""Tab-separated tables: every metrics table, sheet of results and history is written and read here."""
 
 import csv
-import gzip
 import math
 from pathlib import Path
 
+from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
+from genoloom.formats.text import create_text, real_number, split_rows, text_lines, whole_number
 
 
 def format_cell(value: object) -> str:
@@ -19,16 +20,80 @@ def format_cell(value: object) -> str:
 
 def write_table(path: str | Path, columns: list[str], rows: list[dict]) -> None:
     """Write `rows` as TSV with a header; gzip when the name ends in .gz. Nothing partial is left."""
-    with write_beside(path) as [part]:
-        handle = gzip.open(part, "wt", newline="") if str(path).endswith(".gz") else open(part, "w", newline="")
-        with handle:
-            writer = csv.writer(handle, delimiter="\t", lineterminator="\n")
-            writer.writerow(columns)
-            writer.writerows([format_cell(row.get(c)) for c in columns] for row in rows)
+    with write_beside(path) as [part], create_text(part, packed=str(path).endswith(".gz")) as handle:
+        writer = csv.writer(handle, delimiter="\t", lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows([format_cell(row.get(c)) for c in columns] for row in rows)
 
 
-def read_table(path: str | Path) -> list[dict[str, str]]:
-    """Rows of a TSV written by `write_table`, all cells as text."""
-    handle = gzip.open(path, "rt", newline="") if str(path).endswith(".gz") else open(path, newline="")
-    with handle:
-        return list(csv.DictReader(handle, delimiter="\t"))
+class Row(dict[str, str]):
+    """Cells by column, and the place they stand at; a number is asked for with `number` or `integer`."""
+
+    def __init__(self, source: str | Path, line: int, cells: dict[str, str]):
+        super().__init__(cells)
+        self.source, self.line = source, line
+
+    def refuse(self, column: str, found: str, expected: str = "") -> InputError:
+        """The error that says what is wrong with a cell, without the cell: it may be a name."""
+        return InputError(self.source, f"line {self.line}: the column '{column}' {found}", expected=expected)
+
+    def number(self, column: str, low: float = -math.inf, high: float = math.inf) -> float:
+        """A finite number in [low, high].
+
+        Raises
+        ------
+        InputError
+        """
+        try:
+            value = real_number(self[column])
+        except ValueError as error:
+            raise self.refuse(column, str(error)) from None
+        if not low <= value <= high:
+            raise self.refuse(column, f"is not from {low:g} to {high:g}")
+        return value
+
+    def integer(self, column: str, low: int, high: int) -> int:
+        """A whole number in [low, high]; raises as `number`."""
+        try:
+            return whole_number(self[column], low, high)
+        except ValueError as error:
+            raise self.refuse(column, str(error)) from None
+
+    def one_of(self, column: str, words: tuple[str, ...]) -> str:
+        """A cell that is one of `words`; raises as `number`."""
+        if self[column] not in words:
+            raise self.refuse(column, "holds another word", expected=", ".join(words))
+        return self[column]
+
+
+def read_table(path: str | Path, columns: tuple[str, ...] | list[str] = (), remedy: str = "") -> list[Row]:
+    """Rows of a TSV written by `write_table`, all cells as text.
+
+    Parameters
+    ----------
+    columns : tuple of str
+        Those that must be there; others may be.
+    remedy : str
+        How such a table is made.
+
+    Raises
+    ------
+    InputError
+        The file is missing or no text, has no header, lacks a column or has one twice, or a row is shorter or longer
+        than the header; with its line.
+    """
+    rows = split_rows(path, text_lines(path))
+    _, header = next(rows, (0, []))
+    lacking = [name for name in columns if name not in header]
+    if not header or lacking:
+        found = f"has no column '{lacking[0]}'" if header else "is empty"
+        raise InputError(path, found, expected=f"the columns {', '.join(columns)}" if columns else "a table", remedy=remedy)
+    for second, name in enumerate(header):
+        if (first := header.index(name)) != second:
+            raise InputError(path, f"columns {first + 1} and {second + 1} have the same name", remedy=remedy)
+    table = []
+    for line, cells in rows:
+        if len(cells) != len(header):
+            raise InputError(path, f"line {line}: {len(cells)} cells", expected=f"{len(header)}, as in the header", remedy=remedy)
+        table.append(Row(path, line, dict(zip(header, cells, strict=True))))
+    return table

@@ -1,6 +1,7 @@
 """Write and read the cohort sheet."""
 
 import logging
+import math
 from collections import Counter
 from pathlib import Path
 
@@ -11,13 +12,17 @@ from genoloom.config import CohortOptions
 from genoloom.errors import InputError
 from genoloom.formats.models import read_description
 from genoloom.formats.provenance import Making, record_path
-from genoloom.formats.tables import read_table, write_table
+from genoloom.formats.splits import read_split
+from genoloom.formats.tables import Row, read_table, write_table
+from genoloom.formats.text import real_number
 from genoloom.panel import People
 from genoloom.seeds import derive_seed
 
 log = logging.getLogger(__name__)
 
 COLUMNS = ["person", "population", "sex", "seed", "ancestry", "generations", "inbreeding", "meioses"]
+MAKE = "make it with `genoloom cohort`"
+MOST_REDRAWN = 1e6  # a Morgan: beyond one in a hundred base pairs nothing is a tract
 
 
 def make_cohort(*, model: Path, split: Path, out: Path, options: CohortOptions, seed: int) -> None:
@@ -32,10 +37,14 @@ def make_cohort(*, model: Path, split: Path, out: Path, options: CohortOptions, 
     """
     made = Making("cohort", {"model": model, "split": split})
     known = read_description(model, "haplotypes")["population_names"]
-    table = read_table(split)
+    table = read_split(split)
     counted = Counter(row["population"] for row in table if row["role"] == "train")
     trained = {name: counted[name] for name in known}
     above = {row["population"]: row.get("superpopulation") or "" for row in table}
+    if not sum(trained.values()):
+        raise InputError(
+            split, "has no training person of a population of the model", remedy="give the split it was trained with"
+        )
     size = options.size or sum(trained.values())
     if options.populations == "panel":
         shares = {name: trained[name] / sum(trained.values()) for name in known}
@@ -72,27 +81,39 @@ def read_cohort(path: str | Path) -> Cohort:
     Raises
     ------
     InputError
-        The file is missing or is no cohort sheet.
+        The file is missing or is no cohort sheet; with the line.
     """
-    if not Path(path).exists():
-        raise InputError(path, "not found", remedy="make it with `genoloom cohort`")
-    rows = read_table(path)
-    if not rows or set(COLUMNS) - set(rows[0]):
-        raise InputError(
-            path, "is no cohort sheet", expected=f"the columns {', '.join(COLUMNS)}", remedy="make it with `genoloom cohort`"
-        )  # fmt: skip
-    try:
-        numbers = [[float(r[name]) for r in rows] for name in ("generations", "inbreeding", "meioses")]
-        ancestry = [_ancestry(r["ancestry"]) for r in rows]
-        seeds = [int(r["seed"]) for r in rows]
-    except ValueError as error:
-        raise InputError(path, f"holds no number where one is due ({error})", remedy="make it with `genoloom cohort`") from None
-    people = People([r["person"] for r in rows], [r["population"] for r in rows], [r["sex"] for r in rows])
-    return Cohort(people, seeds, ancestry, *numbers)
+    rows = read_table(path, COLUMNS, MAKE)
+    if not rows:
+        raise InputError(path, "names nobody", remedy=MAKE)
+    lines: dict[str, int] = {}
+    for row in rows:
+        if not row["person"] or (line := lines.setdefault(row["person"], row.line)) != row.line:
+            found = f"the person of line {line} again" if row["person"] else "a person without a name"
+            raise InputError(path, f"line {row.line}: {found}", expected="one row a person", remedy=MAKE)
+    people = People(
+        [row["person"] for row in rows],
+        [row["population"] for row in rows],
+        [row.one_of("sex", ("female", "male", "unknown")) for row in rows],
+    )
+    return Cohort(
+        people,
+        seed=[row.integer("seed", 0, 2**63 - 1) for row in rows],
+        ancestry=[_ancestry(row) for row in rows],
+        generations=[row.number("generations", 0, MOST_REDRAWN) for row in rows],
+        inbreeding=[row.number("inbreeding", 0, 1) for row in rows],
+        meioses=[row.number("meioses", 0, MOST_REDRAWN) for row in rows],
+    )
 
 
-def _ancestry(text: str) -> dict[str, float]:
+def _ancestry(row: Row) -> dict[str, float]:
     """Shares of populations, scaled to sum to one; empty for a person who is not admixed."""
-    pairs = [part.rsplit(":", 1) for part in text.split(",") if part]
-    shares = {name: float(number) for name, number in pairs}
-    return {name: share / sum(shares.values()) for name, share in shares.items()}
+    pairs = [part.rsplit(":", 1) for part in row["ancestry"].split(",") if part]
+    try:
+        shares = {name: real_number(number) for name, number in pairs}
+    except ValueError:
+        raise row.refuse("ancestry", "is no list of shares", expected="such as EUR:0.8,AFR:0.2") from None
+    total = sum(shares.values())
+    if pairs and (len(shares) < len(pairs) or min(shares.values()) < 0 or not 0 < total < math.inf):
+        raise row.refuse("ancestry", "is no list of shares", expected="each population once, with a share from 0 on")
+    return {name: share / total for name, share in shares.items()}

@@ -345,5 +345,11 @@ def write_history(path: str | Path, rows: list[dict]) -> None:
 
 
 def read_history(path: str | Path) -> list[dict[str, float]]:
-    """Rows of a history table as numbers; empty cells are left out."""
-    return [{k: float(v) for k, v in row.items() if v != ""} for row in read_table(path)]
+    """Rows of a history table as numbers; empty cells are left out.
+
+    Raises
+    ------
+    InputError
+        The file is no table, or a cell is no number; with its line.
+    """
+    return [{name: row.number(name) for name, cell in row.items() if cell} for row in read_table(path, ("step",))]

@@ -189,7 +189,7 @@ def test_what_cannot_be_made_is_said(trained, tmp_path):
     cohort(admixture="A:1,C:3", generations=5.0)
     text = (tmp_path / "c.tsv").read_text()
     (tmp_path / "c.tsv").write_text(text.replace("C:0.75", "C:much"))
-    with pytest.raises(InputError, match="holds no number"):
+    with pytest.raises(InputError, match="is no list of shares"):
         read_cohort(tmp_path / "c.tsv")
     (tmp_path / "c.tsv").write_text(text.replace("C:0.75", "Q:0.75"))
     with pytest.raises(InputError, match="knows no population 'Q'"):

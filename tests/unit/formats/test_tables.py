@@ -1,0 +1,135 @@
+"""Tables come back as they were written; what is no table is told with its line, without what it holds."""
+
+import csv
+import io
+import re
+
+import numpy as np
+import pytest
+
+from genoloom.errors import InputError
+from genoloom.formats.splits import COLUMNS, read_roles, write_split
+from genoloom.formats.tables import read_table, write_table
+from genoloom.panel import People
+from genoloom.stages import cohort as sheet
+from genoloom.stages.cohort import read_cohort
+from genoloom.training.run import read_history
+
+PEOPLE = People(["ALICE_SMITH", "b c", 'd"\te'], ["GBR", "GBR", "FIN"], ["female", "male", "unknown"])
+COHORT = "\t".join(sheet.COLUMNS) + "\nALICE_SMITH\tadmixed\tfemale\t7\tGBR:0.6,FIN:0.6\t8\t0.25\t6\n"
+
+
+@pytest.mark.parametrize("name", ["t.tsv", "t.tsv.gz"])
+def test_round_trip(tmp_path, name):
+    rows = [{"a": 'x"\t\n', "b": 1.5}, {"a": "", "b": None}, {"a": "ü", "b": float("nan")}]
+    write_table(tmp_path / name, ["a", "b"], rows)
+    assert read_table(tmp_path / name) == [{"a": 'x"\t\n', "b": "1.5"}, {"a": "", "b": ""}, {"a": "ü", "b": ""}]
+    before = (tmp_path / name).read_bytes()
+    write_table(tmp_path / f"other-{name}", ["a", "b"], rows)
+    assert (tmp_path / f"other-{name}").read_bytes() == before
+
+
+def test_agrees_with_the_csv_module(tmp_path):
+    rng = np.random.default_rng(1)
+    cells = ["".join(rng.choice(list('ab"\t\n '), 5)) for _ in range(300)]
+    write_table(tmp_path / "t.tsv", ["a", "b"], [{"a": a, "b": b} for a, b in zip(cells[::2], cells[1::2], strict=True)])
+    text = (tmp_path / "t.tsv").read_text()
+    assert read_table(tmp_path / "t.tsv") == list(csv.DictReader(io.StringIO(text, newline=""), delimiter="\t"))
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", "is empty"),
+        ("a\tc\n", "has no column 'b'"),
+        ("a\tb\ta\n", "columns 1 and 3 have the same name"),
+        ("a\tb\n1\t2\nALICE_SMITH\n", "line 3: 1 cells"),
+        ("a\tb\n1\tALICE_SMITH\t3\n", "line 2: 3 cells"),
+        ('a\tb\n1\t"ALICE_SMITH', "line 2"),
+    ],
+)
+def test_what_is_no_table_is_told(tmp_path, text, found):
+    (tmp_path / "t.tsv").write_text(text)
+    with pytest.raises(InputError, match=found) as error:
+        read_table(tmp_path / "t.tsv", ("a", "b"))
+    assert "ALICE" not in error.value.found
+
+
+def test_numbers_of_a_row(tmp_path):
+    write_table(tmp_path / "t.tsv", ["a"], [{"a": cell} for cell in ("7", "1e400", "ALICE_SMITH")])
+    seven, large, word = read_table(tmp_path / "t.tsv")
+    assert seven.number("a") == seven.integer("a", 0, 7) == 7
+    for row in (large, word):
+        for read in (row.number, lambda name, row=row: row.integer(name, 0, 9), lambda name, row=row: row.one_of(name, ("7",))):
+            with pytest.raises(InputError, match=f"line {row.line}: the column 'a'") as error:
+                read("a")
+            assert "ALICE" not in error.value.found
+    with pytest.raises(InputError, match="not from 0 to 1"):
+        seven.number("a", 0, 1)
+
+
+def test_split(tmp_path):
+    roles = ["train", "train", "holdout"]
+    write_split(tmp_path / "s.tsv", PEOPLE, roles)
+    assert read_roles(tmp_path / "s.tsv", PEOPLE) == roles
+    with pytest.raises(InputError, match="names other people"):
+        read_roles(tmp_path / "s.tsv", PEOPLE.take([0, 1]))
+
+
+@pytest.mark.parametrize(
+    ("row", "found"),
+    [
+        ("ALICE_SMITH\t\tGBR\t\t\ttrain", "line 3: the person of line 2 again"),
+        ("\t\tGBR\t\t\ttrain", "line 3: person or population is empty"),
+        ("x\t\tGBR\t\t\ttrained", "line 3: the column 'role'"),
+        ("x\tGBR\ttrain", "line 3: 3 cells"),
+    ],
+)
+def test_damaged_split(tmp_path, row, found):
+    write_split(tmp_path / "s.tsv", PEOPLE.take([0]), ["train"])
+    (tmp_path / "s.tsv").write_text((tmp_path / "s.tsv").read_text() + row + "\n")
+    with pytest.raises(InputError, match=found) as error:
+        read_roles(tmp_path / "s.tsv", PEOPLE)
+    assert "ALICE" not in error.value.found
+    (tmp_path / "s.tsv").write_text("\t".join(COLUMNS) + "\n")
+    with pytest.raises(InputError, match="names nobody"):
+        read_roles(tmp_path / "s.tsv", PEOPLE)
+
+
+def test_cohort(tmp_path):
+    (tmp_path / "c.tsv").write_text(COHORT)
+    found = read_cohort(tmp_path / "c.tsv")
+    assert found.ancestry == [{"GBR": 0.5, "FIN": 0.5}]
+    assert (found.seed, found.generations, found.inbreeding, found.meioses) == ([7], [8.0], [0.25], [6.0])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        ("\t7\t", "\t-1\t", "'seed' is not from 0"),
+        ("\t7\t", "\t1e400\t", "'seed' is no whole number"),
+        ("\t8\t", "\tinf\t", "'generations' is no finite number"),
+        ("\t0.25\t", "\t1.25\t", "'inbreeding' is not from 0 to 1"),
+        ("FIN:0.6", "GBR:0.6", "'ancestry' is no list of shares"),
+        ("FIN:0.6", "FIN", "'ancestry' is no list of shares"),
+        ("GBR:0.6,FIN:0.6", "GBR:0", "'ancestry' is no list of shares"),
+        ("FIN:0.6", "FIN:nan", "'ancestry' is no list of shares"),
+        ("\tfemale", "\tF", "'sex' holds another word"),
+        ("\t6\n", "\n", "7 cells"),
+        ("ALICE_SMITH\t", "\t", "a person without a name"),
+        ("ancestry", "x", "has no column 'ancestry'"),
+    ],
+)
+def test_damaged_cohort(tmp_path, old, new, found):
+    (tmp_path / "c.tsv").write_text(COHORT.replace(old, new))
+    with pytest.raises(InputError, match=found) as error:
+        read_cohort(tmp_path / "c.tsv")
+    assert not re.search("ALICE|SMITH", error.value.found)
+
+
+def test_history(tmp_path):
+    (tmp_path / "h.tsv").write_text("step\tbits\n1\t0.5\n2\t\n")
+    assert read_history(tmp_path / "h.tsv") == [{"step": 1.0, "bits": 0.5}, {"step": 2.0}]
+    (tmp_path / "h.tsv").write_text("step\tbits\n1\tx\n")
+    with pytest.raises(InputError, match="line 2: the column 'bits' is no number"):
+        read_history(tmp_path / "h.tsv")
