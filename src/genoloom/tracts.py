@@ -44,6 +44,17 @@ class Tracts:
         ]
         return np.stack(columns, axis=1) if columns else np.empty((stop - start, 0), dtype=np.int64)
 
+    def moved_to(self, start: np.ndarray) -> "Tracts":
+        """The tracts with each border moved from its variant to the variant `start` of it, int64, shape (n_variants,)."""
+        first, label = [], []
+        for begins, names in zip(self.first, self.label, strict=True):
+            moved = start[begins]
+            last_of_its_place = np.append(np.diff(moved) > 0, True)
+            merged = _merge(moved[last_of_its_place], names[last_of_its_place])
+            first.append(merged[0])
+            label.append(merged[1])
+        return Tracts(first, label)
+
     def second_copies_first(self, copied: "Tracts") -> "Tracts":
         """Tracts of two rows a person, the second row's being the first row's where `copied` (one row a person) is 1."""
         first, label = list(self.first), list(self.label)

@@ -52,3 +52,10 @@ def test_labels_at_variants_and_copies_equal_brute_force():
     expected = brute.copy()
     expected[:, 1::2] = np.where(copied.at(0, 57) == 1, brute[:, 0::2], brute[:, 1::2])
     np.testing.assert_array_equal(tracts.second_copies_first(copied).at(0, 57), expected)
+
+
+def test_moved_borders_keep_the_last_label_of_a_place():
+    tracts = Tracts([np.array([0, 3, 4, 8])], [np.array([1, 2, 0, 2])])
+    moved = tracts.moved_to(np.array([0, 0, 2, 2, 2, 5, 6, 7, 7, 9]))
+    assert moved.first[0].tolist() == [0, 2, 7]
+    assert moved.label[0].tolist() == [1, 0, 2]

@@ -20,7 +20,7 @@ from genoloom.stages.audit import audit
 from genoloom.stages.genotypes import UNKNOWN, GenotypeFiles
 from genoloom.stages.inputs import RealFiles, open_real, source_files
 from genoloom.stages.report import report
-from genoloom.stages.train import training_haplotypes
+from genoloom.stages.train import overlaps_of, training_haplotypes
 from genoloom.stages.validate import validate
 
 log = logging.getLogger(__name__)
@@ -170,11 +170,12 @@ def _sample(generator: HaplotypeGenerator, training: Panel, people: People, pref
     """Fit a baseline to one contig and write its people to a temporary panel."""
     data = training_haplotypes(training, 0.1, seed)
     generator.fit(data, None)
+    generator.overlaps = overlaps_of(training)
     population = np.repeat([data.population_names.index(p) for p in people.population], 2)
     request = SampleRequest(population, row_seeds(seed, [f"{person} {h}" for person in people.id for h in (1, 2)]))
     with PanelWriter(prefix, people, training.sites.contig) as writer:
         start = 0
-        for alleles in generator.sample(request):
+        for alleles in generator.draw(request):
             writer.append(training.sites.take(slice(start, start + len(alleles))), alleles)
             start += len(alleles)
     return open_panel(prefix)

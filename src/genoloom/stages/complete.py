@@ -78,6 +78,9 @@ def complete(
             given[rows] = part.log_likelihood
             done += len(rows)
             log.info("%s: %d of %d haplotypes", sites.contig, done, n)
+        for start, stop in generator.overlaps.spans():  # what was known stays as it is
+            known = panel.haplotypes.read(start, stop) >= 0
+            alleles[start:stop] = generator.overlaps.mended(alleles[start:stop], seeds, start, known)
         provenance = {
             "version": __version__,
             "generator": description["generator"],

@@ -56,7 +56,7 @@ def generate(*, model: Path, cohort: Path, out: Path, options: GenerateOptions, 
     asked = read_cohort(cohort)
     check_populations(cohort, asked, generator)
     known, people = generator.population_names, asked.people
-    plan = make_plan(asked, sites, known)
+    plan = make_plan(asked, sites, generator)
 
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=out.parent) as spool:
@@ -83,13 +83,16 @@ def check_populations(path: Path, asked: Cohort, generator: HaplotypeGenerator) 
         raise InputError(path, f"the model knows no population '{strange[0]}'", expected=expected)
 
 
-def make_plan(asked: Cohort, sites: Sites, known: list[str]) -> "Plan":
-    """What the people of a cohort ask of a generator on one contig; `known` are its populations."""
-    map_cm = genetic_positions(sites)
+def make_plan(asked: Cohort, sites: Sites, generator: HaplotypeGenerator) -> "Plan":
+    """What the people of a cohort ask of a generator on one contig.
+
+    Tracts begin where no two sites on either side exclude each other, so that what is whole before is whole joined.
+    """
+    map_cm, start = genetic_positions(sites), generator.overlaps.start
     return Plan(
         seed=np.array([derive_seed(s, "haplotype", sites.contig, h) for s in asked.seed for h in (1, 2)], dtype=np.uint64),
-        ancestry=asked.ancestry_tracts(sites.contig, map_cm, known),
-        autozygous=asked.autozygous_tracts(sites.contig, map_cm) if any(asked.inbreeding) else None,
+        ancestry=asked.ancestry_tracts(sites.contig, map_cm, generator.population_names).moved_to(start),
+        autozygous=asked.autozygous_tracts(sites.contig, map_cm).moved_to(start) if any(asked.inbreeding) else None,
     )
 
 
@@ -150,6 +153,8 @@ def _sample(generator: HaplotypeGenerator, plan: Plan, shard: int, spool, label:
             start += len(alleles)
         rate = done * generator.n_variants / max(time.monotonic() - started, 1e-9)
         log.info("%s: %d of %d haplotypes, %.2g alleles/s", label, done, n, rate)
+    if len(generator.overlaps.pairs):
+        log.info("%s: %d alternate alleles taken out that overlap others of their haplotype", label, generator.overlaps.taken_out)
     return SpooledHaplotypes(bits, n)
 
 

@@ -126,7 +126,7 @@ def _nearest(asked: Cohort, contigs: list[Contig]) -> np.ndarray:
     n = len(asked.seed)
     everybody = np.arange(len(contigs[0][2].people))
     nearest = np.empty(n, dtype=np.float32)
-    plans = [make_plan(asked, sites, generator.population_names) for generator, sites, _ in contigs]
+    plans = [make_plan(asked, sites, generator) for generator, sites, _ in contigs]
     for low in range(0, n, SHARD):
         high = min(low + SHARD, n)
         distance = np.zeros((high - low, len(everybody)), dtype=np.float32)

@@ -18,7 +18,7 @@ from genoloom.panel import ArrayHaplotypes, Panel
 from genoloom.privacy.audit import AuditData
 from genoloom.privacy.shadows import Shadow
 from genoloom.seeds import derive_seed
-from genoloom.stages.train import digest, genetic_positions, training_haplotypes
+from genoloom.stages.train import digest, genetic_positions, overlaps_of, training_haplotypes
 from genoloom.training.devices import choose_device
 from genoloom.training.run import TrainingRun
 from genoloom.validation.cohorts import Comparison, halve
@@ -83,6 +83,7 @@ def sample_people(kind: HaplotypeGenerator, panel: Panel, rows: np.ndarray, popu
             Path(state), digest(training, data), derive_seed(seed, "train"), device=choose_device("auto"), label="shadow"
         )
         generator.fit(data, run)
+    generator.overlaps = overlaps_of(training)
     label = np.repeat([generator.population_names.index(name) for name in population], 2)
     seeds = np.array([derive_seed(seed, "haplotype", panel.sites.contig, i) for i in range(len(label))], dtype=np.uint64)
-    return np.concatenate(list(generator.sample(SampleRequest(label, seeds))))
+    return np.concatenate(list(generator.draw(SampleRequest(label, seeds))))

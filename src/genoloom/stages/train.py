@@ -20,6 +20,7 @@ from genoloom.models.haplotype import SHARED, generator_class
 from genoloom.models.haplotype.base import HaplotypeGenerator, TrainingHaplotypes
 from genoloom.models.haplotype.layout import match_sites
 from genoloom.panel import Panel, Sites, allele_counts
+from genoloom.popgen.overlaps import Overlaps
 from genoloom.seeds import derive_seed
 from genoloom.stages.load import load_generator
 from genoloom.training import processes
@@ -109,6 +110,13 @@ def train(
     fitted.fit(data, run)
     if processes.rank():
         return
+    overlaps = overlaps_of(training)
+    together = _carried_together(training, overlaps)
+    if together:
+        log.warning(
+            "%s: real haplotypes carry both of %d pairs of overlapping variants; synthetic ones carry one of them",
+            run.label, together,
+        )  # fmt: skip
     arrays, words = fitted.state()
     description = describe(
         "haplotypes",
@@ -127,8 +135,12 @@ def train(
         seed=seed,
         adapted_from=settings.get("init_from"),
         watched=_best(run.history),
+        overlapping_pairs=len(overlaps.pairs),
+        overlapping_pairs_in_training=together,
     )
-    save_model(model, {**arrays, **pack_sites(training.sites)}, description)
+    save_model(
+        model, {**arrays, **pack_sites(training.sites), "sites.frequency": overlaps.frequency.astype(np.float32)}, description
+    )
     write_history(history, run.history)
     made.write(record_path(model.with_suffix("")), [model, model.with_suffix(".json")], seed=seed)
     log.info("%s: model written", run.label)
@@ -206,6 +218,24 @@ def _watched(population: np.ndarray, share: float, seed: int) -> np.ndarray:
     watched = np.zeros(len(population), dtype=bool)
     watched[np.argsort(rank, kind="stable")[: max(1, round(share * len(population)))]] = True
     return watched
+
+
+def overlaps_of(training: Panel) -> Overlaps:
+    """The sites that exclude each other, with the frequencies of their alternates among the training people."""
+    overlaps = Overlaps(training.sites.position, training.sites.ref, training.sites.alt)
+    if len(overlaps.pairs):
+        alternate, called = allele_counts(training)
+        overlaps.frequency = alternate / np.maximum(called, 1)
+    return overlaps
+
+
+def _carried_together(training: Panel, overlaps: Overlaps) -> int:
+    """How many pairs of sites that exclude each other a training haplotype has both of."""
+    found: set[tuple[int, int]] = set()
+    for start, stop in overlaps.spans():
+        site, other, _ = overlaps.carried(training.haplotypes.read(start, stop), start)
+        found.update(zip((start + site).tolist(), (start + other).tolist(), strict=True))
+    return len(found)
 
 
 def genetic_positions(sites: Sites) -> np.ndarray:

@@ -13,6 +13,7 @@ from genoloom.formats.sheets import match_people, read_people
 from genoloom.formats.splits import write_split
 from genoloom.formats.tables import read_table
 from genoloom.panel import People, Sites
+from genoloom.popgen.overlaps import Overlaps
 from genoloom.stages.cohort import make_cohort, read_cohort
 from genoloom.stages.generate import generate
 from genoloom.stages.train import train
@@ -197,3 +198,34 @@ def test_what_cannot_be_made_is_said(trained, tmp_path):
             model=trained / "20.safetensors", cohort=tmp_path / "c.tsv", out=tmp_path / "20.bcf", options=GenerateOptions(), seed=1,
             threads=1,
         )  # fmt: skip
+
+
+def test_overlapping_variants_never_meet_on_a_haplotype(tmp_path):
+    """Admixed and inbred people of sites that crowd: no excluded pair, the same people in shards, copies that are equal."""
+    rng, n = np.random.default_rng(8), 600
+    position = np.sort(rng.integers(1, 2500, n))
+    kinds = rng.integers(0, 3, n)
+    ref = np.array(["AAAA" if kind == 2 else "A" for kind in kinds], dtype=object)
+    alt = np.array(
+        [("ACGT"[i % 3 + 1], "A" + "ACGT"[i % 4] * (i % 97 + 1), "A")[kind] for i, kind in enumerate(kinds)], dtype=object
+    )
+    sites = Sites("20", position, ref, alt, np.array([f"s{i}" for i in range(n)], dtype=object), position / 25.0, 10**4)
+    people = People([f"P{i}" for i in range(30)], ["A", "B", "C"] * 10, ["unknown"] * 30)
+    with PanelWriter(tmp_path / "20", people, "20", 10**4) as writer:
+        writer.append(sites, (rng.random((n, 60)) < 0.3).astype(np.int8))
+    write_split(tmp_path / "split.tsv", people, ["train"] * 30)
+    train(
+        generator="independent", panel=tmp_path / "20", split=tmp_path / "split.tsv", model=tmp_path / "20.safetensors",
+        history=tmp_path / "h.tsv", state=tmp_path / "state", common=TrainOptions(), options=IndependentOptions(), seed=3, threads=1,
+    )  # fmt: skip
+    wanted = {"size": 20, "admixture": "A:0.5,B:0.5", "admixed": 0.5, "generations": 20, "inbreeding": 0.5, "meioses": 20}
+    alleles, panel = make(tmp_path, tmp_path / "whole", **wanted)
+    overlaps = Overlaps(panel.sites.position, panel.sites.ref, panel.sites.alt)
+    assert len(overlaps.pairs) > 100
+    assert overlaps.count(alleles).sum() == 0
+    np.testing.assert_array_equal(make(tmp_path, tmp_path / "parts", shard=3, **wanted)[0], alleles)
+    copied = [line.split() for line in (tmp_path / "whole" / "20.autozygous.bed").read_text().splitlines() if line[0] != "#"]
+    assert copied
+    for _, start, stop, person, *_ in copied:
+        inside, i = (panel.sites.position > int(start)) & (panel.sites.position <= int(stop)), panel.people.id.index(person)
+        np.testing.assert_array_equal(alleles[inside, 2 * i], alleles[inside, 2 * i + 1])

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from genoloom.panel import HaplotypeSource
+from genoloom.popgen.overlaps import Overlaps
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class HaplotypeGenerator(ABC):
 
     population_names: list[str]
     n_variants: int
+    overlaps: Overlaps | None = None  # sites that exclude each other; given by who knows the alleles
 
     @abstractmethod
     def fit(self, data: TrainingHaplotypes, run) -> None:
@@ -80,6 +82,11 @@ class HaplotypeGenerator(ABC):
     @abstractmethod
     def sample(self, request: SampleRequest) -> Iterator[np.ndarray]:
         """Yield consecutive blocks of alleles, int8 (n, n_haplotypes) in 0/1, from the first variant to the last."""
+
+    def draw(self, request: SampleRequest) -> Iterator[np.ndarray]:
+        """As `sample`, but no haplotype carries alternates that exclude each other; whoever makes people calls this."""
+        blocks = self.sample(request)
+        return blocks if self.overlaps is None else self.overlaps.resolve(blocks, request.seed)
 
     def log_likelihood(self, haplotypes: HaplotypeSource, population: np.ndarray) -> np.ndarray:
         """Natural-log likelihood of each haplotype, float64, shape (n_haplotypes,)."""

@@ -13,7 +13,7 @@ from genoloom.tracts import Tracts
 
 
 def sample_ancestries(generator: HaplotypeGenerator, seed: np.ndarray, ancestry: Tracts) -> Iterator[np.ndarray]:
-    """Yield blocks of alleles as `HaplotypeGenerator.sample` does, each haplotype of its ancestry at each variant.
+    """Yield blocks of alleles as `HaplotypeGenerator.draw` does, each haplotype of its ancestry at each variant.
 
     A haplotype of several ancestries is drawn whole from each of them and takes from each what lies in its tracts: within a
     tract it is distributed as the generator's haplotypes of that population are, and across a border it is independent,
@@ -34,7 +34,7 @@ def sample_ancestries(generator: HaplotypeGenerator, seed: np.ndarray, ancestry:
         jobs.append(rows)
         labels.append(np.full(len(rows), p))
     tracts = [ancestry.take(rows) for rows in jobs]
-    streams = [generator.sample(SampleRequest(label, seed[rows])) for label, rows in zip(labels, jobs, strict=True)]
+    streams = [generator.draw(SampleRequest(label, seed[rows])) for label, rows in zip(labels, jobs, strict=True)]
     start = 0
     for blocks in zip(*streams, strict=True):
         stop = start + len(blocks[0])
