@@ -63,6 +63,10 @@ SETS = {
         "human/1kgp_phase1_chrX_PAR1_1092.GRCh37.vcf.gz", "X", "labels/1kgp_phase1_1092_samples.tsv", "super_pop",
         "maps/b37/chrX_par1.b37.gmap.gz",
     ),
+    "chr15": BenchmarkSet(
+        "human/1kgp_10ksnp_chr15/1kgp_10ksnp_chr15_2504.GRCh37.vcf.gz", "15",
+        "human/1kgp_10ksnp_chr15/splits.tsv", "population", "maps/b37/chr15.b37.gmap.gz", person="person",
+    ),
     "simulated": BenchmarkSet("", CONTIG, "", "", None),
 }  # fmt: skip
 
@@ -117,7 +121,7 @@ def _labels(path: Path, chosen: BenchmarkSet) -> dict[str, tuple[str, str]]:
     """{person: (population, sex)}."""
     with open(path, newline="") as handle:
         rows = csv.DictReader((line for line in handle if not line.startswith("#")), delimiter="\t")
-        return {row[chosen.person]: (row[chosen.population], row[chosen.sex]) for row in rows}
+        return {row[chosen.person]: (row[chosen.population], row.get(chosen.sex, "")) for row in rows}
 
 
 def _write_people(labels: Path, chosen: BenchmarkSet, samples: set[str], out: Path) -> None:

@@ -35,6 +35,8 @@ def _prefixes(flag: str, name: str, help: str):
     return click.option(flag, name, type=PREFIX, multiple=True, required=True, help=f"{help} Repeat for each contig.")
 
 
+_BETWEEN = click.FloatRange(0.5, 1, min_open=True, max_open=True)
+_BETWEEN_0_1 = click.FloatRange(0, 1, min_open=True, max_open=True)
 panels_option = _prefixes("--panel", "panels", "Panel prefix, such as results/panels/demo/20.")
 split_option = file_option("--split", "Split table.")
 label_option = click.option(
@@ -419,6 +421,72 @@ def init(directory, variants, fasta, samples, map, name, force):
     from genoloom.stages.init import init as stage
 
     stage(directory=directory, variants=list(variants), fasta=fasta, samples=samples, genetic_map=map, name=name, force=force)
+
+
+@genoloom.command()
+@click.option("-C", "--directory", type=DIRECTORY, help="A study: its panels and options are taken.")
+@click.option("--panel", help="Only this panel of the study.")
+@click.option("--variants", "files", type=FILE, multiple=True, help=f"Without a study: {ANY_TOOL}")
+@click.option("--people", type=FILE, multiple=True, help="Sheet of these individuals: person, population.")
+@click.option("--individuals", type=click.IntRange(min=2), help="Training individuals, unread.")
+@click.option("--sites", type=click.IntRange(min=1), help="Sites, beside --individuals.")
+@click.option(
+    "--megabases",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Length that the sites cover, beside --individuals; without it they are unlinked.",
+)
+@click.option(
+    "--holdout",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.5,
+    show_default=True,
+    help="Share of the individuals of --variants that will not train.",
+)
+@click.option("--synthetic", type=click.IntRange(min=1), help="Size of the release; [default: as many as train]")
+@click.option(
+    "--panel-size",
+    type=click.IntRange(min=1),
+    default=2504,
+    show_default=True,
+    help="Individuals of the public panel that an attacker may use.",
+)
+@click.option(
+    "--min-copies",
+    type=click.IntRange(min=1),
+    default=2,
+    show_default=True,
+    help="Sites with fewer copies of the minor allele in training are left out.",
+)
+@click.option("--max-auc", type=_BETWEEN, default=0.6, show_default=True, help="Limit of the worst attack.")
+@click.option("--delta", type=_BETWEEN_0_1, default=1e-5, show_default=True, help="Delta of differential privacy.")
+@file_option("--ledger", "Earlier releases of the same individuals, as `release` notes them.", required=False)
+@file_option("--out", "Also write the plan as JSON.", required=False)
+@logged
+def plan(directory, panel, files, people, individuals, sites, megabases, holdout, ledger, out, **asked):
+    """Before any training: the leak that no faithful release can avoid, and what would pass.
+
+    \b
+    genoloom plan -C mystudy
+    genoloom plan --variants cohort.vcf.gz --people people.tsv
+    genoloom plan --individuals 1000 --sites 40000 --megabases 63
+    """
+    from genoloom.privacy.leak_plan import Question
+    from genoloom.stages import plan as stage
+
+    if [directory is not None, bool(files), individuals is not None].count(True) != 1:
+        raise click.UsageError("give one of --directory, --variants and --individuals")
+    if directory is not None:
+        for name, made in stage.plan_study(directory=directory, panel=panel).items():
+            click.echo(f"{name}\n\n{made.text()}")
+        return
+    shared = {"question": Question(**asked), "ledger": ledger, "out": out}
+    if files:
+        made = stage.plan(files=list(files), people=list(people), holdout=holdout, **shared)
+    elif sites is None:
+        raise click.UsageError("--individuals needs --sites")
+    else:
+        made = stage.plan_by_numbers(individuals=individuals, sites=sites, megabases=megabases, **shared)
+    click.echo(made.text(), nl=False)
 
 
 @genoloom.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})

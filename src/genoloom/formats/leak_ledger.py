@@ -1,0 +1,49 @@
+"""The ledger of leaks: what earlier releases of the same individuals have given away; private."""
+
+import json
+from pathlib import Path
+
+from genoloom.errors import InputError
+from genoloom.formats.atomic import write_beside
+from genoloom.privacy.leak_budget import Leak
+
+VERSION = 1
+
+
+def read_ledger(path: str | Path) -> dict[str, Leak]:
+    """The leak of each earlier release, by its name; empty where there is no file yet.
+
+    Raises
+    ------
+    InputError
+        The file is damaged or of another version.
+    """
+    path = Path(path)
+    if not path.exists():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["version"] != VERSION:
+            raise ValueError
+        found = {name: Leak(float(entry["separation"])) for name, entry in content["releases"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError, OSError):
+        found = None
+    if found is None or not all(0 <= leak.separation < float("inf") for leak in found.values()):
+        raise InputError(
+            path, "is no ledger of leaks", expected=f"a file of `genoloom release`, version {VERSION}",
+            remedy="restore it from a backup: without it earlier releases would be forgotten",
+        )  # fmt: skip
+    return found
+
+
+def total(ledger: dict[str, Leak]) -> Leak:
+    """All releases together."""
+    return sum(ledger.values(), Leak(0.0))
+
+
+def add_to_ledger(path: str | Path, name: str, leak: Leak) -> None:
+    """Note a release; the same name (the same files) is noted once."""
+    ledger = read_ledger(path) | {name: leak}
+    releases = {key: {"separation": ledger[key].separation} for key in sorted(ledger)}
+    with write_beside(path) as [part]:
+        part.write_text(json.dumps({"version": VERSION, "releases": releases}, indent=2) + "\n")

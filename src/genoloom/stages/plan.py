@@ -1,0 +1,174 @@
+"""Tell before any training what a cohort can release."""
+
+import json
+import logging
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from genoloom.config_files import load_study
+from genoloom.errors import InputError
+from genoloom.formats.atomic import write_beside
+from genoloom.formats.leak_ledger import read_ledger, total
+from genoloom.panel import HaplotypeView, haplotype_columns
+from genoloom.popgen.effective_sites import EffectiveSites
+from genoloom.privacy.leak_plan import (
+    MIN_INDIVIDUALS,
+    Group,
+    Plan,
+    Question,
+    expected_sites,
+    leak_rows,
+    remedies,
+)
+from genoloom.seeds import derive_seed
+from genoloom.stages.genotypes import GenotypeFiles, labelled, read_genotypes, read_sheets
+
+log = logging.getLogger(__name__)
+
+SAMPLED = 2000  # individuals of whom correlations are taken; memory grows with their square
+BLOCK = 2048  # sites
+CUTS = (5, 10, 25, 50, 100, 200)  # copies of the minor allele that may be asked for instead
+LEDGER = "results/private/{}/leak_ledger.json"
+
+
+@dataclass
+class Estimates:
+    """Effective sites of a cohort and its populations, added up over contigs."""
+
+    cuts: list[int]
+    whole: np.ndarray
+    populations: dict[str, tuple[int, np.ndarray]] = field(default_factory=dict)
+
+
+def plan(
+    *,
+    files: list[Path],
+    people: list[Path],
+    holdout: float,
+    question: Question,
+    ledger: Path | None,
+    out: Path | None,
+) -> Plan:
+    """The plan of a cohort whose genotypes are there.
+
+    Parameters
+    ----------
+    files : list of Path
+        VCF(.gz), BCF, .pgen or .bed; one contig in one file.
+    people : list of Path
+        Sheets with the individuals' populations; without one they are of one population.
+    holdout : float
+        Share of the individuals that will not train.
+    ledger : Path, optional
+        Earlier releases of the same individuals.
+    out : Path, optional
+        JSON to write.
+    """
+    earlier = read_ledger(ledger) if ledger else {}
+    with tempfile.TemporaryDirectory(prefix="genoloom-") as scratch:
+        genotypes = read_genotypes("cohort", files, Path(scratch))
+        if people:
+            genotypes = labelled(genotypes, read_sheets(people), complete=True)
+        found = _estimate(genotypes, holdout, question)
+    n = _training(len(genotypes.people), holdout)
+    groups = [Group("all", n, int(found.whole[0, 0]), (float(found.whole[0, 1]),) * 2)]
+    for name, (size, values) in sorted(found.populations.items()):
+        groups.append(Group(name, _training(size, holdout), int(values[0]), (float(values[1]),) * 2))
+    cuts = [(cut, float(m)) for cut, (_, m) in zip(found.cuts, found.whole, strict=True)]
+    return _finish(groups, cuts, question, total(earlier), out)
+
+
+def plan_by_numbers(
+    *,
+    individuals: int,
+    sites: int,
+    megabases: float | None,
+    question: Question,
+    ledger: Path | None,
+    out: Path | None,
+) -> Plan:
+    """The plan of `individuals` training individuals of whom no genotypes are there yet."""
+    group = Group("all", individuals, sites, expected_sites(sites, megabases))
+    return _finish([group], [], question, total(read_ledger(ledger) if ledger else {}), out)
+
+
+def plan_study(*, directory: Path, panel: str | None) -> dict[str, Plan]:
+    """The plan of each panel of a study (or of one), with the options of its configuration."""
+    study = load_study(directory / "config" / "config.yaml", directory)
+    names = sorted({row.panel for row in study.panels})
+    if panel is not None and panel not in names:
+        raise InputError("--panel", f"no panel '{panel}'", expected=" or ".join(names) or "a panel of the sheet")
+    plans = {}
+    for name in [panel] if panel else names:
+        rows = [row for row in study.panels if row.panel == name]
+        plans[name] = plan(
+            files=[directory / row.variants for row in rows],
+            people=sorted({directory / row.people for row in rows if row.people}),
+            holdout=study.config.split.holdout,
+            question=Question(
+                synthetic=study.config.cohort.size,
+                max_auc=study.config.audit.max_auc,
+                min_copies=study.config.train.common.min_carriers,
+            ),
+            ledger=directory / LEDGER.format(name),
+            out=None,
+        )
+    return plans
+
+
+def _training(n: int, holdout: float) -> int:
+    return max(1, round(n * (1 - holdout)))
+
+
+def _finish(groups: list[Group], cuts: list, question: Question, spent, out: Path | None) -> Plan:
+    whole = groups[0]
+    if whole.individuals < MIN_INDIVIDUALS:
+        log.warning("fewer than %d training individuals: the numbers are rough", MIN_INDIVIDUALS)
+    rows = [row for group in groups for row in leak_rows(group, question.released(group, whole), question)]
+    made = Plan(question, groups, rows, remedies(whole, cuts, question), spent)
+    if out is not None:
+        with write_beside(out) as [part]:
+            part.write_text(json.dumps(made.record(), indent=2) + "\n")
+    return made
+
+
+def _estimate(genotypes: GenotypeFiles, holdout: float, question: Question) -> Estimates:
+    """Effective sites from a random part of the individuals; one pass over the sites."""
+    everybody = genotypes.people
+    rng = np.random.default_rng(derive_seed(1, "plan"))
+    chosen = np.sort(rng.permutation(len(everybody))[:SAMPLED])
+    population = np.array(everybody.population)[chosen]
+    cuts = [question.min_copies, *(cut for cut in CUTS if cut > question.min_copies)]
+    sizes = {name: everybody.population.count(name) for name in np.unique(population)}
+    large = {
+        name: np.flatnonzero(population == name)
+        for name, size in sizes.items()
+        if _training(size, holdout) >= MIN_INDIVIDUALS and (population == name).sum() >= MIN_INDIVIDUALS
+    }
+    if len(sizes) == 1:
+        large = {}  # it is the whole cohort
+    share = _training(len(everybody), holdout) / len(chosen)
+    found = Estimates(cuts, np.zeros((len(cuts), 2)), {name: (sizes[name], np.zeros(2)) for name in large})
+    for panel in genotypes.panels.values():
+        whole = EffectiveSites(population, cuts, share)
+        parts = {name: EffectiveSites(population[inside], [question.min_copies], share) for name, inside in large.items()}
+        source = HaplotypeView(panel.haplotypes, haplotypes=haplotype_columns(chosen))
+        for start in range(0, source.n_variants, BLOCK):
+            dosage = _dosage(source.read(start, min(start + BLOCK, source.n_variants)))
+            whole.add(dosage)
+            for name, inside in large.items():
+                parts[name].add(dosage[:, inside])
+        found.whole += np.array(whole.estimates())
+        for name, part in parts.items():
+            found.populations[name][1][:] += part.estimates()[0]
+    return found
+
+
+def _dosage(alleles: np.ndarray) -> np.ndarray:
+    """Alternate alleles of each individual; a missing call becomes the commoner allele, int8."""
+    common = ((alleles == 1).sum(axis=1) > (alleles == 0).sum(axis=1)).astype(np.int8)
+    alleles = np.where(alleles < 0, common[:, None], alleles)
+    return alleles[:, 0::2] + alleles[:, 1::2]

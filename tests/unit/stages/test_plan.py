@@ -1,0 +1,90 @@
+"""`genoloom plan` as its users call it."""
+
+import json
+
+import pytest
+from helpers import run_genoloom
+
+from genoloom.errors import InputError
+from genoloom.formats.leak_ledger import add_to_ledger, read_ledger, total
+from genoloom.privacy.leak_budget import Leak, unavoidable
+from genoloom.privacy.leak_plan import Group, Question, expected_sites, remedies
+from genoloom.stages.plan import plan, plan_by_numbers, plan_study
+
+DEMO = "eur300.chr20_1-2Mb.vcf.gz"
+
+
+def test_the_demo_cohort_is_too_small(demo_dir, tmp_path):
+    found = plan(
+        files=[demo_dir / DEMO], people=[demo_dir / "people.tsv"], holdout=0.5,
+        question=Question(), ledger=None, out=tmp_path / "plan.json",
+    )  # fmt: skip
+    whole = found.groups[0]
+    assert whole.individuals == 150
+    assert {group.name for group in found.groups[1:]} == {"FIN", "GBR", "IBS"}
+    [m, _] = whole.effective_sites
+    assert 50 < m < 120
+    assert found.floor[0] == pytest.approx(unavoidable(m, 150, 2504, 150).auc)
+    assert "No release that is faithful" in found.verdict
+    written = json.loads((tmp_path / "plan.json").read_text())
+    assert written["verdict"] == found.verdict
+    text = found.text()
+    for part in ("training individuals", "epsilon at most", "not a ceiling", "FIN"):
+        assert part in text
+
+
+def test_remedies_hold():
+    whole, question = Group("all", 150, 5000, (165.0, 165.0)), Question()
+    found = remedies(whole, [(2, 165.0), (10, 80.0), (25, 20.0)], question)
+    n = found["training_individuals"]
+    assert unavoidable(165, n, synthetic=n).auc <= 0.6 < unavoidable(165, n - 1, synthetic=n - 1).auc
+    k = found["synthetic_individuals"]
+    assert unavoidable(165, 150, 2504, k).auc <= 0.6 < unavoidable(165, 150, 2504, k + 1).auc
+    assert found["min_copies"] == 25
+    assert found["epsilon"] == pytest.approx(1.38, abs=0.01)
+
+
+def test_numbers_alone_give_a_range():
+    assert expected_sites(1000, None) == (1000, 1000)
+    assert expected_sites(1000, 2.0) == (50, 600)
+    assert expected_sites(100, 2.0) == (50, 100)
+    found = plan_by_numbers(individuals=100_000, sites=40_000, megabases=10, question=Question(), ledger=None, out=None)
+    assert "can pass" in found.verdict
+
+
+def test_earlier_releases_count(tmp_path):
+    ledger = tmp_path / "ledger.json"
+    asked = {"individuals": 20_000, "sites": 1000, "megabases": None, "question": Question(), "out": None}
+    first = plan_by_numbers(**asked, ledger=ledger)
+    assert "can pass" in first.verdict
+    add_to_ledger(ledger, "a", Leak(0.4))
+    add_to_ledger(ledger, "a", Leak(0.4))
+    assert total(read_ledger(ledger)).separation == pytest.approx(0.4)
+    second = plan_by_numbers(**asked, ledger=ledger)
+    assert "No release" in second.verdict
+    assert "Earlier releases alone" in second.text()
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"version": 2, "releases": {}}', '{"version": 1, "releases": {"a": {"separation": -1}}}']
+)
+def test_a_damaged_ledger_is_an_error(tmp_path, content):
+    path = tmp_path / "ledger.json"
+    path.write_text(content)
+    with pytest.raises(InputError, match="no ledger"):
+        read_ledger(path)
+
+
+def test_a_study_uses_its_own_options(repository):
+    [found] = plan_study(directory=repository, panel=None).values()
+    assert found.question.max_auc == 0.6
+    with pytest.raises(InputError, match="no panel"):
+        plan_study(directory=repository, panel="another")
+
+
+def test_command_line(tmp_path):
+    done = run_genoloom("plan", "--individuals", 5000, "--sites", 300, "--out", tmp_path / "p.json")
+    assert done.returncode == 0, done.stderr
+    assert "A faithful release can pass" in done.stdout
+    assert json.loads((tmp_path / "p.json").read_text())["groups"][0]["individuals"] == 5000
+    assert run_genoloom("plan").returncode == 2
