@@ -38,6 +38,12 @@ class PrepareOptions(Section):
     reference_mismatch: Literal["error", "reject"] = Field(
         "error", description="A REF allele that differs from the FASTA stops the run, or rejects the record."
     )
+    map_min_rate: float = Field(
+        0.1, gt=0, description="A genetic map of fewer centimorgans per megabase in all is an error: it may be in Morgans."
+    )
+    map_max_rate: float = Field(
+        10.0, gt=0, description="A genetic map of more centimorgans per megabase in all is an error: it may be a rate."
+    )
 
 
 class SplitOptions(Section):

@@ -30,7 +30,7 @@ PANEL_COLUMNS = {
     "variants": "Phased VCF(.gz), BCF or PLINK 2 .pgen.",
     "people": "Sheet of people (below); empty or `-`: everybody is of the population `unknown`.",
     "reference": "FASTA, plain or bgzip; empty: REF is not checked and no personal FASTA is written.",
-    "map": "Genetic map (SHAPEIT, PLINK or HapMap form); empty: 1 cM per megabase.",
+    "map": "Genetic map (SHAPEIT, HapMap, Eagle, deCODE or PLINK form); empty: 1 cM per megabase.",
     "region": "START-END, 1-based, both included; empty: the whole contig. Needs an index.",
 }
 SEQUENCE_COLUMNS = {

@@ -12,6 +12,7 @@ import psutil
 import torch
 
 from genoloom import __version__
+from genoloom.config import PrepareOptions
 from genoloom.config_files import PanelRow, SequenceRow, load_study
 from genoloom.errors import ConfigError, GenoLoomError
 from genoloom.formats.maps import read_map
@@ -94,7 +95,7 @@ def _check(directory: Path) -> None:
     study = load_study(directory / "config" / "config.yaml", directory)
     problems = [("train.common.device", "", text) for text in _attempt(lambda: choose_device(study.config.train.common.device))]
     for row in study.panels:
-        problems += [(f"{row.panel} {row.contig}", "", text) for text in _panel_problems(row, directory)]
+        problems += [(f"{row.panel} {row.contig}", "", text) for text in _panel_problems(row, directory, study.config.prepare)]
     for row in study.sequence_sets:
         problems += [(row.set, "", text) for text in _sequence_problems(row, directory)]
     if problems:
@@ -114,7 +115,7 @@ def _attempt(check: Callable[[], object]) -> list[str]:
     return []
 
 
-def _panel_problems(row: PanelRow, directory: Path) -> list[str]:
+def _panel_problems(row: PanelRow, directory: Path, options: PrepareOptions) -> list[str]:
     region = tuple(int(part.replace(",", "")) for part in row.region.split("-")) if row.region else None
     path = directory / row.variants
     try:
@@ -127,7 +128,8 @@ def _panel_problems(row: PanelRow, directory: Path) -> list[str]:
     if row.reference:
         problems += _attempt(lambda: Reference(directory / row.reference).check_contig(row.contig, path))
     if row.map:
-        problems += _attempt(lambda: read_map(directory / row.map, row.contig))
+        limits = (options.map_min_rate, options.map_max_rate)
+        problems += _attempt(lambda: read_map(directory / row.map, row.contig, limits))
     return problems
 
 

@@ -77,6 +77,7 @@ def _write_panels(
     for path, contig in places:
         if first_of[contig] != path:
             raise InputError(path, f"holds contig '{contig}' as well as {first_of[contig]}", expected="one file a contig")
+    maps = _maps_of(genetic_map, [contig for _, contig in places])
     people = _write_people(folder / "people.tsv", samples, *places[0]) if samples else None
     rows = [
         {
@@ -85,7 +86,7 @@ def _write_panels(
             "variants": path.resolve(),
             "people": people,
             "reference": fasta and fasta.resolve(),
-            "map": _map_of(genetic_map, contig),
+            "map": maps.get(contig),
         }
         for path, contig in places
     ]
@@ -94,16 +95,25 @@ def _write_panels(
     return Config(panels="config/panels.tsv")
 
 
-def _map_of(genetic_map: Path | None, contig: str) -> Path | None:
-    """The map, for the contigs that it has; a map of one chromosome must not stop the others."""
-    if genetic_map is None:
-        return None
-    try:
-        read_map(genetic_map, contig)
-    except InputError as error:
-        log.warning("%s is not taken for contig %s: %s", genetic_map, contig, " ".join(str(error).split()))
-        return None
-    return genetic_map.resolve()
+def _maps_of(genetic_map: Path | None, contigs: list[str]) -> dict[str, Path]:
+    """The map, for the contigs that it has; a map of one chromosome must not stop the others.
+
+    Raises
+    ------
+    InputError
+        It can be used for none of them.
+    """
+    found, errors = {}, []
+    for contig in contigs if genetic_map is not None else ():
+        try:
+            read_map(genetic_map, contig)
+            found[contig] = genetic_map.resolve()
+        except InputError as error:
+            errors.append(error)
+            log.warning("%s is not taken for contig %s: %s", genetic_map, contig, error.found)
+    if errors and not found:
+        raise errors[0]
+    return found
 
 
 def _write_people(path: Path, sheet: Path, variants: Path, contig: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from genoloom.errors import InputError
-from genoloom.formats.maps import interpolate, read_map
+from genoloom.formats.maps import read_map
 from genoloom.formats.pgen import open_panel, panel_files
 from genoloom.formats.splits import read_roles
 from genoloom.panel import HaplotypeSource, JoinedHaplotypes, Panel, People, SwappedHaplotypes, UnphasedHaplotypes, join_people
@@ -245,7 +245,9 @@ class RealFiles:
         panel = self.train.panels[contig].take_sites(index)
         if self.genetic_map is None:
             return panel
-        cm = interpolate(*read_map(self.genetic_map, contig), panel.sites.position)
+        genetic_map = read_map(self.genetic_map, contig)
+        cm = genetic_map.place(panel.sites.position)
+        genetic_map.account()  # refuses a map of another place
         return replace(panel, sites=replace(panel.sites, cm=cm))
 
     def _pair(self, contig, made, real: People, held: SiteMatch, copied: SiteMatch, index, phased) -> tuple[Panel, Panel]:

@@ -15,7 +15,7 @@ from genoloom.config import PrepareOptions
 from genoloom.disclosure import people_count
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
-from genoloom.formats.maps import interpolate, read_map
+from genoloom.formats.maps import read_map
 from genoloom.formats.pgen import PanelWriter, panel_files
 from genoloom.formats.private_directories import close_directory
 from genoloom.formats.provenance import Making, record_path
@@ -111,7 +111,9 @@ def prepare(
     if reference is not None:
         fasta = Reference(reference)
         fasta.check_contig(contig, variants)
-    map_points = read_map(genetic_map, contig) if genetic_map is not None else None
+    points = None
+    if genetic_map is not None:
+        points = read_map(genetic_map, contig, (options.map_min_rate, options.map_max_rate))
 
     keep = np.ones(len(everybody), dtype=bool)
     if options.allow_unphased == "drop-people":
@@ -133,7 +135,7 @@ def prepare(
     close_directory(out.parent)
     with PanelWriter(out, kept_people, contig, contig_length) as writer:
         for block, alleles in site_blocks(sites, contig, contig_length):
-            cm = interpolate(*map_points, block.position) if map_points else block.cm
+            cm = points.place(block.position) if points else block.cm
             writer.append(replace(block, cm=cm), alleles)
         account.check()
         if account.kept == 0:
@@ -142,7 +144,7 @@ def prepare(
                 variants, f"no site of {contig} is left of {account.records} records ({reasons})",
                 remedy="loosen --min-mac or --max-missing, or check that the file has variants here",
             )  # fmt: skip
-        _write_account(out, account, len(everybody), kept_people, genetic_map is not None, reference is not None)
+        _write_account(out, account, len(everybody), kept_people, points and points.account(), reference is not None)
     made.write(record_path(out), [*panel_files(out), Path(f"{out}.summary.json")])
     log.info(
         "%s: %d sites of %d records kept, %d rejected", contig, account.kept, account.records, sum(account.rejected.values())
@@ -260,7 +262,7 @@ def _is_sequence(allele: str) -> bool:
     return bool(allele) and not set(allele.upper()) - set("ACGTN")
 
 
-def _write_account(out: Path, account: Account, n_people: int, kept: People, has_map: bool, has_reference: bool) -> None:
+def _write_account(out: Path, account: Account, n_people: int, kept: People, used_map: dict | None, has_reference: bool) -> None:
     write_table(f"{out}.rejected.tsv.gz", REJECTION_COLUMNS, account.rows)
     summary = {
         "contig": account.contig,
@@ -272,7 +274,7 @@ def _write_account(out: Path, account: Account, n_people: int, kept: People, has
         "ambiguous_reference_bases": account.ambiguous_reference,
         "people_in_input": n_people,
         "people_in_panel": len(kept),
-        "genetic_map": has_map,
+        "genetic_map": used_map,
         "reference_checked": has_reference,
     }
     with write_beside(f"{out}.summary.json") as [part]:

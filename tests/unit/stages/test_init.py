@@ -61,3 +61,12 @@ def test_init_needs_data(tmp_path):
 def test_init_with_sequences_only(demo_dir, tmp_path):
     assert run_genoloom("init", tmp_path, "--fasta", demo_dir / "GRCh37.chr20_1-2Mb.fa.gz", "--name", "chr20").returncode == 0
     assert load_config(tmp_path / "config/config.yaml").sequence_sets == "config/sequences.tsv"
+
+
+def test_a_map_that_no_contig_can_use_is_an_error(demo_dir, tmp_path):
+    (tmp_path / "map.txt").write_text("pos chr cM\n1 7 0\n1000000 7 1\n")
+    vcf = demo_dir / "eur300.chr20_1-2Mb.vcf.gz"
+    done = run_genoloom("init", tmp_path / "study", "--vcf", vcf, "--map", tmp_path / "map.txt")
+    assert done.returncode == 2
+    assert "has no row of contig 20" in done.stderr
+    assert not (tmp_path / "study/config/config.yaml").exists()

@@ -201,11 +201,11 @@ def test_several_contigs_in_one_file_or_in_several(tmp_path, vcf, panels, sheet)
 
 def test_a_map_gives_centimorgans(tmp_path, vcf):
     genetic_map = tmp_path / "20.gmap"
-    genetic_map.write_text("pos\tchr\tcM\n100\t20\t0\n24100\t20\t2.4\n")
+    genetic_map.write_text("pos\tchr\tcM\n100\t20\t0\n24100\t20\t0.024\n")
     files = {"train": [vcf("train")], "holdout": [vcf("holdout")], "synthetic": [vcf("synthetic")]}
     with open_comparands(**files, panels=[], split=None, people=[], genetic_map=genetic_map) as comparands:
         [(made, real)] = comparands.pairs
-        np.testing.assert_allclose(real.sites.cm, (real.sites.position - 100) * 1e-4)
+        np.testing.assert_allclose(real.sites.cm, (real.sites.position - 100) * 1e-6)
         np.testing.assert_array_equal(made.sites.cm, real.sites.cm)
 
 

@@ -76,6 +76,8 @@ def test_demo_panel_equals_the_vcf_read_by_scikit_allel(demo_dir, out):
     assert summary["records"] == 7568 == len(panel.sites) + len(rejected)
     assert summary["rejected"] == {"minor allele too rare": int((~kept).sum())}
     assert (np.diff(panel.sites.cm) >= 0).all()
+    assert summary["genetic_map"]["form"] == "with a header (pos, chr, cM)"
+    assert summary["genetic_map"]["sites_inside"] == 1
     assert panel.sites.cm[0] == pytest.approx(4.70374, abs=5e-3)  # the file's own CM field there, from an older map
 
 
