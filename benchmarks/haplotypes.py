@@ -159,7 +159,7 @@ def _run_generator(
     with open_comparands(**files, train=[], holdout=[], people=[], genetic_map=None) as comparands:
         compared = {"name": generator, "comparands": comparands, "controls": [], "seed": seed}
         validate(**compared, out=fidelity, figures=None, options=ValidateOptions(resplits=arguments.resplits))
-        audit(**compared, out=place / "private" / "audit.tsv", public=privacy, options=AuditOptions(bootstrap=100))
+        audit(**compared, out=place / "private" / "audit.tsv", public=privacy, options=AuditOptions(bootstrap=200))
 
     rows = read_table(fidelity)
     own = {"generator": generator, "bits": _bits(model, panel, table), "train_cpu_s": seconds, "sample_M_s": _speed(model)}

@@ -37,7 +37,7 @@ from genoloom.logs import configure_logging
 from genoloom.panel import ArrayHaplotypes, Panel, People, Sites, haplotype_columns
 from genoloom.privacy.attack_ids import MUST_PASS, AttackId
 from genoloom.privacy.attacks import RAREST, Block, CommonDistances, RareSharing
-from genoloom.privacy.audit import COPY_LEVEL, AuditData, audit, neighbours
+from genoloom.privacy.audit import AuditData, audit, neighbours
 from genoloom.privacy.copies import near_copies
 from genoloom.privacy.measures import Resampling
 from genoloom.report.summary import as_text
@@ -148,7 +148,7 @@ def _near_copies(made: np.ndarray, real: np.ndarray, population: np.ndarray, see
     resampling = Resampling(np.tile(population, 2), n, options.bootstrap, np.random.default_rng(derive_seed(seed, "audit")))
     member = np.arange(2 * n) >= n
     tests = neighbours(common, rare).items()
-    failed = [name for name, near in tests if near_copies(near, member, resampling.labels)[2] <= COPY_LEVEL]
+    failed = [name for name, near in tests if near_copies(near, member, resampling.labels).verdict == "fail"]
     return {"verdict": "fail" if failed else "pass", "worst": "nan", "failed": "; ".join(failed)}
 
 

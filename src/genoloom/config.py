@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from genoloom.audit_levels import FEWEST_RESAMPLES
 from genoloom.config_section import Section, Share
 from genoloom.sequence_config import GenerateSequencesOptions, SequenceOptions, SequenceTrainSections, ValidateSequencesOptions
 
@@ -324,7 +325,11 @@ class AuditOptions(Section):
 
     windows: str = Field("200,400,800", description="Window sizes, in sites, of the local nearest-neighbour attack.")
     haplotype_windows: str = Field("20,100", description="Window sizes, in sites, of the haplotype-frequency attack.")
-    bootstrap: int = Field(1000, ge=100, description="Bootstrap resamples of people, and shuffles of who trained.")
+    bootstrap: int = Field(
+        1000,
+        ge=FEWEST_RESAMPLES,
+        description="Bootstrap resamples of people, and shuffles of who trained; with fewer a test could not reach its level.",
+    )
     max_auc: Share = Field(0.6, description="The audit passes when the upper bound of the worst attack's AUC is no larger.")
     shadow_models: Annotated[int, Field(ge=0, multiple_of=2)] = Field(
         0,

@@ -191,7 +191,7 @@ def test_a_second_run_has_nothing_to_do(finished):
 
 def test_a_changed_option_reruns_what_depends_on_it(finished, repository):
     settings = yaml.safe_load((finished / "config/config.yaml").read_text())
-    settings["audit"]["bootstrap"] = 101
+    settings["audit"]["bootstrap"] = 201
     (finished / "config/other.yaml").write_text(yaml.safe_dump(settings))
     done = snakemake(
         "-n",

@@ -368,6 +368,11 @@ class CopiedSegments(Attack):
     def end_contig(self) -> None:
         self.matches.new_contig()
 
+    @property
+    def longest_possible(self) -> float:
+        """Length of the longest contig, centimorgans."""
+        return self.matches.longest_possible
+
     def of_synthetic(self, role: str) -> np.ndarray:
         """Longest stretch of each synthetic haplotype with the haplotypes of one role."""
         return self.matches.longest[role][self.made]

@@ -6,6 +6,7 @@ from math import gcd
 
 import numpy as np
 
+from genoloom.audit_levels import FLOOR_LEVEL, INTERVAL, RARE_LEVEL, fewest_resamples
 from genoloom.panel import Panel
 from genoloom.popgen.distances import aats_halves, hamming
 from genoloom.privacy.attack_ids import AttackId
@@ -29,7 +30,7 @@ from genoloom.privacy.components import (
 )
 from genoloom.privacy.copies import Neighbours, near_copies
 from genoloom.privacy.exposure import exposure_rows, stacked
-from genoloom.privacy.measures import FLOOR_LEVEL, Resampling, interval_of_maximum, percentile_interval
+from genoloom.privacy.measures import Resampling, interval_of_maximum, percentile_interval
 from genoloom.privacy.shadows import Shadow, calibrated
 from genoloom.seeds import derive_seed
 from genoloom.validation.cohorts import Comparison, read_rows
@@ -43,9 +44,7 @@ PERSON_COLUMNS = [
 ]  # fmt: skip
 MIN_POPULATION = 20  # people a role; of smaller groups nothing is made public
 DECILE = "most isolated tenth"
-RARE_LEVEL = 0.99  # the floor of rates and of small groups is what chance alone exceeds in one of a hundred audits
 FEW_SITES = 0.05  # share of sites that may have fewer training copies than the number by which sites were chosen
-COPY_LEVEL = 0.005  # chance that a test for near copies fails fresh people
 MAX_RUN_RATIO = 1.25
 MAX_LOSS = 0.05
 
@@ -197,7 +196,7 @@ class Auditor:
     """Judges the scores of one audit.
 
     An attack passes when the upper bound of its AUC is at most `max_auc`, fails when its lower bound is above it, and
-    is weak between.
+    is weak between. What could not have failed is `not run`.
     """
 
     def __init__(
@@ -216,6 +215,7 @@ class Auditor:
         self.population = people.population[np.concatenate([people.holdout, people.train])]
         self.rng = np.random.default_rng(derive_seed(seed, "audit"))
         self.resampling = Resampling(self.population, people.n, resamples, self.rng)
+        self.has_tails = resamples >= fewest_resamples((1 - INTERVAL) / 2)
         self.member = np.arange(2 * people.n) >= people.n
         self.everybody = np.ones(2 * people.n, dtype=bool)
         self.by_haplotype = data.scores(seed)
@@ -270,7 +270,7 @@ class Auditor:
         if by_population:
             # small groups cannot show that they are safe, but they can show a leak: so this row must not accuse by chance
             row = self._worst_row(AttackId.WORST_POPULATION, by_population, [], RARE_LEVEL)
-            rows.append(row | {"verdict": "fail" if row["low"] > self.max_auc else "pass"})
+            rows.append(row | {"verdict": "pass" if row["verdict"] == "weak" else row["verdict"]})
         return rows
 
     def _isolated(self) -> np.ndarray:
@@ -285,8 +285,8 @@ class Auditor:
         low, high = percentile_interval(resampled)
         return {
             "attack": attack, "population": group, "measure": "auc", "value": value, "low": low, "high": high,
-            "floor": float(np.quantile(shuffled, FLOOR_LEVEL)), "n": int(inside.sum()) // 2, "verdict": self._verdict(low, high),
-            "tpr_at_1_percent_fpr": rates[0], "tpr_floor": float(np.quantile(rates[2], RARE_LEVEL)),
+            "floor": self._floor(shuffled, FLOOR_LEVEL), "n": int(inside.sum()) // 2, "verdict": self._verdict(low, high),
+            "tpr_at_1_percent_fpr": rates[0], "tpr_floor": self._floor(rates[2], RARE_LEVEL),
         }  # fmt: skip
 
     def _worst_row(self, name: str, aucs: list[tuple], rates: list[tuple], level: float) -> dict:
@@ -298,21 +298,26 @@ class Auditor:
         }  # fmt: skip
         if rates:
             row["tpr_at_1_percent_fpr"] = max(rate[0] for rate in rates)
-            row["tpr_floor"] = float(np.quantile(np.max([rate[2] for rate in rates], axis=0), RARE_LEVEL))
+            row["tpr_floor"] = self._floor(np.max([rate[2] for rate in rates], axis=0), RARE_LEVEL)
         return row
 
+    def _floor(self, shuffled: np.ndarray, level: float) -> float | None:
+        """What chance exceeds in 1 - `level` of the audits; None where so few people or shuffles cannot say."""
+        return float(np.quantile(shuffled, level)) if self.resampling.least_p <= 1 - level else None
+
     def _verdict(self, low: float, high: float) -> str:
+        if self.max_auc >= 1 or not self.has_tails:  # nothing is above that
+            return "not run"
         return "pass" if high <= self.max_auc else "weak" if low <= self.max_auc else "fail"
 
     def _copy_rows(self) -> list[dict]:
-        """Tests for near copies. The floor is what chance exceeds in one of twenty audits."""
+        """Tests for near copies."""
         rows = []
         for name, near in neighbours(self.data.common, self.data.rare).items():
             if not self._runs(name):
                 continue
-            statistic, floor, chance = near_copies(near, self.member, self.resampling.labels)
-            verdict = "fail" if chance <= COPY_LEVEL else "pass"
-            rows.append(self._row(name, "one-sidedness", statistic, floor=floor, verdict=verdict))
+            test = near_copies(near, self.member, self.resampling.labels)
+            rows.append(self._row(name, "one-sidedness", test.statistic, floor=test.floor, verdict=test.verdict))
         return rows
 
     def _row(self, attack: str, measure: str, value: float | None, **more) -> dict:
@@ -332,6 +337,9 @@ class Auditor:
         low, high = percentile_interval(ratios)
         ratio = float(trained.mean() / max(held.mean(), 1e-12))
         verdict = "pass" if high <= MAX_RUN_RATIO else "weak" if low <= MAX_RUN_RATIO else "fail"
+        # in a region so short whole copies would not stand out
+        if not self.has_tails or self.data.attack(CopiedSegments).longest_possible <= MAX_RUN_RATIO * held.mean():
+            verdict = "not run"
         return self._row(AttackId.LONGEST_SHARED_RUN, "ratio", ratio, low=low, high=high, floor=1.0, verdict=verdict)
 
     def _kinship_row(self) -> dict:
@@ -342,10 +350,10 @@ class Auditor:
         low, high = percentile_interval(means / self.n)
         shuffled = np.where(weights.labels, kinship, -kinship).sum(axis=1) / self.n
         value = float(kinship[self.n :].mean() - kinship[: self.n].mean())
-        floor = float(np.quantile(shuffled, FLOOR_LEVEL))
+        floor = self._floor(shuffled, FLOOR_LEVEL)
         return self._row(
             AttackId.KINSHIP_WITH_SYNTHETIC, "difference", value, low=low, high=high, floor=floor,
-            verdict="fail" if low > floor else "pass",
+            verdict="not run" if floor is None else "fail" if low > floor else "pass",
         )  # fmt: skip
 
     def _relative_rows(self) -> list[dict]:

@@ -22,6 +22,8 @@ class LongestMatches:
         Longest stretch with any haplotype of the group, in the unit of the given positions.
     total : dict of str to ndarray, float64, shape (n_haplotypes,)
         Sum over sites of the longest stretch that ends there.
+    longest_possible : float
+        Length of the longest contig that has been ended.
     """
 
     def __init__(self, groups: dict[str, np.ndarray]):
@@ -30,13 +32,18 @@ class LongestMatches:
         self.n = n
         self.longest = {name: np.zeros(n) for name in groups}
         self.total = {name: np.zeros(n) for name in groups}
+        self.longest_possible, self.position = 0.0, np.empty(0)
         self.new_contig()
 
     def new_contig(self) -> None:
         """Stretches do not go on across contigs."""
+        self.longest_possible = max(self.longest_possible, self._span())
         self.order = np.arange(self.n)
         self.start = np.zeros(self.n, dtype=np.int64)  # first site of the match with the haplotype above
         self.position = np.empty(0)
+
+    def _span(self) -> float:
+        return float(self.position[-1] - self.position[0]) if len(self.position) else 0.0
 
     def add(self, alleles: np.ndarray, position: np.ndarray) -> None:
         """Read the next sites: `alleles` (n_sites, n_haplotypes) in 0/1, `position` (n_sites,)."""

@@ -3,12 +3,14 @@
 All attacks are judged on the same resampled people, so that the largest of many figures has an interval of its own.
 """
 
+from math import comb, prod
+
 import numpy as np
 from scipy.stats import rankdata
 
+from genoloom.audit_levels import INTERVAL
+
 FALSE_POSITIVE_RATE = 0.01
-LEVEL = 95  # percent of the intervals
-FLOOR_LEVEL = 0.975  # a floor is what chance alone exceeds in one of forty audits
 
 
 def auc(members: np.ndarray, others: np.ndarray) -> float:
@@ -56,7 +58,7 @@ def weighted_true_positive_rates(
 
 def percentile_interval(values: np.ndarray) -> tuple[float, float]:
     """95 % percentile interval of bootstrap values."""
-    low, high = np.percentile(values, [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
+    low, high = np.quantile(values, [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2])
     return float(low), float(high)
 
 
@@ -99,6 +101,11 @@ class Resampling:
 
     Scores are given for held-out people first, then for training people; `population` has that order. Bootstrap weights
     are drawn for each role; labels are shuffled within each population, so that each keeps its numbers.
+
+    Attributes
+    ----------
+    least_p : float
+        Smallest chance that shuffled labels can show: few shuffles, or few people to shuffle, leave it large.
     """
 
     def __init__(self, population: np.ndarray, n_holdout: int, resamples: int, rng: np.random.Generator):
@@ -106,6 +113,8 @@ class Resampling:
         self.other_weights = rng.multinomial(n_holdout, np.full(n_holdout, 1 / n_holdout), size=resamples)
         self.member_weights = rng.multinomial(n_train, np.full(n_train, 1 / n_train), size=resamples)
         member = np.arange(len(population)) >= n_holdout
+        sizes = [(int((population == name).sum()), int(member[population == name].sum())) for name in np.unique(population)]
+        self.least_p = 1 / min(1 + resamples, prod(comb(*size) for size in sizes))
         self.labels = np.empty((resamples, len(population)), dtype=bool)
         for name in np.unique(population):
             inside = np.flatnonzero(population == name)

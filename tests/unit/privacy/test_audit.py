@@ -191,10 +191,11 @@ def test_near_copies_closed_form():
     np.testing.assert_allclose(difference[0], nearest)
     assert one_sidedness(difference)[0] >= np.sqrt(6)
     shuffled = np.array([rng.permutation(member) for _ in range(999)])
-    _, floor, chance = near_copies(neighbours, member, shuffled)
-    assert chance <= 0.02
-    assert near_copies(neighbours, ~member, shuffled)[2] > 0.5  # the others are not accused
-    assert floor > 1
+    test = near_copies(neighbours, member, shuffled)
+    assert test.chance <= 0.02
+    assert test.least_chance <= 0.005
+    assert near_copies(neighbours, ~member, shuffled).chance > 0.5  # the others are not accused
+    assert test.floor > 1
 
 
 def test_kept_neighbours_of_one_kind_bound_the_other():

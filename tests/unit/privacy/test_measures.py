@@ -5,8 +5,8 @@ import pytest
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score, roc_curve
 
+from genoloom.audit_levels import FLOOR_LEVEL
 from genoloom.privacy.measures import (
-    FLOOR_LEVEL,
     Resampling,
     auc,
     interval_of_maximum,

@@ -153,7 +153,7 @@ def test_a_model_of_other_sites_is_refused(project, tmp_path):
     )  # fmt: skip
     done = run_genoloom(
         "audit", "--name", "x", "--synthetic", project / "made/20", "--panel", project / "20", "--split", project / "split.tsv",
-        "--model", tmp_path / "m.safetensors", "--out", tmp_path / "private/audit.tsv", "--windows", "50", "--bootstrap", 100,
+        "--model", tmp_path / "m.safetensors", "--out", tmp_path / "private/audit.tsv", "--windows", "50", "--bootstrap", 200,
     )  # fmt: skip
     assert done.returncode == 2
     assert "models other sites" in done.stderr

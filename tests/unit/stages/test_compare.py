@@ -26,7 +26,7 @@ def test_compare_tells_a_copy_from_fresh_people(tmp_path, vcf, panels, sheet):
     done = run_genoloom(
         "compare", "--train", vcf("train"), "--holdout", vcf("holdout"), "--people", sheet, "--generator", f"copier={copy}",
         "--generator", f"unphased={bed}", "--no-controls", "--out", out, "--resplits", 2, "--ld-window", 60, "--windows", "40,80",
-        "--bootstrap", 100,
+        "--bootstrap", 200,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     rows = {row["generator"]: row for row in read_table(out / "report" / "summary.tsv")}

@@ -41,7 +41,7 @@ def tables(folder, **files) -> tuple[bytes, bytes, dict]:
         )  # fmt: skip
         audit(
             name="made", comparands=comparands, controls=[], out=folder / "private" / "audit.tsv", public=folder / "privacy.tsv",
-            options=AuditOptions(windows="40,80", bootstrap=100), seed=5,
+            options=AuditOptions(windows="40,80", bootstrap=200), seed=5,
         )  # fmt: skip
     return (folder / "fidelity.tsv").read_bytes(), (folder / "privacy.tsv").read_bytes(), comparands.sites
 

@@ -1,0 +1,86 @@
+"""A test that cannot fail must not pass: whatever the options, nothing but copies of training people never passes."""
+
+import numpy as np
+import pytest
+from helpers import founder_mosaic, make_panel
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from genoloom.audit_levels import COPY_LEVEL, FEWEST_RESAMPLES, fewest_resamples
+from genoloom.config import AuditOptions
+from genoloom.errors import GenoLoomError
+from genoloom.privacy.attack_ids import MUST_PASS, AttackId
+from genoloom.privacy.audit import AuditData, audit
+from genoloom.privacy.copies import Neighbours, near_copies
+from genoloom.privacy.measures import Resampling
+from genoloom.validation.cohorts import compare
+
+POPULATIONS = {1: ("A",), 2: ("A", "B"), 3: ("A", "B", "C")}
+REAL = founder_mosaic(300, 4 * 48, np.random.default_rng(11), founders=300, switch=0.02)
+
+
+def judged(made, real, populations, windows, haplotype_windows, resamples, max_auc, phased=True):
+    n = real.shape[1] // 4
+    panel, truth = make_panel(made, populations), make_panel(real, populations)
+    people = compare(panel.people, truth.people, ["holdout"] * n + ["train"] * n, 0, seed=1)
+    data = AuditData(people, windows, haplotype_windows)
+    data.add(panel, truth, truth.sites.cm)
+    found = audit(data, "made", "generator", resamples, max_auc, seed=1, phased=phased)
+    return {row["attack"]: row for row in found.private if row["population"] == "all"}
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    n=st.sampled_from([3, 12, 24, 48]),
+    populations=st.sampled_from([1, 2, 3]),
+    windows=st.lists(st.integers(10, 400), min_size=1, max_size=3).map(lambda sizes: [10 * (s // 10) for s in sizes]),
+    haplotype_windows=st.lists(st.integers(10, 200), min_size=1, max_size=2),
+    resamples=st.integers(1, 400),
+    max_auc=st.sampled_from([0.0, 0.5, 0.6, 0.9, 0.999, 1.0]),
+    phased=st.booleans(),
+    collapsed=st.booleans(),
+)
+def test_nothing_but_copies_never_passes(n, populations, windows, haplotype_windows, resamples, max_auc, phased, collapsed):
+    real = np.concatenate([REAL[:, : 2 * n], REAL[:, -2 * n :]], axis=1)
+    made = real[:, 2 * n :]
+    if collapsed:  # everybody is one training person
+        made = np.tile(made[:, :2], n)
+    rows = judged(made, real, POPULATIONS[populations], windows, haplotype_windows, resamples, max_auc, phased)
+    assert rows[AttackId.WORST]["verdict"] != "pass"
+    if not collapsed:
+        assert not [name for name in MUST_PASS if name in rows and rows[name]["verdict"] == "pass"]
+
+
+def test_the_fewest_resamples_follow_from_the_strictest_level():
+    assert fewest_resamples(0.005) == 199
+    assert 1 / (1 + FEWEST_RESAMPLES) <= COPY_LEVEL < 1 / FEWEST_RESAMPLES
+    assert AuditOptions(bootstrap=FEWEST_RESAMPLES)
+    with pytest.raises((GenoLoomError, ValueError)):
+        AuditOptions(bootstrap=FEWEST_RESAMPLES - 1)
+
+
+@pytest.mark.parametrize("shuffles", [FEWEST_RESAMPLES - 1, FEWEST_RESAMPLES])
+def test_too_few_shuffles_are_not_run(shuffles):
+    rng = np.random.default_rng(1)
+    distance = rng.uniform(10, 11, (80, 40))
+    distance[np.arange(40, 80), np.arange(40)] = 0.1
+    member = np.arange(80) >= 40
+    shuffled = np.array([rng.permutation(member) for _ in range(shuffles)])
+    verdict = near_copies(Neighbours.of(np.log(distance), 1), member, shuffled).verdict
+    assert verdict == ("fail" if shuffles == FEWEST_RESAMPLES else "not run")
+
+
+def test_rows_that_are_all_alike_are_not_run():
+    rng = np.random.default_rng(2)
+    distance = np.tile(rng.uniform(10, 11, (80, 1)), 40)  # one haplotype, forty times
+    member = np.arange(80) >= 40
+    shuffled = np.array([rng.permutation(member) for _ in range(999)])
+    assert near_copies(Neighbours.of(np.log(distance), 1), member, shuffled).verdict == "not run"
+    assert near_copies(Neighbours.of(np.ones((80, 40)), 1), member, shuffled).verdict == "not run"  # no neighbour at all
+
+
+def test_few_people_have_few_labellings():
+    rng = np.random.default_rng(3)
+    assert Resampling(np.repeat("A", 6), 3, 1000, rng).least_p == pytest.approx(1 / 20)
+    assert Resampling(np.tile(["A", "B"], 3), 3, 1000, rng).least_p == pytest.approx(1 / 9)
+    assert Resampling(np.repeat("A", 200), 100, 1000, rng).least_p == pytest.approx(1 / 1001)
