@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Install the optional system programs that some tests use: SLURM, bcftools, Chromium.
+# Install the optional system programs that some tests use: SLURM, bcftools, Chromium, and other programs that read what is written.
 # Needs root and Debian's apt-get; does nothing elsewhere. Tests whose program is missing are skipped and say so.
 set -u
 missing=()
@@ -7,6 +7,9 @@ command -v slurmctld >/dev/null || missing+=(slurm-wlm)
 command -v munged >/dev/null || missing+=(munge)
 command -v bcftools >/dev/null || missing+=(bcftools)
 command -v tabix >/dev/null || missing+=(tabix)
+for program in samtools vcftools plink2 beagle; do
+  command -v $program >/dev/null || missing+=($program)
+done
 command -v chromium >/dev/null || missing+=(chromium)
 command -v chromedriver >/dev/null || missing+=(chromium-driver)
 [ ${#missing[@]} -eq 0 ] && exit 0

@@ -289,7 +289,7 @@ class GenerateOptions(Section):
     """From a model to files of synthetic haplotypes."""
 
     format: Literal["vcf.gz", "bcf"] = Field(
-        "vcf.gz", description="Text (bgzip + tbi) or binary (csi); a PGEN trio is always written."
+        "vcf.gz", description="Text (bgzip; tbi, csi beyond 2^29 base pairs) or binary (csi); a PGEN trio is always written."
     )
     shard: int = Field(1000, ge=1, description="People sampled at a time; memory follows it, the result does not.")
 

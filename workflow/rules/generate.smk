@@ -18,7 +18,6 @@ TRUTH = [
 # the sheet that the files are made of; where people are redrawn, another one comes before it
 COHORT = "results/synthetic/{panel}/{generator}/cohort.tsv"
 DRAWN = COHORT.replace("cohort.tsv", "cohort.drawn.tsv") if settings.redraw.enabled else COHORT
-INDEX = {"vcf.gz": "vcf.gz.tbi", "bcf": "bcf.csi"}[variants_suffix]
 
 
 rule make_cohort:
@@ -89,13 +88,13 @@ rule generate_haplotypes:
     """
     Sample {wildcards.contig} of the synthetic people with {wildcards.generator}
       {params.options}
+    The index beside is .tbi or .csi by the length of the contig, which is not known here: it is no output of the rule.
     """
     input:
         model="results/models/{panel}/{generator}/{contig}.safetensors",
         cohort=COHORT,
     output:
         variants=f"results/synthetic/{{panel}}/{{generator}}/{{contig}}.{variants_suffix}",
-        index=f"results/synthetic/{{panel}}/{{generator}}/{{contig}}.{INDEX}",
         pgen="results/synthetic/{panel}/{generator}/{contig}.pgen",
         pvar="results/synthetic/{panel}/{generator}/{contig}.pvar.zst",
         psam="results/synthetic/{panel}/{generator}/{contig}.psam",
@@ -125,7 +124,6 @@ rule write_consensus:
     """
     input:
         variants=rules.generate_haplotypes.output.variants,
-        index=rules.generate_haplotypes.output.index,
         reference=lambda wildcards: get_panel_row(wildcards).reference,
     output:
         fasta="results/synthetic/{panel}/{generator}/{contig}.consensus.fa.gz",

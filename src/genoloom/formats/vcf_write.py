@@ -1,4 +1,8 @@
-"""Phased, biallelic genotypes out: VCF.gz with .tbi, or BCF with .csi, through htslib."""
+"""Phased, biallelic genotypes out: VCF.gz or BCF with an index, through htslib.
+
+Headers are those of VCF 4.2, which more programs read than 4.3 (vcftools 0.1 does not), unless a name needs UTF-8; every
+structured line has an ID, without which stricter readers (noodles) refuse the file.
+"""
 
 from contextlib import suppress
 from pathlib import Path
@@ -7,8 +11,13 @@ import numpy as np
 import pysam
 import pysam.bcftools
 
+from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
-from genoloom.panel import Panel
+from genoloom.formats.names import check_contig_name
+from genoloom.panel import Panel, Sites
+
+TBI_END = 2**29  # base pairs that a .tbi reaches
+LAST_POSITION = 2**31 - 2  # that BCF, .csi and plink2 can hold
 
 _GENOTYPES = np.frombuffer(b"\t0|0\t0|1\t1|0\t1|1", dtype="S4")
 
@@ -27,9 +36,9 @@ def header_lines(contig: str, contig_length: int | None, provenance: dict[str, o
     length = f",length={contig_length}" if contig_length else ""
     described = ",".join(f'{key}="{value}"' for key, value in provenance.items())
     return [
-        "##fileformat=VCFv4.3",
+        "##fileformat=VCFv4.2",
         f"##source=GenoLoom {provenance['version']}",
-        f"##genoloom_{kind}=<{described}>",
+        f"##genoloom_{kind}=<ID=genoloom,{described}>",
         f"##genoloom_notice={COMPLETED if completed else SYNTHETIC}",
         '##FILTER=<ID=PASS,Description="All filters passed">',
         f"##contig=<ID={contig}{length}>",
@@ -41,8 +50,26 @@ def header_lines(contig: str, contig_length: int | None, provenance: dict[str, o
     ]
 
 
-def write_variants(path: str | Path, panel: Panel, provenance: dict[str, object], dosage: np.ndarray | None = None) -> None:
-    """Write `panel` (no missing calls) to `path`, .vcf.gz or .bcf, with its index.
+def index_of(path: Path, sites: Sites) -> Path:
+    """The index that `write_variants` writes: .csi for BCF and for contigs that are too long for .tbi.
+
+    Raises
+    ------
+    InputError
+        The contig is too long for any, or has a name that VCF does not allow.
+    """
+    check_contig_name(path, sites.contig)
+    end = max(sites.contig_length or 0, int(sites.position[-1]) + max(map(len, sites.ref)))
+    if end > LAST_POSITION:
+        raise InputError(
+            path, f"contig {sites.contig} reaches to {end}", expected=f"at most {LAST_POSITION} base pairs, as BCF and PLINK 2 can hold",
+            remedy="cut the contig into parts before `genoloom prepare`",
+        )  # fmt: skip
+    return Path(f"{path}.csi" if path.suffix == ".bcf" or end > TBI_END else f"{path}.tbi")
+
+
+def write_variants(path: str | Path, panel: Panel, provenance: dict[str, object], dosage: np.ndarray | None = None) -> Path:
+    """Write `panel` (no missing calls) to `path`, .vcf.gz or .bcf, with its index; returns that.
 
     Parameters
     ----------
@@ -53,7 +80,7 @@ def write_variants(path: str | Path, panel: Panel, provenance: dict[str, object]
     """
     path = Path(path)
     is_bcf = path.suffix == ".bcf"
-    index = Path(f"{path}.csi" if is_bcf else f"{path}.tbi")
+    index = index_of(path, panel.sites)
     with write_beside(path, index) as [part, part_index]:
         text = part.with_name(f"{part.name}.text.vcf.gz") if is_bcf else part
         try:
@@ -62,11 +89,14 @@ def write_variants(path: str | Path, panel: Panel, provenance: dict[str, object]
                 pysam.bcftools.view("--no-version", "-Ob", "-o", str(part), str(text), catch_stdout=False)
                 pysam.bcftools.index("--csi", "-f", "-o", str(part_index), str(part))
             else:
-                pysam.tabix_index(str(part), preset="vcf", force=True, index=str(part_index))
+                pysam.tabix_index(str(part), preset="vcf", force=True, index=str(part_index), csi=index.suffix == ".csi")
         finally:
             if is_bcf:
                 with suppress(OSError):
                     text.unlink()
+    for other in {Path(f"{path}.csi"), Path(f"{path}.tbi")} - {index}:
+        other.unlink(missing_ok=True)  # of a former run: it would be taken for the index of this file
+    return index
 
 
 def _write_text(path: Path, panel: Panel, provenance: dict[str, object], dosage: np.ndarray | None) -> None:
@@ -74,7 +104,8 @@ def _write_text(path: Path, panel: Panel, provenance: dict[str, object], dosage:
     columns = ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT", *panel.people.id]
     with pysam.BGZFile(str(path), "wb") as out:
         lines = [*header_lines(sites.contig, sites.contig_length, provenance, dosage is not None), "\t".join(columns)]
-        out.write(("\n".join(lines) + "\n").encode())
+        header = "\n".join(lines) + "\n"
+        out.write((header if header.isascii() else header.replace("VCFv4.2", "VCFv4.3", 1)).encode())
         for start, stop, alleles in panel.blocks(512):
             calls = _GENOTYPES[2 * alleles[:, 0::2] + alleles[:, 1::2]]  # (n_variants, n_people) of four bytes
             counts = alleles.sum(axis=1, dtype=np.int64)

@@ -91,6 +91,8 @@ def read_cohort(path: str | Path) -> Cohort:
         if not row["person"] or (line := lines.setdefault(row["person"], row.line)) != row.line:
             found = f"the person of line {line} again" if row["person"] else "a person without a name"
             raise InputError(path, f"line {row.line}: {found}", expected="one row a person", remedy=MAKE)
+        if row["person"] == "0" or row["person"] != "".join(row["person"].split()):
+            raise row.refuse("person", "is no name that PLINK files can hold", expected="no white space, not 0")
     people = People(
         [row["person"] for row in rows],
         [row["population"] for row in rows],

@@ -2,6 +2,7 @@
 
 import logging
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,9 @@ import torch
 from genoloom import __version__
 from genoloom.errors import InputError
 from genoloom.formats.models import file_digest
+from genoloom.formats.names import check_person_names, without_spaces
 from genoloom.formats.tables import write_table
-from genoloom.formats.vcf_write import write_variants
+from genoloom.formats.vcf_write import index_of, write_variants
 from genoloom.panel import ArrayHaplotypes, Panel
 from genoloom.seeds import row_seeds
 from genoloom.stages.generate import SUFFIXES
@@ -61,9 +63,11 @@ def complete(
         raise InputError(
             model, f"is a '{description['generator']}', which cannot fill in calls", expected="such as a transformer"
         )
+    index_of(out, sites)  # what cannot be written is said now
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent) as folder:
         panel = aligned_panel(variants, sites, Path(folder) / "aligned")
+        check_person_names(variants, panel.people.id)
         population = np.repeat(population_labels(people, panel.people, generator, variants), 2)
         n_people, n = len(panel.people), 2 * len(panel.people)
         alleles = np.memmap(Path(folder) / "alleles", dtype=np.int8, mode="w+", shape=(len(sites), n))
@@ -87,7 +91,8 @@ def complete(
             "model": file_digest(model)[:16],
             "seed": seed,
         }
-        write_variants(out, Panel(sites, panel.people, ArrayHaplotypes(alleles)), provenance, dosage)
+        named = replace(panel.people, id=without_spaces(panel.people.id))
+        write_variants(out, Panel(sites, named, ArrayHaplotypes(alleles)), provenance, dosage)
         out.chmod(0o600)
         if scores:
             called = sum((block >= 0).sum(axis=0) for _, _, block in panel.blocks())

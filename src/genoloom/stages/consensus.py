@@ -24,6 +24,7 @@ import pysam.bcftools
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.genotype_calls import ABSENT, Calls, CallsFile
+from genoloom.formats.names import without_spaces
 from genoloom.formats.reference import Reference
 from genoloom.formats.sequence_sets import read_intervals
 from genoloom.formats.variants import list_contigs
@@ -64,7 +65,7 @@ def consensus(
 ) -> None:
     """Write every haplotype of each person to one bgzip FASTA with .fai and .gzi.
 
-    Records are named `PERSON_1` and `PERSON_2` (haploid people have the first only), with the interval of the reference
+    Records are named `PERSON_1` and `PERSON_2` (haploid people have the first only), with `_` for white space and with the interval of the reference
     (1-based, both ends included) behind.
 
     Parameters
@@ -95,7 +96,7 @@ def consensus(
     if end > fasta.lengths[contig]:
         raise InputError(reference, f"{contig} ends at {fasta.lengths[contig]}", expected=f"at least {end} bases")
     source = CallsFile(variants, contig, region)
-    samples = source.samples[:people]
+    samples = without_spaces(source.samples)[:people]
     files = [out, Path(f"{out}.fai"), Path(f"{out}.gzi"), *([chain] if chain else [])]
     with ExitStack() as stack:
         part, fai, gzi, *lift = stack.enter_context(write_beside(*files))

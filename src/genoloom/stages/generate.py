@@ -18,7 +18,7 @@ from genoloom.formats.models import file_digest
 from genoloom.formats.pgen import PanelWriter, panel_files
 from genoloom.formats.provenance import Making, record_path
 from genoloom.formats.tracts import write_ancestry, write_autozygous
-from genoloom.formats.vcf_write import write_variants
+from genoloom.formats.vcf_write import index_of, write_variants
 from genoloom.models.haplotype.base import HaplotypeGenerator
 from genoloom.models.haplotype.people import copy_autozygous, sample_ancestries
 from genoloom.panel import Panel, People, Sites
@@ -53,6 +53,7 @@ def generate(*, model: Path, cohort: Path, out: Path, options: GenerateOptions, 
     made = Making("generate", {"model": model, "cohort": cohort})
     torch.set_num_threads(threads)
     generator, sites, description = load_generator(model)
+    index_of(out, sites)  # what cannot be written is said before hours of sampling
     asked = read_cohort(cohort)
     check_populations(cohort, asked, generator)
     known, people = generator.population_names, asked.people
@@ -69,9 +70,8 @@ def generate(*, model: Path, cohort: Path, out: Path, options: GenerateOptions, 
             "model": file_digest(model)[:16],
             "seed": seed,
         }
-        write_variants(out, panel, provenance)
+        index = write_variants(out, panel, provenance)
     truth = plan.write_truth(prefix, sites, people, known)
-    index = Path(f"{out}.csi" if out.suffix == ".bcf" else f"{out}.tbi")
     made.write(record_path(prefix), [*panel_files(prefix), out, index, *truth], seed=seed)
 
 

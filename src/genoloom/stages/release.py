@@ -34,7 +34,7 @@ PEOPLE_COLUMNS = ["person", "population", "sex"]  # not the seeds
 SYNTHETIC_NAME = re.compile(r"SYN\d{6,}")
 # all that can stand in a bundle, beside what is written for it; {} is a contig
 ALLOWED = (
-    "{}.vcf.gz", "{}.vcf.gz.tbi", "{}.bcf", "{}.bcf.csi", "{}.pgen", "{}.pvar.zst", "{}.psam", "{}.ancestry.bed",
+    "{}.vcf.gz", "{}.vcf.gz.tbi", "{}.vcf.gz.csi", "{}.bcf", "{}.bcf.csi", "{}.pgen", "{}.pvar.zst", "{}.psam", "{}.ancestry.bed",
     "{}.autozygous.bed",
 )  # fmt: skip
 CONSENSUS = ("{}.consensus.fa.gz", "{}.consensus.fa.gz.fai", "{}.consensus.fa.gz.gzi")

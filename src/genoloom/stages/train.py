@@ -16,6 +16,7 @@ from genoloom.formats.pgen import open_panel, panel_files
 from genoloom.formats.private_directories import close_directory
 from genoloom.formats.provenance import Making, record_path
 from genoloom.formats.splits import read_roles
+from genoloom.formats.vcf_write import index_of
 from genoloom.models.haplotype import SHARED, generator_class
 from genoloom.models.haplotype.base import HaplotypeGenerator, TrainingHaplotypes
 from genoloom.models.haplotype.layout import match_sites
@@ -71,6 +72,7 @@ def train(
     """
     made = Making("train", {f"panel/{path.name}": path for path in panel_files(panel)} | {"split": split})
     whole = open_panel(panel)
+    index_of(panel, whole.sites)  # what could not be written later is not trained
     roles = read_roles(split, whole.people)
     people = whole.take_people(np.array([role == "train" for role in roles]))
     modelled, left_out = _modelled_sites(people, common.min_carriers, common.fewest_people)

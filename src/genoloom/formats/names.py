@@ -1,0 +1,40 @@
+"""Names of people and contigs as every format that is written can hold them."""
+
+import re
+from collections.abc import Sequence
+
+from genoloom.errors import InputError
+
+# VCF 4.3, section 1.4.7, https://samtools.github.io/hts-specs/VCFv4.3.pdf
+_CONTIG = re.compile(r"[0-9A-Za-z!#$%&+./:;?@^_|~-][0-9A-Za-z!#$%&*+./:;=?@^_|~-]*")
+
+
+def without_spaces(names: Sequence[str]) -> list[str]:
+    """The names with `_` for white space, which ends a name in FASTA and .psam; `.2`, `.3` ... where they would be alike."""
+    made = ["_".join(name.split()) for name in names]
+    taken, found = set(names), set()
+    for i, name in enumerate(made):
+        again = 1
+        while made[i] in found or (made[i] != names[i] and made[i] in taken):
+            again += 1
+            made[i] = f"{name}.{again}"
+        found.add(made[i])
+    return made
+
+
+def check_person_names(source: object, names: Sequence[str]) -> None:
+    """Raise an InputError where a name means something else in PLINK 2: `0` stands for nobody. Names are not told."""
+    if "0" in names:
+        raise InputError(
+            source, f"sample {names.index('0') + 1} (counted from 1) is called '0', which PLINK files have for nobody",
+            expected="another name", remedy="name them anew, one name a line in NAMES: bcftools reheader -s NAMES -o OUT IN",
+        )  # fmt: skip
+
+
+def check_contig_name(source: object, name: str) -> None:
+    """Raise an InputError unless a VCF header can hold the name of the contig."""
+    if not _CONTIG.fullmatch(name):
+        raise InputError(
+            source, f"contig {name!r} has a name that VCF does not allow", expected="letters, digits and !#$%&+./:;?@^_|~-",
+            remedy="rename it: bcftools annotate --rename-chrs names.txt, with the old and the new name in names.txt",
+        )  # fmt: skip
