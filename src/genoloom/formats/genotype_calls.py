@@ -1,11 +1,12 @@
 """Genotype calls of any ploidy, for personal sequences: haploid contigs, chromosome X, heteroplasmic calls."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from genoloom.errors import InputError
-from genoloom.formats.variants import VcfFile
+from genoloom.formats.variant_process import Block
+from genoloom.formats.variants import VcfFile, wrong_ploidy
 
 ABSENT = -2  # in place of alleles that a call of lower ploidy does not have
 
@@ -46,11 +47,11 @@ class Calls:
 class CallsFile(VcfFile):
     """A VCF or BCF as `VcfFile`, whose `records` are `Calls` of ploidy one or two."""
 
-    def _record(self, variant) -> Calls:
-        place = f"{variant.CHROM}:{variant.POS}"
-        if variant.genotype is None:
-            raise InputError(self.path, f"{place}: no GT field", expected="genotypes at every record")
-        calls = variant.genotype.array()  # (n, ploidy + 1) int16; the last column is the phase
-        if calls.shape[1] > 3:
-            raise InputError(self.path, f"{place}: calls of {calls.shape[1] - 1} alleles", expected="haploid or diploid calls")
-        return Calls(variant.POS, variant.REF, variant.ALT, calls[:, :-1], calls[:, -1] == 1)
+    def _of_block(self, block: Block) -> Iterator[Calls]:
+        ploidy = block.alleles.shape[2]
+        for i, (position, _, ref, alts, _) in enumerate(block.text):
+            if (fault := self._fault(f"{block.contig}:{position}", block, i)) is not None:
+                raise fault
+            if ploidy > 2:
+                raise wrong_ploidy(self.path, f"{block.contig}:{position}", ploidy)
+            yield Calls(position, ref, alts, block.alleles[i].astype(np.int16), block.phased[i])

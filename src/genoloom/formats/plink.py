@@ -10,7 +10,8 @@ import numpy as np
 
 from genoloom.errors import InputError
 from genoloom.formats.pgen import PgenHaplotypes, read_psam, read_pvar
-from genoloom.formats.variants import check_biallelic, check_samples, pvar_candidates
+from genoloom.formats.variant_header import check_samples
+from genoloom.formats.variants import check_biallelic, pvar_candidates
 from genoloom.panel import HaplotypeView, Panel, People, Sites
 
 SUFFIXES = (".pgen", ".bed")

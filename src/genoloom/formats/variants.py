@@ -1,31 +1,27 @@
 """Genotypes in: records of one contig from VCF, BCF or a PLINK 2 file set, checked as they stream.
 
 What no later step could notice is checked here: a truncated file, duplicate samples, contig names, the order of the
-records, ploidy. Positions are 1-based.
+records, ploidy, alleles that a record does not have. Positions are 1-based.
 """
 
-import gzip
 import logging
-import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
-import cyvcf2
 import numpy as np
-import pysam
-import pysam.bcftools
 
 from genoloom.errors import InputError
 from genoloom.formats.pgen import PgenHaplotypes, read_psam, read_pvar
+from genoloom.formats.variant_header import Header, check_samples, read_header, real_path
+from genoloom.formats.variant_index import Index, find_index, fits_start
+from genoloom.formats.variant_process import FILL, Block, Plan, read_blocks
 from genoloom.panel import Sites
 
 log = logging.getLogger(__name__)
 
-_BGZF_MAGIC = b"\x1f\x8b\x08\x04"
-_BGZF_EOF = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
-_FILL = -2  # cyvcf2's padding where a call has fewer alleles than the record's ploidy
+_said: set[str] = set()  # remarks on an index, which may be looked at many times
 
 
 @dataclass(frozen=True)
@@ -37,18 +33,43 @@ class Record:
     position : int, 1-based
     id, ref : str
     alts : list of str
-    alleles : ndarray, int16, shape (2 * n_people,)
+    alleles : ndarray, int8 or int16, shape (2 * n_people,)
         Index into (ref, *alts); -1 missing.
     unphased : ndarray, bool, shape (n_people,)
-        Heterozygous calls whose phase is not given.
+        Heterozygous calls whose phase is not given, or is given within another phase set than the person's first.
+    filters : list of str
+        Of the column FILTER; "." where it says nothing.
+    lone_missing : int
+        Calls of a single '.', which count as missing.
+    other_sets : int
+        How many of `unphased` are so by their phase set.
+    fault : InputError, optional
+        Why there are no genotypes to use; raised by `alleles` and `unphased`, so that a record that nobody wants cannot
+        stop a run.
     """
 
     position: int
     id: str
     ref: str
     alts: list[str]
-    alleles: np.ndarray
-    unphased: np.ndarray
+    calls: np.ndarray | None
+    without_phase: np.ndarray | None
+    filters: list[str] = field(default_factory=lambda: ["."])
+    lone_missing: int = 0
+    other_sets: int = 0
+    fault: InputError | None = None
+
+    @property
+    def alleles(self) -> np.ndarray:
+        if self.fault is not None:
+            raise self.fault
+        return self.calls
+
+    @property
+    def unphased(self) -> np.ndarray:
+        if self.fault is not None:
+            raise self.fault
+        return self.without_phase
 
 
 class VariantFile:
@@ -64,47 +85,49 @@ class VariantFile:
 
 
 def open_variants(path: str | Path, contig: str, region: tuple[int, int] | None = None) -> VariantFile:
-    """Open `path` (.vcf, .vcf.gz, .bcf or .pgen) at one contig.
+    """Open `path` at one contig: a PLINK 2 .pgen by its name, else VCF or BCF by its content; `-` is standard input.
 
     Parameters
     ----------
     region : (start, end), optional
-        1-based, both ends included; a VCF or BCF then needs its index.
+        1-based, both ends included; a file then needs an index.
 
     Raises
     ------
     InputError
         See the module's docstring; each message names the file and, where there is one, the record.
     """
-    path = Path(path)
-    if not path.exists():
-        raise InputError(path, "not found", remedy="check the path; it is relative to where the command runs")
+    path = real_path(path)
     if path.suffix == ".pgen":
         return PgenFile(path, contig, region)
     return VcfFile(path, contig, region)
 
 
 def list_contigs(path: str | Path) -> list[str]:
-    """The contigs that have records, in the order of the file: from the index when there is one, else by reading.
+    """The contigs that have records, in the order of the file: from its index where that can be used, else by reading.
 
     Raises
     ------
     InputError
         The file is missing, truncated or no genotype file.
     """
-    path = Path(path)
-    if not path.exists():
-        raise InputError(path, "not found", remedy="check the path; it is relative to where the command runs")
+    path = real_path(path)
     if path.suffix == ".pgen":
         stem = path.with_suffix("")
         return [run.contig for run in read_pvar(next(p for p in pvar_candidates(stem) if p.exists()))]
-    check_complete(path)
-    if any(Path(f"{path}{suffix}").exists() for suffix in (".tbi", ".csi")):
-        return [line.split("\t")[0] for line in pysam.bcftools.index("-s", str(path)).splitlines()]
-    try:
-        return list(dict.fromkeys(variant.CHROM for variant in cyvcf2.VCF(str(path), gts012=False, lazy=True)))
-    except Exception as error:  # cyvcf2 raises bare Exceptions
-        raise InputError(path, f"cannot be read as VCF or BCF ({str(error).strip()})") from None
+    header = read_header(path, need_samples=False)
+    if (index := usable_index(header)) is not None:
+        return sorted(index.contigs, key=lambda contig: index.contigs[contig].begin)
+    return list(dict.fromkeys(block.contig for block in read_blocks(Plan(header, genotypes=False))))
+
+
+def usable_index(header: Header) -> Index | None:
+    """The index of a file; one that does not fit is not used, which is said once."""
+    index, why = find_index(header)
+    if why and str(header.path) not in _said:
+        _said.add(str(header.path))
+        log.warning("%s: %s; it is not used, the whole file is read", header.path.name, why)
+    return index
 
 
 def pvar_candidates(stem: Path) -> list[Path]:
@@ -112,39 +135,12 @@ def pvar_candidates(stem: Path) -> list[Path]:
 
 
 def check_complete(path: Path) -> None:
-    """Raise an InputError unless a compressed file is whole: htslib may read a truncated one without complaint."""
-    remedy = "copy or download the file again"
-    with open(path, "rb") as handle:
-        head = handle.read(4)
-        if head == _BGZF_MAGIC:
-            handle.seek(0, 2)
-            size = handle.tell()
-            handle.seek(max(0, size - len(_BGZF_EOF)))
-            if handle.read() != _BGZF_EOF:
-                raise InputError(path, f"is truncated: no end-of-file block after {size} bytes", remedy=remedy)
-            return
-    if head[:2] == b"\x1f\x8b":
-        try:
-            with gzip.open(path) as handle:
-                while handle.read(1 << 22):
-                    pass
-        except (EOFError, zlib.error, OSError) as error:
-            raise InputError(path, f"is truncated or damaged ({error})", remedy=remedy) from None
-
-
-def check_samples(path: Path, samples: list[str]) -> None:
-    if not samples:
-        raise InputError(path, "holds no samples", expected="genotypes of at least two people")
-    if len(set(samples)) < len(samples):
-        place: dict[str, int] = {}
-        for second, name in enumerate(samples, 1):
-            if (first := place.setdefault(name, second)) != second:
-                found = f"samples {first} and {second} (counted from 1) have the same name"
-                raise InputError(path, found, expected="unique sample names", remedy="bcftools reheader -s")
+    """Raise an InputError unless a file is a VCF or BCF, with or without samples, and not cut off."""
+    read_header(path, need_samples=False)
 
 
 def _no_contig(path: Path, contig: str, names: list[str]) -> InputError:
-    other = contig.removeprefix("chr") if contig.startswith("chr") else f"chr{contig}"
+    other = _other(contig)
     if other in names:
         return InputError(path, f"has no contig '{contig}', but '{other}'", remedy=f"ask for contig '{other}'")
     shown = ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
@@ -152,125 +148,149 @@ def _no_contig(path: Path, contig: str, names: list[str]) -> InputError:
 
 
 class VcfFile(VariantFile):
-    """A VCF or BCF through htslib. With an index only the contig is read, else the whole file.
+    """A VCF or BCF. With an index only the contig or region is read, else the whole file.
 
-    Without a contig the file is only good for `contigs`.
+    Without a contig the file is only good for `contigs`. A file may be read any number of times, a pipe once.
     """
 
     def __init__(self, path: Path, contig: str | None = None, region: tuple[int, int] | None = None):
-        self.path, self.contig, self.region = path, contig, region
-        check_complete(path)
-        try:
-            self._vcf = cyvcf2.VCF(str(path), lazy=False)
-        except Exception as error:  # cyvcf2 raises bare Exceptions
-            raise InputError(path, f"cannot be read as VCF or BCF ({self._why(error)})") from None
-        self.samples = list(self._vcf.samples)
-        check_samples(path, self.samples)
-        self.indexed = any(Path(f"{path}{suffix}").exists() for suffix in (".tbi", ".csi"))
-        if region is not None and not self.indexed:
-            tool = "bcftools index" if path.suffix == ".bcf" else "tabix -p vcf"
-            raise InputError(path, "has no index, which a region needs", remedy=f"run: {tool} {path}")
-        names, self.lengths = self._contigs()
-        if contig is not None and names and contig not in names:
-            raise _no_contig(path, contig, names)
+        self.header = read_header(path)
+        self.path, self.contig, self.region = self.header.path, contig, region
+        self.samples, self.lengths = self.header.samples, self.header.lengths
         self.contig_length = self.lengths.get(contig)
+        self._index = usable_index(self.header) if contig is not None else None
+        self._read = False
+        if region is not None and self._index is None and self.header.pipe is None and self._has_no_index():
+            raise InputError(self.path, "has no index, which a region needs", remedy=f"run: {self._way_to_an_index()}")
+        names = list(self._index.contigs) if self._index else list(self.header.contigs.values())
+        if contig is not None and contig not in names and (self._index or _other(contig) in names):
+            raise _no_contig(self.path, contig, names)
 
-    def _why(self, error: Exception) -> str:
-        """htslib prints the reason to stderr only; the usual one is a sample that stands twice."""
-        opener = gzip.open if self.path.suffix == ".gz" else open
-        if self.path.suffix != ".bcf":
-            with opener(self.path, "rt", errors="replace") as handle:
-                for line in handle:
-                    if line.startswith("#CHROM"):
-                        check_samples(self.path, line.rstrip("\n").split("\t")[9:])
-                        break
-        return str(error).strip() or "htslib refused it"
+    def _has_no_index(self) -> bool:
+        return not any(Path(f"{self.path}{suffix}").exists() for suffix in (".tbi", ".csi"))
 
-    def _contigs(self) -> tuple[list[str], dict[str, int]]:
-        try:
-            names = list(self._vcf.seqnames)
-        except AttributeError:
-            names = []
-        try:
-            lengths = {n: length for n, length in zip(names, self._vcf.seqlens, strict=True) if length > 0}
-        except (AttributeError, ValueError):
-            lengths = {}
-        return names, lengths
+    def _way_to_an_index(self) -> str:
+        if self.header.packing == "bgzf":
+            return f"bcftools index {self.path}" if self.header.bcf else f"tabix -p vcf {self.path}"
+        out = self.path.with_suffix(".indexed.vcf.gz")
+        return f"bcftools view -Oz -o {out} {self.path} && tabix -p vcf {out}, and give that file"
 
-    def _stream(self):
-        if not self.indexed:
-            return (v for v in self._vcf if self.contig == v.CHROM)
-        where = self.contig if self.region is None else f"{self.contig}:{self.region[0]}-{self.region[1]}"
-        return self._vcf(where)
+    def _blocks(self, contig: str | None = None) -> Iterator[Block]:
+        if self._read and self.header.pipe is not None:
+            raise InputError(
+                self.path, "is a pipe, and this command reads its input more than once",
+                remedy="write it to a file first, and give that file",
+            )  # fmt: skip
+        self._read = True
+        start = None
+        if contig is not None and self._index is not None:
+            start = fits_start(self._index, self.header, contig, self.region[0] if self.region else 1)
+            if start is None:
+                log.warning("%s: the index does not fit the file; the whole file is read", self.path.name)
+        return read_blocks(Plan(self.header, contig, self.region if contig else None, start))
 
     def records(self) -> Iterator[Record]:
+        """The records of the contig (and region), in order.
+
+        Raises
+        ------
+        InputError
+            The file is damaged or not sorted, or there is no such record.
+        """
         n = 0
-        for record in self._in_order(self.contig, self._guarded(self._stream())):
-            if self.region and not self.region[0] <= record.position <= self.region[1]:
-                continue  # a deletion that begins before the region overlaps it
+        for record in self._in_order(self._blocks(self.contig)):
             n += 1
             yield record
         if n == 0:
-            raise _no_contig(self.path, self.contig, [])
+            raise self._nothing()
+
+    def _nothing(self) -> InputError:
+        if self.region is None:
+            return _no_contig(self.path, self.contig, [])
+        start, end = self.region
+        return InputError(self.path, f"has no record of contig '{self.contig}' from {start} to {end}")
 
     def contigs(self) -> Iterator[tuple[str, Iterator[Record]]]:
         """Every contig with its records, in one pass that needs no index; use up the records before the next contig."""
         seen: set[str] = set()
-        for contig, variants in groupby(self._guarded(iter(self._vcf)), key=lambda variant: variant.CHROM):
+        for contig, blocks in groupby(self._blocks(), key=lambda block: block.contig):
             if contig in seen:
                 raise InputError(self.path, f"contig {contig} stands in several places", remedy="bcftools sort")
             seen.add(contig)
-            yield contig, self._in_order(contig, variants)
+            yield contig, self._in_order(blocks)
 
-    def _guarded(self, stream) -> Iterator:
-        """The records as htslib gives them; damage becomes an error that says how far it came."""
-        place = "the header"
-        while True:
-            try:
-                variant = next(stream, None)
-            except Exception as error:  # cyvcf2 raises bare Exceptions
-                raise InputError(self.path, f"damaged after {place} ({str(error).strip()})") from None
-            if variant is None:
-                return
-            place = f"{variant.CHROM}:{variant.POS}"
-            yield variant
-
-    def _in_order(self, contig: str, variants: Iterator) -> Iterator[Record]:
+    def _in_order(self, blocks: Iterator[Block]) -> Iterator[Record]:
         last = 0
-        for variant in variants:
-            if last > variant.POS:
-                raise InputError(
-                    self.path, f"{contig}:{variant.POS} stands behind {contig}:{last}", expected="sorted records",
-                    remedy="bcftools sort",
-                )  # fmt: skip
-            last = variant.POS
-            yield self._record(variant)
+        for block in blocks:
+            for record in self._of_block(block):
+                if last > record.position:
+                    raise InputError(
+                        self.path, f"{block.contig}:{record.position} stands behind {block.contig}:{last}",
+                        expected="sorted records", remedy="bcftools sort",
+                    )  # fmt: skip
+                last = record.position
+                yield record
 
-    def _record(self, variant) -> Record:
-        place = f"{variant.CHROM}:{variant.POS}"
-        try:
-            calls = variant.genotype.array()  # (n, ploidy + 1) int16; the last column is the phase
-        except Exception:  # cyvcf2 raises bare Exceptions, or finds None
-            raise InputError(
-                self.path, f"{place}: no genotypes (GT) can be read", expected="a well-formed record with genotypes of everybody"
-            ) from None
-        if calls.shape[1] != 3:
-            word = "haploid" if calls.shape[1] == 2 else f"ploidy {calls.shape[1] - 1}"
-            raise _wrong_ploidy(self.path, place, f"{word} calls")
-        alleles = calls[:, :2]
-        short = (alleles == _FILL).any(axis=1)
-        if short.any():
-            raise _wrong_ploidy(self.path, place, "haploid calls beside diploid ones")
-        heterozygous = (alleles[:, 0] != alleles[:, 1]) & (alleles >= 0).all(axis=1)
-        unphased = heterozygous & (calls[:, 2] == 0)
-        return Record(variant.POS, variant.ID or ".", variant.REF, variant.ALT, alleles.ravel(), unphased)
+    def _of_block(self, block: Block) -> Iterator[Record]:
+        """The records of a block, with what is wrong with the genotypes of each."""
+        alleles, phased = block.alleles, block.phased
+        n, n_people, ploidy = alleles.shape
+        lone = np.zeros(n, dtype=int)
+        if ploidy == 1 and (nobody := (alleles < 0).all(axis=(1, 2))).any():  # a site at which everybody has '.'
+            lone = np.where(nobody, n_people, 0)
+            if nobody.all():
+                alleles, ploidy = np.full((n, n_people, 2), -1, dtype=np.int8), 2
+        elif ploidy == 2 and (alone := (alleles[:, :, 0] == -1) & (alleles[:, :, 1] == FILL)).any():
+            lone = alone.sum(axis=1)
+            alleles = np.where(alone[:, :, None], np.int8(-1), alleles)
+        if ploidy == 2:
+            heterozygous = (alleles[:, :, 0] != alleles[:, :, 1]) & (alleles >= 0).all(axis=2)
+            unphased = heterozygous & ~phased
+            short = (alleles == FILL).any(axis=(1, 2))
+        for i, (position, name, ref, alts, filters) in enumerate(block.text):
+            place = f"{block.contig}:{position}"
+            fault = self._fault(place, block, i)
+            calls = without_phase = None
+            if fault is None and ploidy == 2 and not short[i]:
+                calls, without_phase = alleles[i].ravel(), unphased[i]
+            elif fault is None and ploidy == 1 and lone[i]:
+                calls, without_phase = np.full(2 * n_people, -1, dtype=np.int8), np.zeros(n_people, dtype=bool)
+            elif fault is None:
+                fault = wrong_ploidy(self.path, place, ploidy)
+            yield Record(
+                position, name, ref, alts, calls, without_phase, filters, int(lone[i]), block.other_sets[i], fault
+            )
+
+    def _fault(self, place: str, block: Block, i: int) -> InputError | None:
+        """What is wrong with a record at any ploidy."""
+        name, _, alts = block.text[i][1:4]
+        if block.alleles.shape[2] == 0:
+            expected = "a well-formed record with genotypes of everybody"
+            return InputError(self.path, f"{place}: no genotypes (GT) can be read", expected=expected)
+        if (highest := int(block.alleles[i].max())) > len(alts):
+            return InputError(
+                self.path, f"{place}: a genotype has the allele {highest}", expected=f"0 to {len(alts)}, as REF and ALT have",
+            )  # fmt: skip
+        if "\ufffd" in name:
+            return InputError(self.path, f"{place}: the ID is not UTF-8", expected="text in UTF-8")
+        return None
 
 
-def _wrong_ploidy(path: Path, place: str, found: str) -> InputError:
+def _other(contig: str) -> str:
+    return contig.removeprefix("chr") if contig.startswith("chr") else f"chr{contig}"
+
+
+def wrong_ploidy(path: Path, place: str, ploidy: int) -> InputError:
+    if ploidy > 2:
+        return InputError(
+            path, f"{place}: ploidy {ploidy} calls", expected="diploid calls of everybody: other ploidies are not supported",
+            remedy="take the diploid individuals or contigs only: bcftools view -S NAMES or -t CONTIG",
+        )  # fmt: skip
+    found = "haploid calls" if ploidy == 1 else "haploid calls beside diploid ones"
     return InputError(
         path, f"{place}: {found}", expected="diploid calls of everybody",
-        remedy="on chromosome X outside the pseudo-autosomal regions keep females only, "
-        "or write males as homozygous: bcftools +fixploidy",
+        remedy="on chromosome X outside the pseudo-autosomal regions keep females only (bcftools view -S NAMES), or write "
+        "haploid calls as homozygous: bcftools +fixploidy IN -o OUT -- -f 2",
     )  # fmt: skip
 
 
@@ -327,5 +347,5 @@ class PgenFile(VariantFile):
                 row = i - block
                 yield Record(
                     int(position[i]), self.sites.id[i], self.sites.ref[i], [self.sites.alt[i]],
-                    alleles[row].astype(np.int16), heterozygous[row] & ~phased[row],
+                    alleles[row], heterozygous[row] & ~phased[row],
                 )  # fmt: skip

@@ -1,0 +1,471 @@
+"""Records of a VCF or BCF, decoded by htslib in a process of its own and streamed in blocks of plain numbers and text.
+
+On a damaged file htslib may end the process, loop or ask for any amount of memory. Here it then ends only a child,
+which has a limit of processor time for each record and of memory, and the parent raises an InputError that says how
+far it came. What htslib prints is caught, and only known reasons are told: it would name individuals.
+
+    parent  <--- blocks (a pipe) ---  reader (htslib)  <--- bytes (a pipe, where needed) ---  feeder
+
+The feeder gives htslib what it cannot open itself: gzip data (whose end only we check), text with a byte order mark or
+with the phase prefixes of VCF 4.4, a pipe of which the header has been read, and a file from an offset on.
+"""
+
+import json
+import multiprocessing
+import os
+import re
+import resource
+import signal
+import struct
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import cyvcf2
+import numpy as np
+
+from genoloom.errors import InputError
+from genoloom.formats.variant_header import AGAIN, BGZF_END, BOM, CHUNK, Header, chunks_of, unpacked
+
+SECONDS = 6  # of processor time for one record; the largest known take half of one
+MEMORY = 768 << 20  # bytes beyond what the process has when it begins
+BLOCK_RECORDS, BLOCK_ALLELES = 256, 1 << 21
+LARGEST_BLOCK = 1 << 30
+FILL = -2  # in place of alleles that a call of lower ploidy does not have
+REASONS = (
+    (r"codec can't decode", "text that is not UTF-8"),
+    (r"Couldn't read GT data|Could not read GT", "a genotype (GT) is neither a number nor '.'"),
+    (r"Number of columns|Incorrect number of FORMAT|number of samples", "the columns are not as many as the samples"),
+    (r"Incomplete line|Could not parse the position|No sample columns|Truncated", "columns are missing"),
+    (r"[Pp]osition|POS|Coordinate", "the position cannot be read"),
+    (r"CRC32|[Ii]nflate|BGZF|GZIP|block", "the compressed data are damaged"),
+    (r"FORMAT|INFO|FILTER", "a column does not agree with the header"),
+    (r"[Oo]ut of memory|memory|allocate", "a record asks for too much memory"),
+    (r"BCF|bcf_record_check|[Tt]runcated", "the BCF data are damaged"),
+    (r"header|contig", "the header cannot be read"),
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to read.
+
+    Attributes
+    ----------
+    contig : str, optional
+        Only this one; all otherwise.
+    region : (int, int), optional
+        1-based; only records whose position is inside.
+    start : int, optional
+        Virtual offset at which the records begin that are asked for; they end where the contig or the region does.
+    genotypes : bool
+        Otherwise one record of each run of a contig is enough, without its genotypes.
+    """
+
+    header: Header
+    contig: str | None = None
+    region: tuple[int, int] | None = None
+    start: int | None = None
+    genotypes: bool = True
+
+
+class Block(NamedTuple):
+    """Successive records of one contig and one ploidy.
+
+    `alleles` is int8 or int16 (n_records, n_people, ploidy), ploidy 0 where there are no genotypes; -1 missing, -2
+    where a call has fewer alleles. `phased` is bool (n_records, n_people), and False for a heterozygous call of
+    another phase set (FORMAT/PS) than the person's first one of the contig; `other_sets` counts these by record.
+    `text` has (position, id, ref, alts, filters) of each record.
+    """
+
+    contig: str
+    text: list
+    alleles: np.ndarray
+    phased: np.ndarray
+    other_sets: list[int]
+
+
+def read_blocks(plan: Plan) -> Iterator[Block]:
+    """Stream the records of `plan`.
+
+    Raises
+    ------
+    InputError
+        The file is damaged: with the place, as contig:position or line, and the reason where it is known.
+    """
+    context = multiprocessing.get_context("fork")
+    receive, send = context.Pipe(duplex=False)
+    said, errors = os.pipe()
+    os.set_blocking(errors, False)  # what nobody reads is lost, instead of stopping the reader
+    os.set_blocking(said, False)
+    process = context.Process(target=_read, args=(plan, receive, send, errors), daemon=True)
+    try:
+        process.start()
+    except OSError as error:
+        raise InputError(plan.header.path, f"no process can be started to read it ({error.strerror})") from None
+    send.close()
+    os.close(errors)
+    tail, last = b"", {"contig": "", "position": 0, "records": 0}
+    try:
+        while True:
+            try:
+                message = json.loads(receive.recv_bytes(LARGEST_BLOCK))
+                if message["kind"] == "block":
+                    block = _unpack(message, receive)
+            except (EOFError, OSError, ValueError):
+                process.join(SECONDS)
+                message = {"kind": "died", "code": process.exitcode}
+            tail = _drained(said, tail)
+            if message["kind"] == "end":
+                return
+            if message["kind"] != "block":
+                raise _failure(plan, message, last, tail.decode(errors="replace"))
+            last = {"contig": block.contig, "position": block.text[-1][0], "records": message["records"]}
+            yield block
+    finally:
+        process.kill()
+        process.join()
+        receive.close()
+        os.close(said)
+
+
+def _drained(descriptor: int, tail: bytes) -> bytes:
+    with suppress(BlockingIOError):
+        while piece := os.read(descriptor, CHUNK):
+            tail = (tail + piece)[-8192:]
+    return tail
+
+
+def _unpack(message: dict, receive) -> Block:
+    n, n_people, ploidy = message["shape"]
+    alleles = np.frombuffer(receive.recv_bytes(LARGEST_BLOCK), dtype=message["dtype"]).reshape(n, n_people, ploidy)
+    bits = np.frombuffer(receive.recv_bytes(LARGEST_BLOCK), dtype=np.uint8)
+    phased = np.unpackbits(bits, count=n * n_people).reshape(n, n_people).astype(bool)
+    return Block(message["contig"], message["text"], alleles, phased, message["other_sets"])
+
+
+def _failure(plan: Plan, message: dict, last: dict, said: str) -> InputError:
+    """What became of the reader, in our words."""
+    path, header = plan.header.path, plan.header
+    last = {**last, **message.get("last", {})}
+    place = f"after {last['contig']}:{last['position']}" if last["records"] else "before the first record asked for"
+    if message["kind"] == "died":
+        code = message["code"]
+        if code == -signal.SIGXCPU:
+            found = f"damaged {place}: a record took more than {SECONDS} seconds to read"
+        elif code is not None and code < 0:
+            found = f"damaged {place}: htslib ended on it ({signal.Signals(-code).name})"
+        else:
+            found = f"damaged {place}: htslib gave up"
+        return InputError(path, found, expected="a well-formed VCF or BCF", remedy=AGAIN)
+    if message["kind"] == "told":
+        return InputError(path, message["found"], message["expected"], message["remedy"])
+    if last.get("line") and not header.bcf:
+        place = f"at line {last['line']}, {place}"
+    reason = next((words for pattern, words in REASONS if re.search(pattern, said + message["error"])), "")
+    return InputError(
+        path, f"damaged {place}" + (f": {reason}" if reason else ""), expected="a well-formed VCF or BCF",
+        remedy=AGAIN if header.bcf or "compress" in reason else "mend the record or leave it out, or make the file again",
+    )  # fmt: skip
+
+
+# ---- in the child
+
+
+def _read(plan: Plan, receive, send, errors: int) -> None:
+    """Run as the reader: send blocks, then one message that says how it ended."""
+    receive.close()
+    os.dup2(errors, 2)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent sees to it
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGXCPU, signal.SIG_DFL)
+    last = {"contig": "", "position": 0, "records": 0}
+    if plan.start is None:
+        last["line"] = plan.header.lines + 1
+    try:
+        _limit_memory()
+        _send_blocks(plan, send, last)
+        message = {"kind": "end"}
+    except InputError as error:
+        message = {"kind": "told", "found": error.found, "expected": error.expected, "remedy": error.remedy}
+    except MemoryError:
+        message = {"kind": "failed", "error": "out of memory"}
+    except BrokenPipeError:
+        os._exit(0)
+    except Exception as error:  # cyvcf2 raises bare Exceptions
+        message = {"kind": "failed", "error": str(error)}
+    with suppress(OSError):
+        send.send_bytes(json.dumps({**message, "last": last}).encode())
+    os._exit(0)
+
+
+def _limit_memory() -> None:
+    with suppress(OSError, ValueError, IndexError):  # no such file or limit on this system: it goes without
+        with open("/proc/self/statm") as handle:
+            used = int(handle.read().split()[0]) * resource.getpagesize()
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        wanted = used + MEMORY
+        resource.setrlimit(resource.RLIMIT_AS, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
+
+
+class _Clock:
+    """Each record has `SECONDS` of processor time from the last call on; then the system ends the process."""
+
+    def __init__(self):
+        _, self.hard = resource.getrlimit(resource.RLIMIT_CPU)
+
+    def wind(self) -> None:
+        wanted = int(time.process_time()) + SECONDS + 1
+        with suppress(OSError, ValueError):
+            soft = wanted if self.hard == resource.RLIM_INFINITY else min(wanted, self.hard)
+            resource.setrlimit(resource.RLIMIT_CPU, (soft, self.hard))
+
+
+def _send_blocks(plan: Plan, send, last: dict) -> None:
+    clock = _Clock()
+    clock.wind()
+    descriptor, feeder = _opened(plan)
+    try:
+        _send_records(plan, cyvcf2.VCF(descriptor, gts012=False, lazy=True), clock, send, last)
+    except Exception:
+        _check_feeder(feeder, plan, patience=0.2)  # it knows better why the data ended
+        raise
+    if plan.start is None:
+        _check_feeder(feeder, plan)
+
+
+def _send_records(plan: Plan, source, clock: _Clock, send, last: dict) -> None:
+    waiting, sets = _Waiting(send, len(plan.header.samples), last), _PhaseSets(plan.header)
+    low, high = plan.region or (-1, 1 << 62)
+    contig, wanted = None, True
+    line = plan.header.lines + 1
+    for variant in source:
+        clock.wind()
+        line += 1
+        last["line"] = line if plan.start is None else 0
+        here, position = variant.CHROM, variant.POS
+        if not here and not variant.REF.strip("."):
+            continue  # an empty line
+        if here != contig:
+            contig, wanted = here, plan.contig in (None, here)
+            sets.forget()
+            if not plan.genotypes:
+                waiting.add(contig, (position, "", "", [], []), None, None, 0)
+        if not wanted or not low <= position <= high or not plan.genotypes:
+            if plan.start is not None and (not wanted or position > high):
+                break
+            continue
+        calls = _calls(variant)
+        phased, other = (None, 0) if calls is None else sets.trusted(variant, calls)
+        text = (position, variant.ID or ".", variant.REF, variant.ALT, variant.FILTERS)
+        waiting.add(contig, text, calls, phased, other)
+    waiting.flush()
+
+
+def _calls(variant) -> np.ndarray | None:
+    """int16 (n_people, ploidy + 1), the last column being the phase; None without genotypes."""
+    try:
+        genotype = variant.genotype
+        return None if genotype is None else genotype.array()
+    except Exception:  # cyvcf2 raises bare Exceptions where there is no GT
+        return None
+
+
+class _PhaseSets:
+    """Phase within phase sets: of each person, the first set of the contig is trusted.
+
+    VCF 4.3: https://samtools.github.io/hts-specs/VCFv4.3.pdf, section 1.6.2, PS; phased calls without PS are one set.
+    """
+
+    NONE, UNSET = -1, -2
+
+    def __init__(self, header: Header):
+        self.declared = re.search(rb"##FORMAT=<ID=PSL?,", header.raw) is not None
+        self.n = len(header.samples)
+        self.forget()
+
+    def forget(self) -> None:
+        self.first, self.numbers = None, {}
+
+    def trusted(self, variant, calls: np.ndarray) -> tuple[np.ndarray, int]:
+        """Whose phase holds, bool (n_people,), and how many heterozygous calls belong to other sets."""
+        phased = calls[:, -1] == 1
+        formats = variant.FORMAT
+        name = "PS" if "PS" in formats else "PSL" if "PSL" in formats else None
+        if not (name or self.declared) or calls.shape[1] != 3:
+            return phased, 0
+        a, b = calls[:, 0], calls[:, 1]
+        told = phased & (a != b) & (a >= 0) & (b >= 0)
+        if not told.any():
+            return phased, 0
+        if self.first is None:
+            self.first = np.full(self.n, self.UNSET, dtype=np.int64)
+        sets = self._sets(variant.format(name)) if name else np.full(self.n, self.NONE)
+        new = told & (self.first == self.UNSET)
+        self.first[new] = sets[new]
+        other = told & (self.first != sets)
+        return phased & ~other, int(other.sum())
+
+    def _sets(self, values: np.ndarray) -> np.ndarray:
+        if values.dtype.kind == "i":
+            values = values[:, 0].astype(np.int64)
+            return np.where(values < 0, self.NONE, values)
+        names = [str(value) for value in values.ravel()[:: max(1, values.size // self.n)]]
+        return np.array([self.NONE if v in (".", "") else self.numbers.setdefault(v, len(self.numbers)) for v in names])
+
+
+class _Waiting:
+    """Records of the same contig and ploidy, sent together."""
+
+    def __init__(self, send, n_people: int, last: dict):
+        self.send, self.n_people, self.last = send, n_people, last
+        self.most = max(1, min(BLOCK_RECORDS, BLOCK_ALLELES // (2 * n_people)))
+        self.key = None
+        self._clear()
+
+    def _clear(self) -> None:
+        self.text, self.calls, self.phased, self.other = [], [], [], []
+
+    def add(self, contig: str, text: tuple, calls: np.ndarray | None, phased: np.ndarray | None, other: int) -> None:
+        key = (contig, 0 if calls is None else calls.shape[1] - 1)
+        if key != self.key or len(self.text) == self.most:
+            self.flush()
+            self.key = key
+        self.text.append(text)
+        self.calls.append(np.empty((self.n_people, 1), dtype=np.int8) if calls is None else calls)
+        self.phased.append(np.zeros(self.n_people, dtype=bool) if phased is None else phased)
+        self.other.append(other)
+        self.last.update(contig=contig, position=text[0], records=self.last["records"] + 1)
+
+    def flush(self) -> None:
+        if not self.text:
+            return
+        alleles = np.stack(self.calls)[:, :, :-1]
+        if alleles.size == 0 or (alleles.max() < 128 and alleles.min() >= -128):
+            alleles = alleles.astype(np.int8)
+        message = {
+            "kind": "block", "contig": self.key[0], "text": self.text, "shape": alleles.shape, "other_sets": self.other,
+            "dtype": alleles.dtype.str, "records": self.last["records"],
+        }  # fmt: skip
+        self.send.send_bytes(json.dumps(message).encode())
+        self.send.send_bytes(alleles.tobytes())
+        self.send.send_bytes(np.packbits(np.stack(self.phased)).tobytes())
+        self._clear()
+
+
+# ---- the feeder
+
+
+def _opened(plan: Plan) -> tuple[int, int]:
+    """A descriptor for htslib, and the process that feeds it, 0 where htslib reads the file itself."""
+    header = plan.header
+    rewrite = header.packing == "gzip" or header.bom or (not header.bcf and header.version >= (4, 4))
+    if not rewrite and header.pipe is None and plan.start is None:
+        return os.open(header.path, os.O_RDONLY), 0
+    ours, theirs = os.pipe()
+    feeder = os.fork()
+    if feeder:
+        os.close(theirs)
+        return ours, feeder
+    os.close(ours)
+    code = 0
+    try:
+        pieces = _raw(plan)
+        if rewrite:
+            pieces = unpacked(header.path, pieces) if header.packing != "plain" else pieces
+            pieces = _without_mark(pieces) if header.bom else pieces
+            pieces = _without_prefixes(pieces) if not header.bcf and header.version >= (4, 4) else pieces
+        for piece in pieces:
+            _write(theirs, piece)
+    except BrokenPipeError:
+        pass
+    except BaseException:
+        code = 3
+    os._exit(code)
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _check_feeder(feeder: int, plan: Plan, patience: float | None = None) -> None:
+    """Raise an InputError where the feeder found the data truncated or damaged."""
+    if not feeder:
+        return
+    until = time.monotonic() + (patience or 0)
+    while True:
+        done, status = os.waitpid(feeder, 0 if patience is None else os.WNOHANG)
+        if done or time.monotonic() > until:
+            break
+        time.sleep(0.01)
+    if done and status:
+        raise InputError(plan.header.path, "is truncated or damaged: its compressed data end too early", remedy=AGAIN)
+
+
+def _raw(plan: Plan) -> Iterator[bytes]:
+    """The bytes of the file or pipe from its beginning; or its header, and all from the record on at an offset."""
+    header = plan.header
+    if header.pipe is not None:
+        yield header.taken
+        end = header.taken
+        for piece in chunks_of(header.pipe):
+            end = (end + piece)[-len(BGZF_END) :]
+            yield piece
+        if header.packing == "bgzf" and not end.endswith(BGZF_END):
+            raise EOFError("no end-of-file block")
+        return
+    descriptor = os.open(header.path, os.O_RDONLY)
+    if plan.start is not None:
+        for at in range(0, len(header.raw), 1 << 15):
+            yield _block(header.raw[at : at + (1 << 15)])
+        at, inside = plan.start >> 16, plan.start & 0xFFFF
+        size = int.from_bytes(os.pread(descriptor, 2, at + 16), "little") + 1
+        yield _block(zlib.decompress(os.pread(descriptor, size, at)[18:-8], -15)[inside:])
+        os.lseek(descriptor, at + size, os.SEEK_SET)
+    yield from chunks_of(descriptor)
+
+
+def _block(content: bytes) -> bytes:
+    """One bgzip block, of at most 2^16 bytes: SAM specification, section 4.1."""
+    packer = zlib.compressobj(1, zlib.DEFLATED, -15)
+    data = packer.compress(content) + packer.flush()
+    head = b"\x1f\x8b\x08\x04\0\0\0\0\0\xff\x06\0BC\x02\0" + struct.pack("<H", len(data) + 25)
+    return head + data + struct.pack("<II", zlib.crc32(content), len(content))
+
+
+def _without_mark(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    head = b""
+    for piece in pieces:
+        head += piece
+        if len(head) >= len(BOM):
+            break
+    yield head.removeprefix(BOM)
+    yield from pieces
+
+
+_PARTLY = re.compile(rb"\t/([0-9.]+)\|([0-9.]+)(?=[\t:\r\n])")
+_PREFIX = re.compile(rb"\t[/|](?=[0-9.])")
+
+
+def _without_prefixes(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Genotypes as VCF 4.3 writes them: `|0|1` as 0|1, `/0/1` as 0/1, and `/0|1`, where one allele has no phase, as 0/1."""
+    rest = b""
+    for piece in pieces:
+        *lines, rest = (rest + piece).split(b"\n")
+        yield b"".join(_plain_genotypes(line + b"\n") for line in lines)
+    yield _plain_genotypes(rest)
+
+
+def _plain_genotypes(line: bytes) -> bytes:
+    if line.startswith(b"#") or (b"\t|" not in line and b"\t/" not in line):
+        return line
+    columns = line.split(b"\t", 9)
+    if len(columns) < 10:
+        return line
+    calls = _PREFIX.sub(b"\t", _PARTLY.sub(rb"\t\1/\2", b"\t" + columns[9]))
+    return b"\t".join([*columns[:9], calls[1:]])
