@@ -45,6 +45,9 @@ class PrepareOptions(Section):
     map_max_rate: float = Field(
         10.0, gt=0, description="A genetic map of more centimorgans per megabase in all is an error: it may be a rate."
     )
+    filters: Annotated[str, Field(pattern=r"^[^\s;,]+(,[^\s;,]+)*$")] = Field(
+        "PASS,.", description="Values of FILTER that are taken, commas between them; '.' is none given, 'all' takes every record."
+    )
 
 
 class SplitOptions(Section):

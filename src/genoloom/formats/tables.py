@@ -2,6 +2,8 @@
 
 import csv
 import math
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from genoloom.errors import InputError
@@ -18,12 +20,23 @@ def format_cell(value: object) -> str:
     return str(value)
 
 
-def write_table(path: str | Path, columns: list[str], rows: list[dict]) -> None:
-    """Write `rows` as TSV with a header; gzip when the name ends in .gz. Nothing partial is left."""
+@contextmanager
+def table_writer(path: str | Path, columns: list[str]) -> Iterator[Callable[[Iterable], object]]:
+    """Write a TSV row by row: yields a function that takes the cells of one; gzip when the name ends in .gz.
+
+    The file appears when the block ends well; nothing partial is left.
+    """
     with write_beside(path) as [part], create_text(part, packed=str(path).endswith(".gz")) as handle:
         writer = csv.writer(handle, delimiter="\t", lineterminator="\n")
         writer.writerow(columns)
-        writer.writerows([format_cell(row.get(c)) for c in columns] for row in rows)
+        yield lambda cells: writer.writerow([format_cell(cell) for cell in cells])
+
+
+def write_table(path: str | Path, columns: list[str], rows: list[dict]) -> None:
+    """Write `rows` as TSV with a header; gzip when the name ends in .gz. Nothing partial is left."""
+    with table_writer(path, columns) as write:
+        for row in rows:
+            write([row.get(c) for c in columns])
 
 
 class Row(dict[str, str]):

@@ -72,12 +72,17 @@ class Record:
         return self.without_phase
 
 
+class NoRecords(InputError):
+    """A file has no record of the contig or region."""
+
+
 class VariantFile:
     """Samples, contigs and records of a genotype file. Use `open_variants`."""
 
     path: Path
     samples: list[str]
     contig_length: int | None
+    indexed: bool = False
 
     def records(self) -> Iterator[Record]:
         """The records of the contig (and region), in order."""
@@ -139,12 +144,12 @@ def check_complete(path: Path) -> None:
     read_header(path, need_samples=False)
 
 
-def _no_contig(path: Path, contig: str, names: list[str]) -> InputError:
+def _no_contig(path: Path, contig: str, names: list[str]) -> NoRecords:
     other = _other(contig)
     if other in names:
-        return InputError(path, f"has no contig '{contig}', but '{other}'", remedy=f"ask for contig '{other}'")
+        return NoRecords(path, f"has no contig '{contig}', but '{other}'", remedy=f"ask for contig '{other}'")
     shown = ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
-    return InputError(path, f"has no record of contig '{contig}'", expected=f"one of {shown}" if names else "")
+    return NoRecords(path, f"has no record of contig '{contig}'", expected=f"one of {shown}" if names else "")
 
 
 class VcfFile(VariantFile):
@@ -159,7 +164,7 @@ class VcfFile(VariantFile):
         self.samples, self.lengths = self.header.samples, self.header.lengths
         self.contig_length = self.lengths.get(contig)
         self._index = usable_index(self.header) if contig is not None else None
-        self._read = False
+        self.indexed, self._read = self._index is not None, False
         if region is not None and self._index is None and self.header.pipe is None and self._has_no_index():
             raise InputError(self.path, "has no index, which a region needs", remedy=f"run: {self._way_to_an_index()}")
         names = list(self._index.contigs) if self._index else list(self.header.contigs.values())
@@ -195,7 +200,7 @@ class VcfFile(VariantFile):
         Raises
         ------
         InputError
-            The file is damaged or not sorted, or there is no such record.
+            The file is damaged or not sorted; `NoRecords` where there is no such record.
         """
         n = 0
         for record in self._in_order(self._blocks(self.contig)):
@@ -204,11 +209,11 @@ class VcfFile(VariantFile):
         if n == 0:
             raise self._nothing()
 
-    def _nothing(self) -> InputError:
+    def _nothing(self) -> NoRecords:
         if self.region is None:
             return _no_contig(self.path, self.contig, [])
         start, end = self.region
-        return InputError(self.path, f"has no record of contig '{self.contig}' from {start} to {end}")
+        return NoRecords(self.path, f"has no record of contig '{self.contig}' from {start} to {end}")
 
     def contigs(self) -> Iterator[tuple[str, Iterator[Record]]]:
         """Every contig with its records, in one pass that needs no index; use up the records before the next contig."""
@@ -257,9 +262,7 @@ class VcfFile(VariantFile):
                 calls, without_phase = np.full(2 * n_people, -1, dtype=np.int8), np.zeros(n_people, dtype=bool)
             elif fault is None:
                 fault = wrong_ploidy(self.path, place, ploidy)
-            yield Record(
-                position, name, ref, alts, calls, without_phase, filters, int(lone[i]), block.other_sets[i], fault
-            )
+            yield Record(position, name, ref, alts, calls, without_phase, filters, int(lone[i]), block.other_sets[i], fault)
 
     def _fault(self, place: str, block: Block, i: int) -> InputError | None:
         """What is wrong with a record at any ploidy."""
@@ -298,9 +301,11 @@ def check_biallelic(path: Path, sites: Sites) -> None:
     """Raise an InputError unless the sites of one contig of a PLINK file are biallelic and sorted."""
     many = [i for i, alt in enumerate(sites.alt) if "," in alt]
     if many:
+        files = str(path).split(".pvar")[0] + (" vzs" if path.suffix == ".zst" else "")
         raise InputError(
             path, f"{len(many)} multiallelic variants, the first {sites.contig}:{sites.position[many[0]]}",
-            expected="biallelic variants in a .pgen", remedy="split them (plink2 --make-pgen vcf-mode=...), or give the VCF or BCF",
+            expected="biallelic variants in a .pgen",
+            remedy=f"split them (plink2 --pfile {files} --make-pgen multiallelics=- --out NEW), or give the VCF",
         )  # fmt: skip
     falls = np.flatnonzero(np.diff(sites.position) < 0)
     if len(falls):

@@ -20,6 +20,7 @@ from genoloom.formats.reference import Reference
 from genoloom.formats.sequence_sets import read_intervals, read_records
 from genoloom.formats.sheets import match_people
 from genoloom.formats.variants import open_variants
+from genoloom.stages.prepare import examine
 from genoloom.training.devices import choose_device
 
 log = logging.getLogger(__name__)
@@ -95,7 +96,8 @@ def _check(directory: Path) -> None:
     study = load_study(directory / "config" / "config.yaml", directory)
     problems = [("train.common.device", "", text) for text in _attempt(lambda: choose_device(study.config.train.common.device))]
     for row in study.panels:
-        problems += [(f"{row.panel} {row.contig}", "", text) for text in _panel_problems(row, directory, study.config.prepare)]
+        found = _panel_problems(row, directory, study.config.prepare)
+        problems += [(f"{row.panel} {row.contig}", "", text) for text in found]
     for row in study.sequence_sets:
         problems += [(row.set, "", text) for text in _sequence_problems(row, directory)]
     if problems:
@@ -130,7 +132,18 @@ def _panel_problems(row: PanelRow, directory: Path, options: PrepareOptions) -> 
     if row.map:
         limits = (options.map_min_rate, options.map_max_rate)
         problems += _attempt(lambda: read_map(directory / row.map, row.contig, limits))
-    return problems
+    return problems or _attempt(lambda: _prepared(row, directory, options, region))
+
+
+def _prepared(row: PanelRow, directory: Path, options: PrepareOptions, region: tuple[int, int] | None) -> None:
+    """Look at the records as `prepare` does."""
+    people, reference, genetic_map = (directory / name if name else None for name in (row.people, row.reference, row.map))
+    whole = examine(
+        variants=directory / row.variants, contig=row.contig, options=options, people=people, reference=reference,
+        genetic_map=genetic_map, region=region,
+    )  # fmt: skip
+    if not whole:
+        log.info("%s %s: the file is long, only a part of its records was looked at", row.panel, row.contig)
 
 
 def _sequence_problems(row: SequenceRow, directory: Path) -> list[str]:

@@ -23,7 +23,7 @@ from genoloom.stages.prepare import Account, accepted_sites, site_blocks
 
 log = logging.getLogger(__name__)
 
-EVERY_SITE = PrepareOptions(min_mac=0, max_missing=1.0)
+EVERY_SITE = PrepareOptions(min_mac=0, max_missing=1.0, filters="all")
 UNKNOWN = "unknown"
 Sheet = dict[str, tuple[str, str, str]]  # person: (population, sex, family)
 
@@ -112,11 +112,13 @@ def _read_vcf(path: Path, scratch: Path, unusable: Counter) -> tuple[list[Panel]
         nonlocal unphased
         nobody = np.zeros(len(people), dtype=bool)
         for record in records:
-            unphased += int(record.unphased.sum())
-            yield replace(record, unphased=nobody)
+            if record.fault is None:
+                unphased += int(record.unphased.sum())
+                record = replace(record, without_phase=nobody)
+            yield record
 
     for number, (contig, records) in enumerate(file.contigs()):
-        account = Account(contig, rows=None)
+        account = Account(contig)
         sites = accepted_sites(without_phase(records), path, everybody, EVERY_SITE, None, account)
         blocks = site_blocks(sites, contig)
         first = next(blocks, None)

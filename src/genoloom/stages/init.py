@@ -4,7 +4,7 @@ import logging
 import shutil
 from pathlib import Path
 
-from genoloom.config import Config
+from genoloom.config import Config, PrepareOptions
 from genoloom.config_files import EMPTY, PANEL_COLUMNS, SEQUENCE_COLUMNS, check_name, default_yaml
 from genoloom.disclosure import people_count
 from genoloom.errors import InputError
@@ -13,6 +13,7 @@ from genoloom.formats.maps import read_map
 from genoloom.formats.sheets import SEX_WORDS, read_sheet
 from genoloom.formats.tables import write_table
 from genoloom.formats.variants import list_contigs, open_variants
+from genoloom.stages.prepare import examine
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +79,7 @@ def _write_panels(
         if first_of[contig] != path:
             raise InputError(path, f"holds contig '{contig}' as well as {first_of[contig]}", expected="one file a contig")
     maps = _maps_of(genetic_map, [contig for _, contig in places])
+    places = _accepted(places, fasta, maps)
     people = _write_people(folder / "people.tsv", samples, *places[0]) if samples else None
     rows = [
         {
@@ -93,6 +95,23 @@ def _write_panels(
     write_table(folder / "panels.tsv", list(PANEL_COLUMNS), rows)
     log.info("%s: %d contigs of %d files", folder / "panels.tsv", len(rows), len(variants))
     return Config(panels="config/panels.tsv")
+
+
+def _accepted(places: list[tuple[Path, str]], fasta: Path | None, maps: dict[str, Path]) -> list[tuple[Path, str]]:
+    """Those that `prepare` takes; the others are left out, which is said. Raises where none is left."""
+    taken, refused = [], []
+    for path, contig in places:
+        try:
+            examine(
+                variants=path, contig=contig, options=PrepareOptions(), reference=fasta, genetic_map=maps.get(contig)
+            )  # fmt: skip
+            taken.append((path, contig))
+        except InputError as error:
+            refused.append(error)
+            log.warning("contig %s of %s is left out: %s", contig, path, " ".join(str(error).split()))
+    if not taken:
+        raise refused[0]
+    return taken
 
 
 def _maps_of(genetic_map: Path | None, contigs: list[str]) -> dict[str, Path]:
