@@ -48,7 +48,7 @@ from genoloom.stages.sequences import (
     train_sequences,
     training_sequences,
 )
-from genoloom.training.run import TrainingRun, read_history
+from genoloom.training.run import TIMES, TrainingRun, read_history
 from genoloom.validation.label_fidelity import label_scores
 from genoloom.validation.sequence_classifier import cnn_auc
 from genoloom.validation.sequence_fidelity import kmer_auc, nearest_identity
@@ -187,9 +187,9 @@ def train(generator: str, options, seed: int, model: Path, state: Path, sequence
 def affordable_steps(generator: str, options, out: Path, arguments: argparse.Namespace) -> int:
     """How many steps fit into the minutes here and now, with all that a training does beside: a few are run and thrown away."""
     trial = options.model_copy(update={"steps": PACE_STEPS, "evaluate_every": PACE_STEPS, "patience": None})
-    path, started = out / "pace.safetensors", time.monotonic()
-    train(generator, trial, 1, path, out / "state" / f"pace.{generator}.{time.time_ns()}", out / "train.fa.gz", arguments)
-    evaluation, both = (row["seconds"] for row in read_history(path.with_suffix(".history.tsv")))
+    path, state, started = out / "pace.safetensors", out / "state" / f"pace.{generator}.{time.time_ns()}", time.monotonic()
+    train(generator, trial, 1, path, state, out / "train.fa.gz", arguments)
+    evaluation, both = (row["seconds"] for row in read_history(state / TIMES))
     beside = time.monotonic() - started - both + (EVALUATIONS + 1) * evaluation
     step = (both - 2 * evaluation) / PACE_STEPS
     return max(50, int((60 * arguments.minutes - beside) / step) // 50 * 50)

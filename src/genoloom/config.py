@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from genoloom.audit_levels import FEWEST_RESAMPLES
-from genoloom.config_section import Section, Share
+from genoloom.config_section import Section, Share, heads_divide_width
 from genoloom.sequence_config import GenerateSequencesOptions, SequenceOptions, SequenceTrainSections, ValidateSequencesOptions
 
 MINUTES = (
@@ -158,7 +158,7 @@ class TransformerOptions(Section):
         le=128,
         description="Sites a token; null takes the longest of 32, 16, 8 and 4 whose codes cover the cohort: 32 where sites are linked.",
     )
-    context: int = Field(64, ge=4, description="Blocks of context; memory and time a site do not grow with the contig.")
+    context: int = Field(64, ge=4, le=4096, description="Blocks of context; memory and time a site do not grow with the contig.")
     codes: int = Field(
         64, ge=2, le=1024, description="Distinct training blocks kept a token; others are reached through the flip kernel."
     )
@@ -168,8 +168,10 @@ class TransformerOptions(Section):
         description="Training haplotypes that must share a block for it to be a code: a code of one is that person's block. "
         "Rarer blocks are learned from as crossovers and flips of codes.",
     )
-    width: int = Field(64, ge=16, description="Model width; a multiple of twice the heads. Cohorts of thousands can feed 128.")
-    layers: int = Field(3, ge=1, description="Transformer layers.")
+    width: int = Field(
+        64, ge=16, le=4096, description="Model width; a multiple of twice the heads. Cohorts of thousands can feed 128."
+    )
+    layers: int = Field(3, ge=1, le=64, description="Transformer layers.")
     heads: int = Field(4, ge=1, validate_default=True, description="Attention heads.")
     dropout: Share = Field(0.1, description="Dropout; raise it for small cohorts.")
     learning_rate: float = Field(2e-3, gt=0, description="Peak learning rate of the cosine schedule.")
@@ -194,13 +196,7 @@ class TransformerOptions(Section):
 
     _one_length = field_validator("minutes")(_in_place_of_steps)
 
-    @field_validator("heads")
-    @classmethod
-    def _heads_divide_width(cls, heads: int, info: ValidationInfo) -> int:
-        width = info.data.get("width", 0)
-        if width % (2 * heads):  # rotary positions need an even width of each head
-            raise ValueError(f"width {width} must be a multiple of {2 * heads}, twice the heads")
-        return heads
+    _heads_divide_width = field_validator("heads")(heads_divide_width)
 
 
 class GanOptions(Section):
@@ -221,9 +217,9 @@ class GanOptions(Section):
         description="Sites a token; null takes the longest of 32, 16, 8 and 4 whose codes cover the cohort: 32 where sites are linked.",
     )
     codes: int = Field(64, ge=2, le=256, description="Distinct training blocks kept a token.")
-    context: int = Field(48, ge=4, description="Blocks of a training window; generation is not bound to it.")
-    width: int = Field(64, ge=8, description="Channels of generator and critic.")
-    latent: int = Field(32, ge=1, description="Noise dimensions of a haplotype.")
+    context: int = Field(48, ge=4, le=4096, description="Blocks of a training window; generation is not bound to it.")
+    width: int = Field(64, ge=8, le=4096, description="Channels of generator and critic.")
+    latent: int = Field(32, ge=1, le=4096, description="Noise dimensions of a haplotype.")
     dropout: Share = Field(0.2, description="Dropout while the likelihood is fitted; raise it for small cohorts.")
     learning_rate: float = Field(
         1e-3,

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from genoloom.config_section import Section, Share
+from genoloom.config_section import Section, Share, heads_divide_width
 
 
 class SequenceOptions(Section):
@@ -96,10 +96,10 @@ class SequenceTransformerOptions(Section):
 
     steps: int = Field(1400, ge=1, description="Optimiser steps of the schedule.")
     batch: int = Field(32, ge=1, description="Sequences a step.")
-    width: int = Field(64, ge=16, description="Model width; a multiple of heads.")
-    layers: int = Field(1, ge=0, description="Attention layers; 0 leaves a pure convolution.")
-    convolutions: int = Field(6, ge=0, description="Dilated causal convolutions under the attention.")
-    heads: int = Field(4, ge=1, description="Attention heads.")
+    width: int = Field(64, ge=16, le=4096, description="Model width; a multiple of twice the heads.")
+    layers: int = Field(1, ge=0, le=64, description="Attention layers; 0 leaves a pure convolution.")
+    convolutions: int = Field(6, ge=0, le=64, description="Dilated causal convolutions under the attention.")
+    heads: int = Field(4, ge=1, validate_default=True, description="Attention heads.")
     token_bases: int = Field(
         1,
         ge=1,
@@ -122,6 +122,8 @@ class SequenceTransformerOptions(Section):
         "sides. 0 trains from left to right alone. Needs token_bases 1.",
     )
 
+    _heads_divide_width = field_validator("heads")(heads_divide_width)
+
     @field_validator("infill")
     @classmethod
     def _gaps_need_single_bases(cls, infill: float, info: ValidationInfo) -> float:
@@ -136,8 +138,8 @@ class SequenceGanOptions(Section):
     steps: int = Field(1000, ge=1, description="Generator steps of the schedule.")
     batch: int = Field(64, ge=2, description="Sequences a step.")
     critic_steps: int = Field(1, ge=1, description="Critic steps for each generator step.")
-    width: int = Field(64, ge=8, description="Channels of generator and critic.")
-    latent: int = Field(64, ge=1, description="Latent dimensions.")
+    width: int = Field(64, ge=8, le=4096, description="Channels of generator and critic.")
+    latent: int = Field(64, ge=1, le=4096, description="Latent dimensions.")
     chain_noise: bool = Field(
         True,
         description="Start from samples of the adaptive chain and learn to edit them; false starts from uniform noise, for comparison.",

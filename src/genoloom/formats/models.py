@@ -3,20 +3,58 @@
 import hashlib
 import json
 import platform
+import re
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
+from pydantic import Field, ValidationError
 from safetensors.numpy import save_file
 
 from genoloom import __version__
+from genoloom.declared import DeclarationError, Declared, Description, Name, Variants
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
+from genoloom.formats.tensors import TensorFile, digest_tensors
 from genoloom.panel import Sites
 
 FORMAT_VERSION = 1
+ALLELE = re.compile(r"[A-Za-z*]+|<[^<>\s]+>")
+MOST_AT_ONE_PLACE = 500  # sites of one position; all of them exclude each other
+NOT_THE_GENERATORS = ("sites.", "shapes.")  # prefixes of arrays that stages add
 PRIVATE = "This model was trained on real people without differential privacy. Treat it as private data."
+
+
+class ModelDescription(Description):
+    """What every model file says, whatever the generator."""
+
+    format_version: int
+    kind: Name
+    generator: Name
+    digest: str | None = None
+    config_digest: str | None = None
+    data_digest: str | None = None
+    sites_digest: str | None = None
+    adapted_from: str | None = None
+    seed: int = 0
+
+
+class SitesDescription(Description):
+    """What is said of the sites beside their arrays."""
+
+    contig: str = Field(pattern=r"^[!-~]+$", max_length=1000)
+    contig_length: int | None = Field(ge=1, le=2**40)
+    n_variants: Variants
+
+
+class Model(NamedTuple):
+    """A model file that has been read and checked."""
+
+    generator: Any
+    arrays: dict[str, np.ndarray]
+    description: dict
 
 
 def describe(kind: str, generator: str, description: dict, **more) -> dict:
@@ -49,6 +87,7 @@ def describe(kind: str, generator: str, description: dict, **more) -> dict:
 
 def save_model(path: str | Path, arrays: dict[str, np.ndarray], description: dict) -> None:
     """Write `path` (.safetensors) and the same name with .json; both appear together."""
+    description = {**description, "digest": digest_tensors(description, arrays)}
     text = json.dumps(description, indent=2, sort_keys=True)
     with write_beside(path, Path(path).with_suffix(".json")) as [tensors, words]:
         contiguous = {name: np.ascontiguousarray(values) for name, values in sorted(arrays.items())}
@@ -65,26 +104,93 @@ def read_description(path: str | Path, kind: str) -> dict:
     InputError
         Not a model of GenoLoom, of another format version, or of another kind than asked for.
     """
-    try:
-        with safe_open(path, framework="np") as handle:
-            description = json.loads((handle.metadata() or {})["description"])
-    except FileNotFoundError:
-        raise InputError(path, "not found", remedy="train it with `genoloom train`") from None
-    except (SafetensorError, KeyError, ValueError) as error:
-        raise InputError(path, f"is no GenoLoom model ({error})") from None
-    if description["format_version"] != FORMAT_VERSION:
+    with _open(path) as file:
+        return _read_description(file, kind)
+
+
+def load_model(
+    path: str | Path,
+    kind: str,
+    generator_class: Callable[[str], type],
+    more: type[Description],
+    declare_more: Callable[[Declared, Any], None],
+) -> Model:
+    """Read a model file, which anybody may have made: everything is checked before it is believed.
+
+    First the types and bounds of the description, then the names, dtypes and shapes of all arrays as the generator declares
+    them (`genoloom.declared`), and only then the arrays are read: whether they are what was written, and whether their values
+    are finite and in range.
+
+    Parameters
+    ----------
+    kind : str
+        "haplotypes" or "sequences".
+    generator_class : callable
+        From a generator's name to its class.
+    more : type of Description, declare_more : callable
+        What the description must say beside the generator's own words, and declares the arrays that are not its own, given that.
+
+    Raises
+    ------
+    InputError
+        Something is missing, damaged, too large or not what it should be.
+    """
+    with _open(path) as file:
+        description = _read_description(file, kind)
+        try:
+            made_by = generator_class(description["generator"])
+        except InputError as error:
+            raise InputError(path, f"is a model of '{description['generator']}'", expected=error.expected) from None
+        words, more_words = (_typed(path, model, description) for model in (made_by.description_class, more))
+
+        def declare(declared: Declared) -> None:
+            try:
+                made_by.declare(declared, words)
+                declare_more(declared, more_words)
+                declared.nothing_else()
+            except DeclarationError as error:
+                raise damaged(path, str(error)) from None
+
+        declare(Declared(file.headers))
+        arrays = {name: file.read(name) for name in file.headers}
+    if description.get("digest") not in (None, digest_tensors(description, arrays)):
+        raise damaged(path, "its content is not what was written")
+    declare(Declared(arrays))
+    own = {name: values for name, values in arrays.items() if not name.startswith(NOT_THE_GENERATORS)}
+    return Model(made_by.from_state(own, description), arrays, description)
+
+
+def damaged(path: str | Path, why: str) -> InputError:
+    """The error of a model file that cannot be what was written."""
+    return InputError(path, f"is damaged, or no GenoLoom model: {why}", remedy="copy it again, or train it again")
+
+
+def _open(path: str | Path) -> TensorFile:
+    return TensorFile(
+        path, "GenoLoom model", remedy="train it with `genoloom train` or `genoloom sequences train`, or copy it again"
+    )
+
+
+def _read_description(file: TensorFile, kind: str) -> dict:
+    path, description = file.path, file.words("description")
+    words = _typed(path, ModelDescription, description)
+    if words.format_version != FORMAT_VERSION:
         raise InputError(
-            path, f"has format version {description['format_version']}", expected=str(FORMAT_VERSION), remedy="train it again"
+            path, f"has format version {words.format_version}", expected=str(FORMAT_VERSION), remedy="train it again"
         )
-    if description["kind"] != kind:
-        raise InputError(path, f"is a model of {description['kind']}", expected=f"a model of {kind}")
+    if words.kind != kind:
+        raise InputError(path, f"is a model of {words.kind}", expected=f"a model of {kind}")
     return description
 
 
-def load_arrays(path: str | Path) -> dict[str, np.ndarray]:
-    """All arrays of a model file."""
-    with safe_open(path, framework="np") as handle:
-        return {name: handle.get_tensor(name) for name in handle.keys()}
+def _typed(path: str | Path, model: type[Description], description: object) -> Description:
+    """The description as a typed object; names the first field that is not what it should be."""
+    try:
+        return model.model_validate(description)
+    except ValidationError as error:
+        problem = error.errors(include_input=False, include_url=False)[0]
+        place = ".".join(map(str, problem["loc"]))[:200] or "the description"
+        raise damaged(path, f"'{place}': {problem['msg']}") from None
 
 
 def pack_sites(sites: Sites) -> dict[str, np.ndarray]:
@@ -97,13 +203,38 @@ def pack_sites(sites: Sites) -> dict[str, np.ndarray]:
     return arrays
 
 
-def unpack_sites(arrays: dict[str, np.ndarray], description: dict) -> Sites:
-    """The sites that `pack_sites` packed."""
+def declare_sites(arrays: Declared, words: SitesDescription) -> None:
+    """Declare the arrays of `pack_sites`."""
+    n = words.n_variants
+    arrays.expect("sites.position", "int64", n, low=1, high=words.contig_length or 2**40, least_step=0)
+    arrays.expect("sites.cm", "float64", n, or_nan=True, low=-1e9, high=1e9, least_step=0)
+    if "sites.frequency" in arrays:  # model files of before have none
+        arrays.expect("sites.frequency", "float32", n, low=0, high=1)
+    position = arrays["sites.position"]
+    if isinstance(position, np.ndarray) and (position[MOST_AT_ONE_PLACE:] == position[:-MOST_AT_ONE_PLACE]).any():
+        raise DeclarationError(f"more than {MOST_AT_ONE_PLACE} sites at one position")
+    for name in ("ref", "alt", "id"):
+        (size,) = arrays.expect(f"sites.{name}", "uint8", ... if name == "id" else None, low=33)  # no white space
+        least = int(name != "id")
+        arrays.expect(f"sites.{name}.end", "int64", n, low=least, high=size, least_step=least)
+        ends = arrays[f"sites.{name}.end"]
+        if isinstance(ends, np.ndarray) and ends[-1] != size:
+            raise DeclarationError(f"the array 'sites.{name}' is longer than its texts")
+
+
+def unpack_sites(path: str | Path, arrays: dict[str, np.ndarray], description: dict) -> Sites:
+    """The sites that `pack_sites` packed, in the model file `path`."""
     columns = []
     for name in ("ref", "alt", "id"):
         text, ends = arrays[f"sites.{name}"].tobytes(), arrays[f"sites.{name}.end"].tolist()
         starts = [0, *ends[:-1]]
-        columns.append(np.array([text[a:b].decode() for a, b in zip(starts, ends, strict=True)], dtype=object))
+        try:
+            column = [text[a:b].decode() for a, b in zip(starts, ends, strict=True)]
+        except UnicodeDecodeError:
+            raise damaged(path, f"the array 'sites.{name}' is no text") from None
+        if name != "id" and not all(map(ALLELE.fullmatch, column)):
+            raise damaged(path, f"the array 'sites.{name}' holds what is no allele")
+        columns.append(np.array(column, dtype=object))
     return Sites(description["contig"], arrays["sites.position"], *columns, arrays["sites.cm"], description["contig_length"])
 
 

@@ -4,12 +4,18 @@ Letters in shapes: B rows, T tokens, H heads, D width of a head.
 """
 
 import math
+from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
+from genoloom.declared import Declared
+from genoloom.errors import InputError
 from genoloom.training.processes import sum_gradients
+
+LARGEST_WEIGHT = 1e6  # far above any that training makes, and far below those whose products overflow
 
 
 def cosine_schedule(fraction: float, warmup: float = 0.05, floor: float = 0.02) -> float:
@@ -18,6 +24,24 @@ def cosine_schedule(fraction: float, warmup: float = 0.05, floor: float = 0.02) 
         return (fraction + 1e-3) / (warmup + 1e-3)
     progress = (fraction - warmup) / (1 - warmup)
     return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def declare_network(arrays: Declared, prefix: str, build: Callable[[], nn.Module]) -> None:
+    """Declare the weights of the network that `build` makes, under their names behind `prefix`; takes no memory for them.
+
+    Model files hold a single number as an array of one.
+    """
+    with torch.device("meta"):
+        state = build().state_dict()
+    for name, value in state.items():
+        bounds = {"low": 0 if name.endswith("running_var") else -LARGEST_WEIGHT, "high": LARGEST_WEIGHT}
+        arrays.expect(prefix + name, str(value.dtype).removeprefix("torch."), *(value.shape or (1,)), **bounds)
+
+
+def refuse_nonsense(chances) -> None:
+    """Raise an `InputError` where an array of probabilities or their logarithms, which a network gave, holds no numbers."""
+    if not (chances.isfinite() if isinstance(chances, torch.Tensor) else np.isfinite(chances)).all():
+        raise InputError("the model", "its weights give no probabilities", remedy="train it again, or copy its file again")
 
 
 def exponential_average(model: nn.Module, decay: float) -> AveragedModel:

@@ -2,19 +2,24 @@
 
 from pathlib import Path
 
-from genoloom.formats.models import load_arrays, read_description, unpack_sites
-from genoloom.models.haplotype import generator_class
+from genoloom.formats.models import SitesDescription, declare_sites, load_model, unpack_sites
+from genoloom.models import haplotype, sequence
 from genoloom.models.haplotype.base import HaplotypeGenerator
+from genoloom.models.sequence.base import SequenceDescription, SequenceGenerator, declare_shapes
 from genoloom.panel import Sites
 from genoloom.popgen.overlaps import Overlaps
 
 
 def load_generator(path: Path) -> tuple[HaplotypeGenerator, Sites, dict]:
     """The generator in a model file, the sites it models, and the model's description."""
-    description = read_description(path, "haplotypes")
-    arrays = load_arrays(path)
-    sites = unpack_sites(arrays, description)
-    own = {name: values for name, values in arrays.items() if not name.startswith("sites.")}
-    generator = generator_class(description["generator"]).from_state(own, description)
-    generator.overlaps = Overlaps(sites.position, sites.ref, sites.alt, arrays.get("sites.frequency"))
-    return generator, sites, description
+    model = load_model(path, "haplotypes", haplotype.generator_class, SitesDescription, declare_sites)
+    sites = unpack_sites(path, model.arrays, model.description)
+    model.generator.overlaps = Overlaps(sites.position, sites.ref, sites.alt, model.arrays.get("sites.frequency"))
+    return model.generator, sites, model.description
+
+
+def load_sequence_generator(path: Path) -> tuple[SequenceGenerator, dict, dict]:
+    """The generator in a model file, its table of labels and lengths (int64 arrays), and the model's description."""
+    model = load_model(path, "sequences", sequence.generator_class, SequenceDescription, declare_shapes)
+    shapes = {name.removeprefix("shapes."): values for name, values in model.arrays.items() if name.startswith("shapes.")}
+    return model.generator, shapes, model.description

@@ -17,7 +17,7 @@ from genoloom.config import TrainOptions
 from genoloom.config_section import Section
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
-from genoloom.formats.models import describe, file_digest, load_arrays, read_description, save_model
+from genoloom.formats.models import describe, file_digest, save_model
 from genoloom.formats.private_directories import close_directory
 from genoloom.formats.sequence_sets import (
     Interval,
@@ -37,9 +37,10 @@ from genoloom.models.sequence.labels import ANY
 from genoloom.seeds import derive_seed, row_seeds, row_uniforms
 from genoloom.sequence_config import GenerateSequencesOptions, SequenceOptions
 from genoloom.sequences import LABEL_JOIN, OTHER, SequenceSet, canaries, decode, encode, join, pad, reverse_complement, windows
+from genoloom.stages.load import load_sequence_generator
 from genoloom.training import processes
 from genoloom.training.devices import choose_device
-from genoloom.training.run import TrainingRun, write_history
+from genoloom.training.run import TrainingRun, write_history, write_times
 
 log = logging.getLogger(__name__)
 
@@ -371,6 +372,7 @@ def train_sequences(
     )
     save_model(model, {**arrays, **_shapes(data)}, description)
     write_history(history, run.history)
+    write_times(run)
     log.info("%s: model written", run.label)
 
 
@@ -386,14 +388,6 @@ def _shapes(data: TrainingSequences) -> dict[str, np.ndarray]:
     """How many training sequences have each label and length."""
     pairs, count = np.unique(np.stack([data.label, data.length], axis=1), axis=0, return_counts=True)
     return {"shapes.label": pairs[:, 0].copy(), "shapes.length": pairs[:, 1].copy(), "shapes.count": count}
-
-
-def load_sequence_generator(path: Path) -> tuple[SequenceGenerator, dict[str, np.ndarray], dict]:
-    """The generator in a model file, its table of labels and lengths, and the model's description."""
-    description = read_description(path, "sequences")
-    arrays = load_arrays(path)
-    shapes = {name.removeprefix("shapes."): arrays.pop(name) for name in list(arrays) if name.startswith("shapes.")}
-    return generator_class(description["generator"]).from_state(arrays, description), shapes, description
 
 
 def generate_sequences(*, model: Path, out: Path, options: GenerateSequencesOptions, seed: int, threads: int) -> None:

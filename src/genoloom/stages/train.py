@@ -26,7 +26,7 @@ from genoloom.seeds import derive_seed
 from genoloom.stages.load import load_generator
 from genoloom.training import processes
 from genoloom.training.devices import choose_device
-from genoloom.training.run import TrainingRun, write_history
+from genoloom.training.run import TrainingRun, write_history, write_times
 
 log = logging.getLogger(__name__)
 
@@ -144,6 +144,7 @@ def train(
         model, {**arrays, **pack_sites(training.sites), "sites.frequency": overlaps.frequency.astype(np.float32)}, description
     )
     write_history(history, run.history)
+    write_times(run)
     made.write(record_path(model.with_suffix("")), [model, model.with_suffix(".json")], seed=seed)
     log.info("%s: model written", run.label)
 

@@ -1,6 +1,5 @@
 """One training run: its place on disk, its limits, its signals, its progress."""
 
-import json
 import logging
 import math
 import signal
@@ -14,17 +13,20 @@ from pathlib import Path
 from typing import Protocol
 
 import torch
+from pydantic import Field, ValidationError
 
+from genoloom.declared import Description
 from genoloom.errors import CollapsedError, InputError, Interrupted
 from genoloom.formats.tables import read_table, write_table
 from genoloom.seeds import derive_seed
 from genoloom.training import processes
-from genoloom.training.checkpoint import load_checkpoint, save_checkpoint
+from genoloom.training.checkpoint import REMEDY, check_fit, load_checkpoint, save_checkpoint
 
 log = logging.getLogger(__name__)
 
 EVALUATIONS = 20  # in a schedule, unless set
 PACE_STEPS = 20  # timed at each number of threads, to find how many fit into a schedule of so many minutes
+TIMES = "times.tsv"
 WARM_STEPS = 2  # of them at the start, when memory is still being taken: not in the figure
 
 
@@ -58,6 +60,22 @@ class TrainingRun:
     time_limit_s: float | None = None
     label: str = "training"
     history: list[dict] = field(default_factory=list)
+
+
+class StateDescription(Description):
+    """What a checkpoint holds beside the tensors of the model's own state and of its best snapshot."""
+
+    digest: str
+    step: int = Field(ge=0, le=10**12)
+    steps: int = Field(ge=1, le=10**12)
+    paced: bool
+    threads: int = Field(ge=1)
+    best: float = Field(allow_inf_nan=True)
+    since_best: int = Field(ge=0)
+    best_snapshot: dict | None
+    history: list[dict[str, float]]
+    seconds: float = Field(ge=0)
+    model: dict
 
 
 class Trainable(Protocol):
@@ -256,21 +274,33 @@ class _Progress:
 
     def load(self, model: Trainable) -> None:
         state = load_checkpoint(self.path)
-        if state["digest"] != self.run.digest:
+        try:
+            words = StateDescription.model_validate(state)
+        except ValidationError as error:
+            problem = error.errors(include_input=False, include_url=False)[0]
+            place = ".".join(map(str, problem["loc"]))
+            raise InputError(self.path, f"is no training checkpoint ('{place}': {problem['msg']})", remedy=REMEDY) from None
+        if words.digest != self.run.digest:
             raise InputError(
                 self.path,
-                f"belongs to another run ({state['digest'][:12]})",
+                f"belongs to another run ({words.digest[:12]})",
                 expected=f"{self.run.digest[:12]}, of these data and options",
                 remedy=f"remove {self.run.state_dir} to start again, or give another state directory",
             )
-        self.step = self.first_step = state["step"]
-        self.best, self.since_best, self.best_snapshot = state["best"], state["since_best"], state["best_snapshot"]
-        self.rows, self.earlier_s = json.loads(state["history"]), state["seconds"]
+        check_fit(self.path, state["model"], model.state_dict())
+        if state["best_snapshot"] is not None:
+            check_fit(self.path, state["best_snapshot"], model.snapshot())
+        self.step = self.first_step = words.step
+        self.best, self.since_best, self.best_snapshot = words.best, words.since_best, state["best_snapshot"]
+        self.rows, self.earlier_s = words.history, words.seconds
         if self.minutes is not None:
-            self.steps, self.paced = state["steps"], state["paced"]
+            self.steps, self.paced = words.steps, words.paced
             if self.paced:  # fewer threads than then may be given now
-                self._use(min(state.get("threads", self.threads), self.threads))
-        model.load_state_dict(state["model"])
+                self._use(min(words.threads, self.threads))
+        try:
+            model.load_state_dict(state["model"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(self.path, f"does not fit this model ({error})", remedy=REMEDY) from None
         log.info("%s: resumed at step %d of %d", self.run.label, self.step, self.steps)
 
     def save(self, model: Trainable) -> None:
@@ -285,7 +315,7 @@ class _Progress:
             "best": self.best,
             "since_best": self.since_best,
             "best_snapshot": self.best_snapshot,
-            "history": json.dumps(self.rows),
+            "history": self.rows,
             "seconds": self.earlier_s + self.session_s,
             "model": model.state_dict(),
         }
@@ -339,9 +369,14 @@ def _refuse_divergence(label: str, step: int, figures: dict[str, float]) -> None
 
 
 def write_history(path: str | Path, rows: list[dict]) -> None:
-    """The history of a run as TSV; columns in the order in which they first appear."""
-    columns = list(dict.fromkeys(key for row in rows for key in row)) or ["step"]
-    write_table(path, columns, rows)
+    """The history of a run as TSV; columns in the order in which they first appear. Without times: these are never the same twice."""
+    columns = list(dict.fromkeys(key for row in rows for key in row if key != "seconds")) or ["step"]
+    write_table(path, columns, [{key: value for key, value in row.items() if key != "seconds"} for row in rows])
+
+
+def write_times(run: TrainingRun) -> None:
+    """When each evaluation of a run was, in seconds of training, as `times.tsv` in its state directory."""
+    write_table(run.state_dir / TIMES, ["step", "seconds"], [{k: row[k] for k in ("step", "seconds")} for row in run.history])
 
 
 def read_history(path: str | Path) -> list[dict[str, float]]:

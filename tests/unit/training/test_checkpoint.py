@@ -1,8 +1,9 @@
+import numpy as np
 import pytest
 import torch
 
 from genoloom.errors import InputError
-from genoloom.training.checkpoint import load_checkpoint, save_checkpoint
+from genoloom.training.checkpoint import check_fit, load_checkpoint, save_checkpoint
 
 
 def test_optimiser_and_nested_values_come_back(tmp_path):
@@ -38,3 +39,44 @@ def test_a_foreign_safetensors_file_is_explained(tmp_path):
     save_file({"x": torch.zeros(2)}, tmp_path / "other.safetensors")
     with pytest.raises(InputError, match="no training checkpoint"):
         load_checkpoint(tmp_path / "other.safetensors")
+
+
+def test_every_changed_byte_is_found(tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    state = {"weights": torch.arange(50.0), "rows": [{"a": 1.5}, None], "inf": float("inf")}
+    save_checkpoint(path, state)
+    content, rng, remedies = path.read_bytes(), np.random.default_rng(3), set()
+    for _ in range(200):
+        mutant = bytearray(content)
+        mutant[int(rng.integers(0, len(content)))] = int(rng.integers(0, 256))
+        path.write_bytes(mutant if rng.random() < 0.8 else mutant[: int(rng.integers(0, len(content)))])
+        try:
+            loaded = load_checkpoint(path)
+        except InputError as error:
+            remedies.add(str(error).splitlines()[-1].strip())
+        else:
+            assert loaded["rows"] == state["rows"]
+            assert torch.equal(loaded["weights"], state["weights"])
+    assert remedies == {"what to do: remove it to start again"}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda state: state["weights"].fill_(float("nan")), "no finite numbers"),
+        (lambda state: state.update(weights=torch.zeros(3)), "weights is not torch.float32"),
+        (lambda state: state.update(weights=1.0), "weights is not torch.float32"),
+        (lambda state: state.pop("weights"), "incomplete"),
+        (lambda state: state["optimiser"]["state"].update({0: {"exp_avg": torch.tensor([float("inf")])}}), "no finite numbers"),
+    ],
+)
+def test_a_state_that_does_not_fit_is_refused(change, words):
+    own = {"weights": torch.zeros(2, 2), "optimiser": {"state": {}, "param_groups": [{"lr": 0.1}]}}
+    loaded = {
+        "weights": torch.ones(2, 2),
+        "optimiser": {"state": {0: {"step": torch.tensor(1.0)}}, "param_groups": [{"lr": 0.1}]},
+    }
+    check_fit("checkpoint", loaded, own)
+    change(loaded)
+    with pytest.raises(InputError, match=words):
+        check_fit("checkpoint", loaded, own)

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from genoloom.declared import Declared, Description, Populations, Variants
 from genoloom.panel import HaplotypeSource
 from genoloom.popgen.overlaps import Overlaps
 
@@ -54,10 +55,18 @@ class SampleRequest:
     seed: np.ndarray
 
 
+class HaplotypeDescription(Description):
+    """What every haplotype generator says of itself in a model file; a subclass adds its options and what else it needs."""
+
+    population_names: Populations
+    n_variants: Variants
+
+
 class HaplotypeGenerator(ABC):
     """`fit` on training haplotypes, `sample` new ones; `log_likelihood` where the model has one."""
 
     name: ClassVar[str]
+    description_class: ClassVar[type[HaplotypeDescription]]
     has_likelihood: ClassVar[bool] = False
     has_critic: ClassVar[bool] = False  # whether there is `critic_score`
     scores_blocks: ClassVar[bool] = False  # whether there are `block_log_likelihood`, `switch_log_odds`, `complete`
@@ -116,6 +125,11 @@ class HaplotypeGenerator(ABC):
     @abstractmethod
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
         """Arrays for the safetensors file and a JSON-ready description: all that `from_state` needs."""
+
+    @classmethod
+    @abstractmethod
+    def declare(cls, arrays: Declared, words: HaplotypeDescription) -> None:
+        """Declare every array of `state`, given the description as a `description_class`."""
 
     @classmethod
     @abstractmethod

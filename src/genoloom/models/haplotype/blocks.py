@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
+from genoloom.declared import MOST_COUNTED, DeclarationError, Declared
 from genoloom.panel import HaplotypeSource
 
 log = logging.getLogger(__name__)
@@ -110,6 +112,19 @@ class BlockCodebook:
         for k, (code_alleles, count, _) in enumerate(fitted):
             table[k, : len(count)], counts[k, : len(count)] = code_alleles, count
         return cls(haplotypes.n_variants, table, counts, np.stack([error for _, _, error in fitted]))
+
+    @classmethod
+    def declare(cls, arrays: Declared, n_variants: int, block: int) -> "BlockCodebook":
+        """Declare the arrays of a codebook; returns one of their shapes that takes no memory, to build networks on."""
+        K = -(-n_variants // block)
+        _, C, _ = arrays.expect("codebook.alleles", "int8", K, None, block, low=0, high=1)
+        arrays.expect("codebook.count", "int64", K, C, low=0, high=MOST_COUNTED)
+        arrays.expect("codebook.error", "float32", K, block, low=0, high=1)
+        count = arrays["codebook.count"]
+        if isinstance(count, np.ndarray) and ((count[:, 0] == 0).any() or ((count[:, :-1] == 0) & (count[:, 1:] > 0)).any()):
+            raise DeclarationError("the array 'codebook.count' leaves gaps among the codes of a block")
+        shapes = ((np.int8, (K, C, block)), (np.int64, (K, C)), (np.float32, (K, block)))
+        return cls(n_variants, *(as_strided(np.zeros(1, dtype), shape, [0] * len(shape)) for dtype, shape in shapes))
 
     @property
     def n_blocks(self) -> int:

@@ -26,16 +26,19 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+from pydantic import Field
 from scipy.special import ndtri
 
 from genoloom.config import GanOptions
+from genoloom.declared import Declared
 from genoloom.errors import CollapsedError
-from genoloom.models.haplotype.base import HaplotypeGenerator, SampleRequest, TrainingHaplotypes
+from genoloom.models.haplotype.base import HaplotypeDescription, HaplotypeGenerator, SampleRequest, TrainingHaplotypes
 from genoloom.models.haplotype.blocks import BlockCodebook, choose_block, read_blocks
 from genoloom.models.haplotype.gan_network import CodeChain, CodeGenerator, Walk, calibrate
 from genoloom.models.haplotype.gan_training import Critic, GanTraining, diversity
 from genoloom.models.haplotype.temperature import BALANCED_BLOCKS, BALANCED_ROWS, balanced_temperature
 from genoloom.models.haplotype.transformer_training import automatic_steps
+from genoloom.models.layers import declare_network, refuse_nonsense
 from genoloom.panel import HaplotypeSource
 from genoloom.seeds import derive_seed, row_uniforms
 from genoloom.training.run import TrainingRun, train
@@ -51,10 +54,24 @@ LEAST_STEPS = 1200
 COLLAPSE_LOST, COLLAPSE_DISTINCT = 0.1, 0.5  # most common sites lost; least distinct haplotypes, in those of training rows
 
 
+class OptionsDescription(GanOptions):
+    """The options of a trained model."""
+
+    block: int = Field(ge=4, le=128)
+    temperature: float = Field(ge=0.1, le=2)
+
+
+class GanDescription(HaplotypeDescription):
+    """The words of such a model."""
+
+    options: OptionsDescription
+
+
 class GanGenerator(HaplotypeGenerator):
     """The adversarial generator: options in `genoloom.config.GanOptions`."""
 
     name = "gan"
+    description_class = GanDescription
     has_critic = True
 
     def __init__(self, options: GanOptions):
@@ -153,6 +170,7 @@ class GanGenerator(HaplotypeGenerator):
 
         def choose(k: int, log_chance: torch.Tensor) -> torch.Tensor:
             cumulated = log_chance.double().softmax(-1).cumsum(-1)
+            refuse_nonsense(cumulated[:, -1])
             threshold = torch.from_numpy(uniforms[:, k - start, None]) * cumulated[:, -1:]
             return (cumulated <= threshold).sum(-1)
 
@@ -176,6 +194,18 @@ class GanGenerator(HaplotypeGenerator):
             "n_variants": self.n_variants,
         }
         return arrays, description
+
+    @classmethod
+    def declare(cls, arrays: Declared, words: GanDescription) -> None:
+        options, P = words.options, len(words.population_names)
+        codebook = BlockCodebook.declare(arrays, words.n_variants, options.block)
+        K, C, L = codebook.alleles.shape
+        arrays.expect("chain.log_chance", "float32", K, C, C, high=1e-3, minus_infinity=True)
+        arrays.expect("chain.log_marginal", "float32", K, C, high=1e-3, minus_infinity=True)
+        declare_network(arrays, "network.", lambda: CodeGenerator(K, C, P, options))
+        for name, low in (("frequency", 0), ("covariance", -1)):
+            arrays.expect(f"critic.{name}", "float32", K, L, low=low, high=1)
+        declare_network(arrays, "critic.", lambda: Critic(codebook.error, codebook.error, P, options.width))
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "GanGenerator":

@@ -23,7 +23,8 @@ import numpy as np
 import torch
 
 from genoloom.config import HmmOptions
-from genoloom.models.haplotype.base import HaplotypeGenerator, SampleRequest, TrainingHaplotypes
+from genoloom.declared import Declared
+from genoloom.models.haplotype.base import HaplotypeDescription, HaplotypeGenerator, SampleRequest, TrainingHaplotypes
 from genoloom.models.haplotype.packed import PackedHaplotypes
 from genoloom.panel import HaplotypeSource, HaplotypeView
 from genoloom.seeds import derive_seed, paired_uniforms, row_uniforms
@@ -284,10 +285,17 @@ def site_frequencies(packed: PackedHaplotypes, rows: np.ndarray) -> torch.Tensor
     return torch.from_numpy(np.concatenate(pieces))
 
 
+class HmmDescription(HaplotypeDescription):
+    """The words of such a model."""
+
+    options: HmmOptions
+
+
 class HmmGenerator(HaplotypeGenerator):
     """Founder model: options in `genoloom.config.HmmOptions`."""
 
     name = "hmm"
+    description_class = HmmDescription
     has_likelihood = True
 
     def __init__(self, options: HmmOptions):
@@ -329,6 +337,17 @@ class HmmGenerator(HaplotypeGenerator):
             "n_variants": self.n_variants,
         }
         return arrays, description
+
+    @classmethod
+    def declare(cls, arrays: Declared, words: HmmDescription) -> None:
+        B = -(-words.n_variants // words.options.block)
+        R, P = -(-B // REGION), len(words.population_names)
+        floor = FREQUENCY_FLOOR / 2  # rounded to float32
+        _, K = arrays.expect("alternate", "float32", words.n_variants, None, low=floor, high=1 - floor)
+        arrays.expect("jump", "float32", B, low=0, high=1)
+        arrays.expect("shared", "float32", B, K, low=0, high=1, shares=True)
+        arrays.expect("own", "float32", R, P, K, low=0, high=1, shares=True)
+        arrays.expect("share", "float32", R, low=0, high=1)
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "HmmGenerator":

@@ -5,17 +5,25 @@ from collections.abc import Iterator
 import numpy as np
 
 from genoloom.config import IndependentOptions
-from genoloom.models.haplotype.base import HaplotypeGenerator, SampleRequest, TrainingHaplotypes
+from genoloom.declared import Declared
+from genoloom.models.haplotype.base import HaplotypeDescription, HaplotypeGenerator, SampleRequest, TrainingHaplotypes
 from genoloom.panel import HaplotypeSource
 from genoloom.seeds import row_uniforms
 
 BLOCK = 1024  # variants at a time
 
 
+class IndependentDescription(HaplotypeDescription):
+    """The words of such a model."""
+
+    options: IndependentOptions
+
+
 class IndependentGenerator(HaplotypeGenerator):
     """Bernoulli draws with each population's frequency, shrunk towards the pooled one."""
 
     name = "independent"
+    description_class = IndependentDescription
     has_likelihood = True
 
     def __init__(self, options: IndependentOptions):
@@ -53,7 +61,16 @@ class IndependentGenerator(HaplotypeGenerator):
         return total
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
-        return {"frequency": self.frequency}, {"population_names": self.population_names, "options": self.options.model_dump()}
+        description = {
+            "population_names": self.population_names,
+            "n_variants": self.n_variants,
+            "options": self.options.model_dump(),
+        }
+        return {"frequency": self.frequency}, description
+
+    @classmethod
+    def declare(cls, arrays: Declared, words: IndependentDescription) -> None:
+        arrays.expect("frequency", "float64", words.n_variants, len(words.population_names), low=1e-12, high=1 - 1e-12)
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "IndependentGenerator":

@@ -10,10 +10,12 @@ Time goes with asked x training haplotypes x sites, memory with one column of st
 
 import numpy as np
 import torch
+from pydantic import Field
 from scipy.optimize import minimize
 
 from genoloom.config import LiStephensOptions
-from genoloom.models.haplotype.base import TrainingHaplotypes
+from genoloom.declared import Description, Positive, Weight
+from genoloom.models.haplotype.base import HaplotypeDescription, TrainingHaplotypes
 from genoloom.models.haplotype.mosaic import MosaicGenerator, Templates
 from genoloom.panel import HaplotypeSource, HaplotypeView
 
@@ -108,10 +110,26 @@ class _Forward:
                 self.sum = torch.ones_like(self.sum)
 
 
+class NumbersDescription(Description):
+    """What was fitted."""
+
+    segment_cm: Positive
+    flip: float = Field(ge=FLIPS[0], le=FLIPS[1])
+    own: Weight
+
+
+class LiStephensDescription(HaplotypeDescription):
+    """The words of such a model."""
+
+    options: LiStephensOptions
+    parameters: NumbersDescription
+
+
 class LiStephensGenerator(MosaicGenerator):
     """Mosaic of all training haplotypes with fitted switches, flips and population weight, and its likelihood."""
 
     name = "li_stephens"
+    description_class = LiStephensDescription
     has_likelihood = True
     options_class = LiStephensOptions
 

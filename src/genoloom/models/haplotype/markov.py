@@ -15,9 +15,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from pydantic import Field
 
 from genoloom.config import MarkovOptions
-from genoloom.models.haplotype.base import HaplotypeGenerator, SampleRequest, TrainingHaplotypes
+from genoloom.declared import Declared, Description, Weight
+from genoloom.models.haplotype.base import HaplotypeDescription, HaplotypeGenerator, SampleRequest, TrainingHaplotypes
 from genoloom.models.haplotype.packed import PackedHaplotypes, majority
 from genoloom.models.haplotype.pbwt import Pbwt
 from genoloom.panel import HaplotypeSource, HaplotypeView
@@ -173,10 +175,25 @@ class _Walk:
             yield from zip(range(start, start + len(block)), block, filled, strict=True)
 
 
+class WeightsDescription(Description):
+    """Those weights that are single numbers."""
+
+    own: Weight
+    floor: float = Field(gt=0, le=0.5)
+
+
+class MarkovDescription(HaplotypeDescription):
+    """The words of such a model."""
+
+    options: MarkovOptions
+    weights: WeightsDescription
+
+
 class MarkovGenerator(HaplotypeGenerator):
     """The chain. It keeps the training haplotypes and counts contexts as it goes along the contig."""
 
     name = "markov"
+    description_class = MarkovDescription
     has_likelihood = True
 
     def __init__(self, options: MarkovOptions):
@@ -240,6 +257,13 @@ class MarkovGenerator(HaplotypeGenerator):
         description |= {"population_names": self.population_names, "options": self.options.model_dump()}
         description["weights"] = {"own": self.weights.own, "floor": self.weights.floor}
         return arrays | {"population": self.population, "escape": self.weights.escape}, description
+
+    @classmethod
+    def declare(cls, arrays: Declared, words: MarkovDescription) -> None:
+        n_haplotypes = PackedHaplotypes.declare(arrays, words.n_variants)
+        arrays.expect("population", "int64", n_haplotypes, low=0, high=len(words.population_names) - 1)
+        lengths = context_lengths(words.options.order, words.n_variants)
+        arrays.expect("escape", "float64", len(lengths), 2, low=1e-12, high=1e12)
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "MarkovGenerator":

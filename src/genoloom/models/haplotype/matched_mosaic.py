@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from genoloom.config import MatchedMosaicOptions
-from genoloom.models.haplotype.base import SampleRequest
+from genoloom.models.haplotype.base import HaplotypeDescription, SampleRequest
 from genoloom.models.haplotype.mosaic import TEMPLATE, MosaicGenerator, Templates
 from genoloom.models.haplotype.packed import unpack
 from genoloom.models.haplotype.pbwt import BytewisePbwt
@@ -27,10 +27,17 @@ MEMORY = 4096  # most sites that are compared, whatever the map says
 FOREVER = 62  # halvings after which any haplotype of the group will do
 
 
+class MatchedMosaicDescription(HaplotypeDescription):
+    """The words of such a model."""
+
+    options: MatchedMosaicOptions
+
+
 class MatchedMosaicGenerator(MosaicGenerator):
     """Copies haplotypes of the own population, crossing over to equal ones at rate 1 / `segment_cm` a centimorgan."""
 
     name = "matched_mosaic"
+    description_class = MatchedMosaicDescription
     options_class = MatchedMosaicOptions
 
     def sample(self, request: SampleRequest) -> Iterator[np.ndarray]:

@@ -13,7 +13,8 @@ import numpy as np
 
 from genoloom.config import MosaicOptions
 from genoloom.config_section import Section
-from genoloom.models.haplotype.base import HaplotypeGenerator, SampleRequest, TrainingHaplotypes
+from genoloom.declared import Declared
+from genoloom.models.haplotype.base import HaplotypeDescription, HaplotypeGenerator, SampleRequest, TrainingHaplotypes
 from genoloom.models.haplotype.packed import PackedHaplotypes, unpack
 from genoloom.seeds import paired_uniforms
 
@@ -65,10 +66,17 @@ class Flips:
             self.next[rows] = self._gap(site, rows)
 
 
+class MosaicDescription(HaplotypeDescription):
+    """The words of such a model."""
+
+    options: MosaicOptions
+
+
 class MosaicGenerator(HaplotypeGenerator):
     """Copies haplotypes of the own population, switching at rate 1 / `segment_cm` a centimorgan."""
 
     name = "mosaic"
+    description_class: ClassVar[type[HaplotypeDescription]] = MosaicDescription
     options_class: ClassVar[type[Section]] = MosaicOptions
 
     def __init__(self, options: Section):
@@ -107,6 +115,12 @@ class MosaicGenerator(HaplotypeGenerator):
         arrays, description = self.training.state()
         arrays |= {"population": self.population, "map_cm": self.map_cm}
         return arrays, description | {"population_names": self.population_names, "options": self.options.model_dump()}
+
+    @classmethod
+    def declare(cls, arrays: Declared, words: HaplotypeDescription) -> None:
+        n_haplotypes = PackedHaplotypes.declare(arrays, words.n_variants)
+        arrays.expect("population", "int64", n_haplotypes, low=0, high=len(words.population_names) - 1)
+        arrays.expect("map_cm", "float64", words.n_variants, low=-1e9, high=1e9, least_step=0)
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "MosaicGenerator":

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from genoloom.declared import Declared
 from genoloom.panel import HaplotypeSource
 
 READ_VARIANTS = 4096  # a multiple of 8
@@ -58,6 +59,15 @@ class PackedHaplotypes:
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
         """Arrays and description for the model file."""
         return {"ones": self.ones, "called": self.called}, {"n_variants": self.n_variants}
+
+    @classmethod
+    def declare(cls, arrays: Declared, n_variants: int) -> int:
+        """Declare the arrays of `state`; returns the number of haplotypes."""
+        n_bytes = -(-n_variants // 8)
+        _, n_haplotypes = arrays.expect("ones", "uint8", n_bytes, None)
+        some_missing = "called" in arrays and arrays["called"].shape[:1] != (0,)
+        arrays.expect("called", "uint8", n_bytes if some_missing else 0, n_haplotypes)
+        return n_haplotypes
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "PackedHaplotypes":

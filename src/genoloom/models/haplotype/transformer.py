@@ -25,10 +25,12 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from pydantic import Field
 
 from genoloom.config import TransformerOptions
+from genoloom.declared import Declared, Variants
 from genoloom.models.haplotype.adaptation import Start
-from genoloom.models.haplotype.base import HaplotypeGenerator, SampleRequest, TrainingHaplotypes
+from genoloom.models.haplotype.base import HaplotypeDescription, HaplotypeGenerator, SampleRequest, TrainingHaplotypes
 from genoloom.models.haplotype.blocks import BlockCodebook, choose_block, read_blocks
 from genoloom.models.haplotype.completion import Completion, HaplotypeCompleter
 from genoloom.models.haplotype.layout import LaidOut
@@ -38,6 +40,7 @@ from genoloom.models.haplotype.temperature import BALANCED_BLOCKS, BALANCED_ROWS
 from genoloom.models.haplotype.transformer_network import HaplotypeTransformer, score_window, windows
 from genoloom.models.haplotype.transformer_sampling import WindowSampler
 from genoloom.models.haplotype.transformer_training import TransformerTraining, automatic_steps
+from genoloom.models.layers import declare_network, refuse_nonsense
 from genoloom.panel import HaplotypeSource
 from genoloom.seeds import derive_seed
 from genoloom.training import processes
@@ -48,10 +51,24 @@ log = logging.getLogger(__name__)
 LOWEST_TEMPERATURE = 0.9  # below it more rare alleles were lost, and linked haplotypes were no harder to tell from real ones
 
 
+class OptionsDescription(TransformerOptions):
+    """The options of a trained model."""
+
+    block: int = Field(ge=4, le=128)
+
+
+class TransformerDescription(HaplotypeDescription):
+    """The words of such a model."""
+
+    options: OptionsDescription
+    n_sites: Variants
+
+
 class TransformerGenerator(HaplotypeGenerator):
     """Block transformer: options in `genoloom.config.TransformerOptions`."""
 
     name = "transformer"
+    description_class = TransformerDescription
     has_likelihood = scores_blocks = scores_unlabelled = True
 
     def __init__(self, options: TransformerOptions):
@@ -132,6 +149,7 @@ class TransformerGenerator(HaplotypeGenerator):
         for span in windows(self.codebook.n_blocks, self.options.context):
             alleles = read_blocks(laid_out, self.options.block, span[0], span[2])
             for k, scores in enumerate(score_window(self.model, alleles, labels, span).T, span[1]):
+                refuse_nonsense(scores)
                 yield self._variants(k, k + 1), scores
 
     def switch_log_odds(self, haplotypes: HaplotypeSource, population: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
@@ -179,6 +197,13 @@ class TransformerGenerator(HaplotypeGenerator):
             "n_sites": self.codebook.n_variants,
         }
         return arrays, description
+
+    @classmethod
+    def declare(cls, arrays: Declared, words: TransformerDescription) -> None:
+        codebook = BlockCodebook.declare(arrays, words.n_sites, words.options.block)
+        arrays.expect("layout", "int64", words.n_variants, low=0, high=words.n_sites - 1, least_step=1)
+        nowhere, P = np.empty(0, dtype=np.int64), len(words.population_names)
+        declare_network(arrays, "network.", lambda: HaplotypeTransformer(codebook, nowhere, P, words.options))
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "TransformerGenerator":

@@ -32,8 +32,9 @@ class HaplotypeTransformer(nn.Module):
         self.segments = -(-L // SEGMENT)
         self.register_buffer("codes", torch.from_numpy(codebook.alleles).float(), persistent=False)  # (K, C, L)
         self.register_buffer("absent", torch.from_numpy(codebook.count == 0), persistent=False)  # (K, C)
-        exists = torch.zeros(K * L, dtype=torch.bool).index_fill(0, torch.from_numpy(layout), True)
-        self.register_buffer("exists", exists.view(K, L), persistent=False)
+        exists = np.zeros(K * L, dtype=bool)
+        exists[layout] = True
+        self.register_buffer("exists", torch.from_numpy(exists).view(K, L), persistent=False)
         self.register_buffer("rotary", rotary_table(options.context, W // options.heads), persistent=False)
 
         self.site_in, self.site_out = _table(K, L, W), _table(K, L, W)

@@ -8,7 +8,7 @@ import torch
 from genoloom.config import TransformerOptions
 from genoloom.models.haplotype.base import SampleRequest
 from genoloom.models.haplotype.transformer_network import SEGMENT, HaplotypeTransformer
-from genoloom.models.layers import KeyValueCache
+from genoloom.models.layers import KeyValueCache, refuse_nonsense
 from genoloom.seeds import row_uniforms
 
 SAMPLE_ROWS = 128  # haplotypes sampled together, always exactly so many
@@ -62,6 +62,7 @@ class WindowSampler:
             hidden = model.read(seen, population, k, k - start, self.cache)
             logits = model.code_logits(hidden, k)[:, 0].double() / self.temperature
             pi = logits.softmax(-1).cumsum(-1).numpy()  # (B, C)
+            refuse_nonsense(pi[:, -1])
             block = self._draw(k, pi, draws[:, k - first], flips[:, k - first])
             blocks.append(block)
             token = torch.from_numpy(block[:, None])

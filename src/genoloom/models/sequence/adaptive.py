@@ -20,7 +20,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
+from pydantic import Field, ValidationInfo, field_validator
 
+from genoloom.declared import Chance, Description, Positive, Weight
 from genoloom.models.sequence.base import TrainingSequences
 from genoloom.models.sequence.chain import choose_escapes, context_counts, histories, probabilities, shortest_good_order
 from genoloom.sequences import OTHER, reverse_complement
@@ -71,6 +73,27 @@ class Settings:
 
     def described(self) -> dict:
         return {**asdict(self), "memory_weights": list(self.memory_weights)}
+
+
+class SettingsDescription(Description):
+    """The settings as a model file holds them."""
+
+    order: int = Field(ge=0, le=11)
+    escapes: list[Positive]
+    strand_quarters: int = Field(ge=0, le=4)
+    kernel: Weight
+    position_weight: Positive
+    position_power: Chance
+    own_weight: Positive
+    own_power: Chance
+    memory_weights: list[Weight] = Field(min_length=len(MEMORY), max_length=len(MEMORY))
+
+    @field_validator("escapes")
+    @classmethod
+    def _one_an_order(cls, escapes: list[float], info: ValidationInfo) -> list[float]:
+        if len(escapes) != info.data.get("order", -1) + 1:
+            raise ValueError("not one weight for each order")
+        return escapes
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from genoloom.declared import LONGEST_SEQUENCE, MOST_COUNTED, Declared, Description, Labels
+
 
 @dataclass(frozen=True)
 class TrainingSequences:
@@ -93,10 +95,24 @@ class Sampling:
         return probability / probability.sum(axis=1, keepdims=True)
 
 
+class SequenceDescription(Description):
+    """What every sequence generator says of itself in a model file; a subclass adds its options and what else it needs."""
+
+    label_names: Labels
+
+
+def declare_shapes(arrays: Declared, words: SequenceDescription) -> None:
+    """Declare the table of labels and lengths that stands in the file of every sequence model."""
+    (n,) = arrays.expect("shapes.label", "int64", None, low=0, high=len(words.label_names) - 1)
+    arrays.expect("shapes.length", "int64", n, low=1, high=LONGEST_SEQUENCE)
+    arrays.expect("shapes.count", "int64", n, low=1, high=MOST_COUNTED)
+
+
 class SequenceGenerator(ABC):
     """`fit` on training sequences, `sample` new ones; `log_likelihood` where the model has one."""
 
     name: ClassVar[str]
+    description_class: ClassVar[type[SequenceDescription]]
     has_likelihood: ClassVar[bool] = False
     heeds_guidance: ClassVar[bool] = False
     samples_between: bool = False  # whether this one has `sample_between`
@@ -152,6 +168,11 @@ class SequenceGenerator(ABC):
     @abstractmethod
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
         """Arrays for the safetensors file and a JSON-ready description: all that `from_state` needs."""
+
+    @classmethod
+    @abstractmethod
+    def declare(cls, arrays: Declared, words: SequenceDescription) -> None:
+        """Declare every array of `state`, given the description as a `description_class`."""
 
     @classmethod
     @abstractmethod

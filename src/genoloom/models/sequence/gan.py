@@ -18,12 +18,23 @@ import logging
 
 import numpy as np
 import torch
+from pydantic import Field
 
+from genoloom.declared import LONGEST_SEQUENCE, DeclarationError, Declared
 from genoloom.errors import CollapsedError
-from genoloom.models.sequence.base import Sampling, SequenceGenerator, SequenceRequest, TrainingSequences
+from genoloom.models.layers import declare_network
+from genoloom.models.sequence.adaptive import SettingsDescription
+from genoloom.models.sequence.base import (
+    Sampling,
+    SequenceDescription,
+    SequenceGenerator,
+    SequenceRequest,
+    TrainingSequences,
+)
 from genoloom.models.sequence.gan_drafts import Drafts
 from genoloom.models.sequence.gan_network import Generator
 from genoloom.models.sequence.gan_training import GanTraining, draw_drafts, edit
+from genoloom.models.sequence.markov import declare_counts
 from genoloom.seeds import derive_seed
 from genoloom.sequence_config import SequenceGanOptions
 from genoloom.sequences import OTHER, fingerprints, kmer_counts
@@ -64,10 +75,20 @@ def refuse_collapse(made: np.ndarray, real: np.ndarray, label: str) -> None:
         )
 
 
+class GanDescription(SequenceDescription):
+    """The words of such a model."""
+
+    options: SequenceGanOptions
+    longest: int = Field(ge=1, le=LONGEST_SEQUENCE)
+    aligned: bool
+    chain: SettingsDescription | None = None
+
+
 class GanGenerator(SequenceGenerator):
     """Sequence GAN: options in `genoloom.sequence_config.SequenceGanOptions`."""
 
     name = "gan"
+    description_class = GanDescription
 
     def __init__(self, options: SequenceGanOptions):
         self.options = options
@@ -97,6 +118,15 @@ class GanGenerator(SequenceGenerator):
         chain_arrays, chain = self.drafts.state()
         description = {"options": self.options.model_dump(), "label_names": self.label_names, **chain}
         return arrays | chain_arrays, description | {"longest": self.longest, "aligned": self.aligned}
+
+    @classmethod
+    def declare(cls, arrays: Declared, words: GanDescription) -> None:
+        if words.options.chain_noise != (words.chain is not None):
+            raise DeclarationError("'chain' and 'options.chain_noise' do not agree")
+        if words.chain is not None:
+            declare_counts(arrays, words.chain)
+        places, n_labels = words.longest if words.aligned else 0, len(words.label_names)
+        declare_network(arrays, "network.", lambda: Generator(words.options, n_labels, places))
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "GanGenerator":

@@ -18,10 +18,13 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from pydantic import Field
 from scipy.optimize import brentq
 from scipy.special import log_softmax, softmax
 from torch import nn
 
+from genoloom.declared import LONGEST_SEQUENCE, Declared, Description
+from genoloom.models.layers import declare_network
 from genoloom.models.sequence.base import SequenceRequest, TrainingSequences
 from genoloom.models.sequence.classifier import SequenceClassifier, classify, fit_classifier
 from genoloom.seeds import attempt_seeds, derive_seed, row_uniforms
@@ -34,6 +37,13 @@ FEWEST = 10  # sequences of each label among those that are watched
 LENGTHS = 10  # classes of length, of which each has its own mix of labels
 TEMPERATURES = (0.1, 10.0)
 LABEL_DRAW, KEEP_DRAW = 2**41, 2**41 + 1  # counters far from those of the bases
+
+
+class ReaderDescription(Description):
+    """The words of `LabelReader.state`."""
+
+    temperature: float = Field(ge=TEMPERATURES[0], le=TEMPERATURES[1])
+    strands: bool
 
 
 class LabelReader:
@@ -165,6 +175,14 @@ class LabelReader:
         }
         arrays |= {"longest": self.longest, "mix": self.mix}
         return arrays, {"temperature": self.temperature, "strands": self.strands}
+
+    @classmethod
+    def declare(cls, arrays: Declared, prefix: str, n_labels: int) -> None:
+        """Declare the arrays of `state` under their names behind `prefix`."""
+        (n,) = arrays.expect(f"{prefix}longest", "int64", None, low=1, high=LONGEST_SEQUENCE, least_step=1)
+        arrays.expect(f"{prefix}mix", "float64", n, n_labels, low=0, high=1, shares=True)
+        for i in range(NETWORKS):
+            declare_network(arrays, f"{prefix}{i}.", lambda: SequenceClassifier(n_labels))
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "LabelReader":

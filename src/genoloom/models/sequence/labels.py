@@ -4,7 +4,7 @@ A label of several columns is its cells joined by "+" (`promoter+bin3`). In trai
 also knows `promoter+*` and `*+bin3`; with every column hidden a sequence has no label at all.
 """
 
-from itertools import product
+from itertools import chain, product
 
 import numpy as np
 
@@ -58,10 +58,13 @@ class LabelPatterns:
         if self.n_columns == 1:
             return np.zeros((len(self.names), 0), dtype=bool)
         told = [
-            {(column, cell) for column, cell in enumerate(name.split(LABEL_JOIN)) if cell not in (ANY, "")} for name in self.names
+            [(column, cell) for column, cell in enumerate(name.split(LABEL_JOIN)) if cell not in (ANY, "")] for name in self.names
         ]
-        known = sorted(set().union(*told))
-        return np.array([[cell in row for cell in known] for row in told])
+        known = {cell: i for i, cell in enumerate(sorted(set(chain.from_iterable(told))))}
+        cells = np.zeros((len(told), len(known)), dtype=bool)
+        for row, own in zip(cells, told, strict=True):
+            row[[known[cell] for cell in own]] = True
+        return cells
 
     def hide(self, label: np.ndarray, hidden: np.ndarray) -> np.ndarray:
         """Index into `names` of labels int64 (n,) whose columns `hidden` bool (n, n_columns) are not told."""

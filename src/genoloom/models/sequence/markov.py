@@ -6,8 +6,26 @@ from typing import ClassVar
 
 import numpy as np
 
-from genoloom.models.sequence.adaptive import Counts, Ladder, LadderReader, Settings, choose, count, picked
-from genoloom.models.sequence.base import Sampling, SequenceGenerator, SequenceRequest, TrainingSequences
+from genoloom.declared import COUNTS, MOST_COUNTED, DeclarationError, Declared
+from genoloom.models.sequence.adaptive import (
+    LONGEST_PLACED,
+    POSITION_ORDER,
+    Counts,
+    Ladder,
+    LadderReader,
+    Settings,
+    SettingsDescription,
+    choose,
+    count,
+    picked,
+)
+from genoloom.models.sequence.base import (
+    Sampling,
+    SequenceDescription,
+    SequenceGenerator,
+    SequenceRequest,
+    TrainingSequences,
+)
 from genoloom.models.sequence.chain import compact, draw
 from genoloom.seeds import row_uniforms
 from genoloom.sequence_config import SequenceMarkovOptions
@@ -42,6 +60,17 @@ def unpack_counts(arrays: dict[str, np.ndarray]) -> Counts:
     return Counts(*parts)
 
 
+def declare_counts(arrays: Declared, chain: SettingsDescription) -> None:
+    """Declare the arrays of `pack_counts`."""
+    for k in range(chain.order + 1):
+        arrays.expect(f"counts.{k}", COUNTS, 4**k, 4, high=MOST_COUNTED)
+    placed, T = arrays.names("places."), None
+    for j in range(POSITION_ORDER + 1) if placed else ():
+        T = arrays.expect(f"places.{j}", COUNTS, T, 4**j, 4, high=MOST_COUNTED)[0]
+    if placed and T > LONGEST_PLACED:
+        raise DeclarationError(f"{T} places, more than {LONGEST_PLACED}")
+
+
 def read_settings(description: dict) -> Settings:
     """The settings in a model's description."""
     words = description["chain"]
@@ -60,6 +89,13 @@ def sample_rung(ladder: Ladder, rung: int, uniform: np.ndarray, sampling: Sampli
     return bases
 
 
+class MarkovDescription(SequenceDescription):
+    """The words of such a model."""
+
+    options: SequenceMarkovOptions
+    chain: SettingsDescription
+
+
 class MarkovGenerator(SequenceGenerator):
     """The tuned Markov chain: interpolated orders, strand weight and position, all chosen on the watched sequences.
 
@@ -67,6 +103,7 @@ class MarkovGenerator(SequenceGenerator):
     """
 
     name: ClassVar[str] = "markov"
+    description_class = MarkovDescription
     has_likelihood = True
     remembers: ClassVar[bool] = False  # whether the sequence's own past counts beside its last bases
 
@@ -115,6 +152,10 @@ class MarkovGenerator(SequenceGenerator):
             "chain": self.settings.described(),
         }
         return pack_counts(self.counts), description
+
+    @classmethod
+    def declare(cls, arrays: Declared, words: MarkovDescription) -> None:
+        declare_counts(arrays, words.chain)
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "MarkovGenerator":

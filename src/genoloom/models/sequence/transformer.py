@@ -31,16 +31,32 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from pydantic import Field
 from scipy.special import log_softmax
 
-from genoloom.models.layers import AveragedTraining
+from genoloom.declared import LONGEST_SEQUENCE, Declared
+from genoloom.models.layers import AveragedTraining, declare_network, refuse_nonsense
 from genoloom.models.sequence import between
-from genoloom.models.sequence.adaptive import Ladder, LadderReader, OwnCounts, choose, count
-from genoloom.models.sequence.base import Sampling, SequenceGenerator, SequenceRequest, TrainingSequences
+from genoloom.models.sequence.adaptive import (
+    MEMORY,
+    Ladder,
+    LadderReader,
+    OwnCounts,
+    SettingsDescription,
+    choose,
+    count,
+)
+from genoloom.models.sequence.base import (
+    Sampling,
+    SequenceDescription,
+    SequenceGenerator,
+    SequenceRequest,
+    TrainingSequences,
+)
 from genoloom.models.sequence.chain import draw
-from genoloom.models.sequence.label_reader import LabelReader, surprise
+from genoloom.models.sequence.label_reader import LabelReader, ReaderDescription, surprise
 from genoloom.models.sequence.labels import LabelPatterns
-from genoloom.models.sequence.markov import pack_counts, read_settings, unpack_counts
+from genoloom.models.sequence.markov import declare_counts, pack_counts, read_settings, unpack_counts
 from genoloom.models.sequence.transformer_network import BEGIN, Cache, SequenceTransformer
 from genoloom.seeds import derive_seed, row_uniforms
 from genoloom.sequence_config import SequenceTransformerOptions
@@ -94,6 +110,7 @@ def score(model, ladder: Ladder, bases: np.ndarray, label: np.ndarray, device="c
         part = np.zeros(len(bases[rows]), dtype=np.int64)
         log_prob = base_log_probabilities(model, ladder, bases[rows], label[rows], part, device)
         total[rows] = log_prob.double().sum(1).cpu().numpy()
+    refuse_nonsense(total)
     return total
 
 
@@ -142,10 +159,26 @@ class TransformerTraining(AveragedTraining):
         return {"score": bits, "bits": bits}
 
 
+class OptionsDescription(SequenceTransformerOptions):
+    """The options of a trained model."""
+
+    dropout: float = Field(ge=0, le=1)
+
+
+class TransformerDescription(SequenceDescription):
+    """The words of such a model."""
+
+    options: OptionsDescription
+    positions: int = Field(ge=0, le=LONGEST_SEQUENCE)
+    chain: SettingsDescription
+    reader: ReaderDescription | None = None
+
+
 class TransformerGenerator(SequenceGenerator):
     """Sequence transformer: options in `genoloom.sequence_config.SequenceTransformerOptions`."""
 
     name = "transformer"
+    description_class = TransformerDescription
     has_likelihood = True
     heeds_guidance = True
 
@@ -257,6 +290,7 @@ class TransformerGenerator(SequenceGenerator):
             forecast, seen = (torch.from_numpy(x.astype(np.float32)) for x in reader.forecast())
             forecast, seen = forecast.repeat(views, 1, 1, 1), seen.repeat(views, 1, 1)
             logits = self.model(before, forecast, seen, label, cache)[:, 0].double().log_softmax(-1).numpy()
+            refuse_nonsense(logits)
             if guided:
                 logits = logits[B:] + sampling.guidance * (logits[:B] - logits[B:])
             if t < len(sampling.prompt):
@@ -300,6 +334,18 @@ class TransformerGenerator(SequenceGenerator):
             more, description["reader"] = self.reader.state()
             arrays |= {f"reader.{name}": value for name, value in more.items()}
         return arrays, description
+
+    @classmethod
+    def declare(cls, arrays: Declared, words: TransformerDescription) -> None:
+        declare_counts(arrays, words.chain)
+        rungs, contexts = words.chain.order + 3 + len(MEMORY), words.chain.order + 1 + len(OwnCounts.LEVELS)
+        declare_network(
+            arrays,
+            "network.",
+            lambda: SequenceTransformer(words.options, LabelPatterns(words.label_names), rungs, contexts, words.positions),
+        )
+        if words.reader:
+            LabelReader.declare(arrays, "reader.", len(words.label_names))
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "TransformerGenerator":
