@@ -202,7 +202,8 @@ def _named_form(path: Path, line: int, names: list[str]) -> Form:
             raise InputError(path, f"line {line}: {meanings.count(meaning)} columns may hold the {meaning}", expected=KNOWN)
     at = {meaning: meanings.index(meaning) for meaning in ("position", "cm", "contig") if meaning in meanings}
     kind = "deCODE" if "start" in meanings else "with a header"
-    return Form(f"{kind} ({', '.join(names)})", len(names), at["position"], at["cm"], at.get("contig"))
+    used = ", ".join(names[i] for i in sorted(at.values()))
+    return Form(f"{kind} ({used})", len(names), at["position"], at["cm"], at.get("contig"))
 
 
 def _headerless_form(path: Path, sample: list[tuple[int, list[str]]], contig: str) -> Form:

@@ -10,7 +10,6 @@ alleles of a person are called or both are missing.
         writer.append(sites, alleles)                # Sites, int8 (n_variants, 2 * n_people); any number of times
 """
 
-import io
 import tempfile
 from pathlib import Path
 
@@ -20,10 +19,11 @@ import zstandard
 
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
+from genoloom.formats.plink_tables import read_psam, read_pvar
+from genoloom.formats.text import open_raw
 from genoloom.panel import Panel, People, Sites
 
 _SEX_CODES = {"male": "1", "female": "2", "unknown": "NA"}
-_SEX_WORDS = {"1": "male", "2": "female", "M": "male", "F": "female"}
 
 
 def panel_files(prefix: Path) -> list[Path]:
@@ -47,13 +47,13 @@ class PgenHaplotypes:
 
     def _open(self) -> pgenlib.PgenReader:
         if self._reader is None:
+            _check_pgen(self.path, self.n_people, self.n_variants)
             try:
                 self._reader = pgenlib.PgenReader(str(self.path).encode(), raw_sample_ct=self.n_people)
-            except RuntimeError as error:
-                raise InputError(self.path, f"not a readable .pgen of {self.n_people} people ({error})") from None
-            found = self._reader.get_variant_ct()
-            if found != self.n_variants:
-                raise InputError(self.path, f"holds {found} variants", expected=f"{self.n_variants}, as in the .pvar file")
+            except (RuntimeError, MemoryError, ValueError) as error:
+                raise InputError(
+                    self.path, f"is damaged ({error})", remedy="copy it again, or make it anew with plink2"
+                ) from None
         return self._reader
 
     def read(self, start: int, stop: int) -> np.ndarray:
@@ -73,86 +73,9 @@ class PgenHaplotypes:
         if stop > start:
             try:
                 self._open().read_alleles_and_phasepresent_range(start, stop, alleles, phased)
-            except RuntimeError as error:
+            except (RuntimeError, MemoryError, ValueError) as error:
                 raise InputError(self.path, f"variants {start + 1}-{stop} cannot be read ({error})") from None
         return np.where(alleles < 0, -1, alleles).astype(np.int8), phased
-
-
-def _read_text(path: Path) -> io.TextIOWrapper:
-    handle = open(path, "rb")
-    if path.suffix == ".zst":
-        handle = zstandard.ZstdDecompressor().stream_reader(handle)
-    return io.TextIOWrapper(handle, encoding="utf-8", newline=None)
-
-
-def read_pvar(path: Path) -> list[Sites]:
-    """The sites of a .pvar or .pvar.zst, one `Sites` for each run of one contig, in the order of the file.
-
-    Multiallelic rows keep their comma-separated alternates in `alt`; it is the caller's to look.
-    """
-    lengths: dict[str, int] = {}
-    columns = ["#CHROM", "POS", "ID", "REF", "ALT"]
-    rows: list[list[str]] = []
-    try:
-        with _read_text(path) as handle:
-            for line in handle:
-                line = line.rstrip("\r\n")
-                if line.startswith("##"):
-                    contig, length = _contig_line(line)
-                    if length:
-                        lengths[contig] = length
-                elif line.startswith("#"):
-                    columns = line.split("\t")
-                elif line:
-                    rows.append(line.split("\t"))
-    except (zstandard.ZstdError, UnicodeDecodeError) as error:
-        raise InputError(path, f"cannot be read ({error})") from None
-    missing = {"#CHROM", "POS", "ID", "REF", "ALT"} - set(columns)
-    if missing:
-        raise InputError(path, f"lacks the columns {', '.join(sorted(missing))}", expected="a PLINK 2 .pvar header")
-    at = {name: columns.index(name) for name in columns}
-    runs: list[list[list[str]]] = []
-    for row in rows:
-        if not runs or runs[-1][0][at["#CHROM"]] != row[at["#CHROM"]]:
-            runs.append([])
-        runs[-1].append(row)
-    return [_sites_of_rows(run, at, lengths) for run in runs]
-
-
-def _sites_of_rows(rows: list[list[str]], at: dict[str, int], lengths: dict[str, int]) -> Sites:
-    def text(name: str) -> np.ndarray:
-        return np.array([row[at[name]] for row in rows], dtype=object)
-
-    contig = rows[0][at["#CHROM"]]
-    position = np.array([int(row[at["POS"]]) for row in rows], dtype=np.int64)
-    cm = np.array([float(row[at["CM"]]) for row in rows]) if "CM" in at else np.full(len(rows), np.nan)
-    return Sites(contig, position, text("REF"), text("ALT"), text("ID"), cm, lengths.get(contig))
-
-
-def _contig_line(line: str) -> tuple[str, int | None]:
-    if not line.startswith("##contig=<"):
-        return "", None
-    fields = dict(part.split("=", 1) for part in line[10:].rstrip(">").split(",") if "=" in part)
-    return fields.get("ID", ""), int(fields["length"]) if fields.get("length", "").isdigit() else None
-
-
-def read_psam(path: Path) -> People:
-    """The people of a .psam file: IID, SEX, and POP, SUPERPOP and FID where there are such columns."""
-    with _read_text(path) as handle:
-        lines = [line.rstrip("\r\n") for line in handle if line.strip() and not line.startswith("##")]
-    if not lines or not lines[0].startswith("#"):
-        raise InputError(path, "has no header line", expected="#IID or #FID first")
-    columns = [name.lstrip("#") for name in lines[0].split("\t")]
-    if "IID" not in columns:
-        raise InputError(path, "has no IID column", expected=f"#IID among {', '.join(columns)}")
-    rows = [dict(zip(columns, line.split("\t"), strict=False)) for line in lines[1:]]
-    return People(
-        id=[row["IID"] for row in rows],
-        population=[row.get("POP", "unknown") for row in rows],
-        sex=[_SEX_WORDS.get(row.get("SEX", ""), "unknown") for row in rows],
-        family=["" if row.get("FID", "0") == "0" else row["FID"] for row in rows],
-        superpopulation=[row.get("SUPERPOP", "").replace("NA", "") for row in rows],
-    )
 
 
 def open_panel(prefix: str | Path) -> Panel:
@@ -174,6 +97,30 @@ def open_panel(prefix: str | Path) -> Panel:
     haplotypes = PgenHaplotypes(pgen, len(people), len(runs[0]))
     haplotypes.read(0, 0 if len(runs[0]) == 0 else 1)  # finds damage and disagreement now
     return Panel(runs[0], people, haplotypes)
+
+
+def _check_pgen(path: Path, n_people: int, n_variants: int) -> None:
+    """Compare what a .pgen or .bed says of itself with its tables, before pgenlib believes it and allocates.
+
+    The layout: the PLINK 2 file format specification, github.com/chrchang/plink-ng, pgen_spec.
+    """
+    with open_raw(path) as handle:
+        head = handle.read(11)
+        size = handle.seek(0, 2)
+    if head[:2] != b"\x6c\x1b":
+        raise InputError(path, "is no .pgen and no .bed", expected="a file of PLINK")
+    if head[2:3] == b"\x01":
+        expected = 3 + n_variants * ((n_people + 3) // 4)
+        if size != expected:
+            raise InputError(path, f"has {size} bytes", expected=f"{expected}, for the people and variants of its tables")
+        return
+    if len(head) < 11:
+        raise InputError(path, "is cut off", remedy="copy it again")
+    counts = int.from_bytes(head[3:7], "little"), int.from_bytes(head[7:11], "little")
+    if counts[0] != n_variants:
+        raise InputError(path, f"holds {counts[0]} variants", expected=f"{n_variants}, as in its table of variants")
+    if counts[1] != n_people:
+        raise InputError(path, "holds another number of people than its table of them", expected="files that belong together")
 
 
 class PanelWriter:

@@ -9,14 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from genoloom.errors import InputError
-from genoloom.formats.pgen import PgenHaplotypes, read_psam, read_pvar
+from genoloom.formats.pgen import PgenHaplotypes
+from genoloom.formats.plink_tables import read_bim, read_fam, read_psam, read_pvar
 from genoloom.formats.variant_header import check_samples
 from genoloom.formats.variants import check_biallelic, pvar_candidates
 from genoloom.panel import HaplotypeView, Panel, People, Sites
 
 SUFFIXES = (".pgen", ".bed")
-_SEX_WORDS = {"1": "male", "2": "female"}
-_CHROMOSOME_CODES = {"23": "X", "24": "Y", "26": "MT"}
 
 
 def open_plink(path: str | Path) -> tuple[list[Panel], int]:
@@ -74,43 +73,3 @@ def _bed_tables(path: Path) -> tuple[People, list[Sites], Path]:
         if handle.read(3) != b"\x6c\x1b\x01":
             raise InputError(path, "is no PLINK 1 .bed in variant-major order", remedy="plink2 --bfile OLD --make-bed --out NEW")
     return read_fam(fam), read_bim(bim), bim
-
-
-def read_fam(path: Path) -> People:
-    """The people of a .fam: family, person, father, mother, sex, phenotype, separated by white space."""
-    rows = _fields(path, 5)
-    return People(
-        id=[row[1] for row in rows],
-        population=["unknown"] * len(rows),
-        sex=[_SEX_WORDS.get(row[4], "unknown") for row in rows],
-        family=["" if row[0] in ("0", row[1]) else row[0] for row in rows],
-    )
-
-
-def read_bim(path: Path) -> list[Sites]:
-    """The sites of a .bim, one `Sites` a run of one contig: A2 as REF, A1 as ALT; centimorgans where any are given."""
-    rows = _fields(path, 6)
-    names = [_CHROMOSOME_CODES.get(row[0], row[0]) for row in rows]
-    starts = [i for i, name in enumerate(names) if i == 0 or name != names[i - 1]]
-    runs = []
-    for start, stop in zip(starts, [*starts[1:], len(rows)], strict=True):
-        name, cm, position, a1, a2 = (np.array(column, dtype=object) for column in list(zip(*rows[start:stop], strict=True))[1:6])
-        try:
-            cm, position = cm.astype(float), position.astype(np.int64)
-        except ValueError as error:
-            raise InputError(path, f"lines {start + 1}-{stop}: {error}", expected="contig, id, cM, position, A1, A2") from None
-        runs.append(Sites(names[start], position, a2, a1, name, cm if cm.any() else np.full(len(cm), np.nan)))
-    return runs
-
-
-def _fields(path: Path, least: int) -> list[list[str]]:
-    try:
-        rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except UnicodeDecodeError as error:
-        raise InputError(path, f"is no text (byte {error.start})") from None
-    short = [i for i, row in enumerate(rows, 1) if len(row) < least]
-    if short:
-        raise InputError(path, f"line {short[0]}: too few fields", expected=f"at least {least}")
-    if not rows:
-        raise InputError(path, "is empty")
-    return rows

@@ -1,97 +1,143 @@
-"""Sheets of people: tab-separated, `#` comments, as people really save them (CRLF, byte-order mark, blank lines)."""
+"""Sheets of people and panels: tab-separated, `#` comments, as people really save them (CRLF, byte-order mark, blank lines)."""
 
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 from genoloom.disclosure import people_count
 from genoloom.errors import InputError
+from genoloom.formats.text import split_rows, text_lines
 from genoloom.panel import People
 
-SEX_WORDS = {
-    "male": "male",
-    "m": "male",
-    "1": "male",
-    "female": "female",
-    "f": "female",
-    "2": "female",
-    "unknown": "unknown",
-    "na": "unknown",
-    "0": "unknown",
-    "": "unknown",
+NONE = ("", "0", "na", "n/a", "nan", "none", "null", "-", ".", "-9", "unknown")  # in lower case: nothing is known
+SEX_WORDS = dict.fromkeys(("male", "m", "man", "1", "xy"), "male") | dict.fromkeys(("female", "f", "woman", "2", "xx"), "female")
+SEX_WORDS |= dict.fromkeys(NONE, "unknown")
+# what others call our columns, in lower case; the first that is there is taken
+ALIASES = {
+    "person": ("person", "sample", "sample_id", "sample name", "iid", "individual", "id"),
+    "population": ("population", "pop", "population code", "super_pop", "superpopulation"),
+    "superpopulation": ("superpopulation", "super_pop", "superpop", "superpopulation code"),
+    "sex": ("sex", "gender"),
+    "family": ("family", "family_id", "fid"),
 }
 
 
 def read_sheet(path: str | Path) -> list[tuple[int, dict[str, str]]]:
-    """Rows of a sheet as (line number, {column: cell}); a UTF-8 byte-order mark and CRLF line ends are no matter.
+    """Rows of a sheet as (line number, {column: cell}); cells that are left out at the end of a row are empty.
+
+    A header that begins with `#IID`, `#FID` or another word for a person or family, as in PLINK 2, is a header; other
+    lines that begin with `#` are comments.
 
     Raises
     ------
     InputError
         The file is missing, empty or no text, a row has more cells than the header, or a column stands twice.
     """
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise InputError(path, "not found", remedy="check the path; it is relative to where the command runs") from None
-    except UnicodeDecodeError as error:
-        raise InputError(path, f"is no UTF-8 text (byte {error.start})", remedy="save the sheet as tab-separated UTF-8") from None
-    lines = [(n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip() and not line.startswith("#")]
-    if not lines:
-        raise InputError(path, "is empty", expected="a header line and one row a person")
-    header = [name.strip() for name in lines[0][1].rstrip("\t").split("\t")]
-    twice = sorted({name for name in header if header.count(name) > 1})
-    if twice:
-        raise InputError(path, f"line {lines[0][0]}: the column '{twice[0]}' stands twice")
+    header: list[str] = []
     rows = []
-    for number, line in lines[1:]:
-        cells = [cell.strip() for cell in line.rstrip("\t").split("\t")]
-        if len(cells) > len(header):
+    for number, cells in split_rows(path, _lines(path)):
+        cells = [cell.strip() for cell in cells]
+        while cells and not cells[-1]:
+            cells.pop()
+        if not header:
+            header = cells
+            for second, name in enumerate(header, 1):
+                if (first := header.index(name) + 1) != second:
+                    raise InputError(path, f"line {number}: columns {first} and {second} have the same name")
+        elif len(cells) > len(header):
             raise InputError(path, f"line {number}: {len(cells)} cells", expected=f"{len(header)}, as in the header")
-        rows.append((number, dict(zip(header, cells + [""] * (len(header) - len(cells)), strict=True))))
+        elif cells:
+            rows.append((number, dict(zip(header, cells + [""] * (len(header) - len(cells)), strict=True))))
+    if not header:
+        raise InputError(path, "is empty", expected="a header line, and one row for each entry")
     return rows
 
 
-def read_people(path: str | Path) -> dict[str, tuple[str, str, str, str]]:
+def _lines(path: str | Path) -> Iterator[tuple[int, str]]:
+    begun = False
+    for number, line in text_lines(path):
+        if line.startswith("#") and not begun and line[1:].split("\t")[0].lower() in ALIASES["person"] + ALIASES["family"]:
+            line = line[1:]
+        if line.strip() and not line.startswith("#"):
+            begun = True
+            yield number, line
+
+
+def read_people(
+    path: str | Path, wanted: Container[str] | None = None, odd_sexes: list[int] | None = None
+) -> dict[str, tuple[str, str, str, str]]:
     """The sheet of people as {person: (population, sex, family, superpopulation)}.
 
-    Columns: `person` and `population`; optional `sex` (male, female, M, F, 1, 2, unknown), `family` and
-    `superpopulation`.
+    Columns: `person` and `population`; optional `sex` (male, female, M, F, 1, 2, XY, XX, unknown), `family` and
+    `superpopulation`; or what others call them, see `ALIASES`.
+
+    Parameters
+    ----------
+    wanted : container of str, optional
+        The people whose rows count; the others are left alone.
+    odd_sexes : list of int, optional
+        Takes the lines whose sex is not understood, which is then unknown; without it, they are an error.
 
     Raises
     ------
     InputError
-        A column is missing, a person is named twice or has no name or no population, a sex is not understood, or a
-        population has two superpopulations.
+        With the line, and without what it holds: a column is missing, a person is named twice or has no name or no
+        population, a sex is not understood, or a population has two superpopulations.
     """
-    people: dict[str, tuple[str, str, str, str]] = {}
-    above: dict[str, tuple[str, int]] = {}  # superpopulation of each population, and the line that says so
     rows = read_sheet(path)
+    if not rows:
+        raise InputError(path, "has no rows", expected="one row for each person")
+    by_lower = {column.lower(): column for column in rows[0][1]}
+    found = {ours: next((by_lower[a] for a in names if a in by_lower), None) for ours, names in ALIASES.items()}
     for column in ("person", "population"):
-        if rows and column not in rows[0][1]:
-            found = ", ".join(rows[0][1])
+        if found[column] is None:
             raise InputError(
                 path,
-                f"has no column '{column}'",
-                expected=f"person, population[, sex][, family]; found {found}",
-                remedy="rename the columns, or let `genoloom init` make the sheet",
+                f"has no column '{column}' among the {len(by_lower)} of its header",
+                expected="a header with person, population[, sex][, family][, superpopulation], divided by tabs",
+                remedy="put such a line first, or rename the columns",
             )
-    for number, row in rows:
-        person, population, sex = row["person"], row["population"], row.get("sex", "").lower()
+    if found["superpopulation"] == found["population"]:  # the sheet has no finer label
+        found["superpopulation"] = None
+    people: dict[str, tuple[str, str, str, str]] = {}
+    lines: dict[str, int] = {}
+    for number, cells in rows:
+        person, population, sex, family, above = (
+            cells[found[column]] if found[column] else ""
+            for column in ("person", "population", "sex", "family", "superpopulation")
+        )
+        if wanted is not None and person and person not in wanted:
+            continue
         if not person or not population:
-            raise InputError(path, f"line {number}: person or population is empty")
+            raise InputError(path, f"line {number}: person or population is empty", expected="both in every row")
         if person in people:
-            raise InputError(path, f"line {number}: names the person of another line again", expected="one row a person")
-        if sex not in SEX_WORDS:
-            raise InputError(path, f"line {number}: sex '{row['sex']}'", expected="male, female, M, F, 1, 2 or unknown")
-        superpopulation = row.get("superpopulation", "")
-        said, line = above.setdefault(population, (superpopulation, number))
-        if superpopulation != said:
             raise InputError(
-                path, f"line {number}: population '{population}' is of superpopulation '{superpopulation}', but of '{said}' on line {line}",
+                path, f"line {number}: names the person of another line again (line {lines[person]})", expected="one row a person"
+            )
+        if sex.lower() not in SEX_WORDS and odd_sexes is None:
+            raise InputError(
+                path, f"line {number}: the sex is not understood", expected="male, female, M, F, 1, 2, XY, XX or unknown"
+            )
+        if sex.lower() not in SEX_WORDS:
+            odd_sexes.append(number)
+        lines[person] = number
+        family = "" if family.lower() in NONE else family
+        people[person] = (population, SEX_WORDS.get(sex.lower(), "unknown"), family, above)
+    columns = zip(*people.values(), strict=True) if people else ((),) * 4
+    populations, _, _, above = map(list, columns)
+    check_superpopulations(path, list(lines.values()), populations, above)
+    return people
+
+
+def check_superpopulations(path: str | Path, lines: list[int], populations: list[str], above: list[str]) -> None:
+    """Raise an InputError unless the people of each population have one superpopulation."""
+    said: dict[str, tuple[str, int]] = {}
+    for number, population, superpopulation in zip(lines, populations, above, strict=True):
+        first, line = said.setdefault(population, (superpopulation, number))
+        if superpopulation != first:
+            raise InputError(
+                path, f"line {number}: the population is of another superpopulation than on line {line}",
                 expected="one superpopulation for each population",
             )  # fmt: skip
-        people[person] = (population, SEX_WORDS[sex], row.get("family", ""), superpopulation)
-    return people
 
 
 def match_people(path: str | Path, source: str | Path, samples: list[str]) -> People:
@@ -103,14 +149,9 @@ def match_people(path: str | Path, source: str | Path, samples: list[str]) -> Pe
         A sample is not in the sheet, or a person of the sheet is not among the samples.
     """
     sheet = read_people(path)
-    unlisted = [number for number, name in enumerate(samples, 1) if name not in sheet]
-    absent = [number for number, name in enumerate(sheet, 1) if name not in set(samples)]
-    if unlisted:
-        raise InputError(
-            path,
-            f"{people_count(len(unlisted), 'samples')} of {source} are missing, the first is its sample {unlisted[0]} (counted from 1)",
-            remedy="add them to the sheet, or take them out of the genotype file (bcftools view -S)",
-        )
+    check_listed(path, source, samples, sheet)
+    known = set(samples)
+    absent = [number for number, name in enumerate(sheet, 1) if name not in known]
     if absent:
         raise InputError(
             path,
@@ -119,3 +160,14 @@ def match_people(path: str | Path, source: str | Path, samples: list[str]) -> Pe
         )
     columns = zip(*(sheet[name] for name in samples), strict=True)
     return People(samples, *map(list, columns))
+
+
+def check_listed(path: str | Path, source: str | Path, samples: list[str], listed: Container[str]) -> None:
+    """Raise an InputError unless all `samples` of `source` are among those that the sheet lists."""
+    lacking = [number for number, name in enumerate(samples, 1) if name not in listed]
+    if lacking:
+        raise InputError(
+            path,
+            f"{people_count(len(lacking), 'samples')} of {source} are missing, the first is its sample {lacking[0]} (counted from 1)",
+            remedy="add them to the sheet, or take them out of the genotype file (bcftools view -S)",
+        )

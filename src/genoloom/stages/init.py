@@ -5,26 +5,19 @@ import shutil
 from pathlib import Path
 
 from genoloom.config import Config, PrepareOptions
-from genoloom.config_files import EMPTY, PANEL_COLUMNS, SEQUENCE_COLUMNS, check_name, default_yaml
+from genoloom.config_files import PANEL_COLUMNS, SEQUENCE_COLUMNS, check_name, default_yaml
 from genoloom.disclosure import people_count
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.maps import read_map
-from genoloom.formats.sheets import SEX_WORDS, read_sheet
+from genoloom.formats.sheets import check_listed, read_people
 from genoloom.formats.tables import write_table
 from genoloom.formats.variants import list_contigs, open_variants
 from genoloom.stages.prepare import examine
 
 log = logging.getLogger(__name__)
 
-# what others call our columns, in lower case and without a leading '#'; the first that is there is taken
-ALIASES = {
-    "person": ("person", "sample", "sample_id", "sample name", "iid", "individual", "id"),
-    "population": ("population", "pop", "population code", "super_pop", "superpopulation"),
-    "superpopulation": ("superpopulation", "super_pop", "superpop", "superpopulation code"),
-    "sex": ("sex", "gender"),
-    "family": ("family", "family_id", "fid"),
-}
+COLUMNS = ["person", "population", "sex", "family", "superpopulation"]  # of a sheet of people, as `read_people` gives them
 
 
 def init(
@@ -137,54 +130,14 @@ def _maps_of(genetic_map: Path | None, contigs: list[str]) -> dict[str, Path]:
 
 def _write_people(path: Path, sheet: Path, variants: Path, contig: str) -> str:
     """Write the people of the genotype file with our column names; returns the path for the sheet of panels."""
-    rows = _foreign_sheet(sheet)
-    by_lower = {column.lower().lstrip("#"): column for column in rows[0]}
-    found = {ours: next((by_lower[a] for a in aliases if a in by_lower), None) for ours, aliases in ALIASES.items()}
-    if found["superpopulation"] == found["population"]:  # the sheet has no finer label
-        found["superpopulation"] = None
-    for column in ("person", "population"):
-        if found[column] is None:
-            raise InputError(
-                sheet, f"no column for '{column}' among {', '.join(rows[0])}", expected=f"one of {', '.join(ALIASES[column])}"
-            )
-    samples = open_variants(variants, contig).samples
-    columns = [column for column in ALIASES if found[column]]
-    wanted = set(samples)
-    kept = [{c: row[found[c]] for c in columns} for row in rows if row[found["person"]] in wanted]
-    _check_coverage(sheet, variants, samples, [row["person"] for row in kept])
-    for row in kept:
-        if row.get("sex", "").lower() not in SEX_WORDS:
-            row["sex"] = "unknown"
-        if row.get("family") in (*EMPTY, "0"):  # PLINK writes 0 for none; people without a family are not one family
-            row["family"] = ""
-    write_table(path, columns, kept)
-    log.info("%s: %s, %d populations", path, people_count(len(kept)), len({row["population"] for row in kept}))
-    return "config/people.tsv"
-
-
-def _foreign_sheet(sheet: Path) -> list[dict[str, str]]:
-    """Rows of a sheet in somebody else's form: a header that begins with `#` (PLINK) is a header."""
-    lines = [line for line in sheet.read_text(encoding="utf-8-sig", errors="replace").splitlines() if not line.startswith("##")]
-    if lines and lines[0].startswith("#") and "\t" in lines[0]:
-        header = [cell.strip() for cell in lines[0].split("\t")]
-        return [
-            dict(zip(header, (cell.strip() for cell in line.split("\t")), strict=False)) for line in lines[1:] if line.strip()
-        ]
-    rows = [row for _, row in read_sheet(sheet)]
-    if not rows:
-        raise InputError(sheet, "has no rows")
-    return rows
-
-
-def _check_coverage(sheet: Path, variants: Path, samples: list[str], listed: list[str]) -> None:
-    """Everybody of the genotype file stands in the sheet, once."""
-    known = set(listed)
-    lacking = [number for number, sample in enumerate(samples, 1) if sample not in known]
-    if lacking:
-        raise InputError(
-            sheet,
-            f"{people_count(len(lacking), 'samples')} of {variants} are missing, the first is its sample {lacking[0]} (counted from 1)",
-            remedy="add them, or take them out of the file (bcftools view -S)",
+    samples, odd_sexes = open_variants(variants, contig).samples, []
+    people = read_people(sheet, set(samples), odd_sexes)
+    check_listed(sheet, variants, samples, people)
+    columns = [column for i, column in enumerate(COLUMNS) if i < 2 or any(row[i - 1] for row in people.values())]
+    write_table(path, columns, [dict(zip(COLUMNS, (name, *row), strict=True)) for name, row in people.items()])
+    if odd_sexes:
+        log.warning(
+            "%s: %d sexes are not understood, the first on line %d; they are unknown", sheet, len(odd_sexes), odd_sexes[0]
         )
-    if len(listed) > len(known):
-        raise InputError(sheet, f"{people_count(len(listed) - len(known))} stand twice", expected="one row a person")
+    log.info("%s: %s, %d populations", path, people_count(len(people)), len({row[0] for row in people.values()}))
+    return "config/people.tsv"
