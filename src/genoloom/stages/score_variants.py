@@ -7,14 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import pysam
 import torch
 from scipy.stats import spearmanr
 
 from genoloom.errors import InputError
-from genoloom.formats.atomic import write_beside
 from genoloom.formats.reference import Reference
-from genoloom.formats.variants import check_complete
+from genoloom.formats.vcf_text import Row, VcfText, VcfTextWriter, open_vcf_text, write_vcf_text
 from genoloom.models.sequence.scoring import BASELINES, allele_scores, allele_windows, scorers
 from genoloom.seeds import derive_seed
 from genoloom.stages.sequences import load_sequence_generator
@@ -24,6 +22,7 @@ log = logging.getLogger(__name__)
 FIELD = "GLLR"
 BATCH = 32  # alleles scored together
 RESAMPLES = 500
+MOST_WAITING = 4096  # records
 EVERY_S = 30.0  # seconds between lines of progress
 
 
@@ -48,9 +47,9 @@ def score_variants(
     model : Path
         A model with a likelihood.
     vcf : Path
-        VCF or BCF; need not be sorted or indexed.
+        VCF of any packing, or BCF; need not be indexed. Names that its header does not declare are declared in the output.
     out : Path
-        .vcf, .vcf.gz (bgzip, with .tbi where the records are sorted) or .bcf.
+        .vcf, .vcf.gz (bgzip with an index: the records must be sorted) or .bcf.
     report : Path, optional
         JSON: Spearman correlation of the scores with the allele frequency (INFO/AF, else AC/AN, else the genotypes), with a
         95 % bootstrap interval over variants, beside those of the baselines of `genoloom.models.sequence.scoring`.
@@ -60,26 +59,24 @@ def score_variants(
     Raises
     ------
     InputError
-        A model without likelihood, a contig that the FASTA lacks, or REF that differs from it.
+        A model without likelihood, a contig that the FASTA lacks, a record beyond its end, or REF that differs from it.
     """
     torch.set_num_threads(threads)
     generator, shapes, _ = load_sequence_generator(model)
     if not generator.has_likelihood:
         raise InputError(model, f"the generator '{generator.name}' has no likelihood", expected="transformer, adaptive or markov")
     size = window or int(shapes["length"].max())
-    check_complete(vcf)
     reference, score, tally = Reference(fasta), scorers(generator), _Tally()
-    with write_beside(out) as [part], pysam.VariantFile(str(vcf)) as source:
-        header = source.header.copy()
-        header.add_line(
-            f'##INFO=<ID={FIELD},Number=A,Type=Float,Description="Log-likelihood ratio of ALT against REF in a window of {size} bases, '
-            f'natural logarithm, mean of both strands, generator {generator.name}">'
-        )
-        with pysam.VariantFile(str(part), _mode(out), header=header) as target:
-            _stream(source, target, vcf, reference, score, size, tally)
-    if str(out).endswith(".gz"):
-        pysam.tabix_index(str(out), preset="vcf", force=True)
-    result = _agreement(tally, generator.name)
+    field = (
+        f'##INFO=<ID={FIELD},Number=A,Type=Float,Description="Log-likelihood ratio of ALT against REF in a window of {size} bases, '
+        f'natural logarithm, mean of both strands, generator {generator.name}">'
+    )
+    reports = [report] if report is not None else []
+    with open_vcf_text(vcf) as source, write_vcf_text(out, source, [field], reference.lengths, reports) as (target, parts):
+        _stream(source, target, reference, score, size, tally)
+        result = _agreement(tally, generator.name)
+        for part in parts:
+            part.write_text(json.dumps({"window": size, **result}, indent=2) + "\n")
     log.info(
         "%s: %d records, %d alleles scored, %d not (symbolic alleles, no bases)",
         out.name,
@@ -91,84 +88,85 @@ def score_variants(
         log.info(
             "Spearman with the allele frequency, %s: %.4f [%.4f, %.4f]", name, figure["value"], figure["low"], figure["high"]
         )
-    if report is not None:
-        with write_beside(report) as [part]:
-            part.write_text(json.dumps({"window": size, **result}, indent=2) + "\n")
 
 
-def _mode(out: Path) -> str:
-    return "wb" if out.suffix == ".bcf" else "wz" if out.suffix == ".gz" else "w"
-
-
-def _stream(source, target, path: Path, reference: Reference, score, size: int, tally: _Tally) -> None:
+def _stream(source: VcfText, target: VcfTextWriter, reference: Reference, score, size: int, tally: _Tally) -> None:
     """Records in batches: read, score, write."""
-    waiting, started, said = [], time.monotonic(), time.monotonic()
-    for record in source:
+    waiting, alleles, started, said = [], 0, time.monotonic(), time.monotonic()
+    for row in source.rows():
         tally.records += 1
-        waiting.append((record, _windows(record, path, reference, size)))
-        if sum(len(windows) for _, windows in waiting if windows is not None) >= BATCH:
+        windows = _windows(row, source.path, reference, size)
+        waiting.append((row, windows))
+        alleles += 0 if windows is None else len(windows)
+        if alleles >= BATCH or len(waiting) >= MOST_WAITING:
             _write(waiting, target, score, tally)
-            waiting = []
+            waiting, alleles = [], 0
         if time.monotonic() - said > EVERY_S:
             said = time.monotonic()
             log.info("scoring: %d records, %.1f a second", tally.records, tally.records / (said - started))
     _write(waiting, target, score, tally)
 
 
-def _windows(record, path: Path, reference: Reference, size: int) -> np.ndarray | None:
+def _windows(row: Row, path: Path, reference: Reference, size: int) -> np.ndarray | None:
     """Windows of REF and of each ALT, or None where an allele is no text of bases."""
-    alleles = record.alleles or ()
-    if len(alleles) < 2 or any(set(allele.upper()) - set("ACGTN") for allele in alleles):
-        return None
-    place = f"{record.chrom}:{record.pos}"
-    reference.check_contig(record.chrom, path)
-    if reference.compare(record.chrom, record.pos, record.ref) == "mismatch":
+    alleles, contig, ref = row.alleles, row.cells[0], row.cells[3]
+    end = reference.lengths.get(contig)
+    if end is not None and row.position - 1 + len(ref) > end:
         raise InputError(
-            path, f"{place}: REF is {record.ref}", expected=f"the bases of {reference.path}", remedy="use the same build"
+            path, f"{row.place} lies beyond the end of {contig}, which has {end} bases in {reference.path}", expected="records within it",
+            remedy="use the FASTA of the same build",
+        )  # fmt: skip
+    if len(alleles) < 2 or any(not allele or set(allele.upper()) - set("ACGTN") for allele in alleles):
+        return None
+    reference.check_contig(contig, path)
+    if reference.compare(contig, row.position, ref) == "mismatch":
+        raise InputError(
+            path, f"{row.place}: REF is {ref}", expected=f"the bases of {reference.path}", remedy="use the same build"
         )
     longest = max(map(len, alleles))
     if longest >= size:
         return None
-    flank = (size - len(record.ref)) // 2
-    start = record.pos - 1
-    before = reference.fetch(record.chrom, max(0, start - flank), start)
-    after = reference.fetch(record.chrom, start + len(record.ref), start + len(record.ref) + size)
-    return allele_windows(before[-(size - longest) :], list(alleles), after, size)
+    flank = (size - len(ref)) // 2
+    start = row.position - 1
+    before = reference.fetch(contig, max(0, start - flank), start)
+    after = reference.fetch(contig, start + len(ref), start + len(ref) + size)
+    return allele_windows(before[-(size - longest) :], alleles, after, size)
 
 
-def _write(waiting: list, target, score, tally: _Tally) -> None:
+def _write(waiting: list, target: VcfTextWriter, score, tally: _Tally) -> None:
     blocks = [windows for _, windows in waiting if windows is not None]
     scores = iter(
         np.split(allele_scores(score, np.concatenate(blocks)), np.cumsum([len(b) for b in blocks])[:-1]) if blocks else []
     )
-    for record, windows in waiting:
-        record.translate(target.header)
+    for row, windows in waiting:
+        row.set_info(FIELD, None)  # of a former run
         if windows is None:
-            tally.skipped += max(len(record.alleles or ()) - 1, 0)
+            tally.skipped += len(row.alleles) - 1
         else:
             found = next(scores)
             ratios = found[1:] - found[:1]  # (n_alts, 1 + baselines)
-            record.info[FIELD] = [round(float(x), 5) for x in ratios[:, 0]]
+            row.set_info(FIELD, ",".join(f"{x:.5f}" for x in ratios[:, 0].tolist()))
             tally.scored += len(ratios)
-            for ratio, frequency in zip(ratios, _frequencies(record), strict=False):
+            for ratio, frequency in zip(ratios, _frequencies(row), strict=False):
                 tally.scores.append(ratio)
                 tally.frequency.append(frequency)
-        target.write(record)
+        target.write(row)
 
 
-def _frequencies(record) -> list[float]:
+def _frequencies(row: Row) -> list[float]:
     """Frequency of each alternate allele, or nothing where the record does not tell."""
-    n = len(record.alts)
-    if "AF" in record.info:
-        values = record.info["AF"]
-        values = values if isinstance(values, tuple) else (values,)
-        return [float(v) for v in values] if len(values) == n and None not in values else []
-    if "AC" in record.info and "AN" in record.info:
-        count, total = record.info["AC"], record.info["AN"]
-        count = count if isinstance(count, tuple) else (count,)
-        return [c / total for c in count] if total and len(count) == n else []
-    called = [allele for sample in record.samples.values() for allele in sample.allele_indices or () if allele is not None]
-    return [called.count(i + 1) / len(called) for i in range(n)] if called else []
+    n, info = len(row.alleles) - 1, row.info
+    try:
+        if "AF" in info:
+            found = [float(v) for v in info["AF"].split(",")]
+        elif "AC" in info and "AN" in info:
+            found = [int(v) / int(info["AN"]) for v in info["AC"].split(",")]
+        else:
+            called = row.genotypes()
+            found = [called.count(i + 1) / len(called) for i in range(n)]
+    except (ValueError, ZeroDivisionError):
+        return []
+    return found if len(found) == n and all(0 <= v <= 1 for v in found) else []
 
 
 def _agreement(tally: _Tally, name: str) -> dict:

@@ -131,3 +131,96 @@ def test_windows_have_one_length_and_begin_at_one_place():
     rows = allele_windows("AC", ["G", "GTT", ""], "ACGTACGT", 8)
     assert [decode(row) for row in rows] == ["ACGACGTA", "ACGTTACG", "ACACGTAC"]
     assert decode(allele_windows("A", ["C"], "G", 6)[0]) == "ACGNNN"
+
+
+HEAD = "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tS0\tS1"
+
+
+def score(folder, vcf, out, **more):
+    files = {"model": folder / "a.safetensors", "fasta": folder / "ref.fa", "report": None, "window": None, "threads": 1}
+    score_variants(vcf=vcf, out=out, **files | more)
+
+
+def records_of(path) -> bytes:
+    with pysam.BGZFile(str(path), "rb") as file:  # reads plain text as well
+        return b"".join(line for line in file.read().splitlines(True) if not line.startswith(b"##"))
+
+
+def text_of(path, reference: str, rows: list[str], header: list[str] | None = None):
+    """A VCF of rows such as "100 T PASS AC=1 0|1 0|0" (position, ALT, FILTER, INFO, calls), as they are."""
+    lines = ["##fileformat=VCFv4.2", *(["##contig=<ID=20>"] if header is None else header), HEAD]
+    for row in rows:
+        position, alt, filters, info, *calls = row.split()
+        ref = reference[int(position) - 1] if position.isdigit() and 0 < int(position) <= len(reference) else "A"
+        lines.append("\t".join(["20", position, ".", ref, alt, ".", filters, info, "GT", *calls]))
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_what_the_header_does_not_declare_is_declared(project, tmp_path):
+    folder, reference = project
+    rows = [
+        "100 <DEL> q10;weak END=110;NEW=x,y;FLAG 0|1 0|0",
+        "100 <DEL> PASS GLLR=9;AC=1 0|1 1|1",
+        f"300 {'G' if reference[299] != 'G' else 'T'} . . 0|1 0|0",
+    ]
+    vcf = text_of(tmp_path / "in.vcf", reference, rows, header=[])
+    for name in ("o.vcf.gz", "o.bcf", "o.vcf"):
+        score(folder, vcf, tmp_path / name)
+        with pysam.VariantFile(str(tmp_path / name)) as file:
+            records = list(file)
+            assert file.header.contigs["20"].length == 4000
+        assert [r.filter.keys() for r in records] == [["q10", "weak"], ["PASS"], []]
+        assert (records[0].info["NEW"], records[0].info["FLAG"], records[0].stop) == (("x", "y"), True, 110)
+        assert dict(records[1].info) == {"AC": (1,)}  # a score of a former run is gone
+        assert list(records[2].info) == ["GLLR"]
+        assert [r.samples["S1"]["GT"] for r in records] == [(0, 0), (1, 1), (0, 0)]
+    score(folder, tmp_path / "o.bcf", tmp_path / "again.vcf.gz")
+    score(folder, tmp_path / "o.vcf.gz", tmp_path / "more.vcf.gz")
+    assert len(set(map(records_of, (tmp_path / "more.vcf.gz", tmp_path / "o.vcf.gz", tmp_path / "o.vcf")))) == 1
+    with pysam.VariantFile(str(tmp_path / "again.vcf.gz")) as file:
+        assert [r.info.get("GLLR") for r in file][:2] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (["200 <DEL> . . 0|1 0|0", "100 <DEL> . . 0|1 0|0"], "20:100: the records are not sorted"),
+        (["100 <DEL> . . 0|1 0|0", "4001 C . . 0|1 0|0"], "20:4001 lies beyond the end of 20, which has 4000 bases"),
+        (["100 <DEL> . . 0|1 0|0", "4005 <DEL> . . 0|1 0|0"], "20:4005 lies beyond the end"),
+        (["100 <DEL> . . 0|1"], "line 4: 10 columns"),
+        (["0 <DEL> . . 0|1 0|0"], "line 4: POS is not from 1"),
+        (["1e3 <DEL> . . 0|1 0|0"], "line 4: POS is no whole number"),
+    ],
+)
+def test_foreign_records_are_told_and_nothing_is_left(project, tmp_path, rows, message):
+    folder, reference = project
+    vcf = text_of(tmp_path / "in.vcf", reference, rows)
+    with pytest.raises(InputError, match=message):
+        score(folder, vcf, tmp_path / "o" / "s.vcf.gz", report=tmp_path / "o" / "r.json")
+    assert not list((tmp_path / "o").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"<!DOCTYPE html><html></html>", "web page"),
+        (b"##fileformat=VCFv4.2\n20\t5\t.\tA\tC\t.\t.\t.\n", "line 2: a record before"),
+        (b"##fileformat=VCFv4.2\n##contig=<ID=20>\n", "does not end with the line #CHROM"),
+        (b"20\t5\tA\tC\n", "is no VCF"),
+        (b"BCF\x02\x02" + bytes(range(200)), "damaged BCF"),
+    ],
+)
+def test_what_is_no_vcf_is_told(project, tmp_path, content, message):
+    (tmp_path / "in.vcf.gz").write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        score(project[0], tmp_path / "in.vcf.gz", tmp_path / "o" / "s.vcf.gz")
+    assert not (tmp_path / "o").exists()
+
+
+def test_records_that_cannot_be_bcf_are_refused(project, tmp_path):
+    folder, reference = project
+    vcf = text_of(tmp_path / "in.vcf", reference, ["100 <DEL> . . 0|1:7 0|0"])
+    with pytest.raises(InputError, match="htslib cannot write it as BCF"):
+        score(folder, vcf, tmp_path / "o" / "s.bcf")
+    assert not list((tmp_path / "o").iterdir())
