@@ -56,6 +56,16 @@ class SplitOptions(Section):
     holdout: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.5, description="Share of the people held out. One half lets every comparison use equal numbers of people."
     )
+    kinship: bool = Field(
+        True,
+        description="Find duplicates and relatives of second degree and nearer by their genotypes, as far as there are"
+        " enough independent sites, and keep them on one side.",
+    )
+    pedigree: str | None = Field(
+        None,
+        description="Pedigree (PLINK .fam, .ped, .psam, or a table with individual, father and mother) whose families"
+        " stay on one side.",
+    )
 
 
 class TrainOptions(Section):

@@ -45,6 +45,7 @@ rule split_people:
     """
     input:
         panel=get_panel_pgens,
+        pedigree=settings.split.pedigree or [],
     output:
         split="results/splits/{panel}.tsv",
         summary="results/panels/{panel}/summary.json",
@@ -57,8 +58,8 @@ rule split_people:
         "../../envs/variants.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=10,
+        mem_mb=genotype_mem_mb,
+        runtime=60,
     params:
         panels=prefixes("--panel"),
         options=config_files.flags(settings.split),

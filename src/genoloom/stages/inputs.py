@@ -16,6 +16,7 @@ from genoloom.formats.pgen import open_panel, panel_files
 from genoloom.formats.splits import read_roles
 from genoloom.panel import HaplotypeSource, JoinedHaplotypes, Panel, People, SwappedHaplotypes, UnphasedHaplotypes, join_people
 from genoloom.stages.genotypes import UNKNOWN, GenotypeFiles, Sheet, labelled, read_genotypes, read_sheets
+from genoloom.stages.relatives import warn_of_relatives
 from genoloom.validation.cohorts import match_sites
 from genoloom.validation.site_matching import SiteMatch, match_to
 
@@ -69,7 +70,9 @@ def open_comparands(
         return
     real_files = {"train": train, "holdout": holdout, "people": people, "genetic_map": genetic_map}
     with open_real(panels=[], split=None, **real_files) as real:
-        yield real.against(real.read("synthetic", synthetic))
+        comparands = real.against(real.read("synthetic", synthetic))
+        warn_of_relatives([panel for _, panel in comparands.pairs], comparands.roles)
+        yield comparands
 
 
 def source_files(

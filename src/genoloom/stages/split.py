@@ -3,17 +3,23 @@
 import json
 import logging
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from genoloom.config import SplitOptions
 from genoloom.disclosure import people_count
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
-from genoloom.formats.pgen import panel_files, read_psam
+from genoloom.formats.pgen import open_panel, panel_files, read_psam
 from genoloom.formats.private_directories import close_directory
 from genoloom.formats.provenance import Making, record_path
 from genoloom.formats.splits import write_split
+from genoloom.panel import People
+from genoloom.popgen.relatives import groups
 from genoloom.splits import split_people
+from genoloom.stages.relatives import pedigree_pairs, relatives_of
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +39,9 @@ def split(*, panels: list[Path], out: Path, summary: Path, options: SplitOptions
     InputError
         The contigs differ in their people, or a population is too small.
     """
-    read = {f"panel/{p.name}": p for prefix in panels for p in (panel_files(prefix)[2], Path(f"{prefix}.summary.json"))}
+    pedigree = Path(options.pedigree) if options.pedigree else None
+    read = {f"panel/{p.name}": p for prefix in panels for p in (*panel_files(prefix), Path(f"{prefix}.summary.json"))}
+    read |= {"pedigree": pedigree} if pedigree else {}
     made = Making("split", read)
     sheets = [read_psam(panel_files(prefix)[2]) for prefix in panels]
     for prefix, sheet in zip(panels, sheets, strict=True):
@@ -43,13 +51,15 @@ def split(*, panels: list[Path], out: Path, summary: Path, options: SplitOptions
                 remedy="take the same samples on every contig: bcftools view -S; with drop-people, drop them from all files",
             )  # fmt: skip
     people = sheets[0]
-    roles = split_people(people, options.holdout, seed)
+    families, related = _families(panels, people, options.kinship, pedigree)
+    roles = split_people(replace(people, family=families), options.holdout, seed)
     contigs = [json.loads(Path(f"{prefix}.summary.json").read_text()) for prefix in panels]
     counts = Counter(zip(people.population, roles, strict=True))
     merged = {
         "people": len(people),
         "roles": dict(sorted(Counter(roles).items())),
         "populations": {p: {r: counts[p, r] for r in ("train", "holdout")} for p in sorted(set(people.population))},
+        "relatives": related,
         "records": sum(c["records"] for c in contigs),
         "sites": sum(c["kept"] for c in contigs),
         "contigs": contigs,
@@ -61,3 +71,26 @@ def split(*, panels: list[Path], out: Path, summary: Path, options: SplitOptions
     write_split(out, people, roles)
     made.write(record_path(out.with_suffix("")), [out, summary], options, seed=seed)
     log.info("%s train, %s are held out", people_count(roles.count("train")), people_count(roles.count("holdout")))
+
+
+def _families(panels: list[Path], people: People, kinship: bool, pedigree: Path | None) -> tuple[list[str], dict[str, str]]:
+    """The family of each individual ("" for none), of sheet, pedigree and genotypes together.
+
+    Also what is said of it: counts as they may be shown.
+    """
+    n, pairs, related = len(people), [], {}
+    first: dict[str, int] = {}
+    pairs += [(first.setdefault(name, i), i) for i, name in enumerate(people.family) if name]
+    nodes = n
+    if pedigree is not None:
+        nodes, of_pedigree = pedigree_pairs(pedigree, people.id)
+        pairs += of_pedigree
+    if kinship and (found := relatives_of([open_panel(prefix) for prefix in panels], "split")):
+        pairs += found.pairs.tolist()
+        related["pairs_found_by_genotypes"] = people_count(len(found.pairs), "pairs")
+    group = groups(nodes, pairs)[:n]
+    size = np.bincount(group, minlength=nodes)[group]
+    if (size > 1).any():
+        related["people_with_relatives"] = people_count(int((size > 1).sum()))
+        log.info("split: %s have relatives in the panel and stay on one side with them", related["people_with_relatives"])
+    return [f"group {g}" if k > 1 else "" for g, k in zip(group.tolist(), size.tolist(), strict=True)], related

@@ -1,0 +1,74 @@
+"""Are real relatives and duplicates found? Three panels of the development data.
+
+    python benchmarks/relatives.py
+
+`trios`: 3,202 individuals of the 1000 Genomes Project at 52 loci; 698 are children or parents who
+were added to the 2,504 unrelated ones. `unrelated`: the 2,504 at the same loci. `duplicates`: 417 of
+HGDP and SGDP at 2 Mb; 54 are the same person, called twice. One row per panel: what could be told,
+the pairs found, and those that the labels explain.
+"""
+
+import argparse
+import csv
+from pathlib import Path
+
+import cyvcf2
+import numpy as np
+from haplotype_sets import add_places
+
+from genoloom.formats.tables import write_table
+from genoloom.popgen.relatives import find_relatives
+from genoloom.report.summary import as_text
+
+PANELS = {
+    "trios": ("1kgp_30x_pgx_multilocus_3202.GRCh38.vcf.gz", "1kgp_3202_samples.tsv", "pop"),
+    "unrelated": (
+        "1kgp_phase3_pgx_multilocus_2504.GRCh37.vcf.gz",
+        "integrated_call_samples_v3.20130502.ALL.panel",
+        "pop",
+    ),
+    "duplicates": ("hgdp_sgdp_chr2_108-110Mb_417.GRCh38.vcf.gz", "hgdp_sgdp_417_samples.tsv", "super_pop"),
+}
+COLUMNS = ["panel", "individuals", "sites", "kinship_degree", "parents_told", "pairs", "pairs_explained"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_places(parser, "relatives.tsv")
+    options = parser.parse_args()
+    rows = [measure(name, options.data) for name in PANELS]
+    write_table(options.out, COLUMNS, rows)
+    print(as_text(rows, COLUMNS))
+
+
+def measure(name: str, data: Path) -> dict:
+    """The row of one panel."""
+    file, table, column = PANELS[name]
+    with open(data / "labels" / table, newline="") as handle:
+        labels = {row["sample"]: row for row in csv.DictReader(handle, delimiter="\t")}
+    vcf = cyvcf2.VCF(str(data / "human" / file), gts012=True)
+    people = [labels[sample] for sample in vcf.samples]
+    block = [
+        np.minimum(variant.gt_types, 2).astype(np.int8) for variant in vcf if len(variant.ALT) == 1 and 0.01 < variant.aaf < 0.99
+    ]
+    dosage = np.stack(block)
+    found = find_relatives(lambda: np.array_split(dosage, 20), np.array([row[column] for row in people]))
+    return {
+        "panel": name, "individuals": len(people), "sites": len(dosage),
+        "kinship_degree": found.degree or "none", "parents_told": found.parents,
+        "pairs": len(found.pairs),
+        "pairs_explained": sum(explained(name, people[i], people[j]) for i, j in found.pairs.tolist()),
+    }  # fmt: skip
+
+
+def explained(name: str, one: dict, other: dict) -> bool:
+    """Whether the labels say why two individuals are related."""
+    if name == "trios":
+        return "0" in (one["in_phase3_2504"], other["in_phase3_2504"]) and one["pop"] == other["pop"]
+    if name == "duplicates":
+        return one["same_person_as"] == other["sample"] or other["same_person_as"] == one["sample"]
+    return False
+
+
+if __name__ == "__main__":
+    main()
