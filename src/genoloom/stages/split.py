@@ -69,7 +69,8 @@ def split(*, panels: list[Path], out: Path, summary: Path, options: SplitOptions
     with write_beside(summary) as [part]:
         part.write_text(json.dumps(merged, indent=2) + "\n")
     write_split(out, people, roles)
-    made.write(record_path(out.with_suffix("")), [out, summary], options, seed=seed)
+    named = options.model_copy(update={"pedigree": None})  # a path, which its digest stands for
+    made.write(record_path(out.with_suffix("")), [out, summary], named, seed=seed)
     log.info("%s train, %s are held out", people_count(roles.count("train")), people_count(roles.count("holdout")))
 
 
