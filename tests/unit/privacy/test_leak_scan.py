@@ -1,10 +1,15 @@
 """Everything that must not leave is found wherever it hides, and nothing else is."""
 
 import base64
+import bz2
 import gzip
+import hashlib
 import io
 import json
+import lzma
+import re
 import struct
+import tarfile
 import zipfile
 import zlib
 
@@ -101,7 +106,7 @@ def test_headers_of_models_and_of_blocked_gzip(tmp_path):
 
 
 def test_a_secret_across_two_chunks_is_found(monkeypatch):
-    monkeypatch.setattr("genoloom.privacy.leak_scan.CHUNK", 1000)
+    monkeypatch.setattr("genoloom.privacy.leak_scan.files.CHUNK", 1000)
     for place in range(990, 1003):
         assert kinds(b"-" * place + NAME.encode() + b"-" * 3000) == {"the name of a real person"}
 
@@ -145,9 +150,146 @@ def test_names_are_whole_words():
 
 
 def test_addresses_and_fractions_are_no_paths():
-    text = b"https://w3id.org/home/crate 1/2 and/or application/json </tmp> sed s/home/work/ ~/data a/tmp/b"
+    text = b"https://w3id.org/home/crate 1/2 and/or application/json </tmp> sed s/home/work/ a/tmp/b 5 ~ 6 / 7 <br/> A:\\n"
     assert kinds(text) == set()
     assert kinds(b"see file:///tmp/x1") == kinds(b'"/scratch/me"') == {"an absolute path"}
+
+
+def chunked(text: bytes, width: int) -> bytes:
+    return b"\n".join(text[i : i + width] for i in range(0, len(text), width))
+
+
+def with_zip_inside(secret: bytes, hidden: bool = False) -> bytes:
+    archive = zipped(secret)
+    return archive[: archive.rindex(b"PK\x01\x02")] if hidden else archive
+
+
+def tarred(secret: bytes) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:bz2") as archive:
+        member = tarfile.TarInfo("a.txt")
+        member.size = len(secret)
+        archive.addfile(member, io.BytesIO(secret))
+    return out.getvalue()
+
+
+LONG = b"filling " * 20 + NAME.encode() + b" end"
+ID = b"HG00096"
+# what docs/privacy.md says is searched for: one planted name each, with the file that holds it
+SEARCHED = {
+    "in another case": ("a.md", b"hg00096"),
+    "hyphen": ("a.md", b"HG-00096"),
+    "underscore": ("a.md", b"hg_00096"),
+    "space": ("a.md", b"(HG 00096)"),
+    "zero-width": ("a.md", "HG\u200d00096 H\u200bG00096".encode()),
+    "full-width": ("a.tsv", "ＨＧ０００９６".encode()),
+    "bare base64": ("a.tsv", base64.b64encode(ID)),
+    "bare base64 without padding, off the beginning": ("a.md", b"key:x" + base64.b64encode(b"??" + ID + b"??").rstrip(b"=")),
+    "base64 in lines": ("a.md", chunked(base64.b64encode(LONG), 76)),
+    "base64url": ("a.html", b"data:text/plain;base64," + base64.urlsafe_b64encode(b"\xff\xff\xfb\xef" + ID)),
+    "data address with its charset after": ("a.tsv", b"DATA:text/plain;BASE64;charset=utf-8," + base64.b64encode(ID)),
+    "hex": ("a.md", ID.hex().encode()),
+    "hex with spaces": ("a.md", b"0x" + ID.hex(" ").upper().encode()),
+    "C escapes, hex": ("a.c", b"".join(b"\\x%02x" % c for c in ID)),
+    "C escapes, octal": ("a.c", b"".join(b"\\%03o" % c for c in ID)),
+    "escapes of JSON": ("a.txt", b"".join(b"\\u%04X" % c for c in ID)),
+    "quoted-printable": ("a.eml", b"".join(b"=%02X" % c for c in ID)),
+    "quoted-printable, a soft break": ("a.eml", b"HG00=\n096"),
+    "percent within base64": ("a.md", base64.b64encode(b"".join(b"%%%02X" % c for c in ID))),
+    "UTF-7": ("a.md", b"+AEgARwAwADAAMAA5ADY-"),
+    "UTF-16": ("a.txt", NAME.encode("utf-16")),
+    "bzip2": ("a.bz2", bz2.compress(LONG)),
+    "xz": ("a.xz", lzma.compress(LONG)),
+    "zlib": ("a.bin", zlib.compress(LONG)),
+    "zlib within other bytes": ("a.bin", b"\0\1\2" + zlib.compress(LONG) + b"\3\0"),
+    "gzip behind a prefix": ("a.bin", b"\0\1\2prefix" + gzip.compress(LONG)),
+    "tar.bz2": ("a.tar.bz2", tarred(LONG)),
+    "tar with a gzip member": ("a.tar", b"a.gz".ljust(512, b"\0") + gzip.compress(LONG).ljust(1024, b"\0")),
+    "second gzip member": ("a.gz", gzip.compress(b"x") + gzip.compress(ID)),
+    "zip behind a prefix": ("a.bin", b"\0" * 9 + zipped(ID)),
+    "zip without a directory": ("a.bin", b"\0" * 9 + with_zip_inside(ID, hidden=True)),
+    "eXIf of a PNG": ("a.png", png(b"eXIf", b"MM" + ID)),
+    "unknown chunk of a PNG": ("a.png", png(b"prVt", b"\0\1" + ID)),
+    "compressed pixels of a PNG": ("a.png", png(b"IDAT", zlib.compress(b"\0" + ID))),
+    "JSON escapes in a model header": (
+        "m.safetensors",
+        struct.pack("<Q", 30) + b'{"__metadata__":{"a":"HG00096"}}'[:30].ljust(30),
+    ),
+}
+PATHS = (
+    b"/net/projects/ada/x.vcf", b"in /data", b"see ~/data/secret", b"~ada/x", b"$HOME/x", b"\\\\server\\share\\ada", b"C:\\secret.txt",
+    b'"/ceph/x1"', b"=/cfs/klemming/x", b"file:///x", b"##reference=/opt1/ref.fa", b"'/a/bc'",
+)  # fmt: skip
+# what it says is not searched for, by the words of its list
+NOT_SEARCHED = {
+    "EBCDIC": ("a.md", ID.decode().encode("cp500")),
+    "backwards": ("a.md", ID[::-1]),
+    "further letters or digits": ("a.md", b"xHG00096x HG000961"),
+    "base32": ("a.md", base64.b32encode(ID)),
+    "base85": ("a.md", base64.b85encode(ID)),
+    "rotated letters": ("a.md", b"UT00096"),
+    "other scripts": ("a.md", "НG00096".encode()),  # a Cyrillic letter
+    "taken apart": ("a.md", b"HG00, 096"),
+    "a single unusual name": ("a.md", b"in /cohort"),
+    "fewer than six characters": ("a.md", b"S1"),
+}
+
+
+@pytest.mark.parametrize("what", SEARCHED)
+def test_what_is_said_to_be_searched_for_is_found(what):
+    file, content = SEARCHED[what]
+    assert "the name of a real person" in kinds(content, file)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_paths_of_any_kind_are_found(path):
+    assert kinds(b"text " + path + b" text", "README.md") == {"an absolute path"}
+    assert kinds(b"\0\1\xff" + b"some text " + path + b" text\0\xfe", "a.bin") == {"an absolute path"}
+
+
+def test_hosts_and_users_are_found_in_any_case():
+    assert kinds(b"made on NODE-17.") == kinds(b"by JDoe42") == {"a user or host name"}
+
+
+@pytest.mark.parametrize("what", NOT_SEARCHED)
+def test_what_is_not_searched_for_is_in_the_documentation(what, repository):
+    file, content = NOT_SEARCHED[what]
+    assert kinds(content, file) == set()  # else the documentation may say more
+    [section] = re.findall(r"not searched for:\*\*(.*?)\n\n", (repository / "docs/privacy.md").read_text(), re.DOTALL)
+    assert what in " ".join(section.split())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x04\x22\x4d\x18anything", b"7z\xbc\xaf\x27\x1c..", b"Rar!\x1a\x07..", b"LZIP\x01..", b"\x1f\x9d\x90..", b"crypt4gh\1",
+        b"\x5d\0\0\x80\0" + b"\xff" * 8, b"\0 before 7z\xbc\xaf\x27\x1c..", lzma.compress(LONG)[:-20], bz2.compress(LONG)[:-9],
+        b"\0" + lzma.compress(LONG)[:-20],
+    ],
+)  # fmt: skip
+def test_what_cannot_be_opened_is_a_finding(content):
+    assert "contents that cannot be read" in kinds(content, "a.bin")
+
+
+def test_ordinary_files_of_a_bundle_are_clean():
+    rng = np.random.default_rng(1)
+    sequence = "\n".join("".join(rng.choice(list("ACGTN"), 60)) for _ in range(300))
+    calls = "\t".join(rng.choice(["0|0", "0|1", "1|1", "./.", "0/1"], 500))
+    texts = {
+        "a.fa": f">SYN000001 20:1-2\n{sequence}\n",
+        "a.vcf": "##fileformat=VCFv4.2\n##source=GenoLoom\n##INFO=<ID=AC,Number=A,Type=Integer,Description=\"Allele count / site\">\n"
+        "##contig=<ID=20,length=63025520,URL=https://example.org/a/b.fa>\n#CHROM\tPOS\n"
+        f"20\t1000226\trs123456789012;rs99\tA\t<DEL>\t.\tPASS\tAC=1;AN=2\tGT\t{calls}\n",
+        "README.md": "sha256sum -c MANIFEST.sha256; and/or 1/2, n/a, `a/b/c.tsv`, https://w3id.org/ro/crate/1.1 (20:1-2) ~5 % +5- =2",
+        "MANIFEST.sha256": "".join(f"{hashlib.sha256(bytes([i])).hexdigest()}  20.vcf.gz\n" for i in range(50)),
+        "ro-crate-metadata.json": json.dumps({"@id": "./", "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"}, "x": "application/gzip"}),
+    }  # fmt: skip
+    for name, text in texts.items():
+        assert kinds(text.encode(), name) == set(), name
+        assert kinds(gzip.compress(text.encode()), f"{name}.gz") == set(), name
+    assert kinds(rng.bytes(1 << 21), "a.pgen") == set()
+    for blocks in (0x5D, 0x8B1F, 0x9D1F, 0x9C78):  # an index begins with their number
+        assert kinds(struct.pack("<QQQ", blocks, 40000, 65280), "a.gzi") == set()
 
 
 def test_a_finding_does_not_repeat_what_it_found():

@@ -1,0 +1,10 @@
+"""Search every byte of some files for what must not leave: names of real people, paths, hosts, users, canaries.
+
+Containers are opened to any depth up to `MAX_DEPTH`, and texts are decoded; docs/privacy.md lists what is searched for, where,
+and what is not. A container that cannot be opened is itself a finding: what was not searched does not leave.
+"""
+
+from genoloom.privacy.leak_scan.files import MAX_DEPTH, Finding, scan
+from genoloom.privacy.leak_scan.forbidden import Forbidden, searchable
+
+__all__ = ["MAX_DEPTH", "Finding", "Forbidden", "scan", "searchable"]
