@@ -317,8 +317,7 @@ class ValidateOptions(Section):
     resplits: int = Field(
         40,
         ge=2,
-        description="Random halvings of the real people behind each floor, and of synthetic and held-out people behind each z; "
-        "below 10 the verdicts take figures for normal.",
+        description="Random halvings of the real people behind each floor and its spread; below 10 the verdicts take figures for normal.",
     )
     ld_window: int = Field(200, ge=50, description="Common sites in a window of the linkage metrics; sites read at a time.")
     components: int = Field(4, ge=1, description="Principal components compared.")

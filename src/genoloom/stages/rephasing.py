@@ -19,7 +19,7 @@ from genoloom.panel import Panel, Sites
 from genoloom.stages.train import genetic_positions
 from genoloom.validation.cohorts import Comparison, halve, read_rows
 from genoloom.validation.data import WHOLE
-from genoloom.validation.metric_table import Measured, Permuted, level
+from genoloom.validation.metric_table import Measured, level
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ def measure_switch_errors(pairs: Sequence[tuple[Panel, Panel]], people: Comparis
     pairs : sequence of (Panel, Panel)
         Synthetic and real people of each contig, at the same sites.
     """
-    nothing = Measured(METRIC, WHOLE, {"S": np.nan, "T": np.nan}, np.nan, np.nan, {})
+    nothing = Measured(METRIC, WHOLE, {"S": np.nan, "T": np.nan}, np.nan, np.nan, np.empty(0))
     if shutil.which("beagle") is None:
         log.warning("beagle is not found: switch errors after phasing anew are not run")
         return nothing
@@ -81,9 +81,8 @@ def measure_switch_errors(pairs: Sequence[tuple[Panel, Panel]], people: Comparis
 
     rates = {g: float(rate(g, np.arange(len(rows)))) for g, rows in groups.items()}
     resampled = {g: rate(g, rng.integers(0, len(rows), (RESAMPLES, len(rows)))) for g, rows in groups.items()}
-    spread = {g: float(np.hypot(resampled[g].std(ddof=1), resampled["H"].std(ddof=1))) for g in "ST"}
-    known = {g: Permuted((rates[g] - rates["H"]) / spread[g] if spread[g] else 0.0, np.empty(0)) for g in "ST"}
-    return Measured(METRIC, WHOLE, {g: rates[g] for g in "ST"}, rates["H"], spread["T"], known)
+    spread = float(np.hypot(resampled["T"].std(ddof=1), resampled["H"].std(ddof=1)))  # of real people, whatever the synthetic
+    return Measured(METRIC, WHOLE, {g: rates[g] for g in "ST"}, rates["H"], spread, np.empty(0))
 
 
 def _phase(sites: Sites, truth: np.ndarray, reference: np.ndarray, seed: int) -> np.ndarray | None:

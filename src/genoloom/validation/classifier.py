@@ -1,4 +1,4 @@
-"""Can a classifier tell two samples apart? Four of them, of different kinds; the best one counts.
+"""Can a classifier tell two samples apart? Six of them, of different kinds; the best one counts.
 
 Lopez-Paz & Oquab 2017, arXiv:1610.06545. Every score is cross-validated, and the haplotypes of one person stay in one fold.
 """
@@ -7,13 +7,16 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
+from sklearn.preprocessing import QuantileTransformer
 
 from genoloom.popgen.structure import top_components
 from genoloom.seeds import derive_seed
+from genoloom.validation.summaries import neighbour_summaries
 
 COMPONENTS = 100
 FEATURES = 128  # columns that the trees see: those that differ most between the samples in the training folds
 FOLDS = 3
+SUMMARY_COMPONENTS = 10
 CNN_ROWS, CNN_EPOCHS, CNN_BATCH = 2000, 5, 64
 
 
@@ -56,17 +59,62 @@ def two_sample_auc(kernel: np.ndarray, label: np.ndarray, person: np.ndarray, se
     person : ndarray of int, shape (n,)
         Rows of one person stay in one fold.
     """
-    kernel = kernel.astype(np.float64)
-    kernel -= kernel.mean(axis=0)
-    kernel -= kernel.mean(axis=1, keepdims=True)
-    values, vectors = top_components(kernel, min(COMPONENTS, len(kernel) - 1))
-    features = vectors * np.sqrt(values)
+    features = _components(kernel, COMPONENTS)
     features /= np.sqrt((features**2).sum(axis=1).mean())
 
     def fit_and_score(train, test):
         return LogisticRegression(C=10.0, max_iter=500).fit(features[train], label[train]).decision_function(features[test])
 
     return _auc(fit_and_score, label, person, seed)
+
+
+def _components(kernel: np.ndarray, most: int) -> np.ndarray:
+    """Principal components of a kernel, shape (n, at most `most`)."""
+    kernel = kernel.astype(np.float64)
+    kernel -= kernel.mean(axis=0)
+    kernel -= kernel.mean(axis=1, keepdims=True)
+    values, vectors = top_components(kernel, min(most, len(kernel) - 1))
+    return vectors * np.sqrt(values)
+
+
+def summaries_auc(
+    summaries: np.ndarray, distance: np.ndarray, label: np.ndarray, person: np.ndarray, seed: int, trees: bool
+) -> float:
+    """Logistic regression, or gradient-boosted trees, on summaries of haplotypes, components and neighbours.
+
+    Parameters
+    ----------
+    summaries : ndarray, float, shape (n, n_summaries)
+        Of `validation.summaries.haplotype_summaries`.
+    distance : ndarray, float, shape (n, n)
+        Differing sites.
+    """
+    fixed = np.concatenate([summaries, _components(-distance, SUMMARY_COMPONENTS)], axis=1)
+
+    def fit_and_score(train, test):
+        near = neighbour_summaries(distance, label, person, train)
+        x = np.concatenate([fixed, near, near[:, 3:] - near[:, :3]], axis=1)
+        if trees:
+            model = _boosted(seed)
+        else:
+            # ranks, as summaries have long tails; squares, as too little spread is as telling as a wrong mean
+            spread = QuantileTransformer(n_quantiles=min(50, len(train)), output_distribution="normal")
+            x = spread.fit(x[train]).transform(x) / 3
+            x = np.concatenate([x, x**2], axis=1)
+            model = LogisticRegression(C=0.05, max_iter=500)
+        return model.fit(x[train], label[train]).decision_function(x[test])
+
+    return _auc(fit_and_score, label, person, seed)
+
+
+def _boosted(seed: int) -> HistGradientBoostingClassifier:
+    return HistGradientBoostingClassifier(
+        max_iter=30,
+        learning_rate=0.1,
+        max_leaf_nodes=8,
+        early_stopping=False,
+        random_state=derive_seed(seed, "trees") % 2**32,
+    )
 
 
 def trees_auc(columns: np.ndarray, label: np.ndarray, person: np.ndarray, seed: int) -> float:
@@ -86,14 +134,7 @@ def trees_auc(columns: np.ndarray, label: np.ndarray, person: np.ndarray, seed: 
         if not alleles:
             differ += np.abs(x[:, a].std(axis=1) - x[:, b].std(axis=1)) / (x[:, train].std(axis=1) + 1e-6)
         best = np.sort(np.argsort(-differ, kind="stable")[:FEATURES])
-        model = HistGradientBoostingClassifier(
-            max_iter=30,
-            learning_rate=0.1,
-            max_leaf_nodes=8,
-            early_stopping=False,
-            random_state=derive_seed(seed, "trees") % 2**32,
-        )
-        return model.fit(x[best][:, train].T, label[train]).decision_function(x[best][:, test].T)
+        return _boosted(seed).fit(x[best][:, train].T, label[train]).decision_function(x[best][:, test].T)
 
     return _auc(fit_and_score, label, person, seed)
 

@@ -1,13 +1,12 @@
 """What is kept of the variants: sums for every group of people, never the genotypes of a whole contig.
 
 `Collector` reads blocks of neighbouring sites and hands them to its parts, each of which keeps what one family of metrics
-needs. Groups are "S" (synthetic; several may be measured in one pass), "H" (held-out), "T" (training), the halves "A0", "B0",
-"A1", ... of the real people, and the halves "S A0", "S B0", ... of the synthetic and the held-out people together. Memory is quadratic in the people compared, which are capped, and a few hundred bytes a
+needs. Groups are "S" (synthetic; several may be measured in one pass), "H" (held-out), "T" (training), and the halves "A0", "B0",
+"A1", ... of the real people. Memory is quadratic in the people compared, which are capped, and a few hundred bytes a
 variant.
 """
 
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from genoloom.popgen.diversity import heterozygous_calls
 from genoloom.popgen.frequencies import minor_frequency
 from genoloom.popgen.relatedness import Kinship, RunsOfHomozygosity
 from genoloom.seeds import derive_seed
-from genoloom.validation.cohorts import Comparison, halve, read_rows
+from genoloom.validation.cohorts import Comparison, read_rows
 from genoloom.validation.collect_haplotypes import Copying, Scan, SharedRuns, WindowHaplotypes
 from genoloom.validation.collect_linkage import Linkage
 from genoloom.validation.collect_populations import Populations
@@ -42,8 +41,6 @@ class Groups:
     synthetic : list of str
     halvings : list of (str, str)
         Of the real people: what the floor is taken from.
-    permutations : dict of str to list of (str, str)
-        Of each synthetic group and "H" together: what the same comparison gives when the labels mean nothing.
     population : ndarray of str, shape (n_people,)
     populations : list of str
         Those with at least `MIN_POPULATION` people a group.
@@ -53,29 +50,21 @@ class Groups:
     pairs: list[tuple[str, str]]
     synthetic: list[str]
     halvings: list[tuple[str, str]]
-    permutations: dict[str, list[tuple[str, str]]]
     population: np.ndarray
     populations: list[str]
 
     @classmethod
-    def of(cls, people: Comparison, seed: int, synthetic: dict[str, np.ndarray] | None = None) -> "Groups":
+    def of(cls, people: Comparison, synthetic: dict[str, np.ndarray] | None = None) -> "Groups":
         synthetic = synthetic or {"S": people.synthetic}
         rows = {**synthetic, "H": people.holdout, "T": people.train}
         halvings = [(f"A{i}", f"B{i}") for i in range(len(people.halvings))]
         for (a, b), (first, second) in zip(halvings, people.halvings, strict=True):
             rows |= {a: first, b: second}
-        rng = np.random.default_rng(derive_seed(seed, "permutations"))
         names = sorted(set(people.population))
-        permutations = {}
-        for group, members in synthetic.items():
-            permutations[group] = [(f"{group} A{i}", f"{group} B{i}") for i in range(len(people.halvings))]
-            both = np.concatenate([members, people.holdout])
-            for a, b in permutations[group]:
-                rows[a], rows[b] = halve(both, people.population, names, rng)
-        pairs = [*((name, "H") for name in synthetic), ("T", "H"), *halvings, *chain.from_iterable(permutations.values())]
+        pairs = [*((name, "H") for name in synthetic), ("T", "H"), *halvings]
         sizes = {p: len(people.of_population(people.holdout, p)) for p in names}
         populations = [p for p, size in sizes.items() if size >= MIN_POPULATION]
-        return cls(rows, pairs, list(synthetic), halvings, permutations, people.population, populations)
+        return cls(rows, pairs, list(synthetic), halvings, people.population, populations)
 
     @property
     def index(self) -> dict[str, int]:
@@ -116,7 +105,7 @@ class Collector:
 
     def __init__(self, people: Comparison, n_sites: int, block: int, seed: int, synthetic: dict[str, np.ndarray] | None = None):
         self.people, self.block = people, block
-        self.groups = groups = Groups.of(people, seed, synthetic)
+        self.groups = groups = Groups.of(people, synthetic)
         n = len(people.population)
         self.members = groups.members()
         self.counts: list[np.ndarray] = []  # alternate alleles, int32 (n_variants, n_groups) a block

@@ -8,7 +8,9 @@ import numpy as np
 from genoloom.panel import haplotype_columns
 from genoloom.popgen.frequencies import BIN_NAMES, frequency_bin, minor_frequency
 from genoloom.popgen.structure import Components
+from genoloom.seeds import derive_seed
 from genoloom.validation.collect import Collector
+from genoloom.validation.summaries import haplotype_summaries
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,8 @@ class Part:
         Sites of a frequency bin.
     size : int
         Sites of a window, or between the members of a triple.
+    ascertained : bool
+        The training people themselves have no row; see `Metric.ascertained`.
     """
 
     population: str = "all"
@@ -32,6 +36,7 @@ class Part:
     column: int = 0
     sites: np.ndarray | slice = field(default_factory=lambda: slice(None))
     size: int = 20
+    ascertained: bool = False
 
 
 WHOLE = Part()
@@ -80,8 +85,39 @@ class Data:
             lambda: Components(self.collected.kernel, self.groups.of_population(group, column), self.components),
         )
 
+    def haplotype_summaries(self) -> np.ndarray:
+        """Of every haplotype at the sites that the classifiers see; see `validation.summaries`."""
+
+        def compute():
+            alleles = np.concatenate(self.collected.classifier_sites)
+            # by the training people, like the bins: classes chosen with the help of H would regress to the mean on one side
+            return haplotype_summaries(alleles, alleles[:, haplotype_columns(self.groups.rows["T"])].mean(axis=1))
+
+        return self.once(("summaries",), compute)
+
     def parts_by_bin(self) -> list[Part]:
-        return [Part(bin=name, sites=self.bins == i) for i, name in enumerate(BIN_NAMES) if (self.bins == i).any()]
+        return [
+            Part(bin=name, sites=self.bins == i, ascertained=True) for i, name in enumerate(BIN_NAMES) if (self.bins == i).any()
+        ]
 
     def parts_by_population(self) -> list[Part]:
         return [Part(population=name, column=i + 1) for i, name in enumerate(self.groups.populations)]
+
+
+def resampled_halvings(d: Data, rows: dict[str, np.ndarray], figure: Callable[[np.ndarray, np.ndarray], float]) -> list[float]:
+    """Figures of what two halves share, each drawn anew from its half with replacement; their mean is that of the halvings.
+
+    What all real people share among each other does not depend on how they are halved, so the halvings alone spread too
+    little: new people would share more with each other, or less.
+
+    Parameters
+    ----------
+    rows : dict of str to ndarray of int
+        Of each half.
+    figure : callable
+        (rows of one half, rows of the other) -> float.
+    """
+    rng = np.random.default_rng(derive_seed(d.seed, "resampled halvings"))
+    plain = np.mean([figure(rows[a], rows[b]) for a, b in d.groups.halvings])
+    drawn = [figure(*(rng.choice(rows[half], len(rows[half])) for half in pair)) for pair in d.groups.halvings]
+    return (plain + np.array(drawn) - np.mean(drawn)).tolist()

@@ -6,19 +6,19 @@ The reference is always the held-out half H. The *floor* of a metric is what rea
 the mean over random halvings of H and the training people T together, stratified by population; their standard deviation
 is its spread. Levels (one sample, no reference), such as the share of lost sites, have H's own level as floor.
 
-*z* asks another question: how far is the figure from what it would be if the labels "synthetic" and "held-out" meant nothing?
-It is the distance from the mean over random halvings of both together, in their standard deviations: a permutation test. It
-holds whatever the sites were chosen by (they are modelled because T carries them, so halvings of T and H are no measure of
-chance at rare sites), and it knows the people that are compared: one rare long haplotype weighs as much on either side.
-The control row `real` is T taken as if it were synthetic; its z is that of the halvings.
+*z* is the distance of the figure from the floor, in these spreads: from what real people score against real people. It does not
+depend on the synthetic people, so that a generator cannot widen it by being far off, and it is the same for all generators
+of a panel. (Halvings of the synthetic and the held-out people *together* spread the more, the more these differ.) Sites are modelled
+because T carries them, which the rarest alleles of T show; both halves carry their part of that.
+The control row `real` is T taken as if it were synthetic.
 """
 
 import numpy as np
 
-from genoloom.popgen.frequencies import BIN_NAMES
 from genoloom.validation.metric_table import Measured
-from genoloom.validation.verdicts import Chance, judge, worst
+from genoloom.validation.verdicts import Chance, Verdict, judge, worst
 
+OVERALL = "overall"  # the row that counts the others
 COLUMNS = ["row", "kind", "metric", "population", "bin", "value", "floor", "floor_sd", "nfr", "z", "n", "verdict"]
 
 
@@ -29,19 +29,16 @@ def fidelity_rows(measured: list[Measured], name: str, kind: str, n: int, group:
 
 def real_rows(measured: list[Measured], n: int) -> list[dict]:
     """Rows of the training people, taken as if they were synthetic; without what the choice of sites decides for them."""
-    chosen = [m for m in measured if not m.metric.ascertained and m.part.bin not in BIN_NAMES]
+    chosen = [m for m in measured if not (m.metric.ascertained or m.part.ascertained)]
     return _judged(chosen, "real", "control", n, "T")
 
 
 def _judged(measured: list[Measured], name: str, kind: str, n: int, group: str) -> list[dict]:
-    known = Chance.of_family(len(measured))
-    family = _family([m.permuted[group].departures for m in measured if group in m.permuted]) or known
+    known, family = Chance.of_family(len(measured)), family_chance(measured)
     rows = []
     for m in measured:
-        own = m.permuted.get(group)
-        chance = family if own and len(own.departures) else known
-        z = own.z if own else None
-        found = judge(m.metric.kind, m.values[group], m.floor, m.floor_sd, m.metric.tolerance, chance, z)
+        chance = family if len(m.departures) else known
+        found = judge(m.metric.kind, m.values[group], m.floor, m.floor_sd, m.metric.tolerance, chance, unit=m.metric.unit)
         rows.append(
             {
                 "row": name, "kind": kind, "metric": m.metric.name, "population": m.part.population, "bin": m.part.bin,
@@ -50,15 +47,18 @@ def _judged(measured: list[Measured], name: str, kind: str, n: int, group: str) 
             }
         )  # fmt: skip
     verdict = worst([row["verdict"] for row in rows])
-    off = sum(row["verdict"] != "pass" for row in rows)
-    overall = dict.fromkeys(COLUMNS) | {"row": name, "kind": kind, "metric": "overall", "population": "all", "bin": "all"}
+    off = sum(row["verdict"] is not Verdict.PASS for row in rows)
+    overall = dict.fromkeys(COLUMNS) | {"row": name, "kind": kind, "metric": OVERALL, "population": "all", "bin": "all"}
     return [*rows, overall | {"value": float(off), "n": n, "verdict": verdict}]
 
 
-def _family(departures: list[np.ndarray]) -> Chance | None:
-    """The bound of all figures that were permuted; None where none was. A figure with more permutations gives the first ones."""
-    permuted = [figures for figures in departures if len(figures)]
-    if not permuted:
-        return None
-    fewest = min(map(len, permuted))
-    return Chance.of_permutations(np.nan_to_num(np.stack([figures[:fewest] for figures in permuted], axis=1)))
+def family_chance(measured: list[Measured]) -> Chance:
+    """The bound of all figures of a panel, the same for all its generators.
+
+    A figure with more halvings gives the first ones.
+    """
+    departures = [m.departures for m in measured if len(m.departures)]
+    if not departures:
+        return Chance.of_family(len(measured))
+    fewest = min(map(len, departures))
+    return Chance.of_halvings(np.nan_to_num(np.stack([figures[:fewest] for figures in departures], axis=1)))

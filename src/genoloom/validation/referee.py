@@ -9,7 +9,7 @@ from genoloom.validation.cohorts import compare
 from genoloom.validation.collect import Collector
 from genoloom.validation.data import Data
 from genoloom.validation.fidelity import fidelity_rows
-from genoloom.validation.metric_table import TABLE, Metric, measure_all
+from genoloom.validation.metric_table import TABLE, Measured, Metric, measure_all
 
 COMPONENTS = 4
 
@@ -25,7 +25,7 @@ def deal(population: np.ndarray, people: int, rng: np.random.Generator) -> list[
     return [np.array(group) for group in groups]
 
 
-def judge_together(
+def measure_together(
     made: dict[str, np.ndarray],
     training: Panel,
     held: Panel,
@@ -34,8 +34,8 @@ def judge_together(
     block: int,
     seed: int,
     table: tuple[Metric, ...] = TABLE,
-) -> dict[str, list[dict]]:
-    """Fidelity rows of every sample.
+) -> list[Measured]:
+    """Every figure of every sample, under its name.
 
     Parameters
     ----------
@@ -61,5 +61,19 @@ def judge_together(
     collected = Collector(people, len(cm), block, seed, groups)
     synthetic = ArrayHaplotypes(np.concatenate(list(made.values()), axis=1))
     collected.add(replace(training, haplotypes=synthetic), everybody, cm)
-    measured = measure_all(Data(collected, COMPONENTS, seed), table)
-    return {name: fidelity_rows(measured, name, "control", n, group=name) for name in made}
+    return measure_all(Data(collected, COMPONENTS, seed), table)
+
+
+def judge_together(
+    made: dict[str, np.ndarray],
+    training: Panel,
+    held: Panel,
+    cm: np.ndarray,
+    resplits: int,
+    block: int,
+    seed: int,
+    table: tuple[Metric, ...] = TABLE,
+) -> dict[str, list[dict]]:
+    """Fidelity rows of every sample; parameters of `measure_together`."""
+    measured = measure_together(made, training, held, cm, resplits, block, seed, table)
+    return {name: fidelity_rows(measured, name, "control", len(training.people), group=name) for name in made}

@@ -1,40 +1,110 @@
 """When a metric passes. One rule for each kind of metric; the same for every generator and every data set.
 
 `value` is what the synthetic data score against the held-out people, `floor` what other real people score against
-them, `floor_sd` the spread of that score; `z` is the distance from what chance gives, in its spreads: the floor's, or those
-of a permutation test (see `fidelity`).
-A figure passes when its departure is small (so that it does not matter) *or* within chance (so that it is not shown):
+them, `floor_sd` the spread of that score; `z` is the distance from what real people score against real people, in the
+spreads of that score (see `fidelity`).
 
-kind          measured as                      small: pass                   larger, shown: weak         beyond: fail
-----          -----------                      -----------                   -------------------         ------------
-distance      value                            nfr <= 1.5                    nfr <= 3
-similarity    1 - value                        nfr <= 1.5 and at most 5 %    nfr <= 3 and at most 15 %
-                                               of the floor lost             of the floor lost
-accuracy      |value - 0.5| + 0.5              excess <= 0.05                excess <= 0.15
-level         |value - floor|                  within 10 %                   within 25 %
-half          |value - 0.5|                    <= 0.10                       <= 0.20
-copying       value                            nfr <= 1.1                    never: else `too close`
-bits          value                            <= floor + 0.001              <= floor + 0.01 or z <= 2
+A departure has a size. Nothing but the figure and its floor decide it:
 
-Within chance means z <= `chance.passes`, and a failure needs z > `chance.fails` (both sides of it for levels and halves).
-`Chance.single()`, 2 and 4, is for a figure on its own. A table of many figures uses `Chance.of_permutations`: the bound that
-all figures of a perfect generator stay within, together, 99 times in 100, learnt from the permutations themselves.
+kind          measured as                          small             large (beyond it)    huge (beyond it)
+----          -----------                          -----             -----------------    ----------------
+distance      excess over the floor, per floor     0.5               2                    9
+similarity    the same of 1 - value; and the       0.5 and 5 %       2 or 15 %            half of the floor,
+              share of the floor that is lost                                             and 0.25
+accuracy      |value - 0.5| + 0.5, excess          0.05              0.15                 0.25
+level         |value - floor| / floor              10 %              25 %                 a factor of 4, and
+                                                                                          10 tolerances
+offset        |value - floor| / unit               1                 2.5                  10
+half          |value - 0.5|                        0.10              0.20                 0.40
+copying       value / floor - 1                    0.1               never: `too close`
+bits          value - floor                        0.001             0.01
 
-A difference from the floor of at most `tolerance` always passes. Two-sided: a distance or similarity that is *better* than
-real people are to each other (nfr < 0.5 and z < -3, or beyond the bound of the family), and a half below 0.4, is
-`too close`: real rows sit on synthetic ones, which is how memorisation looks.
+and a significance: beyond `chance.passes` spreads it is not chance. A small departure passes. A larger one passes when chance explains it,
+and is `weak` otherwise. A large one fails when it is more than `chance.fails` spreads off, and chance explains
+no more than `LARGE_BOUND` spreads of it, however many figures the table has. A huge one fails whatever the spread.
+So what is farther from the floor, in size and in spreads, never has a better verdict.
+
+`Chance.single()`, 2 and 4, is for a figure on its own. A table of many figures uses `Chance.of_halvings`: the bound that
+all figures of a perfect generator stay within, together, 99 times in 100, learnt from halvings of the real people.
+
+A difference from the floor of at most `tolerance` always passes, and ratios are taken to at least the tolerance. Two-sided:
+a distance or similarity that is *better* than real people are to each other (half the floor, and z < -3, or beyond the
+bound of the family), and a half below 0.4, is `too close`: real rows sit on synthetic ones, which is how memorisation looks.
 """
 
 import math
 from dataclasses import dataclass
+from enum import IntEnum, StrEnum
 
 import numpy as np
 from scipy.stats import t
 
-KINDS = ("distance", "similarity", "accuracy", "level", "half", "copying", "bits")
-ORDER = ("pass", "not run", "weak", "too close", "fail")
 FAMILY_ERROR = 0.01
-FEWEST_PERMUTATIONS = 10  # from which a law can be fitted to their largest departures
+FEWEST_HALVINGS = 10  # from which a law can be fitted to their largest departures
+LARGE_BOUND = 5.0  # spreads that chance explains of a large departure, at most
+
+
+class Verdict(StrEnum):
+    """Of a figure, of a part of the table, or of a generator; from the best to the worst."""
+
+    PASS = "pass"
+    NOT_RUN = "not run"
+    WEAK = "weak"
+    TOO_CLOSE = "too close"
+    FAIL = "fail"
+
+
+ORDER = tuple(Verdict)
+
+
+class Kind(StrEnum):
+    """How a metric is measured; see the module's docstring."""
+
+    DISTANCE = "distance"
+    SIMILARITY = "similarity"
+    ACCURACY = "accuracy"
+    LEVEL = "level"
+    OFFSET = "offset"
+    HALF = "half"
+    COPYING = "copying"
+    BITS = "bits"
+
+
+class Size(IntEnum):
+    """How far a figure is from its floor, whatever chance makes of it."""
+
+    SMALL = 0
+    MEDIUM = 1
+    LARGE = 2
+    HUGE = 3
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Largest departures that are small, medium and large."""
+
+    small: float
+    medium: float
+    large: float = math.inf
+
+    def size(self, departure: float) -> Size:
+        # a value that meets a decimal bound meets it: rounding errors of a subtraction do not count
+        return Size(sum(round(departure, 9) > bound for bound in (self.small, self.medium, self.large)))
+
+
+SIZES = {
+    Kind.DISTANCE: Bounds(0.5, 2.0, 9.0),
+    Kind.ACCURACY: Bounds(0.05, 0.15, 0.25),
+    Kind.LEVEL: Bounds(0.1, 0.25),
+    Kind.OFFSET: Bounds(1.0, 2.5, 10.0),
+    Kind.HALF: Bounds(0.1, 0.2, 0.4),
+    Kind.COPYING: Bounds(0.1, math.inf),
+    Kind.BITS: Bounds(0.001, 0.01),
+}
+NOISE, LOST, GONE = Bounds(0.5, 2.0), Bounds(0.05, 0.15, 0.5), 0.25  # of similarities
+FACTOR = 4.0  # between a level and its floor: huge
+MANY_TOLERANCES = 10.0  # of which the larger of both must have more
+BETTER = -0.5  # a distance by this much of its floor below it is too small
 
 
 @dataclass(frozen=True)
@@ -51,33 +121,33 @@ class Chance:
         return cls(2.0, 4.0, 3.0)
 
     @classmethod
-    def of_family(cls, figures: int, resplits: float = math.inf) -> "Chance":
-        """For a table of `figures`, each normal, with a spread that is known or estimated from `resplits` halvings.
+    def of_family(cls, figures: int, halvings: float = math.inf) -> "Chance":
+        """For a table of `figures`, each normal, with a spread that is known or estimated from `halvings`.
 
         Bonferroni's bound on Student's t, two-sided: real people pass all figures in 99 of 100 tables.
         """
-        bound = float(t.isf(FAMILY_ERROR / (2 * max(figures, 1)), max(resplits - 1, 1)))
+        bound = float(t.isf(FAMILY_ERROR / (2 * max(figures, 1)), max(halvings - 1, 1)))
         return cls(bound, bound, bound)
 
     @classmethod
-    def of_permutations(cls, departures: np.ndarray) -> "Chance":
-        """For a table of figures that are not normal and depend on each other, from what permutations of the labels give.
+    def of_halvings(cls, departures: np.ndarray) -> "Chance":
+        """For a table of figures that are not normal and depend on each other, from what halvings of real people give.
 
-        The largest departure of each permutation is what a perfect generator's would be (Westfall and Young 1993,
+        The largest departure of each halving is what a perfect generator's would be (Westfall and Young 1993,
         Resampling-based multiple testing). Its 99 % point is that of Gumbel's law, fitted to the logarithms by L-moments
-        (Hosking 1990, J R Stat Soc B 52:105-124). Never below `of_family`, which stands alone for few permutations.
+        (Hosking 1990, J R Stat Soc B 52:105-124). Never below `of_family`, which stands alone for few halvings.
 
         Parameters
         ----------
-        departures : ndarray of float, shape (n_permutations, n_figures)
-            Without sign, each in spreads of the other permutations.
+        departures : ndarray of float, shape (n_halvings, n_figures)
+            Without sign, each in spreads of the other halvings.
         """
-        permutations, figures = departures.shape
-        normal = cls.of_family(figures, permutations)
-        if permutations < FEWEST_PERMUTATIONS or not figures:
+        halvings, figures = departures.shape
+        normal = cls.of_family(figures, halvings)
+        if halvings < FEWEST_HALVINGS or not figures:
             return normal
         largest = np.sort(np.log(np.maximum(departures.max(axis=1), 1.0)))
-        second_moment = 2 * (np.arange(permutations) * largest).sum() / (permutations * (permutations - 1)) - largest.mean()
+        second_moment = 2 * (np.arange(halvings) * largest).sum() / (halvings * (halvings - 1)) - largest.mean()
         scale = second_moment / math.log(2)
         mode = largest.mean() - np.euler_gamma * scale
         bound = max(normal.passes, math.exp(mode - scale * math.log(-math.log(1 - FAMILY_ERROR))))
@@ -86,69 +156,98 @@ class Chance:
 
 @dataclass(frozen=True)
 class Judgement:
-    """Noise-floor ratio, z-score and verdict of one figure."""
+    """Noise-floor ratio, z-score, size and verdict of one figure."""
 
     nfr: float
     z: float
-    verdict: str
+    size: Size
+    verdict: Verdict
 
 
 def judge(
-    kind: str,
+    kind: Kind,
     value: float,
     floor: float,
     floor_sd: float,
     tolerance: float = 0.0,
     chance: Chance | None = None,
     z: float | None = None,
+    unit: float = 1.0,
 ) -> Judgement:
     """Compare a figure with its floor; see the table in the module's docstring. A missing value is `not run`.
 
-    `z` is the distance of the figure from chance, in spreads and with its sign, where that is not (value - floor) / floor_sd.
+    `z` is the distance of the figure from chance, in spreads and with its sign, where that is not (value - floor) / floor_sd;
+    `unit` is that of an offset.
+
+    Raises
+    ------
+    ValueError
+        The kind is none of `Kind`.
     """
-    if kind not in KINDS:
-        raise ValueError(f"unknown kind of metric '{kind}'")
+    kind = Kind(kind)
     if math.isnan(value) or math.isnan(floor):
-        return Judgement(math.nan, math.nan, "not run")
+        return Judgement(math.nan, math.nan, Size.SMALL, Verdict.NOT_RUN)
+    size, better = _size(kind, value, floor, tolerance, unit)
     near = abs(value - floor) <= tolerance
-    lost = 0.0
-    if kind == "similarity":
-        lost = 1 - value / floor if floor > 0 else 0.0
+    if kind is Kind.SIMILARITY:
         value, floor, z = 1 - value, 1 - floor, None if z is None else -z
-    elif kind == "accuracy":
+    elif kind is Kind.ACCURACY:
         value, floor = (abs(number - 0.5) + 0.5 for number in (value, floor))
     nfr = value / floor if floor > 0 else (1.0 if value == floor else math.inf)
     excess = value - floor
     if z is None:
         z = excess / floor_sd if floor_sd > 0 else (0.0 if excess == 0 else math.copysign(math.inf, excess))
-    # a value that meets a decimal bound meets it: rounding errors of the subtraction do not count
-    exact = (round(number, 9) for number in (value, nfr, z, excess, lost))
-    verdict = "pass" if near else _verdict(kind, *exact, chance or Chance.single())
-    return Judgement(nfr, z, verdict)
+    verdict = Verdict.PASS if near else _verdict(kind, size, better, round(z, 9), chance or Chance.single())
+    return Judgement(nfr, z, Size.SMALL if near else size, verdict)
 
 
-def _verdict(kind: str, value: float, nfr: float, z: float, excess: float, lost: float, chance: Chance) -> str:
-    if kind == "half":
-        off = round(abs(value - 0.5), 9)
-        if off <= 0.1 or abs(z) <= chance.passes:
-            return "pass"
-        return "too close" if value < 0.5 else "weak" if off <= 0.2 or abs(z) <= chance.fails else "fail"
-    if kind == "level":
-        off = round(abs(nfr - 1), 9)
-        return "pass" if off <= 0.1 or abs(z) <= chance.passes else "weak" if off <= 0.25 or abs(z) <= chance.fails else "fail"
-    if kind == "accuracy":
-        return "pass" if excess <= 0.05 or z <= chance.passes else "weak" if excess <= 0.15 or z <= chance.fails else "fail"
-    if kind == "copying":
-        return "pass" if nfr <= 1.1 or z <= chance.passes else "too close"
-    if kind == "bits":
-        return "pass" if excess <= 0.001 else "weak" if excess <= 0.01 or z <= chance.passes else "fail"
-    if nfr < 0.5 and z < -chance.too_close:
-        return "too close"
-    if (nfr <= 1.5 and lost <= 0.05) or z <= chance.passes:
-        return "pass"
-    return "weak" if (nfr <= 3 and lost <= 0.15) or z <= chance.fails else "fail"
+def _size(kind: Kind, value: float, floor: float, tolerance: float, unit: float) -> tuple[Size, bool]:
+    """Size of the departure, and whether it is one for the better: nearer than real people are to each other."""
+    if kind is Kind.SIMILARITY:
+        noise = (floor - value) / max(1 - floor, tolerance, 1e-12)
+        lost = (floor - value) / floor if floor > 0 else 0.0
+        share = LOST.size(lost)
+        if share is Size.HUGE and floor - value <= GONE:
+            share = Size.LARGE
+        return max(NOISE.size(noise), share), noise < BETTER
+    excess, base = value - floor, max(floor, tolerance, 1e-12)
+    if kind is Kind.LEVEL:
+        low, high = sorted((value, floor))
+        if high > FACTOR * max(low, 0.0) and high > MANY_TOLERANCES * tolerance:
+            return Size.HUGE, False
+        return SIZES[kind].size(abs(excess) / base), False
+    departure = {
+        Kind.DISTANCE: excess / base,
+        Kind.ACCURACY: abs(value - 0.5) - abs(floor - 0.5),
+        Kind.OFFSET: abs(excess) / unit,
+        Kind.HALF: abs(value - 0.5),
+        Kind.COPYING: excess / base,
+        Kind.BITS: excess,
+    }[kind]
+    better = {Kind.DISTANCE: departure < BETTER, Kind.HALF: value < 0.5}.get(kind, False)
+    return SIZES[kind].size(departure), better
 
 
-def worst(verdicts: list[str]) -> str:
+TWO_SIDED = (Kind.LEVEL, Kind.OFFSET, Kind.HALF)
+
+
+def _verdict(kind: Kind, size: Size, better: bool, z: float, chance: Chance) -> Verdict:
+    if better and kind in (Kind.DISTANCE, Kind.SIMILARITY):
+        return Verdict.TOO_CLOSE if z < -chance.too_close else Verdict.PASS
+    if kind is Kind.BITS:
+        # cost a base is exact to many digits: what chance explains is weak
+        failed = size > Size.MEDIUM and z > chance.passes
+        return Verdict.PASS if size is Size.SMALL else Verdict.FAIL if failed else Verdict.WEAK
+    off = abs(z) if kind in TWO_SIDED else z
+    explained = min(chance.passes, LARGE_BOUND) if size is Size.LARGE else chance.passes
+    if size is Size.SMALL or (size is not Size.HUGE and off <= explained):
+        return Verdict.PASS
+    if kind is Kind.COPYING or (kind is Kind.HALF and better):
+        return Verdict.TOO_CLOSE
+    failed = size is Size.HUGE or (size is Size.LARGE and off > min(chance.fails, LARGE_BOUND))
+    return Verdict.FAIL if failed else Verdict.WEAK
+
+
+def worst(verdicts: list[str]) -> Verdict:
     """The worst of some verdicts; `not run` is worse than `pass`."""
-    return max(verdicts, key=ORDER.index) if verdicts else "not run"
+    return max(map(Verdict, verdicts), key=ORDER.index) if verdicts else Verdict.NOT_RUN

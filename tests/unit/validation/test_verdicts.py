@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from genoloom.validation.verdicts import Chance, judge, worst
+from genoloom.validation.verdicts import ORDER, Chance, Kind, Size, judge, worst
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_rules(kind, value, floor, sd, verdict):
     assert judge(kind, value, floor, sd).verdict == verdict
 
 
-def test_a_z_from_permutations_takes_the_place_of_the_spread():
+def test_a_z_from_elsewhere_takes_the_place_of_the_spread():
     found = judge("similarity", 0.9, 0.95, 0.001, z=-2.0)
     assert found.z == 2.0
     assert found.verdict == "pass"
@@ -51,36 +51,80 @@ def test_a_z_from_permutations_takes_the_place_of_the_spread():
     assert judge("level", 0.5, 1.0, 1.0, z=-4.1).verdict == "fail"
 
 
+def random_row(rng, kind):
+    """A floor, its spread and two figures on the same side of it, the second at least as far off."""
+    floor = {"half": 0.5, "accuracy": 0.5}.get(kind, float(rng.choice([rng.uniform(0.01, 0.99), rng.uniform(0.5, 20), 0.0])))
+    if kind == "similarity":
+        floor = float(rng.uniform(-0.2, 0.999))
+    near, far = np.sort(rng.exponential(rng.choice([0.02, 0.3, 3.0]), 2) * max(floor, 0.1))
+    side = 1 if kind in ("accuracy", "bits", "copying") else int(rng.choice([-1, 1]))
+    if kind == "similarity":
+        side = -1
+    return floor, float(rng.choice([0.0, rng.exponential(0.05), rng.exponential(2.0)])), floor + side * near, floor + side * far
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_what_is_farther_off_never_has_a_better_verdict(kind):
+    rng = np.random.default_rng(7)
+    worse = 0
+    for _ in range(3000):
+        floor, sd, near, far = random_row(rng, kind)
+        bound = float(rng.uniform(2, 9))
+        chance = Chance.single() if rng.random() < 0.2 else Chance(bound, bound, bound)
+        tolerance, unit = float(rng.choice([0.0, 0.02])), float(rng.uniform(0.05, 1))
+        first, second = (judge(kind, value, floor, sd, tolerance, chance, unit=unit) for value in (near, far))
+        assert abs(second.z) >= abs(first.z)
+        assert second.size >= first.size
+        assert ORDER.index(second.verdict) >= ORDER.index(first.verdict), (kind, floor, sd, near, far)
+        worse += second.verdict != first.verdict
+    assert worse > 100  # the rows are on both sides of the bounds
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_five_spreads_and_a_large_size_are_never_green(kind):
+    rng = np.random.default_rng(9)
+    seen = 0
+    for _ in range(3000):
+        floor, sd, _, far = random_row(rng, kind)
+        found = judge(kind, far, floor, sd, chance=Chance(9.0, 9.0, 9.0), unit=0.5)
+        if found.size >= Size.LARGE and abs(found.z) > 5:
+            seen += 1
+            assert found.verdict != "pass"
+        if found.size is Size.HUGE:
+            assert found.verdict in ("fail", "too close")
+    assert seen > 20 or kind == "copying"
+
+
 def test_the_bound_of_a_table_is_the_99_percent_point_of_the_law_of_its_largest_departure():
     rng = np.random.default_rng(1)
     largest = np.exp(rng.gumbel(2.0, 0.3, (100_000, 1)))
     law = math.exp(2.0 - 0.3 * math.log(-math.log(0.99)))
-    assert Chance.of_permutations(largest).passes == pytest.approx(law, rel=0.01)
+    assert Chance.of_halvings(largest).passes == pytest.approx(law, rel=0.01)
 
 
 def test_the_bound_of_a_table_holds_where_figures_are_not_normal():
     rng = np.random.default_rng(2)
-    accused = {"permutations": 0, "normal": 0}
-    tables, figures, permutations = 1000, 60, 40
+    accused = {"halvings": 0, "normal": 0}
+    tables, figures, halvings = 1000, 60, 40
     for _ in range(tables):
-        values = rng.standard_t(4, (permutations + 1, figures))
-        z = np.array([off(values[i], np.delete(values, [i, permutations], axis=0)) for i in range(permutations)])
+        values = rng.standard_t(4, (halvings + 1, figures))
+        z = np.array([off(values[i], np.delete(values, [i, halvings], axis=0)) for i in range(halvings)])
         found = off(values[-1], values[:-1]).max()
-        accused["permutations"] += found > Chance.of_permutations(z).passes
-        accused["normal"] += found > Chance.of_family(figures, permutations).passes
+        accused["halvings"] += found > Chance.of_halvings(z).passes
+        accused["normal"] += found > Chance.of_family(figures, halvings).passes
     assert accused["normal"] > 0.1 * tables
-    assert 0.001 * tables < accused["permutations"] < 0.025 * tables
+    assert 0.001 * tables < accused["halvings"] < 0.025 * tables
 
 
 def off(values, others):
     return np.abs(values - others.mean(axis=0)) / others.std(axis=0, ddof=1)
 
 
-def test_few_permutations_and_small_departures_leave_the_bound_of_normal_figures():
+def test_few_halvings_and_small_departures_leave_the_bound_of_normal_figures():
     small = np.full((9, 30), 50.0)
-    assert Chance.of_permutations(small) == Chance.of_family(30, 9)
-    assert Chance.of_permutations(np.ones((40, 30))) == Chance.of_family(30, 40)
-    assert Chance.of_permutations(np.zeros((0, 0))) == Chance.of_family(0, 0)
+    assert Chance.of_halvings(small) == Chance.of_family(30, 9)
+    assert Chance.of_halvings(np.ones((40, 30))) == Chance.of_family(30, 40)
+    assert Chance.of_halvings(np.zeros((0, 0))) == Chance.of_family(0, 0)
 
 
 def test_worst_puts_not_run_behind_pass():
@@ -91,5 +135,5 @@ def test_worst_puts_not_run_behind_pass():
 
 
 def test_unknown_kind_is_an_error():
-    with pytest.raises(ValueError, match="unknown kind"):
+    with pytest.raises(ValueError, match="guess"):
         judge("guess", 1, 1, 1)

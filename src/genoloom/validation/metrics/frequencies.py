@@ -3,7 +3,7 @@
 import numpy as np
 
 from genoloom.popgen.demography import fit_size_history, history_distance
-from genoloom.popgen.diversity import differences_between, window_diversity
+from genoloom.popgen.diversity import window_diversity
 from genoloom.popgen.frequencies import (
     bernoulli_kl,
     chance_monomorphic,
@@ -133,17 +133,9 @@ def pi(d: Data, g: str, part: Part) -> float:
 
 
 def tajima(d: Data, g: str, part: Part) -> float:
-    """Mean of Tajima's D over windows, plus 5: a positive level, so that per cents mean something."""
+    """Mean of Tajima's D over windows."""
     values = _windows(d, g)[2]
-    return float(np.nanmean(values)) + 5.0 if np.isfinite(values).any() else float("nan")
-
-
-def dxy_between(d: Data, a: str, b: str, part: Part) -> float:
-    """Mean differences a site between a haplotype of one and one of the other group (of one population)."""
-    if part.column:
-        sums = d.collected.by_population
-        return float(sums.between[d.pair_index[a, b], 1, part.column - 1] / sums.sites)
-    return float(differences_between(d.count(a), d.groups.size(a), d.count(b), d.groups.size(b)).mean())
+    return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
 
 
 def dxy_matrix_error(d: Data, a: str, b: str, part: Part) -> float:

@@ -4,7 +4,7 @@ import numpy as np
 
 from genoloom.popgen.frequencies import spectrum_distance
 from genoloom.validation.collect_haplotypes import SIZES
-from genoloom.validation.data import Data, Part
+from genoloom.validation.data import Data, Part, resampled_halvings
 
 
 def window_parts(d: Data) -> list[Part]:
@@ -40,16 +40,32 @@ def spectrum(d: Data, a: str, b: str, part: Part) -> float:
 
 def longest_run(d: Data, a: str, b: str, part: Part) -> float:
     """Mean over haplotypes of a of the longest run shared with any of b, centimorgans."""
-    runs = d.collected.runs
-    longest = d.once(("longest",), runs.runs.longest)
-    return float(longest[np.ix_(runs.at[a], runs.at[b])].max(axis=1).mean())
+    return _longest(d, d.collected.runs.at[a], d.collected.runs.at[b])
+
+
+def _longest(d: Data, a: np.ndarray, b: np.ndarray) -> float:
+    longest = d.once(("longest",), d.collected.runs.runs.longest)
+    return float(longest[np.ix_(a, b)].max(axis=1).mean())
 
 
 def segments(d: Data, a: str, b: str, part: Part) -> float:
     """Mean over pairs of haplotypes of the share of the map in runs of at least `SEGMENT_CM`."""
-    runs = d.collected.runs
-    shared = d.once(("segments",), runs.runs.in_segments)
-    return float(shared[np.ix_(runs.at[a], runs.at[b])].mean() / max(d.collected.span_cm, 1e-12))
+    return _segments(d, d.collected.runs.at[a], d.collected.runs.at[b])
+
+
+def _segments(d: Data, a: np.ndarray, b: np.ndarray) -> float:
+    shared = d.once(("segments",), d.collected.runs.runs.in_segments)
+    return float(shared[np.ix_(a, b)].mean() / max(d.collected.span_cm, 1e-12))
+
+
+def resampled_runs(d: Data, part: Part) -> list[float]:
+    """What chance makes of the longest runs."""
+    return resampled_halvings(d, d.collected.runs.at, lambda a, b: _longest(d, a, b))
+
+
+def resampled_segments(d: Data, part: Part) -> list[float]:
+    """What chance makes of the shared segments."""
+    return resampled_halvings(d, d.collected.runs.at, lambda a, b: _segments(d, a, b))
 
 
 def copying_bits(d: Data, a: str, b: str, part: Part) -> float:

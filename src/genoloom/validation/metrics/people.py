@@ -6,10 +6,11 @@ from scipy import stats
 from genoloom.popgen.distances import kolmogorov_smirnov
 from genoloom.popgen.diversity import expected_heterozygosity, hardy_weinberg_chi2
 from genoloom.popgen.frequencies import minor_frequency
-from genoloom.validation.data import Data, Part
+from genoloom.validation.data import Data, Part, resampled_halvings
 
 CHI2 = stats.chi2.isf(0.05, 1)
 LEAST_KINSHIP = -5.0
+DOUBLE = 0.001  # genotyping errors make people differ from their copies by about as much
 
 
 def _heterozygous(d: Data, g: str, part: Part) -> np.ndarray:
@@ -23,8 +24,8 @@ def heterozygosity_distance(d: Data, a: str, b: str, part: Part) -> float:
 
 
 def heterozygosity_ratio(d: Data, g: str, part: Part) -> float:
-    """Observed over expected heterozygous calls: 1 - F."""
-    return float(_heterozygous(d, g, part).mean() / expected_heterozygosity(d.real_frequency))
+    """Heterozygous calls over those expected from the group's own frequencies: 1 - F, which more or less diverse people do not move."""
+    return float(_heterozygous(d, g, part).mean() / expected_heterozygosity(d.frequency(g)))
 
 
 def heterozygous_sites(d: Data, g: str, part: Part) -> float:
@@ -76,9 +77,27 @@ def kinship_within(d: Data, a: str, b: str, part: Part) -> float:
 
 
 def closest_kin(d: Data, a: str, b: str, part: Part) -> float:
-    """Median over people of a of their highest kinship with anybody in b, plus 1 (a positive level)."""
-    values = _kinship(d, a, b)
-    return 1.0 + float(np.median(np.where(np.isnan(values), -1.0, values).max(axis=1)))
+    """Median over people of a of their highest kinship with anybody in b."""
+    return _closest(d, d.groups.rows[a], d.groups.rows[b])
+
+
+def _closest(d: Data, a: np.ndarray, b: np.ndarray) -> float:
+    values = d.collected.kinship.coefficients(a, b)
+    return float(np.median(np.where(np.isnan(values), -1.0, values).max(axis=1)))
+
+
+def resampled_kin(d: Data, part: Part) -> list[float]:
+    """What chance makes of it."""
+    return resampled_halvings(d, d.groups.rows, lambda a, b: _closest(d, a, b))
+
+
+def repeated_people(d: Data, g: str, part: Part) -> float:
+    """Share of people who have a double in their own sample: both haplotypes the same, but for `DOUBLE` of the sites."""
+    own = d.distances(g, g)
+    straight, crossed = own[0::2, 0::2] + own[1::2, 1::2], own[0::2, 1::2] + own[1::2, 0::2]
+    apart = np.minimum(straight, crossed)
+    np.fill_diagonal(apart, np.inf)
+    return float((apart.min(axis=1) <= 2 * DOUBLE * len(d.counts)).mean())
 
 
 def pairwise_distance(d: Data, a: str, b: str, part: Part) -> float:

@@ -9,7 +9,7 @@ from genoloom.seeds import derive_seed
 from genoloom.validation.cohorts import halve
 from genoloom.validation.data import Data, Part
 
-PERMUTATIONS = 200
+HALVINGS = 200
 
 
 def pca_distance(d: Data, a: str, b: str, part: Part) -> float:
@@ -121,9 +121,9 @@ def discrepancy(d: Data, a: str, b: str, part: Part) -> float:
     return float(_discrepancies(d, [(d.groups.rows[a], d.groups.rows[b])])[0])
 
 
-def permuted_discrepancies(d: Data, group: str | None, part: Part) -> list[float]:
-    """The same when labels mean nothing: halvings of a synthetic group and the held-out people, or of the real people."""
+def halved_discrepancies(d: Data, part: Part) -> list[float]:
+    """The same of many halvings of the real people."""
     rng = np.random.default_rng(derive_seed(d.seed, "discrepancies"))
-    rows = np.concatenate([d.groups.rows["H"], d.groups.rows[group or "T"]])
+    rows = np.concatenate([d.groups.rows["H"], d.groups.rows["T"]])
     names = sorted(set(d.groups.population))
-    return _discrepancies(d, [halve(rows, d.groups.population, names, rng) for _ in range(PERMUTATIONS)]).tolist()
+    return _discrepancies(d, [halve(rows, d.groups.population, names, rng) for _ in range(HALVINGS)]).tolist()

@@ -1,0 +1,148 @@
+"""Which metric sees which fault? Known faults on real individuals, over many seeds.
+
+    python benchmarks/fault_table.py --set demo --people 99 --seeds 20
+    python benchmarks/fault_table.py --set dpyd-slice --people 300 --sites 1000 --seeds 20 --skip nsl_correlation ihs_correlation
+    python benchmarks/fault_table.py --set demo --table docs/fault_table.md
+
+Each seed deals the real individuals of every population into training, held-out and fresh ones. `validation/faults.py` spoils the fresh
+ones in one way each, or makes generators of the training ones. The cells count in which share of seeds a metric does not
+pass, over all individuals or in any population, bin or window of it. One file of rows a seed is kept, so that a run can be continued, and
+judged again after a change of the verdicts with --again.
+"""
+
+import argparse
+import json
+import logging
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+from haplotype_sets import RESULTS, SETS, add_places, open_set
+from referee import deal_panels
+
+from genoloom.config import ValidateOptions
+from genoloom.formats.tables import write_table
+from genoloom.logs import configure_logging
+from genoloom.panel import Panel
+from genoloom.report.summary import as_text
+from genoloom.seeds import derive_seed
+from genoloom.stages.train import genetic_positions
+from genoloom.validation.faults import FAULTS, Material
+from genoloom.validation.fidelity import fidelity_rows
+from genoloom.validation.metric_table import TABLE, Measured
+from genoloom.validation.referee import measure_together
+from genoloom.validation.verdicts import Verdict
+
+log = logging.getLogger("fault_table")
+FRESH = "fresh individuals"
+
+
+def main() -> int:
+    arguments = _parse()
+    configure_logging()
+    logging.getLogger("genoloom").setLevel(logging.ERROR)
+    folder = arguments.out.with_suffix("") / arguments.set
+    folder.mkdir(parents=True, exist_ok=True)
+    seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
+    panel = None
+    for seed in seeds:
+        path = folder / f"{seed}.json"
+        if not path.exists():
+            panel = panel or open_set(arguments.set, arguments.data)
+            started = time.process_time()
+            measured, n = measure_seed(panel, seed, arguments)
+            path.write_text(json.dumps([_kept(m) for m in measured] + [n]))
+            log.info("seed %d: %.0f s", seed, time.process_time() - started)
+    found = {seed: judged(json.loads((folder / f"{seed}.json").read_text())) for seed in seeds}
+    rows = table(found)
+    columns = ["metric", *FAULTS]
+    write_table(arguments.out.with_name(f"{arguments.out.stem}.{arguments.set}.tsv"), columns, rows)
+    print(as_text(rows, columns))
+    if arguments.table:
+        arguments.table.write_text(as_markdown(rows, columns))
+    return 0
+
+
+def measure_seed(panel: Panel, seed: int, arguments: argparse.Namespace) -> tuple[list[Measured], int]:
+    """Every figure of every fault, and the individuals a group."""
+    training, held, fresh = deal_panels(panel, arguments.people, arguments.sites, "training", seed)
+    sites = training.sites
+    cm = genetic_positions(sites)
+    known, new = (group.haplotypes.read(0, len(cm)) for group in (training, fresh))
+    indel = np.array([len(ref) != len(alt) for ref, alt in zip(sites.ref, sites.alt, strict=True)])
+    material = Material(known, new, cm, np.array(training.people.population), indel)
+    made = {
+        name: make(material, np.random.default_rng(derive_seed(seed, "fault", name)))
+        for name, make in FAULTS.items()
+        if name == FRESH or not arguments.fresh_only
+    }
+    options = ValidateOptions()
+    metrics = tuple(metric for metric in TABLE if metric.name not in arguments.skip)
+    measured = measure_together(made, training, held, cm, options.resplits, options.ld_window, seed, metrics)
+    return measured, len(training.people)
+
+
+def _kept(m: Measured) -> dict:
+    return {
+        "metric": m.metric.name, "population": m.part.population, "bin": m.part.bin, "values": m.values, "floor": m.floor,
+        "floor_sd": m.floor_sd, "departures": m.departures.tolist(),
+    }  # fmt: skip
+
+
+def judged(kept: list) -> dict[str, list[dict]]:
+    """Rows of the fidelity table by fault, from what was kept of a seed, by the rules of today."""
+    from genoloom.validation.data import Part
+
+    known = {metric.name: metric for metric in TABLE}
+    *figures, n = kept
+    measured = [
+        Measured(
+            known[m["metric"]], Part(m["population"], m["bin"]), m["values"], m["floor"], m["floor_sd"], np.array(m["departures"])
+        )
+        for m in figures
+        if m["metric"] in known
+    ]
+    return {name: fidelity_rows(measured, name, "control", n, group=name) for name in measured[0].values if name != "T"}
+
+
+def table(found: dict[int, dict[str, list[dict]]]) -> list[dict]:
+    """Share of the seeds in which a metric does not pass; the last row is that of any metric."""
+    off: dict = defaultdict(lambda: defaultdict(set))
+    run: dict = defaultdict(set)
+    for seed, faults in found.items():
+        for fault, rows in faults.items():
+            for row in rows:
+                run[row["metric"], fault].add(seed)
+                if row["verdict"] not in (Verdict.PASS, Verdict.NOT_RUN):
+                    off[row["metric"]][fault].add(seed)
+    names = list(dict.fromkeys(metric for metric, _ in run))
+    return [
+        {"metric": name} | {fault: f"{len(off[name][fault])}/{len(run[name, fault])}" for fault in FAULTS if run[name, fault]}
+        for name in names
+    ]
+
+
+def as_markdown(rows: list[dict], columns: list[str]) -> str:
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    lines += ["| " + " | ".join(str(row.get(column, "")) for column in columns) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--set", choices=SETS, default="demo", help="data set (default: the shipped one)")
+    parser.add_argument("--people", type=int, default=99, help="individuals a group, at most")
+    parser.add_argument("--sites", type=int, help="the first so many sites (default: all)")
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--first-seed", type=int, default=1)
+    parser.add_argument("--fresh-only", action="store_true", help="only fresh individuals: does a perfect generator pass?")
+    parser.add_argument("--skip", nargs="*", default=[], help="metrics to leave out")
+    parser.add_argument("--table", type=Path, help="also write the table as Markdown")
+    add_places(parser, "fault_table.tsv")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,162 @@
+"""Faults that the fidelity table must see: fresh real individuals with one thing spoilt, or generators that spoil one.
+
+Each fault is made of haplotypes alone, so that a table *metric x fault* can be drawn on any panel.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from genoloom.validation.controls import LONG, MIDDLE, SHORT, independent_sites, markov, mosaic
+
+FREQUENCY_NOISE = 0.02  # standard deviation of the shift of each allele frequency
+RARE = 0.01  # alleles below this frequency are dropped
+HETEROZYGOTES_LOST = 0.1  # share of heterozygous calls that become homozygous
+DUPLICATES = 0.1  # share of individuals who are copies of others
+EFFECTIVE_SIZE = 10_000  # behind the recombination rate of the copying model
+
+
+@dataclass(frozen=True)
+class Material:
+    """What faults are made of.
+
+    Attributes
+    ----------
+    training, fresh : ndarray, int8, shape (n_variants, 2 * n_people)
+        Alleles of the training individuals, and of others; the same populations in the same order.
+    cm : ndarray, float, shape (n_variants,)
+        Genetic positions, centimorgans.
+    population : ndarray of str, shape (n_people,)
+    indel : ndarray of bool, shape (n_variants,)
+    """
+
+    training: np.ndarray
+    fresh: np.ndarray
+    cm: np.ndarray
+    population: np.ndarray
+    indel: np.ndarray
+
+    def within(self, alleles: np.ndarray, make: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """`make` of the haplotypes of each population, put together again."""
+        label = np.repeat(self.population, 2)
+        made = np.empty_like(alleles)
+        for own in np.unique(label):
+            columns = np.flatnonzero(label == own)
+            made[:, columns] = make(alleles[:, columns])
+        return made
+
+
+def columns_of(individuals: np.ndarray) -> np.ndarray:
+    """Both haplotypes of each individual."""
+    return np.stack([2 * individuals, 2 * individuals + 1], axis=1).ravel()
+
+
+def shuffled_labels(m: Material, rng: np.random.Generator) -> np.ndarray:
+    """Individuals who stand under the population of somebody else."""
+    return m.fresh[:, columns_of(rng.permutation(len(m.population)))]
+
+
+def noised_frequencies(m: Material, rng: np.random.Generator) -> np.ndarray:
+    """Each site's frequency shifted by a normal number, by changing the allele of as few haplotypes as it takes."""
+    made = m.fresh.copy()
+    n = made.shape[1]
+    shift = rng.normal(0, FREQUENCY_NOISE, len(made))
+    wanted = np.clip(made.mean(axis=1) + shift, 0, 1)
+    for row, target in zip(made, np.rint(wanted * n).astype(int), strict=True):
+        change = target - row.sum()
+        carriers = np.flatnonzero(row == (change < 0))
+        row[rng.choice(carriers, abs(change), replace=False)] ^= 1
+    return made
+
+
+def without_rare(m: Material, rng: np.random.Generator) -> np.ndarray:
+    """Sites whose rarer allele is below `RARE` in the training individuals carry the other one alone."""
+    frequency = m.training.mean(axis=1)
+    made = m.fresh.copy()
+    made[frequency < RARE], made[frequency > 1 - RARE] = 0, 1
+    return made
+
+
+def shuffled_phase(m: Material, rng: np.random.Generator) -> np.ndarray:
+    """Each individual's two alleles in random order at every site."""
+    pairs = m.fresh.reshape(len(m.fresh), -1, 2)
+    swap = rng.random(pairs.shape[:2]) < 0.5
+    return np.where(swap[:, :, None], pairs[:, :, ::-1], pairs).reshape(m.fresh.shape)
+
+
+def doubled_recombination(m: Material, rng: np.random.Generator) -> np.ndarray:
+    """Fresh haplotypes that recombined once more as often as the copying model says they have among themselves.
+
+    Li and Stephens 2003, Genetics 165:2213: 4 N r / n switches a Morgan among n haplotypes.
+    """
+
+    def recombined(alleles: np.ndarray) -> np.ndarray:
+        return mosaic(alleles, m.cm, 100 * alleles.shape[1] / (4 * EFFECTIVE_SIZE), rng)
+
+    return m.within(m.fresh, recombined)
+
+
+def thinned_heterozygotes(m: Material, rng: np.random.Generator) -> np.ndarray:
+    """Some heterozygous calls become homozygous, for either allele, like dropout in sequencing."""
+    made = m.fresh.copy()
+    first, second = made[:, 0::2], made[:, 1::2]
+    lost = (first != second) & (rng.random(first.shape) < HETEROZYGOTES_LOST)
+    kept = np.where(rng.random(first.shape) < 0.5, first, second)
+    first[lost], second[lost] = kept[lost], kept[lost]
+    return made
+
+
+def duplicates(m: Material, rng: np.random.Generator) -> np.ndarray:
+    """A share of the individuals of each population are copies of others of it."""
+
+    def doubled(alleles: np.ndarray) -> np.ndarray:
+        n = alleles.shape[1] // 2
+        order = rng.permutation(n)
+        k = round(DUPLICATES * n)
+        made = alleles.copy()
+        made[:, columns_of(order[:k])] = alleles[:, columns_of(rng.choice(order[k:], k))]
+        return made
+
+    return m.within(m.fresh, doubled)
+
+
+def missing_population(m: Material, rng: np.random.Generator) -> np.ndarray:
+    """The last large population is made of individuals of the others; with one population, as it is."""
+    names, sizes = np.unique(m.population, return_counts=True)
+    gone = names[sizes >= sizes.max() / 2][-1]
+    own, others = np.flatnonzero(m.population == gone), np.flatnonzero(m.population != gone)
+    made = m.fresh.copy()
+    if len(others):
+        made[:, columns_of(own)] = m.training[:, columns_of(rng.choice(others, len(own), len(own) > len(others)))]
+    return made
+
+
+def without_indels(m: Material, rng: np.random.Generator) -> np.ndarray:
+    """Insertions and deletions carry the reference allele alone."""
+    made = m.fresh.copy()
+    made[m.indel] = 0
+    return made
+
+
+def _mosaic(length: float) -> Callable:
+    return lambda m, rng: m.within(m.training, lambda alleles: mosaic(alleles, m.cm, length, rng))
+
+
+FAULTS: dict[str, Callable[[Material, np.random.Generator], np.ndarray]] = {
+    "fresh individuals": lambda m, rng: m.fresh,
+    "independent sites": lambda m, rng: m.within(m.training, lambda alleles: independent_sites(alleles, rng)),
+    "order-4 Markov": lambda m, rng: m.within(m.training, lambda alleles: markov(alleles, rng)),
+    "short mosaic": _mosaic(SHORT),
+    "middle mosaic": _mosaic(MIDDLE),
+    "long mosaic": _mosaic(LONG),
+    "labels shuffled": shuffled_labels,
+    "frequencies noised 2 %": noised_frequencies,
+    "rare variants dropped": without_rare,
+    "phase shuffled": shuffled_phase,
+    "recombination doubled": doubled_recombination,
+    "heterozygotes thinned": thinned_heterozygotes,
+    "10 % duplicates": duplicates,
+    "one population missing": missing_population,
+    "indels dropped": without_indels,
+}
