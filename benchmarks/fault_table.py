@@ -19,7 +19,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
-from haplotype_sets import RESULTS, SETS, add_places, open_set
+from haplotype_sets import SETS, add_places, open_set
 from referee import deal_panels
 
 from genoloom.config import ValidateOptions

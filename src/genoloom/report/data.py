@@ -9,8 +9,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from genoloom.disclosure import FEW
+from genoloom.validation import verdicts
+from genoloom.validation.metric_ids import Better, parse_metric
 
-Verdict = Literal["pass", "weak", "fail", "too close", "not run", ""]
+Verdict = verdicts.Verdict | Literal[""]
 Kind = Literal["generator", "control"]
 
 
@@ -26,10 +28,12 @@ class Metric(Part):
     generator: str = Field(description="Whose figure; `real`: of the training people or sequences taken as if synthetic.")
     kind: Kind
     metric: str
+    title: str = Field(description="What the page calls the metric.")
+    better: Better = Field(description="Which way is better.")
     population: str = Field(description="`all`, or one population.")
     bin: str = Field(description="`all`, or one bin of minor allele frequency.")
     value: float | None
-    floor: float | None = Field(description="What real data score against other real data.")
+    floor: float | None = Field(description="The reference: what real data score against other real data.")
     floor_sd: float | None = Field(description="Standard deviation of the floor over halvings of the real data.")
     nfr: float | None = Field(description="Noise-floor ratio: value over floor; similarities as 1 - value.")
     z: float | None = Field(description="Distance from the floor in its standard deviations.")
@@ -124,7 +128,12 @@ def as_metric(row: dict) -> Metric:
     """A row of a fidelity table (cells of text)."""
     figures = {name: number(row.get(name)) for name in ("value", "floor", "floor_sd", "nfr", "z")}
     labels = {name: row[name] for name in ("kind", "metric", "population", "bin", "verdict")}
-    return Metric(generator=row["row"], n=count(row.get("n")), **labels, **figures)
+    known, motif = parse_metric(row["metric"])
+    title = f"{known.title}{f': {motif}' if motif else ''}" if known else row["metric"].replace("_", " ")
+    better = known.better if known else Better.REFERENCE  # of another version
+    return Metric(
+        generator=row["row"], n=count(row.get("n")), title=title, better=better, **labels, **figures
+    )  # fmt: skip
 
 
 def as_attack(row: dict) -> Attack:

@@ -11,7 +11,8 @@ from genoloom.report import figures as draw
 from genoloom.report.collect import PanelData, SequenceData
 from genoloom.report.data import DataSet, ReportData
 from genoloom.report.summary import summarise_panel, summarise_set
-from genoloom.report.words import OVERALL, REFERENCES, copying_sentence, headline, measure_name, metric_name, mosaics
+from genoloom.report.words import REFERENCES, copying_sentence, headline, measure_name, metric_name, mosaics
+from genoloom.validation.metric_ids import Better, MetricId
 
 HAPLOTYPE_HEADINGS = {
     "generator": "generator", "kind": "kind", "sites_lost": "sites lost", "ld_r2_correlation": "LD r² correlation",
@@ -50,7 +51,7 @@ GUIDE = {
 def render(report: ReportData, panels: list[PanelData], sets: list[SequenceData]) -> str:
     """The whole page as HTML text: `report` holds the numbers, `panels` and `sets` what the figures draw."""
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
-    environment.filters |= {"cell": cell, "image": image, "metric_name": metric_name}
+    environment.filters |= {"cell": cell, "image": image}
     here = files("genoloom.report")
     template = environment.from_string((here / "template.html").read_text(encoding="utf-8"))
     data = {(part.kind, part.name): part for part in report.data}
@@ -108,15 +109,15 @@ def _panel_view(data: DataSet, panel: PanelData) -> dict:
         "shared": shared,
         "generators": [_generator_view(panel, name) for name in learned],
         "groups": _groups(data),
-        "metrics": [row.model_dump() for row in data.metrics if row.metric != OVERALL],
-        "attacks": [row.model_dump() for row in data.attacks],
+        "metrics": [row.model_dump() for row in data.metrics if row.metric != MetricId.OVERALL],
+        "attacks": [row.model_dump() | {"better": Better.LOWER} for row in data.attacks],
     }
 
 
 def _groups(data: DataSet) -> list[dict]:
     """For all people, for frequency bins and windows, and for each population, a table of figures (rows) by generator (columns)."""
     populations = sorted({row.population for row in [*data.metrics, *data.attacks]} - {"all"})
-    metrics = [m for m in data.metrics if m.metric != OVERALL]
+    metrics = [m for m in data.metrics if m.metric != MetricId.OVERALL]
     columns = [j.generator for j in data.judgements]
     groups = []
     for name in ["all", BINS, *populations]:
@@ -125,7 +126,7 @@ def _groups(data: DataSet) -> list[dict]:
             own = [m for m in own if (m.bin != "all") == (name == BINS)]
         table: dict[str, dict] = {}
         for metric in own:
-            table.setdefault(metric_name(metric.metric, metric.bin), {})[metric.generator] = metric
+            table.setdefault(metric_name(metric), {})[metric.generator] = metric
         against = sorted((a for a in data.attacks if a.population == name), key=lambda a: a.attack not in WORST_ROWS)
         for attack in against:
             table.setdefault(f"Attack: {attack.attack} ({measure_name(attack.measure)})", {})[attack.generator] = attack
@@ -164,7 +165,7 @@ def _set_view(data: DataSet, own: SequenceData) -> dict:
         "summary": summary,
         "shared": {"bits": draw.bits(bits)} if bits else {},
         "generators": [_sequence_view(own, name) for name in learned],
-        "metrics": [row.model_dump() for row in data.metrics if row.metric != OVERALL],
+        "metrics": [row.model_dump() for row in data.metrics if row.metric != MetricId.OVERALL],
     }
 
 

@@ -1,87 +1,16 @@
 """Names and sentences of the report. A metric or attack without a name here is shown by its own."""
 
+from genoloom.popgen.frequencies import BIN_NAMES
 from genoloom.privacy.attack_ids import WORST_ROWS, AttackId
 from genoloom.report.data import Attack, Judgement, Metric
-from genoloom.validation.verdicts import ORDER, worst
+from genoloom.validation.metric_ids import MetricId
+from genoloom.validation.verdicts import ORDER, Verdict, worst
 
-METRICS = {
-    "frequency_correlation": "Allele frequencies, correlation",
-    "frequency_error": "Allele frequencies, mean error",
-    "frequency_divergence": "Allele frequencies, divergence",
-    "spectrum_distance": "Site frequency spectrum, distance",
-    "size_history_distance": "Size history fitted to the spectrum, distance",
-    "joint_spectrum_distance": "Joint spectra of populations, distance",
-    "sites_lost": "Sites that do not vary",
-    "sites_new": "Sites that vary only in the synthetic data",
-    "singletons": "Sites seen once",
-    "private_alleles": "Alleles of one population alone",
-    "pi_error": "Diversity (π) along the genome, error",
-    "watterson_error": "Diversity (Watterson) along the genome, error",
-    "tajima_d_error": "Tajima's D along the genome, error",
-    "pi": "Diversity (π)",
-    "tajima_d": "Tajima's D",
-    "dxy_matrix_error": "Differences between populations (dxy), error",
-    "ld_r2_correlation": "Linkage between sites (r²), correlation",
-    "ld_r_correlation": "Linkage between sites (signed r), correlation",
-    "ld_d_prime_correlation": "Linkage between sites (D'), correlation",
-    "ld_decay_error": "Decay of linkage with distance, error",
-    "ld_decay_error_cm": "Decay of linkage with genetic distance, error",
-    "ld_score_slope": "LD scores, slope",
-    "three_point_correlation": "Linkage of three sites, correlation",
-    "ehh_error": "Extended haplotype homozygosity, error",
-    "nsl_correlation": "Selection scan nSL, correlation",
-    "ihs_correlation": "Selection scan iHS, correlation",
-    "distinct_haplotypes": "Distinct short haplotypes",
-    "haplotype_homozygosity": "Haplotype homozygosity (H1)",
-    "haplotype_h12": "Haplotype homozygosity (H12)",
-    "haplotype_h2_h1": "Haplotype homozygosity (H2/H1)",
-    "haplotype_distance": "Frequencies of short haplotypes, distance",
-    "haplotype_spectrum_distance": "Spectrum of short haplotypes, distance",
-    "longest_shared_run": "Longest run shared with held-out people",
-    "shared_segments": "Share of the map in long shared runs",
-    "switch_errors": "Switch errors after phasing anew",
-    "copying_bits": "Phase realism, bits a site",
-    "heterozygosity_distance": "Heterozygosity of people, distance",
-    "heterozygosity_ratio": "Heterozygous calls, observed over expected",
-    "heterozygous_sites": "Heterozygous sites a person",
-    "inbreeding_spread": "Inbreeding coefficient, spread",
-    "repeated_people": "Individuals with a double in the sample",
-    "hardy_weinberg": "Sites out of Hardy-Weinberg proportions",
-    "homozygous_runs": "Share of the region in runs of homozygosity",
-    "longest_homozygous_run": "Longest run of homozygosity, distance",
-    "kinship_distance": "Kinship among people, distance",
-    "closest_kin": "Closest held-out relative, kinship",
-    "pairwise_distance_ks": "Distances within the sample, KS statistic",
-    "pca_distance": "Principal components, distance",
-    "pca_alignment": "Principal components, alignment",
-    "fst_matrix_error": "Differences between populations (FST), error",
-    "fst_from_real": "FST from the real people of the same label",
-    "population_tstr": "Population classifier, trained on synthetic people",
-    "population_trts": "Population classifier, tested on synthetic people",
-    "ancestry_error": "Ancestry shares, error",
-    "precision": "Precision: synthetic rows among real ones",
-    "recall": "Recall: real rows among synthetic ones",
-    "density": "Density of synthetic rows around real ones",
-    "coverage": "Real rows that have a synthetic neighbour",
-    "aats_truth": "Nearest neighbours of real rows (AATS)",
-    "aats_synthetic": "Nearest neighbours of synthetic rows (AATS)",
-    "mmd": "Maximum mean discrepancy",
-    "classifier_auc": "Classifier, synthetic against real (AUC)",
-    "bits_per_base": "Bits per base",
-    "gc_distance": "GC content, distance",
-    "kmer6_auc": "6-mer classifier (AUC)",
-    "orf_length_distance": "Longest open reading frames, distance",
-    "orf_share": "Sequences with an open reading frame of 100 codons",
-    "codon_usage_distance": "Codon usage, distance",
-    "in_frame_stops": "Stops within the frame",
-    "nearest_identity": "Identity with the nearest training sequence",
-}
-OVERALL = "overall"  # the row that counts the others: said in words, not shown as a figure
 VERDICTS = {
-    "weak": "clearly outside the noise of real data",
-    "fail": "far outside the noise of real data",
-    "too close": "closer to real data than real data are to each other",
-    "not run": "not measured",
+    Verdict.WEAK: "clearly outside the noise of real data",
+    Verdict.FAIL: "far outside the noise of real data",
+    Verdict.TOO_CLOSE: "closer to real data than real data are to each other",
+    Verdict.NOT_RUN: "not measured",
 }
 MOST_REASONS = 5
 MOST_NAMES = 6
@@ -131,10 +60,11 @@ REFERENCES = [
 ]  # fmt: skip
 
 
-def metric_name(metric: str, bin: str = "all") -> str:
-    """What the page calls a metric."""
-    name = METRICS.get(metric, metric.replace("_", " "))
-    return name if bin == "all" else f"{name}; MAF {bin}" if "%" in bin else f"{name}; {bin}"
+def metric_name(metric: Metric) -> str:
+    """What the page calls a metric, with the bin or window that it is of."""
+    if metric.bin == "all":
+        return metric.title
+    return f"{metric.title}; {'MAF ' if metric.bin in BIN_NAMES else ''}{metric.bin}"
 
 
 def figure(value: float | None) -> str:
@@ -149,15 +79,13 @@ def measure_name(measure: str) -> str:
 
 def fidelity_reasons(metrics: list[Metric]) -> list[str]:
     """Sentences about what did not pass: how many, then the worst; `metrics` are those of one generator."""
-    metrics = [m for m in metrics if m.metric != OVERALL]
-    bad = sorted((m for m in metrics if m.verdict not in ("pass", "not run", "")), key=_worst_first)
-    not_run = sorted({metric_name(m.metric) for m in metrics if m.verdict == "not run"})
+    metrics = [m for m in metrics if m.metric != MetricId.OVERALL]
+    bad = sorted((m for m in metrics if m.verdict in (Verdict.WEAK, Verdict.TOO_CLOSE, Verdict.FAIL)), key=_worst_first)
+    not_run = sorted({m.title for m in metrics if m.verdict == Verdict.NOT_RUN})
     if not bad and not not_run:
         return []
-    counts = [
-        f"{n} {verdict}" for verdict in reversed(ORDER) if (n := sum(m.verdict == verdict for m in metrics)) and verdict != "pass"
-    ]
-    sentences = [f"Of {len(metrics)} figures, {sum(m.verdict == 'pass' for m in metrics)} pass: {', '.join(counts)}."]
+    counts = [f"{n} {verdict}" for verdict in reversed(ORDER[1:]) if (n := sum(m.verdict == verdict for m in metrics))]
+    sentences = [f"Of {len(metrics)} figures, {sum(m.verdict == Verdict.PASS for m in metrics)} pass: {', '.join(counts)}."]
     sentences += [_fidelity_sentence(m) for m in bad[:MOST_REASONS]]
     if not_run:
         some = f"{', '.join(not_run[:MOST_NAMES])}{' and others' if len(not_run) > MOST_NAMES else ''}"
@@ -173,7 +101,7 @@ def _worst_first(metric: Metric) -> tuple:
 def _fidelity_sentence(metric: Metric) -> str:
     spread = f" ± {metric.floor_sd:.2g}" if metric.floor_sd is not None else ""
     where = "" if metric.population == "all" else f" in {metric.population}"
-    return f"{metric_name(metric.metric, metric.bin)}{where}: {figure(metric.value)}, real data {figure(metric.floor)}{spread}; {VERDICTS[metric.verdict]}."
+    return f"{metric_name(metric)}{where}: {figure(metric.value)}, real data {figure(metric.floor)}{spread}; {VERDICTS[metric.verdict]}."
 
 
 def privacy_reasons(attacks: list[Attack]) -> list[str]:
@@ -188,18 +116,18 @@ def privacy_reasons(attacks: list[Attack]) -> list[str]:
         sentences.append(f"Worst attack: AUC {figure(worst_row.value)} ({interval}); 0.5 learns nothing{chance}.")
     if single:
         top = max(single, key=lambda a: a.value)
-        failed = sum(a.verdict == "fail" for a in single)
+        failed = sum(a.verdict == Verdict.FAIL for a in single)
         sentences.append(
             f"Strongest of {len(single)} attacks by its own figure: {top.attack}, {figure(top.value)}; {failed} of them fail."
         )
-    other = [a for a in whole if a not in single and a.verdict in ("weak", "fail", "too close")]
+    other = [a for a in whole if a not in single and a.verdict in (Verdict.WEAK, Verdict.TOO_CLOSE, Verdict.FAIL)]
     sentences += [
         f"{a.attack[:1].upper()}{a.attack[1:]}: {measure_name(a.measure)} {figure(a.value)}; {a.verdict}." for a in other
     ]
-    not_run = [a.attack for a in whole if a.verdict == "not run"]
+    not_run = [a.attack for a in whole if a.verdict == Verdict.NOT_RUN]
     if not_run:
         sentences.append(f"Not run, which is no pass: {', '.join(not_run)}.")
-    parts = sorted({a.population for a in attacks if a.population != "all" and a.verdict == "fail"})
+    parts = sorted({a.population for a in attacks if a.population != "all" and a.verdict == Verdict.FAIL})
     if parts:
         sentences.append(f"Attacks fail in these groups: {', '.join(parts)}.")
     return sentences
@@ -243,14 +171,14 @@ def dominates(a: Judgement, b: Judgement) -> bool:
 def headline(judgements: list[Judgement]) -> str:
     """One sentence about all generators of a data set."""
     made = [j for j in judgements if j.kind == "generator"]
-    good = [j.generator for j in made if worst([v for v in (j.fidelity, j.privacy) if v]) == "pass"]
+    good = [j.generator for j in made if worst([v for v in (j.fidelity, j.privacy) if v]) == Verdict.PASS]
     if not made:
         return "Only controls were judged."
     if good:
         return f"{', '.join(good)} {'passes' if len(good) == 1 else 'pass'} every test that was run."
     parts = []
     for what in ("fidelity", "privacy"):
-        passed = [j.generator for j in made if getattr(j, what) == "pass"]
+        passed = [j.generator for j in made if getattr(j, what) == Verdict.PASS]
         if any(getattr(j, what) for j in made):
             parts.append(f"{', '.join(passed) or 'no generator'} passes {what}")
     return f"No generator passes everything: {'; '.join(parts)}."

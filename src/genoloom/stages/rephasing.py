@@ -19,11 +19,12 @@ from genoloom.panel import Panel, Sites
 from genoloom.stages.train import genetic_positions
 from genoloom.validation.cohorts import Comparison, halve, read_rows
 from genoloom.validation.data import WHOLE
+from genoloom.validation.metric_ids import MetricId
 from genoloom.validation.metric_table import Measured, level
 
 log = logging.getLogger(__name__)
 
-METRIC = level("switch_errors", lambda d, g, part: float("nan"), phase=True)
+METRIC = level(MetricId.SWITCH_ERRORS, lambda d, g, part: float("nan"), phase=True)
 RESAMPLES = 200
 
 

@@ -15,7 +15,6 @@ from genoloom.popgen.distances import hamming
 from genoloom.popgen.diversity import heterozygous_calls
 from genoloom.popgen.frequencies import minor_frequency
 from genoloom.popgen.relatedness import Kinship, RunsOfHomozygosity
-from genoloom.seeds import derive_seed
 from genoloom.validation.cohorts import Comparison, read_rows
 from genoloom.validation.collect_haplotypes import Copying, Scan, SharedRuns, WindowHaplotypes
 from genoloom.validation.collect_linkage import Linkage

@@ -15,10 +15,10 @@ The control row `real` is T taken as if it were synthetic.
 
 import numpy as np
 
+from genoloom.validation.metric_ids import MetricId
 from genoloom.validation.metric_table import Measured
 from genoloom.validation.verdicts import Chance, Verdict, judge, worst
 
-OVERALL = "overall"  # the row that counts the others
 COLUMNS = ["row", "kind", "metric", "population", "bin", "value", "floor", "floor_sd", "nfr", "z", "n", "verdict"]
 
 
@@ -48,7 +48,7 @@ def _judged(measured: list[Measured], name: str, kind: str, n: int, group: str) 
         )  # fmt: skip
     verdict = worst([row["verdict"] for row in rows])
     off = sum(row["verdict"] is not Verdict.PASS for row in rows)
-    overall = dict.fromkeys(COLUMNS) | {"row": name, "kind": kind, "metric": OVERALL, "population": "all", "bin": "all"}
+    overall = dict.fromkeys(COLUMNS) | {"row": name, "kind": kind, "metric": MetricId.OVERALL, "population": "all", "bin": "all"}
     return [*rows, overall | {"value": float(off), "n": n, "verdict": verdict}]
 
 

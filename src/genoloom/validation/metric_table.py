@@ -7,7 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from genoloom.validation.data import WHOLE, Data, Part
+from genoloom.validation.metric_ids import MetricId
+from genoloom.validation.metric_ids import MetricId as M
 from genoloom.validation.metrics import frequencies, haplotypes, linkage, people, structure, two_sample
+from genoloom.validation.verdicts import Kind
 
 CLASSIFIER_HALVINGS = 8
 LARGEST = 100.0  # spreads; what hardly varies among halvings can be no further off
@@ -47,8 +50,8 @@ class Metric:
 
     Attributes
     ----------
-    name, kind : str
-        The kind is one of `verdicts.KINDS`.
+    name : MetricId
+    kind : Kind
     figure : callable
         Of a pair, (data, a, b, part) -> float: how a compares with the reference b. Of a level, (data, group, part) -> float.
     parts : callable
@@ -73,8 +76,8 @@ class Metric:
         Of an offset: the difference from the floor that begins to matter.
     """
 
-    name: str
-    kind: str
+    name: MetricId
+    kind: Kind
     figure: Callable
     parts: Callable = whole
     single: bool = False
@@ -88,84 +91,84 @@ class Metric:
     unit: float = 1.0
 
 
-def pair(name: str, kind: str, figure: Callable, parts: Callable = whole, **more) -> Metric:
+def pair(name: MetricId, kind: Kind, figure: Callable, parts: Callable = whole, **more) -> Metric:
     return Metric(name, kind, figure, parts, **more)
 
 
-def level(name: str, figure: Callable, parts: Callable = whole, **more) -> Metric:
-    return Metric(name, "level", figure, parts, single=True, **more)
+def level(name: MetricId, figure: Callable, parts: Callable = whole, **more) -> Metric:
+    return Metric(name, Kind.LEVEL, figure, parts, single=True, **more)
 
 
 TABLE = (
     # frequencies
-    pair("frequency_correlation", "similarity", frequencies.correlation),
-    pair("frequency_error", "distance", frequencies.error, and_both),
-    pair("frequency_divergence", "distance", frequencies.divergence, and_bins),
-    pair("spectrum_distance", "distance", frequencies.spectrum_shape),
-    pair("joint_spectrum_distance", "distance", frequencies.joint_spectrum_shape, between_populations),
-    pair("size_history_distance", "distance", frequencies.size_history_distance, tolerance=0.05),
-    level("sites_lost", frequencies.sites_lost, and_both, tolerance=0.005, ascertained=True),
-    pair("sites_new", "level", frequencies.sites_new, and_bins, floor=frequencies.sites_new_floor, tolerance=0.005, ascertained=True),
-    level("singletons", frequencies.singletons, tolerance=0.005, ascertained=True),
-    level("private_alleles", frequencies.private_alleles, each_of_several_populations, tolerance=0.005, ascertained=True),
+    pair(M.FREQUENCY_CORRELATION, Kind.SIMILARITY, frequencies.correlation),
+    pair(M.FREQUENCY_ERROR, Kind.DISTANCE, frequencies.error, and_both),
+    pair(M.FREQUENCY_DIVERGENCE, Kind.DISTANCE, frequencies.divergence, and_bins),
+    pair(M.SPECTRUM_DISTANCE, Kind.DISTANCE, frequencies.spectrum_shape),
+    pair(M.JOINT_SPECTRUM_DISTANCE, Kind.DISTANCE, frequencies.joint_spectrum_shape, between_populations),
+    pair(M.SIZE_HISTORY_DISTANCE, Kind.DISTANCE, frequencies.size_history_distance, tolerance=0.05),
+    level(M.SITES_LOST, frequencies.sites_lost, and_both, tolerance=0.005, ascertained=True),
+    pair(M.SITES_NEW, Kind.LEVEL, frequencies.sites_new, and_bins, floor=frequencies.sites_new_floor, tolerance=0.005, ascertained=True),
+    level(M.SINGLETONS, frequencies.singletons, tolerance=0.005, ascertained=True),
+    level(M.PRIVATE_ALLELES, frequencies.private_alleles, each_of_several_populations, tolerance=0.005, ascertained=True),
     # diversity along the genome
-    pair("pi_error", "distance", frequencies.pi_error),
-    pair("watterson_error", "distance", frequencies.theta_error, ascertained=True),
-    pair("tajima_d_error", "distance", frequencies.tajima_error),
-    level("pi", frequencies.pi),
-    Metric("tajima_d", "offset", frequencies.tajima, single=True, unit=0.25),
-    pair("dxy_matrix_error", "distance", frequencies.dxy_matrix_error, between_populations, tolerance=0.005),
+    pair(M.PI_ERROR, Kind.DISTANCE, frequencies.pi_error),
+    pair(M.WATTERSON_ERROR, Kind.DISTANCE, frequencies.theta_error, ascertained=True),
+    pair(M.TAJIMA_D_ERROR, Kind.DISTANCE, frequencies.tajima_error),
+    level(M.PI, frequencies.pi),
+    Metric(M.TAJIMA_D, Kind.OFFSET, frequencies.tajima, single=True, unit=0.25),
+    pair(M.DXY_MATRIX_ERROR, Kind.DISTANCE, frequencies.dxy_matrix_error, between_populations, tolerance=0.005),
     # linkage
-    pair("ld_r2_correlation", "similarity", linkage.r2_correlation, linkage.r2_parts, phase=True),
-    pair("ld_r2_correlation", "similarity", linkage.r2_correlation_within, each_population, phase=True),
-    pair("ld_r_correlation", "similarity", linkage.r_correlation, phase=True),
-    pair("ld_d_prime_correlation", "similarity", linkage.d_prime_correlation, phase=True),
-    pair("ld_decay_error", "distance", linkage.decay_error, tolerance=0.005, phase=True),
-    pair("ld_decay_error_cm", "distance", linkage.decay_error_cm, tolerance=0.005, phase=True),
-    pair("ld_score_slope", "level", linkage.score_slope, phase=True),
-    pair("three_point_correlation", "similarity", linkage.three_point_correlation, linkage.three_point_parts, phase=True),
-    pair("ehh_error", "distance", linkage.ehh_error, tolerance=0.005, phase=True),
-    pair("nsl_correlation", "similarity", two_sample.nsl_agreement, phase=True),
-    pair("ihs_correlation", "similarity", two_sample.ihs_agreement, phase=True),
+    pair(M.LD_R2_CORRELATION, Kind.SIMILARITY, linkage.r2_correlation, linkage.r2_parts, phase=True),
+    pair(M.LD_R2_CORRELATION, Kind.SIMILARITY, linkage.r2_correlation_within, each_population, phase=True),
+    pair(M.LD_R_CORRELATION, Kind.SIMILARITY, linkage.r_correlation, phase=True),
+    pair(M.LD_D_PRIME_CORRELATION, Kind.SIMILARITY, linkage.d_prime_correlation, phase=True),
+    pair(M.LD_DECAY_ERROR, Kind.DISTANCE, linkage.decay_error, tolerance=0.005, phase=True),
+    pair(M.LD_DECAY_ERROR_CM, Kind.DISTANCE, linkage.decay_error_cm, tolerance=0.005, phase=True),
+    pair(M.LD_SCORE_SLOPE, Kind.LEVEL, linkage.score_slope, phase=True),
+    pair(M.THREE_POINT_CORRELATION, Kind.SIMILARITY, linkage.three_point_correlation, linkage.three_point_parts, phase=True),
+    pair(M.EHH_ERROR, Kind.DISTANCE, linkage.ehh_error, tolerance=0.005, phase=True),
+    pair(M.NSL_CORRELATION, Kind.SIMILARITY, two_sample.nsl_agreement, phase=True),
+    pair(M.IHS_CORRELATION, Kind.SIMILARITY, two_sample.ihs_agreement, phase=True),
     # haplotypes
-    level("distinct_haplotypes", haplotypes.distinct, haplotypes.window_parts, phase=True),
-    level("haplotype_homozygosity", haplotypes.h1, haplotypes.window_parts, phase=True),
-    level("haplotype_h12", haplotypes.h12, haplotypes.window_parts, phase=True),
-    level("haplotype_h2_h1", haplotypes.h2_h1, haplotypes.window_parts, phase=True),
-    pair("haplotype_distance", "distance", haplotypes.difference, haplotypes.window_parts, phase=True),
-    pair("haplotype_spectrum_distance", "distance", haplotypes.spectrum, haplotypes.window_parts, phase=True, ascertained=True),
-    pair("longest_shared_run", "level", haplotypes.longest_run, null=haplotypes.resampled_runs, phase=True),
-    pair("shared_segments", "level", haplotypes.segments, null=haplotypes.resampled_segments, tolerance=0.0005, phase=True),
-    pair("copying_bits", "level", haplotypes.copying_bits, phase=True),
+    level(M.DISTINCT_HAPLOTYPES, haplotypes.distinct, haplotypes.window_parts, phase=True),
+    level(M.HAPLOTYPE_HOMOZYGOSITY, haplotypes.h1, haplotypes.window_parts, phase=True),
+    level(M.HAPLOTYPE_H12, haplotypes.h12, haplotypes.window_parts, phase=True),
+    level(M.HAPLOTYPE_H2_H1, haplotypes.h2_h1, haplotypes.window_parts, phase=True),
+    pair(M.HAPLOTYPE_DISTANCE, Kind.DISTANCE, haplotypes.difference, haplotypes.window_parts, phase=True),
+    pair(M.HAPLOTYPE_SPECTRUM_DISTANCE, Kind.DISTANCE, haplotypes.spectrum, haplotypes.window_parts, phase=True, ascertained=True),
+    pair(M.LONGEST_SHARED_RUN, Kind.LEVEL, haplotypes.longest_run, null=haplotypes.resampled_runs, phase=True),
+    pair(M.SHARED_SEGMENTS, Kind.LEVEL, haplotypes.segments, null=haplotypes.resampled_segments, tolerance=0.0005, phase=True),
+    pair(M.COPYING_BITS, Kind.LEVEL, haplotypes.copying_bits, phase=True),
     # people
-    pair("heterozygosity_distance", "distance", people.heterozygosity_distance, tolerance=0.05),
-    level("heterozygosity_ratio", people.heterozygosity_ratio),
-    level("heterozygous_sites", people.heterozygous_sites, each_population),
-    level("inbreeding_spread", people.inbreeding_spread, tolerance=0.005),
-    level("hardy_weinberg", people.hardy_weinberg, tolerance=0.02),
-    level("homozygous_runs", people.homozygous_share, tolerance=0.01),
-    level("repeated_people", people.repeated_people, tolerance=0.02),
-    pair("longest_homozygous_run", "distance", people.longest_homozygous_run, tolerance=0.02),
-    pair("kinship_distance", "distance", people.kinship_within, tolerance=0.01),
-    pair("closest_kin", "offset", people.closest_kin, null=people.resampled_kin, unit=0.03),
-    pair("pairwise_distance_ks", "distance", people.pairwise_distance, and_populations, tolerance=0.01),
+    pair(M.HETEROZYGOSITY_DISTANCE, Kind.DISTANCE, people.heterozygosity_distance, tolerance=0.05),
+    level(M.HETEROZYGOSITY_RATIO, people.heterozygosity_ratio),
+    level(M.HETEROZYGOUS_SITES, people.heterozygous_sites, each_population),
+    level(M.INBREEDING_SPREAD, people.inbreeding_spread, tolerance=0.005),
+    level(M.HARDY_WEINBERG, people.hardy_weinberg, tolerance=0.02),
+    level(M.HOMOZYGOUS_RUNS, people.homozygous_share, tolerance=0.01),
+    level(M.REPEATED_PEOPLE, people.repeated_people, tolerance=0.02),
+    pair(M.LONGEST_HOMOZYGOUS_RUN, Kind.DISTANCE, people.longest_homozygous_run, tolerance=0.02),
+    pair(M.KINSHIP_DISTANCE, Kind.DISTANCE, people.kinship_within, tolerance=0.01),
+    pair(M.CLOSEST_KIN, Kind.OFFSET, people.closest_kin, null=people.resampled_kin, unit=0.03),
+    pair(M.PAIRWISE_DISTANCE_KS, Kind.DISTANCE, people.pairwise_distance, and_populations, tolerance=0.01),
     # structure
-    pair("pca_distance", "distance", structure.pca_distance, and_populations),
-    pair("pca_alignment", "similarity", structure.pca_alignment, tolerance=0.02),
-    pair("fst_matrix_error", "distance", structure.fst_matrix_error, between_populations, tolerance=0.001),
-    pair("fst_from_real", "distance", structure.fst_between, each_population, tolerance=0.002),
-    pair("population_tstr", "level", structure.train_on_synthetic, between_populations, tolerance=0.02),
-    pair("population_trts", "level", structure.train_on_real, between_populations, tolerance=0.02),
-    pair("ancestry_error", "distance", structure.ancestry_error, between_populations, tolerance=0.02),
-    pair("precision", "level", structure.precision),
-    pair("recall", "level", structure.recall),
-    pair("density", "level", structure.density),
-    pair("coverage", "level", structure.coverage, and_populations),
+    pair(M.PCA_DISTANCE, Kind.DISTANCE, structure.pca_distance, and_populations),
+    pair(M.PCA_ALIGNMENT, Kind.SIMILARITY, structure.pca_alignment, tolerance=0.02),
+    pair(M.FST_MATRIX_ERROR, Kind.DISTANCE, structure.fst_matrix_error, between_populations, tolerance=0.001),
+    pair(M.FST_FROM_REAL, Kind.DISTANCE, structure.fst_between, each_population, tolerance=0.002),
+    pair(M.POPULATION_TSTR, Kind.LEVEL, structure.train_on_synthetic, between_populations, tolerance=0.02),
+    pair(M.POPULATION_TRTS, Kind.LEVEL, structure.train_on_real, between_populations, tolerance=0.02),
+    pair(M.ANCESTRY_ERROR, Kind.DISTANCE, structure.ancestry_error, between_populations, tolerance=0.02),
+    pair(M.PRECISION, Kind.LEVEL, structure.precision),
+    pair(M.RECALL, Kind.LEVEL, structure.recall),
+    pair(M.DENSITY, Kind.LEVEL, structure.density),
+    pair(M.COVERAGE, Kind.LEVEL, structure.coverage, and_populations),
     # two-sample tests
-    pair("aats_truth", "half", structure.aats_truth),
-    pair("aats_synthetic", "half", structure.aats_synthetic),
-    pair("mmd", "distance", structure.discrepancy, null=structure.halved_discrepancies),
-    pair("classifier_auc", "accuracy", two_sample.classifier_auc, two_sample.classifier_parts, resplits=CLASSIFIER_HALVINGS, spread=two_sample.chance_spread),
+    pair(M.AATS_TRUTH, Kind.HALF, structure.aats_truth),
+    pair(M.AATS_SYNTHETIC, Kind.HALF, structure.aats_synthetic),
+    pair(M.MMD, Kind.DISTANCE, structure.discrepancy, null=structure.halved_discrepancies),
+    pair(M.CLASSIFIER_AUC, Kind.ACCURACY, two_sample.classifier_auc, two_sample.classifier_parts, resplits=CLASSIFIER_HALVINGS, spread=two_sample.chance_spread),
 )  # fmt: skip
 
 

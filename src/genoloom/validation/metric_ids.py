@@ -1,0 +1,145 @@
+"""The metrics: the identifiers that tables hold, what the report calls them, and which way is better."""
+
+from enum import StrEnum
+from typing import Self
+
+
+class Better(StrEnum):
+    """Which way a figure is better; the value is what the report says."""
+
+    HIGHER = "higher is better"
+    LOWER = "lower is better"
+    REFERENCE = "nearer to the reference is better"
+    HALF = "nearer to 0.5 is better"
+
+
+HIGHER, LOWER, REFERENCE, HALF = Better
+
+
+class MetricId(StrEnum):
+    """A metric; the value is what the column `metric` holds.
+
+    Attributes
+    ----------
+    title : str
+        What the report calls it.
+    better : Better
+    """
+
+    title: str
+    better: Better
+
+    def __new__(cls, value: str, title: str, better: Better) -> Self:
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.title, member.better = title, better
+        return member
+
+    # of haplotypes
+    FREQUENCY_CORRELATION = "frequency_correlation", "Allele frequencies, correlation", HIGHER
+    FREQUENCY_ERROR = "frequency_error", "Allele frequencies, mean error", LOWER
+    FREQUENCY_DIVERGENCE = "frequency_divergence", "Allele frequencies, divergence", LOWER
+    SPECTRUM_DISTANCE = "spectrum_distance", "Site frequency spectrum, distance", LOWER
+    JOINT_SPECTRUM_DISTANCE = "joint_spectrum_distance", "Joint spectra of populations, distance", LOWER
+    SIZE_HISTORY_DISTANCE = "size_history_distance", "Size history fitted to the spectrum, distance", LOWER
+    SITES_LOST = "sites_lost", "Sites that do not vary", REFERENCE
+    SITES_NEW = "sites_new", "Sites that vary only in the synthetic data", REFERENCE
+    SINGLETONS = "singletons", "Sites seen once", REFERENCE
+    PRIVATE_ALLELES = "private_alleles", "Alleles of one population alone", REFERENCE
+    PI_ERROR = "pi_error", "Diversity (π) along the genome, error", LOWER
+    WATTERSON_ERROR = "watterson_error", "Diversity (Watterson) along the genome, error", LOWER
+    TAJIMA_D_ERROR = "tajima_d_error", "Tajima's D along the genome, error", LOWER
+    PI = "pi", "Diversity (π)", REFERENCE
+    TAJIMA_D = "tajima_d", "Tajima's D", REFERENCE
+    DXY_MATRIX_ERROR = "dxy_matrix_error", "Differences between populations (dxy), error", LOWER
+    LD_R2_CORRELATION = "ld_r2_correlation", "Linkage between sites (r²), correlation", HIGHER
+    LD_R_CORRELATION = "ld_r_correlation", "Linkage between sites (signed r), correlation", HIGHER
+    LD_D_PRIME_CORRELATION = "ld_d_prime_correlation", "Linkage between sites (D'), correlation", HIGHER
+    LD_DECAY_ERROR = "ld_decay_error", "Decay of linkage with distance, error", LOWER
+    LD_DECAY_ERROR_CM = "ld_decay_error_cm", "Decay of linkage with genetic distance, error", LOWER
+    LD_SCORE_SLOPE = "ld_score_slope", "LD scores, slope", REFERENCE
+    THREE_POINT_CORRELATION = "three_point_correlation", "Linkage of three sites, correlation", HIGHER
+    EHH_ERROR = "ehh_error", "Extended haplotype homozygosity, error", LOWER
+    NSL_CORRELATION = "nsl_correlation", "Selection scan nSL, correlation", HIGHER
+    IHS_CORRELATION = "ihs_correlation", "Selection scan iHS, correlation", HIGHER
+    DISTINCT_HAPLOTYPES = "distinct_haplotypes", "Distinct short haplotypes", REFERENCE
+    HAPLOTYPE_HOMOZYGOSITY = "haplotype_homozygosity", "Haplotype homozygosity (H1)", REFERENCE
+    HAPLOTYPE_H12 = "haplotype_h12", "Haplotype homozygosity (H12)", REFERENCE
+    HAPLOTYPE_H2_H1 = "haplotype_h2_h1", "Haplotype homozygosity (H2/H1)", REFERENCE
+    HAPLOTYPE_DISTANCE = "haplotype_distance", "Frequencies of short haplotypes, distance", LOWER
+    HAPLOTYPE_SPECTRUM_DISTANCE = "haplotype_spectrum_distance", "Spectrum of short haplotypes, distance", LOWER
+    LONGEST_SHARED_RUN = "longest_shared_run", "Longest run shared with held-out individuals", REFERENCE
+    SHARED_SEGMENTS = "shared_segments", "Share of the map in long shared runs", REFERENCE
+    COPYING_BITS = "copying_bits", "Phase realism, bits a site", REFERENCE
+    HETEROZYGOSITY_DISTANCE = "heterozygosity_distance", "Heterozygosity of people, distance", LOWER
+    HETEROZYGOSITY_RATIO = "heterozygosity_ratio", "Heterozygous calls, observed over expected", REFERENCE
+    HETEROZYGOUS_SITES = "heterozygous_sites", "Heterozygous sites a person", REFERENCE
+    INBREEDING_SPREAD = "inbreeding_spread", "Inbreeding coefficient, spread", REFERENCE
+    HARDY_WEINBERG = "hardy_weinberg", "Sites out of Hardy-Weinberg proportions", REFERENCE
+    HOMOZYGOUS_RUNS = "homozygous_runs", "Share of the region in runs of homozygosity", REFERENCE
+    REPEATED_PEOPLE = "repeated_people", "Individuals with a double in the sample", REFERENCE
+    LONGEST_HOMOZYGOUS_RUN = "longest_homozygous_run", "Longest run of homozygosity, distance", LOWER
+    KINSHIP_DISTANCE = "kinship_distance", "Kinship among people, distance", LOWER
+    CLOSEST_KIN = "closest_kin", "Closest held-out relative, kinship", REFERENCE
+    PAIRWISE_DISTANCE_KS = "pairwise_distance_ks", "Distances within the sample, KS statistic", LOWER
+    PCA_DISTANCE = "pca_distance", "Principal components, distance", LOWER
+    PCA_ALIGNMENT = "pca_alignment", "Principal components, alignment", HIGHER
+    FST_MATRIX_ERROR = "fst_matrix_error", "Differences between populations (FST), error", LOWER
+    FST_FROM_REAL = "fst_from_real", "FST from the real people of the same label", LOWER
+    POPULATION_TSTR = "population_tstr", "Population classifier, trained on synthetic data", REFERENCE
+    POPULATION_TRTS = "population_trts", "Population classifier, tested on synthetic data", REFERENCE
+    ANCESTRY_ERROR = "ancestry_error", "Ancestry shares, error", LOWER
+    PRECISION = "precision", "Precision: synthetic rows among real ones", REFERENCE
+    RECALL = "recall", "Recall: real rows among synthetic ones", REFERENCE
+    DENSITY = "density", "Density of synthetic rows around real ones", REFERENCE
+    COVERAGE = "coverage", "Real rows that have a synthetic neighbour", REFERENCE
+    AATS_TRUTH = "aats_truth", "Nearest neighbours of real rows (AATS)", HALF
+    AATS_SYNTHETIC = "aats_synthetic", "Nearest neighbours of synthetic rows (AATS)", HALF
+    MMD = "mmd", "Maximum mean discrepancy", LOWER
+    CLASSIFIER_AUC = "classifier_auc", "Classifier, synthetic against real (AUC)", HALF
+    SWITCH_ERRORS = "switch_errors", "Switch errors after phasing anew", REFERENCE
+    # of sequences
+    BITS_PER_BASE = "bits_per_base", "Bits per base", LOWER
+    GC_DISTANCE = "gc_distance", "GC content, distance", LOWER
+    KMER3_DISTANCE = "kmer3_distance", "3-mer frequencies, distance", LOWER
+    KMER6_AUC = "kmer6_auc", "6-mer classifier (AUC)", HALF
+    CNN_AUC = "cnn_auc", "Convolutional classifier (AUC)", HALF
+    DINUCLEOTIDE_DISTANCE = "dinucleotide_distance", "Dinucleotide odds, distance", LOWER
+    STRAND_ASYMMETRY = "strand_asymmetry", "Asymmetry of the strands", LOWER
+    ORF_LENGTH_DISTANCE = "orf_length_distance", "Longest open reading frames, distance", LOWER
+    ORF_SHARE = "orf_share", "Sequences with an open reading frame of 100 codons", REFERENCE
+    CODON_USAGE_DISTANCE = "codon_usage_distance", "Codon usage, distance", LOWER
+    IN_FRAME_STOPS = "in_frame_stops", "Stops within the frame", REFERENCE
+    MEMBERSHIP_BY_SAMPLES = "membership_by_samples", "Membership attack by nearness to the samples (AUC)", HALF
+    MEMBERSHIP_BY_MODEL = "membership_by_model", "Membership attack by likelihood (AUC)", HALF
+    MEMBERSHIP_OF_CANARIES = "membership_of_canaries", "Membership attack on planted sequences (AUC)", HALF
+    MEMBERSHIP_WORST = "membership_worst", "Strongest membership attack (AUC)", HALF
+    LABEL_FIDELITY = "label_fidelity", "Labels that a classifier reads back", HIGHER
+    LABEL_TRANSFER = "label_transfer", "Label classifier, trained on synthetic sequences", HIGHER
+    LABEL_GC_ONLY = "label_gc_only", "Labels read from GC content alone", REFERENCE
+    NEAREST_IDENTITY = "nearest_identity", "Identity with the nearest training sequence", LOWER
+    NEAREST_IDENTITY_KS = "nearest_identity_ks", "Nearest training identities, excess over held-out ones", LOWER
+    NEAREST_HOLDOUT_IDENTITY = "nearest_holdout_identity", "Identity with the nearest held-out sequence", REFERENCE
+    NEAR_COPIES = "near_copies", "Near copies of training sequences", LOWER
+    EXACT_COPIES = "exact_copies", "Exact copies of training sequences", LOWER
+    LONGEST_SHARED_SUBSTRING = "longest_shared_substring", "Longest piece shared with a training sequence", LOWER
+    DISTINCT_SHARE = "distinct_share", "Different sequences", REFERENCE
+    MOTIF_CONTENT = "motif_content", "Sequences with the motif", REFERENCE
+    MOTIF_AT_PLACE = "motif_at_place", "Sequences with the motif at its place", REFERENCE
+    MOTIF_POSITION = "motif_position", "Places of the motif, distance", LOWER
+    MOTIF_SPACING = "motif_spacing", "Spacing of two motifs, distance", LOWER
+    KMER4_DISTANCE = "kmer4_distance", "4-mer frequencies, distance", LOWER
+    KMER5_DISTANCE = "kmer5_distance", "5-mer frequencies, distance", LOWER
+    KMER6_DISTANCE = "kmer6_distance", "6-mer frequencies, distance", LOWER
+    KMER8_DISTANCE = "kmer8_distance", "8-mer frequencies, distance", LOWER
+    # of both: the row that counts the others
+    OVERALL = "overall", "Figures that do not pass", LOWER
+
+
+OF_ONE_MOTIF = ":"  # between a metric of motifs and the name of the motif
+
+
+def parse_metric(text: str) -> tuple[MetricId | None, str]:
+    """The metric of a cell of the column `metric`, None for one of another version; and the motif that it is of, if any."""
+    name, _, motif = text.partition(OF_ONE_MOTIF)
+    return (MetricId(name) if name in set(MetricId) else None), motif
