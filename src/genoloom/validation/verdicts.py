@@ -12,8 +12,9 @@ distance      excess over the floor, per floor     0.5               2          
 similarity    the same of 1 - value; and the       0.5 and 5 %       2 or 15 %            half of the floor,
               share of the floor that is lost                                             and 0.25
 accuracy      |value - 0.5| + 0.5, excess          0.05              0.15                 0.25
-level         |value - floor| / floor              10 %              25 %                 a factor of 4, and
-                                                                                          10 tolerances
+level         |value - floor| / floor              10 %              25 %                 a factor of 4
+share         the same                             10 %              25 %                 never: a few rare haplotypes
+                                                                                          with many alleles decide it
 offset        |value - floor| / unit               1                 2.5                  10
 half          |value - 0.5|                        0.10              0.20                 0.40
 copying       value / floor - 1                    0.1               never: `too close`
@@ -33,7 +34,7 @@ bound of the family), and a half below 0.4, is `too close`: real rows sit on syn
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 
 import numpy as np
@@ -41,6 +42,7 @@ from scipy.stats import t
 
 FAMILY_ERROR = 0.01
 FEWEST_HALVINGS = 10  # from which a law can be fitted to their largest departures
+MANY_HALVINGS = 20  # from which a spread is known well enough to be counted in five of
 LARGE_BOUND = 5.0  # spreads that chance explains of a large departure, at most
 
 
@@ -64,6 +66,7 @@ class Kind(StrEnum):
     SIMILARITY = "similarity"
     ACCURACY = "accuracy"
     LEVEL = "level"
+    SHARE = "share"
     OFFSET = "offset"
     HALF = "half"
     COPYING = "copying"
@@ -96,6 +99,7 @@ SIZES = {
     Kind.DISTANCE: Bounds(0.5, 2.0, 9.0),
     Kind.ACCURACY: Bounds(0.05, 0.15, 0.25),
     Kind.LEVEL: Bounds(0.1, 0.25),
+    Kind.SHARE: Bounds(0.1, 0.25),
     Kind.OFFSET: Bounds(1.0, 2.5, 10.0),
     Kind.HALF: Bounds(0.1, 0.2, 0.4),
     Kind.COPYING: Bounds(0.1, math.inf),
@@ -103,17 +107,20 @@ SIZES = {
 }
 NOISE, LOST, GONE = Bounds(0.5, 2.0), Bounds(0.05, 0.15, 0.5), 0.25  # of similarities
 FACTOR = 4.0  # between a level and its floor: huge
-MANY_TOLERANCES = 10.0  # of which the larger of both must have more
 BETTER = -0.5  # a distance by this much of its floor below it is too small
 
 
 @dataclass(frozen=True)
 class Chance:
-    """How many spreads from the floor chance explains: `passes` and less is a pass, more than `fails` can fail."""
+    """How many spreads from the floor chance explains: `passes` and less is a pass, more than `fails` can fail.
+
+    Of a large departure chance explains at most `large`, however many figures the table has.
+    """
 
     passes: float
     fails: float
     too_close: float
+    large: float = LARGE_BOUND
 
     @classmethod
     def single(cls) -> "Chance":
@@ -145,13 +152,13 @@ class Chance:
         halvings, figures = departures.shape
         normal = cls.of_family(figures, halvings)
         if halvings < FEWEST_HALVINGS or not figures:
-            return normal
+            return replace(normal, large=math.inf)
         largest = np.sort(np.log(np.maximum(departures.max(axis=1), 1.0)))
         second_moment = 2 * (np.arange(halvings) * largest).sum() / (halvings * (halvings - 1)) - largest.mean()
         scale = second_moment / math.log(2)
         mode = largest.mean() - np.euler_gamma * scale
         bound = max(normal.passes, math.exp(mode - scale * math.log(-math.log(1 - FAMILY_ERROR))))
-        return cls(bound, bound, bound)
+        return cls(bound, bound, bound, LARGE_BOUND if halvings >= MANY_HALVINGS else math.inf)
 
 
 @dataclass(frozen=True)
@@ -213,12 +220,14 @@ def _size(kind: Kind, value: float, floor: float, tolerance: float, unit: float)
     excess, base = value - floor, max(floor, tolerance, 1e-12)
     if kind is Kind.LEVEL:
         low, high = sorted((value, floor))
-        if high > FACTOR * max(low, 0.0) and high > MANY_TOLERANCES * tolerance:
+        if high > FACTOR * max(low, tolerance):
             return Size.HUGE, False
-        return SIZES[kind].size(abs(excess) / base), False
+    relative = abs(excess) / base
     departure = {
         Kind.DISTANCE: excess / base,
         Kind.ACCURACY: abs(value - 0.5) - abs(floor - 0.5),
+        Kind.LEVEL: relative,
+        Kind.SHARE: relative,
         Kind.OFFSET: abs(excess) / unit,
         Kind.HALF: abs(value - 0.5),
         Kind.COPYING: excess / base,
@@ -228,7 +237,7 @@ def _size(kind: Kind, value: float, floor: float, tolerance: float, unit: float)
     return SIZES[kind].size(departure), better
 
 
-TWO_SIDED = (Kind.LEVEL, Kind.OFFSET, Kind.HALF)
+TWO_SIDED = (Kind.LEVEL, Kind.SHARE, Kind.OFFSET, Kind.HALF)
 
 
 def _verdict(kind: Kind, size: Size, better: bool, z: float, chance: Chance) -> Verdict:
@@ -239,12 +248,12 @@ def _verdict(kind: Kind, size: Size, better: bool, z: float, chance: Chance) -> 
         failed = size > Size.MEDIUM and z > chance.passes
         return Verdict.PASS if size is Size.SMALL else Verdict.FAIL if failed else Verdict.WEAK
     off = abs(z) if kind in TWO_SIDED else z
-    explained = min(chance.passes, LARGE_BOUND) if size is Size.LARGE else chance.passes
+    explained = min(chance.passes, chance.large) if size is Size.LARGE else chance.passes
     if size is Size.SMALL or (size is not Size.HUGE and off <= explained):
         return Verdict.PASS
     if kind is Kind.COPYING or (kind is Kind.HALF and better):
         return Verdict.TOO_CLOSE
-    failed = size is Size.HUGE or (size is Size.LARGE and off > min(chance.fails, LARGE_BOUND))
+    failed = size is Size.HUGE or (size is Size.LARGE and off > min(chance.fails, chance.large))
     return Verdict.FAIL if failed else Verdict.WEAK
 
 

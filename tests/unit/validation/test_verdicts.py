@@ -122,9 +122,10 @@ def off(values, others):
 
 def test_few_halvings_and_small_departures_leave_the_bound_of_normal_figures():
     small = np.full((9, 30), 50.0)
-    assert Chance.of_halvings(small) == Chance.of_family(30, 9)
+    assert Chance.of_halvings(small).passes == Chance.of_family(30, 9).passes
+    assert Chance.of_halvings(small).large == math.inf  # so few halvings do not tell what five spreads are
     assert Chance.of_halvings(np.ones((40, 30))) == Chance.of_family(30, 40)
-    assert Chance.of_halvings(np.zeros((0, 0))) == Chance.of_family(0, 0)
+    assert Chance.of_halvings(np.zeros((0, 0))).passes == Chance.of_family(0, 0).passes
 
 
 def test_worst_puts_not_run_behind_pass():
