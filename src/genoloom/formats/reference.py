@@ -1,10 +1,13 @@
 """The reference FASTA: contigs, bases, and the checks of variants against them."""
 
+import tempfile
 from pathlib import Path
 
 import pysam
 
 from genoloom.errors import InputError
+from genoloom.formats.fasta_index import find_index
+from genoloom.formats.text import MAX_SEQUENCE, byte_lines
 
 IUPAC = {
     "R": "AG", "Y": "CT", "S": "CG", "W": "AT", "K": "GT", "M": "AC",
@@ -22,32 +25,29 @@ def check_fasta_text(path: str | Path, head_bytes: int = 1 << 22) -> None:
     InputError
         Names the line.
     """
-    path = Path(path)
-    if not path.exists():
-        raise InputError(path, "not found")
-    try:
-        with pysam.BGZFile(str(path), "rb") as handle:  # reads plain, gzip and bgzip alike
-            text = handle.read(head_bytes)
-    except OSError as error:
-        raise InputError(path, f"cannot be read ({error})") from None
-    if not text.startswith(b">"):
-        raise InputError(path, "does not begin with '>'", expected="FASTA")
-    complete = text[: text.rfind(b"\n")] if len(text) == head_bytes else text
-    for number, line in enumerate(complete.split(b"\n"), 1):
-        line = line.rstrip(b"\r")
-        if line.startswith(b">") or line.isalpha() or not line:
+    size = 0
+    for number, line in byte_lines(path, MAX_SEQUENCE):
+        size += len(line) + 1
+        if size > head_bytes:
+            return
+        if not line or line.startswith(b">") or line.isalpha():
             continue
-        bad = next(chr(c) for c in line if not chr(c).isalpha())
+        bad = next(chr(c) for c in line if not chr(c).isascii() or not chr(c).isalpha())
         raise InputError(
             path,
             f"line {number}: the character {bad!r} in a sequence line",
-            expected="letters only (A, C, G, T, N and IUPAC codes)",
+            expected="FASTA, with letters only (A, C, G, T, N and IUPAC codes) in sequences",
             remedy="remove it, for example: sed '/^>/!s/[[:space:]]//g'",
         )
+    if not size:
+        raise InputError(path, "is empty", expected="FASTA")
 
 
 class Reference:
-    """A FASTA with its index; the index is made beside the file when it is missing.
+    """A FASTA with its index.
+
+    The index is made beside the file when it is missing; one that is older than the file, damaged or of another file is
+    not used, which is said.
 
     Parameters
     ----------
@@ -57,21 +57,18 @@ class Reference:
     Raises
     ------
     InputError
-        Not FASTA, gzip instead of bgzip, or no index and no right to write one.
+        Not FASTA, gzip instead of bgzip, or of a form that cannot be indexed, with the line and a command that mends it.
     """
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
         check_fasta_text(self.path)
-        try:
-            self._fasta = pysam.FastaFile(str(self.path))
-        except (OSError, ValueError) as error:
-            raise InputError(
-                self.path,
-                f"cannot be opened with an index ({error})",
-                expected="plain or bgzip-compressed FASTA",
-                remedy=f"bgzip it and run: samtools faidx {self.path.name}",
-            ) from None
+        with tempfile.TemporaryDirectory() as scratch:  # pysam reads the index when it opens
+            fai, gzi = find_index(self.path, Path(scratch))
+            try:
+                self._fasta = pysam.FastaFile(str(self.path), str(fai), gzi and str(gzi))
+            except (OSError, ValueError) as error:
+                raise InputError(self.path, f"cannot be opened ({error})", expected="FASTA, plain or bgzip") from None
         self.lengths: dict[str, int] = dict(zip(self._fasta.references, self._fasta.lengths, strict=True))
 
     def check_contig(self, contig: str, source: str | Path) -> None:
@@ -91,7 +88,19 @@ class Reference:
 
     def fetch(self, contig: str, start: int, stop: int) -> str:
         """Bases [start, stop) of `contig`, 0-based, in the case of the file; short where the contig ends."""
-        return self._fasta.fetch(contig, max(0, start), min(stop, self.lengths[contig]))
+        start, stop = max(0, start), min(stop, self.lengths[contig])
+        if stop <= start:
+            return ""
+        try:
+            bases = self._fasta.fetch(contig, start, stop)
+        except (OSError, ValueError):  # htslib found damage
+            bases = ""
+        if len(bases) != stop - start or not bases.isalpha():
+            raise InputError(
+                self.path, f"{contig}:{start + 1}-{stop} cannot be read: the file is damaged, or no base stands there",
+                expected="letters (A, C, G, T, N and IUPAC codes)", remedy="copy or download the file again",
+            )  # fmt: skip
+        return bases
 
     def compare(self, contig: str, position: int, ref: str) -> str:
         """'match', 'ambiguous' (an IUPAC code that allows the base) or 'mismatch' of REF at the 1-based `position`."""

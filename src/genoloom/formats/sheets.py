@@ -42,7 +42,11 @@ def read_sheet(path: str | Path) -> list[tuple[int, dict[str, str]]]:
             header = cells
             for second, name in enumerate(header, 1):
                 if (first := header.index(name) + 1) != second:
-                    raise InputError(path, f"line {number}: columns {first} and {second} have the same name")
+                    raise InputError(
+                        path,
+                        f"line {number}: columns {first} and {second} have the same name",
+                        remedy="is the header missing? It comes first",
+                    )
         elif len(cells) > len(header):
             raise InputError(path, f"line {number}: {len(cells)} cells", expected=f"{len(header)}, as in the header")
         elif cells:

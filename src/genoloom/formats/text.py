@@ -169,7 +169,7 @@ def split_rows(path: str | Path, lines: Iterable[tuple[int, str]], delimiter: st
 
 def _text_chunks(path: str | Path, handle: io.BufferedReader) -> Iterator[bytes]:
     """The unpacked content in UTF-8 without a byte-order mark; refused at its beginning where it is no text."""
-    chunks = _unpacked(path, handle)
+    chunks = unpacked(path, handle)
     head = b""
     for chunk in chunks:
         head += chunk
@@ -209,7 +209,7 @@ def _even_ends(chunks: Iterable[bytes]) -> Iterator[bytes]:
         yield b"\n"
 
 
-def _unpacked(path: str | Path, handle: io.BufferedReader) -> Iterator[bytes]:
+def unpacked(path: str | Path, handle: io.BufferedReader) -> Iterator[bytes]:
     """The content of a plain, gzip, bgzip or Zstandard file."""
     head = handle.peek(4)[:18]
     magic = next((m for m in (GZIP_MAGIC, ZSTD_MAGIC) if head.startswith(m)), b"")

@@ -17,7 +17,7 @@ from genoloom.formats.pgen import PgenHaplotypes, read_psam, read_pvar
 from genoloom.formats.variant_header import Header, check_samples, read_header, real_path
 from genoloom.formats.variant_index import Index, find_index, fits_start
 from genoloom.formats.variant_process import FILL, Block, Plan, read_blocks
-from genoloom.panel import Sites
+from genoloom.panel import People, Sites
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +83,7 @@ class VariantFile:
     samples: list[str]
     contig_length: int | None
     indexed: bool = False
+    people: People | None = None  # where the file set says more of them than names
 
     def records(self) -> Iterator[Record]:
         """The records of the contig (and region), in order."""
@@ -325,7 +326,8 @@ class PgenFile(VariantFile):
         psam = Path(f"{stem}.psam")
         if not found or not psam.exists():
             raise InputError(path, "stands alone", expected=f"{stem.name}.pvar (or .pvar.zst) and {stem.name}.psam beside it")
-        self.samples = read_psam(psam).id
+        self.people = read_psam(psam)
+        self.samples = self.people.id
         check_samples(path, self.samples)
         runs = read_pvar(found[0])
         names = [run.contig for run in runs]
@@ -341,7 +343,7 @@ class PgenFile(VariantFile):
         self._haplotypes = PgenHaplotypes(path, len(self.samples), sum(len(run) for run in runs))
 
     def records(self) -> Iterator[Record]:
-        low, high = self.region or (1, np.iinfo(np.int64).max)
+        low, high = self.region or (0, np.iinfo(np.int64).max)
         position = self.sites.position
         start, end = np.searchsorted(position, [low, high + (self.region is not None)]).tolist()
         for block in range(start, end, 1024):

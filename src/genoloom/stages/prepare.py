@@ -17,6 +17,7 @@ from genoloom.disclosure import people_count
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.maps import GeneticMap, read_map
+from genoloom.formats.names import check_person_names, without_spaces
 from genoloom.formats.pgen import PanelWriter, panel_files
 from genoloom.formats.private_directories import close_directory
 from genoloom.formats.provenance import Making, record_path
@@ -94,7 +95,7 @@ def prepare(
     out : Path
         Prefix of the files.
     people : Path, optional
-        Sheet of people; without it everybody is of the population "unknown".
+        Sheet of people; without it populations and sexes are those of a .psam, else unknown.
     reference : Path, optional
         FASTA that REF alleles are compared with.
     genetic_map : Path, optional
@@ -222,9 +223,16 @@ def _open(
     region: tuple[int, int] | None,
 ) -> _Inputs:
     source = open_variants(variants, contig, region)
-    everybody = People(source.samples, ["unknown"] * len(source.samples), ["unknown"] * len(source.samples))
+    check_person_names(variants, source.samples)
+    nothing = ["unknown"] * len(source.samples)
+    everybody = source.people or People(source.samples, nothing, nothing)
     if people is not None:
         everybody = match_people(people, variants, source.samples)
+        if source.people is not None:
+            log.info("%s: populations and sexes are those of %s; what the .psam says is not used", contig, people)
+    everybody = replace(everybody, id=without_spaces(everybody.id))
+    if everybody.id != source.samples:
+        log.warning("%s: some names of samples have white space, which a .psam cannot hold; it is '_' in the panel", contig)
     fasta = None
     if reference is not None:
         fasta = Reference(reference)
