@@ -1,5 +1,6 @@
 """Sheets of people and panels: tab-separated, `#` comments, as people really save them (CRLF, byte-order mark, blank lines)."""
 
+import re
 from collections.abc import Container, Iterator
 from pathlib import Path
 
@@ -67,12 +68,12 @@ def _lines(path: str | Path) -> Iterator[tuple[int, str]]:
 
 
 def read_people(
-    path: str | Path, wanted: Container[str] | None = None, odd_sexes: list[int] | None = None
+    path: str | Path, wanted: Container[str] | None = None, odd_sexes: list[int] | None = None, foreign: bool = False
 ) -> dict[str, tuple[str, str, str, str]]:
     """The sheet of people as {person: (population, sex, family, superpopulation)}.
 
     Columns: `person` and `population`; optional `sex` (male, female, M, F, 1, 2, XY, XX, unknown), `family` and
-    `superpopulation`; or what others call them, see `ALIASES`.
+    `superpopulation`.
 
     Parameters
     ----------
@@ -80,6 +81,8 @@ def read_people(
         The people whose rows count; the others are left alone.
     odd_sexes : list of int, optional
         Takes the lines whose sex is not understood, which is then unknown; without it, they are an error.
+    foreign : bool
+        The columns may have the names that others give them, see `ALIASES`.
 
     Raises
     ------
@@ -90,15 +93,16 @@ def read_people(
     rows = read_sheet(path)
     if not rows:
         raise InputError(path, "has no rows", expected="one row for each person")
-    by_lower = {column.lower(): column for column in rows[0][1]}
-    found = {ours: next((by_lower[a] for a in names if a in by_lower), None) for ours, names in ALIASES.items()}
+    columns = {column.lower() if foreign else column: column for column in rows[0][1]}
+    known = ALIASES if foreign else {name: (name,) for name in ALIASES}
+    found = {ours: next((columns[a] for a in names if a in columns), None) for ours, names in known.items()}
     for column in ("person", "population"):
         if found[column] is None:
             raise InputError(
                 path,
-                f"has no column '{column}' among the {len(by_lower)} of its header",
+                f"has no column '{column}' among the {len(columns)} of its header",
                 expected="a header with person, population[, sex][, family][, superpopulation], divided by tabs",
-                remedy="put such a line first, or rename the columns",
+                remedy="put such a line first, rename the columns, or let `genoloom init --samples` make the sheet",
             )
     if found["superpopulation"] == found["population"]:  # the sheet has no finer label
         found["superpopulation"] = None
@@ -118,16 +122,14 @@ def read_people(
                 path, f"line {number}: names the person of another line again (line {lines[person]})", expected="one row a person"
             )
         if sex.lower() not in SEX_WORDS and odd_sexes is None:
-            raise InputError(
-                path, f"line {number}: the sex is not understood", expected="male, female, M, F, 1, 2, XY, XX or unknown"
-            )
+            word = f"sex '{sex}'" if re.fullmatch("[a-z]{1,8}", sex) else "the sex is not understood"  # it may be a name
+            raise InputError(path, f"line {number}: {word}", expected="male, female, M, F, 1, 2, XY, XX or unknown")
         if sex.lower() not in SEX_WORDS:
             odd_sexes.append(number)
         lines[person] = number
         family = "" if family.lower() in NONE else family
         people[person] = (population, SEX_WORDS.get(sex.lower(), "unknown"), family, above)
-    columns = zip(*people.values(), strict=True) if people else ((),) * 4
-    populations, _, _, above = map(list, columns)
+    populations, _, _, above = map(list, zip(*people.values(), strict=True)) if people else ([], [], [], [])
     check_superpopulations(path, list(lines.values()), populations, above)
     return people
 

@@ -131,7 +131,7 @@ def _maps_of(genetic_map: Path | None, contigs: list[str]) -> dict[str, Path]:
 def _write_people(path: Path, sheet: Path, variants: Path, contig: str) -> str:
     """Write the people of the genotype file with our column names; returns the path for the sheet of panels."""
     samples, odd_sexes = open_variants(variants, contig).samples, []
-    people = read_people(sheet, set(samples), odd_sexes)
+    people = read_people(sheet, set(samples), odd_sexes, foreign=True)
     check_listed(sheet, variants, samples, people)
     columns = [column for i, column in enumerate(COLUMNS) if i < 2 or any(row[i - 1] for row in people.values())]
     write_table(path, columns, [dict(zip(COLUMNS, (name, *row), strict=True)) for name, row in people.items()])
