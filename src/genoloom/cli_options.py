@@ -2,12 +2,16 @@
 
 import functools
 import logging
+import os
 import re
+import resource
+import signal
 import sys
 import traceback
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -15,6 +19,7 @@ from pydantic import ValidationError
 
 from genoloom.config_section import Section
 from genoloom.errors import GenoLoomError, InputError
+from genoloom.faults import explain, no_memory
 from genoloom.logs import configure_logging
 
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -176,16 +181,37 @@ def logged(command: Callable) -> Callable:
     @click.option("-v", "--verbose", is_flag=True, help="Say more.")
     @functools.wraps(command)
     def wrapper(log_file, verbose, **values):
-        configure_logging(log_file, verbose)
-        return command(**values)
+        with faults_explained():
+            configure_logging(log_file, verbose)
+            result = command(**values)
+            _flush()
+            return result
 
     return wrapper
 
 
+@contextmanager
+def faults_explained() -> Iterator[None]:
+    """Raise what the machine is to blame for, such as a full disk, as an error with a message and a remedy."""
+    try:
+        yield
+    except GenoLoomError:
+        raise
+    except Exception as error:
+        fault = explain(error)
+        if fault is None:
+            raise
+        raise fault from error
+
+
 def run_and_exit(group: click.Group) -> None:
     """Run `group`; exit 0, the error's own code with its message, or 1 with a traceback for our own mistakes."""
+    _watch_memory()
+    sys.unraisablehook = _ignore_faults
     try:
-        group(standalone_mode=False)
+        with faults_explained():
+            group(standalone_mode=False)
+            _flush()
     except GenoLoomError as error:
         _finish(f"Error: {error}", error.exit_code)
     except click.ClickException as error:
@@ -193,8 +219,6 @@ def run_and_exit(group: click.Group) -> None:
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         _finish("Interrupted; nothing was left under a final name.", 130)
-    except MemoryError:
-        _finish("Error: not enough memory; ask for more, or use fewer people at a time", 2)
     except Exception:
         _finish(f"This is a defect in GenoLoom, please report it:\n{traceback.format_exc()}", 1)
 
@@ -202,4 +226,35 @@ def run_and_exit(group: click.Group) -> None:
 def _finish(message: str, code: int) -> None:
     logging.getLogger().handlers or configure_logging()
     log.error(message)
+    try:
+        _flush()
+    except OSError:  # the interpreter would flush once more at its end, and fail once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     sys.exit(code)
+
+
+def _watch_memory() -> None:
+    """Where memory is limited (`ulimit -v`), go on as a child and say so if it dies of that: libraries abort without a word."""
+    if resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY:
+        return
+    child = os.fork()
+    if child == 0:
+        return
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to both
+    signal.signal(signal.SIGTERM, lambda number, _: os.kill(child, number))
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if -code in (signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL):
+        _finish(f"Error: {no_memory()}", 2)
+    sys.stdout.flush()
+    os._exit(code if code >= 0 else 128 - code)
+
+
+def _ignore_faults(unraisable) -> None:
+    """Say nothing of files that cannot be closed while they are thrown away: the error before that is the one to tell."""
+    if not isinstance(unraisable.exc_value, OSError):
+        sys.__unraisablehook__(unraisable)
+
+
+def _flush() -> None:
+    if sys.stdout is not None:  # it is None where it was closed before the start
+        sys.stdout.flush()

@@ -1,12 +1,21 @@
 """Files appear under their final name only when they are complete."""
 
+import errno
 import os
+import re
 import shutil
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from genoloom.errors import InputError
+import psutil
+
+from genoloom.errors import GenoLoomError, InputError
+from genoloom.faults import explain, is_full
+
+HOST = re.sub(r"[^A-Za-z0-9]", "", socket.gethostname())[:32] or "host"  # file systems are shared, numbers of processes are not
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager
@@ -14,7 +23,8 @@ def write_beside(*targets: str | Path) -> Iterator[list[Path]]:
     """Yield one temporary path for each target; rename them all when the block ends well.
 
     The temporary files stand in the target's directory under a hidden name that keeps the target's
-    suffixes. They are flushed to disk before the rename and removed when the block raises.
+    suffixes. They are flushed to disk before the rename and removed when the block raises; what a killed
+    process has left of the same targets is removed as well.
 
     Raises
     ------
@@ -22,35 +32,65 @@ def write_beside(*targets: str | Path) -> Iterator[list[Path]]:
         The directory cannot be made or written, or the disk is full.
     """
     finals = [Path(t) for t in targets]
-    parts = [p.with_name(f".part-{os.getpid()}-{p.name}") for p in finals]
+    parts = [p.with_name(f".part-{HOST}-{os.getpid()}-{p.name}") for p in finals]
+    placed: list[Path] = []
     try:
         for final in finals:
             final.parent.mkdir(parents=True, exist_ok=True)
             if not os.access(final.parent, os.W_OK):
-                raise PermissionError(13, "Permission denied", str(final.parent))
+                raise PermissionError(errno.EACCES, "Permission denied", str(final.parent))
+            if final.is_dir():
+                raise IsADirectoryError(errno.EISDIR, "Is a directory", str(final))
+            _remove_left_over(final)
         yield parts
         for part in parts:
             with open(part, "rb+") as handle:
                 os.fsync(handle.fileno())
         for part, final in zip(parts, finals, strict=True):
             os.replace(part, final)
-    except OSError as error:
-        raise _explain(error, finals[0]) from error
+            placed.append(final)
+    except GenoLoomError:
+        raise
+    except Exception as error:
+        if len(placed) < len(finals):  # all or none
+            for final in placed:
+                final.unlink(missing_ok=True)
+        fault = _explain(error, finals[0])
+        if fault is None:
+            raise
+        raise fault from error
     finally:
         for part in parts:
             with suppress(OSError):
                 part.unlink()
 
 
-def _explain(error: OSError, final: Path) -> Exception:
-    place = final.parent
-    if error.errno in (13, 30):  # EACCES, EROFS
+def _remove_left_over(final: Path) -> None:
+    """Remove the parts of a target whose process, on this machine, is gone."""
+    mark = f".part-{HOST}-"
+    for part in final.parent.glob(f"{mark}*-{_literal(final.name)}"):
+        number = part.name.removeprefix(mark).split("-", 1)[0]
+        if number.isdigit() and not psutil.pid_exists(int(number)):
+            part.unlink(missing_ok=True)
+
+
+def _literal(name: str) -> str:
+    """A name as a pattern of itself."""
+    return re.sub(r"([*?[])", r"[\1]", name)
+
+
+def _explain(error: Exception, final: Path) -> GenoLoomError | None:
+    place, number, file = final.parent, getattr(error, "errno", None), getattr(error, "filename", None)
+    if isinstance(file, str | Path) and not (place.is_relative_to(file) or Path(file).is_relative_to(place)):
+        return explain(error)  # some input
+    if number in (errno.EACCES, errno.EPERM, errno.EROFS):
         return InputError(place, "the output directory cannot be written", remedy="choose a writable directory")
-    if error.errno in (17, 20):  # EEXIST, ENOTDIR
+    if number in (errno.EEXIST, errno.ENOTDIR):
         return InputError(place, "is no directory: a file is in the way", remedy="choose another directory")
-    if error.errno in (28, 122):  # ENOSPC, EDQUOT
+    # libraries also fail in other words, or with numbers of their own, when the disk is full
+    if number in NO_SPACE or is_full(place):
         free = shutil.disk_usage(place).free / 1e6 if place.exists() else 0
         return InputError(
             place, f"no space left while writing {final.name} ({free:.0f} MB free)", remedy="free some space and run again"
         )
-    return error
+    return explain(error, final)

@@ -11,6 +11,7 @@ alleles of a person are called or both are missing.
 """
 
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -146,9 +147,13 @@ class PanelWriter:
     def __enter__(self) -> "PanelWriter":
         self._beside = write_beside(*panel_files(self.prefix))
         self._pgen, self._pvar, self._psam = self._beside.__enter__()
-        self._spool = tempfile.TemporaryFile(dir=self.prefix.parent)
         self._has_cm: bool | None = None
-        self._pvar_raw = open(self._pvar, "wb")
+        try:
+            self._spool = tempfile.TemporaryFile(dir=self.prefix.parent)
+            self._pvar_raw = open(self._pvar, "wb")
+        except OSError as error:
+            self._beside.__exit__(type(error), error, error.__traceback__)
+            raise
         self._pvar_text = zstandard.ZstdCompressor(level=6).stream_writer(self._pvar_raw)
         return self
 
@@ -188,8 +193,9 @@ class PanelWriter:
             self._beside.__exit__(kind, error, trace)
 
     def _close(self) -> None:
-        self._spool.close()
-        self._pvar_raw.close()
+        for handle in (self._spool, self._pvar_raw):
+            with suppress(OSError):  # of a block that failed, what was not written cannot be flushed now
+                handle.close()
 
     def _finish(self) -> None:
         if self.n_variants == 0:

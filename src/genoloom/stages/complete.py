@@ -10,6 +10,7 @@ import torch
 
 from genoloom import __version__
 from genoloom.errors import InputError
+from genoloom.faults import reserve
 from genoloom.formats.models import file_digest
 from genoloom.formats.names import check_person_names, without_spaces
 from genoloom.formats.tables import write_table
@@ -70,8 +71,8 @@ def complete(
         check_person_names(variants, panel.people.id)
         population = np.repeat(population_labels(people, panel.people, generator, variants), 2)
         n_people, n = len(panel.people), 2 * len(panel.people)
-        alleles = np.memmap(Path(folder) / "alleles", dtype=np.int8, mode="w+", shape=(len(sites), n))
-        dosage = np.memmap(Path(folder) / "dosage", dtype=np.float32, mode="w+", shape=(len(sites), n_people))
+        alleles = _on_disk(Path(folder) / "alleles", np.int8, (len(sites), n))
+        dosage = _on_disk(Path(folder) / "dosage", np.float32, (len(sites), n_people))
         given = np.zeros(n)
         seeds = row_seeds(seed, [str(i) for i in range(n)], "complete", sites.contig)
         done = 0
@@ -103,3 +104,10 @@ def complete(
             scores.parent.mkdir(parents=True, exist_ok=True)
             write_table(scores, COLUMNS, rows)
             scores.chmod(0o600)
+
+
+def _on_disk(path: Path, dtype: type, shape: tuple[int, int]) -> np.memmap:
+    """An array of zeros in a new file."""
+    with open(path, "wb") as handle:
+        reserve(handle.fileno(), int(np.prod(shape)) * np.dtype(dtype).itemsize)
+    return np.memmap(path, dtype=dtype, mode="r+", shape=shape)

@@ -14,6 +14,7 @@ from genoloom import __version__
 from genoloom.cohort import ADMIXED, Cohort
 from genoloom.config import GenerateOptions
 from genoloom.errors import InputError
+from genoloom.faults import reserve
 from genoloom.formats.models import file_digest
 from genoloom.formats.pgen import PanelWriter, panel_files
 from genoloom.formats.provenance import Making, record_path
@@ -143,6 +144,7 @@ def _sample(generator: HaplotypeGenerator, plan: Plan, shard: int, spool, label:
     """Sample `shard` people at a time into `spool`, one bit an allele."""
     n = len(plan.seed)
     per_shard = 8 * -(-2 * shard // 8)  # shards begin at whole bytes
+    reserve(spool.fileno(), generator.n_variants * -(-n // 8))
     bits = np.memmap(spool, dtype=np.uint8, mode="w+", shape=(generator.n_variants, -(-n // 8)))
     started = time.monotonic()
     for low in range(0, n, per_shard):
