@@ -82,9 +82,9 @@ def test_a_stopped_and_then_killed_workflow_goes_on_from_its_state(tiny_project)
             kill(process.pid, number)
         assert words in log.read_text()
         assert not target.exists()
-    run_genoloom(*command, "--unlock")
     done = run_genoloom(*command)
     assert done.returncode == 0, done.stderr[-3000:]
+    assert "the last run was killed; its lock is removed" in done.stderr
     assert "resumed at step" in log.read_text()
     steps = [int(row["step"]) for row in read_table(target.with_suffix(".history.tsv"))]
     assert steps == sorted(set(steps))

@@ -11,6 +11,7 @@ import psutil
 
 from genoloom.config_files import load_study
 from genoloom.errors import InputError
+from genoloom.stages.run_lock import TOKEN, new_token, note_holder, release_stale_lock
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ def run(*, directory: Path, cores: int | None, profile: Path | None, options: li
     Raises
     ------
     InputError
-        No configuration, no such profile, or no workflow beside the package.
+        No configuration, no such profile, no workflow beside the package, or another run is at work in the directory.
     ConfigError
         Lists every problem of the configuration and its sheets, before Snakemake starts.
     """
@@ -59,15 +60,19 @@ def run(*, directory: Path, cores: int | None, profile: Path | None, options: li
             raise InputError(config, "not found", remedy=f"write one: genoloom init {directory} --vcf FILE")
         load_study(config, directory)
     root = workflow_root()
+    if not {"--unlock", "--nolock"} & set(options):
+        release_stale_lock(directory)
+    token = new_token()
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(root / "Snakefile"), "--directory", str(directory)]
     # two profiles do not add up: the workflow's would overrule each key of another one, such as default-resources
     command += ["--workflow-profile", str(_profile(root, profile))]
     if cores is not None or profile is None:
         command += ["--cores", str(cores or os.cpu_count() or 1)]
-    with subprocess.Popen([*command, *options]) as process:
+    with subprocess.Popen([*command, *options], env={**os.environ, TOKEN: token}) as process:
         # the terminal sends Ctrl-C to the whole group; Snakemake then waits for its jobs, and we wait for it
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda *_: _stop(process.pid))
+        note_holder(directory, process, token)
         return process.wait()
 
 
