@@ -16,6 +16,7 @@ from genoloom.faults import explain, is_full
 
 HOST = re.sub(r"[^A-Za-z0-9]", "", socket.gethostname())[:32] or "host"  # file systems are shared, numbers of processes are not
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+NAME_MAX = 255  # bytes of a file name, on every file system in common use
 
 
 @contextmanager
@@ -29,10 +30,14 @@ def write_beside(*targets: str | Path) -> Iterator[list[Path]]:
     Raises
     ------
     InputError
-        The directory cannot be made or written, or the disk is full.
+        The directory cannot be made or written, a name is too long, or the disk is full.
     """
     finals = [Path(t) for t in targets]
     parts = [p.with_name(f".part-{HOST}-{os.getpid()}-{p.name}") for p in finals]
+    longest = max(len(os.fsencode(part.name)) for part in parts)
+    if longest > NAME_MAX:  # htslib would crash on it
+        found = f"the name of a file to write is {longest - NAME_MAX} bytes too long"
+        raise InputError(finals[0].parent, found, remedy="choose a shorter name")
     placed: list[Path] = []
     try:
         for final in finals:

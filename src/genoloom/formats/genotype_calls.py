@@ -1,12 +1,14 @@
 """Genotype calls of any ploidy, for personal sequences: haploid contigs, chromosome X, heteroplasmic calls."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from genoloom.formats.variant_process import Block
-from genoloom.formats.variants import VcfFile, wrong_ploidy
+from genoloom.formats.variants import NoRecords, VcfFile, wrong_ploidy
 
 ABSENT = -2  # in place of alleles that a call of lower ploidy does not have
 
@@ -23,6 +25,11 @@ class Calls:
     alleles : ndarray, int16, shape (n_people, ploidy)
         Index into (ref, *alts); -1 missing, -2 where a call has fewer alleles.
     phased : ndarray, bool, shape (n_people,)
+        False as well for a heterozygous call of another phase set than the person's first.
+    end : int or None
+        Last base that a symbolic allele spans, 1-based, where the record says.
+    other_sets : int
+        Heterozygous calls of other phase sets.
     """
 
     position: int
@@ -30,6 +37,8 @@ class Calls:
     alts: list[str]
     alleles: np.ndarray
     phased: np.ndarray
+    end: int | None = None
+    other_sets: int = 0
 
     @property
     def haploid(self) -> np.ndarray:
@@ -45,13 +54,29 @@ class Calls:
 
 
 class CallsFile(VcfFile):
-    """A VCF or BCF as `VcfFile`, whose `records` are `Calls` of ploidy one or two."""
+    """A VCF or BCF as `VcfFile`, whose `records` are `Calls` of ploidy one or two; there may be none.
+
+    A contig without records must be one that the header declares.
+    """
+
+    def __init__(self, path: Path, contig: str, region: tuple[int, int] | None = None):
+        try:
+            super().__init__(path, contig, region)
+        except NoRecords:
+            if contig not in self.header.contigs.values():
+                raise
+
+    def records(self) -> Iterator[Calls]:
+        if self._index is not None and self.contig not in self._index.contigs:
+            return
+        with suppress(NoRecords):
+            yield from super().records()
 
     def _of_block(self, block: Block) -> Iterator[Calls]:
         ploidy = block.alleles.shape[2]
-        for i, (position, _, ref, alts, _) in enumerate(block.text):
+        for i, (position, _, ref, alts, _, end) in enumerate(block.text):
             if (fault := self._fault(f"{block.contig}:{position}", block, i)) is not None:
                 raise fault
             if ploidy > 2:
                 raise wrong_ploidy(self.path, f"{block.contig}:{position}", ploidy)
-            yield Calls(position, ref, alts, block.alleles[i].astype(np.int16), block.phased[i])
+            yield Calls(position, ref, alts, block.alleles[i].astype(np.int16), block.phased[i], end, block.other_sets[i])

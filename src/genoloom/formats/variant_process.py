@@ -78,7 +78,7 @@ class Block(NamedTuple):
     `alleles` is int8 or int16 (n_records, n_people, ploidy), ploidy 0 where there are no genotypes; -1 missing, -2
     where a call has fewer alleles. `phased` is bool (n_records, n_people), and False for a heterozygous call of
     another phase set (FORMAT/PS) than the person's first one of the contig; `other_sets` counts these by record.
-    `text` has (position, id, ref, alts, filters) of each record.
+    `text` has (position, id, ref, alts, filters, last base of a symbolic allele or None) of each record.
     """
 
     contig: str
@@ -260,9 +260,21 @@ def _send_records(plan: Plan, source, clock: _Clock, send, last: dict) -> None:
             continue
         calls = _calls(variant)
         phased, other = (None, 0) if calls is None else sets.trusted(variant, calls)
-        text = (position, variant.ID or ".", variant.REF, variant.ALT, variant.FILTERS)
+        text = (position, variant.ID or ".", variant.REF, variant.ALT, variant.FILTERS, _end(variant))
         waiting.add(contig, text, calls, phased, other)
     waiting.flush()
+
+
+def _end(variant) -> int | None:
+    """Last base of a symbolic allele, by INFO/END, else by INFO/SVLEN; None where there is none or it is not told."""
+    if not any(alt.startswith("<") for alt in variant.ALT):
+        return None
+    with suppress(TypeError, ValueError):  # absent, or no number
+        return int(variant.INFO.get("END"))
+    with suppress(TypeError, ValueError):
+        lengths = variant.INFO.get("SVLEN")
+        return variant.POS + max(abs(int(n)) for n in (lengths if isinstance(lengths, tuple) else str(lengths).split(",")))
+    return None
 
 
 def _calls(variant) -> np.ndarray | None:

@@ -253,7 +253,7 @@ class VcfFile(VariantFile):
             heterozygous = (alleles[:, :, 0] != alleles[:, :, 1]) & (alleles >= 0).all(axis=2)
             unphased = heterozygous & ~phased
             short = (alleles == FILL).any(axis=(1, 2))
-        for i, (position, name, ref, alts, filters) in enumerate(block.text):
+        for i, (position, name, ref, alts, filters, _) in enumerate(block.text):
             place = f"{block.contig}:{position}"
             fault = self._fault(place, block, i)
             calls = without_phase = None

@@ -9,11 +9,17 @@ the pseudo-autosomal regions) and gets one sequence. Of a two-allele call of suc
 allele is taken, as `bcftools consensus -H 1` does. Missing calls are the reference.
 """
 
-import gzip
 import logging
+import multiprocessing
+import os
+import re
 import tempfile
+from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,21 +31,27 @@ from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.genotype_calls import ABSENT, Calls, CallsFile
 from genoloom.formats.names import without_spaces
-from genoloom.formats.reference import Reference
+from genoloom.formats.reference import IUPAC, Reference
 from genoloom.formats.sequence_sets import read_intervals
+from genoloom.formats.text import create_text
+from genoloom.formats.variant_header import read_header
 from genoloom.formats.variants import list_contigs
 
 log = logging.getLogger(__name__)
 
 LINE = 60
 OPEN_FILES = 200  # people worked on at a time
+LONGEST_NAME = 180  # bytes of the name of an interval; file names have 255, and more is put around it
+AMBIGUITY = set(IUPAC) - {"N"}
+HARMLESS = ("*", "<*>", "<NON_REF>")  # alleles that stand for nothing to apply
 
 
 class Applied(NamedTuple):
-    """One haplotype: its bases, and the chain that leads from the reference to it; or why there is none."""
+    """One haplotype: files of its sequence and of the chain that leads to it from the reference; or why there are none."""
 
-    bases: str
-    chain: str
+    fasta: Path
+    chain: Path
+    overlapping: tuple[int, ...] = ()  # positions that were left out, as they overlap others
     problem: str = ""  # an exception would not come back whole from another process
 
 
@@ -50,6 +62,21 @@ class Job(NamedTuple):
     variants: Path
     haplotype: int
     name: str
+
+
+@dataclass
+class LeftOut:
+    """Positions of what was not applied, by kind: symbolic alleles but deletions, and records that overlap others."""
+
+    symbolic: dict[str, set[int]] = field(default_factory=dict)
+    overlapping: set[int] = field(default_factory=set)
+
+    def tell(self) -> None:
+        if self.symbolic:
+            kinds = ", ".join(f"{len(places)} of {kind}" for kind, places in sorted(self.symbolic.items()))
+            log.warning("consensus: records whose allele has no bases and is left out: %s", kinds)
+        if self.overlapping:
+            log.info("consensus: %d records overlap others on some haplotype and are left out there", len(self.overlapping))
 
 
 def consensus(
@@ -96,37 +123,43 @@ def consensus(
     if end > fasta.lengths[contig]:
         raise InputError(reference, f"{contig} ends at {fasta.lengths[contig]}", expected=f"at least {end} bases")
     source = CallsFile(variants, contig, region)
-    samples = without_spaces(source.samples)[:people]
+    samples, left_out = without_spaces(source.samples)[:people], LeftOut()
     files = [out, Path(f"{out}.fai"), Path(f"{out}.gzi"), *([chain] if chain else [])]
     with ExitStack() as stack:
         part, fai, gzi, *lift = stack.enter_context(write_beside(*files))
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=out.parent)))
         template = scratch / "reference.fa"
         template.write_text(f">{contig}:{start}-{end}\n{_wrapped(fasta.fetch(contig, start - 1, end))}")
-        apply = stack.enter_context(ProcessPoolExecutor(threads)).map if threads > 1 else map
-        chains = stack.enter_context(_opened(lift[0], str(chain))) if lift else None
+        # in processes of their own, which bcftools may end
+        pool = stack.enter_context(ProcessPoolExecutor(threads, mp_context=multiprocessing.get_context("fork")))
+        chains = stack.enter_context(create_text(lift[0], str(chain).endswith(".gz"))) if lift else None
         with pysam.BGZFile(str(part), "wb") as handle:
             for first in range(0, len(samples), OPEN_FILES):
                 group = range(first, min(first + OPEN_FILES, len(samples)))
-                personal, haplotypes = _personal_files(source, contig, group, scratch)
+                personal, haplotypes = _personal_files(source, fasta, group, scratch, left_out)
                 jobs = [
                     Job(template, path, h, f"{samples[person]}_{h}")
                     for person, path, n in zip(group, personal, haplotypes, strict=True)
                     for h in range(1, n + 1)
                 ]
-                for job, made in zip(jobs, apply(_apply, jobs), strict=True):
+                for job, made in zip(jobs, _applied(pool, jobs, 2 * threads, variants, (contig, start, end)), strict=True):
                     if made.problem:
-                        remedy = "use the FASTA of the same build"
-                        raise InputError(variants, made.problem, expected=f"REF alleles of {reference}", remedy=remedy)
-                    handle.write(f">{job.name} {contig}:{start}-{end}\n{_wrapped(made.bases)}".encode())
+                        raise _explained(made.problem, variants, fasta)
+                    left_out.overlapping.update(made.overlapping)
+                    bases = made.fasta.read_bytes().partition(b"\n")[2]
+                    handle.write(f">{job.name} {contig}:{start}-{end}\n".encode() + bases)
                     if chains:
-                        chains.write(_chain_text(made.chain, contig, fasta.lengths[contig], job.name, len(made.bases)))
-                for leftover in scratch.glob("person*"):
-                    leftover.unlink()
+                        n = len(bases) - bases.count(b"\n")
+                        chains.write(_chain_text(made.chain.read_text(), contig, fasta.lengths[contig], job.name, n))
+                    for leftover in scratch.glob(f"{job.variants.stem}.{job.haplotype}.*"):
+                        leftover.unlink()
+                for path in personal:
+                    path.unlink()
                 log.info("consensus: %d of %d people", group.stop, len(samples))
         pysam.faidx(str(part))
         Path(f"{part}.fai").replace(fai)
         Path(f"{part}.gzi").replace(gzi)
+    left_out.tell()
 
 
 def consensus_of_regions(*, regions: Path, variants: Path, out: Path, **more) -> None:
@@ -139,75 +172,183 @@ def consensus_of_regions(*, regions: Path, variants: Path, out: Path, **more) ->
     """
     intervals = read_intervals(regions)
     names = [interval.label or f"{interval.contig}_{interval.start + 1}-{interval.stop}" for interval in intervals]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice or any("/" in name for name in names):
-        raise InputError(regions, f"the name '{twice}' stands twice" if twice else "a name holds '/'", expected="names of files")
+    seen: set[str] = set()
+    for number, name in enumerate(names, 1):
+        found = "stands twice" if name in seen else "is no name of a file" if not _is_file_name(name) else ""
+        if found:
+            raise InputError(
+                regions,
+                f"interval {number}: its name {found}",
+                expected=f"different names of at most {LONGEST_NAME} bytes, without '/'",
+            )
+        seen.add(name)
     for name, interval in zip(names, intervals, strict=True):
         place = (interval.start + 1, interval.stop)
         consensus(variants=variants, out=out / f"{name}.fa.gz", region=place, contig=interval.contig, **more)
 
 
+def _is_file_name(name: str) -> bool:
+    return len(os.fsencode(name)) <= LONGEST_NAME and "/" not in name and name.isprintable()
+
+
 def _only_contig(variants: Path) -> str:
-    contigs = list_contigs(variants)
+    contigs = list_contigs(variants) or list(read_header(variants).contigs.values())
     if len(contigs) != 1:
-        raise InputError(variants, f"records of {len(contigs)} contigs", expected="one contig", remedy="bcftools view -r CONTIG")
+        raise InputError(
+            variants,
+            f"records of {len(contigs)} contigs",
+            expected="one contig",
+            remedy=f"bcftools view -r CONTIG -Oz -o ONE.vcf.gz {variants}",
+        )
     return contigs[0]
 
 
-def _opened(path: Path, final: str):
-    return gzip.open(path, "wt") if final.endswith(".gz") else open(path, "w")
-
-
-def _personal_files(source: CallsFile, contig: str, group: range, scratch: Path) -> tuple[list[Path], list[int]]:
-    """One plain VCF for each person, with the records at which the person carries an alternate allele; and the ploidies."""
+def _personal_files(
+    source: CallsFile, fasta: Reference, group: range, scratch: Path, left_out: LeftOut
+) -> tuple[list[Path], list[int]]:
+    """One plain VCF for each person, with the alternates that the person carries; and the ploidies."""
+    contig = source.contig
     paths = [scratch / f"person{person}.vcf" for person in group]
     haploid = np.zeros(len(group), dtype=bool)
     unphased = np.zeros(len(group), dtype=np.int64)  # the first such position
+    other_sets = set()
     with ExitStack() as stack:
         handles = [stack.enter_context(open(path, "w")) for path in paths]
         for handle in handles:
             handle.write(
-                f"##fileformat=VCFv4.3\n##contig=<ID={contig}>\n"
+                f"##fileformat=VCFv4.2\n##contig=<ID={contig},length={fasta.lengths[contig]}>\n"
+                '##INFO=<ID=END,Number=1,Type=Integer,Description="Last base">\n'
                 '##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">\n'
                 "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tperson\n"
             )
         for record in CallsFile(source.path, contig, source.region).records():
+            _check_end(record, source, fasta)
             members = slice(group.start, group.stop)
-            haploid |= record.haploid[members]
-            unphased = np.where((unphased == 0) & record.unphased[members], record.position, unphased)
-            for i in np.flatnonzero((record.alleles[members] > 0).any(axis=1)):
-                handles[i].write(_line(record, contig, group.start + i))
+            record = replace(record, alleles=record.alleles[members], phased=record.phased[members])
+            haploid |= record.haploid
+            record = _applicable(record, left_out)
+            unphased = np.where((unphased == 0) & record.unphased, record.position, unphased)
+            if record.other_sets:
+                other_sets.add(record.position)
+            for i in np.flatnonzero((record.alleles > 0).any(axis=1)):
+                handles[i].write(_lines(record, contig, record.alleles[i].tolist(), bool(haploid[i])))
     torn = unphased[~haploid & (unphased > 0)]
     if len(torn):
+        first = int(torn.min())
+        why = ", or not in the phase set (FORMAT/PS) of those before it" if first in other_sets else ""
         raise InputError(
-            source.path, f"{contig}:{torn.min()}: a heterozygous genotype is not phased", expected="phased genotypes (0|1)",
-            remedy="phase the file first",
+            source.path, f"{contig}:{first}: a heterozygous genotype is not phased{why}", expected="phased genotypes (0|1) of one phase set",
+            remedy="phase the file first (SHAPEIT, Beagle, Eagle)",
         )  # fmt: skip
     if haploid.any() and (unphased > 0).any():
         log.info("consensus: heteroplasmic calls of haploid people: the first allele is taken")
     return paths, np.where(haploid, 1, 2).tolist()
 
 
-def _line(record: Calls, contig: str, person: int) -> str:
-    """The record as a line of one person's VCF."""
-    alleles = [a for a in record.alleles[person].tolist() if a != ABSENT]
-    call = ("|" if record.phased[person] else "/").join("." if a < 0 else str(a) for a in alleles)
-    return f"{contig}\t{record.position}\t.\t{record.ref}\t{','.join(record.alts)}\t.\t.\t.\tGT\t{call}\n"
+def _check_end(record: Calls, source: CallsFile, fasta: Reference) -> None:
+    """A file of another build may have records that the contig does not reach."""
+    last, length = max(record.position - 1 + len(record.ref), record.end or 0), fasta.lengths[source.contig]
+    if last > length:
+        raise InputError(
+            source.path, f"{source.contig}:{record.position} reaches to {last}, beyond the end of the contig",
+            expected=f"records within the {length} bases of {source.contig} in {fasta.path}", remedy="use the FASTA of the same build",
+        )  # fmt: skip
+
+
+def _applicable(record: Calls, left_out: LeftOut) -> Calls:
+    """The record with REF in place of alleles that no bases are known of.
+
+    These are the symbolic ones but a deletion with a length (`bcftools consensus` stops at them), breakends (it writes
+    their text into the sequence), `*`, which stands for a deletion that has a record of its own, and `<*>`, the reference.
+    """
+    kinds = [_kind_without_bases(alt, record) for alt in record.alts]
+    if not any(kinds):
+        return record
+    alleles = record.alleles
+    for number, kind in enumerate(kinds, 1):
+        if kind and (alleles == number).any():
+            if kind not in HARMLESS:
+                left_out.symbolic.setdefault(kind, set()).add(record.position)
+            alleles = np.where(alleles == number, 0, alleles)
+    return replace(record, alleles=alleles)
+
+
+def _kind_without_bases(alt: str, record: Calls) -> str:
+    """What kind of allele it is, where it cannot be applied; "" where it can."""
+    if alt.isalpha():
+        return ""
+    if alt.upper() == "<DEL>":
+        return "" if (record.end or 0) > record.position else "<DEL> without a length"
+    if alt in HARMLESS:
+        return alt
+    return f"{alt.partition(':')[0].rstrip('>')}>" if alt.startswith("<") else "breakends"
+
+
+def _lines(record: Calls, contig: str, alleles: list[int], haploid: bool) -> str:
+    """One person's alternates, as lines of a VCF: one line an allele, so that nothing said of one touches another."""
+    lines = []
+    for number in dict.fromkeys(a for a in alleles if a > 0):
+        alt = record.alts[number - 1]
+        info = f"END={record.end}" if alt.startswith("<") else "."
+        call = "|".join(str(int(a == number)) for a in (alleles[:1] if haploid else alleles) if a != ABSENT)
+        lines.append(f"{contig}\t{record.position}\t.\t{record.ref}\t{alt}\t.\t.\t{info}\tGT\t{call}\n")
+    return "".join(lines)
+
+
+def _applied(pool: ProcessPoolExecutor, jobs: list[Job], ahead: int, variants: Path, place: tuple) -> Iterator[Applied]:
+    """The haplotypes in order; no more than `ahead` are worked on or wait at a time."""
+    waiting: deque = deque()
+    try:
+        for job in jobs:
+            if len(waiting) == ahead:
+                yield waiting.popleft().result()
+            waiting.append(pool.submit(_apply, job))
+        while waiting:
+            yield waiting.popleft().result()
+    except BrokenProcessPool:
+        contig, start, end = place
+        raise InputError(
+            variants, f"{contig}:{start}-{end}: bcftools consensus ended without a word on a haplotype", expected="records that it can apply",
+            remedy=f"bcftools norm -f REFERENCE.fa -Oz -o NORMAL.vcf.gz {variants}, and give that file",
+        ) from None  # fmt: skip
 
 
 def _apply(job: Job) -> Applied:
     """The sequence that `bcftools consensus` makes of one haplotype."""
-    compressed = Path(f"{job.variants}.{job.haplotype}.gz")
+    compressed, fasta, chain = (job.variants.with_suffix(f".{job.haplotype}.{kind}") for kind in ("vcf.gz", "fa", "chain"))
     pysam.tabix_compress(str(job.variants), str(compressed))
-    pysam.tabix_index(str(compressed), preset="vcf")
-    out, chain = (job.variants.with_suffix(f".{job.haplotype}.{kind}") for kind in ("fa", "chain"))
-    arguments = ["-f", job.template, "-s", "person", "-H", job.haplotype, "-c", chain, "-o", out, compressed]
+    pysam.tabix_index(str(compressed), preset="vcf", csi=True)  # .tbi reaches 2^29 bases
+    arguments = ["-f", job.template, "-s", "person", "-H", job.haplotype, "-c", chain, "-o", fasta, compressed]
     try:
         pysam.bcftools.consensus(*map(str, arguments), catch_stdout=False)
     except pysam.SamtoolsError as error:
-        reason = [line for line in str(error).splitlines() if "REF" in line or "does not match" in line]
-        return Applied("", "", " ".join(reason) or str(error))
-    return Applied("".join(out.read_text().splitlines()[1:]), chain.read_text())
+        return Applied(fasta, chain, problem=str(error).replace(str(job.variants.parent), "").replace("\\n", "\n"))
+    said = pysam.bcftools.consensus.get_messages() or ""
+    overlapping = re.findall(r"The site .*:(\d+) overlaps with another variant", said)
+    return Applied(fasta, chain, tuple(map(int, overlapping)))
+
+
+def _explained(problem: str, variants: Path, fasta: Reference) -> InputError:
+    """What bcftools said, in our words; there are no names of individuals in it."""
+    differs = re.search(r"does not match the REF allele at (.+):(\d+):\s+REF \.vcf: \[(.*?)\]", problem)
+    if not differs:
+        reason = re.sub(r".*stderr=", "", problem.strip(), flags=re.DOTALL).strip("'\" \n").splitlines()
+        return InputError(variants, f"bcftools consensus stopped: {reason[0] if reason else 'without a reason'}")
+    contig, position, ref = differs[1], int(differs[2]), differs[3]
+    found = f"{contig}:{position}: REF is {ref}"
+    bases = fasta.fetch(contig, position - 1, position - 1 + len(ref)).upper()
+    if bases == ref.upper():
+        return InputError(
+            variants, f"{found}, which the records before it on the same haplotype have changed", expected="records that do not overlap",
+            remedy=f"bcftools norm -f {fasta.path} -Oz -o NORMAL.vcf.gz {variants}, and give that file",
+        )  # fmt: skip
+    codes = "".join(sorted(set(bases) & AMBIGUITY))
+    if codes and all(b in AMBIGUITY or a == b for a, b in zip(ref.upper(), bases, strict=True)):
+        return InputError(
+            variants, f"{found}, where the FASTA has the ambiguity code {codes}", expected=f"the same in VCF and FASTA, here {bases}",
+            remedy=f"where REF is N, write N in the FASTA as well: sed '/^>/!y/{codes}/{'N' * len(codes)}/' FASTA > NEW.fa",
+        )  # fmt: skip
+    return InputError(variants, found, expected=f"{bases}, as in {fasta.path}", remedy="use the FASTA of the same build")
 
 
 def _chain_text(chain: str, contig: str, contig_length: int, name: str, length: int) -> str:

@@ -230,7 +230,8 @@ def _open(
         everybody = match_people(people, variants, source.samples)
         if source.people is not None:
             log.info("%s: populations and sexes are those of %s; what the .psam says is not used", contig, people)
-    everybody = replace(everybody, id=without_spaces(everybody.id))
+    families = ["_".join(family.split()) for family in everybody.family]
+    everybody = replace(everybody, id=without_spaces(everybody.id), family=families)
     if everybody.id != source.samples:
         log.warning("%s: some names of samples have white space, which a .psam cannot hold; it is '_' in the panel", contig)
     fasta = None

@@ -357,3 +357,22 @@ def test_interrupt_leaves_nothing(tmp_path, demo_dir, out):
         message = process.stderr.read()
     assert process.returncode == 130, message
     assert not list(out.parent.iterdir())
+
+
+def test_names_are_those_that_plink_files_can_hold(tmp_path):
+    """White space is written as _, and nobody is taken for another; 0 stands for nobody and is refused."""
+    names = ["A 1", "A_1", "B\u00a0 2"]
+    plain = "\t".join(
+        ["##fileformat=VCFv4.3\n##contig=<ID=20>\n#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT"]
+    )
+    rows = "".join(f"20\t{p}\t.\tA\tC\t.\tPASS\t.\tGT\t0|1\t1|0\t1|1\n" for p in (5, 9))
+    (tmp_path / "in.vcf").write_text("\t".join([plain, *names]) + "\n" + rows)
+    (tmp_path / "people.tsv").write_text("person\tpopulation\n" + "".join(f"{name}\tP{i}\n" for i, name in enumerate(names)))
+    options = PrepareOptions(min_mac=1)
+    prepare(variants=tmp_path / "in.vcf", contig="20", out=tmp_path / "20", options=options, people=tmp_path / "people.tsv")
+    people = open_panel(tmp_path / "20").people
+    assert people.id == ["A_1.2", "A_1", "B_2"]
+    assert people.population == ["P0", "P1", "P2"]
+    (tmp_path / "in.vcf").write_text("\t".join([plain, "0", "A", "B"]) + "\n" + rows)
+    with pytest.raises(InputError, match=r"sample 1 .* is called '0'"):
+        prepare(variants=tmp_path / "in.vcf", contig="20", out=tmp_path / "21", options=options)
