@@ -36,15 +36,16 @@ BLOCK_RECORDS, BLOCK_ALLELES = 256, 1 << 21
 LARGEST_BLOCK = 1 << 30
 FILL = -2  # in place of alleles that a call of lower ploidy does not have
 REASONS = (
+    (r"CRC32|[Ii]nflate|BGZF|GZIP|bgzf_", "the compressed data are damaged"),
     (r"codec can't decode", "text that is not UTF-8"),
     (r"Couldn't read GT data|Could not read GT", "a genotype (GT) is neither a number nor '.'"),
     (r"Number of columns|Incorrect number of FORMAT|number of samples", "the columns are not as many as the samples"),
-    (r"Incomplete line|Could not parse the position|No sample columns|Truncated", "columns are missing"),
     (r"[Pp]osition|POS|Coordinate", "the position cannot be read"),
-    (r"CRC32|[Ii]nflate|BGZF|GZIP|block", "the compressed data are damaged"),
+    (r"Incomplete line|No sample columns|Truncated", "columns are missing"),
     (r"FORMAT|INFO|FILTER", "a column does not agree with the header"),
     (r"[Oo]ut of memory|memory|allocate", "a record asks for too much memory"),
     (r"BCF|bcf_record_check|[Tt]runcated", "the BCF data are damaged"),
+    (r"no contig", "the column CHROM is empty"),
     (r"header|contig", "the header cannot be read"),
 )
 
@@ -96,7 +97,7 @@ def read_blocks(plan: Plan) -> Iterator[Block]:
     InputError
         The file is damaged: with the place, as contig:position or line, and the reason where it is known.
     """
-    context = multiprocessing.get_context("fork")
+    context, parent = multiprocessing.get_context("fork"), os.getpid()
     receive, send = context.Pipe(duplex=False)
     said, errors = os.pipe()
     os.set_blocking(errors, False)  # what nobody reads is lost, instead of stopping the reader
@@ -116,7 +117,7 @@ def read_blocks(plan: Plan) -> Iterator[Block]:
                 if message["kind"] == "block":
                     block = _unpack(message, receive)
             except (EOFError, OSError, ValueError):
-                process.join(SECONDS)
+                process.join(5)
                 message = {"kind": "died", "code": process.exitcode}
             tail = _drained(said, tail)
             if message["kind"] == "end":
@@ -126,10 +127,11 @@ def read_blocks(plan: Plan) -> Iterator[Block]:
             last = {"contig": block.contig, "position": block.text[-1][0], "records": message["records"]}
             yield block
     finally:
-        process.kill()
-        process.join()
-        receive.close()
-        os.close(said)
+        if os.getpid() == parent:  # a process that was forked meanwhile has a copy of this generator
+            process.kill()
+            process.join()
+            receive.close()
+            os.close(said)
 
 
 def _drained(descriptor: int, tail: bytes) -> bytes:
@@ -247,7 +249,9 @@ def _send_records(plan: Plan, source, clock: _Clock, send, last: dict) -> None:
         line += 1
         last["line"] = line if plan.start is None else 0
         here, position = variant.CHROM, variant.POS
-        if not here and not variant.REF.strip("."):
+        if not here:
+            if position > 1 or _calls(variant) is not None:  # asking such a record for REF may end the process
+                raise ValueError("no contig")
             continue  # an empty line
         if here != contig:
             contig, wanted = here, plan.contig in (None, here)

@@ -263,7 +263,7 @@ class VcfFile(VariantFile):
                 calls, without_phase = np.full(2 * n_people, -1, dtype=np.int8), np.zeros(n_people, dtype=bool)
             elif fault is None:
                 fault = wrong_ploidy(self.path, place, ploidy)
-            yield Record(position, name, ref, alts, calls, without_phase, filters, int(lone[i]), block.other_sets[i], fault)
+            yield Record(position, name, ref, alts, calls, without_phase, filters or ["."], int(lone[i]), block.other_sets[i], fault)
 
     def _fault(self, place: str, block: Block, i: int) -> InputError | None:
         """What is wrong with a record at any ploidy."""
