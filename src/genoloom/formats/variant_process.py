@@ -10,6 +10,7 @@ The feeder gives htslib what it cannot open itself: gzip data (whose end only we
 with the phase prefixes of VCF 4.4, a pipe of which the header has been read, and a file from an offset on.
 """
 
+import faulthandler
 import json
 import multiprocessing
 import os
@@ -37,6 +38,7 @@ LARGEST_BLOCK = 1 << 30
 FILL = -2  # in place of alleles that a call of lower ploidy does not have
 REASONS = (
     (r"CRC32|[Ii]nflate|BGZF|GZIP|bgzf_", "the compressed data are damaged"),
+    (r"no contig|Invalid contig name: \"\"", "the line, or its column CHROM, is empty"),
     (r"codec can't decode", "text that is not UTF-8"),
     (r"Couldn't read GT data|Could not read GT", "a genotype (GT) is neither a number nor '.'"),
     (r"Number of columns|Incorrect number of FORMAT|number of samples", "the columns are not as many as the samples"),
@@ -45,7 +47,6 @@ REASONS = (
     (r"FORMAT|INFO|FILTER", "a column does not agree with the header"),
     (r"[Oo]ut of memory|memory|allocate", "a record asks for too much memory"),
     (r"BCF|bcf_record_check|[Tt]runcated", "the BCF data are damaged"),
-    (r"no contig", "the column CHROM is empty"),
     (r"header|contig", "the header cannot be read"),
 )
 
@@ -180,6 +181,7 @@ def _failure(plan: Plan, message: dict, last: dict, said: str) -> InputError:
 def _read(plan: Plan, receive, send, errors: int) -> None:
     """Run as the reader: send blocks, then one message that says how it ended."""
     receive.close()
+    faulthandler.disable()
     os.dup2(errors, 2)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent sees to it
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -232,11 +234,15 @@ def _send_blocks(plan: Plan, send, last: dict) -> None:
     descriptor, feeder = _opened(plan)
     try:
         _send_records(plan, cyvcf2.VCF(descriptor, gts012=False, lazy=True), clock, send, last)
+        failed = plan.start is None and feeder.failed(patience=None)
     except Exception:
-        _check_feeder(feeder, plan, patience=0.2)  # it knows better why the data ended
-        raise
-    if plan.start is None:
-        _check_feeder(feeder, plan)
+        if not feeder.failed(patience=0.2):  # it knows better why the data ended
+            raise
+        failed = True
+    finally:
+        feeder.stop()
+    if failed:
+        raise InputError(plan.header.path, "is truncated or damaged: its compressed data end too early", remedy=AGAIN)
 
 
 def _send_records(plan: Plan, source, clock: _Clock, send, last: dict) -> None:
@@ -251,6 +257,7 @@ def _send_records(plan: Plan, source, clock: _Clock, send, last: dict) -> None:
         here, position = variant.CHROM, variant.POS
         if not here:
             if position > 1 or _calls(variant) is not None:  # asking such a record for REF may end the process
+                last["line"] = last["line"] and line - 1
                 raise ValueError("no contig")
             continue  # an empty line
         if here != contig:
@@ -375,17 +382,42 @@ class _Waiting:
 # ---- the feeder
 
 
-def _opened(plan: Plan) -> tuple[int, int]:
-    """A descriptor for htslib, and the process that feeds it, 0 where htslib reads the file itself."""
+class _Feeder:
+    """A child that writes to a pipe; `pid` is 0 where there is none (any more)."""
+
+    def __init__(self, pid: int = 0):
+        self.pid = pid
+
+    def failed(self, patience: float | None) -> bool:
+        """Whether it found the data truncated or damaged; waits for its end, for so many seconds at most."""
+        until = time.monotonic() + (patience or 0)
+        while self.pid:
+            done, status = os.waitpid(self.pid, 0 if patience is None else os.WNOHANG)
+            if done:
+                self.pid = 0
+                return status != 0
+            if time.monotonic() > until:
+                break
+            time.sleep(0.01)
+        return False
+
+    def stop(self) -> None:
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+
+
+def _opened(plan: Plan) -> tuple[int, _Feeder]:
+    """A descriptor for htslib, and the process that feeds it, if any: htslib may read the file itself."""
     header = plan.header
     rewrite = header.packing == "gzip" or header.bom or (not header.bcf and header.version >= (4, 4))
     if not rewrite and header.pipe is None and plan.start is None:
-        return os.open(header.path, os.O_RDONLY), 0
+        return os.open(header.path, os.O_RDONLY), _Feeder()
     ours, theirs = os.pipe()
     feeder = os.fork()
     if feeder:
         os.close(theirs)
-        return ours, feeder
+        return ours, _Feeder(feeder)
     os.close(ours)
     code = 0
     try:
@@ -407,20 +439,6 @@ def _write(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
-
-
-def _check_feeder(feeder: int, plan: Plan, patience: float | None = None) -> None:
-    """Raise an InputError where the feeder found the data truncated or damaged."""
-    if not feeder:
-        return
-    until = time.monotonic() + (patience or 0)
-    while True:
-        done, status = os.waitpid(feeder, 0 if patience is None else os.WNOHANG)
-        if done or time.monotonic() > until:
-            break
-        time.sleep(0.01)
-    if done and status:
-        raise InputError(plan.header.path, "is truncated or damaged: its compressed data end too early", remedy=AGAIN)
 
 
 def _raw(plan: Plan) -> Iterator[bytes]:

@@ -189,7 +189,8 @@ class VcfFile(VariantFile):
             )  # fmt: skip
         self._read = True
         start = None
-        if contig is not None and self._index is not None:
+        whole = self._index is not None and self.region is None and list(self._index.contigs) == [contig]
+        if contig is not None and self._index is not None and not whole:
             start = fits_start(self._index, self.header, contig, self.region[0] if self.region else 1)
             if start is None:
                 log.warning("%s: the index does not fit the file; the whole file is read", self.path.name)
@@ -263,7 +264,9 @@ class VcfFile(VariantFile):
                 calls, without_phase = np.full(2 * n_people, -1, dtype=np.int8), np.zeros(n_people, dtype=bool)
             elif fault is None:
                 fault = wrong_ploidy(self.path, place, ploidy)
-            yield Record(position, name, ref, alts, calls, without_phase, filters or ["."], int(lone[i]), block.other_sets[i], fault)
+            yield Record(
+                position, name, ref, alts, calls, without_phase, filters or ["."], int(lone[i]), block.other_sets[i], fault
+            )
 
     def _fault(self, place: str, block: Block, i: int) -> InputError | None:
         """What is wrong with a record at any ploidy."""

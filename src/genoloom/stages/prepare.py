@@ -336,8 +336,9 @@ def _why_unwanted(record: Record, options: PrepareOptions) -> str | None:
         return "REF is no sequence"
     if len(set(alts)) < len(alts):
         return "an alternate allele stands twice in the record"
-    if not any(_is_sequence(alt) for alt in alts):
-        return "symbolic or * allele"
+    ref = record.ref.upper()
+    if not any(_is_sequence(alt) and alt != ref for alt in alts):
+        return "ALT is REF" if ref in alts else "symbolic or * allele"
     return None
 
 

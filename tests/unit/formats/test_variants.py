@@ -35,7 +35,7 @@ FORMS = {
     "mark, gzip": lambda t, _: gzip.compress(codecs.BOM_UTF8 + t),
     "mark, bgzip": lambda t, _: bgzip(codecs.BOM_UTF8 + t),
     "CRLF": lambda t, _: t.replace(b"\n", b"\r\n"),
-    "empty lines": lambda t, _: t.replace(b"\n20\t", b"\n\n20\t", 2) + b"\n\n",
+    "empty last line": lambda t, _: t + b"\n",
     "no last line end": lambda t, _: t.rstrip(b"\n"),
     "BCF": lambda t, d: as_bcf(t, d, "b"),
     "plain BCF": lambda t, d: as_bcf(t, d, "u"),
@@ -138,6 +138,7 @@ def test_places_that_are_no_file(tmp_path):
     [
         ("20 50 A C PASS GT 0|1 0|1 0|1 0|1 0|1", "at line 10, after 20:30: the columns are not as many as the samples"),
         ("20 x A C PASS GT 0|1 0|1 0|1 0|1 0|1 0|1", "at line 10, after 20:30: the position cannot be read"),
+        ("\n 50 A C PASS GT 0|1 0|1 0|1 0|1 0|1 0|1", "at line 10, after 20:30: the line, or its column CHROM, is empty"),
         ("20 50 A C PASS GT 0|x 0|1 0|1 0|1 0|1 0|1", "a genotype (GT) is neither a number nor '.'"),
         ("20 50 A C PASS GT 0|7 0|1 0|1 0|1 0|1 0|1", "20:50: a genotype has the allele 7"),
         ("20 50 A C PASS PS 1 1 1 1 1 1", "20:50: no genotypes (GT) can be read"),
@@ -147,7 +148,7 @@ def test_places_that_are_no_file(tmp_path):
 def test_damaged_records(tmp_path, capfd, row, found):
     good = "20 30 A C PASS GT 0|1 0|1 0|1 0|1 0|1 0|1"
     path = tmp_path / "in.vcf"
-    path.write_bytes(text_of([good, row]))
+    path.write_bytes(text_of([good, row.replace("\n", "@")]).replace(b"@", b""))
     with pytest.raises(InputError) as error:
         seen(open_variants(path, "20"))
     assert found in str(error.value)

@@ -1,10 +1,15 @@
 """`init` and `doctor` on the shipped data."""
 
 import pytest
+from click.testing import CliRunner
 from helpers import run_genoloom
+from variant_files import text_of
 
+from genoloom.cli import genoloom
 from genoloom.config_files import load_config, read_panel_sheet
+from genoloom.errors import ConfigError
 from genoloom.formats.sheets import read_people
+from genoloom.stages.doctor import doctor
 
 
 def test_init_then_doctor(demo_dir, tmp_path):
@@ -70,3 +75,24 @@ def test_a_map_that_no_contig_can_use_is_an_error(demo_dir, tmp_path):
     assert done.returncode == 2
     assert "has no row of contig 20" in done.stderr
     assert not (tmp_path / "study/config/config.yaml").exists()
+
+
+def test_init_leaves_out_what_prepare_refuses(tmp_path):
+    good = "0|1 0|1 1|0 0|0 1|1 0|0"
+    rows = [f"20 100 A C . GT {good}", f"X 100 A C . GT {good}", "X 200 A C . GT 0|1 1 1|0 0 1 0|0", "MT 5 A C . GT 0 1 1 0 1 0"]
+    path, study = tmp_path / "in.vcf", tmp_path / "study"
+    path.write_bytes(text_of(rows))
+    done = CliRunner().invoke(genoloom, ["init", str(study), "--vcf", str(path)])
+    assert done.exception is None
+    assert [row.contig for row in read_panel_sheet(study / "config/panels.tsv", study)] == ["20"]
+    for contig, word in (("X", "X:200: haploid calls beside diploid ones"), ("MT", "MT:5: haploid calls")):
+        assert f"contig {contig} of {path} is left out: {path}: {word}" in done.output
+    doctor(directory=study)
+    sheet = study / "config/panels.tsv"
+    sheet.write_text(sheet.read_text().replace("\t20\t", "\tX\t"))
+    with pytest.raises(ConfigError, match="X:200: haploid calls beside diploid ones"):
+        doctor(directory=study)
+    path.write_bytes(text_of(rows[3:]))
+    done = CliRunner().invoke(genoloom, ["init", str(tmp_path / "other"), "--vcf", str(path)])
+    assert "MT:5: haploid calls" in str(done.exception)
+    assert not (tmp_path / "other").exists()
