@@ -371,14 +371,15 @@ def compare(real, generators, labels, controls, out, seed, sections):
 @click.option("--panel", required=True, help="Panel, by name.")
 @click.option("--generator", required=True, help="Generator, by name.")
 @click.option("--out", type=DIRECTORY, required=True, help="Directory of the bundle; an older bundle there is removed.")
+@file_option("--sheet", "Sheet of panels: the raw input is compared with what the panel was made of.", required=False)
 @section_options(config.ReleaseOptions)
 @logged
-def release(results, panel, generator, out, sections):
+def release(results, panel, generator, out, sheet, sections):
     """Bundle synthetic data when the gate passes; otherwise list every reason, leave no bundle and exit with code 3."""
     from genoloom.stages.release import release as stage
 
     [options] = sections
-    stage(results=results, panel=panel, generator=generator, out=out, options=options)
+    stage(results=results, panel=panel, generator=generator, out=out, options=options, sheet=sheet)
 
 
 genoloom.add_command(sequences)

@@ -189,8 +189,8 @@ def _keys(loc: tuple) -> list[str]:
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
-def read_panel_sheet(path: str | Path, directory: str | Path = ".") -> list[PanelRow]:
-    """The rows of a sheet of panels; paths are relative to `directory`.
+def read_panel_sheet(path: str | Path, directory: str | Path = ".", with_files: bool = True) -> list[PanelRow]:
+    """The rows of a sheet of panels; paths are relative to `directory`, and `with_files` must be there.
 
     Raises
     ------
@@ -198,7 +198,7 @@ def read_panel_sheet(path: str | Path, directory: str | Path = ".") -> list[Pane
         Lists every problem: bad names, missing files, repeated contigs.
     """
     rows = _rows(path, PANEL_COLUMNS, 3)
-    problems = _file_problems(rows, ("variants", "people", "reference", "map"), directory)
+    problems = _file_problems(rows, ("variants", "people", "reference", "map") if with_files else (), directory)
     seen = set()
     for number, row in rows:
         problems += _name_problems(number, "panel", row["panel"]) + _name_problems(number, "contig", row["contig"])

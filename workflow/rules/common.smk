@@ -81,6 +81,31 @@ def get_panel_inputs(wildcards):
     return {name: path for name, path in named.items() if path}
 
 
+def get_raw_inputs(wildcards):
+    """Files that the sheet names for any contig of a panel."""
+    columns = ("variants", "people", "reference", "map")
+    named = [getattr(row, column) for row in panel_rows if row.panel == wildcards.panel for column in columns]
+    return sorted({path for path in named if path})
+
+
+def get_records(wildcards):
+    """The records of provenance between the raw input and the fidelity table; that of the audit is its own output."""
+    places = [
+        "results/panels/{panel}/{contig}",
+        "results/splits/{panel}",
+        "results/models/{panel}/{generator}/{contig}",
+        "results/synthetic/{panel}/{generator}/cohort",
+        "results/synthetic/{panel}/{generator}/{contig}",
+        "results/validation/{panel}/{generator}/fidelity",
+    ] + (["results/synthetic/{panel}/{generator}/cohort.drawn"] if settings.redraw.enabled else [])
+    return expand(
+        [f"{place}.provenance.json" for place in places],
+        panel=wildcards.panel,
+        generator=wildcards.generator,
+        contig=get_contigs(wildcards.panel),
+    )
+
+
 def get_panel_flags(wildcards, input):
     row = get_panel_row(wildcards)
     given = [f"--{name} {shlex.quote(path)}" for name, path in get_panel_inputs(wildcards).items()]

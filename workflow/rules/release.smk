@@ -1,9 +1,10 @@
 """
 Bundle what may leave. Not part of `all`: ask for it with the target `release`; the gate may say no.
 
-REQUIRED INPUTS   results/synthetic/{panel}/{generator}/*, results/validation/{panel}/{generator}/fidelity.tsv, privacy.tsv,
-                  results/private/{panel}/{generator}/audit.tsv, audit.json, results/models/{panel}/{generator}/{contig}.json,
-                  results/splits/{panel}.tsv
+REQUIRED INPUTS   the whole chain of one generator, each with its record of provenance: the files of the sheet of panels,
+                  results/panels/{panel}/*, results/splits/{panel}.tsv, results/models/{panel}/{generator}/{contig}.*,
+                  results/synthetic/{panel}/{generator}/*, results/validation/{panel}/{generator}/fidelity.tsv, privacy.tsv (and those
+                  of the controls), results/private/{panel}/{generator}/audit.tsv, audit.json
 OUTPUTS           results/release/{panel}/{generator}/ (only where the gate passes)
 """
 
@@ -14,16 +15,21 @@ rule make_release:
       {params.options}
     """
     input:
+        sheet=settings.panels or [],
+        raw=get_raw_inputs,
+        panel=get_panel_pgens,
+        split="results/splits/{panel}.tsv",
+        model=get_models,
+        cohort=COHORT,
         synthetic=get_synthetic_pgens,
         variants=get_synthetic_variants,
         consensus=get_released_consensus,
-        cohort=COHORT,
         fidelity=rules.validate_haplotypes.output.table,
         public=rules.audit_haplotypes.output.public,
         private=rules.audit_haplotypes.output.private,
         audited=rules.audit_haplotypes.output.audited,
-        model=get_models,
-        split="results/splits/{panel}.tsv",
+        controls=lambda wildcards: get_controls("fidelity.tsv")(wildcards) + get_controls("privacy.tsv")(wildcards),
+        records=get_records,
     output:
         bundle=directory("results/release/{panel}/{generator}"),
     log:
@@ -40,7 +46,7 @@ rule make_release:
         options=config_files.flags(settings.release),
     shell:
         "genoloom release --results results --panel {wildcards.panel} --generator {wildcards.generator} "
-        "--out {output.bundle:q} {params.options} --log {log:q}"
+        "--sheet {input.sheet:q} --out {output.bundle:q} {params.options} --log {log:q}"
 
 
 rule release:

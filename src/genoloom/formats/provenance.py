@@ -10,12 +10,13 @@ that is killed between leaves a record that does not fit, which the release gate
 Digests are no signatures: they show that files belong together, not who wrote them.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from genoloom import __version__
 from genoloom.errors import InputError
@@ -23,6 +24,7 @@ from genoloom.formats.atomic import write_beside
 from genoloom.formats.models import file_digest
 
 SUFFIX = ".provenance.json"
+OWN = "digest"  # of the record itself
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Value = str | int | float | bool | None
 
@@ -108,7 +110,13 @@ class Making:
             **more,
         )
         with write_beside(path) as [part]:
-            part.write_text(json.dumps(record.model_dump(), indent=2) + "\n")
+            part.write_text(json.dumps(sealed(record.model_dump()), indent=2) + "\n")
+
+
+def sealed(values: dict) -> dict:
+    """A record with its own digest: one that was damaged or edited is told from one that was written."""
+    content = {key: value for key, value in values.items() if key != OWN}
+    return content | {OWN: hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()}
 
 
 def _signature(path: Path) -> tuple[int, ...] | None:
@@ -130,10 +138,12 @@ def read_provenance(path: Path) -> Provenance:
     """
     try:
         values = json.loads(path.read_bytes().decode(), object_pairs_hook=_unique, parse_constant=_no_number)
-        return Provenance.model_validate(values)
+        if values != sealed(values):
+            raise ValueError("its own digest differs")
+        return Provenance.model_validate({key: value for key, value in values.items() if key != OWN})
     except FileNotFoundError:
         raise InputError(path, "not found", remedy="make the files again: the command writes it beside them") from None
-    except (OSError, ValueError, ValidationError, RecursionError) as error:
+    except (OSError, ValueError, AttributeError, RecursionError) as error:  # a ValidationError is a ValueError
         raise InputError(path, f"is no record of provenance ({type(error).__name__})") from None
 
 

@@ -110,3 +110,21 @@ def read_table(path: str | Path, columns: tuple[str, ...] | list[str] = (), reme
             raise InputError(path, f"line {line}: {len(cells)} cells", expected=f"{len(header)}, as in the header", remedy=remedy)
         table.append(Row(path, line, dict(zip(header, cells, strict=True))))
     return table
+
+
+def read_exact_table(path: str | Path, columns: list[str], remedy: str = "") -> list[Row]:
+    """Rows of a table that must be just what `write_table` writes: for whoever judges by it.
+
+    Raises
+    ------
+    InputError
+        As `read_table`; or there are other columns, no rows, or a cell that cannot be printed.
+    """
+    rows = read_table(path, columns, remedy)
+    if not rows or list(rows[0]) != columns:
+        found = "has other columns" if rows else "has no rows"
+        raise InputError(path, found, expected=f"the columns {', '.join(columns)}", remedy=remedy)
+    for row in rows:
+        if not all(cell.isprintable() for cell in row.values()):
+            raise InputError(path, f"line {row.line}: a cell holds what cannot be printed", remedy=remedy)
+    return rows

@@ -20,7 +20,8 @@ def readme(facts: dict, attacks: list[dict[str, str]], metrics: list[dict[str, s
     ----------
     facts : dict
         panel, generator, version, date, people, contigs (list of (name, sites)), training_people, fewest_people, max_auc,
-        redrawn, seed.
+        redrawn, seed, compared (people per role of the audit, as a text), raw_input (whether it was compared with the panel),
+        thresholds (of `loosened_thresholds`).
     attacks : list of dict
         Rows of the public privacy table that are of the generator and of everybody.
     metrics : list of dict
@@ -37,18 +38,24 @@ def readme(facts: dict, attacks: list[dict[str, str]], metrics: list[dict[str, s
         "",
         f"Made by GenoLoom {facts['version']} with the generator `{facts['generator']}` (seed {facts['seed']}), trained on"
         f" {facts['training_people']} of the panel `{facts['panel']}`. Sites whose rarer allele fewer than"
-        f" {facts['fewest_people']} training people carry were not modelled. As many real people were held out: the floors below are"
-        f" theirs. {facts['redrawn']}",
+        f" {facts['fewest_people']} training people carry were not modelled. The floors below are those of real people who were held out."
+        f" {facts['redrawn']}",
+        "",
+        "Every file of this bundle was written anew from the audited genotypes. Panel, split, model, synthetic files, fidelity table"
+        " and audit were shown to belong together by their digests; the raw input was"
+        + (" compared too." if facts["raw_input"] else " not compared: its digest stands with the panel."),
         "",
         "## Privacy verdict",
         "",
-        f"On {facts['date']} these files passed the release gate. It measured how well {sum(r['measure'] == 'auc' for r in attacks)}"
+        f"On {facts['date']} these files passed the release gate. With {facts['compared']} per role it measured how well {sum(r['measure'] == 'auc' for r in attacks)}"
         f" attacks tell training people from held-out people. The worst attack's AUC, corrected for being the worst of many, is"
         f" {worst['value']} (95 % interval {worst['low']} to {worst['high']}; 0.5 is chance, at most {facts['max_auc']:g} may leave).",
         "",
         "| attack or test | measure | interval | verdict |",
         "|---|---|---|---|",
         *(f"| {r['attack']} | {r['measure']} | {_interval(r)} | {r['verdict']} |" for r in attacks),
+        "",
+        *_thresholds(facts["thresholds"]),
         "",
         "The audit finds what these attacks see. Other attacks, other knowledge or several releases of the same people may reveal more;"
         " the law of the people's country may ask for more. Passing is evidence about these measurements, not a promise.",
@@ -70,6 +77,16 @@ def readme(facts: dict, attacks: list[dict[str, str]], metrics: list[dict[str, s
         "`MANIFEST.sha256` lists every file: `sha256sum -c MANIFEST.sha256`. `ro-crate-metadata.json` describes them for machines.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _thresholds(thresholds: list[tuple[str, str, str, bool]]) -> list[str]:
+    """What was asked of the data, and where that is less than by default."""
+    looser = sum(loosened for *_, loosened in thresholds)
+    said = f"{looser} of these thresholds are looser than by default" if looser else "No threshold is looser than by default"
+    rows = (
+        f"| `{name}` | {default} | {used}{' **(looser)**' if loosened else ''} |" for name, default, used, loosened in thresholds
+    )
+    return [f"{said}:", "", "| threshold | default | used |", "|---|---|---|", *rows]
 
 
 def _interval(row: dict[str, str]) -> str:

@@ -1,29 +1,151 @@
 """Whether synthetic data may leave: every reason against it. No reason, and only then, is a pass.
 
-Fails closed: what is missing, unreadable, `not run` or not of these very data is a reason.
+Fails closed: what is missing, unreadable, `not run`, of the wrong type or not of these very data is a reason, and so is a
+measurement that was made with looser options than the defaults. The thresholds of the release itself may be loosened;
+the bundle then says so.
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable
+from math import inf, isnan, nan
 
-from genoloom.config import ReleaseOptions
+from pydantic import ValidationError
+
+from genoloom.config import AuditOptions, ReleaseOptions, SplitOptions, ValidateOptions
+from genoloom.config_section import Section
 from genoloom.privacy.attack_ids import MUST_PASS, AttackId
+from genoloom.privacy.audit import MIN_POPULATION, PUBLIC_COLUMNS
+from genoloom.validation.verdicts import ORDER
 
 ALLOWED_VERDICTS = {"pass": ("pass",), "weak": ("pass", "weak"), "any": ("pass", "weak", "fail")}
+FEWEST_SHADOW_MODELS = 4
+FIDELITY_NUMBERS = ("value", "floor", "floor_sd", "nfr", "z")
+PRIVACY_NUMBERS = ("value", "low", "high", "floor", "tpr_at_1_percent_fpr", "tpr_floor")
+THRESHOLDS = ("max_auc", "max_tpr", "shadow_models", "fidelity", "may_be_missing", "fewest_people")  # of ReleaseOptions
 
 
-def privacy_reasons(private: list[dict[str, str]], public: list[dict[str, str]], name: str, options: ReleaseOptions) -> list[str]:
-    """Reasons in the tables of the audit (rows of text cells)."""
-    own = [row for row in private if row.get("row") == name and row.get("population") == "all"]
-    by_attack = {row["attack"]: row for row in own}
+def _smaller(used, default) -> bool:
+    return used < default
+
+
+def _larger(used, default) -> bool:
+    return used > default
+
+
+def _lacks_sizes(used: str, default: str) -> bool:
+    """Whether one of the default window sizes is missing: each is an attack of its own."""
+    return not {int(size) for size in default.split(",")} <= {int(size) for size in used.split(",")}
+
+
+def _never(used, default) -> bool:
+    return False
+
+
+# for each option of a measurement: whether a value is looser than the default
+LOOSER: dict[type[Section], dict[str, Callable[..., bool]]] = {
+    AuditOptions: {
+        "windows": _lacks_sizes, "haplotype_windows": _lacks_sizes, "bootstrap": _smaller, "max_auc": _larger,
+        "shadow_models": _smaller, "recipient": _never,
+    },
+    ValidateOptions: {
+        "resplits": _smaller, "ld_window": _smaller, "components": _smaller, "polarised": _never, "phaser": _never,
+    },
+    # a smaller holdout means fewer people in the audit, which the bundle says; hidden relatives blunt every attack
+    SplitOptions: {"holdout": _never, "kinship": _smaller, "pedigree": _never},
+}  # fmt: skip
+
+
+def option_reasons(what: str, section: type[Section], recorded: dict[str, object], release: ReleaseOptions) -> list[str]:
+    """Reasons in how a measurement was made: its recorded options, against the defaults and the release.
+
+    Parameters
+    ----------
+    what : str
+        "audit", "fidelity" or "split".
+    recorded : dict
+        As the record of provenance holds them.
+    """
+    if set(recorded) != set(section.model_fields):
+        return [f"{what}: was made with other options than this version has; make it again"]
+    try:
+        used, default = section(**recorded), section()
+        loosened = [name for name in recorded if _is_looser(section, name, getattr(used, name), getattr(default, name))]
+    except (ValidationError, ValueError):
+        return [f"{what}: the options it was made with cannot be read; make it again"]
+    place = {AuditOptions: "audit", ValidateOptions: "validate", SplitOptions: "split"}[section]
+    reasons = [
+        f"{what}: was made with {place}.{name} {getattr(used, name)}, which is looser than the default {getattr(default, name)};"
+        " make it again"
+        for name in loosened
+    ]
+    if isinstance(used, AuditOptions):
+        if "max_auc" not in loosened and used.max_auc > release.max_auc:
+            reasons.append(
+                f"{what}: was made with audit.max_auc {used.max_auc:g}, which is looser than release.max_auc {release.max_auc:g};"
+                " set both alike and audit again"
+            )
+        if release.shadow_models and used.shadow_models < FEWEST_SHADOW_MODELS:
+            reasons.append(
+                f"privacy: the audit had {used.shadow_models or 'no'} shadow models; set audit.shadow_models:"
+                f" {FEWEST_SHADOW_MODELS} and audit again, or waive them with release.shadow_models: false"
+            )
+    return reasons
+
+
+def _is_looser(section: type[Section], name: str, used, default) -> bool:
+    # an option that nobody has thought about yet may not differ at all
+    return LOOSER[section].get(name, lambda used, default: used != default)(used, default)
+
+
+def loosened_thresholds(release: ReleaseOptions) -> list[tuple[str, str, str, bool]]:
+    """(threshold, default, used, whether that is looser) of every threshold of the release."""
+    default = ReleaseOptions()
+    order = list(ALLOWED_VERDICTS)
+    looser = {
+        "max_auc": release.max_auc > default.max_auc,
+        "max_tpr": release.max_tpr > default.max_tpr,
+        "shadow_models": default.shadow_models and not release.shadow_models,
+        "fidelity": order.index(release.fidelity) > order.index(default.fidelity),
+        "may_be_missing": bool(release.may_be_missing.strip(", ")),
+        "fewest_people": release.fewest_people < default.fewest_people,
+    }
+    return [(name, _shown(getattr(default, name)), _shown(getattr(release, name)), looser[name]) for name in THRESHOLDS]
+
+
+def _shown(value) -> str:
+    if isinstance(value, bool):
+        return "asked for" if value else "not asked for"
+    return str(value) or "none"
+
+
+def privacy_reasons(private: list[dict[str, str]], name: str, people: int, options: ReleaseOptions) -> list[str]:
+    """Reasons in the private table of the audit (rows of text cells).
+
+    Parameters
+    ----------
+    people : int
+        People per role that the audit says it compared.
+    """
+    reasons = _type_reasons("privacy", private, PRIVACY_NUMBERS, ("row", "attack", "population"))
+    if reasons:
+        return reasons
+    by_attack = {row["attack"]: row for row in private if row["row"] == name and row["population"] == "all"}
     worst = by_attack.get(AttackId.WORST)
     if worst is None:
         return [f"privacy: the audit has no row of the worst attack on {name}"]
-    reasons = []
-    high, rate, floor = (number(worst.get(key)) for key in ("high", "tpr_at_1_percent_fpr", "tpr_floor"))
+    if any(row["row"] != name for row in private):
+        reasons.append("privacy: the private table holds rows of something else")
+    if int(worst["n"]) != people:
+        reasons.append(f"privacy: the worst attack compared {_few(int(worst['n']))}, and the audit says {_few(people)}")
+    if people < MIN_POPULATION:
+        reasons.append(f"privacy: the audit compared fewer than {MIN_POPULATION} people per role")
+    high, rate, floor = (number(worst[key]) for key in ("high", "tpr_at_1_percent_fpr", "tpr_floor"))
     if high is None:
         reasons.append("privacy: the worst attack has no upper bound")
     elif high > options.max_auc:
         reasons.append(f"privacy: the worst attack's AUC may be as high as {high:.3f}; at most {options.max_auc:g} may leave")
+    elif high <= ReleaseOptions().max_auc and worst["verdict"] != "pass":
+        reasons.append(f"privacy: the verdict of the audit is '{worst['verdict']}'")
     if rate is None or floor is None:
         reasons.append("privacy: the true positive rate at 1 % false positives is missing")
     elif rate > max(options.max_tpr, floor):
@@ -32,10 +154,7 @@ def privacy_reasons(private: list[dict[str, str]], public: list[dict[str, str]],
             f" the {floor:.1%} that chance explains with so few people, may leave"
         )
     if options.shadow_models and AttackId.SHADOWS not in by_attack:
-        reasons.append(
-            "privacy: the audit had no shadow models; set audit.shadow_models: 4 and audit again, or waive them with"
-            " release.shadow_models: false"
-        )
+        reasons.append("privacy: the audit has no row of the attack with shadow models")
     for attack in MUST_PASS:
         row = by_attack.get(attack)
         if row is None and attack is AttackId.WORST_POPULATION:
@@ -48,21 +167,27 @@ def privacy_reasons(private: list[dict[str, str]], public: list[dict[str, str]],
         for attack, row in by_attack.items()
         if row["verdict"] == "not run" and attack not in MUST_PASS
     ]
-    shown = next(
-        (r for r in public if r.get("row") == name and r.get("attack") == AttackId.WORST and r.get("population") == "all"), None
-    )
-    if shown is None or any(shown.get(key) != worst.get(key) for key in ("value", "low", "high", "verdict")):
-        reasons.append("privacy: the public table is not of this audit")
     return reasons
+
+
+def _few(people: int) -> str:
+    return f"{people} people per role" if people >= MIN_POPULATION else f"fewer than {MIN_POPULATION} people per role"
+
+
+def public_rows(private: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The rows that the public table must have of an audit: those of groups that are large enough."""
+    return [{key: row[key] for key in PUBLIC_COLUMNS} for row in private if int(row["n"]) >= MIN_POPULATION]
 
 
 def fidelity_reasons(table: list[dict[str, str]], name: str, options: ReleaseOptions) -> list[str]:
     """Reasons in the fidelity table: verdicts over all people that are not allowed."""
-    own = [row for row in table if row.get("row") == name and row.get("population") == row.get("bin") == "all"]
+    reasons = _type_reasons("fidelity", table, FIDELITY_NUMBERS, ("row", "metric", "population", "bin"))
+    if reasons:
+        return reasons
+    own = [row for row in table if row["row"] == name and row["population"] == row["bin"] == "all"]
     if not own:
         return [f"fidelity: the table has no row of {name}"]
     allowed, excused = ALLOWED_VERDICTS[options.fidelity], {m.strip() for m in options.may_be_missing.split(",")}
-    reasons = []
     for row in own:
         excusable = row["verdict"] == "not run" and row["metric"] in excused
         if row["verdict"] not in allowed and not excusable:
@@ -72,9 +197,9 @@ def fidelity_reasons(table: list[dict[str, str]], name: str, options: ReleaseOpt
 
 def model_reasons(descriptions: Iterable[dict], options: ReleaseOptions) -> list[str]:
     """Reasons in the descriptions of the models: rare alleles of too few people may have been modelled."""
-    fewest = [int(description.get("fewest_people", 1)) for description in descriptions]
-    if not fewest:
-        return ["model: there is no description of the model"]
+    fewest = [description.get("fewest_people", 1) for description in descriptions]
+    if not fewest or not all(type(n) is int and n >= 1 for n in fewest):
+        return ["model: there is no description of the model that can be read"]
     if min(fewest) < options.fewest_people:
         return [
             f"model: alleles carried by as few as {min(fewest)} training people may be modelled, at least {options.fewest_people} are"
@@ -83,10 +208,35 @@ def model_reasons(descriptions: Iterable[dict], options: ReleaseOptions) -> list
     return []
 
 
-def number(text: str | None) -> float | None:
-    """A cell as a finite number; None where it is empty or no number."""
+def _type_reasons(what: str, table: list[dict[str, str]], numbers: tuple[str, ...], key: tuple[str, ...]) -> list[str]:
+    """Cells of the wrong type, figures that cannot be, and rows that stand twice."""
+    reasons = []
+    for line, row in enumerate(table, 2):
+        wrong = [name for name in numbers if row[name] and isnan(_float(row[name]))]
+        wrong += ["n"] if not (row["n"].isascii() and row["n"].isdigit() and len(row["n"]) < 10) else []
+        wrong += ["verdict"] if row["verdict"] not in ORDER else []
+        wrong += [name for name in key if not row[name]]
+        wrong += ["low, high"] if _float(row.get("low", "")) > _float(row.get("high", "")) else []
+        if row.get("measure") == "auc":
+            shares = ("value", "low", "high", "floor", "tpr_at_1_percent_fpr", "tpr_floor")
+            wrong += [name for name in shares if row.get(name) and not 0 <= _float(row[name]) <= 1]
+        if wrong:
+            reasons.append(
+                f"{what}: row {line}: {', '.join(dict.fromkeys(wrong))}: not what can stand there; make the table again"
+            )
+    twice = [cells for cells, n in Counter(tuple(row[name] for name in key) for row in table).items() if n > 1]
+    return reasons + [f"{what}: {', '.join(cells)}: stands twice; make the table again" for cells in twice]
+
+
+def _float(text: str) -> float:
+    """A cell as a number; NaN where it is empty or no number."""
     try:
-        value = float(text or "")
+        return float(text) if text.isascii() and "_" not in text and text == text.strip() else nan
     except ValueError:
-        return None
-    return value if value == value and abs(value) != float("inf") else None
+        return nan
+
+
+def number(text: str) -> float | None:
+    """A cell as a finite number; None where it is empty or no number."""
+    value = _float(text)
+    return None if isnan(value) or abs(value) == inf else value

@@ -108,7 +108,7 @@ def prepare(
     InputError
         Whatever is wrong with the input, with the record and the remedy; nothing is written then.
     """
-    made = Making("prepare", {**_raw_files(variants), "people": people, "reference": reference, "map": genetic_map})
+    made = Making("prepare", {**raw_files(variants), "people": people, "reference": reference, "map": genetic_map})
     given = _open(variants, contig, options, people, reference, genetic_map, region)
     account = Account(contig)
     close_directory(out.parent)
@@ -254,7 +254,7 @@ def _open(
     return _Inputs(source, everybody, keep, fasta, points, contig)
 
 
-def _raw_files(variants: Path) -> dict[str, Path]:
+def raw_files(variants: Path) -> dict[str, Path]:
     """The files behind `variants`, by role: a .pgen has its sites and people beside it."""
     beside = [p for p in (*pvar_candidates(variants.with_suffix("")), variants.with_suffix(".psam")) if p.exists()]
     parts = beside if variants.suffix == ".pgen" else []

@@ -84,7 +84,8 @@ def redraw(
         found = {"people": len(rows), "redrawn": len(redrawn), "draws": draws, "options": options.model_dump()}
         part.write_text(json.dumps(found, indent=2) + "\n")
     write_table(out, COLUMNS, [row | {"seed": seed} for row, seed in zip(rows, seeds, strict=True)])
-    made.write(record_path(out.with_suffix("")), [out, summary], options)
+    facts = {"people": len(rows), "redrawn": len(redrawn)}
+    made.write(record_path(out.with_suffix("")), [out, summary], options, facts=facts)
     log.info("%d of %d synthetic people were too close and redrawn, in %d draws", len(redrawn), len(rows), draws)
 
 

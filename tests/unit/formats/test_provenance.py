@@ -8,7 +8,7 @@ import pytest
 
 from genoloom.config import CohortOptions
 from genoloom.errors import InputError
-from genoloom.formats.provenance import Making, read_provenance, record_path
+from genoloom.formats.provenance import Making, read_provenance, record_path, sealed
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ GOOD = {"format": 1, "stage": "x", "version": "1", "seed": 1, "options": {}, "fa
     [
         "", "[]", "null", "{", "\x00", "[" * 100000, '{"inputs": {}, "inputs": {}}', '{"inputs": {}}',
         *(
-            json.dumps(GOOD | change)
+            json.dumps(sealed(GOOD | change))
             for change in (
                 {"format": 2}, {"format": "1"}, {"seed": -1}, {"seed": "1"}, {"seed": 1.5}, {"stage": 1}, {"version": "/home/me"},
                 {"inputs": {"a": "0" * 63}}, {"inputs": ["0" * 64]}, {"outputs": {"a": None}}, {"options": {"a": []}},
@@ -71,4 +71,10 @@ def test_records_that_cannot_be_read_are_refused(tmp_path):
         with pytest.raises(InputError):
             read_provenance(path)
     (tmp_path / "r").write_text(json.dumps(GOOD))
+    with pytest.raises(InputError):  # not sealed
+        read_provenance(tmp_path / "r")
+    (tmp_path / "r").write_text(json.dumps(sealed(GOOD) | {"seed": 2}))
+    with pytest.raises(InputError):  # edited
+        read_provenance(tmp_path / "r")
+    (tmp_path / "r").write_text(json.dumps(sealed(GOOD)))
     assert read_provenance(tmp_path / "r").stage == "x"

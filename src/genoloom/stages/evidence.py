@@ -1,0 +1,383 @@
+"""What the release gate looks at: the files of one generator, and the records of what they were made of.
+
+raw input -> panel -> split -> model -> cohort -> synthetic files -> fidelity table, audit. Every record of this chain is
+read, and every digest in it is taken anew from the file that lies there now.
+"""
+
+import logging
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from genoloom.cohort import Cohort
+from genoloom.config import AuditOptions, ReleaseOptions, SplitOptions, ValidateOptions
+from genoloom.config_files import PanelRow, read_panel_sheet
+from genoloom.config_section import Section
+from genoloom.errors import GenoLoomError, InputError
+from genoloom.formats.models import file_digest, read_description
+from genoloom.formats.pgen import PgenHaplotypes, panel_files, read_psam
+from genoloom.formats.provenance import Provenance, read_provenance, record_path
+from genoloom.formats.splits import COLUMNS as SPLIT_COLUMNS
+from genoloom.formats.tables import Row, read_exact_table
+from genoloom.models.haplotype import BASELINES
+from genoloom.panel import Panel, Sites
+from genoloom.privacy.audit import PRIVATE_COLUMNS, PUBLIC_COLUMNS
+from genoloom.privacy.gate import fidelity_reasons, model_reasons, option_reasons, privacy_reasons, public_rows
+from genoloom.stages.cohort import COLUMNS as COHORT_COLUMNS
+from genoloom.stages.cohort import read_cohort
+from genoloom.stages.load import load_generator
+from genoloom.stages.prepare import raw_files
+from genoloom.validation.cohorts import compare
+from genoloom.validation.fidelity import COLUMNS as FIDELITY_COLUMNS
+
+log = logging.getLogger(__name__)
+
+SYNTHETIC_NAME = re.compile(r"SYN\d{6,}", re.ASCII)
+VARIANTS = (".vcf.gz", ".bcf")
+INDEXES = (".tbi", ".csi")
+TRUTH = (".ancestry.bed", ".autozygous.bed")
+MODELS = "model/"  # role of a model in a record
+
+
+@dataclass(frozen=True)
+class Link:
+    """A record of the chain, and what it must say.
+
+    Attributes
+    ----------
+    what : str
+        Files that the record is of, as reasons call them.
+    stage : str
+        The command that makes them.
+    inputs : dict
+        By role, the files that they must have been made of; of several, one.
+    unchecked : tuple of str
+        Beginnings of roles that the record may have beside.
+    outputs : dict
+        By name, the files that must be as they were written.
+    """
+
+    what: str
+    stage: str
+    record: Path
+    inputs: dict[str, tuple[Path, ...]]
+    unchecked: tuple[str, ...]
+    outputs: dict[str, Path]
+
+
+@dataclass
+class Evidence:
+    """The files of one generator in the results.
+
+    Parameters
+    ----------
+    results : Path
+        Directory of the workflow's results, laid out as in docs/architecture.md.
+    sheet : Path, optional
+        Sheet of panels: the raw input, to be compared with what the panel was made of.
+
+    Raises
+    ------
+    InputError
+        There are no synthetic data, or the sheet cannot be read.
+    """
+
+    results: Path
+    panel: str
+    generator: str
+    sheet: Path | None = None
+    records: dict[str, Provenance] = field(default_factory=dict, init=False)
+    raw_compared: int = field(default=0, init=False)
+
+    def __post_init__(self):
+        self.synthetic = self.results / "synthetic" / self.panel / self.generator
+        self.models = self.results / "models" / self.panel / self.generator
+        self.private = self.results / "private" / self.panel / self.generator
+        self.split = self.results / "splits" / f"{self.panel}.tsv"
+        self.contigs = sorted(path.name.removesuffix(".pgen") for path in self.synthetic.glob("*.pgen"))
+        if not self.contigs:
+            raise InputError(self.synthetic, "holds no synthetic data", remedy="run the workflow first")
+        rows = read_panel_sheet(self.sheet, with_files=False) if self.sheet else []
+        self.sheet_rows = {row.contig: row for row in rows if row.panel == self.panel}
+        self._digests: dict[Path, str | None] = {}
+
+    def table(self, name: str, generator: str = "") -> Path:
+        """A public table of a generator, by default of this one."""
+        return self.results / "validation" / self.panel / (generator or self.generator) / name
+
+    def model(self, contig: str) -> Path:
+        return self.models / f"{contig}.safetensors"
+
+    def panel_prefix(self, contig: str) -> Path:
+        return self.results / "panels" / self.panel / contig
+
+    @cached_property
+    def cohort(self) -> Cohort:
+        """The synthetic people."""
+        path = self.synthetic / "cohort.tsv"
+        read_exact_table(path, COHORT_COLUMNS)
+        return read_cohort(path)
+
+    @cached_property
+    def descriptions(self) -> list[dict]:
+        """What the models say of themselves, contig by contig."""
+        return [read_description(self.model(contig), "haplotypes") for contig in self.contigs]
+
+    def real_people(self) -> set[str]:
+        """Names of everybody in the panel and in the split table."""
+        names = {name for contig in self.contigs for name in read_psam(panel_files(self.panel_prefix(contig))[2]).id}
+        return names | {row["person"] for row in read_exact_table(self.split, SPLIT_COLUMNS)}
+
+    def genotypes(self, contig: str, sites: Sites) -> Panel:
+        """The audited genotypes at the sites of the model and of the people of the cohort sheet: no text of their own files."""
+        people, path = self.cohort.people, panel_files(self.synthetic / contig)[0]
+        return Panel(sites, people, PgenHaplotypes(path, len(people), len(sites)))
+
+    def reasons(self, options: ReleaseOptions) -> list[str]:
+        """Every reason against a release that can be seen in tables and files."""
+        found = [reason for link in self._links() for reason in self._check(link)]
+        whole = not found
+        tables = {
+            "audit": (self.private / "audit.tsv", PRIVATE_COLUMNS),
+            "privacy": (self.table("privacy.tsv"), PUBLIC_COLUMNS),
+            "fidelity": (self.table("fidelity.tsv"), FIDELITY_COLUMNS),
+        }
+        read: dict[str, list[Row] | None] = {}
+        for what, (path, columns) in tables.items():
+            read[what] = None
+            found += _attempt(what, lambda p=path, c=columns, w=what: read.update({w: read_exact_table(p, c)}))
+        if read["audit"] is not None:
+            found += _attempt("privacy", lambda: self._judge_audit(read["audit"], options))
+            if read["privacy"] is not None:
+                found += _attempt("privacy", lambda: self._judge_public(read["audit"], read["privacy"]))
+        if read["fidelity"] is not None:
+            found += _attempt("fidelity", lambda: self._judge_fidelity(read["fidelity"], options))
+        found += _attempt("split", lambda: self._options_reasons("split", SplitOptions, options))
+        found += _attempt("model", lambda: model_reasons(self._descriptions_of_this(), options))
+        found += _attempt("people", self._people_reasons)
+        if whole:  # what is not the file that was written is not opened
+            for contig in self.contigs:
+                found += _attempt(f"synthetic {contig}", lambda c=contig: self._genotype_reasons(c))
+        return list(dict.fromkeys([*found, *self._older_tables()]))
+
+    # the chain
+
+    def _links(self) -> Iterator[Link]:
+        """Every record of the chain, from the raw input on."""
+        contigs, summaries = self.contigs, {}
+        panels = {c: {f"panel/{p.name}": (p,) for p in panel_files(self.panel_prefix(c))} for c in contigs}
+        panel = {role: files for own in panels.values() for role, files in own.items()}
+        for contig in contigs:
+            prefix = self.panel_prefix(contig)
+            summary = Path(f"{prefix}.summary.json")
+            outputs = {path.name: path for path in [*panel_files(prefix), summary]}
+            summaries[f"panel/{summary.name}"] = (summary,)
+            yield Link(f"panel {contig}", "prepare", record_path(prefix), *self._raw(contig), outputs)
+        merged = self.panel_prefix("summary.json")
+        split = {"split": (self.split,)}
+        outputs = {self.split.name: self.split, merged.name: merged}
+        yield Link("split", "split", record_path(self.split.with_suffix("")), panel | summaries, ("pedigree",), outputs)
+        models = {f"{MODELS}{contig}.safetensors": (self.model(contig),) for contig in contigs}
+        for contig in contigs:
+            outputs = {path.name: path for path in (self.model(contig), self.models / f"{contig}.json")}
+            yield Link(f"model {contig}", "train", record_path(self.models / contig), panels[contig] | split, (), outputs)
+        sheet = self.synthetic / "cohort.tsv"
+        any_model = {"model": tuple(map(self.model, contigs))}
+        redrawn = _stage_of(record_path(self.synthetic / "cohort")) == "redraw"
+        if redrawn:
+            drawn, summary = self.synthetic / "cohort.drawn.tsv", self.synthetic / "redraw.json"
+            inputs = models | panel | split | {"cohort": (drawn,)}
+            outputs = {sheet.name: sheet, summary.name: summary}
+            yield Link("cohort", "redraw", record_path(self.synthetic / "cohort"), inputs, (), outputs)
+            record = record_path(self.synthetic / "cohort.drawn")
+            yield Link("cohort as drawn", "cohort", record, any_model | split, (), {drawn.name: drawn})
+        else:
+            yield Link("cohort", "cohort", record_path(self.synthetic / "cohort"), any_model | split, (), {sheet.name: sheet})
+        made: dict[str, tuple[Path, ...]] = {}
+        for contig in contigs:
+            prefix = self.synthetic / contig
+            outputs = {path.name: path for path in self._generated(prefix)}
+            made |= {f"synthetic/{path.name}": (path,) for path in panel_files(prefix)}
+            inputs = {"model": (self.model(contig),), "cohort": (sheet,)}
+            yield Link(f"synthetic {contig}", "generate", record_path(prefix), inputs, (), outputs)
+        compared = made | panel | split
+        table, public = self.table("fidelity.tsv"), self.table("privacy.tsv")
+        controls = self._controls(table, FIDELITY_COLUMNS)
+        yield Link("fidelity", "validate", record_path(table.with_suffix("")), compared | controls, (), {table.name: table})
+        private, controls = self.private / "audit.tsv", self._controls(public, PUBLIC_COLUMNS)
+        outputs = {private.name: private, public.name: public}
+        yield Link("audit", "audit", self.private / "audit.json", compared | models | controls, (), outputs)
+
+    def _raw(self, contig: str) -> tuple[dict[str, tuple[Path, ...]], tuple[str, ...]]:
+        """The raw input of a contig by role, as far as it is known and still there, and the roles that are not compared."""
+        row: PanelRow | None = self.sheet_rows.get(contig)
+        if row is None:
+            return {}, ("variants", "people", "reference", "map")
+        given = raw_files(Path(row.variants)) | {
+            role: Path(path) for role in ("people", "reference", "map") if (path := getattr(row, role))
+        }
+        there = {role: (path,) for role, path in given.items() if path.is_file()}
+        self.raw_compared += set(there) == set(given)
+        gone = tuple(role for role in given if role not in there)
+        if gone:
+            log.warning("panel %s: %s of the raw input is not there any more and not compared", contig, ", ".join(gone))
+        return there, gone
+
+    def _generated(self, prefix: Path) -> list[Path]:
+        """The PGEN trio, and all other files of `generate` at a prefix that are there; what is missing is in the record."""
+        indexes = tuple(variants + index for variants in VARIANTS for index in INDEXES)
+        other = [Path(f"{prefix}{suffix}") for suffix in (*VARIANTS, *indexes, *TRUTH)]
+        return [*panel_files(prefix), *(path for path in other if path.exists())]
+
+    def _controls(self, table: Path, columns: list[str]) -> dict[str, tuple[Path, ...]]:
+        """Tables of the baselines that a table shows, by role; none where it cannot be read, which is said elsewhere."""
+        try:
+            rows = read_exact_table(table, columns)
+        except InputError:
+            return {}
+        return {f"control/{i}": (self.table(table.name, name),) for i, name in enumerate(self._shown_controls(rows), 1)}
+
+    def _shown_controls(self, rows: list[Row]) -> list[str]:
+        return [name for name in dict.fromkeys(row["row"] for row in rows) if name in BASELINES and name != self.generator]
+
+    def _check(self, link: Link) -> list[str]:
+        """What is wrong with a record, and with the files it is of."""
+        again = f"; make it again (genoloom {link.stage})"
+        try:
+            record = read_provenance(link.record)
+        except InputError:
+            return [f"{link.what}: {link.record.name}, the record of what it was made of, is missing or cannot be read{again}"]
+        self.records[link.what] = record
+        if record.stage != link.stage:
+            return [f"{link.what}: was not made by `genoloom {link.stage}`{again}"]
+        found = []
+        for role, files in link.inputs.items():
+            if role not in record.inputs:
+                found.append(f"{link.what}: was made without {role}{again}")
+            elif record.inputs[role] not in map(self._digest, files):
+                found.append(f"{link.what}: was made of another {role} than the one that is there{again}")
+        strange = [role for role in record.inputs if role not in link.inputs and not role.startswith(link.unchecked)]
+        found += [f"{link.what}: was also made of {role}, which is not there any more{again}" for role in strange]
+        for name, path in link.outputs.items():
+            if name not in record.outputs:
+                found.append(f"{link.what}: {name} was not made with the rest{again}")
+            elif self._digest(path) is None:
+                found.append(f"{link.what}: {name} is missing or cannot be read{again}")
+            elif self._digest(path) != record.outputs[name]:
+                found.append(f"{link.what}: {name} is not the file that was written{again}")
+        found += [f"{link.what}: {name} is missing{again}" for name in record.outputs if name not in link.outputs]
+        return found
+
+    def _digest(self, path: Path) -> str | None:
+        """SHA-256 of a file as it is now; None where it cannot be read."""
+        if path not in self._digests:
+            try:
+                self._digests[path] = file_digest(path)
+            except OSError:
+                self._digests[path] = None
+        return self._digests[path]
+
+    # tables and people
+
+    def _options_reasons(self, what: str, section: type[Section], options: ReleaseOptions) -> list[str]:
+        """Reasons in the options of a command; a missing record has been said."""
+        return option_reasons(what, section, self.records[what].options, options) if what in self.records else []
+
+    def _judge_audit(self, private: list[Row], options: ReleaseOptions) -> list[str]:
+        record = self.records.get("audit")
+        people = record.facts.get("people_per_role") if record else None
+        found = self._options_reasons("audit", AuditOptions, options)
+        if type(people) is not int:
+            return [*found, "audit: does not say how many people it compared; audit again"]
+        found += privacy_reasons(private, self.generator, people, options)
+        if people != self._compared_people():
+            found.append("audit: compared fewer people than there are in the synthetic files and the split; audit again")
+        return found
+
+    def _judge_public(self, private: list[Row], public: list[Row]) -> list[str]:
+        """Every row that may be shown must stand in the private table, or in the own table of a control."""
+        if [*public_rows(private), *self._control_rows(public, "privacy.tsv", PUBLIC_COLUMNS)] == public:
+            return []
+        return ["privacy: the public table is not of this audit; audit again"]
+
+    def _control_rows(self, table: list[Row], name: str, columns: list[str]) -> list[Row]:
+        """The rows of the shown controls in their own tables."""
+        tables = {control: read_exact_table(self.table(name, control), columns) for control in self._shown_controls(table)}
+        return [row for control, rows in tables.items() for row in rows if row["row"] == control]
+
+    def _compared_people(self) -> int:
+        """How many people per role an audit of these files compares."""
+        people = read_psam(panel_files(self.panel_prefix(self.contigs[0]))[2])
+        role = {row["person"]: row["role"] for row in read_exact_table(self.split, SPLIT_COLUMNS)}
+        return compare(self.cohort.people, people, [role.get(name, "") for name in people.id], 0, 0).n
+
+    def _judge_fidelity(self, table: list[Row], options: ReleaseOptions) -> list[str]:
+        found = self._options_reasons("fidelity", ValidateOptions, options)
+        found += fidelity_reasons(table, self.generator, options)
+        shown = [row for row in table if row["row"] not in (self.generator, "real")]
+        if shown != self._control_rows(table, "fidelity.tsv", FIDELITY_COLUMNS):
+            found.append("fidelity: the rows of the controls are not those of their own tables; validate again")
+        return found
+
+    def _descriptions_of_this(self) -> list[dict]:
+        """The descriptions, of which each must be of its contig and of the generator."""
+        for contig, description in zip(self.contigs, self.descriptions, strict=True):
+            if (description.get("contig"), description.get("generator")) != (contig, self.generator):
+                raise InputError(self.model(contig), "is the model of another contig or generator")
+        return self.descriptions
+
+    def _people_reasons(self) -> list[str]:
+        """Everybody named must be synthetic: this is where short names of real people are looked for."""
+        named, found = self.cohort.people.id, []
+        split = read_exact_table(self.split, SPLIT_COLUMNS)
+        for contig in self.contigs:
+            people = read_psam(panel_files(self.panel_prefix(contig))[2])
+            columns = (people.id, people.family, people.population, people.superpopulation, people.sex)
+            real = [dict(zip(SPLIT_COLUMNS, cells, strict=False)) for cells in zip(*columns, strict=True)]
+            if real != [{name: row[name] for name in SPLIT_COLUMNS[:-1]} for row in split]:
+                found.append(f"people: the split table is not of the people of the panel on contig {contig}; split again")
+            if read_psam(panel_files(self.synthetic / contig)[2]).id != named:
+                found.append(f"people: the synthetic people on contig {contig} are not those of the cohort sheet")
+        synthetic = all(SYNTHETIC_NAME.fullmatch(name) for name in named) and not set(named) & self.real_people()
+        if not synthetic:
+            found.append("people: somebody in the synthetic files is not named SYN and a number")
+        return found
+
+    def _genotype_reasons(self, contig: str) -> list[str]:
+        """Whether the audited genotypes can be written anew: all calls are there, at the sites of the model."""
+        _, sites, _ = load_generator(self.model(contig))
+        for _, _, alleles in self.genotypes(contig, sites).blocks():
+            if not np.isin(alleles, (0, 1)).all():
+                return [f"synthetic {contig}: some calls are missing"]
+        return []
+
+    def _older_tables(self) -> list[str]:
+        """Tables that were written before the synthetic files."""
+        files = [self.synthetic / f"{contig}.pgen" for contig in self.contigs]
+        tables = [self.table("fidelity.tsv"), self.table("privacy.tsv"), self.private / "audit.tsv"]
+        newest = max((path.stat().st_mtime for path in files if path.exists()), default=0.0)
+        older = [path for path in tables if path.exists() and path.stat().st_mtime < newest]
+        return [f"{path.stem}: {path.name} is older than the synthetic files; run the workflow again" for path in older]
+
+
+def _stage_of(record: Path) -> str:
+    try:
+        return read_provenance(record).stage
+    except InputError:
+        return ""
+
+
+def _attempt(what: str, check: Callable[[], list[str] | None]) -> list[str]:
+    """The reasons that a check finds; whatever it stumbles over is a reason too."""
+    try:
+        return check() or []
+    except GenoLoomError as error:
+        return [f"{what}: {Path(getattr(error, 'source', '')).name} {getattr(error, 'found', '') or 'cannot be read'}"]
+    except MemoryError:
+        raise
+    except Exception as error:  # damaged files break things in ways that nobody lists
+        return [f"{what}: cannot be read ({type(error).__name__})"]

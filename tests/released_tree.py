@@ -1,0 +1,195 @@
+"""A small, complete tree of results, made by the stages themselves, whose tables all pass."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pysam
+from helpers import founder_mosaic, make_people, make_sites
+
+from genoloom.config import (
+    AuditOptions,
+    CohortOptions,
+    GenerateOptions,
+    IndependentOptions,
+    PrepareOptions,
+    RedrawOptions,
+    SplitOptions,
+    TrainOptions,
+    ValidateOptions,
+)
+from genoloom.formats.models import file_digest
+from genoloom.formats.pgen import PanelWriter
+from genoloom.formats.provenance import sealed
+from genoloom.formats.tables import write_table
+from genoloom.privacy.attack_ids import MUST_PASS, AttackId
+from genoloom.privacy.audit import PRIVATE_COLUMNS, PUBLIC_COLUMNS
+from genoloom.stages.audit import audit
+from genoloom.stages.cohort import make_cohort
+from genoloom.stages.consensus import consensus
+from genoloom.stages.generate import generate
+from genoloom.stages.inputs import open_comparands, source_files
+from genoloom.stages.prepare import prepare
+from genoloom.stages.redraw import redraw
+from genoloom.stages.split import split
+from genoloom.stages.train import train
+from genoloom.stages.validate import validate
+from genoloom.validation.fidelity import COLUMNS as FIDELITY_COLUMNS
+
+N_PEOPLE, N_SITES = 60, 200
+NAMES = [f"REAL{i:05d}" for i in range(N_PEOPLE - 1)] + ["7"]
+ROLE = 30  # people per role
+NAME = "independent"
+WORST = {
+    "row": NAME, "kind": "generator", "attack": "worst", "population": "all", "measure": "auc", "value": 0.51, "low": 0.48,
+    "high": 0.55, "floor": 0.55, "n": ROLE, "verdict": "pass", "tpr_at_1_percent_fpr": 0.01, "tpr_floor": 0.02,
+}  # fmt: skip
+PANEL, MODELS, MADE = "panels/p", f"models/p/{NAME}", f"synthetic/p/{NAME}"
+TABLES, PRIVATE = f"validation/p/{NAME}", f"private/p/{NAME}"
+
+
+def make_tree(folder: Path) -> Path:
+    """Run every stage in `folder`, once; returns it. Raw input and the sheet of panels stand beside `results`."""
+    write_raw(folder)
+    prepare_panel(folder)
+    divide(folder)
+    fit(folder)
+    make_people_of(folder)
+    sample(folder)
+    measure(folder)
+    write_tables(folder / "results")
+    return folder
+
+
+def write_raw(folder: Path, ids: tuple[str, ...] = ()) -> None:
+    """A PGEN trio, a reference that is all A, and the sheets; `ids` are those of the first sites."""
+    (folder / "raw").mkdir(exist_ok=True)
+    people, sites = make_people(N_PEOPLE, ("X", "Y")), make_sites(N_SITES)
+    people.id[:] = NAMES
+    sites.id[: len(ids)] = ids
+    alleles = founder_mosaic(N_SITES, 2 * N_PEOPLE, np.random.default_rng(2))
+    alleles[: len(ids)] = np.arange(2 * N_PEOPLE) % 2  # carried by many, so that they are modelled
+    with PanelWriter(folder / "raw/20", people, "20", 10**6) as writer:
+        writer.append(sites, alleles)
+    lines = "".join("A" * 60 + "\n" for _ in range(400))
+    (folder / "raw/20.fa").write_text(f">20\n{lines}")
+    pysam.faidx(str(folder / "raw/20.fa"))
+    rows = "".join(f"{name}\t{population}\n" for name, population in zip(people.id, people.population, strict=True))
+    (folder / "raw/people.tsv").write_text(f"person\tpopulation\n{rows}")
+    row = "\t".join(["p", "20", *(f"{folder}/raw/{name}" for name in ("20.pgen", "people.tsv", "20.fa"))])
+    (folder / "panels.tsv").write_text(f"panel\tcontig\tvariants\tpeople\treference\n{row}\n")
+
+
+def prepare_panel(folder: Path) -> None:
+    raw = {"variants": folder / "raw/20.pgen", "people": folder / "raw/people.tsv", "reference": folder / "raw/20.fa"}
+    prepare(**raw, contig="20", out=folder / "results" / PANEL / "20", options=PrepareOptions())
+
+
+def divide(folder: Path, seed: int = 1) -> None:
+    results = folder / "results"
+    summary = results / PANEL / "summary.json"
+    split(panels=[results / PANEL / "20"], out=results / "splits/p.tsv", summary=summary, options=SplitOptions(), seed=seed)
+
+
+def fit(folder: Path, seed: int = 3) -> None:
+    results = folder / "results"
+    train(
+        generator=NAME, panel=results / PANEL / "20", split=results / "splits/p.tsv", model=results / MODELS / "20.safetensors",
+        history=results / MODELS / "20.history.tsv", state=folder / "state", common=TrainOptions(fewest_people=5),
+        options=IndependentOptions(), seed=seed, threads=1,
+    )  # fmt: skip
+
+
+def make_people_of(folder: Path, name: str = "cohort.tsv", **options) -> None:
+    results = folder / "results"
+    model, table = results / MODELS / "20.safetensors", results / "splits/p.tsv"
+    make_cohort(model=model, split=table, out=results / MADE / name, options=CohortOptions(**options), seed=4)
+
+
+def redraw_people(folder: Path) -> None:
+    results = folder / "results"
+    redraw(
+        models=[results / MODELS / "20.safetensors"], cohort=results / MADE / "cohort.drawn.tsv", panels=[results / PANEL / "20"],
+        split=results / "splits/p.tsv", out=results / MADE / "cohort.tsv", summary=results / MADE / "redraw.json",
+        options=RedrawOptions(), threads=1,
+    )  # fmt: skip
+
+
+def sample(folder: Path, suffix: str = "vcf.gz") -> None:
+    results = folder / "results"
+    generate(
+        model=results / MODELS / "20.safetensors", cohort=results / MADE / "cohort.tsv", out=results / MADE / f"20.{suffix}",
+        options=GenerateOptions(), seed=5, threads=1,
+    )  # fmt: skip
+
+
+def write_fasta(folder: Path) -> None:
+    made = folder / "results" / MADE
+    consensus(variants=made / "20.vcf.gz", reference=folder / "raw/20.fa", out=made / "20.consensus.fa.gz", people=2)
+
+
+def measure(folder: Path) -> None:
+    """Validate and audit, as cheaply as can be: the figures are replaced by `write_tables`."""
+    results = folder / "results"
+    files = {"synthetic": [results / MADE / "20"], "panels": [results / PANEL / "20"], "split": results / "splits/p.tsv"}
+    files |= {"train": [], "holdout": [], "people": [], "genetic_map": None}
+    common = {"name": NAME, "controls": [], "seed": 6, "sources": source_files(**files)}
+    with open_comparands(**files) as comparands:
+        validate(
+            **common,
+            comparands=comparands,
+            out=results / TABLES / "fidelity.tsv",
+            figures=None,
+            options=ValidateOptions(resplits=2),
+        )
+        audit(
+            **common, comparands=comparands, out=results / PRIVATE / "audit.tsv", public=results / TABLES / "privacy.tsv",
+            options=AuditOptions(windows="50", haplotype_windows="20", bootstrap=199), models=[results / MODELS / "20.safetensors"],
+        )  # fmt: skip
+
+
+def write_tables(results: Path, worst=None, attacks=None, metrics=None, audited=None, validated=None) -> None:
+    """Tables that pass but for what is given, in records that say they were made by the default options."""
+    rows = [WORST | (worst or {})]
+    judged = dict.fromkeys((*MUST_PASS, AttackId.SHADOWS), "pass") | {"stacked": "pass"} | (attacks or {})
+    rows += [WORST | {"attack": name, "verdict": verdict} for name, verdict in judged.items() if verdict]
+    write_table(results / PRIVATE / "audit.tsv", PRIVATE_COLUMNS, rows)
+    write_table(results / TABLES / "privacy.tsv", PUBLIC_COLUMNS, rows)
+    metrics = {"ld_r2_correlation": "pass", "sites_lost": "weak"} | (metrics or {})
+    base = {"row": NAME, "kind": "control", "population": "all", "bin": "all", "value": 0.9, "floor": 0.95, "n": ROLE}
+    lines = [base | {"metric": name, "verdict": verdict} for name, verdict in metrics.items()]
+    write_table(results / TABLES / "fidelity.tsv", FIDELITY_COLUMNS, lines)
+    options = AuditOptions(shadow_models=4).model_dump() | (audited or {})
+    restamp(results / PRIVATE / "audit.json", results / TABLES, options=options)
+    restamp(results / TABLES / "fidelity.provenance.json", options=ValidateOptions().model_dump() | (validated or {}))
+
+
+RECORDS = (
+    f"{PANEL}/20.provenance.json", "splits/p.provenance.json", f"{MODELS}/20.provenance.json", f"{MADE}/cohort.provenance.json",
+    f"{MADE}/20.provenance.json", f"{TABLES}/fidelity.provenance.json", f"{PRIVATE}/audit.json",
+)  # fmt: skip
+
+
+def restamp(record: Path, *others: Path, **changes) -> None:
+    """Let a record say that its outputs, beside it or in `others`, were written as they are now."""
+    values = json.loads(record.read_text()) | changes
+    files = {name: next(f / name for f in (record.parent, *others) if (f / name).exists()) for name in values["outputs"]}
+    write_record(record, values | {"outputs": {name: file_digest(path) for name, path in files.items()}})
+
+
+def write_record(record: Path, values: dict) -> None:
+    record.write_text(json.dumps(sealed(values)))
+
+
+def forge(results: Path) -> None:
+    """Let all records say that everything was made of what is there now: what a careful forger would do."""
+    places = {"panel": PANEL, "synthetic": MADE, "model": MODELS}
+    single = {"split": "splits/p.tsv", "model": f"{MODELS}/20.safetensors", "cohort": f"{MADE}/cohort.tsv"}
+    for record in RECORDS:
+        values = json.loads((results / record).read_text())
+        for role in values["inputs"]:
+            kind, _, name = role.partition("/")
+            path = results / (f"{places[kind]}/{name}" if name else single.get(role, "raw"))
+            if path.is_file():
+                values["inputs"][role] = file_digest(path)
+        restamp(results / record, results / TABLES, results / PANEL, inputs=values["inputs"])
