@@ -4,6 +4,7 @@ JASPAR: Rauluseviciute et al. 2024, doi:10.1093/nar/gkad1059. The package `pyjas
 which brings the database along, is optional.
 """
 
+import io
 import math
 import warnings
 from contextlib import closing
@@ -12,6 +13,7 @@ from pathlib import Path
 from Bio import BiopythonWarning, motifs
 
 from genoloom.errors import InputError
+from genoloom.formats.text import text_lines
 
 RELEASE = "JASPAR2024"  # pyjaspar calls its latest one, JASPAR2026, a release for peer review
 Matrix = tuple[str, dict[str, list[float]]]
@@ -25,11 +27,9 @@ def read_matrices(path: str | Path) -> list[Matrix]:
     InputError
         No such file, a damaged one, or one without a matrix.
     """
+    text = "".join(f"{line}\n" for _, line in text_lines(path))
     try:
-        with open(path) as handle:
-            parsed = motifs.parse(handle, "jaspar")
-    except FileNotFoundError:
-        raise InputError(path, "not found") from None
+        parsed = motifs.parse(io.StringIO(text), "jaspar")
     except Exception as error:  # Biopython raises bare ones too
         raise InputError(path, f"cannot be read as JASPAR matrices ({error})") from None
     if not parsed:

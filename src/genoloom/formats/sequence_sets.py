@@ -3,13 +3,10 @@
 Kept in a FASTA header, after the name, as `key=value` words: `label`, and in sets of our own `cluster` and `strands`.
 """
 
-import csv
-import gzip
-import io
-import zlib
+import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +14,12 @@ import pysam
 
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
+from genoloom.formats.text import MAX_SEQUENCE, as_text, byte_lines, split_rows, text_lines, whole_number
 from genoloom.sequences import LABEL_JOIN, SequenceSet, decode, encode, pad
 
 LINE_BASES = 80
+MAX_POSITION = 1 << 40
+MOST_BASES = 1 << 35  # of a set, as a matrix
 EXPECTED = "A, C, G, T, U, N and IUPAC codes only, in either case"
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 
@@ -44,20 +44,6 @@ class Interval:
     strand: str
 
 
-@contextmanager
-def _open_text(path: str | Path) -> Iterator[io.BufferedReader]:
-    """The bytes of a plain, gzip or bgzip file."""
-    try:
-        with open(path, "rb") as raw:
-            packed = raw.read(2) == b"\x1f\x8b"
-        with gzip.open(path, "rb") if packed else open(path, "rb") as handle:
-            yield handle
-    except FileNotFoundError:
-        raise InputError(path, "not found", remedy="check the path; it is relative to where the command runs") from None
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(path, f"is damaged or cut off ({error})", remedy="copy or download it again") from None
-
-
 def read_records(path: str | Path, label_column: str = "label") -> Iterator[Record]:
     """Sequences of a file, one at a time, in its order.
 
@@ -72,56 +58,69 @@ def read_records(path: str | Path, label_column: str = "label") -> Iterator[Reco
         A character that is no IUPAC letter (white space inside a sequence is one), with its line; a name that
         stands twice; a table without `seq`; a damaged file; no sequence at all.
     """
-    with _open_text(path) as handle:
-        if handle.peek(1)[:1] == b">":
-            records = _read_fasta(path, handle)
-        elif delimiter := table_delimiter(path):
-            records = _read_table(path, handle, delimiter, label_column)
-        else:
-            records = _read_lines(path, handle)
-        names = set()
-        for record in records:
-            if record.name in names:
-                raise InputError(path, f"the name '{record.name}' stands twice", expected="one sequence a name")
-            names.add(record.name)
-            yield record
+    fasta, lines = _begun(path)
+    if fasta:
+        records = _read_fasta(path, lines)
+    elif delimiter := table_delimiter(path):
+        records = _read_table(path, _texts(path, lines), delimiter, label_column)
+    else:
+        records = _read_lines(path, _texts(path, lines))
+    names: dict[str, int] = {}
+    for number, record in enumerate(records, 1):
+        if (first := names.setdefault(record.name, number)) != number:
+            name = f"the name '{record.name}'" if re.fullmatch("[a-z]{1,8}", record.name) else "a name"  # of a person, perhaps
+            found = f"{name} stands twice: of sequences {first} and {number}"
+            raise InputError(path, found, expected="one sequence a name")
+        yield record
     if not names:
         raise InputError(path, "holds no sequence")
 
 
+def _begun(path: str | Path) -> tuple[bool, Iterator[tuple[int, bytes]]]:
+    """Whether a file is FASTA, that is whether its first line that is not blank begins with `>`; and its lines."""
+    lines = byte_lines(path, MAX_SEQUENCE)
+    first = next((line for line in lines if line[1].strip()), None)
+    return first is not None and first[1].startswith(b">"), chain([first] if first else [], lines)
+
+
+def _texts(path: str | Path, lines: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, str]]:
+    return ((number, as_text(path, number, line)) for number, line in lines)
+
+
 def is_fasta(path: str | Path) -> bool:
-    """Whether a file begins with `>`."""
-    with _open_text(path) as handle:
-        return handle.peek(1)[:1] == b">"
+    """Whether a file begins with `>`, blank lines aside."""
+    return _begun(path)[0]
 
 
 def table_delimiter(path: str | Path) -> str | None:
     """The delimiter of a table, by its file name; None for FASTA and text."""
-    return DELIMITERS.get(Path(str(path).lower().removesuffix(".gz")).suffix)
+    name = re.sub(r"\.(gz|bgz|zst)$", "", str(path).lower())
+    return DELIMITERS.get(Path(name).suffix)
 
 
-def _read_fasta(path: str | Path, handle: io.BufferedReader) -> Iterator[Record]:
-    header, lines, first = b"", [], 1
-    for number, line in enumerate(handle, 1):
-        line = line.rstrip(b"\r\n")
+def _read_fasta(path: str | Path, numbered: Iterable[tuple[int, bytes]]) -> Iterator[Record]:
+    header, lines, first = b"", [], 0
+    for number, line in numbered:
         if not line.startswith(b">"):
             lines.append(line)
             continue
-        if number > 1:
+        if first:
             yield _fasta_record(path, header, lines, first)
         header, lines, first = line, [], number
     yield _fasta_record(path, header, lines, first)
 
 
 def _fasta_record(path: str | Path, header: bytes, lines: list[bytes], line: int) -> Record:
-    words = header[1:].decode("utf-8", "replace").split()
+    words = header[1:].decode("utf-8", "replace").split()  # many descriptions are Latin-1, and of no matter
     if not words or header[1:2].isspace():
         raise InputError(path, f"line {line}: a header without a name", expected=">name [label=...]")
+    tags = dict(word.split("=", 1) for word in words[1:] if "=" in word)
+    if "\ufffd" in words[0] + tags.get("label", ""):
+        as_text(path, line, header)
     bases = encode(b"".join(lines))
     if (bases == 255).any():
         offset = next(i for i, text in enumerate(lines, 1) if (encode(text) == 255).any())
         _refuse_letter(path, line + offset, lines[offset - 1])
-    tags = dict(word.split("=", 1) for word in words[1:] if "=" in word)
     return Record(words[0], bases, tags)
 
 
@@ -143,27 +142,31 @@ def _checked(path: str | Path, line: int, text: str) -> np.ndarray:
     return bases
 
 
-def _decoded(path: str | Path, handle: io.BufferedReader) -> io.TextIOWrapper:
-    return io.TextIOWrapper(handle, encoding="utf-8-sig", errors="replace", newline="")
-
-
-def _read_table(path: str | Path, handle: io.BufferedReader, delimiter: str, label_column: str) -> Iterator[Record]:
-    reader = csv.DictReader(_decoded(path, handle), delimiter=delimiter)
-    columns = reader.fieldnames or []
+def _read_table(path: str | Path, lines: Iterable[tuple[int, str]], delimiter: str, label_column: str) -> Iterator[Record]:
+    rows = split_rows(path, lines, delimiter)
+    columns = [name.strip() for name in next(rows, (0, []))[1]]
     if "seq" not in columns:
-        raise InputError(path, "has no column 'seq'", expected="seq[, label][, name]", remedy=f"found {', '.join(columns)}")
+        raise InputError(
+            path, f"has no column 'seq' among the {len(columns)} of its header", expected="seq[, label][, name]",
+            remedy=f"name the column of sequences 'seq'; columns are divided by {delimiter!r} here",
+        )  # fmt: skip
+    if len(set(columns)) < len(columns):
+        raise InputError(path, "two columns have the same name")
     wanted = label_column.split(",")
     for name in wanted if wanted != ["label"] else ():
         if name not in columns:
             raise InputError(path, f"has no column '{name}'", expected=f"one of {', '.join(columns)}")
-    for n, row in enumerate(reader, 1):
-        if row["seq"] is None:
-            raise InputError(path, f"line {reader.line_num}: no cell in the column 'seq'")
-        cells = [_one_word(row.get(name) or "") for name in wanted]
-        if len(cells) > 1:
-            cells = [cell.replace(LABEL_JOIN, "_") for cell in cells]
-        tags = {"label": LABEL_JOIN.join(cells)} if any(cells) else {}
-        yield Record(_one_word(row.get("name") or f"row{n}"), _checked(path, reader.line_num, row["seq"].strip()), tags)
+    for n, (line, cells) in enumerate(rows, 1):
+        if len(cells) > len(columns) and any(cells[len(columns) :]):
+            raise InputError(path, f"line {line}: {len(cells)} cells", expected=f"{len(columns)}, as in the header")
+        row = dict(zip(columns, cells, strict=False))
+        if "seq" not in row:
+            raise InputError(path, f"line {line}: no cell in the column 'seq'")
+        labels = [_one_word(row.get(name, "")) for name in wanted]
+        if len(labels) > 1:
+            labels = [cell.replace(LABEL_JOIN, "_") for cell in labels]
+        tags = {"label": LABEL_JOIN.join(labels)} if any(labels) else {}
+        yield Record(_one_word(row.get("name", "") or f"row{n}"), _checked(path, line, row["seq"].strip()), tags)
 
 
 def _one_word(text: str) -> str:
@@ -171,8 +174,8 @@ def _one_word(text: str) -> str:
     return "_".join(text.split())
 
 
-def _read_lines(path: str | Path, handle: io.BufferedReader) -> Iterator[Record]:
-    for number, line in enumerate(_decoded(path, handle), 1):
+def _read_lines(path: str | Path, lines: Iterable[tuple[int, str]]) -> Iterator[Record]:
+    for number, line in lines:
         text = line.strip()
         if text and not text.startswith("#"):
             yield Record(f"line{number}", _checked(path, number, text))
@@ -187,11 +190,9 @@ def read_intervals(path: str | Path) -> list[Interval]:
         Fewer than three columns, positions that are no interval, or a strand other than +, - and '.'; with the line.
     """
     intervals = []
-    with _open_text(path) as handle:
-        for number, line in enumerate(_decoded(path, handle), 1):
-            if not line.strip() or line.startswith(("#", "track", "browser")):
-                continue
-            intervals.append(_interval(path, number, line.rstrip("\r\n").split("\t")))
+    for number, line in text_lines(path):
+        if line.strip() and not line.startswith(("#", "track", "browser")):
+            intervals.append(_interval(path, number, line.split("\t")))
     if not intervals:
         raise InputError(path, "holds no interval", expected="BED: contig, start, stop[, name[, score[, strand]]]")
     return intervals
@@ -201,16 +202,25 @@ def _interval(path: str | Path, number: int, cells: list[str]) -> Interval:
     if len(cells) < 3:
         raise InputError(path, f"line {number}: {len(cells)} columns", expected="at least three, separated by tabs")
     try:
-        start, stop = int(cells[1]), int(cells[2])
-    except ValueError:
-        raise InputError(path, f"line {number}: '{cells[1]}' and '{cells[2]}' are no positions") from None
+        start, stop = (whole_number(cell, -MAX_SEQUENCE, MAX_POSITION) for cell in cells[1:3])
+    except ValueError as error:
+        raise InputError(path, f"line {number}: columns 2 and 3 are no positions ({error})") from None
     if not 0 <= start < stop:
         raise InputError(path, f"line {number}: {start} to {stop}", expected="0 <= start < stop, 0-based half-open")
     strand = cells[5] if len(cells) > 5 else "."
     if strand not in ("+", "-", "."):
-        raise InputError(path, f"line {number}: strand '{strand}'", expected="+, - or .")
+        raise InputError(path, f"line {number}: the strand is none", expected="+, - or .")
     label = _one_word(cells[3]) if len(cells) > 3 and cells[3] != "." else ""
     return Interval(cells[0], start, stop, label, "-" if strand == "-" else "+")
+
+
+def check_lengths(path: str | Path, lengths: list[int]) -> None:
+    """Raise an InputError where sequences as rows of a matrix, as long as the longest, would fill the memory."""
+    if (cells := len(lengths) * max(lengths, default=0)) > MOST_BASES:
+        raise InputError(
+            path, f"{len(lengths)} sequences of up to {max(lengths)} bases take {cells / 1e9:.0f} GB as a matrix",
+            expected=f"at most {MOST_BASES / 1e9:.0f}", remedy="cut them: genoloom sequences prepare --window",
+        )  # fmt: skip
 
 
 def write_fasta(path: str | Path, records: Iterable[tuple[str, str]]) -> None:
@@ -246,16 +256,20 @@ def read_set(path: str | Path) -> SequenceSet:
         As `read_records`; or an empty sequence, a cluster that is no number, or a mix of strands.
     """
     records = list(read_records(path))
-    empty = next((r.name for r in records if len(r.bases) == 0), None)
+    empty = next((number for number, r in enumerate(records, 1) if len(r.bases) == 0), None)
     if empty is not None:
-        raise InputError(path, f"the sequence '{empty}' is empty")
+        raise InputError(path, f"sequence {empty} is empty")
     strands = {r.tags.get("strands", "both") for r in records}
     if strands not in ({"both"}, {"one"}):
-        raise InputError(path, f"strands={', '.join(sorted(strands))}", expected="strands=both or strands=one in all headers")
+        raise InputError(
+            path, "headers differ in strands=, or have another word there", expected="strands=both or strands=one in all headers"
+        )
+    check_lengths(path, [len(r.bases) for r in records])
     bases, length = pad([r.bases for r in records])
     try:
-        cluster = np.array([int(r.tags.get("cluster", i)) for i, r in enumerate(records)], dtype=np.int64)
+        clusters = [whole_number(str(r.tags.get("cluster", i)), 0, 2**62) for i, r in enumerate(records)]
     except ValueError as error:
-        raise InputError(path, f"a cluster is no number ({error})") from None
+        raise InputError(path, f"a cluster {error}") from None
+    cluster = np.array(clusters, dtype=np.int64)
     labels = [r.tags.get("label", "") for r in records]
     return SequenceSet([r.name for r in records], bases, length, labels, cluster, strands == {"both"})

@@ -224,7 +224,7 @@ def unpacked(path: str | Path, handle: io.BufferedReader) -> Iterator[bytes]:
         else:
             yield from _members(path, chunks, lambda: zstandard.ZstdDecompressor().decompressobj())
     except (zlib.error, zstandard.ZstdError, MemoryError) as error:
-        raise InputError(path, f"is damaged ({error})", remedy=_AGAIN) from None
+        raise InputError(path, f"is damaged or cut off ({error})", remedy=_AGAIN) from None
 
 
 def _members(path: str | Path, chunks: Iterable[bytes], begin: Callable, bgzip: bool = False) -> Iterator[bytes]:
@@ -247,7 +247,7 @@ def _members(path: str | Path, chunks: Iterable[bytes], begin: Callable, bgzip: 
                 raise InputError(path, found, expected="text", remedy="unpack it and look at what it holds")
             yield piece
     if not decoder.eof or (bgzip and size):
-        raise InputError(path, "is cut off: its compressed data have no end", remedy=_AGAIN)
+        raise InputError(path, "is damaged or cut off: its compressed data have no end", remedy=_AGAIN)
 
 
 def whole_number(text: str, low: int, high: int) -> int:

@@ -22,6 +22,7 @@ from genoloom.formats.private_directories import close_directory
 from genoloom.formats.sequence_sets import (
     Interval,
     Record,
+    check_lengths,
     is_fasta,
     read_intervals,
     read_records,
@@ -97,6 +98,7 @@ def prepare_sequences(*, source: Path, regions: Path | None, out: Path, options:
         reasons = Counter(row["reason"] for row in pieces.rejected)
         found = ", ".join(f"{n} {reason}" for reason, n in reasons.items())
         raise InputError(source, f"no sequence is left ({found})", remedy="lower --min-length or raise --max-n")
+    check_lengths(source, [len(piece) for piece in pieces.bases])
     bases, length = pad(pieces.bases)
     places = Places(*np.array(pieces.place, dtype=np.int64).T)
     cluster, method = _clusters(bases, length, places, options)

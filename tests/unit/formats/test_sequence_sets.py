@@ -5,10 +5,12 @@ import gzip
 import numpy as np
 import pysam
 import pytest
+import zstandard
 from Bio import SeqIO
 
 from genoloom.errors import InputError
-from genoloom.formats.sequence_sets import read_intervals, read_records, read_set, write_fasta, write_set
+from genoloom.formats import sequence_sets
+from genoloom.formats.sequence_sets import is_fasta, read_intervals, read_records, read_set, write_fasta, write_set
 from genoloom.sequences import SequenceSet, decode, pad
 
 
@@ -69,6 +71,64 @@ def test_damaged_and_missing_files(tmp_path):
         list(read_records(path))
     with pytest.raises(InputError, match="not found"):
         list(read_records(tmp_path / "none.fa"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda b: b"\n \n" + b,
+        lambda b: b"\xef\xbb\xbf" + b,
+        lambda b: b.replace(b"\n", b"\r"),
+        lambda b: b.replace(b"\n", b"\r\n"),
+        lambda b: b.replace(b"\n", b"\n\n"),
+        lambda b: b.decode("latin-1").encode("utf-16"),
+        gzip.compress,
+        lambda b: gzip.compress(b[:9]) + gzip.compress(b[9:]),
+        zstandard.compress,
+    ],
+)
+def test_fasta_as_people_save_it(tmp_path, change):
+    path = tmp_path / "a.fa.gz"  # whatever it is
+    path.write_bytes(change(">one M\u00fcller, OS=x\nACGT\nacgu\n>two\nRYNA\n".encode("latin-1")))
+    assert is_fasta(path)
+    assert texts(path) == {"one": "ACGTACGT", "two": "NNNA"}
+
+
+def test_long_cells_and_lines(tmp_path):
+    bases = "ACGT" * 50_000
+    assert texts(written(tmp_path, "a.csv", f"name,seq\nx,{bases}\n")) == {"x": bases}
+    assert texts(written(tmp_path, "a.txt", f"{bases}\n")) == {"line1": bases}
+    assert texts(written(tmp_path, "a.fa", f">x\n{bases}")) == {"x": bases}
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("a.fa", b">ALICE_SMITH\nAC\n>ALICE_SMITH\nAC\n", "a name stands twice: of sequences 1 and 2"),
+        ("a.fa", b">a\nAC\n>Al\xefce\nAC\n", "line 3, byte 4: 0xef is no UTF-8"),
+        ("a.csv", b"ALICE_SMITH,ACGT\n", "has no column 'seq' among the 2 of its header"),
+        ("a.csv", b"name,seq\nALICE_SMITH,AC,GT\n", "line 2: 3 cells"),
+        ("a.csv", b"name,seq\nALICE_SMITH\n", "line 2: no cell in the column 'seq'"),
+        ("a.csv", b"name,seq\n\xef,AC\n", "line 2, byte 1: 0xef is no UTF-8"),
+        ("a.csv", b'name,seq\n"ALICE_SMITH,AC\n', "line 2: unexpected end"),
+        ("a.txt", b"AC\n\0\0", "line 2: holds a byte 0"),
+        ("a.fa", b"<!DOCTYPE html>", "web page"),
+    ],
+)
+def test_foreign_content(tmp_path, name, data, message):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(InputError, match=message) as error:
+        list(read_records(tmp_path / name))
+    assert "ALICE" not in error.value.found
+
+
+def test_sets_that_would_fill_the_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(sequence_sets, "MOST_BASES", 20)
+    with pytest.raises(InputError, match="3 sequences of up to 8 bases"):
+        read_set(written(tmp_path, "a.fa", ">x\nACGTACGT\n>y\nA\n>z\nA\n"))
+    for cluster in ("1e400", "x", "-1", "\u0661"):
+        with pytest.raises(InputError, match="a cluster is no"):
+            read_set(written(tmp_path, "a.fa", f">x cluster={cluster}\nACGT\n"))
 
 
 def test_real_fasta_with_spaces_in_its_sequence_lines(shared_data):
