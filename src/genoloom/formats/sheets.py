@@ -15,7 +15,7 @@ SEX_WORDS |= dict.fromkeys(NONE, "unknown")
 # what others call our columns, in lower case; the first that is there is taken
 ALIASES = {
     "person": ("person", "sample", "sample_id", "sample name", "iid", "individual", "id"),
-    "population": ("population", "pop", "population code", "super_pop", "superpopulation"),
+    "population": ("population", "pop", "population code", "super_pop", "superpopulation", "superpop"),
     "superpopulation": ("superpopulation", "super_pop", "superpop", "superpopulation code"),
     "sex": ("sex", "gender"),
     "family": ("family", "family_id", "fid"),
