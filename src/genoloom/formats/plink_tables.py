@@ -104,7 +104,7 @@ def _people(path: Path, table: list[tuple[int, dict[str, str]]], named: bool) ->
 
     population = cells("population", "unknown")
     above = [s if p != "unknown" else "" for s, p in zip(cells("superpopulation", ""), population, strict=True)]
-    if above == population:  # there is no finer label
+    if all(s in (p, "") for s, p in zip(above, population, strict=True)):  # there is no finer label
         above = [""] * len(above)
     check_superpopulations(path, [number for number, _ in table], population, above)
     ids = _ids(path, table)
