@@ -105,13 +105,15 @@ class Overlaps:
         return alleles
 
     def spans(self, size: int = 4096) -> Iterator[tuple[int, int]]:
-        """Consecutive ranges of whole groups of sites, of `size` sites or a few more."""
+        """Rising ranges of whole groups of sites, of `size` sites or a few more; those without a pair are left out."""
         start = 0
         while start < len(self.start):
             stop = min(start + size, len(self.start))
             while stop < len(self.start) and self.start[stop] != stop:
                 stop += 1
-            yield start, stop
+            low, high = np.searchsorted(self.pairs[:, 0], [start, stop])
+            if low < high:
+                yield start, stop
             start = stop
 
     def carried(self, alleles: np.ndarray, first: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -14,6 +14,7 @@ from genoloom.panel import Panel, haplotype_columns
 from genoloom.popgen.distances import hamming
 from genoloom.popgen.diversity import heterozygous_calls
 from genoloom.popgen.frequencies import minor_frequency
+from genoloom.popgen.overlaps import Overlaps
 from genoloom.popgen.relatedness import Kinship, RunsOfHomozygosity
 from genoloom.validation.cohorts import Comparison, read_rows
 from genoloom.validation.collect_haplotypes import Copying, Scan, SharedRuns, WindowHaplotypes
@@ -112,6 +113,7 @@ class Collector:
         self.distance = np.zeros((2 * n, 2 * n), dtype=np.float32)
         self.kernel = np.zeros((n, n))
         self.heterozygous = np.zeros(n, dtype=np.int64)
+        self.excluded = np.zeros(2 * n, dtype=np.int64)  # pairs of overlapping variants on each haplotype
         self.kinship = Kinship(n)
         self.homozygosity = RunsOfHomozygosity(n, 1000 * RUN_KB)
         self.linkage = Linkage(groups, self.members, block)
@@ -144,8 +146,21 @@ class Collector:
         self.runs.end(float(cm[-1]))
         self.linkage.end_contig()
         self.scan.end_contig()
+        self._add_excluded(synthetic, real)
         self.span_bp += float(position[-1]) - first_bp
         self.span_cm += float(cm[-1]) - first_cm
+
+    def _add_excluded(self, synthetic: Panel, real: Panel) -> None:
+        """Count the pairs of overlapping variants of each haplotype, but those that a training haplotype has both of."""
+        overlaps = Overlaps(real.sites.position, real.sites.ref, real.sites.alt)
+        training = self.members[:, self.groups.index["T"]] > 0
+        for start, stop in overlaps.spans(256):
+            made = read_rows(synthetic, self.people.synthetic_people, start, stop)
+            truth = read_rows(real, self.people.real_people, start, stop)
+            site, other, haplotype = overlaps.carried(np.concatenate([made, truth], axis=1), start)
+            pair = site * (stop - start) + other
+            unseen = ~np.isin(pair, pair[training[haplotype]])
+            self.excluded += np.bincount(haplotype[unseen], minlength=len(self.excluded))
 
     def _add_block(self, alleles: np.ndarray, position: np.ndarray, cm: np.ndarray) -> None:
         counts = (alleles.astype(np.float32) @ self.members).astype(np.int32)

@@ -71,6 +71,7 @@ class MetricId(StrEnum):
     LONGEST_SHARED_RUN = "longest_shared_run", "Longest run shared with held-out individuals", REFERENCE
     SHARED_SEGMENTS = "shared_segments", "Share of the map in long shared runs", REFERENCE
     COPYING_BITS = "copying_bits", "Phase realism, bits a site", REFERENCE
+    IMPOSSIBLE_HAPLOTYPES = "impossible_haplotypes", "Haplotypes with variants that exclude each other", LOWER
     HETEROZYGOSITY_DISTANCE = "heterozygosity_distance", "Heterozygosity of people, distance", LOWER
     HETEROZYGOSITY_RATIO = "heterozygosity_ratio", "Heterozygous calls, observed over expected", REFERENCE
     HETEROZYGOUS_SITES = "heterozygous_sites", "Heterozygous sites a person", REFERENCE

@@ -1,5 +1,7 @@
 """The validator tells generators apart: fresh people, independent sites, copies."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from helpers import founder_mosaic, make_panel
@@ -68,6 +70,26 @@ def test_a_copy_of_the_holdout_is_too_close(population):
     rows, *_ = table(real[:, : 2 * N], real)
     assert rows["frequency_error"]["verdict"] == "too close"
     assert rows["aats_truth"]["verdict"] == "too close"
+
+
+def test_haplotypes_that_cannot_be_are_counted(population):
+    """Sites 0 and 1 exclude each other and are never together in real people; 2 and 3 are, at one training person."""
+    fresh, real, _ = population
+    panels = [make_panel(np.concatenate([np.zeros((4, alleles.shape[1]), dtype=np.int8), alleles])) for alleles in (fresh, real)]
+    made, truth = panels
+    made.haplotypes.alleles[:4, 3:8] = 1
+    truth.haplotypes.alleles[0, :20], truth.haplotypes.alleles[1, 20:] = 1, 1
+    truth.haplotypes.alleles[2:4, [5, 150]] = 1
+    position, alt = made.sites.position.copy(), made.sites.alt.copy()
+    position[[1, 3]], alt[[1, 3]] = position[[0, 2]], "G"
+    made, truth = (replace(panel, sites=replace(panel.sites, position=position, alt=alt)) for panel in panels)
+    people = compare(made.people, truth.people, ["holdout"] * N + ["train"] * N, 4, seed=1)
+    sums = Collector(people, len(made.sites), block=100, seed=1)
+    sums.add(*match_sites(made, truth), truth.sites.cm)
+    [measured] = measure_all(Data(sums, 4, seed=1), tuple(m for m in TABLE if m.name == "impossible_haplotypes"))
+    assert (measured.values["S"], measured.floor) == (5 / (2 * N), 0.0)
+    [row] = fidelity_rows([measured], "made", "generator", N)[:1]
+    assert row["verdict"] == "fail"
 
 
 def test_lost_sites_are_counted(population):

@@ -70,3 +70,8 @@ def resampled_segments(d: Data, part: Part) -> list[float]:
 
 def copying_bits(d: Data, a: str, b: str, part: Part) -> float:
     return float(d.once(("copying",), d.collected.copying.model.bits_per_site)[d.pair_index[a, b]])
+
+
+def impossible(d: Data, g: str, part: Part) -> float:
+    """Share of haplotypes that carry two variants of which one excludes the other, and no training haplotype has both."""
+    return float((d.collected.excluded[d.groups.haplotypes(g)] > 0).mean())
