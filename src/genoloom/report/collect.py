@@ -1,21 +1,25 @@
 """From the tables of a run to the numbers of the report."""
 
 from dataclasses import dataclass, field
+from typing import get_args
 
 from genoloom import __version__
 from genoloom.report.data import (
     Attack,
     DataSet,
     Judgement,
+    Kind,
     Metric,
     Provenance,
     ReportData,
     as_attack,
     as_metric,
     count,
+    use_grades,
 )
 from genoloom.report.summary import summarise_panel, summarise_set
 from genoloom.report.words import dominates, fidelity_reasons, mosaics, on_the_plane, privacy_reasons
+from genoloom.validation.verdicts import Verdict
 
 
 @dataclass
@@ -78,6 +82,9 @@ def _judgements(rows: list[dict], metrics: list[Metric], attacks: list[Attack]) 
             generator=row["generator"], kind=row["kind"], fidelity=row["fidelity"], privacy=row["privacy"],
             classifier_auc=row["classifier_auc"], worst_attack=row["worst_attack"], worst_attack_low=row["worst_attack_low"],
             worst_attack_high=row["worst_attack_high"],
+            indistinguishable=row["fidelity"] == Verdict.PASS,
+            # real people have no row of what the choice of the sites decides, and are what all are compared with
+            uses=use_grades([m for m in metrics if m.generator == row["generator"]]) if row["kind"] in get_args(Kind) else [],
             fidelity_reasons=fidelity_reasons([m for m in metrics if m.generator == row["generator"]]),
             privacy_reasons=privacy_reasons([a for a in attacks if a.generator == row["generator"]]),
         )

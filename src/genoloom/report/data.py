@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from genoloom.disclosure import FEW
 from genoloom.validation import verdicts
 from genoloom.validation.metric_ids import Better, parse_metric
+from genoloom.validation.uses import Figure, Fitness, Use, judge_uses
 
 Verdict = verdicts.Verdict | Literal[""]
 Kind = Literal["generator", "control"]
@@ -57,6 +58,16 @@ class Attack(Part):
     verdict: Verdict
 
 
+class UseGrade(Part):
+    """How fit the data of a generator are for one use."""
+
+    use: Use
+    title: str = Field(description="What the page calls the use.")
+    population: str = Field(description="`all`, or the population that fares worst.")
+    fitness: Fitness
+    limits: list[str] = Field(description="Titles of the figures that are too far from the reference, worst first.")
+
+
 class Judgement(Part):
     """What is said first of a generator."""
 
@@ -73,6 +84,8 @@ class Judgement(Part):
     beyond_copying: bool | None = Field(
         None, description="No mosaic of training haplotypes is both as hard to tell from real people and as little exposed."
     )
+    indistinguishable: bool = Field(False, description="Every figure is within chance: the highest grade.")
+    uses: list[UseGrade] = Field([], description="What haplotypes are fit for, for all people and for the worst population.")
     fidelity_reasons: list[str] = Field(description="What did not pass, in words, worst first.")
     privacy_reasons: list[str] = []
 
@@ -141,3 +154,15 @@ def as_attack(row: dict) -> Attack:
     figures = {name: number(row.get(name)) for name in ("value", "low", "high", "floor")}
     labels = {name: row[name] for name in ("kind", "attack", "population", "measure", "verdict")}
     return Attack(generator=row["row"], n=count(row.get("n")), **labels, **figures)
+
+
+def use_grades(metrics: list[Metric]) -> list[UseGrade]:
+    """What the data are fit for, from the figures of one generator."""
+    figures = [Figure(m.metric, m.population, m.bin, m.value, m.floor, m.floor_sd) for m in metrics]
+    return [
+        UseGrade(
+            use=fit.use, title=fit.use.title, population=fit.population, fitness=fit.fitness,
+            limits=list(dict.fromkeys(demand.metric.title for demand in fit.limits)),
+        )
+        for fit in judge_uses(figures)
+    ]  # fmt: skip

@@ -11,8 +11,10 @@ from genoloom.report import figures as draw
 from genoloom.report.collect import PanelData, SequenceData
 from genoloom.report.data import DataSet, ReportData
 from genoloom.report.summary import summarise_panel, summarise_set
-from genoloom.report.words import REFERENCES, copying_sentence, headline, measure_name, metric_name, mosaics
+from genoloom.report.words import REFERENCES, copying_sentence, headline, measure_name, metric_name, mosaics, uses_sentences
 from genoloom.validation.metric_ids import Better, MetricId
+from genoloom.validation.uses import Fitness
+from genoloom.validation.verdicts import Verdict
 
 HAPLOTYPE_HEADINGS = {
     "generator": "generator", "kind": "kind", "sites_lost": "sites lost", "ld_r2_correlation": "LD r² correlation",
@@ -23,6 +25,9 @@ SEQUENCE_HEADINGS = {
     "generator": "generator", "kind": "kind", "bits_per_base": "bits per base", "gc_distance": "GC distance",
     "kmer6_auc": "6-mer classifier AUC", "cnn_auc": "convolutional classifier AUC",
     "nearest_identity": "nearest training identity", "verdict": "verdict",
+}  # fmt: skip
+FITNESS_MARKS = {  # drawn like the verdict that means as much
+    Fitness.FIT: Verdict.PASS, Fitness.LIMITS: Verdict.WEAK, Fitness.NOT_RUN: Verdict.NOT_RUN, Fitness.NOT_FIT: Verdict.FAIL,
 }  # fmt: skip
 BINS = "~bins"  # the tab of frequency bins and windows, beside those of populations
 GUIDE = {
@@ -51,7 +56,7 @@ GUIDE = {
 def render(report: ReportData, panels: list[PanelData], sets: list[SequenceData]) -> str:
     """The whole page as HTML text: `report` holds the numbers, `panels` and `sets` what the figures draw."""
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
-    environment.filters |= {"cell": cell, "image": image}
+    environment.filters |= {"cell": cell, "image": image, "fitness_mark": FITNESS_MARKS.get}
     here = files("genoloom.report")
     template = environment.from_string((here / "template.html").read_text(encoding="utf-8"))
     data = {(part.kind, part.name): part for part in report.data}
@@ -88,7 +93,11 @@ def image(svg: str) -> str:
 def _verdict_view(data: DataSet) -> dict:
     """What is said on top of a data set: one sentence, and a card for each generator."""
     copying = mosaics(data.judgements)
-    cards = [{"judgement": j, "copying": copying_sentence(j, copying)} for j in data.judgements if j.kind == "generator"]
+    cards = [
+        {"judgement": j, "copying": copying_sentence(j, copying), "uses": uses_sentences(j)}
+        for j in data.judgements
+        if j.kind == "generator"
+    ]
     return {"headline": headline(data.judgements), "cards": cards}
 
 

@@ -1,6 +1,7 @@
 """The few figures that a reader sees first, as rows and as plain text."""
 
 from genoloom.privacy.attack_ids import AttackId
+from genoloom.report.data import Judgement
 from genoloom.validation.verdicts import worst
 
 HAPLOTYPE_COLUMNS = [
@@ -11,6 +12,27 @@ SEQUENCE_COLUMNS = [
     "set", "generator", "kind", "bits_per_base", "gc_distance", "kmer6_auc", "cnn_auc", "nearest_identity", "verdict",
 ]  # fmt: skip
 KEY_METRICS = ("sites_lost", "ld_r2_correlation", "classifier_auc", "aats_truth", "aats_synthetic")
+
+
+USE_COLUMNS = ["generator", "use", "all_individuals", "worst_population", "limits"]
+
+
+def summarise_uses(judgements: list[Judgement]) -> list[dict]:
+    """A row for each generator and use; keys of `USE_COLUMNS`. `limits` are of all individuals, else of the population."""
+    rows = []
+    for judgement in judgements:
+        whole = {grade.use: grade for grade in judgement.uses if grade.population == "all"}
+        parts = {grade.use: grade for grade in judgement.uses if grade.population != "all"}
+        for use, grade in whole.items():
+            part = parts.get(use)
+            rows.append(
+                {
+                    "generator": judgement.generator, "use": grade.title, "all_individuals": grade.fitness,
+                    "worst_population": f"{part.fitness} ({part.population})" if part else "",
+                    "limits": "; ".join(grade.limits or (part.limits if part else [])),
+                }
+            )  # fmt: skip
+    return rows
 
 
 def number(text: str | None) -> float | None:

@@ -4,6 +4,7 @@ from genoloom.popgen.frequencies import BIN_NAMES
 from genoloom.privacy.attack_ids import WORST_ROWS, AttackId
 from genoloom.report.data import Attack, Judgement, Metric
 from genoloom.validation.metric_ids import MetricId
+from genoloom.validation.uses import WORST_LAST, Fitness
 from genoloom.validation.verdicts import ORDER, Verdict, worst
 
 VERDICTS = {
@@ -131,6 +132,19 @@ def privacy_reasons(attacks: list[Attack]) -> list[str]:
     if parts:
         sentences.append(f"Attacks fail in these groups: {', '.join(parts)}.")
     return sentences
+
+
+def uses_sentences(judgement: Judgement) -> list[str]:
+    """What the data are fit for, all individuals and every population together: a sentence for each grade that occurs."""
+    worst_of: dict[str, Fitness] = {}
+    for grade in judgement.uses:
+        worst_of[grade.title] = max(worst_of.get(grade.title, Fitness.FIT), grade.fitness, key=WORST_LAST.index)
+    words = {
+        Fitness.FIT: "Fit for", Fitness.LIMITS: "Fit with limits for", Fitness.NOT_FIT: "Not fit for",
+        Fitness.NOT_RUN: "Not known to be fit for",
+    }  # fmt: skip
+    grouped = {word: [title for title, found in worst_of.items() if found is fitness] for fitness, word in words.items()}
+    return [f"{word} {'; '.join(titles)}." for word, titles in grouped.items() if titles]
 
 
 def copying_sentence(judgement: Judgement, copying: list[Judgement]) -> str | None:

@@ -10,7 +10,15 @@ from genoloom.formats.tables import read_table, write_table
 from genoloom.report.collect import PanelData, SequenceData, collect
 from genoloom.report.data import Attack, Metric
 from genoloom.report.page import render
-from genoloom.report.summary import HAPLOTYPE_COLUMNS, SEQUENCE_COLUMNS, as_text, summarise_panel, summarise_set
+from genoloom.report.summary import (
+    HAPLOTYPE_COLUMNS,
+    SEQUENCE_COLUMNS,
+    USE_COLUMNS,
+    as_text,
+    summarise_panel,
+    summarise_set,
+    summarise_uses,
+)
 from genoloom.training.run import read_history
 
 log = logging.getLogger(__name__)
@@ -28,6 +36,7 @@ def report(
     """Write `out` (HTML) and, beside it, the same numbers; returns the text of summary.txt.
 
     summary.txt, summary.tsv    the few figures that a reader sees first
+    uses.tsv                    what each generator's data are fit for
     metrics.tsv, attacks.tsv    every figure, with its floor
     report.json                 everything, as in report.schema.json of this package
 
@@ -48,15 +57,20 @@ def report(
     haplotype_rows = [row for panel in shown for row in summarise_panel(panel.name, panel.fidelity, panel.privacy)]
     sequence_rows = [row for data in sets for row in summarise_set(data.name, data.tables)]
     blocks = [as_text(haplotype_rows, HAPLOTYPE_COLUMNS)] if haplotype_rows else []
+    numbers = collect(shown, sets)
+    uses = [{"panel": own.name} | row for own in numbers.data for row in summarise_uses(own.judgements)]
+    made = {(own.name, j.generator) for own in numbers.data for j in own.judgements if j.kind == "generator"}
+    learned = [row for row in uses if (row["panel"], row["generator"]) in made]
+    blocks += [as_text(learned, ["panel", *USE_COLUMNS])] if learned else []
     blocks += [as_text(sequence_rows, SEQUENCE_COLUMNS)] if sequence_rows else []
     text = "\n\n".join(blocks) + "\n"
-    numbers = collect(shown, sets)
     with write_beside(out, out.with_name("summary.txt"), out.with_name("report.json")) as [page, summary, data]:
         page.write_text(render(numbers, shown, sets), encoding="utf-8")
         summary.write_text(text)
         data.write_text(numbers.model_dump_json(indent=1) + "\n")
     columns = list(dict.fromkeys([*HAPLOTYPE_COLUMNS, *SEQUENCE_COLUMNS]))
     write_table(out.with_name("summary.tsv"), columns, [*haplotype_rows, *sequence_rows])
+    write_table(out.with_name("uses.tsv"), ["panel", *USE_COLUMNS], uses)
     for name, part in (("metrics", Metric), ("attacks", Attack)):
         rows = [{"data": own.name} | row.model_dump() for own in numbers.data for row in getattr(own, name)]
         write_table(out.with_name(f"{name}.tsv"), ["data", *part.model_fields], rows)

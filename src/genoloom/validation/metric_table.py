@@ -146,7 +146,7 @@ TABLE = (
     share(M.IMPOSSIBLE_HAPLOTYPES, haplotypes.impossible, tolerance=0.002, phase=True, ascertained=True),
     # people
     pair(M.HETEROZYGOSITY_DISTANCE, Kind.DISTANCE, people.heterozygosity_distance, tolerance=0.05),
-    level(M.HETEROZYGOSITY_RATIO, people.heterozygosity_ratio),
+    Metric(M.HETEROZYGOSITY_RATIO, Kind.OFFSET, people.heterozygosity_ratio, single=True, unit=0.03),
     level(M.HETEROZYGOUS_SITES, people.heterozygous_sites, each_population),
     level(M.INBREEDING_SPREAD, people.inbreeding_spread, tolerance=0.005),
     share(M.HARDY_WEINBERG, people.hardy_weinberg, tolerance=0.02),

@@ -278,3 +278,48 @@ def test_the_logo_shows_the_places_that_say_most():
     assert window.start <= 50
     assert window.stop >= 60
     assert logo_window(shares[:8], 20) == slice(0, 8)
+
+
+def test_what_data_are_fit_for_is_in_the_numbers_the_summary_and_the_page(results):
+    path = results / "validation" / "demo" / "gan" / "fidelity.tsv"
+    rows = [fidelity_row("gan", "generator", metric, 0.3) for metric in ("ld_r_correlation", "copying_bits")]
+    add_rows(path, [*rows, fidelity_row("gan", "generator", "ld_r2_correlation", 0.1, population="AAA")])
+    page = write(results)
+    judgement = next(j for j in numbers(results)["data"][0]["judgements"] if j["generator"] == "gan")
+    found = {(grade["use"], grade["population"]): grade for grade in judgement["uses"]}
+    # real people score 0.5 with a spread of 0.1 everywhere in these tables; a row that was made up stands for no use
+    assert found["linkage", "all"]["fitness"] == "fit"  # 0.3 is two spreads off
+    assert found["linkage", "AAA"] == {
+        "use": "linkage", "title": "linkage and GWAS method development", "population": "AAA", "fitness": "not fit",
+        "limits": ["Linkage between sites (r²), correlation"],
+    }  # fmt: skip
+    assert found["imputation", "all"]["fitness"] == "fit"
+    assert judgement["indistinguishable"] is False
+    assert "Not fit for linkage and GWAS method development." in page
+    assert page.count('<span class="verdict fail">not fit</span> <small>AAA</small>') == 1
+    table = read_table(results / "report" / "uses.tsv")
+    [row] = [row for row in table if row["generator"] == "gan" and row["use"].startswith("linkage")]
+    assert (row["all_individuals"], row["worst_population"]) == ("fit", "not fit (AAA)")
+    text = (results / "report" / "summary.txt").read_text()
+    assert "not fit (AAA)" in text
+    assert {line["generator"] for line in table} == set(GENERATORS)  # controls too, which the printed summary leaves out
+    assert "independent  allele" not in text
+
+
+def test_no_row_is_shown_without_a_direction_and_a_reference(rendered):
+    results, page = rendered
+    for data in numbers(results)["data"]:
+        for row in data["metrics"]:
+            assert row["title"]
+            assert row["better"] in (
+                "higher is better",
+                "lower is better",
+                "nearer to the reference is better",
+                "nearer to 0.5 is better",
+            )
+            assert row["floor"] is not None or row["verdict"] == "not run"
+    table = re.search(r'<table id="metrics-demo".*?</table>', page, flags=re.S)[0]
+    assert ">direction</button>" in table
+    assert ">reference</button>" in table
+    rows = re.findall(r"<tr class.*?</tr>", table, flags=re.S)
+    assert all("is better" in row for row in rows)

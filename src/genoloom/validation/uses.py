@@ -1,0 +1,207 @@
+"""What synthetic data are fit for: for each use a set of figures, and how far each may be from the reference.
+
+`indistinguishable`, every figure of the table within chance, is the highest grade, and no use needs it. A use needs some figures,
+and those only as near as it is itself exact. `DEMANDS` is the whole of it. A figure's shortfall from the reference (what real people score)
+is measured by what is better for its metric: a difference for similarities and distances, a share of the
+reference for levels. Up to `fit` it does not matter for the use; up to `limit` results hold with a limit that the report names;
+beyond, they do not. What chance explains (two spreads of real people, three for the limit) is no shortfall.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self
+
+from genoloom.validation.metric_ids import Better, MetricId
+from genoloom.validation.metric_ids import MetricId as M
+
+
+class Use(StrEnum):
+    """What data are used for; the value is the identifier, `title` what the report says."""
+
+    title: str
+
+    def __new__(cls, value: str, title: str) -> Self:
+        member = str.__new__(cls, value)
+        member._value_, member.title = value, title
+        return member
+
+    SOFTWARE = "software", "pipeline and software testing"
+    FREQUENCIES = "frequencies", "allele-frequency resources"
+    LINKAGE = "linkage", "linkage and GWAS method development"
+    IMPUTATION = "imputation", "imputation reference panel"
+    ANCESTRY = "ancestry", "ancestry and PCA"
+    HAPLOTYPES = "haplotypes", "haplotype and selection methods"
+    RARE = "rare", "rare-variant work"
+
+
+class Fitness(StrEnum):
+    """From the best to the worst; what was not measured is no fitness."""
+
+    FIT = "fit"
+    LIMITS = "fit with limits"
+    NOT_RUN = "not run"
+    NOT_FIT = "not fit"
+
+
+WORST_LAST = tuple(Fitness)
+BY_CHANCE = (2.0, 3.0)  # spreads of real people that are no shortfall, for `fit` and for `limit`
+
+
+@dataclass(frozen=True)
+class Demand:
+    """How near a figure must be.
+
+    Attributes
+    ----------
+    use : Use
+    metric : MetricId
+    fit, limit : float
+        Largest shortfalls; of levels as a share of the reference, else in the unit of the metric.
+    why : str
+        Where the numbers come from.
+    bins : tuple of str
+        The rows asked for; frequency bins that the panel does not have ask for nothing.
+    better : Better, optional
+        Where only one side of a level matters for the use: its shortfall is then a difference.
+    least : float
+        Of a level: the reference that shares are taken of is at least this.
+    """
+
+    use: Use
+    metric: MetricId
+    fit: float
+    limit: float
+    why: str
+    bins: tuple[str, ...] = ("all",)
+    better: Better | None = None
+    least: float = 0.0
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A row of the fidelity table."""
+
+    metric: str
+    population: str
+    bin: str
+    value: float | None
+    floor: float | None
+    floor_sd: float | None
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How fit data are for one use.
+
+    Attributes
+    ----------
+    population : str
+        "all", or the population that fares worst.
+    limits : tuple of Demand
+        What was not met, worst first.
+    """
+
+    use: Use
+    population: str
+    fitness: Fitness
+    limits: tuple[Demand, ...]
+
+
+ANY = "order of magnitude, so that code paths run; the project's choice"
+ACMG = "a tenth and two fifths of the 5 % cut-off for benign variants (Richards et al. 2015)"
+LOST = "a variant that is absent cannot be looked up; the project's choice"
+POWER = "a study needs 1 / r2 times the sample at a linked marker (Pritchard and Przeworski 2001)"
+LDSC = "LD score regression: heritability is off by as much (Bulik-Sullivan et al. 2015)"
+COPY = "how well real haplotypes explain synthetic ones by copying (Li and Stephens 2003); measured on mosaics"
+PCA = "the task itself: ancestry of real individuals called by a model of synthetic ones, and the other way"
+SHAPE = "components that studies correct for (Price et al. 2006); measured on the faults of docs/validation.md"
+SCAN = "the task itself: the same scan on synthetic and on real haplotypes (Voight et al. 2006)"
+SWEEP = "H12 and its kin tell sweeps apart (Garud et al. 2015); measured on the faults of docs/validation.md"
+BURDEN = "burden and spectrum tests count these alleles (Lee et al. 2014); the project's choice"
+RARE_BINS = ("<0.5%", "0.5-1%", "1-5%")
+
+DEMANDS = (
+    Demand(Use.SOFTWARE, M.FREQUENCY_ERROR, 0.05, 0.15, ANY),
+    Demand(Use.SOFTWARE, M.HETEROZYGOSITY_RATIO, 0.2, 0.5, ANY),
+    Demand(Use.SOFTWARE, M.SITES_LOST, 0.2, 0.5, ANY, better=Better.LOWER),
+    Demand(Use.FREQUENCIES, M.FREQUENCY_ERROR, 0.005, 0.02, ACMG),
+    Demand(Use.FREQUENCIES, M.FREQUENCY_ERROR, 0.005, 0.02, ACMG, bins=RARE_BINS),
+    Demand(Use.FREQUENCIES, M.FREQUENCY_CORRELATION, 0.005, 0.02, ACMG),
+    Demand(Use.FREQUENCIES, M.SITES_LOST, 0.02, 0.1, LOST, better=Better.LOWER),
+    Demand(Use.LINKAGE, M.LD_R2_CORRELATION, 0.05, 0.15, POWER),
+    Demand(Use.LINKAGE, M.LD_R_CORRELATION, 0.05, 0.15, POWER),
+    Demand(Use.LINKAGE, M.LD_DECAY_ERROR, 0.02, 0.05, POWER),
+    Demand(Use.LINKAGE, M.LD_SCORE_SLOPE, 0.1, 0.25, LDSC),
+    Demand(Use.LINKAGE, M.FREQUENCY_ERROR, 0.01, 0.05, POWER),
+    Demand(Use.IMPUTATION, M.COPYING_BITS, 0.02, 0.08, COPY, better=Better.LOWER),
+    Demand(Use.IMPUTATION, M.LONGEST_SHARED_RUN, 0.15, 0.4, COPY),
+    Demand(Use.IMPUTATION, M.HAPLOTYPE_DISTANCE, 0.05, 0.15, COPY, bins=("all", "50 sites")),
+    Demand(Use.IMPUTATION, M.SITES_LOST, 0.02, 0.1, LOST, better=Better.LOWER),
+    Demand(Use.ANCESTRY, M.POPULATION_TSTR, 0.05, 0.15, PCA, better=Better.HIGHER),
+    Demand(Use.ANCESTRY, M.POPULATION_TRTS, 0.1, 0.25, PCA),
+    Demand(Use.ANCESTRY, M.FST_MATRIX_ERROR, 0.005, 0.02, SHAPE),
+    Demand(Use.ANCESTRY, M.FST_FROM_REAL, 0.005, 0.02, SHAPE),
+    Demand(Use.ANCESTRY, M.PCA_DISTANCE, 0.1, 0.25, SHAPE),
+    Demand(Use.HAPLOTYPES, M.NSL_CORRELATION, 0.1, 0.3, SCAN),
+    Demand(Use.HAPLOTYPES, M.IHS_CORRELATION, 0.1, 0.3, SCAN),
+    Demand(Use.HAPLOTYPES, M.EHH_ERROR, 0.03, 0.1, SCAN),
+    Demand(Use.HAPLOTYPES, M.HAPLOTYPE_H12, 0.1, 0.3, SWEEP, bins=("all", "50 sites")),
+    Demand(Use.HAPLOTYPES, M.DISTINCT_HAPLOTYPES, 0.15, 0.5, SWEEP),
+    Demand(Use.RARE, M.SITES_LOST, 0.02, 0.1, BURDEN, better=Better.LOWER),
+    Demand(Use.RARE, M.SITES_LOST, 0.05, 0.2, BURDEN, bins=RARE_BINS, better=Better.LOWER),
+    Demand(Use.RARE, M.SINGLETONS, 0.5, 2.0, BURDEN, least=0.02),
+    Demand(Use.RARE, M.FREQUENCY_ERROR, 0.002, 0.01, BURDEN, bins=RARE_BINS),
+    Demand(Use.RARE, M.PRIVATE_ALLELES, 0.5, 2.0, BURDEN, least=0.02),
+)
+
+
+def fitness_of(demand: Demand, figure: Figure) -> Fitness:
+    """How well one figure meets a demand."""
+    value, floor, sd = figure.value, figure.floor, figure.floor_sd or 0.0
+    if value is None or floor is None:
+        return Fitness.NOT_RUN
+    shortfall, scale = value - floor, 1.0
+    better = demand.better or demand.metric.better
+    if better is Better.HIGHER:
+        shortfall = -shortfall
+    elif better is Better.REFERENCE:
+        shortfall, scale = abs(shortfall), max(abs(floor), demand.least, 1e-12)
+    by_chance, most = BY_CHANCE
+    if shortfall <= max(demand.fit * scale, by_chance * sd):
+        return Fitness.FIT
+    return Fitness.LIMITS if shortfall <= max(demand.limit * scale, most * sd) else Fitness.NOT_FIT
+
+
+def judge_uses(figures: Sequence[Figure], demands: Iterable[Demand] = DEMANDS) -> list[Fit]:
+    """For each use: of all people, then of the population that fares worst, where figures by population are asked for.
+
+    A row that the table has not (a bin that the panel lacks, a single population) asks for nothing; one that is empty is
+    `not run`.
+    """
+    demands = list(demands)
+    populations = sorted({f.population for f in figures} - {"all"})
+    found = []
+    for use in Use:
+        own = [demand for demand in demands if demand.use is use]
+        whole = _judged(use, "all", own, figures)
+        parts = [_judged(use, population, own, figures) for population in populations]
+        found += [fit for fit in (whole, max(filter(None, parts), key=_badness, default=None)) if fit]
+    return found
+
+
+def _judged(use: Use, population: str, demands: list[Demand], figures: Sequence[Figure]) -> Fit | None:
+    graded = [
+        (demand, fitness_of(demand, figure))
+        for demand in demands
+        for figure in figures
+        if figure.metric == demand.metric and figure.population == population and figure.bin in demand.bins
+    ]
+    if not graded:
+        return None
+    off = sorted((pair for pair in graded if pair[1] is not Fitness.FIT), key=lambda pair: -WORST_LAST.index(pair[1]))
+    return Fit(use, population, off[0][1] if off else Fitness.FIT, tuple(dict.fromkeys(demand for demand, _ in off)))
+
+
+def _badness(fit: Fit) -> tuple[int, int]:
+    return WORST_LAST.index(fit.fitness), len(fit.limits)

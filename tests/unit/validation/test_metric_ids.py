@@ -1,0 +1,22 @@
+"""Every metric that a table can hold has a name for readers and a direction."""
+
+from genoloom.validation.metric_ids import Better, MetricId, parse_metric
+from genoloom.validation.metric_table import TABLE
+from genoloom.validation.verdicts import Kind
+
+WAYS = {
+    Kind.DISTANCE: Better.LOWER, Kind.SIMILARITY: Better.HIGHER, Kind.LEVEL: Better.REFERENCE, Kind.SHARE: Better.REFERENCE,
+    Kind.OFFSET: Better.REFERENCE, Kind.ACCURACY: Better.HALF, Kind.HALF: Better.HALF,
+}  # fmt: skip
+
+
+def test_titles_differ_and_directions_are_those_of_the_kinds():
+    assert len({metric.title for metric in MetricId}) == len(MetricId)
+    for metric in TABLE:
+        assert MetricId(metric.name).better is WAYS[metric.kind], metric.name
+
+
+def test_cells_of_a_table():
+    assert parse_metric("gc_distance") == (MetricId.GC_DISTANCE, "")
+    assert parse_metric("motif_content:TATAA") == (MetricId.MOTIF_CONTENT, "TATAA")
+    assert parse_metric("zoo_of_new_things") == (None, "")
