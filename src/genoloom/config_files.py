@@ -22,6 +22,7 @@ from genoloom.config import Config
 from genoloom.config_section import Section
 from genoloom.errors import ConfigError, GenoLoomError, InputError
 from genoloom.formats.sheets import read_sheet
+from genoloom.formats.text import text_lines
 from genoloom.report.data import ReportData
 
 PANEL_COLUMNS = {
@@ -153,13 +154,11 @@ def load_config(path: str | Path) -> Config:
 
 
 def _load_yaml(path: str | Path) -> dict:
+    if not Path(path).exists():
+        raise InputError(path, "not found", remedy="write one with `genoloom init`")
     try:
-        return yaml.safe_load(Path(path).read_text()) or {}
-    except FileNotFoundError:
-        raise InputError(path, "not found", remedy="write one with `genoloom init`") from None
-    except OSError as error:
-        raise InputError(path, f"cannot be read: {error.strerror.lower()}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        return yaml.safe_load("\n".join(line for _, line in text_lines(path))) or {}
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise InputError(path, f"is no YAML ({' '.join(str(error).split())})") from None
 
 

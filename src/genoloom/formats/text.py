@@ -10,6 +10,7 @@ import codecs
 import csv
 import gzip
 import io
+import json
 import math
 import os
 import re
@@ -125,6 +126,27 @@ def text_lines(path: str | Path, max_line: int = MAX_LINE) -> Iterator[tuple[int
     """
     for number, line in byte_lines(path, max_line):
         yield number, as_text(path, number, line)
+
+
+def read_json(path: str | Path, keys: Iterable[str] = (), remedy: str = "") -> dict:
+    """An object of a JSON file, which has `keys` at least.
+
+    Raises
+    ------
+    InputError
+        Also for what is no JSON, with its line, or no such object.
+    """
+    try:
+        found = json.loads("\n".join(line for _, line in text_lines(path)))
+    except json.JSONDecodeError as error:
+        raise InputError(path, f"line {error.lineno}: is no JSON ({error.msg})", remedy=remedy) from None
+    except (RecursionError, ValueError):  # lists in lists without end, numbers of thousands of digits
+        raise InputError(path, "is no JSON that can be read", remedy=remedy) from None
+    lacking = [key for key in keys if not isinstance(found, dict) or key not in found]
+    if lacking or not isinstance(found, dict):
+        found = f"lacks '{lacking[0]}'" if lacking else "is no object"
+        raise InputError(path, found, expected="a file that GenoLoom wrote", remedy=remedy)
+    return found
 
 
 def as_text(path: str | Path, number: int, line: bytes) -> str:

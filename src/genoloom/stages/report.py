@@ -1,12 +1,12 @@
 """Write the public report and the summary that a run ends with. Nothing below results/private is read."""
 
-import json
 import logging
 from pathlib import Path
 
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.tables import read_table, write_table
+from genoloom.formats.text import read_json
 from genoloom.report.collect import PanelData, SequenceData, collect
 from genoloom.report.data import Attack, Metric
 from genoloom.report.page import render
@@ -116,4 +116,4 @@ def _table(path: Path) -> list[dict[str, str]]:
 def _json(path: Path) -> dict:
     if not path.exists():
         raise InputError(path, "not found", remedy="run the workflow, or leave this generator out of the report")
-    return json.loads(path.read_text())
+    return read_json(path, remedy="run the workflow again")

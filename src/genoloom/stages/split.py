@@ -16,6 +16,7 @@ from genoloom.formats.pgen import open_panel, panel_files, read_psam
 from genoloom.formats.private_directories import close_directory
 from genoloom.formats.provenance import Making, record_path
 from genoloom.formats.splits import write_split
+from genoloom.formats.text import read_json
 from genoloom.panel import People
 from genoloom.popgen.relatives import groups
 from genoloom.splits import split_people
@@ -53,7 +54,8 @@ def split(*, panels: list[Path], out: Path, summary: Path, options: SplitOptions
     people = sheets[0]
     families, related = _families(panels, people, options.kinship, pedigree)
     roles = split_people(replace(people, family=families), options.holdout, seed)
-    contigs = [json.loads(Path(f"{prefix}.summary.json").read_text()) for prefix in panels]
+    remedy = "make the panel again with `genoloom prepare`"
+    contigs = [read_json(f"{prefix}.summary.json", ("records", "kept"), remedy) for prefix in panels]
     counts = Counter(zip(people.population, roles, strict=True))
     merged = {
         "people": len(people),

@@ -137,3 +137,22 @@ def test_written_gzip_has_no_name_and_no_time(tmp_path):
     assert packed == (tmp_path / "b.gz").read_bytes()
     assert packed[3:8] == bytes(5)
     assert gzip.decompress(packed).decode() == "ü\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        ("", "line 1: is no JSON"),
+        ('{\n"a": 1,\n}', "line 3: is no JSON"),
+        ("[1]", "lacks 'a'"),
+        ('{"b": 1}', "lacks 'a'"),
+        ("[" * 100_000, "is no JSON that can be read"),
+        ('{"a": ' + "9" * 5000 + "}", "is no JSON that can be read"),
+    ],
+)
+def test_json(tmp_path, data, found):
+    (tmp_path / "x.json").write_text(data)
+    with pytest.raises(InputError, match=found):
+        text.read_json(tmp_path / "x.json", ["a"])
+    (tmp_path / "x.json").write_text('\ufeff{"a": [1]}')
+    assert text.read_json(tmp_path / "x.json", ["a"]) == {"a": [1]}
