@@ -1,4 +1,4 @@
-# make demo | test | lint | bench | bench-haplotypes | bench-privacy | bench-shadows | bench-validation | bench-sequences | clean. Everything happens in .venv; no root rights are needed.
+# make demo | test | lint | bench | bench-haplotypes | bench-privacy | bench-shadows | bench-validation | bench-sequences | fuzz | clean. Everything happens in .venv; no root rights are needed.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,7 +7,7 @@ CORES ?= $(shell nproc 2>/dev/null || echo 2)
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-haplotypes bench-privacy bench-shadows bench-validation bench-sequences clean
+.PHONY: help demo test lint bench bench-haplotypes bench-privacy bench-shadows bench-validation bench-sequences fuzz clean
 
 help:  ## Say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 28
@@ -65,6 +65,10 @@ bench-shadows: $(STAMP)  ## What shadow models add to the audit
 
 bench-sequences: $(STAMP)  ## Sequence generators on three real sets; needs the development data for two of them
 	$(BIN)/python benchmarks/sequences.py $(BENCH)
+
+# FUZZ takes further options: make fuzz FUZZ="--targets vcf --mutants 1000"; see tests/fuzzing
+fuzz: $(STAMP)  ## 10,000 mutants of valid files for each reader; hours
+	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python -m fuzzing $(FUZZ)
 
 clean:  ## Remove results and caches; the environment stays
 	rm -rf results logs .snakemake .pytest_cache .ruff_cache

@@ -3,105 +3,25 @@
 import json
 import re
 import struct
-import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import founder_mosaic, make_sites
-from safetensors.numpy import save_file
+from tiny_models import BASES, MODELS, load_model_file, tiny_model, write_model
 
-from genoloom import config, sequence_config
 from genoloom.errors import InputError
-from genoloom.formats.models import describe, pack_sites, save_model
-from genoloom.formats.tensors import digest_tensors
-from genoloom.models import haplotype, sequence
-from genoloom.models.haplotype.base import SampleRequest, TrainingHaplotypes
-from genoloom.models.sequence.base import SequenceRequest, TrainingSequences
-from genoloom.models.sequence.label_reader import LabelReader
-from genoloom.panel import ArrayHaplotypes
-from genoloom.stages.load import load_generator, load_sequence_generator
-from genoloom.training.run import TrainingRun
+from genoloom.formats.models import save_model
+from genoloom.models.haplotype.base import SampleRequest
+from genoloom.models.sequence.base import SequenceRequest
+from genoloom.stages.load import load_generator
 
-SITES, PEOPLE, BASES = 60, 24, 40
-LITTLE = {"steps": 2, "batch": 4, "width": 16, "evaluate_every": 2, "minutes": None}
-OPTIONS = {
-    ("haplotypes", "transformer"): {"layers": 1, "heads": 2, "block": 8, "codes": 4, "context": 4, "temperature": 1.0},
-    ("haplotypes", "gan"): {"block": 8, "codes": 4, "latent": 4, "temperature": 1.0},
-    ("haplotypes", "li_stephens"): {"fit_haplotypes": 2, "fit_sites": 10},
-    ("haplotypes", "hmm"): {"clusters": 3},
-    ("sequences", "transformer"): {"layers": 1, "heads": 2, "convolutions": 1, "infill": 0.5},
-    ("sequences", "gan"): {"latent": 4},
-    ("sequences", "markov"): {"max_order": 3},
-    ("sequences", "adaptive"): {"max_order": 3},
-}
-MODELS = [
-    *(("haplotypes", name) for name in haplotype.GENERATORS),
-    *(("sequences", name) for name in sequence.GENERATORS),
-]
 ALL = pytest.mark.parametrize("made", MODELS, ids="-".join, indirect=True)
-
-
-def options_of(kind: str, name: str):
-    sections = config.TrainSections if kind == "haplotypes" else sequence_config.SequenceTrainSections
-    section = sections.model_fields[name].annotation
-    given = {**LITTLE, **OPTIONS.get((kind, name), {})}
-    return section(**{key: value for key, value in given.items() if key in section.model_fields})
-
-
-def fit(generator, data):
-    with tempfile.TemporaryDirectory() as state:
-        generator.fit(data, TrainingRun(Path(state), "digest", seed=1))
-    return generator
-
-
-def make_haplotypes(name: str):
-    alleles = founder_mosaic(SITES, 2 * PEOPLE, np.random.default_rng(1), founders=6)
-    sites, population = make_sites(SITES), np.repeat(np.arange(PEOPLE) % 2, 2)
-    watch = np.arange(2 * PEOPLE) >= 40
-    data = TrainingHaplotypes(ArrayHaplotypes(alleles), population, ["AAA", "BBB"], sites.position, sites.cm, watch)
-    arrays, words = fit(haplotype.generator_class(name)(options_of("haplotypes", name)), data).state()
-    more = {"contig": "20", "contig_length": 10**6, "n_variants": SITES, "seed": 1}
-    return {**arrays, **pack_sites(sites)}, describe("haplotypes", name, words, **more)
-
-
-def make_sequences(name: str):
-    rng = np.random.default_rng(1)
-    n, length = 32, np.full(32, BASES)
-    bases, label = rng.integers(0, 4, (n, BASES), dtype=np.uint8), np.arange(n) % 2
-    data = TrainingSequences(bases, length, label, ["a+x", "b+y"], np.arange(n) >= 24, np.arange(n), False)
-    generator = fit(sequence.generator_class(name)(options_of("sequences", name)), data)
-    if name == "transformer":  # as where there were enough sequences to train one
-        generator.reader = LabelReader(2, False)
-        generator.reader.longest, generator.reader.mix = np.array([BASES]), np.full((1, 2), 0.5)
-    arrays, words = generator.state()
-    shapes = {"shapes.label": np.arange(2), "shapes.length": np.full(2, BASES), "shapes.count": np.full(2, n // 2)}
-    return {**arrays, **shapes}, describe("sequences", name, words, seed=1)
-
-
-CACHE = {}
 
 
 @pytest.fixture
 def made(request):
     """(kind, arrays, description) of a small trained model."""
-    kind, name = request.param
-    if request.param not in CACHE:
-        with pytest.MonkeyPatch.context() as patch:
-            if (kind, name) == ("haplotypes", "gan"):
-                patch.setattr("genoloom.models.haplotype.gan.refuse_collapse", lambda *_: None)
-                patch.setattr("genoloom.models.haplotype.gan.CALIBRATION_ROWS", 32)
-            if kind == "sequences":
-                patch.setattr("genoloom.models.sequence.transformer.CHAIN_ORDER", 3)
-                patch.setattr("genoloom.models.sequence.gan_drafts.CHAIN_ORDER", 3)
-                patch.setattr("genoloom.models.sequence.gan_training.EVALUATED", 16)
-                patch.setattr("genoloom.models.sequence.gan_training.DRAFTS", 16)
-            CACHE[request.param] = make_haplotypes(name) if kind == "haplotypes" else make_sequences(name)
-    return kind, *CACHE[request.param]
-
-
-def load(kind: str, path: Path):
-    return load_generator(path)[0] if kind == "haplotypes" else load_sequence_generator(path)[0]
+    return request.param[0], *tiny_model(*request.param)
 
 
 def draw(kind: str, generator) -> np.ndarray:
@@ -111,18 +31,11 @@ def draw(kind: str, generator) -> np.ndarray:
     return generator.sample(SequenceRequest(np.full(3, BASES), np.array([0, 1, 1]), seed))
 
 
-def write(path: Path, arrays: dict, description: dict) -> None:
-    """As `save_model` does, without its care for the disk."""
-    description = {**description, "digest": digest_tensors(description, arrays)}
-    contiguous = {name: np.ascontiguousarray(values) for name, values in arrays.items()}
-    save_file(contiguous, path, metadata={"description": json.dumps(description)})
-
-
 def refused(kind: str, path: Path, arrays: dict, description: dict) -> InputError:
     """The error of a file that somebody else wrote, with a digest that fits."""
-    write(path, arrays, description)
+    write_model(path, arrays, description)
     with pytest.raises(InputError) as error:
-        load(kind, path)
+        load_model_file(kind, path)
     assert str(path) in str(error.value)
     return error.value
 
@@ -131,7 +44,7 @@ def refused(kind: str, path: Path, arrays: dict, description: dict) -> InputErro
 def test_what_is_written_is_read(made, tmp_path):
     kind, arrays, description = made
     save_model(tmp_path / "m.safetensors", arrays, description)
-    generator = load(kind, tmp_path / "m.safetensors")
+    generator = load_model_file(kind, tmp_path / "m.safetensors")
     assert set(np.unique(draw(kind, generator))) <= set(range(4))
     again, _ = generator.state()
     assert {name for name in arrays if not name.startswith(("sites.", "shapes."))} == set(again)
@@ -225,17 +138,17 @@ def test_a_description_that_is_not_as_declared_is_refused(made, tmp_path):
         if place[0] in ("versions", "private"):
             continue
         for value in STRANGE[:: 1 if len(place) == 1 else 3]:
-            write(path, arrays, changed(description, place, value))
+            write_model(path, arrays, changed(description, place, value))
             try:
-                generator = load(kind, path)
+                generator = load_model_file(kind, path)
             except InputError:
                 continue
             accepted += 1
             if len(place) == 1 or accepted % 4 == 0:
                 draw(kind, generator)
-        write(path, arrays, changed(description, place, drop=True))
+        write_model(path, arrays, changed(description, place, drop=True))
         try:
-            load(kind, path)
+            load_model_file(kind, path)
         except InputError:
             assert place[-1] not in ("seed",)
     for place in ("population_names", "n_variants", "contig") if kind == "haplotypes" else ("label_names",):
@@ -250,7 +163,7 @@ def test_changed_bytes_are_found(made, tmp_path):
     path, other = tmp_path / "m.safetensors", tmp_path / "other.safetensors"
     save_model(path, arrays, description)
     content, rng = path.read_bytes(), np.random.default_rng(7)
-    expected = draw(kind, load(kind, path))
+    expected = draw(kind, load_model_file(kind, path))
     header = 8 + struct.unpack("<Q", content[:8])[0]
     found = 0
     for trial in range(60):
@@ -262,7 +175,7 @@ def test_changed_bytes_are_found(made, tmp_path):
             mutant = mutant[: int(rng.integers(0, len(content)))]
         other.write_bytes(mutant)
         try:
-            generator = load(kind, other)
+            generator = load_model_file(kind, other)
         except InputError:
             found += 1
         else:
@@ -318,7 +231,7 @@ def test_a_million_populations_and_layers(made, tmp_path):
 
 
 def test_text_among_the_sites_is_checked(tmp_path):
-    arrays, description = make_haplotypes("independent")
+    arrays, description = tiny_model("haplotypes", "independent")
     for name, text in (("ref", b"\xff"), ("alt", b"1"), ("id", b"\xff")):
         values = arrays[f"sites.{name}"].copy()
         values[:1] = np.frombuffer(text, dtype=np.uint8)

@@ -271,7 +271,8 @@ class MarkovGenerator(HaplotypeGenerator):
         generator.population_names, generator.population = description["population_names"], arrays["population"]
         generator.training = PackedHaplotypes.from_state(arrays, description)
         generator.n_variants = generator.training.n_variants
-        generator.weights = Weights(arrays["escape"], **description["weights"])
+        numbers = WeightsDescription(**description["weights"])
+        generator.weights = Weights(arrays["escape"], numbers.own, numbers.floor)
         return generator
 
 

@@ -73,7 +73,7 @@ def declare_counts(arrays: Declared, chain: SettingsDescription) -> None:
 
 def read_settings(description: dict) -> Settings:
     """The settings in a model's description."""
-    words = description["chain"]
+    words = SettingsDescription(**description["chain"]).model_dump()
     return Settings(**{**words, "memory_weights": tuple(words["memory_weights"])})
 
 

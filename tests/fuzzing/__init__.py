@@ -1,0 +1,1 @@
+"""Fuzzing of every reader: `python -m fuzzing` below tests/, or `make fuzz`."""

@@ -1,0 +1,3 @@
+from fuzzing.run import main
+
+main()
