@@ -19,6 +19,7 @@ from genoloom.popgen.diversity import heterozygous_calls
 from genoloom.popgen.haplotypes import window_ids
 from genoloom.privacy.matching import LongestMatches
 from genoloom.privacy.redraw import squared_distances
+from genoloom.privacy.whitened import WhitenedFrequencies
 
 RAREST = 5  # copies among the reference up to which an allele is rare
 LOCUS_FREQUENCY = 0.05  # a masked locus has at least this minor allele frequency in the synthetic data
@@ -403,11 +404,25 @@ class Kinship(Attack):
         return {"kinship": (0.5 - self.squared / (4 * np.maximum(fewer, 1))).max(axis=1)}
 
 
+class Whitened(Attack):
+    """The frequency ratio with the linkage taken off; see `whitened`."""
+
+    def __init__(self, n_people: int):
+        self.frequencies = WhitenedFrequencies(n_people)
+
+    def add(self, block: Block) -> None:
+        self.frequencies.add(block.made, block.real)
+
+    def scores(self) -> dict[str, np.ndarray]:
+        return self.frequencies.scores()
+
+
 def attacks_on(n_people: int, windows: list[int], haplotype_windows: list[int]) -> list[Attack]:
     """All attacks that need the synthetic data alone and read them once; those on components follow from their distances."""
     return [
         Nearest(n_people, windows),
         FrequencyRatio(n_people),
+        Whitened(n_people),
         RareAlleles(n_people),
         *(HaplotypeRatio(n_people, size) for size in haplotype_windows),
         MaskedLocus(n_people),
