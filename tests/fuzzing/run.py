@@ -21,6 +21,7 @@ from genoloom.errors import GenoLoomError
 SECONDS = 10
 MEMORY = 1 << 30  # bytes beyond what the process has when it begins
 GOOD = ("read", "typed error")
+INDEXES = (".fai", ".gzi")  # made beside a FASTA, whatever comes of what it is read for
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,8 @@ def _work(target: Target, first: int, stop: int, seed: int, folder: Path, send) 
         except _Hang:
             outcome, why = "hang", f"more than {SECONDS} s"
         signal.alarm(0)
-        left = sorted(path.name for path in place.rglob("*") if path.name not in files and path.is_file())
+        made = (path for path in place.rglob("*") if path.is_file() and path.name not in files)
+        left = sorted(path.name for path in made if path.suffix not in INDEXES)
         if left and outcome != "read":
             outcome, why = "partial file", left[0]
         shutil.rmtree(place, ignore_errors=True)
