@@ -242,8 +242,20 @@ def _rows(path: str | Path, columns: dict[str, str], n_required: int) -> list[tu
     return filled
 
 
+def wildcard_in(path: str | Path) -> str:
+    """The part of a path that Snakemake would take for a wildcard; it has no way of saying that it is none."""
+    found = re.search(r"\{\s*\w+\s*(,[^}]*)?\}", str(path))
+    return found.group() if found else ""
+
+
 def _file_problems(rows: list[tuple[int, dict]], columns: tuple[str, ...], directory: str | Path) -> list[tuple[str, str, str]]:
-    return [
+    named = [(f"line {number} {name}", row[name]) for number, row in rows for name in columns if row[name]]
+    wild = [
+        (place, path, f"{wildcard_in(path)} would be a wildcard of the workflow: rename it, or link to it")
+        for place, path in named
+        if wildcard_in(path)
+    ]
+    return wild + [
         (f"line {number} {name}", row[name], f"not found (looked in {Path(directory).resolve()})")
         for number, row in rows
         for name in columns

@@ -23,12 +23,17 @@ from genoloom.seeds import derive_seed
 
 # what rules call `genoloom`. Without --sdm it is run by the interpreter that runs Snakemake, whether or not its
 # environment is activated. `exec` lets a signal reach the command and not a shell that waits for it.
-# Doubled braces: the prefix is formatted once more with each command.
 python = "python" if workflow.deployment_settings.deployment_method else sys.executable
-shell.prefix(
-    (f'export PYTHONPATH="{SOURCE}${{{{PYTHONPATH:+:$PYTHONPATH}}}}"; ' if SOURCE.is_dir() else "")
-    + f'genoloom() {{{{ exec "{python}" -m genoloom "$@"; }}}}; '
-)
+
+
+def escape_braces(text):
+    """Text that is the same after Snakemake has formatted it."""
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+# a checkout may stand anywhere: its path is quoted for the shell, and braces are doubled, as the prefix is formatted with each command
+in_checkout = 'export PYTHONPATH=%s"${PYTHONPATH:+:$PYTHONPATH}"; ' % shlex.quote(str(SOURCE)) if SOURCE.is_dir() else ""
+shell.prefix(escape_braces(in_checkout + 'genoloom() { exec %s -m genoloom "$@"; }; ' % shlex.quote(python)))
 
 try:
     study = config_files.check_study(config, "configuration")

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from genoloom.config import Config, PrepareOptions
-from genoloom.config_files import PANEL_COLUMNS, SEQUENCE_COLUMNS, check_name, default_yaml
+from genoloom.config_files import PANEL_COLUMNS, SEQUENCE_COLUMNS, check_name, default_yaml, wildcard_in
 from genoloom.disclosure import people_count
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
@@ -44,6 +44,10 @@ def init(
     for path in (*variants, fasta, samples, genetic_map):
         if path is not None and not path.exists():
             raise InputError(path, "not found")
+        if path is not None and (part := wildcard_in(path.resolve())):
+            raise InputError(
+                path, f"{part} would be a wildcard of the workflow", remedy="rename the file or directory, or link to it"
+            )
     check_name("--name", name)
     target = directory / "config" / "config.yaml"
     if target.exists() and not force:

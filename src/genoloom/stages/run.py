@@ -24,13 +24,17 @@ def workflow_root() -> Path:
     Raises
     ------
     InputError
-        The package was installed without a checkout.
+        The package was installed without a checkout, or where Snakemake cannot work.
     """
     if not (ROOT / "workflow" / "Snakefile").exists():
         raise InputError(
             "genoloom run",
             "the workflow is not beside the installed package",
             remedy="install from a checkout (pip install -e .), or call: snakemake --snakefile CHECKOUT/Snakefile --directory DIR",
+        )
+    if {"{", "}"} & set(str(ROOT)):
+        raise InputError(
+            ROOT, "braces in the path of the checkout, which Snakemake takes for fields", remedy="rename the directory"
         )
     return ROOT
 
