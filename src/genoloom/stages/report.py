@@ -87,7 +87,7 @@ def _panel(results: Path, panel: str, generators: list[str]) -> PanelData:
         privacy={name: _table(place / name / "privacy.tsv") for name in generators},
         figures={name: _json(place / name / "figures.json") for name in generators},
         history={name: _first_history(sorted(path.glob("*.history.tsv"))) for name, path in models.items()},
-        models=[_json(path) for folder in models.values() for path in sorted(folder.glob("*.json"))],
+        models=[_json(path.with_suffix(".json")) for folder in models.values() for path in sorted(folder.glob("*.safetensors"))],
     )
 
 
