@@ -36,10 +36,15 @@ class PgenHaplotypes:
     """A haplotype source over a .pgen file; alleles are decoded when they are read.
 
     The file is opened anew in each process and for each source, so a source may be pickled or forked.
+
+    Parameters
+    ----------
+    n_alleles : ndarray, int64, shape (n_variants,), optional
+        How many alleles each variant has, at most 127; two each where it is not given.
     """
 
-    def __init__(self, path: Path, n_people: int, n_variants: int):
-        self.path, self.n_people, self.n_variants = Path(path), n_people, n_variants
+    def __init__(self, path: Path, n_people: int, n_variants: int, n_alleles: np.ndarray | None = None):
+        self.path, self.n_people, self.n_variants, self.n_alleles = Path(path), n_people, n_variants, n_alleles
         self.n_haplotypes = 2 * n_people
         self._reader = None
 
@@ -50,15 +55,23 @@ class PgenHaplotypes:
         if self._reader is None:
             _check_pgen(self.path, self.n_people, self.n_variants)
             try:
-                self._reader = pgenlib.PgenReader(str(self.path).encode(), raw_sample_ct=self.n_people)
+                self._reader = pgenlib.PgenReader(
+                    str(self.path).encode(), raw_sample_ct=self.n_people, allele_idx_offsets=self._allele_offsets()
+                )
             except (RuntimeError, MemoryError, ValueError) as error:
                 raise InputError(
                     self.path, f"is damaged ({error})", remedy="copy it again, or make it anew with plink2"
                 ) from None
         return self._reader
 
+    def _allele_offsets(self) -> np.ndarray | None:
+        """Where the alleles of each variant begin among all alleles, as pgenlib wants it; None where all have two."""
+        if self.n_alleles is None or (self.n_alleles == 2).all():
+            return None
+        return np.append(0, np.cumsum(self.n_alleles)).astype(np.uintp)
+
     def read(self, start: int, stop: int) -> np.ndarray:
-        """Alleles of the variants [start, stop), int8, shape (stop - start, n_haplotypes); -1 missing.
+        """Alleles of the variants [start, stop), int8, shape (stop - start, n_haplotypes): 0 REF, from 1 ALT; -1 missing.
 
         Raises
         ------
@@ -76,6 +89,9 @@ class PgenHaplotypes:
                 self._open().read_alleles_and_phasepresent_range(start, stop, alleles, phased)
             except (RuntimeError, MemoryError, ValueError) as error:
                 raise InputError(self.path, f"variants {start + 1}-{stop} cannot be read ({error})") from None
+            most = 2 if self.n_alleles is None else self.n_alleles[start:stop, None]
+            if (alleles >= most).any():
+                raise InputError(self.path, f"variants {start + 1}-{stop} have alleles that their table does not name")
         return np.where(alleles < 0, -1, alleles).astype(np.int8), phased
 
 

@@ -21,6 +21,8 @@ from genoloom.panel import People, Sites
 
 log = logging.getLogger(__name__)
 
+MOST_ALLELES = 127  # of one variant of a .pgen: alleles are int8
+
 _said: set[str] = set()  # remarks on an index, which may be looked at many times
 
 
@@ -311,12 +313,21 @@ def check_biallelic(path: Path, sites: Sites) -> None:
             expected="biallelic variants in a .pgen",
             remedy=f"split them (plink2 --pfile {files} --make-pgen multiallelics=- --out NEW), or give the VCF",
         )  # fmt: skip
+    check_sorted(path, sites)
+
+
+def check_sorted(path: Path, sites: Sites) -> None:
+    """Raise an InputError unless the positions of the sites rise."""
     falls = np.flatnonzero(np.diff(sites.position) < 0)
     if len(falls):
         raise InputError(
             path, f"{sites.contig}:{sites.position[falls[0] + 1]} stands behind {sites.contig}:{sites.position[falls[0]]}",
             expected="sorted variants", remedy="plink2 --sort-vars",
         )  # fmt: skip
+
+
+def _alternates(text: str) -> list[str]:
+    return [] if text == "." else text.split(",")
 
 
 class PgenFile(VariantFile):
@@ -342,8 +353,11 @@ class PgenFile(VariantFile):
         self.first = sum(len(run) for run in runs[:at])
         self.sites, self.region = runs[at], region
         self.contig_length = self.sites.contig_length
-        check_biallelic(found[0], self.sites)
-        self._haplotypes = PgenHaplotypes(path, len(self.samples), sum(len(run) for run in runs))
+        check_sorted(found[0], self.sites)
+        n_alleles = np.array([2 + alt.count(",") for run in runs for alt in run.alt], dtype=np.int64)
+        if (n_alleles > MOST_ALLELES).any():
+            raise InputError(found[0], f"a variant with {n_alleles.max()} alleles", expected=f"at most {MOST_ALLELES}")
+        self._haplotypes = PgenHaplotypes(path, len(self.samples), len(n_alleles), n_alleles)
 
     def records(self) -> Iterator[Record]:
         low, high = self.region or (0, np.iinfo(np.int64).max)
@@ -356,6 +370,6 @@ class PgenFile(VariantFile):
             for i in range(block, stop):
                 row = i - block
                 yield Record(
-                    int(position[i]), self.sites.id[i], self.sites.ref[i], [self.sites.alt[i]],
+                    int(position[i]), self.sites.id[i], self.sites.ref[i], _alternates(self.sites.alt[i]),
                     alleles[row], heterozygous[row] & ~phased[row],
                 )  # fmt: skip

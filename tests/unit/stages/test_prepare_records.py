@@ -17,6 +17,7 @@ from genoloom.cli import genoloom
 from genoloom.config import PrepareOptions
 from genoloom.errors import InputError
 from genoloom.formats.pgen import open_panel
+from genoloom.formats.plink import open_plink
 from genoloom.formats.tables import read_table
 from genoloom.stages.prepare import examine, prepare
 
@@ -251,8 +252,15 @@ def test_the_remedies_of_bcftools(run, tmp_path):
 def test_the_remedy_of_multiallelic_plink_files(tmp_path):
     (tmp_path / "in.vcf").write_bytes(text_of([GOOD[0], "20 150 A C,T . GT 0|1 0|2 1|2 0|0 1|1 2|2"]))
     subprocess.run(["plink2", "--vcf", "in.vcf", "--make-pgen", "--out", "d"], cwd=tmp_path, check=True, capture_output=True)
+    panels = []
+    for source in ("in.vcf", "d.pgen"):  # prepare splits them itself
+        prepare(variants=tmp_path / source, contig="20", out=tmp_path / "o" / "20", options=PrepareOptions(min_mac=0))
+        panel = open_panel(tmp_path / "o" / "20")
+        panels.append((panel.sites.keys(), panel.haplotypes.read(0, len(panel.sites)).tolist()))
+    assert panels[0] == panels[1]
+    assert [key[0] for key in panels[0][0]] == [100, 150, 150]
     with pytest.raises(InputError, match="1 multiallelic variants, the first 20:150") as error:
-        examine(variants=tmp_path / "d.pgen", contig="20", options=PrepareOptions())
+        open_plink(tmp_path / "d.pgen")
     command = error.value.remedy.split("(")[1].split(")")[0]
     subprocess.run(command.split(), cwd=tmp_path, check=True, capture_output=True)
     assert examine(variants=tmp_path / "NEW.pgen", contig="20", options=PrepareOptions())
