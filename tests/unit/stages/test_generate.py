@@ -122,6 +122,24 @@ def test_same_seed_same_bytes_whatever_the_shard(trained, tmp_path):
     assert digests[0] == digests[1] == digests[2]
 
 
+def test_everything_written_is_equal_between_runs(trained, tmp_path):
+    """Variants, index, PGEN, personal FASTA, chains and records of provenance, whatever the shard and the threads."""
+    folder, _ = trained
+    (tmp_path / "ref.fa").write_text(">20\n" + "A" * 10**6 + "\n")
+    found = []
+    for name, shard, threads in (("a", 1000, 1), ("b", 7, 2)):
+        out = tmp_path / name / "20.vcf.gz"
+        generate(
+            model=folder / "m.safetensors", cohort=folder / "cohort.tsv", out=out, options=GenerateOptions(shard=shard), seed=5,
+            threads=threads,
+        )  # fmt: skip
+        personal = {"out": tmp_path / name / "20.fa.gz", "chain": tmp_path / name / "20.chain.gz"}
+        consensus(variants=out, reference=tmp_path / "ref.fa", people=2, threads=threads, **personal)
+        found.append({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()})
+    assert len(found[0]) == 10
+    assert found[0] == found[1]
+
+
 def test_asked_mix_and_size(trained, tmp_path):
     folder, _ = trained
     options = CohortOptions(size=11, populations="X:0.75,Y:0.25", female=0.0)
