@@ -7,10 +7,14 @@ from helpers import make_people, make_sites
 
 from genoloom.panel import ArrayHaplotypes, Panel
 from genoloom.validation.controls import CONTROLS, make_controls
+from genoloom.validation.faults import FAULTS, Material
+from genoloom.validation.fidelity import family_chance, fidelity_rows
 from genoloom.validation.metric_table import TABLE
-from genoloom.validation.referee import deal, judge_together
+from genoloom.validation.referee import deal, judge_together, measure_together
+from genoloom.validation.verdicts import ORDER, Size, judge
 
 SLOW = ("classifier_auc", "nsl_correlation", "ihs_correlation")
+FAST = tuple(metric for metric in TABLE if metric.name not in SLOW)
 SITES = 600
 
 
@@ -29,28 +33,86 @@ def people(demo_dir):
     return alleles, np.array(position) / 1e6, np.array([label[name] for name in vcf.samples])
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_fresh_people_pass_and_unfaithful_controls_fail(people, seed):
+def dealt(people, seed):
+    """Training, held-out and fresh people at sites that training people carry, and genetic positions."""
     alleles, cm, population = people
-    rng = np.random.default_rng(seed)
-    panels = []
-    groups = [np.stack([2 * rows, 2 * rows + 1], axis=1).ravel() for rows in deal(population, 99, rng)]
-    carriers = alleles[:, groups[0]].sum(axis=1)  # sites are modelled because training people carry them
+    groups = [np.stack([2 * rows, 2 * rows + 1], axis=1).ravel() for rows in deal(population, 99, np.random.default_rng(seed))]
+    carriers = alleles[:, groups[0]].sum(axis=1)
     kept = np.flatnonzero(np.minimum(carriers, len(groups[0]) - carriers) >= 2)[:SITES]
-    alleles, cm = alleles[kept], cm[kept]
+    panels = []
     for columns in groups:
-        rows = columns[0::2] // 2
-        group = make_people(len(rows))
-        group.population[:] = population[rows].tolist()
-        panels.append(Panel(make_sites(len(alleles)), group, ArrayHaplotypes(alleles[:, columns])))
-    training, held, fresh = panels
+        group = make_people(len(columns) // 2)
+        group.population[:] = population[columns[0::2] // 2].tolist()
+        panels.append(Panel(make_sites(len(kept)), group, ArrayHaplotypes(alleles[kept][:, columns])))
+    return panels, cm[kept]
+
+
+def test_fresh_people_pass_and_unfaithful_controls_fail(people):
+    (training, held, fresh), cm = dealt(people, 1)
+    rng = np.random.default_rng(1)
     made = make_controls(training.haplotypes.alleles, fresh.haplotypes.alleles, cm, np.array(training.people.population), rng)
     made = {name: made[name] for name in made if CONTROLS[name].faithful is not None}
     assert list(made) == ["fresh people", "mosaic, short", "markov", "independent"]
-    table = tuple(metric for metric in TABLE if metric.name not in SLOW)
-    judged = judge_together(made, training, held, cm, resplits=20, block=200, seed=seed, table=table)
+    judged = judge_together(made, training, held, cm, resplits=20, block=200, seed=1, table=FAST)
     found = {name: rows[-1]["verdict"] for name, rows in judged.items()}
     assert found == {"fresh people": "pass", "mosaic, short": "fail", "markov": "fail", "independent": "fail"}
+
+
+@pytest.fixture(scope="module")
+def measured(people):
+    """Every figure of every known fault, on one panel."""
+    (training, held, fresh), cm = dealt(people, 3)
+    known, new = (group.haplotypes.alleles for group in (training, fresh))
+    indel = np.arange(len(cm)) % 20 == 0
+    material = Material(known, new, cm, np.array(training.people.population), indel)
+    made = {name: make(material, np.random.default_rng(3)) for name, make in FAULTS.items()}
+    return measure_together(made, training, held, cm, resplits=20, block=200, seed=3, table=FAST)
+
+
+def test_faults_are_seen_and_fresh_individuals_are_not_accused(measured):
+    found = {name: fidelity_rows(measured, name, "control", 98, group=name)[-1]["verdict"] for name in FAULTS}
+    assert found["fresh individuals"] == "pass"
+    for fault in (
+        "independent sites",
+        "order-4 Markov",
+        "short mosaic",
+        "phase shuffled",
+        "frequencies noised 2 %",
+        "10 % duplicates",
+    ):
+        assert found[fault] == "fail", fault
+
+
+def test_on_one_panel_who_is_farther_off_never_has_a_better_verdict(measured):
+    chance = family_chance(measured)
+    compared = worse = 0
+    for m in measured:
+        metric = m.metric
+        judged = [
+            judge(metric.kind, value, m.floor, m.floor_sd, metric.tolerance, chance, unit=metric.unit)
+            for value in m.values.values()
+        ]
+        for value, own in zip(m.values.values(), judged, strict=True):
+            off = abs(value - m.floor) / m.floor_sd if m.floor_sd else 0.0
+            assert not (off > 5 and own.size >= Size.LARGE and own.verdict == "pass"), (metric.name, value, m.floor)
+            for other_value, other in zip(m.values.values(), judged, strict=True):
+                same_side = (value - m.floor) * (other_value - m.floor) > 0
+                if same_side and own.size >= other.size and abs(own.z) >= abs(other.z):
+                    assert ORDER.index(own.verdict) >= ORDER.index(other.verdict), (metric.name, value, other_value)
+                    compared += 1
+                    worse += own.verdict != other.verdict
+    assert compared > 3000
+    assert worse > 300
+
+
+def test_the_size_of_what_linkage_lacks_is_no_matter_of_spread(measured):
+    """What a permutation of synthetic and real individuals together let pass: the slope of LD scores and the rows around it."""
+    rows = {
+        (r["metric"], r["bin"]): r for r in fidelity_rows(measured, "independent sites", "control", 98, group="independent sites")
+    }
+    for metric in ("ld_score_slope", "copying_bits", "density", "aats_truth"):
+        assert rows[metric, "all"]["verdict"] == "fail", metric
+    assert rows["aats_synthetic", "all"]["verdict"] == "too close"
 
 
 def test_people_are_dealt_equally():
