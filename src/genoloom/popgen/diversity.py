@@ -37,12 +37,6 @@ def pairwise_differences(counts: np.ndarray, n: int) -> np.ndarray:
     return 2.0 * counts * (n - counts) / (n * (n - 1))
 
 
-def differences_between(counts1: np.ndarray, n1: int, counts2: np.ndarray, n2: int) -> np.ndarray:
-    """Mean differences between a haplotype of one and of another population at each site (dxy)."""
-    p, q = counts1 / n1, counts2 / n2
-    return p * (1 - q) + q * (1 - p)
-
-
 def window_diversity(counts: np.ndarray, n: int, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pi, Watterson's theta and Tajima's D of windows of sites; float, shape (n_windows,) each.
 

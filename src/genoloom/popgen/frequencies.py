@@ -34,14 +34,6 @@ def folded_spectrum(counts: np.ndarray, n: int) -> np.ndarray:
     return np.bincount(np.minimum(counts, n - counts), minlength=n // 2 + 1)
 
 
-def unfolded_spectrum(counts: np.ndarray, n: int) -> np.ndarray:
-    """Number of sites at each derived allele count 0..n-1, int64, shape (n,); sites fixed for the derived allele count as 0.
-
-    Only where the reference allele is the ancestral one.
-    """
-    return np.bincount(counts % n, minlength=n)
-
-
 def spectrum_distance(a: np.ndarray, b: np.ndarray) -> float:
     """Total variation distance of two spectra, monomorphic sites (entry 0) aside; nan when one has no polymorphic site."""
     a, b = a[1:].astype(float), b[1:].astype(float)

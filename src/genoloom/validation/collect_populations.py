@@ -23,7 +23,6 @@ class Populations:
         self.products = np.zeros((self.n_groups, p, p))
         self.joint = np.zeros((self.n_groups, p * BINS, p * BINS))
         self.between = np.zeros((len(groups.pairs), 2, p))  # numerator and denominator of Fst; the latter is dxy
-        self.private = np.zeros((self.n_groups, p))
         self.lost = np.zeros((self.n_groups, p))
 
     def _membership(self, groups) -> np.ndarray:
@@ -47,8 +46,6 @@ class Populations:
         self.sum += p.sum(axis=0)
         self.within += (p * (1 - p)).sum(axis=0)
         self.products += np.einsum("vgi,vgj->gij", p, p, optimize=True)
-        present = counts > 0
-        self.private += (present & (present.sum(axis=2, keepdims=True) == 1)).sum(axis=0)
         self.lost += ((counts == 0) | (counts == self.sizes)).sum(axis=0)
         for pair, (a, b) in enumerate(zip(self.first, self.second, strict=True)):
             x, y = p[:, a], p[:, b]

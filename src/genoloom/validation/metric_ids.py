@@ -39,13 +39,10 @@ class MetricId(StrEnum):
     FREQUENCY_CORRELATION = "frequency_correlation", "Allele frequencies, correlation", HIGHER
     FREQUENCY_ERROR = "frequency_error", "Allele frequencies, mean error", LOWER
     FREQUENCY_DIVERGENCE = "frequency_divergence", "Allele frequencies, divergence", LOWER
-    SPECTRUM_DISTANCE = "spectrum_distance", "Site frequency spectrum, distance", LOWER
     JOINT_SPECTRUM_DISTANCE = "joint_spectrum_distance", "Joint spectra of populations, distance", LOWER
     SIZE_HISTORY_DISTANCE = "size_history_distance", "Size history fitted to the spectrum, distance", LOWER
     SITES_LOST = "sites_lost", "Sites that do not vary", REFERENCE
     SITES_NEW = "sites_new", "Sites that vary only in the synthetic data", REFERENCE
-    SINGLETONS = "singletons", "Sites seen once", REFERENCE
-    PRIVATE_ALLELES = "private_alleles", "Alleles of one population alone", REFERENCE
     PI_ERROR = "pi_error", "Diversity (π) along the genome, error", LOWER
     WATTERSON_ERROR = "watterson_error", "Diversity (Watterson) along the genome, error", LOWER
     TAJIMA_D_ERROR = "tajima_d_error", "Tajima's D along the genome, error", LOWER
@@ -74,7 +71,6 @@ class MetricId(StrEnum):
     IMPOSSIBLE_HAPLOTYPES = "impossible_haplotypes", "Haplotypes with variants that exclude each other", LOWER
     HETEROZYGOSITY_DISTANCE = "heterozygosity_distance", "Heterozygosity of people, distance", LOWER
     HETEROZYGOSITY_RATIO = "heterozygosity_ratio", "Heterozygous calls, observed over expected", REFERENCE
-    HETEROZYGOUS_SITES = "heterozygous_sites", "Heterozygous sites a person", REFERENCE
     INBREEDING_SPREAD = "inbreeding_spread", "Inbreeding coefficient, spread", REFERENCE
     HARDY_WEINBERG = "hardy_weinberg", "Sites out of Hardy-Weinberg proportions", REFERENCE
     HOMOZYGOUS_RUNS = "homozygous_runs", "Share of the region in runs of homozygosity", REFERENCE

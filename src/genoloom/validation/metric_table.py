@@ -107,13 +107,10 @@ TABLE = (
     pair(M.FREQUENCY_CORRELATION, Kind.SIMILARITY, frequencies.correlation),
     pair(M.FREQUENCY_ERROR, Kind.DISTANCE, frequencies.error, and_both),
     pair(M.FREQUENCY_DIVERGENCE, Kind.DISTANCE, frequencies.divergence, and_bins),
-    pair(M.SPECTRUM_DISTANCE, Kind.DISTANCE, frequencies.spectrum_shape),
     pair(M.JOINT_SPECTRUM_DISTANCE, Kind.DISTANCE, frequencies.joint_spectrum_shape, between_populations),
     pair(M.SIZE_HISTORY_DISTANCE, Kind.DISTANCE, frequencies.size_history_distance, tolerance=0.05),
     share(M.SITES_LOST, frequencies.sites_lost, and_both, tolerance=0.005, ascertained=True),
     pair(M.SITES_NEW, Kind.SHARE, frequencies.sites_new, and_bins, floor=frequencies.sites_new_floor, tolerance=0.005, ascertained=True),
-    share(M.SINGLETONS, frequencies.singletons, tolerance=0.005, ascertained=True),
-    share(M.PRIVATE_ALLELES, frequencies.private_alleles, between_populations, tolerance=0.005, ascertained=True),
     # diversity along the genome
     pair(M.PI_ERROR, Kind.DISTANCE, frequencies.pi_error),
     pair(M.WATTERSON_ERROR, Kind.DISTANCE, frequencies.theta_error, ascertained=True),
@@ -147,7 +144,6 @@ TABLE = (
     # people
     pair(M.HETEROZYGOSITY_DISTANCE, Kind.DISTANCE, people.heterozygosity_distance, tolerance=0.05),
     Metric(M.HETEROZYGOSITY_RATIO, Kind.OFFSET, people.heterozygosity_ratio, single=True, unit=0.03),
-    level(M.HETEROZYGOUS_SITES, people.heterozygous_sites, each_population),
     level(M.INBREEDING_SPREAD, people.inbreeding_spread, tolerance=0.005),
     share(M.HARDY_WEINBERG, people.hardy_weinberg, tolerance=0.02),
     share(M.HOMOZYGOUS_RUNS, people.homozygous_share, tolerance=0.01),

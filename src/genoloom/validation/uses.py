@@ -150,9 +150,8 @@ DEMANDS = (
     Demand(Use.HAPLOTYPES, M.DISTINCT_HAPLOTYPES, 0.15, 0.5, SWEEP),
     Demand(Use.RARE, M.SITES_LOST, 0.02, 0.1, BURDEN, better=Better.LOWER),
     Demand(Use.RARE, M.SITES_LOST, 0.05, 0.2, BURDEN, bins=RARE_BINS, better=Better.LOWER),
-    Demand(Use.RARE, M.SINGLETONS, 0.5, 2.0, BURDEN, least=0.02),
+    Demand(Use.RARE, M.SITES_NEW, 0.5, 2.0, BURDEN, least=0.02),
     Demand(Use.RARE, M.FREQUENCY_ERROR, 0.002, 0.01, BURDEN, bins=RARE_BINS),
-    Demand(Use.RARE, M.PRIVATE_ALLELES, 0.5, 2.0, BURDEN, least=0.02),
 )
 
 

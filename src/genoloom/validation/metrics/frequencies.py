@@ -7,10 +7,8 @@ from genoloom.popgen.diversity import window_diversity
 from genoloom.popgen.frequencies import (
     bernoulli_kl,
     chance_monomorphic,
-    folded_spectrum,
     monomorphic,
     spectrum_distance,
-    unfolded_spectrum,
 )
 from genoloom.popgen.linkage import PearsonSums
 from genoloom.validation.data import Data, Part
@@ -33,16 +31,6 @@ def error(d: Data, a: str, b: str, part: Part) -> float:
 
 def divergence(d: Data, a: str, b: str, part: Part) -> float:
     return bernoulli_kl(d.count(a)[part.sites], d.count(b)[part.sites], d.groups.size(a))
-
-
-def spectrum(d: Data, group: str) -> np.ndarray:
-    """Sites by copies of the derived allele where the reference is ancestral, else of the rarer one."""
-    shape = unfolded_spectrum if d.polarised else folded_spectrum
-    return shape(d.count(group), d.groups.size(group))
-
-
-def spectrum_shape(d: Data, a: str, b: str, part: Part) -> float:
-    return spectrum_distance(spectrum(d, a), spectrum(d, b))
 
 
 def size_history_distance(d: Data, a: str, b: str, part: Part) -> float:
@@ -83,18 +71,6 @@ def sites_new_floor(d: Data, b: str, part: Part) -> float:
     counts, n = d.count(b)[part.sites], d.groups.size(b)
     # one half varies not, less the sites where neither does
     return float((chance_monomorphic(counts, n, n // 2) - monomorphic(counts, n)).mean())
-
-
-def singletons(d: Data, g: str, part: Part) -> float:
-    n = d.groups.size(g)
-    return float((np.minimum(d.count(g), n - d.count(g)) == 1).mean())
-
-
-def private_alleles(d: Data, g: str, part: Part) -> float:
-    """Share of sites whose rarer allele only this population (of those shown) has; their mean for the whole."""
-    sums = d.collected.by_population
-    shares = sums.private[d.index[g]] / sums.sites
-    return float(shares[part.column - 1] if part.column else shares.mean())
 
 
 def _windows(d: Data, group: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -28,10 +28,6 @@ def heterozygosity_ratio(d: Data, g: str, part: Part) -> float:
     return float(_heterozygous(d, g, part).mean() / expected_heterozygosity(d.frequency(g)))
 
 
-def heterozygous_sites(d: Data, g: str, part: Part) -> float:
-    return float(_heterozygous(d, g, part).mean())
-
-
 def inbreeding_spread(d: Data, g: str, part: Part) -> float:
     """Standard deviation over people of F = 1 - observed / expected heterozygous calls."""
     return float((_heterozygous(d, g, part) / expected_heterozygosity(d.real_frequency)).std())
