@@ -30,7 +30,7 @@ from genoloom.formats.splits import read_roles
 from genoloom.formats.tables import read_table, write_table
 from genoloom.logs import configure_logging
 from genoloom.models.haplotype import GENERATORS
-from genoloom.models.haplotype.base import SampleRequest
+from genoloom.models.haplotype.base import HaplotypeGenerator, SampleRequest
 from genoloom.panel import Panel, Sites
 from genoloom.privacy.attack_ids import WORST_ROWS, AttackId
 from genoloom.report.summary import as_text
@@ -69,6 +69,7 @@ SAMPLED = 1000  # haplotypes in the measurement of speed
 def main() -> int:
     arguments = _parse()
     configure_logging()
+    leave_as_drawn(arguments)
     if not arguments.verbose:
         logging.getLogger("genoloom").setLevel(logging.WARNING)
     done = read_table(arguments.out) if arguments.append and arguments.out.exists() else []
@@ -79,7 +80,7 @@ def main() -> int:
             except GenoLoomError as error:
                 log.error("%s", error)
                 return error.exit_code
-    print(as_text([{c: _short(row.get(c)) for c in COLUMNS} for row in done], COLUMNS))
+    print(as_text([{c: shorten(row.get(c)) for c in COLUMNS} for row in done], COLUMNS))
     return 0
 
 
@@ -97,11 +98,27 @@ def _parse() -> argparse.Namespace:
         "--set-option", action="append", default=[], metavar="GENERATOR.KEY=VALUE", help="as in the configuration"
     )
     parser.add_argument("--threads", type=int, default=1)
+    add_as_drawn(parser)
     add_places(parser, "haplotypes.tsv")
     parser.add_argument("--work", type=Path, default=RESULTS, help="panels, models, synthetic files")
     parser.add_argument("--append", action="store_true", help="keep the rows of an earlier run")
     parser.add_argument("-v", "--verbose", action="store_true")
     return parser.parse_args()
+
+
+def add_as_drawn(parser: argparse.ArgumentParser) -> None:
+    """The option to see what generators draw before overlapping alternates are taken apart."""
+    parser.add_argument(
+        "--as-drawn",
+        action="store_true",
+        help="leave overlapping alternates of a haplotype together, as real haplotypes have them",
+    )
+
+
+def leave_as_drawn(arguments: argparse.Namespace) -> None:
+    """Where asked for, let generators draw what they model."""
+    if arguments.as_drawn:
+        HaplotypeGenerator.draw = lambda generator, request: generator.sample(request)
 
 
 def _run_set(name: str, seed: int, arguments: argparse.Namespace, done: list[dict]) -> None:
@@ -113,7 +130,7 @@ def _run_set(name: str, seed: int, arguments: argparse.Namespace, done: list[dic
     split(panels=[panel], out=table, summary=table.with_name("summary.json"), options=SplitOptions(), seed=seed)
     have = {(row["set"], row["seed"], row["generator"], row["options"]) for row in done}
     for generator in arguments.generators:
-        options, text = _options(generator, arguments.set_option)
+        options, text = options_of(generator, arguments.set_option)
         if (name, str(seed), generator, text) in have:
             continue
         log.info("%s, seed %d: %s", name, seed, generator)
@@ -121,12 +138,12 @@ def _run_set(name: str, seed: int, arguments: argparse.Namespace, done: list[dic
         for row in rows:
             row |= {"set": name, "seed": str(seed), "options": text if row["generator"] == generator else ""}
             if row["generator"] == generator or (name, str(seed), row["generator"], "") not in have:
-                done.append({c: _short(row.get(c)) for c in COLUMNS})
+                done.append({c: shorten(row.get(c)) for c in COLUMNS})
                 have.add((name, str(seed), row["generator"], row["options"]))
         write_table(arguments.out, COLUMNS, done)
 
 
-def _options(generator: str, given: list[str]) -> tuple[Section, str]:
+def options_of(generator: str, given: list[str]) -> tuple[Section, str]:
     """The options of a generator, checked by the configuration model, and what was given as text."""
     values = {}
     for item in given:
@@ -144,28 +161,42 @@ def _run_generator(
     """Train, generate, validate and audit; the rows of this generator, of the floor and of the training people."""
     place = table.parent / generator
     shutil.rmtree(place, ignore_errors=True)
-    model, cohort, out = place / "model.safetensors", place / "cohort.tsv", place / f"{panel.name}.bcf"
-    common = TrainSections().common
+    model, common = place / "model.safetensors", TrainSections().common
     files = {"panel": panel, "split": table, "common": common, "seed": seed, "threads": arguments.threads}
     if arguments.minutes and "minutes" in type(options).model_fields:
         options = type(options)(**options.model_dump() | {"minutes": arguments.minutes})
     started = time.process_time()
     train(generator=generator, model=model, history=place / "history.tsv", state=place / "state", options=options, **files)
     seconds = time.process_time() - started
+    rows = judge(generator, model, panel, table, seed, arguments)
+    rows[-1] |= {"train_cpu_s": seconds}
+    return rows
+
+
+def judge(generator: str, model: Path, panel: Path, table: Path, seed: int, arguments: argparse.Namespace) -> list[dict]:
+    """Generate from a trained model, validate and audit; the rows of the floor, of the training people and of the model."""
+    place = model.parent
+    cohort, out = place / "cohort.tsv", place / f"{panel.name}.bcf"
     make_cohort(model=model, split=table, out=cohort, options=CohortOptions(size=arguments.people), seed=seed)
     generate(model=model, cohort=cohort, out=out, options=GenerateOptions(format="bcf"), seed=seed, threads=arguments.threads)
+    rows = compare(generator, place / panel.name, panel, table, seed, arguments)
+    rows[-1] |= {"bits": _bits(model, panel, table), "sample_M_s": _speed(model)}
+    rows[-1]["sites"] = read_description(model, "haplotypes")["n_variants"]
+    return rows
+
+
+def compare(name: str, synthetic: Path, panel: Path, table: Path, seed: int, arguments: argparse.Namespace) -> list[dict]:
+    """Validate and audit the people at the prefix `synthetic`; the rows of the floor, of the training people and of them."""
+    place = synthetic.parent
     fidelity, privacy = place / "fidelity.tsv", place / "privacy.tsv"
-    files = {"synthetic": [place / panel.name], "panels": [panel], "split": table}
+    files = {"synthetic": [synthetic], "panels": [panel], "split": table}
     with open_comparands(**files, train=[], holdout=[], people=[], genetic_map=None) as comparands:
-        compared = {"name": generator, "comparands": comparands, "controls": [], "seed": seed}
+        compared = {"name": name, "comparands": comparands, "controls": [], "seed": seed}
         validate(**compared, out=fidelity, figures=None, options=ValidateOptions(resplits=arguments.resplits))
         audit(**compared, out=place / "private" / "audit.tsv", public=privacy, options=AuditOptions(bootstrap=200))
-
     rows = read_table(fidelity)
-    own = {"generator": generator, "bits": _bits(model, panel, table), "train_cpu_s": seconds, "sample_M_s": _speed(model)}
-    own |= _figures(rows, generator, "value") | _attacks(read_table(privacy))
-    own["sites"], own["people"] = read_description(model, "haplotypes")["n_variants"], _compared(rows)
-    floor = {"generator": "floor (held out)"} | _figures(rows, generator, "floor")
+    own = {"generator": name, "people": _compared(rows)} | _figures(rows, name, "value") | _attacks(read_table(privacy))
+    floor = {"generator": "floor (held out)"} | _figures(rows, name, "floor")
     real = {"generator": "real (training)"} | _figures(rows, "real", "value")
     return [floor, real, own]
 
@@ -216,7 +247,7 @@ def _compared(rows: list[dict]) -> int:
     return int(next(r["n"] for r in rows if r["metric"] == "ld_r2_correlation"))
 
 
-def _short(value) -> str:
+def shorten(value) -> str:
     """A cell: three decimals are what the spread between seeds allows; bits get four significant digits."""
     if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
         return ""

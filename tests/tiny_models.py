@@ -25,6 +25,7 @@ LITTLE = {"steps": 2, "batch": 4, "width": 16, "evaluate_every": 2, "minutes": N
 OPTIONS = {
     ("haplotypes", "transformer"): {"layers": 1, "heads": 2, "block": 8, "codes": 4, "context": 4, "temperature": 1.0},
     ("haplotypes", "gan"): {"block": 8, "codes": 4, "latent": 4, "temperature": 1.0},
+    ("haplotypes", "copying_network"): {"block": 8, "temperature": 1.0},
     ("haplotypes", "li_stephens"): {"fit_haplotypes": 2, "fit_sites": 10},
     ("haplotypes", "hmm"): {"clusters": 3},
     ("sequences", "transformer"): {"layers": 1, "heads": 2, "convolutions": 1, "infill": 0.5},

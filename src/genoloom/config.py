@@ -18,6 +18,8 @@ MINUTES = (
     "machine; a resumed training keeps its schedule."
 )
 
+ANCHOR = "Draw the codes of each block at the frequencies that they have among the training haplotypes of the population."
+
 
 def _in_place_of_steps(minutes: float | None, info: ValidationInfo) -> float | None:
     if minutes is not None and info.data.get("steps") is not None:
@@ -193,6 +195,7 @@ class TransformerOptions(Section):
         description="How codes are drawn: 1 by the network's chances, lower ones likely codes more often. null takes what makes synthetic "
         "haplotypes as near to each other as training ones are, from 0.9 to 1. Likelihoods do not depend on it.",
     )
+    anchor: bool = Field(False, description=ANCHOR)
     evaluate_every: int | None = Field(
         None, ge=1, description="Steps between evaluations on the people set aside; null evaluates twenty times."
     )
@@ -251,10 +254,65 @@ class GanOptions(Section):
         description="How codes are drawn: 1 by the network's chances, lower ones likelier codes more often; their frequencies stay those of "
         "training. null takes what makes synthetic haplotypes as near to each other as training ones are, from 0.6 to 1.",
     )
+    anchor: bool = Field(False, description=ANCHOR)
     evaluate_every: int = Field(100, ge=1, description="Generator steps between evaluations.")
     patience: int | None = Field(None, ge=1, description="Stop after this many evaluations without gain; null never stops early.")
 
     _one_length = field_validator("minutes")(_in_place_of_steps)
+
+
+class CopyingNetworkOptions(Section):
+    """Network over templates: recurrent copying as attention, with weights that belong to no place, and exact likelihood."""
+
+    steps: int = Field(800, ge=1, description="Optimiser steps of the schedule; the same for contigs and cohorts of any size.")
+    minutes: float | None = Field(None, gt=0, description="Length of the schedule in minutes, in place of steps.")
+    block: int | None = Field(
+        None,
+        ge=2,
+        le=32,
+        description="Sites a token; null takes 16 where sites are linked, 8 where templates are fewer than 1000 or their codes do not cover "
+        "the cohort, and 2 where sites are not linked.",
+    )
+    codes: int = Field(
+        64, ge=2, le=256, description="Distinct blocks of the templates kept a token; others are reached by flips."
+    )
+    code_carriers: int = Field(
+        2,
+        ge=1,
+        description="Templates that must share a block for it to be a code; with 1 a block of one person can be drawn whole.",
+    )
+    width: int = Field(32, ge=4, multiple_of=4, description="Width of the network.")
+    learning_rate: float = Field(1e-2, gt=0, description="Peak learning rate of the cosine schedule.")
+    temperature: float | None = Field(
+        None,
+        ge=0.1,
+        le=2,
+        description="How codes are drawn: 1 by the network's chances, lower ones likely codes more often. null takes what makes synthetic "
+        "haplotypes as near to each other as templates are, from 0.8 to 1. Likelihoods do not depend on it.",
+    )
+    anchor: bool = Field(True, description=ANCHOR)
+    templates: Literal["private", "public"] = Field(
+        "private",
+        description="Whose haplotypes are copied, and trained on: those of the training people, which then stand in the model file and, in "
+        "pieces, in its draws; or those of a public panel, and the training people say only how many of each population to draw.",
+    )
+    public_panel: str | None = Field(
+        None,
+        validate_default=True,
+        description="Prefix of the public panel, as `genoloom prepare` writes it, with the populations' names of the private one; "
+        "'{contig}' in it becomes the contig. Sites that it lacks are not modelled.",
+    )
+    evaluate_every: int | None = Field(
+        None, ge=1, description="Steps between evaluations on the people set aside; null evaluates twenty times."
+    )
+    patience: int | None = Field(None, ge=1, description="Stop after this many evaluations without gain; null never stops early.")
+
+    @field_validator("public_panel")
+    @classmethod
+    def _public_templates_need_a_panel(cls, panel: str | None, info: ValidationInfo) -> str | None:
+        if (info.data.get("templates") == "public") != (panel is not None):
+            raise ValueError("templates: public and a public_panel belong together")
+        return panel
 
 
 class CohortOptions(Section):
@@ -379,6 +437,7 @@ class TrainSections(Section):
     common: TrainOptions = Field(default_factory=TrainOptions, description="What all of them share.")
     transformer: TransformerOptions = Field(default_factory=TransformerOptions)
     gan: GanOptions = Field(default_factory=GanOptions)
+    copying_network: CopyingNetworkOptions = Field(default_factory=CopyingNetworkOptions)
     independent: IndependentOptions = Field(default_factory=IndependentOptions)
     markov: MarkovOptions = Field(default_factory=MarkovOptions)
     mosaic: MosaicOptions = Field(default_factory=MosaicOptions)
@@ -395,7 +454,9 @@ class Config(Section):
     )
     panels: str | None = Field(None, description="Sheet of panels: one row for each contig of each panel.")
     sequence_sets: str | None = Field(None, description="Sheet of sequence sets: one row a set.")
-    generators: list[Literal["transformer", "gan"]] = Field(["transformer", "gan"], description="Haplotype generators to train.")
+    generators: list[Literal["transformer", "gan", "copying_network"]] = Field(
+        ["transformer", "gan"], description="Haplotype generators to train."
+    )
     baselines: list[Literal["independent", "markov", "mosaic", "matched_mosaic", "hmm", "li_stephens"]] = Field(
         ["independent", "markov", "mosaic", "matched_mosaic"],
         description="Haplotype generators to run beside them as controls; every table and figure shows both.",

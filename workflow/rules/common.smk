@@ -275,6 +275,13 @@ def get_base_model(wildcards):
     return base.replace("{contig}", wildcards.contig) if base else []
 
 
+def get_public_panel(wildcards):
+    """The public panel whose haplotypes are the templates, if any."""
+    prefix = getattr(getattr(settings.train, wildcards.generator), "public_panel", None)
+    prefix = prefix and prefix.replace("{contig}", wildcards.contig)
+    return [f"{prefix}{suffix}" for suffix in (".pgen", ".pvar.zst", ".psam")] if prefix else []
+
+
 def training_state(wildcards):
     """
     Where training saves its state. It is no output, because Snakemake removes the outputs of a failed job.

@@ -17,6 +17,7 @@ rule train_haplotypes:
         psam="results/panels/{panel}/{contig}.psam",
         split="results/splits/{panel}.tsv",
         base=get_base_model,
+        public=get_public_panel,
     output:
         model="results/models/{panel}/{generator}/{contig}.safetensors",
         description="results/models/{panel}/{generator}/{contig}.json",

@@ -73,6 +73,7 @@ def describe(kind: str, generator: str, description: dict, **more) -> dict:
         "format_version": FORMAT_VERSION,
         "kind": kind,
         "generator": generator,
+        "private": PRIVATE,
         **more,
         **description,
         "versions": {
@@ -81,7 +82,6 @@ def describe(kind: str, generator: str, description: dict, **more) -> dict:
             "numpy": version("numpy"),
             "torch": version("torch"),
         },
-        "private": PRIVATE,
     }
 
 

@@ -32,6 +32,12 @@ log = logging.getLogger(__name__)
 
 CM_PER_BASE = 1e-6  # without a map: one centimorgan a megabase, the human average
 SMALL_COHORT = 30  # people
+TEMPLATES_ARE = {
+    "private": "This model holds the haplotypes of the people it was trained on, and what is drawn from it copies them in pieces. Treat "
+    "both as private data.",
+    "public": "This model holds haplotypes of a public panel and was trained on them alone. Of the private people only the names of their "
+    "populations, and the sites of their panel, had a part in it.",
+}
 
 
 @processes.shared(SHARED)
@@ -75,6 +81,9 @@ def train(
     index_of(panel, whole.sites)  # what could not be written later is not trained
     roles = read_roles(split, whole.people)
     people = whole.take_people(np.array([role == "train" for role in roles]))
+    public = getattr(options, "public_panel", None)
+    if public is not None:
+        people = _public_people(Path(public.replace("{contig}", whole.sites.contig)), whole, people)
     modelled, left_out = _modelled_sites(people, common.min_carriers, common.fewest_people)
     if len(modelled) == 0:
         raise InputError(
@@ -84,7 +93,7 @@ def train(
     base, unknown = getattr(options, "init_from", None), 0
     if base is not None:
         base = Path(base.replace("{contig}", whole.sites.contig))
-        known = _adapt(fitted, base, whole.sites, modelled)
+        known = _adapt(fitted, base, people.sites, modelled)
         unknown, modelled = len(modelled) - len(known), known
     training = people.take_sites(modelled)
     n = len(training.people)
@@ -96,7 +105,12 @@ def train(
         close_directory(folder)
     data = training_haplotypes(training, common.watch, seed)
     data_digest = digest(training, data)
-    settings = {"generator": generator, "seed": seed, "watch": common.watch, **options.model_dump(exclude={"init_from"})}
+    settings = {
+        "generator": generator,
+        "seed": seed,
+        "watch": common.watch,
+        **options.model_dump(exclude={"init_from", "public_panel"}),
+    }
     if base is not None:
         settings["init_from"] = file_digest(base)
     config_digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
@@ -131,6 +145,7 @@ def train(
         fewest_people=common.fewest_people,
         sites_unknown_to_base_model=unknown,
         training_people=people_count(n),
+        **_templates(options, n, data_digest),
         sites_digest=training.sites.digest(),
         data_digest=data_digest,
         config_digest=config_digest,
@@ -147,6 +162,47 @@ def train(
     write_times(run)
     made.write(record_path(model.with_suffix("")), [model, model.with_suffix(".json")], seed=seed)
     log.info("%s: model written", run.label)
+
+
+def _public_people(path: Path, whole: Panel, people: Panel) -> Panel:
+    """The people of the public panel at `path`, at those of its sites that the private panel `whole` has too.
+
+    Nothing of the private `people` but the names of their populations and the sites of their panel is looked at.
+
+    Raises
+    ------
+    InputError
+        No site is shared, the public panel lacks a population, or names somebody of the private panel.
+    """
+    public = open_panel(path)
+    index, place = match_sites(whole.sites.keys(), public.sites.keys())
+    if public.sites.contig != whole.sites.contig or len(index) == 0:
+        raise InputError(
+            path, f"has none of the sites of the private panel's contig {whole.sites.contig}", expected="the same positions and alleles",
+            remedy="prepare a public panel of the same contig and genome build",
+        )  # fmt: skip
+    strange = sorted(set(people.people.population) - set(public.people.population))
+    if strange:
+        raise InputError(
+            path, f"has nobody of the population '{strange[0]}'", expected=f"the populations {', '.join(sorted(set(people.people.population)))}",
+            remedy="give both panels the same labels in their sheets of people",
+        )  # fmt: skip
+    shared = len(set(public.people.id) & set(whole.people.id))
+    if shared:
+        raise InputError(
+            path, f"names {people_count(shared)} of the private panel", expected="other people",
+            remedy="prepare it without them (bcftools view -S)",
+        )  # fmt: skip
+    log.info("public templates: %s, %d of %d sites", people_count(len(public.people)), len(index), len(whole.sites))
+    return Panel(whole.sites.take(index), public.people, public.take_sites(place).haplotypes)
+
+
+def _templates(options: Section, n: int, data_digest: str) -> dict:
+    """What the description of a model that holds templates says of them."""
+    kind = getattr(options, "templates", None)
+    if kind is None:
+        return {}
+    return {"templates": {"kind": kind, "people": people_count(n), "digest": data_digest}, "private": TEMPLATES_ARE[kind]}
 
 
 def _best(history: list[dict]) -> dict | None:

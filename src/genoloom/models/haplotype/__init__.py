@@ -8,6 +8,7 @@ from genoloom.errors import InputError
 GENERATORS = {
     "transformer": "transformer:TransformerGenerator",
     "gan": "gan:GanGenerator",
+    "copying_network": "copying_network:CopyingNetworkGenerator",
     "independent": "independent:IndependentGenerator",
     "markov": "markov:MarkovGenerator",
     "mosaic": "mosaic:MosaicGenerator",

@@ -49,8 +49,18 @@ def iterate_blocks(haplotypes: HaplotypeSource, block: int, rows: np.ndarray | N
         yield from read_blocks(haplotypes, block, start, min(start + at_once, n_blocks), rows).swapaxes(0, 1)
 
 
-def choose_block(haplotypes: HaplotypeSource, *, codes: int, carriers: int = 1, rows: np.ndarray, watched: np.ndarray) -> int:
-    """Sites a block: the longest of 32, 16 and 8 at which 90 % of the watched haplotypes are codes of the others; else 4.
+def choose_block(
+    haplotypes: HaplotypeSource,
+    *,
+    codes: int,
+    carriers: int = 1,
+    rows: np.ndarray,
+    watched: np.ndarray,
+    lengths: tuple = LENGTHS,
+    shortest: int = SHORTEST,
+) -> int:
+    """Sites a block: the longest of `lengths` at which 90 % of the watched haplotypes are codes of the others; else
+    `shortest`.
 
     Linked sites have few distinct blocks, so long ones lose nothing; where sites are not linked, nearly every block of 32 is a
     new one, and a codebook would know next to nothing of it.
@@ -61,9 +71,11 @@ def choose_block(haplotypes: HaplotypeSource, *, codes: int, carriers: int = 1, 
         As of `BlockCodebook.fit`.
     watched : ndarray of int
         Haplotypes set aside; where there are none, `rows` themselves.
+    lengths : tuple of int
+        Sites, longest first.
     """
     watched = watched if len(watched) else rows
-    for block in LENGTHS:
+    for block in lengths:
         n_blocks = -(-haplotypes.n_variants // block)
         covered = []
         for k in np.unique(np.linspace(0, n_blocks - 1, min(TRIED, n_blocks)).astype(int)):
@@ -73,7 +85,7 @@ def choose_block(haplotypes: HaplotypeSource, *, codes: int, carriers: int = 1, 
         log.info("blocks of %d sites: %.1f %% of the haplotypes set aside are codes", block, 100 * np.mean(covered))
         if np.mean(covered) >= COVERED:
             return block
-    return SHORTEST
+    return shortest
 
 
 @dataclass(frozen=True)

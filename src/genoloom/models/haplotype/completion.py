@@ -99,16 +99,16 @@ class HaplotypeCompleter:
                 total = np.logaddexp.reduce(log_weight, axis=1)
                 evidence += total
                 log_weight -= total[:, None]
-                chosen = self._resample(log_weight, row_uniforms(seed, PICKS + k))
+                chosen = resample(log_weight, row_uniforms(seed, PICKS + k))
                 if chosen is not None:
                     paths[:, :, : k + 1] = np.take_along_axis(paths[:, :, : k + 1], chosen[:, :, None, None], axis=1)
                     self._reorder((np.arange(R)[:, None] * P + chosen).ravel())
                 if k >= LAG:
-                    mean[:, k - LAG] = self._mean(paths[:, :, k - LAG], log_weight)
+                    mean[:, k - LAG] = mean_alleles(paths[:, :, k - LAG], log_weight)
                 token = torch.from_numpy(paths[:, :, k].reshape(R * P, 1, L))
                 seen = self.model.embed(token, self.model.match(token, k), k)
         for k in range(max(0, K - LAG), K):
-            mean[:, k] = self._mean(paths[:, :, k], log_weight)
+            mean[:, k] = mean_alleles(paths[:, :, k], log_weight)
         last = invert(np.exp(log_weight).cumsum(axis=1), row_uniforms(seed, LAST_PICK))
         n = self.codebook.n_variants
         alleles = paths[np.arange(R), last].reshape(R, -1)[:, :n]
@@ -158,31 +158,39 @@ class HaplotypeCompleter:
         filled = np.where(known[:, None] >= 0, known[:, None], alleles ^ flips).astype(np.int8)
         return np.where(self.model.exists[k].numpy(), filled, np.int8(-1)), log_chance
 
-    def _resample(self, log_weight: np.ndarray, uniform: np.ndarray) -> np.ndarray | None:
-        """Which particle each goes on as, int64 (R, P), where few carry the weight (systematic resampling); sets their weights.
-
-        None where nobody is drawn anew.
-        """
-        weight = np.exp(log_weight)
-        P = self.particles
-        poor = 1 / (weight**2).sum(axis=1) < P / 2
-        if not poor.any():
-            return None
-        places = (np.arange(P) + uniform[:, None]) / P  # (R, P)
-        cumulated = weight.cumsum(axis=1) / weight.sum(axis=1, keepdims=True)
-        chosen = (cumulated[:, None, :] <= places[:, :, None]).sum(axis=2).clip(max=P - 1)
-        log_weight[poor] = -math.log(P)
-        return np.where(poor[:, None], chosen, np.arange(P))
-
     def _reorder(self, order: np.ndarray) -> None:
         """Let row i of the cache go on as row `order[i]`."""
         index, used = torch.from_numpy(order), slice(0, self.cache.length)
         for table in (self.cache.keys, self.cache.values):
             table[:, :, :, used] = table[:, :, :, used].index_select(1, index)
 
-    @staticmethod
-    def _mean(alleles: np.ndarray, log_weight: np.ndarray) -> np.ndarray:
-        return np.einsum("rp,rpl->rl", np.exp(log_weight), alleles)
+
+def resample(log_weight: np.ndarray, uniform: np.ndarray) -> np.ndarray | None:
+    """Which particle each goes on as, int64 (R, P), where few carry the weight (systematic resampling); sets their weights.
+
+    None where nobody is drawn anew.
+
+    Parameters
+    ----------
+    log_weight : ndarray, float64, shape (R, P)
+        Natural logarithms; the weights of a row sum to one.
+    uniform : ndarray, float64, shape (R,)
+    """
+    weight = np.exp(log_weight)
+    P = weight.shape[1]
+    poor = 1 / (weight**2).sum(axis=1) < P / 2
+    if not poor.any():
+        return None
+    places = (np.arange(P) + uniform[:, None]) / P  # (R, P)
+    cumulated = weight.cumsum(axis=1) / weight.sum(axis=1, keepdims=True)
+    chosen = (cumulated[:, None, :] <= places[:, :, None]).sum(axis=2).clip(max=P - 1)
+    log_weight[poor] = -math.log(P)
+    return np.where(poor[:, None], chosen, np.arange(P))
+
+
+def mean_alleles(alleles: np.ndarray, log_weight: np.ndarray) -> np.ndarray:
+    """Means of (R, P, L) over particles with weights (R, P), (R, L)."""
+    return np.einsum("rp,rpl->rl", np.exp(log_weight), alleles)
 
 
 def _pick(chance: np.ndarray, uniform: np.ndarray) -> np.ndarray:

@@ -32,6 +32,7 @@ from scipy.special import ndtri
 from genoloom.config import GanOptions
 from genoloom.declared import Declared
 from genoloom.errors import CollapsedError
+from genoloom.models.haplotype.anchoring import Anchors, Pilot, Scale, pilot_populations, wanted_frequencies
 from genoloom.models.haplotype.base import HaplotypeDescription, HaplotypeGenerator, SampleRequest, TrainingHaplotypes
 from genoloom.models.haplotype.blocks import BlockCodebook, choose_block, read_blocks
 from genoloom.models.haplotype.gan_network import CodeChain, CodeGenerator, Walk, calibrate
@@ -76,6 +77,7 @@ class GanGenerator(HaplotypeGenerator):
 
     def __init__(self, options: GanOptions):
         self.options = options
+        self.anchors: Anchors | None = None
 
     def fit(self, data: TrainingHaplotypes, run: TrainingRun) -> None:
         self.population_names, self.n_variants = list(data.population_names), data.haplotypes.n_variants
@@ -100,6 +102,8 @@ class GanGenerator(HaplotypeGenerator):
         torch.manual_seed(derive_seed(run.seed, "calibration"))
         population = rng.choice(data.population[fitted], size=CALIBRATION_ROWS)
         calibrate(self.network, self.chain, torch.from_numpy(population), options.temperature)
+        if options.anchor:
+            self._anchor(codes, data.population[fitted], run)
         found = diversity(self.network, self.chain, options.temperature, self.codebook, codes, data.population[fitted], run.seed)
         refuse_collapse(run.label, found)
 
@@ -121,6 +125,18 @@ class GanGenerator(HaplotypeGenerator):
         found = balanced_temperature(draw, alleles(codes[rows, :stop]))
         log.info("%s: codes are drawn at temperature %g", run.label, found)
         return found
+
+    def _anchor(self, codes: np.ndarray, population: np.ndarray, run: TrainingRun) -> None:
+        """Find the factors that keep the frequencies of the training rows' codes (n, K) within populations, on a pilot cohort."""
+        rng = np.random.default_rng(derive_seed(run.seed, "pilot"))
+        labels = pilot_populations(population, rng)
+        seed = rng.integers(0, 2**63, size=len(labels), dtype=np.uint64)
+        size = len(self.population_names), self.codebook.n_codes
+        pilot = Pilot(lambda k: wanted_frequencies(codes[:, k], population, *size))
+        walk, n_blocks = self._start(seed, labels), self.codebook.n_blocks
+        for start in range(0, n_blocks, SAMPLE_BLOCKS):
+            self._codes(walk, seed, labels, start, min(start + SAMPLE_BLOCKS, n_blocks), pilot)
+        self.anchors = pilot.anchors(self.codebook.n_codes)
 
     def _build(self) -> None:
         codebook = self.codebook
@@ -155,7 +171,9 @@ class GanGenerator(HaplotypeGenerator):
             block = np.empty((self.codebook.sites(stop - 1).stop - self.codebook.sites(start).start, n), dtype=np.int8)
             for walk, rows in zip(walks, chunks, strict=True):
                 first = rows[0]
-                block[:, first : first + SAMPLE_ROWS] = self._alleles(walk, request.seed[rows], start, stop)[:, : n - first]
+                codes = self._codes(walk, request.seed[rows], request.population[rows], start, stop, self.anchors)
+                alleles = np.concatenate([self._decode(k, code, request.seed[rows]) for k, code in enumerate(codes.T, start)])
+                block[:, first : first + SAMPLE_ROWS] = alleles[:, : n - first]
             yield block
 
     def _start(self, seed: np.ndarray, population: np.ndarray) -> Walk:
@@ -164,18 +182,22 @@ class GanGenerator(HaplotypeGenerator):
         with torch.no_grad():
             return Walk(self.network.context(noise, torch.from_numpy(population)), self.options.temperature)
 
-    def _alleles(self, walk: Walk, seed: np.ndarray, start: int, stop: int) -> np.ndarray:
-        """Alleles of the blocks [start, stop) of one chunk, int8 (n_sites, B)."""
+    def _codes(
+        self, walk: Walk, seed: np.ndarray, population: np.ndarray, start: int, stop: int, scale: Scale | None
+    ) -> np.ndarray:
+        """Codes of the blocks [start, stop) of one chunk, int64 (B, stop - start)."""
         uniforms = row_uniforms(seed, CODE_DRAWS + np.arange(start, stop))
 
         def choose(k: int, log_chance: torch.Tensor) -> torch.Tensor:
-            cumulated = log_chance.double().softmax(-1).cumsum(-1)
-            refuse_nonsense(cumulated[:, -1])
+            chance = log_chance.double().softmax(-1)
+            if scale is not None:
+                chance = torch.from_numpy(scale(k, chance.numpy(), population))
+            refuse_nonsense(chance.sum(-1))
+            cumulated = chance.cumsum(-1)
             threshold = torch.from_numpy(uniforms[:, k - start, None]) * cumulated[:, -1:]
             return (cumulated <= threshold).sum(-1)
 
-        codes = walk.go(self.network, self.chain, start, stop, choose).numpy()
-        return np.concatenate([self._decode(k, code, seed) for k, code in enumerate(codes.T, start)])
+        return walk.go(self.network, self.chain, start, stop, choose).numpy()
 
     def _decode(self, k: int, code: np.ndarray, seed: np.ndarray) -> np.ndarray:
         sites = self.codebook.sites(k)
@@ -188,6 +210,8 @@ class GanGenerator(HaplotypeGenerator):
         arrays |= {f"chain.{name}": getattr(self.chain, name).numpy() for name in ("log_chance", "log_marginal")}
         critic = self.critic.state_dict() | {name: getattr(self.critic, name) for name in ("frequency", "covariance")}
         arrays |= {f"critic.{name}": value.numpy() for name, value in critic.items()}
+        if self.anchors is not None:
+            arrays["anchors"] = self.anchors.factors
         description = {
             "options": self.options.model_dump(),
             "population_names": self.population_names,
@@ -203,6 +227,8 @@ class GanGenerator(HaplotypeGenerator):
         arrays.expect("chain.log_chance", "float32", K, C, C, high=1e-3, minus_infinity=True)
         arrays.expect("chain.log_marginal", "float32", K, C, high=1e-3, minus_infinity=True)
         declare_network(arrays, "network.", lambda: CodeGenerator(K, C, P, options))
+        if options.anchor:
+            Anchors.declare(arrays, K, P, C)
         for name, low in (("frequency", 0), ("covariance", -1)):
             arrays.expect(f"critic.{name}", "float32", K, L, low=low, high=1)
         declare_network(arrays, "critic.", lambda: Critic(codebook.error, codebook.error, P, options.width))
@@ -218,6 +244,7 @@ class GanGenerator(HaplotypeGenerator):
         weights = {k.removeprefix("network."): torch.from_numpy(v) for k, v in arrays.items() if k.startswith("network.")}
         generator.network.load_state_dict(weights)
         generator.network.eval()
+        generator.anchors = Anchors.from_arrays(arrays)
         critic = {k.removeprefix("critic."): v for k, v in arrays.items() if k.startswith("critic.")}
         frequency, covariance = critic.pop("frequency"), critic.pop("covariance")
         generator.critic = Critic(frequency, covariance, len(generator.population_names), generator.options.width)

@@ -30,6 +30,7 @@ from pydantic import Field
 from genoloom.config import TransformerOptions
 from genoloom.declared import Declared, Variants
 from genoloom.models.haplotype.adaptation import Start
+from genoloom.models.haplotype.anchoring import Anchors, Pilot, pilot_populations, wanted_frequencies
 from genoloom.models.haplotype.base import HaplotypeDescription, HaplotypeGenerator, SampleRequest, TrainingHaplotypes
 from genoloom.models.haplotype.blocks import BlockCodebook, choose_block, read_blocks
 from genoloom.models.haplotype.completion import Completion, HaplotypeCompleter
@@ -74,6 +75,7 @@ class TransformerGenerator(HaplotypeGenerator):
     def __init__(self, options: TransformerOptions):
         self.options = options
         self.start: Start | None = None
+        self.anchors: Anchors | None = None
 
     def start_from(self, base: "TransformerGenerator", index: np.ndarray) -> None:
         """Let `fit` begin with the blocks and weights of `base`; its variants `index` (int64, rising) are those to come."""
@@ -103,8 +105,12 @@ class TransformerGenerator(HaplotypeGenerator):
         schedule = {"steps": steps, "minutes": options.minutes, "evaluate_every": options.evaluate_every}
         train(training, run, **schedule, patience=options.patience, max_gap=options.max_gap)
         self.model.to("cpu").eval()
-        if options.temperature is None and not processes.rank():
+        if processes.rank():
+            return
+        if options.temperature is None:
             self.options = options.model_copy(update={"temperature": self._temperature(data, fitted, run)})
+        if options.anchor:
+            self._anchor(data, run)
 
     def _temperature(self, data: TrainingHaplotypes, fitted: np.ndarray, run: TrainingRun) -> float:
         """The temperature that the training rows call for, by some of them along the first blocks.
@@ -120,12 +126,25 @@ class TransformerGenerator(HaplotypeGenerator):
         request = SampleRequest(data.population[rows], rng.integers(0, 2**63, size=len(rows), dtype=np.uint64))
 
         def draw(temperature: float) -> np.ndarray:
-            return np.concatenate(list(self._draw(request, temperature, stop)))
+            return np.concatenate(list(self._draw(request, stop, WindowSampler(self.model, self.options, temperature))))
 
         real = alleles[:, self.layout[self._variants(0, stop)]].T
         found = balanced_temperature(draw, real, LOWEST_TEMPERATURE)
         log.info("%s: codes are drawn at temperature %g", run.label, found)
         return found
+
+    def _anchor(self, data: TrainingHaplotypes, run: TrainingRun) -> None:
+        """Find the factors that keep the frequencies of the training haplotypes' codes, on a pilot cohort."""
+        codes = self.codebook.encode(self._laid_out(data.haplotypes))  # (n, K)
+        rng = np.random.default_rng(derive_seed(run.seed, "pilot"))
+        population = pilot_populations(data.population, rng)
+        request = SampleRequest(population, rng.integers(0, 2**63, size=len(population), dtype=np.uint64))
+        size = len(self.population_names), self.codebook.n_codes
+        pilot = Pilot(lambda k: wanted_frequencies(codes[:, k], data.population, *size))
+        sampler = WindowSampler(self.model, self.options, self.options.temperature, pilot, len(population))
+        for _ in self._draw(request, self.codebook.n_blocks, sampler):
+            pass
+        self.anchors = pilot.anchors(self.codebook.n_codes)
 
     def _build(self, device: str = "cpu") -> None:
         self.model = HaplotypeTransformer(self.codebook, self.layout, len(self.population_names), self.options).to(device)
@@ -172,12 +191,12 @@ class TransformerGenerator(HaplotypeGenerator):
 
     def sample(self, request: SampleRequest) -> Iterator[np.ndarray]:
         temperature = self.options.temperature or 1.0  # model files of before have none
-        yield from self._draw(request, temperature, self.codebook.n_blocks)
+        sampler = WindowSampler(self.model, self.options, temperature, self.anchors)
+        yield from self._draw(request, self.codebook.n_blocks, sampler)
 
-    def _draw(self, request: SampleRequest, temperature: float, n_blocks: int) -> Iterator[np.ndarray]:
+    def _draw(self, request: SampleRequest, n_blocks: int, sampler: WindowSampler) -> Iterator[np.ndarray]:
         """Alleles of the first `n_blocks` blocks, window by window, int8 (n_variants, n_haplotypes)."""
         past = np.empty((len(request.seed), 0, self.options.block), dtype=np.int8)
-        sampler = WindowSampler(self.model, self.options, temperature)
         for span in windows(n_blocks, self.options.context):
             start, first, stop = span
             past = past[:, past.shape[1] - (first - start) :]
@@ -190,6 +209,8 @@ class TransformerGenerator(HaplotypeGenerator):
         arrays = {f"network.{name}": value.numpy() for name, value in self.model.state_dict().items()}
         arrays |= {f"codebook.{name}": getattr(self.codebook, name) for name in ("alleles", "count", "error")}
         arrays["layout"] = self.layout
+        if self.anchors is not None:
+            arrays["anchors"] = self.anchors.factors
         description = {
             "options": self.options.model_dump(exclude={"init_from"}),  # no path leaves in a model
             "population_names": self.population_names,
@@ -204,6 +225,8 @@ class TransformerGenerator(HaplotypeGenerator):
         arrays.expect("layout", "int64", words.n_variants, low=0, high=words.n_sites - 1, least_step=1)
         nowhere, P = np.empty(0, dtype=np.int64), len(words.population_names)
         declare_network(arrays, "network.", lambda: HaplotypeTransformer(codebook, nowhere, P, words.options))
+        if words.options.anchor:
+            Anchors.declare(arrays, codebook.n_blocks, P, codebook.n_codes)
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "TransformerGenerator":
@@ -211,6 +234,7 @@ class TransformerGenerator(HaplotypeGenerator):
         generator.population_names, generator.n_variants = description["population_names"], description["n_variants"]
         codebook = {name: arrays[f"codebook.{name}"] for name in ("alleles", "count", "error")}
         generator.layout = arrays["layout"]
+        generator.anchors = Anchors.from_arrays(arrays)
         generator.codebook = BlockCodebook(description["n_sites"], **codebook)
         generator._build()
         weights = {k.removeprefix("network."): torch.from_numpy(v) for k, v in arrays.items() if k.startswith("network.")}

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from genoloom.config import TransformerOptions
+from genoloom.models.haplotype.anchoring import Scale
 from genoloom.models.haplotype.base import SampleRequest
 from genoloom.models.haplotype.transformer_network import SEGMENT, HaplotypeTransformer
 from genoloom.models.layers import KeyValueCache, refuse_nonsense
@@ -19,13 +20,17 @@ class WindowSampler:
     """Samples windows, `SAMPLE_ROWS` haplotypes at a time.
 
     Short chunks are filled up, so matrix products have one shape and a haplotype does not depend on its company. The log-chances
-    of the codes are divided by `temperature`: below 1, likely codes become likelier.
+    of the codes are divided by `temperature`: below 1, likely codes become likelier; then `scale` changes the chances.
     """
 
-    def __init__(self, model: HaplotypeTransformer, options: TransformerOptions, temperature: float = 1.0):
+    def __init__(
+        self, model: HaplotypeTransformer, options: TransformerOptions, temperature: float = 1.0,
+        scale: Scale | None = None, rows: int = SAMPLE_ROWS,
+    ):  # fmt: skip
         self.model, self.block, self.temperature = model, options.block, temperature
+        self.scale, self.rows = scale, rows
         head = options.width // options.heads
-        self.cache = KeyValueCache(options.layers, SAMPLE_ROWS, options.heads, options.context, head)
+        self.cache = KeyValueCache(options.layers, rows, options.heads, options.context, head)
         with torch.no_grad():
             self.error = model.flip_logit(slice(None)).double().sigmoid().numpy()  # (K, L)
             self.crossover = model.crossover_chance().double().numpy()  # (K, S - 1)
@@ -38,32 +43,34 @@ class WindowSampler:
         """Blocks [first, stop) of every haplotype, int8 (n, stop - first, L), after the blocks `past` [start, first)."""
         n = len(past)
         fresh = np.empty((n, span[2] - span[1], self.block), dtype=np.int8)
-        for at in range(0, n, SAMPLE_ROWS):
-            rows = np.minimum(np.arange(at, at + SAMPLE_ROWS), n - 1)
-            fresh[at : at + SAMPLE_ROWS] = self._chunk(past[rows], request.population[rows], request.seed[rows], span)[: n - at]
+        for at in range(0, n, self.rows):
+            rows = np.minimum(np.arange(at, at + self.rows), n - 1)
+            fresh[at : at + self.rows] = self._chunk(past[rows], request.population[rows], request.seed[rows], span)[: n - at]
         return fresh
 
     def _chunk(self, past: np.ndarray, population: np.ndarray, seed: np.ndarray, span: tuple[int, int, int]) -> np.ndarray:
         model, (start, first, stop) = self.model, span
-        population = torch.from_numpy(population)
+        labels, n = torch.from_numpy(population), self.rows
         self.cache.clear()
-        seen = model.begin.expand(SAMPLE_ROWS, 1, -1)
+        seen = model.begin.expand(n, 1, -1)
         if first > start:
             known = torch.from_numpy(past)
             seen = torch.cat([seen, model.embed(known, model.match(known, start), start)], dim=1)
-            model.read(seen[:, :-1], population, start, 0, self.cache)
+            model.read(seen[:, :-1], labels, start, 0, self.cache)
             seen = seen[:, -1:]
-        flips = row_uniforms(seed, np.arange(first * self.block, stop * self.block)).reshape(SAMPLE_ROWS, -1, self.block)
+        flips = row_uniforms(seed, np.arange(first * self.block, stop * self.block)).reshape(n, -1, self.block)
         n_draws = 2 * model.segments  # of a code and a crossover, for every segment
         draws = row_uniforms(seed, BLOCK_DRAWS + np.arange(first * n_draws, stop * n_draws))
-        draws = draws.reshape(SAMPLE_ROWS, -1, model.segments, 2)
+        draws = draws.reshape(n, -1, model.segments, 2)
         blocks = []
         for k in range(first, stop):
-            hidden = model.read(seen, population, k, k - start, self.cache)
+            hidden = model.read(seen, labels, k, k - start, self.cache)
             logits = model.code_logits(hidden, k)[:, 0].double() / self.temperature
-            pi = logits.softmax(-1).cumsum(-1).numpy()  # (B, C)
-            refuse_nonsense(pi[:, -1])
-            block = self._draw(k, pi, draws[:, k - first], flips[:, k - first])
+            pi = logits.softmax(-1).numpy()  # (B, C)
+            refuse_nonsense(pi)
+            if self.scale is not None:
+                pi = self.scale(k, pi, population)
+            block = self._draw(k, pi.cumsum(-1), draws[:, k - first], flips[:, k - first])
             blocks.append(block)
             token = torch.from_numpy(block[:, None])
             seen = model.embed(token, model.match(token, k), k)

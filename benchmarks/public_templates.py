@@ -1,0 +1,103 @@
+"""Templates of public people for a private cohort: fidelity and leak, beside private templates and the public people themselves.
+
+    python benchmarks/public_templates.py --set dpyd-slice --seeds 1
+
+The people of a set are dealt, by population, to a public panel and a private one, whose people train or are held out in halves as
+everywhere. Figures as in `haplotypes.py`; attacks ask for the private people who train. The row `public people` takes as many of them
+as if they were synthetic: the reference of this mode.
+"""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+import numpy as np
+from haplotype_sets import RESULTS, SETS, add_places, open_set
+from haplotypes import COLUMNS, add_as_drawn, compare, judge, leave_as_drawn, shorten
+
+from genoloom.config import CopyingNetworkOptions, SplitOptions, TrainSections
+from genoloom.formats.pgen import PanelWriter, open_panel
+from genoloom.formats.tables import read_table, write_table
+from genoloom.logs import configure_logging
+from genoloom.panel import Panel
+from genoloom.report.summary import as_text
+from genoloom.seeds import derive_seed
+from genoloom.stages.split import split
+from genoloom.stages.train import train
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--set", nargs="+", choices=SETS, default=["dpyd-slice"])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1])
+    parser.add_argument("--private", type=int, default=1204, help="private people")
+    parser.add_argument("--people", type=int, help="synthetic people (default: as many private ones as train)")
+    parser.add_argument("--resplits", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=1)
+    add_as_drawn(parser)
+    add_places(parser, "public_templates.tsv")
+    parser.add_argument("--work", type=Path, default=RESULTS / "public_templates")
+    arguments = parser.parse_args()
+    configure_logging()
+    leave_as_drawn(arguments)
+    logging.getLogger("genoloom").setLevel(logging.WARNING)
+    done: list[dict] = []
+    for name in arguments.set:
+        for seed in arguments.seeds:
+            done += _run_set(name, seed, arguments)
+            write_table(arguments.out, COLUMNS, done)
+    print(as_text(done, COLUMNS))
+    return 0
+
+
+def _run_set(name: str, seed: int, arguments: argparse.Namespace) -> list[dict]:
+    place = arguments.work / name / f"seed{seed}"
+    contig = SETS[name].contig
+    private, public, table = place / "private" / contig, place / "public" / contig, place / "split.tsv"
+    whole = open_set(name, arguments.data)
+    ours = _dealt(whole.people.population, arguments.private, seed)
+    _write(whole.take_people(np.flatnonzero(ours)), private)
+    _write(whole.take_people(np.flatnonzero(~ours)), public)
+    split(panels=[private], out=table, summary=place / "split.json", options=SplitOptions(), seed=seed)
+    rows: list[dict] = []
+    for kind in ("public", "private"):
+        options = CopyingNetworkOptions(templates=kind, public_panel=str(public) if kind == "public" else None)
+        model = place / kind / "model.safetensors"
+        train(
+            generator="copying_network", panel=private, split=table, model=model, history=place / kind / "history.tsv",
+            state=place / kind / "state", common=TrainSections().common, options=options, seed=seed, threads=arguments.threads,
+        )  # fmt: skip
+        found = judge("copying_network", model, private, table, seed, arguments)
+        found[-1] |= {"options": f"templates={kind}"}
+        rows += found if not rows else found[-1:]
+    n = sum(row["role"] == "train" for row in read_table(table))
+    chosen = np.random.default_rng(derive_seed(seed, "shown")).permutation(int((~ours).sum()))[:n]
+    shown = place / "shown" / contig
+    _write(open_panel(public).take_people(np.sort(chosen)), shown)
+    _, _, own = compare("public people", shown, private, table, seed, arguments)
+    return [{c: shorten((row | {"set": name, "seed": seed}).get(c)) for c in COLUMNS} for row in (*rows, own)]
+
+
+def _dealt(population: list[str], private: int, seed: int) -> np.ndarray:
+    """Who is private, bool (n_people,): so many, the same share of each population."""
+    rng = np.random.default_rng(derive_seed(seed, "private"))
+    names = np.array(population)
+    rank = np.empty(len(names))
+    for name in np.unique(names):
+        members = rng.permutation(np.flatnonzero(names == name))
+        rank[members] = (np.arange(len(members)) + rng.random()) / len(members)
+    chosen = np.zeros(len(names), dtype=bool)
+    chosen[np.argsort(rank, kind="stable")[:private]] = True
+    return chosen
+
+
+def _write(panel: Panel, prefix: Path) -> None:
+    prefix.parent.mkdir(parents=True, exist_ok=True)
+    with PanelWriter(prefix, panel.people, panel.sites.contig, panel.sites.contig_length) as writer:
+        for start, stop, alleles in panel.blocks():
+            writer.append(panel.sites.take(slice(start, stop)), alleles)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""Draws that keep the frequencies of codes: what a sampler's chances drift away from along a contig
+is taken back.
+
+Chances of codes that are a little wrong at each block add up: frequencies of alleles drift, rare
+alleles die out. Before the codes of a block are drawn, the mean chance of each code among the rows
+of a population is scaled, a few rounds, to a wanted frequency (iterative proportional fitting:
+Deming & Stephan 1940, doi:10.1214/aoms/1177731829). The factors are found once, on a pilot cohort
+that is drawn with them, and kept in the model: so a haplotype does not depend on who else is drawn.
+
+Letters in shapes: P populations, K blocks, C codes.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from genoloom.declared import Declared
+
+ROUNDS = 6
+LEAST = 1e-4  # added to frequencies before they are divided
+MOST = (1 + 1 / LEAST) ** ROUNDS  # factors cannot be larger
+POOLED = 1.0  # haplotypes of the pooled frequency in that of a population
+PILOT_ROWS, LEAST_ROWS = 2000, 200  # haplotypes of a pilot cohort, and least of a population
+
+
+def wanted_frequencies(code: np.ndarray, population: np.ndarray, n_populations: int, n_codes: int) -> np.ndarray:
+    """Frequencies of the codes of one block in each population, a little shrunk to the pooled ones;
+    float64 (P, C).
+
+    Parameters
+    ----------
+    code : ndarray of int, shape (n,)
+        Of each haplotype; those below 0 or from `n_codes` on are no codes and do not count.
+    population : ndarray of int, shape (n,)
+    """
+    known = (code >= 0) & (code < n_codes)
+    flat = population[known].astype(np.int64) * n_codes + code[known]
+    counts = np.bincount(flat, minlength=n_populations * n_codes).reshape(n_populations, n_codes).astype(np.float64)
+    pooled = counts.sum(axis=0) / max(counts.sum(), 1)
+    return (counts + POOLED * pooled) / (counts.sum(axis=1, keepdims=True) + POOLED)
+
+
+def anchor_factors(chance: np.ndarray, population: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Factors of the chances that bring their means within populations to wanted frequencies;
+    float32 (P, C).
+
+    Parameters
+    ----------
+    chance : ndarray, float, shape (n, C)
+        Chances of the codes for each row; rows sum to one.
+    population : ndarray of int, shape (n,)
+    wanted : ndarray, float, shape (P, C)
+    """
+    factors = np.ones(wanted.shape, dtype=np.float32)
+    for p in np.unique(population):
+        rows = chance[population == p]
+        for _ in range(ROUNDS):
+            scaled = rows * factors[p]
+            mean = (scaled / scaled.sum(axis=1, keepdims=True)).mean(axis=0)
+            factors[p] *= (wanted[p] + LEAST) / (mean + LEAST)
+    return factors
+
+
+def pilot_populations(population: np.ndarray, rng: np.random.Generator, rows: int = PILOT_ROWS) -> np.ndarray:
+    """Populations of a pilot cohort: `rows` in the mix of `population`, and at least `LEAST_ROWS`
+    of each; int64, shuffled.
+    """
+    size = np.bincount(population)
+    wanted = np.where(size > 0, np.maximum(np.round(rows * size / size.sum()), LEAST_ROWS), 0).astype(np.int64)
+    return rng.permutation(np.repeat(np.arange(len(size)), wanted))
+
+
+class Pilot:
+    """Chances of a pilot cohort, scaled block by block to wanted frequencies; remembers the
+    factors.
+
+    Parameters
+    ----------
+    wanted : callable
+        Frequencies of the codes of a block in each population, float64 (P, C).
+    """
+
+    def __init__(self, wanted: Callable[[int], np.ndarray]):
+        self.wanted, self.found = wanted, []
+
+    def __call__(self, k: int, chance: np.ndarray, population: np.ndarray) -> np.ndarray:
+        """Scaled chances (n, C) of block `k`; they need not sum to one."""
+        self.found.append(anchor_factors(chance, population, self.wanted(k)))
+        return chance * self.found[-1][population]
+
+    def anchors(self, n_codes: int) -> "Anchors":
+        """What the blocks so far were scaled by, 1 for codes that a block does not have."""
+        factors = np.ones((len(self.found), len(self.found[0]), n_codes), dtype=np.float32)
+        for k, found in enumerate(self.found):
+            factors[k, :, : found.shape[1]] = found
+        return Anchors(factors)
+
+
+@dataclass(frozen=True)
+class Anchors:
+    """Chances of any haplotypes, scaled by what a pilot cohort needed.
+
+    Attributes
+    ----------
+    factors : ndarray, float32, shape (K, P, C)
+    """
+
+    factors: np.ndarray
+
+    @classmethod
+    def declare(cls, arrays: Declared, *shape: int | None) -> None:
+        """Declare the factors."""
+        arrays.expect("anchors", "float32", *shape, low=0, high=MOST)
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "Anchors | None":
+        """The factors of a model's arrays; None where it has none."""
+        return cls(arrays["anchors"]) if "anchors" in arrays else None
+
+    def __call__(self, k: int, chance: np.ndarray, population: np.ndarray) -> np.ndarray:
+        """Scaled chances (n, C) of block `k`; they need not sum to one."""
+        return chance * self.factors[k, population, : chance.shape[1]]
+
+
+Scale = Callable[[int, np.ndarray, np.ndarray], np.ndarray]  # block, chances (n, C), populations (n,) to chances

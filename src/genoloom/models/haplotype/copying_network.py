@@ -1,0 +1,329 @@
+"""A network over templates: recurrent copying of Li and Stephens as attention, weighed by weights
+that belong to no place.
+
+A haplotype is read and drawn block by block (`genoloom.models.haplotype.templates`). What is known
+of the next block comes from templates, the haplotypes of a panel: how many of them equal the row on
+its last sites, for several lengths, and carry each code, in all and in the row's population; and
+how much weight the carriers of each code have in several recursions of the copying model of Li and
+Stephens (2003, doi:10.1093/genetics/165.4.2213) with fixed rates of switches and flips. Each
+recursion is a head of attention over templates whose keys are recurrent, so time is linear in sites
+and in templates. A small network, the same at every place and for every code, turns these figures
+into the chance pi of each code. The block is the code seen through flips of single alleles, whose
+chances are counted where templates differ from their nearest code. So all probabilities sum to one,
+the likelihood is exact, missing calls drop out, and draws are from the very same model.
+
+Training asks for blocks of the templates themselves, with the row's own individual left out of all
+counts: the few thousand weights cannot learn anybody by heart, and the same weights serve any other
+templates.
+
+The templates stand in the model file. Draws copy them in pieces, as mosaics do; what that reveals
+depends on whose haplotypes they are: `docs/haplotype_templates.md`.
+"""
+
+import logging
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from genoloom.config import CopyingNetworkOptions
+from genoloom.declared import DeclarationError, Declared
+from genoloom.models.haplotype.anchoring import (
+    Anchors,
+    Pilot,
+    Scale,
+    pilot_populations,
+    wanted_frequencies,
+)
+from genoloom.models.haplotype.base import (
+    HaplotypeDescription,
+    HaplotypeGenerator,
+    SampleRequest,
+    TrainingHaplotypes,
+)
+from genoloom.models.haplotype.blocks import choose_block
+from genoloom.models.haplotype.completion import BLOCK_DRAWS, Completion
+from genoloom.models.haplotype.copying_completion import complete_rows
+from genoloom.models.haplotype.copying_training import (
+    PAIRS,
+    SPARE,
+    WATCHED_PAIRS,
+    CopyingNetwork,
+    CopyingTraining,
+    gather,
+)
+from genoloom.models.haplotype.packed import PackedHaplotypes
+from genoloom.models.haplotype.reference_lines import reference_bits
+from genoloom.models.haplotype.temperature import BALANCED_BLOCKS, balanced_temperature
+from genoloom.models.haplotype.templates import (
+    MOST_TEMPLATES,
+    TemplatePanel,
+    Walk,
+    pack_bits,
+    read_bits,
+    unpack_bits,
+)
+from genoloom.models.layers import declare_network, refuse_nonsense
+from genoloom.panel import HaplotypeSource, HaplotypeView
+from genoloom.seeds import derive_seed, row_uniforms
+from genoloom.training.run import TrainingRun, train
+
+log = logging.getLogger(__name__)
+
+# Sites a block, longest first, where sites are linked, and where they are not. A code is counted whole, which takes many
+# templates: with few, or without linkage, it is counted in smaller pieces. Bits a site of held-out people: chr20:1-4 Mb,
+# 300 templates: .0416 with blocks of 16; 805 unlinked SNPs, 2,504 templates: .7099 with blocks of 4.
+LENGTHS, LENGTHS_OF_FEW, SHORTEST = (16, 8), (8,), 2
+FEW = 1000  # templates
+LOWEST_TEMPERATURE = 0.8
+BALANCED_ROWS = 500
+SCORED_ROWS = 2048  # haplotypes whose state is held at a time
+YIELDED_BLOCKS = 64  # drawn between two yields
+REACH = 4  # blocks scored behind a place where haplotypes are exchanged
+STEPS = 400
+
+
+class OptionsDescription(CopyingNetworkOptions):
+    """The options of a trained model."""
+
+    block: int = Field(ge=2, le=32)
+    temperature: float = Field(ge=0.1, le=2)
+
+
+class CopyingNetworkDescription(HaplotypeDescription):
+    """The words of such a model."""
+
+    options: OptionsDescription
+
+
+class CopyingNetworkGenerator(HaplotypeGenerator):
+    """Templates, the network over them, and how it is drawn from: options in
+    `genoloom.config.CopyingNetworkOptions`.
+    """
+
+    name = "copying_network"
+    description_class = CopyingNetworkDescription
+    has_likelihood = scores_blocks = scores_unlabelled = True
+
+    def __init__(self, options: CopyingNetworkOptions):
+        self.options = options
+        self.anchors: Anchors | None = None
+
+    @property
+    def n_variants(self) -> int:
+        return self.panel.haplotypes.n_variants
+
+    def fit(self, data: TrainingHaplotypes, run: TrainingRun) -> None:
+        self.population_names = list(data.population_names)
+        fitted, watched = np.flatnonzero(~data.watch), np.flatnonzero(data.watch)
+        options = self.options
+        of_blocks = {"codes": options.codes, "carriers": options.code_carriers}
+        if options.block is None:
+            lengths = LENGTHS if len(fitted) >= FEW else LENGTHS_OF_FEW
+            of_people = {"rows": fitted, "watched": watched}
+            block = choose_block(data.haplotypes, **of_blocks, **of_people, lengths=lengths, shortest=SHORTEST)
+        else:
+            block = options.block
+        self.options = options = options.model_copy(update={"block": block})
+        self._train(data, fitted, watched, run)
+        self.panel, _ = self._collect(data, np.arange(len(data.population)))
+        if options.temperature is None:
+            self.options = options.model_copy(update={"temperature": self._temperature(run)})
+        if options.anchor:
+            self._anchor(run)
+
+    def _train(self, data: TrainingHaplotypes, fitted: np.ndarray, watched: np.ndarray, run: TrainingRun) -> None:
+        """Fit the network to the people who are not set aside, each of them among all the others."""
+        options, rng = self.options, np.random.default_rng(derive_seed(run.seed, "pairs"))
+        panel, place = self._collect(data, fitted)
+        # the haplotypes 2 i and 2 i + 1 are one individual's, and both are fitted or neither is
+        own = place.reshape(-1, 2).repeat(2, axis=0)
+        source, told = (HaplotypeView(data.haplotypes, haplotypes=rows) for rows in (fitted, watched))
+        trained = gather(panel, source, data.population[fitted], own, PAIRS, rng)
+        seen = gather(panel, told, data.population[watched], None, WATCHED_PAIRS, rng)
+        torch.manual_seed(derive_seed(run.seed, "weights"))
+        self.network = CopyingNetwork(options.width)
+        training = CopyingTraining(self.network, trained, seen, options.learning_rate, run.seed)
+        lines = np.random.default_rng(derive_seed(run.seed, "lines"))
+        training.lines = reference_bits(data.haplotypes, fitted, watched, data.map_cm, lines)
+        schedule = {
+            "steps": options.steps,
+            "minutes": options.minutes,
+            "evaluate_every": options.evaluate_every,
+        }
+        train(training, run, **schedule, patience=options.patience)
+        self.network.eval()
+        self.weights = self.network.compiled()
+
+    def _collect(self, data: TrainingHaplotypes, rows: np.ndarray) -> tuple[TemplatePanel, np.ndarray]:
+        """Templates from some of the haplotypes, and where each of these stands among them."""
+        panel, order = TemplatePanel.collect(
+            HaplotypeView(data.haplotypes, haplotypes=rows), data.population[rows], len(self.population_names),
+            block=self.options.block, codes=self.options.codes, carriers=self.options.code_carriers,
+        )  # fmt: skip
+        return panel, np.argsort(order)
+
+    def _temperature(self, run: TrainingRun) -> float:
+        """The temperature that the templates call for, by some of them along the first blocks."""
+        seed, stop = derive_seed(run.seed, "temperature"), min(BALANCED_BLOCKS, self.panel.n_blocks)
+        rng = np.random.default_rng(seed)
+        rows = np.sort(rng.permutation(self.panel.n_templates)[:BALANCED_ROWS])
+        real = self.panel.haplotypes.read(0, min(stop * self.options.block, self.n_variants))[:, rows]
+        request = SampleRequest(self.panel.population[rows], rng.integers(0, 2**63, size=len(rows), dtype=np.uint64))
+        found = balanced_temperature(
+            lambda temperature: np.concatenate(list(self._draw(request, temperature, stop))), real, LOWEST_TEMPERATURE
+        )  # fmt: skip
+        log.info("%s: codes are drawn at temperature %g", run.label, found)
+        return found
+
+    def _anchor(self, run: TrainingRun) -> None:
+        """Find the factors that keep the frequencies of the templates, on a pilot cohort."""
+        panel, rng = self.panel, np.random.default_rng(derive_seed(run.seed, "pilot"))
+        population = pilot_populations(panel.population, rng)
+        request = SampleRequest(population, rng.integers(0, 2**63, size=len(population), dtype=np.uint64))
+
+        def wanted(k: int) -> np.ndarray:
+            table = panel.table(k)
+            return wanted_frequencies(table.index, panel.population, panel.n_populations, table.codes)
+
+        pilot = Pilot(wanted)
+        for _ in self._draw(request, self.options.temperature, panel.n_blocks, pilot):
+            pass
+        self.anchors = pilot.anchors(self.options.codes)
+
+    def sample(self, request: SampleRequest) -> Iterator[np.ndarray]:
+        yield from self._draw(request, self.options.temperature, self.panel.n_blocks, self.anchors)
+
+    def _draw(
+        self, request: SampleRequest, temperature: float, n_blocks: int, scale: Scale | None = None
+    ) -> Iterator[np.ndarray]:
+        """Alleles of the first `n_blocks` blocks, int8 (n_sites, n_haplotypes)."""
+        L = self.options.block
+        walk = Walk(self.panel, request.population)
+        called = np.full(len(request.seed), 2**32 - 1, dtype=np.uint32)
+        for first in range(0, n_blocks, YIELDED_BLOCKS):
+            stop = min(first + YIELDED_BLOCKS, n_blocks)
+            draws = row_uniforms(request.seed, BLOCK_DRAWS + np.arange(first, stop))
+            drawn = np.empty((stop - first, len(request.seed)), dtype=np.uint32)
+            for k in range(first, stop):
+                chance = self._chances(walk, temperature)
+                if scale is not None:
+                    chance = scale(k, chance, request.population)
+                cumulated = chance.cumsum(axis=1)
+                code = (cumulated <= draws[:, k - first, None] * cumulated[:, -1:]).sum(axis=1)
+                flips = row_uniforms(request.seed, np.arange(k * L, (k + 1) * L)) < walk.error(SPARE)
+                drawn[k - first] = walk.table.ids[code] ^ pack_bits(np.ascontiguousarray(flips.T), L)[0]
+                walk.advance(drawn[k - first], called)
+            alleles = unpack_bits(drawn, L).transpose(0, 2, 1).reshape(-1, len(request.seed))
+            yield alleles[: self.n_variants - first * L]
+
+    def _chances(self, walk: Walk, temperature: float = 1.0) -> np.ndarray:
+        """Chances of the codes of a walk's present block, float64 (n, C); rows sum to one."""
+        logits = walk.logits(self.weights).astype(np.float64) / temperature
+        chance = np.exp(logits - logits.max(axis=1, keepdims=True))
+        chance /= chance.sum(axis=1, keepdims=True)
+        refuse_nonsense(chance)
+        return chance
+
+    def _score(self, walk: Walk, bits: np.ndarray, called: np.ndarray) -> np.ndarray:
+        """Natural-log probability of alleles of a walk's present block, float64 (n,)."""
+        return np.log((self._chances(walk) * walk.chances(bits, called, SPARE)).sum(axis=1))
+
+    def log_likelihood(self, haplotypes: HaplotypeSource, population: np.ndarray) -> np.ndarray:
+        total = np.zeros(haplotypes.n_haplotypes)
+        for low in range(0, len(total), SCORED_ROWS):
+            rows = np.arange(low, min(low + SCORED_ROWS, len(total)))
+            for _, scores in self.block_log_likelihood(HaplotypeView(haplotypes, haplotypes=rows), population[rows]):
+                total[rows] += scores
+        return total
+
+    def block_log_likelihood(self, haplotypes: HaplotypeSource, population: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+        walk = Walk(self.panel, population)
+        for k, bits, called in self._blocks(haplotypes):
+            yield self._variants(k), self._score(walk, bits, called)
+            walk.advance(bits, called)
+
+    def switch_log_odds(self, haplotypes: HaplotypeSource, population: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+        walk, n_blocks = Walk(self.panel, population), self.panel.n_blocks
+        ahead: list[tuple[np.ndarray, np.ndarray]] = []
+        source = self._blocks(haplotypes)
+        for k in range(n_blocks):
+            while len(ahead) < min(REACH, n_blocks - k):
+                ahead.append(next(source)[1:])
+            if k > 0:
+                yield self._variants(k).start, self._exchange(walk, ahead)
+            walk.advance(*ahead.pop(0))
+
+    def _exchange(self, walk: Walk, ahead: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+        """Gain of exchanging the alleles that come between the two haplotypes of each person,
+        float64 (n_people,).
+        """
+        gain = np.zeros(len(walk.population) // 2)
+        sibling = np.arange(len(walk.population)) ^ 1
+        straight, crossed = walk.fork(), walk.fork()
+        for bits, called in ahead:
+            change = self._score(crossed, bits[sibling], called[sibling]) - self._score(straight, bits, called)
+            gain += change.reshape(-1, 2).sum(axis=1)
+            straight.advance(bits, called)
+            crossed.advance(bits[sibling], called[sibling])
+        return gain
+
+    def complete(
+        self, haplotypes: HaplotypeSource, population: np.ndarray, seed: np.ndarray, particles: int
+    ) -> Iterator[Completion]:
+        yield from complete_rows(self.panel, self._chances, haplotypes, population, seed, particles)
+
+    def _blocks(self, haplotypes: HaplotypeSource) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        """Number, alleles and calls (uint32) of each block of a source."""
+        for first in range(0, self.panel.n_blocks, YIELDED_BLOCKS):
+            bits, called = read_bits(
+                haplotypes,
+                self.options.block,
+                first,
+                min(first + YIELDED_BLOCKS, self.panel.n_blocks),
+            )
+            yield from zip(range(first, first + len(bits)), bits, called, strict=True)
+
+    def _variants(self, k: int) -> slice:
+        L = self.options.block
+        return slice(k * L, min((k + 1) * L, self.n_variants))
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict]:
+        arrays = {f"network.{name}": value.numpy() for name, value in self.network.state_dict().items()}
+        templates, description = self.panel.haplotypes.state()
+        arrays |= templates | {"population": self.panel.population}
+        if self.anchors is not None:
+            arrays["anchors"] = self.anchors.factors
+        description |= {
+            # no path leaves in a model; whose the templates are stands beside
+            "options": self.options.model_dump(exclude={"templates", "public_panel"}),
+            "population_names": self.population_names,
+        }
+        return arrays, description
+
+    @classmethod
+    def declare(cls, arrays: Declared, words: CopyingNetworkDescription) -> None:
+        options, P = words.options, len(words.population_names)
+        n_templates = PackedHaplotypes.declare(arrays, words.n_variants)
+        if n_templates > MOST_TEMPLATES:
+            raise DeclarationError(f"there are more than {MOST_TEMPLATES} templates")
+        arrays.expect("population", "int64", n_templates, low=0, high=P - 1, least_step=0)
+        declare_network(arrays, "network.", lambda: CopyingNetwork(options.width))
+        if options.anchor:
+            Anchors.declare(arrays, -(-words.n_variants // options.block), P, options.codes)
+
+    @classmethod
+    def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "CopyingNetworkGenerator":
+        generator = cls(CopyingNetworkOptions(**description["options"]))
+        options, generator.population_names = generator.options, description["population_names"]
+        generator.panel = TemplatePanel(
+            PackedHaplotypes.from_state(arrays, description), arrays["population"], len(generator.population_names), options.block,
+            options.codes, options.code_carriers,
+        )  # fmt: skip
+        generator.anchors = Anchors.from_arrays(arrays)
+        generator.network = CopyingNetwork(options.width)
+        weights = {k.removeprefix("network."): torch.from_numpy(v) for k, v in arrays.items() if k.startswith("network.")}
+        generator.network.load_state_dict(weights)
+        generator.weights = generator.network.compiled()
+        return generator

@@ -1,0 +1,202 @@
+"""The network that weighs what templates say of the next block, and its training; the same weights
+at every place.
+
+Letters in shapes: n rows, C codes, F features of a code, H features of a row, W width.
+"""
+
+import logging
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from genoloom.models.haplotype.templates import HEADS, MATCHES, TemplatePanel, Walk, read_bits
+from genoloom.models.layers import AveragedTraining
+from genoloom.panel import HaplotypeSource
+
+log = logging.getLogger(__name__)
+
+N_CODE, N_ROW = 2 * len(MATCHES) + len(HEADS), 2 * len(MATCHES)  # features
+FIRST_HEAD = 2 * len(MATCHES)
+SPARE = 0.2  # templates added to those that differ from their nearest code at a site
+PAIRS, ROWS = (
+    131_072,
+    2048,
+)  # (row, block) pairs that are kept to train on, and most rows among them
+STRETCH, BEFORE = 64, 96  # blocks of a stretch of a long contig, and blocks that are read before it
+WATCHED_PAIRS = 16_384
+BLOCKS_A_STEP, ROWS_A_STEP = 8, 192
+UNLABELLED = 0.1  # share of training rows whose population is not told
+LEAST_SPREAD = 0.02  # a feature that is constant in training must not shift where it is not
+
+
+class CopyingNetwork(nn.Module):
+    """Log-odds of a code beside the first recurrent head's, from its features and those of its row."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        for name, n in (("code", N_CODE), ("row", N_ROW)):
+            self.register_buffer(f"{name}_mean", torch.zeros(n))
+            self.register_buffer(f"{name}_spread", torch.ones(n))
+        self.code, self.row = nn.Linear(N_CODE, width, bias=False), nn.Linear(N_ROW, width)
+        self.hidden, self.act = nn.Linear(width, width), nn.Hardswish()
+        self.out, self.linear = nn.Linear(width, 1, bias=False), nn.Linear(N_CODE, 1, bias=False)
+        nn.init.zeros_(self.out.weight)  # training begins at the first head
+        nn.init.zeros_(self.linear.weight)
+
+    def scale(self, code: torch.Tensor, row: torch.Tensor) -> None:
+        """Take mean and spread from features (n, F) and (n, H)."""
+        for name, values in (("code", code), ("row", row)):
+            spread = values.std(0)
+            getattr(self, f"{name}_mean").copy_(values.mean(0))
+            # one that hardly varies says nothing
+            getattr(self, f"{name}_spread").copy_(torch.where(spread < LEAST_SPREAD, 1e6, spread + 0.01))
+
+    def forward(self, f: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
+        """(n, C, F) and (n, H) to (n, C)."""
+        x = (f - self.code_mean) / self.code_spread
+        y = (h - self.row_mean) / self.row_spread
+        z = self.act(self.code(x) + self.row(y)[:, None])
+        z = self.act(self.hidden(z))
+        return f[..., FIRST_HEAD] + (self.out(z) + self.linear(x))[..., 0]
+
+    @torch.no_grad()
+    def compiled(self) -> dict[str, np.ndarray]:
+        """Weights for `genoloom.models.haplotype.copying_kernels.logits`, on features as they come."""
+        code = self.code.weight / self.code_spread
+        row = self.row.weight / self.row_spread
+        bias = self.row.bias - code @ self.code_mean - row @ self.row_mean
+        linear = self.linear.weight[0] / self.code_spread
+        found = {
+            "w_code": nn.functional.pad(code, (0, -N_CODE % 4)), "w_row": row, "b_row": bias, "w_hidden": self.hidden.weight,
+            "b_hidden": self.hidden.bias, "w_out": self.out.weight[0], "w_linear": linear,
+        }  # fmt: skip
+        return {name: np.ascontiguousarray(value.numpy(), dtype=np.float32) for name, value in found.items()}
+
+
+@dataclass(frozen=True)
+class BlockPairs:
+    """One block of many rows: features of codes (n, C, F) and of rows (n, H), float16, and the
+    chance of the rows' alleles given each code, float32 (n, C); 0 for codes that are not theirs to
+    use.
+    """
+
+    code: torch.Tensor
+    row: torch.Tensor
+    chance: torch.Tensor
+    sites: int
+
+    def nats(self, network: CopyingNetwork, rows=slice(None)) -> torch.Tensor:
+        """Minus log-probability of the blocks, (n,)."""
+        usable = self.chance[rows] > 0
+        logits = network(self.code[rows].float(), self.row[rows].float()).masked_fill(~usable, -math.inf)
+        chance = self.chance[rows].clamp(min=1e-35).log()
+        return torch.logsumexp(logits, -1) - torch.logsumexp(logits + chance, -1)
+
+
+def gather(
+    panel: TemplatePanel,
+    rows: HaplotypeSource,
+    population: np.ndarray,
+    own: np.ndarray | None,
+    pairs: int,
+    rng: np.random.Generator,
+) -> list[BlockPairs]:
+    """What templates know of rows, for about so many pairs of row and block, all along the contig
+    or in stretches of it.
+
+    Parameters
+    ----------
+    rows : HaplotypeSource
+        Haplotypes with -1 for missing.
+    population : ndarray, int64, shape (n,)
+    own : ndarray, int64, shape (n, 2), or None
+        As of `Walk`: with it, rows that are templates themselves see what others would know of
+        them.
+    """
+    spans = _stretches(panel.n_blocks, pairs)
+    n_blocks = sum(stop - first for _, first, stop in spans)
+    n = min(len(population), ROWS, max(1, pairs // n_blocks))
+    found = []
+    for start, first, stop in spans:
+        chosen = np.sort(rng.permutation(len(population))[:n])
+        told = population[chosen]
+        if own is not None:
+            told = np.where(rng.random(n) < UNLABELLED, -1, told)
+        walk = Walk(panel, told, None if own is None else own[chosen], start)
+        bits, called = (x[:, chosen] for x in read_bits(rows, panel.block, start, stop))
+        for k in range(start, stop):
+            if k >= first:
+                sites = min(panel.block, panel.haplotypes.n_variants - k * panel.block)
+                found.append(_pairs(walk, bits[k - start], called[k - start], sites))
+            walk.advance(bits[k - start], called[k - start])
+    return found
+
+
+def _pairs(walk: Walk, bits: np.ndarray, called: np.ndarray, sites: int) -> BlockPairs:
+    f, h, others = walk.features()
+    usable = others >= np.minimum(others.max(axis=1, keepdims=True), walk.panel.carriers)
+    chance = np.where(usable, np.maximum(walk.chances(bits, called, SPARE), 1e-35), 0)
+    return BlockPairs(
+        *(torch.from_numpy(x) for x in (f.astype(np.float16), h.astype(np.float16), chance.astype(np.float32))),
+        sites,
+    )
+
+
+def _stretches(n_blocks: int, pairs: int) -> list[tuple[int, int, int]]:
+    """(start, first, stop): blocks [first, stop) are kept and read from `start` on; a short contig
+    whole.
+    """
+    most = max(STRETCH, pairs // 256 // STRETCH * STRETCH)
+    if n_blocks <= most:
+        return [(0, 0, n_blocks)]
+    firsts = np.linspace(0, n_blocks - STRETCH, most // STRETCH).astype(int).tolist()
+    return [(max(0, first - BEFORE), first, first + STRETCH) for first in firsts]
+
+
+class CopyingTraining(AveragedTraining):
+    """Maximum likelihood on random pairs of row and block."""
+
+    def __init__(
+        self,
+        network: CopyingNetwork,
+        trained: list[BlockPairs],
+        watched: list[BlockPairs],
+        learning_rate: float,
+        seed: int,
+    ):
+        super().__init__(network, learning_rate, weight_decay=0.01, decay=0.98)
+        self.trained, self.watched, self.seed = trained, watched, seed
+        self.lines: dict[str, float] = {}  # what simple models pay, shown beside
+        some = trained[:: max(1, len(trained) // 64)]
+        network.scale(
+            *(torch.cat([getattr(x, name).float().flatten(0, -2) for x in some]) for name in ("code", "row"))
+        )  # fmt: skip
+        self.average.module.load_state_dict(network.state_dict())
+
+    def train_step(self, step: int, fraction: float) -> dict[str, float]:
+        rng = np.random.default_rng([self.seed, step])
+        chosen = rng.choice(len(self.trained), min(BLOCKS_A_STEP, len(self.trained)), replace=False)
+        loss = 0.0
+        for k in chosen:
+            block = self.trained[k]
+            rows = rng.choice(len(block.row), min(ROWS_A_STEP, len(block.row)), replace=False)
+            loss = loss + block.nats(self.model, torch.from_numpy(rows)).mean() / block.sites / len(chosen)
+        return {"loss": self.descend(loss / math.log(2), fraction)}
+
+    @torch.no_grad()
+    def evaluate(self, step: int) -> dict[str, float]:
+        """Bits a site of the people set aside ("bits") and of training rows as others would know
+        them ("train_bits").
+        """
+        network = self.average.module
+        bits = _bits(network, self.watched)
+        train_bits = _bits(network, self.trained, slice(max(1, WATCHED_PAIRS // len(self.trained))))
+        return {"score": bits, "bits": bits, "train_bits": train_bits, **self.lines}
+
+
+def _bits(network: CopyingNetwork, blocks: list[BlockPairs], rows: slice = slice(None)) -> float:
+    nats = sum(float(block.nats(network, rows).double().mean()) for block in blocks)
+    return nats / sum(block.sites for block in blocks) / math.log(2)

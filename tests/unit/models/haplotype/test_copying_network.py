@@ -1,0 +1,281 @@
+"""The network over templates against brute force: listing all haplotypes, counting by hand, direct
+likelihoods.
+"""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from genoloom.config import CopyingNetworkOptions
+from genoloom.errors import Interrupted
+from genoloom.models.haplotype.base import SampleRequest, TrainingHaplotypes
+from genoloom.models.haplotype.copying_network import CopyingNetworkGenerator
+from genoloom.models.haplotype.copying_training import FIRST_HEAD
+from genoloom.models.haplotype.templates import (
+    HEADS,
+    MATCHES,
+    OWN_SHARE,
+    TemplatePanel,
+    Walk,
+    read_bits,
+)
+from genoloom.panel import ArrayHaplotypes, HaplotypeView
+from genoloom.seeds import row_seeds
+from genoloom.training.run import TrainingRun
+
+
+def copies_with_flips(n_variants, n_people, seed=1, missing=0.0, flips=0.03):
+    """People of two populations whose haplotypes copy four founders each, with flips."""
+    rng = np.random.default_rng(seed)
+    founders = rng.integers(0, 2, (2, 4, n_variants))
+    population = np.repeat(np.arange(n_people) % 2, 2)
+    alleles = founders[population, rng.integers(0, 4, 2 * n_people)] ^ (rng.random((2 * n_people, n_variants)) < flips)
+    alleles = np.where(rng.random(alleles.shape) < missing, -1, alleles).astype(np.int8)
+    return TrainingHaplotypes(
+        haplotypes=ArrayHaplotypes(np.ascontiguousarray(alleles.T)),
+        population=population,
+        population_names=["A", "B"],
+        position=np.arange(n_variants) * 100 + 1,
+        map_cm=np.arange(n_variants) * 1e-4,
+        watch=np.repeat(np.arange(n_people) < n_people // 5, 2),
+    )
+
+
+def fit(data, state_dir, **options):
+    given = {
+        "block": 4,
+        "width": 8,
+        "steps": 30,
+        "evaluate_every": 10,
+        "temperature": 1.0,
+        "anchor": False,
+    }
+    generator = CopyingNetworkGenerator(CopyingNetworkOptions(**given | options))
+    run = TrainingRun(state_dir=state_dir, digest="d", seed=3, label="test")
+    generator.fit(data, run)
+    return generator, run
+
+
+def source(rows):
+    return ArrayHaplotypes(np.ascontiguousarray(np.asarray(rows, dtype=np.int8).T))
+
+
+def wanted(names, population=0):
+    return SampleRequest(np.full(len(names), population), row_seeds(7, names, "20"))
+
+
+def draw(generator, request):
+    return np.concatenate(list(generator.sample(request)))
+
+
+@pytest.fixture(scope="module", params=[4, 5])
+def eleven_sites(tmp_path_factory, request):
+    """Three blocks, the last not full; many flips, so that all haplotypes matter."""
+    data = copies_with_flips(11, 40, flips=0.15)
+    return fit(data, tmp_path_factory.mktemp("eleven"), block=request.param, code_carriers=3)[0]
+
+
+@pytest.fixture(scope="module")
+def everything():
+    return np.array(list(itertools.product([0, 1], repeat=11)), dtype=np.int8)
+
+
+@pytest.mark.parametrize("population", [0, 1, -1])
+def test_likelihood_sums_to_one_over_all_haplotypes(eleven_sites, everything, population):
+    chance = np.exp(eleven_sites.log_likelihood(source(everything), np.full(len(everything), population)))
+    assert chance.sum() == pytest.approx(1, abs=1e-6)
+
+
+def test_missing_calls_of_the_last_block_are_summed_over(eleven_sites, everything):
+    chance = np.exp(eleven_sites.log_likelihood(source(everything), np.zeros(len(everything), dtype=int)))
+    row = everything[1234].copy()
+    row[10] = -1
+    agrees = (everything[:, :10] == row[:10]).all(axis=1)
+    assert np.exp(eleven_sites.log_likelihood(source([row]), np.zeros(1, dtype=int))) == pytest.approx(chance[agrees].sum())
+
+
+def test_draws_follow_the_likelihood(eleven_sites, everything):
+    probability = np.exp(eleven_sites.log_likelihood(source(everything), np.zeros(len(everything), dtype=int)))
+    n = 12_000
+    drawn = draw(eleven_sites, wanted([str(i) for i in range(n)]))
+    observed = np.bincount((1 << np.arange(10, -1, -1)) @ drawn, minlength=len(everything))
+    frequent = n * probability > 5
+    pooled = np.append(observed[frequent], observed[~frequent].sum())
+    expected = n * np.append(probability[frequent], probability[~frequent].sum())
+    assert frequent.sum() > 200
+    assert ((pooled - expected) ** 2 / expected).sum() < len(pooled) + 4 * np.sqrt(2 * len(pooled))
+
+
+def test_counts_and_weights_leave_the_own_individual_out():
+    """Every feature of every row, recounted in plain loops over the templates of others."""
+    data = copies_with_flips(22, 20, flips=0.1)
+    rows, L = data.haplotypes.alleles.T, 4
+    panel, order = TemplatePanel.collect(data.haplotypes, data.population, 2, block=L, codes=5, carriers=2)
+    place = np.argsort(order)
+    walk = Walk(panel, data.population, place.reshape(-1, 2).repeat(2, axis=0))
+    bits, called = read_bits(data.haplotypes, L, 0, panel.n_blocks)
+    n = len(rows)
+    other = np.arange(n)[:, None] // 2 != np.arange(n) // 2  # (n, n): row, template
+    same = data.population[:, None] == data.population
+    prior = (1 - OWN_SHARE) / n + OWN_SHARE * same / same.sum(axis=1, keepdims=True)
+    weights = [prior * other for _ in HEADS]
+    padded = np.zeros((n, panel.n_blocks * L), dtype=int)
+    padded[:, :22] = rows
+    for k in range(panel.n_blocks):
+        table = panel.table(k)
+        has = np.stack([table.index[place] == c for c in range(table.codes)], axis=1)  # (n, C), templates in the rows' order
+        differs = padded[:, None, : k * L] != padded[None, :, : k * L]
+        match = np.where(differs.any(-1), differs[..., ::-1].argmax(-1), k * L) if k else np.zeros((n, n), int)
+        f, h, others = walk.features()
+        for g, length in enumerate(MATCHES):
+            for kind, among in enumerate((other, other & same)):
+                equal = (among & (match >= length * L)).astype(int)
+                np.testing.assert_allclose(f[:, :, kind * len(MATCHES) + g], np.log1p(equal @ has), rtol=1e-6)
+                np.testing.assert_allclose(h[:, kind * len(MATCHES) + g], np.log1p(equal.sum(axis=1)), rtol=1e-6)
+        np.testing.assert_array_equal(others, other.astype(int) @ has)
+        for s, w in enumerate(weights):
+            np.testing.assert_allclose(np.exp(f[:, :, FIRST_HEAD + s] - 7) - 1e-6, w @ has, atol=2e-6)
+        here = slice(k * L, (k + 1) * L)
+        apart = (padded[:, None, here] != padded[None, :, here]).sum(-1)
+        for s, (rate, flip) in enumerate(HEADS):
+            told = weights[s] * flip ** apart.astype(float)
+            weights[s] = ((1 - rate) * told / told.sum(axis=1, keepdims=True) + rate * prior) * other
+        walk.advance(bits[k], called[k])
+
+
+def test_flips_leave_the_own_individual_out():
+    """A block that one individual alone has is no reason to flip, for that individual's rows."""
+    alleles = np.zeros((4, 12), dtype=np.int8)
+    alleles[1, 2] = 1
+    panel, _ = TemplatePanel.collect(ArrayHaplotypes(alleles), np.zeros(12, dtype=int), 1, block=4, codes=8, carriers=2)
+    one = np.array([0b0010] * 2, dtype=np.uint32)
+    walk = Walk(panel, np.zeros(2, dtype=int), np.array([[2, 3], [-1, -1]]))
+    chance = walk.chances(one, np.full(2, 15, dtype=np.uint32), 0.2)[:, 0]
+    spare = 0.2 / 12
+    assert chance[0] == pytest.approx(0.2 / 10 * (1 - 0.2 / 10) ** 3)
+    assert chance[1] == pytest.approx(1.2 / 12 * (1 - spare) ** 3)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """45 sites with missing calls and anchors."""
+    data = copies_with_flips(45, 60, missing=0.02)
+    return data, fit(data, tmp_path_factory.mktemp("whole"), anchor=True, temperature=None)[0]
+
+
+def test_the_same_haplotype_in_any_company_and_from_the_file(whole):
+    _, generator = whole
+    names = [f"p{i}" for i in range(37)]
+    population = np.arange(37) % 2
+    together = draw(generator, SampleRequest(population, row_seeds(7, names, "20")))
+    assert together.dtype == np.int8
+    chosen = np.array([30, 3, 17])
+    request = SampleRequest(population[chosen], row_seeds(7, [names[i] for i in chosen], "20"))
+    np.testing.assert_array_equal(draw(generator, request), together[:, chosen])
+    again = CopyingNetworkGenerator.from_state(*generator.state())
+    np.testing.assert_array_equal(draw(again, request), together[:, chosen])
+    np.testing.assert_array_equal(
+        again.log_likelihood(ArrayHaplotypes(together), population),
+        generator.log_likelihood(ArrayHaplotypes(together), population),
+    )
+
+
+def test_blocks_of_a_draw_do_not_show(whole, monkeypatch):
+    _, generator = whole
+    together = draw(generator, wanted(["a", "b"]))
+    monkeypatch.setattr("genoloom.models.haplotype.copying_network.YIELDED_BLOCKS", 3)
+    np.testing.assert_array_equal(draw(generator, wanted(["a", "b"])), together)
+
+
+def test_samples_look_like_their_population(whole):
+    data, generator = whole
+    alleles = data.haplotypes.alleles
+    for p in (0, 1):
+        drawn = draw(generator, wanted([f"{p}.{i}" for i in range(400)], p))
+        real = alleles[:, data.population == p]
+        frequency = np.where(real >= 0, real, 0).sum(axis=1) / (real >= 0).sum(axis=1)
+        assert np.abs(drawn.mean(axis=1) - frequency).max() < 0.1
+
+
+def test_likelihood_tells_populations_apart(whole):
+    data, generator = whole
+    own = generator.log_likelihood(data.haplotypes, data.population)
+    assert (own > generator.log_likelihood(data.haplotypes, 1 - data.population)).mean() > 0.8
+
+
+def test_resumed_training_equals_uninterrupted(tmp_path):
+    data = copies_with_flips(20, 24, missing=0.02)
+    whole, whole_run = fit(data, tmp_path / "whole", steps=12, evaluate_every=5)
+    limited = TrainingRun(state_dir=tmp_path / "cut", digest="d", seed=3, label="test", time_limit_s=0)
+    with pytest.raises(Interrupted):
+        CopyingNetworkGenerator(whole.options).fit(data, limited)
+    resumed, resumed_run = fit(data, tmp_path / "cut", steps=12, evaluate_every=5)
+    for name, value in whole.state()[0].items():
+        np.testing.assert_array_equal(value, resumed.state()[0][name], err_msg=name)
+    assert [row["bits"] for row in whole_run.history] == [row["bits"] for row in resumed_run.history]
+
+
+def test_exchanged_tails_are_scored_by_the_likelihood(eleven_sites):
+    rng = np.random.default_rng(4)
+    rows = rng.integers(0, 2, (6, 11)).astype(np.int8)
+    straight = eleven_sites.log_likelihood(source(rows), np.zeros(6, dtype=int)).reshape(-1, 2).sum(axis=1)
+    places = 0
+    for site, gain in eleven_sites.switch_log_odds(source(rows), np.zeros(6, dtype=int)):
+        crossed = rows.copy()
+        crossed[0::2, site:], crossed[1::2, site:] = rows[1::2, site:], rows[0::2, site:]
+        exchanged = eleven_sites.log_likelihood(source(crossed), np.zeros(6, dtype=int)).reshape(-1, 2).sum(axis=1)
+        np.testing.assert_allclose(gain, exchanged - straight, atol=1e-4)
+        places += 1
+    assert places == eleven_sites.panel.n_blocks - 1
+
+
+def test_what_is_filled_in_follows_the_conditional_distribution(eleven_sites, everything):
+    chance = np.exp(eleven_sites.log_likelihood(source(everything), np.zeros(len(everything), dtype=int)))
+    row = everything[741].copy()
+    row[:6] = -1
+    agrees = (everything[:, 6:] == row[6:]).all(axis=1)
+    posterior = chance[agrees] / chance[agrees].sum()
+    n = 400
+    done = list(eleven_sites.complete(source([row] * n), np.zeros(n, int), row_seeds(1, [str(i) for i in range(n)]), 16))
+    alleles, mean, evidence = (np.concatenate([getattr(part, x) for part in done]) for x in ("alleles", "mean", "log_likelihood"))
+    assert (alleles[:, 6:] == row[6:]).all()
+    observed = np.bincount(alleles[:, :6].astype(int) @ (1 << np.arange(5, -1, -1)), minlength=64)
+    frequent = n * posterior > 5
+    expected = n * np.append(posterior[frequent], posterior[~frequent].sum())
+    found = np.append(observed[frequent], observed[~frequent].sum())
+    assert ((found - expected) ** 2 / expected).sum() < frequent.sum() + 4.5 * np.sqrt(2 * frequent.sum())
+    np.testing.assert_allclose(mean.mean(axis=0), posterior @ everything[agrees], atol=0.03)
+    assert np.logaddexp.reduce(evidence) - np.log(n) == pytest.approx(np.log(chance[agrees].sum()), abs=0.05)
+
+
+def test_nothing_missing_is_the_likelihood(eleven_sites, everything):
+    rows = everything[::100]
+    expected = eleven_sites.log_likelihood(source(rows), np.zeros(len(rows), dtype=int))
+    [done] = eleven_sites.complete(source(rows), np.zeros(len(rows), int), row_seeds(1, [str(i) for i in range(len(rows))]), 16)
+    np.testing.assert_array_equal(done.alleles, rows)
+    np.testing.assert_allclose(done.log_likelihood, expected, atol=1e-9)
+
+
+def test_unlinked_sites_and_few_templates_get_short_blocks(tmp_path, monkeypatch):
+    rng = np.random.default_rng(1)
+    unlinked, linked = copies_with_flips(64, 60), copies_with_flips(64, 60, flips=0.001)
+    unlinked.haplotypes.alleles[:] = rng.integers(0, 2, unlinked.haplotypes.alleles.shape)
+
+    def block(data):
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        return fit(data, folder, block=None, steps=1)[0].options.block
+
+    assert (block(unlinked), block(linked)) == (2, 8)
+    monkeypatch.setattr("genoloom.models.haplotype.copying_network.FEW", 50)
+    assert (block(unlinked), block(linked)) == (2, 16)
+
+
+def test_one_population_and_few_people(tmp_path):
+    data = copies_with_flips(9, 3)
+    data = TrainingHaplotypes(
+        HaplotypeView(data.haplotypes, haplotypes=np.arange(4)), np.zeros(4, dtype=int), ["A"], data.position, data.map_cm,
+        np.array([False, False, True, True]),
+    )  # fmt: skip
+    generator, _ = fit(data, tmp_path, anchor=True)
+    assert draw(generator, wanted(["a", "b", "c"])).shape == (9, 3)
