@@ -5,6 +5,7 @@ tabs where the first line has a tab, else by white space.
 """
 
 import logging
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain
@@ -161,6 +162,15 @@ def read_pvar(path: str | Path) -> list[Sites]:
             expected="a header that begins with #CHROM, or the 5 or 6 columns of a .bim",
         )  # fmt: skip
     return _named(_runs(path, _BIM[len(first[1])], chain([first], rows), lengths))
+
+
+def read_filters(path: str | Path) -> list[str]:
+    """The column FILTER of a .pvar, row by row; empty where there is none. Raises as `read_pvar`, which reads it first."""
+    header, _, rows = _table(Path(path), ("#CHROM",))
+    if "FILTER" not in header:
+        return []
+    at = header.index("FILTER")
+    return [sys.intern(cells[at]) for _, cells in rows]
 
 
 def read_bim(path: str | Path) -> list[Sites]:

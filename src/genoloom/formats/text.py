@@ -33,7 +33,7 @@ GZIP_MAGIC, ZSTD_MAGIC = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _CHUNK = {GZIP_MAGIC: 1 << 14, ZSTD_MAGIC: 1 << 9, b"": 1 << 18}  # small ones may unpack to 250,000 times their size
 _HEAD = 512
 _AGAIN = "copy or download the file again"
-_FOREIGN = {  # what content of other kinds begins with: its name, and what to do
+FOREIGN = {  # what content of other kinds begins with: its name, and what to do
     b"PK\x03\x04": ("a zip archive or a spreadsheet", "unpack it, or save the sheet as tab-separated text (UTF-8)"),
     b"\xd0\xcf\x11\xe0": ("a spreadsheet or document of an office program", "save it as tab-separated text (UTF-8)"),
     b"BZh": ("compressed with bzip2", "unpack it with bunzip2"),
@@ -197,7 +197,7 @@ def _text_chunks(path: str | Path, handle: io.BufferedReader) -> Iterator[bytes]
         head += chunk
         if len(head) >= _HEAD:
             break
-    for magic, (kind, remedy) in _FOREIGN.items():
+    for magic, (kind, remedy) in FOREIGN.items():
         if head.startswith(magic):
             raise InputError(path, f"is {kind}", expected="text, plain or compressed by gzip, bgzip or zstd", remedy=remedy)
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):

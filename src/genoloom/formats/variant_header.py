@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from genoloom.errors import InputError
+from genoloom.formats.text import FOREIGN, ZSTD_MAGIC, open_raw
 
 CHUNK = 1 << 16
 LARGEST_PIECE = 1 << 20  # of what is unpacked: a small file may hold gigabytes
@@ -21,19 +22,18 @@ COLUMNS = ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO"]
 BOM = b"\xef\xbb\xbf"
 BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 AGAIN = "copy or download the file again"
-_OTHER_FORMS = {
-    b"PK\x03\x04": "is a zip archive",
-    b"BZh": "is compressed with bzip2",
-    b"\xfd7zXZ": "is compressed with xz",
-    b"\x28\xb5\x2f\xfd": "is compressed with zstd",
-    b"crypt4gh": "is encrypted (Crypt4GH)",
-    b"\xff\xfe": "is text in UTF-16",
-    b"\xfe\xff": "is text in UTF-16",
-    b"BAM\x01": "is a BAM file",
-    b"@HD": "is a SAM file",
-    b">": "is a FASTA file",
+_OTHER_FORMS = FOREIGN | {
+    ZSTD_MAGIC: ("compressed with zstd", "unpack it with unzstd"),
+    b"\xff\xfe": ("text in UTF-16", "save it as UTF-8"),
+    b"\xfe\xff": ("text in UTF-16", "save it as UTF-8"),
+    b"@HD": ("a SAM file", "give the genotypes that were called from it"),
+    b">": ("a FASTA file", "give it where a reference is asked for"),
 }
 _pipes_read: set[tuple[int, int]] = set()  # a second reader of a pipe would find nothing, or wait for ever
+
+
+class NoVariants(InputError):
+    """A file is of no form that is known."""
 
 
 @dataclass(frozen=True)
@@ -109,10 +109,8 @@ def read_header(path: str | Path, need_samples: bool = True) -> Header:
     """
     path = real_path(path)
     pipe = is_pipe(path)
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except OSError as error:
-        raise InputError(path, f"cannot be opened ({error.strerror})", remedy="check its permissions") from None
+    with open_raw(path) as handle:
+        descriptor = os.dup(handle.fileno())
     taken: list[bytes] = []
     try:
         if pipe:
@@ -175,7 +173,7 @@ def _parse(path: Path, descriptor: int, taken: list[bytes]) -> dict:
         text = _bcf_text(path, text, stream)
         return {"bcf": True, "packing": packing, "raw": text, **_fields(path, _header_lines(path, text[9:].rstrip(b"\0")), True)}
     if not text.startswith(b"##fileformat=VCF"):
-        raise InputError(path, _what_else(text), expected="VCF (first line ##fileformat=VCF...) or BCF, plain or compressed")
+        raise _what_else(path, text)
     text = _vcf_text(path, text, stream)
     return {"bcf": False, "packing": packing, "raw": text, "bom": bom, **_fields(path, _header_lines(path, text), False)}
 
@@ -220,16 +218,17 @@ def unpacked(path: Path, pieces: Iterator[bytes]) -> Iterator[bytes]:
         raise InputError(path, "is truncated or damaged: its compressed data end too early", remedy=AGAIN)
 
 
-def _what_else(text: bytes) -> str:
+def _what_else(path: Path, text: bytes) -> InputError:
     """What a file is that is no VCF, as far as it shows."""
-    for magic, words in _OTHER_FORMS.items():
+    expected = "VCF (first line ##fileformat=VCF...) or BCF, plain or compressed with gzip or bgzip"
+    for magic, (kind, remedy) in _OTHER_FORMS.items():
         if text.startswith(magic):
-            return words
+            return InputError(path, f"is {kind}", expected=expected, remedy=remedy)
     if text.lstrip()[:1] == b"<":
-        return "is a web page (HTML or XML), not genotypes; the download failed"
+        return InputError(path, "is a web page (HTML or XML), not genotypes", expected=expected, remedy=AGAIN)
     if text.startswith(b"#CHROM"):
-        return "has no line ##fileformat before #CHROM"
-    return "is neither VCF nor BCF"
+        return InputError(path, "has no line ##fileformat before #CHROM", expected=expected, remedy="write it as the first line")
+    return NoVariants(path, "is neither VCF nor BCF", expected=expected)
 
 
 def _bcf_text(path: Path, text: bytes, stream: Iterator[bytes]) -> bytes:

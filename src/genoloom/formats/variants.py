@@ -14,6 +14,7 @@ import numpy as np
 
 from genoloom.errors import InputError
 from genoloom.formats.pgen import PgenHaplotypes, read_psam, read_pvar
+from genoloom.formats.plink_tables import read_filters
 from genoloom.formats.variant_header import Header, check_samples, read_header, real_path
 from genoloom.formats.variant_index import Index, find_index, fits_start
 from genoloom.formats.variant_process import FILL, Block, Plan, read_blocks
@@ -358,6 +359,7 @@ class PgenFile(VariantFile):
         if (n_alleles > MOST_ALLELES).any():
             raise InputError(found[0], f"a variant with {n_alleles.max()} alleles", expected=f"at most {MOST_ALLELES}")
         self._haplotypes = PgenHaplotypes(path, len(self.samples), len(n_alleles), n_alleles)
+        self._filters = read_filters(found[0])[self.first : self.first + len(self.sites)]
 
     def records(self) -> Iterator[Record]:
         low, high = self.region or (0, np.iinfo(np.int64).max)
@@ -372,4 +374,5 @@ class PgenFile(VariantFile):
                 yield Record(
                     int(position[i]), self.sites.id[i], self.sites.ref[i], _alternates(self.sites.alt[i]),
                     alleles[row], heterozygous[row] & ~phased[row],
+                    self._filters[i].split(";") if self._filters else ["."],
                 )  # fmt: skip

@@ -17,6 +17,7 @@ from genoloom.errors import InputError
 from genoloom.formats.pgen import PanelWriter, open_panel
 from genoloom.formats.plink import SUFFIXES, open_plink
 from genoloom.formats.sheets import read_people
+from genoloom.formats.variant_header import NoVariants, real_path
 from genoloom.formats.variants import Record, VcfFile
 from genoloom.panel import Panel, People
 from genoloom.stages.prepare import Account, accepted_sites, site_blocks
@@ -77,15 +78,15 @@ def read_genotypes(label: str, paths: list[Path], scratch: Path) -> GenotypeFile
     unusable: Counter = Counter()
     unphased, unordered = 0, False
     for number, path in enumerate(paths):
-        if not path.exists():
-            raise InputError(path, "not found", remedy="check the path; it is relative to where the command runs")
+        path = real_path(path)
         if path.suffix in SUFFIXES:
             found, loose = open_plink(path)
             unordered |= path.suffix == ".bed"
-        elif path.name.endswith((".vcf", ".vcf.gz", ".vcf.bgz", ".bcf")):
-            found, loose = _read_vcf(path, scratch / str(number), unusable)
         else:
-            raise InputError(path, "is of no known format", expected=".vcf, .vcf.gz, .bcf, .pgen or .bed")
+            try:
+                found, loose = _read_vcf(path, scratch / str(number), unusable)
+            except NoVariants:
+                raise InputError(path, "is of no known format", expected="VCF, BCF, .pgen or .bed") from None
         unphased += loose
         for panel in found:
             contig = panel.sites.contig.removeprefix("chr")  # chr20 and 20 are the same in every build
@@ -119,12 +120,13 @@ def _read_vcf(path: Path, scratch: Path, unusable: Counter) -> tuple[list[Panel]
 
     for number, (contig, records) in enumerate(file.contigs()):
         account = Account(contig)
-        sites = accepted_sites(without_phase(records), path, everybody, EVERY_SITE, None, account)
+        end = file.lengths.get(contig)
+        sites = accepted_sites(without_phase(records), path, everybody, EVERY_SITE, None, account, end)
         blocks = site_blocks(sites, contig)
         first = next(blocks, None)
         if first is not None:
             prefix = scratch / str(number)
-            with PanelWriter(prefix, people, contig, file.lengths.get(contig)) as writer:
+            with PanelWriter(prefix, people, contig, end) as writer:
                 for block, alleles in chain([first], blocks):
                     writer.append(block, alleles)
             panels.append(open_panel(prefix))

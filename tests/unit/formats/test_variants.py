@@ -126,6 +126,13 @@ def test_what_is_no_vcf(tmp_path, data, found, packed):
         assert "rgen" not in str(error.value)
 
 
+def test_a_pipe_without_a_writer(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pipe")
+    monkeypatch.setattr("genoloom.formats.text.PIPE_WAIT_S", 0.1)
+    with pytest.raises(InputError, match="is a pipe to which nothing was written"):
+        open_variants(tmp_path / "pipe", "20")
+
+
 def test_places_that_are_no_file(tmp_path):
     with pytest.raises(InputError, match="is a directory"):
         open_variants(tmp_path, "20")

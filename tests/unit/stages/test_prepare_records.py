@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pysam
 import pytest
+import zstandard
 from click.testing import CliRunner
 from variant_files import as_bcf, bgzip, text_of
 
@@ -17,6 +18,7 @@ from genoloom.cli import genoloom
 from genoloom.config import PrepareOptions
 from genoloom.errors import InputError
 from genoloom.formats.pgen import open_panel
+from genoloom.formats.plink import open_plink
 from genoloom.formats.plink import open_plink
 from genoloom.formats.tables import read_table
 from genoloom.stages.prepare import examine, prepare
@@ -156,6 +158,19 @@ def test_filters(run):
         run(rows[1:3])
 
 
+def test_filters_of_a_pvar(tmp_path, run):
+    run([*GOOD, "20 300 A C q10 GT 0|1 0|1 1|0 0|0 1|1 0|0"], filters="all")
+    pvar = tmp_path / "out" / "20.pvar"
+    lines = zstandard.decompress(pvar.with_suffix(".pvar.zst").read_bytes(), 10_000).decode().splitlines()
+    pvar.with_suffix(".pvar.zst").unlink()
+    found = iter(["FILTER", "PASS", ".", "q10;s50"])
+    pvar.write_text("".join(f"{line}\n" if line.startswith("##") else f"{line}\t{next(found)}\n" for line in lines))
+    out = tmp_path / "again" / "20"
+    prepare(variants=tmp_path / "out" / "20.pgen", contig="20", out=out, options=PrepareOptions())
+    assert open_panel(out).sites.position.tolist() == [100, 200]
+    assert [row["reason"] for row in read_table(f"{out}.rejected.tsv.gz")] == ["FILTER q10;s50"]
+
+
 def test_lone_dots_are_counted(run):
     panel, summary, _ = run([*GOOD, "20 300 A C PASS GT 0|1 . 1|1 0|0 . ./."], max_missing=0.5)
     assert summary["calls_of_a_lone_dot"] == 2
@@ -259,8 +274,9 @@ def test_the_remedy_of_multiallelic_plink_files(tmp_path):
         panels.append((panel.sites.keys(), panel.haplotypes.read(0, len(panel.sites)).tolist()))
     assert panels[0] == panels[1]
     assert [key[0] for key in panels[0][0]] == [100, 150, 150]
+    assert examine(variants=tmp_path / "d.pgen", contig="20", options=PrepareOptions())
     with pytest.raises(InputError, match="1 multiallelic variants, the first 20:150") as error:
         open_plink(tmp_path / "d.pgen")
     command = error.value.remedy.split("(")[1].split(")")[0]
     subprocess.run(command.split(), cwd=tmp_path, check=True, capture_output=True)
-    assert examine(variants=tmp_path / "NEW.pgen", contig="20", options=PrepareOptions())
+    assert len(open_plink(tmp_path / "NEW.pgen")[0][0].sites) == 3
