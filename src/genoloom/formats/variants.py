@@ -225,7 +225,9 @@ class VcfFile(VariantFile):
         seen: set[str] = set()
         for contig, blocks in groupby(self._blocks(), key=lambda block: block.contig):
             if contig in seen:
-                raise InputError(self.path, f"contig {contig} stands in several places", remedy="bcftools sort")
+                raise InputError(
+                    self.path, f"contig {contig} stands in several places", remedy="bcftools sort -Oz -o OUT.vcf.gz IN"
+                )
             seen.add(contig)
             yield contig, self._in_order(blocks)
 
@@ -236,7 +238,7 @@ class VcfFile(VariantFile):
                 if last > record.position:
                     raise InputError(
                         self.path, f"{block.contig}:{record.position} stands behind {block.contig}:{last}",
-                        expected="sorted records", remedy="bcftools sort",
+                        expected="sorted records", remedy="bcftools sort -Oz -o OUT.vcf.gz IN",
                     )  # fmt: skip
                 last = record.position
                 yield record
@@ -323,7 +325,7 @@ def check_sorted(path: Path, sites: Sites) -> None:
     if len(falls):
         raise InputError(
             path, f"{sites.contig}:{sites.position[falls[0] + 1]} stands behind {sites.contig}:{sites.position[falls[0]]}",
-            expected="sorted variants", remedy="plink2 --sort-vars",
+            expected="sorted variants", remedy="plink2 --pfile IN --sort-vars --make-pgen --out NEW",
         )  # fmt: skip
 
 
@@ -348,7 +350,11 @@ class PgenFile(VariantFile):
         names = [run.contig for run in runs]
         if names.count(contig) != 1:
             if contig in names:
-                raise InputError(found[0], f"contig {contig} stands in {names.count(contig)} places", remedy="plink2 --sort-vars")
+                raise InputError(
+                    found[0],
+                    f"contig {contig} stands in {names.count(contig)} places",
+                    remedy="plink2 --pfile IN --sort-vars --make-pgen --out NEW",
+                )
             raise _no_contig(found[0], contig, names)
         at = names.index(contig)
         self.first = sum(len(run) for run in runs[:at])

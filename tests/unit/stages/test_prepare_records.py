@@ -19,7 +19,6 @@ from genoloom.config import PrepareOptions
 from genoloom.errors import InputError
 from genoloom.formats.pgen import open_panel
 from genoloom.formats.plink import open_plink
-from genoloom.formats.plink import open_plink
 from genoloom.formats.tables import read_table
 from genoloom.stages.prepare import examine, prepare
 
