@@ -1,4 +1,4 @@
-# make demo | test | lint | bench | bench-haplotypes | bench-privacy | bench-shadows | bench-validation | bench-sequences | fuzz | clean. Everything happens in .venv; no root rights are needed.
+# make demo | test | lint | bench | bench-haplotypes | bench-privacy | bench-shadows | bench-validation | bench-sequences | fuzz | chaos | clean. Everything happens in .venv; no root rights are needed.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,7 +7,7 @@ CORES ?= $(shell nproc 2>/dev/null || echo 2)
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-haplotypes bench-privacy bench-shadows bench-validation bench-sequences fuzz clean
+.PHONY: help demo chaos test lint bench bench-haplotypes bench-privacy bench-shadows bench-validation bench-sequences fuzz clean
 
 help:  ## Say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 28
@@ -40,6 +40,10 @@ demo: $(STAMP)  ## Run the whole workflow on the shipped real data
 
 test: $(STAMP)  ## Run all tests
 	$(BIN)/python -m pytest -n $(CORES) --dist loadfile
+
+# CHAOS takes further options: make chaos CHAOS="--faults 40 --seed 7"
+chaos: $(STAMP)  ## Stop a small workflow at 20 random moments; it must end as if nothing had happened
+	$(BIN)/python tests/chaos.py $(CHAOS)
 
 lint: $(STAMP)  ## Check style, formatting and the workflow
 	$(BIN)/ruff check .

@@ -77,7 +77,8 @@ def run(*, directory: Path, cores: int | None, profile: Path | None, options: li
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda *_: _stop(process.pid))
         note_holder(directory, process, token)
-        return process.wait()
+        code = process.wait()
+        return code if code >= 0 else 128 - code  # as a shell says that a signal ended it
 
 
 def _profile(root: Path, asked: Path | None) -> Path:
