@@ -16,9 +16,11 @@ def choose_device(asked: str) -> str:
     if asked == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        kind = torch.device(asked).type
+        device = torch.device(asked)
     except RuntimeError:
-        raise InputError("--device", f"'{asked}' is no device", expected="auto, cpu, cuda or cuda:N") from None
-    if kind == "cuda" and not torch.cuda.is_available():
-        raise InputError("--device", f"'{asked}' was asked for, but there is no GPU", remedy="use --device auto or cpu")
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise InputError("--device", f"'{asked}' is no device", expected="auto, cpu, cuda or cuda:N")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise InputError("--device", f"'{asked}' was asked for, but there is no such GPU", remedy="use --device auto or cpu")
     return asked
