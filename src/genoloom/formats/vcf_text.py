@@ -138,6 +138,8 @@ def open_vcf_text(path: Path) -> Iterator[VcfText]:
 
 
 def _is_bcf(path: Path) -> bool:
+    if path.exists() and not path.is_file():
+        return False  # a pipe can be read once only, and is read as text
     with open_raw(path) as handle:
         head = handle.peek(1 << 16)
     try:

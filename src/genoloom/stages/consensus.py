@@ -42,6 +42,7 @@ log = logging.getLogger(__name__)
 LINE = 60
 OPEN_FILES = 200  # people worked on at a time
 LONGEST_NAME = 180  # bytes of the name of an interval; file names have 255, and more is put around it
+NOT_PHASED, OTHER_SET = "is not phased", "is in another phase set (FORMAT/PS) than those before it"
 AMBIGUITY = set(IUPAC) - {"N"}
 HARMLESS = ("*", "<*>", "<NON_REF>")  # alleles that stand for nothing to apply
 
@@ -211,7 +212,7 @@ def _personal_files(
     paths = [scratch / f"person{person}.vcf" for person in group]
     haploid = np.zeros(len(group), dtype=bool)
     unphased = np.zeros(len(group), dtype=np.int64)  # the first such position
-    other_sets = set()
+    other_sets: dict[int, str] = {}
     with ExitStack() as stack:
         handles = [stack.enter_context(open(path, "w")) for path in paths]
         for handle in handles:
@@ -223,21 +224,21 @@ def _personal_files(
             )
         for record in CallsFile(source.path, contig, source.region).records():
             _check_end(record, source, fasta)
+            if record.other_sets:
+                only = record.other_sets == record.unphased.sum()
+                other_sets[record.position] = OTHER_SET if only else f"{NOT_PHASED} or {OTHER_SET}"
             members = slice(group.start, group.stop)
             record = replace(record, alleles=record.alleles[members], phased=record.phased[members])
             haploid |= record.haploid
             record = _applicable(record, left_out)
             unphased = np.where((unphased == 0) & record.unphased, record.position, unphased)
-            if record.other_sets:
-                other_sets.add(record.position)
             for i in np.flatnonzero((record.alleles > 0).any(axis=1)):
                 handles[i].write(_lines(record, contig, record.alleles[i].tolist(), bool(haploid[i])))
     torn = unphased[~haploid & (unphased > 0)]
     if len(torn):
         first = int(torn.min())
-        why = ", or not in the phase set (FORMAT/PS) of those before it" if first in other_sets else ""
         raise InputError(
-            source.path, f"{contig}:{first}: a heterozygous genotype is not phased{why}", expected="phased genotypes (0|1) of one phase set",
+            source.path, f"{contig}:{first}: a heterozygous genotype {other_sets.get(first, NOT_PHASED)}", expected="phased genotypes (0|1) of one phase set",
             remedy="phase the file first (SHAPEIT, Beagle, Eagle)",
         )  # fmt: skip
     if haploid.any() and (unphased > 0).any():

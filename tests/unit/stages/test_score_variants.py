@@ -1,6 +1,8 @@
 """Scores of variants against a window made by hand, and the VCF that comes out."""
 
 import json
+import os
+from pathlib import Path
 
 import cyvcf2
 import numpy as np
@@ -224,3 +226,15 @@ def test_records_that_cannot_be_bcf_are_refused(project, tmp_path):
     with pytest.raises(InputError, match="htslib cannot write it as BCF"):
         score(folder, vcf, tmp_path / "o" / "s.bcf")
     assert not list((tmp_path / "o").iterdir())
+
+
+def test_a_pipe_is_read_once(project, tmp_path):
+    folder, reference = project
+    vcf = text_of(tmp_path / "in.vcf", reference, ["100 <DEL> . END=110 0|1 0|0"])
+    read, write = os.pipe()
+    os.write(write, vcf.read_bytes())
+    os.close(write)
+    score(folder, Path(f"/dev/fd/{read}"), tmp_path / "o.vcf")
+    os.close(read)
+    score(folder, vcf, tmp_path / "again.vcf")
+    assert records_of(tmp_path / "o.vcf") == records_of(tmp_path / "again.vcf")
