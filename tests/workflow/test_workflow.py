@@ -81,6 +81,16 @@ def test_the_gate_holds_back_models_that_learned_little(finished):
     assert "may not be released" in text
     assert "fidelity: " in text
     assert "alleles carried by as few as 1 training people may be modelled" in text
+    assert "fidelity: was made with validate.resplits 3, which is looser than the default 40" in text
+    for broken in (
+        "record of what it was made of",
+        "was made of another",
+        "was made without",
+        "was also made",
+        "was written",
+        "not made with",
+    ):
+        assert broken not in text  # the chain of evidence is whole, from the raw input to the audit
     assert not (finished / "results/release/tiny/gan").exists()
     assert not list((finished / "results/release").rglob("MANIFEST.sha256"))
 
@@ -167,7 +177,10 @@ def test_nothing_of_real_people_leaves(finished):
     """No name of a person, no path and no user in anything but the panel, the split and the private audit."""
     names = [name.encode() for name in (finished / "data/names.txt").read_text().split()]
     results = finished / "results"
-    assert stat.S_IMODE((results / "private/tiny/gan").stat().st_mode) == 0o700
+    for closed in ("private/tiny/gan", "panels/tiny", "splits", "models/tiny/gan", "models/sequences/slice"):
+        assert stat.S_IMODE((results / closed).stat().st_mode) == 0o700
+    for room in ("private", "panels", "splits", "models", ".state"):
+        assert stat.S_IMODE((results / room).stat().st_mode) == 0o700
     looked_at = 0
     for path in results.rglob("*"):
         if not path.is_file() or path.parts[len(results.parts)] in ("panels", "splits", "private", ".state"):

@@ -1,4 +1,4 @@
-"""Seal a bundle, and remove an older one, and nothing else.
+"""Where a bundle is made, its seal, and the removal of an older one and of nothing else.
 
 A bundle is known by its marker: a file with the digest of the manifest, which has the digests of all other files. A
 directory with another file, or with one that was changed, is somebody's own.
@@ -8,12 +8,17 @@ import json
 import logging
 import os
 import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from glob import escape
 from pathlib import Path
 
+import psutil
+
 from genoloom import __version__
 from genoloom.errors import InputError
-from genoloom.formats.atomic import write_beside
+from genoloom.formats.atomic import HOST, write_beside
 from genoloom.formats.models import file_digest
 
 log = logging.getLogger(__name__)
@@ -23,6 +28,26 @@ MARKER = ".genoloom-release"
 MADE_BY = "genoloom release"
 _LINE = re.compile(r"([0-9a-f]{64})  ([^/\n]+)")
 REMEDY = "choose another --out, or move it away"
+
+
+@contextmanager
+def made_beside(out: Path) -> Iterator[Path]:
+    """A directory, closed to others, for a bundle that has not passed yet; it goes when the block ends.
+
+    What killed releases left of the same bundle is removed as well.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    mark = f".part-{HOST}-"
+    for part in out.parent.glob(f"{mark}*-{escape(out.name)}"):
+        number = part.name.removeprefix(mark).split("-", 1)[0]
+        if part.name == f"{mark}{number}-{out.name}" and number.isdigit() and not psutil.pid_exists(int(number)):
+            shutil.rmtree(part, ignore_errors=True)
+    scratch = out.with_name(f"{mark}{os.getpid()}-{out.name}")
+    scratch.mkdir(mode=0o700)
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def seal(bundle: Path) -> None:

@@ -29,7 +29,7 @@ from genoloom.stages.consensus import consensus
 from genoloom.stages.evidence import VARIANTS, Evidence
 from genoloom.stages.generate import make_plan
 from genoloom.stages.load import load_generator
-from genoloom.stages.old_bundle import remove_bundle, seal
+from genoloom.stages.old_bundle import made_beside, remove_bundle, seal
 from genoloom.validation.fidelity import COLUMNS as FIDELITY_COLUMNS
 
 log = logging.getLogger(__name__)
@@ -63,9 +63,8 @@ def release(*, results: Path, panel: str, generator: str, out: Path, options: Re
     reasons = evidence.reasons(options)
     if reasons:
         raise GateError(f"{panel} {generator}", reasons)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".part-", dir=out.parent) as scratch:
-        part = Path(scratch) / out.name
+    with made_beside(out) as scratch:
+        part = scratch / out.name
         part.mkdir()
         bundle = Bundle(evidence, part, options)
         try:

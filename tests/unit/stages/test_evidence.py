@@ -5,6 +5,7 @@ import json
 import os
 import random
 import shutil
+import stat
 from contextlib import suppress
 
 import pysam
@@ -60,6 +61,12 @@ def reasons(tree, sheet=True) -> str:
 def test_the_untouched_tree_gives_no_reason(tree):
     assert reasons(tree) == ""
     assert reasons(tree, sheet=False) == ""
+
+
+def test_what_names_real_people_is_closed_to_others(finished):
+    for room in ("panels", "panels/p", "splits", "models", MODELS, "private", PRIVATE):
+        assert stat.S_IMODE((finished / "results" / room).stat().st_mode) == 0o700
+    assert stat.S_IMODE((finished / "results" / MADE).stat().st_mode) != 0o700
 
 
 # another run of a stage than the rest of the chain was made of
@@ -365,8 +372,9 @@ def json_of(content: bytes):
         return None
 
 
-def test_no_damage_with_records_that_fit_ends_in_anything_but_reasons_or_a_bundle(finished, tmp_path):
+def test_no_damage_with_records_that_fit_ends_in_anything_but_reasons_or_a_bundle(finished, tmp_path, monkeypatch):
     """Then the readers see the damage, not only the digests."""
+    monkeypatch.setattr("genoloom.stages.release.scan", lambda *_: set())  # has mutants of its own
     rng = random.Random(2)
     shutil.copytree(finished / "results", tmp_path / "results")
     results = tmp_path / "results"

@@ -1,13 +1,15 @@
 """Only what a release wrote is removed, and a removal may be killed at any time."""
 
 import os
+import stat
 from pathlib import Path
 
 import pytest
 
 from genoloom.errors import InputError
+from genoloom.formats.atomic import HOST
 from genoloom.stages import old_bundle
-from genoloom.stages.old_bundle import MANIFEST, MARKER, remove_bundle, seal
+from genoloom.stages.old_bundle import MANIFEST, MARKER, made_beside, remove_bundle, seal
 
 
 @pytest.fixture
@@ -104,6 +106,22 @@ def test_a_strangers_directory_with_a_manifest_of_its_own_is_left_as_it_is(tmp_p
     with pytest.raises(InputError, match="is no bundle"):
         remove_bundle(folder)
     assert (folder / "a").exists()
+
+
+def test_what_a_killed_release_left_is_removed_and_what_others_make_is_not(tmp_path):
+    out = tmp_path / "out"
+    dead = tmp_path / f".part-{HOST}-{2**22 + 1}-out"  # beyond the largest number of a process
+    others = [
+        tmp_path / name for name in (f".part-{HOST}-{os.getppid()}-out", ".part-else-3-out", f".part-{HOST}-3-x-out", ".part-out")
+    ]
+    for folder in (dead, *others):
+        folder.mkdir()
+        (folder / "20.pgen").write_text("not judged yet")
+    with made_beside(out) as scratch:
+        assert stat.S_IMODE(scratch.stat().st_mode) == 0o700
+        assert not dead.exists()
+        (scratch / "20.pgen").write_text("not judged yet")
+    assert sorted(tmp_path.iterdir()) == sorted(others)
 
 
 def test_links_and_files_and_places_without_a_name_are_refused(out, tmp_path):
