@@ -397,6 +397,10 @@ class AuditOptions(Section):
         description="Bootstrap resamples of people, and shuffles of who trained; with fewer a test could not reach its level.",
     )
     max_auc: Share = Field(0.6, description="The audit passes when the upper bound of the worst attack's AUC is no larger.")
+    max_excess: Share = Field(
+        0.03,
+        description="And when the upper bound of what exceeds the AUC that no faithful release can avoid is no larger.",
+    )
     shadow_models: Annotated[int, Field(ge=0, multiple_of=2)] = Field(
         0,
         description="Even number of times the generator is trained anew, on halves of the real people, for a stronger attacker; "
@@ -412,6 +416,9 @@ class ReleaseOptions(Section):
     """What may leave: the gate before a bundle. Fails closed."""
 
     max_auc: Share = Field(0.6, description="Largest upper bound of the worst attack's AUC that may leave.")
+    max_excess: Share = Field(
+        0.03, description="Largest upper bound of what exceeds the AUC that no faithful release can avoid that may leave."
+    )
     max_tpr: Share = Field(
         0.025,
         description="Largest true positive rate at 1 % false positives; where people are few, what chance explains may leave too.",

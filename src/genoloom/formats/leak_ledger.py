@@ -1,5 +1,6 @@
 """The ledger of leaks: what earlier releases of the same individuals have given away; private."""
 
+import fcntl
 import json
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from genoloom.formats.atomic import write_beside
 from genoloom.privacy.leak_budget import Leak
 
 VERSION = 1
+LEDGER = "private/{}/leak_ledger.json"  # of a panel, below the results
 
 
 def read_ledger(path: str | Path) -> dict[str, Leak]:
@@ -42,8 +44,11 @@ def total(ledger: dict[str, Leak]) -> Leak:
 
 
 def add_to_ledger(path: str | Path, name: str, leak: Leak) -> None:
-    """Note a release; the same name (the same files) is noted once."""
-    ledger = read_ledger(path) | {name: leak}
-    releases = {key: {"separation": ledger[key].separation} for key in sorted(ledger)}
-    with write_beside(path) as [part]:
-        part.write_text(json.dumps({"version": VERSION, "releases": releases}, indent=2) + "\n")
+    """Note a release; the same name (the same files) is noted once. Waits for other writers."""
+    path = Path(path)
+    with open(path.with_suffix(".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        ledger = read_ledger(path) | {name: leak}
+        releases = {key: {"separation": ledger[key].separation} for key in sorted(ledger)}
+        with write_beside(path) as [part]:
+            part.write_text(json.dumps({"version": VERSION, "releases": releases}, indent=2) + "\n")

@@ -29,6 +29,8 @@ class AttackId(StrEnum):
 
     WORST = "worst"
     WORST_POPULATION = "worst of populations", False, True
+    UNAVOIDABLE = "unavoidable"
+    EXCESS = "excess over the unavoidable"
     STACKED = "stacked"
     SHADOWS = "stacked, with shadow models"
     DENSITY = "density on components"

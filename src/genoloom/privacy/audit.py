@@ -9,6 +9,7 @@ import numpy as np
 from genoloom.audit_levels import FLOOR_LEVEL, INTERVAL, RARE_LEVEL, fewest_resamples
 from genoloom.panel import Panel
 from genoloom.popgen.distances import aats_halves, hamming
+from genoloom.popgen.effective_sites import EffectiveSites
 from genoloom.privacy.attack_ids import AttackId
 from genoloom.privacy.attacks import (
     Block,
@@ -29,6 +30,7 @@ from genoloom.privacy.components import (
     synthetic_components,
 )
 from genoloom.privacy.copies import Neighbours, near_copies
+from genoloom.privacy.excess import COPIES, Floor, split_rows
 from genoloom.privacy.exposure import exposure_rows, stacked
 from genoloom.privacy.measures import Resampling, interval_of_maximum, percentile_interval
 from genoloom.privacy.shadows import Shadow, calibrated
@@ -63,6 +65,7 @@ class AuditData:
         self.n = n
         self.attacks = attacks_on(people.n, windows, haplotype_windows)
         self.common, self.rare = CommonDistances(people.n), RareSharing(people.n)
+        self.effective_sites = 0.0
         self.within_training = np.zeros((n, n), dtype=np.float32)
         self.within_synthetic = np.zeros((n, n), dtype=np.float32)
 
@@ -83,6 +86,9 @@ class AuditData:
         """Read one contig; both panels have the same sites, `cm` their genetic positions."""
         n = self.n
         self.rare.fewest = self._fewest_training_copies(real)
+        labels = self.people.population[np.concatenate([self.people.holdout, self.people.train])]
+        # half of the copies are the training people's
+        effective = EffectiveSites(labels, [COPIES], copies_share=0.5)
         for start in range(0, len(real.sites), self.step):
             stop = min(start + self.step, len(real.sites))
             made = read_rows(synthetic, self.people.synthetic_people, start, stop)
@@ -90,8 +96,11 @@ class AuditData:
             block = Block(made, alleles, hamming(alleles, made), hamming(alleles, alleles[:, :n]), cm[start:stop])
             for attack in [*self.attacks, self.common, self.rare]:
                 attack.add(block)
+            effective.add(alleles[:, 0::2] + alleles[:, 1::2])
             self.within_synthetic += hamming(made, made)
             self.within_training += hamming(alleles[:, n:], alleles[:, n:])
+        [(_, added)] = effective.estimates()
+        self.effective_sites += added
         for attack in self.attacks:
             attack.end_contig()
 
@@ -165,6 +174,8 @@ def audit(
     relatives: np.ndarray | None = None,
     phased: bool = True,
     shadows: Sequence[Shadow] = (),
+    max_excess: float = 1.0,
+    training: int | None = None,
 ) -> Audit:
     """Judge what was collected.
 
@@ -184,8 +195,13 @@ def audit(
         Whether phase is known. Without it, what needs it is `not run`, and so is an audit that would pass.
     shadows : sequence of Shadow
         For the attacker who has trained shadow models; without, he is not there.
+    max_excess : float
+        Largest AUC beyond the unavoidable one that passes.
+    training : int, optional
+        People that the model was trained on; those compared when not given.
     """
-    auditor = Auditor(data, resamples, max_auc, seed, relatives, phased, shadows)
+    floor = Floor(data.effective_sites, training or data.people.n, data.people.n)
+    auditor = Auditor(data, resamples, max_auc, seed, relatives, phased, shadows, max_excess, floor)
     rows = auditor.rows() + auditor.model_rows(model_scores or {})
     private = [{"row": name, "kind": kind, **row} for row in rows]
     public = [{key: row.get(key) for key in PUBLIC_COLUMNS} for row in private if row["n"] >= MIN_POPULATION]
@@ -208,9 +224,12 @@ class Auditor:
         relatives: np.ndarray | None = None,
         phased: bool = True,
         shadows: Sequence[Shadow] = (),
+        max_excess: float = 1.0,
+        floor: Floor | None = None,
     ):
         self.data, self.max_auc, self.relatives, self.phased = data, max_auc, relatives, phased
         people = data.people
+        self.max_excess, self.floor = max_excess, floor or Floor(data.effective_sites, people.n, people.n)
         self.n = people.n
         self.population = people.population[np.concatenate([people.holdout, people.train])]
         self.rng = np.random.default_rng(derive_seed(seed, "audit"))
@@ -242,6 +261,8 @@ class Auditor:
         judged = self._attack_rows(self.scores | self.attackers)
         strongest = next(row for row in judged if row["attack"] is AttackId.WORST)
         rows = [row for row in judged if row is not strongest]
+        parts = split_rows(strongest, self.floor, self.max_auc, self.max_excess)
+        rows += parts
         # resampling so few people says little: they can show a leak, and never that there is none
         few = ["weak"] if self.n < MIN_POPULATION else []
         deciding = [*few, strongest["verdict"], *(row["verdict"] for row in judged if row["attack"] is AttackId.WORST_POPULATION)]
@@ -251,7 +272,7 @@ class Auditor:
         skipped += [] if self.phased else [attack for attack in AttackId if attack.needs_phase]
         others += [self._row(attack, "", None, verdict="not run") for attack in skipped]
         rows += others
-        deciding += [row["verdict"] for row in others]
+        deciding += [row["verdict"] for row in others] + [parts[1]["verdict"]]
         rows += [self._loss_row(), *(self._relative_rows() if self.phased else [])]
         return [*rows, strongest | {"verdict": worst(deciding)}]
 

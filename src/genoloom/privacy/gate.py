@@ -21,7 +21,15 @@ ALLOWED_VERDICTS = {"pass": ("pass",), "weak": ("pass", "weak"), "any": ("pass",
 FEWEST_SHADOW_MODELS = 4
 FIDELITY_NUMBERS = ("value", "floor", "floor_sd", "nfr", "z")
 PRIVACY_NUMBERS = ("value", "low", "high", "floor", "tpr_at_1_percent_fpr", "tpr_floor")
-THRESHOLDS = ("max_auc", "max_tpr", "shadow_models", "fidelity", "may_be_missing", "fewest_people")  # of ReleaseOptions
+THRESHOLDS = (
+    "max_auc",
+    "max_excess",
+    "max_tpr",
+    "shadow_models",
+    "fidelity",
+    "may_be_missing",
+    "fewest_people",
+)  # of ReleaseOptions
 
 
 def _smaller(used, default) -> bool:
@@ -44,7 +52,7 @@ def _never(used, default) -> bool:
 # for each option of a measurement: whether a value is looser than the default
 LOOSER: dict[type[Section], dict[str, Callable[..., bool]]] = {
     AuditOptions: {
-        "windows": _lacks_sizes, "haplotype_windows": _lacks_sizes, "bootstrap": _smaller, "max_auc": _larger,
+        "windows": _lacks_sizes, "haplotype_windows": _lacks_sizes, "bootstrap": _smaller, "max_auc": _larger, "max_excess": _larger,
         "shadow_models": _smaller, "recipient": _never,
     },
     ValidateOptions: {
@@ -103,6 +111,7 @@ def loosened_thresholds(release: ReleaseOptions) -> list[tuple[str, str, str, bo
     order = list(ALLOWED_VERDICTS)
     looser = {
         "max_auc": release.max_auc > default.max_auc,
+        "max_excess": release.max_excess > default.max_excess,
         "max_tpr": release.max_tpr > default.max_tpr,
         "shadow_models": default.shadow_models and not release.shadow_models,
         "fidelity": order.index(release.fidelity) > order.index(default.fidelity),
@@ -146,6 +155,13 @@ def privacy_reasons(private: list[dict[str, str]], name: str, people: int, optio
         reasons.append(f"privacy: the worst attack's AUC may be as high as {high:.3f}; at most {options.max_auc:g} may leave")
     elif high <= ReleaseOptions().max_auc and worst["verdict"] != "pass":
         reasons.append(f"privacy: the verdict of the audit is '{worst['verdict']}'")
+    beyond = number(by_attack[AttackId.EXCESS]["high"]) if AttackId.EXCESS in by_attack else None
+    if beyond is None:
+        reasons.append("privacy: the audit does not say what exceeds the leak that no faithful release can avoid")
+    elif beyond > options.max_excess:
+        reasons.append(
+            f"privacy: the worst attack may exceed the unavoidable AUC by {beyond:.3f}; at most {options.max_excess:g} may leave"
+        )
     if rate is None or floor is None:
         reasons.append("privacy: the true positive rate at 1 % false positives is missing")
     elif rate > max(options.max_tpr, floor):

@@ -84,6 +84,7 @@ def audit(
     shadows = []
     if options.shadow_models:
         shadows = make_shadows(options.shadow_models, loaded, comparands.pairs, people, windows, haplotype_windows, seed)
+    training = comparands.roles.count("train")
     found = judge(
         data,
         name,
@@ -95,6 +96,8 @@ def audit(
         relatives=_relatives(real, comparands.roles, people),
         phased=comparands.phased,
         shadows=shadows,
+        max_excess=options.max_excess,
+        training=training,
     )
 
     close_directory(out.parent)
@@ -104,8 +107,9 @@ def audit(
     if public is not None:
         write_table(public, PUBLIC_COLUMNS, found.public + control_rows(controls))
     written = [out, *([public] if public is not None else [])]
+    facts = {"people_per_role": people.n, "training_people": training, "effective_sites": data.effective_sites}
     used_options = options.model_copy(update={"recipient": None})  # a path
-    record.write(out.with_name("audit.json"), written, used_options, seed=seed, facts={"people_per_role": people.n})
+    record.write(out.with_name("audit.json"), written, used_options, seed=seed, facts=facts)
     for row in found.public:
         if row["population"] == "all":
             value = format_cell(row.get("value")) or "-"

@@ -4,6 +4,7 @@ raw input -> panel -> split -> model -> cohort -> synthetic files -> fidelity ta
 read, and every digest in it is taken anew from the file that lies there now.
 """
 
+import hashlib
 import logging
 import re
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from genoloom.config import AuditOptions, ReleaseOptions, SplitOptions, Validate
 from genoloom.config_files import PanelRow, read_panel_sheet
 from genoloom.config_section import Section
 from genoloom.errors import GenoLoomError, InputError
+from genoloom.formats.leak_ledger import LEDGER, read_ledger, total
 from genoloom.formats.models import file_digest, read_description
 from genoloom.formats.pgen import PgenHaplotypes, panel_files, read_psam
 from genoloom.formats.provenance import Provenance, read_provenance, record_path
@@ -27,6 +29,7 @@ from genoloom.models.haplotype import BASELINES
 from genoloom.panel import Panel, Sites
 from genoloom.privacy.audit import PRIVATE_COLUMNS, PUBLIC_COLUMNS
 from genoloom.privacy.gate import fidelity_reasons, model_reasons, option_reasons, privacy_reasons, public_rows
+from genoloom.privacy.leak_budget import Leak, unavoidable
 from genoloom.stages.cohort import COLUMNS as COHORT_COLUMNS
 from genoloom.stages.cohort import read_cohort
 from genoloom.stages.load import load_generator
@@ -159,10 +162,37 @@ class Evidence:
         found += _attempt("split", lambda: self._options_reasons("split", SplitOptions, options))
         found += _attempt("model", lambda: model_reasons(self._descriptions_of_this(), options))
         found += _attempt("people", self._people_reasons)
+        found += _attempt("ledger", lambda: self._ledger_reasons(options))
         if whole:  # what is not the file that was written is not opened
             for contig in self.contigs:
                 found += _attempt(f"synthetic {contig}", lambda c=contig: self._genotype_reasons(c))
         return list(dict.fromkeys([*found, *self._older_tables()]))
+
+    # earlier releases
+
+    @property
+    def ledger(self) -> Path:
+        """What earlier releases of the panel have given away."""
+        return self.results / LEDGER.format(self.panel)
+
+    def leak(self) -> tuple[str, Leak]:
+        """What this release gives away unavoidably to an attacker with any reference, and its name in the ledger."""
+        facts = self.records["audit"].facts
+        digests = "".join(self._digest(self.synthetic / f"{contig}.pgen") or "" for contig in self.contigs)
+        name = f"{self.generator} {hashlib.sha256(digests.encode()).hexdigest()[:16]}"
+        people = len(self.cohort.people)
+        return name, unavoidable(facts["effective_sites"], facts["training_people"], synthetic=people)
+
+    def _ledger_reasons(self, options: ReleaseOptions) -> list[str]:
+        name, leak = self.leak()
+        earlier = total({key: value for key, value in read_ledger(self.ledger).items() if key != name})
+        together = (earlier + leak).auc
+        if earlier.separation and together > options.max_auc:
+            return [
+                f"ledger: with the earlier releases of these people the unavoidable AUC is {together:.3f}; at most"
+                f" {options.max_auc:g} may leave"
+            ]
+        return []
 
     # the chain
 

@@ -11,7 +11,7 @@ import numpy as np
 from genoloom.config_files import load_study
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
-from genoloom.formats.leak_ledger import read_ledger, total
+from genoloom.formats.leak_ledger import LEDGER, read_ledger, total
 from genoloom.panel import HaplotypeView, haplotype_columns
 from genoloom.popgen.effective_sites import EffectiveSites
 from genoloom.privacy.leak_plan import (
@@ -31,7 +31,6 @@ log = logging.getLogger(__name__)
 SAMPLED = 2000  # individuals of whom correlations are taken; memory grows with their square
 BLOCK = 2048  # sites
 CUTS = (5, 10, 25, 50, 100, 200)  # copies of the minor allele that may be asked for instead
-LEDGER = "results/private/{}/leak_ledger.json"
 
 
 @dataclass
@@ -113,7 +112,7 @@ def plan_study(*, directory: Path, panel: str | None) -> dict[str, Plan]:
                 max_auc=study.config.audit.max_auc,
                 min_copies=study.config.train.common.min_carriers,
             ),
-            ledger=directory / LEDGER.format(name),
+            ledger=directory / "results" / LEDGER.format(name),
             out=None,
         )
     return plans

@@ -17,8 +17,10 @@ from genoloom.config import ReleaseOptions
 from genoloom.disclosure import people_count
 from genoloom.errors import GateError
 from genoloom.formats.atomic import write_beside
+from genoloom.formats.leak_ledger import add_to_ledger
 from genoloom.formats.models import file_digest
 from genoloom.formats.pgen import PanelWriter
+from genoloom.formats.private_directories import close_directory
 from genoloom.formats.tables import read_table, write_table
 from genoloom.formats.vcf_write import write_variants
 from genoloom.privacy.audit import PUBLIC_COLUMNS
@@ -74,6 +76,8 @@ def release(*, results: Path, panel: str, generator: str, out: Path, options: Re
         if reasons:
             raise GateError(f"{panel} {generator}", reasons)
         os.replace(part, out)
+    close_directory(evidence.ledger.parent)
+    add_to_ledger(evidence.ledger, *evidence.leak())
     log.info("%s: the gate passed; %d files", out, len(list(out.iterdir())))
 
 

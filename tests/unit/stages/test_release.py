@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 
 import cyvcf2
 import numpy as np
@@ -35,9 +36,11 @@ from genoloom.cli import genoloom
 from genoloom.cli_options import run_and_exit
 from genoloom.config import ReleaseOptions
 from genoloom.errors import GateError, InputError
+from genoloom.formats.leak_ledger import add_to_ledger, read_ledger
 from genoloom.formats.pgen import open_panel
 from genoloom.formats.tables import read_table
 from genoloom.privacy.attack_ids import MUST_PASS, AttackId
+from genoloom.privacy.leak_budget import unavoidable
 from genoloom.stages.release import release
 from genoloom.stages.train import carriers
 
@@ -186,6 +189,9 @@ def test_the_date_can_be_given(project, monkeypatch):
         *(({"attacks": {name: "not run"}}, f"{name}: not run") for name in MUST_PASS),
         *(({"attacks": {name: None}}, f"{name}: not run") for name in MUST_PASS[1:]),
         ({"attacks": {AttackId.SHADOWS: None}}, "has no row of the attack with shadow models"),
+        ({"excess": {"high": 0.031}}, "may exceed the unavoidable AUC by 0.031; at most 0.03 may leave"),
+        ({"excess": {"attack": "other"}}, "does not say what exceeds the leak"),
+        ({"excess": {"high": None}}, "does not say what exceeds the leak"),
         ({"attacks": {"stacked": "not run"}}, "stacked: not run"),
         ({"metrics": {"sites_lost": "fail"}}, "sites_lost: fail"),
         ({"metrics": {"sites_lost": "too close"}}, "sites_lost: too close"),
@@ -303,6 +309,19 @@ def test_the_command_exits_with_3_and_an_old_bundle_does_not_stay(project, capsy
     assert "2 reasons" in said
     assert "sites_lost: fail" in said
     assert not out.exists()
+
+
+def test_releases_of_the_same_people_add_up(project):
+    make(project)
+    ledger = project / "results/private/p/leak_ledger.json"
+    assert len(read_ledger(ledger)) == 1
+    assert stat.S_IMODE(ledger.parent.stat().st_mode) == 0o700
+    make(project)  # the same files again are no further release
+    assert len(read_ledger(ledger)) == 1
+    add_to_ledger(ledger, "another", unavoidable(1000, 30))
+    assert "with the earlier releases of these people the unavoidable AUC is" in reasons(project)
+    ledger.write_text("{}")
+    assert "ledger: leak_ledger.json is no ledger of leaks" in reasons(project)
 
 
 def test_without_synthetic_data_there_is_nothing_to_judge(project):

@@ -1,0 +1,66 @@
+"""The worst attack as two parts: the leak that no faithful release can avoid, and what exceeds it."""
+
+from dataclasses import dataclass
+
+from genoloom.privacy.attack_ids import AttackId
+from genoloom.privacy.leak_budget import Leak, unavoidable
+
+COPIES = 2  # sites with fewer copies of the minor allele in training do not count
+
+
+@dataclass(frozen=True)
+class Floor:
+    """What the unavoidable leak of one audit follows from.
+
+    Attributes
+    ----------
+    effective_sites : float
+        Of the contigs together; 0 where there are too few individuals to say.
+    training : int
+        Individuals that the model was trained on.
+    compared : int
+        Individuals per role: as many are the attacker's reference, and as many synthetic ones he sees.
+    """
+
+    effective_sites: float
+    training: int
+    compared: int
+
+    @property
+    def leak(self) -> Leak | None:
+        """None where it cannot be told."""
+        if not self.effective_sites > 0:
+            return None
+        return unavoidable(self.effective_sites, self.training, self.compared, self.compared)
+
+
+def split_rows(worst: dict, floor: Floor, max_auc: float, max_excess: float) -> list[dict]:
+    """The rows `unavoidable` and `excess`; the interval of the excess is that of the worst attack.
+
+    Parameters
+    ----------
+    worst : dict
+        The row of the worst attack, with value, low and high.
+    """
+    shared = {"population": "all", "n": worst["n"]}
+    leak = floor.leak
+    if leak is None:
+        return [
+            {"attack": attack, "measure": "", "value": None, "verdict": "not run", **shared}
+            for attack in (AttackId.UNAVOIDABLE, AttackId.EXCESS)
+        ]
+    value, low, high = (worst[key] - leak.auc for key in ("value", "low", "high"))
+    if worst["verdict"] == "not run":
+        verdict = "not run"
+    else:
+        verdict = "pass" if high <= max_excess else "weak" if low <= max_excess else "fail"
+    return [
+        {
+            "attack": AttackId.UNAVOIDABLE, "measure": "auc", "value": leak.auc, "floor": 0.5,
+            "verdict": "pass" if leak.auc <= max_auc else "fail", **shared,
+        },
+        {
+            "attack": AttackId.EXCESS, "measure": "difference", "value": value, "low": low, "high": high,
+            "floor": 0.0, "verdict": verdict, **shared,
+        },
+    ]  # fmt: skip

@@ -1,0 +1,60 @@
+"""The worst attack as unavoidable leak and excess."""
+
+import numpy as np
+import pytest
+from helpers import founder_mosaic, make_panel
+
+from genoloom.privacy.attack_ids import AttackId
+from genoloom.privacy.audit import AuditData, audit
+from genoloom.privacy.excess import Floor, split_rows
+from genoloom.privacy.leak_budget import unavoidable
+from genoloom.validation.cohorts import compare
+
+WORST = {"value": 0.62, "low": 0.58, "high": 0.66, "n": 200, "verdict": "fail"}
+
+
+def test_the_parts_add_up():
+    floor = Floor(effective_sites=80, training=1000, compared=200)
+    unavoided, excess = split_rows(WORST, floor, max_auc=0.6, max_excess=0.03)
+    assert unavoided["value"] == pytest.approx(unavoidable(80, 1000, 200, 200).auc)
+    assert unavoided["value"] + excess["value"] == pytest.approx(0.62)
+    assert excess["high"] - excess["low"] == pytest.approx(0.08)
+    assert (unavoided["verdict"], excess["verdict"]) == ("pass", "fail")
+
+
+@pytest.mark.parametrize(("max_excess", "verdict"), [(0.2, "pass"), (0.1, "weak"), (0.01, "fail")])
+def test_the_limit_is_an_option(max_excess, verdict):
+    _, excess = split_rows(WORST, Floor(50, 1000, 200), 0.6, max_excess)
+    assert excess["verdict"] == verdict
+
+
+def test_a_cohort_that_is_too_small_is_told():
+    unavoided, excess = split_rows(WORST, Floor(200, 100, 100), 0.6, 0.03)
+    assert unavoided["verdict"] == "fail"
+    assert excess["verdict"] == "pass"
+
+
+def test_what_cannot_be_told_is_not_run():
+    assert {r["verdict"] for r in split_rows(WORST, Floor(float("nan"), 9, 9), 0.6, 0.03)} == {"not run"}
+    assert {r["verdict"] for r in split_rows(WORST, Floor(0.0, 9, 9), 0.6, 0.03)} == {"not run"}
+    _, excess = split_rows(WORST | {"verdict": "not run"}, Floor(50, 1000, 200), 0.6, 0.03)
+    assert excess["verdict"] == "not run"
+
+
+@pytest.mark.parametrize(("copied", "verdicts"), [(False, {"pass", "weak"}), (True, {"fail"})])
+def test_an_audit_tells_excess_from_what_is_unavoidable(copied, verdicts):
+    """Fresh people in place of synthetic ones leak less than is unavoidable; copies of the training people more."""
+    n, sites = 60, 400
+    alleles = founder_mosaic(sites, 6 * n, np.random.default_rng(8), founders=80, switch=0.05)
+    real = make_panel(alleles[:, : 4 * n])
+    first = 2 * n if copied else 4 * n
+    made = make_panel(alleles[:, first : first + 2 * n])
+    people = compare(made.people, real.people, ["holdout"] * n + ["train"] * n, 0, 1)
+    data = AuditData(people, [100], [20])
+    data.add(made, real, real.sites.cm)
+    found = audit(data, "x", "generator", 400, 0.6, 1, max_excess=0.03, training=n)
+    rows = {row["attack"]: row for row in found.private if row["population"] == "all"}
+    floor = rows[AttackId.UNAVOIDABLE]["value"]
+    assert floor == pytest.approx(unavoidable(data.effective_sites, n, n, n).auc)
+    assert rows[AttackId.EXCESS]["verdict"] in verdicts
+    assert rows[AttackId.EXCESS]["value"] == pytest.approx(rows[AttackId.WORST]["value"] - floor)
