@@ -10,7 +10,10 @@ _CONTIG = re.compile(r"[0-9A-Za-z!#$%&+./:;?@^_|~-][0-9A-Za-z!#$%&*+./:;=?@^_|~-
 
 
 def without_spaces(names: Sequence[str]) -> list[str]:
-    """The names with `_` for white space, which ends a name in FASTA and .psam; `.2`, `.3` ... where they would be alike."""
+    """The names with `_` for white space, which ends a name in FASTA and .psam.
+
+    Those that would be like others get `.2`, `.3` and so on.
+    """
     made = ["_".join(name.split()) for name in names]
     taken, found = set(names), set()
     for i, name in enumerate(made):
@@ -23,11 +26,12 @@ def without_spaces(names: Sequence[str]) -> list[str]:
 
 
 def check_person_names(source: object, names: Sequence[str]) -> None:
-    """Raise an InputError where a name means something else in PLINK 2: `0` stands for nobody. Names are not told."""
+    """Raise an InputError where a name is `0`, which stands for nobody in PLINK 2."""
     if "0" in names:
         raise InputError(
-            source, f"sample {names.index('0') + 1} (counted from 1) is called '0', which PLINK files have for nobody",
-            expected="another name", remedy="name them anew, one name a line in NAMES: bcftools reheader -s NAMES -o OUT IN",
+            source, f"sample {names.index('0') + 1} (counted from 1) is called '0', nobody in PLINK files",
+            expected="another name",
+            remedy="name them anew, one name a line in NAMES: bcftools reheader -s NAMES -o OUT IN",
         )  # fmt: skip
 
 
@@ -35,6 +39,7 @@ def check_contig_name(source: object, name: str) -> None:
     """Raise an InputError unless a VCF header can hold the name of the contig."""
     if not _CONTIG.fullmatch(name):
         raise InputError(
-            source, f"contig {name!r} has a name that VCF does not allow", expected="letters, digits and !#$%&+./:;?@^_|~-",
-            remedy="rename it: bcftools annotate --rename-chrs names.txt, with the old and the new name in names.txt",
+            source, f"contig {name!r} has a name that VCF does not allow",
+            expected="letters, digits and !#$%&+./:;?@^_|~-",
+            remedy="rename it: bcftools annotate --rename-chrs FILE, with the old and the new name in FILE",
         )  # fmt: skip

@@ -1,7 +1,8 @@
 """VCF records passed on as text, every column as it stands, for stages that add to INFO.
 
-Text needs no htslib, which ends the process where a record has a name that the header does not declare. What is not
-declared is declared in the output. BCF is turned into text, and text into BCF, by htslib in a process of its own.
+Text needs no htslib, which ends the process where a record has a name that the header does not
+declare. What is not declared is declared in the output. BCF is turned into text, and text into BCF,
+by htslib in a process of its own.
 
     with open_vcf_text(path) as source, write_vcf_text(out, source, more, lengths) as (writer, _):
         for row in source.rows():
@@ -30,13 +31,16 @@ log = logging.getLogger(__name__)
 
 LONGEST_LINE = 1 << 29  # bytes; a record of a million people has a few million
 COLUMNS = ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO"]
-RESERVED = {  # number and type of what VCF 4.2, section 1.4.1, reserves; anything else is declared as text
-    ("INFO", "AA"): "1,Type=String", ("INFO", "AC"): "A,Type=Integer", ("INFO", "AF"): "A,Type=Float",
-    ("INFO", "AN"): "1,Type=Integer", ("INFO", "DP"): "1,Type=Integer", ("INFO", "END"): "1,Type=Integer",
-    ("INFO", "NS"): "1,Type=Integer", ("FORMAT", "GT"): "1,Type=String", ("FORMAT", "DP"): "1,Type=Integer",
+# number and type of what VCF 4.2, section 1.4.1, reserves; anything else is declared as text
+RESERVED = {("INFO", name): "1,Type=Integer" for name in ("AN", "DP", "END", "NS")} | {
+    ("INFO", "AA"): "1,Type=String",
+    ("INFO", "AC"): "A,Type=Integer",
+    ("INFO", "AF"): "A,Type=Float",
+    ("FORMAT", "GT"): "1,Type=String",
+    ("FORMAT", "DP"): "1,Type=Integer",
     ("FORMAT", "GQ"): "1,Type=Integer",
-}  # fmt: skip
-_CONVERT = "import sys, pysam.bcftools as b; b.view('--no-version', *sys.argv[1:], catch_stdout=False)"
+}
+_CONVERT = "import sys, pysam.bcftools as b; b.view(*sys.argv[1:], catch_stdout=False)"
 
 
 class Row:
@@ -59,11 +63,13 @@ class Row:
     @property
     def info(self) -> dict[str, str]:
         """The fields of INFO; a flag has an empty value."""
-        return {} if self.cells[7] == "." else dict(field.partition("=")[::2] for field in self.cells[7].split(";"))
+        fields = [] if self.cells[7] == "." else self.cells[7].split(";")
+        return dict(field.partition("=")[::2] for field in fields)
 
     def set_info(self, key: str, value: str | None) -> None:
         """Set one field of INFO, as the last; None takes it away."""
-        kept = [f for f in self.cells[7].split(";") if f not in (".", "") and f.partition("=")[0] != key]
+        fields = self.cells[7].split(";")
+        kept = [f for f in fields if f not in (".", "") and f.partition("=")[0] != key]
         self.cells[7] = ";".join(kept + ([f"{key}={value}"] if value is not None else [])) or "."
 
     def genotypes(self) -> list[int]:
@@ -73,7 +79,7 @@ class Row:
             return []
         at = keys.index("GT")
         calls = (cell.split(":")[at : at + 1] for cell in self.cells[9].split("\t"))
-        return [int(allele) for call in calls for text in call for allele in re.findall(r"[0-9]+", text)]
+        return [int(a) for call in calls for text in call for a in re.findall(r"[0-9]+", text)]
 
 
 class VcfText:
@@ -84,15 +90,18 @@ class VcfText:
         self.header: list[str] = []
         for number, line in self._lines:
             if number == 1 and not line.startswith("##fileformat=VCF"):
-                raise InputError(path, "is no VCF: its first line is not ##fileformat=VCF...", expected="VCF or BCF")
+                found = "is no VCF: its first line is not ##fileformat=VCF..."
+                raise InputError(path, found, expected="VCF or BCF")
             if not line.startswith("#"):
-                raise InputError(path, f"line {number}: a record before the line #CHROM", expected="a VCF header")
+                found = f"line {number}: a record before the line #CHROM"
+                raise InputError(path, found, expected="a VCF header")
             self.header.append(line)
             if line.startswith("#CHROM"):
                 break
         columns = self.header[-1].split("\t") if self.header else []
         if columns[:8] != COLUMNS:
-            raise InputError(path, "its header does not end with the line #CHROM of VCF", expected="\t".join(COLUMNS))
+            found = "its header does not end with the line #CHROM of VCF"
+            raise InputError(path, found, expected="\t".join(COLUMNS))
         self.n_samples = max(0, len(columns) - 9)
 
     def rows(self) -> Iterator[Row]:
@@ -110,12 +119,14 @@ class VcfText:
             n = cells[9].count("\t") + 1 if len(cells) > 9 else 0
             if len(cells) < 8 or n != self.n_samples:
                 found = f"line {number}: {len(cells[:9]) + n} columns"
-                expected = f"{9 + self.n_samples if self.n_samples else '8 or 9'}, as in the line #CHROM"
+                wanted = 9 + self.n_samples if self.n_samples else "8 or 9"
+                expected = f"{wanted}, as in the line #CHROM"
                 raise InputError(self.path, found, expected=expected)
             try:
                 position = whole_number(cells[1], 1, LAST_POSITION)
             except ValueError as error:
-                raise InputError(self.path, f"line {number}: POS {error}", expected="a position from 1 on") from None
+                found = f"line {number}: POS {error}"
+                raise InputError(self.path, found, expected="a position from 1 on") from None
             yield Row(cells, position)
 
 
@@ -133,7 +144,8 @@ def open_vcf_text(path: Path) -> Iterator[VcfText]:
         if _is_bcf(path):
             text = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "text.vcf"
             if not _converted("-Ov", "-o", text, path):
-                raise InputError(path, "is a damaged BCF: htslib cannot read it", remedy="copy or download the file again")
+                found = "is a damaged BCF: htslib cannot read it"
+                raise InputError(path, found, remedy="copy or download the file again")
         yield VcfText(path, text)
 
 
@@ -143,14 +155,16 @@ def _is_bcf(path: Path) -> bool:
     with open_raw(path) as handle:
         head = handle.peek(1 << 16)
     try:
-        return (zlib.decompressobj(31).decompress(head, 4) if head[:2] == b"\x1f\x8b" else head)[:4] == b"BCF\x02"
+        if head[:2] == b"\x1f\x8b":
+            head = zlib.decompressobj(31).decompress(head, 4)
+        return head[:4] == b"BCF\x02"
     except zlib.error:
         return False
 
 
 def _converted(*arguments: object) -> bool:
     """Whether `bcftools view` of these arguments succeeds; what it says might name individuals."""
-    command = [sys.executable, "-c", _CONVERT, *map(str, arguments)]
+    command = [sys.executable, "-c", _CONVERT, "--no-version", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
@@ -158,7 +172,9 @@ def _converted(*arguments: object) -> bool:
 def write_vcf_text(
     out: Path, source: VcfText, more: list[str], lengths: dict[str, int], beside: Sequence[Path] = ()
 ) -> Iterator[tuple["VcfTextWriter", list[Path]]]:
-    """Write rows to .vcf, .vcf.gz (bgzip, with an index) or .bcf, by the name of the output; it appears when the block ends well.
+    """Write rows to .vcf, .vcf.gz (bgzip, with an index) or .bcf, by the name of the output.
+
+    The output appears when the block ends well.
 
     Parameters
     ----------
@@ -166,17 +182,20 @@ def write_vcf_text(
     source : VcfText
         Where the rows come from; the header is its own.
     more : list of str
-        Lines to add to the header, such as ##INFO=<ID=...; they replace those of the same kind and ID.
+        Lines to add to the header, such as ##INFO=<ID=...; they replace those of the same kind and
+        ID.
     lengths : dict of str to int
         Lengths of contigs, for those that the header does not declare.
     beside : list of Path
-        Files of other content that shall appear together with the output; where to write them is yielded with the writer.
+        Files of other content that shall appear together with the output; where to write them is
+        yielded with the writer.
     """
     csi = max(lengths.values(), default=0) > TBI_END
     index = [Path(f"{out}{'.csi' if csi else '.tbi'}")] if out.suffix == ".gz" else []
     with ExitStack() as stack:
         part, *others = stack.enter_context(write_beside(out, *index, *beside))
-        body = stack.enter_context(tempfile.TemporaryFile("w+", dir=out.parent, encoding="utf-8", newline="\n"))
+        kept = tempfile.TemporaryFile("w+", dir=out.parent, encoding="utf-8", newline="\n")
+        body = stack.enter_context(kept)
         writer = VcfTextWriter(source, more, lengths, body, bool(index))
         yield writer, others[len(index) :]
         writer.finish(part, others[: len(index)], binary=out.suffix == ".bcf")
@@ -186,7 +205,7 @@ def write_vcf_text(
 
 
 class VcfTextWriter:
-    """Takes rows and keeps them until it is known what the header must declare; see `write_vcf_text`."""
+    """Keeps rows until it is known what the header must declare; see `write_vcf_text`."""
 
     def __init__(self, source: VcfText, more: list[str], lengths: dict[str, int], body: TextIO, in_order: bool):
         self.source, self.lengths, self.in_order, self._body = source, lengths, in_order, body
@@ -201,10 +220,12 @@ class VcfTextWriter:
         """Raises an InputError where the output has an index and the records are not sorted."""
         contig = row.cells[0]
         last = next(reversed(self._contigs), contig)
-        if self.in_order and (row.position < self._contigs.get(contig, 0) or (contig != last and contig in self._contigs)):
+        again = contig != last and contig in self._contigs
+        if self.in_order and (again or row.position < self._contigs.get(contig, 0)):
             raise InputError(
-                self.source.path, f"{row.place}: the records are not sorted", expected="sorted records, for the index of a .vcf.gz",
-                remedy=f"bcftools sort -Oz -o sorted.vcf.gz {self.source.path}; or write a .vcf or .bcf",
+                self.source.path, f"{row.place}: the records are not sorted",
+                expected="sorted records, for the index of a .vcf.gz",
+                remedy=f"bcftools sort -Oz -o sorted.vcf.gz {self.source.path}; or write .vcf or .bcf",
             )  # fmt: skip
         self._contigs[contig] = row.position
         self._look("contig", [contig], contig)
@@ -222,7 +243,8 @@ class VcfTextWriter:
         for field in fields:
             name, has_value, _ = field.partition("=") if kind == "INFO" else (field, "", "")
             if (kind, name) not in self.declared and name not in (".", ""):
-                self.undeclared[kind, name] = self.undeclared.get((kind, name), False) or bool(has_value)
+                before = self.undeclared.get((kind, name), False)
+                self.undeclared[kind, name] = before or bool(has_value)
 
     def _declaration(self, kind: str, name: str, has_value: bool) -> str:
         if kind == "contig":
@@ -231,7 +253,8 @@ class VcfTextWriter:
         said = 'Description="Not declared in the input"'
         if kind == "FILTER":
             return f"##FILTER=<ID={name},{said}>"
-        number = RESERVED.get((kind, name), ".,Type=String" if has_value or kind == "FORMAT" else "0,Type=Flag")
+        plain = ".,Type=String" if has_value or kind == "FORMAT" else "0,Type=Flag"
+        number = RESERVED.get((kind, name), plain)
         return f"##{kind}=<ID={name},Number={number},{said}>"
 
     def finish(self, part: Path, index: Sequence[Path], binary: bool) -> None:
@@ -255,7 +278,7 @@ class VcfTextWriter:
             if binary and not _converted("-Ob", "-o", part, text):
                 raise InputError(
                     self.source.path, "a record does not agree with the header: htslib cannot write it as BCF",
-                    expected="values of the types that the header declares", remedy="write a .vcf.gz",
+                    expected="values as the header declares them", remedy="write a .vcf.gz",
                 )  # fmt: skip
         finally:
             if binary:

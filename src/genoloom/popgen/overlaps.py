@@ -1,10 +1,12 @@
-"""Sites that one haplotype cannot carry together: two alternates of one place, or a variant inside its own deletion.
+"""Sites that one haplotype cannot carry together: two of one place, or one in its own deletion.
 
-Two records exclude each other when they stand at one position, or when the REF of the first reaches to the position of
-the second. The one exception is that of `bcftools consensus`: an insertion or deletion that begins with its reference
-base may stand on the last base of a REF before it. What excludes nothing here is applied whole by `bcftools consensus`.
+Two records exclude each other when they stand at one position, or when the REF of the first reaches
+to the position of the second. The one exception is that of `bcftools consensus`: an insertion or
+deletion that begins with its reference base may stand on the last base of a REF before it. What
+excludes nothing here is applied whole by `bcftools consensus`.
 
-Real haplotypes may break the rule (a SNP and an insertion that are called at one position); `count` says how often.
+Real haplotypes may break the rule (a SNP and an insertion that are called at one position); `count`
+says how often.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,7 +20,7 @@ PAIRS = 4096  # looked at together
 
 
 class Overlaps:
-    """The pairs of sites of a contig that exclude each other, and how a haplotype that has both is mended.
+    """Pairs of sites of a contig that exclude each other; mends the haplotypes that have both.
 
     Parameters
     ----------
@@ -26,7 +28,8 @@ class Overlaps:
         1-based, rising; records at one position in the order of the file.
     ref, alt : sequence of str
     frequency : ndarray of float, shape (n_variants,), optional
-        Of the alternate alleles, to decide which of two gives way; without it chance decides evenly.
+        Of the alternate alleles, to decide which of two gives way; without it chance decides
+        evenly.
 
     Attributes
     ----------
@@ -41,17 +44,20 @@ class Overlaps:
     def __init__(self, position: np.ndarray, ref, alt, frequency: np.ndarray | None = None):
         self.pairs = excluding_pairs(position, ref, alt)
         self.start = groups(self.pairs, len(position))
-        self.frequency = np.ones(len(position)) if frequency is None else np.asarray(frequency, dtype=np.float64)
+        given = np.ones(len(position)) if frequency is None else frequency
+        self.frequency = np.asarray(given, dtype=np.float64)
         self.taken_out = 0
 
     def resolve(self, blocks: Iterable[np.ndarray], seed: np.ndarray) -> Iterator[np.ndarray]:
-        """Yield the blocks with as few alternates less as it takes that no haplotype carries an excluded pair.
+        """Yield the blocks without the alternates that are too many where sites exclude each other.
 
-        Of the alternates of a haplotype that exclude each other the first by an exponential clock stays, those that it
-        excludes become the reference, and so on. The rate of a clock is the sum of the frequencies of the alternates in
-        its way, so that of two the one with frequency f gives way with chance f / (f + g): both frequencies fall by the
-        same share, the least that the worse off of them can lose. What happens to a haplotype follows from it and its
-        seed alone. Blocks may come out with other borders, as those that a group of sites crosses are joined.
+        Of the alternates of a haplotype that exclude each other the first by an exponential clock
+        stays, those that it excludes become the reference, and so on. The rate of a clock is the
+        sum of the frequencies of the alternates in its way, so that of two the one with frequency f
+        gives way with chance f / (f + g): both frequencies fall by the same share, the least that
+        the worse off of them can lose. What happens to a haplotype follows from it and its seed
+        alone. Blocks may come out with other borders, as those that a group of sites crosses are
+        joined.
 
         Parameters
         ----------
@@ -69,8 +75,10 @@ class Overlaps:
             yield self.mended(alleles, seed, done)
             done, held = stop, []
 
-    def mended(self, alleles: np.ndarray, seed: np.ndarray, first: int = 0, fixed: np.ndarray | None = None) -> np.ndarray:
-        """The alleles of whole groups of sites from `first` on, mended as in `resolve`; the argument stays as it is.
+    def mended(
+        self, alleles: np.ndarray, seed: np.ndarray, first: int = 0, fixed: np.ndarray | None = None,
+    ) -> np.ndarray:  # fmt: skip
+        """A copy of whole groups of sites from `first` on, mended as in `resolve`.
 
         Parameters
         ----------
@@ -105,7 +113,7 @@ class Overlaps:
         return alleles
 
     def spans(self, size: int = 4096) -> Iterator[tuple[int, int]]:
-        """Rising ranges of whole groups of sites, of `size` sites or a few more; those without a pair are left out."""
+        """Ranges of whole groups, of `size` sites or a few more; those without a pair are left out."""
         start = 0
         while start < len(self.start):
             stop = min(start + size, len(self.start))
@@ -117,7 +125,7 @@ class Overlaps:
             start = stop
 
     def carried(self, alleles: np.ndarray, first: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Site, other site (both counted from `first`) and haplotype of every pair that is carried, int64 each."""
+        """Site, other site (both from `first` on) and haplotype of each pair that is carried, int64."""
         low, high = np.searchsorted(self.pairs[:, 0], [first, first + len(alleles)])
         found = [np.empty((3, 0), dtype=np.int64)]
         for at in range(low, high, PAIRS):
@@ -127,18 +135,19 @@ class Overlaps:
         return tuple(np.concatenate(found, axis=1))
 
     def count(self, alleles: np.ndarray, first: int = 0) -> np.ndarray:
-        """Excluded pairs that each haplotype carries at whole groups of sites from `first` on, int64 (n_haplotypes,)."""
+        """Excluded pairs on each haplotype, in whole groups from `first` on; int64 (n_haplotypes,)."""
         return np.bincount(self.carried(alleles, first)[2], minlength=alleles.shape[1])
 
 
 def excluding_pairs(position: np.ndarray, ref, alt) -> np.ndarray:
-    """Pairs of sites that one haplotype cannot carry together, int64 (n_pairs, 2), sorted; see the module's text."""
+    """Pairs of sites that exclude each other, int64 (n_pairs, 2), sorted; see the module's text."""
     position = np.asarray(position, dtype=np.int64)
     if len(position) == 0:
         return np.empty((0, 2), dtype=np.int64)
     end = position + np.array([len(text) for text in ref]) - 1
-    longer = np.array([len(a) > len(r) for r, a in zip(ref, alt, strict=True)])
-    anchored = np.array([r != a and (a.startswith(r) or r.startswith(a)) for r, a in zip(ref, alt, strict=True)])
+    both = list(zip(ref, alt, strict=True))
+    longer = np.array([len(a) > len(r) for r, a in both])
+    anchored = np.array([r != a and (a.startswith(r) or r.startswith(a)) for r, a in both])
     behind = np.arange(1, len(position) + 1)
     n = np.searchsorted(position, end, side="right") - behind  # later sites that the REF reaches
     first = np.repeat(np.arange(len(position)), n)
@@ -149,7 +158,7 @@ def excluding_pairs(position: np.ndarray, ref, alt) -> np.ndarray:
 
 
 def groups(pairs: np.ndarray, n_variants: int) -> np.ndarray:
-    """First site of the group of each site, int64 (n_variants,): neighbours such that no pair lies in two groups."""
+    """First site of the group of each site, int64 (n_variants,); no pair lies in two groups."""
     reach = np.arange(n_variants)
     np.maximum.at(reach, pairs[:, 0], pairs[:, 1])
     begins = np.arange(n_variants) > np.append(-1, np.maximum.accumulate(reach)[:-1])

@@ -1,12 +1,13 @@
 """Personal haplotype sequences of many people, applied by `bcftools consensus` itself.
 
-One pass over the genotypes writes each person's own variants to a small file; htslib's tool, which pysam carries, then
-applies them to the reference. Time is linear in the variants and in the output, and the sequences are those of bcftools
-by construction, overlapping records included.
+One pass over the genotypes writes each person's own variants to a small file; htslib's tool, which
+pysam carries, then applies them to the reference. Time is linear in the variants and in the output,
+and the sequences are those of bcftools by construction, overlapping records included.
 
-Ploidy is a person's own: who has a haploid call in the stretch is haploid there (the mitochondrion; the X of males outside
-the pseudo-autosomal regions) and gets one sequence. Of a two-allele call of such a person (heteroplasmy) the first
-allele is taken, as `bcftools consensus -H 1` does. Missing calls are the reference.
+Ploidy is a person's own: who has a haploid call in the stretch is haploid there (the mitochondrion;
+the X of males outside the pseudo-autosomal regions) and gets one sequence. Of a two-allele call of
+such a person (heteroplasmy) the first allele is taken, as `bcftools consensus -H 1` does. Missing
+calls are the reference.
 """
 
 import logging
@@ -41,14 +42,14 @@ log = logging.getLogger(__name__)
 
 LINE = 60
 OPEN_FILES = 200  # people worked on at a time
-LONGEST_NAME = 180  # bytes of the name of an interval; file names have 255, and more is put around it
+LONGEST_NAME = 180  # bytes of an interval's name; file names have 255, and more is put around it
 NOT_PHASED, OTHER_SET = "is not phased", "is in another phase set (FORMAT/PS) than those before it"
 AMBIGUITY = set(IUPAC) - {"N"}
 HARMLESS = ("*", "<*>", "<NON_REF>")  # alleles that stand for nothing to apply
 
 
 class Applied(NamedTuple):
-    """One haplotype: files of its sequence and of the chain that leads to it from the reference; or why there are none."""
+    """Files of one haplotype's sequence and of the chain from the reference; or why there are none."""
 
     fasta: Path
     chain: Path
@@ -67,14 +68,15 @@ class Job(NamedTuple):
 
 @dataclass
 class LeftOut:
-    """Positions of what was not applied, by kind: symbolic alleles but deletions, and records that overlap others."""
+    """Positions of what was not applied: alleles without bases, records that overlap others."""
 
     symbolic: dict[str, set[int]] = field(default_factory=dict)
     overlapping: set[int] = field(default_factory=set)
 
     def tell(self) -> None:
         if self.symbolic:
-            kinds = ", ".join(f"{len(places)} of {kind}" for kind, places in sorted(self.symbolic.items()))
+            found = sorted(self.symbolic.items())
+            kinds = ", ".join(f"{len(places)} of {kind}" for kind, places in found)
             log.warning("consensus: records whose allele has no bases and is left out: %s", kinds)
         if self.overlapping:
             log.info("consensus: %d records overlap others on some haplotype and are left out there", len(self.overlapping))
@@ -93,8 +95,8 @@ def consensus(
 ) -> None:
     """Write every haplotype of each person to one bgzip FASTA with .fai and .gzi.
 
-    Records are named `PERSON_1` and `PERSON_2` (haploid people have the first only), with `_` for white space and with the interval of the reference
-    (1-based, both ends included) behind.
+    Records are named `PERSON_1` and `PERSON_2` (haploid people have the first only), with `_` for
+    white space and with the interval of the reference (1-based, both ends included) behind.
 
     Parameters
     ----------
@@ -105,8 +107,9 @@ def consensus(
     region : (start, end), optional
         1-based; the whole contig by default.
     chain : Path, optional
-        Coordinate-lift table to write: UCSC chains from the reference to every haplotype, as liftOver and CrossMap read
-        them; gzip where the name ends in .gz. Reference positions are those of the contig.
+        Coordinate-lift table to write: UCSC chains from the reference to every haplotype, as
+        liftOver and CrossMap read them; gzip where the name ends in .gz. Reference positions are
+        those of the contig.
     threads : int
         Haplotypes applied side by side.
     contig : str, optional
@@ -115,14 +118,16 @@ def consensus(
     Raises
     ------
     InputError
-        Several contigs, unphased heterozygotes of diploid people, or a REF allele that differs from the FASTA.
+        Several contigs, unphased heterozygotes of diploid people, or a REF allele that differs from
+        the FASTA.
     """
     contig = contig or _only_contig(variants)
     fasta = Reference(reference)
     fasta.check_contig(contig, variants)
     start, end = region or (1, fasta.lengths[contig])
     if end > fasta.lengths[contig]:
-        raise InputError(reference, f"{contig} ends at {fasta.lengths[contig]}", expected=f"at least {end} bases")
+        found = f"{contig} ends at {fasta.lengths[contig]}"
+        raise InputError(reference, found, expected=f"at least {end} bases")
     source = CallsFile(variants, contig, region)
     samples, left_out = without_spaces(source.samples)[:people], LeftOut()
     files = [out, Path(f"{out}.fai"), Path(f"{out}.gzi"), *([chain] if chain else [])]
@@ -130,10 +135,13 @@ def consensus(
         part, fai, gzi, *lift = stack.enter_context(write_beside(*files))
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=out.parent)))
         template = scratch / "reference.fa"
-        template.write_text(f">{contig}:{start}-{end}\n{_wrapped(fasta.fetch(contig, start - 1, end))}")
+        bases = fasta.fetch(contig, start - 1, end)
+        template.write_text(f">{contig}:{start}-{end}\n{_wrapped(bases)}")
         # in processes of their own, which bcftools may end
-        pool = stack.enter_context(ProcessPoolExecutor(threads, mp_context=multiprocessing.get_context("fork")))
-        chains = stack.enter_context(create_text(lift[0], str(chain).endswith(".gz"))) if lift else None
+        fork = multiprocessing.get_context("fork")
+        pool = stack.enter_context(ProcessPoolExecutor(threads, mp_context=fork))
+        packed = str(chain).endswith(".gz")
+        chains = stack.enter_context(create_text(lift[0], packed)) if lift else None
         with pysam.BGZFile(str(part), "wb") as handle:
             for first in range(0, len(samples), OPEN_FILES):
                 group = range(first, min(first + OPEN_FILES, len(samples)))
@@ -151,7 +159,8 @@ def consensus(
                     handle.write(f">{job.name} {contig}:{start}-{end}\n".encode() + bases)
                     if chains:
                         n = len(bases) - bases.count(b"\n")
-                        chains.write(_chain_text(made.chain.read_text(), contig, fasta.lengths[contig], job.name, n))
+                        text, length = made.chain.read_text(), fasta.lengths[contig]
+                        chains.write(_chain_text(text, contig, length, job.name, n))
                     for leftover in scratch.glob(f"{job.variants.stem}.{job.haplotype}.*"):
                         leftover.unlink()
                 for path in personal:
@@ -164,7 +173,9 @@ def consensus(
 
 
 def consensus_of_regions(*, regions: Path, variants: Path, out: Path, **more) -> None:
-    """`consensus` of each interval of a BED file, to `out`/NAME.fa.gz; NAME is the interval's own, else CONTIG_START-END.
+    """`consensus` of each interval of a BED file, to `out`/NAME.fa.gz.
+
+    NAME is the interval's own, else CONTIG_START-END.
 
     Raises
     ------
@@ -172,11 +183,11 @@ def consensus_of_regions(*, regions: Path, variants: Path, out: Path, **more) ->
         As `consensus`; or two intervals of one name.
     """
     intervals = read_intervals(regions)
-    names = [interval.label or f"{interval.contig}_{interval.start + 1}-{interval.stop}" for interval in intervals]
+    names = [i.label or f"{i.contig}_{i.start + 1}-{i.stop}" for i in intervals]
     seen: set[str] = set()
     for number, name in enumerate(names, 1):
-        found = "stands twice" if name in seen else "is no name of a file" if not _is_file_name(name) else ""
-        if found:
+        found = "stands twice" if name in seen else "is no name of a file"
+        if name in seen or not _is_file_name(name):
             raise InputError(
                 regions,
                 f"interval {number}: its name {found}",
@@ -207,7 +218,7 @@ def _only_contig(variants: Path) -> str:
 def _personal_files(
     source: CallsFile, fasta: Reference, group: range, scratch: Path, left_out: LeftOut
 ) -> tuple[list[Path], list[int]]:
-    """One plain VCF for each person, with the alternates that the person carries; and the ploidies."""
+    """One plain VCF for each person, of the alternates that are carried; and the ploidies."""
     contig = source.contig
     paths = [scratch / f"person{person}.vcf" for person in group]
     haploid = np.zeros(len(group), dtype=bool)
@@ -238,7 +249,9 @@ def _personal_files(
     if len(torn):
         first = int(torn.min())
         raise InputError(
-            source.path, f"{contig}:{first}: a heterozygous genotype {other_sets.get(first, NOT_PHASED)}", expected="phased genotypes (0|1) of one phase set",
+            source.path,
+            f"{contig}:{first}: a heterozygous genotype {other_sets.get(first, NOT_PHASED)}",
+            expected="phased genotypes (0|1) of one phase set",
             remedy="phase the file first (SHAPEIT, Beagle, Eagle)",
         )  # fmt: skip
     if haploid.any() and (unphased > 0).any():
@@ -251,16 +264,19 @@ def _check_end(record: Calls, source: CallsFile, fasta: Reference) -> None:
     last, length = max(record.position - 1 + len(record.ref), record.end or 0), fasta.lengths[source.contig]
     if last > length:
         raise InputError(
-            source.path, f"{source.contig}:{record.position} reaches to {last}, beyond the end of the contig",
-            expected=f"records within the {length} bases of {source.contig} in {fasta.path}", remedy="use the FASTA of the same build",
+            source.path,
+            f"{source.contig}:{record.position} reaches to {last}, beyond the end of the contig",
+            expected=f"records within the {length} bases of {source.contig} in {fasta.path}",
+            remedy="use the FASTA of the same build",
         )  # fmt: skip
 
 
 def _applicable(record: Calls, left_out: LeftOut) -> Calls:
     """The record with REF in place of alleles that no bases are known of.
 
-    These are the symbolic ones but a deletion with a length (`bcftools consensus` stops at them), breakends (it writes
-    their text into the sequence), `*`, which stands for a deletion that has a record of its own, and `<*>`, the reference.
+    These are the symbolic ones but a deletion with a length (`bcftools consensus` stops at them),
+    breakends (it writes their text into the sequence), `*`, which stands for a deletion that has a
+    record of its own, and `<*>`, the reference.
     """
     kinds = [_kind_without_bases(alt, record) for alt in record.alts]
     if not any(kinds):
@@ -286,13 +302,15 @@ def _kind_without_bases(alt: str, record: Calls) -> str:
 
 
 def _lines(record: Calls, contig: str, alleles: list[int], haploid: bool) -> str:
-    """One person's alternates, as lines of a VCF: one line an allele, so that nothing said of one touches another."""
+    """One person's alternates as lines of a VCF, one an allele: what is said of one touches no other."""
     lines = []
     for number in dict.fromkeys(a for a in alleles if a > 0):
         alt = record.alts[number - 1]
         info = f"END={record.end}" if alt.startswith("<") else "."
-        call = "|".join(str(int(a == number)) for a in (alleles[:1] if haploid else alleles) if a != ABSENT)
-        lines.append(f"{contig}\t{record.position}\t.\t{record.ref}\t{alt}\t.\t.\t{info}\tGT\t{call}\n")
+        called = alleles[:1] if haploid else [a for a in alleles if a != ABSENT]
+        call = "|".join(str(int(a == number)) for a in called)
+        cells = (contig, record.position, ".", record.ref, alt, ".", ".", info, "GT", call)
+        lines.append("\t".join(map(str, cells)) + "\n")
     return "".join(lines)
 
 
@@ -309,14 +327,16 @@ def _applied(pool: ProcessPoolExecutor, jobs: list[Job], ahead: int, variants: P
     except BrokenProcessPool:
         contig, start, end = place
         raise InputError(
-            variants, f"{contig}:{start}-{end}: bcftools consensus ended without a word on a haplotype", expected="records that it can apply",
+            variants, f"{contig}:{start}-{end}: bcftools consensus ended without a word on a haplotype",
+            expected="records that it can apply",
             remedy=f"bcftools norm -f REFERENCE.fa -Oz -o NORMAL.vcf.gz {variants}, and give that file",
         ) from None  # fmt: skip
 
 
 def _apply(job: Job) -> Applied:
     """The sequence that `bcftools consensus` makes of one haplotype."""
-    compressed, fasta, chain = (job.variants.with_suffix(f".{job.haplotype}.{kind}") for kind in ("vcf.gz", "fa", "chain"))
+    suffixes = (f".{job.haplotype}.{kind}" for kind in ("vcf.gz", "fa", "chain"))
+    compressed, fasta, chain = (job.variants.with_suffix(suffix) for suffix in suffixes)
     pysam.tabix_compress(str(job.variants), str(compressed))
     pysam.tabix_index(str(compressed), preset="vcf", csi=True)  # .tbi reaches 2^29 bases
     arguments = ["-f", job.template, "-s", "person", "-H", job.haplotype, "-c", chain, "-o", fasta, compressed]
@@ -333,21 +353,25 @@ def _explained(problem: str, variants: Path, fasta: Reference) -> InputError:
     """What bcftools said, in our words; there are no names of individuals in it."""
     differs = re.search(r"does not match the REF allele at (.+):(\d+):\s+REF \.vcf: \[(.*?)\]", problem)
     if not differs:
-        reason = re.sub(r".*stderr=", "", problem.strip(), flags=re.DOTALL).strip("'\" \n").splitlines()
-        return InputError(variants, f"bcftools consensus stopped: {reason[0] if reason else 'without a reason'}")
+        said = re.sub(r".*stderr=", "", problem.strip(), flags=re.DOTALL).strip("'\" \n")
+        reason = next(iter(said.splitlines()), "without a reason")
+        return InputError(variants, f"bcftools consensus stopped: {reason}")
     contig, position, ref = differs[1], int(differs[2]), differs[3]
     found = f"{contig}:{position}: REF is {ref}"
     bases = fasta.fetch(contig, position - 1, position - 1 + len(ref)).upper()
     if bases == ref.upper():
         return InputError(
-            variants, f"{found}, which the records before it on the same haplotype have changed", expected="records that do not overlap",
+            variants, f"{found}, which the records before it on the same haplotype have changed",
+            expected="records that do not overlap",
             remedy=f"bcftools norm -f {fasta.path} -Oz -o NORMAL.vcf.gz {variants}, and give that file",
         )  # fmt: skip
     codes = "".join(sorted(set(bases) & AMBIGUITY))
     if codes and all(b in AMBIGUITY or a == b for a, b in zip(ref.upper(), bases, strict=True)):
         return InputError(
-            variants, f"{found}, where the FASTA has the ambiguity code {codes}", expected=f"the same in VCF and FASTA, here {bases}",
-            remedy=f"where REF is N, write N in the FASTA as well: sed '/^>/!y/{codes}/{'N' * len(codes)}/' FASTA > NEW.fa",
+            variants, f"{found}, where the FASTA has the ambiguity code {codes}",
+            expected=f"the same in VCF and FASTA, here {bases}",
+            remedy="where REF is N, write N in the FASTA as well: "
+            f"sed '/^>/!y/{codes}/{'N' * len(codes)}/' FASTA > NEW.fa",
         )  # fmt: skip
     return InputError(variants, found, expected=f"{bases}, as in {fasta.path}", remedy="use the FASTA of the same build")
 
@@ -358,7 +382,8 @@ def _chain_text(chain: str, contig: str, contig_length: int, name: str, length: 
     for line in chain.splitlines():
         if line.startswith("chain"):
             _, score, _, _, _, start, end, *_ = line.split()
-            line = f"chain {score} {contig} {contig_length} + {start} {end} {name} {length} + 0 {length} {name}"
+            line = f"chain {score} {contig} {contig_length} + {start} {end}"
+            line += f" {name} {length} + 0 {length} {name}"
         lines.append(line)
     return "\n".join(lines) + "\n"
 
