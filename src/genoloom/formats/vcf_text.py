@@ -25,6 +25,7 @@ import pysam
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.text import open_raw, text_lines, whole_number
+from genoloom.formats.variant_header import check_samples
 from genoloom.formats.vcf_write import LAST_POSITION, TBI_END
 
 log = logging.getLogger(__name__)
@@ -103,6 +104,8 @@ class VcfText:
             found = "its header does not end with the line #CHROM of VCF"
             raise InputError(path, found, expected="\t".join(COLUMNS))
         self.n_samples = max(0, len(columns) - 9)
+        if self.n_samples:
+            check_samples(path, columns[9:])
 
     def rows(self) -> Iterator[Row]:
         """The records in the order of the file.

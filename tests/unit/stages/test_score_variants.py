@@ -211,6 +211,7 @@ def test_foreign_records_are_told_and_nothing_is_left(project, tmp_path, rows, m
         (b"##fileformat=VCFv4.2\n##contig=<ID=20>\n", "does not end with the line #CHROM"),
         (b"20\t5\tA\tC\n", "is no VCF"),
         (b"BCF\x02\x02" + bytes(range(200)), "damaged BCF"),
+        (f"##fileformat=VCFv4.2\n{HEAD.replace('S1', 'S0')}\n".encode(), "samples 1 and 2 .* have the same name"),
     ],
 )
 def test_what_is_no_vcf_is_told(project, tmp_path, content, message):
