@@ -38,6 +38,9 @@ class AttackId(StrEnum):
     NEAR_COPIES_OF_PEOPLE = "near copies of people", False, True
     NEAR_COPIES_OF_HAPLOTYPES = "near copies of haplotypes", True, True
     NEAR_COPIES_OF_RARE_ALLELES = "near copies of rare alleles", False, True
+    COPIED_SEGMENTS_OF_PEOPLE = "copied segments of people", True, True
+    COPIED_SEGMENTS_OF_HAPLOTYPES = "copied segments of haplotypes", True, True
+    COMPARABLE = "comparable with real people", False, True
     KINSHIP_WITH_SYNTHETIC = "kinship with synthetic people", False, True
     LONGEST_SHARED_RUN = "longest shared run", True, True
     PRIVACY_LOSS = "privacy loss (AATS)"

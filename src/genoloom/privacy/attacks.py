@@ -202,62 +202,6 @@ def _log_share(count: np.ndarray, n: int) -> np.ndarray:
     return np.log((np.arange(n + 1) + SMOOTH) / (n + 2 * SMOOTH))[count]
 
 
-class CommonDistances:
-    """Distances in which a site counts by how much it varies, of haplotypes and of people.
-
-    The weight is 4 p (1 - p), with p the frequency among all real haplotypes compared, training and held-out people alike.
-    Flips scattered over a copy fall mostly on sites where nearly everybody is alike, and then weigh next to nothing.
-    """
-
-    def __init__(self, n_people: int):
-        self.haplotypes = np.zeros((4 * n_people, 2 * n_people), dtype=np.float32)
-        self.people = np.zeros((2 * n_people, n_people), dtype=np.float32)
-
-    def add(self, block: Block) -> None:
-        frequency = block.real.mean(axis=1, dtype=np.float32)
-        root = np.sqrt(4 * frequency * (1 - frequency))[:, None]
-        real, made = root * block.real, root * block.made
-        self.haplotypes += _squared(real, made)
-        self.people += _squared(real[:, 0::2] + real[:, 1::2], made[:, 0::2] + made[:, 1::2])
-
-
-def _squared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Squared distances of columns, at least 0."""
-    return np.maximum((a**2).sum(axis=0)[:, None] + (b**2).sum(axis=0)[None, :] - 2 * (a.T @ b), 0)
-
-
-class RareSharing:
-    """How many rare alleles each real person shares with each synthetic one, weighted by -log of their frequency.
-
-    Sites are modelled because training people carry them at least so often. At a rare site this alone makes training
-    people the likelier carriers, whatever was generated: fresh people would look like copies. So an allele counts only
-    where both roles have at least `fewest` copies, which treats them alike, and is rare with at most `RAREST * fewest`
-    copies among all real haplotypes compared.
-
-    Attributes
-    ----------
-    fewest : int
-        Copies among the training people by which the sites were chosen; 1 where all real people chose them.
-    """
-
-    def __init__(self, n_people: int):
-        self.n = n_people
-        self.fewest = 1
-        self.shared = np.zeros((2 * n_people, n_people), dtype=np.float32)
-
-    def add(self, block: Block) -> None:
-        n_real = 4 * self.n
-        held = block.real[:, : 2 * self.n].sum(axis=1, dtype=np.int64)
-        trained = block.real[:, 2 * self.n :].sum(axis=1, dtype=np.int64)
-        for allele, in_held, in_trained in ((1, held, trained), (0, 2 * self.n - held, 2 * self.n - trained)):
-            copies = in_held + in_trained
-            in_both = np.minimum(in_held, in_trained) >= self.fewest
-            rare = np.flatnonzero(in_both & (copies <= RAREST * self.fewest))
-            weight = -np.log(copies[rare] / n_real)[:, None]
-            real, made = ((a[rare, 0::2] == allele) | (a[rare, 1::2] == allele) for a in (block.real, block.made))
-            self.shared += (real * weight).astype(np.float32).T @ made.astype(np.float32)
-
-
 class RareAlleles(Attack):
     """Are the rare alleles that somebody carries there in the synthetic data?
 

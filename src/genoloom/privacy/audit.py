@@ -13,15 +13,14 @@ from genoloom.popgen.effective_sites import EffectiveSites
 from genoloom.privacy.attack_ids import AttackId
 from genoloom.privacy.attacks import (
     Block,
-    CommonDistances,
     CopiedSegments,
     Kinship,
     Nearest,
-    RareSharing,
     attacks_on,
     per_person,
     windows_of,
 )
+from genoloom.privacy.comparable import LEAST_CORRELATION, correlation, reasons_against
 from genoloom.privacy.components import (
     CLASSIFIER_COMPONENTS,
     DENSITY_COMPONENTS,
@@ -29,11 +28,11 @@ from genoloom.privacy.components import (
     discriminator,
     synthetic_components,
 )
-from genoloom.privacy.copies import Neighbours, near_copies
 from genoloom.privacy.excess import COPIES, Floor, split_rows
 from genoloom.privacy.exposure import exposure_rows, stacked
 from genoloom.privacy.measures import Resampling, interval_of_maximum, percentile_interval
 from genoloom.privacy.shadows import Shadow, calibrated
+from genoloom.privacy.similarity import Similarities
 from genoloom.seeds import derive_seed
 from genoloom.validation.cohorts import Comparison, read_rows
 from genoloom.validation.verdicts import worst
@@ -47,6 +46,7 @@ PERSON_COLUMNS = [
 MIN_POPULATION = 20  # people a role; of smaller groups nothing is made public
 DECILE = "most isolated tenth"
 FEW_SITES = 0.05  # share of sites that may have fewer training copies than the number by which sites were chosen
+AS_MANY = 0.8
 MAX_RUN_RATIO = 1.25
 MAX_LOSS = 0.05
 
@@ -57,14 +57,16 @@ class AuditData:
     Rows are haplotypes of the people compared: held-out people first, then as many training people.
     """
 
-    def __init__(self, people: Comparison, windows: list[int], haplotype_windows: list[int]):
+    def __init__(self, people: Comparison, windows: list[int], haplotype_windows: list[int], copies: bool = True):
+        """`copies`: also what the tests for copies need; scores alone do not."""
         self.people = people
         self.windows = windows
         self.step = gcd(*windows)
         n = 2 * people.n
         self.n = n
         self.attacks = attacks_on(people.n, windows, haplotype_windows)
-        self.common, self.rare = CommonDistances(people.n), RareSharing(people.n)
+        self.similarities = Similarities(people.n) if copies else None
+        self.frequencies: list[np.ndarray] = []
         self.effective_sites = 0.0
         self.within_training = np.zeros((n, n), dtype=np.float32)
         self.within_synthetic = np.zeros((n, n), dtype=np.float32)
@@ -85,7 +87,10 @@ class AuditData:
     def add(self, synthetic: Panel, real: Panel, cm: np.ndarray) -> None:
         """Read one contig; both panels have the same sites, `cm` their genetic positions."""
         n = self.n
-        self.rare.fewest = self._fewest_training_copies(real)
+        collectors = self.attacks
+        if self.similarities:
+            self.similarities.choose_rare(self._fewest_training_copies(real))
+            collectors = [*self.attacks, self.similarities]
         labels = self.people.population[np.concatenate([self.people.holdout, self.people.train])]
         # half of the copies are the training people's
         effective = EffectiveSites(labels, [COPIES], copies_share=0.5)
@@ -94,8 +99,9 @@ class AuditData:
             made = read_rows(synthetic, self.people.synthetic_people, start, stop)
             alleles = read_rows(real, self.people.real_people, start, stop)
             block = Block(made, alleles, hamming(alleles, made), hamming(alleles, alleles[:, :n]), cm[start:stop])
-            for attack in [*self.attacks, self.common, self.rare]:
-                attack.add(block)
+            for collector in collectors:
+                collector.add(block)
+            self.frequencies.append(np.stack([made.mean(axis=1), alleles.mean(axis=1)]))
             effective.add(alleles[:, 0::2] + alleles[:, 1::2])
             self.within_synthetic += hamming(made, made)
             self.within_training += hamming(alleles[:, n:], alleles[:, n:])
@@ -105,16 +111,20 @@ class AuditData:
             attack.end_contig()
 
     def _fewest_training_copies(self, real: Panel) -> int:
-        """How many copies of the rarer allele the training people have at (nearly) every site; at least 1.
+        """How many copies of the rarer allele the training people have at (nearly) every site.
 
-        Nearly: a few people of a training half that is larger than the held-out one are not compared.
+        Nearly: a few people of a training half that is larger than the held-out one are not compared. 0 only where as many
+        sites have no copy among the training people as have none among the held-out ones: then neither of them chose.
         """
         copies = []
         for start in range(0, len(real.sites), self.step):
             alleles = read_rows(real, self.people.real_people, start, min(start + self.step, len(real.sites)))
             minor = (alleles.mean(axis=1) <= 0.5).astype(np.int8)[:, None]
-            copies.append((alleles[:, self.n :] == minor).sum(axis=1))
-        return max(1, int(np.quantile(np.concatenate(copies), FEW_SITES, method="lower")))
+            copies.append([(part == minor).sum(axis=1) for part in np.split(alleles, 2, axis=1)])
+        held, trained = np.concatenate(copies, axis=1)
+        fewest = int(np.quantile(trained, FEW_SITES, method="lower"))
+        chosen = (trained == 0).sum() < AS_MANY * (held == 0).sum()
+        return max(fewest, int(chosen))
 
     def aats(self, role: str) -> float:
         """Mean of the AATS halves of one role's haplotypes against the synthetic ones."""
@@ -142,25 +152,18 @@ class AuditData:
         return per_person(self.attack(Nearest).reference.nearest()["whole haplotype"])
 
 
-def neighbours(common: CommonDistances, rare: RareSharing) -> dict[AttackId, Neighbours]:
-    """The nearest real rows of each synthetic row, by the test for near copies that looks at them."""
-    return {
-        AttackId.NEAR_COPIES_OF_PEOPLE: Neighbours.of(np.log(common.people + 1), 1),
-        AttackId.NEAR_COPIES_OF_HAPLOTYPES: Neighbours.of(np.log(common.haplotypes + 1), 2),
-        AttackId.NEAR_COPIES_OF_RARE_ALLELES: Neighbours.of(-np.log(rare.shared + 5), 1),
-    }
-
-
 @dataclass(frozen=True)
 class Audit:
     """Rows of the public table, of the private table, and of the private table of people.
 
-    A person is given by `index`: position among the real people compared, held-out people first.
+    A person is given by `index`: position among the real people compared, held-out people first. `not_comparable` are reasons
+    why nothing that passes says anything.
     """
 
     public: list[dict]
     private: list[dict]
     people: list[dict]
+    not_comparable: list[str]
 
 
 def audit(
@@ -176,6 +179,7 @@ def audit(
     shadows: Sequence[Shadow] = (),
     max_excess: float = 1.0,
     training: int | None = None,
+    unmatched: float = 0.0,
 ) -> Audit:
     """Judge what was collected.
 
@@ -199,13 +203,15 @@ def audit(
         Largest AUC beyond the unavoidable one that passes.
     training : int, optional
         People that the model was trained on; those compared when not given.
+    unmatched : float
+        Share of the sites of the synthetic data that are not in the comparison.
     """
     floor = Floor(data.effective_sites, training or data.people.n, data.people.n)
-    auditor = Auditor(data, resamples, max_auc, seed, relatives, phased, shadows, max_excess, floor)
+    auditor = Auditor(data, resamples, max_auc, seed, relatives, phased, shadows, max_excess, floor, unmatched)
     rows = auditor.rows() + auditor.model_rows(model_scores or {})
     private = [{"row": name, "kind": kind, **row} for row in rows]
     public = [{key: row.get(key) for key in PUBLIC_COLUMNS} for row in private if row["n"] >= MIN_POPULATION]
-    return Audit(public, private, auditor.people())
+    return Audit(public, private, auditor.people(), auditor.not_comparable)
 
 
 class Auditor:
@@ -226,11 +232,15 @@ class Auditor:
         shadows: Sequence[Shadow] = (),
         max_excess: float = 1.0,
         floor: Floor | None = None,
+        unmatched: float = 0.0,
     ):
         self.data, self.max_auc, self.relatives, self.phased = data, max_auc, relatives, phased
         people = data.people
         self.max_excess, self.floor = max_excess, floor or Floor(data.effective_sites, people.n, people.n)
         self.n = people.n
+        self.seed = seed
+        self.frequencies = np.concatenate(data.frequencies, axis=1)
+        self.not_comparable = reasons_against(*self.frequencies, unmatched)
         self.population = people.population[np.concatenate([people.holdout, people.train])]
         self.rng = np.random.default_rng(derive_seed(seed, "audit"))
         self.resampling = Resampling(self.population, people.n, resamples, self.rng)
@@ -266,7 +276,7 @@ class Auditor:
         # resampling so few people says little: they can show a leak, and never that there is none
         few = ["weak"] if self.n < MIN_POPULATION else []
         deciding = [*few, strongest["verdict"], *(row["verdict"] for row in judged if row["attack"] is AttackId.WORST_POPULATION)]
-        others = [*self._copy_rows(), self._kinship_row()]
+        others = [self._comparable_row(), *self._copy_rows(), self._kinship_row()]
         others += [self._runs_row()] if self.phased else []
         skipped = [attack for attack in self.by_haplotype if not self._runs(attack)]
         skipped += [] if self.phased else [attack for attack in AttackId if attack.needs_phase]
@@ -332,14 +342,22 @@ class Auditor:
         return "pass" if high <= self.max_auc else "weak" if low <= self.max_auc else "fail"
 
     def _copy_rows(self) -> list[dict]:
-        """Tests for near copies."""
-        rows = []
-        for name, near in neighbours(self.data.common, self.data.rare).items():
-            if not self._runs(name):
-                continue
-            test = near_copies(near, self.member, self.resampling.labels)
-            rows.append(self._row(name, "one-sidedness", test.statistic, floor=test.floor, verdict=test.verdict))
-        return rows
+        """Tests for near copies and copied segments."""
+        people = self.data.people
+        population = people.population[np.concatenate([people.synthetic, people.holdout, people.train])]
+        rng = np.random.default_rng(derive_seed(self.seed, "roles"))
+        tests = self.data.similarities.tests(self.resampling.labels, population, rng, self.phased)
+        return [
+            self._row(name, "one-sidedness", test.statistic, floor=test.floor, verdict=test.verdict)
+            for name, test in tests.items()
+        ]
+
+    def _comparable_row(self) -> dict:
+        """Correlation of allele frequencies; the verdict is also about how many sites are compared."""
+        return self._row(
+            AttackId.COMPARABLE, "frequency correlation", correlation(*self.frequencies), floor=LEAST_CORRELATION,
+            verdict="not run" if self.not_comparable else "pass",
+        )  # fmt: skip
 
     def _row(self, attack: str, measure: str, value: float | None, **more) -> dict:
         return {"attack": attack, "population": "all", "measure": measure, "value": value, "n": self.n, **more}

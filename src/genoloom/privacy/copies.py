@@ -15,6 +15,8 @@ from genoloom.audit_levels import COPY_LEVEL, FLOOR_LEVEL
 
 NEIGHBOURS = 24  # real rows kept for each synthetic row
 FEWEST = 5  # rows at the top that are looked at, at least
+FEWEST_SEGMENTS = 3  # the same where real people stand among them
+AT_ONCE = 1 << 24  # labels of neighbours held at a time
 DEPTH = 0.25  # and at most, as a share of the synthetic rows
 SMALLEST_DEPTH = ceil(-log2(COPY_LEVEL)) + 2  # but as many rows as one-sidedness by chance needs to be rare
 
@@ -37,12 +39,18 @@ class Neighbours:
     @classmethod
     def of(cls, log_distance: np.ndarray, rows_a_person: int) -> "Neighbours":
         """From the log-distances of all real rows (first axis) to all synthetic rows."""
-        k = min(NEIGHBOURS, len(log_distance))
+        k = min(NEIGHBOURS, int(np.isfinite(log_distance).sum(axis=0).min()))
         nearest = np.argpartition(log_distance, k - 1, axis=0)[:k]
         values = np.take_along_axis(log_distance, nearest, axis=0)
         order = np.argsort(values, axis=0, kind="stable")
         take = np.take_along_axis
         return cls(take(values, order, axis=0).T, take(nearest, order, axis=0).T // rows_a_person)
+
+    @classmethod
+    def of_others(cls, log_distance: np.ndarray, rows_a_person: int) -> "Neighbours":
+        """From the log-distances among all rows; nobody is a neighbour of himself."""
+        person = np.arange(len(log_distance)) // rows_a_person
+        return cls.of(np.where(person[:, None] == person[None, :], np.inf, log_distance), rows_a_person)
 
     def nearer_to_members(self, member: np.ndarray) -> np.ndarray:
         """Log-distance to the nearest other minus that to the nearest member, shape (n_labellings, n_synthetic).
@@ -50,34 +58,53 @@ class Neighbours:
         `member` is bool, shape (n_labellings, n_people). Where all kept neighbours are of one kind, the last one stands
         for the nearest of the other.
         """
-        label = member[:, self.person]
-        last = self.log_distance.shape[1] - 1
-        rows = np.arange(len(self.person))
-        first_member = np.where(label.any(axis=2), label.argmax(axis=2), last)
-        first_other = np.where((~label).any(axis=2), (~label).argmax(axis=2), last)
-        return self.log_distance[rows, first_other] - self.log_distance[rows, first_member]
+        return self.difference(member, ~member)
 
-    def largest_statistic(self) -> float:
-        """The `one_sidedness` when every row that has a nearest neighbour is nearer to members."""
-        rows = len(self.log_distance)
-        able = min(int((self.log_distance[:, -1] > self.log_distance[:, 0]).sum()), _depth(rows))
-        return able / np.sqrt(max(able, min(FEWEST, rows)))
+    def difference(self, members: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """The same where some people are of neither kind."""
+        return self._nearest(others) - self._nearest(members)
+
+    def _nearest(self, inside: np.ndarray) -> np.ndarray:
+        label = inside[:, self.person]
+        first = np.where(label.any(axis=2), label.argmax(axis=2), self.log_distance.shape[1] - 1)
+        return self.log_distance[np.arange(len(self.person)), first]
+
+    def largest_statistic(self, rows: np.ndarray | None = None, fewest: int = FEWEST) -> float:
+        """The `one_sidedness` when all of some rows (default: of all) are nearer to members.
+
+        Rows whose kept neighbours are all equally near are nearer to nobody. At a distance of 0 or more, with `rows`, they have
+        nothing in common with anybody, and a copy would show.
+        """
+        distance = self.log_distance if rows is None else self.log_distance[rows]
+        nearer = (distance[:, -1] > distance[:, 0]) | ((distance[:, 0] >= 0) & (rows is not None))
+        able = min(int(nearer.sum()), _depth(len(distance)))
+        return able / np.sqrt(max(able, min(fewest, len(distance))))
 
 
 def _depth(n_rows: int) -> int:
     return min(n_rows, max(SMALLEST_DEPTH, round(DEPTH * n_rows)))
 
 
-def one_sidedness(difference: np.ndarray) -> np.ndarray:
+def one_sidedness(difference: np.ndarray, counted: np.ndarray | None = None, fewest: int = FEWEST) -> np.ndarray:
     """How one-sided the rows with the largest differences are, in standard deviations; shape (n_labellings,).
 
     For each number of rows from the top, members' rows minus the others', over the root of the number; then the largest.
+
+    Parameters
+    ----------
+    difference : ndarray, float, shape (n_labellings, n_rows)
+    counted : ndarray of bool, shape (n_labellings, n_rows), optional
+        Rows at the top that are not counted stand for neither side.
+    fewest : int
+        Rows at the top, at least.
     """
-    n = difference.shape[1]
-    order = np.argsort(-np.abs(difference), axis=1, kind="stable")[:, : _depth(n)]
-    sign = np.sign(np.take_along_axis(difference, order, axis=1)).cumsum(axis=1)
-    counts = np.arange(1, sign.shape[1] + 1)
-    return (sign / np.sqrt(counts))[:, min(FEWEST, n) - 1 :].max(axis=1)
+    depth = _depth(difference.shape[1] if counted is None else int(counted[0].sum()))
+    order = np.argsort(-np.abs(difference), axis=1, kind="stable")[:, :depth]
+    sign = np.sign(np.take_along_axis(difference, order, axis=1))
+    if counted is not None:
+        sign = sign * np.take_along_axis(counted, order, axis=1)
+    counts = np.arange(1, depth + 1)
+    return (sign.cumsum(axis=1) / np.sqrt(counts))[:, min(fewest, depth) - 1 :].max(axis=1)
 
 
 @dataclass(frozen=True)
@@ -107,7 +134,7 @@ class CopyTest:
         return "fail" if self.chance <= COPY_LEVEL else "pass"
 
 
-def near_copies(neighbours: Neighbours, member: np.ndarray, shuffled: np.ndarray) -> CopyTest:
+def near_copies(neighbours: Neighbours, member: np.ndarray, shuffled: np.ndarray, copies: Neighbours | None = None) -> CopyTest:
     """Test for near copies.
 
     Parameters
@@ -115,12 +142,52 @@ def near_copies(neighbours: Neighbours, member: np.ndarray, shuffled: np.ndarray
     neighbours : Neighbours
     member : ndarray of bool, shape (n_people,)
     shuffled : ndarray of bool, shape (n_shuffles, n_people)
+    copies : Neighbours, optional
+        Of the members themselves in place of the synthetic rows: what nothing but copies would show.
     """
     found = one_sidedness(neighbours.nearer_to_members(member[None]))[0]
     by_chance = one_sidedness(neighbours.nearer_to_members(shuffled))
+    largest = neighbours.largest_statistic()
+    if copies is not None:
+        largest = min(largest, one_sidedness(copies.nearer_to_members(member[None]))[0])
+    return _judged(found, by_chance, largest)
 
+
+def copied_segments(neighbours: Neighbours, population: np.ndarray, n_shuffles: int, rng: np.random.Generator) -> CopyTest:
+    """Test for copies against real people, who are as near to each other as chance and kinship make them.
+
+    Shuffled labels alone cannot see fewer than eight copies: as many are nearer to training people in one of 2 ** 8 shuffles.
+    Here the synthetic people take part in the shuffle. Fresh people, held-out people and training people are exchangeable, so
+    the rows of all with the largest differences are as often held-out or training people as synthetic ones; copies push
+    themselves to the top. What counts there are synthetic rows only, nearer to training people less nearer to held-out ones, so
+    that rows which are unlike real people count for neither side.
+
+    Parameters
+    ----------
+    neighbours : Neighbours
+        Of all rows: synthetic, held-out and training people, equally many.
+    population : ndarray of str, shape (3 * n_people,)
+        Shuffled within.
+    """
+    role = np.repeat([0, 1, 2], len(population) // 3)
+    rows_a_person = len(neighbours.person) // len(role)
+    shuffled = np.tile(role, (n_shuffles, 1))
+    for name in np.unique(population):
+        inside = np.flatnonzero(population == name)
+        shuffled[:, inside] = rng.permuted(shuffled[:, inside], axis=1)
+
+    def statistics(roles: np.ndarray) -> np.ndarray:
+        difference = neighbours.difference(roles == 2, roles == 1)
+        return one_sidedness(difference, np.repeat(roles == 0, rows_a_person, axis=1), FEWEST_SEGMENTS)
+
+    at_once = max(1, AT_ONCE // neighbours.person.size)
+    by_chance = np.concatenate([statistics(shuffled[i : i + at_once]) for i in range(0, n_shuffles, at_once)])
+    synthetic = np.repeat(role == 0, rows_a_person)
+    return _judged(statistics(role[None])[0], by_chance, neighbours.largest_statistic(synthetic, FEWEST_SEGMENTS))
+
+
+def _judged(found: float, by_chance: np.ndarray, largest: float) -> CopyTest:
     def chance_of(statistic: float) -> float:
         return float((1 + (by_chance >= statistic - 1e-9).sum()) / (1 + len(by_chance)))
 
-    floor = float(np.quantile(by_chance, FLOOR_LEVEL))
-    return CopyTest(float(found), floor, chance_of(found), chance_of(neighbours.largest_statistic()))
+    return CopyTest(float(found), float(np.quantile(by_chance, FLOOR_LEVEL)), chance_of(found), chance_of(largest))

@@ -98,7 +98,10 @@ def audit(
         shadows=shadows,
         max_excess=options.max_excess,
         training=training,
+        unmatched=comparands.unmatched,
     )
+    for reason in found.not_comparable:
+        log.warning("%s: cannot pass: %s", name, reason)
 
     close_directory(out.parent)
     rows = [row | {"person": real.people.id[people.real_people[row["index"]]]} for row in found.people]

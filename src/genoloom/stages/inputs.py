@@ -44,6 +44,15 @@ class Comparands:
     phased: bool = True
     sites: dict | None = None
 
+    @property
+    def unmatched(self) -> float:
+        """Share of the records of the synthetic files that are not compared."""
+        if self.sites is None:
+            return 0.0
+        own = self.sites["synthetic"]
+        records = own["sites"] + sum(own["unusable_records"].values())
+        return 1 - self.sites["compared"] / max(records, 1)
+
 
 @contextmanager
 def open_comparands(

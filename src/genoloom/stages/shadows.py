@@ -58,7 +58,7 @@ def make_shadows(
             halves = list(halve(real, population, sorted(set(population)), rng))
         rows = np.sort(halves.pop())
         # as many synthetic people of each population as there are in the audit, in its order
-        data = AuditData(replace(people, synthetic_people=np.arange(people.n)), windows, haplotype_windows)
+        data = AuditData(replace(people, synthetic_people=np.arange(people.n)), windows, haplotype_windows, copies=False)
         for _, panel in pairs:
             kind = generators[panel.sites.contig]
             made = sample_people(

@@ -9,7 +9,6 @@ from genoloom.popgen.distances import hamming
 from genoloom.privacy.attacks import (
     RAREST,
     Block,
-    CommonDistances,
     FrequencyRatio,
     HaplotypeRatio,
     Kinship,
@@ -17,13 +16,13 @@ from genoloom.privacy.attacks import (
     Nearest,
     NearestNeighbours,
     RareAlleles,
-    RareSharing,
     attacks_on,
     own_reference,
     per_person,
 )
 from genoloom.privacy.components import density_ratio, discriminator, synthetic_components
 from genoloom.privacy.measures import auc
+from genoloom.privacy.similarity import CommonDistances, RareSharing, SharedSegments
 
 N = 6  # people a role
 
@@ -140,6 +139,47 @@ def test_rare_sharing_is_a_loop(data, fewest):
                 expected += -np.log(copies / (4 * N)) * np.outer(carriers, makers)
     assert expected.any()
     np.testing.assert_allclose(sharing.shared, expected, rtol=1e-5)
+
+
+def test_rare_sharing_without_a_choice_of_sites_counts_what_one_role_alone_has(data):
+    made, real = data
+    sharing = RareSharing(N)
+    sharing.fewest = 0
+    for block in blocks_of(made, real):
+        sharing.add(block)
+    carried = np.zeros(2 * N)
+    for row in real:
+        for allele in (0, 1):
+            copies = (row == allele).sum()
+            if 1 <= copies <= RAREST:
+                carried += -np.log(copies / (4 * N)) * (row == allele).reshape(-1, 2).any(axis=1)
+    np.testing.assert_allclose(sharing.carried, carried, rtol=1e-5)
+    assert (sharing.share() < 1).all()
+
+
+def test_shared_segments_are_a_loop(data):
+    made, real = data
+    shared = SharedSegments(N)
+    blocks = list(blocks_of(made, real))
+    for block in blocks:
+        shared.add(block)
+    everybody = np.concatenate([made, real], axis=1)
+    apart = [(i, j) for i in range(2 * N, 6 * N) for j in range(2 * N, 6 * N) if i // 2 != j // 2]
+    for i, j in ((0, 2 * N), (3, 4 * N + 1), (1, 2), (2 * N + 4, 5 * N)):
+        start, total, best = 0, 0.0, 0.0
+        for block in blocks:
+            rows = everybody[start : start + len(block.made)]
+            start += len(rows)
+            distances = np.array([(rows[:, a] != rows[:, b]).sum() for a, b in apart])
+
+            def surprise(d, distances=distances):
+                return -np.log(max((distances <= d).sum(), 0.5) / len(distances))
+
+            total = max(0.0, total + surprise((rows[:, i] != rows[:, j]).sum()) - 0.9 * surprise(1))
+            best = max(best, total)
+        assert shared.best[i, j] == pytest.approx(best, abs=1e-4)
+    a, b = shared.best[0:2, 2 * N : 2 * N + 2], shared.of_people()[0, N]
+    assert b == pytest.approx(max(a[0, 0] + a[1, 1], a[0, 1] + a[1, 0]))
 
 
 def test_haplotype_ratio_is_a_loop(data):

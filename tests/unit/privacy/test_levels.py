@@ -29,7 +29,7 @@ def judged(made, real, populations, windows, haplotype_windows, resamples, max_a
     return {row["attack"]: row for row in found.private if row["population"] == "all"}
 
 
-@settings(max_examples=20, deadline=None, derandomize=True)
+@settings(max_examples=15, deadline=None, derandomize=True)
 @given(
     n=st.sampled_from([3, 12, 24, 48]),
     populations=st.sampled_from([1, 2, 3]),
@@ -49,7 +49,7 @@ def test_nothing_but_copies_never_passes(n, populations, windows, haplotype_wind
     assert rows[AttackId.WORST]["verdict"] != "pass"
     if not collapsed:
         passed = {name for name in MUST_PASS if name in rows and rows[name]["verdict"] == "pass"}
-        assert passed <= {AttackId.NEAR_COPIES_OF_RARE_ALLELES}
+        assert passed <= {AttackId.COMPARABLE}
 
 
 def test_the_fewest_resamples_follow_from_the_strictest_level():

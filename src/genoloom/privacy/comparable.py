@@ -1,0 +1,50 @@
+"""Whether synthetic data can be compared with real people at all: what is not comparable hides every leak."""
+
+import numpy as np
+
+LEAST_CORRELATION = 0.8  # of the allele frequencies of synthetic and real people
+FEWEST_SITES = 50
+MOST_UNMATCHED = 0.05  # share of the synthetic sites that are not compared
+SHIFTS = (-2, -1, 1, 2)
+
+
+def correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """Pearson's, NaN where one of the two does not vary."""
+    if len(a) < 2 or a.std() == 0 or b.std() == 0:
+        return float("nan")
+    return float(np.corrcoef(a, b)[0, 1])
+
+
+def reasons_against(made: np.ndarray, real: np.ndarray, unmatched: float) -> list[str]:
+    """Why a comparison says nothing; empty where it says something.
+
+    Parameters
+    ----------
+    made, real : ndarray, float, shape (n_sites,)
+        Frequencies of the alternate allele among synthetic and real people, in the order of the sites.
+    unmatched : float
+        Share of the sites of the synthetic data that have no place in the comparison.
+    """
+    found = correlation(made, real)
+    reasons = []
+    if len(made) < FEWEST_SITES:
+        reasons.append(f"only {len(made)} sites are compared, at least {FEWEST_SITES} are needed")
+    if unmatched > MOST_UNMATCHED:
+        reasons.append(f"{unmatched:.0%} of the synthetic sites are not in the real files, at most {MOST_UNMATCHED:.0%} may be")
+    if not found >= LEAST_CORRELATION:  # NaN too
+        said = (
+            f"allele frequencies of synthetic and real people correlate by {found:.2f}, at least {LEAST_CORRELATION:g} is needed"
+        )
+        reasons.append(f"{said}{_looks_like(made, real, found)}")
+    return reasons
+
+
+def _looks_like(made: np.ndarray, real: np.ndarray, found: float) -> str:
+    if found <= -0.5:
+        return ": the alleles 0 and 1 look exchanged"
+    shifted = {k: correlation(made[max(0, k) : len(made) + min(0, k)], real[max(0, -k) : len(real) - max(0, k)]) for k in SHIFTS}
+    for flipped in (1, -1):
+        best = max(shifted, key=lambda k: np.nan_to_num(flipped * shifted[k], nan=-1))
+        if flipped * shifted[best] >= LEAST_CORRELATION:
+            return f": the alleles look shifted by {abs(best)} {'site' if abs(best) == 1 else 'sites'}"
+    return ""
