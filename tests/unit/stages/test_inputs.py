@@ -117,6 +117,7 @@ def test_unmatched_and_swapped_sites_are_counted(tmp_path, vcf, panels, sheet, c
         assert (counts["of_these_alleles_swapped"], counts["other_alleles"]) == (12, 8)
         assert counts["of_these_fit_the_other_strand"] == 3
         assert account["holdout"]["in_training_file"] == SITES
+        assert changed.unmatched == pytest.approx(8 / (SITES - 10))
         np.testing.assert_array_equal(made.haplotypes.read(0, 12), panels["synthetic"].haplotypes.read(18, 30))
         np.testing.assert_array_equal(real.haplotypes.read(5, 9)[:, : 2 * N], panels["train"].haplotypes.read(23, 27))
     assert "12 matched with REF and ALT swapped" in caplog.text
