@@ -17,10 +17,11 @@ from genoloom.config_files import PanelRow, SequenceRow, load_study
 from genoloom.errors import ConfigError, GenoLoomError
 from genoloom.formats.maps import read_map
 from genoloom.formats.reference import Reference
-from genoloom.formats.sequence_sets import read_intervals, read_records
 from genoloom.formats.sheets import match_people
 from genoloom.formats.variants import open_variants
+from genoloom.sequence_config import SequenceOptions
 from genoloom.stages.prepare import examine
+from genoloom.stages.sequences import check_regions
 from genoloom.training.devices import choose_device
 
 log = logging.getLogger(__name__)
@@ -99,7 +100,7 @@ def _check(directory: Path) -> None:
         found = _panel_problems(row, directory, study.config.prepare)
         problems += [(f"{row.panel} {row.contig}", "", text) for text in found]
     for row in study.sequence_sets:
-        problems += [(row.set, "", text) for text in _sequence_problems(row, directory)]
+        problems += [(row.set, "", text) for text in _sequence_problems(row, directory, study.config.sequences)]
     if problems:
         raise ConfigError(directory / "config", problems)
     log.info(
@@ -146,8 +147,7 @@ def _prepared(row: PanelRow, directory: Path, options: PrepareOptions, region: t
         log.info("%s %s: the file is long, only a part of its records was looked at", row.panel, row.contig)
 
 
-def _sequence_problems(row: SequenceRow, directory: Path) -> list[str]:
-    problems = _attempt(lambda: next(read_records(directory / row.source)))
-    if row.regions:
-        problems += _attempt(lambda: read_intervals(directory / row.regions))
-    return problems
+def _sequence_problems(row: SequenceRow, directory: Path, options: SequenceOptions) -> list[str]:
+    """What `sequences prepare` would refuse in the source and its intervals, all of which are read."""
+    source, regions = directory / row.source, directory / row.regions if row.regions else None
+    return _attempt(lambda: check_regions(source, regions, options.label_column))

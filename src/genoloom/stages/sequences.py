@@ -166,25 +166,39 @@ def binned(labels: list[str], counted: np.ndarray, bins: int) -> tuple[list[str]
 
 def _cut(source: Path, regions: Path | None, options: SequenceOptions) -> _Pieces:
     """All pieces of the source."""
-    fasta = is_fasta(source)
-    if regions is not None and not fasta:
+    size = options.window if is_fasta(source) else 0
+    pieces = _Pieces()
+    for number, (record, intervals) in enumerate(_with_intervals(source, regions, options.label_column)):
+        for interval in intervals:
+            _cut_interval(pieces, number, record, interval, size, options)
+    return pieces
+
+
+def check_regions(source: Path, regions: Path | None, label_column: str) -> None:
+    """Read all of a source, and its intervals; raise what `prepare_sequences` would raise for them."""
+    for _ in _with_intervals(source, regions, label_column):
+        pass
+
+
+def _with_intervals(source: Path, regions: Path | None, label_column: str) -> Iterator[tuple[Record, list[Interval]]]:
+    """Each sequence of the source with its intervals; without regions, it is one."""
+    if regions is not None and not is_fasta(source):
         raise InputError(regions, f"intervals need a FASTA, and {source} is none", remedy="leave --regions out")
-    size = options.window if fasta else 0
     by_contig: dict[str, list[Interval]] = {}
     for interval in read_intervals(regions) if regions is not None else []:
         by_contig.setdefault(interval.contig, []).append(interval)
-    pieces, names = _Pieces(), []
-    for number, record in enumerate(read_records(source, options.label_column)):
+    names = []
+    for record in read_records(source, label_column):
         names.append(record.name)
         if regions is None:
-            whole = Interval(record.name, 0, len(record.bases), record.tags.get("label", ""), "+")
-            _cut_interval(pieces, number, record, whole, size, options)
-        for interval in by_contig.pop(record.name, []):
+            yield record, [Interval(record.name, 0, len(record.bases), record.tags.get("label", ""), "+")]
+            continue
+        intervals = by_contig.pop(record.name, [])
+        for interval in intervals:
             _check_end(regions, interval, record)
-            _cut_interval(pieces, number, record, interval, size, options)
+        yield record, intervals
     if by_contig:
         _refuse_contig(regions, next(iter(by_contig)), source, names)
-    return pieces
 
 
 def _check_end(regions: Path, interval: Interval, record: Record) -> None:

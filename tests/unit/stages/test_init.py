@@ -71,9 +71,8 @@ def test_init_with_sequences_only(demo_dir, tmp_path):
 def test_a_map_that_no_contig_can_use_is_an_error(demo_dir, tmp_path):
     (tmp_path / "map.txt").write_text("pos chr cM\n1 7 0\n1000000 7 1\n")
     vcf = demo_dir / "eur300.chr20_1-2Mb.vcf.gz"
-    done = run_genoloom("init", tmp_path / "study", "--vcf", vcf, "--map", tmp_path / "map.txt")
-    assert done.returncode == 2
-    assert "has no row of contig 20" in done.stderr
+    done = CliRunner().invoke(genoloom, ["init", str(tmp_path / "study"), "--vcf", str(vcf), "--map", str(tmp_path / "map.txt")])
+    assert "has no row of contig 20" in str(done.exception)
     assert not (tmp_path / "study/config/config.yaml").exists()
 
 
@@ -96,3 +95,22 @@ def test_init_leaves_out_what_prepare_refuses(tmp_path):
     done = CliRunner().invoke(genoloom, ["init", str(tmp_path / "other"), "--vcf", str(path)])
     assert "MT:5: haploid calls" in str(done.exception)
     assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize(
+    ("fasta", "bed", "found"),
+    [
+        (">a\nACGT\n>a\nACGT\n", None, "stands twice"),
+        (">a\nACGT\n>b\nAC-T\n", None, "line 4: the character '-'"),
+        (">a\nACGT\n", "b\t0\t2\n", "contig 'b' is not in"),
+        (">a\nACGT\n", "a\t0\t9\n", "ends behind its contig"),
+    ],
+)
+def test_doctor_reads_all_sequences_and_intervals(tmp_path, fasta, bed, found):
+    (tmp_path / "x.fa").write_text(fasta)
+    assert CliRunner().invoke(genoloom, ["init", str(tmp_path), "--fasta", str(tmp_path / "x.fa")]).exit_code == 0
+    if bed:
+        (tmp_path / "x.bed").write_text(bed)
+        (tmp_path / "config/sequences.tsv").write_text("set\tsource\tregions\ncohort\tx.fa\tx.bed\n")
+    with pytest.raises(ConfigError, match=found):
+        doctor(directory=tmp_path)
