@@ -21,6 +21,7 @@ LONGEST = 1 << 27  # bytes of a header; the longest in use have some ten million
 COLUMNS = ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO"]
 BOM = b"\xef\xbb\xbf"
 BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+TO_UTF8 = "convert the text, for example: iconv -f LATIN1 -t UTF-8 IN.vcf > OUT.vcf"
 AGAIN = "copy or download the file again"
 _OTHER_FORMS = FOREIGN | {
     ZSTD_MAGIC: ("compressed with zstd", "unpack it with unzstd"),
@@ -275,7 +276,7 @@ def _header_lines(path: Path, text: bytes) -> list[str]:
         except UnicodeDecodeError as error:
             raise InputError(
                 path, f"line {number} of the header: byte {line[error.start]:#04x} is not UTF-8", expected="text in UTF-8",
-                remedy="convert the text, for example: iconv -f LATIN1 -t UTF-8 IN.vcf > OUT.vcf",
+                remedy=TO_UTF8,
             ) from None  # fmt: skip
     while lines and not lines[-1]:
         lines.pop()

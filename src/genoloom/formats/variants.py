@@ -15,7 +15,7 @@ import numpy as np
 from genoloom.errors import InputError
 from genoloom.formats.pgen import PgenHaplotypes, read_psam, read_pvar
 from genoloom.formats.plink_tables import read_filters
-from genoloom.formats.variant_header import Header, check_samples, read_header, real_path
+from genoloom.formats.variant_header import TO_UTF8, Header, check_samples, read_header, real_path
 from genoloom.formats.variant_index import Index, find_index, fits_start
 from genoloom.formats.variant_process import FILL, Block, Plan, read_blocks
 from genoloom.panel import People, Sites
@@ -284,7 +284,7 @@ class VcfFile(VariantFile):
                 self.path, f"{place}: a genotype has the allele {highest}", expected=f"0 to {len(alts)}, as REF and ALT have",
             )  # fmt: skip
         if "\ufffd" in name:
-            return InputError(self.path, f"{place}: the ID is not UTF-8", expected="text in UTF-8")
+            return InputError(self.path, f"{place}: the ID is not UTF-8", expected="text in UTF-8", remedy=TO_UTF8)
         return None
 
 
