@@ -34,7 +34,7 @@ from small_project import TINY, write_project  # noqa: E402 - it stands beside t
 DEMO = HERE.parent / "resources" / "demo"
 KINDS = ("SIGTERM", "SIGKILL", "disk full", "memory limit")
 SPACE_MB = 64  # of the disk that fills up
-PATIENCE_S = 600
+PATIENCE_S, HUNG = 600, 999
 MINI = {
     **{key: TINY[key] for key in ("panels", "sequence_sets", "consensus", "validate", "generate_sequences", "validate_sequences")},
     "generators": ["transformer"],
@@ -82,8 +82,12 @@ class Run:
         self.process.wait()
 
     def end(self) -> int:
-        """Wait for it; its exit code."""
-        return self.process.wait(PATIENCE_S)
+        """Wait for it; its exit code, `HUNG` where it does not end by itself."""
+        try:
+            return self.process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self.kill_all()
+            return HUNG
 
 
 def outputs(project: Path) -> dict[str, bytes]:
@@ -143,7 +147,7 @@ def strike(
     kind: str, moment: float, project: Path, disk: Disk, log: Path, cores: int, targets: list[str], rng: random.Random
 ) -> tuple[str, int]:
     """Run the project with one fault; what happened in words, and the exit code."""
-    memory = rng.choice((300, 450, 600, 800)) if kind == "memory limit" else None
+    memory = rng.choice((450, 800, 1200, 2000)) if kind == "memory limit" else None
     run = Run.start(project, log, cores, targets, memory)
     if kind == "memory limit":
         return f"{memory} MB", run.end()
@@ -204,7 +208,7 @@ def chaos(
             kind = kinds[(number - 1) % len(kinds)]
             words, code = strike(kind, rng.uniform(0.05, 0.5) * whole_s, project, disk, work / "run.log", cores, targets, rng)
             found = outputs(project)
-            bad = differing(found, clean) + mistakes(project)
+            bad = differing(found, clean) + mistakes(project) + ["hangs"] * (code == HUNG)
             wrong += bool(bad)
             print(f"{number:>5}  {kind:<13} {words:<13} {code:>4}  {len(found):>5}  {', '.join(bad[:3]) or 'sound'}", flush=True)
             if code == 0:

@@ -258,6 +258,13 @@ def test_little_memory(project, tmp_path, size_mb):
     assert not written(tmp_path)
 
 
+def test_too_little_memory_for_the_workflow(tmp_path):
+    limit = 2**20 * 450
+    done = run_genoloom("run", "-C", tmp_path, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)))
+    assert done.returncode == 2, done.stderr
+    assert "not enough memory" in done.stderr
+
+
 def test_an_array_file_on_a_full_disk_is_explained(tmp_path):
     with largest_file(100), pytest.raises(InputError, match="no space left"), write_beside(tmp_path / "a") as [part]:
         save_file({"a": np.zeros(1000)}, part)

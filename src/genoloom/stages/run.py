@@ -2,6 +2,7 @@
 
 import logging
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -11,10 +12,12 @@ import psutil
 
 from genoloom.config_files import load_study
 from genoloom.errors import InputError
+from genoloom.faults import no_memory
 from genoloom.stages.run_lock import TOKEN, new_token, note_holder, release_stale_lock
 
 log = logging.getLogger(__name__)
 
+LEAST_MEMORY = 700 * 2**20  # bytes of `ulimit -v`; with 450 MB Snakemake neither works nor ends
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -58,6 +61,9 @@ def run(*, directory: Path, cores: int | None, profile: Path | None, options: li
     ConfigError
         Lists every problem of the configuration and its sheets, before Snakemake starts.
     """
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit != resource.RLIM_INFINITY and limit < LEAST_MEMORY:
+        raise no_memory()
     if not {"--configfile", "--configfiles"} & set(options):
         config = directory / "config" / "config.yaml"
         if not config.exists():
