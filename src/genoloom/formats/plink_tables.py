@@ -42,7 +42,9 @@ def _table(path: Path, headers: tuple[str, ...]) -> tuple[list[str], list[tuple[
     delimiter = "\t" if "\t" in first[1] else None
 
     def cells(numbered: tuple[int, str]) -> tuple[int, list[str]]:
-        return numbered[0], [cell.strip() for cell in numbered[1].split(delimiter)]
+        number, line = numbered
+        found = line.split(delimiter)
+        return number, [cell.strip() for cell in found] if " " in line else found
 
     header = cells(first)[1] if first[1].startswith("#") else []
     return header, above, map(cells, lines if header else chain([first], lines))
@@ -189,7 +191,7 @@ def _runs(path: Path, columns: list[str], rows: Rows, lengths: dict[str, int]) -
     cm_at = columns.index("CM") if "CM" in columns else None
     # alleles and contigs recur: one object each
     known: dict[str, str] = {}
-    runs: list[tuple[str, list[list]]] = []
+    runs: list[tuple[str, list[tuple]]] = []
     for number, cells in rows:
         if len(cells) < len(columns):
             raise InputError(path, f"line {number}: {len(cells)} cells", expected=f"{len(columns)}, as in the header")
@@ -197,7 +199,7 @@ def _runs(path: Path, columns: list[str], rows: Rows, lengths: dict[str, int]) -
         if not contig or not ref or not alt:
             raise InputError(path, f"line {number}: contig or alleles are empty")
         if not runs or runs[-1][0] != contig:
-            runs.append((contig, [[], [], [], [], []]))
+            runs.append((contig, []))
         try:
             what = "POS"
             place = whole_number(position, 0, MOST_BASES)
@@ -205,16 +207,14 @@ def _runs(path: Path, columns: list[str], rows: Rows, lengths: dict[str, int]) -
             cm = real_number(cells[cm_at]) if cm_at is not None else 0.0
         except ValueError as error:
             raise InputError(path, f"line {number}: {what} {error}") from None
-        values = (place, known.setdefault(ref, ref), known.setdefault(alt, alt), name, cm)
-        for column, value in zip(runs[-1][1], values, strict=True):
-            column.append(value)
+        runs[-1][1].append((place, known.setdefault(ref, ref), known.setdefault(alt, alt), name, cm))
     if not runs:
         raise InputError(path, "holds no variant")
     return [_sites(path, contig, run, lengths.get(contig)) for contig, run in runs]
 
 
-def _sites(path: Path, contig: str, run: list[list], length: int | None) -> Sites:
-    position, ref, alt, name, cm = run
+def _sites(path: Path, contig: str, run: list[tuple], length: int | None) -> Sites:
+    position, ref, alt, name, cm = zip(*run, strict=True)
     cm = np.array(cm, dtype=np.float64)
     if (np.diff(cm) < 0).any():
         log.warning("%s: the centimorgans of contig %s fall; they are not used", path, contig)

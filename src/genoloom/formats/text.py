@@ -280,12 +280,14 @@ def whole_number(text: str, low: int, high: int) -> int:
     ValueError
         Says what is wrong, without the text: it may be a name.
     """
-    text = text.strip()
-    if not re.fullmatch(r"[+-]?[0-9]{1,30}", text, re.ASCII):
+    digits = text.strip()
+    digits = digits[1:] if digits[:1] in "+-" else digits
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 30):
         raise ValueError("is no whole number")
-    if not low <= int(text) <= high:
+    value = int(text)
+    if not low <= value <= high:
         raise ValueError(f"is not from {low} to {high}")
-    return int(text)
+    return value
 
 
 def real_number(text: str) -> float:

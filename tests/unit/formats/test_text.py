@@ -121,7 +121,7 @@ def test_cells(tmp_path):
 def test_numbers():
     assert whole_number(" +7 ", 0, 10) == 7
     assert real_number("1e-3") == 1e-3
-    for cell in ("", "1.0", "1_0", "\u0661", "9" * 400, "1e400", "-1", "11", "x"):
+    for cell in ("", "1.0", "1_0", "\u0661", "9" * 400, "1e400", "-1", "11", "x", "+", "-+5", "--5"):
         with pytest.raises(ValueError, match="is no"):
             whole_number(cell, 0, 10)
     for cell in ("", "1_0", "\u0661", "1e400", "nan", "inf", "x"):
