@@ -1,6 +1,7 @@
 """A small, complete tree of results, made by the stages themselves, whose tables all pass."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,9 +49,9 @@ PANEL, MODELS, MADE = "panels/p", f"models/p/{NAME}", f"synthetic/p/{NAME}"
 TABLES, PRIVATE = f"validation/p/{NAME}", f"private/p/{NAME}"
 
 
-def make_tree(folder: Path) -> Path:
+def make_tree(folder: Path, *contigs: str) -> Path:
     """Run every stage in `folder`, once; returns it. Raw input and the sheet of panels stand beside `results`."""
-    write_raw(folder)
+    write_raw(folder, contigs=contigs or ("20",))
     prepare_panel(folder)
     divide(folder)
     fit(folder)
@@ -61,90 +62,99 @@ def make_tree(folder: Path) -> Path:
     return folder
 
 
-def write_raw(folder: Path, ids: tuple[str, ...] = ()) -> None:
-    """A PGEN trio, a reference that is all A, and the sheets; `ids` are those of the first sites."""
+def write_raw(folder: Path, ids: tuple[str, ...] = (), contigs: tuple[str, ...] = ("20",)) -> None:
+    """PGEN trios, a reference that is all A, and the sheets; `ids` are those of the first sites."""
     (folder / "raw").mkdir(exist_ok=True)
     people, sites = make_people(N_PEOPLE, ("X", "Y")), make_sites(N_SITES)
     people.id[:] = NAMES
     sites.id[: len(ids)] = ids
-    alleles = founder_mosaic(N_SITES, 2 * N_PEOPLE, np.random.default_rng(2))
-    alleles[: len(ids)] = np.arange(2 * N_PEOPLE) % 2  # carried by many, so that they are modelled
-    with PanelWriter(folder / "raw/20", people, "20", 10**6) as writer:
-        writer.append(sites, alleles)
+    for seed, contig in enumerate(contigs, 2):
+        alleles = founder_mosaic(N_SITES, 2 * N_PEOPLE, np.random.default_rng(seed))
+        alleles[: len(ids)] = np.arange(2 * N_PEOPLE) % 2  # carried by many, so that they are modelled
+        with PanelWriter(folder / "raw" / contig, people, contig, 10**6) as writer:
+            writer.append(replace(sites, contig=contig), alleles)
     lines = "".join("A" * 60 + "\n" for _ in range(400))
-    (folder / "raw/20.fa").write_text(f">20\n{lines}")
-    pysam.faidx(str(folder / "raw/20.fa"))
+    (folder / "raw/all.fa").write_text("".join(f">{contig}\n{lines}" for contig in contigs))
+    pysam.faidx(str(folder / "raw/all.fa"))
     rows = "".join(f"{name}\t{population}\n" for name, population in zip(people.id, people.population, strict=True))
     (folder / "raw/people.tsv").write_text(f"person\tpopulation\n{rows}")
-    row = "\t".join(["p", "20", *(f"{folder}/raw/{name}" for name in ("20.pgen", "people.tsv", "20.fa"))])
-    (folder / "panels.tsv").write_text(f"panel\tcontig\tvariants\tpeople\treference\n{row}\n")
+    rows = ["\t".join(["p", c, *(f"{folder}/raw/{name}" for name in (f"{c}.pgen", "people.tsv", "all.fa"))]) for c in contigs]
+    (folder / "panels.tsv").write_text("\n".join(["panel\tcontig\tvariants\tpeople\treference", *rows, ""]))
+
+
+def contigs_of(folder: Path) -> list[str]:
+    return sorted(path.stem for path in (folder / "raw").glob("*.pgen"))
+
+
+def panels_of(folder: Path) -> list[Path]:
+    return [folder / "results" / PANEL / contig for contig in contigs_of(folder)]
+
+
+def models_of(folder: Path) -> list[Path]:
+    return [folder / "results" / MODELS / f"{contig}.safetensors" for contig in contigs_of(folder)]
 
 
 def prepare_panel(folder: Path) -> None:
-    raw = {"variants": folder / "raw/20.pgen", "people": folder / "raw/people.tsv", "reference": folder / "raw/20.fa"}
-    prepare(**raw, contig="20", out=folder / "results" / PANEL / "20", options=PrepareOptions())
+    raw = folder / "raw"
+    for contig, out in zip(contigs_of(folder), panels_of(folder), strict=True):
+        files = {"variants": raw / f"{contig}.pgen", "people": raw / "people.tsv", "reference": raw / "all.fa"}
+        prepare(**files, contig=contig, out=out, options=PrepareOptions())
 
 
 def divide(folder: Path, seed: int = 1) -> None:
     results = folder / "results"
     summary = results / PANEL / "summary.json"
-    split(panels=[results / PANEL / "20"], out=results / "splits/p.tsv", summary=summary, options=SplitOptions(), seed=seed)
+    split(panels=panels_of(folder), out=results / "splits/p.tsv", summary=summary, options=SplitOptions(), seed=seed)
 
 
 def fit(folder: Path, seed: int = 3) -> None:
-    results = folder / "results"
-    train(
-        generator=NAME, panel=results / PANEL / "20", split=results / "splits/p.tsv", model=results / MODELS / "20.safetensors",
-        history=results / MODELS / "20.history.tsv", state=folder / "state", common=TrainOptions(fewest_people=5),
-        options=IndependentOptions(), seed=seed, threads=1,
-    )  # fmt: skip
+    for panel, model in zip(panels_of(folder), models_of(folder), strict=True):
+        train(
+            generator=NAME, panel=panel, split=folder / "results/splits/p.tsv", model=model, history=model.with_suffix(".history.tsv"),
+            state=folder / "state" / panel.name, common=TrainOptions(fewest_people=5), options=IndependentOptions(), seed=seed,
+            threads=1,
+        )  # fmt: skip
 
 
 def make_people_of(folder: Path, name: str = "cohort.tsv", **options) -> None:
-    results = folder / "results"
-    model, table = results / MODELS / "20.safetensors", results / "splits/p.tsv"
-    make_cohort(model=model, split=table, out=results / MADE / name, options=CohortOptions(**options), seed=4)
+    results, model = folder / "results", models_of(folder)[0]
+    make_cohort(model=model, split=results / "splits/p.tsv", out=results / MADE / name, options=CohortOptions(**options), seed=4)
 
 
 def redraw_people(folder: Path) -> None:
     results = folder / "results"
     redraw(
-        models=[results / MODELS / "20.safetensors"], cohort=results / MADE / "cohort.drawn.tsv", panels=[results / PANEL / "20"],
+        models=models_of(folder), cohort=results / MADE / "cohort.drawn.tsv", panels=panels_of(folder), threads=1,
         split=results / "splits/p.tsv", out=results / MADE / "cohort.tsv", summary=results / MADE / "redraw.json",
-        options=RedrawOptions(), threads=1,
+        options=RedrawOptions(),
     )  # fmt: skip
 
 
 def sample(folder: Path, suffix: str = "vcf.gz") -> None:
-    results = folder / "results"
-    generate(
-        model=results / MODELS / "20.safetensors", cohort=results / MADE / "cohort.tsv", out=results / MADE / f"20.{suffix}",
-        options=GenerateOptions(), seed=5, threads=1,
-    )  # fmt: skip
+    made = folder / "results" / MADE
+    for contig, model in zip(contigs_of(folder), models_of(folder), strict=True):
+        out = made / f"{contig}.{suffix}"
+        generate(model=model, cohort=made / "cohort.tsv", out=out, options=GenerateOptions(), seed=5, threads=1)
 
 
 def write_fasta(folder: Path) -> None:
     made = folder / "results" / MADE
-    consensus(variants=made / "20.vcf.gz", reference=folder / "raw/20.fa", out=made / "20.consensus.fa.gz", people=2)
+    consensus(variants=made / "20.vcf.gz", reference=folder / "raw/all.fa", out=made / "20.consensus.fa.gz", people=2)
 
 
 def measure(folder: Path) -> None:
     """Validate and audit, as cheaply as can be: the figures are replaced by `write_tables`."""
     results = folder / "results"
-    files = {"synthetic": [results / MADE / "20"], "panels": [results / PANEL / "20"], "split": results / "splits/p.tsv"}
+    made = [results / MADE / contig for contig in contigs_of(folder)]
+    files = {"synthetic": made, "panels": panels_of(folder), "split": results / "splits/p.tsv"}
     files |= {"train": [], "holdout": [], "people": [], "genetic_map": None}
     common = {"name": NAME, "controls": [], "seed": 6, "sources": source_files(**files)}
     with open_comparands(**files) as comparands:
-        validate(
-            **common,
-            comparands=comparands,
-            out=results / TABLES / "fidelity.tsv",
-            figures=None,
-            options=ValidateOptions(resplits=2),
-        )
+        table, options = results / TABLES / "fidelity.tsv", ValidateOptions(resplits=2)
+        validate(**common, comparands=comparands, out=table, figures=None, options=options)
         audit(
             **common, comparands=comparands, out=results / PRIVATE / "audit.tsv", public=results / TABLES / "privacy.tsv",
-            options=AuditOptions(windows="50", haplotype_windows="20", bootstrap=199), models=[results / MODELS / "20.safetensors"],
+            options=AuditOptions(windows="50", haplotype_windows="20", bootstrap=199), models=models_of(folder),
         )  # fmt: skip
 
 

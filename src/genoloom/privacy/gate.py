@@ -83,7 +83,7 @@ def option_reasons(what: str, section: type[Section], recorded: dict[str, object
     place = {AuditOptions: "audit", ValidateOptions: "validate", SplitOptions: "split"}[section]
     reasons = [
         f"{what}: was made with {place}.{name} {getattr(used, name)}, which is looser than the default {getattr(default, name)};"
-        " make it again"
+        f" take the default and make it again (genoloom {place})"
         for name in loosened
     ]
     if isinstance(used, AuditOptions):
