@@ -87,11 +87,12 @@ def option_reasons(what: str, section: type[Section], recorded: dict[str, object
         for name in loosened
     ]
     if isinstance(used, AuditOptions):
-        if "max_auc" not in loosened and used.max_auc > release.max_auc:
-            reasons.append(
-                f"{what}: was made with audit.max_auc {used.max_auc:g}, which is looser than release.max_auc {release.max_auc:g};"
-                " set both alike and audit again"
-            )
+        reasons += [
+            f"{what}: was made with audit.{name} {getattr(used, name):g}, which is looser than release.{name}"
+            f" {getattr(release, name):g}; set both alike and audit again"
+            for name in ("max_auc", "max_excess")
+            if name not in loosened and getattr(used, name) > getattr(release, name)
+        ]
         if release.shadow_models and used.shadow_models < FEWEST_SHADOW_MODELS:
             reasons.append(
                 f"privacy: the audit had {used.shadow_models or 'no'} shadow models; set audit.shadow_models:"

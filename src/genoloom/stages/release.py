@@ -75,9 +75,10 @@ def release(*, results: Path, panel: str, generator: str, out: Path, options: Re
             reasons = [f"bundle: cannot be written from the audited files ({type(error).__name__})"]
         if reasons:
             raise GateError(f"{panel} {generator}", reasons)
+        # first: a release that is killed here is counted though it did not leave, and counted once when it is made again
+        close_directory(evidence.ledger.parent)
+        add_to_ledger(evidence.ledger, *evidence.leak())
         os.replace(part, out)
-    close_directory(evidence.ledger.parent)
-    add_to_ledger(evidence.ledger, *evidence.leak())
     log.info("%s: the gate passed; %d files", out, len(list(out.iterdir())))
 
 

@@ -36,10 +36,10 @@ def test_every_threshold_of_the_release_stands_in_the_readme():
     assert set(ReleaseOptions.model_fields) - set(THRESHOLDS) == {"consensus", "canaries", "licence"}
     assert not any(looser for *_, looser in loosened_thresholds(RELEASE))
     loose = ReleaseOptions(
-        max_auc=0.61, max_tpr=0.03, shadow_models=False, fidelity="any", may_be_missing="phase", fewest_people=4
+        max_auc=0.61, max_excess=0.04, max_tpr=0.03, shadow_models=False, fidelity="any", may_be_missing="phase", fewest_people=4
     )
     assert all(looser for *_, looser in loosened_thresholds(loose))
-    strict = ReleaseOptions(max_auc=0.5, max_tpr=0.01, fidelity="pass", fewest_people=9)
+    strict = ReleaseOptions(max_auc=0.5, max_excess=0.02, max_tpr=0.01, fidelity="pass", fewest_people=9)
     assert not any(looser for *_, looser in loosened_thresholds(strict))
 
 
@@ -71,6 +71,7 @@ def test_options_that_are_not_recorded_are_reasons():
     for name in GOOD:
         assert option_reasons("audit", AuditOptions, {k: v for k, v in GOOD.items() if k != name}, RELEASE)
     assert option_reasons("audit", AuditOptions, GOOD | {"max_auc": 0.6}, ReleaseOptions(max_auc=0.55))
+    assert option_reasons("audit", AuditOptions, GOOD, ReleaseOptions(max_excess=0.01))
     assert option_reasons("audit", AuditOptions, GOOD | {"max_auc": 0.65}, ReleaseOptions(max_auc=0.7))  # than the default
 
 
