@@ -8,6 +8,7 @@ as if they were synthetic: the reference of this mode.
 """
 
 import argparse
+import json
 import logging
 import sys
 from pathlib import Path
@@ -97,6 +98,8 @@ def _write(panel: Panel, prefix: Path) -> None:
     with PanelWriter(prefix, panel.people, panel.sites.contig, panel.sites.contig_length) as writer:
         for start, stop, alleles in panel.blocks():
             writer.append(panel.sites.take(slice(start, stop)), alleles)
+    summary = {"contig": panel.sites.contig, "records": len(panel.sites), "kept": len(panel.sites)}
+    Path(f"{prefix}.summary.json").write_text(json.dumps(summary) + "\n")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ LANES = 16
 LONGEST = 30_000  # sites, where the count of matching sites ends
 FLOOR, SHIFT = 1e-6, 7.0  # log(weight + FLOOR) + SHIFT is a feature
 LEAST_ERROR, MOST_ERROR = 1e-6, 0.4  # chance that an allele differs from its code
-TINY = 1e-12  # largest of what the product of flips of a block may fall to
+TINY = 1e-12  # chance of the flips of a block is at least this, so that weights do not vanish
 
 
 def _jit(function):

@@ -215,7 +215,7 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
                 flips = row_uniforms(request.seed, np.arange(k * L, (k + 1) * L)) < walk.error(SPARE)
                 drawn[k - first] = walk.table.ids[code] ^ pack_bits(np.ascontiguousarray(flips.T), L)[0]
                 walk.advance(drawn[k - first], called)
-            alleles = unpack_bits(drawn, L).transpose(0, 2, 1).reshape(-1, len(request.seed))
+            alleles = unpack_bits(drawn, L).transpose(0, 2, 1).reshape((stop - first) * L, len(request.seed))
             yield alleles[: self.n_variants - first * L]
 
     def _chances(self, walk: Walk, temperature: float = 1.0) -> np.ndarray:

@@ -187,7 +187,7 @@ def pack_bits(values: np.ndarray, block: int) -> np.ndarray:
     bit.
     """
     shifts = np.arange(block, dtype=np.uint32)[None, :, None]
-    return np.bitwise_or.reduce(values.reshape(-1, block, values.shape[1]).astype(np.uint32) << shifts, axis=1)
+    return np.bitwise_or.reduce(values.reshape(len(values) // block, block, values.shape[1]).astype(np.uint32) << shifts, axis=1)
 
 
 def unpack_bits(bits: np.ndarray, block: int) -> np.ndarray:
@@ -223,14 +223,15 @@ class Walk:
         N, S, G = panel.n_templates, len(HEADS), len(MATCHES)
         groups = [np.flatnonzero(self.population == p) for p in np.unique(self.population)]
         pieces = [rows[at : at + LANES] for rows in groups for at in range(0, len(rows), LANES)]
-        self.rows = np.stack([np.resize(rows, LANES) for rows in pieces])  # (B, R)
+        lanes = [np.resize(rows, LANES) for rows in pieces]
+        self.rows = np.array(lanes, dtype=np.int64).reshape(-1, LANES)  # (B, R)
         self.place = np.empty(n, dtype=np.int64)  # of each row among the lanes
         for b, rows in enumerate(pieces):
             self.place[rows] = b * LANES + np.arange(len(rows))
         self.own = (np.full((n, 2), -1) if self.own is None else self.own)[self.rows]
-        self.span, self.prior = (
-            np.stack(x) for x in zip(*(self._kind(self.population[rows[0]]) for rows in pieces), strict=True)
-        )
+        kinds = [self._kind(self.population[rows[0]]) for rows in pieces]
+        self.span = np.array([span for span, _ in kinds], dtype=np.int64).reshape(-1, 2)
+        self.prior = np.array([prior for _, prior in kinds], dtype=np.float32).reshape(-1, 2)
         self.w = np.zeros((len(pieces), N, S, LANES), dtype=np.float32)
         self.m = np.zeros((len(pieces), N, LANES), dtype=np.uint16)
         lengths = np.array(MATCHES) * panel.block

@@ -181,6 +181,14 @@ def test_the_same_haplotype_in_any_company_and_from_the_file(whole):
     )
 
 
+def test_nobody_is_drawn_and_scored(whole):
+    _, generator = whole
+    nobody = np.empty(0, dtype=np.int64)
+    assert draw(generator, SampleRequest(nobody, nobody.astype(np.uint64))).shape == (45, 0)
+    blocks = generator.block_log_likelihood(ArrayHaplotypes(np.empty((45, 0), np.int8)), nobody)
+    assert {scores.shape for _, scores in blocks} == {(0,)}
+
+
 def test_blocks_of_a_draw_do_not_show(whole, monkeypatch):
     _, generator = whole
     together = draw(generator, wanted(["a", "b"]))
