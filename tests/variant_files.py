@@ -3,7 +3,8 @@
 import numpy as np
 import pysam.bcftools
 
-from genoloom.formats import variant_process
+from genoloom.formats.variant_feeder import bgzip_block
+from genoloom.formats.variant_header import BGZF_END
 
 SAMPLES = [f"FAMILY_{i}" for i in range(6)]
 HEAD = """##fileformat=VCFv4.2
@@ -39,8 +40,8 @@ def bgzip(data: bytes, block: int = 60_000) -> bytes:
     """bgzip data of small blocks, so that a few records fill several."""
     packed = []
     for start in range(0, len(data), block):
-        packed.append(variant_process._block(data[start : start + block]))
-    return b"".join(packed) + variant_process.BGZF_END
+        packed.append(bgzip_block(data[start : start + block]))
+    return b"".join(packed) + BGZF_END
 
 
 def as_bcf(text: bytes, tmp_path, kind: str) -> bytes:

@@ -17,7 +17,7 @@ from genoloom.formats.text import FOREIGN, ZSTD_MAGIC, open_raw
 
 CHUNK = 1 << 16
 LARGEST_PIECE = 1 << 20  # of what is unpacked: a small file may hold gigabytes
-LONGEST = 1 << 27  # bytes of a header; the longest in use have some ten million
+LONGEST = 1 << 27  # bytes of a header
 COLUMNS = ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO"]
 BOM = b"\xef\xbb\xbf"
 BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
