@@ -87,7 +87,7 @@ def _fault(path: Path, index: Path, blocks: list[tuple[int, int]]) -> str:
         fits = _gzi_fits(index, blocks) if index.suffix == ".gzi" else _fai_fits(path, index, blocks)
     except FileNotFoundError:
         return f"{index.suffix} is not there"
-    except (OSError, ValueError, struct.error):
+    except (OSError, ValueError, OverflowError, struct.error):
         return f"{index.suffix} is damaged"
     return "" if fits else f"{index.suffix} is of another file"
 
@@ -138,7 +138,11 @@ def _fai_fits(path: Path, index: Path, blocks: list[tuple[int, int]]) -> bool:
         read = _reader(handle, blocks)
         place = 0
         for name, length, offset, bases, width in records:
-            if min(length, offset, bases) < 0 or width <= bases or not 0 < offset - place <= LONGEST_HEADER:
+            if (
+                min(length, offset, bases) < 0
+                or (length and width - bases not in (1, 2))
+                or not 0 < offset - place <= LONGEST_HEADER
+            ):
                 return False
             before = rb"(\r?\n)+" if place else rb"(\r?\n)*"
             if not re.fullmatch(before + rb">" + re.escape(name.encode()) + rb"([ \t][^\n]*)?\r?\n", read(place, offset - place)):
@@ -197,6 +201,8 @@ def explain(path: Path, otherwise: str) -> InputError:
     first, short, blank = 0, 0, 0
     for number, line in byte_lines(path, MAX_SEQUENCE):
         if line.startswith(b">"):
+            if names and not first:
+                return InputError(path, f"line {number}: the sequence before it has no bases", expected, "take it out")
             name = line[1:].split(maxsplit=1)[0] if line[1:].strip() and not line[1:2].isspace() else b""
             if not name:
                 return InputError(path, f"line {number}: a header without a name", ">name")
@@ -215,6 +221,6 @@ def explain(path: Path, otherwise: str) -> InputError:
         else:
             first = first or len(line)
             short = number if len(line) < first else 0
-    if not names:
-        return InputError(path, "holds no sequence", "FASTA")
+    if not first:
+        return InputError(path, "ends with a header without bases" if names else "holds no sequence", "FASTA")
     return InputError(path, f"its index {otherwise}: lines end in different ways", expected, f"{show} tr -d '\\r' {made}")

@@ -70,6 +70,7 @@ def spoilt(beside: bytes, end: str) -> dict[str, bytes]:
     return {
         "empty": b"",
         "cut": beside[: len(beside) // 2],
+        "huge": beside.replace(b"\t", b"\t99999999999999999999"),
         "no numbers": beside.replace(b"\t", b"\tx"),
         "binary": bytes(range(256)),
         "longer": beside + beside[-16:] if end == ".gzi" else beside + b"more\t5\t900\t5\t6\n",
@@ -169,6 +170,7 @@ def test_other_compression(tmp_path, pack, found):
         (b">a\nAC GT\n", "line 2: the character ' '"),
         (b">a\nAC\xe9GT\n", "line 2: the character"),
         (b">a\nAC\n>b\nA\n>a\nGG\n", "line 5: the name of line 1 again"),
+        (b">a\n>b\nACGT\n", "line 2: the sequence before it has no bases"),
         (b"> a\nACGT\n", "line 1: a header without a name"),
         (b"<html></html>", "web page"),
         (b">a\n\0\0\n", "byte 0"),
