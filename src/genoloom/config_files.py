@@ -62,6 +62,14 @@ class PanelRow:
     map: str | None
     region: str | None
 
+    @property
+    def interval(self) -> tuple[int, int] | None:
+        """The region, 1-based, both ends included."""
+        if not self.region:
+            return None
+        start, end = self.region.replace(",", "").split("-")
+        return int(start), int(end)
+
 
 @dataclass(frozen=True)
 class SequenceRow:

@@ -20,6 +20,7 @@ from genoloom.formats.reference import Reference
 from genoloom.formats.sheets import match_people
 from genoloom.formats.variants import open_variants
 from genoloom.sequence_config import SequenceOptions
+from genoloom.stages.plan import say_verdicts
 from genoloom.stages.prepare import examine
 from genoloom.stages.sequences import check_regions
 from genoloom.training.devices import choose_device
@@ -107,6 +108,7 @@ def _check(directory: Path) -> None:
         "%s: the configuration and its inputs look right (%d panel rows, %d sequence sets)",
         directory, len(study.panels), len(study.sequence_sets),
     )  # fmt: skip
+    say_verdicts(directory)
 
 
 def _attempt(check: Callable[[], object]) -> list[str]:
@@ -119,7 +121,7 @@ def _attempt(check: Callable[[], object]) -> list[str]:
 
 
 def _panel_problems(row: PanelRow, directory: Path, options: PrepareOptions) -> list[str]:
-    region = tuple(int(part.replace(",", "")) for part in row.region.split("-")) if row.region else None
+    region = row.interval
     path = directory / row.variants
     try:
         samples = open_variants(path, row.contig, region).samples

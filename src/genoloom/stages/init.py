@@ -13,6 +13,7 @@ from genoloom.formats.maps import read_map
 from genoloom.formats.sheets import check_listed, read_people
 from genoloom.formats.tables import write_table
 from genoloom.formats.variants import list_contigs, open_variants
+from genoloom.stages.plan import say_verdicts
 from genoloom.stages.prepare import examine
 
 log = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ def init(
     with write_beside(target) as [part]:
         part.write_text(default_yaml(config, "# Every value shown is the default; see config/README.md of GenoLoom.\n"))
     log.info("%s written. Next: genoloom doctor -C %s, then genoloom run -C %s", target, directory, directory)
+    say_verdicts(directory)
     if shutil.which("sbatch"):
         log.info("SLURM found: genoloom run -C %s --profile slurm, see profiles/README.md of GenoLoom", directory)
 

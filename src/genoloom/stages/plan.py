@@ -3,16 +3,16 @@
 import json
 import logging
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from genoloom.config_files import load_study
-from genoloom.errors import InputError
+from genoloom.errors import GenoLoomError, InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.leak_ledger import LEDGER, read_ledger, total
-from genoloom.panel import HaplotypeView, haplotype_columns
+from genoloom.panel import HaplotypeView, Panel, haplotype_columns
 from genoloom.popgen.effective_sites import EffectiveSites
 from genoloom.privacy.leak_plan import (
     MIN_INDIVIDUALS,
@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 SAMPLED = 2000  # individuals of whom correlations are taken; memory grows with their square
 BLOCK = 2048  # sites
+AT_ONCE = 20 << 20  # bytes of input that `init` and `doctor` read for it
 CUTS = (5, 10, 25, 50, 100, 200)  # copies of the minor allele that may be asked for instead
 
 
@@ -50,6 +51,7 @@ def plan(
     question: Question,
     ledger: Path | None,
     out: Path | None,
+    parts: dict[str, tuple[int, int] | None] | None = None,
 ) -> Plan:
     """The plan of a cohort whose genotypes are there.
 
@@ -65,13 +67,21 @@ def plan(
         Earlier releases of the same individuals.
     out : Path, optional
         JSON to write.
+    parts : dict, optional
+        Contigs that are taken, with a region (1-based, both ends included) or None; all otherwise.
     """
     earlier = read_ledger(ledger) if ledger else {}
     with tempfile.TemporaryDirectory(prefix="genoloom-") as scratch:
         genotypes = read_genotypes("cohort", files, Path(scratch))
         if people:
             genotypes = labelled(genotypes, read_sheets(people), complete=True)
+        if parts is not None:
+            genotypes = replace(genotypes, panels=_parts(genotypes.panels, parts))
         found = _estimate(genotypes, holdout, question)
+    if not found.whole[0, 1] > 0:
+        raise InputError(
+            "cohort", "too few individuals or sites to tell what a release can be", expected="genotypes of at least 4 individuals"
+        )
     n = _training(len(genotypes.people), holdout)
     groups = [Group("all", n, int(found.whole[0, 0]), (float(found.whole[0, 1]),) * 2)]
     for name, (size, values) in sorted(found.populations.items()):
@@ -114,8 +124,38 @@ def plan_study(*, directory: Path, panel: str | None) -> dict[str, Plan]:
             ),
             ledger=directory / "results" / LEDGER.format(name),
             out=None,
+            parts={row.contig: row.interval for row in rows},
         )
     return plans
+
+
+def say_verdicts(directory: Path) -> None:
+    """Log one sentence per panel of a study; of a large one, the command that finds out."""
+    study = load_study(directory / "config" / "config.yaml", directory)
+    for name in sorted({row.panel for row in study.panels}):
+        rows = [row for row in study.panels if row.panel == name]
+        size = sum((directory / row.variants).stat().st_size for row in rows)
+        if size > AT_ONCE:
+            log.info("%s: genoloom plan -C %s tells what a release can be", name, directory)
+            continue
+        try:
+            [made] = plan_study(directory=directory, panel=name).values()
+            log.info("%s: %s More: genoloom plan -C %s", name, made.verdict, directory)
+        except GenoLoomError as error:
+            log.warning("%s: what a release can be is not known (%s)", name, " ".join(str(error).split()))
+
+
+def _parts(panels: dict[str, Panel], parts: dict[str, tuple[int, int] | None]) -> dict[str, Panel]:
+    """The panels of some contigs, cut to their regions."""
+    found = {}
+    for contig, region in parts.items():
+        panel = panels.get(contig.removeprefix("chr"))
+        if panel is None:
+            raise InputError("sheet of panels", f"contig '{contig}' has no usable site")
+        start, stop = region or (1, np.iinfo(np.int64).max)
+        inside = (panel.sites.position >= start) & (panel.sites.position <= stop)
+        found[contig] = panel.take_sites(inside)
+    return found
 
 
 def _training(n: int, holdout: float) -> int:

@@ -1,15 +1,17 @@
 """`genoloom plan` as its users call it."""
 
 import json
+import logging
 
 import pytest
-from helpers import run_genoloom
+from helpers import run_genoloom, write_vcf
 
 from genoloom.errors import InputError
 from genoloom.formats.leak_ledger import add_to_ledger, read_ledger, total
 from genoloom.privacy.leak_budget import Leak, unavoidable
 from genoloom.privacy.leak_plan import Group, Question, expected_sites, remedies
-from genoloom.stages.plan import plan, plan_by_numbers, plan_study
+from genoloom.stages.init import init
+from genoloom.stages.plan import plan, plan_by_numbers, plan_study, say_verdicts
 
 DEMO = "eur300.chr20_1-2Mb.vcf.gz"
 
@@ -80,6 +82,35 @@ def test_a_study_uses_its_own_options(repository):
     assert found.question.max_auc == 0.6
     with pytest.raises(InputError, match="no panel"):
         plan_study(directory=repository, panel="another")
+
+
+def test_a_region_of_the_sheet_is_what_is_planned(tmp_path, demo_dir):
+    sheet = "panel\tcontig\tvariants\tpeople\tregion\n"
+    for name, region in (("whole", ""), ("part", "1,000,000-1,200,000")):
+        sheet += f"{name}\t20\t{demo_dir / DEMO}\t{demo_dir / 'people.tsv'}\t{region}\n"
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/panels.tsv").write_text(sheet)
+    (tmp_path / "config/config.yaml").write_text("panels: config/panels.tsv\n")
+    found = plan_study(directory=tmp_path, panel=None)
+    assert 2 < found["whole"].groups[0].sites / found["part"].groups[0].sites < 10
+
+
+def test_init_and_doctor_say_what_a_release_can_be(tmp_path, demo_dir, caplog):
+    caplog.set_level(logging.INFO)
+    init(
+        directory=tmp_path, variants=[demo_dir / DEMO], fasta=None, samples=demo_dir / "people.tsv",
+        genetic_map=None, name="c", force=False,
+    )  # fmt: skip
+    assert "c: No release that is faithful to these individuals can pass" in caplog.text
+    caplog.clear()
+    say_verdicts(tmp_path)
+    assert "c: No release that is faithful" in caplog.text
+
+
+def test_two_people_are_too_few_to_plan(tmp_path):
+    path = write_vcf(tmp_path / "two.vcf.gz", ["100 A C 0|1 0|0", "200 A C 0|1 1|1"], ["a", "b"])
+    with pytest.raises(InputError, match="too few individuals"):
+        plan(files=[path], people=[], holdout=0.5, question=Question(), ledger=None, out=None)
 
 
 def test_command_line(tmp_path):
