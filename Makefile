@@ -1,4 +1,4 @@
-# make demo | test | lint | bench | bench-haplotypes | bench-privacy | bench-shadows | bench-validation | bench-sequences | fuzz | chaos | clean. Everything happens in .venv; no root rights are needed.
+# make demo | test | lint | bench | bench-haplotypes | bench-privacy | bench-shadows | bench-validation | bench-sequences | fuzz | chaos | pins | package-audit | sbom | clean. Everything happens in .venv; no root rights are needed.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,7 +7,7 @@ CORES ?= $(shell nproc 2>/dev/null || echo 2)
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo chaos test lint bench bench-haplotypes bench-privacy bench-shadows bench-validation bench-sequences fuzz clean
+.PHONY: help demo chaos test lint bench bench-haplotypes bench-privacy bench-shadows bench-validation bench-sequences fuzz pins package-audit sbom clean
 
 help:  ## Say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 28
@@ -19,19 +19,13 @@ $(shell rm -f $(STAMP))
 endif
 endif
 
-$(STAMP): pyproject.toml constraints-py311.txt
+$(STAMP): pyproject.toml $(wildcard constraints-py311*.txt) envs/install.sh
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "GenoLoom needs Python 3.11 or newer; set PYTHON=")'
 	@echo "Installing GenoLoom into $(VENV) (a few minutes the first time) ..."
 	rm -rf $(VENV)
-	if command -v uv >/dev/null; then \
-	  uv venv --quiet --python $(PYTHON) $(VENV) && uv pip install --quiet --python $(BIN)/python $(CONSTRAINTS) -e '.[dev]'; \
-	else \
-	  $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[dev]'; \
-	fi
+	$(PYTHON) -m venv $(VENV)
+	envs/install.sh $(BIN)/python
 	touch $@
-
-# The tested versions are those of Python 3.11; another Python resolves its own.
-CONSTRAINTS = $(shell $(PYTHON) -c 'import sys; print("-c constraints-py311.txt" if sys.version_info[:2] == (3, 11) else "")')
 
 demo: $(STAMP)  ## Run the whole workflow on the shipped real data
 	$(BIN)/genoloom run --cores $(CORES)
@@ -73,6 +67,23 @@ bench-sequences: $(STAMP)  ## Sequence generators on three real sets; needs the 
 # FUZZ takes further options: make fuzz FUZZ="--targets vcf --mutants 1000"; see tests/fuzzing
 fuzz: $(STAMP)  ## 10,000 mutants of valid files for each reader; hours
 	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python -m fuzzing $(FUZZ)
+
+pins: $(STAMP)  ## Pin the packages anew, with hashes; PINS=--upgrade takes the newest versions
+	$(BIN)/python -m pip install --quiet uv
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python envs/pin_packages.py $(PINS)
+
+# Both programs live in an environment of their own, so that they do not audit themselves.
+TOOLS := .venv/tools
+$(TOOLS)/bin/pip-audit: $(STAMP)
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check 'pip-audit>=2.10,<3' 'cyclonedx-bom>=7.5,<8'
+
+package-audit: $(TOOLS)/bin/pip-audit  ## Known vulnerabilities of the pinned packages; needs the network
+	$(TOOLS)/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r constraints-py311.txt -r constraints-py311-torch.txt
+
+sbom: $(TOOLS)/bin/pip-audit  ## What is installed, as CycloneDX: build/sbom.cdx.json
+	mkdir -p build
+	$(TOOLS)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --of JSON -o build/sbom.cdx.json $(BIN)/python
 
 clean:  ## Remove results and caches; the environment stays
 	rm -rf results logs .snakemake .pytest_cache .ruff_cache

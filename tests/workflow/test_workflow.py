@@ -7,6 +7,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import cyvcf2
@@ -96,7 +97,8 @@ def test_the_gate_holds_back_models_that_learned_little(finished):
 
 
 def test_environments_exist_and_agree_with_the_constraints(repository):
-    pins = dict(line.split("==") for line in (repository / "constraints-py311.txt").read_text().lower().split())
+    texts = (path.read_text().lower() for path in repository.glob("constraints-py311*.txt"))
+    pins = dict(re.findall(r"^([\w.-]+)==([^\s;\\]+)", "".join(texts), flags=re.MULTILINE))
     names = {"pytorch-cpu": "torch", "python-edlib": "edlib", "matplotlib-base": "matplotlib"}
     used = set()
     for rules in (repository / "workflow/rules").glob("*.smk"):
@@ -109,6 +111,17 @@ def test_environments_exist_and_agree_with_the_constraints(repository):
             name, version = dependency.split(" =")
             if name != "python":
                 assert pins[names.get(name, name)] == version, dependency
+
+
+def test_every_pinned_package_has_a_hash_and_the_project_needs_no_other(repository):
+    text = "".join(path.read_text() for path in repository.glob("constraints-py311*.txt"))
+    entries = re.findall(r"^\w.*==(?:.|\n    )*", text, flags=re.MULTILINE)
+    assert entries
+    assert all("--hash=sha256:" in entry for entry in entries)
+    project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
+    asked = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    names = {re.match(r"[\w.-]+", entry)[0].lower() for entry in entries}
+    assert {re.match(r"[\w.-]+", line)[0].lower() for line in asked} <= names
 
 
 def test_all_results_are_where_the_contract_says(finished):
