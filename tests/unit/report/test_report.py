@@ -283,7 +283,7 @@ def test_the_logo_shows_the_places_that_say_most():
 def test_what_data_are_fit_for_is_in_the_numbers_the_summary_and_the_page(results):
     path = results / "validation" / "demo" / "gan" / "fidelity.tsv"
     rows = [fidelity_row("gan", "generator", metric, 0.3) for metric in ("ld_r_correlation", "copying_bits")]
-    add_rows(path, [*rows, fidelity_row("gan", "generator", "ld_r2_correlation", 0.1, population="AAA")])
+    add_rows(path, [*rows, fidelity_row("gan", "generator", "ld_r2_correlation", 0.05, population="AAA")])
     page = write(results)
     judgement = next(j for j in numbers(results)["data"][0]["judgements"] if j["generator"] == "gan")
     found = {(grade["use"], grade["population"]): grade for grade in judgement["uses"]}

@@ -21,7 +21,7 @@ def figure(demand, value, floor, sd=0.0, population="all", bin="all"):
     ("demand", "value", "floor", "sd", "expected"),
     [
         (LD, 0.99, 0.9, 0.0, "fit"), (LD, 0.86, 0.9, 0.0, "fit"), (LD, 0.84, 0.9, 0.0, "fit with limits"),
-        (LD, 0.74, 0.9, 0.0, "not fit"), (LD, 0.84, 0.9, 0.04, "fit"), (LD, 0.74, 0.9, 0.06, "fit with limits"),
+        (LD, 0.74, 0.9, 0.0, "not fit"), (LD, 0.84, 0.9, 0.021, "fit"), (LD, 0.74, 0.9, 0.041, "fit with limits"),
         (SLOPE, 0.5, 0.5, 0.0, "fit"), (SLOPE, 0.44, 0.5, 0.0, "fit with limits"), (SLOPE, 0.56, 0.5, 0.0, "fit with limits"),
         (SLOPE, 0.7, 0.5, 0.0, "not fit"), (SLOPE, 0.0007, 0.98, 0.04, "not fit"),
         (LOST, 0.0, 0.05, 0.0, "fit"), (LOST, 0.08, 0.05, 0.0, "fit with limits"), (LOST, 0.16, 0.05, 0.0, "not fit"),
