@@ -177,7 +177,7 @@ def audit(
     relatives: np.ndarray | None = None,
     phased: bool = True,
     shadows: Sequence[Shadow] = (),
-    max_excess: float = 1.0,
+    max_excess: float = 0.03,
     training: int | None = None,
     unmatched: float = 0.0,
 ) -> Audit:
@@ -230,7 +230,7 @@ class Auditor:
         relatives: np.ndarray | None = None,
         phased: bool = True,
         shadows: Sequence[Shadow] = (),
-        max_excess: float = 1.0,
+        max_excess: float = 0.03,
         floor: Floor | None = None,
         unmatched: float = 0.0,
     ):

@@ -50,7 +50,7 @@ def split_rows(worst: dict, floor: Floor, max_auc: float, max_excess: float) -> 
             for attack in (AttackId.UNAVOIDABLE, AttackId.EXCESS)
         ]
     value, low, high = (worst[key] - leak.auc for key in ("value", "low", "high"))
-    if worst["verdict"] == "not run":
+    if worst["verdict"] == "not run" or max_excess >= 1 - leak.auc:  # nothing is above that
         verdict = "not run"
     else:
         verdict = "pass" if high <= max_excess else "weak" if low <= max_excess else "fail"

@@ -28,6 +28,11 @@ def test_the_limit_is_an_option(max_excess, verdict):
     assert excess["verdict"] == verdict
 
 
+def test_what_could_not_fail_is_not_run():
+    _, excess = split_rows(WORST, Floor(50, 1000, 200), 0.6, 0.5)
+    assert excess["verdict"] == "not run"
+
+
 def test_a_cohort_that_is_too_small_is_told():
     unavoided, excess = split_rows(WORST, Floor(200, 100, 100), 0.6, 0.03)
     assert unavoided["verdict"] == "fail"
