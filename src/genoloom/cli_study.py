@@ -1,0 +1,115 @@
+"""The commands around a study: `init`, `plan`, `run` and `doctor`. Heavy imports wait until a stage is called."""
+
+import click
+
+from genoloom.cli_options import ANY_TOOL, DIRECTORY, FILE, file_option, logged
+
+_BETWEEN = click.FloatRange(0.5, 1, min_open=True, max_open=True)
+_BETWEEN_0_1 = click.FloatRange(0, 1, min_open=True, max_open=True)
+
+
+@click.command()
+@click.argument("directory", type=DIRECTORY)
+@click.option("--vcf", "variants", type=FILE, multiple=True, help="Phased VCF, BCF or PGEN of your cohort. Repeat.")
+@file_option("--fasta", "Reference, or the sequences to learn when no VCF is given.", required=False)
+@file_option("--samples", "Sheet of samples with populations and sexes.", required=False)
+@file_option("--map", "Genetic map.", required=False)
+@click.option("--name", default="cohort", show_default=True, help="Name of the panel.")
+@click.option("--force", is_flag=True, help="Overwrite a configuration that is there.")
+@logged
+def init(directory, variants, fasta, samples, map, name, force):
+    """Write a ready configuration for your own data into DIRECTORY."""
+    from genoloom.stages.init import init as stage
+
+    stage(directory=directory, variants=list(variants), fasta=fasta, samples=samples, genetic_map=map, name=name, force=force)
+
+
+@click.command()
+@click.option("-C", "--directory", type=DIRECTORY, help="A study: its panels and options are taken.")
+@click.option("--panel", help="Only this panel of the study.")
+@click.option("--variants", "files", type=FILE, multiple=True, help=f"Without a study: {ANY_TOOL}")
+@click.option("--people", type=FILE, multiple=True, help="Sheet of these individuals: person, population.")
+@click.option("--individuals", type=click.IntRange(min=2), help="Training individuals, unread.")
+@click.option("--sites", type=click.IntRange(min=1), help="Sites, beside --individuals.")
+@click.option(
+    "--megabases",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Length that the sites cover, beside --individuals; without it they are unlinked.",
+)
+@click.option(
+    "--holdout",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.5,
+    show_default=True,
+    help="Share of the individuals of --variants that will not train.",
+)
+@click.option("--synthetic", type=click.IntRange(min=1), help="Size of the release; [default: as many as train]")
+@click.option(
+    "--panel-size",
+    type=click.IntRange(min=1),
+    default=2504,
+    show_default=True,
+    help="Individuals of the public panel that an attacker may use.",
+)
+@click.option(
+    "--min-copies",
+    type=click.IntRange(min=1),
+    default=2,
+    show_default=True,
+    help="Sites with fewer copies of the minor allele in training are left out.",
+)
+@click.option("--max-auc", type=_BETWEEN, default=0.6, show_default=True, help="Limit of the worst attack.")
+@click.option("--delta", type=_BETWEEN_0_1, default=1e-5, show_default=True, help="Delta of differential privacy.")
+@file_option("--ledger", "Earlier releases of the same individuals, as `release` notes them.", required=False)
+@file_option("--out", "Also write the plan as JSON.", required=False)
+@logged
+def plan(directory, panel, files, people, individuals, sites, megabases, holdout, ledger, out, **asked):
+    """Before any training: the leak that no faithful release can avoid, and what would pass.
+
+    \b
+    genoloom plan -C mystudy
+    genoloom plan --variants cohort.vcf.gz --people people.tsv
+    genoloom plan --individuals 1000 --sites 40000 --megabases 63
+    """
+    from genoloom.privacy.leak_plan import Question
+    from genoloom.stages import plan as stage
+
+    if [directory is not None, bool(files), individuals is not None].count(True) != 1:
+        raise click.UsageError("give one of --directory, --variants and --individuals")
+    if directory is not None:
+        for name, made in stage.plan_study(directory=directory, panel=panel).items():
+            click.echo(f"{name}\n\n{made.text()}")
+        return
+    shared = {"question": Question(**asked), "ledger": ledger, "out": out}
+    if files:
+        made = stage.plan(files=list(files), people=list(people), holdout=holdout, **shared)
+    elif sites is None:
+        raise click.UsageError("--individuals needs --sites")
+    else:
+        made = stage.plan_by_numbers(individuals=individuals, sites=sites, megabases=megabases, **shared)
+    click.echo(made.text(), nl=False)
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.option("-C", "--directory", type=DIRECTORY, default=".", show_default=True, help="Where config/ stands and results/ go.")
+@click.option("--cores", type=click.IntRange(min=1), help="CPU cores to use; all by default.")
+@click.option("--profile", type=DIRECTORY, help="Snakemake profile; the shipped default profile otherwise.")
+@click.argument("snakemake_options", nargs=-1, type=click.UNPROCESSED)
+def run(directory, cores, profile, snakemake_options):
+    """Run the workflow; further options go to Snakemake as they are."""
+    from genoloom.stages.run import run as stage
+
+    raise SystemExit(stage(directory=directory, cores=cores, profile=profile, options=list(snakemake_options)))
+
+
+@click.command()
+@click.option("-C", "--directory", type=DIRECTORY, help="Also check the configuration and inputs in this directory.")
+@logged
+def doctor(directory):
+    """Say what is installed, which devices there are, and whether the configuration would run."""
+    from genoloom.stages.doctor import doctor as stage
+
+    stage(directory=directory)
+
+
+STUDY_COMMANDS = (init, plan, run, doctor)
