@@ -64,10 +64,11 @@ def _run_set(name: str, seed: int, arguments: argparse.Namespace) -> list[dict]:
     rows: list[dict] = []
     for kind in ("public", "private"):
         options = CopyingNetworkOptions(templates=kind, public_panel=str(public) if kind == "public" else None)
-        model = place / kind / "model.safetensors"
+        folder = place / f"{kind}_templates"
+        model = folder / "model.safetensors"
         train(
-            generator="copying_network", panel=private, split=table, model=model, history=place / kind / "history.tsv",
-            state=place / kind / "state", common=TrainSections().common, options=options, seed=seed, threads=arguments.threads,
+            generator="copying_network", panel=private, split=table, model=model, history=folder / "history.tsv",
+            state=folder / "state", common=TrainSections().common, options=options, seed=seed, threads=arguments.threads,
         )  # fmt: skip
         found = judge("copying_network", model, private, table, seed, arguments)
         found[-1] |= {"options": f"templates={kind}"}
