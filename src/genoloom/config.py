@@ -47,6 +47,11 @@ class PrepareOptions(Section):
     map_max_rate: float = Field(
         10.0, gt=0, description="A genetic map of more centimorgans per megabase in all is an error: it may be a rate."
     )
+    overlapping: Literal["reject", "keep"] = Field(
+        "reject",
+        description="A record that excludes an earlier one (both at one position, or a variant inside a deletion) although"
+        " the same haplotypes carry both; kept ones lose alternates in synthetic haplotypes, which carry one of them.",
+    )
     filters: Annotated[str, Field(pattern=r"^[^\s;,]+(,[^\s;,]+)*$")] = Field(
         "PASS,.", description="Values of FILTER that are taken, commas between them; '.' is none given, 'all' takes every record."
     )

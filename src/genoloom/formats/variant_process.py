@@ -27,6 +27,7 @@ from genoloom.formats.variant_feeder import Plan, open_data
 from genoloom.formats.variant_header import AGAIN, CHUNK, Header
 
 SECONDS = 6  # of processor time for one record; one of 2,504 people takes 0.1 ms
+INTERRUPTS = {signal.SIGINT, signal.SIGTERM}
 MEMORY = 768 << 20  # bytes beyond what the process has when it begins
 BLOCK_RECORDS, BLOCK_ALLELES = 256, 1 << 21
 LARGEST_BLOCK = 1 << 30
@@ -77,7 +78,12 @@ def read_blocks(plan: Plan) -> Iterator[Block]:
     os.set_blocking(said, False)
     process = context.Process(target=_read, args=(plan, receive, send, errors), daemon=True)
     try:
-        process.start()
+        # Python loses an interrupt that comes while it forks
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
     except OSError as error:
         raise InputError(plan.header.path, f"no process can be started to read it ({error.strerror})") from None
     send.close()
@@ -158,6 +164,7 @@ def _read(plan: Plan, receive, send, errors: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent sees to it
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGXCPU, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTS)
     last = {"contig": "", "position": 0, "records": 0}
     if plan.start is None:
         last["line"] = plan.header.lines + 1

@@ -157,6 +157,35 @@ def excluding_pairs(position: np.ndarray, ref, alt) -> np.ndarray:
     return np.stack([first[kept], second[kept]], axis=1)
 
 
+class CarriedTogether:
+    """Finds, among sites that arrive in order, those that real haplotypes carry together with an earlier one they exclude.
+
+    Such records are two descriptions of one place that do not fit together; a rare coincidence may be
+    an error of a call, and is let through.
+    """
+
+    MOST = 0.01  # of the carriers of the rarer of the two
+
+    def __init__(self):
+        self._reaching: list[tuple[int, str, str, np.ndarray]] = []
+
+    def refuse(self, position: int, ref: str, alt: str, alleles: np.ndarray) -> bool:
+        """Whether the site is one of them; the others are remembered as long as their REF reaches on.
+
+        `alleles` is int8, shape (n_haplotypes,).
+        """
+        self._reaching = [s for s in self._reaching if s[0] + len(s[1]) > position]
+        carriers = alleles == 1
+        for other, its_ref, its_alt, its_carriers in self._reaching:
+            if len(excluding_pairs([other, position], [its_ref, ref], [its_alt, alt])) == 0:
+                continue
+            together = int((carriers & its_carriers).sum())
+            if together > self.MOST * min(int(carriers.sum()), int(its_carriers.sum())):
+                return True
+        self._reaching.append((position, ref, alt, carriers))
+        return False
+
+
 def groups(pairs: np.ndarray, n_variants: int) -> np.ndarray:
     """First site of the group of each site, int64 (n_variants,); no pair lies in two groups."""
     reach = np.arange(n_variants)

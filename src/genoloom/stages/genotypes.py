@@ -24,7 +24,7 @@ from genoloom.stages.prepare import Account, accepted_sites, site_blocks
 
 log = logging.getLogger(__name__)
 
-EVERY_SITE = PrepareOptions(min_mac=0, max_missing=1.0, filters="all")
+EVERY_SITE = PrepareOptions(min_mac=0, max_missing=1.0, filters="all", overlapping="keep")
 UNKNOWN = "unknown"
 Sheet = dict[str, tuple[str, str, str]]  # person: (population, sex, family)
 

@@ -26,6 +26,7 @@ from genoloom.formats.sheets import match_people
 from genoloom.formats.tables import table_writer
 from genoloom.formats.variants import NoRecords, Record, VariantFile, open_variants, pvar_candidates
 from genoloom.panel import People, Sites, haplotype_columns
+from genoloom.popgen.overlaps import CarriedTogether
 
 log = logging.getLogger(__name__)
 
@@ -290,6 +291,7 @@ def accepted_sites(
     """
     columns = None if keep.all() else haplotype_columns(np.flatnonzero(keep))
     here: set[tuple[str, str]] = set()  # alleles seen at the present position
+    taken = CarriedTogether() if options.overlapping == "reject" else None
     last = 0
     spoken = time.monotonic()
     for record in records:
@@ -301,7 +303,7 @@ def accepted_sites(
             last, here = record.position, set()
         sites = _sites_of(record, keep, columns, here, options, account)
         if sites:
-            yield from _placed(record, sites, path, options, fasta, account, contig_length)
+            yield from _placed(record, sites, path, options, fasta, account, contig_length, taken)
     if account.unphased_calls:
         raise _unphased(path, account)
 
@@ -407,6 +409,7 @@ def _placed(
     fasta: Reference | None,
     account: Account,
     contig_length: int | None,
+    taken: CarriedTogether | None,
 ) -> Iterator[Site]:
     """The sites, where the record lies within the contig and its REF is that of the FASTA."""
     place, end = f"{account.contig}:{record.position}", record.position - 1 + len(record.ref)
@@ -431,6 +434,14 @@ def _placed(
             path, f"{place}: REF is {record.ref}", expected=f"{bases or 'nothing'}, as in {fasta.path}",
             remedy="use the reference of the same genome build, or give --reference-mismatch reject",
         )  # fmt: skip
+    if taken is not None:
+        fitting = []
+        for site in sites:
+            if taken.refuse(site.position, site.ref, site.alt, site.alleles):
+                account.reject(record, site.alt, "carried together with an overlapping variant")
+            else:
+                fitting.append(site)
+        sites = fitting
     account.kept += len(sites)
     if not account.unphased_calls:  # else the run has failed; only the count goes on
         yield from sites

@@ -5,7 +5,7 @@ import pysam.bcftools
 import pytest
 from helpers import write_vcf
 
-from genoloom.popgen.overlaps import Overlaps, excluding_pairs
+from genoloom.popgen.overlaps import CarriedTogether, Overlaps, excluding_pairs
 
 BASES = "ACGT"
 
@@ -144,3 +144,21 @@ def test_what_was_observed_stays():
 
 def test_sites_apart_exclude_nothing():
     assert len(excluding_pairs(np.array([1, 2, 3]), ["A", "C", "G"], ["C", "CT", "T"])) == 0
+
+
+def test_what_real_haplotypes_carry_together_is_found():
+    """A deletion and a SNP on its last base: together on many haplotypes, on one of many, on none."""
+    n = 400
+    deletion = np.repeat([1, 0], [200, 200]).astype(np.int8)
+    for shared, refused in ((100, True), (3, True), (2, False), (0, False)):
+        snp = np.zeros(n, dtype=np.int8)
+        snp[200 - shared : 400 - shared] = 1
+        found = CarriedTogether()
+        assert not found.refuse(10, "ACG", "A", deletion)
+        assert found.refuse(12, "G", "T", snp) is refused
+        assert not found.refuse(13, "G", "T", deletion)  # behind it
+    found = CarriedTogether()
+    assert not found.refuse(10, "A", "C", deletion)
+    assert found.refuse(10, "A", "G", deletion)  # the same position
+    missing = np.where(deletion == 1, -1, 0).astype(np.int8)
+    assert not found.refuse(10, "A", "T", missing)

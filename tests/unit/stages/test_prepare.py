@@ -62,7 +62,7 @@ def test_demo_panel_equals_the_vcf_read_by_scikit_allel(demo_dir, out):
     vcf = demo_dir / "eur300.chr20_1-2Mb.vcf.gz"
     panel, summary = run(
         vcf, out, people=demo_dir / "people.tsv", reference=demo_dir / "GRCh37.chr20_1-2Mb.fa.gz",
-        genetic_map=demo_dir / "chr20.b37.gmap.gz",
+        genetic_map=demo_dir / "chr20.b37.gmap.gz", overlapping="keep",
     )  # fmt: skip
     calls = allel.read_vcf(str(vcf), fields=["POS", "GT", "samples"])
     genotypes = allel.GenotypeArray(calls["calldata/GT"])

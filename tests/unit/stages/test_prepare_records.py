@@ -12,6 +12,7 @@ import pysam
 import pytest
 import zstandard
 from click.testing import CliRunner
+from helpers import write_vcf
 from variant_files import as_bcf, bgzip, text_of
 
 from genoloom.cli import genoloom
@@ -279,3 +280,16 @@ def test_the_remedy_of_multiallelic_plink_files(tmp_path):
     command = error.value.remedy.split("(")[1].split(")")[0]
     subprocess.run(command.split(), cwd=tmp_path, check=True, capture_output=True)
     assert len(open_plink(tmp_path / "NEW.pgen")[0][0].sites) == 3
+
+
+def test_records_that_do_not_fit_together_are_listed(tmp_path):
+    """The same haplotypes carry a deletion and a SNP inside it: the later record is rejected, or kept when asked for."""
+    rows = ["100 ACG A 1|0 1|0 0|0 0|1", "102 G T 1|0 1|1 0|0 0|0", "103 C T 1|0 1|0 0|0 0|0"]
+    path = write_vcf(tmp_path / "in.vcf.gz", rows, ["a", "b", "c", "d"])
+    for overlapping, kept in (("reject", 2), ("keep", 3)):
+        out = tmp_path / overlapping / "20"
+        prepare(variants=path, contig="20", out=out, options=PrepareOptions(overlapping=overlapping))
+        summary = json.loads((out.parent / "20.summary.json").read_text())
+        assert summary["kept"] == kept
+        reasons = {"carried together with an overlapping variant": 1} if kept == 2 else {}
+        assert summary["rejected"] == reasons
