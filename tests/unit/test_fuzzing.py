@@ -8,7 +8,7 @@ from fuzzing.targets import TARGETS, Target
 
 from genoloom.errors import InputError
 
-MUTANTS = 12
+MUTANTS = 6
 
 
 @pytest.mark.parametrize("name", sorted(TARGETS))

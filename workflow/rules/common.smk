@@ -32,8 +32,10 @@ def escape_braces(text):
 
 
 # a checkout may stand anywhere: its path is quoted for the shell, and braces are doubled, as the prefix is formatted with each command
-in_checkout = 'export PYTHONPATH=%s"${PYTHONPATH:+:$PYTHONPATH}"; ' % shlex.quote(str(SOURCE)) if SOURCE.is_dir() else ""
-shell.prefix(escape_braces(in_checkout + 'genoloom() { exec %s -m genoloom "$@"; }; ' % shlex.quote(python)))
+prefix = ['genoloom() { exec %s -m genoloom "$@"; }; ' % shlex.quote(python)]
+if SOURCE.is_dir():
+    prefix.insert(0, 'export PYTHONPATH=%s"${PYTHONPATH:+:$PYTHONPATH}"; ' % shlex.quote(str(SOURCE)))
+shell.prefix(escape_braces("".join(prefix)))
 
 try:
     study = config_files.check_study(config, "configuration")

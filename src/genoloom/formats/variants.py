@@ -167,8 +167,11 @@ class VcfFile(VariantFile):
         self.path, self.contig, self.region = self.header.path, contig, region
         self.samples, self.lengths = self.header.samples, self.header.lengths
         self.contig_length = self.lengths.get(contig)
-        self._index = usable_index(self.header) if contig is not None else None
-        self.indexed, self._read = self._index is not None, False
+        # the whole of a file's only contig needs no index
+        alone = contig is not None and region is None and list(self.lengths) == [contig]
+        self._index = None if contig is None or alone else usable_index(self.header)
+        self.indexed = self._index is not None or (alone and not self._has_no_index())
+        self._read = False
         if region is not None and self._index is None and self.header.pipe is None and self._has_no_index():
             raise InputError(self.path, "has no index, which a region needs", remedy=f"run: {self._way_to_an_index()}")
         names = list(self._index.contigs) if self._index else list(self.header.contigs.values())
