@@ -33,7 +33,7 @@ demo: $(STAMP)  ## Run the whole workflow on the shipped real data
 	@echo "Report: results/report/index.html"
 
 test: $(STAMP)  ## Run all tests
-	$(BIN)/python -m pytest -n $(CORES) --dist loadfile
+	$(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder
 
 # CHAOS takes further options: make chaos CHAOS="--faults 40 --seed 7"
 chaos: $(STAMP)  ## Stop a small workflow at 20 random moments; it must end as if nothing had happened
