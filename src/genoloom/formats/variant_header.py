@@ -15,6 +15,7 @@ from pathlib import Path
 from genoloom.errors import InputError
 from genoloom.formats.text import FOREIGN, ZSTD_MAGIC, open_raw
 
+CONTIG_LINE = 4096  # characters of a ##contig line that are looked at
 CHUNK = 1 << 16
 LARGEST_PIECE = 1 << 20  # of what is unpacked: a small file may hold gigabytes
 LONGEST = 1 << 27  # bytes of a header
@@ -323,7 +324,8 @@ def _contigs(lines: list[str], bcf: bool) -> tuple[dict[int, str], dict[str, int
     for line in lines:
         if not line.startswith("##contig=<"):
             continue
-        tags = dict(re.findall(r'(\w+)=("(?:[^"\\]|\\.)*"|[^,>]*)', line[10:]))
+        # a bounded part: the pattern may look at a character once for each tag
+        tags = dict(re.findall(r'(?:^|,)\s*(\w+)=("(?:[^"\\]|\\.)*"|[^,>]*)', line[10:CONTIG_LINE]))
         name = tags.get("ID", "")
         if not name or name in seen:
             continue
