@@ -46,10 +46,7 @@ _NO_MEMORY = re.compile(
     r"|failed to map segment|can't start new thread|alloc(ation)? failed|failed to allocate",
     re.IGNORECASE,
 )
-_BY_WORDS = [
-    (re.compile(re.escape(os.strerror(number)), re.IGNORECASE), number)
-    for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.EACCES)
-]
+_BY_WORDS = [(re.compile(re.escape(os.strerror(number)), re.IGNORECASE), number) for number in (*HARD, errno.EACCES)]
 
 
 # htslib's way of saying that a write failed; it does not say why

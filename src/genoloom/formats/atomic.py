@@ -54,13 +54,12 @@ def write_beside(*targets: str | Path) -> Iterator[list[Path]]:
         for part, final in zip(parts, finals, strict=True):
             os.replace(part, final)
             placed.append(final)
-    except GenoLoomError:
-        raise
-    except Exception as error:
-        if len(placed) < len(finals):  # all or none
+    except BaseException as error:  # an interrupt too must leave all or none
+        if len(placed) < len(finals):
             for final in placed:
                 final.unlink(missing_ok=True)
-        fault = _explain(error, finals[0])
+        told = isinstance(error, GenoLoomError) or not isinstance(error, Exception)
+        fault = None if told else _explain(error, finals[0])
         if fault is None:
             raise
         raise fault from error

@@ -28,7 +28,7 @@ from genoloom.privacy.components import (
     discriminator,
     synthetic_components,
 )
-from genoloom.privacy.excess import COPIES, Floor, split_rows
+from genoloom.privacy.excess import COPIES, LeakBasis, split_rows
 from genoloom.privacy.exposure import exposure_rows, stacked
 from genoloom.privacy.measures import Resampling, interval_of_maximum, percentile_interval
 from genoloom.privacy.shadows import Shadow, calibrated
@@ -206,8 +206,8 @@ def audit(
     unmatched : float
         Share of the sites of the synthetic data that are not in the comparison.
     """
-    floor = Floor(data.effective_sites, training or data.people.n, data.people.n)
-    auditor = Auditor(data, resamples, max_auc, seed, relatives, phased, shadows, max_excess, floor, unmatched)
+    basis = LeakBasis(data.effective_sites, training or data.people.n, data.people.n)
+    auditor = Auditor(data, resamples, max_auc, seed, relatives, phased, shadows, max_excess, basis, unmatched)
     rows = auditor.rows() + auditor.model_rows(model_scores or {})
     private = [{"row": name, "kind": kind, **row} for row in rows]
     public = [{key: row.get(key) for key in PUBLIC_COLUMNS} for row in private if row["n"] >= MIN_POPULATION]
@@ -231,12 +231,12 @@ class Auditor:
         phased: bool = True,
         shadows: Sequence[Shadow] = (),
         max_excess: float = 0.03,
-        floor: Floor | None = None,
+        basis: LeakBasis | None = None,
         unmatched: float = 0.0,
     ):
         self.data, self.max_auc, self.relatives, self.phased = data, max_auc, relatives, phased
         people = data.people
-        self.max_excess, self.floor = max_excess, floor or Floor(data.effective_sites, people.n, people.n)
+        self.max_excess, self.basis = max_excess, basis or LeakBasis(data.effective_sites, people.n, people.n)
         self.n = people.n
         self.seed = seed
         self.frequencies = np.concatenate(data.frequencies, axis=1)
@@ -271,7 +271,7 @@ class Auditor:
         judged = self._attack_rows(self.scores | self.attackers)
         strongest = next(row for row in judged if row["attack"] is AttackId.WORST)
         rows = [row for row in judged if row is not strongest]
-        parts = split_rows(strongest, self.floor, self.max_auc, self.max_excess)
+        parts = split_rows(strongest, self.basis, self.max_auc, self.max_excess)
         rows += parts
         # resampling so few people says little: they can show a leak, and never that there is none
         few = ["weak"] if self.n < MIN_POPULATION else []

@@ -9,7 +9,7 @@ COPIES = 2  # sites with fewer copies of the minor allele in training do not cou
 
 
 @dataclass(frozen=True)
-class Floor:
+class LeakBasis:
     """What the unavoidable leak of one audit follows from.
 
     Attributes
@@ -34,16 +34,18 @@ class Floor:
         return unavoidable(self.effective_sites, self.training, self.compared, self.compared)
 
 
-def split_rows(worst: dict, floor: Floor, max_auc: float, max_excess: float) -> list[dict]:
+def split_rows(worst: dict, basis: LeakBasis, max_auc: float, max_excess: float) -> list[dict]:
     """The rows `unavoidable` and `excess`; the interval of the excess is that of the worst attack.
 
     Parameters
     ----------
     worst : dict
-        The row of the worst attack, with value, low and high.
+        The row of the worst attack, with value, low and high (AUCs) and n (people per role).
+    max_auc, max_excess : float
+        Largest unavoidable AUC, and largest upper bound of the excess, that pass.
     """
     shared = {"population": "all", "n": worst["n"]}
-    leak = floor.leak
+    leak = basis.leak
     if leak is None:
         return [
             {"attack": attack, "measure": "", "value": None, "verdict": "not run", **shared}

@@ -6,7 +6,7 @@ from helpers import founder_mosaic, make_panel
 
 from genoloom.privacy.attack_ids import AttackId
 from genoloom.privacy.audit import AuditData, audit
-from genoloom.privacy.excess import Floor, split_rows
+from genoloom.privacy.excess import LeakBasis, split_rows
 from genoloom.privacy.leak_budget import unavoidable
 from genoloom.validation.cohorts import compare
 
@@ -14,8 +14,8 @@ WORST = {"value": 0.62, "low": 0.58, "high": 0.66, "n": 200, "verdict": "fail"}
 
 
 def test_the_parts_add_up():
-    floor = Floor(effective_sites=80, training=1000, compared=200)
-    unavoided, excess = split_rows(WORST, floor, max_auc=0.6, max_excess=0.03)
+    basis = LeakBasis(effective_sites=80, training=1000, compared=200)
+    unavoided, excess = split_rows(WORST, basis, max_auc=0.6, max_excess=0.03)
     assert unavoided["value"] == pytest.approx(unavoidable(80, 1000, 200, 200).auc)
     assert unavoided["value"] + excess["value"] == pytest.approx(0.62)
     assert excess["high"] - excess["low"] == pytest.approx(0.08)
@@ -24,25 +24,25 @@ def test_the_parts_add_up():
 
 @pytest.mark.parametrize(("max_excess", "verdict"), [(0.2, "pass"), (0.1, "weak"), (0.01, "fail")])
 def test_the_limit_is_an_option(max_excess, verdict):
-    _, excess = split_rows(WORST, Floor(50, 1000, 200), 0.6, max_excess)
+    _, excess = split_rows(WORST, LeakBasis(50, 1000, 200), 0.6, max_excess)
     assert excess["verdict"] == verdict
 
 
 def test_what_could_not_fail_is_not_run():
-    _, excess = split_rows(WORST, Floor(50, 1000, 200), 0.6, 0.5)
+    _, excess = split_rows(WORST, LeakBasis(50, 1000, 200), 0.6, 0.5)
     assert excess["verdict"] == "not run"
 
 
 def test_a_cohort_that_is_too_small_is_told():
-    unavoided, excess = split_rows(WORST, Floor(200, 100, 100), 0.6, 0.03)
+    unavoided, excess = split_rows(WORST, LeakBasis(200, 100, 100), 0.6, 0.03)
     assert unavoided["verdict"] == "fail"
     assert excess["verdict"] == "pass"
 
 
 def test_what_cannot_be_told_is_not_run():
-    assert {r["verdict"] for r in split_rows(WORST, Floor(float("nan"), 9, 9), 0.6, 0.03)} == {"not run"}
-    assert {r["verdict"] for r in split_rows(WORST, Floor(0.0, 9, 9), 0.6, 0.03)} == {"not run"}
-    _, excess = split_rows(WORST | {"verdict": "not run"}, Floor(50, 1000, 200), 0.6, 0.03)
+    assert {r["verdict"] for r in split_rows(WORST, LeakBasis(float("nan"), 9, 9), 0.6, 0.03)} == {"not run"}
+    assert {r["verdict"] for r in split_rows(WORST, LeakBasis(0.0, 9, 9), 0.6, 0.03)} == {"not run"}
+    _, excess = split_rows(WORST | {"verdict": "not run"}, LeakBasis(50, 1000, 200), 0.6, 0.03)
     assert excess["verdict"] == "not run"
 
 
