@@ -30,7 +30,7 @@ from genoloom.formats.splits import read_roles
 from genoloom.formats.tables import read_table, write_table
 from genoloom.logs import configure_logging
 from genoloom.models.haplotype import GENERATORS
-from genoloom.models.haplotype.base import HaplotypeGenerator, SampleRequest
+from genoloom.models.haplotype.base import SampleRequest
 from genoloom.panel import Panel, Sites
 from genoloom.privacy.attack_ids import WORST_ROWS, AttackId
 from genoloom.report.summary import as_text
@@ -69,7 +69,6 @@ SAMPLED = 1000  # haplotypes in the measurement of speed
 def main() -> int:
     arguments = _parse()
     configure_logging()
-    leave_as_drawn(arguments)
     if not arguments.verbose:
         logging.getLogger("genoloom").setLevel(logging.WARNING)
     done = read_table(arguments.out) if arguments.append and arguments.out.exists() else []
@@ -98,27 +97,11 @@ def _parse() -> argparse.Namespace:
         "--set-option", action="append", default=[], metavar="GENERATOR.KEY=VALUE", help="as in the configuration"
     )
     parser.add_argument("--threads", type=int, default=1)
-    add_as_drawn(parser)
     add_places(parser, "haplotypes.tsv")
     parser.add_argument("--work", type=Path, default=RESULTS, help="panels, models, synthetic files")
     parser.add_argument("--append", action="store_true", help="keep the rows of an earlier run")
     parser.add_argument("-v", "--verbose", action="store_true")
     return parser.parse_args()
-
-
-def add_as_drawn(parser: argparse.ArgumentParser) -> None:
-    """The option to see what generators draw before overlapping alternates are taken apart."""
-    parser.add_argument(
-        "--as-drawn",
-        action="store_true",
-        help="leave overlapping alternates of a haplotype together, as real haplotypes have them",
-    )
-
-
-def leave_as_drawn(arguments: argparse.Namespace) -> None:
-    """Where asked for, let generators draw what they model."""
-    if arguments.as_drawn:
-        HaplotypeGenerator.draw = lambda generator, request: generator.sample(request)
 
 
 def _run_set(name: str, seed: int, arguments: argparse.Namespace, done: list[dict]) -> None:

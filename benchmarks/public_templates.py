@@ -9,47 +9,26 @@ as if they were synthetic: the reference of this mode.
 
 import argparse
 import json
-import logging
 import sys
 from pathlib import Path
 
 import numpy as np
-from haplotype_sets import RESULTS, SETS, add_places, open_set
-from haplotypes import COLUMNS, add_as_drawn, compare, judge, leave_as_drawn, shorten
+from haplotype_sets import SETS, open_set
+from haplotypes import compare, judge
+from study import run_study
 
 from genoloom.config import CopyingNetworkOptions, SplitOptions, TrainSections
 from genoloom.formats.pgen import PanelWriter, open_panel
-from genoloom.formats.tables import read_table, write_table
-from genoloom.logs import configure_logging
+from genoloom.formats.tables import read_table
 from genoloom.panel import Panel
-from genoloom.report.summary import as_text
 from genoloom.seeds import derive_seed
 from genoloom.stages.split import split
 from genoloom.stages.train import train
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--set", nargs="+", choices=SETS, default=["dpyd-slice"])
-    parser.add_argument("--seeds", nargs="+", type=int, default=[1])
-    parser.add_argument("--private", type=int, default=1204, help="private people")
-    parser.add_argument("--people", type=int, help="synthetic people (default: as many private ones as train)")
-    parser.add_argument("--resplits", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=1)
-    add_as_drawn(parser)
-    add_places(parser, "public_templates.tsv")
-    parser.add_argument("--work", type=Path, default=RESULTS / "public_templates")
-    arguments = parser.parse_args()
-    configure_logging()
-    leave_as_drawn(arguments)
-    logging.getLogger("genoloom").setLevel(logging.WARNING)
-    done: list[dict] = []
-    for name in arguments.set:
-        for seed in arguments.seeds:
-            done += _run_set(name, seed, arguments)
-            write_table(arguments.out, COLUMNS, done)
-    print(as_text(done, COLUMNS))
-    return 0
+    more = {"--private": {"type": int, "default": 1204, "help": "private people"}}
+    return run_study("public_templates", __doc__, "dpyd-slice", _run_set, more)
 
 
 def _run_set(name: str, seed: int, arguments: argparse.Namespace) -> list[dict]:
@@ -78,7 +57,7 @@ def _run_set(name: str, seed: int, arguments: argparse.Namespace) -> list[dict]:
     shown = place / "shown" / contig
     _write(open_panel(public).take_people(np.sort(chosen)), shown)
     _, _, own = compare("public people", shown, private, table, seed, arguments)
-    return [{c: shorten((row | {"set": name, "seed": seed}).get(c)) for c in COLUMNS} for row in (*rows, own)]
+    return [*rows, own]
 
 
 def _dealt(population: list[str], private: int, seed: int) -> np.ndarray:
