@@ -190,6 +190,5 @@ class Bundle:
         places = [Path.cwd(), self.evidence.results.resolve(), Path(sys.prefix), Path(tempfile.gettempdir())]
         with suppress(RuntimeError):
             places.append(Path.home())
-        return Forbidden.of(
-            self.evidence.real_people(), words, [str(place) for place in places], self.options.canaries.split(",")
-        )
+        canaries = [canary.strip() for canary in self.options.canaries.split(",")]
+        return Forbidden.of(self.evidence.real_people(), words, map(str, places), canaries)

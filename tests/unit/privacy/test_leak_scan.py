@@ -149,6 +149,16 @@ def test_names_are_whole_words():
         assert kinds(text) == {"the name of a real person"}
 
 
+@pytest.mark.parametrize(
+    "name", ["ID#12345", "NA--12878", "A:000123", "P(1)0002", "SUBJ|0001", "12345@x.org", "ÄB-00123", "Ärzte/0001"]
+)
+def test_names_with_anything_between_letters_and_digits_are_found_as_they_are(name):
+    searched = Forbidden.of([NAME, name], [], [], [])
+    for text in (name, name.lower(), f"x\t{name}_A", f"\0\1{name}\0"):
+        assert searched.search(text.encode()) == {"the name of a real person"}, text
+    assert searched.search(f"x{name} {name}7 {NAME}7 AC=1;AN=2".encode()) == set()
+
+
 def test_addresses_and_fractions_are_no_paths():
     text = b"https://w3id.org/home/crate 1/2 and/or application/json </tmp> sed s/home/work/ a/tmp/b 5 ~ 6 / 7 <br/> A:\\n"
     assert kinds(text) == set()
@@ -264,7 +274,9 @@ def test_what_is_not_searched_for_is_in_the_documentation(what, repository):
     [
         b"\x04\x22\x4d\x18anything", b"7z\xbc\xaf\x27\x1c..", b"Rar!\x1a\x07..", b"LZIP\x01..", b"\x1f\x9d\x90..", b"crypt4gh\1",
         b"\x5d\0\0\x80\0" + b"\xff" * 8, b"\0 before 7z\xbc\xaf\x27\x1c..", lzma.compress(LONG)[:-20], bz2.compress(LONG)[:-9],
-        b"\0" + lzma.compress(LONG)[:-20],
+        b"\0" + lzma.compress(LONG)[:-20], b"\0 before crypt4gh\1", b"\0 before LZIP\x01..",
+        # lz4 frames as the command and as the library for Python write them, behind other bytes
+        b"\0 before \x04\x22\x4d\x18\x64\x40\xa7..", b"\0 before \x04\x22\x4d\x18\x68\x40\x07\0\0\0\0\0\0\0..",
     ],
 )  # fmt: skip
 def test_what_cannot_be_opened_is_a_finding(content):

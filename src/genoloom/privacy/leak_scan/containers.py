@@ -2,6 +2,7 @@
 
 import bz2
 import lzma
+import re
 import struct
 import zipfile
 import zlib
@@ -38,7 +39,10 @@ EMBEDDED = {
     b"\x1f\x8b\x08": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"PK\x03\x04": "zip",
     b"\x78\x01": "zlib", b"\x78\x5e": "zlib", b"\x78\x9c": "zlib", b"\x78\xda": "zlib", b"\x89PNG\r\n\x1a\n": "png",
 }  # fmt: skip
-EMBEDDED_CLOSED = (b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07", b"\x04\x22\x4d\x18\x64\x40\xa7", b"\xff\x06\x00\x00sNaPpY")
+# and lz4 by the flags and block sizes that its frames can have
+EMBEDDED_CLOSED = re.compile(
+    b"|".join(re.escape(magic) for magic in CLOSED if len(magic) > 4) + rb"|\x04\x22\x4d\x18[\x40-\x7d][\x40\x50\x60\x70]"
+)
 
 
 def kind_of(head: bytes) -> str | None:

@@ -252,7 +252,8 @@ class _Plain:
 
 def _beginnings(data: bytes) -> Iterator[tuple[int, str]]:
     """Where containers seem to begin in binary data, and their kinds."""
-    for magic, kind in [*EMBEDDED.items(), *((magic, "closed") for magic in EMBEDDED_CLOSED)]:
+    yield from ((match.start(), "closed") for match in EMBEDDED_CLOSED.finditer(data))
+    for magic, kind in EMBEDDED.items():
         place = data.find(magic)
         while place >= 0:
             yield place, kind

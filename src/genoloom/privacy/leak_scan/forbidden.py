@@ -1,7 +1,8 @@
 """What is searched for, and the search of plain bytes.
 
-Names of people are found without regard to case, with at most one of `-`, `_`, `.` and space between their letters and
-digits. They stand alone: nothing but a separator, punctuation or a blank before and after. Candidates are all places where
+Names of people are found without regard to case, with at most one of `-`, `_`, `.` and space
+between their letters and digits, or with whatever else the name has there. They stand alone:
+nothing but a separator, punctuation or a blank before and after. Candidates are all places where
 a letter and a digit meet; genotypes have no letters and sequences no digits, so there are few.
 """
 
@@ -43,6 +44,7 @@ _CLASS[list(b"abcdefghijklmnopqrstuvwxyz")] = _LETTER
 _CLASS[list(b"0123456789")] = _DIGIT
 _CLASS[list(b"-_. ")] = _SEPARATOR
 _RUN = re.compile(rb"[a-z]+|[0-9]+|[\x80-\xff]+")
+_USUAL_GAP = re.compile(rb"[-_. ]?")
 _BEFORE_RUN, _AFTER_RUN = re.compile(rb"(?:[a-z]+|[0-9]+)\Z"), re.compile(rb"[a-z]+|[0-9]+")
 _INVISIBLE = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u206a-\u206f\ufe00-\ufe0f\ufeff]")
 
@@ -69,12 +71,17 @@ class Forbidden:
         User and host names, in lower case.
     texts : dict of bytes to str
         Anything else, found as it is, and what a finding calls it.
+    meetings : ndarray of bool, shape (256, 256)
+        Last byte of the first run and first byte of the second one, of any name.
+    gaps : frozenset of int
+        Bytes between the two runs of names that have something unusual there (`ID#12345`).
     """
 
     names: dict[tuple[bytes, bytes], tuple[re.Pattern[bytes], ...]]
     words: frozenset[bytes] = frozenset()
     texts: dict[bytes, str] = field(default_factory=dict)
     meetings: np.ndarray = field(default_factory=lambda: np.zeros((256, 256), dtype=bool))
+    gaps: frozenset[int] = frozenset()
 
     @classmethod
     def of(cls, names: Iterable[str], words: Iterable[str], paths: Iterable[str], canaries: Iterable[str]) -> "Forbidden":
@@ -84,17 +91,25 @@ class Forbidden:
         chosen = {word.lower().encode() for word in words if len(word) >= 4 and word.lower() not in COMMON_WORDS}
         patterns: dict[tuple[bytes, bytes], set[bytes]] = {}
         meetings = np.zeros((256, 256), dtype=bool)
+        gaps: set[int] = set()
         for name in filter(searchable, names):
-            runs = _RUN.findall(folded(name).encode())
-            pair = next(((a, b) for a, b in pairwise(runs) if {_CLASS[a[0]], _CLASS[b[0]]} == {_LETTER, _DIGIT}), None)
-            if pair is None:  # its letters and digits do not meet, or are of another script
-                texts[name.encode()] = PERSON
-                continue
-            patterns.setdefault(pair, set()).add(rb"[-_. ]?".join(map(re.escape, runs)))
-            meetings[pair[0][-1], pair[1][0]] = True
+            for text in {folded(name).encode(), name.encode().lower()}:
+                runs = list(_RUN.finditer(text))
+                between = [text[a.end() : b.start()] for a, b in pairwise(runs)]
+                places = [i for i, (a, b) in enumerate(pairwise(runs)) if _meet(a[0], b[0])]
+                if not places:  # its letters and digits do not meet, or are of another script
+                    texts[name.encode()] = PERSON
+                    continue
+                at = min(places, key=lambda i: not _USUAL_GAP.fullmatch(between[i]))
+                first, second = runs[at][0], runs[at + 1][0]
+                rest = (_gap(gap) + run[0] for gap, run in zip(between, runs[1:], strict=True))
+                patterns.setdefault((first, second), set()).add(runs[0][0] + b"".join(rest))
+                meetings[first[-1], second[0]] = True
+                if not _USUAL_GAP.fullmatch(between[at]):
+                    gaps.add(len(between[at]))
         alone = rb"(?<![a-z0-9])%b(?![a-z0-9])"
         known = {pair: tuple(re.compile(alone % p) for p in sorted(found)) for pair, found in patterns.items()}
-        return cls(known, frozenset(chosen), texts, meetings)
+        return cls(known, frozenset(chosen), texts, meetings, frozenset(gaps))
 
     def search(self, data: bytes) -> set[str]:
         """The kinds of what stands in any bytes as they are."""
@@ -125,24 +140,34 @@ class Forbidden:
         )
 
     def _meetings_in(self, lower: bytes) -> Iterator[tuple[int, int]]:
-        """Places of a letter and a digit, with at most one separator between, as some name has them."""
+        """Places of a letter and a digit, with as much between as in some name, or one separator."""
         if not self.names:
             return
         values = np.frombuffer(lower, dtype=np.uint8)
         kind = _CLASS[values]
-        for gap in (1, 2):
-            places = kind[:-gap] | kind[gap:]
-            meet = places == (_LETTER | _DIGIT)
-            if gap == 2:
+        for gap in {0, 1} | self.gaps:
+            step = gap + 1
+            meet = (kind[:-step] | kind[step:]) == (_LETTER | _DIGIT)
+            if gap == 1 and gap not in self.gaps:
                 meet &= kind[1:-1] == _SEPARATOR
             at = np.flatnonzero(meet)
-            at = at[self.meetings[values[at], values[at + gap]]]
-            yield from ((int(i), int(i) + gap) for i in at)
+            at = at[self.meetings[values[at], values[at + step]]]
+            yield from ((int(i), int(i) + step) for i in at)
 
     def _patterns_at(self, lower: bytes, first: int, second: int) -> tuple[re.Pattern[bytes], ...]:
         before = _BEFORE_RUN.search(lower[max(0, first - LONGEST) : first + 1])
         after = _AFTER_RUN.match(lower, second, second + LONGEST)
         return self.names.get((before[0], after[0]), ()) if before and after else ()
+
+
+def _meet(first: bytes, second: bytes) -> bool:
+    return {_CLASS[first[0]], _CLASS[second[0]]} == {_LETTER, _DIGIT}
+
+
+def _gap(own: bytes) -> bytes:
+    """Pattern of what may stand between two runs of a name that has `own` there."""
+    usual = _USUAL_GAP.pattern
+    return usual if _USUAL_GAP.fullmatch(own) else rb"(?:%b|%b)" % (usual, re.escape(own))
 
 
 def _stands_alone(lower: bytes, word: bytes) -> bool:
