@@ -7,7 +7,7 @@ the bundle then says so.
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from math import inf, isnan, nan
+from math import gcd, inf, isnan, nan
 
 from pydantic import ValidationError
 
@@ -40,9 +40,18 @@ def _larger(used, default) -> bool:
     return used > default
 
 
+def _sizes(text: str) -> set[int]:
+    return {int(size) for size in text.split(",")}
+
+
 def _lacks_sizes(used: str, default: str) -> bool:
     """Whether one of the default window sizes is missing: each is an attack of its own."""
-    return not {int(size) for size in default.split(",")} <= {int(size) for size in used.split(",")}
+    return not _sizes(default) <= _sizes(used)
+
+
+def _cuts_haplotypes(used: str, default: str) -> bool:
+    """The same of `audit.windows`, or whether blocks of their common divisor cut haplotype windows."""
+    return _lacks_sizes(used, default) or gcd(*_sizes(used)) < max(_sizes(AuditOptions().haplotype_windows))
 
 
 def _never(used, default) -> bool:
@@ -52,7 +61,7 @@ def _never(used, default) -> bool:
 # for each option of a measurement: whether a value is looser than the default
 LOOSER: dict[type[Section], dict[str, Callable[..., bool]]] = {
     AuditOptions: {
-        "windows": _lacks_sizes, "haplotype_windows": _lacks_sizes, "bootstrap": _smaller, "max_auc": _larger, "max_excess": _larger,
+        "windows": _cuts_haplotypes, "haplotype_windows": _lacks_sizes, "bootstrap": _smaller, "max_auc": _larger, "max_excess": _larger,
         "shadow_models": _smaller, "recipient": _never,
     },
     ValidateOptions: {

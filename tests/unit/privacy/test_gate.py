@@ -57,7 +57,7 @@ def test_the_default_audit_with_shadow_models_is_no_reason():
     "change",
     [
         {"max_auc": 0.61}, {"max_auc": 1}, {"max_auc": "1"}, {"max_auc": None}, {"bootstrap": 999}, {"bootstrap": 0}, {"bootstrap": 1e9},
-        {"windows": "200,400"}, {"windows": ""}, {"windows": "all"}, {"windows": "800"}, {"haplotype_windows": "20"},
+        {"windows": "200,400"}, {"windows": ""}, {"windows": "all"}, {"windows": "800"}, {"windows": "200,201,400,800"}, {"haplotype_windows": "20"},
         {"shadow_models": 2}, {"shadow_models": 3}, {"shadow_models": -4}, {"more": 1}, {"bootstrap": float("nan")},
     ],
 )  # fmt: skip
