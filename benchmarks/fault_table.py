@@ -4,7 +4,7 @@
     python benchmarks/fault_table.py --set dpyd-slice --people 300 --sites 1000 --seeds 20 --skip nsl_correlation ihs_correlation
     python benchmarks/fault_table.py --docs
 
-Each seed deals the real individuals of every population into training, held-out and fresh ones. `validation/faults.py` spoils the fresh
+Each seed deals the real individuals of every population into training, held-out and fresh ones. `validation/known_faults.py` spoils the fresh
 ones in one way each, or makes generators of the training ones. The cells count in which share of seeds a metric does not
 pass, over all individuals or in any population, bin or window of it. The figures of each seed are kept (results/benchmark/fault_table/), so that a run
 can be continued and is judged by the verdicts of today; the table goes to benchmarks/results/.
@@ -29,8 +29,8 @@ from genoloom.report.summary import as_text
 from genoloom.seeds import derive_seed
 from genoloom.stages.train import genetic_positions
 from genoloom.validation.data import Part
-from genoloom.validation.faults import FAULTS, Material
 from genoloom.validation.fidelity import fidelity_rows
+from genoloom.validation.known_faults import FAULTS, Material
 from genoloom.validation.metric_table import TABLE, Measured
 from genoloom.validation.referee import measure_together
 from genoloom.validation.verdicts import Verdict

@@ -97,7 +97,7 @@ def summaries_auc(
         if trees:
             model = _boosted(seed)
         else:
-            # ranks, as summaries have long tails; squares, as too little spread is as telling as a wrong mean
+            # ranks, as summaries have long tails; squares, as a wrong spread tells as much as a mean
             spread = QuantileTransformer(n_quantiles=min(50, len(train)), output_distribution="normal")
             x = spread.fit(x[train]).transform(x) / 3
             x = np.concatenate([x, x**2], axis=1)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from genoloom.panel import haplotype_columns
+
 LONG, MIDDLE, SHORT = 0.3, 0.1, 0.01  # mean length of a copied piece, centimorgans
 FLIPS = 0.005
 ORDER = 4
@@ -22,7 +24,7 @@ def bootstrap_copy(alleles: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     alleles : ndarray, int8, shape (n_variants, 2 * n_people)
     """
     people = rng.integers(0, alleles.shape[1] // 2, alleles.shape[1] // 2)
-    return alleles[:, np.stack([2 * people, 2 * people + 1], axis=1).ravel()]
+    return alleles[:, haplotype_columns(people)]
 
 
 def flipped_copy(alleles: np.ndarray, rng: np.random.Generator, flips: float = FLIPS) -> np.ndarray:
@@ -100,6 +102,22 @@ CONTROLS = {
 }
 
 
+def within_populations(alleles: np.ndarray, population: np.ndarray, make: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """`make` of the haplotypes of each population, put together again.
+
+    Parameters
+    ----------
+    alleles : ndarray, int8, shape (n_variants, 2 * n_people)
+    population : ndarray of str, shape (n_people,)
+    """
+    label = np.repeat(population, 2)
+    made = np.empty_like(alleles)
+    for own in np.unique(label):
+        columns = np.flatnonzero(label == own)
+        made[:, columns] = make(alleles[:, columns])
+    return made
+
+
 def make_controls(
     training: np.ndarray, fresh: np.ndarray, cm: np.ndarray, population: np.ndarray, rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
@@ -111,14 +129,10 @@ def make_controls(
         The same populations in the same order.
     population : ndarray of str, shape (n_people,)
     """
-    made = {}
-    label = np.repeat(population, 2)
-    for name, control in CONTROLS.items():
+
+    def make_one(control: Control) -> np.ndarray:
         if control.make is None:
-            made[name] = fresh
-            continue
-        made[name] = np.empty_like(training)
-        for own in np.unique(label):
-            columns = np.flatnonzero(label == own)
-            made[name][:, columns] = control.make(training[:, columns], cm, rng)
-    return made
+            return fresh
+        return within_populations(training, population, lambda own: control.make(own, cm, rng))
+
+    return {name: make_one(control) for name, control in CONTROLS.items()}

@@ -90,7 +90,8 @@ class Data:
 
         def compute():
             alleles = np.concatenate(self.collected.classifier_sites)
-            # by the training people, like the bins: classes chosen with the help of H would regress to the mean on one side
+            # by the training people, like the bins: classes chosen with the help of H would regress
+            # to the mean on one side
             return haplotype_summaries(alleles, alleles[:, haplotype_columns(self.groups.rows["T"])].mean(axis=1))
 
         return self.once(("summaries",), compute)
@@ -105,10 +106,11 @@ class Data:
 
 
 def resampled_halvings(d: Data, rows: dict[str, np.ndarray], figure: Callable[[np.ndarray, np.ndarray], float]) -> list[float]:
-    """Figures of what two halves share, each drawn anew from its half with replacement; their mean is that of the halvings.
+    """Figures of what two halves share, each half drawn again with replacement.
 
-    What all real people share among each other does not depend on how they are halved, so the halvings alone spread too
-    little: new people would share more with each other, or less.
+    What all real people share with each other does not depend on how they are halved, so the
+    halvings alone spread too little: other people would share more or less. The mean is that of
+    the halvings.
 
     Parameters
     ----------

@@ -1,16 +1,18 @@
-"""Fidelity of synthetic haplotypes: every metric beside what real people score on it, and the verdict over all.
+"""Fidelity of synthetic haplotypes: every metric beside what real people score, and the verdict.
 
-`Collector` reads the variants once, window by window; `measure_all` takes the figures; `fidelity_rows` judges them.
+`Collector` reads the variants once, window by window; `measure_all` takes the figures;
+`fidelity_rows` judges them.
 
-The reference is always the held-out half H. The *floor* of a metric is what real people score against other real people:
-the mean over random halvings of H and the training people T together, stratified by population; their standard deviation
-is its spread. Levels (one sample, no reference), such as the share of lost sites, have H's own level as floor.
+The reference is always the held-out half H. The *floor* of a metric is what real people score
+against other real people: the mean over random halvings of H and the training people T together,
+stratified by population. Its spread is the standard deviation over halvings. Levels (one sample,
+no reference), such as the share of lost sites, have H's own level as floor.
 
-*z* is the distance of the figure from the floor, in these spreads: from what real people score against real people. It does not
-depend on the synthetic people, so that a generator cannot widen it by being far off, and it is the same for all generators
-of a panel. (Halvings of the synthetic and the held-out people *together* spread the more, the more these differ.) Sites are modelled
-because T carries them, which the rarest alleles of T show; both halves carry their part of that.
-The control row `real` is T taken as if it were synthetic.
+*z* is the distance of the figure from the floor in these spreads. It does not depend on the
+synthetic people: a generator cannot widen it by being far off, and it is the same for all
+generators of a panel. Sites are modelled because T carries them, which the rarest alleles of T
+show; both halves of a halving hold a part of T.
+The control row `real` is T as if it were synthetic.
 """
 
 import numpy as np
@@ -23,17 +25,17 @@ COLUMNS = ["row", "kind", "metric", "population", "bin", "value", "floor", "floo
 
 
 def fidelity_rows(measured: list[Measured], name: str, kind: str, n: int, group: str = "S") -> list[dict]:
-    """Rows of the table for the generator `name`; the last one, `overall`, is the worst verdict of all."""
-    return _judged(measured, name, kind, n, group)
+    """Rows of the table for the generator `name`; the last one, `overall`, is the worst verdict of all.
 
-
-def real_rows(measured: list[Measured], n: int) -> list[dict]:
-    """Rows of the training people, taken as if they were synthetic; without what the choice of sites decides for them."""
-    chosen = [m for m in measured if not (m.metric.ascertained or m.part.ascertained)]
-    return _judged(chosen, "real", "control", n, "T")
-
-
-def _judged(measured: list[Measured], name: str, kind: str, n: int, group: str) -> list[dict]:
+    Parameters
+    ----------
+    kind : str
+        "generator" or "control".
+    n : int
+        Individuals per group.
+    group : str
+        Whose values are judged: a key of `Measured.values`.
+    """
     known, family = Chance.of_family(len(measured)), family_chance(measured)
     rows = []
     for m in measured:
@@ -50,6 +52,12 @@ def _judged(measured: list[Measured], name: str, kind: str, n: int, group: str) 
     off = sum(row["verdict"] is not Verdict.PASS for row in rows)
     overall = dict.fromkeys(COLUMNS) | {"row": name, "kind": kind, "metric": MetricId.OVERALL, "population": "all", "bin": "all"}
     return [*rows, overall | {"value": float(off), "n": n, "verdict": verdict}]
+
+
+def real_rows(measured: list[Measured], n: int) -> list[dict]:
+    """Rows of the training people as if they were synthetic, without what the choice of sites decides."""
+    chosen = [m for m in measured if not (m.metric.ascertained or m.part.ascertained)]
+    return fidelity_rows(chosen, "real", "control", n, "T")
 
 
 def family_chance(measured: list[Measured]) -> Chance:

@@ -13,10 +13,10 @@ from genoloom.validation.metrics import frequencies, haplotypes, linkage, people
 from genoloom.validation.verdicts import Kind
 
 CLASSIFIER_HALVINGS = 8
-# What a few rare haplotypes decide varies more between two draws of people than between halvings of one: a haplotype that
-# ten people carry is in both halves, and easily in only one of two draws. On 600 sites and 33 people, up to twice as much.
+# What a few rare haplotypes decide varies more between two draws of people than between halvings
+# of one: a haplotype that ten people carry is in both halves, and easily in only one of two draws.
 RARE_SPREAD = 2.0
-LARGEST = 100.0  # spreads; what hardly varies among halvings can be no further off
+LARGEST = 100.0  # spreads: the most that a halving counts, where a figure hardly varies
 
 
 def whole(d: Data) -> list[Part]:
@@ -56,15 +56,17 @@ class Metric:
     parts : callable
         Which parts (populations, bins) have a row.
     single : bool
-        A level: its floor is the held-out people's own figure. Else the floor is the mean over halvings of the real people.
+        A level: its floor is the held-out people's own figure. Else the floor is the mean over
+        halvings of the real people.
     resplits : int or None
         Halvings behind the floor; None takes all.
     floor : callable or None
         (data, b, part) -> float: for pairs whose floor is a figure of the reference.
     null : callable or None
-        (data, part) -> list of float: the figure of halvings of the real people, in place of those that are collected.
+        (data, part) -> list of float: the figure of halvings of the real people, in place of those
+        that are collected.
     spread : callable or None
-        (data) -> float: the least standard deviation that theory allows, where the halvings are few.
+        (data) -> float: the least standard deviation in theory, where the halvings are few.
     tolerance : float
         Differences from the floor that never matter.
     phase : bool
@@ -183,8 +185,8 @@ class Measured:
     floor, floor_sd : float
         Of real people; the spread is at least a quarter of the tolerance.
     departures : ndarray of float, shape (n_halvings,)
-        How far each halving of the real people is from the others, in their spreads, without sign; 0 where the tolerance
-        covers it. Empty where theory has a part in the spread.
+        How far each halving of the real people is from the others, in their spreads, without sign;
+        0 where the tolerance covers it. Empty where theory has a part in the spread.
     """
 
     metric: Metric
@@ -196,7 +198,7 @@ class Measured:
 
 
 def measure(metric: Metric, part: Part, d: Data) -> Measured:
-    """Take one figure of all groups, and its floor; nan throughout where it needs a phase that is not known."""
+    """One figure of all groups, and its floor; nan where it needs a phase that is not known."""
     groups = [*d.groups.synthetic, "T"]
     nothing = float("nan")
     if metric.phase and not d.phased:

@@ -1,7 +1,8 @@
-"""Summaries of single haplotypes, for a classifier that looks at people as a whole and not at sites.
+"""Summaries of single haplotypes, for a classifier that sees whole haplotypes and not sites.
 
-Single sites, windows and networks on them do not see that every synthetic haplotype carries a few rare alleles too few, changes
-its allele too often along the sequence, or lies a little nearer to others than real ones do. These summaries do.
+A classifier of sites or windows does not see that every synthetic haplotype has slightly too few
+rare alleles, changes its allele too often along the sequence, or lies slightly nearer to the
+others than real haplotypes do. These summaries show it.
 """
 
 import numpy as np
@@ -23,8 +24,9 @@ def haplotype_summaries(alleles: np.ndarray, frequency: np.ndarray) -> np.ndarra
     Returns
     -------
     ndarray, float32, shape (n_haplotypes, n_summaries)
-        Rarer alleles in total, by window and by class of frequency; changes of the allele from a site to the next, in total
-        and by window; longest and mean run without a rarer allele, and the same of common sites alone.
+        Rarer alleles in total, by window and by class of frequency; changes of the allele from a
+        site to the next, in total and by window; longest run without a rarer allele and root mean
+        square of all such runs, and the same of common sites alone.
     """
     minor = np.where(frequency[:, None] > 0.5, 1 - alleles, alleles).astype(np.int8)
     rarer = np.minimum(frequency, 1 - frequency)
@@ -54,7 +56,7 @@ def _runs(minor: np.ndarray) -> list[np.ndarray]:
 
 
 def neighbour_summaries(distance: np.ndarray, label: np.ndarray, person: np.ndarray, train: np.ndarray) -> np.ndarray:
-    """Log distances of each row to the training rows of both labels: the nearest, the fifth nearest and the mean.
+    """Log distances to the training rows of each label: nearest, fifth nearest and mean.
 
     A row's own person takes no part.
 

@@ -1,10 +1,13 @@
-"""What synthetic data are fit for: for each use a set of figures, and how far each may be from the reference.
+"""What synthetic data are fit for: for each use, some figures and how near each must be.
 
-`indistinguishable`, every figure of the table within chance, is the highest grade, and no use needs it. A use needs some figures,
-and those only as near as it is itself exact. `DEMANDS` is the whole of it. A figure's shortfall from the reference (what real people score)
-is measured by what is better for its metric: a difference for similarities and distances, a share of the
-reference for levels. Up to `fit` it does not matter for the use; up to `limit` results hold with a limit that the report names;
-beyond, they do not. What chance explains (three spreads of real people, four for the limit) is no shortfall.
+A use needs some figures, and those only as near to the reference as the use itself is exact.
+`DEMANDS` is the whole of it. `indistinguishable`, every figure of the table within chance, is a
+higher grade, and no use needs it.
+
+A shortfall is measured by what is better for the metric: a difference for similarities and
+distances, a share of the reference for levels. Up to `fit` it does not matter for the use. Up to
+`limit` results hold with a limit that the report names; beyond, they do not hold. What chance
+explains (three spreads of real people, four for the limit) is no shortfall.
 """
 
 from collections.abc import Iterable, Sequence
@@ -45,7 +48,9 @@ class Fitness(StrEnum):
 
 
 WORST_LAST = tuple(Fitness)
-BY_CHANCE = (3.0, 4.0)  # spreads of real people that are no shortfall, for `fit` and for `limit`: a use asks for several figures
+# Spreads of real people that are no shortfall, for `fit` and for `limit`. More than two, as a use
+# asks for several figures.
+BY_CHANCE = (3.0, 4.0)
 
 
 @dataclass(frozen=True)
@@ -173,9 +178,10 @@ def fitness_of(demand: Demand, figure: Figure) -> Fitness:
 
 
 def judge_uses(figures: Sequence[Figure], demands: Iterable[Demand] = DEMANDS) -> list[Fit]:
-    """For each use: of all people, then of the population that fares worst, where figures by population are asked for.
+    """For each use: the grade of all people, then of the worst population.
 
-    A row that the table has not (a bin that the panel lacks, a single population) asks for nothing; one that is empty is
+    The second is there where figures by population are asked for. A row that the table does not
+    have (a bin that the panel lacks, a single population) asks for nothing; an empty one is
     `not run`.
     """
     demands = list(demands)

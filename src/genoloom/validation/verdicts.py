@@ -1,36 +1,44 @@
-"""When a metric passes. One rule for each kind of metric; the same for every generator and every data set.
+"""When a metric passes. One rule for each kind of metric; the same for every generator and data set.
 
-`value` is what the synthetic data score against the held-out people, `floor` what other real people score against
-them, `floor_sd` the spread of that score; `z` is the distance from what real people score against real people, in the
-spreads of that score (see `fidelity`).
+`value` is what the synthetic data score against the held-out people. `floor` is what other real
+people score against them, and `floor_sd` the spread of that score. `z` is the distance of the
+value from the floor in these spreads (see `fidelity`).
 
-A departure has a size. Nothing but the figure and its floor decide it:
+A departure from the floor has a size, which depends on the figure and its floor alone:
 
-kind          measured as                          small             large (beyond it)    huge (beyond it)
-----          -----------                          -----             -----------------    ----------------
-distance      excess over the floor, per floor     0.5               2                    9
-similarity    the same of 1 - value; and the       0.5 and 5 %       2 or 15 %            half of the floor,
-              share of the floor that is lost                                             and 0.25
-accuracy      |value - 0.5| + 0.5, excess          0.05              0.15                 0.25
-level         |value - floor| / floor              10 %              25 %                 a factor of 4
-share         the same                             10 %              25 %                 never: a few rare haplotypes
-                                                                                          with many alleles decide it
-offset        |value - floor| / unit               1                 2.5                  10
-half          |value - 0.5|                        0.10              0.20                 0.40
-copying       value / floor - 1                    0.1               never: `too close`
-bits          value - floor                        0.001             0.01
+kind        measured as                            small        large: beyond  huge: beyond
+----        -----------                            -----        -------------  ------------
+distance    excess over the floor, per floor       0.5          2              9
+similarity  the same of 1 - value; and the         0.5 and 5 %  2 or 15 %      half of the floor,
+            share of the floor that is lost                                    and 0.25
+accuracy    |value - 0.5| + 0.5, excess            0.05         0.15           0.25
+level       |value - floor| / floor                10 %         25 %           a factor of 4
+share       the same                               10 %         25 %           never: few haplotypes
+                                                                               with many rare alleles
+                                                                               decide it
+offset      |value - floor| / unit                 1            2.5            10
+half        |value - 0.5|                          0.10         0.20           0.40
+copying     value / floor - 1                      0.1          never: `too close`
+bits        value - floor                          0.001        0.01
 
-and a significance: beyond `chance.passes` spreads it is not chance. A small departure passes. A larger one passes when chance explains it,
-and is `weak` otherwise. A large one fails when it is more than `chance.fails` spreads off, and chance explains
-no more than `LARGE_BOUND` spreads of it, however many figures the table has. A huge one fails whatever the spread.
-So what is farther from the floor, in size and in spreads, never has a better verdict.
+It also has a significance: beyond `chance.passes` spreads it is not chance.
 
-`Chance.single()`, 2 and 4, is for a figure on its own. A table of many figures uses `Chance.of_halvings`: the bound that
-all figures of a perfect generator stay within, together, 99 times in 100, learnt from halvings of the real people.
+- A small departure passes.
+- A medium one passes when chance explains it, and is `weak` otherwise.
+- A large one fails when it is more than `chance.fails` spreads off. Chance explains at most
+  `LARGE_BOUND` spreads of it, however many figures the table has.
+- A huge one fails whatever the spread.
 
-A difference from the floor of at most `tolerance` always passes, and ratios are taken to at least the tolerance. Two-sided:
-a distance or similarity that is *better* than real people are to each other (half the floor, and z < -3, or beyond the
-bound of the family), and a half below 0.4, is `too close`: real rows sit on synthetic ones, which is how memorisation looks.
+So a figure that is farther from the floor, in size and in spreads, never has a better verdict.
+
+`Chance.single()`, 2 and 4, is for a figure on its own. A table of many figures uses
+`Chance.of_halvings`: all figures of a perfect generator stay within this bound together, 99 times
+in 100. It is learnt from halvings of the real people.
+
+A difference from the floor of at most `tolerance` always passes, and ratios are taken to at least
+the tolerance. Verdicts are two-sided. A distance or similarity that is *better* than real people
+are to each other (half the floor, and z < -3 or beyond the bound of the table), and a half below
+0.4, is `too close`: real rows lie on synthetic ones, as they do after memorisation.
 """
 
 import math
@@ -91,7 +99,7 @@ class Bounds:
     large: float = math.inf
 
     def size(self, departure: float) -> Size:
-        # a value that meets a decimal bound meets it: rounding errors of a subtraction do not count
+        # rounding errors of a subtraction do not count
         return Size(sum(round(departure, 9) > bound for bound in (self.small, self.medium, self.large)))
 
 
@@ -112,7 +120,7 @@ BETTER = -0.5  # a distance by this much of its floor below it is too small
 
 @dataclass(frozen=True)
 class Chance:
-    """How many spreads from the floor chance explains: `passes` and less is a pass, more than `fails` can fail.
+    """How many spreads chance explains: at most `passes` is a pass, more than `fails` can fail.
 
     Of a large departure chance explains at most `large`, however many figures the table has.
     """
@@ -129,7 +137,7 @@ class Chance:
 
     @classmethod
     def of_family(cls, figures: int, halvings: float = math.inf) -> "Chance":
-        """For a table of `figures`, each normal, with a spread that is known or estimated from `halvings`.
+        """For a table of normal `figures`, whose spreads are known or estimated from `halvings`.
 
         Bonferroni's bound on Student's t, two-sided: real people pass all figures in 99 of 100 tables.
         """
@@ -138,11 +146,12 @@ class Chance:
 
     @classmethod
     def of_halvings(cls, departures: np.ndarray) -> "Chance":
-        """For a table of figures that are not normal and depend on each other, from what halvings of real people give.
+        """For a table of dependent figures that are not normal, from halvings of real people.
 
-        The largest departure of each halving is what a perfect generator's would be (Westfall and Young 1993,
-        Resampling-based multiple testing). Its 99 % point is that of Gumbel's law, fitted to the logarithms by L-moments
-        (Hosking 1990, J R Stat Soc B 52:105-124). Never below `of_family`, which stands alone for few halvings.
+        The largest departure of each halving is what a perfect generator's would be (Westfall and
+        Young 1993, Resampling-based multiple testing). Its 99 % point is that of Gumbel's law,
+        fitted to the logarithms by L-moments (Hosking 1990, J R Stat Soc B 52:105-124). The bound
+        is never below `of_family`, which is used alone for few halvings.
 
         Parameters
         ----------
@@ -178,13 +187,22 @@ def judge(
     floor_sd: float,
     tolerance: float = 0.0,
     chance: Chance | None = None,
-    z: float | None = None,
     unit: float = 1.0,
 ) -> Judgement:
-    """Compare a figure with its floor; see the table in the module's docstring. A missing value is `not run`.
+    """Compare a figure with its floor; see the table in the module's docstring.
 
-    `z` is the distance of the figure from chance, in spreads and with its sign, where that is not (value - floor) / floor_sd;
-    `unit` is that of an offset.
+    Parameters
+    ----------
+    value, floor : float
+        nan where it was not measured: the verdict is `not run`.
+    floor_sd : float
+        Spread of what real people score.
+    tolerance : float
+        A difference that never matters.
+    chance : Chance, optional
+        Without one, `Chance.single()`.
+    unit : float
+        Of an offset: the difference that begins to matter.
 
     Raises
     ------
@@ -197,19 +215,19 @@ def judge(
     size, better = _size(kind, value, floor, tolerance, unit)
     near = abs(value - floor) <= tolerance
     if kind is Kind.SIMILARITY:
-        value, floor, z = 1 - value, 1 - floor, None if z is None else -z
+        value, floor = 1 - value, 1 - floor
     elif kind is Kind.ACCURACY:
         value, floor = (abs(number - 0.5) + 0.5 for number in (value, floor))
     nfr = value / floor if floor > 0 else (1.0 if value == floor else math.inf)
     excess = value - floor
-    if z is None:
-        z = excess / floor_sd if floor_sd > 0 else (0.0 if excess == 0 else math.copysign(math.inf, excess))
+    without_spread = math.copysign(math.inf, excess) if excess else 0.0
+    z = excess / floor_sd if floor_sd > 0 else without_spread
     verdict = Verdict.PASS if near else _verdict(kind, size, better, round(z, 9), chance or Chance.single())
     return Judgement(nfr, z, Size.SMALL if near else size, verdict)
 
 
 def _size(kind: Kind, value: float, floor: float, tolerance: float, unit: float) -> tuple[Size, bool]:
-    """Size of the departure, and whether it is one for the better: nearer than real people are to each other."""
+    """Size of a departure, and whether it is nearer than real people are to each other."""
     if kind is Kind.SIMILARITY:
         noise = (floor - value) / max(1 - floor, tolerance, 1e-12)
         lost = (floor - value) / floor if floor > 0 else 0.0

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from helpers import make_people, make_sites
 
-from genoloom.panel import ArrayHaplotypes, Panel
+from genoloom.panel import ArrayHaplotypes, Panel, haplotype_columns
 from genoloom.validation.controls import CONTROLS, make_controls
-from genoloom.validation.faults import FAULTS, Material
 from genoloom.validation.fidelity import family_chance, fidelity_rows
+from genoloom.validation.known_faults import FAULTS, Material
 from genoloom.validation.metric_table import TABLE
 from genoloom.validation.referee import deal, judge_together, measure_together
 from genoloom.validation.verdicts import ORDER, Size, judge
@@ -36,7 +36,7 @@ def people(demo_dir):
 def dealt(people, seed):
     """Training, held-out and fresh people at sites that training people carry, and genetic positions."""
     alleles, cm, population = people
-    groups = [np.stack([2 * rows, 2 * rows + 1], axis=1).ravel() for rows in deal(population, 99, np.random.default_rng(seed))]
+    groups = [haplotype_columns(rows) for rows in deal(population, 99, np.random.default_rng(seed))]
     carriers = alleles[:, groups[0]].sum(axis=1)
     kept = np.flatnonzero(np.minimum(carriers, len(groups[0]) - carriers) >= 2)[:SITES]
     panels = []

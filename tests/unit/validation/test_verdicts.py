@@ -41,14 +41,14 @@ def test_rules(kind, value, floor, sd, verdict):
     assert judge(kind, value, floor, sd).verdict == verdict
 
 
-def test_a_z_from_elsewhere_takes_the_place_of_the_spread():
-    found = judge("similarity", 0.9, 0.95, 0.001, z=-2.0)
-    assert found.z == 2.0
+def test_z_is_positive_where_a_similarity_is_too_small():
+    found = judge("similarity", 0.9, 0.95, 0.025)
+    assert found.z == pytest.approx(2.0)
     assert found.verdict == "pass"
-    assert judge("similarity", 0.9, 0.95, 1.0, z=-7.0).verdict == "weak"
-    assert judge("similarity", 0.98, 0.95, 1.0, z=4.5).verdict == "too close"
-    assert judge("distance", 4.0, 1.0, 0.01, z=1.9).verdict == "pass"
-    assert judge("level", 0.5, 1.0, 1.0, z=-4.1).verdict == "fail"
+    assert judge("similarity", 0.9, 0.95, 0.05 / 7).verdict == "weak"
+    assert judge("similarity", 0.98, 0.95, 0.03 / 4.5).verdict == "too close"
+    assert judge("distance", 4.0, 1.0, 3 / 1.9).verdict == "pass"
+    assert judge("level", 0.5, 1.0, 0.5 / 4.1).verdict == "fail"
 
 
 def random_row(rng, kind):

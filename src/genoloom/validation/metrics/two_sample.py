@@ -64,7 +64,7 @@ def classifier_auc(d: Data, a: str, b: str, part: Part) -> float:
 
     The training people are judged by those that the choice of the sites does not lead astray.
     """
-    if part is WHOLE:
+    if part.bin == "all":
         names = [name for name in CLASSIFIERS if a != "T" or name not in SUMMARIES]
         return float(np.max([classifier_auc(d, a, b, Part(bin=name)) for name in names]))
     return d.once(("classifier", a, b, part.bin), lambda: CLASSIFIERS[part.bin](d, a, b))

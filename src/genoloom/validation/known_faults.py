@@ -1,6 +1,7 @@
-"""Faults that the fidelity table must see: fresh real individuals with one thing spoilt, or generators that spoil one.
+"""Known faults that the fidelity table must see.
 
-Each fault is made of haplotypes alone, so that a table *metric x fault* can be drawn on any panel.
+Fresh real individuals with one thing spoilt, or generators with one fault. Each is made of
+haplotypes alone, so that a table *metric x fault* can be drawn on any panel.
 """
 
 from collections.abc import Callable
@@ -8,7 +9,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genoloom.validation.controls import LONG, MIDDLE, SHORT, independent_sites, markov, mosaic
+from genoloom.panel import haplotype_columns
+from genoloom.validation.controls import (
+    LONG,
+    MIDDLE,
+    SHORT,
+    independent_sites,
+    markov,
+    mosaic,
+    within_populations,
+)
 
 FREQUENCY_NOISE = 0.02  # standard deviation of the shift of each allele frequency
 RARE = 0.01  # alleles below this frequency are dropped
@@ -39,26 +49,16 @@ class Material:
 
     def within(self, alleles: np.ndarray, make: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """`make` of the haplotypes of each population, put together again."""
-        label = np.repeat(self.population, 2)
-        made = np.empty_like(alleles)
-        for own in np.unique(label):
-            columns = np.flatnonzero(label == own)
-            made[:, columns] = make(alleles[:, columns])
-        return made
-
-
-def columns_of(individuals: np.ndarray) -> np.ndarray:
-    """Both haplotypes of each individual."""
-    return np.stack([2 * individuals, 2 * individuals + 1], axis=1).ravel()
+        return within_populations(alleles, self.population, make)
 
 
 def shuffled_labels(m: Material, rng: np.random.Generator) -> np.ndarray:
-    """Individuals who stand under the population of somebody else."""
-    return m.fresh[:, columns_of(rng.permutation(len(m.population)))]
+    """Individuals with the population label of somebody else."""
+    return m.fresh[:, haplotype_columns(rng.permutation(len(m.population)))]
 
 
 def noised_frequencies(m: Material, rng: np.random.Generator) -> np.ndarray:
-    """Each site's frequency shifted by a normal number, by changing the allele of as few haplotypes as it takes."""
+    """Each frequency shifted by a normal number, by changing as few alleles as that takes."""
     made = m.fresh.copy()
     n = made.shape[1]
     shift = rng.normal(0, FREQUENCY_NOISE, len(made))
@@ -71,7 +71,7 @@ def noised_frequencies(m: Material, rng: np.random.Generator) -> np.ndarray:
 
 
 def without_rare(m: Material, rng: np.random.Generator) -> np.ndarray:
-    """Sites whose rarer allele is below `RARE` in the training individuals carry the other one alone."""
+    """Sites with a minor frequency below `RARE` in the training individuals have one allele only."""
     frequency = m.training.mean(axis=1)
     made = m.fresh.copy()
     made[frequency < RARE], made[frequency > 1 - RARE] = 0, 1
@@ -86,9 +86,9 @@ def shuffled_phase(m: Material, rng: np.random.Generator) -> np.ndarray:
 
 
 def doubled_recombination(m: Material, rng: np.random.Generator) -> np.ndarray:
-    """Fresh haplotypes that recombined once more as often as the copying model says they have among themselves.
+    """Fresh haplotypes that recombine among themselves at the rate of the copying model.
 
-    Li and Stephens 2003, Genetics 165:2213: 4 N r / n switches a Morgan among n haplotypes.
+    4 N r / n switches per Morgan among n haplotypes (Li and Stephens 2003, Genetics 165:2213).
     """
 
     def recombined(alleles: np.ndarray) -> np.ndarray:
@@ -115,7 +115,7 @@ def duplicates(m: Material, rng: np.random.Generator) -> np.ndarray:
         order = rng.permutation(n)
         k = round(DUPLICATES * n)
         made = alleles.copy()
-        made[:, columns_of(order[:k])] = alleles[:, columns_of(rng.choice(order[k:], k))]
+        made[:, haplotype_columns(order[:k])] = alleles[:, haplotype_columns(rng.choice(order[k:], k))]
         return made
 
     return m.within(m.fresh, doubled)
@@ -128,7 +128,7 @@ def missing_population(m: Material, rng: np.random.Generator) -> np.ndarray:
     own, others = np.flatnonzero(m.population == gone), np.flatnonzero(m.population != gone)
     made = m.fresh.copy()
     if len(others):
-        made[:, columns_of(own)] = m.training[:, columns_of(rng.choice(others, len(own), len(own) > len(others)))]
+        made[:, haplotype_columns(own)] = m.training[:, haplotype_columns(rng.choice(others, len(own), len(own) > len(others)))]
     return made
 
 
