@@ -10,9 +10,9 @@ import numpy as np
 
 from genoloom.errors import InputError
 from genoloom.formats.pgen import PgenHaplotypes
-from genoloom.formats.plink_tables import read_bim, read_fam, read_psam, read_pvar
+from genoloom.formats.plink_tables import read_bim, read_fam, read_psam, read_pvar, tables_beside
 from genoloom.formats.variant_header import check_samples
-from genoloom.formats.variants import check_biallelic, pvar_candidates
+from genoloom.formats.variants import check_biallelic
 from genoloom.panel import HaplotypeView, Panel, People, Sites
 
 SUFFIXES = (".pgen", ".bed")
@@ -54,14 +54,8 @@ def _count_unphased(haplotypes: PgenHaplotypes, block: int = 1024) -> int:
 
 
 def _pgen_tables(path: Path) -> tuple[People, list[Sites], Path]:
-    stem = path.with_suffix("")
-    found = [p for p in pvar_candidates(stem) if p.exists()]
-    psam = Path(f"{stem}.psam")
-    if not path.exists() or not found or not psam.exists():
-        raise InputError(
-            path, "is no complete file set", expected=f"{stem.name}.pgen, .pvar (or .pvar.zst) and .psam side by side"
-        )
-    return read_psam(psam), read_pvar(found[0]), found[0]
+    pvar, psam = tables_beside(path)
+    return read_psam(psam), read_pvar(pvar), pvar
 
 
 def _bed_tables(path: Path) -> tuple[People, list[Sites], Path]:

@@ -29,6 +29,25 @@ _CHROMOSOME_CODES = {"23": "X", "24": "Y", "26": "MT"}
 Rows = Iterator[tuple[int, list[str]]]
 
 
+def tables_beside(path: Path) -> tuple[Path, Path]:
+    """The tables of a .pgen: its .pvar (or .pvar.zst) and its .psam.
+
+    Raises
+    ------
+    InputError
+        One of the three files is missing.
+    """
+    stem = path.with_suffix("")
+    variants = [p for p in (Path(f"{stem}.pvar"), Path(f"{stem}.pvar.zst")) if p.exists()]
+    samples = Path(f"{stem}.psam")
+    if not path.exists():
+        raise InputError(path, "not found", remedy="check the path; it is relative to where the command runs")
+    if not variants or not samples.exists():
+        expected = f"{stem.name}.pvar (or .pvar.zst) and {stem.name}.psam beside it"
+        raise InputError(path, "stands alone", expected=expected)
+    return variants[0], samples
+
+
 def _table(path: Path, headers: tuple[str, ...]) -> tuple[list[str], list[tuple[int, str]], Rows]:
     """The header, if one begins with a word of `headers`; the lines before it that begin with `##`; and the rows."""
     lines = ((number, line) for number, line in text_lines(path) if line.strip())

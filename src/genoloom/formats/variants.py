@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from genoloom.errors import InputError
-from genoloom.formats.pgen import PgenHaplotypes, read_psam, read_pvar
-from genoloom.formats.plink_tables import read_filters
+from genoloom.formats.pgen import PgenHaplotypes
+from genoloom.formats.plink_tables import read_filters, read_psam, read_pvar, tables_beside
 from genoloom.formats.variant_header import TO_UTF8, Header, check_samples, read_header, real_path
 from genoloom.formats.variant_index import Index, find_index, fits_start
 from genoloom.formats.variant_process import FILL, Block, Plan, read_blocks
@@ -122,8 +122,7 @@ def list_contigs(path: str | Path) -> list[str]:
     """
     path = real_path(path)
     if path.suffix == ".pgen":
-        stem = path.with_suffix("")
-        return [run.contig for run in read_pvar(next(p for p in pvar_candidates(stem) if p.exists()))]
+        return [run.contig for run in read_pvar(tables_beside(path)[0])]
     header = read_header(path, need_samples=False)
     if (index := usable_index(header)) is not None:
         return sorted(index.contigs, key=lambda contig: index.contigs[contig].begin)
@@ -137,15 +136,6 @@ def usable_index(header: Header) -> Index | None:
         _said.add(str(header.path))
         log.warning("%s: %s; it is not used, the whole file is read", header.path.name, why)
     return index
-
-
-def pvar_candidates(stem: Path) -> list[Path]:
-    return [Path(f"{stem}.pvar"), Path(f"{stem}.pvar.zst")]
-
-
-def check_complete(path: Path) -> None:
-    """Raise an InputError unless a file is a VCF or BCF, with or without samples, and not cut off."""
-    read_header(path, need_samples=False)
 
 
 def _no_contig(path: Path, contig: str, names: list[str]) -> NoRecords:
@@ -341,34 +331,30 @@ class PgenFile(VariantFile):
 
     def __init__(self, path: Path, contig: str, region: tuple[int, int] | None):
         self.path, self.contig = path, contig
-        stem = path.with_suffix("")
-        found = [p for p in pvar_candidates(stem) if p.exists()]
-        psam = Path(f"{stem}.psam")
-        if not found or not psam.exists():
-            raise InputError(path, "stands alone", expected=f"{stem.name}.pvar (or .pvar.zst) and {stem.name}.psam beside it")
+        pvar, psam = tables_beside(path)
         self.people = read_psam(psam)
         self.samples = self.people.id
         check_samples(path, self.samples)
-        runs = read_pvar(found[0])
+        runs = read_pvar(pvar)
         names = [run.contig for run in runs]
         if names.count(contig) != 1:
             if contig in names:
                 raise InputError(
-                    found[0],
+                    pvar,
                     f"contig {contig} stands in {names.count(contig)} places",
                     remedy="plink2 --pfile IN --sort-vars --make-pgen --out NEW",
                 )
-            raise _no_contig(found[0], contig, names)
+            raise _no_contig(pvar, contig, names)
         at = names.index(contig)
         self.first = sum(len(run) for run in runs[:at])
         self.sites, self.region = runs[at], region
         self.contig_length = self.sites.contig_length
-        check_sorted(found[0], self.sites)
+        check_sorted(pvar, self.sites)
         n_alleles = np.array([2 + alt.count(",") for run in runs for alt in run.alt], dtype=np.int64)
         if (n_alleles > MOST_ALLELES).any():
-            raise InputError(found[0], f"a variant with {n_alleles.max()} alleles", expected=f"at most {MOST_ALLELES}")
+            raise InputError(pvar, f"a variant with {n_alleles.max()} alleles", expected=f"at most {MOST_ALLELES}")
         self._haplotypes = PgenHaplotypes(path, len(self.samples), len(n_alleles), n_alleles)
-        self._filters = read_filters(found[0])[self.first : self.first + len(self.sites)]
+        self._filters = read_filters(pvar)[self.first : self.first + len(self.sites)]
 
     def records(self) -> Iterator[Record]:
         low, high = self.region or (0, np.iinfo(np.int64).max)

@@ -12,7 +12,7 @@ from genoloom import __version__
 from genoloom.errors import InputError
 from genoloom.faults import reserve
 from genoloom.formats.models import file_digest
-from genoloom.formats.names import check_person_names, without_spaces
+from genoloom.formats.names import without_spaces
 from genoloom.formats.tables import write_table
 from genoloom.formats.vcf_write import index_of, write_variants
 from genoloom.panel import ArrayHaplotypes, Panel
@@ -68,7 +68,6 @@ def complete(
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent) as folder:
         panel = aligned_panel(variants, sites, Path(folder) / "aligned")
-        check_person_names(variants, panel.people.id)
         population = np.repeat(population_labels(people, panel.people, generator, variants), 2)
         n_people, n = len(panel.people), 2 * len(panel.people)
         alleles = _on_disk(Path(folder) / "alleles", np.int8, (len(sites), n))

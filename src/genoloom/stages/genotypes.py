@@ -14,6 +14,7 @@ import numpy as np
 from genoloom.config import PrepareOptions
 from genoloom.disclosure import people_count
 from genoloom.errors import InputError
+from genoloom.formats.names import check_person_names
 from genoloom.formats.pgen import PanelWriter, open_panel
 from genoloom.formats.plink import SUFFIXES, open_plink
 from genoloom.formats.sheets import read_people
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 
 EVERY_SITE = PrepareOptions(min_mac=0, max_missing=1.0, filters="all", overlapping="keep")
 UNKNOWN = "unknown"
-Sheet = dict[str, tuple[str, str, str]]  # person: (population, sex, family)
+Sheet = dict[str, tuple[str, str, str, str]]  # as `read_people` gives it
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,7 @@ def read_genotypes(label: str, paths: list[Path], scratch: Path) -> GenotypeFile
 def _read_vcf(path: Path, scratch: Path, unusable: Counter) -> tuple[list[Panel], int]:
     """The contigs of a VCF or BCF as temporary panels, and how many heterozygous calls are not phased."""
     file = VcfFile(path)
+    check_person_names(path, file.samples)
     people = People(file.samples, [UNKNOWN] * len(file.samples), [UNKNOWN] * len(file.samples))
     everybody = np.ones(len(people), dtype=bool)
     panels, unphased = [], 0

@@ -24,14 +24,14 @@ from genoloom.formats.provenance import Making, record_path
 from genoloom.formats.reference import Reference
 from genoloom.formats.sheets import match_people
 from genoloom.formats.tables import table_writer
-from genoloom.formats.variants import NoRecords, Record, VariantFile, open_variants, pvar_candidates
+from genoloom.formats.variants import NoRecords, Record, VariantFile, open_variants
+from genoloom.formats.vcf_write import LAST_POSITION
 from genoloom.panel import People, Sites, haplotype_columns
 from genoloom.popgen.overlaps import CarriedTogether
 
 log = logging.getLogger(__name__)
 
 BLOCK = 1024  # sites handed to the writer at a time
-LAST_POSITION = 2**31 - 2  # that PLINK 2 knows
 MOST_CALLS = 10**8  # that `examine` looks at: some seconds
 REJECTION_COLUMNS = ["contig", "position", "id", "ref", "alt", "reason"]
 
@@ -257,9 +257,9 @@ def _open(
 
 def raw_files(variants: Path) -> dict[str, Path]:
     """The files behind `variants`, by role: a .pgen has its sites and people beside it."""
-    beside = [p for p in (*pvar_candidates(variants.with_suffix("")), variants.with_suffix(".psam")) if p.exists()]
-    parts = beside if variants.suffix == ".pgen" else []
-    return {"variants": variants} | {f"variants{part.name.removeprefix(variants.stem)}": part for part in parts}
+    suffixes = (".pvar", ".pvar.zst", ".psam") if variants.suffix == ".pgen" else ()
+    tables = {f"variants{suffix}": variants.with_suffix(suffix) for suffix in suffixes}
+    return {"variants": variants} | {role: path for role, path in tables.items() if path.exists()}
 
 
 def site_blocks(sites: Iterable[Site], contig: str, contig_length: int | None = None) -> Iterator[tuple[Sites, np.ndarray]]:

@@ -4,6 +4,7 @@ import logging
 import math
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 
 from genoloom.disclosure import people_count
 from genoloom.errors import InputError
+from genoloom.formats.names import check_person_names
 from genoloom.formats.pgen import PanelWriter, open_panel
 from genoloom.formats.sheets import read_people
 from genoloom.formats.tables import write_table
@@ -107,6 +109,7 @@ def aligned_panel(variants: Path, sites: Sites, prefix: Path) -> Panel:
         The file cannot be read, or shares no site with the model.
     """
     source = open_variants(variants, sites.contig)
+    check_person_names(variants, source.samples)
     people = People(source.samples, ["unknown"] * len(source.samples), ["unknown"] * len(source.samples))
     shared = unphased = 0
     with PanelWriter(prefix, people, sites.contig, sites.contig_length) as writer:
@@ -139,7 +142,9 @@ def _matching_rows(source, sites: Sites, n_haplotypes: int) -> Iterator[tuple[np
             here = []
         while ahead is not None and ahead.position <= position:
             if ahead.position == position:
-                here.append(ahead)
+                # a panel is in upper case, and so is the model
+                alts = [alt.upper() for alt in ahead.alts]
+                here.append(replace(ahead, ref=ahead.ref.upper(), alts=alts))
             ahead = next(records, None)
         match = next((record for record in here if record.ref == ref and alt in record.alts), None)
         if match is None:

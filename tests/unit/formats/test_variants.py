@@ -16,6 +16,7 @@ from variant_files import HEAD, SAMPLES, as_bcf, bgzip, random_rows, text_of
 from genoloom.errors import InputError
 from genoloom.formats import variant_process
 from genoloom.formats.genotype_calls import CallsFile
+from genoloom.formats.plink import open_plink
 from genoloom.formats.variant_header import read_header
 from genoloom.formats.variants import VcfFile, list_contigs, open_variants
 
@@ -292,3 +293,16 @@ def test_a_long_contig_line_costs_no_time(tmp_path):
         path.write_text(header + "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\ta\tb\n")
         found = read_header(path)
         assert found.lengths == {"20": 3000}
+
+
+@pytest.mark.parametrize("read", [list_contigs, lambda path: open_variants(path, "20"), open_plink])
+def test_a_pgen_without_its_tables_is_said(tmp_path, read):
+    path = tmp_path / "alone.pgen"
+    with pytest.raises(InputError, match="not found"):
+        read(path)
+    path.write_bytes(b"l\x1b\x10")
+    with pytest.raises(InputError, match="stands alone"):
+        read(path)
+    (tmp_path / "alone.pvar").write_text("#CHROM\tPOS\tID\tREF\tALT\n20\t1\t.\tA\tC\n")
+    with pytest.raises(InputError, match="stands alone"):
+        read(path)

@@ -13,6 +13,7 @@ from genoloom.formats.splits import write_split
 from genoloom.formats.tables import read_table
 from genoloom.panel import ArrayHaplotypes, People
 from genoloom.stages.complete import complete
+from genoloom.stages.genotypes import read_genotypes
 from genoloom.stages.load import load_generator
 from genoloom.stages.score import robust_z, score
 from genoloom.stages.train import train
@@ -204,3 +205,23 @@ def test_masked_calls_and_absent_sites_are_filled_in(trained, tmp_path):
     assert (tmp_path / "out.bcf").stat().st_mode & 0o077 == 0
     complete(model=folder / "transformer.safetensors", variants=vcf, out=tmp_path / "again.bcf", particles=8, seed=7)
     assert (tmp_path / "again.bcf").read_bytes() == (tmp_path / "out.bcf").read_bytes()
+
+
+def test_lower_case_alleles_are_those_of_the_model(trained, tmp_path):
+    folder, alleles = trained
+    rows = [f"{100 * (v + 1)} a c {a}|{b}" for v, (a, b) in enumerate(alleles[:, :2])]
+    for case, lines in (("lower", rows), ("upper", [row.upper() for row in rows])):
+        path = write_vcf(tmp_path / f"{case}.vcf.gz", lines, ["P0"])
+        people, model = folder / "people.tsv", folder / "independent.safetensors"
+        score(model=model, variants=path, out=tmp_path / case, people=people)
+    assert (tmp_path / "lower").read_bytes() == (tmp_path / "upper").read_bytes()
+
+
+def test_a_sample_of_the_name_0_is_refused_with_its_file(trained, tmp_path):
+    folder, alleles = trained
+    path = vcf_of(tmp_path / "in.vcf.gz", alleles[:, :2], ["0"])
+    with pytest.raises(InputError, match=r"sample 1 .* is called '0'") as refused:
+        score(model=folder / "independent.safetensors", variants=path, out=tmp_path / "out.tsv")
+    assert refused.value.source == str(path)
+    with pytest.raises(InputError, match=r"sample 1 .* is called '0'"):
+        read_genotypes("training", [path], tmp_path / "scratch")
