@@ -440,6 +440,11 @@ class ReleaseOptions(Section):
     fewest_people: int = Field(
         5, ge=1, description="The model must have left out alleles carried by fewer training people: train.common.fewest_people."
     )
+    adapted_models: bool = Field(
+        False,
+        description="The model may have been adapted from another one (init_from). You vouch that nobody of this panel"
+        " trained that one: the gate cannot tell, and the audit is blind where held-out people did.",
+    )
     consensus: bool = Field(False, description="Also release the personal FASTA.")
     canaries: str = Field("", description="Texts planted in the input, separated by commas; found in the bundle, they stop it.")
     licence: str = Field("", description="Licence of the released data, as a text or an address, for the description.")

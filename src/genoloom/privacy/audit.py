@@ -106,7 +106,7 @@ class AuditData:
             self.within_synthetic += hamming(made, made)
             self.within_training += hamming(alleles[:, n:], alleles[:, n:])
         [(_, added)] = effective.estimates()
-        self.effective_sites += added
+        self.effective_sites += 0.0 if np.isnan(added) else added  # too few individuals
         for attack in self.attacks:
             attack.end_contig()
 

@@ -20,7 +20,8 @@ def readme(facts: dict, attacks: list[dict[str, str]], metrics: list[dict[str, s
     ----------
     facts : dict
         panel, generator, version, date, people, contigs (list of (name, sites)), training_people, fewest_people, max_auc,
-        redrawn, seed, compared (people per role of the audit, as a text), raw_input (whether it was compared with the panel),
+        redrawn, seed, compared (people per role of the audit, as a text), not_compared (further
+        synthetic people), raw_input (whether it was compared with the panel),
         thresholds (of `loosened_thresholds`).
     attacks : list of dict
         Rows of the public privacy table that are of the generator and of everybody.
@@ -49,7 +50,8 @@ def readme(facts: dict, attacks: list[dict[str, str]], metrics: list[dict[str, s
         "",
         f"On {facts['date']} these files passed the release gate. With {facts['compared']} per role it measured how well {sum(r['measure'] == 'auc' for r in attacks)}"
         f" attacks tell training people from held-out people. The worst attack's AUC, corrected for being the worst of many, is"
-        f" {worst['value']} (95 % interval {worst['low']} to {worst['high']}; 0.5 is chance, at most {facts['max_auc']:g} may leave).",
+        f" {worst['value']} (95 % interval {worst['low']} to {worst['high']}; 0.5 is chance, at most {facts['max_auc']:g} may leave)."
+        + (f" {facts['not_compared']:,} of the synthetic people were not compared." if facts["not_compared"] else ""),
         "",
         "| attack or test | measure | interval | verdict |",
         "|---|---|---|---|",

@@ -29,6 +29,7 @@ THRESHOLDS = (
     "fidelity",
     "may_be_missing",
     "fewest_people",
+    "adapted_models",
 )  # of ReleaseOptions
 
 
@@ -127,13 +128,14 @@ def loosened_thresholds(release: ReleaseOptions) -> list[tuple[str, str, str, bo
         "fidelity": order.index(release.fidelity) > order.index(default.fidelity),
         "may_be_missing": bool(release.may_be_missing.strip(", ")),
         "fewest_people": release.fewest_people < default.fewest_people,
+        "adapted_models": release.adapted_models and not default.adapted_models,
     }
     return [(name, _shown(getattr(default, name)), _shown(getattr(release, name)), looser[name]) for name in THRESHOLDS]
 
 
 def _shown(value) -> str:
     if isinstance(value, bool):
-        return "asked for" if value else "not asked for"
+        return "yes" if value else "no"
     return str(value) or "none"
 
 
@@ -148,8 +150,8 @@ def privacy_reasons(private: list[dict[str, str]], name: str, people: int, optio
     reasons = _type_reasons("privacy", private, PRIVACY_NUMBERS, ("row", "attack", "population"))
     if reasons:
         return reasons
-    by_attack = {row["attack"]: row for row in private if row["row"] == name and row["population"] == "all"}
-    worst = by_attack.get(AttackId.WORST)
+    by_attack = _rows_of_all(private, name)
+    worst = worst_row(private, name)
     if worst is None:
         return [f"privacy: the audit has no row of the worst attack on {name}"]
     if any(row["row"] != name for row in private):
@@ -196,6 +198,16 @@ def privacy_reasons(private: list[dict[str, str]], name: str, people: int, optio
     return reasons
 
 
+def worst_row(private: list[dict[str, str]], name: str) -> dict[str, str] | None:
+    """The row of the worst attack on `name`; None where there is none."""
+    return _rows_of_all(private, name).get(AttackId.WORST)
+
+
+def _rows_of_all(private: list[dict[str, str]], name: str) -> dict[str, dict[str, str]]:
+    """The rows of everybody, by attack."""
+    return {row["attack"]: row for row in private if row["row"] == name and row["population"] == "all"}
+
+
 def _few(people: int) -> str:
     return f"{people} people per role" if people >= MIN_POPULATION else f"fewer than {MIN_POPULATION} people per role"
 
@@ -222,16 +234,27 @@ def fidelity_reasons(table: list[dict[str, str]], name: str, options: ReleaseOpt
 
 
 def model_reasons(descriptions: Iterable[dict], options: ReleaseOptions) -> list[str]:
-    """Reasons in the descriptions of the models: rare alleles of too few people may have been modelled."""
+    """Reasons in the descriptions of the models.
+
+    Rare alleles of too few people may have been modelled, or held-out people may have trained the
+    model that this one was adapted from: the audit then compares people who both trained.
+    """
+    descriptions = list(descriptions)
     fewest = [description.get("fewest_people", 1) for description in descriptions]
     if not fewest or not all(type(n) is int and n >= 1 for n in fewest):
         return ["model: there is no description of the model that can be read"]
+    reasons = []
     if min(fewest) < options.fewest_people:
-        return [
+        reasons.append(
             f"model: alleles carried by as few as {min(fewest)} training people may be modelled, at least {options.fewest_people} are"
             f" asked for; set train.common.fewest_people: {options.fewest_people} and train again"
-        ]
-    return []
+        )
+    if any(description.get("adapted_from") for description in descriptions) and not options.adapted_models:
+        reasons.append(
+            "model: was adapted from another model, and who trained that one is not known; train without init_from, or"
+            " set release.adapted_models: true if nobody of this panel did"
+        )
+    return reasons
 
 
 def _type_reasons(what: str, table: list[dict[str, str]], numbers: tuple[str, ...], key: tuple[str, ...]) -> list[str]:

@@ -28,7 +28,15 @@ from genoloom.formats.tables import Row, read_exact_table
 from genoloom.models.haplotype import BASELINES
 from genoloom.panel import Panel, Sites
 from genoloom.privacy.audit import PRIVATE_COLUMNS, PUBLIC_COLUMNS
-from genoloom.privacy.gate import fidelity_reasons, model_reasons, option_reasons, privacy_reasons, public_rows
+from genoloom.privacy.gate import (
+    fidelity_reasons,
+    model_reasons,
+    number,
+    option_reasons,
+    privacy_reasons,
+    public_rows,
+    worst_row,
+)
 from genoloom.privacy.leak_budget import Leak, unavoidable
 from genoloom.stages.cohort import COLUMNS as COHORT_COLUMNS
 from genoloom.stages.cohort import read_cohort
@@ -155,6 +163,7 @@ class Evidence:
             found += _attempt(what, lambda p=path, c=columns, w=what: read.update({w: read_exact_table(p, c)}))
         if read["audit"] is not None:
             found += _attempt("privacy", lambda: self._judge_audit(read["audit"], options))
+            found += _attempt("privacy", lambda: self._size_reasons(read["audit"], options))
             if read["privacy"] is not None:
                 found += _attempt("privacy", lambda: self._judge_public(read["audit"], read["privacy"]))
         if read["fidelity"] is not None:
@@ -182,6 +191,26 @@ class Evidence:
         name = f"{self.generator} {hashlib.sha256(digests.encode()).hexdigest()[:16]}"
         people = len(self.cohort.people)
         return name, unavoidable(facts["effective_sites"], facts["training_people"], synthetic=people)
+
+    def _size_reasons(self, private: list[Row], options: ReleaseOptions) -> list[str]:
+        """The audit's attackers see as many synthetic people as real ones; a larger release tells more."""
+        facts, released = self.records["audit"].facts, len(self.cohort.people)
+        compared = facts["people_per_role"]
+        row = worst_row(private, self.generator)
+        high = number(row["high"]) if row else None
+        if high is None:  # which has been said
+            return []
+        audited, whole = (
+            unavoidable(facts["effective_sites"], facts["training_people"], compared, size).auc
+            for size in (compared, max(compared, released))
+        )
+        bound = min(1.0, high + whole - audited)
+        if high <= options.max_auc < bound:
+            return [
+                f"privacy: to whoever has all {released:,} synthetic people the worst attack's AUC may be as high as"
+                f" {bound:.3f}; at most {options.max_auc:g} may leave; make fewer (cohort.size)"
+            ]
+        return []
 
     def _ledger_reasons(self, options: ReleaseOptions) -> list[str]:
         name, leak = self.leak()

@@ -149,14 +149,14 @@ class Bundle:
 
     def _facts(self) -> dict:
         evidence, options = self.evidence, self.options
-        descriptions = evidence.descriptions
+        descriptions, compared = evidence.descriptions, evidence.records["audit"].facts["people_per_role"]
         epoch = os.environ.get("SOURCE_DATE_EPOCH")  # reproducible builds ask for a given date
         date = datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
         return {
             "panel": evidence.panel, "generator": evidence.generator, "version": __version__, "date": date.date().isoformat(),
             "people": len(evidence.cohort.people), "contigs": [(d["contig"], int(d["n_variants"])) for d in descriptions],
             "training_people": descriptions[0]["training_people"], "seed": descriptions[0]["seed"],
-            "compared": people_count(evidence.records["audit"].facts["people_per_role"]),
+            "compared": people_count(compared), "not_compared": max(0, len(evidence.cohort.people) - compared),
             "fewest_people": min(d.get("fewest_people", 1) for d in descriptions), "max_auc": options.max_auc,
             "licence": options.licence or "No licence has been stated: ask those who handed this over",
             "redrawn": self._redrawn(), "thresholds": loosened_thresholds(options),

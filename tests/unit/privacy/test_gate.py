@@ -36,7 +36,14 @@ def test_every_threshold_of_the_release_stands_in_the_readme():
     assert set(ReleaseOptions.model_fields) - set(THRESHOLDS) == {"consensus", "canaries", "licence"}
     assert not any(looser for *_, looser in loosened_thresholds(RELEASE))
     loose = ReleaseOptions(
-        max_auc=0.61, max_excess=0.04, max_tpr=0.03, shadow_models=False, fidelity="any", may_be_missing="phase", fewest_people=4
+        max_auc=0.61,
+        max_excess=0.04,
+        max_tpr=0.03,
+        shadow_models=False,
+        fidelity="any",
+        may_be_missing="phase",
+        fewest_people=4,
+        adapted_models=True,
     )
     assert all(looser for *_, looser in loosened_thresholds(loose))
     strict = ReleaseOptions(max_auc=0.5, max_excess=0.02, max_tpr=0.01, fidelity="pass", fewest_people=9)
@@ -149,6 +156,15 @@ def test_a_model_that_does_not_say_how_few_people_is_a_reason(fewest):
     assert model_reasons([{"fewest_people": fewest}], RELEASE) == ["model: there is no description of the model that can be read"]
     assert model_reasons([], RELEASE)
     assert "as few as 1" in model_reasons([{}], RELEASE)[0]
+
+
+def test_who_trained_the_base_of_an_adapted_model_is_not_known():
+    """Held-out people may have: both roles then leak alike, and no attack tells them apart."""
+    models = [{"fewest_people": 5, "adapted_from": None}, {"fewest_people": 5, "adapted_from": "0" * 64}]
+    assert model_reasons(models[:1], RELEASE) == []
+    [reason] = model_reasons(models, RELEASE)
+    assert "was adapted from another model" in reason
+    assert model_reasons(models, ReleaseOptions(adapted_models=True)) == []
 
 
 def test_numbers_are_finite():

@@ -21,6 +21,7 @@ from released_tree import (
     divide,
     fit,
     forge,
+    make_people_of,
     make_tree,
     measure,
     prepare_panel,
@@ -33,6 +34,7 @@ from released_tree import (
 from genoloom.config import ReleaseOptions
 from genoloom.errors import GateError
 from genoloom.formats.tables import read_table, write_table
+from genoloom.privacy.leak_budget import unavoidable
 from genoloom.stages.evidence import Evidence
 from genoloom.stages.release import release
 
@@ -270,6 +272,19 @@ def test_an_audit_of_fewer_people_than_there_are_stops_it(tree):
     write_tables(tree / "results", worst={"n": 19})
     write_record(path, json.loads(path.read_text()) | {"facts": {"people_per_role": 19}})
     assert "privacy: the audit compared fewer than 20 people per role" in reasons(tree)
+
+
+def test_a_release_of_many_more_people_than_were_audited_tells_more(tree):
+    """The audit sees 30 synthetic people; the frequencies of 3,000 hold less noise."""
+    record = tree / "results" / PRIVATE / "audit.json"
+    facts = {"people_per_role": 30, "training_people": 30, "effective_sites": 40.0}
+    write_tables(tree / "results", worst={"high": 0.58})
+    write_record(record, json.loads(record.read_text()) | {"facts": facts})
+    assert reasons(tree) == ""
+    make_people_of(tree, size=3000)
+    bound = 0.58 + unavoidable(40, 30, 30, 3000).auc - unavoidable(40, 30, 30, 30).auc
+    said = f"all 3,000 synthetic people the worst attack's AUC may be as high as {bound:.3f}"
+    assert said in reasons(tree)
 
 
 def planted(tree, change):
