@@ -5,6 +5,7 @@ from scipy.special import gammaln
 
 BIN_EDGES = (0.0, 0.005, 0.01, 0.05, 0.2, 0.5)
 BIN_NAMES = ("<0.5%", "0.5-1%", "1-5%", "5-20%", "20-50%")
+# bins of the joint spectra of two populations; the first is "absent"
 JOINT_EDGES = np.array([0.0, 1e-9, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0 + 1e-9])
 
 
@@ -40,17 +41,6 @@ def spectrum_distance(a: np.ndarray, b: np.ndarray) -> float:
     if a.sum() == 0 or b.sum() == 0:
         return float("nan")
     return 0.5 * float(np.abs(a / a.sum() - b / b.sum()).sum())
-
-
-def joint_spectrum(counts1: np.ndarray, n1: int, counts2: np.ndarray, n2: int) -> np.ndarray:
-    """Sites by their frequencies in two populations, int64, flat; entry 0 holds the sites that both lack.
-
-    The allele that is rarer in both together is counted (folded); frequencies fall into bins, `JOINT_EDGES`, of which the
-    first is "absent".
-    """
-    flip = (counts1 + counts2) * 2 > n1 + n2
-    p1, p2 = np.where(flip, n1 - counts1, counts1) / n1, np.where(flip, n2 - counts2, counts2) / n2
-    return np.histogram2d(p1, p2, bins=[JOINT_EDGES, JOINT_EDGES])[0].astype(np.int64).ravel()
 
 
 def bernoulli_kl(counts_p: np.ndarray, counts_q: np.ndarray, n: int) -> float:

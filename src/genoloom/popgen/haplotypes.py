@@ -24,13 +24,6 @@ def combine_ids(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.unique(first * (second.max() + 1) + second, return_inverse=True)[1]
 
 
-def distinct_and_homozygosity(ids: np.ndarray) -> tuple[int, float]:
-    """Number of distinct haplotypes and the sum of their squared frequencies (H1 of Garud et al. 2015)."""
-    counts = np.bincount(ids)
-    counts = counts[counts > 0]
-    return len(counts), float(((counts / counts.sum()) ** 2).sum())
-
-
 def garud(counts: np.ndarray) -> np.ndarray:
     """Distinct haplotypes, H1, H12 and H2/H1 of groups; float, shape (4, n_groups).
 
@@ -86,28 +79,6 @@ def group_counts(ids: np.ndarray, members: np.ndarray) -> np.ndarray:
     order = np.argsort(ids, kind="stable")
     starts = np.flatnonzero(np.diff(ids[order], prepend=-1))
     return np.add.reduceat(members[order], starts, axis=0, dtype=np.float64)
-
-
-class LongestSharedRuns:
-    """Longest run of identical alleles between each row of A and any row of B, over blocks of variants in order.
-
-    Rows are haplotypes; time and memory are (rows of A) x (rows of B) a variant.
-    """
-
-    def __init__(self, n_a: int, n_b: int):
-        self.length = np.zeros((n_a, n_b), dtype=np.float32)
-        self.longest = np.zeros(n_a, dtype=np.float32)
-
-    def new_contig(self) -> None:
-        """Runs do not go on across contigs."""
-        self.length[:] = 0
-
-    def add(self, a: np.ndarray, b: np.ndarray, span: np.ndarray) -> None:
-        """Extend by a block: `a` (n, n_a), `b` (n, n_b) alleles, `span` (n,) the length each variant adds."""
-        for row_a, row_b, step in zip(a, b, span.astype(np.float32), strict=True):
-            self.length += step
-            self.length *= row_a[:, None] == row_b[None, :]
-            np.maximum(self.longest, self.length.max(axis=1), out=self.longest)
 
 
 class PairwiseRuns:

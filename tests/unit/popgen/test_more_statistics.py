@@ -11,16 +11,13 @@ from genoloom.popgen.copying import CopyingLikelihood
 from genoloom.popgen.distances import kernel_discrepancy, kolmogorov_smirnov, manifold_scores
 from genoloom.popgen.diversity import hardy_weinberg_chi2, pairwise_differences, window_diversity
 from genoloom.popgen.frequencies import (
-    JOINT_EDGES,
     bernoulli_kl,
     chance_monomorphic,
-    joint_spectrum,
     monomorphic,
 )
 from genoloom.popgen.haplotypes import (
     PairwiseRuns,
     combine_ids,
-    distinct_and_homozygosity,
     extended_homozygosity,
     garud,
     group_counts,
@@ -38,17 +35,6 @@ def alleles():
 
 def counted(alleles):
     return allel.HaplotypeArray(alleles).count_alleles(max_allele=1)
-
-
-def test_joint_spectrum_counts_each_site_once_in_its_cell():
-    cells = len(JOINT_EDGES) - 1
-    made = joint_spectrum(np.array([0, 1, 0, 10]), 10, np.array([0, 0, 2, 9]), 10).reshape(cells, cells)
-    assert made.sum() == 4
-    assert made[0, 0] == 1
-    cell = np.searchsorted(JOINT_EDGES, 0.1, side="right") - 1
-    assert made[cell, 0] == 1
-    assert made[0, cell] == 1  # (10, 9) of 10 is folded to (0, 1)
-    assert made[0, np.searchsorted(JOINT_EDGES, 0.2, side="right") - 1] == 1
 
 
 def test_bernoulli_kl_is_scipys_entropy(alleles):
@@ -294,17 +280,6 @@ def test_bounds_belong_to_the_longer_runs():
         people.add(x[:, :1] != x[:, 1:], position)
         people.end(5.0)
         assert people.in_runs[0] == expected
-
-
-def test_a_joint_tie_is_not_folded():
-    cells = len(JOINT_EDGES) - 1
-    made = joint_spectrum(np.array([4]), 10, np.array([6]), 10).reshape(cells, cells)
-    at = [np.searchsorted(JOINT_EDGES, p, side="right") - 1 for p in (0.4, 0.6)]
-    assert made[at[0], at[1]] == 1
-
-
-def test_ids_with_gaps_are_counted_once_each():
-    assert distinct_and_homozygosity(np.array([0, 5, 5, 9])) == (3, pytest.approx(0.375))
 
 
 def test_the_alternate_allele_is_focal_when_both_are_equally_frequent():

@@ -8,7 +8,7 @@ from scipy import stats
 from genoloom.popgen.distances import aats_halves, hamming, nearest
 from genoloom.popgen.diversity import expected_heterozygosity, heterozygous_calls
 from genoloom.popgen.frequencies import folded_spectrum, frequency_bin, minor_frequency, spectrum_distance
-from genoloom.popgen.haplotypes import LongestSharedRuns, distinct_and_homozygosity, window_ids
+from genoloom.popgen.haplotypes import garud, window_ids
 from genoloom.popgen.linkage import PearsonSums, r_squared
 from genoloom.popgen.structure import Components, fst_matrix, hudson_fst_terms, sliced_wasserstein, top_components
 
@@ -93,9 +93,9 @@ def test_heterozygosity_is_that_of_scikit_allel(alleles):
 
 def test_window_haplotypes_are_those_of_scikit_allel(alleles):
     window = allel.HaplotypeArray(alleles[:8])
-    distinct, homozygosity = distinct_and_homozygosity(window_ids(alleles[:8]))
+    distinct, h1, *_ = garud(np.bincount(window_ids(alleles[:8]))[:, None])[:, 0]
     assert distinct == len(window.distinct_counts())
-    assert homozygosity == pytest.approx(allel.garud_h(window)[0])
+    assert h1 == pytest.approx(allel.garud_h(window)[0])
 
 
 def test_hamming_is_a_loop(alleles):
@@ -189,22 +189,3 @@ def test_sliced_wasserstein_in_one_dimension_is_that_of_scipy():
     a, b = rng.standard_normal((50, 1)), rng.standard_normal((50, 1)) + 1
     assert sliced_wasserstein(a, b, rng) == pytest.approx(stats.wasserstein_distance(a[:, 0], b[:, 0]))
     assert sliced_wasserstein(a, a[::-1], rng) == 0
-
-
-def test_longest_shared_runs_are_a_loop():
-    rng = np.random.default_rng(6)
-    a, b = rng.integers(0, 2, (2, 80, 5)).astype(np.int8)
-    span = rng.random(80)
-    runs = LongestSharedRuns(5, 5)
-    for part in np.split(np.arange(80), [13, 40]):
-        runs.add(a[part], b[part], span[part])
-
-    def longest(x, y):
-        best = present = 0.0
-        for same, step in zip(x == y, span, strict=True):
-            present = present + step if same else 0.0
-            best = max(best, present)
-        return best
-
-    expected = [max(longest(a[:, i], b[:, j]) for j in range(5)) for i in range(5)]
-    np.testing.assert_allclose(runs.longest, expected, rtol=1e-5)
