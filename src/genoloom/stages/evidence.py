@@ -19,7 +19,7 @@ from genoloom.config import AuditOptions, ReleaseOptions, SplitOptions, Validate
 from genoloom.config_files import PanelRow, read_panel_sheet
 from genoloom.config_section import Section
 from genoloom.errors import GenoLoomError, InputError
-from genoloom.formats.leak_ledger import LEDGER, read_ledger, total
+from genoloom.formats.leak_ledger import LEDGER, read_ledger
 from genoloom.formats.models import file_digest, read_description
 from genoloom.formats.pgen import PgenHaplotypes, panel_files, read_psam
 from genoloom.formats.provenance import Provenance, read_provenance, record_path
@@ -214,7 +214,7 @@ class Evidence:
 
     def _ledger_reasons(self, options: ReleaseOptions) -> list[str]:
         name, leak = self.leak()
-        earlier = total({key: value for key, value in read_ledger(self.ledger).items() if key != name})
+        earlier = Leak(sum(value for key, value in read_ledger(self.ledger).items() if key != name))
         together = (earlier + leak).auc
         if earlier.separation and together > options.max_auc:
             return [

@@ -11,9 +11,10 @@ import numpy as np
 from genoloom.config_files import load_study
 from genoloom.errors import GenoLoomError, InputError
 from genoloom.formats.atomic import write_beside
-from genoloom.formats.leak_ledger import LEDGER, read_ledger, total
+from genoloom.formats.leak_ledger import LEDGER, read_ledger
 from genoloom.panel import HaplotypeView, Panel, haplotype_columns
 from genoloom.popgen.effective_sites import EffectiveSites
+from genoloom.privacy.leak_budget import Leak
 from genoloom.privacy.leak_plan import (
     MIN_INDIVIDUALS,
     Group,
@@ -70,7 +71,7 @@ def plan(
     parts : dict, optional
         Contigs that are taken, with a region (1-based, both ends included) or None; all otherwise.
     """
-    earlier = read_ledger(ledger) if ledger else {}
+    earlier = _earlier(ledger)
     with tempfile.TemporaryDirectory(prefix="genoloom-") as scratch:
         genotypes = read_genotypes("cohort", files, Path(scratch))
         if people:
@@ -87,7 +88,7 @@ def plan(
     for name, (size, values) in sorted(found.populations.items()):
         groups.append(Group(name, _training(size, holdout), int(values[0]), (float(values[1]),) * 2))
     cuts = [(cut, float(m)) for cut, (_, m) in zip(found.cuts, found.whole, strict=True)]
-    return _finish(groups, cuts, question, total(earlier), out)
+    return _finish(groups, cuts, question, earlier, out)
 
 
 def plan_by_numbers(
@@ -101,7 +102,12 @@ def plan_by_numbers(
 ) -> Plan:
     """The plan of `individuals` training individuals of whom no genotypes are there yet."""
     group = Group("all", individuals, sites, expected_sites(sites, megabases))
-    return _finish([group], [], question, total(read_ledger(ledger) if ledger else {}), out)
+    return _finish([group], [], question, _earlier(ledger), out)
+
+
+def _earlier(ledger: Path | None) -> Leak:
+    """What all releases of a ledger have given away together."""
+    return Leak(float(sum(read_ledger(ledger).values()))) if ledger else Leak(0.0)
 
 
 def plan_study(*, directory: Path, panel: str | None) -> dict[str, Plan]:

@@ -77,7 +77,8 @@ def release(*, results: Path, panel: str, generator: str, out: Path, options: Re
             raise GateError(f"{panel} {generator}", reasons)
         # first: a release that is killed here is counted though it did not leave, and counted once when it is made again
         close_directory(evidence.ledger.parent)
-        add_to_ledger(evidence.ledger, *evidence.leak())
+        name, leak = evidence.leak()
+        add_to_ledger(evidence.ledger, name, leak.separation)
         os.replace(part, out)
     log.info("%s: the gate passed; %d files", out, len(list(out.iterdir())))
 

@@ -322,7 +322,7 @@ def test_releases_of_the_same_people_add_up(project):
     assert stat.S_IMODE(ledger.parent.stat().st_mode) == 0o700
     make(project)  # the same files again are no further release
     assert len(read_ledger(ledger)) == 1
-    add_to_ledger(ledger, "another", unavoidable(1000, 30))
+    add_to_ledger(ledger, "another", unavoidable(1000, 30).separation)
     assert "with the earlier releases of these people the unavoidable AUC is" in reasons(project)
     ledger.write_text("{}")
     assert "ledger: leak_ledger.json is no ledger of leaks" in reasons(project)
