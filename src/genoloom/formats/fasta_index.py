@@ -19,13 +19,12 @@ import pysam
 
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
-from genoloom.formats.text import GZIP_MAGIC, MAX_SEQUENCE, ZSTD_MAGIC, byte_lines, open_raw, unpacked
+from genoloom.formats.text import AGAIN, GZIP_MAGIC, MAX_SEQUENCE, ZSTD_MAGIC, byte_lines, is_bgzf, open_raw, unpacked
 
 log = logging.getLogger(__name__)
 
 OLDER_S = 1  # an index may be so much older than its file: copies and checkouts write both in any order
 LONGEST_HEADER = 1 << 20
-_AGAIN = "copy or download the file again"
 
 
 def find_index(path: Path, scratch: Path) -> tuple[Path, Path | None]:
@@ -98,13 +97,13 @@ def _blocks(path: Path, handle) -> list[tuple[int, int]]:
     while place < size:
         handle.seek(place)
         head = handle.read(18)
-        if len(head) < 18 or head[:4] != b"\x1f\x8b\x08\x04" or head[12:16] != b"BC\x02\x00":
+        if len(head) < 18 or not is_bgzf(head):
             if not blocks:
                 raise InputError(
                     path, "is compressed by gzip", expected="FASTA, plain or compressed by bgzip",
                     remedy=f"gzip -dc {path.name} | bgzip > NEW.fa.gz",
                 )  # fmt: skip
-            raise InputError(path, f"is damaged at byte {place}", remedy=_AGAIN)
+            raise InputError(path, f"is damaged at byte {place}", remedy=AGAIN)
         blocks.append((place, content))
         place += struct.unpack("<H", head[16:18])[0] + 1
         handle.seek(place - 4)
@@ -112,7 +111,7 @@ def _blocks(path: Path, handle) -> list[tuple[int, int]]:
         length = struct.unpack("<I", last)[0] if len(last) == 4 else 1
         content += length
     if place != size or length:
-        raise InputError(path, "is cut off: no end-of-file block", remedy=_AGAIN)
+        raise InputError(path, "is cut off: no end-of-file block", remedy=AGAIN)
     return blocks
 
 
@@ -189,7 +188,7 @@ def explain(path: Path, otherwise: str) -> InputError:
     packed = raw.startswith(GZIP_MAGIC)
     show, made = (f"bgzip -dc {path.name} |", "| bgzip > NEW.fa.gz") if packed else (f"cat {path.name} |", "> NEW.fa")
     expected = "FASTA in which all lines of a sequence but the last are equally long, as samtools faidx needs it"
-    if head.startswith(b"\xef\xbb\xbf"):
+    if head.startswith(codecs.BOM_UTF8):
         return InputError(path, "begins with a byte-order mark", expected, f"{show} sed '1s/^\\xEF\\xBB\\xBF//' {made}")
     if b"\r" in head and b"\n" not in head:
         return InputError(path, "has lines that end in CR alone", expected, f"{show} tr '\\r' '\\n' {made}")

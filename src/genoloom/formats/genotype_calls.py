@@ -7,10 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from genoloom.formats.variant_process import Block
+from genoloom.formats.variant_process import ABSENT, Block
 from genoloom.formats.variants import NoRecords, VcfFile, wrong_ploidy
-
-ABSENT = -2  # in place of alleles that a call of lower ploidy does not have
 
 
 @dataclass(frozen=True)

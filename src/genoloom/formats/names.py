@@ -25,6 +25,11 @@ def without_spaces(names: Sequence[str]) -> list[str]:
     return made
 
 
+def other_contig_name(name: str) -> str:
+    """The name with "chr" before it, or without it where it has that."""
+    return name.removeprefix("chr") if name.startswith("chr") else f"chr{name}"
+
+
 def check_person_names(source: object, names: Sequence[str]) -> None:
     """Raise an InputError where a name is `0`, which stands for nobody in PLINK 2."""
     if "0" in names:

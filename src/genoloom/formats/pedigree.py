@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from genoloom.errors import InputError
+from genoloom.formats.sheets import NONE
 from genoloom.formats.text import text_lines
 
 NAMES = {
@@ -10,7 +11,6 @@ NAMES = {
     "father": ("pat", "father", "paternal", "paternal_id", "fatherid"),
     "mother": ("mat", "mother", "maternal", "maternal_id", "motherid"),
 }  # fmt: skip
-UNKNOWN = {"", "0", ".", "NA", "na"}
 
 
 def read_pedigree(path: str | Path) -> list[tuple[str, str, str]]:
@@ -41,5 +41,5 @@ def read_pedigree(path: str | Path) -> list[tuple[str, str, str]]:
     for number, cells in rows:
         if len(cells) <= max(at):
             raise InputError(path, f"line {number}: {len(cells)} columns", expected=expected)
-        found.append(tuple("" if cells[i] in UNKNOWN else cells[i] for i in at))
+        found.append(tuple("" if cells[i].lower() in NONE else cells[i] for i in at))
     return found

@@ -1,4 +1,4 @@
-"""Directories that hold what real people can be told from: only their owner may look into them."""
+"""Directories with data that identify real people: only their owner may read them."""
 
 import logging
 import stat
@@ -8,20 +8,20 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 RESULTS = "results"
-ROOMS = ("panels", "splits", "models", "private", ".state")  # of the workflow's results
+PRIVATE = ("panels", "splits", "models", "private", ".state")  # below the results
 
 
 def close_directory(folder: Path) -> None:
     """Make `folder` where it is missing, and close it to others (mode 0700).
 
-    Within the workflow's results the room above (`results/panels`) is closed too: Snakemake makes directories before
+    Within the workflow's results the directory of `PRIVATE` above it is closed too: Snakemake makes directories before
     any command runs, with the modes that the umask leaves. The working directory, those above it, the home directory
     and shared ones such as /tmp are left as they are, with a warning.
     """
     with suppress(OSError):  # whoever writes into it says what is wrong, with a remedy
         folder.mkdir(parents=True, exist_ok=True)
-    rooms = [p for p in folder.absolute().parents if p.name in ROOMS and p.parent.name == RESULTS]
-    for place in (folder, *rooms[:1]):
+    above = [p for p in folder.absolute().parents if p.name in PRIVATE and p.parent.name == RESULTS]
+    for place in (folder, *above[:1]):
         if not place.is_dir():
             continue
         try:

@@ -73,12 +73,17 @@ class Making:
     inputs : mapping of str to Path
         Files by role; None for one that is not given. What is no file (a pipe) has no digest, and what is missing is
         left to the stage to complain about.
+
+    Attributes
+    ----------
+    digests : dict of str to str
+        SHA-256 of the files by role.
     """
 
     def __init__(self, stage: str, inputs: Mapping[str, Path | None]):
         self.stage = stage
         self._files = {role: Path(path) for role, path in inputs.items() if path is not None and Path(path).is_file()}
-        self._digests = {role: file_digest(path) for role, path in self._files.items()}
+        self.digests = {role: file_digest(path) for role, path in self._files.items()}
         self._seen = {role: _signature(path) for role, path in self._files.items()}
 
     def write(self, path: Path, outputs: Iterable[Path], options: BaseModel | None = None, **more) -> None:
@@ -100,11 +105,11 @@ class Making:
         """
         for role, file in self._files.items():
             # a touched file costs a second digest; only another content is an error
-            if _signature(file) != self._seen[role] and (not file.is_file() or file_digest(file) != self._digests[role]):
+            if _signature(file) != self._seen[role] and (not file.is_file() or file_digest(file) != self.digests[role]):
                 raise InputError(file, "was changed while it was read", remedy="run the command again")
         record = Provenance(
             stage=self.stage,
-            inputs=self._digests,
+            inputs=self.digests,
             outputs={file.name: file_digest(file) for file in outputs},
             options=options.model_dump() if options else {},
             **more,

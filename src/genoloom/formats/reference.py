@@ -7,7 +7,8 @@ import pysam
 
 from genoloom.errors import InputError
 from genoloom.formats.fasta_index import find_index
-from genoloom.formats.text import MAX_SEQUENCE, byte_lines
+from genoloom.formats.names import other_contig_name
+from genoloom.formats.text import AGAIN, MAX_SEQUENCE, byte_lines
 
 IUPAC = {
     "R": "AG", "Y": "CT", "S": "CG", "W": "AT", "K": "GT", "M": "AC",
@@ -75,7 +76,7 @@ class Reference:
         """Raise an InputError, with the remedy, unless `contig` (of `source`) is in the FASTA."""
         if contig in self.lengths:
             return
-        other = contig.removeprefix("chr") if contig.startswith("chr") else f"chr{contig}"
+        other = other_contig_name(contig)
         if other in self.lengths:
             raise InputError(
                 source,
@@ -98,7 +99,7 @@ class Reference:
         if len(bases) != stop - start or not bases.isalpha():
             raise InputError(
                 self.path, f"{contig}:{start + 1}-{stop} cannot be read: the file is damaged, or no base stands there",
-                expected="letters (A, C, G, T, N and IUPAC codes)", remedy="copy or download the file again",
+                expected="letters (A, C, G, T, N and IUPAC codes)", remedy=AGAIN,
             )  # fmt: skip
         return bases
 

@@ -32,13 +32,13 @@ BOMB_BYTES, BOMB_RATIO = 1 << 28, 250  # an unpacked file that is both longer an
 GZIP_MAGIC, ZSTD_MAGIC = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _CHUNK = {GZIP_MAGIC: 1 << 14, ZSTD_MAGIC: 1 << 9, b"": 1 << 18}  # small ones may unpack to 250,000 times their size
 _HEAD = 512
-_AGAIN = "copy or download the file again"
+AGAIN = "copy or download the file again"
 FOREIGN = {  # what content of other kinds begins with: its name, and what to do
     b"PK\x03\x04": ("a zip archive or a spreadsheet", "unpack it, or save the sheet as tab-separated text (UTF-8)"),
     b"\xd0\xcf\x11\xe0": ("a spreadsheet or document of an office program", "save it as tab-separated text (UTF-8)"),
     b"BZh": ("compressed with bzip2", "unpack it with bunzip2"),
     b"\xfd7zXZ": ("compressed with xz", "unpack it with unxz"),
-    b"%PDF": ("a PDF document", _AGAIN),
+    b"%PDF": ("a PDF document", AGAIN),
     b"BCF\x02": ("a BCF file", "give it where genotypes are asked for"),
     b"BAM\x01": ("a BAM file", "give the file that is asked for here"),
     b"crypt4gh": ("encrypted with Crypt4GH", "decrypt it with the tools of crypt4gh"),
@@ -207,7 +207,7 @@ def _text_chunks(path: str | Path, handle: io.BufferedReader) -> Iterator[bytes]
             for chunk, final in [(head, False), *rest, (b"", True)]:
                 yield decode(chunk, final).encode()
         except UnicodeError as error:
-            raise InputError(path, f"is damaged UTF-16 ({error})", remedy=_AGAIN) from None
+            raise InputError(path, f"is damaged UTF-16 ({error})", remedy=AGAIN) from None
         return
     head = head.removeprefix(codecs.BOM_UTF8)
     if re.match(rb"\s*<[a-zA-Z!?]", head):
@@ -231,6 +231,11 @@ def _even_ends(chunks: Iterable[bytes]) -> Iterator[bytes]:
         yield b"\n"
 
 
+def is_bgzf(head: bytes) -> bool:
+    """Whether a file that begins with these 18 bytes is bgzip: SAM specification, section 4.1."""
+    return head[:4] == b"\x1f\x8b\x08\x04" and head[12:16] == b"BC\x02\x00"
+
+
 def unpacked(path: str | Path, handle: io.BufferedReader) -> Iterator[bytes]:
     """The content of a plain, gzip, bgzip or Zstandard file."""
     head = handle.peek(4)[:18]
@@ -241,12 +246,11 @@ def unpacked(path: str | Path, handle: io.BufferedReader) -> Iterator[bytes]:
         return
     try:
         if magic == GZIP_MAGIC:
-            bgzip = head[3:4] == b"\x04" and head[12:14] == b"BC"
-            yield from _members(path, chunks, lambda: zlib.decompressobj(31), bgzip)
+            yield from _members(path, chunks, lambda: zlib.decompressobj(31), is_bgzf(head))
         else:
             yield from _members(path, chunks, lambda: zstandard.ZstdDecompressor().decompressobj())
     except (zlib.error, zstandard.ZstdError, MemoryError) as error:
-        raise InputError(path, f"is damaged or cut off ({error})", remedy=_AGAIN) from None
+        raise InputError(path, f"is damaged or cut off ({error})", remedy=AGAIN) from None
 
 
 def _members(path: str | Path, chunks: Iterable[bytes], begin: Callable, bgzip: bool = False) -> Iterator[bytes]:
@@ -269,7 +273,7 @@ def _members(path: str | Path, chunks: Iterable[bytes], begin: Callable, bgzip: 
                 raise InputError(path, found, expected="text", remedy="unpack it and look at what it holds")
             yield piece
     if not decoder.eof or (bgzip and size):
-        raise InputError(path, "is damaged or cut off: its compressed data have no end", remedy=_AGAIN)
+        raise InputError(path, "is damaged or cut off: its compressed data have no end", remedy=AGAIN)
 
 
 def whole_number(text: str, low: int, high: int) -> int:

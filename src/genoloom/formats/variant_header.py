@@ -4,30 +4,31 @@ Read here and not by htslib, so that what is wrong is told by line, and so that 
 message. The content decides what a file is, never its name.
 """
 
+import codecs
 import os
 import re
 import stat
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from genoloom.errors import InputError
-from genoloom.formats.text import FOREIGN, ZSTD_MAGIC, open_raw
+from genoloom.formats.text import AGAIN, FOREIGN, ZSTD_MAGIC, is_bgzf, open_raw
 
 CONTIG_LINE = 4096  # characters of a ##contig line that are looked at
 CHUNK = 1 << 16
 LARGEST_PIECE = 1 << 20  # of what is unpacked: a small file may hold gigabytes
 LONGEST = 1 << 27  # bytes of a header
 COLUMNS = ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO"]
-BOM = b"\xef\xbb\xbf"
+BOM = codecs.BOM_UTF8
 BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 TO_UTF8 = "convert the text, for example: iconv -f LATIN1 -t UTF-8 IN.vcf > OUT.vcf"
-AGAIN = "copy or download the file again"
 _OTHER_FORMS = FOREIGN | {
     ZSTD_MAGIC: ("compressed with zstd", "unpack it with unzstd"),
-    b"\xff\xfe": ("text in UTF-16", "save it as UTF-8"),
-    b"\xfe\xff": ("text in UTF-16", "save it as UTF-8"),
+    codecs.BOM_UTF16_LE: ("text in UTF-16", "save it as UTF-8"),
+    codecs.BOM_UTF16_BE: ("text in UTF-16", "save it as UTF-8"),
     b"@HD": ("a SAM file", "give the genotypes that were called from it"),
     b">": ("a FASTA file", "give it where a reference is asked for"),
 }
@@ -96,10 +97,6 @@ def is_pipe(path: Path) -> bool:
     return not stat.S_ISREG(os.stat(path).st_mode)
 
 
-def is_bgzf(head: bytes) -> bool:
-    return head[:4] == b"\x1f\x8b\x08\x04" and head[12:16] == b"BC\x02\x00"
-
-
 def read_header(path: str | Path, need_samples: bool = True) -> Header:
     """The header of a VCF or BCF file, plain, gzip or bgzip, or of a pipe, whatever it is called.
 
@@ -162,7 +159,7 @@ def _parse(path: Path, descriptor: int, taken: list[bytes]) -> dict:
         raise InputError(path, "is empty", expected="VCF or BCF", remedy=AGAIN)
     packed = head[:2] == b"\x1f\x8b"
     packing = "bgzf" if is_bgzf(head) else "gzip" if packed else "plain"
-    pieces = _joined(head, raw)
+    pieces = chain([head], raw)
     text = b""
     stream = unpacked(path, pieces) if packed else pieces
     for piece in stream:
@@ -186,11 +183,6 @@ def chunks_of(descriptor: int, taken: list[bytes] | None = None) -> Iterator[byt
         if taken is not None:
             taken.append(piece)
         yield piece
-
-
-def _joined(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest
 
 
 def unpacked(path: Path, pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from genoloom.errors import InputError
-from genoloom.formats.variant_header import BOM, Header, chunks_of, is_bgzf, unpacked
+from genoloom.formats.text import is_bgzf
+from genoloom.formats.variant_header import BOM, Header, chunks_of, unpacked
 
 PROBES = 64  # chunks whose first record is looked at
 SUFFIXES = (".csi", ".tbi")  # in the order in which htslib looks for them

@@ -23,15 +23,16 @@ import cyvcf2
 import numpy as np
 
 from genoloom.errors import InputError
+from genoloom.formats.text import AGAIN
 from genoloom.formats.variant_feeder import Plan, open_data
-from genoloom.formats.variant_header import AGAIN, CHUNK, Header
+from genoloom.formats.variant_header import CHUNK, Header
 
 SECONDS = 6  # of processor time for one record; one of 2,504 people takes 0.1 ms
 INTERRUPTS = {signal.SIGINT, signal.SIGTERM}
 MEMORY = 768 << 20  # bytes beyond what the process has when it begins
 BLOCK_RECORDS, BLOCK_ALLELES = 256, 1 << 21
 LARGEST_BLOCK = 1 << 30
-FILL = -2  # in place of alleles that a call of lower ploidy does not have
+ABSENT = -2  # in place of alleles that a call of lower ploidy does not have
 REASONS = (
     (r"CRC32|[Ii]nflate|BGZF|GZIP|bgzf_", "the compressed data are damaged"),
     (r"no contig|Invalid contig name: \"\"", "the line, or its column CHROM, is empty"),

@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from genoloom.errors import InputError
+from genoloom.formats.names import other_contig_name
 from genoloom.formats.pgen import PgenHaplotypes
 from genoloom.formats.plink_tables import read_filters, read_psam, read_pvar, tables_beside
 from genoloom.formats.variant_header import TO_UTF8, Header, check_samples, read_header, real_path
 from genoloom.formats.variant_index import Index, find_index, fits_start
-from genoloom.formats.variant_process import FILL, Block, Plan, read_blocks
+from genoloom.formats.variant_process import ABSENT, Block, Plan, read_blocks
 from genoloom.panel import People, Sites
 
 log = logging.getLogger(__name__)
@@ -139,7 +140,7 @@ def usable_index(header: Header) -> Index | None:
 
 
 def _no_contig(path: Path, contig: str, names: list[str]) -> NoRecords:
-    other = _other(contig)
+    other = other_contig_name(contig)
     if other in names:
         return NoRecords(path, f"has no contig '{contig}', but '{other}'", remedy=f"ask for contig '{other}'")
     shown = ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
@@ -165,7 +166,7 @@ class VcfFile(VariantFile):
         if region is not None and self._index is None and self.header.pipe is None and self._has_no_index():
             raise InputError(self.path, "has no index, which a region needs", remedy=f"run: {self._way_to_an_index()}")
         names = list(self._index.contigs) if self._index else list(self.header.contigs.values())
-        if contig is not None and contig not in names and (self._index or _other(contig) in names):
+        if contig is not None and contig not in names and (self._index or other_contig_name(contig) in names):
             raise _no_contig(self.path, contig, names)
 
     def _has_no_index(self) -> bool:
@@ -245,13 +246,13 @@ class VcfFile(VariantFile):
             lone = np.where(nobody, n_people, 0)
             if nobody.all():
                 alleles, ploidy = np.full((n, n_people, 2), -1, dtype=np.int8), 2
-        elif ploidy == 2 and (alone := (alleles[:, :, 0] == -1) & (alleles[:, :, 1] == FILL)).any():
+        elif ploidy == 2 and (alone := (alleles[:, :, 0] == -1) & (alleles[:, :, 1] == ABSENT)).any():
             lone = alone.sum(axis=1)
             alleles = np.where(alone[:, :, None], np.int8(-1), alleles)
         if ploidy == 2:
             heterozygous = (alleles[:, :, 0] != alleles[:, :, 1]) & (alleles >= 0).all(axis=2)
             unphased = heterozygous & ~phased
-            short = (alleles == FILL).any(axis=(1, 2))
+            short = (alleles == ABSENT).any(axis=(1, 2))
         for i, (position, name, ref, alts, filters, _) in enumerate(block.text):
             place = f"{block.contig}:{position}"
             fault = self._fault(place, block, i)
@@ -279,10 +280,6 @@ class VcfFile(VariantFile):
         if "\ufffd" in name:
             return InputError(self.path, f"{place}: the ID is not UTF-8", expected="text in UTF-8", remedy=TO_UTF8)
         return None
-
-
-def _other(contig: str) -> str:
-    return contig.removeprefix("chr") if contig.startswith("chr") else f"chr{contig}"
 
 
 def wrong_ploidy(path: Path, place: str, ploidy: int) -> InputError:

@@ -24,14 +24,13 @@ import pysam
 
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
-from genoloom.formats.text import open_raw, text_lines, whole_number
-from genoloom.formats.variant_header import check_samples
+from genoloom.formats.text import AGAIN, open_raw, text_lines, whole_number
+from genoloom.formats.variant_header import COLUMNS, check_samples
 from genoloom.formats.vcf_write import LAST_POSITION, TBI_END
 
 log = logging.getLogger(__name__)
 
 LONGEST_LINE = 1 << 29  # bytes; a record of a million people has a few million
-COLUMNS = ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO"]
 # number and type of what VCF 4.2, section 1.4.1, reserves; anything else is declared as text
 RESERVED = {("INFO", name): "1,Type=Integer" for name in ("AN", "DP", "END", "NS")} | {
     ("INFO", "AA"): "1,Type=String",
@@ -148,7 +147,7 @@ def open_vcf_text(path: Path) -> Iterator[VcfText]:
             text = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "text.vcf"
             if not _converted("-Ov", "-o", text, path):
                 found = "is a damaged BCF: htslib cannot read it"
-                raise InputError(path, found, remedy="copy or download the file again")
+                raise InputError(path, found, remedy=AGAIN)
         yield VcfText(path, text)
 
 

@@ -30,12 +30,13 @@ import pysam.bcftools
 
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
-from genoloom.formats.genotype_calls import ABSENT, Calls, CallsFile
+from genoloom.formats.genotype_calls import Calls, CallsFile
 from genoloom.formats.names import without_spaces
 from genoloom.formats.reference import IUPAC, Reference
 from genoloom.formats.sequence_sets import read_intervals
 from genoloom.formats.text import create_text
 from genoloom.formats.variant_header import read_header
+from genoloom.formats.variant_process import ABSENT
 from genoloom.formats.variants import list_contigs
 
 log = logging.getLogger(__name__)
@@ -233,7 +234,7 @@ def _personal_files(
                 '##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">\n'
                 "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tperson\n"
             )
-        for record in CallsFile(source.path, contig, source.region).records():
+        for record in source.records():
             _check_end(record, source, fasta)
             if record.other_sets:
                 only = record.other_sets == record.unphased.sum()

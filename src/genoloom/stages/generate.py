@@ -15,7 +15,6 @@ from genoloom.cohort import ADMIXED, Cohort
 from genoloom.config import GenerateOptions
 from genoloom.errors import InputError
 from genoloom.faults import reserve
-from genoloom.formats.models import file_digest
 from genoloom.formats.pgen import PanelWriter, panel_files
 from genoloom.formats.provenance import Making, record_path
 from genoloom.formats.tracts import write_ancestry, write_autozygous
@@ -68,7 +67,7 @@ def generate(*, model: Path, cohort: Path, out: Path, options: GenerateOptions, 
         provenance = {
             "version": __version__,
             "generator": description["generator"],
-            "model": file_digest(model)[:16],
+            "model": made.digests["model"][:16],
             "seed": seed,
         }
         index = write_variants(out, panel, provenance)

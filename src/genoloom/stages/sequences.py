@@ -18,6 +18,7 @@ from genoloom.config_section import Section
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.models import describe, file_digest, save_model
+from genoloom.formats.names import other_contig_name
 from genoloom.formats.private_directories import close_directory
 from genoloom.formats.sequence_sets import (
     Interval,
@@ -208,7 +209,7 @@ def _check_end(regions: Path, interval: Interval, record: Record) -> None:
 
 
 def _refuse_contig(regions: Path, contig: str, source: Path, names: list[str]) -> None:
-    other = contig.removeprefix("chr") if contig.startswith("chr") else f"chr{contig}"
+    other = other_contig_name(contig)
     remedy = f"rename one side: it is called '{other}' there" if other in names else f"found {', '.join(names[:5])}"
     raise InputError(regions, f"contig '{contig}' is not in {source}", expected="the same names on both sides", remedy=remedy)
 

@@ -57,6 +57,20 @@ def test_ploidy_is_a_persons_own(tmp_path):
     assert changes == {"MALE_1": "110", "FEMALE_1": "011", "FEMALE_2": "101", "MIX_1": "001", "GAPS_1": "010"}
 
 
+def test_a_pipe_gives_what_its_file_gives(tmp_path):
+    bases = write_reference(tmp_path / "ref.fa", np.random.default_rng(1))
+    alt = "A" if bases[49] != "A" else "C"
+    vcf = write_vcf(tmp_path / "in.vcf.gz", [f"50 {bases[49]} {alt} 1|0 0|1"], ["S0", "S1"])
+    read, write = os.pipe()
+    os.write(write, vcf.read_bytes())
+    os.close(write)
+    for source, name in ((vcf, "file"), (f"/dev/fd/{read}", "pipe")):
+        out = tmp_path / f"{name}.fa.gz"
+        consensus(variants=source, reference=tmp_path / "ref.fa", out=out, contig="20")
+    os.close(read)
+    assert (tmp_path / "file.fa.gz").read_bytes() == (tmp_path / "pipe.fa.gz").read_bytes()
+
+
 def test_unphased_calls_of_diploid_people_are_refused(tmp_path):
     bases = write_reference(tmp_path / "ref.fa", np.random.default_rng(1))
     alt = "A" if bases[49] != "A" else "C"
