@@ -70,7 +70,7 @@ def train(
     Raises
     ------
     InputError
-        No site can be modelled, or files do not belong together.
+        Fewer than two people, no site that can be modelled, or files that do not belong together.
     Interrupted
         A signal or the time limit; run again to go on.
     CollapsedError
@@ -84,6 +84,11 @@ def train(
     public = getattr(options, "public_panel", None)
     if public is not None:
         people = _public_people(Path(public.replace("{contig}", whole.sites.contig)), whole, people)
+    if len(people.people) < 2:
+        raise InputError(
+            split if public is None else public, "has too few people to train on",
+            expected="at least two: one of them is set aside", remedy="add people",
+        )  # fmt: skip
     modelled, left_out = _modelled_sites(people, common.min_carriers, common.fewest_people)
     if len(modelled) == 0:
         raise InputError(

@@ -112,6 +112,17 @@ def test_panels_that_do_not_fit_are_refused(panels, public, message):
     assert not (folder / "out" / "private" / "m.safetensors").exists()
 
 
+def test_one_person_is_too_few(panels):
+    folder, alleles = panels
+    write_panel(folder / "one.20", alleles[4:, :2], make_sites(48).take(slice(4, 48)), "one", ["A"])
+    write_panel(folder / "private", alleles[:40, :2], make_sites(48).take(slice(0, 40)), "private", ["A"])
+    write_split(folder / "split.tsv", People(["private0"], ["A"], ["unknown"]), ["train"])
+    with pytest.raises(InputError, match=r"split\.tsv: has too few people to train on"):
+        make(folder, templates="private", public_panel=None)
+    with pytest.raises(InputError, match=r"one\.20: has too few people to train on"):
+        make(folder, public_panel=str(folder / "one.20"))
+
+
 def test_public_templates_and_their_panel_belong_together():
     for given in (
         {"templates": "public"},
