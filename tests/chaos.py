@@ -35,6 +35,7 @@ DEMO = HERE.parent / "resources" / "demo"
 KINDS = ("SIGTERM", "SIGKILL", "disk full", "memory limit")
 SPACE_MB = 64  # of the disk that fills up
 PATIENCE_S, HUNG = 600, 999
+UNHURT = "ended before"
 MINI = {
     **{key: TINY[key] for key in ("panels", "sequence_sets", "consensus", "validate", "generate_sequences", "validate_sequences")},
     "generators": ["transformer"],
@@ -152,7 +153,7 @@ def strike(
     if kind == "memory limit":
         return f"{memory} MB", run.end()
     if not run.goes_on_for(moment):
-        return "ended before", run.end()
+        return UNHURT, run.end()
     if kind == "disk full":
         disk.fill()
         try:
@@ -209,10 +210,13 @@ def chaos(
             words, code = strike(kind, rng.uniform(0.05, 0.5) * whole_s, project, disk, work / "run.log", cores, targets, rng)
             found = outputs(project)
             bad = differing(found, clean) + mistakes(project) + ["hangs"] * (code == HUNG)
+            if code == 0:
+                bad += lacking(found, clean, targets)
+            elif words == UNHURT:
+                bad += ["fails although nothing struck"]
             wrong += bool(bad)
             print(f"{number:>5}  {kind:<13} {words:<13} {code:>4}  {len(found):>5}  {', '.join(bad[:3]) or 'sound'}", flush=True)
             if code == 0:
-                wrong += bool(lacking(found, clean, targets))
                 shutil.rmtree(project)
                 project, rounds = write_project(project, DEMO, settings), rounds + 1
         last = Run.start(project, work / "run.log", cores, targets).end()
