@@ -4,8 +4,8 @@ import click
 
 from genoloom.cli_options import ANY_TOOL, DIRECTORY, FILE, file_option, logged
 
-_BETWEEN = click.FloatRange(0.5, 1, min_open=True, max_open=True)
-_BETWEEN_0_1 = click.FloatRange(0, 1, min_open=True, max_open=True)
+_AUC = click.FloatRange(0.5, 1, min_open=True, max_open=True)
+_PROBABILITY = click.FloatRange(0, 1, min_open=True, max_open=True)
 
 
 @click.command()
@@ -58,8 +58,8 @@ def init(directory, variants, fasta, samples, map, name, force):
     show_default=True,
     help="Sites with fewer copies of the minor allele in training are left out.",
 )
-@click.option("--max-auc", type=_BETWEEN, default=0.6, show_default=True, help="Limit of the worst attack.")
-@click.option("--delta", type=_BETWEEN_0_1, default=1e-5, show_default=True, help="Delta of differential privacy.")
+@click.option("--max-auc", type=_AUC, default=0.6, show_default=True, help="Limit of the worst attack.")
+@click.option("--delta", type=_PROBABILITY, default=1e-5, show_default=True, help="Delta of differential privacy.")
 @file_option("--ledger", "Earlier releases of the same individuals, as `release` notes them.", required=False)
 @file_option("--out", "Also write the plan as JSON.", required=False)
 @logged

@@ -39,16 +39,15 @@ KNOWN = {
 }
 # those that explain an error which came while they were handled
 HARD = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE)
+NO_MEMORY = (errno.ENOMEM, errno.EAGAIN)  # the second: no more processes or threads
 MEMORY = "not enough memory"
 MORE_MEMORY = "give it more (ulimit -v, the memory of the batch job), or use fewer people, sites or threads at a time"
-_NO_MEMORY = re.compile(
+_MEMORY_WORDS = re.compile(
     r"cannot allocate memory|can't allocate memory|unable to allocate|not enough memory|out of memory|bad_alloc|insufficient memory"
     r"|failed to map segment|can't start new thread|alloc(ation)? failed|failed to allocate",
     re.IGNORECASE,
 )
 _BY_WORDS = [(re.compile(re.escape(os.strerror(number)), re.IGNORECASE), number) for number in (*HARD, errno.EACCES)]
-
-
 # htslib's way of saying that a write failed; it does not say why
 _WRITE = re.compile(r"error (closing|writing|flushing) BGZFile|writing to BGZFile|bgzf_(write|close|flush)", re.IGNORECASE)
 
@@ -67,7 +66,7 @@ def explain(error: BaseException, place: str | Path = "") -> GenoLoomError | Non
         if isinstance(cause, MemoryError) or type(cause).__name__ == "OutOfMemoryError":
             return no_memory()
         number = _number(cause)
-        if number in (errno.ENOMEM, errno.EAGAIN):
+        if number in NO_MEMORY:
             return no_memory()
         if number in KNOWN and (direct or number in HARD):
             what, remedy = KNOWN[number]
@@ -82,7 +81,7 @@ def explain(error: BaseException, place: str | Path = "") -> GenoLoomError | Non
             return InputError(
                 str(place) or "a file", "no space left on the disk, or not for so large a file (ulimit -f)", remedy=SPACE
             )
-        if isinstance(cause, Exception) and _NO_MEMORY.search(str(cause)):
+        if isinstance(cause, Exception) and _MEMORY_WORDS.search(str(cause)):
             return no_memory()
     return None
 
@@ -127,9 +126,7 @@ def _causes(error: BaseException) -> Iterator[tuple[BaseException, bool]]:
 
 def _number(error: BaseException) -> int | None:
     """The system's number of an error, from its words where it has none."""
-    if isinstance(error, OSError) and error.errno in KNOWN:
-        return error.errno
-    if isinstance(error, OSError) and error.errno in (errno.ENOMEM, errno.EAGAIN):
+    if isinstance(error, OSError) and error.errno in (*KNOWN, *NO_MEMORY):
         return error.errno
     if isinstance(error, Exception):
         text = str(error)

@@ -9,7 +9,7 @@ from genoloom.errors import InputError
 from genoloom.faults import explain
 
 
-class _Watched(logging.StreamHandler):
+class _Stderr(logging.StreamHandler):
     """To stderr; when nobody reads it any more, the work goes on."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
@@ -37,7 +37,7 @@ def configure_logging(log_file: Path | None = None, verbose: bool = False) -> No
     OSError
         The file cannot be made.
     """
-    handlers: list[logging.Handler] = [_Watched(sys.stderr)]
+    handlers: list[logging.Handler] = [_Stderr(sys.stderr)]
     if log_file is not None:
         log_file.parent.mkdir(parents=True, exist_ok=True)
         handlers.append(_LogFile(log_file, mode="w"))

@@ -1,6 +1,7 @@
 """Files appear under their final name only when they are complete."""
 
 import errno
+import glob
 import os
 import re
 import shutil
@@ -72,15 +73,10 @@ def write_beside(*targets: str | Path) -> Iterator[list[Path]]:
 def _remove_left_over(final: Path) -> None:
     """Remove the parts of a target whose process, on this machine, is gone."""
     mark = f".part-{HOST}-"
-    for part in final.parent.glob(f"{mark}*-{_literal(final.name)}"):
+    for part in final.parent.glob(f"{mark}*-{glob.escape(final.name)}"):
         number = part.name.removeprefix(mark).split("-", 1)[0]
         if number.isdigit() and not psutil.pid_exists(int(number)):
             part.unlink(missing_ok=True)
-
-
-def _literal(name: str) -> str:
-    """A name as a pattern of itself."""
-    return re.sub(r"([*?[])", r"[\1]", name)
 
 
 def _explain(error: Exception, final: Path) -> GenoLoomError | None:

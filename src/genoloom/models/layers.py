@@ -38,7 +38,13 @@ def declare_network(arrays: Declared, prefix: str, build: Callable[[], nn.Module
         arrays.expect(prefix + name, str(value.dtype).removeprefix("torch."), *(value.shape or (1,)), **bounds)
 
 
-def refuse_nonsense(chances) -> None:
+def load_network(network: nn.Module, arrays: dict[str, np.ndarray], prefix: str) -> None:
+    """Load the weights that `declare_network` declared into `network`."""
+    own = {name.removeprefix(prefix): torch.from_numpy(v) for name, v in arrays.items() if name.startswith(prefix)}
+    network.load_state_dict(own)
+
+
+def refuse_non_finite(chances) -> None:
     """Raise an `InputError` where an array of probabilities or their logarithms, which a network gave, holds no numbers."""
     if not (chances.isfinite() if isinstance(chances, torch.Tensor) else np.isfinite(chances)).all():
         raise InputError("the model", "its weights give no probabilities", remedy="train it again, or copy its file again")

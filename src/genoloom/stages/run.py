@@ -6,6 +6,7 @@ import resource
 import signal
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 import psutil
@@ -13,7 +14,7 @@ import psutil
 from genoloom.config_files import load_study
 from genoloom.errors import InputError
 from genoloom.faults import no_memory
-from genoloom.stages.run_lock import TOKEN, new_token, note_holder, release_stale_lock
+from genoloom.stages.run_lock import TOKEN, note_holder, release_stale_lock
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ def run(*, directory: Path, cores: int | None, profile: Path | None, options: li
     root = workflow_root()
     if not {"--unlock", "--nolock"} & set(options):
         release_stale_lock(directory)
-    token = new_token()
+    token = uuid.uuid4().hex
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(root / "Snakefile"), "--directory", str(directory)]
     # two profiles do not add up: the workflow's would overrule each key of another one, such as default-resources
     command += ["--workflow-profile", str(_profile(root, profile))]

@@ -13,7 +13,6 @@ import signal
 import socket
 import subprocess
 import time
-import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -163,11 +162,6 @@ def _stop_jobs(token: str) -> None:
         with contextlib.suppress(psutil.Error):
             job.kill()
     psutil.wait_procs(left, timeout=PATIENCE_S)
-
-
-def new_token() -> str:
-    """A token for the jobs of a new run."""
-    return uuid.uuid4().hex
 
 
 def note_holder(directory: Path, process: subprocess.Popen, token: str) -> None:

@@ -17,7 +17,7 @@ from genoloom.models.haplotype.completion import (
     resample,
 )
 from genoloom.models.haplotype.copying_training import SPARE
-from genoloom.models.haplotype.templates import TemplatePanel, Walk, read_bits, unpack_bits
+from genoloom.models.haplotype.templates import CopyingState, TemplatePanel, read_bits, unpack_bits
 from genoloom.models.haplotype.transformer_sampling import invert
 from genoloom.panel import HaplotypeSource, HaplotypeView
 from genoloom.seeds import row_uniforms
@@ -26,7 +26,7 @@ PARTICLES_AT_ONCE = 512
 
 
 def complete_rows(
-    panel: TemplatePanel, code_chances: Callable[[Walk], np.ndarray], haplotypes: HaplotypeSource, population: np.ndarray,
+    panel: TemplatePanel, code_chances: Callable[[CopyingState], np.ndarray], haplotypes: HaplotypeSource, population: np.ndarray,
     seed: np.ndarray, particles: int,
 ) -> Iterator[Completion]:  # fmt: skip
     """Yield the haplotypes of a source in order, some at a time, with the missing alleles filled
@@ -35,7 +35,7 @@ def complete_rows(
     Parameters
     ----------
     code_chances : callable
-        Chances of the codes of a walk's present block, float64 (n, C).
+        Chances of the codes of a state's present block, float64 (n, C).
     haplotypes : HaplotypeSource
         -1 at what is to be filled in.
     population : ndarray, int64, shape (n_haplotypes,)
@@ -52,24 +52,24 @@ def complete_rows(
 
 def _complete(panel, code_chances, haplotypes, population, seed, P: int) -> Completion:
     R, K, L = len(seed), panel.n_blocks, panel.block
-    walk = Walk(panel, np.repeat(population, P))
+    state = CopyingState(panel, np.repeat(population, P))
     paths = np.zeros((R, P, K), dtype=np.uint32)
     mean = np.zeros((R, K, L), dtype=np.float32)
     log_weight, evidence = np.full((R, P), -math.log(P)), np.zeros(R)
     everything = np.full(R * P, 2**32 - 1, dtype=np.uint32)
     for k in range(K):
         bits, called = (x[0] for x in read_bits(haplotypes, L, k, k + 1))
-        drawn, log_chance = _draw(walk, code_chances(walk), bits, called, seed, P)
+        drawn, log_chance = _draw(state, code_chances(state), bits, called, seed, P)
         paths[:, :, k] = drawn
         log_weight += log_chance
         total = np.logaddexp.reduce(log_weight, axis=1)
         evidence += total
         log_weight -= total[:, None]
-        walk.advance(drawn.ravel(), everything)
+        state.advance(drawn.ravel(), everything)
         chosen = resample(log_weight, row_uniforms(seed, PICKS + k))
         if chosen is not None:
             paths[:, :, : k + 1] = np.take_along_axis(paths[:, :, : k + 1], chosen[:, :, None], axis=1)
-            walk.reorder((np.arange(R)[:, None] * P + chosen).ravel())
+            state.reorder((np.arange(R)[:, None] * P + chosen).ravel())
         if k >= LAG:
             mean[:, k - LAG] = mean_alleles(unpack_bits(paths[:, :, k - LAG], L), log_weight)
     for k in range(max(0, K - LAG), K):
@@ -80,17 +80,17 @@ def _complete(panel, code_chances, haplotypes, population, seed, P: int) -> Comp
     return Completion(alleles, mean.reshape(R, -1)[:, :n], evidence)
 
 
-def _draw(walk: Walk, pi: np.ndarray, bits: np.ndarray, called: np.ndarray, seed: np.ndarray, P: int):
+def _draw(state: CopyingState, pi: np.ndarray, bits: np.ndarray, called: np.ndarray, seed: np.ndarray, P: int):
     """Blocks of the particles given the known alleles, uint32 (R, P), and the natural-log chances
     of these, (R, P).
     """
-    R, L, k = len(seed), walk.panel.block, walk.k
+    R, L, k = len(seed), state.panel.block, state.k
     each = np.repeat(np.arange(R), P)
-    joint = pi * walk.chances(bits[each], called[each], SPARE)
+    joint = pi * state.chances(bits[each], called[each], SPARE)
     log_chance = np.log(joint.sum(axis=1)).reshape(R, P)
     uniforms = row_uniforms(seed, BLOCK_DRAWS + k * P + np.arange(P)).ravel()
-    code = walk.table.ids[invert(joint.cumsum(axis=1), uniforms)]
-    flips = row_uniforms(seed, k * P * L + np.arange(P * L)).reshape(R * P, L) < walk.error(SPARE)
+    code = state.table.ids[invert(joint.cumsum(axis=1), uniforms)]
+    flips = row_uniforms(seed, k * P * L + np.arange(P * L)).reshape(R * P, L) < state.error(SPARE)
     flipped = code ^ np.bitwise_or.reduce(flips.astype(np.uint32) << np.arange(L, dtype=np.uint32), axis=1)
     known = called[each]
     return (bits[each] & known | flipped & ~known).reshape(R, P), log_chance

@@ -58,13 +58,13 @@ from genoloom.models.haplotype.reference_lines import reference_bits
 from genoloom.models.haplotype.temperature import BALANCED_BLOCKS, balanced_temperature
 from genoloom.models.haplotype.templates import (
     MOST_TEMPLATES,
+    CopyingState,
     TemplatePanel,
-    Walk,
     pack_bits,
     read_bits,
     unpack_bits,
 )
-from genoloom.models.layers import declare_network, refuse_nonsense
+from genoloom.models.layers import declare_network, load_network, refuse_non_finite
 from genoloom.panel import HaplotypeSource, HaplotypeView
 from genoloom.seeds import derive_seed, row_uniforms
 from genoloom.training.run import TrainingRun, train
@@ -200,35 +200,35 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
     ) -> Iterator[np.ndarray]:
         """Alleles of the first `n_blocks` blocks, int8 (n_sites, n_haplotypes)."""
         L = self.options.block
-        walk = Walk(self.panel, request.population)
+        state = CopyingState(self.panel, request.population)
         called = np.full(len(request.seed), 2**32 - 1, dtype=np.uint32)
         for first in range(0, n_blocks, YIELDED_BLOCKS):
             stop = min(first + YIELDED_BLOCKS, n_blocks)
             draws = row_uniforms(request.seed, BLOCK_DRAWS + np.arange(first, stop))
             drawn = np.empty((stop - first, len(request.seed)), dtype=np.uint32)
             for k in range(first, stop):
-                chance = self._chances(walk, temperature)
+                chance = self._chances(state, temperature)
                 if scale is not None:
                     chance = scale(k, chance, request.population)
                 cumulated = chance.cumsum(axis=1)
                 code = (cumulated <= draws[:, k - first, None] * cumulated[:, -1:]).sum(axis=1)
-                flips = row_uniforms(request.seed, np.arange(k * L, (k + 1) * L)) < walk.error(SPARE)
-                drawn[k - first] = walk.table.ids[code] ^ pack_bits(np.ascontiguousarray(flips.T), L)[0]
-                walk.advance(drawn[k - first], called)
+                flips = row_uniforms(request.seed, np.arange(k * L, (k + 1) * L)) < state.error(SPARE)
+                drawn[k - first] = state.table.ids[code] ^ pack_bits(np.ascontiguousarray(flips.T), L)[0]
+                state.advance(drawn[k - first], called)
             alleles = unpack_bits(drawn, L).transpose(0, 2, 1).reshape((stop - first) * L, len(request.seed))
             yield alleles[: self.n_variants - first * L]
 
-    def _chances(self, walk: Walk, temperature: float = 1.0) -> np.ndarray:
-        """Chances of the codes of a walk's present block, float64 (n, C); rows sum to one."""
-        logits = walk.logits(self.weights).astype(np.float64) / temperature
+    def _chances(self, state: CopyingState, temperature: float = 1.0) -> np.ndarray:
+        """Chances of the codes of a state's present block, float64 (n, C); rows sum to one."""
+        logits = state.logits(self.weights).astype(np.float64) / temperature
         chance = np.exp(logits - logits.max(axis=1, keepdims=True))
         chance /= chance.sum(axis=1, keepdims=True)
-        refuse_nonsense(chance)
+        refuse_non_finite(chance)
         return chance
 
-    def _score(self, walk: Walk, bits: np.ndarray, called: np.ndarray) -> np.ndarray:
-        """Natural-log probability of alleles of a walk's present block, float64 (n,)."""
-        return np.log((self._chances(walk) * walk.chances(bits, called, SPARE)).sum(axis=1))
+    def _score(self, state: CopyingState, bits: np.ndarray, called: np.ndarray) -> np.ndarray:
+        """Natural-log probability of alleles of a state's present block, float64 (n,)."""
+        return np.log((self._chances(state) * state.chances(bits, called, SPARE)).sum(axis=1))
 
     def log_likelihood(self, haplotypes: HaplotypeSource, population: np.ndarray) -> np.ndarray:
         total = np.zeros(haplotypes.n_haplotypes)
@@ -239,29 +239,29 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         return total
 
     def block_log_likelihood(self, haplotypes: HaplotypeSource, population: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-        walk = Walk(self.panel, population)
+        state = CopyingState(self.panel, population)
         for k, bits, called in self._blocks(haplotypes):
-            yield self._variants(k), self._score(walk, bits, called)
-            walk.advance(bits, called)
+            yield self._variants(k), self._score(state, bits, called)
+            state.advance(bits, called)
 
     def switch_log_odds(self, haplotypes: HaplotypeSource, population: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-        walk, n_blocks = Walk(self.panel, population), self.panel.n_blocks
+        state, n_blocks = CopyingState(self.panel, population), self.panel.n_blocks
         ahead: list[tuple[np.ndarray, np.ndarray]] = []
         source = self._blocks(haplotypes)
         for k in range(n_blocks):
             while len(ahead) < min(REACH, n_blocks - k):
                 ahead.append(next(source)[1:])
             if k > 0:
-                yield self._variants(k).start, self._exchange(walk, ahead)
-            walk.advance(*ahead.pop(0))
+                yield self._variants(k).start, self._exchange(state, ahead)
+            state.advance(*ahead.pop(0))
 
-    def _exchange(self, walk: Walk, ahead: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    def _exchange(self, state: CopyingState, ahead: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
         """Gain of exchanging the alleles that come between the two haplotypes of each person,
         float64 (n_people,).
         """
-        gain = np.zeros(len(walk.population) // 2)
-        sibling = np.arange(len(walk.population)) ^ 1
-        straight, crossed = walk.fork(), walk.fork()
+        gain = np.zeros(len(state.population) // 2)
+        sibling = np.arange(len(state.population)) ^ 1
+        straight, crossed = state.fork(), state.fork()
         for bits, called in ahead:
             change = self._score(crossed, bits[sibling], called[sibling]) - self._score(straight, bits, called)
             gain += change.reshape(-1, 2).sum(axis=1)
@@ -323,7 +323,6 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         )  # fmt: skip
         generator.anchors = Anchors.from_arrays(arrays)
         generator.network = CopyingNetwork(options.width)
-        weights = {k.removeprefix("network."): torch.from_numpy(v) for k, v in arrays.items() if k.startswith("network.")}
-        generator.network.load_state_dict(weights)
+        load_network(generator.network, arrays, "network.")
         generator.weights = generator.network.compiled()
         return generator

@@ -12,19 +12,16 @@ import numpy as np
 import torch
 from torch import nn
 
-from genoloom.models.haplotype.templates import HEADS, MATCHES, TemplatePanel, Walk, read_bits
+from genoloom.models.haplotype.templates import HEADS, MATCHES, CopyingState, TemplatePanel, read_bits
 from genoloom.models.layers import AveragedTraining
-from genoloom.panel import HaplotypeSource
+from genoloom.panel import HaplotypeSource, HaplotypeView
 
 log = logging.getLogger(__name__)
 
 N_CODE, N_ROW = 2 * len(MATCHES) + len(HEADS), 2 * len(MATCHES)  # features
 FIRST_HEAD = 2 * len(MATCHES)
 SPARE = 0.2  # templates added to those that differ from their nearest code at a site
-PAIRS, ROWS = (
-    131_072,
-    2048,
-)  # (row, block) pairs that are kept to train on, and most rows among them
+PAIRS, ROWS = 131_072, 2048  # (row, block) pairs that are kept to train on, and most rows among them
 STRETCH, BEFORE = 64, 96  # blocks of a stretch of a long contig, and blocks that are read before it
 WATCHED_PAIRS = 16_384
 BLOCKS_A_STEP, ROWS_A_STEP = 8, 192
@@ -113,7 +110,7 @@ def gather(
         Haplotypes with -1 for missing.
     population : ndarray, int64, shape (n,)
     own : ndarray, int64, shape (n, 2), or None
-        As of `Walk`: with it, rows that are templates themselves see what others would know of
+        As of `CopyingState`: with it, rows that are templates themselves see what others would know of
         them.
     """
     spans = _stretches(panel.n_blocks, pairs)
@@ -125,20 +122,20 @@ def gather(
         told = population[chosen]
         if own is not None:
             told = np.where(rng.random(n) < UNLABELLED, -1, told)
-        walk = Walk(panel, told, None if own is None else own[chosen], start)
-        bits, called = (x[:, chosen] for x in read_bits(rows, panel.block, start, stop))
+        state = CopyingState(panel, told, None if own is None else own[chosen], start)
+        bits, called = read_bits(HaplotypeView(rows, haplotypes=chosen), panel.block, start, stop)
         for k in range(start, stop):
             if k >= first:
                 sites = min(panel.block, panel.haplotypes.n_variants - k * panel.block)
-                found.append(_pairs(walk, bits[k - start], called[k - start], sites))
-            walk.advance(bits[k - start], called[k - start])
+                found.append(_pairs(state, bits[k - start], called[k - start], sites))
+            state.advance(bits[k - start], called[k - start])
     return found
 
 
-def _pairs(walk: Walk, bits: np.ndarray, called: np.ndarray, sites: int) -> BlockPairs:
-    f, h, others = walk.features()
-    usable = others >= np.minimum(others.max(axis=1, keepdims=True), walk.panel.carriers)
-    chance = np.where(usable, np.maximum(walk.chances(bits, called, SPARE), 1e-35), 0)
+def _pairs(state: CopyingState, bits: np.ndarray, called: np.ndarray, sites: int) -> BlockPairs:
+    f, h, others = state.features()
+    usable = others >= np.minimum(others.max(axis=1, keepdims=True), state.panel.carriers)
+    chance = np.where(usable, np.maximum(state.chances(bits, called, SPARE), 1e-35), 0)
     return BlockPairs(
         *(torch.from_numpy(x) for x in (f.astype(np.float16), h.astype(np.float16), chance.astype(np.float32))),
         sites,

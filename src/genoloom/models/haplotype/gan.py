@@ -39,7 +39,7 @@ from genoloom.models.haplotype.gan_network import CodeChain, CodeGenerator, Walk
 from genoloom.models.haplotype.gan_training import Critic, GanTraining, diversity
 from genoloom.models.haplotype.temperature import BALANCED_BLOCKS, BALANCED_ROWS, balanced_temperature
 from genoloom.models.haplotype.transformer_training import automatic_steps
-from genoloom.models.layers import declare_network, refuse_nonsense
+from genoloom.models.layers import declare_network, load_network, refuse_non_finite
 from genoloom.panel import HaplotypeSource
 from genoloom.seeds import derive_seed, row_uniforms
 from genoloom.training.run import TrainingRun, train
@@ -192,7 +192,7 @@ class GanGenerator(HaplotypeGenerator):
             chance = log_chance.double().softmax(-1)
             if scale is not None:
                 chance = torch.from_numpy(scale(k, chance.numpy(), population))
-            refuse_nonsense(chance.sum(-1))
+            refuse_non_finite(chance.sum(-1))
             cumulated = chance.cumsum(-1)
             threshold = torch.from_numpy(uniforms[:, k - start, None]) * cumulated[:, -1:]
             return (cumulated <= threshold).sum(-1)
@@ -241,8 +241,7 @@ class GanGenerator(HaplotypeGenerator):
         generator.codebook = BlockCodebook(generator.n_variants, **codebook)
         generator.chain = CodeChain(*(torch.from_numpy(arrays[f"chain.{name}"]) for name in ("log_chance", "log_marginal")))
         generator._build()
-        weights = {k.removeprefix("network."): torch.from_numpy(v) for k, v in arrays.items() if k.startswith("network.")}
-        generator.network.load_state_dict(weights)
+        load_network(generator.network, arrays, "network.")
         generator.network.eval()
         generator.anchors = Anchors.from_arrays(arrays)
         critic = {k.removeprefix("critic."): v for k, v in arrays.items() if k.startswith("critic.")}

@@ -1,5 +1,5 @@
-"""Haplotypes that others are made of: their distinct blocks, place by place, and rows on their way
-along them.
+"""Haplotypes that others are made of: their distinct blocks, place by place, and the state of rows
+that copy them.
 """
 
 import copy
@@ -196,8 +196,8 @@ def unpack_bits(bits: np.ndarray, block: int) -> np.ndarray:
 
 
 @dataclass
-class Walk:
-    """Rows on their way along the templates: what is known of each row's next block.
+class CopyingState:
+    """What the templates say of the next block of each of some rows, block by block along a contig.
 
     Rows are worked off in batches of `LANES` of one population, so that a row's numbers do not
     depend on its company.
@@ -315,7 +315,7 @@ class Walk:
             )
         )  # fmt: skip
 
-    def fork(self) -> "Walk":
+    def fork(self) -> "CopyingState":
         """A copy that goes on by itself."""
         twin = copy.copy(self)
         for name in ("w", "m", "P", "counts"):

@@ -41,7 +41,7 @@ from genoloom.models.haplotype.temperature import BALANCED_BLOCKS, BALANCED_ROWS
 from genoloom.models.haplotype.transformer_network import HaplotypeTransformer, score_window, windows
 from genoloom.models.haplotype.transformer_sampling import WindowSampler
 from genoloom.models.haplotype.transformer_training import TransformerTraining, automatic_steps
-from genoloom.models.layers import declare_network, refuse_nonsense
+from genoloom.models.layers import declare_network, load_network, refuse_non_finite
 from genoloom.panel import HaplotypeSource
 from genoloom.seeds import derive_seed
 from genoloom.training import processes
@@ -168,7 +168,7 @@ class TransformerGenerator(HaplotypeGenerator):
         for span in windows(self.codebook.n_blocks, self.options.context):
             alleles = read_blocks(laid_out, self.options.block, span[0], span[2])
             for k, scores in enumerate(score_window(self.model, alleles, labels, span).T, span[1]):
-                refuse_nonsense(scores)
+                refuse_non_finite(scores)
                 yield self._variants(k, k + 1), scores
 
     def switch_log_odds(self, haplotypes: HaplotypeSource, population: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
@@ -237,7 +237,6 @@ class TransformerGenerator(HaplotypeGenerator):
         generator.anchors = Anchors.from_arrays(arrays)
         generator.codebook = BlockCodebook(description["n_sites"], **codebook)
         generator._build()
-        weights = {k.removeprefix("network."): torch.from_numpy(v) for k, v in arrays.items() if k.startswith("network.")}
-        generator.model.load_state_dict(weights)
+        load_network(generator.model, arrays, "network.")
         generator.model.eval()
         return generator

@@ -9,7 +9,7 @@ from genoloom.config import TransformerOptions
 from genoloom.models.haplotype.anchoring import Scale
 from genoloom.models.haplotype.base import SampleRequest
 from genoloom.models.haplotype.transformer_network import SEGMENT, HaplotypeTransformer
-from genoloom.models.layers import KeyValueCache, refuse_nonsense
+from genoloom.models.layers import KeyValueCache, refuse_non_finite
 from genoloom.seeds import row_uniforms
 
 SAMPLE_ROWS = 128  # haplotypes sampled together, always exactly so many
@@ -67,7 +67,7 @@ class WindowSampler:
             hidden = model.read(seen, labels, k, k - start, self.cache)
             logits = model.code_logits(hidden, k)[:, 0].double() / self.temperature
             pi = logits.softmax(-1).numpy()  # (B, C)
-            refuse_nonsense(pi)
+            refuse_non_finite(pi)
             if self.scale is not None:
                 pi = self.scale(k, pi, population)
             block = self._draw(k, pi.cumsum(-1), draws[:, k - first], flips[:, k - first])

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from genoloom.models.layers import refuse_nonsense
+from genoloom.models.layers import refuse_non_finite
 from genoloom.models.sequence.adaptive import Ladder, LadderReader, own_counts
 from genoloom.models.sequence.base import Sampling
 from genoloom.models.sequence.chain import draw, histories
@@ -138,7 +138,7 @@ def sample_gap(
     bases, log_prob = np.empty((B, size), dtype=np.uint8), np.empty((B, size))
     for i in range(size):
         found = logits.double().log_softmax(-1).numpy()
-        refuse_nonsense(found)
+        refuse_non_finite(found)
         bases[:, i] = draw(Sampling().shape(found), uniform[:, i])
         log_prob[:, i] = found[np.arange(B), bases[:, i]]
         if i + 1 < size:

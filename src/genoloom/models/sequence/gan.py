@@ -22,7 +22,7 @@ from pydantic import Field
 
 from genoloom.declared import LONGEST_SEQUENCE, DeclarationError, Declared
 from genoloom.errors import CollapsedError
-from genoloom.models.layers import declare_network
+from genoloom.models.layers import declare_network, load_network
 from genoloom.models.sequence.adaptive import SettingsDescription
 from genoloom.models.sequence.base import (
     Sampling,
@@ -135,7 +135,6 @@ class GanGenerator(SequenceGenerator):
         generator.longest, generator.aligned = description["longest"], description["aligned"]
         generator.drafts = Drafts.from_state(arrays, description)
         generator._build()
-        weights = {k.removeprefix("network."): torch.from_numpy(v) for k, v in arrays.items() if k.startswith("network.")}
-        generator.network.load_state_dict(weights)
+        load_network(generator.network, arrays, "network.")
         generator.network.eval()
         return generator

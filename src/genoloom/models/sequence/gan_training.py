@@ -9,7 +9,7 @@ from scipy.spatial.distance import jensenshannon
 from scipy.special import ndtri
 from scipy.stats import wasserstein_distance
 
-from genoloom.models.layers import exponential_average, refuse_nonsense
+from genoloom.models.layers import exponential_average, refuse_non_finite
 from genoloom.models.sequence.base import SequenceRequest, TrainingSequences
 from genoloom.models.sequence.classifier import one_hot, split_auc
 from genoloom.models.sequence.gan_drafts import Drafts
@@ -60,7 +60,7 @@ def _edit_chunk(network: Generator, draft: np.ndarray, label: np.ndarray, seed: 
     gumbel = -np.log(-np.log(row_uniforms(seed, GUMBEL_DRAWS + np.arange(4 * T)) + 2.0**-54))
     inputs = one_hot(draft), torch.from_numpy(latent).float(), torch.from_numpy(label)
     logits = network(*(x.to(device) for x in inputs)).double().cpu().numpy()
-    refuse_nonsense(logits)
+    refuse_non_finite(logits)
     return (logits + gumbel.reshape(n, T, 4).transpose(0, 2, 1)).argmax(axis=1).astype(np.uint8)
 
 

@@ -24,7 +24,7 @@ from scipy.special import log_softmax, softmax
 from torch import nn
 
 from genoloom.declared import LONGEST_SEQUENCE, Declared, Description
-from genoloom.models.layers import declare_network
+from genoloom.models.layers import declare_network, load_network
 from genoloom.models.sequence.base import SequenceRequest, TrainingSequences
 from genoloom.models.sequence.classifier import SequenceClassifier, classify, fit_classifier
 from genoloom.seeds import attempt_seeds, derive_seed, row_uniforms
@@ -190,8 +190,7 @@ class LabelReader:
         reader = cls(arrays["mix"].shape[1], description["strands"])
         reader.temperature, reader.longest, reader.mix = description["temperature"], arrays["longest"], arrays["mix"]
         for i, network in enumerate(reader.networks):
-            own = f"{i}."
-            network.load_state_dict({k.removeprefix(own): torch.from_numpy(v) for k, v in arrays.items() if k.startswith(own)})
+            load_network(network, arrays, f"{i}.")
         return reader
 
 

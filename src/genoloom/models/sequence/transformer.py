@@ -35,7 +35,7 @@ from pydantic import Field
 from scipy.special import log_softmax
 
 from genoloom.declared import LONGEST_SEQUENCE, Declared
-from genoloom.models.layers import AveragedTraining, declare_network, refuse_nonsense
+from genoloom.models.layers import AveragedTraining, declare_network, load_network, refuse_non_finite
 from genoloom.models.sequence import between
 from genoloom.models.sequence.adaptive import (
     MEMORY,
@@ -110,7 +110,7 @@ def score(model, ladder: Ladder, bases: np.ndarray, label: np.ndarray, device="c
         part = np.zeros(len(bases[rows]), dtype=np.int64)
         log_prob = base_log_probabilities(model, ladder, bases[rows], label[rows], part, device)
         total[rows] = log_prob.double().sum(1).cpu().numpy()
-    refuse_nonsense(total)
+    refuse_non_finite(total)
     return total
 
 
@@ -290,7 +290,7 @@ class TransformerGenerator(SequenceGenerator):
             forecast, seen = (torch.from_numpy(x.astype(np.float32)) for x in reader.forecast())
             forecast, seen = forecast.repeat(views, 1, 1, 1), seen.repeat(views, 1, 1)
             logits = self.model(before, forecast, seen, label, cache)[:, 0].double().log_softmax(-1).numpy()
-            refuse_nonsense(logits)
+            refuse_non_finite(logits)
             if guided:
                 logits = logits[B:] + sampling.guidance * (logits[:B] - logits[B:])
             if t < len(sampling.prompt):
@@ -353,8 +353,7 @@ class TransformerGenerator(SequenceGenerator):
         generator.label_names, generator.positions = description["label_names"], description["positions"]
         generator.settings, generator.counts = read_settings(description), unpack_counts(arrays)
         generator._build()
-        weights = {k.removeprefix("network."): torch.from_numpy(v) for k, v in arrays.items() if k.startswith("network.")}
-        generator.model.load_state_dict(weights)
+        load_network(generator.model, arrays, "network.")
         generator.model.eval()
         reader = {k.removeprefix("reader."): v for k, v in arrays.items() if k.startswith("reader.")}
         generator.reader = LabelReader.from_state(reader, description["reader"]) if reader else None

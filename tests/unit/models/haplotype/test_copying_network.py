@@ -16,8 +16,8 @@ from genoloom.models.haplotype.templates import (
     HEADS,
     MATCHES,
     OWN_SHARE,
+    CopyingState,
     TemplatePanel,
-    Walk,
     read_bits,
 )
 from genoloom.panel import ArrayHaplotypes, HaplotypeView
@@ -113,7 +113,7 @@ def test_counts_and_weights_leave_the_own_individual_out():
     rows, L = data.haplotypes.alleles.T, 4
     panel, order = TemplatePanel.collect(data.haplotypes, data.population, 2, block=L, codes=5, carriers=2)
     place = np.argsort(order)
-    walk = Walk(panel, data.population, place.reshape(-1, 2).repeat(2, axis=0))
+    state = CopyingState(panel, data.population, place.reshape(-1, 2).repeat(2, axis=0))
     bits, called = read_bits(data.haplotypes, L, 0, panel.n_blocks)
     n = len(rows)
     other = np.arange(n)[:, None] // 2 != np.arange(n) // 2  # (n, n): row, template
@@ -127,7 +127,7 @@ def test_counts_and_weights_leave_the_own_individual_out():
         has = np.stack([table.index[place] == c for c in range(table.codes)], axis=1)  # (n, C), templates in the rows' order
         differs = padded[:, None, : k * L] != padded[None, :, : k * L]
         match = np.where(differs.any(-1), differs[..., ::-1].argmax(-1), k * L) if k else np.zeros((n, n), int)
-        f, h, others = walk.features()
+        f, h, others = state.features()
         for g, length in enumerate(MATCHES):
             for kind, among in enumerate((other, other & same)):
                 equal = (among & (match >= length * L)).astype(int)
@@ -141,7 +141,7 @@ def test_counts_and_weights_leave_the_own_individual_out():
         for s, (rate, flip) in enumerate(HEADS):
             told = weights[s] * flip ** apart.astype(float)
             weights[s] = ((1 - rate) * told / told.sum(axis=1, keepdims=True) + rate * prior) * other
-        walk.advance(bits[k], called[k])
+        state.advance(bits[k], called[k])
 
 
 def test_flips_leave_the_own_individual_out():
@@ -150,8 +150,8 @@ def test_flips_leave_the_own_individual_out():
     alleles[1, 2] = 1
     panel, _ = TemplatePanel.collect(ArrayHaplotypes(alleles), np.zeros(12, dtype=int), 1, block=4, codes=8, carriers=2)
     one = np.array([0b0010] * 2, dtype=np.uint32)
-    walk = Walk(panel, np.zeros(2, dtype=int), np.array([[2, 3], [-1, -1]]))
-    chance = walk.chances(one, np.full(2, 15, dtype=np.uint32), 0.2)[:, 0]
+    state = CopyingState(panel, np.zeros(2, dtype=int), np.array([[2, 3], [-1, -1]]))
+    chance = state.chances(one, np.full(2, 15, dtype=np.uint32), 0.2)[:, 0]
     spare = 0.2 / 12
     assert chance[0] == pytest.approx(0.2 / 10 * (1 - 0.2 / 10) ** 3)
     assert chance[1] == pytest.approx(1.2 / 12 * (1 - spare) ** 3)
