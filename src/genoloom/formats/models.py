@@ -96,16 +96,24 @@ def save_model(path: str | Path, arrays: dict[str, np.ndarray], description: dic
         words.write_text(text + "\n")
 
 
-def read_description(path: str | Path, kind: str) -> dict:
-    """The description inside a model file.
+def read_description(path: str | Path, kind: str, more: type[Description] = ModelDescription) -> dict:
+    """The description inside a model file; its arrays are not read.
+
+    Parameters
+    ----------
+    more : type of Description
+        What it must say beside what every model file says.
 
     Raises
     ------
     InputError
-        Not a model of GenoLoom, of another format version, or of another kind than asked for.
+        Not a model of GenoLoom, of another format version, of another kind than asked for, or its
+        description is damaged.
     """
     with _open(path) as file:
-        return _read_description(file, kind)
+        description = _read_description(file, kind)
+    _typed(path, more, description)
+    return description
 
 
 def load_model(

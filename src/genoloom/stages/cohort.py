@@ -15,6 +15,7 @@ from genoloom.formats.provenance import Making, record_path
 from genoloom.formats.splits import read_split
 from genoloom.formats.tables import Row, read_table, write_table
 from genoloom.formats.text import real_number
+from genoloom.models.haplotype.base import HaplotypeDescription
 from genoloom.panel import People
 from genoloom.seeds import derive_seed
 
@@ -36,7 +37,7 @@ def make_cohort(*, model: Path, split: Path, out: Path, options: CohortOptions, 
         The split table: the training mix and size are the defaults.
     """
     made = Making("cohort", {"model": model, "split": split})
-    known = read_description(model, "haplotypes")["population_names"]
+    known = read_description(model, "haplotypes", HaplotypeDescription)["population_names"]
     table = read_split(split)
     counted = Counter(row["population"] for row in table if row["role"] == "train")
     trained = {name: counted[name] for name in known}

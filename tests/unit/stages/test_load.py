@@ -9,10 +9,14 @@ import numpy as np
 import pytest
 from tiny_models import BASES, MODELS, load_model_file, tiny_model, write_model
 
+from genoloom.config import CohortOptions
 from genoloom.errors import InputError
 from genoloom.formats.models import save_model
+from genoloom.formats.splits import write_split
 from genoloom.models.haplotype.base import SampleRequest
 from genoloom.models.sequence.base import SequenceRequest
+from genoloom.panel import People
+from genoloom.stages.cohort import make_cohort
 from genoloom.stages.load import load_generator
 
 ALL = pytest.mark.parametrize("made", MODELS, ids="-".join, indirect=True)
@@ -228,6 +232,18 @@ def test_a_million_populations_and_layers(made, tmp_path):
     assert "population_names" in str(refused(kind, path, arrays, changed(description, ("population_names",), names)))
     for option in ("layers", "width", "context"):
         assert option in str(refused(kind, path, arrays, changed(description, ("options", option), 10**6)))
+
+
+def test_a_cohort_of_a_damaged_description_is_refused(tmp_path):
+    """The sheet of people needs the description alone."""
+    arrays, description = tiny_model("haplotypes", "independent")
+    path, out = tmp_path / "m.safetensors", tmp_path / "cohort.tsv"
+    write_split(tmp_path / "split.tsv", People(["a"], ["AAA"], ["unknown"]), ["train"])
+    for names in (None, 3, ["AAA", "AAA"], [["AAA"]]):
+        write_model(path, arrays, changed(description, ("population_names",), names))
+        with pytest.raises(InputError, match="population_names"):
+            make_cohort(model=path, split=tmp_path / "split.tsv", out=out, options=CohortOptions(), seed=1)
+        assert not out.exists()
 
 
 def test_text_among_the_sites_is_checked(tmp_path):
