@@ -118,7 +118,8 @@ class CopyTest:
     chance : float
         The chance of as much without copies.
     least_chance : float
-        The smallest that could have been found, had all rows been copies. Rows that are all alike can hide a copy.
+        The smallest that could have been found, had all rows been copies. Rows that are all alike can hide a copy,
+        and few people have few labellings.
     """
 
     statistic: float
@@ -150,7 +151,7 @@ def near_copies(neighbours: Neighbours, member: np.ndarray, shuffled: np.ndarray
     largest = neighbours.largest_statistic()
     if copies is not None:
         largest = min(largest, one_sidedness(copies.nearer_to_members(member[None]))[0])
-    return _judged(found, by_chance, largest)
+    return _judged(found, by_chance, largest, _as_dealt(shuffled, member))
 
 
 def copied_segments(neighbours: Neighbours, population: np.ndarray, n_shuffles: int, rng: np.random.Generator) -> CopyTest:
@@ -183,11 +184,18 @@ def copied_segments(neighbours: Neighbours, population: np.ndarray, n_shuffles: 
     at_once = max(1, AT_ONCE // neighbours.person.size)
     by_chance = np.concatenate([statistics(shuffled[i : i + at_once]) for i in range(0, n_shuffles, at_once)])
     synthetic = np.repeat(role == 0, rows_a_person)
-    return _judged(statistics(role[None])[0], by_chance, neighbours.largest_statistic(synthetic, FEWEST_SEGMENTS))
+    largest = neighbours.largest_statistic(synthetic, FEWEST_SEGMENTS)
+    return _judged(statistics(role[None])[0], by_chance, largest, _as_dealt(shuffled, role))
 
 
-def _judged(found: float, by_chance: np.ndarray, largest: float) -> CopyTest:
+def _as_dealt(shuffled: np.ndarray, labels: np.ndarray) -> float:
+    """Chance that labels are shuffled to what they were; no test on them can show a smaller one."""
+    return float((1 + (shuffled == labels).all(axis=1).sum()) / (1 + len(shuffled)))
+
+
+def _judged(found: float, by_chance: np.ndarray, largest: float, as_dealt: float) -> CopyTest:
     def chance_of(statistic: float) -> float:
         return float((1 + (by_chance >= statistic - 1e-9).sum()) / (1 + len(by_chance)))
 
-    return CopyTest(float(found), float(np.quantile(by_chance, FLOOR_LEVEL)), chance_of(found), chance_of(largest))
+    floor = float(np.quantile(by_chance, FLOOR_LEVEL))
+    return CopyTest(float(found), floor, chance_of(found), max(as_dealt, chance_of(largest)))

@@ -52,6 +52,16 @@ def test_nothing_but_copies_never_passes(n, populations, windows, haplotype_wind
         assert passed <= {AttackId.COMPARABLE}
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_handful_of_people_have_too_few_labellings_for_copies(seed):
+    """Two people per role and population are dealt to what they were in 1 of 36 shuffles: fresh people do not pass."""
+    fresh = founder_mosaic(200, 24, np.random.default_rng(seed))
+    rows = judged(fresh[:, 16:], fresh[:, :16], POPULATIONS[2], [50], [20], 400, 0.6)
+    tests = {name: row for name, row in rows.items() if name.startswith("near copies")}
+    assert len(tests) == 3
+    assert {row["verdict"] for row in tests.values()} == {"not run"}
+
+
 def test_the_fewest_resamples_follow_from_the_strictest_level():
     assert fewest_resamples(0.005) == 199
     assert 1 / (1 + FEWEST_RESAMPLES) <= COPY_LEVEL < 1 / FEWEST_RESAMPLES
