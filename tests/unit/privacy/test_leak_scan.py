@@ -229,6 +229,7 @@ SEARCHED = {
 PATHS = (
     b"/net/projects/ada/x.vcf", b"in /data", b"see ~/data/secret", b"~ada/x", b"$HOME/x", b"\\\\server\\share\\ada", b"C:\\secret.txt",
     b'"/ceph/x1"', b"=/cfs/klemming/x", b"file:///x", b"##reference=/opt1/ref.fa", b"'/a/bc'",
+    b"login01:/cfs/klemming/x", b"</cfs/klemming/x>", b"D:/secret.txt",
 )  # fmt: skip
 # what it says is not searched for, by the words of its list
 NOT_SEARCHED = {
@@ -241,6 +242,7 @@ NOT_SEARCHED = {
     "other scripts": ("a.md", "НG00096".encode()),  # a Cyrillic letter
     "taken apart": ("a.md", b"HG00, 096"),
     "a single unusual name": ("a.md", b"in /cohort"),
+    "with a blank in the first part": ("a.md", b"in /My folder/cohort"),
     "fewer than six characters": ("a.md", b"S1"),
 }
 
@@ -255,6 +257,11 @@ def test_what_is_said_to_be_searched_for_is_found(what):
 def test_paths_of_any_kind_are_found(path):
     assert kinds(b"text " + path + b" text", "README.md") == {"an absolute path"}
     assert kinds(b"\0\1\xff" + b"some text " + path + b" text\0\xfe", "a.bin") == {"an absolute path"}
+
+
+def test_paths_in_other_scripts_are_found_in_texts():
+    assert kinds("in /données/étude/x".encode()) == {"an absolute path"}
+    assert kinds("été/hiver/automne".encode()) == set()
 
 
 def test_hosts_and_users_are_found_in_any_case():

@@ -26,15 +26,17 @@ ROOTS = (
     "cluster", "afs", "usr", "etc", "mount", "export", "archive", "groups", "users",
 )  # fmt: skip
 _NAME = rb"[A-Za-z0-9_.+-]"
-_BEFORE = rb"(?<![A-Za-z0-9_.~/:<-])"
+_ANY_NAME = rb"[A-Za-z0-9_.+\x80-\xff-]"  # in text: letters of other scripts too
+_BEFORE = rb"(?<![A-Za-z0-9_.~/\x80-\xff-])"
 _ROOT = b"(?:" + "|".join(ROOTS).encode() + b")"
 # below a usual root, in any bytes
 _ROOTED = re.compile(rb"(?<![A-Za-z0-9_.~/-])/" + _ROOT + rb"/(?:" + _NAME + rb"{2,}|" + _NAME + rb"/" + _NAME + rb")")
 # anything absolute, in text: two parts, or one that is a usual root; homes, drives, shares, addresses of files
 _ABSOLUTE = re.compile(
-    _BEFORE + rb"/(?:" + _NAME + rb"{2,}/" + _NAME + rb"|" + _NAME + rb"/" + _NAME + rb"{2,}|" + _ROOT + rb"(?![A-Za-z0-9_.+-]))"
+    _BEFORE + rb"/(?:" + _ANY_NAME + rb"{2,}/" + _ANY_NAME + rb"|" + _ANY_NAME + rb"/" + _ANY_NAME + rb"{2,})"
+    rb"|" + _BEFORE + rb"(?<![:<])/" + _ROOT + rb"(?![A-Za-z0-9_.+-])"
     rb"|(?<![A-Za-z0-9_.~/])(?:~[A-Za-z0-9_.-]*|\$\{?HOME\}?|%USERPROFILE%)[/\\][A-Za-z0-9_.]"
-    rb"|(?<![A-Za-z0-9])[A-Za-z]:\\{1,2}[A-Za-z0-9_. -]{2,}"
+    rb"|(?<![A-Za-z0-9])[A-Za-z]:(?:\\{1,2}|/)[A-Za-z0-9_. -]{2,}"
     rb"|(?<![\\A-Za-z0-9])\\{2,4}[A-Za-z0-9_.$-]{2,}\\{1,2}[A-Za-z0-9_.$-]{2,}"
     rb"|\b[Ff][Ii][Ll][Ee]:/+[A-Za-z0-9_.+~-]"
 )  # fmt: skip
