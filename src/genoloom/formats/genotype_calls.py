@@ -1,7 +1,6 @@
 """Genotype calls of any ploidy, for personal sequences: haploid contigs, chromosome X, heteroplasmic calls."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,8 +66,7 @@ class CallsFile(VcfFile):
     def records(self) -> Iterator[Calls]:
         if self._index is not None and self.contig not in self._index.contigs:
             return
-        with suppress(NoRecords):
-            yield from super().records()
+        yield from self._in_order(self._blocks(self.contig))
 
     def _of_block(self, block: Block) -> Iterator[Calls]:
         ploidy = block.alleles.shape[2]

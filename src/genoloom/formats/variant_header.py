@@ -94,6 +94,7 @@ def real_path(path: str | Path) -> Path:
 
 
 def is_pipe(path: Path) -> bool:
+    """Whether a path that exists is no regular file, and may be read once only."""
     return not stat.S_ISREG(os.stat(path).st_mode)
 
 

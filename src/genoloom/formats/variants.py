@@ -210,7 +210,9 @@ class VcfFile(VariantFile):
 
     def _nothing(self) -> NoRecords:
         if self.region is None:
-            return _no_contig(self.path, self.contig, [])
+            # a header need not declare its contigs: the records are asked which there are
+            names = list_contigs(self.path) if self.header.pipe is None else []
+            return _no_contig(self.path, self.contig, names)
         start, end = self.region
         return NoRecords(self.path, f"has no record of contig '{self.contig}' from {start} to {end}")
 
@@ -283,6 +285,7 @@ class VcfFile(VariantFile):
 
 
 def wrong_ploidy(path: Path, place: str, ploidy: int) -> InputError:
+    """The error of calls that are not diploid, at `place` (contig:position)."""
     if ploidy > 2:
         return InputError(
             path, f"{place}: ploidy {ploidy} calls", expected="diploid calls of everybody: other ploidies are not supported",

@@ -306,3 +306,14 @@ def test_a_pgen_without_its_tables_is_said(tmp_path, read):
     (tmp_path / "alone.pvar").write_text("#CHROM\tPOS\tID\tREF\tALT\n20\t1\t.\tA\tC\n")
     with pytest.raises(InputError, match="stands alone"):
         read(path)
+
+
+def test_contigs_that_no_header_declares_are_named(tmp_path):
+    rows = ["chr20\t5\t.\tA\tC\t.\tPASS\t.\tGT\t0|1", "21\t5\t.\tA\tC\t.\tPASS\t.\tGT\t0|1"]
+    columns = "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tS"
+    path = tmp_path / "in.vcf"
+    path.write_text("\n".join(["##fileformat=VCFv4.2", columns, *rows, ""]))
+    with pytest.raises(InputError, match="no contig '20', but 'chr20'"):
+        list(open_variants(path, "20").records())
+    with pytest.raises(InputError, match=r"(?s)no record of contig '22'.*one of chr20, 21"):
+        list(open_variants(path, "22").records())
