@@ -1,4 +1,4 @@
-# make demo | test | lint | bench | bench-haplotypes | bench-privacy | bench-shadows | bench-validation | bench-sequences | fuzz | chaos | pins | package-audit | sbom | clean. Everything happens in .venv; no root rights are needed.
+# `make` lists the targets. Everything happens in .venv; no root rights are needed.
 
 VENV := .venv
 BIN := $(VENV)/bin

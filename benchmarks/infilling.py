@@ -27,7 +27,8 @@ from genoloom.models.sequence.infill import weighed_candidates
 from genoloom.models.sequence.transformer import TransformerGenerator, base_log_probabilities, tokens_before
 from genoloom.sequence_config import InfillOptions, SequenceOptions, SequenceTransformerOptions
 from genoloom.sequences import SequenceSet
-from genoloom.stages.sequences import load_sequence_generator, prepare_sequences, train_sequences
+from genoloom.stages.load import load_sequence_generator
+from genoloom.stages.sequences import prepare_sequences, train_sequences
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = "sequences/human_TATA_promoters_300bp.txt"

@@ -29,12 +29,12 @@ def init(directory, variants, fasta, samples, map, name, force):
 @click.option("--panel", help="Only this panel of the study.")
 @click.option("--variants", "files", type=FILE, multiple=True, help=f"Without a study: {ANY_TOOL}")
 @click.option("--people", type=FILE, multiple=True, help="Sheet of these individuals: person, population.")
-@click.option("--individuals", type=click.IntRange(min=2), help="Training individuals, unread.")
-@click.option("--sites", type=click.IntRange(min=1), help="Sites, beside --individuals.")
+@click.option("--individuals", type=click.IntRange(min=2), help="Number of training individuals, before there are any files.")
+@click.option("--sites", type=click.IntRange(min=1), help="Number of sites; with --individuals.")
 @click.option(
     "--megabases",
     type=click.FloatRange(min=0, min_open=True),
-    help="Length that the sites cover, beside --individuals; without it they are unlinked.",
+    help="Length that the sites cover; with --individuals. Without it they are taken as unlinked.",
 )
 @click.option(
     "--holdout",
@@ -91,7 +91,7 @@ def plan(directory, panel, files, people, individuals, sites, megabases, holdout
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
-@click.option("-C", "--directory", type=DIRECTORY, default=".", show_default=True, help="Where config/ stands and results/ go.")
+@click.option("-C", "--directory", type=DIRECTORY, default=".", show_default=True, help="Where config/ is and results/ go.")
 @click.option("--cores", type=click.IntRange(min=1), help="CPU cores to use; all by default.")
 @click.option("--profile", type=DIRECTORY, help="Snakemake profile; the shipped default profile otherwise.")
 @click.argument("snakemake_options", nargs=-1, type=click.UNPROCESSED)

@@ -21,8 +21,8 @@ from genoloom.privacy.attack_ids import AttackId
 from genoloom.privacy.audit import PERSON_COLUMNS, PRIVATE_COLUMNS, PUBLIC_COLUMNS, AuditData
 from genoloom.privacy.audit import audit as judge
 from genoloom.seeds import derive_seed
-from genoloom.stages.generate import load_generator
 from genoloom.stages.inputs import Comparands
+from genoloom.stages.load import load_generator
 from genoloom.stages.shadows import make_shadows
 from genoloom.stages.train import genetic_positions
 from genoloom.stages.validate import control_files, control_rows

@@ -20,7 +20,8 @@ from genoloom.models.sequence.markov import AdaptiveGenerator
 from genoloom.seeds import derive_seed
 from genoloom.sequence_config import SequenceAdaptiveOptions, ValidateSequencesOptions
 from genoloom.sequences import IUPAC_LETTERS, OTHER, SequenceSet, is_canary
-from genoloom.stages.sequences import draw_request, load_sequence_generator, training_sequences
+from genoloom.stages.load import load_sequence_generator
+from genoloom.stages.sequences import draw_request, training_sequences
 from genoloom.training.run import TrainingRun
 from genoloom.validation.fidelity import COLUMNS
 from genoloom.validation.label_fidelity import guidance_curve

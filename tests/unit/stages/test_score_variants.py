@@ -16,8 +16,9 @@ from genoloom.formats.sequence_sets import write_fasta
 from genoloom.models.sequence.scoring import allele_windows
 from genoloom.sequence_config import SequenceAdaptiveOptions, SequenceGanOptions, SequenceOptions
 from genoloom.sequences import decode, encode, pad, reverse_complement
+from genoloom.stages.load import load_sequence_generator
 from genoloom.stages.score_variants import score_variants
-from genoloom.stages.sequences import load_sequence_generator, prepare_sequences, train_sequences
+from genoloom.stages.sequences import prepare_sequences, train_sequences
 
 SIZE = 40
 

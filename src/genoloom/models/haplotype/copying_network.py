@@ -10,7 +10,8 @@ recursion is a head of attention over templates whose keys are recurrent, so tim
 and in templates. A small network, the same at every place and for every code, turns these figures
 into the chance pi of each code. The block is the code seen through flips of single alleles, whose
 chances are counted where templates differ from their nearest code. So all probabilities sum to one,
-the likelihood is exact, missing calls drop out, and draws are from the very same model.
+the likelihood is exact, and missing calls drop out. Draws at temperature 1 without anchors are from
+the very same model.
 
 Training asks for blocks of the templates themselves, with the row's own individual left out of all
 counts: the few thousand weights cannot learn anybody by heart, and the same weights serve any other
@@ -71,9 +72,8 @@ from genoloom.training.run import TrainingRun, train
 
 log = logging.getLogger(__name__)
 
-# Sites a block, longest first, where sites are linked, and where they are not. A code is counted whole, which takes many
-# templates: with few, or without linkage, it is counted in smaller pieces. Bits a site of held-out people: chr20:1-4 Mb,
-# 300 templates: .0416 with blocks of 16; 805 unlinked SNPs, 2,504 templates: .7099 with blocks of 4.
+# Sites a block, longest first, where sites are linked, and where they are not. A code is counted
+# whole, which takes many templates: with few, or without linkage, it is counted in smaller pieces.
 LENGTHS, LENGTHS_OF_FEW, SHORTEST = (16, 8), (8,), 2
 FEW = 1000  # templates
 LOWEST_TEMPERATURE = 0.8
