@@ -66,7 +66,7 @@ class AuditData:
         self.n = n
         self.attacks = attacks_on(people.n, windows, haplotype_windows)
         self.similarities = Similarities(people.n) if copies else None
-        self.frequencies: list[np.ndarray] = []
+        self.frequencies: dict[str, np.ndarray] = {}  # by contig: of synthetic and of real people, (2, n_sites)
         self.effective_sites = 0.0
         self.within_training = np.zeros((n, n), dtype=np.float32)
         self.within_synthetic = np.zeros((n, n), dtype=np.float32)
@@ -92,6 +92,7 @@ class AuditData:
             self.similarities.choose_rare(self._fewest_training_copies(real))
             collectors = [*self.attacks, self.similarities]
         labels = self.people.population[np.concatenate([self.people.holdout, self.people.train])]
+        frequencies = []
         # half of the copies are the training people's
         effective = EffectiveSites(labels, [COPIES], copies_share=0.5)
         for start in range(0, len(real.sites), self.step):
@@ -101,10 +102,11 @@ class AuditData:
             block = Block(made, alleles, hamming(alleles, made), hamming(alleles, alleles[:, :n]), cm[start:stop])
             for collector in collectors:
                 collector.add(block)
-            self.frequencies.append(np.stack([made.mean(axis=1), alleles.mean(axis=1)]))
+            frequencies.append(np.stack([made.mean(axis=1), alleles.mean(axis=1)]))
             effective.add(alleles[:, 0::2] + alleles[:, 1::2])
             self.within_synthetic += hamming(made, made)
             self.within_training += hamming(alleles[:, n:], alleles[:, n:])
+        self.frequencies[real.sites.contig] = np.concatenate(frequencies, axis=1)
         [(_, added)] = effective.estimates()
         self.effective_sites += 0.0 if np.isnan(added) else added  # too few individuals
         for attack in self.attacks:
@@ -239,8 +241,8 @@ class Auditor:
         self.max_excess, self.basis = max_excess, basis or LeakBasis(data.effective_sites, people.n, people.n)
         self.n = people.n
         self.seed = seed
-        self.frequencies = np.concatenate(data.frequencies, axis=1)
-        self.not_comparable = reasons_against(*self.frequencies, unmatched)
+        self.frequencies = np.concatenate(list(data.frequencies.values()), axis=1)
+        self.not_comparable = reasons_against(data.frequencies, unmatched)
         self.population = people.population[np.concatenate([people.holdout, people.train])]
         self.rng = np.random.default_rng(derive_seed(seed, "audit"))
         self.resampling = Resampling(self.population, people.n, resamples, self.rng)

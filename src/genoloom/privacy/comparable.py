@@ -15,28 +15,39 @@ def correlation(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.corrcoef(a, b)[0, 1])
 
 
-def reasons_against(made: np.ndarray, real: np.ndarray, unmatched: float) -> list[str]:
+def reasons_against(contigs: dict[str, np.ndarray], unmatched: float) -> list[str]:
     """Why a comparison says nothing; empty where it says something.
 
     Parameters
     ----------
-    made, real : ndarray, float, shape (n_sites,)
-        Frequencies of the alternate allele among synthetic and real people, in the order of the sites.
+    contigs : dict of str to ndarray, float, shape (2, n_sites)
+        By contig, frequencies of the alternate allele among synthetic and real people, in the order
+        of the sites. A contig of few sites is only judged with the others.
     unmatched : float
         Share of the sites of the synthetic data that have no place in the comparison.
     """
-    found = correlation(made, real)
+    made, real = np.concatenate(list(contigs.values()), axis=1)
     reasons = []
     if len(made) < FEWEST_SITES:
         reasons.append(f"only {len(made)} sites are compared, at least {FEWEST_SITES} are needed")
     if unmatched > MOST_UNMATCHED:
         reasons.append(f"{unmatched:.0%} of the synthetic sites are not in the real files, at most {MOST_UNMATCHED:.0%} may be")
-    if not found >= LEAST_CORRELATION:  # NaN too
-        said = (
-            f"allele frequencies of synthetic and real people correlate by {found:.2f}, at least {LEAST_CORRELATION:g} is needed"
-        )
-        reasons.append(f"{said}{_looks_like(made, real, found)}")
-    return reasons
+    whole = _unlike(made, real)
+    if whole:
+        return [*reasons, whole]
+    of_contigs = {name: _unlike(*both) for name, both in contigs.items() if both.shape[1] >= FEWEST_SITES}
+    return reasons + [f"contig {name}: {reason}" for name, reason in of_contigs.items() if reason]
+
+
+def _unlike(made: np.ndarray, real: np.ndarray) -> str:
+    """How frequencies differ; empty where they correlate."""
+    found = correlation(made, real)
+    if found >= LEAST_CORRELATION:
+        return ""
+    return (  # NaN too
+        f"allele frequencies of synthetic and real people correlate by {found:.2f}, at least"
+        f" {LEAST_CORRELATION:g} is needed{_looks_like(made, real, found)}"
+    )
 
 
 def _looks_like(made: np.ndarray, real: np.ndarray, found: float) -> str:

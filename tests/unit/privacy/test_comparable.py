@@ -29,16 +29,25 @@ ALLELES = founder_mosaic(400, 6 * 24, np.random.default_rng(3), founders=200)
     ],
 )
 def test_reasons(made, unmatched, said):
-    found = reasons_against(made, REAL, unmatched)
+    found = reasons_against({"20": np.stack([made, REAL])}, unmatched)
     assert len(found) == len(said)
     for reason, part in zip(found, said, strict=True):
         assert part in reason
 
 
 def test_few_sites_are_a_reason():
-    [reason] = reasons_against(REAL[:49], REAL[:49], 0.0)
+    [reason] = reasons_against({"20": np.stack([REAL[:49], REAL[:49]])}, 0.0)
     assert "only 49 sites" in reason
     assert correlation(REAL[:1], REAL[:1]) != correlation(REAL[:1], REAL[:1])  # NaN
+
+
+def test_one_contig_of_several_is_enough():
+    large, small = np.tile(REAL, (2, 3)), np.stack([1 - REAL[:60], REAL[:60]])
+    assert correlation(*np.concatenate([large, small], axis=1)) > 0.8
+    [reason] = reasons_against({"20": large, "21": small}, 0.0)
+    assert reason.startswith("contig 21: allele frequencies")
+    assert "0 and 1 look exchanged" in reason
+    assert reasons_against({"20": large, "21": small[:, :49]}, 0.0) == []
 
 
 @pytest.mark.parametrize("change", ["none", "complement", "shift", "unmatched"])
