@@ -31,6 +31,8 @@ _OTHER_FORMS = FOREIGN | {
     codecs.BOM_UTF16_BE: ("text in UTF-16", "save it as UTF-8"),
     b"@HD": ("a SAM file", "give the genotypes that were called from it"),
     b">": ("a FASTA file", "give it where a reference is asked for"),
+    b"l\x1b\x01": ("a PLINK 1 .bed, which has no phase", "give the phased VCF, BCF or .pgen"),
+    b"l\x1b": ("a .pgen under another name", "call it .pgen, with .pvar and .psam beside it"),
 }
 _pipes_read: set[tuple[int, int]] = set()  # a second reader of a pipe would find nothing, or wait for ever
 

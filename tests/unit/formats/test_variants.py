@@ -103,6 +103,8 @@ def test_a_pipe_that_breaks_off(tmp_path, form):
         (b"", "is empty"),
         (b"<!DOCTYPE html><html>", "is a web page"),
         (b"PK\x03\x04" + bytes(50), "is a zip archive"),
+        (b"l\x1b\x01" + bytes(50), "is a PLINK 1 .bed, which has no phase"),
+        (b"l\x1b\x10" + bytes(50), "is a .pgen under another name"),
         ("\ufeff##fileformat=VCFv4.2\n".encode("utf-16-le"), "is text in UTF-16"),
         (b"#CHROM\tPOS\n", "has no line ##fileformat"),
         (b"person\tpopulation\nA\tX\n", "is neither VCF nor BCF"),
