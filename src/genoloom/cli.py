@@ -291,10 +291,11 @@ def validate(name, comparands, controls, out, figures, seed, sections):
 )
 @file_option("--out", "Private table to write; its directory is closed to others.")
 @file_option("--public", "Table of verdicts and intervals that may be shown.", required=False)
+@file_option("--leak", "Limits of the leak and what it follows from, for the report (JSON).", required=False)
 @seed_option
 @section_options(config.AuditOptions)
 @logged
-def audit(name, comparands, controls, models, out, public, seed, sections):
+def audit(name, comparands, controls, models, out, public, leak, seed, sections):
     """Measure what synthetic haplotypes reveal about the people the model was trained on.
 
     The real people come either as the workflow's files (--panel, --split), or as files of any tool (--train, --holdout).
@@ -310,6 +311,7 @@ def audit(name, comparands, controls, models, out, public, seed, sections):
             controls=list(controls),
             out=out,
             public=public,
+            leak=leak,
             options=options,
             seed=seed,
             sources=source_files(**comparands),

@@ -4,7 +4,7 @@ Measure what synthetic haplotypes reveal about the training people.
 REQUIRED INPUTS   results/synthetic/{panel}/{generator}/{contig}.*, results/panels/{panel}/*, results/splits/{panel}.tsv,
                   results/models/{panel}/{generator}/{contig}.safetensors
 OUTPUTS           results/private/{panel}/{generator}/audit.tsv, audit.json, people.tsv (private),
-                  results/validation/{panel}/{generator}/privacy.tsv
+                  results/validation/{panel}/{generator}/privacy.tsv, leak.json
 """
 
 
@@ -23,6 +23,7 @@ rule audit_haplotypes:
         private="results/private/{panel}/{generator}/audit.tsv",
         audited="results/private/{panel}/{generator}/audit.json",
         public="results/validation/{panel}/{generator}/privacy.tsv",
+        leak="results/validation/{panel}/{generator}/leak.json",
     log:
         "logs/audit_haplotypes/{panel}.{generator}.log",
     benchmark:
@@ -42,5 +43,5 @@ rule audit_haplotypes:
         seed=job_seed("audit"),
     shell:
         "genoloom audit --name {wildcards.generator} {params.synthetic} {params.panels} --split {input.split:q} "
-        "{params.controls} {params.models} --out {output.private:q} --public {output.public:q} {params.options} "
-        "--seed {params.seed} --log {log:q}"
+        "{params.controls} {params.models} --out {output.private:q} --public {output.public:q} --leak {output.leak:q} "
+        "{params.options} --seed {params.seed} --log {log:q}"

@@ -218,7 +218,7 @@ def get_report_inputs(wildcards):
         "results/validation/{panel}/{generator}/{table}",
         panel=panels,
         generator=generators,
-        table=["fidelity.tsv", "figures.json", "privacy.tsv"],
+        table=["fidelity.tsv", "figures.json", "privacy.tsv", "leak.json"],
     )
     sequences = expand(
         "results/validation/sequences/{set}/{generator}.{table}",

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from genoloom.disclosure import FEW
 from genoloom.privacy.attack_ids import AttackId
 from genoloom.privacy.leak_budget import Leak, unavoidable
 
@@ -32,6 +33,14 @@ class LeakBasis:
         if not self.effective_sites > 0:
             return None
         return unavoidable(self.effective_sites, self.training, self.compared, self.compared)
+
+    def public_facts(self) -> dict:
+        """What the report needs to tell what would pass, JSON-ready; null where few may be known by it."""
+        told = self.training > FEW and self.leak is not None
+        return {
+            "training_individuals": self.training if told else None,
+            "effective_sites": self.effective_sites if told else None,
+        }
 
 
 def split_rows(worst: dict, basis: LeakBasis, max_auc: float, max_excess: float) -> list[dict]:

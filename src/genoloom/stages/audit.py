@@ -1,5 +1,6 @@
 """Attack synthetic haplotypes; keep the findings private, and write what may be shown."""
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from genoloom.panel import Panel
 from genoloom.privacy.attack_ids import AttackId
 from genoloom.privacy.audit import PERSON_COLUMNS, PRIVATE_COLUMNS, PUBLIC_COLUMNS, AuditData
 from genoloom.privacy.audit import audit as judge
+from genoloom.privacy.excess import LeakBasis
 from genoloom.seeds import derive_seed
 from genoloom.stages.inputs import Comparands
 from genoloom.stages.load import load_generator
@@ -42,6 +44,7 @@ def audit(
     public: Path | None,
     options: AuditOptions,
     seed: int,
+    leak: Path | None = None,
     kind: str | None = None,
     sources: Mapping[str, Path] | None = None,
     models: Sequence[Path] = (),
@@ -53,6 +56,9 @@ def audit(
 
     Parameters
     ----------
+    leak : Path, optional
+        JSON to write: the limits of the leak, and what the unavoidable part follows from. May be
+        shown.
     kind : str, optional
         "generator" or "control"; by the name when not given.
     comparands : Comparands
@@ -109,6 +115,11 @@ def audit(
     write_table(out, PRIVATE_COLUMNS, found.private)
     if public is not None:
         write_table(public, PUBLIC_COLUMNS, found.public + control_rows(controls))
+    if leak is not None:
+        basis = LeakBasis(data.effective_sites, training, people.n)
+        limits = {"max_auc": options.max_auc, "max_excess": options.max_excess}
+        with write_beside(leak) as [part]:
+            part.write_text(json.dumps(limits | basis.public_facts()) + "\n")
     written = [out, *([public] if public is not None else [])]
     facts = {"people_per_role": people.n, "training_people": training, "effective_sites": data.effective_sites}
     used_options = options.model_copy(update={"recipient": None})  # a path

@@ -88,7 +88,8 @@ def compare(
             common = {"name": name, "kind": kind, "comparands": comparands, "controls": [], "seed": seed, "sources": sources}
             validate(**common, out=place / "fidelity.tsv", figures=place / "figures.json", options=validate_options)
             private = out / "private" / NAME / name / "audit.tsv"
-            audit(**common, out=private, public=place / "privacy.tsv", options=audit_options)
+            public = {"public": place / "privacy.tsv", "leak": place / "leak.json"}
+            audit(**common, out=private, **public, options=audit_options)
     (out / "private").chmod(0o700)
     page = out / "report" / "index.html"
     return report(results=out, panels=[NAME], generators=list(made), sequence_sets=[], sequence_generators=[], out=page)

@@ -46,6 +46,12 @@ def test_what_cannot_be_told_is_not_run():
     assert excess["verdict"] == "not run"
 
 
+def test_facts_of_few_individuals_are_not_public():
+    assert LeakBasis(80.0, 20, 20).public_facts() == {"training_individuals": None, "effective_sites": None}
+    assert LeakBasis(float("nan"), 99, 99).public_facts() == {"training_individuals": None, "effective_sites": None}
+    assert LeakBasis(80.0, 21, 20).public_facts() == {"training_individuals": 21, "effective_sites": 80.0}
+
+
 @pytest.mark.parametrize(("copied", "verdicts"), [(False, {"pass", "weak"}), (True, {"fail"})])
 def test_an_audit_tells_excess_from_what_is_unavoidable(copied, verdicts):
     """Fresh people in place of synthetic ones leak less than is unavoidable; copies of the training people more."""

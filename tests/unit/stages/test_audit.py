@@ -56,7 +56,7 @@ def run(project, out, *, models=True, **options):
     files |= {"train": [], "holdout": [], "people": [], "genetic_map": None}
     with open_comparands(**files) as comparands:
         audit(
-            name="independent", comparands=comparands, controls=[], out=out / "private/audit.tsv", public=out / "privacy.tsv",
+            name="independent", comparands=comparands, controls=[], out=out / "private/audit.tsv", public=out / "privacy.tsv", leak=out / "leak.json",
             options=AuditOptions(windows="50,100", bootstrap=200, **options), seed=6, sources=source_files(**files),
             models=[project / "m.safetensors"] if models else [],
         )  # fmt: skip
@@ -92,7 +92,10 @@ def test_nothing_of_the_private_part_is_public(project, tmp_path, caplog):
     attacks = {row["attack"] for row in read_table(private / "audit.tsv") if row["population"] == "all"}
     assert {row["attack"] for row in rows} == attacks
     written = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
-    assert written == {"privacy.tsv", "private/audit.tsv", "private/audit.json", "private/people.tsv"}
+    facts = json.loads((tmp_path / "leak.json").read_text())
+    assert (facts["max_auc"], facts["max_excess"], facts["training_individuals"]) == (0.6, 0.03, 48)
+    assert facts["effective_sites"] > 0
+    assert written == {"privacy.tsv", "leak.json", "private/audit.tsv", "private/audit.json", "private/people.tsv"}
 
 
 def test_shadow_models_add_an_attacker(project, tmp_path):
