@@ -9,7 +9,7 @@ Vocabulary, the same everywhere:
 """
 
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Protocol
 
 import numpy as np
@@ -89,13 +89,14 @@ class People:
 
     def take(self, index) -> "People":
         index = np.arange(len(self))[index].tolist()
-        columns = (self.id, self.population, self.sex, self.family, self.superpopulation)
+        columns = (getattr(self, column.name) for column in fields(People))
         return People(*([values[i] for i in index] for values in columns))
 
 
 def join_people(*parts: People) -> People:
-    """The people of several groups in one list."""
-    return People(*([x for part in parts for x in getattr(part, name)] for name in ("id", "population", "sex", "family")))
+    """The people of several groups in one list, with all that is known of them."""
+    columns = (column.name for column in fields(People))
+    return People(*([x for part in parts for x in getattr(part, name)] for name in columns))
 
 
 class HaplotypeSource(Protocol):

@@ -16,7 +16,7 @@ from genoloom.formats.pgen import PanelWriter
 from genoloom.formats.plink import open_plink
 from genoloom.formats.splits import write_split
 from genoloom.formats.tables import read_table
-from genoloom.panel import Panel, UnphasedHaplotypes
+from genoloom.panel import Panel, UnphasedHaplotypes, join_people
 from genoloom.stages.audit import audit
 from genoloom.stages.inputs import open_comparands, open_real
 from genoloom.stages.validate import validate
@@ -50,12 +50,7 @@ def tables(folder, **files) -> tuple[bytes, bytes, dict]:
 def workflow_files(tmp_path, panels):
     """The same people as the workflow keeps them: one panel in mixed order, a split, a synthetic trio."""
     joined = np.concatenate([panels[role].haplotypes.alleles for role in ("holdout", "train")], axis=1)
-    people = panels["holdout"].people.__class__(
-        *(
-            getattr(panels["holdout"].people, f) + getattr(panels["train"].people, f)
-            for f in ("id", "population", "sex", "family")
-        )
-    )
+    people = join_people(panels["holdout"].people, panels["train"].people)
     sites = panels["train"].sites
     for name, members, alleles in (
         ("panel", people, joined), ("made", panels["synthetic"].people, panels["synthetic"].haplotypes.alleles)
