@@ -38,7 +38,7 @@ PACKAGES = (
     "biopython",
     "scikit-learn",
 )
-EXTRAS = {"opacus": "dp", "statsmodels": "utility", "crypt4gh": "encrypt", "lightmotif": "motifs", "pyjaspar": "motifs"}
+EXTRAS = {"crypt4gh": "encrypt", "lightmotif": "motifs", "pyjaspar": "motifs"}
 TOOLS = {
     "bcftools": "handling VCF and BCF by hand",
     "plink2": "reading the PGEN files by hand",

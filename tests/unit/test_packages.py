@@ -1,0 +1,144 @@
+"""The packages that the code imports: those of the project, of its extras and of each rule's conda environment.
+
+Imports are read from the source, not run: from the command that a rule calls, through every module that it reaches.
+"""
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+CLI = {"genoloom.cli", "genoloom.cli_sequences", "genoloom.cli_study"}  # their functions import what one command needs
+REGISTRY = "generator_class"  # whoever imports this function may import any module beside it, by a generator's name
+# conda's name of a package, where it is another one than that of the Python package index
+CONDA = {"edlib": "python-edlib", "matplotlib": "matplotlib-base", "torch": "pytorch-cpu"}
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT / "src").with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(path): path for path in (ROOT / "src").rglob("*.py")}
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def commands() -> dict[str, tuple[str, Path]]:
+    """The command and the environment file of each rule that has one."""
+    found = {}
+    for path in sorted((ROOT / "workflow/rules").glob("*.smk")):
+        for rule in re.split(r"^ *rule (?=\w+:)", path.read_text(), flags=re.MULTILINE)[1:]:
+            environment = re.search(r'conda:\s+"(.*?)"', rule)
+            if environment:
+                command = re.search(r'"genoloom ((?:sequences )?\w+)', rule)
+                found[rule.partition(":")[0]] = command[1], (path.parent / environment[1]).resolve()
+    return found
+
+
+COMMANDS = commands()
+
+
+def tree_of(module: str) -> ast.Module:
+    return ast.parse(MODULES[module].read_text())
+
+
+def imports_of(node: ast.AST, skip: type | tuple = (), optional: bool = False) -> Iterator[tuple[str, bool]]:
+    """What a piece of source imports, `skip` left out, and whether it goes on without that."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            yield from ((alias.name, optional) for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            yield from ((f"{child.module}.{alias.name}", optional) for alias in child.names)
+        elif not isinstance(child, skip):
+            caught = isinstance(child, ast.Try) and any("ImportError" in ast.unparse(h) for h in child.handlers)
+            yield from imports_of(child, skip, optional or caught)
+
+
+@cache
+def imports_of_module(module: str) -> frozenset[tuple[str, bool]]:
+    return frozenset(imports_of(tree_of(module), ast.FunctionDef if module in CLI else ()))
+
+
+@cache
+def distributions() -> dict[str, list[str]]:
+    return packages_distributions()
+
+
+def packages_of(imported: set[tuple[str, bool]]) -> tuple[set[str], set[str]]:
+    """The distributions that imports reach: those that must be there, and those that the code goes on without."""
+    waiting, seen, needed, optional = list(imported), set(), set(), set()
+    while waiting:
+        name, may_be_missing = waiting.pop()
+        top, _, rest = name.partition(".")
+        if top != "genoloom":  # the standard library has no distribution
+            found = {distribution.lower().replace("_", "-") for distribution in distributions().get(top, [])}
+            (optional if may_be_missing else needed).update(found)
+            continue
+        parts = (name if name in MODULES else name.rpartition(".")[0]).split(".")
+        reached = {".".join(parts[:n]) for n in range(1, len(parts) + 1)}
+        if rest.endswith(REGISTRY):
+            reached |= {module for module in MODULES if module.rpartition(".")[0] == ".".join(parts)}
+        for module in reached - seen:
+            waiting += imports_of_module(module)
+        seen |= reached
+    return needed, optional - needed
+
+
+def packages_of_command(command: str) -> tuple[set[str], set[str]]:
+    module = "genoloom.cli_sequences" if command.startswith("sequences ") else "genoloom.cli"
+    name = "command" if command.endswith("train") else command.replace(" ", "_")
+    [function] = [n for n in ast.walk(tree_of(module)) if isinstance(n, ast.FunctionDef) and n.name == name]
+    return packages_of({("genoloom.__main__", False), *imports_of(function)})
+
+
+def test_every_rule_has_what_its_command_imports():
+    lacking = {}
+    for rule, (command, path) in COMMANDS.items():
+        there = {line.split()[0] for line in yaml.safe_load(path.read_text())["dependencies"]}
+        needed, _ = packages_of_command(command)
+        lacking[rule] = {CONDA.get(name, name) for name in needed} - there
+    assert not {rule: names for rule, names in lacking.items() if names}
+
+
+@pytest.mark.parametrize("path", sorted({path for _, path in COMMANDS.values()}), ids=lambda path: path.stem)
+def test_no_environment_has_what_no_rule_imports(path):
+    there = {line.split()[0] for line in yaml.safe_load(path.read_text())["dependencies"]} - {"python"}
+    imported = [packages_of_command(command) for command, used in COMMANDS.values() if used == path]
+    assert there <= {CONDA.get(name, name) for both in imported for names in both for name in names}
+
+
+def named(requirements: list[str]) -> set[str]:
+    return {re.match(r"[\w.-]+", line)[0].lower().replace("_", "-") for line in requirements}
+
+
+def test_the_project_asks_for_all_that_its_code_imports():
+    needed, optional = packages_of({(module, False) for module in MODULES})
+    extras = {name: lines for name, lines in PROJECT["optional-dependencies"].items() if name != "dev"}
+    assert needed <= named(PROJECT["dependencies"])
+    assert optional - needed == {package for lines in extras.values() for package in named(lines)}
+    # `genoloom doctor` says of each whether it is there
+    body = tree_of("genoloom.stages.doctor").body
+    [said] = [n.value for n in body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == "EXTRAS"]
+    assert ast.literal_eval(said) == {package: name for name, lines in extras.items() for package in named(lines)}
+
+
+def test_the_reader_of_imports():
+    text = """
+import a.b, c
+def f():
+    from d import e
+    try:
+        import g
+    except ImportError:
+        pass
+"""
+    tree = ast.parse(text)
+    assert set(imports_of(tree)) == {("a.b", False), ("c", False), ("d.e", False), ("g", True)}
+    assert set(imports_of(tree, ast.FunctionDef)) == {("a.b", False), ("c", False)}
