@@ -26,7 +26,7 @@ from genoloom.privacy.measures import auc
 from genoloom.report.summary import as_text
 
 COLUMNS = [
-    "set", "individuals", "min_copies", "sites", "effective_sites", "megabases", "released",
+    "set", "individuals", "min_mac", "sites", "effective_sites", "megabases", "released",
     "predicted", "measured", "sd_of_splits", "splits",
 ]  # fmt: skip
 CUTS = [5, 10, 25]
@@ -67,7 +67,7 @@ def measure(name: str, data: Path, splits: int, seed: int) -> list[dict]:
         for released in (inf, n):
             found = [attack(chosen, member, released < inf, rng) for member in members]
             rows.append({
-                "set": name, "individuals": n, "min_copies": cut, "sites": sites,
+                "set": name, "individuals": n, "min_mac": cut, "sites": sites,
                 "effective_sites": effective, "megabases": float(span), "released": released,
                 "predicted": unavoidable(effective, n, r, released).auc,
                 "measured": float(np.mean(found)), "sd_of_splits": float(np.std(found, ddof=1)),

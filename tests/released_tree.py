@@ -111,7 +111,7 @@ def fit(folder: Path, seed: int = 3) -> None:
     for panel, model in zip(panels_of(folder), models_of(folder), strict=True):
         train(
             generator=NAME, panel=panel, split=folder / "results/splits/p.tsv", model=model, history=model.with_suffix(".history.tsv"),
-            state=folder / "state" / panel.name, common=TrainOptions(fewest_people=5), options=IndependentOptions(), seed=seed,
+            state=folder / "state" / panel.name, common=TrainOptions(min_mac=2, min_carriers=5), options=IndependentOptions(), seed=seed,
             threads=1,
         )  # fmt: skip
 

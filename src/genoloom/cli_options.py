@@ -21,6 +21,7 @@ from genoloom.config_section import Section
 from genoloom.errors import GenoLoomError, InputError
 from genoloom.faults import explain, no_memory
 from genoloom.logs import configure_logging
+from genoloom.renamed_keys import renamed_flags
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 DIRECTORY = click.Path(path_type=Path, file_okay=False)
@@ -81,6 +82,8 @@ def section_options(*sections: type[Section]) -> Callable:
                     filled.append(section(**{k: None if v is _OrNone.NONE else v for k, v in given.items()}))
                 except ValidationError as error:
                     problem = error.errors()[0]
+                    if not problem["loc"]:  # of several options
+                        raise InputError("options", problem["msg"]) from None
                     flag = "--" + str(problem["loc"][0]).replace("_", "-")
                     raise InputError(flag, f"{problem['input']!r}: {problem['msg']}") from None
             rest = {k: v for k, v in values.items() if not any(k in s.model_fields for s in sections)}
@@ -215,6 +218,8 @@ def run_and_exit(group: click.Group) -> None:
     except GenoLoomError as error:
         _finish(f"Error: {error}", error.exit_code)
     except click.ClickException as error:
+        if isinstance(error, click.NoSuchOption):
+            error.possibilities = renamed_flags(error.option_name) or error.possibilities
         error.show()
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):

@@ -52,11 +52,11 @@ def init(directory, variants, fasta, samples, map, name, force):
     help="Individuals of the public panel that an attacker may use.",
 )
 @click.option(
-    "--min-copies",
+    "--min-mac",
     type=click.IntRange(min=1),
     default=2,
     show_default=True,
-    help="Sites with fewer copies of the minor allele in training are left out.",
+    help="Smallest minor allele count in training of a site that is modelled.",
 )
 @click.option("--max-auc", type=_AUC, default=0.6, show_default=True, help="Limit of the worst attack.")
 @click.option("--delta", type=_PROBABILITY, default=1e-5, show_default=True, help="Delta of differential privacy.")

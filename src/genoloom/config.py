@@ -7,7 +7,7 @@ Each section is a flat model whose fields are also the options of one command: `
 
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from genoloom.audit_levels import FEWEST_RESAMPLES
 from genoloom.config_section import Section, Share, heads_divide_width
@@ -79,13 +79,17 @@ class TrainOptions(Section):
     """What all trained models share."""
 
     device: str = Field("auto", description="'auto' takes a GPU when there is one; or 'cpu', 'cuda', 'cuda:1'.")
-    min_carriers: int = Field(
-        2, ge=1, description="Sites whose minor allele has fewer copies in the training half are not modelled; they are counted."
+    min_mac: int = Field(
+        2,
+        ge=1,
+        description="Smallest minor allele count, in copies among the training people, of a site that is modelled;"
+        " the other sites are counted.",
     )
-    fewest_people: int = Field(
+    min_carriers: int = Field(
         1,
         ge=1,
-        description="Sites whose minor allele fewer training people carry are not modelled. 5 is the public mode: a release asks for it.",
+        description="Smallest number of training people who carry the minor allele of a site that is modelled. 5 is the"
+        " public mode: a release asks for it. Give min_mac too.",
     )
     watch: Annotated[float, Field(gt=0, lt=0.5)] = Field(
         0.1, description="Share of the training people set aside for early stopping; the holdout is never looked at."
@@ -98,6 +102,17 @@ class TrainOptions(Section):
     time_limit_minutes: float | None = Field(
         None, gt=0, description="Stop training, save and exit with code 75 after this time; a rerun goes on. For batch systems."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_an_earlier_version(cls, values: object) -> object:
+        """`min_carriers` was the name of `min_mac` once: alone it may mean either."""
+        if isinstance(values, dict) and "min_carriers" in values and "min_mac" not in values:
+            raise ValueError(
+                "min_carriers without min_mac: in an earlier version min_carriers counted copies, which is min_mac now, and"
+                " fewest_people counted people, which is min_carriers now; give both keys"
+            )
+        return values
 
 
 class IndependentOptions(Section):
@@ -437,8 +452,10 @@ class ReleaseOptions(Section):
         "weak", description="Worst fidelity verdict of a metric over all people; 'too close' and 'not run' never pass."
     )
     may_be_missing: str = Field("", description="Fidelity metrics that may be 'not run', separated by commas.")
-    fewest_people: int = Field(
-        5, ge=1, description="The model must have left out alleles carried by fewer training people: train.common.fewest_people."
+    min_carriers: int = Field(
+        5,
+        ge=1,
+        description="The model must have left out alleles that fewer training people carry: train.common.min_carriers.",
     )
     adapted_models: bool = Field(
         False,

@@ -23,6 +23,7 @@ from genoloom.config_section import Section
 from genoloom.errors import ConfigError, GenoLoomError, InputError
 from genoloom.formats.sheets import read_sheet
 from genoloom.formats.text import text_lines
+from genoloom.renamed_keys import RENAMED
 from genoloom.report.data import ReportData
 
 PANEL_COLUMNS = {
@@ -183,7 +184,10 @@ def parse_config(values: dict, source: str | Path) -> Config:
 def _problem(problem: dict) -> tuple[str, str, str]:
     key = ".".join(str(part) for part in problem["loc"])
     if problem["type"] != "extra_forbidden":
-        return key, repr(problem["input"]), problem["msg"][0].lower() + problem["msg"][1:]
+        value = "" if isinstance(problem["input"], dict) else repr(problem["input"])
+        return key, value, problem["msg"][0].lower() + problem["msg"][1:]
+    if key in RENAMED:
+        return key, "", f"is called '{RENAMED[key]}' now"
     close = difflib.get_close_matches(str(problem["loc"][-1]), _keys(problem["loc"][:-1]), n=1, cutoff=0.5)
     prefix = "".join(f"{part}." for part in problem["loc"][:-1])
     return key, "", f"unknown key; did you mean '{prefix}{close[0]}'?" if close else "unknown key"
@@ -333,6 +337,8 @@ def readme_tables() -> str:
     ):
         lines += ["", f"### Columns of the {title}", "", "| column | meaning |", "|---|---|"]
         lines += [f"| `{name}` | {meaning} |" for name, meaning in columns.items()]
+    lines += ["", "### Keys of earlier versions", "", "| was | is now |", "|---|---|"]
+    lines += [f"| `{old}` | `{new}` |" for old, new in RENAMED.items()]
     return "\n".join(lines)
 
 

@@ -11,9 +11,11 @@ from helpers import run_genoloom
 
 from genoloom import config_files
 from genoloom.cli import genoloom
+from genoloom.cli_options import run_and_exit
 from genoloom.config import Config, TransformerOptions
 from genoloom.config_section import Section
 from genoloom.errors import ConfigError, InputError
+from genoloom.renamed_keys import RENAMED, renamed_flags
 
 
 def test_generated_files_are_up_to_date(repository):
@@ -55,6 +57,58 @@ def test_all_problems_are_listed_with_suggestions(tmp_path):
     assert "did you mean 'seed'?" in text
     assert "train.transformer.dropout" in text
     assert "prepare.max_missing" in text
+
+
+def nested(key: str, value) -> dict:
+    """{"a": {"b": value}} for "a.b"."""
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    return value
+
+
+@pytest.mark.parametrize("old", RENAMED)
+def test_a_key_of_an_earlier_version_is_an_error_that_names_the_new_one(old, repository):
+    new = RENAMED[old]
+    with pytest.raises(ConfigError) as error:
+        config_files.parse_config(nested(old, 3), "config.yaml")
+    assert "1 problem" in str(error.value)
+    assert new.rpartition(".")[2] in str(error.value)
+    assert new in dict(sections(Config))
+    assert f"| `{old}` | `{new}` |" in (repository / "config/README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("common", "accepted"),
+    [
+        ({"min_carriers": 3}, False),  # copies, as an earlier version had it, or people
+        ({"min_carriers": 3, "fewest_people": 5}, False),
+        ({"min_mac": 3, "fewest_people": 5}, False),
+        ({"min_mac": 3}, True),
+        ({"min_mac": 3, "min_carriers": 5}, True),
+    ],
+)
+def test_carriers_are_never_taken_for_copies(common, accepted):
+    if accepted:
+        assert config_files.parse_config({"train": {"common": common}}, "x").train.common.min_mac == 3
+        return
+    with pytest.raises(ConfigError, match=r"min_mac.*min_carriers|min_carriers"):
+        config_files.parse_config({"train": {"common": common}}, "x")
+
+
+def test_options_of_an_earlier_version_are_named(tmp_path, capsys, monkeypatch):
+    files = ["--panel", "p", "--split", "s", "--model", "m", "--history", "h", "--state", str(tmp_path)]
+    alone = CliRunner().invoke(genoloom, ["train", "independent", *files, "--min-carriers", "3"])
+    assert isinstance(alone.exception, InputError)
+    assert "give both" in str(alone.exception)
+    for old, new in RENAMED.items():
+        flag, now = (f"--{key.rpartition('.')[2].replace('_', '-')}" for key in (old, new))
+        assert now in renamed_flags(flag)
+    monkeypatch.setattr(sys, "argv", ["genoloom", "train", "independent", *files, "--fewest-people", "5"])
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)  # set by `run_and_exit`
+    with pytest.raises(SystemExit) as left:
+        run_and_exit(genoloom)
+    assert left.value.code == 2
+    assert "--min-carriers" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("section", ["transformer", "gan"])

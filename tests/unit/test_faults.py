@@ -59,7 +59,7 @@ def arguments(source: Path, out: Path) -> dict[str, list[str]]:
         "prepare": ["--variants", source / "in.vcf.gz", "--contig", "20", "--out", out / "panel/20"],
         "split": ["--panel", source / "panel/20", "--out", out / "split.tsv", "--summary", out / "split.json"],
         "train": ["mosaic", "--panel", source / "panel/20", "--split", source / "split.tsv", "--model", out / "m.safetensors",
-                  "--history", out / "m.tsv", "--state", out / "state", "--min-carriers", 1, "--fewest-people", 1],
+                  "--history", out / "m.tsv", "--state", out / "state", "--min-mac", 1, "--min-carriers", 1],
         "cohort": ["--model", source / "m.safetensors", "--split", source / "split.tsv", "--out", out / "cohort.tsv"],
         "generate": ["--model", source / "m.safetensors", "--cohort", source / "cohort.tsv", "--out", out / "synthetic/20.vcf.gz"],
         "validate": ["--name", "mosaic", *real, "--resplits", 2, "--out", out / "fidelity.tsv", "--figures", out / "figures.json"],

@@ -20,7 +20,7 @@ from genoloom.formats.atomic import write_beside
 from genoloom.formats.tensors import TensorFile, digest_tensors
 from genoloom.panel import Sites
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 1: options had other names, see `genoloom.renamed_keys`
 ALLELE = re.compile(r"[A-Za-z*]+|<[^<>\s]+>")
 MOST_AT_ONE_PLACE = 500  # sites of one position; all of them exclude each other
 NOT_THE_GENERATORS = ("sites.", "shapes.")  # prefixes of arrays that stages add

@@ -19,7 +19,7 @@ def readme(facts: dict, attacks: list[dict[str, str]], metrics: list[dict[str, s
     Parameters
     ----------
     facts : dict
-        panel, generator, version, date, people, contigs (list of (name, sites)), training_people, fewest_people, max_auc,
+        panel, generator, version, date, people, contigs (list of (name, sites)), training_people, min_carriers, max_auc,
         redrawn, seed, compared (people per role of the audit, as a text), not_compared (further
         synthetic people), raw_input (whether it was compared with the panel),
         thresholds (of `loosened_thresholds`).
@@ -39,7 +39,7 @@ def readme(facts: dict, attacks: list[dict[str, str]], metrics: list[dict[str, s
         "",
         f"Made by GenoLoom {facts['version']} with the generator `{facts['generator']}` (seed {facts['seed']}), trained on"
         f" {facts['training_people']} of the panel `{facts['panel']}`. Sites whose rarer allele fewer than"
-        f" {facts['fewest_people']} training people carry were not modelled. The floors below are those of real people who were held out."
+        f" {facts['min_carriers']} training people carry were not modelled. The floors below are those of real people who were held out."
         f" {facts['redrawn']}",
         "",
         "Every file of this bundle was written anew from the audited genotypes. Panel, split, model, synthetic files, fidelity table"

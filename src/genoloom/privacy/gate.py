@@ -28,7 +28,7 @@ THRESHOLDS = (
     "shadow_models",
     "fidelity",
     "may_be_missing",
-    "fewest_people",
+    "min_carriers",
     "adapted_models",
 )  # of ReleaseOptions
 
@@ -127,7 +127,7 @@ def loosened_thresholds(release: ReleaseOptions) -> list[tuple[str, str, str, bo
         "shadow_models": default.shadow_models and not release.shadow_models,
         "fidelity": order.index(release.fidelity) > order.index(default.fidelity),
         "may_be_missing": bool(release.may_be_missing.strip(", ")),
-        "fewest_people": release.fewest_people < default.fewest_people,
+        "min_carriers": release.min_carriers < default.min_carriers,
         "adapted_models": release.adapted_models and not default.adapted_models,
     }
     return [(name, _shown(getattr(default, name)), _shown(getattr(release, name)), looser[name]) for name in THRESHOLDS]
@@ -240,14 +240,14 @@ def model_reasons(descriptions: Iterable[dict], options: ReleaseOptions) -> list
     model that this one was adapted from: the audit then compares people who both trained.
     """
     descriptions = list(descriptions)
-    fewest = [description.get("fewest_people", 1) for description in descriptions]
+    fewest = [description.get("min_carriers") for description in descriptions]
     if not fewest or not all(type(n) is int and n >= 1 for n in fewest):
         return ["model: there is no description of the model that can be read"]
     reasons = []
-    if min(fewest) < options.fewest_people:
+    if min(fewest) < options.min_carriers:
         reasons.append(
-            f"model: alleles carried by as few as {min(fewest)} training people may be modelled, at least {options.fewest_people} are"
-            f" asked for; set train.common.fewest_people: {options.fewest_people} and train again"
+            f"model: alleles carried by as few as {min(fewest)} training people may be modelled, at least"
+            f" {options.min_carriers} are asked for; set train.common.min_carriers: {options.min_carriers} and train again"
         )
     if any(description.get("adapted_from") for description in descriptions) and not options.adapted_models:
         reasons.append(

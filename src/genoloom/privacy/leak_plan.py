@@ -30,7 +30,7 @@ class Group:
     individuals : int
         Of the training set.
     sites : int
-        With at least `min_copies` copies of the minor allele in the training set.
+        With at least `min_mac` copies of the minor allele in the training set.
     effective_sites : tuple of float
         Lowest and highest estimate; equal where they were estimated from genotypes.
     """
@@ -53,7 +53,7 @@ class Question:
         Individuals of the public reference panel that an attacker may use.
     max_auc, delta : float
         Limit of the worst attack; delta of differential privacy.
-    min_copies : int
+    min_mac : int
         Smallest number of minor allele copies of a site in the training set.
     """
 
@@ -61,7 +61,7 @@ class Question:
     panel_size: int = 2504
     max_auc: float = 0.6
     delta: float = 1e-5
-    min_copies: int = 2
+    min_mac: int = 2
 
     def released(self, group: Group, whole: Group) -> float:
         """Synthetic individuals of a group, in proportion."""
@@ -123,7 +123,7 @@ def remedies(whole: Group, cuts: list[tuple[int, float]], question: Question) ->
         "training_individuals": ceil(individuals_needed(worst, limit, inf, released / n)),
         "training_individuals_any_release": ceil(individuals_needed(worst, limit)),
         "synthetic_individuals": None if isinf(allowed) else int(allowed),
-        "min_copies": next(passing, None),
+        "min_mac": next(passing, None),
         "epsilon": epsilon_allowed(limit, question.delta),
         "delta": question.delta,
     }
@@ -180,7 +180,7 @@ class Plan:
         lines = [
             "The leak that no release faithful to the sample can avoid",
             f"{people_count(whole.individuals, 'training individuals')}, {whole.sites:,} sites with at least"
-            f" {question.min_copies} copies of the minor allele, which amount to"
+            f" {question.min_mac} copies of the minor allele, which amount to"
             f" {span(whole.effective_sites, '.0f')} independent sites",
             "",
             f"{'population':<12} {'attacker has':<44} {'released':>9} {'AUC':>12} {'TPR at 1 % FPR':>16}",
@@ -207,8 +207,8 @@ class Plan:
             lines.append("any number of synthetic individuals")
         elif synthetic:
             lines.append(f"at most {synthetic:,} synthetic individuals, counted over all releases")
-        if found["min_copies"] is not None:
-            lines.append(f"only sites with at least {found['min_copies']} copies of the minor allele in training")
+        if found["min_mac"] is not None:
+            lines.append(f"only sites with at least {found['min_mac']} copies of the minor allele in training")
         lines.append(
             f"training with differential privacy, epsilon at most {found['epsilon']:.2f} at delta"
             f" {found['delta']:g}: then no attack whatever exceeds {limit}"

@@ -126,7 +126,7 @@ def plan_study(*, directory: Path, panel: str | None) -> dict[str, Plan]:
             question=Question(
                 synthetic=study.config.cohort.size,
                 max_auc=study.config.audit.max_auc,
-                min_copies=study.config.train.common.min_carriers,
+                min_mac=study.config.train.common.min_mac,
             ),
             ledger=directory / "results" / LEDGER.format(name),
             out=None,
@@ -186,7 +186,7 @@ def _estimate(genotypes: GenotypeFiles, holdout: float, question: Question) -> E
     rng = np.random.default_rng(derive_seed(1, "plan"))
     chosen = np.sort(rng.permutation(len(everybody))[:SAMPLED])
     population = np.array(everybody.population)[chosen]
-    cuts = [question.min_copies, *(cut for cut in CUTS if cut > question.min_copies)]
+    cuts = [question.min_mac, *(cut for cut in CUTS if cut > question.min_mac)]
     sizes = {name: everybody.population.count(name) for name in np.unique(population)}
     large = {
         name: np.flatnonzero(population == name)
@@ -199,7 +199,7 @@ def _estimate(genotypes: GenotypeFiles, holdout: float, question: Question) -> E
     found = Estimates(cuts, np.zeros((len(cuts), 2)), {name: (sizes[name], np.zeros(2)) for name in large})
     for panel in genotypes.panels.values():
         whole = EffectiveSites(population, cuts, share)
-        parts = {name: EffectiveSites(population[inside], [question.min_copies], share) for name, inside in large.items()}
+        parts = {name: EffectiveSites(population[inside], [question.min_mac], share) for name, inside in large.items()}
         source = HaplotypeView(panel.haplotypes, haplotypes=haplotype_columns(chosen))
         for start in range(0, source.n_variants, BLOCK):
             dosage = _dosage(source.read(start, min(start + BLOCK, source.n_variants)))

@@ -158,7 +158,7 @@ class Bundle:
             "people": len(evidence.cohort.people), "contigs": [(d["contig"], int(d["n_variants"])) for d in descriptions],
             "training_people": descriptions[0]["training_people"], "seed": descriptions[0]["seed"],
             "compared": people_count(compared), "not_compared": max(0, len(evidence.cohort.people) - compared),
-            "fewest_people": min(d.get("fewest_people", 1) for d in descriptions), "max_auc": options.max_auc,
+            "min_carriers": min(d["min_carriers"] for d in descriptions), "max_auc": options.max_auc,
             "licence": options.licence or "No licence has been stated: ask those who handed this over",
             "redrawn": self._redrawn(), "thresholds": loosened_thresholds(options),
             "raw_input": evidence.raw_compared == len(evidence.contigs),

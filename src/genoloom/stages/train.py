@@ -89,10 +89,10 @@ def train(
             split if public is None else public, "has too few people to train on",
             expected="at least two: one of them is set aside", remedy="add people",
         )  # fmt: skip
-    modelled, left_out = _modelled_sites(people, common.min_carriers, common.fewest_people)
+    modelled, left_out = _modelled_sites(people, common.min_mac, common.min_carriers)
     if len(modelled) == 0:
         raise InputError(
-            panel, "no site has enough minor alleles among the training people", remedy="lower --min-carriers and --fewest-people"
+            panel, "no site has enough minor alleles among the training people", remedy="lower --min-mac and --min-carriers"
         )
     fitted = generator_class(generator)(options)
     base, unknown = getattr(options, "init_from", None), 0
@@ -147,7 +147,7 @@ def train(
         contig_length=training.sites.contig_length,
         n_variants=len(modelled),
         sites_too_rare_to_model=left_out,
-        fewest_people=common.fewest_people,
+        min_carriers=common.min_carriers,
         sites_unknown_to_base_model=unknown,
         training_people=people_count(n),
         **_templates(options, n, data_digest),
@@ -233,14 +233,14 @@ def _adapt(fitted: HaplotypeGenerator, base: Path, sites: Sites, modelled: np.nd
     return modelled[shared]
 
 
-def _modelled_sites(panel: Panel, min_carriers: int, fewest_people: int) -> tuple[np.ndarray, int]:
+def _modelled_sites(panel: Panel, min_mac: int, min_carriers: int) -> tuple[np.ndarray, int]:
     """Indices of the sites whose minor allele has enough copies in enough people, and how many sites have not."""
     alternate, called = allele_counts(panel)
-    enough = np.minimum(alternate, called - alternate) >= min_carriers
-    if fewest_people > 1:
+    enough = np.minimum(alternate, called - alternate) >= min_mac
+    if min_carriers > 1:
         for start, stop, alleles in panel.blocks():
             minor = (alternate[start:stop] <= called[start:stop] - alternate[start:stop]).astype(np.int8)
-            enough[start:stop] &= carriers(alleles, minor) >= fewest_people
+            enough[start:stop] &= carriers(alleles, minor) >= min_carriers
     kept = np.flatnonzero(enough)
     return kept, len(enough) - len(kept)
 

@@ -42,11 +42,11 @@ def test_every_threshold_of_the_release_stands_in_the_readme():
         shadow_models=False,
         fidelity="any",
         may_be_missing="phase",
-        fewest_people=4,
+        min_carriers=4,
         adapted_models=True,
     )
     assert all(looser for *_, looser in loosened_thresholds(loose))
-    strict = ReleaseOptions(max_auc=0.5, max_excess=0.02, max_tpr=0.01, fidelity="pass", fewest_people=9)
+    strict = ReleaseOptions(max_auc=0.5, max_excess=0.02, max_tpr=0.01, fidelity="pass", min_carriers=9)
     assert not any(looser for *_, looser in loosened_thresholds(strict))
 
 
@@ -153,14 +153,15 @@ def test_rows_that_stand_twice_are_reasons_even_if_they_agree():
 
 @pytest.mark.parametrize("fewest", [None, "5", 5.0, True, 0, float("nan"), []])
 def test_a_model_that_does_not_say_how_few_people_is_a_reason(fewest):
-    assert model_reasons([{"fewest_people": fewest}], RELEASE) == ["model: there is no description of the model that can be read"]
+    assert model_reasons([{"min_carriers": fewest}], RELEASE) == ["model: there is no description of the model that can be read"]
     assert model_reasons([], RELEASE)
-    assert "as few as 1" in model_reasons([{}], RELEASE)[0]
+    assert "as few as 1" in model_reasons([{"min_carriers": 1}], RELEASE)[0]
+    assert "no description" in model_reasons([{}], RELEASE)[0]
 
 
 def test_who_trained_the_base_of_an_adapted_model_is_not_known():
     """Held-out people may have: both roles then leak alike, and no attack tells them apart."""
-    models = [{"fewest_people": 5, "adapted_from": None}, {"fewest_people": 5, "adapted_from": "0" * 64}]
+    models = [{"min_carriers": 5, "adapted_from": None}, {"min_carriers": 5, "adapted_from": "0" * 64}]
     assert model_reasons(models[:1], RELEASE) == []
     [reason] = model_reasons(models, RELEASE)
     assert "was adapted from another model" in reason

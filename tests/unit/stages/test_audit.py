@@ -151,7 +151,7 @@ def test_without_the_optional_package_the_command_says_what_to_install(monkeypat
 def test_a_model_of_other_sites_is_refused(project, tmp_path):
     train(
         generator="independent", panel=project / "20", split=project / "split.tsv", model=tmp_path / "m.safetensors",
-        history=tmp_path / "h.tsv", state=tmp_path / "state", common=TrainOptions(min_carriers=20), options=IndependentOptions(),
+        history=tmp_path / "h.tsv", state=tmp_path / "state", common=TrainOptions(min_mac=20), options=IndependentOptions(),
         seed=3, threads=1,
     )  # fmt: skip
     done = run_genoloom(

@@ -54,6 +54,16 @@ def test_what_is_written_is_read(made, tmp_path):
     assert {name for name in arrays if not name.startswith(("sites.", "shapes."))} == set(again)
 
 
+@ALL
+def test_a_model_of_an_earlier_version_is_trained_again(made, tmp_path):
+    """Its options may have other names: it is refused as what it is, before they are read."""
+    kind, arrays, description = made
+    old = description | {"format_version": 1, "options": {"a_former_name": 1}}
+    text = str(refused(kind, tmp_path / "m.safetensors", arrays, old))
+    assert "has format version 1" in text
+    assert "train it again" in text
+
+
 def spoilt(name: str, values: np.ndarray):
     """(what was done, other values) of an array."""
     yield "retyped", values.astype("float16" if values.dtype.kind != "f" else "int64")

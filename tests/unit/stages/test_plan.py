@@ -42,7 +42,7 @@ def test_remedies_hold():
     assert unavoidable(165, n, synthetic=n).auc <= 0.6 < unavoidable(165, n - 1, synthetic=n - 1).auc
     k = found["synthetic_individuals"]
     assert unavoidable(165, 150, 2504, k).auc <= 0.6 < unavoidable(165, 150, 2504, k + 1).auc
-    assert found["min_copies"] == 25
+    assert found["min_mac"] == 25
     assert found["epsilon"] == pytest.approx(1.38, abs=0.01)
 
 

@@ -37,7 +37,7 @@ def project(tmp_path_factory):
             writer.append(sites, alleles)
         train(
             generator="mosaic", panel=folder / contig, split=folder / "split.tsv", model=folder / f"{contig}.safetensors",
-            history=folder / "h.tsv", state=folder / "state", common=TrainOptions(min_carriers=1),
+            history=folder / "h.tsv", state=folder / "state", common=TrainOptions(min_mac=1),
             options=MosaicOptions(segment_cm=1e6), seed=3, threads=1,
         )  # fmt: skip
     make_cohort(

@@ -227,7 +227,7 @@ def test_thresholds_are_inclusive_and_are_options(project):
     write_tables(project / "results", metrics={"sites_lost": "fail", "phase": "not run"})
     assert "phase: not run" in reasons(project, fidelity="any")
     make(project, fidelity="any", may_be_missing="phase")
-    assert "as few as 5 training people" in reasons(project, fewest_people=6)
+    assert "as few as 5 training people" in reasons(project, min_carriers=6)
     write_tables(project / "results", attacks={AttackId.SHADOWS: None}, audited={"shadow_models": 0})
     make(project, shadow_models=False)
 
@@ -341,7 +341,7 @@ def test_carriers_are_people():
 def test_alleles_of_few_people_are_not_modelled(finished):
     results = finished / "results"
     description = json.loads((results / MODELS / "20.json").read_text())
-    assert description["fewest_people"] == 5
+    assert description["min_carriers"] == 5
     panel = open_panel(results / "panels/p/20")
     trained = [row["role"] == "train" for row in read_table(results / "splits/p.tsv")]
     alleles = panel.take_people(np.array(trained)).haplotypes.read(0, len(panel.sites))

@@ -1,0 +1,20 @@
+"""Keys of the configuration that had another name in an earlier version: `old: new`.
+
+A configuration with an old key is an error that names the new one; so is an option of the command line.
+"""
+
+RENAMED = {
+    "train.common.min_carriers": "train.common.min_mac",  # now a key of another meaning: see `TrainOptions`
+    "train.common.fewest_people": "train.common.min_carriers",
+    "release.fewest_people": "release.min_carriers",
+}
+
+
+def renamed_flags(flag: str) -> list[str]:
+    """The options of today that an option of an earlier version (`--old-name`) may have become."""
+    new = {key.rpartition(".")[2] for old, key in RENAMED.items() if _flag(old.rpartition(".")[2]) == flag}
+    return sorted(_flag(name) for name in new)
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
