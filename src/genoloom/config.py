@@ -78,7 +78,11 @@ class SplitOptions(Section):
 class TrainOptions(Section):
     """What all trained models share."""
 
-    device: str = Field("auto", description="'auto' takes a GPU when there is one; or 'cpu', 'cuda', 'cuda:1'.")
+    device: str = Field(
+        "auto",
+        description="'auto' takes a GPU where a job finds one, but asks no scheduler for it; 'cuda' or 'cuda:1' asks"
+        " for one; or 'cpu'.",
+    )
     min_mac: int = Field(
         2,
         ge=1,

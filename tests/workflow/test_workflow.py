@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import re
 import shutil
 import stat
@@ -25,9 +26,15 @@ RULES = [
 ]  # fmt: skip
 
 
-def snakemake(*arguments, cwd):
+def snakemake(*arguments, cwd, **options):
     command = [sys.executable, "-m", "snakemake", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, **options)
+
+
+def resources_of(output: str) -> dict[str, dict[str, str]]:
+    """The resources of each job of a dry run, by the first wildcard-dependent file that it writes."""
+    jobs = re.findall(r"^ +output: ([^,\n]+).*?^ +resources: ([^\n]+)", output, re.MULTILINE | re.DOTALL)
+    return {path: dict(part.split("=", 1) for part in text.split(", ")) for path, text in jobs}
 
 
 def test_lint_is_clean(repository):
@@ -44,10 +51,31 @@ def test_formatting_is_that_of_snakefmt(repository):
 def test_dry_run_of_the_demo_plans_every_rule(repository, tmp_path):
     shutil.copytree(repository / "config", tmp_path / "config")
     (tmp_path / "resources").symlink_to(repository / "resources")
-    done = snakemake("-n", "--snakefile", repository / "Snakefile", "--directory", tmp_path, cwd=tmp_path)
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\n")  # a GPU of this machine says nothing of where jobs run
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    done = snakemake(
+        "-n", "--snakefile", repository / "Snakefile", "--directory", tmp_path, cwd=tmp_path,
+        env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    assert {found.get("gpu", "0") for found in resources_of(done.stdout + done.stderr).values()} == {"0"}
     for rule in RULES:
         assert re.search(rf"^{rule} +\d+$", done.stdout + done.stderr, re.MULTILINE), rule
+
+
+def test_learned_generators_ask_for_the_gpu_that_the_configuration_asks_for(tiny_project, repository):
+    settings = yaml.safe_load((tiny_project / "config/config.yaml").read_text())
+    settings["train"]["common"]["device"] = "cuda"
+    (tiny_project / "config/config.yaml").write_text(yaml.safe_dump(settings))
+    models = {
+        f"results/models/{kind}/{generator}{suffix}.safetensors": generator
+        for kind, suffix in (("tiny", "/20"), ("sequences/slice", ""))
+        for generator in ("gan", "transformer", "markov")
+    }
+    done = snakemake("-n", "--snakefile", repository / "Snakefile", *models, cwd=tiny_project)
+    found = resources_of(done.stdout + done.stderr)
+    asked = {path: (found[path]["gpu"], found[path]["device"]) for path in models}
+    assert asked == {path: ("0", "auto") if name == "markov" else ("1", "cuda") for path, name in models.items()}
 
 
 def test_a_release_is_only_made_when_asked_for(repository, tmp_path):

@@ -5,7 +5,6 @@ Helpers only: the checked configuration, the sheets, and what rules ask of them.
 import hashlib
 import re
 import shlex
-import shutil
 import sys
 from pathlib import Path
 
@@ -323,13 +322,17 @@ def training_threads(wildcards):
     return settings.train.common.processes if shared else 1
 
 
-def training_gpus(wildcards):
-    """
-    A GPU for a learned generator, where one is asked for, or where 'auto' finds one on this machine.
-    The default profile counts one, so that two trainings never share it; without a GPU trainings run side by side.
-    """
+def training_device(wildcards):
+    """The configured one; a baseline asks for no GPU, so it must do without."""
     name = wildcards.get("generator") or wildcards.get("sequence_generator")
     device = settings.train.common.device
-    # asking torch would take seconds at each start
-    wanted = device.startswith("cuda") or (device == "auto" and shutil.which("nvidia-smi"))
-    return int(bool(wanted) and name not in (*haplotype.BASELINES, *sequence.BASELINES))
+    baseline = name in (*haplotype.BASELINES, *sequence.BASELINES)
+    return "auto" if baseline and device.startswith("cuda") else device
+
+
+def training_gpus(wildcards):
+    """
+    A GPU where the configuration says so. What this machine has does not matter: a job may run on another one.
+    The default profile counts one, so that two trainings never share it.
+    """
+    return int(training_device(wildcards).startswith("cuda"))

@@ -60,7 +60,7 @@ rule train_sequences:
         mem_mb=training_mem_mb,
         runtime=240,
         gpu=training_gpus,
-        device=settings.train.common.device,
+        device=training_device,
         time_limit=time_limit,
     params:
         state=training_state,

@@ -34,7 +34,7 @@ rule train_haplotypes:
         mem_mb=training_mem_mb,
         runtime=240,
         gpu=training_gpus,
-        device=settings.train.common.device,
+        device=training_device,
         time_limit=time_limit,
     params:
         panel=subpath(input.pgen, strip_suffix=".pgen"),
