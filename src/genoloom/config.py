@@ -403,9 +403,6 @@ class ValidateOptions(Section):
     )
     ld_window: int = Field(200, ge=50, description="Common sites in a window of the linkage metrics; sites read at a time.")
     components: int = Field(4, ge=1, description="Principal components compared.")
-    polarised: bool = Field(
-        False, description="REF is the ancestral allele: size histories are fitted to unfolded frequency spectra."
-    )
     phaser: Literal["none", "beagle"] = Field(
         "none",
         description="Program that phases synthetic and real people anew, to compare switch errors; where it is missing, they are 'not run'.",

@@ -96,6 +96,15 @@ def interval_of_maximum(values: np.ndarray, resampled: np.ndarray, floor: float)
     return tuple(np.clip(corrected, 0, 1).tolist())
 
 
+def exchange(population: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A random order of people that keeps everybody within his population, int64, shape of `population`."""
+    order = np.arange(len(population))
+    for name in np.unique(population):
+        inside = np.flatnonzero(population == name)
+        order[inside] = rng.permutation(inside)
+    return order
+
+
 class Resampling:
     """Resampled people and relabelled people, the same for every attack.
 

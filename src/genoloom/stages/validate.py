@@ -93,7 +93,7 @@ def validate(
     for made, real in comparands.pairs:
         collected.add(made, real, genetic_positions(real.sites))
         log.info("%s: contig %s read, %d sites", name, real.sites.contig, len(real.sites))
-    data = Data(collected, options.components, seed, options.polarised, comparands.phased)
+    data = Data(collected, options.components, seed, comparands.phased)
     measured = measure_all(data)
     if options.phaser != "none" and comparands.phased:
         measured.append(measure_switch_errors(comparands.pairs, people, derive_seed(seed, "phaser")))

@@ -45,8 +45,8 @@ WHOLE = Part()
 class Data:
     """A finished collection, with what is computed from it once and used by several metrics."""
 
-    def __init__(self, collected: Collector, components: int, seed: int, polarised: bool = False, phased: bool = True):
-        self.collected, self.components, self.seed, self.polarised = collected, components, seed, polarised
+    def __init__(self, collected: Collector, components: int, seed: int, phased: bool = True):
+        self.collected, self.components, self.seed = collected, components, seed
         self.phased = phased
         self.groups, self.index = collected.groups, collected.groups.index
         self.n = collected.people.n

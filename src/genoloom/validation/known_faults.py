@@ -23,6 +23,7 @@ from genoloom.validation.controls import (
 FREQUENCY_NOISE = 0.02  # standard deviation of the shift of each allele frequency
 RARE = 0.01  # alleles below this frequency are dropped
 HETEROZYGOTES_LOST = 0.1  # share of heterozygous calls that become homozygous
+MUTATED = 0.001  # share of alleles that change
 DUPLICATES = 0.1  # share of individuals who are copies of others
 EFFECTIVE_SIZE = 10_000  # behind the recombination rate of the copying model
 
@@ -107,6 +108,11 @@ def thinned_heterozygotes(m: Material, rng: np.random.Generator) -> np.ndarray:
     return made
 
 
+def mutated(m: Material, rng: np.random.Generator) -> np.ndarray:
+    """Alleles that change at random, so that rare ones stand where nobody has them."""
+    return m.fresh ^ (rng.random(m.fresh.shape) < MUTATED)
+
+
 def duplicates(m: Material, rng: np.random.Generator) -> np.ndarray:
     """A share of the individuals of each population are copies of others of it."""
 
@@ -156,6 +162,7 @@ FAULTS: dict[str, Callable[[Material, np.random.Generator], np.ndarray]] = {
     "phase shuffled": shuffled_phase,
     "recombination doubled": doubled_recombination,
     "heterozygotes thinned": thinned_heterozygotes,
+    "alleles mutated 0.1 %": mutated,
     "10 % duplicates": duplicates,
     "one population missing": missing_population,
     "indels dropped": without_indels,

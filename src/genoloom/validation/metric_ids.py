@@ -40,7 +40,6 @@ class MetricId(StrEnum):
     FREQUENCY_ERROR = "frequency_error", "Allele frequencies, mean error", LOWER
     FREQUENCY_DIVERGENCE = "frequency_divergence", "Allele frequencies, divergence", LOWER
     JOINT_SPECTRUM_DISTANCE = "joint_spectrum_distance", "Joint spectra of populations, distance", LOWER
-    SIZE_HISTORY_DISTANCE = "size_history_distance", "Size history fitted to the spectrum, distance", LOWER
     SITES_LOST = "sites_lost", "Sites that do not vary", REFERENCE
     SITES_NEW = "sites_new", "Sites that vary only in the synthetic data", REFERENCE
     PI_ERROR = "pi_error", "Diversity (π) along the genome, error", LOWER

@@ -110,7 +110,6 @@ TABLE = (
     pair(M.FREQUENCY_ERROR, Kind.DISTANCE, frequencies.error, and_both),
     pair(M.FREQUENCY_DIVERGENCE, Kind.DISTANCE, frequencies.divergence, and_bins),
     pair(M.JOINT_SPECTRUM_DISTANCE, Kind.DISTANCE, frequencies.joint_spectrum_shape, between_populations),
-    pair(M.SIZE_HISTORY_DISTANCE, Kind.DISTANCE, frequencies.size_history_distance, tolerance=0.05),
     share(M.SITES_LOST, frequencies.sites_lost, and_both, tolerance=0.02, ascertained=True),
     pair(M.SITES_NEW, Kind.SHARE, frequencies.sites_new, and_bins, floor=frequencies.sites_new_floor, tolerance=0.02, ascertained=True),
     # diversity along the genome

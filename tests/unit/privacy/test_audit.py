@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from helpers import founder_mosaic, make_panel
 
-from genoloom.privacy.audit import DECILE, MIN_POPULATION, PUBLIC_COLUMNS, AuditData, audit
+from genoloom.privacy.attack_ids import AttackId
+from genoloom.privacy.audit import (
+    DECILE,
+    MIN_POPULATION,
+    PUBLIC_COLUMNS,
+    AuditData,
+    Auditor,
+    audit,
+)
 from genoloom.privacy.copies import NEIGHBOURS, Neighbours, near_copies, one_sidedness
 from genoloom.privacy.exposure import stacked, tail_probabilities
 from genoloom.privacy.measures import auc
@@ -90,6 +98,46 @@ def test_one_copied_population_is_caught(population):
     assert rows["worst of populations"]["verdict"] == "fail"
     by_population = {row["population"]: row for row in found.private if row["attack"] == "nearest, whole haplotype"}
     assert by_population["A"]["value"] > 0.9 > 0.7 > by_population["B"]["value"]
+
+
+def collected(made, real, populations):
+    panel, truth = make_panel(made, populations), make_panel(real, populations)
+    people = compare(panel.people, truth.people, ["holdout"] * N + ["train"] * N, 0, seed=1)
+    data = AuditData(people, [50], [20])
+    data.add(panel, truth, truth.sites.cm)
+    return data
+
+
+def test_exchanged_roles_are_those_of_another_audit(population):
+    fresh, real = (alleles[:100] for alleles in population)
+    data = collected(fresh, real, ("A", "B"))
+    found = data.exchanged(np.random.default_rng(3))
+    order = found.people.real_people
+    assert sorted(order) == sorted(data.people.real_people)
+    assert (order % 2 == data.people.real_people % 2).all()  # A and B alternate
+    assert not np.array_equal(order, data.people.real_people)
+    anew = collected(fresh, real[:, np.stack([2 * order, 2 * order + 1], axis=1).ravel()], ("A", "B"))
+    for attack, scores in anew.scores(1).items():
+        np.testing.assert_allclose(found.scores(1)[attack], scores, err_msg=attack)
+
+
+def test_a_population_is_accused_alone_only_beyond_exchanged_roles(population, monkeypatch):
+    monkeypatch.setattr("genoloom.privacy.audit.RARE_LEVEL", 0.9)  # nine exchanges
+    fresh, real = (alleles[:100] for alleles in population)
+    made = fresh.copy()
+    columns = np.flatnonzero(np.arange(2 * N) // 2 % 2 == 0)
+    made[:, columns] = real[:, 2 * N + columns]  # everybody of A
+    for alleles, inside in ((fresh, "A"), (made, "A")):
+        auditor = Auditor(collected(alleles, real, ("A", "B")), 200, 0.6, seed=1)
+        mask = auditor.groups()[inside]
+        # as if chance had been underrated: no spread of resampled or relabelled people
+        value, resampled, shuffled = auditor.resampling.aucs(auditor.odds, mask)
+        found = {AttackId.STACKED: [(max(value, 0.65), 0 * resampled + max(value, 0.65), 0 * shuffled + 0.5)]}
+        assert auditor._worst_population_row(found, alone=False)["verdict"] == "fail"
+        row = auditor._worst_population_row(found, alone=True)
+        assert row["verdict"] == ("pass" if alleles is fresh else "fail")
+        shadows = found | {AttackId.SHADOWS: found[AttackId.STACKED]}
+        assert auditor._worst_population_row(shadows, alone=True)["verdict"] == "fail"
 
 
 def test_copied_rare_alleles_are_caught(population):

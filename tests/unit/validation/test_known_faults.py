@@ -40,6 +40,11 @@ def test_frequencies_move_by_two_per_cent_and_nothing_else_does(material):
     np.testing.assert_array_equal((made != material.fresh).sum(axis=1), np.abs(np.rint(shift * 2 * N)).astype(int))
 
 
+def test_one_allele_in_a_thousand_changes(material):
+    changed = make(material, "alleles mutated 0.1 %") != material.fresh
+    assert changed.mean() == pytest.approx(0.001, rel=0.5)
+
+
 def test_phase_and_heterozygotes(material):
     fresh = material.fresh
     shuffled = make(material, "phase shuffled")

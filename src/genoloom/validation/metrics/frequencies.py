@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from genoloom.popgen.demography import fit_size_history, history_distance
 from genoloom.popgen.diversity import window_diversity
 from genoloom.popgen.frequencies import (
     bernoulli_kl,
@@ -31,14 +30,6 @@ def error(d: Data, a: str, b: str, part: Part) -> float:
 
 def divergence(d: Data, a: str, b: str, part: Part) -> float:
     return bernoulli_kl(d.count(a)[part.sites], d.count(b)[part.sites], d.groups.size(a))
-
-
-def size_history_distance(d: Data, a: str, b: str, part: Part) -> float:
-    """What the same demographic model finds in both spectra."""
-    fits = [
-        d.once(("history", g), lambda g=g: fit_size_history(d.count(g), d.groups.size(g), folded=not d.polarised)) for g in (a, b)
-    ]
-    return float("nan") if None in fits else history_distance(*fits)
 
 
 def joint_spectrum_shape(d: Data, a: str, b: str, part: Part) -> float:
