@@ -7,8 +7,8 @@ Each seed deals the real individuals of every population into training, held-out
 `validation/known_faults.py` spoils the fresh ones in one way each, or makes generators of the
 training ones. A cell counts in how many seeds a metric does not pass, over all individuals or in
 any population, bin or window of it. The figures of each seed are kept
-(results/benchmark/fault_table/), so that a run can be continued and is judged by the verdicts of
-today; the table goes to benchmarks/results/.
+(results/benchmark/fault_table/), so that a run can be continued, new metrics are added, and all is
+judged by the verdicts of today; the table goes to benchmarks/results/.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from genoloom.stages.train import genetic_positions
 from genoloom.validation.data import Part
 from genoloom.validation.fidelity import fidelity_rows
 from genoloom.validation.known_faults import FAULTS, Material
-from genoloom.validation.metric_table import TABLE, Measured
+from genoloom.validation.metric_table import TABLE, Measured, Metric
 from genoloom.validation.referee import measure_together
 from genoloom.validation.verdicts import Verdict
 
@@ -81,11 +81,15 @@ def main() -> int:
     panel = None
     for seed in seeds:
         path = folder / f"{seed}.json"
-        if not path.exists():
+        kept = json.loads(path.read_text()) if path.exists() else {"metrics": [], "figures": []}
+        wanted = [m for m in TABLE if m.name not in {*arguments.skip, *kept["metrics"]}]
+        if wanted:
             panel = panel or open_set(arguments.set, arguments.data)
             started = time.process_time()
-            measured, n = measure_seed(panel, seed, arguments)
-            path.write_text(json.dumps([_kept(m) for m in measured] + [n]))
+            measured, kept["people"] = measure_seed(panel, seed, arguments, wanted)
+            kept["figures"] += [_kept(m) for m in measured]
+            kept["metrics"] += [m.name for m in wanted]
+            path.write_text(json.dumps(kept))
             log.info("seed %d: %.0f s", seed, time.process_time() - started)
     found = {seed: judged(json.loads((folder / f"{seed}.json").read_text())) for seed in seeds}
     rows = table(found)
@@ -95,8 +99,8 @@ def main() -> int:
     return 0
 
 
-def measure_seed(panel: Panel, seed: int, arguments: argparse.Namespace) -> tuple[list[Measured], int]:
-    """Every figure of every fault, and the individuals a group."""
+def measure_seed(panel: Panel, seed: int, arguments: argparse.Namespace, metrics: list[Metric]) -> tuple[list[Measured], int]:
+    """Every value of every fault, and the individuals per group."""
     training, held, fresh = deal_panels(panel, arguments.people, arguments.sites, "training", seed)
     sites = training.sites
     cm = genetic_positions(sites)
@@ -109,8 +113,7 @@ def measure_seed(panel: Panel, seed: int, arguments: argparse.Namespace) -> tupl
         if name == FRESH or not arguments.fresh_only
     }
     options = ValidateOptions()
-    metrics = tuple(metric for metric in TABLE if metric.name not in arguments.skip)
-    measured = measure_together(made, training, held, cm, options.resplits, options.ld_window, seed, metrics)
+    measured = measure_together(made, training, held, cm, options.resplits, options.ld_window, seed, tuple(metrics))
     return measured, len(training.people)
 
 
@@ -121,18 +124,19 @@ def _kept(m: Measured) -> dict:
     }  # fmt: skip
 
 
-def judged(kept: list) -> dict[str, list[dict]]:
+def judged(kept: dict) -> dict[str, list[dict]]:
     """Rows of the fidelity table by fault, from what was kept of a seed, by the rules of today."""
     known = {metric.name: metric for metric in TABLE}
-    *figures, n = kept
     measured = [
         Measured(
             known[m["metric"]], Part(m["population"], m["bin"]), m["values"], m["floor"], m["floor_sd"], np.array(m["departures"])
         )
-        for m in figures
+        for m in kept["figures"]
         if m["metric"] in known
     ]
-    return {name: fidelity_rows(measured, name, "control", n, group=name) for name in measured[0].values if name != "T"}
+    return {
+        name: fidelity_rows(measured, name, "control", kept["people"], group=name) for name in measured[0].values if name != "T"
+    }
 
 
 def table(found: dict[int, dict[str, list[dict]]]) -> list[dict]:
