@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
-from report_tables import GENERATORS, write_results
+from report_tables import GENERATORS, TOO_SMALL, write_results
 
 from genoloom.stages.report import report
 
@@ -37,7 +37,7 @@ def driver(tmp_path_factory):
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A report of tables that the test made."""
-    results = write_results(tmp_path_factory.mktemp("report") / "results")
+    results = write_results(tmp_path_factory.mktemp("report") / "results", TOO_SMALL)
     out = results / "report" / "index.html"
     report(
         results=results, panels=["demo"], generators=list(GENERATORS), sequence_sets=["slice"],
@@ -87,7 +87,8 @@ def test_the_report_of_a_run(driver, finished):
     page = open_page(driver, finished / "results/report/index.html")
     check_page(page)
     assert (finished / "results/report/index.html").stat().st_size < 15e6
-    assert "transformer" in find(page, "#verdict .card h4")[0].text
+    assert "transformer" in find(page, "#verdict .generator h3")[0].text
+    assert find(page, "#verdict .headline")[0].text
     assert page.execute_script("return document.documentElement.scrollWidth <= 1280")
 
 
@@ -132,7 +133,7 @@ def test_focus_is_visible_and_reaches_everything(page):
 
 
 def test_tables_sort_and_filter(page):
-    find(page, "details > summary")[0].click()
+    find(page, "details:has(table.sortable) > summary")[0].click()
     table = find(page, "table.sortable")[0]
 
     def column(i):
@@ -164,7 +165,45 @@ def test_tables_sort_and_filter(page):
     assert "pass" not in verdicts
 
 
+def test_the_first_screen_holds_sentence_bars_badges_and_plot(driver, made):
+    page = open_page(driver, made, height=800)
+    draw_all(page)
+    first = "#first-panel-demo"
+    assert [len(find(page, f"{first} {css}")) for css in (".generator", ".track", ".badges")] == [2, 2, 2]
+    for part in (".headline", ".callout", ".track", ".badges li", "figure img"):
+        css = f"{first} {part}"
+        boxes = page.execute_script(
+            "return [...document.querySelectorAll(arguments[0])].map(e => e.getBoundingClientRect())"
+            ".map(b => [b.left, b.top, b.right, b.bottom, b.width, b.height])", css,
+        )  # fmt: skip
+        assert boxes, css
+        for left, top, right, bottom, width, height in boxes:
+            assert left >= 0, css
+            assert top >= 0, css
+            assert right <= 1280, css
+            assert bottom <= 800, css
+            assert min(width, height) > 5, css
+    assert "too small for any faithful release" in find(page, ".callout")[0].text
+    reason = find(page, ".badges li")[0].get_attribute("title")
+    assert reason.startswith("pipeline and software testing, all individuals: fit")
+
+
 @pytest.mark.parametrize("width", [390, 1280])
+def test_bars_are_in_their_tracks_and_names_in_their_badges(driver, made, width):
+    page = open_page(driver, made, width=width)
+    outside = page.execute_script(
+        """const bad = [];
+        const inside = (e, box) => { const a = e.getBoundingClientRect(), b = box.getBoundingClientRect();
+          return a.left >= b.left - 2 && a.right <= b.right + 2; };
+        for (const part of document.querySelectorAll(".track > i")) if (!inside(part, part.parentElement)) bad.push(part.className);
+        for (const e of document.querySelectorAll(".badges li > *, .badges .grades > *"))
+          if (!inside(e, e.closest("li"))) bad.push(e.textContent);
+        return bad;"""
+    )
+    assert outside == []
+
+
+@pytest.mark.parametrize("width", [390, 400, 1280])
 def test_no_sideways_scrolling_and_a_picture(driver, made, width, tmp_path):
     page = open_page(driver, made, width=width)
     draw_all(page)

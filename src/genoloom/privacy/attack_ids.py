@@ -6,6 +6,8 @@ Names of attacks with a parameter (a window size) come from their classes in `at
 from enum import StrEnum
 from typing import Self
 
+from genoloom.validation.metric_ids import Better
+
 
 class AttackId(StrEnum):
     """A row of the audit with a fixed name; the value is what the column `attack` holds.
@@ -26,6 +28,16 @@ class AttackId(StrEnum):
         member._value_ = value
         member.needs_phase, member.must_pass = needs_phase, must_pass
         return member
+
+    @property
+    def title(self) -> str:
+        """What the report calls it."""
+        return _TITLES.get(self, title_of(self.value))
+
+    @property
+    def better(self) -> Better:
+        """Which way a figure is better; it is that of attacks without an identifier as well."""
+        return Better.HIGHER if self is AttackId.COMPARABLE else Better.LOWER
 
     WORST = "worst"
     WORST_POPULATION = "worst of populations", False, True
@@ -50,5 +62,28 @@ class AttackId(StrEnum):
     GAN_CRITIC = "GAN critic (needs the model)"
 
 
+def title_of(attack: str) -> str:
+    """A cell of the column `attack` as the report shows it."""
+    return (attack[:1].upper() + attack[1:]).replace("people", "individuals")
+
+
+_TITLES = {
+    AttackId.WORST: "Worst attack",
+    AttackId.WORST_POPULATION: "Worst attack on one population",
+    AttackId.UNAVOIDABLE: "Unavoidable leak of a faithful release",
+    AttackId.EXCESS: "Excess over the unavoidable leak",
+    AttackId.STACKED: "All attacks together",
+    AttackId.SHADOWS: "All attacks together, with shadow models",
+}
+
+
+def parse_attack(text: str) -> tuple[str, Better]:
+    """Title and direction of a cell of the column `attack`."""
+    if text in set(AttackId):
+        return AttackId(text).title, AttackId(text).better
+    return title_of(text), Better.LOWER
+
+
+SPLIT_ROWS = (AttackId.UNAVOIDABLE, AttackId.EXCESS)
 WORST_ROWS = (AttackId.WORST, AttackId.WORST_POPULATION)
 MUST_PASS = tuple(attack for attack in AttackId if attack.must_pass)

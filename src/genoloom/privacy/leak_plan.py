@@ -192,29 +192,40 @@ class Plan:
         if self.spent.separation:
             lines += ["", f"Earlier releases alone: AUC {self.spent.auc:.3f}."]
         lines += ["", self.verdict, "", "What would pass, each alone:"]
-        lines += [f"- {line}" for line in self._remedy_lines()]
+        lines += [f"- {line}" for line in remedy_lines(self.remedies, question.max_auc)]
         lines += ["", "Read with care:", *(f"- {line}" for line in CAUTIONS)]
         return "\n".join(lines) + "\n"
 
-    def _remedy_lines(self) -> list[str]:
-        found, limit = self.remedies, f"AUC {self.question.max_auc:g}"
-        lines = [
-            f"at least {found['training_individuals']:,} training individuals for a release in this"
-            f" proportion, {found['training_individuals_any_release']:,} for one of any size",
-        ]
-        synthetic = found["synthetic_individuals"]
-        if synthetic is None:
-            lines.append("any number of synthetic individuals")
-        elif synthetic:
-            lines.append(f"at most {synthetic:,} synthetic individuals, counted over all releases")
-        if found["min_mac"] is not None:
-            lines.append(f"only sites with at least {found['min_mac']} copies of the minor allele in training")
-        lines.append(
-            f"training with differential privacy, epsilon at most {found['epsilon']:.2f} at delta"
-            f" {found['delta']:g}: then no attack whatever exceeds {limit}"
-        )
-        lines.append("a generator trained on a public panel, so that nothing is learned from these individuals")
-        return lines
+
+def remedy_lines(found: dict, max_auc: float) -> list[str]:
+    """What would pass, each alone, in words.
+
+    Parameters
+    ----------
+    found : dict
+        Of `remedies`.
+    """
+    limit = f"AUC {max_auc:g}"
+    lines = [
+        f"at least {found['training_individuals']:,} training individuals for a release in this"
+        f" proportion, {found['training_individuals_any_release']:,} for one of any size",
+    ]
+    synthetic = found["synthetic_individuals"]
+    if synthetic is None:
+        lines.append("any number of synthetic individuals")
+    elif synthetic:
+        lines.append(f"at most {synthetic:,} synthetic individuals, counted over all releases")
+    if found["min_mac"] is not None:
+        lines.append(f"only sites with at least {found['min_mac']} copies of the minor allele in training")
+    lines.append(
+        f"training with differential privacy, epsilon at most {found['epsilon']:.2f} at delta"
+        f" {found['delta']:g}: then no attack whatever exceeds {limit}"
+    )
+    lines.append(
+        "a generator trained on a public panel, so that nothing is learned from these individuals"
+        " (copying_network with templates: public)"
+    )
+    return lines
 
 
 def span(values, form: str = ".3f") -> str:

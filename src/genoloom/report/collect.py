@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import get_args
 
 from genoloom import __version__
+from genoloom.privacy.attack_ids import SPLIT_ROWS
 from genoloom.report.data import (
     Attack,
     DataSet,
@@ -17,19 +18,24 @@ from genoloom.report.data import (
     count,
     use_grades,
 )
+from genoloom.report.first_screen import cohort_leak, headline, may_leave, sequence_headline
 from genoloom.report.summary import summarise_panel, summarise_set
-from genoloom.report.words import dominates, fidelity_reasons, mosaics, on_the_plane, privacy_reasons
+from genoloom.report.words import dominates, fidelity_reasons, mosaics, placed, privacy_reasons
 from genoloom.validation.verdicts import Verdict
 
 
 @dataclass
 class PanelData:
-    """What the report shows of one panel; tables are rows of text cells, by generator."""
+    """What the report shows of one panel; tables are rows of text cells, by generator.
+
+    `leak` holds what the audit of each generator wrote for the report.
+    """
 
     name: str
     fidelity: dict[str, list[dict]]
     privacy: dict[str, list[dict]]
     figures: dict[str, dict]
+    leak: dict[str, dict] = field(default_factory=dict)
     history: dict[str, list[dict]] = field(default_factory=dict)
     models: list[dict] = field(default_factory=list)
 
@@ -62,6 +68,8 @@ def _panel(panel: PanelData) -> DataSet:
     attacks = [as_attack(row) for row in _own(panel.privacy)]
     rows = summarise_panel(panel.name, panel.fidelity, panel.privacy)
     some = next(iter(panel.figures.values()), {})
+    judgements = _judgements(rows, metrics, attacks)
+    leak = cohort_leak(panel.leak, judgements)
     accounts = {name: data.get("site_account") for name, data in panel.figures.items()}
     return DataSet(
         name=panel.name,
@@ -69,7 +77,9 @@ def _panel(panel: PanelData) -> DataSet:
         people=count(some.get("people")),
         sites=some.get("sites"),
         site_account={name: account for name, account in accounts.items() if account} or None,
-        judgements=_judgements(rows, metrics, attacks),
+        headline=headline(judgements, leak),
+        leak=leak,
+        judgements=judgements,
         metrics=metrics,
         attacks=attacks,
         provenance=[*map(_of_model, panel.models), *_of_figures(panel.figures)],
@@ -82,8 +92,10 @@ def _judgements(rows: list[dict], metrics: list[Metric], attacks: list[Attack]) 
             generator=row["generator"], kind=row["kind"], fidelity=row["fidelity"], privacy=row["privacy"],
             classifier_auc=row["classifier_auc"], worst_attack=row["worst_attack"], worst_attack_low=row["worst_attack_low"],
             worst_attack_high=row["worst_attack_high"],
+            **_parts_of_the_leak(attacks, row["generator"]),
+            may_leave=may_leave(row["fidelity"], row["privacy"]) if row["kind"] in get_args(Kind) else None,
             indistinguishable=row["fidelity"] == Verdict.PASS,
-            # real people have no row of what the choice of the sites decides, and are what all are compared with
+            # real individuals have no row of what the choice of the sites decides, and are what all are compared with
             uses=use_grades([m for m in metrics if m.generator == row["generator"]]) if row["kind"] in get_args(Kind) else [],
             fidelity_reasons=fidelity_reasons([m for m in metrics if m.generator == row["generator"]]),
             privacy_reasons=privacy_reasons([a for a in attacks if a.generator == row["generator"]]),
@@ -91,10 +103,21 @@ def _judgements(rows: list[dict], metrics: list[Metric], attacks: list[Attack]) 
         for row in rows
     ]  # fmt: skip
     copying = mosaics(judged)
-    for judgement in on_the_plane(judged):
+    for judgement in placed(judged):
         if copying and judgement.kind == "generator":
             judgement.beyond_copying = not any(dominates(mosaic, judgement) for mosaic in copying)
     return judged
+
+
+def _parts_of_the_leak(attacks: list[Attack], generator: str) -> dict[str, float | None]:
+    own = {a.attack: a for a in attacks if a.generator == generator and a.population == "all"}
+    floor, excess = map(own.get, SPLIT_ROWS)
+    return {
+        "unavoidable": floor.value if floor else None,
+        "excess": excess.value if excess else None,
+        "excess_low": excess.low if excess else None,
+        "excess_high": excess.high if excess else None,
+    }
 
 
 def _set(data: SequenceData) -> DataSet:
@@ -107,7 +130,10 @@ def _set(data: SequenceData) -> DataSet:
         for row in summarise_set(data.name, data.tables)
     ]  # fmt: skip
     provenance = [*map(_of_model, data.models), *_of_figures(data.figures)]
-    return DataSet(name=data.name, kind="sequences", judgements=judgements, metrics=metrics, provenance=provenance)
+    return DataSet(
+        name=data.name, kind="sequences", headline=sequence_headline(judgements, metrics), judgements=judgements,
+        metrics=metrics, provenance=provenance,
+    )  # fmt: skip
 
 
 def _of_model(model: dict) -> Provenance:

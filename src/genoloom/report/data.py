@@ -1,6 +1,6 @@
 """The numbers of the report, as they stand in report.json; its JSON schema is generated from here.
 
-Empty cells of the tables are null: not measured, or infinite. Numbers of people up to 20 are null as well.
+Empty cells of the tables are null: not measured, or infinite. Numbers of individuals up to 20 are null as well.
 """
 
 import math
@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from genoloom.disclosure import FEW
+from genoloom.privacy.attack_ids import parse_attack
 from genoloom.validation import verdicts
 from genoloom.validation.metric_ids import Better, parse_metric
 from genoloom.validation.uses import Figure, Fitness, Use, judge_uses
@@ -26,7 +27,7 @@ class Part(BaseModel):
 class Metric(Part):
     """One figure of fidelity, beside its floor."""
 
-    generator: str = Field(description="Whose figure; `real`: of the training people or sequences taken as if synthetic.")
+    generator: str = Field(description="Whose figure; `real`: of the training individuals or sequences taken as if synthetic.")
     kind: Kind
     metric: str
     title: str = Field(description="What the page calls the metric.")
@@ -38,22 +39,24 @@ class Metric(Part):
     floor_sd: float | None = Field(description="Standard deviation of the floor over halvings of the real data.")
     nfr: float | None = Field(description="Noise-floor ratio: value over floor; similarities as 1 - value.")
     z: float | None = Field(description="Distance from the floor in its standard deviations.")
-    n: int | None = Field(description="People or sequences a group.")
+    n: int | None = Field(description="Individuals or sequences per group.")
     verdict: Verdict
 
 
 class Attack(Part):
-    """One privacy attack on one group of people."""
+    """One privacy attack on one group of individuals."""
 
     generator: str
     kind: Kind
-    attack: str = Field(description="`worst`: the strongest of those over all people.")
+    attack: str = Field(description="`worst`: the strongest of those over all individuals.")
+    title: str = Field(description="What the page calls the attack.")
+    better: Better = Field(description="Which way is better.")
     population: str
     measure: str
     value: float | None
-    low: float | None = Field(description="Lower end of the 95 % bootstrap interval over people.")
+    low: float | None = Field(description="Lower end of the 95 % bootstrap interval over individuals.")
     high: float | None
-    floor: float | None = Field(description="The same between two halves of the held-out people.")
+    floor: float | None = Field(description="The reference: what chance reaches, or the limit.")
     n: int | None
     verdict: Verdict
 
@@ -76,18 +79,51 @@ class Judgement(Part):
     fidelity: Verdict
     privacy: Verdict
     classifier_auc: float | None = Field(
-        None, description="How well a classifier tells synthetic from held-out people; 0.5: not at all."
+        None, description="How well a classifier distinguishes synthetic from holdout individuals; 0.5: not at all."
     )
     worst_attack: float | None = Field(None, description="AUC of the strongest attack.")
     worst_attack_low: float | None = None
     worst_attack_high: float | None = None
+    unavoidable: float | None = Field(None, description="AUC that no faithful release of the cohort can avoid.")
+    excess: float | None = Field(None, description="AUC of the strongest attack beyond the unavoidable one.")
+    excess_low: float | None = Field(None, description="Lower end of its 95 % interval.")
+    excess_high: float | None = None
+    may_leave: bool | None = Field(
+        None,
+        description="The audit passes and no figure of fidelity fails: what a release needs by default. `genoloom release` "
+        "checks models and records too. null: not audited.",
+    )
     beyond_copying: bool | None = Field(
-        None, description="No mosaic of training haplotypes is both as hard to tell from real people and as little exposed."
+        None, description="No mosaic of training haplotypes is both as faithful and as little exposed."
     )
     indistinguishable: bool = Field(False, description="Every figure is within chance: the highest grade.")
-    uses: list[UseGrade] = Field([], description="What haplotypes are fit for, for all people and for the worst population.")
+    uses: list[UseGrade] = Field([], description="What haplotypes are fit for, for all individuals and for the worst population.")
     fidelity_reasons: list[str] = Field(description="What did not pass, in words, worst first.")
     privacy_reasons: list[str] = []
+
+
+class Remedies(Part):
+    """What would keep the unavoidable AUC within the limit, each alone, as `genoloom plan` tells it."""
+
+    training_individuals: int = Field(description="Training individuals for a release of as many synthetic ones.")
+    training_individuals_any_release: int = Field(description="The same for a release of any size.")
+    synthetic_individuals: int | None = Field(description="Most synthetic individuals of all releases; null: no limit.")
+    epsilon: float = Field(description="Largest epsilon of training with differential privacy.")
+    delta: float
+    sentences: list[str] = Field(description="The same in words.")
+
+
+class CohortLeak(Part):
+    """The limits of the leak, and whether the cohort is large enough for a faithful release."""
+
+    max_auc: float = Field(description="Limit of the worst attack's AUC.")
+    max_excess: float = Field(description="Limit of what exceeds the unavoidable AUC.")
+    training_individuals: int | None = Field(description="null for up to 20, or where it is not known.")
+    effective_sites: float | None = Field(description="Independent sites that the panel amounts to.")
+    unavoidable: float | None = Field(description="AUC that no faithful release can avoid; null: not known.")
+    too_small: bool | None = Field(description="The unavoidable AUC is above its limit: no faithful release can pass.")
+    sentence: str | None = Field(None, description="That the cohort is too small, in words.")
+    what_would_pass: Remedies | None = Field(None, description="For a cohort that is too small.")
 
 
 class Provenance(Part):
@@ -106,9 +142,11 @@ class DataSet(Part):
 
     name: str
     kind: Literal["haplotypes", "sequences"]
-    people: int | None = Field(None, description="People of each kind compared; null for sequences and for up to 20.")
+    people: int | None = Field(None, description="Individuals of each kind compared; null for sequences and for up to 20.")
     sites: int | None = None
     site_account: dict | None = Field(None, description="What became of the sites of files of other tools, by generator.")
+    headline: str = Field("", description="One sentence: what may leave, and what it is fit for.")
+    leak: CohortLeak | None = Field(None, description="Of haplotypes that were audited.")
     judgements: list[Judgement]
     metrics: list[Metric]
     attacks: list[Attack] = []
@@ -153,7 +191,10 @@ def as_attack(row: dict) -> Attack:
     """A row of a privacy table (cells of text)."""
     figures = {name: number(row.get(name)) for name in ("value", "low", "high", "floor")}
     labels = {name: row[name] for name in ("kind", "attack", "population", "measure", "verdict")}
-    return Attack(generator=row["row"], n=count(row.get("n")), **labels, **figures)
+    title, better = parse_attack(row["attack"])
+    return Attack(
+        generator=row["row"], n=count(row.get("n")), title=title, better=better, **labels, **figures
+    )  # fmt: skip
 
 
 def use_grades(metrics: list[Metric]) -> list[UseGrade]:

@@ -1,4 +1,4 @@
-"""Figures as SVG text. Fixed, colour-blind safe colours: real people blue, synthetic orange, controls grey."""
+"""Figures as SVG text. Fixed, colour-blind safe colours: real individuals blue, synthetic orange, controls grey."""
 
 import io
 import math
@@ -12,15 +12,17 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.font_manager import FontProperties
-from matplotlib.patches import Ellipse, PathPatch
+from matplotlib.patches import Ellipse, PathPatch, Rectangle
 from matplotlib.textpath import TextPath
 from matplotlib.transforms import Affine2D
 
-from genoloom.report.data import Judgement
-from genoloom.report.words import mosaics, on_the_plane
+from genoloom.report.data import CohortLeak, Judgement
+from genoloom.report.words import mosaics, placed
+from genoloom.validation.verdicts import SIZES, Kind
 
 # Okabe & Ito, https://jfly.uni-koeln.de/color/
 REAL, SYNTHETIC, TRAIN, INK, MUTED = "#0072B2", "#D55E00", "#009E73", "#222222", "#767676"
+GOOD = "#00745A"
 GENERATOR_COLOURS = {"transformer": "#D55E00", "gan": "#CC79A7"}
 SYNTHETIC_COLOURS = ("#D55E00", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#44AA99")
 CONTROL_LINES = (":", "--", "-.", (0, (5, 1)), (0, (1, 1)), (0, (3, 1, 1, 1, 1, 1)))
@@ -84,23 +86,27 @@ def styles(kinds: dict[str, str]) -> dict[str, Style]:
     return drawn
 
 
-def plane(judgements: list[Judgement], drawn: dict[str, Style]) -> str:
-    """Fidelity against privacy, the classifier's AUC and the worst attack's; the good corner is (0.5, 0.5).
+def trade_off(judgements: list[Judgement], drawn: dict[str, Style], leak: CohortLeak | None = None) -> str:
+    """Fidelity against leak: AUCs of the classifier and of the worst attack. Both axes run towards 0.5, so up and right is good.
 
-    The grey area is what mosaics of training haplotypes reach: there one of them is as faithful and no more exposed.
+    The grey area is what mosaics of training haplotypes reach: there one of them is as faithful and leaks no more.
     """
-    figure, axes = _axes(5.0, 5.0)
-    placed = on_the_plane(judgements)
-    top = max([0.8, *(0.03 + (j.worst_attack_high or j.worst_attack) for j in placed)])
-    axes.set_xlim(0.45, 1.03)
-    axes.set_ylim(0.42, min(top, 1.03))
+    figure, axes = _axes(4.0, 4.0)
+    shown = placed(judgements)
+    limit = leak.max_auc if leak and 0.5 < leak.max_auc < 1 else 0.6
+    most = max([0.8, *(0.02 + (j.worst_attack_high or j.worst_attack) for j in shown)])
+    axes.set_xlim(1.03, 0.45)
+    axes.set_ylim(min(most, 1.03), 0.42)
+    axes.add_patch(Rectangle((0.45, 0.42), 0.05 + SIZES[Kind.ACCURACY].small, limit - 0.42, fc=GOOD, alpha=0.3, lw=0))
+    axes.annotate("good", (0.46, 0.435), ha="right", va="top", color=GOOD, fontsize=10, weight="bold")
     _frontier(axes, mosaics(judgements))
-    axes.axhline(0.5, color=MUTED, lw=0.6)
-    axes.axvline(0.5, color=MUTED, lw=0.6)
+    axes.axhline(limit, color=INK, lw=1, ls="--", label=f"limit of the leak, {limit:g}")
+    if leak and leak.unavoidable is not None:
+        axes.axhline(leak.unavoidable, color=INK, lw=1, ls=":", label="unavoidable leak")
     for judgement in judgements:
         if judgement.generator == "real" and judgement.classifier_auc is not None:
-            axes.axvline(judgement.classifier_auc, color=REAL, lw=1.5, ls="--", label="real people")
-    for j in placed:
+            axes.axvline(judgement.classifier_auc, color=REAL, lw=1.2, ls="--", label="real individuals")
+    for j in shown:
         style = drawn[j.generator]
         low, high = (j.worst_attack if end is None else end for end in (j.worst_attack_low, j.worst_attack_high))
         error = [[max(0.0, j.worst_attack - low)], [max(0.0, high - j.worst_attack)]]
@@ -108,37 +114,40 @@ def plane(judgements: list[Judgement], drawn: dict[str, Style]) -> str:
             j.classifier_auc, j.worst_attack, yerr=error, fmt=style.marker, ms=9 if style.width > 2 else 7, color=style.colour,
             mfc=style.colour if style.width > 2 else "white", capsize=3, label=j.generator, zorder=3,
         )  # fmt: skip
-    axes.annotate("better", (0.455, 0.425), (0.53, 0.445), color=INK, fontsize=9, arrowprops={"arrowstyle": "->", "color": INK})
-    axes.set_xlabel("classifier AUC, synthetic against real (0.5: cannot tell)")
-    axes.set_ylabel("worst attack AUC (0.5: learns nothing)")
-    _legend(axes)
+    axes.set_xlabel("more faithful \N{RIGHTWARDS ARROW}", weight="bold")
+    axes.set_ylabel("less leak \N{RIGHTWARDS ARROW}", weight="bold")
+    measure = {"xycoords": "axes fraction", "ha": "center", "va": "center", "fontsize": 8.5, "color": MUTED}
+    axes.annotate("AUC of the classifier, synthetic against real", (0.5, -0.26), **measure)
+    axes.annotate("AUC of the worst attack", (-0.28, 0.5), rotation=90, **measure)
+    _legend(axes, below=0.3, columns=2)
     return _svg(figure)
 
 
 def _frontier(axes, copying: list[Judgement]) -> None:
-    """Shade what mosaics dominate: the union of the quadrants up and right of each."""
+    """Shade what mosaics dominate: the union of the quadrants down and left of each, where both AUCs are higher."""
     corners = sorted((j.classifier_auc, j.worst_attack) for j in copying)
     if not corners:
         return
-    x, y = [corners[0][0]], [axes.get_ylim()[1]]
-    lowest = y[0]
+    highest, widest = axes.get_ylim()[0], axes.get_xlim()[0]
+    x, y = [corners[0][0]], [highest]
+    lowest = highest
     for px, py in corners:
         if py < lowest:
             x += [px, px]
             y += [lowest, py]
             lowest = py
-    x, y = [*x, axes.get_xlim()[1]], [*y, lowest]
-    axes.fill_between(x, y, axes.get_ylim()[1], color=MUTED, alpha=0.13, lw=0, step=None, label="copying does as well")
-    axes.plot(x, y, color=MUTED, lw=1.5, label="mosaic frontier")
+    x, y = [*x, widest], [*y, lowest]
+    axes.fill_between(x, y, highest, color=MUTED, alpha=0.13, lw=0, step=None, label="copying does as well")
+    axes.plot(x, y, color=MUTED, lw=1.5)
 
 
-def _legend(axes, below: float = 0.16) -> None:
+def _legend(axes, below: float = 0.16, columns: int = 3) -> None:
     """Under the axes, so that it hides nothing and the figure stays readable on a phone."""
-    axes.legend(frameon=False, fontsize=8.5, loc="upper center", bbox_to_anchor=(0.46, -below), ncol=3, columnspacing=1.2)
+    axes.legend(frameon=False, fontsize=8.5, loc="upper center", bbox_to_anchor=(0.46, -below), ncol=columns, columnspacing=1.2)
 
 
 def decay(figures: dict[str, dict], drawn: dict[str, Style]) -> str:
-    """LD decay of every generator with phase, beside the held-out people."""
+    """LD decay of every generator with phase, beside the holdout individuals."""
     figure, axes = _axes(5.0, 4.3)
     some = next(iter(figures.values()))["decay"]
     used = np.array(some["used"])
@@ -147,7 +156,7 @@ def decay(figures: dict[str, dict], drawn: dict[str, Style]) -> str:
     for name, data in figures.items():
         values, style = np.array(data["decay"]["synthetic"])[used], drawn[name]
         axes.plot(middle, values, linestyle=style.line, color=style.colour, lw=style.width, label=name)
-    axes.plot(middle, np.array(some["holdout"])[used], "-o", color=REAL, lw=2, ms=4, label="held-out people")
+    axes.plot(middle, np.array(some["holdout"])[used], "-o", color=REAL, lw=2, ms=4, label="holdout individuals")
     axes.set_xscale("log")
     axes.set_xlabel("distance between sites, base pairs")
     axes.set_ylabel("mean r²")
@@ -157,12 +166,12 @@ def decay(figures: dict[str, dict], drawn: dict[str, Style]) -> str:
 
 
 def spectrum(figures: dict[str, dict], drawn: dict[str, Style]) -> str:
-    """Site frequency spectrum of every generator beside the held-out people."""
+    """Site frequency spectrum of every generator beside the holdout individuals."""
     figure, axes = _axes(5.0, 4.3)
     some = next(iter(figures.values()))["spectrum"]
     x = np.arange(len(some["from_count"]))
     labels = [str(a) if a == b else f"{a}-{b}" for a, b in zip(some["from_count"], some["to_count"], strict=True)]
-    axes.bar(x, some["holdout"], color=REAL, alpha=0.35, label="held-out people")
+    axes.bar(x, some["holdout"], color=REAL, alpha=0.35, label="holdout individuals")
     for name, data in figures.items():
         style = drawn[name]
         axes.plot(x, data["spectrum"]["synthetic"], style.marker, ms=5, color=style.colour, label=name, mfc="none", mew=1.4)
@@ -174,20 +183,20 @@ def spectrum(figures: dict[str, dict], drawn: dict[str, Style]) -> str:
 
 
 def frequency(data: dict, name: str) -> str:
-    """Density of sites over held-out and synthetic allele frequency."""
+    """Density of sites over holdout and synthetic allele frequency."""
     figure, axes = _axes(4.2, 3.6)
     sites = np.array(data["frequency"]["sites"], dtype=float)
     edges = np.array(data["frequency"]["edges"])
     mesh = axes.pcolormesh(edges, edges, np.ma.masked_equal(sites.T, 0), norm=LogNorm(vmin=1), cmap="cividis", edgecolors="none")
     axes.plot([0, 1], [0, 1], color=SYNTHETIC, lw=1)
     figure.colorbar(mesh, label="sites")
-    axes.set_xlabel("allele frequency, held-out people")
+    axes.set_xlabel("allele frequency, holdout individuals")
     axes.set_ylabel(f"allele frequency, {name}")
     return _svg(figure)
 
 
 def pca(data: dict, name: str) -> str:
-    """Synthetic people on the components of the held-out people, whose populations are drawn as 95 % ellipses."""
+    """Synthetic individuals on the components of the holdout individuals, whose populations are drawn as 95 % ellipses."""
     figure, axes = _axes(4.6, 3.8)
     ellipses, points = data["pca"]["real_ellipses"], data["pca"]["synthetic_points"]
     names = sorted({e["population"] for e in ellipses} | {p["population"] for p in points})
@@ -208,7 +217,7 @@ def pca(data: dict, name: str) -> str:
             bbox={"boxstyle": "square,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.85},
         )  # fmt: skip
     axes.autoscale_view()
-    axes.set_xlabel("component 1 of the held-out people")
+    axes.set_xlabel("component 1 of the holdout individuals")
     axes.set_ylabel("component 2")
     if len(names) <= 6:
         axes.legend(frameon=False, fontsize=8)
@@ -222,7 +231,7 @@ def training(history: list[dict], name: str) -> str:
     keys = keys or [k for k in ("score", "critic", "generator") if any(k in row for row in history)]
     for key, shade in zip(keys, (MUTED, SYNTHETIC, TRAIN), strict=False):
         rows = [row for row in history if key in row and row["step"] > 0] or [row for row in history if key in row]
-        label = {"train_bits": "training people", "bits": "people set aside"}.get(key, key)
+        label = {"train_bits": "training individuals", "bits": "validation individuals"}.get(key, key)
         axes.plot([row["step"] for row in rows], [row[key] for row in rows], color=shade, label=label, marker=".")
     axes.set_xlabel("step")
     axes.set_ylabel("bits" if "bits" in keys else "loss")
@@ -242,7 +251,7 @@ def bits(tables: dict[str, float]) -> str:
     low = min(tables.values())
     axes.set_xlim(max(0, low - 0.15), 2.0)
     axes.tick_params(axis="y", labelsize=8)
-    axes.set_xlabel("bits per base, held-out (2: knows nothing)")
+    axes.set_xlabel("bits per base, holdout (2: knows nothing)")
     return _svg(figure)
 
 
@@ -271,12 +280,12 @@ def scatter(x: list[float], y: list[float], xlabel: str, ylabel: str) -> str:
 
 
 def places(data: dict, name: str) -> str:
-    """Share of each base at every place of sequences of one orientation: held-out as an area, synthetic as a line."""
+    """Share of each base at every place of sequences of one orientation: holdout as an area, synthetic as a line."""
     figure, grid = plt.subplots(4, 1, figsize=(5.2, 4.2), sharex=True)
     for axes, base, real, made in zip(
         grid, "ACGT", zip(*data["holdout"], strict=True), zip(*data["synthetic"], strict=True), strict=True
     ):
-        axes.fill_between(range(1, len(real) + 1), real, color=REAL, alpha=0.3, lw=0, label="held-out")
+        axes.fill_between(range(1, len(real) + 1), real, color=REAL, alpha=0.3, lw=0, label="holdout")
         axes.plot(range(1, len(made) + 1), made, color=SYNTHETIC, lw=0.9, label=name)
         axes.set_ylabel(base, rotation=0, labelpad=12)
         axes.set_ylim(0, None)
@@ -302,13 +311,13 @@ def logo_window(shares: np.ndarray, width: int = LOGO_WIDTH) -> slice:
 
 
 def logo(data: dict, name: str) -> str:
-    """Sequence logos of held-out and synthetic sequences, one above the other, where the held-out ones are least alike chance."""
+    """Sequence logos of holdout and synthetic sequences, one above the other, where the holdout ones are least alike chance."""
     real, made = (np.array(data[group]) for group in ("holdout", "synthetic"))
     where = logo_window(real)
     figure, grid = plt.subplots(2, 1, figsize=(7.2, 3.6), sharex=True, sharey=True)
     top = max(float(information(shares[where]).max()) for shares in (real, made))
     letters = {base: TextPath((0, 0), base, size=1, prop=FontProperties(family="DejaVu Sans", weight="bold")) for base in "ACGT"}
-    for axes, shares, title in zip(grid, (real, made), ("held-out", name), strict=True):
+    for axes, shares, title in zip(grid, (real, made), ("holdout", name), strict=True):
         for place, row, bits in zip(
             range(where.start + 1, where.stop + 1), shares[where], information(shares[where]), strict=True
         ):
@@ -337,8 +346,8 @@ def _stack(axes, place: int, heights: np.ndarray, letters: dict[str, TextPath], 
 def guidance(data: dict, name: str) -> str:
     """What an oracle reads from sequences that were drawn under several weights of the label, and what GC content alone tells."""
     figure, axes = _axes()
-    axes.axhline(data["ceiling"], color=REAL, lw=1.8, label="held-out (ceiling)")
-    axes.axhline(data["real_gc_only"], color=REAL, lw=1.2, ls="--", label="held-out, GC only")
+    axes.axhline(data["ceiling"], color=REAL, lw=1.8, label="holdout (ceiling)")
+    axes.axhline(data["real_gc_only"], color=REAL, lw=1.2, ls="--", label="holdout, GC only")
     axes.plot(data["weight"], data["fidelity"], color=SYNTHETIC, marker="o", label=name)
     axes.plot(
         data["weight"], data["gc_only"], color=SYNTHETIC, marker="o", mfc="white", ls="--", lw=1.2, label=f"{name}, GC only"

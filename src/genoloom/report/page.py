@@ -8,13 +8,12 @@ import jinja2
 from genoloom.models.sequence import BASELINES
 from genoloom.privacy.attack_ids import WORST_ROWS
 from genoloom.report import figures as draw
+from genoloom.report.bars import FITNESS_MARKS, badges, bar, scale_end, ticks
 from genoloom.report.collect import PanelData, SequenceData
-from genoloom.report.data import DataSet, ReportData
-from genoloom.report.summary import summarise_panel, summarise_set
-from genoloom.report.words import REFERENCES, copying_sentence, headline, measure_name, metric_name, mosaics, uses_sentences
-from genoloom.validation.metric_ids import Better, MetricId
-from genoloom.validation.uses import Fitness
-from genoloom.validation.verdicts import Verdict
+from genoloom.report.data import Attack, DataSet, Metric, ReportData
+from genoloom.report.summary import guide_rows, summarise_panel, summarise_set
+from genoloom.report.words import REFERENCES, copying_sentence, measure_name, metric_name, mosaics, reference
+from genoloom.validation.metric_ids import MetricId
 
 HAPLOTYPE_HEADINGS = {
     "generator": "generator", "kind": "kind", "sites_lost": "sites lost", "ld_r2_correlation": "LD r² correlation",
@@ -26,30 +25,26 @@ SEQUENCE_HEADINGS = {
     "kmer6_auc": "6-mer classifier AUC", "cnn_auc": "convolutional classifier AUC",
     "nearest_identity": "nearest training identity", "verdict": "verdict",
 }  # fmt: skip
-FITNESS_MARKS = {  # drawn like the verdict that means as much
-    Fitness.FIT: Verdict.PASS, Fitness.LIMITS: Verdict.WEAK, Fitness.NOT_RUN: Verdict.NOT_RUN, Fitness.NOT_FIT: Verdict.FAIL,
-}  # fmt: skip
 BINS = "~bins"  # the tab of frequency bins and windows, beside those of populations
 GUIDE = {
-    "plane": "Good: low and to the left, below and left of the grey area. Mosaics that copy people in long pieces are "
-    "faithful but high, in short pieces private but far right; a generator in the grey area does no better than they. "
-    "Bars: 95 % intervals over people.",
-    "decay": "Good: the line lies on that of the held-out people at every distance.",
+    "trade_off": "Good: the green corner. In the grey area copying real haplotypes in pieces does as well. "
+    "Bars: 95 % intervals over individuals.",
+    "decay": "Good: the line lies on that of the holdout individuals at every distance.",
     "spectrum": "Good: the markers stand on the bars. Too few in the first columns means that rare variants were lost.",
     "frequency": "Good: a narrow band on the diagonal. Even independent sites manage this, so it proves little alone.",
-    "pca": "Good: the synthetic people of a population fill the ellipse that holds 95 % of its held-out people. "
-    "No real person is drawn.",
+    "pca": "Good: the synthetic individuals of a population fill the ellipse that holds 95 % of its holdout individuals. "
+    "No real individual is drawn.",
     "training": "Good: both curves fall together. When the training curve leaves the other behind, the model has begun to memorise.",
-    "distances": "Good: synthetic people are as far from each other as held-out people are.",
+    "distances": "Good: synthetic individuals are as far from each other as holdout individuals are.",
     "bits": "Good: shorter than the bars of all chains, the adaptive one included. It is the cost of predicting unseen real sequences.",
     "gc": "Good: the orange outline follows the blue one.",
     "kmers": "Good: points on the diagonal.",
     "places": "Good: the orange line follows the edge of the blue area, peaks included.",
     "logo": "Good: the same letters as tall in both rows. Height is information (2 bits: always this base), at the places where the "
-    "held-out sequences hold most of it.",
+    "holdout sequences hold most of it.",
     "guidance": "Good: at some weight the orange line comes up to the blue one, and well above the dashed lines: the label then moves "
     "more than the GC content.",
-    "identity": "Good: synthetic sequences are no nearer to training sequences than held-out ones are.",
+    "identity": "Good: synthetic sequences are no nearer to training sequences than holdout ones are.",
 }
 
 
@@ -90,22 +85,26 @@ def image(svg: str) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
 
 
-def _verdict_view(data: DataSet) -> dict:
-    """What is said on top of a data set: one sentence, and a card for each generator."""
+def _first_view(data: DataSet) -> dict:
+    """What the page says first of a data set: a sentence, a block for each generator, and the controls' bars."""
     copying = mosaics(data.judgements)
-    cards = [
-        {"judgement": j, "copying": copying_sentence(j, copying), "uses": uses_sentences(j)}
-        for j in data.judgements
-        if j.kind == "generator"
-    ]
-    return {"headline": headline(data.judgements), "cards": cards}
+    top = scale_end(data)
+    blocks = [
+        {"judgement": j, "bar": bar(j, data.leak, top), "badges": badges(j), "copying": copying_sentence(j, copying)}
+        for j in data.judgements if j.kind in ("generator", "control") and j.generator != "real"
+    ]  # fmt: skip
+    return {
+        "cards": [block for block in blocks if block["judgement"].kind == "generator"],
+        "controls": [block for block in blocks if block["judgement"].kind == "control" and block["bar"]],
+        "ticks": ticks(top),
+    }
 
 
 def _panel_view(data: DataSet, panel: PanelData) -> dict:
     kinds = {j.generator: j.kind for j in data.judgements}
     drawn = draw.styles({name: kinds[name] for name in panel.figures})
     phased = {name: own for name, own in panel.figures.items() if own.get("phased", True)}
-    shared = {"plane": draw.plane(data.judgements, drawn)}
+    shared = {"trade_off": draw.trade_off(data.judgements, drawn, data.leak)}
     if phased:
         shared["decay"] = draw.decay(phased, drawn)
     shared["spectrum"] = draw.spectrum(panel.figures, drawn)
@@ -113,18 +112,19 @@ def _panel_view(data: DataSet, panel: PanelData) -> dict:
     return {
         "name": panel.name,
         "data": data,
-        "verdict": _verdict_view(data),
+        "first": _first_view(data),
+        "guides": guide_rows(data, list(HAPLOTYPE_HEADINGS)),
         "summary": summarise_panel(panel.name, panel.fidelity, panel.privacy),
         "shared": shared,
         "generators": [_generator_view(panel, name) for name in learned],
         "groups": _groups(data),
         "metrics": [row.model_dump() for row in data.metrics if row.metric != MetricId.OVERALL],
-        "attacks": [row.model_dump() | {"better": Better.LOWER} for row in data.attacks],
+        "attacks": [row.model_dump() | {"floor": reference(row)} for row in data.attacks],
     }
 
 
 def _groups(data: DataSet) -> list[dict]:
-    """For all people, for frequency bins and windows, and for each population, a table of figures (rows) by generator (columns)."""
+    """For all individuals, for frequency bins and windows, and for each population, a table of figures (rows) by generator (columns)."""
     populations = sorted({row.population for row in [*data.metrics, *data.attacks]} - {"all"})
     metrics = [m for m in data.metrics if m.metric != MetricId.OVERALL]
     columns = [j.generator for j in data.judgements]
@@ -138,10 +138,21 @@ def _groups(data: DataSet) -> list[dict]:
             table.setdefault(metric_name(metric), {})[metric.generator] = metric
         against = sorted((a for a in data.attacks if a.population == name), key=lambda a: a.attack not in WORST_ROWS)
         for attack in against:
-            table.setdefault(f"Attack: {attack.attack} ({measure_name(attack.measure)})", {})[attack.generator] = attack
-        rows = [{"name": label, "cells": [cells.get(column) for column in columns]} for label, cells in table.items()]
-        groups.append({"name": name, "title": {"all": "all people", BINS: "bins and windows"}.get(name, name), "rows": rows})
+            table.setdefault(f"{attack.title} ({measure_name(attack.measure)})", {})[attack.generator] = attack
+        rows = [_group_row(label, cells, columns) for label, cells in table.items()]
+        groups.append({"name": name, "title": {"all": "all individuals", BINS: "bins and windows"}.get(name, name), "rows": rows})
     return [{"columns": columns, **group} for group in groups if group["rows"]]
+
+
+def _group_row(name: str, cells: dict[str, Metric | Attack], columns: list[str]) -> dict:
+    """A line of a table by population; the reference is a span where generators have different ones."""
+    floors = sorted({floor for cell in cells.values() if (floor := reference(cell)) is not None})
+    return {
+        "name": name,
+        "better": next(iter(cells.values())).better,
+        "reference": [floors[0], floors[-1]] if floors else [],
+        "cells": [cells.get(column) for column in columns],
+    }
 
 
 def _generator_view(panel: PanelData, name: str) -> dict:
@@ -170,7 +181,8 @@ def _set_view(data: DataSet, own: SequenceData) -> dict:
     return {
         "name": own.name,
         "data": data,
-        "verdict": _verdict_view(data),
+        "first": _first_view(data),
+        "guides": guide_rows(data, list(SEQUENCE_HEADINGS)),
         "summary": summary,
         "shared": {"bits": draw.bits(bits)} if bits else {},
         "generators": [_sequence_view(own, name) for name in learned],
@@ -186,7 +198,7 @@ def _sequence_view(data: SequenceData, name: str) -> dict:
         drawn["gc"] = draw.histogram(figures["gc"]["edges"], groups, "GC content of a sequence")
     if "kmers" in figures:
         drawn["kmers"] = draw.scatter(
-            figures["kmers"]["holdout"], figures["kmers"]["synthetic"], "4-mer frequency, held-out", f"4-mer frequency, {name}"
+            figures["kmers"]["holdout"], figures["kmers"]["synthetic"], "4-mer frequency, holdout", f"4-mer frequency, {name}"
         )
     if "identity" in figures:
         groups = {k: v for k, v in figures["identity"].items() if k != "edges"}

@@ -1,7 +1,9 @@
 """The few figures that a reader sees first, as rows and as plain text."""
 
 from genoloom.privacy.attack_ids import AttackId
-from genoloom.report.data import Judgement
+from genoloom.report.data import DataSet, Judgement
+from genoloom.report.words import with_interval
+from genoloom.validation.metric_ids import Better
 from genoloom.validation.verdicts import worst
 
 HAPLOTYPE_COLUMNS = [
@@ -12,8 +14,10 @@ SEQUENCE_COLUMNS = [
     "set", "generator", "kind", "bits_per_base", "gc_distance", "kmer6_auc", "cnn_auc", "nearest_identity", "verdict",
 ]  # fmt: skip
 KEY_METRICS = ("sites_lost", "ld_r2_correlation", "classifier_auc", "aats_truth", "aats_synthetic")
-
-
+LEAK_COLUMNS = ["generator", "kind", "worst_attack", "unavoidable", "excess", "audit"]
+SHORT = {
+    Better.HIGHER: "higher", Better.LOWER: "lower", Better.REFERENCE: "near reference", Better.HALF: "near 0.5",
+}  # fmt: skip
 USE_COLUMNS = ["generator", "use", "all_individuals", "worst_population", "limits"]
 
 
@@ -35,6 +39,50 @@ def summarise_uses(judgements: list[Judgement]) -> list[dict]:
     return rows
 
 
+def guide_rows(data: DataSet, columns: list[str]) -> list[dict]:
+    """What a reader needs at hand: which way each figure of `columns` is better, and its reference (real data)."""
+    better, reference = {"generator": "better"}, {"generator": "reference"}
+    for metric in data.metrics:
+        if metric.population == metric.bin == "all" and metric.metric in columns and metric.metric not in better:
+            better[metric.metric], reference[metric.metric] = SHORT[metric.better], metric.floor
+    for attack in data.attacks:
+        if attack.attack == AttackId.WORST and "worst_attack" not in better:
+            better["worst_attack"], reference["worst_attack"] = SHORT[attack.better], attack.floor
+    return [better, reference]
+
+
+def leak_rows(judgements: list[Judgement]) -> list[dict]:
+    """A row for each audited generator and control, with intervals; keys of `LEAK_COLUMNS`."""
+    return [
+        {
+            "generator": j.generator, "kind": j.kind, "unavoidable": with_interval(j.unavoidable), "audit": j.privacy,
+            "worst_attack": with_interval(j.worst_attack, j.worst_attack_low, j.worst_attack_high),
+            "excess": with_interval(j.excess, j.excess_low, j.excess_high),
+        }
+        for j in judgements if j.worst_attack is not None
+    ]  # fmt: skip
+
+
+def summary_text(data: DataSet, rows: list[dict]) -> str:
+    """What `genoloom report` prints of a data set: the page's first screen, then the figures `rows` of all generators."""
+    lines = [f"{data.name} ({data.kind})", data.headline]
+    leak = data.leak
+    if leak and leak.sentence:
+        lines.append(leak.sentence)
+    if leak and leak.what_would_pass:
+        lines += ["What would pass, each alone:", *(f"- {line}" for line in leak.what_would_pass.sentences)]
+    if leak:
+        lines += [
+            "", f"Leak (AUC; lower is better, 0.5 learns nothing; limit {leak.max_auc:g}, of the excess {leak.max_excess:g})",
+            as_text(leak_rows(data.judgements), LEAK_COLUMNS),
+        ]  # fmt: skip
+    made = summarise_uses([j for j in data.judgements if j.kind == "generator"])
+    if made:
+        lines += ["", "Fit for (limits: figures too far from the reference)", as_text(made, USE_COLUMNS)]
+    columns = HAPLOTYPE_COLUMNS[1:] if data.kind == "haplotypes" else SEQUENCE_COLUMNS[1:]
+    return "\n".join([*lines, "", "Figures", as_text([*guide_rows(data, columns), *rows], columns)])
+
+
 def number(text: str | None) -> float | None:
     """A cell of a table as a number; None where it is empty."""
     return float(text) if text else None
@@ -46,7 +94,7 @@ def pick(rows: list[dict], **wanted: str) -> dict | None:
 
 
 def summarise_panel(panel: str, fidelity: dict[str, list[dict]], privacy: dict[str, list[dict]]) -> list[dict]:
-    """One row for each generator, and one for real people.
+    """One row for each generator, and one for real individuals.
 
     Parameters
     ----------
@@ -61,7 +109,7 @@ def summarise_panel(panel: str, fidelity: dict[str, list[dict]], privacy: dict[s
     summary = [_panel_row(panel, name, table, privacy.get(name, [])) for name, table in fidelity.items()]
     some = next(iter(fidelity.values()), [])
     if any(row["row"] == "real" for row in some):
-        summary.append(_panel_row(panel, "real", some, []) | {"kind": "real people"})
+        summary.append(_panel_row(panel, "real", some, []) | {"kind": "real individuals"})
     return summary
 
 

@@ -1,11 +1,10 @@
 """Names and sentences of the report. A metric or attack without a name here is shown by its own."""
 
 from genoloom.popgen.frequencies import BIN_NAMES
-from genoloom.privacy.attack_ids import WORST_ROWS, AttackId
+from genoloom.privacy.attack_ids import SPLIT_ROWS, WORST_ROWS, AttackId
 from genoloom.report.data import Attack, Judgement, Metric
 from genoloom.validation.metric_ids import MetricId
-from genoloom.validation.uses import WORST_LAST, Fitness
-from genoloom.validation.verdicts import ORDER, Verdict, worst
+from genoloom.validation.verdicts import ORDER, Verdict
 
 VERDICTS = {
     Verdict.WEAK: "clearly outside the noise of real data",
@@ -18,7 +17,7 @@ MOST_NAMES = 6
 
 REFERENCES = [
     ("Allele-frequency differences (FST)", "Bhatia et al. 2013", "https://doi.org/10.1101/gr.154831.113",
-     "Hudson's estimator, because it does not depend on how many people a population has in the sample."),
+     "Hudson's estimator, because it does not depend on how many individuals a population has in the sample."),
     ("Linkage disequilibrium (r²)", "Hill & Robertson 1968", "https://doi.org/10.1007/BF01245622",
      "The measure that imputation and association studies rest on."),
     ("Diversity and Tajima's D", "Tajima 1989", "https://doi.org/10.1093/genetics/123.3.585",
@@ -34,27 +33,27 @@ REFERENCES = [
     ("Precision, recall, density, coverage", "Naeem et al. 2020", "https://arxiv.org/abs/2002.09797",
      "Tells rows that are off from real rows that nobody covers."),
     ("Train on synthetic, test on real", "Esteban et al. 2017", "https://arxiv.org/abs/1706.02633",
-     "Whether what is learnt from synthetic people holds for real ones."),
+     "Whether what is learnt from synthetic individuals holds for real ones."),
     ("Maximum mean discrepancy", "Gretton et al. 2012", "https://jmlr.org/papers/v13/gretton12a.html",
      "A two-sample test that is independent of any classifier."),
     ("Nearest-neighbour adversarial accuracy", "Yale et al. 2020", "https://doi.org/10.1016/j.neucom.2019.12.136",
-     "Sees both samples that are off and samples that sit on real people; both halves are given because their mean fools."),
+     "Sees both samples that are off and samples that sit on real individuals; both halves are given because their mean fools."),
     ("Classifier two-sample test", "Lopez-Paz & Oquab 2017", "https://arxiv.org/abs/1610.06545",
      "One number for everything that a classifier can see."),
     ("Sliced Wasserstein distance", "Rabin et al. 2011", "https://doi.org/10.1007/978-3-642-24785-9_37",
-     "Compares clouds of people on principal components without binning."),
+     "Compares clouds of individuals on principal components without binning."),
     ("Sequence logos", "Schneider & Stephens 1990", "https://doi.org/10.1093/nar/18.20.6097",
      "Show at a glance which bases a place insists on, and how much."),
     ("Motif matrices (JASPAR)", "Rauluseviciute et al. 2024", "https://doi.org/10.1093/nar/gkad1059",
-     "What factors bind, measured elsewhere: motifs that no generator and no held-out sequence had a say in."),
+     "What factors bind, measured elsewhere: motifs that no generator and no holdout sequence had a say in."),
     ("Artificial genomes", "Yelmen et al. 2021", "https://doi.org/10.1371/journal.pgen.1009303",
      "The first generative models of this kind, and the metrics that the field compares with."),
     ("Mosaics of haplotypes", "Li & Stephens 2003", "https://doi.org/10.1093/genetics/165.4.2213",
-     "The copying model behind the mosaic controls: what can be had by copying people in pieces."),
+     "The copying model behind the mosaic controls: what can be had by copying individuals in pieces."),
     ("Membership inference from genotypes", "Homer et al. 2008", "https://doi.org/10.1371/journal.pgen.1000167",
      "Showed that summary data reveal who took part: the reason for attacking at all."),
     ("Low false-positive rates", "Carlini et al. 2022", "https://arxiv.org/abs/2112.03570",
-     "An attack that is sure of a few people harms them, whatever it says of the average."),
+     "An attack that is sure of a few individuals harms them, whatever it says of the average."),
     ("Synthetic data are not safe by themselves", "Stadler et al. 2022", "https://arxiv.org/abs/2011.07018",
      "Why distances to the nearest record are no measure of privacy, and attacks are used instead."),
     ("Colours", "Okabe & Ito 2008", "https://jfly.uni-koeln.de/color/", "Told apart with every kind of colour vision."),
@@ -73,9 +72,21 @@ def figure(value: float | None) -> str:
     return "–" if value is None else f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
+def with_interval(value: float | None, low: float | None = None, high: float | None = None) -> str:
+    """An AUC, or a difference of two, with its interval; "" where there is none."""
+    if value is None:
+        return ""
+    return f"{value:.3f}" if low is None or high is None else f"{value:.3f} ({low:.3f} to {high:.3f})"
+
+
 def measure_name(measure: str) -> str:
     """What the page calls the measure of an attack."""
     return "AUC" if measure == "auc" else measure.replace("_", " ")
+
+
+def reference(row: Metric | Attack) -> float | None:
+    """What a figure is compared with; an AUC of an attack without another one with 0.5."""
+    return 0.5 if row.floor is None and isinstance(row, Attack) and row.measure == "auc" else row.floor
 
 
 def fidelity_reasons(metrics: list[Metric]) -> list[str]:
@@ -107,44 +118,36 @@ def _fidelity_sentence(metric: Metric) -> str:
 
 def privacy_reasons(attacks: list[Attack]) -> list[str]:
     """Sentences about the worst attack and whatever else did not pass; `attacks` are those on one generator."""
-    whole = [a for a in attacks if a.population == "all" and a.attack != AttackId.WORST]
+    by_id = {a.attack: a for a in attacks if a.population == "all"}
+    whole = [a for attack, a in by_id.items() if attack not in (AttackId.WORST, *SPLIT_ROWS)]
     single = [a for a in whole if a.measure == "auc" and a.value is not None and a.attack not in WORST_ROWS]
-    worst_row = next((a for a in attacks if a.attack == AttackId.WORST and a.population == "all"), None)
+    worst_row, (floor, excess) = by_id.get(AttackId.WORST), map(by_id.get, SPLIT_ROWS)
     sentences = []
     if worst_row is not None and worst_row.value is not None:
         chance = f", chance alone reaches {figure(worst_row.floor)}" if worst_row.floor is not None else ""
         interval = f"{figure(worst_row.low)} to {figure(worst_row.high)}"
         sentences.append(f"Worst attack: AUC {figure(worst_row.value)} ({interval}); 0.5 learns nothing{chance}.")
+    if floor is not None and floor.value is not None and excess is not None:
+        beyond = with_interval(excess.value, excess.low, excess.high)
+        sentences.append(
+            f"Unavoidable for any faithful release of this cohort: {with_interval(floor.value)}, {floor.verdict};"
+            f" excess over it: {beyond}, {excess.verdict}."
+        )
     if single:
         top = max(single, key=lambda a: a.value)
         failed = sum(a.verdict == Verdict.FAIL for a in single)
         sentences.append(
-            f"Strongest of {len(single)} attacks by its own figure: {top.attack}, {figure(top.value)}; {failed} of them fail."
+            f"Strongest of {len(single)} attacks by its own figure: {top.title}, {figure(top.value)}; {failed} of them fail."
         )
     other = [a for a in whole if a not in single and a.verdict in (Verdict.WEAK, Verdict.TOO_CLOSE, Verdict.FAIL)]
-    sentences += [
-        f"{a.attack[:1].upper()}{a.attack[1:]}: {measure_name(a.measure)} {figure(a.value)}; {a.verdict}." for a in other
-    ]
-    not_run = [a.attack for a in whole if a.verdict == Verdict.NOT_RUN]
+    sentences += [f"{a.title}: {measure_name(a.measure)} {figure(a.value)}; {a.verdict}." for a in other]
+    not_run = [a.title for a in whole if a.verdict == Verdict.NOT_RUN]
     if not_run:
         sentences.append(f"Not run, which is no pass: {', '.join(not_run)}.")
     parts = sorted({a.population for a in attacks if a.population != "all" and a.verdict == Verdict.FAIL})
     if parts:
         sentences.append(f"Attacks fail in these groups: {', '.join(parts)}.")
     return sentences
-
-
-def uses_sentences(judgement: Judgement) -> list[str]:
-    """What the data are fit for, all individuals and every population together: a sentence for each grade that occurs."""
-    worst_of: dict[str, Fitness] = {}
-    for grade in judgement.uses:
-        worst_of[grade.title] = max(worst_of.get(grade.title, Fitness.FIT), grade.fitness, key=WORST_LAST.index)
-    words = {
-        Fitness.FIT: "Fit for", Fitness.LIMITS: "Fit with limits for", Fitness.NOT_FIT: "Not fit for",
-        Fitness.NOT_RUN: "Not known to be fit for",
-    }  # fmt: skip
-    grouped = {word: [title for title, found in worst_of.items() if found is fitness] for fitness, word in words.items()}
-    return [f"{word} {'; '.join(titles)}." for word, titles in grouped.items() if titles]
 
 
 def copying_sentence(judgement: Judgement, copying: list[Judgement]) -> str | None:
@@ -155,44 +158,26 @@ def copying_sentence(judgement: Judgement, copying: list[Judgement]) -> str | No
         sentence = "Beyond the mosaic frontier: no mosaic of real haplotypes is both as faithful and as little exposed"
         high = judgement.worst_attack_high if judgement.worst_attack_high is not None else judgement.worst_attack
         near = [m.generator for m in copying if dominates(m, judgement.model_copy(update={"worst_attack": high}))]
-        return f"{sentence}, but {', '.join(near)} stands within the interval of its worst attack." if near else f"{sentence}."
+        return f"{sentence}, but {', '.join(near)} is within the interval of its worst attack." if near else f"{sentence}."
     better = next(m.generator for m in copying if dominates(m, judgement))
     return f"Copying does as well: {better} is at least as faithful and no more exposed."
 
 
-def on_the_plane(judgements: list[Judgement]) -> list[Judgement]:
-    """Those that have both coordinates."""
+def placed(judgements: list[Judgement]) -> list[Judgement]:
+    """Those that have both coordinates of the trade-off plot."""
     return [j for j in judgements if j.classifier_auc is not None and j.worst_attack is not None]
 
 
 def mosaics(judgements: list[Judgement]) -> list[Judgement]:
-    """The controls on the plane that copy haplotypes in pieces."""
-    return [
-        j for j in on_the_plane(judgements) if j.kind == "control" and ("mosaic" in j.generator or j.generator == "li_stephens")
-    ]
+    """The placed controls that copy haplotypes in pieces."""
+    return [j for j in placed(judgements) if j.kind == "control" and ("mosaic" in j.generator or j.generator == "li_stephens")]
 
 
 def unfaithfulness(judgement: Judgement) -> float:
-    """The horizontal axis of the plane: classifier AUC, and as much when it is below one half."""
+    """The horizontal axis of the trade-off plot: classifier AUC, and as much when it is below one half."""
     return abs(judgement.classifier_auc - 0.5) + 0.5
 
 
 def dominates(a: Judgement, b: Judgement) -> bool:
     """Whether `a` is at least as faithful and as little exposed as `b`."""
     return unfaithfulness(a) <= unfaithfulness(b) and a.worst_attack <= b.worst_attack
-
-
-def headline(judgements: list[Judgement]) -> str:
-    """One sentence about all generators of a data set."""
-    made = [j for j in judgements if j.kind == "generator"]
-    good = [j.generator for j in made if worst([v for v in (j.fidelity, j.privacy) if v]) == Verdict.PASS]
-    if not made:
-        return "Only controls were judged."
-    if good:
-        return f"{', '.join(good)} {'passes' if len(good) == 1 else 'pass'} every test that was run."
-    parts = []
-    for what in ("fidelity", "privacy"):
-        passed = [j.generator for j in made if getattr(j, what) == Verdict.PASS]
-        if any(getattr(j, what) for j in made):
-            parts.append(f"{', '.join(passed) or 'no generator'} passes {what}")
-    return f"No generator passes everything: {'; '.join(parts)}."

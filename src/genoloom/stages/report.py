@@ -14,10 +14,10 @@ from genoloom.report.summary import (
     HAPLOTYPE_COLUMNS,
     SEQUENCE_COLUMNS,
     USE_COLUMNS,
-    as_text,
     summarise_panel,
     summarise_set,
     summarise_uses,
+    summary_text,
 )
 from genoloom.training.run import read_history
 
@@ -35,7 +35,8 @@ def report(
 ) -> str:
     """Write `out` (HTML) and, beside it, the same numbers; returns the text of summary.txt.
 
-    summary.txt, summary.tsv    the few figures that a reader sees first
+    summary.txt                 what the page says first, as text
+    summary.tsv                 the few figures that a reader sees first
     uses.tsv                    what each generator's data are fit for
     metrics.tsv, attacks.tsv    every figure, with its floor
     report.json                 everything, as in report.schema.json of this package
@@ -54,22 +55,19 @@ def report(
     """
     shown = [_panel(results, panel, generators) for panel in panels]
     sets = [_set(results, name, sequence_generators) for name in sequence_sets]
-    haplotype_rows = [row for panel in shown for row in summarise_panel(panel.name, panel.fidelity, panel.privacy)]
-    sequence_rows = [row for data in sets for row in summarise_set(data.name, data.tables)]
-    blocks = [as_text(haplotype_rows, HAPLOTYPE_COLUMNS)] if haplotype_rows else []
     numbers = collect(shown, sets)
+    haplotype_rows = {panel.name: summarise_panel(panel.name, panel.fidelity, panel.privacy) for panel in shown}
+    sequence_rows = {data.name: summarise_set(data.name, data.tables) for data in sets}
+    rows_of = {"haplotypes": haplotype_rows, "sequences": sequence_rows}
+    text = "\n\n".join(summary_text(own, rows_of[own.kind][own.name]) for own in numbers.data) + "\n"
     uses = [{"panel": own.name} | row for own in numbers.data for row in summarise_uses(own.judgements)]
-    made = {(own.name, j.generator) for own in numbers.data for j in own.judgements if j.kind == "generator"}
-    learned = [row for row in uses if (row["panel"], row["generator"]) in made]
-    blocks += [as_text(learned, ["panel", *USE_COLUMNS])] if learned else []
-    blocks += [as_text(sequence_rows, SEQUENCE_COLUMNS)] if sequence_rows else []
-    text = "\n\n".join(blocks) + "\n"
     with write_beside(out, out.with_name("summary.txt"), out.with_name("report.json")) as [page, summary, data]:
         page.write_text(render(numbers, shown, sets), encoding="utf-8")
         summary.write_text(text)
         data.write_text(numbers.model_dump_json(indent=1) + "\n")
     columns = list(dict.fromkeys([*HAPLOTYPE_COLUMNS, *SEQUENCE_COLUMNS]))
-    write_table(out.with_name("summary.tsv"), columns, [*haplotype_rows, *sequence_rows])
+    tables = [*haplotype_rows.values(), *sequence_rows.values()]
+    write_table(out.with_name("summary.tsv"), columns, [row for table in tables for row in table])
     write_table(out.with_name("uses.tsv"), ["panel", *USE_COLUMNS], uses)
     for name, part in (("metrics", Metric), ("attacks", Attack)):
         rows = [{"data": own.name} | row.model_dump() for own in numbers.data for row in getattr(own, name)]
@@ -86,6 +84,7 @@ def _panel(results: Path, panel: str, generators: list[str]) -> PanelData:
         fidelity={name: _table(place / name / "fidelity.tsv") for name in generators},
         privacy={name: _table(place / name / "privacy.tsv") for name in generators},
         figures={name: _json(place / name / "figures.json") for name in generators},
+        leak={name: _json(place / name / "leak.json") for name in generators},
         history={name: _first_history(sorted(path.glob("*.history.tsv"))) for name, path in models.items()},
         models=[_json(path.with_suffix(".json")) for folder in models.values() for path in sorted(folder.glob("*.safetensors"))],
     )

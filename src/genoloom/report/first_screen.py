@@ -1,0 +1,161 @@
+"""What the report says first of a data set: what may leave, what it is fit for, and what to do."""
+
+from genoloom.disclosure import people_count
+from genoloom.privacy.leak_plan import Group, Question, remedies, remedy_lines
+from genoloom.report.data import CohortLeak, Judgement, Metric, Remedies, UseGrade
+from genoloom.validation.metric_ids import MetricId as M
+from genoloom.validation.metric_ids import parse_metric
+from genoloom.validation.uses import WORST_LAST, Fitness, Use
+from genoloom.validation.verdicts import Verdict, worst
+
+SHORT_USES = {
+    Use.SOFTWARE: "software testing",
+    Use.FREQUENCIES: "allele frequencies",
+    Use.LINKAGE: "linkage and GWAS",
+    Use.IMPUTATION: "imputation",
+    Use.ANCESTRY: "ancestry and PCA",
+    Use.HAPLOTYPES: "haplotypes and selection",
+    Use.RARE: "rare variants",
+}
+MOST_NAMED = 3  # generators whose uses the headline names
+MEMORISING = {  # figures of sequences that show whether training sequences were memorised
+    M.MEMBERSHIP_BY_SAMPLES, M.MEMBERSHIP_BY_MODEL, M.MEMBERSHIP_OF_CANARIES, M.MEMBERSHIP_WORST,
+    M.NEAREST_IDENTITY_KS, M.NEAR_COPIES, M.EXACT_COPIES, M.LONGEST_SHARED_SUBSTRING,
+}  # fmt: skip
+
+
+def joined(names: list[str]) -> str:
+    """ "a", "a and b", "a, b and c"; "" for none."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def may_leave(fidelity: str, privacy: str) -> bool | None:
+    """What the release gate asks of the verdicts by default; None without an audit."""
+    if privacy in ("", Verdict.NOT_RUN):
+        return None
+    return privacy == Verdict.PASS and fidelity in (Verdict.PASS, Verdict.WEAK)
+
+
+def cohort_leak(facts: dict[str, dict], judgements: list[Judgement]) -> CohortLeak | None:
+    """The limits of a panel, and what would pass where its cohort is too small.
+
+    Parameters
+    ----------
+    facts : dict
+        By generator, what the audit wrote for the report: `max_auc`, `max_excess`,
+        `training_individuals` and `effective_sites`.
+    """
+    audited = [j for j in judgements if j.generator in facts]
+    audited = [j for j in audited if j.kind == "generator"] or audited
+    if not audited:
+        return None
+    own = facts[audited[0].generator]
+    known = [j.unavoidable for j in audited if j.unavoidable is not None]
+    floor = min(known, default=None)
+    limit = own["max_auc"]
+    leak = CohortLeak(**own, unavoidable=floor, too_small=None if floor is None else floor > limit)
+    if leak.too_small:
+        size = own["training_individuals"]
+        leak.sentence = (
+            "The cohort is too small for any faithful release: at"
+            f" {'this size' if size is None else people_count(size, 'training individuals')} an AUC of"
+            f" {floor:.3f} cannot be avoided, and the limit is {limit:g}."
+        )
+        leak.what_would_pass = _remedies(own, limit)
+    return leak
+
+
+def _remedies(facts: dict, limit: float) -> Remedies | None:
+    """As `genoloom plan` tells them; None where the limit or the cohort does not allow to say."""
+    size, sites = facts["training_individuals"], facts["effective_sites"]
+    if size is None or sites is None or not 0.5 < limit < 1:
+        return None
+    found = remedies(Group("all", size, 0, (sites, sites)), [], Question(max_auc=limit))
+    sentences = [line[:1].upper() + line[1:] + "." for line in remedy_lines(found, limit)]
+    return Remedies(**{k: v for k, v in found.items() if k != "min_mac"}, sentences=sentences)
+
+
+def headline(judgements: list[Judgement], leak: CohortLeak | None) -> str:
+    """One sentence on haplotypes: may something leave, and what is it fit for."""
+    made = [j for j in judgements if j.kind == "generator"]
+    if not made:
+        return "Only controls were judged."
+    good = [j for j in made if j.may_leave]
+    fit = _fit_words(good or made)
+    if good:
+        return f"{joined([j.generator for j in good])} may leave{f'; {fit}' if fit else ''}."
+    within = [j.generator for j in made if j.privacy == Verdict.PASS]
+    if leak and leak.too_small:
+        size = leak.training_individuals
+        number = "the" if size is None else str(size)
+        why = f"{number} training individuals are too few for any faithful release"
+    elif within:
+        does = ("keeps", "fails") if len(within) == 1 else ("keep", "fail")
+        why = f"{joined(within)} {does[0]} within the limits of the leak, but {does[1]} fidelity"
+    elif all(j.may_leave is None for j in made):
+        why = "no audit says what the data reveal"
+    elif leak and all(j.excess_low is not None and j.excess_low > leak.max_excess for j in made):
+        why = "every generator leaks more than is unavoidable"
+    else:
+        why = "no generator passes the audit"
+    return f"Nothing may leave: {why}{f'; for work inside, {fit}' if fit else ''}."
+
+
+def worst_grades(uses: list[UseGrade]) -> dict[Use, Fitness]:
+    """For each use the worse grade of all individuals and of the worst population."""
+    found: dict[Use, Fitness] = {}
+    for grade in uses:
+        found[grade.use] = max(found.get(grade.use, Fitness.FIT), grade.fitness, key=WORST_LAST.index)
+    return found
+
+
+def _fit_words(judgements: list[Judgement]) -> str:
+    """What each generator is fit for; of many, that of the one which is fit for most."""
+    graded = [(j.generator, worst_grades(j.uses)) for j in judgements]
+    graded = [(name, grades) for name, grades in graded if any(g is not Fitness.NOT_RUN for g in grades.values())]
+    if len(graded) > MOST_NAMED:
+        grades_of = [list(grades.values()) for _, grades in graded]
+        most = max(range(len(graded)), key=lambda i: (grades_of[i].count(Fitness.FIT), grades_of[i].count(Fitness.LIMITS)))
+        graded = [(f"the best, {graded[most][0]},", graded[most][1])]
+    alike: dict[str, list[str]] = {}
+    for name, grades in graded:
+        alike.setdefault(_uses_words(grades), []).append(name)
+    return joined([f"{joined(names)} {'is' if len(names) == 1 else 'are'} fit for {uses}" for uses, names in alike.items()])
+
+
+def _uses_words(grades: dict[Use, Fitness]) -> str:
+    fit, limited = ([SHORT_USES[use] for use, g in grades.items() if g is grade] for grade in (Fitness.FIT, Fitness.LIMITS))
+    if len(fit) == len(Use):
+        return "every use"
+    if fit:
+        return joined(fit)
+    return f"{joined(limited)}, with limits" if limited else "no use"
+
+
+def sequence_headline(judgements: list[Judgement], metrics: list[Metric]) -> str:
+    """One sentence on sequences, which have no release gate: what was memorised, and how faithful they are."""
+    made = [j.generator for j in judgements if j.kind == "generator"]
+    if not made:
+        return "Only controls were judged."
+    found: dict[str, list[str]] = {}
+    for name in made:
+        own = [m.verdict for m in metrics if m.generator == name and parse_metric(m.metric)[0] in MEMORISING]
+        verdict = worst(own) if own else Verdict.NOT_RUN
+        found.setdefault({Verdict.PASS: "clean", Verdict.NOT_RUN: "unknown"}.get(verdict, "traces"), []).append(name)
+    parts = []
+    if "clean" in found:
+        parts.append(f"{joined(found['clean'])} may leave as far as tests for memorised sequences tell")
+    if "traces" in found:
+        parts.append(f"{joined(found['traces'])} should not leave, as training sequences leave traces")
+    if "unknown" in found:
+        parts.append(f"whether {joined(found['unknown'])} may leave is not known: tests for memorised sequences are missing")
+    sentence = "; ".join([*parts, _passed_words(made, metrics)])
+    return f"{sentence.replace('whether', 'Whether', 1) if sentence.startswith('whether') else sentence}."
+
+
+def _passed_words(names: list[str], metrics: list[Metric]) -> str:
+    counts = []
+    for name in names[:MOST_NAMED]:
+        own = [m for m in metrics if m.generator == name and m.metric != M.OVERALL]
+        counts.append(f"{sum(m.verdict == Verdict.PASS for m in own)} of {len(own)} figures of {name}")
+    return f"{joined(counts)} pass"
