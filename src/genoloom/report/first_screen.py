@@ -82,6 +82,8 @@ def headline(judgements: list[Judgement], leak: CohortLeak | None) -> str:
         return "Only controls were judged."
     good = [j for j in made if j.may_leave]
     fit = _fit_words(good or made)
+    if len(good) == 1:
+        fit = fit.replace(f"{good[0].generator} is", "it is", 1)
     if good:
         return f"{joined([j.generator for j in good])} may leave{f'; {fit}' if fit else ''}."
     within = [j.generator for j in made if j.privacy == Verdict.PASS]

@@ -125,7 +125,7 @@ def test_the_headline_answers_what_may_leave_and_what_it_is_fit_for():
     large = CohortLeak(**leak_facts(), unavoidable=0.55, too_small=False)
     fit, limits = uses(Fitness.FIT, Fitness.FIT), uses(Fitness.LIMITS)
     good = judgement("a", privacy="pass", uses=fit)
-    assert headline([good, judgement("b")], large) == "a may leave; a is fit for software testing and allele frequencies."
+    assert headline([good, judgement("b")], large) == "a may leave; it is fit for software testing and allele frequencies."
     both = [good, judgement("b", privacy="pass", uses=limits)]
     assert headline(both, large).startswith("a and b may leave; a is fit for software testing and allele frequencies and b")
     assert headline([judgement("a", uses=uses(*[Fitness.FIT] * 7))], large) == (
@@ -154,7 +154,7 @@ def test_of_many_generators_the_headline_names_the_best():
 def test_a_badge_counts_the_worst_population_in_the_headline():
     part = UseGrade(use=Use.SOFTWARE, title="x", population="FIN", fitness=Fitness.NOT_FIT, limits=[])
     made = judgement("a", privacy="pass", uses=[*uses(Fitness.FIT), part])
-    assert headline([made], None) == "a may leave; a is fit for no use."
+    assert headline([made], None) == "a may leave; it is fit for no use."
 
 
 @pytest.mark.parametrize(

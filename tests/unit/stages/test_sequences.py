@@ -14,6 +14,7 @@ from genoloom.sequence_config import GenerateSequencesOptions, SequenceAdaptiveO
 from genoloom.sequences import decode, is_canary
 from genoloom.stages.sequences import generate_sequences, prepare_sequences, train_sequences
 from genoloom.stages.validate_sequences import validate_sequences
+from genoloom.validation.metric_ids import parse_metric
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +116,7 @@ def test_validation_tells_real_from_random_and_draws_all_chains(trained, tmp_pat
             options=ValidateSequencesOptions(resplits=3, max_compared=30), seed=1,
         )  # fmt: skip
         tables[name] = {r["metric"]: r for r in read_table(tmp_path / f"{name}.tsv") if r["row"] == name}
+    assert all(parse_metric(metric)[0] for table in tables.values() for metric in table)  # the report has a title for each
     assert float(tables["random"]["cnn_auc"]["value"]) > 0.7
     assert "bits_per_base" not in tables["random"]
     bars = json.loads((tmp_path / "adaptive.json").read_text())["bits"]
@@ -150,6 +152,7 @@ def test_two_files_are_enough(source, tmp_path):
         out = {"out": tmp_path / f"{name}.tsv", "figures": tmp_path / f"{name}.json"}
         validate_sequences(**arguments, model=None, **out)
         tables[name] = {r["metric"]: r for r in read_table(tmp_path / f"{name}.tsv") if r["row"] == name}
+    assert all(parse_metric(metric)[0] for table in tables.values() for metric in table)
     random, same = (float(tables[name]["kmer3_distance"]["value"]) for name in ("random", "same"))
     assert random > 1.5 * same
     assert float(tables["same"]["motif_content:TATA"]["value"]) > float(tables["random"]["motif_content:TATA"]["value"])
