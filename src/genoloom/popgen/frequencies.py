@@ -5,6 +5,7 @@ from scipy.special import gammaln
 
 BIN_EDGES = (0.0, 0.005, 0.01, 0.05, 0.2, 0.5)
 BIN_NAMES = ("<0.5%", "0.5-1%", "1-5%", "5-20%", "20-50%")
+FILTERS = np.array([0.01, 0.05])  # least minor frequencies that studies ask for
 # bins of the joint spectra of two populations; the first is "absent"
 JOINT_EDGES = np.array([0.0, 1e-9, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0 + 1e-9])
 
@@ -17,6 +18,12 @@ def minor_frequency(frequency: np.ndarray) -> np.ndarray:
 def frequency_bin(minor: np.ndarray) -> np.ndarray:
     """Index into `BIN_NAMES` of each minor allele frequency; upper edges belong to the lower bin."""
     return np.clip(np.searchsorted(BIN_EDGES, minor, side="left") - 1, 0, len(BIN_NAMES) - 1)
+
+
+def filters_alike(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """Share of the filters `FILTERS` that keep or drop each site by both frequencies, float, of the shape of p."""
+    kept = [minor_frequency(x)[..., None] >= FILTERS for x in (p, q)]
+    return (kept[0] == kept[1]).mean(axis=-1)
 
 
 def monomorphic(counts: np.ndarray, n: int) -> np.ndarray:

@@ -18,6 +18,7 @@ from genoloom.popgen.overlaps import Overlaps
 from genoloom.popgen.relatedness import Kinship, RunsOfHomozygosity
 from genoloom.validation.cohorts import Comparison, read_rows
 from genoloom.validation.collect_haplotypes import Copying, Scan, SharedRuns, WindowHaplotypes
+from genoloom.validation.collect_imputation import Imputation
 from genoloom.validation.collect_linkage import Linkage
 from genoloom.validation.collect_populations import Populations
 
@@ -116,11 +117,12 @@ class Collector:
         self.excluded = np.zeros(2 * n, dtype=np.int64)  # pairs of overlapping variants on each haplotype
         self.kinship = Kinship(n)
         self.homozygosity = RunsOfHomozygosity(n, 1000 * RUN_KB)
-        self.linkage = Linkage(groups, self.members, block)
+        self.linkage = Linkage(groups, self.members, block, seed)
         self.windows = WindowHaplotypes(groups, self.members)
         self.runs = SharedRuns(groups, seed)
         self.copying = Copying(groups, seed)
         self.scan = Scan(groups, seed)
+        self.imputation = Imputation(groups, seed, n_sites)
         self.by_population = Populations(groups)
         self.classifier_sites: list[np.ndarray] = []
         self.classifier_windows: list[np.ndarray] = []
@@ -146,6 +148,7 @@ class Collector:
         self.runs.end(float(cm[-1]))
         self.linkage.end_contig()
         self.scan.end_contig()
+        self.imputation.end_contig()
         self._add_excluded(synthetic, real)
         self.span_bp += float(position[-1]) - first_bp
         self.span_cm += float(cm[-1]) - first_cm
@@ -180,6 +183,7 @@ class Collector:
         ids = self.windows.add(alleles)
         self.runs.add(alleles, cm)
         self.copying.add(alleles, cm)
+        self.imputation.add(alleles, position, cm, frequency, counts[:, self.groups.index["T"]] / (2 * self.people.n))
         self.by_population.add(alleles, frequency)
         if self._blocks % self._every == 0:
             self.classifier_sites.append(alleles)

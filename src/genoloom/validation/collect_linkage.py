@@ -6,6 +6,7 @@ from genoloom.panel import haplotype_columns
 from genoloom.popgen.frequencies import frequency_bin
 from genoloom.popgen.haplotypes import extended_homozygosity
 from genoloom.popgen.linkage import DISTANCE_EDGES_BP, DISTANCE_EDGES_CM, correlation, d_prime, r_squared, three_point
+from genoloom.validation.collect_association import Association
 
 GAPS = (1, 4, 16, 64)  # sites between the members of a triple
 EXTENTS = (2, 5, 10, 20, 40, 80)  # common sites over which carriers stay identical
@@ -64,7 +65,7 @@ class PopulationLinkage:
 class Linkage:
     """Sums over pairs and triples of common sites; sites wait until a window of them is full."""
 
-    def __init__(self, groups, members: np.ndarray, window: int):
+    def __init__(self, groups, members: np.ndarray, window: int, seed: int):
         self.members, self.window = members, window
         self.columns = [groups.haplotypes(name) for name in groups.rows]
         index = groups.index
@@ -79,6 +80,7 @@ class Linkage:
         self.r2_of_bin = {i: sums() for i in BINS}
         self.triples = {gap: sums() for gap in GAPS}
         self.of_population = [PopulationLinkage(groups, c + 1, first, second) for c in range(len(groups.populations))]
+        self.association = Association(groups, seed)
         n, bins = len(self.columns), len(DISTANCE_EDGES_BP) - 1
         self.decay = {"bp": np.zeros((n, bins)), "cm": np.zeros((n, bins))}
         self.decay_pairs = {"bp": np.zeros(bins), "cm": np.zeros(bins)}
@@ -125,6 +127,7 @@ class Linkage:
         self._add_decay("cm", r2, np.searchsorted(DISTANCE_EDGES_CM, cm[j] - cm[i] + 1e-7, side="right") - 1)
         for population in self.of_population:
             population.add(alleles, flat)
+        self.association.add(alleles)
         for gap, sums in self.triples.items():
             if len(alleles) > 2 * gap:
                 sums.add(three_point(alleles, gap, self.members).T)

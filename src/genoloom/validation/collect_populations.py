@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from genoloom.popgen.frequencies import JOINT_EDGES
+from genoloom.popgen.frequencies import JOINT_EDGES, filters_alike
 
 BINS = len(JOINT_EDGES) - 1
 
@@ -18,7 +18,7 @@ class Populations:
         self.sizes = np.array([[groups.size(name, c + 1) for c in range(p)] for name in groups.rows], dtype=float)
         self.members = self._membership(groups)
         self.sites = 0
-        self.error = np.zeros((len(groups.pairs), p))
+        self.error, self.alike = np.zeros((len(groups.pairs), p)), np.zeros((len(groups.pairs), p))
         self.sum, self.within = np.zeros((self.n_groups, p)), np.zeros((self.n_groups, p))
         self.products = np.zeros((self.n_groups, p, p))
         self.joint = np.zeros((self.n_groups, p * BINS, p * BINS))
@@ -50,6 +50,7 @@ class Populations:
         for pair, (a, b) in enumerate(zip(self.first, self.second, strict=True)):
             x, y = p[:, a], p[:, b]
             self.error[pair] += np.abs(x - y).sum(axis=0)
+            self.alike[pair] += filters_alike(x, y).sum(axis=0)
             noise = x * (1 - x) / (self.sizes[a] - 1) + y * (1 - y) / (self.sizes[b] - 1)
             differ = x * (1 - y) + y * (1 - x)
             self.between[pair] += np.stack([((x - y) ** 2 - noise).sum(axis=0), differ.sum(axis=0)])

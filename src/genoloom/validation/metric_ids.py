@@ -39,6 +39,7 @@ class MetricId(StrEnum):
     FREQUENCY_CORRELATION = "frequency_correlation", "Allele frequencies, correlation", HIGHER
     FREQUENCY_ERROR = "frequency_error", "Allele frequencies, mean error", LOWER
     FREQUENCY_DIVERGENCE = "frequency_divergence", "Allele frequencies, divergence", LOWER
+    FREQUENCY_FILTERS = "frequency_filters", "Frequency filters (1 % and 5 %), decided alike", HIGHER
     JOINT_SPECTRUM_DISTANCE = "joint_spectrum_distance", "Joint spectra of populations, distance", LOWER
     SITES_LOST = "sites_lost", "Sites that do not vary", REFERENCE
     SITES_NEW = "sites_new", "Sites that vary only in the synthetic data", REFERENCE
@@ -53,6 +54,9 @@ class MetricId(StrEnum):
     LD_D_PRIME_CORRELATION = "ld_d_prime_correlation", "Linkage between sites (D'), correlation", HIGHER
     LD_DECAY_ERROR = "ld_decay_error", "Decay of linkage with distance, error", LOWER
     LD_DECAY_ERROR_CM = "ld_decay_error_cm", "Decay of linkage with genetic distance, error", LOWER
+    ASSOCIATION_HITS = "association_hits", "Association hits of planted traits, overlap", HIGHER
+    ASSOCIATION_EFFECTS = "association_effects", "Association effects of planted traits, slope", REFERENCE
+    LDSC_HERITABILITY = "ldsc_heritability", "Heritability of planted traits by LD score regression", REFERENCE
     LD_SCORE_SLOPE = "ld_score_slope", "LD scores, slope", REFERENCE
     THREE_POINT_CORRELATION = "three_point_correlation", "Linkage of three sites, correlation", HIGHER
     EHH_ERROR = "ehh_error", "Extended haplotype homozygosity, error", LOWER
@@ -67,6 +71,7 @@ class MetricId(StrEnum):
     LONGEST_SHARED_RUN = "longest_shared_run", "Longest run shared with holdout individuals", REFERENCE
     SHARED_SEGMENTS = "shared_segments", "Share of the map in long shared runs", REFERENCE
     COPYING_BITS = "copying_bits", "Phase realism, bits a site", REFERENCE
+    IMPUTATION_R2 = "imputation_r2", "Imputation from the panel (dosage r²)", HIGHER
     IMPOSSIBLE_HAPLOTYPES = "impossible_haplotypes", "Haplotypes with variants that exclude each other", LOWER
     HETEROZYGOSITY_DISTANCE = "heterozygosity_distance", "Heterozygosity of individuals, distance", LOWER
     HETEROZYGOSITY_RATIO = "heterozygosity_ratio", "Heterozygous calls, observed over expected", REFERENCE

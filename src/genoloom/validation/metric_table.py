@@ -9,7 +9,7 @@ import numpy as np
 from genoloom.validation.data import WHOLE, Data, Part
 from genoloom.validation.metric_ids import MetricId
 from genoloom.validation.metric_ids import MetricId as M
-from genoloom.validation.metrics import frequencies, haplotypes, linkage, people, structure, two_sample
+from genoloom.validation.metrics import frequencies, haplotypes, linkage, people, structure, tasks, two_sample
 from genoloom.validation.verdicts import Kind
 
 CLASSIFIER_HALVINGS = 8
@@ -165,6 +165,12 @@ TABLE = (
     pair(M.RECALL, Kind.LEVEL, structure.recall),
     pair(M.DENSITY, Kind.LEVEL, structure.density),
     pair(M.COVERAGE, Kind.LEVEL, structure.coverage, and_populations),
+    # the work itself; that of ancestry is the population classifier
+    pair(M.FREQUENCY_FILTERS, Kind.SIMILARITY, tasks.frequency_filters, and_populations),
+    pair(M.ASSOCIATION_HITS, Kind.SIMILARITY, tasks.association_hits, null=tasks.widened_hits),
+    pair(M.ASSOCIATION_EFFECTS, Kind.LEVEL, tasks.association_effects),
+    pair(M.LDSC_HERITABILITY, Kind.LEVEL, tasks.ldsc_heritability),
+    pair(M.IMPUTATION_R2, Kind.SIMILARITY, tasks.imputation_r2, tasks.imputed_parts, phase=True),
     # two-sample tests
     pair(M.AATS_TRUTH, Kind.HALF, structure.aats_truth),
     pair(M.AATS_SYNTHETIC, Kind.HALF, structure.aats_synthetic),

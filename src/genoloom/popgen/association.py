@@ -1,0 +1,92 @@
+"""Association of quantitative traits: planted traits, linear regression on each site, clumps."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Scan:
+    """Simple linear regressions of traits on sites, with an intercept.
+
+    Attributes
+    ----------
+    effect : ndarray, float32, shape (n_traits, n_variants)
+        Slope on the dosage, in the unit of the trait; 0 where a site does not vary.
+    t : ndarray, float32, shape (n_traits, n_variants)
+        Its t statistic, of n_people - 2 degrees of freedom.
+    r2 : ndarray, float32, shape (n_variants, n_variants)
+        Squared correlations of the dosages.
+    """
+
+    effect: np.ndarray
+    t: np.ndarray
+    r2: np.ndarray
+
+
+def scan(dosage: np.ndarray, traits: np.ndarray) -> Scan:
+    """Regress each trait on each site.
+
+    Parameters
+    ----------
+    dosage : ndarray, float32, shape (n_variants, n_people)
+    traits : ndarray, float32, shape (n_traits, n_people)
+    """
+    x = dosage - dosage.mean(axis=1, keepdims=True)
+    length = np.sqrt(np.einsum("vn,vn->v", x, x))
+    inverse = np.divide(1, length, out=np.zeros_like(length), where=length > 1e-6)
+    x *= inverse[:, None]
+    y = traits - traits.mean(axis=1, keepdims=True)
+    product = y @ x.T
+    r = product / np.maximum(np.sqrt(np.einsum("kn,kn->k", y, y)), 1e-12)[:, None]
+    t = r * np.sqrt((dosage.shape[1] - 2) / np.maximum(1 - r * r, 1e-6))
+    correlation = x @ x.T
+    return Scan(product * inverse, t, np.multiply(correlation, correlation, out=correlation))
+
+
+def first_clump(t: np.ndarray, r2: np.ndarray, index: float, member: float, linked: float) -> np.ndarray:
+    """The strongest association of each trait and what is linked with it, bool, (n_traits, n_variants).
+
+    As `plink --clump` makes its first clump: the site of the largest |t|, at least `index`; and
+    all sites with |t| of at least `member` whose r2 with it is at least `linked`. Empty without an
+    index site.
+    """
+    size = np.abs(t)
+    lead = size.argmax(axis=1)
+    found = size.max(axis=1) >= index
+    clump = (size >= member) & (r2[lead] >= linked)
+    clump[np.arange(len(lead)), lead] = True  # also where rounding takes it away
+    return clump & found[:, None]
+
+
+def one_cause(dosage: np.ndarray, real: np.ndarray, cause: np.ndarray, share: float, noise: np.ndarray) -> np.ndarray:
+    """Traits of one causal site each, which explains a share of the variance of the real people.
+
+    Parameters
+    ----------
+    dosage : ndarray, float32, shape (n_variants, n_people)
+    real : ndarray of int
+        The people who define effects; all others have the same effects.
+    cause : ndarray of int, shape (n_traits,)
+    noise : ndarray, shape (n_traits, n_people)
+        Standard normal.
+    """
+    return np.sqrt(share) * _standard(dosage[cause], real) + np.sqrt(1 - share) * noise
+
+
+def many_causes(dosage: np.ndarray, real: np.ndarray, effect: np.ndarray, share: float, noise: np.ndarray) -> np.ndarray:
+    """Traits of many causal sites; see `one_cause`.
+
+    Parameters
+    ----------
+    effect : ndarray, shape (n_traits, n_variants)
+        On dosages in standard deviations of the real people; 0 where a site is not causal.
+    """
+    genetic = effect @ _standard(dosage, real)
+    return np.sqrt(share) * _standard(genetic, real) + np.sqrt(1 - share) * noise
+
+
+def _standard(rows: np.ndarray, real: np.ndarray) -> np.ndarray:
+    """Rows in standard deviations of the real people, from their mean."""
+    own = rows[:, real]
+    return (rows - own.mean(axis=1, keepdims=True)) / np.maximum(own.std(axis=1, keepdims=True), 1e-6)

@@ -1,0 +1,70 @@
+"""How well the haplotypes of each group serve as a reference panel for those of another."""
+
+import numpy as np
+
+from genoloom.popgen.frequencies import BIN_NAMES, frequency_bin, minor_frequency
+from genoloom.popgen.imputation import impute
+from genoloom.seeds import derive_seed
+from genoloom.validation.collect_haplotypes import _sample
+
+ARRAY_BP = 4000  # one common site of each such piece is on the array, about as many as on common arrays
+WINDOW = 1500  # sites imputed at a time
+WINDOWS = 4  # so many, evenly spread
+TEMPLATES = 200
+FEWEST, MOST = 48, 200  # targets; where few sites are on the array there are more
+WORK = 12_000  # targets x sites on the array, about
+
+
+class Imputation:
+    """Sums of imputed and of true alleles of some haplotypes of the second group of each pair.
+
+    Templates are haplotypes of the first group. Both are taken as differences from the frequencies
+    of the real people, so that knowing these alone counts for nothing.
+    """
+
+    def __init__(self, groups, seed: int, n_sites: int):
+        rng = np.random.default_rng(derive_seed(seed, "imputation"))
+        smallest = min(len(groups.haplotypes(name)) for name in groups.rows)
+        self.templates = [_sample(groups.haplotypes(a), min(TEMPLATES, smallest), rng) for a, _ in groups.pairs]
+        self.targets = [rng.choice(groups.haplotypes(b), min(MOST, smallest), replace=False) for _, b in groups.pairs]
+        windows = max(1, round(n_sites / WINDOW))
+        self.every, self.windows = -(-windows // WINDOWS), min(windows, WINDOWS)
+        self.sums = np.zeros((len(groups.pairs), len(BIN_NAMES), 3))  # products, squares of both
+        self._waiting: list[tuple] = []
+        self._window = 0
+
+    def add(self, alleles: np.ndarray, position: np.ndarray, cm: np.ndarray, frequency: np.ndarray, training: np.ndarray) -> None:
+        """The next block: int8 alleles, shape (n_variants, n_haplotypes), and frequencies of the real and the training people."""
+        self._waiting.append((alleles, position, cm, frequency, training))
+        if sum(len(block[1]) for block in self._waiting) >= WINDOW:
+            self.end_contig()
+
+    def end_contig(self) -> None:
+        """Panels do not reach across contigs."""
+        if self._waiting and self._window % self.every == 0:
+            self._impute(*(np.concatenate(column) for column in zip(*self._waiting, strict=True)))
+        self._window += bool(self._waiting)
+        self._waiting = []
+
+    def _impute(self, alleles: np.ndarray, position: np.ndarray, cm: np.ndarray, frequency: np.ndarray, training: np.ndarray) -> None:
+        common = np.flatnonzero(minor_frequency(frequency) >= 0.05)
+        observed = common[np.unique(position[common] // ARRAY_BP, return_index=True)[1]]
+        hidden = np.setdiff1d(np.arange(len(position)), observed)
+        if not len(observed) or not len(hidden):
+            return
+        n = np.clip(WORK // (len(observed) * self.windows), FEWEST, MOST)
+        inside = frequency_bin(minor_frequency(training[hidden])) == np.arange(len(BIN_NAMES))[:, None]
+        mean = frequency[hidden, None].astype(np.float32)
+        for pair, (templates, targets) in enumerate(zip(self.templates, self.targets, strict=True)):
+            asked = alleles[:, targets[:n]]
+            x = impute(alleles[:, templates], asked[observed], observed, cm)[hidden] - mean
+            y = asked[hidden] - mean
+            products = [np.einsum("vn,vn->v", *factors, dtype=float) for factors in ((x, y), (x, x), (y, y))]
+            self.sums[pair] += inside @ np.stack(products, axis=1)
+
+    def r2(self, pair: int, bin: int | None = None) -> float:
+        """Squared correlation of dosages and alleles; 0 where the dosages do not vary."""
+        xy, xx, yy = self.sums[pair].sum(axis=0) if bin is None else self.sums[pair, bin]
+        if not yy:
+            return float("nan")
+        return float(max(xy, 0.0) ** 2 / (xx * yy)) if xx > 0 else 0.0
