@@ -1,5 +1,7 @@
 """Imputation: the alleles between sites that were read, by copying a panel of templates."""
 
+from itertools import pairwise
+
 import numpy as np
 
 SWITCH_PER_CM, ERROR = 400.0, 1e-3  # as in `genoloom.popgen.copying`
@@ -39,7 +41,7 @@ def impute(
     chances = template_chances(templates[observed], targets, jump, error)
     made = np.empty((len(templates), targets.shape[1]), dtype=np.float32)
     edges = [0, *observed[1:], len(templates)]
-    for k, (start, stop) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for k, (start, stop) in enumerate(pairwise(edges)):
         known = templates[start:stop].astype(np.float32)
         made[start:stop] = known @ chances[k].T
         if k + 1 < len(observed):

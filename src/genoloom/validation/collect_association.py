@@ -39,7 +39,8 @@ class Association:
         traits = min(TRAITS, v)
         cause = rng.choice(v, traits, replace=False)
         effect = rng.standard_normal((traits, v), dtype=np.float32) * (rng.random((traits, v)) < CAUSAL)
-        noise = rng.standard_normal((2, traits, n), dtype=np.float32)
+        # the synthetic people come first: drawn last, they do not change what the real ones have
+        noise = rng.standard_normal((n, 2, traits), dtype=np.float32)[::-1].transpose(1, 2, 0)
         y = np.concatenate(
             [
                 one_cause(dosage, self.real, cause, HERITABILITY, noise[0]),

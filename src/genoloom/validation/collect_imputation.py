@@ -46,7 +46,9 @@ class Imputation:
         self._window += bool(self._waiting)
         self._waiting = []
 
-    def _impute(self, alleles: np.ndarray, position: np.ndarray, cm: np.ndarray, frequency: np.ndarray, training: np.ndarray) -> None:
+    def _impute(
+        self, alleles: np.ndarray, position: np.ndarray, cm: np.ndarray, frequency: np.ndarray, training: np.ndarray
+    ) -> None:
         common = np.flatnonzero(minor_frequency(frequency) >= 0.05)
         observed = common[np.unique(position[common] // ARRAY_BP, return_index=True)[1]]
         hidden = np.setdiff1d(np.arange(len(position)), observed)

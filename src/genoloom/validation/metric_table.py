@@ -167,9 +167,9 @@ TABLE = (
     pair(M.COVERAGE, Kind.LEVEL, structure.coverage, and_populations),
     # the work itself; that of ancestry is the population classifier
     pair(M.FREQUENCY_FILTERS, Kind.SIMILARITY, tasks.frequency_filters, and_populations),
-    pair(M.ASSOCIATION_HITS, Kind.SIMILARITY, tasks.association_hits, null=tasks.widened_hits),
-    pair(M.ASSOCIATION_EFFECTS, Kind.LEVEL, tasks.association_effects),
-    pair(M.LDSC_HERITABILITY, Kind.LEVEL, tasks.ldsc_heritability),
+    pair(M.ASSOCIATION_HITS, Kind.SIMILARITY, tasks.association_hits, tasks.hits_parts, null=tasks.widened_hits),
+    pair(M.ASSOCIATION_EFFECTS, Kind.LEVEL, tasks.association_effects, tasks.effects_parts),
+    pair(M.LDSC_HERITABILITY, Kind.LEVEL, tasks.ldsc_heritability, tasks.heritability_parts),
     pair(M.IMPUTATION_R2, Kind.SIMILARITY, tasks.imputation_r2, tasks.imputed_parts, phase=True),
     # two-sample tests
     pair(M.AATS_TRUTH, Kind.HALF, structure.aats_truth),

@@ -120,6 +120,11 @@ POWER = "a study needs 1 / r2 times the sample at a linked marker (Pritchard and
 LDSC = "LD score regression: heritability is off by as much (Bulik-Sullivan et al. 2015)"
 COPY = "how well real haplotypes explain synthetic ones by copying (Li and Stephens 2003); measured on mosaics"
 PCA = "the task itself: ancestry of real individuals called by a model of synthetic ones, and the other way"
+FILTER = "the task itself: sites kept at 1 and 5 %; frequencies noised by 2 % change 2 to 8 % of the decisions"
+HITS = "the task itself: clumps of PLINK's defaults (Chang et al. 2015); a short mosaic loses 0.3 to 0.4"
+EFFECTS = "the task itself: effects, and what is computed from them, are off by as much"
+HERITABILITY = "the task itself: heritability by LD score regression is off by as much (Bulik-Sullivan et al. 2015)"
+IMPUTED = "the task itself: power goes with dosage r2 (Pritchard and Przeworski 2001)"
 SHAPE = "components that studies correct for (Price et al. 2006); measured on the faults of docs/validation.md"
 SCAN = "the task itself: the same scan on synthetic and on real haplotypes (Voight et al. 2006)"
 SWEEP = "H12 and its kin tell sweeps apart (Garud et al. 2015); measured on the faults of docs/validation.md"
@@ -134,11 +139,17 @@ DEMANDS = (
     Demand(Use.FREQUENCIES, M.FREQUENCY_ERROR, 0.005, 0.02, ACMG, bins=RARE_BINS),
     Demand(Use.FREQUENCIES, M.FREQUENCY_CORRELATION, 0.005, 0.02, ACMG),
     Demand(Use.FREQUENCIES, M.SITES_LOST, 0.02, 0.1, LOST, better=Better.LOWER),
+    Demand(Use.FREQUENCIES, M.FREQUENCY_FILTERS, 0.01, 0.05, FILTER),
+    Demand(Use.LINKAGE, M.ASSOCIATION_HITS, 0.1, 0.25, HITS),
+    Demand(Use.LINKAGE, M.ASSOCIATION_EFFECTS, 0.05, 0.15, EFFECTS),
+    Demand(Use.LINKAGE, M.LDSC_HERITABILITY, 0.1, 0.25, HERITABILITY),
     Demand(Use.LINKAGE, M.LD_R2_CORRELATION, 0.05, 0.15, POWER),
     Demand(Use.LINKAGE, M.LD_R_CORRELATION, 0.05, 0.15, POWER),
     Demand(Use.LINKAGE, M.LD_DECAY_ERROR, 0.02, 0.05, POWER),
     Demand(Use.LINKAGE, M.LD_SCORE_SLOPE, 0.1, 0.25, LDSC),
     Demand(Use.LINKAGE, M.FREQUENCY_ERROR, 0.01, 0.05, POWER),
+    Demand(Use.IMPUTATION, M.IMPUTATION_R2, 0.03, 0.1, IMPUTED),
+    Demand(Use.IMPUTATION, M.IMPUTATION_R2, 0.1, 0.25, IMPUTED, bins=RARE_BINS),
     Demand(Use.IMPUTATION, M.COPYING_BITS, 0.02, 0.08, COPY, better=Better.LOWER),
     Demand(Use.IMPUTATION, M.LONGEST_SHARED_RUN, 0.15, 0.4, COPY),
     Demand(Use.IMPUTATION, M.HAPLOTYPE_DISTANCE, 0.05, 0.15, COPY, bins=("all", "50 sites")),

@@ -115,6 +115,21 @@ def test_the_size_of_what_linkage_lacks_is_no_matter_of_spread(measured):
     assert rows["aats_synthetic", "all"]["verdict"] == "too close"
 
 
+@pytest.mark.parametrize(
+    ("metric", "faults"),
+    [
+        ("association_hits", ["independent sites", "order-4 Markov"]),
+        ("association_effects", ["independent sites", "order-4 Markov", "short mosaic"]),
+        ("imputation_r2", ["independent sites", "order-4 Markov", "short mosaic", "phase shuffled"]),
+    ],
+)
+def test_the_work_itself_cannot_be_done_with_faulty_data(measured, metric, faults):
+    for fault in faults:
+        rows = fidelity_rows(measured, fault, "control", 98, group=fault)
+        [verdict] = [r["verdict"] for r in rows if (r["metric"], r["population"], r["bin"]) == (metric, "all", "all")]
+        assert verdict == "fail", fault
+
+
 def test_people_are_dealt_equally():
     population = np.array(["A"] * 40 + ["B"] * 11)
     groups = deal(population, 30, np.random.default_rng(1))

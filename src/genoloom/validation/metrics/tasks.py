@@ -1,16 +1,29 @@
 """Metrics that are the work itself: association scans, imputation, filters by frequency."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from genoloom.popgen.frequencies import BIN_NAMES, filters_alike
 from genoloom.validation.data import WHOLE, Data, Part
 
-LEAST_MEAN = 6.0  # spreads: r2 of a bin that is shown
-HITS_SPREAD = 2.0  # of fresh individuals over that of halvings; 1.7 in 20 deals of the shipped region
+# A row is shown where the mean of real halvings is at least so many of their spreads: elsewhere
+# three spreads could be a departure that fails however wide the spread is.
+STEADY_LEVEL, STEADY_SIMILARITY = 4.0, 6.0
+HITS_SPREAD = 2.0  # of fresh people over that of halvings; 1.7 in 20 deals of the shipped region
 
 
 def _pair(d: Data, a: str, b: str) -> int:
     return d.pair_index[a, b]
+
+
+def _halved(d: Data, figure: Callable, part: Part) -> np.ndarray:
+    return np.array([figure(d, *halves, part) for halves in d.groups.halvings])
+
+
+def _steady(d: Data, figure: Callable, part: Part, least: float) -> bool:
+    found = _halved(d, figure, part)
+    return bool(np.isfinite(found).all() and found.mean() > least * found.std(ddof=1))
 
 
 def association_hits(d: Data, a: str, b: str, part: Part) -> float:
@@ -18,13 +31,17 @@ def association_hits(d: Data, a: str, b: str, part: Part) -> float:
     return d.collected.linkage.association.overlap(_pair(d, a, b))
 
 
+def hits_parts(d: Data) -> list[Part]:
+    return [WHOLE] if _steady(d, association_hits, WHOLE, HITS_SPREAD * STEADY_SIMILARITY) else []
+
+
 def widened_hits(d: Data, part: Part) -> list[float]:
     """Overlaps of halvings, spread out from their mean.
 
-    People whose noise makes a hit clear are in one of both halves always, and in only some draws of
-    people: `HITS_SPREAD` bounds the ratio of these spreads.
+    What all real people have in common, such as noise that makes a hit clear, does not depend on
+    how they are halved; other people have other noise. `HITS_SPREAD` bounds how much that adds.
     """
-    found = np.array([association_hits(d, *halves, part) for halves in d.groups.halvings])
+    found = _halved(d, association_hits, part)
     return (found.mean() + HITS_SPREAD * (found - found.mean())).tolist()
 
 
@@ -33,9 +50,17 @@ def association_effects(d: Data, a: str, b: str, part: Part) -> float:
     return d.collected.linkage.association.effect_slope(_pair(d, a, b))
 
 
+def effects_parts(d: Data) -> list[Part]:
+    return [WHOLE] if _steady(d, association_effects, WHOLE, STEADY_LEVEL) else []
+
+
 def ldsc_heritability(d: Data, a: str, b: str, part: Part) -> float:
     """Heritability that LD score regression finds in a, by LD scores of b, over what it finds in b."""
     return d.collected.linkage.association.heritability_ratio(_pair(d, a, b))
+
+
+def heritability_parts(d: Data) -> list[Part]:
+    return [WHOLE] if _steady(d, ldsc_heritability, WHOLE, STEADY_LEVEL) else []
 
 
 def imputation_r2(d: Data, a: str, b: str, part: Part) -> float:
@@ -44,20 +69,14 @@ def imputation_r2(d: Data, a: str, b: str, part: Part) -> float:
 
 
 def imputed_parts(d: Data) -> list[Part]:
-    """The whole, and the bins in which real panels agree to a sixth.
-
-    In other bins so few of the targets carry the rarer allele that real panels can lose half of r2.
-    Nothing where all sites are on the array.
-    """
-    figures = {name: [d.collected.imputation.r2(_pair(d, *halves), i) for halves in d.groups.halvings] for i, name in enumerate(BIN_NAMES)}
-    steady = [name for name, r2 in figures.items() if np.mean(r2) > LEAST_MEAN * np.std(r2)]
-    whole = [WHOLE] if any(np.isfinite(r2).any() for r2 in figures.values()) else []
-    return whole + [Part(bin=name, ascertained=True) for name in steady]
+    """The whole and each bin of frequency, where steady; nothing where all sites are on the array."""
+    parts = [WHOLE, *(Part(bin=name, ascertained=True) for name in BIN_NAMES)]
+    return [part for part in parts if _steady(d, imputation_r2, part, STEADY_SIMILARITY)]
 
 
 def frequency_filters(d: Data, a: str, b: str, part: Part) -> float:
     """Share of the decisions of frequency filters that are alike."""
     if part.column:
         sums = d.collected.by_population
-        return float(sums.alike[d.pair_index[a, b], part.column - 1] / sums.sites)
+        return float(sums.alike[_pair(d, a, b), part.column - 1] / sums.sites)
     return float(np.mean(filters_alike(d.frequency(a), d.frequency(b))))
