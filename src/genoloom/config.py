@@ -305,7 +305,7 @@ class CopyingNetworkOptions(Section):
         ge=1,
         description="Templates that must share a block for it to be a code; with 1 a block of one person can be drawn whole.",
     )
-    width: int = Field(32, ge=4, multiple_of=4, description="Width of the network.")
+    width: int = Field(32, ge=8, multiple_of=8, description="Width of the network.")
     learning_rate: float = Field(1e-2, gt=0, description="Peak learning rate of the cosine schedule.")
     temperature: float | None = Field(
         None,

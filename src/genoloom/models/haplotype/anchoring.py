@@ -84,10 +84,14 @@ class Pilot:
     def __init__(self, wanted: Callable[[int], np.ndarray]):
         self.wanted, self.found = wanted, []
 
+    def find(self, k: int, chance: np.ndarray, population: np.ndarray) -> np.ndarray:
+        """Factors of the chances (n, C) of block `k`, float32 (P, C)."""
+        self.found.append(anchor_factors(chance, population, self.wanted(k)))
+        return self.found[-1]
+
     def __call__(self, k: int, chance: np.ndarray, population: np.ndarray) -> np.ndarray:
         """Scaled chances (n, C) of block `k`; they need not sum to one."""
-        self.found.append(anchor_factors(chance, population, self.wanted(k)))
-        return chance * self.found[-1][population]
+        return chance * self.find(k, chance, population)[population]
 
     def anchors(self, n_codes: int) -> "Anchors":
         """What the blocks so far were scaled by, 1 for codes that a block does not have."""

@@ -1,46 +1,88 @@
 """Compiled loops of the copying network: rows against all templates, block by block.
 
-Rows go in batches of `LANES` of one population. Each array's last axis is the rows of a batch, so
-that every loop over it is a few vector instructions, no number crosses from one row to another, and
-a row's result does not depend on its company.
+Rows go in batches of `LANES` of one population, so that loops over the lanes are a few vector
+instructions. No number crosses from one row to another: a row's result does not depend on its
+company. Batches go one after the other, each through many blocks, so that a batch's weights stay
+in the processor's cache.
 
-Letters in shapes: N templates (ordered by population), U distinct blocks of the templates at one
-place, the C codes first, S recurrent heads, G lengths of match, R = LANES, L sites a block, F
-features of a code, H hidden units.
+Letters in shapes: B batches, R = LANES rows of a batch, N templates (ordered by population), K
+consecutive blocks, U distinct blocks of the templates at one place, the C codes first, S recurrent
+heads, G lengths of match, L sites a block, F features of a code, H hidden units.
 """
 
-import logging
+from typing import NamedTuple
 
-import numba
 import numpy as np
 
-log = logging.getLogger(__name__)
+from genoloom.models.haplotype.compiled import jit
+from genoloom.models.haplotype.copying_matches import LONGEST, Matches, begin, ends, follow
 
 LANES = 16
-LONGEST = 30_000  # sites, where the count of matching sites ends
+# recurrent heads: switches a block, flips a site
+HEADS = ((0.02, 1e-3), (0.1, 1e-3), (0.1, 3e-2), (0.3, 3e-3))
+S = len(HEADS)
+WIDE = S * LANES
+# matching sites that are counted, in blocks
+MATCHES = (0, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 48, 96)
+G = len(MATCHES)
 FLOOR, SHIFT = 1e-6, 7.0  # log(weight + FLOOR) + SHIFT is a feature
 LEAST_ERROR, MOST_ERROR = 1e-6, 0.4  # chance that an allele differs from its code
 TINY = 1e-12  # chance of the flips of a block is at least this, so that weights do not vanish
 
 
-def _jit(function):
-    """Compile on first use and keep the machine code on disk; without a place to write to, compile
-    in each process.
+class Rows(NamedTuple):
+    """Rows in batches.
+
+    Attributes
+    ----------
+    weights : ndarray, float32, shape (B, N, S * R)
+        Of each template, by head.
+    by_block : ndarray, float32, shape (B, >= U, S * R)
+        Sums of these over the templates of each distinct block at the present place.
+    matches : Matches
+    own : ndarray, int64, shape (B, R, 2)
+        Templates of the row's own individual, who is nobody to it; -1 for none.
+    population, slot, first, stop : ndarray, int64, shape (B,)
+        Of the batch: its population, this one's slot (0: not known, or nobody's), and its templates.
     """
-    settings = {
-        "nogil": True,
-        "fastmath": {"contract"},
-        "error_model": "numpy",
-        "boundscheck": False,
-    }
-    try:
-        return numba.njit(function, cache=True, **settings)
-    except RuntimeError:  # no folder that can be written to
-        log.info("no place to keep compiled code; set NUMBA_CACHE_DIR to one")
-        return numba.njit(function, **settings)
+
+    weights: np.ndarray
+    by_block: np.ndarray
+    matches: Matches
+    own: np.ndarray
+    population: np.ndarray
+    slot: np.ndarray
+    first: np.ndarray
+    stop: np.ndarray
 
 
-@_jit
+class Rules(NamedTuple):
+    """What is the same at every place.
+
+    Attributes
+    ----------
+    power : ndarray, float32, shape (S, L + 1)
+        Chance of so many flips, by head.
+    rate : ndarray, float32, shape (S,)
+        Chance of a switch a block.
+    shares : ndarray, float32, shape (P + 1, 2)
+        By slot: weight of a template of another and of the own population after a switch.
+    lengths, whole, rest : ndarray, int64, shape (G,)
+        Matching sites that are counted; as whole blocks, and sites beside.
+    logs : ndarray, float32, shape (N + 1,)
+        log(1 + n).
+    """
+
+    power: np.ndarray
+    rate: np.ndarray
+    shares: np.ndarray
+    lengths: np.ndarray
+    whole: np.ndarray
+    rest: np.ndarray
+    logs: np.ndarray
+
+
+@jit
 def _bits(x):
     """Ones among 32 bits (Warren 2012, Hacker's Delight, 5-1)."""
     x = x - ((x >> np.uint32(1)) & np.uint32(0x55555555))
@@ -49,244 +91,410 @@ def _bits(x):
     return (x * np.uint32(0x01010101) >> np.uint32(24)) & np.uint32(0x3F)  # numba multiplies in 64 bits
 
 
-@_jit
-def _read(ids, row, called, power, keep, L, P, agree, scale):
-    """What each distinct block makes of the rows: factors of the weights, (U, S, R), and matching
-    sites at its end, (U, R).
-    """
-    U, S = len(ids), power.shape[0]
-    total = np.full((S, LANES), np.float32(1e-30))
-    for u in range(U):
+@jit
+def _read(ids, row, called, rules, P, scale):
+    """What each distinct block makes of the weights of the rows of a batch: factors, (U, S R)."""
+    keep = np.float32(1) - rules.rate
+    total = np.full(WIDE, np.float32(1e-30))
+    for u in range(len(ids)):
         for r in range(LANES):
-            x = (ids[u] ^ row[r]) & called[r]
-            same = L  # matching sites at the end
-            while same > 0 and x >> np.uint32(L - same):
-                same -= 1
-            agree[u, r] = LONGEST if x == 0 else same
-            n = _bits(x)
+            n = _bits((ids[u] ^ row[r]) & called[r])
             for s in range(S):
-                scale[u, s, r] = power[s, n]
-        for s in range(S):
-            for r in range(LANES):
-                total[s, r] += scale[u, s, r] * P[u, s, r]
+                scale[u, s * LANES + r] = rules.power[s, n]
+        for i in range(WIDE):
+            total[i] += scale[u, i] * P[u, i]
     for s in range(S):
         for r in range(LANES):
-            total[s, r] = keep[s] / total[s, r]
-    for u in range(U):
-        for s in range(S):
-            for r in range(LANES):
-                scale[u, s, r] *= total[s, r]
+            total[s * LANES + r] = keep[s] / total[s * LANES + r]
+    for u in range(len(ids)):
+        for i in range(WIDE):
+            scale[u, i] *= total[i]
 
 
-@_jit
-def _pass(w, m, scale, agree, now, following, C, jump, grade, L, P, counts):
-    """One pass over templates of one kind: take in the present block, and add up by the next one."""
+@jit
+def _pass(w, scale, now, following, jump, P):
+    """Take the present block in, and add up by the next one: templates of one kind."""
     for j in range(len(now)):
         u, v = now[j], following[j]
-        wj, pv, au = w[j], P[v], scale[u]
-        for i in range(w.shape[1]):
-            x = wj[i] * au[i] + jump[i]
-            wj[i] = x
-            pv[i] += x
-        mj, bu, cv = m[j], agree[u], counts[min(v, C)]
-        for r in range(LANES):
-            mj[r] = min(mj[r] + L, bu[r])
-        for r in range(LANES):
-            cv[grade[mj[r]], r] += 1
+        for i in range(WIDE):
+            x = w[j, i] * scale[u, i] + jump[i]
+            w[j, i] = x
+            P[v, i] += x
 
 
-@_jit
-def advance(
-    w, m, P, counts, own, span, row, called, ids, now, n_next, following, C, power, prior, rate, grade, L, start
-):  # fmt: skip
-    """Take block t of the rows in, and add up what is known of block t + 1.
-
-    Parameters
-    ----------
-    w, m : float32 (B, N, S, R), uint16 (B, N, R)
-        Weight of each template, and the sites up to here on which it equals the row; changed.
-    P, counts : float32 (B, >= U, S, R), int32 (B, 2, > C, G, R)
-        Weights by distinct block, and templates by code (the last: no code) and grade of match, of
-        other populations and of the row's own; of block t, changed to those of block t + 1.
-    own : int64 (B, R, 2)
-        Templates of the row's own individual, who is nobody to it; -1 for none.
-    span : int64 (B, 2)
-        Templates of the batch's population.
-    row, called : uint32 (B, R)
-        Alleles of the rows in block t, one bit a site, and which are called.
-    ids : uint32 (U,); now, following : uint16 (N,)
-        Distinct blocks at t; which one each template has at t and at t + 1.
-    n_next, C : int
-        Distinct blocks and codes at t + 1.
-    power : float32 (S, L + 1)
-        Chance of so many flips, by head.
-    prior : float32 (B, 2)
-        Weight of a template of another and of the own population after a switch.
-    rate : float32 (S,)
-        Chance of a switch a block.
-    grade : uint8 (LONGEST + L + 1,)
-        Of matching sites: index of the longest length that they reach.
-    start : bool
-        Nothing precedes: what rows and templates have at t is of no account.
+@jit
+def _known(row, called, full, ids, P, r):
+    """A row's block, and whether it is known: missing alleles are those of the version of it that
+    has most weight, if this has more than all others that fit.
     """
-    B, N, S, _ = w.shape
-    U = len(ids)
-    scale = np.empty((U, S, LANES), np.float32)
-    agree = np.zeros((U, LANES), np.uint16)
-    jump = np.empty((2, S, LANES), np.float32)
-    keep = np.float32(1) - rate
-    for b in range(B):
-        if start:
-            scale[:] = 0
-            jump[0], jump[1] = prior[b, 0], prior[b, 1]
-            m[b] = 0
-            w[b] = 0
-        else:
-            _read(ids, row[b], called[b], power, keep, L, P[b], agree, scale)
-            for s in range(S):
-                jump[0, s], jump[1, s] = rate[s] * prior[b, 0], rate[s] * prior[b, 1]
-        P[b, :n_next] = 0
-        counts[b] = 0
-        wb, pb = w[b].reshape(N, S * LANES), P[b].reshape(-1, S * LANES)
-        table = scale.reshape(U, S * LANES)
-        low, high = span[b]
-        for kind, first, stop in ((0, 0, low), (1, low, high), (0, high, N)):
-            _pass(
-                wb[first:stop], m[b, first:stop], table, agree, now[first:stop], following[first:stop], C,
-                jump[kind].reshape(S * LANES), grade, L, pb, counts[b, kind],
+    if called & full == full:
+        return row & full, True
+    best, most, total = np.uint32(0), np.float32(0), np.float32(0)
+    for u in range(len(ids)):
+        if (ids[u] ^ row) & called == 0:
+            total += P[u, r]
+            if P[u, r] > most:
+                best, most = ids[u], P[u, r]
+    return best, most > np.float32(0.5) * total
+
+
+@jit
+def _match(b, rows, x, known, places, k, before, n_slots, rules, L, found):
+    """Take the present block of a batch into what of the templates equals its rows. before : where
+    the block's counts begin in `places.before`.
+    """
+    m, C, N = rows.matches, places.codes[k], places.index.shape[1]
+    begins, stops = places.begins[k], places.begins[k + 1]
+    width = stops - begins + 1
+    column = (begins + k) * n_slots
+    for r in range(LANES):
+        i, u = -1, 0
+        if known[r]:
+            i = ends(x[r], L, rules.rest, places.ids, places.ranked, begins, stops, found)
+            u = places.ranked[begins + max(i, 0)]
+        follow(m, b, r, 0, 0, i, u, known[r], found, rules.whole, rules.rest, places, k, C, before, column, 0, N)
+        slot = rows.slot[b]
+        if slot > 0:
+            follow(
+                m, b, r, 1, 1, i, u, known[r], found, rules.whole, rules.rest, places, k, C, before + (N + 1) * C,
+                column + slot * width, rows.first[b], rows.stop[b],
             )  # fmt: skip
-        for r in range(LANES):
-            for j in own[b, r]:
-                if j < 0:
-                    continue
-                v = following[j]
-                for s in range(S):
-                    P[b, v, s, r] = max(P[b, v, s, r] - w[b, j, s, r], np.float32(0))
-                    w[b, j, s, r] = 0
-                kind = int(span[b, 0] <= j < span[b, 1])
-                counts[b, kind, min(v, C), grade[m[b, j, r]], r] -= 1
+        for z in range(2):
+            j = rows.own[b, r, z]
+            if j < 0:
+                continue
+            differs = places.ids[begins + places.index[k, j]] ^ x[r]
+            if not known[r]:
+                m.own[b, r, z] = 0
+            elif differs == 0:
+                m.own[b, r, z] = min(m.own[b, r, z] + L, LONGEST)
+            else:
+                n = 0
+                while not (differs >> np.uint32(L - 1 - n)) & np.uint32(1):
+                    n += 1
+                m.own[b, r, z] = n
 
 
-@_jit
-def _features(P, counts, C, logs, f, h, others):
-    """Features of the codes of one batch, f (F, C, R), of its rows, h (2 G, R), and others who
-    carry each code, (C, R).
-    """
-    S, G = P.shape[1], counts.shape[2]
-    tot = np.zeros((2, G, LANES), np.int32)
-    so_far = np.empty((2, LANES), np.int32)
-    for c in range(C + 1):
-        so_far[:] = 0
-        for g in range(G - 1, -1, -1):
-            for r in range(LANES):
-                so_far[1, r] += counts[1, c, g, r]
-                so_far[0, r] += counts[0, c, g, r] + counts[1, c, g, r]
-                tot[0, g, r] += so_far[0, r]
-                tot[1, g, r] += so_far[1, r]
-            if c < C:
-                for r in range(LANES):
-                    f[g, c, r] = logs[so_far[0, r]]
-                    f[G + g, c, r] = logs[so_far[1, r]]
-        if c < C:
-            for r in range(LANES):
-                others[c, r] = so_far[0, r]
-    for g in range(G):
+@jit
+def _weigh(b, rows, places, k, scale, jump, following, n_next):
+    """The pass over all templates for a batch, who leaves the rows' own individuals out."""
+    w, P, now = rows.weights[b], rows.by_block[b], places.index[k]
+    first, stop = rows.first[b], rows.stop[b]
+    P[:n_next] = 0
+    _pass(w[:first], scale, now[:first], following[:first], jump[0], P)
+    _pass(w[first:stop], scale, now[first:stop], following[first:stop], jump[1], P)
+    _pass(w[stop:], scale, now[stop:], following[stop:], jump[0], P)
+    for r in range(LANES):
+        for j in rows.own[b, r]:
+            if j < 0:
+                continue
+            v = following[j]
+            for s in range(S):
+                i = s * LANES + r
+                P[v, i] = max(P[v, i] - w[j, i], np.float32(0))
+                w[j, i] = 0
+
+
+@jit
+def start(rows, places, rules):
+    """Nothing precedes the first of `places`."""
+    N = places.index.shape[1]
+    scale = np.zeros((places.begins[1], WIDE), np.float32)
+    jump = np.empty((2, WIDE), np.float32)
+    for b in range(len(rows.slot)):
         for r in range(LANES):
-            h[g, r] = logs[tot[0, g, r]]
-            h[G + g, r] = logs[tot[1, g, r]]
-    for c in range(C):
+            begin(rows.matches, b, r, 0, 0, N)
+            begin(rows.matches, b, r, 1, rows.first[b], rows.stop[b])
+        jump[0], jump[1] = rules.shares[rows.slot[b]]
+        rows.weights[b] = 0
+        _weigh(b, rows, places, 0, scale, jump, places.index[0], places.begins[1])
+
+
+@jit
+def _advance(b, rows, row, called, places, k, before, n_slots, rules, L, room):
+    """Take block k of a batch in, and add up what is known of block k + 1."""
+    full = np.uint32((np.uint64(1) << np.uint64(L)) - np.uint64(1))
+    ids = places.ids[places.begins[k] : places.begins[k + 1]]
+    for r in range(LANES):
+        room.x[r], room.known[r] = _known(row[r], called[r], full, ids, rows.by_block[b], r)
+    _match(b, rows, room.x, room.known, places, k, before, n_slots, rules, L, room.found)
+    _read(ids, row, called, rules, rows.by_block[b], room.scale)
+    for z in range(2):
+        share = rules.shares[rows.slot[b], z]
         for s in range(S):
             for r in range(LANES):
-                f[2 * G + s, c, r] = np.log(P[c, s, r] + np.float32(FLOOR)) + np.float32(SHIFT)
+                room.jump[z, s * LANES + r] = rules.rate[s] * share
+    _weigh(b, rows, places, k, room.scale, room.jump, places.index[k + 1], places.begins[k + 2] - places.begins[k + 1])
 
 
-@_jit
-def features(P, counts, C, logs):
-    """Of every batch: f (B, F, C, R), h (B, 2 G, R), others (B, C, R); see `_features`. logs[n] =
-    log(1 + n).
+@jit
+def _leave_out(b, r, rows, places, k, before, rules, f, h, others):
+    """Take a row's own individual out of its features; arguments as of `_features`."""
+    m, C, N = rows.matches, places.codes[k], places.index.shape[1]
+    for z in range(2):
+        y = z if rows.slot[b] > 0 else 0
+        for g in range(G):
+            low, high, i = m.at[b, r, y, g, 0], m.at[b, r, y, g, 1], z * G + g
+            out = 0
+            for q in range(2):
+                j = rows.own[b, r, q]
+                if j < 0 or m.own[b, r, q] < rules.lengths[g] or (z == 1 and not rows.first[b] <= j < rows.stop[b]):
+                    continue
+                out += 1
+                c = places.index[k, j]
+                if c >= C:
+                    continue
+                row = before + y * (N + 1) * C + c
+                n = np.int32(places.before[row + high * C]) - np.int32(places.before[row + low * C])
+                for other in range(q + 1):  # both of the individual may carry it
+                    t = rows.own[b, r, other]
+                    if t >= 0 and m.own[b, r, other] >= rules.lengths[g] and places.index[k, t] == c:
+                        n -= 1
+                f[i, r * C + c] = rules.logs[n]
+                if i == 0:
+                    others[r * C + c] = n
+            h[i, r] = rules.logs[high - low - out]
+
+
+@jit
+def _features(b, rows, places, k, before, rules, f, h, others):
+    """Features of the codes of a batch, f (F, R C), of its rows, h (2 G, R), and others who carry
+    each code, (R C,). before : as of `_match`.
     """
-    B, S, G = len(P), P.shape[2], counts.shape[3]
-    f = np.empty((B, 2 * G + S, C, LANES), np.float32)
-    h = np.empty((B, 2 * G, LANES), np.float32)
-    others = np.empty((B, C, LANES), np.float32)
+    m, table, logs = rows.matches, places.before, rules.logs
+    C, N = places.codes[k], places.index.shape[1]
+    for r in range(LANES):
+        base = r * C
+        for z in range(2):
+            y = z if rows.slot[b] > 0 else 0
+            at = before + y * (N + 1) * C
+            for g in range(G):
+                low, high = m.at[b, r, y, g, 0], m.at[b, r, y, g, 1]
+                i = z * G + g
+                h[i, r] = logs[high - low]
+                if g > 0 and low == m.at[b, r, y, g - 1, 0] and high == m.at[b, r, y, g - 1, 1]:
+                    for c in range(C):
+                        f[i, base + c] = f[i - 1, base + c]
+                else:
+                    low, high = at + low * C, at + high * C
+                    for c in range(C):
+                        f[i, base + c] = logs[np.int32(table[high + c]) - np.int32(table[low + c])]
+        for c in range(C):
+            others[base + c] = np.int32(table[before + N * C + c])
+        if max(rows.own[b, r, 0], rows.own[b, r, 1]) >= 0:
+            _leave_out(b, r, rows, places, k, before, rules, f, h, others)
+    for s in range(S):
+        for r in range(LANES):
+            for c in range(C):
+                f[2 * G + s, r * C + c] = np.log(rows.by_block[b, c, s * LANES + r] + np.float32(FLOOR)) + np.float32(SHIFT)
+
+
+@jit
+def features(rows, places, rules):
+    """Of every batch at the first of `places`: f (B, R, C, F), h (B, R, 2 G), others (B, R, C)."""
+    B, C, F = len(rows.slot), places.codes[0], 2 * G + S
+    f, h = np.empty((B, LANES, C, F), np.float32), np.empty((B, LANES, 2 * G), np.float32)
+    others = np.empty((B, LANES, C), np.float32)
+    x, y, n = np.empty((F, LANES * C), np.float32), np.empty((2 * G, LANES), np.float32), np.empty(LANES * C, np.float32)
     for b in range(B):
-        _features(P[b], counts[b], C, logs, f[b], h[b], others[b])
+        _features(b, rows, places, 0, 0, rules, x, y, n)
+        for r in range(LANES):
+            for c in range(C):
+                others[b, r, c] = n[r * C + c]
+                for i in range(F):
+                    f[b, r, c, i] = x[i, r * C + c]
+            for i in range(2 * G):
+                h[b, r, i] = y[i, r]
     return f, h, others
 
 
-@_jit
-def _layer(weight, bias, x, z):
-    """z (H, n) = hard swish of weight (H, F) @ x (F, n) + bias (H, R), which is repeated; F a
-    multiple of 4.
-    """
+@jit
+def _layer(weight, x, z):
+    """z (H, n) = hard swish of z + weight (H, F) @ x (F, n); F a multiple of 8."""
     H, F = weight.shape
     n = x.shape[1]
     for k in range(H):
         zk = z[k]
-        for first in range(0, n, LANES):
-            for r in range(LANES):
-                zk[first + r] = bias[k, r]
-        for i in range(0, F, 4):
+        for i in range(0, F, 8):
             a0, a1, a2, a3 = weight[k, i], weight[k, i + 1], weight[k, i + 2], weight[k, i + 3]
+            a4, a5, a6, a7 = weight[k, i + 4], weight[k, i + 5], weight[k, i + 6], weight[k, i + 7]
             x0, x1, x2, x3 = x[i], x[i + 1], x[i + 2], x[i + 3]
+            x4, x5, x6, x7 = x[i + 4], x[i + 5], x[i + 6], x[i + 7]
             for q in range(n):
-                zk[q] += a0 * x0[q] + a1 * x1[q] + a2 * x2[q] + a3 * x3[q]
+                first = a0 * x0[q] + a1 * x1[q] + a2 * x2[q] + a3 * x3[q]
+                zk[q] += first + (a4 * x4[q] + a5 * x5[q] + a6 * x6[q] + a7 * x7[q])
         for q in range(n):
             v = zk[q]
             gate = min(max(v + np.float32(3), np.float32(0)), np.float32(6))
             zk[q] = v * gate * np.float32(1 / 6)
 
 
-@_jit
-def logits(P, counts, C, logs, carriers, w_code, w_row, b_row, w_hidden, b_hidden, w_out, w_linear):
-    """Unnormalised log-chance of each code for each row, float32 (B, C, R); -inf where fewer than
-    `carriers` others have it.
-    """
-    B, S, G = len(P), P.shape[2], counts.shape[3]
-    F, H = 2 * G + S, len(w_code)
-    wide = w_code.shape[1]  # F filled up to a multiple of 4
-    out = np.empty((B, C, LANES), np.float32)
-    f = np.zeros((wide, C, LANES), np.float32)
-    h = np.empty((2 * G, LANES), np.float32)
-    others = np.empty((C, LANES), np.float32)
-    row = np.empty((H, LANES), np.float32)
-    flat = np.repeat(b_hidden, LANES).reshape(H, LANES)
-    z1, z2 = np.empty((H, C * LANES), np.float32), np.empty((H, C * LANES), np.float32)
-    x = f.reshape(wide, C * LANES)
-    for b in range(B):
-        _features(P[b], counts[b], C, logs, f[:F], h, others)
-        for k in range(H):
-            for r in range(LANES):
-                row[k, r] = b_row[k]
-            for i in range(2 * G):
-                for r in range(LANES):
-                    row[k, r] += w_row[k, i] * h[i, r]
-        _layer(w_code, row, x, z1)
-        _layer(w_hidden, flat, z1, z2)
-        y = out[b].reshape(C * LANES)
-        base = x[2 * G]
-        for q in range(C * LANES):
-            y[q] = base[q]
-        for k in range(H):
-            for q in range(C * LANES):
-                y[q] += w_out[k] * z2[k, q]
-        for i in range(F):
-            for q in range(C * LANES):
-                y[q] += w_linear[i] * x[i, q]
+class Network(NamedTuple):
+    """Weights, float32; w_code is filled up to a multiple of eight features."""
+
+    w_code: np.ndarray
+    w_row: np.ndarray
+    b_row: np.ndarray
+    w_hidden: np.ndarray
+    b_hidden: np.ndarray
+    w_out: np.ndarray
+    w_linear: np.ndarray
+
+
+class Room(NamedTuple):
+    """Memory that the loops over a batch work in."""
+
+    features: np.ndarray
+    z1: np.ndarray
+    z2: np.ndarray
+    logits: np.ndarray
+    others: np.ndarray
+    h: np.ndarray
+    row: np.ndarray
+    scale: np.ndarray
+    jump: np.ndarray
+    x: np.ndarray
+    known: np.ndarray
+    found: np.ndarray
+
+
+@jit
+def _room(places, network):
+    C, H = places.codes.max(), len(network.w_row)
+    U, n = (places.begins[1:] - places.begins[:-1]).max(), LANES * C
+    return Room(
+        np.zeros(network.w_code.shape[1] * n, np.float32), np.empty(H * n, np.float32), np.empty(H * n, np.float32),
+        np.empty(n, np.float32), np.empty(n, np.float32), np.empty((2 * G, LANES), np.float32),
+        np.empty((H, LANES), np.float32), np.empty((U, WIDE), np.float32), np.empty((2, WIDE), np.float32),
+        np.empty(LANES, np.uint32), np.empty(LANES, np.bool_), np.zeros((G, 2), np.int64),
+    )  # fmt: skip
+
+
+@jit
+def _logits(b, rows, places, k, before, rules, network, carriers, room):
+    """Unnormalised log-chances of the codes of a batch at block k, in room.logits (R C,)."""
+    C = places.codes[k]
+    n = LANES * C
+    H, F = len(network.w_row), 2 * G + S
+    wide = network.w_code.shape[1]  # F filled up to a multiple of 8
+    x, z1, z2 = (
+        room.features[: wide * n].reshape(wide, n),
+        room.z1[: H * n].reshape(H, n),
+        room.z2[: H * n].reshape(H, n),
+    )
+    h, row, y, others = room.h, room.row, room.logits, room.others
+    _features(b, rows, places, k, before, rules, x, h, others)
+    for i in range(F, wide):
+        for q in range(n):
+            x[i, q] = 0
+    for i in range(H):
         for r in range(LANES):
-            most = np.float32(0)
+            row[i, r] = network.b_row[i]
+        for g in range(2 * G):
+            for r in range(LANES):
+                row[i, r] += network.w_row[i, g] * h[g, r]
+        for r in range(LANES):
+            for q in range(r * C, (r + 1) * C):
+                z1[i, q] = row[i, r]
+        for q in range(n):
+            z2[i, q] = network.b_hidden[i]
+    _layer(network.w_code, x, z1)
+    _layer(network.w_hidden, z1, z2)
+    for q in range(n):
+        y[q] = x[2 * G, q]
+    for i in range(H):
+        for q in range(n):
+            y[q] += network.w_out[i] * z2[i, q]
+    for i in range(F):
+        for q in range(n):
+            y[q] += network.w_linear[i] * x[i, q]
+    for r in range(LANES):
+        most = np.float32(0)
+        for q in range(r * C, (r + 1) * C):
+            most = max(most, others[q])
+        least = min(most, np.float32(carriers))
+        for q in range(r * C, (r + 1) * C):
+            if others[q] < least:
+                y[q] = -np.inf
+
+
+@jit
+def logits(rows, places, rules, network, carriers):
+    """Unnormalised log-chance of each code of the first of `places` for each row, float32 (B, R,
+    C); -inf where fewer than `carriers` others have it.
+    """
+    B, C = len(rows.slot), places.codes[0]
+    room, out = _room(places, network), np.empty((B, LANES, C), np.float32)
+    for b in range(B):
+        _logits(b, rows, places, 0, 0, rules, network, carriers, room)
+        for r in range(LANES):
             for c in range(C):
-                most = max(most, others[c, r])
-            least = min(most, np.float32(carriers))
-            for c in range(C):
-                if others[c, r] < least:
-                    out[b, c, r] = -np.inf
+                out[b, r, c] = room.logits[r * C + c]
     return out
 
 
-@_jit
+@jit
+def proceed(rows, places, n_slots, rules, network, carriers, L, told, called, temperature, factors, uniforms, flips, row):
+    """Blocks one after the other, which are given or drawn.
+
+    Parameters
+    ----------
+    places : Places
+        K blocks or, where the contig goes on, K + 1: the rows then stand before the last one.
+    n_slots : int
+        P + 1.
+    told : bool
+        Whether blocks are given; the rest is for draws alone.
+    row, called : uint32 (K, B, R)
+        Alleles of the rows, one bit a site, and which are called; drawn ones are written there.
+    temperature : float
+        That logits are divided by.
+    factors : float32 (K, P, C)
+        Of the chances, by population; 0 populations for none.
+    uniforms : float64 (K, B, R)
+        In [0, 1), for the codes.
+    flips : uint32 (K, B, R)
+        Alleles to change.
+
+    Returns
+    -------
+    bool
+        Whether all chances were finite.
+    """
+    N = places.index.shape[1]
+    room = _room(places, network)
+    y, chance = room.logits, np.empty(places.codes.max(), np.float64)
+    sound = True
+    for b in range(len(rows.slot)):
+        before = 0
+        for k in range(len(row)):
+            C = places.codes[k]
+            if not told:
+                _logits(b, rows, places, k, before, rules, network, carriers, room)
+                for r in range(LANES):
+                    highest, total = np.float64(-np.inf), 0.0
+                    for c in range(C):
+                        highest = max(highest, np.float64(y[r * C + c]))
+                    for c in range(C):
+                        part = np.exp((np.float64(y[r * C + c]) - highest) / temperature)
+                        if factors.shape[1] > 0:
+                            part *= factors[k, rows.population[b], c]
+                        total += part
+                        chance[c] = total
+                    sound &= 0 < total < np.inf
+                    code = 0
+                    while code < C - 1 and chance[code] <= uniforms[k, b, r] * total:
+                        code += 1
+                    row[k, b, r] = places.ids[places.begins[k] + code] ^ flips[k, b, r]
+            if k + 1 < len(places.codes):
+                _advance(b, rows, row[k, b], called[k, b], places, k, before, n_slots, rules, L, room)
+            before += C * 2 * (N + 1)
+    return sound
+
+
+@jit
 def chances(row, called, ids, C, differs, strays, index, own, spare):
-    """Chance of each row's alleles in a block given each code, float64 (B, C, R).
+    """Chance of each row's alleles in a block given each code, float64 (B, R, C).
 
     An allele differs from its code with a small chance, counted where templates differ from their
     nearest code. Missing alleles drop out.
@@ -302,7 +510,7 @@ def chances(row, called, ids, C, differs, strays, index, own, spare):
         Templates added to them.
     """
     B, L = len(row), len(differs)
-    out = np.empty((B, C, LANES), np.float64)
+    out = np.empty((B, LANES, C), np.float64)
     odds = np.empty(L, np.float64)
     for b in range(B):
         for r in range(LANES):
@@ -327,5 +535,5 @@ def chances(row, called, ids, C, differs, strays, index, own, spare):
                 for site in range(L):
                     if (x >> np.uint32(site)) & np.uint32(1):
                         chance *= odds[site]
-                out[b, c, r] = chance
+                out[b, r, c] = chance
     return out

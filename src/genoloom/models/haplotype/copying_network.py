@@ -33,7 +33,6 @@ from genoloom.declared import DeclarationError, Declared
 from genoloom.models.haplotype.anchoring import (
     Anchors,
     Pilot,
-    Scale,
     pilot_populations,
     wanted_frequencies,
 )
@@ -61,6 +60,7 @@ from genoloom.models.haplotype.templates import (
     MOST_TEMPLATES,
     CopyingState,
     TemplatePanel,
+    Walk,
     pack_bits,
     read_bits,
     unpack_bits,
@@ -77,7 +77,7 @@ log = logging.getLogger(__name__)
 LENGTHS, LENGTHS_OF_FEW, SHORTEST = (16, 8), (8,), 2
 FEW = 1000  # templates
 LOWEST_TEMPERATURE = 0.8
-BALANCED_ROWS = 500
+BALANCED_ROWS, LEAST_BALANCED = 500, 100  # haplotypes
 SCORED_ROWS = 2048  # haplotypes whose state is held at a time
 YIELDED_BLOCKS = 64  # drawn between two yields
 REACH = 4  # blocks scored behind a place where haplotypes are exchanged
@@ -127,9 +127,12 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
             block = options.block
         self.options = options = options.model_copy(update={"block": block})
         self._train(data, fitted, watched, run)
-        self.panel, _ = self._collect(data, np.arange(len(data.population)))
+        everybody, _ = self._collect(data, np.arange(len(data.population)))
         if options.temperature is None:
-            self.options = options.model_copy(update={"temperature": self._temperature(run)})
+            apart = len(watched) >= LEAST_BALANCED
+            self.panel, real = (self._collect(data, x)[0] for x in (fitted, watched)) if apart else (everybody, everybody)
+            self.options = options.model_copy(update={"temperature": self._temperature(real, run)})
+        self.panel = everybody
         if options.anchor:
             self._anchor(run)
 
@@ -164,13 +167,17 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         )  # fmt: skip
         return panel, np.argsort(order)
 
-    def _temperature(self, run: TrainingRun) -> float:
-        """The temperature that the templates call for, by some of them along the first blocks."""
-        seed, stop = derive_seed(run.seed, "temperature"), min(BALANCED_BLOCKS, self.panel.n_blocks)
-        rng = np.random.default_rng(seed)
-        rows = np.sort(rng.permutation(self.panel.n_templates)[:BALANCED_ROWS])
-        real = self.panel.haplotypes.read(0, min(stop * self.options.block, self.n_variants))[:, rows]
-        request = SampleRequest(self.panel.population[rows], rng.integers(0, 2**63, size=len(rows), dtype=np.uint64))
+    def _temperature(self, others: TemplatePanel, run: TrainingRun) -> float:
+        """The temperature at which draws are as near to others as these are to each other, along
+        the first blocks.
+
+        The others should be no templates: draws are nearer to those that they copy.
+        """
+        rng = np.random.default_rng(derive_seed(run.seed, "temperature"))
+        stop = min(BALANCED_BLOCKS, others.n_blocks)
+        rows = np.sort(rng.permutation(others.n_templates)[:BALANCED_ROWS])
+        real = others.haplotypes.read(0, min(stop * self.options.block, self.n_variants))[:, rows]
+        request = SampleRequest(others.population[rows], rng.integers(0, 2**63, size=len(rows), dtype=np.uint64))
         found = balanced_temperature(
             lambda temperature: np.concatenate(list(self._draw(request, temperature, stop))), real, LOWEST_TEMPERATURE
         )  # fmt: skip
@@ -183,8 +190,11 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         population = pilot_populations(panel.population, rng)
         request = SampleRequest(population, rng.integers(0, 2**63, size=len(population), dtype=np.uint64))
 
+        walk = Walk(panel, 0)
+
         def wanted(k: int) -> np.ndarray:
-            table = panel.table(k)
+            table = walk.table(k)
+            walk.forget(k)
             return wanted_frequencies(table.index, panel.population, panel.n_populations, table.codes)
 
         pilot = Pilot(wanted)
@@ -196,25 +206,26 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         yield from self._draw(request, self.options.temperature, self.panel.n_blocks, self.anchors)
 
     def _draw(
-        self, request: SampleRequest, temperature: float, n_blocks: int, scale: Scale | None = None
+        self, request: SampleRequest, temperature: float, n_blocks: int, anchors: Anchors | Pilot | None = None
     ) -> Iterator[np.ndarray]:
         """Alleles of the first `n_blocks` blocks, int8 (n_sites, n_haplotypes)."""
         L = self.options.block
         state = CopyingState(self.panel, request.population)
-        called = np.full(len(request.seed), 2**32 - 1, dtype=np.uint32)
         for first in range(0, n_blocks, YIELDED_BLOCKS):
             stop = min(first + YIELDED_BLOCKS, n_blocks)
-            draws = row_uniforms(request.seed, BLOCK_DRAWS + np.arange(first, stop))
-            drawn = np.empty((stop - first, len(request.seed)), dtype=np.uint32)
-            for k in range(first, stop):
-                chance = self._chances(state, temperature)
-                if scale is not None:
-                    chance = scale(k, chance, request.population)
-                cumulated = chance.cumsum(axis=1)
-                code = (cumulated <= draws[:, k - first, None] * cumulated[:, -1:]).sum(axis=1)
-                flips = row_uniforms(request.seed, np.arange(k * L, (k + 1) * L)) < state.error(SPARE)
-                drawn[k - first] = state.table.ids[code] ^ pack_bits(np.ascontiguousarray(flips.T), L)[0]
-                state.advance(drawn[k - first], called)
+            uniforms = row_uniforms(request.seed, BLOCK_DRAWS + np.arange(first, stop)).T
+            errors = np.concatenate([state.error(SPARE, k) for k in range(first, stop)])
+            flips = pack_bits((row_uniforms(request.seed, np.arange(first * L, stop * L)) < errors).T, L)
+            drawn = np.empty(flips.shape, dtype=np.uint32)
+            at_once = 1 if isinstance(anchors, Pilot) else stop - first
+            for low in range(0, stop - first, at_once):
+                some = slice(low, low + at_once)
+                factors = None
+                if isinstance(anchors, Pilot):
+                    factors = anchors.find(first + low, self._chances(state, temperature), request.population)[None]
+                elif anchors is not None:
+                    factors = anchors.factors[first:stop]
+                drawn[some] = state.draw(self.weights, temperature, factors, uniforms[some], flips[some])
             alleles = unpack_bits(drawn, L).transpose(0, 2, 1).reshape((stop - first) * L, len(request.seed))
             yield alleles[: self.n_variants - first * L]
 

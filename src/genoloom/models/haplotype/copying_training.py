@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from genoloom.models.haplotype.templates import HEADS, MATCHES, CopyingState, TemplatePanel, read_bits
+from genoloom.models.haplotype.copying_kernels import HEADS, MATCHES, Network
+from genoloom.models.haplotype.templates import CopyingState, TemplatePanel, read_bits
 from genoloom.models.layers import AveragedTraining
 from genoloom.panel import HaplotypeSource, HaplotypeView
 
@@ -60,17 +61,17 @@ class CopyingNetwork(nn.Module):
         return f[..., FIRST_HEAD] + (self.out(z) + self.linear(x))[..., 0]
 
     @torch.no_grad()
-    def compiled(self) -> dict[str, np.ndarray]:
-        """Weights for `genoloom.models.haplotype.copying_kernels.logits`, on features as they come."""
+    def compiled(self) -> Network:
+        """Weights for the compiled loops, on features as they come."""
         code = self.code.weight / self.code_spread
         row = self.row.weight / self.row_spread
         bias = self.row.bias - code @ self.code_mean - row @ self.row_mean
         linear = self.linear.weight[0] / self.code_spread
         found = {
-            "w_code": nn.functional.pad(code, (0, -N_CODE % 4)), "w_row": row, "b_row": bias, "w_hidden": self.hidden.weight,
+            "w_code": nn.functional.pad(code, (0, -N_CODE % 8)), "w_row": row, "b_row": bias, "w_hidden": self.hidden.weight,
             "b_hidden": self.hidden.bias, "w_out": self.out.weight[0], "w_linear": linear,
         }  # fmt: skip
-        return {name: np.ascontiguousarray(value.numpy(), dtype=np.float32) for name, value in found.items()}
+        return Network(**{name: np.ascontiguousarray(x.numpy(), dtype=np.float32) for name, x in found.items()})
 
 
 @dataclass(frozen=True)

@@ -10,35 +10,19 @@ import numpy as np
 
 from genoloom.errors import InputError
 from genoloom.models.haplotype import copying_kernels as kernels
+from genoloom.models.haplotype.copying_kernels import HEADS, LANES, MATCHES, Network, Rows, Rules
+from genoloom.models.haplotype.copying_matches import Matches, Places, tabulate
 from genoloom.models.haplotype.packed import PackedHaplotypes
+from genoloom.models.layers import refuse_non_finite
 from genoloom.panel import HaplotypeSource
 
-LANES = kernels.LANES
 LONGEST_BLOCK = 32  # sites: a block is 32 bits
 MOST_TEMPLATES = 60_000  # distinct blocks are numbered by 16 bits
 READ_BLOCKS = 64  # unpacked at a time
 REMEMBERED = 16  # tables: rows that go along together need the same ones
+# where blocks are told, none is asked
+NO_NETWORK = Network(*(np.zeros((0,) * n, dtype=np.float32) for n in (2, 2, 1, 2, 1, 1, 1)))
 OWN_SHARE = 0.5  # of the weight after a switch that goes to the own population beside its part of the rest
-MATCHES = (
-    0,
-    0.25,
-    0.5,
-    0.75,
-    1,
-    1.5,
-    2,
-    3,
-    4,
-    6,
-    8,
-    12,
-    16,
-    24,
-    48,
-    96,
-)  # matching sites that are counted, in blocks
-# recurrent heads: switches a block, flips a site
-HEADS = ((0.02, 1e-3), (0.1, 1e-3), (0.1, 3e-2), (0.3, 3e-3))
 
 
 @dataclass(frozen=True)
@@ -58,6 +42,8 @@ class BlockTable:
         Sites at which a block that is no code differs from its nearest code; 0 for codes.
     differs : ndarray, int64, shape (L,)
         Templates that differ there.
+    ranked, behind, before, came : ndarray
+        As of `genoloom.models.haplotype.copying_matches.Places`.
     """
 
     ids: np.ndarray
@@ -65,6 +51,10 @@ class BlockTable:
     codes: int
     strays: np.ndarray
     differs: np.ndarray
+    ranked: np.ndarray
+    behind: np.ndarray
+    before: np.ndarray
+    came: np.ndarray
 
     def alleles(self, length: int) -> np.ndarray:
         """Of the codes, int8, shape (codes, length)."""
@@ -134,40 +124,85 @@ class TemplatePanel:
         return np.searchsorted(self.population, np.arange(self.n_populations + 1))
 
     @cached_property
-    def _tables(self) -> dict[int, BlockTable]:
-        return {}
+    def slots(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Of no population and of each: its slot, where its templates begin and end, and what a
+        template of another and one of its own weighs after a switch, float32 (P + 1, 2), by slot.
+
+        A population that nobody belongs to has the slot of none.
+        """
+        N, low, high = self.n_templates, self.borders[:-1], self.borders[1:]
+        slot = np.where(high > low, np.arange(self.n_populations) + 1, 0)
+        first, stop = np.where(high > low, low, 0), np.where(high > low, high, N)
+        rest = (1 - OWN_SHARE) / N
+        shares = np.full((self.n_populations + 1, 2), 1 / N)
+        shares[1:] = np.stack([np.full(len(low), rest), rest + OWN_SHARE / np.maximum(high - low, 1)], axis=1)
+        return np.append(0, slot), np.append(0, first), np.append(N, stop), shares.astype(np.float32)
 
     @cached_property
     def _read(self) -> dict[int, np.ndarray]:
         """Blocks of all templates from one on, uint32 (n_blocks, N)."""
         return {}
 
+    def blocks(self, k: int) -> np.ndarray:
+        """Alleles of the templates in block `k`, uint32 (N,)."""
+        first = k // READ_BLOCKS * READ_BLOCKS
+        if first not in self._read:
+            self._read.clear()
+            self._read[first] = read_bits(self.haplotypes, self.block, first, min(first + READ_BLOCKS, self.n_blocks))[0]
+        return self._read[first][k - first]
+
+
+class Walk:
+    """Tables of a panel from one block on, in order; those asked for lately are remembered."""
+
+    def __init__(self, panel: TemplatePanel, start: int):
+        self.panel, self.following = panel, start
+        self.order = np.tile(np.arange(panel.n_templates), (2, 1))
+        self.tables: dict[int, BlockTable] = {}
+
     def table(self, k: int) -> BlockTable:
-        """What stands at block `k`; those asked for lately are remembered."""
-        if k not in self._tables:
-            while len(self._tables) >= REMEMBERED:
-                del self._tables[next(iter(self._tables))]
-            first = k // READ_BLOCKS * READ_BLOCKS
-            if first not in self._read:
-                self._read.clear()
-                self._read[first] = read_bits(self.haplotypes, self.block, first, min(first + READ_BLOCKS, self.n_blocks))[0]
-            self._tables[k] = self._table(self._read[first][k - first])
-        return self._tables[k]
+        """What stands at block `k`."""
+        while self.following <= k:
+            self.tables[self.following] = self._table(self.panel.blocks(self.following))
+            self.following += 1
+        return self.tables[k]
+
+    def forget(self, k: int) -> None:
+        """Nobody asks for what is `REMEMBERED` blocks before `k` any more."""
+        for old in [x for x in self.tables if x < k - REMEMBERED]:
+            del self.tables[old]
+
+    def places(self, first: int, stop: int) -> Places:
+        """Blocks [first, stop), for the compiled loops."""
+        tables = [self.table(k) for k in range(first, stop)]
+        together = {
+            name: np.concatenate([getattr(x, name).ravel() for x in tables]) for name in ("ids", "ranked", "behind", "before")
+        }
+        side_by_side = {name: np.stack([getattr(x, name) for x in tables]) for name in ("index", "came")}
+        begins = np.cumsum([0, *(len(x.ids) for x in tables)])
+        return Places(begins=begins, codes=np.array([x.codes for x in tables]), **together, **side_by_side)
 
     def _table(self, ids: np.ndarray) -> BlockTable:
+        panel = self.panel
         distinct, index, count = np.unique(ids, return_inverse=True, return_counts=True)
-        order = np.argsort(-count, kind="stable")
-        codes = max(1, min(self.codes, int((count >= self.carriers).sum())))
-        distinct, count = distinct[order], count[order]
-        rank = np.empty(len(order), dtype=np.uint16)
-        rank[order] = np.arange(len(order))
+        ranked = np.argsort(-count, kind="stable")
+        codes = max(1, min(panel.codes, int((count >= panel.carriers).sum())))
+        distinct, count = distinct[ranked], count[ranked]
+        place = np.argsort(ranked).astype(np.uint16)  # of each distinct block, in rising order, among all
+        index = place[index]
         strays = np.zeros(len(distinct), dtype=np.uint32)
         if len(distinct) > codes:
             apart = distinct[codes:, None] ^ distinct[None, :codes]
             nearest = np.bitwise_count(apart).argmin(axis=1)
             strays[codes:] = apart[np.arange(len(apart)), nearest]
-        differs = (unpack_bits(strays, self.block) * count[:, None]).sum(axis=0)
-        return BlockTable(distinct, rank[index], codes, strays, differs)
+        differs = (unpack_bits(strays, panel.block) * count[:, None]).sum(axis=0)
+        N, U = panel.n_templates, len(distinct)
+        behind = np.empty((panel.n_populations + 1, U + 1), dtype=np.int32)
+        before, came = np.empty((2, N + 1, codes), dtype=np.uint16), np.empty((2, N), dtype=np.uint16)
+        after = np.empty_like(self.order)
+        tabulate(index, ranked.astype(np.uint16), panel.population, self.order, behind, before, came, after)
+        self.order = after
+        return BlockTable(distinct, index, codes, strays, differs, place, behind, before, came)
 
 
 def read_bits(source: HaplotypeSource, block: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
@@ -220,118 +255,151 @@ class CopyingState:
 
     def __post_init__(self):
         panel, n = self.panel, len(self.population)
-        N, S, G = panel.n_templates, len(HEADS), len(MATCHES)
         groups = [np.flatnonzero(self.population == p) for p in np.unique(self.population)]
         pieces = [rows[at : at + LANES] for rows in groups for at in range(0, len(rows), LANES)]
         lanes = [np.resize(rows, LANES) for rows in pieces]
-        self.rows = np.array(lanes, dtype=np.int64).reshape(-1, LANES)  # (B, R)
+        self.lanes = np.array(lanes, dtype=np.int64).reshape(-1, LANES)  # (B, R)
         self.place = np.empty(n, dtype=np.int64)  # of each row among the lanes
         for b, rows in enumerate(pieces):
             self.place[rows] = b * LANES + np.arange(len(rows))
-        self.own = (np.full((n, 2), -1) if self.own is None else self.own)[self.rows]
-        kinds = [self._kind(self.population[rows[0]]) for rows in pieces]
-        self.span = np.array([span for span, _ in kinds], dtype=np.int64).reshape(-1, 2)
-        self.prior = np.array([prior for _, prior in kinds], dtype=np.float32).reshape(-1, 2)
-        self.w = np.zeros((len(pieces), N, S, LANES), dtype=np.float32)
-        self.m = np.zeros((len(pieces), N, LANES), dtype=np.uint16)
-        lengths = np.array(MATCHES) * panel.block
-        self.grade = (np.searchsorted(lengths, np.arange(kernels.LONGEST + panel.block + 1), side="right") - 1).astype(np.uint8)
+        own = np.full((n, 2), -1) if self.own is None else self.own
+        population = np.array([self.population[rows[0]] for rows in pieces], dtype=np.int64)
+        slot, first, stop, shares = panel.slots
+        kind = np.where(population >= 0, population + 1, 0)
+        self.rows = Rows(
+            weights=np.zeros((len(pieces), panel.n_templates, kernels.WIDE), dtype=np.float32),
+            by_block=np.empty((len(pieces), 0, kernels.WIDE), dtype=np.float32),
+            matches=Matches.none(len(pieces), LANES, len(MATCHES)),
+            own=own[self.lanes], population=population, slot=slot[kind], first=first[kind], stop=stop[kind],
+        )  # fmt: skip
         rate, flips = (np.array(x, dtype=np.float32) for x in zip(*HEADS, strict=True))
-        self.rate = rate
-        self.power = np.maximum(flips[:, None].astype(np.float64) ** np.arange(panel.block + 1), kernels.TINY).astype(np.float32)
-        self.logs = np.log1p(np.arange(N + 1, dtype=np.float32))
-        self.k = self.start
-        self.P = np.empty((len(pieces), 0, S, LANES), dtype=np.float32)
-        self.counts = np.empty((len(pieces), 2, 0, G, LANES), dtype=np.int32)
-        nothing = np.zeros(self.rows.shape, dtype=np.uint32)
-        self._advance(nothing, nothing, self.table, True)
+        power = np.maximum(flips[:, None].astype(np.float64) ** np.arange(panel.block + 1), kernels.TINY)
+        lengths = np.ceil(np.array(MATCHES) * panel.block).astype(np.int64)
+        whole, rest = np.divmod(lengths, panel.block)
+        self.rules = Rules(
+            power=power.astype(np.float32), rate=rate, shares=shares, lengths=lengths, whole=whole, rest=rest,
+            logs=np.log1p(np.arange(panel.n_templates + 1, dtype=np.float32)),
+        )  # fmt: skip
+        self.walk, self.k = Walk(panel, self.start), self.start
+        self._make_room(self.k)
+        kernels.start(self.rows, self.walk.places(self.k, self.k + 1), self.rules)
 
     @property
     def table(self) -> BlockTable:
         """Of the present block."""
-        return self.panel.table(self.k)
+        return self.walk.table(self.k)
 
-    def error(self, spare: float) -> np.ndarray:
-        """Chance that a drawn allele differs from its code, float64 (L,)."""
-        return np.clip(
-            (self.table.differs + spare) / self.panel.n_templates,
-            kernels.LEAST_ERROR,
-            kernels.MOST_ERROR,
-        )
+    def error(self, spare: float, k: int | None = None) -> np.ndarray:
+        """Chance that a drawn allele differs from its code, float64 (L,); of the present block or
+        another.
+        """
+        differs = self.walk.table(self.k if k is None else k).differs
+        return np.clip((differs + spare) / self.panel.n_templates, kernels.LEAST_ERROR, kernels.MOST_ERROR)
 
-    def _kind(self, population: int) -> tuple[np.ndarray, np.ndarray]:
-        """Templates of a population, and weights after a switch of the others and of these."""
-        N = self.panel.n_templates
-        low, high = self.panel.borders[population : population + 2] if population >= 0 else (0, N)
-        if high == low:  # nobody to prefer
-            low, high = 0, N
-        if high - low == N:
-            return np.array([0, N]), np.full(2, 1 / N, dtype=np.float32)
-        rest = (1 - OWN_SHARE) / N
-        return np.array([low, high]), np.array([rest, rest + OWN_SHARE / (high - low)], dtype=np.float32)
-
-    def _advance(self, row: np.ndarray, called: np.ndarray, now: BlockTable, start: bool) -> None:
-        following = self.table
-        if self.P.shape[1] < len(following.ids):
-            more = np.zeros((len(self.P), len(following.ids), *self.P.shape[2:]), dtype=np.float32)
-            more[:, : self.P.shape[1]] = self.P
-            self.P = more
-        if self.counts.shape[2] <= following.codes:
-            self.counts = np.empty((len(self.P), 2, following.codes + 1, *self.counts.shape[3:]), dtype=np.int32)
-        kernels.advance(
-            self.w, self.m, self.P, self.counts, self.own, self.span, row, called, now.ids, now.index, len(following.ids),
-            following.index, following.codes, self.power, self.prior, self.rate, self.grade, self.panel.block, start,
-        )  # fmt: skip
+    def _make_room(self, *blocks: int) -> None:
+        """For sums over the distinct blocks of some places."""
+        by_block = self.rows.by_block
+        most = max(len(self.walk.table(k).ids) for k in blocks)
+        if by_block.shape[1] < most:
+            more = np.zeros((len(by_block), most, kernels.WIDE), dtype=np.float32)
+            more[:, : by_block.shape[1]] = by_block
+            self.rows = self.rows._replace(by_block=more)
 
     def advance(self, row: np.ndarray, called: np.ndarray) -> None:
         """Take the present block in: alleles and which are called, uint32 (n,) each."""
-        now = self.table
-        self.k += 1
-        if self.k < self.panel.n_blocks:
-            self._advance(row[self.rows], called[self.rows], now, False)
+        if self.k + 1 < self.panel.n_blocks:
+            nothing = np.empty((1, 0, LANES))
+            self._proceed(
+                row[None, self.lanes], called[None, self.lanes], True, NO_NETWORK, 1.0, np.empty((1, 0, 0)), nothing, nothing
+            )  # fmt: skip
+        else:
+            self.k += 1
 
     def features(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Of the codes of the present block, float32 (n, C, F); of the rows, (n, H); others who
         carry each code, (n, C).
         """
-        f, h, others = kernels.features(self.P, self.counts, self.table.codes, self.logs)
-        return self._by_row(f), self._by_row(h), self._by_row(others)
+        found = kernels.features(self.rows, self._here(), self.rules)
+        return tuple(self._by_row(x) for x in found)
 
-    def logits(self, network: dict[str, np.ndarray]) -> np.ndarray:
+    def logits(self, network: Network) -> np.ndarray:
         """Unnormalised log-chances of the codes of the present block, float32 (n, C), by the
         weights of a network.
         """
-        found = kernels.logits(self.P, self.counts, self.table.codes, self.logs, self.panel.carriers, **network)
-        return self._by_row(found)
+        panel = self.panel
+        return self._by_row(kernels.logits(self.rows, self._here(), self.rules, network, panel.carriers))
 
     def chances(self, row: np.ndarray, called: np.ndarray, spare: float) -> np.ndarray:
         """Chance of alleles (uint32 (n,), and which are called) of the present block given each
         code, float64 (n, C).
         """
         table = self.table
-        return self._by_row(
-            kernels.chances(
-                row[self.rows], called[self.rows], table.ids, table.codes, table.differs, table.strays, table.index, self.own, spare
-            )
+        found = kernels.chances(
+            row[self.lanes], called[self.lanes], table.ids, table.codes, table.differs, table.strays, table.index, self.rows.own,
+            spare,
         )  # fmt: skip
+        return self._by_row(found)
+
+    def draw(
+        self, network: Network, temperature: float, factors: np.ndarray | None, uniforms: np.ndarray, flips: np.ndarray
+    ) -> np.ndarray:
+        """Draw the next blocks, and stand behind them.
+
+        Parameters
+        ----------
+        network : Network
+        temperature : float
+        factors : ndarray, float32, shape (K, P, >= C), or None
+            Of the chances of codes, by population.
+        uniforms : ndarray, float64, shape (K, n)
+            In [0, 1), for the codes.
+        flips : ndarray, uint32, shape (K, n)
+            Alleles to change.
+
+        Returns
+        -------
+        ndarray, uint32, shape (K, n)
+        """
+        drawn = np.empty((len(uniforms), *self.lanes.shape), dtype=np.uint32)
+        called = np.full(drawn.shape, 2**32 - 1, dtype=np.uint32)
+        factors = np.empty((len(drawn), 0, 0)) if factors is None else factors
+        self._proceed(drawn, called, False, network, temperature, factors, uniforms[:, self.lanes], flips[:, self.lanes])
+        return drawn.reshape(len(drawn), -1)[:, self.place]
+
+    def _proceed(self, row, called, told, network, temperature, factors, uniforms, flips) -> None:
+        """Arguments as of `copying_kernels.proceed`."""
+        panel, stop = self.panel, min(self.k + len(row) + 1, self.panel.n_blocks)
+        self._make_room(*range(self.k, stop))
+        # of one type each, so that the loops are compiled once
+        row, called, flips = (np.ascontiguousarray(x, dtype=np.uint32) for x in (row, called, flips))
+        sound = kernels.proceed(
+            self.rows, self.walk.places(self.k, stop), panel.n_populations + 1, self.rules, network, panel.carriers, panel.block,
+            told, called, float(temperature), np.array(factors, dtype=np.float32), np.ascontiguousarray(uniforms), flips, row,
+        )  # fmt: skip
+        refuse_non_finite(np.array(0.0 if sound else np.nan))
+        self.k = min(self.k + len(row), panel.n_blocks)
+        self.walk.forget(self.k)
+
+    def _here(self) -> Places:
+        return self.walk.places(self.k, self.k + 1)
 
     def fork(self) -> "CopyingState":
         """A copy that goes on by itself."""
-        twin = copy.copy(self)
-        for name in ("w", "m", "P", "counts"):
-            setattr(twin, name, getattr(self, name).copy())
+        twin, rows = copy.copy(self), self.rows
+        own = {"matches": Matches(*(x.copy() for x in rows.matches))}
+        twin.rows = rows._replace(weights=rows.weights.copy(), by_block=rows.by_block.copy(), **own)
         return twin
 
     def reorder(self, rows: np.ndarray) -> None:
         """Let row i go on as row `rows[i]`, of the same population."""
         changed = np.flatnonzero(rows != np.arange(len(rows)))
         to, source = (np.divmod(self.place[x], LANES) for x in (changed, rows[changed]))
-        for state in (self.w, self.m, self.P, self.counts):
-            lanes = np.moveaxis(state, -1, 1)  # (B, R, ...)
+        for state in self.rows.matches:
+            state[to] = state[source]
+        for state in (self.rows.weights, self.rows.by_block):
+            lanes = np.moveaxis(state.reshape(*state.shape[:2], -1, LANES), -1, 1)  # (B, R, ...)
             lanes[to] = lanes[source]
 
     def _by_row(self, values: np.ndarray) -> np.ndarray:
-        """(B, ..., R) to (n, ...), the axes between reversed."""
-        lanes = np.moveaxis(values, -1, 1)
-        rows = lanes.reshape(-1, *lanes.shape[2:])[self.place]
-        return rows.transpose(0, *range(rows.ndim - 1, 0, -1))
+        """(B, R, ...) to (n, ...)."""
+        return values.reshape(-1, *values.shape[2:])[self.place]

@@ -10,16 +10,10 @@ import pytest
 from genoloom.config import CopyingNetworkOptions
 from genoloom.errors import Interrupted
 from genoloom.models.haplotype.base import SampleRequest, TrainingHaplotypes
+from genoloom.models.haplotype.copying_kernels import HEADS, MATCHES
 from genoloom.models.haplotype.copying_network import CopyingNetworkGenerator
 from genoloom.models.haplotype.copying_training import FIRST_HEAD
-from genoloom.models.haplotype.templates import (
-    HEADS,
-    MATCHES,
-    OWN_SHARE,
-    CopyingState,
-    TemplatePanel,
-    read_bits,
-)
+from genoloom.models.haplotype.templates import OWN_SHARE, CopyingState, TemplatePanel, read_bits
 from genoloom.panel import ArrayHaplotypes, HaplotypeView
 from genoloom.seeds import row_seeds
 from genoloom.training.run import TrainingRun
@@ -107,10 +101,11 @@ def test_draws_follow_the_likelihood(eleven_sites, everything):
     assert ((pooled - expected) ** 2 / expected).sum() < len(pooled) + 4 * np.sqrt(2 * len(pooled))
 
 
-def test_counts_and_weights_leave_the_own_individual_out():
+@pytest.mark.parametrize(("n_variants", "L", "n_people", "flips"), [(22, 4, 20, 0.1), (28, 5, 20, 0.1), (212, 2, 6, 0.002)])
+def test_counts_and_weights_leave_the_own_individual_out(n_variants, L, n_people, flips):
     """Every feature of every row, recounted in plain loops over the templates of others."""
-    data = copies_with_flips(22, 20, flips=0.1)
-    rows, L = data.haplotypes.alleles.T, 4
+    data = copies_with_flips(n_variants, n_people, flips=flips)
+    rows = data.haplotypes.alleles.T
     panel, order = TemplatePanel.collect(data.haplotypes, data.population, 2, block=L, codes=5, carriers=2)
     place = np.argsort(order)
     state = CopyingState(panel, data.population, place.reshape(-1, 2).repeat(2, axis=0))
@@ -121,9 +116,9 @@ def test_counts_and_weights_leave_the_own_individual_out():
     prior = (1 - OWN_SHARE) / n + OWN_SHARE * same / same.sum(axis=1, keepdims=True)
     weights = [prior * other for _ in HEADS]
     padded = np.zeros((n, panel.n_blocks * L), dtype=int)
-    padded[:, :22] = rows
+    padded[:, :n_variants] = rows
     for k in range(panel.n_blocks):
-        table = panel.table(k)
+        table = state.table
         has = np.stack([table.index[place] == c for c in range(table.codes)], axis=1)  # (n, C), templates in the rows' order
         differs = padded[:, None, : k * L] != padded[None, :, : k * L]
         match = np.where(differs.any(-1), differs[..., ::-1].argmax(-1), k * L) if k else np.zeros((n, n), int)
@@ -142,6 +137,22 @@ def test_counts_and_weights_leave_the_own_individual_out():
             told = weights[s] * flip ** apart.astype(float)
             weights[s] = ((1 - rate) * told / told.sum(axis=1, keepdims=True) + rate * prior) * other
         state.advance(bits[k], called[k])
+
+
+def test_a_missing_call_is_read_as_what_fits_best():
+    """What templates say behind a block with a missing call is what they say behind its likeliest
+    version, as far as matches go.
+    """
+    data = copies_with_flips(24, 20, flips=0.01)
+    panel, _ = TemplatePanel.collect(data.haplotypes, data.population, 2, block=4, codes=8, carriers=1)
+    bits, called = read_bits(data.haplotypes, 4, 0, panel.n_blocks)
+    told, half = (CopyingState(panel, data.population) for _ in range(2))
+    for k in range(panel.n_blocks - 1):
+        told.advance(bits[k], called[k])
+        seen = called[k] & np.uint32(0b1110 if k == 4 else 0b1111)
+        half.advance(bits[k] & seen, seen)
+    found, whole = (state.features()[1] for state in (half, told))
+    assert (found == whole).all(axis=1).mean() > 0.8
 
 
 def test_flips_leave_the_own_individual_out():
