@@ -305,6 +305,12 @@ class CopyingNetworkOptions(Section):
         ge=1,
         description="Templates that must share a block for it to be a code; with 1 a block of one person can be drawn whole.",
     )
+    match_carriers: int = Field(
+        1,
+        ge=1,
+        description="Templates that must equal a haplotype on its last sites, and carry a code, to be counted; fewer count as none. More "
+        "than 1 break up long copies of one person, and cost likelihood and likeness.",
+    )
     width: int = Field(32, ge=8, multiple_of=8, description="Width of the network.")
     learning_rate: float = Field(1e-2, gt=0, description="Peak learning rate of the cosine schedule.")
     temperature: float | None = Field(
@@ -312,7 +318,7 @@ class CopyingNetworkOptions(Section):
         ge=0.1,
         le=2,
         description="How codes are drawn: 1 by the network's chances, lower ones likely codes more often. null takes what makes synthetic "
-        "haplotypes as near to each other as templates are, from 0.8 to 1. Likelihoods do not depend on it.",
+        "haplotypes as near to the people set aside as these are to each other, from 0.8 to 1. Likelihoods do not depend on it.",
     )
     anchor: bool = Field(True, description=ANCHOR)
     templates: Literal["private", "public"] = Field(

@@ -70,7 +70,7 @@ class Rules(NamedTuple):
     lengths, whole, rest : ndarray, int64, shape (G,)
         Matching sites that are counted; as whole blocks, and sites beside.
     logs : ndarray, float32, shape (N + 1,)
-        log(1 + n).
+        log(1 + n); that of 0 where n templates are too few to be counted.
     """
 
     power: np.ndarray

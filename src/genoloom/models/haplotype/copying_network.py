@@ -164,6 +164,7 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         panel, order = TemplatePanel.collect(
             HaplotypeView(data.haplotypes, haplotypes=rows), data.population[rows], len(self.population_names),
             block=self.options.block, codes=self.options.codes, carriers=self.options.code_carriers,
+            match_carriers=self.options.match_carriers,
         )  # fmt: skip
         return panel, np.argsort(order)
 
@@ -330,7 +331,7 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         options, generator.population_names = generator.options, description["population_names"]
         generator.panel = TemplatePanel(
             PackedHaplotypes.from_state(arrays, description), arrays["population"], len(generator.population_names), options.block,
-            options.codes, options.code_carriers,
+            options.codes, options.code_carriers, options.match_carriers,
         )  # fmt: skip
         generator.anchors = Anchors.from_arrays(arrays)
         generator.network = CopyingNetwork(options.width)

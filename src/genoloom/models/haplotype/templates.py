@@ -77,6 +77,8 @@ class TemplatePanel:
         Most codes of a block.
     carriers : int
         Templates that must share a block for it to be a code.
+    match_carriers : int
+        Templates that must match a row, and carry a code, to be counted.
     """
 
     haplotypes: PackedHaplotypes
@@ -85,6 +87,7 @@ class TemplatePanel:
     block: int
     codes: int
     carriers: int
+    match_carriers: int = 1
 
     @classmethod
     def collect(
@@ -96,6 +99,7 @@ class TemplatePanel:
         block: int,
         codes: int,
         carriers: int,
+        match_carriers: int = 1,
     ) -> tuple["TemplatePanel", np.ndarray]:
         """Take all haplotypes of `source`, missing calls as the more frequent allele; also returns
         their columns in its order.
@@ -108,7 +112,7 @@ class TemplatePanel:
         order = np.argsort(population, kind="stable")
         packed = PackedHaplotypes.pack(source, fill=True)
         packed = PackedHaplotypes(packed.n_variants, np.ascontiguousarray(packed.ones[:, order]), packed.called)
-        return cls(packed, population[order], n_populations, block, codes, carriers), order
+        return cls(packed, population[order], n_populations, block, codes, carriers, match_carriers), order
 
     @property
     def n_templates(self) -> int:
@@ -276,9 +280,10 @@ class CopyingState:
         power = np.maximum(flips[:, None].astype(np.float64) ** np.arange(panel.block + 1), kernels.TINY)
         lengths = np.ceil(np.array(MATCHES) * panel.block).astype(np.int64)
         whole, rest = np.divmod(lengths, panel.block)
+        number = np.arange(panel.n_templates + 1, dtype=np.float32)
         self.rules = Rules(
             power=power.astype(np.float32), rate=rate, shares=shares, lengths=lengths, whole=whole, rest=rest,
-            logs=np.log1p(np.arange(panel.n_templates + 1, dtype=np.float32)),
+            logs=np.log1p(np.where(number < panel.match_carriers, 0, number)),
         )  # fmt: skip
         self.walk, self.k = Walk(panel, self.start), self.start
         self._make_room(self.k)
