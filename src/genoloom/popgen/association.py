@@ -44,8 +44,10 @@ def scan(dosage: np.ndarray, traits: np.ndarray) -> Scan:
     return Scan(product * inverse, t, np.multiply(correlation, correlation, out=correlation))
 
 
-def first_clump(t: np.ndarray, r2: np.ndarray, index: float, member: float, linked: float) -> np.ndarray:
-    """The strongest association of each trait and what is linked with it, bool, (n_traits, n_variants).
+def first_clump(
+    t: np.ndarray, r2: np.ndarray, index: float, member: float, linked: float
+) -> np.ndarray:  # fmt: skip
+    """The strongest association of each trait, and what is linked with it: bool, as `t`.
 
     As `plink --clump` makes its first clump: the site of the largest |t|, at least `index`; and
     all sites with |t| of at least `member` whose r2 with it is at least `linked`. Empty without an
@@ -59,7 +61,9 @@ def first_clump(t: np.ndarray, r2: np.ndarray, index: float, member: float, link
     return clump & found[:, None]
 
 
-def one_cause(dosage: np.ndarray, real: np.ndarray, cause: np.ndarray, share: float, noise: np.ndarray) -> np.ndarray:
+def one_cause(
+    dosage: np.ndarray, real: np.ndarray, cause: np.ndarray, share: float, noise: np.ndarray
+) -> np.ndarray:  # fmt: skip
     """Traits of one causal site each, which explains a share of the variance of the real people.
 
     Parameters
@@ -74,7 +78,9 @@ def one_cause(dosage: np.ndarray, real: np.ndarray, cause: np.ndarray, share: fl
     return np.sqrt(share) * _standard(dosage[cause], real) + np.sqrt(1 - share) * noise
 
 
-def many_causes(dosage: np.ndarray, real: np.ndarray, effect: np.ndarray, share: float, noise: np.ndarray) -> np.ndarray:
+def many_causes(
+    dosage: np.ndarray, real: np.ndarray, effect: np.ndarray, share: float, noise: np.ndarray
+) -> np.ndarray:  # fmt: skip
     """Traits of many causal sites; see `one_cause`.
 
     Parameters
@@ -89,4 +95,5 @@ def many_causes(dosage: np.ndarray, real: np.ndarray, effect: np.ndarray, share:
 def _standard(rows: np.ndarray, real: np.ndarray) -> np.ndarray:
     """Rows in standard deviations of the real people, from their mean."""
     own = rows[:, real]
-    return (rows - own.mean(axis=1, keepdims=True)) / np.maximum(own.std(axis=1, keepdims=True), 1e-6)
+    spread = np.maximum(own.std(axis=1, keepdims=True), 1e-6)
+    return (rows - own.mean(axis=1, keepdims=True)) / spread

@@ -46,22 +46,30 @@ def impute(
         made[start:stop] = known @ chances[k].T
         if k + 1 < len(observed):
             first, last = cm[observed[k]], cm[observed[k + 1]]
-            along = np.clip((cm[start:stop, None] - first) / max(last - first, 1e-12), 0, 1).astype(np.float32)
-            made[start:stop] += along * (known @ chances[k + 1].T - made[start:stop])
+            along = np.clip((cm[start:stop, None] - first) / max(last - first, 1e-12), 0, 1)
+            change = known @ chances[k + 1].T - made[start:stop]
+            made[start:stop] += along.astype(np.float32) * change
     return made
 
 
-def template_chances(templates: np.ndarray, targets: np.ndarray, jump: np.ndarray, error: float) -> np.ndarray:
-    """Chance of each template at each site given all alleles, float32 (n_sites, n_targets, n_templates).
+def template_chances(
+    templates: np.ndarray, targets: np.ndarray, jump: np.ndarray, error: float
+) -> np.ndarray:  # fmt: skip
+    """Chance of each template at each site given all alleles.
 
     Parameters
     ----------
     templates, targets : ndarray, int8 of 0/1, shape (n_sites, n_templates), (n_sites, n_targets)
     jump : ndarray, float, shape (n_sites,)
         Chance of a change of template before each site; the first is of no account.
+
+    Returns
+    -------
+    ndarray, float32, shape (n_sites, n_targets, n_templates)
     """
     m, n = templates.shape
-    fits = np.where(np.arange(2)[:, None, None] == templates, 1 - error, error).astype(np.float32)  # of alleles 0 and 1
+    # chance of reading 0, and of reading 1
+    fits = np.where(np.arange(2)[:, None, None] == templates, 1 - error, error).astype(np.float32)
     jump = jump.astype(np.float32)
     chances = np.empty((m, targets.shape[1], n), dtype=np.float32)
     state = np.ones(chances.shape[1:], dtype=np.float32)

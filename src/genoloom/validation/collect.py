@@ -117,7 +117,7 @@ class Collector:
         self.excluded = np.zeros(2 * n, dtype=np.int64)  # pairs of overlapping variants on each haplotype
         self.kinship = Kinship(n)
         self.homozygosity = RunsOfHomozygosity(n, 1000 * RUN_KB)
-        self.linkage = Linkage(groups, self.members, block, seed)
+        self.linkage = Linkage(groups, self.members, block, seed, n_sites)
         self.windows = WindowHaplotypes(groups, self.members)
         self.runs = SharedRuns(groups, seed)
         self.copying = Copying(groups, seed)

@@ -1,44 +1,56 @@
-"""Planted traits in windows of common sites, and their association scans in every group of people."""
+"""Planted traits in windows of common sites, and their scans in every group of people."""
 
 import numpy as np
 from scipy.stats import t as student
 
-from genoloom.popgen.association import Scan, first_clump, many_causes, one_cause, scan
+from genoloom.popgen.association import first_clump, many_causes, one_cause, scan
 from genoloom.seeds import derive_seed
 
 TRAITS = 32  # of each sort and window
 HERITABILITY = 0.3  # as of a protein or a transcript that a near variant regulates
+WINDOWS = 50  # at most, evenly spread
 CAUSAL = 0.1  # share of the sites of a window that cause a polygenic trait
 # what `plink --clump` takes for an index site, for a member of its clump, and for linked
 INDEX_P, MEMBER_P, LINKED = 1e-4, 0.01, 0.5
 
 
 class Association:
-    """Sums over windows of how the scans of the first group of each pair agree with those of the second.
+    """How the scans of the first group of each pair agree with those of the second: sums.
 
     In each window causal sites and effects are drawn once, and are the same for all people; each
     person has the same trait in all groups. Traits of one causal site are scanned without it, as
     arrays do not have it.
+
+    Parameters
+    ----------
+    windows : int
+        Windows to come, at most; `WINDOWS` of them are used.
     """
 
-    def __init__(self, groups, seed: int):
-        self.groups, self.seed = groups, seed
+    def __init__(self, groups, seed: int, windows: int):
+        self.groups, self.seed, self.every = groups, seed, -(-windows // WINDOWS)
         self.real = np.concatenate([groups.rows["H"], groups.rows["T"]])
         pairs = len(groups.pairs)
         self.windows = 0
-        self.jaccard, self.hits = np.zeros(pairs), np.zeros(pairs)  # of traits with a hit in any of both
-        self.product, self.square = np.zeros(pairs), np.zeros(pairs)  # of effects in the second group's clumps
-        self.regression = np.zeros((pairs, 6))  # sites, LD scores, chi-squares of both groups, products of scores and these
+        # of traits with a hit in any of both groups
+        self.jaccard, self.hits = np.zeros(pairs), np.zeros(pairs)
+        # of effects in the second group's clumps
+        self.product, self.square = np.zeros(pairs), np.zeros(pairs)
+        # sites, LD scores, chi-squares of both groups, products of scores and these
+        self.regression = np.zeros((pairs, 6))
 
     def add(self, alleles: np.ndarray) -> None:
         """Read a window of common sites: int8 of 0/1, shape (n_variants, n_haplotypes)."""
+        self.windows += 1
+        if (self.windows - 1) % self.every:
+            return
         dosage = (alleles[:, 0::2] + alleles[:, 1::2]).astype(np.float32)
         rng = np.random.default_rng(derive_seed(self.seed, "traits", str(self.windows)))
-        self.windows += 1
         v, n = dosage.shape
         traits = min(TRAITS, v)
         cause = rng.choice(v, traits, replace=False)
-        effect = rng.standard_normal((traits, v), dtype=np.float32) * (rng.random((traits, v)) < CAUSAL)
+        effect = rng.standard_normal((traits, v), dtype=np.float32)
+        effect *= rng.random((traits, v)) < CAUSAL
         # the synthetic people come first: drawn last, they do not change what the real ones have
         noise = rng.standard_normal((n, 2, traits), dtype=np.float32)[::-1].transpose(1, 2, 0)
         y = np.concatenate(
@@ -48,19 +60,23 @@ class Association:
             ]
         ).astype(np.float32)
         hidden = (np.arange(traits), cause)
-        found = {name: self._scanned(dosage[:, rows], y[:, rows], hidden) for name, rows in self.groups.rows.items()}
-        for pair, names in enumerate(self.groups.pairs):
-            (effect_a, clump_a, chi2_a, _), (effect_b, clump_b, chi2_b, score) = (found[name] for name in names)
+        rows = self.groups.rows
+        found = {g: self._scanned(dosage[:, own], y[:, own], hidden) for g, own in rows.items()}
+        for pair, (a, b) in enumerate(self.groups.pairs):
+            effect_a, clump_a, chi2_a, _ = found[a]
+            effect_b, clump_b, chi2_b, score = found[b]
             either = (clump_a | clump_b).sum(axis=1)
-            self.jaccard[pair] += ((clump_a & clump_b).sum(axis=1) / np.maximum(either, 1)).sum()
+            both = (clump_a & clump_b).sum(axis=1)
+            self.jaccard[pair] += (both / np.maximum(either, 1)).sum()
             self.hits[pair] += (either > 0).sum()
             self.product[pair] += effect_a[clump_b] @ effect_b[clump_b]
             self.square[pair] += effect_b[clump_b] @ effect_b[clump_b]
-            self.regression[pair] += (v, score.sum(), chi2_a.sum(), chi2_b.sum(), score @ chi2_a, score @ chi2_b)
+            totals = v, score.sum(), chi2_a.sum(), chi2_b.sum()
+            self.regression[pair] += (*totals, score @ chi2_a, score @ chi2_b)
 
     def _scanned(self, dosage: np.ndarray, y: np.ndarray, hidden: tuple) -> tuple[np.ndarray, ...]:
-        """Effects and clumps of traits of one cause, mean chi-squares of polygenic ones, LD scores."""
-        made: Scan = scan(dosage, y)
+        """Effects and clumps of traits of one cause, chi-squares of polygenic ones, LD scores."""
+        made = scan(dosage, y)
         traits, free = len(y) // 2, dosage.shape[1] - 2
         t = made.t[:traits].copy()
         t[hidden] = 0
@@ -71,7 +87,7 @@ class Association:
         return made.effect[:traits], clump, chi2, made.r2.sum(axis=1, dtype=float)
 
     def overlap(self, pair: int) -> float:
-        """Mean over traits of the sites in the clumps of both groups, as a share of those in any."""
+        """Sites in the clumps of both groups, of those in any: mean over traits with a hit."""
         return float(self.jaccard[pair] / self.hits[pair]) if self.hits[pair] else float("nan")
 
     def effect_slope(self, pair: int) -> float:
@@ -79,10 +95,10 @@ class Association:
         return float(self.product[pair] / self.square[pair]) if self.square[pair] else float("nan")
 
     def heritability_ratio(self, pair: int) -> float:
-        """Heritability by LD score regression of the first group's chi-squares, over that of the second's own.
+        """Heritability by LD score regression of the first group, over that of the second.
 
         The LD scores are those of the second group for both, so the slopes have one denominator.
         """
         n, score, *sums = self.regression[pair]
-        own, reference = (n * product - score * total for total, product in zip(sums[:2], sums[2:], strict=True))
+        own, reference = (n * sums[2 + i] - score * sums[i] for i in (0, 1))
         return float(own / reference) if reference > 0 else float("nan")

@@ -67,7 +67,7 @@ class WindowHaplotypes:
         return values / n if n else np.full(len(values), np.nan)
 
 
-def _sample(rows: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+def sample_rows(rows: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
     return np.sort(rng.choice(rows, min(size, len(rows)), replace=False))
 
 
@@ -76,7 +76,7 @@ class SharedRuns:
 
     def __init__(self, groups, seed: int):
         rng = np.random.default_rng(derive_seed(seed, "runs"))
-        chosen = [_sample(groups.haplotypes(name), RUN_HAPLOTYPES, rng) for name in (*groups.synthetic, "H", "T")]
+        chosen = [sample_rows(groups.haplotypes(name), RUN_HAPLOTYPES, rng) for name in (*groups.synthetic, "H", "T")]
         self.columns = np.unique(np.concatenate(chosen))
         self.at = {name: np.flatnonzero(np.isin(self.columns, groups.haplotypes(name))) for name in groups.rows}
         self.runs = PairwiseRuns(len(self.columns), SEGMENT_CM)
@@ -97,8 +97,8 @@ class Copying:
     def __init__(self, groups, seed: int):
         rng = np.random.default_rng(derive_seed(seed, "copying"))
         smallest = min(len(groups.haplotypes(name)) for name in groups.rows)
-        queries = [_sample(groups.haplotypes(a), min(QUERIES, smallest), rng) for a, _ in groups.pairs]
-        templates = [_sample(groups.haplotypes(b), min(TEMPLATES, smallest), rng) for _, b in groups.pairs]
+        queries = [sample_rows(groups.haplotypes(a), min(QUERIES, smallest), rng) for a, _ in groups.pairs]
+        templates = [sample_rows(groups.haplotypes(b), min(TEMPLATES, smallest), rng) for _, b in groups.pairs]
         # only the haplotypes that take part are read
         self.columns = np.unique(np.concatenate([*queries, *templates]))
         self.model = CopyingLikelihood(*(np.searchsorted(self.columns, np.array(rows)) for rows in (queries, templates)))
@@ -116,7 +116,7 @@ class Scan:
     def __init__(self, groups, seed: int):
         rng = np.random.default_rng(derive_seed(seed, "scan"))
         smallest = min(SCAN_HAPLOTYPES, *(len(groups.haplotypes(name)) for name in groups.rows))
-        chosen = {name: _sample(groups.haplotypes(name), smallest, rng) for name in groups.rows}
+        chosen = {name: sample_rows(groups.haplotypes(name), smallest, rng) for name in groups.rows}
         self.columns = np.unique(np.concatenate(list(chosen.values())))
         self.at = {name: np.searchsorted(self.columns, rows) for name, rows in chosen.items()}
         self.alleles: list[np.ndarray] = []

@@ -5,9 +5,9 @@ import numpy as np
 from genoloom.popgen.frequencies import BIN_NAMES, frequency_bin, minor_frequency
 from genoloom.popgen.imputation import impute
 from genoloom.seeds import derive_seed
-from genoloom.validation.collect_haplotypes import _sample
+from genoloom.validation.collect_haplotypes import sample_rows
 
-ARRAY_BP = 4000  # one common site of each such piece is on the array, about as many as on common arrays
+ARRAY_BP = 4000  # of each such piece one common site is on the array, as on common arrays
 WINDOW = 1500  # sites imputed at a time
 WINDOWS = 4  # so many, evenly spread
 TEMPLATES = 200
@@ -25,16 +25,34 @@ class Imputation:
     def __init__(self, groups, seed: int, n_sites: int):
         rng = np.random.default_rng(derive_seed(seed, "imputation"))
         smallest = min(len(groups.haplotypes(name)) for name in groups.rows)
-        self.templates = [_sample(groups.haplotypes(a), min(TEMPLATES, smallest), rng) for a, _ in groups.pairs]
-        self.targets = [rng.choice(groups.haplotypes(b), min(MOST, smallest), replace=False) for _, b in groups.pairs]
+        n, m = min(TEMPLATES, smallest), min(MOST, smallest)
+        self.templates = [sample_rows(groups.haplotypes(a), n, rng) for a, _ in groups.pairs]
+        # in random order: the first ones are a sample, too
+        self.targets = [rng.choice(groups.haplotypes(b), m, replace=False) for _, b in groups.pairs]
         windows = max(1, round(n_sites / WINDOW))
         self.every, self.windows = -(-windows // WINDOWS), min(windows, WINDOWS)
         self.sums = np.zeros((len(groups.pairs), len(BIN_NAMES), 3))  # products, squares of both
         self._waiting: list[tuple] = []
         self._window = 0
 
-    def add(self, alleles: np.ndarray, position: np.ndarray, cm: np.ndarray, frequency: np.ndarray, training: np.ndarray) -> None:
-        """The next block: int8 alleles, shape (n_variants, n_haplotypes), and frequencies of the real and the training people."""
+    def add(
+        self,
+        alleles: np.ndarray,
+        position: np.ndarray,
+        cm: np.ndarray,
+        frequency: np.ndarray,
+        training: np.ndarray,
+    ) -> None:
+        """The next block.
+
+        Parameters
+        ----------
+        alleles : ndarray, int8 of 0/1, shape (n_variants, n_haplotypes)
+        position, cm : ndarray, shape (n_variants,)
+            Base pairs, centimorgans.
+        frequency, training : ndarray, float, shape (n_variants,)
+            Of the alternate allele among all real people, and among the training people.
+        """
         self._waiting.append((alleles, position, cm, frequency, training))
         if sum(len(block[1]) for block in self._waiting) >= WINDOW:
             self.end_contig()
@@ -47,7 +65,12 @@ class Imputation:
         self._waiting = []
 
     def _impute(
-        self, alleles: np.ndarray, position: np.ndarray, cm: np.ndarray, frequency: np.ndarray, training: np.ndarray
+        self,
+        alleles: np.ndarray,
+        position: np.ndarray,
+        cm: np.ndarray,
+        frequency: np.ndarray,
+        training: np.ndarray,
     ) -> None:
         common = np.flatnonzero(minor_frequency(frequency) >= 0.05)
         observed = common[np.unique(position[common] // ARRAY_BP, return_index=True)[1]]
@@ -55,14 +78,15 @@ class Imputation:
         if not len(observed) or not len(hidden):
             return
         n = np.clip(WORK // (len(observed) * self.windows), FEWEST, MOST)
-        inside = frequency_bin(minor_frequency(training[hidden])) == np.arange(len(BIN_NAMES))[:, None]
+        bins = frequency_bin(minor_frequency(training[hidden]))
+        inside = bins == np.arange(len(BIN_NAMES))[:, None]
         mean = frequency[hidden, None].astype(np.float32)
         for pair, (templates, targets) in enumerate(zip(self.templates, self.targets, strict=True)):
             asked = alleles[:, targets[:n]]
             x = impute(alleles[:, templates], asked[observed], observed, cm)[hidden] - mean
             y = asked[hidden] - mean
-            products = [np.einsum("vn,vn->v", *factors, dtype=float) for factors in ((x, y), (x, x), (y, y))]
-            self.sums[pair] += inside @ np.stack(products, axis=1)
+            for i, factors in enumerate(((x, y), (x, x), (y, y))):
+                self.sums[pair, :, i] += inside @ np.einsum("vn,vn->v", *factors, dtype=float)
 
     def r2(self, pair: int, bin: int | None = None) -> float:
         """Squared correlation of dosages and alleles; 0 where the dosages do not vary."""

@@ -65,7 +65,7 @@ class PopulationLinkage:
 class Linkage:
     """Sums over pairs and triples of common sites; sites wait until a window of them is full."""
 
-    def __init__(self, groups, members: np.ndarray, window: int, seed: int):
+    def __init__(self, groups, members: np.ndarray, window: int, seed: int, n_sites: int):
         self.members, self.window = members, window
         self.columns = [groups.haplotypes(name) for name in groups.rows]
         index = groups.index
@@ -80,7 +80,7 @@ class Linkage:
         self.r2_of_bin = {i: sums() for i in BINS}
         self.triples = {gap: sums() for gap in GAPS}
         self.of_population = [PopulationLinkage(groups, c + 1, first, second) for c in range(len(groups.populations))]
-        self.association = Association(groups, seed)
+        self.association = Association(groups, seed, -(-n_sites // window))
         n, bins = len(self.columns), len(DISTANCE_EDGES_BP) - 1
         self.decay = {"bp": np.zeros((n, bins)), "cm": np.zeros((n, bins))}
         self.decay_pairs = {"bp": np.zeros(bins), "cm": np.zeros(bins)}

@@ -1,4 +1,4 @@
-"""Association scans: against scipy and plink2; clumps against a loop; planted traits against their shares."""
+"""Association scans against scipy and plink2, clumps against a loop, traits and their shares."""
 
 import shutil
 import subprocess
@@ -35,7 +35,8 @@ def traits(dosage):
     rng = np.random.default_rng(5)
     cause = np.flatnonzero(dosage.std(axis=1) > 0.3)[[2, 9, 20]]
     everybody = np.arange(PEOPLE)
-    return one_cause(dosage, everybody, cause, 0.4, rng.standard_normal((3, PEOPLE))).astype(np.float32)
+    noise = rng.standard_normal((3, PEOPLE))
+    return one_cause(dosage, everybody, cause, 0.4, noise).astype(np.float32)
 
 
 def test_scan_is_simple_linear_regression(dosage, traits):
@@ -49,7 +50,8 @@ def test_scan_is_simple_linear_regression(dosage, traits):
             assert found.effect[k, v] == pytest.approx(expected.slope, abs=2e-5)
             assert found.t[k, v] == pytest.approx(expected.slope / expected.stderr, abs=2e-4)
     varying = varies(dosage)
-    np.testing.assert_allclose(found.r2[np.ix_(varying, varying)], np.corrcoef(dosage[varying]) ** 2, atol=1e-5)
+    expected = np.corrcoef(dosage[varying]) ** 2
+    np.testing.assert_allclose(found.r2[np.ix_(varying, varying)], expected, atol=1e-5)
     assert not found.r2[7].any()
 
 
@@ -58,18 +60,22 @@ def test_scan_is_that_of_plink2(alleles, dosage, traits, tmp_path):
     panel = make_panel(alleles)
     write_bed(tmp_path / "in", panel, alleles)
     lines = ["\t".join(["IID", "first", "second", "third"])]
-    lines += ["\t".join([name, *(f"{y:.9g}" for y in row)]) for name, row in zip(panel.people.id, traits.T, strict=True)]
+    for name, row in zip(panel.people.id, traits.T, strict=True):
+        lines.append("\t".join([name, *(f"{y:.9g}" for y in row)]))
     (tmp_path / "in.pheno").write_text("\n".join(lines) + "\n")
-    command = "plink2 --bfile in --pheno in.pheno --glm allow-no-covars --out out --threads 1 --memory 640"
+    command = "plink2 --bfile in --pheno in.pheno --glm allow-no-covars --out out"
+    command += " --threads 1 --memory 640"
     subprocess.run(command.split(), cwd=tmp_path, check=True, capture_output=True)
     found = scan(dosage, traits)
     for k, name in enumerate(("first", "second", "third")):
-        rows = {int(row["ID"][1:]): row for row in read_table(tmp_path / f"out.{name}.glm.linear") if row["BETA"] != "NA"}
+        rows = read_table(tmp_path / f"out.{name}.glm.linear")
+        rows = {int(row["ID"][1:]): row for row in rows if row["BETA"] != "NA"}
         assert set(rows) == set(np.flatnonzero(varies(dosage)).tolist())
         for v, row in rows.items():
             sign = 1 if row["A1"] == panel.sites.alt[v] else -1
-            assert found.effect[k, v] == pytest.approx(sign * float(row["BETA"]), rel=1e-3, abs=1e-5)
-            assert found.t[k, v] == pytest.approx(sign * float(row["T_STAT"]), rel=1e-3, abs=1e-4)
+            effect, t = (sign * float(row[column]) for column in ("BETA", "T_STAT"))
+            assert found.effect[k, v] == pytest.approx(effect, rel=1e-3, abs=1e-5)
+            assert found.t[k, v] == pytest.approx(t, rel=1e-3, abs=1e-4)
 
 
 def test_first_clump_is_that_of_a_loop():
@@ -78,8 +84,8 @@ def test_first_clump_is_that_of_a_loop():
     found = first_clump(t, r2, 5.0, 2.5, 0.5)
     for row, size in zip(found, np.abs(t), strict=True):
         lead = int(np.argmax(size))
-        expected = {v for v in range(25) if v == lead or (size[v] >= 2.5 and r2[lead, v] >= 0.5)} if size[lead] >= 5.0 else set()
-        assert set(np.flatnonzero(row).tolist()) == expected
+        linked = [v == lead or (size[v] >= 2.5 and r2[lead, v] >= 0.5) for v in range(25)]
+        assert row.tolist() == [size[lead] >= 5.0 and here for here in linked]
     assert found.any(axis=1).any()
     assert not found.any(axis=1).all()
 

@@ -25,11 +25,15 @@ def all_paths(templates, target, jump, error):
 
 def test_chances_are_those_of_all_paths():
     rng = np.random.default_rng(3)
-    templates, targets = rng.integers(0, 2, (5, 4)).astype(np.int8), rng.integers(0, 2, (5, 3)).astype(np.int8)
+    templates, targets = (
+        rng.integers(0, 2, (5, 4)).astype(np.int8),
+        rng.integers(0, 2, (5, 3)).astype(np.int8),
+    )
     jump = rng.uniform(0.05, 0.6, 5)
     found = template_chances(templates, targets, jump, 0.02)
     for q in range(3):
-        np.testing.assert_allclose(found[:, q], all_paths(templates, targets[:, q], jump, 0.02), atol=1e-6)
+        expected = all_paths(templates, targets[:, q], jump, 0.02)
+        np.testing.assert_allclose(found[:, q], expected, atol=1e-6)
 
 
 def test_alleles_between_are_those_of_the_templates_along_the_map():

@@ -55,7 +55,7 @@ def effects_parts(d: Data) -> list[Part]:
 
 
 def ldsc_heritability(d: Data, a: str, b: str, part: Part) -> float:
-    """Heritability that LD score regression finds in a, by LD scores of b, over what it finds in b."""
+    """Heritability that LD score regression finds in a, over that in b; LD scores of b."""
     return d.collected.linkage.association.heritability_ratio(_pair(d, a, b))
 
 
@@ -65,11 +65,12 @@ def heritability_parts(d: Data) -> list[Part]:
 
 def imputation_r2(d: Data, a: str, b: str, part: Part) -> float:
     """Dosage r2 of haplotypes of b imputed from a as the reference panel."""
-    return d.collected.imputation.r2(_pair(d, a, b), None if part.bin == WHOLE.bin else BIN_NAMES.index(part.bin))
+    which = None if part.bin == WHOLE.bin else BIN_NAMES.index(part.bin)
+    return d.collected.imputation.r2(_pair(d, a, b), which)
 
 
 def imputed_parts(d: Data) -> list[Part]:
-    """The whole and each bin of frequency, where steady; nothing where all sites are on the array."""
+    """The whole and each bin, where steady; nothing where all sites are on the array."""
     parts = [WHOLE, *(Part(bin=name, ascertained=True) for name in BIN_NAMES)]
     return [part for part in parts if _steady(d, imputation_r2, part, STEADY_SIMILARITY)]
 
