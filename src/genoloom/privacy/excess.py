@@ -35,7 +35,7 @@ class LeakBasis:
         return unavoidable(self.effective_sites, self.training, self.compared, self.compared)
 
     def public_facts(self) -> dict:
-        """What the report needs to tell what would pass, JSON-ready; null where few may be known by it."""
+        """What the report tells what would pass from, JSON-ready; null of few individuals."""
         told = self.training > FEW and self.leak is not None
         return {
             "training_individuals": self.training if told else None,

@@ -216,7 +216,8 @@ def remedy_lines(found: dict, max_auc: float) -> list[str]:
     elif synthetic:
         lines.append(f"at most {synthetic:,} synthetic individuals, counted over all releases")
     if found["min_mac"] is not None:
-        lines.append(f"only sites with at least {found['min_mac']} copies of the minor allele in training")
+        copies = f"{found['min_mac']} copies of the minor allele"
+        lines.append(f"only sites with at least {copies} in training")
     lines.append(
         f"training with differential privacy, epsilon at most {found['epsilon']:.2f} at delta"
         f" {found['delta']:g}: then no attack whatever exceeds {limit}"

@@ -11,8 +11,11 @@ from genoloom.validation.verdicts import Verdict
 
 CHANCE = 0.5
 FITNESS_MARKS = {  # drawn like the verdict that means as much
-    Fitness.FIT: Verdict.PASS, Fitness.LIMITS: Verdict.WEAK, Fitness.NOT_RUN: Verdict.NOT_RUN, Fitness.NOT_FIT: Verdict.FAIL,
-}  # fmt: skip
+    Fitness.FIT: Verdict.PASS,
+    Fitness.LIMITS: Verdict.WEAK,
+    Fitness.NOT_RUN: Verdict.NOT_RUN,
+    Fitness.NOT_FIT: Verdict.FAIL,
+}
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,8 @@ def scale_end(data: DataSet) -> float:
     """The AUC at the right end of all bars of a data set."""
     seen = [data.leak.max_auc] if data.leak else []
     for j in data.judgements:
-        if j.worst_attack is not None:
-            seen += [end for end in (j.worst_attack, j.worst_attack_high, j.unavoidable) if end is not None]
+        ends = (j.worst_attack, j.worst_attack_high, j.unavoidable)
+        seen += [end for end in ends if end is not None]
     return min(1.0, max(0.7, ceil(round(10 * max(seen, default=0.7) + 0.2, 6)) / 10))
 
 
@@ -54,7 +57,8 @@ def bar(judgement: Judgement, leak: CohortLeak | None, top: float) -> Bar | None
     j = judgement
     if j.worst_attack is None:
         return None
-    low, high = (j.worst_attack if end is None else end for end in (j.worst_attack_low, j.worst_attack_high))
+    ends = (j.worst_attack_low, j.worst_attack_high)
+    low, high = (j.worst_attack if end is None else end for end in ends)
     floor = j.unavoidable
     split = leak is not None and floor is not None
     return Bar(
@@ -82,7 +86,7 @@ def _place(auc: float, top: float) -> float:
 
 
 def badges(judgement: Judgement) -> list[dict]:
-    """For each use: how fit for all individuals, and in which population worst, with the reasons."""
+    """For each use: how fit for all individuals, and where worst, with the reasons."""
     parts = {grade.use: grade for grade in judgement.uses if grade.population != "all"}
     return [
         {"name": SHORT_USES[grade.use], "whole": grade, "part": parts.get(grade.use)}

@@ -93,7 +93,7 @@ def _judgements(rows: list[dict], metrics: list[Metric], attacks: list[Attack]) 
             classifier_auc=row["classifier_auc"], worst_attack=row["worst_attack"], worst_attack_low=row["worst_attack_low"],
             worst_attack_high=row["worst_attack_high"],
             **_parts_of_the_leak(attacks, row["generator"]),
-            may_leave=may_leave(row["fidelity"], row["privacy"]) if row["kind"] in get_args(Kind) else None,
+            may_leave=may_leave(row["fidelity"], row["privacy"]),
             indistinguishable=row["fidelity"] == Verdict.PASS,
             # real individuals have no row of what the choice of the sites decides, and are what all are compared with
             uses=use_grades([m for m in metrics if m.generator == row["generator"]]) if row["kind"] in get_args(Kind) else [],
@@ -131,9 +131,13 @@ def _set(data: SequenceData) -> DataSet:
     ]  # fmt: skip
     provenance = [*map(_of_model, data.models), *_of_figures(data.figures)]
     return DataSet(
-        name=data.name, kind="sequences", headline=sequence_headline(judgements, metrics), judgements=judgements,
-        metrics=metrics, provenance=provenance,
-    )  # fmt: skip
+        name=data.name,
+        kind="sequences",
+        headline=sequence_headline(judgements, metrics),
+        judgements=judgements,
+        metrics=metrics,
+        provenance=provenance,
+    )
 
 
 def _of_model(model: dict) -> Provenance:

@@ -84,14 +84,14 @@ class Judgement(Part):
     worst_attack: float | None = Field(None, description="AUC of the strongest attack.")
     worst_attack_low: float | None = None
     worst_attack_high: float | None = None
-    unavoidable: float | None = Field(None, description="AUC that no faithful release of the cohort can avoid.")
-    excess: float | None = Field(None, description="AUC of the strongest attack beyond the unavoidable one.")
+    unavoidable: float | None = Field(None, description="AUC that no faithful release can avoid.")
+    excess: float | None = Field(None, description="AUC of the strongest attack beyond that.")
     excess_low: float | None = Field(None, description="Lower end of its 95 % interval.")
     excess_high: float | None = None
     may_leave: bool | None = Field(
         None,
-        description="The audit passes and no figure of fidelity fails: what a release needs by default. `genoloom release` "
-        "checks models and records too. null: not audited.",
+        description="The audit passes and no figure of fidelity fails: what a release needs by "
+        "default. `genoloom release` checks models and records too. null: not audited.",
     )
     beyond_copying: bool | None = Field(
         None, description="No mosaic of training haplotypes is both as faithful and as little exposed."
@@ -103,11 +103,11 @@ class Judgement(Part):
 
 
 class Remedies(Part):
-    """What would keep the unavoidable AUC within the limit, each alone, as `genoloom plan` tells it."""
+    """What would keep the unavoidable AUC within the limit, each alone; as in `genoloom plan`."""
 
-    training_individuals: int = Field(description="Training individuals for a release of as many synthetic ones.")
-    training_individuals_any_release: int = Field(description="The same for a release of any size.")
-    synthetic_individuals: int | None = Field(description="Most synthetic individuals of all releases; null: no limit.")
+    training_individuals: int = Field(description="For a release of as many synthetic ones.")
+    training_individuals_any_release: int = Field(description="For a release of any size.")
+    synthetic_individuals: int | None = Field(description="At most, of all releases; null: any.")
     epsilon: float = Field(description="Largest epsilon of training with differential privacy.")
     delta: float
     sentences: list[str] = Field(description="The same in words.")
@@ -118,10 +118,10 @@ class CohortLeak(Part):
 
     max_auc: float = Field(description="Limit of the worst attack's AUC.")
     max_excess: float = Field(description="Limit of what exceeds the unavoidable AUC.")
-    training_individuals: int | None = Field(description="null for up to 20, or where it is not known.")
-    effective_sites: float | None = Field(description="Independent sites that the panel amounts to.")
-    unavoidable: float | None = Field(description="AUC that no faithful release can avoid; null: not known.")
-    too_small: bool | None = Field(description="The unavoidable AUC is above its limit: no faithful release can pass.")
+    training_individuals: int | None = Field(description="null for up to 20 and if not known.")
+    effective_sites: float | None = Field(description="Independent sites that the panel is worth.")
+    unavoidable: float | None = Field(description="AUC that no faithful release can avoid.")
+    too_small: bool | None = Field(description="Its limit is below the unavoidable AUC.")
     sentence: str | None = Field(None, description="That the cohort is too small, in words.")
     what_would_pass: Remedies | None = Field(None, description="For a cohort that is too small.")
 

@@ -86,10 +86,11 @@ def styles(kinds: dict[str, str]) -> dict[str, Style]:
     return drawn
 
 
-def trade_off(judgements: list[Judgement], drawn: dict[str, Style], leak: CohortLeak | None = None) -> str:
-    """Fidelity against leak: AUCs of the classifier and of the worst attack. Both axes run towards 0.5, so up and right is good.
+def trade_off(judgements: list[Judgement], drawn: dict[str, Style], leak: CohortLeak | None) -> str:
+    """Fidelity against leak: AUCs of the classifier and of the worst attack.
 
-    The grey area is what mosaics of training haplotypes reach: there one of them is as faithful and leaks no more.
+    Both axes run towards 0.5, so up and right is good. The grey area is what mosaics of training
+    haplotypes reach: there one of them is as faithful and leaks no more.
     """
     figure, axes = _axes(4.0, 4.0)
     shown = placed(judgements)
@@ -97,8 +98,9 @@ def trade_off(judgements: list[Judgement], drawn: dict[str, Style], leak: Cohort
     most = max([0.8, *(0.02 + (j.worst_attack_high or j.worst_attack) for j in shown)])
     axes.set_xlim(1.03, 0.45)
     axes.set_ylim(min(most, 1.03), 0.42)
-    axes.add_patch(Rectangle((0.45, 0.42), 0.05 + SIZES[Kind.ACCURACY].small, limit - 0.42, fc=GOOD, alpha=0.3, lw=0))
-    axes.annotate("good", (0.46, 0.435), ha="right", va="top", color=GOOD, fontsize=10, weight="bold")
+    width = 0.05 + SIZES[Kind.ACCURACY].small
+    axes.add_patch(Rectangle((0.45, 0.42), width, limit - 0.42, fc=GOOD, alpha=0.3, lw=0))
+    axes.annotate("good", (0.46, 0.435), ha="right", va="top", color=GOOD, weight="bold")
     _frontier(axes, mosaics(judgements))
     axes.axhline(limit, color=INK, lw=1, ls="--", label=f"limit of the leak, {limit:g}")
     if leak and leak.unavoidable is not None:
@@ -116,15 +118,15 @@ def trade_off(judgements: list[Judgement], drawn: dict[str, Style], leak: Cohort
         )  # fmt: skip
     axes.set_xlabel("more faithful \N{RIGHTWARDS ARROW}", weight="bold")
     axes.set_ylabel("less leak \N{RIGHTWARDS ARROW}", weight="bold")
-    measure = {"xycoords": "axes fraction", "ha": "center", "va": "center", "fontsize": 8.5, "color": MUTED}
-    axes.annotate("AUC of the classifier, synthetic against real", (0.5, -0.26), **measure)
-    axes.annotate("AUC of the worst attack", (-0.28, 0.5), rotation=90, **measure)
+    measure = {"xycoords": "axes fraction", "ha": "center", "va": "center", "color": MUTED}
+    axes.annotate("AUC of the classifier, synthetic against real", (0.5, -0.26), fontsize=8.5, **measure)
+    axes.annotate("AUC of the worst attack", (-0.28, 0.5), rotation=90, fontsize=8.5, **measure)
     _legend(axes, below=0.3, columns=2)
     return _svg(figure)
 
 
 def _frontier(axes, copying: list[Judgement]) -> None:
-    """Shade what mosaics dominate: the union of the quadrants down and left of each, where both AUCs are higher."""
+    """Shade what mosaics dominate: the union of the quadrants where both AUCs are higher."""
     corners = sorted((j.classifier_auc, j.worst_attack) for j in copying)
     if not corners:
         return
@@ -137,7 +139,7 @@ def _frontier(axes, copying: list[Judgement]) -> None:
             y += [lowest, py]
             lowest = py
     x, y = [*x, widest], [*y, lowest]
-    axes.fill_between(x, y, highest, color=MUTED, alpha=0.13, lw=0, step=None, label="copying does as well")
+    axes.fill_between(x, y, highest, color=MUTED, alpha=0.13, lw=0, label="copying does as well")
     axes.plot(x, y, color=MUTED, lw=1.5)
 
 

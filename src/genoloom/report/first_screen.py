@@ -56,10 +56,10 @@ def cohort_leak(facts: dict[str, dict], judgements: list[Judgement]) -> CohortLe
     leak = CohortLeak(**own, unavoidable=floor, too_small=None if floor is None else floor > limit)
     if leak.too_small:
         size = own["training_individuals"]
+        people = "this size" if size is None else people_count(size, "training individuals")
         leak.sentence = (
-            "The cohort is too small for any faithful release: at"
-            f" {'this size' if size is None else people_count(size, 'training individuals')} an AUC of"
-            f" {floor:.3f} cannot be avoided, and the limit is {limit:g}."
+            f"The cohort is too small for any faithful release: at {people} an AUC of {floor:.3f}"
+            f" cannot be avoided, and the limit is {limit:g}."
         )
         leak.what_would_pass = _remedies(own, limit)
     return leak
@@ -107,26 +107,36 @@ def worst_grades(uses: list[UseGrade]) -> dict[Use, Fitness]:
     """For each use the worse grade of all individuals and of the worst population."""
     found: dict[Use, Fitness] = {}
     for grade in uses:
-        found[grade.use] = max(found.get(grade.use, Fitness.FIT), grade.fitness, key=WORST_LAST.index)
+        other = found.get(grade.use, Fitness.FIT)
+        found[grade.use] = max(other, grade.fitness, key=WORST_LAST.index)
     return found
 
 
 def _fit_words(judgements: list[Judgement]) -> str:
     """What each generator is fit for; of many, that of the one which is fit for most."""
-    graded = [(j.generator, worst_grades(j.uses)) for j in judgements]
-    graded = [(name, grades) for name, grades in graded if any(g is not Fitness.NOT_RUN for g in grades.values())]
+    graded = {j.generator: worst_grades(j.uses) for j in judgements}
+    graded = {name: g for name, g in graded.items() if set(g.values()) - {Fitness.NOT_RUN}}
     if len(graded) > MOST_NAMED:
-        grades_of = [list(grades.values()) for _, grades in graded]
-        most = max(range(len(graded)), key=lambda i: (grades_of[i].count(Fitness.FIT), grades_of[i].count(Fitness.LIMITS)))
-        graded = [(f"the best, {graded[most][0]},", graded[most][1])]
+        best = max(graded, key=lambda name: _fit_for_most(list(graded[name].values())))
+        graded = {f"the best, {best},": graded[best]}
     alike: dict[str, list[str]] = {}
-    for name, grades in graded:
+    for name, grades in graded.items():
         alike.setdefault(_uses_words(grades), []).append(name)
-    return joined([f"{joined(names)} {'is' if len(names) == 1 else 'are'} fit for {uses}" for uses, names in alike.items()])
+    words = [f"{_is(names)} fit for {uses}" for uses, names in alike.items()]
+    return joined(words)
+
+
+def _is(names: list[str]) -> str:
+    return f"{joined(names)} {'is' if len(names) == 1 else 'are'}"
+
+
+def _fit_for_most(grades: list[Fitness]) -> tuple[int, int]:
+    return grades.count(Fitness.FIT), grades.count(Fitness.LIMITS)
 
 
 def _uses_words(grades: dict[Use, Fitness]) -> str:
-    fit, limited = ([SHORT_USES[use] for use, g in grades.items() if g is grade] for grade in (Fitness.FIT, Fitness.LIMITS))
+    fit = [SHORT_USES[use] for use, grade in grades.items() if grade is Fitness.FIT]
+    limited = [SHORT_USES[use] for use, grade in grades.items() if grade is Fitness.LIMITS]
     if len(fit) == len(Use):
         return "every use"
     if fit:
@@ -135,29 +145,35 @@ def _uses_words(grades: dict[Use, Fitness]) -> str:
 
 
 def sequence_headline(judgements: list[Judgement], metrics: list[Metric]) -> str:
-    """One sentence on sequences, which have no release gate: what was memorised, and how faithful they are."""
+    """One sentence on sequences, which have no release gate: was anything memorised, and how much
+    passes.
+    """
     made = [j.generator for j in judgements if j.kind == "generator"]
     if not made:
         return "Only controls were judged."
     found: dict[str, list[str]] = {}
     for name in made:
-        own = [m.verdict for m in metrics if m.generator == name and parse_metric(m.metric)[0] in MEMORISING]
-        verdict = worst(own) if own else Verdict.NOT_RUN
-        found.setdefault({Verdict.PASS: "clean", Verdict.NOT_RUN: "unknown"}.get(verdict, "traces"), []).append(name)
-    parts = []
-    if "clean" in found:
-        parts.append(f"{joined(found['clean'])} may leave as far as tests for memorised sequences tell")
-    if "traces" in found:
-        parts.append(f"{joined(found['traces'])} should not leave, as training sequences leave traces")
-    if "unknown" in found:
-        parts.append(f"whether {joined(found['unknown'])} may leave is not known: tests for memorised sequences are missing")
-    sentence = "; ".join([*parts, _passed_words(made, metrics)])
-    return f"{sentence.replace('whether', 'Whether', 1) if sentence.startswith('whether') else sentence}."
+        found.setdefault(_memorised_words(name, metrics), []).append(name)
+    sentence = "; ".join(words.format(joined(names)) for words, names in found.items())
+    sentence = f"{sentence}; {_passed_words(made, metrics)}."
+    return sentence.replace("whether", "Whether", 1) if sentence.startswith("whether") else sentence
+
+
+def _memorised_words(generator: str, metrics: list[Metric]) -> str:
+    """May its sequences leave? With a place for the name."""
+    own = [m for m in metrics if m.generator == generator]
+    verdicts = [m.verdict for m in own if parse_metric(m.metric)[0] in MEMORISING]
+    verdict = worst(verdicts) if verdicts else Verdict.NOT_RUN
+    if verdict == Verdict.PASS:
+        return "{} may leave as far as tests for memorised sequences tell"
+    if verdict == Verdict.NOT_RUN:
+        return "whether {} may leave is not known: tests for memorised sequences are missing"
+    return "{} should not leave, as training sequences leave traces"
 
 
 def _passed_words(names: list[str], metrics: list[Metric]) -> str:
     counts = []
     for name in names[:MOST_NAMED]:
-        own = [m for m in metrics if m.generator == name and m.metric != M.OVERALL]
-        counts.append(f"{sum(m.verdict == Verdict.PASS for m in own)} of {len(own)} figures of {name}")
+        own = [m.verdict for m in metrics if m.generator == name and m.metric != M.OVERALL]
+        counts.append(f"{own.count(Verdict.PASS)} of {len(own)} figures of {name}")
     return f"{joined(counts)} pass"

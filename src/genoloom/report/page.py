@@ -12,7 +12,14 @@ from genoloom.report.bars import FITNESS_MARKS, badges, bar, scale_end, ticks
 from genoloom.report.collect import PanelData, SequenceData
 from genoloom.report.data import Attack, DataSet, Metric, ReportData
 from genoloom.report.summary import guide_rows, summarise_panel, summarise_set
-from genoloom.report.words import REFERENCES, copying_sentence, measure_name, metric_name, mosaics, reference
+from genoloom.report.words import (
+    REFERENCES,
+    copying_sentence,
+    measure_name,
+    metric_name,
+    mosaics,
+    reference,
+)
 from genoloom.validation.metric_ids import MetricId
 
 HAPLOTYPE_HEADINGS = {
@@ -27,8 +34,8 @@ SEQUENCE_HEADINGS = {
 }  # fmt: skip
 BINS = "~bins"  # the tab of frequency bins and windows, beside those of populations
 GUIDE = {
-    "trade_off": "Good: the green corner. In the grey area copying real haplotypes in pieces does as well. "
-    "Bars: 95 % intervals over individuals.",
+    "trade_off": "Good: the green corner. In the grey area copying real haplotypes in pieces does as "
+    "well. Bars: 95 % intervals over individuals.",
     "decay": "Good: the line lies on that of the holdout individuals at every distance.",
     "spectrum": "Good: the markers stand on the bars. Too few in the first columns means that rare variants were lost.",
     "frequency": "Good: a narrow band on the diagonal. Even independent sites manage this, so it proves little alone.",
@@ -86,18 +93,24 @@ def image(svg: str) -> str:
 
 
 def _first_view(data: DataSet) -> dict:
-    """What the page says first of a data set: a sentence, a block for each generator, and the controls' bars."""
+    """What the page says first of a data set: a block for each generator, and the controls."""
     copying = mosaics(data.judgements)
     top = scale_end(data)
-    blocks = [
-        {"judgement": j, "bar": bar(j, data.leak, top), "badges": badges(j), "copying": copying_sentence(j, copying)}
-        for j in data.judgements if j.kind in ("generator", "control") and j.generator != "real"
-    ]  # fmt: skip
-    return {
-        "cards": [block for block in blocks if block["judgement"].kind == "generator"],
-        "controls": [block for block in blocks if block["judgement"].kind == "control" and block["bar"]],
-        "ticks": ticks(top),
+    blocks = {
+        kind: [
+            {
+                "judgement": j,
+                "bar": bar(j, data.leak, top),
+                "badges": badges(j),
+                "copying": copying_sentence(j, copying),
+            }
+            for j in data.judgements
+            if j.kind == kind
+        ]
+        for kind in ("generator", "control")
     }
+    controls = [block for block in blocks["control"] if block["bar"]]
+    return {"cards": blocks["generator"], "controls": controls, "ticks": ticks(top)}
 
 
 def _panel_view(data: DataSet, panel: PanelData) -> dict:
@@ -138,14 +151,15 @@ def _groups(data: DataSet) -> list[dict]:
             table.setdefault(metric_name(metric), {})[metric.generator] = metric
         against = sorted((a for a in data.attacks if a.population == name), key=lambda a: a.attack not in WORST_ROWS)
         for attack in against:
-            table.setdefault(f"{attack.title} ({measure_name(attack.measure)})", {})[attack.generator] = attack
+            label = f"{attack.title} ({measure_name(attack.measure)})"
+            table.setdefault(label, {})[attack.generator] = attack
         rows = [_group_row(label, cells, columns) for label, cells in table.items()]
         groups.append({"name": name, "title": {"all": "all individuals", BINS: "bins and windows"}.get(name, name), "rows": rows})
     return [{"columns": columns, **group} for group in groups if group["rows"]]
 
 
 def _group_row(name: str, cells: dict[str, Metric | Attack], columns: list[str]) -> dict:
-    """A line of a table by population; the reference is a span where generators have different ones."""
+    """A line of a table by population; the reference is a span where it differs."""
     floors = sorted({floor for cell in cells.values() if (floor := reference(cell)) is not None})
     return {
         "name": name,

@@ -16,8 +16,11 @@ SEQUENCE_COLUMNS = [
 KEY_METRICS = ("sites_lost", "ld_r2_correlation", "classifier_auc", "aats_truth", "aats_synthetic")
 LEAK_COLUMNS = ["generator", "kind", "worst_attack", "unavoidable", "excess", "audit"]
 SHORT = {
-    Better.HIGHER: "higher", Better.LOWER: "lower", Better.REFERENCE: "near reference", Better.HALF: "near 0.5",
-}  # fmt: skip
+    Better.HIGHER: "higher",
+    Better.LOWER: "lower",
+    Better.REFERENCE: "near reference",
+    Better.HALF: "near 0.5",
+}
 USE_COLUMNS = ["generator", "use", "all_individuals", "worst_population", "limits"]
 
 
@@ -40,14 +43,14 @@ def summarise_uses(judgements: list[Judgement]) -> list[dict]:
 
 
 def guide_rows(data: DataSet, columns: list[str]) -> list[dict]:
-    """What a reader needs at hand: which way each figure of `columns` is better, and its reference (real data)."""
+    """Which way each figure of `columns` is better, and its reference, what real data score."""
     better, reference = {"generator": "better"}, {"generator": "reference"}
-    for metric in data.metrics:
-        if metric.population == metric.bin == "all" and metric.metric in columns and metric.metric not in better:
-            better[metric.metric], reference[metric.metric] = SHORT[metric.better], metric.floor
-    for attack in data.attacks:
-        if attack.attack == AttackId.WORST and "worst_attack" not in better:
-            better["worst_attack"], reference["worst_attack"] = SHORT[attack.better], attack.floor
+    whole = {m.metric: m for m in reversed(data.metrics) if m.population == m.bin == "all"}
+    attack = next((a for a in data.attacks if a.attack == AttackId.WORST), None)
+    whole |= {"worst_attack": attack} if attack else {}
+    for name, row in whole.items():
+        if name in columns:
+            better[name], reference[name] = SHORT[row.better], row.floor
     return [better, reference]
 
 
@@ -55,32 +58,38 @@ def leak_rows(judgements: list[Judgement]) -> list[dict]:
     """A row for each audited generator and control, with intervals; keys of `LEAK_COLUMNS`."""
     return [
         {
-            "generator": j.generator, "kind": j.kind, "unavoidable": with_interval(j.unavoidable), "audit": j.privacy,
+            "generator": j.generator,
+            "kind": j.kind,
             "worst_attack": with_interval(j.worst_attack, j.worst_attack_low, j.worst_attack_high),
+            "unavoidable": with_interval(j.unavoidable),
             "excess": with_interval(j.excess, j.excess_low, j.excess_high),
+            "audit": j.privacy,
         }
-        for j in judgements if j.worst_attack is not None
-    ]  # fmt: skip
+        for j in judgements
+        if j.worst_attack is not None
+    ]
 
 
 def summary_text(data: DataSet, rows: list[dict]) -> str:
-    """What `genoloom report` prints of a data set: the page's first screen, then the figures `rows` of all generators."""
+    """What `genoloom report` prints of a data set: the first screen, then the figures `rows`."""
     lines = [f"{data.name} ({data.kind})", data.headline]
     leak = data.leak
     if leak and leak.sentence:
         lines.append(leak.sentence)
     if leak and leak.what_would_pass:
-        lines += ["What would pass, each alone:", *(f"- {line}" for line in leak.what_would_pass.sentences)]
+        lines.append("What would pass, each alone:")
+        lines += [f"- {sentence}" for sentence in leak.what_would_pass.sentences]
     if leak:
-        lines += [
-            "", f"Leak (AUC; lower is better, 0.5 learns nothing; limit {leak.max_auc:g}, of the excess {leak.max_excess:g})",
-            as_text(leak_rows(data.judgements), LEAK_COLUMNS),
-        ]  # fmt: skip
+        limits = f"limit {leak.max_auc:g}, of the excess {leak.max_excess:g}"
+        lines += ["", f"Leak (AUC; lower is better, 0.5 learns nothing; {limits})"]
+        lines.append(as_text(leak_rows(data.judgements), LEAK_COLUMNS))
     made = summarise_uses([j for j in data.judgements if j.kind == "generator"])
     if made:
-        lines += ["", "Fit for (limits: figures too far from the reference)", as_text(made, USE_COLUMNS)]
+        lines += ["", "Fit for (limits: figures too far from the reference)"]
+        lines.append(as_text(made, USE_COLUMNS))
     columns = HAPLOTYPE_COLUMNS[1:] if data.kind == "haplotypes" else SEQUENCE_COLUMNS[1:]
-    return "\n".join([*lines, "", "Figures", as_text([*guide_rows(data, columns), *rows], columns)])
+    figures = as_text([*guide_rows(data, columns), *rows], columns)
+    return "\n".join([*lines, "", "Figures", figures])
 
 
 def number(text: str | None) -> float | None:

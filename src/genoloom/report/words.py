@@ -76,7 +76,8 @@ def with_interval(value: float | None, low: float | None = None, high: float | N
     """An AUC, or a difference of two, with its interval; "" where there is none."""
     if value is None:
         return ""
-    return f"{value:.3f}" if low is None or high is None else f"{value:.3f} ({low:.3f} to {high:.3f})"
+    interval = "" if low is None or high is None else f" ({low:.3f} to {high:.3f})"
+    return f"{value:.3f}{interval}"
 
 
 def measure_name(measure: str) -> str:
@@ -86,7 +87,9 @@ def measure_name(measure: str) -> str:
 
 def reference(row: Metric | Attack) -> float | None:
     """What a figure is compared with; an AUC of an attack without another one with 0.5."""
-    return 0.5 if row.floor is None and isinstance(row, Attack) and row.measure == "auc" else row.floor
+    if row.floor is None and isinstance(row, Attack) and row.measure == "auc":
+        return 0.5
+    return row.floor
 
 
 def fidelity_reasons(metrics: list[Metric]) -> list[str]:
@@ -130,8 +133,8 @@ def privacy_reasons(attacks: list[Attack]) -> list[str]:
     if floor is not None and floor.value is not None and excess is not None:
         beyond = with_interval(excess.value, excess.low, excess.high)
         sentences.append(
-            f"Unavoidable for any faithful release of this cohort: {with_interval(floor.value)}, {floor.verdict};"
-            f" excess over it: {beyond}, {excess.verdict}."
+            "Unavoidable for any faithful release of this cohort:"
+            f" {with_interval(floor.value)}, {floor.verdict}; excess over it: {beyond}, {excess.verdict}."
         )
     if single:
         top = max(single, key=lambda a: a.value)

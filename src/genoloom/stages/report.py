@@ -56,17 +56,18 @@ def report(
     shown = [_panel(results, panel, generators) for panel in panels]
     sets = [_set(results, name, sequence_generators) for name in sequence_sets]
     numbers = collect(shown, sets)
-    haplotype_rows = {panel.name: summarise_panel(panel.name, panel.fidelity, panel.privacy) for panel in shown}
-    sequence_rows = {data.name: summarise_set(data.name, data.tables) for data in sets}
-    rows_of = {"haplotypes": haplotype_rows, "sequences": sequence_rows}
-    text = "\n\n".join(summary_text(own, rows_of[own.kind][own.name]) for own in numbers.data) + "\n"
-    uses = [{"panel": own.name} | row for own in numbers.data for row in summarise_uses(own.judgements)]
+    tables = [summarise_panel(panel.name, panel.fidelity, panel.privacy) for panel in shown]
+    tables += [summarise_set(data.name, data.tables) for data in sets]
+    blocks = [summary_text(own, rows) for own, rows in zip(numbers.data, tables, strict=True)]
+    text = "\n\n".join(blocks) + "\n"
+    uses = [
+        {"panel": own.name} | row for own in numbers.data for row in summarise_uses(own.judgements)
+    ]  # fmt: skip
     with write_beside(out, out.with_name("summary.txt"), out.with_name("report.json")) as [page, summary, data]:
         page.write_text(render(numbers, shown, sets), encoding="utf-8")
         summary.write_text(text)
         data.write_text(numbers.model_dump_json(indent=1) + "\n")
     columns = list(dict.fromkeys([*HAPLOTYPE_COLUMNS, *SEQUENCE_COLUMNS]))
-    tables = [*haplotype_rows.values(), *sequence_rows.values()]
     write_table(out.with_name("summary.tsv"), columns, [row for table in tables for row in table])
     write_table(out.with_name("uses.tsv"), ["panel", *USE_COLUMNS], uses)
     for name, part in (("metrics", Metric), ("attacks", Attack)):

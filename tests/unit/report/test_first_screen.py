@@ -1,4 +1,4 @@
-"""What the report says first: what may leave, what it is fit for, how large the cohort would have to be."""
+"""What the report says first: what may leave, what it is fit for, how large a cohort must be."""
 
 import html
 import json
@@ -22,7 +22,14 @@ from genoloom.privacy.attack_ids import AttackId, parse_attack
 from genoloom.privacy.leak_budget import individuals_needed, unavoidable
 from genoloom.report.bars import bar, scale_end, ticks
 from genoloom.report.data import CohortLeak, DataSet, Judgement, UseGrade, as_metric
-from genoloom.report.first_screen import SHORT_USES, cohort_leak, headline, joined, may_leave, sequence_headline
+from genoloom.report.first_screen import (
+    SHORT_USES,
+    cohort_leak,
+    headline,
+    joined,
+    may_leave,
+    sequence_headline,
+)
 from genoloom.stages.report import report
 from genoloom.validation.metric_ids import Better, MetricId
 from genoloom.validation.uses import Fitness, Use
@@ -54,12 +61,14 @@ def test_a_small_cohort_is_told_that_no_faithful_release_can_pass_and_what_would
     assert leak["unavoidable"] == pytest.approx(unavoidable(TOO_SMALL, 150, 150, 150).auc, abs=1e-5)
     needed = leak["what_would_pass"]["training_individuals_any_release"]
     assert needed == pytest.approx(individuals_needed(TOO_SMALL, 0.6), abs=1)
-    assert leak["what_would_pass"]["synthetic_individuals"] < 150
-    assert data["headline"].startswith("Nothing may leave: 150 training individuals are too few for any faithful release;")
+    most = leak["what_would_pass"]["synthetic_individuals"]
+    assert most < 150
+    few = "150 training individuals are too few for any faithful release"
+    assert data["headline"].startswith(f"Nothing may leave: {few};")
     for shown in (page, text):
         assert TOO_SMALL_WORDS in shown
         assert f"{needed:,} for one of any size" in shown
-        assert f"At most {leak['what_would_pass']['synthetic_individuals']} synthetic individuals" in shown
+        assert f"At most {most} synthetic individuals" in shown
         assert "A generator trained on a public panel" in shown
 
 
@@ -83,7 +92,12 @@ def test_parts_and_limits_are_in_the_numbers_the_page_and_the_summary(small):
     assert found["real"]["unavoidable"] is None
     assert gan["may_leave"] is False
     first = page[page.index('id="first-panel-demo"') : page.index("<h3>Reasons")]
-    for shown in (data["headline"], "0.740 (0.680 to 0.790)", "limit 0.6", "limit of the excess 0.03"):
+    for shown in (
+        data["headline"],
+        "0.740 (0.680 to 0.790)",
+        "limit 0.6",
+        "limit of the excess 0.03",
+    ):
         assert shown in first
     lines = text.splitlines()
     assert lines[1] == data["headline"]
@@ -101,45 +115,61 @@ def test_limits_that_nothing_exceeds_and_cohorts_that_are_not_known():
         leak = cohort_leak({"a": leak_facts() | more}, made)
         assert leak.too_small
         assert leak.what_would_pass is None
-    assert "at this size" in cohort_leak({"a": leak_facts() | {"training_individuals": None}}, made).sentence
+    unnamed = leak_facts() | {"training_individuals": None}
+    assert "at this size" in cohort_leak({"a": unnamed}, made).sentence
     assert not cohort_leak({"a": leak_facts() | {"max_auc": 1.0}}, made).too_small
     unknown = cohort_leak({"a": leak_facts()}, [judgement("a")])
     assert (unknown.too_small, unknown.sentence) == (None, None)
     assert cohort_leak({}, made) is None
 
 
-def judgement(name: str, fidelity="weak", privacy="fail", kind="generator", uses=(), **more) -> Judgement:
+def judgement(name, fidelity="weak", privacy="fail", *, kind="generator", uses=(), **more):
     return Judgement(
-        generator=name, kind=kind, fidelity=fidelity, privacy=privacy, may_leave=may_leave(fidelity, privacy),
-        fidelity_reasons=[], uses=list(uses), **more,
-    )  # fmt: skip
+        generator=name,
+        kind=kind,
+        fidelity=fidelity,
+        privacy=privacy,
+        may_leave=may_leave(fidelity, privacy),
+        fidelity_reasons=[],
+        uses=list(uses),
+        **more,
+    )
 
 
 def uses(*fitness: Fitness) -> list[UseGrade]:
     """Grades of the first uses; all others are not fit."""
     grades = [*fitness, *[Fitness.NOT_FIT] * len(Use)]
-    return [UseGrade(use=u, title=u.title, population="all", fitness=f, limits=[]) for u, f in zip(Use, grades, strict=False)]
+    return [grade(use, fitness) for use, fitness in zip(Use, grades, strict=False)]
+
+
+def grade(use: Use, fitness: Fitness, population: str = "all") -> UseGrade:
+    return UseGrade(use=use, title=use.title, population=population, fitness=fitness, limits=[])
 
 
 def test_the_headline_answers_what_may_leave_and_what_it_is_fit_for():
     large = CohortLeak(**leak_facts(), unavoidable=0.55, too_small=False)
     fit, limits = uses(Fitness.FIT, Fitness.FIT), uses(Fitness.LIMITS)
     good = judgement("a", privacy="pass", uses=fit)
-    assert headline([good, judgement("b")], large) == "a may leave; it is fit for software testing and allele frequencies."
+    text = headline([good, judgement("b")], large)
+    assert text == "a may leave; it is fit for software testing and allele frequencies."
     both = [good, judgement("b", privacy="pass", uses=limits)]
-    assert headline(both, large).startswith("a and b may leave; a is fit for software testing and allele frequencies and b")
+    text = headline(both, large)
+    assert text.startswith("a and b may leave; a is fit for software testing and allele frequencies")
+    assert text.endswith("and b is fit for software testing, with limits.")
     assert headline([judgement("a", uses=uses(*[Fitness.FIT] * 7))], large) == (
         "Nothing may leave: no generator passes the audit; for work inside, a is fit for every use."
     )
     leaks = judgement("a", uses=uses(), unavoidable=0.55, excess_low=0.04)
-    assert headline([leaks], large) == (
-        "Nothing may leave: every generator leaks more than is unavoidable; for work inside, a is fit for no use."
-    )
+    text = headline([leaks], large)
+    assert text.startswith("Nothing may leave: every generator leaks more than is unavoidable;")
+    assert text.endswith("; for work inside, a is fit for no use.")
     unfaithful = judgement("a", fidelity="fail", privacy="pass")
-    assert headline([unfaithful], large) == "Nothing may leave: a keeps within the limits of the leak, but fails fidelity."
-    assert headline([judgement("a", privacy="not run")], large) == "Nothing may leave: no audit says what the data reveal."
+    text = headline([unfaithful], large)
+    assert text == "Nothing may leave: a keeps within the limits of the leak, but fails fidelity."
+    text = headline([judgement("a", privacy="not run")], large)
+    assert text == "Nothing may leave: no audit says what the data reveal."
     assert headline([judgement("mosaic", kind="control")], large) == "Only controls were judged."
-    # what passes although the cohort is small may leave: it is then not faithful to the sample, or of public templates
+    # what passes although the cohort is small is not faithful to the sample, or of public templates
     few = CohortLeak(**leak_facts(), unavoidable=0.7, too_small=True)
     assert headline([good], few).startswith("a may leave")
 
@@ -147,54 +177,72 @@ def test_the_headline_answers_what_may_leave_and_what_it_is_fit_for():
 def test_of_many_generators_the_headline_names_the_best():
     made = [judgement(f"g{i}", uses=uses(*[Fitness.FIT] * i)) for i in range(5)]
     text = headline(made, None)
-    assert "the best, g4, is fit for software testing, allele frequencies, linkage and GWAS and imputation" in text
+    uses_of = "software testing, allele frequencies, linkage and GWAS and imputation"
+    assert f"the best, g4, is fit for {uses_of}" in text
     assert "g3" not in text
 
 
 def test_a_badge_counts_the_worst_population_in_the_headline():
-    part = UseGrade(use=Use.SOFTWARE, title="x", population="FIN", fitness=Fitness.NOT_FIT, limits=[])
+    part = grade(Use.SOFTWARE, Fitness.NOT_FIT, "FIN")
     made = judgement("a", privacy="pass", uses=[*uses(Fitness.FIT), part])
     assert headline([made], None) == "a may leave; it is fit for no use."
 
 
 @pytest.mark.parametrize(
     ("fidelity", "privacy", "expected"),
-    [("pass", "pass", True), ("weak", "pass", True), ("fail", "pass", False), ("too close", "pass", False),
-     ("not run", "pass", False), ("pass", "weak", False), ("pass", "not run", None), ("pass", "", None)],
-)  # fmt: skip
+    [
+        ("pass", "pass", True),
+        ("weak", "pass", True),
+        ("fail", "pass", False),
+        ("too close", "pass", False),
+        ("not run", "pass", False),
+        ("pass", "weak", False),
+        ("pass", "not run", None),
+        ("pass", "", None),
+    ],
+)
 def test_what_may_leave(fidelity, privacy, expected):
     assert may_leave(fidelity, privacy) is expected
 
 
 @pytest.mark.parametrize(
-    ("verdicts", "start"),
-    [(("pass", "pass"), "a may leave as far as tests for memorised sequences tell; 2 of 2 figures of a pass."),
-     (("pass", "too close"), "a should not leave, as training sequences leave traces; 1 of 2 figures"),
-     (("pass", "not run"), "Whether a may leave is not known")],
-)  # fmt: skip
-def test_the_headline_of_sequences_is_about_memorised_ones(verdicts, start):
-    names = (MetricId.MEMBERSHIP_WORST, MetricId.NEAR_COPIES)
-    rows = [fidelity_row("a", "generator", n, 0.5, v) for n, v in zip(names, verdicts, strict=True)]
-    assert sequence_headline([judgement("a", privacy="")], list(map(as_metric, rows))).startswith(start)
+    ("verdict", "start"),
+    [
+        ("pass", "a may leave as far as tests for memorised sequences tell; 2 of 2 figures"),
+        ("too close", "a should not leave, as training sequences leave traces; 1 of 2 figures"),
+        ("not run", "Whether a may leave is not known"),
+    ],
+)
+def test_the_headline_of_sequences_is_about_memorised_ones(verdict, start):
+    rows = [
+        fidelity_row("a", "generator", MetricId.MEMBERSHIP_WORST, 0.5),
+        fidelity_row("a", "generator", MetricId.NEAR_COPIES, 0.5, verdict),
+    ]
+    text = sequence_headline([judgement("a", privacy="")], list(map(as_metric, rows)))
+    assert text.startswith(start)
 
 
 def test_names_in_a_sentence():
-    assert [joined(names) for names in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]
+    assert joined([]) == ""
+    assert joined(["a"]) == "a"
+    assert joined(["a", "b"]) == "a and b"
+    assert joined(["a", "b", "c"]) == "a, b and c"
     assert set(SHORT_USES) == set(Use)
 
 
 def test_bars_are_drawn_to_scale():
     leak = CohortLeak(**leak_facts(), unavoidable=0.55, too_small=False)
     made = judgement(
-        "a", worst_attack=0.6, worst_attack_low=0.48, worst_attack_high=0.68, unavoidable=0.55, excess=0.05,
-        excess_low=-0.07, excess_high=0.13,
+        "a", worst_attack=0.6, worst_attack_low=0.48, worst_attack_high=0.68, unavoidable=0.55,
+        excess=0.05, excess_low=-0.07, excess_high=0.13,
     )  # fmt: skip
     data = DataSet(name="x", kind="haplotypes", leak=leak, judgements=[made], metrics=[])
     top = scale_end(data)
     assert top == 0.7
     assert ticks(top) == [("0.5", 0.0), ("0.6", 50.0), ("0.7", 100.0)]
     drawn = bar(made, leak, top)
-    assert (drawn.unavoidable_end, drawn.attack_end, drawn.limit, drawn.excess_limit) == (25, 50, 50, 40)
+    assert (drawn.unavoidable_end, drawn.attack_end) == (25, 50)
+    assert (drawn.limit, drawn.excess_limit) == (50, 40)
     assert drawn.interval == (0, 90)  # no place is below chance
     assert (drawn.floor_verdict, drawn.excess_verdict) == (Verdict.PASS, Verdict.WEAK)
     assert bar(judgement("b"), leak, top) is None
@@ -202,22 +250,23 @@ def test_bars_are_drawn_to_scale():
     assert (alone.unavoidable_end, alone.limit, alone.excess_verdict) == (None, None, None)
 
 
+def cells_of(text: str, row: str) -> list[list[str]]:
+    """Cells of the rows of HTML tables; `row` is the beginning of their tags."""
+    rows = re.findall(rf"{row}.*?</tr>", text, flags=re.S)
+    return [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", cells, flags=re.S) for cells in rows]
+
+
 def test_no_row_is_shown_without_title_direction_and_reference(tmp_path):
     """Every metric of haplotypes and sequences, every attack, in every table of figures."""
     results = write_results(tmp_path / "results")
     metrics = [m for m in MetricId if m is not MetricId.OVERALL]
     attacks = [*AttackId, "haplotypes of 20 sites"]
-    tables = {
-        results / "validation/demo/gan/fidelity.tsv": (FIDELITY, [fidelity_row("gan", "generator", m, 0.4) for m in metrics]),
-        results / "validation/demo/gan/privacy.tsv": (
-            PRIVACY, [attack_row("gan", "generator", a, 0.6) | {"floor": ""} for a in attacks],
-        ),
-        results / "validation/sequences/slice/transformer.tsv": (
-            FIDELITY, [fidelity_row("transformer", "generator", m, 0.4) for m in metrics],
-        ),
-    }  # fmt: skip
-    for path, (columns, rows) in tables.items():
-        write_table(path, columns, rows)
+    places = {"demo/gan/fidelity": "gan", "sequences/slice/transformer": "transformer"}
+    for place, name in places.items():
+        rows = [fidelity_row(name, "generator", metric, 0.4) for metric in metrics]
+        write_table(results / "validation" / f"{place}.tsv", FIDELITY, rows)
+    rows = [attack_row("gan", "generator", attack, 0.6) | {"floor": ""} for attack in attacks]
+    write_table(results / "validation/demo/gan/privacy.tsv", PRIVACY, rows)
     page, data = write(results)
     page = html.unescape(page)
     assert {m["metric"] for part in data for m in part["metrics"]} >= set(metrics)
@@ -228,26 +277,24 @@ def test_no_row_is_shown_without_title_direction_and_reference(tmp_path):
     for name in ("metrics-demo", "attacks-demo", "sequences-slice"):
         table = re.search(rf'<table id="{name}".*?</table>', page, flags=re.S)[0]
         heads = re.findall(r'<button type="button">(.*?)</button>', table)
-        rows = [
-            re.findall(r"<td[^>]*>(.*?)</td>", row, flags=re.S) for row in re.findall(r"<tr class.*?</tr>", table, flags=re.S)
-        ]
+        rows = cells_of(table, "<tr class")
         assert len(rows) >= len(AttackId)
         for row in rows:
             assert row[heads.index("direction")] in set(Better), row
             assert row[heads.index("reference")] != "–", row
-    matrices = re.findall(r'<table class="matrix">(.*?)</table>', page, flags=re.S)
-    lines = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, flags=re.S) for m in matrices for row in m.split("<tr>")[2:]]
+    matrices = re.findall(r'<table class="matrix">.*?</table>', page, flags=re.S)
+    lines = [row for matrix in matrices for row in cells_of(matrix, "<tr>")[1:]]
+    for _, direction, reference, *_ in lines:
+        assert direction in set(Better)
+        assert reference != "–"
     shown = {line[0] for line in lines}
     assert {m.title for m in metrics} <= shown
     assert {f"{parse_attack(a)[0]} (AUC)" for a in attacks} <= shown
-    for line in lines:
-        assert line[1] in set(Better), line
-        assert line[2] != "–", line
     # the tables on top of a panel and of a set: two rows that say both for each column
-    for summary in re.findall(r'<table class="summary">(.*?)</thead>', page, flags=re.S):
-        better, reference = (re.findall(r"<td>(.*?)</td>", row) for row in re.findall(r'<tr class="guide">(.*?)</tr>', summary))
-        assert len(better) == len(reference)
-        assert sum(bool(text) for text in better) == sum(bool(text) for text in reference) >= 5
+    for summary in re.findall(r'<table class="summary">.*?</thead>', page, flags=re.S):
+        better, reference = cells_of(summary, '<tr class="guide">')
+        assert [bool(text) for text in better] == [bool(text) for text in reference]
+        assert sum(map(bool, better)) > 5
 
 
 def test_what_an_attack_is_called():
