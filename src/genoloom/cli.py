@@ -15,6 +15,7 @@ from genoloom.cli_options import (
     history_option,
     logged,
     model_option,
+    models_option,
     real_options,
     region_option,
     run_and_exit,
@@ -286,8 +287,13 @@ def validate(name, comparands, controls, out, figures, seed, sections):
 @label_option
 @comparands_options
 @controls_option
+@models_option
 @click.option(
-    "--model", "models", type=FILE, multiple=True, help="Model the data were made with, for the attacks that need it. Repeat."
+    "--shadow",
+    "shadows",
+    type=FILE,
+    multiple=True,
+    help="What `genoloom shadow` has written, in the order of its numbers; without any they are made here. Repeat.",
 )
 @file_option("--out", "Private table to write; its directory is closed to others.")
 @file_option("--public", "Table of verdicts and intervals that may be shown.", required=False)
@@ -295,7 +301,7 @@ def validate(name, comparands, controls, out, figures, seed, sections):
 @seed_option
 @section_options(config.AuditOptions)
 @logged
-def audit(name, comparands, controls, models, out, public, leak, seed, sections):
+def audit(name, comparands, controls, models, shadows, out, public, leak, seed, sections):
     """Measure what synthetic haplotypes reveal about the people the model was trained on.
 
     The real people come either as the workflow's files (--panel, --split), or as files of any tool (--train, --holdout).
@@ -316,6 +322,40 @@ def audit(name, comparands, controls, models, out, public, leak, seed, sections)
             seed=seed,
             sources=source_files(**comparands),
             models=list(models),
+            shadows=list(shadows),
+        )
+
+
+@genoloom.command()
+@click.option("--number", type=click.IntRange(min=0), required=True, help="Which of the shadow models of the audit, from 0 on.")
+@comparands_options
+@models_option
+@file_option("--out", "File of private scores to write; its directory is closed to others.")
+@click.option("--state", type=DIRECTORY, help="Directory of checkpoints, so that a stopped job can go on.")
+@seed_option
+@threads_option
+@section_options(config.AuditOptions)
+@logged
+def shadow(number, comparands, models, out, state, seed, threads, sections):
+    """Make one shadow model of an audit: the generator anew, on half of the real people, drawn from and attacked.
+
+    Seed and options must be those of the audit, which reads the file with --shadow.
+    """
+    from genoloom.stages.inputs import open_comparands, source_files
+    from genoloom.stages.shadows import shadow as stage
+
+    [options] = sections
+    with open_comparands(**comparands) as opened:
+        stage(
+            number=number,
+            comparands=opened,
+            models=list(models),
+            out=out,
+            options=options,
+            seed=seed,
+            sources=source_files(**comparands),
+            state=state,
+            threads=threads,
         )
 
 

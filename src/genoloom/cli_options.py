@@ -52,9 +52,11 @@ def _click_type(annotation) -> click.ParamType:
         annotation = typing.get_args(annotation)[0]
     if typing.get_origin(annotation) is typing.Literal:
         return click.Choice(list(typing.get_args(annotation)))
-    if isinstance(annotation, types.UnionType):
-        [annotation] = [a for a in typing.get_args(annotation) if a is not type(None)]
-        return _OrNone(_click_type(annotation))
+    if typing.get_origin(annotation) in (types.UnionType, typing.Union):
+        members = [a for a in typing.get_args(annotation) if a is not type(None)]
+        if len(members) > 1:  # words or a number: the model reads the text
+            return click.STRING
+        return _OrNone(_click_type(members[0]))
     return {bool: click.BOOL, int: click.INT, float: click.FLOAT, str: click.STRING}[annotation]
 
 
@@ -173,6 +175,9 @@ controls_option = click.option(
 name_option = click.option("--name", required=True, help="What to call the synthetic data in the tables.")
 figures_option = file_option("--figures", "Data of the report's figures (JSON).")
 model_option = file_option("--model", "Model file (.safetensors).")
+models_option = click.option(
+    "--model", "models", type=FILE, multiple=True, help="Model the data were made with, for the attacks that need it. Repeat."
+)
 history_option = file_option("--history", "Training history (TSV).")
 state_option = click.option("--state", type=DIRECTORY, required=True, help="Training state, so that a stopped job can go on.")
 

@@ -430,10 +430,19 @@ class AuditOptions(Section):
         0.03,
         description="And when the upper bound of what exceeds the AUC that no faithful release can avoid is no larger.",
     )
-    shadow_models: Annotated[int, Field(ge=0, multiple_of=2)] = Field(
-        0,
+    shadow_models: Annotated[int, Field(ge=0, multiple_of=2)] | Literal["auto"] = Field(
+        "auto",
         description="Even number of times the generator is trained anew, on halves of the real people, for a stronger attacker; "
-        "each costs a training. 0: no such attacker.",
+        "'auto': 4 where they are estimated to cost no more than shadow_minutes, else none. 0: no such attacker.",
+    )
+    shadow_minutes: float = Field(
+        15.0,
+        gt=0,
+        description="CPU minutes that all shadow models of a generator together may cost with 'auto'. They are estimated from the work "
+        "there is, not measured, so that every machine decides alike.",
+    )
+    shadow_steps: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.25, description="Share of the generator's training steps that a shadow model takes."
     )
     recipient: str | None = Field(
         None,

@@ -361,7 +361,7 @@ def _type_name(annotation) -> str:
         return " or ".join(f"`{value}`" for value in typing.get_args(annotation))
     if typing.get_origin(annotation) is list:
         return f"list of {_type_name(typing.get_args(annotation)[0])}"
-    if isinstance(annotation, types.UnionType):
+    if typing.get_origin(annotation) in (types.UnionType, typing.Union):
         return " or ".join("null" if a is type(None) else _type_name(a) for a in typing.get_args(annotation))
     return {"bool": "true/false", "int": "integer", "float": "number", "str": "text"}[annotation.__name__]
 

@@ -1,11 +1,47 @@
 """
-Measure what synthetic haplotypes reveal about the training people.
+Measure what synthetic haplotypes reveal about the training people. Shadow models of the learned generators, which the audit asks
+for, are jobs of their own: they run side by side. Those of the baselines take seconds, and the audit makes them.
 
 REQUIRED INPUTS   results/synthetic/{panel}/{generator}/{contig}.*, results/panels/{panel}/*, results/splits/{panel}.tsv,
                   results/models/{panel}/{generator}/{contig}.safetensors
-OUTPUTS           results/private/{panel}/{generator}/audit.tsv, audit.json, people.tsv (private),
+OUTPUTS           results/private/{panel}/{generator}/audit.tsv, audit.json, people.tsv, shadow/{number}.safetensors (private),
                   results/validation/{panel}/{generator}/privacy.tsv, leak.json
 """
+
+
+rule shadow_haplotypes:
+    """
+    Train shadow model {wildcards.number} of {wildcards.generator} on half of the people of {wildcards.panel}
+      {params.options}
+    """
+    input:
+        synthetic=get_synthetic_pgens,
+        panel=get_panel_pgens,
+        split="results/splits/{panel}.tsv",
+        model=get_models,
+    output:
+        scores="results/private/{panel}/{generator}/shadow/{number}.safetensors",
+    log:
+        "logs/shadow_haplotypes/{panel}.{generator}.{number}.log",
+    benchmark:
+        "benchmarks/shadow_haplotypes/{panel}.{generator}.{number}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=training_mem_mb,
+        runtime=240,
+        gpu=training_gpus,
+    params:
+        synthetic=prefixes("--synthetic"),
+        panels=prefixes("--panel"),
+        models=each("--model", "model"),
+        state="results/.state/{panel}/{generator}/shadow{number}",
+        options=config_files.flags(settings.audit, leave_out=("recipient",)),
+        seed=audit_seed,
+    shell:
+        "genoloom shadow --number {wildcards.number} {params.synthetic} {params.panels} --split {input.split:q} {params.models} "
+        "--out {output.scores:q} --state {params.state:q} {params.options} --seed {params.seed} --threads {threads} --log {log:q}"
 
 
 rule audit_haplotypes:
@@ -19,6 +55,7 @@ rule audit_haplotypes:
         split="results/splits/{panel}.tsv",
         control=get_controls("privacy.tsv"),
         model=get_models,
+        shadow=get_shadows,
     output:
         private="results/private/{panel}/{generator}/audit.tsv",
         audited="results/private/{panel}/{generator}/audit.json",
@@ -33,15 +70,16 @@ rule audit_haplotypes:
     threads: 1
     resources:
         mem_mb=genotype_mem_mb,
-        runtime=120 + 60 * settings.audit.shadow_models,
+        runtime=240,
     params:
         synthetic=prefixes("--synthetic"),
         panels=prefixes("--panel"),
         controls=each("--control", "control"),
         models=each("--model", "model"),
+        shadows=each("--shadow", "shadow"),
         options=config_files.flags(settings.audit),
-        seed=job_seed("audit"),
+        seed=audit_seed,
     shell:
         "genoloom audit --name {wildcards.generator} {params.synthetic} {params.panels} --split {input.split:q} "
-        "{params.controls} {params.models} --out {output.private:q} --public {output.public:q} --leak {output.leak:q} "
+        "{params.controls} {params.models} {params.shadows} --out {output.private:q} --public {output.public:q} --leak {output.leak:q} "
         "{params.options} --seed {params.seed} --log {log:q}"

@@ -60,6 +60,7 @@ wildcard_constraints:
     set=any_of(sequence_sets),
     generator=any_of(haplotype.GENERATORS),
     sequence_generator=any_of(sequence.GENERATORS),
+    number=r"\d+",
 
 
 def get_panel_row(wildcards):
@@ -177,6 +178,16 @@ def get_models(wildcards):
     )
 
 
+def get_shadows(wildcards):
+    """What the shadow models of a learned generator score; whether 'auto' is any, each of these jobs finds out and says."""
+    number = settings.audit.shadow_models
+    if number == "auto":
+        number = shadow_plan.AUTOMATIC
+    if wildcards.generator in haplotype.BASELINES:
+        number = 0
+    return [f"results/private/{wildcards.panel}/{wildcards.generator}/shadow/{k}.safetensors" for k in range(number)]
+
+
 def get_first_model(wildcards):
     """The cohort needs any model of the generator; all contigs know the same populations."""
     contig = get_contigs(wildcards.panel)[0]
@@ -254,6 +265,11 @@ def job_seed(*parts):
         return derive_seed(settings.seed, *parts, *wildcards) % 2**31
 
     return render
+
+
+def audit_seed(wildcards):
+    """The seed of an audit, which its shadow models share."""
+    return derive_seed(settings.seed, "audit", wildcards.panel, wildcards.generator) % 2**31
 
 
 # where, how long and by how many a model is trained does not change what it is: as resources and threads, these options cause no new training

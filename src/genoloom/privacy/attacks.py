@@ -301,10 +301,12 @@ class CopiedSegments(Attack):
 
     needs_phase = True
 
-    def __init__(self, n_people: int):
+    def __init__(self, n_people: int, of_synthetic: bool = True):
+        """`of_synthetic`: also those of synthetic haplotypes; scores need only those of real ones."""
         n = 2 * n_people
         group = np.repeat(["made", "holdout", "train"], n)
-        self.matches = LongestMatches({name: group == name for name in ("made", "holdout", "train")})
+        partners = ("made", "holdout", "train") if of_synthetic else ("made",)
+        self.matches = LongestMatches({name: group == name for name in partners})
         self.made, self.real = np.flatnonzero(group == "made"), np.flatnonzero(group != "made")
 
     def add(self, block: Block) -> None:
@@ -361,8 +363,11 @@ class Whitened(Attack):
         return self.frequencies.scores()
 
 
-def attacks_on(n_people: int, windows: list[int], haplotype_windows: list[int]) -> list[Attack]:
-    """All attacks that need the synthetic data alone and read them once; those on components follow from their distances."""
+def attacks_on(n_people: int, windows: list[int], haplotype_windows: list[int], of_synthetic: bool = True) -> list[Attack]:
+    """All attacks that need the synthetic data alone and read them once; those on components follow from their distances.
+
+    `of_synthetic` as in `CopiedSegments`.
+    """
     return [
         Nearest(n_people, windows),
         FrequencyRatio(n_people),
@@ -370,6 +375,6 @@ def attacks_on(n_people: int, windows: list[int], haplotype_windows: list[int]) 
         RareAlleles(n_people),
         *(HaplotypeRatio(n_people, size) for size in haplotype_windows),
         MaskedLocus(n_people),
-        CopiedSegments(n_people),
+        CopiedSegments(n_people, of_synthetic),
         Kinship(n_people),
     ]

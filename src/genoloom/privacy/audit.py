@@ -43,7 +43,7 @@ from genoloom.seeds import derive_seed
 from genoloom.validation.cohorts import Comparison, read_rows
 from genoloom.validation.verdicts import worst
 
-PUBLIC_COLUMNS = ["row", "kind", "attack", "population", "measure", "value", "low", "high", "floor", "n", "verdict"]
+PUBLIC_COLUMNS = ["row", "kind", "attack", "population", "measure", "value", "low", "high", "floor", "n", "verdict", "note"]
 PRIVATE_COLUMNS = [*PUBLIC_COLUMNS, "tpr_at_1_percent_fpr", "tpr_floor"]
 PERSON_COLUMNS = [
     "person", "role", "population", "flagged", "log_odds", "holdout_share_as_high", "strongest_attack", "chance_of_its_score",
@@ -71,7 +71,7 @@ class AuditData:
         self.step = gcd(*windows)
         n = 2 * people.n
         self.n = n
-        self.attacks = attacks_on(people.n, windows, haplotype_windows)
+        self.attacks = attacks_on(people.n, windows, haplotype_windows, copies)
         self.similarities = Similarities(people.n) if copies else None
         self.frequencies: dict[str, np.ndarray] = {}  # by contig: of synthetic and of real people, (2, n_sites)
         self.effective_sites = 0.0
@@ -196,6 +196,7 @@ def audit(
     relatives: np.ndarray | None = None,
     phased: bool = True,
     shadows: Sequence[Shadow] = (),
+    untried: str = "",
     max_excess: float = 0.03,
     training: int | None = None,
     unmatched: float = 0.0,
@@ -217,7 +218,9 @@ def audit(
     phased : bool
         Whether phase is known. Without it, what needs it is `not run`, and so is an audit that would pass.
     shadows : sequence of Shadow
-        For the attacker who has trained shadow models; without, he is not there.
+        For the attacker who has trained shadow models; without, his row is `not run`.
+    untried : str
+        Why there are none: the note of that row.
     max_excess : float
         Largest AUC beyond the unavoidable one that passes.
     training : int, optional
@@ -228,6 +231,9 @@ def audit(
     basis = LeakBasis(data.effective_sites, training or data.people.n, data.people.n)
     auditor = Auditor(data, resamples, max_auc, seed, relatives, phased, shadows, max_excess, basis, unmatched)
     rows = auditor.rows() + auditor.model_rows(model_scores or {})
+    if not shadows:
+        # an attacker who was not tried neither passes nor fails the audit: whether he must be is for the release to say
+        rows.append(auditor.not_run_row(AttackId.SHADOWS, untried))
     private = [{"row": name, "kind": kind, **row} for row in rows]
     public = [{key: row.get(key) for key in PUBLIC_COLUMNS} for row in private if row["n"] >= MIN_POPULATION]
     return Audit(public, private, auditor.people(), auditor.not_comparable)
@@ -305,7 +311,7 @@ class Auditor:
         others += [self._runs_row()] if self.phased else []
         skipped = [attack for attack in self.by_haplotype if not self._runs(attack)]
         skipped += [] if self.phased else [attack for attack in AttackId if attack.needs_phase]
-        others += [self._row(attack, "", None, verdict="not run") for attack in skipped]
+        others += [self.not_run_row(attack) for attack in skipped]
         rows += others
         deciding += [row["verdict"] for row in others] + [parts[1]["verdict"]]
         rows += [self._loss_row(), *(self._relative_rows() if self.phased else [])]
@@ -418,6 +424,10 @@ class Auditor:
 
     def _row(self, attack: str, measure: str, value: float | None, **more) -> dict:
         return {"attack": attack, "population": "all", "measure": measure, "value": value, "n": self.n, **more}
+
+    def not_run_row(self, attack: str, note: str = "") -> dict:
+        """The row of an attack that was not run, and why."""
+        return self._row(attack, "", None, verdict="not run", note=note)
 
     def _loss_row(self) -> dict:
         """Privacy loss: AATS(holdout, synthetic) - AATS(train, synthetic); positive when training people are nearer."""

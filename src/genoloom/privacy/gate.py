@@ -63,7 +63,8 @@ def _never(used, default) -> bool:
 LOOSER: dict[type[Section], dict[str, Callable[..., bool]]] = {
     AuditOptions: {
         "windows": _cuts_haplotypes, "haplotype_windows": _lacks_sizes, "bootstrap": _smaller, "max_auc": _larger, "max_excess": _larger,
-        "shadow_models": _smaller, "recipient": _never,
+        # their number is asked for by the release; whether an estimate decided on it does not matter
+        "shadow_models": _never, "shadow_minutes": _never, "shadow_steps": _smaller, "recipient": _never,
     },
     ValidateOptions: {
         "resplits": _smaller, "ld_window": _smaller, "components": _smaller, "phaser": _never,
@@ -103,9 +104,10 @@ def option_reasons(what: str, section: type[Section], recorded: dict[str, object
             for name in ("max_auc", "max_excess")
             if name not in loosened and getattr(used, name) > getattr(release, name)
         ]
-        if release.shadow_models and used.shadow_models < FEWEST_SHADOW_MODELS:
+        number = used.shadow_models if used.shadow_models != "auto" else 0  # a record that was written by nobody here
+        if release.shadow_models and number < FEWEST_SHADOW_MODELS:
             reasons.append(
-                f"privacy: the audit had {used.shadow_models or 'no'} shadow models; set audit.shadow_models:"
+                f"privacy: the audit had {number or 'no'} shadow models; set audit.shadow_models:"
                 f" {FEWEST_SHADOW_MODELS} and audit again, or waive them with release.shadow_models: false"
             )
     return reasons
@@ -193,7 +195,7 @@ def privacy_reasons(private: list[dict[str, str]], name: str, people: int, optio
     reasons += [
         f"privacy: {attack}: not run"
         for attack, row in by_attack.items()
-        if row["verdict"] == "not run" and attack not in MUST_PASS
+        if row["verdict"] == "not run" and attack not in MUST_PASS and (options.shadow_models or attack != AttackId.SHADOWS)
     ]
     return reasons
 

@@ -59,6 +59,7 @@ class Attack(Part):
     floor: float | None = Field(description="The reference: what chance reaches, or the limit.")
     n: int | None
     verdict: Verdict
+    note: str = Field("", description="Why it was not run.")
 
 
 class UseGrade(Part):
@@ -193,7 +194,7 @@ def as_attack(row: dict) -> Attack:
     labels = {name: row[name] for name in ("kind", "attack", "population", "measure", "verdict")}
     title, better = parse_attack(row["attack"])
     return Attack(
-        generator=row["row"], n=count(row.get("n")), title=title, better=better, **labels, **figures
+        generator=row["row"], n=count(row.get("n")), title=title, better=better, note=row.get("note", ""), **labels, **figures
     )  # fmt: skip
 
 

@@ -144,7 +144,8 @@ def privacy_reasons(attacks: list[Attack]) -> list[str]:
         )
     other = [a for a in whole if a not in single and a.verdict in (Verdict.WEAK, Verdict.TOO_CLOSE, Verdict.FAIL)]
     sentences += [f"{a.title}: {measure_name(a.measure)} {figure(a.value)}; {a.verdict}." for a in other]
-    not_run = [a.title for a in whole if a.verdict == Verdict.NOT_RUN]
+    not_run = [a.title for a in whole if a.verdict == Verdict.NOT_RUN and not a.note]
+    sentences += [f"Not tried: {a.title} ({a.note})." for a in whole if a.note]
     if not_run:
         sentences.append(f"Not run, which is no pass: {', '.join(not_run)}.")
     parts = sorted({a.population for a in attacks if a.population != "all" and a.verdict == Verdict.FAIL})

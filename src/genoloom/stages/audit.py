@@ -23,9 +23,9 @@ from genoloom.privacy.audit import PERSON_COLUMNS, PRIVATE_COLUMNS, PUBLIC_COLUM
 from genoloom.privacy.audit import audit as judge
 from genoloom.privacy.excess import LeakBasis
 from genoloom.seeds import derive_seed
+from genoloom.stages.audited_models import load_models, window_sizes
 from genoloom.stages.inputs import Comparands
-from genoloom.stages.load import load_generator
-from genoloom.stages.shadows import make_shadows
+from genoloom.stages.shadows import ShadowWork, make_shadows, read_shadows
 from genoloom.stages.train import genetic_positions
 from genoloom.stages.validate import control_files, control_rows
 from genoloom.validation.cohorts import Comparison, compare, read_rows
@@ -48,6 +48,7 @@ def audit(
     kind: str | None = None,
     sources: Mapping[str, Path] | None = None,
     models: Sequence[Path] = (),
+    shadows: Sequence[Path] = (),
 ) -> None:
     """Write the private audit and the public table of verdicts.
 
@@ -73,23 +74,28 @@ def audit(
         Of `source_files`: their digests are recorded, and a release is only made of the files that were audited.
     models : sequence of Path
         Models of the generator, one a contig, for the attacks that need them.
+    shadows : sequence of Path
+        What `genoloom shadow` has written, in order; made here where none are given.
     """
     key = read_public_key(options.recipient) if options.recipient else None
-    windows = _window_sizes("--windows", options.windows)
-    haplotype_windows = _window_sizes("--haplotype-windows", options.haplotype_windows)
     used = {f"model/{path.name}": path for path in models}
-    record = Making("audit", {**(sources or {}), **used, **control_files(list(controls))})
+    known = {f"shadow/{path.name}": path for path in shadows}
+    record = Making("audit", {**(sources or {}), **used, **known, **control_files(list(controls))})
     made, real = comparands.pairs[0]
     people = compare(made.people, real.people, comparands.roles, 0, seed)
-    loaded = _load_models(models, comparands.pairs, people)
-    if options.shadow_models and not loaded:
+    loaded = load_models(models, comparands.pairs, people)
+    if options.shadow_models not in ("auto", 0) and not loaded.generators:
         raise InputError("--shadow-models", "no model is given", remedy="give the models of the generator with --model")
-    data = AuditData(people, windows, haplotype_windows)
+    data = AuditData(people, *window_sizes(options))
     for made, real in comparands.pairs:
         data.add(made, real, genetic_positions(real.sites))
-    shadows = []
-    if options.shadow_models:
-        shadows = make_shadows(options.shadow_models, loaded, comparands.pairs, people, windows, haplotype_windows, seed)
+    work = ShadowWork(loaded, comparands.pairs, people, options, seed)
+    plan = work.plan()
+    if shadows:
+        digests = {role: record.digests[role] for role in (*(sources or {}), *used) if role in record.digests}
+        tried = read_shadows(shadows, plan.number, work, digests)
+    else:
+        tried = make_shadows(plan.number, work)
     training = comparands.roles.count("train")
     found = judge(
         data,
@@ -98,10 +104,11 @@ def audit(
         options.bootstrap,
         options.max_auc,
         seed,
-        model_scores=_model_scores(loaded, comparands.pairs, people, seed),
+        model_scores=_model_scores(loaded.generators, comparands.pairs, people, seed),
         relatives=_relatives(real, comparands.roles, people),
         phased=comparands.phased,
-        shadows=shadows,
+        shadows=tried,
+        untried=plan.reason,
         max_excess=options.max_excess,
         training=training,
         unmatched=comparands.unmatched,
@@ -122,7 +129,8 @@ def audit(
             part.write_text(json.dumps(limits | basis.public_facts()) + "\n")
     written = [out, *([public] if public is not None else [])]
     facts = {"people_per_role": people.n, "training_people": training, "effective_sites": data.effective_sites}
-    used_options = options.model_copy(update={"recipient": None})  # a path
+    # a path is no part of it, and "auto" has become a number
+    used_options = options.model_copy(update={"recipient": None, "shadow_models": plan.number})
     record.write(out.with_name("audit.json"), written, used_options, seed=seed, facts=facts)
     for row in found.public:
         if row["population"] == "all":
@@ -141,16 +149,6 @@ def _write_people(path: Path, rows: list[dict], key: bytes | None) -> None:
     with write_beside(encrypted) as [part]:
         encrypt("".join("\t".join(line) + "\n" for line in lines).encode(), part, key)
     path.unlink(missing_ok=True)
-
-
-def _window_sizes(option: str, text: str) -> list[int]:
-    try:
-        sizes = [int(part) for part in text.split(",")]
-    except ValueError:
-        sizes = []
-    if not sizes or min(sizes) < 10:
-        raise InputError(option, f"'{text}'", expected="sizes of at least 10 sites, such as 200,400,800")
-    return sizes
 
 
 def _relatives(real: Panel, roles: list[str], people: Comparison) -> np.ndarray:
@@ -176,27 +174,6 @@ class _Rows:
 
     def read(self, start: int, stop: int) -> np.ndarray:
         return read_rows(self.panel, self.people, start, stop)
-
-
-def _load_models(models: Sequence[Path], pairs: list[tuple[Panel, Panel]], people: Comparison) -> dict[str, HaplotypeGenerator]:
-    """The model of each contig, where models are given.
-
-    Raises
-    ------
-    InputError
-        A contig has no model, or the model is of other sites or does not know a population.
-    """
-    loaded = {sites.contig: (path, generator, sites) for path in models for generator, sites, _ in [load_generator(path)]}
-    for _, real in pairs if loaded else []:
-        if real.sites.contig not in loaded:
-            raise InputError("--model", f"no model of contig {real.sites.contig}", expected="one model for each contig")
-        path, generator, sites = loaded[real.sites.contig]
-        if sites.digest() != real.sites.digest():
-            raise InputError(path, "models other sites than the synthetic data have", remedy="give the model they were made with")
-        strange = sorted({real.people.population[i] for i in people.real_people} - set(generator.population_names))
-        if strange:
-            raise InputError(path, f"knows no population '{strange[0]}'", expected=", ".join(generator.population_names))
-    return {contig: generator for contig, (_, generator, _) in loaded.items()}
 
 
 def _model_scores(

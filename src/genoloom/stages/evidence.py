@@ -52,6 +52,7 @@ VARIANTS = (".vcf.gz", ".bcf")
 INDEXES = (".tbi", ".csi")
 TRUTH = (".ancestry.bed", ".autozygous.bed")
 MODELS = "model/"  # role of a model in a record
+SHADOWS = "shadow/"  # of the scores of a shadow model, and where they stand beside the audit
 
 
 @dataclass(frozen=True)
@@ -269,7 +270,10 @@ class Evidence:
         yield Link("fidelity", "validate", record_path(table.with_suffix("")), compared | controls, (), {table.name: table})
         private, controls = self.private / "audit.tsv", self._controls(public, PUBLIC_COLUMNS)
         outputs = {private.name: private, public.name: public}
-        yield Link("audit", "audit", self.private / "audit.json", compared | models | controls, (), outputs)
+        # the audit itself has seen whether they are of its own files
+        roles = [role for role in _inputs_of(self.private / "audit.json") if role.startswith(SHADOWS)]
+        shadows = {role: (self.private / SHADOWS / Path(role).name,) for role in roles}
+        yield Link("audit", "audit", self.private / "audit.json", compared | models | shadows | controls, (), outputs)
 
     def _raw(self, contig: str) -> tuple[dict[str, tuple[Path, ...]], tuple[str, ...]]:
         """The raw input of a contig by role, as far as it is known and still there, and the roles that are not compared."""
@@ -421,6 +425,13 @@ class Evidence:
         newest = max((path.stat().st_mtime for path in files if path.exists()), default=0.0)
         older = [path for path in tables if path.exists() and path.stat().st_mtime < newest]
         return [f"{path.stem}: {path.name} is older than the synthetic files; run the workflow again" for path in older]
+
+
+def _inputs_of(record: Path) -> set[str]:
+    try:
+        return set(read_provenance(record).inputs)
+    except InputError:
+        return set()
 
 
 def _stage_of(record: Path) -> str:

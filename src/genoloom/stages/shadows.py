@@ -2,85 +2,230 @@
 
 The generator is fitted anew to random halves of the real people that the audit compares, and its samples are attacked like
 the synthetic data in question. What a person scores when left out tells how easily he is taken for a member.
+
+A shadow model depends on its number alone and not on the others. So the audit may make them one after the other, or
+jobs of their own may (`genoloom shadow`), which run side by side and go on where they were stopped: the audit is the same.
 """
 
+import hashlib
+import json
 import logging
+import shutil
 import tempfile
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from genoloom.config import AuditOptions
+from genoloom.config_section import Section
+from genoloom.errors import InputError
+from genoloom.formats.private_directories import close_directory
+from genoloom.formats.provenance import Making
+from genoloom.formats.shadow_scores import read_scores, write_scores
 from genoloom.models.haplotype import generator_class
 from genoloom.models.haplotype.base import HaplotypeGenerator, SampleRequest
 from genoloom.panel import ArrayHaplotypes, Panel
 from genoloom.privacy.audit import AuditData
+from genoloom.privacy.shadow_plan import WATCH, ShadowPlan, plan_shadows, shadow_options
 from genoloom.privacy.shadows import Shadow
 from genoloom.seeds import derive_seed
+from genoloom.stages.audited_models import AuditedModels, load_models, window_sizes
+from genoloom.stages.inputs import Comparands
 from genoloom.stages.train import digest, genetic_positions, overlaps_of, training_haplotypes
 from genoloom.training.devices import choose_device
 from genoloom.training.run import TrainingRun
-from genoloom.validation.cohorts import Comparison, halve
+from genoloom.validation.cohorts import Comparison, compare, halve
 
 log = logging.getLogger(__name__)
 
-WATCH = 0.1  # share of a shadow's people set aside for early stopping
 
+@dataclass(frozen=True)
+class ShadowWork:
+    """What the shadow models of one audit follow from.
 
-def make_shadows(
-    number: int,
-    generators: dict[str, HaplotypeGenerator],
-    pairs: Sequence[tuple[Panel, Panel]],
-    people: Comparison,
-    windows: list[int],
-    haplotype_windows: list[int],
-    seed: int,
-) -> list[Shadow]:
-    """Scores of the real people against the samples of `number` shadow models.
-
-    Halves come in complementary pairs, so everybody is left out of half of the shadows when `number` is even.
-
-    Parameters
+    Attributes
     ----------
-    generators : dict
-        The audited model of each contig, of which the kind and the options are taken.
+    models : AuditedModels
+        Of which the kind and the options are taken.
     pairs : sequence of (Panel, Panel)
         Synthetic and real people of each contig, at the same sites.
+    people : Comparison
+        Who is compared.
+    options : AuditOptions
+    seed : int
+        Of the audit.
     """
-    rng = np.random.default_rng(derive_seed(seed, "shadows"))
-    real = np.arange(len(people.real_people))
-    population = people.population[len(people.synthetic) :]
-    found: list[Shadow] = []
-    halves: list[np.ndarray] = []
-    for k in range(number):
-        if not halves:
-            halves = list(halve(real, population, sorted(set(population)), rng))
-        rows = np.sort(halves.pop())
+
+    models: AuditedModels
+    pairs: Sequence[tuple[Panel, Panel]]
+    people: Comparison
+    options: AuditOptions
+    seed: int
+
+    def plan(self) -> ShadowPlan:
+        """How many there are."""
+        options = self.options
+        sites = {real.sites.contig: len(real.sites) for _, real in self.pairs}
+        return plan_shadows(
+            options.shadow_models, options.shadow_minutes, options.shadow_steps, self.models.generators, sites,
+            self.people.n, self.models.templates,
+        )  # fmt: skip
+
+    def members(self, k: int) -> np.ndarray:
+        """Who trains the `k`-th: bool (2 n,), held-out people first.
+
+        Halves come in complementary pairs, so everybody is left out of half of the shadows when their number is even.
+        """
+        rng = np.random.default_rng(derive_seed(self.seed, "shadows", k // 2))
+        population = self.people.population[len(self.people.synthetic) :]
+        rows = halve(np.arange(len(population)), population, sorted(set(population)), rng)[k % 2]
+        return np.isin(np.arange(len(population)), rows)
+
+    def fit(self, k: int, state: Path | None = None, threads: int = 1) -> Shadow:
+        """Fit the `k`-th, draw from it, and attack.
+
+        Parameters
+        ----------
+        state : Path, optional
+            Directory for checkpoints: a stopped fit goes on from there.
+        """
+        people, seed, member = self.people, derive_seed(self.seed, "shadow", k), self.members(k)
         # as many synthetic people of each population as there are in the audit, in its order
-        data = AuditData(replace(people, synthetic_people=np.arange(people.n)), windows, haplotype_windows, copies=False)
-        for _, panel in pairs:
-            kind = generators[panel.sites.contig]
+        drawn = replace(people, synthetic_people=np.arange(people.n))
+        data = AuditData(drawn, *window_sizes(self.options), copies=False)
+        for _, panel in self.pairs:
+            kind = self.models.generators[panel.sites.contig]
+            options = shadow_options(kind, people.n, len(panel.sites), self.options.shadow_steps)
             made = sample_people(
-                kind, panel, people.real_people[rows], people.population[people.synthetic], derive_seed(seed, "shadow", k)
-            )
+                kind, options, panel, people.real_people[member], people.population[people.synthetic], seed,
+                state and state / panel.sites.contig, threads,
+            )  # fmt: skip
             data.add(replace(panel, haplotypes=ArrayHaplotypes(made)), panel, genetic_positions(panel.sites))
-        member = np.zeros(len(real), dtype=bool)
-        member[rows] = True
-        found.append(Shadow(data.scores(derive_seed(seed, "shadow", k)), member))
+        return Shadow(data.scores(seed), member)
+
+
+def make_shadows(number: int, work: ShadowWork) -> list[Shadow]:
+    """Scores of the real people against the samples of `number` shadow models."""
+    found = []
+    for k in range(number):
+        found.append(work.fit(k))
         log.info("shadow model %d of %d", k + 1, number)
     return found
 
 
-def sample_people(kind: HaplotypeGenerator, panel: Panel, rows: np.ndarray, population: np.ndarray, seed: int) -> np.ndarray:
-    """Haplotypes of people with the given populations by a model of the people `rows`, int8 (n_variants, 2 * n_people)."""
+def read_shadows(files: Sequence[Path], number: int, work: ShadowWork, sources: Mapping[str, str]) -> list[Shadow]:
+    """The shadow models that jobs of their own have made.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        In the order of their numbers.
+    sources : mapping of str to str
+        Digests of the files that the audit reads.
+
+    Raises
+    ------
+    InputError
+        There are fewer or more than planned, or one was made of other files or with other options.
+    """
+    if len(files) < number:
+        raise InputError("--shadow", f"{len(files)} files", expected=f"{number}, one of each shadow model (genoloom shadow)")
+    n = len(work.people.real_people)
+    found = []
+    for k, path in enumerate(files[:number]):
+        member, scores = read_scores(path, made_for(sources, work.options, work.seed, k), n)
+        found.append(Shadow(scores, member))
+    return found
+
+
+def made_for(sources: Mapping[str, str], options: AuditOptions, seed: int, k: int) -> str:
+    """Digest of all that the `k`-th shadow model follows from.
+
+    Parameters
+    ----------
+    sources : mapping of str to str
+        Digests of the synthetic and the real files and of the models, by role.
+    """
+    names = ("windows", "haplotype_windows", "shadow_models", "shadow_minutes", "shadow_steps")
+    parts = [dict(sources), {name: getattr(options, name) for name in names}, seed, k]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def shadow(
+    *,
+    number: int,
+    comparands: Comparands,
+    models: Sequence[Path],
+    out: Path,
+    options: AuditOptions,
+    seed: int,
+    sources: Mapping[str, Path],
+    state: Path | None = None,
+    threads: int = 1,
+) -> None:
+    """Make one shadow model of an audit, and write what its attacks score.
+
+    Where the plan of the audit is to fit none, the file says nothing; the audit finds the same and says why.
+
+    Parameters
+    ----------
+    number : int
+        From 0 on.
+    out : Path
+        Its directory is closed to others (mode 0700).
+    seed : int
+        That of the audit.
+    state : Path, optional
+        Directory of checkpoints; removed at the end.
+    """
+    used = {f"model/{path.name}": path for path in models}
+    record = Making("shadow", {**sources, **used})
+    made, real = comparands.pairs[0]
+    people = compare(made.people, real.people, comparands.roles, 0, seed)
+    work = ShadowWork(load_models(models, comparands.pairs, people), comparands.pairs, people, options, seed)
+    plan, mark = work.plan(), made_for(record.digests, options, seed, number)
+    close_directory(out.parent)
+    if number >= plan.number:
+        log.info("no shadow model: %s", plan.reason or f"there are {plan.number}")
+        write_scores(out, mark, work.members(number), {})
+        return
+    place = state and state / mark[:12]
+    if place:
+        close_directory(place)
+    found = work.fit(number, place, threads)
+    write_scores(out, mark, found.member, found.scores)
+    if place:
+        shutil.rmtree(place)
+    log.info("shadow model %d of %d", number + 1, plan.number)
+
+
+def sample_people(
+    kind: HaplotypeGenerator,
+    options: Section,
+    panel: Panel,
+    rows: np.ndarray,
+    population: np.ndarray,
+    seed: int,
+    state: Path | None = None,
+    threads: int = 1,
+) -> np.ndarray:
+    """Haplotypes of people with the given populations by a model of the people `rows`, int8 (n_variants, 2 * n_people).
+
+    Parameters
+    ----------
+    kind : HaplotypeGenerator
+        Whose class is taken.
+    options : Section
+        Of the new model.
+    """
     training = panel.take_people(rows)
     data = training_haplotypes(training, WATCH, seed)
-    options = kind.options.model_copy(update={"init_from": None}) if hasattr(kind.options, "init_from") else kind.options
     generator = generator_class(kind.name)(options)
-    with tempfile.TemporaryDirectory() as state:
+    with tempfile.TemporaryDirectory() as scratch:
         run = TrainingRun(
-            Path(state), digest(training, data), derive_seed(seed, "train"), device=choose_device("auto"), label="shadow"
+            state or Path(scratch), digest(training, data), derive_seed(seed, "train"), threads, choose_device("auto"), label="shadow"
         )
         generator.fit(data, run)
     generator.overlaps = overlaps_of(training)

@@ -16,6 +16,7 @@ from genoloom.formats.models import file_digest
 from genoloom.formats.pgen import PanelWriter
 from genoloom.formats.splits import write_split
 from genoloom.formats.tables import read_table
+from genoloom.privacy.attack_ids import AttackId
 from genoloom.stages.audit import audit
 from genoloom.stages.cohort import make_cohort
 from genoloom.stages.generate import generate
@@ -51,14 +52,15 @@ def project(tmp_path_factory):
     return folder
 
 
-def run(project, out, *, models=True, **options):
+def run(project, out, *, models=True, shadows=(), **options):
+    options = {"shadow_models": 0} | options
     files = {"synthetic": [project / "made/20"], "panels": [project / "20"], "split": project / "split.tsv"}
     files |= {"train": [], "holdout": [], "people": [], "genetic_map": None}
     with open_comparands(**files) as comparands:
         audit(
             name="independent", comparands=comparands, controls=[], out=out / "private/audit.tsv", public=out / "privacy.tsv", leak=out / "leak.json",
             options=AuditOptions(windows="50,100", bootstrap=200, **options), seed=6, sources=source_files(**files),
-            models=[project / "m.safetensors"] if models else [],
+            models=[project / "m.safetensors"] if models else [], shadows=shadows,
         )  # fmt: skip
     return out / "private"
 
@@ -98,12 +100,68 @@ def test_nothing_of_the_private_part_is_public(project, tmp_path, caplog):
     assert written == {"privacy.tsv", "leak.json", "private/audit.tsv", "private/audit.json", "private/people.tsv"}
 
 
+def rows_of_all(private):
+    return {row["attack"]: row for row in read_table(private / "audit.tsv") if row["population"] == "all"}
+
+
+def make_shadow(project, number, out, *more):
+    return run_genoloom(
+        "shadow", "--number", number, "--synthetic", project / "made/20", "--panel", project / "20", "--split", project / "split.tsv",
+        "--model", project / "m.safetensors", "--out", out, "--windows", "50,100", "--bootstrap", 200, "--seed", 6, *more,
+    )  # fmt: skip
+
+
 def test_shadow_models_add_an_attacker(project, tmp_path):
     private = run(project, tmp_path, shadow_models=2)
-    rows = {row["attack"]: row for row in read_table(private / "audit.tsv") if row["population"] == "all"}
-    assert 0 <= float(rows["stacked, with shadow models"]["low"]) <= float(rows["stacked, with shadow models"]["high"]) <= 1
-    again = run(project, tmp_path / "again", shadow_models=2)
-    assert (again / "audit.tsv").read_bytes() == (private / "audit.tsv").read_bytes()
+    row = rows_of_all(private)[AttackId.SHADOWS]
+    assert 0 <= float(row["low"]) <= float(row["high"]) <= 1
+    assert json.loads((private / "audit.json").read_text())["options"]["shadow_models"] == 2
+
+
+def test_an_audit_is_the_same_whoever_made_the_shadow_models(project, tmp_path):
+    here = run(project, tmp_path / "here", shadow_models="auto")
+    files = [tmp_path / f"{k}.safetensors" for k in range(4)]
+    for k in (2, 0, 3, 1):
+        done = make_shadow(project, k, files[k], "--state", tmp_path / "state")
+        assert done.returncode == 0, done.stderr
+        assert stat.S_IMODE(files[k].parent.stat().st_mode) == 0o700
+    assert not list((tmp_path / "state").iterdir())
+    there = run(project, tmp_path / "there", shadow_models="auto", shadows=files)
+    for name in ("audit.tsv", "people.tsv"):
+        assert (there / name).read_bytes() == (here / name).read_bytes()
+    record = json.loads((there / "audit.json").read_text())
+    assert record["options"]["shadow_models"] == 4
+    assert record["inputs"]["shadow/2.safetensors"] == file_digest(files[2])
+    # scores of another shadow model, of other options or cut off are no scores of this one
+    for wrong, options in (([files[1], *files[1:]], {}), (files, {"shadow_steps": 0.5}), (files[:3], {})):
+        with pytest.raises(InputError, match=r"(?s)genoloom shadow"):
+            run(project, tmp_path / "wrong", shadows=wrong, **({"shadow_models": "auto"} | options))
+    files[0].write_bytes(files[0].read_bytes()[:-9] + b"\0" * 9)
+    with pytest.raises(InputError, match=r"(?s)0\.safetensors.*genoloom shadow"):
+        run(project, tmp_path / "wrong", shadow_models="auto", shadows=files)
+    assert not (tmp_path / "wrong").exists()
+
+
+def test_what_was_not_tried_is_said(project, tmp_path):
+    """By a row of its own, which neither passes nor fails the audit."""
+    costly = run(project, tmp_path / "costly", shadow_models="auto", shadow_minutes=1e-6)
+    reasons = {
+        costly: "about 1 CPU minutes are above audit.shadow_minutes (1e-06)",
+        run(project, tmp_path / "off"): "audit.shadow_models is 0",
+        run(project, tmp_path / "foreign", models=False, shadow_models="auto"): "no model is given",
+    }
+    for private, reason in reasons.items():
+        rows = rows_of_all(private)
+        assert (rows[AttackId.SHADOWS]["verdict"], rows[AttackId.SHADOWS]["note"]) == ("not run", reason)
+        assert rows[AttackId.WORST]["verdict"] != "not run"
+        assert json.loads((private / "audit.json").read_text())["options"]["shadow_models"] == 0
+    [row] = [row for row in read_table(tmp_path / "costly/privacy.tsv") if row["attack"] == AttackId.SHADOWS]
+    assert "shadow_minutes" in row["note"]
+    done = make_shadow(project, 0, tmp_path / "0.safetensors", "--shadow-minutes", 1e-6)
+    assert done.returncode == 0
+    assert "no shadow model: about" in done.stderr
+    again = run(project, tmp_path / "again", shadow_models="auto", shadow_minutes=1e-6, shadows=[tmp_path / "0.safetensors"])
+    assert (again / "audit.tsv").read_bytes() == (costly / "audit.tsv").read_bytes()
 
 
 def test_shadow_models_need_the_model(project, tmp_path):
