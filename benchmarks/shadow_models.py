@@ -1,16 +1,19 @@
-"""What shadow models add to the audit, and whether they accuse anybody where nothing leaks.
+"""What shadow models add to the audit, how long they must train for it, and whether they accuse anybody where nothing leaks.
 
     python benchmarks/shadow_models.py --seeds 3
-    python benchmarks/shadow_models.py --generators transformer --steps 1500 --shadows 4 --seeds 1
+    python benchmarks/shadow_models.py --generators transformer gan --sites 1300 --shadows 4 --shares 0.125 0.25 1 --seeds 2
 
 The real people of every population are dealt into training, held-out and fresh people. Each generator is fitted to the
-training people and its sample audited with shadow models of its kind; so are the fresh people (`fresh people`), whom no attack
-may tell from chance. Columns: AUC of the stacked attacker without and with shadow models, and the lower bound of the worst figure.
+training people and its sample audited with shadow models of its kind, which train for a share of its steps; so are the fresh
+people (`fresh people`), whom no attack may tell from chance. Columns: AUC of the stacked attacker without and with shadow
+models, the worst attack with its interval, and the CPU seconds of all shadow models together, estimated and spent.
 """
 
 import argparse
 import logging
 import sys
+import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -21,15 +24,17 @@ from genoloom.config import AuditOptions, TrainSections
 from genoloom.formats.tables import write_table
 from genoloom.logs import configure_logging
 from genoloom.models.haplotype import GENERATORS, generator_class
-from genoloom.models.haplotype.base import HaplotypeGenerator
 from genoloom.panel import ArrayHaplotypes, Panel
 from genoloom.privacy.attack_ids import AttackId
 from genoloom.privacy.audit import AuditData, audit
+from genoloom.privacy.shadow_plan import seconds
+from genoloom.privacy.shadows import Shadow
 from genoloom.report.summary import as_text
 from genoloom.seeds import derive_seed
-from genoloom.stages.shadows import make_shadows, sample_people
+from genoloom.stages.audited_models import AuditedModels, window_sizes
+from genoloom.stages.shadows import ShadowWork, draw_people, fit_people, make_shadows
 from genoloom.stages.train import genetic_positions
-from genoloom.validation.cohorts import compare
+from genoloom.validation.cohorts import Comparison, compare
 
 log = logging.getLogger("shadow models")
 COLUMNS = [
@@ -44,8 +49,10 @@ COLUMNS = [
     "worst",
     "worst_low",
     "worst_high",
+    "share",
+    "estimated_seconds",
+    "seconds",
 ]
-WINDOWS, HAPLOTYPE_WINDOWS = [200, 400, 800], [20, 100]
 
 
 def main() -> int:
@@ -60,28 +67,36 @@ def main() -> int:
             options = getattr(TrainSections(), name)
             if arguments.steps and "steps" in type(options).model_fields:
                 options = options.model_copy(update={"steps": arguments.steps})
-            kind = generator_class(name)(options)
-            population = np.array(training.people.population)
-            made = sample_people(kind, training, np.arange(len(population)), population, derive_seed(seed, "audited"))
-            for audited, alleles in {name: made, "fresh people": fresh.haplotypes.read(0, len(training.sites))}.items():
-                rows.append({"set": arguments.set, "seed": seed, "generator": name, "audited": audited})
-                rows[-1] |= judge(kind, alleles, training, held, arguments.shadows, seed)
-                log.info("seed %d, shadows of %s: %s done", seed, name, audited)
-                write_table(arguments.out, COLUMNS, rows)
+            n, audited_seed = len(training.people), derive_seed(seed, "audited")
+            kind = fit_people(generator_class(name)(options), options, training, np.arange(n), audited_seed)
+            made = draw_people(kind, training.sites.contig, np.array(training.people.population), audited_seed)
+            real = held.beside(training)
+            people = compare(training.people, real.people, ["holdout"] * n + ["train"] * n, 0, seed)
+            for share in arguments.shares:
+                audit_options = AuditOptions(shadow_steps=share)
+                models = AuditedModels({real.sites.contig: kind})
+                drawn = replace(training, haplotypes=ArrayHaplotypes(made))
+                started = time.process_time()
+                known = make_shadows(arguments.shadows, ShadowWork(models, [(drawn, real)], people, audit_options, seed))
+                spent = time.process_time() - started
+                estimated = arguments.shadows * seconds(kind, n, len(real.sites), share)
+                for audited, alleles in {name: made, "fresh people": fresh.haplotypes.read(0, len(training.sites))}.items():
+                    rows.append({"set": arguments.set, "seed": seed, "generator": name, "audited": audited, "share": share})
+                    rows[-1] |= {"estimated_seconds": round(estimated), "seconds": round(spent)}
+                    drawn = replace(training, haplotypes=ArrayHaplotypes(alleles))
+                    rows[-1] |= judge(drawn, real, people, known, audit_options, seed)
+                    log.info("seed %d, shadows of %s (%g of the steps): %s done", seed, name, share, audited)
+                    write_table(arguments.out, COLUMNS, rows)
     print(as_text([{c: f"{v:.3f}" if isinstance(v := row[c], float) else v for c in COLUMNS} for row in rows], COLUMNS))
     return 0
 
 
-def judge(kind: HaplotypeGenerator, alleles: np.ndarray, training: Panel, held: Panel, shadows: int, seed: int) -> dict:
-    """The row of one sample, int8 (n_variants, 2 * n_people), of people in the order of the training people."""
-    real = held.beside(training)
-    roles = ["holdout"] * len(held.people) + ["train"] * len(training.people)
-    people = compare(training.people, real.people, roles, 0, seed)
-    made = replace(training, haplotypes=ArrayHaplotypes(alleles))
-    data = AuditData(people, WINDOWS, HAPLOTYPE_WINDOWS)
+def judge(
+    made: Panel, real: Panel, people: Comparison, known: Sequence[Shadow], options: AuditOptions, seed: int
+) -> dict[str, float]:
+    """The row of one sample of people in the order of the training people."""
+    data = AuditData(people, *window_sizes(options))
     data.add(made, real, genetic_positions(real.sites))
-    known = make_shadows(shadows, {real.sites.contig: kind}, [(made, real)], people, WINDOWS, HAPLOTYPE_WINDOWS, seed)
-    options = AuditOptions()
     found = audit(data, "made", "generator", options.bootstrap, options.max_auc, seed, shadows=known)
     row = {r["attack"]: r for r in found.private if r["population"] == "all"}
     return {
@@ -97,6 +112,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--sites", type=int, help="the first so many sites (default: all)")
     parser.add_argument("--generators", nargs="+", choices=GENERATORS, default=["independent", "markov", "mosaic"])
     parser.add_argument("--steps", type=int, help="training steps of generators that have them (default: their own)")
+    parser.add_argument("--shares", type=float, nargs="+", default=[AuditOptions().shadow_steps], help="of the training steps")
     parser.add_argument("--shadows", type=int, default=8, help="shadow models, an even number")
     parser.add_argument("--seeds", type=int, default=3)
     add_places(parser, "shadow_models.tsv")

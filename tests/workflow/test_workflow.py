@@ -22,7 +22,7 @@ from genoloom.formats.tables import read_table
 
 RULES = [
     "prepare_panel", "split_people", "train_haplotypes", "make_cohort", "generate_haplotypes", "write_consensus", "validate_haplotypes",
-    "audit_haplotypes", "prepare_sequences", "train_sequences", "generate_sequences", "validate_sequences", "write_report",
+    "shadow_haplotypes", "audit_haplotypes", "prepare_sequences", "train_sequences", "generate_sequences", "validate_sequences", "write_report",
 ]  # fmt: skip
 
 

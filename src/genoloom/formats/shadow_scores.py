@@ -47,7 +47,9 @@ def read_scores(path: str | Path, made_for: str, n_individuals: int) -> tuple[np
     if not isinstance(words, dict) or words.get("digest") != digest_tensors(words, arrays):
         raise InputError(path, "is damaged: its content is not what was written", remedy=REMEDY)
     if words.get("made_for") != made_for:
-        raise InputError(path, "was made for other data, models, options or another place in the row of shadow models", remedy=REMEDY)
+        raise InputError(
+            path, "was made for other data, models, options or another place in the row of shadow models", remedy=REMEDY
+        )
     member = arrays.pop(MEMBER, None)
     if member is None or member.shape != (n_individuals,) or not all(np.isfinite(v).all() for v in arrays.values()):
         raise InputError(path, "holds no scores of the individuals compared", remedy=REMEDY)

@@ -35,7 +35,9 @@ def load_models(models: Sequence[Path], pairs: list[tuple[Panel, Panel]], people
     InputError
         A contig has no model, or the model is of other sites or does not know a population.
     """
-    loaded = {sites.contig: (path, generator, sites, words) for path in models for generator, sites, words in [load_generator(path)]}
+    loaded = {
+        sites.contig: (path, generator, sites, words) for path in models for generator, sites, words in [load_generator(path)]
+    }
     found = AuditedModels()
     for _, real in pairs if loaded else []:
         if real.sites.contig not in loaded:

@@ -98,10 +98,9 @@ class ShadowWork:
         for _, panel in self.pairs:
             kind = self.models.generators[panel.sites.contig]
             options = shadow_options(kind, people.n, len(panel.sites), self.options.shadow_steps)
-            made = sample_people(
-                kind, options, panel, people.real_people[member], people.population[people.synthetic], seed,
-                state and state / panel.sites.contig, threads,
-            )  # fmt: skip
+            place = state and state / panel.sites.contig
+            fitted = fit_people(kind, options, panel, people.real_people[member], seed, place, threads)
+            made = draw_people(fitted, panel.sites.contig, people.population[people.synthetic], seed)
             data.add(replace(panel, haplotypes=ArrayHaplotypes(made)), panel, genetic_positions(panel.sites))
         return Shadow(data.scores(seed), member)
 
@@ -201,34 +200,35 @@ def shadow(
     log.info("shadow model %d of %d", number + 1, plan.number)
 
 
-def sample_people(
+def fit_people(
     kind: HaplotypeGenerator,
     options: Section,
     panel: Panel,
     rows: np.ndarray,
-    population: np.ndarray,
     seed: int,
     state: Path | None = None,
     threads: int = 1,
-) -> np.ndarray:
-    """Haplotypes of people with the given populations by a model of the people `rows`, int8 (n_variants, 2 * n_people).
-
-    Parameters
-    ----------
-    kind : HaplotypeGenerator
-        Whose class is taken.
-    options : Section
-        Of the new model.
-    """
+) -> HaplotypeGenerator:
+    """A generator of the class of `kind`, with `options`, fitted to the people `rows` of a panel."""
     training = panel.take_people(rows)
     data = training_haplotypes(training, WATCH, seed)
     generator = generator_class(kind.name)(options)
     with tempfile.TemporaryDirectory() as scratch:
         run = TrainingRun(
-            state or Path(scratch), digest(training, data), derive_seed(seed, "train"), threads, choose_device("auto"), label="shadow"
+            state or Path(scratch),
+            digest(training, data),
+            derive_seed(seed, "train"),
+            threads,
+            choose_device("auto"),
+            label="shadow",
         )
         generator.fit(data, run)
     generator.overlaps = overlaps_of(training)
+    return generator
+
+
+def draw_people(generator: HaplotypeGenerator, contig: str, population: np.ndarray, seed: int) -> np.ndarray:
+    """Haplotypes of people with the given populations, int8 (n_variants, 2 * n_people)."""
     label = np.repeat([generator.population_names.index(name) for name in population], 2)
-    seeds = np.array([derive_seed(seed, "haplotype", panel.sites.contig, i) for i in range(len(label))], dtype=np.uint64)
+    seeds = np.array([derive_seed(seed, "haplotype", contig, i) for i in range(len(label))], dtype=np.uint64)
     return np.concatenate(list(generator.draw(SampleRequest(label, seeds))))

@@ -56,6 +56,8 @@ def test_the_default_audit_with_shadow_models_is_no_reason():
     assert option_reasons("split", SplitOptions, SplitOptions(holdout=0.3).model_dump(), RELEASE) == []
     [reason] = option_reasons("split", SplitOptions, SplitOptions(kinship=False).model_dump(), RELEASE)
     assert "made with split.kinship False, which is looser than the default True" in reason
+    waived = GOOD | {"shadow_models": 0}
+    assert option_reasons("audit", AuditOptions, waived, ReleaseOptions(shadow_models=False)) == []
     stricter = GOOD | {"windows": "100,200,400,800", "haplotype_windows": "100,20", "bootstrap": 5000, "max_auc": 0.55}
     assert option_reasons("audit", AuditOptions, stricter, RELEASE) == []
 
@@ -65,7 +67,8 @@ def test_the_default_audit_with_shadow_models_is_no_reason():
     [
         {"max_auc": 0.61}, {"max_auc": 1}, {"max_auc": "1"}, {"max_auc": None}, {"bootstrap": 999}, {"bootstrap": 0}, {"bootstrap": 1e9},
         {"windows": "200,400"}, {"windows": ""}, {"windows": "all"}, {"windows": "800"}, {"windows": "200,201,400,800"}, {"haplotype_windows": "20"},
-        {"shadow_models": 2}, {"shadow_models": 3}, {"shadow_models": -4}, {"more": 1}, {"bootstrap": float("nan")},
+        {"shadow_models": 2}, {"shadow_models": 3}, {"shadow_models": -4}, {"shadow_models": "auto"}, {"shadow_models": 0},
+        {"shadow_steps": 0.01}, {"more": 1}, {"bootstrap": float("nan")},
     ],
 )  # fmt: skip
 def test_looser_options_of_the_audit_are_reasons(change):

@@ -193,6 +193,7 @@ def test_the_date_can_be_given(project, monkeypatch):
         *(({"attacks": {name: "not run"}}, f"{name}: not run") for name in MUST_PASS),
         *(({"attacks": {name: None}}, f"{name}: not run") for name in MUST_PASS[1:]),
         ({"attacks": {AttackId.SHADOWS: None}}, "has no row of the attack with shadow models"),
+        ({"attacks": {AttackId.SHADOWS: "not run"}}, "stacked, with shadow models: not run"),
         ({"excess": {"high": 0.031}}, "may exceed the unavoidable AUC by 0.031; at most 0.03 may leave"),
         ({"excess": {"attack": "other"}}, "does not say what exceeds the leak"),
         ({"excess": {"high": None}}, "does not say what exceeds the leak"),
@@ -230,6 +231,9 @@ def test_thresholds_are_inclusive_and_are_options(project):
     assert "as few as 5 training people" in reasons(project, min_carriers=6)
     write_tables(project / "results", attacks={AttackId.SHADOWS: None}, audited={"shadow_models": 0})
     make(project, shadow_models=False)
+    write_tables(project / "results", attacks={AttackId.SHADOWS: "not run"}, audited={"shadow_models": 0})
+    make(project, shadow_models=False)
+    assert "the audit had no shadow models" in reasons(project)
 
 
 def test_loosened_thresholds_do_not_stop_it_and_stand_in_the_readme(project):
