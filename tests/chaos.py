@@ -41,7 +41,7 @@ MINI = {
     "generators": ["transformer"],
     "baselines": ["independent"],
     "sequence_generators": [],
-    "audit": {**TINY["audit"], "bootstrap": 400, "shadow_models": 0},
+    "audit": {**TINY["audit"], "bootstrap": 400},
     "train": {key: TINY["train"][key] for key in ("common", "transformer") if key in TINY["train"]},
     "train_sequences": {key: {"max_order": 3} for key in ("markov", "adaptive")},
 }  # fmt: skip

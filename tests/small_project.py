@@ -24,7 +24,7 @@ TINY = {
         "adaptive": {"max_order": 4},
     },
     "consensus": {"people": 1},
-    "audit": {"bootstrap": 200, "windows": "50,100", "shadow_models": 0},
+    "audit": {"bootstrap": 200, "windows": "50,100", "shadow_models": 2},
     "validate": {"resplits": 3, "ld_window": 100},
     "generate_sequences": {"count": 60},
     "validate_sequences": {"resplits": 3, "max_compared": 30},

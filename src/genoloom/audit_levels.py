@@ -6,6 +6,7 @@ INTERVAL = 0.95  # of the bootstrap intervals
 FLOOR_LEVEL = 0.975  # a floor is what chance alone exceeds in one of forty audits
 RARE_LEVEL = 0.99  # the same for rates and small groups: what chance exceeds in one of a hundred audits
 COPY_LEVEL = 0.005  # chance that a test for near copies fails fresh people
+FEWEST_SHADOW_MODELS = 4  # for a release; as many are fitted where an estimate decides
 
 
 def fewest_resamples(level: float) -> int:

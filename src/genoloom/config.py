@@ -442,7 +442,7 @@ class AuditOptions(Section):
         "there is, not measured, so that every machine decides alike.",
     )
     shadow_steps: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.25, description="Share of the generator's training steps that a shadow model takes."
+        0.125, description="Share of the generator's training steps that a shadow model takes."
     )
     recipient: str | None = Field(
         None,

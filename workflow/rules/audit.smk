@@ -37,7 +37,7 @@ rule shadow_haplotypes:
         panels=prefixes("--panel"),
         models=each("--model", "model"),
         state="results/.state/{panel}/{generator}/shadow{number}",
-        options=config_files.flags(settings.audit, leave_out=("recipient",)),
+        options=config_files.flags(settings.audit, leave_out=AUDIT_ONLY),
         seed=audit_seed,
     shell:
         "genoloom shadow --number {wildcards.number} {params.synthetic} {params.panels} --split {input.split:q} {params.models} "

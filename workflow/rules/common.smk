@@ -16,6 +16,7 @@ if SOURCE.is_dir():
     sys.path.insert(0, str(SOURCE))
 
 from genoloom import config_files
+from genoloom.audit_levels import FEWEST_SHADOW_MODELS
 from genoloom.errors import GenoLoomError
 from genoloom.models import haplotype, sequence
 from genoloom.seeds import derive_seed
@@ -182,7 +183,7 @@ def get_shadows(wildcards):
     """What the shadow models of a learned generator score; whether 'auto' is any, each of these jobs finds out and says."""
     number = settings.audit.shadow_models
     if number == "auto":
-        number = shadow_plan.AUTOMATIC
+        number = FEWEST_SHADOW_MODELS
     if wildcards.generator in haplotype.BASELINES:
         number = 0
     return [f"results/private/{wildcards.panel}/{wildcards.generator}/shadow/{k}.safetensors" for k in range(number)]
@@ -265,6 +266,10 @@ def job_seed(*parts):
         return derive_seed(settings.seed, *parts, *wildcards) % 2**31
 
     return render
+
+
+# options of an audit that its shadow models do not depend on
+AUDIT_ONLY = ("bootstrap", "max_auc", "max_excess", "recipient")
 
 
 def audit_seed(wildcards):

@@ -11,6 +11,7 @@ from math import gcd, inf, isnan, nan
 
 from pydantic import ValidationError
 
+from genoloom.audit_levels import FEWEST_SHADOW_MODELS
 from genoloom.config import AuditOptions, ReleaseOptions, SplitOptions, ValidateOptions
 from genoloom.config_section import Section
 from genoloom.privacy.attack_ids import MUST_PASS, AttackId
@@ -18,7 +19,6 @@ from genoloom.privacy.audit import MIN_POPULATION, PUBLIC_COLUMNS
 from genoloom.validation.verdicts import ORDER
 
 ALLOWED_VERDICTS = {"pass": ("pass",), "weak": ("pass", "weak"), "any": ("pass", "weak", "fail")}
-FEWEST_SHADOW_MODELS = 4
 FIDELITY_NUMBERS = ("value", "floor", "floor_sd", "nfr", "z")
 PRIVACY_NUMBERS = ("value", "low", "high", "floor", "tpr_at_1_percent_fpr", "tpr_floor")
 THRESHOLDS = (

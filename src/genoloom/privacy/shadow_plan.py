@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from genoloom.audit_levels import FEWEST_SHADOW_MODELS
 from genoloom.config_section import Section
 from genoloom.models.haplotype.base import HaplotypeGenerator
 from genoloom.models.haplotype.gan import CALIBRATION_ROWS, LEAST_STEPS
 from genoloom.models.haplotype.transformer_training import automatic_steps
 
-AUTOMATIC = 4  # shadow models where the number is left to the estimate: as many as a release asks for
 WATCH = 0.1  # share of a shadow's individuals set aside for early stopping
 LONGEST_BLOCK = 32  # sites, where the model does not say it
 
@@ -80,7 +80,7 @@ def plan_shadows(
     if "public" in kinds_of_templates:
         # trained on private haplotypes they would be models of another kind
         return ShadowPlan(0, 0.0, "nothing in the model comes from the cohort")
-    number = AUTOMATIC if asked == "auto" else asked
+    number = FEWEST_SHADOW_MODELS if asked == "auto" else asked
     one = sum(seconds(generator, individuals, sites[contig], share) for contig, generator in generators.items())
     minutes = number * one / 60
     if asked == "auto" and minutes > limit_minutes:

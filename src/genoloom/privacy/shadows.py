@@ -25,10 +25,13 @@ class Shadow:
 
 
 def calibrated(scores: dict[str, np.ndarray], shadows: Sequence[Shadow]) -> np.ndarray:
-    """Scores of people less their mean over the shadows that they did not train, float64, shape (2 n, n_attacks).
+    """Scores of people less what the shadows make of them, float64, shape (2 n, n_attacks).
 
-    Difficulty calibration (Watson, Guo, Cormode & Sablayrolles 2022, On the importance of difficulty calibration in membership
-    inference attacks, ICLR): who scores high against any sample of his population is no member for that.
+    That is the middle between a person's mean score over the shadows that he trained and over those that left him out.
+    Who scores high against any sample of his population is no member for that (difficulty calibration: Watson, Guo,
+    Cormode & Sablayrolles 2022, ICLR). Of two normal distributions of one variance, those of who trained and who did
+    not, the middle is where the likelihood ratio is one (Carlini et al. 2022, arXiv:2112.03570); and it is the mean of
+    all shadows, not of half of them, so its own noise is smaller.
 
     Parameters
     ----------
@@ -36,10 +39,16 @@ def calibrated(scores: dict[str, np.ndarray], shadows: Sequence[Shadow]) -> np.n
     shadows : sequence of Shadow
         Everybody must be left out of one at least.
     """
-    left_out = ~np.stack([shadow.member for shadow in shadows])
+    member = np.stack([shadow.member for shadow in shadows])
     columns = []
     for attack, found in scores.items():
         known = [np.asarray(shadow.scores[attack], dtype=float) for shadow in shadows]
         people = np.stack([per_person(s) if len(s) == 2 * len(found) else s for s in known])
-        columns.append(found - (people * left_out).sum(axis=0) / left_out.sum(axis=0))
+        out = _mean(people, ~member)
+        columns.append(found - np.where(member.any(axis=0), (out + _mean(people, member)) / 2, out))
     return np.stack(columns, axis=1)
+
+
+def _mean(values: np.ndarray, which: np.ndarray) -> np.ndarray:
+    """Mean over the shadows `which`, shape (2 n,); 0 where there are none."""
+    return (values * which).sum(axis=0) / np.maximum(which.sum(axis=0), 1)

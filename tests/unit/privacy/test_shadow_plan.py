@@ -2,9 +2,10 @@
 
 import pytest
 
+from genoloom.audit_levels import FEWEST_SHADOW_MODELS
 from genoloom.config import AuditOptions, CopyingNetworkOptions, TrainSections
 from genoloom.models.haplotype import GENERATORS, generator_class
-from genoloom.privacy.shadow_plan import AUTOMATIC, plan_shadows, seconds, shadow_options, training_steps
+from genoloom.privacy.shadow_plan import plan_shadows, seconds, shadow_options, training_steps
 
 
 def generator(name, **options):
@@ -23,7 +24,7 @@ def test_a_number_is_done_whatever_it_costs():
 
 def test_as_many_as_a_release_asks_for_where_they_are_affordable():
     found = plan("auto")
-    assert (found.number, found.reason) == (AUTOMATIC, "")
+    assert (found.number, found.reason) == (FEWEST_SHADOW_MODELS, "")
     assert 0 < found.minutes < 15
     assert plan("auto", limit=found.minutes) == found
     costly = plan("auto", limit=found.minutes / 2)
@@ -37,7 +38,7 @@ def test_what_there_is_nothing_to_train_for(asked):
     public = {"20": generator("copying_network"), "21": generator("copying_network")}
     found = plan(asked, models=public, templates=("private", "public"))
     assert (found.number, found.reason) == (0, "nothing in the model comes from the cohort")
-    assert plan(asked, models=public, templates=("private", "private")).number == AUTOMATIC
+    assert plan(asked, models=public, templates=("private", "private")).number == FEWEST_SHADOW_MODELS
     assert plan(0).reason == "audit.shadow_models is 0"
 
 

@@ -1,4 +1,4 @@
-"""Shadow models: people are judged by what they score without having trained."""
+"""Shadow models: people are judged by what they score with and without having trained."""
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
@@ -6,17 +6,18 @@ from sklearn.metrics import roc_auc_score
 from genoloom.privacy.shadows import Shadow, calibrated
 
 
-def test_scores_are_taken_from_the_mean_of_the_shadows_that_left_the_person_out():
+def test_scores_are_taken_from_the_middle_between_shadows_with_and_without_the_person():
     target = {"a": np.array([1.0, 2.0, 3.0, 4.0])}
     shadows = [
         Shadow({"a": np.array([10.0, 1.0, 10.0, 1.0])}, np.array([True, False, True, False])),
         Shadow({"a": np.array([2.0, 10.0, 2.0, 10.0])}, np.array([False, True, False, True])),
         Shadow({"a": np.array([4.0, 10.0, 10.0, 3.0])}, np.array([False, True, True, False])),
     ]
-    assert calibrated(target, shadows)[:, 0].tolist() == [1 - 3, 2 - 1, 3 - 2, 4 - 2]
+    left_out, trained = np.array([3, 1, 2, 2]), 10
+    assert calibrated(target, shadows)[:, 0].tolist() == (target["a"] - (left_out + trained) / 2).tolist()
 
 
-def test_scores_of_haplotypes_become_those_of_people():
+def test_scores_of_haplotypes_become_those_of_people_and_nobody_needs_to_have_trained():
     shadow = Shadow({"a": np.array([1.0, 2.0, 3.0, 5.0])}, np.array([False, False]))
     assert calibrated({"a": np.array([0.0, 0.0])}, [shadow])[:, 0].tolist() == [-3, -8]
 

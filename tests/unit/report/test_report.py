@@ -165,6 +165,16 @@ def test_reasons_and_the_mosaic_frontier(rendered):
     ]
 
 
+def test_what_was_not_tried_is_said_in_one_line(results):
+    note = "about 40 CPU minutes are above audit.shadow_minutes (15)"
+    row = attack_row("gan", "generator", AttackId.SHADOWS, "", "not run") | {"note": note}
+    add_rows(results / "validation" / "demo" / "gan" / "privacy.tsv", [row])
+    write(results)
+    judgement = next(j for j in numbers(results)["data"][0]["judgements"] if j["generator"] == "gan")
+    assert f"Not tried: stacked, with shadow models ({note})." in judgement["privacy_reasons"]
+    assert not [reason for reason in judgement["privacy_reasons"] if reason.startswith("Not run, which is no pass")]
+
+
 def test_the_frontier_is_of_controls_alone(results):
     for table in ("fidelity", "privacy"):
         path = results / "validation" / "demo" / "mosaic" / f"{table}.tsv"
