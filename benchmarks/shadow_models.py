@@ -61,7 +61,7 @@ def main() -> int:
     logging.getLogger("genoloom").setLevel(logging.ERROR)
     panel = open_set(arguments.set, arguments.data)
     rows = []
-    for seed in range(1, arguments.seeds + 1):
+    for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
         training, held, fresh = deal_panels(panel, arguments.people, arguments.sites, "training", seed)
         for name in arguments.generators:
             options = getattr(TrainSections(), name)
@@ -115,6 +115,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--shares", type=float, nargs="+", default=[AuditOptions().shadow_steps], help="of the training steps")
     parser.add_argument("--shadows", type=int, default=8, help="shadow models, an even number")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first-seed", type=int, default=1)
     add_places(parser, "shadow_models.tsv")
     return parser.parse_args()
 

@@ -10,7 +10,7 @@ from genoloom.privacy.attack_ids import AttackId
 from genoloom.privacy.leak_budget import unavoidable
 
 FIDELITY = ["row", "kind", "metric", "population", "bin", "value", "floor", "floor_sd", "nfr", "z", "n", "verdict"]
-PRIVACY = ["row", "kind", "attack", "population", "measure", "value", "low", "high", "floor", "n", "verdict"]
+PRIVACY = ["row", "kind", "attack", "population", "measure", "value", "low", "high", "floor", "n", "verdict", "note"]
 METRICS = {"sites_lost": 0.03, "ld_r2_correlation": 0.99, "classifier_auc": 0.6, "aats_truth": 0.55, "aats_synthetic": 0.52}
 LARGE_ENOUGH, TOO_SMALL = 20.0, 200.0  # effective sites, for 150 individuals and a limit of 0.6
 # classifier AUC and worst attack of each: where it is in the trade-off plot
@@ -29,7 +29,7 @@ def fidelity_row(row, kind, metric, value, verdict="pass", population="all", bin
 
 def attack_row(row, kind, attack, value, verdict="pass", population="all", measure="auc", n=50) -> dict:
     floor = 0.0 if measure == "difference" else 0.5
-    cells = (row, kind, attack, population, measure, value, value - 0.06, value + 0.05, floor, n, verdict)
+    cells = (row, kind, attack, population, measure, value, value - 0.06, value + 0.05, floor, n, verdict, "")
     return dict(zip(PRIVACY, cells, strict=True))
 
 

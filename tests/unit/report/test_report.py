@@ -12,6 +12,7 @@ from scipy.stats import entropy
 
 from genoloom.errors import InputError
 from genoloom.formats.tables import read_table, write_table
+from genoloom.privacy.attack_ids import AttackId
 from genoloom.report.collect import PanelData, collect
 from genoloom.report.data import Judgement
 from genoloom.report.figures import decay, information, logo_window, styles
@@ -167,11 +168,12 @@ def test_reasons_and_the_mosaic_frontier(rendered):
 
 def test_what_was_not_tried_is_said_in_one_line(results):
     note = "about 40 CPU minutes are above audit.shadow_minutes (15)"
-    row = attack_row("gan", "generator", AttackId.SHADOWS, "", "not run") | {"note": note}
+    empty = dict.fromkeys(("measure", "value", "low", "high", "floor"), "")
+    row = attack_row("gan", "generator", AttackId.SHADOWS, 0.5, "not run") | empty | {"note": note}
     add_rows(results / "validation" / "demo" / "gan" / "privacy.tsv", [row])
     write(results)
     judgement = next(j for j in numbers(results)["data"][0]["judgements"] if j["generator"] == "gan")
-    assert f"Not tried: stacked, with shadow models ({note})." in judgement["privacy_reasons"]
+    assert f"Not tried: All attacks together, with shadow models ({note})." in judgement["privacy_reasons"]
     assert not [reason for reason in judgement["privacy_reasons"] if reason.startswith("Not run, which is no pass")]
 
 
