@@ -20,9 +20,10 @@ LONGEST_BLOCK = 32  # sites, where the model does not say it
 
 # CPU seconds on one core, measured on the shipped region
 SECONDS_PER_FLOP = 9e-11  # of a training step: 6 for each weight that a token meets
-SECONDS_PER_DRAWN_FLOP = 7e-10  # 2 for each weight: drawing goes token by token
+SECONDS_PER_DRAWN_FLOP = 3.5e-10  # 2 for each weight: drawing goes token by token
+OVERHEAD = 1.0  # of a network: evaluations, codebook
 SECONDS_PER_CELL = {  # fitting and drawing, for each allele of the training haplotypes
-    "independent": 3e-7, "markov": 3e-6, "mosaic": 3e-7, "matched_mosaic": 6e-7,
+    "independent": 3e-7, "markov": 4e-6, "mosaic": 3e-7, "matched_mosaic": 6e-7,
 }  # fmt: skip
 SECONDS_PER_PAIR = {  # of a haplotype and a template, for each site; `hmm` has a sixth as many clusters, and steps
     "copying_network": 2e-8, "li_stephens": 4e-9, "hmm": 4e-10,
@@ -129,7 +130,7 @@ def seconds(generator: HaplotypeGenerator, individuals: int, sites: int, share: 
         weights = body + options.codes * width + (options.block or LONGEST_BLOCK) * width
         trained = 6.0 * weights * steps * options.batch * min(options.context, blocks)
         drawn = 2.0 * weights * blocks * (rows if name == "transformer" else rows + CALIBRATION_ROWS / 4)
-        return attacked + SECONDS_PER_FLOP * trained + SECONDS_PER_DRAWN_FLOP * drawn
+        return attacked + OVERHEAD + SECONDS_PER_FLOP * trained + SECONDS_PER_DRAWN_FLOP * drawn
     if name in SECONDS_PER_PAIR:
         clusters = (options.clusters or min(400, rows / 6)) * steps if name == "hmm" else rows
         return attacked + SECONDS_PER_PAIR[name] * rows * clusters * sites
