@@ -93,7 +93,8 @@ def plan_shadows(
 def shadow_options(generator: HaplotypeGenerator, individuals: int, sites: int, share: float) -> Section:
     """The options of a shadow model: those of the audited one, with `share` of its training steps and no early stopping.
 
-    Nothing is measured on the way, and a GAN goes without its critic: neither changes what the attacks see.
+    Nothing is evaluated on the way. A GAN goes without its critic, whose steps are the dearest and of which no benefit has
+    been measured (docs/which_generator.md).
     """
     options = generator.options
     whole = training_steps(generator, individuals, sites)
@@ -114,6 +115,7 @@ def training_steps(generator: HaplotypeGenerator, individuals: int, sites: int) 
         return None
     if options.steps is not None:
         return options.steps
+    # with minutes there is no warning that a schedule is short
     steps = automatic_steps(_fitted(individuals), _blocks(options, sites), options.model_copy(update={"minutes": 1.0}))
     return max(LEAST_STEPS, steps) if generator.name == "gan" else steps
 
