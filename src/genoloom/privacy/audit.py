@@ -41,7 +41,7 @@ from genoloom.privacy.shadows import Shadow, calibrated
 from genoloom.privacy.similarity import Similarities
 from genoloom.seeds import derive_seed
 from genoloom.validation.cohorts import Comparison, read_rows
-from genoloom.validation.verdicts import worst
+from genoloom.validation.verdicts import Verdict, worst
 
 PUBLIC_COLUMNS = ["row", "kind", "attack", "population", "measure", "value", "low", "high", "floor", "n", "verdict", "note"]
 PRIVATE_COLUMNS = [*PUBLIC_COLUMNS, "tpr_at_1_percent_fpr", "tpr_floor"]
@@ -305,7 +305,7 @@ class Auditor:
         parts = split_rows(strongest, self.basis, self.max_auc, self.max_excess)
         rows += parts
         # resampling so few people says little: they can show a leak, and never that there is none
-        few = ["weak"] if self.n < MIN_POPULATION else []
+        few = [Verdict.WEAK] if self.n < MIN_POPULATION else []
         deciding = [*few, strongest["verdict"], *(row["verdict"] for row in judged if row["attack"] is AttackId.WORST_POPULATION)]
         others = [self._comparable_row(), *self._copy_rows(), self._kinship_row()]
         others += [self._runs_row()] if self.phased else []
@@ -331,7 +331,7 @@ class Auditor:
                 for attack, found in aucs.items():
                     by_population.setdefault(attack, []).append(found)
         if by_population:
-            fails = next(row["verdict"] for row in rows if row["attack"] is AttackId.WORST) == "fail"
+            fails = next(row["verdict"] for row in rows if row["attack"] is AttackId.WORST) == Verdict.FAIL
             rows.append(self._worst_population_row(by_population, alone=not fails))
         return rows
 
@@ -346,10 +346,10 @@ class Auditor:
         everything = [figure for own in found.values() for figure in own]
         row = self._worst_row(AttackId.WORST_POPULATION, everything, [], RARE_LEVEL)
         again = {attack: own for attack, own in found.items() if attack != AttackId.SHADOWS}
-        if alone and row["verdict"] == "fail" and self._within_chance(again):
+        if alone and row["verdict"] == Verdict.FAIL and self._within_chance(again):
             shadows = found.get(AttackId.SHADOWS)
-            row["verdict"] = self._worst_row("", shadows, [], RARE_LEVEL)["verdict"] if shadows else "pass"
-        return row | {"verdict": "pass" if row["verdict"] == "weak" else row["verdict"]}
+            row["verdict"] = self._worst_row("", shadows, [], RARE_LEVEL)["verdict"] if shadows else Verdict.PASS
+        return row | {"verdict": Verdict.PASS if row["verdict"] == Verdict.WEAK else row["verdict"]}
 
     def _within_chance(self, found: dict[str, list[tuple]]) -> bool:
         """Whether exchanged roles reach the largest AUC of a population in more than 1 - `RARE_LEVEL` of the cases.
@@ -401,8 +401,8 @@ class Auditor:
 
     def _verdict(self, low: float, high: float) -> str:
         if self.max_auc >= 1 or not self.has_tails:  # nothing is above that
-            return "not run"
-        return "pass" if high <= self.max_auc else "weak" if low <= self.max_auc else "fail"
+            return Verdict.NOT_RUN
+        return Verdict.PASS if high <= self.max_auc else Verdict.WEAK if low <= self.max_auc else Verdict.FAIL
 
     def _copy_rows(self) -> list[dict]:
         """Tests for near copies and copied segments."""
@@ -419,7 +419,7 @@ class Auditor:
         """Correlation of allele frequencies; the verdict is also about how many sites are compared."""
         return self._row(
             AttackId.COMPARABLE, "frequency correlation", correlation(*self.frequencies), floor=LEAST_CORRELATION,
-            verdict="not run" if self.not_comparable else "pass",
+            verdict=Verdict.NOT_RUN if self.not_comparable else Verdict.PASS,
         )  # fmt: skip
 
     def _row(self, attack: str, measure: str, value: float | None, **more) -> dict:
@@ -432,7 +432,7 @@ class Auditor:
     def _loss_row(self) -> dict:
         """Privacy loss: AATS(holdout, synthetic) - AATS(train, synthetic); positive when training people are nearer."""
         loss = self.data.aats("holdout") - self.data.aats("train")
-        verdict = "pass" if loss <= MAX_LOSS else "weak" if loss <= 2 * MAX_LOSS else "fail"
+        verdict = Verdict.PASS if loss <= MAX_LOSS else Verdict.WEAK if loss <= 2 * MAX_LOSS else Verdict.FAIL
         return self._row(AttackId.PRIVACY_LOSS, "difference", loss, floor=0.0, verdict=verdict)
 
     def _runs_row(self) -> dict:
@@ -442,10 +442,10 @@ class Auditor:
         ratios = trained[picks].mean(axis=1) / np.maximum(held[picks].mean(axis=1), 1e-12)
         low, high = percentile_interval(ratios)
         ratio = float(trained.mean() / max(held.mean(), 1e-12))
-        verdict = "pass" if high <= MAX_RUN_RATIO else "weak" if low <= MAX_RUN_RATIO else "fail"
+        verdict = Verdict.PASS if high <= MAX_RUN_RATIO else Verdict.WEAK if low <= MAX_RUN_RATIO else Verdict.FAIL
         # in a region so short whole copies would not stand out
         if not self.has_tails or self.data.attack(CopiedSegments).longest_possible <= MAX_RUN_RATIO * held.mean():
-            verdict = "not run"
+            verdict = Verdict.NOT_RUN
         return self._row(AttackId.LONGEST_SHARED_RUN, "ratio", ratio, low=low, high=high, floor=1.0, verdict=verdict)
 
     def _kinship_row(self) -> dict:
@@ -459,7 +459,7 @@ class Auditor:
         floor = self._floor(shuffled, FLOOR_LEVEL)
         return self._row(
             AttackId.KINSHIP_WITH_SYNTHETIC, "difference", value, low=low, high=high, floor=floor,
-            verdict="not run" if floor is None else "fail" if low > floor else "pass",
+            verdict=Verdict.NOT_RUN if floor is None else Verdict.FAIL if low > floor else Verdict.PASS,
         )  # fmt: skip
 
     def _relative_rows(self) -> list[dict]:

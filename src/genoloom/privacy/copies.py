@@ -12,6 +12,7 @@ from math import ceil, log2
 import numpy as np
 
 from genoloom.audit_levels import COPY_LEVEL, FLOOR_LEVEL
+from genoloom.validation.verdicts import Verdict
 
 NEIGHBOURS = 24  # real rows kept for each synthetic row
 FEWEST = 5  # rows at the top that are looked at, at least
@@ -128,11 +129,11 @@ class CopyTest:
     least_chance: float
 
     @property
-    def verdict(self) -> str:
+    def verdict(self) -> Verdict:
         """`not run` where even nothing but copies could not have failed."""
         if self.least_chance > COPY_LEVEL:
-            return "not run"
-        return "fail" if self.chance <= COPY_LEVEL else "pass"
+            return Verdict.NOT_RUN
+        return Verdict.FAIL if self.chance <= COPY_LEVEL else Verdict.PASS
 
 
 def near_copies(neighbours: Neighbours, member: np.ndarray, shuffled: np.ndarray, copies: Neighbours | None = None) -> CopyTest:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from genoloom.disclosure import FEW
 from genoloom.privacy.attack_ids import AttackId
 from genoloom.privacy.leak_budget import Leak, unavoidable
+from genoloom.validation.verdicts import Verdict
 
 COPIES = 2  # sites with fewer copies of the minor allele in training do not count
 
@@ -57,18 +58,18 @@ def split_rows(worst: dict, basis: LeakBasis, max_auc: float, max_excess: float)
     leak = basis.leak
     if leak is None:
         return [
-            {"attack": attack, "measure": "", "value": None, "verdict": "not run", **shared}
+            {"attack": attack, "measure": "", "value": None, "verdict": Verdict.NOT_RUN, **shared}
             for attack in (AttackId.UNAVOIDABLE, AttackId.EXCESS)
         ]
     value, low, high = (worst[key] - leak.auc for key in ("value", "low", "high"))
-    if worst["verdict"] == "not run" or max_excess >= 1 - leak.auc:  # nothing is above that
-        verdict = "not run"
+    if worst["verdict"] == Verdict.NOT_RUN or max_excess >= 1 - leak.auc:  # nothing is above that
+        verdict = Verdict.NOT_RUN
     else:
-        verdict = "pass" if high <= max_excess else "weak" if low <= max_excess else "fail"
+        verdict = Verdict.PASS if high <= max_excess else Verdict.WEAK if low <= max_excess else Verdict.FAIL
     return [
         {
             "attack": AttackId.UNAVOIDABLE, "measure": "auc", "value": leak.auc, "floor": 0.5,
-            "verdict": "pass" if leak.auc <= max_auc else "fail", **shared,
+            "verdict": Verdict.PASS if leak.auc <= max_auc else Verdict.FAIL, **shared,
         },
         {
             "attack": AttackId.EXCESS, "measure": "difference", "value": value, "low": low, "high": high,

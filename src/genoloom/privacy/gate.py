@@ -16,9 +16,14 @@ from genoloom.config import AuditOptions, ReleaseOptions, SplitOptions, Validate
 from genoloom.config_section import Section
 from genoloom.privacy.attack_ids import MUST_PASS, AttackId
 from genoloom.privacy.audit import MIN_POPULATION, PUBLIC_COLUMNS
-from genoloom.validation.verdicts import ORDER
+from genoloom.validation.verdicts import ORDER, Verdict
 
-ALLOWED_VERDICTS = {"pass": ("pass",), "weak": ("pass", "weak"), "any": ("pass", "weak", "fail")}
+# by the value of `release.fidelity`
+ALLOWED_VERDICTS = {
+    "pass": (Verdict.PASS,),
+    "weak": (Verdict.PASS, Verdict.WEAK),
+    "any": (Verdict.PASS, Verdict.WEAK, Verdict.FAIL),
+}
 FIDELITY_NUMBERS = ("value", "floor", "floor_sd", "nfr", "z")
 PRIVACY_NUMBERS = ("value", "low", "high", "floor", "tpr_at_1_percent_fpr", "tpr_floor")
 THRESHOLDS = (
@@ -167,7 +172,7 @@ def privacy_reasons(private: list[dict[str, str]], name: str, people: int, optio
         reasons.append("privacy: the worst attack has no upper bound")
     elif high > options.max_auc:
         reasons.append(f"privacy: the worst attack's AUC may be as high as {high:.3f}; at most {options.max_auc:g} may leave")
-    elif high <= ReleaseOptions().max_auc and worst["verdict"] != "pass":
+    elif high <= ReleaseOptions().max_auc and worst["verdict"] != Verdict.PASS:
         reasons.append(f"privacy: the verdict of the audit is '{worst['verdict']}'")
     beyond = number(by_attack[AttackId.EXCESS]["high"]) if AttackId.EXCESS in by_attack else None
     if beyond is None:
@@ -189,13 +194,13 @@ def privacy_reasons(private: list[dict[str, str]], name: str, people: int, optio
         row = by_attack.get(attack)
         if row is None and attack is AttackId.WORST_POPULATION:
             continue  # no population is large enough
-        verdict = row["verdict"] if row else "not run"
-        if verdict != "pass":
+        verdict = row["verdict"] if row else Verdict.NOT_RUN
+        if verdict != Verdict.PASS:
             reasons.append(f"privacy: {attack}: {verdict}")
     reasons += [
         f"privacy: {attack}: not run"
         for attack, row in by_attack.items()
-        if row["verdict"] == "not run" and attack not in MUST_PASS and (options.shadow_models or attack != AttackId.SHADOWS)
+        if row["verdict"] == Verdict.NOT_RUN and attack not in MUST_PASS and (options.shadow_models or attack != AttackId.SHADOWS)
     ]
     return reasons
 
@@ -229,7 +234,7 @@ def fidelity_reasons(table: list[dict[str, str]], name: str, options: ReleaseOpt
         return [f"fidelity: the table has no row of {name}"]
     allowed, excused = ALLOWED_VERDICTS[options.fidelity], {m.strip() for m in options.may_be_missing.split(",")}
     for row in own:
-        excusable = row["verdict"] == "not run" and row["metric"] in excused
+        excusable = row["verdict"] == Verdict.NOT_RUN and row["metric"] in excused
         if row["verdict"] not in allowed and not excusable:
             reasons.append(f"fidelity: {row['metric']}: {row['verdict']}")
     return reasons

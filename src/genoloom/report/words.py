@@ -1,10 +1,11 @@
 """Names and sentences of the report. A metric or attack without a name here is shown by its own."""
 
+from genoloom.models.haplotype import COPYING
 from genoloom.popgen.frequencies import BIN_NAMES
 from genoloom.privacy.attack_ids import SPLIT_ROWS, WORST_ROWS, AttackId
 from genoloom.report.data import Attack, Judgement, Metric
 from genoloom.validation.metric_ids import MetricId
-from genoloom.validation.verdicts import ORDER, Verdict
+from genoloom.validation.verdicts import ORDER, Role, Verdict
 
 VERDICTS = {
     Verdict.WEAK: "clearly outside the noise of real data",
@@ -174,7 +175,7 @@ def placed(judgements: list[Judgement]) -> list[Judgement]:
 
 def mosaics(judgements: list[Judgement]) -> list[Judgement]:
     """The placed controls that copy haplotypes in pieces."""
-    return [j for j in placed(judgements) if j.kind == "control" and ("mosaic" in j.generator or j.generator == "li_stephens")]
+    return [j for j in placed(judgements) if j.kind == Role.CONTROL and j.generator in COPYING]
 
 
 def unfaithfulness(judgement: Judgement) -> float:

@@ -29,6 +29,7 @@ from genoloom.stages.shadows import ShadowWork, make_shadows, read_shadows
 from genoloom.stages.train import genetic_positions
 from genoloom.stages.validate import control_files, control_rows
 from genoloom.validation.cohorts import Comparison, compare, read_rows
+from genoloom.validation.verdicts import Role
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +101,7 @@ def audit(
     found = judge(
         data,
         name,
-        kind or ("control" if name in BASELINES else "generator"),
+        kind or (Role.CONTROL if name in BASELINES else Role.GENERATOR),
         options.bootstrap,
         options.max_auc,
         seed,

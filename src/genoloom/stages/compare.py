@@ -12,7 +12,7 @@ import numpy as np
 from genoloom.config import AuditOptions, TrainSections, ValidateOptions
 from genoloom.errors import InputError
 from genoloom.formats.pgen import PanelWriter, open_panel
-from genoloom.models.haplotype import generator_class
+from genoloom.models.haplotype import COMPARED, generator_class
 from genoloom.models.haplotype.base import HaplotypeGenerator, SampleRequest
 from genoloom.panel import Panel, People
 from genoloom.seeds import derive_seed, row_seeds
@@ -22,18 +22,11 @@ from genoloom.stages.inputs import RealFiles, open_real, source_files
 from genoloom.stages.report import report
 from genoloom.stages.train import overlaps_of, training_haplotypes
 from genoloom.stages.validate import validate
+from genoloom.validation.verdicts import REAL, Role
 
 log = logging.getLogger(__name__)
 
 NAME = "comparison"  # of the panel in the tables
-# made here of the training people: a lower bound, and the frontier of copying in pieces of several lengths
-CONTROLS = {
-    "independent": ("independent", {}),
-    "mosaic_0.02cM": ("mosaic", {"segment_cm": 0.02}),
-    "mosaic_0.1cM": ("mosaic", {"segment_cm": 0.1}),
-    "mosaic_0.5cM": ("mosaic", {"segment_cm": 0.5}),
-    "matched_mosaic": ("matched_mosaic", {}),
-}
 
 
 def compare(
@@ -82,7 +75,7 @@ def compare(
             made = make_controls(files, within, size, seed) | made
         for name, own in made.items():
             comparands = files.against(own, within)
-            kind = "control" if name in CONTROLS else "generator"
+            kind = Role.CONTROL if name in COMPARED else Role.GENERATOR
             place = out / "validation" / NAME / name
             sources = source_files(synthetic=generators.get(name, []), **real)
             common = {"name": name, "kind": kind, "comparands": comparands, "controls": [], "seed": seed, "sources": sources}
@@ -99,7 +92,7 @@ def _check_names(generators: dict[str, list[Path]], labels: dict[str, list[Path]
     for name in [*generators, *labels]:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
             raise InputError("--generator", f"the name '{name}'", expected="letters, digits, '.', '_' and '-'")
-        if name in {*CONTROLS, "real"}:
+        if name in {*COMPARED, REAL}:
             raise InputError("--generator", f"the name '{name}' is that of a control", remedy="call it otherwise")
         if name not in generators:
             raise InputError("--labels", f"no generator is called '{name}'", expected=f"one of {', '.join(generators)}")
@@ -155,7 +148,7 @@ def make_controls(files: RealFiles, within: dict[str, np.ndarray], like: People,
     """Synthetic people of every control, of the populations of `like`, at the sites `within`."""
     people = People([f"CONTROL{i}" for i in range(len(like))], like.population, ["unknown"] * len(like))
     made = {}
-    for name, (method, options) in CONTROLS.items():
+    for name, (method, options) in COMPARED.items():
         panels = {}
         folder = Path(tempfile.mkdtemp(dir=files.scratch))
         for contig, inside in within.items():

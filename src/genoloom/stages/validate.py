@@ -26,6 +26,7 @@ from genoloom.validation.data import Data
 from genoloom.validation.fidelity import COLUMNS, fidelity_rows, real_rows
 from genoloom.validation.figures import figure_data
 from genoloom.validation.metric_table import measure_all
+from genoloom.validation.verdicts import Role
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +98,7 @@ def validate(
     measured = measure_all(data)
     if options.phaser != "none" and comparands.phased:
         measured.append(measure_switch_errors(comparands.pairs, people, derive_seed(seed, "phaser")))
-    kind = kind or ("control" if name in BASELINES else "generator")
+    kind = kind or (Role.CONTROL if name in BASELINES else Role.GENERATOR)
     own = fidelity_rows(measured, name, kind, people.n)
     rows = own + real_rows(measured, people.n)
     rows += control_rows(controls)

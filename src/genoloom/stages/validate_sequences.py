@@ -28,6 +28,7 @@ from genoloom.validation.label_fidelity import guidance_curve
 from genoloom.validation.motif_fidelity import MatrixMotif, Motif, WordMotif
 from genoloom.validation.sequence_fidelity import Comparison, bits_figure, fidelity_rows
 from genoloom.validation.sequence_figures import Figure
+from genoloom.validation.verdicts import Role
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +94,7 @@ def validate_sequences(
     bits, bars = _bits(name, likely, train, unseen, seed) if train else ([], {})
     rows = bits + comparison.figures()
     curve = _guidance(generator, shapes, weights, unseen, 2 * options.max_classified, seed) if weights and generator else {}
-    kind = "control" if name in BASELINES else "generator"
+    kind = Role.CONTROL if name in BASELINES else Role.GENERATOR
     table = fidelity_rows(rows, name, kind) + _control_rows(controls)
     with write_beside(figures) as [part]:
         part.write_text(json.dumps({**comparison.figure_data(), "bits": bars, **curve}) + "\n")

@@ -19,18 +19,17 @@ import numpy as np
 
 from genoloom.validation.metric_ids import MetricId
 from genoloom.validation.metric_table import Measured
-from genoloom.validation.verdicts import Chance, Verdict, judge, worst
+from genoloom.validation.verdicts import REAL, Chance, Role, Verdict, judge, worst
 
 COLUMNS = ["row", "kind", "metric", "population", "bin", "value", "floor", "floor_sd", "nfr", "z", "n", "verdict"]
 
 
-def fidelity_rows(measured: list[Measured], name: str, kind: str, n: int, group: str = "S") -> list[dict]:
+def fidelity_rows(measured: list[Measured], name: str, kind: Role, n: int, group: str = "S") -> list[dict]:
     """Rows of the table for the generator `name`; the last one, `overall`, is the worst verdict of all.
 
     Parameters
     ----------
-    kind : str
-        "generator" or "control".
+    kind : Role
     n : int
         Individuals per group.
     group : str
@@ -57,7 +56,7 @@ def fidelity_rows(measured: list[Measured], name: str, kind: str, n: int, group:
 def real_rows(measured: list[Measured], n: int) -> list[dict]:
     """Rows of the training people as if they were synthetic, without what the choice of sites decides."""
     chosen = [m for m in measured if not (m.metric.ascertained or m.part.ascertained)]
-    return fidelity_rows(chosen, "real", "control", n, "T")
+    return fidelity_rows(chosen, REAL, Role.CONTROL, n, "T")
 
 
 def family_chance(measured: list[Measured]) -> Chance:

@@ -10,6 +10,7 @@ from genoloom.validation.collect import Collector
 from genoloom.validation.data import Data
 from genoloom.validation.fidelity import fidelity_rows
 from genoloom.validation.metric_table import TABLE, Measured, Metric, measure_all
+from genoloom.validation.verdicts import Role
 
 COMPONENTS = 4
 
@@ -76,4 +77,4 @@ def judge_together(
 ) -> dict[str, list[dict]]:
     """Fidelity rows of every sample; parameters of `measure_together`."""
     measured = measure_together(made, training, held, cm, resplits, block, seed, table)
-    return {name: fidelity_rows(measured, name, "control", len(training.people), group=name) for name in made}
+    return {name: fidelity_rows(measured, name, Role.CONTROL, len(training.people), group=name) for name in made}

@@ -40,6 +40,7 @@ from genoloom.validation.label_fidelity import label_scores
 from genoloom.validation.motif_fidelity import Motif, motif_figures
 from genoloom.validation.sequence_classifier import cnn_auc
 from genoloom.validation.sequence_figures import Figure, compared, summarised
+from genoloom.validation.verdicts import REAL, Kind, Role
 
 KMER_LENGTHS = (3, 4, 5, 6, 8)
 CLASSIFIER_K, CLASSIFIER_RESPLITS = 6, 3
@@ -396,8 +397,8 @@ def bits_figure(model: np.ndarray, chain: np.ndarray, holdout: SequenceSet) -> F
     return Figure("bits_per_base", "bits", value, floor, error, len(holdout))
 
 
-def fidelity_rows(figures: list[Figure], name: str, kind: str) -> list[dict]:
+def fidelity_rows(figures: list[Figure], name: str, kind: Role) -> list[dict]:
     """The table of a generator, and behind it the control row of real sequences: what the floor itself scores."""
     own = [figure.row(name, kind, figure.value) for figure in figures]
-    real = [figure.row("real", "control", figure.floor) for figure in figures if figure.kind != "bits"]
+    real = [figure.row(REAL, Role.CONTROL, figure.floor) for figure in figures if figure.kind != Kind.BITS]
     return own + real

@@ -67,6 +67,16 @@ class Verdict(StrEnum):
 ORDER = tuple(Verdict)
 
 
+REAL = "real"  # the row of real individuals, judged as if they were synthetic
+
+
+class Role(StrEnum):
+    """What a row of a table is of; the value is what the column `kind` holds."""
+
+    GENERATOR = "generator"
+    CONTROL = "control"
+
+
 class Kind(StrEnum):
     """How a metric is measured; see the module's docstring."""
 
