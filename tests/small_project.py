@@ -1,5 +1,6 @@
 """A small project, cut from the shipped real data: sixty people, 150 kb, models that learn for seconds."""
 
+import os
 from pathlib import Path
 
 import pysam
@@ -55,3 +56,11 @@ def write_project(folder: Path, demo: Path, settings: dict) -> Path:
     (folder / "config/sequences.tsv").write_text("set\tsource\nslice\tdata/windows.fa\n")
     (folder / "config/config.yaml").write_text(yaml.safe_dump(settings))
     return folder
+
+
+def traced(folder: Path) -> dict[str, str]:
+    """The environment of a run in `folder` whose commands note what they read."""
+    place = folder.parent / "trace"
+    place.mkdir(exist_ok=True)
+    path = f"{Path(__file__).parent / 'workflow/tracing'}:{os.environ.get('PYTHONPATH', '')}"
+    return os.environ | {"GENOLOOM_TRACE": str(place), "PYTHONPATH": path}

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from small_project import TINY, write_project
+from small_project import TINY, traced, write_project
 
 
 @pytest.fixture
@@ -14,10 +14,10 @@ def tiny_project(tmp_path, demo_dir) -> Path:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory, demo_dir, repository) -> Path:
-    """A small project whose workflow has run once."""
+    """A small project whose workflow has run once; `trace` beside it says which files its commands read."""
     from helpers import run_genoloom
 
     folder = write_project(tmp_path_factory.mktemp("finished") / "project", demo_dir, TINY)
-    done = run_genoloom("run", "-C", folder, "--cores", 2, cwd=folder.parent)
+    done = run_genoloom("run", "-C", folder, "--cores", 2, cwd=folder.parent, env=traced(folder))
     assert done.returncode == 0, done.stderr[-6000:]
     return folder

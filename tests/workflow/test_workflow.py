@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import yaml
 from helpers import add_contig, run_genoloom
+from small_project import traced
 
 from genoloom.formats.pgen import open_panel
 from genoloom.formats.tables import read_table
@@ -24,6 +25,9 @@ RULES = [
     "prepare_panel", "split_people", "train_haplotypes", "make_cohort", "generate_haplotypes", "write_consensus", "validate_haplotypes",
     "shadow_haplotypes", "audit_haplotypes", "prepare_sequences", "train_sequences", "generate_sequences", "validate_sequences", "write_report",
 ]  # fmt: skip
+
+
+INDEXES = (".fai", ".gzi", ".tbi", ".csi")
 
 
 def snakemake(*arguments, cwd, **options):
@@ -35,6 +39,28 @@ def resources_of(output: str) -> dict[str, dict[str, str]]:
     """The resources of each job of a dry run, by the first wildcard-dependent file that it writes."""
     jobs = re.findall(r"^ +output: ([^,\n]+).*?^ +resources: ([^\n]+)", output, re.MULTILINE | re.DOTALL)
     return {path: dict(part.split("=", 1) for part in text.split(", ")) for path, text in jobs}
+
+
+def undeclared_reads(folder: Path, demo: Path, repository: Path, *targets: str) -> dict[str, list[str]]:
+    """Files that commands of traced runs read although their rule does not declare them, by log file; "" without a trace."""
+    done = snakemake("-n", "-F", "--snakefile", repository / "Snakefile", *targets, cwd=folder)
+    read: dict[str, set[Path]] = {}
+    for trace in (folder.parent / "trace").iterdir():
+        log, *opened = trace.read_text().splitlines()
+        read.setdefault(log, set()).update(map(Path, opened))
+    found = {}
+    for job in re.split(r"^(?:local)?rule ", done.stdout + done.stderr, flags=re.MULTILINE)[1:]:
+        named = {key: re.search(rf"^ +{key}: (.*)", job, re.MULTILINE) for key in ("input", "output", "log")}
+        if not named["log"]:
+            continue
+        log = named["log"][1]
+        declared = [folder / path for files in named.values() if files for path in files[1].split(", ")]
+        # what is gone was temporary; an index is only used where there is one
+        opened = {path for path in read.get(log, ()) if path.is_file() and path.suffix not in INDEXES}
+        opened -= {*declared, *(path for path in opened if folder / "results/.state" in path.parents)}
+        found[log] = sorted(str(p) for p in opened if p.is_relative_to(demo) or p.is_relative_to(folder))
+        found[log] += [] if log in read else [""]
+    return {log: paths for log, paths in found.items() if paths}
 
 
 def test_lint_is_clean(repository):
@@ -102,9 +128,9 @@ def test_people_are_redrawn_when_asked_for(tiny_project, repository):
     assert "cohort.drawn.tsv" in done.stdout + done.stderr
 
 
-def test_the_gate_holds_back_models_that_learned_little(finished):
+def test_the_gate_holds_back_models_that_learned_little(finished, demo_dir, repository):
     """Twenty steps of training do not make faithful people: the gate says why, and leaves no bundle."""
-    done = run_genoloom("run", "-C", finished, "--cores", 2, "release")
+    done = run_genoloom("run", "-C", finished, "--cores", 2, "release", env=traced(finished))
     assert done.returncode != 0
     text = done.stdout + done.stderr
     assert "may not be released" in text
@@ -120,6 +146,9 @@ def test_the_gate_holds_back_models_that_learned_little(finished):
         "not made with",
     ):
         assert broken not in text  # the chain of evidence is whole, from the raw input to the audit
+    # of all that `release` takes digests of, only the ledger is declared by no rule: every release adds to it
+    reads = {log: paths for log, paths in undeclared_reads(finished, demo_dir, repository, "release").items() if "release" in log}
+    assert reads == {}
     assert not (finished / "results/release/tiny/gan").exists()
     assert not list((finished / "results/release").rglob("MANIFEST.sha256"))
 
@@ -173,6 +202,10 @@ def test_all_results_are_where_the_contract_says(finished):
     for rule in RULES:
         assert list((finished / "logs" / rule).glob("*.log")), rule
         assert list((finished / "benchmarks" / rule).glob("*.tsv")), rule
+
+
+def test_rules_read_what_they_declare_and_nothing_else(finished, demo_dir, repository):
+    assert undeclared_reads(finished, demo_dir, repository) == {}
 
 
 def test_the_same_people_and_sites_stand_in_all_files(finished):
@@ -269,25 +302,41 @@ def test_snakemakes_own_report(finished, repository):
     assert (finished / "report.zip").stat().st_size > 10_000
 
 
-def test_as_a_module_of_another_workflow(tiny_project, repository):
-    (tiny_project / "Snakefile").write_text(
-        f'''
-configfile: "config/config.yaml"
+def test_as_a_module_of_another_workflow_with_a_prefix(tiny_project, repository):
+    """All that the study reads and writes is below the prefix, whatever its configuration names."""
+    settings = yaml.safe_load((tiny_project / "config/config.yaml").read_text())
+    base = "models/{contig}.safetensors"
+    settings["split"], settings["train"]["transformer"]["init_from"] = {"pedigree": "data/pedigree.fam"}, base
+    settings["validate_sequences"]["motifs"] = "data/motifs.jaspar"
+    (tiny_project / "config/config.yaml").write_text(yaml.safe_dump(settings))
+    people = (tiny_project / "data/names.txt").read_text().split()
+    (tiny_project / "data/pedigree.fam").write_text("".join(f"0 {person} 0 0 0 -9\n" for person in people))
+    (tiny_project / "data/motifs.jaspar").write_text(">m\nA [1]\nC [1]\nG [1]\nT [1]\n")
+    (tiny_project / "models").mkdir()
+    (tiny_project / base.format(contig="20")).write_text("")
+    outside = tiny_project.parent
+    (outside / "Snakefile").write_text(
+        f"""
+configfile: "{tiny_project.name}/config/config.yaml"
 
 module genoloom:
     snakefile: "{repository}/workflow/Snakefile"
     config: config
+    prefix: "{tiny_project.name}"
 
 use rule * from genoloom as genoloom_*
-
-rule only:
-    default_target: True
-    input: "results/splits/tiny.tsv"
-'''
+"""
     )
-    done = snakemake("--cores", 1, cwd=tiny_project)
+    done = snakemake("--cores", 1, f"{tiny_project.name}/results/splits/tiny.tsv", cwd=outside)
     assert done.returncode == 0, done.stderr[-3000:]
     assert len(read_table(tiny_project / "results/splits/tiny.tsv")) == 60
+    assert not (outside / "results").exists()
+    planned = snakemake("-n", "-p", "genoloom_all", "genoloom_release", cwd=outside)
+    text = planned.stdout + planned.stderr
+    assert planned.returncode == 0, text[-3000:]
+    assert not re.findall(r"(?<![\w/.-])(?:results|config|data|models|logs|benchmarks)/\S+", text)
+    assert "genoloom release" in text
+    assert f"--init-from {tiny_project.name}/models/20.safetensors" in text
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ rule shadow_haplotypes:
         synthetic=prefixes("--synthetic"),
         panels=prefixes("--panel"),
         models=each("--model", "model"),
-        state="results/.state/{panel}/{generator}/shadow{number}",
+        state=shadow_state,
         options=config_files.flags(settings.audit, leave_out=AUDIT_ONLY),
         seed=audit_seed,
     shell:
@@ -56,6 +56,7 @@ rule audit_haplotypes:
         control=get_controls("privacy.tsv"),
         model=get_models,
         shadow=get_shadows,
+        recipient=settings.audit.recipient or [],
     output:
         private="results/private/{panel}/{generator}/audit.tsv",
         audited="results/private/{panel}/{generator}/audit.json",
@@ -77,7 +78,7 @@ rule audit_haplotypes:
         controls=each("--control", "control"),
         models=each("--model", "model"),
         shadows=each("--shadow", "shadow"),
-        options=config_files.flags(settings.audit),
+        options=flags_of(settings.audit, "recipient"),
         seed=audit_seed,
     shell:
         "genoloom audit --name {wildcards.generator} {params.synthetic} {params.panels} --split {input.split:q} "

@@ -18,6 +18,7 @@ if SOURCE.is_dir():
 from genoloom import config_files
 from genoloom.audit_levels import FEWEST_SHADOW_MODELS
 from genoloom.errors import GenoLoomError
+from genoloom.formats.plink_tables import raw_files
 from genoloom.models import haplotype, sequence
 from genoloom.seeds import derive_seed
 
@@ -37,8 +38,11 @@ if SOURCE.is_dir():
     prefix.insert(0, 'export PYTHONPATH=%s"${PYTHONPATH:+:$PYTHONPATH}"; ' % shlex.quote(str(SOURCE)))
 shell.prefix(escape_braces("".join(prefix)))
 
+# as a module with a prefix, all that the study reads and writes is below that prefix
+study_directory = Path(workflow.modifier.path_modifier.replace_prefix("."))
+
 try:
-    study = config_files.check_study(config, "configuration")
+    study = config_files.check_study(config, "configuration", study_directory)
 except GenoLoomError as error:
     raise WorkflowError(str(error)) from None
 
@@ -48,6 +52,10 @@ sequence_sets = [row.set for row in sequence_rows]
 generators = [*settings.baselines, *settings.generators] if panels else []
 sequence_generators = [*sequence.BASELINES, *settings.sequence_generators] if sequence_sets else []
 variants_suffix = settings.generate.format
+
+
+# columns of the sheet of panels that name files, and options of `genoloom prepare`
+PANEL_FILES = ("variants", "people", "reference", "map")
 
 
 def any_of(names):
@@ -78,22 +86,21 @@ def get_contigs(panel):
 
 
 def get_panel_inputs(wildcards):
-    """Files of a panel's contig that the sheet names, by the name of their option."""
-    row = get_panel_row(wildcards)
-    named = {
-        "variants": row.variants,
-        "people": row.people,
-        "reference": row.reference,
-        "map": row.map,
-    }
-    return {name: path for name, path in named.items() if path}
+    """Files of a panel's contig that the sheet names, by the name of their option; and the tables of a .pgen."""
+    return inputs_of_row(get_panel_row(wildcards))
+
+
+def inputs_of_row(row):
+    named = {name: getattr(row, name) for name in PANEL_FILES if getattr(row, name)}
+    files = raw_files(study_directory / row.variants)
+    tables = [str(Path(row.variants).with_name(file.name)) for role, file in files.items() if role != "variants"]
+    return named | {"tables": tables}
 
 
 def get_raw_inputs(wildcards):
     """Files that the sheet names for any contig of a panel."""
-    columns = ("variants", "people", "reference", "map")
-    named = [getattr(row, column) for row in panel_rows if row.panel == wildcards.panel for column in columns]
-    return sorted({path for path in named if path})
+    found = [inputs_of_row(row) for row in panel_rows if row.panel == wildcards.panel]
+    return sorted({path for named in found for path in [*named.pop("tables"), *named.values()]})
 
 
 def get_records(wildcards):
@@ -106,17 +113,12 @@ def get_records(wildcards):
         "results/synthetic/{panel}/{generator}/{contig}",
         "results/validation/{panel}/{generator}/fidelity",
     ] + (["results/synthetic/{panel}/{generator}/cohort.drawn"] if settings.redraw.enabled else [])
-    return expand(
-        [f"{place}.provenance.json" for place in places],
-        panel=wildcards.panel,
-        generator=wildcards.generator,
-        contig=get_contigs(wildcards.panel),
-    )
+    return each_contig([f"{place}.provenance.json" for place in places])(wildcards)
 
 
 def get_panel_flags(wildcards, input):
     row = get_panel_row(wildcards)
-    given = [f"--{name} {shlex.quote(path)}" for name, path in get_panel_inputs(wildcards).items()]
+    given = [f"--{name} {shlex.quote(path)}" for name, path in input.items() if name in PANEL_FILES]
     return " ".join(given + ([f"--region {row.region}"] if row.region else []))
 
 
@@ -130,28 +132,28 @@ def get_sequence_inputs(wildcards):
 
 
 def get_sequence_flags(wildcards, input):
-    return " ".join(f"--{name} {shlex.quote(path)}" for name, path in get_sequence_inputs(wildcards).items())
+    return " ".join(f"--{name} {shlex.quote(path)}" for name, path in input.items())
 
 
-def get_panel_pgens(wildcards):
-    return expand(
-        "results/panels/{panel}/{contig}.pgen",
-        panel=wildcards.panel,
-        contig=get_contigs(wildcards.panel),
-    )
+def each_contig(pattern):
+    """An input function: files of every contig of a panel."""
+
+    def get_files(wildcards):
+        return expand(pattern, contig=get_contigs(wildcards.panel), **dict(wildcards.items()))
+
+    return get_files
 
 
-def get_synthetic_pgens(wildcards):
-    return expand(
-        "results/synthetic/{panel}/{generator}/{contig}.pgen",
-        panel=wildcards.panel,
-        generator=wildcards.generator,
-        contig=get_contigs(wildcards.panel),
-    )
+def pgens_of(prefix):
+    """An input function: the three files of every contig's PGEN."""
+    return each_contig([f"{prefix}/{{contig}}{suffix}" for suffix in PGEN_SUFFIXES])
 
 
-def get_synthetic_variants(wildcards):
-    return [path.removesuffix("pgen") + variants_suffix for path in get_synthetic_pgens(wildcards)]
+PGEN_SUFFIXES = (".pgen", ".pvar.zst", ".psam")
+get_panel_pgens = pgens_of("results/panels/{panel}")
+get_synthetic_pgens = pgens_of("results/synthetic/{panel}/{generator}")
+get_synthetic_variants = each_contig(f"results/synthetic/{{panel}}/{{generator}}/{{contig}}.{variants_suffix}")
+get_models = each_contig("results/models/{panel}/{generator}/{contig}.safetensors")
 
 
 def get_released_consensus(wildcards):
@@ -168,15 +170,6 @@ def get_released_consensus(wildcards):
 def get_releases():
     """A bundle of each learned generator."""
     return expand("results/release/{panel}/{generator}", panel=panels, generator=settings.generators)
-
-
-def get_models(wildcards):
-    return expand(
-        "results/models/{panel}/{generator}/{contig}.safetensors",
-        panel=wildcards.panel,
-        generator=wildcards.generator,
-        contig=get_contigs(wildcards.panel),
-    )
 
 
 def get_shadows(wildcards):
@@ -212,6 +205,12 @@ def get_sequence_controls(wildcards):
     return [f"results/validation/sequences/{wildcards.set}/{baseline}.tsv" for baseline in sequence.BASELINES]
 
 
+def get_motifs(wildcards):
+    """The file of motifs, where the option names one and not words."""
+    motifs = settings.validate_sequences.motifs
+    return motifs if motifs and (study_directory / motifs).is_file() else []
+
+
 def get_consensus_targets():
     """Personal FASTA of the learned generators, where the sheet names a reference."""
     if settings.consensus.people == 0:
@@ -225,6 +224,18 @@ def get_consensus_targets():
 
 
 def get_report_inputs(wildcards):
+    models = [
+        f"results/models/{row.panel}/{generator}/{row.contig}{suffix}"
+        for row in panel_rows
+        for generator in generators
+        for suffix in MODEL_TABLES
+    ]
+    models += expand(
+        "results/models/sequences/{set}/{generator}{suffix}",
+        set=sequence_sets,
+        generator=sequence_generators,
+        suffix=MODEL_TABLES,
+    )
     haplotypes = expand(
         "results/validation/{panel}/{generator}/{table}",
         panel=panels,
@@ -237,15 +248,15 @@ def get_report_inputs(wildcards):
         generator=sequence_generators,
         table=["tsv", "figures.json"],
     )
-    return haplotypes + sequences
+    return models + haplotypes + sequences
 
 
 def prefixes(flag, suffix=".pgen"):
-    """A parameter function: the flag once for each file of an input, without the suffix."""
+    """A parameter function: the flag once for each file of an input that has the suffix, without it."""
 
     def render(wildcards, input):
-        name = flag.lstrip("-")
-        return " ".join(f"{flag} {shlex.quote(str(path).removesuffix(suffix))}" for path in input[name])
+        found = [str(path).removesuffix(suffix) for path in input[flag.lstrip("-")] if str(path).endswith(suffix)]
+        return " ".join(f"{flag} {shlex.quote(prefix)}" for prefix in found)
 
     return render
 
@@ -255,6 +266,17 @@ def each(flag, name):
 
     def render(wildcards, input):
         return " ".join(f"{flag} {shlex.quote(str(path))}" for path in input.get(name, []))
+
+    return render
+
+
+def flags_of(section, *files):
+    """A parameter function: a section as flags. Its options `files` name the input of that name, where there is one."""
+
+    def render(wildcards, input):
+        named = {name: input.get(name) or getattr(section, name) for name in files}
+        given = [f"--{name.replace('_', '-')} {shlex.quote(str(path))}" for name, path in named.items() if path]
+        return " ".join([config_files.flags(section, leave_out=files), *given])
 
     return render
 
@@ -282,29 +304,39 @@ RUN_OPTIONS = ("device", "processes", "time_limit_minutes")
 time_limit = settings.train.common.time_limit_minutes or "none"
 
 
-def model_options(wildcards):
-    """The options that a model follows from: those of its generator, and the shared ones."""
+MODEL_TABLES = (".json", ".history.tsv")  # what a report shows of a model
+OF_FILES = ("init_from", "public_panel")  # options of a generator that name files, which are inputs of its rule
+
+
+def own_options(wildcards):
+    """The options of a generator."""
     if "generator" in wildcards.keys():
-        own = getattr(settings.train, wildcards.generator)
-    else:
-        own = getattr(settings.train_sequences, wildcards.sequence_generator)
-    return f"{config_files.flags(settings.train.common, leave_out=RUN_OPTIONS)} {config_files.flags(own)}"
+        return getattr(settings.train, wildcards.generator)
+    return getattr(settings.train_sequences, wildcards.sequence_generator)
+
+
+def model_options(wildcards, input):
+    """The options that a model follows from: the shared ones, and those of its generator."""
+    given = [f"--init-from {shlex.quote(path)}" for path in [input.get("base")] if path]
+    given += [f"--public-panel {shlex.quote(path.removesuffix('.pgen'))}" for path in input.get("public", [])[:1]]
+    common = config_files.flags(settings.train.common, leave_out=RUN_OPTIONS)
+    return " ".join([common, config_files.flags(own_options(wildcards), leave_out=OF_FILES), *given])
 
 
 def get_base_model(wildcards):
     """The model of another panel that training starts from, if any."""
-    base = getattr(getattr(settings.train, wildcards.generator), "init_from", None)
+    base = getattr(own_options(wildcards), "init_from", None)
     return base.replace("{contig}", wildcards.contig) if base else []
 
 
 def get_public_panel(wildcards):
     """The public panel whose haplotypes are the templates, if any."""
-    prefix = getattr(getattr(settings.train, wildcards.generator), "public_panel", None)
+    prefix = getattr(own_options(wildcards), "public_panel", None)
     prefix = prefix and prefix.replace("{contig}", wildcards.contig)
-    return [f"{prefix}{suffix}" for suffix in (".pgen", ".pvar.zst", ".psam")] if prefix else []
+    return [f"{prefix}{suffix}" for suffix in PGEN_SUFFIXES] if prefix else []
 
 
-def training_state(wildcards):
+def training_state(wildcards, input, output):
     """
     Where training saves its state. It is no output, because Snakemake removes the outputs of a failed job.
     Its name follows from all that the model follows from, so that a changed option never meets a foreign state.
@@ -313,9 +345,15 @@ def training_state(wildcards):
         sources = [get_panel_row(wildcards), settings.prepare, settings.split]
     else:
         sources = [get_sequence_row(wildcards), settings.sequences]
-    parts = repr([settings.seed, model_options(wildcards), *sources])
+    parts = repr([settings.seed, model_options(wildcards, input), *sources])
     digest = hashlib.sha256(parts.encode()).hexdigest()[:12]
-    return str(Path("results", ".state", *model_place(wildcards), digest))
+    return str(Path(output.model).parents[3].joinpath(".state", *model_place(wildcards), digest))
+
+
+def shadow_state(wildcards, output):
+    """The same of a shadow model."""
+    results = Path(output.scores).parents[4]
+    return str(results.joinpath(".state", wildcards.panel, wildcards.generator, f"shadow{wildcards.number}"))
 
 
 def model_place(wildcards):

@@ -45,6 +45,7 @@ rule split_people:
     """
     input:
         panel=get_panel_pgens,
+        summary=each_contig("results/panels/{panel}/{contig}.summary.json"),
         pedigree=settings.split.pedigree or [],
     output:
         split="results/splits/{panel}.tsv",
@@ -62,7 +63,7 @@ rule split_people:
         runtime=60,
     params:
         panels=prefixes("--panel"),
-        options=config_files.flags(settings.split),
+        options=flags_of(settings.split, "pedigree"),
         seed=job_seed("split"),
     shell:
         "genoloom split {params.panels} --out {output.split:q} --summary {output.summary:q} "

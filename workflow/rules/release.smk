@@ -18,8 +18,11 @@ rule make_release:
         sheet=settings.panels or [],
         raw=get_raw_inputs,
         panel=get_panel_pgens,
+        summary="results/panels/{panel}/summary.json",
+        summaries=each_contig("results/panels/{panel}/{contig}.summary.json"),
         split="results/splits/{panel}.tsv",
         model=get_models,
+        description=each_contig("results/models/{panel}/{generator}/{contig}.json"),
         cohort=COHORT,
         synthetic=get_synthetic_pgens,
         variants=get_synthetic_variants,
@@ -43,9 +46,10 @@ rule make_release:
         mem_mb=genotype_mem_mb,
         runtime=120,
     params:
+        results=subpath(output.bundle, ancestor=3),
         options=config_files.flags(settings.release),
     shell:
-        "genoloom release --results results --panel {wildcards.panel} --generator {wildcards.generator} "
+        "genoloom release --results {params.results:q} --panel {wildcards.panel} --generator {wildcards.generator} "
         "--sheet {input.sheet:q} --out {output.bundle:q} {params.options} --log {log:q}"
 
 

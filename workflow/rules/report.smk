@@ -1,7 +1,7 @@
 """
 Write the public report.
 
-REQUIRED INPUTS   results/validation/**
+REQUIRED INPUTS   results/validation/**, and the descriptions and histories of results/models/**
 OUTPUTS           results/report/index.html, and its numbers: summary.txt, summary.tsv, metrics.tsv, attacks.tsv, report.json
 """
 
@@ -19,6 +19,7 @@ rule write_report:
             category="Report",
         ),
         table="results/report/summary.tsv",
+        uses="results/report/uses.tsv",
         text="results/report/summary.txt",
         metrics="results/report/metrics.tsv",
         attacks="results/report/attacks.tsv",
@@ -34,6 +35,7 @@ rule write_report:
         mem_mb=2000,
         runtime=20,
     params:
+        results=subpath(output.html, ancestor=2),
         shown=" ".join(
             [f"--panel {name}" for name in panels]
             + [f"--generator {name}" for name in generators]
@@ -41,4 +43,4 @@ rule write_report:
             + [f"--sequence-generator {name}" for name in sequence_generators]
         ),
     shell:
-        "genoloom report --results results {params.shown} --out {output.html:q} --log {log:q}"
+        "genoloom report --results {params.results:q} {params.shown} --out {output.html:q} --log {log:q}"

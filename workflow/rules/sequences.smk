@@ -110,6 +110,7 @@ rule validate_sequences:
         holdout=rules.prepare_sequences.output.holdout,
         model=rules.train_sequences.output.model,
         control=get_sequence_controls,
+        motifs=get_motifs,
     output:
         table="results/validation/sequences/{set}/{sequence_generator}.tsv",
         figures="results/validation/sequences/{set}/{sequence_generator}.figures.json",
@@ -125,7 +126,7 @@ rule validate_sequences:
         runtime=120,
     params:
         controls=each("--control", "control"),
-        options=config_files.flags(settings.validate_sequences),
+        options=flags_of(settings.validate_sequences, "motifs"),
         seed=job_seed("validate_sequences"),
     shell:
         "genoloom sequences validate --name {wildcards.sequence_generator} --synthetic {input.synthetic:q} "

@@ -48,6 +48,13 @@ def tables_beside(path: Path) -> tuple[Path, Path]:
     return variants[0], samples
 
 
+def raw_files(variants: Path) -> dict[str, Path]:
+    """The files behind `variants`, by role: a .pgen has its sites and people beside it."""
+    suffixes = (".pvar", ".pvar.zst", ".psam") if variants.suffix == ".pgen" else ()
+    tables = {f"variants{suffix}": variants.with_suffix(suffix) for suffix in suffixes}
+    return {"variants": variants} | {role: path for role, path in tables.items() if path.exists()}
+
+
 def _table(path: Path, headers: tuple[str, ...]) -> tuple[list[str], list[tuple[int, str]], Rows]:
     """The header, if one begins with a word of `headers`; the lines before it that begin with `##`; and the rows."""
     lines = ((number, line) for number, line in text_lines(path) if line.strip())

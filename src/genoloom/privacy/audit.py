@@ -427,7 +427,7 @@ class Auditor:
 
     def not_run_row(self, attack: str, note: str = "") -> dict:
         """The row of an attack that was not run, and why."""
-        return self._row(attack, "", None, verdict="not run", note=note)
+        return self._row(attack, "", None, verdict=Verdict.NOT_RUN, note=note)
 
     def _loss_row(self) -> dict:
         """Privacy loss: AATS(holdout, synthetic) - AATS(train, synthetic); positive when training people are nearer."""

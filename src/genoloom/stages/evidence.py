@@ -22,6 +22,7 @@ from genoloom.errors import GenoLoomError, InputError
 from genoloom.formats.leak_ledger import LEDGER, read_ledger
 from genoloom.formats.models import file_digest, read_description
 from genoloom.formats.pgen import PgenHaplotypes, panel_files, read_psam
+from genoloom.formats.plink_tables import raw_files
 from genoloom.formats.provenance import Provenance, read_provenance, record_path
 from genoloom.formats.splits import COLUMNS as SPLIT_COLUMNS
 from genoloom.formats.tables import Row, read_exact_table
@@ -41,7 +42,6 @@ from genoloom.privacy.leak_budget import Leak, unavoidable
 from genoloom.stages.cohort import COLUMNS as COHORT_COLUMNS
 from genoloom.stages.cohort import read_cohort
 from genoloom.stages.load import load_generator
-from genoloom.stages.prepare import raw_files
 from genoloom.validation.cohorts import compare
 from genoloom.validation.fidelity import COLUMNS as FIDELITY_COLUMNS
 
@@ -90,7 +90,8 @@ class Evidence:
     results : Path
         Directory of the workflow's results, laid out as in docs/architecture.md.
     sheet : Path, optional
-        Sheet of panels: the raw input, to be compared with what the panel was made of.
+        Sheet of panels: the raw input, to be compared with what the panel was made of. Its paths are relative to the
+        directory that `results` is in, where the workflow ran.
 
     Raises
     ------
@@ -280,8 +281,9 @@ class Evidence:
         row: PanelRow | None = self.sheet_rows.get(contig)
         if row is None:
             return {}, ("variants", "people", "reference", "map")
-        given = raw_files(Path(row.variants)) | {
-            role: Path(path) for role in ("people", "reference", "map") if (path := getattr(row, role))
+        ran = self.results.parent
+        given = raw_files(ran / row.variants) | {
+            role: ran / path for role in ("people", "reference", "map") if (path := getattr(row, role))
         }
         there = {role: (path,) for role, path in given.items() if path.is_file()}
         self.raw_compared += set(there) == set(given)

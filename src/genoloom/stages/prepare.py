@@ -19,6 +19,7 @@ from genoloom.formats.atomic import write_beside
 from genoloom.formats.maps import GeneticMap, read_map
 from genoloom.formats.names import check_person_names, without_spaces
 from genoloom.formats.pgen import PanelWriter, panel_files
+from genoloom.formats.plink_tables import raw_files
 from genoloom.formats.private_directories import close_directory
 from genoloom.formats.provenance import Making, record_path
 from genoloom.formats.reference import Reference
@@ -253,13 +254,6 @@ def _open(
                 remedy="phase the file",
             )  # fmt: skip
     return _Inputs(source, everybody, keep, fasta, points, contig)
-
-
-def raw_files(variants: Path) -> dict[str, Path]:
-    """The files behind `variants`, by role: a .pgen has its sites and people beside it."""
-    suffixes = (".pvar", ".pvar.zst", ".psam") if variants.suffix == ".pgen" else ()
-    tables = {f"variants{suffix}": variants.with_suffix(suffix) for suffix in suffixes}
-    return {"variants": variants} | {role: path for role, path in tables.items() if path.exists()}
 
 
 def site_blocks(sites: Iterable[Site], contig: str, contig_length: int | None = None) -> Iterator[tuple[Sites, np.ndarray]]:

@@ -51,7 +51,7 @@ def release(*, results: Path, panel: str, generator: str, out: Path, options: Re
         Directory of the workflow's results, laid out as in docs/architecture.md.
     sheet : Path, optional
         Sheet of panels. The raw input that it names is compared with what the panel was made of, where it is still there;
-        personal FASTA needs its reference.
+        personal FASTA needs its reference. Its paths are relative to the directory that `results` is in.
 
     Raises
     ------
@@ -141,7 +141,7 @@ class Bundle:
         try:
             with gzip.open(there) as handle:
                 people = sum(line.startswith(b">") for line in handle) // 2
-            consensus(variants=variants, reference=Path(row.reference), out=out, people=max(people, 1))
+            consensus(variants=variants, reference=self.evidence.results.parent / row.reference, out=out, people=max(people, 1))
             with gzip.open(there) as old, gzip.open(out) as new:
                 same = all(a == b for a, b in zip_longest(old, new))
         except (OSError, EOFError, ValueError) as error:

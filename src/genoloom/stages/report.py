@@ -87,7 +87,7 @@ def _panel(results: Path, panel: str, generators: list[str]) -> PanelData:
         figures={name: _json(place / name / "figures.json") for name in generators},
         leak={name: _json(place / name / "leak.json") for name in generators},
         history={name: _first_history(sorted(path.glob("*.history.tsv"))) for name, path in models.items()},
-        models=[_json(path.with_suffix(".json")) for folder in models.values() for path in sorted(folder.glob("*.safetensors"))],
+        models=[_json(path) for folder in models.values() for path in _descriptions(folder)],
     )
 
 
@@ -100,6 +100,11 @@ def _set(results: Path, name: str, generators: list[str]) -> SequenceData:
         history={generator: _first_history([models / f"{generator}.history.tsv"]) for generator in generators},
         models=[_json(models / f"{generator}.json") for generator in generators],
     )
+
+
+def _descriptions(folder: Path) -> list[Path]:
+    """The descriptions of a generator's models; their records of provenance are none."""
+    return sorted(path for path in folder.glob("*.json") if not path.name.endswith(".provenance.json"))
 
 
 def _first_history(paths: list[Path]) -> list[dict[str, float]]:

@@ -9,8 +9,9 @@ from helpers import run_genoloom, write_bed, write_vcf
 from genoloom.config import AuditOptions, ValidateOptions
 from genoloom.errors import InputError
 from genoloom.formats.tables import read_table
+from genoloom.models.haplotype import COMPARED
 from genoloom.panel import Panel, People
-from genoloom.stages.compare import CONTROLS, compare, make_controls
+from genoloom.stages.compare import compare, make_controls
 from genoloom.stages.inputs import open_real
 
 
@@ -68,7 +69,7 @@ def test_controls_are_made_of_the_training_people(vcf, sheet, panels):
     with open_real(**real) as files:
         inside = np.arange(len(training)) >= 40
         made = make_controls(files, {"20": inside}, like, seed=4)
-        assert list(made) == list(CONTROLS)
+        assert list(made) == list(COMPARED)
         rows = {name: group.panels["20"].haplotypes.read(0, inside.sum()) for name, group in made.items()}
     for group in made.values():
         assert group.people.population == like.population
