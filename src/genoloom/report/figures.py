@@ -45,8 +45,9 @@ plt.rcParams.update(
 )
 
 
-def _svg(figure) -> str:
-    figure.tight_layout()
+def _svg(figure, tight: bool = True) -> str:
+    if tight:
+        figure.tight_layout()
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     plt.close(figure)
@@ -92,7 +93,7 @@ def trade_off(judgements: list[Judgement], drawn: dict[str, Style], leak: Cohort
     Both axes run towards 0.5, so up and right is good. The grey area is what mosaics of training
     haplotypes reach: there one of them is as faithful and leaks no more.
     """
-    figure, axes = _axes(4.0, 4.0)
+    figure, axes = _axes(4.0, 4.3)
     shown = placed(judgements)
     limit = leak.max_auc if leak and 0.5 < leak.max_auc < 1 else 0.6
     most = max([0.8, *(0.02 + (j.worst_attack_high or j.worst_attack) for j in shown)])
@@ -100,7 +101,7 @@ def trade_off(judgements: list[Judgement], drawn: dict[str, Style], leak: Cohort
     axes.set_ylim(min(most, 1.03), 0.42)
     width = 0.05 + SIZES[Kind.ACCURACY].small
     axes.add_patch(Rectangle((0.45, 0.42), width, limit - 0.42, fc=GOOD, alpha=0.3, lw=0))
-    axes.annotate("good", (0.46, 0.435), ha="right", va="top", color=GOOD, weight="bold")
+    axes.annotate("good", (0.45 + width + 0.01, 0.435), ha="right", va="top", color=GOOD, weight="bold")
     _frontier(axes, mosaics(judgements))
     axes.axhline(limit, color=INK, lw=1, ls="--", label=f"limit of the leak, {limit:g}")
     if leak and leak.unavoidable is not None:
@@ -118,11 +119,15 @@ def trade_off(judgements: list[Judgement], drawn: dict[str, Style], leak: Cohort
         )  # fmt: skip
     axes.set_xlabel("more faithful \N{RIGHTWARDS ARROW}", weight="bold")
     axes.set_ylabel("less leak \N{RIGHTWARDS ARROW}", weight="bold")
-    measure = {"xycoords": "axes fraction", "ha": "center", "va": "center", "color": MUTED}
-    axes.annotate("AUC of the classifier, synthetic against real", (0.5, -0.26), fontsize=8.5, **measure)
-    axes.annotate("AUC of the worst attack", (-0.28, 0.5), rotation=90, fontsize=8.5, **measure)
-    _legend(axes, below=0.3, columns=2)
-    return _svg(figure)
+    small = {"xycoords": "axes fraction", "textcoords": "offset points", "fontsize": 8.5}
+    small |= {"ha": "center", "va": "center", "color": MUTED}
+    axes.annotate("AUC of the classifier, synthetic against real", (0.5, 0), (0, -42), **small)
+    axes.annotate("AUC of the worst attack", (0, 0.5), (-52, 0), rotation=90, **small)
+    handles, labels = axes.get_legend_handles_labels()
+    lines = math.ceil(len(labels) / 2)
+    figure.legend(handles, labels, loc="lower center", ncol=2, frameon=False, fontsize=8.5)
+    figure.subplots_adjust(left=0.21, right=0.98, top=0.98, bottom=(0.75 + 0.18 * lines) / 4.3)
+    return _svg(figure, tight=False)
 
 
 def _frontier(axes, copying: list[Judgement]) -> None:
@@ -143,9 +148,9 @@ def _frontier(axes, copying: list[Judgement]) -> None:
     axes.plot(x, y, color=MUTED, lw=1.5)
 
 
-def _legend(axes, below: float = 0.16, columns: int = 3) -> None:
+def _legend(axes, below: float = 0.16) -> None:
     """Under the axes, so that it hides nothing and the figure stays readable on a phone."""
-    axes.legend(frameon=False, fontsize=8.5, loc="upper center", bbox_to_anchor=(0.46, -below), ncol=columns, columnspacing=1.2)
+    axes.legend(frameon=False, fontsize=8.5, loc="upper center", bbox_to_anchor=(0.46, -below), ncol=3, columnspacing=1.2)
 
 
 def decay(figures: dict[str, dict], drawn: dict[str, Style]) -> str:

@@ -11,10 +11,10 @@ from genoloom.validation.verdicts import Verdict, worst
 SHORT_USES = {
     Use.SOFTWARE: "software testing",
     Use.FREQUENCIES: "allele frequencies",
-    Use.LINKAGE: "linkage and GWAS",
+    Use.LINKAGE: "GWAS methods",
     Use.IMPUTATION: "imputation",
-    Use.ANCESTRY: "ancestry and PCA",
-    Use.HAPLOTYPES: "haplotypes and selection",
+    Use.ANCESTRY: "ancestry",
+    Use.HAPLOTYPES: "selection scans",
     Use.RARE: "rare variants",
 }
 MOST_NAMED = 3  # generators whose uses the headline names

@@ -2,7 +2,7 @@
 
 from genoloom.models.haplotype import COPYING
 from genoloom.popgen.frequencies import BIN_NAMES
-from genoloom.privacy.attack_ids import SPLIT_ROWS, WORST_ROWS, AttackId
+from genoloom.privacy.attack_ids import MODEL_ROWS, SPLIT_ROWS, WORST_ROWS, AttackId
 from genoloom.report.data import Attack, Judgement, Metric
 from genoloom.validation.metric_ids import MetricId
 from genoloom.validation.verdicts import ORDER, Role, Verdict
@@ -124,7 +124,8 @@ def privacy_reasons(attacks: list[Attack]) -> list[str]:
     """Sentences about the worst attack and whatever else did not pass; `attacks` are those on one generator."""
     by_id = {a.attack: a for a in attacks if a.population == "all"}
     whole = [a for attack, a in by_id.items() if attack not in (AttackId.WORST, *SPLIT_ROWS)]
-    single = [a for a in whole if a.measure == "auc" and a.value is not None and a.attack not in WORST_ROWS]
+    aside = (*WORST_ROWS, *MODEL_ROWS)
+    single = [a for a in whole if a.measure == "auc" and a.value is not None and a.attack not in aside]
     worst_row, (floor, excess) = by_id.get(AttackId.WORST), map(by_id.get, SPLIT_ROWS)
     sentences = []
     if worst_row is not None and worst_row.value is not None:

@@ -177,7 +177,7 @@ def test_the_headline_answers_what_may_leave_and_what_it_is_fit_for():
 def test_of_many_generators_the_headline_names_the_best():
     made = [judgement(f"g{i}", uses=uses(*[Fitness.FIT] * i)) for i in range(5)]
     text = headline(made, None)
-    uses_of = "software testing, allele frequencies, linkage and GWAS and imputation"
+    uses_of = "software testing, allele frequencies, GWAS methods and imputation"
     assert f"the best, g4, is fit for {uses_of}" in text
     assert "g3" not in text
 

@@ -166,6 +166,16 @@ def test_reasons_and_the_mosaic_frontier(rendered):
     ]
 
 
+def test_an_attack_that_needs_the_model_is_not_the_strongest_on_the_data(results):
+    row = attack_row("gan", "generator", AttackId.GENERATOR_LIKELIHOOD, 0.9, "fail")
+    add_rows(results / "validation" / "demo" / "gan" / "privacy.tsv", [row])
+    write(results)
+    judgement = next(j for j in numbers(results)["data"][0]["judgements"] if j["generator"] == "gan")
+    reasons = judgement["privacy_reasons"]
+    assert "Strongest of 1 attacks by its own figure: Nearest, windows of 200, 0.74; 1 of them fail." in reasons
+    assert "Generator likelihood (needs the model): AUC 0.9; fail." in reasons
+
+
 def test_what_was_not_tried_is_said_in_one_line(results):
     note = "about 40 CPU minutes are above audit.shadow_minutes (15)"
     empty = dict.fromkeys(("measure", "value", "low", "high", "floor"), "")
