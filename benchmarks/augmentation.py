@@ -94,7 +94,7 @@ def measure(panel: Panel, roles: np.ndarray, arguments: argparse.Namespace, seed
     yield row("weighted", few, few_population, "balanced")
     again = np.resize(few[few_population == small], (added, len(sites)))
     yield row("copies", np.concatenate([few, again]), filled)
-    data = training_haplotypes(training, TrainSections().common.watch, seed)
+    data = training_haplotypes(training, TrainSections().common.validation_fraction, seed)
     for name in arguments.generators:
         generator = generator_class(name)(getattr(TrainSections(), name))
         with tempfile.TemporaryDirectory() as state:

@@ -56,7 +56,7 @@ from genoloom.validation.sequence_fidelity import kmer_auc, nearest_identity
 log = logging.getLogger("benchmark")
 
 ROOT = Path(__file__).resolve().parent.parent
-SHARED_KMER, HOLDOUT, WATCH = 20, 0.2, 0.1
+SHARED_KMER, HOLDOUT, VALIDATION_FRACTION = 20, 0.2, 0.1
 RESAMPLES, ALIGNED = 1000, 300
 ORIENTED = {"reverse_complement": False}
 SETS = {
@@ -122,7 +122,7 @@ def benchmark(name: str, arguments: argparse.Namespace) -> None:
         f"\n{name}: {len(train)} training, {len(holdout)} held-out sequences, {fresh.mean():.1%} of them share no 20-mer with it"
     )
     chain = AdaptiveGenerator(SequenceAdaptiveOptions())
-    chain.fit(training_sequences(out / "train.fa.gz", WATCH, 1), TrainingRun(out, "", 1, label="chains"))
+    chain.fit(training_sequences(out / "train.fa.gz", VALIDATION_FRACTION, 1), TrainingRun(out, "", 1, label="chains"))
     scores = chain.rung_scores(holdout.bases)
     rungs = {"plain chain": chain.settings.order, "tuned Markov": chain.ladder.markov, "adaptive chain": -1}
     for word, rung in rungs.items():
@@ -180,7 +180,7 @@ def fitted(generator: str, seed: int, out: Path, arguments: argparse.Namespace) 
 def train(generator: str, options, seed: int, model: Path, state: Path, sequences: Path, arguments: argparse.Namespace) -> None:
     train_sequences(
         generator=generator, train=sequences, model=model, history=model.with_suffix(".history.tsv"), state=state,
-        common=TrainOptions(watch=WATCH, device="cpu", processes=arguments.processes), options=options, seed=seed, threads=arguments.threads,
+        common=TrainOptions(validation_fraction=VALIDATION_FRACTION, device="cpu", processes=arguments.processes), options=options, seed=seed, threads=arguments.threads,
     )  # fmt: skip
 
 

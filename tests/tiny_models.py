@@ -55,8 +55,8 @@ def fit(generator, data):
 def make_haplotypes(name: str):
     alleles = founder_mosaic(SITES, 2 * PEOPLE, np.random.default_rng(1), founders=6)
     sites, population = make_sites(SITES), np.repeat(np.arange(PEOPLE) % 2, 2)
-    watch = np.arange(2 * PEOPLE) >= 40
-    data = TrainingHaplotypes(ArrayHaplotypes(alleles), population, ["AAA", "BBB"], sites.position, sites.cm, watch)
+    validation = np.arange(2 * PEOPLE) >= 40
+    data = TrainingHaplotypes(ArrayHaplotypes(alleles), population, ["AAA", "BBB"], sites.position, sites.cm, validation)
     arrays, words = fit(haplotype.generator_class(name)(options_of("haplotypes", name)), data).state()
     more = {"contig": "20", "contig_length": 10**6, "n_variants": SITES, "seed": 1}
     return {**arrays, **pack_sites(sites)}, describe("haplotypes", name, words, **more)

@@ -95,8 +95,10 @@ class TrainOptions(Section):
         description="Smallest number of training people who carry the minor allele of a site that is modelled. 5 is the"
         " public mode: a release asks for it. Give min_mac too.",
     )
-    watch: Annotated[float, Field(gt=0, lt=0.5)] = Field(
-        0.1, description="Share of the training people set aside for early stopping; the holdout is never looked at."
+    validation_fraction: Annotated[float, Field(gt=0, lt=0.5)] = Field(
+        0.1,
+        description="Share of the training people in the validation set, which decides when training stops and which"
+        " model is kept; the holdout is never looked at.",
     )
     processes: int = Field(
         1,
@@ -168,7 +170,7 @@ class LiStephensOptions(Section):
     populations: bool = Field(
         True, description="Let templates of the own population count for more; false copies from everybody alike."
     )
-    fit_haplotypes: int = Field(60, ge=1, description="Haplotypes of the people set aside that the numbers are fitted to.")
+    fit_haplotypes: int = Field(60, ge=1, description="Haplotypes of the validation set that the numbers are fitted to.")
     fit_sites: int = Field(2000, ge=1, description="Sites, in the middle of the contig, that the numbers are fitted to.")
 
 
@@ -221,14 +223,14 @@ class TransformerOptions(Section):
     )
     anchor: bool = Field(False, description=ANCHOR)
     evaluate_every: int | None = Field(
-        None, ge=1, description="Steps between evaluations on the people set aside; null evaluates twenty times."
+        None, ge=1, description="Steps between evaluations on the validation set; null evaluates twenty times."
     )
     patience: int | None = Field(5, ge=1, description="Stop after this many evaluations without gain; null never stops early.")
     max_gap: float | None = Field(
         None,
         ge=0,
         le=1,
-        description="Stop when training haplotypes cost this share less bits than those set aside; null only watches the gap.",
+        description="Stop when training haplotypes cost this share less bits than validation haplotypes; null only records the gap.",
     )
 
     _one_length = field_validator("minutes")(_in_place_of_steps)
@@ -318,7 +320,7 @@ class CopyingNetworkOptions(Section):
         ge=0.1,
         le=2,
         description="How codes are drawn: 1 by the network's chances, lower ones likely codes more often. null takes what makes synthetic "
-        "haplotypes as near to the people set aside as these are to each other, from 0.8 to 1. Likelihoods do not depend on it.",
+        "haplotypes as near to the validation set as these are to each other, from 0.8 to 1. Likelihoods do not depend on it.",
     )
     anchor: bool = Field(True, description=ANCHOR)
     templates: Literal["private", "public"] = Field(
@@ -333,7 +335,7 @@ class CopyingNetworkOptions(Section):
         "'{contig}' in it becomes the contig. Sites that it lacks are not modelled.",
     )
     evaluate_every: int | None = Field(
-        None, ge=1, description="Steps between evaluations on the people set aside; null evaluates twenty times."
+        None, ge=1, description="Steps between evaluations on the validation set; null evaluates twenty times."
     )
     patience: int | None = Field(None, ge=1, description="Stop after this many evaluations without gain; null never stops early.")
 

@@ -6,6 +6,7 @@ A configuration with an old key is an error that names the new one; so is an opt
 RENAMED = {
     "train.common.min_carriers": "train.common.min_mac",  # now a key of another meaning: see `TrainOptions`
     "train.common.fewest_people": "train.common.min_carriers",
+    "train.common.watch": "train.common.validation_fraction",
     "release.fewest_people": "release.min_carriers",
 }
 

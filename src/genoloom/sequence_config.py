@@ -82,9 +82,9 @@ class InfillOptions(Section):
 
 
 class SequenceMarkovOptions(Section):
-    """Interpolated Markov chain over bases, with position in sets of one orientation; all chosen on sequences set aside."""
+    """Interpolated Markov chain over bases, with position in sets of one orientation; all chosen on validation sequences."""
 
-    max_order: int = Field(10, ge=1, le=11, description="Longest context, in bases; the order is chosen on sequences set aside.")
+    max_order: int = Field(10, ge=1, le=11, description="Longest context, in bases; the order is chosen on validation sequences.")
 
 
 class SequenceAdaptiveOptions(SequenceMarkovOptions):

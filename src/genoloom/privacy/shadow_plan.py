@@ -15,7 +15,7 @@ from genoloom.models.haplotype.base import HaplotypeGenerator
 from genoloom.models.haplotype.gan import CALIBRATION_ROWS, LEAST_STEPS
 from genoloom.models.haplotype.transformer_training import automatic_steps
 
-WATCH = 0.1  # share of a shadow's individuals set aside for early stopping
+VALIDATION_FRACTION = 0.1  # share of a shadow's individuals in the validation set
 LONGEST_BLOCK = 32  # sites, where the model does not say it
 
 # CPU seconds on one core, measured on the shipped region
@@ -140,8 +140,8 @@ def seconds(generator: HaplotypeGenerator, individuals: int, sites: int, share: 
 
 
 def _fitted(individuals: int) -> int:
-    """Haplotypes that are not set aside."""
-    return max(1, round(2 * individuals * (1 - WATCH)))
+    """Haplotypes that are not in the validation set."""
+    return max(1, round(2 * individuals * (1 - VALIDATION_FRACTION)))
 
 
 def _blocks(options: Section, sites: int) -> int:

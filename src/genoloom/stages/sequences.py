@@ -310,19 +310,20 @@ def _say_split(out: Path, summary: dict) -> None:
         )
 
 
-def training_sequences(path: Path, watch_share: float, seed: int) -> TrainingSequences:
-    """What a generator may see of a training set; whole clusters are marked for watching."""
+def training_sequences(path: Path, validation_fraction: float, seed: int) -> TrainingSequences:
+    """What a generator may see of a training set; whole clusters are marked as validation set."""
     sequences = read_set(path)
     names = sorted(set(sequences.label))
-    watch = hold_out(sequences.cluster, watch_share, np.random.default_rng(derive_seed(seed, "watch")))
-    if not watch.any():
+    # the name of the seed is a former one: the same people are chosen
+    validation = hold_out(sequences.cluster, validation_fraction, np.random.default_rng(derive_seed(seed, "watch")))
+    if not validation.any():
         raise InputError(path, f"{len(sequences)} sequences in one homology cluster", expected="at least two clusters")
     return TrainingSequences(
         bases=sequences.bases,
         length=sequences.length,
         label=np.array([names.index(label) for label in sequences.label]),
         label_names=names,
-        watch=watch,
+        validation=validation,
         cluster=sequences.cluster,
         reverse_complement=sequences.both_strands,
     )
@@ -359,10 +360,10 @@ def train_sequences(
     """
     for folder in (state, model.parent, history.parent):
         close_directory(folder)
-    data = training_sequences(train, common.watch, seed)
-    log.info("%s: %d training sequences, %d of them watched", generator, len(data.length), data.watch.sum())
+    data = training_sequences(train, common.validation_fraction, seed)
+    log.info("%s: %d training sequences, %d of them for validation", generator, len(data.length), data.validation.sum())
     data_digest = _digest(data)
-    settings = {"generator": generator, "seed": seed, "watch": common.watch, **options.model_dump()}
+    settings = {"generator": generator, "seed": seed, "validation_fraction": common.validation_fraction, **options.model_dump()}
     config_digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
     run = TrainingRun(
         state_dir=state,
@@ -396,7 +397,7 @@ def train_sequences(
 def _digest(data: TrainingSequences) -> str:
     """SHA-256 over all that a generator sees."""
     h = hashlib.sha256(json.dumps([data.label_names, data.reverse_complement]).encode())
-    for values in (data.bases, data.length, data.label, data.watch, data.cluster):
+    for values in (data.bases, data.length, data.label, data.validation, data.cluster):
         h.update(np.ascontiguousarray(values).tobytes())
     return h.hexdigest()
 

@@ -28,7 +28,7 @@ from genoloom.models.haplotype import generator_class
 from genoloom.models.haplotype.base import HaplotypeGenerator, SampleRequest
 from genoloom.panel import ArrayHaplotypes, Panel
 from genoloom.privacy.audit import AuditData
-from genoloom.privacy.shadow_plan import WATCH, ShadowPlan, plan_shadows, shadow_options
+from genoloom.privacy.shadow_plan import VALIDATION_FRACTION, ShadowPlan, plan_shadows, shadow_options
 from genoloom.privacy.shadows import Shadow
 from genoloom.seeds import derive_seed
 from genoloom.stages.audited_models import AuditedModels, load_models, window_sizes
@@ -211,7 +211,7 @@ def fit_people(
 ) -> HaplotypeGenerator:
     """A generator of the class of `kind`, with `options`, fitted to the people `rows` of a panel."""
     training = panel.take_people(rows)
-    data = training_haplotypes(training, WATCH, seed)
+    data = training_haplotypes(training, VALIDATION_FRACTION, seed)
     generator = generator_class(kind.name)(options)
     with tempfile.TemporaryDirectory() as scratch:
         run = TrainingRun(

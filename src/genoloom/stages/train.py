@@ -87,7 +87,7 @@ def train(
     if len(people.people) < 2:
         raise InputError(
             split if public is None else public, "has too few people to train on",
-            expected="at least two: one of them is set aside", remedy="add people",
+            expected="at least two: one of them is for validation", remedy="add people",
         )  # fmt: skip
     modelled, left_out = _modelled_sites(people, common.min_mac, common.min_carriers)
     if len(modelled) == 0:
@@ -108,12 +108,12 @@ def train(
 
     for folder in (state, model.parent, history.parent):
         close_directory(folder)
-    data = training_haplotypes(training, common.watch, seed)
+    data = training_haplotypes(training, common.validation_fraction, seed)
     data_digest = digest(training, data)
     settings = {
         "generator": generator,
         "seed": seed,
-        "watch": common.watch,
+        "validation_fraction": common.validation_fraction,
         **options.model_dump(exclude={"init_from", "public_panel"}),
     }
     if base is not None:
@@ -156,7 +156,7 @@ def train(
         config_digest=config_digest,
         seed=seed,
         adapted_from=settings.get("init_from"),
-        watched=_best(run.history),
+        validation=_best(run.history),
         overlapping_pairs=len(overlaps.pairs),
         overlapping_pairs_in_training=together,
     )
@@ -258,8 +258,8 @@ def carriers(alleles: np.ndarray, allele: np.ndarray) -> np.ndarray:
     return (carries[:, 0::2] | carries[:, 1::2]).sum(axis=1)
 
 
-def training_haplotypes(panel: Panel, watch_share: float, seed: int) -> TrainingHaplotypes:
-    """What a generator may see of the training people; some are marked for watching, by population."""
+def training_haplotypes(panel: Panel, validation_fraction: float, seed: int) -> TrainingHaplotypes:
+    """What a generator may see of the training people; some are marked as validation set, by population."""
     names = sorted(set(panel.people.population))
     population = np.array([names.index(p) for p in panel.people.population])
     return TrainingHaplotypes(
@@ -268,20 +268,21 @@ def training_haplotypes(panel: Panel, watch_share: float, seed: int) -> Training
         population_names=names,
         position=panel.sites.position,
         map_cm=genetic_positions(panel.sites),
-        watch=np.repeat(_watched(population, watch_share, seed), 2),
+        validation=np.repeat(_validation_set(population, validation_fraction, seed), 2),
     )
 
 
-def _watched(population: np.ndarray, share: float, seed: int) -> np.ndarray:
-    """Which people are set aside, bool (n_people,): the share of each population, at least one person in all."""
+def _validation_set(population: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """Which people are in the validation set, bool (n_people,): the share of each population, at least one person in all."""
+    # the name of the seed is a former one: the same people are chosen
     rng = np.random.default_rng(derive_seed(seed, "watch"))
     rank = np.empty(len(population))
     for p in np.unique(population):
         members = rng.permutation(np.flatnonzero(population == p))
         rank[members] = (np.arange(len(members)) + 0.5) / len(members)
-    watched = np.zeros(len(population), dtype=bool)
-    watched[np.argsort(rank, kind="stable")[: max(1, round(share * len(population)))]] = True
-    return watched
+    validation = np.zeros(len(population), dtype=bool)
+    validation[np.argsort(rank, kind="stable")[: max(1, round(share * len(population)))]] = True
+    return validation
 
 
 def overlaps_of(training: Panel) -> Overlaps:
@@ -311,10 +312,10 @@ def genetic_positions(sites: Sites) -> np.ndarray:
 
 
 def digest(panel: Panel, data: TrainingHaplotypes) -> str:
-    """SHA-256 over sites, alleles, populations and who is watched."""
+    """SHA-256 over sites, alleles, populations and who is in the validation set."""
     h = hashlib.sha256(panel.sites.digest().encode())
     h.update(json.dumps(data.population_names).encode())
-    for values in (data.population, data.watch, data.map_cm):
+    for values in (data.population, data.validation, data.map_cm):
         h.update(np.ascontiguousarray(values).tobytes())
     for _, _, alleles in panel.blocks():
         h.update(np.ascontiguousarray(alleles).tobytes())

@@ -32,7 +32,7 @@ from genoloom.validation.verdicts import Role
 
 log = logging.getLogger(__name__)
 
-CHAIN_WATCH = 0.1  # share of the training sequences on which the reference chain chooses its order
+CHAIN_VALIDATION = 0.1  # share of the training sequences on which the reference chain chooses its order
 FEWEST = 20  # sequences of each kind
 IN_FRAME = 0.9  # share of real coding sequences whose length is a multiple of 3
 RELATED_KMER = 24  # as `shared_kmer` of the split
@@ -204,7 +204,7 @@ def _bits(
     """Bits a base of the model beside the adaptive chain (none without a likelihood), and those of every chain, to draw."""
     chain = AdaptiveGenerator(SequenceAdaptiveOptions())
     run = TrainingRun(state_dir=train.parent, digest="", seed=seed, label="reference chain")  # a chain keeps no state
-    chain.fit(training_sequences(train, CHAIN_WATCH, seed), run)
+    chain.fit(training_sequences(train, CHAIN_VALIDATION, seed), run)
     per_base = np.log(2) * (holdout.bases != OTHER).sum()
     scores = chain.rung_scores(holdout.bases)  # (n, rungs)
     orders = chain.settings.order + 1

@@ -89,7 +89,7 @@ class Trainable(Protocol):
         """
 
     def evaluate(self, step: int) -> dict[str, float]:
-        """Figures on the people set aside; must hold the key "score", and "gap" where `train` is given a `max_gap`."""
+        """Figures on the validation set; must hold the key "score", and "gap" where `train` is given a `max_gap`."""
 
     def state_dict(self) -> dict:
         """All that changes in training: parameters, averages, optimiser."""

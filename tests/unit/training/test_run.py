@@ -213,9 +213,9 @@ def test_a_gap_that_is_too_wide_stops_and_its_weights_are_not_kept(tmp_path):
     train(model, run, steps=100, evaluate_every=5, max_gap=0.32)
     assert [row["step"] for row in run.history] == [0, 5, 10, 15, 20, 25, 30, 35]
     assert torch.equal(model.model[0].weight, weights[30])
-    watched = a_run(tmp_path / "watched")
-    train(Memorising(), watched, steps=50, evaluate_every=10)
-    assert watched.history[-1]["step"] == 50
+    endless = a_run(tmp_path / "endless")
+    train(Memorising(), endless, steps=50, evaluate_every=10)
+    assert endless.history[-1]["step"] == 50
 
 
 def test_divergence_is_not_trained_on(tmp_path):

@@ -25,8 +25,8 @@ class TrainingHaplotypes:
     population_names : list of str
     position : ndarray, int64, shape (n_variants,), 1-based base pairs
     map_cm : ndarray, float64, shape (n_variants,), genetic position in centimorgans
-    watch : ndarray, bool, shape (n_haplotypes,)
-        Haplotypes of the people set aside within the training half for early stopping. Learned models
+    validation : ndarray, bool, shape (n_haplotypes,)
+        Haplotypes of the validation set: people of the training half who decide when training stops. Learned models
         leave them out of the gradient; baselines may train on all.
     """
 
@@ -35,7 +35,7 @@ class TrainingHaplotypes:
     population_names: list[str]
     position: np.ndarray
     map_cm: np.ndarray
-    watch: np.ndarray
+    validation: np.ndarray
 
 
 @dataclass(frozen=True)

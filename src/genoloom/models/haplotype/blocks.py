@@ -55,11 +55,11 @@ def choose_block(
     codes: int,
     carriers: int = 1,
     rows: np.ndarray,
-    watched: np.ndarray,
+    validation: np.ndarray,
     lengths: tuple = LENGTHS,
     shortest: int = SHORTEST,
 ) -> int:
-    """Sites a block: the longest of `lengths` at which 90 % of the watched haplotypes are codes of the others; else
+    """Sites a block: the longest of `lengths` at which 90 % of the validation haplotypes are codes of the others; else
     `shortest`.
 
     Linked sites have few distinct blocks, so long ones lose nothing; where sites are not linked, nearly every block of 32 is a
@@ -69,20 +69,20 @@ def choose_block(
     ----------
     codes, carriers, rows
         As of `BlockCodebook.fit`.
-    watched : ndarray of int
-        Haplotypes set aside; where there are none, `rows` themselves.
+    validation : ndarray of int
+        Validation haplotypes; where there are none, `rows` themselves.
     lengths : tuple of int
         Sites, longest first.
     """
-    watched = watched if len(watched) else rows
+    validation = validation if len(validation) else rows
     for block in lengths:
         n_blocks = -(-haplotypes.n_variants // block)
         covered = []
         for k in np.unique(np.linspace(0, n_blocks - 1, min(TRIED, n_blocks)).astype(int)):
             alleles = read_blocks(haplotypes, block, k, k + 1)[:, 0]
             known, _, _ = _fit_block(alleles[rows], codes, carriers)
-            covered.append((_nearest(known, alleles[watched])[1] == 0).mean())
-        log.info("blocks of %d sites: %.1f %% of the haplotypes set aside are codes", block, 100 * np.mean(covered))
+            covered.append((_nearest(known, alleles[validation])[1] == 0).mean())
+        log.info("blocks of %d sites: %.1f %% of the validation haplotypes are codes", block, 100 * np.mean(covered))
         if np.mean(covered) >= COVERED:
             return block
     return shortest

@@ -48,7 +48,7 @@ from genoloom.models.haplotype.copying_completion import complete_rows
 from genoloom.models.haplotype.copying_training import (
     PAIRS,
     SPARE,
-    WATCHED_PAIRS,
+    VALIDATION_PAIRS,
     CopyingNetwork,
     CopyingTraining,
     gather,
@@ -116,40 +116,40 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
 
     def fit(self, data: TrainingHaplotypes, run: TrainingRun) -> None:
         self.population_names = list(data.population_names)
-        fitted, watched = np.flatnonzero(~data.watch), np.flatnonzero(data.watch)
+        fitted, validation = np.flatnonzero(~data.validation), np.flatnonzero(data.validation)
         options = self.options
         of_blocks = {"codes": options.codes, "carriers": options.code_carriers}
         if options.block is None:
             lengths = LENGTHS if len(fitted) >= FEW else LENGTHS_OF_FEW
-            of_people = {"rows": fitted, "watched": watched}
+            of_people = {"rows": fitted, "validation": validation}
             block = choose_block(data.haplotypes, **of_blocks, **of_people, lengths=lengths, shortest=SHORTEST)
         else:
             block = options.block
         self.options = options = options.model_copy(update={"block": block})
-        self._train(data, fitted, watched, run)
+        self._train(data, fitted, validation, run)
         everybody, _ = self._collect(data, np.arange(len(data.population)))
         if options.temperature is None:
-            apart = len(watched) >= LEAST_BALANCED
-            self.panel, real = (self._collect(data, x)[0] for x in (fitted, watched)) if apart else (everybody, everybody)
+            apart = len(validation) >= LEAST_BALANCED
+            self.panel, real = (self._collect(data, x)[0] for x in (fitted, validation)) if apart else (everybody, everybody)
             self.options = options.model_copy(update={"temperature": self._temperature(real, run)})
         self.panel = everybody
         if options.anchor:
             self._anchor(run)
 
-    def _train(self, data: TrainingHaplotypes, fitted: np.ndarray, watched: np.ndarray, run: TrainingRun) -> None:
-        """Fit the network to the people who are not set aside, each of them among all the others."""
+    def _train(self, data: TrainingHaplotypes, fitted: np.ndarray, validation: np.ndarray, run: TrainingRun) -> None:
+        """Fit the network to the people who are not in the validation set, each of them among all the others."""
         options, rng = self.options, np.random.default_rng(derive_seed(run.seed, "pairs"))
         panel, place = self._collect(data, fitted)
         # the haplotypes 2 i and 2 i + 1 are one individual's, and both are fitted or neither is
         own = place.reshape(-1, 2).repeat(2, axis=0)
-        source, told = (HaplotypeView(data.haplotypes, haplotypes=rows) for rows in (fitted, watched))
+        source, told = (HaplotypeView(data.haplotypes, haplotypes=rows) for rows in (fitted, validation))
         trained = gather(panel, source, data.population[fitted], own, PAIRS, rng)
-        seen = gather(panel, told, data.population[watched], None, WATCHED_PAIRS, rng)
+        seen = gather(panel, told, data.population[validation], None, VALIDATION_PAIRS, rng)
         torch.manual_seed(derive_seed(run.seed, "weights"))
         self.network = CopyingNetwork(options.width)
         training = CopyingTraining(self.network, trained, seen, options.learning_rate, run.seed)
         lines = np.random.default_rng(derive_seed(run.seed, "lines"))
-        training.lines = reference_bits(data.haplotypes, fitted, watched, data.map_cm, lines)
+        training.lines = reference_bits(data.haplotypes, fitted, validation, data.map_cm, lines)
         schedule = {
             "steps": options.steps,
             "minutes": options.minutes,

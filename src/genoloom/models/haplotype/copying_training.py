@@ -24,7 +24,7 @@ FIRST_HEAD = 2 * len(MATCHES)
 SPARE = 0.2  # templates added to those that differ from their nearest code at a site
 PAIRS, ROWS = 131_072, 2048  # (row, block) pairs that are kept to train on, and most rows among them
 STRETCH, BEFORE = 64, 96  # blocks of a stretch of a long contig, and blocks that are read before it
-WATCHED_PAIRS = 16_384
+VALIDATION_PAIRS = 16_384
 BLOCKS_A_STEP, ROWS_A_STEP = 8, 192
 UNLABELLED = 0.1  # share of training rows whose population is not told
 LEAST_SPREAD = 0.02  # a feature that is constant in training must not shift where it is not
@@ -161,12 +161,12 @@ class CopyingTraining(AveragedTraining):
         self,
         network: CopyingNetwork,
         trained: list[BlockPairs],
-        watched: list[BlockPairs],
+        validation: list[BlockPairs],
         learning_rate: float,
         seed: int,
     ):
         super().__init__(network, learning_rate, weight_decay=0.01, decay=0.98)
-        self.trained, self.watched, self.seed = trained, watched, seed
+        self.trained, self.validation, self.seed = trained, validation, seed
         self.lines: dict[str, float] = {}  # what simple models pay, shown beside
         some = trained[:: max(1, len(trained) // 64)]
         network.scale(
@@ -186,12 +186,12 @@ class CopyingTraining(AveragedTraining):
 
     @torch.no_grad()
     def evaluate(self, step: int) -> dict[str, float]:
-        """Bits a site of the people set aside ("bits") and of training rows as others would know
+        """Bits a site of the validation set ("bits") and of training rows as others would know
         them ("train_bits").
         """
         network = self.average.module
-        bits = _bits(network, self.watched)
-        train_bits = _bits(network, self.trained, slice(max(1, WATCHED_PAIRS // len(self.trained))))
+        bits = _bits(network, self.validation)
+        train_bits = _bits(network, self.trained, slice(max(1, VALIDATION_PAIRS // len(self.trained))))
         return {"score": bits, "bits": bits, "train_bits": train_bits, **self.lines}
 
 

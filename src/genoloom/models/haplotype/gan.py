@@ -81,9 +81,9 @@ class GanGenerator(HaplotypeGenerator):
 
     def fit(self, data: TrainingHaplotypes, run: TrainingRun) -> None:
         self.population_names, self.n_variants = list(data.population_names), data.haplotypes.n_variants
-        fitted = np.flatnonzero(~data.watch)
+        fitted = np.flatnonzero(~data.validation)
         of_blocks = {"codes": self.options.codes, "rows": fitted}
-        block = self.options.block or choose_block(data.haplotypes, **of_blocks, watched=np.flatnonzero(data.watch))
+        block = self.options.block or choose_block(data.haplotypes, **of_blocks, validation=np.flatnonzero(data.validation))
         self.options = options = self.options.model_copy(update={"block": block})
         self.codebook = BlockCodebook.fit(data.haplotypes, block=block, **of_blocks)
         codes = self.codebook.encode(data.haplotypes, fitted)

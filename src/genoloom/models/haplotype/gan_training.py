@@ -100,8 +100,8 @@ class GanTraining:
         self.options, self.seed, self.device = options, run.seed, run.device
         self.generator, self.chain = generator.to(self.device), chain.to(self.device)
         self.codes = torch.from_numpy(codebook.alleles).float().to(self.device)  # (K, C, L)
-        self.rows, self.population = rows, data.population[~data.watch]  # (n_rows, K), (n_rows,)
-        self.watch_rows = codebook.encode(data.haplotypes, np.flatnonzero(data.watch))
+        self.rows, self.population = rows, data.population[~data.validation]  # (n_rows, K), (n_rows,)
+        self.validation_rows = codebook.encode(data.haplotypes, np.flatnonzero(data.validation))
         self.frequency, covariance = statistics(codebook, rows)
         self.critic = Critic(self.frequency, covariance, len(data.population_names), options.width).to(self.device)
         self.average = exponential_average(generator, 0.995)
@@ -208,7 +208,7 @@ class GanTraining:
 
     @torch.no_grad()
     def evaluate(self, step: int) -> dict[str, float]:
-        """The figures of `compare` against the people set aside, means over windows; their mean is the score."""
+        """The figures of `compare` against the validation set, means over windows; their mean is the score."""
         rng = np.random.default_rng(derive_seed(self.seed, "evaluation"))  # the same draws every time
         torch.manual_seed(derive_seed(self.seed, "evaluation"))
         rows = rng.permutation(len(self.rows))[:SCORED_ROWS]
@@ -219,7 +219,7 @@ class GanTraining:
         for start in range(0, n_blocks, self.window):
             blocks = np.arange(max(0, min(start, n_blocks - self.window)), min(start + self.window, n_blocks))
             codes = self.codes[blocks].cpu().numpy()
-            kinds = (synthetic[:, blocks], self.rows[rows][:, blocks], self.watch_rows[:, blocks])
+            kinds = (synthetic[:, blocks], self.rows[rows][:, blocks], self.validation_rows[:, blocks])
             figures.append(compare(*(codes[np.arange(len(blocks)), kind] for kind in kinds), self.frequency[blocks]))
         mean = {name: float(np.mean([f[name] for f in figures])) for name in figures[0]}
         return {"score": sum(mean.values()) / len(mean), **mean}
@@ -331,7 +331,7 @@ def compare(synthetic: np.ndarray, training: np.ndarray, real: np.ndarray, frequ
     ----------
     synthetic, training : ndarray, float32, shape (n, T, L), values 0 and 1
     real : ndarray, float32, shape (n_real, T, L)
-        Of people set aside.
+        Of the validation set.
     frequency : ndarray, float64, shape (T, L)
         Training frequencies; they say which sites are common enough for linkage.
 

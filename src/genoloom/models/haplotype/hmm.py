@@ -242,7 +242,7 @@ class HmmTraining:
     ):
         self.options, self.packed, self.population, self.device = options, packed, data.population, run.device
         self.model = FounderModel(model.block, *(getattr(model, name).to(run.device) for name in model.NAMES))
-        self.fitted, self.watched = np.flatnonzero(~data.watch), np.flatnonzero(data.watch)
+        self.fitted, self.validation = np.flatnonzero(~data.validation), np.flatnonzero(data.validation)
         self.frequency = site_frequencies(packed, self.fitted).to(run.device)
         self.objective = -math.inf
 
@@ -257,10 +257,10 @@ class HmmTraining:
         return {"loss": -self.objective / math.log(2) / len(self.fitted) / len(self.frequency)}
 
     def evaluate(self, step: int) -> dict[str, float]:
-        """Bits a site on the people set aside."""
-        view = HaplotypeView(self.packed, haplotypes=self.watched)
-        total = log_likelihood(self.model, view, self.population[self.watched], self.device).sum()
-        bits = float(-total / math.log(2) / len(self.watched) / len(self.frequency))
+        """Bits a site on the validation set."""
+        view = HaplotypeView(self.packed, haplotypes=self.validation)
+        total = log_likelihood(self.model, view, self.population[self.validation], self.device).sum()
+        bits = float(-total / math.log(2) / len(self.validation) / len(self.frequency))
         return {"score": bits, "bits": bits}
 
     def state_dict(self) -> dict:
@@ -304,7 +304,7 @@ class HmmGenerator(HaplotypeGenerator):
     def fit(self, data: TrainingHaplotypes, run: TrainingRun) -> None:
         self.population_names, self.n_variants = list(data.population_names), data.haplotypes.n_variants
         packed = PackedHaplotypes.pack(data.haplotypes)
-        fitted, seed = np.flatnonzero(~data.watch), derive_seed(run.seed, "founders")
+        fitted, seed = np.flatnonzero(~data.validation), derive_seed(run.seed, "founders")
         model = initial_model(packed, len(self.population_names), self.options, fitted, seed)
         training = HmmTraining(model, packed, data, self.options, run)
         train(training, run, steps=self.options.steps, evaluate_every=1, patience=self.options.patience)

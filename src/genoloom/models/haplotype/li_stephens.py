@@ -1,7 +1,7 @@
 """Haplotypes as imperfect mosaics of all training haplotypes, with the exact likelihood: the reference among likelihoods.
 
 Li & Stephens 2003, doi:10.1093/genetics/165.4.2213. A haplotype copies one training haplotype at a time, switches along the
-genetic map, and shows a flipped allele with a small chance. Three numbers are fitted on the people set aside: the rate of
+genetic map, and shows a flipped allele with a small chance. Three numbers are fitted on the validation set: the rate of
 switches, the chance of a flip, and how much likelier templates of the own population are than others. Samples copy people, as
 those of any mosaic do.
 
@@ -135,13 +135,13 @@ class LiStephensGenerator(MosaicGenerator):
 
     def fit(self, data: TrainingHaplotypes, run) -> None:
         super().fit(data, run)
-        fitted, watched = np.flatnonzero(~data.watch), np.flatnonzero(data.watch)
-        count = min(len(watched), self.options.fit_haplotypes)
-        watched = watched[np.linspace(0, len(watched) - 1, count).astype(np.int64)]
+        fitted, validation = np.flatnonzero(~data.validation), np.flatnonzero(data.validation)
+        count = min(len(validation), self.options.fit_haplotypes)
+        validation = validation[np.linspace(0, len(validation) - 1, count).astype(np.int64)]
         middle = max(0, (self.n_variants - self.options.fit_sites) // 2)
         sites = np.arange(middle, min(middle + self.options.fit_sites, self.n_variants))
         templates = HaplotypeView(self.training, sites, fitted)
-        asked = HaplotypeView(data.haplotypes, sites, watched)
+        asked = HaplotypeView(data.haplotypes, sites, validation)
 
         fitted_numbers = [name for name in START if name != "own" or self.options.populations]
 
@@ -151,7 +151,7 @@ class LiStephensGenerator(MosaicGenerator):
 
         def loss(raw: np.ndarray) -> float:
             score = log_likelihood(
-                templates, self.population[fitted], asked, self.population[watched], self.map_cm[sites], **numbers(raw)
+                templates, self.population[fitted], asked, self.population[validation], self.map_cm[sites], **numbers(raw)
             )  # fmt: skip
             return -float(score.mean())
 

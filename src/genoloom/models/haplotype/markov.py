@@ -4,7 +4,7 @@ The chance of the next allele is worked out over contexts of 0, 1, 2, 4, 8, ... 
 with them, in the manner of prediction by partial matching (Cleary & Witten 1984, doi:10.1109/TCOM.1984.1096090): counts after a
 context are mixed with the estimate of the shorter context, which has the weight of a number of haplotypes. These weights, one
 for contexts that were always followed by one allele and one for the others at each length, and how much more a haplotype
-of the own population counts, are fitted on the people set aside.
+of the own population counts, are fitted on the validation set.
 
 Who agrees with whom on how many sites is read from a positional Burrows-Wheeler transform of training and asked haplotypes
 together; missing calls stand there as the more frequent allele, and are not counted.
@@ -202,15 +202,15 @@ class MarkovGenerator(HaplotypeGenerator):
     def fit(self, data: TrainingHaplotypes, run) -> None:
         self.population_names, self.n_variants = data.population_names, data.haplotypes.n_variants
         self.training, self.population = PackedHaplotypes.pack(data.haplotypes), data.population
-        self.weights = self._fit_weights(data.watch)
+        self.weights = self._fit_weights(data.validation)
 
-    def _fit_weights(self, watch: np.ndarray) -> Weights:
-        """Fit the weights to some of the haplotypes set aside, at sites spread over the contig."""
-        fitted, watched = np.flatnonzero(~watch), np.flatnonzero(watch)
-        watched = watched[np.linspace(0, len(watched) - 1, min(len(watched), FIT_ROWS)).astype(np.int64)]
+    def _fit_weights(self, validation: np.ndarray) -> Weights:
+        """Fit the weights to some of the validation haplotypes, at sites spread over the contig."""
+        fitted, validation = np.flatnonzero(~validation), np.flatnonzero(validation)
+        validation = validation[np.linspace(0, len(validation) - 1, min(len(validation), FIT_ROWS)).astype(np.int64)]
         chosen = set(np.linspace(0, self.n_variants - 1, min(self.n_variants, FIT_SITES)).astype(np.int64).tolist())
-        walk = self._walk(HaplotypeView(self.training, haplotypes=fitted), self.population[fitted], self.population[watched])
-        asked = HaplotypeView(self.training, haplotypes=watched)
+        walk = self._walk(HaplotypeView(self.training, haplotypes=fitted), self.population[fitted], self.population[validation])
+        asked = HaplotypeView(self.training, haplotypes=validation)
         pooled, own, seen = [], [], []
         for (site, alleles, filled), (read, read_filled) in zip(
             walk.sites(self.n_variants), _read(asked, self.n_variants), strict=True

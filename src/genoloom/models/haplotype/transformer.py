@@ -83,11 +83,11 @@ class TransformerGenerator(HaplotypeGenerator):
 
     def fit(self, data: TrainingHaplotypes, run: TrainingRun) -> None:
         self.population_names, self.n_variants = list(data.population_names), data.haplotypes.n_variants
-        fitted = np.flatnonzero(~data.watch)
+        fitted = np.flatnonzero(~data.validation)
         torch.manual_seed(derive_seed(run.seed, "weights"))
         if self.start is None:
             of_blocks = {"codes": self.options.codes, "carriers": self.options.code_carriers, "rows": fitted}
-            block = self.options.block or choose_block(data.haplotypes, **of_blocks, watched=np.flatnonzero(data.watch))
+            block = self.options.block or choose_block(data.haplotypes, **of_blocks, validation=np.flatnonzero(data.validation))
             self.options = self.options.model_copy(update={"block": block})
             self.layout = np.arange(self.n_variants)
             self.codebook = BlockCodebook.fit(data.haplotypes, block=block, **of_blocks)
@@ -99,7 +99,7 @@ class TransformerGenerator(HaplotypeGenerator):
         options = self.options
         training = TransformerTraining(self.model, replace(data, haplotypes=self._laid_out(data.haplotypes)), options, run)
         training.lines = reference_bits(
-            data.haplotypes, fitted, np.flatnonzero(data.watch), data.map_cm, np.random.default_rng(derive_seed(run.seed, "lines"))
+            data.haplotypes, fitted, np.flatnonzero(data.validation), data.map_cm, np.random.default_rng(derive_seed(run.seed, "lines"))
         )  # fmt: skip
         steps = options.steps or automatic_steps(len(fitted), self.codebook.n_blocks, options)
         schedule = {"steps": steps, "minutes": options.minutes, "evaluate_every": options.evaluate_every}
@@ -115,7 +115,7 @@ class TransformerGenerator(HaplotypeGenerator):
     def _temperature(self, data: TrainingHaplotypes, fitted: np.ndarray, run: TrainingRun) -> float:
         """The temperature that the training rows call for, by some of them along the first blocks.
 
-        `fitted` (n,), int64, are the haplotypes that are not watched.
+        `fitted` (n,), int64, are the haplotypes that are not in the validation set.
         """
         seed, stop = derive_seed(run.seed, "temperature"), min(BALANCED_BLOCKS, self.codebook.n_blocks)
         rng = np.random.default_rng(seed)

@@ -58,11 +58,11 @@ class TransformerTraining(AveragedTraining):
         super().__init__(model, options.learning_rate, betas=BETAS)
         self.options, self.seed, self.device = options, run.seed, run.device
         self.n_blocks = len(model.codes)
-        fitted, watched = np.flatnonzero(~data.watch), np.flatnonzero(data.watch)
+        fitted, validation = np.flatnonzero(~data.validation), np.flatnonzero(data.validation)
         self.rows = PackedRows.read(data.haplotypes, options.block, fitted)
         self.population = data.population[fitted]
-        self.watch_rows = PackedRows.read(data.haplotypes, options.block, watched)
-        self.watch_population = data.population[watched]
+        self.validation_rows = PackedRows.read(data.haplotypes, options.block, validation)
+        self.validation_population = data.population[validation]
         self.lines: dict[str, float] = {}  # what simple models pay, shown beside
 
     def train_step(self, step: int, fraction: float) -> dict[str, float]:
@@ -97,16 +97,16 @@ class TransformerTraining(AveragedTraining):
         return model.log_prob(alleles, seen, population, start)
 
     def evaluate(self, step: int) -> dict[str, float]:
-        """Bits a site on the people set aside ("bits") and on as many training rows ("train_bits"), and what tells them apart.
+        """Bits a site on the validation set ("bits") and on as many training rows ("train_bits"), and what tells them apart.
 
         "gap" is the share of the bits that training rows need not pay; "weights_auc" the membership AUC of the likelihood: the
-        chance that a training row is likelier, site by site, than one set aside.
+        chance that a training row is likelier, site by site, than a validation one.
         """
         model = self.average.module
-        watched = self._bits(model, self.watch_rows, self.watch_population)
+        validation = self._bits(model, self.validation_rows, self.validation_population)
         trained = self._bits(model, self.rows, self.population)
-        bits, train_bits = (float(total.sum() / max(sites.sum(), 1)) for total, sites in (watched, trained))
-        per_site = [total / np.maximum(sites, 1) for total, sites in (trained, watched)]
+        bits, train_bits = (float(total.sum() / max(sites.sum(), 1)) for total, sites in (validation, trained))
+        per_site = [total / np.maximum(sites, 1) for total, sites in (trained, validation)]
         member = np.repeat([1, 0], [len(rows) for rows in per_site])
         auc = float(roc_auc_score(member, -np.concatenate(per_site)))
         return {
@@ -122,7 +122,7 @@ class TransformerTraining(AveragedTraining):
         """Bits and called sites of some rows, the same at each evaluation; float64, shape (n,) each."""
         spans = list(windows(self.n_blocks, self.options.context))
         rng = np.random.default_rng(derive_seed(self.seed, "evaluation"))  # the same rows and windows every time
-        n = min(len(rows), len(self.watch_rows), max(1, EVALUATION_WINDOWS // len(spans)))
+        n = min(len(rows), len(self.validation_rows), max(1, EVALUATION_WINDOWS // len(spans)))
         chosen = rng.permutation(len(rows))[:n]
         if n * len(spans) > EVALUATION_WINDOWS:
             spans = [spans[i] for i in np.sort(rng.permutation(len(spans))[:EVALUATION_WINDOWS])]

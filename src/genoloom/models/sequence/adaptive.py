@@ -9,7 +9,7 @@ It is a ladder of forecasts of the next base; each rung changes the one below:
 4. *memory*: for rising orders k, P_k(b) = (n_k(b) + a_k P_k-1(b)) / (n_k + a_k), where n_k counts what followed the last k
    bases earlier in this very sequence.
 
-Escape weights, the weight of the other strand, the kernel, and all w and a are chosen on sequences set aside. Rung 2 is the
+Escape weights, the weight of the other strand, the kernel, and all w and a are chosen on validation sequences. Rung 2 is the
 tuned Markov chain, the last rung the adaptive one. Rescaling by unigram ratios: Kneser, Peters & Klakow 1997; escaping from
 long contexts to short ones: Witten & Bell 1991, doi:10.1109/18.87000.
 
@@ -38,7 +38,7 @@ SELF_WEIGHTS = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0)
 MEMORY_WEIGHTS = (0.5, 2.0, 8.0, 32.0, 64.0, 128.0, 256.0)
 UNUSED = 0.0  # a memory order that did not help
 GAIN = 1e-5  # bits a base below which a rung is not used
-WATCHED, WATCHED_PAIRS = 1024, 2 * 10**8  # sequences on which the weights are chosen, and pairs of places in them, at most
+VALIDATION, VALIDATION_PAIRS = 1024, 2 * 10**8  # sequences on which the weights are chosen, and pairs of places in them, at most
 
 
 @dataclass(frozen=True)
@@ -329,18 +329,18 @@ def _bits(log_prob: np.ndarray, bases: np.ndarray) -> float:
 
 
 def choose(data: TrainingSequences, max_order: int) -> tuple[Settings, Counts, list[float]]:
-    """The settings with the fewest bits a base on the watched sequences, rung by rung.
+    """The settings with the fewest bits a base on the validation sequences, rung by rung.
 
     Returns
     -------
     settings : Settings
     counts : Counts
-        Of the sequences that are not watched.
+        Of the sequences that are not in the validation set.
     bits : list of float
-        On the watched sequences: each order of the chain, position, composition, each order of the memory.
+        On the validation sequences: each order of the chain, position, composition, each order of the memory.
     """
-    fitted, watched = np.flatnonzero(~data.watch), np.flatnonzero(data.watch)
-    bases = data.bases[watched[: max(1, min(WATCHED, WATCHED_PAIRS // data.bases.shape[1] ** 2))]]
+    fitted, validation = np.flatnonzero(~data.validation), np.flatnonzero(data.validation)
+    bases = data.bases[validation[: max(1, min(VALIDATION, VALIDATION_PAIRS // data.bases.shape[1] ** 2))]]
     trials = []
     for quarters in (4,) if data.reverse_complement else STRAND_QUARTERS:
         counts = count(data, fitted, max_order, quarters)

@@ -24,8 +24,8 @@ class TrainingSequences:
     label : ndarray, int64, shape (n_sequences,)
         Index into `label_names`; all 0 where the set has no labels.
     label_names : list of str
-    watch : ndarray, bool, shape (n_sequences,)
-        Sequences set aside for early stopping; whole homology clusters.
+    validation : ndarray, bool, shape (n_sequences,)
+        Sequences of the validation set, which decides when training stops; whole homology clusters.
     cluster : ndarray, int64, shape (n_sequences,)
         Homology cluster of each sequence.
     reverse_complement : bool
@@ -36,7 +36,7 @@ class TrainingSequences:
     length: np.ndarray
     label: np.ndarray
     label_names: list[str]
-    watch: np.ndarray
+    validation: np.ndarray
     cluster: np.ndarray
     reverse_complement: bool
 

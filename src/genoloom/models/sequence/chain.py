@@ -5,7 +5,7 @@ The chain of order k mixes what followed the last k bases with the chain of orde
     P_k(b | c) = (n(c, b) + e_k t(c) P_k-1(b | c')) / (n(c) + e_k t(c))
 
 n counts, t(c) is how many different bases followed c, c' is c without its oldest base, and P_-1 is uniform. e_k = 1 is
-Witten & Bell 1991, doi:10.1109/18.87000; here each order has an escape weight of its own, chosen on sequences set aside.
+Witten & Bell 1991, doi:10.1109/18.87000; here each order has an escape weight of its own, chosen on validation sequences.
 Fewer than k usable bases before a position (the start, or a base of code 4) lower the order there.
 """
 
@@ -70,18 +70,18 @@ def _escape(counts: np.ndarray, weight: float) -> tuple[np.ndarray, np.ndarray]:
     return np.where(never, 1.0, mass), np.where(never, 1.0, total)
 
 
-def choose_escapes(counts: list[np.ndarray], watched: np.ndarray) -> tuple[list[float], list[float]]:
-    """The best escape weight of each order on watched sequences, lower orders first, and the bits a base then reached.
+def choose_escapes(counts: list[np.ndarray], validation: np.ndarray) -> tuple[list[float], list[float]]:
+    """The best escape weight of each order on validation sequences, lower orders first, and the bits a base then reached.
 
     Parameters
     ----------
     counts : list of ndarray
         From `context_counts` of the other sequences.
-    watched : ndarray, uint8, shape (n, length)
+    validation : ndarray, uint8, shape (n, length)
     """
-    code, usable = histories(watched, len(counts) - 1)
-    scored = watched != OTHER
-    code, usable, base = code[scored], usable[scored], watched[scored]
+    code, usable = histories(validation, len(counts) - 1)
+    scored = validation != OTHER
+    code, usable, base = code[scored], usable[scored], validation[scored]
     below = np.full(len(base), 0.25)
     escapes, bits = [], []
     for k, table in enumerate(counts):

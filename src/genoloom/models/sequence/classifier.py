@@ -103,7 +103,7 @@ def classify(model: SequenceClassifier, x: np.ndarray, length: np.ndarray, stran
 def split_auc(made: np.ndarray, real: np.ndarray, strands: bool, seed: int) -> float:
     """AUC on the odd rows of a network that was trained on the even ones; bases uint8 (n, T) and (m, T) with one T.
 
-    Quicker and noisier than cross-validation: for watching a training.
+    Quicker and noisier than cross-validation: for following a training.
     """
     n = min(len(made), len(real))
     x, target = np.concatenate([made[:n], real[:n]]), np.repeat([0.0, 1.0], n)

@@ -19,7 +19,7 @@ class Drafts:
 
     @classmethod
     def of_chain(cls, data: TrainingSequences) -> "Drafts":
-        """The adaptive chain of the training sequences that are not watched."""
+        """The adaptive chain of the training sequences that are not in the validation set."""
         settings, counts, _ = choose(data, CHAIN_ORDER)
         return cls(settings, counts)
 

@@ -1,4 +1,4 @@
-"""Training the sequence GAN: critic and generator steps, and how far samples are from the watched sequences.
+"""Training the sequence GAN: critic and generator steps, and how far samples are from the validation sequences.
 
 Letters in shapes: B rows, T bases.
 """
@@ -72,7 +72,7 @@ class GanTraining:
     ):
         self.data, self.options, self.run = data, options, run
         self.edit_penalty = options.edit_penalty if options.chain_noise else 0.0
-        self.fitted, self.watched = np.flatnonzero(~data.watch), np.flatnonzero(data.watch)
+        self.fitted, self.validation = np.flatnonzero(~data.validation), np.flatnonzero(data.validation)
         self.generator = network.to(run.device)
         counts = kmer_counts(both_strands(data, self.fitted), 4)
         mean = torch.from_numpy(256 * counts / max(counts.sum(), 1)).float()  # as `kmer_frequencies`, of all together
@@ -90,10 +90,10 @@ class GanTraining:
         self.pool = drafts.draw(rng.random((max(options.batch, min(DRAFTS, DRAFT_BASES // longest)), even(longest))))
 
     def _evaluation_request(self) -> SequenceRequest:
-        """Lengths and labels as in the watched sequences; the same noise at every evaluation."""
+        """Lengths and labels as in the validation sequences; the same noise at every evaluation."""
         rng = np.random.default_rng(derive_seed(self.run.seed, "evaluation"))
-        self.compared = rng.permutation(self.watched)[:EVALUATED]  # for the classifier, each once
-        rows = np.concatenate([self.compared, rng.choice(self.watched, size=EVALUATED - len(self.compared))])
+        self.compared = rng.permutation(self.validation)[:EVALUATED]  # for the classifier, each once
+        rows = np.concatenate([self.compared, rng.choice(self.validation, size=EVALUATED - len(self.compared))])
         seeds = rng.integers(0, 2**63, size=EVALUATED, dtype=np.uint64)
         return SequenceRequest(self.data.length[rows], self.data.label[rows], seeds)
 
@@ -159,14 +159,14 @@ class GanTraining:
         optimiser.step()
 
     def evaluate(self, step: int) -> dict[str, float]:
-        """ "score": how far samples are from the watched sequences.
+        """ "score": how far samples are from the validation sequences.
 
         Mean Jensen-Shannon distance of 4- to 6-mers, plus Wasserstein distance of GC, plus what a convolutional classifier's
         AUC exceeds 0.5 by.
         """
         strands = self.data.reverse_complement
         made = edit(self.average.module, self.evaluated, self.request, self.run.device)
-        figures = watch_score(made, self.data.bases[self.watched], strands)
+        figures = validation_score(made, self.data.bases[self.validation], strands)
         real = self.data.bases[self.compared][:, : made.shape[1]]
         with torch.random.fork_rng(devices=[]):
             auc = split_auc(made[: len(real)], real, strands, derive_seed(self.run.seed, "watch classifier"))
@@ -192,15 +192,15 @@ class GanTraining:
         self.average.module.load_state_dict(snapshot)
 
 
-def watch_score(made: np.ndarray, watched: np.ndarray, strands: bool) -> dict[str, float]:
-    """Distances of generated from watched bases, uint8 (n, length) each; "score" is their sum, k-mers averaged over k."""
+def validation_score(made: np.ndarray, validation: np.ndarray, strands: bool) -> dict[str, float]:
+    """Distances of generated from validation bases, uint8 (n, length) each; "score" is their sum, k-mers averaged over k."""
     distances = []
     for k in SCORED_KMERS:
-        a, b = kmer_counts(made, k) + 1e-9, kmer_counts(watched, k) + 1e-9
+        a, b = kmer_counts(made, k) + 1e-9, kmer_counts(validation, k) + 1e-9
         if strands:
             a, b = (x + x[reverse_complement_kmers(k)] for x in (a, b))
         distances.append(float(jensenshannon(a, b, base=2)))
-    gc = float(wasserstein_distance(_gc(made), _gc(watched)))
+    gc = float(wasserstein_distance(_gc(made), _gc(validation)))
     return {"score": float(np.mean(distances)) + gc, "kmers": float(np.mean(distances)), "gc": gc}
 
 

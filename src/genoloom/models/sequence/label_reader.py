@@ -33,7 +33,7 @@ from genoloom.sequences import OTHER
 log = logging.getLogger(__name__)
 
 NETWORKS, EPOCHS, SHIFT = 3, 20, 4
-FEWEST = 10  # sequences of each label among those that are watched
+FEWEST = 10  # sequences of each label among those that are in the validation set
 LENGTHS = 10  # classes of length, of which each has its own mix of labels
 TEMPERATURES = (0.1, 10.0)
 LABEL_DRAW, KEEP_DRAW = 2**41, 2**41 + 1  # counters far from those of the bases
@@ -47,7 +47,7 @@ class ReaderDescription(Description):
 
 
 class LabelReader:
-    """P(label | sequence) as the mean of a few convolutional networks, calibrated on the watched sequences.
+    """P(label | sequence) as the mean of a few convolutional networks, calibrated on the validation sequences.
 
     Attributes
     ----------
@@ -65,12 +65,12 @@ class LabelReader:
 
     @classmethod
     def fit(cls, data: TrainingSequences, seed: int) -> "LabelReader | None":
-        """Trained on the sequences that are not watched; None where labels are too few to learn or to calibrate."""
+        """Trained on the sequences that are not in the validation set; None where labels are too few to learn or to calibrate."""
         n_labels = len(data.label_names)
-        watched = np.flatnonzero(data.watch)
-        if n_labels < 2 or np.bincount(data.label[watched], minlength=n_labels).min() < FEWEST:
+        validation = np.flatnonzero(data.validation)
+        if n_labels < 2 or np.bincount(data.label[validation], minlength=n_labels).min() < FEWEST:
             return None
-        reader, rows = cls(n_labels, data.reverse_complement), np.flatnonzero(~data.watch)
+        reader, rows = cls(n_labels, data.reverse_complement), np.flatnonzero(~data.validation)
         reader.longest = np.unique(np.quantile(data.length, np.arange(1, LENGTHS + 1) / LENGTHS, method="higher"))
         reader.mix = np.zeros((len(reader.longest), n_labels))
         np.add.at(reader.mix, (np.searchsorted(reader.longest, data.length), data.label), 1.0)
@@ -80,7 +80,7 @@ class LabelReader:
             label = torch.from_numpy(data.label[rows])
             fit_classifier(network, reader._padded(data.bases[rows], data.length[rows]), data.length[rows], label, nn.functional.cross_entropy, reader.strands,
                            derive_seed(seed, "label reader", i), EPOCHS, SHIFT)  # fmt: skip
-        reader._calibrate(reader.log_probabilities(data.bases[watched], data.length[watched]), data.label[watched])
+        reader._calibrate(reader.log_probabilities(data.bases[validation], data.length[validation]), data.label[validation])
         return reader
 
     def _calibrate(self, found: np.ndarray, truth: np.ndarray) -> None:

@@ -97,7 +97,7 @@ class MarkovDescription(SequenceDescription):
 
 
 class MarkovGenerator(SequenceGenerator):
-    """The tuned Markov chain: interpolated orders, strand weight and position, all chosen on the watched sequences.
+    """The tuned Markov chain: interpolated orders, strand weight and position, all chosen on the validation sequences.
 
     All training sequences are counted once these are chosen. Labels are not modelled: every label has the same chain.
     """
@@ -121,7 +121,7 @@ class MarkovGenerator(SequenceGenerator):
         self.ladder = Ladder(self.settings, [self.counts])
         seconds = time.monotonic() - started
         run.history = [{"step": k, "seconds": seconds, "bits": figure} for k, figure in enumerate(bits)]
-        log.info("%s: order %d, %.4f bits a base on the watched sequences", run.label, self.settings.order, bits[-1])
+        log.info("%s: order %d, %.4f bits a base on the validation sequences", run.label, self.settings.order, bits[-1])
 
     @property
     def rung(self) -> int:

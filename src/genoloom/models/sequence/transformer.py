@@ -7,7 +7,7 @@ Every base is predicted from the bases before it:
 P_r are the rungs of a ladder of chains (`genoloom.models.sequence.adaptive`): interpolated chains of rising order, then the
 position, the sequence's own composition and its own repeats. The weights w begin as 1 for the last rung, the adaptive
 chain, and 0 for all others, and the head begins at zero, so the untrained model *is* the adaptive chain; it is among the
-checkpoints that compete on the watched sequences, where the model is therefore never worse on average. The forecasts
+checkpoints that compete on the validation sequences, where the model is therefore never worse on average. The forecasts
 and how much they have seen are inputs too. In training they are cross-fitted: a sequence meets chains that were counted
 without its homology fold, because chains that have seen a sequence are surer about it than they will be about new ones.
 
@@ -72,7 +72,7 @@ DROPOUT, FEW_DROPOUT, FEW_SEQUENCES = 0.1, 0.2, 5000
 LABEL_DROPOUT = 0.1  # share of training rows in which a column of the label is not told
 SAMPLE_ROWS = 256  # sequences sampled together, always exactly so many
 SCORE_ROWS = 64
-COMPARED = 500  # watched sequences, of which the model and the reader tell the label
+COMPARED = 500  # validation sequences, of which the model and the reader tell the label
 GAP_ROWS = 64  # candidates for a gap sampled together, always exactly so many
 
 
@@ -122,7 +122,7 @@ class TransformerTraining(AveragedTraining):
     ):
         super().__init__(model, options.learning_rate)
         self.labels, self.ladder, self.fold, self.data, self.options, self.run = labels, ladder, fold, data, options, run
-        self.fitted, self.watched = np.flatnonzero(~data.watch), np.flatnonzero(data.watch)
+        self.fitted, self.validation = np.flatnonzero(~data.validation), np.flatnonzero(data.validation)
 
     def train_step(self, step: int, fraction: float) -> dict[str, float]:
         data = self.data
@@ -152,8 +152,8 @@ class TransformerTraining(AveragedTraining):
         return {"loss": self.descend(-log_prob.sum() / n_bases / math.log(2), fraction)}
 
     def evaluate(self, step: int) -> dict[str, float]:
-        """Bits a base on the watched sequences ("bits"); at step 0 those of the best chain."""
-        data, rows = self.data, self.watched
+        """Bits a base on the validation sequences ("bits"); at step 0 those of the best chain."""
+        data, rows = self.data, self.validation
         total = score(self.average.module, self.ladder, data.bases[rows], data.label[rows], self.run.device).sum()
         bits = float(-total / max((data.bases[rows] != OTHER).sum(), 1) / math.log(2))
         return {"score": bits, "bits": bits}
@@ -191,7 +191,7 @@ class TransformerGenerator(SequenceGenerator):
             share = FEW_DROPOUT if len(data.length) < FEW_SEQUENCES else DROPOUT
             self.options = self.options.model_copy(update={"dropout": share})
         self.positions = 0 if data.reverse_complement else data.bases.shape[1]
-        fitted = np.flatnonzero(~data.watch)
+        fitted = np.flatnonzero(~data.validation)
         self.settings, self.counts, _ = choose(data, CHAIN_ORDER)
         fold = homology_folds(data.cluster[fitted], derive_seed(run.seed, "folds"))
         parts = (count(data, fitted[fold == f], self.settings.order, self.settings.strand_quarters) for f in range(FOLDS))
@@ -204,16 +204,16 @@ class TransformerGenerator(SequenceGenerator):
         train(training, run, steps=self.options.steps, evaluate_every=self.options.evaluate_every, patience=self.options.patience)
         self.model.to("cpu").eval()
         self.reader = None if processes.rank() else self._useful_reader(data, run)
-        # the watched sequences have done their part: count them too, as the chains that this model is compared with do
+        # the validation sequences have done their part: count them too, as the chains that this model is compared with do
         self.counts = count(data, np.arange(len(data.length)), self.settings.order, self.settings.strand_quarters)
         self.ladder = Ladder(self.settings, [self.counts])
 
     def _useful_reader(self, data: TrainingSequences, run: TrainingRun) -> LabelReader | None:
-        """A reader of labels, if it tells those of watched sequences clearly better than this model's own likelihoods do."""
+        """A reader of labels, if it tells those of validation sequences clearly better than this model's own likelihoods do."""
         reader = LabelReader.fit(data, run.seed)
         if reader is None:
             return None
-        rows = np.flatnonzero(data.watch)[:COMPARED]
+        rows = np.flatnonzero(data.validation)[:COMPARED]
         bases, length, truth = data.bases[rows], data.length[rows], data.label[rows]
         share = np.bincount(data.label, minlength=len(self.label_names)) / len(data.label)
         given = [score(self.model, self.ladder, bases, np.full(len(rows), k)) for k in range(len(share))]
@@ -223,7 +223,7 @@ class TransformerGenerator(SequenceGenerator):
         )
         gain = own - read
         useful = gain.mean() > 2 * gain.std() / np.sqrt(len(gain))
-        log.info("%s: labels of watched sequences surprise the model alone by %.3f nats, the reader of labels by %.3f%s", run.label,
+        log.info("%s: labels of validation sequences surprise the model alone by %.3f nats, the reader of labels by %.3f%s", run.label,
                  own.mean(), read.mean(), "" if useful else "; it is left out")  # fmt: skip
         return reader if useful else None
 

@@ -24,7 +24,7 @@ TINY = {"block": 4, "context": 4, "codes": 6, "width": 16, "layers": 2, "heads":
 
 
 def data_of(alleles, names):
-    """Training data of haplotypes (n_variants, n), populations in turn, the first tenth watched."""
+    """Training data of haplotypes (n_variants, n), populations in turn, the first tenth in the validation set."""
     n = alleles.shape[1]
     return TrainingHaplotypes(
         ArrayHaplotypes(alleles), np.arange(n) % len(names), names, np.arange(len(alleles)), np.arange(len(alleles)) * 1e-3,
@@ -149,8 +149,8 @@ def test_a_small_cohort_gains_from_a_model_of_a_larger_one(tmp_path):
     description = read_description(tmp_path / "adapted.safetensors", "haplotypes")
     assert str(tmp_path) not in (tmp_path / "adapted.json").read_text()
     assert len(description["adapted_from"]) == 64
-    assert description["watched"]["bits"] > 0
-    assert "seconds" not in description["watched"]
+    assert description["validation"]["bits"] > 0
+    assert "seconds" not in description["validation"]
 
 
 def test_what_cannot_be_adapted_is_said(tmp_path):

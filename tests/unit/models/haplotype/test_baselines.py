@@ -53,7 +53,7 @@ def training(alleles, population=None, map_cm=None):
         population_names=[f"P{p}" for p in range(population.max() + 1)],
         position=np.arange(n_variants) * 100 + 1,
         map_cm=np.arange(n_variants) * 1e-3 if map_cm is None else map_cm,
-        watch=np.arange(n_haplotypes) >= n_haplotypes - 4,
+        validation=np.arange(n_haplotypes) >= n_haplotypes - 4,
     )
 
 

@@ -57,17 +57,17 @@ def test_a_block_of_too_few_carriers_makes_no_code():
 
 def test_blocks_are_as_long_as_the_linkage():
     rng = np.random.default_rng(1)
-    rows, watched = np.arange(300), np.arange(300, 400)
+    rows, validation = np.arange(300), np.arange(300, 400)
 
     def chosen(founder_sites: int) -> int:
         """Haplotypes that take each stretch of so many sites from one of six founders."""
         stretches = [rng.integers(0, 2, (6, founder_sites))[rng.integers(0, 6, 400)] for _ in range(256 // founder_sites)]
         alleles = ArrayHaplotypes(np.concatenate(stretches, axis=1).T.astype(np.int8))
-        return choose_block(alleles, codes=64, carriers=2, rows=rows, watched=watched)
+        return choose_block(alleles, codes=64, carriers=2, rows=rows, validation=validation)
 
     assert [chosen(sites) for sites in (64, 8, 4, 1)] == [32, 16, 8, 4]
     linked = ArrayHaplotypes(rng.integers(0, 2, (64, 6))[:, rng.integers(0, 6, 400)].astype(np.int8))
-    assert choose_block(linked, codes=64, rows=rows, watched=rows[:0]) == 32
+    assert choose_block(linked, codes=64, rows=rows, validation=rows[:0]) == 32
 
 
 def test_missing_calls_differ_from_nothing():

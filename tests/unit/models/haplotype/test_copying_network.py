@@ -32,7 +32,7 @@ def copies_with_flips(n_variants, n_people, seed=1, missing=0.0, flips=0.03):
         population_names=["A", "B"],
         position=np.arange(n_variants) * 100 + 1,
         map_cm=np.arange(n_variants) * 1e-4,
-        watch=np.repeat(np.arange(n_people) < n_people // 5, 2),
+        validation=np.repeat(np.arange(n_people) < n_people // 5, 2),
     )
 
 

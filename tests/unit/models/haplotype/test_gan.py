@@ -35,7 +35,7 @@ def training(alleles, population):
         population_names=["A", "B"],
         position=np.arange(n_variants) * 100 + 1,
         map_cm=np.arange(n_variants) * 1e-4,
-        watch=np.arange(n_haplotypes) < n_haplotypes // 5,
+        validation=np.arange(n_haplotypes) < n_haplotypes // 5,
     )
 
 
@@ -192,7 +192,7 @@ def test_a_collapsed_generator_is_refused(tmp_path, monkeypatch):
 @pytest.mark.parametrize("temperature", [1.0, 0.5])
 def test_calibration_restores_code_frequencies(small, temperature):
     data, generator, _ = small
-    rows = generator.codebook.encode(data.haplotypes, np.flatnonzero(~data.watch))
+    rows = generator.codebook.encode(data.haplotypes, np.flatnonzero(~data.validation))
     options = GanOptions(**TINY)
     torch.manual_seed(1)
     network = CodeGenerator(generator.codebook.n_blocks, generator.codebook.n_codes, 2, options)
@@ -256,7 +256,7 @@ def test_training_and_drawing_see_the_same_chances(small, temperature):
 
 def game_of(data, state_dir, **options):
     options = GanOptions(**{**TINY, **options})
-    rows = np.flatnonzero(~data.watch)
+    rows = np.flatnonzero(~data.validation)
     codebook = BlockCodebook.fit(data.haplotypes, block=4, codes=8, rows=rows)
     codes = codebook.encode(data.haplotypes, rows)
     network = CodeGenerator(codebook.n_blocks, codebook.n_codes, 2, options)

@@ -92,9 +92,9 @@ def planted(n=240, n_variants=150, seed=4, missing=0.0):
         path[v] = drawn if v == 0 else np.where(rng.random(n) < 0.02, drawn, path[v - 1])
     alleles = np.take_along_axis(founders, path, axis=1) ^ (rng.random(path.shape) < 0.005)
     alleles = np.where(rng.random(alleles.shape) < missing, -1, alleles).astype(np.int8)
-    watch = np.arange(n) >= n - 40
+    validation = np.arange(n) >= n - 40
     position = np.arange(n_variants) + 1
-    return TrainingHaplotypes(ArrayHaplotypes(alleles), population, ["A", "B"], position, position * 1e-3, watch), founders
+    return TrainingHaplotypes(ArrayHaplotypes(alleles), population, ["A", "B"], position, position * 1e-3, validation), founders
 
 
 @pytest.mark.parametrize(("block", "missing"), [(1, 0.0), (4, 0.05)])
@@ -102,7 +102,7 @@ def test_the_objective_never_falls(tmp_path, block, missing):
     data, _ = planted(missing=missing)
     options = HmmOptions(clusters=6, block=block)
     packed = PackedHaplotypes.pack(data.haplotypes)
-    model = hmm.initial_model(packed, 2, options, np.flatnonzero(~data.watch), seed=5)
+    model = hmm.initial_model(packed, 2, options, np.flatnonzero(~data.validation), seed=5)
     training = HmmTraining(model, packed, data, options, TrainingRun(tmp_path, "d", 1))
     objectives = []
     for step in range(25):
@@ -134,7 +134,7 @@ def test_planted_founders_are_found(tmp_path):
         real = like_founders(data.haplotypes.alleles[:, data.population == population])
         assert real > 0.85
         assert like_founders(drawn) == pytest.approx(real, abs=0.07)
-    score = -generator.log_likelihood(data.haplotypes, data.population)[data.watch].mean() / 150
+    score = -generator.log_likelihood(data.haplotypes, data.population)[data.validation].mean() / 150
     # a jump in fifty sites (0.098 nats with its choice) and a flip in two hundred (0.031 nats) are the entropy, about
     assert score < 0.17
 

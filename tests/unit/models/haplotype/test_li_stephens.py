@@ -61,9 +61,9 @@ def test_the_fit_recovers_what_made_the_haplotypes():
     copies = np.take_along_axis(founders, np.take_along_axis(path, last, axis=0), axis=1)
     copies ^= rng.random(copies.shape) < flip
     alleles = np.concatenate([founders, copies], axis=1).astype(np.int8)
-    watch = np.arange(360) >= 160
+    validation = np.arange(360) >= 160
     data = TrainingHaplotypes(
-        ArrayHaplotypes(alleles), np.zeros(360, dtype=int), ["A"], np.arange(n_variants), np.arange(n_variants) * 1e-3, watch
+        ArrayHaplotypes(alleles), np.zeros(360, dtype=int), ["A"], np.arange(n_variants), np.arange(n_variants) * 1e-3, validation
     )
     generator = LiStephensGenerator(LiStephensOptions(fit_haplotypes=25))
     generator.fit(data, None)

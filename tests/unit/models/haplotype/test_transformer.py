@@ -50,7 +50,7 @@ def copies_with_flips(n_variants, n_haplotypes, seed=1, missing=0.0):
         population_names=["A", "B"],
         position=np.arange(n_variants) * 100 + 1,
         map_cm=np.arange(n_variants) * 1e-4,
-        watch=np.arange(n_haplotypes) < n_haplotypes // 5,
+        validation=np.arange(n_haplotypes) < n_haplotypes // 5,
     )
 
 
@@ -258,9 +258,9 @@ def test_history_and_learning(tmp_path):
     generator, run = fit(data, tmp_path, steps=120, block=8, context=8, codes=16)
     assert {"step", "seconds", "loss", "score", "bits", "train_bits", "gap", "weights_auc"} <= set(run.history[-1])
     assert run.history[-1]["bits"] < 0.75 * run.history[0]["bits"]
-    # what early stopping watched is what the likelihood says
-    watched = ArrayHaplotypes(data.haplotypes.alleles[:, data.watch])
-    bits = -generator.log_likelihood(watched, data.population[data.watch]).mean() / 64 / np.log(2)
+    # what early stopping looks at is what the likelihood says
+    validation = ArrayHaplotypes(data.haplotypes.alleles[:, data.validation])
+    bits = -generator.log_likelihood(validation, data.population[data.validation]).mean() / 64 / np.log(2)
     assert bits == pytest.approx(min(row["bits"] for row in run.history), rel=1e-4)
 
 
@@ -268,7 +268,7 @@ def test_memorising_shows_in_gap_and_membership(tmp_path):
     """Random haplotypes have nothing to learn but themselves."""
     alleles = np.random.default_rng(1).integers(0, 2, (64, 40)).astype(np.int8)
     data = copies_with_flips(64, 40)
-    data = TrainingHaplotypes(**{**data.__dict__, "haplotypes": ArrayHaplotypes(alleles), "watch": np.arange(40) < 16})
+    data = TrainingHaplotypes(**{**data.__dict__, "haplotypes": ArrayHaplotypes(alleles), "validation": np.arange(40) < 16})
     options = {"block": 8, "context": 8, "codes": 40, "code_carriers": 1, "crossover": 0.0}
     _, run = fit(data, tmp_path, steps=200, dropout=0.0, **options)
     first, last = run.history[0], run.history[-1]
@@ -289,7 +289,7 @@ def test_population_label_matters(tmp_path):
 def test_gradient_reaches_every_parameter(tmp_path):
     data = copies_with_flips(32, 40)
     options = TransformerOptions(**{**TINY, "block": 8, "batch": 64})
-    codebook = BlockCodebook.fit(data.haplotypes, block=8, codes=8, rows=np.flatnonzero(~data.watch))
+    codebook = BlockCodebook.fit(data.haplotypes, block=8, codes=8, rows=np.flatnonzero(~data.validation))
     model = HaplotypeTransformer(codebook, np.arange(32), 2, options)
     training = TransformerTraining(model, data, options, TrainingRun(state_dir=tmp_path, digest="", seed=1))
     training.train_step(1, 0.5)
@@ -301,7 +301,7 @@ def test_gradient_reaches_every_parameter(tmp_path):
 def test_only_training_rows_are_learned_from(tmp_path):
     data = copies_with_flips(32, 40)
     other = data.haplotypes.alleles.copy()
-    other[:, data.watch] ^= 1
+    other[:, data.validation] ^= 1
     changed = TrainingHaplotypes(**{**data.__dict__, "haplotypes": ArrayHaplotypes(other)})
     a, _ = fit(data, tmp_path / "a", steps=3, evaluate_every=3)
     b, _ = fit(changed, tmp_path / "b", steps=3, evaluate_every=3)

@@ -49,7 +49,7 @@ def data() -> TrainingSequences:
 
 @pytest.fixture(scope="module")
 def ladder(data) -> Ladder:
-    return Ladder(SETTINGS, [count(data, ~data.watch, 3, 2)])
+    return Ladder(SETTINGS, [count(data, ~data.validation, 3, 2)])
 
 
 def test_own_counts_are_those_of_a_search_through_the_text():
@@ -71,7 +71,7 @@ def test_own_counts_are_those_of_a_search_through_the_text():
 
 
 def test_every_rung_sums_to_one_and_steps_equal_the_whole(ladder, data):
-    bases = data.bases[data.watch].copy()
+    bases = data.bases[data.validation].copy()
     bases[:, 40] = 4
     forecast, seen = ladder.read(bases)
     np.testing.assert_allclose(np.exp(forecast).sum(axis=-1), 1, rtol=1e-9)
@@ -84,10 +84,10 @@ def test_every_rung_sums_to_one_and_steps_equal_the_whole(ladder, data):
 
 
 def test_position_composition_and_memory_are_the_formulas(ladder, data):
-    bases = data.bases[data.watch]
+    bases = data.bases[data.validation]
     forecast, own = np.exp(ladder.read(bases)[0]), own_counts(bases).astype(float)
     K = SETTINGS.order
-    ratios = place_ratios(place_counts(data.bases[~data.watch]), 1.0, 30.0)
+    ratios = place_ratios(place_counts(data.bases[~data.validation]), 1.0, 30.0)
     for i, t in ((0, 9), (3, 31), (5, 59)):
         context = int(bases[i, t - 2]) * 4 + int(bases[i, t - 1])
         position = forecast[i, t, K] * np.exp(0.75 * ratios[2][t, context])
@@ -120,9 +120,9 @@ def test_what_is_chosen_is_found_in_the_data(data):
     assert all(
         later <= earlier + 1e-12 for earlier, later in zip(bits[settings.order :], bits[settings.order + 1 :], strict=False)
     )
-    watched = data.bases[data.watch]
-    forecast = Ladder(settings, [counts]).read(watched)[0]
-    reached = -picked(forecast, watched).sum(axis=(0, 1)) / watched.size / np.log(2)
+    validation = data.bases[data.validation]
+    forecast = Ladder(settings, [counts]).read(validation)[0]
+    reached = -picked(forecast, validation).sum(axis=(0, 1)) / validation.size / np.log(2)
     np.testing.assert_allclose(reached[settings.order :], bits[settings.order :])
     plain = choose(training(np.random.default_rng(4).integers(0, 4, (200, 60)).astype(np.uint8), True), 4)[0]
     assert plain.strand_quarters == 4
@@ -161,14 +161,14 @@ def test_generators_come_back_from_their_state_and_score_what_they_say(kind, dat
     np.testing.assert_allclose(mine, expected)
     if kind is AdaptiveGenerator:
         tuned = MarkovGenerator.from_state(arrays, description)
-        held = data.bases[data.watch]
+        held = data.bases[data.validation]
         known = np.zeros(len(held), dtype=int)
         assert generator.log_likelihood(held, known, known).sum() > tuned.log_likelihood(held, known, known).sum()
 
 
 def test_unused_rungs_change_nothing(data):
     bare = replace(SETTINGS, position_power=0.0, own_power=0.0, memory_weights=(0.0,) * len(MEMORY))
-    forecast = Ladder(bare, [count(data, ~data.watch, 3, 2)]).read(data.bases[:3])[0]
+    forecast = Ladder(bare, [count(data, ~data.validation, 3, 2)]).read(data.bases[:3])[0]
     np.testing.assert_allclose(forecast[:, :, 4:], np.repeat(forecast[:, :, 3:4], len(MEMORY) + 2, axis=2), atol=1e-12)
 
 

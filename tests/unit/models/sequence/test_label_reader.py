@@ -130,7 +130,7 @@ def test_sequences_are_moved_and_what_comes_in_is_unknown(by, expected):
     np.testing.assert_array_equal(_moved(np.array([[0, 1, 2, 3, 3]] * 2, dtype=np.uint8), by), [expected] * 2)
 
 
-def test_too_few_watched_sequences_of_a_label_have_no_reader():
+def test_too_few_validation_sequences_of_a_label_have_no_reader():
     data = labelled(150)
     rare = replace(data, label=np.where(np.arange(150) == 0, 1, 0))
     assert LabelReader.fit(rare, 1) is None
