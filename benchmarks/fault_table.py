@@ -113,7 +113,7 @@ def measure_seed(panel: Panel, seed: int, arguments: argparse.Namespace, metrics
         if name == FRESH or not arguments.fresh_only
     }
     options = ValidateOptions()
-    measured = measure_together(made, training, held, cm, options.resplits, options.ld_window, seed, tuple(metrics))
+    measured = measure_together(made, training, held, cm, options.n_permutations, options.ld_window, seed, tuple(metrics))
     return measured, len(training.people)
 
 

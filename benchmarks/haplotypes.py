@@ -92,7 +92,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--people", type=int, help="synthetic people; fewer make the comparison faster (default: as many as trained)"
     )
-    parser.add_argument("--resplits", type=int, default=3, help="halvings of the real people behind the floor")
+    parser.add_argument("--n-permutations", type=int, default=3, help="halvings of the real people behind the floor")
     parser.add_argument(
         "--set-option", action="append", default=[], metavar="GENERATOR.KEY=VALUE", help="as in the configuration"
     )
@@ -175,7 +175,7 @@ def compare(name: str, synthetic: Path, panel: Path, table: Path, seed: int, arg
     files = {"synthetic": [synthetic], "panels": [panel], "split": table}
     with open_comparands(**files, train=[], holdout=[], people=[], genetic_map=None) as comparands:
         compared = {"name": name, "comparands": comparands, "controls": [], "seed": seed}
-        validate(**compared, out=fidelity, figures=None, options=ValidateOptions(resplits=arguments.resplits))
+        validate(**compared, out=fidelity, figures=None, options=ValidateOptions(n_permutations=arguments.n_permutations))
         audit(**compared, out=place / "private" / "audit.tsv", public=privacy, options=AuditOptions(bootstrap=200))
     rows = read_table(fidelity)
     own = {"generator": name, "people": _compared(rows)} | _figures(rows, name, "value") | _attacks(read_table(privacy))

@@ -88,7 +88,7 @@ def _fidelity(made: dict[str, np.ndarray], training: Panel, held: Panel, cm: np.
     made = {name: alleles for name, alleles in made.items() if CONTROLS[name].faithful is not None}
     options = ValidateOptions()
     rows = []
-    for name, table in judge_together(made, training, held, cm, options.resplits, options.ld_window, seed).items():
+    for name, table in judge_together(made, training, held, cm, options.n_permutations, options.ld_window, seed).items():
         verdict = table[-1]["verdict"]
         reasons = [f"{r['metric']}/{r['population']}/{r['bin']}" for r in table[:-1] if r["verdict"] == verdict]
         rows.append(_row("fidelity", name, CONTROLS[name].faithful, verdict, reasons))

@@ -70,7 +70,7 @@ def judge(training: Panel, held: Panel, seed: int) -> dict[str, list[dict]]:
         kept = np.flatnonzero(np.minimum(carriers, n - carriers) >= least)
         real = held.beside(training).take_sites(kept)
         roles = ["holdout"] * len(held.people) + ["train"] * len(training.people)
-        people = compare(training.people, real.people, roles, options.resplits, seed)
+        people = compare(training.people, real.people, roles, options.n_permutations, seed)
         collected = Collector(people, len(kept), options.ld_window, seed)
         collected.add(training.take_sites(kept), real, genetic_positions(real.sites))
         rows[choice] = fidelity_rows(measure_all(Data(collected, options.components, seed)), "real", "control", people.n, "T")[

@@ -78,7 +78,9 @@ def halves(panel: Panel, seed: int) -> tuple[Panel, Panel, np.ndarray]:
 
 def validate(training: Panel, held: Panel, made: np.ndarray, seed: int) -> None:
     options = ValidateOptions()
-    judge_together({"mosaic": made}, training, held, genetic_positions(training.sites), options.resplits, options.ld_window, seed)
+    judge_together(
+        {"mosaic": made}, training, held, genetic_positions(training.sites), options.n_permutations, options.ld_window, seed
+    )
 
 
 def audit_it(training: Panel, held: Panel, made: np.ndarray, seed: int) -> None:

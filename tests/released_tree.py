@@ -150,7 +150,7 @@ def measure(folder: Path) -> None:
     files |= {"train": [], "holdout": [], "people": [], "genetic_map": None}
     common = {"name": NAME, "controls": [], "seed": 6, "sources": source_files(**files)}
     with open_comparands(**files) as comparands:
-        table, options = results / TABLES / "fidelity.tsv", ValidateOptions(resplits=2)
+        table, options = results / TABLES / "fidelity.tsv", ValidateOptions(n_permutations=2)
         validate(**common, comparands=comparands, out=table, figures=None, options=options)
         audit(
             **common, comparands=comparands, out=results / PRIVATE / "audit.tsv", public=results / TABLES / "privacy.tsv",

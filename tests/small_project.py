@@ -26,9 +26,9 @@ TINY = {
     },
     "consensus": {"people": 1},
     "audit": {"bootstrap": 200, "windows": "50,100", "shadow_models": 2},
-    "validate": {"resplits": 3, "ld_window": 100},
+    "validate": {"n_permutations": 3, "ld_window": 100},
     "generate_sequences": {"count": 60},
-    "validate_sequences": {"resplits": 3, "max_compared": 30},
+    "validate_sequences": {"n_permutations": 3, "max_compared": 30},
 }
 
 

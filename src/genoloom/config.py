@@ -404,10 +404,11 @@ class ConsensusOptions(Section):
 class ValidateOptions(Section):
     """Fidelity of synthetic haplotypes against the held-out half."""
 
-    resplits: int = Field(
+    n_permutations: int = Field(
         40,
         ge=2,
-        description="Random halvings of the real people behind each floor and its spread; below 10 the verdicts take figures for normal.",
+        description="Number of permutations (random halves of the real people) used for the reference value and for the"
+        " z-score; below 10 the verdicts take metrics for normally distributed.",
     )
     ld_window: int = Field(200, ge=50, description="Common sites in a window of the linkage metrics; sites read at a time.")
     components: int = Field(4, ge=1, description="Principal components compared.")

@@ -158,7 +158,9 @@ class SequenceGanOptions(Section):
 class ValidateSequencesOptions(Section):
     """Fidelity and novelty of synthetic sequences."""
 
-    resplits: int = Field(10, ge=2, description="Random halvings behind each floor's spread.")
+    n_permutations: int = Field(
+        10, ge=2, description="Number of permutations (random halves) used for the null standard deviation."
+    )
     max_compared: int = Field(500, ge=10, description="Sequences aligned for the nearest-identity figures.")
     strands: Literal["file", "one", "both"] = Field(
         "file",

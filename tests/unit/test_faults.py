@@ -62,7 +62,7 @@ def arguments(source: Path, out: Path) -> dict[str, list[str]]:
                   "--history", out / "m.tsv", "--state", out / "state", "--min-mac", 1, "--min-carriers", 1],
         "cohort": ["--model", source / "m.safetensors", "--split", source / "split.tsv", "--out", out / "cohort.tsv"],
         "generate": ["--model", source / "m.safetensors", "--cohort", source / "cohort.tsv", "--out", out / "synthetic/20.vcf.gz"],
-        "validate": ["--name", "mosaic", *real, "--resplits", 2, "--out", out / "fidelity.tsv", "--figures", out / "figures.json"],
+        "validate": ["--name", "mosaic", *real, "--n-permutations", 2, "--out", out / "fidelity.tsv", "--figures", out / "figures.json"],
         "audit": ["--name", "mosaic", *real, "--windows", "20", "--haplotype-windows", "20", "--shadow-models", 0,
                   "--out", out / "private/audit.tsv", "--public", out / "privacy.tsv"],
         "consensus": ["--variants", source / "synthetic/20.vcf.gz", "--reference", source / "ref.fa", "--people", 2, "--out", out / "c.fa.gz"],
@@ -71,7 +71,7 @@ def arguments(source: Path, out: Path) -> dict[str, list[str]]:
                             "--state", out / "sstate", "--max-order", 2],
         "sequences generate": ["--model", source / "s.safetensors", "--count", 200, "--out", out / "s.fa.gz"],
         "sequences validate": ["--name", "markov", "--synthetic", source / "set/train.fa.gz", "--holdout", source / "set/holdout.fa.gz",
-                               "--resplits", 2, "--max-compared", 10, "--max-classified", 20, "--out", out / "sv.tsv", "--figures", out / "sv.json"],
+                               "--n-permutations", 2, "--max-compared", 10, "--max-classified", 20, "--out", out / "sv.tsv", "--figures", out / "sv.json"],
         "init": [out / "project", "--vcf", source / "in.vcf.gz"],
     }  # fmt: skip
     return {name: list(map(str, options)) for name, options in commands.items()}

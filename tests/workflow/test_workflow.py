@@ -136,7 +136,7 @@ def test_the_gate_holds_back_models_that_learned_little(finished, demo_dir, repo
     assert "may not be released" in text
     assert "fidelity: " in text
     assert "alleles carried by as few as 1 training people may be modelled" in text
-    assert "fidelity: was made with validate.resplits 3, which is looser than the default 40" in text
+    assert "fidelity: was made with validate.n_permutations 3, which is looser than the default 40" in text
     for broken in (
         "record of what it was made of",
         "was made of another",

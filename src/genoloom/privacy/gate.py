@@ -72,7 +72,7 @@ LOOSER: dict[type[Section], dict[str, Callable[..., bool]]] = {
         "shadow_models": _never, "shadow_minutes": _never, "shadow_steps": _smaller, "recipient": _never,
     },
     ValidateOptions: {
-        "resplits": _smaller, "ld_window": _smaller, "components": _smaller, "phaser": _never,
+        "n_permutations": _smaller, "ld_window": _smaller, "components": _smaller, "phaser": _never,
     },
     # a smaller holdout means fewer people in the audit, which the bundle says; hidden relatives blunt every attack
     SplitOptions: {"holdout": _never, "kinship": _smaller, "pedigree": _never},

@@ -87,7 +87,7 @@ def validate(
     """
     record = Making("validate", {**(sources or {}), **control_files(controls)})
     made, real = comparands.pairs[0]
-    people = compare(made.people, real.people, comparands.roles, options.resplits, seed)
+    people = compare(made.people, real.people, comparands.roles, options.n_permutations, seed)
     log.info("%s: comparing %s each of synthetic, held-out and training ones", name, people_count(people.n))
     n_sites = sum(len(real.sites) for _, real in comparands.pairs)
     collected = Collector(people, n_sites, options.ld_window, seed)

@@ -87,7 +87,7 @@ def validate_sequences(
     generator, shapes, _ = load_sequence_generator(model) if model else (None, {}, {})
     likely = generator if generator is not None and generator.has_likelihood else None
     comparison = Comparison(
-        made, fitted, unseen, options.resplits, options.max_compared, options.max_classified, seed, read_motifs(options.motifs),
+        made, fitted, unseen, options.n_permutations, options.max_compared, options.max_classified, seed, read_motifs(options.motifs),
         (lambda sequences: _likelihood(likely, sequences)) if likely else None, planted, options.coding, learnt=train is not None,
     )  # fmt: skip
     log.info("%s: comparing %d synthetic, held-out and training sequences each", name, comparison.size)

@@ -45,7 +45,7 @@ class Comparison:
         return rows[self.population[rows] == name]
 
 
-def compare(synthetic: People, real: People, roles: list[str], resplits: int, seed: int) -> Comparison:
+def compare(synthetic: People, real: People, roles: list[str], n_permutations: int, seed: int) -> Comparison:
     """Choose the people: in each population as many of every group as the smallest group has.
 
     Raises
@@ -79,7 +79,7 @@ def compare(synthetic: People, real: People, roles: list[str], resplits: int, se
     population = np.concatenate([groups["synthetic"][chosen["synthetic"]], np.array(real.population)[real_people]])
     rows = np.arange(n_synthetic + len(real_people))
     holdout, train = rows[n_synthetic : n_synthetic + len(chosen["holdout"])], rows[n_synthetic + len(chosen["holdout"]) :]
-    halvings = [halve(rows[n_synthetic:], population, names, rng) for _ in range(resplits)]
+    halvings = [halve(rows[n_synthetic:], population, names, rng) for _ in range(n_permutations)]
     return Comparison(chosen["synthetic"], real_people, population, rows[:n_synthetic], holdout, train, halvings)
 
 

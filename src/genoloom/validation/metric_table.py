@@ -58,7 +58,7 @@ class Metric:
     single : bool
         A level: its floor is the held-out people's own figure. Else the floor is the mean over
         halvings of the real people.
-    resplits : int or None
+    n_permutations : int or None
         Halvings behind the floor; None takes all.
     floor : callable or None
         (data, b, part) -> float: for pairs whose floor is a figure of the reference.
@@ -82,7 +82,7 @@ class Metric:
     figure: Callable
     parts: Callable = whole
     single: bool = False
-    resplits: int | None = None
+    n_permutations: int | None = None
     floor: Callable | None = None
     null: Callable | None = None
     spread: Callable | None = None
@@ -175,7 +175,7 @@ TABLE = (
     pair(M.AATS_TRUTH, Kind.HALF, structure.aats_truth),
     pair(M.AATS_SYNTHETIC, Kind.HALF, structure.aats_synthetic),
     pair(M.MMD, Kind.DISTANCE, structure.discrepancy, null=structure.halved_discrepancies),
-    pair(M.CLASSIFIER_AUC, Kind.ACCURACY, two_sample.classifier_auc, two_sample.classifier_parts, resplits=CLASSIFIER_HALVINGS, spread=two_sample.chance_spread),
+    pair(M.CLASSIFIER_AUC, Kind.ACCURACY, two_sample.classifier_auc, two_sample.classifier_parts, n_permutations=CLASSIFIER_HALVINGS, spread=two_sample.chance_spread),
 )  # fmt: skip
 
 
@@ -216,7 +216,7 @@ def measure(metric: Metric, part: Part, d: Data) -> Measured:
             return score[a], score[b]
         return float(metric.figure(d, a, b, part)), float(metric.floor(d, b, part)) if metric.floor else 0.0
 
-    halvings = d.groups.halvings[: metric.resplits]
+    halvings = d.groups.halvings[: metric.n_permutations]
     found = {g: compared(g, "H") for g in groups}
     values = {g: value for g, (value, _) in found.items()}
     pairs = np.array([compared(a, b) for a, b in halvings]) if metric.null is None else _nulls(metric.null(d, part))

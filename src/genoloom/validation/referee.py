@@ -31,7 +31,7 @@ def measure_together(
     training: Panel,
     held: Panel,
     cm: np.ndarray,
-    resplits: int,
+    n_permutations: int,
     block: int,
     seed: int,
     table: tuple[Metric, ...] = TABLE,
@@ -47,7 +47,7 @@ def measure_together(
     """
     n = len(training.people)
     everybody = held.beside(training)
-    one = compare(training.people, everybody.people, ["holdout"] * n + ["train"] * n, resplits, seed)
+    one = compare(training.people, everybody.people, ["holdout"] * n + ["train"] * n, n_permutations, seed)
     shift = (len(made) - 1) * n  # the synthetic samples stand before the real people
     people = replace(
         one,
@@ -70,11 +70,11 @@ def judge_together(
     training: Panel,
     held: Panel,
     cm: np.ndarray,
-    resplits: int,
+    n_permutations: int,
     block: int,
     seed: int,
     table: tuple[Metric, ...] = TABLE,
 ) -> dict[str, list[dict]]:
     """Fidelity rows of every sample; parameters of `measure_together`."""
-    measured = measure_together(made, training, held, cm, resplits, block, seed, table)
+    measured = measure_together(made, training, held, cm, n_permutations, block, seed, table)
     return {name: fidelity_rows(measured, name, Role.CONTROL, len(training.people), group=name) for name in made}

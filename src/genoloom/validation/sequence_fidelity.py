@@ -2,7 +2,7 @@
 
 The reference is the holdout H. *Composition* (GC, k-mers, dinucleotides, two classifiers) compares equal numbers of synthetic
 and held-out sequences; its floor puts training sequences in the place of the synthetic ones. Both are means over
-`resplits` random halves, and the floor's spread is its standard deviation.
+`n_permutations` random halves, and the floor's spread is its standard deviation.
 
 *Novelty* (nearest identity, copies, shared substrings) asks how near synthetic sequences are to the training
 sequences; its floor is how near held-out ones are, its spread the standard error of the difference. A homology split keeps
@@ -197,7 +197,7 @@ class Comparison:
     synthetic: SequenceSet
     train: SequenceSet
     holdout: SequenceSet
-    resplits: int
+    n_permutations: int
     max_compared: int
     max_classified: int
     seed: int
@@ -209,9 +209,10 @@ class Comparison:
 
     def __post_init__(self):
         self.size = max(min(map(len, (self.synthetic, self.train, self.holdout))) // 2, 1)
+        # the name of the seed is a former one: the same halves are drawn
         rng = np.random.default_rng(derive_seed(self.seed, "resplits"))
         sets = (self.synthetic, self.train, self.holdout)
-        self.samples = [tuple(s.take(rng.permutation(len(s))[: self.size]) for s in sets) for _ in range(self.resplits)]
+        self.samples = [tuple(s.take(rng.permutation(len(s))[: self.size]) for s in sets) for _ in range(self.n_permutations)]
         self.queries, self.identity = {}, {}
         if self.learnt:
             self._prepare_novelty(rng)
@@ -233,9 +234,9 @@ class Comparison:
         rows = [*self._composition(), *self._motifs(), *self._coding(), *self._labels()]
         return [*rows, *self._novelty(), *self.membership()] if self.learnt else [*rows, self._distinct()]
 
-    def _against_holdout(self, metric: str, kind: str, score: Callable, resplits: int | None = None) -> Figure:
+    def _against_holdout(self, metric: str, kind: str, score: Callable, n_permutations: int | None = None) -> Figure:
         """A score of two sets: synthetic against held-out ones, and training against held-out ones."""
-        samples = self.samples[:resplits]
+        samples = self.samples[:n_permutations]
         values = [score(synthetic, holdout) for synthetic, _, holdout in samples]
         floors = [score(train, holdout) for _, train, holdout in samples]
         return summarised(metric, kind, values, floors, self.size)

@@ -17,7 +17,7 @@ def bench(repository, tmp_path_factory):
     """Where the benchmark left its panel, its models and its table, and what it printed."""
     work = tmp_path_factory.mktemp("bench")
     command = [sys.executable, repository / "benchmarks" / "haplotypes.py", "--generators", "independent", "--people", "60"]
-    more = ["--resplits", "2", "--work", work, "--out", work / "t.tsv", "--set-option", "independent.shrinkage=3"]
+    more = ["--n-permutations", "2", "--work", work, "--out", work / "t.tsv", "--set-option", "independent.shrinkage=3"]
     done = subprocess.run([*map(str, command + more)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return work, done.stdout

@@ -37,7 +37,7 @@ def tables(folder, **files) -> tuple[bytes, bytes, dict]:
     with opened(**files) as comparands:
         validate(
             name="made", comparands=comparands, controls=[], out=folder / "fidelity.tsv", figures=None,
-            options=ValidateOptions(resplits=3, ld_window=60), seed=5,
+            options=ValidateOptions(n_permutations=3, ld_window=60), seed=5,
         )  # fmt: skip
         audit(
             name="made", comparands=comparands, controls=[], out=folder / "private" / "audit.tsv", public=folder / "privacy.tsv",

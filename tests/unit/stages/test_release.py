@@ -208,7 +208,7 @@ def test_the_date_can_be_given(project, monkeypatch):
         ({"audited": {"windows": "200,400"}}, "made with audit.windows 200,400"),
         ({"audited": {"shadow_models": 2}}, "the audit had 2 shadow models"),
         ({"audited": {"shadow_models": 0}}, "the audit had no shadow models"),
-        ({"validated": {"resplits": 10}}, "made with validate.resplits 10, which is looser than the default 40"),
+        ({"validated": {"n_permutations": 10}}, "made with validate.n_permutations 10, which is looser than the default 40"),
     ],
 )
 def test_each_figure_can_stop_it(project, change, reason):

@@ -113,7 +113,7 @@ def test_validation_tells_real_from_random_and_draws_all_chains(trained, tmp_pat
         validate_sequences(
             name=name, synthetic=tmp_path / f"{name}.fa", train=trained / "train.fa.gz", holdout=trained / "holdout.fa.gz",
             model=model, controls=[], out=tmp_path / f"{name}.tsv", figures=tmp_path / f"{name}.json",
-            options=ValidateSequencesOptions(resplits=3, max_compared=30), seed=1,
+            options=ValidateSequencesOptions(n_permutations=3, max_compared=30), seed=1,
         )  # fmt: skip
         tables[name] = {r["metric"]: r for r in read_table(tmp_path / f"{name}.tsv") if r["row"] == name}
     assert all(parse_metric(metric)[0] for table in tables.values() for metric in table)  # the report has a title for each
@@ -138,7 +138,7 @@ def test_two_files_are_enough(source, tmp_path):
     rng = np.random.default_rng(6)
     write_fasta(tmp_path / "random.fa", [(f"r{i}", decode(rng.integers(0, 4, 80).astype(np.uint8))) for i in range(80)])
     tables = {}
-    options = ValidateSequencesOptions(max_classified=20, resplits=2, strands="one", motifs="TATA")
+    options = ValidateSequencesOptions(max_classified=20, n_permutations=2, strands="one", motifs="TATA")
     for name, path in (("random", tmp_path / "random.fa"), ("same", source)):
         arguments = {
             "name": name,

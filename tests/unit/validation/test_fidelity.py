@@ -31,9 +31,9 @@ def population():
     return fresh, real, independent
 
 
-def collected(made, real, resplits=20):
+def collected(made, real, n_permutations=20):
     panel, truth = make_panel(made), make_panel(real)
-    people = compare(panel.people, truth.people, ["holdout"] * N + ["train"] * N, resplits, seed=1)
+    people = compare(panel.people, truth.people, ["holdout"] * N + ["train"] * N, n_permutations, seed=1)
     sums = Collector(people, len(made), block=100, seed=1)
     sums.add(*match_sites(panel, truth), truth.sites.cm)
     return Data(sums, 4, seed=1)
@@ -103,7 +103,7 @@ def test_lost_sites_are_counted(population):
 
 def test_figures_hold_no_real_point(population):
     fresh, real, _ = population
-    data = figure_data(collected(fresh, real, resplits=2))
+    data = figure_data(collected(fresh, real, n_permutations=2))
     assert set(data["pca"]) == {"real_ellipses", "synthetic_points"}
     assert [e["population"] for e in data["pca"]["real_ellipses"]] == ["POP"]
     assert len(data["pca"]["synthetic_points"]) == N

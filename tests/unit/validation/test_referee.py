@@ -53,7 +53,7 @@ def test_fresh_people_pass_and_unfaithful_controls_fail(people):
     made = make_controls(training.haplotypes.alleles, fresh.haplotypes.alleles, cm, np.array(training.people.population), rng)
     made = {name: made[name] for name in made if CONTROLS[name].faithful is not None}
     assert list(made) == ["fresh people", "mosaic, short", "markov", "independent"]
-    judged = judge_together(made, training, held, cm, resplits=20, block=200, seed=1, table=FAST)
+    judged = judge_together(made, training, held, cm, n_permutations=20, block=200, seed=1, table=FAST)
     found = {name: rows[-1]["verdict"] for name, rows in judged.items()}
     assert found == {"fresh people": "pass", "mosaic, short": "fail", "markov": "fail", "independent": "fail"}
 
@@ -66,7 +66,7 @@ def measured(people):
     indel = np.arange(len(cm)) % 20 == 0
     material = Material(known, new, cm, np.array(training.people.population), indel)
     made = {name: make(material, np.random.default_rng(3)) for name, make in FAULTS.items()}
-    return measure_together(made, training, held, cm, resplits=20, block=200, seed=3, table=FAST)
+    return measure_together(made, training, held, cm, n_permutations=20, block=200, seed=3, table=FAST)
 
 
 def test_faults_are_seen_and_fresh_individuals_are_not_accused(measured):
