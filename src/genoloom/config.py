@@ -263,15 +263,15 @@ class GanOptions(Section):
     learning_rate: float = Field(
         1e-3,
         gt=0,
-        description="Learning rate of the critic, and of a generator without warm start; else the generator's is twice it, and a tenth of it with the critic.",
+        description="Learning rate of the critic, and of a generator that is not pretrained; else the generator's is twice it, and a tenth of it with the critic.",
     )
     gradient_penalty: float = Field(0.1, ge=0, description="Weight of the gradient penalties on real and synthetic haplotypes.")
-    likelihood: float = Field(
+    likelihood_weight: float = Field(
         3.0, ge=0, description="Weight of the likelihood of training rows beside the critic's loss; 0 trains by the critic alone."
     )
-    warm_start: Share = Field(
+    pretrain_fraction: Share = Field(
         0.9,
-        description="Share of the steps that fit the likelihood before the critic joins; 0 never does, 1 leaves out the critic.",
+        description="Fraction of the steps that fit the likelihood before the critic joins; 0 never does, 1 leaves out the critic.",
     )
     temperature: float | None = Field(
         None,

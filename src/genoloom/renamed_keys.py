@@ -7,6 +7,8 @@ RENAMED = {
     "train.common.min_carriers": "train.common.min_mac",  # now a key of another meaning: see `TrainOptions`
     "train.common.fewest_people": "train.common.min_carriers",
     "train.common.watch": "train.common.validation_fraction",
+    "train.gan.likelihood": "train.gan.likelihood_weight",
+    "train.gan.warm_start": "train.gan.pretrain_fraction",
     "validate.resplits": "validate.n_permutations",
     "validate_sequences.resplits": "validate_sequences.n_permutations",
     "release.fewest_people": "release.min_carriers",

@@ -103,7 +103,7 @@ def shadow_options(generator: HaplotypeGenerator, individuals: int, sites: int, 
     steps = max(1, round(share * whole))
     changed = {
         "steps": steps, "minutes": None, "evaluate_every": steps, "patience": None, "max_gap": None, "init_from": None,
-        "warm_start": 1.0,
+        "pretrain_fraction": 1.0,
     }  # fmt: skip
     return options.model_copy(update={name: value for name, value in changed.items() if name in type(options).model_fields})
 

@@ -20,7 +20,7 @@ from genoloom.training.run import TrainingRun
 DILATIONS = (1, 2, 4, 8)
 MARGIN = sum(DILATIONS)  # blocks on either side that the critic's convolutions reach
 PENALTY_EVERY = 4  # critic steps between gradient penalties, which count so many times
-WARM_RATE = 2.0  # learning rate while likelihood alone trains, in that of a critic alone
+PRETRAIN_RATE = 2.0  # learning rate while likelihood alone trains, in that of a critic alone
 TUNING_RATE = 0.1  # the generator's once the critic joins what likelihood has trained
 MATCH_SITES = 96  # sites on which two rows must agree before one may go on as the other
 BLOCKS_A_CROSSOVER = 16  # mean length of a piece in augmented rows
@@ -109,15 +109,15 @@ class GanTraining:
         self.generator_optimiser = torch.optim.Adam(generator.parameters(), lr=options.learning_rate, betas=(0.0, 0.99))
         self.critic_optimiser = torch.optim.Adam(self.critic.parameters(), lr=options.learning_rate, betas=(0.0, 0.99))
         self.window = min(options.context, codebook.n_blocks)
-        self.warming = options.warm_start > 0
+        self.pretraining = options.pretrain_fraction > 0
 
     def train_step(self, step: int, fraction: float) -> dict[str, float]:
         rng = np.random.default_rng([self.seed, step])
-        if self.warming and fraction >= self.options.warm_start:
-            self.warming = False
+        if self.pretraining and fraction >= self.options.pretrain_fraction:
+            self.pretraining = False
             self.generator.load_state_dict(self.average.module.state_dict())  # steadier than the last step's weights
         self._set_rates(fraction)
-        if self.warming:
+        if self.pretraining:
             loss = self._likelihood_loss(rng)
             self._descend(loss)
             return {"likelihood": loss.item()}
@@ -126,11 +126,11 @@ class GanTraining:
 
     def _set_rates(self, fraction: float) -> None:
         """Learning rates after `fraction` of the schedule: in either phase constant, in its second half falling to 0."""
-        warm_start = self.options.warm_start
-        done = fraction / warm_start if self.warming else (fraction - warm_start) / (1 - warm_start)
+        pretrain_fraction = self.options.pretrain_fraction
+        done = fraction / pretrain_fraction if self.pretraining else (fraction - pretrain_fraction) / (1 - pretrain_fraction)
         rate = self.options.learning_rate * min(1.0, 2 * (1 - done))
-        tuning = TUNING_RATE if warm_start > 0 else 1.0
-        self.generator_optimiser.param_groups[0]["lr"] = rate * (WARM_RATE if self.warming else tuning)
+        tuning = TUNING_RATE if pretrain_fraction > 0 else 1.0
+        self.generator_optimiser.param_groups[0]["lr"] = rate * (PRETRAIN_RATE if self.pretraining else tuning)
         self.critic_optimiser.param_groups[0]["lr"] = rate
 
     def _window(self, rng: np.random.Generator) -> tuple[int, int]:
@@ -187,7 +187,7 @@ class GanTraining:
         margin = self.critic(self._alleles(codes, start), population, start) - self.critic(fake, population, start)
         self.critic.requires_grad_(True)
         adversarial, likelihood = nn.functional.softplus(margin).mean(), self._likelihood_loss(rng)
-        self._descend(adversarial + self.options.likelihood * likelihood)
+        self._descend(adversarial + self.options.likelihood_weight * likelihood)
         return {"generator": adversarial.item(), "likelihood": likelihood.item()}
 
     def _synthetic(self, population: torch.Tensor, start: int, stop: int) -> torch.Tensor:
@@ -226,12 +226,12 @@ class GanTraining:
 
     def state_dict(self) -> dict:
         parts = ("generator", "critic", "average", "generator_optimiser", "critic_optimiser")
-        return {"warming": self.warming, **{part: getattr(self, part).state_dict() for part in parts}}
+        return {"pretraining": self.pretraining, **{part: getattr(self, part).state_dict() for part in parts}}
 
     def load_state_dict(self, state: dict) -> None:
-        self.warming = state["warming"]
+        self.pretraining = state["pretraining"]
         for part, value in state.items():
-            if part != "warming":
+            if part != "pretraining":
                 getattr(self, part).load_state_dict(value)
 
     def snapshot(self) -> dict:

@@ -50,7 +50,7 @@ GENERATORS = {
             "width": 8,
             "latent": 4,
             "steps": 5,
-            "warm_start": 1.0,
+            "pretrain_fraction": 1.0,
         },
     ),
 }

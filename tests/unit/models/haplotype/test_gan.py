@@ -18,7 +18,7 @@ from genoloom.panel import ArrayHaplotypes
 from genoloom.training.run import TrainingRun
 
 TINY = {"block": 4, "context": 6, "codes": 8, "width": 16, "latent": 4, "batch": 16, "evaluate_every": 10}
-TINY |= {"temperature": 1.0, "likelihood": 1.0, "warm_start": 0.5}
+TINY |= {"temperature": 1.0, "likelihood_weight": 1.0, "pretrain_fraction": 0.5}
 
 
 @pytest.fixture(autouse=True)
@@ -149,11 +149,11 @@ def two_modes(n_haplotypes=120, n_variants=48, seed=4):
     return mode, training(alleles, np.zeros(n_haplotypes, dtype=int))
 
 
-@pytest.mark.parametrize("likelihood", [0.0, 1.0])
-def test_both_planted_modes_survive(tmp_path, likelihood):
+@pytest.mark.parametrize("weight", [0.0, 1.0])
+def test_both_planted_modes_survive(tmp_path, weight):
     mode, data = two_modes()
-    warm_start = 0.5 if likelihood else 0.0
-    generator, _ = fit(data, tmp_path, steps=60, evaluate_every=60, likelihood=likelihood, warm_start=warm_start)
+    pretrain_fraction = 0.5 if weight else 0.0
+    generator, _ = fit(data, tmp_path, steps=60, evaluate_every=60, likelihood_weight=weight, pretrain_fraction=pretrain_fraction)
     # the state at the end of the game, not the best one, must be sound
     agreement = (sample(generator, request(600)) == mode[:, None]).mean(0)
     assert ((agreement < 0.15) | (agreement > 0.85)).mean() > 0.6
@@ -167,8 +167,8 @@ def test_the_critic_teaches_what_the_chain_does_not_know(tmp_path):
     alleles = np.zeros((16, 300), dtype=int)
     alleles[[0, 1, 12, 13]] = first
     data = training(alleles, np.zeros(300, dtype=int))
-    untrained, _ = fit(data, tmp_path / "chain", steps=1, warm_start=1.0)
-    by_critic = {"likelihood": 0.0, "warm_start": 0.0, "critic_steps": 2, "learning_rate": 3e-3}
+    untrained, _ = fit(data, tmp_path / "chain", steps=1, pretrain_fraction=1.0)
+    by_critic = {"likelihood_weight": 0.0, "pretrain_fraction": 0.0, "critic_steps": 2, "learning_rate": 3e-3}
     trained, _ = fit(data, tmp_path / "adversarial", steps=150, evaluate_every=50, **by_critic)
     agree = [np.mean(drawn[0] == drawn[12]) for drawn in (sample(untrained, request(500)), sample(trained, request(500)))]
     assert agree[0] == pytest.approx(0.5, abs=0.1)
@@ -265,7 +265,7 @@ def game_of(data, state_dir, **options):
 
 
 def test_the_critic_joins_the_averaged_generator_at_a_lower_rate(tmp_path, monkeypatch):
-    game = game_of(founders_panel(), tmp_path, warm_start=0.8, learning_rate=1e-3)
+    game = game_of(founders_panel(), tmp_path, pretrain_fraction=0.8, learning_rate=1e-3)
     rates = {}
     for step in range(8):
         game.train_step(step, step / 10)
