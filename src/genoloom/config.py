@@ -213,7 +213,9 @@ class TransformerOptions(Section):
     heads: int = Field(4, ge=1, validate_default=True, description="Attention heads.")
     dropout: Share = Field(0.1, description="Dropout; raise it for small cohorts.")
     learning_rate: float = Field(2e-3, gt=0, description="Peak learning rate of the cosine schedule.")
-    crossover: Share = Field(0.5, description="Share of each batch made of matched crossovers between training haplotypes.")
+    augmentation_fraction: Share = Field(
+        0.5, description="Fraction of each batch that is matched crossovers between training haplotypes, as augmentation."
+    )
     temperature: float | None = Field(
         None,
         ge=0.1,

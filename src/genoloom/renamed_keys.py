@@ -7,6 +7,7 @@ RENAMED = {
     "train.common.min_carriers": "train.common.min_mac",  # now a key of another meaning: see `TrainOptions`
     "train.common.fewest_people": "train.common.min_carriers",
     "train.common.watch": "train.common.validation_fraction",
+    "train.transformer.crossover": "train.transformer.augmentation_fraction",
     "train.gan.likelihood": "train.gan.likelihood_weight",
     "train.gan.warm_start": "train.gan.pretrain_fraction",
     "validate.resplits": "validate.n_permutations",

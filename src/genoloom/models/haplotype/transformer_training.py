@@ -79,7 +79,7 @@ class TransformerTraining(AveragedTraining):
         # starts beyond the ends are moved inside: else the blocks there would hardly ever be seen
         start = int(np.clip(rng.integers(1 - length, self.n_blocks), 0, self.n_blocks - length))
         rows = rng.integers(0, len(self.rows), size=self.options.batch)
-        crossed = round(self.options.crossover * len(rows))
+        crossed = round(self.options.augmentation_fraction * len(rows))
         source = np.repeat(rows[:, None], length * self.rows.bytes_per_block, axis=1)
         breakpoints = -(-length // BLOCKS_A_CROSSOVER)
         source[:crossed] = self.rows.matched_crossovers(rows[:crossed], self.population, start, start + length, breakpoints, rng)

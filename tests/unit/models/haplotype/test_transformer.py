@@ -269,7 +269,7 @@ def test_memorising_shows_in_gap_and_membership(tmp_path):
     alleles = np.random.default_rng(1).integers(0, 2, (64, 40)).astype(np.int8)
     data = copies_with_flips(64, 40)
     data = TrainingHaplotypes(**{**data.__dict__, "haplotypes": ArrayHaplotypes(alleles), "validation": np.arange(40) < 16})
-    options = {"block": 8, "context": 8, "codes": 40, "code_carriers": 1, "crossover": 0.0}
+    options = {"block": 8, "context": 8, "codes": 40, "code_carriers": 1, "augmentation_fraction": 0.0}
     _, run = fit(data, tmp_path, steps=200, dropout=0.0, **options)
     first, last = run.history[0], run.history[-1]
     assert last["weights_auc"] > 0.95
