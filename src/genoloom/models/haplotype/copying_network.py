@@ -54,7 +54,7 @@ from genoloom.models.haplotype.copying_training import (
     gather,
 )
 from genoloom.models.haplotype.packed import PackedHaplotypes
-from genoloom.models.haplotype.reference_lines import reference_bits
+from genoloom.models.haplotype.reference_likelihoods import reference_bits
 from genoloom.models.haplotype.temperature import BALANCED_BLOCKS, balanced_temperature
 from genoloom.models.haplotype.templates import (
     MOST_TEMPLATES,
@@ -148,8 +148,8 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         torch.manual_seed(derive_seed(run.seed, "weights"))
         self.network = CopyingNetwork(options.width)
         training = CopyingTraining(self.network, trained, seen, options.learning_rate, run.seed)
-        lines = np.random.default_rng(derive_seed(run.seed, "lines"))
-        training.lines = reference_bits(data.haplotypes, fitted, validation, data.map_cm, lines)
+        rng_of_reference = np.random.default_rng(derive_seed(run.seed, "lines"))
+        training.reference_likelihoods = reference_bits(data.haplotypes, fitted, validation, data.map_cm, rng_of_reference)
         schedule = {
             "steps": options.steps,
             "minutes": options.minutes,

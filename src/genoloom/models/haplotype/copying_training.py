@@ -167,7 +167,7 @@ class CopyingTraining(AveragedTraining):
     ):
         super().__init__(network, learning_rate, weight_decay=0.01, decay=0.98)
         self.trained, self.validation, self.seed = trained, validation, seed
-        self.lines: dict[str, float] = {}  # what simple models pay, shown beside
+        self.reference_likelihoods: dict[str, float] = {}  # what simple models pay, shown beside
         some = trained[:: max(1, len(trained) // 64)]
         network.scale(
             *(torch.cat([getattr(x, name).float().flatten(0, -2) for x in some]) for name in ("code", "row"))
@@ -192,7 +192,7 @@ class CopyingTraining(AveragedTraining):
         network = self.average.module
         bits = _bits(network, self.validation)
         train_bits = _bits(network, self.trained, slice(max(1, VALIDATION_PAIRS // len(self.trained))))
-        return {"score": bits, "bits": bits, "train_bits": train_bits, **self.lines}
+        return {"score": bits, "bits": bits, "train_bits": train_bits, **self.reference_likelihoods}
 
 
 def _bits(network: CopyingNetwork, blocks: list[BlockPairs], rows: slice = slice(None)) -> float:

@@ -35,7 +35,7 @@ from genoloom.models.haplotype.base import HaplotypeDescription, HaplotypeGenera
 from genoloom.models.haplotype.blocks import BlockCodebook, choose_block, read_blocks
 from genoloom.models.haplotype.completion import Completion, HaplotypeCompleter
 from genoloom.models.haplotype.layout import LaidOut
-from genoloom.models.haplotype.reference_lines import reference_bits
+from genoloom.models.haplotype.reference_likelihoods import reference_bits
 from genoloom.models.haplotype.switches import switch_log_odds
 from genoloom.models.haplotype.temperature import BALANCED_BLOCKS, BALANCED_ROWS, balanced_temperature
 from genoloom.models.haplotype.transformer_network import HaplotypeTransformer, score_window, windows
@@ -98,7 +98,7 @@ class TransformerGenerator(HaplotypeGenerator):
             self.start.load_into(self.model, self.population_names)
         options = self.options
         training = TransformerTraining(self.model, replace(data, haplotypes=self._laid_out(data.haplotypes)), options, run)
-        training.lines = reference_bits(
+        training.reference_likelihoods = reference_bits(
             data.haplotypes, fitted, np.flatnonzero(data.validation), data.map_cm, np.random.default_rng(derive_seed(run.seed, "lines"))
         )  # fmt: skip
         steps = options.steps or automatic_steps(len(fitted), self.codebook.n_blocks, options)

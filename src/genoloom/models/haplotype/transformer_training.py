@@ -63,7 +63,7 @@ class TransformerTraining(AveragedTraining):
         self.population = data.population[fitted]
         self.validation_rows = PackedRows.read(data.haplotypes, options.block, validation)
         self.validation_population = data.population[validation]
-        self.lines: dict[str, float] = {}  # what simple models pay, shown beside
+        self.reference_likelihoods: dict[str, float] = {}  # what simple models pay, shown beside
 
     def train_step(self, step: int, fraction: float) -> dict[str, float]:
         rng = np.random.default_rng([self.seed, step])
@@ -115,7 +115,7 @@ class TransformerTraining(AveragedTraining):
             "train_bits": train_bits,
             "gap": 1 - train_bits / bits,
             "weights_auc": auc,
-            **self.lines,
+            **self.reference_likelihoods,
         }
 
     def _bits(self, model, rows: PackedRows, population: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""What simple models pay for the validation haplotypes: lines beside which its progress can be read."""
+"""What simple models pay for the validation haplotypes: the likelihoods that a model is compared with."""
 
 import numpy as np
 
@@ -24,8 +24,8 @@ def li_stephens_bits(training: np.ndarray, validation: np.ndarray, map_cm: np.nd
     """Bits a called allele of `validation` as mosaics of the training haplotypes, at the best of a few switch and error rates.
 
     The forward algorithm of Li & Stephens 2003 (doi:10.1093/genetics/165.4.2213) over the genetic map: the best rate of switches
-    at the first error rate, then the best error rate. Both are chosen on the validation haplotypes themselves, so the line is a
-    strict one.
+    at the first error rate, then the best error rate. Both are chosen on the validation haplotypes themselves, so it is a
+    strict reference.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def _forward(training: np.ndarray, validation: np.ndarray, switch: np.ndarray, e
 
 
 def reference_bits(haplotypes, fitted: np.ndarray, validation: np.ndarray, map_cm: np.ndarray, rng: np.random.Generator) -> dict:
-    """Both lines, on at most `SITES` sites from the first on, `ROWS` validation haplotypes and `TEMPLATES` training haplotypes.
+    """Both references, on at most `SITES` sites from the first on, `ROWS` validation haplotypes and `TEMPLATES` training haplotypes.
 
     Parameters
     ----------

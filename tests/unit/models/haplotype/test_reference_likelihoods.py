@@ -1,11 +1,11 @@
-"""Reference lines against sums over all paths, and against the generator of independent sites."""
+"""Reference likelihoods against sums over all paths, and against the generator of independent sites."""
 
 import itertools
 
 import numpy as np
 import pytest
 
-from genoloom.models.haplotype.reference_lines import ERRORS, RATES, independent_bits, li_stephens_bits, reference_bits
+from genoloom.models.haplotype.reference_likelihoods import ERRORS, RATES, independent_bits, li_stephens_bits, reference_bits
 from genoloom.panel import ArrayHaplotypes
 
 
@@ -47,6 +47,6 @@ def test_bounds_and_missing_calls():
     rng = np.random.default_rng(1)
     assert reference_bits(ArrayHaplotypes(alleles), np.arange(3), np.array([3]), np.arange(5.0), rng) == {}
     alleles[:] = 0
-    lines = reference_bits(ArrayHaplotypes(alleles), np.arange(3), np.array([3]), np.arange(5.0), rng)
-    assert lines["li_stephens_bits"] < 0.01
-    assert lines["independent_bits"] == pytest.approx(-np.log2(3.5 / 4))
+    found = reference_bits(ArrayHaplotypes(alleles), np.arange(3), np.array([3]), np.arange(5.0), rng)
+    assert found["li_stephens_bits"] < 0.01
+    assert found["independent_bits"] == pytest.approx(-np.log2(3.5 / 4))
