@@ -20,10 +20,27 @@ def frequency_bin(minor: np.ndarray) -> np.ndarray:
     return np.clip(np.searchsorted(BIN_EDGES, minor, side="left") - 1, 0, len(BIN_NAMES) - 1)
 
 
-def filters_alike(p: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """Share of the filters `FILTERS` that keep or drop each site by both frequencies, float, of the shape of p."""
+def filters_alike(p: np.ndarray, q: np.ndarray, n: np.ndarray | int) -> np.ndarray:
+    """Share of the filters `FILTERS` that keep or drop each site by both frequencies.
+
+    A filter that a single one of `n` alleles passes asks whether a site varies at all, which one
+    haplotype decides; it is left out, unless it is the last.
+
+    Parameters
+    ----------
+    p, q : ndarray, float, of one shape
+        Frequencies of an allele.
+    n : ndarray of int or int
+        Alleles behind them, of the shape of p or such that it is repeated to it.
+
+    Returns
+    -------
+    ndarray, float, of the shape of p
+    """
     kept = [minor_frequency(x)[..., None] >= FILTERS for x in (p, q)]
-    return (kept[0] == kept[1]).mean(axis=-1)
+    used = np.asarray(n)[..., None] * FILTERS > 1
+    used[..., -1] = True
+    return ((kept[0] == kept[1]) & used).sum(axis=-1) / used.sum(axis=-1)
 
 
 def monomorphic(counts: np.ndarray, n: int) -> np.ndarray:

@@ -50,7 +50,7 @@ class Populations:
         for pair, (a, b) in enumerate(zip(self.first, self.second, strict=True)):
             x, y = p[:, a], p[:, b]
             self.error[pair] += np.abs(x - y).sum(axis=0)
-            self.alike[pair] += filters_alike(x, y).sum(axis=0)
+            self.alike[pair] += filters_alike(x, y, self.sizes[a]).sum(axis=0)
             noise = x * (1 - x) / (self.sizes[a] - 1) + y * (1 - y) / (self.sizes[b] - 1)
             differ = x * (1 - y) + y * (1 - x)
             self.between[pair] += np.stack([((x - y) ** 2 - noise).sum(axis=0), differ.sum(axis=0)])

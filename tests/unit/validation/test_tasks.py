@@ -153,8 +153,10 @@ def test_evenly_spread_windows_are_imputed_of_many_sites(groups, monkeypatch):
 
 
 def test_filters_are_decided_by_the_rarer_allele_and_counted_by_population(groups):
-    found = filters_alike(np.array([0.02, 0.97, 0.004]), np.array([0.98, 0.7, 0.06]))
-    np.testing.assert_allclose(found, [1, 0.5, 0])
+    p, q = np.array([0.02, 0.97, 0.004]), np.array([0.98, 0.7, 0.06])
+    np.testing.assert_allclose(filters_alike(p, q, 200), [1, 0.5, 0])
+    np.testing.assert_allclose(filters_alike(p, q, 100), [1, 0, 0])  # one allele is 1 %
+    np.testing.assert_allclose(filters_alike(p, q, np.array([101, 10, 10])), [1, 0, 0])
     fresh, held, training = groups
     grouping = grouped((N, N, N), populations=("A", "B"))
     sums = Populations(grouping)

@@ -80,4 +80,4 @@ def frequency_filters(d: Data, a: str, b: str, part: Part) -> float:
     if part.column:
         sums = d.collected.by_population
         return float(sums.alike[_pair(d, a, b), part.column - 1] / sums.sites)
-    return float(np.mean(filters_alike(d.frequency(a), d.frequency(b))))
+    return float(np.mean(filters_alike(d.frequency(a), d.frequency(b), d.groups.size(b))))
