@@ -62,5 +62,5 @@ def traced(folder: Path) -> dict[str, str]:
     """The environment of a run in `folder` whose commands note what they read."""
     place = folder.parent / "trace"
     place.mkdir(exist_ok=True)
-    path = f"{Path(__file__).parent / 'workflow/tracing'}:{os.environ.get('PYTHONPATH', '')}"
-    return os.environ | {"GENOLOOM_TRACE": str(place), "PYTHONPATH": path}
+    paths = [str(Path(__file__).parent / "workflow/tracing"), os.environ.get("PYTHONPATH")]
+    return os.environ | {"GENOLOOM_TRACE": str(place), "PYTHONPATH": ":".join(filter(None, paths))}

@@ -43,7 +43,7 @@ from genoloom.validation.sequence_figures import Figure, compared, summarised
 from genoloom.validation.verdicts import REAL, Kind, Role
 
 KMER_LENGTHS = (3, 4, 5, 6, 8)
-CLASSIFIER_K, CLASSIFIER_RESPLITS = 6, 3
+CLASSIFIER_K, CLASSIFIER_PERMUTATIONS = 6, 3
 SEED_K, CANDIDATES = 8, 25  # alignments are made with the training sequences that share most 8-mers
 NEAR_COPY = 0.9  # identity
 FEWEST_MEMBERS, FEWEST_CANARIES = 30, 8
@@ -247,7 +247,7 @@ class Comparison:
             rows.append(self._against_holdout(f"kmer{k}_distance", "distance", lambda a, b, k=k: kmer_distance(a, b, k)))
         rows.append(self._against_holdout("dinucleotide_distance", "distance", dinucleotide_distance))
         auc_seed = derive_seed(self.seed, "auc")
-        auc = self._against_holdout("kmer6_auc", "accuracy", lambda a, b: kmer_auc(a, b, auc_seed), CLASSIFIER_RESPLITS)
+        auc = self._against_holdout("kmer6_auc", "accuracy", lambda a, b: kmer_auc(a, b, auc_seed), CLASSIFIER_PERMUTATIONS)
         rows += [auc, self._network()]
         if self.train.both_strands:
             values = [strand_asymmetry(synthetic) for synthetic, _, _ in self.samples]
