@@ -277,7 +277,9 @@ class Auditor:
         self.odds = self._attacker(np.stack(list(self.scores.values()), axis=1))
         self.attackers = {AttackId.STACKED: self.odds}
         if shadows:
-            self.attackers[AttackId.SHADOWS] = self._attacker(calibrated(self.scores, shadows))
+            # beside the scores as they are: few shadow models are noise, and he takes what serves him
+            known = [np.stack(list(self.scores.values()), axis=1), calibrated(self.scores, shadows)]
+            self.attackers[AttackId.SHADOWS] = self._attacker(np.concatenate(known, axis=1))
 
     def _by_person(self, scores: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         return {

@@ -26,7 +26,7 @@ SECONDS_PER_CELL = {  # fitting and drawing, for each allele of the training hap
     "independent": 3e-7, "markov": 4e-6, "mosaic": 3e-7, "matched_mosaic": 6e-7,
 }  # fmt: skip
 SECONDS_PER_PAIR = {  # of a haplotype and a template, for each site; `hmm` has a sixth as many clusters, and steps
-    "copying_network": 2e-8, "li_stephens": 4e-9, "hmm": 4e-10,
+    "copying_network": 2e-8, "li_stephens": 2.8e-8, "hmm": 1.5e-8,
 }  # fmt: skip
 SECONDS_PER_ATTACKED_CELL, SECONDS_PER_DISTANCE = 3e-7, 6e-10
 
