@@ -173,7 +173,7 @@ def write_tables(results: Path, worst=None, attacks=None, metrics=None, audited=
     base = {"row": NAME, "kind": "control", "population": "all", "bin": "all", "value": 0.9, "floor": 0.95, "n": ROLE}
     lines = [base | {"metric": name, "verdict": verdict} for name, verdict in metrics.items()]
     write_table(results / TABLES / "fidelity.tsv", FIDELITY_COLUMNS, lines)
-    options = AuditOptions(shadow_models=4).model_dump() | (audited or {})
+    options = AuditOptions(shadow_models=4, shadow_steps=1).model_dump() | (audited or {})
     restamp(results / PRIVATE / "audit.json", results / TABLES, options=options)
     restamp(results / TABLES / "fidelity.provenance.json", options=ValidateOptions().model_dump() | (validated or {}))
 

@@ -441,13 +441,14 @@ class AuditOptions(Section):
         "'auto': 4 where they are estimated to cost no more than shadow_minutes, else none. 0: no such attacker.",
     )
     shadow_minutes: float = Field(
-        15.0,
+        5.0,
         gt=0,
         description="CPU minutes that all shadow models of a generator together may cost with 'auto'. They are estimated from the work "
         "there is, not measured, so that every machine decides alike.",
     )
     shadow_steps: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.125, description="Share of the generator's training steps that a shadow model takes."
+        0.125,
+        description="Share of the generator's training steps that a shadow model takes. Fewer find less; a release asks for 1.",
     )
     recipient: str | None = Field(
         None,
@@ -467,7 +468,9 @@ class ReleaseOptions(Section):
         description="Largest true positive rate at 1 % false positives; where people are few, what chance explains may leave too.",
     )
     shadow_models: bool = Field(
-        True, description="The audit must have had shadow models (audit.shadow_models): without them it is much weaker."
+        True,
+        description="The audit must have had four shadow models of whole length (audit.shadow_models: 4, audit.shadow_steps: 1):"
+        " without them it is much weaker.",
     )
     fidelity: Literal["pass", "weak", "any"] = Field(
         "weak", description="Worst fidelity verdict of a metric over all people; 'too close' and 'not run' never pass."

@@ -68,8 +68,8 @@ def _never(used, default) -> bool:
 LOOSER: dict[type[Section], dict[str, Callable[..., bool]]] = {
     AuditOptions: {
         "windows": _cuts_haplotypes, "haplotype_windows": _lacks_sizes, "bootstrap": _smaller, "max_auc": _larger, "max_excess": _larger,
-        # their number is asked for by the release; whether an estimate decided on it does not matter
-        "shadow_models": _never, "shadow_minutes": _never, "shadow_steps": _smaller, "recipient": _never,
+        # number and length are asked for by the release; whether an estimate decided on the number does not matter
+        "shadow_models": _never, "shadow_minutes": _never, "shadow_steps": _never, "recipient": _never,
     },
     ValidateOptions: {
         "n_permutations": _smaller, "ld_window": _smaller, "components": _smaller, "phaser": _never,
@@ -114,6 +114,11 @@ def option_reasons(what: str, section: type[Section], recorded: dict[str, object
             reasons.append(
                 f"privacy: the audit had {number or 'no'} shadow models; set audit.shadow_models:"
                 f" {FEWEST_SHADOW_MODELS} and audit again, or waive them with release.shadow_models: false"
+            )
+        elif release.shadow_models and used.shadow_steps < 1:
+            reasons.append(
+                f"privacy: the audit's shadow models took {used.shadow_steps:g} of the training steps, and find less than"
+                " whole ones; set audit.shadow_steps: 1 and audit again, or waive them with release.shadow_models: false"
             )
     return reasons
 

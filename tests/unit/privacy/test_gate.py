@@ -24,7 +24,7 @@ from genoloom.validation.cohorts import compare
 from genoloom.validation.fidelity import COLUMNS as FIDELITY_COLUMNS
 
 RELEASE = ReleaseOptions()
-GOOD = AuditOptions(shadow_models=4).model_dump()
+GOOD = AuditOptions(shadow_models=4, shadow_steps=1).model_dump()
 
 
 @pytest.mark.parametrize("section", LOOSER)

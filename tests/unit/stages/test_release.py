@@ -208,6 +208,7 @@ def test_the_date_can_be_given(project, monkeypatch):
         ({"audited": {"windows": "200,400"}}, "made with audit.windows 200,400"),
         ({"audited": {"shadow_models": 2}}, "the audit had 2 shadow models"),
         ({"audited": {"shadow_models": 0}}, "the audit had no shadow models"),
+        ({"audited": {"shadow_steps": 0.125}}, "shadow models took 0.125 of the training steps"),
         ({"validated": {"n_permutations": 10}}, "made with validate.n_permutations 10, which is looser than the default 40"),
     ],
 )
