@@ -163,7 +163,7 @@ def judge(generator: str, model: Path, panel: Path, table: Path, seed: int, argu
     make_cohort(model=model, split=table, out=cohort, options=CohortOptions(size=arguments.people), seed=seed)
     generate(model=model, cohort=cohort, out=out, options=GenerateOptions(format="bcf"), seed=seed, threads=arguments.threads)
     rows = compare(generator, place / panel.name, panel, table, seed, arguments)
-    rows[-1] |= {"bits": _bits(model, panel, table), "sample_M_s": _speed(model)}
+    rows[-1] |= {"bits": _bits(model, panel, table), "sample_M_s": speed(model)}
     rows[-1]["sites"] = read_description(model, "haplotypes")["n_variants"]
     return rows
 
@@ -202,7 +202,7 @@ def held_out(sites: Sites, population_names: list[str], panel: Path, table: Path
     return real, np.repeat([population_names.index(p) for p in real.people.population], 2)
 
 
-def _speed(model: Path) -> float:
+def speed(model: Path) -> float:
     """Millions of haplotype-variants sampled a second of processor time, without writing them."""
     generator, _, _ = load_generator(model)
     names = [str(i) for i in range(SAMPLED)]

@@ -2,6 +2,7 @@
 
     python benchmarks/sampling_speed.py --variants 65536 --haplotypes 256
     python benchmarks/sampling_speed.py --variants 16384 --haplotypes 128 --threads 2
+    python benchmarks/sampling_speed.py --models results/models/demo/copying_network/20.safetensors
 
 The network has random weights and codes: speed depends on sizes alone. Reports CPU seconds, so that other work on the machine matters
 little, and the peak resident memory of the process. `--threads` adds what a step of training takes by the clock, with one thread and with
@@ -11,9 +12,11 @@ so many, in float32 and with products in bfloat16; this needs a machine with not
 import argparse
 import resource
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
+from haplotypes import speed
 
 from genoloom.config import TransformerOptions
 from genoloom.models.haplotype.base import SampleRequest, TrainingHaplotypes
@@ -35,8 +38,13 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--layers", type=int, default=3)
     parser.add_argument("--threads", type=int, help="time a step of training with one thread and with so many")
+    parser.add_argument("--models", type=Path, nargs="+", help="time trained models instead")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    if arguments.models:
+        for model in arguments.models:
+            print(f"{model}: {max(speed(model) for _ in range(3)):.3f} M haplotype-variants per CPU second")
+        return
     rng = np.random.default_rng(1)
     options = TransformerOptions(block=BLOCK, width=arguments.width, layers=arguments.layers)
     generator = TransformerGenerator(options)

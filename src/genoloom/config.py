@@ -322,7 +322,7 @@ class CopyingNetworkOptions(Section):
         ge=0.1,
         le=2,
         description="How codes are drawn: 1 by the network's chances, lower ones likely codes more often. null takes what makes synthetic "
-        "haplotypes as near to the validation set as these are to each other, from 0.8 to 1. Likelihoods do not depend on it.",
+        "haplotypes as near to each other as templates are, from 0.8 to 1. Likelihoods do not depend on it.",
     )
     anchor: bool = Field(True, description=ANCHOR)
     templates: Literal["private", "public"] = Field(

@@ -77,9 +77,10 @@ log = logging.getLogger(__name__)
 LENGTHS, LENGTHS_OF_FEW, SHORTEST = (16, 8), (8,), 2
 FEW = 1000  # templates
 LOWEST_TEMPERATURE = 0.8
-BALANCED_ROWS, LEAST_BALANCED = 500, 100  # haplotypes
+BALANCED_ROWS = 500
 SCORED_ROWS = 2048  # haplotypes whose state is held at a time
-YIELDED_BLOCKS = 64  # drawn between two yields
+YIELDED_BLOCKS = 64  # drawn between two yields, or fewer: tables of so many counts are held
+COUNTS = 2**25
 REACH = 4  # blocks scored behind a place where haplotypes are exchanged
 STEPS = 400
 
@@ -127,12 +128,9 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
             block = options.block
         self.options = options = options.model_copy(update={"block": block})
         self._train(data, fitted, validation, run)
-        everybody, _ = self._collect(data, np.arange(len(data.population)))
+        self.panel, _ = self._collect(data, np.arange(len(data.population)))
         if options.temperature is None:
-            apart = len(validation) >= LEAST_BALANCED
-            self.panel, real = (self._collect(data, x)[0] for x in (fitted, validation)) if apart else (everybody, everybody)
-            self.options = options.model_copy(update={"temperature": self._temperature(real, run)})
-        self.panel = everybody
+            self.options = options.model_copy(update={"temperature": self._temperature(run)})
         if options.anchor:
             self._anchor(run)
 
@@ -168,17 +166,13 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         )  # fmt: skip
         return panel, np.argsort(order)
 
-    def _temperature(self, others: TemplatePanel, run: TrainingRun) -> float:
-        """The temperature at which draws are as near to others as these are to each other, along
-        the first blocks.
-
-        The others should be no templates: draws are nearer to those that they copy.
-        """
-        rng = np.random.default_rng(derive_seed(run.seed, "temperature"))
-        stop = min(BALANCED_BLOCKS, others.n_blocks)
-        rows = np.sort(rng.permutation(others.n_templates)[:BALANCED_ROWS])
-        real = others.haplotypes.read(0, min(stop * self.options.block, self.n_variants))[:, rows]
-        request = SampleRequest(others.population[rows], rng.integers(0, 2**63, size=len(rows), dtype=np.uint64))
+    def _temperature(self, run: TrainingRun) -> float:
+        """The temperature that the templates call for, by some of them along the first blocks."""
+        seed, stop = derive_seed(run.seed, "temperature"), min(BALANCED_BLOCKS, self.panel.n_blocks)
+        rng = np.random.default_rng(seed)
+        rows = np.sort(rng.permutation(self.panel.n_templates)[:BALANCED_ROWS])
+        real = self.panel.haplotypes.read(0, min(stop * self.options.block, self.n_variants))[:, rows]
+        request = SampleRequest(self.panel.population[rows], rng.integers(0, 2**63, size=len(rows), dtype=np.uint64))
         found = balanced_temperature(
             lambda temperature: np.concatenate(list(self._draw(request, temperature, stop))), real, LOWEST_TEMPERATURE
         )  # fmt: skip
@@ -212,8 +206,9 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         """Alleles of the first `n_blocks` blocks, int8 (n_sites, n_haplotypes)."""
         L = self.options.block
         state = CopyingState(self.panel, request.population)
-        for first in range(0, n_blocks, YIELDED_BLOCKS):
-            stop = min(first + YIELDED_BLOCKS, n_blocks)
+        step = min(YIELDED_BLOCKS, max(1, COUNTS // (self.panel.n_templates * self.options.codes)))
+        for first in range(0, n_blocks, step):
+            stop = min(first + step, n_blocks)
             uniforms = row_uniforms(request.seed, BLOCK_DRAWS + np.arange(first, stop)).T
             errors = np.concatenate([state.error(SPARE, k) for k in range(first, stop)])
             flips = pack_bits((row_uniforms(request.seed, np.arange(first * L, stop * L)) < errors).T, L)

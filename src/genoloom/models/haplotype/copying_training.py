@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from genoloom.models.haplotype.copying_kernels import HEADS, MATCHES, Network
+from genoloom.models.haplotype.copying_features import Network
+from genoloom.models.haplotype.copying_kernels import HEADS, MATCHES
 from genoloom.models.haplotype.templates import CopyingState, TemplatePanel, read_bits
 from genoloom.models.layers import AveragedTraining
 from genoloom.panel import HaplotypeSource, HaplotypeView

@@ -10,7 +10,8 @@ import numpy as np
 
 from genoloom.errors import InputError
 from genoloom.models.haplotype import copying_kernels as kernels
-from genoloom.models.haplotype.copying_kernels import HEADS, LANES, MATCHES, Network, Rows, Rules
+from genoloom.models.haplotype.copying_features import Network, chances, features, logits, proceed
+from genoloom.models.haplotype.copying_kernels import HEADS, LANES, MATCHES, Rows, Rules
 from genoloom.models.haplotype.copying_matches import Matches, Places, tabulate
 from genoloom.models.haplotype.packed import PackedHaplotypes
 from genoloom.models.layers import refuse_non_finite
@@ -324,7 +325,7 @@ class CopyingState:
         """Of the codes of the present block, float32 (n, C, F); of the rows, (n, H); others who
         carry each code, (n, C).
         """
-        found = kernels.features(self.rows, self._here(), self.rules)
+        found = features(self.rows, self._here(), self.rules)
         return tuple(self._by_row(x) for x in found)
 
     def logits(self, network: Network) -> np.ndarray:
@@ -332,14 +333,14 @@ class CopyingState:
         weights of a network.
         """
         panel = self.panel
-        return self._by_row(kernels.logits(self.rows, self._here(), self.rules, network, panel.carriers))
+        return self._by_row(logits(self.rows, self._here(), self.rules, network, panel.carriers))
 
     def chances(self, row: np.ndarray, called: np.ndarray, spare: float) -> np.ndarray:
         """Chance of alleles (uint32 (n,), and which are called) of the present block given each
         code, float64 (n, C).
         """
         table = self.table
-        found = kernels.chances(
+        found = chances(
             row[self.lanes], called[self.lanes], table.ids, table.codes, table.differs, table.strays, table.index, self.rows.own,
             spare,
         )  # fmt: skip
@@ -377,7 +378,7 @@ class CopyingState:
         self._make_room(*range(self.k, stop))
         # of one type each, so that the loops are compiled once
         row, called, flips = (np.ascontiguousarray(x, dtype=np.uint32) for x in (row, called, flips))
-        sound = kernels.proceed(
+        sound = proceed(
             self.rows, self.walk.places(self.k, stop), panel.n_populations + 1, self.rules, network, panel.carriers, panel.block,
             told, called, float(temperature), np.array(factors, dtype=np.float32), np.ascontiguousarray(uniforms), flips, row,
         )  # fmt: skip

@@ -1,0 +1,192 @@
+"""The 10,000 SNPs of chr15 with the published splits and metrics: likelihood, linkage, PCA, distances.
+
+    python benchmarks/published_10ksnp.py --splits split_8020 split_half --seeds 1 2 3
+
+As many haplotypes are drawn as train, in their mix of populations, and compared with all test
+haplotypes; the row `real (training)` takes the training haplotypes as if they were drawn. Figures,
+all but pca_w as published for this set:
+
+- bits: of the test haplotypes, per SNP, by the model's exact likelihood; SNPs that do not vary in
+  the training part, and are not modelled, count as if 0.2 training haplotypes more varied;
+- ld_error: mean over 20 bins of distance, of equal width in its logarithm, of the absolute
+  difference of the mean r2 in a bin; SNPs that vary in training, test and synthetic rows;
+- pca_w: squared Wasserstein distance of the scores on the first two principal components of the
+  test rows, in units of the largest squared distance (not quite what was published);
+- within_w, between_w: Wasserstein distance of the distribution of Hamming distances between
+  synthetic rows, and between synthetic and test rows, to that between test rows.
+"""
+
+import argparse
+import math
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from haplotype_sets import RESULTS, SETS, add_places
+from haplotypes import options_of, shorten
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
+from scipy.stats import wasserstein_distance
+
+from genoloom.config import PrepareOptions, TrainSections
+from genoloom.formats.pgen import open_panel
+from genoloom.formats.splits import read_roles, write_split
+from genoloom.formats.tables import read_table, write_table
+from genoloom.logs import configure_logging
+from genoloom.models.haplotype import GENERATORS
+from genoloom.models.haplotype.base import SampleRequest
+from genoloom.panel import HaplotypeView
+from genoloom.popgen.distances import hamming
+from genoloom.report.summary import as_text
+from genoloom.seeds import row_seeds
+from genoloom.stages.load import load_generator
+from genoloom.stages.prepare import prepare
+from genoloom.stages.train import train
+
+COLUMNS = [
+    "split", "seed", "generator", "bits", "ld_error", "pca_w", "within_w", "between_w", "train_cpu_s", "sample_M_s", "options",
+]  # fmt: skip
+BINS = 20
+UNSEEN = 0.2  # training haplotypes that may carry what none of them does
+SNPS_AT_ONCE = 1000  # rows of the matrix of r2
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--splits", nargs="+", choices=("split_8020", "split_half"), default=["split_8020"])
+    parser.add_argument("--generator", choices=GENERATORS, default="copying_network")
+    parser.add_argument("--set-option", action="append", default=[], metavar="GENERATOR.KEY=VALUE")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1])
+    parser.add_argument("--every", type=int, default=1, help="score every so manieth test haplotype")
+    add_places(parser, "published_10ksnp.tsv")
+    parser.add_argument("--work", type=Path, default=RESULTS / "published_10ksnp")
+    arguments = parser.parse_args()
+    configure_logging()
+    done: list[dict] = []
+    for split in arguments.splits:
+        for seed in arguments.seeds:
+            rows = _run(split, seed, arguments)
+            kept = rows if seed == arguments.seeds[0] else rows[1:]
+            done += [{c: shorten(row.get(c)) for c in COLUMNS} for row in kept]
+            write_table(arguments.out, COLUMNS, done)
+    print(as_text(done, COLUMNS))
+    return 0
+
+
+def _run(split: str, seed: int, arguments: argparse.Namespace) -> list[dict]:
+    place = arguments.work / split / f"seed{seed}"
+    prefix, table = arguments.work / SETS["chr15"].contig, place / "split.tsv"
+    _make_panel(prefix, arguments.data)
+    panel = open_panel(prefix)
+    roles = {row["person"]: row[split] for row in read_table(arguments.data / SETS["chr15"].labels)}
+    place.mkdir(parents=True, exist_ok=True)
+    write_split(table, panel.people, ["train" if roles[person] == "train" else "holdout" for person in panel.people.id])
+    options, text = options_of(arguments.generator, arguments.set_option)
+    model = place / "model.safetensors"
+    started = time.process_time()
+    train(
+        generator=arguments.generator, panel=prefix, split=table, model=model, history=place / "history.tsv", state=place / "state",
+        common=TrainSections().common.model_copy(update={"min_mac": 1}), options=options, seed=seed, threads=1,
+    )  # fmt: skip
+    seconds = time.process_time() - started
+    generator, sites, _ = load_generator(model)
+    where = np.searchsorted(panel.sites.position, sites.position)
+    train_rows = np.repeat([role == "train" for role in read_roles(table, panel.people)], 2)
+    population = np.repeat([generator.population_names.index(p) for p in panel.people.population], 2)
+    alleles = panel.haplotypes.read(0, len(panel.sites))
+    real, test = alleles[:, train_rows], alleles[:, ~train_rows]
+    some = np.flatnonzero(~train_rows)[:: arguments.every]
+    told = HaplotypeView(panel.haplotypes, haplotypes=some, variants=where)
+    nats = -generator.log_likelihood(told, population[some]).mean() + _surprise(real, alleles[:, some], where)
+    request = SampleRequest(population[train_rows], row_seeds(seed, [str(i) for i in range(train_rows.sum())]))
+    started = time.process_time()
+    made = np.zeros_like(real)
+    made[where] = np.concatenate(list(generator.sample(request)))
+    speed = made.size / (time.process_time() - started) / 1e6
+    varies = np.all([_varies(x) for x in (real, test, made)], axis=0)
+    common = {"split": split, "seed": seed}
+    position = panel.sites.position[varies]
+    compared = {"real (training)": real, arguments.generator: made}
+    rows = [common | {"generator": name} | _figures(x, test, varies, position) for name, x in compared.items()]
+    bits = float(nats / math.log(2) / len(panel.sites))
+    rows[-1] |= {"bits": bits, "train_cpu_s": seconds, "sample_M_s": speed, "options": text}
+    return rows
+
+
+def _make_panel(prefix: Path, data: Path) -> None:
+    """All SNPs of the set, none left out."""
+    if Path(f"{prefix}.summary.json").exists():
+        return
+    chosen = SETS["chr15"]
+    people = prefix.with_name("people.tsv")
+    people.parent.mkdir(parents=True, exist_ok=True)
+    lines = [f"{row['person']}\t{row['population']}" for row in read_table(data / chosen.labels)]
+    people.write_text("\n".join(["person\tpopulation", *lines]) + "\n")
+    options = PrepareOptions(min_mac=0, overlapping="keep")
+    prepare(
+        variants=data / chosen.variants, contig=chosen.contig, out=prefix, options=options, people=people,
+        genetic_map=data / chosen.map, region=None,
+    )  # fmt: skip
+
+
+def _surprise(real: np.ndarray, test: np.ndarray, modelled: np.ndarray) -> float:
+    """Nats per test haplotype at the SNPs that are not modelled."""
+    others = np.setdiff1d(np.arange(len(real)), modelled)
+    chance = UNSEEN / (real.shape[1] + 2 * UNSEEN)
+    new = (test[others] != real[others, :1]).sum(axis=0).mean()
+    return float(-new * math.log(chance) - (len(others) - new) * math.log1p(-chance))
+
+
+def _varies(alleles: np.ndarray) -> np.ndarray:
+    return alleles.min(axis=1) != alleles.max(axis=1)
+
+
+def _figures(rows: np.ndarray, test: np.ndarray, varies: np.ndarray, position: np.ndarray) -> dict:
+    """How far rows, int8 (n_sites, n), are from test rows."""
+    within, between, own = (_pairs(x, y) for x, y in ((test, test), (rows, test), (rows, rows)))
+    linkage = [_linkage(x[varies], position) for x in (rows, test)]
+    return {
+        "ld_error": float(np.nanmean(np.abs(linkage[0] - linkage[1]))),
+        "pca_w": _plane(rows, test),
+        "within_w": float(wasserstein_distance(within, own)),
+        "between_w": float(wasserstein_distance(within, between)),
+    }
+
+
+def _pairs(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    distances = hamming(a, b)
+    return distances[np.triu_indices(len(distances), 1)] if a is b else distances.ravel()
+
+
+def _linkage(alleles: np.ndarray, position: np.ndarray) -> np.ndarray:
+    """Mean r2 of pairs of SNPs by distance, float64 (BINS,)."""
+    x = alleles.astype(np.float32)
+    x -= x.mean(axis=1, keepdims=True)
+    x /= np.sqrt((x**2).sum(axis=1, keepdims=True))
+    edges = np.logspace(0, np.log10(np.ptp(position)), BINS + 1)
+    total, count = np.zeros((2, BINS))
+    for low in range(0, len(x), SNPS_AT_ONCE):
+        r2 = (x[low : low + SNPS_AT_ONCE] @ x[low:].T) ** 2
+        later = np.triu_indices(len(r2), 1, r2.shape[1])
+        bins = np.digitize(position[low:][later[1]] - position[low:][later[0]], edges[1:-1])
+        total += np.bincount(bins, r2[later], BINS)
+        count += np.bincount(bins, minlength=BINS)
+    return total / np.where(count > 0, count, np.nan)
+
+
+def _plane(rows: np.ndarray, test: np.ndarray) -> float:
+    """Squared 2-Wasserstein distance of the scores on the first two principal components of test
+    rows, in units of the largest squared distance; as many rows of each.
+    """
+    a, b = test.T.astype(np.float32), rows.T.astype(np.float32)
+    centre = a.mean(axis=0)
+    axes = np.linalg.svd(a - centre, full_matrices=False)[2][:2].T
+    scores = [(x - centre) @ axes for x in (a, b)]
+    n = max(map(len, scores))
+    cost = cdist(*(np.resize(x, (n, 2)) for x in scores), "sqeuclidean")
+    return float(cost[linear_sum_assignment(cost)].mean() / cost.max())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

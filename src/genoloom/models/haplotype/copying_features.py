@@ -1,0 +1,326 @@
+"""Compiled loops of the copying network: features of codes, their chances, and draws.
+
+Letters in shapes as in `copying_kernels`; F features of a code, H hidden units.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from genoloom.models.haplotype.compiled import jit
+from genoloom.models.haplotype.copying_kernels import LANES, LEAST_ERROR, MATCHES, MOST_ERROR, WIDE, S, advance
+
+G = len(MATCHES)
+FLOOR, SHIFT = 1e-6, 7.0  # log(weight + FLOOR) + SHIFT is a feature
+
+
+@jit
+def _leave_out(b, r, rows, places, k, before, rules, f, h, others):
+    """Take a row's own individual out of its features; arguments as of `_features`."""
+    m, C, N = rows.matches, places.codes[k], places.index.shape[1]
+    for z in range(2):
+        y = z if rows.slot[b] > 0 else 0
+        for g in range(G):
+            low, high, i = m.at[b, r, y, g, 0], m.at[b, r, y, g, 1], z * G + g
+            out = 0
+            for q in range(2):
+                j = rows.own[b, r, q]
+                if j < 0 or m.own[b, r, q] < rules.lengths[g] or (z == 1 and not rows.first[b] <= j < rows.stop[b]):
+                    continue
+                out += 1
+                c = places.index[k, j]
+                if c >= C:
+                    continue
+                row = before + y * (N + 1) * C + c
+                n = np.int32(places.before[row + high * C]) - np.int32(places.before[row + low * C])
+                for other in range(q + 1):  # both of the individual may carry it
+                    t = rows.own[b, r, other]
+                    if t >= 0 and m.own[b, r, other] >= rules.lengths[g] and places.index[k, t] == c:
+                        n -= 1
+                f[i, r * C + c] = rules.logs[n]
+                if i == 0:
+                    others[r * C + c] = n
+            h[i, r] = rules.logs[high - low - out]
+
+
+@jit
+def _features(b, rows, places, k, before, rules, f, h, others):
+    """Features of the codes of a batch, f (F, R C), of its rows, h (2 G, R), and others who carry
+    each code, (R C,). before : as of `_match`.
+    """
+    m, table, logs = rows.matches, places.before, rules.logs
+    C, N = places.codes[k], places.index.shape[1]
+    for r in range(LANES):
+        base = r * C
+        for z in range(2):
+            y = z if rows.slot[b] > 0 else 0
+            at = before + y * (N + 1) * C
+            for g in range(G):
+                low, high = m.at[b, r, y, g, 0], m.at[b, r, y, g, 1]
+                i = z * G + g
+                h[i, r] = logs[high - low]
+                if g > 0 and low == m.at[b, r, y, g - 1, 0] and high == m.at[b, r, y, g - 1, 1]:
+                    for c in range(C):
+                        f[i, base + c] = f[i - 1, base + c]
+                else:
+                    low, high = at + low * C, at + high * C
+                    for c in range(C):
+                        f[i, base + c] = logs[np.int32(table[high + c]) - np.int32(table[low + c])]
+        for c in range(C):
+            others[base + c] = np.int32(table[before + N * C + c])
+        if max(rows.own[b, r, 0], rows.own[b, r, 1]) >= 0:
+            _leave_out(b, r, rows, places, k, before, rules, f, h, others)
+    for s in range(S):
+        for r in range(LANES):
+            for c in range(C):
+                f[2 * G + s, r * C + c] = np.log(rows.by_block[b, c, s * LANES + r] + np.float32(FLOOR)) + np.float32(SHIFT)
+
+
+@jit
+def features(rows, places, rules):
+    """Of every batch at the first of `places`: f (B, R, C, F), h (B, R, 2 G), others (B, R, C)."""
+    B, C, F = len(rows.slot), places.codes[0], 2 * G + S
+    f, h = np.empty((B, LANES, C, F), np.float32), np.empty((B, LANES, 2 * G), np.float32)
+    others = np.empty((B, LANES, C), np.float32)
+    x, y, n = np.empty((F, LANES * C), np.float32), np.empty((2 * G, LANES), np.float32), np.empty(LANES * C, np.float32)
+    for b in range(B):
+        _features(b, rows, places, 0, 0, rules, x, y, n)
+        for r in range(LANES):
+            for c in range(C):
+                others[b, r, c] = n[r * C + c]
+                for i in range(F):
+                    f[b, r, c, i] = x[i, r * C + c]
+            for i in range(2 * G):
+                h[b, r, i] = y[i, r]
+    return f, h, others
+
+
+@jit
+def _layer(weight, x, z):
+    """z (H, n) = hard swish of z + weight (H, F) @ x (F, n); F a multiple of 8."""
+    H, F = weight.shape
+    n = x.shape[1]
+    for k in range(H):
+        zk = z[k]
+        for i in range(0, F, 8):
+            a0, a1, a2, a3 = weight[k, i], weight[k, i + 1], weight[k, i + 2], weight[k, i + 3]
+            a4, a5, a6, a7 = weight[k, i + 4], weight[k, i + 5], weight[k, i + 6], weight[k, i + 7]
+            x0, x1, x2, x3 = x[i], x[i + 1], x[i + 2], x[i + 3]
+            x4, x5, x6, x7 = x[i + 4], x[i + 5], x[i + 6], x[i + 7]
+            for q in range(n):
+                first = a0 * x0[q] + a1 * x1[q] + a2 * x2[q] + a3 * x3[q]
+                zk[q] += first + (a4 * x4[q] + a5 * x5[q] + a6 * x6[q] + a7 * x7[q])
+        for q in range(n):
+            v = zk[q]
+            gate = min(max(v + np.float32(3), np.float32(0)), np.float32(6))
+            zk[q] = v * gate * np.float32(1 / 6)
+
+
+class Network(NamedTuple):
+    """Weights, float32; w_code is filled up to a multiple of eight features."""
+
+    w_code: np.ndarray
+    w_row: np.ndarray
+    b_row: np.ndarray
+    w_hidden: np.ndarray
+    b_hidden: np.ndarray
+    w_out: np.ndarray
+    w_linear: np.ndarray
+
+
+class Room(NamedTuple):
+    """Memory that the loops over a batch work in."""
+
+    features: np.ndarray
+    z1: np.ndarray
+    z2: np.ndarray
+    logits: np.ndarray
+    others: np.ndarray
+    h: np.ndarray
+    row: np.ndarray
+    scale: np.ndarray
+    jump: np.ndarray
+    x: np.ndarray
+    known: np.ndarray
+    found: np.ndarray
+
+
+@jit
+def _room(places, network):
+    C, H = places.codes.max(), len(network.w_row)
+    U, n = (places.begins[1:] - places.begins[:-1]).max(), LANES * C
+    return Room(
+        np.zeros(network.w_code.shape[1] * n, np.float32), np.empty(H * n, np.float32), np.empty(H * n, np.float32),
+        np.empty(n, np.float32), np.empty(n, np.float32), np.empty((2 * G, LANES), np.float32),
+        np.empty((H, LANES), np.float32), np.empty((U, WIDE), np.float32), np.empty((2, WIDE), np.float32),
+        np.empty(LANES, np.uint32), np.empty(LANES, np.bool_), np.zeros((G, 2), np.int64),
+    )  # fmt: skip
+
+
+@jit
+def _logits(b, rows, places, k, before, rules, network, carriers, room):
+    """Unnormalised log-chances of the codes of a batch at block k, in room.logits (R C,)."""
+    C = places.codes[k]
+    n = LANES * C
+    H, F = len(network.w_row), 2 * G + S
+    wide = network.w_code.shape[1]  # F filled up to a multiple of 8
+    x, z1, z2 = (
+        room.features[: wide * n].reshape(wide, n),
+        room.z1[: H * n].reshape(H, n),
+        room.z2[: H * n].reshape(H, n),
+    )
+    h, row, y, others = room.h, room.row, room.logits, room.others
+    _features(b, rows, places, k, before, rules, x, h, others)
+    for i in range(F, wide):
+        for q in range(n):
+            x[i, q] = 0
+    for i in range(H):
+        for r in range(LANES):
+            row[i, r] = network.b_row[i]
+        for g in range(2 * G):
+            for r in range(LANES):
+                row[i, r] += network.w_row[i, g] * h[g, r]
+        for r in range(LANES):
+            for q in range(r * C, (r + 1) * C):
+                z1[i, q] = row[i, r]
+        for q in range(n):
+            z2[i, q] = network.b_hidden[i]
+    _layer(network.w_code, x, z1)
+    _layer(network.w_hidden, z1, z2)
+    for q in range(n):
+        y[q] = x[2 * G, q]
+    for i in range(H):
+        for q in range(n):
+            y[q] += network.w_out[i] * z2[i, q]
+    for i in range(F):
+        for q in range(n):
+            y[q] += network.w_linear[i] * x[i, q]
+    for r in range(LANES):
+        most = np.float32(0)
+        for q in range(r * C, (r + 1) * C):
+            most = max(most, others[q])
+        least = min(most, np.float32(carriers))
+        for q in range(r * C, (r + 1) * C):
+            if others[q] < least:
+                y[q] = -np.inf
+
+
+@jit
+def logits(rows, places, rules, network, carriers):
+    """Unnormalised log-chance of each code of the first of `places` for each row, float32 (B, R,
+    C); -inf where fewer than `carriers` others have it.
+    """
+    B, C = len(rows.slot), places.codes[0]
+    room, out = _room(places, network), np.empty((B, LANES, C), np.float32)
+    for b in range(B):
+        _logits(b, rows, places, 0, 0, rules, network, carriers, room)
+        for r in range(LANES):
+            for c in range(C):
+                out[b, r, c] = room.logits[r * C + c]
+    return out
+
+
+@jit
+def proceed(rows, places, n_slots, rules, network, carriers, L, told, called, temperature, factors, uniforms, flips, row):
+    """Blocks one after the other, which are given or drawn.
+
+    Parameters
+    ----------
+    places : Places
+        K blocks or, where the contig goes on, K + 1: the rows then stand before the last one.
+    n_slots : int
+        P + 1.
+    told : bool
+        Whether blocks are given; the rest is for draws alone.
+    row, called : uint32 (K, B, R)
+        Alleles of the rows, one bit a site, and which are called; drawn ones are written there.
+    temperature : float
+        That logits are divided by.
+    factors : float32 (K, P, C)
+        Of the chances, by population; 0 populations for none.
+    uniforms : float64 (K, B, R)
+        In [0, 1), for the codes.
+    flips : uint32 (K, B, R)
+        Alleles to change.
+
+    Returns
+    -------
+    bool
+        Whether all chances were finite.
+    """
+    N = places.index.shape[1]
+    room = _room(places, network)
+    y, chance = room.logits, np.empty(places.codes.max(), np.float64)
+    sound = True
+    for b in range(len(rows.slot)):
+        before = 0
+        for k in range(len(row)):
+            C = places.codes[k]
+            if not told:
+                _logits(b, rows, places, k, before, rules, network, carriers, room)
+                for r in range(LANES):
+                    highest, total = np.float64(-np.inf), 0.0
+                    for c in range(C):
+                        highest = max(highest, np.float64(y[r * C + c]))
+                    for c in range(C):
+                        part = np.exp((np.float64(y[r * C + c]) - highest) / temperature)
+                        if factors.shape[1] > 0:
+                            part *= factors[k, rows.population[b], c]
+                        total += part
+                        chance[c] = total
+                    sound &= 0 < total < np.inf
+                    code = 0
+                    while code < C - 1 and chance[code] <= uniforms[k, b, r] * total:
+                        code += 1
+                    row[k, b, r] = places.ids[places.begins[k] + code] ^ flips[k, b, r]
+            if k + 1 < len(places.codes):
+                advance(b, rows, row[k, b], called[k, b], places, k, before, n_slots, rules, L, room)
+            before += C * 2 * (N + 1)
+    return sound
+
+
+@jit
+def chances(row, called, ids, C, differs, strays, index, own, spare):
+    """Chance of each row's alleles in a block given each code, float64 (B, R, C).
+
+    An allele differs from its code with a small chance, counted where templates differ from their
+    nearest code. Missing alleles drop out.
+
+    Parameters
+    ----------
+    row, called : uint32 (B, R); ids, strays : uint32 (U,); index : uint16 (N,); own : int64 (B, R,
+    2)
+        See `advance` and `genoloom.models.haplotype.templates.BlockTable`.
+    differs : int64 (L,)
+        Templates that differ from their nearest code.
+    spare : float
+        Templates added to them.
+    """
+    B, L = len(row), len(differs)
+    out = np.empty((B, LANES, C), np.float64)
+    odds = np.empty(L, np.float64)
+    for b in range(B):
+        for r in range(LANES):
+            n = len(index)
+            for site in range(L):
+                odds[site] = differs[site] + spare
+            for j in own[b, r]:
+                if j < 0:
+                    continue
+                n -= 1
+                for site in range(L):
+                    odds[site] -= (strays[index[j]] >> np.uint32(site)) & np.uint32(1)
+            equal = 1.0  # chance that no called allele differs
+            for site in range(L):
+                error = min(max(odds[site] / n, LEAST_ERROR), MOST_ERROR)
+                odds[site] = error / (1 - error)
+                if (called[b, r] >> np.uint32(site)) & np.uint32(1):
+                    equal *= 1 - error
+            for c in range(C):
+                x = (row[b, r] ^ ids[c]) & called[b, r]
+                chance = equal
+                for site in range(L):
+                    if (x >> np.uint32(site)) & np.uint32(1):
+                        chance *= odds[site]
+                out[b, r, c] = chance
+    return out
