@@ -31,6 +31,7 @@ rule make_release:
         public=rules.audit_haplotypes.output.public,
         private=rules.audit_haplotypes.output.private,
         audited=rules.audit_haplotypes.output.audited,
+        shadow=get_shadows,
         controls=lambda wildcards: get_controls("fidelity.tsv")(wildcards) + get_controls("privacy.tsv")(wildcards),
         records=get_records,
     output:
