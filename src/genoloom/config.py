@@ -313,7 +313,7 @@ class CopyingNetworkOptions(Section):
         1,
         ge=1,
         description="Templates that must equal a haplotype on its last sites, and carry a code, to be counted; fewer count as none. More "
-        "than 1 break up long copies of one person, and cost likelihood and likeness.",
+        "than 1 cost likelihood.",
     )
     width: int = Field(32, ge=8, multiple_of=8, description="Width of the network.")
     learning_rate: float = Field(1e-2, gt=0, description="Peak learning rate of the cosine schedule.")
