@@ -43,11 +43,11 @@ SLOW = "--skip classifier_auc nsl_correlation ihs_correlation"
 RUNS = {  # what is shown, and the options that made it
     "demo": (
         "The shipped region, 98 individuals per group, three populations",
-        f"--set demo --people 99 --seeds 5 {SLOW}`, seed 1 first without `--skip",
+        f"--set demo --people 99 --seeds 20 {SLOW}",
     ),
     "demo.fresh": (
         "The shipped region, 98 individuals per group",
-        f"--set demo --people 99 --fresh-only --first-seed 101 --seeds 12 {SLOW}",
+        f"--set demo --people 99 --fresh-only --first-seed 101 --seeds 20 {SLOW}",
     ),
     "dpyd-slice": (
         "DPYD, 1,000 sites, 300 individuals per group, five super-populations",
@@ -55,7 +55,7 @@ RUNS = {  # what is shown, and the options that made it
     ),
     "dpyd-slice.fresh": (
         "DPYD, 1,000 sites, 300 individuals per group",
-        f"--set dpyd-slice --people 300 --sites 1000 --fresh-only --first-seed 101 --seeds 5 {SLOW}",
+        f"--set dpyd-slice --people 300 --sites 1000 --fresh-only --first-seed 101 --seeds 20 {SLOW}",
     ),
     "chr15": (
         "chr15, 3,000 sites, 200 individuals per group, two populations",

@@ -78,9 +78,10 @@ rule audit_haplotypes:
         controls=each("--control", "control"),
         models=each("--model", "model"),
         shadows=each("--shadow", "shadow"),
-        options=flags_of(settings.audit, "recipient"),
+        options=config_files.flags(settings.audit, leave_out=("recipient",)),
+        recipient=each("--recipient", "recipient"),
         seed=audit_seed,
     shell:
         "genoloom audit --name {wildcards.generator} {params.synthetic} {params.panels} --split {input.split:q} "
-        "{params.controls} {params.models} {params.shadows} --out {output.private:q} --public {output.public:q} --leak {output.leak:q} "
+        "{params.controls} {params.models} {params.shadows} {params.recipient} --out {output.private:q} --public {output.public:q} --leak {output.leak:q} "
         "{params.options} --seed {params.seed} --log {log:q}"

@@ -118,8 +118,12 @@ def get_records(wildcards):
 
 def get_panel_flags(wildcards, input):
     row = get_panel_row(wildcards)
-    given = [f"--{name} {shlex.quote(path)}" for name, path in input.items() if name in PANEL_FILES]
-    return " ".join(given + ([f"--region {row.region}"] if row.region else []))
+    return " ".join(f"--{name} {shlex.quote(path)}" for name, path in input.items() if name in PANEL_FILES)
+
+
+def get_region(wildcards):
+    region = get_panel_row(wildcards).region
+    return f"--region {region}" if region else ""
 
 
 def get_sequence_row(wildcards):
@@ -205,10 +209,9 @@ def get_sequence_controls(wildcards):
     return [f"results/validation/sequences/{wildcards.set}/{baseline}.tsv" for baseline in sequence.BASELINES]
 
 
-def get_motifs(wildcards):
-    """The file of motifs, where the option names one and not words."""
-    motifs = settings.validate_sequences.motifs
-    return motifs if motifs and (study_directory / motifs).is_file() else []
+motifs = settings.validate_sequences.motifs
+# where the option names a file and not words
+motif_files = [motifs] if motifs and (study_directory / motifs).is_file() else []
 
 
 def get_consensus_targets():
@@ -265,18 +268,8 @@ def each(flag, name):
     """A parameter function: the flag once for each file of the input `name`."""
 
     def render(wildcards, input):
-        return " ".join(f"{flag} {shlex.quote(str(path))}" for path in input.get(name, []))
-
-    return render
-
-
-def flags_of(section, *files):
-    """A parameter function: a section as flags. Its options `files` name the input of that name, where there is one."""
-
-    def render(wildcards, input):
-        named = {name: input.get(name) or getattr(section, name) for name in files}
-        given = [f"--{name.replace('_', '-')} {shlex.quote(str(path))}" for name, path in named.items() if path]
-        return " ".join([config_files.flags(section, leave_out=files), *given])
+        found = input.get(name, [])
+        return " ".join(f"{flag} {shlex.quote(path)}" for path in ([found] if isinstance(found, str) else found))
 
     return render
 
@@ -315,12 +308,20 @@ def own_options(wildcards):
     return getattr(settings.train_sequences, wildcards.sequence_generator)
 
 
-def model_options(wildcards, input):
-    """The options that a model follows from: the shared ones, and those of its generator."""
+def model_options(wildcards):
+    """
+    The options that a model follows from: the shared ones, and those of its generator. Not those that name
+    files: Snakemake takes parameters that look at the input for no reason to run a job again.
+    """
+    common = config_files.flags(settings.train.common, leave_out=RUN_OPTIONS)
+    return " ".join([common, config_files.flags(own_options(wildcards), leave_out=OF_FILES)])
+
+
+def model_files(wildcards, input):
+    """The options of a generator that name files."""
     given = [f"--init-from {shlex.quote(path)}" for path in [input.get("base")] if path]
     given += [f"--public-panel {shlex.quote(path.removesuffix('.pgen'))}" for path in input.get("public", [])[:1]]
-    common = config_files.flags(settings.train.common, leave_out=RUN_OPTIONS)
-    return " ".join([common, config_files.flags(own_options(wildcards), leave_out=OF_FILES), *given])
+    return " ".join(given)
 
 
 def get_base_model(wildcards):
@@ -345,7 +346,7 @@ def training_state(wildcards, input, output):
         sources = [get_panel_row(wildcards), settings.prepare, settings.split]
     else:
         sources = [get_sequence_row(wildcards), settings.sequences]
-    parts = repr([settings.seed, model_options(wildcards, input), *sources])
+    parts = repr([settings.seed, model_options(wildcards), model_files(wildcards, input), *sources])
     digest = hashlib.sha256(parts.encode()).hexdigest()[:12]
     return str(Path(output.model).parents[3].joinpath(".state", *model_place(wildcards), digest))
 

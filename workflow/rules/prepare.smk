@@ -32,10 +32,11 @@ rule prepare_panel:
         runtime=120,
     params:
         files=get_panel_flags,
+        region=get_region,
         out=subpath(output.pgen, strip_suffix=".pgen"),
         options=config_files.flags(settings.prepare),
     shell:
-        "genoloom prepare {params.files} --contig '{wildcards.contig}' --out {params.out:q} {params.options} --log {log:q}"
+        "genoloom prepare {params.files} {params.region} --contig '{wildcards.contig}' --out {params.out:q} {params.options} --log {log:q}"
 
 
 rule split_people:
@@ -63,8 +64,9 @@ rule split_people:
         runtime=60,
     params:
         panels=prefixes("--panel"),
-        options=flags_of(settings.split, "pedigree"),
+        options=config_files.flags(settings.split, leave_out=("pedigree",)),
+        pedigree=each("--pedigree", "pedigree"),
         seed=job_seed("split"),
     shell:
-        "genoloom split {params.panels} --out {output.split:q} --summary {output.summary:q} "
+        "genoloom split {params.panels} {params.pedigree} --out {output.split:q} --summary {output.summary:q} "
         "{params.options} --seed {params.seed} --log {log:q}"

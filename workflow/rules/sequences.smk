@@ -65,10 +65,11 @@ rule train_sequences:
     params:
         state=training_state,
         options=model_options,
+        files=model_files,
         seed=job_seed("train_sequences"),
     shell:
         "genoloom sequences train {wildcards.sequence_generator} --train {input.train:q} --model {output.model:q} "
-        "--history {output.history:q} --state {params.state:q} {params.options} --seed {params.seed} "
+        "--history {output.history:q} --state {params.state:q} {params.options} {params.files} --seed {params.seed} "
         "--processes {threads} --device {resources.device:q} --time-limit-minutes {resources.time_limit} --log {log:q}"
 
 
@@ -110,7 +111,7 @@ rule validate_sequences:
         holdout=rules.prepare_sequences.output.holdout,
         model=rules.train_sequences.output.model,
         control=get_sequence_controls,
-        motifs=get_motifs,
+        motifs=motif_files,
     output:
         table="results/validation/sequences/{set}/{sequence_generator}.tsv",
         figures="results/validation/sequences/{set}/{sequence_generator}.figures.json",
@@ -126,9 +127,10 @@ rule validate_sequences:
         runtime=120,
     params:
         controls=each("--control", "control"),
-        options=flags_of(settings.validate_sequences, "motifs"),
+        options=config_files.flags(settings.validate_sequences, leave_out=("motifs",) if motif_files else ()),
+        motifs=each("--motifs", "motifs"),
         seed=job_seed("validate_sequences"),
     shell:
         "genoloom sequences validate --name {wildcards.sequence_generator} --synthetic {input.synthetic:q} "
         "--train {input.train:q} --holdout {input.holdout:q} --model {input.model:q} {params.controls} "
-        "--out {output.table:q} --figures {output.figures:q} {params.options} --seed {params.seed} --log {log:q}"
+        "--out {output.table:q} --figures {output.figures:q} {params.motifs} {params.options} --seed {params.seed} --log {log:q}"

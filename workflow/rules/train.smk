@@ -40,9 +40,10 @@ rule train_haplotypes:
         panel=subpath(input.pgen, strip_suffix=".pgen"),
         state=training_state,
         options=model_options,
+        files=model_files,
         seed=job_seed("train"),
     shell:
         "genoloom train {wildcards.generator} --panel {params.panel:q} --split {input.split:q} "
         "--model {output.model:q} --history {output.history:q} --state {params.state:q} "
-        "{params.options} --seed {params.seed} --processes {threads} --device {resources.device:q} "
+        "{params.options} {params.files} --seed {params.seed} --processes {threads} --device {resources.device:q} "
         "--time-limit-minutes {resources.time_limit} --log {log:q}"

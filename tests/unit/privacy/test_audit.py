@@ -220,6 +220,7 @@ def test_few_people_and_collapsed_data_are_judged_too(population, n, collapsed):
     fresh, real = population
     made = np.repeat(fresh[:, :1], 2 * n, axis=1) if collapsed else fresh[:, : 2 * n]
     rows, found = measure(made, real[:, : 4 * n], n=n)
+    assert rows.pop(AttackId.SHADOWS)["verdict"] == "not run"
     assert np.isfinite([row["value"] for row in rows.values()]).all()
     assert rows["worst"]["verdict"] in ("weak", "fail")  # so few people never show that anything is safe
     assert found.public == []
