@@ -15,11 +15,12 @@ from haplotype_sets import SETS, make_panel
 from haplotypes import judge, options_of
 from study import run_study
 
-from genoloom.config import SplitOptions, TrainSections
+from genoloom.config import SplitOptions
 from genoloom.formats.models import SitesDescription, declare_sites, load_model, save_model
 from genoloom.models.haplotype import generator_class
 from genoloom.stages.split import split
 from genoloom.stages.train import train
+from genoloom.training_config import TrainSections
 
 GENERATORS = ("copying_network", "transformer", "gan")
 

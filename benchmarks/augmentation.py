@@ -22,7 +22,7 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from transfer import carried
 
-from genoloom.config import SplitOptions, TrainSections
+from genoloom.config import SplitOptions
 from genoloom.formats.pgen import open_panel
 from genoloom.formats.splits import read_roles
 from genoloom.formats.tables import write_table
@@ -34,6 +34,7 @@ from genoloom.seeds import derive_seed, row_seeds
 from genoloom.stages.split import split
 from genoloom.stages.train import training_haplotypes
 from genoloom.training.run import TrainingRun
+from genoloom.training_config import TrainSections
 
 COMPONENTS = 20
 COLUMNS = ["set", "seed", "few", "population", "row", "added", "recall", "others", "balanced"]

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from haplotype_sets import RESULTS, SETS, add_places, make_panel
 
-from genoloom.config import AuditOptions, CohortOptions, GenerateOptions, SplitOptions, TrainSections, ValidateOptions
+from genoloom.config import AuditOptions, CohortOptions, GenerateOptions, SplitOptions, ValidateOptions
 from genoloom.config_section import Section
 from genoloom.errors import GenoLoomError
 from genoloom.formats.models import read_description
@@ -43,6 +43,7 @@ from genoloom.stages.load import load_generator
 from genoloom.stages.split import split
 from genoloom.stages.train import train
 from genoloom.stages.validate import validate
+from genoloom.training_config import TrainSections
 from genoloom.validation.cohorts import match_sites
 
 log = logging.getLogger("benchmark")

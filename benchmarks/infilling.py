@@ -20,7 +20,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from genoloom.config import TrainOptions
 from genoloom.formats.sequence_sets import read_set
 from genoloom.models.sequence.between import read_right
 from genoloom.models.sequence.infill import weighed_candidates
@@ -29,6 +28,7 @@ from genoloom.sequence_config import InfillOptions, SequenceOptions, SequenceTra
 from genoloom.sequences import SequenceSet
 from genoloom.stages.load import load_sequence_generator
 from genoloom.stages.sequences import prepare_sequences, train_sequences
+from genoloom.training_config import TrainOptions
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = "sequences/human_TATA_promoters_300bp.txt"

@@ -13,12 +13,12 @@ import time
 
 import numpy as np
 
-from genoloom.config import MatchedMosaicOptions, MosaicOptions
 from genoloom.models.haplotype.base import SampleRequest
 from genoloom.models.haplotype.matched_mosaic import MatchedMosaicGenerator
 from genoloom.models.haplotype.mosaic import MosaicGenerator
 from genoloom.models.haplotype.packed import PackedHaplotypes
 from genoloom.seeds import row_seeds
+from genoloom.training_config import MatchedMosaicOptions, MosaicOptions
 
 FOUNDERS, POPULATIONS = 200, 5
 CM_A_SITE = 1e-4

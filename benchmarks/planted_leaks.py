@@ -38,7 +38,8 @@ from genoloom.logs import configure_logging
 from genoloom.panel import ArrayHaplotypes, Panel, People, Sites, haplotype_columns
 from genoloom.privacy.attack_ids import MUST_PASS, AttackId
 from genoloom.privacy.attacks import RAREST, Block
-from genoloom.privacy.audit import AuditData, audit
+from genoloom.privacy.audit import audit
+from genoloom.privacy.audit_data import AuditData
 from genoloom.privacy.measures import Resampling
 from genoloom.privacy.similarity import Similarities
 from genoloom.report.summary import as_text

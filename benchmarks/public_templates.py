@@ -17,13 +17,14 @@ from haplotype_sets import SETS, open_set
 from haplotypes import compare, judge
 from study import run_study
 
-from genoloom.config import CopyingNetworkOptions, SplitOptions, TrainSections
+from genoloom.config import SplitOptions
 from genoloom.formats.pgen import PanelWriter, open_panel
 from genoloom.formats.tables import read_table
 from genoloom.panel import Panel
 from genoloom.seeds import derive_seed
 from genoloom.stages.split import split
 from genoloom.stages.train import train
+from genoloom.training_config import CopyingNetworkOptions, TrainSections
 
 
 def main() -> int:

@@ -29,7 +29,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 from scipy.stats import wasserstein_distance
 
-from genoloom.config import PrepareOptions, TrainSections
+from genoloom.config import PrepareOptions
 from genoloom.formats.pgen import open_panel
 from genoloom.formats.splits import read_roles, write_split
 from genoloom.formats.tables import read_table, write_table
@@ -43,6 +43,7 @@ from genoloom.seeds import row_seeds
 from genoloom.stages.load import load_generator
 from genoloom.stages.prepare import prepare
 from genoloom.stages.train import train
+from genoloom.training_config import TrainSections
 
 COLUMNS = [
     "split", "seed", "generator", "bits", "ld_error", "pca_w", "within_w", "between_w", "train_cpu_s", "sample_M_s", "options",

@@ -18,13 +18,13 @@ import numpy as np
 import torch
 from haplotypes import speed
 
-from genoloom.config import TransformerOptions
 from genoloom.models.haplotype.base import SampleRequest, TrainingHaplotypes
 from genoloom.models.haplotype.blocks import BlockCodebook
 from genoloom.models.haplotype.transformer import TransformerGenerator
 from genoloom.models.haplotype.transformer_training import TransformerTraining
 from genoloom.panel import ArrayHaplotypes
 from genoloom.training.run import TrainingRun
+from genoloom.training_config import TransformerOptions
 
 TRAINING_STEPS = 10
 ROUNDS = 5  # of the four combinations of threads and precision, in turn

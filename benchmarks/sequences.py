@@ -25,7 +25,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from genoloom.config import TrainOptions
 from genoloom.errors import CollapsedError
 from genoloom.formats.sequence_sets import read_set
 from genoloom.homology import sharing_kmer
@@ -49,6 +48,7 @@ from genoloom.stages.sequences import (
     training_sequences,
 )
 from genoloom.training.run import TIMES, TrainingRun, read_history
+from genoloom.training_config import TrainOptions
 from genoloom.validation.label_fidelity import label_scores
 from genoloom.validation.sequence_classifier import cnn_auc
 from genoloom.validation.sequence_fidelity import kmer_auc, nearest_identity

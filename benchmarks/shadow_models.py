@@ -20,13 +20,14 @@ import numpy as np
 from haplotype_sets import SETS, add_places, open_set
 from referee import deal_panels
 
-from genoloom.config import AuditOptions, TrainSections
+from genoloom.config import AuditOptions
 from genoloom.formats.tables import write_table
 from genoloom.logs import configure_logging
 from genoloom.models.haplotype import GENERATORS, generator_class
 from genoloom.panel import ArrayHaplotypes, Panel
 from genoloom.privacy.attack_ids import AttackId
-from genoloom.privacy.audit import AuditData, audit
+from genoloom.privacy.audit import audit
+from genoloom.privacy.audit_data import AuditData
 from genoloom.privacy.shadow_plan import seconds
 from genoloom.privacy.shadows import Shadow
 from genoloom.report.summary import as_text
@@ -34,6 +35,7 @@ from genoloom.seeds import derive_seed
 from genoloom.stages.audited_models import AuditedModels, window_sizes
 from genoloom.stages.shadows import ShadowWork, draw_people, fit_people, make_shadows
 from genoloom.stages.train import genetic_positions
+from genoloom.training_config import TrainSections
 from genoloom.validation.cohorts import Comparison, compare
 
 log = logging.getLogger("shadow models")

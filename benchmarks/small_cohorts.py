@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from genoloom.config import PrepareOptions, SplitOptions, TrainSections
+from genoloom.config import PrepareOptions, SplitOptions
 from genoloom.formats.pgen import open_panel
 from genoloom.formats.splits import read_roles
 from genoloom.models.haplotype import generator_class
@@ -32,6 +32,7 @@ from genoloom.stages.prepare import prepare
 from genoloom.stages.split import split
 from genoloom.stages.train import training_haplotypes
 from genoloom.training.run import TrainingRun
+from genoloom.training_config import TrainSections
 from genoloom.validation.classifier import two_sample_auc
 
 COLUMNS = ["case", "seed", "bits", "train_bits", "worst", "whole", "w200", "w400", "w800", "weights", "c2st", "ld", "lost",

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from genoloom.config import PrepareOptions, SplitOptions, TransformerOptions
+from genoloom.config import PrepareOptions, SplitOptions
 from genoloom.formats.pgen import open_panel
 from genoloom.formats.splits import read_roles
 from genoloom.models.haplotype.transformer import TransformerGenerator
@@ -26,6 +26,7 @@ from genoloom.stages.prepare import prepare
 from genoloom.stages.split import split
 from genoloom.stages.train import training_haplotypes
 from genoloom.training.run import TrainingRun
+from genoloom.training_config import TransformerOptions
 
 FALSE_POSITIVE_RATES = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from small_cohorts import COLUMNS, Halves
 
-from genoloom.config import MosaicOptions, PrepareOptions, TransformerOptions
+from genoloom.config import PrepareOptions
 from genoloom.formats.pgen import open_panel
 from genoloom.formats.sheets import read_sheet
 from genoloom.models.haplotype.layout import match_sites
@@ -29,6 +29,7 @@ from genoloom.seeds import derive_seed
 from genoloom.stages.prepare import prepare
 from genoloom.stages.train import training_haplotypes
 from genoloom.training.run import TrainingRun
+from genoloom.training_config import MosaicOptions, TransformerOptions
 
 
 def main() -> None:

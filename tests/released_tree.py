@@ -12,11 +12,9 @@ from genoloom.config import (
     AuditOptions,
     CohortOptions,
     GenerateOptions,
-    IndependentOptions,
     PrepareOptions,
     RedrawOptions,
     SplitOptions,
-    TrainOptions,
     ValidateOptions,
 )
 from genoloom.formats.models import file_digest
@@ -35,6 +33,7 @@ from genoloom.stages.redraw import redraw
 from genoloom.stages.split import split
 from genoloom.stages.train import train
 from genoloom.stages.validate import validate
+from genoloom.training_config import IndependentOptions, TrainOptions
 from genoloom.validation.fidelity import COLUMNS as FIDELITY_COLUMNS
 
 N_PEOPLE, N_SITES = 60, 200

@@ -9,7 +9,7 @@ import pytest
 from helpers import founder_mosaic, make_sites
 from safetensors.numpy import save_file
 
-from genoloom import config, sequence_config
+from genoloom import sequence_config, training_config
 from genoloom.formats.models import describe, pack_sites
 from genoloom.formats.tensors import digest_tensors
 from genoloom.models import haplotype, sequence
@@ -40,7 +40,7 @@ MODELS = [
 
 
 def options_of(kind: str, name: str):
-    sections = config.TrainSections if kind == "haplotypes" else sequence_config.SequenceTrainSections
+    sections = training_config.TrainSections if kind == "haplotypes" else sequence_config.SequenceTrainSections
     section = sections.model_fields[name].annotation
     given = {**LITTLE, **OPTIONS.get((kind, name), {})}
     return section(**{key: value for key, value in given.items() if key in section.model_fields})

@@ -2,7 +2,7 @@
 
 import click
 
-from genoloom import __version__, config
+from genoloom import __version__, config, training_config
 from genoloom.cli_options import (
     ANY_TOOL,
     DIRECTORY,
@@ -106,7 +106,7 @@ def _add_train(name: str, options_class: type[Section]) -> None:
     @state_option
     @seed_option
     @threads_option
-    @section_options(config.TrainOptions, options_class)
+    @section_options(training_config.TrainOptions, options_class)
     @logged
     def command(panel, split, model, history, state, seed, threads, sections):
         from genoloom.stages.train import train as stage
@@ -126,7 +126,7 @@ def _add_train(name: str, options_class: type[Section]) -> None:
         )
 
 
-for _name, _field in config.TrainSections.model_fields.items():
+for _name, _field in training_config.TrainSections.model_fields.items():
     if _name != "common":
         _add_train(_name, _field.annotation)
 

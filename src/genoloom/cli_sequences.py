@@ -16,7 +16,6 @@ from genoloom.cli_options import (
     state_option,
     threads_option,
 )
-from genoloom.config import TrainOptions
 from genoloom.config_section import Section
 from genoloom.sequence_config import (
     GenerateSequencesOptions,
@@ -25,6 +24,7 @@ from genoloom.sequence_config import (
     SequenceTrainSections,
     ValidateSequencesOptions,
 )
+from genoloom.training_config import TrainOptions
 
 
 @click.group()

@@ -12,10 +12,11 @@ from helpers import run_genoloom
 from genoloom import config_files
 from genoloom.cli import genoloom
 from genoloom.cli_options import run_and_exit
-from genoloom.config import Config, TransformerOptions
+from genoloom.config import Config
 from genoloom.config_section import Section
 from genoloom.errors import ConfigError, InputError
 from genoloom.renamed_keys import RENAMED, renamed_flags
+from genoloom.training_config import TransformerOptions
 
 
 def test_generated_files_are_up_to_date(repository):

@@ -117,7 +117,6 @@ def get_records(wildcards):
 
 
 def get_panel_flags(wildcards, input):
-    row = get_panel_row(wildcards)
     return " ".join(f"--{name} {shlex.quote(path)}" for name, path in input.items() if name in PANEL_FILES)
 
 

@@ -1,46 +1,31 @@
 """The audit: what synthetic haplotypes reveal about the training people, beside the same for held-out people."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from math import gcd
+from dataclasses import dataclass
 
 import numpy as np
 
 from genoloom.audit_levels import FLOOR_LEVEL, INTERVAL, RARE_LEVEL, fewest_resamples
-from genoloom.panel import Panel
-from genoloom.popgen.distances import aats_halves, hamming
-from genoloom.popgen.effective_sites import EffectiveSites
 from genoloom.privacy.attack_ids import AttackId
 from genoloom.privacy.attacks import (
-    Block,
     CopiedSegments,
     Kinship,
     Nearest,
-    attacks_on,
     per_person,
     windows_of,
 )
+from genoloom.privacy.audit_data import AuditData
 from genoloom.privacy.comparable import LEAST_CORRELATION, correlation, reasons_against
-from genoloom.privacy.components import (
-    CLASSIFIER_COMPONENTS,
-    DENSITY_COMPONENTS,
-    density_ratio,
-    discriminator,
-    synthetic_components,
-)
-from genoloom.privacy.excess import COPIES, LeakBasis, split_rows
+from genoloom.privacy.excess import LeakBasis, split_rows
 from genoloom.privacy.exposure import exposure_rows, stacked
 from genoloom.privacy.measures import (
     Resampling,
     auc,
-    exchange,
     interval_of_maximum,
     percentile_interval,
 )
 from genoloom.privacy.shadows import Shadow, calibrated
-from genoloom.privacy.similarity import Similarities
 from genoloom.seeds import derive_seed
-from genoloom.validation.cohorts import Comparison, read_rows
 from genoloom.validation.verdicts import Verdict, worst
 
 PUBLIC_COLUMNS = ["row", "kind", "attack", "population", "measure", "value", "low", "high", "floor", "n", "verdict", "note"]
@@ -51,124 +36,8 @@ PERSON_COLUMNS = [
 ]  # fmt: skip
 MIN_POPULATION = 20  # people a role; of smaller groups nothing is made public
 DECILE = "most isolated tenth"
-FEW_SITES = 0.05  # share of sites that may have fewer training copies than the number by which sites were chosen
-AS_MANY = 0.8
 MAX_RUN_RATIO = 1.25
 MAX_LOSS = 0.05
-
-
-class AuditData:
-    """What the attacks collect in one pass over the variants.
-
-    Rows are haplotypes of the people compared: held-out people first, then as many training people.
-    """
-
-    def __init__(self, people: Comparison, windows: list[int], haplotype_windows: list[int], copies: bool = True):
-        """`copies`: also what the tests for copies need; scores alone do not."""
-        self.people = people
-        self.windows, self.haplotype_windows = windows, haplotype_windows
-        self.contigs: list[tuple[Panel, Panel, np.ndarray]] = []
-        self.step = gcd(*windows)
-        n = 2 * people.n
-        self.n = n
-        self.attacks = attacks_on(people.n, windows, haplotype_windows, copies)
-        self.similarities = Similarities(people.n) if copies else None
-        self.frequencies: dict[str, np.ndarray] = {}  # by contig: of synthetic and of real people, (2, n_sites)
-        self.effective_sites = 0.0
-        self.within_training = np.zeros((n, n), dtype=np.float32)
-        self.within_synthetic = np.zeros((n, n), dtype=np.float32)
-
-    @property
-    def needs_phase(self) -> set[str]:
-        """Names of the attacks that make no sense on unphased genotypes.
-
-        All others are functions of genotypes when the alleles of a call are in ascending order.
-        """
-        own = {name for attack in self.attacks if attack.needs_phase for name in attack.scores()}
-        return own | {attack for attack in AttackId if attack.needs_phase}
-
-    def attack(self, kind: type):
-        """The attack of one class."""
-        return next(attack for attack in self.attacks if isinstance(attack, kind))
-
-    def add(self, synthetic: Panel, real: Panel, cm: np.ndarray) -> None:
-        """Read one contig; both panels have the same sites, `cm` their genetic positions."""
-        n = self.n
-        self.contigs.append((synthetic, real, cm))
-        collectors = self.attacks
-        if self.similarities:
-            self.similarities.choose_rare(self._fewest_training_copies(real))
-            collectors = [*self.attacks, self.similarities]
-        labels = self.people.population[np.concatenate([self.people.holdout, self.people.train])]
-        frequencies = []
-        # half of the copies are the training people's
-        effective = EffectiveSites(labels, [COPIES], copies_share=0.5)
-        for start in range(0, len(real.sites), self.step):
-            stop = min(start + self.step, len(real.sites))
-            made = read_rows(synthetic, self.people.synthetic_people, start, stop)
-            alleles = read_rows(real, self.people.real_people, start, stop)
-            block = Block(made, alleles, hamming(alleles, made), hamming(alleles, alleles[:, :n]), cm[start:stop])
-            for collector in collectors:
-                collector.add(block)
-            frequencies.append(np.stack([made.mean(axis=1), alleles.mean(axis=1)]))
-            effective.add(alleles[:, 0::2] + alleles[:, 1::2])
-            self.within_synthetic += hamming(made, made)
-            self.within_training += hamming(alleles[:, n:], alleles[:, n:])
-        self.frequencies[real.sites.contig] = np.concatenate(frequencies, axis=1)
-        [(_, added)] = effective.estimates()
-        self.effective_sites += 0.0 if np.isnan(added) else added  # too few individuals
-        for attack in self.attacks:
-            attack.end_contig()
-
-    def exchanged(self, rng: np.random.Generator) -> "AuditData":
-        """What attacks collect when real people of a population exchange their roles at random."""
-        real = self.people.population[np.concatenate([self.people.holdout, self.people.train])]
-        people = replace(self.people, real_people=self.people.real_people[exchange(real, rng)])
-        data = AuditData(people, self.windows, self.haplotype_windows, copies=False)
-        for contig in self.contigs:
-            data.add(*contig)
-        return data
-
-    def _fewest_training_copies(self, real: Panel) -> int:
-        """How many copies of the rarer allele the training people have at (nearly) every site.
-
-        Nearly: a few people of a training half that is larger than the held-out one are not compared. 0 only where as many
-        sites have no copy among the training people as have none among the held-out ones: then neither of them chose.
-        """
-        copies = []
-        for start in range(0, len(real.sites), self.step):
-            alleles = read_rows(real, self.people.real_people, start, min(start + self.step, len(real.sites)))
-            minor = (alleles.mean(axis=1) <= 0.5).astype(np.int8)[:, None]
-            copies.append([(part == minor).sum(axis=1) for part in np.split(alleles, 2, axis=1)])
-        held, trained = np.concatenate(copies, axis=1)
-        fewest = int(np.quantile(trained, FEW_SITES, method="lower"))
-        chosen = (trained == 0).sum() < AS_MANY * (held == 0).sum()
-        return max(fewest, int(chosen))
-
-    def aats(self, role: str) -> float:
-        """Mean of the AATS halves of one role's haplotypes against the synthetic ones."""
-        nearest, n = self.attack(Nearest), self.n
-        rows = slice(0, n) if role == "holdout" else slice(n, 2 * n)
-        within = nearest.reference.total[:n] if role == "holdout" else self.within_training
-        return float(np.mean(aats_halves(within, self.within_synthetic, nearest.made.total[rows])))
-
-    def scores(self, seed: int) -> dict[str, np.ndarray]:
-        """Scores by attack: of the 4 n real haplotypes, or of the 2 n real people."""
-        found: dict[str, np.ndarray] = {}
-        for attack in self.attacks:
-            found |= attack.scores()
-        distances = self.attack(Nearest).made.total
-        made, real = synthetic_components(
-            self.within_synthetic, distances, CLASSIFIER_COMPONENTS, derive_seed(seed, "components")
-        )
-        rng = np.random.default_rng(derive_seed(seed, "folds"))
-        found[AttackId.DENSITY] = density_ratio(made[:, :DENSITY_COMPONENTS], real[:, :DENSITY_COMPONENTS])
-        found[AttackId.DISCRIMINATOR] = discriminator(made, real, rng)
-        return found
-
-    def isolation(self) -> np.ndarray:
-        """Distance of each real person's haplotypes to the nearest of the reference, shape (2 n_people,)."""
-        return per_person(self.attack(Nearest).reference.nearest()["whole haplotype"])
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,9 @@ from genoloom.models.haplotype import BASELINES
 from genoloom.models.haplotype.base import HaplotypeGenerator
 from genoloom.panel import Panel
 from genoloom.privacy.attack_ids import AttackId
-from genoloom.privacy.audit import PERSON_COLUMNS, PRIVATE_COLUMNS, PUBLIC_COLUMNS, AuditData
+from genoloom.privacy.audit import PERSON_COLUMNS, PRIVATE_COLUMNS, PUBLIC_COLUMNS
 from genoloom.privacy.audit import audit as judge
+from genoloom.privacy.audit_data import AuditData
 from genoloom.privacy.excess import LeakBasis
 from genoloom.seeds import derive_seed
 from genoloom.stages.audited_models import load_models, window_sizes

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from genoloom.config import AuditOptions, TrainSections, ValidateOptions
+from genoloom.config import AuditOptions, ValidateOptions
 from genoloom.errors import InputError
 from genoloom.formats.pgen import PanelWriter, open_panel
 from genoloom.models.haplotype import COMPARED, generator_class
@@ -22,6 +22,7 @@ from genoloom.stages.inputs import RealFiles, open_real, source_files
 from genoloom.stages.report import report
 from genoloom.stages.train import overlaps_of, training_haplotypes
 from genoloom.stages.validate import validate
+from genoloom.training_config import TrainSections
 from genoloom.validation.verdicts import REAL, Role
 
 log = logging.getLogger(__name__)

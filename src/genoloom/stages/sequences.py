@@ -13,7 +13,6 @@ import numpy as np
 import torch
 
 from genoloom import __version__
-from genoloom.config import TrainOptions
 from genoloom.config_section import Section
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
@@ -43,6 +42,7 @@ from genoloom.stages.load import load_sequence_generator
 from genoloom.training import processes
 from genoloom.training.devices import choose_device
 from genoloom.training.run import TrainingRun, write_history, write_times
+from genoloom.training_config import TrainOptions
 
 log = logging.getLogger(__name__)
 

@@ -27,7 +27,7 @@ from genoloom.formats.shadow_scores import read_scores, write_scores
 from genoloom.models.haplotype import generator_class
 from genoloom.models.haplotype.base import HaplotypeGenerator, SampleRequest
 from genoloom.panel import ArrayHaplotypes, Panel
-from genoloom.privacy.audit import AuditData
+from genoloom.privacy.audit_data import AuditData
 from genoloom.privacy.shadow_plan import VALIDATION_FRACTION, ShadowPlan, plan_shadows, shadow_options
 from genoloom.privacy.shadows import Shadow
 from genoloom.seeds import derive_seed
@@ -127,7 +127,7 @@ def read_shadows(files: Sequence[Path], number: int, work: ShadowWork, sources: 
     Raises
     ------
     InputError
-        There are fewer or more than planned, or one was made of other files or with other options.
+        There are fewer than planned, or one was made of other files or with other options.
     """
     if len(files) < number:
         raise InputError("--shadow", f"{len(files)} files", expected=f"{number}, one of each shadow model (genoloom shadow)")

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from genoloom.config import TrainOptions
 from genoloom.config_section import Section
 from genoloom.disclosure import people_count
 from genoloom.errors import InputError
@@ -27,6 +26,7 @@ from genoloom.stages.load import load_generator
 from genoloom.training import processes
 from genoloom.training.devices import choose_device
 from genoloom.training.run import TrainingRun, write_history, write_times
+from genoloom.training_config import TrainOptions
 
 log = logging.getLogger(__name__)
 

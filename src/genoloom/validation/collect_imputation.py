@@ -60,18 +60,13 @@ class Imputation:
     def end_contig(self) -> None:
         """Panels do not reach across contigs."""
         if self._waiting and self._window % self.every == 0:
-            self._impute(*(np.concatenate(column) for column in zip(*self._waiting, strict=True)))
+            self._impute()
         self._window += bool(self._waiting)
         self._waiting = []
 
-    def _impute(
-        self,
-        alleles: np.ndarray,
-        position: np.ndarray,
-        cm: np.ndarray,
-        frequency: np.ndarray,
-        training: np.ndarray,
-    ) -> None:
+    def _impute(self) -> None:
+        columns = zip(*self._waiting, strict=True)
+        alleles, position, cm, frequency, training = map(np.concatenate, columns)
         common = np.flatnonzero(minor_frequency(frequency) >= 0.05)
         observed = common[np.unique(position[common] // ARRAY_BP, return_index=True)[1]]
         hidden = np.setdiff1d(np.arange(len(position)), observed)

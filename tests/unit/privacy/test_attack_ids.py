@@ -4,7 +4,7 @@ from helpers import make_people
 
 from genoloom.formats.tables import format_cell
 from genoloom.privacy.attack_ids import MUST_PASS, WORST_ROWS, AttackId
-from genoloom.privacy.audit import AuditData
+from genoloom.privacy.audit_data import AuditData
 from genoloom.validation.cohorts import compare
 
 

@@ -5,14 +5,8 @@ import pytest
 from helpers import founder_mosaic, make_panel
 
 from genoloom.privacy.attack_ids import AttackId
-from genoloom.privacy.audit import (
-    DECILE,
-    MIN_POPULATION,
-    PUBLIC_COLUMNS,
-    AuditData,
-    Auditor,
-    audit,
-)
+from genoloom.privacy.audit import DECILE, MIN_POPULATION, PUBLIC_COLUMNS, Auditor, audit
+from genoloom.privacy.audit_data import AuditData
 from genoloom.privacy.copies import NEIGHBOURS, Neighbours, near_copies, one_sidedness
 from genoloom.privacy.exposure import stacked, tail_probabilities
 from genoloom.privacy.measures import auc

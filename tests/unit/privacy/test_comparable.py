@@ -5,7 +5,8 @@ import pytest
 from helpers import founder_mosaic, make_panel
 
 from genoloom.privacy.attack_ids import AttackId
-from genoloom.privacy.audit import AuditData, audit
+from genoloom.privacy.audit import audit
+from genoloom.privacy.audit_data import AuditData
 from genoloom.privacy.comparable import correlation, reasons_against
 from genoloom.validation.cohorts import compare
 

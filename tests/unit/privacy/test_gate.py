@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from genoloom.audit_levels import FEWEST_RESAMPLES
 from genoloom.config import AuditOptions, ReleaseOptions, SplitOptions, ValidateOptions
 from genoloom.formats.tables import format_cell
-from genoloom.privacy.audit import PRIVATE_COLUMNS, AuditData, audit
+from genoloom.privacy.audit import PRIVATE_COLUMNS, audit
+from genoloom.privacy.audit_data import AuditData
 from genoloom.privacy.gate import (
     LOOSER,
     THRESHOLDS,

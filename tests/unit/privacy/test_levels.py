@@ -10,7 +10,8 @@ from genoloom.audit_levels import COPY_LEVEL, FEWEST_RESAMPLES, fewest_resamples
 from genoloom.config import AuditOptions
 from genoloom.errors import GenoLoomError
 from genoloom.privacy.attack_ids import MUST_PASS, AttackId
-from genoloom.privacy.audit import AuditData, audit
+from genoloom.privacy.audit import audit
+from genoloom.privacy.audit_data import AuditData
 from genoloom.privacy.copies import Neighbours, near_copies
 from genoloom.privacy.measures import Resampling
 from genoloom.validation.cohorts import compare

@@ -3,9 +3,10 @@
 import pytest
 
 from genoloom.audit_levels import FEWEST_SHADOW_MODELS
-from genoloom.config import AuditOptions, CopyingNetworkOptions, TrainSections
+from genoloom.config import AuditOptions
 from genoloom.models.haplotype import GENERATORS, generator_class
 from genoloom.privacy.shadow_plan import plan_shadows, seconds, shadow_options, training_steps
+from genoloom.training_config import CopyingNetworkOptions, TrainSections
 
 
 def generator(name, **options):

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from helpers import founder_mosaic, make_people, make_sites, run_genoloom
 
 from genoloom.cli import genoloom
-from genoloom.config import AuditOptions, CohortOptions, GenerateOptions, IndependentOptions, TrainOptions
+from genoloom.config import AuditOptions, CohortOptions, GenerateOptions
 from genoloom.errors import InputError
 from genoloom.formats.encryption import read_public_key
 from genoloom.formats.models import file_digest
@@ -24,6 +24,7 @@ from genoloom.stages.cohort import make_cohort
 from genoloom.stages.generate import generate
 from genoloom.stages.inputs import open_comparands, source_files
 from genoloom.stages.train import train
+from genoloom.training_config import IndependentOptions, TrainOptions
 
 N_PEOPLE = 96
 NAMES = [f"REAL{i:05d}" for i in range(N_PEOPLE)]

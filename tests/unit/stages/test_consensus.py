@@ -10,7 +10,7 @@ import pysam
 import pytest
 from helpers import founder_mosaic, make_people, make_sites, run_genoloom, write_vcf
 
-from genoloom.config import CohortOptions, GenerateOptions, MosaicOptions, TrainOptions
+from genoloom.config import CohortOptions, GenerateOptions
 from genoloom.errors import InputError
 from genoloom.formats.pgen import PanelWriter, open_panel
 from genoloom.formats.splits import write_split
@@ -19,6 +19,7 @@ from genoloom.stages.cohort import make_cohort
 from genoloom.stages.consensus import consensus, consensus_of_regions
 from genoloom.stages.generate import generate
 from genoloom.stages.train import train
+from genoloom.training_config import MosaicOptions, TrainOptions
 
 needs_bcftools = pytest.mark.skipif(shutil.which("bcftools") is None, reason="bcftools is not installed")
 

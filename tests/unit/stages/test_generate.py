@@ -11,7 +11,7 @@ import pysam.bcftools
 import pytest
 from helpers import founder_mosaic, make_people, make_sites, run_genoloom, write_vcf
 
-from genoloom.config import CohortOptions, GenerateOptions, MosaicOptions, TrainOptions
+from genoloom.config import CohortOptions, GenerateOptions
 from genoloom.errors import InputError
 from genoloom.formats.models import read_description
 from genoloom.formats.pgen import PanelWriter, open_panel
@@ -21,6 +21,7 @@ from genoloom.stages.cohort import make_cohort
 from genoloom.stages.consensus import consensus
 from genoloom.stages.generate import generate
 from genoloom.stages.train import train
+from genoloom.training_config import MosaicOptions, TrainOptions
 
 N_PEOPLE = 40
 

@@ -5,7 +5,6 @@ from itertools import product
 import numpy as np
 import pytest
 
-from genoloom.config import TrainOptions
 from genoloom.errors import InputError
 from genoloom.formats.sequence_sets import read_records, write_fasta, write_set
 from genoloom.models.sequence.base import TrainingSequences
@@ -16,6 +15,7 @@ from genoloom.sequences import SequenceSet, decode
 from genoloom.stages.infill import infill
 from genoloom.stages.sequences import train_sequences
 from genoloom.training.run import TrainingRun
+from genoloom.training_config import TrainOptions
 
 
 def steps(rng, n: int = 300, T: int = 40) -> np.ndarray:

@@ -6,7 +6,7 @@ import pytest
 from helpers import run_genoloom
 
 from genoloom.cohort import parse_shares
-from genoloom.config import CohortOptions, GenerateOptions, IndependentOptions, TrainOptions
+from genoloom.config import CohortOptions, GenerateOptions
 from genoloom.errors import InputError
 from genoloom.formats.pgen import PanelWriter, open_panel
 from genoloom.formats.sheets import match_people, read_people
@@ -17,6 +17,7 @@ from genoloom.popgen.overlaps import Overlaps
 from genoloom.stages.cohort import make_cohort, read_cohort
 from genoloom.stages.generate import generate
 from genoloom.stages.train import train
+from genoloom.training_config import IndependentOptions, TrainOptions
 
 N_SITES, N_PEOPLE, CONTIG_CM = 4000, 60, 200.0
 POPULATIONS = {"A": ("X", 0.05), "B": ("Y", 0.95), "C": ("Y", 0.5)}  # superpopulation, frequency of the alternate allele

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers import founder_mosaic, make_sites
 
-from genoloom.config import CohortOptions, CopyingNetworkOptions, GenerateOptions, TrainOptions
+from genoloom.config import CohortOptions, GenerateOptions
 from genoloom.errors import InputError
 from genoloom.formats.models import read_description
 from genoloom.formats.pgen import PanelWriter
@@ -15,6 +15,7 @@ from genoloom.panel import People
 from genoloom.stages.cohort import make_cohort
 from genoloom.stages.generate import generate
 from genoloom.stages.train import train
+from genoloom.training_config import CopyingNetworkOptions, TrainOptions
 
 TINY = {"block": 4, "width": 8, "steps": 4, "temperature": 0.9}
 

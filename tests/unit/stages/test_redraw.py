@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers import founder_mosaic, make_people, make_sites, run_genoloom
 
-from genoloom.config import CohortOptions, GenerateOptions, MosaicOptions, RedrawOptions, TrainOptions
+from genoloom.config import CohortOptions, GenerateOptions, RedrawOptions
 from genoloom.errors import InputError
 from genoloom.formats.pgen import PanelWriter, open_panel
 from genoloom.formats.splits import write_split
@@ -16,6 +16,7 @@ from genoloom.stages.cohort import make_cohort
 from genoloom.stages.generate import generate
 from genoloom.stages.redraw import redraw
 from genoloom.stages.train import train
+from genoloom.training_config import MosaicOptions, TrainOptions
 
 N_TRAIN, N_MADE = 12, 150
 CONTIGS = ("20", "21")

@@ -6,7 +6,6 @@ import pytest
 from helpers import make_sites, run_genoloom, write_vcf
 from sklearn.metrics import roc_auc_score
 
-from genoloom.config import IndependentOptions, TrainOptions, TransformerOptions
 from genoloom.errors import InputError
 from genoloom.formats.pgen import PanelWriter
 from genoloom.formats.splits import write_split
@@ -17,6 +16,7 @@ from genoloom.stages.genotypes import read_genotypes
 from genoloom.stages.load import load_generator
 from genoloom.stages.score import robust_z, score
 from genoloom.stages.train import train
+from genoloom.training_config import IndependentOptions, TrainOptions, TransformerOptions
 
 N_PEOPLE, N_SITES, BLOCK = 60, 256, 16
 

@@ -10,7 +10,6 @@ import pysam
 import pytest
 from helpers import write_vcf
 
-from genoloom.config import TrainOptions
 from genoloom.errors import InputError
 from genoloom.formats.sequence_sets import write_fasta
 from genoloom.models.sequence.scoring import allele_windows
@@ -19,6 +18,7 @@ from genoloom.sequences import decode, encode, pad, reverse_complement
 from genoloom.stages.load import load_sequence_generator
 from genoloom.stages.score_variants import score_variants
 from genoloom.stages.sequences import prepare_sequences, train_sequences
+from genoloom.training_config import TrainOptions
 
 SIZE = 40
 

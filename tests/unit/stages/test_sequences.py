@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from helpers import run_genoloom
 
-from genoloom.config import TrainOptions
 from genoloom.errors import InputError
 from genoloom.formats.sequence_sets import read_set, write_fasta
 from genoloom.formats.tables import read_table
@@ -14,6 +13,7 @@ from genoloom.sequence_config import GenerateSequencesOptions, SequenceAdaptiveO
 from genoloom.sequences import decode, is_canary
 from genoloom.stages.sequences import generate_sequences, prepare_sequences, train_sequences
 from genoloom.stages.validate_sequences import validate_sequences
+from genoloom.training_config import TrainOptions
 from genoloom.validation.metric_ids import parse_metric
 
 

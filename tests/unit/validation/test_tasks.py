@@ -144,7 +144,7 @@ def test_evenly_spread_windows_are_imputed_of_many_sites(groups, monkeypatch):
     monkeypatch.setattr("genoloom.validation.collect_imputation.WINDOW", 20)
     read = []
     imputation = Imputation(grouped((N, N, N)), 5, 200)
-    imputation._impute = lambda alleles, position, *rest: read.append(position.tolist())
+    imputation._impute = lambda: read.append([p for block in imputation._waiting for p in block[1]])
     alleles, zero = np.zeros((10, 6 * N), dtype=np.int8), np.zeros(10)
     for start in range(0, 200, 10):
         imputation.add(alleles, np.arange(start, start + 10), zero, zero, zero)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from genoloom.config import TransformerOptions
 from genoloom.models.haplotype.blocks import BlockCodebook
+from genoloom.training_config import TransformerOptions
 
 # options that follow from the weights
 STRUCTURE = ("block", "context", "codes", "code_carriers", "width", "layers", "heads")

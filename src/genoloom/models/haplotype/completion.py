@@ -15,13 +15,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from genoloom.config import TransformerOptions
 from genoloom.models.haplotype.blocks import BlockCodebook, read_blocks
 from genoloom.models.haplotype.transformer_network import SEGMENT, HaplotypeTransformer, windows
 from genoloom.models.haplotype.transformer_sampling import SAMPLE_ROWS, invert
 from genoloom.models.layers import KeyValueCache
 from genoloom.panel import HaplotypeSource
 from genoloom.seeds import row_uniforms
+from genoloom.training_config import TransformerOptions
 
 LAG = 8  # blocks
 BLOCK_DRAWS, PICKS, LAST_PICK = 2**41, 2**42, 2**43  # first counters of the draws of blocks and of particles; flips count from 0

@@ -28,7 +28,6 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from genoloom.config import CopyingNetworkOptions
 from genoloom.declared import DeclarationError, Declared
 from genoloom.models.haplotype.anchoring import (
     Anchors,
@@ -69,6 +68,7 @@ from genoloom.models.layers import declare_network, load_network, refuse_non_fin
 from genoloom.panel import HaplotypeSource, HaplotypeView
 from genoloom.seeds import derive_seed, row_uniforms
 from genoloom.training.run import TrainingRun, train
+from genoloom.training_config import CopyingNetworkOptions
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ class CopyingNetworkDescription(HaplotypeDescription):
 
 class CopyingNetworkGenerator(HaplotypeGenerator):
     """Templates, the network over them, and how it is drawn from: options in
-    `genoloom.config.CopyingNetworkOptions`.
+    `genoloom.training_config.CopyingNetworkOptions`.
     """
 
     name = "copying_network"

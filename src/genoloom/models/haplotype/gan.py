@@ -29,7 +29,6 @@ import torch
 from pydantic import Field
 from scipy.special import ndtri
 
-from genoloom.config import GanOptions
 from genoloom.declared import Declared
 from genoloom.errors import CollapsedError
 from genoloom.models.haplotype.anchoring import Anchors, Pilot, Scale, pilot_populations, wanted_frequencies
@@ -43,6 +42,7 @@ from genoloom.models.layers import declare_network, load_network, refuse_non_fin
 from genoloom.panel import HaplotypeSource
 from genoloom.seeds import derive_seed, row_uniforms
 from genoloom.training.run import TrainingRun, train
+from genoloom.training_config import GanOptions
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class GanDescription(HaplotypeDescription):
 
 
 class GanGenerator(HaplotypeGenerator):
-    """The adversarial generator: options in `genoloom.config.GanOptions`."""
+    """The adversarial generator: options in `genoloom.training_config.GanOptions`."""
 
     name = "gan"
     description_class = GanDescription

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from genoloom.config import GanOptions
+from genoloom.training_config import GanOptions
 
 ESCAPE = 0.5  # weight of the block's own frequencies in the chain, for each distinct successor seen
 CALIBRATION_ROUNDS, CALIBRATION_LIMIT = 10, 10.0  # the limit is in log units; with 3, sharp draws lost rare codes

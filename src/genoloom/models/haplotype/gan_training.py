@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from genoloom.config import GanOptions
 from genoloom.models.haplotype.base import TrainingHaplotypes
 from genoloom.models.haplotype.blocks import BlockCodebook
 from genoloom.models.haplotype.gan_network import CodeChain, CodeGenerator, Walk, draw
 from genoloom.models.layers import exponential_average
 from genoloom.seeds import derive_seed
 from genoloom.training.run import TrainingRun
+from genoloom.training_config import GanOptions
 
 DILATIONS = (1, 2, 4, 8)
 MARGIN = sum(DILATIONS)  # blocks on either side that the critic's convolutions reach

@@ -22,13 +22,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from genoloom.config import HmmOptions
 from genoloom.declared import Declared
 from genoloom.models.haplotype.base import HaplotypeDescription, HaplotypeGenerator, SampleRequest, TrainingHaplotypes
 from genoloom.models.haplotype.packed import PackedHaplotypes
 from genoloom.panel import HaplotypeSource, HaplotypeView
 from genoloom.seeds import derive_seed, paired_uniforms, row_uniforms
 from genoloom.training.run import TrainingRun, train
+from genoloom.training_config import HmmOptions
 
 ROWS = 256  # haplotypes at a time: their states fit into the cache
 STORED = 32  # blocks between states that the forward pass keeps
@@ -292,7 +292,7 @@ class HmmDescription(HaplotypeDescription):
 
 
 class HmmGenerator(HaplotypeGenerator):
-    """Founder model: options in `genoloom.config.HmmOptions`."""
+    """Founder model: options in `genoloom.training_config.HmmOptions`."""
 
     name = "hmm"
     description_class = HmmDescription

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from genoloom.config import IndependentOptions
 from genoloom.declared import Declared
 from genoloom.models.haplotype.base import HaplotypeDescription, HaplotypeGenerator, SampleRequest, TrainingHaplotypes
 from genoloom.panel import HaplotypeSource
 from genoloom.seeds import row_uniforms
+from genoloom.training_config import IndependentOptions
 
 BLOCK = 1024  # variants at a time
 

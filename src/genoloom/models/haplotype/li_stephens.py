@@ -13,11 +13,11 @@ import torch
 from pydantic import Field
 from scipy.optimize import minimize
 
-from genoloom.config import LiStephensOptions
 from genoloom.declared import Description, Positive, Weight
 from genoloom.models.haplotype.base import HaplotypeDescription, TrainingHaplotypes
 from genoloom.models.haplotype.mosaic import MosaicGenerator, Templates
 from genoloom.panel import HaplotypeSource, HaplotypeView
+from genoloom.training_config import LiStephensOptions
 
 ROWS = 64  # haplotypes at a time: their states fit into the cache
 READ = 1024  # variants at a time

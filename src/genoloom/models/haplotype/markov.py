@@ -17,13 +17,13 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from genoloom.config import MarkovOptions
 from genoloom.declared import Declared, Description, Weight
 from genoloom.models.haplotype.base import HaplotypeDescription, HaplotypeGenerator, SampleRequest, TrainingHaplotypes
 from genoloom.models.haplotype.packed import PackedHaplotypes, majority
 from genoloom.models.haplotype.pbwt import Pbwt
 from genoloom.panel import HaplotypeSource, HaplotypeView
 from genoloom.seeds import row_uniforms
+from genoloom.training_config import MarkovOptions
 
 BLOCK = 1024  # variants at a time
 FIT_ROWS, FIT_SITES = 300, 300  # most haplotypes and sites whose counts the weights are fitted to

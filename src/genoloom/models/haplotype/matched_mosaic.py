@@ -15,12 +15,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from genoloom.config import MatchedMosaicOptions
 from genoloom.models.haplotype.base import HaplotypeDescription, SampleRequest
 from genoloom.models.haplotype.mosaic import TEMPLATE, MosaicGenerator, Templates
 from genoloom.models.haplotype.packed import unpack
 from genoloom.models.haplotype.pbwt import BytewisePbwt
 from genoloom.seeds import paired_uniforms
+from genoloom.training_config import MatchedMosaicOptions
 
 BLOCK = 512  # variants at a time; a multiple of 8
 MEMORY = 4096  # most sites that are compared, whatever the map says

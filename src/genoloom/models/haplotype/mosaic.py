@@ -11,12 +11,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from genoloom.config import MosaicOptions
 from genoloom.config_section import Section
 from genoloom.declared import Declared
 from genoloom.models.haplotype.base import HaplotypeDescription, HaplotypeGenerator, SampleRequest, TrainingHaplotypes
 from genoloom.models.haplotype.packed import PackedHaplotypes, unpack
 from genoloom.seeds import paired_uniforms
+from genoloom.training_config import MosaicOptions
 
 BLOCK = 512  # variants at a time; a multiple of 8
 MIN_TEMPLATES = 20  # a population with fewer training haplotypes copies from everybody

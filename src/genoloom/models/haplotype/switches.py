@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from genoloom.config import TransformerOptions
 from genoloom.models.haplotype.blocks import BlockCodebook, read_blocks
 from genoloom.models.haplotype.transformer_network import HaplotypeTransformer, score_window
 from genoloom.panel import HaplotypeSource
+from genoloom.training_config import TransformerOptions
 
 PAST, REACH = 12, 4  # blocks
 READ_BLOCKS = 128  # fetched from the source at a time

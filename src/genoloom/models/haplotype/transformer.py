@@ -27,7 +27,6 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from genoloom.config import TransformerOptions
 from genoloom.declared import Declared, Variants
 from genoloom.models.haplotype.adaptation import Start
 from genoloom.models.haplotype.anchoring import Anchors, Pilot, pilot_populations, wanted_frequencies
@@ -46,6 +45,7 @@ from genoloom.panel import HaplotypeSource
 from genoloom.seeds import derive_seed
 from genoloom.training import processes
 from genoloom.training.run import TrainingRun, train
+from genoloom.training_config import TransformerOptions
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class TransformerDescription(HaplotypeDescription):
 
 
 class TransformerGenerator(HaplotypeGenerator):
-    """Block transformer: options in `genoloom.config.TransformerOptions`."""
+    """Block transformer: options in `genoloom.training_config.TransformerOptions`."""
 
     name = "transformer"
     description_class = TransformerDescription

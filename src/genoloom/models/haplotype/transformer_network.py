@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from genoloom.config import TransformerOptions
 from genoloom.models.haplotype.blocks import BlockCodebook
 from genoloom.models.layers import KeyValueCache, TransformerLayer, rotary_table
+from genoloom.training_config import TransformerOptions
 
 SEGMENT = 2  # sites between possible crossovers inside a block
 CROSSOVER_LOGIT = -6.0  # where the log-odds of a crossover at a segment boundary begin

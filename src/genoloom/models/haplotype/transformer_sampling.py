@@ -5,12 +5,12 @@ import math
 import numpy as np
 import torch
 
-from genoloom.config import TransformerOptions
 from genoloom.models.haplotype.anchoring import Scale
 from genoloom.models.haplotype.base import SampleRequest
 from genoloom.models.haplotype.transformer_network import SEGMENT, HaplotypeTransformer
 from genoloom.models.layers import KeyValueCache, refuse_non_finite
 from genoloom.seeds import row_uniforms
+from genoloom.training_config import TransformerOptions
 
 SAMPLE_ROWS = 128  # haplotypes sampled together, always exactly so many
 BLOCK_DRAWS = 2**40  # first counter of the draws of blocks; the flips of the sites count from 0

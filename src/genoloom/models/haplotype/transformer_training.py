@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from sklearn.metrics import roc_auc_score
 
-from genoloom.config import GanOptions, TransformerOptions
 from genoloom.models.haplotype.base import TrainingHaplotypes
 from genoloom.models.haplotype.rows import PackedRows
 from genoloom.models.haplotype.transformer_network import HaplotypeTransformer, score_window, windows
@@ -15,6 +14,7 @@ from genoloom.models.layers import AveragedTraining
 from genoloom.seeds import derive_seed
 from genoloom.training import processes
 from genoloom.training.run import TrainingRun
+from genoloom.training_config import GanOptions, TransformerOptions
 
 log = logging.getLogger(__name__)
 INPUT_FLIPS = 2e-4  # share of input alleles flipped in training

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from helpers import founder_mosaic, make_people, make_sites
 
-from genoloom.config import TrainOptions, TransformerOptions
 from genoloom.errors import InputError
 from genoloom.formats.models import read_description
 from genoloom.formats.pgen import PanelWriter
@@ -19,6 +18,7 @@ from genoloom.seeds import row_seeds
 from genoloom.stages.load import load_generator
 from genoloom.stages.train import train
 from genoloom.training.run import TrainingRun
+from genoloom.training_config import TrainOptions, TransformerOptions
 
 TINY = {"block": 4, "context": 4, "codes": 6, "width": 16, "layers": 2, "heads": 2, "batch": 8, "patience": None}
 

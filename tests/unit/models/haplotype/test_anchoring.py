@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from genoloom.config import CopyingNetworkOptions, GanOptions, TransformerOptions
 from genoloom.models.haplotype.anchoring import (
     Anchors,
     Pilot,
@@ -18,6 +17,7 @@ from genoloom.models.haplotype.transformer import TransformerGenerator
 from genoloom.panel import ArrayHaplotypes
 from genoloom.seeds import row_seeds
 from genoloom.training.run import TrainingRun
+from genoloom.training_config import CopyingNetworkOptions, GanOptions, TransformerOptions
 
 GENERATORS = {
     "copying_network": (

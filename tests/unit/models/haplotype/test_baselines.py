@@ -9,15 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from genoloom.config import (
-    Config,
-    HmmOptions,
-    IndependentOptions,
-    LiStephensOptions,
-    MarkovOptions,
-    MatchedMosaicOptions,
-    MosaicOptions,
-)
+from genoloom.config import Config
 from genoloom.models.haplotype import BASELINES
 from genoloom.models.haplotype import GENERATORS as REGISTRY
 from genoloom.models.haplotype.base import SampleRequest, TrainingHaplotypes
@@ -29,6 +21,14 @@ from genoloom.models.haplotype.matched_mosaic import MatchedMosaicGenerator
 from genoloom.models.haplotype.mosaic import MosaicGenerator
 from genoloom.panel import ArrayHaplotypes
 from genoloom.training.run import TrainingRun
+from genoloom.training_config import (
+    HmmOptions,
+    IndependentOptions,
+    LiStephensOptions,
+    MarkovOptions,
+    MatchedMosaicOptions,
+    MosaicOptions,
+)
 
 GENERATORS = [
     (IndependentGenerator, IndependentOptions()),

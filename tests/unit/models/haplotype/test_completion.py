@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from genoloom.config import TransformerOptions
 from genoloom.models.haplotype.base import TrainingHaplotypes
 from genoloom.models.haplotype.completion import HaplotypeCompleter
 from genoloom.models.haplotype.transformer import TransformerGenerator
 from genoloom.panel import ArrayHaplotypes
 from genoloom.seeds import row_seeds
 from genoloom.training.run import TrainingRun
+from genoloom.training_config import TransformerOptions
 
 
 def trained(folder, n_variants, steps=60, **options):

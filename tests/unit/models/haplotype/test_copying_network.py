@@ -7,7 +7,6 @@ import itertools
 import numpy as np
 import pytest
 
-from genoloom.config import CopyingNetworkOptions
 from genoloom.errors import Interrupted
 from genoloom.models.haplotype.base import SampleRequest, TrainingHaplotypes
 from genoloom.models.haplotype.copying_kernels import HEADS, MATCHES
@@ -17,6 +16,7 @@ from genoloom.models.haplotype.templates import OWN_SHARE, CopyingState, Templat
 from genoloom.panel import ArrayHaplotypes, HaplotypeView
 from genoloom.seeds import row_seeds
 from genoloom.training.run import TrainingRun
+from genoloom.training_config import CopyingNetworkOptions
 
 
 def copies_with_flips(n_variants, n_people, seed=1, missing=0.0, flips=0.03):

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import torch
 
-from genoloom.config import GanOptions
 from genoloom.errors import CollapsedError, Interrupted
 from genoloom.models.haplotype import gan
 from genoloom.models.haplotype.base import SampleRequest, TrainingHaplotypes
@@ -16,6 +15,7 @@ from genoloom.models.haplotype.gan_training import Critic, GanTraining, compare,
 from genoloom.models.haplotype.temperature import LOWEST
 from genoloom.panel import ArrayHaplotypes
 from genoloom.training.run import TrainingRun
+from genoloom.training_config import GanOptions
 
 TINY = {"block": 4, "context": 6, "codes": 8, "width": 16, "latent": 4, "batch": 16, "evaluate_every": 10}
 TINY |= {"temperature": 1.0, "likelihood_weight": 1.0, "pretrain_fraction": 0.5}

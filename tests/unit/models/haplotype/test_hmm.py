@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from genoloom.config import HmmOptions
 from genoloom.errors import Interrupted
 from genoloom.models.haplotype import hmm
 from genoloom.models.haplotype.base import SampleRequest, TrainingHaplotypes
@@ -15,6 +14,7 @@ from genoloom.models.haplotype.packed import PackedHaplotypes
 from genoloom.panel import ArrayHaplotypes
 from genoloom.seeds import row_seeds
 from genoloom.training.run import TrainingRun
+from genoloom.training_config import HmmOptions
 
 
 def random_model(n_variants=8, block=2, clusters=3, populations=2, seed=1) -> FounderModel:

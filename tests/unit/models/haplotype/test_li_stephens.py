@@ -5,10 +5,10 @@ import itertools
 import numpy as np
 import pytest
 
-from genoloom.config import LiStephensOptions
 from genoloom.models.haplotype.base import TrainingHaplotypes
 from genoloom.models.haplotype.li_stephens import LiStephensGenerator, WeightedTemplates, log_likelihood
 from genoloom.panel import ArrayHaplotypes
+from genoloom.training_config import LiStephensOptions
 
 
 def test_likelihood_equals_enumeration():

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from helpers import founder_mosaic
 
-from genoloom.config import MatchedMosaicOptions
 from genoloom.models.haplotype.base import SampleRequest, TrainingHaplotypes
 from genoloom.models.haplotype.matched_mosaic import MatchedMosaicGenerator
 from genoloom.models.haplotype.packed import PackedHaplotypes
 from genoloom.models.haplotype.pbwt import BytewisePbwt, Pbwt
 from genoloom.panel import ArrayHaplotypes
 from genoloom.seeds import row_seeds
+from genoloom.training_config import MatchedMosaicOptions
 
 
 def agreement(a, b):

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from genoloom.config import TransformerOptions
 from genoloom.models.haplotype.base import SampleRequest, TrainingHaplotypes
 from genoloom.models.haplotype.transformer import TransformerGenerator
 from genoloom.models.haplotype.transformer_network import windows
 from genoloom.panel import ArrayHaplotypes
 from genoloom.seeds import row_seeds
 from genoloom.training.run import TrainingRun
+from genoloom.training_config import TransformerOptions
 
 N_SITES, FOUNDERS, SWITCH, BLOCK, CONTEXT = 256, 4, 0.02, 8, 12
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from genoloom.config import TransformerOptions
 from genoloom.errors import Interrupted
 from genoloom.models.haplotype.base import SampleRequest, TrainingHaplotypes
 from genoloom.models.haplotype.blocks import BlockCodebook, read_blocks
@@ -23,6 +22,7 @@ from genoloom.models.haplotype.transformer_training import (
 from genoloom.panel import ArrayHaplotypes
 from genoloom.seeds import row_seeds
 from genoloom.training.run import TrainingRun
+from genoloom.training_config import TransformerOptions
 
 TINY = {
     "block": 4,
