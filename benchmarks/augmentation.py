@@ -1,14 +1,18 @@
-"""Do synthetic people of a small group help a classifier of ancestry? And do they do so better than cheaper remedies?
+"""Do synthetic people of a small group help a classifier of ancestry? And do they do so better than
+cheaper remedies?
 
     python benchmarks/augmentation.py --set 805 --few 20 --seeds 1 2 3 --generators independent matched_mosaic transformer gan
 
-People in halves. Of the smallest population of the training half that has more than `--few` people only so many are kept, and all people of the others;
-generators learn from exactly these. The classifier (logistic regression on 20 principal components of what it is trained on) is tested on the held-out half.
+People in halves. Of the smallest population of the training half that has more than `--few` people
+only so many are kept, and all people of the others; generators learn from exactly these. The
+classifier (logistic regression on 20 principal components of what it is trained on) is tested on
+the held-out half.
 
-Rows: `few`, the training people as they are; `all`, with the people that were taken away (what could be had at best); the remedies that need no
-generator: `weighted`, every population with equal weight, and `copies`, the few people again and again; and each generator, whose synthetic
-people of that population are as many as were taken away, and so are the copies. Columns: recall of the small population, accuracy on the
-others, balanced accuracy.
+Rows: `few`, the training people as they are; `all`, with the people that were taken away (what
+could be had at best); the remedies that need no generator: `weighted`, every population with equal
+weight, and `copies`, the few people again and again; and each generator, whose synthetic people of
+that population are as many as were taken away, and so are the copies. Columns: recall of the small
+population, accuracy on the others, balanced accuracy.
 """
 
 import argparse
@@ -107,13 +111,17 @@ def measure(panel: Panel, roles: np.ndarray, arguments: argparse.Namespace, seed
 
 
 def dosages(alleles: np.ndarray) -> np.ndarray:
-    """Alternate alleles of people, float32 (n_people, n_sites), of haplotypes (n_sites, n_haplotypes); missing as the reference."""
+    """Alternate alleles of people, float32 (n_people, n_sites), of haplotypes (n_sites,
+    n_haplotypes); missing as the reference.
+    """
     alleles = np.maximum(alleles, 0)
     return (alleles[:, 0::2] + alleles[:, 1::2]).T.astype(np.float32)
 
 
 def scores(train: tuple, test: tuple, small: str, weight: str | None) -> tuple[float, float, float]:
-    """Recall of the small population, accuracy on the others, and balanced accuracy; dosages (n_people, n_sites) and labels each."""
+    """Recall of the small population, accuracy on the others, and balanced accuracy; dosages
+    (n_people, n_sites) and labels each.
+    """
     components = PCA(COMPONENTS, svd_solver="randomized", random_state=1).fit(train[0])
     model = LogisticRegression(max_iter=2000, class_weight=weight).fit(components.transform(train[0]), train[1])
     right, own = model.predict(components.transform(test[0])) == test[1], test[1] == small

@@ -1,11 +1,14 @@
-"""Do synthetic people's FASTA and chain lead back to the very calls of their VCF? Prints how many differ; should be 0.
+"""Do synthetic people's FASTA and chain lead back to the very calls of their VCF? Prints how many
+differ; should be 0.
 
     python benchmarks/consensus_round_trip.py --people 1000 --region 1000001-1050000
 
-The people are independent draws of the allele frequencies of the shipped panel at its SNPs, with insertions and deletions planted
-between them. Their VCF is written by the package, `genoloom consensus` makes both haplotypes of everybody with their chains, and
-every haplotype is compared with the reference along its chain: between two blocks stands an insertion or a deletion, within a block
-single bases. The whole megabase takes 20 times as long as the default stretch and writes 2 GB of bases.
+The people are independent draws of the allele frequencies of the shipped panel at its SNPs, with
+insertions and deletions planted between them. Their VCF is written by the package, `genoloom
+consensus` makes both haplotypes of everybody with their chains, and every haplotype is compared
+with the reference along its chain: between two blocks stands an insertion or a deletion, within a
+block single bases. The whole megabase takes 20 times as long as the default stretch and writes 2 GB
+of bases.
 """
 
 import argparse
@@ -90,7 +93,9 @@ def snps(path: Path, contig: str, region: tuple[int, int]) -> tuple[list[Variant
 def with_indels(
     variants: list[Variant], frequency: np.ndarray, reference: str, region: tuple[int, int], n: int, rng: np.random.Generator
 ) -> tuple[list[Variant], np.ndarray]:
-    """The variants and `n` planted insertions and deletions in turn, in order of position, none within `APART` bases of another."""
+    """The variants and `n` planted insertions and deletions in turn, in order of position, none
+    within `APART` bases of another.
+    """
     free = np.ones(len(reference) + 1, dtype=bool)
     free[: region[0] + APART] = False
     for position, *_ in variants:
@@ -129,7 +134,9 @@ def without_shared_start(position: int, ref: str, alt: str) -> Variant:
 def compare(
     variants: list[Variant], alleles: np.ndarray, people: People, reference: str, region: tuple[int, int], out: Path, chain: Path
 ) -> tuple[int, int, int]:
-    """Haplotypes compared, calls that they should have, and calls that they have too many or too few."""
+    """Haplotypes compared, calls that they should have, and calls that they have too many or too
+    few.
+    """
     compared = calls = differing = 0
     names = [f"{person}_{h}" for person in people.id for h in (1, 2)]
     with pysam.FastaFile(str(out)) as fasta:
@@ -144,7 +151,9 @@ def compare(
 
 
 def chains(path: Path) -> Iterator[tuple[str, np.ndarray]]:
-    """Each haplotype's name and its blocks, int64 (n, 3): start on the contig, start on the haplotype (0-based), size."""
+    """Each haplotype's name and its blocks, int64 (n, 3): start on the contig, start on the
+    haplotype (0-based), size.
+    """
     with gzip.open(path, "rt") as handle:
         for part in handle.read().strip().split("\n\n"):
             head, *lines = part.splitlines()
@@ -156,7 +165,9 @@ def chains(path: Path) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def recalled(reference: str, own: str, blocks: np.ndarray, start: int) -> set[Variant]:
-    """(1-based position, ref, alt) of every difference along a chain; every base of the stretch from `start` on is looked at."""
+    """(1-based position, ref, alt) of every difference along a chain; every base of the stretch
+    from `start` on is looked at.
+    """
     found, before = set(), (start, 0)
     for ref, at, size in [*blocks.tolist(), (len(reference), len(own), 0)]:
         if (ref, at) != before:

@@ -72,7 +72,9 @@ SETS = {
 
 
 def add_places(parser: argparse.ArgumentParser, out: str) -> None:
-    """The options that all benchmarks have: where the development data are, and where the table goes."""
+    """The options that all benchmarks have: where the development data are, and where the table
+    goes.
+    """
     parser.add_argument("--data", type=Path, default=DATA, help="the development data (GENOLOOM_SHARED_DATA)")
     parser.add_argument("--out", type=Path, default=RESULTS / out, help="table to write")
 
@@ -131,7 +133,9 @@ def _write_people(labels: Path, chosen: BenchmarkSet, samples: set[str], out: Pa
 
 
 def _write_unplaced(variants: Path, labels: Path, chosen: BenchmarkSet, out: Path) -> None:
-    """The 805 SNPs have neither positions nor alleles: they stand 1 Mb (1 cM) apart on a contig of their own, as A>C."""
+    """The 805 SNPs have neither positions nor alleles: they stand 1 Mb (1 cM) apart on a contig of
+    their own, as A>C.
+    """
     with gzip.open(variants, "rt") as handle:
         rows = [line.split() for line in handle]
     alleles = np.array([row[2:] for row in rows], dtype=np.int8).T  # (n_variants, n_haplotypes)

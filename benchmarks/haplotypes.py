@@ -3,11 +3,12 @@
     python benchmarks/haplotypes.py --set dpyd-slice --seeds 1 2 3
     python benchmarks/haplotypes.py --set demo --generators transformer matched_mosaic --minutes 5 --set-option mosaic.segment_cm=0.03
 
-Every figure comes from the package's own stages: `prepare`, `split` (people in halves, seeded), `train`, `cohort`,
-`generate`, `validate`, `audit`; bits per site are the model's own likelihood of the held-out people. The row `floor` is what
-held-out real people score; the row `real` is the training people taken as if they were synthetic. Times are processor
-seconds, so that other work on the machine does not count. Rows are written as they
-come, so a stopped run leaves what it has; `--append` goes on.
+Every figure comes from the package's own stages: `prepare`, `split` (people in halves, seeded),
+`train`, `cohort`, `generate`, `validate`, `audit`; bits per site are the model's own likelihood of
+the held-out people. The row `floor` is what held-out real people score; the row `real` is the
+training people taken as if they were synthetic. Times are processor seconds, so that other work on
+the machine does not count. Rows are written as they come, so a stopped run leaves what it has;
+`--append` goes on.
 """
 
 import argparse
@@ -128,7 +129,9 @@ def _run_set(name: str, seed: int, arguments: argparse.Namespace, done: list[dic
 
 
 def options_of(generator: str, given: list[str]) -> tuple[Section, str]:
-    """The options of a generator, checked by the configuration model, and what was given as text."""
+    """The options of a generator, checked by the configuration model, and what was given as
+    text.
+    """
     values = {}
     for item in given:
         key, _, value = item.partition("=")
@@ -142,7 +145,9 @@ def options_of(generator: str, given: list[str]) -> tuple[Section, str]:
 def _run_generator(
     generator: str, options: Section, panel: Path, table: Path, seed: int, arguments: argparse.Namespace
 ) -> list[dict]:
-    """Train, generate, validate and audit; the rows of this generator, of the floor and of the training people."""
+    """Train, generate, validate and audit; the rows of this generator, of the floor and of the
+    training people.
+    """
     place = table.parent / generator
     shutil.rmtree(place, ignore_errors=True)
     model, common = place / "model.safetensors", TrainSections().common
@@ -158,7 +163,9 @@ def _run_generator(
 
 
 def judge(generator: str, model: Path, panel: Path, table: Path, seed: int, arguments: argparse.Namespace) -> list[dict]:
-    """Generate from a trained model, validate and audit; the rows of the floor, of the training people and of the model."""
+    """Generate from a trained model, validate and audit; the rows of the floor, of the training
+    people and of the model.
+    """
     place = model.parent
     cohort, out = place / "cohort.tsv", place / f"{panel.name}.bcf"
     make_cohort(model=model, split=table, out=cohort, options=CohortOptions(size=arguments.people), seed=seed)
@@ -170,7 +177,9 @@ def judge(generator: str, model: Path, panel: Path, table: Path, seed: int, argu
 
 
 def compare(name: str, synthetic: Path, panel: Path, table: Path, seed: int, arguments: argparse.Namespace) -> list[dict]:
-    """Validate and audit the people at the prefix `synthetic`; the rows of the floor, of the training people and of them."""
+    """Validate and audit the people at the prefix `synthetic`; the rows of the floor, of the
+    training people and of them.
+    """
     place = synthetic.parent
     fidelity, privacy = place / "fidelity.tsv", place / "privacy.tsv"
     files = {"synthetic": [synthetic], "panels": [panel], "split": table}
@@ -196,7 +205,9 @@ def _bits(model: Path, panel: Path, table: Path) -> float:
 
 
 def held_out(sites: Sites, population_names: list[str], panel: Path, table: Path) -> tuple[Panel, np.ndarray]:
-    """The held-out people at the sites of a model, and the index of the population of each of their haplotypes."""
+    """The held-out people at the sites of a model, and the index of the population of each of their
+    haplotypes.
+    """
     whole = open_panel(panel)
     held = whole.take_people(np.array([role == "holdout" for role in read_roles(table, whole.people)]))
     _, real = match_sites(Panel(sites, held.people, held.haplotypes), held)
@@ -220,7 +231,9 @@ def _figures(rows: list[dict], row: str, column: str) -> dict:
 
 
 def _attacks(rows: list[dict]) -> dict:
-    """The corrected worst attack and which one is strongest, and the strongest of the local nearest-neighbour attacks."""
+    """The corrected worst attack and which one is strongest, and the strongest of the local
+    nearest-neighbour attacks.
+    """
     overall = {r["attack"]: float(r["value"]) for r in rows if r["population"] == "all" and r["measure"] == "auc" and r["value"]}
     single = {name: value for name, value in overall.items() if name not in WORST_ROWS}
     local = [value for name, value in single.items() if name.startswith("nearest, windows")]
@@ -232,7 +245,9 @@ def _compared(rows: list[dict]) -> int:
 
 
 def shorten(value) -> str:
-    """A cell: three decimals are what the spread between seeds allows; bits get four significant digits."""
+    """A cell: three decimals are what the spread between seeds allows; bits get four significant
+    digits.
+    """
     if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
         return ""
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,15 +1,19 @@
-"""Does reading the right side first help to fill gaps, and what does it cost? Human TATA promoters, models by the package's own stages.
+"""Does reading the right side first help to fill gaps, and what does it cost? Human TATA promoters,
+models by the package's own stages.
 
     python benchmarks/infilling.py --steps 300 --gaps 30
 
-Trains the sequence transformer twice for the same number of steps, without and with `infill`, on 80 % of the promoters (clusters of
-shared 20-mers stay on one side), and fills gaps in held-out ones: 20 and 50 bases, one a sequence, at a random place with at least
-50 bases on both sides, given all before it and the `flank` behind it, as `genoloom sequences infill` does.
+Trains the sequence transformer twice for the same number of steps, without and with `infill`, on 80
+% of the promoters (clusters of shared 20-mers stay on one side), and fills gaps in held-out ones:
+20 and 50 bases, one a sequence, at a random place with at least 50 bases on both sides, given all
+before it and the `flank` behind it, as `genoloom sequences infill` does.
 
-Lines: bits per base of whole held-out sequences; bits per base of the true filling of every held-out sequence, left to right, left
-to right with the lookahead of the chain but nothing learned, and given both sides; then, of `--gaps` sequences, candidates proposed from
-the left side and given both: the median and the mean effective number of candidates, and the identity with the true filling,
-expected of one candidate as proposed and of the one that is kept, with its standard error over gaps.
+Lines: bits per base of whole held-out sequences; bits per base of the true filling of every
+held-out sequence, left to right, left to right with the lookahead of the chain but nothing learned,
+and given both sides; then, of `--gaps` sequences, candidates proposed from the left side and given
+both: the median and the mean effective number of candidates, and the identity with the true
+filling, expected of one candidate as proposed and of the one that is kept, with its standard error
+over gaps.
 """
 
 import argparse
@@ -102,7 +106,9 @@ def print_likelihoods(model: TransformerGenerator, holdout: SequenceSet, size: i
 
 @torch.no_grad()
 def true_filling(model: TransformerGenerator, left: np.ndarray, middle: np.ndarray, right: np.ndarray) -> list[float]:
-    """Natural-log probability of the filling: left to right, with the lookahead alone and, where the model can, given both sides."""
+    """Natural-log probability of the filling: left to right, with the lookahead alone and, where
+    the model can, given both sides.
+    """
     bases, nobody = np.concatenate([left, middle])[None], np.zeros(1, dtype=np.int64)
     forecast, seen = (torch.from_numpy(x.astype(np.float32)) for x in model.ladder.read(bases, nobody))
     logits = model.model(tokens_before(bases), forecast, seen, torch.from_numpy(nobody))

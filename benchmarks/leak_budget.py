@@ -6,8 +6,9 @@ Individuals are split at random, half and half within populations, into members 
 release has the members' allele frequencies (`released` unlimited), or consists of as many
 individuals drawn from the members with replacement, which carry their linkage. The attacker scores
 each individual by the linear form of the likelihood ratio, against the frequencies of the others
-without that individual; he knows everybody's population, so genotypes are centred within each. One row per set, cut and release: predicted AUC, and the mean over splits
-with its standard error (splits share individuals, so it is the SD over splits that is shown too).
+without that individual; he knows everybody's population, so genotypes are centred within each. One
+row per set, cut and release: predicted AUC, and the mean over splits with its standard error
+(splits share individuals, so it is the SD over splits that is shown too).
 """
 
 import argparse
@@ -53,7 +54,8 @@ def measure(name: str, data: Path, splits: int, seed: int) -> list[dict]:
     population = np.array(panel.people.population)
     dosage = read_dosage(panel)
     rng = np.random.default_rng(seed)
-    # copies are those of a member half, as a model that chooses sites by its training half sees them
+    # copies are those of a member half, as a model that chooses sites by its training half sees
+    # them
     estimate = EffectiveSites(population, CUTS, copies_share=0.5)
     estimate.add(dosage)
     copies = np.minimum(dosage.sum(axis=1), 2 * dosage.shape[1] - dosage.sum(axis=1)) / 2
@@ -77,7 +79,9 @@ def measure(name: str, data: Path, splits: int, seed: int) -> list[dict]:
 
 
 def read_dosage(panel: Panel) -> np.ndarray:
-    """Alternate alleles of everybody, int8 (n_variants, n_individuals); missing calls become the common allele."""
+    """Alternate alleles of everybody, int8 (n_variants, n_individuals); missing calls become the
+    common allele.
+    """
     alleles = panel.haplotypes.read(0, len(panel.sites))
     common = ((alleles == 1).sum(axis=1) > (alleles == 0).sum(axis=1)).astype(np.int8)
     alleles = np.where(alleles < 0, common[:, None], alleles)

@@ -1,13 +1,16 @@
-"""What would a mixture of several generators pay for the held-out people? Their likelihoods, averaged.
+"""What would a mixture of several generators pay for the held-out people? Their likelihoods,
+averaged.
 
     python benchmarks/haplotypes.py --set dpyd-slice --people 300 --generators transformer li_stephens hmm markov
     python benchmarks/mixtures.py --set dpyd-slice --generators transformer li_stephens hmm markov
 
-The first command leaves the models that the second one reads, each in a folder named as its generator; a copy under another name can be
-one more member. Two mixtures with equal weights are compared, of all generators and of the first with each other one. `whole`: each
-haplotype is one generator's from end to end. `blocks`: at every 32 sites one generator, drawn anew, goes on from what is there; its
-likelihood is the product over blocks of the mean of the generators' conditional probabilities. These come from likelihoods of
-beginnings, for which all sites that follow are set missing, so every generator that sums over missing calls can take part.
+The first command leaves the models that the second one reads, each in a folder named as its
+generator; a copy under another name can be one more member. Two mixtures with equal weights are
+compared, of all generators and of the first with each other one. `whole`: each haplotype is one
+generator's from end to end. `blocks`: at every 32 sites one generator, drawn anew, goes on from
+what is there; its likelihood is the product over blocks of the mean of the generators' conditional
+probabilities. These come from likelihoods of beginnings, for which all sites that follow are set
+missing, so every generator that sums over missing calls can take part.
 """
 
 import argparse
@@ -80,9 +83,11 @@ def _rows(arguments: argparse.Namespace) -> list[dict]:
 
 
 def block_log_likelihood(generator: HaplotypeGenerator, alleles: np.ndarray, population: np.ndarray) -> np.ndarray:
-    """Natural-log probability of each block of `BLOCK` sites given those before it, float64, (n_blocks, n_haplotypes).
+    """Natural-log probability of each block of `BLOCK` sites given those before it, float64,
+    (n_blocks, n_haplotypes).
 
-    alleles : ndarray, int8, shape (n_variants, n_haplotypes); population : ndarray, int64, shape (n_haplotypes,).
+    alleles : ndarray, int8, shape (n_variants, n_haplotypes); population : ndarray, int64, shape
+    (n_haplotypes,).
     """
     borders = [*range(0, len(alleles), BLOCK), len(alleles)]
     beginnings = [np.zeros(alleles.shape[1])]

@@ -3,8 +3,9 @@
     python benchmarks/mosaic_speed.py --variants 80000 --training 2504 --sampled 2504
     python benchmarks/mosaic_speed.py --variants 1000000 --training 20000 --sampled 200
 
-Training haplotypes are mosaics of 200 founders in five populations, 0.1 cM a thousand sites. Prints millions of
-haplotype-variants a second of processor time, and the largest resident memory of the process so far.
+Training haplotypes are mosaics of 200 founders in five populations, 0.1 cM a thousand sites. Prints
+millions of haplotype-variants a second of processor time, and the largest resident memory of the
+process so far.
 """
 
 import argparse
@@ -25,7 +26,9 @@ CM_A_SITE = 1e-4
 
 
 def made_up(n_variants: int, n_haplotypes: int) -> PackedHaplotypes:
-    """Mosaics of founders with an eighth of alternate alleles; one in a hundred switches at each byte of eight sites."""
+    """Mosaics of founders with an eighth of alternate alleles; one in a hundred switches at each
+    byte of eight sites.
+    """
     rng = np.random.default_rng(0)
     ones = np.empty((-(-n_variants // 8), n_haplotypes), dtype=np.uint8)
     source = rng.integers(0, FOUNDERS, n_haplotypes)

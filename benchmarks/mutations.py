@@ -1,10 +1,11 @@
-"""Would the tests notice a broken statistic? Every comparison in `genoloom.popgen` is changed in turn, and the tests run on it.
+"""Would the tests notice a broken statistic? Every comparison in `genoloom.popgen` is changed in
+turn, and the tests run on it.
 
     python benchmarks/mutations.py
 
-`<` becomes `<=` and the like, and is reversed. A mutant that no test of tests/unit/popgen notices is printed; some mutants
-are the same function (a bound that no input meets), the others are gaps. The verdicts' own mutants are a test of their own,
-tests/unit/validation/test_mutations.py.
+`<` becomes `<=` and the like, and is reversed. A mutant that no test of tests/unit/popgen notices
+is printed; some mutants are the same function (a bound that no input meets), the others are gaps.
+The verdicts' own mutants are a test of their own, tests/unit/validation/test_mutations.py.
 """
 
 import ast
@@ -75,7 +76,9 @@ def noticed(tests: list, module, mutant) -> bool:
 
 
 def _cases(test, names: list[str]):
-    """The test functions that mention one of the names, with the fixture `alleles` where they ask for it."""
+    """The test functions that mention one of the names, with the fixture `alleles` where they ask
+    for it.
+    """
     for name, function in vars(test).copy().items():
         if name.startswith("test_") and set(names) & _names(function.__code__):
             arguments = inspect.signature(function).parameters

@@ -1,12 +1,14 @@
-"""The fidelity-privacy plane of a table of benchmarks/haplotypes.py: the curve of each generator over its options.
+"""The fidelity-privacy plane of a table of benchmarks/haplotypes.py: the curve of each generator
+over its options.
 
     python benchmarks/haplotypes.py --set dpyd-slice --people 300 --generators transformer --set-option transformer.steps=370
     python benchmarks/haplotypes.py --set dpyd-slice --people 300 --generators mosaic --set-option mosaic.segment_cm=0.05 --append
     python benchmarks/plane.py --set dpyd-slice --out plane.svg
 
-Horizontal: AUC of the classifier between synthetic and held-out people; vertical: AUC of the worst membership attack. A point is the median over
-the seeds of one generator with the same options, bars reach from the least to the largest; a line joins a generator's points in the order
-of the table. The dotted line is the median of what held-out real people score.
+Horizontal: AUC of the classifier between synthetic and held-out people; vertical: AUC of the worst
+membership attack. A point is the median over the seeds of one generator with the same options, bars
+reach from the least to the largest; a line joins a generator's points in the order of the table.
+The dotted line is the median of what held-out real people score.
 """
 
 import argparse
@@ -27,7 +29,8 @@ from genoloom.models.haplotype import GENERATORS
 
 log = logging.getLogger("benchmark")
 FLOOR = "floor (held out)"
-COLOURS = {"transformer": "#0072B2", "gan": "#D55E00"}  # Okabe & Ito; all others are controls, in greys
+# Okabe & Ito; all others are controls, in greys
+COLOURS = {"transformer": "#0072B2", "gan": "#D55E00"}
 
 
 def main() -> int:
@@ -50,7 +53,9 @@ def main() -> int:
 
 
 def curves(rows: list[dict]) -> dict[str, dict[str, np.ndarray]]:
-    """{generator: {options: float64 (n_seeds, 2), classifier AUC and worst attack AUC}}, both in the order of the table."""
+    """{generator: {options: float64 (n_seeds, 2), classifier AUC and worst attack AUC}}, both in
+    the order of the table.
+    """
     found: dict = defaultdict(lambda: defaultdict(list))
     for row in rows:
         if row["worst_attack"]:

@@ -3,20 +3,20 @@
     make bench-privacy
     python benchmarks/planted_leaks.py --set dpyd-full --people 250 --seeds 1 2 3 --leaks none people:0.05 --append
 
-Each seed divides the people of a panel, by population, into fresh, held-out and training people. The synthetic data are
-the fresh people, into whom a leak of the training people is planted; the audit judges them as it judges any generator.
+Each seed divides the people of a panel, by population, into fresh, held-out and training people.
+The synthetic data are the fresh people, into whom a leak of the training people is planted; the
+audit judges them as it judges any generator.
 
-    none         nothing: the verdict should be a pass
-    people       whole people copied in place of fresh ones, a share of the training people, with and without flips
-    half         the first half of the region of as many people
-    haplotypes   the same number of haplotypes, each into another person
-    population   everybody of one population copied
-    rare         the rare alleles (at most 5 copies among the real people) of a share of the training people
+    none         nothing: the verdict should be a pass people       whole people copied in place of
+    fresh ones, a share of the training people, with and without flips half         the first half
+    of the region of as many people haplotypes   the same number of haplotypes, each into another
+    person population   everybody of one population copied rare         the rare alleles (at most 5
+    copies among the real people) of a share of the training people
 
 `--quick` runs only the tests for copies: a leak they catch, the audit catches.
 
-`caught` is the share of seeds with the verdict `fail`, `passed` with `pass`; the others are `weak`. Rows are written seed
-by seed, so a stopped run leaves what it has; `--append` goes on.
+`caught` is the share of seeds with the verdict `fail`, `passed` with `pass`; the others are `weak`.
+Rows are written seed by seed, so a stopped run leaves what it has; `--append` goes on.
 """
 
 import argparse

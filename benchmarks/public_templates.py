@@ -1,10 +1,12 @@
-"""Templates of public people for a private cohort: fidelity and leak, beside private templates and the public people themselves.
+"""Templates of public people for a private cohort: fidelity and leak, beside private templates and
+the public people themselves.
 
     python benchmarks/public_templates.py --set dpyd-slice --seeds 1
 
-The people of a set are dealt, by population, to a public panel and a private one, whose people train or are held out in halves as
-everywhere. Figures as in `haplotypes.py`; attacks ask for the private people who train. The row `public people` takes as many of them
-as if they were synthetic: the reference of this mode.
+The people of a set are dealt, by population, to a public panel and a private one, whose people
+train or are held out in halves as everywhere. Figures as in `haplotypes.py`; attacks ask for the
+private people who train. The row `public people` takes as many of them as if they were synthetic:
+the reference of this mode.
 """
 
 import argparse

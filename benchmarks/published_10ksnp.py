@@ -1,4 +1,5 @@
-"""The 10,000 SNPs of chr15 with the published splits and metrics: likelihood, linkage, PCA, distances.
+"""The 10,000 SNPs of chr15 with the published splits and metrics: likelihood, linkage, PCA,
+distances.
 
     python benchmarks/published_10ksnp.py --splits split_8020 split_half --seeds 1 2 3
 

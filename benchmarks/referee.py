@@ -1,13 +1,15 @@
-"""Do the verdicts tell good from bad? Eight control generators with known faults, over many seeds, on real people.
+"""Do the verdicts tell good from bad? Eight control generators with known faults, over many seeds,
+on real people.
 
     python benchmarks/referee.py --set dpyd-slice --seeds 20
     python benchmarks/referee.py --set demo --people 99 --seeds 5 --verdicts fidelity
     python benchmarks/referee.py --set demo --people 99 --seeds 100 --verdicts fidelity --controls "fresh people"
 
-Each seed deals the real people of every population into three groups: training, held-out, and fresh people who take the place
-of a perfect generator. The controls are made from the training group; `validation/controls.py` says what each must get. The
-table counts seeds by verdict. A control is judged rightly when it passes where it must pass, and does not pass where it must
-not: `weak` is not a pass, and stops a release like `fail`.
+Each seed deals the real people of every population into three groups: training, held-out, and fresh
+people who take the place of a perfect generator. The controls are made from the training group;
+`validation/controls.py` says what each must get. The table counts seeds by verdict. A control is
+judged rightly when it passes where it must pass, and does not pass where it must not: `weak` is not
+a pass, and stops a release like `fail`.
 """
 
 import argparse
@@ -74,7 +76,9 @@ def judge_seed(panel: Panel, seed: int, arguments: argparse.Namespace) -> list[d
 
 
 def deal_panels(panel: Panel, people: int, sites: int | None, chosen_by: str, seed: int) -> list[Panel]:
-    """Training, held-out and fresh people, at the first sites that vary enough among the training people, or everybody."""
+    """Training, held-out and fresh people, at the first sites that vary enough among the training
+    people, or everybody.
+    """
     rng = np.random.default_rng(derive_seed(seed, "referee"))
     groups = [panel.take_people(rows) for rows in deal(np.array(panel.people.population), people, rng)]
     choosing = groups[:1] if chosen_by == "training" else groups

@@ -3,9 +3,9 @@
     python benchmarks/relatives.py
 
 `trios`: 3,202 individuals of the 1000 Genomes Project at 52 loci; 698 are children or parents who
-were added to the 2,504 unrelated ones. `unrelated`: the 2,504 at the same loci. `duplicates`: 417 of
-HGDP and SGDP at 2 Mb; 54 are the same person, called twice. One row per panel: what could be told,
-the pairs found, and those that the labels explain.
+were added to the 2,504 unrelated ones. `unrelated`: the 2,504 at the same loci. `duplicates`: 417
+of HGDP and SGDP at 2 Mb; 54 are the same person, called twice. One row per panel: what could be
+told, the pairs found, and those that the labels explain.
 """
 
 import argparse

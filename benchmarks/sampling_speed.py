@@ -4,9 +4,10 @@
     python benchmarks/sampling_speed.py --variants 16384 --haplotypes 128 --threads 2
     python benchmarks/sampling_speed.py --models results/models/demo/copying_network/20.safetensors
 
-The network has random weights and codes: speed depends on sizes alone. Reports CPU seconds, so that other work on the machine matters
-little, and the peak resident memory of the process. `--threads` adds what a step of training takes by the clock, with one thread and with
-so many, in float32 and with products in bfloat16; this needs a machine with nothing else to do.
+The network has random weights and codes: speed depends on sizes alone. Reports CPU seconds, so that
+other work on the machine matters little, and the peak resident memory of the process. `--threads`
+adds what a step of training takes by the clock, with one thread and with so many, in float32 and
+with products in bfloat16; this needs a machine with nothing else to do.
 """
 
 import argparse
@@ -88,7 +89,9 @@ def report(what: str, alleles: int, seconds: float) -> None:
 
 
 def compare_steps(training: TransformerTraining, threads: int) -> None:
-    """Seconds of a training step by number of threads and precision: medians over rounds that take turns."""
+    """Seconds of a training step by number of threads and precision: medians over rounds that take
+    turns.
+    """
     taken: dict[tuple[int, str], list[float]] = {(t, p): [] for t in (1, threads) for p in ("float32", "bfloat16")}
     for _ in range(ROUNDS):
         for (t, precision), seconds in taken.items():

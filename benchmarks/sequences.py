@@ -1,18 +1,21 @@
-"""How good are the sequence generators? Bits per base, classifiers and novelty on three real sets, by the package's own stages.
+"""How good are the sequence generators? Bits per base, classifiers and novelty on three real sets,
+by the package's own stages.
 
     python benchmarks/sequences.py --set ecoli --set tata --set chr20 --seeds 1,2,3 --minutes 10
 
-The sets: `ecoli`, 13,972 native regulatory sequences of 165 bp, and `ecoli-expression`, the same by five bins of measured expression;
-`tata`, 2,929 human TATA promoters of 300 bp (both from the
-development data, `--data`); `chr20`, windows of 512 bp of chr20:1-2 Mb (shipped), split by contiguous chunks, and `chr20-long`, of 4,096 bp. Clusters of shared
-20-mers (both strands) stay on one side of the other two splits; 20 % is held out.
+The sets: `ecoli`, 13,972 native regulatory sequences of 165 bp, and `ecoli-expression`, the same by
+five bins of measured expression; `tata`, 2,929 human TATA promoters of 300 bp (both from the
+development data, `--data`); `chr20`, windows of 512 bp of chr20:1-2 Mb (shipped), split by
+contiguous chunks, and `chr20-long`, of 4,096 bp. Clusters of shared 20-mers (both strands) stay on
+one side of the other two splits; 20 % is held out.
 
-Columns: bits per base on held-out sequences of the best plain Markov chain (no position), the tuned and the adaptive chain and
-the model; the difference to the adaptive chain with its 95 % bootstrap interval over clusters; the same on the held-out
-sequences that share no 20-mer with training; AUC of the two classifiers and identity with the nearest training sequence, beside
-what training sequences score in place of the synthetic ones. Of `ecoli-expression`: the Spearman correlation of the wanted bin with what an
-oracle of held-out sequences reads, its ceiling, and the same from GC content alone, at several weights of guidance, and without the
-generator's reader of labels.
+Columns: bits per base on held-out sequences of the best plain Markov chain (no position), the tuned
+and the adaptive chain and the model; the difference to the adaptive chain with its 95 % bootstrap
+interval over clusters; the same on the held-out sequences that share no 20-mer with training; AUC
+of the two classifiers and identity with the nearest training sequence, beside what training
+sequences score in place of the synthetic ones. Of `ecoli-expression`: the Spearman correlation of
+the wanted bin with what an oracle of held-out sequences reads, its ceiling, and the same from GC
+content alone, at several weights of guidance, and without the generator's reader of labels.
 """
 
 import argparse
@@ -185,7 +188,9 @@ def train(generator: str, options, seed: int, model: Path, state: Path, sequence
 
 
 def affordable_steps(generator: str, options, out: Path, arguments: argparse.Namespace) -> int:
-    """How many steps fit into the minutes here and now, with all that a training does beside: a few are run and thrown away."""
+    """How many steps fit into the minutes here and now, with all that a training does beside: a few
+    are run and thrown away.
+    """
     trial = options.model_copy(update={"steps": PACE_STEPS, "evaluate_every": PACE_STEPS, "patience": None})
     path, state, started = out / "pace.safetensors", out / "state" / f"pace.{generator}.{time.time_ns()}", time.monotonic()
     train(generator, trial, 1, path, state, out / "train.fa.gz", arguments)
@@ -222,7 +227,9 @@ def interval(log_likelihood: np.ndarray, holdout: SequenceSet) -> tuple[float, f
 
 
 def print_speed(threads: int) -> None:
-    """Tokens a second of the default transformer on random bases: training steps, cached and uncached sampling; fp32 and bf16."""
+    """Tokens a second of the default transformer on random bases: training steps, cached and
+    uncached sampling; fp32 and bf16.
+    """
     torch.set_num_threads(threads)
     for bf16 in (False, True):
         model = untrained()
@@ -253,7 +260,9 @@ def untrained(token_bases: int = 1) -> TransformerGenerator:
 
 
 def training_speed(model: TransformerGenerator, rows: int, window: int) -> float:
-    """Bases a second of training steps on random bases; the weights change, the evaluation mode is as before."""
+    """Bases a second of training steps on random bases; the weights change, the evaluation mode is
+    as before.
+    """
     bases, nothing = np.random.default_rng(1).integers(0, 4, (rows, window)).astype(np.uint8), np.zeros(rows, dtype=np.int64)
     optimiser = torch.optim.AdamW(model.model.parameters())
 
@@ -271,7 +280,9 @@ def training_speed(model: TransformerGenerator, rows: int, window: int) -> float
 
 @torch.no_grad()
 def uncached_seconds(model: TransformerGenerator, rows: int) -> float:
-    """CPU seconds of sampling that reads the whole past for every base: a few lengths are measured, the others interpolated."""
+    """CPU seconds of sampling that reads the whole past for every base: a few lengths are measured,
+    the others interpolated.
+    """
     lengths = np.linspace(1, SAMPLED, 5).astype(int)
     bases = np.random.default_rng(2).integers(0, 4, (rows, SAMPLED)).astype(np.uint8)
     nothing = np.zeros(rows, dtype=np.int64)
@@ -284,7 +295,9 @@ def uncached_seconds(model: TransformerGenerator, rows: int) -> float:
 
 
 def seconds(call, times: int) -> float:
-    """Mean CPU seconds of a call, after one that is not counted; other work on the machine does not count."""
+    """Mean CPU seconds of a call, after one that is not counted; other work on the machine does not
+    count.
+    """
     call()
     started = time.process_time()
     for _ in range(times):

@@ -1,12 +1,14 @@
-"""What shadow models add to the audit, how long they must train for it, and whether they accuse anybody where nothing leaks.
+"""What shadow models add to the audit, how long they must train for it, and whether they accuse
+anybody where nothing leaks.
 
     python benchmarks/shadow_models.py --seeds 3
     python benchmarks/shadow_models.py --generators transformer gan --sites 1300 --shadows 4 --shares 0.125 0.25 1 --seeds 2
 
-The real people of every population are dealt into training, held-out and fresh people. Each generator is fitted to the
-training people and its sample audited with shadow models of its kind, which train for a share of its steps; so are the fresh
-people (`fresh people`), whom no attack may tell from chance. Columns: AUC of the stacked attacker without and with shadow
-models, the worst attack with its interval, and the CPU seconds of all shadow models together, estimated and spent.
+The real people of every population are dealt into training, held-out and fresh people. Each
+generator is fitted to the training people and its sample audited with shadow models of its kind,
+which train for a share of its steps; so are the fresh people (`fresh people`), whom no attack may
+tell from chance. Columns: AUC of the stacked attacker without and with shadow models, the worst
+attack with its interval, and the CPU seconds of all shadow models together, estimated and spent.
 """
 
 import argparse

@@ -1,7 +1,9 @@
-"""A large panel that anybody can make: people of three populations, simulated under a published history.
+"""A large panel that anybody can make: people of three populations, simulated under a published
+history.
 
-The history is that of Gutenkunst et al. 2009 (doi:10.1371/journal.pgen.1000695, table 1; a generation of 25 years): Africans, Europeans and
-East Asians after the expansion out of Africa. Ancestry with recombination is simulated by msprime (Baumdicker et al. 2022,
+The history is that of Gutenkunst et al. 2009 (doi:10.1371/journal.pgen.1000695, table 1; a
+generation of 25 years): Africans, Europeans and East Asians after the expansion out of Africa.
+Ancestry with recombination is simulated by msprime (Baumdicker et al. 2022,
 doi:10.1093/genetics/iyab229; `pip install msprime`).
 """
 
@@ -16,7 +18,8 @@ from genoloom.panel import People, Sites
 PEOPLE = {"AFR": 835, "EUR": 835, "EAS": 834}  # 2,504 in all, as in 1000 Genomes
 LENGTH = 14_000_000  # base pairs simulated, enough for the sites
 RECOMBINATION, MUTATION = 1e-8, 1.25e-8  # a base pair and generation
-SITES, CARRIERS = 70_000, 4  # sites; copies of the minor allele in all people, so that most have two among those who train
+# sites; copies of the minor allele in all people, so that most have two among those who train
+SITES, CARRIERS = 70_000, 4
 CONTIG = "simulated"
 AT_ONCE = 1000  # sites written together
 YEARS = 25  # a generation
@@ -24,7 +27,8 @@ SEED = 1
 
 
 def write_simulated(out: Path) -> None:
-    """Write the panel of `SITES` sites at the prefix `out`: the same whenever it is made, but for the version of msprime.
+    """Write the panel of `SITES` sites at the prefix `out`: the same whenever it is made, but for
+    the version of msprime.
 
     Raises
     ------

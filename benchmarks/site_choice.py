@@ -3,10 +3,11 @@
     python benchmarks/site_choice.py --set demo
     python benchmarks/site_choice.py --set chr20 --seeds 3
 
-Half of the real people are taken as if they were synthetic and compared with the other half, at sites where the rarer allele has two
-carriers among the first half (as in the workflow), among the other half, and among both (three carriers). A figure that does not pass
-in the first two and passes in the last is about the choice of the sites, not about the people: the fidelity table then has no such
-row for `real`.
+Half of the real people are taken as if they were synthetic and compared with the other half, at
+sites where the rarer allele has two carriers among the first half (as in the workflow), among the
+other half, and among both (three carriers). A figure that does not pass in the first two and passes
+in the last is about the choice of the sites, not about the people: the fidelity table then has no
+such row for `real`.
 """
 
 import argparse

@@ -1,12 +1,15 @@
-"""Small cohorts: held-out bits, the classifier and the worst membership attack of haplotype generators and their options.
+"""Small cohorts: held-out bits, the classifier and the worst membership attack of haplotype
+generators and their options.
 
     python benchmarks/small_cohorts.py --variants resources/demo/eur300.chr20_1-2Mb.vcf.gz --people resources/demo/people.tsv \
-        --map resources/demo/chr20.b37.gmap.gz --seeds 3 transformer transformer:dropout=0.3 mosaic:segment_cm=0.02
+        --map resources/demo/chr20.b37.gmap.gz --seeds 3 transformer transformer:dropout=0.3
+        mosaic:segment_cm=0.02
 
-Each case is a generator and its options. A seed makes one split into halves, the same for all cases, and one training.
-Writes a tab-separated table to standard output, one row a case and seed; `real` rows take the training people themselves
-as if they were synthetic (they are as near to the held-out people as a perfect generator's rows, and give away everything),
-`fresh` rows take one half of the held-out people against the other: what a perfect generator scores.
+Each case is a generator and its options. A seed makes one split into halves, the same for all
+cases, and one training. Writes a tab-separated table to standard output, one row a case and seed;
+`real` rows take the training people themselves as if they were synthetic (they are as near to the
+held-out people as a perfect generator's rows, and give away everything), `fresh` rows take one half
+of the held-out people against the other: what a perfect generator scores.
 """
 
 import argparse
@@ -125,7 +128,9 @@ class Halves:
         return self.figures(generator, case, seed) | {"seconds": seconds}
 
     def figures(self, generator, case: str, seed: int) -> dict:
-        """Figures of a fitted generator: its likelihoods, and of as many samples as there are training rows."""
+        """Figures of a fitted generator: its likelihoods, and of as many samples as there are
+        training rows.
+        """
         n = self.train.shape[1]
         request = SampleRequest(self.data.population, row_seeds(seed, [str(i) for i in range(n)], case))
         made = np.concatenate(list(generator.sample(request)))

@@ -1,12 +1,14 @@
-"""Planted switch errors: how well `genoloom score --switches` finds them on real held-out people. Prints the ROC.
+"""Planted switch errors: how well `genoloom score --switches` finds them on real held-out people.
+Prints the ROC.
 
     python benchmarks/switch_errors.py --variants resources/demo/eur300.chr20_1-2Mb.vcf.gz --people resources/demo/people.tsv \
         --map resources/demo/chr20.b37.gmap.gz
 
-A transformer is trained on one half of the people. In everybody of the other half the two haplotypes are exchanged from one
-random heterozygous site on. A block's score is the larger log-odds of its two ends; positive is the block that holds the planted
-switch, negative are all blocks two and more away that hold a heterozygous site. The real data have switch errors of their own (they
-were phased statistically), which count as false positives here.
+A transformer is trained on one half of the people. In everybody of the other half the two
+haplotypes are exchanged from one random heterozygous site on. A block's score is the larger
+log-odds of its two ends; positive is the block that holds the planted switch, negative are all
+blocks two and more away that hold a heterozygous site. The real data have switch errors of their
+own (they were phased statistically), which count as false positives here.
 """
 
 import argparse
@@ -79,7 +81,8 @@ def measure(panel, role: np.ndarray, seed: int) -> list:
         odds[:, variant // block] = values
     score = np.maximum(odds[:, :-1], odds[:, 1:])
     starts = np.arange(0, len(alleles), block)
-    informative = np.add.reduceat(heterozygous.astype(int), starts, axis=0).T > 0  # (n_people, n_blocks)
+    # (n_people, n_blocks)
+    informative = np.add.reduceat(heterozygous.astype(int), starts, axis=0).T > 0
     away = np.abs(np.arange(score.shape[1])[None, :] - (planted // block)[:, None])
     used = informative & ((away == 0) | (away > 1))
     false_positive, true_positive, _ = roc_curve(away[used] == 0, score[used])

@@ -1,10 +1,12 @@
-"""Own statistics beside scikit-allel: the same input, the time of each, and how far the results are apart.
+"""Own statistics beside scikit-allel: the same input, the time of each, and how far the results are
+apart.
 
     make bench-validation
     python benchmarks/validation.py --people 1000 --sites 2000 --data /path/to/data
 
-Linkage, distances, principal components and Fst of real people (the DPYD region of the 1000 Genomes where the development data
-are there, else the shipped region). Time is the best of `--repeats`, on one thread unless OMP_NUM_THREADS says otherwise.
+Linkage, distances, principal components and Fst of real people (the DPYD region of the 1000 Genomes
+where the development data are there, else the shipped region). Time is the best of `--repeats`, on
+one thread unless OMP_NUM_THREADS says otherwise.
 """
 
 import argparse
@@ -108,7 +110,9 @@ def own_components(alleles: np.ndarray) -> np.ndarray:
 
 
 def _same_sign(scores: np.ndarray) -> np.ndarray:
-    """Signs are arbitrary: the largest score of each component is positive; in units of the first component's spread."""
+    """Signs are arbitrary: the largest score of each component is positive; in units of the first
+    component's spread.
+    """
     largest = scores[np.abs(scores).argmax(axis=0), np.arange(scores.shape[1])]
     return scores * np.sign(largest) / scores[:, 0].std()
 

@@ -2,8 +2,9 @@
 
     python benchmarks/validation_size.py --set dpyd-26
 
-Half of everybody trains, the other half is held out, and a mosaic of the training people takes the place of a generator, at the sites that
-at least two training copies of the rarer allele choose. Each of the two runs in a process of its own.
+Half of everybody trains, the other half is held out, and a mosaic of the training people takes the
+place of a generator, at the sites that at least two training copies of the rarer allele choose.
+Each of the two runs in a process of its own.
 """
 
 import argparse

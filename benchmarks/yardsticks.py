@@ -2,17 +2,17 @@
 
     python benchmarks/yardsticks.py --seeds 10
 
-chr20: people split in halves; 2,000 neighbouring SNPs of minor frequency >= 5 % from 1.00 Mb on; synthetic haplotypes are
-mosaics of the training half (a switch with a stated chance at every SNP) and independent sites; each is scored against the
-other half. 805: the genome-wide SNPs of the artificial-genome papers, real people in halves. A row gives the mean and standard
-deviation over seeds, and what was published or measured before.
+chr20: people split in halves; 2,000 neighbouring SNPs of minor frequency >= 5 % from 1.00 Mb on;
+synthetic haplotypes are mosaics of the training half (a switch with a stated chance at every SNP)
+and independent sites; each is scored against the other half. 805: the genome-wide SNPs of the
+artificial-genome papers, real people in halves. A row gives the mean and standard deviation over
+seeds, and what was published or measured before.
 
-ld          correlation of r2 over all pairs of sites
-member      AUC of the distance to the nearest synthetic haplotype: training against other haplotypes
-loss        AATS of the other half minus AATS of the training half (means of the two halves of AATS)
-truth, made both halves of AATS against the other half
-three       correlation of three-point moments at gaps 1, 4, 16, 64, 256 sites
-pca         sliced Wasserstein distance on two components, in spreads of the first
+ld          correlation of r2 over all pairs of sites member      AUC of the distance to the nearest
+synthetic haplotype: training against other haplotypes loss        AATS of the other half minus AATS
+of the training half (means of the two halves of AATS) truth, made both halves of AATS against the
+other half three       correlation of three-point moments at gaps 1, 4, 16, 64, 256 sites pca
+sliced Wasserstein distance on two components, in spreads of the first
 """
 
 import argparse
@@ -116,7 +116,8 @@ def _pca(made: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> float
     x = np.concatenate([other, made], axis=1).astype(np.float32)
     n = other.shape[1]
     fitted = Components(x.T @ x, np.arange(n), 2)
-    scale = np.sqrt(fitted.values / fitted.values[0])  # scores have unit variance: back to their own units
+    # scores have unit variance: back to their own units
+    scale = np.sqrt(fitted.values / fitted.values[0])
     return sliced_wasserstein(fitted.scores * scale, fitted.project(n + np.arange(made.shape[1])) * scale, rng)
 
 

@@ -1,4 +1,5 @@
-"""Write the pinned packages with their hashes: all but torch, torch, and torch built for CPUs alone.
+"""Write the pinned packages with their hashes: all but torch, torch, and torch built for CPUs
+alone.
 
     python envs/pin_packages.py             keep the versions, add what pyproject.toml asks for anew
     python envs/pin_packages.py --upgrade   the newest versions

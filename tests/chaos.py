@@ -1,13 +1,15 @@
-"""Chaos: the workflow on a small cut of the demo, stopped at random moments, must end as if nothing had happened.
+"""Chaos: the workflow on a small cut of the demo, stopped at random moments, must end as if nothing
+had happened.
 
     make chaos                     # 20 faults
     make chaos CHAOS="--faults 40 --seed 7"
 
-A clean run comes first. Then the same project is run again and again; each time one fault strikes at a random moment: SIGTERM,
-SIGKILL of the whole process tree, a full disk, or a limit of memory. After every fault each file under `results` must be, byte for
-byte, that of the clean run or not be there at all, and no log may hold a traceback. When a round is complete it is compared and a
-new one begins. What is not compared: training states (`results/.state`), which no output is made of but by resuming, logs, benchmarks
-and Snakemake's own files.
+A clean run comes first. Then the same project is run again and again; each time one fault strikes
+at a random moment: SIGTERM, SIGKILL of the whole process tree, a full disk, or a limit of memory.
+After every fault each file under `results` must be, byte for byte, that of the clean run or not be
+there at all, and no log may hold a traceback. When a round is complete it is compared and a new one
+begins. What is not compared: training states (`results/.state`), which no output is made of but by
+resuming, logs, benchmarks and Snakemake's own files.
 """
 
 import argparse
@@ -92,7 +94,9 @@ class Run:
 
 
 def outputs(project: Path) -> dict[str, bytes]:
-    """Every file under `results` that is an output; parts that are being written, or were when they were killed, are none."""
+    """Every file under `results` that is an output; parts that are being written, or were when they
+    were killed, are none.
+    """
     results = project / "results"
     return {
         str(path.relative_to(results)): path.read_bytes()
@@ -122,7 +126,9 @@ def mistakes(project: Path) -> list[str]:
 
 
 class Disk:
-    """A directory on a small disk of its own, where we may mount one; elsewhere "disk full" is a limit on the size of files."""
+    """A directory on a small disk of its own, where we may mount one; elsewhere "disk full" is a
+    limit on the size of files.
+    """
 
     def __init__(self, place: Path):
         self.place = place

@@ -18,7 +18,9 @@ HEADER = """##fileformat=VCFv4.2
 
 
 def write_vcf(path: Path, rows: list[str], samples: list[str], index: bool = True) -> Path:
-    """A bgzip VCF of `rows` such as "100 A C 0|1 1|1"; `contig:position` sets another contig than 20."""
+    """A bgzip VCF of `rows` such as "100 A C 0|1 1|1"; `contig:position` sets another contig than
+    20.
+    """
     lines = []
     for row in rows:
         place, ref, alt, *calls = row.split()
@@ -86,9 +88,11 @@ def add_contig(folder: Path, demo: Path, name: str, region: str) -> None:
 
 
 def write_bed(prefix: Path, panel: Panel, alleles: np.ndarray) -> Path:
-    """A PLINK 1 file set as plink writes it: A1 is the rarer allele, code 0 where nobody has it; variant-major.
+    """A PLINK 1 file set as plink writes it: A1 is the rarer allele, code 0 where nobody has it;
+    variant-major.
 
-    After https://www.cog-genomics.org/plink/1.9/formats#bed: two bits a person, 00 A1/A1, 01 missing, 10 A1/A2, 11 A2/A2.
+    After https://www.cog-genomics.org/plink/1.9/formats#bed: two bits a person, 00 A1/A1, 01
+    missing, 10 A1/A2, 11 A2/A2.
     """
     lines, rows = [], [b"\x6c\x1b\x01"]
     for site, calls in enumerate(alleles.reshape(len(alleles), -1, 2)):

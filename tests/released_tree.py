@@ -49,7 +49,9 @@ TABLES, PRIVATE = f"validation/p/{NAME}", f"private/p/{NAME}"
 
 
 def make_tree(folder: Path, *contigs: str) -> Path:
-    """Run every stage in `folder`, once; returns it. Raw input and the sheet of panels stand beside `results`."""
+    """Run every stage in `folder`, once; returns it. Raw input and the sheet of panels stand beside
+    `results`.
+    """
     write_raw(folder, contigs=contigs or ("20",))
     prepare_panel(folder)
     divide(folder)
@@ -69,7 +71,8 @@ def write_raw(folder: Path, ids: tuple[str, ...] = (), contigs: tuple[str, ...] 
     sites.id[: len(ids)] = ids
     for seed, contig in enumerate(contigs, 2):
         alleles = founder_mosaic(N_SITES, 2 * N_PEOPLE, np.random.default_rng(seed))
-        alleles[: len(ids)] = np.arange(2 * N_PEOPLE) % 2  # carried by many, so that they are modelled
+        # carried by many, so that they are modelled
+        alleles[: len(ids)] = np.arange(2 * N_PEOPLE) % 2
         with PanelWriter(folder / "raw" / contig, people, contig, 10**6) as writer:
             writer.append(replace(sites, contig=contig), alleles)
     lines = "".join("A" * 60 + "\n" for _ in range(400))
@@ -161,7 +164,9 @@ EXCESS = {"attack": AttackId.EXCESS, "measure": "difference", "value": -0.02, "l
 
 
 def write_tables(results: Path, worst=None, attacks=None, metrics=None, audited=None, validated=None, excess=None) -> None:
-    """Tables that pass but for what is given, in records that say they were made by the default options."""
+    """Tables that pass but for what is given, in records that say they were made by the default
+    options.
+    """
     rows = [WORST | (worst or {})]
     judged = dict.fromkeys((*MUST_PASS, AttackId.SHADOWS), "pass") | {"stacked": "pass"} | (attacks or {})
     rows += [WORST | {"attack": name, "verdict": verdict} for name, verdict in judged.items() if verdict]
@@ -195,7 +200,9 @@ def write_record(record: Path, values: dict) -> None:
 
 
 def forge(results: Path) -> None:
-    """Let all records say that everything was made of what is there now: what a careful forger would do."""
+    """Let all records say that everything was made of what is there now: what a careful forger
+    would do.
+    """
     places = {"panel": PANEL, "synthetic": MADE, "model": MODELS}
     single = {"split": "splits/p.tsv", "model": f"{MODELS}/20.safetensors", "cohort": f"{MADE}/cohort.tsv"}
     for record in RECORDS:

@@ -1,4 +1,6 @@
-"""A small project, cut from the shipped real data: sixty people, 150 kb, models that learn for seconds."""
+"""A small project, cut from the shipped real data: sixty people, 150 kb, models that learn for
+seconds.
+"""
 
 import os
 from pathlib import Path

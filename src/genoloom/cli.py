@@ -1,4 +1,6 @@
-"""The command line: parse, call a stage, set the exit code. Heavy imports wait until a stage is called."""
+"""The command line: parse, call a stage, set the exit code. Heavy imports wait until a stage is
+called.
+"""
 
 import click
 
@@ -157,10 +159,11 @@ def cohort(model, split, out, seed, sections):
 @section_options(config.RedrawOptions)
 @logged
 def redraw(models, cohort, panels, split, out, summary, threads, sections):
-    """Give synthetic people who come too close to a training person another seed, before `generate`.
+    """Give synthetic people who come too close to a training person another seed, before
+    `generate`.
 
-    Needs the training people: run it where the real data are. The option --enabled is for the workflow and changes nothing
-    here.
+    Needs the training people: run it where the real data are. The option --enabled is for the
+    workflow and changes nothing here.
     """
     from genoloom.stages.redraw import redraw as stage
 
@@ -245,7 +248,9 @@ def complete(model, variants, out, people, scores, particles, seed, threads):
 @threads_option
 @logged
 def consensus(variants, reference, out, people, chain, regions, region, threads):
-    """Write personal haplotype sequences, as `bcftools consensus` does, for many people in one pass."""
+    """Write personal haplotype sequences, as `bcftools consensus` does, for many people in one
+    pass.
+    """
     from genoloom.stages.consensus import consensus as stage
     from genoloom.stages.consensus import consensus_of_regions
 
@@ -270,7 +275,8 @@ def consensus(variants, reference, out, people, chain, regions, region, threads)
 def validate(name, comparands, controls, out, figures, seed, sections):
     """Compare synthetic haplotypes with held-out real people, beside the floor and the controls.
 
-    The real people come either as the workflow's files (--panel, --split), or as files of any tool (--train, --holdout).
+    The real people come either as the workflow's files (--panel, --split), or as files of any tool
+    (--train, --holdout).
     """
     from genoloom.stages.inputs import open_comparands, source_files
     from genoloom.stages.validate import validate as stage
@@ -304,7 +310,8 @@ def validate(name, comparands, controls, out, figures, seed, sections):
 def audit(name, comparands, controls, models, shadows, out, public, leak, seed, sections):
     """Measure what synthetic haplotypes reveal about the people the model was trained on.
 
-    The real people come either as the workflow's files (--panel, --split), or as files of any tool (--train, --holdout).
+    The real people come either as the workflow's files (--panel, --split), or as files of any tool
+    (--train, --holdout).
     """
     from genoloom.stages.audit import audit as stage
     from genoloom.stages.inputs import open_comparands, source_files
@@ -337,7 +344,8 @@ def audit(name, comparands, controls, models, shadows, out, public, leak, seed, 
 @section_options(config.AuditOptions)
 @logged
 def shadow(number, comparands, models, out, state, seed, threads, sections):
-    """Make one shadow model of an audit: the generator anew, on half of the real people, drawn from and attacked.
+    """Make one shadow model of an audit: the generator anew, on half of the real people, drawn from
+    and attacked.
 
     Seed and options must be those of the audit, which reads the file with --shadow.
     """
@@ -416,7 +424,9 @@ def compare(real, generators, labels, controls, out, seed, sections):
 @section_options(config.ReleaseOptions)
 @logged
 def release(results, panel, generator, out, sheet, sections):
-    """Bundle synthetic data when the gate passes; otherwise list every reason, leave no bundle and exit with code 3."""
+    """Bundle synthetic data when the gate passes; otherwise list every reason, leave no bundle and
+    exit with code 3.
+    """
     from genoloom.stages.release import release as stage
 
     [options] = sections

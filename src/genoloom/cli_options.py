@@ -200,7 +200,9 @@ def logged(command: Callable) -> Callable:
 
 @contextmanager
 def faults_explained() -> Iterator[None]:
-    """Raise what the machine is to blame for, such as a full disk, as an error with a message and a remedy."""
+    """Raise what the machine is to blame for, such as a full disk, as an error with a message and a
+    remedy.
+    """
     try:
         yield
     except GenoLoomError:
@@ -213,7 +215,9 @@ def faults_explained() -> Iterator[None]:
 
 
 def run_and_exit(group: click.Group) -> None:
-    """Run `group`; exit 0, the error's own code with its message, or 1 with a traceback for our own mistakes."""
+    """Run `group`; exit 0, the error's own code with its message, or 1 with a traceback for our own
+    mistakes.
+    """
     _watch_memory()
     sys.unraisablehook = _ignore_faults
     try:
@@ -244,7 +248,9 @@ def _finish(message: str, code: int) -> None:
 
 
 def _watch_memory() -> None:
-    """Where memory is limited (`ulimit -v`), go on as a child and say so if it dies of that: libraries abort without a word."""
+    """Where memory is limited (`ulimit -v`), go on as a child and say so if it dies of that:
+    libraries abort without a word.
+    """
     if resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY:
         return
     child = os.fork()
@@ -260,7 +266,9 @@ def _watch_memory() -> None:
 
 
 def _ignore_faults(unraisable) -> None:
-    """Say nothing of files that cannot be closed while they are thrown away: the error before that is the one to tell."""
+    """Say nothing of files that cannot be closed while they are thrown away: the error before that
+    is the one to tell.
+    """
     if not isinstance(unraisable.exc_value, OSError):
         sys.__unraisablehook__(unraisable)
 

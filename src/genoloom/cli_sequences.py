@@ -1,4 +1,6 @@
-"""The commands of the sequence half: `genoloom sequences ...`. Heavy imports wait until a stage is called."""
+"""The commands of the sequence half: `genoloom sequences ...`. Heavy imports wait until a stage is
+called.
+"""
 
 import click
 

@@ -1,4 +1,6 @@
-"""The commands around a study: `init`, `plan`, `run` and `doctor`. Heavy imports wait until a stage is called."""
+"""The commands around a study: `init`, `plan`, `run` and `doctor`. Heavy imports wait until a stage
+is called.
+"""
 
 import click
 

@@ -22,7 +22,8 @@ class Cohort:
     seed : list of int
         One a person.
     ancestry : list of dict
-        Shares of populations of each admixed person; empty for the others, who are of their population throughout.
+        Shares of populations of each admixed person; empty for the others, who are of their
+        population throughout.
     generations : list of float
         Since admixture; 0 for people who are not admixed.
     inbreeding : list of float
@@ -44,7 +45,9 @@ class Cohort:
         return own.union(*self.ancestry)
 
     def ancestry_tracts(self, contig: str, map_cm: np.ndarray, names: list[str]) -> Tracts:
-        """Index into `names` of each haplotype's ancestry along the contig; two haplotypes a person."""
+        """Index into `names` of each haplotype's ancestry along the contig; two haplotypes a
+        person.
+        """
         first, label = [], []
         for i, ancestry in enumerate(self.ancestry):
             shares = np.array([ancestry.get(name, 0.0) for name in names])
@@ -75,8 +78,8 @@ def parse_shares(
     Parameters
     ----------
     trained : dict
-        People behind each population that the model knows. A superpopulation's share is divided among its populations
-        in this proportion.
+        People behind each population that the model knows. A superpopulation's share is divided
+        among its populations in this proportion.
     superpopulation : dict
         The superpopulation of each population, "" where there is none.
     flag : str
@@ -112,7 +115,9 @@ def parse_shares(
 
 
 def largest_remainder(shares: dict[str, float], size: int) -> dict[str, int]:
-    """Whole numbers that sum to `size` in the given shares (Hamilton's method); ties go to the first name."""
+    """Whole numbers that sum to `size` in the given shares (Hamilton's method); ties go to the
+    first name.
+    """
     exact = {name: share * size for name, share in shares.items()}
     counts = {name: int(value) for name, value in exact.items()}
     by_remainder = sorted(exact, key=lambda name: (counts[name] - exact[name], name))

@@ -47,7 +47,8 @@ PEOPLE_COLUMNS = {
     "sex": "male, female, M, F, 1, 2 or unknown; the column may be absent.",
     "family": "People of one family are never divided between training and holdout; the column may be absent.",
 }
-RESERVED = {"sequences", "private"}  # directories of results/ that a panel of this name would collide with
+# directories of results/ that a panel of this name would collide with
+RESERVED = {"sequences", "private"}
 EMPTY = ("", "-")  # cells of a sheet that hold nothing
 
 
@@ -201,7 +202,8 @@ def _keys(loc: tuple) -> list[str]:
 
 
 def read_panel_sheet(path: str | Path, directory: str | Path = ".", with_files: bool = True) -> list[PanelRow]:
-    """The rows of a sheet of panels; paths are relative to `directory`, and `with_files` must be there.
+    """The rows of a sheet of panels; paths are relative to `directory`, and `with_files` must be
+    there.
 
     Raises
     ------
@@ -255,7 +257,9 @@ def _rows(path: str | Path, columns: dict[str, str], n_required: int) -> list[tu
 
 
 def wildcard_in(path: str | Path) -> str:
-    """The part of a path that Snakemake would take for a wildcard; it has no way of saying that it is none."""
+    """The part of a path that Snakemake would take for a wildcard; it has no way of saying that it
+    is none.
+    """
     found = re.search(r"\{\s*\w+\s*(,[^}]*)?\}", str(path))
     return found.group() if found else ""
 
@@ -295,7 +299,9 @@ def check_name(source: str, name: str) -> None:
 
 
 def flags(section: Section, leave_out: Collection[str] = ()) -> str:
-    """A section as command-line flags, every option spelled out: what a rule hands to its command."""
+    """A section as command-line flags, every option spelled out: what a rule hands to its
+    command.
+    """
     return " ".join(f"--{name.replace('_', '-')} {_flag_value(value)}" for name, value in section if name not in leave_out)
 
 

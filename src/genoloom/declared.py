@@ -1,8 +1,9 @@
-"""What a model file must hold: each generator declares its arrays, and they are checked before any of them is believed.
+"""What a model file must hold: each generator declares its arrays, and they are checked before any
+of them is believed.
 
-A declaration is a method of the generator (`declare`). It names every array with its dtype, its shape in terms of the
-description and of other arrays, and the range of its values. The same calls run twice: over the headers of a file, before
-anything is read, and then over the values.
+A declaration is a method of the generator (`declare`). It names every array with its dtype, its
+shape in terms of the description and of other arrays, and the range of its values. The same calls
+run twice: over the headers of a file, before anything is read, and then over the values.
 """
 
 from collections.abc import Mapping
@@ -13,7 +14,8 @@ from typing import Annotated, ClassVar
 import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-COUNTS = ("uint8", "uint16", "uint32", "uint64")  # dtypes of counts that are stored as small as they can be
+# dtypes of counts that are stored as small as they can be
+COUNTS = ("uint8", "uint16", "uint32", "uint64")
 MOST_COUNTED = 2**40
 LONGEST_SEQUENCE = 2**20  # bases
 MOST_POPULATIONS = MOST_LABELS = 1000
@@ -38,7 +40,9 @@ Chance = Annotated[float, Field(ge=0, le=1)]
 
 
 class Description(BaseModel):
-    """The words of a model file; a subclass types those of one generator. Nothing is converted, and infinity is no number."""
+    """The words of a model file; a subclass types those of one generator. Nothing is converted, and
+    infinity is no number.
+    """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="ignore", strict=True, allow_inf_nan=False)
 
@@ -96,7 +100,8 @@ class Declared:
         dtype : str or tuple of str
             Numpy's name, or several that will do.
         shape : int, None or ...
-            Lengths of the axes; where the array itself says it, None for at least 1, and ... for any.
+            Lengths of the axes; where the array itself says it, None for at least 1, and ... for
+            any.
         low, high : float, optional
             Bounds of the values, both allowed. Numbers must be finite in any case, but for
         minus_infinity : bool
@@ -106,7 +111,8 @@ class Declared:
         shares : bool
             The last axis sums to one.
         least_step : float, optional
-            By how much each value of a vector is at least larger than the one before: 0 where it must not fall.
+            By how much each value of a vector is at least larger than the one before: 0 where it
+            must not fall.
 
         Raises
         ------

@@ -1,4 +1,6 @@
-"""What may be said of real people in logs, messages, models and reports: no names, and no small counts."""
+"""What may be said of real people in logs, messages, models and reports: no names, and no small
+counts.
+"""
 
 FEW = 20  # counts of 1 to FEW real people are not given: they may point at persons
 

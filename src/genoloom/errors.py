@@ -53,7 +53,9 @@ class ConfigError(GenoLoomError):
 
 
 class Interrupted(GenoLoomError):
-    """Training was stopped by a signal or its time limit after saving its state; run again to go on."""
+    """Training was stopped by a signal or its time limit after saving its state; run again to go
+    on.
+    """
 
     exit_code = 75  # EX_TEMPFAIL: a scheduler may try again
 

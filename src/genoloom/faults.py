@@ -1,7 +1,7 @@
 """Faults of the machine (no space, no memory, nothing that can be written), told as what they are.
 
-Libraries report them in many ways: as `OSError`, with or without a number; as `MemoryError`, `RuntimeError`,
-`ImportError` or an error of their own with the system's words in its text.
+Libraries report them in many ways: as `OSError`, with or without a number; as `MemoryError`,
+`RuntimeError`, `ImportError` or an error of their own with the system's words in its text.
 """
 
 import errno
@@ -16,7 +16,8 @@ from genoloom.errors import GenoLoomError, InputError
 WRITABLE = "choose a directory that can be written"
 SPACE = "free some space and run again"
 FULL = 64 * 1024  # bytes: a disk with less has no room for what failed
-# what happened and what to do, by the system's number; {place} is a file, or nothing where it is not known
+# what happened and what to do, by the system's number; {place} is a file, or nothing where it is
+# not known
 KNOWN = {
     errno.ENOSPC: ("no space left on the disk", SPACE),
     errno.EDQUOT: ("no space left: the quota is used up", SPACE),
@@ -53,7 +54,8 @@ _WRITE = re.compile(r"error (closing|writing|flushing) BGZFile|writing to BGZFil
 
 
 def explain(error: BaseException, place: str | Path = "") -> GenoLoomError | None:
-    """The fault of the machine behind an error, as a message with a remedy; None where there is none.
+    """The fault of the machine behind an error, as a message with a remedy; None where there is
+    none.
 
     Parameters
     ----------
@@ -87,7 +89,9 @@ def explain(error: BaseException, place: str | Path = "") -> GenoLoomError | Non
 
 
 def is_full(folder: Path) -> bool:
-    """Whether the disk of a directory has no room: what a library's error without words then means."""
+    """Whether the disk of a directory has no room: what a library's error without words then
+    means.
+    """
     try:
         return shutil.disk_usage(folder).free < FULL
     except OSError:
@@ -95,7 +99,8 @@ def is_full(folder: Path) -> bool:
 
 
 def reserve(handle: int, size: int) -> None:
-    """Give the open file `handle` (a descriptor) so many bytes on the disk, before it is mapped into memory.
+    """Give the open file `handle` (a descriptor) so many bytes on the disk, before it is mapped
+    into memory.
 
     A full disk is then an error here; later it would end the process with SIGBUS.
 
@@ -114,7 +119,9 @@ def no_memory() -> GenoLoomError:
 
 
 def _causes(error: BaseException) -> Iterator[tuple[BaseException, bool]]:
-    """The error and those that it came from, the last first, and whether it says so itself or only came while handling one."""
+    """The error and those that it came from, the last first, and whether it says so itself or only
+    came while handling one.
+    """
     seen: set[int] = set()
     direct = True
     while error is not None and id(error) not in seen:

@@ -1,8 +1,10 @@
-"""Which sequences are relatives, and how to hold some out without holding out a relative of those that train.
+"""Which sequences are relatives, and how to hold some out without holding out a relative of those
+that train.
 
-Two sequences that share a k-mer on either strand, that overlap, or that are equal belong to one cluster (single
-linkage), and whole clusters go to one side. Where repeats weld most of a set into one cluster that cannot be done;
-then contiguous chunks go to one side, and what they still share is measured.
+Two sequences that share a k-mer on either strand, that overlap, or that are equal belong to one
+cluster (single linkage), and whole clusters go to one side. Where repeats weld most of a set into
+one cluster that cannot be done; then contiguous chunks go to one side, and what they still share is
+measured.
 """
 
 from collections.abc import Iterator
@@ -21,7 +23,9 @@ SMALL_CLUSTER = 0.1  # in the size of the holdout
 
 @dataclass(frozen=True)
 class Places:
-    """Where sequences come from: `record` (which input record), `start`, `stop` (0-based half-open); int64, (n,) each."""
+    """Where sequences come from: `record` (which input record), `start`, `stop` (0-based
+    half-open); int64, (n,) each.
+    """
 
     record: np.ndarray
     start: np.ndarray
@@ -29,7 +33,9 @@ class Places:
 
 
 def _kmer_passes(bases: np.ndarray, k: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield (canonical k-mers, rows) such that all occurrences of a k-mer come in one pass, sorted by k-mer."""
+    """Yield (canonical k-mers, rows) such that all occurrences of a k-mer come in one pass, sorted
+    by k-mer.
+    """
     n = len(bases) * max(bases.shape[1] - k + 1, 0)
     passes = -(-n // KMERS_A_PASS)
     rows_a_block = max(1, KMERS_A_PASS // max(bases.shape[1], 1))
@@ -46,7 +52,9 @@ def _kmer_passes(bases: np.ndarray, k: int) -> Iterator[tuple[np.ndarray, np.nda
 
 
 def _components(n: int, edges: list[np.ndarray]) -> np.ndarray:
-    """Component of each of `n` nodes, int64 (n,), numbered in order of first appearance; edges (m, 2)."""
+    """Component of each of `n` nodes, int64 (n,), numbered in order of first appearance; edges (m,
+    2).
+    """
     pairs = np.concatenate([np.empty((0, 2), dtype=np.int64), *edges])
     graph = coo_array((np.ones(len(pairs), dtype=bool), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
     return connected_components(graph, directed=False)[1].astype(np.int64)
@@ -118,9 +126,10 @@ def chunk_clusters(bases: np.ndarray, length: np.ndarray, places: Places) -> np.
 def hold_out(cluster: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
     """Whole clusters, until `share` of the sequences is held out; bool (n,).
 
-    Clusters of at most a tenth of what is wanted come first, in random order, then larger ones, the smallest first: one
-    family of repeats must not be most of the holdout while training holds none of it. Clusters that would overshoot are
-    passed over. Of two clusters or more, at least one is held out: the smallest if none fits.
+    Clusters of at most a tenth of what is wanted come first, in random order, then larger ones, the
+    smallest first: one family of repeats must not be most of the holdout while training holds none
+    of it. Clusters that would overshoot are passed over. Of two clusters or more, at least one is
+    held out: the smallest if none fits.
     """
     names, inverse, size = np.unique(cluster, return_inverse=True, return_counts=True)
     wanted, held = round(share * len(cluster)), 0
@@ -175,7 +184,9 @@ def sharing_kmer(queries: np.ndarray, targets: np.ndarray, k: int) -> np.ndarray
 
 
 def count_duplicates(bases: np.ndarray, length: np.ndarray) -> tuple[int, int]:
-    """Sequences equal to an earlier one, and further ones equal to an earlier one's reverse complement."""
+    """Sequences equal to an earlier one, and further ones equal to an earlier one's reverse
+    complement.
+    """
     forward = fingerprints(bases, length)
     exact = len(forward) - len(np.unique(forward))
     either = len(forward) - len(np.unique(_canonical_fingerprints(bases, length)))

@@ -24,7 +24,8 @@ class _LogFile(logging.FileHandler):
         error = sys.exc_info()[1]
         logging.getLogger().removeHandler(self)
         stream, self.stream = self.stream, None
-        with suppress(OSError, AttributeError):  # what could not be written cannot be flushed either
+        # what could not be written cannot be flushed either
+        with suppress(OSError, AttributeError):
             stream.close()
         raise explain(error, self.baseFilename) or InputError(self.baseFilename, "cannot be written") from error
 

@@ -132,7 +132,8 @@ class ArrayHaplotypes:
 class HaplotypeView:
     """Some variants and some haplotypes of another source, read through it block by block.
 
-    `variants` (int64, sorted but for sites at one position) and `haplotypes` (int64) index the parent; None takes all.
+    `variants` (int64, sorted but for sites at one position) and `haplotypes` (int64) index the
+    parent; None takes all.
     """
 
     parent: HaplotypeSource
@@ -161,7 +162,9 @@ class HaplotypeView:
 
 @dataclass(frozen=True)
 class SwappedHaplotypes:
-    """Another source with 0 and 1 exchanged at the variants where `swapped` (bool, shape (n_variants,)) says so."""
+    """Another source with 0 and 1 exchanged at the variants where `swapped` (bool, shape
+    (n_variants,)) says so.
+    """
 
     parent: HaplotypeSource
     swapped: np.ndarray
@@ -182,10 +185,12 @@ class SwappedHaplotypes:
 
 @dataclass(frozen=True)
 class UnphasedHaplotypes:
-    """Another source with the two alleles of each call in ascending order, so that nothing depends on phase.
+    """Another source with the two alleles of each call in ascending order, so that nothing depends
+    on phase.
 
-    The first column of a person then carries the alternate allele where the genotype is 1/1, the second where it is
-    0/1 or 1/1; the Hamming distances of two people's first and second columns add up to their genotype distance.
+    The first column of a person then carries the alternate allele where the genotype is 1/1, the
+    second where it is 0/1 or 1/1; the Hamming distances of two people's first and second columns
+    add up to their genotype distance.
     """
 
     parent: HaplotypeSource
@@ -248,7 +253,9 @@ class Panel:
         return replace(self, sites=self.sites.take(index), haplotypes=view)
 
     def beside(self, other: "Panel") -> "Panel":
-        """The panel of these people and, after them, those of another panel with the same sites; nothing is read."""
+        """The panel of these people and, after them, those of another panel with the same sites;
+        nothing is read.
+        """
         joined = JoinedHaplotypes((self.haplotypes, other.haplotypes))
         return replace(self, people=join_people(self.people, other.people), haplotypes=joined)
 

@@ -1,10 +1,12 @@
 """Keys of the configuration that had another name in an earlier version: `old: new`.
 
-A configuration with an old key is an error that names the new one; so is an option of the command line.
+A configuration with an old key is an error that names the new one; so is an option of the command
+line.
 """
 
 RENAMED = {
-    "train.common.min_carriers": "train.common.min_mac",  # now a key of another meaning: see `TrainOptions`
+    # now a key of another meaning: see `TrainOptions`
+    "train.common.min_carriers": "train.common.min_mac",
     "train.common.fewest_people": "train.common.min_carriers",
     "train.common.watch": "train.common.validation_fraction",
     "train.transformer.crossover": "train.transformer.augmentation_fraction",

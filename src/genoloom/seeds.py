@@ -25,7 +25,8 @@ def _splitmix64(x: np.ndarray) -> np.ndarray:
 
 
 def row_uniforms(seeds: np.ndarray, counter: int | np.ndarray) -> np.ndarray:
-    """Uniform numbers in [0, 1), one for each row seed and counter, independent of batches and shards.
+    """Uniform numbers in [0, 1), one for each row seed and counter, independent of batches and
+    shards.
 
     Parameters
     ----------
@@ -45,7 +46,8 @@ def row_uniforms(seeds: np.ndarray, counter: int | np.ndarray) -> np.ndarray:
 
 
 def paired_uniforms(seeds: np.ndarray, counters: np.ndarray) -> np.ndarray:
-    """One uniform number in [0, 1) for each pair of a row seed and a counter of its own; float64, shape (n_rows,).
+    """One uniform number in [0, 1) for each pair of a row seed and a counter of its own; float64,
+    shape (n_rows,).
 
     The same numbers as `row_uniforms` gives.
     """

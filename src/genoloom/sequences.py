@@ -3,11 +3,13 @@
 Vocabulary, the same everywhere:
 
 - bases are uint8: 0 A, 1 C, 2 G, 3 T, 4 anything else;
-- sequences of one set are the rows of a matrix, shape (n_sequences, max_length), padded with 4 on the right;
-- starts and stops are 0-based half-open, unless a name is shown to people: there 1-based inclusive, as in samtools.
+- sequences of one set are the rows of a matrix, shape (n_sequences, max_length), padded with 4 on
+  the right;
+- starts and stops are 0-based half-open, unless a name is shown to people: there 1-based inclusive,
+  as in samtools.
 
-Ambiguous letters (IUPAC codes, N) all become 4: they stay in place, are never scored and never generated. U is
-read as T, lower case as upper case.
+Ambiguous letters (IUPAC codes, N) all become 4: they stay in place, are never scored and never
+generated. U is read as T, lower case as upper case.
 """
 
 import hashlib
@@ -31,7 +33,9 @@ _COMPLEMENT = np.array([3, 2, 1, 0, OTHER], dtype=np.uint8)
 
 
 def encode(text: bytes) -> np.ndarray:
-    """Codes of ASCII letters, uint8, shape (len(text),); 255 for a character that is no IUPAC letter."""
+    """Codes of ASCII letters, uint8, shape (len(text),); 255 for a character that is no IUPAC
+    letter.
+    """
     return _CODES[np.frombuffer(text, dtype=np.uint8)]
 
 
@@ -98,7 +102,9 @@ def kmers(bases: np.ndarray, k: int, canonical: bool = False) -> np.ndarray:
 
 
 def kmer_counts(bases: np.ndarray, k: int) -> np.ndarray:
-    """How often each k-mer occurs in all rows together, int64, shape (4**k,); those with a base of code 4 are left out."""
+    """How often each k-mer occurs in all rows together, int64, shape (4**k,); those with a base of
+    code 4 are left out.
+    """
     codes = kmers(bases, k)
     return np.bincount(codes[codes != NO_KMER].astype(np.int64), minlength=4**k)
 
@@ -113,13 +119,16 @@ def reverse_complement_kmers(k: int) -> np.ndarray:
 
 
 def fingerprints(bases: np.ndarray, length: np.ndarray) -> np.ndarray:
-    """A 64-bit digest of each row, uint64 (n,): equal rows agree, others only by a chance of 2**-64 a pair."""
+    """A 64-bit digest of each row, uint64 (n,): equal rows agree, others only by a chance of 2**-64
+    a pair.
+    """
     rows = (hashlib.blake2b(row[:stop].tobytes(), digest_size=8).digest() for row, stop in zip(bases, length, strict=True))
     return np.frombuffer(b"".join(rows), dtype=np.uint64)
 
 
 def windows(bases: np.ndarray, size: int, stride: int) -> tuple[np.ndarray, np.ndarray]:
-    """Windows of one sequence and their starts; a sequence no longer than `size`, or `size` 0, is one window.
+    """Windows of one sequence and their starts; a sequence no longer than `size`, or `size` 0, is
+    one window.
 
     Parameters
     ----------
@@ -192,10 +201,12 @@ def join(first: SequenceSet, second: SequenceSet) -> SequenceSet:
 
 
 def canaries(like: SequenceSet, n: int, rng: np.random.Generator) -> SequenceSet:
-    """Random sequences to plant in a training set, or to compare planted ones with: CANARY0001, CANARY0002, ...
+    """Random sequences to plant in a training set, or to compare planted ones with: CANARY0001,
+    CANARY0002, ...
 
-    Their lengths and labels are those of random sequences of `like`, their bases independent, of its composition. What a model knows
-    about them it can only have from seeing them. Carlini et al. 2019, arXiv:1802.08232.
+    Their lengths and labels are those of random sequences of `like`, their bases independent, of
+    its composition. What a model knows about them it can only have from seeing them. Carlini et al.
+    2019, arXiv:1802.08232.
     """
     share = kmer_counts(like.bases, 1) / max(kmer_counts(like.bases, 1).sum(), 1)
     rows = rng.integers(0, len(like), n)

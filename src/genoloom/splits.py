@@ -12,8 +12,9 @@ from genoloom.seeds import derive_seed
 def split_people(people: People, holdout: float, seed: int) -> list[str]:
     """The role of each person, "train" or "holdout".
 
-    Families stay together. Within each population (a family counts for that of its first member), families are
-    shuffled and go to the holdout until it has its share of the people; both roles get at least one family.
+    Families stay together. Within each population (a family counts for that of its first member),
+    families are shuffled and go to the holdout until it has its share of the people; both roles get
+    at least one family.
 
     Parameters
     ----------
@@ -35,7 +36,8 @@ def split_people(people: People, holdout: float, seed: int) -> list[str]:
         strata[people.population[members[0]]].append(members)
 
     roles = ["train"] * len(people)
-    target = held_so_far = 0.0  # rounding is carried on, so that odd populations do not all round up
+    # rounding is carried on, so that odd populations do not all round up
+    target = held_so_far = 0.0
     for population in sorted(strata):
         groups = strata[population]
         size = sum(map(len, groups))
@@ -48,7 +50,8 @@ def split_people(people: People, holdout: float, seed: int) -> list[str]:
         target += holdout * size
         wanted, held = max(1, round(target - held_so_far)), 0
         for n, g in enumerate(order):
-            # the last family always trains; a family that would overshoot by more than it fills stays out
+            # the last family always trains; a family that would overshoot by more than it fills
+            # stays out
             if n == len(groups) - 1 or (held and held + len(groups[g]) - wanted > wanted - held):
                 continue
             if held < wanted:

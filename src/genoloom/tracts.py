@@ -1,7 +1,8 @@
-"""Tracts along a contig: where each haplotype has which ancestry, and where a person's two haplotypes are one.
+"""Tracts along a contig: where each haplotype has which ancestry, and where a person's two
+haplotypes are one.
 
-Both are drawn as a process along the genetic map that begins anew at Poisson events: at each event the state is drawn
-again, whatever it was.
+Both are drawn as a process along the genetic map that begins anew at Poisson events: at each event
+the state is drawn again, whatever it was.
 """
 
 from dataclasses import dataclass
@@ -45,7 +46,9 @@ class Tracts:
         return np.stack(columns, axis=1) if columns else np.empty((stop - start, 0), dtype=np.int64)
 
     def moved_to(self, start: np.ndarray) -> "Tracts":
-        """The tracts with each border moved from its variant to the variant `start` of it, int64, shape (n_variants,)."""
+        """The tracts with each border moved from its variant to the variant `start` of it, int64,
+        shape (n_variants,).
+        """
         first, label = [], []
         for begins, names in zip(self.first, self.label, strict=True):
             moved = start[begins]
@@ -56,7 +59,9 @@ class Tracts:
         return Tracts(first, label)
 
     def second_copies_first(self, copied: "Tracts") -> "Tracts":
-        """Tracts of two rows a person, the second row's being the first row's where `copied` (one row a person) is 1."""
+        """Tracts of two rows a person, the second row's being the first row's where `copied` (one
+        row a person) is 1.
+        """
         first, label = list(self.first), list(self.label)
         for i in range(len(copied)):
             edges = np.unique(np.concatenate([first[2 * i], first[2 * i + 1], copied.first[i]]))
@@ -75,9 +80,10 @@ class Tracts:
 def draw_tracts(seed: int, map_cm: np.ndarray, shares: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
     """First variants and labels of the tracts of one row.
 
-    Events come at `rate` a Morgan, and at each the label is drawn by `shares`, so that a label's share of the genome is
-    its share, and its tracts are exponential with mean 1 / (rate (1 - share)) Morgans (a pulse of admixture `rate`
-    generations ago: Gravel 2012, doi:10.1534/genetics.112.139808; for two states, autozygosity: Leutenegger et al. 2003,
+    Events come at `rate` a Morgan, and at each the label is drawn by `shares`, so that a label's
+    share of the genome is its share, and its tracts are exponential with mean 1 / (rate (1 -
+    share)) Morgans (a pulse of admixture `rate` generations ago: Gravel 2012,
+    doi:10.1534/genetics.112.139808; for two states, autozygosity: Leutenegger et al. 2003,
     doi:10.1086/378207).
 
     Parameters
@@ -93,7 +99,8 @@ def draw_tracts(seed: int, map_cm: np.ndarray, shares: np.ndarray, rate: float) 
     events = np.sort(rng.uniform(low, high, rng.poisson(rate * (high - low) / 100)))
     labels = rng.choice(len(shares), size=len(events) + 1, p=shares)
     first = np.concatenate([[0], np.searchsorted(map_cm, events)])
-    last_of_its_place = np.append(np.diff(first) > 0, True)  # of events between the same two variants only the last is seen
+    # of events between the same two variants only the last is seen
+    last_of_its_place = np.append(np.diff(first) > 0, True)
     return _merge(first[last_of_its_place], labels[last_of_its_place])
 
 

@@ -1,4 +1,6 @@
-"""Mutants of valid files: bytes changed blindly, or lines and cells of a text changed with intent."""
+"""Mutants of valid files: bytes changed blindly, or lines and cells of a text changed with
+intent.
+"""
 
 import re
 

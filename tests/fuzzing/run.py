@@ -1,4 +1,6 @@
-"""Run mutants against a reader: each must end well or in an error of ours, soon and in little memory."""
+"""Run mutants against a reader: each must end well or in an error of ours, soon and in little
+memory.
+"""
 
 import contextlib
 import hashlib

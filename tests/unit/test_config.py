@@ -173,7 +173,8 @@ def test_every_key_has_a_description_and_stands_in_the_documents(repository):
     [
         ("panel\tcontig\tvariants\nx\t20\tnone.vcf.gz\n", "line 2 variants  none.vcf.gz  not found"),
         ("panel\tcontig\tvariants\nx y\t20\there\n", "may hold letters"),
-        ("panel\tcontig\tvariants\n../../x\t20\there\n", "may hold letters"),  # would stand outside results/
+        # would stand outside results/
+        ("panel\tcontig\tvariants\n../../x\t20\there\n", "may hold letters"),
         ("panel\tcontig\tvariants\nx\t../20\there\n", "may hold letters"),
         ("panel\tcontig\tvariants\nx\t20\t../elsewhere.vcf.gz\n", r"not found \(looked in "),
         ("panel\tcontig\tvariants\nsequences\t20\there\n", "is a reserved name"),

@@ -1,4 +1,6 @@
-"""Full disks, limits and missing memory: one message, exit code 2, nothing partial, whatever library reports them."""
+"""Full disks, limits and missing memory: one message, exit code 2, nothing partial, whatever
+library reports them.
+"""
 
 import errno
 import os

@@ -1,4 +1,6 @@
-"""A bounded run of the fuzzer: every reader, a few mutants, the same ones each time. `make fuzz` runs many."""
+"""A bounded run of the fuzzer: every reader, a few mutants, the same ones each time. `make fuzz`
+runs many.
+"""
 
 import numpy as np
 import pytest

@@ -14,7 +14,9 @@ def apart(n: int, length: int) -> Places:
 
 
 def planted(rng, families: int = 6, size: int = 5, length: int = 80):
-    """Families that share 20 bases, some members on the other strand; the rest of them is random."""
+    """Families that share 20 bases, some members on the other strand; the rest of them is
+    random.
+    """
     bases = rng.integers(0, 4, (families * size, length)).astype(np.uint8)
     family = np.repeat(np.arange(families), size)
     motif = rng.integers(0, 4, (families, 20)).astype(np.uint8)

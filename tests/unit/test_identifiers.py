@@ -18,7 +18,9 @@ TEXTS |= {metric.title for metric in MetricId}
 
 
 def texts_compared(tree: ast.AST) -> list[tuple[int, str]]:
-    """Lines and texts of a source that something is compared with, looked up in, or begins or ends with."""
+    """Lines and texts of a source that something is compared with, looked up in, or begins or ends
+    with.
+    """
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Compare):

@@ -1,6 +1,8 @@
-"""The packages that the code imports: those of the project, of its extras and of each rule's conda environment.
+"""The packages that the code imports: those of the project, of its extras and of each rule's conda
+environment.
 
-Imports are read from the source, not run: from the command that a rule calls, through every module that it reaches.
+Imports are read from the source, not run: from the command that a rule calls, through every module
+that it reaches.
 """
 
 import ast
@@ -15,8 +17,10 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-CLI = {"genoloom.cli", "genoloom.cli_sequences", "genoloom.cli_study"}  # their functions import what one command needs
-REGISTRY = "generator_class"  # whoever imports this function may import any module beside it, by a generator's name
+# their functions import what one command needs
+CLI = {"genoloom.cli", "genoloom.cli_sequences", "genoloom.cli_study"}
+# whoever imports this function may import any module beside it, by a generator's name
+REGISTRY = "generator_class"
 # conda's name of a package, where it is another one than that of the Python package index
 CONDA = {"edlib": "python-edlib", "matplotlib": "matplotlib-base", "torch": "pytorch-cpu"}
 
@@ -72,7 +76,9 @@ def distributions() -> dict[str, list[str]]:
 
 
 def packages_of(imported: set[tuple[str, bool]]) -> tuple[set[str], set[str]]:
-    """The distributions that imports reach: those that must be there, and those that the code goes on without."""
+    """The distributions that imports reach: those that must be there, and those that the code goes
+    on without.
+    """
     waiting, seen, needed, optional = list(imported), set(), set(), set()
     while waiting:
         name, may_be_missing = waiting.pop()

@@ -1,4 +1,6 @@
-"""What messages tell people to do can be done: every command and option that a remedy names is there."""
+"""What messages tell people to do can be done: every command and option that a remedy names is
+there.
+"""
 
 import ast
 import re
@@ -29,7 +31,9 @@ def words(node: ast.AST) -> str:
 
 
 def remedies() -> list[tuple[str, str]]:
-    """(file:line, text) of each remedy: the keyword, the fourth argument of an InputError, and constants so used."""
+    """(file:line, text) of each remedy: the keyword, the fourth argument of an InputError, and
+    constants so used.
+    """
     found = []
     for path in SOURCES:
         tree = ast.parse(path.read_text(encoding="utf-8"))

@@ -6,7 +6,8 @@ from scipy.stats import kstest
 
 from genoloom.tracts import Tracts, draw_tracts
 
-MAP = np.linspace(0, 20_000, 400_001)  # 200 Morgans, a site every 0.05 cM: ends and sites hardly matter
+# 200 Morgans, a site every 0.05 cM: ends and sites hardly matter
+MAP = np.linspace(0, 20_000, 400_001)
 
 
 @pytest.mark.parametrize(("shares", "generations"), [([0.7, 0.3], 8.0), ([0.5, 0.3, 0.2], 20.0), ([1 / 16, 15 / 16], 6.0)])

@@ -14,7 +14,9 @@ def tiny_project(tmp_path, demo_dir) -> Path:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory, demo_dir, repository) -> Path:
-    """A small project whose workflow has run once; `trace` beside it says which files its commands read."""
+    """A small project whose workflow has run once; `trace` beside it says which files its commands
+    read.
+    """
     from helpers import run_genoloom
 
     folder = write_project(tmp_path_factory.mktemp("finished") / "project", demo_dir, TINY)

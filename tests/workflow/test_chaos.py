@@ -13,7 +13,9 @@ SECONDS = 12.0  # about what these take
 
 
 def test_faults_leave_nothing_and_change_nothing(finished, tmp_path, capsys):
-    """Files of a run with four faults equal those of a run without any, in another directory and on another number of cores."""
+    """Files of a run with four faults equal those of a run without any, in another directory and on
+    another number of cores.
+    """
     wrong = chaos.chaos(tmp_path, chaos.outputs(finished), SECONDS, faults=4, seed=5, settings=TINY, targets=TARGETS)
     assert wrong == 0, capsys.readouterr().out
 

@@ -1,4 +1,6 @@
-"""No name of a file or directory reaches the shell as a command, or breaks a sheet; the checkout's own path included."""
+"""No name of a file or directory reaches the shell as a command, or breaks a sheet; the checkout's
+own path included.
+"""
 
 import os
 import re
@@ -19,7 +21,9 @@ WILD = "${HOME} {{d}} {e}"  # and Snakemake, which reads wildcards in every path
 
 @pytest.fixture
 def weird_project(tmp_path, tiny_project):
-    """The small project in a directory with such a name, with inputs of such names, set up by `genoloom init`."""
+    """The small project in a directory with such a name, with inputs of such names, set up by
+    `genoloom init`.
+    """
     place = tmp_path / WEIRD / "project"
     (place / "data").mkdir(parents=True)
     vcf, people = place / "data" / f"{WEIRD}.vcf.gz", place / "data" / f"{WEIRD}.tsv"

@@ -1,4 +1,6 @@
-"""The report in a real browser: no console errors, tabs, sorting and filtering work, at desk and phone widths, and in print."""
+"""The report in a real browser: no console errors, tabs, sorting and filtering work, at desk and
+phone widths, and in print.
+"""
 
 import base64
 import io
@@ -127,7 +129,8 @@ def test_focus_is_visible_and_reaches_everything(page):
         assert page.execute_script("return getComputedStyle(arguments[0]).outlineStyle", now) != "none"
         reached.append((now.tag_name, now.get_attribute("class"), now.get_attribute("role")))
     assert reached[0][:2] == ("a", "skip")
-    assert sum(role == "tab" for *_, role in reached) == len(find(page, "[role=tablist]"))  # one stop for each list of tabs
+    # one stop for each list of tabs
+    assert sum(role == "tab" for *_, role in reached) == len(find(page, "[role=tablist]"))
     assert any(tag == "summary" for tag, *_ in reached)
     assert any(role == "region" for *_, role in reached)  # wide tables scroll by keyboard
 
@@ -218,7 +221,8 @@ def test_no_sideways_scrolling_and_a_picture(driver, made, width, tmp_path):
     red, green, blue = np.moveaxis(np.asarray(Image.open(picture).convert("RGB")).astype(np.int32), 2, 0)
     pixels = red << 16 | green << 8 | blue
     assert pixels.shape == (height, width)
-    # no blank stretch: in every screenful something is written or drawn, in ink and in the colours of the figures
+    # no blank stretch: in every screenful something is written or drawn, in ink and in the colours
+    # of the figures
     for top in range(0, height - 400, 400):
         assert len(np.unique(pixels[top : top + 400])) > 20
     for colour in (0xD55E00, 0x0072B2):

@@ -65,7 +65,9 @@ def test_state_of_other_options_is_refused(finished, tmp_path):
 
 
 def test_a_stopped_and_then_killed_workflow_goes_on_from_its_state(tiny_project):
-    """SIGTERM saves the state; after it SIGKILL, which cannot be caught, costs only what came since."""
+    """SIGTERM saves the state; after it SIGKILL, which cannot be caught, costs only what came
+    since.
+    """
     config = tiny_project / "config/config.yaml"
     config.write_text(config.read_text().replace("steps: 30", "steps: 600"))
     target = tiny_project / "results/models/tiny/transformer/20.safetensors"

@@ -54,7 +54,9 @@ def run(*command, check=True, **options):
 
 @pytest.fixture(scope="module")
 def slurm(tmp_path_factory):
-    """A SLURM controller and two nodes on this machine; skipped, visibly, where they cannot be had."""
+    """A SLURM controller and two nodes on this machine; skipped, visibly, where they cannot be
+    had.
+    """
     for program in ("slurmctld", "slurmd", "munged", "sbatch"):
         if not shutil.which(program):
             pytest.skip(f"no {program}: install slurm-wlm and munge (tests/install_test_tools.sh) to run this test")
@@ -109,7 +111,9 @@ def slurm(tmp_path_factory):
 @pytest.mark.slurm
 @pytest.mark.timeout(900)
 def test_the_workflow_runs_on_slurm(slurm, tiny_project, repository):
-    """The learned generators are left to the other tests: each SLURM job costs seconds of polling."""
+    """The learned generators are left to the other tests: each SLURM job costs seconds of
+    polling.
+    """
     config = tiny_project / "config/config.yaml"
     config.write_text(config.read_text() + "generators: [transformer]\nsequence_generators: []\n")
     command = [
@@ -124,7 +128,9 @@ def test_the_workflow_runs_on_slurm(slurm, tiny_project, repository):
 @pytest.mark.slurm
 @pytest.mark.timeout(600)
 def test_a_training_cancelled_by_slurm_goes_on_in_its_next_try(slurm, tiny_project, repository):
-    """As at a time limit or a preemption: SIGTERM, and SIGKILL a little later. The state is saved, the profile's retry resumes."""
+    """As at a time limit or a preemption: SIGTERM, and SIGKILL a little later. The state is saved,
+    the profile's retry resumes.
+    """
     config = tiny_project / "config/config.yaml"
     config.write_text(config.read_text().replace("steps: 30", "steps: 600"))
     target = "results/models/tiny/transformer/20.safetensors"

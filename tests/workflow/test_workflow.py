@@ -36,13 +36,17 @@ def snakemake(*arguments, cwd, **options):
 
 
 def resources_of(output: str) -> dict[str, dict[str, str]]:
-    """The resources of each job of a dry run, by the first wildcard-dependent file that it writes."""
+    """The resources of each job of a dry run, by the first wildcard-dependent file that it
+    writes.
+    """
     jobs = re.findall(r"^ +output: ([^,\n]+).*?^ +resources: ([^\n]+)", output, re.MULTILINE | re.DOTALL)
     return {path: dict(part.split("=", 1) for part in text.split(", ")) for path, text in jobs}
 
 
 def undeclared_reads(folder: Path, demo: Path, repository: Path, *targets: str) -> dict[str, list[str]]:
-    """Files that commands of traced runs read although their rule does not declare them, by log file; "" without a trace."""
+    """Files that commands of traced runs read although their rule does not declare them, by log
+    file; "" without a trace.
+    """
     done = snakemake("-n", "-F", "--snakefile", repository / "Snakefile", *targets, cwd=folder)
     read: dict[str, set[Path]] = {}
     for trace in (folder.parent / "trace").iterdir():
@@ -77,7 +81,8 @@ def test_formatting_is_that_of_snakefmt(repository):
 def test_dry_run_of_the_demo_plans_every_rule(repository, tmp_path):
     shutil.copytree(repository / "config", tmp_path / "config")
     (tmp_path / "resources").symlink_to(repository / "resources")
-    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\n")  # a GPU of this machine says nothing of where jobs run
+    # a GPU of this machine says nothing of where jobs run
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\n")
     (tmp_path / "nvidia-smi").chmod(0o755)
     done = snakemake(
         "-n", "--snakefile", repository / "Snakefile", "--directory", tmp_path, cwd=tmp_path,
@@ -129,7 +134,9 @@ def test_people_are_redrawn_when_asked_for(tiny_project, repository):
 
 
 def test_the_gate_holds_back_models_that_learned_little(finished, demo_dir, repository):
-    """Twenty steps of training do not make faithful people: the gate says why, and leaves no bundle."""
+    """Twenty steps of training do not make faithful people: the gate says why, and leaves no
+    bundle.
+    """
     done = run_genoloom("run", "-C", finished, "--cores", 2, "release", env=traced(finished))
     assert done.returncode != 0
     text = done.stdout + done.stderr
@@ -146,7 +153,8 @@ def test_the_gate_holds_back_models_that_learned_little(finished, demo_dir, repo
         "not made with",
     ):
         assert broken not in text  # the chain of evidence is whole, from the raw input to the audit
-    # of all that `release` takes digests of, only the ledger is declared by no rule: every release adds to it
+    # of all that `release` takes digests of, only the ledger is declared by no rule: every release
+    # adds to it
     reads = {log: paths for log, paths in undeclared_reads(finished, demo_dir, repository, "release").items() if "release" in log}
     assert reads == {}
     assert not (finished / "results/release/tiny/gan").exists()
@@ -248,7 +256,9 @@ def test_control_rows_stand_beside_each_learned_generator(finished):
 
 
 def test_nothing_of_real_people_leaves(finished):
-    """No name of a person, no path and no user in anything but the panel, the split and the private audit."""
+    """No name of a person, no path and no user in anything but the panel, the split and the private
+    audit.
+    """
     names = [name.encode() for name in (finished / "data/names.txt").read_text().split()]
     results = finished / "results"
     for closed in ("private/tiny/gan", "panels/tiny", "splits", "models/tiny/gan", "models/sequences/slice"):

@@ -15,7 +15,8 @@ import psutil
 from genoloom.errors import GenoLoomError, InputError
 from genoloom.faults import explain, is_full
 
-HOST = re.sub(r"[^A-Za-z0-9]", "", socket.gethostname())[:32] or "host"  # file systems are shared, numbers of processes are not
+# file systems are shared, numbers of processes are not
+HOST = re.sub(r"[^A-Za-z0-9]", "", socket.gethostname())[:32] or "host"
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 NAME_MAX = 255  # bytes of a file name, on every file system in common use
 
@@ -25,8 +26,8 @@ def write_beside(*targets: str | Path) -> Iterator[list[Path]]:
     """Yield one temporary path for each target; rename them all when the block ends well.
 
     The temporary files stand in the target's directory under a hidden name that keeps the target's
-    suffixes. They are flushed to disk before the rename and removed when the block raises; what a killed
-    process has left of the same targets is removed as well.
+    suffixes. They are flushed to disk before the rename and removed when the block raises; what a
+    killed process has left of the same targets is removed as well.
 
     Raises
     ------

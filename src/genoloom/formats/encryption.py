@@ -1,4 +1,5 @@
-"""Encryption of private tables for one recipient, in the Crypt4GH format of the Global Alliance for Genomics and Health.
+"""Encryption of private tables for one recipient, in the Crypt4GH format of the Global Alliance for
+Genomics and Health.
 
 Senf et al. 2021, doi:10.1093/bioinformatics/btab087. The package `crypt4gh` is optional.
 """
@@ -18,7 +19,8 @@ def _crypt4gh():
         raise InputError(
             "audit.recipient", "the package crypt4gh, which encrypts, is not installed", remedy="pip install crypt4gh"
         ) from None
-    logging.getLogger("crypt4gh").setLevel(logging.WARNING)  # it logs session keys when asked to say more
+    # it logs session keys when asked to say more
+    logging.getLogger("crypt4gh").setLevel(logging.WARNING)
     return keys, lib
 
 
@@ -40,7 +42,9 @@ def read_public_key(path: str | Path) -> bytes:
 
 
 def encrypt(content: bytes, out: Path, public_key: bytes) -> None:
-    """Write `content` to `out` so that only the owner of the key can read it; the sender's own key is thrown away."""
+    """Write `content` to `out` so that only the owner of the key can read it; the sender's own key
+    is thrown away.
+    """
     _, lib = _crypt4gh()
     secret = os.urandom(32)  # any 32 bytes are an X25519 secret
     with open(out, "wb") as handle:

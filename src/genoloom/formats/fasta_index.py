@@ -1,8 +1,10 @@
-"""Indexes of FASTA files: .fai, and .gzi of bgzip. One that does not belong to its file is not used.
+"""Indexes of FASTA files: .fai, and .gzi of bgzip. One that does not belong to its file is not
+used.
 
-htslib believes an index whatever the file says, and an index of another file gives other bases. So each record of a .fai is
-compared with the header line that it points behind, and each entry of a .gzi with the blocks of the file. The layouts:
-the manual page faidx(5) of samtools, and the specification of BGZF in SAMv1, section 4.1.
+htslib believes an index whatever the file says, and an index of another file gives other bases. So
+each record of a .fai is compared with the header line that it points behind, and each entry of a
+.gzi with the blocks of the file. The layouts: the manual page faidx(5) of samtools, and the
+specification of BGZF in SAMv1, section 4.1.
 """
 
 import codecs
@@ -23,14 +25,16 @@ from genoloom.formats.text import AGAIN, GZIP_MAGIC, MAX_SEQUENCE, ZSTD_MAGIC, b
 
 log = logging.getLogger(__name__)
 
-OLDER_S = 1  # an index may be so much older than its file: copies and checkouts write both in any order
+# an index may be so much older than its file: copies and checkouts write both in any order
+OLDER_S = 1
 LONGEST_HEADER = 1 << 20
 
 
 def find_index(path: Path, scratch: Path) -> tuple[Path, Path | None]:
     """The .fai, and the .gzi of a bgzip file: those beside `path` where they fit it, else new ones.
 
-    New ones are put beside the file where it had none and the directory can be written, else into `scratch`.
+    New ones are put beside the file where it had none and the directory can be written, else into
+    `scratch`.
 
     Raises
     ------
@@ -92,7 +96,9 @@ def _fault(path: Path, index: Path, blocks: list[tuple[int, int]]) -> str:
 
 
 def _blocks(path: Path, handle) -> list[tuple[int, int]]:
-    """Where each block of a bgzip file begins: (byte of the file, byte of its content); the last is the empty one."""
+    """Where each block of a bgzip file begins: (byte of the file, byte of its content); the last is
+    the empty one.
+    """
     size, place, content, blocks, length = path.stat().st_size, 0, 0, [], 0
     while place < size:
         handle.seek(place)
@@ -126,7 +132,9 @@ def _gzi_fits(index: Path, blocks: list[tuple[int, int]]) -> bool:
 
 
 def _fai_fits(path: Path, index: Path, blocks: list[tuple[int, int]]) -> bool:
-    """Each record begins behind the header of its name, ends where the next begins, and the last at the file's end."""
+    """Each record begins behind the header of its name, ends where the next begins, and the last at
+    the file's end.
+    """
     records = []
     for line in index.read_bytes().decode().splitlines():
         name, *numbers = line.split("\t")

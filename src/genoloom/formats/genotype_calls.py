@@ -1,4 +1,6 @@
-"""Genotype calls of any ploidy, for personal sequences: haploid contigs, chromosome X, heteroplasmic calls."""
+"""Genotype calls of any ploidy, for personal sequences: haploid contigs, chromosome X,
+heteroplasmic calls.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -51,7 +53,8 @@ class Calls:
 
 
 class CallsFile(VcfFile):
-    """A VCF or BCF as `VcfFile`, whose `records` are `Calls` of ploidy one or two; there may be none.
+    """A VCF or BCF as `VcfFile`, whose `records` are `Calls` of ploidy one or two; there may be
+    none.
 
     A contig without records must be one that the header declares.
     """

@@ -1,6 +1,7 @@
 """The ledger of leaks: what earlier releases of the same individuals have given away; private.
 
-Of each release it has the separation (d'^2) of `genoloom.privacy.leak_budget.Leak`; separations add up.
+Of each release it has the separation (d'^2) of `genoloom.privacy.leak_budget.Leak`; separations add
+up.
 """
 
 import fcntl

@@ -1,8 +1,8 @@
 """Genetic maps in the forms that people have.
 
-With a header: any order of columns, read by their names (SHAPEIT, GLIMPSE, HapMap, Eagle, deCODE). Without one: the forms of
-`HEADERLESS`, told apart by which of them the first rows fit. deCODE gives the centimorgans at the end of each interval
-(Halldorsson et al. 2019, doi:10.1126/science.aau1043).
+With a header: any order of columns, read by their names (SHAPEIT, GLIMPSE, HapMap, Eagle, deCODE).
+Without one: the forms of `HEADERLESS`, told apart by which of them the first rows fit. deCODE gives
+the centimorgans at the end of each interval (Halldorsson et al. 2019, doi:10.1126/science.aau1043).
 """
 
 import re
@@ -17,7 +17,8 @@ import numpy as np
 from genoloom.errors import InputError
 from genoloom.formats.text import real_number, text_lines
 
-LIMITS = (0.1, 10.0)  # centimorgans per megabase over a whole map; chromosomes of people have 1 to 2, PAR1 8
+# centimorgans per megabase over a whole map; chromosomes of people have 1 to 2, PAR1 8
+LIMITS = (0.1, 10.0)
 MOST_BASES = 1e12  # positions are whole numbers below this
 SAMPLE = 1000  # rows that decide what a file without a header is
 
@@ -76,7 +77,9 @@ class GeneticMap:
     inside: int = field(default=0, init=False)
 
     def place(self, position: np.ndarray) -> np.ndarray:
-        """Centimorgans of sites, float64: linear between the map's points and level beyond its ends."""
+        """Centimorgans of sites, float64: linear between the map's points and level beyond its
+        ends.
+        """
         self.sites += len(position)
         self.inside += int(((position >= self.position[0]) & (position <= self.position[-1])).sum())
         return np.interp(position, self.position, self.cm)
@@ -119,8 +122,9 @@ def read_map(path: str | Path, contig: str, limits: tuple[float, float] = LIMITS
     Raises
     ------
     InputError
-        With file and line: the form is not known, a row is none, there is no row of the contig, the map falls or is
-        level, or its length is beyond `limits`, as where it is in Morgans or a rate is taken for it.
+        With file and line: the form is not known, a row is none, there is no row of the contig, the
+        map falls or is level, or its length is beyond `limits`, as where it is in Morgans or a rate
+        is taken for it.
     """
     path = Path(path)
     lines = _rows(path)
@@ -149,7 +153,9 @@ def _bare(contig: str) -> str:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Cells of each line that is not blank; `#` begins a comment, but for a header that it stands before."""
+    """Cells of each line that is not blank; `#` begins a comment, but for a header that it stands
+    before.
+    """
     for line, text in text_lines(path):
         if "#" in text and not text.startswith("#"):
             text = re.sub(r"\s#.*", "", text)
@@ -161,7 +167,9 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _header_form(path: Path, lines: Iterator[tuple[int, list[str]]]) -> tuple[Form | None, Iterator[tuple[int, list[str]]]]:
-    """The form that a header tells, or None, and the rows behind it. A comment that does not fit the first row is no header."""
+    """The form that a header tells, or None, and the rows behind it. A comment that does not fit
+    the first row is no header.
+    """
     heads: list[tuple[int, list[str]]] = []
     for line, cells in lines:
         if cells[0].startswith("#"):
@@ -207,7 +215,9 @@ def _named_form(path: Path, line: int, names: list[str]) -> Form:
 
 
 def _headerless_form(path: Path, sample: list[tuple[int, list[str]]], contig: str) -> Form:
-    """The form that the first rows fit: no error in them, contigs that are contigs, and a rise in both columns."""
+    """The form that the first rows fit: no error in them, contigs that are contigs, and a rise in
+    both columns.
+    """
     counts = Counter(len(cells) for _, cells in sample)
     forms = [form for form in HEADERLESS if form.columns == counts.most_common(1)[0][0]]
     if not forms:
@@ -227,7 +237,9 @@ def _headerless_form(path: Path, sample: list[tuple[int, list[str]]], contig: st
 
 @dataclass
 class _Trial:
-    """How well a form fits: rows read before the first error, if any; and merit among those that fit."""
+    """How well a form fits: rows read before the first error, if any; and merit among those that
+    fit.
+    """
 
     form: Form
     rows: int

@@ -1,4 +1,6 @@
-"""Model files: arrays as safetensors, and a JSON beside them that says what the model is. Nothing unpickles."""
+"""Model files: arrays as safetensors, and a JSON beside them that says what the model is. Nothing
+unpickles.
+"""
 
 import hashlib
 import json
@@ -125,9 +127,9 @@ def load_model(
 ) -> Model:
     """Read a model file, which anybody may have made: everything is checked before it is believed.
 
-    First the types and bounds of the description, then the names, dtypes and shapes of all arrays as the generator declares
-    them (`genoloom.declared`), and only then the arrays are read: whether they are what was written, and whether their values
-    are finite and in range.
+    First the types and bounds of the description, then the names, dtypes and shapes of all arrays
+    as the generator declares them (`genoloom.declared`), and only then the arrays are read: whether
+    they are what was written, and whether their values are finite and in range.
 
     Parameters
     ----------
@@ -136,7 +138,8 @@ def load_model(
     generator_class : callable
         From a generator's name to its class.
     more : type of Description, declare_more : callable
-        What the description must say beside the generator's own words, and declares the arrays that are not its own, given that.
+        What the description must say beside the generator's own words, and declares the arrays that
+        are not its own, given that.
 
     Raises
     ------
@@ -222,7 +225,8 @@ def declare_sites(arrays: Declared, words: SitesDescription) -> None:
     if isinstance(position, np.ndarray) and (position[MOST_AT_ONE_PLACE:] == position[:-MOST_AT_ONE_PLACE]).any():
         raise DeclarationError(f"more than {MOST_AT_ONE_PLACE} sites at one position")
     for name in ("ref", "alt", "id"):
-        (size,) = arrays.expect(f"sites.{name}", "uint8", ... if name == "id" else None, low=33)  # no white space
+        # no white space
+        (size,) = arrays.expect(f"sites.{name}", "uint8", ... if name == "id" else None, low=33)
         least = int(name != "id")
         arrays.expect(f"sites.{name}.end", "int64", n, low=least, high=size, least_step=least)
         ends = arrays[f"sites.{name}.end"]

@@ -1,7 +1,7 @@
 """Count matrices of motifs, from a JASPAR file or from JASPAR itself.
 
-JASPAR: Rauluseviciute et al. 2024, doi:10.1093/nar/gkad1059. The package `pyjaspar` (Khan 2021, doi:10.5281/zenodo.4485856),
-which brings the database along, is optional.
+JASPAR: Rauluseviciute et al. 2024, doi:10.1093/nar/gkad1059. The package `pyjaspar` (Khan 2021,
+doi:10.5281/zenodo.4485856), which brings the database along, is optional.
 """
 
 import io
@@ -43,10 +43,11 @@ def read_matrices(path: str | Path) -> list[Matrix]:
 
 
 def fetch_matrix(word: str) -> Matrix:
-    """Name and counts, by base, of the matrix of JASPAR that has an id (`MA0108.3`) or a name (`TBP`).
+    """Name and counts, by base, of the matrix of JASPAR that has an id (`MA0108.3`) or a name
+    (`TBP`).
 
-    An id without version means the latest one. Names are those of the latest versions in the CORE collection, in upper or lower
-    case. Nothing is downloaded.
+    An id without version means the latest one. Names are those of the latest versions in the CORE
+    collection, in upper or lower case. Nothing is downloaded.
 
     Raises
     ------

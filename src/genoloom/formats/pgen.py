@@ -1,13 +1,15 @@
 """The panel store: a PLINK 2 file set of phased, biallelic genotypes of one contig.
 
-`{prefix}.pgen` holds the alleles with phase, `{prefix}.pvar.zst` the sites (with the genetic position in the column
-`CM` when there is a map), `{prefix}.psam` the people. plink2 reads all three. A PGEN knows no half-missing call: both
-alleles of a person are called or both are missing.
+`{prefix}.pgen` holds the alleles with phase, `{prefix}.pvar.zst` the sites (with the genetic
+position in the column `CM` when there is a map), `{prefix}.psam` the people. plink2 reads all
+three. A PGEN knows no half-missing call: both alleles of a person are called or both are missing.
 
-    panel = open_panel(prefix)                       # reads sites and people; alleles are read block by block
+    panel = open_panel(prefix)                       # reads sites and people; alleles are read
+    block by block
 
     with PanelWriter(prefix, people, contig) as writer:
-        writer.append(sites, alleles)                # Sites, int8 (n_variants, 2 * n_people); any number of times
+        writer.append(sites, alleles)                # Sites, int8 (n_variants, 2 * n_people); any
+        number of times
 """
 
 import tempfile
@@ -35,7 +37,8 @@ def panel_files(prefix: Path) -> list[Path]:
 class PgenHaplotypes:
     """A haplotype source over a .pgen file; alleles are decoded when they are read.
 
-    The file is opened anew in each process and for each source, so a source may be pickled or forked.
+    The file is opened anew in each process and for each source, so a source may be pickled or
+    forked.
 
     Parameters
     ----------
@@ -65,13 +68,16 @@ class PgenHaplotypes:
         return self._reader
 
     def _allele_offsets(self) -> np.ndarray | None:
-        """Where the alleles of each variant begin among all alleles, as pgenlib wants it; None where all have two."""
+        """Where the alleles of each variant begin among all alleles, as pgenlib wants it; None
+        where all have two.
+        """
         if self.n_alleles is None or (self.n_alleles == 2).all():
             return None
         return np.append(0, np.cumsum(self.n_alleles)).astype(np.uintp)
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        """Alleles of the variants [start, stop), int8, shape (stop - start, n_haplotypes): 0 REF, from 1 ALT; -1 missing.
+        """Alleles of the variants [start, stop), int8, shape (stop - start, n_haplotypes): 0 REF,
+        from 1 ALT; -1 missing.
 
         Raises
         ------
@@ -81,7 +87,9 @@ class PgenHaplotypes:
         return self.read_with_phase(start, stop)[0]
 
     def read_with_phase(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        """Alleles as in `read`, and whether each heterozygous call is phased, bool, shape (stop - start, n_people)."""
+        """Alleles as in `read`, and whether each heterozygous call is phased, bool, shape (stop -
+        start, n_people).
+        """
         alleles = np.empty((stop - start, self.n_haplotypes), dtype=np.int32)
         phased = np.empty((stop - start, self.n_people), dtype=np.bool_)
         if stop > start:
@@ -117,7 +125,8 @@ def open_panel(prefix: str | Path) -> Panel:
 
 
 def _check_pgen(path: Path, n_people: int, n_variants: int) -> None:
-    """Compare what a .pgen or .bed says of itself with its tables, before pgenlib believes it and allocates.
+    """Compare what a .pgen or .bed says of itself with its tables, before pgenlib believes it and
+    allocates.
 
     The layout: the PLINK 2 file format specification, github.com/chrchang/plink-ng, pgen_spec.
     """
@@ -143,8 +152,8 @@ def _check_pgen(path: Path, n_people: int, n_variants: int) -> None:
 class PanelWriter:
     """Write a panel block by block; the files appear together when the block ends well.
 
-    The PGEN header needs the number of variants, which is known only at the end, so the alleles are spooled in two
-    bits each beside the output.
+    The PGEN header needs the number of variants, which is known only at the end, so the alleles are
+    spooled in two bits each beside the output.
 
     Parameters
     ----------
@@ -174,7 +183,9 @@ class PanelWriter:
         return self
 
     def append(self, sites: Sites, alleles: np.ndarray) -> None:
-        """Add sites with their alleles, int8, shape (len(sites), 2 * n_people), 0/1, -1 missing in pairs."""
+        """Add sites with their alleles, int8, shape (len(sites), 2 * n_people), 0/1, -1 missing in
+        pairs.
+        """
         if len(sites) == 0:
             return
         if self._has_cm is None:
@@ -210,7 +221,8 @@ class PanelWriter:
 
     def _close(self) -> None:
         for handle in (self._spool, self._pvar_raw):
-            with suppress(OSError):  # of a block that failed, what was not written cannot be flushed now
+            # of a block that failed, what was not written cannot be flushed now
+            with suppress(OSError):
                 handle.close()
 
     def _finish(self) -> None:

@@ -1,7 +1,8 @@
-"""PLINK file sets of any tool as panels: PLINK 2 (.pgen, .pvar or .pvar.zst, .psam) and PLINK 1 (.bed, .bim, .fam).
+"""PLINK file sets of any tool as panels: PLINK 2 (.pgen, .pvar or .pvar.zst, .psam) and PLINK 1
+(.bed, .bim, .fam).
 
-A .bed knows neither phase nor which allele is the reference: A1, usually the rarer one, is read as the alternate allele,
-as plink2 does. Where a .bim has no A1 (code 0), the site is monomorphic.
+A .bed knows neither phase nor which allele is the reference: A1, usually the rarer one, is read as
+the alternate allele, as plink2 does. Where a .bim has no A1 (code 0), the site is monomorphic.
 """
 
 from pathlib import Path
@@ -26,7 +27,8 @@ def open_plink(path: str | Path) -> tuple[list[Panel], int]:
     Raises
     ------
     InputError
-        A file is missing or damaged, variants are multiallelic or unsorted, samples stand twice, files disagree.
+        A file is missing or damaged, variants are multiallelic or unsorted, samples stand twice,
+        files disagree.
     """
     path = Path(path)
     people, runs, table = _bed_tables(path) if path.suffix == ".bed" else _pgen_tables(path)

@@ -1,7 +1,8 @@
-"""The tables of PLINK file sets, as any tool writes them: .psam and .fam, .pvar (plain or Zstandard) and .bim.
+"""The tables of PLINK file sets, as any tool writes them: .psam and .fam, .pvar (plain or
+Zstandard) and .bim.
 
-A .psam without a header has the columns of a .fam, a .pvar without one those of a .bim, as in plink2. Cells are divided by
-tabs where the first line has a tab, else by white space.
+A .psam without a header has the columns of a .fam, a .pvar without one those of a .bim, as in
+plink2. Cells are divided by tabs where the first line has a tab, else by white space.
 """
 
 import logging
@@ -56,7 +57,9 @@ def raw_files(variants: Path) -> dict[str, Path]:
 
 
 def _table(path: Path, headers: tuple[str, ...]) -> tuple[list[str], list[tuple[int, str]], Rows]:
-    """The header, if one begins with a word of `headers`; the lines before it that begin with `##`; and the rows."""
+    """The header, if one begins with a word of `headers`; the lines before it that begin with `##`;
+    and the rows.
+    """
     lines = ((number, line) for number, line in text_lines(path) if line.strip())
     above: list[tuple[int, str]] = []
     first = next(lines, None)
@@ -77,14 +80,17 @@ def _table(path: Path, headers: tuple[str, ...]) -> tuple[list[str], list[tuple[
 
 
 def read_psam(path: str | Path) -> People:
-    """The people of a .psam: ids, sexes, and population, superpopulation and family where there are such columns.
+    """The people of a .psam: ids, sexes, and population, superpopulation and family where there are
+    such columns.
 
-    Who a person is, FID, IID and SID say together: where the IID alone stands twice, the id is FID_IID, or FID_IID_SID.
+    Who a person is, FID, IID and SID say together: where the IID alone stands twice, the id is
+    FID_IID, or FID_IID_SID.
 
     Raises
     ------
     InputError
-        With the line: a row that is too short or too long, no id or the id 0, or the same person twice.
+        With the line: a row that is too short or too long, no id or the id 0, or the same person
+        twice.
     """
     path = Path(path)
     header, _, rows = _table(path, ("#FID", "#IID"))
@@ -100,7 +106,9 @@ def read_psam(path: str | Path) -> People:
 
 
 def read_fam(path: str | Path) -> People:
-    """The people of a .fam: family, person, father, mother, sex, phenotype; raises as `read_psam`."""
+    """The people of a .fam: family, person, father, mother, sex, phenotype; raises as
+    `read_psam`.
+    """
     path = Path(path)
     table = []
     for number, line in text_lines(path):
@@ -166,10 +174,11 @@ def _ids(path: Path, table: list[tuple[int, dict[str, str]]]) -> list[str]:
 
 
 def read_pvar(path: str | Path) -> list[Sites]:
-    """The sites of a .pvar or .pvar.zst, one `Sites` for each run of one contig, in the order of the file.
+    """The sites of a .pvar or .pvar.zst, one `Sites` for each run of one contig, in the order of
+    the file.
 
-    Multiallelic rows keep their comma-separated alternates in `alt`; it is the caller's to look. Centimorgans are kept
-    where they are not all 0 and rise within their run.
+    Multiallelic rows keep their comma-separated alternates in `alt`; it is the caller's to look.
+    Centimorgans are kept where they are not all 0 and rise within their run.
 
     Raises
     ------
@@ -193,7 +202,9 @@ def read_pvar(path: str | Path) -> list[Sites]:
 
 
 def read_filters(path: str | Path) -> list[str]:
-    """The column FILTER of a .pvar, row by row; empty where there is none. Raises as `read_pvar`, which reads it first."""
+    """The column FILTER of a .pvar, row by row; empty where there is none. Raises as `read_pvar`,
+    which reads it first.
+    """
     header, _, rows = _table(Path(path), ("#CHROM",))
     if "FILTER" not in header:
         return []
@@ -202,7 +213,9 @@ def read_filters(path: str | Path) -> list[str]:
 
 
 def read_bim(path: str | Path) -> list[Sites]:
-    """The sites of a .bim, one `Sites` a run of one contig: A2 as REF, A1 as ALT; raises as `read_pvar`."""
+    """The sites of a .bim, one `Sites` a run of one contig: A2 as REF, A1 as ALT; raises as
+    `read_pvar`.
+    """
     rows = ((number, line.split()) for number, line in text_lines(path) if line.strip())
     return _named(_runs(Path(path), _BIM[6], rows, {}))
 

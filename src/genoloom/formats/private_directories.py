@@ -14,9 +14,10 @@ PRIVATE = ("panels", "splits", "models", "private", ".state")  # below the resul
 def close_directory(folder: Path) -> None:
     """Make `folder` where it is missing, and close it to others (mode 0700).
 
-    Within the workflow's results the directory of `PRIVATE` above it is closed too: Snakemake makes directories before
-    any command runs, with the modes that the umask leaves. The working directory, those above it, the home directory
-    and shared ones such as /tmp are left as they are, with a warning.
+    Within the workflow's results the directory of `PRIVATE` above it is closed too: Snakemake makes
+    directories before any command runs, with the modes that the umask leaves. The working
+    directory, those above it, the home directory and shared ones such as /tmp are left as they are,
+    with a warning.
     """
     with suppress(OSError):  # whoever writes into it says what is wrong, with a remedy
         folder.mkdir(parents=True, exist_ok=True)

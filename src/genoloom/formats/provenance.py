@@ -1,7 +1,9 @@
-"""What files were made of: a JSON record beside them with the digests of everything read and everything written.
+"""What files were made of: a JSON record beside them with the digests of everything read and
+everything written.
 
-A stage opens a `Making` before it reads, and writes the record when its outputs stand under their final names. A run
-that is killed between leaves a record that does not fit, which the release gate takes for what it is: no evidence.
+A stage opens a `Making` before it reads, and writes the record when its outputs stand under their
+final names. A run that is killed between leaves a record that does not fit, which the release gate
+takes for what it is: no evidence.
 
     made = Making("generate", {"model": model, "cohort": cohort})
     ...
@@ -71,8 +73,8 @@ class Making:
     ----------
     stage : str
     inputs : mapping of str to Path
-        Files by role; None for one that is not given. What is no file (a pipe) has no digest, and what is missing is
-        left to the stage to complain about.
+        Files by role; None for one that is not given. What is no file (a pipe) has no digest, and
+        what is missing is left to the stage to complain about.
 
     Attributes
     ----------
@@ -119,7 +121,9 @@ class Making:
 
 
 def sealed(values: dict) -> dict:
-    """A record with its own digest: one that was damaged or edited is told from one that was written."""
+    """A record with its own digest: one that was damaged or edited is told from one that was
+    written.
+    """
     content = {key: value for key, value in values.items() if key != OWN}
     return content | {OWN: hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()}
 
@@ -148,7 +152,8 @@ def read_provenance(path: Path) -> Provenance:
         return Provenance.model_validate({key: value for key, value in values.items() if key != OWN})
     except FileNotFoundError:
         raise InputError(path, "not found", remedy="make the files again: the command writes it beside them") from None
-    except (OSError, ValueError, AttributeError, RecursionError) as error:  # a ValidationError is a ValueError
+    # a ValidationError is a ValueError
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise InputError(path, f"is no record of provenance ({type(error).__name__})") from None
 
 

@@ -17,7 +17,8 @@ IUPAC = {
 
 
 def check_fasta_text(path: str | Path, head_bytes: int = 1 << 22) -> None:
-    """Refuse a FASTA whose sequence lines hold white space or foreign characters, within its first `head_bytes`.
+    """Refuse a FASTA whose sequence lines hold white space or foreign characters, within its first
+    `head_bytes`.
 
     htslib counts such characters as bases, so that every later coordinate would be wrong.
 
@@ -47,8 +48,8 @@ def check_fasta_text(path: str | Path, head_bytes: int = 1 << 22) -> None:
 class Reference:
     """A FASTA with its index.
 
-    The index is made beside the file when it is missing; one that is older than the file, damaged or of another file is
-    not used, which is said.
+    The index is made beside the file when it is missing; one that is older than the file, damaged
+    or of another file is not used, which is said.
 
     Parameters
     ----------
@@ -58,7 +59,8 @@ class Reference:
     Raises
     ------
     InputError
-        Not FASTA, gzip instead of bgzip, or of a form that cannot be indexed, with the line and a command that mends it.
+        Not FASTA, gzip instead of bgzip, or of a form that cannot be indexed, with the line and a
+        command that mends it.
     """
 
     def __init__(self, path: str | Path):
@@ -88,7 +90,9 @@ class Reference:
         raise InputError(source, f"contig '{contig}' is not in {self.path}", expected=f"one of {shown} ...")
 
     def fetch(self, contig: str, start: int, stop: int) -> str:
-        """Bases [start, stop) of `contig`, 0-based, in the case of the file; short where the contig ends."""
+        """Bases [start, stop) of `contig`, 0-based, in the case of the file; short where the contig
+        ends.
+        """
         start, stop = max(0, start), min(stop, self.lengths[contig])
         if stop <= start:
             return ""
@@ -104,7 +108,9 @@ class Reference:
         return bases
 
     def compare(self, contig: str, position: int, ref: str) -> str:
-        """'match', 'ambiguous' (an IUPAC code that allows the base) or 'mismatch' of REF at the 1-based `position`."""
+        """'match', 'ambiguous' (an IUPAC code that allows the base) or 'mismatch' of REF at the
+        1-based `position`.
+        """
         bases = self.fetch(contig, position - 1, position - 1 + len(ref)).upper()
         ref = ref.upper()
         if bases == ref:

@@ -1,6 +1,8 @@
-"""Sequences in and out: FASTA, tables, plain text, BED intervals, and the sets that GenoLoom itself writes.
+"""Sequences in and out: FASTA, tables, plain text, BED intervals, and the sets that GenoLoom itself
+writes.
 
-Kept in a FASTA header, after the name, as `key=value` words: `label`, and in sets of our own `cluster` and `strands`.
+Kept in a FASTA header, after the name, as `key=value` words: `label`, and in sets of our own
+`cluster` and `strands`.
 """
 
 import re
@@ -26,7 +28,9 @@ DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 
 @dataclass(frozen=True)
 class Record:
-    """One sequence of a file: `bases` uint8 in 0..4 (see `genoloom.sequences`), `tags` from its header or row."""
+    """One sequence of a file: `bases` uint8 in 0..4 (see `genoloom.sequences`), `tags` from its
+    header or row.
+    """
 
     name: str
     bases: np.ndarray
@@ -35,7 +39,9 @@ class Record:
 
 @dataclass(frozen=True)
 class Interval:
-    """An interval of a BED file, 0-based half-open; `strand` is "+" or "-", `label` "" where there is none."""
+    """An interval of a BED file, 0-based half-open; `strand` is "+" or "-", `label` "" where there
+    is none.
+    """
 
     contig: str
     start: int
@@ -47,16 +53,17 @@ class Interval:
 def read_records(path: str | Path, label_column: str = "label") -> Iterator[Record]:
     """Sequences of a file, one at a time, in its order.
 
-    A file that begins with `>` is FASTA. One named .csv, .tsv or .tab (or the same with .gz) is a table with a column
-    `seq` and optional columns `label` and `name`; other columns are left alone. `label_column` names another column than
-    `label`, or several with commas between them, whose cells are joined by "+". Anything else is text, one
-    sequence a line; there blank lines and lines that begin with `#` are no sequences.
+    A file that begins with `>` is FASTA. One named .csv, .tsv or .tab (or the same with .gz) is a
+    table with a column `seq` and optional columns `label` and `name`; other columns are left alone.
+    `label_column` names another column than `label`, or several with commas between them, whose
+    cells are joined by "+". Anything else is text, one sequence a line; there blank lines and lines
+    that begin with `#` are no sequences.
 
     Raises
     ------
     InputError
-        A character that is no IUPAC letter (white space inside a sequence is one), with its line; a name that
-        stands twice; a table without `seq`; a damaged file; no sequence at all.
+        A character that is no IUPAC letter (white space inside a sequence is one), with its line; a
+        name that stands twice; a table without `seq`; a damaged file; no sequence at all.
     """
     fasta, lines = _begun(path)
     if fasta:
@@ -68,7 +75,8 @@ def read_records(path: str | Path, label_column: str = "label") -> Iterator[Reco
     names: dict[str, int] = {}
     for number, record in enumerate(records, 1):
         if (first := names.setdefault(record.name, number)) != number:
-            name = f"the name '{record.name}'" if re.fullmatch("[a-z]{1,8}", record.name) else "a name"  # of a person, perhaps
+            # of a person, perhaps
+            name = f"the name '{record.name}'" if re.fullmatch("[a-z]{1,8}", record.name) else "a name"
             found = f"{name} stands twice: of sequences {first} and {number}"
             raise InputError(path, found, expected="one sequence a name")
         yield record
@@ -77,7 +85,9 @@ def read_records(path: str | Path, label_column: str = "label") -> Iterator[Reco
 
 
 def _begun(path: str | Path) -> tuple[bool, Iterator[tuple[int, bytes]]]:
-    """Whether a file is FASTA, that is whether its first line that is not blank begins with `>`; and its lines."""
+    """Whether a file is FASTA, that is whether its first line that is not blank begins with `>`;
+    and its lines.
+    """
     lines = byte_lines(path, MAX_SEQUENCE)
     first = next((line for line in lines if line[1].strip()), None)
     return first is not None and first[1].startswith(b">"), chain([first] if first else [], lines)
@@ -111,7 +121,8 @@ def _read_fasta(path: str | Path, numbered: Iterable[tuple[int, bytes]]) -> Iter
 
 
 def _fasta_record(path: str | Path, header: bytes, lines: list[bytes], line: int) -> Record:
-    words = header[1:].decode("utf-8", "replace").split()  # many descriptions are Latin-1, and of no matter
+    # many descriptions are Latin-1, and of no matter
+    words = header[1:].decode("utf-8", "replace").split()
     if not words or header[1:2].isspace():
         raise InputError(path, f"line {line}: a header without a name", expected=">name [label=...]")
     tags = dict(word.split("=", 1) for word in words[1:] if "=" in word)
@@ -182,12 +193,14 @@ def _read_lines(path: str | Path, lines: Iterable[tuple[int, str]]) -> Iterator[
 
 
 def read_intervals(path: str | Path) -> list[Interval]:
-    """Intervals of a BED file: contig, start, stop (0-based half-open), and optionally name (the label), score, strand.
+    """Intervals of a BED file: contig, start, stop (0-based half-open), and optionally name (the
+    label), score, strand.
 
     Raises
     ------
     InputError
-        Fewer than three columns, positions that are no interval, or a strand other than +, - and '.'; with the line.
+        Fewer than three columns, positions that are no interval, or a strand other than +, - and
+        '.'; with the line.
     """
     intervals = []
     for number, line in text_lines(path):
@@ -215,7 +228,9 @@ def _interval(path: str | Path, number: int, cells: list[str]) -> Interval:
 
 
 def check_lengths(path: str | Path, lengths: list[int]) -> None:
-    """Raise an InputError where sequences as rows of a matrix, as long as the longest, would fill the memory."""
+    """Raise an InputError where sequences as rows of a matrix, as long as the longest, would fill
+    the memory.
+    """
     if (cells := len(lengths) * max(lengths, default=0)) > MOST_BASES:
         raise InputError(
             path, f"{len(lengths)} sequences of up to {max(lengths)} bases take {cells / 1e9:.0f} GB as a matrix",
@@ -224,7 +239,9 @@ def check_lengths(path: str | Path, lengths: list[int]) -> None:
 
 
 def write_fasta(path: str | Path, records: Iterable[tuple[str, str]]) -> None:
-    """Write (header without '>', letters) records; bgzip where the name ends in .gz. Nothing partial is left."""
+    """Write (header without '>', letters) records; bgzip where the name ends in .gz. Nothing
+    partial is left.
+    """
     opened = pysam.BGZFile if str(path).endswith(".gz") else open
     with write_beside(path) as [part], opened(str(part), "wb") as handle:
         for header, letters in records:
@@ -233,7 +250,9 @@ def write_fasta(path: str | Path, records: Iterable[tuple[str, str]]) -> None:
 
 
 def write_set(path: str | Path, sequences: SequenceSet) -> None:
-    """A sequence set as FASTA; label, cluster and strands stand in the headers, so the file is all that training needs."""
+    """A sequence set as FASTA; label, cluster and strands stand in the headers, so the file is all
+    that training needs.
+    """
     write_fasta(path, _set_records(sequences))
 
 
@@ -248,7 +267,8 @@ def _set_records(sequences: SequenceSet) -> Iterator[tuple[str, str]]:
 def read_set(path: str | Path) -> SequenceSet:
     """A sequence set from `write_set`, or any file of sequences.
 
-    Without `cluster` in the headers each sequence is its own cluster; without `strands` both strands count.
+    Without `cluster` in the headers each sequence is its own cluster; without `strands` both
+    strands count.
 
     Raises
     ------

@@ -1,4 +1,6 @@
-"""Files of what real individuals score against the samples of one shadow model: private, and exact to the last bit."""
+"""Files of what real individuals score against the samples of one shadow model: private, and exact
+to the last bit.
+"""
 
 import json
 from pathlib import Path

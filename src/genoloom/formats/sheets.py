@@ -1,4 +1,6 @@
-"""Sheets of people and panels: tab-separated, `#` comments, as people really save them (CRLF, byte-order mark, blank lines)."""
+"""Sheets of people and panels: tab-separated, `#` comments, as people really save them (CRLF,
+byte-order mark, blank lines).
+"""
 
 import re
 from collections.abc import Container, Iterator
@@ -9,7 +11,8 @@ from genoloom.errors import InputError
 from genoloom.formats.text import split_rows, text_lines
 from genoloom.panel import People
 
-NONE = ("", "0", "na", "n/a", "nan", "none", "null", "-", ".", "-9", "unknown")  # in lower case: nothing is known
+# in lower case: nothing is known
+NONE = ("", "0", "na", "n/a", "nan", "none", "null", "-", ".", "-9", "unknown")
 SEX_WORDS = dict.fromkeys(("male", "m", "man", "1", "xy"), "male") | dict.fromkeys(("female", "f", "woman", "2", "xx"), "female")
 SEX_WORDS |= dict.fromkeys(NONE, "unknown")
 # what others call our columns, in lower case; the first that is there is taken
@@ -23,15 +26,17 @@ ALIASES = {
 
 
 def read_sheet(path: str | Path) -> list[tuple[int, dict[str, str]]]:
-    """Rows of a sheet as (line number, {column: cell}); cells that are left out at the end of a row are empty.
+    """Rows of a sheet as (line number, {column: cell}); cells that are left out at the end of a row
+    are empty.
 
-    A header that begins with `#IID`, `#FID` or another word for a person or family, as in PLINK 2, is a header; other
-    lines that begin with `#` are comments.
+    A header that begins with `#IID`, `#FID` or another word for a person or family, as in PLINK 2,
+    is a header; other lines that begin with `#` are comments.
 
     Raises
     ------
     InputError
-        The file is missing, empty or no text, a row has more cells than the header, or a column stands twice.
+        The file is missing, empty or no text, a row has more cells than the header, or a column
+        stands twice.
     """
     header: list[str] = []
     rows = []
@@ -72,23 +77,25 @@ def read_people(
 ) -> dict[str, tuple[str, str, str, str]]:
     """The sheet of people as {person: (population, sex, family, superpopulation)}.
 
-    Columns: `person` and `population`; optional `sex` (male, female, M, F, 1, 2, XY, XX, unknown), `family` and
-    `superpopulation`.
+    Columns: `person` and `population`; optional `sex` (male, female, M, F, 1, 2, XY, XX, unknown),
+    `family` and `superpopulation`.
 
     Parameters
     ----------
     wanted : container of str, optional
         The people whose rows count; the others are left alone.
     odd_sexes : list of int, optional
-        Takes the lines whose sex is not understood, which is then unknown; without it, they are an error.
+        Takes the lines whose sex is not understood, which is then unknown; without it, they are an
+        error.
     foreign : bool
         The columns may have the names that others give them, see `ALIASES`.
 
     Raises
     ------
     InputError
-        With the line, and without what it holds: a column is missing, a person is named twice or has no name or no
-        population, a sex is not understood, or a population has two superpopulations.
+        With the line, and without what it holds: a column is missing, a person is named twice or
+        has no name or no population, a sex is not understood, or a population has two
+        superpopulations.
     """
     rows = read_sheet(path)
     if not rows:
@@ -122,7 +129,8 @@ def read_people(
                 path, f"line {number}: names the person of another line again (line {lines[person]})", expected="one row a person"
             )
         if sex.lower() not in SEX_WORDS and odd_sexes is None:
-            word = f"sex '{sex}'" if re.fullmatch("[a-z]{1,8}", sex) else "the sex is not understood"  # it may be a name
+            # it may be a name
+            word = f"sex '{sex}'" if re.fullmatch("[a-z]{1,8}", sex) else "the sex is not understood"
             raise InputError(path, f"line {number}: {word}", expected="male, female, M, F, 1, 2, XY, XX or unknown")
         if sex.lower() not in SEX_WORDS:
             odd_sexes.append(number)

@@ -23,7 +23,8 @@ def read_split(path: str | Path) -> list[Row]:
     Raises
     ------
     InputError
-        The table is missing or is none; with the line: nobody's name, a person named twice, or a role that is none.
+        The table is missing or is none; with the line: nobody's name, a person named twice, or a
+        role that is none.
     """
     rows = read_table(path, ("person", "population", "role"), MAKE)
     lines: dict[str, int] = {}

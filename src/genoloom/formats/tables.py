@@ -1,4 +1,6 @@
-"""Tab-separated tables: every metrics table, sheet of results and history is written and read here."""
+"""Tab-separated tables: every metrics table, sheet of results and history is written and read
+here.
+"""
 
 import csv
 import math
@@ -22,7 +24,8 @@ def format_cell(value: object) -> str:
 
 @contextmanager
 def table_writer(path: str | Path, columns: list[str]) -> Iterator[Callable[[Iterable], object]]:
-    """Write a TSV row by row: yields a function that takes the cells of one; gzip when the name ends in .gz.
+    """Write a TSV row by row: yields a function that takes the cells of one; gzip when the name
+    ends in .gz.
 
     The file appears when the block ends well; nothing partial is left.
     """
@@ -33,14 +36,18 @@ def table_writer(path: str | Path, columns: list[str]) -> Iterator[Callable[[Ite
 
 
 def write_table(path: str | Path, columns: list[str], rows: list[dict]) -> None:
-    """Write `rows` as TSV with a header; gzip when the name ends in .gz. Nothing partial is left."""
+    """Write `rows` as TSV with a header; gzip when the name ends in .gz. Nothing partial is
+    left.
+    """
     with table_writer(path, columns) as write:
         for row in rows:
             write([row.get(c) for c in columns])
 
 
 class Row(dict[str, str]):
-    """Cells by column, and the place they stand at; a number is asked for with `number` or `integer`."""
+    """Cells by column, and the place they stand at; a number is asked for with `number` or
+    `integer`.
+    """
 
     def __init__(self, source: str | Path, line: int, cells: dict[str, str]):
         super().__init__(cells)
@@ -92,8 +99,8 @@ def read_table(path: str | Path, columns: tuple[str, ...] | list[str] = (), reme
     Raises
     ------
     InputError
-        The file is missing or no text, has no header, lacks a column or has one twice, or a row is shorter or longer
-        than the header; with its line.
+        The file is missing or no text, has no header, lacks a column or has one twice, or a row is
+        shorter or longer than the header; with its line.
     """
     rows = split_rows(path, text_lines(path))
     _, header = next(rows, (0, []))

@@ -1,6 +1,8 @@
-"""Files of arrays (safetensors), read with bounds: whatever stands in them, it costs no more than their size.
+"""Files of arrays (safetensors), read with bounds: whatever stands in them, it costs no more than
+their size.
 
-https://huggingface.co/docs/safetensors: eight bytes with the length of a JSON header, the header, the data.
+https://huggingface.co/docs/safetensors: eight bytes with the length of a JSON header, the header,
+the data.
 """
 
 import errno
@@ -28,7 +30,8 @@ DTYPES = {
 
 
 class TensorFile:
-    """An open file of arrays: its `headers` and texts (`metadata`) at once, its arrays when they are asked for.
+    """An open file of arrays: its `headers` and texts (`metadata`) at once, its arrays when they
+    are asked for.
 
     Parameters
     ----------
@@ -42,7 +45,8 @@ class TensorFile:
     Raises
     ------
     InputError
-        No such file, no file of this format, an array beyond the end of the file, or too large a header.
+        No such file, no file of this format, an array beyond the end of the file, or too large a
+        header.
     """
 
     def __init__(self, path: str | Path, what: str, *, framework: str = "np", remedy: str = ""):
@@ -74,7 +78,9 @@ class TensorFile:
             raise self._damaged(error) from None
 
     def words(self, key: str, *, infinite: bool = False) -> Any:
-        """The value of a JSON text among the metadata. Raises an `InputError` where there is none."""
+        """The value of a JSON text among the metadata. Raises an `InputError` where there is
+        none.
+        """
         try:
             if key not in self.metadata:
                 raise ValueError(f"no {key}")
@@ -102,7 +108,9 @@ def _dtype(name: str) -> str:
 
 
 def _parse_json(text: str, infinite: bool) -> Any:
-    """The value of a JSON text; endless numbers, bottomless nesting and (unless `infinite`) infinity are a ValueError."""
+    """The value of a JSON text; endless numbers, bottomless nesting and (unless `infinite`)
+    infinity are a ValueError.
+    """
 
     def number(convert: type) -> Any:
         def parse(digits: str) -> Any:
@@ -122,7 +130,9 @@ def _parse_json(text: str, infinite: bool) -> Any:
 
 
 def digest_tensors(description: dict, arrays: Mapping[str, np.ndarray]) -> str:
-    """SHA-256 over a JSON-ready description, without its own field `digest`, and arrays: their names, dtypes, shapes and bytes."""
+    """SHA-256 over a JSON-ready description, without its own field `digest`, and arrays: their
+    names, dtypes, shapes and bytes.
+    """
     words = {key: value for key, value in description.items() if key != "digest"}
     h = hashlib.sha256(json.dumps(words, sort_keys=True).encode())
     for name in sorted(arrays):

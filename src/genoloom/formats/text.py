@@ -1,9 +1,10 @@
 """The one way in which text files are opened: every reader of text reads through this module.
 
-The content decides what a file is, not its name: plain, gzip, bgzip or Zstandard, of any number of members; UTF-8, with
-or without a byte-order mark, or UTF-16 with one; lines that end in LF, CRLF or CR. A file that is cut off or damaged,
-that is no text, that is a web page, or whose lines are longer than a reader allows is an InputError with the line.
-Files are read as a stream, once, so that a pipe will do; memory is bounded by the longest line.
+The content decides what a file is, not its name: plain, gzip, bgzip or Zstandard, of any number of
+members; UTF-8, with or without a byte-order mark, or UTF-16 with one; lines that end in LF, CRLF or
+CR. A file that is cut off or damaged, that is no text, that is a web page, or whose lines are
+longer than a reader allows is an InputError with the line. Files are read as a stream, once, so
+that a pipe will do; memory is bounded by the longest line.
 """
 
 import codecs
@@ -28,9 +29,11 @@ from genoloom.errors import InputError
 MAX_LINE = 1 << 24  # bytes of one line; readers of sequences allow MAX_SEQUENCE
 MAX_SEQUENCE = 1 << 29  # the longest human chromosome has 2.5e8 bases
 PIPE_WAIT_S = 5  # how long a pipe may be without a writer
-BOMB_BYTES, BOMB_RATIO = 1 << 28, 250  # an unpacked file that is both longer and denser than these is refused
+# an unpacked file that is both longer and denser than these is refused
+BOMB_BYTES, BOMB_RATIO = 1 << 28, 250
 GZIP_MAGIC, ZSTD_MAGIC = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
-_CHUNK = {GZIP_MAGIC: 1 << 14, ZSTD_MAGIC: 1 << 9, b"": 1 << 18}  # small ones may unpack to 250,000 times their size
+# small ones may unpack to 250,000 times their size
+_CHUNK = {GZIP_MAGIC: 1 << 14, ZSTD_MAGIC: 1 << 9, b"": 1 << 18}
 _HEAD = 512
 AGAIN = "copy or download the file again"
 FOREIGN = {  # what content of other kinds begins with: its name, and what to do
@@ -55,7 +58,8 @@ def open_raw(path: str | Path) -> Iterator[io.BufferedReader]:
     Raises
     ------
     InputError
-        Not found, a directory, no right to read it, a pipe that nobody writes to, or an error of the disk.
+        Not found, a directory, no right to read it, a pipe that nobody writes to, or an error of
+        the disk.
     """
     try:
         # a named pipe without a writer would block the call for ever
@@ -77,7 +81,9 @@ def open_raw(path: str | Path) -> Iterator[io.BufferedReader]:
 
 
 def _await_data(path: str | Path, handle: int) -> None:
-    """A pipe of the shell has a writer, however slow; a named one may have none, and would be waited for without end."""
+    """A pipe of the shell has a writer, however slow; a named one may have none, and would be
+    waited for without end.
+    """
     poll = select.poll()
     poll.register(handle, select.POLLIN)
     if "pipe:[" not in os.path.realpath(path) and not poll.poll(1000 * PIPE_WAIT_S):
@@ -140,7 +146,8 @@ def read_json(path: str | Path, keys: Iterable[str] = (), remedy: str = "") -> d
         found = json.loads("\n".join(line for _, line in text_lines(path)))
     except json.JSONDecodeError as error:
         raise InputError(path, f"line {error.lineno}: is no JSON ({error.msg})", remedy=remedy) from None
-    except (RecursionError, ValueError):  # lists in lists without end, numbers of thousands of digits
+    # lists in lists without end, numbers of thousands of digits
+    except (RecursionError, ValueError):
         raise InputError(path, "is no JSON that can be read", remedy=remedy) from None
     lacking = [key for key in keys if not isinstance(found, dict) or key not in found]
     if lacking or not isinstance(found, dict):
@@ -161,7 +168,8 @@ def as_text(path: str | Path, number: int, line: bytes) -> str:
 
 
 def split_rows(path: str | Path, lines: Iterable[tuple[int, str]], delimiter: str = "\t") -> Iterator[tuple[int, list[str]]]:
-    """(line number, cells) of a delimited table; cells may stand in quotation marks, as csv writes them.
+    """(line number, cells) of a delimited table; cells may stand in quotation marks, as csv writes
+    them.
 
     Raises
     ------
@@ -190,7 +198,9 @@ def split_rows(path: str | Path, lines: Iterable[tuple[int, str]], delimiter: st
 
 
 def _text_chunks(path: str | Path, handle: io.BufferedReader) -> Iterator[bytes]:
-    """The unpacked content in UTF-8 without a byte-order mark; refused at its beginning where it is no text."""
+    """The unpacked content in UTF-8 without a byte-order mark; refused at its beginning where it is
+    no text.
+    """
     chunks = unpacked(path, handle)
     head = b""
     for chunk in chunks:
@@ -307,7 +317,9 @@ def real_number(text: str) -> float:
 
 @contextmanager
 def create_text(path: str | Path, packed: bool) -> Iterator[io.TextIOBase]:
-    """A text file to write, UTF-8 with LF; where `packed`, as gzip without name or time: equal texts give equal files."""
+    """A text file to write, UTF-8 with LF; where `packed`, as gzip without name or time: equal
+    texts give equal files.
+    """
     with ExitStack() as stack:
         out = stack.enter_context(open(path, "wb"))
         if packed:

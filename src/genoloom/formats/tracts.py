@@ -1,6 +1,8 @@
-"""True tracts of synthetic people as BED-like files: 0-based, half-open intervals, with a header line.
+"""True tracts of synthetic people as BED-like files: 0-based, half-open intervals, with a header
+line.
 
-A tract begins at its first site and ends where the next one begins, or at the last site: between two sites nothing tells.
+A tract begins at its first site and ends where the next one begins, or at the last site: between
+two sites nothing tells.
 """
 
 from collections.abc import Iterator

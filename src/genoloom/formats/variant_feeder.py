@@ -1,7 +1,7 @@
 """Bytes for htslib that it cannot open itself, written to a pipe by a child process.
 
-They are gzip data (whose end only we check), text with a byte order mark or with the phase prefixes of VCF 4.4, a pipe
-of which the header has been read, and a file from an offset on.
+They are gzip data (whose end only we check), text with a byte order mark or with the phase prefixes
+of VCF 4.4, a pipe of which the header has been read, and a file from an offset on.
 """
 
 import os
@@ -27,7 +27,8 @@ class Plan:
     region : (int, int), optional
         1-based; only records whose position is inside.
     start : int, optional
-        Virtual offset at which the records begin that are asked for; they end where the contig or the region does.
+        Virtual offset at which the records begin that are asked for; they end where the contig or
+        the region does.
     genotypes : bool
         Otherwise one record of each run of a contig is enough, without its genotypes.
     """
@@ -46,7 +47,9 @@ class Feeder:
         self.pid = pid
 
     def failed(self, patience: float | None) -> bool:
-        """Whether it found the data truncated or damaged; waits for its end, for so many seconds at most."""
+        """Whether it found the data truncated or damaged; waits for its end, for so many seconds at
+        most.
+        """
         until = time.monotonic() + (patience or 0)
         while self.pid:
             done, status = os.waitpid(self.pid, 0 if patience is None else os.WNOHANG)
@@ -65,7 +68,9 @@ class Feeder:
 
 
 def open_data(plan: Plan) -> tuple[int, Feeder]:
-    """A descriptor for htslib, and the process that feeds it, if any: htslib may read the file itself."""
+    """A descriptor for htslib, and the process that feeds it, if any: htslib may read the file
+    itself.
+    """
     header = plan.header
     rewrite = header.packing == "gzip" or header.bom or (not header.bcf and header.version >= (4, 4))
     if not rewrite and header.pipe is None and plan.start is None:
@@ -99,7 +104,9 @@ def _write(descriptor: int, data: bytes) -> None:
 
 
 def _raw(plan: Plan) -> Iterator[bytes]:
-    """The bytes of the file or pipe from its beginning; or its header, and all from the record on at an offset."""
+    """The bytes of the file or pipe from its beginning; or its header, and all from the record on
+    at an offset.
+    """
     header = plan.header
     if header.pipe is not None:
         yield header.taken
@@ -144,7 +151,9 @@ _PREFIX = re.compile(rb"\t[/|](?=[0-9.])")
 
 
 def _without_prefixes(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Genotypes as VCF 4.3 writes them: `|0|1` as 0|1, `/0/1` as 0/1, and `/0|1`, where one allele has no phase, as 0/1."""
+    """Genotypes as VCF 4.3 writes them: `|0|1` as 0|1, `/0/1` as 0/1, and `/0|1`, where one allele
+    has no phase, as 0/1.
+    """
     rest = b""
     for piece in pieces:
         *lines, rest = (rest + piece).split(b"\n")

@@ -1,7 +1,7 @@
 """What stands before the records of a VCF or BCF: its form, samples and contigs.
 
-Read here and not by htslib, so that what is wrong is told by line, and so that no name of an individual reaches a
-message. The content decides what a file is, never its name.
+Read here and not by htslib, so that what is wrong is told by line, and so that no name of an
+individual reaches a message. The content decides what a file is, never its name.
 """
 
 import codecs
@@ -34,7 +34,8 @@ _OTHER_FORMS = FOREIGN | {
     b"l\x1b\x01": ("a PLINK 1 .bed, which has no phase", "give the phased VCF, BCF or .pgen"),
     b"l\x1b": ("a .pgen under another name", "call it .pgen, with .pvar and .psam beside it"),
 }
-_pipes_read: set[tuple[int, int]] = set()  # a second reader of a pipe would find nothing, or wait for ever
+# a second reader of a pipe would find nothing, or wait for ever
+_pipes_read: set[tuple[int, int]] = set()
 
 
 class NoVariants(InputError):
@@ -106,8 +107,8 @@ def read_header(path: str | Path, need_samples: bool = True) -> Header:
     Raises
     ------
     InputError
-        The file is missing, of another format, truncated, not UTF-8, has no samples (unless they are not needed) or one
-        of them twice.
+        The file is missing, of another format, truncated, not UTF-8, has no samples (unless they
+        are not needed) or one of them twice.
     """
     path = real_path(path)
     pipe = is_pipe(path)
@@ -297,7 +298,9 @@ def _fields(path: Path, lines: list[str], bcf: bool) -> dict:
 
 
 def check_samples(path: Path, samples: list[str]) -> None:
-    """Raise an InputError unless there are samples, all with a name, no name twice. Names are not told."""
+    """Raise an InputError unless there are samples, all with a name, no name twice. Names are not
+    told.
+    """
     if not samples:
         raise InputError(path, "holds no samples", expected="genotypes of at least two people")
     place: dict[str, int] = {}

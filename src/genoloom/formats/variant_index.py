@@ -1,8 +1,10 @@
-"""The index of a bgzip VCF or BCF (.tbi, .csi): whether it belongs to the file, and where a contig or region begins.
+"""The index of a bgzip VCF or BCF (.tbi, .csi): whether it belongs to the file, and where a contig
+or region begins.
 
-htslib takes any index beside a file, may end the process on a damaged one, and reads fewer records through a stale
-one. So the index is read here, as a place to start reading only, and it is used only where it is not older than the
-file, its chunks cover all records of the file without a gap, and records stand where it says.
+htslib takes any index beside a file, may end the process on a damaged one, and reads fewer records
+through a stale one. So the index is read here, as a place to start reading only, and it is used
+only where it is not older than the file, its chunks cover all records of the file without a gap,
+and records stand where it says.
 
 Forms: tabix.pdf and CSIv1.pdf, https://samtools.github.io/hts-specs/.
 """
@@ -31,7 +33,9 @@ class _Unfit(Exception):
 
 @dataclass(frozen=True)
 class _Contig:
-    """Offsets are virtual: of a block in the file, times 2^16, plus that of a byte in the block's content."""
+    """Offsets are virtual: of a block in the file, times 2^16, plus that of a byte in the block's
+    content.
+    """
 
     bins: np.ndarray  # of each chunk
     chunks: np.ndarray  # of _CHUNK
@@ -52,13 +56,16 @@ class Index:
     depth: int
 
     def start(self, contig: str, position: int) -> int:
-        """Virtual offset of a record of the contig, none of those at `position` (1-based) or later before it."""
+        """Virtual offset of a record of the contig, none of those at `position` (1-based) or later
+        before it.
+        """
         found = self.contigs[contig]
         if len(found.windows):
             window = min((position - 1) >> self.min_shift, len(found.windows) - 1)
             return max(found.begin, int(found.windows[window]))
         leaf = ((1 << 3 * self.depth) - 1) // 7 + ((position - 1) >> self.min_shift)
-        while leaf > 0 and leaf not in found.firsts:  # as htslib: neighbours to the left, then the parent
+        # as htslib: neighbours to the left, then the parent
+        while leaf > 0 and leaf not in found.firsts:
             parent = (leaf - 1) >> 3
             leaf = leaf - 1 if leaf > (parent << 3) + 1 else parent
         return max(found.begin, found.firsts.get(leaf, 0))
@@ -169,7 +176,8 @@ def _by_contig(source: _Numbers, n: int, names: list[str], min_shift: int, depth
         windows = source.array("<u8", *source.take("i")) if tbi else np.empty(0, dtype=np.uint64)
         if chunks:
             contigs[name] = _Contig(np.concatenate(bins), np.concatenate(chunks), windows, firsts)
-    if len(source.data) - source.at not in (0, 8):  # the number of records without a place may follow
+    # the number of records without a place may follow
+    if len(source.data) - source.at not in (0, 8):
         raise _Unfit("is damaged")
     return Index(contigs, min_shift, depth)
 
@@ -214,7 +222,9 @@ class _Blocks:
 
 
 def _fit(index: Index, header: Header, blocks: _Blocks) -> None:
-    """Raise `_Unfit` unless the chunks cover all from the first record to the end, and records begin where they say."""
+    """Raise `_Unfit` unless the chunks cover all from the first record to the end, and records
+    begin where they say.
+    """
     at, left = 0, len(header.raw) + len(BOM) * header.bom
     content, after = blocks.block(0)
     while left > len(content):

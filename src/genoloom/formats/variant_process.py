@@ -1,8 +1,10 @@
-"""Records of a VCF or BCF, decoded by htslib in a process of its own and streamed in blocks of plain numbers and text.
+"""Records of a VCF or BCF, decoded by htslib in a process of its own and streamed in blocks of
+plain numbers and text.
 
-On a damaged file htslib may end the process, loop or ask for any amount of memory. Here it then ends only a child,
-which has a limit of processor time for each record and of memory, and the parent raises an InputError that says how
-far it came. What htslib prints is caught, and only known reasons are told: it would name individuals.
+On a damaged file htslib may end the process, loop or ask for any amount of memory. Here it then
+ends only a child, which has a limit of processor time for each record and of memory, and the parent
+raises an InputError that says how far it came. What htslib prints is caught, and only known reasons
+are told: it would name individuals.
 
     parent  <--- blocks (a pipe) ---  reader (htslib)  <--- bytes (a pipe, where needed) ---  feeder
 """
@@ -51,10 +53,11 @@ REASONS = (
 class Block(NamedTuple):
     """Successive records of one contig and one ploidy.
 
-    `alleles` is int8 or int16 (n_records, n_people, ploidy), ploidy 0 where there are no genotypes; -1 missing, -2
-    where a call has fewer alleles. `phased` is bool (n_records, n_people), and False for a heterozygous call of
-    another phase set (FORMAT/PS) than the person's first one of the contig; `other_sets` counts these by record.
-    `text` has (position, id, ref, alts, filters, last base of a symbolic allele or None) of each record.
+    `alleles` is int8 or int16 (n_records, n_people, ploidy), ploidy 0 where there are no genotypes;
+    -1 missing, -2 where a call has fewer alleles. `phased` is bool (n_records, n_people), and False
+    for a heterozygous call of another phase set (FORMAT/PS) than the person's first one of the
+    contig; `other_sets` counts these by record. `text` has (position, id, ref, alts, filters, last
+    base of a symbolic allele or None) of each record.
     """
 
     contig: str
@@ -70,7 +73,8 @@ def read_blocks(plan: Plan) -> Iterator[Block]:
     Raises
     ------
     InputError
-        The file is damaged: with the place, as contig:position or line, and the reason where it is known.
+        The file is damaged: with the place, as contig:position or line, and the reason where it is
+        known.
     """
     context, parent = multiprocessing.get_context("fork"), os.getpid()
     receive, send = context.Pipe(duplex=False)
@@ -107,7 +111,8 @@ def read_blocks(plan: Plan) -> Iterator[Block]:
             last = {"contig": block.contig, "position": block.text[-1][0], "records": message["records"]}
             yield block
     finally:
-        if os.getpid() == parent:  # a process that was forked meanwhile has a copy of this generator
+        # a process that was forked meanwhile has a copy of this generator
+        if os.getpid() == parent:
             process.kill()
             process.join()
             receive.close()
@@ -187,7 +192,8 @@ def _read(plan: Plan, receive, send, errors: int) -> None:
 
 
 def _limit_memory() -> None:
-    with suppress(OSError, ValueError, IndexError):  # no such file or limit on this system: it goes without
+    # no such file or limit on this system: it goes without
+    with suppress(OSError, ValueError, IndexError):
         with open("/proc/self/statm") as handle:
             used = int(handle.read().split()[0]) * resource.getpagesize()
         _, hard = resource.getrlimit(resource.RLIMIT_AS)
@@ -196,7 +202,9 @@ def _limit_memory() -> None:
 
 
 class _Clock:
-    """Each record has `SECONDS` of processor time from the last call on; then the system ends the process."""
+    """Each record has `SECONDS` of processor time from the last call on; then the system ends the
+    process.
+    """
 
     def __init__(self):
         _, self.hard = resource.getrlimit(resource.RLIMIT_CPU)
@@ -236,7 +244,8 @@ def _send_records(plan: Plan, source, clock: _Clock, send, last: dict) -> None:
         last["line"] = line if plan.start is None else 0
         here, position = variant.CHROM, variant.POS
         if not here:
-            if position > 1 or _calls(variant) is not None:  # asking such a record for REF may end the process
+            # asking such a record for REF may end the process
+            if position > 1 or _calls(variant) is not None:
                 last["line"] = last["line"] and line - 1
                 raise ValueError("no contig")
             continue  # an empty line
@@ -257,7 +266,9 @@ def _send_records(plan: Plan, source, clock: _Clock, send, last: dict) -> None:
 
 
 def _end(variant) -> int | None:
-    """Last base of a symbolic allele, by INFO/END, else by INFO/SVLEN; None where there is none or it is not told."""
+    """Last base of a symbolic allele, by INFO/END, else by INFO/SVLEN; None where there is none or
+    it is not told.
+    """
     if not any(alt.startswith("<") for alt in variant.ALT):
         return None
     with suppress(TypeError, ValueError):  # absent, or no number
@@ -280,7 +291,8 @@ def _calls(variant) -> np.ndarray | None:
 class _PhaseSets:
     """Phase within phase sets: of each person, the first set of the contig is trusted.
 
-    VCF 4.3: https://samtools.github.io/hts-specs/VCFv4.3.pdf, section 1.6.2, PS; phased calls without PS are one set.
+    VCF 4.3: https://samtools.github.io/hts-specs/VCFv4.3.pdf, section 1.6.2, PS; phased calls
+    without PS are one set.
     """
 
     NONE, UNSET = -1, -2
@@ -294,7 +306,9 @@ class _PhaseSets:
         self.first, self.numbers = None, {}
 
     def trusted(self, variant, calls: np.ndarray) -> tuple[np.ndarray, int]:
-        """Whose phase holds, bool (n_people,), and how many heterozygous calls belong to other sets."""
+        """Whose phase holds, bool (n_people,), and how many heterozygous calls belong to other
+        sets.
+        """
         phased = calls[:, -1] == 1
         formats = variant.FORMAT
         name = "PS" if "PS" in formats else "PSL" if "PSL" in formats else None

@@ -1,7 +1,7 @@
 """Genotypes in: records of one contig from VCF, BCF or a PLINK 2 file set, checked as they stream.
 
-What no later step could notice is checked here: a truncated file, duplicate samples, contig names, the order of the
-records, ploidy, alleles that a record does not have. Positions are 1-based.
+What no later step could notice is checked here: a truncated file, duplicate samples, contig names,
+the order of the records, ploidy, alleles that a record does not have. Positions are 1-based.
 """
 
 import logging
@@ -40,7 +40,8 @@ class Record:
     alleles : ndarray, int8 or int16, shape (2 * n_people,)
         Index into (ref, *alts); -1 missing.
     unphased : ndarray, bool, shape (n_people,)
-        Heterozygous calls whose phase is not given, or is given within another phase set than the person's first.
+        Heterozygous calls whose phase is not given, or is given within another phase set than the
+        person's first.
     filters : list of str
         Of the column FILTER; "." where it says nothing.
     lone_missing : int
@@ -48,8 +49,8 @@ class Record:
     other_sets : int
         How many of `unphased` are so by their phase set.
     fault : InputError, optional
-        Why there are no genotypes to use; raised by `alleles` and `unphased`, so that a record that nobody wants cannot
-        stop a run.
+        Why there are no genotypes to use; raised by `alleles` and `unphased`, so that a record that
+        nobody wants cannot stop a run.
     """
 
     position: int
@@ -95,7 +96,8 @@ class VariantFile:
 
 
 def open_variants(path: str | Path, contig: str, region: tuple[int, int] | None = None) -> VariantFile:
-    """Open `path` at one contig: a PLINK 2 .pgen by its name, else VCF or BCF by its content; `-` is standard input.
+    """Open `path` at one contig: a PLINK 2 .pgen by its name, else VCF or BCF by its content; `-`
+    is standard input.
 
     Parameters
     ----------
@@ -114,7 +116,8 @@ def open_variants(path: str | Path, contig: str, region: tuple[int, int] | None 
 
 
 def list_contigs(path: str | Path) -> list[str]:
-    """The contigs that have records, in the order of the file: from its index where that can be used, else by reading.
+    """The contigs that have records, in the order of the file: from its index where that can be
+    used, else by reading.
 
     Raises
     ------
@@ -150,7 +153,8 @@ def _no_contig(path: Path, contig: str, names: list[str]) -> NoRecords:
 class VcfFile(VariantFile):
     """A VCF or BCF. With an index only the contig or region is read, else the whole file.
 
-    Without a contig the file is only good for `contigs`. A file may be read any number of times, a pipe once.
+    Without a contig the file is only good for `contigs`. A file may be read any number of times, a
+    pipe once.
     """
 
     def __init__(self, path: Path, contig: str | None = None, region: tuple[int, int] | None = None):
@@ -217,7 +221,9 @@ class VcfFile(VariantFile):
         return NoRecords(self.path, f"has no record of contig '{self.contig}' from {start} to {end}")
 
     def contigs(self) -> Iterator[tuple[str, Iterator[Record]]]:
-        """Every contig with its records, in one pass that needs no index; use up the records before the next contig."""
+        """Every contig with its records, in one pass that needs no index; use up the records before
+        the next contig.
+        """
         seen: set[str] = set()
         for contig, blocks in groupby(self._blocks(), key=lambda block: block.contig):
             if contig in seen:
@@ -244,7 +250,8 @@ class VcfFile(VariantFile):
         alleles, phased = block.alleles, block.phased
         n, n_people, ploidy = alleles.shape
         lone = np.zeros(n, dtype=int)
-        if ploidy == 1 and (nobody := (alleles < 0).all(axis=(1, 2))).any():  # a site at which everybody has '.'
+        # a site at which everybody has '.'
+        if ploidy == 1 and (nobody := (alleles < 0).all(axis=(1, 2))).any():
             lone = np.where(nobody, n_people, 0)
             if nobody.all():
                 alleles, ploidy = np.full((n, n_people, 2), -1, dtype=np.int8), 2
@@ -300,7 +307,9 @@ def wrong_ploidy(path: Path, place: str, ploidy: int) -> InputError:
 
 
 def check_biallelic(path: Path, sites: Sites) -> None:
-    """Raise an InputError unless the sites of one contig of a PLINK file are biallelic and sorted."""
+    """Raise an InputError unless the sites of one contig of a PLINK file are biallelic and
+    sorted.
+    """
     many = [i for i, alt in enumerate(sites.alt) if "," in alt]
     if many:
         files = str(path).split(".pvar")[0] + (" vzs" if path.suffix == ".zst" else "")

@@ -1,7 +1,8 @@
 """Phased, biallelic genotypes out: VCF.gz or BCF with an index, through htslib.
 
-Headers are those of VCF 4.2, which more programs read than 4.3 (vcftools 0.1 does not), unless a name needs UTF-8; every
-structured line has an ID, without which stricter readers (noodles) refuse the file.
+Headers are those of VCF 4.2, which more programs read than 4.3 (vcftools 0.1 does not), unless a
+name needs UTF-8; every structured line has an ID, without which stricter readers (noodles) refuse
+the file.
 """
 
 from contextlib import suppress
@@ -51,7 +52,8 @@ def header_lines(contig: str, contig_length: int | None, provenance: dict[str, o
 
 
 def index_of(path: Path, sites: Sites) -> Path:
-    """The index that `write_variants` writes: .csi for BCF and for contigs that are too long for .tbi.
+    """The index that `write_variants` writes: .csi for BCF and for contigs that are too long for
+    .tbi.
 
     Raises
     ------
@@ -95,7 +97,8 @@ def write_variants(path: str | Path, panel: Panel, provenance: dict[str, object]
                 with suppress(OSError):
                     text.unlink()
     for other in {Path(f"{path}.csi"), Path(f"{path}.tbi")} - {index}:
-        other.unlink(missing_ok=True)  # of a former run: it would be taken for the index of this file
+        # of a former run: it would be taken for the index of this file
+        other.unlink(missing_ok=True)
     return index
 
 
@@ -107,7 +110,8 @@ def _write_text(path: Path, panel: Panel, provenance: dict[str, object], dosage:
         header = "\n".join(lines) + "\n"
         out.write((header if header.isascii() else header.replace("VCFv4.2", "VCFv4.3", 1)).encode())
         for start, stop, alleles in panel.blocks(512):
-            calls = _GENOTYPES[2 * alleles[:, 0::2] + alleles[:, 1::2]]  # (n_variants, n_people) of four bytes
+            # (n_variants, n_people) of four bytes
+            calls = _GENOTYPES[2 * alleles[:, 0::2] + alleles[:, 1::2]]
             counts = alleles.sum(axis=1, dtype=np.int64)
             for i in range(start, stop):
                 count = int(counts[i - start])

@@ -1,4 +1,5 @@
-"""What the networks share: attention with a cache, the layer around it, and training by maximum likelihood.
+"""What the networks share: attention with a cache, the layer around it, and training by maximum
+likelihood.
 
 Letters in shapes: B rows, T tokens, H heads, D width of a head.
 """
@@ -15,11 +16,14 @@ from genoloom.declared import Declared
 from genoloom.errors import InputError
 from genoloom.training.processes import sum_gradients
 
-LARGEST_WEIGHT = 1e6  # far above any that training makes, and far below those whose products overflow
+# far above any that training makes, and far below those whose products overflow
+LARGEST_WEIGHT = 1e6
 
 
 def cosine_schedule(fraction: float, warmup: float = 0.05, floor: float = 0.02) -> float:
-    """Share of the peak learning rate after `fraction` (in [0, 1)) of the steps: linear rise, cosine fall to `floor`."""
+    """Share of the peak learning rate after `fraction` (in [0, 1)) of the steps: linear rise,
+    cosine fall to `floor`.
+    """
     if fraction < warmup:
         return (fraction + 1e-3) / (warmup + 1e-3)
     progress = (fraction - warmup) / (1 - warmup)
@@ -27,7 +31,8 @@ def cosine_schedule(fraction: float, warmup: float = 0.05, floor: float = 0.02) 
 
 
 def declare_network(arrays: Declared, prefix: str, build: Callable[[], nn.Module]) -> None:
-    """Declare the weights of the network that `build` makes, under their names behind `prefix`; takes no memory for them.
+    """Declare the weights of the network that `build` makes, under their names behind `prefix`;
+    takes no memory for them.
 
     Model files hold a single number as an array of one.
     """
@@ -45,13 +50,17 @@ def load_network(network: nn.Module, arrays: dict[str, np.ndarray], prefix: str)
 
 
 def refuse_non_finite(chances) -> None:
-    """Raise an `InputError` where an array of probabilities or their logarithms, which a network gave, holds no numbers."""
+    """Raise an `InputError` where an array of probabilities or their logarithms, which a network
+    gave, holds no numbers.
+    """
     if not (chances.isfinite() if isinstance(chances, torch.Tensor) else np.isfinite(chances)).all():
         raise InputError("the model", "its weights give no probabilities", remedy="train it again, or copy its file again")
 
 
 def exponential_average(model: nn.Module, decay: float) -> AveragedModel:
-    """A running average of the parameters; it forgets faster at first, so that the random start does not linger."""
+    """A running average of the parameters; it forgets faster at first, so that the random start
+    does not linger.
+    """
 
     def average(averaged, current, count) -> None:
         torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + int(count)) / (10 + int(count))))
@@ -62,7 +71,8 @@ def exponential_average(model: nn.Module, decay: float) -> AveragedModel:
 def adamw(model: nn.Module, learning_rate: float, weight_decay: float, betas: tuple[float, float]) -> torch.optim.AdamW:
     """AdamW that decays matrices and embeddings but no biases and gains.
 
-    A parameter marked with `rate` (a factor on the learning rate) does not decay either: it began at something counted.
+    A parameter marked with `rate` (a factor on the learning rate) does not decay either: it began
+    at something counted.
     """
     groups: dict[tuple[float, float], list] = {}
     for parameter in model.parameters():
@@ -76,8 +86,9 @@ def adamw(model: nn.Module, learning_rate: float, weight_decay: float, betas: tu
 class AveragedTraining:
     """The part of `genoloom.training.run.Trainable` that maximum-likelihood models share.
 
-    Holds the model, its AdamW with cosine schedule and the exponential average of its weights; evaluations
-    and snapshots use the average. A subclass adds `train_step` (which ends in `descend`) and `evaluate`.
+    Holds the model, its AdamW with cosine schedule and the exponential average of its weights;
+    evaluations and snapshots use the average. A subclass adds `train_step` (which ends in
+    `descend`) and `evaluate`.
     """
 
     def __init__(
@@ -96,9 +107,11 @@ class AveragedTraining:
         self.optimiser = adamw(model, learning_rate, weight_decay, betas)
 
     def descend(self, loss: torch.Tensor, fraction: float) -> float:
-        """One optimiser step down the gradient of `loss`, after `fraction` of the schedule; returns the loss.
+        """One optimiser step down the gradient of `loss`, after `fraction` of the schedule; returns
+        the loss.
 
-        Of several processes each gives the part of the loss that its rows have in that of the batch.
+        Of several processes each gives the part of the loss that its rows have in that of the
+        batch.
         """
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate * cosine_schedule(fraction) * group["rate"]
@@ -134,7 +147,8 @@ class AveragedTraining:
 def rotary_table(length: int, head_width: int, base: float = 1000.0) -> torch.Tensor:
     """Cosines and sines of rotary positions, float32, shape (2, length, head_width / 2).
 
-    Su et al. 2021, arXiv:2104.09864: scores depend on the distance of two tokens, not on their places.
+    Su et al. 2021, arXiv:2104.09864: scores depend on the distance of two tokens, not on their
+    places.
     """
     frequency = base ** (-torch.arange(0, head_width, 2) / head_width)
     angle = torch.arange(length)[:, None] * frequency[None, :]
@@ -160,7 +174,9 @@ class KeyValueCache:
         self.length = 0
 
     def extend(self, layer: int, k: torch.Tensor, v: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Store `k`, `v` (B, H, T, D) of one layer behind the past; return past and new. `length` is the caller's to advance."""
+        """Store `k`, `v` (B, H, T, D) of one layer behind the past; return past and new. `length`
+        is the caller's to advance.
+        """
         stop = self.length + k.shape[2]
         self.keys[layer, :, :, self.length : stop] = k
         self.values[layer, :, :, self.length : stop] = v
@@ -171,7 +187,9 @@ class KeyValueCache:
 
 
 class Attention(nn.Module):
-    """Causal multi-head attention with rotary positions; no dropout of its own, which would cost the fast kernel."""
+    """Causal multi-head attention with rotary positions; no dropout of its own, which would cost
+    the fast kernel.
+    """
 
     def __init__(self, width: int, heads: int):
         super().__init__()
@@ -180,9 +198,12 @@ class Attention(nn.Module):
         self.out = nn.Linear(width, width, bias=False)
 
     def forward(self, x: torch.Tensor, rotary: torch.Tensor, cache: KeyValueCache | None = None, layer: int = 0) -> torch.Tensor:
-        """`x` (B, T, width). A cache takes either its first tokens together or one token at a time."""
+        """`x` (B, T, width). A cache takes either its first tokens together or one token at a
+        time.
+        """
         B, T, width = x.shape
-        q, k, v = self.qkv(x).view(B, T, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)  # (B, H, T, D) each
+        # (B, H, T, D) each
+        q, k, v = self.qkv(x).view(B, T, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
         q, k = rotate(q, rotary), rotate(k, rotary)
         if cache is not None:
             k, v = cache.extend(layer, k, v)  # (B, H, past + T, D)

@@ -4,10 +4,11 @@ import numpy as np
 
 
 class CopyingLikelihood:
-    """Log-likelihood of query haplotypes as imperfect mosaics of template haplotypes, over blocks of variants.
+    """Log-likelihood of query haplotypes as imperfect mosaics of template haplotypes, over blocks
+    of variants.
 
-    Li & Stephens 2003, doi:10.1093/genetics/165.4.2213; forward algorithm, scaled at every site. Several panels of the same
-    size run side by side.
+    Li & Stephens 2003, doi:10.1093/genetics/165.4.2213; forward algorithm, scaled at every site.
+    Several panels of the same size run side by side.
 
     Parameters
     ----------
@@ -34,7 +35,9 @@ class CopyingLikelihood:
         self._last = None
 
     def add(self, alleles: np.ndarray, cm: np.ndarray) -> None:
-        """Extend by a block: alleles, shape (n_variants, n_haplotypes), and genetic positions in centimorgans."""
+        """Extend by a block: alleles, shape (n_variants, n_haplotypes), and genetic positions in
+        centimorgans.
+        """
         m = self.templates.shape[1]
         emission = np.array([1 - self.error, self.error], dtype=np.float32)
         for row, at in zip(alleles, cm, strict=True):
@@ -51,5 +54,7 @@ class CopyingLikelihood:
         self.sites += len(alleles)
 
     def bits_per_site(self) -> np.ndarray:
-        """Median over queries of the bits a site, shape (n_panels,): one haplotype like nobody else's would carry a mean."""
+        """Median over queries of the bits a site, shape (n_panels,): one haplotype like nobody
+        else's would carry a mean.
+        """
         return np.median(self.bits, axis=1) / max(self.sites, 1)

@@ -24,12 +24,13 @@ def nearest(distances: np.ndarray, same_rows: bool = False) -> np.ndarray:
 
 
 def aats_halves(within_real: np.ndarray, within_synthetic: np.ndarray, between: np.ndarray) -> tuple[float, float]:
-    """Nearest-neighbour adversarial accuracy: the truth half and the synthetic half; ties count one half.
+    """Nearest-neighbour adversarial accuracy: the truth half and the synthetic half; ties count one
+    half.
 
-    Yale et al. 2020, doi:10.1016/j.neucom.2019.12.136. Truth half: share of real rows whose nearest other real row is
-    nearer than their nearest synthetic row. 0.5 each is perfect; a truth half near 0 means that real rows sit on
-    synthetic ones, near 1 that no synthetic row comes near. The mean of the halves can be 0.5 for bad data, so it is
-    never given alone.
+    Yale et al. 2020, doi:10.1016/j.neucom.2019.12.136. Truth half: share of real rows whose nearest
+    other real row is nearer than their nearest synthetic row. 0.5 each is perfect; a truth half
+    near 0 means that real rows sit on synthetic ones, near 1 that no synthetic row comes near. The
+    mean of the halves can be 0.5 for bad data, so it is never given alone.
 
     Parameters
     ----------
@@ -47,8 +48,8 @@ def aats_halves(within_real: np.ndarray, within_synthetic: np.ndarray, between: 
 def manifold_scores(within_real: np.ndarray, within_synthetic: np.ndarray, between: np.ndarray, k: int = 5) -> dict[str, float]:
     """Precision, recall, density and coverage: do the samples lie in each other's neighbourhoods?
 
-    Kynkaanniemi et al. 2019, arXiv:1904.06991; Naeem et al. 2020, arXiv:2002.09797. A neighbourhood reaches to the k-th
-    nearest other row of the same sample.
+    Kynkaanniemi et al. 2019, arXiv:1904.06991; Naeem et al. 2020, arXiv:2002.09797. A neighbourhood
+    reaches to the k-th nearest other row of the same sample.
 
     Parameters
     ----------
@@ -69,7 +70,8 @@ def manifold_scores(within_real: np.ndarray, within_synthetic: np.ndarray, betwe
 
 
 def kernel_discrepancy(kernel: np.ndarray, sign: np.ndarray) -> np.ndarray:
-    """Maximum mean discrepancy (biased, square root) of two samples of one size, for many labellings of the rows.
+    """Maximum mean discrepancy (biased, square root) of two samples of one size, for many
+    labellings of the rows.
 
     Gretton et al. 2012, JMLR 13:723.
 
@@ -85,7 +87,8 @@ def kernel_discrepancy(kernel: np.ndarray, sign: np.ndarray) -> np.ndarray:
 
 
 def kolmogorov_smirnov(x: np.ndarray, y: np.ndarray) -> float:
-    """Largest difference of the distribution functions of two samples of whole numbers >= 0; nan when one is empty.
+    """Largest difference of the distribution functions of two samples of whole numbers >= 0; nan
+    when one is empty.
 
     Counts in place of sorting: linear in the samples, which may hold millions of pairs.
     """

@@ -19,7 +19,8 @@ def expected_heterozygosity(frequency: np.ndarray) -> float:
 
 
 def hardy_weinberg_chi2(heterozygotes: np.ndarray, counts: np.ndarray, n: int) -> np.ndarray:
-    """Chi-square with one degree of freedom of Hardy-Weinberg proportions at each site; 0 where monomorphic.
+    """Chi-square with one degree of freedom of Hardy-Weinberg proportions at each site; 0 where
+    monomorphic.
 
     Parameters
     ----------
@@ -29,19 +30,22 @@ def hardy_weinberg_chi2(heterozygotes: np.ndarray, counts: np.ndarray, n: int) -
     p = counts / (2 * n)
     expected = 2 * n * p * (1 - p)
     inbreeding = 1 - np.divide(heterozygotes, expected, out=np.ones(len(counts)), where=expected > 0)
-    return n * inbreeding**2  # equals the sum of (observed - expected)^2 / expected over the three genotypes
+    # equals the sum of (observed - expected)^2 / expected over the three genotypes
+    return n * inbreeding**2
 
 
 def pairwise_differences(counts: np.ndarray, n: int) -> np.ndarray:
-    """Mean differences between two of `n` haplotypes at each site (pi), float, the shape of `counts`."""
+    """Mean differences between two of `n` haplotypes at each site (pi), float, the shape of
+    `counts`.
+    """
     return 2.0 * counts * (n - counts) / (n * (n - 1))
 
 
 def window_diversity(counts: np.ndarray, n: int, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pi, Watterson's theta and Tajima's D of windows of sites; float, shape (n_windows,) each.
 
-    Sums over the sites of a window, not per base. Tajima 1989, doi:10.1093/genetics/123.3.585; D is nan in windows with
-    fewer than 3 polymorphic sites, as in scikit-allel.
+    Sums over the sites of a window, not per base. Tajima 1989, doi:10.1093/genetics/123.3.585; D is
+    nan in windows with fewer than 3 polymorphic sites, as in scikit-allel.
 
     Parameters
     ----------

@@ -33,7 +33,9 @@ class EffectiveSites:
         self._sites = np.zeros(len(cuts), dtype=np.int64)
 
     def add(self, dosage: np.ndarray) -> None:
-        """Read a block: alternate alleles (0, 1, 2), shape (n_variants, n_individuals), no missing calls."""
+        """Read a block: alternate alleles (0, 1, 2), shape (n_variants, n_individuals), no missing
+        calls.
+        """
         copies = dosage.sum(axis=1, dtype=np.int64)
         copies = np.minimum(copies, 2 * dosage.shape[1] - copies) * self.copies_share
         z = dosage.astype(np.float32)
@@ -49,7 +51,9 @@ class EffectiveSites:
             self._products[at] += rows.T @ rows
 
     def estimates(self) -> list[tuple[int, float]]:
-        """(sites, effective sites) at each cut; at least 1 effective site where there is any, nan below 3 degrees."""
+        """(sites, effective sites) at each cut; at least 1 effective site where there is any, nan
+        below 3 degrees.
+        """
         found = []
         for at in range(len(self.cuts)):
             m = int(self._sites[at:].sum())

@@ -16,7 +16,9 @@ def minor_frequency(frequency: np.ndarray) -> np.ndarray:
 
 
 def frequency_bin(minor: np.ndarray) -> np.ndarray:
-    """Index into `BIN_NAMES` of each minor allele frequency; upper edges belong to the lower bin."""
+    """Index into `BIN_NAMES` of each minor allele frequency; upper edges belong to the lower
+    bin.
+    """
     return np.clip(np.searchsorted(BIN_EDGES, minor, side="left") - 1, 0, len(BIN_NAMES) - 1)
 
 
@@ -60,7 +62,9 @@ def folded_spectrum(counts: np.ndarray, n: int) -> np.ndarray:
 
 
 def spectrum_distance(a: np.ndarray, b: np.ndarray) -> float:
-    """Total variation distance of two spectra, monomorphic sites (entry 0) aside; nan when one has no polymorphic site."""
+    """Total variation distance of two spectra, monomorphic sites (entry 0) aside; nan when one has
+    no polymorphic site.
+    """
     a, b = a[1:].astype(float), b[1:].astype(float)
     if a.sum() == 0 or b.sum() == 0:
         return float("nan")
@@ -70,14 +74,17 @@ def spectrum_distance(a: np.ndarray, b: np.ndarray) -> float:
 def bernoulli_kl(counts_p: np.ndarray, counts_q: np.ndarray, n: int) -> float:
     """Mean over sites of the Kullback-Leibler divergence of two Bernoulli variables, in bits.
 
-    Both frequencies are (count + 1/2) / (n + 1), so that an allele seen on one side only costs much but not infinitely.
+    Both frequencies are (count + 1/2) / (n + 1), so that an allele seen on one side only costs much
+    but not infinitely.
     """
     p, q = (counts_p + 0.5) / (n + 1), (counts_q + 0.5) / (n + 1)
     return float((p * np.log2(p / q) + (1 - p) * np.log2((1 - p) / (1 - q))).mean())
 
 
 def chance_monomorphic(counts: np.ndarray, n: int, m: int) -> np.ndarray:
-    """Chance that `m` haplotypes drawn without replacement from `n` all carry the same allele, float, shape (n_variants,)."""
+    """Chance that `m` haplotypes drawn without replacement from `n` all carry the same allele,
+    float, shape (n_variants,).
+    """
 
     def absent(c: np.ndarray) -> np.ndarray:
         possible = np.minimum(c, n - m)

@@ -1,10 +1,13 @@
-"""Haplotypes in short windows: how many there are, which rows share them, how long rows stay identical."""
+"""Haplotypes in short windows: how many there are, which rows share them, how long rows stay
+identical.
+"""
 
 import numpy as np
 
 
 def window_ids(alleles: np.ndarray) -> np.ndarray:
-    """A number for the haplotype of each column, the same for identical columns; int64 in 0..distinct-1, shape (n_haplotypes,).
+    """A number for the haplotype of each column, the same for identical columns; int64 in
+    0..distinct-1, shape (n_haplotypes,).
 
     Parameters
     ----------
@@ -43,9 +46,11 @@ def garud(counts: np.ndarray) -> np.ndarray:
 
 
 def extended_homozygosity(alleles: np.ndarray, extents: list[int], members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of carriers of the first site's rarer allele that stay identical over the next sites, within groups.
+    """Pairs of carriers of the first site's rarer allele that stay identical over the next sites,
+    within groups.
 
-    The ratio of the two is the extended haplotype homozygosity (EHH) of Sabeti et al. 2002, doi:10.1038/nature01140.
+    The ratio of the two is the extended haplotype homozygosity (EHH) of Sabeti et al. 2002,
+    doi:10.1038/nature01140.
 
     Parameters
     ----------
@@ -75,17 +80,20 @@ def extended_homozygosity(alleles: np.ndarray, extents: list[int], members: np.n
 
 
 def group_counts(ids: np.ndarray, members: np.ndarray) -> np.ndarray:
-    """How often each id occurs in each group, float64 of whole numbers, shape (n_distinct, n_groups)."""
+    """How often each id occurs in each group, float64 of whole numbers, shape (n_distinct,
+    n_groups).
+    """
     order = np.argsort(ids, kind="stable")
     starts = np.flatnonzero(np.diff(ids[order], prepend=-1))
     return np.add.reduceat(members[order], starts, axis=0, dtype=np.float64)
 
 
 class PairwiseRuns:
-    """Runs without a difference between all pairs of haplotypes: the longest, and the length in runs of `minimum` or more.
+    """Runs without a difference between all pairs of haplotypes: the longest, and the length in
+    runs of `minimum` or more.
 
-    A run reaches from one differing site to the next; the contig's ends bound it as well. Only the pairs that differ at a
-    site are touched there, so that rare variants cost little.
+    A run reaches from one differing site to the next; the contig's ends bound it as well. Only the
+    pairs that differ at a site are touched there, so that rare variants cost little.
 
     Parameters
     ----------
@@ -106,7 +114,9 @@ class PairwiseRuns:
         self._start[:] = position
 
     def add(self, alleles: np.ndarray, position: np.ndarray) -> None:
-        """Extend by a block: alleles, shape (n_variants, n), and the growing positions of its sites."""
+        """Extend by a block: alleles, shape (n_variants, n), and the growing positions of its
+        sites.
+        """
         for row, at in zip(alleles, position.astype(np.float32), strict=True):
             one, other = np.flatnonzero(row == 1), np.flatnonzero(row != 1)
             if len(one) and len(other):
@@ -128,5 +138,7 @@ class PairwiseRuns:
         return np.maximum(self._longest, self._longest.T)
 
     def in_segments(self) -> np.ndarray:
-        """Total length in segments of every pair, float32, shape (n, n); the diagonal means nothing."""
+        """Total length in segments of every pair, float32, shape (n, n); the diagonal means
+        nothing.
+        """
         return self._in_segments + self._in_segments.T

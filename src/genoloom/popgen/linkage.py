@@ -9,19 +9,21 @@ DISTANCE_EDGES_CM = np.array([0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, np.inf
 def correlation(alleles: np.ndarray) -> np.ndarray:
     """Signed correlation r between all pairs of sites; 0 where a site is monomorphic.
 
-    Hill & Robertson 1968, doi:10.1007/BF01245622. The monomorphic sites count as unlinked, so that a generator that
-    loses sites also loses their linkage.
+    Hill & Robertson 1968, doi:10.1007/BF01245622. The monomorphic sites count as unlinked, so that
+    a generator that loses sites also loses their linkage.
 
     Parameters
     ----------
     alleles : ndarray, int8 or bool, shape (n_variants, n_haplotypes)
-        No missing calls. Dosages of people (0, 1, 2) give the genotype correlation of Rogers & Huff 2009.
+        No missing calls. Dosages of people (0, 1, 2) give the genotype correlation of Rogers & Huff
+        2009.
 
     Returns
     -------
     ndarray, float64, shape (n_variants, n_variants)
     """
-    # counts are whole numbers below 2**24, exact in single precision; only the last step needs double
+    # counts are whole numbers below 2**24, exact in single precision; only the last step needs
+    # double
     x = alleles.astype(np.float32)
     n = x.shape[1]
     sums = x.sum(axis=1, dtype=np.float64)
@@ -49,7 +51,8 @@ def d_prime(r: np.ndarray, p: np.ndarray, q: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     r : ndarray, float
-        Correlations; p, q : frequencies of the alternate alleles of the two sites, of the same shape.
+        Correlations; p, q : frequencies of the alternate alleles of the two sites, of the same
+        shape.
     """
     d = np.abs(r) * np.sqrt(p * (1 - p) * q * (1 - q))
     limit = np.where(r > 0, np.minimum(p * (1 - q), (1 - p) * q), np.minimum(p * q, (1 - p) * (1 - q)))
@@ -57,7 +60,8 @@ def d_prime(r: np.ndarray, p: np.ndarray, q: np.ndarray) -> np.ndarray:
 
 
 def three_point(alleles: np.ndarray, gap: int, members: np.ndarray) -> np.ndarray:
-    """Third central moments of sites i, i + gap, i + 2 gap within groups of haplotypes, float64, (n_variants - 2 gap, n_groups).
+    """Third central moments of sites i, i + gap, i + 2 gap within groups of haplotypes, float64,
+    (n_variants - 2 gap, n_groups).
 
     Parameters
     ----------

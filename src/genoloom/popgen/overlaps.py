@@ -113,7 +113,9 @@ class Overlaps:
         return alleles
 
     def spans(self, size: int = 4096) -> Iterator[tuple[int, int]]:
-        """Ranges of whole groups, of `size` sites or a few more; those without a pair are left out."""
+        """Ranges of whole groups, of `size` sites or a few more; those without a pair are left
+        out.
+        """
         start = 0
         while start < len(self.start):
             stop = min(start + size, len(self.start))
@@ -125,7 +127,9 @@ class Overlaps:
             start = stop
 
     def carried(self, alleles: np.ndarray, first: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Site, other site (both from `first` on) and haplotype of each pair that is carried, int64."""
+        """Site, other site (both from `first` on) and haplotype of each pair that is carried,
+        int64.
+        """
         low, high = np.searchsorted(self.pairs[:, 0], [first, first + len(alleles)])
         found = [np.empty((3, 0), dtype=np.int64)]
         for at in range(low, high, PAIRS):
@@ -135,7 +139,9 @@ class Overlaps:
         return tuple(np.concatenate(found, axis=1))
 
     def count(self, alleles: np.ndarray, first: int = 0) -> np.ndarray:
-        """Excluded pairs on each haplotype, in whole groups from `first` on; int64 (n_haplotypes,)."""
+        """Excluded pairs on each haplotype, in whole groups from `first` on; int64
+        (n_haplotypes,).
+        """
         return np.bincount(self.carried(alleles, first)[2], minlength=alleles.shape[1])
 
 
@@ -158,10 +164,11 @@ def excluding_pairs(position: np.ndarray, ref, alt) -> np.ndarray:
 
 
 class CarriedTogether:
-    """Finds, among sites that arrive in order, those that real haplotypes carry together with an earlier one they exclude.
+    """Finds, among sites that arrive in order, those that real haplotypes carry together with an
+    earlier one they exclude.
 
-    Such records are two descriptions of one place that do not fit together; a rare coincidence may be
-    an error of a call, and is let through.
+    Such records are two descriptions of one place that do not fit together; a rare coincidence may
+    be an error of a call, and is let through.
     """
 
     MOST = 0.01  # of the carriers of the rarer of the two
@@ -170,7 +177,8 @@ class CarriedTogether:
         self._reaching: list[tuple[int, str, str, np.ndarray]] = []
 
     def refuse(self, position: int, ref: str, alt: str, alleles: np.ndarray) -> bool:
-        """Whether the site is one of them; the others are remembered as long as their REF reaches on.
+        """Whether the site is one of them; the others are remembered as long as their REF reaches
+        on.
 
         `alleles` is int8, shape (n_haplotypes,).
         """

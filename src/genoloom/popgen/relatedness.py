@@ -6,9 +6,10 @@ import numpy as np
 class Kinship:
     """KING-robust kinship of all pairs, over blocks of variants.
 
-    Manichaikul et al. 2010, doi:10.1093/bioinformatics/btq559, equation 11 (the form with the smaller heterozygosity):
-    1/2 for a copy, 1/4 for parent and child, near 0 for unrelated people of one population, negative between populations.
-    On one region it measures what is shared there, not relatedness of the genome.
+    Manichaikul et al. 2010, doi:10.1093/bioinformatics/btq559, equation 11 (the form with the
+    smaller heterozygosity): 1/2 for a copy, 1/4 for parent and child, near 0 for unrelated people
+    of one population, negative between populations. On one region it measures what is shared there,
+    not relatedness of the genome.
     """
 
     def __init__(self, n_people: int):
@@ -22,7 +23,9 @@ class Kinship:
         self.opposite += (dosage == 0).astype(np.float32).T @ (dosage == 2).astype(np.float32)
 
     def coefficients(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        """Kinship of people `rows` with people `columns`, float32; nan where one has no heterozygous site."""
+        """Kinship of people `rows` with people `columns`, float32; nan where one has no
+        heterozygous site.
+        """
         own = self.both_heterozygous.diagonal()
         a, b = own[rows][:, None], own[columns][None, :]
         shared = self.both_heterozygous[np.ix_(rows, columns)]
@@ -34,7 +37,9 @@ class Kinship:
 
 
 class RunsOfHomozygosity:
-    """Runs without a heterozygous site of each person: the longest, and the length in runs of `minimum` or more."""
+    """Runs without a heterozygous site of each person: the longest, and the length in runs of
+    `minimum` or more.
+    """
 
     def __init__(self, n_people: int, minimum: float):
         self.minimum = minimum
@@ -47,7 +52,9 @@ class RunsOfHomozygosity:
         self._start[:] = position
 
     def add(self, heterozygous: np.ndarray, position: np.ndarray) -> None:
-        """Extend by a block: bool, shape (n_variants, n_people), and the growing positions of its sites."""
+        """Extend by a block: bool, shape (n_variants, n_people), and the growing positions of its
+        sites.
+        """
         for row, at in zip(heterozygous, position, strict=True):
             self._close(np.flatnonzero(row), at)
 

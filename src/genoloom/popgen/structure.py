@@ -5,7 +5,8 @@ from scipy.sparse.linalg import eigsh
 
 
 def hudson_fst_terms(p1: np.ndarray, n1: int, p2: np.ndarray, n2: int) -> tuple[float, float]:
-    """Sums over sites of Hudson's numerator and denominator; Fst of a region is the ratio of the sums.
+    """Sums over sites of Hudson's numerator and denominator; Fst of a region is the ratio of the
+    sums.
 
     Bhatia et al. 2013, doi:10.1101/gr.154831.113, equation 10.
 
@@ -20,7 +21,8 @@ def hudson_fst_terms(p1: np.ndarray, n1: int, p2: np.ndarray, n2: int) -> tuple[
 
 
 def fst_matrix(counts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Hudson's Fst of all pairs of populations, float64, shape (n_populations, n_populations); see `hudson_fst_terms`.
+    """Hudson's Fst of all pairs of populations, float64, shape (n_populations, n_populations); see
+    `hudson_fst_terms`.
 
     The sums over sites become matrix products. nan where no site varies.
 
@@ -34,7 +36,9 @@ def fst_matrix(counts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 
 
 def fst_of_sums(total: np.ndarray, within: np.ndarray, products: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Hudson's Fst from sums over sites of p, of p (1 - p), and of products p_i p_j of populations."""
+    """Hudson's Fst from sums over sites of p, of p (1 - p), and of products p_i p_j of
+    populations.
+    """
     squares = products.diagonal()
     noise = within / (sizes - 1)
     numerator = squares[:, None] + squares[None, :] - 2 * products - noise[:, None] - noise[None, :]
@@ -46,7 +50,8 @@ def fst_of_sums(total: np.ndarray, within: np.ndarray, products: np.ndarray, siz
 
 
 def top_components(kernel: np.ndarray, components: int) -> tuple[np.ndarray, np.ndarray]:
-    """Largest eigenvalues and their vectors of a centred kernel; fewer where it has no more dimensions.
+    """Largest eigenvalues and their vectors of a centred kernel; fewer where it has no more
+    dimensions.
 
     Returns
     -------
@@ -64,10 +69,11 @@ def top_components(kernel: np.ndarray, components: int) -> tuple[np.ndarray, np.
 
 
 class Components:
-    """Principal components fitted on some rows of a kernel (inner products of all rows), for other rows to be projected on.
+    """Principal components fitted on some rows of a kernel (inner products of all rows), for other
+    rows to be projected on.
 
-    The kernel is centred on the mean of the reference; scores are scaled so that the reference has unit variance on each
-    component. Fewer components when the reference has no more dimensions.
+    The kernel is centred on the mean of the reference; scores are scaled so that the reference has
+    unit variance on each component. Fewer components when the reference has no more dimensions.
 
     Parameters
     ----------
@@ -93,7 +99,8 @@ class Components:
         return (block - block.mean(axis=1, keepdims=True) - self.mean[None, :] + self.grand_mean) @ self.axes
 
     def alignment(self, other: "Components") -> float:
-        """How far the two spanned subspaces agree: mean squared cosine of their principal angles, 0 to 1.
+        """How far the two spanned subspaces agree: mean squared cosine of their principal angles, 0
+        to 1.
 
         Krzanowski 1979, doi:10.1080/01621459.1979.10481674. nan where nothing varies.
         """

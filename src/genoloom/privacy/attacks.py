@@ -1,10 +1,12 @@
-"""Membership attacks: what somebody who holds the synthetic data can tell about who was in the training half.
+"""Membership attacks: what somebody who holds the synthetic data can tell about who was in the
+training half.
 
-Every attack reads the sites once, in blocks, and ends with scores of the real haplotypes (or people), higher for
-likelier members. Rows are haplotypes of the people compared: held-out people first, then as many training people. The
-attacker knows real people who did not train the model: the held-out ones. So that nobody is compared with himself,
-held-out person `j` is left out of the reference for himself *and* for training person `j`: without a leak both roles
-score alike, whatever the attack.
+Every attack reads the sites once, in blocks, and ends with scores of the real haplotypes (or
+people), higher for likelier members. Rows are haplotypes of the people compared: held-out people
+first, then as many training people. The attacker knows real people who did not train the model: the
+held-out ones. So that nobody is compared with himself, held-out person `j` is left out of the
+reference for himself *and* for training person `j`: without a leak both roles score alike, whatever
+the attack.
 
 A new attack is a class below and a line in `attacks_on`.
 """
@@ -22,7 +24,8 @@ from genoloom.privacy.redraw import squared_distances
 from genoloom.privacy.whitened import WhitenedFrequencies
 
 RAREST = 5  # copies among the reference up to which an allele is rare
-LOCUS_FREQUENCY = 0.05  # a masked locus has at least this minor allele frequency in the synthetic data
+# a masked locus has at least this minor allele frequency in the synthetic data
+LOCUS_FREQUENCY = 0.05
 SMOOTH = 0.5  # added to each count of a frequency or a haplotype
 
 
@@ -54,7 +57,9 @@ def per_person(scores: np.ndarray) -> np.ndarray:
 
 
 def own_reference(n_people: int) -> np.ndarray:
-    """Which held-out haplotypes are left out for each real haplotype, bool, shape (4 * n_people, 2 * n_people)."""
+    """Which held-out haplotypes are left out for each real haplotype, bool, shape (4 * n_people, 2
+    * n_people).
+    """
     person = np.repeat(np.arange(n_people), 2)
     return np.tile(person, 2)[:, None] == person[None, :]
 
@@ -104,9 +109,9 @@ def windows_of(size: int) -> str:
 class NearestNeighbours:
     """Distance of each row to its nearest column, over the whole haplotype and in local windows.
 
-    Over the whole haplotype the attack hides copying in pieces. The local form takes the nearest distance in each
-    window of `size` sites, counted within a contig, and *sums* over windows (medians are blind: most windows have an
-    identical synthetic haplotype).
+    Over the whole haplotype the attack hides copying in pieces. The local form takes the nearest
+    distance in each window of `size` sites, counted within a contig, and *sums* over windows
+    (medians are blind: most windows have an identical synthetic haplotype).
     """
 
     def __init__(self, n_rows: int, n_columns: int, sizes: list[int], apart: np.ndarray | None = None):
@@ -117,7 +122,9 @@ class NearestNeighbours:
         self.local = {size: np.zeros(n_rows) for size in sizes}
 
     def add(self, distances: np.ndarray, n_sites: int) -> None:
-        """Add the (n_rows, n_columns) distances of the next `n_sites` sites; every size is a multiple of the step."""
+        """Add the (n_rows, n_columns) distances of the next `n_sites` sites; every size is a
+        multiple of the step.
+        """
         self.total += distances
         for size, window in self.window.items():
             window += distances
@@ -137,7 +144,9 @@ class NearestNeighbours:
                 self._close(size)
 
     def nearest(self) -> dict[str, np.ndarray]:
-        """Nearest distance of each row, over the whole haplotype and summed over windows of each size."""
+        """Nearest distance of each row, over the whole haplotype and summed over windows of each
+        size.
+        """
         sums = {windows_of(size): values for size, values in self.local.items()}
         return {"whole haplotype": (self.total + self.apart).min(axis=1)} | sums
 
@@ -145,8 +154,8 @@ class NearestNeighbours:
 class Nearest(Attack):
     """Nearest synthetic haplotype, alone, and against the nearest haplotype of the reference.
 
-    The second form is a ratio of densities by nearest neighbours (van Breugel et al. 2023, arXiv:2302.12580): it takes
-    away that some people have near relatives everywhere.
+    The second form is a ratio of densities by nearest neighbours (van Breugel et al. 2023,
+    arXiv:2302.12580): it takes away that some people have near relatives everywhere.
     """
 
     def __init__(self, n_people: int, sizes: list[int]):
@@ -205,8 +214,9 @@ def _log_share(count: np.ndarray, n: int) -> np.ndarray:
 class RareAlleles(Attack):
     """Are the rare alleles that somebody carries there in the synthetic data?
 
-    Rare: at most `RAREST` copies in the reference. For each number of copies r, what counts is how many of the carried
-    alleles the synthetic data hold beyond the share that is usual at r, weighted by -log of the frequency.
+    Rare: at most `RAREST` copies in the reference. For each number of copies r, what counts is how
+    many of the carried alleles the synthetic data hold beyond the share that is usual at r,
+    weighted by -log of the frequency.
     """
 
     def __init__(self, n_people: int):
@@ -235,7 +245,9 @@ class RareAlleles(Attack):
 
 
 class HaplotypeRatio(Attack):
-    """Log-ratio of how often each window's haplotype stands in the synthetic data and in the reference, summed over windows."""
+    """Log-ratio of how often each window's haplotype stands in the synthetic data and in the
+    reference, summed over windows.
+    """
 
     needs_phase = True
 
@@ -260,10 +272,12 @@ class HaplotypeRatio(Attack):
 
 
 class MaskedLocus(Attack):
-    """Attribute inference: does the nearest synthetic haplotype tell an allele that was hidden, better than the reference does?
+    """Attribute inference: does the nearest synthetic haplotype tell an allele that was hidden,
+    better than the reference does?
 
-    In each block the common site nearest the middle is hidden. Its allele is guessed from the haplotypes that are
-    nearest at the other sites of the block; the score is how much more of the true allele the synthetic ones hold.
+    In each block the common site nearest the middle is hidden. Its allele is guessed from the
+    haplotypes that are nearest at the other sites of the block; the score is how much more of the
+    true allele the synthetic ones hold.
     """
 
     needs_phase = True
@@ -289,7 +303,9 @@ class MaskedLocus(Attack):
 
 
 def _share_right(distance: np.ndarray, truth: np.ndarray, alleles: np.ndarray) -> np.ndarray:
-    """Share of the true allele among the nearest columns, where one site of `distance` is not counted."""
+    """Share of the true allele among the nearest columns, where one site of `distance` is not
+    counted.
+    """
     right = truth[:, None] == alleles[None, :]
     masked = distance - ~right
     nearest = masked == masked.min(axis=1, keepdims=True)
@@ -297,12 +313,16 @@ def _share_right(distance: np.ndarray, truth: np.ndarray, alleles: np.ndarray) -
 
 
 class CopiedSegments(Attack):
-    """Longest identical stretches between real and synthetic haplotypes, in centimorgans, from a positional Burrows-Wheeler order."""
+    """Longest identical stretches between real and synthetic haplotypes, in centimorgans, from a
+    positional Burrows-Wheeler order.
+    """
 
     needs_phase = True
 
     def __init__(self, n_people: int, of_synthetic: bool = True):
-        """`of_synthetic`: also those of synthetic haplotypes; scores need only those of real ones."""
+        """`of_synthetic`: also those of synthetic haplotypes; scores need only those of real
+        ones.
+        """
         n = 2 * n_people
         group = np.repeat(["made", "holdout", "train"], n)
         partners = ("made", "holdout", "train") if of_synthetic else ("made",)
@@ -364,7 +384,8 @@ class Whitened(Attack):
 
 
 def attacks_on(n_people: int, windows: list[int], haplotype_windows: list[int], of_synthetic: bool = True) -> list[Attack]:
-    """All attacks that need the synthetic data alone and read them once; those on components follow from their distances.
+    """All attacks that need the synthetic data alone and read them once; those on components follow
+    from their distances.
 
     `of_synthetic` as in `CopiedSegments`.
     """

@@ -1,4 +1,6 @@
-"""The audit: what synthetic haplotypes reveal about the training people, beside the same for held-out people."""
+"""The audit: what synthetic haplotypes reveal about the training people, beside the same for
+held-out people.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,8 +46,8 @@ MAX_LOSS = 0.05
 class Audit:
     """Rows of the public table, of the private table, and of the private table of people.
 
-    A person is given by `index`: position among the real people compared, held-out people first. `not_comparable` are reasons
-    why nothing that passes says anything.
+    A person is given by `index`: position among the real people compared, held-out people first.
+    `not_comparable` are reasons why nothing that passes says anything.
     """
 
     public: list[dict]
@@ -85,7 +87,8 @@ def audit(
     relatives : ndarray of bool, shape (n_people,), optional
         Held-out people with a relative among the training people.
     phased : bool
-        Whether phase is known. Without it, what needs it is `not run`, and so is an audit that would pass.
+        Whether phase is known. Without it, what needs it is `not run`, and so is an audit that
+        would pass.
     shadows : sequence of Shadow
         For the attacker who has trained shadow models; without, his row is `not run`.
     untried : str
@@ -101,7 +104,8 @@ def audit(
     auditor = Auditor(data, resamples, max_auc, seed, relatives, phased, shadows, max_excess, basis, unmatched)
     rows = auditor.rows() + auditor.model_rows(model_scores or {})
     if not shadows:
-        # an attacker who was not tried neither passes nor fails the audit: whether he must be is for the release to say
+        # an attacker who was not tried neither passes nor fails the audit: whether he must be is
+        # for the release to say
         rows.append(auditor.not_run_row(AttackId.SHADOWS, untried))
     private = [{"row": name, "kind": kind, **row} for row in rows]
     public = [{key: row.get(key) for key in PUBLIC_COLUMNS} for row in private if row["n"] >= MIN_POPULATION]
@@ -111,8 +115,8 @@ def audit(
 class Auditor:
     """Judges the scores of one audit.
 
-    An attack passes when the upper bound of its AUC is at most `max_auc`, fails when its lower bound is above it, and
-    is weak between. What could not have failed is `not run`.
+    An attack passes when the upper bound of its AUC is at most `max_auc`, fails when its lower
+    bound is above it, and is weak between. What could not have failed is `not run`.
     """
 
     def __init__(
@@ -146,7 +150,8 @@ class Auditor:
         self.odds = self._attacker(np.stack(list(self.scores.values()), axis=1))
         self.attackers = {AttackId.STACKED: self.odds}
         if shadows:
-            # beside the scores as they are: few shadow models are noise, and he takes what serves him
+            # beside the scores as they are: few shadow models are noise, and he takes what serves
+            # him
             known = [np.stack(list(self.scores.values()), axis=1), calibrated(self.scores, shadows)]
             self.attackers[AttackId.SHADOWS] = self._attacker(np.concatenate(known, axis=1))
 
@@ -189,7 +194,9 @@ class Auditor:
         return [*rows, strongest | {"verdict": worst(deciding)}]
 
     def _attack_rows(self, scores: dict[str, np.ndarray]) -> list[dict]:
-        """A row for each attack (everybody, each population, the most isolated people), and one for the worst of each."""
+        """A row for each attack (everybody, each population, the most isolated people), and one for
+        the worst of each.
+        """
         rows = []
         by_population: dict[str, list[tuple[float, np.ndarray, np.ndarray]]] = {}
         for group, inside in {"all": self.everybody, **self.groups(), DECILE: self._isolated()}.items():
@@ -207,12 +214,13 @@ class Auditor:
         return rows
 
     def _worst_population_row(self, found: dict[str, list[tuple]], alone: bool) -> dict:
-        """Small groups cannot show that they are safe, but they can show a leak: this row can only accuse.
+        """Small groups cannot show that they are safe, but they can show a leak: this row can only
+        accuse.
 
-        Shuffled labels leave the scores as they are, although held-out people are both scored and the
-        reference: two who are near each other are both taken for outsiders. In groups of some fifty
-        that widens what chance does by a fifth. So before a population `alone` is accused, roles are
-        exchanged and all scores computed anew.
+        Shuffled labels leave the scores as they are, although held-out people are both scored and
+        the reference: two who are near each other are both taken for outsiders. In groups of some
+        fifty that widens what chance does by a fifth. So before a population `alone` is accused,
+        roles are exchanged and all scores computed anew.
         """
         everything = [figure for own in found.values() for figure in own]
         row = self._worst_row(AttackId.WORST_POPULATION, everything, [], RARE_LEVEL)
@@ -223,7 +231,8 @@ class Auditor:
         return row | {"verdict": Verdict.PASS if row["verdict"] == Verdict.WEAK else row["verdict"]}
 
     def _within_chance(self, found: dict[str, list[tuple]]) -> bool:
-        """Whether exchanged roles reach the largest AUC of a population in more than 1 - `RARE_LEVEL` of the cases.
+        """Whether exchanged roles reach the largest AUC of a population in more than 1 -
+        `RARE_LEVEL` of the cases.
 
         One of 99 that does is enough to know (Besag & Clifford 1991, doi:10.1093/biomet/78.2.301).
         """
@@ -239,7 +248,9 @@ class Auditor:
         return False
 
     def _isolated(self) -> np.ndarray:
-        """The tenth of each role that is farthest from all of the reference: people with haplotypes like nobody else's."""
+        """The tenth of each role that is farthest from all of the reference: people with haplotypes
+        like nobody else's.
+        """
         isolation, inside = self.data.isolation(), np.zeros(2 * self.n, dtype=bool)
         for rows in np.split(np.arange(2 * self.n), 2):
             inside[rows[np.argsort(-isolation[rows], kind="stable")[: max(2, self.n // 10)]]] = True
@@ -267,7 +278,9 @@ class Auditor:
         return row
 
     def _floor(self, shuffled: np.ndarray, level: float) -> float | None:
-        """What chance exceeds in 1 - `level` of the audits; None where so few people or shuffles cannot say."""
+        """What chance exceeds in 1 - `level` of the audits; None where so few people or shuffles
+        cannot say.
+        """
         return float(np.quantile(shuffled, level)) if self.resampling.least_p <= 1 - level else None
 
     def _verdict(self, low: float, high: float) -> str:
@@ -287,7 +300,9 @@ class Auditor:
         ]
 
     def _comparable_row(self) -> dict:
-        """Correlation of allele frequencies; the verdict is also about how many sites are compared."""
+        """Correlation of allele frequencies; the verdict is also about how many sites are
+        compared.
+        """
         return self._row(
             AttackId.COMPARABLE, "frequency correlation", correlation(*self.frequencies), floor=LEAST_CORRELATION,
             verdict=Verdict.NOT_RUN if self.not_comparable else Verdict.PASS,
@@ -301,13 +316,17 @@ class Auditor:
         return self._row(attack, "", None, verdict=Verdict.NOT_RUN, note=note)
 
     def _loss_row(self) -> dict:
-        """Privacy loss: AATS(holdout, synthetic) - AATS(train, synthetic); positive when training people are nearer."""
+        """Privacy loss: AATS(holdout, synthetic) - AATS(train, synthetic); positive when training
+        people are nearer.
+        """
         loss = self.data.aats("holdout") - self.data.aats("train")
         verdict = Verdict.PASS if loss <= MAX_LOSS else Verdict.WEAK if loss <= 2 * MAX_LOSS else Verdict.FAIL
         return self._row(AttackId.PRIVACY_LOSS, "difference", loss, floor=0.0, verdict=verdict)
 
     def _runs_row(self) -> dict:
-        """Longest runs shared with training haplotypes over those shared with held-out ones, mean over synthetic haplotypes."""
+        """Longest runs shared with training haplotypes over those shared with held-out ones, mean
+        over synthetic haplotypes.
+        """
         trained, held = (self.data.attack(CopiedSegments).of_synthetic(role) for role in ("train", "holdout"))
         picks = self.rng.integers(0, len(held), size=(len(self.resampling.labels), len(held)))
         ratios = trained[picks].mean(axis=1) / np.maximum(held[picks].mean(axis=1), 1e-12)
@@ -320,7 +339,9 @@ class Auditor:
         return self._row(AttackId.LONGEST_SHARED_RUN, "ratio", ratio, low=low, high=high, floor=1.0, verdict=verdict)
 
     def _kinship_row(self) -> dict:
-        """Kinship with the most related synthetic person, none counting as 0: mean over training people minus over held-out ones."""
+        """Kinship with the most related synthetic person, none counting as 0: mean over training
+        people minus over held-out ones.
+        """
         kinship = np.maximum(self.scores["kinship"], 0)
         weights = self.resampling
         means = weights.member_weights @ kinship[self.n :] - weights.other_weights @ kinship[: self.n]
@@ -334,10 +355,12 @@ class Auditor:
         )  # fmt: skip
 
     def _relative_rows(self) -> list[dict]:
-        """Are relatives of training people exposed? By children mated in silico, and by real relatives where there are any.
+        """Are relatives of training people exposed? By children mated in silico, and by real
+        relatives where there are any.
 
-        A child has one haplotype of a training person and one of a held-out person, against children of two held-out
-        people. Haplotypes are passed on whole: an upper bound where recombination is frequent.
+        A child has one haplotype of a training person and one of a held-out person, against
+        children of two held-out people. Haplotypes are passed on whole: an upper bound where
+        recombination is frequent.
         """
         attack = Nearest.against_reference(windows_of(self.data.windows[0]))
         haplotypes = self.by_haplotype[attack].reshape(2, self.n, 2)
@@ -361,7 +384,9 @@ class Auditor:
         return self.resampling.aucs(scores, inside), self.resampling.true_positive_rates(scores, inside)
 
     def model_rows(self, model_scores: dict[str, np.ndarray]) -> list[dict]:
-        """Attacks that need the model file: they say what giving it away would reveal, and do not count for the data."""
+        """Attacks that need the model file: they say what giving it away would reveal, and do not
+        count for the data.
+        """
         rows = []
         for attack, scores in model_scores.items():
             inside = np.isfinite(scores)

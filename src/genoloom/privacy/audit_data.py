@@ -30,7 +30,8 @@ from genoloom.privacy.similarity import Similarities
 from genoloom.seeds import derive_seed
 from genoloom.validation.cohorts import Comparison, read_rows
 
-FEW_SITES = 0.05  # share of sites that may have fewer training copies than the number by which sites were chosen
+# share of sites that may have fewer training copies than the number by which sites were chosen
+FEW_SITES = 0.05
 AS_MANY = 0.8
 
 
@@ -50,7 +51,8 @@ class AuditData:
         self.n = n
         self.attacks = attacks_on(people.n, windows, haplotype_windows, copies)
         self.similarities = Similarities(people.n) if copies else None
-        self.frequencies: dict[str, np.ndarray] = {}  # by contig: of synthetic and of real people, (2, n_sites)
+        # by contig: of synthetic and of real people, (2, n_sites)
+        self.frequencies: dict[str, np.ndarray] = {}
         self.effective_sites = 0.0
         self.within_training = np.zeros((n, n), dtype=np.float32)
         self.within_synthetic = np.zeros((n, n), dtype=np.float32)
@@ -109,8 +111,9 @@ class AuditData:
     def _fewest_training_copies(self, real: Panel) -> int:
         """How many copies of the rarer allele the training people have at (nearly) every site.
 
-        Nearly: a few people of a training half that is larger than the held-out one are not compared. 0 only where as many
-        sites have no copy among the training people as have none among the held-out ones: then neither of them chose.
+        Nearly: a few people of a training half that is larger than the held-out one are not
+        compared. 0 only where as many sites have no copy among the training people as have none
+        among the held-out ones: then neither of them chose.
         """
         copies = []
         for start in range(0, len(real.sites), self.step):
@@ -144,5 +147,7 @@ class AuditData:
         return found
 
     def isolation(self) -> np.ndarray:
-        """Distance of each real person's haplotypes to the nearest of the reference, shape (2 n_people,)."""
+        """Distance of each real person's haplotypes to the nearest of the reference, shape (2
+        n_people,).
+        """
         return per_person(self.attack(Nearest).reference.nearest()["whole haplotype"])

@@ -19,9 +19,9 @@ def readme(facts: dict, attacks: list[dict[str, str]], metrics: list[dict[str, s
     Parameters
     ----------
     facts : dict
-        panel, generator, version, date, people, contigs (list of (name, sites)), training_people, min_carriers, max_auc,
-        redrawn, seed, compared (people per role of the audit, as a text), not_compared (further
-        synthetic people), raw_input (whether it was compared with the panel),
+        panel, generator, version, date, people, contigs (list of (name, sites)), training_people,
+        min_carriers, max_auc, redrawn, seed, compared (people per role of the audit, as a text),
+        not_compared (further synthetic people), raw_input (whether it was compared with the panel),
         thresholds (of `loosened_thresholds`).
     attacks : list of dict
         Rows of the public privacy table that are of the generator and of everybody.

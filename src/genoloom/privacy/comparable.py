@@ -1,4 +1,6 @@
-"""Whether synthetic data can be compared with real people at all: what is not comparable hides every leak."""
+"""Whether synthetic data can be compared with real people at all: what is not comparable hides
+every leak.
+"""
 
 import numpy as np
 

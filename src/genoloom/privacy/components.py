@@ -1,4 +1,6 @@
-"""Attacks on principal components of the distances: a density ratio, and a classifier that knows synthetic from real."""
+"""Attacks on principal components of the distances: a density ratio, and a classifier that knows
+synthetic from real.
+"""
 
 import numpy as np
 from scipy.sparse.linalg import eigsh
@@ -13,8 +15,8 @@ FOLDS = 5
 def synthetic_components(within: np.ndarray, to_made: np.ndarray, components: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Principal components of the synthetic haplotypes, and real haplotypes projected onto them.
 
-    Alleles are 0/1, so minus half a Hamming distance is their inner product up to terms that centring removes
-    (classical scaling).
+    Alleles are 0/1, so minus half a Hamming distance is their inner product up to terms that
+    centring removes (classical scaling).
 
     Parameters
     ----------
@@ -32,7 +34,8 @@ def synthetic_components(within: np.ndarray, to_made: np.ndarray, components: in
     m = len(inner)
     if not np.abs(centred).max() > 1e-9:  # all synthetic haplotypes are the same
         return np.zeros((m, 1)), np.zeros((len(cross), 1))
-    start = np.random.default_rng(seed).standard_normal(m)  # a fixed one, so that the result is the same every time
+    # a fixed one, so that the result is the same every time
+    start = np.random.default_rng(seed).standard_normal(m)
     values, vectors = eigsh(centred, k=min(components, m - 2), v0=start)
     falling = np.argsort(values)[::-1]
     falling = falling[values[falling] > 1e-6 * max(values.max(), 1e-300)]
@@ -42,15 +45,18 @@ def synthetic_components(within: np.ndarray, to_made: np.ndarray, components: in
 
 
 def density_ratio(made: np.ndarray, real: np.ndarray) -> np.ndarray:
-    """Log-ratio of the densities of synthetic and reference haplotypes where each real haplotype stands, shape (4 n,).
+    """Log-ratio of the densities of synthetic and reference haplotypes where each real haplotype
+    stands, shape (4 n,).
 
-    Gaussian kernels of Scott's width (Scott 1992); `made` (2 n, k), `real` (4 n, k), its first half the reference.
+    Gaussian kernels of Scott's width (Scott 1992); `made` (2 n, k), `real` (4 n, k), its first half
+    the reference.
     """
     n, k = made.shape
     width = n ** (-1 / (k + 4))
     reference = np.exp(-0.5 * cdist(real, real[:n], "sqeuclidean") / width**2)
     person = np.arange(len(real)) // 2 % (n // 2)
-    reference[person[:, None] == (np.arange(n) // 2)[None, :]] = 0  # nobody's own, as in every attack
+    # nobody's own, as in every attack
+    reference[person[:, None] == (np.arange(n) // 2)[None, :]] = 0
     synthetic = np.exp(-0.5 * cdist(real, made, "sqeuclidean") / width**2)
     tiny = np.exp(-50)
     return np.log(synthetic.mean(axis=1) + tiny) - np.log(reference.sum(axis=1) / (n - 2) + tiny)
@@ -60,8 +66,8 @@ def discriminator(made: np.ndarray, real: np.ndarray, rng: np.random.Generator) 
     """How synthetic a classifier finds each real haplotype that it has not seen, shape (4 n,).
 
     Logistic regression between synthetic and reference haplotypes, the attack of Hayes et al. 2019
-    (doi:10.2478/popets-2019-0008) with a discriminator of the attacker's own. Held-out person `j` and training person
-    `j` are scored by the classifier that was trained without the former.
+    (doi:10.2478/popets-2019-0008) with a discriminator of the attacker's own. Held-out person `j`
+    and training person `j` are scored by the classifier that was trained without the former.
     """
     n = len(made)
     folds = min(FOLDS, n // 2)

@@ -1,9 +1,10 @@
 """Near copies: synthetic rows that sit on a training row as none sits on a held-out one.
 
-An attack that averages over all training people cannot see that a few were copied. This test looks from the other side:
-how much nearer is each synthetic row to its nearest training row than to its nearest held-out row? Without copying,
-training and held-out people are exchangeable, so among the rows where the two differ most, either is nearer equally
-often, however many people coincide by nature. Copies stand at the top, all on one side.
+An attack that averages over all training people cannot see that a few were copied. This test looks
+from the other side: how much nearer is each synthetic row to its nearest training row than to its
+nearest held-out row? Without copying, training and held-out people are exchangeable, so among the
+rows where the two differ most, either is nearer equally often, however many people coincide by
+nature. Copies stand at the top, all on one side.
 """
 
 from dataclasses import dataclass
@@ -19,7 +20,8 @@ FEWEST = 5  # rows at the top that are looked at, at least
 FEWEST_SEGMENTS = 3  # the same where real people stand among them
 AT_ONCE = 1 << 24  # labels of neighbours held at a time
 DEPTH = 0.25  # and at most, as a share of the synthetic rows
-SMALLEST_DEPTH = ceil(-log2(COPY_LEVEL)) + 2  # but as many rows as one-sidedness by chance needs to be rare
+# but as many rows as one-sidedness by chance needs to be rare
+SMALLEST_DEPTH = ceil(-log2(COPY_LEVEL)) + 2
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class Neighbours:
     Attributes
     ----------
     log_distance : ndarray, float, shape (n_synthetic, k)
-        Rising along the rows; any monotone measure of being far, on a scale on which differences are comparable.
+        Rising along the rows; any monotone measure of being far, on a scale on which differences
+        are comparable.
     person : ndarray of int, shape (n_synthetic, k)
         The person each belongs to.
     """
@@ -54,10 +57,11 @@ class Neighbours:
         return cls.of(np.where(person[:, None] == person[None, :], np.inf, log_distance), rows_a_person)
 
     def nearer_to_members(self, member: np.ndarray) -> np.ndarray:
-        """Log-distance to the nearest other minus that to the nearest member, shape (n_labellings, n_synthetic).
+        """Log-distance to the nearest other minus that to the nearest member, shape (n_labellings,
+        n_synthetic).
 
-        `member` is bool, shape (n_labellings, n_people). Where all kept neighbours are of one kind, the last one stands
-        for the nearest of the other.
+        `member` is bool, shape (n_labellings, n_people). Where all kept neighbours are of one kind,
+        the last one stands for the nearest of the other.
         """
         return self.difference(member, ~member)
 
@@ -73,8 +77,8 @@ class Neighbours:
     def largest_statistic(self, rows: np.ndarray | None = None, fewest: int = FEWEST) -> float:
         """The `one_sidedness` when all of some rows (default: of all) are nearer to members.
 
-        Rows whose kept neighbours are all equally near are nearer to nobody. At a distance of 0 or more, with `rows`, they have
-        nothing in common with anybody, and a copy would show.
+        Rows whose kept neighbours are all equally near are nearer to nobody. At a distance of 0 or
+        more, with `rows`, they have nothing in common with anybody, and a copy would show.
         """
         distance = self.log_distance if rows is None else self.log_distance[rows]
         nearer = (distance[:, -1] > distance[:, 0]) | ((distance[:, 0] >= 0) & (rows is not None))
@@ -87,9 +91,11 @@ def _depth(n_rows: int) -> int:
 
 
 def one_sidedness(difference: np.ndarray, counted: np.ndarray | None = None, fewest: int = FEWEST) -> np.ndarray:
-    """How one-sided the rows with the largest differences are, in standard deviations; shape (n_labellings,).
+    """How one-sided the rows with the largest differences are, in standard deviations; shape
+    (n_labellings,).
 
-    For each number of rows from the top, members' rows minus the others', over the root of the number; then the largest.
+    For each number of rows from the top, members' rows minus the others', over the root of the
+    number; then the largest.
 
     Parameters
     ----------
@@ -119,8 +125,8 @@ class CopyTest:
     chance : float
         The chance of as much without copies.
     least_chance : float
-        The smallest that could have been found, had all rows been copies. Rows that are all alike can hide a copy,
-        and few people have few labellings.
+        The smallest that could have been found, had all rows been copies. Rows that are all alike
+        can hide a copy, and few people have few labellings.
     """
 
     statistic: float
@@ -145,7 +151,8 @@ def near_copies(neighbours: Neighbours, member: np.ndarray, shuffled: np.ndarray
     member : ndarray of bool, shape (n_people,)
     shuffled : ndarray of bool, shape (n_shuffles, n_people)
     copies : Neighbours, optional
-        Of the members themselves in place of the synthetic rows: what nothing but copies would show.
+        Of the members themselves in place of the synthetic rows: what nothing but copies would
+        show.
     """
     found = one_sidedness(neighbours.nearer_to_members(member[None]))[0]
     by_chance = one_sidedness(neighbours.nearer_to_members(shuffled))
@@ -156,13 +163,15 @@ def near_copies(neighbours: Neighbours, member: np.ndarray, shuffled: np.ndarray
 
 
 def copied_segments(neighbours: Neighbours, population: np.ndarray, n_shuffles: int, rng: np.random.Generator) -> CopyTest:
-    """Test for copies against real people, who are as near to each other as chance and kinship make them.
+    """Test for copies against real people, who are as near to each other as chance and kinship make
+    them.
 
-    Shuffled labels alone cannot see fewer than eight copies: as many are nearer to training people in one of 2 ** 8 shuffles.
-    Here the synthetic people take part in the shuffle. Fresh people, held-out people and training people are exchangeable, so
-    the rows of all with the largest differences are as often held-out or training people as synthetic ones; copies push
-    themselves to the top. What counts there are synthetic rows only, nearer to training people less nearer to held-out ones, so
-    that rows which are unlike real people count for neither side.
+    Shuffled labels alone cannot see fewer than eight copies: as many are nearer to training people
+    in one of 2 ** 8 shuffles. Here the synthetic people take part in the shuffle. Fresh people,
+    held-out people and training people are exchangeable, so the rows of all with the largest
+    differences are as often held-out or training people as synthetic ones; copies push themselves
+    to the top. What counts there are synthetic rows only, nearer to training people less nearer to
+    held-out ones, so that rows which are unlike real people count for neither side.
 
     Parameters
     ----------

@@ -1,4 +1,6 @@
-"""The worst attack as two parts: the leak that no faithful release can avoid, and what exceeds it."""
+"""The worst attack as two parts: the leak that no faithful release can avoid, and what exceeds
+it.
+"""
 
 from dataclasses import dataclass
 
@@ -21,7 +23,8 @@ class LeakBasis:
     training : int
         Individuals that the model was trained on.
     compared : int
-        Individuals per role: as many are the attacker's reference, and as many synthetic ones he sees.
+        Individuals per role: as many are the attacker's reference, and as many synthetic ones he
+        sees.
     """
 
     effective_sites: float

@@ -1,4 +1,6 @@
-"""Who is exposed: one attacker who uses all scores, and people far beyond what held-out people ever score."""
+"""Who is exposed: one attacker who uses all scores, and people far beyond what held-out people ever
+score.
+"""
 
 import numpy as np
 from scipy.optimize import minimize
@@ -15,9 +17,9 @@ FLAG_LEVEL = 0.01  # chance that any of as many fresh people is flagged, where t
 def tail_probabilities(scores: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Chance that a held-out person reaches each score, shape of `scores`.
 
-    Below the 90th percentile of the held-out scores, their share that is as high. Above it, exponential excesses
-    (peaks over threshold; Davison & Smith 1990) with the uncertainty of their mean: with k excesses of mean s,
-    P(excess > y) = (1 + y / (k s)) ** -k.
+    Below the 90th percentile of the held-out scores, their share that is as high. Above it,
+    exponential excesses (peaks over threshold; Davison & Smith 1990) with the uncertainty of their
+    mean: with k excesses of mean s, P(excess > y) = (1 + y / (k s)) ** -k.
     """
     threshold = np.quantile(others, 1 - TAIL)
     excesses = others[others > threshold] - threshold
@@ -30,10 +32,12 @@ def tail_probabilities(scores: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def stacked(scores: np.ndarray, population: np.ndarray, member: np.ndarray, seed: int) -> np.ndarray:
-    """Log-odds of membership by one attacker who sees all scores, cross-validated over people; shape (n_people,).
+    """Log-odds of membership by one attacker who sees all scores, cross-validated over people;
+    shape (n_people,).
 
-    Logistic regression on scores and ranks standardised within populations; each person is scored by a fit without him.
-    No weight is negative: every score is higher for likelier members, and an attacker who is told so is not led astray.
+    Logistic regression on scores and ranks standardised within populations; each person is scored
+    by a fit without him. No weight is negative: every score is higher for likelier members, and an
+    attacker who is told so is not led astray.
 
     Parameters
     ----------
@@ -72,7 +76,8 @@ def _oriented_regression(features: np.ndarray, member: np.ndarray) -> np.ndarray
 def exposure_rows(
     scores: dict[str, np.ndarray], odds: np.ndarray, population: np.ndarray, n_holdout: int, nearest: np.ndarray
 ) -> list[dict]:
-    """One row a person, the most exposed first, held-out people among them: they show what is unavoidable.
+    """One row a person, the most exposed first, held-out people among them: they show what is
+    unavoidable.
 
     Parameters
     ----------

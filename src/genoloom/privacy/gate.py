@@ -1,8 +1,8 @@
 """Whether synthetic data may leave: every reason against it. No reason, and only then, is a pass.
 
-Fails closed: what is missing, unreadable, `not run`, of the wrong type or not of these very data is a reason, and so is a
-measurement that was made with looser options than the defaults. The thresholds of the release itself may be loosened;
-the bundle then says so.
+Fails closed: what is missing, unreadable, `not run`, of the wrong type or not of these very data is
+a reason, and so is a measurement that was made with looser options than the defaults. The
+thresholds of the release itself may be loosened; the bundle then says so.
 """
 
 from collections import Counter
@@ -56,7 +56,9 @@ def _lacks_sizes(used: str, default: str) -> bool:
 
 
 def _cuts_haplotypes(used: str, default: str) -> bool:
-    """The same of `audit.windows`, or whether blocks of their common divisor cut haplotype windows."""
+    """The same of `audit.windows`, or whether blocks of their common divisor cut haplotype
+    windows.
+    """
     return _lacks_sizes(used, default) or gcd(*_sizes(used)) < max(_sizes(AuditOptions().haplotype_windows))
 
 
@@ -68,19 +70,22 @@ def _never(used, default) -> bool:
 LOOSER: dict[type[Section], dict[str, Callable[..., bool]]] = {
     AuditOptions: {
         "windows": _cuts_haplotypes, "haplotype_windows": _lacks_sizes, "bootstrap": _smaller, "max_auc": _larger, "max_excess": _larger,
-        # number and length are asked for by the release; whether an estimate decided on the number does not matter
+        # number and length are asked for by the release; whether an estimate decided on the number
+        # does not matter
         "shadow_models": _never, "shadow_minutes": _never, "shadow_steps": _never, "recipient": _never,
     },
     ValidateOptions: {
         "n_permutations": _smaller, "ld_window": _smaller, "components": _smaller, "phaser": _never,
     },
-    # a smaller holdout means fewer people in the audit, which the bundle says; hidden relatives blunt every attack
+    # a smaller holdout means fewer people in the audit, which the bundle says; hidden relatives
+    # blunt every attack
     SplitOptions: {"holdout": _never, "kinship": _smaller, "pedigree": _never},
 }  # fmt: skip
 
 
 def option_reasons(what: str, section: type[Section], recorded: dict[str, object], release: ReleaseOptions) -> list[str]:
-    """Reasons in how a measurement was made: its recorded options, against the defaults and the release.
+    """Reasons in how a measurement was made: its recorded options, against the defaults and the
+    release.
 
     Parameters
     ----------
@@ -109,7 +114,8 @@ def option_reasons(what: str, section: type[Section], recorded: dict[str, object
             for name in ("max_auc", "max_excess")
             if name not in loosened and getattr(used, name) > getattr(release, name)
         ]
-        number = used.shadow_models if used.shadow_models != "auto" else 0  # a record that was written by nobody here
+        # a record that was written by nobody here
+        number = used.shadow_models if used.shadow_models != "auto" else 0
         if release.shadow_models and number < FEWEST_SHADOW_MODELS:
             reasons.append(
                 f"privacy: the audit had {number or 'no'} shadow models; set audit.shadow_models:"
@@ -225,7 +231,9 @@ def _few(people: int) -> str:
 
 
 def public_rows(private: list[dict[str, str]]) -> list[dict[str, str]]:
-    """The rows that the public table must have of an audit: those of groups that are large enough."""
+    """The rows that the public table must have of an audit: those of groups that are large
+    enough.
+    """
     return [{key: row[key] for key in PUBLIC_COLUMNS} for row in private if int(row["n"]) >= MIN_POPULATION]
 
 

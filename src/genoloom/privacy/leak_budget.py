@@ -100,7 +100,9 @@ def individuals_needed(
 
 
 def synthetic_allowed(effective_sites: float, individuals: float, max_auc: float, reference: float = inf) -> float:
-    """The most synthetic individuals that keep the unavoidable AUC within `max_auc`; inf without limit."""
+    """The most synthetic individuals that keep the unavoidable AUC within `max_auc`; inf without
+    limit.
+    """
     n = individuals
     needed = effective_sites / _largest_separation(max_auc)
     missing = needed - n - n * n / reference

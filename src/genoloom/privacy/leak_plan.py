@@ -1,4 +1,6 @@
-"""What a cohort can release, told before any training: the unavoidable leak, and what would pass."""
+"""What a cohort can release, told before any training: the unavoidable leak, and what would
+pass.
+"""
 
 from dataclasses import asdict, dataclass
 from math import ceil, inf, isinf
@@ -82,7 +84,9 @@ def expected_sites(sites: int, megabases: float | None) -> tuple[float, float]:
 
 
 def leak_rows(group: Group, released: float, question: Question) -> list[dict]:
-    """One row per attacker and size of the release: AUC and true positive rate, lowest and highest."""
+    """One row per attacker and size of the release: AUC and true positive rate, lowest and
+    highest.
+    """
     n = group.individuals
     attackers = {
         "as many reference individuals as the cohort": n,
@@ -104,7 +108,8 @@ def leak_rows(group: Group, released: float, question: Question) -> list[dict]:
 
 
 def remedies(whole: Group, cuts: list[tuple[int, float]], question: Question) -> dict:
-    """What would keep the unavoidable AUC of the whole cohort within the limit; None where nothing does.
+    """What would keep the unavoidable AUC of the whole cohort within the limit; None where nothing
+    does.
 
     Parameters
     ----------

@@ -1,15 +1,17 @@
 """Longest identical stretches between haplotypes, in time linear in haplotypes and sites.
 
-Positional Burrows-Wheeler transform (Durbin 2014, doi:10.1093/bioinformatics/btu014): haplotypes are kept sorted by
-their alleles read backwards from the current site. The haplotype of a group that agrees longest with another one,
-up to this site, is the nearest of that group above or below it in the order.
+Positional Burrows-Wheeler transform (Durbin 2014, doi:10.1093/bioinformatics/btu014): haplotypes
+are kept sorted by their alleles read backwards from the current site. The haplotype of a group that
+agrees longest with another one, up to this site, is the nearest of that group above or below it in
+the order.
 """
 
 import numpy as np
 
 
 class LongestMatches:
-    """For each haplotype, the longest stretch shared with any haplotype of each group, over sites in order.
+    """For each haplotype, the longest stretch shared with any haplotype of each group, over sites
+    in order.
 
     Parameters
     ----------
@@ -39,7 +41,8 @@ class LongestMatches:
         """Stretches do not go on across contigs."""
         self.longest_possible = max(self.longest_possible, self._span())
         self.order = np.arange(self.n)
-        self.start = np.zeros(self.n, dtype=np.int64)  # first site of the match with the haplotype above
+        # first site of the match with the haplotype above
+        self.start = np.zeros(self.n, dtype=np.int64)
         self.position = np.empty(0)
 
     def _span(self) -> float:
@@ -72,7 +75,9 @@ class LongestMatches:
         self.order, self.start = np.concatenate(orders), np.concatenate(starts)
 
     def _first_site(self, k: int, inside: np.ndarray) -> np.ndarray:
-        """First site of the longest match of each row that ends at `k`, with a row `inside`; k + 1 where there is none."""
+        """First site of the longest match of each row that ends at `k`, with a row `inside`; k + 1
+        where there is none.
+        """
         offset = k + 2
         above = np.cumsum(inside) - inside  # rows of the group before this row
         best = np.maximum.accumulate(self.start + above * offset) - above * offset

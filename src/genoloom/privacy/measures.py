@@ -1,6 +1,8 @@
-"""How well a score tells training people from held-out ones: AUC, true positives at few false ones, and what chance does.
+"""How well a score tells training people from held-out ones: AUC, true positives at few false ones,
+and what chance does.
 
-All attacks are judged on the same resampled people, so that the largest of many figures has an interval of its own.
+All attacks are judged on the same resampled people, so that the largest of many figures has an
+interval of its own.
 """
 
 from math import comb, prod
@@ -21,7 +23,8 @@ def auc(members: np.ndarray, others: np.ndarray) -> float:
 
 
 def true_positive_rate(members: np.ndarray, others: np.ndarray, false_positive_rate: float = FALSE_POSITIVE_RATE) -> float:
-    """Share of members above the smallest score that at most `false_positive_rate` of the non-members exceed.
+    """Share of members above the smallest score that at most `false_positive_rate` of the
+    non-members exceed.
 
     Carlini et al. 2022, arXiv:2112.03570.
     """
@@ -63,14 +66,17 @@ def percentile_interval(values: np.ndarray) -> tuple[float, float]:
 
 
 def interval_of_maximum(values: np.ndarray, resampled: np.ndarray, floor: float) -> tuple[float, float, float]:
-    """The largest of some rates, corrected for having been chosen as the largest, with its 95 % interval.
+    """The largest of some rates, corrected for having been chosen as the largest, with its 95 %
+    interval.
 
-    The largest of many noisy figures lies above the largest of what they estimate, by how much depends on how far apart
-    those are. Where the largest is within chance, they are taken to be the figures drawn to their mean as far as noise
-    explains their spread (positive-part James-Stein, Efron & Morris 1973, doi:10.2307/2284155); where it is beyond, each
-    is taken at face value, so that one attack that sees something is not explained away by others that see nothing. The
-    noise is that of resampled people, of all figures at once. What the largest figure then exceeds the largest true one
-    by is taken off the observed one (basic bootstrap, Davison & Hinkley 1997, section 5.2).
+    The largest of many noisy figures lies above the largest of what they estimate, by how much
+    depends on how far apart those are. Where the largest is within chance, they are taken to be the
+    figures drawn to their mean as far as noise explains their spread (positive-part James-Stein,
+    Efron & Morris 1973, doi:10.2307/2284155); where it is beyond, each is taken at face value, so
+    that one attack that sees something is not explained away by others that see nothing. The noise
+    is that of resampled people, of all figures at once. What the largest figure then exceeds the
+    largest true one by is taken off the observed one (basic bootstrap, Davison & Hinkley 1997,
+    section 5.2).
 
     Parameters
     ----------
@@ -97,7 +103,9 @@ def interval_of_maximum(values: np.ndarray, resampled: np.ndarray, floor: float)
 
 
 def exchange(population: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A random order of people that keeps everybody within his population, int64, shape of `population`."""
+    """A random order of people that keeps everybody within his population, int64, shape of
+    `population`.
+    """
     order = np.arange(len(population))
     for name in np.unique(population):
         inside = np.flatnonzero(population == name)
@@ -108,13 +116,15 @@ def exchange(population: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 class Resampling:
     """Resampled people and relabelled people, the same for every attack.
 
-    Scores are given for held-out people first, then for training people; `population` has that order. Bootstrap weights
-    are drawn for each role; labels are shuffled within each population, so that each keeps its numbers.
+    Scores are given for held-out people first, then for training people; `population` has that
+    order. Bootstrap weights are drawn for each role; labels are shuffled within each population, so
+    that each keeps its numbers.
 
     Attributes
     ----------
     least_p : float
-        Smallest chance that shuffled labels can show: few shuffles, or few people to shuffle, leave it large.
+        Smallest chance that shuffled labels can show: few shuffles, or few people to shuffle, leave
+        it large.
     """
 
     def __init__(self, population: np.ndarray, n_holdout: int, resamples: int, rng: np.random.Generator):
@@ -134,7 +144,9 @@ class Resampling:
         return inside[self.n_holdout :], inside[: self.n_holdout]
 
     def aucs(self, scores: np.ndarray, inside: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-        """The AUC among the people `inside`, its bootstrap values, and its values under shuffled labels."""
+        """The AUC among the people `inside`, its bootstrap values, and its values under shuffled
+        labels.
+        """
         members, others = self.parts(inside)
         of_members, of_others = scores[self.n_holdout :][members], scores[: self.n_holdout][others]
         weights = self.member_weights[:, members], self.other_weights[:, others]

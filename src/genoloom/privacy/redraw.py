@@ -1,4 +1,6 @@
-"""When a synthetic person is too close to a training person: closer than training people are to each other."""
+"""When a synthetic person is too close to a training person: closer than training people are to
+each other.
+"""
 
 import numpy as np
 
@@ -17,7 +19,8 @@ def squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def closest_allowed(within: np.ndarray, family: list[str], share: float) -> float:
-    """The squared distance that only `share` of the people fall below with their nearest other person.
+    """The squared distance that only `share` of the people fall below with their nearest other
+    person.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """Whether shadow models are fitted, how long each of them trains, and what that costs.
 
-The decision must be the same on every machine and at every load, or equal runs would not give equal bytes. So the cost is
-no measured time: it is that of the work (rows, blocks, steps, parameters) at the paces below, which were measured once
-(docs/privacy.md, "Shadow models").
+The decision must be the same on every machine and at every load, or equal runs would not give equal
+bytes. So the cost is no measured time: it is that of the work (rows, blocks, steps, parameters) at
+the paces below, which were measured once (docs/privacy.md, "Shadow models").
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,8 @@ OVERHEAD = 1.0  # of a network: evaluations, codebook
 SECONDS_PER_CELL = {  # fitting and drawing, for each allele of the training haplotypes
     "independent": 3e-7, "markov": 4e-6, "mosaic": 3e-7, "matched_mosaic": 6e-7,
 }  # fmt: skip
-SECONDS_PER_PAIR = {  # of a haplotype and a template, for each site; `hmm` has a sixth as many clusters, and steps
+# of a haplotype and a template, for each site; `hmm` has a sixth as many clusters, and steps
+SECONDS_PER_PAIR = {
     "copying_network": 2e-8, "li_stephens": 2.8e-8, "hmm": 1.5e-8,
 }  # fmt: skip
 SECONDS_PER_ATTACKED_CELL, SECONDS_PER_DISTANCE = 3e-7, 6e-10
@@ -64,7 +65,8 @@ def plan_shadows(
     Parameters
     ----------
     asked, limit_minutes, share
-        `audit.shadow_models`, `audit.shadow_minutes`, `audit.shadow_steps`. A number is done whatever it costs.
+        `audit.shadow_models`, `audit.shadow_minutes`, `audit.shadow_steps`. A number is done
+        whatever it costs.
     generators : mapping of str to HaplotypeGenerator
         The audited model of each contig; empty where none is given.
     sites : mapping of str to int
@@ -91,10 +93,11 @@ def plan_shadows(
 
 
 def shadow_options(generator: HaplotypeGenerator, individuals: int, sites: int, share: float) -> Section:
-    """The options of a shadow model: those of the audited one, with `share` of its training steps and no early stopping.
+    """The options of a shadow model: those of the audited one, with `share` of its training steps
+    and no early stopping.
 
-    Nothing is evaluated on the way. A GAN goes without its critic, whose steps are the dearest and of which no benefit has
-    been measured (docs/which_generator.md).
+    Nothing is evaluated on the way. A GAN goes without its critic, whose steps are the dearest and
+    of which no benefit has been measured (docs/which_generator.md).
     """
     options = generator.options
     whole = training_steps(generator, individuals, sites)
@@ -109,7 +112,9 @@ def shadow_options(generator: HaplotypeGenerator, individuals: int, sites: int, 
 
 
 def training_steps(generator: HaplotypeGenerator, individuals: int, sites: int) -> int | None:
-    """Steps that the audited model's options give to as many individuals; None where nothing is trained step by step."""
+    """Steps that the audited model's options give to as many individuals; None where nothing is
+    trained step by step.
+    """
     options = generator.options
     if "steps" not in type(options).model_fields:
         return None

@@ -1,4 +1,6 @@
-"""One attacker who has trained shadow models, and knows what everybody scores when he did not train."""
+"""One attacker who has trained shadow models, and knows what everybody scores when he did not
+train.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,11 +29,12 @@ class Shadow:
 def calibrated(scores: dict[str, np.ndarray], shadows: Sequence[Shadow]) -> np.ndarray:
     """Scores of people less what the shadows make of them, float64, shape (2 n, n_attacks).
 
-    That is the middle between a person's mean score over the shadows that he trained and over those that left him out.
-    Who scores high against any sample of his population is no member for that (difficulty calibration: Watson, Guo,
-    Cormode & Sablayrolles 2022, ICLR). Of two normal distributions of one variance, those of who trained and who did
-    not, the middle is where the likelihood ratio is one (Carlini et al. 2022, arXiv:2112.03570); and it is the mean of
-    all shadows, not of half of them, so its own noise is smaller.
+    That is the middle between a person's mean score over the shadows that he trained and over those
+    that left him out. Who scores high against any sample of his population is no member for that
+    (difficulty calibration: Watson, Guo, Cormode & Sablayrolles 2022, ICLR). Of two normal
+    distributions of one variance, those of who trained and who did not, the middle is where the
+    likelihood ratio is one (Carlini et al. 2022, arXiv:2112.03570); and it is the mean of all
+    shadows, not of half of them, so its own noise is smaller.
 
     Parameters
     ----------

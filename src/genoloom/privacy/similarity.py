@@ -1,6 +1,7 @@
 """How alike each synthetic and each real person are, for the tests for copies.
 
-Each class reads the sites once, in blocks. Rows of real people are in the order of the attacks: held-out people first.
+Each class reads the sites once, in blocks. Rows of real people are in the order of the attacks:
+held-out people first.
 """
 
 from dataclasses import replace
@@ -20,8 +21,9 @@ ERRORS = 0.005  # share of a block's sites in which a copy may differ
 class CommonDistances:
     """Distances in which a site counts by how much it varies, of haplotypes and of people.
 
-    The weight is 4 p (1 - p), with p the frequency among all real haplotypes compared, training and held-out people alike.
-    Flips scattered over a copy fall mostly on sites where nearly everybody is alike, and then weigh next to nothing.
+    The weight is 4 p (1 - p), with p the frequency among all real haplotypes compared, training and
+    held-out people alike. Flips scattered over a copy fall mostly on sites where nearly everybody
+    is alike, and then weigh next to nothing.
     """
 
     def __init__(self, n_people: int):
@@ -42,17 +44,20 @@ def _squared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 class RareSharing:
-    """How many rare alleles each real person shares with each synthetic one, weighted by -log of their frequency.
+    """How many rare alleles each real person shares with each synthetic one, weighted by -log of
+    their frequency.
 
-    Sites are modelled because training people carry them at least so often. At a rare site this alone makes training
-    people the likelier carriers, whatever was generated: fresh people would look like copies. So an allele counts only
-    where both roles have at least `fewest` copies, which treats them alike, and is rare with at most `RAREST * fewest`
-    copies (`RAREST` where `fewest` is 0) among all real haplotypes compared.
+    Sites are modelled because training people carry them at least so often. At a rare site this
+    alone makes training people the likelier carriers, whatever was generated: fresh people would
+    look like copies. So an allele counts only where both roles have at least `fewest` copies, which
+    treats them alike, and is rare with at most `RAREST * fewest` copies (`RAREST` where `fewest` is
+    0) among all real haplotypes compared.
 
     Attributes
     ----------
     fewest : int
-        Copies among the training people by which the sites were chosen; 0 where all real people chose them.
+        Copies among the training people by which the sites were chosen; 0 where all real people
+        chose them.
     shared : ndarray, float32, shape (2 * n_people, n_people)
     carried : ndarray, float32, shape (2 * n_people,)
         What each real person would share with a copy.
@@ -79,18 +84,21 @@ class RareSharing:
             self.carried += weighted.sum(axis=0)
 
     def share(self) -> np.ndarray:
-        """Share of each real person's rare alleles that each synthetic person has, drawn towards 0 where they are few."""
+        """Share of each real person's rare alleles that each synthetic person has, drawn towards 0
+        where they are few.
+        """
         return self.shared / (self.carried[:, None] + FEW_ALLELES)
 
 
 class SharedSegments:
     """The most telling segment that any two haplotypes share, synthetic and real ones alike.
 
-    In each block of sites, two haplotypes are as alike as a share F of the real pairs of different people, or more. The score of
-    the block is -log F, less most of what a copy with few errors would get there: a segment grows where both agree as copies
-    do, and what is common in the population says little. The best sum over consecutive blocks (the largest-sum segment,
-    as in local alignment; Karlin & Altschul 1990, doi:10.1073/pnas.87.6.2264) is kept; the next contig goes on with the sum,
-    so that copies on several contigs add up.
+    In each block of sites, two haplotypes are as alike as a share F of the real pairs of different
+    people, or more. The score of the block is -log F, less most of what a copy with few errors
+    would get there: a segment grows where both agree as copies do, and what is common in the
+    population says little. The best sum over consecutive blocks (the largest-sum segment, as in
+    local alignment; Karlin & Altschul 1990, doi:10.1073/pnas.87.6.2264) is kept; the next contig
+    goes on with the sum, so that copies on several contigs add up.
 
     Attributes
     ----------
@@ -118,14 +126,18 @@ class SharedSegments:
         np.maximum(self.best, self.sum, out=self.best)
 
     def of_people(self) -> np.ndarray:
-        """The sum over both haplotypes of two people, as they go together best; shape (3 * n_people, 3 * n_people)."""
+        """The sum over both haplotypes of two people, as they go together best; shape (3 *
+        n_people, 3 * n_people).
+        """
         by_person = self.best.reshape(3 * self.n, 2, 3 * self.n, 2)
         straight = by_person[:, 0, :, 0] + by_person[:, 1, :, 1]
         return np.maximum(straight, by_person[:, 0, :, 1] + by_person[:, 1, :, 0])
 
 
 class Similarities:
-    """All of them, and what training people would score in place of the synthetic ones: whole copies, that every test must see."""
+    """All of them, and what training people would score in place of the synthetic ones: whole
+    copies, that every test must see.
+    """
 
     def __init__(self, n_people: int):
         self.n = n_people
@@ -161,7 +173,9 @@ class Similarities:
         return found | {t: copied_segments(near, population, len(labels), rng) for t, near in self.to_all().items() if t in runs}
 
     def to_real(self) -> dict[AttackId, tuple[Neighbours, Neighbours]]:
-        """The nearest real rows of each synthetic row, and of each training row in its place, by test."""
+        """The nearest real rows of each synthetic row, and of each training row in its place, by
+        test.
+        """
         found, copies = (
             {
                 AttackId.NEAR_COPIES_OF_PEOPLE: Neighbours.of(np.log(common.people + 1), 1),

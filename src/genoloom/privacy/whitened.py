@@ -1,13 +1,15 @@
-"""The likelihood ratio of allele frequencies with the linkage taken off: an attack that knows the correlations of sites.
+"""The likelihood ratio of allele frequencies with the linkage taken off: an attack that knows the
+correlations of sites.
 
-Synthetic frequencies differ from those of the reference in directions that linkage makes common, where
-everybody differs, and in directions that hardly anybody has but the individuals who trained. The linear
-ratio x' v, with v the difference of the mean genotypes, weighs both alike; x' (C + lambda I)^-1 v, the
-linear discriminant with a ridge, weighs a direction by how rare it is among the reference.
+Synthetic frequencies differ from those of the reference in directions that linkage makes common,
+where everybody differs, and in directions that hardly anybody has but the individuals who trained.
+The linear ratio x' v, with v the difference of the mean genotypes, weighs both alike; x' (C +
+lambda I)^-1 v, the linear discriminant with a ridge, weighs a direction by how rare it is among the
+reference.
 
-With genotypes standardised, all of it follows from the inner products of individuals: for C = R'R / N,
-x' (C + lambda I)^-1 v = (x'v - k_x' (K + N lambda I)^-1 k_v) / lambda, K = R R' (Woodbury). Memory is
-quadratic in individuals and does not grow with sites.
+With genotypes standardised, all of it follows from the inner products of individuals: for C = R'R /
+N, x' (C + lambda I)^-1 v = (x'v - k_x' (K + N lambda I)^-1 k_v) / lambda, K = R R' (Woodbury).
+Memory is quadratic in individuals and does not grow with sites.
 """
 
 import numpy as np
@@ -19,7 +21,8 @@ FOLDS = 10
 class WhitenedFrequencies:
     """Reads blocks of sites, then scores; a person's fold of the reference is left out for him.
 
-    As in every attack, held-out person `j` and training person `j` miss the same part of the reference.
+    As in every attack, held-out person `j` and training person `j` miss the same part of the
+    reference.
     """
 
     def __init__(self, n_people: int):
@@ -27,7 +30,9 @@ class WhitenedFrequencies:
         self.products = np.zeros((3 * n_people, 3 * n_people), dtype=np.float32)
 
     def add(self, made: np.ndarray, real: np.ndarray) -> None:
-        """Read the next sites: synthetic, and held-out and training haplotypes, int8 (n_sites, ...)."""
+        """Read the next sites: synthetic, and held-out and training haplotypes, int8 (n_sites,
+        ...).
+        """
         alleles = np.concatenate([real, made], axis=1)
         dosage = (alleles[:, 0::2] + alleles[:, 1::2]).astype(np.float32)
         p = dosage.mean(axis=1, keepdims=True) / 2
@@ -36,7 +41,9 @@ class WhitenedFrequencies:
         self.products += z.T @ z
 
     def scores(self) -> dict[str, np.ndarray]:
-        """Scores by ridge, of held-out people and then of training people, float64 (2 * n_people,)."""
+        """Scores by ridge, of held-out people and then of training people, float64 (2 *
+        n_people,).
+        """
         n, g = self.n, self.products.astype(np.float64)
         found = {ridge: np.zeros(2 * n) for ridge in RIDGES}
         fold = np.arange(n) % min(FOLDS, n)

@@ -95,7 +95,8 @@ def _judgements(rows: list[dict], metrics: list[Metric], attacks: list[Attack]) 
             **_parts_of_the_leak(attacks, row["generator"]),
             may_leave=may_leave(row["fidelity"], row["privacy"]),
             indistinguishable=row["fidelity"] == Verdict.PASS,
-            # real individuals have no row of what the choice of the sites decides, and are what all are compared with
+            # real individuals have no row of what the choice of the sites decides, and are what all
+            # are compared with
             uses=use_grades([m for m in metrics if m.generator == row["generator"]]) if row["kind"] in get_args(Kind) else [],
             fidelity_reasons=fidelity_reasons([m for m in metrics if m.generator == row["generator"]]),
             privacy_reasons=privacy_reasons([a for a in attacks if a.generator == row["generator"]]),

@@ -1,6 +1,7 @@
 """The numbers of the report, as they stand in report.json; its JSON schema is generated from here.
 
-Empty cells of the tables are null: not measured, or infinite. Numbers of individuals up to 20 are null as well.
+Empty cells of the tables are null: not measured, or infinite. Numbers of individuals up to 20 are
+null as well.
 """
 
 import math

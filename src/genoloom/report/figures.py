@@ -1,4 +1,6 @@
-"""Figures as SVG text. Fixed, colour-blind safe colours: real individuals blue, synthetic orange, controls grey."""
+"""Figures as SVG text. Fixed, colour-blind safe colours: real individuals blue, synthetic orange,
+controls grey.
+"""
 
 import io
 import math
@@ -75,7 +77,9 @@ class Style:
 
 
 def styles(kinds: dict[str, str]) -> dict[str, Style]:
-    """A style for each name of {name: kind}: generators in colours of their own, controls grey and told apart by their lines."""
+    """A style for each name of {name: kind}: generators in colours of their own, controls grey and
+    told apart by their lines.
+    """
     spare = iter([c for c in SYNTHETIC_COLOURS if c not in {GENERATOR_COLOURS.get(name) for name in kinds}] * len(kinds))
     lines, markers = cycle(CONTROL_LINES), cycle(MARKERS)
     drawn = {}
@@ -203,7 +207,9 @@ def frequency(data: dict, name: str) -> str:
 
 
 def pca(data: dict, name: str) -> str:
-    """Synthetic individuals on the components of the holdout individuals, whose populations are drawn as 95 % ellipses."""
+    """Synthetic individuals on the components of the holdout individuals, whose populations are
+    drawn as 95 % ellipses.
+    """
     figure, axes = _axes(4.6, 3.8)
     ellipses, points = data["pca"]["real_ellipses"], data["pca"]["synthetic_points"]
     names = sorted({e["population"] for e in ellipses} | {p["population"] for p in points})
@@ -213,7 +219,8 @@ def pca(data: dict, name: str) -> str:
         axes.plot([p["x"] for p in own], [p["y"] for p in own], marker, ms=3.5, color=SYNTHETIC, alpha=0.6, label=label)
     for turn, ellipse in zip(np.linspace(0.4, 2 * math.pi + 0.4, len(ellipses), endpoint=False), ellipses, strict=True):
         values, vectors = np.linalg.eigh(np.array(ellipse["covariance"]))
-        width, height = 2 * 2.448 * np.sqrt(np.maximum(values, 0))  # sqrt of the 95 % quantile of chi-square with 2 df
+        # sqrt of the 95 % quantile of chi-square with 2 df
+        width, height = 2 * 2.448 * np.sqrt(np.maximum(values, 0))
         angle = math.degrees(math.atan2(vectors[1, 0], vectors[0, 0]))
         axes.add_patch(Ellipse(ellipse["mean"], width, height, angle=angle, fill=False, ec=REAL, lw=1.5))
         # on the rim, each at another angle: the centres of close populations coincide
@@ -287,7 +294,9 @@ def scatter(x: list[float], y: list[float], xlabel: str, ylabel: str) -> str:
 
 
 def places(data: dict, name: str) -> str:
-    """Share of each base at every place of sequences of one orientation: holdout as an area, synthetic as a line."""
+    """Share of each base at every place of sequences of one orientation: holdout as an area,
+    synthetic as a line.
+    """
     figure, grid = plt.subplots(4, 1, figsize=(5.2, 4.2), sharex=True)
     for axes, base, real, made in zip(
         grid, "ACGT", zip(*data["holdout"], strict=True), zip(*data["synthetic"], strict=True), strict=True
@@ -302,9 +311,11 @@ def places(data: dict, name: str) -> str:
 
 
 def information(shares: np.ndarray) -> np.ndarray:
-    """Bits of information at each place, 2 - entropy, float64 (length,), of the shares of A, C, G and T (length, 4).
+    """Bits of information at each place, 2 - entropy, float64 (length,), of the shares of A, C, G
+    and T (length, 4).
 
-    Schneider & Stephens 1990, doi:10.1093/nar/18.20.6097, without their correction for small samples: 1 / (ln 2) * 3 / 2n bits.
+    Schneider & Stephens 1990, doi:10.1093/nar/18.20.6097, without their correction for small
+    samples: 1 / (ln 2) * 3 / 2n bits.
     """
     known = np.where(shares > 0, shares, 1.0)
     return 2 + (shares * np.log2(known)).sum(axis=1)
@@ -318,7 +329,9 @@ def logo_window(shares: np.ndarray, width: int = LOGO_WIDTH) -> slice:
 
 
 def logo(data: dict, name: str) -> str:
-    """Sequence logos of holdout and synthetic sequences, one above the other, where the holdout ones are least alike chance."""
+    """Sequence logos of holdout and synthetic sequences, one above the other, where the holdout
+    ones are least alike chance.
+    """
     real, made = (np.array(data[group]) for group in ("holdout", "synthetic"))
     where = logo_window(real)
     figure, grid = plt.subplots(2, 1, figsize=(7.2, 3.6), sharex=True, sharey=True)
@@ -338,7 +351,9 @@ def logo(data: dict, name: str) -> str:
 
 
 def _stack(axes, place: int, heights: np.ndarray, letters: dict[str, TextPath], least: float) -> None:
-    """The letters of one place, the tallest on top; those lower than `least` are too small to see."""
+    """The letters of one place, the tallest on top; those lower than `least` are too small to
+    see.
+    """
     bottom = 0.0
     for i in np.argsort(heights, kind="stable"):
         base, height = "ACGT"[i], heights[i]
@@ -351,7 +366,9 @@ def _stack(axes, place: int, heights: np.ndarray, letters: dict[str, TextPath], 
 
 
 def guidance(data: dict, name: str) -> str:
-    """What an oracle reads from sequences that were drawn under several weights of the label, and what GC content alone tells."""
+    """What an oracle reads from sequences that were drawn under several weights of the label, and
+    what GC content alone tells.
+    """
     figure, axes = _axes()
     axes.axhline(data["ceiling"], color=REAL, lw=1.8, label="holdout (ceiling)")
     axes.axhline(data["real_gc_only"], color=REAL, lw=1.2, ls="--", label="holdout, GC only")

@@ -56,7 +56,9 @@ GUIDE = {
 
 
 def render(report: ReportData, panels: list[PanelData], sets: list[SequenceData]) -> str:
-    """The whole page as HTML text: `report` holds the numbers, `panels` and `sets` what the figures draw."""
+    """The whole page as HTML text: `report` holds the numbers, `panels` and `sets` what the figures
+    draw.
+    """
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
     environment.filters |= {"cell": cell, "image": image, "fitness_mark": FITNESS_MARKS.get}
     here = files("genoloom.report")
@@ -137,7 +139,9 @@ def _panel_view(data: DataSet, panel: PanelData) -> dict:
 
 
 def _groups(data: DataSet) -> list[dict]:
-    """For all individuals, for frequency bins and windows, and for each population, a table of figures (rows) by generator (columns)."""
+    """For all individuals, for frequency bins and windows, and for each population, a table of
+    figures (rows) by generator (columns).
+    """
     populations = sorted({row.population for row in [*data.metrics, *data.attacks]} - {"all"})
     metrics = [m for m in data.metrics if m.metric != MetricId.OVERALL]
     columns = [j.generator for j in data.judgements]

@@ -25,7 +25,9 @@ USE_COLUMNS = ["generator", "use", "all_individuals", "worst_population", "limit
 
 
 def summarise_uses(judgements: list[Judgement]) -> list[dict]:
-    """A row for each generator and use; keys of `USE_COLUMNS`. `limits` are of all individuals, else of the population."""
+    """A row for each generator and use; keys of `USE_COLUMNS`. `limits` are of all individuals,
+    else of the population.
+    """
     rows = []
     for judgement in judgements:
         whole = {grade.use: grade for grade in judgement.uses if grade.population == "all"}
@@ -140,7 +142,9 @@ def _panel_row(panel: str, name: str, table: list[dict], attacks: list[dict]) ->
 
 
 def summarise_set(name: str, tables: dict[str, list[dict]]) -> list[dict]:
-    """One row for each sequence generator, and one for real sequences; keys of `SEQUENCE_COLUMNS`."""
+    """One row for each sequence generator, and one for real sequences; keys of
+    `SEQUENCE_COLUMNS`.
+    """
     rows = [_set_row(name, generator, table) for generator, table in tables.items()]
     some = next(iter(tables.values()), [])
     if any(row["row"] == "real" for row in some):

@@ -94,7 +94,9 @@ def reference(row: Metric | Attack) -> float | None:
 
 
 def fidelity_reasons(metrics: list[Metric]) -> list[str]:
-    """Sentences about what did not pass: how many, then the worst; `metrics` are those of one generator."""
+    """Sentences about what did not pass: how many, then the worst; `metrics` are those of one
+    generator.
+    """
     metrics = [m for m in metrics if m.metric != MetricId.OVERALL]
     bad = sorted((m for m in metrics if m.verdict in (Verdict.WEAK, Verdict.TOO_CLOSE, Verdict.FAIL)), key=_worst_first)
     not_run = sorted({m.title for m in metrics if m.verdict == Verdict.NOT_RUN})
@@ -110,7 +112,9 @@ def fidelity_reasons(metrics: list[Metric]) -> list[str]:
 
 
 def _worst_first(metric: Metric) -> tuple:
-    """By verdict, figures over all people before those of a part, then by distance from the floor."""
+    """By verdict, figures over all people before those of a part, then by distance from the
+    floor.
+    """
     return -ORDER.index(metric.verdict), metric.population != "all" or metric.bin != "all", -abs(metric.z or 0)
 
 
@@ -121,7 +125,9 @@ def _fidelity_sentence(metric: Metric) -> str:
 
 
 def privacy_reasons(attacks: list[Attack]) -> list[str]:
-    """Sentences about the worst attack and whatever else did not pass; `attacks` are those on one generator."""
+    """Sentences about the worst attack and whatever else did not pass; `attacks` are those on one
+    generator.
+    """
     by_id = {a.attack: a for a in attacks if a.population == "all"}
     whole = [a for attack, a in by_id.items() if attack not in (AttackId.WORST, *SPLIT_ROWS)]
     aside = (*WORST_ROWS, *MODEL_ROWS)
@@ -157,7 +163,9 @@ def privacy_reasons(attacks: list[Attack]) -> list[str]:
 
 
 def copying_sentence(judgement: Judgement, copying: list[Judgement]) -> str | None:
-    """Whether the generator does what no mosaic does, in words; None where that was not measured."""
+    """Whether the generator does what no mosaic does, in words; None where that was not
+    measured.
+    """
     if judgement.beyond_copying is None:
         return None
     if judgement.beyond_copying:
@@ -180,7 +188,9 @@ def mosaics(judgements: list[Judgement]) -> list[Judgement]:
 
 
 def unfaithfulness(judgement: Judgement) -> float:
-    """The horizontal axis of the trade-off plot: classifier AUC, and as much when it is below one half."""
+    """The horizontal axis of the trade-off plot: classifier AUC, and as much when it is below one
+    half.
+    """
     return abs(judgement.classifier_auc - 0.5) + 0.5
 
 

@@ -34,7 +34,8 @@ from genoloom.validation.verdicts import Role
 
 log = logging.getLogger(__name__)
 
-SCORED_PEOPLE = 150  # people a role whom the model is asked about: it can take as long as training does
+# people a role whom the model is asked about: it can take as long as training does
+SCORED_PEOPLE = 150
 
 
 def audit(
@@ -54,8 +55,9 @@ def audit(
 ) -> None:
     """Write the private audit and the public table of verdicts.
 
-    Beside `out` stand `people.tsv` (who is exposed, the most exposed first; encrypted as `people.tsv.c4gh` where a
-    recipient is named) and `audit.json` (the record of provenance: what was audited, and how).
+    Beside `out` stand `people.tsv` (who is exposed, the most exposed first; encrypted as
+    `people.tsv.c4gh` where a recipient is named) and `audit.json` (the record of provenance: what
+    was audited, and how).
 
     Parameters
     ----------
@@ -73,7 +75,8 @@ def audit(
     public : Path, optional
         Table of verdicts and intervals that may be shown.
     sources : mapping of str to Path, optional
-        Of `source_files`: their digests are recorded, and a release is only made of the files that were audited.
+        Of `source_files`: their digests are recorded, and a release is only made of the files that
+        were audited.
     models : sequence of Path
         Models of the generator, one a contig, for the attacks that need them.
     shadows : sequence of Path
@@ -161,7 +164,9 @@ def _relatives(real: Panel, roles: list[str], people: Comparison) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Rows:
-    """A haplotype source over some people of a panel, missing calls filled in as for every other attack."""
+    """A haplotype source over some people of a panel, missing calls filled in as for every other
+    attack.
+    """
 
     panel: Panel
     people: np.ndarray

@@ -27,7 +27,8 @@ MOST_REDRAWN = 1e6  # a Morgan: beyond one in a hundred base pairs nothing is a 
 
 
 def make_cohort(*, model: Path, split: Path, out: Path, options: CohortOptions, seed: int) -> None:
-    """Write the sheet of synthetic people: who they are, and what their haplotypes follow from beside the model.
+    """Write the sheet of synthetic people: who they are, and what their haplotypes follow from
+    beside the model.
 
     Parameters
     ----------

@@ -100,7 +100,9 @@ def _check_names(generators: dict[str, list[Path]], labels: dict[str, list[Path]
 
 
 def _same_labels(files: RealFiles, made: dict[str, GenotypeFiles]) -> tuple[RealFiles, dict[str, GenotypeFiles]]:
-    """Everybody in one population when somebody has none: else generators would be compared with other people."""
+    """Everybody in one population when somebody has none: else generators would be compared with
+    other people.
+    """
     groups = [files.train, files.holdout, *made.values()]
     found = {label for group in groups for label in group.people.population}
     if UNKNOWN not in found:

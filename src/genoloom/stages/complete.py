@@ -1,4 +1,6 @@
-"""Fill in what a file of phased haplotypes lacks: missing calls, and sites of the model that the file does not have."""
+"""Fill in what a file of phased haplotypes lacks: missing calls, and sites of the model that the
+file does not have.
+"""
 
 import logging
 import tempfile
@@ -37,24 +39,27 @@ def complete(
     seed: int = 1,
     threads: int = 1,
 ) -> None:
-    """Write the people of `variants` at the sites of the model, with nothing missing: one draw given all that is known.
+    """Write the people of `variants` at the sites of the model, with nothing missing: one draw
+    given all that is known.
 
-    Genotypes are the draw (GT) and the posterior mean number of alternate alleles (DS). Outputs hold real people's data and
-    are closed to others (mode 0600).
+    Genotypes are the draw (GT) and the posterior mean number of alternate alleles (DS). Outputs
+    hold real people's data and are closed to others (mode 0600).
 
     Parameters
     ----------
     variants : Path
-        Phased VCF, BCF or .pgen that holds the model's contig. Heterozygous calls without phase count as missing.
+        Phased VCF, BCF or .pgen that holds the model's contig. Heterozygous calls without phase
+        count as missing.
     out : Path
         .vcf.gz or .bcf.
     people : Path, optional
         Sheet of people, for their populations.
     scores : Path, optional
-        Table of the natural-log probability of what was known of each haplotype; that of the rest given it is the
-        haplotype's likelihood less this.
+        Table of the natural-log probability of what was known of each haplotype; that of the rest
+        given it is the haplotype's likelihood less this.
     particles : int
-        A divisor of 128; more are nearer to the exact conditional distribution, and slower. 1 ignores what comes later.
+        A divisor of 128; more are nearer to the exact conditional distribution, and slower. 1
+        ignores what comes later.
     """
     if not str(out).endswith(SUFFIXES):
         raise InputError("--out", f"'{out.name}'", expected="a name that ends in .vcf.gz or .bcf")

@@ -50,7 +50,9 @@ HARMLESS = ("*", "<*>", "<NON_REF>")  # alleles that stand for nothing to apply
 
 
 class Applied(NamedTuple):
-    """Files of one haplotype's sequence and of the chain from the reference; or why there are none."""
+    """Files of one haplotype's sequence and of the chain from the reference; or why there are
+    none.
+    """
 
     fasta: Path
     chain: Path
@@ -303,7 +305,9 @@ def _kind_without_bases(alt: str, record: Calls) -> str:
 
 
 def _lines(record: Calls, contig: str, alleles: list[int], haploid: bool) -> str:
-    """One person's alternates as lines of a VCF, one an allele: what is said of one touches no other."""
+    """One person's alternates as lines of a VCF, one an allele: what is said of one touches no
+    other.
+    """
     lines = []
     for number in dict.fromkeys(a for a in alleles if a > 0):
         alt = record.alts[number - 1]

@@ -150,6 +150,8 @@ def _prepared(row: PanelRow, directory: Path, options: PrepareOptions, region: t
 
 
 def _sequence_problems(row: SequenceRow, directory: Path, options: SequenceOptions) -> list[str]:
-    """What `sequences prepare` would refuse in the source and its intervals, all of which are read."""
+    """What `sequences prepare` would refuse in the source and its intervals, all of which are
+    read.
+    """
     source, regions = directory / row.source, directory / row.regions if row.regions else None
     return _attempt(lambda: check_regions(source, regions, options.label_column))

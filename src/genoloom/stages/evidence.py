@@ -1,7 +1,9 @@
-"""What the release gate looks at: the files of one generator, and the records of what they were made of.
+"""What the release gate looks at: the files of one generator, and the records of what they were
+made of.
 
-raw input -> panel -> split -> model -> cohort -> synthetic files -> fidelity table, audit. Every record of this chain is
-read, and every digest in it is taken anew from the file that lies there now.
+raw input -> panel -> split -> model -> cohort -> synthetic files -> fidelity table, audit. Every
+record of this chain is read, and every digest in it is taken anew from the file that lies there
+now.
 """
 
 import hashlib
@@ -90,8 +92,8 @@ class Evidence:
     results : Path
         Directory of the workflow's results, laid out as in docs/architecture.md.
     sheet : Path, optional
-        Sheet of panels: the raw input, to be compared with what the panel was made of. Its paths are relative to the
-        directory that `results` is in, where the workflow ran.
+        Sheet of panels: the raw input, to be compared with what the panel was made of. Its paths
+        are relative to the directory that `results` is in, where the workflow ran.
 
     Raises
     ------
@@ -146,7 +148,9 @@ class Evidence:
         return names | {row["person"] for row in read_exact_table(self.split, SPLIT_COLUMNS)}
 
     def genotypes(self, contig: str, sites: Sites) -> Panel:
-        """The audited genotypes at the sites of the model and of the people of the cohort sheet: no text of their own files."""
+        """The audited genotypes at the sites of the model and of the people of the cohort sheet: no
+        text of their own files.
+        """
         people, path = self.cohort.people, panel_files(self.synthetic / contig)[0]
         return Panel(sites, people, PgenHaplotypes(path, len(people), len(sites)))
 
@@ -187,7 +191,9 @@ class Evidence:
         return self.results / LEDGER.format(self.panel)
 
     def leak(self) -> tuple[str, Leak]:
-        """What this release gives away unavoidably to an attacker with any reference, and its name in the ledger."""
+        """What this release gives away unavoidably to an attacker with any reference, and its name
+        in the ledger.
+        """
         facts = self.records["audit"].facts
         digests = "".join(self._digest(self.synthetic / f"{contig}.pgen") or "" for contig in self.contigs)
         name = f"{self.generator} {hashlib.sha256(digests.encode()).hexdigest()[:16]}"
@@ -195,7 +201,9 @@ class Evidence:
         return name, unavoidable(facts["effective_sites"], facts["training_people"], synthetic=people)
 
     def _size_reasons(self, private: list[Row], options: ReleaseOptions) -> list[str]:
-        """The audit's attackers see as many synthetic people as real ones; a larger release tells more."""
+        """The audit's attackers see as many synthetic people as real ones; a larger release tells
+        more.
+        """
         facts, released = self.records["audit"].facts, len(self.cohort.people)
         compared = facts["people_per_role"]
         row = worst_row(private, self.generator)
@@ -277,7 +285,9 @@ class Evidence:
         yield Link("audit", "audit", self.private / "audit.json", compared | models | shadows | controls, (), outputs)
 
     def _raw(self, contig: str) -> tuple[dict[str, tuple[Path, ...]], tuple[str, ...]]:
-        """The raw input of a contig by role, as far as it is known and still there, and the roles that are not compared."""
+        """The raw input of a contig by role, as far as it is known and still there, and the roles
+        that are not compared.
+        """
         row: PanelRow | None = self.sheet_rows.get(contig)
         if row is None:
             return {}, ("variants", "people", "reference", "map")
@@ -293,13 +303,17 @@ class Evidence:
         return there, gone
 
     def _generated(self, prefix: Path) -> list[Path]:
-        """The PGEN trio, and all other files of `generate` at a prefix that are there; what is missing is in the record."""
+        """The PGEN trio, and all other files of `generate` at a prefix that are there; what is
+        missing is in the record.
+        """
         indexes = tuple(variants + index for variants in VARIANTS for index in INDEXES)
         other = [Path(f"{prefix}{suffix}") for suffix in (*VARIANTS, *indexes, *TRUTH)]
         return [*panel_files(prefix), *(path for path in other if path.exists())]
 
     def _controls(self, table: Path, columns: list[str]) -> dict[str, tuple[Path, ...]]:
-        """Tables of the baselines that a table shows, by role; none where it cannot be read, which is said elsewhere."""
+        """Tables of the baselines that a table shows, by role; none where it cannot be read, which
+        is said elsewhere.
+        """
         try:
             rows = read_exact_table(table, columns)
         except InputError:
@@ -364,7 +378,9 @@ class Evidence:
         return found
 
     def _judge_public(self, private: list[Row], public: list[Row]) -> list[str]:
-        """Every row that may be shown must stand in the private table, or in the own table of a control."""
+        """Every row that may be shown must stand in the private table, or in the own table of a
+        control.
+        """
         if [*public_rows(private), *self._control_rows(public, "privacy.tsv", PUBLIC_COLUMNS)] == public:
             return []
         return ["privacy: the public table is not of this audit; audit again"]
@@ -396,7 +412,9 @@ class Evidence:
         return self.descriptions
 
     def _people_reasons(self) -> list[str]:
-        """Everybody named must be synthetic: this is where short names of real people are looked for."""
+        """Everybody named must be synthetic: this is where short names of real people are looked
+        for.
+        """
         named, found = self.cohort.people.id, []
         split = read_exact_table(self.split, SPLIT_COLUMNS)
         for contig in self.contigs:
@@ -413,7 +431,9 @@ class Evidence:
         return found
 
     def _genotype_reasons(self, contig: str) -> list[str]:
-        """Whether the audited genotypes can be written anew: all calls are there, at the sites of the model."""
+        """Whether the audited genotypes can be written anew: all calls are there, at the sites of
+        the model.
+        """
         _, sites, _ = load_generator(self.model(contig))
         for _, _, alleles in self.genotypes(contig, sites).blocks():
             if not np.isin(alleles, (0, 1)).all():

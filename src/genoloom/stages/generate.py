@@ -34,11 +34,12 @@ SUFFIXES = (".vcf.gz", ".bcf")
 
 
 def generate(*, model: Path, cohort: Path, out: Path, options: GenerateOptions, seed: int, threads: int) -> None:
-    """Sample both haplotypes of everybody in the cohort; write `out` with its index, and a PGEN trio beside it.
+    """Sample both haplotypes of everybody in the cohort; write `out` with its index, and a PGEN
+    trio beside it.
 
-    A haplotype depends on the model, the person's row of the sheet and the contig alone, not on the shard. Where people are
-    admixed, their true ancestry is written to `{prefix}.ancestry.bed`, and where they are inbred, `{prefix}.autozygous.bed`
-    says where.
+    A haplotype depends on the model, the person's row of the sheet and the contig alone, not on the
+    shard. Where people are admixed, their true ancestry is written to `{prefix}.ancestry.bed`, and
+    where they are inbred, `{prefix}.autozygous.bed` says where.
 
     Parameters
     ----------
@@ -86,7 +87,8 @@ def check_populations(path: Path, asked: Cohort, generator: HaplotypeGenerator) 
 def make_plan(asked: Cohort, sites: Sites, generator: HaplotypeGenerator) -> "Plan":
     """What the people of a cohort ask of a generator on one contig.
 
-    Tracts begin where no two sites on either side exclude each other, so that what is whole before is whole joined.
+    Tracts begin where no two sites on either side exclude each other, so that what is whole before
+    is whole joined.
     """
     map_cm, start = genetic_positions(sites), generator.overlaps.start
     return Plan(
@@ -98,7 +100,9 @@ def make_plan(asked: Cohort, sites: Sites, generator: HaplotypeGenerator) -> "Pl
 
 @dataclass(frozen=True)
 class Plan:
-    """What is asked of the generator on one contig: a seed and an ancestry for each haplotype, tracts of copies for each person."""
+    """What is asked of the generator on one contig: a seed and an ancestry for each haplotype,
+    tracts of copies for each person.
+    """
 
     seed: np.ndarray
     ancestry: Tracts
@@ -126,7 +130,9 @@ class Plan:
 
 @dataclass(frozen=True)
 class SpooledHaplotypes:
-    """A haplotype source over bits on disk, shape (n_variants, n_bytes), person-shard by person-shard."""
+    """A haplotype source over bits on disk, shape (n_variants, n_bytes), person-shard by
+    person-shard.
+    """
 
     bits: np.memmap
     n_haplotypes: int

@@ -1,5 +1,6 @@
-"""Genotype files of any tool, read once: a VCF or BCF through the checks of `prepare` into a temporary PGEN, so that
-memory does not grow with the number of variants; PLINK file sets where they stand.
+"""Genotype files of any tool, read once: a VCF or BCF through the checks of `prepare` into a
+temporary PGEN, so that memory does not grow with the number of variants; PLINK file sets where they
+stand.
 """
 
 import logging
@@ -73,7 +74,8 @@ def read_genotypes(label: str, paths: list[Path], scratch: Path) -> GenotypeFile
     Raises
     ------
     InputError
-        A file is missing, damaged or of another format; files differ in their people; a contig stands in two files.
+        A file is missing, damaged or of another format; files differ in their people; a contig
+        stands in two files.
     """
     panels: dict[str, Panel] = {}
     unusable: Counter = Counter()
@@ -90,7 +92,8 @@ def read_genotypes(label: str, paths: list[Path], scratch: Path) -> GenotypeFile
                 raise InputError(path, "is of no known format", expected="VCF, BCF, .pgen or .bed") from None
         unphased += loose
         for panel in found:
-            contig = panel.sites.contig.removeprefix("chr")  # chr20 and 20 are the same in every build
+            # chr20 and 20 are the same in every build
+            contig = panel.sites.contig.removeprefix("chr")
             if contig in panels:
                 raise InputError(path, f"contig {panel.sites.contig} stands in two files", expected="each contig once")
             if panels and panel.people.id != next(iter(panels.values())).people.id:
@@ -104,7 +107,9 @@ def read_genotypes(label: str, paths: list[Path], scratch: Path) -> GenotypeFile
 
 
 def _read_vcf(path: Path, scratch: Path, unusable: Counter) -> tuple[list[Panel], int]:
-    """The contigs of a VCF or BCF as temporary panels, and how many heterozygous calls are not phased."""
+    """The contigs of a VCF or BCF as temporary panels, and how many heterozygous calls are not
+    phased.
+    """
     file = VcfFile(path)
     check_person_names(path, file.samples)
     people = People(file.samples, [UNKNOWN] * len(file.samples), [UNKNOWN] * len(file.samples))
@@ -147,7 +152,9 @@ def read_sheets(paths: list[Path]) -> Sheet:
 
 
 def labelled(files: GenotypeFiles, sheet: Sheet, complete: bool) -> GenotypeFiles:
-    """`files` with what the sheet says of their people; a sheet that says nothing of them changes nothing."""
+    """`files` with what the sheet says of their people; a sheet that says nothing of them changes
+    nothing.
+    """
     people = files.people
     missing = [person for person in people.id if person not in sheet]
     if not sheet or (len(missing) == len(people) and not complete):

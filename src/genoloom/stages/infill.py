@@ -21,11 +21,13 @@ log = logging.getLogger(__name__)
 
 
 def infill(*, model: Path, fasta: Path, out: Path, options: InfillOptions, seed: int, threads: int) -> None:
-    """Write the sequences again with every run of N of at most `max_gap` bases filled, in lower case.
+    """Write the sequences again with every run of N of at most `max_gap` bases filled, in lower
+    case.
 
-    A gap is filled given the `flank` bases on either side, as far as these are known; in sets of one orientation given all that stands
-    before it, since places count from the start. Its bases depend on the model, the seed, the record's name and the gap's
-    place alone. Longer runs stay N and are counted. Records are read one at a time.
+    A gap is filled given the `flank` bases on either side, as far as these are known; in sets of
+    one orientation given all that stands before it, since places count from the start. Its bases
+    depend on the model, the seed, the record's name and the gap's place alone. Longer runs stay N
+    and are counted. Records are read one at a time.
 
     Raises
     ------
@@ -74,7 +76,9 @@ def _gaps(bases: np.ndarray) -> list[tuple[int, int]]:
 
 
 def _sides(generator: SequenceGenerator, bases: np.ndarray, start: int, stop: int, flank: int) -> tuple[np.ndarray, np.ndarray]:
-    """The known bases before and behind a gap; earlier gaps are filled by now, a later one ends the right side."""
+    """The known bases before and behind a gap; earlier gaps are filled by now, a later one ends the
+    right side.
+    """
     aligned = bool(generator.counts.places)
     left, right = bases[0 if aligned else max(0, start - flank) : start], bases[stop : stop + flank]
     unknown = np.flatnonzero(left == OTHER)

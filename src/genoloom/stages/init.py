@@ -18,7 +18,8 @@ from genoloom.stages.prepare import examine
 
 log = logging.getLogger(__name__)
 
-COLUMNS = ["person", "population", "sex", "family", "superpopulation"]  # of a sheet of people, as `read_people` gives them
+# of a sheet of people, as `read_people` gives them
+COLUMNS = ["person", "population", "sex", "family", "superpopulation"]
 
 
 def init(
@@ -31,7 +32,8 @@ def init(
     name: str,
     force: bool,
 ) -> None:
-    """Write config/config.yaml and the sheets below `directory`; inputs are named by absolute paths.
+    """Write config/config.yaml and the sheets below `directory`; inputs are named by absolute
+    paths.
 
     With genotypes, the FASTA is their reference; without, its sequences are what is learned.
 
@@ -69,7 +71,9 @@ def init(
 def _write_panels(
     folder: Path, variants: list[Path], fasta: Path | None, samples: Path | None, genetic_map: Path | None, name: str
 ) -> Config:
-    """Write the sheet of panels, and of people when there are labels; returns the configuration that names them."""
+    """Write the sheet of panels, and of people when there are labels; returns the configuration
+    that names them.
+    """
     places = [(path, contig) for path in variants for contig in list_contigs(path)]
     if not places:
         raise InputError(variants[0], "holds no records", expected="genotypes of at least one contig")
@@ -97,7 +101,9 @@ def _write_panels(
 
 
 def _accepted(places: list[tuple[Path, str]], fasta: Path | None, maps: dict[str, Path]) -> list[tuple[Path, str]]:
-    """Those that `prepare` takes; the others are left out, which is said. Raises where none is left."""
+    """Those that `prepare` takes; the others are left out, which is said. Raises where none is
+    left.
+    """
     taken, refused = [], []
     for path, contig in places:
         try:
@@ -135,7 +141,9 @@ def _maps_of(genetic_map: Path | None, contigs: list[str]) -> dict[str, Path]:
 
 
 def _write_people(path: Path, sheet: Path, variants: Path, contig: str) -> str:
-    """Write the people of the genotype file with our column names; returns the path for the sheet of panels."""
+    """Write the people of the genotype file with our column names; returns the path for the sheet
+    of panels.
+    """
     samples, odd_sexes = open_variants(variants, contig).samples, []
     people = read_people(sheet, set(samples), odd_sexes, foreign=True)
     check_listed(sheet, variants, samples, people)

@@ -1,4 +1,6 @@
-"""What is compared: the workflow's own files, or anybody's genotype files, as panels at the same sites."""
+"""What is compared: the workflow's own files, or anybody's genotype files, as panels at the same
+sites.
+"""
 
 import logging
 import tempfile
@@ -25,7 +27,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Comparands:
-    """Synthetic and real panels, contig by contig at the same sites, and the role of each real person.
+    """Synthetic and real panels, contig by contig at the same sites, and the role of each real
+    person.
 
     Attributes
     ----------
@@ -34,9 +37,11 @@ class Comparands:
     roles : list of str
         "train" or "holdout", of the real people in their order.
     phased : bool
-        Whether the phase of every heterozygous call is known; if not, the alleles of each call are in ascending order.
+        Whether the phase of every heterozygous call is known; if not, the alleles of each call are
+        in ascending order.
     sites : dict
-        What became of the sites of every file; empty for the workflow's own files, whose sites all match.
+        What became of the sites of every file; empty for the workflow's own files, whose sites all
+        match.
     """
 
     pairs: list[tuple[Panel, Panel]]
@@ -65,7 +70,8 @@ def open_comparands(
     people: list[Path],
     genetic_map: Path | None,
 ) -> Iterator[Comparands]:
-    """Either the workflow's files (`panels`, `split`, prefixes of PGEN trios), or files of any tool (`train`, `holdout`).
+    """Either the workflow's files (`panels`, `split`, prefixes of PGEN trios), or files of any tool
+    (`train`, `holdout`).
 
     Raises
     ------
@@ -94,9 +100,11 @@ def source_files(
     people: list[Path],
     genetic_map: Path | None,
 ) -> dict[str, Path]:
-    """The files behind the arguments of `open_comparands` by role, as records of provenance name them.
+    """The files behind the arguments of `open_comparands` by role, as records of provenance name
+    them.
 
-    The workflow's files keep their names (`panel/20.pgen`); those of any tool are numbered, as a name may be a person's.
+    The workflow's files keep their names (`panel/20.pgen`); those of any tool are numbered, as a
+    name may be a person's.
     """
     if panels:
         roles = {"synthetic": synthetic, "panel": panels}
@@ -139,7 +147,8 @@ def open_real(
     people: list[Path],
     genetic_map: Path | None,
 ) -> Iterator["RealFiles"]:
-    """The training and held-out people, of a split panel or of any files; temporary copies are gone when the block ends.
+    """The training and held-out people, of a split panel or of any files; temporary copies are gone
+    when the block ends.
 
     Raises
     ------
@@ -193,7 +202,9 @@ class RealFiles:
     scratch: Path
 
     def read(self, label: str, paths: list[Path], sheets: list[Path] | None = None) -> GenotypeFiles:
-        """Synthetic people of any files; labels from their own sheets, else from those of the real people."""
+        """Synthetic people of any files; labels from their own sheets, else from those of the real
+        people.
+        """
         folder = Path(tempfile.mkdtemp(dir=self.scratch))
         return labelled(read_genotypes(label, paths, folder), read_sheets(sheets or []) or self.sheet, complete=False)
 
@@ -253,7 +264,9 @@ class RealFiles:
         )
 
     def training_panel(self, contig: str, index: np.ndarray) -> Panel:
-        """The training people at some of their sites, with genetic positions where there is a map."""
+        """The training people at some of their sites, with genetic positions where there is a
+        map.
+        """
         panel = self.train.panels[contig].take_sites(index)
         if self.genetic_map is None:
             return panel
@@ -294,7 +307,9 @@ def _taken(panel: Panel, match: SiteMatch, shared: np.ndarray) -> HaplotypeSourc
 
 
 def _refuse_shared_people(train: GenotypeFiles, holdout: GenotypeFiles, paths: list[Path]) -> None:
-    """Raise an InputError when somebody trains and is held out: the same name with the same genotypes."""
+    """Raise an InputError when somebody trains and is held out: the same name with the same
+    genotypes.
+    """
     at = {person: i for i, person in enumerate(train.people.id)}
     both = [(at[person], i) for i, person in enumerate(holdout.people.id) if person in at]
     contig = next((name for name in train.panels if name in holdout.panels), None)

@@ -19,7 +19,9 @@ def load_generator(path: Path) -> tuple[HaplotypeGenerator, Sites, dict]:
 
 
 def load_sequence_generator(path: Path) -> tuple[SequenceGenerator, dict, dict]:
-    """The generator in a model file, its table of labels and lengths (int64 arrays), and the model's description."""
+    """The generator in a model file, its table of labels and lengths (int64 arrays), and the
+    model's description.
+    """
     model = load_model(path, "sequences", sequence.generator_class, SequenceDescription, declare_shapes)
     shapes = {name.removeprefix("shapes."): values for name, values in model.arrays.items() if name.startswith("shapes.")}
     return model.generator, shapes, model.description

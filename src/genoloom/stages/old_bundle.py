@@ -1,7 +1,7 @@
 """Where a bundle is made, its seal, and the removal of an older one and of nothing else.
 
-A bundle is known by its marker: a file with the digest of the manifest, which has the digests of all other files. A
-directory with another file, or with one that was changed, is somebody's own.
+A bundle is known by its marker: a file with the digest of the manifest, which has the digests of
+all other files. A directory with another file, or with one that was changed, is somebody's own.
 """
 
 import json
@@ -32,7 +32,8 @@ REMEDY = "choose another --out, or move it away"
 
 @contextmanager
 def made_beside(out: Path) -> Iterator[Path]:
-    """A directory, closed to others, for a bundle that has not passed yet; it goes when the block ends.
+    """A directory, closed to others, for a bundle that has not passed yet; it goes when the block
+    ends.
 
     What killed releases left of the same bundle is removed as well.
     """
@@ -81,7 +82,8 @@ def remove_bundle(out: Path) -> None:
         problem = _strange(out, whole=True)
         if problem:
             raise InputError(out, f"is there and is no bundle as it was released: {problem}", remedy=REMEDY)
-        gone = out.with_name(f".old-{os.getpid()}-{out.name}")  # a killed removal never looks like a bundle
+        # a killed removal never looks like a bundle
+        gone = out.with_name(f".old-{os.getpid()}-{out.name}")
         os.replace(out, gone)
         _delete(gone)
     except OSError as error:
@@ -89,7 +91,9 @@ def remove_bundle(out: Path) -> None:
 
 
 def _strange(folder: Path, whole: bool) -> str:
-    """What in `folder` no release wrote; empty when all is ours. Not `whole`: files may be missing."""
+    """What in `folder` no release wrote; empty when all is ours. Not `whole`: files may be
+    missing.
+    """
     if folder.is_symlink() or not folder.is_dir():
         return "it is no directory"
     found = {path.name for path in folder.iterdir()}

@@ -88,7 +88,8 @@ def prepare(
     genetic_map: Path | None = None,
     region: tuple[int, int] | None = None,
 ) -> None:
-    """Write the panel of one contig: `{out}.pgen/.pvar.zst/.psam`, `{out}.rejected.tsv.gz` and `{out}.summary.json`.
+    """Write the panel of one contig: `{out}.pgen/.pvar.zst/.psam`, `{out}.rejected.tsv.gz` and
+    `{out}.summary.json`.
 
     Parameters
     ----------
@@ -145,8 +146,9 @@ def examine(
     Parameters
     ----------
     most_calls : int
-        Records are looked at until they have so many genotypes together, at least a thousand; then, where the file has
-        an index, as many from the middle of the contig on: chromosome X begins with what men have twice.
+        Records are looked at until they have so many genotypes together, at least a thousand; then,
+        where the file has an index, as many from the middle of the contig on: chromosome X begins
+        with what men have twice.
 
     Returns
     -------
@@ -196,7 +198,9 @@ class _Inputs:
         return self.everybody.take(self.keep)
 
     def blocks(self, account: Account, options: PrepareOptions, most: int | None = None) -> Iterator[tuple[Sites, np.ndarray]]:
-        """The sites that pass, with genetic positions, and their alleles; of the first `most` records."""
+        """The sites that pass, with genetic positions, and their alleles; of the first `most`
+        records.
+        """
         records = islice(self.source.records(), most)
         end = self.fasta.lengths[self.contig] if self.fasta else self.source.contig_length
         accepted = accepted_sites(records, self.source.path, self.keep, options, self.fasta, account, end)
@@ -257,7 +261,9 @@ def _open(
 
 
 def site_blocks(sites: Iterable[Site], contig: str, contig_length: int | None = None) -> Iterator[tuple[Sites, np.ndarray]]:
-    """`BLOCK` sites at a time with their alleles, int8 (n_sites, 2 * n_people); without genetic positions."""
+    """`BLOCK` sites at a time with their alleles, int8 (n_sites, 2 * n_people); without genetic
+    positions.
+    """
     stream = iter(sites)
     while block := list(islice(stream, BLOCK)):
         columns = [np.array([getattr(s, name) for s in block], dtype=object) for name in ("ref", "alt", "id")]
@@ -275,13 +281,14 @@ def accepted_sites(
     account: Account,
     contig_length: int | None = None,
 ) -> Iterator[Site]:
-    """The sites that pass every check; the others go to the account. What is rejected cannot stop the run.
+    """The sites that pass every check; the others go to the account. What is rejected cannot stop
+    the run.
 
     Raises
     ------
     InputError
-        A record that is wanted has no diploid genotypes or unphased ones, ends behind the contig, or its REF is not that
-        of the FASTA.
+        A record that is wanted has no diploid genotypes or unphased ones, ends behind the contig,
+        or its REF is not that of the FASTA.
     """
     columns = None if keep.all() else haplotype_columns(np.flatnonzero(keep))
     here: set[tuple[str, str]] = set()  # alleles seen at the present position

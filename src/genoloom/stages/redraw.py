@@ -1,7 +1,8 @@
 """Redraw synthetic people who come too close to a training person, before their files are written.
 
-Works on the cohort sheet: a person who is too close gets another seed, derived from the old one and the attempt, so that
-the same sheet and models always end with the same people, and `generate` makes of the new sheet what it makes of any.
+Works on the cohort sheet: a person who is too close gets another seed, derived from the old one and
+the attempt, so that the same sheet and models always end with the same people, and `generate` makes
+of the new sheet what it makes of any.
 """
 
 import json
@@ -47,13 +48,15 @@ def redraw(
 ) -> None:
     """Write the cohort sheet `out`, in which nobody is too close, and what was redrawn (JSON).
 
-    Too close: nearer to a training person, over all contigs together, than all but `options.closer_than` of the training
-    people are to their nearest other training person. The holdout is not looked at.
+    Too close: nearer to a training person, over all contigs together, than all but
+    `options.closer_than` of the training people are to their nearest other training person. The
+    holdout is not looked at.
 
     Raises
     ------
     InputError
-        Somebody is still too close after `options.attempts` draws; a contig has no panel; or files do not belong together.
+        Somebody is still too close after `options.attempts` draws; a contig has no panel; or files
+        do not belong together.
     """
     read = {f"model/{path.name}": path for path in models}
     read |= {f"panel/{path.name}": path for prefix in panels for path in panel_files(prefix)}
@@ -89,7 +92,8 @@ def redraw(
     log.info("%d of %d synthetic people were too close and redrawn, in %d draws", len(redrawn), len(rows), draws)
 
 
-Contig = tuple[HaplotypeGenerator, Sites, Panel]  # a model, its sites, and the training people at them
+# a model, its sites, and the training people at them
+Contig = tuple[HaplotypeGenerator, Sites, Panel]
 
 
 def _open(models: list[Path], panels: list[Path], split: Path) -> list[Contig]:
@@ -123,7 +127,9 @@ def _of(asked: Cohort, seeds: list[int], people: np.ndarray) -> Cohort:
 
 
 def _nearest(asked: Cohort, contigs: list[Contig]) -> np.ndarray:
-    """Squared distance of each synthetic person to the nearest training person, float32, shape (n_people,)."""
+    """Squared distance of each synthetic person to the nearest training person, float32, shape
+    (n_people,).
+    """
     n = len(asked.seed)
     everybody = np.arange(len(contigs[0][2].people))
     nearest = np.empty(n, dtype=np.float32)

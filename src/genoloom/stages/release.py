@@ -1,4 +1,6 @@
-"""Make the bundle that may leave, when the gate passes; otherwise say every reason and leave no bundle."""
+"""Make the bundle that may leave, when the gate passes; otherwise say every reason and leave no
+bundle.
+"""
 
 import getpass
 import gzip
@@ -41,7 +43,8 @@ BLOCK = 1024  # sites written at a time
 
 
 def release(*, results: Path, panel: str, generator: str, out: Path, options: ReleaseOptions, sheet: Path | None = None) -> None:
-    """Judge the synthetic data of `generator` and write the bundle `out`, beside it first and then renamed.
+    """Judge the synthetic data of `generator` and write the bundle `out`, beside it first and then
+    renamed.
 
     An older bundle at `out` is removed, whatever the judgement.
 
@@ -50,15 +53,18 @@ def release(*, results: Path, panel: str, generator: str, out: Path, options: Re
     results : Path
         Directory of the workflow's results, laid out as in docs/architecture.md.
     sheet : Path, optional
-        Sheet of panels. The raw input that it names is compared with what the panel was made of, where it is still there;
-        personal FASTA needs its reference. Its paths are relative to the directory that `results` is in.
+        Sheet of panels. The raw input that it names is compared with what the panel was made of,
+        where it is still there; personal FASTA needs its reference. Its paths are relative to the
+        directory that `results` is in.
 
     Raises
     ------
     GateError
-        The gate does not pass, or the leak scan found something; lists every reason. There is no bundle then.
+        The gate does not pass, or the leak scan found something; lists every reason. There is no
+        bundle then.
     InputError
-        There are no synthetic data, the sheet cannot be read, or something that is no bundle stands at `out`.
+        There are no synthetic data, the sheet cannot be read, or something that is no bundle stands
+        at `out`.
     """
     remove_bundle(out)
     evidence = Evidence(results, panel, generator, sheet)
@@ -71,11 +77,13 @@ def release(*, results: Path, panel: str, generator: str, out: Path, options: Re
         bundle = Bundle(evidence, part, options)
         try:
             reasons = bundle.write() or bundle.leaks()
-        except (KeyError, TypeError, ValueError, IndexError) as error:  # of a damaged model or sheet whose digests fit
+        # of a damaged model or sheet whose digests fit
+        except (KeyError, TypeError, ValueError, IndexError) as error:
             reasons = [f"bundle: cannot be written from the audited files ({type(error).__name__})"]
         if reasons:
             raise GateError(f"{panel} {generator}", reasons)
-        # first: a release that is killed here is counted though it did not leave, and counted once when it is made again
+        # first: a release that is killed here is counted though it did not leave, and counted once
+        # when it is made again
         close_directory(evidence.ledger.parent)
         name, leak = evidence.leak()
         add_to_ledger(evidence.ledger, name, leak.separation)
@@ -84,13 +92,17 @@ def release(*, results: Path, panel: str, generator: str, out: Path, options: Re
 
 
 class Bundle:
-    """Writes a bundle at `part`: every file anew, from what was judged, so that nothing else can stand in it."""
+    """Writes a bundle at `part`: every file anew, from what was judged, so that nothing else can
+    stand in it.
+    """
 
     def __init__(self, evidence: Evidence, part: Path, options: ReleaseOptions):
         self.evidence, self.part, self.options = evidence, part, options
 
     def write(self) -> list[str]:
-        """Fill the bundle: genotypes, tracts, tables, README, description, manifest. Returns reasons against it."""
+        """Fill the bundle: genotypes, tracts, tables, README, description, manifest. Returns
+        reasons against it.
+        """
         evidence, part = self.evidence, self.part
         reasons = []
         for contig in evidence.contigs:
@@ -115,7 +127,9 @@ class Bundle:
         return reasons
 
     def _write_genotypes(self, contig: str) -> Path:
-        """The PGEN trio, the VCF or BCF and the true tracts of a contig; returns the file of variants."""
+        """The PGEN trio, the VCF or BCF and the true tracts of a contig; returns the file of
+        variants.
+        """
         evidence, prefix = self.evidence, self.part / contig
         generator, sites, description = load_generator(evidence.model(contig))
         panel, record = evidence.genotypes(contig, sites), evidence.records[f"synthetic {contig}"]
@@ -131,7 +145,9 @@ class Bundle:
         return variants
 
     def _write_consensus(self, contig: str, variants: Path) -> list[str]:
-        """Personal FASTA anew; it must be the one in the results. None where the panel has no reference."""
+        """Personal FASTA anew; it must be the one in the results. None where the panel has no
+        reference.
+        """
         row = self.evidence.sheet_rows.get(contig)
         if row is None:
             return [f"consensus {contig}: cannot be written anew without the reference; give the sheet of panels with --sheet"]

@@ -1,7 +1,9 @@
-"""Phase realism by a phasing program: is the phase of synthetic people found again as well as that of real ones?
+"""Phase realism by a phasing program: is the phase of synthetic people found again as well as that
+of real ones?
 
-Phase is taken from the synthetic people, the training people and half of the held-out people, and a phaser restores it with the
-other half of the held-out people as its reference panel. Haplotypes that do not behave like real ones are phased wrongly.
+Phase is taken from the synthetic people, the training people and half of the held-out people, and a
+phaser restores it with the other half of the held-out people as its reference panel. Haplotypes
+that do not behave like real ones are phased wrongly.
 """
 
 import gzip
@@ -29,7 +31,8 @@ RESAMPLES = 200
 
 
 def switch_errors(truth: np.ndarray, phased: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Wrongly phased pairs of neighbouring heterozygous sites, and all such pairs, of each person, int64 (n_people,) each.
+    """Wrongly phased pairs of neighbouring heterozygous sites, and all such pairs, of each person,
+    int64 (n_people,) each.
 
     Parameters
     ----------
@@ -46,7 +49,8 @@ def switch_errors(truth: np.ndarray, phased: np.ndarray) -> tuple[np.ndarray, np
 
 
 def measure_switch_errors(pairs: Sequence[tuple[Panel, Panel]], people: Comparison, seed: int) -> Measured:
-    """The share of wrongly phased pairs; nan, which is `not run`, where there is no phaser or it fails.
+    """The share of wrongly phased pairs; nan, which is `not run`, where there is no phaser or it
+    fails.
 
     Parameters
     ----------
@@ -82,12 +86,15 @@ def measure_switch_errors(pairs: Sequence[tuple[Panel, Panel]], people: Comparis
 
     rates = {g: float(rate(g, np.arange(len(rows)))) for g, rows in groups.items()}
     resampled = {g: rate(g, rng.integers(0, len(rows), (RESAMPLES, len(rows)))) for g, rows in groups.items()}
-    spread = float(np.hypot(resampled["T"].std(ddof=1), resampled["H"].std(ddof=1)))  # of real people, whatever the synthetic
+    # of real people, whatever the synthetic
+    spread = float(np.hypot(resampled["T"].std(ddof=1), resampled["H"].std(ddof=1)))
     return Measured(METRIC, WHOLE, {g: rates[g] for g in "ST"}, rates["H"], spread, np.empty(0))
 
 
 def _phase(sites: Sites, truth: np.ndarray, reference: np.ndarray, seed: int) -> np.ndarray | None:
-    """Haplotypes of people whose phase is taken away, int8 of the shape of `truth`; None where the phaser fails."""
+    """Haplotypes of people whose phase is taken away, int8 of the shape of `truth`; None where the
+    phaser fails.
+    """
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         unphased = np.sort(truth.reshape(len(truth), -1, 2), axis=2).reshape(truth.shape)

@@ -1,4 +1,6 @@
-"""Write the public report and the summary that a run ends with. Nothing below results/private is read."""
+"""Write the public report and the summary that a run ends with. Nothing below results/private is
+read.
+"""
 
 import logging
 from pathlib import Path

@@ -1,4 +1,6 @@
-"""Call Snakemake on the shipped workflow: a convenience, and nothing that plain Snakemake could not do."""
+"""Call Snakemake on the shipped workflow: a convenience, and nothing that plain Snakemake could not
+do.
+"""
 
 import logging
 import os
@@ -44,21 +46,24 @@ def workflow_root() -> Path:
 
 
 def run(*, directory: Path, cores: int | None, profile: Path | None, options: list[str]) -> int:
-    """Run the workflow in `directory` and return Snakemake's exit code. Ctrl-C and SIGTERM reach the jobs.
+    """Run the workflow in `directory` and return Snakemake's exit code. Ctrl-C and SIGTERM reach
+    the jobs.
 
     Parameters
     ----------
     cores : int or None
         All cores when None and no profile is given.
     profile : Path, optional
-        A directory with a Snakemake profile, or the name of a shipped one ("slurm"), in place of the default profile.
+        A directory with a Snakemake profile, or the name of a shipped one ("slurm"), in place of
+        the default profile.
     options : list of str
         Handed to Snakemake as they are.
 
     Raises
     ------
     InputError
-        No configuration, no such profile, no workflow beside the package, or another run is at work in the directory.
+        No configuration, no such profile, no workflow beside the package, or another run is at work
+        in the directory.
     ConfigError
         Lists every problem of the configuration and its sheets, before Snakemake starts.
     """
@@ -75,12 +80,14 @@ def run(*, directory: Path, cores: int | None, profile: Path | None, options: li
         release_stale_lock(directory)
     token = uuid.uuid4().hex
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(root / "Snakefile"), "--directory", str(directory)]
-    # two profiles do not add up: the workflow's would overrule each key of another one, such as default-resources
+    # two profiles do not add up: the workflow's would overrule each key of another one, such as
+    # default-resources
     command += ["--workflow-profile", str(_profile(root, profile))]
     if cores is not None or profile is None:
         command += ["--cores", str(cores or os.cpu_count() or 1)]
     with subprocess.Popen([*command, *options], env={**os.environ, TOKEN: token}) as process:
-        # the terminal sends Ctrl-C to the whole group; Snakemake then waits for its jobs, and we wait for it
+        # the terminal sends Ctrl-C to the whole group; Snakemake then waits for its jobs, and we
+        # wait for it
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda *_: _stop(process.pid))
         note_holder(directory, process, token)
@@ -99,7 +106,8 @@ def _profile(root: Path, asked: Path | None) -> Path:
 
 
 def _stop(snakemake: int) -> None:
-    """Tell Snakemake to start nothing more, and the jobs on this machine to stop: training then saves its state.
+    """Tell Snakemake to start nothing more, and the jobs on this machine to stop: training then
+    saves its state.
 
     Snakemake's own answer to SIGTERM is to wait for the running jobs, however long they take.
     """

@@ -1,8 +1,9 @@
 """Whose lock a working directory has, so that a run goes on after it was killed.
 
-Snakemake locks the directory that it works in, and a process that is killed leaves the lock. Its lock files do not say
-who made them, so each `genoloom run` notes that beside them: the machine, the process, and the lock files themselves.
-A lock is removed only if it is the one that was noted, by a process of this very machine that is gone.
+Snakemake locks the directory that it works in, and a process that is killed leaves the lock. Its
+lock files do not say who made them, so each `genoloom run` notes that beside them: the machine, the
+process, and the lock files themselves. A lock is removed only if it is the one that was noted, by a
+process of this very machine that is gone.
 """
 
 import contextlib
@@ -35,7 +36,8 @@ class Holder:
     Attributes
     ----------
     host, boot, space : str
-        The machine, its present uptime, and the space in which its process numbers count (containers have their own).
+        The machine, its present uptime, and the space in which its process numbers count
+        (containers have their own).
     pid : int
         Of Snakemake.
     started : float
@@ -145,7 +147,9 @@ def _snakemake_in(directory: Path) -> int | None:
 
 
 def _stop_jobs(token: str) -> None:
-    """Stop what a killed run has started and is still running: two trainings must not share a state."""
+    """Stop what a killed run has started and is still running: two trainings must not share a
+    state.
+    """
     jobs = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
@@ -165,7 +169,9 @@ def _stop_jobs(token: str) -> None:
 
 
 def note_holder(directory: Path, process: subprocess.Popen, token: str) -> None:
-    """Wait until Snakemake, the `process`, has locked the directory or has ended, and note who holds the lock."""
+    """Wait until Snakemake, the `process`, has locked the directory or has ended, and note who
+    holds the lock.
+    """
     try:
         started = psutil.Process(process.pid).create_time()
     except psutil.Error:

@@ -1,4 +1,6 @@
-"""Log-likelihood of phased people under a model: per haplotype, per block, and where two haplotypes may be joined wrongly."""
+"""Log-likelihood of phased people under a model: per haplotype, per block, and where two haplotypes
+may be joined wrongly.
+"""
 
 import logging
 import math
@@ -42,25 +44,26 @@ def score(
 ) -> None:
     """Write the tables of scores. They name people and are closed to others (mode 0600).
 
-    Sites of the model that the file lacks, and missing calls, are summed over; variants that the model does not know
-    are counted and left out.
+    Sites of the model that the file lacks, and missing calls, are summed over; variants that the
+    model does not know are counted and left out.
 
     Parameters
     ----------
     model : Path
         A model with a likelihood.
     variants : Path
-        Phased VCF, BCF or .pgen that holds the model's contig. Heterozygous calls without phase count as missing.
+        Phased VCF, BCF or .pgen that holds the model's contig. Heterozygous calls without phase
+        count as missing.
     out : Path
-        One row a haplotype; `z` is how far its bits a called site lie from the median of its population in the file, in
-        robust standard deviations.
+        One row a haplotype; `z` is how far its bits a called site lie from the median of its
+        population in the file, in robust standard deviations.
     people : Path, optional
         Sheet of people, for their populations; a model that can score the unlabelled needs none.
     blocks : Path, optional
         One row a haplotype and block (`first`, `last`: 1-based positions).
     switches : Path, optional
-        One row a person and place between blocks (`position`, 1-based, begins the later block) at which both sides
-        are heterozygous: the log-odds that the haplotypes are exchanged there.
+        One row a person and place between blocks (`position`, 1-based, begins the later block) at
+        which both sides are heterozygous: the log-odds that the haplotypes are exchanged there.
     """
     torch.set_num_threads(threads)
     generator, sites, description = load_generator(model)
@@ -101,7 +104,8 @@ def score(
 
 
 def aligned_panel(variants: Path, sites: Sites, prefix: Path) -> Panel:
-    """The people of a genotype file at the sites of a model, kept at `prefix`; -1 at sites that the file lacks.
+    """The people of a genotype file at the sites of a model, kept at `prefix`; -1 at sites that the
+    file lacks.
 
     Raises
     ------
@@ -132,7 +136,9 @@ def aligned_panel(variants: Path, sites: Sites, prefix: Path) -> Panel:
 
 
 def _matching_rows(source, sites: Sites, n_haplotypes: int) -> Iterator[tuple[np.ndarray, bool, int]]:
-    """For each site: alleles int8 (n_haplotypes,), whether the file has it, and its unphased heterozygous calls."""
+    """For each site: alleles int8 (n_haplotypes,), whether the file has it, and its unphased
+    heterozygous calls.
+    """
     missing = np.full(n_haplotypes, -1, dtype=np.int8)
     records = source.records()
     here: list = []  # records at the present position
@@ -176,7 +182,9 @@ def population_labels(sheet: Path | None, people: People, generator: HaplotypeGe
 
 
 def robust_z(values: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """Distance from the group's median in units of 1.4826 x the median absolute deviation; nan in groups that are too small."""
+    """Distance from the group's median in units of 1.4826 x the median absolute deviation; nan in
+    groups that are too small.
+    """
     z = np.full(len(values), np.nan)
     for name in np.unique(group):
         inside = group == name

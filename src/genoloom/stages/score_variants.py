@@ -1,4 +1,6 @@
-"""Score the variants of a VCF with a sequence model, and say how well the scores agree with allele frequencies."""
+"""Score the variants of a VCF with a sequence model, and say how well the scores agree with allele
+frequencies.
+"""
 
 import json
 import logging
@@ -40,26 +42,30 @@ class _Tally:
 def score_variants(
     *, model: Path, vcf: Path, fasta: Path, out: Path, report: Path | None, window: int | None, threads: int
 ) -> None:
-    """Write the VCF again with the log-likelihood ratio of each alternate allele in INFO/GLLR; records stream through.
+    """Write the VCF again with the log-likelihood ratio of each alternate allele in INFO/GLLR;
+    records stream through.
 
     Parameters
     ----------
     model : Path
         A model with a likelihood.
     vcf : Path
-        VCF of any packing, or BCF; need not be indexed. Names that its header does not declare are declared in the output.
+        VCF of any packing, or BCF; need not be indexed. Names that its header does not declare are
+        declared in the output.
     out : Path
         .vcf, .vcf.gz (bgzip with an index: the records must be sorted) or .bcf.
     report : Path, optional
-        JSON: Spearman correlation of the scores with the allele frequency (INFO/AF, else AC/AN, else the genotypes), with a
-        95 % bootstrap interval over variants, beside those of the baselines of `genoloom.models.sequence.scoring`.
+        JSON: Spearman correlation of the scores with the allele frequency (INFO/AF, else AC/AN,
+        else the genotypes), with a 95 % bootstrap interval over variants, beside those of the
+        baselines of `genoloom.models.sequence.scoring`.
     window : int, optional
         Bases around a variant; the longest training length by default.
 
     Raises
     ------
     InputError
-        A model without likelihood, a contig that the FASTA lacks, a record beyond its end, or REF that differs from it.
+        A model without likelihood, a contig that the FASTA lacks, a record beyond its end, or REF
+        that differs from it.
     """
     torch.set_num_threads(threads)
     generator, shapes, _ = load_sequence_generator(model)
@@ -170,7 +176,9 @@ def _frequencies(row: Row) -> list[float]:
 
 
 def _agreement(tally: _Tally, name: str) -> dict:
-    """Spearman correlations of the scores with the frequency; none with fewer than three known, or without variety."""
+    """Spearman correlations of the scores with the frequency; none with fewer than three known, or
+    without variety.
+    """
     result = {
         "records": tally.records,
         "alleles_scored": tally.scored,

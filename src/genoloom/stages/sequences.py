@@ -74,10 +74,12 @@ class _Pieces:
 
 
 def prepare_sequences(*, source: Path, regions: Path | None, out: Path, options: SequenceOptions, seed: int) -> None:
-    """Cut windows and split them by homology; write `train.fa.gz`, `holdout.fa.gz`, `rejected.tsv.gz`, `summary.json`.
+    """Cut windows and split them by homology; write `train.fa.gz`, `holdout.fa.gz`,
+    `rejected.tsv.gz`, `summary.json`.
 
-    FASTA records (or the BED intervals of them) longer than the window are cut; shorter ones, and the rows of tables
-    and text, are taken whole. Every piece is either in the set or in the rejection table.
+    FASTA records (or the BED intervals of them) longer than the window are cut; shorter ones, and
+    the rows of tables and text, are taken whole. Every piece is either in the set or in the
+    rejection table.
 
     Parameters
     ----------
@@ -91,8 +93,8 @@ def prepare_sequences(*, source: Path, regions: Path | None, out: Path, options:
     Raises
     ------
     InputError
-        The source or the regions are not what they should be, nothing is left, nothing can be held out, or the holdout
-        shares more with training than `max_leakage` allows.
+        The source or the regions are not what they should be, nothing is left, nothing can be held
+        out, or the holdout shares more with training than `max_leakage` allows.
     """
     pieces = _cut(source, regions, options)
     if not pieces.name:
@@ -147,9 +149,11 @@ def _binned_columns(labels: list[str], columns: list[str], counted: np.ndarray, 
 
 
 def binned(labels: list[str], counted: np.ndarray, bins: int) -> tuple[list[str], list[float]]:
-    """Labels that are all numbers, more different ones than `bins`, as bin1, bin2, ..., and the edges between these.
+    """Labels that are all numbers, more different ones than `bins`, as bin1, bin2, ..., and the
+    edges between these.
 
-    The bins hold equally many of the `counted` (bool, (n,)) sequences; others, labels that are words and missing ones stay as they are.
+    The bins hold equally many of the `counted` (bool, (n,)) sequences; others, labels that are
+    words and missing ones stay as they are.
     """
     given = [label for label in labels if label]
     try:
@@ -176,7 +180,9 @@ def _cut(source: Path, regions: Path | None, options: SequenceOptions) -> _Piece
 
 
 def check_regions(source: Path, regions: Path | None, label_column: str) -> None:
-    """Read all of a source, and its intervals; raise what `prepare_sequences` would raise for them."""
+    """Read all of a source, and its intervals; raise what `prepare_sequences` would raise for
+    them.
+    """
     for _ in _with_intervals(source, regions, label_column):
         pass
 
@@ -242,14 +248,18 @@ def _cut_interval(pieces: _Pieces, number: int, record: Record, interval: Interv
 
 
 def _piece_name(record: Record, start: int, stop: int, strand: str) -> str:
-    """The record's own name for all of it, else `contig:start-end`, 1-based inclusive, as in samtools."""
+    """The record's own name for all of it, else `contig:start-end`, 1-based inclusive, as in
+    samtools.
+    """
     if (start, stop, strand) == (0, len(record.bases), "+"):
         return record.name
     return f"{record.name}:{start + 1}-{stop}" + ("(-)" if strand == "-" else "")
 
 
 def _clusters(bases, length, places: Places, options: SequenceOptions) -> tuple[np.ndarray, str]:
-    """Clusters of the split and how they were made: "homology", or "chunks" where homology leaves nothing to hold out."""
+    """Clusters of the split and how they were made: "homology", or "chunks" where homology leaves
+    nothing to hold out.
+    """
     if options.split == "chunks":
         return chunk_clusters(bases, length, places), "chunks"
     cluster = homology_clusters(bases, length, places, options.shared_kmer)
@@ -441,7 +451,9 @@ def check_label(generator: SequenceGenerator, label: str) -> None:
 
 
 def draw_request(shapes: dict[str, np.ndarray], names: list[str], seed: int) -> SequenceRequest:
-    """What to ask for under each name: labels and lengths as often together as in training; `shapes` are those of the model file."""
+    """What to ask for under each name: labels and lengths as often together as in training;
+    `shapes` are those of the model file.
+    """
     seeds = row_seeds(seed, names, "sequence")
     cumulated = np.cumsum(shapes["count"]) / shapes["count"].sum()
     drawn = np.searchsorted(cumulated, row_uniforms(seeds, LENGTH_DRAW), side="right")

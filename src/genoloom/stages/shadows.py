@@ -1,10 +1,12 @@
 """Shadow models: what the audit's attacks score when it is known who trained.
 
-The generator is fitted anew to random halves of the real people that the audit compares, and its samples are attacked like
-the synthetic data in question. What a person scores when left out tells how easily he is taken for a member.
+The generator is fitted anew to random halves of the real people that the audit compares, and its
+samples are attacked like the synthetic data in question. What a person scores when left out tells
+how easily he is taken for a member.
 
-A shadow model depends on its number alone and not on the others. So the audit may make them one after the other, or
-jobs of their own may (`genoloom shadow`), which run side by side and go on where they were stopped: the audit is the same.
+A shadow model depends on its number alone and not on the others. So the audit may make them one
+after the other, or jobs of their own may (`genoloom shadow`), which run side by side and go on
+where they were stopped: the audit is the same.
 """
 
 import hashlib
@@ -76,7 +78,8 @@ class ShadowWork:
     def members(self, k: int) -> np.ndarray:
         """Who trains the `k`-th: bool (2 n,), held-out people first.
 
-        Halves come in complementary pairs, so everybody is left out of half of the shadows when their number is even.
+        Halves come in complementary pairs, so everybody is left out of half of the shadows when
+        their number is even.
         """
         rng = np.random.default_rng(derive_seed(self.seed, "shadows", k // 2))
         population = self.people.population[len(self.people.synthetic) :]
@@ -166,7 +169,8 @@ def shadow(
 ) -> None:
     """Make one shadow model of an audit, and write what its attacks score.
 
-    Where the plan of the audit is to fit none, the file says nothing; the audit finds the same and says why.
+    Where the plan of the audit is to fit none, the file says nothing; the audit finds the same and
+    says why.
 
     Parameters
     ----------
@@ -209,7 +213,9 @@ def fit_people(
     state: Path | None = None,
     threads: int = 1,
 ) -> HaplotypeGenerator:
-    """A generator of the class of `kind`, with `options`, fitted to the people `rows` of a panel."""
+    """A generator of the class of `kind`, with `options`, fitted to the people `rows` of a
+    panel.
+    """
     training = panel.take_people(rows)
     data = training_haplotypes(training, VALIDATION_FRACTION, seed)
     generator = generator_class(kind.name)(options)

@@ -170,14 +170,17 @@ def train(
 
 
 def _public_people(path: Path, whole: Panel, people: Panel) -> Panel:
-    """The people of the public panel at `path`, at those of its sites that the private panel `whole` has too.
+    """The people of the public panel at `path`, at those of its sites that the private panel
+    `whole` has too.
 
-    Nothing of the private `people` but the names of their populations and the sites of their panel is looked at.
+    Nothing of the private `people` but the names of their populations and the sites of their panel
+    is looked at.
 
     Raises
     ------
     InputError
-        No site is shared, the public panel lacks a population, or names somebody of the private panel.
+        No site is shared, the public panel lacks a population, or names somebody of the private
+        panel.
     """
     public = open_panel(path)
     index, place = match_sites(whole.sites.keys(), public.sites.keys())
@@ -211,14 +214,18 @@ def _templates(options: Section, n: int, data_digest: str) -> dict:
 
 
 def _best(history: list[dict]) -> dict | None:
-    """The evaluation with the best score, without its time: the same training gives the same file."""
+    """The evaluation with the best score, without its time: the same training gives the same
+    file.
+    """
     scored = [row for row in history if "score" in row]
     best = min(scored, key=lambda row: row["score"]) if scored else {}
     return {key: value for key, value in best.items() if key != "seconds"} or None
 
 
 def _adapt(fitted: HaplotypeGenerator, base: Path, sites: Sites, modelled: np.ndarray) -> np.ndarray:
-    """Let `fitted` start from the model `base`; returns those of the sites `modelled` that the model has too."""
+    """Let `fitted` start from the model `base`; returns those of the sites `modelled` that the
+    model has too.
+    """
     other, known, description = load_generator(base)
     if description["generator"] != fitted.name:
         raise InputError(base, f"is a '{description['generator']}'", expected=f"a '{fitted.name}'")
@@ -234,7 +241,9 @@ def _adapt(fitted: HaplotypeGenerator, base: Path, sites: Sites, modelled: np.nd
 
 
 def _modelled_sites(panel: Panel, min_mac: int, min_carriers: int) -> tuple[np.ndarray, int]:
-    """Indices of the sites whose minor allele has enough copies in enough people, and how many sites have not."""
+    """Indices of the sites whose minor allele has enough copies in enough people, and how many
+    sites have not.
+    """
     alternate, called = allele_counts(panel)
     enough = np.minimum(alternate, called - alternate) >= min_mac
     if min_carriers > 1:
@@ -259,7 +268,9 @@ def carriers(alleles: np.ndarray, allele: np.ndarray) -> np.ndarray:
 
 
 def training_haplotypes(panel: Panel, validation_fraction: float, seed: int) -> TrainingHaplotypes:
-    """What a generator may see of the training people; some are marked as validation set, by population."""
+    """What a generator may see of the training people; some are marked as validation set, by
+    population.
+    """
     names = sorted(set(panel.people.population))
     population = np.array([names.index(p) for p in panel.people.population])
     return TrainingHaplotypes(
@@ -273,7 +284,9 @@ def training_haplotypes(panel: Panel, validation_fraction: float, seed: int) -> 
 
 
 def _validation_set(population: np.ndarray, share: float, seed: int) -> np.ndarray:
-    """Which people are in the validation set, bool (n_people,): the share of each population, at least one person in all."""
+    """Which people are in the validation set, bool (n_people,): the share of each population, at
+    least one person in all.
+    """
     # the name of the seed is a former one: the same people are chosen
     rng = np.random.default_rng(derive_seed(seed, "watch"))
     rank = np.empty(len(population))
@@ -286,7 +299,9 @@ def _validation_set(population: np.ndarray, share: float, seed: int) -> np.ndarr
 
 
 def overlaps_of(training: Panel) -> Overlaps:
-    """The sites that exclude each other, with the frequencies of their alternates among the training people."""
+    """The sites that exclude each other, with the frequencies of their alternates among the
+    training people.
+    """
     overlaps = Overlaps(training.sites.position, training.sites.ref, training.sites.alt)
     if len(overlaps.pairs):
         alternate, called = allele_counts(training)

@@ -70,7 +70,8 @@ def validate(
     kind: str | None = None,
     sources: Mapping[str, Path] | None = None,
 ) -> None:
-    """Write the fidelity table of `name`, with the controls' rows, and the data of the report's figures.
+    """Write the fidelity table of `name`, with the controls' rows, and the data of the report's
+    figures.
 
     Parameters
     ----------

@@ -32,7 +32,8 @@ from genoloom.validation.verdicts import Role
 
 log = logging.getLogger(__name__)
 
-CHAIN_VALIDATION = 0.1  # share of the training sequences on which the reference chain chooses its order
+# share of the training sequences on which the reference chain chooses its order
+CHAIN_VALIDATION = 0.1
 FEWEST = 20  # sequences of each kind
 IN_FRAME = 0.9  # share of real coding sequences whose length is a multiple of 3
 RELATED_KMER = 24  # as `shared_kmer` of the split
@@ -52,17 +53,20 @@ def validate_sequences(
     options: ValidateSequencesOptions,
     seed: int,
 ) -> None:
-    """Write the fidelity table of `name`, with the controls' rows, and the data of the report's figures.
+    """Write the fidelity table of `name`, with the controls' rows, and the data of the report's
+    figures.
 
     Works on any files of sequences, whoever made them.
 
     Parameters
     ----------
     synthetic, holdout : Path
-        FASTA, tables or text; clusters and strands are taken from the headers of real sequences, where these have them.
+        FASTA, tables or text; clusters and strands are taken from the headers of real sequences,
+        where these have them.
     train : Path or None
-        The real sequences that the generator learnt from. Without it the floor is that of one half of `holdout` against the other,
-        split by homology, and nothing is said about novelty and membership.
+        The real sequences that the generator learnt from. Without it the floor is that of one half
+        of `holdout` against the other, split by homology, and nothing is said about novelty and
+        membership.
     model : Path or None
         For bits per base, where the model has a likelihood; needs `train`.
     controls : list of Path
@@ -109,7 +113,9 @@ def _read(path: Path, options: ValidateSequencesOptions) -> SequenceSet:
 
 
 def _halves(real: SequenceSet, seed: int) -> tuple[SequenceSet, SequenceSet]:
-    """Two halves of real sequences without homologous pairs between them, as far as clusters allow."""
+    """Two halves of real sequences without homologous pairs between them, as far as clusters
+    allow.
+    """
     n = len(real)
     if len(np.unique(real.cluster)) == n:  # the file says nothing about relatives
         apart = Places(np.arange(n), np.zeros(n, dtype=np.int64), real.length)
@@ -119,16 +125,19 @@ def _halves(real: SequenceSet, seed: int) -> tuple[SequenceSet, SequenceSet]:
 
 
 def read_motifs(text: str) -> list[Motif]:
-    """The motifs that `text` names, none for "": a JASPAR file; or IUPAC words and `JASPAR:` ids or names, separated by commas.
+    """The motifs that `text` names, none for "": a JASPAR file; or IUPAC words and `JASPAR:` ids or
+    names, separated by commas.
 
     Raises
     ------
     InputError
-        Neither; a damaged file; a matrix that JASPAR does not have; a name or word that stands twice.
+        Neither; a damaged file; a matrix that JASPAR does not have; a name or word that stands
+        twice.
     """
     if not text:
         return []
-    if os.path.isfile(text):  # Path.is_file raises an error of its own where a list is longer than a name can be
+    # Path.is_file raises an error of its own where a list is longer than a name can be
+    if os.path.isfile(text):
         found = [MatrixMotif(*matrix) for matrix in read_matrices(text)]
     else:
         found = [_read_motif(word.strip(), text) for word in text.split(",")]
@@ -176,7 +185,9 @@ def _check_frame(path: Path, real: SequenceSet) -> None:
 def _guidance(
     generator: SequenceGenerator, shapes: dict[str, np.ndarray], weights: list[float], holdout: SequenceSet, n: int, seed: int
 ) -> dict[str, dict]:
-    """Labels under each guidance weight, by `n` sequences that have the same seeds at every weight, so that only guidance differs."""
+    """Labels under each guidance weight, by `n` sequences that have the same seeds at every weight,
+    so that only guidance differs.
+    """
     if not generator.heeds_guidance or len(generator.label_names) < 2:
         log.info("%s: no guidance sweep, since it has no labels to guide by", generator.name)
         return {}
@@ -201,9 +212,12 @@ def _control_rows(paths: list[Path]) -> list[dict]:
 def _bits(
     name: str, generator: SequenceGenerator | None, train: Path, holdout: SequenceSet, seed: int
 ) -> tuple[list[Figure], dict[str, float]]:
-    """Bits a base of the model beside the adaptive chain (none without a likelihood), and those of every chain, to draw."""
+    """Bits a base of the model beside the adaptive chain (none without a likelihood), and those of
+    every chain, to draw.
+    """
     chain = AdaptiveGenerator(SequenceAdaptiveOptions())
-    run = TrainingRun(state_dir=train.parent, digest="", seed=seed, label="reference chain")  # a chain keeps no state
+    # a chain keeps no state
+    run = TrainingRun(state_dir=train.parent, digest="", seed=seed, label="reference chain")
     chain.fit(training_sequences(train, CHAIN_VALIDATION, seed), run)
     per_base = np.log(2) * (holdout.bases != OTHER).sum()
     scores = chain.rung_scores(holdout.bases)  # (n, rungs)
@@ -218,7 +232,9 @@ def _bits(
 
 
 def _likelihood(generator: SequenceGenerator, sequences: SequenceSet) -> np.ndarray:
-    """Natural-log likelihood of each sequence under its own label; an unknown one where the model does not have that."""
+    """Natural-log likelihood of each sequence under its own label; an unknown one where the model
+    does not have that.
+    """
     known = {label: i for i, label in enumerate(generator.label_names)}
     label = np.array([known.get(word, -1) for word in sequences.label])
     return generator.log_likelihood(sequences.bases, sequences.length, label)

@@ -67,12 +67,14 @@ def load_checkpoint(path: str | Path) -> dict:
 
 
 def check_fit(path: str | Path, loaded, own) -> None:
-    """Check a state that was read against the state of what it is to be loaded into, before that is done.
+    """Check a state that was read against the state of what it is to be loaded into, before that is
+    done.
 
     Parameters
     ----------
     loaded, own
-        Nested dictionaries and lists. What `own` has not yet (an optimiser fills its state in the first step) is not compared.
+        Nested dictionaries and lists. What `own` has not yet (an optimiser fills its state in the
+        first step) is not compared.
 
     Raises
     ------

@@ -1,8 +1,10 @@
-"""One training in several processes: each takes its share of every batch, and the gradients are summed.
+"""One training in several processes: each takes its share of every batch, and the gradients are
+summed.
 
-The processes draw the same batch from the same seed and keep every n-th row of it, so what is learned depends on their number
-by rounding and dropout alone. The first one leads: it alone evaluates, saves, writes and logs. The others are started by
-`shared`, on one machine, or all by `torchrun`, on one or many.
+The processes draw the same batch from the same seed and keep every n-th row of it, so what is
+learned depends on their number by rounding and dropout alone. The first one leads: it alone
+evaluates, saves, writes and logs. The others are started by `shared`, on one machine, or all by
+`torchrun`, on one or many.
 """
 
 import functools
@@ -81,10 +83,12 @@ def agreed(decision: bool) -> bool:
 
 
 def shared(generators: tuple[str, ...]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Let a training stage run in as many processes as its options say (`TrainOptions.processes`), or as `torchrun` started.
+    """Let a training stage run in as many processes as its options say (`TrainOptions.processes`),
+    or as `torchrun` started.
 
-    The stage is a function of a module, called by keyword, with `generator`, `common` and `options` among its arguments. Helpers
-    call it with the same arguments, and must not write. Only `generators` share batches; others train in one process.
+    The stage is a function of a module, called by keyword, with `generator`, `common` and `options`
+    among its arguments. Helpers call it with the same arguments, and must not write. Only
+    `generators` share batches; others train in one process.
 
     Raises
     ------
@@ -138,7 +142,9 @@ def _helpers(stage: Callable, arguments: dict, meeting: str, processes: int) -> 
 
 
 def _help(module: str, name: str, arguments: dict, meeting: str, number: int, processes: int) -> None:
-    """Run a stage as a helper. The leader listens to signals, and says what is wrong with the input."""
+    """Run a stage as a helper. The leader listens to signals, and says what is wrong with the
+    input.
+    """
     for ignored in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ignored, signal.SIG_IGN)
     try:
@@ -152,7 +158,8 @@ def _help(module: str, name: str, arguments: dict, meeting: str, number: int, pr
 def _joined(meeting: str, number: int, processes: int) -> Iterator[None]:
     """Be one of the processes that meet at `meeting`, a URL as `torch.distributed` takes it."""
     if meeting.startswith("file:"):
-        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # the machine's name may lead nowhere, or through a firewall
+        # the machine's name may lead nowhere, or through a firewall
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", number)) % torch.cuda.device_count())
     if number:

@@ -25,7 +25,8 @@ from genoloom.training.checkpoint import REMEDY, check_fit, load_checkpoint, sav
 log = logging.getLogger(__name__)
 
 EVALUATIONS = 20  # in a schedule, unless set
-PACE_STEPS = 20  # timed at each number of threads, to find how many fit into a schedule of so many minutes
+# timed at each number of threads, to find how many fit into a schedule of so many minutes
+PACE_STEPS = 20
 TIMES = "times.tsv"
 WARM_STEPS = 2  # of them at the start, when memory is still being taken: not in the figure
 
@@ -63,7 +64,9 @@ class TrainingRun:
 
 
 class StateDescription(Description):
-    """What a checkpoint holds beside the tensors of the model's own state and of its best snapshot."""
+    """What a checkpoint holds beside the tensors of the model's own state and of its best
+    snapshot.
+    """
 
     digest: str
     step: int = Field(ge=0, le=10**12)
@@ -84,12 +87,15 @@ class Trainable(Protocol):
     def train_step(self, step: int, fraction: float) -> dict[str, float]:
         """One optimiser step. `fraction` of the schedule done, in [0, 1), for the learning rate.
 
-        All random numbers must come from torch's global generator, which is seeded before each step, or
-        from a numpy generator seeded by `step`: then a resumed run equals an uninterrupted one.
+        All random numbers must come from torch's global generator, which is seeded before each
+        step, or from a numpy generator seeded by `step`: then a resumed run equals an uninterrupted
+        one.
         """
 
     def evaluate(self, step: int) -> dict[str, float]:
-        """Figures on the validation set; must hold the key "score", and "gap" where `train` is given a `max_gap`."""
+        """Figures on the validation set; must hold the key "score", and "gap" where `train` is
+        given a `max_gap`.
+        """
 
     def state_dict(self) -> dict:
         """All that changes in training: parameters, averages, optimiser."""
@@ -104,9 +110,11 @@ class Trainable(Protocol):
 
 @contextmanager
 def _stop_flag() -> Iterator[threading.Event]:
-    """An event set by SIGTERM and by the first SIGINT; a second SIGINT acts as usual. Only the main thread can listen.
+    """An event set by SIGTERM and by the first SIGINT; a second SIGINT acts as usual. Only the main
+    thread can listen.
 
-    Batch systems send SIGTERM more than once (SLURM to the step, and srun once more): each must find the state being saved.
+    Batch systems send SIGTERM more than once (SLURM to the step, and srun once more): each must
+    find the state being saved.
     """
     flag = threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -139,21 +147,25 @@ def train(
 ) -> None:
     """Train `model`, keep its best snapshot, save and resume its state.
 
-    Of several processes (`genoloom.training.processes`) the leader alone evaluates, decides and saves.
+    Of several processes (`genoloom.training.processes`) the leader alone evaluates, decides and
+    saves.
 
     Parameters
     ----------
     steps : int
         Length of the schedule, unless `minutes` are given.
     evaluate_every : int or None
-        Steps between evaluations; the last step is always evaluated, and so is step 0. None: `EVALUATIONS` in a schedule.
+        Steps between evaluations; the last step is always evaluated, and so is step 0. None:
+        `EVALUATIONS` in a schedule.
     minutes : float or None
-        Length of the schedule in minutes of training and evaluations: `PACE_STEPS` are timed with `run.threads`, with half of them
-        and so on down to one; the schedule goes on with the fastest, gets as many steps as fit, and keeps both when it is resumed.
+        Length of the schedule in minutes of training and evaluations: `PACE_STEPS` are timed with
+        `run.threads`, with half of them and so on down to one; the schedule goes on with the
+        fastest, gets as many steps as fit, and keeps both when it is resumed.
     patience : int or None
         Stop after this many evaluations without a better score. None never stops early.
     max_gap : float or None
-        Stop at the first evaluation whose "gap" is larger; the weights of that evaluation are not kept.
+        Stop at the first evaluation whose "gap" is larger; the weights of that evaluation are not
+        kept.
     checkpoint_every_s : float
         Seconds between checkpoints.
 
@@ -220,7 +232,9 @@ class _Progress:
     """How far a run has come: what a checkpoint holds beside the model's own state."""
 
     def __init__(self, run: TrainingRun, steps: int, evaluate_every: int | None, minutes: float | None):
-        """With `minutes` the number of steps is not known until a few have been timed; till then it is taken as a large one."""
+        """With `minutes` the number of steps is not known until a few have been timed; till then it
+        is taken as a large one.
+        """
         self.run, self.minutes, self.paced = run, minutes, minutes is None
         self.steps = steps if self.paced else 100 * PACE_STEPS
         self.threads, self.pace = run.threads, {}  # seconds a step by number of threads
@@ -247,7 +261,9 @@ class _Progress:
         return self.given_every or max(1, self.steps // EVALUATIONS)
 
     def keep_pace(self) -> None:
-        """Once enough steps have been timed, keep the fastest number of threads, and give the schedule the steps that fit."""
+        """Once enough steps have been timed, keep the fastest number of threads, and give the
+        schedule the steps that fit.
+        """
         if self.paced or len(self.step_seconds) < PACE_STEPS:
             return
         self.pace[self.threads] = statistics.mean(self.step_seconds[WARM_STEPS:])
@@ -369,13 +385,17 @@ def _refuse_divergence(label: str, step: int, figures: dict[str, float]) -> None
 
 
 def write_history(path: str | Path, rows: list[dict]) -> None:
-    """The history of a run as TSV; columns in the order in which they first appear. Without times: these are never the same twice."""
+    """The history of a run as TSV; columns in the order in which they first appear. Without times:
+    these are never the same twice.
+    """
     columns = list(dict.fromkeys(key for row in rows for key in row if key != "seconds")) or ["step"]
     write_table(path, columns, [{key: value for key, value in row.items() if key != "seconds"} for row in rows])
 
 
 def write_times(run: TrainingRun) -> None:
-    """When each evaluation of a run was, in seconds of training, as `times.tsv` in its state directory."""
+    """When each evaluation of a run was, in seconds of training, as `times.tsv` in its state
+    directory.
+    """
     write_table(run.state_dir / TIMES, ["step", "seconds"], [{k: row[k] for k in ("step", "seconds")} for row in run.history])
 
 

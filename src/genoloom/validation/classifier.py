@@ -1,6 +1,7 @@
 """Can a classifier tell two samples apart? Six of them, of different kinds; the best one counts.
 
-Lopez-Paz & Oquab 2017, arXiv:1610.06545. Every score is cross-validated, and the haplotypes of one person stay in one fold.
+Lopez-Paz & Oquab 2017, arXiv:1610.06545. Every score is cross-validated, and the haplotypes of one
+person stay in one fold.
 """
 
 import numpy as np
@@ -14,14 +15,17 @@ from genoloom.seeds import derive_seed
 from genoloom.validation.summaries import neighbour_summaries
 
 COMPONENTS = 100
-FEATURES = 128  # columns that the trees see: those that differ most between the samples in the training folds
+# columns that the trees see: those that differ most between the samples in the training folds
+FEATURES = 128
 FOLDS = 3
 SUMMARY_COMPONENTS = 10
 CNN_ROWS, CNN_EPOCHS, CNN_BATCH = 2000, 5, 64
 
 
 def folds_of(label: np.ndarray, person: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
-    """The fold of each row; people are dealt to the folds in turn, separately for the label of their first row."""
+    """The fold of each row; people are dealt to the folds in turn, separately for the label of
+    their first row.
+    """
     rng = np.random.default_rng(derive_seed(seed, "folds"))
     people, first = np.unique(person, return_index=True)
     fold_of = np.empty(people.max() + 1, dtype=np.int64)
@@ -32,7 +36,8 @@ def folds_of(label: np.ndarray, person: np.ndarray, n_folds: int, seed: int) -> 
 
 
 def _auc(fit_and_score, label: np.ndarray, person: np.ndarray, seed: int) -> float:
-    """Mean over folds of the AUC of `fit_and_score(train, test)` scores; scores of two folds need not be comparable.
+    """Mean over folds of the AUC of `fit_and_score(train, test)` scores; scores of two folds need
+    not be comparable.
 
     nan when there are too few people for every fold to test some of both labels.
     """
@@ -47,7 +52,8 @@ def _auc(fit_and_score, label: np.ndarray, person: np.ndarray, seed: int) -> flo
 
 
 def two_sample_auc(kernel: np.ndarray, label: np.ndarray, person: np.ndarray, seed: int) -> float:
-    """Ridge-penalised logistic regression on the principal components of a kernel; 0.5 when the samples cannot be told apart.
+    """Ridge-penalised logistic regression on the principal components of a kernel; 0.5 when the
+    samples cannot be told apart.
 
     On minus the distances of haplotypes this is linear classification on raw sites.
 
@@ -80,7 +86,8 @@ def _components(kernel: np.ndarray, most: int) -> np.ndarray:
 def summaries_auc(
     summaries: np.ndarray, distance: np.ndarray, label: np.ndarray, person: np.ndarray, seed: int, trees: bool
 ) -> float:
-    """Logistic regression, or gradient-boosted trees, on summaries of haplotypes, components and neighbours.
+    """Logistic regression, or gradient-boosted trees, on summaries of haplotypes, components and
+    neighbours.
 
     Parameters
     ----------
@@ -97,7 +104,8 @@ def summaries_auc(
         if trees:
             model = _boosted(seed)
         else:
-            # ranks, as summaries have long tails; squares, as a wrong spread tells as much as a mean
+            # ranks, as summaries have long tails; squares, as a wrong spread tells as much as a
+            # mean
             spread = QuantileTransformer(n_quantiles=min(50, len(train)), output_distribution="normal")
             x = spread.fit(x[train]).transform(x) / 3
             x = np.concatenate([x, x**2], axis=1)
@@ -123,7 +131,8 @@ def trees_auc(columns: np.ndarray, label: np.ndarray, person: np.ndarray, seed: 
     Parameters
     ----------
     columns : ndarray of int, shape (n_columns, n)
-        Alleles in 0/1; or numbers of haplotypes, which become their rank by frequency in the training folds.
+        Alleles in 0/1; or numbers of haplotypes, which become their rank by frequency in the
+        training folds.
     """
     alleles = columns.max(initial=0) <= 1
 
@@ -140,7 +149,9 @@ def trees_auc(columns: np.ndarray, label: np.ndarray, person: np.ndarray, seed: 
 
 
 def _by_frequency(ids: np.ndarray, train: np.ndarray) -> np.ndarray:
-    """Each haplotype's rank by frequency among the training rows (0: the most frequent), float32; unseen ones come last."""
+    """Each haplotype's rank by frequency among the training rows (0: the most frequent), float32;
+    unseen ones come last.
+    """
     ranks = np.empty(ids.shape, dtype=np.float32)
     for w, row in enumerate(ids):
         counts = np.bincount(row[train], minlength=row.max() + 1)

@@ -1,7 +1,8 @@
 """Coding sequences: open reading frames, and codons where sequences are in frame.
 
-The code and its stops are the standard one of NCBI (Biopython, table 1). An open reading frame begins with ATG and goes on to the
-next stop in its frame, or to the end of the sequence, since windows cut genes in pieces; a codon with an unknown base ends it too.
+The code and its stops are the standard one of NCBI (Biopython, table 1). An open reading frame
+begins with ATG and goes on to the next stop in its frame, or to the end of the sequence, since
+windows cut genes in pieces; a codon with an unknown base ends it too.
 """
 
 from collections.abc import Callable
@@ -24,12 +25,14 @@ LONG = 100  # codons of an open reading frame that chance hardly gives: (61/64)^
 def coding_figures(
     synthetic: SequenceSet, holdout: SequenceSet, against: Callable[[str, str, Callable], Figure], frame: bool
 ) -> list[Figure]:
-    """How long open reading frames are, and, with `frame`, which codons stand in the frame of the first base.
+    """How long open reading frames are, and, with `frame`, which codons stand in the frame of the
+    first base.
 
     Parameters
     ----------
     against : callable
-        Makes a figure of a metric's name, its kind and a score of two sets: synthetic or training beside held-out ones.
+        Makes a figure of a metric's name, its kind and a score of two sets: synthetic or training
+        beside held-out ones.
     """
     made, real = longest_orfs(synthetic), longest_orfs(holdout)
     rows = [against("orf_length_distance", "distance", orf_distance)]
@@ -45,14 +48,18 @@ def coding_figures(
 
 
 def in_frame(bases: np.ndarray, frame: int = 0) -> np.ndarray:
-    """Codes of the codons from base `frame` on, `NO_KMER` where one is not known; uint64 (n, (max_length - frame) // 3)."""
+    """Codes of the codons from base `frame` on, `NO_KMER` where one is not known; uint64 (n,
+    (max_length - frame) // 3).
+    """
     return kmers(bases[:, frame:], 3)[:, ::3]
 
 
 def longest_orfs(sequences: SequenceSet) -> np.ndarray:
-    """Codons of each sequence's longest open reading frame, without the stop; 0 where there is none.
+    """Codons of each sequence's longest open reading frame, without the stop; 0 where there is
+    none.
 
-    Of the three frames of the given strand, and of all six where both strands are equivalent; int64 (n,).
+    Of the three frames of the given strand, and of all six where both strands are equivalent; int64
+    (n,).
     """
     strands = [sequences.bases]
     if sequences.both_strands:
@@ -81,7 +88,9 @@ def codon_counts(sequences: SequenceSet) -> np.ndarray:
 
 
 def codon_distance(a: SequenceSet, b: SequenceSet) -> float:
-    """Jensen-Shannon distance of the codons of two sets, in [0, 1] (base 2). Lin 1991, doi:10.1109/18.61115."""
+    """Jensen-Shannon distance of the codons of two sets, in [0, 1] (base 2). Lin 1991,
+    doi:10.1109/18.61115.
+    """
     return float(jensenshannon(codon_counts(a) + 1e-12, codon_counts(b) + 1e-12, base=2))
 
 

@@ -1,4 +1,6 @@
-"""Which people are compared: equal numbers of held-out, training and synthetic people, and halvings of the real ones."""
+"""Which people are compared: equal numbers of held-out, training and synthetic people, and halvings
+of the real ones.
+"""
 
 from dataclasses import dataclass
 
@@ -8,7 +10,8 @@ from genoloom.errors import InputError
 from genoloom.panel import Panel, People, haplotype_columns
 from genoloom.seeds import derive_seed
 
-MAX_PEOPLE = 1500  # distances and kernels are quadratic in people: larger groups are sampled down to this
+# distances and kernels are quadratic in people: larger groups are sampled down to this
+MAX_PEOPLE = 1500
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,8 @@ def halve(rows: np.ndarray, population: np.ndarray, names: list[str], rng: np.ra
     """Two random halves of people, each with the same mix of populations."""
     first, second = [], []
     for name in names:
-        members = rng.permutation(rows[population[rows] == name])  # an even number: equally many of both roles
+        # an even number: equally many of both roles
+        members = rng.permutation(rows[population[rows] == name])
         first.append(members[: len(members) // 2])
         second.append(members[len(members) // 2 :])
     return np.concatenate(first), np.concatenate(second)
@@ -114,7 +118,9 @@ def match_sites(synthetic: Panel, real: Panel) -> tuple[Panel, Panel]:
 
 
 def read_rows(panel: Panel, people: np.ndarray, start: int, stop: int) -> np.ndarray:
-    """Alleles of some people, int8 (n_variants, 2 * n_people); missing calls take the more frequent allele of the site."""
+    """Alleles of some people, int8 (n_variants, 2 * n_people); missing calls take the more frequent
+    allele of the site.
+    """
     alleles = panel.haplotypes.read(start, stop)[:, haplotype_columns(people)]
     missing = alleles < 0
     if missing.any():

@@ -1,9 +1,10 @@
-"""What is kept of the variants: sums for every group of people, never the genotypes of a whole contig.
+"""What is kept of the variants: sums for every group of people, never the genotypes of a whole
+contig.
 
-`Collector` reads blocks of neighbouring sites and hands them to its parts, each of which keeps what one family of metrics
-needs. Groups are "S" (synthetic; several may be measured in one pass), "H" (held-out), "T" (training), and the halves "A0", "B0",
-"A1", ... of the real people. Memory is quadratic in the people compared, which are capped, and a few hundred bytes a
-variant.
+`Collector` reads blocks of neighbouring sites and hands them to its parts, each of which keeps what
+one family of metrics needs. Groups are "S" (synthetic; several may be measured in one pass), "H"
+(held-out), "T" (training), and the halves "A0", "B0", "A1", ... of the real people. Memory is
+quadratic in the people compared, which are capped, and a few hundred bytes a variant.
 """
 
 from dataclasses import dataclass
@@ -109,12 +110,14 @@ class Collector:
         self.groups = groups = Groups.of(people, synthetic)
         n = len(people.population)
         self.members = groups.members()
-        self.counts: list[np.ndarray] = []  # alternate alleles, int32 (n_variants, n_groups) a block
+        # alternate alleles, int32 (n_variants, n_groups) a block
+        self.counts: list[np.ndarray] = []
         self.heterozygotes: list[np.ndarray] = []
         self.distance = np.zeros((2 * n, 2 * n), dtype=np.float32)
         self.kernel = np.zeros((n, n))
         self.heterozygous = np.zeros(n, dtype=np.int64)
-        self.excluded = np.zeros(2 * n, dtype=np.int64)  # pairs of overlapping variants on each haplotype
+        # pairs of overlapping variants on each haplotype
+        self.excluded = np.zeros(2 * n, dtype=np.int64)
         self.kinship = Kinship(n)
         self.homozygosity = RunsOfHomozygosity(n, 1000 * RUN_KB)
         self.linkage = Linkage(groups, self.members, block, seed, n_sites)
@@ -131,7 +134,9 @@ class Collector:
         self._blocks = 0
 
     def add(self, synthetic: Panel, real: Panel, cm: np.ndarray) -> None:
-        """Read one contig; both panels have the same sites, `cm` their genetic positions (centimorgans)."""
+        """Read one contig; both panels have the same sites, `cm` their genetic positions
+        (centimorgans).
+        """
         position = real.sites.position
         if not len(position):
             return
@@ -154,7 +159,9 @@ class Collector:
         self.span_cm += float(cm[-1]) - first_cm
 
     def _add_excluded(self, synthetic: Panel, real: Panel) -> None:
-        """Count the pairs of overlapping variants of each haplotype, but those that a training haplotype has both of."""
+        """Count the pairs of overlapping variants of each haplotype, but those that a training
+        haplotype has both of.
+        """
         overlaps = Overlaps(real.sites.position, real.sites.ref, real.sites.alt)
         training = self.members[:, self.groups.index["T"]] > 0
         for start, stop in overlaps.spans(256):

@@ -72,7 +72,9 @@ def sample_rows(rows: np.ndarray, size: int, rng: np.random.Generator) -> np.nda
 
 
 class SharedRuns:
-    """Runs without a difference between sampled haplotypes of the synthetic and of the real people."""
+    """Runs without a difference between sampled haplotypes of the synthetic and of the real
+    people.
+    """
 
     def __init__(self, groups, seed: int):
         rng = np.random.default_rng(derive_seed(seed, "runs"))
@@ -92,7 +94,9 @@ class SharedRuns:
 
 
 class Copying:
-    """Li-Stephens likelihood of some haplotypes of the first group of each pair, given some of the second."""
+    """Li-Stephens likelihood of some haplotypes of the first group of each pair, given some of the
+    second.
+    """
 
     def __init__(self, groups, seed: int):
         rng = np.random.default_rng(derive_seed(seed, "copying"))

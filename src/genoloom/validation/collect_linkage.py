@@ -45,7 +45,9 @@ class PairSums:
         return float(product / np.sqrt(a * b)) if min(a, b) > 1e-18 else float("nan")
 
     def slope(self, pair: int) -> float:
-        """Least-squares slope of the first group on the second; nan when the second does not vary."""
+        """Least-squares slope of the first group on the second; nan when the second does not
+        vary.
+        """
         _, b, product = self._moments(pair)
         return float(product / b) if b > 1e-18 else float("nan")
 
@@ -149,6 +151,8 @@ class Linkage:
         return np.where(pairs > 0, self.decay[unit][group] / np.maximum(pairs, 1), np.nan)
 
     def homozygosity_curve(self, group: int) -> np.ndarray:
-        """Extended haplotype homozygosity of rarer alleles by number of common sites; nan without carriers."""
+        """Extended haplotype homozygosity of rarer alleles by number of common sites; nan without
+        carriers.
+        """
         pairs = self.carrier_pairs[group]
         return self.identical[:, group] / pairs if pairs > 0 else np.full(len(EXTENTS), np.nan)

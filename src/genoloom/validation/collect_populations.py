@@ -8,7 +8,9 @@ BINS = len(JOINT_EDGES) - 1
 
 
 class Populations:
-    """Frequencies of each population in each group: errors of pairs, products between populations, joint spectra."""
+    """Frequencies of each population in each group: errors of pairs, products between populations,
+    joint spectra.
+    """
 
     def __init__(self, groups):
         index, p = groups.index, len(groups.populations)
@@ -22,7 +24,8 @@ class Populations:
         self.sum, self.within = np.zeros((self.n_groups, p)), np.zeros((self.n_groups, p))
         self.products = np.zeros((self.n_groups, p, p))
         self.joint = np.zeros((self.n_groups, p * BINS, p * BINS))
-        self.between = np.zeros((len(groups.pairs), 2, p))  # numerator and denominator of Fst; the latter is dxy
+        # numerator and denominator of Fst; the latter is dxy
+        self.between = np.zeros((len(groups.pairs), 2, p))
         self.lost = np.zeros((self.n_groups, p))
 
     def _membership(self, groups) -> np.ndarray:
@@ -35,7 +38,9 @@ class Populations:
         return inside
 
     def add(self, alleles: np.ndarray, frequency: np.ndarray) -> None:
-        """Read a block; `frequency` is that of all real people, by which the rarer allele is told."""
+        """Read a block; `frequency` is that of all real people, by which the rarer allele is
+        told.
+        """
         if not self.p:
             return
         counts = (alleles.astype(np.float32) @ self.members).reshape(len(alleles), self.n_groups, self.p)

@@ -1,7 +1,8 @@
 """Eight generators whose faults are known: what the verdicts must tell apart.
 
-Each is a function of training haplotypes alone, except the fresh people, who are real and take no part in training. A referee
-that passes an unfaithful one, or clears one that memorises, is wrong; so is one that fails fresh people.
+Each is a function of training haplotypes alone, except the fresh people, who are real and take no
+part in training. A referee that passes an unfaithful one, or clears one that memorises, is wrong;
+so is one that fails fresh people.
 """
 
 from collections.abc import Callable
@@ -34,7 +35,8 @@ def flipped_copy(alleles: np.ndarray, rng: np.random.Generator, flips: float = F
 
 
 def mosaic(alleles: np.ndarray, cm: np.ndarray, length: float, rng: np.random.Generator) -> np.ndarray:
-    """Haplotypes copied in pieces of mean `length` from training haplotypes chosen anew for each piece.
+    """Haplotypes copied in pieces of mean `length` from training haplotypes chosen anew for each
+    piece.
 
     Parameters
     ----------
@@ -53,10 +55,13 @@ def mosaic(alleles: np.ndarray, cm: np.ndarray, length: float, rng: np.random.Ge
 
 
 def markov(alleles: np.ndarray, rng: np.random.Generator, order: int = ORDER) -> np.ndarray:
-    """A Markov chain: each allele is drawn from the training haplotypes that agree at the preceding `order` sites."""
+    """A Markov chain: each allele is drawn from the training haplotypes that agree at the preceding
+    `order` sites.
+    """
     n = alleles.shape[1]
     made = np.empty_like(alleles)
-    training, synthetic = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)  # the last alleles as binary numbers
+    # the last alleles as binary numbers
+    training, synthetic = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
     mask = (1 << order) - 1
     for v, row in enumerate(alleles):
         total = np.bincount(training, minlength=mask + 1)

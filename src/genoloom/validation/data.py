@@ -15,7 +15,8 @@ from genoloom.validation.summaries import haplotype_summaries
 
 @dataclass(frozen=True)
 class Part:
-    """What a figure is about: a population (column 0 is all of them), the sites of a bin, or a size of window.
+    """What a figure is about: a population (column 0 is all of them), the sites of a bin, or a size
+    of window.
 
     Attributes
     ----------
@@ -54,7 +55,8 @@ class Data:
         self.heterozygotes = np.concatenate(collected.heterozygotes)
         real = self.counts[:, self.index["H"]] + self.counts[:, self.index["T"]]
         self.real_frequency = real / (4 * self.n)
-        # by the training people: a bin chosen with the help of H would regress to the mean on one side only
+        # by the training people: a bin chosen with the help of H would regress to the mean on one
+        # side only
         self.bins = frequency_bin(minor_frequency(self.counts[:, self.index["T"]] / (2 * self.n)))
         self.pair_index = {pair: i for i, pair in enumerate(self.groups.pairs)}
         self._cache: dict = {}

@@ -25,7 +25,8 @@ COLUMNS = ["row", "kind", "metric", "population", "bin", "value", "floor", "floo
 
 
 def fidelity_rows(measured: list[Measured], name: str, kind: Role, n: int, group: str = "S") -> list[dict]:
-    """Rows of the table for the generator `name`; the last one, `overall`, is the worst verdict of all.
+    """Rows of the table for the generator `name`; the last one, `overall`, is the worst verdict of
+    all.
 
     Parameters
     ----------
@@ -54,7 +55,9 @@ def fidelity_rows(measured: list[Measured], name: str, kind: Role, n: int, group
 
 
 def real_rows(measured: list[Measured], n: int) -> list[dict]:
-    """Rows of the training people as if they were synthetic, without what the choice of sites decides."""
+    """Rows of the training people as if they were synthetic, without what the choice of sites
+    decides.
+    """
     chosen = [m for m in measured if not (m.metric.ascertained or m.part.ascertained)]
     return fidelity_rows(chosen, REAL, Role.CONTROL, n, "T")
 

@@ -1,4 +1,5 @@
-"""What the report draws of a fidelity run. Public: no real person's point, only groups of at least 20 people.
+"""What the report draws of a fidelity run. Public: no real person's point, only groups of at least
+20 people.
 
 frequency   density of sites over (held-out, synthetic) allele frequency, 25 x 25
 spectrum    share of polymorphic sites by minor allele count, in growing bins, for each group

@@ -72,7 +72,9 @@ def noised_frequencies(m: Material, rng: np.random.Generator) -> np.ndarray:
 
 
 def without_rare(m: Material, rng: np.random.Generator) -> np.ndarray:
-    """Sites with a minor frequency below `RARE` in the training individuals have one allele only."""
+    """Sites with a minor frequency below `RARE` in the training individuals have one allele
+    only.
+    """
     frequency = m.training.mean(axis=1)
     made = m.fresh.copy()
     made[frequency < RARE], made[frequency > 1 - RARE] = 0, 1
@@ -128,7 +130,9 @@ def duplicates(m: Material, rng: np.random.Generator) -> np.ndarray:
 
 
 def missing_population(m: Material, rng: np.random.Generator) -> np.ndarray:
-    """The last large population is made of individuals of the others; with one population, as it is."""
+    """The last large population is made of individuals of the others; with one population, as it
+    is.
+    """
     names, sizes = np.unique(m.population, return_counts=True)
     gone = names[sizes >= sizes.max() / 2][-1]
     own, others = np.flatnonzero(m.population == gone), np.flatnonzero(m.population != gone)

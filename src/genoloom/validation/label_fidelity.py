@@ -1,12 +1,15 @@
 """Do labels mean on synthetic sequences what they mean on real ones?
 
-*Fidelity*: an oracle that has seen one half of the held-out real sequences and nothing else reads the labels of the synthetic
-ones; its ceiling is what it reads on the other half. *Transfer*: a network trained on synthetic sequences reads held-out real
-ones, beside one trained on as many real training sequences (train on synthetic, test on real: Esteban et al. 2017,
-arXiv:1706.02633). *GC only*: how far the GC content alone tells the label, learnt from the oracle's half; a generator that moves nothing but GC with the label has
-only that. *Guidance*: fidelity and the GC content's part in it, of sequences that were drawn under several weights of the label.
+*Fidelity*: an oracle that has seen one half of the held-out real sequences and nothing else reads
+the labels of the synthetic ones; its ceiling is what it reads on the other half. *Transfer*: a
+network trained on synthetic sequences reads held-out real ones, beside one trained on as many real
+training sequences (train on synthetic, test on real: Esteban et al. 2017, arXiv:1706.02633). *GC
+only*: how far the GC content alone tells the label, learnt from the oracle's half; a generator that
+moves nothing but GC with the label has only that. *Guidance*: fidelity and the GC content's part in
+it, of sequences that were drawn under several weights of the label.
 
-The score is the balanced accuracy of classes, and the Spearman correlation where the labels are bins of a number.
+The score is the balanced accuracy of classes, and the Spearman correlation where the labels are
+bins of a number.
 """
 
 import re
@@ -25,13 +28,14 @@ FEWEST = 10  # sequences of each label on each side
 
 
 def label_scores(synthetic: SequenceSet, train: SequenceSet, holdout: SequenceSet, most: int, seed: int) -> dict[str, tuple]:
-    """(value, floor, spread, n) of "label_fidelity", "label_transfer" and "label_gc_only"; empty without usable labels.
+    """(value, floor, spread, n) of "label_fidelity", "label_transfer" and "label_gc_only"; empty
+    without usable labels.
 
     Parameters
     ----------
     most : int
-        Sequences that a network is trained on, at most. The spread is the standard error of the floor over
-        bootstrap resamples of the sequences behind it.
+        Sequences that a network is trained on, at most. The spread is the standard error of the
+        floor over bootstrap resamples of the sequences behind it.
     """
     names, sides = _usable([synthetic, train, holdout])
     if not names:
@@ -62,7 +66,8 @@ def label_scores(synthetic: SequenceSet, train: SequenceSet, holdout: SequenceSe
 
 
 def guidance_curve(made: dict[float, SequenceSet], holdout: SequenceSet, most: int, seed: int) -> dict:
-    """What an oracle of held-out sequences reads from those that were drawn under each guidance weight; empty without usable labels.
+    """What an oracle of held-out sequences reads from those that were drawn under each guidance
+    weight; empty without usable labels.
 
     Parameters
     ----------
@@ -74,8 +79,8 @@ def guidance_curve(made: dict[float, SequenceSet], holdout: SequenceSet, most: i
     Returns
     -------
     dict
-        "weight", "fidelity" and "gc_only", lists of equal length; "ceiling" and "real_gc_only", of the held-out sequences; "chance";
-        "measure", what the scores are.
+        "weight", "fidelity" and "gc_only", lists of equal length; "ceiling" and "real_gc_only", of
+        the held-out sequences; "chance"; "measure", what the scores are.
     """
     names, sides = _usable([*made.values(), holdout])
     if not names:
@@ -98,7 +103,9 @@ def guidance_curve(made: dict[float, SequenceSet], holdout: SequenceSet, most: i
 
 
 def _usable(sides: list[SequenceSet]) -> tuple[list[str], list[tuple[SequenceSet, np.ndarray]]]:
-    """The labels of the last side, and of all sides the sequences that have one; none where a side has too few of a label."""
+    """The labels of the last side, and of all sides the sequences that have one; none where a side
+    has too few of a label.
+    """
     names = sorted({name for name in sides[-1].label if name}, key=_bin_order)
     labelled = [_labelled(side, names) for side in sides]
     enough = len(names) > 1 and all(np.bincount(label, minlength=len(names)).min() >= FEWEST for _, label in labelled)
@@ -133,7 +140,9 @@ def _read(model: SequenceClassifier, sequences: SequenceSet) -> np.ndarray:
 
 
 def _gc_reader(real: SequenceSet, label: np.ndarray, sequences: SequenceSet, n_labels: int) -> np.ndarray:
-    """Label probabilities from the GC content alone: normal densities fitted to the real sequences of each label."""
+    """Label probabilities from the GC content alone: normal densities fitted to the real sequences
+    of each label.
+    """
     gc, known = _gc(sequences), _gc(real)
     mean = np.array([known[label == k].mean() for k in range(n_labels)])
     spread = np.array([known[label == k].std() + 1e-3 for k in range(n_labels)])

@@ -1,4 +1,6 @@
-"""The metrics: the identifiers that tables hold, what the report calls them, and which way is better."""
+"""The metrics: the identifiers that tables hold, what the report calls them, and which way is
+better.
+"""
 
 from enum import StrEnum
 from typing import Self
@@ -141,6 +143,8 @@ OF_ONE_MOTIF = ":"  # between a metric of motifs and the name of the motif
 
 
 def parse_metric(text: str) -> tuple[MetricId | None, str]:
-    """The metric of a cell of the column `metric`, None for one of another version; and the motif that it is of, if any."""
+    """The metric of a cell of the column `metric`, None for one of another version; and the motif
+    that it is of, if any.
+    """
     name, _, motif = text.partition(OF_ONE_MOTIF)
     return (MetricId(name) if name in set(MetricId) else None), motif

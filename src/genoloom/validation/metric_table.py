@@ -1,4 +1,6 @@
-"""The metrics of haplotype fidelity: one function (in `validation.metrics`) and one line here for each."""
+"""The metrics of haplotype fidelity: one function (in `validation.metrics`) and one line here for
+each.
+"""
 
 import math
 from collections.abc import Callable
@@ -52,7 +54,8 @@ class Metric:
     name : MetricId
     kind : Kind
     figure : callable
-        Of a pair, (data, a, b, part) -> float: how a compares with the reference b. Of a level, (data, group, part) -> float.
+        Of a pair, (data, a, b, part) -> float: how a compares with the reference b. Of a level,
+        (data, group, part) -> float.
     parts : callable
         Which parts (populations, bins) have a row.
     single : bool
@@ -72,7 +75,8 @@ class Metric:
     phase : bool
         Needs phased haplotypes; `not run` without.
     ascertained : bool
-        Sites are chosen by what training people carry, so the training people themselves have no row.
+        Sites are chosen by what training people carry, so the training people themselves have no
+        row.
     unit : float
         Of an offset: the difference from the floor that begins to matter.
     """
@@ -181,7 +185,8 @@ TABLE = (
 
 @dataclass(frozen=True)
 class Measured:
-    """One figure of every generator and of the training people, its floor, and what chance makes of it.
+    """One figure of every generator and of the training people, its floor, and what chance makes of
+    it.
 
     Attributes
     ----------

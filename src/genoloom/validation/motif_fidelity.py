@@ -1,7 +1,8 @@
-"""Motifs: how many sequences have one, whether it stands where it should, and how far two stand apart.
+"""Motifs: how many sequences have one, whether it stands where it should, and how far two stand
+apart.
 
-Matrices are scanned by lightmotif, with at most one chance hit in `1 / CHANCE` places of uniform bases; IUPAC words match
-exactly. The other strand counts too where both strands are equivalent.
+Matrices are scanned by lightmotif, with at most one chance hit in `1 / CHANCE` places of uniform
+bases; IUPAC words match exactly. The other strand counts too where both strands are equivalent.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -76,7 +77,8 @@ class MatrixMotif:
         self.name, self._stripe = name, lightmotif.stripe
         scores = log_odds(counts)
         self.width = scores.shape[1]
-        never = {"N": [-np.inf] * self.width}  # lightmotif would give other letters, and what is behind the end, a score of 0
+        # lightmotif would give other letters, and what is behind the end, a score of 0
+        never = {"N": [-np.inf] * self.width}
         self.matrix = lightmotif.ScoringMatrix(dict(zip("ACGT", scores.tolist(), strict=True)) | never)
         self.threshold = self.matrix.score(CHANCE)
 
@@ -87,10 +89,12 @@ class MatrixMotif:
 
 
 def log_odds(counts: Mapping[str, Sequence[float]]) -> np.ndarray:
-    """Log-odds against uniform bases, float64 (4, width), in whole steps from 0, the lowest, to `STEPS`, the highest.
+    """Log-odds against uniform bases, float64 (4, width), in whole steps from 0, the lowest, to
+    `STEPS`, the highest.
 
-    These are the steps on which lightmotif reckons chances, as MEME does (Grant et al. 2011, doi:10.1093/bioinformatics/btr064),
-    so that the chance of a threshold is exact, and so are the sums of a scan, which are of 32 bits.
+    These are the steps on which lightmotif reckons chances, as MEME does (Grant et al. 2011,
+    doi:10.1093/bioinformatics/btr064), so that the chance of a threshold is exact, and so are the
+    sums of a scan, which are of 32 bits.
     """
     counted = np.array([counts[base] for base in "ACGT"]) + PSEUDOCOUNT
     odds = np.log2(4 * counted / counted.sum(axis=0))
@@ -99,7 +103,9 @@ def log_odds(counts: Mapping[str, Sequence[float]]) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Hits:
-    """Hits of one motif in a set: `row` and `place` (0-based start on the given strand), int64; `n` sequences."""
+    """Hits of one motif in a set: `row` and `place` (0-based start on the given strand), int64; `n`
+    sequences.
+    """
 
     row: np.ndarray
     place: np.ndarray
@@ -136,10 +142,12 @@ def find(motif: Motif, sequences: SequenceSet) -> Hits:
 
 
 def spacing(first: Motif, second: Motif, a: Hits, b: Hits, both_strands: bool) -> np.ndarray:
-    """Bases between the centres of two motifs in each sequence that has both, float64 (n_with_both,).
+    """Bases between the centres of two motifs in each sequence that has both, float64
+    (n_with_both,).
 
-    Of several hits the two that are nearest to each other count: chance hits elsewhere are less likely to. Positive where the second
-    motif is behind the first; without sign where both strands are equivalent, since the other strand turns it round.
+    Of several hits the two that are nearest to each other count: chance hits elsewhere are less
+    likely to. Positive where the second motif is behind the first; without sign where both strands
+    are equivalent, since the other strand turns it round.
     """
     found = []
     for row in np.intersect1d(a.row, b.row):
@@ -151,12 +159,14 @@ def spacing(first: Motif, second: Motif, a: Hits, b: Hits, both_strands: bool) -
 def motif_figures(
     given: Sequence[Motif], synthetic: SequenceSet, holdout: SequenceSet, against: Callable[[str, str, Callable], Figure]
 ) -> list[Figure]:
-    """Content of each motif, in sets of one orientation where it stands, and the spacing of every two.
+    """Content of each motif, in sets of one orientation where it stands, and the spacing of every
+    two.
 
     Parameters
     ----------
     against : callable
-        Makes a figure of a metric's name, its kind and a score of two sets: synthetic or training beside held-out ones.
+        Makes a figure of a metric's name, its kind and a score of two sets: synthetic or training
+        beside held-out ones.
     """
     rows = []
     for motif in given:
@@ -180,14 +190,16 @@ def motif_figures(
 def spacing_figures(
     given: Sequence[Motif], holdout: SequenceSet, against: Callable[[str, str, Callable], Figure]
 ) -> list[Figure]:
-    """Wasserstein distance of the spacings of every two motifs, of the `MOST_PAIRS` pairs that most held-out sequences have.
+    """Wasserstein distance of the spacings of every two motifs, of the `MOST_PAIRS` pairs that most
+    held-out sequences have.
 
-    Pairs that fewer than `FEWEST_SPACINGS` real sequences of a half have are left out; where it is the synthetic ones that lack them,
-    the figure is missing and its verdict `not run`.
+    Pairs that fewer than `FEWEST_SPACINGS` real sequences of a half have are left out; where it is
+    the synthetic ones that lack them, the figure is missing and its verdict `not run`.
     """
     if len(given) < 2:
         return []
-    known: dict[int, tuple[SequenceSet, list[Hits]]] = {}  # the set is kept too, so that no other one gets its number
+    # the set is kept too, so that no other one gets its number
+    known: dict[int, tuple[SequenceSet, list[Hits]]] = {}
 
     def spacings(pair: tuple[int, int], sequences: SequenceSet) -> np.ndarray:
         if id(sequences) not in known:

@@ -10,8 +10,8 @@ CHANNELS = 8
 class BlockNetwork(nn.Module):
     """Scores of haplotypes, shape (B,), from alleles as floats, shape (B, V).
 
-    Each block of sites has weights of its own, for the same pattern of alleles means something else at another place; two
-    convolutions along the blocks and pooling follow.
+    Each block of sites has weights of its own, for the same pattern of alleles means something else
+    at another place; two convolutions along the blocks and pooling follow.
     """
 
     def __init__(self, n_sites: int, generator: torch.Generator):
@@ -39,7 +39,8 @@ def fit_network(
 ) -> None:
     """Adam on the logistic loss with weight decay; rows in random order.
 
-    Written out, because the first optimiser of a process makes torch load its compiler: two seconds for a second's work.
+    Written out, because the first optimiser of a process makes torch load its compiler: two seconds
+    for a second's work.
     """
     rate, decay, (mean_decay, square_decay) = 5e-3, 0.05, (0.9, 0.999)
     weights = list(network.parameters())

@@ -1,4 +1,6 @@
-"""Several synthetic samples against the same real people in one pass: the floor is taken once for all of them."""
+"""Several synthetic samples against the same real people in one pass: the floor is taken once for
+all of them.
+"""
 
 from dataclasses import replace
 
@@ -16,7 +18,9 @@ COMPONENTS = 4
 
 
 def deal(population: np.ndarray, people: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Three groups of at most `people`, with the same number of people of each population, in the same order."""
+    """Three groups of at most `people`, with the same number of people of each population, in the
+    same order.
+    """
     groups: list[list[int]] = [[], [], []]
     for name in np.unique(population):
         members = rng.permutation(np.flatnonzero(population == name))

@@ -1,4 +1,6 @@
-"""Can a convolutional network tell two sets of sequences apart? Sees motifs, their places and spacing, which k-mer counts do not."""
+"""Can a convolutional network tell two sets of sequences apart? Sees motifs, their places and
+spacing, which k-mer counts do not.
+"""
 
 import numpy as np
 import torch
@@ -14,7 +16,8 @@ FOLDS = 3
 
 
 def cnn_auc(a: SequenceSet, b: SequenceSet, seed: int) -> float:
-    """Cross-validated AUC of the network; 0.5 when the sets cannot be told apart. Relatives (one cluster) stay in one fold.
+    """Cross-validated AUC of the network; 0.5 when the sets cannot be told apart. Relatives (one
+    cluster) stay in one fold.
 
     Lopez-Paz & Oquab 2017, arXiv:1610.06545.
     """

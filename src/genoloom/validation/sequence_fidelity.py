@@ -1,13 +1,15 @@
 """Fidelity and novelty of synthetic sequences: every metric beside what real sequences score on it.
 
-The reference is the holdout H. *Composition* (GC, k-mers, dinucleotides, two classifiers) compares equal numbers of synthetic
-and held-out sequences; its floor puts training sequences in the place of the synthetic ones. Both are means over
-`n_permutations` random halves, and the floor's spread is its standard deviation.
+The reference is the holdout H. *Composition* (GC, k-mers, dinucleotides, two classifiers) compares
+equal numbers of synthetic and held-out sequences; its floor puts training sequences in the place of
+the synthetic ones. Both are means over `n_permutations` random halves, and the floor's spread is
+its standard deviation.
 
-*Novelty* (nearest identity, copies, shared substrings) asks how near synthetic sequences are to the training
-sequences; its floor is how near held-out ones are, its spread the standard error of the difference. A homology split keeps
-relatives of training out of the holdout, so this floor is strict: a set full of repeats has sequences that are nearer to
-each other. The histogram of identities shows that too: "train" are training sequences against the rest of training.
+*Novelty* (nearest identity, copies, shared substrings) asks how near synthetic sequences are to the
+training sequences; its floor is how near held-out ones are, its spread the standard error of the
+difference. A homology split keeps relatives of training out of the holdout, so this floor is
+strict: a set full of repeats has sequences that are nearer to each other. The histogram of
+identities shows that too: "train" are training sequences against the rest of training.
 
 The floor of `bits_per_base` is the adaptive Markov chain of the training sequences.
 """
@@ -65,12 +67,16 @@ def kmer_spectrum(sequences: SequenceSet, k: int) -> np.ndarray:
 
 
 def kmer_distance(a: SequenceSet, b: SequenceSet, k: int) -> float:
-    """Jensen-Shannon distance of two k-mer spectra, in [0, 1] (base 2). Lin 1991, doi:10.1109/18.61115."""
+    """Jensen-Shannon distance of two k-mer spectra, in [0, 1] (base 2). Lin 1991,
+    doi:10.1109/18.61115.
+    """
     return float(jensenshannon(kmer_spectrum(a, k) + 1e-12, kmer_spectrum(b, k) + 1e-12, base=2))
 
 
 def dinucleotide_odds(sequences: SequenceSet) -> np.ndarray:
-    """f(xy) / (f(x) f(y)) of the 16 dinucleotides. Karlin & Burge 1995, doi:10.1016/S0168-9525(00)89076-9."""
+    """f(xy) / (f(x) f(y)) of the 16 dinucleotides. Karlin & Burge 1995,
+    doi:10.1016/S0168-9525(00)89076-9.
+    """
     single, double = kmer_spectrum(sequences, 1) + 1e-9, kmer_spectrum(sequences, 2) + 1e-9
     single, double = single / single.sum(), double / double.sum()
     return double / np.outer(single, single).ravel()
@@ -82,13 +88,17 @@ def dinucleotide_distance(a: SequenceSet, b: SequenceSet) -> float:
 
 
 def strand_asymmetry(sequences: SequenceSet) -> float:
-    """Jensen-Shannon distance between the 4-mers of the given and of the other strand; 0 when strands are alike."""
+    """Jensen-Shannon distance between the 4-mers of the given and of the other strand; 0 when
+    strands are alike.
+    """
     counts = kmer_counts(sequences.bases, 4) + 1e-12
     return float(jensenshannon(counts, counts[reverse_complement_kmers(4)], base=2))
 
 
 def kmer_table(sequences: SequenceSet, k: int) -> sparse.csr_array:
-    """Counts of each sequence's k-mers, canonical where both strands are equivalent; float32 (n, 4**k)."""
+    """Counts of each sequence's k-mers, canonical where both strands are equivalent; float32 (n,
+    4**k).
+    """
     codes = kmers(sequences.bases, k, canonical=sequences.both_strands)
     row, column = np.nonzero(codes != NO_KMER)
     ones = np.ones(len(row), dtype=np.float32)
@@ -97,7 +107,8 @@ def kmer_table(sequences: SequenceSet, k: int) -> sparse.csr_array:
 
 
 def kmer_auc(a: SequenceSet, b: SequenceSet, seed: int) -> float:
-    """Cross-validated AUC of a logistic classifier of 6-mer frequencies; 0.5 when the sets cannot be told apart.
+    """Cross-validated AUC of a logistic classifier of 6-mer frequencies; 0.5 when the sets cannot
+    be told apart.
 
     Relatives (sequences of one cluster) stay in one fold.
     """
@@ -110,10 +121,12 @@ def kmer_auc(a: SequenceSet, b: SequenceSet, seed: int) -> float:
 
 
 def nearest_identity(queries: SequenceSet, targets: SequenceSet) -> np.ndarray:
-    """Identity of each query with the nearest target, float64 (n,): 1 - edit distance / length of the longer one.
+    """Identity of each query with the nearest target, float64 (n,): 1 - edit distance / length of
+    the longer one.
 
-    Aligned globally (edlib; Sosic & Sikic 2017, doi:10.1093/bioinformatics/btw753) with the `CANDIDATES` targets that
-    share most 8-mers with the query, of both strands where these are equivalent.
+    Aligned globally (edlib; Sosic & Sikic 2017, doi:10.1093/bioinformatics/btw753) with the
+    `CANDIDATES` targets that share most 8-mers with the query, of both strands where these are
+    equivalent.
     """
     if targets.both_strands:
         targets = _with_other_strand(targets)
@@ -144,7 +157,8 @@ def _one_strand_table(sequences: SequenceSet) -> sparse.csr_array:
 def longest_shared(queries: SequenceSet, targets: SequenceSet) -> np.ndarray:
     """Length of the longest substring that each query shares with any target, int64 (n,).
 
-    Binary search over the length, with 64-bit polynomial hashes; both strands where these are equivalent.
+    Binary search over the length, with 64-bit polynomial hashes; both strands where these are
+    equivalent.
     """
     if targets.both_strands:
         targets = _with_other_strand(targets)
@@ -165,7 +179,9 @@ def longest_shared(queries: SequenceSet, targets: SequenceSet) -> np.ndarray:
 
 
 def _prefix_hashes(bases: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Polynomial hashes of the prefixes of each row, and how many bases of code 4 they hold; (n, length + 1) each."""
+    """Polynomial hashes of the prefixes of each row, and how many bases of code 4 they hold; (n,
+    length + 1) each.
+    """
     hashes = np.zeros((len(bases), bases.shape[1] + 1), dtype=np.uint64)
     for i in range(bases.shape[1]):
         hashes[:, i + 1] = hashes[:, i] * _HASH_BASE + bases[:, i] + np.uint64(1)
@@ -180,7 +196,9 @@ def _window_hashes(hashes: np.ndarray, unknown: np.ndarray, k: int) -> tuple[np.
 
 
 def copies(queries: SequenceSet, targets: SequenceSet) -> np.ndarray:
-    """Which queries are equal to a target, on either strand where these are equivalent; bool (n,)."""
+    """Which queries are equal to a target, on either strand where these are equivalent; bool
+    (n,).
+    """
     if targets.both_strands:
         targets = _with_other_strand(targets)
     known = fingerprints(targets.bases, targets.length)
@@ -191,7 +209,8 @@ def copies(queries: SequenceSet, targets: SequenceSet) -> np.ndarray:
 class Comparison:
     """Synthetic, training and held-out sequences, and how they are sampled for comparison.
 
-    `likelihood` gives the natural-log likelihood of sequences under the generator's model, for the attack on its weights.
+    `likelihood` gives the natural-log likelihood of sequences under the generator's model, for the
+    attack on its weights.
     """
 
     synthetic: SequenceSet
@@ -205,7 +224,8 @@ class Comparison:
     likelihood: Callable[[SequenceSet], np.ndarray] | None = None
     planted: SequenceSet | None = None  # canaries among the training sequences
     coding: str = "none"  # as `ValidateSequencesOptions.coding`
-    learnt: bool = True  # whether the generator has learnt from `train`; else it is more held-out sequences
+    # whether the generator has learnt from `train`; else it is more held-out sequences
+    learnt: bool = True
 
     def __post_init__(self):
         self.size = max(min(map(len, (self.synthetic, self.train, self.holdout))) // 2, 1)
@@ -218,7 +238,9 @@ class Comparison:
             self._prepare_novelty(rng)
 
     def _prepare_novelty(self, rng: np.random.Generator) -> None:
-        """Queries of each kind, of equal number, and the training sequences they are compared with."""
+        """Queries of each kind, of equal number, and the training sequences they are compared
+        with.
+        """
         n = max(min(self.max_compared, len(self.synthetic), len(self.holdout), len(self.train) // 2), 1)
         order = rng.permutation(len(self.train))
         self.queries = {
@@ -235,7 +257,9 @@ class Comparison:
         return [*rows, *self._novelty(), *self.membership()] if self.learnt else [*rows, self._distinct()]
 
     def _against_holdout(self, metric: str, kind: str, score: Callable, n_permutations: int | None = None) -> Figure:
-        """A score of two sets: synthetic against held-out ones, and training against held-out ones."""
+        """A score of two sets: synthetic against held-out ones, and training against held-out
+        ones.
+        """
         samples = self.samples[:n_permutations]
         values = [score(synthetic, holdout) for synthetic, _, holdout in samples]
         floors = [score(train, holdout) for _, train, holdout in samples]
@@ -256,7 +280,9 @@ class Comparison:
         return rows
 
     def _network(self) -> Figure:
-        """AUC of a convolutional network, of up to `max_classified` sequences of each set; the spread is that of a fair coin."""
+        """AUC of a convolutional network, of up to `max_classified` sequences of each set; the
+        spread is that of a fair coin.
+        """
         synthetic, train, holdout = (s.take(slice(self.max_classified)) for s in self.samples[0])
         n, seed = len(holdout), derive_seed(self.seed, "cnn")
         value, floor = cnn_auc(synthetic, holdout, seed), cnn_auc(train, holdout, seed)
@@ -272,11 +298,11 @@ class Comparison:
         return coding_figures(self.synthetic, self.holdout, self._against_holdout, self.coding == "frame")
 
     def membership(self) -> list[Figure]:
-        """Attacks that tell training sequences from held-out ones: by nearness to the samples and, where given, by likelihood;
-        and planted random sequences from others like them.
+        """Attacks that tell training sequences from held-out ones: by nearness to the samples and,
+        where given, by likelihood; and planted random sequences from others like them.
 
-        AUC, 0.5 when nothing is learnt. Members are training sequences without a relative in training, since the holdout has
-        none either; all of them where these are few.
+        AUC, 0.5 when nothing is learnt. Members are training sequences without a relative in
+        training, since the holdout has none either; all of them where these are few.
         """
         sizes = np.bincount(np.unique(self.train.cluster, return_inverse=True)[1])
         alone = np.flatnonzero(sizes[np.unique(self.train.cluster, return_inverse=True)[1]] == 1)
@@ -326,7 +352,9 @@ class Comparison:
         )
 
     def _identity_test(self) -> Figure:
-        """By how much synthetic sequences are nearer than held-out ones at most (one-sided Kolmogorov-Smirnov statistic)."""
+        """By how much synthetic sequences are nearer than held-out ones at most (one-sided
+        Kolmogorov-Smirnov statistic).
+        """
         synthetic, holdout = self.identity["synthetic"], self.identity["holdout"]
         statistic = float(stats.ks_2samp(synthetic, holdout, alternative="less").statistic)
         # the 5 % point of two samples of one distribution: 19 of 20 such pairs stay below it
@@ -334,7 +362,9 @@ class Comparison:
         return Figure("nearest_identity_ks", "copying", statistic, critical, 0.0, len(holdout))
 
     def _nearest_holdout(self) -> Figure:
-        """How near the held-out sequences come: as near as training sequences do, when the model knows what it should."""
+        """How near the held-out sequences come: as near as training sequences do, when the model
+        knows what it should.
+        """
         n = len(self.queries["holdout"])
         synthetic, real = (nearest_identity(self.queries[name], self.holdout) for name in ("synthetic", "train"))
         error = float(np.hypot(synthetic.std(), real.std()) / np.sqrt(n))
@@ -387,7 +417,8 @@ def bits_figure(model: np.ndarray, chain: np.ndarray, holdout: SequenceSet) -> F
     Parameters
     ----------
     model, chain : ndarray, float64, shape (n,)
-        Natural-log likelihood of each held-out sequence. The spread is that of the paired difference over clusters.
+        Natural-log likelihood of each held-out sequence. The spread is that of the paired
+        difference over clusters.
     """
     scored = (holdout.bases != OTHER).sum(axis=1)
     bits = scored.sum() * np.log(2)
@@ -399,7 +430,9 @@ def bits_figure(model: np.ndarray, chain: np.ndarray, holdout: SequenceSet) -> F
 
 
 def fidelity_rows(figures: list[Figure], name: str, kind: Role) -> list[dict]:
-    """The table of a generator, and behind it the control row of real sequences: what the floor itself scores."""
+    """The table of a generator, and behind it the control row of real sequences: what the floor
+    itself scores.
+    """
     own = [figure.row(name, kind, figure.value) for figure in figures]
     real = [figure.row(REAL, Role.CONTROL, figure.floor) for figure in figures if figure.kind != Kind.BITS]
     return own + real

@@ -28,13 +28,17 @@ class Figure:
 
 
 def summarised(metric: str, kind: str, values: list[float], floors: list[float], n: int) -> Figure:
-    """The mean of some values beside that of the floors; the spread is the standard deviation of the floors."""
+    """The mean of some values beside that of the floors; the spread is the standard deviation of
+    the floors.
+    """
     floor, spread = float(np.mean(floors)), float(np.std(floors, ddof=1))
     return Figure(metric, kind, float(np.mean(values)), floor, spread, n)
 
 
 def compared(metric: str, kind: str, scores: dict[str, np.ndarray]) -> Figure:
-    """A mean over synthetic queries beside that over held-out ones; the spread is the standard error of the difference."""
+    """A mean over synthetic queries beside that over held-out ones; the spread is the standard
+    error of the difference.
+    """
     mine, floor = scores["synthetic"], scores["holdout"]
     pooled = np.concatenate([mine, floor]).std()
     error = float(pooled * np.sqrt(1 / len(mine) + 1 / len(floor)))

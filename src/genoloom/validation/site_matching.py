@@ -1,9 +1,10 @@
-"""Which sites several files share: matched by position and alleles, with everything unmatched counted.
+"""Which sites several files share: matched by position and alleles, with everything unmatched
+counted.
 
-A site of another file is the reference's when it has the same position and the same two alleles. In swapped order they
-count as the same for substitutions, and for files that do not say which allele is the reference (PLINK 1); an insertion
-and a deletion at one position are not the same variant. The strand is never guessed: alleles that would fit on the other
-strand are unmatched, and counted.
+A site of another file is the reference's when it has the same position and the same two alleles. In
+swapped order they count as the same for substitutions, and for files that do not say which allele
+is the reference (PLINK 1); an insertion and a deletion at one position are not the same variant.
+The strand is never guessed: alleles that would fit on the other strand are unmatched, and counted.
 """
 
 from collections import Counter, defaultdict
@@ -28,7 +29,8 @@ class SiteMatch:
     swapped : ndarray, bool, shape (n_reference,)
         Its REF is the reference's ALT.
     counts : Counter
-        Of the other list's sites: matched, swapped, duplicate, other alleles (of these other strand), other position.
+        Of the other list's sites: matched, swapped, duplicate, other alleles (of these other
+        strand), other position.
     """
 
     index: np.ndarray

@@ -1,4 +1,5 @@
-"""When a metric passes. One rule for each kind of metric; the same for every generator and data set.
+"""When a metric passes. One rule for each kind of metric; the same for every generator and data
+set.
 
 `value` is what the synthetic data score against the held-out people. `floor` is what other real
 people score against them, and `floor_sd` the spread of that score. `z` is the distance of the
@@ -14,8 +15,8 @@ similarity  the same of 1 - value; and the         0.5 and 5 %  2 or 15 %      h
 accuracy    |value - 0.5| + 0.5, excess            0.05         0.15           0.25
 level       |value - floor| / floor                10 %         25 %           a factor of 4
 share       the same                               10 %         25 %           never: few haplotypes
-                                                                               with many rare alleles
-                                                                               decide it
+                                                                               with many rare
+                                                                               alleles decide it
 offset      |value - floor| / unit                 1            2.5            10
 half        |value - 0.5|                          0.10         0.20           0.40
 copying     value / floor - 1                      0.1          never: `too close`
@@ -149,7 +150,8 @@ class Chance:
     def of_family(cls, figures: int, halvings: float = math.inf) -> "Chance":
         """For a table of normal `figures`, whose spreads are known or estimated from `halvings`.
 
-        Bonferroni's bound on Student's t, two-sided: real people pass all figures in 99 of 100 tables.
+        Bonferroni's bound on Student's t, two-sided: real people pass all figures in 99 of 100
+        tables.
         """
         bound = float(t.isf(FAMILY_ERROR / (2 * max(figures, 1)), max(halvings - 1, 1)))
         return cls(bound, bound, bound)

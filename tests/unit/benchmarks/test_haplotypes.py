@@ -1,4 +1,6 @@
-"""The benchmark runs on the shipped data, and its bits per site are those of the allele frequencies."""
+"""The benchmark runs on the shipped data, and its bits per site are those of the allele
+frequencies.
+"""
 
 import importlib.util
 import subprocess
@@ -74,7 +76,9 @@ def test_a_mixture_needs_the_models_of_the_benchmark(bench, repository):
 
 
 class Biased:
-    """Alleles that follow the one before with a chance of their own; missing calls at the end drop out."""
+    """Alleles that follow the one before with a chance of their own; missing calls at the end drop
+    out.
+    """
 
     def __init__(self, stay: float):
         self.stay = stay
@@ -96,7 +100,8 @@ def test_mixtures_are_distributions_over_haplotypes(repository, monkeypatch):
     one = [[log_likelihood[:, [k]] for log_likelihood in found] for k in range(128)]
     for mixture in (mixtures.whole_mixture, mixtures.block_mixture):
         assert sum(np.exp(mixture(pair)) for pair in one) == pytest.approx(1)
-    # at the first haplotype, all zeros: .5 .9^6 and .5 .3^6 from end to end; block by block the means of .5 .9^2 and so on
+    # at the first haplotype, all zeros: .5 .9^6 and .5 .3^6 from end to end; block by block the
+    # means of .5 .9^2 and so on
     assert mixtures.whole_mixture(one[0]) == pytest.approx(np.log((0.5 * 0.9**6 + 0.5 * 0.3**6) / 2))
     blocks = [0.5 * (0.9**2 + 0.3**2) / 2, (0.9**3 + 0.3**3) / 2, (0.9 + 0.3) / 2]
     assert mixtures.block_mixture(one[0]) == pytest.approx(np.log(blocks).sum())

@@ -1,4 +1,6 @@
-"""The benchmark of planted leaks, on the shipped data: what is planted is what is said, and is caught."""
+"""The benchmark of planted leaks, on the shipped data: what is planted is what is said, and is
+caught.
+"""
 
 import importlib.util
 import sys
@@ -50,12 +52,14 @@ def test_what_is_planted_is_what_is_said(bench):
 
     def copied(kind, share, flips=0.0):
         made = bench.plant(bench.Leak(kind, share, flips), fresh, real, population, np.random.default_rng(3))
-        same = (made[:, None, :] == train[:, :, None]).mean(axis=0)  # (of training haplotype, of synthetic one)
+        # (of training haplotype, of synthetic one)
+        same = (made[:, None, :] == train[:, :, None]).mean(axis=0)
         return made, same
 
     assert (bench.plant(bench.Leak("none"), fresh, real, population, rng) == fresh).all()
     _, same = copied("people", 0.2)
-    assert ((same == 1).sum(axis=0).reshape(20, 2).sum(axis=1) == 2).sum() == 4  # both haplotypes of four people
+    # both haplotypes of four people
+    assert ((same == 1).sum(axis=0).reshape(20, 2).sum(axis=1) == 2).sum() == 4
     _, same = copied("people", 0.2, 0.1)
     assert sorted(same.max(axis=0))[-8:] == pytest.approx([0.9] * 8, abs=0.05)
     made, same = copied("half", 0.2)
@@ -74,7 +78,8 @@ def test_what_is_planted_is_what_is_said(bench):
     ("kind", "share", "flips"),
     [
         ("people", 0.2, 0.005), ("population", 1.0, 0.0), ("rare", 1.0, 0.0),
-        # few, or in parts: five people, half of twenty people's regions, one haplotype in each of ten people
+        # few, or in parts: five people, half of twenty people's regions, one haplotype in each of
+        # ten people
         ("people", 0.05, 0.0), ("half", 0.2, 0.0), ("haplotypes", 0.05, 0.0), ("rare", 0.2, 0.0),
     ],
 )  # fmt: skip
@@ -91,7 +96,8 @@ def test_leaks_in_real_data_are_caught(bench, panel, kind, share, flips):
 
 def test_fresh_real_people_are_not_accused(bench, panel):
     row = bench.judge(panel, bench.Leak("none"), None, 1, AuditOptions(bootstrap=400))
-    assert row["verdict"] in ("pass", "weak")  # a hundred people cannot show that the worst attack stays below 0.6
+    # a hundred people cannot show that the worst attack stays below 0.6
+    assert row["verdict"] in ("pass", "weak")
     assert row["failed"] == ""
 
 

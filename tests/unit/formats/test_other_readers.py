@@ -1,4 +1,6 @@
-"""What we write is read by programs of others; each test is skipped where its program is missing."""
+"""What we write is read by programs of others; each test is skipped where its program is
+missing.
+"""
 
 import shutil
 import subprocess

@@ -12,7 +12,8 @@ TRIO = [("kid", "dad", "mum"), ("dad", "", ""), ("mum", "", "")]
     "text",
     [
         "f kid dad mum 1 -9\nf dad 0 0 1 -9\nf mum 0 0 2 -9\n",  # .fam
-        "#FID\tIID\tPAT\tMAT\tSEX\nf\tkid\tdad\tmum\t1\nf\tdad\t0\t0\t1\nf\tmum\t0\t0\t2\n",  # .psam
+        # .psam
+        "#FID\tIID\tPAT\tMAT\tSEX\nf\tkid\tdad\tmum\t1\nf\tdad\t0\t0\t1\nf\tmum\t0\t0\t2\n",
         "f kid dad mum 1 -9\nf dad -9 unknown 1 -9\nf mum none NULL 2 -9\n",
         "sample\tmother\tfather\r\nkid\tmum\tdad\r\ndad\tNA\tNA\r\nmum\t.\t.\r\n",
     ],

@@ -109,7 +109,8 @@ VARIANTS = {
 
 @pytest.mark.parametrize("form", VARIANTS)
 def test_variants(tmp_path, form):
-    (tmp_path / "x.pvar").write_bytes(zstandard.compress(VARIANTS[form].encode()))  # whatever its name
+    # whatever its name
+    (tmp_path / "x.pvar").write_bytes(zstandard.compress(VARIANTS[form].encode()))
     runs = read_pvar(tmp_path / "x.pvar")
     found = [
         (run.contig, int(p), i, r, a) for run in runs for p, i, r, a in zip(run.position, run.id, run.ref, run.alt, strict=True)

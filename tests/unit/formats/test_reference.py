@@ -1,4 +1,6 @@
-"""The reference FASTA: never other bases than those of the file, whatever lies beside it; remedies that work."""
+"""The reference FASTA: never other bases than those of the file, whatever lies beside it; remedies
+that work.
+"""
 
 import gzip
 import os

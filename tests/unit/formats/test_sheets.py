@@ -1,4 +1,6 @@
-"""Sheets of people as they are saved, and what is told of those that are none: never whom they name."""
+"""Sheets of people as they are saved, and what is told of those that are none: never whom they
+name.
+"""
 
 import pytest
 

@@ -1,4 +1,6 @@
-"""Tables come back as they were written; what is no table is told with its line, without what it holds."""
+"""Tables come back as they were written; what is no table is told with its line, without what it
+holds.
+"""
 
 import csv
 import io

@@ -1,4 +1,6 @@
-"""The one way to open text: content decides, damage and foreign content are told with their place."""
+"""The one way to open text: content decides, damage and foreign content are told with their
+place.
+"""
 
 import bz2
 import gzip

@@ -1,4 +1,6 @@
-"""Indexes: one that belongs to its file finds every record of a region; any other is not used, and that is said."""
+"""Indexes: one that belongs to its file finds every record of a region; any other is not used, and
+that is said.
+"""
 
 import gzip
 import os

@@ -1,4 +1,6 @@
-"""VCF and BCF in any form, and what is wrong with them: always the same records, or an error with its place."""
+"""VCF and BCF in any form, and what is wrong with them: always the same records, or an error with
+its place.
+"""
 
 import codecs
 import gzip
@@ -163,7 +165,8 @@ def test_damaged_records(tmp_path, capfd, row, found):
     with pytest.raises(InputError) as error:
         seen(open_variants(path, "20"))
     assert found in str(error.value)
-    assert capfd.readouterr() == ("", "")  # htslib's own words would stand beside ours, and name people
+    # htslib's own words would stand beside ours, and name people
+    assert capfd.readouterr() == ("", "")
 
 
 def test_no_damaged_block_goes_unseen(tmp_path):
@@ -199,7 +202,8 @@ class _Grows:
 
 class _Talks:
     def __init__(self, *_, **__):
-        os.write(2, b"[E::something] Duplicated sample name 'FAMILY_0'\n" * 10_000)  # more than a pipe holds
+        # more than a pipe holds
+        os.write(2, b"[E::something] Duplicated sample name 'FAMILY_0'\n" * 10_000)
         raise Exception("cannot parse FAMILY_0")
 
 
@@ -273,7 +277,8 @@ def test_phase_is_trusted_within_the_first_set_only(tmp_path, kind):
     ]  # fmt: skip
     assert [record.other_sets for record in found] == [0, 1, 2, 2]
     assert [record.phased.tolist() for record in CallsFile(path, "20").records()][2] == [False, True, True, False, True, True]
-    assert not next(open_variants(path, "21").records()).unphased.any()  # a contig has sets of its own
+    # a contig has sets of its own
+    assert not next(open_variants(path, "21").records()).unphased.any()
 
 
 def test_prefixes_of_vcf_4_4(tmp_path):

@@ -1,4 +1,6 @@
-"""Spectra, windows, linkage of pairs and triples, runs, kinship and copying: against scikit-allel, scipy or a loop."""
+"""Spectra, windows, linkage of pairs and triples, runs, kinship and copying: against scikit-allel,
+scipy or a loop.
+"""
 
 from itertools import combinations
 
@@ -200,7 +202,8 @@ def test_kinship_is_kings_formula():
         for j in range(6):
             a, b = dosage[:, i], dosage[:, j]
             het = min((a == 1).sum(), (b == 1).sum())
-            expected = 0.5 - ((a - b) ** 2).sum() / (4 * het)  # equation 9 with the smaller heterozygosity
+            # equation 9 with the smaller heterozygosity
+            expected = 0.5 - ((a - b) ** 2).sum() / (4 * het)
             assert made[i, j] == pytest.approx(expected, abs=1e-5)
     assert made[4, 5] == pytest.approx(0.5)
     none = Kinship(2)
@@ -250,7 +253,8 @@ def test_manifold_scores_on_a_line():
     scores = manifold_scores(between(real, real), between(made, made), between(real, made), k=1)
     assert scores["precision"] == 3 / 5  # 40 and 41 are nobody's neighbours
     assert scores["density"] == 6 / 5  # each of the first three lies within reach of two real rows
-    assert scores["coverage"] == 4 / 5  # the nearest synthetic row of 10 is 7.5 away, its real neighbour 7
+    # the nearest synthetic row of 10 is 7.5 away, its real neighbour 7
+    assert scores["coverage"] == 4 / 5
     assert scores["recall"] == 4 / 5  # 10 lies in the reach of no synthetic row
 
 
@@ -267,7 +271,8 @@ def test_kernel_discrepancy_is_its_definition():
 
 def test_bounds_belong_to_the_longer_runs():
     """A run of exactly the minimal length is a segment."""
-    x = np.array([[0, 1], [0, 0], [1, 0], [0, 0]], dtype=np.int8)  # differences at 1.0 and 3.0; the contig ends at 5.0
+    # differences at 1.0 and 3.0; the contig ends at 5.0
+    x = np.array([[0, 1], [0, 0], [1, 0], [0, 0]], dtype=np.int8)
     position = np.array([1.0, 2.0, 3.0, 5.0])
     for minimum, expected in ((2.0, 4.0), (2.001, 0.0)):
         runs = PairwiseRuns(2, minimum)
@@ -296,7 +301,8 @@ def test_neighbourhoods_hold_their_edge():
 
     scores = manifold_scores(between(real, real), between(made, made), between(real, made), k=1)
     assert scores["precision"] == 1  # 2 is exactly as far from 1 as 0 is; 3 and 9 are within 4 of 5
-    assert scores["recall"] == 2 / 3  # 1 is exactly as far from 2 as 3 is; 5 is within 6 of 9; 0 is not
+    # 1 is exactly as far from 2 as 3 is; 5 is within 6 of 9; 0 is not
+    assert scores["recall"] == 2 / 3
 
 
 def test_two_values_have_a_correlation_and_one_has_none():

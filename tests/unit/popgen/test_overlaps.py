@@ -11,7 +11,9 @@ BASES = "ACGT"
 
 
 def random_sites(rng, n: int, length: int):
-    """Crowded SNPs, insertions, deletions and other replacements of a random reference; sorted, none twice."""
+    """Crowded SNPs, insertions, deletions and other replacements of a random reference; sorted,
+    none twice.
+    """
     reference = "".join(rng.choice(list(BASES), length + 20))
     sites = set()
     while len(sites) < n:
@@ -92,7 +94,9 @@ def test_the_same_haplotype_comes_out_whatever_the_blocks_and_the_company():
 
 
 def test_what_excludes_nothing_is_applied_whole_by_bcftools(tmp_path):
-    """Mended haplotypes make `bcftools consensus` skip no record; those before they were mended do."""
+    """Mended haplotypes make `bcftools consensus` skip no record; those before they were mended
+    do.
+    """
     rng = np.random.default_rng(4)
     reference, position, ref, alt = random_sites(rng, 150, 400)
     overlaps = Overlaps(position, ref, alt)
@@ -114,7 +118,9 @@ def test_what_excludes_nothing_is_applied_whole_by_bcftools(tmp_path):
 
 
 def test_both_frequencies_fall_by_the_same_share():
-    """Two alternates of one position, drawn independently with f and g: both keep 1 - f g / (f + g) of their carriers."""
+    """Two alternates of one position, drawn independently with f and g: both keep 1 - f g / (f + g)
+    of their carriers.
+    """
     rng, n = np.random.default_rng(5), 200_000
     f = np.array([0.4, 0.1])
     overlaps = Overlaps(np.array([5, 5]), ["A", "A"], ["C", "G"], f)
@@ -147,7 +153,9 @@ def test_sites_apart_exclude_nothing():
 
 
 def test_what_real_haplotypes_carry_together_is_found():
-    """A deletion and a SNP on its last base: together on many haplotypes, on one of many, on none."""
+    """A deletion and a SNP on its last base: together on many haplotypes, on one of many, on
+    none.
+    """
     n = 400
     deletion = np.repeat([1, 0], [200, 200]).astype(np.int8)
     for shared, refused in ((100, True), (3, True), (2, False), (0, False)):

@@ -57,7 +57,8 @@ def test_r_squared_is_that_of_numpy(alleles):
 
 
 def test_r_squared_of_haplotypes_is_rogers_huff_of_homozygotes(alleles):
-    # a homozygous person per haplotype turns the genotype estimate of scikit-allel into the haplotype r
+    # a homozygous person per haplotype turns the genotype estimate of scikit-allel into the
+    # haplotype r
     dosage = 2 * alleles[alleles.std(axis=1) > 0]
     expected = allel.rogers_huff_r(dosage) ** 2
     upper = np.triu_indices(len(dosage), k=1)
@@ -118,7 +119,8 @@ def test_aats_on_toys():
         return aats_halves(hamming(real, real), hamming(made, made), hamming(real, made))
 
     assert halves(real) == (0.0, 0.0)  # a copy: each row's nearest is its copy
-    truth, made = halves(np.ones((200, 30), dtype=np.int8) - real[:, :1])  # one row again and again, far away
+    # one row again and again, far away
+    truth, made = halves(np.ones((200, 30), dtype=np.int8) - real[:, :1])
     assert truth > 0.95
     assert made == 1.0
     # fresh rows of the same kind: one half each, within noise
@@ -148,7 +150,8 @@ def test_components_are_pca():
 def test_components_are_those_of_scikit_allel(alleles):
     dosage = alleles[:, 0::2] + alleles[:, 1::2]
     dosage = dosage[dosage.std(axis=1) > 0]
-    scores, _ = allel.pca(dosage.astype(float), n_components=3, scaler=None)  # integers it centres in half precision
+    # integers it centres in half precision
+    scores, _ = allel.pca(dosage.astype(float), n_components=3, scaler=None)
     x = dosage - dosage.mean(axis=1, keepdims=True)
     values, vectors = top_components((x.T @ x).astype(float), 3)
     np.testing.assert_allclose(np.abs(vectors * np.sqrt(values)), np.abs(scores), rtol=1e-4, atol=1e-4)

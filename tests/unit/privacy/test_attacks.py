@@ -50,14 +50,17 @@ def data():
 
 
 def reference_without(real, h):
-    """The held-out haplotypes without the person whose place haplotype `h` has among held-out or training people."""
+    """The held-out haplotypes without the person whose place haplotype `h` has among held-out or
+    training people.
+    """
     person = h // 2 % N
     return np.delete(real[:, : 2 * N], [2 * person, 2 * person + 1], axis=1)
 
 
 def test_local_scores_are_a_loop():
     rng = np.random.default_rng(2)
-    distances = rng.integers(0, 9, (7, 4, 3)).astype(np.float32)  # seven steps of ten sites; windows of 20: the last one short
+    # seven steps of ten sites; windows of 20: the last one short
+    distances = rng.integers(0, 9, (7, 4, 3)).astype(np.float32)
     attack = NearestNeighbours(4, 3, [10, 20])
     for step in distances[:6]:
         attack.add(step, 10)
@@ -251,7 +254,9 @@ def test_density_ratio_is_a_loop():
 
 
 def test_no_attack_accuses_fresh_people():
-    """The mean over many data sets is one half: held-out people have no advantage from being the reference."""
+    """The mean over many data sets is one half: held-out people have no advantage from being the
+    reference.
+    """
     n, means = 20, {}
     for seed in range(16):
         rng = np.random.default_rng(seed)

@@ -1,4 +1,6 @@
-"""The audit as a whole: planted leaks are caught, fresh people are not accused, nothing private is public."""
+"""The audit as a whole: planted leaks are caught, fresh people are not accused, nothing private is
+public.
+"""
 
 import numpy as np
 import pytest
@@ -160,7 +162,8 @@ def test_fresh_people_are_not_accused_at_sites_that_training_people_chose():
 
 def test_public_rows_hold_groups_only(population):
     fresh, real = population
-    _, found = measure(fresh, real, ("A", "B", "C", "C", "C", "C"))  # ten of A, ten of B, forty of C
+    # ten of A, ten of B, forty of C
+    _, found = measure(fresh, real, ("A", "B", "C", "C", "C", "C"))
     assert {row["population"] for row in found.public} == {"all", "C"}
     for row in found.public:
         assert set(row) == set(PUBLIC_COLUMNS)
@@ -216,7 +219,8 @@ def test_few_people_and_collapsed_data_are_judged_too(population, n, collapsed):
     rows, found = measure(made, real[:, : 4 * n], n=n)
     assert rows.pop(AttackId.SHADOWS)["verdict"] == "not run"
     assert np.isfinite([row["value"] for row in rows.values()]).all()
-    assert rows["worst"]["verdict"] in ("weak", "fail")  # so few people never show that anything is safe
+    # so few people never show that anything is safe
+    assert rows["worst"]["verdict"] in ("weak", "fail")
     assert found.public == []
     assert len(found.people) == 2 * n
 

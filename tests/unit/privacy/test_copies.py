@@ -1,4 +1,6 @@
-"""Copies against real people: few copies are seen, and everybody who is exchangeable is accused no more often than said."""
+"""Copies against real people: few copies are seen, and everybody who is exchangeable is accused no
+more often than said.
+"""
 
 import numpy as np
 import pytest
@@ -40,7 +42,9 @@ def test_copies_of_heldout_people_do_not_accuse():
 
 
 def test_the_level_is_kept():
-    """Of 150 draws of exchangeable people, as many fail as the level says: at most 4 (chance of more: 0.1 %)."""
+    """Of 150 draws of exchangeable people, as many fail as the level says: at most 4 (chance of
+    more: 0.1 %).
+    """
     rng = np.random.default_rng(3)
     chances = np.array([judged(similarity(rng), rng, 199).chance for _ in range(150)])
     assert (chances <= COPY_LEVEL).sum() <= 4

@@ -55,7 +55,9 @@ def test_facts_of_few_individuals_are_not_public():
 
 @pytest.mark.parametrize(("copied", "verdicts"), [(False, {"pass", "weak"}), (True, {"fail"})])
 def test_an_audit_tells_excess_from_what_is_unavoidable(copied, verdicts):
-    """Fresh people in place of synthetic ones leak less than is unavoidable; copies of the training people more."""
+    """Fresh people in place of synthetic ones leak less than is unavoidable; copies of the training
+    people more.
+    """
     n, sites = 60, 400
     alleles = founder_mosaic(sites, 6 * n, np.random.default_rng(8), founders=80, switch=0.05)
     real = make_panel(alleles[:, : 4 * n])

@@ -1,4 +1,6 @@
-"""The gate's rules on tables and options: what is looser, of the wrong type or stands twice never passes."""
+"""The gate's rules on tables and options: what is looser, of the wrong type or stands twice never
+passes.
+"""
 
 import numpy as np
 import pytest
@@ -83,7 +85,8 @@ def test_options_that_are_not_recorded_are_reasons():
         assert option_reasons("audit", AuditOptions, {k: v for k, v in GOOD.items() if k != name}, RELEASE)
     assert option_reasons("audit", AuditOptions, GOOD | {"max_auc": 0.6}, ReleaseOptions(max_auc=0.55))
     assert option_reasons("audit", AuditOptions, GOOD, ReleaseOptions(max_excess=0.01))
-    assert option_reasons("audit", AuditOptions, GOOD | {"max_auc": 0.65}, ReleaseOptions(max_auc=0.7))  # than the default
+    # than the default
+    assert option_reasons("audit", AuditOptions, GOOD | {"max_auc": 0.65}, ReleaseOptions(max_auc=0.7))
 
 
 @pytest.fixture(scope="module")

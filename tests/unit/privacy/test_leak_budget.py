@@ -1,4 +1,6 @@
-"""The closed form: published special case, algebra, simulation, and Gaussian differential privacy."""
+"""The closed form: published special case, algebra, simulation, and Gaussian differential
+privacy.
+"""
 
 from math import inf, sqrt
 

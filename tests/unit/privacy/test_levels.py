@@ -1,4 +1,6 @@
-"""A test that cannot fail must not pass: whatever the options, nothing but copies of training people never passes."""
+"""A test that cannot fail must not pass: whatever the options, nothing but copies of training
+people never passes.
+"""
 
 import numpy as np
 import pytest
@@ -55,7 +57,9 @@ def test_nothing_but_copies_never_passes(n, populations, windows, haplotype_wind
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_handful_of_people_have_too_few_labellings_for_copies(seed):
-    """Two people per role and population are dealt to what they were in 1 of 36 shuffles: fresh people do not pass."""
+    """Two people per role and population are dealt to what they were in 1 of 36 shuffles: fresh
+    people do not pass.
+    """
     fresh = founder_mosaic(200, 24, np.random.default_rng(seed))
     rows = judged(fresh[:, 16:], fresh[:, :16], POPULATIONS[2], [50], [20], 400, 0.6)
     tests = {name: row for name, row in rows.items() if name.startswith("near copies")}
@@ -88,7 +92,8 @@ def test_rows_that_are_all_alike_are_not_run():
     member = np.arange(80) >= 40
     shuffled = np.array([rng.permutation(member) for _ in range(999)])
     assert near_copies(Neighbours.of(np.log(distance), 1), member, shuffled).verdict == "not run"
-    assert near_copies(Neighbours.of(np.ones((80, 40)), 1), member, shuffled).verdict == "not run"  # no neighbour at all
+    # no neighbour at all
+    assert near_copies(Neighbours.of(np.ones((80, 40)), 1), member, shuffled).verdict == "not run"
 
 
 def test_few_people_have_few_labellings():

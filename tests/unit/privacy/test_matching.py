@@ -8,7 +8,9 @@ from genoloom.privacy.matching import LongestMatches
 
 
 def brute_force(alleles, position, group):
-    """Longest stretch of each haplotype with another of the group, and the sum over sites of the longest that ends there."""
+    """Longest stretch of each haplotype with another of the group, and the sum over sites of the
+    longest that ends there.
+    """
     n = alleles.shape[1]
     longest, total = np.zeros(n), np.zeros(n)
     for i in range(n):

@@ -1,4 +1,6 @@
-"""Figures of an attack agree with scikit-learn's, and the largest of many is not taken at face value."""
+"""Figures of an attack agree with scikit-learn's, and the largest of many is not taken at face
+value.
+"""
 
 import numpy as np
 import pytest
@@ -60,7 +62,9 @@ def test_interval_of_a_single_figure_is_the_basic_bootstrap(floor):
 
 @pytest.mark.parametrize("shift", [0.0, 0.7, 1.2])
 def test_the_largest_of_many_is_corrected_for_being_the_largest(shift):
-    """Fourteen attacks that know nothing beside one that may know something: what the interval says is true."""
+    """Fourteen attacks that know nothing beside one that may know something: what the interval says
+    is true.
+    """
     truth = norm.cdf(shift / np.sqrt(2))
     raw, corrected, lower, upper = [], [], 0, 0
     for seed in range(40):
@@ -88,7 +92,8 @@ def test_labels_are_shuffled_within_populations():
     assert (people.labels[:, population == "A"].sum(axis=1) == 10).all()
     assert (people.labels[:, population == "B"].sum(axis=1) == 30).all()
     assert len(np.unique(people.labels, axis=0)) == 50
-    # a score that follows the population alone says nothing about membership, however the labels fall
+    # a score that follows the population alone says nothing about membership, however the labels
+    # fall
     value, _, shuffled = people.aucs((population == "A").astype(float), np.ones(80, dtype=bool))
     assert value == 0.5
     np.testing.assert_allclose(shuffled, 0.5)

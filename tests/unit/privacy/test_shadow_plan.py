@@ -1,4 +1,6 @@
-"""Whether shadow models are fitted: by an estimate from the work there is, the same on every machine."""
+"""Whether shadow models are fitted: by an estimate from the work there is, the same on every
+machine.
+"""
 
 import pytest
 

@@ -1,4 +1,6 @@
-"""The whitened frequency ratio against the formula written out, on leaks that linkage hides, and on none."""
+"""The whitened frequency ratio against the formula written out, on leaks that linkage hides, and on
+none.
+"""
 
 import numpy as np
 import pytest

@@ -1,4 +1,6 @@
-"""The report from tables that a test makes: summary, numbers, page, and what must never be in it."""
+"""The report from tables that a test makes: summary, numbers, page, and what must never be in
+it.
+"""
 
 import json
 import re
@@ -57,7 +59,8 @@ def test_page_is_self_contained_and_holds_the_figures(rendered):
     _, page = rendered
     assert not re.findall(r'(?:src|href)="(?!data:|#)', page)
     assert "@import" not in page
-    # trade-off plot, decay, spectrum; PCA, frequency and distances of two generators, training of one; bits and GC of sequences
+    # trade-off plot, decay, spectrum; PCA, frequency and distances of two generators, training of
+    # one; bits and GC of sequences
     assert page.count("<figure>") == 3 + 2 * 3 + 1 + 2
     for text in ("Trade-off plot", "Good:", "0.57", "holdout", "aaaaaaaaaaaa", "cccccccccccc", "Li &amp; Stephens 2003"):
         assert text in page
@@ -149,7 +152,8 @@ def test_reasons_and_the_mosaic_frontier(rendered):
     assert found["gan"]["beyond_copying"] is False
     assert found["independent"]["beyond_copying"] is None
     assert "Copying does as well: mosaic is at least as faithful and no more exposed." in page
-    # no mosaic is as faithful as the transformer; a more exposed one within the interval would be named
+    # no mosaic is as faithful as the transformer; a more exposed one within the interval would be
+    # named
     assert "no mosaic of real haplotypes is both as faithful and as little exposed." in page
     mosaic, transformer = (Judgement(**found[name]) for name in ("mosaic", "transformer"))
     near = mosaic.model_copy(update={"classifier_auc": 0.55, "worst_attack": 0.6})
@@ -193,7 +197,8 @@ def test_the_frontier_is_of_controls_alone(results):
         path.write_text(path.read_text().replace("mosaic\tcontrol", "mosaic\tgenerator"))
     page = write(results)
     found = {j["generator"]: j for j in numbers(results)["data"][0]["judgements"]}
-    assert {j["beyond_copying"] for j in found.values()} == {None}  # a generator that is called mosaic is no yardstick
+    # a generator that is called mosaic is no yardstick
+    assert {j["beyond_copying"] for j in found.values()} == {None}
     assert "Copying does as well" not in page
 
 
@@ -312,7 +317,8 @@ def test_what_data_are_fit_for_is_in_the_numbers_the_summary_and_the_page(result
     page = write(results)
     judgement = next(j for j in numbers(results)["data"][0]["judgements"] if j["generator"] == "gan")
     found = {(grade["use"], grade["population"]): grade for grade in judgement["uses"]}
-    # real people score 0.5 with a spread of 0.1 everywhere in these tables; a row that was made up stands for no use
+    # real people score 0.5 with a spread of 0.1 everywhere in these tables; a row that was made up
+    # stands for no use
     assert found["linkage", "all"]["fitness"] == "fit"  # 0.3 is two spreads off
     assert found["linkage", "AAA"] == {
         "use": "linkage", "title": "linkage and GWAS method development", "population": "AAA", "fitness": "not fit",
@@ -327,5 +333,6 @@ def test_what_data_are_fit_for_is_in_the_numbers_the_summary_and_the_page(result
     assert (row["all_individuals"], row["worst_population"]) == ("fit", "not fit (AAA)")
     text = (results / "report" / "summary.txt").read_text()
     assert "not fit (AAA)" in text
-    assert {line["generator"] for line in table} == set(GENERATORS)  # controls too, which the printed summary leaves out
+    # controls too, which the printed summary leaves out
+    assert {line["generator"] for line in table} == set(GENERATORS)
     assert "independent  allele" not in text

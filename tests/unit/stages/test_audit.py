@@ -92,7 +92,8 @@ def test_nothing_of_the_private_part_is_public(project, tmp_path, caplog):
         assert not [name for name in NAMES if name in text]
         assert "tpr" not in text
     rows = read_table(tmp_path / "privacy.tsv")
-    assert {row["population"] for row in rows} == {"all", "X"}  # twelve of Y and the most isolated tenth are too few
+    # twelve of Y and the most isolated tenth are too few
+    assert {row["population"] for row in rows} == {"all", "X"}
     assert all(int(row["n"]) >= 20 for row in rows)
     attacks = {row["attack"] for row in read_table(private / "audit.tsv") if row["population"] == "all"}
     assert {row["attack"] for row in rows} == attacks

@@ -1,4 +1,6 @@
-"""Several generators in one table: a copy of the training people, fresh people, and unphased files of another tool."""
+"""Several generators in one table: a copy of the training people, fresh people, and unphased files
+of another tool.
+"""
 
 import json
 
@@ -21,7 +23,8 @@ def test_compare_tells_a_copy_from_fresh_people(tmp_path, vcf, panels, sheet):
     calls = np.array(["|".join(map(str, pair)) for pair in alleles["train"].reshape(-1, 2).tolist()]).reshape(-1, len(people))
     sites = panels["train"].sites
     rows = [f"{position} A C {' '.join(row)}" for position, row in zip(sites.position.tolist(), calls, strict=True)]
-    copy = write_vcf(tmp_path / "copy.vcf.gz", rows[20:], people.id)  # the tool left out sites: nobody is compared there
+    # the tool left out sites: nobody is compared there
+    copy = write_vcf(tmp_path / "copy.vcf.gz", rows[20:], people.id)
     bed = write_bed(tmp_path / "fresh", Panel(sites, people, None), alleles["synthetic"])
     out = tmp_path / "out"
     done = run_genoloom(
@@ -75,7 +78,8 @@ def test_controls_are_made_of_the_training_people(vcf, sheet, panels):
         assert group.people.population == like.population
     longest, independent = rows["mosaic_0.5cM"], rows["independent"]
     own = training[40:, :]
-    # 20 kb are 0.02 cM: most haplotypes of the long mosaic are whole training haplotypes, none of independent sites is one
+    # 20 kb are 0.02 cM: most haplotypes of the long mosaic are whole training haplotypes, none of
+    # independent sites is one
     copies = {
         name: [(made == row[:, None]).all(axis=0).any() for row in own.T] for name, made in (("m", longest), ("i", independent))
     }

@@ -82,7 +82,9 @@ def test_unphased_calls_of_diploid_people_are_refused(tmp_path):
 
 
 def test_mitochondria_are_those_of_bcftools(shared_data, tmp_path):
-    """Every 60th of the 1,074 people: haploid, missing and heteroplasmic calls, overlapping indels."""
+    """Every 60th of the 1,074 people: haploid, missing and heteroplasmic calls, overlapping
+    indels.
+    """
     if shutil.which("bcftools") is None:
         pytest.skip("bcftools is not installed")
     folder = shared_data / "sequences"
@@ -133,7 +135,9 @@ def parse_chains(text: str):
 
 
 def recalled(reference: str, own: str, blocks) -> set[tuple[int, str, str]]:
-    """(1-based position, ref, alt) of every difference; between blocks they are indels, within them single bases."""
+    """(1-based position, ref, alt) of every difference; between blocks they are indels, within them
+    single bases.
+    """
     found, before = set(), None
     for ref, start, size in blocks:
         if before is not None:
@@ -152,7 +156,9 @@ def trimmed(position: int, ref: str, alt: str) -> tuple[int, str, str]:
 
 
 def test_synthetic_people_give_back_their_own_variants(tmp_path):
-    """From a panel through a generator, the synthetic VCF and its FASTA, back to the very calls of every haplotype."""
+    """From a panel through a generator, the synthetic VCF and its FASTA, back to the very calls of
+    every haplotype.
+    """
     rng = np.random.default_rng(4)
     n_sites, n_people = 150, 60
     reference = "".join(rng.choice(list("ACGT"), 100 * (n_sites + 2)))
@@ -224,7 +230,9 @@ def symbolic_vcf(path, rows, samples=("S0", "S1"), header=(), ps=False):
 
 
 def random_records(rng, bases: str, n: int, people: int):
-    """SNPs, insertions, deletions, several alternates and symbolic deletions, many of them overlapping."""
+    """SNPs, insertions, deletions, several alternates and symbolic deletions, many of them
+    overlapping.
+    """
     rows = []
     for position in np.sort(rng.choice(np.arange(2, len(bases) - 40), n, replace=False)).tolist():
         ref = bases[position - 1 : position - 1 + int(rng.choice([1, 1, 1, 2, 5]))]

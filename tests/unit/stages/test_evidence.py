@@ -1,4 +1,6 @@
-"""Every tampering is a reason: with the chain of evidence, with its records, with any byte or cell that the gate reads."""
+"""Every tampering is a reason: with the chain of evidence, with its records, with any byte or cell
+that the gate reads.
+"""
 
 import gzip
 import json
@@ -75,7 +77,9 @@ def test_what_names_real_people_is_closed_to_others(finished):
 
 
 def test_an_audit_after_another_split_is_not_of_the_people_who_trained(tree):
-    """Everything after the model is made again and fits; only the model was trained on other people."""
+    """Everything after the model is made again and fits; only the model was trained on other
+    people.
+    """
     divide(tree, seed=2)
     measure(tree)
     write_tables(tree / "results")
@@ -96,7 +100,8 @@ def test_a_panel_prepared_again_of_other_input_is_not_that_of_the_model(tree):
     pysam.faidx(str(reference))
     assert "panel 20: was made of another reference than the one that is there" in reasons(tree)
     prepare_panel(tree)
-    assert reasons(tree) == ""  # the reference says no more than that REF is right: the panel is the same
+    # the reference says no more than that REF is right: the panel is the same
+    assert reasons(tree) == ""
     for path in (tree / "raw").glob("20.p*"):
         path.write_bytes(path.read_bytes().replace(b"REAL00003", b"REAL99993"))
     prepare_panel_with_other_people(tree)
@@ -322,7 +327,9 @@ def test_nothing_that_was_put_into_a_psam_leaves(tree):
 
 
 def nothing_leaves(tree, name):
-    """With records that fit the gate sees nothing, and the bundle has what was audited all the same."""
+    """With records that fit the gate sees nothing, and the bundle has what was audited all the
+    same.
+    """
     forge(tree / "results")
     assert reasons(tree) == ""
     before = tree / "whole"
@@ -338,7 +345,9 @@ def nothing_leaves(tree, name):
 
 
 def mutants(content: bytes, rng: random.Random, number: int):
-    """Content with a byte changed, cut out or put in, cut off, empty, or a cell of a table exchanged, emptied or doubled."""
+    """Content with a byte changed, cut out or put in, cut off, empty, or a cell of a table
+    exchanged, emptied or doubled.
+    """
     words = (
         b"",
         b"nan",

@@ -124,7 +124,9 @@ def test_same_seed_same_bytes_whatever_the_shard(trained, tmp_path):
 
 
 def test_everything_written_is_equal_between_runs(trained, tmp_path):
-    """Variants, index, PGEN, personal FASTA, chains and records of provenance, whatever the shard and the threads."""
+    """Variants, index, PGEN, personal FASTA, chains and records of provenance, whatever the shard
+    and the threads.
+    """
     folder, _ = trained
     (tmp_path / "ref.fa").write_text(">20\n" + "A" * 10**6 + "\n")
     found = []

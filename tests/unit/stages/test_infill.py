@@ -45,12 +45,14 @@ def test_gaps_follow_the_conditional_distribution(tmp_path):
         middle, effective = fill_gap(generator, left, 2, right, 0, seeds, rng.random())
         assert 1 <= effective <= 40
         found[middle[0] * 4 + middle[1]] += 1 / 400
-    assert np.abs(found - exact).sum() / 2 < 0.12  # total variation; sampling noise alone is about 0.06
+    # total variation; sampling noise alone is about 0.06
+    assert np.abs(found - exact).sum() / 2 < 0.12
     unaware = np.zeros(16)
     for _ in range(400):
         middle, _ = fill_gap(generator, left, 2, right[:0], 0, rng.integers(0, 2**63, 1, dtype=np.uint64), 0.0)
         unaware[middle[0] * 4 + middle[1]] += 1 / 400
-    assert np.abs(unaware - exact).sum() / 2 > 0.2  # without the right side it is another distribution
+    # without the right side it is another distribution
+    assert np.abs(unaware - exact).sum() / 2 > 0.2
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,6 @@
-"""Files of other tools: the same result as the workflow's own files, and everything unmatched counted."""
+"""Files of other tools: the same result as the workflow's own files, and everything unmatched
+counted.
+"""
 
 import gzip
 import logging
@@ -48,7 +50,9 @@ def tables(folder, **files) -> tuple[bytes, bytes, dict]:
 
 @pytest.fixture
 def workflow_files(tmp_path, panels):
-    """The same people as the workflow keeps them: one panel in mixed order, a split, a synthetic trio."""
+    """The same people as the workflow keeps them: one panel in mixed order, a split, a synthetic
+    trio.
+    """
     joined = np.concatenate([panels[role].haplotypes.alleles for role in ("holdout", "train")], axis=1)
     people = join_people(panels["holdout"].people, panels["train"].people)
     sites = panels["train"].sites
@@ -66,7 +70,8 @@ def test_any_format_gives_what_the_workflow_form_gives(tmp_path, panels, vcf, sh
     bcf = tmp_path / "holdout.bcf"
     pysam.bcftools.view("-Ob", "-o", str(bcf), str(vcf("holdout")), catch_stdout=False)
     found = tables(tmp_path / "mixed", train=vcf("train"), holdout=bcf, synthetic=tmp_path / "made.pgen", people=sheet)
-    # the genetic map is lost in a VCF: shared runs are measured in the same units, since both sides lack it
+    # the genetic map is lost in a VCF: shared runs are measured in the same units, since both sides
+    # lack it
     assert found[:2] == expected
     assert found[2]["compared"] == SITES
 
@@ -82,7 +87,8 @@ def test_a_split_panel_serves_as_training_and_holdout_files(workflow_files, pane
         expected = np.concatenate([panels[role].haplotypes.alleles for role in ("train", "holdout")], axis=1)
         np.testing.assert_array_equal(truth.haplotypes.read(0, SITES), expected)
         np.testing.assert_array_equal(synthetic.haplotypes.read(0, SITES), panels["synthetic"].haplotypes.alleles)
-        assert synthetic.people.population == panels["synthetic"].people.population  # of the .psam, no sheet is needed
+        # of the .psam, no sheet is needed
+        assert synthetic.people.population == panels["synthetic"].people.population
     for wrong in ({"panels": [panel], "split": None}, {"panels": [], "split": split}):
         with pytest.raises(InputError, match="belong together"):
             open_real(**wrong, **nothing).__enter__()
@@ -163,7 +169,8 @@ def test_unphased_data_get_the_genotype_based_figures(tmp_path, vcf, sheet, pane
     of_first = {role: alleles[role][:, first[role]].mean(axis=1) for role in ROLES}
     error = np.abs(of_first["synthetic"] - of_first["holdout"]).mean()
     assert float(figures["frequency_error", "AAA", "all"]["value"]) == pytest.approx(error, rel=1e-4)
-    # the attack over whole genotypes: nearest first and nearest second column of the ordered alleles, added up
+    # the attack over whole genotypes: nearest first and nearest second column of the ordered
+    # alleles, added up
     ordered = {role: np.sort(alleles[role].reshape(SITES, -1, 2), axis=2).reshape(SITES, -1) for role in ROLES}
 
     def nearest(role):

@@ -1,4 +1,6 @@
-"""Model files that anybody may have made: whatever is wrong with them is one clear error, at once and in little memory."""
+"""Model files that anybody may have made: whatever is wrong with them is one clear error, at once
+and in little memory.
+"""
 
 import json
 import re
@@ -76,7 +78,8 @@ def spoilt(name: str, values: np.ndarray):
             other.reshape(-1)[-1:] = number
             yield str(number), other
         yield "none a number", np.full_like(values, np.nan)
-    elif values.size and not name.startswith(("ones", "called", "counts.", "places.")):  # where any number is one
+    # where any number is one
+    elif values.size and not name.startswith(("ones", "called", "counts.", "places.")):
         for number in (np.iinfo(values.dtype).max, np.iinfo(values.dtype).min):
             other = values.copy()
             other.reshape(-1)[-1:] = number
@@ -145,7 +148,9 @@ STRANGE = (
 
 @ALL
 def test_a_description_that_is_not_as_declared_is_refused(made, tmp_path):
-    """Every field is dropped and given every kind of value; whatever is accepted makes a generator that works."""
+    """Every field is dropped and given every kind of value; whatever is accepted makes a generator
+    that works.
+    """
     kind, arrays, description = made
     path, accepted = tmp_path / "m.safetensors", 0
     for place in places(description):

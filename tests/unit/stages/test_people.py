@@ -1,4 +1,6 @@
-"""Who the synthetic people are: mixtures, admixture, and how two haplotypes make a person. Through files."""
+"""Who the synthetic people are: mixtures, admixture, and how two haplotypes make a person. Through
+files.
+"""
 
 import allel
 import numpy as np
@@ -20,7 +22,8 @@ from genoloom.stages.train import train
 from genoloom.training_config import IndependentOptions, TrainOptions
 
 N_SITES, N_PEOPLE, CONTIG_CM = 4000, 60, 200.0
-POPULATIONS = {"A": ("X", 0.05), "B": ("Y", 0.95), "C": ("Y", 0.5)}  # superpopulation, frequency of the alternate allele
+# superpopulation, frequency of the alternate allele
+POPULATIONS = {"A": ("X", 0.05), "B": ("Y", 0.95), "C": ("Y", 0.5)}
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +173,8 @@ def test_inbreeding_shows_in_heterozygosity_and_runs_of_homozygosity(trained, tm
     runs = [np.diff(np.flatnonzero(np.concatenate([[True], heterozygous[:, i], [True]]))) for i in range(200)]
     long_runs = np.concatenate(runs)
     share = long_runs[long_runs > 60].sum() / heterozygous.size
-    tail = np.exp(-meioses * (1 - coefficient) * 0.03) * (1 + meioses * (1 - coefficient) * 0.03)  # share of it in tracts > 3 cM
+    # share of it in tracts > 3 cM
+    tail = np.exp(-meioses * (1 - coefficient) * 0.03) * (1 + meioses * (1 - coefficient) * 0.03)
     assert share == pytest.approx(autozygous.mean() * tail, rel=0.1)
 
 
@@ -202,7 +206,9 @@ def test_what_cannot_be_made_is_said(trained, tmp_path):
 
 
 def test_overlapping_variants_never_meet_on_a_haplotype(tmp_path):
-    """Admixed and inbred people of sites that crowd: no excluded pair, the same people in shards, copies that are equal."""
+    """Admixed and inbred people of sites that crowd: no excluded pair, the same people in shards,
+    copies that are equal.
+    """
     rng, n = np.random.default_rng(8), 600
     position = np.sort(rng.integers(1, 2500, n))
     kinds = rng.integers(0, 3, n)

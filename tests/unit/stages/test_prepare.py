@@ -33,7 +33,9 @@ def run(path, out, **options):
 
 
 def refuse(path, out, *expected, **options):
-    """`prepare` must refuse with all of `expected` in the message, and leave nothing under a final name."""
+    """`prepare` must refuse with all of `expected` in the message, and leave nothing under a final
+    name.
+    """
     with pytest.raises(InputError) as error:
         run(path, out, **options)
     for text in expected:
@@ -43,7 +45,9 @@ def refuse(path, out, *expected, **options):
 
 @contextmanager
 def mounted(place, options):
-    """A small file system in memory at `place`; skips, visibly, where this process may not mount one."""
+    """A small file system in memory at `place`; skips, visibly, where this process may not mount
+    one.
+    """
     command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", place]
     if not shutil.which("mount") or subprocess.run(command, capture_output=True, check=False).returncode:
         pytest.skip("a file system cannot be mounted here; it needs root")
@@ -78,7 +82,8 @@ def test_demo_panel_equals_the_vcf_read_by_scikit_allel(demo_dir, out):
     assert (np.diff(panel.sites.cm) >= 0).all()
     assert summary["genetic_map"]["form"] == "with a header (pos, chr, cM)"
     assert summary["genetic_map"]["sites_inside"] == 1
-    assert panel.sites.cm[0] == pytest.approx(4.70374, abs=5e-3)  # the file's own CM field there, from an older map
+    # the file's own CM field there, from an older map
+    assert panel.sites.cm[0] == pytest.approx(4.70374, abs=5e-3)
 
 
 def test_splits_multiallelics_and_accounts_for_every_record(tmp_path, out):
@@ -178,7 +183,8 @@ def test_truncated_file(tmp_path, demo_dir, out, keep):
     path = tmp_path / "cut.vcf.gz"
     path.write_bytes(whole[:-keep])
     refuse(path, out, "is truncated", "copy or download the file again")
-    path.write_bytes(whole[: len(whole) // 2] + whole[-28:])  # cut in the middle, end-of-file block in place
+    # cut in the middle, end-of-file block in place
+    path.write_bytes(whole[: len(whole) // 2] + whole[-28:])
     refuse(path, out, str(path))
 
 
@@ -360,7 +366,9 @@ def test_interrupt_leaves_nothing(tmp_path, demo_dir, out):
 
 
 def test_names_are_those_that_plink_files_can_hold(tmp_path):
-    """White space is written as _, and nobody is taken for another; 0 stands for nobody and is refused."""
+    """White space is written as _, and nobody is taken for another; 0 stands for nobody and is
+    refused.
+    """
     names = ["A 1", "A_1", "B\u00a0 2"]
     plain = "\t".join(
         ["##fileformat=VCFv4.3\n##contig=<ID=20>\n#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT"]

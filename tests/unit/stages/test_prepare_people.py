@@ -1,4 +1,6 @@
-"""Who the people of a panel are: from the sheet, from a .psam, with names that PLINK can hold; and maps of another place."""
+"""Who the people of a panel are: from the sheet, from a .psam, with names that PLINK can hold; and
+maps of another place.
+"""
 
 import json
 import logging

@@ -1,4 +1,6 @@
-"""`prepare`, record by record: each one is used or listed, and what is rejected cannot stop a run."""
+"""`prepare`, record by record: each one is used or listed, and what is rejected cannot stop a
+run.
+"""
 
 import gzip
 import json
@@ -53,7 +55,9 @@ def fasta(tmp_path):
 
 
 def test_every_record_is_used_or_listed(run):
-    """Random records of every kind: the counts add up, and the table has a row for each that is not in the panel."""
+    """Random records of every kind: the counts add up, and the table has a row for each that is not
+    in the panel.
+    """
     rng = np.random.default_rng(8)
     rows = []
     for position in np.sort(rng.integers(0, 3000, 600)):
@@ -283,7 +287,9 @@ def test_the_remedy_of_multiallelic_plink_files(tmp_path):
 
 
 def test_records_that_do_not_fit_together_are_listed(tmp_path):
-    """The same haplotypes carry a deletion and a SNP inside it: the later record is rejected, or kept when asked for."""
+    """The same haplotypes carry a deletion and a SNP inside it: the later record is rejected, or
+    kept when asked for.
+    """
     rows = ["100 ACG A 1|0 1|0 0|0 0|1", "102 G T 1|0 1|1 0|0 0|0", "103 C T 1|0 1|0 0|0 0|0"]
     path = write_vcf(tmp_path / "in.vcf.gz", rows, ["a", "b", "c", "d"])
     for overlapping, kept in (("reject", 2), ("keep", 3)):

@@ -24,7 +24,9 @@ CONTIGS = ("20", "21")
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A generator that copies whole haplotypes: now and then both of one person. Two training people are nearly twins."""
+    """A generator that copies whole haplotypes: now and then both of one person. Two training
+    people are nearly twins.
+    """
     folder = tmp_path_factory.mktemp("redraw")
     people = make_people(N_TRAIN + 12, ("X",))
     write_split(folder / "split.tsv", people, ["train"] * N_TRAIN + ["holdout"] * 12)
@@ -58,7 +60,9 @@ def run(project, out, contigs=("20",), **options):
 
 
 def distances(project, cohort, out):
-    """Squared distance of everybody made from a sheet to the nearest training person, on contig 20."""
+    """Squared distance of everybody made from a sheet to the nearest training person, on contig
+    20.
+    """
     model = project / "20.safetensors"
     generate(model=model, cohort=cohort, out=out / "20.bcf", options=GenerateOptions(), seed=1, threads=1)
     made, real = open_panel(out / "20"), open_panel(project / "20")

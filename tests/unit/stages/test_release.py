@@ -108,7 +108,9 @@ def test_a_bundle_is_whole_and_says_what_it_is(project):
 
 
 def test_what_is_released_is_what_was_generated_byte_for_byte(project):
-    """All files are written anew; what the results hold, if it is what was generated, comes out the same."""
+    """All files are written anew; what the results hold, if it is what was generated, comes out the
+    same.
+    """
     out, made = make(project), project / "results" / MADE
     for name in ("20.vcf.gz", "20.vcf.gz.tbi", "20.pgen", "20.pvar.zst", "20.psam"):
         assert (out / name).read_bytes() == (made / name).read_bytes(), name
@@ -175,7 +177,8 @@ def test_the_date_can_be_given(project, monkeypatch):
     first = make(project)
     manifest = (first / "MANIFEST.sha256").read_text()
     assert '"datePublished": "1970-01-02"' in (first / "ro-crate-metadata.json").read_text()
-    assert (make(project) / "MANIFEST.sha256").read_text() == manifest  # an older bundle is replaced, byte for byte
+    # an older bundle is replaced, byte for byte
+    assert (make(project) / "MANIFEST.sha256").read_text() == manifest
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ N = 40
 
 
 def test_switch_errors_are_counted_between_heterozygous_sites():
-    truth = np.array([[0, 1], [1, 1], [0, 1], [1, 0], [0, 1]], dtype=np.int8)  # heterozygous at 0, 2, 3, 4
+    # heterozygous at 0, 2, 3, 4
+    truth = np.array([[0, 1], [1, 1], [0, 1], [1, 0], [0, 1]], dtype=np.int8)
     same = truth.copy()
     turned = truth[:, ::-1]
     switched = truth.copy()

@@ -1,4 +1,6 @@
-"""Scores and completions of phased people through files: against the model itself, and of planted errors."""
+"""Scores and completions of phased people through files: against the model itself, and of planted
+errors.
+"""
 
 import cyvcf2
 import numpy as np
@@ -22,10 +24,13 @@ N_PEOPLE, N_SITES, BLOCK = 60, 256, 16
 
 
 def few_founders(rng, n_haplotypes):
-    """Mosaics of six founders in four pieces of equal length; the two haplotypes of a person are of different founders."""
+    """Mosaics of six founders in four pieces of equal length; the two haplotypes of a person are of
+    different founders.
+    """
     pattern = np.tile([0, 0, 0, 1, 1, 0], (N_SITES, 1))
     founders = np.random.default_rng(8).permuted(pattern, axis=1)  # no site is the same in all
-    source = np.argsort(rng.random((n_haplotypes // 2, 4, 6)), axis=2)[..., :2]  # (n_people, pieces, 2)
+    # (n_people, pieces, 2)
+    source = np.argsort(rng.random((n_haplotypes // 2, 4, 6)), axis=2)[..., :2]
     columns = source.transpose(1, 0, 2).reshape(4, n_haplotypes)
     return np.take_along_axis(founders, np.repeat(columns, N_SITES // 4, axis=0), axis=1).astype(np.int8)
 
@@ -111,7 +116,8 @@ def test_planted_switch_errors_are_found(trained, tmp_path):
     folder, _ = trained
     rng = np.random.default_rng(5)
     alleles = few_founders(rng, 80)
-    # variants before which the tails are exchanged; not near the ends of the pieces, where any two founders may meet
+    # variants before which the tails are exchanged; not near the ends of the pieces, where any two
+    # founders may meet
     planted = rng.choice([5, 6, 9, 10], 40) * BLOCK + rng.integers(0, BLOCK, 40)
     for i, at in enumerate(planted):
         alleles[at:, [2 * i, 2 * i + 1]] = alleles[at:, [2 * i + 1, 2 * i]]

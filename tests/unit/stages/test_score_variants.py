@@ -150,7 +150,9 @@ def records_of(path) -> bytes:
 
 
 def text_of(path, reference: str, rows: list[str], header: list[str] | None = None):
-    """A VCF of rows such as "100 T PASS AC=1 0|1 0|0" (position, ALT, FILTER, INFO, calls), as they are."""
+    """A VCF of rows such as "100 T PASS AC=1 0|1 0|0" (position, ALT, FILTER, INFO, calls), as they
+    are.
+    """
     lines = ["##fileformat=VCFv4.2", *(["##contig=<ID=20>"] if header is None else header), HEAD]
     for row in rows:
         position, alt, filters, info, *calls = row.split()

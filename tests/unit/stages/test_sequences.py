@@ -116,7 +116,8 @@ def test_validation_tells_real_from_random_and_draws_all_chains(trained, tmp_pat
             options=ValidateSequencesOptions(n_permutations=3, max_compared=30), seed=1,
         )  # fmt: skip
         tables[name] = {r["metric"]: r for r in read_table(tmp_path / f"{name}.tsv") if r["row"] == name}
-    assert all(parse_metric(metric)[0] for table in tables.values() for metric in table)  # the report has a title for each
+    # the report has a title for each
+    assert all(parse_metric(metric)[0] for table in tables.values() for metric in table)
     assert float(tables["random"]["cnn_auc"]["value"]) > 0.7
     assert "bits_per_base" not in tables["random"]
     bars = json.loads((tmp_path / "adaptive.json").read_text())["bits"]

@@ -36,7 +36,9 @@ def command(sequences, place, *more):
 
 @pytest.fixture(scope="module")
 def trained(sequences, tmp_path_factory):
-    """Folders of the same training in one process, in two, again in two, and in two under torchrun."""
+    """Folders of the same training in one process, in two, again in two, and in two under
+    torchrun.
+    """
     place = tmp_path_factory.mktemp("trained")
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "genoloom"]
     starts = {

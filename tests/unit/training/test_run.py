@@ -87,7 +87,8 @@ def test_a_schedule_in_minutes_takes_so_long(tmp_path, monkeypatch, evaluate_eve
     last = run.history[-1]
     assert last["seconds"] == pytest.approx(300, abs=5)
     assert last["step"] > 450
-    evaluated = [row["step"] for row in run.history if row["step"] > 2 * PACE_STEPS]  # when the length was known
+    # when the length was known
+    evaluated = [row["step"] for row in run.history if row["step"] > 2 * PACE_STEPS]
     apart = np.diff(evaluated)[:-1]
     assert (apart == (evaluate_every or last["step"] // EVALUATIONS)).all()
     assert len(apart) > 10

@@ -21,7 +21,9 @@ N = 50  # people a group
 
 @pytest.fixture(scope="module")
 def population():
-    """Haplotypes of fresh, held-out and training people of one population, and one with independent sites."""
+    """Haplotypes of fresh, held-out and training people of one population, and one with independent
+    sites.
+    """
     rng = np.random.default_rng(8)
     alleles = founder_mosaic(600, 6 * N, rng, founders=30, switch=0.005)
     kept = np.minimum(alleles[:, 4 * N :].sum(axis=1), 2 * N - alleles[:, 4 * N :].sum(axis=1)) >= 2
@@ -40,7 +42,9 @@ def collected(made, real, n_permutations=20):
 
 
 def table(made, real, classifiers=False):
-    """Rows over all populations and bins, the control's rows, and the data; classifiers cost most of the time."""
+    """Rows over all populations and bins, the control's rows, and the data; classifiers cost most
+    of the time.
+    """
     data = collected(made, real)
     measured = measure_all(data, tuple(m for m in TABLE if classifiers or m.name != "classifier_auc"))
     rows = fidelity_rows(measured, "made", "generator", N)
@@ -73,7 +77,9 @@ def test_a_copy_of_the_holdout_is_too_close(population):
 
 
 def test_haplotypes_that_cannot_be_are_counted(population):
-    """Sites 0 and 1 exclude each other and are never together in real people; 2 and 3 are, at one training person."""
+    """Sites 0 and 1 exclude each other and are never together in real people; 2 and 3 are, at one
+    training person.
+    """
     fresh, real, _ = population
     panels = [make_panel(np.concatenate([np.zeros((4, alleles.shape[1]), dtype=np.int8), alleles])) for alleles in (fresh, real)]
     made, truth = panels
@@ -134,7 +140,9 @@ def test_unknown_sites_are_an_error(population):
 
 
 def test_tiny_samples_are_measured_as_far_as_they_go():
-    """Four people a group and 45 sites: no classifier, no scan, no long windows, and no pass over all."""
+    """Four people a group and 45 sites: no classifier, no scan, no long windows, and no pass over
+    all.
+    """
     alleles = founder_mosaic(45, 24, np.random.default_rng(3))
     panel, truth = make_panel(alleles[:, :8]), make_panel(alleles[:, 8:])
     people = compare(panel.people, truth.people, ["holdout"] * 4 + ["train"] * 4, 3, seed=1)

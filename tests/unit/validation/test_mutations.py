@@ -1,4 +1,6 @@
-"""The tests notice when the referee is broken: every comparison of the verdicts, its reference, and its floor, mutated."""
+"""The tests notice when the referee is broken: every comparison of the verdicts, its reference, and
+its floor, mutated.
+"""
 
 import ast
 import inspect
@@ -17,7 +19,8 @@ from genoloom.validation.fidelity import fidelity_rows
 from genoloom.validation.metric_table import TABLE, measure_all
 
 NAN = math.nan
-# figures on both sides of every bound; floors and spreads are powers of two where a bound must be met exactly
+# figures on both sides of every bound; floors and spreads are powers of two where a bound must be
+# met exactly
 CASES = [
     # kind, value, floor, floor_sd, tolerance, verdict
     ("distance", 1.5, 1.0, 0.0, 0.0, "pass"), ("distance", 1.501, 1.0, 0.0, 0.0, "weak"),
@@ -113,7 +116,8 @@ def test_every_mutated_comparison_is_noticed(monkeypatch):
     survivors, tried = [], 0
     for before, after, tree in mutants():
         module = types.ModuleType("mutant")
-        monkeypatch.setitem(__import__("sys").modules, "mutant", module)  # dataclasses look their module up
+        # dataclasses look their module up
+        monkeypatch.setitem(__import__("sys").modules, "mutant", module)
         exec(compile(ast.fix_missing_locations(tree), "mutant", "exec"), module.__dict__)
         tried += 1
         if right(module):
@@ -170,13 +174,15 @@ def test_a_dropped_floor_is_noticed(population, monkeypatch):
 
 def test_the_bound_of_a_table_grows_with_its_figures_and_shrinks_with_the_halvings():
     one, many = verdicts.Chance.of_family(1, 20), verdicts.Chance.of_family(100, 20)
-    assert one.passes == pytest.approx(2.861, abs=1e-3)  # two-sided 1 % of Student's t with 19 degrees of freedom
+    # two-sided 1 % of Student's t with 19 degrees of freedom
+    assert one.passes == pytest.approx(2.861, abs=1e-3)
     assert many.passes > one.passes
     assert verdicts.Chance.of_family(100, 3).passes > many.passes > verdicts.Chance.of_family(100, 10**6).passes
     assert many.passes < verdicts.LARGE_BOUND
     assert verdicts.judge("distance", 4.0, 1.0, 1.0, chance=many).verdict == "pass"
     assert verdicts.judge("distance", 9.0, 1.0, 1.0, chance=many).verdict == "fail"
-    wide = verdicts.Chance(7.0, 7.0, 7.0)  # of a table with heavy tails: it explains small departures, and not large ones
+    # of a table with heavy tails: it explains small departures, and not large ones
+    wide = verdicts.Chance(7.0, 7.0, 7.0)
     assert verdicts.judge("distance", 2.5, 1.0, 0.25, chance=wide).verdict == "pass"
     assert verdicts.judge("distance", 3.5, 1.0, 0.5, chance=wide).verdict == "pass"
     assert verdicts.judge("distance", 3.75, 1.0, 0.5, chance=wide).verdict == "fail"

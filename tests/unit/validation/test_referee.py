@@ -1,4 +1,6 @@
-"""The fidelity verdict on real people: fresh ones pass, unfaithful controls fail. Few sites and seeds; benchmarks/referee.py has more."""
+"""The fidelity verdict on real people: fresh ones pass, unfaithful controls fail. Few sites and
+seeds; benchmarks/referee.py has more.
+"""
 
 import cyvcf2
 import numpy as np
@@ -34,7 +36,9 @@ def people(demo_dir):
 
 
 def dealt(people, seed):
-    """Training, held-out and fresh people at sites that training people carry, and genetic positions."""
+    """Training, held-out and fresh people at sites that training people carry, and genetic
+    positions.
+    """
     alleles, cm, population = people
     groups = [haplotype_columns(rows) for rows in deal(population, 99, np.random.default_rng(seed))]
     carriers = alleles[:, groups[0]].sum(axis=1)
@@ -106,7 +110,9 @@ def test_on_one_panel_who_is_farther_off_never_has_a_better_verdict(measured):
 
 
 def test_the_size_of_what_linkage_lacks_is_no_matter_of_spread(measured):
-    """What a permutation of synthetic and real individuals together let pass: the slope of LD scores and the rows around it."""
+    """What a permutation of synthetic and real individuals together let pass: the slope of LD
+    scores and the rows around it.
+    """
     rows = {
         (r["metric"], r["bin"]): r for r in fidelity_rows(measured, "independent sites", "control", 98, group="independent sites")
     }

@@ -62,7 +62,9 @@ def test_open_reading_frames_are_those_of_translations(strands):
 
 
 def coding(rng, n: int, weight: np.ndarray, stops: float = 0.0, codons: int = 110) -> SequenceSet:
-    """Sequences in frame of ATG, random sense codons and a stop; some have a stop in their middle."""
+    """Sequences in frame of ATG, random sense codons and a stop; some have a stop in their
+    middle.
+    """
     texts = []
     for _ in range(n):
         words = ["ATG", *rng.choice(SENSE, codons, p=weight / weight.sum()), "TAA"]
@@ -82,7 +84,8 @@ def test_codons_are_counted_in_the_frame_of_the_first_base():
         np.testing.assert_array_equal(codon_counts(s), expected[-1])
     assert codon_distance(a, b) == pytest.approx(jensenshannon(*expected, base=2), abs=1e-5)
     assert codon_distance(a, a) == pytest.approx(0, abs=1e-6)
-    assert codon_counts(as_set(["ATGGCCAT", "NNNGCC"])).sum() == 3  # neither half a codon nor an unknown one
+    # neither half a codon nor an unknown one
+    assert codon_counts(as_set(["ATGGCCAT", "NNNGCC"])).sum() == 3
 
 
 def test_stops_within_the_frame_leave_out_the_last_codon():
@@ -112,12 +115,15 @@ def test_coding_figures_tell_other_codons_and_stops_from_real_genes():
     assert wrong["in_frame_stops"].value == pytest.approx(0.5 / 111, abs=0.001)
     assert set(figures(good, train, holdout, coding="orfs")) == {"orf_length_distance", "orf_share"}
     short = [coding(rng, 40, usual, codons=20) for _ in range(3)]
-    assert set(figures(*short, coding="orfs")) == {"orf_length_distance"}  # none can have 100 codons
+    # none can have 100 codons
+    assert set(figures(*short, coding="orfs")) == {"orf_length_distance"}
     assert figures(good, train, holdout) == {}
 
 
 def pairs(rng, n: int, gap: int, share: float = 0.8, strands: bool = False) -> SequenceSet:
-    """GATTACA and, `gap` to `gap` + 2 bases from start to start behind it, CCATTGG, somewhere in random sequences."""
+    """GATTACA and, `gap` to `gap` + 2 bases from start to start behind it, CCATTGG, somewhere in
+    random sequences.
+    """
     bases = rng.integers(0, 4, (n, 120)).astype(np.uint8)
     for row in (bases[i] for i in np.flatnonzero(rng.random(n) < share)):
         at = int(rng.integers(0, 50))

@@ -12,7 +12,9 @@ MOTIF = np.array([0, 3, 0, 3, 0, 0, 0], dtype=np.uint8)
 
 
 def motif_set(rng, n: int, moved: bool = False, shuffled: bool = False, labels=("no", "yes")) -> SequenceSet:
-    """Random bases; the second label has a motif at place 10 (or, moved, at 40). GC does not depend on the label."""
+    """Random bases; the second label has a motif at place 10 (or, moved, at 40). GC does not depend
+    on the label.
+    """
     bases = rng.integers(0, 4, (n, 60)).astype(np.uint8)
     label = np.arange(n) % 2
     at = 40 if moved else 10

@@ -136,7 +136,8 @@ def test_matrices_of_jaspar_come_by_id_and_by_name_without_a_network(monkeypatch
     latest = fetch_matrix("MA0108.3")
     assert latest[0] == "MA0108.3.TBP"
     assert latest == fetch_matrix("ma0108") == fetch_matrix("TBP") == fetch_matrix("tbp")
-    assert fetch_matrix("DOF2.5")[0] == "MA0977.1.DOF2.5"  # a name that looks like an id with its version
+    # a name that looks like an id with its version
+    assert fetch_matrix("DOF2.5")[0] == "MA0977.1.DOF2.5"
     sequences = random_set(np.random.default_rng(6), 300, 20)  # of TATAAAT
     assert find(MatrixMotif(*latest), sequences).usual_place() == pytest.approx(20, abs=3)
 

@@ -34,7 +34,8 @@ def test_shortfalls(demand, value, floor, sd, expected):
 
 def test_the_worst_figure_and_the_worst_population_decide():
     rows = [
-        figure(LD, 0.9, 0.9), figure(SLOPE, 0.44, 0.5), figure(LD, 0.5, 0.9, bin="5-20%"),  # this bin is not asked for
+        # this bin is not asked for
+        figure(LD, 0.9, 0.9), figure(SLOPE, 0.44, 0.5), figure(LD, 0.5, 0.9, bin="5-20%"),
         figure(LD, 0.86, 0.9, population="A"), figure(LD, 0.8, 0.9, population="B"), figure(LD, 0.88, 0.9, population="C"),
     ]  # fmt: skip
     whole, part = judge_uses(rows, [LD, SLOPE])

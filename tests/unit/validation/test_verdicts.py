@@ -52,7 +52,9 @@ def test_z_is_positive_where_a_similarity_is_too_small():
 
 
 def random_row(rng, kind):
-    """A floor, its spread and two figures on the same side of it, the second at least as far off."""
+    """A floor, its spread and two figures on the same side of it, the second at least as far
+    off.
+    """
     floor = {"half": 0.5, "accuracy": 0.5}.get(kind, float(rng.choice([rng.uniform(0.01, 0.99), rng.uniform(0.5, 20), 0.0])))
     if kind == "similarity":
         floor = float(rng.uniform(-0.2, 0.999))
@@ -123,7 +125,8 @@ def off(values, others):
 def test_few_halvings_and_small_departures_leave_the_bound_of_normal_figures():
     small = np.full((9, 30), 50.0)
     assert Chance.of_halvings(small).passes == Chance.of_family(30, 9).passes
-    assert Chance.of_halvings(small).large == math.inf  # so few halvings do not tell what five spreads are
+    # so few halvings do not tell what five spreads are
+    assert Chance.of_halvings(small).large == math.inf
     assert Chance.of_halvings(np.ones((40, 30))) == Chance.of_family(30, 40)
     assert Chance.of_halvings(np.zeros((0, 0))).passes == Chance.of_family(0, 0).passes
 

@@ -1,6 +1,8 @@
-"""Imported by every Python process of a workflow that is traced: notes the files that a command opens to read.
+"""Imported by every Python process of a workflow that is traced: notes the files that a command
+opens to read.
 
-One file per process, below $GENOLOOM_TRACE: the command's log file, which names its job, then a path a line.
+One file per process, below $GENOLOOM_TRACE: the command's log file, which names its job, then a
+path a line.
 """
 
 import os

@@ -1,4 +1,6 @@
-"""Haplotype generators. A new one is a file here, its options in `genoloom.config`, and a line below."""
+"""Haplotype generators. A new one is a file here, its options in `genoloom.config`, and a line
+below.
+"""
 
 from importlib import import_module
 
@@ -17,7 +19,8 @@ GENERATORS = {
     "li_stephens": "li_stephens:LiStephensGenerator",
 }
 BASELINES = ("independent", "markov", "mosaic", "matched_mosaic", "hmm", "li_stephens")
-# baselines that `genoloom compare` trains, by their name there: a lower bound, and copies in pieces of several lengths
+# baselines that `genoloom compare` trains, by their name there: a lower bound, and copies in pieces
+# of several lengths
 COMPARED = {
     "independent": ("independent", {}),
     "mosaic_0.02cM": ("mosaic", {"segment_cm": 0.02}),

@@ -1,4 +1,6 @@
-"""Starting a transformer from one of another panel: its blocks, codes and weights, cut to the sites that both have."""
+"""Starting a transformer from one of another panel: its blocks, codes and weights, cut to the sites
+that both have.
+"""
 
 from dataclasses import dataclass
 
@@ -40,7 +42,9 @@ class Start:
 
     @classmethod
     def from_generator(cls, base, options: TransformerOptions, index: np.ndarray) -> "Start":
-        """Cut `base`, a transformer, to its variants `index` (int64, rising), which are those of the new panel."""
+        """Cut `base`, a transformer, to its variants `index` (int64, rising), which are those of
+        the new panel.
+        """
         L = base.codebook.block
         sites = base.layout[index]
         blocks, rank = np.unique(sites // L, return_inverse=True)
@@ -59,6 +63,8 @@ class Start:
         return cls(options, codebook, rank * L + sites % L, weights, populations)
 
     def load_into(self, model: torch.nn.Module, names: list[str]) -> None:
-        """Give `model` the weights; a population that the other panel has not begins as the unlabelled do."""
+        """Give `model` the weights; a population that the other panel has not begins as the
+        unlabelled do.
+        """
         rows = [self.populations.get(name, self.populations[""]) for name in [*names, ""]]
         model.load_state_dict({**self.weights, "population": torch.stack(rows)})

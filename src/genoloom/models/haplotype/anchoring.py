@@ -127,4 +127,5 @@ class Anchors:
         return chance * self.factors[k, population, : chance.shape[1]]
 
 
-Scale = Callable[[int, np.ndarray, np.ndarray], np.ndarray]  # block, chances (n, C), populations (n,) to chances
+# block, chances (n, C), populations (n,) to chances
+Scale = Callable[[int, np.ndarray, np.ndarray], np.ndarray]

@@ -26,8 +26,8 @@ class TrainingHaplotypes:
     position : ndarray, int64, shape (n_variants,), 1-based base pairs
     map_cm : ndarray, float64, shape (n_variants,), genetic position in centimorgans
     validation : ndarray, bool, shape (n_haplotypes,)
-        Haplotypes of the validation set: people of the training half who decide when training stops. Learned models
-        leave them out of the gradient; baselines may train on all.
+        Haplotypes of the validation set: people of the training half who decide when training
+        stops. Learned models leave them out of the gradient; baselines may train on all.
     """
 
     haplotypes: HaplotypeSource
@@ -47,8 +47,8 @@ class SampleRequest:
     population : ndarray, int64, shape (n_haplotypes,)
         Index into the model's `population_names`.
     seed : ndarray, uint64, shape (n_haplotypes,)
-        One seed a haplotype, derived from person, haplotype and contig: the same haplotype comes out
-        whatever else is in the request.
+        One seed a haplotype, derived from person, haplotype and contig: the same haplotype comes
+        out whatever else is in the request.
     """
 
     population: np.ndarray
@@ -56,7 +56,9 @@ class SampleRequest:
 
 
 class HaplotypeDescription(Description):
-    """What every haplotype generator says of itself in a model file; a subclass adds its options and what else it needs."""
+    """What every haplotype generator says of itself in a model file; a subclass adds its options
+    and what else it needs.
+    """
 
     population_names: Populations
     n_variants: Variants
@@ -69,16 +71,20 @@ class HaplotypeGenerator(ABC):
     description_class: ClassVar[type[HaplotypeDescription]]
     has_likelihood: ClassVar[bool] = False
     has_critic: ClassVar[bool] = False  # whether there is `critic_score`
-    scores_blocks: ClassVar[bool] = False  # whether there are `block_log_likelihood`, `switch_log_odds`, `complete`
-    scores_unlabelled: ClassVar[bool] = False  # whether a population may be -1, unknown, where likelihoods are asked for
+    # whether there are `block_log_likelihood`, `switch_log_odds`, `complete`
+    scores_blocks: ClassVar[bool] = False
+    # whether a population may be -1, unknown, where likelihoods are asked for
+    scores_unlabelled: ClassVar[bool] = False
 
     population_names: list[str]
     n_variants: int
-    overlaps: Overlaps | None = None  # sites that exclude each other; given by who knows the alleles
+    # sites that exclude each other; given by who knows the alleles
+    overlaps: Overlaps | None = None
 
     @abstractmethod
     def fit(self, data: TrainingHaplotypes, run) -> None:
-        """Learn from `data`; `run` is a `genoloom.training.run.TrainingRun` (state, seed, progress, history).
+        """Learn from `data`; `run` is a `genoloom.training.run.TrainingRun` (state, seed, progress,
+        history).
 
         Raises
         ------
@@ -90,10 +96,14 @@ class HaplotypeGenerator(ABC):
 
     @abstractmethod
     def sample(self, request: SampleRequest) -> Iterator[np.ndarray]:
-        """Yield consecutive blocks of alleles, int8 (n, n_haplotypes) in 0/1, from the first variant to the last."""
+        """Yield consecutive blocks of alleles, int8 (n, n_haplotypes) in 0/1, from the first
+        variant to the last.
+        """
 
     def draw(self, request: SampleRequest) -> Iterator[np.ndarray]:
-        """As `sample`, but no haplotype carries alternates that exclude each other; whoever makes people calls this."""
+        """As `sample`, but no haplotype carries alternates that exclude each other; whoever makes
+        people calls this.
+        """
         blocks = self.sample(request)
         return blocks if self.overlaps is None else self.overlaps.resolve(blocks, request.seed)
 
@@ -106,25 +116,31 @@ class HaplotypeGenerator(ABC):
         raise TypeError(f"generator '{self.name}' has no critic")
 
     def block_log_likelihood(self, haplotypes: HaplotypeSource, population: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-        """Yield the variants of each block and the natural-log probability of each haplotype there given what precedes it.
+        """Yield the variants of each block and the natural-log probability of each haplotype there
+        given what precedes it.
 
         Float64, shape (n_haplotypes,); the blocks of a contig sum to `log_likelihood`.
         """
         raise TypeError(f"generator '{self.name}' has no likelihood of blocks")
 
     def switch_log_odds(self, haplotypes: HaplotypeSource, population: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield, for each place between two blocks, its first variant and what exchanging there the tails of a person's two
-        haplotypes gains in natural-log likelihood nearby; float64, shape (n_people,). Positive: a switch error is likely.
+        """Yield, for each place between two blocks, its first variant and what exchanging there the
+        tails of a person's two haplotypes gains in natural-log likelihood nearby; float64, shape
+        (n_people,). Positive: a switch error is likely.
         """
         raise TypeError(f"generator '{self.name}' has no likelihood of blocks")
 
     def complete(self, haplotypes: HaplotypeSource, population: np.ndarray, seed: np.ndarray, particles: int) -> Iterator:
-        """Yield haplotypes in order, some at a time, as `genoloom.models.haplotype.completion.Completion`: missing calls filled in."""
+        """Yield haplotypes in order, some at a time, as
+        `genoloom.models.haplotype.completion.Completion`: missing calls filled in.
+        """
         raise TypeError(f"generator '{self.name}' cannot fill in missing calls")
 
     @abstractmethod
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
-        """Arrays for the safetensors file and a JSON-ready description: all that `from_state` needs."""
+        """Arrays for the safetensors file and a JSON-ready description: all that `from_state`
+        needs.
+        """
 
     @classmethod
     @abstractmethod

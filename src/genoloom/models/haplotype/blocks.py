@@ -1,8 +1,10 @@
-"""Blocks of neighbouring sites as tokens: a codebook of the distinct training blocks of every position.
+"""Blocks of neighbouring sites as tokens: a codebook of the distinct training blocks of every
+position.
 
-A contig of `n_variants` sites is cut into blocks of `block` sites; the last one is filled up with sites that
-exist nowhere. The codes of a block are its distinct training rows, the most frequent first, at most `codes` of
-them. A row is a code seen through a flip kernel: each site differs from the code with a small chance of its own.
+A contig of `n_variants` sites is cut into blocks of `block` sites; the last one is filled up with
+sites that exist nowhere. The codes of a block are its distinct training rows, the most frequent
+first, at most `codes` of them. A row is a code seen through a flip kernel: each site differs from
+the code with a small chance of its own.
 """
 
 import logging
@@ -18,12 +20,14 @@ from genoloom.panel import HaplotypeSource
 log = logging.getLogger(__name__)
 
 READ_SITES = 4096  # variants fetched from the source at a time
-LENGTHS, COVERED, TRIED = (32, 16, 8), 0.9, 64  # sites a block, longest first; share of rows that must be codes; blocks looked at
+# sites a block, longest first; share of rows that must be codes; blocks looked at
+LENGTHS, COVERED, TRIED = (32, 16, 8), 0.9, 64
 SHORTEST = 4  # 16 codes are then all there can be
 
 
 def read_blocks(haplotypes: HaplotypeSource, block: int, start: int, stop: int, rows: np.ndarray | None = None) -> np.ndarray:
-    """Blocks [start, stop) of a source, int8, shape (n_rows, stop - start, block); filled up with -1 past the last variant.
+    """Blocks [start, stop) of a source, int8, shape (n_rows, stop - start, block); filled up with
+    -1 past the last variant.
 
     Parameters
     ----------
@@ -42,7 +46,9 @@ def read_blocks(haplotypes: HaplotypeSource, block: int, start: int, stop: int, 
 
 
 def iterate_blocks(haplotypes: HaplotypeSource, block: int, rows: np.ndarray | None = None) -> Iterator[np.ndarray]:
-    """Yield the blocks of a source in order, int8, shape (n_rows, block); parameters as in `read_blocks`."""
+    """Yield the blocks of a source in order, int8, shape (n_rows, block); parameters as in
+    `read_blocks`.
+    """
     n_blocks = -(-haplotypes.n_variants // block)
     at_once = max(1, READ_SITES // block)
     for start in range(0, n_blocks, at_once):
@@ -59,11 +65,11 @@ def choose_block(
     lengths: tuple = LENGTHS,
     shortest: int = SHORTEST,
 ) -> int:
-    """Sites a block: the longest of `lengths` at which 90 % of the validation haplotypes are codes of the others; else
-    `shortest`.
+    """Sites a block: the longest of `lengths` at which 90 % of the validation haplotypes are codes
+    of the others; else `shortest`.
 
-    Linked sites have few distinct blocks, so long ones lose nothing; where sites are not linked, nearly every block of 32 is a
-    new one, and a codebook would know next to nothing of it.
+    Linked sites have few distinct blocks, so long ones lose nothing; where sites are not linked,
+    nearly every block of 32 is a new one, and a codebook would know next to nothing of it.
 
     Parameters
     ----------
@@ -96,11 +102,13 @@ class BlockCodebook:
     ----------
     n_variants : int
     alleles : ndarray, int8, shape (n_blocks, n_codes, block)
-        Alleles 0/1 of each code; rows past a block's last code are 0, and so are sites past the last variant.
+        Alleles 0/1 of each code; rows past a block's last code are 0, and so are sites past the
+        last variant.
     count : ndarray, int64, shape (n_blocks, n_codes)
         Training rows that are this code or nearest to it; 0 where a block has no such code.
     error : ndarray, float32, shape (n_blocks, block)
-        Share of the training rows that differ from their nearest code at the site: what a capped codebook leaves out.
+        Share of the training rows that differ from their nearest code at the site: what a capped
+        codebook leaves out.
     """
 
     n_variants: int
@@ -112,10 +120,11 @@ class BlockCodebook:
     def fit(
         cls, haplotypes: HaplotypeSource, *, block: int, codes: int, carriers: int = 1, rows: np.ndarray | None = None
     ) -> "BlockCodebook":
-        """Collect the codes of the training rows, reading the source once: blocks of at least `carriers` rows, or else the first.
+        """Collect the codes of the training rows, reading the source once: blocks of at least
+        `carriers` rows, or else the first.
 
-        Rows with missing calls make no codes (unless no row of the block is complete: then missing is taken as 0)
-        and count for the code that is nearest at their called sites.
+        Rows with missing calls make no codes (unless no row of the block is complete: then missing
+        is taken as 0) and count for the code that is nearest at their called sites.
         """
         fitted = [_fit_block(alleles, codes, carriers) for alleles in iterate_blocks(haplotypes, block, rows)]
         n_codes = max(len(count) for _, count, _ in fitted)
@@ -127,7 +136,9 @@ class BlockCodebook:
 
     @classmethod
     def declare(cls, arrays: Declared, n_variants: int, block: int) -> "BlockCodebook":
-        """Declare the arrays of a codebook; returns one of their shapes that takes no memory, to build networks on."""
+        """Declare the arrays of a codebook; returns one of their shapes that takes no memory, to
+        build networks on.
+        """
         K = -(-n_variants // block)
         _, C, _ = arrays.expect("codebook.alleles", "int8", K, None, block, low=0, high=1)
         arrays.expect("codebook.count", "int64", K, C, low=0, high=MOST_COUNTED)
@@ -157,7 +168,8 @@ class BlockCodebook:
         return slice(k * self.block, min((k + 1) * self.block, self.n_variants))
 
     def nearest(self, k: int, alleles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Nearest code of each row in block `k`, and the number of called sites at which they differ.
+        """Nearest code of each row in block `k`, and the number of called sites at which they
+        differ.
 
         Parameters
         ----------
@@ -206,14 +218,18 @@ def _nearest(codes: np.ndarray, alleles: np.ndarray) -> tuple[np.ndarray, np.nda
     ones = (alleles == 1).astype(np.float32)
     zeros = called - ones
     # a row's 1 against a code's 0, and the reverse; exact in float32, as counts are small
-    distance = ones @ (1 - codes.T.astype(np.float32)) + zeros @ codes.T.astype(np.float32)  # (n_rows, n_codes)
+    # (n_rows, n_codes)
+    distance = ones @ (1 - codes.T.astype(np.float32)) + zeros @ codes.T.astype(np.float32)
     code = distance.argmin(axis=1)
     return code, distance[np.arange(len(code)), code].astype(np.int64)
 
 
 def _fit_block(alleles: np.ndarray, codes: int, carriers: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Codes (n, block), their counts (n,) and the error of each site (block,) of one block of training rows."""
-    exists = (alleles >= 0).any(axis=0)  # False for the sites that fill up the last block, and where all calls are missing
+    """Codes (n, block), their counts (n,) and the error of each site (block,) of one block of
+    training rows.
+    """
+    # False for the sites that fill up the last block, and where all calls are missing
+    exists = (alleles >= 0).any(axis=0)
     complete = alleles[(alleles[:, exists] >= 0).all(axis=1)]
     source = np.maximum(complete if len(complete) else alleles, 0)
     distinct, count = np.unique(np.packbits(source, axis=1), axis=0, return_counts=True)

@@ -1,11 +1,14 @@
-"""Filling in what is missing of a haplotype: draws of the rest given the part that is known, and its probability.
+"""Filling in what is missing of a haplotype: draws of the rest given the part that is known, and
+its probability.
 
-A particle filter (Gordon et al. 1993, doi:10.1049/ip-f-2.1993.0015; fully adapted, Pitt & Shephard 1999,
-doi:10.1080/01621459.1999.10474153). Every haplotype is followed by several particles. Each block of a particle is drawn
-from the model given its past *and* the known alleles of the block, which the block's small copying model allows exactly, and the
-particle's weight takes up how probable these alleles were. Where few particles carry the weight they are drawn anew, so
-that known alleles act backwards as well as forwards. Means over particles are taken `LAG` blocks later than the block they
-are of: known alleles further on no longer matter, and earlier blocks have lost their variety.
+A particle filter (Gordon et al. 1993, doi:10.1049/ip-f-2.1993.0015; fully adapted, Pitt & Shephard
+1999, doi:10.1080/01621459.1999.10474153). Every haplotype is followed by several particles. Each
+block of a particle is drawn from the model given its past *and* the known alleles of the block,
+which the block's small copying model allows exactly, and the particle's weight takes up how
+probable these alleles were. Where few particles carry the weight they are drawn anew, so that known
+alleles act backwards as well as forwards. Means over particles are taken `LAG` blocks later than
+the block they are of: known alleles further on no longer matter, and earlier blocks have lost their
+variety.
 """
 
 import math
@@ -24,7 +27,8 @@ from genoloom.seeds import row_uniforms
 from genoloom.training_config import TransformerOptions
 
 LAG = 8  # blocks
-BLOCK_DRAWS, PICKS, LAST_PICK = 2**41, 2**42, 2**43  # first counters of the draws of blocks and of particles; flips count from 0
+# first counters of the draws of blocks and of particles; flips count from 0
+BLOCK_DRAWS, PICKS, LAST_PICK = 2**41, 2**42, 2**43
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,8 @@ class HaplotypeCompleter:
         """
         for low in range(0, haplotypes.n_haplotypes, self.at_once):
             high = min(low + self.at_once, haplotypes.n_haplotypes)
-            rows = np.minimum(np.arange(low, low + self.at_once), haplotypes.n_haplotypes - 1)  # filled up: see WindowSampler
+            # filled up: see WindowSampler
+            rows = np.minimum(np.arange(low, low + self.at_once), haplotypes.n_haplotypes - 1)
             done = self._chunk(haplotypes, rows, population[rows], seed[rows])
             kept = slice(0, high - low)
             yield Completion(done.alleles[kept], done.mean[kept], done.log_likelihood[kept])
@@ -115,7 +120,9 @@ class HaplotypeCompleter:
         return Completion(alleles, mean.reshape(R, -1)[:, :n], evidence)
 
     def _begin(self, paths: np.ndarray, labels: torch.Tensor, start: int, first: int) -> torch.Tensor:
-        """Read the blocks [start, first) into the cache; returns what the network sees before block `first`."""
+        """Read the blocks [start, first) into the cache; returns what the network sees before block
+        `first`.
+        """
         self.cache.clear()
         seen = self.model.begin.expand(SAMPLE_ROWS, 1, -1)
         if first > start:
@@ -126,13 +133,16 @@ class HaplotypeCompleter:
         return seen
 
     def _draw(self, k: int, pi: np.ndarray, known: np.ndarray, seed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Block `k` of every particle given its known alleles, int8 (R, P, L), and the log probability of those, (R, P).
+        """Block `k` of every particle given its known alleles, int8 (R, P, L), and the log
+        probability of those, (R, P).
 
-        Forward filtering and backward sampling over the segments of the block (Chib 1996, doi:10.1016/0304-4076(95)01770-4).
+        Forward filtering and backward sampling over the segments of the block (Chib 1996,
+        doi:10.1016/0304-4076(95)01770-4).
         """
         R, P, C = pi.shape
         S, L = self.model.segments, known.shape[1]
-        emitted = self.model.emissions(torch.from_numpy(known[:, None]), k)[:, 0].double().numpy()  # (R, S, C)
+        # (R, S, C)
+        emitted = self.model.emissions(torch.from_numpy(known[:, None]), k)[:, 0].double().numpy()
         partner, crossover = self.partner[k], self.crossover[k]
         forward = np.empty((S, R, P, C))
         log_chance = np.zeros((R, P))
@@ -153,7 +163,8 @@ class HaplotypeCompleter:
             crossed = draws[:, :, 1, s] * (stay + jump) >= stay
             codes[s - 1] = np.where(crossed, _pick(forward[s - 1], draws[:, :, 0, s - 1]), codes[s])
         sites = np.arange(L)
-        alleles = self.codebook.alleles[k][codes[sites // SEGMENT].transpose(1, 2, 0), sites]  # (R, P, L)
+        # (R, P, L)
+        alleles = self.codebook.alleles[k][codes[sites // SEGMENT].transpose(1, 2, 0), sites]
         flips = row_uniforms(seed, k * P * L + np.arange(P * L)).reshape(R, P, L) < self.error[k]
         filled = np.where(known[:, None] >= 0, known[:, None], alleles ^ flips).astype(np.int8)
         return np.where(self.model.exists[k].numpy(), filled, np.int8(-1)), log_chance
@@ -166,7 +177,8 @@ class HaplotypeCompleter:
 
 
 def resample(log_weight: np.ndarray, uniform: np.ndarray) -> np.ndarray | None:
-    """Which particle each goes on as, int64 (R, P), where few carry the weight (systematic resampling); sets their weights.
+    """Which particle each goes on as, int64 (R, P), where few carry the weight (systematic
+    resampling); sets their weights.
 
     None where nobody is drawn anew.
 

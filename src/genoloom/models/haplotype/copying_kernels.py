@@ -41,7 +41,8 @@ class Rows(NamedTuple):
     own : ndarray, int64, shape (B, R, 2)
         Templates of the row's own individual, who is nobody to it; -1 for none.
     population, slot, first, stop : ndarray, int64, shape (B,)
-        Of the batch: its population, this one's slot (0: not known, or nobody's), and its templates.
+        Of the batch: its population, this one's slot (0: not known, or nobody's), and its
+        templates.
     """
 
     weights: np.ndarray
@@ -86,7 +87,8 @@ def _bits(x):
     x = x - ((x >> np.uint32(1)) & np.uint32(0x55555555))
     x = (x & np.uint32(0x33333333)) + ((x >> np.uint32(2)) & np.uint32(0x33333333))
     x = (x + (x >> np.uint32(4))) & np.uint32(0x0F0F0F0F)
-    return (x * np.uint32(0x01010101) >> np.uint32(24)) & np.uint32(0x3F)  # numba multiplies in 64 bits
+    # numba multiplies in 64 bits
+    return (x * np.uint32(0x01010101) >> np.uint32(24)) & np.uint32(0x3F)
 
 
 @jit

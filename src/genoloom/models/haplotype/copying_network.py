@@ -135,7 +135,9 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
             self._anchor(run)
 
     def _train(self, data: TrainingHaplotypes, fitted: np.ndarray, validation: np.ndarray, run: TrainingRun) -> None:
-        """Fit the network to the people who are not in the validation set, each of them among all the others."""
+        """Fit the network to the people who are not in the validation set, each of them among all
+        the others.
+        """
         options, rng = self.options, np.random.default_rng(derive_seed(run.seed, "pairs"))
         panel, place = self._collect(data, fitted)
         # the haplotypes 2 i and 2 i + 1 are one individual's, and both are fitted or neither is

@@ -23,7 +23,8 @@ log = logging.getLogger(__name__)
 N_CODE, N_ROW = 2 * len(MATCHES) + len(HEADS), 2 * len(MATCHES)  # features
 FIRST_HEAD = 2 * len(MATCHES)
 SPARE = 0.2  # templates added to those that differ from their nearest code at a site
-PAIRS, ROWS = 131_072, 2048  # (row, block) pairs that are kept to train on, and most rows among them
+# (row, block) pairs that are kept to train on, and most rows among them
+PAIRS, ROWS = 131_072, 2048
 STRETCH, BEFORE = 64, 96  # blocks of a stretch of a long contig, and blocks that are read before it
 VALIDATION_PAIRS = 16_384
 BLOCKS_A_STEP, ROWS_A_STEP = 8, 192
@@ -32,7 +33,9 @@ LEAST_SPREAD = 0.02  # a feature that is constant in training must not shift whe
 
 
 class CopyingNetwork(nn.Module):
-    """Log-odds of a code beside the first recurrent head's, from its features and those of its row."""
+    """Log-odds of a code beside the first recurrent head's, from its features and those of its
+    row.
+    """
 
     def __init__(self, width: int):
         super().__init__()
@@ -112,8 +115,8 @@ def gather(
         Haplotypes with -1 for missing.
     population : ndarray, int64, shape (n,)
     own : ndarray, int64, shape (n, 2), or None
-        As of `CopyingState`: with it, rows that are templates themselves see what others would know of
-        them.
+        As of `CopyingState`: with it, rows that are templates themselves see what others would know
+        of them.
     """
     spans = _stretches(panel.n_blocks, pairs)
     n_blocks = sum(stop - first for _, first, stop in spans)

@@ -1,24 +1,30 @@
 """Generative adversarial network over block codes, anchored to the likelihood of the training rows.
 
-Generator. A haplotype is a sequence of block codes (`genoloom.models.haplotype.blocks`). The chance of a code is
-proportional to how often it was counted after the code before it (a smoothed first-order chain), times exp(u). u comes
-from a recurrent network that has read the codes so far, the population and a noise vector of the whole haplotype. It begins
-at 0, so the first row of the history is the chain alone. The network starts with maximum likelihood, at a rate that falls to 0;
-then a critic that looks at whole windows joins its averaged weights, at a small rate and with the likelihood as an anchor (as
-generators of text are trained: Yu et al. 2017, arXiv:1609.05473). No benefit of the critic has been
-measured on real cohorts so far: docs/which_generator.md, "What the critic adds".
+Generator. A haplotype is a sequence of block codes (`genoloom.models.haplotype.blocks`). The chance
+of a code is proportional to how often it was counted after the code before it (a smoothed
+first-order chain), times exp(u). u comes from a recurrent network that has read the codes so far,
+the population and a noise vector of the whole haplotype. It begins at 0, so the first row of the
+history is the chain alone. The network starts with maximum likelihood, at a rate that falls to 0;
+then a critic that looks at whole windows joins its averaged weights, at a small rate and with the
+likelihood as an anchor (as generators of text are trained: Yu et al. 2017, arXiv:1609.05473). No
+benefit of the critic has been measured on real cohorts so far: docs/which_generator.md, "What the
+critic adds".
 
-Critic. It sees alleles through position-specific maps, dilated convolutions, the population as a projection (Miyato &
-Koyama 2018, arXiv:1802.05637) and, beside each row, the batch's allele frequencies and neighbour covariances, in which a
-collapse would show at once. Relativistic loss with gradient penalties on real and synthetic rows (Huang et al. 2024,
-arXiv:2501.05441). A drawn code passes its gradient straight through to the probabilities (Bengio et al. 2013, arXiv:1308.3432).
+Critic. It sees alleles through position-specific maps, dilated convolutions, the population as a
+projection (Miyato & Koyama 2018, arXiv:1802.05637) and, beside each row, the batch's allele
+frequencies and neighbour covariances, in which a collapse would show at once. Relativistic loss
+with gradient penalties on real and synthetic rows (Huang et al. 2024, arXiv:2501.05441). A drawn
+code passes its gradient straight through to the probabilities (Bengio et al. 2013,
+arXiv:1308.3432).
 
-Temperature and calibration. Codes are drawn sharper than by the network's chances (`genoloom.models.haplotype.temperature`). By itself
-this would make rare codes rarer still, and so does adversarial training; after training, a correction for each code of each
-block brings the code frequencies back to those of the training rows. A generator that lost common alleles or repeats itself is
-refused.
+Temperature and calibration. Codes are drawn sharper than by the network's chances
+(`genoloom.models.haplotype.temperature`). By itself this would make rare codes rarer still, and so
+does adversarial training; after training, a correction for each code of each block brings the code
+frequencies back to those of the training rows. A generator that lost common alleles or repeats
+itself is refused.
 
-The state between blocks is a vector and a code, so haplotypes stream out block by block in flat memory.
+The state between blocks is a vector and a code, so haplotypes stream out block by block in flat
+memory.
 """
 
 import logging
@@ -48,11 +54,14 @@ log = logging.getLogger(__name__)
 
 SAMPLE_ROWS = 128  # haplotypes sampled together, always exactly so many
 SAMPLE_BLOCKS = 64  # blocks sampled between two yields
-CODE_DRAWS, LATENT_DRAWS = 2**40, 2**41  # first counters of the draws; the flips of the sites count from 0
-# Codes are counted on haplotypes that are drawn; with a quarter of these the chance in that was larger than what it mends.
+# first counters of the draws; the flips of the sites count from 0
+CODE_DRAWS, LATENT_DRAWS = 2**40, 2**41
+# Codes are counted on haplotypes that are drawn; with a quarter of these the chance in that was
+# larger than what it mends.
 CALIBRATION_ROWS = 4096
 LEAST_STEPS = 1200
-COLLAPSE_LOST, COLLAPSE_DISTINCT = 0.1, 0.5  # most common sites lost; least distinct haplotypes, in those of training rows
+# most common sites lost; least distinct haplotypes, in those of training rows
+COLLAPSE_LOST, COLLAPSE_DISTINCT = 0.1, 0.5
 
 
 class OptionsDescription(GanOptions):
@@ -127,7 +136,9 @@ class GanGenerator(HaplotypeGenerator):
         return found
 
     def _anchor(self, codes: np.ndarray, population: np.ndarray, run: TrainingRun) -> None:
-        """Find the factors that keep the frequencies of the training rows' codes (n, K) within populations, on a pilot cohort."""
+        """Find the factors that keep the frequencies of the training rows' codes (n, K) within
+        populations, on a pilot cohort.
+        """
         rng = np.random.default_rng(derive_seed(run.seed, "pilot"))
         labels = pilot_populations(population, rng)
         seed = rng.integers(0, 2**63, size=len(labels), dtype=np.uint64)
@@ -144,10 +155,11 @@ class GanGenerator(HaplotypeGenerator):
 
     @torch.no_grad()
     def critic_score(self, haplotypes: HaplotypeSource, population: np.ndarray) -> np.ndarray:
-        """How real the critic of the end of training finds each haplotype: mean over blocks, float64, shape (n_haplotypes,).
+        """How real the critic of the end of training finds each haplotype: mean over blocks,
+        float64, shape (n_haplotypes,).
 
-        It saw the training rows and no other real ones: an attacker who has it asks what it knows again (Hayes et al. 2019,
-        doi:10.2478/popets-2019-0008).
+        It saw the training rows and no other real ones: an attacker who has it asks what it knows
+        again (Hayes et al. 2019, doi:10.2478/popets-2019-0008).
         """
         score, n_blocks = np.zeros(haplotypes.n_haplotypes), self.codebook.n_blocks
         for start in range(0, n_blocks, self.options.context):
@@ -163,7 +175,8 @@ class GanGenerator(HaplotypeGenerator):
     def sample(self, request: SampleRequest) -> Iterator[np.ndarray]:
         self.network.eval()
         n = len(request.seed)
-        # short chunks are filled up, so matrix products have one shape and a haplotype does not depend on its company
+        # short chunks are filled up, so matrix products have one shape and a haplotype does not
+        # depend on its company
         chunks = [np.minimum(np.arange(at, at + SAMPLE_ROWS), n - 1) for at in range(0, n, SAMPLE_ROWS)]
         walks = [self._start(request.seed[rows], request.population[rows]) for rows in chunks]
         for start in range(0, self.codebook.n_blocks, SAMPLE_BLOCKS):
@@ -253,7 +266,9 @@ class GanGenerator(HaplotypeGenerator):
 
 
 def refuse_collapse(label: str, figures: dict[str, float]) -> None:
-    """Raise `CollapsedError` when the figures of `genoloom.models.haplotype.gan_training.diversity` say so."""
+    """Raise `CollapsedError` when the figures of `genoloom.models.haplotype.gan_training.diversity`
+    say so.
+    """
     if figures["lost"] > COLLAPSE_LOST or figures["distinct"] < COLLAPSE_DISTINCT:
         raise CollapsedError(
             f"{label}: the generator collapsed: {figures['lost']:.0%} of the common sites do not vary any more (at most"

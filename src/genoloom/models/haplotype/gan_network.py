@@ -1,6 +1,8 @@
-"""The generator network of the haplotype GAN, the chain under it, and how haplotypes are drawn from the two.
+"""The generator network of the haplotype GAN, the chain under it, and how haplotypes are drawn from
+the two.
 
-Letters in shapes: B rows, K blocks of the contig, T blocks of a window, C codes, W width, Z latent, P populations.
+Letters in shapes: B rows, K blocks of the contig, T blocks of a window, C codes, W width, Z latent,
+P populations.
 """
 
 from collections.abc import Callable
@@ -13,7 +15,8 @@ from torch import nn
 from genoloom.training_config import GanOptions
 
 ESCAPE = 0.5  # weight of the block's own frequencies in the chain, for each distinct successor seen
-CALIBRATION_ROUNDS, CALIBRATION_LIMIT = 10, 10.0  # the limit is in log units; with 3, sharp draws lost rare codes
+# the limit is in log units; with 3, sharp draws lost rare codes
+CALIBRATION_ROUNDS, CALIBRATION_LIMIT = 10, 10.0
 CALIBRATED = 1e-2  # log units from all targets, after which there are no more rounds
 
 
@@ -39,7 +42,8 @@ class CodeGenerator(nn.Module):
     def forward(self, before: torch.Tensor | None, context: torch.Tensor, start: int, state: torch.Tensor | None = None):
         """Corrections u of blocks from `start` on, (B, T, C), and the state after them.
 
-        `before` (B, T) holds the codes of the blocks before each of them; None for one block with nothing before it.
+        `before` (B, T) holds the codes of the blocks before each of them; None for one block with
+        nothing before it.
         """
         T = 1 if before is None else before.shape[1]
         if before is None:
@@ -52,7 +56,9 @@ class CodeGenerator(nn.Module):
         return u, state
 
     def score_window(self, codes: torch.Tensor, context: torch.Tensor, start: int) -> torch.Tensor:
-        """Corrections of a whole window that holds `codes` (B, T), nothing known before it; (B, T, C)."""
+        """Corrections of a whole window that holds `codes` (B, T), nothing known before it; (B, T,
+        C).
+        """
         first, state = self(None, context, start)
         if codes.shape[1] == 1:
             return first
@@ -66,8 +72,8 @@ class CodeChain:
     Attributes
     ----------
     log_chance : Tensor, float32, shape (K, C, C)
-        log P(code of block k | code of block k - 1); -inf for codes that a block does not have. Row 0 of block 0 is the
-        marginal of the first block.
+        log P(code of block k | code of block k - 1); -inf for codes that a block does not have. Row
+        0 of block 0 is the marginal of the first block.
     log_marginal : Tensor, float32, shape (K, C)
         log P(code of block k).
     """
@@ -79,7 +85,8 @@ class CodeChain:
     def count(cls, codes: np.ndarray, n_codes: int) -> "CodeChain":
         """Count `codes` (n_rows, K); smoothing after Witten & Bell 1991, doi:10.1109/18.87000."""
         n_blocks = codes.shape[1]
-        marginal = np.stack([np.bincount(column, minlength=n_codes) for column in codes.T]) / len(codes)  # (K, C)
+        # (K, C)
+        marginal = np.stack([np.bincount(column, minlength=n_codes) for column in codes.T]) / len(codes)
         chance = np.empty((n_blocks, n_codes, n_codes))
         chance[0] = marginal[0]
         for k in range(1, n_blocks):
@@ -90,7 +97,9 @@ class CodeChain:
             return cls(torch.from_numpy(np.log(chance)).float(), torch.from_numpy(np.log(marginal)).float())
 
     def window(self, codes: torch.Tensor, start: int) -> torch.Tensor:
-        """log P of every code given the code before, for a window that holds `codes` (B, T); (B, T, C)."""
+        """log P of every code given the code before, for a window that holds `codes` (B, T); (B, T,
+        C).
+        """
         first = self.log_marginal[start].expand(len(codes), 1, -1)
         following = torch.arange(start + 1, start + codes.shape[1], device=codes.device)
         return torch.cat([first, self.log_chance[following, codes[:, :-1]]], dim=1)
@@ -99,15 +108,16 @@ class CodeChain:
         return CodeChain(self.log_chance.to(device), self.log_marginal.to(device))
 
 
-Choose = Callable[[int, torch.Tensor], torch.Tensor]  # block and its log-chances (B, C), up to a constant, to codes (B,)
+# block and its log-chances (B, C), up to a constant, to codes (B,)
+Choose = Callable[[int, torch.Tensor], torch.Tensor]
 
 
 @dataclass
 class Walk:
     """Haplotypes on their way along the contig: the last code (B,) and the state of the network.
 
-    Log-chances are divided by `temperature`: below 1, likely codes become likelier (Ackley, Hinton & Sejnowski 1985,
-    doi:10.1016/S0364-0213(85)80012-4).
+    Log-chances are divided by `temperature`: below 1, likely codes become likelier (Ackley, Hinton
+    & Sejnowski 1985, doi:10.1016/S0364-0213(85)80012-4).
     """
 
     context: torch.Tensor
@@ -138,11 +148,13 @@ def draw(_block: int, log_chance: torch.Tensor) -> torch.Tensor:
 def calibrate(
     generator: CodeGenerator, chain: CodeChain, population: torch.Tensor, temperature: float, stop: int | None = None
 ) -> torch.Tensor:
-    """Set `generator.calibration` so that code frequencies along the contig become those of the training rows.
+    """Set `generator.calibration` so that code frequencies along the contig become those of the
+    training rows.
 
-    Haplotypes of the populations `population` (B,) walk along the contig at the temperature of all that come later; at each
-    block the correction is found by iterative proportional fitting of their mean chances, before the codes are drawn from
-    which the next block goes on. These codes are returned, int64 (B, K); `stop` ends it before that block.
+    Haplotypes of the populations `population` (B,) walk along the contig at the temperature of all
+    that come later; at each block the correction is found by iterative proportional fitting of
+    their mean chances, before the codes are drawn from which the next block goes on. These codes
+    are returned, int64 (B, K); `stop` ends it before that block.
     """
     generator.eval()
     generator.calibration.zero_()
@@ -159,7 +171,8 @@ def calibrate(
                 break
             correction[present] += missing
             correction.clamp_(-CALIBRATION_LIMIT, CALIBRATION_LIMIT)
-        generator.calibration[k] = correction * temperature  # it is added before the temperature divides
+        # it is added before the temperature divides
+        generator.calibration[k] = correction * temperature
         return draw(k, log_chance + correction)
 
     return Walk(context, temperature).go(generator, chain, 0, stop or len(chain.log_marginal), fit_and_draw)

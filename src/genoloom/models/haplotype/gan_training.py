@@ -1,6 +1,8 @@
-"""The game between the haplotype GAN's generator and its critic, and the score by which its best state is chosen.
+"""The game between the haplotype GAN's generator and its critic, and the score by which its best
+state is chosen.
 
-Letters in shapes: B rows, K blocks of the contig, T blocks of a window, L sites a block, C codes, W width, P populations.
+Letters in shapes: B rows, K blocks of the contig, T blocks of a window, L sites a block, C codes, W
+width, P populations.
 """
 
 import math
@@ -42,7 +44,8 @@ class Convolutions(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         for dilation, inner, outer in zip(DILATIONS, self.inner, self.outer, strict=True):
             y = nn.functional.leaky_relu(x, 0.2)
-            # as a matrix product over shifted copies: faster than conv1d on a CPU, and so is its second derivative
+            # as a matrix product over shifted copies: faster than conv1d on a CPU, and so is its
+            # second derivative
             y = inner(torch.cat([y[:, : -2 * dilation], y[:, dilation:-dilation], y[:, 2 * dilation :]], dim=-1))
             x = (x[:, dilation:-dilation] + outer(nn.functional.leaky_relu(y, 0.2))) * math.sqrt(0.5)
         return x
@@ -54,8 +57,10 @@ class Critic(nn.Module):
     def __init__(self, frequency: np.ndarray, covariance: np.ndarray, n_populations: int, width: int):
         super().__init__()
         n_blocks, block = frequency.shape
-        self.register_buffer("frequency", torch.from_numpy(frequency).float(), persistent=False)  # (K, L)
-        self.register_buffer("covariance", torch.from_numpy(covariance).float(), persistent=False)  # (K, L)
+        # (K, L)
+        self.register_buffer("frequency", torch.from_numpy(frequency).float(), persistent=False)
+        # (K, L)
+        self.register_buffer("covariance", torch.from_numpy(covariance).float(), persistent=False)
         self.site = nn.Parameter(torch.randn(n_blocks, block, width) / math.sqrt(block))
         self.batch = nn.Parameter(torch.randn(n_blocks, 2 * block, width) / math.sqrt(block))
         self.place = nn.Parameter(torch.zeros(n_blocks, width))
@@ -65,17 +70,22 @@ class Critic(nn.Module):
         nn.init.normal_(self.population.weight, std=0.1)
 
     def forward(self, alleles: torch.Tensor, population: torch.Tensor, start: int, alone: bool = False) -> torch.Tensor:
-        """Scores (B,) of `alleles` (B, T, L) in [0, 1], blocks [start, start + T); `alone`: each row whatever its batch."""
+        """Scores (B,) of `alleles` (B, T, L) in [0, 1], blocks [start, start + T); `alone`: each
+        row whatever its batch.
+        """
         blocks = slice(start, start + alleles.shape[1])
         x = torch.einsum("btl,tlw->btw", 2 * alleles - 1, self.site[blocks]) + self.place[blocks]
         if not alone:  # else as in a batch whose statistics are those of the training rows
             x = x + torch.einsum("tl,tlw->tw", self.batch_statistics(alleles, blocks), self.batch[blocks])
         hidden = nn.functional.leaky_relu(self.body(nn.functional.pad(x, (0, 0, MARGIN, MARGIN))), 0.2)
-        local = self.score(hidden).squeeze(-1) + (hidden * self.population(population)[:, None]).sum(-1)  # (B, T)
+        # (B, T)
+        local = self.score(hidden).squeeze(-1) + (hidden * self.population(population)[:, None]).sum(-1)
         return local.mean(1)
 
     def batch_statistics(self, alleles: torch.Tensor, blocks: slice) -> torch.Tensor:
-        """Deviations of the batch's allele frequencies and neighbour covariances from the training rows', (T, 2 L)."""
+        """Deviations of the batch's allele frequencies and neighbour covariances from the training
+        rows', (T, 2 L).
+        """
         mean = alleles.mean(0)
         centred = (alleles - mean).flatten(1)
         following = nn.functional.pad(centred[:, 1:], (0, 1))
@@ -100,7 +110,8 @@ class GanTraining:
         self.options, self.seed, self.device = options, run.seed, run.device
         self.generator, self.chain = generator.to(self.device), chain.to(self.device)
         self.codes = torch.from_numpy(codebook.alleles).float().to(self.device)  # (K, C, L)
-        self.rows, self.population = rows, data.population[~data.validation]  # (n_rows, K), (n_rows,)
+        # (n_rows, K), (n_rows,)
+        self.rows, self.population = rows, data.population[~data.validation]
         self.validation_rows = codebook.encode(data.haplotypes, np.flatnonzero(data.validation))
         self.frequency, covariance = statistics(codebook, rows)
         self.critic = Critic(self.frequency, covariance, len(data.population_names), options.width).to(self.device)
@@ -115,7 +126,8 @@ class GanTraining:
         rng = np.random.default_rng([self.seed, step])
         if self.pretraining and fraction >= self.options.pretrain_fraction:
             self.pretraining = False
-            self.generator.load_state_dict(self.average.module.state_dict())  # steadier than the last step's weights
+            # steadier than the last step's weights
+            self.generator.load_state_dict(self.average.module.state_dict())
         self._set_rates(fraction)
         if self.pretraining:
             loss = self._likelihood_loss(rng)
@@ -125,7 +137,9 @@ class GanTraining:
         return {"critic": float(np.mean(steps)), **self._generator_step(rng)}
 
     def _set_rates(self, fraction: float) -> None:
-        """Learning rates after `fraction` of the schedule: in either phase constant, in its second half falling to 0."""
+        """Learning rates after `fraction` of the schedule: in either phase constant, in its second
+        half falling to 0.
+        """
         pretrain_fraction = self.options.pretrain_fraction
         done = fraction / pretrain_fraction if self.pretraining else (fraction - pretrain_fraction) / (1 - pretrain_fraction)
         rate = self.options.learning_rate * min(1.0, 2 * (1 - done))
@@ -139,7 +153,9 @@ class GanTraining:
         return start, start + self.window
 
     def _real(self, rng: np.random.Generator, start: int, stop: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Codes (B, T) and populations (B,) of training rows, crossed over where they cannot be told apart."""
+        """Codes (B, T) and populations (B,) of training rows, crossed over where they cannot be
+        told apart.
+        """
         rows = rng.integers(0, len(self.rows), size=self.options.batch)
         source = crossovers(self.rows, self.population, rows, start, stop, -(-MATCH_SITES // self.codes.shape[2]), rng)
         codes = torch.from_numpy(self.rows[source, np.arange(start, stop)]).to(self.device)
@@ -191,7 +207,9 @@ class GanTraining:
         return {"generator": adversarial.item(), "likelihood": likelihood.item()}
 
     def _synthetic(self, population: torch.Tensor, start: int, stop: int) -> torch.Tensor:
-        """Alleles (B, T, L) of drawn haplotypes; their value is that of the drawn codes, their gradient that of the chances."""
+        """Alleles (B, T, L) of drawn haplotypes; their value is that of the drawn codes, their
+        gradient that of the chances.
+        """
         self.generator.eval()
         context = self._context(self.generator, population)
         codes = Walk(context.detach()).go(self.generator, self.chain, start, stop, draw)
@@ -208,8 +226,11 @@ class GanTraining:
 
     @torch.no_grad()
     def evaluate(self, step: int) -> dict[str, float]:
-        """The figures of `compare` against the validation set, means over windows; their mean is the score."""
-        rng = np.random.default_rng(derive_seed(self.seed, "evaluation"))  # the same draws every time
+        """The figures of `compare` against the validation set, means over windows; their mean is
+        the score.
+        """
+        # the same draws every time
+        rng = np.random.default_rng(derive_seed(self.seed, "evaluation"))
         torch.manual_seed(derive_seed(self.seed, "evaluation"))
         rows = rng.permutation(len(self.rows))[:SCORED_ROWS]
         generator, n_blocks = self.average.module.eval(), min(SCORED_BLOCKS, len(self.codes))
@@ -244,7 +265,9 @@ class GanTraining:
 
 
 def statistics(codebook: BlockCodebook, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Allele frequencies of the rows of codes, and covariances of each site with the next; float64 (K, L) each."""
+    """Allele frequencies of the rows of codes, and covariances of each site with the next; float64
+    (K, L) each.
+    """
     K, _, L = codebook.alleles.shape
     frequency, covariance = np.empty((K, L)), np.empty((K, L))
     for k in range(K):
@@ -272,7 +295,8 @@ def diversity(
     population: np.ndarray,
     seed: int,
 ) -> dict[str, float]:
-    """What a collapse would take away, on up to `SCORED_ROWS` synthetic haplotypes and `SCORED_BLOCKS` blocks.
+    """What a collapse would take away, on up to `SCORED_ROWS` synthetic haplotypes and
+    `SCORED_BLOCKS` blocks.
 
     Parameters
     ----------
@@ -283,8 +307,8 @@ def diversity(
     Returns
     -------
     dict
-        "lost", share of the sites common in the training rows that do not vary; "distinct", distinct haplotypes in stretches
-        of `STRETCH` blocks, in those of as many training rows.
+        "lost", share of the sites common in the training rows that do not vary; "distinct",
+        distinct haplotypes in stretches of `STRETCH` blocks, in those of as many training rows.
     """
     torch.manual_seed(derive_seed(seed, "diversity"))
     chosen = np.random.default_rng(derive_seed(seed, "diversity")).permutation(len(rows))[:SCORED_ROWS]
@@ -307,9 +331,11 @@ def _distinct(codes: np.ndarray) -> int:
 
 
 def crossovers(codes, population, rows, start: int, stop: int, match: int, rng: np.random.Generator) -> np.ndarray:
-    """Which row each block comes from when rows cross over to others that they cannot be told from; int64 (n, stop - start).
+    """Which row each block comes from when rows cross over to others that they cannot be told from;
+    int64 (n, stop - start).
 
-    At random blocks, every row goes on as a random row of its population with the same codes in the `match` blocks before.
+    At random blocks, every row goes on as a random row of its population with the same codes in the
+    `match` blocks before.
     """
     source = np.repeat(rows[:, None], stop - start, axis=1)
     if stop - start <= match:
@@ -325,7 +351,8 @@ def crossovers(codes, population, rows, start: int, stop: int, match: int, rng: 
 
 
 def compare(synthetic: np.ndarray, training: np.ndarray, real: np.ndarray, frequency: np.ndarray) -> dict[str, float]:
-    """How far synthetic haplotypes are from real ones, in units of what as many training haplotypes score: 1 is perfect.
+    """How far synthetic haplotypes are from real ones, in units of what as many training haplotypes
+    score: 1 is perfect.
 
     Parameters
     ----------
@@ -338,10 +365,11 @@ def compare(synthetic: np.ndarray, training: np.ndarray, real: np.ndarray, frequ
     Returns
     -------
     dict
-        "frequency", mean square difference of allele frequencies; "linkage", the same for the correlations of common sites at
-        most `LINKAGE_REACH` common sites apart; "nearest", mean distance of the real haplotypes to the nearest
-        other haplotype; "spread", exp |log| of the distance of the haplotypes to the nearest of their own kind; the last two in
-        stretches of `STRETCH` blocks.
+        "frequency", mean square difference of allele frequencies; "linkage", the same for the
+        correlations of common sites at most `LINKAGE_REACH` common sites apart; "nearest", mean
+        distance of the real haplotypes to the nearest other haplotype; "spread", exp |log| of the
+        distance of the haplotypes to the nearest of their own kind; the last two in stretches of
+        `STRETCH` blocks.
     """
     common = np.minimum(frequency, 1 - frequency).ravel() >= COMMON
     flat = [x.reshape(len(x), -1) for x in (synthetic, training, real)]
@@ -357,7 +385,9 @@ def compare(synthetic: np.ndarray, training: np.ndarray, real: np.ndarray, frequ
 
 
 def _ratio(value: float, floor: float, grain: float) -> float:
-    """`value / floor`; differences below `grain` hardly count, so that it is tame also where the floor is 0."""
+    """`value / floor`; differences below `grain` hardly count, so that it is tame also where the
+    floor is 0.
+    """
     return (value + grain) / (floor + grain)
 
 
@@ -371,7 +401,9 @@ def _neighbour_correlations(alleles: np.ndarray) -> np.ndarray:
 
 
 def _nearest_distance(rows: np.ndarray, others: np.ndarray | None = None) -> float:
-    """Mean Hamming distance of `rows` to the nearest of `others` (to the nearest other row by default) in stretches."""
+    """Mean Hamming distance of `rows` to the nearest of `others` (to the nearest other row by
+    default) in stretches.
+    """
     total = 0.0
     for start in range(0, rows.shape[1], STRETCH):
         a = rows[:, start : start + STRETCH].reshape(len(rows), -1)

@@ -1,16 +1,19 @@
-"""Founder hidden Markov model: haplotypes as mosaics of clusters, fitted by expectation maximisation.
+"""Founder hidden Markov model: haplotypes as mosaics of clusters, fitted by expectation
+maximisation.
 
-Scheet & Stephens 2006, doi:10.1086/502802. A haplotype follows one of K clusters; on entering a block of `block` sites it
-jumps with a chance of the block to a cluster drawn anew, and each site shows the alternate allele with the cluster's own
-frequency there. With `block: 1` this is the model of that paper; wider blocks cost that much less.
+Scheet & Stephens 2006, doi:10.1086/502802. A haplotype follows one of K clusters; on entering a
+block of `block` sites it jumps with a chance of the block to a cluster drawn anew, and each site
+shows the alternate allele with the cluster's own frequency there. With `block: 1` this is the model
+of that paper; wider blocks cost that much less.
 
-Where a jump goes is a mixture: of weights of the block, shared by all populations, and of weights of the population, shared
-by the blocks of a region. Expectation maximisation fits both and their shares, so that small populations borrow from the
-others what they cannot say themselves. Small pseudo-counts keep every haplotype possible; the likelihood with them (the
-objective) never falls.
+Where a jump goes is a mixture: of weights of the block, shared by all populations, and of weights
+of the population, shared by the blocks of a region. Expectation maximisation fits both and their
+shares, so that small populations borrow from the others what they cannot say themselves. Small
+pseudo-counts keep every haplotype possible; the likelihood with them (the objective) never falls.
 
-The likelihood is exact, missing calls drop out of it, and cost and memory are linear in sites: the forward pass keeps one
-state in `STORED` and works the others out again when the backward pass comes by.
+The likelihood is exact, missing calls drop out of it, and cost and memory are linear in sites: the
+forward pass keeps one state in `STORED` and works the others out again when the backward pass comes
+by.
 
 Letters in shapes: N haplotypes, B blocks, L sites a block, K clusters, P populations, R regions.
 """
@@ -34,7 +37,8 @@ ROWS = 256  # haplotypes at a time: their states fit into the cache
 STORED = 32  # blocks between states that the forward pass keeps
 REGION = 64  # blocks that share the weights of a population
 ROWS_A_CLUSTER, MOST_CLUSTERS = 6, 400  # when the number of clusters is automatic
-JUMP = 2**40  # counters of the jumps, and behind them of where they go; those of the alleles count from 0
+# counters of the jumps, and behind them of where they go; those of the alleles count from 0
+JUMP = 2**40
 FREQUENCY_FLOOR = 1e-5  # of either allele in a cluster, for float32
 
 
@@ -79,9 +83,11 @@ class FounderModel:
         return shared + (1 - self.share[b // REGION]) * self.own[b // REGION], shared
 
     def emissions(self, b: int, ones: torch.Tensor, zeros: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Chance of the alleles of a block given each cluster, up to a factor for each row, and the log of that factor.
+        """Chance of the alleles of a block given each cluster, up to a factor for each row, and the
+        log of that factor.
 
-        `ones` and `zeros`, float32 (N, L), say which alleles are alternate and which reference; missing ones are neither.
+        `ones` and `zeros`, float32 (N, L), say which alleles are alternate and which reference;
+        missing ones are neither.
         """
         frequency = self.alternate[self.sites(b)]  # (L, K)
         log = torch.addmm(zeros @ torch.log1p(-frequency), ones, frequency.log())  # (N, K)
@@ -89,7 +95,9 @@ class FounderModel:
         return log.sub_(top).exp_(), top.squeeze(1)
 
     def enter(self, b: int, state: torch.Tensor | None, population: torch.Tensor) -> torch.Tensor:
-        """Chance of each cluster in block `b` before its alleles are seen, from the state before; (N, K)."""
+        """Chance of each cluster in block `b` before its alleles are seen, from the state before;
+        (N, K).
+        """
         target = self.targets(b)[0]
         if state is None:
             return target[population]
@@ -157,7 +165,9 @@ class _Expectations:
             backward = self._segment(model, rows, members, states[first // STORED], backward, first)
 
     def _segment(self, model, rows, members, state, backward, first: int) -> torch.Tensor:
-        """Blocks [first, first + STORED) once more forward, then backward; returns the backward state before them."""
+        """Blocks [first, first + STORED) once more forward, then backward; returns the backward
+        state before them.
+        """
         kept = []
         for b in range(first, min(first + STORED, model.n_blocks)):
             alleles = rows.block(model.sites(b))
@@ -169,7 +179,8 @@ class _Expectations:
             self.ones[model.sites(b)] += ones.T @ posterior
             self.called[model.sites(b)] += (ones + zeros).T @ posterior
             target, shared = model.targets(b)
-            ahead = emitted.mul_(backward).div_(scale[:, None])  # chance of this and all later alleles given the cluster
+            # chance of this and all later alleles given the cluster
+            ahead = emitted.mul_(backward).div_(scale[:, None])
             arrived = model.jump[b] * (members.T @ ahead) * target  # expected jumps, (P, K)
             by_shared = arrived * shared / target
             self.shared[b] += by_shared.sum(dim=0)
@@ -180,7 +191,9 @@ class _Expectations:
         return backward
 
     def maximise(self, model: FounderModel, frequency: torch.Tensor, options: HmmOptions, n: int) -> FounderModel:
-        """The parameters under which the counts are most probable, with the pseudo-counts of `penalty`."""
+        """The parameters under which the counts are most probable, with the pseudo-counts of
+        `penalty`.
+        """
         pseudo = options.pseudo_count
         alternate = (self.ones + pseudo * frequency.float()) / (self.called + pseudo)
         jump = (self.jumps + 0.5) / (n + 1)
@@ -235,7 +248,9 @@ def initial_model(packed: PackedHaplotypes, n_populations: int, options: HmmOpti
 
 
 class HmmTraining:
-    """Expectation maximisation as a training run: a step is one pass over the training haplotypes."""
+    """Expectation maximisation as a training run: a step is one pass over the training
+    haplotypes.
+    """
 
     def __init__(
         self, model: FounderModel, packed: PackedHaplotypes, data: TrainingHaplotypes, options: HmmOptions, run: TrainingRun
@@ -277,7 +292,9 @@ class HmmTraining:
 
 
 def site_frequencies(packed: PackedHaplotypes, rows: np.ndarray) -> torch.Tensor:
-    """Frequency of the alternate allele, half an allele of each kind added, float64 (n_variants,)."""
+    """Frequency of the alternate allele, half an allele of each kind added, float64
+    (n_variants,).
+    """
     pieces = []
     for start in range(0, packed.n_variants, 4096):
         alleles = packed.read(start, min(start + 4096, packed.n_variants))[:, rows]

@@ -1,4 +1,6 @@
-"""Every site on its own: allele frequencies by population. What a generator knows that has seen no linkage."""
+"""Every site on its own: allele frequencies by population. What a generator knows that has seen no
+linkage.
+"""
 
 from collections.abc import Iterator
 
@@ -30,9 +32,12 @@ class IndependentGenerator(HaplotypeGenerator):
         self.options = options
 
     def fit(self, data: TrainingHaplotypes, run) -> None:
-        """Count alleles; (ones + shrinkage * pooled) / (called + shrinkage) is the frequency of a population."""
+        """Count alleles; (ones + shrinkage * pooled) / (called + shrinkage) is the frequency of a
+        population.
+        """
         self.population_names, self.n_variants = data.population_names, data.haplotypes.n_variants
-        member = np.eye(len(data.population_names), dtype=np.float32)[data.population]  # (n_haplotypes, n_populations)
+        # (n_haplotypes, n_populations)
+        member = np.eye(len(data.population_names), dtype=np.float32)[data.population]
         frequency = np.empty((self.n_variants, len(data.population_names)))
         for start in range(0, self.n_variants, BLOCK):
             alleles = data.haplotypes.read(start, min(start + BLOCK, self.n_variants))

@@ -1,9 +1,10 @@
-"""Haplotypes as imperfect mosaics of all training haplotypes, with the exact likelihood: the reference among likelihoods.
+"""Haplotypes as imperfect mosaics of all training haplotypes, with the exact likelihood: the
+reference among likelihoods.
 
-Li & Stephens 2003, doi:10.1093/genetics/165.4.2213. A haplotype copies one training haplotype at a time, switches along the
-genetic map, and shows a flipped allele with a small chance. Three numbers are fitted on the validation set: the rate of
-switches, the chance of a flip, and how much likelier templates of the own population are than others. Samples copy people, as
-those of any mosaic do.
+Li & Stephens 2003, doi:10.1093/genetics/165.4.2213. A haplotype copies one training haplotype at a
+time, switches along the genetic map, and shows a flipped allele with a small chance. Three numbers
+are fitted on the validation set: the rate of switches, the chance of a flip, and how much likelier
+templates of the own population are than others. Samples copy people, as those of any mosaic do.
 
 Time goes with asked x training haplotypes x sites, memory with one column of states.
 """
@@ -28,7 +29,9 @@ SMALLEST = 1e-15  # states are scaled up below this
 
 
 class WeightedTemplates(Templates):
-    """All training haplotypes as templates; those of the own population count for 1 + `own` each."""
+    """All training haplotypes as templates; those of the own population count for 1 + `own`
+    each.
+    """
 
     def __init__(self, population: np.ndarray, n_populations: int, own: float):
         self.order = np.argsort(population, kind="stable")
@@ -52,10 +55,12 @@ def log_likelihood(
     Parameters
     ----------
     templates, haplotypes : HaplotypeSource
-        At the same sites; missing calls of templates count as reference, those of haplotypes drop out.
+        At the same sites; missing calls of templates count as reference, those of haplotypes drop
+        out.
     template_population, population : ndarray of int
     """
-    weight = 1 + own * (template_population == np.arange(population.max(initial=0) + 1)[:, None])  # (n_populations, n_templates)
+    # (n_populations, n_templates)
+    weight = 1 + own * (template_population == np.arange(population.max(initial=0) + 1)[:, None])
     prior = torch.from_numpy(weight / weight.sum(axis=1, keepdims=True)).float()
     starts = range(0, len(population), ROWS)
     batches = [_Forward(slice(low, low + ROWS), prior[torch.from_numpy(population[low : low + ROWS])]) for low in starts]
@@ -93,11 +98,13 @@ class _Forward:
         alternate, missing = asked == 1, asked < 0
         some, gaps = alternate.any(axis=1).tolist(), missing.any(axis=1).tolist()
         alternate, missing = torch.from_numpy(alternate), torch.from_numpy(missing)
-        chances = torch.where(templates == 0, 1 - flip, flip)  # of a reference allele, by site and template
+        # of a reference allele, by site and template
+        chances = torch.where(templates == 0, 1 - flip, flip)
         for site, (reference, chance) in enumerate(zip(chances, switch, strict=True)):
             if chance > 0:
                 self.state.mul_(1 - chance).addcmul_(self.prior, self.sum[:, None], value=chance)
-            # most alleles are the reference: all rows first read one, then those that did not are corrected
+            # most alleles are the reference: all rows first read one, then those that did not are
+            # corrected
             self.state.mul_(reference)
             if some[site]:
                 self.state[alternate[site]] *= (1 - reference) / reference
@@ -126,7 +133,9 @@ class LiStephensDescription(HaplotypeDescription):
 
 
 class LiStephensGenerator(MosaicGenerator):
-    """Mosaic of all training haplotypes with fitted switches, flips and population weight, and its likelihood."""
+    """Mosaic of all training haplotypes with fitted switches, flips and population weight, and its
+    likelihood.
+    """
 
     name = "li_stephens"
     description_class = LiStephensDescription

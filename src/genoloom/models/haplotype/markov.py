@@ -1,13 +1,15 @@
 """Markov chain of unbounded order over the preceding alleles of the same haplotype.
 
-The chance of the next allele is worked out over contexts of 0, 1, 2, 4, 8, ... sites, as long as any training haplotype agrees
-with them, in the manner of prediction by partial matching (Cleary & Witten 1984, doi:10.1109/TCOM.1984.1096090): counts after a
-context are mixed with the estimate of the shorter context, which has the weight of a number of haplotypes. These weights, one
-for contexts that were always followed by one allele and one for the others at each length, and how much more a haplotype
-of the own population counts, are fitted on the validation set.
+The chance of the next allele is worked out over contexts of 0, 1, 2, 4, 8, ... sites, as long as
+any training haplotype agrees with them, in the manner of prediction by partial matching (Cleary &
+Witten 1984, doi:10.1109/TCOM.1984.1096090): counts after a context are mixed with the estimate of
+the shorter context, which has the weight of a number of haplotypes. These weights, one for contexts
+that were always followed by one allele and one for the others at each length, and how much more a
+haplotype of the own population counts, are fitted on the validation set.
 
-Who agrees with whom on how many sites is read from a positional Burrows-Wheeler transform of training and asked haplotypes
-together; missing calls stand there as the more frequent allele, and are not counted.
+Who agrees with whom on how many sites is read from a positional Burrows-Wheeler transform of
+training and asked haplotypes together; missing calls stand there as the more frequent allele, and
+are not counted.
 """
 
 from collections.abc import Iterator
@@ -45,12 +47,13 @@ class Weights:
     Attributes
     ----------
     escape : ndarray, float64, shape (n_lengths, 2)
-        Weight of the shorter context, in haplotypes: where both alleles were seen after the context, and where one was.
+        Weight of the shorter context, in haplotypes: where both alleles were seen after the
+        context, and where one was.
     own : float
         A training haplotype of the own population counts for 1 + `own`.
     floor : float
-        Either allele has at least this chance: in a context that has always been followed by one allele, each length
-        would otherwise make the other one more impossible than the last.
+        Either allele has at least this chance: in a context that has always been followed by one
+        allele, each length would otherwise make the other one more impossible than the last.
     """
 
     escape: np.ndarray
@@ -58,9 +61,11 @@ class Weights:
     floor: float
 
     def chance(self, pooled: np.ndarray, own: np.ndarray) -> np.ndarray:
-        """Chance of the alternate allele from counts of both alleles after each context; float64 (n_rows,).
+        """Chance of the alternate allele from counts of both alleles after each context; float64
+        (n_rows,).
 
-        `pooled` and `own` are (n_lengths, n_rows, 2), of all training haplotypes and of those of the own population.
+        `pooled` and `own` are (n_lengths, n_rows, 2), of all training haplotypes and of those of
+        the own population.
         """
         weighted = pooled + self.own * own  # (n_lengths, n_rows, 2)
         total = weighted[:, :, 0] + weighted[:, :, 1]
@@ -74,7 +79,8 @@ class Weights:
 
 
 def fit_weights(pooled: np.ndarray, own: np.ndarray, alleles: np.ndarray) -> Weights:
-    """The weights under which the alleles of some haplotypes are most probable, with a log-normal prior around one.
+    """The weights under which the alleles of some haplotypes are most probable, with a log-normal
+    prior around one.
 
     Parameters
     ----------
@@ -86,7 +92,8 @@ def fit_weights(pooled: np.ndarray, own: np.ndarray, alleles: np.ndarray) -> Wei
     counts, mine = (torch.from_numpy(values.astype(np.float64)) for values in (pooled, own))
     kind = ((counts > 0).sum(dim=2) == 1).long()
     alternate = torch.from_numpy(alleles == 1)
-    prior = torch.zeros(2 * n_lengths + 2, dtype=torch.float64)  # what no haplotype speaks for stays here
+    # what no haplotype speaks for stays here
+    prior = torch.zeros(2 * n_lengths + 2, dtype=torch.float64)
     prior[-1] = np.log(RARE)
     raw = prior.clone().requires_grad_()
 
@@ -131,7 +138,8 @@ class _Walk:
         self.place = np.empty(self.n + len(asked), dtype=np.int64)
 
     def counts(self, alleles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Counts of both alleles at the next site after the context of each asked haplotype, at each length.
+        """Counts of both alleles at the next site after the context of each asked haplotype, at
+        each length.
 
         Parameters
         ----------
@@ -153,7 +161,8 @@ class _Walk:
         for i, length in enumerate(self.lengths):
             if length > site:
                 break
-            run = (np.cumsum(divergence > site - length) - 1)[self.place]  # of each haplotype; the first place begins one
+            # of each haplotype; the first place begins one
+            run = (np.cumsum(divergence > site - length) - 1)[self.place]
             n_runs, read, mine = run.max(initial=0) + 1, run[called], run[self.n :]
             pooled[i] = np.bincount(2 * read + allele, minlength=2 * n_runs).reshape(-1, 2)[mine]
             own[i] = np.bincount(2 * self.P * read + kind, minlength=2 * self.P * n_runs).reshape(-1, 2)[
@@ -168,7 +177,9 @@ class _Walk:
         self.pbwt.push(np.concatenate([training, asked]))
 
     def sites(self, n_variants: int) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-        """(site, alleles of the training haplotypes, the same with missing calls filled) along the contig."""
+        """(site, alleles of the training haplotypes, the same with missing calls filled) along the
+        contig.
+        """
         for start in range(0, n_variants, BLOCK):
             block = self.training.read(start, min(start + BLOCK, n_variants))
             filled = np.where(block < 0, majority(block)[:, None], block)
@@ -190,7 +201,9 @@ class MarkovDescription(HaplotypeDescription):
 
 
 class MarkovGenerator(HaplotypeGenerator):
-    """The chain. It keeps the training haplotypes and counts contexts as it goes along the contig."""
+    """The chain. It keeps the training haplotypes and counts contexts as it goes along the
+    contig.
+    """
 
     name = "markov"
     description_class = MarkovDescription

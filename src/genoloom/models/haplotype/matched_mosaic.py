@@ -1,14 +1,16 @@
 """Mosaics that cross over only where two training haplotypes cannot be told apart.
 
-A plain mosaic breaks linkage at each switch. Here a row that copies one training haplotype may go on only as another of its
-population that is equal on the preceding sites: what a recombination between two carriers of one local haplotype would make.
-It learns nothing and is more faithful than any plain mosaic, so it is the bar for generators that learn; and it copies, so it
-leaks like any mosaic.
+A plain mosaic breaks linkage at each switch. Here a row that copies one training haplotype may go
+on only as another of its population that is equal on the preceding sites: what a recombination
+between two carriers of one local haplotype would make. It learns nothing and is more faithful than
+any plain mosaic, so it is the bar for generators that learn; and it copies, so it leaks like any
+mosaic.
 
-Crossovers come at rate 1 / `segment_cm`. One that finds no equal haplotype waits for the next place; each further `segment_cm`
-that it has waited halves the length that must agree, so that no row goes on copying one person because nobody resembles
-that person. The state is the positional Burrows-Wheeler order of the training haplotypes at the present site: memory does
-not grow along the contig.
+Crossovers come at rate 1 / `segment_cm`. One that finds no equal haplotype waits for the next
+place; each further `segment_cm` that it has waited halves the length that must agree, so that no
+row goes on copying one person because nobody resembles that person. The state is the positional
+Burrows-Wheeler order of the training haplotypes at the present site: memory does not grow along the
+contig.
 """
 
 from collections.abc import Iterator
@@ -34,7 +36,9 @@ class MatchedMosaicDescription(HaplotypeDescription):
 
 
 class MatchedMosaicGenerator(MosaicGenerator):
-    """Copies haplotypes of the own population, crossing over to equal ones at rate 1 / `segment_cm` a centimorgan."""
+    """Copies haplotypes of the own population, crossing over to equal ones at rate 1 / `segment_cm`
+    a centimorgan.
+    """
 
     name = "matched_mosaic"
     description_class = MatchedMosaicDescription
@@ -55,7 +59,9 @@ class MatchedMosaicGenerator(MosaicGenerator):
 
 
 class _Crossovers:
-    """What each row copies, and where it wants to cross over next; places are between bytes of eight sites."""
+    """What each row copies, and where it wants to cross over next; places are between bytes of
+    eight sites.
+    """
 
     def __init__(self, generator: MatchedMosaicGenerator, templates: Templates, present: np.ndarray, seed: np.ndarray):
         self.segment_cm, self.present, self.seed = generator.options.segment_cm, present, seed
@@ -66,12 +72,16 @@ class _Crossovers:
         self.next_cm = self._draw(0, np.arange(len(seed)))
 
     def _draw(self, place: int, rows: np.ndarray) -> np.ndarray:
-        """Where the rows want to cross over next: at an exponential distance, which has no memory."""
+        """Where the rows want to cross over next: at an exponential distance, which has no
+        memory.
+        """
         uniforms = paired_uniforms(self.seed[rows], np.full(len(rows), place))
         return self.place_cm[place] - self.segment_cm * np.log1p(-uniforms)
 
     def advance(self, alleles: np.ndarray) -> None:
-        """Go on by one byte, `alleles` of the training haplotypes; rows that want to and can cross over behind it."""
+        """Go on by one byte, `alleles` of the training haplotypes; rows that want to and can cross
+        over behind it.
+        """
         self.pbwt.push(alleles)
         place = self.pbwt.n_bytes
         if place == len(self.place_cm):
@@ -103,9 +113,11 @@ class _Crossovers:
 
 
 def _places(map_cm: np.ndarray, match: int, match_cm: float) -> tuple[np.ndarray, np.ndarray]:
-    """Genetic position of the first site of each byte, and how many bytes before it must agree there.
+    """Genetic position of the first site of each byte, and how many bytes before it must agree
+    there.
 
-    Agreement goes back over `match` sites and over `match_cm` centimorgans, whichever is longer, in whole bytes.
+    Agreement goes back over `match` sites and over `match_cm` centimorgans, whichever is longer, in
+    whole bytes.
     """
     first = np.arange(0, len(map_cm), 8)
     sites = np.maximum(match, first - np.searchsorted(map_cm, map_cm[first] - match_cm))

@@ -1,9 +1,12 @@
-"""Mosaics of training haplotypes: pieces copied along the genetic map, as HAPGEN and its successors do.
+"""Mosaics of training haplotypes: pieces copied along the genetic map, as HAPGEN and its successors
+do.
 
-Su, Marchini & Donnelly 2011, doi:10.1093/bioinformatics/btr341. It copies, so it leaks: a control, no release candidate.
+Su, Marchini & Donnelly 2011, doi:10.1093/bioinformatics/btr341. It copies, so it leaks: a control,
+no release candidate.
 
-Haplotypes are copied eight variants (one byte) at a time. Switches and flips are rare events: each row draws the distance
-to its next one, so that time goes with the number of bytes and not with random numbers for every allele.
+Haplotypes are copied eight variants (one byte) at a time. Switches and flips are rare events: each
+row draws the distance to its next one, so that time goes with the number of bytes and not with
+random numbers for every allele.
 """
 
 from collections.abc import Iterator
@@ -145,13 +148,17 @@ class _Walk:
         return self.templates.draw(self.request.population[rows], uniforms)
 
     def _next(self, site: np.ndarray, rows=slice(None)) -> np.ndarray:
-        """The first site behind the next switch: switches come at exponential distances, which have no memory."""
+        """The first site behind the next switch: switches come at exponential distances, which have
+        no memory.
+        """
         uniforms = paired_uniforms(self.request.seed[rows], site)
         at = self.map_cm[np.maximum(site, 0)]
         return np.searchsorted(self.map_cm, at - self.segment_cm * np.log1p(-uniforms), side="right")
 
     def copy(self, training: np.ndarray, start: int) -> np.ndarray:
-        """Copied alleles as bytes, (n_bytes, n_rows), from the bytes of the training haplotypes at the same sites."""
+        """Copied alleles as bytes, (n_bytes, n_rows), from the bytes of the training haplotypes at
+        the same sites.
+        """
         n_bytes, n_rows = len(training), len(self.present)
         stop = start + 8 * n_bytes
         begun = np.full((n_bytes, n_rows), -1, dtype=np.int64)  # templates that begin with a byte

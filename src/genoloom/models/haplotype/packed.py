@@ -1,4 +1,6 @@
-"""Training haplotypes kept inside a model, eight variants a byte: for generators that copy or count."""
+"""Training haplotypes kept inside a model, eight variants a byte: for generators that copy or
+count.
+"""
 
 from dataclasses import dataclass
 
@@ -19,7 +21,8 @@ class PackedHaplotypes:
     ----------
     n_variants : int
     ones : ndarray, uint8, shape (ceil(n_variants / 8), n_haplotypes)
-        Bits of the alternate alleles of eight neighbouring variants; those past the last variant are 0.
+        Bits of the alternate alleles of eight neighbouring variants; those past the last variant
+        are 0.
     called : ndarray, uint8, shape of `ones`, or (0, n_haplotypes) where no call is missing
     """
 
@@ -29,7 +32,9 @@ class PackedHaplotypes:
 
     @classmethod
     def pack(cls, source: HaplotypeSource, fill: bool = False) -> "PackedHaplotypes":
-        """Read `source` once, block by block; `fill` sets missing calls to the more frequent allele of the site."""
+        """Read `source` once, block by block; `fill` sets missing calls to the more frequent allele
+        of the site.
+        """
         shape = (-(-source.n_variants // 8), source.n_haplotypes)
         ones = np.empty(shape, dtype=np.uint8)
         called = np.empty((0, shape[1]), dtype=np.uint8)
@@ -51,7 +56,9 @@ class PackedHaplotypes:
         return self.ones.shape[1]
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        """Alleles of the variants [start, stop), int8 with -1 for missing, shape (stop - start, n_haplotypes)."""
+        """Alleles of the variants [start, stop), int8 with -1 for missing, shape (stop - start,
+        n_haplotypes).
+        """
         rows, inside = slice(start // 8, -(-stop // 8)), slice(start % 8, start % 8 + stop - start)
         alleles = unpack(self.ones[rows])[inside]
         return np.where(unpack(self.called[rows])[inside] == 1, alleles, np.int8(-1)) if len(self.called) else alleles
@@ -75,7 +82,9 @@ class PackedHaplotypes:
 
 
 def majority(alleles: np.ndarray) -> np.ndarray:
-    """The more frequent allele of each site, int8, shape (n_variants,); 0 when both are equally frequent."""
+    """The more frequent allele of each site, int8, shape (n_variants,); 0 when both are equally
+    frequent.
+    """
     return ((alleles == 1).sum(axis=1) > (alleles == 0).sum(axis=1)).astype(np.int8)
 
 

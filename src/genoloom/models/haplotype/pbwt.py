@@ -1,8 +1,10 @@
-"""Positional Burrows-Wheeler transform: haplotypes in the order of their reversed prefixes, kept up along the contig.
+"""Positional Burrows-Wheeler transform: haplotypes in the order of their reversed prefixes, kept up
+along the contig.
 
-Durbin 2014, doi:10.1093/bioinformatics/btu014. In this order, haplotypes that agree on the latest sites stand together.
-Two forms: `Pbwt` goes site by site and knows how long neighbours agree; `BytewisePbwt` goes eight sites at a step, which is
-faster by an order of magnitude, and knows which neighbours agree on a given number of steps.
+Durbin 2014, doi:10.1093/bioinformatics/btu014. In this order, haplotypes that agree on the latest
+sites stand together. Two forms: `Pbwt` goes site by site and knows how long neighbours agree;
+`BytewisePbwt` goes eight sites at a step, which is faster by an order of magnitude, and knows which
+neighbours agree on a given number of steps.
 """
 
 import numpy as np
@@ -18,8 +20,9 @@ class Pbwt:
     order : ndarray, int64, shape (n_haplotypes,)
         Haplotypes by their alleles at the latest site, then at the one before, and so on.
     divergence : ndarray, int64, shape (n_haplotypes,)
-        Of each place in the order: the site from which on its haplotype agrees with the one above; `site` where they
-        differ at the latest site; for the first place a site that has not come yet.
+        Of each place in the order: the site from which on its haplotype agrees with the one above;
+        `site` where they differ at the latest site; for the first place a site that has not come
+        yet.
     """
 
     def __init__(self, n_haplotypes: int):
@@ -29,7 +32,9 @@ class Pbwt:
         self.divergence[:1] = 1
 
     def push(self, alleles: np.ndarray) -> None:
-        """Take in the next site, `alleles` in 0/1 of shape (n_haplotypes,): Durbin's algorithm 2."""
+        """Take in the next site, `alleles` in 0/1 of shape (n_haplotypes,): Durbin's algorithm
+        2.
+        """
         self.site += 1
         places = np.arange(len(self.order))
         one = alleles[self.order] == 1
@@ -63,7 +68,8 @@ class BytewisePbwt:
         self.n_bytes = 0
         self.order = np.argsort(group, kind="stable")
         self.group = group.astype(np.uint16) << 8
-        # sums of bytes times random numbers: rows whose sums grew alike since a byte are equal since then
+        # sums of bytes times random numbers: rows whose sums grew alike since a byte are equal
+        # since then
         self.sums = np.zeros((memory + 1, len(group)), dtype=np.uint64)
         self.random = np.random.default_rng(0)
 
@@ -77,7 +83,8 @@ class BytewisePbwt:
         np.add(before, alleles * factor, out=self.sums[self.n_bytes % len(self.sums)])
 
     def runs(self, length: int) -> np.ndarray:
-        """Where runs of haplotypes of one group that are equal on the last `length` bytes begin in the order, and its end.
+        """Where runs of haplotypes of one group that are equal on the last `length` bytes begin in
+        the order, and its end.
 
         Distinct haplotypes are taken as equal with a chance below 2 ** -56.
 

@@ -1,7 +1,8 @@
-"""From haplotypes to people: ancestry that changes along the contig, and haplotypes that are copies of one another.
+"""From haplotypes to people: ancestry that changes along the contig, and haplotypes that are copies
+of one another.
 
-Without more said, the two haplotypes of a person are drawn independently from the person's population: random mating
-within it.
+Without more said, the two haplotypes of a person are drawn independently from the person's
+population: random mating within it.
 """
 
 from collections.abc import Iterator
@@ -13,11 +14,13 @@ from genoloom.tracts import Tracts
 
 
 def sample_ancestries(generator: HaplotypeGenerator, seed: np.ndarray, ancestry: Tracts) -> Iterator[np.ndarray]:
-    """Yield blocks of alleles as `HaplotypeGenerator.draw` does, each haplotype of its ancestry at each variant.
+    """Yield blocks of alleles as `HaplotypeGenerator.draw` does, each haplotype of its ancestry at
+    each variant.
 
-    A haplotype of several ancestries is drawn whole from each of them and takes from each what lies in its tracts: within a
-    tract it is distributed as the generator's haplotypes of that population are, and across a border it is independent,
-    as haplotypes of two ancestors are. Only haplotypes of several ancestries cost more than one draw.
+    A haplotype of several ancestries is drawn whole from each of them and takes from each what lies
+    in its tracts: within a tract it is distributed as the generator's haplotypes of that population
+    are, and across a border it is independent, as haplotypes of two ancestors are. Only haplotypes
+    of several ancestries cost more than one draw.
 
     Parameters
     ----------
@@ -46,7 +49,8 @@ def sample_ancestries(generator: HaplotypeGenerator, seed: np.ndarray, ancestry:
 
 
 def copy_autozygous(blocks: Iterator[np.ndarray], autozygous: Tracts) -> Iterator[np.ndarray]:
-    """Yield the blocks with each person's second haplotype a copy of the first where `autozygous` is 1.
+    """Yield the blocks with each person's second haplotype a copy of the first where `autozygous`
+    is 1.
 
     Parameters
     ----------

@@ -1,4 +1,6 @@
-"""What simple models pay for the validation haplotypes: the likelihoods that a model is compared with."""
+"""What simple models pay for the validation haplotypes: the likelihoods that a model is compared
+with.
+"""
 
 import numpy as np
 
@@ -8,7 +10,8 @@ TEMPLATES, ROWS, SITES = 1000, 16, 8192  # at most
 
 
 def independent_bits(training: np.ndarray, validation: np.ndarray) -> float:
-    """Bits a called allele of `validation` when each site has the frequency of `training`, half an allele of each kind added.
+    """Bits a called allele of `validation` when each site has the frequency of `training`, half an
+    allele of each kind added.
 
     Parameters
     ----------
@@ -21,11 +24,12 @@ def independent_bits(training: np.ndarray, validation: np.ndarray) -> float:
 
 
 def li_stephens_bits(training: np.ndarray, validation: np.ndarray, map_cm: np.ndarray) -> float:
-    """Bits a called allele of `validation` as mosaics of the training haplotypes, at the best of a few switch and error rates.
+    """Bits a called allele of `validation` as mosaics of the training haplotypes, at the best of a
+    few switch and error rates.
 
-    The forward algorithm of Li & Stephens 2003 (doi:10.1093/genetics/165.4.2213) over the genetic map: the best rate of switches
-    at the first error rate, then the best error rate. Both are chosen on the validation haplotypes themselves, so it is a
-    strict reference.
+    The forward algorithm of Li & Stephens 2003 (doi:10.1093/genetics/165.4.2213) over the genetic
+    map: the best rate of switches at the first error rate, then the best error rate. Both are
+    chosen on the validation haplotypes themselves, so it is a strict reference.
 
     Parameters
     ----------
@@ -57,7 +61,8 @@ def _forward(training: np.ndarray, validation: np.ndarray, switch: np.ndarray, e
 
 
 def reference_bits(haplotypes, fitted: np.ndarray, validation: np.ndarray, map_cm: np.ndarray, rng: np.random.Generator) -> dict:
-    """Both references, on at most `SITES` sites from the first on, `ROWS` validation haplotypes and `TEMPLATES` training haplotypes.
+    """Both references, on at most `SITES` sites from the first on, `ROWS` validation haplotypes and
+    `TEMPLATES` training haplotypes.
 
     Parameters
     ----------

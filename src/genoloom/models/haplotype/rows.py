@@ -19,7 +19,8 @@ class PackedRows:
     block : int
         Sites a block.
     ones, called : ndarray, uint8, shape (n_rows, n_blocks * bytes_per_block)
-        Bits of the alternate alleles and of the called alleles; sites past the last variant are not called.
+        Bits of the alternate alleles and of the called alleles; sites past the last variant are not
+        called.
     """
 
     block: int
@@ -42,9 +43,11 @@ class PackedRows:
         return self.ones.shape[0]
 
     def alleles(self, source: np.ndarray, start: int, stop: int) -> np.ndarray:
-        """Alleles of the blocks [start, stop), int8 with -1 for missing, shape (n, stop - start, block).
+        """Alleles of the blocks [start, stop), int8 with -1 for missing, shape (n, stop - start,
+        block).
 
-        `source` says which row each haplotype is made of: shape (n,), or (n, n_bytes) row by byte of these blocks.
+        `source` says which row each haplotype is made of: shape (n,), or (n, n_bytes) row by byte
+        of these blocks.
         """
         columns = np.arange(start * self.bytes_per_block, stop * self.bytes_per_block)
         index = (source[:, None] if source.ndim == 1 else source, columns)
@@ -56,10 +59,12 @@ class PackedRows:
     def matched_crossovers(
         self, rows: np.ndarray, group: np.ndarray, start: int, stop: int, breakpoints: int, rng: np.random.Generator
     ) -> np.ndarray:
-        """Which row each byte comes from when haplotypes cross over to others that they cannot be told from.
+        """Which row each byte comes from when haplotypes cross over to others that they cannot be
+        told from.
 
-        At each of `breakpoints` places, every haplotype goes on as a random row of its group that agrees with it on the
-        preceding `MATCH_SITES` sites: what a recombination between two carriers of one local haplotype would make.
+        At each of `breakpoints` places, every haplotype goes on as a random row of its group that
+        agrees with it on the preceding `MATCH_SITES` sites: what a recombination between two
+        carriers of one local haplotype would make.
 
         Parameters
         ----------

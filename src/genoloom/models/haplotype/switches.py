@@ -1,7 +1,9 @@
-"""Where the two haplotypes of a person were joined wrongly: the gain in likelihood when their tails are exchanged.
+"""Where the two haplotypes of a person were joined wrongly: the gain in likelihood when their tails
+are exchanged.
 
-At the boundary before block k the blocks [k, k + REACH) of one haplotype are scored after the past of the other, and the
-reverse, and compared with the two as they are. All four see the same number of blocks of the past, at most PAST.
+At the boundary before block k the blocks [k, k + REACH) of one haplotype are scored after the past
+of the other, and the reverse, and compared with the two as they are. All four see the same number
+of blocks of the past, at most PAST.
 """
 
 from collections.abc import Iterator
@@ -48,7 +50,9 @@ def switch_log_odds(
 
 
 def _log_odds(model, near: np.ndarray, population: np.ndarray, span: tuple[int, int, int]) -> np.ndarray:
-    """Gain of the exchange for each person; 0 where either side holds no difference between the two haplotypes."""
+    """Gain of the exchange for each person; 0 where either side holds no difference between the two
+    haplotypes.
+    """
     start, k, _ = span
     first, second = near[0::2], near[1::2]  # (n_people, T, L) each
     differs = (first != second).any(axis=2)

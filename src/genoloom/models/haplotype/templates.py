@@ -23,7 +23,8 @@ READ_BLOCKS = 64  # unpacked at a time
 REMEMBERED = 16  # tables: rows that go along together need the same ones
 # where blocks are told, none is asked
 NO_NETWORK = Network(*(np.zeros((0,) * n, dtype=np.float32) for n in (2, 2, 1, 2, 1, 1, 1)))
-OWN_SHARE = 0.5  # of the weight after a switch that goes to the own population beside its part of the rest
+# of the weight after a switch that goes to the own population beside its part of the rest
+OWN_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -193,7 +194,8 @@ class Walk:
         ranked = np.argsort(-count, kind="stable")
         codes = max(1, min(panel.codes, int((count >= panel.carriers).sum())))
         distinct, count = distinct[ranked], count[ranked]
-        place = np.argsort(ranked).astype(np.uint16)  # of each distinct block, in rising order, among all
+        # of each distinct block, in rising order, among all
+        place = np.argsort(ranked).astype(np.uint16)
         index = place[index]
         strays = np.zeros(len(distinct), dtype=np.uint32)
         if len(distinct) > codes:

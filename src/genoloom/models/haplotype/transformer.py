@@ -1,20 +1,23 @@
 """Causal transformer over blocks of neighbouring sites, with an exact likelihood.
 
-A token is a block of sites (`genoloom.models.haplotype.blocks`). Given the blocks before it, the network gives each
-code of block t a probability pi. The block is then read from the codes as Li and Stephens (2003,
-doi:10.1093/genetics/165.4.2213) read a haplotype from others: it begins as a code drawn by pi, crosses over at the
-boundary of every few sites with a small chance to a code drawn by its frequency q in the cohort, and shows each allele
-with a small chance of a flip. Every haplotype is possible, all probabilities sum to one, the forward algorithm makes
-the likelihood exact, and missing calls drop out. A training block that too few haplotypes carry is no code: it teaches
-these chances, as the new blocks of people who were never seen would.
+A token is a block of sites (`genoloom.models.haplotype.blocks`). Given the blocks before it, the
+network gives each code of block t a probability pi. The block is then read from the codes as Li and
+Stephens (2003, doi:10.1093/genetics/165.4.2213) read a haplotype from others: it begins as a code
+drawn by pi, crosses over at the boundary of every few sites with a small chance to a code drawn by
+its frequency q in the cohort, and shows each allele with a small chance of a flip. Every haplotype
+is possible, all probabilities sum to one, the forward algorithm makes the likelihood exact, and
+missing calls drop out. A training block that too few haplotypes carry is no code: it teaches these
+chances, as the new blocks of people who were never seen would.
 
-Context is bounded. A contig is worked off in windows of `context` blocks that overlap by half: a window scores (or
-samples) its second half given its first, the first window all of it. Training sees random windows of the same length,
-so a token is never asked what it was not trained for, and cost and memory are linear in variants.
+Context is bounded. A contig is worked off in windows of `context` blocks that overlap by half: a
+window scores (or samples) its second half given its first, the first window all of it. Training
+sees random windows of the same length, so a token is never asked what it was not trained for, and
+cost and memory are linear in variants.
 
-Haplotypes are drawn with the log-chances of the codes divided by a temperature. A network says what it does not know by spreading
-its chances; drawn as they are (temperature 1), these little surprises add up along a contig, and synthetic haplotypes are further
-from real ones than real ones are. Likelihoods, and what `complete` fills in, are of the chances themselves.
+Haplotypes are drawn with the log-chances of the codes divided by a temperature. A network says what
+it does not know by spreading its chances; drawn as they are (temperature 1), these little surprises
+add up along a contig, and synthetic haplotypes are further from real ones than real ones are.
+Likelihoods, and what `complete` fills in, are of the chances themselves.
 
 Letters in shapes: B haplotypes, T blocks, L sites a block, C codes, S segments a block, W width.
 """
@@ -49,7 +52,8 @@ from genoloom.training_config import TransformerOptions
 
 log = logging.getLogger(__name__)
 
-LOWEST_TEMPERATURE = 0.9  # below it more rare alleles were lost, and linked haplotypes were no harder to tell from real ones
+# below it more rare alleles were lost, and linked haplotypes were no harder to tell from real ones
+LOWEST_TEMPERATURE = 0.9
 
 
 class OptionsDescription(TransformerOptions):
@@ -78,7 +82,9 @@ class TransformerGenerator(HaplotypeGenerator):
         self.anchors: Anchors | None = None
 
     def start_from(self, base: "TransformerGenerator", index: np.ndarray) -> None:
-        """Let `fit` begin with the blocks and weights of `base`; its variants `index` (int64, rising) are those to come."""
+        """Let `fit` begin with the blocks and weights of `base`; its variants `index` (int64,
+        rising) are those to come.
+        """
         self.start = Start.from_generator(base, self.options, index)
 
     def fit(self, data: TrainingHaplotypes, run: TrainingRun) -> None:
@@ -120,7 +126,8 @@ class TransformerGenerator(HaplotypeGenerator):
         seed, stop = derive_seed(run.seed, "temperature"), min(BALANCED_BLOCKS, self.codebook.n_blocks)
         rng = np.random.default_rng(seed)
         rows = rng.permutation(fitted)[:BALANCED_ROWS]
-        told = read_blocks(self._laid_out(data.haplotypes), self.options.block, 0, stop, rows)  # (n, stop, L)
+        # (n, stop, L)
+        told = read_blocks(self._laid_out(data.haplotypes), self.options.block, 0, stop, rows)
         nearest = [self.codebook.alleles[k][self.codebook.nearest(k, told[:, k])[0]] for k in range(stop)]
         alleles = np.where(told >= 0, told, np.stack(nearest, axis=1)).reshape(len(rows), -1)
         request = SampleRequest(data.population[rows], rng.integers(0, 2**63, size=len(rows), dtype=np.uint64))
@@ -134,7 +141,9 @@ class TransformerGenerator(HaplotypeGenerator):
         return found
 
     def _anchor(self, data: TrainingHaplotypes, run: TrainingRun) -> None:
-        """Find the factors that keep the frequencies of the training haplotypes' codes, on a pilot cohort."""
+        """Find the factors that keep the frequencies of the training haplotypes' codes, on a pilot
+        cohort.
+        """
         codes = self.codebook.encode(self._laid_out(data.haplotypes))  # (n, K)
         rng = np.random.default_rng(derive_seed(run.seed, "pilot"))
         population = pilot_populations(data.population, rng)
@@ -195,7 +204,9 @@ class TransformerGenerator(HaplotypeGenerator):
         yield from self._draw(request, self.codebook.n_blocks, sampler)
 
     def _draw(self, request: SampleRequest, n_blocks: int, sampler: WindowSampler) -> Iterator[np.ndarray]:
-        """Alleles of the first `n_blocks` blocks, window by window, int8 (n_variants, n_haplotypes)."""
+        """Alleles of the first `n_blocks` blocks, window by window, int8 (n_variants,
+        n_haplotypes).
+        """
         past = np.empty((len(request.seed), 0, self.options.block), dtype=np.int8)
         for span in windows(n_blocks, self.options.context):
             start, first, stop = span

@@ -24,14 +24,18 @@ class HaplotypeTransformer(nn.Module):
     """The network: log-probabilities of blocks given the blocks before them."""
 
     def __init__(self, codebook: BlockCodebook, layout: np.ndarray, n_populations: int, options: TransformerOptions):
-        """`layout` (int64, rising) says which sites of the blocks are modelled; the others are never seen nor sampled."""
+        """`layout` (int64, rising) says which sites of the blocks are modelled; the others are
+        never seen nor sampled.
+        """
         super().__init__()
         K, C, L = codebook.alleles.shape
         W = options.width
         self.unlabelled = n_populations
         self.segments = -(-L // SEGMENT)
-        self.register_buffer("codes", torch.from_numpy(codebook.alleles).float(), persistent=False)  # (K, C, L)
-        self.register_buffer("absent", torch.from_numpy(codebook.count == 0), persistent=False)  # (K, C)
+        # (K, C, L)
+        self.register_buffer("codes", torch.from_numpy(codebook.alleles).float(), persistent=False)
+        # (K, C)
+        self.register_buffer("absent", torch.from_numpy(codebook.count == 0), persistent=False)
         exists = np.zeros(K * L, dtype=bool)
         exists[layout] = True
         self.register_buffer("exists", torch.from_numpy(exists).view(K, L), persistent=False)
@@ -48,7 +52,8 @@ class HaplotypeTransformer(nn.Module):
         error = torch.from_numpy((codebook.error + 1e-3).clip(max=0.4))
         crossover = torch.full((K, self.segments - 1), CROSSOVER_LOGIT)
         self.code_bias, self.partner = _prior(frequency), _prior(frequency.clone())  # (K, C) each
-        self.error_logit, self.crossover = _prior(error.logit()), _prior(crossover)  # (K, L), (K, S - 1)
+        # (K, L), (K, S - 1)
+        self.error_logit, self.crossover = _prior(error.logit()), _prior(crossover)
 
     def match(self, alleles: torch.Tensor, start: int) -> torch.Tensor:
         """Index of the code that equals each block, -1 where there is none; (B, T, L) to (B, T)."""
@@ -60,7 +65,9 @@ class HaplotypeTransformer(nn.Module):
         return torch.where((least == 0) & complete, code, -1)
 
     def embed(self, alleles: torch.Tensor, code: torch.Tensor, start: int) -> torch.Tensor:
-        """What the network sees of blocks [start, start + T): alleles and, where known, codes; (B, T, W)."""
+        """What the network sees of blocks [start, start + T): alleles and, where known, codes; (B,
+        T, W).
+        """
         blocks = slice(start, start + alleles.shape[1])
         signed = torch.where(alleles >= 0, 2.0 * alleles - 1, 0.0)
         x = torch.einsum("btl,tlw->btw", signed, self.site_in[blocks])
@@ -85,9 +92,12 @@ class HaplotypeTransformer(nn.Module):
         return self.norm(x)
 
     def code_logits(self, hidden: torch.Tensor, start: int) -> torch.Tensor:
-        """Unnormalised log pi of the codes, -inf for codes that a block does not have; (B, T, W) to (B, T, C)."""
+        """Unnormalised log pi of the codes, -inf for codes that a block does not have; (B, T, W) to
+        (B, T, C).
+        """
         blocks = slice(start, start + hidden.shape[1])
-        readout = self.code_out[blocks] + (2 * self.codes[blocks] - 1) @ self.site_out[blocks]  # (T, C, W)
+        # (T, C, W)
+        readout = self.code_out[blocks] + (2 * self.codes[blocks] - 1) @ self.site_out[blocks]
         logits = torch.einsum("btw,tcw->btc", hidden, readout) + self.code_bias[blocks]
         return logits.masked_fill(self.absent[blocks], -math.inf)
 
@@ -101,7 +111,8 @@ class HaplotypeTransformer(nn.Module):
         S, blocks = self.segments, slice(start, start + T)
         one, called = (alleles == 1).float(), (alleles >= 0).float()
         flip = self.flip_logit(blocks)  # log e - log (1 - e)
-        # a site adds log (1 - e), and log e - log (1 - e) more where row and code differ: one + (called - 2 one) * code
+        # a site adds log (1 - e), and log e - log (1 - e) more where row and code differ: one +
+        # (called - 2 one) * code
         common = called * nn.functional.logsigmoid(-flip) + one * flip
         differing = (called - 2 * one) * flip
         fill = (0, S * SEGMENT - L)
@@ -111,11 +122,15 @@ class HaplotypeTransformer(nn.Module):
         return (common[..., None] + torch.einsum("btsl,tcsl->btsc", differing, codes)).exp()
 
     def flip_logit(self, blocks: slice) -> torch.Tensor:
-        """Log-odds of a flip at each site, (T, L); bounded, so that no segment's probability vanishes in float32."""
+        """Log-odds of a flip at each site, (T, L); bounded, so that no segment's probability
+        vanishes in float32.
+        """
         return self.error_logit[blocks].clamp(-12, 0)
 
     def crossover_chance(self) -> torch.Tensor:
-        """Chance of a crossover before each segment but the first, (K, S - 1); bounded, so that no code becomes unreachable."""
+        """Chance of a crossover before each segment but the first, (K, S - 1); bounded, so that no
+        code becomes unreachable.
+        """
         return self.crossover.clamp(-12, 12).sigmoid()
 
     def log_prob(self, alleles: torch.Tensor, seen: torch.Tensor, population: torch.Tensor, start: int) -> torch.Tensor:
@@ -133,11 +148,14 @@ class HaplotypeTransformer(nn.Module):
         B, T, _ = alleles.shape
         before = torch.cat([self.begin.expand(B, 1, -1), seen[:, :-1]], dim=1)
         logits = self.code_logits(self.read(before, population, start), start)
-        # where a code may not be, what it would emit must be 0 as well: its gradient, emitted over the probability of the
-        # block, overflows when the code fits and all others are far, and infinity times its chance of 0 is no number
-        emitted = self.emissions(alleles, start).masked_fill(self.absent[start : start + T][:, None], 0)  # (B, T, S, C)
+        # where a code may not be, what it would emit must be 0 as well: its gradient, emitted over
+        # the probability of the block, overflows when the code fits and all others are far, and
+        # infinity times its chance of 0 is no number
+        # (B, T, S, C)
+        emitted = self.emissions(alleles, start).masked_fill(self.absent[start : start + T][:, None], 0)
         crossover = self.crossover_chance()[start : start + T]  # (T, S - 1)
-        state, partner = logits.softmax(-1), self.partner_logits(start, T).softmax(-1)  # (B, T, C), (T, C)
+        # (B, T, C), (T, C)
+        state, partner = logits.softmax(-1), self.partner_logits(start, T).softmax(-1)
         total = 0.0
         for s in range(self.segments):  # forward algorithm; the state is scaled to sum to one
             if s > 0:
@@ -154,14 +172,18 @@ def _table(*shape: int) -> nn.Parameter:
 
 
 def _prior(values: torch.Tensor) -> nn.Parameter:
-    """A parameter that starts at what was counted, must not decay towards zero and learns faster."""
+    """A parameter that starts at what was counted, must not decay towards zero and learns
+    faster.
+    """
     parameter = nn.Parameter(values)
     parameter.rate = PRIOR_RATE
     return parameter
 
 
 def windows(n_blocks: int, context: int) -> Iterator[tuple[int, int, int]]:
-    """(start, first, stop) of the windows of a contig: blocks [first, stop) are predicted from start on."""
+    """(start, first, stop) of the windows of a contig: blocks [first, stop) are predicted from
+    start on.
+    """
     yield 0, 0, min(context, n_blocks)
     half = context // 2
     for first in range(context, n_blocks, half):
@@ -170,7 +192,8 @@ def windows(n_blocks: int, context: int) -> Iterator[tuple[int, int, int]]:
 
 @torch.no_grad()
 def score_window(model, alleles: np.ndarray, population: np.ndarray, span: tuple[int, int, int], device="cpu") -> np.ndarray:
-    """Natural-log probability of each block [first, stop) of each row given the blocks from `start` on.
+    """Natural-log probability of each block [first, stop) of each row given the blocks from `start`
+    on.
 
     Parameters
     ----------

@@ -19,8 +19,9 @@ BLOCK_DRAWS = 2**40  # first counter of the draws of blocks; the flips of the si
 class WindowSampler:
     """Samples windows, `SAMPLE_ROWS` haplotypes at a time.
 
-    Short chunks are filled up, so matrix products have one shape and a haplotype does not depend on its company. The log-chances
-    of the codes are divided by `temperature`: below 1, likely codes become likelier; then `scale` changes the chances.
+    Short chunks are filled up, so matrix products have one shape and a haplotype does not depend on
+    its company. The log-chances of the codes are divided by `temperature`: below 1, likely codes
+    become likelier; then `scale` changes the chances.
     """
 
     def __init__(
@@ -36,11 +37,14 @@ class WindowSampler:
             self.crossover = model.crossover_chance().double().numpy()  # (K, S - 1)
             partner = model.partner.masked_fill(model.absent, -math.inf)
             self.partner = partner.double().softmax(-1).cumsum(-1).numpy()  # (K, C)
-            self.codes, self.exists = model.codes.to(torch.int8).numpy(), model.exists.numpy()  # (K, C, L), (K, L)
+            # (K, C, L), (K, L)
+            self.codes, self.exists = model.codes.to(torch.int8).numpy(), model.exists.numpy()
 
     @torch.no_grad()
     def sample(self, past: np.ndarray, request: SampleRequest, span: tuple[int, int, int]) -> np.ndarray:
-        """Blocks [first, stop) of every haplotype, int8 (n, stop - first, L), after the blocks `past` [start, first)."""
+        """Blocks [first, stop) of every haplotype, int8 (n, stop - first, L), after the blocks
+        `past` [start, first).
+        """
         n = len(past)
         fresh = np.empty((n, span[2] - span[1], self.block), dtype=np.int8)
         for at in range(0, n, self.rows):
@@ -77,7 +81,9 @@ class WindowSampler:
         return np.stack(blocks, axis=1)
 
     def _draw(self, k: int, pi: np.ndarray, draws: np.ndarray, flips: np.ndarray) -> np.ndarray:
-        """Alleles of block `k`, int8 (B, L), from cumulated pi (B, C) and uniforms (B, S, 2), (B, L)."""
+        """Alleles of block `k`, int8 (B, L), from cumulated pi (B, C) and uniforms (B, S, 2), (B,
+        L).
+        """
         codes = np.empty(draws.shape[:2], dtype=np.int64)  # (B, S)
         codes[:, 0] = invert(pi, draws[:, 0, 0])
         for s in range(1, codes.shape[1]):
@@ -90,5 +96,7 @@ class WindowSampler:
 
 
 def invert(cumulated: np.ndarray, uniform: np.ndarray) -> np.ndarray:
-    """Index whose share of `cumulated` (..., n) holds `uniform` (B,), int64 (B,); shares of zero are never taken."""
+    """Index whose share of `cumulated` (..., n) holds `uniform` (B,), int64 (B,); shares of zero
+    are never taken.
+    """
     return (cumulated <= uniform[:, None] * cumulated[..., -1:]).sum(-1)

@@ -1,4 +1,6 @@
-"""Training of the haplotype transformer: random windows of rows, and of matched crossovers between rows."""
+"""Training of the haplotype transformer: random windows of rows, and of matched crossovers between
+rows.
+"""
 
 import logging
 import math
@@ -21,24 +23,30 @@ INPUT_FLIPS = 2e-4  # share of input alleles flipped in training
 CODE_DROPOUT = 0.2  # share of input blocks whose code is not told: novel blocks have none
 LABEL_DROPOUT = 0.1  # share of training rows without a population
 BLOCKS_A_CROSSOVER = 8  # mean length of a piece in augmented rows
-LOOKS, MOST_STEPS = 28, 8000  # how often a schedule of automatic length shows each block of each row of a large cohort
+# how often a schedule of automatic length shows each block of each row of a large cohort
+LOOKS, MOST_STEPS = 28, 8000
 LARGE = 1000  # haplotypes
-# Rare codes have a gradient up in one step of hundreds and a tiny one down in all others. With a short memory of squared
-# gradients (0.98) Adam takes the tiny ones at full size, and rare alleles die out: 1000 Genomes, DPYD region, 2,504
-# haplotypes, 1,000 steps: sites of two copies keep 1.1 with 0.98 and 2.0 with 0.999.
+# Rare codes have a gradient up in one step of hundreds and a tiny one down in all others. With a
+# short memory of squared gradients (0.98) Adam takes the tiny ones at full size, and rare alleles
+# die out: 1000 Genomes, DPYD region, 2,504 haplotypes, 1,000 steps: sites of two copies keep 1.1
+# with 0.98 and 2.0 with 0.999.
 BETAS = (0.9, 0.999)
 EVALUATION_WINDOWS = 512  # most windows scored in one evaluation
 
 
 def looks(n_rows: int) -> float:
-    """How often a row is shown: rows of a small cohort are soon known by heart, so fewer rows are also shown less often."""
+    """How often a row is shown: rows of a small cohort are soon known by heart, so fewer rows are
+    also shown less often.
+    """
     return LOOKS * min(1.0, math.sqrt(n_rows / LARGE))
 
 
 def automatic_steps(n_rows: int, n_blocks: int, options: TransformerOptions | GanOptions) -> int:
-    """Steps after which each block of each training row has been in a batch `looks(n_rows)` times, at most `MOST_STEPS`.
+    """Steps after which each block of each training row has been in a batch `looks(n_rows)` times,
+    at most `MOST_STEPS`.
 
-    Warns where `MOST_STEPS` are less than half of those, and no schedule in minutes takes their place.
+    Warns where `MOST_STEPS` are less than half of those, and no schedule in minutes takes their
+    place.
     """
     length = min(options.context, n_blocks)
     places = n_blocks + length - 1  # where a window may start, as in `TransformerTraining._batch`
@@ -97,10 +105,12 @@ class TransformerTraining(AveragedTraining):
         return model.log_prob(alleles, seen, population, start)
 
     def evaluate(self, step: int) -> dict[str, float]:
-        """Bits a site on the validation set ("bits") and on as many training rows ("train_bits"), and what tells them apart.
+        """Bits a site on the validation set ("bits") and on as many training rows ("train_bits"),
+        and what tells them apart.
 
-        "gap" is the share of the bits that training rows need not pay; "weights_auc" the membership AUC of the likelihood: the
-        chance that a training row is likelier, site by site, than a validation one.
+        "gap" is the share of the bits that training rows need not pay; "weights_auc" the membership
+        AUC of the likelihood: the chance that a training row is likelier, site by site, than a
+        validation one.
         """
         model = self.average.module
         validation = self._bits(model, self.validation_rows, self.validation_population)
@@ -119,9 +129,12 @@ class TransformerTraining(AveragedTraining):
         }
 
     def _bits(self, model, rows: PackedRows, population: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Bits and called sites of some rows, the same at each evaluation; float64, shape (n,) each."""
+        """Bits and called sites of some rows, the same at each evaluation; float64, shape (n,)
+        each.
+        """
         spans = list(windows(self.n_blocks, self.options.context))
-        rng = np.random.default_rng(derive_seed(self.seed, "evaluation"))  # the same rows and windows every time
+        # the same rows and windows every time
+        rng = np.random.default_rng(derive_seed(self.seed, "evaluation"))
         n = min(len(rows), len(self.validation_rows), max(1, EVALUATION_WINDOWS // len(spans)))
         chosen = rng.permutation(len(rows))[:n]
         if n * len(spans) > EVALUATION_WINDOWS:

@@ -1,4 +1,6 @@
-"""Sequence generators. A new one is a file here, its options in `genoloom.config`, and a line below."""
+"""Sequence generators. A new one is a file here, its options in `genoloom.config`, and a line
+below.
+"""
 
 from importlib import import_module
 

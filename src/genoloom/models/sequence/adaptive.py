@@ -1,17 +1,23 @@
-"""The chain that every learned generator must beat: a Markov chain that knows its place and what the sequence was so far.
+"""The chain that every learned generator must beat: a Markov chain that knows its place and what
+the sequence was so far.
 
 It is a ladder of forecasts of the next base; each rung changes the one below:
 
 1. the interpolated chains of orders 0 to K (`genoloom.models.sequence.chain`);
-2. *position* (sets of one orientation only): P(b) is multiplied by (P_t(b | c) / P(b | c))**w, where P_t counts what followed
-   the context c of up to two bases near place t, under an exponential kernel, and the result is scaled to sum to one;
-3. *composition*: likewise by the ratio of the sequence's own base frequencies so far to the common ones;
-4. *memory*: for rising orders k, P_k(b) = (n_k(b) + a_k P_k-1(b)) / (n_k + a_k), where n_k counts what followed the last k
+2. *position* (sets of one orientation only): P(b) is multiplied by (P_t(b | c) / P(b | c))**w,
+  where P_t counts what followed
+   the context c of up to two bases near place t, under an exponential kernel, and the result is
+   scaled to sum to one;
+3. *composition*: likewise by the ratio of the sequence's own base frequencies so far to the common
+  ones;
+4. *memory*: for rising orders k, P_k(b) = (n_k(b) + a_k P_k-1(b)) / (n_k + a_k), where n_k counts
+  what followed the last k
    bases earlier in this very sequence.
 
-Escape weights, the weight of the other strand, the kernel, and all w and a are chosen on validation sequences. Rung 2 is the
-tuned Markov chain, the last rung the adaptive one. Rescaling by unigram ratios: Kneser, Peters & Klakow 1997; escaping from
-long contexts to short ones: Witten & Bell 1991, doi:10.1109/18.87000.
+Escape weights, the weight of the other strand, the kernel, and all w and a are chosen on validation
+sequences. Rung 2 is the tuned Markov chain, the last rung the adaptive one. Rescaling by unigram
+ratios: Kneser, Peters & Klakow 1997; escaping from long contexts to short ones: Witten & Bell 1991,
+doi:10.1109/18.87000.
 
 Letters in shapes: n sequences, T bases, R rungs, M memory orders.
 """
@@ -28,7 +34,8 @@ from genoloom.models.sequence.chain import choose_escapes, context_counts, histo
 from genoloom.sequences import OTHER, reverse_complement
 
 MEMORY = (1, 2, 4, 6, 8, 11, 16)
-STRAND_QUARTERS = (0, 1, 2, 4)  # weight of the other strand in oriented sets, in quarters so that counts stay whole
+# weight of the other strand in oriented sets, in quarters so that counts stay whole
+STRAND_QUARTERS = (0, 1, 2, 4)
 POSITION_ORDER = 2
 LONGEST_PLACED = 4096  # longer sequences are aligned to nothing that a table of places could hold
 KERNELS = (0.0, 1.0, 4.0, 16.0)  # scale of the kernel over places, in bases
@@ -38,7 +45,8 @@ SELF_WEIGHTS = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0)
 MEMORY_WEIGHTS = (0.5, 2.0, 8.0, 32.0, 64.0, 128.0, 256.0)
 UNUSED = 0.0  # a memory order that did not help
 GAIN = 1e-5  # bits a base below which a rung is not used
-VALIDATION, VALIDATION_PAIRS = 1024, 2 * 10**8  # sequences on which the weights are chosen, and pairs of places in them, at most
+# sequences on which the weights are chosen, and pairs of places in them, at most
+VALIDATION, VALIDATION_PAIRS = 1024, 2 * 10**8
 
 
 @dataclass(frozen=True)
@@ -98,7 +106,8 @@ class SettingsDescription(Description):
 
 @dataclass(frozen=True)
 class Counts:
-    """What a set of sequences showed: `contexts` of each order, (4**k, 4); `places` of each order 0..2, (T, 4**j, 4), or empty.
+    """What a set of sequences showed: `contexts` of each order, (4**k, 4); `places` of each order
+    0..2, (T, 4**j, 4), or empty.
 
     Counts of contexts are in quarters.
     """
@@ -124,7 +133,9 @@ def count(data: TrainingSequences, rows: np.ndarray, order: int, strand_quarters
 
 
 def place_counts(bases: np.ndarray) -> list[np.ndarray]:
-    """How often each base follows each context of 0, 1 and 2 bases at each place, int64 (T, 4**j, 4) each."""
+    """How often each base follows each context of 0, 1 and 2 bases at each place, int64 (T, 4**j,
+    4) each.
+    """
     T = bases.shape[1]
     code, usable = histories(bases, POSITION_ORDER)
     tables = []
@@ -136,7 +147,9 @@ def place_counts(bases: np.ndarray) -> list[np.ndarray]:
 
 
 def place_ratios(places: list[np.ndarray], kernel: float, weight: float) -> list[np.ndarray]:
-    """log P_t(b | c) / P(b | c) of each order, float64 (T, 4**j, 4); an order leans on the one below with `weight`."""
+    """log P_t(b | c) / P(b | c) of each order, float64 (T, 4**j, 4); an order leans on the one
+    below with `weight`.
+    """
     T = len(places[0])
     gap = np.abs(np.subtract.outer(np.arange(T), np.arange(T)))
     near = np.exp(-gap / kernel) if kernel else np.eye(T)
@@ -154,7 +167,9 @@ def place_ratios(places: list[np.ndarray], kernel: float, weight: float) -> list
 
 
 def place_log_ratio(tables: list[np.ndarray], code, usable, place, part) -> np.ndarray:
-    """log P_t / P under the longest usable context, (n, T, 4); `tables` (parts, places, 4**j, 4) of each order j."""
+    """log P_t / P under the longest usable context, (n, T, 4); `tables` (parts, places, 4**j, 4) of
+    each order j.
+    """
     place = np.minimum(place, tables[0].shape[1] - 1)
     short = np.minimum(usable, POSITION_ORDER)
     result = np.empty((*code.shape, 4))
@@ -165,13 +180,16 @@ def place_log_ratio(tables: list[np.ndarray], code, usable, place, part) -> np.n
 
 
 class OwnCounts:
-    """What followed the last 0, 1, 2, ... bases earlier in the same sequence; one base after another, many sequences at once."""
+    """What followed the last 0, 1, 2, ... bases earlier in the same sequence; one base after
+    another, many sequences at once.
+    """
 
     LEVELS = (0, *MEMORY)
 
     def __init__(self, n: int, capacity: int):
         self.bases = np.full((n, capacity), OTHER, dtype=np.uint8)
-        self.match = np.zeros((n, capacity), dtype=np.int16)  # bases before each place that equal the last ones, at most 16
+        # bases before each place that equal the last ones, at most 16
+        self.match = np.zeros((n, capacity), dtype=np.int16)
         self.length = 0
         longest = self.LEVELS[-1]
         self._level = np.searchsorted(self.LEVELS, np.arange(longest + 1), side="right") - 1
@@ -211,7 +229,9 @@ def _scaled(log_prob: np.ndarray) -> np.ndarray:
 
 
 class Ladder:
-    """The forecasts of all rungs, looked up in tables; one set of tables for each of several `Counts`."""
+    """The forecasts of all rungs, looked up in tables; one set of tables for each of several
+    `Counts`.
+    """
 
     def __init__(self, settings: Settings, parts: Iterable[Counts]):
         self.settings, parts = settings, list(parts)
@@ -220,13 +240,15 @@ class Ladder:
         tables = (probabilities([table / 4 for table in part.contexts], settings.escapes) for part in parts)
         # many sets of tables are large; single precision is plenty for a network's inputs
         precision = np.float32 if len(parts) > 1 else np.float64
-        self._chains = np.stack([np.log(np.concatenate(t)).astype(precision) for t in tables])  # (parts, contexts, 4)
+        # (parts, contexts, 4)
+        self._chains = np.stack([np.log(np.concatenate(t)).astype(precision) for t in tables])
         seen = [np.concatenate([table.sum(axis=1) / 4 for table in part.contexts]) for part in parts]
         self._seen = np.log1p(np.stack(seen)).astype(np.float32)  # (parts, contexts)
         self._places = None
         if parts[0].places and settings.position_power:
             ratios = [place_ratios(part.places, settings.kernel, settings.position_weight) for part in parts]
-            self._places = [np.stack(of_order) for of_order in zip(*ratios, strict=True)]  # (parts, T, 4**j, 4)
+            # (parts, T, 4**j, 4)
+            self._places = [np.stack(of_order) for of_order in zip(*ratios, strict=True)]
 
     @property
     def rungs(self) -> int:
@@ -239,12 +261,15 @@ class Ladder:
         return self.settings.order + 1
 
     def chain(self, order: int, part: np.ndarray) -> np.ndarray:
-        """Log-probabilities of the next base under the chain of one order, (n, 4**order, 4), for `part` int64 (n,)."""
+        """Log-probabilities of the next base under the chain of one order, (n, 4**order, 4), for
+        `part` int64 (n,).
+        """
         start = self._offset[order]
         return self._chains[part, start : start + 4**order]
 
     def forecast(self, code, usable, place, own, part) -> tuple[np.ndarray, np.ndarray]:
-        """Log-probabilities of the next base under every rung, and how much each context has been seen.
+        """Log-probabilities of the next base under every rung, and how much each context has been
+        seen.
 
         Parameters
         ----------
@@ -260,7 +285,8 @@ class Ladder:
         -------
         log_prob : ndarray, float64, shape (n, T, R, 4)
         seen : ndarray, float32, shape (n, T, K + 1 + 1 + M)
-            Logarithms of one plus the counts of the contexts of the chains and of the sequence's own.
+            Logarithms of one plus the counts of the contexts of the chains and of the sequence's
+            own.
         """
         s = self.settings
         order = np.minimum(np.arange(s.order + 1), usable[..., None])
@@ -337,7 +363,8 @@ def choose(data: TrainingSequences, max_order: int) -> tuple[Settings, Counts, l
     counts : Counts
         Of the sequences that are not in the validation set.
     bits : list of float
-        On the validation sequences: each order of the chain, position, composition, each order of the memory.
+        On the validation sequences: each order of the chain, position, composition, each order of
+        the memory.
     """
     fitted, validation = np.flatnonzero(~data.validation), np.flatnonzero(data.validation)
     bases = data.bases[validation[: max(1, min(VALIDATION, VALIDATION_PAIRS // data.bases.shape[1] ** 2))]]
@@ -374,7 +401,9 @@ def choose(data: TrainingSequences, max_order: int) -> tuple[Settings, Counts, l
 
 
 def _choose_position(settings: Settings, counts: Counts, now, bases, code, usable) -> Settings:
-    """Kernel, pseudocount and power of the position, where there is one and it helps; `now` are the chain's forecasts."""
+    """Kernel, pseudocount and power of the position, where there is one and it helps; `now` are the
+    chain's forecasts.
+    """
     best, chosen = _bits(now, bases) - GAIN, settings
     part, place = np.zeros(len(bases), dtype=np.int64), np.arange(bases.shape[1])
     for kernel in KERNELS if counts.places else ():

@@ -1,7 +1,7 @@
 """What every sequence generator can do, and what it is given to do it with.
 
-Bases are uint8: 0 A, 1 C, 2 G, 3 T, 4 anything else (N). Sequences of one set are rows of a matrix of
-shape (n_sequences, max_length), padded with 4 on the right; `length` gives the true lengths.
+Bases are uint8: 0 A, 1 C, 2 G, 3 T, 4 anything else (N). Sequences of one set are rows of a matrix
+of shape (n_sequences, max_length), padded with 4 on the right; `length` gives the true lengths.
 """
 
 from abc import ABC, abstractmethod
@@ -43,7 +43,8 @@ class TrainingSequences:
 
 @dataclass(frozen=True)
 class SequenceRequest:
-    """Which sequences to make: `length` and `label` int64, `seed` uint64, each of shape (n_sequences,).
+    """Which sequences to make: `length` and `label` int64, `seed` uint64, each of shape
+    (n_sequences,).
 
     `label` is an index into the generator's `label_choices`.
     """
@@ -66,11 +67,13 @@ class Sampling:
     top_p : float
         Only the likeliest bases that hold this much probability together, in (0, 1].
     guidance : float
-        Classifier-free guidance: unlabelled + guidance * (labelled - unlabelled) logits. Ho & Salimans 2022, arXiv:2207.12598.
+        Classifier-free guidance: unlabelled + guidance * (labelled - unlabelled) logits. Ho &
+        Salimans 2022, arXiv:2207.12598.
     prompt : ndarray, uint8
         Bases in 0..3 that every sequence begins with.
     candidates : int
-        For a sequence, at most, where a reader of labels chooses (`genoloom.models.sequence.label_reader`); 0 leaves it out.
+        For a sequence, at most, where a reader of labels chooses
+        (`genoloom.models.sequence.label_reader`); 0 leaves it out.
     """
 
     temperature: float = 1.0
@@ -81,7 +84,9 @@ class Sampling:
     candidates: int = 32
 
     def shape(self, log_prob: np.ndarray) -> np.ndarray:
-        """Probabilities, float64 (n, 4), to draw from, of log-probabilities (n, 4) up to a constant."""
+        """Probabilities, float64 (n, 4), to draw from, of log-probabilities (n, 4) up to a
+        constant.
+        """
         scaled = log_prob.astype(np.float64) / self.temperature
         probability = np.exp(scaled - scaled.max(axis=1, keepdims=True))
         probability /= probability.sum(axis=1, keepdims=True)
@@ -96,7 +101,9 @@ class Sampling:
 
 
 class SequenceDescription(Description):
-    """What every sequence generator says of itself in a model file; a subclass adds its options and what else it needs."""
+    """What every sequence generator says of itself in a model file; a subclass adds its options and
+    what else it needs.
+    """
 
     label_names: Labels
 
@@ -121,11 +128,15 @@ class SequenceGenerator(ABC):
 
     @property
     def label_choices(self) -> list[str]:
-        """What may be asked for; the labels themselves come first. The label of a request is an index into it."""
+        """What may be asked for; the labels themselves come first. The label of a request is an
+        index into it.
+        """
         return self.label_names
 
     def labels_within(self, choice: str) -> np.ndarray:
-        """The labels, as indices into `label_names`, that one of `label_choices` leaves possible."""
+        """The labels, as indices into `label_names`, that one of `label_choices` leaves
+        possible.
+        """
         return np.array([self.label_names.index(choice)])
 
     @abstractmethod
@@ -146,7 +157,8 @@ class SequenceGenerator(ABC):
     def sample_between(
         self, left: np.ndarray, size: int, right: np.ndarray, label: int, seeds: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Candidates for a gap given both of its sides, and the natural logarithm of the probability of drawing each.
+        """Candidates for a gap given both of its sides, and the natural logarithm of the
+        probability of drawing each.
 
         Parameters
         ----------
@@ -167,7 +179,9 @@ class SequenceGenerator(ABC):
 
     @abstractmethod
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
-        """Arrays for the safetensors file and a JSON-ready description: all that `from_state` needs."""
+        """Arrays for the safetensors file and a JSON-ready description: all that `from_state`
+        needs.
+        """
 
     @classmethod
     @abstractmethod

@@ -1,16 +1,20 @@
-"""What the sequence transformer is told of the bases behind a gap, and sampling a gap given both sides.
+"""What the sequence transformer is told of the bases behind a gap, and sampling a gap given both
+sides.
 
-The order of training is that of Bavarian et al. 2022, arXiv:2207.14255 (fill in the middle), right side first: a row is cut at
-one place, what stands behind the cut is read first, and then every base before it is predicted from left to right. Left side and
-gap need no border between them: the model has no use for where the left side ends.
+The order of training is that of Bavarian et al. 2022, arXiv:2207.14255 (fill in the middle), right
+side first: a row is cut at one place, what stands behind the cut is read first, and then every base
+before it is predicted from left to right. Left side and gap need no border between them: the model
+has no use for where the left side ends.
 
-Two things are known of the right side without learning. The sequence's own composition and repeats count its bases too. And what
-a short chain of order k says of the bases behind the cut, given the last bases before it, follows by going backwards:
+Two things are known of the right side without learning. The sequence's own composition and repeats
+count its bases too. And what a short chain of order k says of the bases behind the cut, given the
+last bases before it, follows by going backwards:
 
     h_0(c) = P_k(right | context c),    h_d(c) = sum_b P_k(b | c) h_d-1(c b),
 
-so a base b with d bases to come behind it is likelier in proportion to h_d(c b). If the sequences were such a chain, this
-*lookahead* would make the forecasts exact. The network weighs it, beginning with 1.
+so a base b with d bases to come behind it is likelier in proportion to h_d(c b). If the sequences
+were such a chain, this *lookahead* would make the forecasts exact. The network weighs it, beginning
+with 1.
 
 Letters in shapes: B rows, T bases before the cut, R bases behind it, S = 4**k contexts.
 """
@@ -28,7 +32,8 @@ from genoloom.models.sequence.chain import draw, histories
 from genoloom.sequences import OTHER
 
 LOOKAHEAD_ORDER = 4
-LOOKAHEAD_REACH = 16  # bases before the cut; farther away a short chain has forgotten what it comes from
+# bases before the cut; farther away a short chain has forgotten what it comes from
+LOOKAHEAD_REACH = 16
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,8 @@ class RightSide:
     place : int
         Of the first of them, which is also the number of bases before the cut.
     lookahead : float32, shape (B, T, 4)
-        Log-probability of the right side after each possible next base, up to a constant of each place.
+        Log-probability of the right side after each possible next base, up to a constant of each
+        place.
     """
 
     bases: torch.Tensor
@@ -70,7 +76,9 @@ class Lookahead:
         return ((code[..., None] << 2) | np.arange(4)) & (4**self.order - 1)
 
     def _right_log_probability(self, log_p: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """log P_k(first k bases of the right side, up to one of code 4 | context), float64 (B, S); later ones do not depend on it."""
+        """log P_k(first k bases of the right side, up to one of code 4 | context), float64 (B, S);
+        later ones do not depend on it.
+        """
         row, total = np.arange(len(right))[:, None], np.zeros(log_p.shape[:2])
         context, known = np.tile(self.contexts, (len(right), 1)), np.ones((len(right), 1), dtype=bool)
         for base in right[:, : self.order].T:
@@ -85,7 +93,8 @@ class Lookahead:
         Parameters
         ----------
         code, usable : ndarray, int64, shape (B, T)
-            From `chain.histories`; more rows than there are right sides only where there is one of these.
+            From `chain.histories`; more rows than there are right sides only where there is one of
+            these.
         missing : ndarray, int64, shape (T,)
             Bases between the next one and the right side.
         """
@@ -96,7 +105,9 @@ class Lookahead:
 
 
 def read_right(ladder: Ladder, bases: np.ndarray, right: np.ndarray, part: np.ndarray, place: int, device) -> RightSide:
-    """The right side as it is seen from each of `bases` (B, T), which stand at the sequence's start."""
+    """The right side as it is seen from each of `bases` (B, T), which stand at the sequence's
+    start.
+    """
     lookahead = Lookahead(ladder, right, part)
     code, usable = histories(bases, ladder.settings.order)
     seen = lookahead.read(code, usable, place - 1 - np.arange(bases.shape[1]))
@@ -104,7 +115,9 @@ def read_right(ladder: Ladder, bases: np.ndarray, right: np.ndarray, part: np.nd
 
 
 def read_between(ladder: Ladder, bases: np.ndarray, right: np.ndarray, part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """`Ladder.read` of bases whose own composition and repeats count those of the right side as well."""
+    """`Ladder.read` of bases whose own composition and repeats count those of the right side as
+    well.
+    """
     code, usable = histories(bases, ladder.settings.order)
     border = np.full((len(bases), 1), OTHER, dtype=np.uint8)  # no repeat runs across the cut
     own = own_counts(np.concatenate([right, border, bases], axis=1))[:, right.shape[1] + 1 :]
@@ -121,14 +134,16 @@ def draw_cut(rng: np.random.Generator, length: np.ndarray) -> int:
 def sample_gap(
     model, ladder: Ladder, cache, prompt: torch.Tensor, left: np.ndarray, right: np.ndarray, label: int, uniform: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Bases for the gap, uint8, and their log-probabilities, float64, each of the shape of `uniform` (B, size).
+    """Bases for the gap, uint8, and their log-probabilities, float64, each of the shape of
+    `uniform` (B, size).
 
-    `prompt` (1, len(left) + 1) are the left side's tokens, as the network takes them. `cache` is an empty one of one row; both
-    sides are read once, then it is spread over the rows.
+    `prompt` (1, len(left) + 1) are the left side's tokens, as the network takes them. `cache` is an
+    empty one of one row; both sides are read once, then it is spread over the rows.
     """
     (B, size), nobody = uniform.shape, np.zeros(1, dtype=np.int64)
     place = len(left) + size
-    known = np.append(left, 0).astype(np.uint8)[None]  # forecasts look back, so the base to be found may be any
+    # forecasts look back, so the base to be found may be any
+    known = np.append(left, 0).astype(np.uint8)[None]
     forecast, seen = (torch.from_numpy(x.astype(np.float32)) for x in read_between(ladder, known, right[None], nobody))
     side = read_right(ladder, known, right[None], nobody, place, "cpu")
     logits = model(prompt, forecast, seen, torch.tensor([label]), cache, side)[:, -1].expand(B, 4)

@@ -4,9 +4,10 @@ The chain of order k mixes what followed the last k bases with the chain of orde
 
     P_k(b | c) = (n(c, b) + e_k t(c) P_k-1(b | c')) / (n(c) + e_k t(c))
 
-n counts, t(c) is how many different bases followed c, c' is c without its oldest base, and P_-1 is uniform. e_k = 1 is
-Witten & Bell 1991, doi:10.1109/18.87000; here each order has an escape weight of its own, chosen on validation sequences.
-Fewer than k usable bases before a position (the start, or a base of code 4) lower the order there.
+n counts, t(c) is how many different bases followed c, c' is c without its oldest base, and P_-1 is
+uniform. e_k = 1 is Witten & Bell 1991, doi:10.1109/18.87000; here each order has an escape weight
+of its own, chosen on validation sequences. Fewer than k usable bases before a position (the start,
+or a base of code 4) lower the order there.
 """
 
 import numpy as np
@@ -14,7 +15,9 @@ import numpy as np
 from genoloom.sequences import OTHER
 
 ESCAPES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0)
-NEGLIGIBLE = 5e-4  # bits a base for which no longer context is kept: each base of it makes the tables four times larger
+# bits a base for which no longer context is kept: each base of it makes the tables four times
+# larger
+NEGLIGIBLE = 5e-4
 
 
 def histories(bases: np.ndarray, longest: int) -> tuple[np.ndarray, np.ndarray]:
@@ -63,7 +66,9 @@ def compact(counts: np.ndarray) -> np.ndarray:
 
 
 def _escape(counts: np.ndarray, weight: float) -> tuple[np.ndarray, np.ndarray]:
-    """Escape mass and total of each context (last axis bases); a context never seen escapes entirely."""
+    """Escape mass and total of each context (last axis bases); a context never seen escapes
+    entirely.
+    """
     mass = weight * (counts > 0).sum(axis=-1)
     total = counts.sum(axis=-1) + mass
     never = total == 0
@@ -71,7 +76,8 @@ def _escape(counts: np.ndarray, weight: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def choose_escapes(counts: list[np.ndarray], validation: np.ndarray) -> tuple[list[float], list[float]]:
-    """The best escape weight of each order on validation sequences, lower orders first, and the bits a base then reached.
+    """The best escape weight of each order on validation sequences, lower orders first, and the
+    bits a base then reached.
 
     Parameters
     ----------
@@ -109,7 +115,8 @@ def probabilities(counts: list[np.ndarray], escapes: list[float]) -> list[np.nda
     tables, below = [], np.full((1, 4), 0.25)
     for k, (table, weight) in enumerate(zip(counts, escapes, strict=True)):
         if k > 0:
-            below = np.tile(below, (4, 1))  # the oldest base is highest in the code: c' = c mod 4**(k - 1)
+            # the oldest base is highest in the code: c' = c mod 4**(k - 1)
+            below = np.tile(below, (4, 1))
         mass, total = _escape(table, weight)
         below = (table + mass[:, None] * below) / total[:, None]
         tables.append(below)
@@ -117,7 +124,9 @@ def probabilities(counts: list[np.ndarray], escapes: list[float]) -> list[np.nda
 
 
 def base_log_probabilities(tables: list[np.ndarray], bases: np.ndarray) -> np.ndarray:
-    """Natural-log probability of every base under the highest order it can have, float64 (n, length); 0 for code 4."""
+    """Natural-log probability of every base under the highest order it can have, float64 (n,
+    length); 0 for code 4.
+    """
     code, usable = histories(bases, len(tables) - 1)
     result = np.zeros(bases.shape)
     for k, table in enumerate(tables):
@@ -133,7 +142,9 @@ def draw(probability: np.ndarray, uniform: np.ndarray) -> np.ndarray:
 
 
 def sample_chain(tables: list[np.ndarray], uniform: np.ndarray) -> np.ndarray:
-    """Bases, uint8 (n, length), drawn from the chain with one uniform a base, float64 (n, length)."""
+    """Bases, uint8 (n, length), drawn from the chain with one uniform a base, float64 (n,
+    length).
+    """
     longest, n = len(tables) - 1, len(uniform)
     bases = np.empty(uniform.shape, dtype=np.uint8)
     code = np.zeros(n, dtype=np.int64)

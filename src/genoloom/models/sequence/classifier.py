@@ -1,4 +1,6 @@
-"""A small convolutional classifier of sequences: sees motifs, their places and spacing, which k-mer counts do not."""
+"""A small convolutional classifier of sequences: sees motifs, their places and spacing, which k-mer
+counts do not.
+"""
 
 import numpy as np
 import torch
@@ -13,7 +15,9 @@ EPOCHS, BATCH, RATE = 10, 64, 2e-3
 
 
 class SequenceClassifier(nn.Module):
-    """Two convolutions, read in coarse segments of the sequence (where) and by their maxima (whether at all)."""
+    """Two convolutions, read in coarse segments of the sequence (where) and by their maxima
+    (whether at all).
+    """
 
     def __init__(self, outputs: int = 1):
         super().__init__()
@@ -46,7 +50,8 @@ def fit_classifier(
     epochs: int = EPOCHS,
     shift: int = 0,
 ) -> None:
-    """Adam with a one-cycle rate; with `strands`, every sequence is read from either side at random.
+    """Adam with a one-cycle rate; with `strands`, every sequence is read from either side at
+    random.
 
     Parameters
     ----------
@@ -55,7 +60,8 @@ def fit_classifier(
     target : tensor, shape (n, ...)
     loss : callable of outputs and targets
     shift : int
-        Batches are read with so many bases less at either end, at most, and moved by as many, at random.
+        Batches are read with so many bases less at either end, at most, and moved by as many, at
+        random.
     """
     torch.manual_seed(derive_seed(seed, "weights"))
     for part in model.modules():
@@ -85,7 +91,9 @@ def fit_classifier(
 
 
 def _moved(bases: np.ndarray, by: int) -> np.ndarray:
-    """Bases uint8 (B, T) moved to the right, or with a negative `by` to the left; what comes in at the other end is code 4."""
+    """Bases uint8 (B, T) moved to the right, or with a negative `by` to the left; what comes in at
+    the other end is code 4.
+    """
     padded = np.pad(bases, ((0, 0), (abs(by), abs(by))), constant_values=OTHER)
     return padded[:, abs(by) - by : abs(by) - by + bases.shape[1]]
 
@@ -101,7 +109,8 @@ def classify(model: SequenceClassifier, x: np.ndarray, length: np.ndarray, stran
 
 
 def split_auc(made: np.ndarray, real: np.ndarray, strands: bool, seed: int) -> float:
-    """AUC on the odd rows of a network that was trained on the even ones; bases uint8 (n, T) and (m, T) with one T.
+    """AUC on the odd rows of a network that was trained on the even ones; bases uint8 (n, T) and
+    (m, T) with one T.
 
     Quicker and noisier than cross-validation: for following a training.
     """

@@ -1,17 +1,19 @@
 """Wasserstein GAN with gradient penalty over bases, conditional on the label.
 
-The generator edits a draft: a sequence drawn from the adaptive Markov chain of the training sequences (or, without `chain_noise`,
-uniformly random bases). It adds logits to the draft, and a straight-through Gumbel draw turns them into bases. Its last layer
-begins at zero, so before training the samples *are* those of the chain, and what is learnt is what the chain does not know:
+The generator edits a draft: a sequence drawn from the adaptive Markov chain of the training
+sequences (or, without `chain_noise`, uniformly random bases). It adds logits to the draft, and a
+straight-through Gumbel draw turns them into bases. Its last layer begins at zero, so before
+training the samples *are* those of the chain, and what is learnt is what the chain does not know:
 words and their spacing, what stands where, dependence over long distances.
 
-The critic reads words of a dozen bases and what stands around them, segment by segment where sequences are aligned to
-something, and beside that the 4-mer frequencies of the sequence and of its minibatch; these are exact for one-hot input and
-differentiable. The label enters by projection.
+The critic reads words of a dozen bases and what stands around them, segment by segment where
+sequences are aligned to something, and beside that the 4-mer frequencies of the sequence and of its
+minibatch; these are exact for one-hot input and differentiable. The label enters by projection.
 
-References: Gulrajani et al. 2017, arXiv:1704.00028 (gradient penalty); Jang et al. 2017, arXiv:1611.01144 (straight-through
-Gumbel); Miyato & Koyama 2018, arXiv:1802.05637 (projection); Salimans et al. 2016, arXiv:1606.03498 (minibatch statistics,
-feature matching); Gupta & Zou 2019, doi:10.1038/s42256-019-0017-4 (GANs of DNA).
+References: Gulrajani et al. 2017, arXiv:1704.00028 (gradient penalty); Jang et al. 2017,
+arXiv:1611.01144 (straight-through Gumbel); Miyato & Koyama 2018, arXiv:1802.05637 (projection);
+Salimans et al. 2016, arXiv:1606.03498 (minibatch statistics, feature matching); Gupta & Zou 2019,
+doi:10.1038/s42256-019-0017-4 (GANs of DNA).
 """
 
 import logging
@@ -46,7 +48,9 @@ COLLAPSED_IDENTITY, COLLAPSED_DISTINCT, COLLAPSED_KMERS = 0.1, 0.9, 0.5
 
 
 def _pair_identity(bases: np.ndarray) -> float:
-    """Mean share of equal bases at equal places of neighbouring rows: near 0.27 for unrelated DNA, 1 for copies."""
+    """Mean share of equal bases at equal places of neighbouring rows: near 0.27 for unrelated DNA,
+    1 for copies.
+    """
     both = (bases[1:] != OTHER) & (bases[:-1] != OTHER)
     return float(((bases[1:] == bases[:-1]) & both).sum() / max(both.sum(), 1))
 
@@ -54,8 +58,9 @@ def _pair_identity(bases: np.ndarray) -> float:
 def refuse_collapse(made: np.ndarray, real: np.ndarray, label: str) -> None:
     """Raise `CollapsedError` when generated bases (n, length) are far less varied than real ones.
 
-    Collapsed are: fewer than 90 % of the real share of distinct sequences; neighbours that agree in 10 % of the bases
-    more than real ones do; or fewer than half as many distinct 6-mers as in equally many real sequences.
+    Collapsed are: fewer than 90 % of the real share of distinct sequences; neighbours that agree in
+    10 % of the bases more than real ones do; or fewer than half as many distinct 6-mers as in
+    equally many real sequences.
     """
     n = min(len(made), len(real))
     made, real = made[:n], real[:n]

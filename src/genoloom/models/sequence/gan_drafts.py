@@ -1,4 +1,6 @@
-"""What the sequence GAN edits: samples of the adaptive Markov chain, or uniformly random bases for comparison."""
+"""What the sequence GAN edits: samples of the adaptive Markov chain, or uniformly random bases for
+comparison.
+"""
 
 import numpy as np
 

@@ -8,7 +8,9 @@ from torch import nn
 
 from genoloom.sequence_config import SequenceGanOptions
 
-LOGIT_SCALE = 8.0  # logits of the draft's bases, in units of the network's: untouched, one base in a thousand is drawn anew
+# logits of the draft's bases, in units of the network's: untouched, one base in a thousand is drawn
+# anew
+LOGIT_SCALE = 8.0
 DILATIONS = (1, 4, 16)
 TEMPERATURE = 4.0  # of the relaxation behind the gradient; the draws themselves do not depend on it
 GROUP = 8  # sequences of which the critic sees the common 4-mer frequencies
@@ -22,14 +24,18 @@ def even(length: int) -> int:
 
 
 def kmer_frequencies(x: torch.Tensor) -> torch.Tensor:
-    """4-mer frequencies of (soft) one-hot sequences, (B, 4, T) to (B, 256), relative to equal ones."""
+    """4-mer frequencies of (soft) one-hot sequences, (B, 4, T) to (B, 256), relative to equal
+    ones.
+    """
     pairs = (x[:, :, None, :-1] * x[:, None, :, 1:]).flatten(1, 2)  # (B, 16, T - 1)
     counts = torch.bmm(pairs[..., :-2], pairs[..., 2:].transpose(1, 2)).flatten(1)
     return 256 * counts / counts.sum(1, keepdim=True).clamp(min=1.0)
 
 
 def composition_moments(x: torch.Tensor) -> torch.Tensor:
-    """Mean and spread, over a minibatch (B, 4, T), of the frequencies of bases and 4-mers; (520,)."""
+    """Mean and spread, over a minibatch (B, 4, T), of the frequencies of bases and 4-mers;
+    (520,).
+    """
     bases = 4 * x.sum(2) / x.sum((1, 2)).clamp(min=1.0)[:, None]
     both = torch.cat([bases * SINGLE_WEIGHT, kmer_frequencies(x)], dim=1)
     return torch.cat([both.mean(0), (both.var(0) + 1e-6).sqrt()])
@@ -49,10 +55,14 @@ class ResidualConvolution(nn.Module):
 
 
 class Generator(nn.Module):
-    """Logits of bases from a draft, a latent vector and a label; the work is done at half the resolution."""
+    """Logits of bases from a draft, a latent vector and a label; the work is done at half the
+    resolution.
+    """
 
     def __init__(self, options: SequenceGanOptions, n_labels: int, places: int):
-        """`places`: bases of the longest sequence, where sequences are aligned to something; else 0."""
+        """`places`: bases of the longest sequence, where sequences are aligned to something; else
+        0.
+        """
         super().__init__()
         W = options.width
         self.latent, self.places = options.latent, places
@@ -69,7 +79,8 @@ class Generator(nn.Module):
 
     def forward(self, draft: torch.Tensor, latent: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         """`draft` (B, 4, T) with even T, `latent` (B, latent), `label` int64 (B,); to (B, 4, T)."""
-        style = self.style(latent + self.label(label))[..., None].chunk(2 * len(self.blocks), dim=1)  # (B, W, 1) each
+        # (B, W, 1) each
+        style = self.style(latent + self.label(label))[..., None].chunk(2 * len(self.blocks), dim=1)
         x = self.read(draft)
         if self.place is not None:
             x = x + nn.functional.pad(self.place, (0, max(0, x.shape[2] - self.place.shape[1])))[:, : x.shape[2]]
@@ -83,12 +94,15 @@ class Generator(nn.Module):
 class Critic(nn.Module):
     """A score for each sequence, high for real ones.
 
-    It reads words of a dozen bases and what stands around them, as means over segments of the sequence (or over all of it, where
-    places mean nothing) and as maxima; the sequence's 4-mers; and those of a group of sequences.
+    It reads words of a dozen bases and what stands around them, as means over segments of the
+    sequence (or over all of it, where places mean nothing) and as maxima; the sequence's 4-mers;
+    and those of a group of sequences.
     """
 
     def __init__(self, options: SequenceGanOptions, n_labels: int, kmer_mean: torch.Tensor, places: int):
-        """`kmer_mean` (256,): `kmer_frequencies` of the training sequences; `places` as of the generator."""
+        """`kmer_mean` (256,): `kmer_frequencies` of the training sequences; `places` as of the
+        generator.
+        """
         super().__init__()
         W = options.width
         self.segments = SEGMENTS if places else 1
@@ -110,7 +124,8 @@ class Critic(nn.Module):
         pooled = torch.cat([nn.functional.adaptive_avg_pool1d(h, self.segments).flatten(1), h.amax(2)], dim=1)
         frequency = kmer_frequencies(x) - self.kmer_mean
         size = GROUP if len(x) % GROUP == 0 else len(x)
-        common = frequency.unflatten(0, (-1, size)).mean(1).repeat_interleave(size, dim=0)  # (B, 256)
+        # (B, 256)
+        common = frequency.unflatten(0, (-1, size)).mean(1).repeat_interleave(size, dim=0)
         h = nn.functional.leaky_relu(self.pooled(pooled) + self.kmers(frequency) + self.group(common), 0.2)
         h = nn.functional.leaky_relu(self.mix(h), 0.2)
         return self.score(h)[:, 0] + (self.label(label) * h).sum(1)

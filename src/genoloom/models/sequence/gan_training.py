@@ -1,4 +1,5 @@
-"""Training the sequence GAN: critic and generator steps, and how far samples are from the validation sequences.
+"""Training the sequence GAN: critic and generator steps, and how far samples are from the
+validation sequences.
 
 Letters in shapes: B rows, T bases.
 """
@@ -22,14 +23,16 @@ from genoloom.training.run import TrainingRun
 
 MATCHING = 10.0  # weight of matching compositions
 EVALUATED = 1024  # sequences behind a score
-DRAFTS, DRAFT_BASES = 4096, 2**21  # drafts made before training, at most, and their bases; each step takes some of them
+# drafts made before training, at most, and their bases; each step takes some of them
+DRAFTS, DRAFT_BASES = 4096, 2**21
 SCORED_KMERS = (4, 5, 6)
 SAMPLE_ROWS = 64  # sequences sampled together, always exactly so many
 LATENT_DRAWS, GUMBEL_DRAWS = 2**30, 2**31  # first counters; the draft counts from 0
 
 
 def draw_drafts(drafts: Drafts, request: SequenceRequest, longest: int) -> np.ndarray:
-    """The drafts of the requested sequences, uint8 (n, T), 4 after the end; T even, at least `longest`, that of training.
+    """The drafts of the requested sequences, uint8 (n, T), 4 after the end; T even, at least
+    `longest`, that of training.
 
     So a convolution finds the same behind the end of a sequence whatever else is requested.
     """
@@ -45,7 +48,8 @@ def edit(network: Generator, drafts: np.ndarray, request: SequenceRequest, devic
     n, longest = len(request.seed), int(request.length.max(initial=0))
     bases = np.empty((n, longest), dtype=np.uint8)
     for low in range(0, n, SAMPLE_ROWS):
-        # short chunks are filled up: products have one shape, and a sequence does not depend on its company
+        # short chunks are filled up: products have one shape, and a sequence does not depend on its
+        # company
         rows = np.minimum(np.arange(low, low + SAMPLE_ROWS), n - 1)
         bases[low : low + SAMPLE_ROWS] = _edit_chunk(network, drafts[rows], request.label[rows], request.seed[rows], device)[
             : n - low, :longest
@@ -75,7 +79,8 @@ class GanTraining:
         self.fitted, self.validation = np.flatnonzero(~data.validation), np.flatnonzero(data.validation)
         self.generator = network.to(run.device)
         counts = kmer_counts(both_strands(data, self.fitted), 4)
-        mean = torch.from_numpy(256 * counts / max(counts.sum(), 1)).float()  # as `kmer_frequencies`, of all together
+        # as `kmer_frequencies`, of all together
+        mean = torch.from_numpy(256 * counts / max(counts.sum(), 1)).float()
         self.critic = Critic(options, len(data.label_names), mean, network.places).to(run.device)
         self.average = exponential_average(self.generator, 0.99)
         rate = self.options.learning_rate
@@ -92,7 +97,8 @@ class GanTraining:
     def _evaluation_request(self) -> SequenceRequest:
         """Lengths and labels as in the validation sequences; the same noise at every evaluation."""
         rng = np.random.default_rng(derive_seed(self.run.seed, "evaluation"))
-        self.compared = rng.permutation(self.validation)[:EVALUATED]  # for the classifier, each once
+        # for the classifier, each once
+        self.compared = rng.permutation(self.validation)[:EVALUATED]
         rows = np.concatenate([self.compared, rng.choice(self.validation, size=EVALUATED - len(self.compared))])
         seeds = rng.integers(0, 2**63, size=EVALUATED, dtype=np.uint64)
         return SequenceRequest(self.data.length[rows], self.data.label[rows], seeds)
@@ -161,8 +167,8 @@ class GanTraining:
     def evaluate(self, step: int) -> dict[str, float]:
         """ "score": how far samples are from the validation sequences.
 
-        Mean Jensen-Shannon distance of 4- to 6-mers, plus Wasserstein distance of GC, plus what a convolutional classifier's
-        AUC exceeds 0.5 by.
+        Mean Jensen-Shannon distance of 4- to 6-mers, plus Wasserstein distance of GC, plus what a
+        convolutional classifier's AUC exceeds 0.5 by.
         """
         strands = self.data.reverse_complement
         made = edit(self.average.module, self.evaluated, self.request, self.run.device)
@@ -193,7 +199,9 @@ class GanTraining:
 
 
 def validation_score(made: np.ndarray, validation: np.ndarray, strands: bool) -> dict[str, float]:
-    """Distances of generated from validation bases, uint8 (n, length) each; "score" is their sum, k-mers averaged over k."""
+    """Distances of generated from validation bases, uint8 (n, length) each; "score" is their sum,
+    k-mers averaged over k.
+    """
     distances = []
     for k in SCORED_KMERS:
         a, b = kmer_counts(made, k) + 1e-9, kmer_counts(validation, k) + 1e-9

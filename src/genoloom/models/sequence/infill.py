@@ -1,14 +1,16 @@
 """Fill a gap given both of its sides, with any generator that has a likelihood.
 
-Candidates for the gap are proposed, and one of them is kept with a probability in proportion to its weight,
+Candidates for the gap are proposed, and one of them is kept with a probability in proportion to its
+weight,
 
     P(left side, candidate, right side) / Q(candidate),
 
-where P is the generator's likelihood and Q the probability of proposing the candidate: sampling-importance-resampling (Rubin
-1988), which becomes exact sampling from P(gap | left, right) as the number of candidates grows. Generators that were trained to
-see both sides propose given both; all others sample after the left side, where the weight is P(right side | left side,
-candidate). The effective number of candidates, (sum w)^2 / sum w^2, tells how far from exact this is: 1 means that one candidate
-held all the weight.
+where P is the generator's likelihood and Q the probability of proposing the candidate:
+sampling-importance-resampling (Rubin 1988), which becomes exact sampling from P(gap | left, right)
+as the number of candidates grows. Generators that were trained to see both sides propose given
+both; all others sample after the left side, where the weight is P(right side | left side,
+candidate). The effective number of candidates, (sum w)^2 / sum w^2, tells how far from exact this
+is: 1 means that one candidate held all the weight.
 """
 
 import numpy as np
@@ -54,9 +56,11 @@ def weighed_candidates(
     seeds: np.ndarray,
     between: bool | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Candidates, uint8 (n_candidates, size), and logarithms of their weights up to a constant, float64 (n_candidates,).
+    """Candidates, uint8 (n_candidates, size), and logarithms of their weights up to a constant,
+    float64 (n_candidates,).
 
-    `between` false proposes from the left side alone, true from both; None takes both where the generator can. Else as `fill_gap`.
+    `between` false proposes from the left side alone, true from both; None takes both where the
+    generator can. Else as `fill_gap`.
     """
     n, stop = len(seeds), len(left) + size
     labels = np.full(n, label)

@@ -1,14 +1,15 @@
 """A reader of labels, and samples that it agrees with.
 
-A causal model tells a label in hundreds of small steps and blurs it on the way; networks that see whole sequences, trained on
-the same ones, read labels better. Both together are the generator
+A causal model tells a label in hundreds of small steps and blurs it on the way; networks that see
+whole sequences, trained on the same ones, read labels better. Both together are the generator
 
     P(x | label)  proportional to  P(x) P(label | x)^w
 
-with P(x) the model's own, its labels as frequent as in training, P(label | x) the reader's, and w the guidance (1: as it is read).
-It is drawn by rejection: a candidate of P(x) is kept with the chance that the reader gives to the label asked for, so with w = 1
-there are as many candidates for a sequence as labels, on average. (Dhariwal & Nichol 2021, arXiv:2105.05233, steer by a
-classifier too, but by its gradient.)
+with P(x) the model's own, its labels as frequent as in training, P(label | x) the reader's, and w
+the guidance (1: as it is read). It is drawn by rejection: a candidate of P(x) is kept with the
+chance that the reader gives to the label asked for, so with w = 1 there are as many candidates for
+a sequence as labels, on average. (Dhariwal & Nichol 2021, arXiv:2105.05233, steer by a classifier
+too, but by its gradient.)
 
 Letters in shapes: B rows, T bases, L labels.
 """
@@ -47,7 +48,8 @@ class ReaderDescription(Description):
 
 
 class LabelReader:
-    """P(label | sequence) as the mean of a few convolutional networks, calibrated on the validation sequences.
+    """P(label | sequence) as the mean of a few convolutional networks, calibrated on the validation
+    sequences.
 
     Attributes
     ----------
@@ -65,7 +67,9 @@ class LabelReader:
 
     @classmethod
     def fit(cls, data: TrainingSequences, seed: int) -> "LabelReader | None":
-        """Trained on the sequences that are not in the validation set; None where labels are too few to learn or to calibrate."""
+        """Trained on the sequences that are not in the validation set; None where labels are too
+        few to learn or to calibrate.
+        """
         n_labels = len(data.label_names)
         validation = np.flatnonzero(data.validation)
         if n_labels < 2 or np.bincount(data.label[validation], minlength=n_labels).min() < FEWEST:
@@ -84,9 +88,11 @@ class LabelReader:
         return reader
 
     def _calibrate(self, found: np.ndarray, truth: np.ndarray) -> None:
-        """Choose the temperature at which true labels (B,) have the probability, on average, that labels drawn by these would have.
+        """Choose the temperature at which true labels (B,) have the probability, on average, that
+        labels drawn by these would have.
 
-        Then labels are as plain on the sequences that it agrees with as on real ones. `found` (B, L) are log-probabilities.
+        Then labels are as plain on the sequences that it agrees with as on real ones. `found` (B,
+        L) are log-probabilities.
         """
 
         def excess(temperature: float) -> float:
@@ -100,7 +106,9 @@ class LabelReader:
             self.temperature = low if excess(low) >= 0 else high
 
     def log_probabilities(self, bases: np.ndarray, length: np.ndarray) -> np.ndarray:
-        """Natural-log P(label | sequence), float64 (B, L), of bases uint8 (B, T); what they are padded with does not matter."""
+        """Natural-log P(label | sequence), float64 (B, L), of bases uint8 (B, T); what they are
+        padded with does not matter.
+        """
         outputs = [
             classify(network, self._padded(bases, length), length, self.strands).astype(np.float64) for network in self.networks
         ]
@@ -108,7 +116,9 @@ class LabelReader:
         return log_softmax(mean / self.temperature, axis=1)
 
     def _padded(self, bases: np.ndarray, length: np.ndarray) -> np.ndarray:
-        """As wide as the longest training sequence: the networks read by segments of the whole width."""
+        """As wide as the longest training sequence: the networks read by segments of the whole
+        width.
+        """
         width = max(self.longest[-1], length.max())
         return np.pad(bases, ((0, 0), (0, max(0, width - bases.shape[1]))), constant_values=OTHER)[:, :width]
 
@@ -126,7 +136,8 @@ class LabelReader:
         most: int,
         at_once: int,
     ) -> np.ndarray:
-        """Sequences that the reader agrees with, uint8 (B, T); a row depends on its own request alone.
+        """Sequences that the reader agrees with, uint8 (B, T); a row depends on its own request
+        alone.
 
         Parameters
         ----------
@@ -137,9 +148,11 @@ class LabelReader:
             The labels that the label of a request leaves possible.
         guidance : float
         most : int
-            Candidates for a sequence; when all are refused it is what the model draws for the label by itself.
+            Candidates for a sequence; when all are refused it is what the model draws for the label
+            by itself.
         at_once : int
-            Sequences that the model draws in one go; the last few rows try several candidates in each.
+            Sequences that the model draws in one go; the last few rows try several candidates in
+            each.
         """
         B, T = len(request.seed), int(request.length.max(initial=0))
         asked = np.zeros((B, self.mix.shape[1]), dtype=bool)

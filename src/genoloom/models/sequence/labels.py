@@ -1,7 +1,8 @@
 """Labels of several columns, and the parts of them that a model can be asked for.
 
-A label of several columns is its cells joined by "+" (`promoter+bin3`). In training each column is hidden now and then, so a model
-also knows `promoter+*` and `*+bin3`; with every column hidden a sequence has no label at all.
+A label of several columns is its cells joined by "+" (`promoter+bin3`). In training each column is
+hidden now and then, so a model also knows `promoter+*` and `*+bin3`; with every column hidden a
+sequence has no label at all.
 """
 
 from itertools import chain, product
@@ -54,7 +55,9 @@ class LabelPatterns:
 
     @property
     def cells(self) -> np.ndarray:
-        """Which cells each name tells, bool (n_names, n_cells); no cells where labels are one column."""
+        """Which cells each name tells, bool (n_names, n_cells); no cells where labels are one
+        column.
+        """
         if self.n_columns == 1:
             return np.zeros((len(self.names), 0), dtype=bool)
         told = [
@@ -67,7 +70,9 @@ class LabelPatterns:
         return cells
 
     def hide(self, label: np.ndarray, hidden: np.ndarray) -> np.ndarray:
-        """Index into `names` of labels int64 (n,) whose columns `hidden` bool (n, n_columns) are not told."""
+        """Index into `names` of labels int64 (n,) whose columns `hidden` bool (n, n_columns) are
+        not told.
+        """
         return self._table[label, hidden @ (1 << np.arange(self.n_columns)[::-1])]
 
     def matching(self, name: str) -> np.ndarray:

@@ -78,7 +78,9 @@ def read_settings(description: dict) -> Settings:
 
 
 def sample_rung(ladder: Ladder, rung: int, uniform: np.ndarray, sampling: Sampling, remembers: bool = True) -> np.ndarray:
-    """Bases, uint8 (n, T), drawn from one rung of a ladder with one uniform a base, float64 (n, T); `remembers` as `LadderReader`."""
+    """Bases, uint8 (n, T), drawn from one rung of a ladder with one uniform a base, float64 (n, T);
+    `remembers` as `LadderReader`.
+    """
     reader, bases = LadderReader(ladder, *uniform.shape, remembers=remembers), np.empty(uniform.shape, dtype=np.uint8)
     for t in range(uniform.shape[1]):
         forecast, _ = reader.forecast()
@@ -97,15 +99,18 @@ class MarkovDescription(SequenceDescription):
 
 
 class MarkovGenerator(SequenceGenerator):
-    """The tuned Markov chain: interpolated orders, strand weight and position, all chosen on the validation sequences.
+    """The tuned Markov chain: interpolated orders, strand weight and position, all chosen on the
+    validation sequences.
 
-    All training sequences are counted once these are chosen. Labels are not modelled: every label has the same chain.
+    All training sequences are counted once these are chosen. Labels are not modelled: every label
+    has the same chain.
     """
 
     name: ClassVar[str] = "markov"
     description_class = MarkovDescription
     has_likelihood = True
-    remembers: ClassVar[bool] = False  # whether the sequence's own past counts beside its last bases
+    # whether the sequence's own past counts beside its last bases
+    remembers: ClassVar[bool] = False
 
     def __init__(self, options: SequenceMarkovOptions):
         self.options = options
@@ -138,7 +143,9 @@ class MarkovGenerator(SequenceGenerator):
         return self.rung_scores(bases)[:, self.rung]
 
     def rung_scores(self, bases: np.ndarray) -> np.ndarray:
-        """Natural-log likelihood of each sequence under every rung of the ladder, float64 (n, rungs)."""
+        """Natural-log likelihood of each sequence under every rung of the ladder, float64 (n,
+        rungs).
+        """
         scores = np.empty((len(bases), self.ladder.rungs))
         for low in range(0, len(bases), SCORE_ROWS):
             part = bases[low : low + SCORE_ROWS]

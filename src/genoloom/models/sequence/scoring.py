@@ -1,7 +1,9 @@
-"""What a sequence model thinks of a variant: log P(window with ALT) - log P(window with REF), the mean of both strands.
+"""What a sequence model thinks of a variant: log P(window with ALT) - log P(window with REF), the
+mean of both strands.
 
-Both windows have the same length and begin at the same place; after an insertion or deletion the right flank is shorter or
-longer. Likelihoods of sequences of different length could not be compared.
+Both windows have the same length and begin at the same place; after an insertion or deletion the
+right flank is shorter or longer. Likelihoods of sequences of different length could not be
+compared.
 """
 
 from collections.abc import Callable
@@ -17,7 +19,8 @@ KMER = 6
 
 
 def allele_windows(before: str, alleles: list[str], after: str, size: int) -> np.ndarray:
-    """One window for each allele, uint8 (n_alleles, size): `before`, the allele, and as much of `after` as fits.
+    """One window for each allele, uint8 (n_alleles, size): `before`, the allele, and as much of
+    `after` as fits.
 
     Rows are padded with code 4 where `after` ends. `before` must be shorter than `size`.
     """
@@ -29,10 +32,12 @@ def allele_windows(before: str, alleles: list[str], after: str, size: int) -> np
 
 
 def scorers(generator: SequenceGenerator) -> Callable[[np.ndarray], np.ndarray]:
-    """A function from windows, uint8 (n, size), to scores, float64 (n, 1 + len(BASELINES)): the model, then the baselines.
+    """A function from windows, uint8 (n, size), to scores, float64 (n, 1 + len(BASELINES)): the
+    model, then the baselines.
 
-    The baselines come from the chains inside the model: the tuned and the adaptive one, and the summed logarithms of how
-    often the window's 6-mers were seen in training. An unlabelled sequence is assumed.
+    The baselines come from the chains inside the model: the tuned and the adaptive one, and the
+    summed logarithms of how often the window's 6-mers were seen in training. An unlabelled sequence
+    is assumed.
     """
     k = min(KMER, generator.settings.order + 1)
     counts = np.log1p(generator.counts.contexts[k - 1].ravel() / 4)

@@ -4,23 +4,28 @@ Every base is predicted from the bases before it:
 
     log P(b_t | b_<t)  =  log softmax( sum_r w_r(t) log P_r(b | b_<t)  +  head(t) )
 
-P_r are the rungs of a ladder of chains (`genoloom.models.sequence.adaptive`): interpolated chains of rising order, then the
-position, the sequence's own composition and its own repeats. The weights w begin as 1 for the last rung, the adaptive
-chain, and 0 for all others, and the head begins at zero, so the untrained model *is* the adaptive chain; it is among the
-checkpoints that compete on the validation sequences, where the model is therefore never worse on average. The forecasts
-and how much they have seen are inputs too. In training they are cross-fitted: a sequence meets chains that were counted
-without its homology fold, because chains that have seen a sequence are surer about it than they will be about new ones.
+P_r are the rungs of a ladder of chains (`genoloom.models.sequence.adaptive`): interpolated chains
+of rising order, then the position, the sequence's own composition and its own repeats. The weights
+w begin as 1 for the last rung, the adaptive chain, and 0 for all others, and the head begins at
+zero, so the untrained model *is* the adaptive chain; it is among the checkpoints that compete on
+the validation sequences, where the model is therefore never worse on average. The forecasts and how
+much they have seen are inputs too. In training they are cross-fitted: a sequence meets chains that
+were counted without its homology fold, because chains that have seen a sequence are surer about it
+than they will be about new ones.
 
-Below the attention stand dilated causal convolutions, which read neighbourhoods far more cheaply. Sequences of one
-orientation (no reverse complement) also have a learned position, since such sets are aligned to something.
+Below the attention stand dilated causal convolutions, which read neighbourhoods far more cheaply.
+Sequences of one orientation (no reverse complement) also have a learned position, since such sets
+are aligned to something.
 
-With `infill`, a share of the steps cuts the rows at a random place, reads what stands behind the cut first and then forecasts
-everything before it (`genoloom.models.sequence.between`). Nothing but these steps, and filling gaps, ever sees a right side.
+With `infill`, a share of the steps cuts the rows at a random place, reads what stands behind the
+cut first and then forecasts everything before it (`genoloom.models.sequence.between`). Nothing but
+these steps, and filling gaps, ever sees a right side.
 
-Where sequences have labels, a reader of labels is trained beside it and helps to draw (`genoloom.models.sequence.label_reader`).
+Where sequences have labels, a reader of labels is trained beside it and helps to draw
+(`genoloom.models.sequence.label_reader`).
 
-With `token_bases` of 6 the attention reads 6-mers, a sixth of the places (`transformer_network.WordTokens`); forecasts and likelihood
-stay by base.
+With `token_bases` of 6 the attention reads 6-mers, a sixth of the places
+(`transformer_network.WordTokens`); forecasts and likelihood stay by base.
 
 Letters in shapes: B rows, T bases.
 """
@@ -86,7 +91,9 @@ def tokens_before(bases: np.ndarray) -> torch.Tensor:
 def base_log_probabilities(
     model, ladder: Ladder, bases: np.ndarray, label: np.ndarray, part: np.ndarray, device, right: np.ndarray | None = None
 ) -> torch.Tensor:
-    """Natural-log probability of every base, float32 (B, T); 0 for code 4. `right` uint8 (B, R): given what stands behind them."""
+    """Natural-log probability of every base, float32 (B, T); 0 for code 4. `right` uint8 (B, R):
+    given what stands behind them.
+    """
     side = None
     if right is None:
         forecast, seen = ladder.read(bases, part)
@@ -204,12 +211,15 @@ class TransformerGenerator(SequenceGenerator):
         train(training, run, steps=self.options.steps, evaluate_every=self.options.evaluate_every, patience=self.options.patience)
         self.model.to("cpu").eval()
         self.reader = None if processes.rank() else self._useful_reader(data, run)
-        # the validation sequences have done their part: count them too, as the chains that this model is compared with do
+        # the validation sequences have done their part: count them too, as the chains that this
+        # model is compared with do
         self.counts = count(data, np.arange(len(data.length)), self.settings.order, self.settings.strand_quarters)
         self.ladder = Ladder(self.settings, [self.counts])
 
     def _useful_reader(self, data: TrainingSequences, run: TrainingRun) -> LabelReader | None:
-        """A reader of labels, if it tells those of validation sequences clearly better than this model's own likelihoods do."""
+        """A reader of labels, if it tells those of validation sequences clearly better than this
+        model's own likelihoods do.
+        """
         reader = LabelReader.fit(data, run.seed)
         if reader is None:
             return None
@@ -245,7 +255,9 @@ class TransformerGenerator(SequenceGenerator):
         return score(self.model, self.ladder, bases, known)
 
     def sample(self, request: SequenceRequest, sampling: Sampling = Sampling()) -> np.ndarray:  # noqa: B008 - it is frozen
-        """Where there is a reader of labels, it must agree (`Sampling.candidates`); a prompt leaves it out."""
+        """Where there is a reader of labels, it must agree (`Sampling.candidates`); a prompt leaves
+        it out.
+        """
         if self.reader is None or not sampling.candidates or len(sampling.prompt):
             return self._sample(request, sampling)[0]
         return self.reader.draw(
@@ -258,14 +270,17 @@ class TransformerGenerator(SequenceGenerator):
         )
 
     def sample_log_probabilities(self, request: SequenceRequest) -> np.ndarray:
-        """The natural-log likelihood that `sample`, without a reader, found for its sequences while it drew them, float64 (n,)."""
+        """The natural-log likelihood that `sample`, without a reader, found for its sequences while
+        it drew them, float64 (n,).
+        """
         return self._sample(request, Sampling())[1]
 
     def _sample(self, request: SequenceRequest, sampling: Sampling) -> tuple[np.ndarray, np.ndarray]:
         n, longest = len(request.seed), int(request.length.max(initial=0))
         bases, log_prob = np.empty((n, longest), dtype=np.uint8), np.empty((n, longest))
         for low in range(0, n, SAMPLE_ROWS):
-            # short chunks are filled up: matrix products have one shape, and a sequence does not depend on its company
+            # short chunks are filled up: matrix products have one shape, and a sequence does not
+            # depend on its company
             rows = np.minimum(np.arange(low, low + SAMPLE_ROWS), n - 1)
             uniform = row_uniforms(request.seed[rows], np.arange(longest))
             chunk = self._sample_chunk(request.label[rows], uniform, sampling)
@@ -276,7 +291,9 @@ class TransformerGenerator(SequenceGenerator):
 
     @torch.no_grad()
     def _sample_chunk(self, label: np.ndarray, uniform: np.ndarray, sampling: Sampling) -> tuple[np.ndarray, np.ndarray]:
-        """Bases, uint8, and their log-probabilities, shape of `uniform` (B, T); one base a step, from the cache."""
+        """Bases, uint8, and their log-probabilities, shape of `uniform` (B, T); one base a step,
+        from the cache.
+        """
         B, T = uniform.shape
         label = np.where(label < 0, self.model.unlabelled, label)
         guided = sampling.guidance != 1
@@ -314,7 +331,8 @@ class TransformerGenerator(SequenceGenerator):
         bases, log_prob = np.empty((n, size), dtype=np.uint8), np.empty((n, size))
         prompt = tokens_before(np.append(left, 0).astype(np.uint8)[None])
         for low in range(0, n, GAP_ROWS):
-            rows = np.minimum(np.arange(low, low + GAP_ROWS), n - 1)  # filled up for the same reason as in `_sample`
+            # filled up for the same reason as in `_sample`
+            rows = np.minimum(np.arange(low, low + GAP_ROWS), n - 1)
             uniform = row_uniforms(seeds[rows], np.arange(len(left), len(left) + size))
             cache = Cache(self.model, 1, len(left) + size, behind=len(right))
             chunk = between.sample_gap(self.model, self.ladder, cache, prompt, left, right, label, uniform)
@@ -361,7 +379,9 @@ class TransformerGenerator(SequenceGenerator):
 
 
 def homology_folds(cluster: np.ndarray, seed: int) -> np.ndarray:
-    """One of `FOLDS` folds for each sequence, int64 (n,); whole clusters, the largest dealt out first."""
+    """One of `FOLDS` folds for each sequence, int64 (n,); whole clusters, the largest dealt out
+    first.
+    """
     names, inverse, size = np.unique(cluster, return_inverse=True, return_counts=True)
     order = np.random.default_rng(seed).permutation(len(names))
     order = order[np.argsort(-size[order], kind="stable")]

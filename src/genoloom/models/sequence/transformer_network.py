@@ -1,4 +1,5 @@
-"""The network of the sequence transformer; what it computes is said in `genoloom.models.sequence.transformer`.
+"""The network of the sequence transformer; what it computes is said in
+`genoloom.models.sequence.transformer`.
 
 Letters in shapes: B rows, T bases, R rungs, C contexts, W width, J words.
 """
@@ -25,11 +26,13 @@ class Cache:
         options, width = model.options, model.options.width
         convolutions = [*model.convolutions, *([model.words.mix] if model.words else [])]
         self.pad = max((layer.reach for layer in convolutions), default=0)
-        self.lines = torch.zeros(len(convolutions), rows, self.pad + capacity, width)  # inputs of the convolutions
+        # inputs of the convolutions
+        self.lines = torch.zeros(len(convolutions), rows, self.pad + capacity, width)
         self.attention = KeyValueCache(options.layers, rows, options.heads, behind + capacity, width // options.heads)
         self.length = 0  # bases so far, without those of the right side
         if model.words:
-            self.recent = torch.full((rows, model.words.size), BEGIN)  # the tokens of the last bases
+            # the tokens of the last bases
+            self.recent = torch.full((rows, model.words.size), BEGIN)
             self.read = torch.zeros(rows, 1, width)  # what attention made of the words so far
 
     def spread(self, rows: int) -> None:
@@ -41,7 +44,9 @@ class Cache:
 
 
 class ChannelDropout(nn.Module):
-    """Drops channels of whole sequences: one random number a channel costs next to nothing, one a base was 14 % of a step."""
+    """Drops channels of whole sequences: one random number a channel costs next to nothing, one a
+    base was 14 % of a step.
+    """
 
     def __init__(self, share: float):
         super().__init__()
@@ -55,9 +60,11 @@ class ChannelDropout(nn.Module):
 
 
 class CausalConvolution(nn.Module):
-    """Dilated depthwise convolution over the past and a gated mix of channels, behind a norm and beside a skip connection.
+    """Dilated depthwise convolution over the past and a gated mix of channels, behind a norm and
+    beside a skip connection.
 
-    The convolution is a sum of shifted copies, several times faster on a CPU than a grouped `Conv1d`.
+    The convolution is a sum of shifted copies, several times faster on a CPU than a grouped
+    `Conv1d`.
     """
 
     def __init__(self, width: int, dilation: int, dropout: float):
@@ -74,8 +81,8 @@ class CausalConvolution(nn.Module):
     ) -> torch.Tensor:
         """`x` (B, T, W).
 
-        `shift` (B, 1, W) is what the label adds before the gate. `line` (B, pad + capacity, W) holds the earlier inputs; these go
-        there, the first to place `at`.
+        `shift` (B, 1, W) is what the label adds before the gate. `line` (B, pad + capacity, W)
+        holds the earlier inputs; these go there, the first to place `at`.
         """
         T, normed = x.shape[1], self.norm(x)
         if line is None:
@@ -90,21 +97,25 @@ class CausalConvolution(nn.Module):
 class WordTokens(nn.Module):
     """Words of several bases as tokens of the attention.
 
-    A token is made where a word ends and stands for the next word's bases, which are all told what the attention made of it: the sum
-    of what the convolutions know there and the word's own vector. A last convolution brings it together with the bases since.
+    A token is made where a word ends and stands for the next word's bases, which are all told what
+    the attention made of it: the sum of what the convolutions know there and the word's own vector.
+    A last convolution brings it together with the bases since.
     """
 
     def __init__(self, size: int, width: int, dropout: float):
         super().__init__()
         self.size = size
-        self.word = nn.Embedding(4**size + 1, width)  # the last one is for words with another letter, and for the beginning
+        # the last one is for words with another letter, and for the beginning
+        self.word = nn.Embedding(4**size + 1, width)
         self.offset = nn.Embedding(size, width)
         self.mix = CausalConvolution(width, 1, dropout)
         for embedding in (self.word, self.offset):
             nn.init.normal_(embedding.weight, std=0.02)
 
     def before(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Vectors (B, J, W) of the words before each place that begins one, of the tokens before every place, int64 (B, T)."""
+        """Vectors (B, J, W) of the words before each place that begins one, of the tokens before
+        every place, int64 (B, T).
+        """
         padded = nn.functional.pad(tokens, (self.size - 1, 0), value=BEGIN)
         return self.vectors(padded.unfold(1, self.size, self.size))
 
@@ -114,12 +125,16 @@ class WordTokens(nn.Module):
         return self.word(torch.where((words < 4).all(-1), code, 4**self.size))
 
     def tell(self, x: torch.Tensor, read: torch.Tensor, places: torch.Tensor, line: torch.Tensor | None = None, at: int = 0):
-        """`x` (B, T, W) and what attention made of the words before each of its `places` (T,), `read` (B, T, W); (B, T, W)."""
+        """`x` (B, T, W) and what attention made of the words before each of its `places` (T,),
+        `read` (B, T, W); (B, T, W).
+        """
         return self.mix(x + read + self.offset(places % self.size), line=line, at=at)
 
 
 class LabelEmbedding(nn.Embedding):
-    """A vector for each name of `LabelPatterns`: its own, and those of the cells that it tells, which other names share."""
+    """A vector for each name of `LabelPatterns`: its own, and those of the cells that it tells,
+    which other names share.
+    """
 
     def __init__(self, labels: LabelPatterns, width: int):
         super().__init__(len(labels.names), width)
@@ -167,7 +182,8 @@ class SequenceTransformer(nn.Module):
             nn.init.zeros_(self.lookahead.weight)
             nn.init.ones_(self.lookahead.bias)
         self.label_shifts = nn.ModuleList()
-        if labels.unlabelled > 1:  # an input alone is a weak signal: labels are worth a thousandth of a bit a base
+        # an input alone is a weak signal: labels are worth a thousandth of a bit a base
+        if labels.unlabelled > 1:
             self.label_shifts.extend(LabelEmbedding(labels, W) for _ in self.convolutions)
             for embedding in self.label_shifts:
                 nn.init.zeros_(embedding.weight)
@@ -196,7 +212,8 @@ class SequenceTransformer(nn.Module):
         cache : Cache, optional
             Takes one base at a time and advances; with a right side, any number in the first call.
         right : RightSide, optional
-            What stands behind these bases, in every call; only of a network with `infill`. With a cache, the first call reads it.
+            What stands behind these bases, in every call; only of a network with `infill`. With a
+            cache, the first call reads it.
 
         Returns
         -------
@@ -229,7 +246,9 @@ class SequenceTransformer(nn.Module):
         return logits if right is None else logits + self.lookahead(x) * right.lookahead
 
     def _attend(self, x: torch.Tensor, places: torch.Tensor, longest: int, cache: Cache | None) -> torch.Tensor:
-        """The attention layers on tokens `x` (B, T, W) at `places` (T,) below `longest`; a cache takes them and advances."""
+        """The attention layers on tokens `x` (B, T, W) at `places` (T,) below `longest`; a cache
+        takes them and advances.
+        """
         rotary = rotary_table(longest, self.options.width // self.options.heads).to(x.device)[:, places]
         for i, layer in enumerate(self.layers):
             x = self.drop(layer(x, rotary, cache.attention if cache else None, i))
@@ -238,7 +257,9 @@ class SequenceTransformer(nn.Module):
         return x
 
     def _attend_words(self, x: torch.Tensor, before: torch.Tensor, places: torch.Tensor, cache: Cache | None) -> torch.Tensor:
-        """The attention layers on words; `x` (B, T, W), and `before` (B, T) as `forward` has it, with one base at a time from a cache."""
+        """The attention layers on words; `x` (B, T, W), and `before` (B, T) as `forward` has it,
+        with one base at a time from a cache.
+        """
         words, T = self.words, x.shape[1]
         if cache is None:
             token = x[:, :: words.size] + words.before(before)
@@ -253,7 +274,9 @@ class SequenceTransformer(nn.Module):
         return words.tell(x, cache.read, places, cache.lines[-1], cache.pad + cache.length)
 
     def _label_shift(self, i: int, label: torch.Tensor) -> torch.Tensor | float:
-        """What the label (B,) adds inside convolution `i`, (B, 1, W); nothing in sets without labels."""
+        """What the label (B,) adds inside convolution `i`, (B, 1, W); nothing in sets without
+        labels.
+        """
         return self.label_shifts[i](label)[:, None] if self.label_shifts else 0.0
 
     def _placed(self, x: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
@@ -265,8 +288,8 @@ class SequenceTransformer(nn.Module):
     def _read_behind(self, right: between.RightSide, label: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The right side (B, R, W) as the attention takes it, and its places (R,).
 
-        The convolutions run over it alone: its end does not stand before the first base of the row, and its beginning can be told
-        by nothing standing before it.
+        The convolutions run over it alone: its end does not stand before the first base of the row,
+        and its beginning can be told by nothing standing before it.
         """
         steps = torch.arange(right.bases.shape[1], device=right.bases.device)
         x = self.token(right.bases) + self.label(label)[:, None] + self.behind(steps.clamp(max=BEHIND - 1))

@@ -1,7 +1,9 @@
-"""Search every byte of some files for what must not leave: names of real people, paths, hosts, users, canaries.
+"""Search every byte of some files for what must not leave: names of real people, paths, hosts,
+users, canaries.
 
-Containers are opened to any depth up to `MAX_DEPTH`, and texts are decoded; docs/privacy.md lists what is searched for, where,
-and what is not. A container that cannot be opened is itself a finding: what was not searched does not leave.
+Containers are opened to any depth up to `MAX_DEPTH`, and texts are decoded; docs/privacy.md lists
+what is searched for, where, and what is not. A container that cannot be opened is itself a finding:
+what was not searched does not leave.
 """
 
 from genoloom.privacy.leak_scan.files import MAX_DEPTH, Finding, scan

@@ -46,8 +46,11 @@ EMBEDDED_CLOSED = re.compile(
 
 
 def kind_of(head: bytes) -> str | None:
-    """The kind of container that begins so; "closed" for one that cannot be opened; None for none."""
-    packed = head[:2] == b"\x1f\x9d" and 0x89 <= head[2] <= 0x90  # compress; a .gzi may begin with those two bytes
+    """The kind of container that begins so; "closed" for one that cannot be opened; None for
+    none.
+    """
+    # compress; a .gzi may begin with those two bytes
+    packed = head[:2] == b"\x1f\x9d" and 0x89 <= head[2] <= 0x90
     old_lzma = head[:3] == b"\x5d\0\0" and head[5:13] == b"\xff" * 8
     if packed or old_lzma or any(head.startswith(magic) for magic in CLOSED):
         return "closed"
@@ -55,7 +58,9 @@ def kind_of(head: bytes) -> str | None:
 
 
 def decompress(handle: BinaryIO, kind: str) -> Iterator[tuple[int, bytes]]:
-    """The contents of all members or frames, with the number of the member; what stands behind them is an error."""
+    """The contents of all members or frames, with the number of the member; what stands behind them
+    is an error.
+    """
     pending, number = b"", 0
     while pending or (pending := handle.read(CHUNK)):
         member = STREAMS[kind]()
@@ -102,7 +107,9 @@ def zip_member(handle: BinaryIO, place: int) -> tuple[bytes, int] | None:
 
 
 def png_chunks(handle: BinaryIO, place: int = 0) -> Iterator[bytes]:
-    """The contents of the chunks of a PNG, decompressed where they are compressed, those of pixels together."""
+    """The contents of the chunks of a PNG, decompressed where they are compressed, those of pixels
+    together.
+    """
     handle.seek(place + 8)
     pixels = b""
     while len(header := handle.read(8)) == 8:

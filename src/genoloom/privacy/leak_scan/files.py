@@ -97,7 +97,8 @@ def _scan_container(kind: str, handle: BinaryIO, file: str, forbidden: Forbidden
         for data in png_chunks(handle):
             found |= scan(io.BytesIO(data), file, forbidden, depth)
         return found
-    blocked = handle.read(18)[12:14] == b"BC"  # bgzip: blocks of one text, and not texts of their own
+    # bgzip: blocks of one text, and not texts of their own
+    blocked = handle.read(18)[12:14] == b"BC"
     handle.seek(0)
     found |= _scan_stream((data for _, data in decompress(handle, kind)), file, forbidden, depth)
     if not blocked:
@@ -143,7 +144,9 @@ def _strings(value) -> Iterator[str]:
 
 
 class _Plain:
-    """The scan of bytes that are no container: text, or binary data in which containers may stand."""
+    """The scan of bytes that are no container: text, or binary data in which containers may
+    stand.
+    """
 
     def __init__(self, file: str, forbidden: Forbidden, depth: int):
         self.file, self.forbidden, self.depth = file, forbidden, depth
@@ -152,7 +155,9 @@ class _Plain:
         self.size = 0
 
     def scan(self, handle: BinaryIO) -> set[Finding]:
-        """All findings; a text is decoded when it has been read, binary data where a container seems to begin."""
+        """All findings; a text is decoded when it has been read, binary data where a container
+        seems to begin.
+        """
         places: dict[int, str] = {}
         done = 0  # bytes before the chunk
         rest = b""  # the last line of a text, when it is not whole
@@ -175,7 +180,8 @@ class _Plain:
         self._keep(texts.condensed(rest))
         self._decode()
         for place, kind in sorted(places.items()):
-            if place > 0 or kind in ("zlib", "zip"):  # another container at the beginning has been opened
+            # another container at the beginning has been opened
+            if place > 0 or kind in ("zlib", "zip"):
                 self._open(handle, place, kind)
         return self.found
 

@@ -31,7 +31,8 @@ _BEFORE = rb"(?<![A-Za-z0-9_.~/\x80-\xff-])"
 _ROOT = b"(?:" + "|".join(ROOTS).encode() + b")"
 # below a usual root, in any bytes
 _ROOTED = re.compile(rb"(?<![A-Za-z0-9_.~/-])/" + _ROOT + rb"/(?:" + _NAME + rb"{2,}|" + _NAME + rb"/" + _NAME + rb")")
-# anything absolute, in text: two parts, or one that is a usual root; homes, drives, shares, addresses of files
+# anything absolute, in text: two parts, or one that is a usual root; homes, drives, shares,
+# addresses of files
 _ABSOLUTE = re.compile(
     _BEFORE + rb"/(?:" + _ANY_NAME + rb"{2,}/" + _ANY_NAME + rb"|" + _ANY_NAME + rb"/" + _ANY_NAME + rb"{2,})"
     rb"|" + _BEFORE + rb"(?<![:<])/" + _ROOT + rb"(?![A-Za-z0-9_.+-])"
@@ -57,7 +58,9 @@ def folded(text: str) -> str:
 
 
 def searchable(name: str) -> bool:
-    """Whether a name of a person is unlike numbers and words, so that it can be searched for everywhere."""
+    """Whether a name of a person is unlike numbers and words, so that it can be searched for
+    everywhere.
+    """
     return len(name) >= 6 and any(c.isdigit() for c in name) and any(c.isalpha() for c in name)
 
 
@@ -68,7 +71,8 @@ class Forbidden:
     Attributes
     ----------
     names : dict of (bytes, bytes) to tuple of patterns
-        Names of real people, by their first run of letters and run of digits that follow each other, in either order.
+        Names of real people, by their first run of letters and run of digits that follow each
+        other, in either order.
     words : frozenset of bytes
         User and host names, in lower case.
     texts : dict of bytes to str
@@ -142,7 +146,9 @@ class Forbidden:
         )
 
     def _meetings_in(self, lower: bytes) -> Iterator[tuple[int, int]]:
-        """Places of a letter and a digit, with as much between as in some name, or one separator."""
+        """Places of a letter and a digit, with as much between as in some name, or one
+        separator.
+        """
         if not self.names:
             return
         values = np.frombuffer(lower, dtype=np.uint8)

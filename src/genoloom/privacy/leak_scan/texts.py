@@ -1,6 +1,8 @@
-"""What a text hides: base64, hex, escapes of several languages, and what a mail or a page would show.
+"""What a text hides: base64, hex, escapes of several languages, and what a mail or a page would
+show.
 
-Genotypes and sequence lines are taken out first: they are nearly all of the bytes and hide nothing that can be decoded.
+Genotypes and sequence lines are taken out first: they are nearly all of the bytes and hide nothing
+that can be decoded.
 """
 
 import base64
@@ -24,7 +26,9 @@ _ESCAPE = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|u\{([0-9A-Fa-f]
 
 
 def is_text(data: bytes) -> bool:
-    """Whether there are no control characters but white space, and only whole characters of UTF-8 but for the ends."""
+    """Whether there are no control characters but white space, and only whole characters of UTF-8
+    but for the ends.
+    """
     if data.translate(None, _CONTROL) != data:
         return False
     if data.isascii():

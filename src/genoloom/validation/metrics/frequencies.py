@@ -1,4 +1,6 @@
-"""Metrics of allele frequencies, of the site frequency spectrum, and of diversity along the genome."""
+"""Metrics of allele frequencies, of the site frequency spectrum, and of diversity along the
+genome.
+"""
 
 import numpy as np
 
@@ -48,7 +50,8 @@ def sites_lost(d: Data, g: str, part: Part) -> float:
 
 
 def sites_new(d: Data, a: str, b: str, part: Part) -> float:
-    """Share of sites that vary among half of a's haplotypes and not among half of b's, expected over the choice of halves.
+    """Share of sites that vary among half of a's haplotypes and not among half of b's, expected
+    over the choice of halves.
 
     Halves, so that the floor (two halves of the held-out people) compares equal sizes.
     """

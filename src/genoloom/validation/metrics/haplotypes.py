@@ -73,5 +73,7 @@ def copying_bits(d: Data, a: str, b: str, part: Part) -> float:
 
 
 def impossible(d: Data, g: str, part: Part) -> float:
-    """Share of haplotypes that carry two variants of which one excludes the other, and no training haplotype has both."""
+    """Share of haplotypes that carry two variants of which one excludes the other, and no training
+    haplotype has both.
+    """
     return float((d.collected.excluded[d.groups.haplotypes(g)] > 0).mean())

@@ -18,13 +18,17 @@ def _heterozygous(d: Data, g: str, part: Part) -> np.ndarray:
 
 
 def heterozygosity_distance(d: Data, a: str, b: str, part: Part) -> float:
-    """Wasserstein distance of heterozygous calls a person, in standard deviations of the held-out people."""
+    """Wasserstein distance of heterozygous calls a person, in standard deviations of the held-out
+    people.
+    """
     scale = max(float(_heterozygous(d, "H", part).std()), 1e-12)
     return float(stats.wasserstein_distance(_heterozygous(d, a, part), _heterozygous(d, b, part)) / scale)
 
 
 def heterozygosity_ratio(d: Data, g: str, part: Part) -> float:
-    """Heterozygous calls over those expected from the group's own frequencies: 1 - F, which more or less diverse people do not move."""
+    """Heterozygous calls over those expected from the group's own frequencies: 1 - F, which more or
+    less diverse people do not move.
+    """
     return float(_heterozygous(d, g, part).mean() / expected_heterozygosity(d.frequency(g)))
 
 
@@ -50,7 +54,9 @@ def homozygous_share(d: Data, g: str, part: Part) -> float:
 
 
 def longest_homozygous_run(d: Data, a: str, b: str, part: Part) -> float:
-    """Wasserstein distance of the longest runs of homozygosity, as a share of the held-out people's mean."""
+    """Wasserstein distance of the longest runs of homozygosity, as a share of the held-out people's
+    mean.
+    """
     longest = d.collected.homozygosity.longest
     x, y = (longest[d.groups.of_population(g, part.column)] for g in (a, b))
     return float(stats.wasserstein_distance(x, y) / max(longest[d.groups.rows["H"]].mean(), 1e-12))
@@ -64,7 +70,9 @@ def _kinship(d: Data, a: str, b: str) -> np.ndarray:
 
 
 def kinship_within(d: Data, a: str, b: str, part: Part) -> float:
-    """Kolmogorov-Smirnov distance of the kinships among the people of each group, to four decimals."""
+    """Kolmogorov-Smirnov distance of the kinships among the people of each group, to four
+    decimals.
+    """
     values = []
     for g in (a, b):
         own = _kinship(d, g, g)[np.triu_indices(len(d.groups.rows[g]), k=1)]
@@ -88,7 +96,9 @@ def resampled_kin(d: Data, part: Part) -> list[float]:
 
 
 def repeated_people(d: Data, g: str, part: Part) -> float:
-    """Share of people who have a double in their own sample: both haplotypes the same, but for `DOUBLE` of the sites."""
+    """Share of people who have a double in their own sample: both haplotypes the same, but for
+    `DOUBLE` of the sites.
+    """
     own = d.distances(g, g)
     straight, crossed = own[0::2, 0::2] + own[1::2, 1::2], own[0::2, 1::2] + own[1::2, 0::2]
     apart = np.minimum(straight, crossed)
@@ -97,7 +107,9 @@ def repeated_people(d: Data, g: str, part: Part) -> float:
 
 
 def pairwise_distance(d: Data, a: str, b: str, part: Part) -> float:
-    """Kolmogorov-Smirnov distance of the numbers of differences between two haplotypes of one sample."""
+    """Kolmogorov-Smirnov distance of the numbers of differences between two haplotypes of one
+    sample.
+    """
     values = []
     for g in (a, b):
         own = d.distances(g, g, part.column)

@@ -34,7 +34,8 @@ def fst_matrix_error(d: Data, a: str, b: str, part: Part) -> float:
 
 
 def fst_between(d: Data, a: str, b: str, part: Part) -> float:
-    """Fst between two groups of one label; below 0 for about half of the groups that do not differ, and not cut there:
+    """Fst between two groups of one label; below 0 for about half of the groups that do not differ,
+    and not cut there:
 
     the spread of a cut figure would be too small.
     """
@@ -50,7 +51,9 @@ def _labels(d: Data, g: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _classified(d: Data, trained_on: str, tested_on: str) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Chances of each population for the people of `tested_on`, by a classifier that saw `trained_on`."""
+    """Chances of each population for the people of `tested_on`, by a classifier that saw
+    `trained_on`.
+    """
     fitted = d.fitted(trained_on)
     train, labels = _labels(d, trained_on)
     model = LogisticRegression(C=1.0, max_iter=300).fit(fitted.project(train), labels)
@@ -70,7 +73,9 @@ def train_on_real(d: Data, a: str, b: str, part: Part) -> float:
 
 
 def ancestry_error(d: Data, a: str, b: str, part: Part) -> float:
-    """Mean difference of the ancestry shares, by label, that a classifier trained on b gives the people of a and of b."""
+    """Mean difference of the ancestry shares, by label, that a classifier trained on b gives the
+    people of a and of b.
+    """
     shares = []
     for g in (a, b):
         chances, truth, classes = _classified(d, b, g)

@@ -56,7 +56,8 @@ CLASSIFIERS = {
 }
 
 
-SUMMARIES = ("summaries", "trees_summaries")  # see at once that the training people carry what sites were chosen by
+# see at once that the training people carry what sites were chosen by
+SUMMARIES = ("summaries", "trees_summaries")
 
 
 def classifier_auc(d: Data, a: str, b: str, part: Part) -> float:
@@ -75,7 +76,9 @@ def classifier_parts(d: Data) -> list[Part]:
 
 
 def chance_spread(d: Data) -> float:
-    """Standard deviation of the AUC of samples that do not differ, with people, not haplotypes, as the units."""
+    """Standard deviation of the AUC of samples that do not differ, with people, not haplotypes, as
+    the units.
+    """
     n = d.n
     return float(np.sqrt((2 * n + 1) / (12 * n * n)))
 

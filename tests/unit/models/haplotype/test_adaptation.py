@@ -1,4 +1,6 @@
-"""A model of another panel as the start: sites are matched, probabilities stay probabilities, and a small cohort gains."""
+"""A model of another panel as the start: sites are matched, probabilities stay probabilities, and a
+small cohort gains.
+"""
 
 import itertools
 
@@ -24,7 +26,9 @@ TINY = {"block": 4, "context": 4, "codes": 6, "width": 16, "layers": 2, "heads":
 
 
 def data_of(alleles, names):
-    """Training data of haplotypes (n_variants, n), populations in turn, the first tenth in the validation set."""
+    """Training data of haplotypes (n_variants, n), populations in turn, the first tenth in the
+    validation set.
+    """
     n = alleles.shape[1]
     return TrainingHaplotypes(
         ArrayHaplotypes(alleles), np.arange(n) % len(names), names, np.arange(len(alleles)), np.arange(len(alleles)) * 1e-3,
@@ -116,7 +120,9 @@ def test_an_adapted_model_completes_and_round_trips(adapted):
 
 
 def test_a_small_cohort_gains_from_a_model_of_a_larger_one(tmp_path):
-    """Twelve people of founders that two hundred others share, at half of the sites; through files."""
+    """Twelve people of founders that two hundred others share, at half of the sites; through
+    files.
+    """
     rng = np.random.default_rng(5)
     alleles = founder_mosaic(256, 450, rng, founders=12, switch=0.02)
     big, small, held = alleles[:, :400], alleles[::2, 400:424], alleles[::2, 424:]

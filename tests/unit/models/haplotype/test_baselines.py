@@ -175,7 +175,8 @@ def test_markov_contexts_by_hand():
     generator.weights = Weights(np.array([[2.0, 3.0], [4.0, 5.0]]), own=0.5, floor=0.05)
     alone = (1.5 * 2 + 2 * 0.5) / (1.5 * 5 + 2)
     after_one = (1.5 * 2 + 5 * alone) / (1.5 * 2 + 5)
-    expected = np.log(0.05 + 0.9 * alone) + np.log(0.05 + 0.9 * after_one)  # nothing stands before the first site
+    # nothing stands before the first site
+    expected = np.log(0.05 + 0.9 * alone) + np.log(0.05 + 0.9 * after_one)
     score = generator.log_likelihood(ArrayHaplotypes(np.array([[1], [1]], dtype=np.int8)), np.array([0]))
     np.testing.assert_allclose(score, [expected])
 
@@ -200,7 +201,8 @@ def test_markov_counts_equal_brute_force():
 
 
 def test_markov_weights_make_the_alleles_more_probable():
-    # after the longer context the alleles follow it nine times in ten, whatever the shorter one says
+    # after the longer context the alleles follow it nine times in ten, whatever the shorter one
+    # says
     rng = np.random.default_rng(3)
     n = 4000
     says = rng.integers(0, 2, n)
@@ -223,7 +225,9 @@ def test_markov_learns_a_copied_site_across_a_gap():
 
 
 def labelled_templates(n_haplotypes, n_variants):
-    """Bits of the template's number at groups of neighbouring sites: which template is copied can be read off."""
+    """Bits of the template's number at groups of neighbouring sites: which template is copied can
+    be read off.
+    """
     bits = int(np.log2(n_haplotypes))
     numbers = np.arange(n_haplotypes)
     return ((numbers[None] >> (np.arange(n_variants)[:, None] % bits)) & 1), bits
@@ -236,9 +240,11 @@ def test_mosaic_switches_at_the_rate_of_the_map():
     spacing, segment = 0.002, 0.01
     data = training(alleles, map_cm=np.repeat(np.arange(groups) * spacing, bits))
     drawn = draw(fitted(MosaicGenerator, MosaicOptions(segment_cm=segment), data), request(300))
-    number = np.tensordot(2 ** np.arange(bits), drawn.reshape(groups, bits, -1), axes=(0, 1))  # (groups, n)
+    # (groups, n)
+    number = np.tensordot(2 ** np.arange(bits), drawn.reshape(groups, bits, -1), axes=(0, 1))
     changed = (number[1:] != number[:-1]).mean()
-    expected = (1 - np.exp(-spacing / segment)) * (1 - 1 / templates)  # a switch may go to the same template
+    # a switch may go to the same template
+    expected = (1 - np.exp(-spacing / segment)) * (1 - 1 / templates)
     assert changed == pytest.approx(expected, abs=4 * np.sqrt(expected / (300 * (groups - 1))))
     np.testing.assert_allclose(np.bincount(number.ravel(), minlength=templates) / number.size, 1 / templates, rtol=0.35)
 

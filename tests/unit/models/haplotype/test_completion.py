@@ -1,4 +1,6 @@
-"""Filled-in alleles against the exact conditional distribution, by listing all haplotypes of a tiny panel."""
+"""Filled-in alleles against the exact conditional distribution, by listing all haplotypes of a tiny
+panel.
+"""
 
 import itertools
 
@@ -107,7 +109,8 @@ def test_masked_sites_are_found_again_across_windows(tmp_path):
     gaps = rows < 0
     frequency = np.broadcast_to(founders.mean(axis=0), truth.shape)
     assert ((mean - truth)[gaps] ** 2).mean() < 0.2 * ((frequency - truth)[gaps] ** 2).mean()
-    assert (alleles == truth)[gaps].mean() > 0.9  # draws carry the flips that the training rows have
+    # draws carry the flips that the training rows have
+    assert (alleles == truth)[gaps].mean() > 0.9
 
 
 def test_particles_must_fit(twelve_sites):

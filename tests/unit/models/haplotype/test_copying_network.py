@@ -125,7 +125,8 @@ def test_counts_and_weights_leave_the_own_individual_out(n_variants, L, n_people
 
     for k in range(panel.n_blocks):
         table = state.table
-        has = np.stack([table.index[place] == c for c in range(table.codes)], axis=1)  # (n, C), templates in the rows' order
+        # (n, C), templates in the rows' order
+        has = np.stack([table.index[place] == c for c in range(table.codes)], axis=1)
         differs = padded[:, None, : k * L] != padded[None, :, : k * L]
         match = np.where(differs.any(-1), differs[..., ::-1].argmax(-1), k * L) if k else np.zeros((n, n), int)
         f, h, others = state.features()

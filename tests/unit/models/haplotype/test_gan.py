@@ -101,7 +101,8 @@ def test_the_critic_is_kept_and_scores_each_row_alone(small):
     np.testing.assert_array_equal(again.critic_score(data.haplotypes, population), scores)
     some = np.arange(3, 9)
     view = ArrayHaplotypes(data.haplotypes.read(0, data.haplotypes.n_variants)[:, some])
-    np.testing.assert_allclose(generator.critic_score(view, population[some]), scores[some], atol=1e-6)  # whatever the batch
+    # whatever the batch
+    np.testing.assert_allclose(generator.critic_score(view, population[some]), scores[some], atol=1e-6)
     flipped = ArrayHaplotypes(1 - np.maximum(view.alleles, 0))
     assert np.abs(generator.critic_score(flipped, population[some]) - scores[some]).min() > 0
 
@@ -141,7 +142,9 @@ def test_resumed_equals_uninterrupted_bit_for_bit(tmp_path, monkeypatch, stop_at
 
 
 def two_modes(n_haplotypes=120, n_variants=48, seed=4):
-    """Two haplotypes that differ at every site, one in three of the second kind; 1 % of the alleles flipped."""
+    """Two haplotypes that differ at every site, one in three of the second kind; 1 % of the alleles
+    flipped.
+    """
     rng = np.random.default_rng(seed)
     mode = rng.integers(0, 2, n_variants)
     second = np.arange(n_haplotypes) % 3 == 0
@@ -161,7 +164,9 @@ def test_both_planted_modes_survive(tmp_path, weight):
 
 
 def test_the_critic_teaches_what_the_chain_does_not_know(tmp_path):
-    """The last block repeats the first, with constant blocks between: a first-order chain forgets, the trained network must not."""
+    """The last block repeats the first, with constant blocks between: a first-order chain forgets,
+    the trained network must not.
+    """
     rng = np.random.default_rng(6)
     first = rng.integers(0, 2, 300)
     alleles = np.zeros((16, 300), dtype=int)

@@ -1,4 +1,6 @@
-"""The founder model: likelihood against enumeration, iterations that never fall, resuming, planted founders."""
+"""The founder model: likelihood against enumeration, iterations that never fall, resuming, planted
+founders.
+"""
 
 import itertools
 
@@ -60,14 +62,16 @@ def test_likelihood_equals_enumeration(block):
 
 
 def test_expected_counts_equal_enumeration(monkeypatch):
-    """Counts of jumps and of alternate alleles: posterior means over all paths, through stored and recomputed states."""
+    """Counts of jumps and of alternate alleles: posterior means over all paths, through stored and
+    recomputed states.
+    """
     monkeypatch.setattr(hmm, "STORED", 2)
     model = random_model(n_variants=6, block=2)
     alleles = np.random.default_rng(3).integers(0, 2, (6, 4)).astype(np.int8)
     counts = hmm._Expectations(model)
     counts.add(model, hmm._Rows(ArrayHaplotypes(alleles), np.arange(4), np.array([0, 1, 1, 0]), "cpu"))
-    # the derivative of the log-likelihood by a log-parameter is the expected count of its use; a jump's chance is also used,
-    # as one minus itself, where there is none
+    # the derivative of the log-likelihood by a log-parameter is the expected count of its use; a
+    # jump's chance is also used, as one minus itself, where there is none
     for name, count, at in (("jump", counts.jumps, (1,)), ("jump", counts.jumps, (2,)), ("shared", counts.shared, (1, 2))):
         parameter = getattr(model, name)
         scores = []
@@ -135,7 +139,8 @@ def test_planted_founders_are_found(tmp_path):
         assert real > 0.85
         assert like_founders(drawn) == pytest.approx(real, abs=0.07)
     score = -generator.log_likelihood(data.haplotypes, data.population)[data.validation].mean() / 150
-    # a jump in fifty sites (0.098 nats with its choice) and a flip in two hundred (0.031 nats) are the entropy, about
+    # a jump in fifty sites (0.098 nats with its choice) and a flip in two hundred (0.031 nats) are
+    # the entropy, about
     assert score < 0.17
 
 

@@ -1,4 +1,6 @@
-"""The Li-Stephens likelihood against enumeration, the fit of its numbers, and the templates it draws."""
+"""The Li-Stephens likelihood against enumeration, the fit of its numbers, and the templates it
+draws.
+"""
 
 import itertools
 

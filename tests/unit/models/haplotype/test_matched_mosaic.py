@@ -1,4 +1,6 @@
-"""Positional Burrows-Wheeler orders against brute force; matched mosaics against what they promise."""
+"""Positional Burrows-Wheeler orders against brute force; matched mosaics against what they
+promise.
+"""
 
 from itertools import pairwise
 
@@ -75,7 +77,8 @@ def draw(generator, n, population=0):
 
 
 def test_every_window_of_the_matched_length_is_a_training_window():
-    # the contig is shorter than the mean distance between crossovers, so that no length is ever halved
+    # the contig is shorter than the mean distance between crossovers, so that no length is ever
+    # halved
     alleles = founder_mosaic(800, 120, np.random.default_rng(3), founders=10, switch=0.01)
     drawn = draw(fitted(alleles, MatchedMosaicOptions(segment_cm=0.9, match=40)), 200)
     for start in range(0, 800 - 40, 5):
@@ -87,15 +90,16 @@ def test_every_window_of_the_matched_length_is_a_training_window():
 
 
 def test_crossovers_come_at_the_rate_of_the_map():
-    # 64 templates, equal on three bytes and spelling their number in each fourth: after that byte nobody is equal, so a
-    # crossover that is due there waits for the next place
+    # 64 templates, equal on three bytes and spelling their number in each fourth: after that byte
+    # nobody is equal, so a crossover that is due there waits for the next place
     templates, periods, spacing, segment = 64, 300, 1e-3, 0.1
     tag = np.unpackbits(np.arange(templates, dtype=np.uint8)[None], axis=0)
     alleles = np.concatenate([np.zeros((24, templates)), tag] * periods)
     drawn = draw(fitted(alleles, MatchedMosaicOptions(segment_cm=segment, match=8), spacing_cm=spacing), 300)
     number = np.packbits(drawn.reshape(periods, 32, -1)[:, 24:], axis=1)[:, 0]
     same = (number[1:] == number[:-1]).mean()
-    crossed = 1 - np.exp(-np.array([2, 1, 1]) * 8 * spacing / segment)  # behind the first, second and third byte
+    # behind the first, second and third byte
+    crossed = 1 - np.exp(-np.array([2, 1, 1]) * 8 * spacing / segment)
     # a crossover goes to one of 63 others, so the excess of the own template is multiplied by -1/63
     expected = 1 / 64 + 63 / 64 * np.prod(1 - crossed * (1 + 1 / 63))
     assert same == pytest.approx(expected, abs=4 * np.sqrt(expected * (1 - expected) / number[1:].size))
@@ -109,7 +113,8 @@ def test_nobody_is_copied_whole_when_nobody_is_alike():
 
 
 def test_matching_by_the_map_needs_longer_agreement():
-    # equal on the last 16 sites (0.016 cM), different before: a demand of 0.03 cM is not met, and nothing crosses over
+    # equal on the last 16 sites (0.016 cM), different before: a demand of 0.03 cM is not met, and
+    # nothing crosses over
     alleles = np.concatenate([np.tile(np.arange(30) % 2, (16, 1)), np.zeros((16, 30)), np.tile(np.arange(30) % 2, (16, 1))])
     near = draw(fitted(alleles, MatchedMosaicOptions(segment_cm=0.02, match=8)), 400)
     assert (near[0] != near[-1]).mean() > 0.1

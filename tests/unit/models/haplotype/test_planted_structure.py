@@ -1,4 +1,6 @@
-"""A planted structure is recovered: two founder groups, a known switch rate, and no seam at the borders of blocks and windows."""
+"""A planted structure is recovered: two founder groups, a known switch rate, and no seam at the
+borders of blocks and windows.
+"""
 
 import numpy as np
 import pytest
@@ -15,7 +17,9 @@ N_SITES, FOUNDERS, SWITCH, BLOCK, CONTEXT = 256, 4, 0.02, 8, 12
 
 
 def planted(rng, group):
-    """Haplotypes (n_sites, n) of the founders of each group: on average five switches in each, but for those to the same founder."""
+    """Haplotypes (n_sites, n) of the founders of each group: on average five switches in each, but
+    for those to the same founder.
+    """
     founders = np.random.default_rng(0).integers(0, 2, (2, FOUNDERS, N_SITES))
     source = rng.integers(0, FOUNDERS, (len(group), N_SITES))
     begins = np.append(np.ones((len(group), 1), dtype=bool), rng.random((len(group), N_SITES - 1)) < SWITCH, axis=1)
@@ -77,8 +81,10 @@ def test_groups_and_switch_rate_are_recovered(samples):
     assert (real // FOUNDERS == group[:, None]).mean() > 0.99
     assert (synthetic // FOUNDERS == asked[:, None]).mean() > 0.97
     rate = [(np.diff(path, axis=1) != 0).sum(axis=1).mean() for path in (real, synthetic)]
-    assert rate[0] == pytest.approx((N_SITES - 1) * SWITCH * (FOUNDERS - 1) / FOUNDERS, rel=0.15)  # decoding sees nearly all
-    assert rate[1] == pytest.approx(rate[0], rel=0.35)  # a block holds few switches in 400 haplotypes
+    # decoding sees nearly all
+    assert rate[0] == pytest.approx((N_SITES - 1) * SWITCH * (FOUNDERS - 1) / FOUNDERS, rel=0.15)
+    # a block holds few switches in 400 haplotypes
+    assert rate[1] == pytest.approx(rate[0], rel=0.35)
     for g in (0, 1):  # all founders are used, as often as in training
         share = [np.bincount(p[i == g].ravel(), minlength=2 * FOUNDERS) for p, i in ((real, group), (synthetic, asked))]
         share = [counts[g * FOUNDERS :][:FOUNDERS] for counts in share]
@@ -95,7 +101,9 @@ def test_linkage_across_the_borders_of_blocks_and_windows_is_that_inside(samples
     varies = founders.min(axis=1) != founders.max(axis=1)  # (groups, n_sites)
 
     def linkage(haplotypes, labels, places):
-        """Mean r2 within groups of the sites two before and one after each place (three apart) and its neighbours."""
+        """Mean r2 within groups of the sites two before and one after each place (three apart) and
+        its neighbours.
+        """
         values = []
         for g in (0, 1):
             x = haplotypes[:, labels == g].astype(float)

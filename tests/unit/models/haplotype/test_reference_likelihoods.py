@@ -1,4 +1,6 @@
-"""Reference likelihoods against sums over all paths, and against the generator of independent sites."""
+"""Reference likelihoods against sums over all paths, and against the generator of independent
+sites.
+"""
 
 import itertools
 

@@ -20,8 +20,10 @@ def test_packing_keeps_alleles_and_missing_calls(block):
 def test_crossovers_happen_only_between_rows_that_agree_before_and_share_a_group():
     rng = np.random.default_rng(2)
     founders = rng.integers(0, 2, (3, 800)).astype(np.int8)
-    haplotypes = founders[rng.integers(0, 3, (40, 4))][:, np.arange(4), :].copy()  # each row: four founders...
-    alleles = np.concatenate([haplotypes[:, i, 200 * i : 200 * (i + 1)] for i in range(4)], axis=1)  # ...of 200 sites each
+    # each row: four founders...
+    haplotypes = founders[rng.integers(0, 3, (40, 4))][:, np.arange(4), :].copy()
+    # ...of 200 sites each
+    alleles = np.concatenate([haplotypes[:, i, 200 * i : 200 * (i + 1)] for i in range(4)], axis=1)
     group = np.arange(40) % 2
     packed = PackedRows.read(ArrayHaplotypes(alleles.T), 8, np.arange(40))
     source = packed.matched_crossovers(np.arange(40), group, 0, 100, 30, rng)

@@ -63,7 +63,9 @@ def fit(data, state_dir, steps=60, seed=3, **options):
 
 @pytest.fixture(scope="module", params=[8, 5])
 def twelve_sites(tmp_path_factory, request):
-    """12 sites, the last block not full; few enough to list all haplotypes. Flips and crossovers are made frequent."""
+    """12 sites, the last block not full; few enough to list all haplotypes. Flips and crossovers
+    are made frequent.
+    """
     generator, _ = fit(copies_with_flips(12, 60), tmp_path_factory.mktemp("twelve"), block=request.param, codes=6)
     with torch.no_grad():
         generator.model.error_logit.add_(3)
@@ -174,7 +176,9 @@ def test_windows_score_every_block_once_with_at_least_half_a_context(n_blocks, c
 
 
 def test_sampling_uses_the_probabilities_that_are_scored(several_windows, monkeypatch):
-    """Every code distribution that the sampler draws from, with its cache, is that of a plain pass over the window."""
+    """Every code distribution that the sampler draws from, with its cache, is that of a plain pass
+    over the window.
+    """
     _, generator = several_windows
     used = {}
     plain = WindowSampler._draw
@@ -355,7 +359,9 @@ def test_heads_must_divide_the_width():
 def test_gradient_is_finite_where_an_absent_code_fits_and_all_others_are_far():
     """32 differing sites make the ratio of the two probabilities larger than float32 can hold."""
     rows = np.ones((64, 6), dtype=np.int8)
-    rows[32:, 3:] = 0  # the second block has two codes, so the table of the first has room for one of zeros that does not exist
+    # the second block has two codes, so the table of the first has room for one of zeros that does
+    # not exist
+    rows[32:, 3:] = 0
     codebook = BlockCodebook.fit(ArrayHaplotypes(rows), block=32, codes=4)
     model = HaplotypeTransformer(codebook, np.arange(64), 1, TransformerOptions(block=32, context=4, width=16, layers=1, heads=2))
     assert model.absent.tolist() == [[False, True], [False, False]]

@@ -31,7 +31,9 @@ def training(bases, strands: bool = False) -> TrainingSequences:
 
 
 def biased(rng, n: int = 80, T: int = 60) -> np.ndarray:
-    """Every sequence has a composition of its own, one place is nearly fixed, and the second half repeats the first."""
+    """Every sequence has a composition of its own, one place is nearly fixed, and the second half
+    repeats the first.
+    """
     p = rng.dirichlet(np.full(4, 2.0), size=n)
     bases = (rng.random((n, T, 1)) > p.cumsum(axis=1)[:, None, :3]).sum(axis=2).astype(np.uint8)
     bases[:, 7] = np.where(rng.random(n) < 0.95, 2, bases[:, 7])

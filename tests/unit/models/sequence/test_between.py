@@ -1,4 +1,6 @@
-"""Gaps given both sides: what the right side tells is used, the proposal's probability is exact, and so is what is kept."""
+"""Gaps given both sides: what the right side tells is used, the proposal's probability is exact,
+and so is what is kept.
+"""
 
 from dataclasses import replace
 from itertools import product
@@ -27,7 +29,9 @@ def training(bases: np.ndarray, length: np.ndarray | None = None) -> TrainingSeq
 
 
 def shifted(seed: int, n: int = 600) -> np.ndarray:
-    """Random bases; the second half is the first, every base replaced by the next of ACGT: no chain can know, nor repeats."""
+    """Random bases; the second half is the first, every base replaced by the next of ACGT: no chain
+    can know, nor repeats.
+    """
     bases = np.random.default_rng(seed).integers(0, 4, (n, T)).astype(np.uint8)
     bases[:, T // 2 :] = (bases[:, : T // 2] + 1) % 4
     return bases
@@ -56,7 +60,9 @@ def copier(tmp_path_factory) -> TransformerGenerator:
 
 @pytest.fixture(scope="module")
 def little(tmp_path_factory) -> TransformerGenerator:
-    """Trained so briefly that its two ways of forecasting do not agree; two layers of everything."""
+    """Trained so briefly that its two ways of forecasting do not agree; two layers of
+    everything.
+    """
     options = {"steps": 30, "convolutions": 2, "layers": 2, "learning_rate": 1e-2, "evaluate_every": 30, "infill": 0.5}
     generator = fitted(tmp_path_factory.mktemp("little"), chain_like(1), **options)
     with torch.no_grad():  # whichever checkpoint was kept: heads that say something
@@ -112,7 +118,8 @@ def test_forecasts_look_back_and_to_the_right_side_only(little):
     plain, changed, other = (given(little, *x) for x in ((before, right), (base, right), (before, last)))
     np.testing.assert_allclose(plain[:, :9], changed[:, :9], atol=1e-6)
     assert (np.abs(plain[:, 9:] - changed[:, 9:]).max(axis=1) > 1e-4).all()
-    assert (np.abs(plain[:, 0] - other[:, 0]) > 1e-7).all()  # already the first base, and by the farthest one
+    # already the first base, and by the farthest one
+    assert (np.abs(plain[:, 0] - other[:, 0]) > 1e-7).all()
 
 
 def test_probabilities_of_all_fillings_sum_to_one(little):
@@ -140,7 +147,8 @@ def test_what_is_kept_follows_the_left_to_right_model_given_both_sides(little):
         assert 1 <= effective <= 64
     likely = exact * draws >= 5
     observed, expected = (np.append(x[likely], x[~likely].sum()) for x in (found, exact * draws))
-    assert ((observed - expected) ** 2 / expected).sum() < 45  # chi-square; 16 cells or fewer, 99.99 % point 44.3
+    # chi-square; 16 cells or fewer, 99.99 % point 44.3
+    assert ((observed - expected) ** 2 / expected).sum() < 45
     assert np.abs(found / draws - exact).sum() / 2 < np.abs(found / draws - proposed).sum() / 2
 
 

@@ -63,7 +63,8 @@ def test_the_critic_reads_the_label_by_projection():
     with torch.no_grad():
         critic.label.weight[1] = 1.0
     difference = critic(x, one) - critic(x, zero)
-    assert difference.std() > 1e-4  # linear in what it sees of the sequence, not a constant of the label
+    # linear in what it sees of the sequence, not a constant of the label
+    assert difference.std() > 1e-4
 
 
 def test_untrained_samples_are_those_of_the_adaptive_chain():

@@ -1,4 +1,6 @@
-"""The reader of labels: samples that it agrees with have the law they should, whatever their company; it learns, is calibrated, comes back."""
+"""The reader of labels: samples that it agrees with have the law they should, whatever their
+company; it learns, is calibrated, comes back.
+"""
 
 from dataclasses import replace
 
@@ -14,8 +16,10 @@ from genoloom.seeds import row_uniforms
 from genoloom.sequence_config import SequenceTransformerOptions
 from genoloom.training.run import TrainingRun
 
-GIVEN = np.array([[0.4, 0.3, 0.2, 0.1], [0.1, 0.3, 0.3, 0.3], [0.25, 0.25, 0.25, 0.25]])  # P(base | label) of a model
-READ = np.array([[0.7, 0.2, 0.1], [0.2, 0.5, 0.3], [0.1, 0.1, 0.8], [0.3, 0.4, 0.3]])  # P(label | base) of a reader
+# P(base | label) of a model
+GIVEN = np.array([[0.4, 0.3, 0.2, 0.1], [0.1, 0.3, 0.3, 0.3], [0.25, 0.25, 0.25, 0.25]])
+# P(label | base) of a reader
+READ = np.array([[0.7, 0.2, 0.1], [0.2, 0.5, 0.3], [0.1, 0.1, 0.8], [0.3, 0.4, 0.3]])
 MIX = np.array([0.5, 0.2, 0.3])
 
 
@@ -101,12 +105,14 @@ def test_it_learns_labels_and_comes_back_from_its_state():
     np.testing.assert_allclose(found.sum(axis=1), 1)
     right = found.argmax(axis=1) == new.label
     assert right.mean() > 0.9
-    assert found.max(axis=1).mean() == pytest.approx(right.mean(), abs=0.06)  # as sure as it is right
+    # as sure as it is right
+    assert found.max(axis=1).mean() == pytest.approx(right.mean(), abs=0.06)
     again = LabelReader.from_state(*reader.state())
     np.testing.assert_array_equal(again.log_probabilities(new.bases, new.length), reader.log_probabilities(new.bases, new.length))
     few = new.length == 30
     short_rows = reader.log_probabilities(new.bases[few][:, :30], new.length[few])
-    np.testing.assert_allclose(short_rows, found_log[few], atol=1e-5)  # whatever they are padded with
+    # whatever they are padded with
+    np.testing.assert_allclose(short_rows, found_log[few], atol=1e-5)
     short, long = (again.draw_labels(np.full(200, n), np.linspace(0, 0.999, 200)) for n in (30, 40))
     assert np.bincount(short, minlength=3).tolist() == [100, 100, 0]
     assert (long == 2).all()

@@ -1,4 +1,6 @@
-"""Labels of several columns: what can be asked for, what hiding a column leaves, and that a model answers to a part."""
+"""Labels of several columns: what can be asked for, what hiding a column leaves, and that a model
+answers to a part.
+"""
 
 import numpy as np
 import pytest

@@ -36,7 +36,9 @@ def fitted(tmp_path, steps: int, **options) -> TransformerGenerator:
 
 @pytest.fixture(scope="module", params=[1, 6])
 def trained(request, tmp_path_factory) -> TransformerGenerator:
-    """One with single bases and one with 6-mers as tokens of the attention; T is no multiple of six."""
+    """One with single bases and one with 6-mers as tokens of the attention; T is no multiple of
+    six.
+    """
     return fitted(tmp_path_factory.mktemp("trained"), 60, learning_rate=1e-2, patience=None, token_bases=request.param)
 
 
