@@ -5,6 +5,7 @@ called.
 import click
 
 from genoloom import __version__, config, training_config
+from genoloom.cli_medicine import MEDICINE_COMMANDS
 from genoloom.cli_options import (
     ANY_TOOL,
     DIRECTORY,
@@ -459,7 +460,7 @@ def report(results, panels, generators, sequence_sets, sequence_generators, out)
     click.echo(text, nl=False)
 
 
-for _command in STUDY_COMMANDS:
+for _command in (*STUDY_COMMANDS, *MEDICINE_COMMANDS):
     genoloom.add_command(_command)
 
 

@@ -18,7 +18,9 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 # their functions import what one command needs
-CLI = {"genoloom.cli", "genoloom.cli_sequences", "genoloom.cli_study"}
+CLI = {
+    "genoloom.cli", "genoloom.cli_medicine", "genoloom.cli_sequences", "genoloom.cli_study",
+}  # fmt: skip
 # whoever imports this function may import any module beside it, by a generator's name
 REGISTRY = "generator_class"
 # conda's name of a package, where it is another one than that of the Python package index

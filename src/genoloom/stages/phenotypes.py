@@ -1,0 +1,169 @@
+"""Phenotypes for a panel: draw a structural model or take one that was drawn, and apply it."""
+
+import logging
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from genoloom.disclosure import people_count
+from genoloom.errors import InputError
+from genoloom.formats.phenotype_tables import PRIVATE, SEX_CODES, write_plink2, write_regenie
+from genoloom.formats.tables import write_table
+from genoloom.formats.trait_sheets import Truth, read_trait_sheet, read_truth, write_truth
+from genoloom.panel import People
+from genoloom.popgen.phenotypes import individual_normals, individual_uniforms
+from genoloom.stages.genotypes import GenotypeFiles, labelled, read_genotypes, read_sheets
+from genoloom.stages.trait_architecture import (
+    component_scores,
+    covariate_part,
+    draw_truth,
+    genetic_values,
+)
+from genoloom.traits import TraitSheet
+
+log = logging.getLogger(__name__)
+
+
+def phenotypes(
+    *, variants: list[Path], effects: Path, out: Path, traits: Path | None = None,
+    people: list[Path] | None = None, seed: int = 1,
+) -> None:  # fmt: skip
+    """Write phenotypes and covariates of all individuals of `variants`, and how they came about.
+
+    Parameters
+    ----------
+    variants : list of Path
+        VCF, BCF, .pgen or .bed; one contig stands in one file.
+    effects : Path
+        Effects to write where `traits` is given, else to take.
+    out : Path
+        Prefix: .pheno and .covar (plink2), .regenie.pheno and .regenie.covar, .truth.tsv. They name
+        individuals and are closed to others (mode 0600).
+    traits : Path, optional
+        Trait sheet; effects are drawn on these individuals.
+    people : list of Path, optional
+        Sheets with populations, sexes and families.
+    seed : int
+        Of effects, covariates, noise and missing values.
+
+    Raises
+    ------
+    InputError, ConfigError
+        A file is missing or damaged, the sheet has problems, or its sites are not in the panel.
+    """
+    with tempfile.TemporaryDirectory(prefix="genoloom-") as folder:
+        files = read_genotypes("panel", variants, Path(folder) / "panel")
+        files = labelled(files, read_sheets(people or []), complete=bool(people))
+        if traits is not None:
+            sheet = read_trait_sheet(traits)
+            truth = draw_truth(files, sheet, traits, seed, covariates(files.people, sheet, seed))
+            source = traits
+        else:
+            truth, source = read_truth(effects), effects
+        columns = covariates(files.people, truth.sheet, seed)
+        columns |= component_scores(files, truth.axes, truth.loadings)
+        genetic = centred_values(files, truth, source)
+    individuals = files.people
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if traits is not None:
+        effects.parent.mkdir(parents=True, exist_ok=True)
+        write_truth(effects, truth)
+    values, parts = realised(individuals, truth, columns, genetic, seed)
+    binary = {trait.name for trait in truth.sheet.traits if trait.kind == "binary"}
+    write_plink2(Path(f"{out}.pheno"), individuals, values, binary)
+    write_regenie(Path(f"{out}.regenie.pheno"), individuals, values)
+    write_plink2(Path(f"{out}.covar"), individuals, columns, set())
+    write_regenie(Path(f"{out}.regenie.covar"), individuals, columns)
+    named = zip(individuals.id, individuals.population, strict=True)
+    rows = [
+        {"person": name, "population": population} | {key: float(x[i]) for key, x in parts.items()}
+        for i, (name, population) in enumerate(named)
+    ]
+    table = Path(f"{out}.truth.tsv")
+    write_table(table, ["person", "population", *parts], rows)
+    table.chmod(PRIVATE)
+    _say(truth, parts, len(individuals))
+
+
+def covariates(people: People, sheet: TraitSheet, seed: int) -> dict[str, np.ndarray]:
+    """Sex (1 male, 2 female; drawn where it is not known) and the covariates of the sheet.
+
+    Each individual has the same values whoever else is there.
+    """
+    drawn = individual_uniforms(seed, people.id, "covariate", "sex") < 0.5
+    drawn = np.where(drawn, SEX_CODES["female"], SEX_CODES["male"])
+    sex = [SEX_CODES.get(own, other) for own, other in zip(people.sex, drawn, strict=True)]
+    columns = {"sex": np.array(sex)}
+    for name, model in sheet.covariates.items():
+        if model.share is None:
+            normal = individual_normals(seed, people.id, "covariate", name)
+            columns[name] = model.mean + model.sd * normal
+        else:
+            uniform = individual_uniforms(seed, people.id, "covariate", name)
+            columns[name] = (uniform < model.share).astype(float)
+    return columns
+
+
+def centred_values(files: GenotypeFiles, truth: Truth, source: Path) -> np.ndarray:
+    """Genetic values less the mean of the individuals that effects were drawn on.
+
+    A missing call, and a site that the files lack, count as the mean dosage of those individuals.
+
+    Returns
+    -------
+    ndarray, float64, shape (n_traits, n_individuals)
+
+    Raises
+    ------
+    InputError
+        The files have none of the sites.
+    """
+    values, found = genetic_values(files, truth.sites, truth.effects)
+    total = len(truth.sites)
+    if total and not found:
+        raise InputError(
+            files.label, f"has none of the {total} causal sites of {source.name}",
+            expected="the contigs, positions and alleles that effects were drawn on",
+            remedy="check that both are of the same genome build",
+        )  # fmt: skip
+    if found < total:
+        log.warning("%d of %d causal sites are not in the panel", total - found, total)
+    return values - truth.centre[:, None]
+
+
+def realised(
+    people: People, truth: Truth, columns: dict[str, np.ndarray], genetic: np.ndarray, seed: int
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Phenotypes by trait (cases 1, controls 0; nan is missing), and all parts of liabilities."""
+    sheet = truth.sheet
+    root = np.linalg.cholesky(sheet.correlation("environmental"))
+    normal = root @ np.stack([individual_normals(seed, people.id, "noise", t) for t in sheet.names])
+    values, parts = {}, {}
+    for k, trait in enumerate(sheet.traits):
+        shift = np.array([trait.environment.get(name, 0.0) for name in people.population])
+        own = {
+            "genetic": genetic[k],
+            "covariates": covariate_part(trait, sheet, columns),
+            "environment": shift,
+            "noise": np.sqrt(max(trait.noise_variance, 0.0)) * normal[k],
+        }
+        own["liability"] = sum(own.values())
+        parts |= {f"{trait.name}_{name}": part for name, part in own.items()}
+        if trait.kind == "binary":
+            value = (own["liability"] > truth.threshold[k]).astype(float)
+        else:
+            value = trait.mean + trait.sd * own["liability"]
+        lost = individual_uniforms(seed, people.id, "missing", trait.name) < trait.missing
+        values[trait.name] = np.where(lost, np.nan, value)
+    return values, parts
+
+
+def _say(truth: Truth, parts: dict[str, np.ndarray], n: int) -> None:
+    for trait in truth.sheet.traits:
+        genetic, shift, whole = (
+            parts[f"{trait.name}_{part}"] for part in ("genetic", "environment", "liability")
+        )  # fmt: skip
+        total = np.var(whole - shift)
+        share = np.var(genetic) / total if total else 0.0
+        log.info("%s: %s, realised heritability %.3f", trait.name, people_count(n), share)
