@@ -105,6 +105,17 @@ def read_psam(path: str | Path) -> People:
     return _people(path, table, named=bool(header))
 
 
+def read_identities(path: Path) -> list[tuple[str, str]]:
+    """FID and IID of each sample of a .psam or .fam that can be read; FID 0 where there is none."""
+    if path.suffix == ".fam":
+        cells = (line.split() for _, line in text_lines(path))
+        return [(row[0], row[1]) for row in cells if row]
+    header, _, rows = _table(path, ("#FID", "#IID"))
+    columns = [name.lstrip("#").upper() for name in header] or _FAM
+    named = (dict(zip(columns, row, strict=False)) for _, row in rows)
+    return [(row.get("FID", "0"), row["IID"]) for row in named]
+
+
 def read_fam(path: str | Path) -> People:
     """The people of a .fam: family, person, father, mother, sex, phenotype; raises as
     `read_psam`.

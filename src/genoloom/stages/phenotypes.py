@@ -9,8 +9,11 @@ import numpy as np
 from genoloom.disclosure import people_count
 from genoloom.errors import InputError
 from genoloom.formats.phenotype_tables import PRIVATE, SEX_CODES, write_plink2, write_regenie
+from genoloom.formats.plink import SUFFIXES
+from genoloom.formats.plink_tables import read_identities
 from genoloom.formats.tables import write_table
 from genoloom.formats.trait_sheets import Truth, read_trait_sheet, read_truth, write_truth
+from genoloom.formats.variant_header import real_path
 from genoloom.panel import People
 from genoloom.popgen.phenotypes import individual_normals, individual_uniforms
 from genoloom.stages.genotypes import GenotypeFiles, labelled, read_genotypes, read_sheets
@@ -70,11 +73,12 @@ def phenotypes(
         effects.parent.mkdir(parents=True, exist_ok=True)
         write_truth(effects, truth)
     values, parts = realised(individuals, truth, columns, genetic, seed)
+    names = identities(variants[0], individuals)
     binary = {trait.name for trait in truth.sheet.traits if trait.kind == "binary"}
-    write_plink2(Path(f"{out}.pheno"), individuals, values, binary)
-    write_regenie(Path(f"{out}.regenie.pheno"), individuals, values)
-    write_plink2(Path(f"{out}.covar"), individuals, columns, set())
-    write_regenie(Path(f"{out}.regenie.covar"), individuals, columns)
+    write_plink2(Path(f"{out}.pheno"), names, values, binary)
+    write_regenie(Path(f"{out}.regenie.pheno"), names, values)
+    write_plink2(Path(f"{out}.covar"), names, columns, set())
+    write_regenie(Path(f"{out}.regenie.covar"), names, columns)
     named = zip(individuals.id, individuals.population, strict=True)
     rows = [
         {"person": name, "population": population} | {key: float(x[i]) for key, x in parts.items()}
@@ -84,6 +88,14 @@ def phenotypes(
     write_table(table, ["person", "population", *parts], rows)
     table.chmod(PRIVATE)
     _say(truth, parts, len(individuals))
+
+
+def identities(variants: Path, people: People) -> list[tuple[str, str]]:
+    """FID and IID of each individual, as plink2 takes them: FID 0 where there is none."""
+    path = real_path(variants)
+    if path.suffix not in SUFFIXES:
+        return [("0", name) for name in people.id]
+    return read_identities(path.with_suffix(".fam" if path.suffix == ".bed" else ".psam"))
 
 
 def covariates(people: People, sheet: TraitSheet, seed: int) -> dict[str, np.ndarray]:

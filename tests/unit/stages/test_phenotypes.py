@@ -274,6 +274,19 @@ def test_toml_on_the_command_line(made):
     assert len(read_table(folder / "t.truth.tsv")) == N
 
 
+def test_families_stand_in_the_tables(made):
+    folder, _, _ = made
+    for suffix in (".pgen", ".pvar.zst"):
+        shutil.copy(folder / f"20{suffix}", folder / f"families{suffix}")
+    psam = "#FID\tIID\tSEX\n" + "".join(f"P{i}\tP{i}\t{1 + i % 2}\n" for i in range(N))
+    (folder / "families.psam").write_text(psam)
+    run(folder, panel="families", out="families")
+    for dialect, header in (("", "#FID\tIID"), (".regenie", "FID\tIID")):
+        lines = (folder / f"families{dialect}.pheno").read_text().split("\n")
+        assert lines[0].startswith(header)
+        assert lines[8].startswith("P7\tP7\t")
+
+
 def test_plink2_reads_them_and_finds_the_effect(made, tmp_path):
     if not shutil.which("plink2"):
         pytest.skip("plink2 is not installed")
