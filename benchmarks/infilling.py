@@ -31,7 +31,8 @@ from genoloom.models.sequence.transformer import TransformerGenerator, base_log_
 from genoloom.sequence_config import InfillOptions, SequenceOptions, SequenceTransformerOptions
 from genoloom.sequences import SequenceSet
 from genoloom.stages.load import load_sequence_generator
-from genoloom.stages.sequences import prepare_sequences, train_sequences
+from genoloom.stages.prepare_sequences import prepare_sequences
+from genoloom.stages.train_sequences import train_sequences
 from genoloom.training_config import TrainOptions
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -43,18 +43,15 @@ from genoloom.sequence_config import (
     SequenceTransformerOptions,
 )
 from genoloom.sequences import OTHER, SequenceSet
-from genoloom.stages.sequences import (
-    generate_sequences,
-    load_sequence_generator,
-    prepare_sequences,
-    train_sequences,
-    training_sequences,
-)
+from genoloom.stages.generate_sequences import generate_sequences
+from genoloom.stages.load import load_sequence_generator
+from genoloom.stages.prepare_sequences import prepare_sequences
+from genoloom.stages.train_sequences import train_sequences, training_sequences
 from genoloom.training.run import TIMES, TrainingRun, read_history
 from genoloom.training_config import TrainOptions
 from genoloom.validation.label_fidelity import label_scores
 from genoloom.validation.sequence_classifier import cnn_auc
-from genoloom.validation.sequence_fidelity import kmer_auc, nearest_identity
+from genoloom.validation.sequence_measures import kmer_auc, nearest_identity
 
 log = logging.getLogger("benchmark")
 

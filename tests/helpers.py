@@ -108,3 +108,9 @@ def write_bed(prefix: Path, panel: Panel, alleles: np.ndarray) -> Path:
     prefix.with_suffix(".bim").write_text("".join(lines))
     prefix.with_suffix(".fam").write_text("".join(f"0 {name} 0 0 0 -9\n" for name in panel.people.id))
     return prefix.with_suffix(".bed")
+
+
+def read_fasta(path: Path) -> dict[str, str]:
+    """The sequences of an indexed FASTA, by name."""
+    with pysam.FastaFile(str(path)) as fasta:
+        return {name: fasta.fetch(name) for name in fasta.references}

@@ -11,7 +11,7 @@ from helpers import run_genoloom
 
 from genoloom import config_files
 from genoloom.cli import genoloom
-from genoloom.cli_options import run_and_exit
+from genoloom.cli.options import run_and_exit
 from genoloom.config import Config
 from genoloom.config_section import Section
 from genoloom.errors import ConfigError, InputError
@@ -137,7 +137,7 @@ def test_flags_give_back_the_section():
     seen = []
     options = TransformerOptions(patience=None, steps=7, dropout=0.25)
 
-    from genoloom.cli_options import section_options
+    from genoloom.cli.options import section_options
 
     @section_options(TransformerOptions)
     def command(sections):

@@ -67,14 +67,14 @@ def arguments(source: Path, out: Path) -> dict[str, list[str]]:
         "validate": ["--name", "mosaic", *real, "--n-permutations", 2, "--out", out / "fidelity.tsv", "--figures", out / "figures.json"],
         "audit": ["--name", "mosaic", *real, "--windows", "20", "--haplotype-windows", "20", "--shadow-models", 0,
                   "--out", out / "private/audit.tsv", "--public", out / "privacy.tsv"],
-        "consensus": ["--variants", source / "synthetic/20.vcf.gz", "--reference", source / "ref.fa", "--people", 2, "--out", out / "c.fa.gz"],
+        "consensus": ["--variants", source / "synthetic/20.vcf.gz", "--reference", source / "ref.fa", "--individuals", 2, "--out", out / "c.fa.gz"],
         "sequences prepare": ["--source", source / "in.fa", "--out", out / "set", "--window", 0],
         "sequences train": ["markov", "--train", source / "set/train.fa.gz", "--model", out / "s.safetensors", "--history", out / "s.tsv",
                             "--state", out / "sstate", "--max-order", 2],
         "sequences generate": ["--model", source / "s.safetensors", "--count", 200, "--out", out / "s.fa.gz"],
         "sequences validate": ["--name", "markov", "--synthetic", source / "set/train.fa.gz", "--holdout", source / "set/holdout.fa.gz",
                                "--n-permutations", 2, "--max-compared", 10, "--max-classified", 20, "--out", out / "sv.tsv", "--figures", out / "sv.json"],
-        "init": [out / "project", "--vcf", source / "in.vcf.gz"],
+        "init": [out / "project", "--variants", source / "in.vcf.gz"],
     }  # fmt: skip
     return {name: list(map(str, options)) for name, options in commands.items()}
 
@@ -236,7 +236,7 @@ def test_all_files_or_none(tmp_path, monkeypatch):
 
 def test_nobody_reads_the_output(tmp_path):
     """A pipe that is closed at the other end: one message, exit code 2."""
-    code = "import sys; from genoloom.cli_options import run_and_exit, logged; import click\n"
+    code = "import sys; from genoloom.cli.options import run_and_exit, logged; import click\n"
     code += "@click.command()\n@logged\ndef talk():\n    for _ in range(100000): click.echo('words')\nrun_and_exit(talk)"
     command = f'{sys.executable} -c "$CODE" | head -1; exit ${{PIPESTATUS[0]}}'
     done = subprocess.run(["bash", "-c", command], env={**os.environ, "CODE": code}, capture_output=True, text=True, check=False)

@@ -17,10 +17,6 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-# their functions import what one command needs
-CLI = {
-    "genoloom.cli", "genoloom.cli_medicine", "genoloom.cli_sequences", "genoloom.cli_study",
-}  # fmt: skip
 # whoever imports this function may import any module beside it, by a generator's name
 REGISTRY = "generator_class"
 # conda's name of a package, where it is another one than that of the Python package index
@@ -33,6 +29,8 @@ def module_name(path: Path) -> str:
 
 
 MODULES = {module_name(path): path for path in (ROOT / "src").rglob("*.py")}
+# their functions import what one command needs
+CLI = {module for module in MODULES if module.startswith("genoloom.cli")}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
@@ -100,9 +98,10 @@ def packages_of(imported: set[tuple[str, bool]]) -> tuple[set[str], set[str]]:
 
 
 def packages_of_command(command: str) -> tuple[set[str], set[str]]:
-    module = "genoloom.cli_sequences" if command.startswith("sequences ") else "genoloom.cli"
+    half = ["sequences"] if command.startswith("sequences ") else ["haplotypes", "evaluation"]
     name = "command" if command.endswith("train") else command.replace(" ", "_")
-    [function] = [n for n in ast.walk(tree_of(module)) if isinstance(n, ast.FunctionDef) and n.name == name]
+    trees = [tree_of(f"genoloom.cli.{module}") for module in half]
+    [function] = [n for t in trees for n in ast.walk(t) if isinstance(n, ast.FunctionDef) and n.name == name]
     return packages_of({("genoloom.__main__", False), *imports_of(function)})
 
 

@@ -30,7 +30,7 @@ def weird_project(tmp_path, tiny_project):
     shutil.copy(tiny_project / "data/cohort.vcf.gz", vcf)
     shutil.copy(tiny_project / "data/cohort.vcf.gz.tbi", f"{vcf}.tbi")
     shutil.copy(tiny_project / "data/people.tsv", people)
-    done = run_genoloom("init", place, "--vcf", vcf, "--samples", people, "--name", "tiny")
+    done = run_genoloom("init", place, "--variants", vcf, "--samples", people, "--name", "tiny")
     assert done.returncode == 0, done.stderr
     return place
 
@@ -43,7 +43,7 @@ def test_a_sheet_holds_any_path(weird_project):
 def test_what_snakemake_takes_for_a_wildcard_is_refused(weird_project):
     wild = weird_project / "data" / f"{WILD}.vcf.gz"
     shutil.copy(weird_project / "data" / f"{WEIRD}.vcf.gz", wild)
-    done = run_genoloom("init", weird_project, "--force", "--vcf", wild)
+    done = run_genoloom("init", weird_project, "--force", "--variants", wild)
     assert done.returncode == 2
     assert "{HOME} would be a wildcard of the workflow" in done.stderr
     sheet = weird_project / "config/panels.tsv"

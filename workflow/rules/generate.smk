@@ -143,4 +143,4 @@ rule write_consensus:
         people=settings.consensus.people,
     shell:
         "genoloom consensus --variants {input.variants:q} --reference {input.reference:q} --out {output.fasta:q} "
-        "--people {params.people} --log {log:q}"
+        "--individuals {params.people} --log {log:q}"

@@ -108,7 +108,7 @@ def _same_labels(files: RealFiles, made: dict[str, GenotypeFiles]) -> tuple[Real
     if UNKNOWN not in found:
         return files, made
     if found != {UNKNOWN}:
-        log.warning("not everybody has a population: all are compared as one population; see --people and --labels")
+        log.warning("not everybody has a population: all are compared as one population; see --samples and --labels")
 
     def pooled(group: GenotypeFiles) -> GenotypeFiles:
         return group.with_people(replace(group.people, population=[UNKNOWN] * len(group.people)))

@@ -22,7 +22,7 @@ from genoloom.formats.variants import open_variants
 from genoloom.sequence_config import SequenceOptions
 from genoloom.stages.plan import say_verdicts
 from genoloom.stages.prepare import examine
-from genoloom.stages.sequences import check_regions
+from genoloom.stages.prepare_sequences import check_regions
 from genoloom.training.devices import choose_device
 
 log = logging.getLogger(__name__)

@@ -1,16 +1,8 @@
-"""What the release gate looks at: the files of one generator, and the records of what they were
-made of.
-
-raw input -> panel -> split -> model -> cohort -> synthetic files -> fidelity table, audit. Every
-record of this chain is read, and every digest in it is taken anew from the file that lies there
-now.
-"""
+"""What the release gate looks at: the chain of records, and what the files say."""
 
 import hashlib
-import logging
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
@@ -18,17 +10,13 @@ import numpy as np
 
 from genoloom.cohort import Cohort
 from genoloom.config import AuditOptions, ReleaseOptions, SplitOptions, ValidateOptions
-from genoloom.config_files import PanelRow, read_panel_sheet
 from genoloom.config_section import Section
 from genoloom.errors import GenoLoomError, InputError
 from genoloom.formats.leak_ledger import LEDGER, read_ledger
-from genoloom.formats.models import file_digest, read_description
+from genoloom.formats.models import read_description
 from genoloom.formats.pgen import PgenHaplotypes, panel_files, read_psam
-from genoloom.formats.plink_tables import raw_files
-from genoloom.formats.provenance import Provenance, read_provenance, record_path
 from genoloom.formats.splits import COLUMNS as SPLIT_COLUMNS
 from genoloom.formats.tables import Row, read_exact_table
-from genoloom.models.haplotype import BASELINES
 from genoloom.panel import Panel, Sites
 from genoloom.privacy.audit import PRIVATE_COLUMNS, PUBLIC_COLUMNS
 from genoloom.privacy.gate import (
@@ -41,94 +29,18 @@ from genoloom.privacy.gate import (
     worst_row,
 )
 from genoloom.privacy.leak_budget import Leak, unavoidable
+from genoloom.stages.chain import Chain
 from genoloom.stages.cohort import COLUMNS as COHORT_COLUMNS
 from genoloom.stages.cohort import read_cohort
 from genoloom.stages.load import load_generator
 from genoloom.validation.cohorts import compare
 from genoloom.validation.fidelity import COLUMNS as FIDELITY_COLUMNS
 
-log = logging.getLogger(__name__)
-
 SYNTHETIC_NAME = re.compile(r"SYN\d{6,}", re.ASCII)
-VARIANTS = (".vcf.gz", ".bcf")
-INDEXES = (".tbi", ".csi")
-TRUTH = (".ancestry.bed", ".autozygous.bed")
-MODELS = "model/"  # role of a model in a record
-SHADOWS = "shadow/"  # of the scores of a shadow model, and where they stand beside the audit
 
 
-@dataclass(frozen=True)
-class Link:
-    """A record of the chain, and what it must say.
-
-    Attributes
-    ----------
-    what : str
-        Files that the record is of, as reasons call them.
-    stage : str
-        The command that makes them.
-    inputs : dict
-        By role, the files that they must have been made of; of several, one.
-    unchecked : tuple of str
-        Beginnings of roles that the record may have beside.
-    outputs : dict
-        By name, the files that must be as they were written.
-    """
-
-    what: str
-    stage: str
-    record: Path
-    inputs: dict[str, tuple[Path, ...]]
-    unchecked: tuple[str, ...]
-    outputs: dict[str, Path]
-
-
-@dataclass
-class Evidence:
-    """The files of one generator in the results.
-
-    Parameters
-    ----------
-    results : Path
-        Directory of the workflow's results, laid out as in docs/architecture.md.
-    sheet : Path, optional
-        Sheet of panels: the raw input, to be compared with what the panel was made of. Its paths
-        are relative to the directory that `results` is in, where the workflow ran.
-
-    Raises
-    ------
-    InputError
-        There are no synthetic data, or the sheet cannot be read.
-    """
-
-    results: Path
-    panel: str
-    generator: str
-    sheet: Path | None = None
-    records: dict[str, Provenance] = field(default_factory=dict, init=False)
-    raw_compared: int = field(default=0, init=False)
-
-    def __post_init__(self):
-        self.synthetic = self.results / "synthetic" / self.panel / self.generator
-        self.models = self.results / "models" / self.panel / self.generator
-        self.private = self.results / "private" / self.panel / self.generator
-        self.split = self.results / "splits" / f"{self.panel}.tsv"
-        self.contigs = sorted(path.name.removesuffix(".pgen") for path in self.synthetic.glob("*.pgen"))
-        if not self.contigs:
-            raise InputError(self.synthetic, "holds no synthetic data", remedy="run the workflow first")
-        rows = read_panel_sheet(self.sheet, with_files=False) if self.sheet else []
-        self.sheet_rows = {row.contig: row for row in rows if row.panel == self.panel}
-        self._digests: dict[Path, str | None] = {}
-
-    def table(self, name: str, generator: str = "") -> Path:
-        """A public table of a generator, by default of this one."""
-        return self.results / "validation" / self.panel / (generator or self.generator) / name
-
-    def model(self, contig: str) -> Path:
-        return self.models / f"{contig}.safetensors"
-
-    def panel_prefix(self, contig: str) -> Path:
-        return self.results / "panels" / self.panel / contig
+class Evidence(Chain):
+    """A chain, and what its tables, models and individuals say for or against a release."""
 
     @cached_property
     def cohort(self) -> Cohort:
@@ -156,7 +68,7 @@ class Evidence:
 
     def reasons(self, options: ReleaseOptions) -> list[str]:
         """Every reason against a release that can be seen in tables and files."""
-        found = [reason for link in self._links() for reason in self._check(link)]
+        found = self.broken()
         whole = not found
         tables = {
             "audit": (self.private / "audit.tsv", PRIVATE_COLUMNS),
@@ -195,7 +107,7 @@ class Evidence:
         in the ledger.
         """
         facts = self.records["audit"].facts
-        digests = "".join(self._digest(self.synthetic / f"{contig}.pgen") or "" for contig in self.contigs)
+        digests = "".join(self.digest(self.synthetic / f"{contig}.pgen") or "" for contig in self.contigs)
         name = f"{self.generator} {hashlib.sha256(digests.encode()).hexdigest()[:16]}"
         people = len(self.cohort.people)
         return name, unavoidable(facts["effective_sites"], facts["training_people"], synthetic=people)
@@ -233,134 +145,7 @@ class Evidence:
             ]
         return []
 
-    # the chain
-
-    def _links(self) -> Iterator[Link]:
-        """Every record of the chain, from the raw input on."""
-        contigs, summaries = self.contigs, {}
-        panels = {c: {f"panel/{p.name}": (p,) for p in panel_files(self.panel_prefix(c))} for c in contigs}
-        panel = {role: files for own in panels.values() for role, files in own.items()}
-        for contig in contigs:
-            prefix = self.panel_prefix(contig)
-            summary = Path(f"{prefix}.summary.json")
-            outputs = {path.name: path for path in [*panel_files(prefix), summary]}
-            summaries[f"panel/{summary.name}"] = (summary,)
-            yield Link(f"panel {contig}", "prepare", record_path(prefix), *self._raw(contig), outputs)
-        merged = self.panel_prefix("summary.json")
-        split = {"split": (self.split,)}
-        outputs = {self.split.name: self.split, merged.name: merged}
-        yield Link("split", "split", record_path(self.split.with_suffix("")), panel | summaries, ("pedigree",), outputs)
-        models = {f"{MODELS}{contig}.safetensors": (self.model(contig),) for contig in contigs}
-        for contig in contigs:
-            outputs = {path.name: path for path in (self.model(contig), self.models / f"{contig}.json")}
-            yield Link(f"model {contig}", "train", record_path(self.models / contig), panels[contig] | split, (), outputs)
-        sheet = self.synthetic / "cohort.tsv"
-        any_model = {"model": tuple(map(self.model, contigs))}
-        redrawn = _stage_of(record_path(self.synthetic / "cohort")) == "redraw"
-        if redrawn:
-            drawn, summary = self.synthetic / "cohort.drawn.tsv", self.synthetic / "redraw.json"
-            inputs = models | panel | split | {"cohort": (drawn,)}
-            outputs = {sheet.name: sheet, summary.name: summary}
-            yield Link("cohort", "redraw", record_path(self.synthetic / "cohort"), inputs, (), outputs)
-            record = record_path(self.synthetic / "cohort.drawn")
-            yield Link("cohort as drawn", "cohort", record, any_model | split, (), {drawn.name: drawn})
-        else:
-            yield Link("cohort", "cohort", record_path(self.synthetic / "cohort"), any_model | split, (), {sheet.name: sheet})
-        made: dict[str, tuple[Path, ...]] = {}
-        for contig in contigs:
-            prefix = self.synthetic / contig
-            outputs = {path.name: path for path in self._generated(prefix)}
-            made |= {f"synthetic/{path.name}": (path,) for path in panel_files(prefix)}
-            inputs = {"model": (self.model(contig),), "cohort": (sheet,)}
-            yield Link(f"synthetic {contig}", "generate", record_path(prefix), inputs, (), outputs)
-        compared = made | panel | split
-        table, public = self.table("fidelity.tsv"), self.table("privacy.tsv")
-        controls = self._controls(table, FIDELITY_COLUMNS)
-        yield Link("fidelity", "validate", record_path(table.with_suffix("")), compared | controls, (), {table.name: table})
-        private, controls = self.private / "audit.tsv", self._controls(public, PUBLIC_COLUMNS)
-        outputs = {private.name: private, public.name: public}
-        # the audit itself has seen whether they are of its own files
-        roles = [role for role in _inputs_of(self.private / "audit.json") if role.startswith(SHADOWS)]
-        shadows = {role: (self.private / SHADOWS / Path(role).name,) for role in roles}
-        yield Link("audit", "audit", self.private / "audit.json", compared | models | shadows | controls, (), outputs)
-
-    def _raw(self, contig: str) -> tuple[dict[str, tuple[Path, ...]], tuple[str, ...]]:
-        """The raw input of a contig by role, as far as it is known and still there, and the roles
-        that are not compared.
-        """
-        row: PanelRow | None = self.sheet_rows.get(contig)
-        if row is None:
-            return {}, ("variants", "people", "reference", "map")
-        ran = self.results.parent
-        given = raw_files(ran / row.variants) | {
-            role: ran / path for role in ("people", "reference", "map") if (path := getattr(row, role))
-        }
-        there = {role: (path,) for role, path in given.items() if path.is_file()}
-        self.raw_compared += set(there) == set(given)
-        gone = tuple(role for role in given if role not in there)
-        if gone:
-            log.warning("panel %s: %s of the raw input is not there any more and not compared", contig, ", ".join(gone))
-        return there, gone
-
-    def _generated(self, prefix: Path) -> list[Path]:
-        """The PGEN trio, and all other files of `generate` at a prefix that are there; what is
-        missing is in the record.
-        """
-        indexes = tuple(variants + index for variants in VARIANTS for index in INDEXES)
-        other = [Path(f"{prefix}{suffix}") for suffix in (*VARIANTS, *indexes, *TRUTH)]
-        return [*panel_files(prefix), *(path for path in other if path.exists())]
-
-    def _controls(self, table: Path, columns: list[str]) -> dict[str, tuple[Path, ...]]:
-        """Tables of the baselines that a table shows, by role; none where it cannot be read, which
-        is said elsewhere.
-        """
-        try:
-            rows = read_exact_table(table, columns)
-        except InputError:
-            return {}
-        return {f"control/{i}": (self.table(table.name, name),) for i, name in enumerate(self._shown_controls(rows), 1)}
-
-    def _shown_controls(self, rows: list[Row]) -> list[str]:
-        return [name for name in dict.fromkeys(row["row"] for row in rows) if name in BASELINES and name != self.generator]
-
-    def _check(self, link: Link) -> list[str]:
-        """What is wrong with a record, and with the files it is of."""
-        again = f"; make it again (genoloom {link.stage})"
-        try:
-            record = read_provenance(link.record)
-        except InputError:
-            return [f"{link.what}: {link.record.name}, the record of what it was made of, is missing or cannot be read{again}"]
-        self.records[link.what] = record
-        if record.stage != link.stage:
-            return [f"{link.what}: was not made by `genoloom {link.stage}`{again}"]
-        found = []
-        for role, files in link.inputs.items():
-            if role not in record.inputs:
-                found.append(f"{link.what}: was made without {role}{again}")
-            elif record.inputs[role] not in map(self._digest, files):
-                found.append(f"{link.what}: was made of another {role} than the one that is there{again}")
-        strange = [role for role in record.inputs if role not in link.inputs and not role.startswith(link.unchecked)]
-        found += [f"{link.what}: was also made of {role}, which is not there any more{again}" for role in strange]
-        for name, path in link.outputs.items():
-            if name not in record.outputs:
-                found.append(f"{link.what}: {name} was not made with the rest{again}")
-            elif self._digest(path) is None:
-                found.append(f"{link.what}: {name} is missing or cannot be read{again}")
-            elif self._digest(path) != record.outputs[name]:
-                found.append(f"{link.what}: {name} is not the file that was written{again}")
-        found += [f"{link.what}: {name} is missing{again}" for name in record.outputs if name not in link.outputs]
-        return found
-
-    def _digest(self, path: Path) -> str | None:
-        """SHA-256 of a file as it is now; None where it cannot be read."""
-        if path not in self._digests:
-            try:
-                self._digests[path] = file_digest(path)
-            except OSError:
-                self._digests[path] = None
-        return self._digests[path]
-
-    # tables and people
+    # tables and individuals
 
     def _options_reasons(self, what: str, section: type[Section], options: ReleaseOptions) -> list[str]:
         """Reasons in the options of a command; a missing record has been said."""
@@ -387,7 +172,7 @@ class Evidence:
 
     def _control_rows(self, table: list[Row], name: str, columns: list[str]) -> list[Row]:
         """The rows of the shown controls in their own tables."""
-        tables = {control: read_exact_table(self.table(name, control), columns) for control in self._shown_controls(table)}
+        tables = {control: read_exact_table(self.table(name, control), columns) for control in self.shown_controls(table)}
         return [row for control, rows in tables.items() for row in rows if row["row"] == control]
 
     def _compared_people(self) -> int:
@@ -447,20 +232,6 @@ class Evidence:
         newest = max((path.stat().st_mtime for path in files if path.exists()), default=0.0)
         older = [path for path in tables if path.exists() and path.stat().st_mtime < newest]
         return [f"{path.stem}: {path.name} is older than the synthetic files; run the workflow again" for path in older]
-
-
-def _inputs_of(record: Path) -> set[str]:
-    try:
-        return set(read_provenance(record).inputs)
-    except InputError:
-        return set()
-
-
-def _stage_of(record: Path) -> str:
-    try:
-        return read_provenance(record).stage
-    except InputError:
-        return ""
 
 
 def _attempt(what: str, check: Callable[[], list[str] | None]) -> list[str]:

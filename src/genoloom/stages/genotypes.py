@@ -22,7 +22,7 @@ from genoloom.formats.sheets import read_people
 from genoloom.formats.variant_header import NoVariants, real_path
 from genoloom.formats.variants import Record, VcfFile
 from genoloom.panel import Panel, People
-from genoloom.stages.prepare import Account, accepted_sites, site_blocks
+from genoloom.stages.site_filters import Account, accepted_sites, site_blocks
 
 log = logging.getLogger(__name__)
 
@@ -161,7 +161,7 @@ def labelled(files: GenotypeFiles, sheet: Sheet, complete: bool) -> GenotypeFile
         return files
     if missing:
         raise InputError(
-            "--people", f"some samples of the {files.label} files are in no sheet",
+            "--samples", f"some samples of the {files.label} files are in no sheet",
             expected="everybody" if complete else "all synthetic samples or none", remedy="add their rows",
         )  # fmt: skip
     columns = zip(*(sheet[person] for person in people.id), strict=True)

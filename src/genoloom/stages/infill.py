@@ -14,8 +14,8 @@ from genoloom.models.sequence.infill import fill_gap
 from genoloom.seeds import derive_seed, row_seeds, row_uniforms
 from genoloom.sequence_config import InfillOptions
 from genoloom.sequences import OTHER, decode
+from genoloom.stages.generate_sequences import check_label
 from genoloom.stages.load import load_sequence_generator
-from genoloom.stages.sequences import check_label
 
 log = logging.getLogger(__name__)
 

@@ -43,7 +43,7 @@ def init(
         Nothing to work on, a configuration that is there already, or a file that cannot be read.
     """
     if not variants and fasta is None:
-        raise InputError("genoloom init", "neither --vcf nor --fasta", expected="data to learn from")
+        raise InputError("genoloom init", "neither --variants nor --reference", expected="data to learn from")
     for path in (*variants, fasta, samples, genetic_map):
         if path is not None and not path.exists():
             raise InputError(path, "not found")

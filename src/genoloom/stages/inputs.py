@@ -228,7 +228,7 @@ class RealFiles:
         labels = {*made.people.population, *real.population}
         if UNKNOWN in labels:
             if labels != {UNKNOWN}:
-                log.warning("not everybody has a population: all are compared as one population; see --people")
+                log.warning("not everybody has a population: all are compared as one population; see --samples")
             real = replace(real, population=[UNKNOWN] * len(real))
             made = made.with_people(replace(made.people, population=[UNKNOWN] * len(made.people)))
         phased = not (self.train.unphased or self.holdout.unphased or made.unphased)

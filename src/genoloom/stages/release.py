@@ -29,8 +29,9 @@ from genoloom.privacy.audit import PUBLIC_COLUMNS
 from genoloom.privacy.bundle import readme, ro_crate
 from genoloom.privacy.gate import loosened_thresholds
 from genoloom.privacy.leak_scan import Forbidden, scan
+from genoloom.stages.chain import VARIANTS
 from genoloom.stages.consensus import consensus
-from genoloom.stages.evidence import VARIANTS, Evidence
+from genoloom.stages.evidence import Evidence
 from genoloom.stages.generate import make_plan
 from genoloom.stages.load import load_generator
 from genoloom.stages.old_bundle import made_beside, remove_bundle, seal

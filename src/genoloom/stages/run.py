@@ -73,7 +73,7 @@ def run(*, directory: Path, cores: int | None, profile: Path | None, options: li
     if not {"--configfile", "--configfiles"} & set(options):
         config = directory / "config" / "config.yaml"
         if not config.exists():
-            raise InputError(config, "not found", remedy=f"write one: genoloom init {directory} --vcf FILE")
+            raise InputError(config, "not found", remedy=f"write one: genoloom init {directory} --variants FILE")
         load_study(config, directory)
     root = workflow_root()
     if not {"--unlock", "--nolock"} & set(options):

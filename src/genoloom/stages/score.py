@@ -174,7 +174,7 @@ def population_labels(sheet: Path | None, people: People, generator: HaplotypeGe
     if strange and not generator.scores_unlabelled:
         raise InputError(
             sheet or variants, f"{people_count(strange)} have no population that the model knows",
-            expected=f"one of {', '.join(known)}", remedy="give a sheet of people with --people",
+            expected=f"one of {', '.join(known)}", remedy="give a sheet of people with --samples",
         )  # fmt: skip
     if strange and sheet is not None:
         log.warning("%s have no population that the model knows; they are scored without label", people_count(strange))

@@ -20,8 +20,9 @@ from genoloom.models.sequence.markov import AdaptiveGenerator
 from genoloom.seeds import derive_seed
 from genoloom.sequence_config import SequenceAdaptiveOptions, ValidateSequencesOptions
 from genoloom.sequences import IUPAC_LETTERS, OTHER, SequenceSet, is_canary
+from genoloom.stages.generate_sequences import draw_request
 from genoloom.stages.load import load_sequence_generator
-from genoloom.stages.sequences import draw_request, training_sequences
+from genoloom.stages.train_sequences import training_sequences
 from genoloom.training.run import TrainingRun
 from genoloom.validation.fidelity import COLUMNS
 from genoloom.validation.label_fidelity import guidance_curve

@@ -28,7 +28,7 @@ def test_compare_tells_a_copy_from_fresh_people(tmp_path, vcf, panels, sheet):
     bed = write_bed(tmp_path / "fresh", Panel(sites, people, None), alleles["synthetic"])
     out = tmp_path / "out"
     done = run_genoloom(
-        "compare", "--train", vcf("train"), "--holdout", vcf("holdout"), "--people", sheet, "--generator", f"copier={copy}",
+        "compare", "--train", vcf("train"), "--holdout", vcf("holdout"), "--samples", sheet, "--generator", f"copier={copy}",
         "--generator", f"unphased={bed}", "--no-controls", "--out", out, "--n-permutations", 2, "--ld-window", 60, "--windows", "40,80",
         "--bootstrap", 200,
     )  # fmt: skip

@@ -211,7 +211,7 @@ def test_consensus_is_that_of_bcftools(tmp_path, seed):
 
 def test_consensus_of_real_people(tmp_path, demo_dir):
     vcf, fasta = demo_dir / "eur300.chr20_1-2Mb.vcf.gz", demo_dir / "GRCh37.chr20_1-2Mb.fa.gz"
-    done = run_genoloom("consensus", "--variants", vcf, "--reference", fasta, "--out", tmp_path / "c.fa.gz", "--people", 2)
+    done = run_genoloom("consensus", "--variants", vcf, "--reference", fasta, "--out", tmp_path / "c.fa.gz", "--individuals", 2)
     assert done.returncode == 0, done.stderr
     expected = tmp_path / "expected.fa"
     pysam.bcftools.consensus("-f", str(fasta), "-s", "HG00097", "-H", "2", "-o", str(expected), str(vcf), catch_stdout=False)

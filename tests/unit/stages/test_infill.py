@@ -13,7 +13,7 @@ from genoloom.models.sequence.markov import MarkovGenerator
 from genoloom.sequence_config import InfillOptions, SequenceAdaptiveOptions, SequenceMarkovOptions
 from genoloom.sequences import SequenceSet, decode
 from genoloom.stages.infill import infill
-from genoloom.stages.sequences import train_sequences
+from genoloom.stages.train_sequences import train_sequences
 from genoloom.training.run import TrainingRun
 from genoloom.training_config import TrainOptions
 

@@ -237,7 +237,7 @@ def test_names_stay_out_of_messages_and_logs(tmp_path):
             path.write_bytes(data)
             for arguments in (
                 ["prepare", "--variants", path, "--contig", "20", "--out", tmp_path / "o" / "20", "--log", log],
-                ["init", tmp_path / "study", "--vcf", path, "--log", log],
+                ["init", tmp_path / "study", "--variants", path, "--log", log],
             ):
                 done = CliRunner().invoke(genoloom, list(map(str, arguments)))
                 assert isinstance(done.exception, InputError)

@@ -33,7 +33,7 @@ from released_tree import (
 )
 
 from genoloom.cli import genoloom
-from genoloom.cli_options import run_and_exit
+from genoloom.cli.options import run_and_exit
 from genoloom.config import ReleaseOptions
 from genoloom.errors import GateError, InputError
 from genoloom.formats.leak_ledger import add_to_ledger, read_ledger

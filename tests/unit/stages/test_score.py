@@ -75,7 +75,7 @@ def test_table_is_the_likelihood_of_the_model(trained, tmp_path):
     some[7, 2:4] = -1
     vcf = vcf_of(tmp_path / "some.vcf.gz", some, names)
     done = run_genoloom(
-        "score", "--model", folder / "transformer.safetensors", "--variants", vcf, "--people", folder / "people.tsv",
+        "score", "--model", folder / "transformer.safetensors", "--variants", vcf, "--samples", folder / "people.tsv",
         "--out", tmp_path / "scores.tsv", "--blocks", tmp_path / "blocks.tsv",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -16,8 +16,9 @@ from genoloom.models.sequence.scoring import allele_windows
 from genoloom.sequence_config import SequenceAdaptiveOptions, SequenceGanOptions, SequenceOptions
 from genoloom.sequences import decode, encode, pad, reverse_complement
 from genoloom.stages.load import load_sequence_generator
+from genoloom.stages.prepare_sequences import prepare_sequences
 from genoloom.stages.score_variants import score_variants
-from genoloom.stages.sequences import prepare_sequences, train_sequences
+from genoloom.stages.train_sequences import train_sequences
 from genoloom.training_config import TrainOptions
 
 SIZE = 40

@@ -11,7 +11,9 @@ from genoloom.formats.sequence_sets import read_set, write_fasta
 from genoloom.formats.tables import read_table
 from genoloom.sequence_config import GenerateSequencesOptions, SequenceAdaptiveOptions, SequenceOptions, ValidateSequencesOptions
 from genoloom.sequences import decode, is_canary
-from genoloom.stages.sequences import generate_sequences, prepare_sequences, train_sequences
+from genoloom.stages.generate_sequences import generate_sequences
+from genoloom.stages.prepare_sequences import prepare_sequences
+from genoloom.stages.train_sequences import train_sequences
 from genoloom.stages.validate_sequences import validate_sequences
 from genoloom.training_config import TrainOptions
 from genoloom.validation.metric_ids import parse_metric

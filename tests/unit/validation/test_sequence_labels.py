@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from genoloom.sequences import SequenceSet
-from genoloom.stages.sequences import binned
+from genoloom.stages.prepare_sequences import binned
 from genoloom.validation.label_fidelity import label_scores
 from genoloom.validation.sequence_classifier import cnn_auc
 

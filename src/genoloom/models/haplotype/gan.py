@@ -40,8 +40,9 @@ from genoloom.errors import CollapsedError
 from genoloom.models.haplotype.anchoring import Anchors, Pilot, Scale, pilot_populations, wanted_frequencies
 from genoloom.models.haplotype.base import HaplotypeDescription, HaplotypeGenerator, SampleRequest, TrainingHaplotypes
 from genoloom.models.haplotype.blocks import BlockCodebook, choose_block, read_blocks
+from genoloom.models.haplotype.gan_critic import Critic
 from genoloom.models.haplotype.gan_network import CodeChain, CodeGenerator, Walk, calibrate
-from genoloom.models.haplotype.gan_training import Critic, GanTraining, diversity
+from genoloom.models.haplotype.gan_training import GanTraining, diversity
 from genoloom.models.haplotype.temperature import BALANCED_BLOCKS, BALANCED_ROWS, balanced_temperature
 from genoloom.models.haplotype.transformer_training import automatic_steps
 from genoloom.models.layers import declare_network, load_network, refuse_non_finite

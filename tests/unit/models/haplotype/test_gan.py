@@ -10,8 +10,9 @@ from genoloom.models.haplotype import gan
 from genoloom.models.haplotype.base import SampleRequest, TrainingHaplotypes
 from genoloom.models.haplotype.blocks import BlockCodebook
 from genoloom.models.haplotype.gan import SAMPLE_ROWS, GanGenerator
+from genoloom.models.haplotype.gan_critic import Critic, statistics
 from genoloom.models.haplotype.gan_network import CodeChain, CodeGenerator, Walk, calibrate, draw
-from genoloom.models.haplotype.gan_training import Critic, GanTraining, compare, crossovers, statistics
+from genoloom.models.haplotype.gan_training import GanTraining, compare, crossovers
 from genoloom.models.haplotype.temperature import LOWEST
 from genoloom.panel import ArrayHaplotypes
 from genoloom.training.run import TrainingRun

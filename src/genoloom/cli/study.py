@@ -4,7 +4,18 @@ is called.
 
 import click
 
-from genoloom.cli_options import ANY_TOOL, DIRECTORY, FILE, file_option, logged
+from genoloom.cli.options import (
+    ANY_TOOL,
+    DIRECTORY,
+    FILE,
+    as_list,
+    file_option,
+    files_option,
+    logged,
+    reference_option,
+    renamed_option,
+    samples_option,
+)
 
 _AUC = click.FloatRange(0.5, 1, min_open=True, max_open=True)
 _PROBABILITY = click.FloatRange(0, 1, min_open=True, max_open=True)
@@ -12,25 +23,33 @@ _PROBABILITY = click.FloatRange(0, 1, min_open=True, max_open=True)
 
 @click.command()
 @click.argument("directory", type=DIRECTORY)
-@click.option("--vcf", "variants", type=FILE, multiple=True, help="Phased VCF, BCF or PGEN of your cohort. Repeat.")
-@file_option("--fasta", "Reference, or the sequences to learn when no VCF is given.", required=False)
-@file_option("--samples", "Sheet of samples with populations and sexes.", required=False)
-@file_option("--map", "Genetic map.", required=False)
+@renamed_option(
+    "--variants",
+    "--vcf",
+    "variants",
+    type=FILE,
+    multiple=True,
+    callback=as_list,
+    help="Phased VCF, BCF or PGEN of your cohort. Repeat.",
+)
+@reference_option("Reference FASTA, or the sequences to learn when no variants are given.", required=False, name="fasta")
+@samples_option("Sheet of samples with populations and sexes.", name="samples")
+@file_option("--map", "Genetic map.", required=False, name="genetic_map")
 @click.option("--name", default="cohort", show_default=True, help="Name of the panel.")
 @click.option("--force", is_flag=True, help="Overwrite a configuration that is there.")
 @logged
-def init(directory, variants, fasta, samples, map, name, force):
+def init(**given):
     """Write a ready configuration for your own data into DIRECTORY."""
     from genoloom.stages.init import init as stage
 
-    stage(directory=directory, variants=list(variants), fasta=fasta, samples=samples, genetic_map=map, name=name, force=force)
+    stage(**given)
 
 
 @click.command()
 @click.option("-C", "--directory", type=DIRECTORY, help="A study: its panels and options are taken.")
 @click.option("--panel", help="Only this panel of the study.")
-@click.option("--variants", "files", type=FILE, multiple=True, help=f"Without a study: {ANY_TOOL}")
-@click.option("--people", type=FILE, multiple=True, help="Sheet of these individuals: person, population.")
+@files_option("--variants", "files", f"Without a study: {ANY_TOOL}")
+@samples_option("Sheet of these samples: person, population.", several=True)
 @click.option("--individuals", type=click.IntRange(min=2), help="Number of training individuals, before there are any files.")
 @click.option("--sites", type=click.IntRange(min=1), help="Number of sites; with --individuals.")
 @click.option(
@@ -66,11 +85,11 @@ def init(directory, variants, fasta, samples, map, name, force):
 @file_option("--out", "Also write the plan as JSON.", required=False)
 @logged
 def plan(directory, panel, files, people, individuals, sites, megabases, holdout, ledger, out, **asked):
-    """Before any training: the leak that no faithful release can avoid, and what would pass.
+    """Compute, before any training, the leak that no faithful release can avoid, and what would pass.
 
     \b
     genoloom plan -C mystudy
-    genoloom plan --variants cohort.vcf.gz --people people.tsv
+    genoloom plan --variants cohort.vcf.gz --samples samples.tsv
     genoloom plan --individuals 1000 --sites 40000 --megabases 63
     """
     from genoloom.privacy.leak_plan import Question
@@ -84,7 +103,7 @@ def plan(directory, panel, files, people, individuals, sites, megabases, holdout
         return
     shared = {"question": Question(**asked), "ledger": ledger, "out": out}
     if files:
-        made = stage.plan(files=list(files), people=list(people), holdout=holdout, **shared)
+        made = stage.plan(files=files, people=people, holdout=holdout, **shared)
     elif sites is None:
         raise click.UsageError("--individuals needs --sites")
     else:
@@ -98,7 +117,7 @@ def plan(directory, panel, files, people, individuals, sites, megabases, holdout
 @click.option("--profile", type=DIRECTORY, help="Snakemake profile; the shipped default profile otherwise.")
 @click.argument("snakemake_options", nargs=-1, type=click.UNPROCESSED)
 def run(directory, cores, profile, snakemake_options):
-    """Run the workflow; further options go to Snakemake as they are."""
+    """Run the whole workflow; further options go to Snakemake as they are."""
     from genoloom.stages.run import run as stage
 
     raise SystemExit(stage(directory=directory, cores=cores, profile=profile, options=list(snakemake_options)))
@@ -112,6 +131,3 @@ def doctor(directory):
     from genoloom.stages.doctor import doctor as stage
 
     stage(directory=directory)
-
-
-STUDY_COMMANDS = (init, plan, run, doctor)

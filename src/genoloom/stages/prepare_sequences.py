@@ -1,24 +1,17 @@
-"""The sequence half: from FASTA, tables or text to a split set, a model, and synthetic FASTA."""
+"""From FASTA, tables or text to sequences that are split into training and holdout."""
 
-import hashlib
 import json
 import logging
-import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from genoloom import __version__
-from genoloom.config_section import Section
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
-from genoloom.formats.models import describe, file_digest, save_model
 from genoloom.formats.names import other_contig_name
-from genoloom.formats.private_directories import close_directory
 from genoloom.formats.sequence_sets import (
     Interval,
     Record,
@@ -26,29 +19,17 @@ from genoloom.formats.sequence_sets import (
     is_fasta,
     read_intervals,
     read_records,
-    read_set,
-    write_fasta,
     write_set,
 )
 from genoloom.formats.tables import write_table
 from genoloom.homology import Places, chunk_clusters, count_duplicates, hold_out, homology_clusters, sharing_kmer, straddling
-from genoloom.models.sequence import SHARED, generator_class
-from genoloom.models.sequence.base import Sampling, SequenceGenerator, SequenceRequest, TrainingSequences
-from genoloom.models.sequence.labels import ANY
-from genoloom.seeds import derive_seed, row_seeds, row_uniforms
-from genoloom.sequence_config import GenerateSequencesOptions, SequenceOptions
-from genoloom.sequences import LABEL_JOIN, OTHER, SequenceSet, canaries, decode, encode, join, pad, reverse_complement, windows
-from genoloom.stages.load import load_sequence_generator
-from genoloom.training import processes
-from genoloom.training.devices import choose_device
-from genoloom.training.run import TrainingRun, write_history, write_times
-from genoloom.training_config import TrainOptions
+from genoloom.seeds import derive_seed
+from genoloom.sequence_config import SequenceOptions
+from genoloom.sequences import LABEL_JOIN, OTHER, SequenceSet, canaries, join, pad, reverse_complement, windows
 
 log = logging.getLogger(__name__)
 
 FEW_SEQUENCES = 200
-SHARD = 2048  # sequences sampled between two lines of progress; the result does not depend on it
-LENGTH_DRAW = 2**40  # counter of the draw of label and length, far from those of the bases
 
 
 @dataclass
@@ -318,175 +299,3 @@ def _say_split(out: Path, summary: dict) -> None:
         log.warning(
             "%s: only %d training sequences; expect over-fitting, and copies of them in the output", out, summary["train"]
         )
-
-
-def training_sequences(path: Path, validation_fraction: float, seed: int) -> TrainingSequences:
-    """What a generator may see of a training set; whole clusters are marked as validation set."""
-    sequences = read_set(path)
-    names = sorted(set(sequences.label))
-    # the name of the seed is a former one: the same people are chosen
-    validation = hold_out(sequences.cluster, validation_fraction, np.random.default_rng(derive_seed(seed, "watch")))
-    if not validation.any():
-        raise InputError(path, f"{len(sequences)} sequences in one homology cluster", expected="at least two clusters")
-    return TrainingSequences(
-        bases=sequences.bases,
-        length=sequences.length,
-        label=np.array([names.index(label) for label in sequences.label]),
-        label_names=names,
-        validation=validation,
-        cluster=sequences.cluster,
-        reverse_complement=sequences.both_strands,
-    )
-
-
-@processes.shared(SHARED)
-def train_sequences(
-    *,
-    generator: str,
-    train: Path,
-    model: Path,
-    history: Path,
-    state: Path,
-    common: TrainOptions,
-    options: Section,
-    seed: int,
-    threads: int,
-) -> None:
-    """Fit `generator` on the training sequences and write model, description and history.
-
-    Parameters
-    ----------
-    train : Path
-        `train.fa.gz` of a set; its headers hold label, cluster and strands.
-    model, history : Path
-        Outputs: .safetensors (with a .json beside) and a TSV.
-    state : Path
-        Directory of checkpoints; a stopped run goes on from there.
-
-    Raises
-    ------
-    InputError, Interrupted, CollapsedError
-        As `genoloom.stages.train.train`.
-    """
-    for folder in (state, model.parent, history.parent):
-        close_directory(folder)
-    data = training_sequences(train, common.validation_fraction, seed)
-    log.info("%s: %d training sequences, %d of them for validation", generator, len(data.length), data.validation.sum())
-    data_digest = _digest(data)
-    settings = {"generator": generator, "seed": seed, "validation_fraction": common.validation_fraction, **options.model_dump()}
-    config_digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
-    run = TrainingRun(
-        state_dir=state,
-        digest=hashlib.sha256(f"{data_digest}{config_digest}".encode()).hexdigest(),
-        seed=derive_seed(seed, "train-sequences", generator),
-        threads=threads,
-        device=choose_device(common.device),
-        time_limit_s=common.time_limit_minutes and 60 * common.time_limit_minutes,
-        label=f"{generator} {train.parent.name}",
-    )
-    fitted = generator_class(generator)(options)
-    fitted.fit(data, run)
-    if processes.rank():
-        return
-    arrays, words = fitted.state()
-    description = describe(
-        "sequences",
-        generator,
-        words,
-        training_sequences=len(data.length),
-        data_digest=data_digest,
-        config_digest=config_digest,
-        seed=seed,
-    )
-    save_model(model, {**arrays, **_shapes(data)}, description)
-    write_history(history, run.history)
-    write_times(run)
-    log.info("%s: model written", run.label)
-
-
-def _digest(data: TrainingSequences) -> str:
-    """SHA-256 over all that a generator sees."""
-    h = hashlib.sha256(json.dumps([data.label_names, data.reverse_complement]).encode())
-    for values in (data.bases, data.length, data.label, data.validation, data.cluster):
-        h.update(np.ascontiguousarray(values).tobytes())
-    return h.hexdigest()
-
-
-def _shapes(data: TrainingSequences) -> dict[str, np.ndarray]:
-    """How many training sequences have each label and length."""
-    pairs, count = np.unique(np.stack([data.label, data.length], axis=1), axis=0, return_counts=True)
-    return {"shapes.label": pairs[:, 0].copy(), "shapes.length": pairs[:, 1].copy(), "shapes.count": count}
-
-
-def generate_sequences(*, model: Path, out: Path, options: GenerateSequencesOptions, seed: int, threads: int) -> None:
-    """Sample sequences with the labels and lengths of the training set; write FASTA.
-
-    A sequence depends on the model, the seed and its own number alone, not on how many are made.
-
-    Raises
-    ------
-    InputError
-        The model does not know the label or the way of drawing that is asked for.
-    """
-    torch.set_num_threads(threads)
-    generator, shapes, description = load_sequence_generator(model)
-    sampling = _sampling(generator, options)
-    if options.label:
-        check_label(generator, options.label)
-        within = np.isin(shapes["label"], generator.labels_within(options.label))
-        shapes = {name: values[within] for name, values in shapes.items()}
-        shapes["label"] = np.full(within.sum(), generator.label_choices.index(options.label))
-    names = [f"SYNSEQ{i + 1:06d}" for i in range(options.count)]
-    request = draw_request(shapes, names, seed)
-    provenance = (
-        f"synthetic=genoloom-{__version__} generator={description['generator']} model={file_digest(model)[:16]} seed={seed}"
-    )
-    write_fasta(out, _sampled(generator, names, request, sampling, provenance))
-
-
-def check_label(generator: SequenceGenerator, label: str) -> None:
-    """Raise `InputError` where a generator cannot be asked for a label."""
-    if label not in generator.label_choices:
-        raise InputError("--label", f"'{label}' is not known", expected=f"one of {', '.join(generator.label_choices)}")
-
-
-def draw_request(shapes: dict[str, np.ndarray], names: list[str], seed: int) -> SequenceRequest:
-    """What to ask for under each name: labels and lengths as often together as in training;
-    `shapes` are those of the model file.
-    """
-    seeds = row_seeds(seed, names, "sequence")
-    cumulated = np.cumsum(shapes["count"]) / shapes["count"].sum()
-    drawn = np.searchsorted(cumulated, row_uniforms(seeds, LENGTH_DRAW), side="right")
-    return SequenceRequest(shapes["length"][drawn], shapes["label"][drawn], seeds)
-
-
-def _sampling(generator: SequenceGenerator, options: GenerateSequencesOptions) -> Sampling:
-    """How to draw, checked against what the generator can do."""
-    prompt = encode(options.prompt.encode("ascii", "replace"))
-    if (prompt > 3).any():
-        raise InputError("--prompt", f"'{options.prompt}'", expected="A, C, G and T only")
-    sampling = Sampling(options.temperature, options.top_k, options.top_p, options.guidance, prompt, options.label_candidates)
-    plain = GenerateSequencesOptions()
-    if not generator.has_likelihood:
-        changed = [n for n in ("temperature", "top_k", "top_p", "guidance", "prompt") if getattr(options, n) != getattr(plain, n)]
-        if changed:
-            flag = "--" + changed[0].replace("_", "-")
-            raise InputError(flag, f"the generator '{generator.name}' has no likelihood to draw from", remedy="leave it out")
-    if sampling.guidance != 1 and len(generator.label_names) < 2:
-        raise InputError("--guidance", "the model was trained without labels", remedy="leave it at 1")
-    return sampling
-
-
-def _sampled(
-    generator: SequenceGenerator, names: list[str], request: SequenceRequest, sampling: Sampling, provenance: str
-) -> Iterator[tuple[str, str]]:
-    started = time.monotonic()
-    for low in range(0, len(names), SHARD):
-        rows = slice(low, low + SHARD)
-        part = SequenceRequest(request.length[rows], request.label[rows], request.seed[rows])
-        for name, label, length, row in zip(names[rows], part.label, part.length, generator.sample(part, sampling), strict=True):
-            word = generator.label_choices[label]
-            yield f"{name}{f' label={word}' if word.strip(ANY) else ''} {provenance}", decode(row[:length])
-        done = min(low + SHARD, len(names))
-        rate = request.length[:done].sum() / max(time.monotonic() - started, 1e-9)
-        log.info("%s: %d of %d sequences, %.2g bases/s", generator.name, done, len(names), rate)

@@ -119,6 +119,50 @@ seed_option = click.option("--seed", type=click.IntRange(min=0), default=1, show
 threads_option = click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="CPU threads.")
 
 
+class OrderedGroup(click.Group):
+    """A group whose help shows commands as they were added, or under `headings`, in sentences."""
+
+    def __init__(self, *args, headings: dict[str, list[click.Command]] | None = None, **more):
+        super().__init__(*args, **more)
+        self.headings = headings
+        for commands in (headings or {}).values():
+            for command in commands:
+                self.add_command(command)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, commands in (self.headings or {"Commands": list(self.commands.values())}).items():
+            with formatter.section(title):
+                formatter.write_dl([(c.name, c.get_short_help_str(1000)) for c in commands])
+
+
+class RenamedOption(click.Option):
+    """An option that still takes the spelling it had in an earlier version; help names the new one."""
+
+    def __init__(self, declarations, former: str, **more):
+        super().__init__(declarations, **more)
+        self.former = former
+
+    def add_to_parser(self, parser, ctx) -> None:
+        shown = self.opts
+        super().add_to_parser(parser, ctx)
+        self.opts = [self.former]
+        super().add_to_parser(parser, ctx)
+        self.opts = shown
+
+
+def renamed_option(flag: str, former: str, name: str, **more):
+    """An option `flag`, once called `former`, passed on as the keyword `name`."""
+    return click.option(flag, name, cls=RenamedOption, former=former, **more)
+
+
+def as_list(_context, _parameter, values: tuple) -> list:
+    """What a repeated option was given."""
+    return list(values)
+
+
 def as_named_files(_context, parameter, values: tuple[str, ...]) -> dict[str, list[Path]]:
     """NAME=FILE, repeated, as {name: files}."""
     named: dict[str, list[Path]] = {}
@@ -130,23 +174,43 @@ def as_named_files(_context, parameter, values: tuple[str, ...]) -> dict[str, li
     return named
 
 
+def file_option(flag: str, help: str, required: bool = True, name: str | None = None, former: str | None = None):
+    """An option that takes one file."""
+    more = {"type": FILE, "required": required, "help": help}
+    name = name or flag[2:].replace("-", "_")
+    return renamed_option(flag, former, name, **more) if former else click.option(flag, name, **more)
+
+
+def files_option(flag: str, name: str, help: str, type: click.ParamType = FILE, required: bool = False):
+    """An option that takes one file and may be repeated, passed on as the keyword `name`, a list."""
+    return click.option(flag, name, type=type, multiple=True, callback=as_list, required=required, help=help)
+
+
+def samples_option(help: str, name: str = "people", several: bool = False):
+    """The sheet of samples; where there may be `several`, they are a list."""
+    more = {"multiple": True, "callback": as_list, "help": f"{help} Repeat."} if several else {"help": help}
+    return renamed_option("--samples", "--people", name, type=FILE, **more)
+
+
+def reference_option(help: str, required: bool = True, name: str = "reference"):
+    """The FASTA of the reference genome."""
+    return file_option("--reference", help, required, name=name, former="--fasta")
+
+
 def real_options(command: Callable) -> Callable:
-    """The two forms in which real people are given, passed on as the keyword `real`, a dict."""
+    """The two forms in which real individuals are given, passed on as the keyword `real`, a dict."""
     options = {
-        "panels": click.option("--panel", "panels", type=PREFIX, multiple=True, help="Panel prefix of the workflow. Repeat for each contig."),
-        "split": click.option("--split", type=FILE, help="Split table of the workflow."),
-        "train": click.option("--train", type=FILE, multiple=True, help=f"Training people: {ANY_TOOL}"),
-        "holdout": click.option("--holdout", type=FILE, multiple=True, help=f"Held-out people: {ANY_TOOL}"),
-        "people": click.option(
-            "--people", type=FILE, multiple=True, help="Sheet of the people in these files: person, population. Repeat."
-        ),
-        "genetic_map": click.option("--map", "genetic_map", type=FILE, help="Genetic map, for such files."),
+        "panels": files_option("--panel", "panels", "Panel prefix of the workflow. Repeat for each contig.", PREFIX),
+        "split": file_option("--split", "Split table of the workflow.", required=False),
+        "train": files_option("--train", "train", f"Training individuals: {ANY_TOOL}"),
+        "holdout": files_option("--holdout", "holdout", f"Held-out individuals: {ANY_TOOL}"),
+        "people": samples_option("Sheet of the samples of these files: person, population.", several=True),
+        "genetic_map": file_option("--map", "Genetic map, for such files.", required=False, name="genetic_map"),
     }  # fmt: skip
 
     @functools.wraps(command)
     def wrapper(**values):
-        real = {name: list(v) if isinstance(v := values.pop(name), tuple) else v for name in options}
-        return command(real=real, **values)
+        return command(real={name: values.pop(name) for name in options}, **values)
 
     for option in reversed(options.values()):
         wrapper = option(wrapper)
@@ -154,30 +218,29 @@ def real_options(command: Callable) -> Callable:
 
 
 def comparands_options(command: Callable) -> Callable:
-    """`--synthetic` beside `real_options`, passed on as the keyword `comparands`, a dict."""
+    """`--synthetic` and `real_options`, passed on as the keyword `comparands`, a dict."""
 
     @functools.wraps(command)
     def wrapper(synthetic, real, **values):
-        return command(comparands={"synthetic": list(synthetic), **real}, **values)
+        return command(comparands={"synthetic": synthetic, **real}, **values)
 
-    text = f"Prefix of the synthetic PGEN trio; or, beside --train, {ANY_TOOL}"
-    return click.option("--synthetic", type=PREFIX, multiple=True, required=True, help=text)(real_options(wrapper))
-
-
-def file_option(flag: str, help: str, required: bool = True, **more):
-    """An option that takes one file."""
-    return click.option(flag, type=FILE, required=required, help=help, **more)
+    text = f"Prefix of the synthetic PGEN trio; or, with --train, {ANY_TOOL}"
+    return files_option("--synthetic", "synthetic", text, PREFIX, required=True)(real_options(wrapper))
 
 
-controls_option = click.option(
-    "--control", "controls", type=FILE, multiple=True, help="Table of a baseline, shown beside. Repeat."
-)
+controls_option = files_option("--control", "controls", "Table of a baseline, to show with this one. Repeat.")
 name_option = click.option("--name", required=True, help="What to call the synthetic data in the tables.")
 figures_option = file_option("--figures", "Data of the report's figures (JSON).")
 model_option = file_option("--model", "Model file (.safetensors).")
-models_option = click.option(
-    "--model", "models", type=FILE, multiple=True, help="Model the data were made with, for the attacks that need it. Repeat."
+models_option = files_option("--model", "models", "Model the data were made with, for the attacks that need it. Repeat.")
+panels_option = files_option(
+    "--panel",
+    "panels",
+    "Panel prefix, such as results/panels/demo/20. Repeat for each contig.",
+    PREFIX,
+    required=True,
 )
+split_option = file_option("--split", "Split table.")
 history_option = file_option("--history", "Training history (TSV).")
 state_option = click.option("--state", type=DIRECTORY, required=True, help="Training state, so that a stopped job can go on.")
 

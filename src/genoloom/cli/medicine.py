@@ -2,18 +2,26 @@
 
 import click
 
-from genoloom.cli_options import ANY_TOOL, FILE, PREFIX, file_option, logged, seed_option
+from genoloom.cli.options import (
+    ANY_TOOL,
+    PREFIX,
+    file_option,
+    files_option,
+    logged,
+    samples_option,
+    seed_option,
+)
 
 
 @click.command()
-@click.option("--variants", type=FILE, multiple=True, required=True, help=ANY_TOOL)
-@click.option("--people", type=FILE, multiple=True, help="Sheet: person, population, sex. Repeat.")
+@files_option("--variants", "variants", ANY_TOOL, required=True)
+@samples_option("Sheet of these samples: person, population, sex.", several=True)
 @file_option("--traits", "Trait sheet (TOML, YAML): draw effects.", required=False)
 @file_option("--effects", "Effects (JSON): written with --traits, else taken.")
 @click.option("--out", type=PREFIX, required=True, help="Prefix of the tables to write.")
 @seed_option
 @logged
-def phenotypes(variants, people, traits, effects, out, seed):
+def phenotypes(**given):
     """Give individuals phenotypes with a known genetic truth: plink2 and REGENIE files.
 
     \b
@@ -22,10 +30,4 @@ def phenotypes(variants, people, traits, effects, out, seed):
     """
     from genoloom.stages.phenotypes import phenotypes as stage
 
-    stage(
-        variants=list(variants), people=list(people), traits=traits, effects=effects, out=out,
-        seed=seed,
-    )  # fmt: skip
-
-
-MEDICINE_COMMANDS = (phenotypes,)
+    stage(**given)

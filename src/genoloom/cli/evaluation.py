@@ -1,0 +1,180 @@
+"""The commands that judge synthetic haplotypes, show the result and release it.
+
+The names of their options are those of the stages' parameters.
+"""
+
+import click
+
+from genoloom import config
+from genoloom.cli.options import (
+    ANY_TOOL,
+    DIRECTORY,
+    as_list,
+    as_named_files,
+    comparands_options,
+    controls_option,
+    file_option,
+    files_option,
+    logged,
+    models_option,
+    real_options,
+    section_options,
+    seed_option,
+    threads_option,
+)
+
+label_option = click.option(
+    "--name", default="synthetic", show_default=True, help="What to call the synthetic data in the tables."
+)
+results_option = click.option(
+    "--results", type=DIRECTORY, default="results", show_default=True, help="Directory of the workflow's results."
+)
+
+
+def _shown(flag: str, name: str, what: str):
+    return click.option(flag, name, multiple=True, callback=as_list, help=f"{what} to show. Repeat.")
+
+
+@click.command()
+@label_option
+@comparands_options
+@controls_option
+@file_option("--out", "Fidelity table to write.")
+@file_option("--figures", "Data of the report's figures to write (JSON).", required=False)
+@seed_option
+@section_options(config.ValidateOptions)
+@logged
+def validate(comparands, sections, **given):
+    """Compare synthetic haplotypes with held-out real ones, by population genetics.
+
+    The real individuals come either as the workflow's files (--panel, --split), or as files of any
+    tool (--train, --holdout).
+    """
+    from genoloom.stages.inputs import open_comparands, source_files
+    from genoloom.stages.validate import validate as stage
+
+    [options] = sections
+    with open_comparands(**comparands) as opened:
+        stage(comparands=opened, options=options, sources=source_files(**comparands), **given)
+
+
+@click.command()
+@click.option(
+    "--number", type=click.IntRange(min=0), required=True, help="Number of the shadow model within the audit, from 0 on."
+)
+@comparands_options
+@models_option
+@file_option("--out", "File of private scores to write; its directory is closed to others.")
+@click.option("--state", type=DIRECTORY, help="Directory of checkpoints, so that a stopped job can go on.")
+@seed_option
+@threads_option
+@section_options(config.AuditOptions)
+@logged
+def shadow(comparands, sections, **given):
+    """Make one shadow model of an audit: the generator trained anew on half of the real individuals.
+
+    Seed and options must be those of the audit, which reads the file with --shadow.
+    """
+    from genoloom.stages.inputs import open_comparands, source_files
+    from genoloom.stages.shadows import shadow as stage
+
+    [options] = sections
+    with open_comparands(**comparands) as opened:
+        stage(comparands=opened, options=options, sources=source_files(**comparands), **given)
+
+
+@click.command()
+@label_option
+@comparands_options
+@controls_option
+@models_option
+@files_option(
+    "--shadow", "shadows",
+    "What `genoloom shadow` has written, in the order of its numbers; without any they are made here. Repeat.",
+)  # fmt: skip
+@file_option("--out", "Private table to write; its directory is closed to others.")
+@file_option("--public", "Table of verdicts and intervals that may be shown.", required=False)
+@file_option("--leak", "Limits of the leak and what it follows from, for the report (JSON).", required=False)
+@seed_option
+@section_options(config.AuditOptions)
+@logged
+def audit(comparands, sections, **given):
+    """Measure what synthetic haplotypes reveal about the individuals the model was trained on.
+
+    The real individuals come either as the workflow's files (--panel, --split), or as files of any
+    tool (--train, --holdout).
+    """
+    from genoloom.stages.audit import audit as stage
+    from genoloom.stages.inputs import open_comparands, source_files
+
+    [options] = sections
+    with open_comparands(**comparands) as opened:
+        stage(comparands=opened, options=options, sources=source_files(**comparands), **given)
+
+
+@click.command()
+@real_options
+@click.option(
+    "--generator",
+    "generators",
+    multiple=True,
+    required=True,
+    metavar="NAME=FILE",
+    callback=as_named_files,
+    help=f"Synthetic individuals: {ANY_TOOL}",
+)
+@click.option(
+    "--labels",
+    multiple=True,
+    metavar="NAME=SHEET",
+    callback=as_named_files,
+    help="Sheet of the synthetic individuals of one generator: person, population.",
+)
+@click.option("--controls/--no-controls", default=True, show_default=True, help="Also make and judge controls.")
+@click.option("--out", type=DIRECTORY, required=True, help="Directory for tables, private audits and the report.")
+@seed_option
+@section_options(config.ValidateOptions, config.AuditOptions)
+@logged
+def compare(sections, **given):
+    """Put several generators, of any tool, into one table and one report, with controls.
+
+    \b
+    genoloom compare --train train.bcf --holdout holdout.bcf --samples samples.tsv \\
+        --generator ours=20.vcf.gz --generator theirs=hapnest.bed --out comparison
+    """
+    from genoloom.stages.compare import compare as stage
+
+    validate_options, audit_options = sections
+    text = stage(validate_options=validate_options, audit_options=audit_options, **given)
+    click.echo(text, nl=False)
+
+
+@click.command()
+@results_option
+@click.option("--panel", required=True, help="Panel, by name.")
+@click.option("--generator", required=True, help="Generator, by name.")
+@click.option("--out", type=DIRECTORY, required=True, help="Directory of the bundle; an older bundle there is removed.")
+@file_option("--sheet", "Sheet of panels: the raw input is compared with what the panel was made of.", required=False)
+@section_options(config.ReleaseOptions)
+@logged
+def release(sections, **given):
+    """Bundle synthetic data when the gate passes; else list every reason and exit with code 3."""
+    from genoloom.stages.release import release as stage
+
+    [options] = sections
+    stage(options=options, **given)
+
+
+@click.command()
+@results_option
+@_shown("--panel", "panels", "Panel")
+@_shown("--generator", "generators", "Haplotype generator")
+@_shown("--sequence-set", "sequence_sets", "Sequence set")
+@_shown("--sequence-generator", "sequence_generators", "Sequence generator")
+@file_option("--out", "HTML file to write.")
+@logged
+def report(**given):
+    """Write the public report: one HTML file that works offline."""
+    from genoloom.stages.report import report as stage
+
+    click.echo(stage(**given), nl=False)

@@ -1,0 +1,211 @@
+"""The commands that make synthetic haplotypes, and those that use a trained model on other data.
+
+The names of their options are those of the stages' parameters.
+"""
+
+import click
+
+from genoloom import config, training_config
+from genoloom.cli.options import (
+    PREFIX,
+    OrderedGroup,
+    file_option,
+    files_option,
+    history_option,
+    logged,
+    model_option,
+    panels_option,
+    reference_option,
+    region_option,
+    renamed_option,
+    samples_option,
+    section_options,
+    seed_option,
+    split_option,
+    state_option,
+    threads_option,
+)
+from genoloom.config_section import Section
+
+OF_THE_MODEL = "Phased VCF(.gz), BCF or PLINK 2 .pgen with the model's contig."
+
+cohort_option = file_option("--cohort", "Cohort sheet.")
+
+
+@click.command()
+@file_option("--variants", "VCF(.gz), BCF or PLINK 2 .pgen.")
+@click.option("--contig", required=True, help="Contig to take, as named in the file.")
+@click.option("--out", type=PREFIX, required=True, help="Prefix of the panel's files, such as results/panels/demo/20.")
+@samples_option("Sheet of samples: person, population, sex, family.")
+@reference_option("FASTA to check REF against.", required=False)
+@file_option("--map", "Genetic map.", required=False, name="genetic_map")
+@region_option
+@section_options(config.PrepareOptions)
+@logged
+def prepare(sections, **given):
+    """Turn a phased VCF, BCF or PGEN into a panel, and account for every record."""
+    from genoloom.stages.prepare import prepare as stage
+
+    [options] = sections
+    stage(options=options, **given)
+
+
+@click.command()
+@panels_option
+@file_option("--out", "Split table to write.")
+@file_option("--summary", "Summary of the panel to write (JSON).")
+@seed_option
+@section_options(config.SplitOptions)
+@logged
+def split(sections, **given):
+    """Divide the individuals into a training half and a holdout, by family and population."""
+    from genoloom.stages.split import split as stage
+
+    [options] = sections
+    stage(options=options, **given)
+
+
+@click.group(cls=OrderedGroup)
+def train():
+    """Train a haplotype generator, each generator by a command of its own."""
+
+
+def _add_train(name: str, options_class: type[Section]) -> None:
+    @train.command(name, help=options_class.__doc__)
+    @click.option("--panel", type=PREFIX, required=True, help="Panel prefix.")
+    @split_option
+    @model_option
+    @history_option
+    @state_option
+    @seed_option
+    @threads_option
+    @section_options(training_config.TrainOptions, options_class)
+    @logged
+    def command(sections, **given):
+        from genoloom.stages.train import train as stage
+
+        common, options = sections
+        stage(generator=name, common=common, options=options, **given)
+
+
+for _name, _field in training_config.TrainSections.model_fields.items():
+    if _name != "common":
+        _add_train(_name, _field.annotation)
+
+
+@click.command()
+@model_option
+@split_option
+@file_option("--out", "Cohort sheet to write.")
+@seed_option
+@section_options(config.CohortOptions)
+@logged
+def cohort(sections, **given):
+    """Make the sheet of synthetic individuals: the same individuals for every contig."""
+    from genoloom.stages.cohort import make_cohort
+
+    [options] = sections
+    make_cohort(options=options, **given)
+
+
+@click.command()
+@files_option("--model", "models", "Model file (.safetensors). Repeat for each contig.", required=True)
+@cohort_option
+@panels_option
+@split_option
+@file_option("--out", "Cohort sheet to write: the same individuals, some with other seeds.")
+@file_option("--summary", "How many were redrawn (JSON).")
+@threads_option
+@section_options(config.RedrawOptions)
+@logged
+def redraw(sections, **given):
+    """Give another seed to synthetic individuals who come too close to a training individual.
+
+    Comes before `generate`. Needs the training individuals: run it where the real data are. The
+    option --enabled is for the workflow and changes nothing here.
+    """
+    from genoloom.stages.redraw import redraw as stage
+
+    [options] = sections
+    stage(options=options, **given)
+
+
+@click.command()
+@model_option
+@cohort_option
+@file_option("--out", "Synthetic .vcf.gz or .bcf to write; a PGEN trio is written beside it.")
+@seed_option
+@threads_option
+@section_options(config.GenerateOptions)
+@logged
+def generate(sections, **given):
+    """Sample the haplotypes of a cohort on one contig."""
+    from genoloom.stages.generate import generate as stage
+
+    [options] = sections
+    stage(options=options, **given)
+
+
+@click.command()
+@file_option("--variants", "VCF(.gz) or BCF of one contig; diploid calls phased, haploid ones as they are.")
+@reference_option("FASTA that the VCF was called against.")
+@click.option(
+    "--out", type=PREFIX, required=True,
+    help="Personal FASTA to write (.fa.gz, with .fai and .gzi); with --regions a directory.",
+)  # fmt: skip
+@renamed_option("--individuals", "--people", name="people", type=click.IntRange(min=1), help="Only the first N individuals.")
+@file_option("--chain", "UCSC chains to write, for lifting coordinates from the reference to each haplotype.", required=False)
+@file_option("--regions", "BED of intervals: one FASTA of all haplotypes for each.", required=False)
+@region_option
+@threads_option
+@logged
+def consensus(regions, region, chain, **given):
+    """Write personal haplotype sequences, as `bcftools consensus` does, in one pass."""
+    from genoloom.stages.consensus import consensus as stage
+    from genoloom.stages.consensus import consensus_of_regions
+
+    if regions is None:
+        stage(**given, region=region, chain=chain)
+    elif region or chain:
+        raise click.UsageError("--regions goes with neither --region nor --chain")
+    else:
+        consensus_of_regions(**given, regions=regions)
+
+
+@click.command()
+@model_option
+@file_option("--variants", OF_THE_MODEL)
+@file_option("--out", "Table to write: one row per haplotype. It names individuals.")
+@samples_option("Sheet of samples, for their populations.")
+@file_option("--blocks", "Also write a table with one row per haplotype and block.", required=False)
+@file_option("--switches", "Also write the log-odds of switch errors, by individual and place between blocks.", required=False)
+@threads_option
+@logged
+def score(**given):
+    """Compute the log-likelihood of phased individuals: novelty, contamination, switch errors."""
+    from genoloom.stages.score import score as stage
+
+    stage(**given)
+
+
+@click.command()
+@model_option
+@file_option("--variants", OF_THE_MODEL)
+@file_option("--out", "Completed .vcf.gz or .bcf to write, at the sites of the model.")
+@samples_option("Sheet of samples, for their populations.")
+@file_option("--scores", "Also write the log-likelihood of what was known of each haplotype.", required=False)
+@click.option(
+    "--particles",
+    type=click.Choice([1, 2, 4, 8, 16, 32, 64, 128]),
+    default=16,
+    show_default=True,
+    help="More are nearer to the exact conditional distribution, and slower; 1 ignores what comes later on the contig.",
+)
+@seed_option
+@threads_option
+@logged
+def complete(**given):
+    """Impute missing calls and sites of phased individuals: one draw, and dosages."""
+    from genoloom.stages.complete import complete as stage
+
+    stage(**given)

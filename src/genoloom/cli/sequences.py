@@ -1,0 +1,146 @@
+"""The commands of the sequence half: `genoloom sequences ...`. Heavy imports wait until a stage is
+called.
+"""
+
+import click
+
+from genoloom.cli.options import (
+    DIRECTORY,
+    OrderedGroup,
+    controls_option,
+    figures_option,
+    file_option,
+    history_option,
+    logged,
+    model_option,
+    name_option,
+    reference_option,
+    section_options,
+    seed_option,
+    state_option,
+    threads_option,
+)
+from genoloom.config_section import Section
+from genoloom.sequence_config import (
+    GenerateSequencesOptions,
+    InfillOptions,
+    SequenceOptions,
+    SequenceTrainSections,
+    ValidateSequencesOptions,
+)
+from genoloom.training_config import TrainOptions
+
+
+@click.group(cls=OrderedGroup)
+def sequences():
+    """Prepare, train, generate and validate sequences, for synthetic DNA."""
+
+
+@sequences.command("prepare")
+@file_option("--source", "FASTA, labelled FASTA, CSV/TSV or one sequence per line.")
+@file_option("--regions", "BED of intervals of a FASTA source, with label and strand.", required=False)
+@click.option("--out", type=DIRECTORY, required=True, help="Directory of the set.")
+@seed_option
+@section_options(SequenceOptions)
+@logged
+def sequences_prepare(sections, **given):
+    """Cut windows and split them so that no homologous pair is on both sides."""
+    from genoloom.stages.prepare_sequences import prepare_sequences
+
+    [options] = sections
+    prepare_sequences(options=options, **given)
+
+
+@sequences.group("train", cls=OrderedGroup)
+def sequences_train():
+    """Train a sequence generator, each generator by a command of its own."""
+
+
+def _add_sequences_train(name: str, options_class: type[Section]) -> None:
+    @sequences_train.command(name, help=options_class.__doc__)
+    @file_option("--train", "Training sequences (FASTA).")
+    @model_option
+    @history_option
+    @state_option
+    @seed_option
+    @threads_option
+    @section_options(TrainOptions, options_class)
+    @logged
+    def command(sections, **given):
+        from genoloom.stages.train_sequences import train_sequences
+
+        common, options = sections
+        train_sequences(generator=name, common=common, options=options, **given)
+
+
+for _name, _field in SequenceTrainSections.model_fields.items():
+    _add_sequences_train(_name, _field.annotation)
+
+
+@sequences.command("generate")
+@model_option
+@file_option("--out", "FASTA to write (.fa.gz).")
+@seed_option
+@threads_option
+@section_options(GenerateSequencesOptions)
+@logged
+def sequences_generate(sections, **given):
+    """Sample sequences to FASTA."""
+    from genoloom.stages.generate_sequences import generate_sequences
+
+    [options] = sections
+    generate_sequences(options=options, **given)
+
+
+@sequences.command("validate")
+@name_option
+@file_option("--synthetic", "Synthetic FASTA.")
+@file_option("--train", "Real sequences that the generator learnt from; without them novelty is not judged.", required=False)
+@file_option("--holdout", "Real sequences that it has not seen.")
+@file_option("--model", "Model, for bits per base.", required=False)
+@controls_option
+@file_option("--out", "Table to write.")
+@figures_option
+@seed_option
+@section_options(ValidateSequencesOptions)
+@logged
+def sequences_validate(sections, **given):
+    """Compare synthetic sequences with held-out real ones."""
+    from genoloom.stages.validate_sequences import validate_sequences
+
+    [options] = sections
+    validate_sequences(options=options, **given)
+
+
+@sequences.command("infill")
+@model_option
+@file_option("--source", "Sequences with runs of N (FASTA, CSV/TSV or text).", name="fasta", former="--fasta")
+@file_option("--out", "FASTA to write; filled bases in lower case.")
+@seed_option
+@threads_option
+@section_options(InfillOptions)
+@logged
+def sequences_infill(sections, **given):
+    """Fill runs of N given the bases on both sides."""
+    from genoloom.stages.infill import infill
+
+    [options] = sections
+    infill(options=options, **given)
+
+
+@sequences.command("score")
+@model_option
+@file_option("--variants", "VCF(.gz) or BCF.", name="vcf", former="--vcf")
+@reference_option("Reference of the variants.", name="fasta")
+@file_option("--out", "VCF(.gz) or BCF to write, with the log-likelihood ratio ALT/REF in INFO/GLLR.")
+@file_option(
+    "--report", "JSON to write: agreement with the allele frequency, beside the chains and 6-mer counts.", required=False
+)
+@click.option("--window", type=click.IntRange(min=20), help="Bases around a variant; the longest training length by default.")
+@threads_option
+@logged
+def sequences_score(**given):
+    """Score variants by the likelihood of their windows, averaged over both strands."""
+    from genoloom.stages.score_variants import score_variants
+
+    score_variants(**given)
