@@ -1,4 +1,5 @@
-# Thin entry point: the workflow itself stands in workflow/Snakefile, where catalogues and modules look for it.
+# Thin entry point: the workflow itself stands in workflow/Snakefile, where catalogues and modules
+# look for it.
 include: "workflow/Snakefile"
 
 

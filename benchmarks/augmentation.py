@@ -1,7 +1,8 @@
 """Do synthetic people of a small group help a classifier of ancestry? And do they do so better than
 cheaper remedies?
 
-    python benchmarks/augmentation.py --set 805 --few 20 --seeds 1 2 3 --generators independent matched_mosaic transformer gan
+    python benchmarks/augmentation.py --set 805 --few 20 --seeds 1 2 3 \
+        --generators independent matched_mosaic transformer gan
 
 People in halves. Of the smallest population of the training half that has more than `--few` people
 only so many are kept, and all people of the others; generators learn from exactly these. The

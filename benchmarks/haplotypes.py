@@ -1,7 +1,8 @@
 """All haplotype generators side by side: fidelity, privacy, likelihood and speed, in one table.
 
     python benchmarks/haplotypes.py --set dpyd-slice --seeds 1 2 3
-    python benchmarks/haplotypes.py --set demo --generators transformer matched_mosaic --minutes 5 --set-option mosaic.segment_cm=0.03
+    python benchmarks/haplotypes.py --set demo --generators transformer matched_mosaic \
+        --minutes 5 --set-option mosaic.segment_cm=0.03
 
 Every figure comes from the package's own stages: `prepare`, `split` (people in halves, seeded),
 `train`, `cohort`, `generate`, `validate`, `audit`; bits per site are the model's own likelihood of

@@ -27,7 +27,8 @@ import torch
 from genoloom.formats.sequence_sets import read_set
 from genoloom.models.sequence.between import read_right
 from genoloom.models.sequence.infill import weighed_candidates
-from genoloom.models.sequence.transformer import TransformerGenerator, base_log_probabilities, tokens_before
+from genoloom.models.sequence.transformer import TransformerGenerator
+from genoloom.models.sequence.transformer_training import base_log_probabilities, tokens_before
 from genoloom.sequence_config import InfillOptions, SequenceOptions, SequenceTransformerOptions
 from genoloom.sequences import SequenceSet
 from genoloom.stages.load import load_sequence_generator

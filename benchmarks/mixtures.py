@@ -1,7 +1,8 @@
 """What would a mixture of several generators pay for the held-out people? Their likelihoods,
 averaged.
 
-    python benchmarks/haplotypes.py --set dpyd-slice --people 300 --generators transformer li_stephens hmm markov
+    python benchmarks/haplotypes.py --set dpyd-slice --people 300 \
+        --generators transformer li_stephens hmm markov
     python benchmarks/mixtures.py --set dpyd-slice --generators transformer li_stephens hmm markov
 
 The first command leaves the models that the second one reads, each in a folder named as its

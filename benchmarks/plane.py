@@ -1,8 +1,10 @@
 """The fidelity-privacy plane of a table of benchmarks/haplotypes.py: the curve of each generator
 over its options.
 
-    python benchmarks/haplotypes.py --set dpyd-slice --people 300 --generators transformer --set-option transformer.steps=370
-    python benchmarks/haplotypes.py --set dpyd-slice --people 300 --generators mosaic --set-option mosaic.segment_cm=0.05 --append
+    python benchmarks/haplotypes.py --set dpyd-slice --people 300 --generators transformer \
+        --set-option transformer.steps=370
+    python benchmarks/haplotypes.py --set dpyd-slice --people 300 --generators mosaic \
+        --set-option mosaic.segment_cm=0.05 --append
     python benchmarks/plane.py --set dpyd-slice --out plane.svg
 
 Horizontal: AUC of the classifier between synthetic and held-out people; vertical: AUC of the worst

@@ -1,7 +1,8 @@
 """Are planted leaks caught, and are fresh people not accused? Real people in place of a generator.
 
     make bench-privacy
-    python benchmarks/planted_leaks.py --set dpyd-full --people 250 --seeds 1 2 3 --leaks none people:0.05 --append
+    python benchmarks/planted_leaks.py --set dpyd-full --people 250 --seeds 1 2 3 \
+        --leaks none people:0.05 --append
 
 Each seed divides the people of a panel, by population, into fresh, held-out and training people.
 The synthetic data are the fresh people, into whom a leak of the training people is planted; the

@@ -3,7 +3,8 @@ on real people.
 
     python benchmarks/referee.py --set dpyd-slice --seeds 20
     python benchmarks/referee.py --set demo --people 99 --seeds 5 --verdicts fidelity
-    python benchmarks/referee.py --set demo --people 99 --seeds 100 --verdicts fidelity --controls "fresh people"
+    python benchmarks/referee.py --set demo --people 99 --seeds 100 --verdicts fidelity \
+        --controls "fresh people"
 
 Each seed deals the real people of every population into three groups: training, held-out, and fresh
 people who take the place of a perfect generator. The controls are made from the training group;

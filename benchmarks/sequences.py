@@ -34,7 +34,8 @@ from genoloom.homology import sharing_kmer
 from genoloom.models.sequence import GENERATORS
 from genoloom.models.sequence.base import SequenceRequest, TrainingSequences
 from genoloom.models.sequence.markov import AdaptiveGenerator
-from genoloom.models.sequence.transformer import TransformerGenerator, base_log_probabilities
+from genoloom.models.sequence.transformer import TransformerGenerator
+from genoloom.models.sequence.transformer_training import base_log_probabilities
 from genoloom.sequence_config import (
     GenerateSequencesOptions,
     SequenceAdaptiveOptions,

@@ -2,7 +2,8 @@
 anybody where nothing leaks.
 
     python benchmarks/shadow_models.py --seeds 3
-    python benchmarks/shadow_models.py --generators transformer gan --sites 1300 --shadows 4 --shares 0.125 0.25 1 --seeds 2
+    python benchmarks/shadow_models.py --generators transformer gan --sites 1300 --shadows 4 \
+        --shares 0.125 0.25 1 --seeds 2
 
 The real people of every population are dealt into training, held-out and fresh people. Each
 generator is fitted to the training people and its sample audited with shadow models of its kind,

@@ -1,7 +1,8 @@
 """Small cohorts: held-out bits, the classifier and the worst membership attack of haplotype
 generators and their options.
 
-    python benchmarks/small_cohorts.py --variants resources/demo/eur300.chr20_1-2Mb.vcf.gz --people resources/demo/people.tsv \
+    python benchmarks/small_cohorts.py --variants resources/demo/eur300.chr20_1-2Mb.vcf.gz \
+        --people resources/demo/people.tsv \
         --map resources/demo/chr20.b37.gmap.gz --seeds 3 transformer transformer:dropout=0.3
         mosaic:segment_cm=0.02
 

@@ -1,7 +1,8 @@
 """Planted switch errors: how well `genoloom score --switches` finds them on real held-out people.
 Prints the ROC.
 
-    python benchmarks/switch_errors.py --variants resources/demo/eur300.chr20_1-2Mb.vcf.gz --people resources/demo/people.tsv \
+    python benchmarks/switch_errors.py --variants resources/demo/eur300.chr20_1-2Mb.vcf.gz \
+        --people resources/demo/people.tsv \
         --map resources/demo/chr20.b37.gmap.gz
 
 A transformer is trained on one half of the people. In everybody of the other half the two

@@ -1,12 +1,15 @@
-"""A model of a larger panel adapted to a small cohort, against training from scratch and against mosaics.
+"""A model of a larger panel adapted to a small cohort, against training from scratch and mosaics.
 
-    python benchmarks/transfer.py --variants shared/data/human/1kgp_phase3_chr1_DPYD_2504.GRCh37.vcf.gz --contig 1 \
-        --people shared/data/labels/integrated_call_samples_v3.20130502.ALL.panel --region 97550000-97750000 \
+    python benchmarks/transfer.py \
+        --variants shared/data/human/1kgp_phase3_chr1_DPYD_2504.GRCh37.vcf.gz --contig 1 \
+        --people shared/data/labels/integrated_call_samples_v3.20130502.ALL.panel \
+        --region 97550000-97750000 \
         --base CEU,FIN,IBS,TSI --target GBR --train 60 --seeds 3
 
-The base model is trained on everybody of the base populations. Of the target population so many people train and the others
-are held out; a seed is one such division. All rows are at the sites that the base model knows and that have two carriers among
-the training people. Columns as in small_cohorts.py; `base` is the other model as it is, without a step of adaptation.
+The base model is trained on all individuals of the base populations. Of the target population
+`--train` individuals train and the others are held out; a seed is one such division. All rows are
+at the sites that the base model knows and that have two carriers among the training individuals.
+Columns as in small_cohorts.py; `base` is the other model as it is, without a step of adaptation.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Configuration and sheets on disk: read with every problem listed, and generated from the model.
 
-python -m genoloom.config_files --write    write config/config.yaml, the schemas and the tables of config/README.md
+python -m genoloom.config_files --write    write config/config.yaml, schemas and config/README.md
 python -m genoloom.config_files --check    fail when they differ from the model
 """
 
@@ -375,7 +375,8 @@ def _type_name(annotation) -> str:
 DEMO = Config(panels="config/panels.tsv", sequence_sets="config/sequences.tsv")
 DEMO_HEADER = """\
 # The demo: real people and a real reference, shipped with the repository (resources/demo).
-# Generated from src/genoloom/config.py by `python -m genoloom.config_files --write`; every value shown is the default.
+# Generated from src/genoloom/config.py by `python -m genoloom.config_files --write`;
+# every value shown is the default.
 """
 _BEGIN, _END = "<!-- generated: begin -->", "<!-- generated: end -->"
 

@@ -206,6 +206,15 @@ def text(name: str, content: str) -> Callable[[], Files]:
     return lambda: {name: content.encode()}
 
 
+def of_text(name: str, file: str, content: str, read: Callable, *more) -> Target:
+    """A file of text, read by a function of its path."""
+    return Target(name, text(file, content), lambda place: read(place / file), file, *more)
+
+
+def all_records(path: Path) -> list:
+    return list(read_records(path))
+
+
 def lines(*rows: str) -> str:
     return "".join(f"{row}\n" for row in rows)
 
@@ -308,6 +317,10 @@ def read_model(kind: str) -> Callable[[Path], object]:
     return lambda place: load(place / "m.safetensors")
 
 
+def whole_model(kind: str, name: str) -> Callable[[], Files]:
+    return lambda: {"m.safetensors": model_bytes(kind, name)}
+
+
 @cache
 def model_bytes(kind: str, name: str) -> bytes:
     return with_arrays(kind, name)(model_words(kind, name)()["m.safetensors"])
@@ -353,20 +366,20 @@ def _targets() -> list[Target]:
         Target("bim", panel(*bed), read_plink("b.bed"), "b.bim"),
         Target("fam", panel(*bed), read_plink("b.bed"), "b.fam"),
         *(Target(f"map_{form}", text("map.txt", content), lambda p: read_map(p / "map.txt", "20"), "map.txt") for form, content in MAPS.items()),
-        Target("sheet", text("s.tsv", SHEET), lambda p: read_people(p / "s.tsv"), "s.tsv"),
-        Target("split", text("s.tsv", SPLIT), lambda p: read_split(p / "s.tsv"), "s.tsv"),
-        Target("cohort", text("c.tsv", COHORT), lambda p: read_cohort(p / "c.tsv"), "c.tsv"),
-        Target("history", text("h.tsv", HISTORY), lambda p: read_history(p / "h.tsv"), "h.tsv"),
-        Target("table", text("t.tsv", SPLIT), lambda p: read_table(p / "t.tsv"), "t.tsv"),
-        Target("fasta", text("x.fa", FASTA), lambda p: list(read_records(p / "x.fa")), "x.fa"),
-        Target("fasta_gz", text("x.fa.gz", FASTA), lambda p: list(read_records(p / "x.fa.gz")), "x.fa.gz", mutate_text, _gzip),
-        Target("sequence_set", text("x.fa.gz", FASTA), lambda p: read_set(p / "x.fa.gz"), "x.fa.gz", mutate_text, _gzip),
-        Target("sequence_table", text("x.csv", SEQUENCE_TABLE), lambda p: list(read_records(p / "x.csv")), "x.csv"),
-        Target("intervals", text("x.bed", BED), lambda p: read_intervals(p / "x.bed"), "x.bed"),
-        Target("motifs", text("x.jaspar", MATRICES), lambda p: read_matrices(p / "x.jaspar"), "x.jaspar"),
-        Target("pedigree", text("x.fam", PEDIGREE), lambda p: read_pedigree(p / "x.fam"), "x.fam"),
-        Target("ledger", text("l.json", LEDGER), lambda p: read_ledger(p / "l.json"), "l.json"),
-        Target("provenance", text("p.json", json.dumps(PROVENANCE, indent=1)), lambda p: read_provenance(p / "p.json"), "p.json", mutate_text, seal),
+        of_text("sheet", "s.tsv", SHEET, read_people),
+        of_text("split", "s.tsv", SPLIT, read_split),
+        of_text("cohort", "c.tsv", COHORT, read_cohort),
+        of_text("history", "h.tsv", HISTORY, read_history),
+        of_text("table", "t.tsv", SPLIT, read_table),
+        of_text("fasta", "x.fa", FASTA, all_records),
+        of_text("fasta_gz", "x.fa.gz", FASTA, all_records, mutate_text, _gzip),
+        of_text("sequence_set", "x.fa.gz", FASTA, read_set, mutate_text, _gzip),
+        of_text("sequence_table", "x.csv", SEQUENCE_TABLE, all_records),
+        of_text("intervals", "x.bed", BED, read_intervals),
+        of_text("motifs", "x.jaspar", MATRICES, read_matrices),
+        of_text("pedigree", "x.fam", PEDIGREE, read_pedigree),
+        of_text("ledger", "l.json", LEDGER, read_ledger),
+        of_text("provenance", "p.json", json.dumps(PROVENANCE, indent=1), read_provenance, mutate_text, seal),
         Target("configuration", study_files, read_study, "config.yaml"),
         Target("panel_sheet", study_files, read_study, "panels.tsv"),
         Target("checkpoint", lambda: {"c": checkpoint_file()}, lambda p: load_checkpoint(p / "c"), "c", mutate_bytes),
@@ -375,13 +388,7 @@ def _targets() -> list[Target]:
         label = f"model_{kind}_{name}"
         found += [
             Target(label, model_words(kind, name), read_model(kind), "m.safetensors", mutate_text, with_arrays(kind, name)),
-            Target(
-                f"{label}_bytes",
-                lambda kind=kind, name=name: {"m.safetensors": model_bytes(kind, name)},
-                read_model(kind),
-                "m.safetensors",
-                mutate_bytes,
-            ),
+            Target(f"{label}_bytes", whole_model(kind, name), read_model(kind), "m.safetensors", mutate_bytes),
         ]
     return found
 

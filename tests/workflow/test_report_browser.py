@@ -196,9 +196,11 @@ def test_bars_are_in_their_tracks_and_names_in_their_badges(driver, made, width)
     page = open_page(driver, made, width=width)
     outside = page.execute_script(
         """const bad = [];
-        const inside = (e, box) => { const a = e.getBoundingClientRect(), b = box.getBoundingClientRect();
+        const inside = (e, box) => {
+          const a = e.getBoundingClientRect(), b = box.getBoundingClientRect();
           return a.left >= b.left - 2 && a.right <= b.right + 2; };
-        for (const part of document.querySelectorAll(".track > i")) if (!inside(part, part.parentElement)) bad.push(part.className);
+        for (const part of document.querySelectorAll(".track > i"))
+          if (!inside(part, part.parentElement)) bad.push(part.className);
         for (const e of document.querySelectorAll(".badges li > *, .badges .grades > *"))
           if (!inside(e, e.closest("li"))) bad.push(e.textContent);
         return bad;"""
@@ -246,11 +248,13 @@ def test_text_stands_out_from_its_background(driver, made, dark):
     page = open_page(driver, made, dark=dark)
     script = """
     const found = {};
-    const solid = (e) => { for (; e; e = e.parentElement) { const c = getComputedStyle(e).backgroundColor;
+    const solid = (e) => { for (; e; e = e.parentElement) {
+      const c = getComputedStyle(e).backgroundColor;
       if (!c.startsWith("rgba(0, 0, 0, 0")) return c; } return "rgb(255, 255, 255)"; };
     for (const e of document.querySelectorAll("body *")) {
       if (![...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim())) continue;
-      if (["SCRIPT", "STYLE"].includes(e.tagName) || e.closest("[hidden], details:not([open]) > :not(summary)")) continue;
+      if (["SCRIPT", "STYLE"].includes(e.tagName)) continue;
+      if (e.closest("[hidden], details:not([open]) > :not(summary)")) continue;
       found[getComputedStyle(e).color + "|" + solid(e)] = e.tagName + "." + e.className;
     }
     return found;"""

@@ -1,17 +1,21 @@
 """
-Measure what synthetic haplotypes reveal about the training people. Shadow models of the learned generators, which the audit asks
-for, are jobs of their own: they run side by side. Those of the baselines take seconds, and the audit makes them.
+Measure what synthetic haplotypes reveal about the training people. Shadow models of the learned
+generators, which the audit asks for, are jobs of their own: they run side by side. Those of the
+baselines take seconds, and the audit makes them.
 
-REQUIRED INPUTS   results/synthetic/{panel}/{generator}/{contig}.*, results/panels/{panel}/*, results/splits/{panel}.tsv,
+REQUIRED INPUTS   results/synthetic/{panel}/{generator}/{contig}.*, results/panels/{panel}/*,
+                  results/splits/{panel}.tsv,
                   results/models/{panel}/{generator}/{contig}.safetensors
-OUTPUTS           results/private/{panel}/{generator}/audit.tsv, audit.json, people.tsv, shadow/{number}.safetensors (private),
+OUTPUTS           results/private/{panel}/{generator}/audit.tsv, audit.json, people.tsv,
+                  shadow/{number}.safetensors (private),
                   results/validation/{panel}/{generator}/privacy.tsv, leak.json
 """
 
 
 rule shadow_haplotypes:
     """
-    Train shadow model {wildcards.number} of {wildcards.generator} on half of the people of {wildcards.panel}
+    Train shadow model {wildcards.number} of {wildcards.generator} on half of the people of
+    {wildcards.panel}
       {params.options}
     """
     input:
@@ -40,8 +44,10 @@ rule shadow_haplotypes:
         options=config_files.flags(settings.audit, leave_out=AUDIT_ONLY),
         seed=audit_seed,
     shell:
-        "genoloom shadow --number {wildcards.number} {params.synthetic} {params.panels} --split {input.split:q} {params.models} "
-        "--out {output.scores:q} --state {params.state:q} {params.options} --seed {params.seed} --threads {threads} --log {log:q}"
+        "genoloom shadow --number {wildcards.number} {params.synthetic} {params.panels} "
+        "--split {input.split:q} {params.models} --out {output.scores:q} "
+        "--state {params.state:q} {params.options} --seed {params.seed} --threads {threads} "
+        "--log {log:q}"
 
 
 rule audit_haplotypes:
@@ -82,6 +88,7 @@ rule audit_haplotypes:
         recipient=each("--recipient", "recipient"),
         seed=audit_seed,
     shell:
-        "genoloom audit --name {wildcards.generator} {params.synthetic} {params.panels} --split {input.split:q} "
-        "{params.controls} {params.models} {params.shadows} {params.recipient} --out {output.private:q} --public {output.public:q} --leak {output.leak:q} "
-        "{params.options} --seed {params.seed} --log {log:q}"
+        "genoloom audit --name {wildcards.generator} {params.synthetic} {params.panels} "
+        "--split {input.split:q} {params.controls} {params.models} "
+        "{params.shadows} {params.recipient} --out {output.private:q} --public {output.public:q} "
+        "--leak {output.leak:q} {params.options} --seed {params.seed} --log {log:q}"

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-# a checkout works without being installed; a workflow fetched from elsewhere uses the installed package
+# a checkout works without being installed; a workflow fetched from elsewhere uses the installed
+# package
 SOURCE = Path(str(workflow.current_basedir)).parent.parent / "src"
 if SOURCE.is_dir():
     sys.path.insert(0, str(SOURCE))
@@ -22,8 +23,9 @@ from genoloom.formats.plink_tables import raw_files
 from genoloom.models import haplotype, sequence
 from genoloom.seeds import derive_seed
 
-# what rules call `genoloom`. Without --sdm it is run by the interpreter that runs Snakemake, whether or not its
-# environment is activated. `exec` lets a signal reach the command and not a shell that waits for it.
+# what rules call `genoloom`. Without --sdm it is run by the interpreter that runs Snakemake,
+# whether or not its environment is activated. `exec` lets a signal reach the command and not a
+# shell that waits for it.
 python = "python" if workflow.deployment_settings.deployment_method else sys.executable
 
 
@@ -32,10 +34,13 @@ def escape_braces(text):
     return text.replace("{", "{{").replace("}", "}}")
 
 
-# a checkout may stand anywhere: its path is quoted for the shell, and braces are doubled, as the prefix is formatted with each command
+# a checkout may stand anywhere: its path is quoted for the shell, and braces are doubled, as the
+# prefix is formatted with each command
 prefix = ['genoloom() { exec %s -m genoloom "$@"; }; ' % shlex.quote(python)]
 if SOURCE.is_dir():
-    prefix.insert(0, 'export PYTHONPATH=%s"${PYTHONPATH:+:$PYTHONPATH}"; ' % shlex.quote(str(SOURCE)))
+    prefix.insert(
+        0, 'export PYTHONPATH=%s"${PYTHONPATH:+:$PYTHONPATH}"; ' % shlex.quote(str(SOURCE))
+    )
 shell.prefix(escape_braces("".join(prefix)))
 
 # as a module with a prefix, all that the study reads and writes is below that prefix
@@ -86,14 +91,20 @@ def get_contigs(panel):
 
 
 def get_panel_inputs(wildcards):
-    """Files of a panel's contig that the sheet names, by the name of their option; and the tables of a .pgen."""
+    """Files of a panel's contig that the sheet names, by the name of their option; and the tables
+    of a .pgen.
+    """
     return inputs_of_row(get_panel_row(wildcards))
 
 
 def inputs_of_row(row):
     named = {name: getattr(row, name) for name in PANEL_FILES if getattr(row, name)}
     files = raw_files(study_directory / row.variants)
-    tables = [str(Path(row.variants).with_name(file.name)) for role, file in files.items() if role != "variants"]
+    tables = [
+        str(Path(row.variants).with_name(file.name))
+        for role, file in files.items()
+        if role != "variants"
+    ]
     return named | {"tables": tables}
 
 
@@ -104,7 +115,9 @@ def get_raw_inputs(wildcards):
 
 
 def get_records(wildcards):
-    """The records of provenance between the raw input and the fidelity table; that of the audit is its own output."""
+    """The records of provenance between the raw input and the fidelity table; that of the audit is
+    its own output.
+    """
     places = [
         "results/panels/{panel}/{contig}",
         "results/splits/{panel}",
@@ -117,7 +130,9 @@ def get_records(wildcards):
 
 
 def get_panel_flags(wildcards, input):
-    return " ".join(f"--{name} {shlex.quote(path)}" for name, path in input.items() if name in PANEL_FILES)
+    return " ".join(
+        f"--{name} {shlex.quote(path)}" for name, path in input.items() if name in PANEL_FILES
+    )
 
 
 def get_region(wildcards):
@@ -131,7 +146,9 @@ def get_sequence_row(wildcards):
 
 def get_sequence_inputs(wildcards):
     row = get_sequence_row(wildcards)
-    return {name: path for name, path in {"source": row.source, "regions": row.regions}.items() if path}
+    return {
+        name: path for name, path in {"source": row.source, "regions": row.regions}.items() if path
+    }
 
 
 def get_sequence_flags(wildcards, input):
@@ -155,7 +172,9 @@ def pgens_of(prefix):
 PGEN_SUFFIXES = (".pgen", ".pvar.zst", ".psam")
 get_panel_pgens = pgens_of("results/panels/{panel}")
 get_synthetic_pgens = pgens_of("results/synthetic/{panel}/{generator}")
-get_synthetic_variants = each_contig(f"results/synthetic/{{panel}}/{{generator}}/{{contig}}.{variants_suffix}")
+get_synthetic_variants = each_contig(
+    f"results/synthetic/{{panel}}/{{generator}}/{{contig}}.{variants_suffix}"
+)
 get_models = each_contig("results/models/{panel}/{generator}/{contig}.safetensors")
 
 
@@ -172,17 +191,24 @@ def get_released_consensus(wildcards):
 
 def get_releases():
     """A bundle of each learned generator."""
-    return expand("results/release/{panel}/{generator}", panel=panels, generator=settings.generators)
+    return expand(
+        "results/release/{panel}/{generator}", panel=panels, generator=settings.generators
+    )
 
 
 def get_shadows(wildcards):
-    """What the shadow models of a learned generator score; whether 'auto' is any, each of these jobs finds out and says."""
+    """What the shadow models of a learned generator score; whether 'auto' is any, each of these
+    jobs finds out and says.
+    """
     number = settings.audit.shadow_models
     if number == "auto":
         number = FEWEST_SHADOW_MODELS
     if wildcards.generator in haplotype.BASELINES:
         number = 0
-    return [f"results/private/{wildcards.panel}/{wildcards.generator}/shadow/{k}.safetensors" for k in range(number)]
+    return [
+        f"results/private/{wildcards.panel}/{wildcards.generator}/shadow/{k}.safetensors"
+        for k in range(number)
+    ]
 
 
 def get_first_model(wildcards):
@@ -192,12 +218,15 @@ def get_first_model(wildcards):
 
 
 def get_controls(table):
-    """The baselines' tables, shown beside a learned generator; the baselines themselves have none."""
+    """The baselines' tables, shown with those of a learned generator; a baseline has none."""
 
     def controls(wildcards):
         if wildcards.generator in haplotype.BASELINES:
             return []
-        return [f"results/validation/{wildcards.panel}/{baseline}/{table}" for baseline in settings.baselines]
+        return [
+            f"results/validation/{wildcards.panel}/{baseline}/{table}"
+            for baseline in settings.baselines
+        ]
 
     return controls
 
@@ -205,7 +234,10 @@ def get_controls(table):
 def get_sequence_controls(wildcards):
     if wildcards.sequence_generator in sequence.BASELINES:
         return []
-    return [f"results/validation/sequences/{wildcards.set}/{baseline}.tsv" for baseline in sequence.BASELINES]
+    return [
+        f"results/validation/sequences/{wildcards.set}/{baseline}.tsv"
+        for baseline in sequence.BASELINES
+    ]
 
 
 motifs = settings.validate_sequences.motifs
@@ -254,10 +286,16 @@ def get_report_inputs(wildcards):
 
 
 def prefixes(flag, suffix=".pgen"):
-    """A parameter function: the flag once for each file of an input that has the suffix, without it."""
+    """A parameter function: the flag once for each file of an input that has the suffix, without
+    it.
+    """
 
     def render(wildcards, input):
-        found = [str(path).removesuffix(suffix) for path in input[flag.lstrip("-")] if str(path).endswith(suffix)]
+        found = [
+            str(path).removesuffix(suffix)
+            for path in input[flag.lstrip("-")]
+            if str(path).endswith(suffix)
+        ]
         return " ".join(f"{flag} {shlex.quote(prefix)}" for prefix in found)
 
     return render
@@ -268,13 +306,17 @@ def each(flag, name):
 
     def render(wildcards, input):
         found = input.get(name, [])
-        return " ".join(f"{flag} {shlex.quote(path)}" for path in ([found] if isinstance(found, str) else found))
+        return " ".join(
+            f"{flag} {shlex.quote(path)}" for path in ([found] if isinstance(found, str) else found)
+        )
 
     return render
 
 
 def job_seed(*parts):
-    """A parameter function: the job's own seed, from the configured one, the stage and its wildcards."""
+    """A parameter function: the job's own seed, from the configured one, the stage and its
+    wildcards.
+    """
 
     def render(wildcards):
         return derive_seed(settings.seed, *parts, *wildcards) % 2**31
@@ -291,13 +333,17 @@ def audit_seed(wildcards):
     return derive_seed(settings.seed, "audit", wildcards.panel, wildcards.generator) % 2**31
 
 
-# where, how long and by how many a model is trained does not change what it is: as resources and threads, these options cause no new training
+# where, how long and by how many a model is trained does not change what it is: as resources and
+# threads, these options cause no new training
 RUN_OPTIONS = ("device", "processes", "time_limit_minutes")
 time_limit = settings.train.common.time_limit_minutes or "none"
 
 
 MODEL_TABLES = (".json", ".history.tsv")  # what a report shows of a model
-OF_FILES = ("init_from", "public_panel")  # options of a generator that name files, which are inputs of its rule
+OF_FILES = (
+    "init_from",
+    "public_panel",
+)  # options of a generator that name files, which are inputs of its rule
 
 
 def own_options(wildcards):
@@ -309,8 +355,9 @@ def own_options(wildcards):
 
 def model_options(wildcards):
     """
-    The options that a model follows from: the shared ones, and those of its generator. Not those that name
-    files: Snakemake takes parameters that look at the input for no reason to run a job again.
+    The options that a model follows from: the shared ones, and those of its generator. Not those
+    that name files: Snakemake takes parameters that look at the input for no reason to run a job
+    again.
     """
     common = config_files.flags(settings.train.common, leave_out=RUN_OPTIONS)
     return " ".join([common, config_files.flags(own_options(wildcards), leave_out=OF_FILES)])
@@ -319,7 +366,10 @@ def model_options(wildcards):
 def model_files(wildcards, input):
     """The options of a generator that name files."""
     given = [f"--init-from {shlex.quote(path)}" for path in [input.get("base")] if path]
-    given += [f"--public-panel {shlex.quote(path.removesuffix('.pgen'))}" for path in input.get("public", [])[:1]]
+    given += [
+        f"--public-panel {shlex.quote(path.removesuffix('.pgen'))}"
+        for path in input.get("public", [])[:1]
+    ]
     return " ".join(given)
 
 
@@ -338,8 +388,9 @@ def get_public_panel(wildcards):
 
 def training_state(wildcards, input, output):
     """
-    Where training saves its state. It is no output, because Snakemake removes the outputs of a failed job.
-    Its name follows from all that the model follows from, so that a changed option never meets a foreign state.
+    Where training saves its state. It is no output, because Snakemake removes the outputs of a
+    failed job. Its name follows from all that the model follows from, so that a changed option
+    never meets a foreign state.
     """
     if "generator" in wildcards.keys():
         sources = [get_panel_row(wildcards), settings.prepare, settings.split]
@@ -353,7 +404,11 @@ def training_state(wildcards, input, output):
 def shadow_state(wildcards, output):
     """The same of a shadow model."""
     results = Path(output.scores).parents[4]
-    return str(results.joinpath(".state", wildcards.panel, wildcards.generator, f"shadow{wildcards.number}"))
+    return str(
+        results.joinpath(
+            ".state", wildcards.panel, wildcards.generator, f"shadow{wildcards.number}"
+        )
+    )
 
 
 def model_place(wildcards):
@@ -391,7 +446,7 @@ def training_device(wildcards):
 
 def training_gpus(wildcards):
     """
-    A GPU where the configuration says so. What this machine has does not matter: a job may run on another one.
-    The default profile counts one, so that two trainings never share it.
+    A GPU where the configuration says so. What this machine has does not matter: a job may run on
+    another one. The default profile counts one, so that two trainings never share it.
     """
     return int(training_device(wildcards).startswith("cuda"))

@@ -2,8 +2,9 @@
 Make the synthetic people, their haplotypes and their personal FASTA.
 
 REQUIRED INPUTS   results/models/{panel}/{generator}/{contig}.safetensors
-OUTPUTS           results/synthetic/{panel}/{generator}/cohort.tsv, {contig}.vcf.gz or .bcf, {contig}.pgen ..., {contig}.consensus.fa.gz,
-                  {contig}.ancestry.bed and {contig}.autozygous.bed where people are admixed or inbred
+OUTPUTS           results/synthetic/{panel}/{generator}/cohort.tsv, {contig}.vcf.gz or .bcf,
+                  {contig}.pgen ..., {contig}.consensus.fa.gz, {contig}.ancestry.bed and
+                  {contig}.autozygous.bed where people are admixed or inbred
 """
 
 # true tracts of admixed and of inbred people, where the cohort has any
@@ -53,7 +54,8 @@ if settings.redraw.enabled:
 
     rule redraw_people:
         """
-        Give the people of {wildcards.generator} who come too close to a training person of {wildcards.panel} another seed
+        Give the people of {wildcards.generator} who come too close to a training person of
+        {wildcards.panel} another seed
           {params.options}
         """
         input:
@@ -80,15 +82,17 @@ if settings.redraw.enabled:
             panels=prefixes("--panel"),
             options=config_files.flags(settings.redraw),
         shell:
-            "genoloom redraw {params.models} --cohort {input.cohort:q} {params.panels} --split {input.split:q} "
-            "--out {output.cohort:q} --summary {output.summary:q} {params.options} --threads {threads} --log {log:q}"
+            "genoloom redraw {params.models} --cohort {input.cohort:q} {params.panels} "
+            "--split {input.split:q} --out {output.cohort:q} "
+            "--summary {output.summary:q} {params.options} --threads {threads} --log {log:q}"
 
 
 rule generate_haplotypes:
     """
     Sample {wildcards.contig} of the synthetic people with {wildcards.generator}
       {params.options}
-    The index beside is .tbi or .csi by the length of the contig, which is not known here: it is no output of the rule.
+    The index beside is .tbi or .csi by the length of the contig, which is not known here: it is no
+    output of the rule.
     """
     input:
         model="results/models/{panel}/{generator}/{contig}.safetensors",
@@ -114,8 +118,9 @@ rule generate_haplotypes:
         options=config_files.flags(settings.generate),
         seed=job_seed("generate"),
     shell:
-        "genoloom generate --model {input.model:q} --cohort {input.cohort:q} --out {output.variants:q} "
-        "{params.options} --seed {params.seed} --threads {threads} --log {log:q}"
+        "genoloom generate --model {input.model:q} --cohort {input.cohort:q} "
+        "--out {output.variants:q} {params.options} --seed {params.seed} --threads {threads} "
+        "--log {log:q}"
 
 
 rule write_consensus:
@@ -142,5 +147,5 @@ rule write_consensus:
     params:
         people=settings.consensus.people,
     shell:
-        "genoloom consensus --variants {input.variants:q} --reference {input.reference:q} --out {output.fasta:q} "
-        "--individuals {params.people} --log {log:q}"
+        "genoloom consensus --variants {input.variants:q} --reference {input.reference:q} "
+        "--out {output.fasta:q} --individuals {params.people} --log {log:q}"

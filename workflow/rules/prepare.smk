@@ -2,7 +2,8 @@
 Turn genotype files into panels, and divide their people.
 
 REQUIRED INPUTS   the files of the sheet of panels
-OUTPUTS           results/panels/{panel}/{contig}.*, results/panels/{panel}/summary.json, results/splits/{panel}.tsv
+OUTPUTS           results/panels/{panel}/{contig}.*, results/panels/{panel}/summary.json,
+                  results/splits/{panel}.tsv
 """
 
 
@@ -36,7 +37,8 @@ rule prepare_panel:
         out=subpath(output.pgen, strip_suffix=".pgen"),
         options=config_files.flags(settings.prepare),
     shell:
-        "genoloom prepare {params.files} {params.region} --contig '{wildcards.contig}' --out {params.out:q} {params.options} --log {log:q}"
+        "genoloom prepare {params.files} {params.region} --contig '{wildcards.contig}' "
+        "--out {params.out:q} {params.options} --log {log:q}"
 
 
 rule split_people:
@@ -68,5 +70,5 @@ rule split_people:
         pedigree=each("--pedigree", "pedigree"),
         seed=job_seed("split"),
     shell:
-        "genoloom split {params.panels} {params.pedigree} --out {output.split:q} --summary {output.summary:q} "
-        "{params.options} --seed {params.seed} --log {log:q}"
+        "genoloom split {params.panels} {params.pedigree} --out {output.split:q} "
+        "--summary {output.summary:q} {params.options} --seed {params.seed} --log {log:q}"

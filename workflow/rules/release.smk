@@ -1,17 +1,20 @@
 """
 Bundle what may leave. Not part of `all`: ask for it with the target `release`; the gate may say no.
 
-REQUIRED INPUTS   the whole chain of one generator, each with its record of provenance: the files of the sheet of panels,
-                  results/panels/{panel}/*, results/splits/{panel}.tsv, results/models/{panel}/{generator}/{contig}.*,
-                  results/synthetic/{panel}/{generator}/*, results/validation/{panel}/{generator}/fidelity.tsv, privacy.tsv (and those
-                  of the controls), results/private/{panel}/{generator}/audit.tsv, audit.json
+REQUIRED INPUTS   the whole chain of one generator, each with its record of provenance: the files of
+                  the sheet of panels, results/panels/{panel}/*, results/splits/{panel}.tsv,
+                  results/models/{panel}/{generator}/{contig}.*,
+                  results/synthetic/{panel}/{generator}/*,
+                  results/validation/{panel}/{generator}/fidelity.tsv, privacy.tsv (and those of the
+                  controls), results/private/{panel}/{generator}/audit.tsv, audit.json
 OUTPUTS           results/release/{panel}/{generator}/ (only where the gate passes)
 """
 
 
 rule make_release:
     """
-    Judge the synthetic people of {wildcards.generator} on {wildcards.panel}, and bundle them when the gate passes
+    Judge the synthetic people of {wildcards.generator} on {wildcards.panel}, and bundle them when
+    the gate passes
       {params.options}
     """
     input:
@@ -32,7 +35,8 @@ rule make_release:
         private=rules.audit_haplotypes.output.private,
         audited=rules.audit_haplotypes.output.audited,
         shadow=get_shadows,
-        controls=lambda wildcards: get_controls("fidelity.tsv")(wildcards) + get_controls("privacy.tsv")(wildcards),
+        controls=lambda wildcards: get_controls("fidelity.tsv")(wildcards)
+        + get_controls("privacy.tsv")(wildcards),
         records=get_records,
     output:
         bundle=directory("results/release/{panel}/{generator}"),
@@ -50,8 +54,9 @@ rule make_release:
         results=subpath(output.bundle, ancestor=3),
         options=config_files.flags(settings.release),
     shell:
-        "genoloom release --results {params.results:q} --panel {wildcards.panel} --generator {wildcards.generator} "
-        "--sheet {input.sheet:q} --out {output.bundle:q} {params.options} --log {log:q}"
+        "genoloom release --results {params.results:q} --panel {wildcards.panel} "
+        "--generator {wildcards.generator} --sheet {input.sheet:q} "
+        "--out {output.bundle:q} {params.options} --log {log:q}"
 
 
 rule release:

@@ -2,7 +2,8 @@
 Write the public report.
 
 REQUIRED INPUTS   results/validation/**, and the descriptions and histories of results/models/**
-OUTPUTS           results/report/index.html, and its numbers: summary.txt, summary.tsv, metrics.tsv, attacks.tsv, report.json
+OUTPUTS           results/report/index.html, and its numbers: summary.txt, summary.tsv, metrics.tsv,
+                  attacks.tsv, report.json
 """
 
 
@@ -43,4 +44,5 @@ rule write_report:
             + [f"--sequence-generator {name}" for name in sequence_generators]
         ),
     shell:
-        "genoloom report --results {params.results:q} {params.shown} --out {output.html:q} --log {log:q}"
+        "genoloom report --results {params.results:q} {params.shown} --out {output.html:q} "
+        "--log {log:q}"

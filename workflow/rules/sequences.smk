@@ -2,7 +2,8 @@
 DNA sequences: prepare, train, generate, validate.
 
 REQUIRED INPUTS   the files of the sheet of sequence sets
-OUTPUTS           results/sequence_sets/{set}/*, results/models/sequences/{set}/*, results/sequences/{set}/*, results/validation/sequences/{set}/*
+OUTPUTS           results/sequence_sets/{set}/*, results/models/sequences/{set}/*,
+                  results/sequences/{set}/*, results/validation/sequences/{set}/*
 """
 
 
@@ -34,7 +35,8 @@ rule prepare_sequences:
         options=config_files.flags(settings.sequences),
         seed=job_seed("prepare_sequences"),
     shell:
-        "genoloom sequences prepare {params.files} --out {params.out:q} {params.options} --seed {params.seed} --log {log:q}"
+        "genoloom sequences prepare {params.files} --out {params.out:q} {params.options} "
+        "--seed {params.seed} --log {log:q}"
 
 
 rule train_sequences:
@@ -68,9 +70,11 @@ rule train_sequences:
         files=model_files,
         seed=job_seed("train_sequences"),
     shell:
-        "genoloom sequences train {wildcards.sequence_generator} --train {input.train:q} --model {output.model:q} "
-        "--history {output.history:q} --state {params.state:q} {params.options} {params.files} --seed {params.seed} "
-        "--processes {threads} --device {resources.device:q} --time-limit-minutes {resources.time_limit} --log {log:q}"
+        "genoloom sequences train {wildcards.sequence_generator} --train {input.train:q} "
+        "--model {output.model:q} --history {output.history:q} "
+        "--state {params.state:q} {params.options} {params.files} --seed {params.seed} "
+        "--processes {threads} --device {resources.device:q} "
+        "--time-limit-minutes {resources.time_limit} --log {log:q}"
 
 
 rule generate_sequences:
@@ -96,8 +100,9 @@ rule generate_sequences:
         options=config_files.flags(settings.generate_sequences),
         seed=job_seed("generate_sequences"),
     shell:
-        "genoloom sequences generate --model {input.model:q} --out {output.fasta:q} {params.options} "
-        "--seed {params.seed} --threads {threads} --log {log:q}"
+        "genoloom sequences generate --model {input.model:q} "
+        "--out {output.fasta:q} {params.options} --seed {params.seed} --threads {threads} "
+        "--log {log:q}"
 
 
 rule validate_sequences:
@@ -127,10 +132,14 @@ rule validate_sequences:
         runtime=120,
     params:
         controls=each("--control", "control"),
-        options=config_files.flags(settings.validate_sequences, leave_out=("motifs",) if motif_files else ()),
+        options=config_files.flags(
+            settings.validate_sequences, leave_out=("motifs",) if motif_files else ()
+        ),
         motifs=each("--motifs", "motifs"),
         seed=job_seed("validate_sequences"),
     shell:
-        "genoloom sequences validate --name {wildcards.sequence_generator} --synthetic {input.synthetic:q} "
-        "--train {input.train:q} --holdout {input.holdout:q} --model {input.model:q} {params.controls} "
-        "--out {output.table:q} --figures {output.figures:q} {params.motifs} {params.options} --seed {params.seed} --log {log:q}"
+        "genoloom sequences validate --name {wildcards.sequence_generator} "
+        "--synthetic {input.synthetic:q} --train {input.train:q} --holdout {input.holdout:q} "
+        "--model {input.model:q} {params.controls} --out {output.table:q} "
+        "--figures {output.figures:q} {params.motifs} {params.options} --seed {params.seed} "
+        "--log {log:q}"

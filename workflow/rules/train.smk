@@ -44,6 +44,7 @@ rule train_haplotypes:
         seed=job_seed("train"),
     shell:
         "genoloom train {wildcards.generator} --panel {params.panel:q} --split {input.split:q} "
-        "--model {output.model:q} --history {output.history:q} --state {params.state:q} "
-        "{params.options} {params.files} --seed {params.seed} --processes {threads} --device {resources.device:q} "
+        "--model {output.model:q} --history {output.history:q} "
+        "--state {params.state:q} {params.options} {params.files} --seed {params.seed} "
+        "--processes {threads} --device {resources.device:q} "
         "--time-limit-minutes {resources.time_limit} --log {log:q}"

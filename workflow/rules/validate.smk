@@ -1,7 +1,8 @@
 """
 Compare synthetic haplotypes with held-out real people.
 
-REQUIRED INPUTS   results/synthetic/{panel}/{generator}/{contig}.*, results/panels/{panel}/*, results/splits/{panel}.tsv
+REQUIRED INPUTS   results/synthetic/{panel}/{generator}/{contig}.*, results/panels/{panel}/*,
+                  results/splits/{panel}.tsv
 OUTPUTS           results/validation/{panel}/{generator}/fidelity.tsv, figures.json
 """
 
@@ -43,6 +44,6 @@ rule validate_haplotypes:
         options=config_files.flags(settings.validate_),
         seed=job_seed("validate"),
     shell:
-        "genoloom validate --name {wildcards.generator} {params.synthetic} {params.panels} --split {input.split:q} "
-        "{params.controls} --out {output.table:q} --figures {output.figures:q} {params.options} "
-        "--seed {params.seed} --log {log:q}"
+        "genoloom validate --name {wildcards.generator} {params.synthetic} {params.panels} "
+        "--split {input.split:q} {params.controls} --out {output.table:q} "
+        "--figures {output.figures:q} {params.options} --seed {params.seed} --log {log:q}"

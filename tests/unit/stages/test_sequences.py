@@ -169,7 +169,8 @@ def test_columns_of_words_and_numbers_make_one_label(tmp_path):
     rows = ["seq,kind,expr"]
     value = rng.normal(size=120)
     for i in range(120):
-        rows.append(f"{decode(rng.integers(0, 4, 60).astype(np.uint8))},{'a+b' if i % 2 else 'c'},{value[i] if i else ''}")
+        bases = decode(rng.integers(0, 4, 60).astype(np.uint8))
+        rows.append(f"{bases},{'a+b' if i % 2 else 'c'},{value[i] if i else ''}")
     (tmp_path / "in.csv").write_text("\n".join(rows) + "\n")
     options = SequenceOptions(label_column="kind,expr", bins=3)
     prepare_sequences(source=tmp_path / "in.csv", regions=None, out=tmp_path / "set", options=options, seed=1)
@@ -190,8 +191,9 @@ def test_a_transformer_is_asked_for_some_columns_of_a_label(tmp_path):
     rng = np.random.default_rng(8)
     rows = ["seq,kind,strength"]
     for i in range(80):
-        size = 60 if i % 2 else 40
-        rows.append(f"{decode(rng.integers(0, 4, size).astype(np.uint8))},{'long' if i % 2 else 'short'},{'xy'[i // 2 % 2]}")
+        kind, size = ("long", 60) if i % 2 else ("short", 40)
+        bases = decode(rng.integers(0, 4, size).astype(np.uint8))
+        rows.append(f"{bases},{kind},{'xy'[i // 2 % 2]}")
     (tmp_path / "in.csv").write_text("\n".join(rows) + "\n")
     run_genoloom(
         "sequences", "prepare", "--source", tmp_path / "in.csv", "--out", tmp_path / "set", "--label-column", "kind,strength",

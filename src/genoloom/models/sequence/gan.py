@@ -115,7 +115,7 @@ class GanGenerator(SequenceGenerator):
     def _build(self) -> None:
         self.network = Generator(self.options, len(self.label_names), self.longest if self.aligned else 0)
 
-    def sample(self, request: SequenceRequest, sampling: Sampling = Sampling()) -> np.ndarray:  # noqa: B008 - it is frozen
+    def sample(self, request: SequenceRequest, sampling: Sampling = Sampling()) -> np.ndarray:
         return edit(self.network, draw_drafts(self.drafts, request, self.longest), request)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:

@@ -133,7 +133,7 @@ class MarkovGenerator(SequenceGenerator):
         """The rung of the ladder that this generator is."""
         return self.ladder.rungs - 1 if self.remembers else self.ladder.markov
 
-    def sample(self, request: SequenceRequest, sampling: Sampling = Sampling()) -> np.ndarray:  # noqa: B008 - it is frozen
+    def sample(self, request: SequenceRequest, sampling: Sampling = Sampling()) -> np.ndarray:
         longest = int(request.length.max(initial=0))
         bases = sample_rung(self.ladder, self.rung, row_uniforms(request.seed, np.arange(longest)), sampling, self.remembers)
         bases[np.arange(longest) >= request.length[:, None]] = OTHER

@@ -4,8 +4,9 @@ import io
 import json
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from typing import BinaryIO
 
@@ -246,7 +247,7 @@ class _Plain:
                 if member is None:
                     return
                 kind, place = "deflate", member[1]
-            stream: Callable[[], Iterator[bytes]] = lambda: first_stream(handle, place, kind)  # noqa: E731
+            stream = partial(first_stream, handle, place, kind)
             for _ in stream():  # to its end: only then it is one
                 pass
         except UNREADABLE:

@@ -49,7 +49,7 @@ _CLASS[list(b"-_. ")] = _SEPARATOR
 _RUN = re.compile(rb"[a-z]+|[0-9]+|[\x80-\xff]+")
 _USUAL_GAP = re.compile(rb"[-_. ]?")
 _BEFORE_RUN, _AFTER_RUN = re.compile(rb"(?:[a-z]+|[0-9]+)\Z"), re.compile(rb"[a-z]+|[0-9]+")
-_INVISIBLE = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u206a-\u206f\ufe00-\ufe0f\ufeff]")
+_INVISIBLE = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
 
 
 def folded(text: str) -> str:

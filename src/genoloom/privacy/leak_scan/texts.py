@@ -22,7 +22,10 @@ _GENOTYPES = [b"0|0", b"1|1", b"0|1", b"1|0", b"0/0", b"0/1", b"1/1", b"./."]
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{%d,}(?:(?:\r?\n|\\n)[A-Za-z0-9+/_-]{%d,})*" % (SHORTEST, SHORTEST))
 _NUMBERED = re.compile(rb"[A-Za-z_]{0,3}[0-9]+")
 _HEX = re.compile(rb"(?:0x|\\x|%|=)?(?:[0-9A-Fa-f]{2}(?:[ :,;-]?(?:0x)?)){6,}")
-_ESCAPE = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|u\{([0-9A-Fa-f]{1,6})\}|U([0-9A-Fa-f]{8})|N?([0-7]{3})|([/\"]))")
+_ESCAPE = re.compile(
+    rb"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|u\{([0-9A-Fa-f]{1,6})\}|U([0-9A-Fa-f]{8})"
+    rb"|N?([0-7]{3})|([/\"]))"
+)
 
 
 def is_text(data: bytes) -> bool:

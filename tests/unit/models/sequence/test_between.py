@@ -14,7 +14,8 @@ from genoloom.models.sequence.adaptive import Ladder, Settings, count
 from genoloom.models.sequence.base import TrainingSequences
 from genoloom.models.sequence.infill import fill_gap, weighed_candidates
 from genoloom.models.sequence.markov import MarkovGenerator
-from genoloom.models.sequence.transformer import TransformerGenerator, base_log_probabilities
+from genoloom.models.sequence.transformer import TransformerGenerator
+from genoloom.models.sequence.transformer_training import base_log_probabilities
 from genoloom.sequence_config import SequenceTransformerOptions
 from genoloom.training.run import TrainingRun
 

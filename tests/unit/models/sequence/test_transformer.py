@@ -8,8 +8,9 @@ from pydantic import ValidationError
 from genoloom.models.sequence.adaptive import picked
 from genoloom.models.sequence.base import Sampling, SequenceRequest, TrainingSequences
 from genoloom.models.sequence.markov import AdaptiveGenerator
-from genoloom.models.sequence.transformer import FOLDS, TransformerGenerator, base_log_probabilities, homology_folds
+from genoloom.models.sequence.transformer import TransformerGenerator
 from genoloom.models.sequence.transformer_network import BEGIN, WordTokens
+from genoloom.models.sequence.transformer_training import FOLDS, base_log_probabilities, homology_folds
 from genoloom.sequence_config import SequenceAdaptiveOptions, SequenceTransformerOptions
 from genoloom.training.run import TrainingRun
 
@@ -85,7 +86,7 @@ def test_gaps_need_single_bases():
         SequenceTransformerOptions(token_bases=6, infill=0.5)
 
 
-def test_cached_samples_have_the_likelihood_of_one_base_at_a_time_and_do_not_depend_on_their_company(trained):
+def test_cached_samples_have_the_likelihood_of_one_base_at_a_time_whatever_their_company(trained):
     request = SequenceRequest(np.array([T, 25, T]), np.array([0, 1, 1]), np.array([5, 6, 7], dtype=np.uint64))
     made = trained.sample(request)
     assert (made[1, 25:] == 4).all()
