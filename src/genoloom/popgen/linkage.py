@@ -44,7 +44,7 @@ def r_squared(alleles: np.ndarray) -> np.ndarray:
 
 
 def d_prime(r: np.ndarray, p: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """|D'| of pairs of sites: D over the largest |D| that frequencies allow; 0 at monomorphic sites.
+    """|D'| of pairs of sites: D over the largest |D| that frequencies allow; 0 at monomorphic ones.
 
     Lewontin 1964, doi:10.1093/genetics/49.1.49.
 
