@@ -94,8 +94,9 @@ class AuditData:
             self.within_synthetic += hamming(made, made)
             self.within_training += hamming(alleles[:, n:], alleles[:, n:])
         self.frequencies[real.sites.contig] = np.concatenate(frequencies, axis=1)
-        [(_, added)] = effective.estimates()
-        self.effective_sites += 0.0 if np.isnan(added) else added  # too few individuals
+        if self.similarities:
+            [(_, added)] = effective.estimates()
+            self.effective_sites += 0.0 if np.isnan(added) else added  # too few individuals
         for attack in self.attacks:
             attack.end_contig()
 

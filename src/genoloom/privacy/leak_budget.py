@@ -2,12 +2,12 @@
 
 A release whose allele frequencies are those of n training individuals tells members from others
 through the sampling error of these frequencies. The linear form of the likelihood ratio,
-sum_j (x_j - p_j) (f_synthetic,j - f_reference,j) / (p_j (1 - p_j)), separates them by d' standard
-deviations, where
+x' W (f_synthetic - f_reference) with standardised genotypes and an attacker's weights W, separates
+them by d' standard deviations, where
 
     d'^2 = (m_e / n) / (1 + n/r + n/K + n s^2 / w^2)
 
-with m_e effective independent sites, r reference individuals of the attacker, K synthetic
+with m_e effective independent sites (`popgen.effective_sites`), r reference individuals of the attacker, K synthetic
 individuals, s^2 the variance of added noise at a site in units of p (1 - p), and w the weight of
 the sample against a public prior. The case of unlimited K and r is Sankararaman et al. 2009,
 doi:10.1038/ng.436; docs/leak_budget.md derives the rest and compares it with real individuals.
@@ -22,8 +22,8 @@ from scipy.stats import norm
 FALSE_POSITIVE_RATE = 0.01
 
 CAUTIONS = (
-    "It is a floor for the worst attack on a release that is faithful to the sample, not a ceiling:"
-    " whitening by linkage, rare alleles, copied segments and shadow models do better.",
+    "It is a lower bound of the worst attack on a release that is faithful to the sample: a larger"
+    " reference to take off linkage with, rare alleles, copied segments and shadow models do better.",
     "It holds for more than 30 individuals and at least 5 copies of the minor allele; singletons leak by presence.",
     "Whoever is copied into a small release is exposed, whatever the average says.",
     "Unknown structure in the attacker's reference lowers his power; relatives of the individuals raise it.",

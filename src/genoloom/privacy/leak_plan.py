@@ -145,7 +145,7 @@ class Plan:
     spent: Leak
 
     @property
-    def floor(self) -> tuple[float, float]:
+    def lower_bound(self) -> tuple[float, float]:
         """AUC of the planned release against a public panel, with the earlier releases."""
         whole, reference = self.groups[0], self.question.panel_size
         released = self.question.released(whole, whole)
@@ -155,7 +155,7 @@ class Plan:
     @property
     def verdict(self) -> str:
         """One sentence on the whole cohort."""
-        low, high = self.floor
+        low, high = self.lower_bound
         limit = f"{self.question.max_auc:g}"
         value = span([low, high])
         if low > self.question.max_auc:
@@ -172,7 +172,7 @@ class Plan:
             "question": asdict(self.question),
             "groups": [asdict(group) for group in self.groups],
             "leak": self.rows,
-            "auc_with_earlier_releases": list(self.floor),
+            "auc_with_earlier_releases": list(self.lower_bound),
             "spent": self.spent.separation,
             "verdict": self.verdict,
             "what_would_pass": self.remedies,

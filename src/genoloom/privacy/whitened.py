@@ -14,7 +14,8 @@ Memory is quadratic in individuals and does not grow with sites.
 
 import numpy as np
 
-RIDGES = (1.0, 0.1)  # shares of the mean variance of an individual
+from genoloom.popgen.effective_sites import RIDGES
+
 FOLDS = 10
 
 
