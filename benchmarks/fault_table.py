@@ -39,7 +39,9 @@ from genoloom.validation.verdicts import Verdict
 log = logging.getLogger("fault_table")
 FRESH = "fresh individuals"
 TABLES = ROOT / "benchmarks" / "results"
-SLOW = "--skip classifier_auc nsl_correlation ihs_correlation"
+METRICS = "classifier_auc nsl_correlation ihs_correlation"
+SLOW = f"--skip {METRICS}"
+FAULTS_OF_SLOW = '"fresh individuals" "independent sites" "order-4 Markov"'
 RUNS = {  # what is shown, and the options that made it
     "demo": (
         "The shipped region, 98 individuals per group, three populations",
@@ -49,9 +51,13 @@ RUNS = {  # what is shown, and the options that made it
         "The shipped region, 98 individuals per group",
         f"--set demo --people 99 --fresh-only --first-seed 101 --seeds 20 {SLOW}",
     ),
+    "demo.slow": (
+        "The three slow metrics, on the shipped region",
+        f"--set demo --people 99 --seeds 20 --name demo.slow --only {METRICS} --faults {FAULTS_OF_SLOW}",
+    ),
     "dpyd-slice": (
         "DPYD, 1,000 sites, 300 individuals per group, five super-populations",
-        f"--set dpyd-slice --people 300 --sites 1000 --seeds 3 {SLOW}",
+        f"--set dpyd-slice --people 300 --sites 1000 --seeds 20 {SLOW}",
     ),
     "dpyd-slice.fresh": (
         "DPYD, 1,000 sites, 300 individuals per group",
@@ -59,11 +65,11 @@ RUNS = {  # what is shown, and the options that made it
     ),
     "chr15": (
         "chr15, 3,000 sites, 200 individuals per group, two populations",
-        f"--set chr15 --people 200 --sites 3000 --seeds 1 {SLOW}",
+        f"--set chr15 --people 200 --sites 3000 --seeds 20 {SLOW}",
     ),
     "chr15.fresh": (
         "chr15, 3,000 sites, 500 individuals per group",
-        f"--set chr15 --people 500 --sites 3000 --fresh-only --first-seed 101 --seeds 2 {SLOW}",
+        f"--set chr15 --people 500 --sites 3000 --fresh-only --first-seed 101 --seeds 20 {SLOW}",
     ),
 }
 
@@ -75,7 +81,7 @@ def main() -> int:
         return 0
     configure_logging()
     logging.getLogger("genoloom").setLevel(logging.ERROR)
-    folder = arguments.out.with_suffix("") / arguments.set
+    folder = arguments.out.with_suffix("") / arguments.name
     folder.mkdir(parents=True, exist_ok=True)
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
     panel = None
@@ -83,6 +89,7 @@ def main() -> int:
         path = folder / f"{seed}.json"
         kept = json.loads(path.read_text()) if path.exists() else {"metrics": [], "figures": []}
         wanted = [m for m in TABLE if m.name not in {*arguments.skip, *kept["metrics"]}]
+        wanted = [m for m in wanted if not arguments.only or m.name in arguments.only]
         if wanted:
             panel = panel or open_set(arguments.set, arguments.data)
             started = time.process_time()
@@ -94,7 +101,7 @@ def main() -> int:
     found = {seed: judged(json.loads((folder / f"{seed}.json").read_text())) for seed in seeds}
     rows = table(found)
     columns = ["metric", *FAULTS]
-    write_table(TABLES / f"fault_table.{arguments.set}{'.fresh' if arguments.fresh_only else ''}.tsv", columns, rows)
+    write_table(TABLES / f"fault_table.{arguments.name}.tsv", columns, rows)
     print(as_text(rows, columns))
     return 0
 
@@ -110,7 +117,7 @@ def measure_seed(panel: Panel, seed: int, arguments: argparse.Namespace, metrics
     made = {
         name: make(material, np.random.default_rng(derive_seed(seed, "fault", name)))
         for name, make in FAULTS.items()
-        if name == FRESH or not arguments.fresh_only
+        if name in (arguments.faults or FAULTS)
     }
     options = ValidateOptions()
     measured = measure_together(made, training, held, cm, options.n_permutations, options.ld_window, seed, tuple(metrics))
@@ -201,10 +208,17 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--fresh-only", action="store_true", help="only fresh individuals: does a perfect generator pass?")
+    parser.add_argument("--faults", nargs="*", choices=FAULTS, help="the faults to try (default: all)")
     parser.add_argument("--skip", nargs="*", default=[], help="metrics to leave out")
+    parser.add_argument("--only", nargs="*", default=[], help="the metrics to take (default: all)")
+    parser.add_argument("--name", help="of the table (default: that of the set)")
     parser.add_argument("--docs", action="store_true", help="write docs/fault_table.md from the tables that are there")
     add_places(parser, "fault_table.tsv")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.fresh_only:
+        arguments.faults = [FRESH]
+    arguments.name = arguments.name or arguments.set + (".fresh" if arguments.fresh_only else "")
+    return arguments
 
 
 if __name__ == "__main__":
