@@ -126,8 +126,8 @@ def measure_seed(panel: Panel, seed: int, arguments: argparse.Namespace, metrics
 
 def _kept(m: Measured) -> dict:
     return {
-        "metric": m.metric.name, "population": m.part.population, "bin": m.part.bin, "values": m.values, "floor": m.floor,
-        "floor_sd": m.floor_sd, "departures": m.departures.tolist(),
+        "metric": m.metric.name, "population": m.part.population, "bin": m.part.bin, "values": m.values, "reference": m.reference,
+        "null_sd": m.null_sd, "departures": m.departures.tolist(),
     }  # fmt: skip
 
 
@@ -136,7 +136,12 @@ def judged(kept: dict) -> dict[str, list[dict]]:
     known = {metric.name: metric for metric in TABLE}
     measured = [
         Measured(
-            known[m["metric"]], Part(m["population"], m["bin"]), m["values"], m["floor"], m["floor_sd"], np.array(m["departures"])
+            known[m["metric"]],
+            Part(m["population"], m["bin"]),
+            m["values"],
+            m["reference"],
+            m["null_sd"],
+            np.array(m["departures"]),
         )
         for m in kept["figures"]
         if m["metric"] in known

@@ -42,7 +42,7 @@ ROLE = 30  # people per role
 NAME = "independent"
 WORST = {
     "row": NAME, "kind": "generator", "attack": "worst", "population": "all", "measure": "auc", "value": 0.51, "low": 0.48,
-    "high": 0.55, "floor": 0.55, "n": ROLE, "verdict": "pass", "tpr_at_1_percent_fpr": 0.01, "tpr_floor": 0.02,
+    "high": 0.55, "reference": 0.55, "n": ROLE, "verdict": "pass", "tpr_at_1_percent_fpr": 0.01, "tpr_reference": 0.02,
 }  # fmt: skip
 PANEL, MODELS, MADE = "panels/p", f"models/p/{NAME}", f"synthetic/p/{NAME}"
 TABLES, PRIVATE = f"validation/p/{NAME}", f"private/p/{NAME}"
@@ -174,7 +174,7 @@ def write_tables(results: Path, worst=None, attacks=None, metrics=None, audited=
     write_table(results / PRIVATE / "audit.tsv", PRIVATE_COLUMNS, rows)
     write_table(results / TABLES / "privacy.tsv", PUBLIC_COLUMNS, rows)
     metrics = {"ld_r2_correlation": "pass", "sites_lost": "weak"} | (metrics or {})
-    base = {"row": NAME, "kind": "control", "population": "all", "bin": "all", "value": 0.9, "floor": 0.95, "n": ROLE}
+    base = {"row": NAME, "kind": "control", "population": "all", "bin": "all", "value": 0.9, "reference": 0.95, "n": ROLE}
     lines = [base | {"metric": name, "verdict": verdict} for name, verdict in metrics.items()]
     write_table(results / TABLES / "fidelity.tsv", FIDELITY_COLUMNS, lines)
     options = AuditOptions(shadow_models=4, shadow_steps=1).model_dump() | (audited or {})

@@ -9,8 +9,8 @@ from genoloom.formats.tables import write_table
 from genoloom.privacy.attack_ids import AttackId
 from genoloom.privacy.leak_budget import unavoidable
 
-FIDELITY = ["row", "kind", "metric", "population", "bin", "value", "floor", "floor_sd", "nfr", "z", "n", "verdict"]
-PRIVACY = ["row", "kind", "attack", "population", "measure", "value", "low", "high", "floor", "n", "verdict", "note"]
+FIDELITY = ["row", "kind", "metric", "population", "bin", "value", "reference", "null_sd", "nfr", "z", "n", "verdict"]
+PRIVACY = ["row", "kind", "attack", "population", "measure", "value", "low", "high", "reference", "n", "verdict", "note"]
 METRICS = {"sites_lost": 0.03, "ld_r2_correlation": 0.99, "classifier_auc": 0.6, "aats_truth": 0.55, "aats_synthetic": 0.52}
 LARGE_ENOUGH, TOO_SMALL = 20.0, 200.0  # effective sites, for 150 individuals and a limit of 0.6
 # classifier AUC and worst attack of each: where it is in the trade-off plot
@@ -28,8 +28,8 @@ def fidelity_row(row, kind, metric, value, verdict="pass", population="all", bin
 
 
 def attack_row(row, kind, attack, value, verdict="pass", population="all", measure="auc", n=50) -> dict:
-    floor = 0.0 if measure == "difference" else 0.5
-    cells = (row, kind, attack, population, measure, value, value - 0.06, value + 0.05, floor, n, verdict, "")
+    reference = 0.0 if measure == "difference" else 0.5
+    cells = (row, kind, attack, population, measure, value, value - 0.06, value + 0.05, reference, n, verdict, "")
     return dict(zip(PRIVACY, cells, strict=True))
 
 
@@ -60,7 +60,7 @@ def leak_facts(effective_sites: float = LARGE_ENOUGH, individuals: int = 150) ->
 
 def write_results(folder: Path, effective_sites: float = LARGE_ENOUGH) -> Path:
     """Results of a panel `demo` with 150 training individuals, and of a sequence set `slice`."""
-    floor = unavoidable(effective_sites, 150, 150, 150).auc
+    reference = unavoidable(effective_sites, 150, 150, 150).auc
     for name, (kind, auc, attack) in GENERATORS.items():
         values = METRICS | {"classifier_auc": auc}
         rows = [fidelity_row(name, kind, metric, value) for metric, value in values.items()]
@@ -73,11 +73,12 @@ def write_results(folder: Path, effective_sites: float = LARGE_ENOUGH) -> Path:
         verdict = "weak" if attack < 0.6 else "fail"
         attacks = [attack_row(name, kind, attack_name, attack, verdict) for attack_name in ("nearest, windows of 200", "worst")]
         attacks.append(attack_row(name, kind, "nearest, windows of 200", attack, "pass", population="AAA"))
-        excess = "pass" if attack - floor <= -0.02 else "weak" if attack - floor <= 0.09 else "fail"
+        excess = "pass" if attack - reference <= -0.02 else "weak" if attack - reference <= 0.09 else "fail"
         attacks.append(
-            attack_row(name, kind, AttackId.UNAVOIDABLE, floor, "pass" if floor <= 0.6 else "fail") | {"low": "", "high": ""}
+            attack_row(name, kind, AttackId.UNAVOIDABLE, reference, "pass" if reference <= 0.6 else "fail")
+            | {"low": "", "high": ""}
         )
-        attacks.append(attack_row(name, kind, AttackId.EXCESS, attack - floor, excess, measure="difference"))
+        attacks.append(attack_row(name, kind, AttackId.EXCESS, attack - reference, excess, measure="difference"))
         write_table(place / "privacy.tsv", PRIVACY, attacks)
         (place / "figures.json").write_text(json.dumps(figures()))
         (place / "leak.json").write_text(json.dumps(leak_facts(effective_sites)))

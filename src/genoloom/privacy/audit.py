@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genoloom.audit_levels import FLOOR_LEVEL, INTERVAL, RARE_LEVEL, fewest_resamples
+from genoloom.audit_levels import CHANCE_LEVEL, INTERVAL, RARE_LEVEL, fewest_resamples
 from genoloom.privacy.attack_ids import AttackId
 from genoloom.privacy.attacks import (
     CopiedSegments,
@@ -30,8 +30,8 @@ from genoloom.privacy.shadows import Shadow, calibrated
 from genoloom.seeds import derive_seed
 from genoloom.validation.verdicts import Verdict, worst
 
-PUBLIC_COLUMNS = ["row", "kind", "attack", "population", "measure", "value", "low", "high", "floor", "n", "verdict", "note"]
-PRIVATE_COLUMNS = [*PUBLIC_COLUMNS, "tpr_at_1_percent_fpr", "tpr_floor"]
+PUBLIC_COLUMNS = ["row", "kind", "attack", "population", "measure", "value", "low", "high", "reference", "n", "verdict", "note"]
+PRIVATE_COLUMNS = [*PUBLIC_COLUMNS, "tpr_at_1_percent_fpr", "tpr_reference"]
 PERSON_COLUMNS = [
     "person", "role", "population", "flagged", "log_odds", "holdout_share_as_high", "strongest_attack", "chance_of_its_score",
     "squared_distance_to_nearest",
@@ -204,7 +204,7 @@ class Auditor:
             rates = {attack: self.resampling.true_positive_rates(values, inside) for attack, values in scores.items()}
             rows += [self._auc_row(attack, group, inside, aucs[attack], rates[attack]) for attack in scores]
             if group == "all":
-                rows.append(self._worst_row(AttackId.WORST, list(aucs.values()), list(rates.values()), FLOOR_LEVEL))
+                rows.append(self._worst_row(AttackId.WORST, list(aucs.values()), list(rates.values()), CHANCE_LEVEL))
             elif group != DECILE:
                 for attack, found in aucs.items():
                     by_population.setdefault(attack, []).append(found)
@@ -261,23 +261,23 @@ class Auditor:
         low, high = percentile_interval(resampled)
         return {
             "attack": attack, "population": group, "measure": "auc", "value": value, "low": low, "high": high,
-            "floor": self._floor(shuffled, FLOOR_LEVEL), "n": int(inside.sum()) // 2, "verdict": self._verdict(low, high),
-            "tpr_at_1_percent_fpr": rates[0], "tpr_floor": self._floor(rates[2], RARE_LEVEL),
+            "reference": self._reference(shuffled, CHANCE_LEVEL), "n": int(inside.sum()) // 2, "verdict": self._verdict(low, high),
+            "tpr_at_1_percent_fpr": rates[0], "tpr_reference": self._reference(rates[2], RARE_LEVEL),
         }  # fmt: skip
 
     def _worst_row(self, name: str, aucs: list[tuple], rates: list[tuple], level: float) -> dict:
-        floor = float(np.quantile(np.max([a[2] for a in aucs], axis=0), level))
-        value, low, high = interval_of_maximum(np.array([a[0] for a in aucs]), np.array([a[1] for a in aucs]), floor)
+        reference = float(np.quantile(np.max([a[2] for a in aucs], axis=0), level))
+        value, low, high = interval_of_maximum(np.array([a[0] for a in aucs]), np.array([a[1] for a in aucs]), reference)
         row = {
             "attack": name, "population": "all", "measure": "auc", "value": value, "low": low, "high": high,
-            "floor": floor, "n": self.n, "verdict": self._verdict(low, high),
+            "reference": reference, "n": self.n, "verdict": self._verdict(low, high),
         }  # fmt: skip
         if rates:
             row["tpr_at_1_percent_fpr"] = max(rate[0] for rate in rates)
-            row["tpr_floor"] = self._floor(np.max([rate[2] for rate in rates], axis=0), RARE_LEVEL)
+            row["tpr_reference"] = self._reference(np.max([rate[2] for rate in rates], axis=0), RARE_LEVEL)
         return row
 
-    def _floor(self, shuffled: np.ndarray, level: float) -> float | None:
+    def _reference(self, shuffled: np.ndarray, level: float) -> float | None:
         """What chance exceeds in 1 - `level` of the audits; None where so few people or shuffles
         cannot say.
         """
@@ -295,7 +295,7 @@ class Auditor:
         rng = np.random.default_rng(derive_seed(self.seed, "roles"))
         tests = self.data.similarities.tests(self.resampling.labels, population, rng, self.phased)
         return [
-            self._row(name, "one-sidedness", test.statistic, floor=test.floor, verdict=test.verdict)
+            self._row(name, "one-sidedness", test.statistic, reference=test.reference, verdict=test.verdict)
             for name, test in tests.items()
         ]
 
@@ -304,7 +304,7 @@ class Auditor:
         compared.
         """
         return self._row(
-            AttackId.COMPARABLE, "frequency correlation", correlation(*self.frequencies), floor=LEAST_CORRELATION,
+            AttackId.COMPARABLE, "frequency correlation", correlation(*self.frequencies), reference=LEAST_CORRELATION,
             verdict=Verdict.NOT_RUN if self.not_comparable else Verdict.PASS,
         )  # fmt: skip
 
@@ -321,7 +321,7 @@ class Auditor:
         """
         loss = self.data.aats("holdout") - self.data.aats("train")
         verdict = Verdict.PASS if loss <= MAX_LOSS else Verdict.WEAK if loss <= 2 * MAX_LOSS else Verdict.FAIL
-        return self._row(AttackId.PRIVACY_LOSS, "difference", loss, floor=0.0, verdict=verdict)
+        return self._row(AttackId.PRIVACY_LOSS, "difference", loss, reference=0.0, verdict=verdict)
 
     def _runs_row(self) -> dict:
         """Longest runs shared with training haplotypes over those shared with held-out ones, mean
@@ -336,7 +336,7 @@ class Auditor:
         # in a region so short whole copies would not stand out
         if not self.has_tails or self.data.attack(CopiedSegments).longest_possible <= MAX_RUN_RATIO * held.mean():
             verdict = Verdict.NOT_RUN
-        return self._row(AttackId.LONGEST_SHARED_RUN, "ratio", ratio, low=low, high=high, floor=1.0, verdict=verdict)
+        return self._row(AttackId.LONGEST_SHARED_RUN, "ratio", ratio, low=low, high=high, reference=1.0, verdict=verdict)
 
     def _kinship_row(self) -> dict:
         """Kinship with the most related synthetic person, none counting as 0: mean over training
@@ -348,10 +348,10 @@ class Auditor:
         low, high = percentile_interval(means / self.n)
         shuffled = np.where(weights.labels, kinship, -kinship).sum(axis=1) / self.n
         value = float(kinship[self.n :].mean() - kinship[: self.n].mean())
-        floor = self._floor(shuffled, FLOOR_LEVEL)
+        reference = self._reference(shuffled, CHANCE_LEVEL)
         return self._row(
-            AttackId.KINSHIP_WITH_SYNTHETIC, "difference", value, low=low, high=high, floor=floor,
-            verdict=Verdict.NOT_RUN if floor is None else Verdict.FAIL if low > floor else Verdict.PASS,
+            AttackId.KINSHIP_WITH_SYNTHETIC, "difference", value, low=low, high=high, reference=reference,
+            verdict=Verdict.NOT_RUN if reference is None else Verdict.FAIL if low > reference else Verdict.PASS,
         )  # fmt: skip
 
     def _relative_rows(self) -> list[dict]:

@@ -39,7 +39,7 @@ def readme(facts: dict, attacks: list[dict[str, str]], metrics: list[dict[str, s
         "",
         f"Made by GenoLoom {facts['version']} with the generator `{facts['generator']}` (seed {facts['seed']}), trained on"
         f" {facts['training_people']} of the panel `{facts['panel']}`. Sites whose rarer allele fewer than"
-        f" {facts['min_carriers']} training people carry were not modelled. The floors below are those of real people who were held out."
+        f" {facts['min_carriers']} training people carry were not modelled. The references below are those of real people who were held out."
         f" {facts['redrawn']}",
         "",
         "Every file of this bundle was written anew from the audited genotypes. Panel, split, model, synthetic files, fidelity table"
@@ -64,11 +64,11 @@ def readme(facts: dict, attacks: list[dict[str, str]], metrics: list[dict[str, s
         "",
         "## Fidelity",
         "",
-        "Against held-out real people; `floor` is what other real people score.",
+        "Against held-out real people; `reference` is what other real people score.",
         "",
-        "| metric | value | floor | verdict |",
+        "| metric | value | reference | verdict |",
         "|---|---|---|---|",
-        *(f"| {r['metric']} | {r['value']} | {r['floor']} | {r['verdict']} |" for r in metrics),
+        *(f"| {r['metric']} | {r['value']} | {r['reference']} | {r['verdict']} |" for r in metrics),
         "",
         "## Limits",
         "",

@@ -12,7 +12,7 @@ from math import ceil, log2
 
 import numpy as np
 
-from genoloom.audit_levels import COPY_LEVEL, FLOOR_LEVEL
+from genoloom.audit_levels import CHANCE_LEVEL, COPY_LEVEL
 from genoloom.validation.verdicts import Verdict
 
 NEIGHBOURS = 24  # real rows kept for each synthetic row
@@ -120,7 +120,7 @@ class CopyTest:
 
     Attributes
     ----------
-    statistic, floor : float
+    statistic, reference : float
         The one-sidedness, and what chance alone reaches.
     chance : float
         The chance of as much without copies.
@@ -130,7 +130,7 @@ class CopyTest:
     """
 
     statistic: float
-    floor: float
+    reference: float
     chance: float
     least_chance: float
 
@@ -207,5 +207,5 @@ def _judged(found: float, by_chance: np.ndarray, largest: float, as_dealt: float
     def chance_of(statistic: float) -> float:
         return float((1 + (by_chance >= statistic - 1e-9).sum()) / (1 + len(by_chance)))
 
-    floor = float(np.quantile(by_chance, FLOOR_LEVEL))
-    return CopyTest(float(found), floor, chance_of(found), max(as_dealt, chance_of(largest)))
+    reference = float(np.quantile(by_chance, CHANCE_LEVEL))
+    return CopyTest(float(found), reference, chance_of(found), max(as_dealt, chance_of(largest)))

@@ -71,11 +71,11 @@ def split_rows(worst: dict, basis: LeakBasis, max_auc: float, max_excess: float)
         verdict = Verdict.PASS if high <= max_excess else Verdict.WEAK if low <= max_excess else Verdict.FAIL
     return [
         {
-            "attack": AttackId.UNAVOIDABLE, "measure": "auc", "value": leak.auc, "floor": 0.5,
+            "attack": AttackId.UNAVOIDABLE, "measure": "auc", "value": leak.auc, "reference": 0.5,
             "verdict": Verdict.PASS if leak.auc <= max_auc else Verdict.FAIL, **shared,
         },
         {
             "attack": AttackId.EXCESS, "measure": "difference", "value": value, "low": low, "high": high,
-            "floor": 0.0, "verdict": verdict, **shared,
+            "reference": 0.0, "verdict": verdict, **shared,
         },
     ]  # fmt: skip

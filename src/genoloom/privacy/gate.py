@@ -24,8 +24,8 @@ ALLOWED_VERDICTS = {
     "weak": (Verdict.PASS, Verdict.WEAK),
     "any": (Verdict.PASS, Verdict.WEAK, Verdict.FAIL),
 }
-FIDELITY_NUMBERS = ("value", "floor", "floor_sd", "nfr", "z")
-PRIVACY_NUMBERS = ("value", "low", "high", "floor", "tpr_at_1_percent_fpr", "tpr_floor")
+FIDELITY_NUMBERS = ("value", "reference", "null_sd", "nfr", "z")
+PRIVACY_NUMBERS = ("value", "low", "high", "reference", "tpr_at_1_percent_fpr", "tpr_reference")
 THRESHOLDS = (
     "max_auc",
     "max_excess",
@@ -178,7 +178,7 @@ def privacy_reasons(private: list[dict[str, str]], name: str, people: int, optio
         reasons.append(f"privacy: the worst attack compared {_few(int(worst['n']))}, and the audit says {_few(people)}")
     if people < MIN_POPULATION:
         reasons.append(f"privacy: the audit compared fewer than {MIN_POPULATION} people per role")
-    high, rate, floor = (number(worst[key]) for key in ("high", "tpr_at_1_percent_fpr", "tpr_floor"))
+    high, rate, reference = (number(worst[key]) for key in ("high", "tpr_at_1_percent_fpr", "tpr_reference"))
     if high is None:
         reasons.append("privacy: the worst attack has no upper bound")
     elif high > options.max_auc:
@@ -192,12 +192,12 @@ def privacy_reasons(private: list[dict[str, str]], name: str, people: int, optio
         reasons.append(
             f"privacy: the worst attack may exceed the unavoidable AUC by {beyond:.3f}; at most {options.max_excess:g} may leave"
         )
-    if rate is None or floor is None:
+    if rate is None or reference is None:
         reasons.append("privacy: the true positive rate at 1 % false positives is missing")
-    elif rate > max(options.max_tpr, floor):
+    elif rate > max(options.max_tpr, reference):
         reasons.append(
             f"privacy: an attack finds {rate:.1%} of the training people at 1 % false positives; at most {options.max_tpr:.1%}, or"
-            f" the {floor:.1%} that chance explains with so few people, may leave"
+            f" the {reference:.1%} that chance explains with so few people, may leave"
         )
     if options.shadow_models and AttackId.SHADOWS not in by_attack:
         reasons.append("privacy: the audit has no row of the attack with shadow models")
@@ -287,7 +287,7 @@ def _type_reasons(what: str, table: list[dict[str, str]], numbers: tuple[str, ..
         wrong += [name for name in key if not row[name]]
         wrong += ["low, high"] if _float(row.get("low", "")) > _float(row.get("high", "")) else []
         if row.get("measure") == "auc":
-            shares = ("value", "low", "high", "floor", "tpr_at_1_percent_fpr", "tpr_floor")
+            shares = ("value", "low", "high", "reference", "tpr_at_1_percent_fpr", "tpr_reference")
             wrong += [name for name in shares if row.get(name) and not 0 <= _float(row[name]) <= 1]
         if wrong:
             reasons.append(

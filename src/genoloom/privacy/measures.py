@@ -65,7 +65,7 @@ def percentile_interval(values: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def interval_of_maximum(values: np.ndarray, resampled: np.ndarray, floor: float) -> tuple[float, float, float]:
+def interval_of_maximum(values: np.ndarray, resampled: np.ndarray, reference: float) -> tuple[float, float, float]:
     """The largest of some rates, corrected for having been chosen as the largest, with its 95 %
     interval.
 
@@ -83,7 +83,7 @@ def interval_of_maximum(values: np.ndarray, resampled: np.ndarray, floor: float)
     values : ndarray, float, shape (n_figures,)
     resampled : ndarray, float, shape (n_figures, n_resamples)
         Of the same resampled people for every figure.
-    floor : float
+    reference : float
         What the largest figure reaches by chance.
 
     Returns
@@ -93,7 +93,7 @@ def interval_of_maximum(values: np.ndarray, resampled: np.ndarray, floor: float)
     """
     noise = resampled - values[:, None]
     true = values
-    if values.max() <= floor:
+    if values.max() <= reference:
         explained = noise.var(axis=0).mean() / max(values.var(), 1e-12)
         true = values.mean() + max(0.0, 1 - explained) * (values - values.mean())
     excess = (true[:, None] + noise).max(axis=0) - true.max()

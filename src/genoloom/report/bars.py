@@ -34,7 +34,7 @@ class Bar:
     interval: tuple[float, float]
     limit: float | None
     excess_limit: float | None
-    floor_verdict: Verdict | None
+    unavoidable_verdict: Verdict | None
     excess_verdict: Verdict | None
 
 
@@ -59,18 +59,18 @@ def bar(judgement: Judgement, leak: CohortLeak | None, top: float) -> Bar | None
         return None
     ends = (j.worst_attack_low, j.worst_attack_high)
     low, high = (j.worst_attack if end is None else end for end in ends)
-    floor = j.unavoidable
-    split = leak is not None and floor is not None
+    unavoidable = j.unavoidable
+    split = leak is not None and unavoidable is not None
     return Bar(
         worst=with_interval(j.worst_attack, j.worst_attack_low, j.worst_attack_high),
-        unavoidable=with_interval(floor),
+        unavoidable=with_interval(unavoidable),
         excess=with_interval(j.excess, j.excess_low, j.excess_high),
-        unavoidable_end=None if floor is None else _place(floor, top),
+        unavoidable_end=None if unavoidable is None else _place(unavoidable, top),
         attack_end=_place(j.worst_attack, top),
         interval=(_place(low, top), _place(high, top) - _place(low, top)),
         limit=_place(leak.max_auc, top) if leak else None,
-        excess_limit=_place(floor + leak.max_excess, top) if split else None,
-        floor_verdict=_verdict(floor, floor, leak.max_auc) if split else None,
+        excess_limit=_place(unavoidable + leak.max_excess, top) if split else None,
+        unavoidable_verdict=_verdict(unavoidable, unavoidable, leak.max_auc) if split else None,
         excess_verdict=_verdict(j.excess_low, j.excess_high, leak.max_excess) if split else None,
     )
 

@@ -112,9 +112,9 @@ def _judgements(rows: list[dict], metrics: list[Metric], attacks: list[Attack]) 
 
 def _parts_of_the_leak(attacks: list[Attack], generator: str) -> dict[str, float | None]:
     own = {a.attack: a for a in attacks if a.generator == generator and a.population == "all"}
-    floor, excess = map(own.get, SPLIT_ROWS)
+    unavoidable, excess = map(own.get, SPLIT_ROWS)
     return {
-        "unavoidable": floor.value if floor else None,
+        "unavoidable": unavoidable.value if unavoidable else None,
         "excess": excess.value if excess else None,
         "excess_low": excess.low if excess else None,
         "excess_high": excess.high if excess else None,

@@ -26,7 +26,7 @@ class Part(BaseModel):
 
 
 class Metric(Part):
-    """One figure of fidelity, beside its floor."""
+    """One figure of fidelity, and its reference."""
 
     generator: str = Field(description="Whose figure; `real`: of the training individuals or sequences taken as if synthetic.")
     kind: Kind
@@ -36,10 +36,10 @@ class Metric(Part):
     population: str = Field(description="`all`, or one population.")
     bin: str = Field(description="`all`, or one bin of minor allele frequency.")
     value: float | None
-    floor: float | None = Field(description="The reference: what real data score against other real data.")
-    floor_sd: float | None = Field(description="Standard deviation of the floor over halvings of the real data.")
-    nfr: float | None = Field(description="Noise-floor ratio: value over floor; similarities as 1 - value.")
-    z: float | None = Field(description="Distance from the floor in its standard deviations.")
+    reference: float | None = Field(description="The reference: what real data score against other real data.")
+    null_sd: float | None = Field(description="Standard deviation of the reference over halvings of the real data.")
+    nfr: float | None = Field(description="Noise-floor ratio: value over reference; similarities as 1 - value.")
+    z: float | None = Field(description="Distance from the reference in its standard deviations.")
     n: int | None = Field(description="Individuals or sequences per group.")
     verdict: Verdict
 
@@ -57,7 +57,7 @@ class Attack(Part):
     value: float | None
     low: float | None = Field(description="Lower end of the 95 % bootstrap interval over individuals.")
     high: float | None
-    floor: float | None = Field(description="The reference: what chance reaches, or the limit.")
+    reference: float | None = Field(description="The reference: what chance reaches, or the limit.")
     n: int | None
     verdict: Verdict
     note: str = Field("", description="Why it was not run.")
@@ -179,7 +179,7 @@ def count(cell: str | int | None) -> int | None:
 
 def as_metric(row: dict) -> Metric:
     """A row of a fidelity table (cells of text)."""
-    figures = {name: number(row.get(name)) for name in ("value", "floor", "floor_sd", "nfr", "z")}
+    figures = {name: number(row.get(name)) for name in ("value", "reference", "null_sd", "nfr", "z")}
     labels = {name: row[name] for name in ("kind", "metric", "population", "bin", "verdict")}
     known, motif = parse_metric(row["metric"])
     title = f"{known.title}{f': {motif}' if motif else ''}" if known else row["metric"].replace("_", " ")
@@ -191,7 +191,7 @@ def as_metric(row: dict) -> Metric:
 
 def as_attack(row: dict) -> Attack:
     """A row of a privacy table (cells of text)."""
-    figures = {name: number(row.get(name)) for name in ("value", "low", "high", "floor")}
+    figures = {name: number(row.get(name)) for name in ("value", "low", "high", "reference")}
     labels = {name: row[name] for name in ("kind", "attack", "population", "measure", "verdict")}
     title, better = parse_attack(row["attack"])
     return Attack(
@@ -201,7 +201,7 @@ def as_attack(row: dict) -> Attack:
 
 def use_grades(metrics: list[Metric]) -> list[UseGrade]:
     """What the data are fit for, from the figures of one generator."""
-    figures = [Figure(m.metric, m.population, m.bin, m.value, m.floor, m.floor_sd) for m in metrics]
+    figures = [Figure(m.metric, m.population, m.bin, m.value, m.reference, m.null_sd) for m in metrics]
     return [
         UseGrade(
             use=fit.use, title=fit.use.title, population=fit.population, fitness=fit.fitness,

@@ -51,14 +51,14 @@ def cohort_leak(facts: dict[str, dict], judgements: list[Judgement]) -> CohortLe
         return None
     own = facts[audited[0].generator]
     known = [j.unavoidable for j in audited if j.unavoidable is not None]
-    floor = min(known, default=None)
+    unavoidable = min(known, default=None)
     limit = own["max_auc"]
-    leak = CohortLeak(**own, unavoidable=floor, too_small=None if floor is None else floor > limit)
+    leak = CohortLeak(**own, unavoidable=unavoidable, too_small=None if unavoidable is None else unavoidable > limit)
     if leak.too_small:
         size = own["training_individuals"]
         people = "this size" if size is None else people_count(size, "training individuals")
         leak.sentence = (
-            f"The cohort is too small for any faithful release: at {people} an AUC of {floor:.3f}"
+            f"The cohort is too small for any faithful release: at {people} an AUC of {unavoidable:.3f}"
             f" cannot be avoided, and the limit is {limit:g}."
         )
         leak.what_would_pass = _remedies(own, limit)

@@ -134,7 +134,7 @@ def _panel_view(data: DataSet, panel: PanelData) -> dict:
         "generators": [_generator_view(panel, name) for name in learned],
         "groups": _groups(data),
         "metrics": [row.model_dump() for row in data.metrics if row.metric != MetricId.OVERALL],
-        "attacks": [row.model_dump() | {"floor": reference(row)} for row in data.attacks],
+        "attacks": [row.model_dump() | {"reference": reference(row)} for row in data.attacks],
     }
 
 
@@ -164,11 +164,11 @@ def _groups(data: DataSet) -> list[dict]:
 
 def _group_row(name: str, cells: dict[str, Metric | Attack], columns: list[str]) -> dict:
     """A line of a table by population; the reference is a span where it differs."""
-    floors = sorted({floor for cell in cells.values() if (floor := reference(cell)) is not None})
+    known = sorted({value for cell in cells.values() if (value := reference(cell)) is not None})
     return {
         "name": name,
         "better": next(iter(cells.values())).better,
-        "reference": [floors[0], floors[-1]] if floors else [],
+        "reference": [known[0], known[-1]] if known else [],
         "cells": [cells.get(column) for column in columns],
     }
 

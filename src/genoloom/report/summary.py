@@ -52,7 +52,7 @@ def guide_rows(data: DataSet, columns: list[str]) -> list[dict]:
     whole |= {"worst_attack": attack} if attack else {}
     for name, row in whole.items():
         if name in columns:
-            better[name], reference[name] = SHORT[row.better], row.floor
+            better[name], reference[name] = SHORT[row.better], row.reference
     return [better, reference]
 
 

@@ -88,9 +88,9 @@ def measure_name(measure: str) -> str:
 
 def reference(row: Metric | Attack) -> float | None:
     """What a figure is compared with; an AUC of an attack without another one with 0.5."""
-    if row.floor is None and isinstance(row, Attack) and row.measure == "auc":
+    if row.reference is None and isinstance(row, Attack) and row.measure == "auc":
         return 0.5
-    return row.floor
+    return row.reference
 
 
 def fidelity_reasons(metrics: list[Metric]) -> list[str]:
@@ -113,15 +113,15 @@ def fidelity_reasons(metrics: list[Metric]) -> list[str]:
 
 def _worst_first(metric: Metric) -> tuple:
     """By verdict, figures over all people before those of a part, then by distance from the
-    floor.
+    reference.
     """
     return -ORDER.index(metric.verdict), metric.population != "all" or metric.bin != "all", -abs(metric.z or 0)
 
 
 def _fidelity_sentence(metric: Metric) -> str:
-    spread = f" ± {metric.floor_sd:.2g}" if metric.floor_sd is not None else ""
+    spread = f" ± {metric.null_sd:.2g}" if metric.null_sd is not None else ""
     where = "" if metric.population == "all" else f" in {metric.population}"
-    return f"{metric_name(metric)}{where}: {figure(metric.value)}, real data {figure(metric.floor)}{spread}; {VERDICTS[metric.verdict]}."
+    return f"{metric_name(metric)}{where}: {figure(metric.value)}, real data {figure(metric.reference)}{spread}; {VERDICTS[metric.verdict]}."
 
 
 def privacy_reasons(attacks: list[Attack]) -> list[str]:
@@ -132,17 +132,17 @@ def privacy_reasons(attacks: list[Attack]) -> list[str]:
     whole = [a for attack, a in by_id.items() if attack not in (AttackId.WORST, *SPLIT_ROWS)]
     aside = (*WORST_ROWS, *MODEL_ROWS)
     single = [a for a in whole if a.measure == "auc" and a.value is not None and a.attack not in aside]
-    worst_row, (floor, excess) = by_id.get(AttackId.WORST), map(by_id.get, SPLIT_ROWS)
+    worst_row, (unavoidable, excess) = by_id.get(AttackId.WORST), map(by_id.get, SPLIT_ROWS)
     sentences = []
     if worst_row is not None and worst_row.value is not None:
-        chance = f", chance alone reaches {figure(worst_row.floor)}" if worst_row.floor is not None else ""
+        chance = f", chance alone reaches {figure(worst_row.reference)}" if worst_row.reference is not None else ""
         interval = f"{figure(worst_row.low)} to {figure(worst_row.high)}"
         sentences.append(f"Worst attack: AUC {figure(worst_row.value)} ({interval}); 0.5 learns nothing{chance}.")
-    if floor is not None and floor.value is not None and excess is not None:
+    if unavoidable is not None and unavoidable.value is not None and excess is not None:
         beyond = with_interval(excess.value, excess.low, excess.high)
         sentences.append(
             "Unavoidable for any faithful release of this cohort:"
-            f" {with_interval(floor.value)}, {floor.verdict}; excess over it: {beyond}, {excess.verdict}."
+            f" {with_interval(unavoidable.value)}, {unavoidable.verdict}; excess over it: {beyond}, {excess.verdict}."
         )
     if single:
         top = max(single, key=lambda a: a.value)

@@ -40,7 +40,7 @@ def report(
     summary.txt                 what the page says first, as text
     summary.tsv                 the few figures that a reader sees first
     uses.tsv                    what each generator's data are fit for
-    metrics.tsv, attacks.tsv    every figure, with its floor
+    metrics.tsv, attacks.tsv    every figure, with its reference
     report.json                 everything, as in report.schema.json of this package
 
     Parameters

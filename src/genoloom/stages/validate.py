@@ -112,5 +112,5 @@ def validate(
     record.write(record_path(out.with_suffix("")), [out], options, seed=seed)
     for row in own:
         if row["population"] == row["bin"] == "all":
-            value, floor = (format_cell(row.get(key)) or "-" for key in ("value", "floor"))
-            log.info("%s: %-24s %8s  floor %8s  %s", name, row["metric"], value, floor, row["verdict"])
+            value, reference = (format_cell(row.get(key)) or "-" for key in ("value", "reference"))
+            log.info("%s: %-24s %8s  reference %8s  %s", name, row["metric"], value, reference, row["verdict"])

@@ -65,7 +65,7 @@ def validate_sequences(
         FASTA, tables or text; clusters and strands are taken from the headers of real sequences,
         where these have them.
     train : Path or None
-        The real sequences that the generator learnt from. Without it the floor is that of one half
+        The real sequences that the generator learnt from. Without it the reference is that of one half
         of `holdout` against the other, split by homology, and nothing is said about novelty and
         membership.
     model : Path or None
@@ -105,7 +105,7 @@ def validate_sequences(
         part.write_text(json.dumps({**comparison.figure_data(), "bits": bars, **curve}) + "\n")
     write_table(out, COLUMNS, table)
     for row in table[: len(rows)]:
-        log.info("%s: %-26s %8.4g  floor %8.4g  %s", name, row["metric"], row["value"], row["floor"], row["verdict"])
+        log.info("%s: %-26s %8.4g  reference %8.4g  %s", name, row["metric"], row["value"], row["reference"], row["verdict"])
 
 
 def _read(path: Path, options: ValidateSequencesOptions) -> SequenceSet:

@@ -37,9 +37,9 @@ def coding_figures(
     made, real = longest_orfs(synthetic), longest_orfs(holdout)
     rows = [against("orf_length_distance", "distance", orf_distance)]
     if holdout.length.max() >= 3 * LONG:  # else no sequence can have one
-        value, floor = (float((lengths >= LONG).mean()) for lengths in (made, real))
-        error = share_error(value, floor, len(made), len(real))
-        rows.append(Figure("orf_share", "level", value, floor, error, len(made)))
+        value, reference = (float((lengths >= LONG).mean()) for lengths in (made, real))
+        error = share_error(value, reference, len(made), len(real))
+        rows.append(Figure("orf_share", "level", value, reference, error, len(made)))
     if frame:
         rows.append(against("codon_usage_distance", "distance", codon_distance))
         stops = {"synthetic": in_frame_stops(synthetic), "holdout": in_frame_stops(holdout)}

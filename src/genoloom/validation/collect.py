@@ -42,7 +42,7 @@ class Groups:
         Every synthetic group with "H", then ("T", "H"), then the halvings.
     synthetic : list of str
     halvings : list of (str, str)
-        Of the real people: what the floor is taken from.
+        Of the real people: what the reference is taken from.
     population : ndarray of str, shape (n_people,)
     populations : list of str
         Those with at least `MIN_POPULATION` people a group.

@@ -1,14 +1,14 @@
-"""Fidelity of synthetic haplotypes: every metric beside what real people score, and the verdict.
+"""Fidelity of synthetic haplotypes: every metric, what real people score, and the verdict.
 
 `Collector` reads the variants once, window by window; `measure_all` takes the figures;
 `fidelity_rows` judges them.
 
-The reference is always the held-out half H. The *floor* of a metric is what real people score
-against other real people: the mean over random halvings of H and the training people T together,
-stratified by population. Its spread is the standard deviation over halvings. Levels (one sample,
-no reference), such as the share of lost sites, have H's own level as floor.
+Everything is compared with the held-out half H. The *reference* of a metric is what real people
+score against other real people: the mean over random halvings of H and the training people T
+together, stratified by population. Its spread is the standard deviation over halvings. Levels (of
+one sample), such as the share of lost sites, have H's own level as reference.
 
-*z* is the distance of the figure from the floor in these spreads. It does not depend on the
+*z* is the distance of the figure from the reference in these spreads. It does not depend on the
 synthetic people: a generator cannot widen it by being far off, and it is the same for all
 generators of a panel. Sites are modelled because T carries them, which the rarest alleles of T
 show; both halves of a halving hold a part of T.
@@ -21,7 +21,7 @@ from genoloom.validation.metric_ids import MetricId
 from genoloom.validation.metric_table import Measured
 from genoloom.validation.verdicts import REAL, Chance, Role, Verdict, judge, worst
 
-COLUMNS = ["row", "kind", "metric", "population", "bin", "value", "floor", "floor_sd", "nfr", "z", "n", "verdict"]
+COLUMNS = ["row", "kind", "metric", "population", "bin", "value", "reference", "null_sd", "nfr", "z", "n", "verdict"]
 
 
 def fidelity_rows(measured: list[Measured], name: str, kind: Role, n: int, group: str = "S") -> list[dict]:
@@ -40,11 +40,11 @@ def fidelity_rows(measured: list[Measured], name: str, kind: Role, n: int, group
     rows = []
     for m in measured:
         chance = family if len(m.departures) else known
-        found = judge(m.metric.kind, m.values[group], m.floor, m.floor_sd, m.metric.tolerance, chance, unit=m.metric.unit)
+        found = judge(m.metric.kind, m.values[group], m.reference, m.null_sd, m.metric.tolerance, chance, unit=m.metric.unit)
         rows.append(
             {
                 "row": name, "kind": kind, "metric": m.metric.name, "population": m.part.population, "bin": m.part.bin,
-                "value": m.values[group], "floor": m.floor, "floor_sd": m.floor_sd, "nfr": found.nfr, "z": found.z, "n": n,
+                "value": m.values[group], "reference": m.reference, "null_sd": m.null_sd, "nfr": found.nfr, "z": found.z, "n": n,
                 "verdict": found.verdict,
             }
         )  # fmt: skip

@@ -28,14 +28,14 @@ FEWEST = 10  # sequences of each label on each side
 
 
 def label_scores(synthetic: SequenceSet, train: SequenceSet, holdout: SequenceSet, most: int, seed: int) -> dict[str, tuple]:
-    """(value, floor, spread, n) of "label_fidelity", "label_transfer" and "label_gc_only"; empty
+    """(value, reference, spread, n) of "label_fidelity", "label_transfer" and "label_gc_only"; empty
     without usable labels.
 
     Parameters
     ----------
     most : int
         Sequences that a network is trained on, at most. The spread is the standard error of the
-        floor over bootstrap resamples of the sequences behind it.
+        reference over bootstrap resamples of the sequences behind it.
     """
     names, sides = _usable([synthetic, train, holdout])
     if not names:
@@ -56,8 +56,8 @@ def label_scores(synthetic: SequenceSet, train: SequenceSet, holdout: SequenceSe
         _network(side.take(slice(equal)), label[:equal], len(names), most, derive_seed(seed, "transfer"))
         for side, label in ((made, made_label), (fitted, fitted_label))
     ]
-    value, floor = (_score(_read(network, unseen), unseen_label, ordered) for network in networks)
-    scores["label_transfer"] = (value, floor, _spread(_read(networks[1], unseen), unseen_label, ordered), len(unseen))
+    value, reference = (_score(_read(network, unseen), unseen_label, ordered) for network in networks)
+    scores["label_transfer"] = (value, reference, _spread(_read(networks[1], unseen), unseen_label, ordered), len(unseen))
     known = unseen.take(first), unseen_label[first]
     gc = [_gc_reader(*known, side, len(names)) for side in (made, unseen.take(second))]
     truth = unseen_label[second]
@@ -158,9 +158,9 @@ def _gc(sequences: SequenceSet) -> np.ndarray:
 def _pair(network, made: tuple, real: tuple, ordered: bool, most: int) -> tuple[float, float, float, int]:
     (sequences, label), (unseen, truth) = made, real
     n = min(len(sequences), most)
-    floor = _read(network, unseen)
+    reference = _read(network, unseen)
     value = _score(_read(network, sequences.take(slice(n))), label[:n], ordered)
-    return value, _score(floor, truth, ordered), _spread(floor, truth, ordered), n
+    return value, _score(reference, truth, ordered), _spread(reference, truth, ordered), n
 
 
 def _score(probability: np.ndarray, label: np.ndarray, ordered: bool) -> float:

@@ -59,26 +59,26 @@ class Metric:
     parts : callable
         Which parts (populations, bins) have a row.
     single : bool
-        A level: its floor is the held-out people's own figure. Else the floor is the mean over
+        A level: its reference is the held-out people's own figure. Else the reference is the mean over
         halvings of the real people.
     n_permutations : int or None
-        Halvings behind the floor; None takes all.
-    floor : callable or None
-        (data, b, part) -> float: for pairs whose floor is a figure of the reference.
+        Halvings behind the reference; None takes all.
+    reference : callable or None
+        (data, b, part) -> float: for pairs whose reference follows from the holdout alone.
     null : callable or None
         (data, part) -> list of float: the figure of halvings of the real people, in place of those
         that are collected.
     spread : callable or None
         (data) -> float: the least standard deviation in theory, where the halvings are few.
     tolerance : float
-        Differences from the floor that never matter.
+        Differences from the reference that never matter.
     phase : bool
         Needs phased haplotypes; `not run` without.
     ascertained : bool
         Sites are chosen by what training people carry, so the training people themselves have no
         row.
     unit : float
-        Of an offset: the difference from the floor that begins to matter.
+        Of an offset: the difference from the reference that begins to matter.
     """
 
     name: MetricId
@@ -87,7 +87,7 @@ class Metric:
     parts: Callable = whole
     single: bool = False
     n_permutations: int | None = None
-    floor: Callable | None = None
+    reference: Callable | None = None
     null: Callable | None = None
     spread: Callable | None = None
     tolerance: float = 0.0
@@ -115,7 +115,7 @@ TABLE = (
     pair(M.FREQUENCY_DIVERGENCE, Kind.DISTANCE, frequencies.divergence, and_bins),
     pair(M.JOINT_SPECTRUM_DISTANCE, Kind.DISTANCE, frequencies.joint_spectrum_shape, between_populations),
     share(M.SITES_LOST, frequencies.sites_lost, and_both, tolerance=0.02, ascertained=True),
-    pair(M.SITES_NEW, Kind.SHARE, frequencies.sites_new, and_bins, floor=frequencies.sites_new_floor, tolerance=0.02, ascertained=True),
+    pair(M.SITES_NEW, Kind.SHARE, frequencies.sites_new, and_bins, reference=frequencies.sites_new_reference, tolerance=0.02, ascertained=True),
     # diversity along the genome
     pair(M.PI_ERROR, Kind.DISTANCE, frequencies.pi_error),
     pair(M.WATTERSON_ERROR, Kind.DISTANCE, frequencies.theta_error, ascertained=True),
@@ -185,14 +185,14 @@ TABLE = (
 
 @dataclass(frozen=True)
 class Measured:
-    """One figure of every generator and of the training people, its floor, and what chance makes of
+    """One figure of every generator and of the training people, its reference, and what chance makes of
     it.
 
     Attributes
     ----------
     values : dict of str to float
         For each synthetic group and for "T".
-    floor, floor_sd : float
+    reference, null_sd : float
         Of real people; the spread is at least a quarter of the tolerance.
     departures : ndarray of float, shape (n_halvings,)
         How far each halving of the real people is from the others, in their spreads, without sign;
@@ -202,13 +202,13 @@ class Measured:
     metric: Metric
     part: Part
     values: dict[str, float]
-    floor: float
-    floor_sd: float
+    reference: float
+    null_sd: float
     departures: np.ndarray
 
 
 def measure(metric: Metric, part: Part, d: Data) -> Measured:
-    """One figure of all groups, and its floor; nan where it needs a phase that is not known."""
+    """One figure of all groups, and its reference; nan where it needs a phase that is not known."""
     groups = [*d.groups.synthetic, "T"]
     nothing = float("nan")
     if metric.phase and not d.phased:
@@ -219,19 +219,19 @@ def measure(metric: Metric, part: Part, d: Data) -> Measured:
         """The figure of a, and what it should be if a is like b."""
         if metric.single:
             return score[a], score[b]
-        return float(metric.figure(d, a, b, part)), float(metric.floor(d, b, part)) if metric.floor else 0.0
+        return float(metric.figure(d, a, b, part)), float(metric.reference(d, b, part)) if metric.reference else 0.0
 
     halvings = d.groups.halvings[: metric.n_permutations]
     found = {g: compared(g, "H") for g in groups}
     values = {g: value for g, (value, _) in found.items()}
     pairs = np.array([compared(a, b) for a, b in halvings]) if metric.null is None else _nulls(metric.null(d, part))
-    floor = found["T"][1] if metric.single or metric.floor else float(pairs[:, 0].mean())
+    reference = found["T"][1] if metric.single or metric.reference else float(pairs[:, 0].mean())
     off = pairs[:, 0] - pairs[:, 1]
     spread = math.hypot(float(off.std(ddof=1)) * (RARE_SPREAD if metric.ascertained else 1.0), metric.tolerance / 4)
     if metric.spread:
-        return Measured(metric, part, values, floor, max(metric.spread(d), spread), np.empty(0))
+        return Measured(metric, part, values, reference, max(metric.spread(d), spread), np.empty(0))
     return Measured(
-        metric, part, values, floor, spread, departures_of(off, metric.tolerance, bool(metric.single or metric.floor))
+        metric, part, values, reference, spread, departures_of(off, metric.tolerance, bool(metric.single or metric.reference))
     )
 
 

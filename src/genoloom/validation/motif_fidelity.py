@@ -175,9 +175,9 @@ def motif_figures(
         rows.append(Figure(f"motif_content:{motif.name}", "level", made.share, real.share, error, made.n))
         if not holdout.both_strands and len(real.row):
             usual = real.usual_place()
-            near, floor = made.share_near(usual), real.share_near(usual)
-            error = share_error(near, floor, made.n, real.n)
-            rows.append(Figure(f"motif_at_place:{motif.name}", "level", near, floor, error, made.n))
+            near, reference = made.share_near(usual), real.share_near(usual)
+            error = share_error(near, reference, made.n, real.n)
+            rows.append(Figure(f"motif_at_place:{motif.name}", "level", near, reference, error, made.n))
 
             def score(a, b, motif=motif):
                 places = [find(motif, x).place for x in (a, b)]
@@ -217,4 +217,4 @@ def spacing_figures(
     for pair in pairs:
         name = "motif_spacing:" + "~".join(given[i].name for i in pair)
         rows.append(against(name, "distance", lambda a, b, pair=pair: score(pair, a, b)))
-    return [row for row in rows if np.isfinite(row.floor)]
+    return [row for row in rows if np.isfinite(row.reference)]

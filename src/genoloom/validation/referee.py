@@ -1,4 +1,4 @@
-"""Several synthetic samples against the same real people in one pass: the floor is taken once for
+"""Several synthetic samples against the same real people in one pass: the reference is taken once for
 all of them.
 """
 

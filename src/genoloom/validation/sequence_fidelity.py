@@ -1,17 +1,17 @@
 """Fidelity and novelty of synthetic sequences: every metric beside what real sequences score on it.
 
 The reference is the holdout H. *Composition* (GC, k-mers, dinucleotides, two classifiers) compares
-equal numbers of synthetic and held-out sequences; its floor puts training sequences in the place of
-the synthetic ones. Both are means over `n_permutations` random halves, and the floor's spread is
+equal numbers of synthetic and held-out sequences; its reference puts training sequences in the place of
+the synthetic ones. Both are means over `n_permutations` random halves, and the reference's spread is
 its standard deviation.
 
 *Novelty* (nearest identity, copies, shared substrings) asks how near synthetic sequences are to the
-training sequences; its floor is how near held-out ones are, its spread the standard error of the
-difference. A homology split keeps relatives of training out of the holdout, so this floor is
+training sequences; its reference is how near held-out ones are, its spread the standard error of the
+difference. A homology split keeps relatives of training out of the holdout, so this reference is
 strict: a set full of repeats has sequences that are nearer to each other. The histogram of
 identities shows that too: "train" are training sequences against the rest of training.
 
-The floor of `bits_per_base` is the adaptive Markov chain of the training sequences.
+The reference of `bits_per_base` is the adaptive Markov chain of the training sequences.
 """
 
 from collections.abc import Callable, Sequence
@@ -113,8 +113,8 @@ class Comparison:
         """
         samples = self.samples[:n_permutations]
         values = [score(synthetic, holdout) for synthetic, _, holdout in samples]
-        floors = [score(train, holdout) for _, train, holdout in samples]
-        return summarised(metric, kind, values, floors, self.size)
+        references = [score(train, holdout) for _, train, holdout in samples]
+        return summarised(metric, kind, values, references, self.size)
 
     def _composition(self) -> list[Figure]:
         rows = [self._against_holdout("gc_distance", "distance", gc_distance)]
@@ -126,8 +126,8 @@ class Comparison:
         rows += [auc, self._network()]
         if self.train.both_strands:
             values = [strand_asymmetry(synthetic) for synthetic, _, _ in self.samples]
-            floors = [strand_asymmetry(train) for _, train, _ in self.samples]
-            rows.append(summarised("strand_asymmetry", "distance", values, floors, self.size))
+            references = [strand_asymmetry(train) for _, train, _ in self.samples]
+            rows.append(summarised("strand_asymmetry", "distance", values, references, self.size))
         return rows
 
     def _network(self) -> Figure:
@@ -136,8 +136,8 @@ class Comparison:
         """
         synthetic, train, holdout = (s.take(slice(self.max_classified)) for s in self.samples[0])
         n, seed = len(holdout), derive_seed(self.seed, "cnn")
-        value, floor = cnn_auc(synthetic, holdout, seed), cnn_auc(train, holdout, seed)
-        return Figure("cnn_auc", "accuracy", value, floor, float(np.sqrt((2 * n + 1) / (12 * n * n))), n)
+        value, reference = cnn_auc(synthetic, holdout, seed), cnn_auc(train, holdout, seed)
+        return Figure("cnn_auc", "accuracy", value, reference, float(np.sqrt((2 * n + 1) / (12 * n * n))), n)
 
     def _motifs(self) -> list[Figure]:
         return motif_figures(self.motifs, self.synthetic, self.holdout, self._against_holdout)
@@ -260,14 +260,14 @@ def bits_figure(model: np.ndarray, chain: np.ndarray, holdout: SequenceSet) -> F
     _, cluster = np.unique(holdout.cluster, return_inverse=True)
     excess = np.bincount(cluster, (chain - model) / bits)
     error = float(excess.std() * np.sqrt(len(excess)))
-    value, floor = float(-model.sum() / bits), float(-chain.sum() / bits)
-    return Figure("bits_per_base", "bits", value, floor, error, len(holdout))
+    value, reference = float(-model.sum() / bits), float(-chain.sum() / bits)
+    return Figure("bits_per_base", "bits", value, reference, error, len(holdout))
 
 
 def fidelity_rows(figures: list[Figure], name: str, kind: Role) -> list[dict]:
-    """The table of a generator, and behind it the control row of real sequences: what the floor
+    """The table of a generator, and behind it the control row of real sequences: what the reference
     itself scores.
     """
     own = [figure.row(name, kind, figure.value) for figure in figures]
-    real = [figure.row(REAL, Role.CONTROL, figure.floor) for figure in figures if figure.kind != Kind.BITS]
+    real = [figure.row(REAL, Role.CONTROL, figure.reference) for figure in figures if figure.kind != Kind.BITS]
     return own + real

@@ -1,4 +1,4 @@
-"""One figure of a sequence set beside its floor, and how repeated measurements become one."""
+"""One figure of a sequence set beside its reference, and how repeated measurements become one."""
 
 from dataclasses import dataclass
 
@@ -14,35 +14,35 @@ class Figure:
     metric: str
     kind: str
     value: float
-    floor: float
-    floor_sd: float
+    reference: float
+    null_sd: float
     n: int
 
     def row(self, label: str, kind: str, value: float) -> dict:
-        judgement = judge(self.kind, value, self.floor, self.floor_sd)
+        judgement = judge(self.kind, value, self.reference, self.null_sd)
         return {
             "row": label, "kind": kind, "metric": self.metric, "population": "all", "bin": "all", "value": value,
-            "floor": self.floor, "floor_sd": self.floor_sd, "nfr": judgement.nfr, "z": judgement.z, "n": self.n,
+            "reference": self.reference, "null_sd": self.null_sd, "nfr": judgement.nfr, "z": judgement.z, "n": self.n,
             "verdict": judgement.verdict,
         }  # fmt: skip
 
 
-def summarised(metric: str, kind: str, values: list[float], floors: list[float], n: int) -> Figure:
-    """The mean of some values beside that of the floors; the spread is the standard deviation of
-    the floors.
+def summarised(metric: str, kind: str, values: list[float], references: list[float], n: int) -> Figure:
+    """The mean of some values beside that of the references; the spread is the standard deviation of
+    the references.
     """
-    floor, spread = float(np.mean(floors)), float(np.std(floors, ddof=1))
-    return Figure(metric, kind, float(np.mean(values)), floor, spread, n)
+    reference, spread = float(np.mean(references)), float(np.std(references, ddof=1))
+    return Figure(metric, kind, float(np.mean(values)), reference, spread, n)
 
 
 def compared(metric: str, kind: str, scores: dict[str, np.ndarray]) -> Figure:
     """A mean over synthetic queries beside that over held-out ones; the spread is the standard
     error of the difference.
     """
-    mine, floor = scores["synthetic"], scores["holdout"]
-    pooled = np.concatenate([mine, floor]).std()
-    error = float(pooled * np.sqrt(1 / len(mine) + 1 / len(floor)))
-    return Figure(metric, kind, float(mine.mean()), float(floor.mean()), error, len(mine))
+    mine, reference = scores["synthetic"], scores["holdout"]
+    pooled = np.concatenate([mine, reference]).std()
+    error = float(pooled * np.sqrt(1 / len(mine) + 1 / len(reference)))
+    return Figure(metric, kind, float(mine.mean()), float(reference.mean()), error, len(mine))
 
 
 def share_error(first: float, second: float, n: int, m: int) -> float:

@@ -91,8 +91,8 @@ class Figure:
     population: str
     bin: str
     value: float | None
-    floor: float | None
-    floor_sd: float | None
+    reference: float | None
+    null_sd: float | None
 
 
 @dataclass(frozen=True)
@@ -173,15 +173,15 @@ DEMANDS = (
 
 def fitness_of(demand: Demand, figure: Figure) -> Fitness:
     """How well one figure meets a demand."""
-    value, floor, sd = figure.value, figure.floor, figure.floor_sd or 0.0
-    if value is None or floor is None:
+    value, reference, sd = figure.value, figure.reference, figure.null_sd or 0.0
+    if value is None or reference is None:
         return Fitness.NOT_RUN
-    shortfall, scale = value - floor, 1.0
+    shortfall, scale = value - reference, 1.0
     better = demand.better or demand.metric.better
     if better is Better.HIGHER:
         shortfall = -shortfall
     elif better is Better.REFERENCE:
-        shortfall, scale = abs(shortfall), max(abs(floor), demand.least, 1e-12)
+        shortfall, scale = abs(shortfall), max(abs(reference), demand.least, 1e-12)
     by_chance, most = BY_CHANCE
     if shortfall <= max(demand.fit * scale, by_chance * sd):
         return Fitness.FIT

@@ -1,26 +1,26 @@
 """When a metric passes. One rule for each kind of metric; the same for every generator and data
 set.
 
-`value` is what the synthetic data score against the held-out people. `floor` is what other real
-people score against them, and `floor_sd` the spread of that score. `z` is the distance of the
-value from the floor in these spreads (see `fidelity`).
+`value` is what the synthetic data score against the held-out people. `reference` is what other real
+people score against them, and `null_sd` the spread of that score. `z` is the distance of the
+value from the reference in these spreads (see `fidelity`).
 
-A departure from the floor has a size, which depends on the figure and its floor alone:
+A departure from the reference has a size, which depends on the figure and its reference alone:
 
 kind        measured as                            small        large: beyond  huge: beyond
 ----        -----------                            -----        -------------  ------------
-distance    excess over the floor, per floor       0.5          2              9
-similarity  the same of 1 - value; and the         0.5 and 5 %  2 or 15 %      half of the floor,
-            share of the floor that is lost                                    and 0.25
+distance    excess, as a share of the reference    0.5          2              9
+similarity  the same of 1 - value; and the         0.5 and 5 %  2 or 15 %      half of the reference,
+            share of the reference that is lost                                and 0.25
 accuracy    |value - 0.5| + 0.5, excess            0.05         0.15           0.25
-level       |value - floor| / floor                10 %         25 %           a factor of 4
+level       |value - reference| / reference        10 %         25 %           a factor of 4
 share       the same                               10 %         25 %           never: few haplotypes
                                                                                with many rare
                                                                                alleles decide it
-offset      |value - floor| / unit                 1            2.5            10
+offset      |value - reference| / unit             1            2.5            10
 half        |value - 0.5|                          0.10         0.20           0.40
-copying     value / floor - 1                      0.1          never: `too close`
-bits        value - floor                          0.001        0.01
+copying     value / reference - 1                  0.1          never: `too close`
+bits        value - reference                      0.001        0.01
 
 It also has a significance: beyond `chance.passes` spreads it is not chance.
 
@@ -30,15 +30,15 @@ It also has a significance: beyond `chance.passes` spreads it is not chance.
   `LARGE_BOUND` spreads of it, however many figures the table has.
 - A huge one fails whatever the spread.
 
-So a figure that is farther from the floor, in size and in spreads, never has a better verdict.
+So a figure that is farther from the reference, in size and in spreads, never has a better verdict.
 
 `Chance.single()`, 2 and 4, is for a figure on its own. A table of many figures uses
 `Chance.of_halvings`: all figures of a perfect generator stay within this bound together, 99 times
 in 100. It is learnt from halvings of the real people.
 
-A difference from the floor of at most `tolerance` always passes, and ratios are taken to at least
+A difference from the reference of at most `tolerance` always passes, and ratios are taken to at least
 the tolerance. Verdicts are two-sided. A distance or similarity that is *better* than real people
-are to each other (half the floor, and z < -3 or beyond the bound of the table), and a half below
+are to each other (half the reference, and z < -3 or beyond the bound of the table), and a half below
 0.4, is `too close`: real rows lie on synthetic ones, as they do after memorisation.
 """
 
@@ -93,7 +93,7 @@ class Kind(StrEnum):
 
 
 class Size(IntEnum):
-    """How far a figure is from its floor, whatever chance makes of it."""
+    """How far a figure is from its reference, whatever chance makes of it."""
 
     SMALL = 0
     MEDIUM = 1
@@ -125,8 +125,8 @@ SIZES = {
     Kind.BITS: Bounds(0.001, 0.01),
 }
 NOISE, LOST, GONE = Bounds(0.5, 2.0), Bounds(0.05, 0.15, 0.5), 0.25  # of similarities
-FACTOR = 4.0  # between a level and its floor: huge
-BETTER = -0.5  # a distance by this much of its floor below it is too small
+FACTOR = 4.0  # between a level and its reference: huge
+BETTER = -0.5  # a distance by this much of its reference below it is too small
 
 
 @dataclass(frozen=True)
@@ -195,19 +195,19 @@ class Judgement:
 def judge(
     kind: Kind,
     value: float,
-    floor: float,
-    floor_sd: float,
+    reference: float,
+    null_sd: float,
     tolerance: float = 0.0,
     chance: Chance | None = None,
     unit: float = 1.0,
 ) -> Judgement:
-    """Compare a figure with its floor; see the table in the module's docstring.
+    """Compare a figure with its reference; see the table in the module's docstring.
 
     Parameters
     ----------
-    value, floor : float
+    value, reference : float
         nan where it was not measured: the verdict is `not run`.
-    floor_sd : float
+    null_sd : float
         Spread of what real people score.
     tolerance : float
         A difference that never matters.
@@ -222,40 +222,40 @@ def judge(
         The kind is none of `Kind`.
     """
     kind = Kind(kind)
-    if math.isnan(value) or math.isnan(floor):
+    if math.isnan(value) or math.isnan(reference):
         return Judgement(math.nan, math.nan, Size.SMALL, Verdict.NOT_RUN)
-    size, better = _size(kind, value, floor, tolerance, unit)
-    near = abs(value - floor) <= tolerance
+    size, better = _size(kind, value, reference, tolerance, unit)
+    near = abs(value - reference) <= tolerance
     if kind is Kind.SIMILARITY:
-        value, floor = 1 - value, 1 - floor
+        value, reference = 1 - value, 1 - reference
     elif kind is Kind.ACCURACY:
-        value, floor = (abs(number - 0.5) + 0.5 for number in (value, floor))
-    nfr = value / floor if floor > 0 else (1.0 if value == floor else math.inf)
-    excess = value - floor
+        value, reference = (abs(number - 0.5) + 0.5 for number in (value, reference))
+    nfr = value / reference if reference > 0 else (1.0 if value == reference else math.inf)
+    excess = value - reference
     without_spread = math.copysign(math.inf, excess) if excess else 0.0
-    z = excess / floor_sd if floor_sd > 0 else without_spread
+    z = excess / null_sd if null_sd > 0 else without_spread
     verdict = Verdict.PASS if near else _verdict(kind, size, better, round(z, 9), chance or Chance.single())
     return Judgement(nfr, z, Size.SMALL if near else size, verdict)
 
 
-def _size(kind: Kind, value: float, floor: float, tolerance: float, unit: float) -> tuple[Size, bool]:
+def _size(kind: Kind, value: float, reference: float, tolerance: float, unit: float) -> tuple[Size, bool]:
     """Size of a departure, and whether it is nearer than real people are to each other."""
     if kind is Kind.SIMILARITY:
-        noise = (floor - value) / max(1 - floor, tolerance, 1e-12)
-        lost = (floor - value) / floor if floor > 0 else 0.0
+        noise = (reference - value) / max(1 - reference, tolerance, 1e-12)
+        lost = (reference - value) / reference if reference > 0 else 0.0
         share = LOST.size(lost)
-        if share is Size.HUGE and floor - value <= GONE:
+        if share is Size.HUGE and reference - value <= GONE:
             share = Size.LARGE
         return max(NOISE.size(noise), share), noise < BETTER
-    excess, base = value - floor, max(floor, tolerance, 1e-12)
+    excess, base = value - reference, max(reference, tolerance, 1e-12)
     if kind is Kind.LEVEL:
-        low, high = sorted((value, floor))
+        low, high = sorted((value, reference))
         if high > FACTOR * max(low, tolerance):
             return Size.HUGE, False
     relative = abs(excess) / base
     departure = {
         Kind.DISTANCE: excess / base,
-        Kind.ACCURACY: abs(value - 0.5) - abs(floor - 0.5),
+        Kind.ACCURACY: abs(value - 0.5) - abs(reference - 0.5),
         Kind.LEVEL: relative,
         Kind.SHARE: relative,
         Kind.OFFSET: abs(excess) / unit,

@@ -41,7 +41,7 @@ def test_fresh_people_are_not_accused(population):
     assert rows["privacy loss (AATS)"]["verdict"] == "pass"
     assert rows["longest shared run"]["value"] == pytest.approx(1, abs=0.2)
     assert all(row["verdict"] == "pass" for name, row in rows.items() if name.startswith("near copies"))
-    assert rows["worst"]["tpr_at_1_percent_fpr"] <= rows["worst"]["tpr_floor"]
+    assert rows["worst"]["tpr_at_1_percent_fpr"] <= rows["worst"]["tpr_reference"]
     assert not [row for row in found.people if row["flagged"] == "yes"]
 
 
@@ -143,7 +143,7 @@ def test_copied_rare_alleles_are_caught(population):
     made = fresh.copy()
     made[rare] = np.where(real[rare][:, 2 * N :] == minor, minor, fresh[rare])
     rows, _ = measure(made, real)
-    assert rows["rare alleles"]["value"] > rows["rare alleles"]["floor"]
+    assert rows["rare alleles"]["value"] > rows["rare alleles"]["reference"]
     assert rows["near copies of rare alleles"]["verdict"] == "fail"
     assert rows["worst"]["verdict"] == "fail"
 
@@ -242,7 +242,7 @@ def test_near_copies_closed_form():
     assert test.chance <= 0.02
     assert test.least_chance <= 0.005
     assert near_copies(neighbours, ~member, shuffled).chance > 0.5  # the others are not accused
-    assert test.floor > 1
+    assert test.reference > 1
 
 
 def test_kept_neighbours_of_one_kind_bound_the_other():

@@ -68,7 +68,7 @@ def test_an_audit_tells_excess_from_what_is_unavoidable(copied, verdicts):
     data.add(made, real, real.sites.cm)
     found = audit(data, "x", "generator", 400, 0.6, 1, max_excess=0.03, training=n)
     rows = {row["attack"]: row for row in found.private if row["population"] == "all"}
-    floor = rows[AttackId.UNAVOIDABLE]["value"]
-    assert floor == pytest.approx(unavoidable(data.effective_sites, n, n, n).auc)
+    reference = rows[AttackId.UNAVOIDABLE]["value"]
+    assert reference == pytest.approx(unavoidable(data.effective_sites, n, n, n).auc)
     assert rows[AttackId.EXCESS]["verdict"] in verdicts
-    assert rows[AttackId.EXCESS]["value"] == pytest.approx(rows[AttackId.WORST]["value"] - floor)
+    assert rows[AttackId.EXCESS]["value"] == pytest.approx(rows[AttackId.WORST]["value"] - reference)

@@ -127,7 +127,7 @@ def test_no_option_of_the_audit_turns_a_gate_that_fails_into_a_pass(leaking, see
 
 ROW = dict.fromkeys(PRIVATE_COLUMNS, "") | {
     "row": "x", "kind": "generator", "attack": "worst", "population": "all", "measure": "auc", "value": "0.5", "low": "0.4", "high": "0.55",
-    "floor": "0.55", "n": "40", "verdict": "pass", "tpr_at_1_percent_fpr": "0.01", "tpr_floor": "0.02",
+    "reference": "0.55", "n": "40", "verdict": "pass", "tpr_at_1_percent_fpr": "0.01", "tpr_reference": "0.02",
 }  # fmt: skip
 METRIC = dict.fromkeys(FIDELITY_COLUMNS, "") | {
     "row": "x", "kind": "generator", "metric": "m", "population": "all", "bin": "all", "value": "0.5", "nfr": "inf", "n": "40",
@@ -139,7 +139,7 @@ METRIC = dict.fromkeys(FIDELITY_COLUMNS, "") | {
     "change",
     [
         {"high": "x"}, {"high": "-5"}, {"high": "1.2"}, {"high": "inf"}, {"high": "nan"}, {"high": "0.3"}, {"high": "0_1"}, {"high": " 0.5"},
-        {"low": "٠"}, {"tpr_floor": "7"}, {"n": "40.0"}, {"n": ""}, {"n": "-1"}, {"n": "9" * 30}, {"n": "²"}, {"verdict": "PASS"},
+        {"low": "٠"}, {"tpr_reference": "7"}, {"n": "40.0"}, {"n": ""}, {"n": "-1"}, {"n": "9" * 30}, {"n": "²"}, {"verdict": "PASS"},
         {"verdict": ""}, {"population": ""}, {"attack": ""},
     ],
 )  # fmt: skip

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from genoloom.audit_levels import FLOOR_LEVEL
+from genoloom.audit_levels import CHANCE_LEVEL
 from genoloom.privacy.measures import (
     Resampling,
     auc,
@@ -52,12 +52,12 @@ def test_true_positive_rate_closed_form():
     assert true_positive_rate(others, others) == pytest.approx(0.01)
 
 
-@pytest.mark.parametrize("floor", [0.5, 0.9])
-def test_interval_of_a_single_figure_is_the_basic_bootstrap(floor):
+@pytest.mark.parametrize("reference", [0.5, 0.9])
+def test_interval_of_a_single_figure_is_the_basic_bootstrap(reference):
     resampled = np.random.default_rng(3).normal(0.7, 0.05, (1, 500))
     low, high = percentile_interval(resampled[0])
     expected = (2 * 0.69 - resampled.mean(), 2 * 0.69 - high, 2 * 0.69 - low)
-    assert interval_of_maximum(np.array([0.69]), resampled, floor) == pytest.approx(expected)
+    assert interval_of_maximum(np.array([0.69]), resampled, reference) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("shift", [0.0, 0.7, 1.2])
@@ -73,8 +73,8 @@ def test_the_largest_of_many_is_corrected_for_being_the_largest(shift):
         scores = rng.standard_normal((15, 240))
         scores[0, 120:] += shift
         found = [people.aucs(s, inside) for s in scores]
-        floor = np.quantile(np.max([f[2] for f in found], axis=0), FLOOR_LEVEL)
-        value, low, high = interval_of_maximum(np.array([f[0] for f in found]), np.array([f[1] for f in found]), floor)
+        reference = np.quantile(np.max([f[2] for f in found], axis=0), CHANCE_LEVEL)
+        value, low, high = interval_of_maximum(np.array([f[0] for f in found]), np.array([f[1] for f in found]), reference)
         raw.append(max(f[0] for f in found))
         corrected.append(value)
         lower += low <= truth

@@ -244,7 +244,7 @@ def test_bars_are_drawn_to_scale():
     assert (drawn.unavoidable_end, drawn.attack_end) == (25, 50)
     assert (drawn.limit, drawn.excess_limit) == (50, 40)
     assert drawn.interval == (0, 90)  # no place is below chance
-    assert (drawn.floor_verdict, drawn.excess_verdict) == (Verdict.PASS, Verdict.WEAK)
+    assert (drawn.unavoidable_verdict, drawn.excess_verdict) == (Verdict.PASS, Verdict.WEAK)
     assert bar(judgement("b"), leak, top) is None
     alone = bar(judgement("c", worst_attack=0.9), None, 1.0)
     assert (alone.unavoidable_end, alone.limit, alone.excess_verdict) == (None, None, None)
@@ -265,7 +265,7 @@ def test_no_row_is_shown_without_title_direction_and_reference(tmp_path):
     for place, name in places.items():
         rows = [fidelity_row(name, "generator", metric, 0.4) for metric in metrics]
         write_table(results / "validation" / f"{place}.tsv", FIDELITY, rows)
-    rows = [attack_row("gan", "generator", attack, 0.6) | {"floor": ""} for attack in attacks]
+    rows = [attack_row("gan", "generator", attack, 0.6) | {"reference": ""} for attack in attacks]
     write_table(results / "validation/demo/gan/privacy.tsv", PRIVACY, rows)
     page, data = write(results)
     page = html.unescape(page)

@@ -182,7 +182,7 @@ def test_an_attack_that_needs_the_model_is_not_the_strongest_on_the_data(results
 
 def test_what_was_not_tried_is_said_in_one_line(results):
     note = "about 40 CPU minutes are above audit.shadow_minutes (15)"
-    empty = dict.fromkeys(("measure", "value", "low", "high", "floor"), "")
+    empty = dict.fromkeys(("measure", "value", "low", "high", "reference"), "")
     row = attack_row("gan", "generator", AttackId.SHADOWS, 0.5, "not run") | empty | {"note": note}
     add_rows(results / "validation" / "demo" / "gan" / "privacy.tsv", [row])
     write(results)

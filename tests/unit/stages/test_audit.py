@@ -80,7 +80,7 @@ def test_the_private_part_is_closed_and_says_who(project, tmp_path):
     assert about["inputs"]["synthetic/20.pgen"] == file_digest(project / "made/20.pgen")
     assert about["facts"]["people_per_role"] == 48
     attacks = {row["attack"]: row for row in read_table(private / "audit.tsv") if row["population"] == "all"}
-    assert float(attacks["worst"]["tpr_floor"]) > 0
+    assert float(attacks["worst"]["tpr_reference"]) > 0
     assert 0 <= float(attacks["generator likelihood (needs the model)"]["value"]) <= 1
 
 

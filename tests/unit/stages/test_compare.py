@@ -42,15 +42,15 @@ def test_compare_tells_a_copy_from_fresh_people(tmp_path, vcf, panels, sheet):
     assert rows["unphased"]["privacy"] not in ("pass", "fail")  # some attacks need phase
     assert rows["unphased"]["fidelity"] != "pass"
     assert rows["unphased"]["ld_r2_correlation"] == ""
-    floors = []
+    references = []
     for name in ("copier", "unphased"):
         [row] = [
             r
             for r in read_table(out / "validation" / "comparison" / name / "fidelity.tsv")
             if r["row"] == name and r["metric"] == "frequency_correlation"
         ]
-        floors.append(row["floor"])
-    assert len(set(floors)) == 1  # the same real people at the same sites for everybody
+        references.append(row["reference"])
+    assert len(set(references)) == 1  # the same real people at the same sites for everybody
     data = json.loads((out / "report" / "report.json").read_text())["data"][0]
     assert data["sites"] == len(sites) - 20
     assert data["site_account"]["copier"]["synthetic"]["in_training_file"] == len(sites) - 20

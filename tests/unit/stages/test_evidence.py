@@ -235,7 +235,7 @@ def test_a_halved_split_table_does_not_blind_the_leak_scan(tree):
     assert len(Evidence(tree / "results", "p", NAME).real_people()) == 60
 
 
-@pytest.mark.parametrize("column", ["value", "low", "high", "floor", "n", "verdict", "measure", "kind"])
+@pytest.mark.parametrize("column", ["value", "low", "high", "reference", "n", "verdict", "measure", "kind"])
 def test_every_row_of_the_public_table_is_that_of_the_audit(tree, column):
     path = tree / "results" / TABLES / "privacy.tsv"
     rows = read_table(path)

@@ -226,7 +226,7 @@ def test_thresholds_are_inclusive_and_are_options(project):
     assert "at most 0.59" in reasons(project, max_auc=0.59)
     assert "looser than release.max_auc 0.59" in reasons(project, max_auc=0.59)
     assert "at most 2.0%" in reasons(project, max_tpr=0.02)
-    write_tables(project / "results", worst={"tpr_at_1_percent_fpr": 0.06, "tpr_floor": 0.06})
+    write_tables(project / "results", worst={"tpr_at_1_percent_fpr": 0.06, "tpr_reference": 0.06})
     make(project)  # chance explains as much with so few people
     assert "sites_lost: weak" in reasons(project, fidelity="pass")
     write_tables(project / "results", metrics={"sites_lost": "fail", "phase": "not run"})

@@ -45,7 +45,7 @@ def population():
 def test_people_like_real_ones_pass_and_broken_phase_does_not(population):
     fresh, real = population[:, : 2 * N], population[:, 2 * N :]
     found, _ = measured(fresh, real)
-    assert 0 <= found.floor < 0.2
+    assert 0 <= found.reference < 0.2
     assert fidelity_rows([found], "made", "generator", N)[0]["verdict"] == "pass"
     # the genotypes of real people, each heterozygous site turned at random
     turn = np.random.default_rng(5).random((len(real), N)) < 0.5

@@ -93,7 +93,7 @@ def test_haplotypes_that_cannot_be_are_counted(population):
     sums = Collector(people, len(made.sites), block=100, seed=1)
     sums.add(*match_sites(made, truth), truth.sites.cm)
     [measured] = measure_all(Data(sums, 4, seed=1), tuple(m for m in TABLE if m.name == "impossible_haplotypes"))
-    assert (measured.values["S"], measured.floor) == (5 / (2 * N), 0.0)
+    assert (measured.values["S"], measured.reference) == (5 / (2 * N), 0.0)
     [row] = fidelity_rows([measured], "made", "generator", N)[:1]
     assert row["verdict"] == "fail"
 

@@ -1,5 +1,5 @@
 """The tests notice when the referee is broken: every comparison of the verdicts, its reference, and
-its floor, mutated.
+its reference, mutated.
 """
 
 import ast
@@ -19,10 +19,10 @@ from genoloom.validation.fidelity import fidelity_rows
 from genoloom.validation.metric_table import TABLE, measure_all
 
 NAN = math.nan
-# figures on both sides of every bound; floors and spreads are powers of two where a bound must be
+# figures on both sides of every bound; references and spreads are powers of two where a bound must be
 # met exactly
 CASES = [
-    # kind, value, floor, floor_sd, tolerance, verdict
+    # kind, value, reference, null_sd, tolerance, verdict
     ("distance", 1.5, 1.0, 0.0, 0.0, "pass"), ("distance", 1.501, 1.0, 0.0, 0.0, "weak"),
     ("distance", 3.0, 1.0, 0.0, 0.0, "weak"), ("distance", 3.001, 1.0, 0.0, 0.0, "fail"),
     ("distance", 5.0, 1.0, 2.0, 0.0, "pass"), ("distance", 5.001, 1.0, 2.0, 0.0, "weak"),
@@ -78,7 +78,7 @@ def right(module) -> bool:
     """Does this version of the verdicts give every case what is due?"""
     try:
         found = [module.judge(kind, *numbers).verdict for kind, *numbers, _ in CASES]
-        ratios = [module.judge("distance", 3.0, floor, 0.0).nfr for floor in (2.0, 0.0)]
+        ratios = [module.judge("distance", 3.0, reference, 0.0).nfr for reference in (2.0, 0.0)]
     except (ZeroDivisionError, ValueError):
         return False
     return ratios == [1.5, math.inf] and found == [case[-1] for case in CASES]
@@ -158,17 +158,17 @@ def test_swapped_roles_are_noticed(population):
     assert judged(copy_of_holdout, real, swapped)["aats_truth", "all"]["verdict"] == "pass"
 
 
-def test_a_dropped_floor_is_noticed(population, monkeypatch):
+def test_a_dropped_reference_is_noticed(population, monkeypatch):
     roles = ["holdout"] * N + ["train"] * N
     fresh, real = population[:, 4 * N :], population[:, : 4 * N]
     assert judged(fresh, real, roles)["overall", "all"]["verdict"] == "pass"
     judge = verdicts.judge
 
-    def without_floor(kind, value, floor, floor_sd, tolerance, chance, unit):
-        perfect = {"similarity": 1.0, "distance": 0.0}.get(kind, floor)
-        return judge(kind, value, perfect, floor_sd, tolerance, chance, unit=unit)
+    def without_reference(kind, value, reference, null_sd, tolerance, chance, unit):
+        perfect = {"similarity": 1.0, "distance": 0.0}.get(kind, reference)
+        return judge(kind, value, perfect, null_sd, tolerance, chance, unit=unit)
 
-    monkeypatch.setattr("genoloom.validation.fidelity.judge", without_floor)
+    monkeypatch.setattr("genoloom.validation.fidelity.judge", without_reference)
     assert judged(fresh, real, roles)["overall", "all"]["verdict"] == "fail"
 
 

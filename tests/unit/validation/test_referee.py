@@ -93,14 +93,14 @@ def test_on_one_panel_who_is_farther_off_never_has_a_better_verdict(measured):
     for m in measured:
         metric = m.metric
         judged = [
-            judge(metric.kind, value, m.floor, m.floor_sd, metric.tolerance, chance, unit=metric.unit)
+            judge(metric.kind, value, m.reference, m.null_sd, metric.tolerance, chance, unit=metric.unit)
             for value in m.values.values()
         ]
         for value, own in zip(m.values.values(), judged, strict=True):
-            off = abs(value - m.floor) / m.floor_sd if m.floor_sd else 0.0
-            assert not (off > 5 and own.size >= Size.LARGE and own.verdict == "pass"), (metric.name, value, m.floor)
+            off = abs(value - m.reference) / m.null_sd if m.null_sd else 0.0
+            assert not (off > 5 and own.size >= Size.LARGE and own.verdict == "pass"), (metric.name, value, m.reference)
             for other_value, other in zip(m.values.values(), judged, strict=True):
-                same_side = (value - m.floor) * (other_value - m.floor) > 0
+                same_side = (value - m.reference) * (other_value - m.reference) > 0
                 if same_side and own.size >= other.size and abs(own.z) >= abs(other.z):
                     assert ORDER.index(own.verdict) >= ORDER.index(other.verdict), (metric.name, value, other_value)
                     compared += 1

@@ -110,7 +110,7 @@ def test_coding_figures_tell_other_codons_and_stops_from_real_genes():
     right, wrong = (figures(made, train, holdout, coding="frame") for made in (good, bad))
     assert set(right) == {"orf_length_distance", "orf_share", "codon_usage_distance", "in_frame_stops"}
     assert {verdict(f) for f in right.values()} == {"pass"}
-    assert right["orf_share"].floor == 1
+    assert right["orf_share"].reference == 1
     assert {verdict(wrong[metric]) for metric in ("orf_share", "codon_usage_distance", "in_frame_stops")} == {"fail"}
     assert wrong["in_frame_stops"].value == pytest.approx(0.5 / 111, abs=0.001)
     assert set(figures(good, train, holdout, coding="orfs")) == {"orf_length_distance", "orf_share"}

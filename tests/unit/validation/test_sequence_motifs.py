@@ -186,7 +186,7 @@ def test_a_motif_at_another_place_is_seen_by_place_and_position_and_not_by_conte
     motifs = [WordMotif("TATAWAW")]
     good, bad = (figures(made, train, holdout, motifs=motifs) for made in (right, moved))
     for metric in ("motif_content:TATAWAW", "motif_at_place:TATAWAW"):
-        assert good[metric].value == pytest.approx(good[metric].floor, abs=4 * good[metric].floor_sd)
+        assert good[metric].value == pytest.approx(good[metric].reference, abs=4 * good[metric].null_sd)
     assert bad["motif_content:TATAWAW"].value == pytest.approx(good["motif_content:TATAWAW"].value, abs=0.15)
     assert bad["motif_at_place:TATAWAW"].value < 0.1
     assert bad["motif_position:TATAWAW"].value > good["motif_position:TATAWAW"].value + 10

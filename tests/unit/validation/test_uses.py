@@ -13,12 +13,12 @@ SLOPE = Demand(Use.LINKAGE, M.LD_SCORE_SLOPE, 0.1, 0.25, "")
 LOST = Demand(Use.RARE, M.SITES_LOST, 0.02, 0.1, "", better=Better.LOWER)
 
 
-def figure(demand, value, floor, sd=0.0, population="all", bin="all"):
-    return Figure(demand.metric, population, bin, value, floor, sd)
+def figure(demand, value, reference, sd=0.0, population="all", bin="all"):
+    return Figure(demand.metric, population, bin, value, reference, sd)
 
 
 @pytest.mark.parametrize(
-    ("demand", "value", "floor", "sd", "expected"),
+    ("demand", "value", "reference", "sd", "expected"),
     [
         (LD, 0.99, 0.9, 0.0, "fit"), (LD, 0.86, 0.9, 0.0, "fit"), (LD, 0.84, 0.9, 0.0, "fit with limits"),
         (LD, 0.74, 0.9, 0.0, "not fit"), (LD, 0.84, 0.9, 0.021, "fit"), (LD, 0.74, 0.9, 0.041, "fit with limits"),
@@ -28,8 +28,8 @@ def figure(demand, value, floor, sd=0.0, population="all", bin="all"):
         (LD, None, 0.9, 0.0, "not run"),
     ],
 )  # fmt: skip
-def test_shortfalls(demand, value, floor, sd, expected):
-    assert fitness_of(demand, figure(demand, value, floor, sd)) == expected
+def test_shortfalls(demand, value, reference, sd, expected):
+    assert fitness_of(demand, figure(demand, value, reference, sd)) == expected
 
 
 def test_the_worst_figure_and_the_worst_population_decide():

@@ -9,7 +9,7 @@ from genoloom.validation.verdicts import ORDER, Chance, Kind, Size, judge, worst
 
 
 @pytest.mark.parametrize(
-    ("kind", "value", "floor", "sd", "verdict"),
+    ("kind", "value", "reference", "sd", "verdict"),
     [
         ("distance", 1.4, 1.0, 0.01, "pass"),
         ("distance", 1.9, 1.0, 0.5, "pass"),
@@ -37,8 +37,8 @@ from genoloom.validation.verdicts import ORDER, Chance, Kind, Size, judge, worst
         ("distance", math.nan, 1.0, 0.1, "not run"),
     ],
 )
-def test_rules(kind, value, floor, sd, verdict):
-    assert judge(kind, value, floor, sd).verdict == verdict
+def test_rules(kind, value, reference, sd, verdict):
+    assert judge(kind, value, reference, sd).verdict == verdict
 
 
 def test_z_is_positive_where_a_similarity_is_too_small():
@@ -52,17 +52,22 @@ def test_z_is_positive_where_a_similarity_is_too_small():
 
 
 def random_row(rng, kind):
-    """A floor, its spread and two figures on the same side of it, the second at least as far
+    """A reference, its spread and two figures on the same side of it, the second at least as far
     off.
     """
-    floor = {"half": 0.5, "accuracy": 0.5}.get(kind, float(rng.choice([rng.uniform(0.01, 0.99), rng.uniform(0.5, 20), 0.0])))
+    reference = {"half": 0.5, "accuracy": 0.5}.get(kind, float(rng.choice([rng.uniform(0.01, 0.99), rng.uniform(0.5, 20), 0.0])))
     if kind == "similarity":
-        floor = float(rng.uniform(-0.2, 0.999))
-    near, far = np.sort(rng.exponential(rng.choice([0.02, 0.3, 3.0]), 2) * max(floor, 0.1))
+        reference = float(rng.uniform(-0.2, 0.999))
+    near, far = np.sort(rng.exponential(rng.choice([0.02, 0.3, 3.0]), 2) * max(reference, 0.1))
     side = 1 if kind in ("accuracy", "bits", "copying") else int(rng.choice([-1, 1]))
     if kind == "similarity":
         side = -1
-    return floor, float(rng.choice([0.0, rng.exponential(0.05), rng.exponential(2.0)])), floor + side * near, floor + side * far
+    return (
+        reference,
+        float(rng.choice([0.0, rng.exponential(0.05), rng.exponential(2.0)])),
+        reference + side * near,
+        reference + side * far,
+    )
 
 
 @pytest.mark.parametrize("kind", list(Kind))
@@ -70,14 +75,14 @@ def test_what_is_farther_off_never_has_a_better_verdict(kind):
     rng = np.random.default_rng(7)
     worse = 0
     for _ in range(3000):
-        floor, sd, near, far = random_row(rng, kind)
+        reference, sd, near, far = random_row(rng, kind)
         bound = float(rng.uniform(2, 9))
         chance = Chance.single() if rng.random() < 0.2 else Chance(bound, bound, bound)
         tolerance, unit = float(rng.choice([0.0, 0.02])), float(rng.uniform(0.05, 1))
-        first, second = (judge(kind, value, floor, sd, tolerance, chance, unit=unit) for value in (near, far))
+        first, second = (judge(kind, value, reference, sd, tolerance, chance, unit=unit) for value in (near, far))
         assert abs(second.z) >= abs(first.z)
         assert second.size >= first.size
-        assert ORDER.index(second.verdict) >= ORDER.index(first.verdict), (kind, floor, sd, near, far)
+        assert ORDER.index(second.verdict) >= ORDER.index(first.verdict), (kind, reference, sd, near, far)
         worse += second.verdict != first.verdict
     assert worse > 100  # the rows are on both sides of the bounds
 
@@ -87,8 +92,8 @@ def test_five_spreads_and_a_large_size_are_never_green(kind):
     rng = np.random.default_rng(9)
     seen = 0
     for _ in range(3000):
-        floor, sd, _, far = random_row(rng, kind)
-        found = judge(kind, far, floor, sd, chance=Chance(9.0, 9.0, 9.0), unit=0.5)
+        reference, sd, _, far = random_row(rng, kind)
+        found = judge(kind, far, reference, sd, chance=Chance(9.0, 9.0, 9.0), unit=0.5)
         if found.size >= Size.LARGE and abs(found.z) > 5:
             seen += 1
             assert found.verdict != "pass"

@@ -53,14 +53,14 @@ def sites_new(d: Data, a: str, b: str, part: Part) -> float:
     """Share of sites that vary among half of a's haplotypes and not among half of b's, expected
     over the choice of halves.
 
-    Halves, so that the floor (two halves of the held-out people) compares equal sizes.
+    Halves, so that the reference (two halves of the held-out people) compares equal sizes.
     """
     n = d.groups.size(a)
     x, y = (chance_monomorphic(d.count(g)[part.sites], n, n // 2) for g in (a, b))
     return float(((1 - x) * y).mean())
 
 
-def sites_new_floor(d: Data, b: str, part: Part) -> float:
+def sites_new_reference(d: Data, b: str, part: Part) -> float:
     """The same of the two halves of one group."""
     counts, n = d.count(b)[part.sites], d.groups.size(b)
     # one half varies not, less the sites where neither does
