@@ -7,7 +7,7 @@ CORES ?= $(shell nproc 2>/dev/null || echo 2)
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo chaos test lint bench bench-haplotypes bench-privacy bench-shadows bench-validation bench-sequences fuzz pins package-audit sbom clean
+.PHONY: help demo chaos test lint bench bench-haplotypes bench-privacy bench-shadows bench-validation bench-sequences bench-utility fuzz pins package-audit sbom clean
 
 help:  ## Say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 28
@@ -63,6 +63,9 @@ bench-shadows: $(STAMP)  ## What shadow models add to the audit
 
 bench-sequences: $(STAMP)  ## Sequence generators on three real sets; needs the development data for two of them
 	$(BIN)/python benchmarks/sequences.py $(BENCH)
+
+bench-utility: $(STAMP)  ## Treatment effects learnt from synthetic CYP2C19 genotypes; needs the development data
+	$(BIN)/python benchmarks/utility.py $(BENCH)
 
 # FUZZ takes further options: make fuzz FUZZ="--targets vcf --mutants 1000"; see tests/fuzzing
 fuzz: $(STAMP)  ## 10,000 mutants of valid files for each reader; hours

@@ -67,6 +67,10 @@ SETS = {
         "human/1kgp_10ksnp_chr15/1kgp_10ksnp_chr15_2504.GRCh37.vcf.gz", "15",
         "human/1kgp_10ksnp_chr15/splits.tsv", "population", "maps/b37/chr15.b37.gmap.gz", person="person",
     ),
+    "cyp2c19": BenchmarkSet(
+        "human/1kgp_phase3_pgx_multilocus_2504.GRCh37.vcf.gz", "10", _PANEL, "super_pop",
+        "maps/b37/chr10.b37.gmap.gz", (96_519_691, 96_615_924), sex="gender",
+    ),
     "simulated": BenchmarkSet("", CONTIG, "", "", None),
 }  # fmt: skip
 

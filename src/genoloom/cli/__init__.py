@@ -21,7 +21,7 @@ GROUPS = {
     ],
     "Judge the data of any tool": [evaluation.compare],
     "Use a trained model on other data": [haplotypes.score, haplotypes.complete],
-    "Personalised medicine": [medicine.phenotypes],
+    "Personalised medicine": [medicine.phenotypes, medicine.treatment_effects],
     "DNA sequences": [sequences],
 }  # fmt: skip
 

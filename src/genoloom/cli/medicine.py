@@ -5,12 +5,17 @@ import click
 from genoloom.cli.options import (
     ANY_TOOL,
     PREFIX,
+    comparands_options,
     file_option,
     files_option,
     logged,
     samples_option,
+    section_options,
     seed_option,
 )
+from genoloom.treatment.options import TrialOptions
+
+_BUILD = click.Choice(["GRCh37", "GRCh38"])
 
 
 @click.command()
@@ -31,3 +36,23 @@ def phenotypes(**given):
     from genoloom.stages.phenotypes import phenotypes as stage
 
     stage(**given)
+
+
+@click.command("treatment-effects")
+@comparands_options
+@click.option("--build", type=_BUILD, required=True, help="Genome build of all files.")
+@file_option("--out", "Table of scores to write.")
+@file_option("--summary", "Also write options, variants and frequencies (JSON).", required=False)
+@seed_option
+@section_options(TrialOptions)
+@logged
+def treatment_effects(sections, **given):
+    """Learn individual treatment effects from synthetic individuals; judge them on real ones.
+
+    The trial is planted: CYP2C19 diplotypes change what one of two antiplatelet treatments does.
+    Files must hold CYP2C19, on contig 10.
+    """
+    from genoloom.stages.treatment_effects import treatment_effects as stage
+
+    [options] = sections
+    stage(options=options, **given)

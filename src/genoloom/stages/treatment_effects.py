@@ -1,0 +1,138 @@
+"""How well individual treatment effects are learnt from synthetic individuals: a planted trial."""
+
+import json
+import logging
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from genoloom.disclosure import people_count
+from genoloom.errors import InputError
+from genoloom.formats.atomic import write_beside
+from genoloom.formats.tables import write_table
+from genoloom.panel import Panel
+from genoloom.stages.genotypes import GenotypeFiles
+from genoloom.stages.inputs import open_real
+from genoloom.treatment.cyp2c19 import CONTIG, GENE, VARIANTS, call_diplotypes
+from genoloom.treatment.options import TrialOptions
+from genoloom.treatment.study import COLUMNS, CONTROLS, REAL, Group, diplotype_rows, effect_rows
+
+log = logging.getLogger(__name__)
+
+FEWEST = 100  # individuals in each role
+
+
+def treatment_effects(
+    *, comparands: dict, build: str, out: Path, summary: Path | None, options: TrialOptions,
+    seed: int,
+) -> None:  # fmt: skip
+    """Write the table of scores, one row for each data set, learner, metric and group.
+
+    Parameters
+    ----------
+    comparands : dict
+        Real and synthetic files, as `open_comparands` takes them.
+    build : str
+        GRCh37 or GRCh38, of all files.
+    summary : Path, optional
+        JSON: options, defining variants that the synthetic files have and lack, and phenotype
+        frequencies of the synthetic individuals.
+
+    Raises
+    ------
+    InputError
+        The files have no defining variant of CYP2C19, or fewer than 100 individuals.
+    """
+    synthetic = comparands["synthetic"]
+    if comparands["panels"]:
+        synthetic = [path.with_name(f"{path.name}.pgen") for path in synthetic]
+    real_files = {name: v for name, v in comparands.items() if name != "synthetic"}
+    with open_real(**real_files) as real:
+        files = {
+            "train": real.train,
+            "holdout": real.holdout,
+            "synthetic": real.read("synthetic", synthetic),
+        }
+        groups, known = {}, {}
+        for role, own in files.items():
+            groups[role], known[role] = read_group(own, build)
+    rows = effect_rows(**_roles(groups), options=options, seed=seed)
+    rows += diplotype_rows(**_roles(groups))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_table(out, COLUMNS, rows)
+    if summary is not None:
+        counts = Counter(groups["synthetic"].diplotypes.phenotype)
+        total = len(groups["synthetic"].diplotypes)
+        content = {
+            "gene": GENE, "build": build, "seed": seed, "options": options.model_dump(),
+            "variants_found": known["synthetic"],
+            "variants_lost": [name for name in known["train"] if name not in known["synthetic"]],
+            "synthetic_phenotypes": {k: n / total for k, n in sorted(counts.items())},
+        }  # fmt: skip
+        with write_beside(summary) as [part]:
+            part.write_text(json.dumps(content, indent=2) + "\n")
+    _say(rows)
+
+
+def _roles(groups: dict[str, Group]) -> dict[str, Group]:
+    return {"train": groups["train"], "holdout": groups["holdout"], "made": groups["synthetic"]}
+
+
+def read_group(files: GenotypeFiles, build: str) -> tuple[Group, list[str]]:
+    """The star alleles of everybody, and the defining variants that the files have.
+
+    Raises
+    ------
+    InputError
+        There is none, or there are fewer than 100 individuals.
+    """
+    n = len(files.people)
+    if n < FEWEST:
+        raise InputError(files.label, f"has {people_count(n)}", expected=f"at least {FEWEST}")
+    panel = files.panels.get(CONTIG)
+    rows = [] if panel is None else variant_rows(panel, build)
+    if not any(row is not None for row in rows):
+        first, last = (getattr(VARIANTS[i], build.lower()) for i in (0, -1))
+        raise InputError(
+            files.label, f"has no defining variant of {GENE}",
+            expected=f"contig {CONTIG}, {first} to {last} ({build})",
+            remedy="give a panel of the gene, and --build as it is",
+        )  # fmt: skip
+    carried = np.zeros((len(VARIANTS), 2 * n), dtype=bool)
+    for i, row in enumerate(rows):
+        if row is not None:
+            at, swapped = row
+            alleles = panel.haplotypes.read(at, at + 1)[0]
+            carried[i] = alleles == (0 if swapped else 1)
+    if files.unphased:
+        log.warning("%s: calls without phase are taken in the order of the file", files.label)
+    known = [row is not None for row in rows]
+    called = call_diplotypes(carried, known)
+    names = [v.name for v, there in zip(VARIANTS, known, strict=True) if there]
+    log.info("%s: %d of %d variants of %s", files.label, len(names), len(VARIANTS), GENE)
+    return Group(called, files.people.population), names
+
+
+def variant_rows(panel: Panel, build: str) -> list[tuple[int, bool] | None]:
+    """For each defining variant its row in the panel, and whether REF and ALT are exchanged."""
+    at: dict[tuple, int] = {}
+    for row, (position, ref, alt) in enumerate(panel.sites.keys()):
+        at.setdefault((position, ref.upper(), alt.upper()), row)
+    found: list[tuple[int, bool] | None] = []
+    for variant in VARIANTS:
+        position = getattr(variant, build.lower())
+        straight = at.get((position, variant.ref, variant.alt))
+        swapped = at.get((position, variant.alt, variant.ref))
+        if straight is not None:
+            found.append((straight, False))
+        else:
+            found.append(None if swapped is None else (swapped, True))
+    return found
+
+
+def _say(rows: list[dict]) -> None:
+    for row in rows:
+        if row["metric"] == "root_pehe_ratio" and row["data"] != REAL:
+            name = row["data"] + (" (negative control)" if row["data"] in CONTROLS else "")
+            log.info("%s, %s: root PEHE %.2f of real", name, row["learner"], row["value"])

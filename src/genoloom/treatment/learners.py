@@ -1,0 +1,119 @@
+"""Estimators of individual treatment effects: S-, T-, X- and DR-learner on gradient boosting.
+
+Kuenzel et al. 2019, doi:10.1073/pnas.1804597116 (S, T, X); Kennedy 2023, doi:10.1214/23-EJS2157
+(DR).
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
+
+from genoloom.treatment.sandbox import Trial
+
+FOLDS = 3  # of cross-fitting
+TRIM = 0.02  # propensities are kept this far from 0 and 1
+Predict = Callable[[np.ndarray], np.ndarray]
+
+
+def fit_outcome(x: np.ndarray, y: np.ndarray, seed: int) -> Predict:
+    """A regression of `y` on `x`: small trees, as cohorts have hundreds to thousands of rows."""
+    leaf = max(1, min(20, len(y) // 10))
+    model = HistGradientBoostingRegressor(
+        max_iter=60, max_leaf_nodes=8, min_samples_leaf=leaf, l2_regularization=1.0,
+        early_stopping=False, random_state=seed % 2**32,
+    )  # fmt: skip
+    return model.fit(x, y).predict
+
+
+def fit_propensity(x: np.ndarray, t: np.ndarray) -> Predict:
+    """Probability of treatment 1 by logistic regression, trimmed."""
+    if len(np.unique(t)) < 2:
+        return lambda rows: np.full(len(rows), np.clip(t.mean(), TRIM, 1 - TRIM))
+    centre, spread = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-9)
+    model = LogisticRegression(max_iter=1000).fit((x - centre) / spread, t)
+
+    def predict(rows: np.ndarray) -> np.ndarray:
+        return np.clip(model.predict_proba((rows - centre) / spread)[:, 1], TRIM, 1 - TRIM)
+
+    return predict
+
+
+def s_learner(trial: Trial, target: np.ndarray, seed: int) -> np.ndarray:
+    """One regression with the treatment as a feature."""
+    predict = fit_outcome(np.column_stack([trial.x, trial.t]), trial.y, seed)
+    given = (np.full(len(target), t) for t in (0.0, 1.0))
+    untreated, treated = (predict(np.column_stack([target, t])) for t in given)
+    return treated - untreated
+
+
+def fit_arms(trial: Trial, seed: int) -> tuple[Predict, Predict]:
+    """Regressions of the outcome among those with treatment 0, and with treatment 1."""
+    of = [trial.t == arm for arm in (0, 1)]
+    untreated, treated = (fit_outcome(trial.x[rows], trial.y[rows], seed) for rows in of)
+    return untreated, treated
+
+
+def t_learner(arms: tuple[Predict, Predict], target: np.ndarray) -> np.ndarray:
+    """The difference of two regressions, one for each treatment."""
+    untreated, treated = arms
+    return treated(target) - untreated(target)
+
+
+def x_learner(
+    trial: Trial, arms: tuple[Predict, Predict], target: np.ndarray, seed: int
+) -> np.ndarray:  # fmt: skip
+    """Effects imputed with the regression of the other treatment, regressed in both arms, and
+    weighted by the propensity.
+    """
+    untreated, treated = arms
+    one = trial.t == 1
+    gain = fit_outcome(trial.x[one], trial.y[one] - untreated(trial.x[one]), seed)
+    loss = fit_outcome(trial.x[~one], treated(trial.x[~one]) - trial.y[~one], seed)
+    weight = fit_propensity(trial.x, trial.t)(target)
+    return weight * loss(target) + (1 - weight) * gain(target)
+
+
+def doubly_robust_scores(
+    y: np.ndarray, t: np.ndarray, propensity: np.ndarray, untreated: np.ndarray, treated: np.ndarray
+) -> np.ndarray:  # fmt: skip
+    """Pseudo-outcomes whose mean given features is the effect, if the propensity or both
+    regressions are right (Robins and Rotnitzky 1995, doi:10.1080/01621459.1995.10476494).
+    """
+    fitted = np.where(t == 1, treated, untreated)
+    weight = (t - propensity) / (propensity * (1 - propensity))
+    return treated - untreated + weight * (y - fitted)
+
+
+def cross_fitted_scores(trial: Trial, seed: int) -> np.ndarray:
+    """Doubly robust scores, each from models that did not see the individual; shape (n,)."""
+    scores = np.empty(len(trial))
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed % 2**32)
+    for fit, out in folds.split(trial.x, trial.t):
+        part = Trial(trial.x[fit], trial.t[fit], trial.y[fit])
+        untreated, treated = fit_arms(part, seed)
+        rows = trial.x[out]
+        propensity = fit_propensity(part.x, part.t)(rows)
+        known = trial.y[out], trial.t[out], propensity
+        scores[out] = doubly_robust_scores(*known, untreated(rows), treated(rows))
+    return scores
+
+
+def estimates(trial: Trial, target: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+    """Effects of the individuals `target`, shape (n, n_features), by each learner; float64, shape
+    (n,) each.
+
+    `constant effect` gives everybody the mean of the doubly robust scores, `zero effect` none: what
+    a learner must beat.
+    """
+    arms, scores = fit_arms(trial, seed), cross_fitted_scores(trial, seed)
+    return {
+        "S": s_learner(trial, target, seed),
+        "T": t_learner(arms, target),
+        "X": x_learner(trial, arms, target, seed),
+        "DR": fit_outcome(trial.x, scores, seed)(target),
+        "constant effect": np.full(len(target), scores.mean()),
+        "zero effect": np.zeros(len(target)),
+    }

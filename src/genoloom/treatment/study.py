@@ -1,0 +1,165 @@
+"""Learners trained on real and on synthetic trials, judged on held-out real individuals."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from genoloom.disclosure import FEW
+from genoloom.seeds import derive_seed
+from genoloom.treatment.cyp2c19 import UNMATCHED, Diplotypes, total_variation
+from genoloom.treatment.learners import estimates, fit_propensity
+from genoloom.treatment.options import TrialOptions
+from genoloom.treatment.routes import factorised, joint, only_genotypes
+from genoloom.treatment.sandbox import (
+    Trial,
+    draw_covariates,
+    genotype_features,
+    negative_controls,
+    run_trial,
+)
+from genoloom.treatment.scores import (
+    calibration_slope,
+    policy_value,
+    qini,
+    rank_agreement,
+    regret,
+    root_pehe,
+    weighted_effects,
+    weighted_policy_value,
+)
+
+REAL, TRUTH = "real", "truth"
+ROUTES = ("genotypes", "joint", "factorised")
+CONTROLS = ("genotype decoupled", "main effects only", "treatment shuffled")
+ALL, SYNTHETIC = "all", "synthetic"
+COLUMNS = ["data", "learner", "metric", "group", "value", "sd", "draws"]
+# metrics of which the table has a ratio to the same learner trained on real data
+RATIO = "root_pehe"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Individuals of one role: their star alleles and populations."""
+
+    diplotypes: Diplotypes
+    population: list[str]
+
+
+def effect_rows(
+    train: Group, holdout: Group, made: Group, options: TrialOptions, seed: int,
+    routes: tuple[str, ...] = ROUTES, controls: bool = True,
+) -> list[dict]:  # fmt: skip
+    """Scores of every learner, trained on the real training individuals, on each route's synthetic
+    trial, and on negative controls; rows of `COLUMNS`.
+
+    Groups of up to 20 held-out individuals have no row of their own.
+    """
+    draws: dict[tuple, list[float]] = {}
+    for draw in range(options.draws):
+        for key, value in _one_draw(train, holdout, made, options, seed, draw, routes, controls):
+            draws.setdefault(key, []).append(value)
+    rows = []
+    for key, values in draws.items():
+        known = np.array(values)[~np.isnan(values)]
+        value = float(known.mean()) if len(known) else None
+        sd = float(known.std(ddof=1)) if len(known) > 1 else None
+        rows.append(dict(zip(COLUMNS, (*key, value, sd, len(values)), strict=True)))
+    return rows
+
+
+def _one_draw(
+    train: Group, holdout: Group, made: Group, options: TrialOptions, seed: int, draw: int,
+    routes: tuple[str, ...], controls: bool,
+) -> Iterator[tuple[tuple, float]]:  # fmt: skip
+    def rng(purpose: str) -> np.random.Generator:
+        return np.random.default_rng(derive_seed(seed, "trial", draw, purpose))
+
+    size = options.individuals or min(len(train.diplotypes), len(made.diplotypes))
+    own = _drawn(genotype_features(train.diplotypes), size, rng("real individuals"))
+    x = np.hstack([own, draw_covariates(size, rng("real covariates"))])
+    real = run_trial(x, options, rng("real trial"))
+    copied = _drawn(genotype_features(made.diplotypes), size, rng("synthetic individuals"))
+    model_seed = derive_seed(seed, "learners", draw)
+    trials = {REAL: real}
+    if "genotypes" in routes:
+        trials["genotypes"] = only_genotypes(copied, options, rng("genotypes"))
+    if "joint" in routes:
+        trials["joint"] = joint(real, size, rng("joint"))
+    if "factorised" in routes:
+        trials["factorised"] = factorised(real, copied, rng("factorised"), model_seed)
+    if controls:
+        trials |= negative_controls(real, options, rng("controls"))
+    judges = genotype_features(holdout.diplotypes)
+    judges = np.hstack([judges, draw_covariates(len(judges), rng("holdout covariates"))])
+    judge = run_trial(judges, options, rng("holdout trial"))
+    phenotype = np.array(holdout.diplotypes.phenotype)
+    masks = {name: phenotype == name for name in np.unique(phenotype).tolist()}
+    groups = {name: mask for name, mask in masks.items() if mask.sum() > FEW}
+    for name, mask in groups.items():
+        yield (TRUTH, "", "effect", name), float(judge.tau[mask].mean())
+    base: dict[str, float] = {}
+    for data, trial in trials.items():
+        for learner, estimate in estimates(trial, judge.x, model_seed).items():
+            if learner == "zero effect" and data != REAL:
+                continue  # it does not depend on the data
+            found = dict(_scores(estimate, judge, groups, options))
+            for (metric, group), value in found.items():
+                yield (data, learner, metric, group), value
+            if data == REAL:
+                base[learner] = found[RATIO, ALL]
+            ratio = found[RATIO, ALL] / base[learner]
+            yield (data, learner, f"{RATIO}_ratio", ALL), ratio
+
+
+def _drawn(rows: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+    return rows[rng.choice(len(rows), size, replace=size > len(rows))]
+
+
+def _scores(
+    estimate: np.ndarray, judge: Trial, groups: dict[str, np.ndarray], options: TrialOptions
+) -> Iterator[tuple[tuple[str, str], float]]:
+    treat = estimate > options.cost
+    propensity = fit_propensity(judge.x, judge.t)(judge.x)
+    seen = weighted_effects(judge.y, judge.t, propensity)
+    yield (RATIO, ALL), root_pehe(estimate, judge.tau)
+    yield ("ate_error", ALL), float(estimate.mean() - judge.tau.mean())
+    yield ("policy_value", ALL), policy_value(judge.tau, treat, options.cost)
+    yield ("regret", ALL), regret(judge.tau, treat, options.cost)
+    yield ("calibration_slope", ALL), calibration_slope(estimate, judge.tau)
+    yield ("rank_agreement", ALL), rank_agreement(estimate, judge.tau)
+    yield ("qini", ALL), qini(estimate, seen)
+    seen_value = weighted_policy_value(judge.y, judge.t, propensity, treat, options.cost)
+    yield ("policy_value_weighted", ALL), seen_value
+    for name, mask in groups.items():
+        yield ("bias", name), float((estimate - judge.tau)[mask].mean())
+
+
+def diplotype_rows(train: Group, holdout: Group, made: Group) -> list[dict]:
+    """Total-variation distance of diplotype and phenotype frequencies from the held-out people, for
+    everybody and by population of more than 20 in each role; beside it that of the training people.
+
+    Also the share of synthetic haplotypes whose variants no star allele has together.
+    """
+    rows = []
+    groups = {REAL: train, SYNTHETIC: made}
+    populations = sorted(set(holdout.population))
+    names = populations if len(populations) > 1 else []
+    for data, group in groups.items():
+        for metric, kind in (("diplotype_tv", "names"), ("phenotype_tv", "phenotype")):
+            one, other = (np.array(getattr(g.diplotypes, kind)) for g in (group, holdout))
+            for name in (ALL, *names):
+                chosen = one[_of(group, name)].tolist(), other[_of(holdout, name)].tolist()
+                if min(map(len, chosen)) > FEW:
+                    rows.append(_row(data, metric, name, total_variation(*chosen)))
+    unmatched = np.mean([allele == UNMATCHED for allele in made.diplotypes.allele])
+    rows.append(_row(SYNTHETIC, "unmatched_haplotypes", ALL, float(unmatched)))
+    return rows
+
+
+def _row(data: str, metric: str, group: str, value: float) -> dict:
+    return dict(zip(COLUMNS, (data, "", metric, group, value, None, 1), strict=True))
+
+
+def _of(group: Group, name: str) -> list[int]:
+    return [i for i, p in enumerate(group.population) if name in (ALL, p)]

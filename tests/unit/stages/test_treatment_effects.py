@@ -1,0 +1,108 @@
+"""`genoloom treatment-effects` through files."""
+
+import json
+
+import click.testing
+import numpy as np
+import pytest
+from helpers import make_sites
+
+from genoloom.cli import genoloom
+from genoloom.errors import InputError
+from genoloom.formats.pgen import PanelWriter
+from genoloom.formats.tables import read_table
+from genoloom.panel import People
+from genoloom.stages.genotypes import read_genotypes
+from genoloom.stages.treatment_effects import read_group
+from genoloom.treatment.cyp2c19 import VARIANTS
+
+N = 120
+CARRIED = {"rs12248560": 0.25, "rs12769205": 0.2, "rs4244285": 0.2}
+
+
+def write(folder, name, rng, build="grch37", n=N, swap=False, lost=()):
+    """Individuals with *2 and *17, one variant of *2 with swapped alleles if `swap`."""
+    chosen = sorted((v for v in VARIANTS if v.name in CARRIED), key=lambda v: getattr(v, build))
+    chosen = [v for v in chosen if v.name not in lost]
+    source = rng.random(2 * n)
+    two = source < CARRIED["rs4244285"]
+    many = ~two & (source < CARRIED["rs4244285"] + CARRIED["rs12248560"])
+    rows = [many if v.name == "rs12248560" else two for v in chosen]
+    sites = make_sites(len(chosen))
+    sites.position[:] = [getattr(v, build) for v in chosen]
+    sites.ref[:] = [v.ref for v in chosen]
+    sites.alt[:] = [v.alt for v in chosen]
+    alleles = np.array(rows).astype(np.int8)
+    if swap:
+        alleles[-1] = 1 - alleles[-1]
+        sites.ref[-1], sites.alt[-1] = sites.alt[-1], sites.ref[-1]
+    object.__setattr__(sites, "contig", "chr10")
+    people = People([f"{name}{i}" for i in range(n)], ["A", "B"] * (n // 2), ["unknown"] * n)
+    with PanelWriter(folder / name, people, "chr10", 200_000_000) as writer:
+        writer.append(sites, alleles)
+    return folder / f"{name}.pgen"
+
+
+@pytest.fixture
+def files(tmp_path):
+    rng = np.random.default_rng(8)
+    return {name: write(tmp_path, name, rng) for name in ("train", "holdout", "made")}
+
+
+def run(files, out, *more):
+    words = ["treatment-effects", "--train", files["train"], "--holdout", files["holdout"]]
+    words += ["--synthetic", files["made"], "--out", out, "--draws", 1, *more]
+    if "--build" not in more:
+        words += ["--build", "GRCh37"]
+    done = click.testing.CliRunner().invoke(genoloom, [str(word) for word in words])
+    if isinstance(done.exception, InputError):
+        raise done.exception
+    assert done.exit_code == 0, done.output
+    return read_table(out)
+
+
+def test_table_and_summary(files, tmp_path):
+    table = run(files, tmp_path / "t.tsv", "--summary", tmp_path / "s.json", "--heterogeneity", 2)
+    value = {(r["data"], r["learner"], r["metric"], r["group"]): r["value"] for r in table}
+    data = {r["data"] for r in table}
+    assert data >= {"real", "genotypes", "joint", "factorised", "truth", "synthetic"}
+    assert data >= {"genotype decoupled", "main effects only", "treatment shuffled"}
+    for learner in ("S", "T", "X", "DR", "constant effect", "zero effect"):
+        assert float(value["real", learner, "root_pehe_ratio", "all"]) == 1
+    for metric in ("ate_error", "policy_value", "regret", "rank_agreement", "qini"):
+        assert ("genotypes", "DR", metric, "all") in value
+    assert value["real", "zero effect", "calibration_slope", "all"] == ""
+    # effects of the model; the rare groups of up to 20 people have no row
+    assert float(value["truth", "", "effect", "normal metabolizer"]) == pytest.approx(8, abs=2)
+    assert "poor metabolizer" not in {r["group"] for r in table}
+    assert float(value["synthetic", "", "unmatched_haplotypes", "all"]) == 0
+    assert 0 < float(value["synthetic", "", "diplotype_tv", "A"]) < 0.4
+    summary = json.loads((tmp_path / "s.json").read_text())
+    assert summary["variants_found"] == ["rs12248560", "rs12769205", "rs4244285"]
+    assert summary["options"]["heterogeneity"] == 2
+    assert sum(summary["synthetic_phenotypes"].values()) == pytest.approx(1)
+
+
+def test_swapped_and_lost_variants_of_the_other_build(tmp_path):
+    def read(name, **more):
+        path = write(tmp_path, name, np.random.default_rng(9), build="grch38", **more)
+        return read_group(read_genotypes(name, [path], tmp_path / "scratch"), "GRCh38")
+
+    plain, names = read("plain")
+    assert names == ["rs12248560", "rs12769205", "rs4244285"]
+    assert {"*1/*1", "*1/*2", "*1/*17"} <= set(plain.diplotypes.names)
+    swapped, _ = read("swapped", swap=True)
+    assert swapped.diplotypes.names == plain.diplotypes.names
+    lacking, names = read("lacking", lost=["rs12248560"])
+    assert names == ["rs12769205", "rs4244285"]
+    assert lacking.diplotypes.count("no").tolist() == plain.diplotypes.count("no").tolist()
+    assert not lacking.diplotypes.count("increased").any()
+
+
+def test_files_that_cannot_be_used(files, tmp_path):
+    with pytest.raises(InputError, match="no defining variant of CYP2C19"):
+        run(files, tmp_path / "t.tsv", "--build", "GRCh38")
+    few = write(tmp_path, "few", np.random.default_rng(1), n=30)
+    with pytest.raises(InputError, match="has 30 people"):
+        run(files | {"made": few}, tmp_path / "t.tsv")
+    assert not (tmp_path / "t.tsv").exists()
