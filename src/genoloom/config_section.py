@@ -1,8 +1,11 @@
 """What every section of the configuration has in common."""
 
+from collections.abc import Callable
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
+
+from genoloom.errors import InputError
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -11,6 +14,26 @@ class Section(BaseModel):
     """A section of the configuration: unknown keys are errors, values are checked when set."""
 
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
+
+
+def filled(section: type[Section], given: dict, named: Callable[[str], str] = str) -> Section:
+    """A section with the values that are given; `named` says what the user calls a key.
+
+    Raises
+    ------
+    InputError
+        The first value that is out of bounds, or a key that the section does not have.
+    """
+    try:
+        return section(**given)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        if not problem["loc"]:  # of several options
+            raise InputError("options", problem["msg"]) from None
+        name = named(str(problem["loc"][0]))
+        if problem["type"] == "extra_forbidden":
+            raise InputError(name, "is no option", expected=f"one of {', '.join(section.model_fields)}") from None
+        raise InputError(name, f"{problem['input']!r}: {problem['msg']}") from None
 
 
 def heads_divide_width(heads: int, info: ValidationInfo) -> int:

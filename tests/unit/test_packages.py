@@ -30,7 +30,7 @@ def module_name(path: Path) -> str:
 
 MODULES = {module_name(path): path for path in (ROOT / "src").rglob("*.py")}
 # their functions import what one command needs
-CLI = {module for module in MODULES if module.startswith("genoloom.cli")}
+CLI = {"genoloom", *(module for module in MODULES if module.startswith("genoloom.cli"))}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
@@ -60,6 +60,8 @@ def imports_of(node: ast.AST, skip: type | tuple = (), optional: bool = False) -
             yield from ((alias.name, optional) for alias in child.names)
         elif isinstance(child, ast.ImportFrom):
             yield from ((f"{child.module}.{alias.name}", optional) for alias in child.names)
+        elif isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+            continue  # for readers of types
         elif not isinstance(child, skip):
             caught = isinstance(child, ast.Try) and any("ImportError" in ast.unparse(h) for h in child.handlers)
             yield from imports_of(child, skip, optional or caught)

@@ -15,9 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
-from pydantic import ValidationError
 
-from genoloom.config_section import Section
+from genoloom.config_section import Section, filled
 from genoloom.errors import GenoLoomError, InputError
 from genoloom.faults import explain, no_memory
 from genoloom.logs import configure_logging
@@ -67,6 +66,10 @@ def _option_help(field) -> str:
     return f"{field.description}  [default: {default}]"
 
 
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
 def section_options(*sections: type[Section]) -> Callable:
     """Give a command the fields of `sections` as options, and pass it one filled object for each.
 
@@ -77,26 +80,19 @@ def section_options(*sections: type[Section]) -> Callable:
     def decorate(command: Callable) -> Callable:
         @functools.wraps(command)
         def wrapper(**values):
-            filled = []
+            made = []
             for section in sections:
                 given = {name: values[name] for name in section.model_fields if values.get(name) is not None}
-                try:
-                    filled.append(section(**{k: None if v is _OrNone.NONE else v for k, v in given.items()}))
-                except ValidationError as error:
-                    problem = error.errors()[0]
-                    if not problem["loc"]:  # of several options
-                        raise InputError("options", problem["msg"]) from None
-                    flag = "--" + str(problem["loc"][0]).replace("_", "-")
-                    raise InputError(flag, f"{problem['input']!r}: {problem['msg']}") from None
+                values_given = {k: None if v is _OrNone.NONE else v for k, v in given.items()}
+                made.append(filled(section, values_given, _flag))
             rest = {k: v for k, v in values.items() if not any(k in s.model_fields for s in sections)}
-            return command(sections=tuple(filled), **rest)
+            return command(sections=tuple(made), **rest)
 
         for section in reversed(sections):
             for name, field in reversed(section.model_fields.items()):
-                flag = "--" + name.replace("_", "-")
-                wrapper = click.option(flag, name, type=_click_type(field.annotation), default=None, help=_option_help(field))(
-                    wrapper
-                )
+                wrapper = click.option(
+                    _flag(name), name, type=_click_type(field.annotation), default=None, help=_option_help(field)
+                )(wrapper)
         return wrapper
 
     return decorate
