@@ -7,7 +7,7 @@ CORES ?= $(shell nproc 2>/dev/null || echo 2)
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo chaos test lint bench bench-haplotypes bench-privacy bench-shadows bench-validation bench-sequences bench-utility fuzz pins package-audit sbom clean
+.PHONY: help demo chaos test lint docs bench bench-haplotypes bench-privacy bench-shadows bench-validation bench-sequences bench-utility fuzz pins package-audit sbom clean
 
 help:  ## Say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 28
@@ -45,6 +45,9 @@ lint: $(STAMP)  ## Check style, formatting and the workflow
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 	$(BIN)/python -m genoloom.config_files --check
+
+docs: $(STAMP)  ## Build the documentation site, build/site/index.html; a dead link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 bench: bench-haplotypes  ## Measure speed and quality on the shipped data
 

@@ -6,7 +6,7 @@ python=$1
 cd "$(dirname "$0")/.."
 pip() { "$python" -m pip --quiet --disable-pip-version-check "$@"; }
 if ! "$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'; then
-  pip install -e '.[dev]'
+  pip install -e '.[dev,docs]'
   exit
 fi
 torch=constraints-py311-torch.txt
