@@ -3,6 +3,7 @@
 Letters in shapes as in `copying_kernels`; F features of a code, H hidden units.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,31 @@ from genoloom.models.haplotype.compiled import jit
 from genoloom.models.haplotype.copying_kernels import LANES, LEAST_ERROR, MATCHES, MOST_ERROR, WIDE, S, advance
 
 G = len(MATCHES)
+M, A = 7, 5  # parts of a block, and figures of it (`copying_matches.Places`)
+PARTED = 1  # head whose weights are added up by parts
+# first features of a code that are weights: of heads, of the own population, by parts
+OF_HEAD, OF_OWN, OF_PART = 2 * G, 2 * G + S, 2 * G + 2 * S
+N_CODE, N_ROW = OF_PART + M, 2 * G + 2 * S + A
 FLOOR, SHIFT = 1e-6, 7.0  # log(weight + FLOOR) + SHIFT is a feature
+ROOT = np.int32(0x3F3504F3)  # bits of sqrt(1/2)
+
+
+@jit
+def _log(x):
+    """Logarithms of weights, float32 (n,), in place: that of a number near 1 as a series, beside
+    its exponent (as logarithms of 32 bits are taken; all lanes at once, which a library's are not).
+    """
+    bits = x.view(np.int32)
+    for q in range(len(x)):
+        x[q] += np.float32(FLOOR)
+        e = (bits[q] - ROOT) >> 23
+        bits[q] -= e << 23
+        m = x[q]  # from sqrt(1/2) to sqrt(2)
+        s = (m - np.float32(1)) / (m + np.float32(1))
+        z = s * s
+        tail = z * (np.float32(2 / 5) + z * (np.float32(2 / 7) + z * np.float32(2 / 9)))
+        series = s * (np.float32(2) + z * np.float32(2 / 3) + z * tail)
+        x[q] = np.float32(e) * np.float32(math.log(2)) + series + np.float32(SHIFT)
 
 
 @jit
@@ -44,9 +69,9 @@ def _leave_out(b, r, rows, places, k, before, rules, f, h, others):
 
 
 @jit
-def _features(b, rows, places, k, before, rules, f, h, others):
-    """Features of the codes of a batch, f (F, R C), of its rows, h (2 G, R), and others who carry
-    each code, (R C,). before : as of `_match`.
+def _features(b, rows, places, k, before, rules, f, h, others, sums):
+    """Features of the codes of a batch, f (F, R C), of its rows, h (H, R), and others who carry
+    each code, (R C,). before : as of `_match`; sums : room for the weights of groups, (U, R).
     """
     m, table, logs = rows.matches, places.before, rules.logs
     C, N = places.codes[k], places.index.shape[1]
@@ -70,27 +95,51 @@ def _features(b, rows, places, k, before, rules, f, h, others):
             others[base + c] = np.int32(table[before + N * C + c])
         if max(rows.own[b, r, 0], rows.own[b, r, 1]) >= 0:
             _leave_out(b, r, rows, places, k, before, rules, f, h, others)
+    n, P, Q = LANES * C, rows.by_block[b], rows.own_by_block[b]
     for s in range(S):
         for r in range(LANES):
             for c in range(C):
-                f[2 * G + s, r * C + c] = np.log(rows.by_block[b, c, s * LANES + r] + np.float32(FLOOR)) + np.float32(SHIFT)
+                f[OF_HEAD + s, r * C + c] = P[c, s * LANES + r]
+                f[OF_OWN + s, r * C + c] = Q[c, s * LANES + r]
+    U = places.begins[k + 1] - places.begins[k]
+    for part in range(M):
+        at = places.begins[k] * M + part * U
+        sums[:U] = 0
+        for u in range(U):
+            group = places.groups[at + u]
+            for r in range(LANES):
+                sums[group, r] += P[u, PARTED * LANES + r]
+        for c in range(C):
+            group = places.groups[at + c]
+            for r in range(LANES):
+                f[OF_PART + part, r * C + c] = sums[group, r]
+    for i in range(OF_HEAD, N_CODE):
+        _log(f[i, :n])
+    for r in range(LANES):
+        for s in range(S):
+            for z in range(2):
+                h[2 * G + z * S + s, r] = rows.surprise[b, z, s * LANES + r]
+        for i in range(A):
+            h[2 * G + 2 * S + i, r] = places.about[k, i]
 
 
 @jit
 def features(rows, places, rules):
-    """Of every batch at the first of `places`: f (B, R, C, F), h (B, R, 2 G), others (B, R, C)."""
-    B, C, F = len(rows.slot), places.codes[0], 2 * G + S
-    f, h = np.empty((B, LANES, C, F), np.float32), np.empty((B, LANES, 2 * G), np.float32)
+    """Of every batch at the first of `places`: f (B, R, C, F), h (B, R, H), others (B, R, C)."""
+    B, C, F = len(rows.slot), places.codes[0], N_CODE
+    f, h = np.empty((B, LANES, C, F), np.float32), np.empty((B, LANES, N_ROW), np.float32)
+    sums = np.empty((places.begins[1], LANES), np.float32)
     others = np.empty((B, LANES, C), np.float32)
-    x, y, n = np.empty((F, LANES * C), np.float32), np.empty((2 * G, LANES), np.float32), np.empty(LANES * C, np.float32)
+    x, n = np.empty((F, LANES * C), np.float32), np.empty(LANES * C, np.float32)
+    y = np.empty((N_ROW, LANES), np.float32)
     for b in range(B):
-        _features(b, rows, places, 0, 0, rules, x, y, n)
+        _features(b, rows, places, 0, 0, rules, x, y, n, sums)
         for r in range(LANES):
             for c in range(C):
                 others[b, r, c] = n[r * C + c]
                 for i in range(F):
                     f[b, r, c, i] = x[i, r * C + c]
-            for i in range(2 * G):
+            for i in range(N_ROW):
                 h[b, r, i] = y[i, r]
     return f, h, others
 
@@ -139,6 +188,7 @@ class Room(NamedTuple):
     h: np.ndarray
     row: np.ndarray
     scale: np.ndarray
+    sums: np.ndarray
     jump: np.ndarray
     x: np.ndarray
     known: np.ndarray
@@ -151,8 +201,9 @@ def _room(places, network):
     U, n = (places.begins[1:] - places.begins[:-1]).max(), LANES * C
     return Room(
         np.zeros(network.w_code.shape[1] * n, np.float32), np.empty(H * n, np.float32), np.empty(H * n, np.float32),
-        np.empty(n, np.float32), np.empty(n, np.float32), np.empty((2 * G, LANES), np.float32),
-        np.empty((H, LANES), np.float32), np.empty((U, WIDE), np.float32), np.empty((2, WIDE), np.float32),
+        np.empty(n, np.float32), np.empty(n, np.float32), np.empty((N_ROW, LANES), np.float32),
+        np.empty((H, LANES), np.float32), np.empty((U, WIDE), np.float32),
+        np.empty((U, LANES), np.float32), np.empty((2, WIDE), np.float32),
         np.empty(LANES, np.uint32), np.empty(LANES, np.bool_), np.zeros((G, 2), np.int64),
     )  # fmt: skip
 
@@ -162,7 +213,7 @@ def _logits(b, rows, places, k, before, rules, network, carriers, room):
     """Unnormalised log-chances of the codes of a batch at block k, in room.logits (R C,)."""
     C = places.codes[k]
     n = LANES * C
-    H, F = len(network.w_row), 2 * G + S
+    H, F = len(network.w_row), N_CODE
     wide = network.w_code.shape[1]  # F filled up to a multiple of 8
     x, z1, z2 = (
         room.features[: wide * n].reshape(wide, n),
@@ -170,14 +221,14 @@ def _logits(b, rows, places, k, before, rules, network, carriers, room):
         room.z2[: H * n].reshape(H, n),
     )
     h, row, y, others = room.h, room.row, room.logits, room.others
-    _features(b, rows, places, k, before, rules, x, h, others)
+    _features(b, rows, places, k, before, rules, x, h, others, room.sums)
     for i in range(F, wide):
         for q in range(n):
             x[i, q] = 0
     for i in range(H):
         for r in range(LANES):
             row[i, r] = network.b_row[i]
-        for g in range(2 * G):
+        for g in range(N_ROW):
             for r in range(LANES):
                 row[i, r] += network.w_row[i, g] * h[g, r]
         for r in range(LANES):
@@ -188,7 +239,7 @@ def _logits(b, rows, places, k, before, rules, network, carriers, room):
     _layer(network.w_code, x, z1)
     _layer(network.w_hidden, z1, z2)
     for q in range(n):
-        y[q] = x[2 * G, q]
+        y[q] = x[OF_HEAD, q]
     for i in range(H):
         for q in range(n):
             y[q] += network.w_out[i] * z2[i, q]

@@ -18,10 +18,11 @@ from genoloom.models.haplotype.compiled import jit
 from genoloom.models.haplotype.copying_matches import LONGEST, Matches, begin, ends, follow
 
 LANES = 16
-# recurrent heads: switches a block, flips a site
-HEADS = ((0.02, 1e-3), (0.1, 1e-3), (0.1, 3e-2), (0.3, 3e-3))
+# recurrent heads: switches a block, flips a site; the last one remembers whom a row is like
+HEADS = ((0.02, 1e-3), (0.1, 1e-3), (0.1, 3e-2), (0.01, 0.3))
 S = len(HEADS)
 WIDE = S * LANES
+FORGET = np.float32(0.25)  # share of the mean of log-chances that each block replaces
 # matching sites that are counted, in blocks
 MATCHES = (0, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 48, 96)
 LEAST_ERROR, MOST_ERROR = 1e-6, 0.4  # chance that an allele differs from its code
@@ -37,6 +38,10 @@ class Rows(NamedTuple):
         Of each template, by head.
     by_block : ndarray, float32, shape (B, >= U, S * R)
         Sums of these over the templates of each distinct block at the present place.
+    own_by_block : ndarray, float32, shape (B, >= U, S * R)
+        The same over the templates of the row's population.
+    surprise : ndarray, float32, shape (B, 2, S * R)
+        Log-chance of the last block by each head, and its mean over the last few.
     matches : Matches
     own : ndarray, int64, shape (B, R, 2)
         Templates of the row's own individual, who is nobody to it; -1 for none.
@@ -47,6 +52,8 @@ class Rows(NamedTuple):
 
     weights: np.ndarray
     by_block: np.ndarray
+    own_by_block: np.ndarray
+    surprise: np.ndarray
     matches: Matches
     own: np.ndarray
     population: np.ndarray
@@ -92,8 +99,10 @@ def _bits(x):
 
 
 @jit
-def _read(ids, row, called, rules, P, scale):
-    """What each distinct block makes of the weights of the rows of a batch: factors, (U, S R)."""
+def _read(ids, row, called, rules, P, scale, surprise):
+    """What each distinct block makes of the weights of the rows of a batch: factors, (U, S R);
+    and the chance of the block, in `surprise` (2, S R).
+    """
     keep = np.float32(1) - rules.rate
     total = np.full(WIDE, np.float32(1e-30))
     for u in range(len(ids)):
@@ -105,7 +114,10 @@ def _read(ids, row, called, rules, P, scale):
             total[i] += scale[u, i] * P[u, i]
     for s in range(S):
         for r in range(LANES):
-            total[s * LANES + r] = keep[s] / total[s * LANES + r]
+            i = s * LANES + r
+            surprise[0, i] = np.log(total[i])
+            surprise[1, i] += FORGET * (surprise[0, i] - surprise[1, i])
+            total[i] = keep[s] / total[i]
     for u in range(len(ids)):
         for i in range(WIDE):
             scale[u, i] *= total[i]
@@ -178,11 +190,12 @@ def _match(b, rows, x, known, places, k, before, n_slots, rules, L, found):
 @jit
 def _weigh(b, rows, places, k, scale, jump, following, n_next):
     """The pass over all templates for a batch, who leaves the rows' own individuals out."""
-    w, P, now = rows.weights[b], rows.by_block[b], places.index[k]
+    w, P, Q, now = rows.weights[b], rows.by_block[b], rows.own_by_block[b], places.index[k]
     first, stop = rows.first[b], rows.stop[b]
     P[:n_next] = 0
-    _pass(w[:first], scale, now[:first], following[:first], jump[0], P)
     _pass(w[first:stop], scale, now[first:stop], following[first:stop], jump[1], P)
+    Q[:n_next] = P[:n_next]
+    _pass(w[:first], scale, now[:first], following[:first], jump[0], P)
     _pass(w[stop:], scale, now[stop:], following[stop:], jump[0], P)
     for r in range(LANES):
         for j in rows.own[b, r]:
@@ -192,6 +205,8 @@ def _weigh(b, rows, places, k, scale, jump, following, n_next):
             for s in range(S):
                 i = s * LANES + r
                 P[v, i] = max(P[v, i] - w[j, i], np.float32(0))
+                if first <= j < stop:
+                    Q[v, i] = max(Q[v, i] - w[j, i], np.float32(0))
                 w[j, i] = 0
 
 
@@ -207,6 +222,7 @@ def start(rows, places, rules):
             begin(rows.matches, b, r, 1, rows.first[b], rows.stop[b])
         jump[0], jump[1] = rules.shares[rows.slot[b]]
         rows.weights[b] = 0
+        rows.surprise[b] = 0
         _weigh(b, rows, places, 0, scale, jump, places.index[0], places.begins[1])
 
 
@@ -218,7 +234,7 @@ def advance(b, rows, row, called, places, k, before, n_slots, rules, L, room):
     for r in range(LANES):
         room.x[r], room.known[r] = _known(row[r], called[r], full, ids, rows.by_block[b], r)
     _match(b, rows, room.x, room.known, places, k, before, n_slots, rules, L, room.found)
-    _read(ids, row, called, rules, rows.by_block[b], room.scale)
+    _read(ids, row, called, rules, rows.by_block[b], room.scale, rows.surprise[b])
     for z in range(2):
         share = rules.shares[rows.slot[b], z]
         for s in range(S):

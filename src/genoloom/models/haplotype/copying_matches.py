@@ -44,6 +44,11 @@ class Places(NamedTuple):
         How many of the first templates of each order carry each code.
     came : ndarray, uint16, shape (K, 2, N)
         Positions of the templates before the block, in the order behind it.
+    groups : ndarray, uint16, flat (K, M, U)
+        Numbers of the groups of distinct blocks that are equal on some of the sites, by which ones.
+    about : ndarray, float32, shape (K, A)
+        Of the block itself: logarithms of the number of codes, of one more than the templates that
+        have none, and of the runs of equal blocks in both orders; and entropy of the codes, nats.
     """
 
     ids: np.ndarray
@@ -54,6 +59,8 @@ class Places(NamedTuple):
     behind: np.ndarray
     before: np.ndarray
     came: np.ndarray
+    groups: np.ndarray
+    about: np.ndarray
 
 
 class Matches(NamedTuple):
@@ -94,7 +101,7 @@ class Matches(NamedTuple):
 
 
 @jit
-def tabulate(index, rank, population, order, behind, before, came, after):
+def tabulate(index, rank, population, order, behind, before, came, after, runs):
     """Fill in the tables of a block, and the order behind it.
 
     Parameters
@@ -103,6 +110,8 @@ def tabulate(index, rank, population, order, behind, before, came, after):
     order, after : int64 (2, N)
         Templates before and behind the block.
     behind : int32 (P + 1, U + 1); before : uint16 (2, N + 1, C); came : uint16 (2, N)
+    runs : int64 (2,)
+        Of neighbours in each order that have the same block.
     """
     N, C = len(index), before.shape[2]
     behind[:] = 0
@@ -119,9 +128,11 @@ def tabulate(index, rank, population, order, behind, before, came, after):
     place = behind.copy()
     for z in range(2):
         before[z, 0] = 0
+        runs[z] = 1
         for t in range(N):
             j = order[z, t]
             u = index[j]
+            runs[z] += t > 0 and u != index[order[z, t - 1]]
             slot = 1 + population[j] if z == 1 else 0
             q = place[slot, rank[u]]
             place[slot, rank[u]] += 1

@@ -12,21 +12,18 @@ import numpy as np
 import torch
 from torch import nn
 
-from genoloom.models.haplotype.copying_features import Network
-from genoloom.models.haplotype.copying_kernels import HEADS, MATCHES
+from genoloom.models.haplotype.copying_features import N_CODE, N_ROW, OF_HEAD, Network
 from genoloom.models.haplotype.templates import CopyingState, TemplatePanel, read_bits
 from genoloom.models.layers import AveragedTraining
 from genoloom.panel import HaplotypeSource, HaplotypeView
 
 log = logging.getLogger(__name__)
 
-N_CODE, N_ROW = 2 * len(MATCHES) + len(HEADS), 2 * len(MATCHES)  # features
-FIRST_HEAD = 2 * len(MATCHES)
 SPARE = 0.2  # templates added to those that differ from their nearest code at a site
 # (row, block) pairs that are kept to train on, and most rows among them
-PAIRS, ROWS = 131_072, 2048
+PAIRS, ROWS = 262_144, 2048
 STRETCH, BEFORE = 64, 96  # blocks of a stretch of a long contig, and blocks that are read before it
-VALIDATION_PAIRS = 16_384
+VALIDATION_PAIRS = 65_536
 BLOCKS_A_STEP, ROWS_A_STEP = 8, 192
 UNLABELLED = 0.1  # share of training rows whose population is not told
 LEAST_SPREAD = 0.02  # a feature that is constant in training must not shift where it is not
@@ -62,7 +59,7 @@ class CopyingNetwork(nn.Module):
         y = (h - self.row_mean) / self.row_spread
         z = self.act(self.code(x) + self.row(y)[:, None])
         z = self.act(self.hidden(z))
-        return f[..., FIRST_HEAD] + (self.out(z) + self.linear(x))[..., 0]
+        return f[..., OF_HEAD] + (self.out(z) + self.linear(x))[..., 0]
 
     @torch.no_grad()
     def compiled(self) -> Network:
@@ -195,7 +192,10 @@ class CopyingTraining(AveragedTraining):
         """
         network = self.average.module
         bits = _bits(network, self.validation)
-        train_bits = _bits(network, self.trained, slice(max(1, VALIDATION_PAIRS // len(self.trained))))
+        # rows are in the order of the file, often one population after the other
+        most = max(1, VALIDATION_PAIRS // len(self.trained))
+        some = slice(None, None, -(-len(self.trained[0].row) // most))
+        train_bits = _bits(network, self.trained, some)
         return {"score": bits, "bits": bits, "train_bits": train_bits, **self.reference_likelihoods}
 
 

@@ -3,8 +3,10 @@ that copy them.
 """
 
 import copy
+import math
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -20,6 +22,8 @@ from genoloom.panel import HaplotypeSource
 LONGEST_BLOCK = 32  # sites: a block is 32 bits
 MOST_TEMPLATES = 60_000  # distinct blocks are numbered by 16 bits
 READ_BLOCKS = 64  # unpacked at a time
+# of the state of rows, by lane
+CARRIED = ("weights", "by_block", "own_by_block", "surprise")
 REMEMBERED = 16  # tables: rows that go along together need the same ones
 # where blocks are told, none is asked
 NO_NETWORK = Network(*(np.zeros((0,) * n, dtype=np.float32) for n in (2, 2, 1, 2, 1, 1, 1)))
@@ -44,7 +48,7 @@ class BlockTable:
         Sites at which a block that is no code differs from its nearest code; 0 for codes.
     differs : ndarray, int64, shape (L,)
         Templates that differ there.
-    ranked, behind, before, came : ndarray
+    ranked, behind, before, came, groups, about : ndarray
         As of `genoloom.models.haplotype.copying_matches.Places`.
     """
 
@@ -57,6 +61,8 @@ class BlockTable:
     behind: np.ndarray
     before: np.ndarray
     came: np.ndarray
+    groups: np.ndarray
+    about: np.ndarray
 
     def alleles(self, length: int) -> np.ndarray:
         """Of the codes, int8, shape (codes, length)."""
@@ -125,6 +131,19 @@ class TemplatePanel:
         return -(-self.haplotypes.n_variants // self.block)
 
     @cached_property
+    def parts(self) -> np.ndarray:
+        """Parts of a block on which codes are compared, uint32, shape (7,): its first quarters, and
+        all but each quarter.
+
+        Who switches within a block has the first sites of one template and the rest of another.
+        """
+        cuts = [self.block * i // 4 for i in range(5)]
+        sites = np.arange(self.block)
+        firsts = [sites < cut for cut in cuts[1:4]]
+        others = [(sites < low) | (sites >= high) for low, high in pairwise(cuts)]
+        return pack_bits(np.concatenate(firsts + others)[:, None], self.block)[:, 0]
+
+    @cached_property
     def borders(self) -> np.ndarray:
         """Of the populations in the order of the templates, int64, shape (n_populations + 1,)."""
         return np.searchsorted(self.population, np.arange(self.n_populations + 1))
@@ -182,9 +201,11 @@ class Walk:
         """Blocks [first, stop), for the compiled loops."""
         tables = [self.table(k) for k in range(first, stop)]
         together = {
-            name: np.concatenate([getattr(x, name).ravel() for x in tables]) for name in ("ids", "ranked", "behind", "before")
+            name: np.concatenate([getattr(x, name).ravel() for x in tables])
+            for name in ("ids", "ranked", "behind", "before", "groups")
         }
-        side_by_side = {name: np.stack([getattr(x, name) for x in tables]) for name in ("index", "came")}
+        names = ("index", "came", "about")
+        side_by_side = {name: np.stack([getattr(x, name) for x in tables]) for name in names}
         begins = np.cumsum([0, *(len(x.ids) for x in tables)])
         return Places(begins=begins, codes=np.array([x.codes for x in tables]), **together, **side_by_side)
 
@@ -207,9 +228,18 @@ class Walk:
         behind = np.empty((panel.n_populations + 1, U + 1), dtype=np.int32)
         before, came = np.empty((2, N + 1, codes), dtype=np.uint16), np.empty((2, N), dtype=np.uint16)
         after = np.empty_like(self.order)
-        tabulate(index, ranked.astype(np.uint16), panel.population, self.order, behind, before, came, after)
+        runs = np.empty(2, dtype=np.int64)
+        rank = ranked.astype(np.uint16)
+        tabulate(index, rank, panel.population, self.order, behind, before, came, after, runs)
+        groups = [np.unique(distinct & mask, return_inverse=True)[1] for mask in panel.parts]
+        share, strayed = count[:codes] / N, count[codes:].sum()
+        entropy = -(share * np.log(share)).sum()
+        about = [math.log(codes), math.log1p(strayed), entropy, *np.log(runs)]
         self.order = after
-        return BlockTable(distinct, index, codes, strays, differs, place, behind, before, came)
+        return BlockTable(
+            distinct, index, codes, strays, differs, place, behind, before, came,
+            np.array(groups, dtype=np.uint16), np.array(about, dtype=np.float32),
+        )  # fmt: skip
 
 
 def read_bits(source: HaplotypeSource, block: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
@@ -276,6 +306,8 @@ class CopyingState:
         self.rows = Rows(
             weights=np.zeros((len(pieces), panel.n_templates, kernels.WIDE), dtype=np.float32),
             by_block=np.empty((len(pieces), 0, kernels.WIDE), dtype=np.float32),
+            own_by_block=np.empty((len(pieces), 0, kernels.WIDE), dtype=np.float32),
+            surprise=np.zeros((len(pieces), 2, kernels.WIDE), dtype=np.float32),
             matches=Matches.none(len(pieces), LANES, len(MATCHES)),
             own=own[self.lanes], population=population, slot=slot[kind], first=first[kind], stop=stop[kind],
         )  # fmt: skip
@@ -311,7 +343,9 @@ class CopyingState:
         if by_block.shape[1] < most:
             more = np.zeros((len(by_block), most, kernels.WIDE), dtype=np.float32)
             more[:, : by_block.shape[1]] = by_block
-            self.rows = self.rows._replace(by_block=more)
+            own = np.zeros_like(more)
+            own[:, : by_block.shape[1]] = self.rows.own_by_block
+            self.rows = self.rows._replace(by_block=more, own_by_block=own)
 
     def advance(self, row: np.ndarray, called: np.ndarray) -> None:
         """Take the present block in: alleles and which are called, uint32 (n,) each."""
@@ -394,8 +428,9 @@ class CopyingState:
     def fork(self) -> "CopyingState":
         """A copy that goes on by itself."""
         twin, rows = copy.copy(self), self.rows
-        own = {"matches": Matches(*(x.copy() for x in rows.matches))}
-        twin.rows = rows._replace(weights=rows.weights.copy(), by_block=rows.by_block.copy(), **own)
+        own = {name: getattr(rows, name).copy() for name in CARRIED}
+        own["matches"] = Matches(*(x.copy() for x in rows.matches))
+        twin.rows = rows._replace(**own)
         return twin
 
     def reorder(self, rows: np.ndarray) -> None:
@@ -404,7 +439,7 @@ class CopyingState:
         to, source = (np.divmod(self.place[x], LANES) for x in (changed, rows[changed]))
         for state in self.rows.matches:
             state[to] = state[source]
-        for state in (self.rows.weights, self.rows.by_block):
+        for state in (getattr(self.rows, name) for name in CARRIED):
             lanes = np.moveaxis(state.reshape(*state.shape[:2], -1, LANES), -1, 1)  # (B, R, ...)
             lanes[to] = lanes[source]
 

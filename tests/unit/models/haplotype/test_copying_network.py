@@ -9,10 +9,10 @@ import pytest
 
 from genoloom.errors import Interrupted
 from genoloom.models.haplotype.base import SampleRequest, TrainingHaplotypes
-from genoloom.models.haplotype.copying_kernels import HEADS, MATCHES
+from genoloom.models.haplotype.copying_features import OF_HEAD, OF_OWN, OF_PART, PARTED
+from genoloom.models.haplotype.copying_kernels import FORGET, HEADS, MATCHES
 from genoloom.models.haplotype.copying_network import CopyingNetworkGenerator
-from genoloom.models.haplotype.copying_training import FIRST_HEAD
-from genoloom.models.haplotype.templates import OWN_SHARE, CopyingState, TemplatePanel, read_bits
+from genoloom.models.haplotype.templates import OWN_SHARE, CopyingState, TemplatePanel, read_bits, unpack_bits
 from genoloom.panel import ArrayHaplotypes, HaplotypeView
 from genoloom.seeds import row_seeds
 from genoloom.training.run import TrainingRun
@@ -123,6 +123,13 @@ def test_counts_and_weights_leave_the_own_individual_out(n_variants, L, n_people
     def counted(number):
         return np.log1p(np.where(number < least, 0, number))
 
+    def weight(feature):
+        return np.exp(feature - 7) - 1e-6
+
+    G, surprise = len(MATCHES), np.zeros((2, len(HEADS), n))
+    quarters = np.array_split(np.arange(L), [L // 4, L // 2, 3 * L // 4])
+    parts = [np.concatenate(quarters[:i]) for i in (1, 2, 3)]
+    parts += [np.concatenate(quarters[:i] + quarters[i + 1 :]) for i in range(4)]
     for k in range(panel.n_blocks):
         table = state.table
         # (n, C), templates in the rows' order
@@ -137,11 +144,21 @@ def test_counts_and_weights_leave_the_own_individual_out(n_variants, L, n_people
                 np.testing.assert_allclose(h[:, kind * len(MATCHES) + g], counted(equal.sum(axis=1)), rtol=1e-6)
         np.testing.assert_array_equal(others, other.astype(int) @ has)
         for s, w in enumerate(weights):
-            np.testing.assert_allclose(np.exp(f[:, :, FIRST_HEAD + s] - 7) - 1e-6, w @ has, atol=2e-6)
+            np.testing.assert_allclose(weight(f[:, :, OF_HEAD + s]), w @ has, atol=2e-6)
+            np.testing.assert_allclose(weight(f[:, :, OF_OWN + s]), (w * same) @ has, atol=2e-6)
+            for z in range(2):
+                np.testing.assert_allclose(h[:, 2 * G + z * len(HEADS) + s], surprise[z, s], atol=2e-5)
+        code, block = (unpack_bits(x, L).astype(bool) for x in (table.ids, bits[k]))
+        for i, part in enumerate(parts):
+            alike = (code[: table.codes, None, part] == block[None, :, part]).all(-1)  # (C, n)
+            found = weight(f[:, :, OF_PART + i])
+            np.testing.assert_allclose(found, weights[PARTED] @ alike.T, atol=2e-6)
         here = slice(k * L, (k + 1) * L)
         apart = (padded[:, None, here] != padded[None, :, here]).sum(-1)
         for s, (rate, flip) in enumerate(HEADS):
             told = weights[s] * flip ** apart.astype(float)
+            surprise[0, s] = np.log(told.sum(axis=1))
+            surprise[1, s] += FORGET * (surprise[0, s] - surprise[1, s])
             weights[s] = ((1 - rate) * told / told.sum(axis=1, keepdims=True) + rate * prior) * other
         state.advance(bits[k], called[k])
 
@@ -158,8 +175,21 @@ def test_a_missing_call_is_read_as_what_fits_best():
         told.advance(bits[k], called[k])
         seen = called[k] & np.uint32(0b1110 if k == 4 else 0b1111)
         half.advance(bits[k] & seen, seen)
-    found, whole = (state.features()[1] for state in (half, told))
+    found, whole = (state.features()[1][:, : 2 * len(MATCHES)] for state in (half, told))
     assert (found == whole).all(axis=1).mean() > 0.8
+
+
+def test_figures_of_a_block_are_of_all_templates():
+    """Codes, templates without one, entropy, and changes between neighbours in order."""
+    alleles = np.array([[0, 0, 0, 0, 1, 1], [0, 0, 0, 1, 1, 0], [0, 1, 1, 0, 1, 1]], dtype=np.int8)
+    of_blocks = {"block": 2, "codes": 8, "carriers": 2}
+    panel, _ = TemplatePanel.collect(ArrayHaplotypes(alleles), np.zeros(6, dtype=int), 1, **of_blocks)
+    table = CopyingState(panel, np.zeros(1, dtype=int)).walk.table
+    # 00 three times, and 01, 11 and 10 once: one code; in the order of the file three changes
+    expected = [np.log(1), np.log(4), np.log(2) / 2, np.log(4), np.log(4)]
+    np.testing.assert_allclose(table(0).about, expected, rtol=1e-6)
+    # read backwards the order is 0 1 2 | 5 (10) | 3 (01) | 4: 0 1 1, 1, 0, 1
+    np.testing.assert_allclose(np.exp(table(1).about[3:]), 4, rtol=1e-6)
 
 
 def test_flips_leave_the_own_individual_out():
