@@ -5,7 +5,9 @@
 For each seed the individuals are split in half; generators are trained on one half, and as many
 synthetic individuals are drawn. Learners of a planted trial (`genoloom treatment-effects`) are
 trained on the synthetic genotypes, on the real ones, and on negative controls, and judged on the
-held-out real individuals. `ratio` is the root PEHE over that of the same learner trained on real
+held-out real individuals. Rows of a generator's name have its genotypes and the true structural
+model for all else; `factorised` and `joint` are the other routes to a synthetic trial, learnt from
+the real one. `ratio` is the root PEHE over that of the same learner trained on real
 data. `tv` is the largest total-variation distance of diplotype frequencies from the held-out
 individuals over the populations; the row `real` has it for the training individuals.
 """
@@ -33,7 +35,7 @@ from genoloom.stages.train import train
 from genoloom.stages.treatment_effects import read_group
 from genoloom.training_config import TrainSections
 from genoloom.treatment.options import TrialOptions
-from genoloom.treatment.study import CONTROLS, REAL, diplotype_rows, effect_rows
+from genoloom.treatment.study import CONTROLS, REAL, ROUTES, diplotype_rows, effect_rows
 
 log = logging.getLogger("benchmark")
 
@@ -108,16 +110,16 @@ def _judge(
         files = {"train": real.train, "holdout": real.holdout, "made": made}
         groups = {role: read_group(own, BUILD)[0] for role, own in files.items()}
     options = TrialOptions(draws=draws)
-    found = effect_rows(
-        **groups, options=options, seed=seed, routes=("genotypes",), controls=first
-    )  # fmt: skip
+    routes = ROUTES if first else ("genotypes", "factorised")
+    found = effect_rows(**groups, options=options, seed=seed, routes=routes, controls=first)
     overall = [row for row in found if row["group"] == "all"]
     whole = {(row["data"], row["learner"], row["metric"]): row["value"] for row in overall}
     shares = diplotype_rows(**groups)
-    data = {"genotypes": name} | ({d: d for d in (REAL, *CONTROLS)} if first else {})
+    data = {"genotypes": name, "factorised": f"{name}, factorised"}
+    data |= {d: d for d in (REAL, "joint", *CONTROLS)} if first else {}
     rows = []
     for source, label in data.items():
-        side = {"genotypes": "synthetic"}.get(source, source)
+        side = "synthetic" if source == "genotypes" else source
         tv = [r["value"] for r in shares if (r["data"], r["metric"]) == (side, "diplotype_tv")]
         tv = tv[1:] or tv  # the first is that of all individuals
         unmatched = shares[-1]["value"] if source == "genotypes" else None

@@ -117,6 +117,12 @@ class ConsensusOptions(Section):
     )
 
 
+class PhenotypeOptions(Section):
+    """Phenotypes with a known genetic truth, for real and synthetic people."""
+
+    traits: str | None = Field(None, description="Trait sheet (docs/personalised_medicine.md); null makes no phenotypes.")
+
+
 class ValidateOptions(Section):
     """Fidelity of synthetic haplotypes against the held-out half."""
 
@@ -230,6 +236,7 @@ class Config(Section):
     redraw: RedrawOptions = Field(default_factory=RedrawOptions)
     generate: GenerateOptions = Field(default_factory=GenerateOptions)
     consensus: ConsensusOptions = Field(default_factory=ConsensusOptions)
+    phenotypes: PhenotypeOptions = Field(default_factory=PhenotypeOptions)
     validate_: ValidateOptions = Field(default_factory=ValidateOptions, alias="validate")
     audit: AuditOptions = Field(default_factory=AuditOptions)
     release: ReleaseOptions = Field(default_factory=ReleaseOptions)

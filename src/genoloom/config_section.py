@@ -36,6 +36,12 @@ def filled(section: type[Section], given: dict, named: Callable[[str], str] = st
         raise InputError(name, f"{problem['input']!r}: {problem['msg']}") from None
 
 
+class FiniteSection(Section):
+    """A section whose numbers are finite."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+
 def heads_divide_width(heads: int, info: ValidationInfo) -> int:
     """A validator of the number of attention heads; rotary positions need an even width of each."""
     width = info.data.get("width", 0)

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from genoloom.config_section import Section, Share
+from genoloom.config_section import FiniteSection, Share
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 Correlation = Annotated[float, Field(gt=-1, lt=1)]
@@ -21,7 +21,7 @@ RESERVED = {"fid", "iid", "sid", "pat", "mat", "sex", "person", "population"}
 MOST_COMPONENTS = 20
 
 
-class Causal(Section):
+class Causal(FiniteSection):
     """Which sites cause a trait: one of `number`, `share`, `file` and `score`."""
 
     number: int | None = Field(None, ge=1, description="So many sites, drawn.")
@@ -39,7 +39,7 @@ class Causal(Section):
         return self
 
 
-class Covariate(Section):
+class Covariate(FiniteSection):
     """A covariate: normal with `mean` and `sd`, or 1 for a `share` of individuals, else 0."""
 
     mean: float | None = None
@@ -53,7 +53,7 @@ class Covariate(Section):
         return self
 
 
-class Trait(Section):
+class Trait(FiniteSection):
     """A trait: genetic value + covariates + shift of the population + normal noise."""
 
     name: Name
@@ -83,7 +83,7 @@ class Trait(Section):
         return self
 
 
-class Pair(Section):
+class Pair(FiniteSection):
     """Correlations of two traits."""
 
     traits: tuple[str, str]
@@ -91,7 +91,7 @@ class Pair(Section):
     environmental: Correlation = 0.0
 
 
-class TraitSheet(Section):
+class TraitSheet(FiniteSection):
     """All traits of a study."""
 
     traits: Annotated[list[Trait], Field(min_length=1)]

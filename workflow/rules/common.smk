@@ -20,6 +20,7 @@ from genoloom import config_files
 from genoloom.audit_levels import FEWEST_SHADOW_MODELS
 from genoloom.errors import GenoLoomError
 from genoloom.formats.plink_tables import raw_files
+from genoloom.formats.trait_sheets import read_trait_sheet
 from genoloom.models import haplotype, sequence
 from genoloom.seeds import derive_seed
 
@@ -257,6 +258,34 @@ def get_consensus_targets():
     ]
 
 
+def phenotype_tables(prefix):
+    """What `genoloom phenotypes` writes beside the effects."""
+    suffixes = (".pheno", ".covar", ".regenie.pheno", ".regenie.covar", ".truth.tsv")
+    return [prefix + suffix for suffix in suffixes]
+
+
+def get_phenotype_targets():
+    """Phenotypes of every generator, where the configuration names a trait sheet."""
+    if not settings.phenotypes.traits:
+        return []
+    return expand(
+        "results/synthetic/{panel}/{generator}/phenotypes.pheno",
+        panel=panels,
+        generator=generators,
+    )
+
+
+def get_trait_files():
+    """Files that the trait sheet names, as the workflow finds them."""
+    sheet = Path(settings.phenotypes.traits)
+    try:
+        traits = read_trait_sheet(study_directory / sheet).traits
+    except GenoLoomError as error:
+        raise WorkflowError(str(error)) from None
+    named = {trait.causal.file or trait.causal.score for trait in traits}
+    return [str(sheet.parent / name) for name in sorted(filter(None, named))]
+
+
 def get_report_inputs(wildcards):
     models = [
         f"results/models/{row.panel}/{generator}/{row.contig}{suffix}"
@@ -297,6 +326,15 @@ def prefixes(flag, suffix=".pgen"):
             if str(path).endswith(suffix)
         ]
         return " ".join(f"{flag} {shlex.quote(prefix)}" for prefix in found)
+
+    return render
+
+
+def each_pgen(flag, name):
+    """A parameter function: the flag once for each .pgen of the input `name`."""
+
+    def render(wildcards, input):
+        return " ".join(f"{flag} {shlex.quote(p)}" for p in input[name] if p.endswith(".pgen"))
 
     return render
 

@@ -162,11 +162,13 @@ def _sites(columns: dict) -> SiteTable:
     names = ("contig", "ref", "alt")
     texts = [[text for text in columns[name] if isinstance(text, str) and text] for name in names]
     n = len(columns["contig"])
-    position = np.array(columns["position"], dtype=np.int64).reshape(n)
+    position = np.array(columns["position"]).reshape(n)
+    if n and position.dtype.kind != "i":
+        raise ValueError
     frequency = _numbers(columns["frequency"], (n,))
     if any(len(text) != n for text in texts) or ((frequency < 0) | (frequency > 1)).any():
         raise ValueError
-    return SiteTable(texts[0], position, texts[1], texts[2], frequency)
+    return SiteTable(texts[0], position.astype(np.int64), texts[1], texts[2], frequency)
 
 
 def _numbers(values: list, shape: tuple[int, ...]) -> np.ndarray:

@@ -11,6 +11,8 @@ from genoloom.errors import InputError
 from genoloom.formats.phenotype_tables import PRIVATE, SEX_CODES, write_plink2, write_regenie
 from genoloom.formats.plink import SUFFIXES
 from genoloom.formats.plink_tables import read_identities
+from genoloom.formats.private_directories import PRIVATE as PRIVATE_PLACES
+from genoloom.formats.private_directories import close_directory
 from genoloom.formats.tables import write_table
 from genoloom.formats.trait_sheets import Truth, read_trait_sheet, read_truth, write_truth
 from genoloom.formats.variant_header import real_path
@@ -55,19 +57,20 @@ def phenotypes(
     InputError, ConfigError
         A file is missing or damaged, the sheet has problems, or its sites are not in the panel.
     """
+    source = effects if traits is None else traits
+    truth = read_truth(effects) if traits is None else None
+    sheet = read_trait_sheet(traits) if truth is None else truth.sheet
     with tempfile.TemporaryDirectory(prefix="genoloom-") as folder:
         files = read_genotypes("panel", variants, Path(folder) / "panel")
         files = labelled(files, read_sheets(people or []), complete=bool(people))
-        if traits is not None:
-            sheet = read_trait_sheet(traits)
-            truth = draw_truth(files, sheet, traits, seed, covariates(files.people, sheet, seed))
-            source = traits
-        else:
-            truth, source = read_truth(effects), effects
-        columns = covariates(files.people, truth.sheet, seed)
+        columns = covariates(files.people, sheet, seed)
+        if truth is None:
+            truth = draw_truth(files, sheet, source, seed, columns)
         columns |= component_scores(files, truth.axes, truth.loadings)
         genetic = centred_values(files, truth, source)
     individuals = files.people
+    if any(place.name in PRIVATE_PLACES for place in out.absolute().parents):
+        close_directory(out.parent)
     out.parent.mkdir(parents=True, exist_ok=True)
     if traits is not None:
         effects.parent.mkdir(parents=True, exist_ok=True)

@@ -103,10 +103,12 @@ def draw_truth(
     whole = _all_sites(files)
     axes, loadings = _axes(files, whole, sheet.components)
     names = {name for trait in sheet.traits for name in trait.population_effects}
-    if strange := sorted(names - set(files.people.population)):
+    shifted = {name for trait in sheet.traits for name in trait.environment}
+    if strange := sorted((names | shifted) - set(files.people.population)):
         raise InputError(
-            path, f"population_effects names the population '{strange[0]}', which nobody has",
+            path, f"names the population '{strange[0]}', which nobody has",
             expected=", ".join(sorted(set(files.people.population))),
+            remedy="give a sheet of the samples' populations with --samples",
         )  # fmt: skip
     shape = (len(sheet.traits), len(whole))
     effects = {name: np.zeros(shape) for name in ("", *sorted(names))}

@@ -15,14 +15,20 @@ from genoloom.treatment.sandbox import Trial
 
 FOLDS = 3  # of cross-fitting
 TRIM = 0.02  # propensities are kept this far from 0 and 1
+OF_SCORES = (30, 4)  # doubly robust scores vary far more than outcomes: a smaller model
 Predict = Callable[[np.ndarray], np.ndarray]
 
 
-def fit_outcome(x: np.ndarray, y: np.ndarray, seed: int) -> Predict:
-    """A regression of `y` on `x`: small trees, as cohorts have hundreds to thousands of rows."""
-    leaf = max(1, min(20, len(y) // 10))
+def fit_outcome(
+    x: np.ndarray, y: np.ndarray, seed: int, size: tuple[int, int] = (60, 8)
+) -> Predict:  # fmt: skip
+    """A regression of `y` on `x`: trees and leaves of each by `size`; small, as cohorts have
+    hundreds to thousands of rows.
+    """
+    trees, leaves = size
+    smallest = max(1, min(20, len(y) // 10))
     model = HistGradientBoostingRegressor(
-        max_iter=60, max_leaf_nodes=8, min_samples_leaf=leaf, l2_regularization=1.0,
+        max_iter=trees, max_leaf_nodes=leaves, min_samples_leaf=smallest, l2_regularization=1.0,
         early_stopping=False, random_state=seed % 2**32,
     )  # fmt: skip
     return model.fit(x, y).predict
@@ -113,7 +119,7 @@ def estimates(trial: Trial, target: np.ndarray, seed: int) -> dict[str, np.ndarr
         "S": s_learner(trial, target, seed),
         "T": t_learner(arms, target),
         "X": x_learner(trial, arms, target, seed),
-        "DR": fit_outcome(trial.x, scores, seed)(target),
+        "DR": fit_outcome(trial.x, scores, seed, OF_SCORES)(target),
         "constant effect": np.full(len(target), scores.mean()),
         "zero effect": np.zeros(len(target)),
     }

@@ -4,10 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from genoloom.config_section import Section
+from genoloom.config_section import FiniteSection
 
 
-class TrialOptions(Section):
+class TrialOptions(FiniteSection):
     """How hard the planted trial is, and how it is repeated."""
 
     individuals: int | None = Field(
