@@ -100,7 +100,8 @@ def packages_of(imported: set[tuple[str, bool]]) -> tuple[set[str], set[str]]:
 
 
 def packages_of_command(command: str) -> tuple[set[str], set[str]]:
-    half = ["sequences"] if command.startswith("sequences ") else ["haplotypes", "evaluation"]
+    ours = ["haplotypes", "evaluation", "medicine"]
+    half = ["sequences"] if command.startswith("sequences ") else ours
     name = "command" if command.endswith("train") else command.replace(" ", "_")
     trees = [tree_of(f"genoloom.cli.{module}") for module in half]
     [function] = [n for t in trees for n in ast.walk(t) if isinstance(n, ast.FunctionDef) and n.name == name]
