@@ -7,20 +7,20 @@ value from the reference in these spreads (see `fidelity`).
 
 A departure from the reference has a size, which depends on the figure and its reference alone:
 
-kind        measured as                            small        large: beyond  huge: beyond
-----        -----------                            -----        -------------  ------------
-distance    excess, as a share of the reference    0.5          2              9
-similarity  the same of 1 - value; and the         0.5 and 5 %  2 or 15 %      half of the reference,
-            share of the reference that is lost                                and 0.25
-accuracy    |value - 0.5| + 0.5, excess            0.05         0.15           0.25
-level       |value - reference| / reference        10 %         25 %           a factor of 4
-share       the same                               10 %         25 %           never: few haplotypes
-                                                                               with many rare
-                                                                               alleles decide it
-offset      |value - reference| / unit             1            2.5            10
-half        |value - 0.5|                          0.10         0.20           0.40
-copying     value / reference - 1                  0.1          never: `too close`
-bits        value - reference                      0.001        0.01
+kind       measured as                            small        large: beyond  huge: beyond
+----       -----------                            -----        -------------  ------------
+distance   excess, as a share of the reference    0.5          2              9
+similarity the same of 1 - value; and the         0.5 and 5 %  2 or 15 %      half of the reference,
+           share of the reference that is lost                                and 0.25
+accuracy   |value - 0.5| + 0.5, excess            0.05         0.15           0.25
+level      |value - reference| / reference        10 %         25 %           a factor of 4
+share      the same                               10 %         25 %           never: few haplotypes
+                                                                              with many rare
+                                                                              alleles decide it
+offset     |value - reference| / unit             1            2.5            10
+half       |value - 0.5|                          0.10         0.20           0.40
+copying    value / reference - 1                  0.1          never: `too close`
+bits       value - reference                      0.001        0.01
 
 It also has a significance: beyond `chance.passes` spreads it is not chance.
 
