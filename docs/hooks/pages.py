@@ -72,6 +72,14 @@ PYTHON = """# Python
     options:
       show_root_heading: false
       show_root_toc_entry: false
+
+## Results and errors
+
+The fields of `Metric` and `Attack` are those of [metrics.tsv and attacks.tsv](tables.md).
+
+::: genoloom.report.data.Metric
+::: genoloom.report.data.Attack
+::: genoloom.errors.InputError
 """
 
 
