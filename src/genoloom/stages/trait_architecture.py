@@ -49,26 +49,26 @@ def dosage_blocks(
     n = len(files.people)
     for contig, members in by_contig.items():
         every = np.array(members)
-        every = every[np.argsort(sites.position[every], kind="stable")]
         index, swapped = np.full(len(every), -1), np.zeros(len(every), dtype=bool)
         panel = files.panels.get(contig)
         if panel is not None:
             match = match_to(_as_sites(contig, sites, every), panel.sites, files.alleles_unordered)
             index, swapped = match.index, match.swapped
-        for start in range(0, len(every), BLOCK):
-            rows, at = every[start : start + BLOCK], index[start : start + BLOCK]
+        order = np.argsort(index, kind="stable")
+        every, index, swapped = every[order], index[order], swapped[order]
+        # the sites of a block stand near each other in the file; those that it lacks come first
+        block = np.where(index < 0, -1 - np.arange(len(every)) // BLOCK, index // BLOCK)
+        for part in np.split(np.arange(len(every)), np.flatnonzero(np.diff(block)) + 1):
+            rows, at = every[part], index[part]
             dosage = np.repeat(2 * sites.frequency[rows][:, None], n, axis=1)
-            there = at >= 0
-            if there.any():
-                taken = panel.take_sites(np.sort(at[there]))
-                alleles = taken.haplotypes.read(0, int(there.sum()))
-                alleles = alleles[np.argsort(np.argsort(at[there]))]
-                flip = swapped[start : start + BLOCK][there]
-                alleles = np.where(flip[:, None] & (alleles >= 0), 1 - alleles, alleles)
+            if at[0] >= 0:
+                alleles = panel.haplotypes.read(int(at[0]), int(at[-1]) + 1)[at - at[0]]
+                flip = swapped[part][:, None] & (alleles >= 0)
+                alleles = np.where(flip, 1 - alleles, alleles)
                 first, second = alleles[:, 0::2], alleles[:, 1::2]
                 called = (first >= 0) & (second >= 0)
-                dosage[there] = np.where(called, first + second, dosage[there])
-            yield rows, dosage, there
+                dosage = np.where(called, first + second, dosage)
+            yield rows, dosage, at >= 0
 
 
 def _as_sites(contig: str, sites: SiteTable, rows: np.ndarray) -> Sites:

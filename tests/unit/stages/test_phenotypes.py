@@ -14,8 +14,10 @@ from genoloom.cli import genoloom
 from genoloom.errors import GenoLoomError, InputError
 from genoloom.formats.pgen import PanelWriter
 from genoloom.formats.tables import read_table
-from genoloom.formats.trait_sheets import read_truth
+from genoloom.formats.trait_sheets import SiteTable, read_truth
 from genoloom.panel import People
+from genoloom.stages import trait_architecture
+from genoloom.stages.genotypes import read_genotypes
 from genoloom.stages.phenotypes import phenotypes
 
 N, SITES = 2000, 300
@@ -164,6 +166,31 @@ def test_effects_of_populations(made):
         inside = np.array(people.population) == own
         expected = truth.effects[name][0] @ dosage[rows][:, inside] - truth.centre[0]
         assert genetic[inside] == pytest.approx(expected, abs=1e-4)
+
+
+def test_dosages_of_any_sites(tmp_path, monkeypatch):
+    """In any order, some lacking, some with missing calls, in several blocks."""
+    monkeypatch.setattr(trait_architecture, "BLOCK", 7)
+    rng = np.random.default_rng(6)
+    alleles = rng.integers(0, 2, (40, 10)).astype(np.int8)
+    alleles[5, 2:4] = -1
+    people = People([f"P{i}" for i in range(5)], ["A"] * 5, ["unknown"] * 5)
+    sites = make_sites(40)
+    path = write_panel(tmp_path / "p", alleles, people, sites)
+    files = read_genotypes("panel", [path], tmp_path / "scratch")
+    rows = rng.permutation(50)  # the last ten are not there
+    position = 100 * (rows + 1)
+    n, frequency = len(rows), rng.random(50)
+    table = SiteTable(["20"] * n, position, ["A"] * n, ["C"] * n, frequency)
+    found = np.full((n, 5), np.nan)
+    for part, dosage, there in trait_architecture.dosage_blocks(files, table):
+        found[part] = dosage
+        assert (there == (rows[part] < 40)).all()
+    expected = np.repeat(2 * frequency[:, None], 5, axis=1)
+    inside = rows < 40
+    expected[inside] = (alleles[:, 0::2] + alleles[:, 1::2])[rows[inside]]
+    expected[rows == 5, 1] = 2 * frequency[rows == 5]
+    assert found == pytest.approx(expected)
 
 
 def score_file(path, rows, build="GRCh38"):
