@@ -109,7 +109,15 @@ def test_one_seed_gives_one_estimate():
 
 def test_a_propensity_of_nobody_treated():
     x = np.zeros((10, 2))
-    assert fit_propensity(x, np.zeros(10))(x) == pytest.approx(0.02)
+    assert fit_propensity(x, np.zeros(10))(x) == pytest.approx(0.05)
+
+
+def test_a_rare_haplotype_does_not_decide_the_propensity():
+    """All of six carriers are treated: one more carrier is not certain to be."""
+    rng = np.random.default_rng(7)
+    x, t = np.zeros((1000, 2)), (rng.random(1000) < 0.5).astype(float)
+    x[:6, 0], t[:6] = 1, 1
+    assert fit_propensity(x, t)(np.array([[1.0, 0.0]]))[0] < 0.85
 
 
 def test_negative_controls_lose_what_they_should():
