@@ -1,7 +1,6 @@
 """Allele frequencies and site frequency spectra. Pure functions on arrays."""
 
 import numpy as np
-from scipy.special import gammaln
 
 BIN_EDGES = (0.0, 0.005, 0.01, 0.05, 0.2, 0.5)
 BIN_NAMES = ("<0.5%", "0.5-1%", "1-5%", "5-20%", "20-50%")
@@ -79,16 +78,3 @@ def bernoulli_kl(counts_p: np.ndarray, counts_q: np.ndarray, n: int) -> float:
     """
     p, q = (counts_p + 0.5) / (n + 1), (counts_q + 0.5) / (n + 1)
     return float((p * np.log2(p / q) + (1 - p) * np.log2((1 - p) / (1 - q))).mean())
-
-
-def chance_monomorphic(counts: np.ndarray, n: int, m: int) -> np.ndarray:
-    """Chance that `m` haplotypes drawn without replacement from `n` all carry the same allele,
-    float, shape (n_variants,).
-    """
-
-    def absent(c: np.ndarray) -> np.ndarray:
-        possible = np.minimum(c, n - m)
-        value = gammaln(n - possible + 1) - gammaln(n - possible - m + 1) - gammaln(n + 1) + gammaln(n - m + 1)
-        return np.where(c > n - m, 0.0, np.exp(value))
-
-    return np.minimum(absent(counts) + absent(n - counts), 1.0)

@@ -44,7 +44,6 @@ class MetricId(StrEnum):
     FREQUENCY_FILTERS = "frequency_filters", "Frequency filters (1 % and 5 %), decided alike", HIGHER
     JOINT_SPECTRUM_DISTANCE = "joint_spectrum_distance", "Joint spectra of populations, distance", LOWER
     SITES_LOST = "sites_lost", "Sites that do not vary", REFERENCE
-    SITES_NEW = "sites_new", "Sites that vary only in the synthetic data", REFERENCE
     PI_ERROR = "pi_error", "Diversity (π) along the genome, error", LOWER
     WATTERSON_ERROR = "watterson_error", "Diversity (Watterson) along the genome, error", LOWER
     TAJIMA_D_ERROR = "tajima_d_error", "Tajima's D along the genome, error", LOWER

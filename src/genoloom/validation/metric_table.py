@@ -63,8 +63,6 @@ class Metric:
         halvings of the real people.
     n_permutations : int or None
         Halvings behind the reference; None takes all.
-    reference : callable or None
-        (data, b, part) -> float: for pairs whose reference follows from the holdout alone.
     null : callable or None
         (data, part) -> list of float: the figure of halvings of the real people, in place of those
         that are collected.
@@ -87,7 +85,6 @@ class Metric:
     parts: Callable = whole
     single: bool = False
     n_permutations: int | None = None
-    reference: Callable | None = None
     null: Callable | None = None
     spread: Callable | None = None
     tolerance: float = 0.0
@@ -115,7 +112,6 @@ TABLE = (
     pair(M.FREQUENCY_DIVERGENCE, Kind.DISTANCE, frequencies.divergence, and_bins),
     pair(M.JOINT_SPECTRUM_DISTANCE, Kind.DISTANCE, frequencies.joint_spectrum_shape, between_populations),
     share(M.SITES_LOST, frequencies.sites_lost, and_both, tolerance=0.02, ascertained=True),
-    pair(M.SITES_NEW, Kind.SHARE, frequencies.sites_new, and_bins, reference=frequencies.sites_new_reference, tolerance=0.02, ascertained=True),
     # diversity along the genome
     pair(M.PI_ERROR, Kind.DISTANCE, frequencies.pi_error),
     pair(M.WATTERSON_ERROR, Kind.DISTANCE, frequencies.theta_error, ascertained=True),
@@ -219,20 +215,18 @@ def measure(metric: Metric, part: Part, d: Data) -> Measured:
         """The figure of a, and what it should be if a is like b."""
         if metric.single:
             return score[a], score[b]
-        return float(metric.figure(d, a, b, part)), float(metric.reference(d, b, part)) if metric.reference else 0.0
+        return float(metric.figure(d, a, b, part)), 0.0
 
     halvings = d.groups.halvings[: metric.n_permutations]
     found = {g: compared(g, "H") for g in groups}
     values = {g: value for g, (value, _) in found.items()}
     pairs = np.array([compared(a, b) for a, b in halvings]) if metric.null is None else _nulls(metric.null(d, part))
-    reference = found["T"][1] if metric.single or metric.reference else float(pairs[:, 0].mean())
+    reference = found["T"][1] if metric.single else float(pairs[:, 0].mean())
     off = pairs[:, 0] - pairs[:, 1]
     spread = math.hypot(float(off.std(ddof=1)) * (RARE_SPREAD if metric.ascertained else 1.0), metric.tolerance / 4)
     if metric.spread:
         return Measured(metric, part, values, reference, max(metric.spread(d), spread), np.empty(0))
-    return Measured(
-        metric, part, values, reference, spread, departures_of(off, metric.tolerance, bool(metric.single or metric.reference))
-    )
+    return Measured(metric, part, values, reference, spread, departures_of(off, metric.tolerance, metric.single))
 
 
 def _nulls(figures: list[float]) -> np.ndarray:

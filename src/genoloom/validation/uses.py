@@ -69,8 +69,6 @@ class Demand:
         The rows asked for; frequency bins that the panel does not have ask for nothing.
     better : Better, optional
         Where only one side of a level matters for the use: its shortfall is then a difference.
-    least : float
-        Of a level: the reference that shares are taken of is at least this.
     """
 
     use: Use
@@ -80,7 +78,6 @@ class Demand:
     why: str
     bins: tuple[str, ...] = ("all",)
     better: Better | None = None
-    least: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -166,7 +163,6 @@ DEMANDS = (
     Demand(Use.HAPLOTYPES, M.DISTINCT_HAPLOTYPES, 0.15, 0.5, SWEEP),
     Demand(Use.RARE, M.SITES_LOST, 0.02, 0.1, BURDEN, better=Better.LOWER),
     Demand(Use.RARE, M.SITES_LOST, 0.05, 0.2, BURDEN, bins=RARE_BINS, better=Better.LOWER),
-    Demand(Use.RARE, M.SITES_NEW, 0.5, 2.0, BURDEN, least=0.02),
     Demand(Use.RARE, M.FREQUENCY_ERROR, 0.002, 0.01, BURDEN, bins=RARE_BINS),
 )
 
@@ -181,7 +177,7 @@ def fitness_of(demand: Demand, figure: Figure) -> Fitness:
     if better is Better.HIGHER:
         shortfall = -shortfall
     elif better is Better.REFERENCE:
-        shortfall, scale = abs(shortfall), max(abs(reference), demand.least, 1e-12)
+        shortfall, scale = abs(shortfall), max(abs(reference), 1e-12)
     by_chance, most = BY_CHANCE
     if shortfall <= max(demand.fit * scale, by_chance * sd):
         return Fitness.FIT

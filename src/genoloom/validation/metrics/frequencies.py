@@ -7,7 +7,6 @@ import numpy as np
 from genoloom.popgen.diversity import window_diversity
 from genoloom.popgen.frequencies import (
     bernoulli_kl,
-    chance_monomorphic,
     monomorphic,
     spectrum_distance,
 )
@@ -47,24 +46,6 @@ def sites_lost(d: Data, g: str, part: Part) -> float:
         sums = d.collected.by_population
         return sums.lost[d.index[g], part.column - 1] / sums.sites
     return float(monomorphic(d.count(g)[part.sites], d.groups.size(g)).mean())
-
-
-def sites_new(d: Data, a: str, b: str, part: Part) -> float:
-    """Share of sites that vary among half of a's haplotypes and not among half of b's, expected
-    over the choice of halves.
-
-    Halves, so that the reference (two halves of the held-out people) compares equal sizes.
-    """
-    n = d.groups.size(a)
-    x, y = (chance_monomorphic(d.count(g)[part.sites], n, n // 2) for g in (a, b))
-    return float(((1 - x) * y).mean())
-
-
-def sites_new_reference(d: Data, b: str, part: Part) -> float:
-    """The same of the two halves of one group."""
-    counts, n = d.count(b)[part.sites], d.groups.size(b)
-    # one half varies not, less the sites where neither does
-    return float((chance_monomorphic(counts, n, n // 2) - monomorphic(counts, n)).mean())
 
 
 def _windows(d: Data, group: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
