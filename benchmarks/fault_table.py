@@ -41,7 +41,12 @@ FRESH = "fresh individuals"
 TABLES = ROOT / "benchmarks" / "results"
 METRICS = "classifier_auc nsl_correlation ihs_correlation"
 SLOW = f"--skip {METRICS}"
-FAULTS_OF_SLOW = '"fresh individuals" "independent sites" "order-4 Markov"'
+OF_LARGE_SETS = (
+    "joint_spectrum_distance pi_error pi dxy_matrix_error heterozygosity_ratio hardy_weinberg"
+    " homozygous_runs fst_matrix_error population_tstr ancestry_error"
+)
+OF_OVERLAPS = '"fresh individuals" "independent sites"'
+OF_SLOW = '"fresh individuals" "independent sites" "order-4 Markov"'
 RUNS = {  # what is shown, and the options that made it
     "demo": (
         "The shipped region, 98 individuals per group, three populations",
@@ -53,7 +58,7 @@ RUNS = {  # what is shown, and the options that made it
     ),
     "demo.slow": (
         "The three slow metrics, on the shipped region",
-        f"--set demo --people 99 --seeds 20 --name demo.slow --only {METRICS} --faults {FAULTS_OF_SLOW}",
+        f"--set demo --people 99 --seeds 20 --name demo.slow --only {METRICS} --faults {OF_SLOW}",
     ),
     "dpyd-slice": (
         "DPYD, 1,000 sites, 300 individuals per group, five super-populations",
@@ -63,9 +68,14 @@ RUNS = {  # what is shown, and the options that made it
         "DPYD, 1,000 sites, 300 individuals per group",
         f"--set dpyd-slice --people 300 --sites 1000 --fresh-only --first-seed 101 --seeds 20 {SLOW}",
     ),
+    "dpyd-slice.overlapping": (
+        "DPYD, all 2,053 sites: variants that exclude each other",
+        "--set dpyd-slice --people 300 --seeds 20 --name dpyd-slice.overlapping"
+        f" --only impossible_haplotypes --faults {OF_OVERLAPS}",
+    ),
     "chr15": (
-        "chr15, 3,000 sites, 200 individuals per group, two populations",
-        f"--set chr15 --people 200 --sites 3000 --seeds 20 {SLOW}",
+        "chr15, 3,000 sites, 200 individuals per group: what needs more sites or groups farther apart",
+        f"--set chr15 --people 200 --sites 3000 --seeds 20 --only {OF_LARGE_SETS}",
     ),
     "chr15.fresh": (
         "chr15, 3,000 sites, 500 individuals per group",

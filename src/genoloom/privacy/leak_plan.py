@@ -16,9 +16,9 @@ from genoloom.privacy.leak_budget import (
 )
 
 MIN_INDIVIDUALS = 30  # below, the normal approximation does not hold
-# effective sites per megabase of common variants, from one European population group in regions of
-# strong linkage to five continental groups in one of weak linkage (docs/leak_budget.md)
-SITES_PER_MEGABASE = (25.0, 300.0)
+# effective sites per megabase for whoever takes linkage off, from common variants of few Europeans in
+# a region of strong linkage to all variants of five continental groups (docs/leak_budget.md)
+SITES_PER_MEGABASE = (60.0, 750.0)
 
 
 @dataclass(frozen=True)

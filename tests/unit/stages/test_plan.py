@@ -48,8 +48,8 @@ def test_remedies_hold():
 
 def test_numbers_alone_give_a_range():
     assert expected_sites(1000, None) == (1000, 1000)
-    assert expected_sites(1000, 2.0) == (50, 600)
-    assert expected_sites(100, 2.0) == (50, 100)
+    assert expected_sites(1000, 1.0) == (60, 750)
+    assert expected_sites(100, 1.0) == (60, 100)
     found = plan_by_numbers(individuals=100_000, sites=40_000, megabases=10, question=Question(), ledger=None, out=None)
     assert "can pass" in found.verdict
 
