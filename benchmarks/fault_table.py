@@ -25,10 +25,9 @@ from referee import deal_panels
 from genoloom.config import ValidateOptions
 from genoloom.formats.tables import read_table, write_table
 from genoloom.logs import configure_logging
-from genoloom.panel import Panel
+from genoloom.panel import Panel, genetic_positions
 from genoloom.report.summary import as_text
 from genoloom.seeds import derive_seed
-from genoloom.stages.train import genetic_positions
 from genoloom.validation.data import Part
 from genoloom.validation.fidelity import fidelity_rows
 from genoloom.validation.known_faults import FAULTS, Material

@@ -36,7 +36,7 @@ from genoloom.errors import GenoLoomError
 from genoloom.formats.pgen import open_panel
 from genoloom.formats.tables import read_table, write_table
 from genoloom.logs import configure_logging
-from genoloom.panel import ArrayHaplotypes, Panel, People, Sites, haplotype_columns
+from genoloom.panel import ArrayHaplotypes, Panel, People, Sites, genetic_positions, haplotype_columns
 from genoloom.privacy.attack_ids import MUST_PASS, AttackId
 from genoloom.privacy.attacks import RAREST, Block
 from genoloom.privacy.audit import audit
@@ -45,7 +45,6 @@ from genoloom.privacy.measures import Resampling
 from genoloom.privacy.similarity import Similarities
 from genoloom.report.summary import as_text
 from genoloom.seeds import derive_seed
-from genoloom.stages.train import genetic_positions
 from genoloom.validation.cohorts import compare
 
 log = logging.getLogger("benchmark")

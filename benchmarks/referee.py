@@ -28,13 +28,12 @@ from haplotype_sets import SETS, add_places, open_set
 from genoloom.config import AuditOptions, ValidateOptions
 from genoloom.formats.tables import read_table, write_table
 from genoloom.logs import configure_logging
-from genoloom.panel import ArrayHaplotypes, Panel
+from genoloom.panel import ArrayHaplotypes, Panel, genetic_positions
 from genoloom.privacy.attack_ids import AttackId
 from genoloom.report.summary import as_text
 from genoloom.seeds import derive_seed
 from genoloom.stages.audit import audit
 from genoloom.stages.inputs import Comparands
-from genoloom.stages.train import genetic_positions
 from genoloom.validation.controls import CONTROLS, make_controls
 from genoloom.validation.referee import deal, judge_together
 

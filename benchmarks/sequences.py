@@ -29,6 +29,7 @@ import numpy as np
 import torch
 
 from genoloom.errors import CollapsedError
+from genoloom.formats.histories import read_history
 from genoloom.formats.sequence_sets import read_set
 from genoloom.homology import sharing_kmer
 from genoloom.models.sequence import GENERATORS
@@ -48,7 +49,7 @@ from genoloom.stages.generate_sequences import generate_sequences
 from genoloom.stages.load import load_sequence_generator
 from genoloom.stages.prepare_sequences import prepare_sequences
 from genoloom.stages.train_sequences import train_sequences, training_sequences
-from genoloom.training.run import TIMES, TrainingRun, read_history
+from genoloom.training.run import TIMES, TrainingRun
 from genoloom.training_config import TrainOptions
 from genoloom.validation.label_fidelity import label_scores
 from genoloom.validation.sequence_classifier import cnn_auc

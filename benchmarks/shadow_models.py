@@ -27,7 +27,7 @@ from genoloom.config import AuditOptions
 from genoloom.formats.tables import write_table
 from genoloom.logs import configure_logging
 from genoloom.models.haplotype import GENERATORS, generator_class
-from genoloom.panel import ArrayHaplotypes, Panel
+from genoloom.panel import ArrayHaplotypes, Panel, genetic_positions
 from genoloom.privacy.attack_ids import AttackId
 from genoloom.privacy.audit import audit
 from genoloom.privacy.audit_data import AuditData
@@ -37,7 +37,6 @@ from genoloom.report.summary import as_text
 from genoloom.seeds import derive_seed
 from genoloom.stages.audited_models import AuditedModels, window_sizes
 from genoloom.stages.shadows import ShadowWork, draw_people, fit_people, make_shadows
-from genoloom.stages.train import genetic_positions
 from genoloom.training_config import TrainSections
 from genoloom.validation.cohorts import Comparison, compare
 

@@ -21,10 +21,9 @@ from haplotype_sets import SETS, add_places, open_set
 from genoloom.config import ValidateOptions
 from genoloom.formats.tables import write_table
 from genoloom.logs import configure_logging
-from genoloom.panel import Panel
+from genoloom.panel import Panel, genetic_positions
 from genoloom.report.summary import as_text
 from genoloom.seeds import derive_seed
-from genoloom.stages.train import genetic_positions
 from genoloom.validation.cohorts import compare, halve
 from genoloom.validation.collect import Collector
 from genoloom.validation.data import Data

@@ -21,11 +21,10 @@ import numpy as np
 from haplotype_sets import SETS, add_places, open_set
 
 from genoloom.config import AuditOptions, ValidateOptions
-from genoloom.panel import ArrayHaplotypes, Panel
+from genoloom.panel import ArrayHaplotypes, Panel, genetic_positions
 from genoloom.seeds import derive_seed
 from genoloom.stages.audit import audit
 from genoloom.stages.inputs import Comparands
-from genoloom.stages.train import genetic_positions
 from genoloom.validation.controls import mosaic
 from genoloom.validation.referee import judge_together
 

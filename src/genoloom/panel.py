@@ -9,10 +9,15 @@ Vocabulary, the same everywhere:
 """
 
 import hashlib
+import logging
 from dataclasses import dataclass, field, fields, replace
 from typing import Protocol
 
 import numpy as np
+
+log = logging.getLogger(__name__)
+
+CM_PER_BASE = 1e-6  # without a map: one centimorgan a megabase, the human average
 
 
 @dataclass(frozen=True)
@@ -274,3 +279,11 @@ def allele_counts(panel: Panel) -> tuple[np.ndarray, np.ndarray]:
         alternate[start:stop] = (alleles == 1).sum(axis=1)
         called[start:stop] = (alleles >= 0).sum(axis=1)
     return alternate, called
+
+
+def genetic_positions(sites: Sites) -> np.ndarray:
+    """Centimorgans of the sites, float64; 1 cM a megabase where there is no map."""
+    if np.isnan(sites.cm).any():
+        log.warning("%s: no genetic map; taking 1 cM per megabase", sites.contig)
+        return sites.position * CM_PER_BASE
+    return sites.cm

@@ -19,6 +19,7 @@ from tiny_models import MODELS, tiny_model, write_model
 from fuzzing.mutate import mutate_bytes, mutate_text
 from genoloom.config import Config, PrepareOptions
 from genoloom.config_files import default_yaml, load_study
+from genoloom.formats.histories import read_history
 from genoloom.formats.leak_ledger import read_ledger
 from genoloom.formats.maps import read_map
 from genoloom.formats.motifs import read_matrices
@@ -39,7 +40,6 @@ from genoloom.stages.genotypes import read_genotypes
 from genoloom.stages.load import load_generator, load_sequence_generator
 from genoloom.stages.prepare import prepare
 from genoloom.training.checkpoint import load_checkpoint, save_checkpoint
-from genoloom.training.run import read_history
 
 Files = dict[str, bytes]
 Mutator = Callable[[bytes, np.random.Generator], bytes]

@@ -9,8 +9,8 @@ import time
 import pytest
 from helpers import run_genoloom
 
+from genoloom.formats.histories import read_history
 from genoloom.formats.tables import read_table
-from genoloom.training.run import read_history
 
 
 def train_command(project, out):

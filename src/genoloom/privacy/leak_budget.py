@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from math import exp, inf, sqrt
 
 from scipy.optimize import brentq
-from scipy.stats import norm
+from scipy.special import log_ndtr, ndtr, ndtri
 
 FALSE_POSITIVE_RATE = 0.01
 
@@ -48,11 +48,11 @@ class Leak:
     @property
     def auc(self) -> float:
         """Chance that a member scores above a non-member."""
-        return float(norm.cdf(sqrt(self.separation / 2)))
+        return float(ndtr(sqrt(self.separation / 2)))
 
     def true_positive_rate(self, false_positive_rate: float = FALSE_POSITIVE_RATE) -> float:
         """Share of the members found while `false_positive_rate` of the others are."""
-        return float(norm.cdf(sqrt(self.separation) + norm.ppf(false_positive_rate)))
+        return float(ndtr(sqrt(self.separation) + ndtri(false_positive_rate)))
 
     def __add__(self, other: "Leak") -> "Leak":
         return Leak(self.separation + other.separation)
@@ -119,7 +119,7 @@ def epsilon_allowed(max_auc: float, delta: float) -> float:
     mu = sqrt(_largest_separation(max_auc))
 
     def excess(epsilon: float) -> float:
-        return norm.cdf(-epsilon / mu + mu / 2) - exp(epsilon + norm.logcdf(-epsilon / mu - mu / 2)) - delta
+        return ndtr(-epsilon / mu + mu / 2) - exp(epsilon + log_ndtr(-epsilon / mu - mu / 2)) - delta
 
     if excess(0.0) <= 0:
         return 0.0
@@ -128,4 +128,4 @@ def epsilon_allowed(max_auc: float, delta: float) -> float:
 
 def _largest_separation(max_auc: float) -> float:
     """d'^2 at which the AUC is `max_auc`, which is above one half."""
-    return 2 * norm.ppf(max_auc) ** 2
+    return 2 * ndtri(max_auc) ** 2

@@ -17,7 +17,7 @@ from genoloom.formats.provenance import Making
 from genoloom.formats.tables import format_cell, write_table
 from genoloom.models.haplotype import BASELINES
 from genoloom.models.haplotype.base import HaplotypeGenerator
-from genoloom.panel import Panel
+from genoloom.panel import Panel, genetic_positions
 from genoloom.privacy.attack_ids import AttackId
 from genoloom.privacy.audit import PERSON_COLUMNS, PRIVATE_COLUMNS, PUBLIC_COLUMNS
 from genoloom.privacy.audit import audit as judge
@@ -27,7 +27,6 @@ from genoloom.seeds import derive_seed
 from genoloom.stages.audited_models import load_models, window_sizes
 from genoloom.stages.inputs import Comparands
 from genoloom.stages.shadows import ShadowWork, make_shadows, read_shadows
-from genoloom.stages.train import genetic_positions
 from genoloom.stages.validate import control_files, control_rows
 from genoloom.validation.cohorts import Comparison, compare, read_rows
 from genoloom.validation.verdicts import Role

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from genoloom import __version__
 from genoloom.cohort import ADMIXED, Cohort
@@ -21,11 +20,10 @@ from genoloom.formats.tracts import write_ancestry, write_autozygous
 from genoloom.formats.vcf_write import index_of, write_variants
 from genoloom.models.haplotype.base import HaplotypeGenerator
 from genoloom.models.haplotype.people import copy_autozygous, sample_ancestries
-from genoloom.panel import Panel, People, Sites
+from genoloom.panel import Panel, People, Sites, genetic_positions
 from genoloom.seeds import derive_seed
 from genoloom.stages.cohort import read_cohort
-from genoloom.stages.load import load_generator
-from genoloom.stages.train import genetic_positions
+from genoloom.stages.load import load_generator, use_threads
 from genoloom.tracts import Tracts
 
 log = logging.getLogger(__name__)
@@ -52,8 +50,8 @@ def generate(*, model: Path, cohort: Path, out: Path, options: GenerateOptions, 
     if prefix is None:
         raise InputError("--out", f"'{out.name}'", expected="a name that ends in .vcf.gz or .bcf")
     made = Making("generate", {"model": model, "cohort": cohort})
-    torch.set_num_threads(threads)
     generator, sites, description = load_generator(model)
+    use_threads(threads)
     index_of(out, sites)  # what cannot be written is said before hours of sampling
     asked = read_cohort(cohort)
     check_populations(cohort, asked, generator)

@@ -1,5 +1,6 @@
 """Read a model file."""
 
+import sys
 from pathlib import Path
 
 from genoloom.formats.models import SitesDescription, declare_sites, load_model, unpack_sites
@@ -25,3 +26,11 @@ def load_sequence_generator(path: Path) -> tuple[SequenceGenerator, dict, dict]:
     model = load_model(path, "sequences", sequence.generator_class, SequenceDescription, declare_shapes)
     shapes = {name.removeprefix("shapes."): values for name, values in model.arrays.items() if name.startswith("shapes.")}
     return model.generator, shapes, model.description
+
+
+def use_threads(threads: int) -> None:
+    """Give torch so many threads, where the model that was loaded needs it; it takes two seconds to
+    import.
+    """
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(threads)

@@ -17,8 +17,7 @@ from pathlib import Path
 import numpy as np
 from cyvcf2 import VCF
 
-from genoloom.panel import Panel, Sites
-from genoloom.stages.train import genetic_positions
+from genoloom.panel import Panel, Sites, genetic_positions
 from genoloom.validation.cohorts import Comparison, halve, read_rows
 from genoloom.validation.data import WHOLE
 from genoloom.validation.metric_ids import MetricId

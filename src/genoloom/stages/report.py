@@ -7,6 +7,7 @@ from pathlib import Path
 
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
+from genoloom.formats.histories import read_history
 from genoloom.formats.tables import read_table, write_table
 from genoloom.formats.text import read_json
 from genoloom.report.collect import PanelData, SequenceData, collect
@@ -21,7 +22,6 @@ from genoloom.report.summary import (
     summarise_uses,
     summary_text,
 )
-from genoloom.training.run import read_history
 
 log = logging.getLogger(__name__)
 

@@ -28,14 +28,14 @@ from genoloom.formats.provenance import Making
 from genoloom.formats.shadow_scores import read_scores, write_scores
 from genoloom.models.haplotype import generator_class
 from genoloom.models.haplotype.base import HaplotypeGenerator, SampleRequest
-from genoloom.panel import ArrayHaplotypes, Panel
+from genoloom.panel import ArrayHaplotypes, Panel, genetic_positions
 from genoloom.privacy.audit_data import AuditData
 from genoloom.privacy.shadow_plan import VALIDATION_FRACTION, ShadowPlan, plan_shadows, shadow_options
 from genoloom.privacy.shadows import Shadow
 from genoloom.seeds import derive_seed
 from genoloom.stages.audited_models import AuditedModels, load_models, window_sizes
 from genoloom.stages.inputs import Comparands
-from genoloom.stages.train import digest, genetic_positions, overlaps_of, training_haplotypes
+from genoloom.stages.train import digest, overlaps_of, training_haplotypes
 from genoloom.training.devices import choose_device
 from genoloom.training.run import TrainingRun
 from genoloom.validation.cohorts import Comparison, compare, halve

@@ -10,6 +10,7 @@ import numpy as np
 from genoloom.config_section import Section
 from genoloom.disclosure import people_count
 from genoloom.errors import InputError
+from genoloom.formats.histories import write_history
 from genoloom.formats.models import describe, file_digest, pack_sites, save_model
 from genoloom.formats.pgen import open_panel, panel_files
 from genoloom.formats.private_directories import close_directory
@@ -19,18 +20,17 @@ from genoloom.formats.vcf_write import index_of
 from genoloom.models.haplotype import SHARED, generator_class
 from genoloom.models.haplotype.base import HaplotypeGenerator, TrainingHaplotypes
 from genoloom.models.haplotype.layout import match_sites
-from genoloom.panel import Panel, Sites, allele_counts
+from genoloom.panel import Panel, Sites, allele_counts, genetic_positions
 from genoloom.popgen.overlaps import Overlaps
 from genoloom.seeds import derive_seed
 from genoloom.stages.load import load_generator
 from genoloom.training import processes
 from genoloom.training.devices import choose_device
-from genoloom.training.run import TrainingRun, write_history, write_times
+from genoloom.training.run import TrainingRun, write_times
 from genoloom.training_config import TrainOptions
 
 log = logging.getLogger(__name__)
 
-CM_PER_BASE = 1e-6  # without a map: one centimorgan a megabase, the human average
 SMALL_COHORT = 30  # people
 TEMPLATES_ARE = {
     "private": "This model holds the haplotypes of the people it was trained on, and what is drawn from it copies them in pieces. Treat "
@@ -316,14 +316,6 @@ def _carried_together(training: Panel, overlaps: Overlaps) -> int:
         site, other, _ = overlaps.carried(training.haplotypes.read(start, stop), start)
         found.update(zip((start + site).tolist(), (start + other).tolist(), strict=True))
     return len(found)
-
-
-def genetic_positions(sites: Sites) -> np.ndarray:
-    """Centimorgans of the sites, float64; 1 cM a megabase where there is no map."""
-    if np.isnan(sites.cm).any():
-        log.warning("%s: no genetic map; taking 1 cM per megabase", sites.contig)
-        return sites.position * CM_PER_BASE
-    return sites.cm
 
 
 def digest(panel: Panel, data: TrainingHaplotypes) -> str:

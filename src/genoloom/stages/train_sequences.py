@@ -9,6 +9,7 @@ import numpy as np
 
 from genoloom.config_section import Section
 from genoloom.errors import InputError
+from genoloom.formats.histories import write_history
 from genoloom.formats.models import describe, save_model
 from genoloom.formats.private_directories import close_directory
 from genoloom.formats.sequence_sets import (
@@ -20,7 +21,7 @@ from genoloom.models.sequence.base import TrainingSequences
 from genoloom.seeds import derive_seed
 from genoloom.training import processes
 from genoloom.training.devices import choose_device
-from genoloom.training.run import TrainingRun, write_history, write_times
+from genoloom.training.run import TrainingRun, write_times
 from genoloom.training_config import TrainOptions
 
 log = logging.getLogger(__name__)

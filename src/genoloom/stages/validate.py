@@ -16,10 +16,10 @@ from genoloom.formats.atomic import write_beside
 from genoloom.formats.provenance import Making, record_path
 from genoloom.formats.tables import format_cell, read_table, write_table
 from genoloom.models.haplotype import BASELINES
+from genoloom.panel import genetic_positions
 from genoloom.seeds import derive_seed
 from genoloom.stages.inputs import Comparands
 from genoloom.stages.rephasing import measure_switch_errors
-from genoloom.stages.train import genetic_positions
 from genoloom.validation.cohorts import compare
 from genoloom.validation.collect import Collector
 from genoloom.validation.data import Data

@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError
 
 from genoloom.declared import Description
 from genoloom.errors import CollapsedError, InputError, Interrupted
-from genoloom.formats.tables import read_table, write_table
+from genoloom.formats.tables import write_table
 from genoloom.seeds import derive_seed
 from genoloom.training import processes
 from genoloom.training.checkpoint import REMEDY, check_fit, load_checkpoint, save_checkpoint
@@ -384,27 +384,8 @@ def _refuse_divergence(label: str, step: int, figures: dict[str, float]) -> None
         raise CollapsedError(f"{label}: {', '.join(bad)} not finite at step {step}; try a lower learning rate")
 
 
-def write_history(path: str | Path, rows: list[dict]) -> None:
-    """The history of a run as TSV; columns in the order in which they first appear. Without times:
-    these are never the same twice.
-    """
-    columns = list(dict.fromkeys(key for row in rows for key in row if key != "seconds")) or ["step"]
-    write_table(path, columns, [{key: value for key, value in row.items() if key != "seconds"} for row in rows])
-
-
 def write_times(run: TrainingRun) -> None:
     """When each evaluation of a run was, in seconds of training, as `times.tsv` in its state
     directory.
     """
     write_table(run.state_dir / TIMES, ["step", "seconds"], [{k: row[k] for k in ("step", "seconds")} for row in run.history])
-
-
-def read_history(path: str | Path) -> list[dict[str, float]]:
-    """Rows of a history table as numbers; empty cells are left out.
-
-    Raises
-    ------
-    InputError
-        The file is no table, or a cell is no number; with its line.
-    """
-    return [{name: row.number(name) for name, cell in row.items() if cell} for row in read_table(path, ("step",))]

@@ -47,7 +47,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 
 import numpy as np
-from scipy.stats import t
+from scipy.special import stdtrit
 
 FAMILY_ERROR = 0.01
 FEWEST_HALVINGS = 10  # from which a law can be fitted to their largest departures
@@ -153,7 +153,7 @@ class Chance:
         Bonferroni's bound on Student's t, two-sided: real people pass all figures in 99 of 100
         tables.
         """
-        bound = float(t.isf(FAMILY_ERROR / (2 * max(figures, 1)), max(halvings - 1, 1)))
+        bound = float(-stdtrit(max(halvings - 1, 1), FAMILY_ERROR / (2 * max(figures, 1))))
         return cls(bound, bound, bound)
 
     @classmethod

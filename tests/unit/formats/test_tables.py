@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from genoloom.errors import InputError
+from genoloom.formats.histories import read_history
 from genoloom.formats.splits import COLUMNS, read_roles, write_split
 from genoloom.formats.tables import read_table, write_table
 from genoloom.panel import People
 from genoloom.stages import cohort as sheet
 from genoloom.stages.cohort import read_cohort
-from genoloom.training.run import read_history
 
 PEOPLE = People(["ALICE_SMITH", "b c", 'd"\te'], ["GBR", "GBR", "FIN"], ["female", "male", "unknown"])
 COHORT = "\t".join(sheet.COLUMNS) + "\nALICE_SMITH\tadmixed\tfemale\t7\tGBR:0.6,FIN:0.6\t8\t0.25\t6\n"

@@ -11,8 +11,8 @@ import pytest
 from helpers import run_genoloom
 from safetensors.numpy import load_file
 
+from genoloom.formats.histories import read_history
 from genoloom.training import processes
-from genoloom.training.run import read_history
 
 STEPS = ("--steps", "30", "--evaluate-every", "10", "--batch", "7", "--width", "16", "--dropout", "0", "--device", "cpu")
 

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from genoloom.errors import CollapsedError, InputError, Interrupted
+from genoloom.formats.histories import read_history, write_history
 from genoloom.models.layers import AveragedTraining
-from genoloom.training.run import EVALUATIONS, PACE_STEPS, TrainingRun, read_history, train, write_history
+from genoloom.training.run import EVALUATIONS, PACE_STEPS, TrainingRun, train
 
 
 class Regression(AveragedTraining):
