@@ -1,4 +1,4 @@
-"""Configuration and sheets on disk: read with every problem listed, and generated from the model.
+"""Configurations on disk: read with every problem listed, and generated from the model.
 
 python -m genoloom.config_files --write    write config/config.yaml, schemas and config/README.md
 python -m genoloom.config_files --check    fail when they differ from the model
@@ -6,7 +6,6 @@ python -m genoloom.config_files --check    fail when they differ from the model
 
 import difflib
 import json
-import re
 import shlex
 import sys
 import types
@@ -20,66 +19,19 @@ from pydantic import BaseModel, ValidationError
 
 from genoloom.config import Config
 from genoloom.config_section import Section
+from genoloom.config_sheets import (
+    PANEL_COLUMNS,
+    PEOPLE_COLUMNS,
+    SEQUENCE_COLUMNS,
+    PanelRow,
+    SequenceRow,
+    read_panel_sheet,
+    read_sequence_sheet,
+)
 from genoloom.errors import ConfigError, GenoLoomError, InputError
-from genoloom.formats.sheets import read_sheet
 from genoloom.formats.text import text_lines
 from genoloom.renamed_keys import RENAMED
 from genoloom.report.data import ReportData
-
-PANEL_COLUMNS = {
-    "panel": "Name of the panel: letters, digits, `_`, `-`, `.`. Rows of one panel hold the same people.",
-    "contig": "Contig to take, as named in the file.",
-    "variants": "Phased VCF(.gz), BCF or PLINK 2 .pgen.",
-    "people": "Sheet of people (below); empty or `-`: everybody is of the population `unknown`.",
-    "reference": "FASTA, plain or bgzip; empty: REF is not checked and no personal FASTA is written.",
-    "map": "Genetic map (SHAPEIT, HapMap, Eagle, deCODE or PLINK form); empty: 1 cM per megabase.",
-    "region": "START-END, 1-based, both included; empty: the whole contig. Needs an index.",
-}
-SEQUENCE_COLUMNS = {
-    "set": "Name of the set: letters, digits, `_`, `-`, `.`.",
-    "source": "FASTA, labelled FASTA, CSV/TSV with a `seq` column, or one sequence a line.",
-    "regions": "BED of intervals of a FASTA source, with label and strand; empty: windows over everything.",
-}
-PEOPLE_COLUMNS = {
-    "person": "Sample name, as in the genotype file.",
-    "population": "Population label; models are conditional on it.",
-    "superpopulation": "Group of populations, such as EUR; the column may be absent. Shares of a cohort may name it.",
-    "sex": "male, female, M, F, 1, 2 or unknown; the column may be absent.",
-    "family": "People of one family are never divided between training and holdout; the column may be absent.",
-}
-# directories of results/ that a panel of this name would collide with
-RESERVED = {"sequences", "private"}
-EMPTY = ("", "-")  # cells of a sheet that hold nothing
-
-
-@dataclass(frozen=True)
-class PanelRow:
-    """One contig of one panel; None for an empty cell."""
-
-    panel: str
-    contig: str
-    variants: str
-    people: str | None
-    reference: str | None
-    map: str | None
-    region: str | None
-
-    @property
-    def interval(self) -> tuple[int, int] | None:
-        """The region, 1-based, both ends included."""
-        if not self.region:
-            return None
-        start, end = self.region.replace(",", "").split("-")
-        return int(start), int(end)
-
-
-@dataclass(frozen=True)
-class SequenceRow:
-    """One sequence set."""
-
-    set: str
-    source: str
-    regions: str | None
 
 
 @dataclass(frozen=True)
@@ -201,103 +153,6 @@ def _keys(loc: tuple) -> list[str]:
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
-def read_panel_sheet(path: str | Path, directory: str | Path = ".", with_files: bool = True) -> list[PanelRow]:
-    """The rows of a sheet of panels; paths are relative to `directory`, and `with_files` must be
-    there.
-
-    Raises
-    ------
-    ConfigError
-        Lists every problem: bad names, missing files, repeated contigs.
-    """
-    rows = _rows(path, PANEL_COLUMNS, 3)
-    problems = _file_problems(rows, ("variants", "people", "reference", "map") if with_files else (), directory)
-    seen = set()
-    for number, row in rows:
-        problems += _name_problems(number, "panel", row["panel"]) + _name_problems(number, "contig", row["contig"])
-        if (row["panel"], row["contig"]) in seen:
-            problems.append((f"line {number}", f"{row['panel']} {row['contig']}", "stands twice"))
-        seen.add((row["panel"], row["contig"]))
-        if row["region"] and not re.fullmatch(r"[\d,]+-[\d,]+", row["region"]):
-            problems.append((f"line {number} region", row["region"], "is not START-END"))
-    if problems:
-        raise ConfigError(path, problems)
-    return [PanelRow(**row) for _, row in rows]
-
-
-def read_sequence_sheet(path: str | Path, directory: str | Path = ".") -> list[SequenceRow]:
-    """The rows of a sheet of sequence sets; see `read_panel_sheet`."""
-    rows = _rows(path, SEQUENCE_COLUMNS, 2)
-    problems = _file_problems(rows, ("source", "regions"), directory)
-    names = [row["set"] for _, row in rows]
-    for number, row in rows:
-        problems += _name_problems(number, "set", row["set"])
-        if names.count(row["set"]) > 1:
-            problems.append((f"line {number} set", row["set"], "stands twice"))
-    if problems:
-        raise ConfigError(path, problems)
-    return [SequenceRow(**row) for _, row in rows]
-
-
-def _rows(path: str | Path, columns: dict[str, str], n_required: int) -> list[tuple[int, dict]]:
-    rows = read_sheet(path)
-    if not rows:
-        raise InputError(path, "has no rows")
-    required = list(columns)[:n_required]
-    lacking = [name for name in required if name not in rows[0][1]]
-    strange = [name for name in rows[0][1] if name not in columns]
-    if lacking or strange:
-        found = f"lacks the column '{lacking[0]}'" if lacking else f"has an unknown column '{strange[0]}'"
-        raise InputError(path, found, expected=", ".join(columns))
-    filled = [(n, {name: None if row.get(name, "") in EMPTY else row[name] for name in columns}) for n, row in rows]
-    empty = [(f"line {n} {name}", "", "is empty") for n, row in filled for name in required if row[name] is None]
-    if empty:
-        raise ConfigError(path, empty)
-    return filled
-
-
-def wildcard_in(path: str | Path) -> str:
-    """The part of a path that Snakemake would take for a wildcard; it has no way of saying that it
-    is none.
-    """
-    found = re.search(r"\{\s*\w+\s*(,[^}]*)?\}", str(path))
-    return found.group() if found else ""
-
-
-def _file_problems(rows: list[tuple[int, dict]], columns: tuple[str, ...], directory: str | Path) -> list[tuple[str, str, str]]:
-    named = [(f"line {number} {name}", row[name]) for number, row in rows for name in columns if row[name]]
-    wild = [
-        (place, path, f"{wildcard_in(path)} would be a wildcard of the workflow: rename it, or link to it")
-        for place, path in named
-        if wildcard_in(path)
-    ]
-    return wild + [
-        (f"line {number} {name}", row[name], f"not found (looked in {Path(directory).resolve()})")
-        for number, row in rows
-        for name in columns
-        if row[name] and not (Path(directory) / row[name]).is_file()
-    ]
-
-
-def _name_problems(number: int, column: str, name: str) -> list[tuple[str, str, str]]:
-    fault = _name_fault(name)
-    return [(f"line {number} {column}", name, fault)] if fault else []
-
-
-def _name_fault(name: str) -> str:
-    """Why `name` cannot be part of the paths of results; empty when it can."""
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
-        return "may hold letters, digits, '_', '.' and '-' only"
-    return "is a reserved name" if name in RESERVED else ""
-
-
-def check_name(source: str, name: str) -> None:
-    """Raise an InputError that names `source` unless `name` can be part of the paths of results."""
-    fault = _name_fault(name)
-    if fault:
-        raise InputError(source, f"'{name}' {fault}")
-
-
 def flags(section: Section, leave_out: Collection[str] = ()) -> str:
     """A section as command-line flags, every option spelled out: what a rule hands to its
     command.
@@ -326,7 +181,12 @@ def _yaml_of(model: BaseModel, depth: int) -> list[str]:
     for name, field in type(model).model_fields.items():
         value, key = getattr(model, name), field.alias or name
         if isinstance(value, Section):
-            lines += ["" if depth == 0 else None, f"{pad}# {type(value).__doc__}", f"{pad}{key}:", *_yaml_of(value, depth + 1)]
+            lines += [
+                "" if depth == 0 else None,
+                f"{pad}# {in_one_line(type(value).__doc__)}",
+                f"{pad}{key}:",
+                *_yaml_of(value, depth + 1),
+            ]
         else:
             text = json.dumps(value)
             lines += [f"{pad}# {field.description}", f"{pad}{key}: {text}"]
@@ -353,7 +213,7 @@ def _table_of(model: type[BaseModel], prefix: str) -> list[str]:
     for name, field in model.model_fields.items():
         key = prefix + (field.alias or name)
         if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
-            lines += [f"| **`{key}`** | | | {field.annotation.__doc__} |", *_table_of(field.annotation, f"{key}.")]
+            lines += [f"| **`{key}`** | | | {in_one_line(field.annotation.__doc__)} |", *_table_of(field.annotation, f"{key}.")]
         else:
             default = json.dumps(field.default)
             lines.append(f"| `{key}` | {_type_name(field.annotation)} | `{default}` | {field.description} |")
@@ -383,7 +243,26 @@ _BEGIN, _END = "<!-- generated: begin -->", "<!-- generated: end -->"
 
 def report_schema() -> dict:
     """JSON schema of report.json."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **ReportData.model_json_schema()}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema_of(ReportData)}
+
+
+def schema_of(model: type[BaseModel]) -> dict:
+    """The JSON schema of a model; its descriptions do not depend on how docstrings are broken."""
+
+    def plain(part):
+        if isinstance(part, list):
+            return [plain(item) for item in part]
+        if isinstance(part, dict):
+            texts = {k: in_one_line(v) for k, v in part.items() if k == "description" and isinstance(v, str)}
+            return {k: plain(v) for k, v in part.items()} | texts
+        return part
+
+    return plain(model.model_json_schema(by_alias=True))
+
+
+def in_one_line(text: str) -> str:
+    """A docstring without its line breaks."""
+    return " ".join(text.split())
 
 
 def generated_files(root: Path) -> dict[Path, str]:
@@ -391,7 +270,7 @@ def generated_files(root: Path) -> dict[Path, str]:
     readme = root / "config" / "README.md"
     before, _, rest = readme.read_text().partition(_BEGIN)
     _, _, after = rest.partition(_END)
-    schema = Config.model_json_schema(by_alias=True)
+    schema = schema_of(Config)
     return {
         root / "config" / "config.yaml": default_yaml(DEMO, DEMO_HEADER),
         root / "workflow" / "schemas" / "config.schema.json": json.dumps(schema, indent=2) + "\n",

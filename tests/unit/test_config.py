@@ -14,6 +14,7 @@ from genoloom.cli import genoloom
 from genoloom.cli.options import run_and_exit
 from genoloom.config import Config
 from genoloom.config_section import Section
+from genoloom.config_sheets import read_panel_sheet
 from genoloom.errors import ConfigError, InputError
 from genoloom.renamed_keys import RENAMED, renamed_flags
 from genoloom.training_config import TransformerOptions
@@ -189,7 +190,7 @@ def test_bad_panel_sheets(tmp_path, rows, message):
     (tmp_path / "here").write_text("")
     (tmp_path / "panels.tsv").write_text(rows)
     with pytest.raises((ConfigError, InputError), match=message):
-        config_files.read_panel_sheet(tmp_path / "panels.tsv", tmp_path)
+        read_panel_sheet(tmp_path / "panels.tsv", tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from genoloom.config_files import PanelRow, read_panel_sheet
+from genoloom.config_sheets import PanelRow, read_panel_sheet
 from genoloom.errors import InputError
 from genoloom.formats.models import file_digest
 from genoloom.formats.pgen import panel_files

@@ -13,7 +13,8 @@ import torch
 
 from genoloom import __version__
 from genoloom.config import PrepareOptions
-from genoloom.config_files import PanelRow, SequenceRow, load_study
+from genoloom.config_files import load_study
+from genoloom.config_sheets import PanelRow, SequenceRow
 from genoloom.errors import ConfigError, GenoLoomError
 from genoloom.formats.maps import read_map
 from genoloom.formats.reference import Reference

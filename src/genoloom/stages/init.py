@@ -5,7 +5,8 @@ import shutil
 from pathlib import Path
 
 from genoloom.config import Config, PrepareOptions
-from genoloom.config_files import PANEL_COLUMNS, SEQUENCE_COLUMNS, check_name, default_yaml, wildcard_in
+from genoloom.config_files import default_yaml
+from genoloom.config_sheets import PANEL_COLUMNS, SEQUENCE_COLUMNS, check_name, wildcard_in
 from genoloom.disclosure import people_count
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside

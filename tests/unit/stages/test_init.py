@@ -6,7 +6,8 @@ from helpers import run_genoloom
 from variant_files import text_of
 
 from genoloom.cli import genoloom
-from genoloom.config_files import load_config, read_panel_sheet
+from genoloom.config_files import load_config
+from genoloom.config_sheets import read_panel_sheet
 from genoloom.errors import ConfigError
 from genoloom.formats.sheets import read_people
 from genoloom.stages.doctor import doctor
