@@ -71,7 +71,7 @@ def _parse() -> argparse.Namespace:
     chosen = ["independent", "markov", "matched_mosaic", "li_stephens"]
     parser.add_argument("--generators", nargs="+", choices=list(GENERATORS), default=chosen)
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
-    parser.add_argument("--draws", type=int, default=5, help="trials on the same genotypes")
+    parser.add_argument("--draws", type=int, default=3, help="trials on the same genotypes")
     parser.add_argument("--minutes", type=float, help="length of training, where there is one")
     return parser.parse_args()
 

@@ -93,8 +93,8 @@ def _one_draw(
     judges = genotype_features(holdout.diplotypes)
     judges = np.hstack([judges, draw_covariates(len(judges), rng("holdout covariates"))])
     judge = run_trial(judges, options, rng("holdout trial"))
-    phenotype = np.array(holdout.diplotypes.phenotype)
-    masks = {name: phenotype == name for name in np.unique(phenotype).tolist()}
+    kinds = (holdout.diplotypes.phenotype, holdout.diplotypes.names)
+    masks = {name: np.array(kind) == name for kind in kinds for name in sorted(set(kind))}
     groups = {name: mask for name, mask in masks.items() if mask.sum() > FEW}
     for name, mask in groups.items():
         yield (TRUTH, "", "effect", name), float(judge.tau[mask].mean())

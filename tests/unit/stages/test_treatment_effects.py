@@ -74,7 +74,10 @@ def test_table_and_summary(files, tmp_path):
     assert value["real", "zero effect", "calibration_slope", "all"] == ""
     # effects of the model; the rare groups of up to 20 people have no row
     assert float(value["truth", "", "effect", "normal metabolizer"]) == pytest.approx(8, abs=2)
-    assert "poor metabolizer" not in {r["group"] for r in table}
+    assert float(value["truth", "", "effect", "*1/*2"]) == pytest.approx(32, abs=4)
+    bias = float(value["real", "zero effect", "bias", "*1/*2"])
+    assert bias == pytest.approx(-float(value["truth", "", "effect", "*1/*2"]))
+    assert not {"poor metabolizer", "*2/*2"} & {r["group"] for r in table}
     assert float(value["synthetic", "", "unmatched_haplotypes", "all"]) == 0
     assert 0 < float(value["synthetic", "", "diplotype_tv", "A"]) < 0.4
     summary = json.loads((tmp_path / "s.json").read_text())
