@@ -61,18 +61,15 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED_KMER, HOLDOUT, VALIDATION_FRACTION = 20, 0.2, 0.1
 RESAMPLES, ALIGNED = 1000, 300
 ORIENTED = {"reverse_complement": False}
+ECOLI = "sequences/ecoli_mpra_165bp_expression.csv"
+CHR20 = ROOT / "resources/demo/GRCh37.chr20_1-2Mb.fa.gz"
+CHUNKS = {"split": "chunks", "max_leakage": 1.0}
 SETS = {
-    "ecoli": ("sequences/ecoli_mpra_165bp_expression.csv", ORIENTED),
-    "ecoli-expression": ("sequences/ecoli_mpra_165bp_expression.csv", {**ORIENTED, "label_column": "expr"}),
+    "ecoli": (ECOLI, ORIENTED),
+    "ecoli-expression": (ECOLI, {**ORIENTED, "label_column": "expr"}),
     "tata": ("sequences/human_TATA_promoters_300bp.txt", ORIENTED),
-    "chr20": (
-        ROOT / "resources/demo/GRCh37.chr20_1-2Mb.fa.gz",
-        {"window": 512, "stride": 512, "split": "chunks", "max_leakage": 1.0},
-    ),
-    "chr20-long": (
-        ROOT / "resources/demo/GRCh37.chr20_1-2Mb.fa.gz",
-        {"window": 4096, "stride": 4096, "split": "chunks", "max_leakage": 1.0},
-    ),
+    "chr20": (CHR20, {"window": 512, "stride": 512, **CHUNKS}),
+    "chr20-long": (CHR20, {"window": 4096, "stride": 4096, **CHUNKS}),
 }
 SAMPLED, SAMPLED_ROWS, READ_ROWS = 1024, 256, 32
 WINDOWS = (512, 2048, 8192)  # bases, that tokens of one and of six are timed on
@@ -83,7 +80,8 @@ SECTIONS = SequenceTrainSections.model_fields
 
 def main() -> None:
     arguments = parse()
-    logging.basicConfig(level=logging.INFO if arguments.verbose else logging.WARNING, format="%(asctime)s %(message)s")
+    level = logging.INFO if arguments.verbose else logging.WARNING
+    logging.basicConfig(level=level, format="%(asctime)s %(message)s")
     if arguments.speed:
         print_speed(arguments.threads)
         return
@@ -132,7 +130,8 @@ def benchmark(name: str, arguments: argparse.Namespace) -> None:
     if arguments.samples:
         rng = np.random.default_rng(1)
         n = min(arguments.samples, len(holdout), len(train))
-        unseen, other = holdout.take(rng.permutation(len(holdout))[:n]), train.take(rng.permutation(len(train))[:n])
+        unseen = holdout.take(rng.permutation(len(holdout))[:n])
+        other = train.take(rng.permutation(len(train))[:n])
         others = train.take(np.setdiff1d(np.arange(len(train)), np.flatnonzero(np.isin(train.name, other.name))))
         print(f"  real training sequences as samples ({n}): {samples_text(other, unseen, others)}; held-out ones nearest identity "
               f"{nearest_identity(unseen.take(slice(ALIGNED)), train).mean():.3f}")  # fmt: skip
@@ -191,7 +190,8 @@ def affordable_steps(generator: str, options, out: Path, arguments: argparse.Nam
     are run and thrown away.
     """
     trial = options.model_copy(update={"steps": PACE_STEPS, "evaluate_every": PACE_STEPS, "patience": None})
-    path, state, started = out / "pace.safetensors", out / "state" / f"pace.{generator}.{time.time_ns()}", time.monotonic()
+    path, state = out / "pace.safetensors", out / "state" / f"pace.{generator}.{time.time_ns()}"
+    started = time.monotonic()
     train(generator, trial, 1, path, state, out / "train.fa.gz", arguments)
     evaluation, both = (row["seconds"] for row in read_history(state / TIMES))
     beside = time.monotonic() - started - both + (EVALUATIONS + 1) * evaluation
