@@ -2,6 +2,7 @@
 distances.
 
     python benchmarks/published_10ksnp.py --splits split_8020 split_half --seeds 1 2 3
+    python benchmarks/published_10ksnp.py --keep --parts likelihood --every 5
 
 As many haplotypes are drawn as train, in their mix of populations, and compared with all test
 haplotypes; the row `real (training)` takes the training haplotypes as if they were drawn. Figures,
@@ -49,6 +50,7 @@ from genoloom.training_config import TrainSections
 COLUMNS = [
     "split", "seed", "generator", "bits", "ld_error", "pca_w", "within_w", "between_w", "train_cpu_s", "sample_M_s", "options",
 ]  # fmt: skip
+PARTS = ("likelihood", "draws", "real")
 BINS = 20
 UNSEEN = 0.2  # training haplotypes that may carry what none of them does
 SNPS_AT_ONCE = 1000  # rows of the matrix of r2
@@ -60,6 +62,12 @@ def main() -> int:
     parser.add_argument("--generator", choices=GENERATORS, default="copying_network")
     parser.add_argument("--set-option", action="append", default=[], metavar="GENERATOR.KEY=VALUE")
     parser.add_argument("--seeds", nargs="+", type=int, default=[1])
+    parser.add_argument(
+        "--parts", nargs="+", choices=PARTS, default=PARTS,
+        help="what to measure: bits, draws, and the training haplotypes taken as draws",
+    )  # fmt: skip
+    told = "take the model of an earlier run where there is one"
+    parser.add_argument("--keep", action="store_true", help=told)
     parser.add_argument("--every", type=int, default=1, help="score every so manieth test haplotype")
     add_places(parser, "published_10ksnp.tsv")
     parser.add_argument("--work", type=Path, default=RESULTS / "published_10ksnp")
@@ -69,8 +77,7 @@ def main() -> int:
     for split in arguments.splits:
         for seed in arguments.seeds:
             rows = _run(split, seed, arguments)
-            kept = rows if seed == arguments.seeds[0] else rows[1:]
-            done += [{c: shorten(row.get(c)) for c in COLUMNS} for row in kept]
+            done += [{c: shorten(row.get(c)) for c in COLUMNS} for row in rows]
             write_table(arguments.out, COLUMNS, done)
     print(as_text(done, COLUMNS))
     return 0
@@ -86,34 +93,44 @@ def _run(split: str, seed: int, arguments: argparse.Namespace) -> list[dict]:
     write_split(table, panel.people, ["train" if roles[person] == "train" else "holdout" for person in panel.people.id])
     options, text = options_of(arguments.generator, arguments.set_option)
     model = place / "model.safetensors"
-    started = time.process_time()
-    train(
-        generator=arguments.generator, panel=prefix, split=table, model=model, history=place / "history.tsv", state=place / "state",
-        common=TrainSections().common.model_copy(update={"min_mac": 1}), options=options, seed=seed, threads=1,
-    )  # fmt: skip
-    seconds = time.process_time() - started
+    row = {"split": split, "seed": seed, "generator": arguments.generator, "options": text}
+    if not (arguments.keep and model.exists()):
+        started = time.process_time()
+        train(
+            generator=arguments.generator, panel=prefix, split=table, model=model,
+            history=place / "history.tsv", state=place / "state",
+            common=TrainSections().common.model_copy(update={"min_mac": 1}), options=options,
+            seed=seed, threads=1,
+        )  # fmt: skip
+        row["train_cpu_s"] = time.process_time() - started
     generator, sites, _ = load_generator(model)
     where = np.searchsorted(panel.sites.position, sites.position)
     train_rows = np.repeat([role == "train" for role in read_roles(table, panel.people)], 2)
     population = np.repeat([generator.population_names.index(p) for p in panel.people.population], 2)
     alleles = panel.haplotypes.read(0, len(panel.sites))
     real, test = alleles[:, train_rows], alleles[:, ~train_rows]
-    some = np.flatnonzero(~train_rows)[:: arguments.every]
-    told = HaplotypeView(panel.haplotypes, haplotypes=some, variants=where)
-    nats = -generator.log_likelihood(told, population[some]).mean() + _surprise(real, alleles[:, some], where)
-    request = SampleRequest(population[train_rows], row_seeds(seed, [str(i) for i in range(train_rows.sum())]))
-    started = time.process_time()
-    made = np.zeros_like(real)
-    made[where] = np.concatenate(list(generator.sample(request)))
-    speed = made.size / (time.process_time() - started) / 1e6
-    varies = np.all([_varies(x) for x in (real, test, made)], axis=0)
-    common = {"split": split, "seed": seed}
-    position = panel.sites.position[varies]
-    compared = {"real (training)": real, arguments.generator: made}
-    rows = [common | {"generator": name} | _figures(x, test, varies, position) for name, x in compared.items()]
-    bits = float(nats / math.log(2) / len(panel.sites))
-    rows[-1] |= {"bits": bits, "train_cpu_s": seconds, "sample_M_s": speed, "options": text}
-    return rows
+    if "likelihood" in arguments.parts:
+        some = np.flatnonzero(~train_rows)[:: arguments.every]
+        told = HaplotypeView(panel.haplotypes, haplotypes=some, variants=where)
+        nats = -generator.log_likelihood(told, population[some]).mean()
+        nats += _surprise(real, alleles[:, some], where)
+        row["bits"] = float(nats / math.log(2) / len(panel.sites))
+    compared = {}
+    if "real" in arguments.parts and seed == arguments.seeds[0]:
+        compared["real (training)"] = real
+    if "draws" in arguments.parts:
+        seeds = row_seeds(seed, [str(i) for i in range(train_rows.sum())])
+        started = time.process_time()
+        compared[arguments.generator] = made = np.zeros_like(real)
+        request = SampleRequest(population[train_rows], seeds)
+        made[where] = np.concatenate(list(generator.sample(request)))
+        row["sample_M_s"] = made.size / (time.process_time() - started) / 1e6
+    varies = np.all([_varies(x) for x in (real, test, *compared.values())], axis=0)
+    rows = {arguments.generator: row}
+    for name, x in compared.items():
+        own = rows.setdefault(name, {"split": split, "seed": seed, "generator": name})
+        own |= _figures(x, test, varies, panel.sites.position[varies])
+    return list(rows.values())
 
 
 def _make_panel(prefix: Path, data: Path) -> None:
