@@ -44,6 +44,7 @@ OF_LARGE_SETS = (
     "joint_spectrum_distance pi_error pi dxy_matrix_error heterozygosity_ratio hardy_weinberg"
     " homozygous_runs fst_matrix_error population_tstr ancestry_error"
 )
+FAULTS_OF_LARGE_SETS = '"fresh individuals" "labels shuffled" "heterozygotes thinned" "10 % inbred" "one population missing"'
 OF_OVERLAPS = '"fresh individuals" "independent sites"'
 OF_SLOW = '"fresh individuals" "independent sites" "order-4 Markov"'
 RUNS = {  # what is shown, and the options that made it
@@ -73,8 +74,8 @@ RUNS = {  # what is shown, and the options that made it
         f" --only impossible_haplotypes --faults {OF_OVERLAPS}",
     ),
     "chr15": (
-        "chr15, 3,000 sites, 200 individuals per group: what needs more sites or groups farther apart",
-        f"--set chr15 --people 200 --sites 3000 --seeds 20 --only {OF_LARGE_SETS}",
+        "chr15, 3,000 sites, 800 individuals per group: what needs more individuals, or groups that are farther apart",
+        f"--set chr15 --people 800 --sites 3000 --seeds 20 --only {OF_LARGE_SETS} --faults {FAULTS_OF_LARGE_SETS}",
     ),
     "chr15.fresh": (
         "chr15, 3,000 sites, 500 individuals per group",

@@ -25,6 +25,7 @@ RARE = 0.01  # alleles below this frequency are dropped
 HETEROZYGOTES_LOST = 0.1  # share of heterozygous calls that become homozygous
 MUTATED = 0.001  # share of alleles that change
 DUPLICATES = 0.1  # share of individuals who are copies of others
+INBRED = 0.1  # share of individuals with two equal haplotypes
 EFFECTIVE_SIZE = 10_000  # behind the recombination rate of the copying model
 
 
@@ -129,6 +130,14 @@ def duplicates(m: Material, rng: np.random.Generator) -> np.ndarray:
     return m.within(m.fresh, doubled)
 
 
+def inbred(m: Material, rng: np.random.Generator) -> np.ndarray:
+    """A share of the individuals have one haplotype twice."""
+    made, n = m.fresh.copy(), len(m.population)
+    chosen = rng.choice(n, round(INBRED * n), replace=False)
+    made[:, 2 * chosen + 1] = made[:, 2 * chosen]
+    return made
+
+
 def missing_population(m: Material, rng: np.random.Generator) -> np.ndarray:
     """The last large population is made of individuals of the others; with one population, as it
     is.
@@ -168,6 +177,7 @@ FAULTS: dict[str, Callable[[Material, np.random.Generator], np.ndarray]] = {
     "heterozygotes thinned": thinned_heterozygotes,
     "alleles mutated 0.1 %": mutated,
     "10 % duplicates": duplicates,
+    "10 % inbred": inbred,
     "one population missing": missing_population,
     "indels dropped": without_indels,
 }

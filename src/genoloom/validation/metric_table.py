@@ -141,7 +141,7 @@ TABLE = (
     pair(M.LONGEST_SHARED_RUN, Kind.LEVEL, haplotypes.longest_run, null=haplotypes.resampled_runs, phase=True),
     pair(M.SHARED_SEGMENTS, Kind.LEVEL, haplotypes.segments, null=haplotypes.resampled_segments, tolerance=0.0005, phase=True),
     pair(M.COPYING_BITS, Kind.LEVEL, haplotypes.copying_bits, phase=True),
-    share(M.IMPOSSIBLE_HAPLOTYPES, haplotypes.impossible, tolerance=0.002, phase=True, ascertained=True),
+    share(M.IMPOSSIBLE_HAPLOTYPES, haplotypes.impossible, tolerance=0.001, phase=True, ascertained=True),
     # people
     pair(M.HETEROZYGOSITY_DISTANCE, Kind.DISTANCE, people.heterozygosity_distance, tolerance=0.05),
     Metric(M.HETEROZYGOSITY_RATIO, Kind.OFFSET, people.heterozygosity_ratio, single=True, unit=0.03),

@@ -64,6 +64,10 @@ def test_individuals_and_labels(material):
     doubled = make(material, "10 % duplicates")
     assert sum((doubled[:, i : i + 2] != material.fresh[:, i : i + 2]).any() for i in range(0, 2 * N, 2)) <= 6
     assert {row.tobytes() for row in doubled.T} <= columns
+    inbred = make(material, "10 % inbred")
+    own = np.flatnonzero((inbred != material.fresh).any(axis=0))
+    assert 0 < len(own) <= round(0.1 * 2 * N)
+    np.testing.assert_array_equal(inbred[:, own], inbred[:, own - 1])
     missing = make(material, "one population missing")
     np.testing.assert_array_equal(missing[:, :N], material.fresh[:, :N])
     assert {row.tobytes() for row in missing[:, N:].T} <= {row.tobytes() for row in material.training[:, :N].T}
