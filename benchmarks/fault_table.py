@@ -45,7 +45,7 @@ OF_LARGE_SETS = (
     " homozygous_runs fst_matrix_error population_tstr ancestry_error"
 )
 FAULTS_OF_LARGE_SETS = '"fresh individuals" "labels shuffled" "heterozygotes thinned" "10 % inbred" "one population missing"'
-OF_OVERLAPS = '"fresh individuals" "independent sites"'
+FAULTS_OF_LARGE_SLICE = '"fresh individuals" "independent sites" "labels shuffled" "one population missing" "indels dropped"'
 OF_SLOW = '"fresh individuals" "independent sites" "order-4 Markov"'
 RUNS = {  # what is shown, and the options that made it
     "demo": (
@@ -68,10 +68,10 @@ RUNS = {  # what is shown, and the options that made it
         "DPYD, 1,000 sites, 300 individuals per group",
         f"--set dpyd-slice --people 300 --sites 1000 --fresh-only --first-seed 101 --seeds 20 {SLOW}",
     ),
-    "dpyd-slice.overlapping": (
-        "DPYD, all 2,053 sites: variants that exclude each other",
-        "--set dpyd-slice --people 300 --seeds 20 --name dpyd-slice.overlapping"
-        f" --only impossible_haplotypes --faults {OF_OVERLAPS}",
+    "dpyd-slice.large": (
+        "DPYD, all 2,053 sites, 800 individuals per group: what needs more of them",
+        "--set dpyd-slice --people 800 --seeds 20 --name dpyd-slice.large"
+        f" --only impossible_haplotypes population_tstr pi --faults {FAULTS_OF_LARGE_SLICE}",
     ),
     "chr15": (
         "chr15, 3,000 sites, 800 individuals per group: what needs more individuals, or groups that are farther apart",
