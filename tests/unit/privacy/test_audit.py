@@ -7,8 +7,9 @@ import pytest
 from helpers import founder_mosaic, make_panel
 
 from genoloom.privacy.attack_ids import AttackId
-from genoloom.privacy.audit import DECILE, MIN_POPULATION, PUBLIC_COLUMNS, Auditor, audit
+from genoloom.privacy.audit import PUBLIC_COLUMNS, audit
 from genoloom.privacy.audit_data import AuditData
+from genoloom.privacy.auditor import DECILE, MIN_POPULATION, Auditor
 from genoloom.privacy.copies import NEIGHBOURS, Neighbours, near_copies, one_sidedness
 from genoloom.privacy.exposure import stacked, tail_probabilities
 from genoloom.privacy.measures import auc
@@ -118,7 +119,7 @@ def test_exchanged_roles_are_those_of_another_audit(population):
 
 
 def test_a_population_is_accused_alone_only_beyond_exchanged_roles(population, monkeypatch):
-    monkeypatch.setattr("genoloom.privacy.audit.RARE_LEVEL", 0.9)  # nine exchanges
+    monkeypatch.setattr("genoloom.privacy.auditor.RARE_LEVEL", 0.9)  # nine exchanges
     fresh, real = (alleles[:100] for alleles in population)
     made = fresh.copy()
     columns = np.flatnonzero(np.arange(2 * N) // 2 % 2 == 0)
