@@ -53,12 +53,17 @@ def _run_set(name: str, seed: int, arguments: argparse.Namespace) -> list[dict]:
             folder / "plain" / "model.safetensors",
         )
         train(
-            generator=generator, panel=panel, split=table, model=whole, history=folder / "history.tsv", state=folder / "state",
+            generator=generator, panel=panel, split=table, model=whole,
+            history=folder / "history.tsv", state=folder / "state",
             common=TrainSections().common, options=options, seed=seed, threads=arguments.threads,
         )  # fmt: skip
-        _, arrays, description = load_model(whole, "haplotypes", generator_class, SitesDescription, declare_sites)
+        _, arrays, description = load_model(
+            whole, "haplotypes", generator_class, SitesDescription, declare_sites
+        )
         description["options"]["anchor"] = False
-        save_model(bare, {key: values for key, values in arrays.items() if key != "anchors"}, description)
+        save_model(
+            bare, {key: values for key, values in arrays.items() if key != "anchors"}, description
+        )
         for word, model in (("anchored", whole), ("plain", bare)):
             found = judge(generator, model, panel, table, seed, arguments)
             found[-1] |= {"options": ",".join(filter(None, (word, text)))}

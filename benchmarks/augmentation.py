@@ -46,12 +46,19 @@ COLUMNS = ["set", "seed", "few", "population", "row", "added", "recall", "others
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--set", choices=SETS, default="demo")
-    parser.add_argument("--few", type=int, default=20, help="people left of the smallest population")
+    parser.add_argument(
+        "--few", type=int, default=20, help="people left of the smallest population"
+    )
     parser.add_argument("--seeds", nargs="+", type=int, default=[1])
     parser.add_argument(
-        "--generators", nargs="+", choices=list(GENERATORS), default=["independent", "matched_mosaic", "transformer"]
+        "--generators",
+        nargs="+",
+        choices=list(GENERATORS),
+        default=["independent", "matched_mosaic", "transformer"],
     )
     add_places(parser, "augmentation.tsv")
     arguments = parser.parse_args()
@@ -62,7 +69,13 @@ def main() -> None:
         panel = open_panel(path)
         for seed in arguments.seeds:
             table = Path(folder) / f"split.{seed}.tsv"
-            split(panels=[path], out=table, summary=table.with_suffix(".json"), options=SplitOptions(), seed=seed)
+            split(
+                panels=[path],
+                out=table,
+                summary=table.with_suffix(".json"),
+                options=SplitOptions(),
+                seed=seed,
+            )
             roles = np.array(read_roles(table, panel.people))
             for row in measure(panel, roles, arguments, seed):
                 done.append({"set": arguments.set, "seed": seed, "few": arguments.few, **row})
@@ -70,7 +83,9 @@ def main() -> None:
     print(as_text([{c: str(row[c]) for c in COLUMNS} for row in done], COLUMNS))
 
 
-def measure(panel: Panel, roles: np.ndarray, arguments: argparse.Namespace, seed: int) -> Iterator[dict]:
+def measure(
+    panel: Panel, roles: np.ndarray, arguments: argparse.Namespace, seed: int
+) -> Iterator[dict]:
     """The rows of one split; `roles` (n_people,) are "train" or "holdout"."""
     population = np.array(panel.people.population)
     train, held = np.flatnonzero(roles == "train"), np.flatnonzero(roles == "holdout")
@@ -79,20 +94,31 @@ def measure(panel: Panel, roles: np.ndarray, arguments: argparse.Namespace, seed
     if not len(larger):
         raise SystemExit(f"--few {arguments.few}: no population has so many training people")
     small = names[larger[size[larger].argmin()]]
-    own = np.random.default_rng(derive_seed(seed, "few")).permutation(train[population[train] == small])
+    own = np.random.default_rng(derive_seed(seed, "few")).permutation(
+        train[population[train] == small]
+    )
     kept = np.sort(np.concatenate([own[: arguments.few], train[population[train] != small]]))
     training = panel.take_people(kept)
     sites = carried(training)
     training = training.take_sites(sites)
     few, few_population = dosages(training.haplotypes.read(0, len(sites))), population[kept]
-    test = dosages(panel.take_people(held).take_sites(sites).haplotypes.read(0, len(sites))), population[held]
+    test = (
+        dosages(panel.take_people(held).take_sites(sites).haplotypes.read(0, len(sites))),
+        population[held],
+    )
     added = len(own) - arguments.few
     filled = np.concatenate([few_population, np.repeat(small, added)])
 
     def row(name: str, x: np.ndarray, label: np.ndarray, weight: str | None = None) -> dict:
         recall, others, balanced = scores((x, label), test, small, weight)
-        return {"population": small, "row": name, "added": len(x) - len(few), "recall": f"{recall:.3f}", "others": f"{others:.3f}",
-                "balanced": f"{balanced:.3f}"}  # fmt: skip
+        return {
+            "population": small,
+            "row": name,
+            "added": len(x) - len(few),
+            "recall": f"{recall:.3f}",
+            "others": f"{others:.3f}",
+            "balanced": f"{balanced:.3f}",
+        }
 
     everybody = panel.take_people(train).take_sites(sites)
     yield row("few", few, few_population)
@@ -124,7 +150,9 @@ def scores(train: tuple, test: tuple, small: str, weight: str | None) -> tuple[f
     (n_people, n_sites) and labels each.
     """
     components = PCA(COMPONENTS, svd_solver="randomized", random_state=1).fit(train[0])
-    model = LogisticRegression(max_iter=2000, class_weight=weight).fit(components.transform(train[0]), train[1])
+    model = LogisticRegression(max_iter=2000, class_weight=weight).fit(
+        components.transform(train[0]), train[1]
+    )
     right, own = model.predict(components.transform(test[0])) == test[1], test[1] == small
     recalls = [right[test[1] == name].mean() for name in np.unique(test[1])]
     return float(right[own].mean()), float(right[~own].mean()), float(np.mean(recalls))

@@ -38,7 +38,9 @@ Variant = tuple[int, str, str]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--variants", type=Path, default=DEMO / "eur300.chr20_1-2Mb.vcf.gz")
     parser.add_argument("--reference", type=Path, default=DEMO / "GRCh37.chr20_1-2Mb.fa.gz")
     parser.add_argument("--contig", default="20")
@@ -53,21 +55,35 @@ def main() -> None:
         length = fasta.get_reference_length(arguments.contig)
     rng = np.random.default_rng(arguments.seed)
     variants, frequency = with_indels(
-        *snps(arguments.variants, arguments.contig, region), reference, region, arguments.indels, rng
+        *snps(arguments.variants, arguments.contig, region),
+        reference,
+        region,
+        arguments.indels,
+        rng,
     )
-    alleles = (rng.random((len(variants), 2 * arguments.people)) < frequency[:, None]).astype(np.int8)
+    alleles = (rng.random((len(variants), 2 * arguments.people)) < frequency[:, None]).astype(
+        np.int8
+    )
     people = People(
-        [f"SYN{i + 1:05d}" for i in range(arguments.people)], ["all"] * arguments.people, ["unknown"] * arguments.people
+        [f"SYN{i + 1:05d}" for i in range(arguments.people)],
+        ["all"] * arguments.people,
+        ["unknown"] * arguments.people,
     )
     with tempfile.TemporaryDirectory() as folder:
-        vcf, out, chain = (Path(folder) / name for name in ("people.vcf.gz", "people.fa.gz", "people.chain.gz"))
-        panel = Panel(as_sites(variants, arguments.contig, length), people, ArrayHaplotypes(alleles))
+        vcf, out, chain = (
+            Path(folder) / name for name in ("people.vcf.gz", "people.fa.gz", "people.chain.gz")
+        )
+        panel = Panel(
+            as_sites(variants, arguments.contig, length), people, ArrayHaplotypes(alleles)
+        )
         write_variants(vcf, panel, {"version": __version__, "seed": arguments.seed})
         started = time.monotonic()
         consensus(variants=vcf, reference=arguments.reference, out=out, region=region, chain=chain)
         made = time.monotonic() - started
         trimmed = [without_shared_start(*variant) for variant in variants]
-        compared, calls, differing = compare(trimmed, alleles, people, reference, region, out, chain)
+        compared, calls, differing = compare(
+            trimmed, alleles, people, reference, region, out, chain
+        )
     kinds = [np.sign(len(alt) - len(ref)) for _, ref, alt in variants]
     carried = alleles.sum(axis=1)
     print(f"{compared} haplotypes of {arguments.people} people, {region[1] - region[0] + 1} bases")
@@ -91,7 +107,12 @@ def snps(path: Path, contig: str, region: tuple[int, int]) -> tuple[list[Variant
 
 
 def with_indels(
-    variants: list[Variant], frequency: np.ndarray, reference: str, region: tuple[int, int], n: int, rng: np.random.Generator
+    variants: list[Variant],
+    frequency: np.ndarray,
+    reference: str,
+    region: tuple[int, int],
+    n: int,
+    rng: np.random.Generator,
 ) -> tuple[list[Variant], np.ndarray]:
     """The variants and `n` planted insertions and deletions in turn, in order of position, none
     within `APART` bases of another.
@@ -119,7 +140,10 @@ def with_indels(
 
 def as_sites(variants: list[Variant], contig: str, length: int) -> Sites:
     position, ref, alt = (
-        np.array(column, dtype=kind) for column, kind in zip(zip(*variants, strict=True), (np.int64, object, object), strict=True)
+        np.array(column, dtype=kind)
+        for column, kind in zip(
+            zip(*variants, strict=True), (np.int64, object, object), strict=True
+        )
     )
     name = np.array(["."] * len(variants), dtype=object)
     return Sites(contig, position, ref, alt, name, np.full(len(variants), np.nan), length)
@@ -132,7 +156,13 @@ def without_shared_start(position: int, ref: str, alt: str) -> Variant:
 
 
 def compare(
-    variants: list[Variant], alleles: np.ndarray, people: People, reference: str, region: tuple[int, int], out: Path, chain: Path
+    variants: list[Variant],
+    alleles: np.ndarray,
+    people: People,
+    reference: str,
+    region: tuple[int, int],
+    out: Path,
+    chain: Path,
 ) -> tuple[int, int, int]:
     """Haplotypes compared, calls that they should have, and calls that they have too many or too
     few.
@@ -144,7 +174,9 @@ def compare(
             expected = {variants[i] for i in np.flatnonzero(alleles[:, column])}
             if name != names[column]:
                 raise ValueError(f"chain of {name} in the place of {names[column]}")
-            differing += len(expected ^ recalled(reference, fasta.fetch(name), blocks, region[0] - 1))
+            differing += len(
+                expected ^ recalled(reference, fasta.fetch(name), blocks, region[0] - 1)
+            )
             calls += len(expected)
             compared += 1
     return compared, calls, differing
@@ -158,7 +190,9 @@ def chains(path: Path) -> Iterator[tuple[str, np.ndarray]]:
         for part in handle.read().strip().split("\n\n"):
             head, *lines = part.splitlines()
             words = head.split()
-            steps = np.array([[*map(int, line.split()), 0, 0][:3] for line in lines], dtype=np.int64)
+            steps = np.array(
+                [[*map(int, line.split()), 0, 0][:3] for line in lines], dtype=np.int64
+            )
             own = np.cumsum([0, *(steps[:-1, 0] + steps[:-1, 2])])
             ref = int(words[5]) + np.cumsum([0, *(steps[:-1, 0] + steps[:-1, 1])])
             yield words[7], np.stack([ref, own, steps[:, 0]], axis=1)
@@ -173,9 +207,13 @@ def recalled(reference: str, own: str, blocks: np.ndarray, start: int) -> set[Va
         if (ref, at) != before:
             found.add((before[0] + 1, reference[before[0] : ref], own[before[1] : at]))
         theirs, mine = (
-            np.frombuffer(text.encode(), dtype=np.uint8) for text in (reference[ref : ref + size], own[at : at + size])
+            np.frombuffer(text.encode(), dtype=np.uint8)
+            for text in (reference[ref : ref + size], own[at : at + size])
         )
-        found |= {(ref + i + 1, reference[ref + i], own[at + i]) for i in np.flatnonzero(theirs != mine).tolist()}
+        found |= {
+            (ref + i + 1, reference[ref + i], own[at + i])
+            for i in np.flatnonzero(theirs != mine).tolist()
+        }
         before = ref + size, at + size
     return found
 

@@ -48,38 +48,72 @@ _PANEL = "labels/integrated_call_samples_v3.20130502.ALL.panel"
 _DPYD = "human/1kgp_phase3_chr1_DPYD_2504.GRCh37.vcf.gz"
 SETS = {
     "demo": BenchmarkSet(
-        DEMO / "eur300.chr20_1-2Mb.vcf.gz", "20", DEMO / "people.tsv", "population", DEMO / "chr20.b37.gmap.gz", person="person"
+        DEMO / "eur300.chr20_1-2Mb.vcf.gz",
+        "20",
+        DEMO / "people.tsv",
+        "population",
+        DEMO / "chr20.b37.gmap.gz",
+        person="person",
     ),
     "dpyd-slice": BenchmarkSet(
-        _DPYD, "1", _PANEL, "super_pop", "maps/b37/chr1.b37.gmap.gz", (97_844_000, 98_048_000), sex="gender"
+        _DPYD,
+        "1",
+        _PANEL,
+        "super_pop",
+        "maps/b37/chr1.b37.gmap.gz",
+        (97_844_000, 98_048_000),
+        sex="gender",
     ),
-    "dpyd-full": BenchmarkSet(_DPYD, "1", _PANEL, "super_pop", "maps/b37/chr1.b37.gmap.gz", sex="gender"),
+    "dpyd-full": BenchmarkSet(
+        _DPYD, "1", _PANEL, "super_pop", "maps/b37/chr1.b37.gmap.gz", sex="gender"
+    ),
     "dpyd-26": BenchmarkSet(_DPYD, "1", _PANEL, "pop", "maps/b37/chr1.b37.gmap.gz", sex="gender"),
     "chr20": BenchmarkSet(
-        "human/1kgp_phase3_chr20_1-4Mb_EUR300.GRCh37.vcf.gz", "20", _PANEL, "pop", "maps/b37/chr20.b37.gmap.gz", sex="gender"
+        "human/1kgp_phase3_chr20_1-4Mb_EUR300.GRCh37.vcf.gz",
+        "20",
+        _PANEL,
+        "pop",
+        "maps/b37/chr20.b37.gmap.gz",
+        sex="gender",
     ),
-    "805": BenchmarkSet("human/1kgp_phase3_805SNP_5008haps.hapt.gz", "805", _PANEL, "super_pop", None, sex="gender"),
+    "805": BenchmarkSet(
+        "human/1kgp_phase3_805SNP_5008haps.hapt.gz", "805", _PANEL, "super_pop", None, sex="gender"
+    ),
     "par1": BenchmarkSet(
-        "human/1kgp_phase1_chrX_PAR1_1092.GRCh37.vcf.gz", "X", "labels/1kgp_phase1_1092_samples.tsv", "super_pop",
+        "human/1kgp_phase1_chrX_PAR1_1092.GRCh37.vcf.gz",
+        "X",
+        "labels/1kgp_phase1_1092_samples.tsv",
+        "super_pop",
         "maps/b37/chrX_par1.b37.gmap.gz",
     ),
     "chr15": BenchmarkSet(
-        "human/1kgp_10ksnp_chr15/1kgp_10ksnp_chr15_2504.GRCh37.vcf.gz", "15",
-        "human/1kgp_10ksnp_chr15/splits.tsv", "population", "maps/b37/chr15.b37.gmap.gz", person="person",
+        "human/1kgp_10ksnp_chr15/1kgp_10ksnp_chr15_2504.GRCh37.vcf.gz",
+        "15",
+        "human/1kgp_10ksnp_chr15/splits.tsv",
+        "population",
+        "maps/b37/chr15.b37.gmap.gz",
+        person="person",
     ),
     "cyp2c19": BenchmarkSet(
-        "human/1kgp_phase3_pgx_multilocus_2504.GRCh37.vcf.gz", "10", _PANEL, "super_pop",
-        "maps/b37/chr10.b37.gmap.gz", (96_519_691, 96_615_924), sex="gender",
+        "human/1kgp_phase3_pgx_multilocus_2504.GRCh37.vcf.gz",
+        "10",
+        _PANEL,
+        "super_pop",
+        "maps/b37/chr10.b37.gmap.gz",
+        (96_519_691, 96_615_924),
+        sex="gender",
     ),
     "simulated": BenchmarkSet("", CONTIG, "", "", None),
-}  # fmt: skip
+}
 
 
 def add_places(parser: argparse.ArgumentParser, out: str) -> None:
     """The options that all benchmarks have: where the development data are, and where the table
     goes.
     """
-    parser.add_argument("--data", type=Path, default=DATA, help="the development data (GENOLOOM_SHARED_DATA)")
+    parser.add_argument(
+        "--data", type=Path, default=DATA, help="the development data (GENOLOOM_SHARED_DATA)"
+    )
     parser.add_argument("--out", type=Path, default=RESULTS / out, help="table to write")
 
 
@@ -104,7 +138,11 @@ def make_panel(name: str, data: Path, out: Path) -> None:
     variants, labels = data / chosen.variants, data / chosen.labels
     for path in (variants, labels):
         if not path.exists():
-            raise InputError(path, "not found", remedy="name the directory of the data with --data or GENOLOOM_SHARED_DATA")
+            raise InputError(
+                path,
+                "not found",
+                remedy="name the directory of the data with --data or GENOLOOM_SHARED_DATA",
+            )
     if name == "805":
         _write_unplaced(variants, labels, chosen, out)
         return
@@ -118,7 +156,8 @@ def make_panel(name: str, data: Path, out: Path) -> None:
 
         _write_people(labels, chosen, set(cyvcf2.VCF(str(variants)).samples), people)
     prepare(
-        variants=variants, contig=chosen.contig, out=out, options=PrepareOptions(multiallelic="reject"), people=people,
+        variants=variants, contig=chosen.contig, out=out,
+        options=PrepareOptions(multiallelic="reject"), people=people,
         genetic_map=data / chosen.map if chosen.map else None, region=chosen.region,
     )  # fmt: skip
 
@@ -127,12 +166,18 @@ def _labels(path: Path, chosen: BenchmarkSet) -> dict[str, tuple[str, str]]:
     """{person: (population, sex)}."""
     with open(path, newline="") as handle:
         rows = csv.DictReader((line for line in handle if not line.startswith("#")), delimiter="\t")
-        return {row[chosen.person]: (row[chosen.population], row.get(chosen.sex, "")) for row in rows}
+        return {
+            row[chosen.person]: (row[chosen.population], row.get(chosen.sex, "")) for row in rows
+        }
 
 
 def _write_people(labels: Path, chosen: BenchmarkSet, samples: set[str], out: Path) -> None:
     lines = ["person\tpopulation\tsex"]
-    lines += [f"{name}\t{population}\t{sex}" for name, (population, sex) in _labels(labels, chosen).items() if name in samples]
+    lines += [
+        f"{name}\t{population}\t{sex}"
+        for name, (population, sex) in _labels(labels, chosen).items()
+        if name in samples
+    ]
     out.write_text("\n".join(lines) + "\n")
 
 
@@ -149,9 +194,17 @@ def _write_unplaced(variants: Path, labels: Path, chosen: BenchmarkSet, out: Pat
     n = len(alleles)
     minor = np.minimum(alleles.sum(axis=1), alleles.shape[1] - alleles.sum(axis=1))
     text = [np.array([value] * n, dtype=object) for value in ("A", "C", ".")]
-    sites = Sites(chosen.contig, np.arange(1, n + 1) * 1_000_000, *text, np.arange(1, n + 1, dtype=float), None)
+    sites = Sites(
+        chosen.contig,
+        np.arange(1, n + 1) * 1_000_000,
+        *text,
+        np.arange(1, n + 1, dtype=float),
+        None,
+    )
     kept = np.flatnonzero(minor >= PrepareOptions().min_mac)
     out.parent.mkdir(parents=True, exist_ok=True)
     with PanelWriter(out, people, chosen.contig) as writer:
         writer.append(sites.take(kept), alleles[kept])
-    Path(f"{out}.summary.json").write_text(f'{{"contig": "{chosen.contig}", "records": {n}, "kept": {len(kept)}}}\n')
+    Path(f"{out}.summary.json").write_text(
+        f'{{"contig": "{chosen.contig}", "records": {n}, "kept": {len(kept)}}}\n'
+    )

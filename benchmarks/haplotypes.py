@@ -23,7 +23,13 @@ from pathlib import Path
 import numpy as np
 from haplotype_sets import RESULTS, SETS, add_places, make_panel
 
-from genoloom.config import AuditOptions, CohortOptions, GenerateOptions, SplitOptions, ValidateOptions
+from genoloom.config import (
+    AuditOptions,
+    CohortOptions,
+    GenerateOptions,
+    SplitOptions,
+    ValidateOptions,
+)
 from genoloom.config_section import Section
 from genoloom.errors import GenoLoomError
 from genoloom.formats.models import read_description
@@ -64,7 +70,8 @@ METRICS = {
     "classifier": "classifier_auc",
 }
 COLUMNS = [
-    "set", "seed", "generator", "sites", "people", "bits", *METRICS, "local_attack", "worst_attack", "attack", "train_cpu_s", "sample_M_s", "options",
+    "set", "seed", "generator", "sites", "people", "bits", *METRICS, "local_attack", "worst_attack",
+    "attack", "train_cpu_s", "sample_M_s", "options",
 ]  # fmt: skip
 SAMPLED = 1000  # haplotypes in the measurement of speed
 
@@ -87,21 +94,47 @@ def main() -> int:
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--set", nargs="+", choices=SETS, default=["demo"], help="data sets (default: the shipped one)")
-    parser.add_argument("--generators", nargs="+", choices=GENERATORS, default=list(GENERATORS))
-    parser.add_argument("--seeds", nargs="+", type=int, default=[1], help="each seed splits, trains and samples anew")
-    parser.add_argument("--minutes", type=float, help="length of the schedules of transformer and GAN")
-    parser.add_argument(
-        "--people", type=int, help="synthetic people; fewer make the comparison faster (default: as many as trained)"
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--n-permutations", type=int, default=3, help="halvings of the real people behind the floor")
     parser.add_argument(
-        "--set-option", action="append", default=[], metavar="GENERATOR.KEY=VALUE", help="as in the configuration"
+        "--set",
+        nargs="+",
+        choices=SETS,
+        default=["demo"],
+        help="data sets (default: the shipped one)",
+    )
+    parser.add_argument("--generators", nargs="+", choices=GENERATORS, default=list(GENERATORS))
+    parser.add_argument(
+        "--seeds",
+        nargs="+",
+        type=int,
+        default=[1],
+        help="each seed splits, trains and samples anew",
+    )
+    parser.add_argument(
+        "--minutes", type=float, help="length of the schedules of transformer and GAN"
+    )
+    parser.add_argument(
+        "--people",
+        type=int,
+        help="synthetic people; fewer make the comparison faster (default: as many as trained)",
+    )
+    parser.add_argument(
+        "--n-permutations", type=int, default=3, help="halvings of the real people behind the floor"
+    )
+    parser.add_argument(
+        "--set-option",
+        action="append",
+        default=[],
+        metavar="GENERATOR.KEY=VALUE",
+        help="as in the configuration",
     )
     parser.add_argument("--threads", type=int, default=1)
     add_places(parser, "haplotypes.tsv")
-    parser.add_argument("--work", type=Path, default=RESULTS, help="panels, models, synthetic files")
+    parser.add_argument(
+        "--work", type=Path, default=RESULTS, help="panels, models, synthetic files"
+    )
     parser.add_argument("--append", action="store_true", help="keep the rows of an earlier run")
     parser.add_argument("-v", "--verbose", action="store_true")
     return parser.parse_args()
@@ -113,7 +146,13 @@ def _run_set(name: str, seed: int, arguments: argparse.Namespace, done: list[dic
     panel = place / SETS[name].contig
     make_panel(name, arguments.data, panel)
     table = place / f"seed{seed}" / "split.tsv"
-    split(panels=[panel], out=table, summary=table.with_name("summary.json"), options=SplitOptions(), seed=seed)
+    split(
+        panels=[panel],
+        out=table,
+        summary=table.with_name("summary.json"),
+        options=SplitOptions(),
+        seed=seed,
+    )
     have = {(row["set"], row["seed"], row["generator"], row["options"]) for row in done}
     for generator in arguments.generators:
         options, text = options_of(generator, arguments.set_option)
@@ -122,7 +161,11 @@ def _run_set(name: str, seed: int, arguments: argparse.Namespace, done: list[dic
         log.info("%s, seed %d: %s", name, seed, generator)
         rows = _run_generator(generator, options, panel, table, seed, arguments)
         for row in rows:
-            row |= {"set": name, "seed": str(seed), "options": text if row["generator"] == generator else ""}
+            row |= {
+                "set": name,
+                "seed": str(seed),
+                "options": text if row["generator"] == generator else "",
+            }
             if row["generator"] == generator or (name, str(seed), row["generator"], "") not in have:
                 done.append({c: shorten(row.get(c)) for c in COLUMNS})
                 have.add((name, str(seed), row["generator"], row["options"]))
@@ -144,7 +187,12 @@ def options_of(generator: str, given: list[str]) -> tuple[Section, str]:
 
 
 def _run_generator(
-    generator: str, options: Section, panel: Path, table: Path, seed: int, arguments: argparse.Namespace
+    generator: str,
+    options: Section,
+    panel: Path,
+    table: Path,
+    seed: int,
+    arguments: argparse.Namespace,
 ) -> list[dict]:
     """Train, generate, validate and audit; the rows of this generator, of the floor and of the
     training people.
@@ -152,32 +200,62 @@ def _run_generator(
     place = table.parent / generator
     shutil.rmtree(place, ignore_errors=True)
     model, common = place / "model.safetensors", TrainSections().common
-    files = {"panel": panel, "split": table, "common": common, "seed": seed, "threads": arguments.threads}
+    files = {
+        "panel": panel,
+        "split": table,
+        "common": common,
+        "seed": seed,
+        "threads": arguments.threads,
+    }
     if arguments.minutes and "minutes" in type(options).model_fields:
         options = type(options)(**options.model_dump() | {"minutes": arguments.minutes})
     started = time.process_time()
-    train(generator=generator, model=model, history=place / "history.tsv", state=place / "state", options=options, **files)
+    train(
+        generator=generator,
+        model=model,
+        history=place / "history.tsv",
+        state=place / "state",
+        options=options,
+        **files,
+    )
     seconds = time.process_time() - started
     rows = judge(generator, model, panel, table, seed, arguments)
     rows[-1] |= {"train_cpu_s": seconds}
     return rows
 
 
-def judge(generator: str, model: Path, panel: Path, table: Path, seed: int, arguments: argparse.Namespace) -> list[dict]:
+def judge(
+    generator: str, model: Path, panel: Path, table: Path, seed: int, arguments: argparse.Namespace
+) -> list[dict]:
     """Generate from a trained model, validate and audit; the rows of the floor, of the training
     people and of the model.
     """
     place = model.parent
     cohort, out = place / "cohort.tsv", place / f"{panel.name}.bcf"
-    make_cohort(model=model, split=table, out=cohort, options=CohortOptions(size=arguments.people), seed=seed)
-    generate(model=model, cohort=cohort, out=out, options=GenerateOptions(format="bcf"), seed=seed, threads=arguments.threads)
+    make_cohort(
+        model=model,
+        split=table,
+        out=cohort,
+        options=CohortOptions(size=arguments.people),
+        seed=seed,
+    )
+    generate(
+        model=model,
+        cohort=cohort,
+        out=out,
+        options=GenerateOptions(format="bcf"),
+        seed=seed,
+        threads=arguments.threads,
+    )
     rows = compare(generator, place / panel.name, panel, table, seed, arguments)
     rows[-1] |= {"bits": _bits(model, panel, table), "sample_M_s": speed(model)}
     rows[-1]["sites"] = read_description(model, "haplotypes")["n_variants"]
     return rows
 
 
-def compare(name: str, synthetic: Path, panel: Path, table: Path, seed: int, arguments: argparse.Namespace) -> list[dict]:
+def compare(
+    name: str, synthetic: Path, panel: Path, table: Path, seed: int, arguments: argparse.Namespace
+) -> list[dict]:
     """Validate and audit the people at the prefix `synthetic`; the rows of the floor, of the
     training people and of them.
     """
@@ -186,10 +264,24 @@ def compare(name: str, synthetic: Path, panel: Path, table: Path, seed: int, arg
     files = {"synthetic": [synthetic], "panels": [panel], "split": table}
     with open_comparands(**files, train=[], holdout=[], people=[], genetic_map=None) as comparands:
         compared = {"name": name, "comparands": comparands, "controls": [], "seed": seed}
-        validate(**compared, out=fidelity, figures=None, options=ValidateOptions(n_permutations=arguments.n_permutations))
-        audit(**compared, out=place / "private" / "audit.tsv", public=privacy, options=AuditOptions(bootstrap=200))
+        validate(
+            **compared,
+            out=fidelity,
+            figures=None,
+            options=ValidateOptions(n_permutations=arguments.n_permutations),
+        )
+        audit(
+            **compared,
+            out=place / "private" / "audit.tsv",
+            public=privacy,
+            options=AuditOptions(bootstrap=200),
+        )
     rows = read_table(fidelity)
-    own = {"generator": name, "people": _compared(rows)} | _figures(rows, name, "value") | _attacks(read_table(privacy))
+    own = (
+        {"generator": name, "people": _compared(rows)}
+        | _figures(rows, name, "value")
+        | _attacks(read_table(privacy))
+    )
     floor = {"generator": "floor (held out)"} | _figures(rows, name, "floor")
     real = {"generator": "real (training)"} | _figures(rows, "real", "value")
     return [floor, real, own]
@@ -205,12 +297,16 @@ def _bits(model: Path, panel: Path, table: Path) -> float:
     return float(-total / math.log(2) / (len(sites) * len(population)))
 
 
-def held_out(sites: Sites, population_names: list[str], panel: Path, table: Path) -> tuple[Panel, np.ndarray]:
+def held_out(
+    sites: Sites, population_names: list[str], panel: Path, table: Path
+) -> tuple[Panel, np.ndarray]:
     """The held-out people at the sites of a model, and the index of the population of each of their
     haplotypes.
     """
     whole = open_panel(panel)
-    held = whole.take_people(np.array([role == "holdout" for role in read_roles(table, whole.people)]))
+    held = whole.take_people(
+        np.array([role == "holdout" for role in read_roles(table, whole.people)])
+    )
     _, real = match_sites(Panel(sites, held.people, held.haplotypes), held)
     return real, np.repeat([population_names.index(p) for p in real.people.population], 2)
 
@@ -228,17 +324,29 @@ def speed(model: Path) -> float:
 
 def _figures(rows: list[dict], row: str, column: str) -> dict:
     own = {r["metric"]: r for r in rows if r["row"] == row and r["population"] == r["bin"] == "all"}
-    return {short: float(own[metric][column] or "nan") for short, metric in METRICS.items() if metric in own}
+    return {
+        short: float(own[metric][column] or "nan")
+        for short, metric in METRICS.items()
+        if metric in own
+    }
 
 
 def _attacks(rows: list[dict]) -> dict:
     """The corrected worst attack and which one is strongest, and the strongest of the local
     nearest-neighbour attacks.
     """
-    overall = {r["attack"]: float(r["value"]) for r in rows if r["population"] == "all" and r["measure"] == "auc" and r["value"]}
+    overall = {
+        r["attack"]: float(r["value"])
+        for r in rows
+        if r["population"] == "all" and r["measure"] == "auc" and r["value"]
+    }
     single = {name: value for name, value in overall.items() if name not in WORST_ROWS}
     local = [value for name, value in single.items() if name.startswith("nearest, windows")]
-    return {"worst_attack": overall[AttackId.WORST], "attack": max(single, key=single.get), "local_attack": max(local)}
+    return {
+        "worst_attack": overall[AttackId.WORST],
+        "attack": max(single, key=single.get),
+        "local_attack": max(local),
+    }
 
 
 def _compared(rows: list[dict]) -> int:

@@ -59,23 +59,34 @@ def _rows(arguments: argparse.Namespace) -> list[dict]:
         path = place / name / "model.safetensors"
         if not path.exists():
             raise InputError(
-                path, "not found", remedy="train it with benchmarks/haplotypes.py, the same --set, --seeds and --work"
+                path,
+                "not found",
+                remedy="train it with benchmarks/haplotypes.py, the same --set, --seeds and --work",
             )
         generator, sites, _ = load_generator(path)
         if not generator.has_likelihood:
             raise InputError(path, "this generator has no likelihood")
         real, population = held_out(sites, generator.population_names, panel, place / "split.tsv")
-        rows = np.sort(np.random.default_rng(arguments.seed).permutation(len(population))[: arguments.haplotypes])
+        rows = np.sort(
+            np.random.default_rng(arguments.seed).permutation(len(population))[
+                : arguments.haplotypes
+            ]
+        )
         alleles = real.haplotypes.read(0, len(sites))[:, rows]
         log.info("%s: %d haplotypes", name, len(rows))
         conditional[name] = block_log_likelihood(generator, alleles, population[rows])
     if len({found.shape for found in conditional.values()}) > 1:
         raise InputError(place, "the generators model different sites")
     first, *others = conditional
-    groups = [[name] for name in conditional] + [[first, name] for name in others] + [list(conditional)] * (len(others) > 1)
+    groups = (
+        [[name] for name in conditional]
+        + [[first, name] for name in others]
+        + [list(conditional)] * (len(others) > 1)
+    )
     return [
         {
-            "set": arguments.set, "seed": str(arguments.seed), "generators": " + ".join(group), "haplotypes": str(alleles.shape[1]),
+            "set": arguments.set, "seed": str(arguments.seed), "generators": " + ".join(group),
+            "haplotypes": str(alleles.shape[1]),
             "bits_whole": f"{_bits(whole_mixture([conditional[n] for n in group]), alleles):.4g}",
             "bits_blocks": f"{_bits(block_mixture([conditional[n] for n in group]), alleles):.4g}",
         }
@@ -83,7 +94,9 @@ def _rows(arguments: argparse.Namespace) -> list[dict]:
     ]  # fmt: skip
 
 
-def block_log_likelihood(generator: HaplotypeGenerator, alleles: np.ndarray, population: np.ndarray) -> np.ndarray:
+def block_log_likelihood(
+    generator: HaplotypeGenerator, alleles: np.ndarray, population: np.ndarray
+) -> np.ndarray:
     """Natural-log probability of each block of `BLOCK` sites given those before it, float64,
     (n_blocks, n_haplotypes).
 
@@ -101,7 +114,12 @@ def block_log_likelihood(generator: HaplotypeGenerator, alleles: np.ndarray, pop
 
 def whole_mixture(conditional: list[np.ndarray]) -> float:
     """Natural-log likelihood of all haplotypes, each one generator's from end to end."""
-    return float((np.logaddexp.reduce([found.sum(axis=0) for found in conditional]) - math.log(len(conditional))).sum())
+    return float(
+        (
+            np.logaddexp.reduce([found.sum(axis=0) for found in conditional])
+            - math.log(len(conditional))
+        ).sum()
+    )
 
 
 def block_mixture(conditional: list[np.ndarray]) -> float:
@@ -114,8 +132,12 @@ def _bits(total: float, alleles: np.ndarray) -> float:
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--set", choices=SETS, default="demo", help="data set (default: the shipped one)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--set", choices=SETS, default="demo", help="data set (default: the shipped one)"
+    )
     parser.add_argument(
         "--generators",
         nargs="+",
@@ -123,8 +145,12 @@ def _parse() -> argparse.Namespace:
         help="folders of models, in that of the seed; the first is paired with each other one",
     )
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--haplotypes", type=int, default=300, help="held-out haplotypes, drawn at random")
-    parser.add_argument("--work", type=Path, default=RESULTS, help="where benchmarks/haplotypes.py left the models")
+    parser.add_argument(
+        "--haplotypes", type=int, default=300, help="held-out haplotypes, drawn at random"
+    )
+    parser.add_argument(
+        "--work", type=Path, default=RESULTS, help="where benchmarks/haplotypes.py left the models"
+    )
     add_places(parser, "mixtures.tsv")
     return parser.parse_args()
 

@@ -40,23 +40,36 @@ def made_up(n_variants: int, n_haplotypes: int) -> PackedHaplotypes:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--variants", type=int, default=80_000)
     parser.add_argument("--training", type=int, default=2504, help="training haplotypes")
-    parser.add_argument("--sampled", type=int, default=2504, help="synthetic haplotypes, all at a time")
+    parser.add_argument(
+        "--sampled", type=int, default=2504, help="synthetic haplotypes, all at a time"
+    )
     arguments = parser.parse_args()
     training = made_up(arguments.variants, arguments.training)
     population = np.arange(arguments.sampled) % POPULATIONS
     request = SampleRequest(population, row_seeds(1, [str(i) for i in range(arguments.sampled)]))
-    for generator in (MosaicGenerator(MosaicOptions()), MatchedMosaicGenerator(MatchedMosaicOptions())):
-        generator.training, generator.population_names = training, [f"P{p}" for p in range(POPULATIONS)]
+    for generator in (
+        MosaicGenerator(MosaicOptions()),
+        MatchedMosaicGenerator(MatchedMosaicOptions()),
+    ):
+        generator.training, generator.population_names = (
+            training,
+            [f"P{p}" for p in range(POPULATIONS)],
+        )
         generator.population = np.arange(arguments.training) % POPULATIONS
         generator.map_cm = np.arange(arguments.variants) * CM_A_SITE
         started = time.process_time()
         alleles = sum(block.size for block in generator.sample(request))
         seconds = time.process_time() - started
         gigabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        print(f"{generator.name:16} {alleles / seconds / 1e6:6.0f} M/s  {seconds:7.1f} s of processor  {gigabytes:5.2f} GB")
+        print(
+            f"{generator.name:16} {alleles / seconds / 1e6:6.0f} M/s  {seconds:7.1f} s of "
+            f"processor  {gigabytes:5.2f} GB"
+        )
 
 
 if __name__ == "__main__":

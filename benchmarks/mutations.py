@@ -21,8 +21,23 @@ from haplotype_sets import ROOT
 
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "unit" / "popgen")]
 TESTS = ("test_more_statistics", "test_statistics")
-MODULES = ("distances", "diversity", "frequencies", "haplotypes", "linkage", "relatedness", "structure")
-NEIGHBOURS = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq}
+MODULES = (
+    "distances",
+    "diversity",
+    "frequencies",
+    "haplotypes",
+    "linkage",
+    "relatedness",
+    "structure",
+)
+NEIGHBOURS = {
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+}
 REVERSED = {ast.Lt: ast.Gt, ast.LtE: ast.GtE, ast.Gt: ast.Lt, ast.GtE: ast.LtE}
 
 
@@ -56,13 +71,21 @@ def mutants(module):
 
 def _comparisons(source: str, change: dict):
     tree = ast.parse(source)
-    return tree, [node for node in ast.walk(tree) if isinstance(node, ast.Compare) and type(node.ops[0]) in change]
+    return tree, [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Compare) and type(node.ops[0]) in change
+    ]
 
 
 def noticed(tests: list, module, mutant) -> bool:
     """Does a test fail when the names that it took from the module are the mutant's?"""
     for test in tests:
-        names = [n for n, value in vars(test).items() if getattr(value, "__module__", "") == module.__name__]
+        names = [
+            n
+            for n, value in vars(test).items()
+            if getattr(value, "__module__", "") == module.__name__
+        ]
         original = {name: getattr(test, name) for name in names}
         vars(test).update({name: getattr(mutant, name) for name in names})
         try:
@@ -82,7 +105,9 @@ def _cases(test, names: list[str]):
     for name, function in vars(test).copy().items():
         if name.startswith("test_") and set(names) & _names(function.__code__):
             arguments = inspect.signature(function).parameters
-            yield lambda f=function, a=arguments: f(*([test.alleles.__wrapped__()] if "alleles" in a else []))
+            yield lambda f=function, a=arguments: f(
+                *([test.alleles.__wrapped__()] if "alleles" in a else [])
+            )
 
 
 def _names(code: types.CodeType) -> set[str]:

@@ -39,11 +39,22 @@ def main() -> int:
     arguments = _parse()
     configure_logging()
     try:
-        rows = [row for path in arguments.table for row in read_table(path) if row["set"] == arguments.set]
-        rows = [row for row in rows if row["generator"] in (FLOOR, *(arguments.generators or GENERATORS))]
+        rows = [
+            row
+            for path in arguments.table
+            for row in read_table(path)
+            if row["set"] == arguments.set
+        ]
+        rows = [
+            row
+            for row in rows
+            if row["generator"] in (FLOOR, *(arguments.generators or GENERATORS))
+        ]
         if not any(row["worst_attack"] for row in rows):
             raise InputError(
-                arguments.table[0], f"no rows of the set '{arguments.set}'", remedy="run benchmarks/haplotypes.py first"
+                arguments.table[0],
+                f"no rows of the set '{arguments.set}'",
+                remedy="run benchmarks/haplotypes.py first",
             )
         figure = draw(rows)
         with write_beside(arguments.out) as (temporary,):
@@ -61,8 +72,13 @@ def curves(rows: list[dict]) -> dict[str, dict[str, np.ndarray]]:
     found: dict = defaultdict(lambda: defaultdict(list))
     for row in rows:
         if row["worst_attack"]:
-            found[row["generator"]][row["options"]].append((float(row["classifier"]), float(row["worst_attack"])))
-    return {generator: {text: np.array(points) for text, points in of.items()} for generator, of in found.items()}
+            found[row["generator"]][row["options"]].append(
+                (float(row["classifier"]), float(row["worst_attack"]))
+            )
+    return {
+        generator: {text: np.array(points) for text, points in of.items()}
+        for generator, of in found.items()
+    }
 
 
 def draw(rows: list[dict]) -> Figure:
@@ -73,15 +89,24 @@ def draw(rows: list[dict]) -> Figure:
     for generator, options in curves(rows).items():
         middle = np.array([np.median(points, axis=0) for points in options.values()])
         reach = np.array(
-            [[middle[i] - points.min(axis=0), points.max(axis=0) - middle[i]] for i, points in enumerate(options.values())]
+            [
+                [middle[i] - points.min(axis=0), points.max(axis=0) - middle[i]]
+                for i, points in enumerate(options.values())
+            ]
         )
         axes.errorbar(
-            *middle.T, xerr=reach[:, :, 0].T, yerr=reach[:, :, 1].T, marker=next(markers), lw=1, elinewidth=0.7, ms=6,
-            color=COLOURS.get(generator) or next(greys), label=generator, zorder=3 if generator in COLOURS else 2,
+            *middle.T, xerr=reach[:, :, 0].T, yerr=reach[:, :, 1].T, marker=next(markers), lw=1,
+            elinewidth=0.7, ms=6,
+            color=COLOURS.get(generator) or next(greys), label=generator,
+            zorder=3 if generator in COLOURS else 2,
         )  # fmt: skip
         for text, at in zip(options, middle, strict=True):
-            axes.annotate(text or "default", at, xytext=(5, 4), textcoords="offset points", fontsize=7)
-    floor = [float(row["classifier"]) for row in rows if row["generator"] == FLOOR and row["classifier"]]
+            axes.annotate(
+                text or "default", at, xytext=(5, 4), textcoords="offset points", fontsize=7
+            )
+    floor = [
+        float(row["classifier"]) for row in rows if row["generator"] == FLOOR and row["classifier"]
+    ]
     if floor:
         axes.axvline(float(np.median(floor)), color="0.4", ls=":", lw=1, label="held-out people")
     axes.set_xlabel("classifier AUC, synthetic against held-out people")
@@ -91,9 +116,18 @@ def draw(rows: list[dict]) -> Figure:
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--set", choices=SETS, default="demo", help="data set (default: the shipped one)")
-    parser.add_argument("--generators", nargs="+", choices=GENERATORS, help="those to draw (default: all in the table)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--set", choices=SETS, default="demo", help="data set (default: the shipped one)"
+    )
+    parser.add_argument(
+        "--generators",
+        nargs="+",
+        choices=GENERATORS,
+        help="those to draw (default: all in the table)",
+    )
     parser.add_argument("--table", type=Path, nargs="+", default=[RESULTS / "haplotypes.tsv"])
     parser.add_argument("--out", type=Path, default=RESULTS / "plane.svg")
     return parser.parse_args()

@@ -36,7 +36,14 @@ from genoloom.errors import GenoLoomError
 from genoloom.formats.pgen import open_panel
 from genoloom.formats.tables import read_table, write_table
 from genoloom.logs import configure_logging
-from genoloom.panel import ArrayHaplotypes, Panel, People, Sites, genetic_positions, haplotype_columns
+from genoloom.panel import (
+    ArrayHaplotypes,
+    Panel,
+    People,
+    Sites,
+    genetic_positions,
+    haplotype_columns,
+)
 from genoloom.privacy.attack_ids import MUST_PASS, AttackId
 from genoloom.privacy.attacks import RAREST, Block
 from genoloom.privacy.audit import audit
@@ -50,7 +57,21 @@ from genoloom.validation.cohorts import compare
 log = logging.getLogger("benchmark")
 
 STEP = 200  # sites read at a time, as in an audit with the default windows
-COLUMNS = ["set", "people", "sites", "seed", "leak", "share", "flips", "verdict", "worst", "low", "high", "failed", "cpu_s"]
+COLUMNS = [
+    "set",
+    "people",
+    "sites",
+    "seed",
+    "leak",
+    "share",
+    "flips",
+    "verdict",
+    "worst",
+    "low",
+    "high",
+    "failed",
+    "cpu_s",
+]
 SUMMARY = ["leak", "share", "flips", "seeds", "caught", "weak", "passed", "worst_median", "by"]
 
 
@@ -73,7 +94,13 @@ LEAKS = [
 ]
 
 
-def plant(leak: Leak, fresh: np.ndarray, real: np.ndarray, population: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def plant(
+    leak: Leak,
+    fresh: np.ndarray,
+    real: np.ndarray,
+    population: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
     """Fresh haplotypes with a leak of the training people.
 
     Parameters
@@ -109,7 +136,9 @@ def plant(leak: Leak, fresh: np.ndarray, real: np.ndarray, population: np.ndarra
     return made
 
 
-def thirds(population: np.ndarray, people: int | None, rng: np.random.Generator) -> list[np.ndarray]:
+def thirds(
+    population: np.ndarray, people: int | None, rng: np.random.Generator
+) -> list[np.ndarray]:
     """Three groups of as many people of each population, in the same order of populations."""
     names, counts = np.unique(population, return_counts=True)
     share = 1.0 if people is None else min(1.0, 3 * people / len(population))
@@ -122,7 +151,14 @@ def thirds(population: np.ndarray, people: int | None, rng: np.random.Generator)
     return [np.array(group) for group in groups]
 
 
-def judge(panel: Panel, leak: Leak, people: int | None, seed: int, options: AuditOptions, quick: bool = False) -> dict:
+def judge(
+    panel: Panel,
+    leak: Leak,
+    people: int | None,
+    seed: int,
+    options: AuditOptions,
+    quick: bool = False,
+) -> dict:
     """Plant a leak, audit, and say what was found."""
     rng = np.random.default_rng(derive_seed(seed, "thirds"))
     fresh, holdout, train = thirds(np.array(panel.people.population), people, rng)
@@ -133,7 +169,8 @@ def judge(panel: Panel, leak: Leak, people: int | None, seed: int, options: Audi
     made = plant(leak, everybody[:, haplotype_columns(fresh)], real, population, rng)
 
     about = {
-        "people": n, "sites": len(panel.sites), "seed": seed, "leak": leak.kind, "share": leak.share, "flips": leak.flips,
+        "people": n, "sites": len(panel.sites), "seed": seed, "leak": leak.kind,
+        "share": leak.share, "flips": leak.flips,
     }  # fmt: skip
     started = time.process_time()
     found = (
@@ -144,29 +181,47 @@ def judge(panel: Panel, leak: Leak, people: int | None, seed: int, options: Audi
     return about | found | {"cpu_s": time.process_time() - started}
 
 
-def _near_copies(made: np.ndarray, real: np.ndarray, population: np.ndarray, seed: int, options: AuditOptions) -> dict:
+def _near_copies(
+    made: np.ndarray, real: np.ndarray, population: np.ndarray, seed: int, options: AuditOptions
+) -> dict:
     n = len(population)
     similarities = Similarities(n)
     similarities.choose_rare(0)
     for start in range(0, len(made), STEP):
-        similarities.add(Block(made[start : start + STEP], real[start : start + STEP], None, None, None))
+        similarities.add(
+            Block(made[start : start + STEP], real[start : start + STEP], None, None, None)
+        )
     rng = np.random.default_rng(derive_seed(seed, "audit"))
     resampling = Resampling(np.tile(population, 2), n, options.bootstrap, rng)
-    tests = similarities.tests(resampling.labels, np.tile(population, 3), np.random.default_rng(derive_seed(seed, "roles")))
+    tests = similarities.tests(
+        resampling.labels, np.tile(population, 3), np.random.default_rng(derive_seed(seed, "roles"))
+    )
     failed = [name for name, test in tests.items() if test.verdict == "fail"]
     return {"verdict": "fail" if failed else "pass", "worst": "nan", "failed": "; ".join(failed)}
 
 
-def _audit(sites: Sites, made: np.ndarray, real: np.ndarray, population: np.ndarray, seed: int, options: AuditOptions) -> dict:
+def _audit(
+    sites: Sites,
+    made: np.ndarray,
+    real: np.ndarray,
+    population: np.ndarray,
+    seed: int,
+    options: AuditOptions,
+) -> dict:
     n = len(population)
 
     def as_panel(alleles: np.ndarray, labels: list[str]) -> Panel:
         named = People([f"P{i}" for i in range(len(labels))], labels, ["unknown"] * len(labels))
         return Panel(sites, named, ArrayHaplotypes(alleles))
 
-    synthetic, truth = as_panel(made, population.tolist()), as_panel(real, [*population, *population])
+    synthetic, truth = (
+        as_panel(made, population.tolist()),
+        as_panel(real, [*population, *population]),
+    )
     groups = compare(synthetic.people, truth.people, ["holdout"] * n + ["train"] * n, 0, seed)
-    sizes, haplotype_sizes = ([int(s) for s in text.split(",")] for text in (options.windows, options.haplotype_windows))
+    sizes, haplotype_sizes = (
+        [int(s) for s in text.split(",")] for text in (options.windows, options.haplotype_windows)
+    )
     data = AuditData(groups, sizes, haplotype_sizes)
     data.add(synthetic, truth, genetic_positions(sites))
     found = audit(data, "planted", "generator", options.bootstrap, options.max_auc, seed)
@@ -175,7 +230,8 @@ def _audit(sites: Sites, made: np.ndarray, real: np.ndarray, population: np.ndar
     failed = [name for name, row in rows.items() if name in MUST_PASS and row["verdict"] == "fail"]
     failed += ["worst attack"] if worst["low"] > options.max_auc else []
     return {
-        "verdict": worst["verdict"], "worst": worst["value"], "low": worst["low"], "high": worst["high"],
+        "verdict": worst["verdict"], "worst": worst["value"], "low": worst["low"],
+        "high": worst["high"],
         "failed": "; ".join(failed),
     }  # fmt: skip
 
@@ -191,23 +247,47 @@ def summarise(rows: list[dict]) -> list[dict]:
         for row in own:
             for name in filter(None, (row["failed"] or "").split("; ")):
                 by[name] += 1
-        shares = {verdict: sum(row["verdict"] == verdict for row in own) / len(own) for verdict in ("fail", "weak", "pass")}
+        shares = {
+            verdict: sum(row["verdict"] == verdict for row in own) / len(own)
+            for verdict in ("fail", "weak", "pass")
+        }
         summary.append(
             {
-                "leak": kind, "share": share, "flips": flips, "seeds": len(own), "caught": shares["fail"], "weak": shares["weak"],
-                "passed": shares["pass"], "worst_median": float(np.median([float(row["worst"]) for row in own])),
-                "by": ", ".join(f"{name} {count}" for name, count in sorted(by.items(), key=lambda item: -item[1])),
+                "leak": kind,
+                "share": share,
+                "flips": flips,
+                "seeds": len(own),
+                "caught": shares["fail"],
+                "weak": shares["weak"],
+                "passed": shares["pass"],
+                "worst_median": float(np.median([float(row["worst"]) for row in own])),
+                "by": ", ".join(
+                    f"{name} {count}"
+                    for name, count in sorted(by.items(), key=lambda item: -item[1])
+                ),
             }
-        )  # fmt: skip
+        )
     return summary
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--set", choices=SETS, default="dpyd-full", help="data set")
-    parser.add_argument("--people", type=int, default=250, help="people a group; a third of the panel at most")
-    parser.add_argument("--seeds", nargs="+", type=int, default=list(range(1, 21)), help="each divides the people anew")
-    parser.add_argument("--leaks", nargs="+", metavar="KIND[:SHARE]", help="which leaks (default: all)")
+    parser.add_argument(
+        "--people", type=int, default=250, help="people a group; a third of the panel at most"
+    )
+    parser.add_argument(
+        "--seeds",
+        nargs="+",
+        type=int,
+        default=list(range(1, 21)),
+        help="each divides the people anew",
+    )
+    parser.add_argument(
+        "--leaks", nargs="+", metavar="KIND[:SHARE]", help="which leaks (default: all)"
+    )
     add_places(parser, "planted_leaks.tsv")
     parser.add_argument("--work", type=Path, default=RESULTS, help="where panels are kept")
     parser.add_argument("--quick", action="store_true", help="only the tests for copies")
@@ -223,7 +303,10 @@ def main() -> int:
         log.error("%s", error)
         return error.exit_code
     done = read_table(arguments.out) if arguments.append and arguments.out.exists() else []
-    have = {(row["set"], row["seed"], row["leak"], float(row["share"]), float(row["flips"])) for row in done}
+    have = {
+        (row["set"], row["seed"], row["leak"], float(row["share"]), float(row["flips"]))
+        for row in done
+    }
     options = AuditOptions()
     wanted = set(arguments.leaks or [leak.kind for leak in LEAKS])
     for seed in arguments.seeds:
@@ -231,7 +314,9 @@ def main() -> int:
             asked = {leak.kind, f"{leak.kind}:{leak.share:g}"} & wanted
             if not asked or (arguments.set, str(seed), leak.kind, leak.share, leak.flips) in have:
                 continue
-            row = judge(panel, leak, arguments.people, seed, options, arguments.quick) | {"set": arguments.set}
+            row = judge(panel, leak, arguments.people, seed, options, arguments.quick) | {
+                "set": arguments.set
+            }
             done.append({key: str(value) for key, value in row.items()})
             write_table(arguments.out, COLUMNS, done)
         log.info("seed %d is done", seed)

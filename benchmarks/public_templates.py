@@ -37,20 +37,30 @@ def main() -> int:
 def _run_set(name: str, seed: int, arguments: argparse.Namespace) -> list[dict]:
     place = arguments.work / name / f"seed{seed}"
     contig = SETS[name].contig
-    private, public, table = place / "private" / contig, place / "public" / contig, place / "split.tsv"
+    private, public, table = (
+        place / "private" / contig,
+        place / "public" / contig,
+        place / "split.tsv",
+    )
     whole = open_set(name, arguments.data)
     ours = _dealt(whole.people.population, arguments.private, seed)
     _write(whole.take_people(np.flatnonzero(ours)), private)
     _write(whole.take_people(np.flatnonzero(~ours)), public)
-    split(panels=[private], out=table, summary=place / "split.json", options=SplitOptions(), seed=seed)
+    split(
+        panels=[private], out=table, summary=place / "split.json", options=SplitOptions(), seed=seed
+    )
     rows: list[dict] = []
     for kind in ("public", "private"):
-        options = CopyingNetworkOptions(templates=kind, public_panel=str(public) if kind == "public" else None)
+        options = CopyingNetworkOptions(
+            templates=kind, public_panel=str(public) if kind == "public" else None
+        )
         folder = place / f"{kind}_templates"
         model = folder / "model.safetensors"
         train(
-            generator="copying_network", panel=private, split=table, model=model, history=folder / "history.tsv",
-            state=folder / "state", common=TrainSections().common, options=options, seed=seed, threads=arguments.threads,
+            generator="copying_network", panel=private, split=table, model=model,
+            history=folder / "history.tsv",
+            state=folder / "state", common=TrainSections().common, options=options, seed=seed,
+            threads=arguments.threads,
         )  # fmt: skip
         found = judge("copying_network", model, private, table, seed, arguments)
         found[-1] |= {"options": f"templates={kind}"}

@@ -48,7 +48,8 @@ from genoloom.stages.train import train
 from genoloom.training_config import TrainSections
 
 COLUMNS = [
-    "split", "seed", "generator", "bits", "ld_error", "pca_w", "within_w", "between_w", "train_cpu_s", "sample_M_s", "options",
+    "split", "seed", "generator", "bits", "ld_error", "pca_w", "within_w", "between_w",
+    "train_cpu_s", "sample_M_s", "options",
 ]  # fmt: skip
 PARTS = ("likelihood", "draws", "real")
 BINS = 20
@@ -57,8 +58,12 @@ SNPS_AT_ONCE = 1000  # rows of the matrix of r2
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--splits", nargs="+", choices=("split_8020", "split_half"), default=["split_8020"])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--splits", nargs="+", choices=("split_8020", "split_half"), default=["split_8020"]
+    )
     parser.add_argument("--generator", choices=GENERATORS, default="copying_network")
     parser.add_argument("--set-option", action="append", default=[], metavar="GENERATOR.KEY=VALUE")
     parser.add_argument("--seeds", nargs="+", type=int, default=[1])
@@ -68,7 +73,9 @@ def main() -> int:
     )  # fmt: skip
     told = "take the model of an earlier run where there is one"
     parser.add_argument("--keep", action="store_true", help=told)
-    parser.add_argument("--every", type=int, default=1, help="score every so manieth test haplotype")
+    parser.add_argument(
+        "--every", type=int, default=1, help="score every so manieth test haplotype"
+    )
     add_places(parser, "published_10ksnp.tsv")
     parser.add_argument("--work", type=Path, default=RESULTS / "published_10ksnp")
     arguments = parser.parse_args()
@@ -90,7 +97,11 @@ def _run(split: str, seed: int, arguments: argparse.Namespace) -> list[dict]:
     panel = open_panel(prefix)
     roles = {row["person"]: row[split] for row in read_table(arguments.data / SETS["chr15"].labels)}
     place.mkdir(parents=True, exist_ok=True)
-    write_split(table, panel.people, ["train" if roles[person] == "train" else "holdout" for person in panel.people.id])
+    write_split(
+        table,
+        panel.people,
+        ["train" if roles[person] == "train" else "holdout" for person in panel.people.id],
+    )
     options, text = options_of(arguments.generator, arguments.set_option)
     model = place / "model.safetensors"
     row = {"split": split, "seed": seed, "generator": arguments.generator, "options": text}
@@ -106,7 +117,9 @@ def _run(split: str, seed: int, arguments: argparse.Namespace) -> list[dict]:
     generator, sites, _ = load_generator(model)
     where = np.searchsorted(panel.sites.position, sites.position)
     train_rows = np.repeat([role == "train" for role in read_roles(table, panel.people)], 2)
-    population = np.repeat([generator.population_names.index(p) for p in panel.people.population], 2)
+    population = np.repeat(
+        [generator.population_names.index(p) for p in panel.people.population], 2
+    )
     alleles = panel.haplotypes.read(0, len(panel.sites))
     real, test = alleles[:, train_rows], alleles[:, ~train_rows]
     if "likelihood" in arguments.parts:
@@ -144,7 +157,8 @@ def _make_panel(prefix: Path, data: Path) -> None:
     people.write_text("\n".join(["person\tpopulation", *lines]) + "\n")
     options = PrepareOptions(min_mac=0, overlapping="keep")
     prepare(
-        variants=data / chosen.variants, contig=chosen.contig, out=prefix, options=options, people=people,
+        variants=data / chosen.variants, contig=chosen.contig, out=prefix, options=options,
+        people=people,
         genetic_map=data / chosen.map, region=None,
     )  # fmt: skip
 

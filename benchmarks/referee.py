@@ -61,7 +61,9 @@ def main() -> int:
 
 def judge_seed(panel: Panel, seed: int, arguments: argparse.Namespace) -> list[dict]:
     """A row for each control and verdict."""
-    training, held, fresh = deal_panels(panel, arguments.people, arguments.sites, arguments.chosen_by, seed)
+    training, held, fresh = deal_panels(
+        panel, arguments.people, arguments.sites, arguments.chosen_by, seed
+    )
     cm = genetic_positions(training.sites)
     known, new = (group.haplotypes.read(0, len(cm)) for group in (training, fresh))
     rng = np.random.default_rng(derive_seed(seed, "controls"))
@@ -75,12 +77,16 @@ def judge_seed(panel: Panel, seed: int, arguments: argparse.Namespace) -> list[d
     return [{"seed": seed, **row} for row in rows]
 
 
-def deal_panels(panel: Panel, people: int, sites: int | None, chosen_by: str, seed: int) -> list[Panel]:
+def deal_panels(
+    panel: Panel, people: int, sites: int | None, chosen_by: str, seed: int
+) -> list[Panel]:
     """Training, held-out and fresh people, at the first sites that vary enough among the training
     people, or everybody.
     """
     rng = np.random.default_rng(derive_seed(seed, "referee"))
-    groups = [panel.take_people(rows) for rows in deal(np.array(panel.people.population), people, rng)]
+    groups = [
+        panel.take_people(rows) for rows in deal(np.array(panel.people.population), people, rng)
+    ]
     choosing = groups[:1] if chosen_by == "training" else groups
     counts = sum(group.haplotypes.read(0, len(panel.sites)).sum(axis=1) for group in choosing)
     n = 2 * len(groups[0].people) * len(choosing)
@@ -88,13 +94,21 @@ def deal_panels(panel: Panel, people: int, sites: int | None, chosen_by: str, se
     return [group.take_sites(kept) for group in groups]
 
 
-def _fidelity(made: dict[str, np.ndarray], training: Panel, held: Panel, cm: np.ndarray, seed: int) -> list[dict]:
+def _fidelity(
+    made: dict[str, np.ndarray], training: Panel, held: Panel, cm: np.ndarray, seed: int
+) -> list[dict]:
     made = {name: alleles for name, alleles in made.items() if CONTROLS[name].faithful is not None}
     options = ValidateOptions()
     rows = []
-    for name, table in judge_together(made, training, held, cm, options.n_permutations, options.ld_window, seed).items():
+    for name, table in judge_together(
+        made, training, held, cm, options.n_permutations, options.ld_window, seed
+    ).items():
         verdict = table[-1]["verdict"]
-        reasons = [f"{r['metric']}/{r['population']}/{r['bin']}" for r in table[:-1] if r["verdict"] == verdict]
+        reasons = [
+            f"{r['metric']}/{r['population']}/{r['bin']}"
+            for r in table[:-1]
+            if r["verdict"] == verdict
+        ]
         rows.append(_row("fidelity", name, CONTROLS[name].faithful, verdict, reasons))
     return rows
 
@@ -111,12 +125,17 @@ def _privacy(made: dict[str, np.ndarray], training: Panel, held: Panel, seed: in
         with tempfile.TemporaryDirectory() as folder:
             public = Path(folder) / "privacy.tsv"
             audit(
-                name=name, comparands=Comparands(pairs, roles), controls=[], out=Path(folder) / "private" / "audit.tsv",
+                name=name, comparands=Comparands(pairs, roles), controls=[],
+                out=Path(folder) / "private" / "audit.tsv",
                 public=public, options=AuditOptions(), seed=seed,
             )  # fmt: skip
             table = [row for row in read_table(public) if row["population"] == "all"]
         verdict = next(row["verdict"] for row in table if row["attack"] == AttackId.WORST)
-        reasons = [row["attack"] for row in table if row["verdict"] == verdict and row["attack"] != AttackId.WORST]
+        reasons = [
+            row["attack"]
+            for row in table
+            if row["verdict"] == verdict and row["attack"] != AttackId.WORST
+        ]
         rows.append(_row("privacy", name, CONTROLS[name].private, verdict, reasons))
     return rows
 
@@ -125,7 +144,8 @@ def _row(verdict: str, control: str, good: bool, found: str, reasons: list[str])
     if found == "pass":
         reasons = []
     return {
-        "verdict": verdict, "control": control, "expected": "pass" if good else "fail", "found": found,
+        "verdict": verdict, "control": control, "expected": "pass" if good else "fail",
+        "found": found,
         "right": (found == "pass") == good, "reasons": " ".join(reasons[:6]),
     }  # fmt: skip
 
@@ -139,25 +159,42 @@ def summary(rows: list[dict]) -> tuple[list[dict], list[str]]:
         found = Counter(row["found"] for row in own)
         right = sum(row["right"] for row in own)
         counts = {kind: found[kind] for kind in kinds}
-        table.append(dict(zip(("verdict", "control", "must"), key, strict=True)) | counts | {"right": f"{right}/{len(own)}"})
+        table.append(
+            dict(zip(("verdict", "control", "must"), key, strict=True))
+            | counts
+            | {"right": f"{right}/{len(own)}"}
+        )
     return table, ["verdict", "control", "must", *kinds, "right"]
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--set", choices=SETS, default="demo", help="data set (default: the shipped one)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--set", choices=SETS, default="demo", help="data set (default: the shipped one)"
+    )
     parser.add_argument("--people", type=int, default=250, help="people a group, at most")
     parser.add_argument("--sites", type=int, help="the first so many sites (default: all)")
     parser.add_argument(
         "--chosen-by",
         choices=["training", "everybody"],
         default="training",
-        help="whose rarer alleles must have two carriers for a site to be used: in the workflow, those of the training people",
+        help="whose rarer alleles must have two carriers for a site to be used: in the workflow, "
+        "those of the training people",
     )
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first-seed", type=int, default=1)
-    parser.add_argument("--controls", nargs="+", choices=list(CONTROLS), default=list(CONTROLS), help="all by default")
-    parser.add_argument("--verdicts", nargs="+", choices=["fidelity", "privacy"], default=["fidelity", "privacy"])
+    parser.add_argument(
+        "--controls",
+        nargs="+",
+        choices=list(CONTROLS),
+        default=list(CONTROLS),
+        help="all by default",
+    )
+    parser.add_argument(
+        "--verdicts", nargs="+", choices=["fidelity", "privacy"], default=["fidelity", "privacy"]
+    )
     add_places(parser, "referee.tsv")
     return parser.parse_args()
 

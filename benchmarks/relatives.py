@@ -27,9 +27,21 @@ PANELS = {
         "integrated_call_samples_v3.20130502.ALL.panel",
         "pop",
     ),
-    "duplicates": ("hgdp_sgdp_chr2_108-110Mb_417.GRCh38.vcf.gz", "hgdp_sgdp_417_samples.tsv", "super_pop"),
+    "duplicates": (
+        "hgdp_sgdp_chr2_108-110Mb_417.GRCh38.vcf.gz",
+        "hgdp_sgdp_417_samples.tsv",
+        "super_pop",
+    ),
 }
-COLUMNS = ["panel", "individuals", "sites", "kinship_degree", "parents_told", "pairs", "pairs_explained"]
+COLUMNS = [
+    "panel",
+    "individuals",
+    "sites",
+    "kinship_degree",
+    "parents_told",
+    "pairs",
+    "pairs_explained",
+]
 
 
 def main() -> None:
@@ -49,22 +61,33 @@ def measure(name: str, data: Path) -> dict:
     vcf = cyvcf2.VCF(str(data / "human" / file), gts012=True)
     people = [labels[sample] for sample in vcf.samples]
     block = [
-        np.minimum(variant.gt_types, 2).astype(np.int8) for variant in vcf if len(variant.ALT) == 1 and 0.01 < variant.aaf < 0.99
+        np.minimum(variant.gt_types, 2).astype(np.int8)
+        for variant in vcf
+        if len(variant.ALT) == 1 and 0.01 < variant.aaf < 0.99
     ]
     dosage = np.stack(block)
-    found = find_relatives(lambda: np.array_split(dosage, 20), np.array([row[column] for row in people]))
+    found = find_relatives(
+        lambda: np.array_split(dosage, 20), np.array([row[column] for row in people])
+    )
     return {
-        "panel": name, "individuals": len(people), "sites": len(dosage),
-        "kinship_degree": found.degree or "none", "parents_told": found.parents,
+        "panel": name,
+        "individuals": len(people),
+        "sites": len(dosage),
+        "kinship_degree": found.degree or "none",
+        "parents_told": found.parents,
         "pairs": len(found.pairs),
-        "pairs_explained": sum(explained(name, people[i], people[j]) for i, j in found.pairs.tolist()),
-    }  # fmt: skip
+        "pairs_explained": sum(
+            explained(name, people[i], people[j]) for i, j in found.pairs.tolist()
+        ),
+    }
 
 
 def explained(name: str, one: dict, other: dict) -> bool:
     """Whether the labels say why two individuals are related."""
     if name == "trios":
-        return "0" in (one["in_phase3_2504"], other["in_phase3_2504"]) and one["pop"] == other["pop"]
+        return (
+            "0" in (one["in_phase3_2504"], other["in_phase3_2504"]) and one["pop"] == other["pop"]
+        )
     if name == "duplicates":
         return one["same_person_as"] == other["sample"] or other["same_person_as"] == one["sample"]
     return False

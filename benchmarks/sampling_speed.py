@@ -33,18 +33,25 @@ BLOCK = 32  # sites, as are chosen where sites are linked
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--variants", type=int, default=65536)
     parser.add_argument("--haplotypes", type=int, default=256)
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--layers", type=int, default=3)
-    parser.add_argument("--threads", type=int, help="time a step of training with one thread and with so many")
+    parser.add_argument(
+        "--threads", type=int, help="time a step of training with one thread and with so many"
+    )
     parser.add_argument("--models", type=Path, nargs="+", help="time trained models instead")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     if arguments.models:
         for model in arguments.models:
-            print(f"{model}: {max(speed(model) for _ in range(3)):.3f} M haplotype-variants per CPU second")
+            print(
+                f"{model}: {max(speed(model) for _ in range(3)):.3f} M haplotype-variants per CPU "
+                "second"
+            )
         return
     rng = np.random.default_rng(1)
     options = TransformerOptions(block=BLOCK, width=arguments.width, layers=arguments.layers)
@@ -54,7 +61,9 @@ def main() -> None:
     n_blocks, n = -(-arguments.variants // options.block), arguments.haplotypes
     codes = (rng.random((n_blocks, options.codes, options.block)) < 0.1).astype(np.int8)
     count = rng.integers(2, 50, (n_blocks, options.codes))
-    generator.codebook = BlockCodebook(arguments.variants, codes, count, np.full((n_blocks, options.block), 1e-3, np.float32))
+    generator.codebook = BlockCodebook(
+        arguments.variants, codes, count, np.full((n_blocks, options.block), 1e-3, np.float32)
+    )
     generator._build()
     generator.model.eval()
 
@@ -73,7 +82,9 @@ def main() -> None:
         np.arange(len(made)) * 1e-3,
         np.arange(n) < 16,
     )
-    training = TransformerTraining(generator.model, data, options, TrainingRun(state_dir=None, digest="", seed=1))
+    training = TransformerTraining(
+        generator.model, data, options, TrainingRun(state_dir=None, digest="", seed=1)
+    )
     started = time.process_time()
     for step in range(TRAINING_STEPS):
         training.train_step(step, 0.5)
@@ -85,14 +96,20 @@ def main() -> None:
 
 
 def report(what: str, alleles: int, seconds: float) -> None:
-    print(f"{what}: {alleles / seconds:.3g} haplotype-variants a CPU second ({alleles:.3g} in {seconds:.1f} s)", flush=True)
+    print(
+        f"{what}: {alleles / seconds:.3g} haplotype-variants a CPU second ({alleles:.3g} in "
+        f"{seconds:.1f} s)",
+        flush=True,
+    )
 
 
 def compare_steps(training: TransformerTraining, threads: int) -> None:
     """Seconds of a training step by number of threads and precision: medians over rounds that take
     turns.
     """
-    taken: dict[tuple[int, str], list[float]] = {(t, p): [] for t in (1, threads) for p in ("float32", "bfloat16")}
+    taken: dict[tuple[int, str], list[float]] = {
+        (t, p): [] for t in (1, threads) for p in ("float32", "bfloat16")
+    }
     for _ in range(ROUNDS):
         for (t, precision), seconds in taken.items():
             torch.set_num_threads(t)
@@ -103,7 +120,8 @@ def compare_steps(training: TransformerTraining, threads: int) -> None:
             seconds.append((time.perf_counter() - started) / TRAINING_STEPS)
     for (t, precision), seconds in taken.items():
         print(
-            f"a step of training, {t} thread(s), {precision}: {np.median(seconds):.3f} s ({min(seconds):.3f} to {max(seconds):.3f})"
+            f"a step of training, {t} thread(s), {precision}: {np.median(seconds):.3f} s "
+            f"({min(seconds):.3f} to {max(seconds):.3f})"
         )
 
 

@@ -90,22 +90,64 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--set", action="append", choices=list(SETS), help="repeat; ecoli, tata and chr20 by default")
-    parser.add_argument("--generator", action="append", choices=list(GENERATORS), help="repeat; transformer by default")
-    parser.add_argument("--seeds", default="1", help="of training and sampling, such as 1,2,3; the split stays the same")
-    parser.add_argument("--minutes", type=float, default=10.0, help="wall time of a training, from which the steps follow")
-    parser.add_argument("--steps", type=int, help="steps instead of minutes: the same on every machine")
-    parser.add_argument(
-        "--set-option", action="append", default=[], metavar="GENERATOR.KEY=VALUE", help="as in the configuration"
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--samples", type=int, default=1000, help="sequences behind the classifiers, at most; 0 leaves them out")
-    parser.add_argument("--guidance", default="1,0,1.5,2.5", help="weights of the label, of sets that have labels")
-    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="development data")
+    parser.add_argument(
+        "--set",
+        action="append",
+        choices=list(SETS),
+        help="repeat; ecoli, tata and chr20 by default",
+    )
+    parser.add_argument(
+        "--generator",
+        action="append",
+        choices=list(GENERATORS),
+        help="repeat; transformer by default",
+    )
+    parser.add_argument(
+        "--seeds",
+        default="1",
+        help="of training and sampling, such as 1,2,3; the split stays the same",
+    )
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=10.0,
+        help="wall time of a training, from which the steps follow",
+    )
+    parser.add_argument(
+        "--steps", type=int, help="steps instead of minutes: the same on every machine"
+    )
+    parser.add_argument(
+        "--set-option",
+        action="append",
+        default=[],
+        metavar="GENERATOR.KEY=VALUE",
+        help="as in the configuration",
+    )
+    parser.add_argument(
+        "--samples",
+        type=int,
+        default=1000,
+        help="sequences behind the classifiers, at most; 0 leaves them out",
+    )
+    parser.add_argument(
+        "--guidance", default="1,0,1.5,2.5", help="weights of the label, of sets that have labels"
+    )
+    parser.add_argument(
+        "--data", type=Path, default=ROOT.parent / "shared" / "data", help="development data"
+    )
     parser.add_argument("--out", type=Path, default=Path("results/bench-sequences"))
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--processes", type=int, default=1, help="that share each batch of the transformer")
-    parser.add_argument("--speed", action="store_true", help="only measure the tokens/s of training and of sampling 1,024 bases")
+    parser.add_argument(
+        "--processes", type=int, default=1, help="that share each batch of the transformer"
+    )
+    parser.add_argument(
+        "--speed",
+        action="store_true",
+        help="only measure the tokens/s of training and of sampling 1,024 bases",
+    )
     parser.add_argument("--verbose", action="store_true")
     return parser.parse_args()
 
@@ -115,26 +157,44 @@ def benchmark(name: str, arguments: argparse.Namespace) -> None:
     source, options = SETS[name]
     out = arguments.out / name
     options = SequenceOptions(holdout=HOLDOUT, shared_kmer=SHARED_KMER, **options)
-    prepare_sequences(source=arguments.data / source, regions=None, out=out, options=options, seed=1)
+    prepare_sequences(
+        source=arguments.data / source, regions=None, out=out, options=options, seed=1
+    )
     train, holdout = read_set(out / "train.fa.gz"), read_set(out / "holdout.fa.gz")
     fresh = ~sharing_kmer(holdout.bases, train.bases, SHARED_KMER)
     print(
-        f"\n{name}: {len(train)} training, {len(holdout)} held-out sequences, {fresh.mean():.1%} of them share no 20-mer with it"
+        f"\n{name}: {len(train)} training, {len(holdout)} held-out sequences, {fresh.mean():.1%} "
+        "of them share no 20-mer with it"
     )
     chain = AdaptiveGenerator(SequenceAdaptiveOptions())
-    chain.fit(training_sequences(out / "train.fa.gz", VALIDATION_FRACTION, 1), TrainingRun(out, "", 1, label="chains"))
+    chain.fit(
+        training_sequences(out / "train.fa.gz", VALIDATION_FRACTION, 1),
+        TrainingRun(out, "", 1, label="chains"),
+    )
     scores = chain.rung_scores(holdout.bases)
-    rungs = {"plain chain": chain.settings.order, "tuned Markov": chain.ladder.markov, "adaptive chain": -1}
+    rungs = {
+        "plain chain": chain.settings.order,
+        "tuned Markov": chain.ladder.markov,
+        "adaptive chain": -1,
+    }
     for word, rung in rungs.items():
-        print(f"  {word:<15} {bits(scores[:, rung], holdout):.4f}   no shared 20-mer {bits(scores[:, rung], holdout, fresh):.4f}")
+        print(
+            f"  {word:<15} {bits(scores[:, rung], holdout):.4f}   no shared 20-mer "
+            f"{bits(scores[:, rung], holdout, fresh):.4f}"
+        )
     if arguments.samples:
         rng = np.random.default_rng(1)
         n = min(arguments.samples, len(holdout), len(train))
         unseen = holdout.take(rng.permutation(len(holdout))[:n])
         other = train.take(rng.permutation(len(train))[:n])
-        others = train.take(np.setdiff1d(np.arange(len(train)), np.flatnonzero(np.isin(train.name, other.name))))
-        print(f"  real training sequences as samples ({n}): {samples_text(other, unseen, others)}; held-out ones nearest identity "
-              f"{nearest_identity(unseen.take(slice(ALIGNED)), train).mean():.3f}")  # fmt: skip
+        others = train.take(
+            np.setdiff1d(np.arange(len(train)), np.flatnonzero(np.isin(train.name, other.name)))
+        )
+        print(
+            f"  real training sequences as samples ({n}): {samples_text(other, unseen, others)}; "
+            "held-out ones nearest identity "
+            f"{nearest_identity(unseen.take(slice(ALIGNED)), train).mean():.3f}"
+        )
     for generator in arguments.generator or ["transformer"]:
         for seed in map(int, arguments.seeds.split(",")):
             model = fitted(generator, seed, out, arguments)
@@ -145,10 +205,16 @@ def benchmark(name: str, arguments: argparse.Namespace) -> None:
             if arguments.samples:
                 fasta = model.with_suffix(".fa.gz")
                 generate_sequences(
-                    model=model, out=fasta, options=GenerateSequencesOptions(count=n), seed=seed, threads=arguments.threads
+                    model=model,
+                    out=fasta,
+                    options=GenerateSequencesOptions(count=n),
+                    seed=seed,
+                    threads=arguments.threads,
                 )
                 made = read_set(fasta)
-                made = SequenceSet(made.name, made.bases, made.length, made.label, made.cluster, train.both_strands)
+                made = SequenceSet(
+                    made.name, made.bases, made.length, made.label, made.cluster, train.both_strands
+                )
                 print(f"    {n} samples: {samples_text(made, unseen, train)}", flush=True)
                 if len(set(train.label)) > 1 and generator == "transformer":
                     print_guidance(model, train, holdout, seed, arguments)
@@ -156,40 +222,75 @@ def benchmark(name: str, arguments: argparse.Namespace) -> None:
 
 def fitted(generator: str, seed: int, out: Path, arguments: argparse.Namespace) -> Path | None:
     """A trained model; None, and a line that says so, when it collapsed."""
-    own = (item.removeprefix(f"{generator}.") for item in arguments.set_option if item.startswith(f"{generator}."))
+    own = (
+        item.removeprefix(f"{generator}.")
+        for item in arguments.set_option
+        if item.startswith(f"{generator}.")
+    )
     given = dict(item.split("=", 1) for item in own)
     options = SECTIONS[generator].annotation(**given)
     if hasattr(options, "steps"):
-        options.steps, options.patience = arguments.steps or affordable_steps(generator, options, out, arguments), None
+        options.steps, options.patience = (
+            arguments.steps or affordable_steps(generator, options, out, arguments),
+            None,
+        )
         options.evaluate_every = max(50, options.steps // EVALUATIONS)
     changed = "".join(f".{key}={value}" for key, value in given.items())
     model = out / f"{generator}{changed}.{seed}.safetensors"
     started, cpu = time.monotonic(), os.times()
     try:
-        train(generator, options, seed, model, out / "state" / f"{model.stem}.{options.steps if hasattr(options, 'steps') else 0}",
-              out / "train.fa.gz", arguments)  # fmt: skip
+        train(
+            generator,
+            options,
+            seed,
+            model,
+            out / "state" / f"{model.stem}.{options.steps if hasattr(options, 'steps') else 0}",
+            out / "train.fa.gz",
+            arguments,
+        )
     except CollapsedError as error:
         print(f"  {generator}, seed {seed}: {error}")
         return None
     wall, spent = time.monotonic() - started, os.times()
     used = sum(spent[:4]) - sum(cpu[:4])  # helpers as well
     steps = f", {options.steps} steps" if hasattr(options, "steps") else ""
-    print(f"  {generator}{changed}, seed {seed}{steps}: {wall:.0f} s ({used:.0f} CPU s) of training")
+    print(
+        f"  {generator}{changed}, seed {seed}{steps}: {wall:.0f} s ({used:.0f} CPU s) of training"
+    )
     return model
 
 
-def train(generator: str, options, seed: int, model: Path, state: Path, sequences: Path, arguments: argparse.Namespace) -> None:
+def train(
+    generator: str,
+    options,
+    seed: int,
+    model: Path,
+    state: Path,
+    sequences: Path,
+    arguments: argparse.Namespace,
+) -> None:
     train_sequences(
-        generator=generator, train=sequences, model=model, history=model.with_suffix(".history.tsv"), state=state,
-        common=TrainOptions(validation_fraction=VALIDATION_FRACTION, device="cpu", processes=arguments.processes), options=options, seed=seed, threads=arguments.threads,
-    )  # fmt: skip
+        generator=generator,
+        train=sequences,
+        model=model,
+        history=model.with_suffix(".history.tsv"),
+        state=state,
+        common=TrainOptions(
+            validation_fraction=VALIDATION_FRACTION, device="cpu", processes=arguments.processes
+        ),
+        options=options,
+        seed=seed,
+        threads=arguments.threads,
+    )
 
 
 def affordable_steps(generator: str, options, out: Path, arguments: argparse.Namespace) -> int:
     """How many steps fit into the minutes here and now, with all that a training does beside: a few
     are run and thrown away.
     """
-    trial = options.model_copy(update={"steps": PACE_STEPS, "evaluate_every": PACE_STEPS, "patience": None})
+    trial = options.model_copy(
+        update={"steps": PACE_STEPS, "evaluate_every": PACE_STEPS, "patience": None}
+    )
     path, state = out / "pace.safetensors", out / "state" / f"pace.{generator}.{time.time_ns()}"
     started = time.monotonic()
     train(generator, trial, 1, path, state, out / "train.fa.gz", arguments)
@@ -206,13 +307,22 @@ def bits(log_likelihood: np.ndarray, holdout: SequenceSet, rows=slice(None)) -> 
 
 def print_bits(path: Path, holdout: SequenceSet, chain: np.ndarray, fresh: np.ndarray) -> None:
     model, _, _ = load_sequence_generator(path)
-    label = np.array([model.label_names.index(word) if word in model.label_names else -1 for word in holdout.label])
+    label = np.array(
+        [
+            model.label_names.index(word) if word in model.label_names else -1
+            for word in holdout.label
+        ]
+    )
     found = model.log_likelihood(holdout.bases, holdout.length, label)
     low, high = interval(found, holdout)
     gain, gain_low, gain_high = (bits(found - chain, holdout), *interval(found - chain, holdout))
-    print(f"    bits per base {bits(found, holdout):.4f} [{low:.4f}, {high:.4f}]; less the adaptive chain {gain:+.4f} [{gain_low:+.4f}, "
-          f"{gain_high:+.4f}]; no shared 20-mer {bits(found, holdout, fresh):.4f}; {np.mean(found < chain):.0%} of the rows worse than "
-          "the chain", flush=True)  # fmt: skip
+    print(
+        f"    bits per base {bits(found, holdout):.4f} [{low:.4f}, {high:.4f}]; less the adaptive "
+        f"chain {gain:+.4f} [{gain_low:+.4f}, {gain_high:+.4f}]; no shared 20-mer "
+        f"{bits(found, holdout, fresh):.4f}; {np.mean(found < chain):.0%} of the rows worse than "
+        "the chain",
+        flush=True,
+    )
 
 
 def interval(log_likelihood: np.ndarray, holdout: SequenceSet) -> tuple[float, float]:
@@ -235,25 +345,49 @@ def print_speed(threads: int) -> None:
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
             trained = training_speed(model, 32, 256)
             rows = SAMPLED_ROWS
-            request = SequenceRequest(np.full(rows, SAMPLED), np.zeros(rows, dtype=np.int64), np.arange(rows, dtype=np.uint64))
-            cached = rows * SAMPLED / seconds(lambda model=model, request=request: model.sample(request), 1)
+            request = SequenceRequest(
+                np.full(rows, SAMPLED),
+                np.zeros(rows, dtype=np.int64),
+                np.arange(rows, dtype=np.uint64),
+            )
+            cached = (
+                rows
+                * SAMPLED
+                / seconds(lambda model=model, request=request: model.sample(request), 1)
+            )
             uncached = READ_ROWS * SAMPLED / uncached_seconds(model, READ_ROWS)
         word = "bf16" if bf16 else "fp32"
-        print(f"{word}: training {trained:,.0f} tokens/s; sampling {SAMPLED} bases, {rows} sequences at a time: cached {cached:,.0f}, "
-              f"uncached {uncached:,.0f} tokens/s, {cached / uncached:.0f} times", flush=True)  # fmt: skip
+        print(
+            f"{word}: training {trained:,.0f} tokens/s; sampling {SAMPLED} bases, {rows} sequences "
+            f"at a time: cached {cached:,.0f}, uncached {uncached:,.0f} tokens/s, "
+            f"{cached / uncached:.0f} times",
+            flush=True,
+        )
     for window in WINDOWS:
         by_size = ", ".join(
-            f"{size}: {training_speed(untrained(size), max(1, 2 * max(WINDOWS) // window), window):,.0f}" for size in (1, 6)
+            f"{size}: "
+            f"{training_speed(untrained(size), max(1, 2 * max(WINDOWS) // window), window):,.0f}"
+            for size in (1, 6)
         )
-        print(f"training on windows of {window} bases, bases/s by bases a token: {by_size}", flush=True)
+        print(
+            f"training on windows of {window} bases, bases/s by bases a token: {by_size}",
+            flush=True,
+        )
 
 
 def untrained(token_bases: int = 1) -> TransformerGenerator:
     """The default transformer, with nothing learned."""
     rows, T = 32, 256
-    bases, nothing = np.random.default_rng(1).integers(0, 4, (rows, T)).astype(np.uint8), np.zeros(rows, dtype=np.int64)
-    data = TrainingSequences(bases, np.full(rows, T), nothing, [""], np.arange(rows) % 4 == 0, np.arange(rows), True)
-    model = TransformerGenerator(SequenceTransformerOptions(steps=1, evaluate_every=1, token_bases=token_bases))
+    bases, nothing = (
+        np.random.default_rng(1).integers(0, 4, (rows, T)).astype(np.uint8),
+        np.zeros(rows, dtype=np.int64),
+    )
+    data = TrainingSequences(
+        bases, np.full(rows, T), nothing, [""], np.arange(rows) % 4 == 0, np.arange(rows), True
+    )
+    model = TransformerGenerator(
+        SequenceTransformerOptions(steps=1, evaluate_every=1, token_bases=token_bases)
+    )
     model.fit(data, TrainingRun(Path(tempfile.mkdtemp()), "", 1))
     return model
 
@@ -262,11 +396,16 @@ def training_speed(model: TransformerGenerator, rows: int, window: int) -> float
     """Bases a second of training steps on random bases; the weights change, the evaluation mode is
     as before.
     """
-    bases, nothing = np.random.default_rng(1).integers(0, 4, (rows, window)).astype(np.uint8), np.zeros(rows, dtype=np.int64)
+    bases, nothing = (
+        np.random.default_rng(1).integers(0, 4, (rows, window)).astype(np.uint8),
+        np.zeros(rows, dtype=np.int64),
+    )
     optimiser = torch.optim.AdamW(model.model.parameters())
 
     def step() -> None:
-        loss = -base_log_probabilities(model.model, model.ladder, bases, nothing, nothing, "cpu").mean()
+        loss = -base_log_probabilities(
+            model.model, model.ladder, bases, nothing, nothing, "cpu"
+        ).mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -304,25 +443,45 @@ def seconds(call, times: int) -> float:
     return (time.process_time() - started) / times
 
 
-def print_guidance(model: Path, train: SequenceSet, holdout: SequenceSet, seed: int, arguments: argparse.Namespace) -> None:
+def print_guidance(
+    model: Path, train: SequenceSet, holdout: SequenceSet, seed: int, arguments: argparse.Namespace
+) -> None:
     """What an oracle reads from sequences made with more and more guidance."""
     plain = GenerateSequencesOptions().label_candidates
-    for guidance, candidates in [(1.0, 0), *((float(word), plain) for word in arguments.guidance.split(","))]:
+    for guidance, candidates in [
+        (1.0, 0),
+        *((float(word), plain) for word in arguments.guidance.split(",")),
+    ]:
         fasta = model.with_suffix(f".guidance{guidance}.candidates{candidates}.fa.gz")
-        options = GenerateSequencesOptions(count=arguments.samples, guidance=guidance, label_candidates=candidates)
-        generate_sequences(model=model, out=fasta, options=options, seed=seed, threads=arguments.threads)
+        options = GenerateSequencesOptions(
+            count=arguments.samples, guidance=guidance, label_candidates=candidates
+        )
+        generate_sequences(
+            model=model, out=fasta, options=options, seed=seed, threads=arguments.threads
+        )
         made = read_set(fasta)
-        made = SequenceSet(made.name, made.bases, made.length, made.label, made.cluster, train.both_strands)
+        made = SequenceSet(
+            made.name, made.bases, made.length, made.label, made.cluster, train.both_strands
+        )
         scores = label_scores(made, train, holdout, len(holdout) // 2, 1)
-        fidelity, transfer, gc = (scores[f"label_{word}"] for word in ("fidelity", "transfer", "gc_only"))
+        fidelity, transfer, gc = (
+            scores[f"label_{word}"] for word in ("fidelity", "transfer", "gc_only")
+        )
         word = "" if candidates else ", no reader of labels"
-        print(f"    guidance {guidance}{word}: oracle {fidelity[0]:.3f} (ceiling {fidelity[1]:.3f} +- {1.96 * fidelity[2]:.3f}); trained on these "
-              f"{transfer[0]:.3f} (on real ones {transfer[1]:.3f}); GC alone {gc[0]:.3f} (real {gc[1]:.3f})", flush=True)  # fmt: skip
+        print(
+            f"    guidance {guidance}{word}: oracle {fidelity[0]:.3f} (ceiling {fidelity[1]:.3f} "
+            f"+- {1.96 * fidelity[2]:.3f}); trained on these {transfer[0]:.3f} (on real ones "
+            f"{transfer[1]:.3f}); GC alone {gc[0]:.3f} (real {gc[1]:.3f})",
+            flush=True,
+        )
 
 
 def samples_text(made: SequenceSet, unseen: SequenceSet, train: SequenceSet) -> str:
     near = nearest_identity(made.take(slice(ALIGNED)), train)
-    return f"CNN AUROC {cnn_auc(made, unseen, 1):.3f}, 6-mer AUROC {kmer_auc(made, unseen, 1):.3f}, nearest identity {near.mean():.3f}"
+    return (
+        f"CNN AUROC {cnn_auc(made, unseen, 1):.3f}, 6-mer AUROC {kmer_auc(made, unseen, 1):.3f}, "
+        f"nearest identity {near.mean():.3f}"
+    )
 
 
 if __name__ == "__main__":

@@ -66,14 +66,20 @@ def main() -> int:
     panel = open_set(arguments.set, arguments.data)
     rows = []
     for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
-        training, held, fresh = deal_panels(panel, arguments.people, arguments.sites, "training", seed)
+        training, held, fresh = deal_panels(
+            panel, arguments.people, arguments.sites, "training", seed
+        )
         for name in arguments.generators:
             options = getattr(TrainSections(), name)
             if arguments.steps and "steps" in type(options).model_fields:
                 options = options.model_copy(update={"steps": arguments.steps})
             n, audited_seed = len(training.people), derive_seed(seed, "audited")
-            kind = fit_people(generator_class(name)(options), options, training, np.arange(n), audited_seed)
-            made = draw_people(kind, training.sites.contig, np.array(training.people.population), audited_seed)
+            kind = fit_people(
+                generator_class(name)(options), options, training, np.arange(n), audited_seed
+            )
+            made = draw_people(
+                kind, training.sites.contig, np.array(training.people.population), audited_seed
+            )
             real = held.beside(training)
             people = compare(training.people, real.people, ["holdout"] * n + ["train"] * n, 0, seed)
             for share in arguments.shares:
@@ -81,42 +87,93 @@ def main() -> int:
                 models = AuditedModels({real.sites.contig: kind})
                 drawn = replace(training, haplotypes=ArrayHaplotypes(made))
                 started = time.process_time()
-                known = make_shadows(arguments.shadows, ShadowWork(models, [(drawn, real)], people, audit_options, seed))
+                known = make_shadows(
+                    arguments.shadows,
+                    ShadowWork(models, [(drawn, real)], people, audit_options, seed),
+                )
                 spent = time.process_time() - started
                 estimated = arguments.shadows * seconds(kind, n, len(real.sites), share)
-                for audited, alleles in {name: made, "fresh people": fresh.haplotypes.read(0, len(training.sites))}.items():
-                    rows.append({"set": arguments.set, "seed": seed, "generator": name, "audited": audited, "share": share})
+                for audited, alleles in {
+                    name: made,
+                    "fresh people": fresh.haplotypes.read(0, len(training.sites)),
+                }.items():
+                    rows.append(
+                        {
+                            "set": arguments.set,
+                            "seed": seed,
+                            "generator": name,
+                            "audited": audited,
+                            "share": share,
+                        }
+                    )
                     rows[-1] |= {"estimated_seconds": round(estimated), "seconds": round(spent)}
                     drawn = replace(training, haplotypes=ArrayHaplotypes(alleles))
                     rows[-1] |= judge(drawn, real, people, known, audit_options, seed)
-                    log.info("seed %d, shadows of %s (%g of the steps): %s done", seed, name, share, audited)
+                    log.info(
+                        "seed %d, shadows of %s (%g of the steps): %s done",
+                        seed,
+                        name,
+                        share,
+                        audited,
+                    )
                     write_table(arguments.out, COLUMNS, rows)
-    print(as_text([{c: f"{v:.3f}" if isinstance(v := row[c], float) else v for c in COLUMNS} for row in rows], COLUMNS))
+    print(
+        as_text(
+            [
+                {c: f"{v:.3f}" if isinstance(v := row[c], float) else v for c in COLUMNS}
+                for row in rows
+            ],
+            COLUMNS,
+        )
+    )
     return 0
 
 
 def judge(
-    made: Panel, real: Panel, people: Comparison, known: Sequence[Shadow], options: AuditOptions, seed: int
+    made: Panel,
+    real: Panel,
+    people: Comparison,
+    known: Sequence[Shadow],
+    options: AuditOptions,
+    seed: int,
 ) -> dict[str, float]:
     """The row of one sample of people in the order of the training people."""
     data = AuditData(people, *window_sizes(options))
     data.add(made, real, genetic_positions(real.sites))
-    found = audit(data, "made", "generator", options.bootstrap, options.max_auc, seed, shadows=known)
+    found = audit(
+        data, "made", "generator", options.bootstrap, options.max_auc, seed, shadows=known
+    )
     row = {r["attack"]: r for r in found.private if r["population"] == "all"}
     return {
-        "people": people.n, "sites": len(real.sites), "stacked": row[AttackId.STACKED]["value"], "with_shadows": row[AttackId.SHADOWS]["value"],
-        "worst": row[AttackId.WORST]["value"], "worst_low": row[AttackId.WORST]["low"], "worst_high": row[AttackId.WORST]["high"],
+        "people": people.n, "sites": len(real.sites), "stacked": row[AttackId.STACKED]["value"],
+        "with_shadows": row[AttackId.SHADOWS]["value"],
+        "worst": row[AttackId.WORST]["value"], "worst_low": row[AttackId.WORST]["low"],
+        "worst_high": row[AttackId.WORST]["high"],
     }  # fmt: skip
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--set", choices=SETS, default="demo", help="data set (default: the shipped one)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--set", choices=SETS, default="demo", help="data set (default: the shipped one)"
+    )
     parser.add_argument("--people", type=int, default=99, help="people a group, at most")
     parser.add_argument("--sites", type=int, help="the first so many sites (default: all)")
-    parser.add_argument("--generators", nargs="+", choices=GENERATORS, default=["independent", "markov", "mosaic"])
-    parser.add_argument("--steps", type=int, help="training steps of generators that have them (default: their own)")
-    parser.add_argument("--shares", type=float, nargs="+", default=[AuditOptions().shadow_steps], help="of the training steps")
+    parser.add_argument(
+        "--generators", nargs="+", choices=GENERATORS, default=["independent", "markov", "mosaic"]
+    )
+    parser.add_argument(
+        "--steps", type=int, help="training steps of generators that have them (default: their own)"
+    )
+    parser.add_argument(
+        "--shares",
+        type=float,
+        nargs="+",
+        default=[AuditOptions().shadow_steps],
+        help="of the training steps",
+    )
     parser.add_argument("--shadows", type=int, default=8, help="shadow models, an even number")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first-seed", type=int, default=1)

@@ -41,12 +41,16 @@ def write_simulated(out: Path) -> None:
         message = "the package msprime, which simulates, is not installed"
         raise InputError("--set simulated", message, remedy="pip install msprime") from error
     sequences = msprime.sim_ancestry(
-        PEOPLE, demography=_out_of_africa(msprime), sequence_length=LENGTH, recombination_rate=RECOMBINATION, random_seed=SEED
+        PEOPLE, demography=_out_of_africa(msprime), sequence_length=LENGTH,
+        recombination_rate=RECOMBINATION, random_seed=SEED
     )  # fmt: skip
-    mutated = msprime.sim_mutations(sequences, rate=MUTATION, model=msprime.BinaryMutationModel(), random_seed=SEED)
+    mutated = msprime.sim_mutations(
+        sequences, rate=MUTATION, model=msprime.BinaryMutationModel(), random_seed=SEED
+    )
     populations = [name for name, n in PEOPLE.items() for _ in range(n)]
     people = People(
-        [f"simulated{i}" for i in range(len(populations))], populations, [("female", "male")[i % 2] for i in range(len(populations))]
+        [f"simulated{i}" for i in range(len(populations))], populations,
+        [("female", "male")[i % 2] for i in range(len(populations))]
     )  # fmt: skip
     kept = 0
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -66,7 +70,9 @@ def write_simulated(out: Path) -> None:
                 break
         else:
             raise RuntimeError(f"{LENGTH} base pairs have only {kept} of {SITES} sites")
-    Path(f"{out}.summary.json").write_text(f'{{"contig": "{CONTIG}", "records": {kept}, "kept": {kept}}}\n')
+    Path(f"{out}.summary.json").write_text(
+        f'{{"contig": "{CONTIG}", "records": {kept}, "kept": {kept}}}\n'
+    )
 
 
 def _sites(position: np.ndarray) -> Sites:
@@ -80,8 +86,12 @@ def _out_of_africa(msprime):
     split, bottleneck, origin = (years / YEARS for years in (21_200, 140_000, 220_000))
     history = msprime.Demography()
     history.add_population(name="AFR", initial_size=12_300)
-    history.add_population(name="EUR", initial_size=1_000 * np.exp(growing_eur * split), growth_rate=growing_eur)
-    history.add_population(name="EAS", initial_size=510 * np.exp(growing_eas * split), growth_rate=growing_eas)
+    history.add_population(
+        name="EUR", initial_size=1_000 * np.exp(growing_eur * split), growth_rate=growing_eur
+    )
+    history.add_population(
+        name="EAS", initial_size=510 * np.exp(growing_eas * split), growth_rate=growing_eas
+    )
     history.add_population(name="OUT", initial_size=2_100)
     history.add_population(name="OLD", initial_size=12_300)
     history.add_population(name="ANCESTRAL", initial_size=7_300)

@@ -49,7 +49,8 @@ def main() -> int:
                 key = row["metric"], row["population"], row["bin"]
                 found[key].setdefault(choice, []).append(row["verdict"])
     table = [
-        dict(zip(("metric", "population", "bin"), key, strict=True)) | {c: _count(verdicts.get(c, [])) for c in CHOICES}
+        dict(zip(("metric", "population", "bin"), key, strict=True))
+        | {c: _count(verdicts.get(c, [])) for c in CHOICES}
         for key, verdicts in found.items()
         if any(v != "pass" for choice in CHOICES for v in verdicts.get(choice, []))
     ]
@@ -73,9 +74,9 @@ def judge(training: Panel, held: Panel, seed: int) -> dict[str, list[dict]]:
         people = compare(training.people, real.people, roles, options.n_permutations, seed)
         collected = Collector(people, len(kept), options.ld_window, seed)
         collected.add(training.take_sites(kept), real, genetic_positions(real.sites))
-        rows[choice] = fidelity_rows(measure_all(Data(collected, options.components, seed)), "real", "control", people.n, "T")[
-            :-1
-        ]
+        rows[choice] = fidelity_rows(
+            measure_all(Data(collected, options.components, seed)), "real", "control", people.n, "T"
+        )[:-1]
     return rows
 
 
@@ -84,9 +85,15 @@ def _count(verdicts: list[str]) -> str:
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--set", choices=SETS, default="demo", help="data set (default: the shipped one)")
-    parser.add_argument("--seeds", type=int, default=5, help="divisions of the real people into halves")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--set", choices=SETS, default="demo", help="data set (default: the shipped one)"
+    )
+    parser.add_argument(
+        "--seeds", type=int, default=5, help="divisions of the real people into halves"
+    )
     add_places(parser, "site_choice.tsv")
     return parser.parse_args()
 

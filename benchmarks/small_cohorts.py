@@ -39,13 +39,31 @@ from genoloom.training.run import TrainingRun
 from genoloom.training_config import TrainSections
 from genoloom.validation.classifier import two_sample_auc
 
-COLUMNS = ["case", "seed", "bits", "train_bits", "worst", "whole", "w200", "w400", "w800", "weights", "c2st", "ld", "lost",
-           "aats_truth", "aats_syn", "seconds"]  # fmt: skip
+COLUMNS = [
+    "case",
+    "seed",
+    "bits",
+    "train_bits",
+    "worst",
+    "whole",
+    "w200",
+    "w400",
+    "w800",
+    "weights",
+    "c2st",
+    "ld",
+    "lost",
+    "aats_truth",
+    "aats_syn",
+    "seconds",
+]
 SIZES = [200, 400, 800]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--variants", type=Path, required=True)
     parser.add_argument("--people", type=Path, required=True)
     parser.add_argument("--map", type=Path)
@@ -54,32 +72,48 @@ def main() -> None:
     parser.add_argument("--train", type=int, help="only so many of the training people")
     parser.add_argument("--populations", help="only people of these populations, comma-separated")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("cases", nargs="+", help="generator[:option=value[,option=value ...]], or fresh, real")
+    parser.add_argument(
+        "cases", nargs="+", help="generator[:option=value[,option=value ...]], or fresh, real"
+    )
     arguments = parser.parse_args()
     print(*COLUMNS, sep="\t", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         region = arguments.region and tuple(int(part) for part in arguments.region.split("-"))
         prepare(
-            variants=arguments.variants, contig=arguments.contig, out=folder / "panel", options=PrepareOptions(),
+            variants=arguments.variants, contig=arguments.contig, out=folder / "panel",
+            options=PrepareOptions(),
             people=arguments.people, reference=None, genetic_map=arguments.map, region=region,
         )  # fmt: skip
         panel = open_panel(folder / "panel")
         for seed in range(1, arguments.seeds + 1):
             split(
-                panels=[folder / "panel"], out=folder / "split.tsv", summary=folder / "summary.json",
+                panels=[folder / "panel"], out=folder / "split.tsv",
+                summary=folder / "summary.json",
                 options=SplitOptions(), seed=seed,
             )  # fmt: skip
-            halves = Halves.make(panel, read_roles(folder / "split.tsv", panel.people), arguments, seed)
+            halves = Halves.make(
+                panel, read_roles(folder / "split.tsv", panel.people), arguments, seed
+            )
             for case in arguments.cases:
                 row = {"case": case, "seed": seed, **halves.measure(case, seed)}
-                print(*(f"{row.get(c, ''):.4f}" if isinstance(row.get(c), float) else row.get(c, "") for c in COLUMNS), sep="\t",
-                      flush=True)  # fmt: skip
+                print(
+                    *(
+                        f"{row.get(c, ''):.4f}" if isinstance(row.get(c), float) else row.get(c, "")
+                        for c in COLUMNS
+                    ),
+                    sep="\t",
+                    flush=True,
+                )
 
 
 def auc(members: np.ndarray, others: np.ndarray) -> float:
     """Chance that a member scores above another."""
-    return float(roc_auc_score(np.repeat([1, 0], [len(members), len(others)]), np.concatenate([members, others])))
+    return float(
+        roc_auc_score(
+            np.repeat([1, 0], [len(members), len(others)]), np.concatenate([members, others])
+        )
+    )
 
 
 class Halves:
@@ -87,14 +121,20 @@ class Halves:
 
     def __init__(self, training, holdout, seed: int):
         self.data = training_haplotypes(training, 0.1, seed)
-        self.holdout_population = np.array([self.data.population_names.index(p) for p in holdout.people.population])
+        self.holdout_population = np.array(
+            [self.data.population_names.index(p) for p in holdout.people.population]
+        )
         self.train = np.maximum(training.haplotypes.read(0, len(training.sites)), 0)
         self.held = np.maximum(holdout.haplotypes.read(0, len(holdout.sites)), 0)
         self.holdout = holdout
 
     @classmethod
     def make(cls, panel, roles: list[str], arguments, seed: int) -> "Halves":
-        wanted = set(arguments.populations.split(",")) if arguments.populations else set(panel.people.population)
+        wanted = (
+            set(arguments.populations.split(","))
+            if arguments.populations
+            else set(panel.people.population)
+        )
         inside = np.array([p in wanted for p in panel.people.population])
         role = np.array(roles)
         train = np.flatnonzero((role == "train") & inside)
@@ -107,7 +147,9 @@ class Halves:
         training = panel.take_people(train)
         alternate, called = allele_counts(training)
         modelled = np.flatnonzero(np.minimum(alternate, called - alternate) >= 2)
-        return cls(training.take_sites(modelled), panel.take_people(held).take_sites(modelled), seed)
+        return cls(
+            training.take_sites(modelled), panel.take_people(held).take_sites(modelled), seed
+        )
 
     def measure(self, case: str, seed: int) -> dict:
         name, _, text = case.partition(":")
@@ -123,7 +165,9 @@ class Halves:
         generator = generator_class(name)(section)
         with tempfile.TemporaryDirectory() as state:
             started = time.process_time()
-            run = TrainingRun(state_dir=Path(state), digest="", seed=derive_seed(seed, case), label=case)
+            run = TrainingRun(
+                state_dir=Path(state), digest="", seed=derive_seed(seed, case), label=case
+            )
             generator.fit(self.data, run)
             seconds = time.process_time() - started
         return self.figures(generator, case, seed) | {"seconds": seconds}
@@ -133,14 +177,21 @@ class Halves:
         training rows.
         """
         n = self.train.shape[1]
-        request = SampleRequest(self.data.population, row_seeds(seed, [str(i) for i in range(n)], case))
+        request = SampleRequest(
+            self.data.population, row_seeds(seed, [str(i) for i in range(n)], case)
+        )
         made = np.concatenate(list(generator.sample(request)))
         found = self.compare(made, self.held, seed)
         if generator.has_likelihood:
-            held = generator.log_likelihood(self.holdout.haplotypes, np.repeat(self.holdout_population, 2))
+            held = generator.log_likelihood(
+                self.holdout.haplotypes, np.repeat(self.holdout_population, 2)
+            )
             trained = generator.log_likelihood(self.data.haplotypes, self.data.population)
             scale = -1 / len(made) / math.log(2)
-            found |= {"bits": float(held.mean() * scale), "train_bits": float(trained.mean() * scale)}
+            found |= {
+                "bits": float(held.mean() * scale),
+                "train_bits": float(trained.mean() * scale),
+            }
             found["weights"] = auc(per_person(trained), per_person(held))
         return found
 
@@ -160,7 +211,10 @@ class Halves:
         both = np.concatenate([made[:, :n], held[:, :n]], axis=1)
         label, person = np.repeat([1, 0], n), np.arange(2 * n) // 2
         distance = hamming(both, both)
-        windows = [np.unique(both[i : i + 20], axis=1, return_inverse=True)[1].ravel() for i in range(0, len(both) - 19, 20)]
+        windows = [
+            np.unique(both[i : i + 20], axis=1, return_inverse=True)[1].ravel()
+            for i in range(0, len(both) - 19, 20)
+        ]
         shared = sum((ids[:, None] == ids[None, :]).astype(float) for ids in windows)
         c2st = max(two_sample_auc(kernel, label, person, seed) for kernel in (-distance, shared))
         common = np.flatnonzero(np.abs(held.mean(axis=1) - 0.5) <= 0.45)
@@ -172,9 +226,11 @@ class Halves:
                 ld[k].append(r_squared(alleles[at])[upper])
         truth, synthetic = aats_halves(distance[n:, n:], distance[:n, :n], distance[n:, :n])
         return {
-            "whole": values[0], "w200": values[1], "w400": values[2], "w800": values[3], "worst": max(values), "c2st": c2st,
+            "whole": values[0], "w200": values[1], "w400": values[2], "w800": values[3],
+            "worst": max(values), "c2st": c2st,
             "ld": float(np.corrcoef(np.concatenate(ld[0]), np.concatenate(ld[1]))[0, 1]),
-            "lost": float(((made == 0).all(axis=1) | (made == 1).all(axis=1)).mean()), "aats_truth": truth, "aats_syn": synthetic,
+            "lost": float(((made == 0).all(axis=1) | (made == 1).all(axis=1)).mean()),
+            "aats_truth": truth, "aats_syn": synthetic,
         }  # fmt: skip
 
 

@@ -35,24 +35,36 @@ FALSE_POSITIVE_RATES = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--variants", type=Path, required=True)
     parser.add_argument("--people", type=Path, required=True)
     parser.add_argument("--map", type=Path)
     parser.add_argument("--contig", default="20")
     parser.add_argument("--seeds", type=int, default=1)
     arguments = parser.parse_args()
-    print("seed", "people", "auc", *(f"tpr@{rate:g}" for rate in FALSE_POSITIVE_RATES), "best_in_person", sep="\t", flush=True)
+    print(
+        "seed",
+        "people",
+        "auc",
+        *(f"tpr@{rate:g}" for rate in FALSE_POSITIVE_RATES),
+        "best_in_person",
+        sep="\t",
+        flush=True,
+    )
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         prepare(
-            variants=arguments.variants, contig=arguments.contig, out=folder / "panel", options=PrepareOptions(),
+            variants=arguments.variants, contig=arguments.contig, out=folder / "panel",
+            options=PrepareOptions(),
             people=arguments.people, genetic_map=arguments.map,
         )  # fmt: skip
         panel = open_panel(folder / "panel")
         for seed in range(1, arguments.seeds + 1):
             split(
-                panels=[folder / "panel"], out=folder / "split.tsv", summary=folder / "summary.json",
+                panels=[folder / "panel"], out=folder / "split.tsv",
+                summary=folder / "summary.json",
                 options=SplitOptions(), seed=seed,
             )  # fmt: skip
             role = np.array(read_roles(folder / "split.tsv", panel.people))
@@ -66,12 +78,22 @@ def measure(panel, role: np.ndarray, seed: int) -> list:
     data = training_haplotypes(training.take_sites(modelled), 0.1, seed)
     generator = TransformerGenerator(TransformerOptions())
     with tempfile.TemporaryDirectory() as state:
-        generator.fit(data, TrainingRun(state_dir=Path(state), digest="", seed=derive_seed(seed, "train"), label="transformer"))
+        generator.fit(
+            data,
+            TrainingRun(
+                state_dir=Path(state),
+                digest="",
+                seed=derive_seed(seed, "train"),
+                label="transformer",
+            ),
+        )
 
     held = panel.take_people(np.flatnonzero(role == "holdout")).take_sites(modelled)
     alleles = held.haplotypes.read(0, len(modelled)).copy()
     n_people, block = alleles.shape[1] // 2, generator.options.block
-    heterozygous = (alleles[:, 0::2] != alleles[:, 1::2]) & (alleles >= 0).reshape(len(alleles), -1, 2).all(axis=2)
+    heterozygous = (alleles[:, 0::2] != alleles[:, 1::2]) & (alleles >= 0).reshape(
+        len(alleles), -1, 2
+    ).all(axis=2)
     rng = np.random.default_rng(derive_seed(seed, "planted"))
     planted = np.array([rng.choice(np.flatnonzero(heterozygous[:, i])) for i in range(n_people)])
     for i, at in enumerate(planted):
@@ -88,8 +110,14 @@ def measure(panel, role: np.ndarray, seed: int) -> list:
     used = informative & ((away == 0) | (away > 1))
     false_positive, true_positive, _ = roc_curve(away[used] == 0, score[used])
     best = (away[np.arange(n_people), np.where(used, score, -np.inf).argmax(axis=1)] == 0).mean()
-    rates = [true_positive[np.searchsorted(false_positive, rate, side="right") - 1] for rate in FALSE_POSITIVE_RATES]
-    return [n_people, *(f"{value:.3f}" for value in [roc_auc_score(away[used] == 0, score[used]), *rates, best])]
+    rates = [
+        true_positive[np.searchsorted(false_positive, rate, side="right") - 1]
+        for rate in FALSE_POSITIVE_RATES
+    ]
+    return [
+        n_people,
+        *(f"{value:.3f}" for value in [roc_auc_score(away[used] == 0, score[used]), *rates, best]),
+    ]
 
 
 if __name__ == "__main__":

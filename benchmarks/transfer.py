@@ -36,9 +36,13 @@ from genoloom.training_config import MosaicOptions, TransformerOptions
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--variants", type=Path, required=True)
-    parser.add_argument("--people", type=Path, required=True, help="sheet with sample, pop and gender")
+    parser.add_argument(
+        "--people", type=Path, required=True, help="sheet with sample, pop and gender"
+    )
     parser.add_argument("--map", type=Path)
     parser.add_argument("--contig", required=True)
     parser.add_argument("--region", help="START-END")
@@ -57,7 +61,8 @@ def main() -> None:
         base = TransformerGenerator(TransformerOptions(steps=arguments.base_steps))
         fit(base, training_haplotypes(others, 0.1, 1), Path(folder) / "base", 1)
         print(
-            f"# base: {len(others.people)} people, {len(others.sites)} sites, {time.process_time() - started:.0f} CPU s",
+            f"# base: {len(others.people)} people, {len(others.sites)} sites, "
+            f"{time.process_time() - started:.0f} CPU s",
             flush=True,
         )
         print(*COLUMNS, sep="\t", flush=True)
@@ -70,7 +75,11 @@ def main() -> None:
             shared, index = shared[kept], index[kept]
             held = panel.take_people(np.sort(shuffled[arguments.train :])).take_sites(shared)
             halves = Halves(train.take_sites(shared), held, seed)
-            print(f"# {len(train.people)} people train, {len(held.people)} are held out, {len(shared)} sites", flush=True)
+            print(
+                f"# {len(train.people)} people train, {len(held.people)} are held out, "
+                f"{len(shared)} sites",
+                flush=True,
+            )
             for name, generator in cases(base, index):
                 state = Path(folder) / f"{name}.{seed}"
                 started = time.process_time()
@@ -78,7 +87,12 @@ def main() -> None:
                 row = {"case": name, "seed": seed, "seconds": time.process_time() - started}
                 row |= halves.figures(generator, name, seed)
                 print(
-                    *(f"{row[c]:.4f}" if isinstance(row.get(c), float) else row.get(c, "") for c in COLUMNS), sep="\t", flush=True
+                    *(
+                        f"{row[c]:.4f}" if isinstance(row.get(c), float) else row.get(c, "")
+                        for c in COLUMNS
+                    ),
+                    sep="\t",
+                    flush=True,
                 )
 
 
@@ -94,7 +108,12 @@ def cases(base: TransformerGenerator, index: np.ndarray):
 
 
 def fit(generator, data, state: Path, seed: int) -> None:
-    generator.fit(data, TrainingRun(state_dir=state, digest="", seed=derive_seed(seed, state.name), label=state.name))
+    generator.fit(
+        data,
+        TrainingRun(
+            state_dir=state, digest="", seed=derive_seed(seed, state.name), label=state.name
+        ),
+    )
 
 
 def carried(panel) -> np.ndarray:
@@ -112,7 +131,8 @@ def whole_panel(arguments, folder: Path):
         writer.writerows([row["sample"], row["pop"], row["gender"]] for row in rows)
     region = arguments.region and tuple(int(part) for part in arguments.region.split("-"))
     prepare(
-        variants=arguments.variants, contig=arguments.contig, out=folder / "panel", options=PrepareOptions(),
+        variants=arguments.variants, contig=arguments.contig, out=folder / "panel",
+        options=PrepareOptions(),
         people=folder / "people.tsv", genetic_map=arguments.map, region=region,
     )  # fmt: skip
     return open_panel(folder / "panel")

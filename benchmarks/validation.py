@@ -35,22 +35,48 @@ def main() -> int:
     arguments = _parse()
     name = "dpyd-26" if (arguments.data / SETS["dpyd-26"].variants).exists() else "demo"
     panel = open_set(name, arguments.data)
-    people = np.linspace(0, len(panel.people) - 1, min(arguments.people, len(panel.people))).astype(int)
+    people = np.linspace(0, len(panel.people) - 1, min(arguments.people, len(panel.people))).astype(
+        int
+    )
     alleles = panel.take_people(people).haplotypes.read(0, len(panel.sites))
     frequency = alleles.mean(axis=1)
     common = np.flatnonzero((frequency >= 0.01) & (frequency <= 0.99))[: arguments.sites]
     alleles = np.ascontiguousarray(alleles[common])
     population = np.array(panel.people.population)[people]
-    print(f"{name}: {len(people)} people x {len(common)} sites, {os.environ['OMP_NUM_THREADS']} thread(s)")
+    print(
+        f"{name}: {len(people)} people x {len(common)} sites, {os.environ['OMP_NUM_THREADS']} "
+        "thread(s)"
+    )
     rows = [
-        _compared("linkage (r of all pairs, genotypes)", alleles, allel_linkage, own_linkage, arguments.repeats),
-        _compared("distances (all pairs of haplotypes)", alleles, allel_distances, own_distances, arguments.repeats),
-        _compared("principal components (10, Patterson)", alleles, allel_components, own_components, arguments.repeats),
         _compared(
-            "Fst (all pairs of populations, Hudson)", alleles, lambda x: allel_fst(x, population),
-            lambda x: own_fst(x, population), arguments.repeats,
+            "linkage (r of all pairs, genotypes)",
+            alleles,
+            allel_linkage,
+            own_linkage,
+            arguments.repeats,
         ),
-    ]  # fmt: skip
+        _compared(
+            "distances (all pairs of haplotypes)",
+            alleles,
+            allel_distances,
+            own_distances,
+            arguments.repeats,
+        ),
+        _compared(
+            "principal components (10, Patterson)",
+            alleles,
+            allel_components,
+            own_components,
+            arguments.repeats,
+        ),
+        _compared(
+            "Fst (all pairs of populations, Hudson)",
+            alleles,
+            lambda x: allel_fst(x, population),
+            lambda x: own_fst(x, population),
+            arguments.repeats,
+        ),
+    ]
     write_table(arguments.out, COLUMNS, rows)
     print(as_text(rows, COLUMNS))
     return 0
@@ -60,8 +86,10 @@ def _compared(statistic: str, alleles: np.ndarray, theirs, ours, repeats: int) -
     their_time, their_value = _timed(theirs, alleles, 1 if len(alleles) > 500 else repeats)
     our_time, our_value = _timed(ours, alleles, repeats)
     return {
-        "statistic": statistic, "input": f"{alleles.shape[0]} x {alleles.shape[1]}", "scikit_allel_s": their_time,
-        "own_s": our_time, "times_faster": their_time / our_time, "largest_difference": float(np.abs(their_value - our_value).max()),
+        "statistic": statistic, "input": f"{alleles.shape[0]} x {alleles.shape[1]}",
+        "scikit_allel_s": their_time,
+        "own_s": our_time, "times_faster": their_time / our_time,
+        "largest_difference": float(np.abs(their_value - our_value).max()),
     }  # fmt: skip
 
 
@@ -96,7 +124,9 @@ def own_distances(alleles: np.ndarray) -> np.ndarray:
 
 
 def allel_components(alleles: np.ndarray) -> np.ndarray:
-    scores, _ = allel.pca(_dosage(alleles).astype(np.float64), n_components=COMPONENTS, scaler="patterson")
+    scores, _ = allel.pca(
+        _dosage(alleles).astype(np.float64), n_components=COMPONENTS, scaler="patterson"
+    )
     return _same_sign(scores)
 
 
@@ -121,7 +151,9 @@ def allel_fst(alleles: np.ndarray, population: np.ndarray) -> np.ndarray:
     haplotypes = allel.HaplotypeArray(alleles)
     label = np.repeat(population, 2)
     names = np.unique(population)
-    counts = haplotypes.count_alleles_subpops({name: np.flatnonzero(label == name) for name in names}, max_allele=1)
+    counts = haplotypes.count_alleles_subpops(
+        {name: np.flatnonzero(label == name) for name in names}, max_allele=1
+    )
     values = []
     for i, first in enumerate(names):
         for second in names[i + 1 :]:
@@ -134,11 +166,15 @@ def own_fst(alleles: np.ndarray, population: np.ndarray) -> np.ndarray:
     label, names = np.repeat(population, 2), np.unique(population)
     members = (label[:, None] == names[None, :]).astype(np.float32)
     counts = alleles.astype(np.float32) @ members
-    return fst_matrix(counts.astype(np.float64), members.sum(axis=0).astype(np.float64))[np.triu_indices(len(names), k=1)]
+    return fst_matrix(counts.astype(np.float64), members.sum(axis=0).astype(np.float64))[
+        np.triu_indices(len(names), k=1)
+    ]
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--people", type=int, default=1000)
     parser.add_argument("--sites", type=int, default=2000, help="of minor frequency >= 1 %%")
     parser.add_argument("--repeats", type=int, default=3, help="of which the fastest counts")

@@ -32,7 +32,9 @@ MIN_CARRIERS, PIECE_CM = 2, 0.1
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--set", choices=SETS, default="dpyd-26")
     parser.add_argument("--seed", type=int, default=1)
     add_places(parser, "validation_size.tsv")
@@ -51,11 +53,15 @@ def measure(work, arguments: argparse.Namespace) -> None:
     training, held, made = halves(open_set(arguments.set, arguments.data), arguments.seed)
     started = time.process_time()
     work(training, held, made, arguments.seed)
-    spent, memory = time.process_time() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    spent, memory = (
+        time.process_time() - started,
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+    )
     print(
-        f"{work.__name__.split('_')[0]}: {len(training.people)} people a group, {len(training.sites)} sites, "
-        f"{spent:.0f} CPU s, {memory:.1f} GB", flush=True,
-    )  # fmt: skip
+        f"{work.__name__.split('_')[0]}: {len(training.people)} people a group, "
+        f"{len(training.sites)} sites, {spent:.0f} CPU s, {memory:.1f} GB",
+        flush=True,
+    )
 
 
 def halves(panel: Panel, seed: int) -> tuple[Panel, Panel, np.ndarray]:
@@ -72,25 +78,35 @@ def halves(panel: Panel, seed: int) -> tuple[Panel, Panel, np.ndarray]:
     copies, n = training.haplotypes.read(0, len(panel.sites)).sum(axis=1), 2 * len(training.people)
     kept = np.flatnonzero(np.minimum(copies, n - copies) >= MIN_CARRIERS)
     training, held = training.take_sites(kept), held.take_sites(kept)
-    made = mosaic(training.haplotypes.read(0, len(kept)), genetic_positions(training.sites), PIECE_CM, rng)
+    made = mosaic(
+        training.haplotypes.read(0, len(kept)), genetic_positions(training.sites), PIECE_CM, rng
+    )
     return training, held, made
 
 
 def validate(training: Panel, held: Panel, made: np.ndarray, seed: int) -> None:
     options = ValidateOptions()
     judge_together(
-        {"mosaic": made}, training, held, genetic_positions(training.sites), options.n_permutations, options.ld_window, seed
+        {"mosaic": made},
+        training,
+        held,
+        genetic_positions(training.sites),
+        options.n_permutations,
+        options.ld_window,
+        seed,
     )
 
 
 def audit_it(training: Panel, held: Panel, made: np.ndarray, seed: int) -> None:
     n = len(training.people)
     comparands = Comparands(
-        [(replace(training, haplotypes=ArrayHaplotypes(made)), held.beside(training))], ["holdout"] * n + ["train"] * n
+        [(replace(training, haplotypes=ArrayHaplotypes(made)), held.beside(training))],
+        ["holdout"] * n + ["train"] * n,
     )
     with tempfile.TemporaryDirectory() as folder:
         audit(
-            name="mosaic", comparands=comparands, controls=[], out=Path(folder) / "private" / "audit.tsv",
+            name="mosaic", comparands=comparands, controls=[],
+            out=Path(folder) / "private" / "audit.tsv",
             public=Path(folder) / "privacy.tsv", options=AuditOptions(), seed=seed,
         )  # fmt: skip
 

@@ -59,7 +59,8 @@ def main() -> int:
     rows = [
         {
             "set": key[0], "generator": key[1], "figure": key[2], "mean": float(np.mean(values)),
-            "sd": float(np.std(values, ddof=1)) if len(values) > 1 else None, "expected": EXPECTED.get(key[:2], {}).get(key[2]),
+            "sd": float(np.std(values, ddof=1)) if len(values) > 1 else None,
+            "expected": EXPECTED.get(key[:2], {}).get(key[2]),
         }
         for key, values in found.items()
     ]  # fmt: skip
@@ -80,22 +81,34 @@ def _run(name: str, data: Path, seed: int) -> dict[str, dict[str, float]]:
     if name == "chr20":
         frequency = alleles.mean(axis=1)
         alleles = alleles[(frequency >= 0.05) & (frequency <= 0.95)][:SITES]
-    training, other = (alleles[:, haplotype_columns(rows)] for rows in (order[:half], order[half : 2 * half]))
+    training, other = (
+        alleles[:, haplotype_columns(rows)] for rows in (order[:half], order[half : 2 * half])
+    )
     scored = {"real": training}
     if name == "chr20":
         for switch in SWITCHES:
             # sites one unit apart: the chance of a switch is the same at every SNP
-            scored[f"mosaic {switch}"] = mosaic(training, np.arange(len(training)) * -np.log1p(-switch), 1.0, rng)
+            scored[f"mosaic {switch}"] = mosaic(
+                training, np.arange(len(training)) * -np.log1p(-switch), 1.0, rng
+            )
         scored["independent"] = independent_sites(training, rng)
-    return {generator: _figures(made, training, other, name, rng) for generator, made in scored.items()}
+    return {
+        generator: _figures(made, training, other, name, rng) for generator, made in scored.items()
+    }
 
 
-def _figures(made: np.ndarray, training: np.ndarray, other: np.ndarray, name: str, rng: np.random.Generator) -> dict[str, float]:
+def _figures(
+    made: np.ndarray, training: np.ndarray, other: np.ndarray, name: str, rng: np.random.Generator
+) -> dict[str, float]:
     upper = np.triu_indices(len(made), k=1)
     figures = {"ld": float(np.corrcoef(r_squared(made)[upper], r_squared(other)[upper])[0, 1])}
     if name == "805":
         moments = [
-            [three_point(x, gap, np.ones((x.shape[1], 1), dtype=np.float32)).ravel() for gap in GAPS] for x in (made, other)
+            [
+                three_point(x, gap, np.ones((x.shape[1], 1), dtype=np.float32)).ravel()
+                for gap in GAPS
+            ]
+            for x in (made, other)
         ]
         figures["three"] = float(np.corrcoef(*(np.concatenate(m) for m in moments))[0, 1])
         figures["pca"] = _pca(made, other, rng)
@@ -118,11 +131,15 @@ def _pca(made: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> float
     fitted = Components(x.T @ x, np.arange(n), 2)
     # scores have unit variance: back to their own units
     scale = np.sqrt(fitted.values / fitted.values[0])
-    return sliced_wasserstein(fitted.scores * scale, fitted.project(n + np.arange(made.shape[1])) * scale, rng)
+    return sliced_wasserstein(
+        fitted.scores * scale, fitted.project(n + np.arange(made.shape[1])) * scale, rng
+    )
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--set", nargs="+", choices=["chr20", "805"], default=["chr20", "805"])
     parser.add_argument("--seeds", type=int, default=10)
     add_places(parser, "yardsticks.tsv")

@@ -49,7 +49,13 @@ def resolve(pins: list[str]) -> list[str]:
         constraints.write_text("\n".join(pins))
         command = ["uv", "pip", "compile", "pyproject.toml", "--extra", "dev", "--extra", "docs"]
         command += ["--universal", "--python-version", "3.11", "--generate-hashes", "--no-annotate"]
-        command += ["--no-header", "--no-strip-extras", "--quiet", "--constraints", str(constraints)]
+        command += [
+            "--no-header",
+            "--no-strip-extras",
+            "--quiet",
+            "--constraints",
+            str(constraints),
+        ]
         found = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     return re.findall(r"^\w.*==(?:.|\n    )*", found.stdout, flags=re.MULTILINE)
 

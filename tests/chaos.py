@@ -39,14 +39,24 @@ SPACE_MB = 64  # of the disk that fills up
 PATIENCE_S, HUNG = 600, 999
 UNHURT = "ended before"
 MINI = {
-    **{key: TINY[key] for key in ("panels", "sequence_sets", "consensus", "validate", "generate_sequences", "validate_sequences")},
+    **{
+        key: TINY[key]
+        for key in (
+            "panels",
+            "sequence_sets",
+            "consensus",
+            "validate",
+            "generate_sequences",
+            "validate_sequences",
+        )
+    },
     "generators": ["transformer"],
     "baselines": ["independent"],
     "sequence_generators": [],
     "audit": {**TINY["audit"], "bootstrap": 400},
     "train": {key: TINY["train"][key] for key in ("common", "transformer") if key in TINY["train"]},
     "train_sequences": {key: {"max_order": 3} for key in ("markov", "adaptive")},
-}  # fmt: skip
+}
 
 
 @dataclass
@@ -57,15 +67,29 @@ class Run:
     started: float
 
     @classmethod
-    def start(cls, project: Path, log: Path, cores: int, targets: list[str], memory_mb: int | None = None) -> "Run":
-        command = [sys.executable, "-m", "genoloom", "run", "-C", str(project), "--cores", str(cores), *targets]
+    def start(
+        cls, project: Path, log: Path, cores: int, targets: list[str], memory_mb: int | None = None
+    ) -> "Run":
+        command = [
+            sys.executable,
+            "-m",
+            "genoloom",
+            "run",
+            "-C",
+            str(project),
+            "--cores",
+            str(cores),
+            *targets,
+        ]
 
         def limit() -> None:
             if memory_mb:
                 resource.setrlimit(resource.RLIMIT_AS, (memory_mb * 2**20,) * 2)
 
         with open(log, "w") as out:
-            process = subprocess.Popen(command, stdout=out, stderr=out, start_new_session=True, preexec_fn=limit)
+            process = subprocess.Popen(
+                command, stdout=out, stderr=out, start_new_session=True, preexec_fn=limit
+            )
         return cls(process, time.monotonic())
 
     def goes_on_for(self, seconds: float) -> bool:
@@ -101,8 +125,10 @@ def outputs(project: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(results)): path.read_bytes()
         for path in sorted(results.rglob("*"))
-        if path.is_file() and ".state" not in path.parts and not any(part.startswith(".") for part in path.relative_to(results).parts)
-    }  # fmt: skip
+        if path.is_file()
+        and ".state" not in path.parts
+        and not any(part.startswith(".") for part in path.relative_to(results).parts)
+    }
 
 
 def differing(found: dict[str, bytes], clean: dict[str, bytes]) -> list[str]:
@@ -134,11 +160,17 @@ class Disk:
         self.place = place
         place.mkdir()
         command = ["mount", "-t", "tmpfs", "-o", f"size={SPACE_MB}m", "chaos", str(place)]
-        self.mounted = os.geteuid() == 0 and subprocess.run(command, capture_output=True, check=False).returncode == 0
+        self.mounted = (
+            os.geteuid() == 0
+            and subprocess.run(command, capture_output=True, check=False).returncode == 0
+        )
 
     def fill(self) -> None:
         """Leave no room."""
-        with open(self.place / "ballast", "wb", buffering=0) as handle, contextlib.suppress(OSError):
+        with (
+            open(self.place / "ballast", "wb", buffering=0) as handle,
+            contextlib.suppress(OSError),
+        ):
             while True:
                 handle.write(b"\0" * 4096)
 
@@ -151,7 +183,14 @@ class Disk:
 
 
 def strike(
-    kind: str, moment: float, project: Path, disk: Disk, log: Path, cores: int, targets: list[str], rng: random.Random
+    kind: str,
+    moment: float,
+    project: Path,
+    disk: Disk,
+    log: Path,
+    cores: int,
+    targets: list[str],
+    rng: random.Random,
 ) -> tuple[str, int]:
     """Run the project with one fault; what happened in words, and the exit code."""
     memory = rng.choice((450, 800, 1200, 2000)) if kind == "memory limit" else None
@@ -173,7 +212,9 @@ def strike(
     return f"at {moment:.1f} s", -signal.SIGKILL
 
 
-def clean_run(work: Path, settings: dict, cores: int, targets: list[str]) -> tuple[dict[str, bytes], float]:
+def clean_run(
+    work: Path, settings: dict, cores: int, targets: list[str]
+) -> tuple[dict[str, bytes], float]:
     """Outputs of a run that nothing disturbs, and its seconds."""
     project = write_project(work / "clean", DEMO, settings)
     run = Run.start(project, work / "clean.log", cores, targets)
@@ -213,7 +254,16 @@ def chaos(
     try:
         for number in range(1, faults + 1):
             kind = kinds[(number - 1) % len(kinds)]
-            words, code = strike(kind, rng.uniform(0.05, 0.5) * whole_s, project, disk, work / "run.log", cores, targets, rng)
+            words, code = strike(
+                kind,
+                rng.uniform(0.05, 0.5) * whole_s,
+                project,
+                disk,
+                work / "run.log",
+                cores,
+                targets,
+                rng,
+            )
             found = outputs(project)
             bad = differing(found, clean) + mistakes(project) + ["hangs"] * (code == HUNG)
             if code == 0:
@@ -221,7 +271,11 @@ def chaos(
             elif words == UNHURT:
                 bad += ["fails although nothing struck"]
             wrong += bool(bad)
-            print(f"{number:>5}  {kind:<13} {words:<13} {code:>4}  {len(found):>5}  {', '.join(bad[:3]) or 'sound'}", flush=True)
+            print(
+                f"{number:>5}  {kind:<13} {words:<13} {code:>4}  {len(found):>5}  "
+                f"{', '.join(bad[:3]) or 'sound'}",
+                flush=True,
+            )
             if code == 0:
                 shutil.rmtree(project)
                 project, rounds = write_project(project, DEMO, settings), rounds + 1
@@ -230,7 +284,8 @@ def chaos(
         bad = differing(found, clean) + lacking(found, clean, targets)
         wrong += bool(last or bad)
         print(
-            f"the last round ends with exit code {last}: {len(found)} files, {', '.join(bad[:9]) or 'all equal to the clean run'}"
+            f"the last round ends with exit code {last}: {len(found)} files, "
+            f"{', '.join(bad[:9]) or 'all equal to the clean run'}"
         )
         if last:
             print((work / "run.log").read_text()[-4000:])
@@ -243,14 +298,20 @@ def chaos(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--faults", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=None, help="Of the moments; a new one each time by default.")
+    parser.add_argument(
+        "--seed", type=int, default=None, help="Of the moments; a new one each time by default."
+    )
     parser.add_argument("--cores", type=int, default=1)
-    parser.add_argument("targets", nargs="*", help="Files to make, such as results/splits/tiny.tsv; all by default.")
+    parser.add_argument(
+        "targets", nargs="*", help="Files to make, such as results/splits/tiny.tsv; all by default."
+    )
     arguments = parser.parse_args()
     seed = random.SystemRandom().randrange(2**31) if arguments.seed is None else arguments.seed
     with tempfile.TemporaryDirectory(prefix="chaos-") as work:
         run = {"settings": MINI, "targets": arguments.targets, "cores": arguments.cores}
-        wrong = chaos(Path(work), *clean_run(Path(work), **run), faults=arguments.faults, seed=seed, **run)
+        wrong = chaos(
+            Path(work), *clean_run(Path(work), **run), faults=arguments.faults, seed=seed, **run
+        )
     sys.exit(bool(wrong))
 
 

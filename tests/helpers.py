@@ -25,7 +25,9 @@ def write_vcf(path: Path, rows: list[str], samples: list[str], index: bool = Tru
     for row in rows:
         place, ref, alt, *calls = row.split()
         contig, _, position = place.rpartition(":")
-        lines.append("\t".join([contig or "20", position, ".", ref, alt, ".", "PASS", ".", "GT", *calls]))
+        lines.append(
+            "\t".join([contig or "20", position, ".", ref, alt, ".", "PASS", ".", "GT", *calls])
+        )
     plain = path.with_suffix("")
     plain.write_text(HEADER + "\t".join(samples) + "\n" + "\n".join(lines) + "\n")
     pysam.tabix_compress(str(plain), str(path), force=True)
@@ -43,25 +45,42 @@ def run_genoloom(*arguments, **options) -> subprocess.CompletedProcess:
 
 def make_people(n: int, populations: tuple[str, ...] = ("POP",)) -> People:
     """`n` people, populations in turn."""
-    return People([f"P{i}" for i in range(n)], [populations[i % len(populations)] for i in range(n)], ["unknown"] * n)
+    return People(
+        [f"P{i}" for i in range(n)],
+        [populations[i % len(populations)] for i in range(n)],
+        ["unknown"] * n,
+    )
 
 
 def make_sites(n: int, gap: int = 100) -> Sites:
     """`n` SNPs of contig 20, `gap` base pairs and gap / 1e6 cM apart."""
     position = gap * np.arange(1, n + 1)
     text = [np.array([value] * n, dtype=object) for value in "AC"]
-    return Sites("20", position, *text, np.array([f"s{i}" for i in range(n)], dtype=object), position / 1e6, 10**6)
+    return Sites(
+        "20",
+        position,
+        *text,
+        np.array([f"s{i}" for i in range(n)], dtype=object),
+        position / 1e6,
+        10**6,
+    )
 
 
 def make_panel(alleles: np.ndarray, populations: tuple[str, ...] = ("POP",)) -> Panel:
     """A panel over an array of shape (n_variants, 2 * n_people)."""
     return Panel(
-        make_sites(len(alleles)), make_people(alleles.shape[1] // 2, populations), ArrayHaplotypes(alleles.astype(np.int8))
+        make_sites(len(alleles)),
+        make_people(alleles.shape[1] // 2, populations),
+        ArrayHaplotypes(alleles.astype(np.int8)),
     )
 
 
 def founder_mosaic(
-    n_variants: int, n_haplotypes: int, rng: np.random.Generator, founders: int = 40, switch: float = 0.02
+    n_variants: int,
+    n_haplotypes: int,
+    rng: np.random.Generator,
+    founders: int = 40,
+    switch: float = 0.02,
 ) -> np.ndarray:
     """Haplotypes with linkage: mosaics of random founders, int8 (n_variants, n_haplotypes)."""
     frequency = rng.beta(0.5, 1.0, size=n_variants)
@@ -76,15 +95,21 @@ def founder_mosaic(
 
 def add_contig(folder: Path, demo: Path, name: str, region: str) -> None:
     """Put the same people's genotypes of another region into the panel, as contig `name`."""
-    names, piece, renamed = (folder / "data" / file for file in ("rename.txt", "piece.vcf.gz", f"{name}.vcf.gz"))
+    names, piece, renamed = (
+        folder / "data" / file for file in ("rename.txt", "piece.vcf.gz", f"{name}.vcf.gz")
+    )
     names.write_text(f"20 {name}\n")
     source = str(demo / "eur300.chr20_1-2Mb.vcf.gz")
     chosen = ["-r", region, "-S", str(folder / "data/names.txt"), "--no-version", "-Oz"]
     pysam.bcftools.view(*chosen, "-o", str(piece), source, catch_stdout=False)
-    pysam.bcftools.annotate("--rename-chrs", str(names), "-Oz", "-o", str(renamed), str(piece), catch_stdout=False)
+    pysam.bcftools.annotate(
+        "--rename-chrs", str(names), "-Oz", "-o", str(renamed), str(piece), catch_stdout=False
+    )
     pysam.tabix_index(str(renamed), preset="vcf", force=True)
     with open(folder / "config/panels.tsv", "a") as sheet:
-        sheet.write("\t".join(["tiny", name, f"data/{name}.vcf.gz", "data/people.tsv", "", ""]) + "\n")
+        sheet.write(
+            "\t".join(["tiny", name, f"data/{name}.vcf.gz", "data/people.tsv", "", ""]) + "\n"
+        )
 
 
 def write_bed(prefix: Path, panel: Panel, alleles: np.ndarray) -> Path:
@@ -100,13 +125,22 @@ def write_bed(prefix: Path, panel: Panel, alleles: np.ndarray) -> Path:
         a1 = int(called.mean() <= 0.5)
         names = [str(panel.sites.ref[site]), str(panel.sites.alt[site])]
         first = names[a1] if (called == a1).any() else "0"
-        lines.append(f"{panel.sites.contig}\tv{site}\t0\t{panel.sites.position[site]}\t{first}\t{names[1 - a1]}\n")
-        code = np.where((calls < 0).any(axis=1), 1, np.array([3, 2, 0])[(calls == a1).sum(axis=1)]).astype(np.uint8)
+        lines.append(
+            f"{panel.sites.contig}\tv{site}\t0\t{panel.sites.position[site]}\t{first}\t"
+            f"{names[1 - a1]}\n"
+        )
+        code = np.where(
+            (calls < 0).any(axis=1), 1, np.array([3, 2, 0])[(calls == a1).sum(axis=1)]
+        ).astype(np.uint8)
         code = np.pad(code, (0, -len(code) % 4)).reshape(-1, 4)
-        rows.append((code << np.array([0, 2, 4, 6], dtype=np.uint8)).sum(axis=1).astype(np.uint8).tobytes())
+        rows.append(
+            (code << np.array([0, 2, 4, 6], dtype=np.uint8)).sum(axis=1).astype(np.uint8).tobytes()
+        )
     prefix.with_suffix(".bed").write_bytes(b"".join(rows))
     prefix.with_suffix(".bim").write_text("".join(lines))
-    prefix.with_suffix(".fam").write_text("".join(f"0 {name} 0 0 0 -9\n" for name in panel.people.id))
+    prefix.with_suffix(".fam").write_text(
+        "".join(f"0 {name} 0 0 0 -9\n" for name in panel.people.id)
+    )
     return prefix.with_suffix(".bed")
 
 

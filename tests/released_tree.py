@@ -41,8 +41,10 @@ NAMES = [f"REAL{i:05d}" for i in range(N_PEOPLE - 1)] + ["7"]
 ROLE = 30  # people per role
 NAME = "independent"
 WORST = {
-    "row": NAME, "kind": "generator", "attack": "worst", "population": "all", "measure": "auc", "value": 0.51, "low": 0.48,
-    "high": 0.55, "reference": 0.55, "n": ROLE, "verdict": "pass", "tpr_at_1_percent_fpr": 0.01, "tpr_reference": 0.02,
+    "row": NAME, "kind": "generator", "attack": "worst", "population": "all", "measure": "auc",
+    "value": 0.51, "low": 0.48,
+    "high": 0.55, "reference": 0.55, "n": ROLE, "verdict": "pass", "tpr_at_1_percent_fpr": 0.01,
+    "tpr_reference": 0.02,
 }  # fmt: skip
 PANEL, MODELS, MADE = "panels/p", f"models/p/{NAME}", f"synthetic/p/{NAME}"
 TABLES, PRIVATE = f"validation/p/{NAME}", f"private/p/{NAME}"
@@ -78,10 +80,20 @@ def write_raw(folder: Path, ids: tuple[str, ...] = (), contigs: tuple[str, ...] 
     lines = "".join("A" * 60 + "\n" for _ in range(400))
     (folder / "raw/all.fa").write_text("".join(f">{contig}\n{lines}" for contig in contigs))
     pysam.faidx(str(folder / "raw/all.fa"))
-    rows = "".join(f"{name}\t{population}\n" for name, population in zip(people.id, people.population, strict=True))
+    rows = "".join(
+        f"{name}\t{population}\n"
+        for name, population in zip(people.id, people.population, strict=True)
+    )
     (folder / "raw/people.tsv").write_text(f"person\tpopulation\n{rows}")
-    rows = ["\t".join(["p", c, *(f"{folder}/raw/{name}" for name in (f"{c}.pgen", "people.tsv", "all.fa"))]) for c in contigs]
-    (folder / "panels.tsv").write_text("\n".join(["panel\tcontig\tvariants\tpeople\treference", *rows, ""]))
+    rows = [
+        "\t".join(
+            ["p", c, *(f"{folder}/raw/{name}" for name in (f"{c}.pgen", "people.tsv", "all.fa"))]
+        )
+        for c in contigs
+    ]
+    (folder / "panels.tsv").write_text(
+        "\n".join(["panel\tcontig\tvariants\tpeople\treference", *rows, ""])
+    )
 
 
 def contigs_of(folder: Path) -> list[str]:
@@ -99,35 +111,55 @@ def models_of(folder: Path) -> list[Path]:
 def prepare_panel(folder: Path) -> None:
     raw = folder / "raw"
     for contig, out in zip(contigs_of(folder), panels_of(folder), strict=True):
-        files = {"variants": raw / f"{contig}.pgen", "people": raw / "people.tsv", "reference": raw / "all.fa"}
+        files = {
+            "variants": raw / f"{contig}.pgen",
+            "people": raw / "people.tsv",
+            "reference": raw / "all.fa",
+        }
         prepare(**files, contig=contig, out=out, options=PrepareOptions())
 
 
 def divide(folder: Path, seed: int = 1) -> None:
     results = folder / "results"
     summary = results / PANEL / "summary.json"
-    split(panels=panels_of(folder), out=results / "splits/p.tsv", summary=summary, options=SplitOptions(), seed=seed)
+    split(
+        panels=panels_of(folder),
+        out=results / "splits/p.tsv",
+        summary=summary,
+        options=SplitOptions(),
+        seed=seed,
+    )
 
 
 def fit(folder: Path, seed: int = 3) -> None:
     for panel, model in zip(panels_of(folder), models_of(folder), strict=True):
         train(
-            generator=NAME, panel=panel, split=folder / "results/splits/p.tsv", model=model, history=model.with_suffix(".history.tsv"),
-            state=folder / "state" / panel.name, common=TrainOptions(min_mac=2, min_carriers=5), options=IndependentOptions(), seed=seed,
+            generator=NAME, panel=panel, split=folder / "results/splits/p.tsv", model=model,
+            history=model.with_suffix(".history.tsv"),
+            state=folder / "state" / panel.name, common=TrainOptions(min_mac=2, min_carriers=5),
+            options=IndependentOptions(), seed=seed,
             threads=1,
         )  # fmt: skip
 
 
 def make_people_of(folder: Path, name: str = "cohort.tsv", **options) -> None:
     results, model = folder / "results", models_of(folder)[0]
-    make_cohort(model=model, split=results / "splits/p.tsv", out=results / MADE / name, options=CohortOptions(**options), seed=4)
+    make_cohort(
+        model=model,
+        split=results / "splits/p.tsv",
+        out=results / MADE / name,
+        options=CohortOptions(**options),
+        seed=4,
+    )
 
 
 def redraw_people(folder: Path) -> None:
     results = folder / "results"
     redraw(
-        models=models_of(folder), cohort=results / MADE / "cohort.drawn.tsv", panels=panels_of(folder), threads=1,
-        split=results / "splits/p.tsv", out=results / MADE / "cohort.tsv", summary=results / MADE / "redraw.json",
+        models=models_of(folder), cohort=results / MADE / "cohort.drawn.tsv",
+        panels=panels_of(folder), threads=1,
+        split=results / "splits/p.tsv", out=results / MADE / "cohort.tsv",
+        summary=results / MADE / "redraw.json",
         options=RedrawOptions(),
     )  # fmt: skip
 
@@ -136,12 +168,24 @@ def sample(folder: Path, suffix: str = "vcf.gz") -> None:
     made = folder / "results" / MADE
     for contig, model in zip(contigs_of(folder), models_of(folder), strict=True):
         out = made / f"{contig}.{suffix}"
-        generate(model=model, cohort=made / "cohort.tsv", out=out, options=GenerateOptions(), seed=5, threads=1)
+        generate(
+            model=model,
+            cohort=made / "cohort.tsv",
+            out=out,
+            options=GenerateOptions(),
+            seed=5,
+            threads=1,
+        )
 
 
 def write_fasta(folder: Path) -> None:
     made = folder / "results" / MADE
-    consensus(variants=made / "20.vcf.gz", reference=folder / "raw/all.fa", out=made / "20.consensus.fa.gz", people=2)
+    consensus(
+        variants=made / "20.vcf.gz",
+        reference=folder / "raw/all.fa",
+        out=made / "20.consensus.fa.gz",
+        people=2,
+    )
 
 
 def measure(folder: Path) -> None:
@@ -155,35 +199,63 @@ def measure(folder: Path) -> None:
         table, options = results / TABLES / "fidelity.tsv", ValidateOptions(n_permutations=2)
         validate(**common, comparands=comparands, out=table, figures=None, options=options)
         audit(
-            **common, comparands=comparands, out=results / PRIVATE / "audit.tsv", public=results / TABLES / "privacy.tsv",
-            options=AuditOptions(windows="50", haplotype_windows="20", bootstrap=199), models=models_of(folder),
+            **common, comparands=comparands, out=results / PRIVATE / "audit.tsv",
+            public=results / TABLES / "privacy.tsv",
+            options=AuditOptions(windows="50", haplotype_windows="20", bootstrap=199),
+            models=models_of(folder),
         )  # fmt: skip
 
 
-EXCESS = {"attack": AttackId.EXCESS, "measure": "difference", "value": -0.02, "low": -0.05, "high": 0.02}
+EXCESS = {
+    "attack": AttackId.EXCESS,
+    "measure": "difference",
+    "value": -0.02,
+    "low": -0.05,
+    "high": 0.02,
+}
 
 
-def write_tables(results: Path, worst=None, attacks=None, metrics=None, audited=None, validated=None, excess=None) -> None:
+def write_tables(
+    results: Path, worst=None, attacks=None, metrics=None, audited=None, validated=None, excess=None
+) -> None:
     """Tables that pass but for what is given, in records that say they were made by the default
     options.
     """
     rows = [WORST | (worst or {})]
-    judged = dict.fromkeys((*MUST_PASS, AttackId.SHADOWS), "pass") | {"stacked": "pass"} | (attacks or {})
-    rows += [WORST | {"attack": name, "verdict": verdict} for name, verdict in judged.items() if verdict]
+    judged = (
+        dict.fromkeys((*MUST_PASS, AttackId.SHADOWS), "pass")
+        | {"stacked": "pass"}
+        | (attacks or {})
+    )
+    rows += [
+        WORST | {"attack": name, "verdict": verdict} for name, verdict in judged.items() if verdict
+    ]
     rows.append(rows[0] | EXCESS | {"verdict": "pass"} | (excess or {}))
     write_table(results / PRIVATE / "audit.tsv", PRIVATE_COLUMNS, rows)
     write_table(results / TABLES / "privacy.tsv", PUBLIC_COLUMNS, rows)
     metrics = {"ld_r2_correlation": "pass", "sites_lost": "weak"} | (metrics or {})
-    base = {"row": NAME, "kind": "control", "population": "all", "bin": "all", "value": 0.9, "reference": 0.95, "n": ROLE}
+    base = {
+        "row": NAME,
+        "kind": "control",
+        "population": "all",
+        "bin": "all",
+        "value": 0.9,
+        "reference": 0.95,
+        "n": ROLE,
+    }
     lines = [base | {"metric": name, "verdict": verdict} for name, verdict in metrics.items()]
     write_table(results / TABLES / "fidelity.tsv", FIDELITY_COLUMNS, lines)
     options = AuditOptions(shadow_models=4, shadow_steps=1).model_dump() | (audited or {})
     restamp(results / PRIVATE / "audit.json", results / TABLES, options=options)
-    restamp(results / TABLES / "fidelity.provenance.json", options=ValidateOptions().model_dump() | (validated or {}))
+    restamp(
+        results / TABLES / "fidelity.provenance.json",
+        options=ValidateOptions().model_dump() | (validated or {}),
+    )
 
 
 RECORDS = (
-    f"{PANEL}/20.provenance.json", "splits/p.provenance.json", f"{MODELS}/20.provenance.json", f"{MADE}/cohort.provenance.json",
+    f"{PANEL}/20.provenance.json", "splits/p.provenance.json", f"{MODELS}/20.provenance.json",
+    f"{MADE}/cohort.provenance.json",
     f"{MADE}/20.provenance.json", f"{TABLES}/fidelity.provenance.json", f"{PRIVATE}/audit.json",
 )  # fmt: skip
 
@@ -191,8 +263,13 @@ RECORDS = (
 def restamp(record: Path, *others: Path, **changes) -> None:
     """Let a record say that its outputs, beside it or in `others`, were written as they are now."""
     values = json.loads(record.read_text()) | changes
-    files = {name: next(f / name for f in (record.parent, *others) if (f / name).exists()) for name in values["outputs"]}
-    write_record(record, values | {"outputs": {name: file_digest(path) for name, path in files.items()}})
+    files = {
+        name: next(f / name for f in (record.parent, *others) if (f / name).exists())
+        for name in values["outputs"]
+    }
+    write_record(
+        record, values | {"outputs": {name: file_digest(path) for name, path in files.items()}}
+    )
 
 
 def write_record(record: Path, values: dict) -> None:
@@ -204,7 +281,11 @@ def forge(results: Path) -> None:
     would do.
     """
     places = {"panel": PANEL, "synthetic": MADE, "model": MODELS}
-    single = {"split": "splits/p.tsv", "model": f"{MODELS}/20.safetensors", "cohort": f"{MADE}/cohort.tsv"}
+    single = {
+        "split": "splits/p.tsv",
+        "model": f"{MODELS}/20.safetensors",
+        "cohort": f"{MADE}/cohort.tsv",
+    }
     for record in RECORDS:
         values = json.loads((results / record).read_text())
         for role in values["inputs"]:

@@ -9,9 +9,41 @@ from genoloom.formats.tables import write_table
 from genoloom.privacy.attack_ids import AttackId
 from genoloom.privacy.leak_budget import unavoidable
 
-FIDELITY = ["row", "kind", "metric", "population", "bin", "value", "reference", "null_sd", "nfr", "z", "n", "verdict"]
-PRIVACY = ["row", "kind", "attack", "population", "measure", "value", "low", "high", "reference", "n", "verdict", "note"]
-METRICS = {"sites_lost": 0.03, "ld_r2_correlation": 0.99, "classifier_auc": 0.6, "aats_truth": 0.55, "aats_synthetic": 0.52}
+FIDELITY = [
+    "row",
+    "kind",
+    "metric",
+    "population",
+    "bin",
+    "value",
+    "reference",
+    "null_sd",
+    "nfr",
+    "z",
+    "n",
+    "verdict",
+]
+PRIVACY = [
+    "row",
+    "kind",
+    "attack",
+    "population",
+    "measure",
+    "value",
+    "low",
+    "high",
+    "reference",
+    "n",
+    "verdict",
+    "note",
+]
+METRICS = {
+    "sites_lost": 0.03,
+    "ld_r2_correlation": 0.99,
+    "classifier_auc": 0.6,
+    "aats_truth": 0.55,
+    "aats_synthetic": 0.52,
+}
 LARGE_ENOUGH, TOO_SMALL = 20.0, 200.0  # effective sites, for 150 individuals and a limit of 0.6
 # classifier AUC and worst attack of each: where it is in the trade-off plot
 GENERATORS = {
@@ -22,14 +54,31 @@ GENERATORS = {
 }
 
 
-def fidelity_row(row, kind, metric, value, verdict="pass", population="all", bin="all", n=50, z=0.0) -> dict:
+def fidelity_row(
+    row, kind, metric, value, verdict="pass", population="all", bin="all", n=50, z=0.0
+) -> dict:
     cells = (row, kind, metric, population, bin, value, 0.5, 0.1, 1.0, z, n, verdict)
     return dict(zip(FIDELITY, cells, strict=True))
 
 
-def attack_row(row, kind, attack, value, verdict="pass", population="all", measure="auc", n=50) -> dict:
+def attack_row(
+    row, kind, attack, value, verdict="pass", population="all", measure="auc", n=50
+) -> dict:
     reference = 0.0 if measure == "difference" else 0.5
-    cells = (row, kind, attack, population, measure, value, value - 0.06, value + 0.05, reference, n, verdict, "")
+    cells = (
+        row,
+        kind,
+        attack,
+        population,
+        measure,
+        value,
+        value - 0.06,
+        value + 0.05,
+        reference,
+        n,
+        verdict,
+        "",
+    )
     return dict(zip(PRIVACY, cells, strict=True))
 
 
@@ -38,23 +87,55 @@ def figures(seed: int = 1) -> dict:
     curve = [0.4, 0.3, 0.1]
     edges = np.linspace(0, 10, 41).tolist()
     return {
-        "people": 50, "sites": 625,
-        "frequency": {"edges": np.linspace(0, 1, 26).tolist(), "sites": rng.integers(0, 9, (25, 25)).tolist()},
-        "spectrum": {"from_count": [1, 2, 4], "to_count": [1, 3, 9], "synthetic": curve, "holdout": curve, "train": curve},
-        "decay": {"edges_bp": [0, 1000, 3000, None], "used": [True] * 3, "synthetic": curve, "holdout": curve, "train": curve},
-        "pca": {
-            "real_ellipses": [{"population": "AAA", "mean": [0, 0], "covariance": [[1, 0.2], [0.2, 1]]}],
-            "synthetic_points": [{"population": "AAA", "x": float(x), "y": float(y)} for x, y in rng.standard_normal((50, 2))],
+        "people": 50,
+        "sites": 625,
+        "frequency": {
+            "edges": np.linspace(0, 1, 26).tolist(),
+            "sites": rng.integers(0, 9, (25, 25)).tolist(),
         },
-        "distances": {"edges": edges, "holdout": [1] * 40, "synthetic": [2] * 40, "between": [3] * 40},
-        "provenance": {"seed": 7, "data_digest": "c" * 64, "options_digest": "d" * 64, "versions": {"numpy": "2"}},
-    }  # fmt: skip
+        "spectrum": {
+            "from_count": [1, 2, 4],
+            "to_count": [1, 3, 9],
+            "synthetic": curve,
+            "holdout": curve,
+            "train": curve,
+        },
+        "decay": {
+            "edges_bp": [0, 1000, 3000, None],
+            "used": [True] * 3,
+            "synthetic": curve,
+            "holdout": curve,
+            "train": curve,
+        },
+        "pca": {
+            "real_ellipses": [
+                {"population": "AAA", "mean": [0, 0], "covariance": [[1, 0.2], [0.2, 1]]}
+            ],
+            "synthetic_points": [
+                {"population": "AAA", "x": float(x), "y": float(y)}
+                for x, y in rng.standard_normal((50, 2))
+            ],
+        },
+        "distances": {
+            "edges": edges,
+            "holdout": [1] * 40,
+            "synthetic": [2] * 40,
+            "between": [3] * 40,
+        },
+        "provenance": {
+            "seed": 7,
+            "data_digest": "c" * 64,
+            "options_digest": "d" * 64,
+            "versions": {"numpy": "2"},
+        },
+    }
 
 
 def leak_facts(effective_sites: float = LARGE_ENOUGH, individuals: int = 150) -> dict:
     """As the audit writes them for the report."""
     return {
-        "max_auc": 0.6, "max_excess": 0.03, "training_individuals": individuals, "effective_sites": effective_sites,
+        "max_auc": 0.6, "max_excess": 0.03, "training_individuals": individuals,
+        "effective_sites": effective_sites,
     }  # fmt: skip
 
 
@@ -67,27 +148,55 @@ def write_results(folder: Path, effective_sites: float = LARGE_ENOUGH) -> Path:
         rows.append(fidelity_row(name, kind, "frequency_error", 0.1, "weak", z=3.2))
         rows.append(fidelity_row(name, kind, "frequency_error", 0.3, "fail", population="AAA"))
         rows.append(fidelity_row(name, kind, "frequency_error", 0.2, bin="1-5%"))
-        rows += [fidelity_row("real", "control", metric, value) for metric, value in METRICS.items()]
+        rows += [
+            fidelity_row("real", "control", metric, value) for metric, value in METRICS.items()
+        ]
         place = folder / "validation" / "demo" / name
         write_table(place / "fidelity.tsv", FIDELITY, rows)
         verdict = "weak" if attack < 0.6 else "fail"
-        attacks = [attack_row(name, kind, attack_name, attack, verdict) for attack_name in ("nearest, windows of 200", "worst")]
-        attacks.append(attack_row(name, kind, "nearest, windows of 200", attack, "pass", population="AAA"))
-        excess = "pass" if attack - reference <= -0.02 else "weak" if attack - reference <= 0.09 else "fail"
+        attacks = [
+            attack_row(name, kind, attack_name, attack, verdict)
+            for attack_name in ("nearest, windows of 200", "worst")
+        ]
         attacks.append(
-            attack_row(name, kind, AttackId.UNAVOIDABLE, reference, "pass" if reference <= 0.6 else "fail")
+            attack_row(name, kind, "nearest, windows of 200", attack, "pass", population="AAA")
+        )
+        excess = (
+            "pass"
+            if attack - reference <= -0.02
+            else "weak"
+            if attack - reference <= 0.09
+            else "fail"
+        )
+        attacks.append(
+            attack_row(
+                name, kind, AttackId.UNAVOIDABLE, reference, "pass" if reference <= 0.6 else "fail"
+            )
             | {"low": "", "high": ""}
         )
-        attacks.append(attack_row(name, kind, AttackId.EXCESS, attack - reference, excess, measure="difference"))
+        attacks.append(
+            attack_row(
+                name, kind, AttackId.EXCESS, attack - reference, excess, measure="difference"
+            )
+        )
         write_table(place / "privacy.tsv", PRIVACY, attacks)
         (place / "figures.json").write_text(json.dumps(figures()))
         (place / "leak.json").write_text(json.dumps(leak_facts(effective_sites)))
         _write_model(folder / "models" / "demo" / name / "20.json", name, contig="20")
-    history = [{"step": i, "bits": 1 / (i + 1), "train_bits": 1 / (i + 2), "score": 1} for i in range(5)]
-    write_table(folder / "models" / "demo" / "transformer" / "20.history.tsv", ["step", "bits", "train_bits", "score"], history)
+    history = [
+        {"step": i, "bits": 1 / (i + 1), "train_bits": 1 / (i + 2), "score": 1} for i in range(5)
+    ]
+    write_table(
+        folder / "models" / "demo" / "transformer" / "20.history.tsv",
+        ["step", "bits", "train_bits", "score"],
+        history,
+    )
     for name, kind in (("markov", "control"), ("transformer", "generator")):
         place = folder / "validation" / "sequences" / "slice"
-        rows = [fidelity_row(name, kind, metric, 0.5) for metric in ("bits_per_base", "gc_distance", "kmer6_auc")]
+        rows = [
+            fidelity_row(name, kind, metric, 0.5)
+            for metric in ("bits_per_base", "gc_distance", "kmer6_auc")
+        ]
         rows.append(fidelity_row("real", "control", "gc_distance", 0.4))
         write_table(place / f"{name}.tsv", FIDELITY, rows)
         shares = {group: [1] * 40 for group in ("holdout", "train", "synthetic")}
@@ -103,4 +212,6 @@ def write_results(folder: Path, effective_sites: float = LARGE_ENOUGH) -> Path:
 def _write_model(path: Path, name: str, **more) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     digests = {"data_digest": "a" * 64, "config_digest": "b" * 64}
-    path.write_text(json.dumps({"generator": name, "seed": 1, **digests, "versions": {"x": "1"}, **more}))
+    path.write_text(
+        json.dumps({"generator": name, "seed": 1, **digests, "versions": {"x": "1"}, **more})
+    )

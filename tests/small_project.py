@@ -17,11 +17,25 @@ TINY = {
     "sequence_sets": "config/sequences.tsv",
     "train": {
         "common": {"device": "cpu"},
-        "transformer": {"steps": 30, "evaluate_every": 10, "width": 32, "layers": 1, "batch": 8, "context": 8},
+        "transformer": {
+            "steps": 30,
+            "evaluate_every": 10,
+            "width": 32,
+            "layers": 1,
+            "batch": 8,
+            "context": 8,
+        },
         "gan": {"steps": 20, "evaluate_every": 10, "width": 16, "batch": 8},
     },
     "train_sequences": {
-        "transformer": {"steps": 10, "evaluate_every": 5, "width": 16, "layers": 1, "convolutions": 2, "batch": 8},
+        "transformer": {
+            "steps": 10,
+            "evaluate_every": 5,
+            "width": 16,
+            "layers": 1,
+            "convolutions": 2,
+            "batch": 8,
+        },
         "gan": {"steps": 10, "evaluate_every": 5, "width": 16, "batch": 8},
         "markov": {"max_order": 4},
         "adaptive": {"max_order": 4},
@@ -40,20 +54,40 @@ def write_project(folder: Path, demo: Path, settings: dict) -> Path:
     (folder / "data").mkdir()
     lines = (demo / "people.tsv").read_text().splitlines()
     kept = [line for line in lines[1:] if line.split("\t")[1] != "CEU"]
-    kept = [line for population in ("FIN", "GBR", "IBS") for line in [k for k in kept if f"\t{population}\t" in k][: PEOPLE // 3]]
+    kept = [
+        line
+        for population in ("FIN", "GBR", "IBS")
+        for line in [k for k in kept if f"\t{population}\t" in k][: PEOPLE // 3]
+    ]
     (folder / "data/people.tsv").write_text("\n".join([lines[0], *kept]) + "\n")
     (folder / "data/names.txt").write_text("\n".join(line.split("\t")[0] for line in kept) + "\n")
     vcf = folder / "data/cohort.vcf.gz"
     source = demo / "eur300.chr20_1-2Mb.vcf.gz"
     pysam.bcftools.view(
-        "-r", REGION, "-S", str(folder / "data/names.txt"), "--no-version", "-Oz", "-o", str(vcf), str(source), catch_stdout=False
+        "-r",
+        REGION,
+        "-S",
+        str(folder / "data/names.txt"),
+        "--no-version",
+        "-Oz",
+        "-o",
+        str(vcf),
+        str(source),
+        catch_stdout=False,
     )
     pysam.tabix_index(str(vcf), preset="vcf", force=True)
     fasta = demo / "GRCh37.chr20_1-2Mb.fa.gz"
     bases = pysam.FastaFile(str(fasta)).fetch("20", 1_000_000, 1_040_000)
     (folder / "data/windows.fa").write_text(f">slice\n{bases}\n")
     columns = "panel\tcontig\tvariants\tpeople\treference\tmap\n"
-    row = ["tiny", "20", "data/cohort.vcf.gz", "data/people.tsv", str(fasta), str(demo / "chr20.b37.gmap.gz")]
+    row = [
+        "tiny",
+        "20",
+        "data/cohort.vcf.gz",
+        "data/people.tsv",
+        str(fasta),
+        str(demo / "chr20.b37.gmap.gz"),
+    ]
     (folder / "config/panels.tsv").write_text(columns + "\t".join(row) + "\n")
     (folder / "config/sequences.tsv").write_text("set\tsource\nslice\tdata/windows.fa\n")
     (folder / "config/config.yaml").write_text(yaml.safe_dump(settings))

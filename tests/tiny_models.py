@@ -23,7 +23,14 @@ from genoloom.training.run import TrainingRun
 SITES, PEOPLE, BASES = 60, 24, 40
 LITTLE = {"steps": 2, "batch": 4, "width": 16, "evaluate_every": 2, "minutes": None}
 OPTIONS = {
-    ("haplotypes", "transformer"): {"layers": 1, "heads": 2, "block": 8, "codes": 4, "context": 4, "temperature": 1.0},
+    ("haplotypes", "transformer"): {
+        "layers": 1,
+        "heads": 2,
+        "block": 8,
+        "codes": 4,
+        "context": 4,
+        "temperature": 1.0,
+    },
     ("haplotypes", "gan"): {"block": 8, "codes": 4, "latent": 4, "temperature": 1.0},
     ("haplotypes", "copying_network"): {"block": 8, "temperature": 1.0},
     ("haplotypes", "li_stephens"): {"fit_haplotypes": 2, "fit_sites": 10},
@@ -40,7 +47,11 @@ MODELS = [
 
 
 def options_of(kind: str, name: str):
-    sections = training_config.TrainSections if kind == "haplotypes" else sequence_config.SequenceTrainSections
+    sections = (
+        training_config.TrainSections
+        if kind == "haplotypes"
+        else sequence_config.SequenceTrainSections
+    )
     section = sections.model_fields[name].annotation
     given = {**LITTLE, **OPTIONS.get((kind, name), {})}
     return section(**{key: value for key, value in given.items() if key in section.model_fields})
@@ -56,8 +67,12 @@ def make_haplotypes(name: str):
     alleles = founder_mosaic(SITES, 2 * PEOPLE, np.random.default_rng(1), founders=6)
     sites, population = make_sites(SITES), np.repeat(np.arange(PEOPLE) % 2, 2)
     validation = np.arange(2 * PEOPLE) >= 40
-    data = TrainingHaplotypes(ArrayHaplotypes(alleles), population, ["AAA", "BBB"], sites.position, sites.cm, validation)
-    arrays, words = fit(haplotype.generator_class(name)(options_of("haplotypes", name)), data).state()
+    data = TrainingHaplotypes(
+        ArrayHaplotypes(alleles), population, ["AAA", "BBB"], sites.position, sites.cm, validation
+    )
+    arrays, words = fit(
+        haplotype.generator_class(name)(options_of("haplotypes", name)), data
+    ).state()
     more = {"contig": "20", "contig_length": 10**6, "n_variants": SITES, "seed": 1}
     return {**arrays, **pack_sites(sites)}, describe("haplotypes", name, words, **more)
 
@@ -66,13 +81,19 @@ def make_sequences(name: str):
     rng = np.random.default_rng(1)
     n, length = 32, np.full(32, BASES)
     bases, label = rng.integers(0, 4, (n, BASES), dtype=np.uint8), np.arange(n) % 2
-    data = TrainingSequences(bases, length, label, ["a+x", "b+y"], np.arange(n) >= 24, np.arange(n), False)
+    data = TrainingSequences(
+        bases, length, label, ["a+x", "b+y"], np.arange(n) >= 24, np.arange(n), False
+    )
     generator = fit(sequence.generator_class(name)(options_of("sequences", name)), data)
     if name == "transformer":  # as where there were enough sequences to train one
         generator.reader = LabelReader(2, False)
         generator.reader.longest, generator.reader.mix = np.array([BASES]), np.full((1, 2), 0.5)
     arrays, words = generator.state()
-    shapes = {"shapes.label": np.arange(2), "shapes.length": np.full(2, BASES), "shapes.count": np.full(2, n // 2)}
+    shapes = {
+        "shapes.label": np.arange(2),
+        "shapes.length": np.full(2, BASES),
+        "shapes.count": np.full(2, n // 2),
+    }
     return {**arrays, **shapes}, describe("sequences", name, words, seed=1)
 
 
@@ -91,7 +112,9 @@ def tiny_model(kind: str, name: str) -> tuple[dict, dict]:
                 patch.setattr("genoloom.models.sequence.gan_drafts.CHAIN_ORDER", 3)
                 patch.setattr("genoloom.models.sequence.gan_training.EVALUATED", 16)
                 patch.setattr("genoloom.models.sequence.gan_training.DRAFTS", 16)
-            _CACHE[kind, name] = make_haplotypes(name) if kind == "haplotypes" else make_sequences(name)
+            _CACHE[kind, name] = (
+                make_haplotypes(name) if kind == "haplotypes" else make_sequences(name)
+            )
     return _CACHE[kind, name]
 
 

@@ -22,7 +22,10 @@ def text_of(rows: list[str], samples=SAMPLES) -> bytes:
     lines = []
     for number, row in enumerate(rows):
         contig, position, ref, alt, found, form, *calls = row.split()
-        lines.append("\t".join([contig, position, f"id{number}", ref, alt, ".", found, ".", form, *calls]) + "\n")
+        lines.append(
+            "\t".join([contig, position, f"id{number}", ref, alt, ".", found, ".", form, *calls])
+            + "\n"
+        )
     return (HEAD + "\t".join(samples) + "\n" + "".join(lines)).encode()
 
 
@@ -32,7 +35,9 @@ def random_rows(n: int = 40, contigs=("20", "21"), seed: int = 1, prefix: str = 
     for contig in contigs:
         for position in np.sort(rng.integers(1, 90_000, n)):
             calls = [f"{prefix}{a}|{b}" for a, b in rng.integers(0, 3, (6, 2))]
-            rows.append(f"{contig} {position} A C,T {rng.choice(['PASS', '.', 'q10'])} GT {' '.join(calls)}")
+            rows.append(
+                f"{contig} {position} A C,T {rng.choice(['PASS', '.', 'q10'])} GT {' '.join(calls)}"
+            )
     return rows
 
 
@@ -46,5 +51,11 @@ def bgzip(data: bytes, block: int = 60_000) -> bytes:
 
 def as_bcf(text: bytes, tmp_path, kind: str) -> bytes:
     (tmp_path / "source.vcf").write_bytes(text)
-    pysam.bcftools.view(f"-O{kind}", "-o", str(tmp_path / "source.bcf"), str(tmp_path / "source.vcf"), catch_stdout=False)
+    pysam.bcftools.view(
+        f"-O{kind}",
+        "-o",
+        str(tmp_path / "source.bcf"),
+        str(tmp_path / "source.vcf"),
+        catch_stdout=False,
+    )
     return (tmp_path / "source.bcf").read_bytes()

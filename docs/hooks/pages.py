@@ -85,7 +85,10 @@ The fields of `Metric` and `Attack` are those of [metrics.tsv and attacks.tsv](t
 
 def rows_of(head: list[str], rows: list[list[str]]) -> list[str]:
     """The lines of a Markdown table."""
-    cells = [[str(cell).replace("|", "\\|") for cell in row] for row in [head, ["---"] * len(head), *rows]]
+    cells = [
+        [str(cell).replace("|", "\\|") for cell in row]
+        for row in [head, ["---"] * len(head), *rows]
+    ]
     return ["| " + " | ".join(row) + " |" for row in cells] + [""]
 
 
@@ -98,9 +101,16 @@ def commands() -> str:
     def lines_of(command: click.Command, name: str) -> list[str]:
         context = click.Context(command, info_name=name)
         text = (command.help or "").replace("\b\n", "\n")
-        lines = [f"### {name}", "", re.sub(r"(?m)^(?: *genoloom .*\n?)(?: {4}.*\n?)*", code, text), ""]
+        lines = [
+            f"### {name}",
+            "",
+            re.sub(r"(?m)^(?: *genoloom .*\n?)(?: {4}.*\n?)*", code, text),
+            "",
+        ]
         if isinstance(command, click.Group):
-            return lines + [line for sub, c in command.commands.items() for line in lines_of(c, f"{name} {sub}")]
+            return lines + [
+                line for sub, c in command.commands.items() for line in lines_of(c, f"{name} {sub}")
+            ]
         records = [p.get_help_record(context) for p in command.params]
         return lines + rows_of(["option", "meaning"], [[f"`{r[0]}`", r[1]] for r in records if r])
 
@@ -118,7 +128,10 @@ def code(example: re.Match) -> str:
 
 def fields_of(model) -> list[str]:
     """A table of the fields of a part of the report."""
-    return rows_of(["field", "meaning"], [[f"`{n}`", f.description or ""] for n, f in model.model_fields.items()])
+    return rows_of(
+        ["field", "meaning"],
+        [[f"`{n}`", f.description or ""] for n, f in model.model_fields.items()],
+    )
 
 
 def tables() -> str:
@@ -142,10 +155,21 @@ def tables() -> str:
         "people.tsv (private)": PERSON_COLUMNS,
     }
     lines = ["# Tables", "", "## Columns of the files", ""]
-    lines += rows_of(["file", "columns"], [[f"`{n}`", ", ".join(f"`{c}`" for c in names)] for n, names in columns.items()])
-    for model, title in ((Metric, "metrics.tsv"), (Attack, "attacks.tsv"), (Judgement, "report.json: judgements")):
+    lines += rows_of(
+        ["file", "columns"],
+        [[f"`{n}`", ", ".join(f"`{c}`" for c in names)] for n, names in columns.items()],
+    )
+    for model, title in (
+        (Metric, "metrics.tsv"),
+        (Attack, "attacks.tsv"),
+        (Judgement, "report.json: judgements"),
+    ):
         lines += [f"## {title}", "", *fields_of(model)]
-    lines += ["## Metrics", "", *rows_of(["metric", "title", "better"], [[f"`{m}`", m.title, m.better] for m in MetricId])]
+    lines += [
+        "## Metrics",
+        "",
+        *rows_of(["metric", "title", "better"], [[f"`{m}`", m.title, m.better] for m in MetricId]),
+    ]
     lines += [
         "## Rows of the audit",
         "",
@@ -156,7 +180,12 @@ def tables() -> str:
 
 def results() -> str:
     """The committed results of benchmarks; commit, machine and command where a table has them."""
-    lines = ["# Results of benchmarks", "", "The tables of `benchmarks/results/`, as they were measured.", ""]
+    lines = [
+        "# Results of benchmarks",
+        "",
+        "The tables of `benchmarks/results/`, as they were measured.",
+        "",
+    ]
     for path in sorted((ROOT / "benchmarks/results").glob("*.tsv")):
         head, *rows = csv.reader(path.read_text().splitlines(), delimiter="\t")
         lines += [f"## {path.stem} {{ #{slug(path.stem)} }}", "", *rows_of(head, rows)]

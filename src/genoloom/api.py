@@ -234,7 +234,9 @@ def train(panel: RealPanel, generator: str, *, seed: int = 1, threads: int = 1, 
     return Model(panel, generator, path)
 
 
-def sample(model: Model, size: int | None = None, *, seed: int = 1, threads: int = 1, **options) -> Synthetic:
+def sample(
+    model: Model, size: int | None = None, *, seed: int = 1, threads: int = 1, **options
+) -> Synthetic:
     """Draw synthetic individuals from a model.
 
     Parameters
@@ -262,7 +264,9 @@ def sample(model: Model, size: int | None = None, *, seed: int = 1, threads: int
     return Synthetic(model, out)
 
 
-def compare(panel: RealPanel, synthetic: Synthetic | str | Path, *, seed: int = 1, **options) -> list[Metric]:
+def compare(
+    panel: RealPanel, synthetic: Synthetic | str | Path, *, seed: int = 1, **options
+) -> list[Metric]:
     """Compare synthetic with held-out real haplotypes.
 
     Parameters
@@ -301,7 +305,9 @@ def compare(panel: RealPanel, synthetic: Synthetic | str | Path, *, seed: int = 
     return [as_metric(row) for row in read_table(out / "fidelity.tsv") if row["row"] == name]
 
 
-def audit(panel: RealPanel, synthetic: Synthetic | str | Path, *, seed: int = 1, **options) -> list[Attack]:
+def audit(
+    panel: RealPanel, synthetic: Synthetic | str | Path, *, seed: int = 1, **options
+) -> list[Attack]:
     """Measure what synthetic haplotypes reveal about the training individuals.
 
     Parameters
@@ -364,7 +370,9 @@ def _name(synthetic: Synthetic | str | Path) -> str:
 
 
 @contextmanager
-def _opened(panel: RealPanel, synthetic: Synthetic | str | Path) -> Iterator[tuple[Comparands, dict[str, Path]]]:
+def _opened(
+    panel: RealPanel, synthetic: Synthetic | str | Path
+) -> Iterator[tuple[Comparands, dict[str, Path]]]:
     """Synthetic and real haplotypes at the same sites, and their files by role."""
     real = {"panels": [panel.prefix], "split": panel.split_table}
     real |= {"train": [], "holdout": [], "people": [], "genetic_map": None}

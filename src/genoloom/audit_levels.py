@@ -5,7 +5,9 @@ pass.
 from math import ceil
 
 INTERVAL = 0.95  # of the bootstrap intervals
-CHANCE_LEVEL = 0.975  # the reference of an attack is what chance alone exceeds in one of forty audits
+CHANCE_LEVEL = (
+    0.975  # the reference of an attack is what chance alone exceeds in one of forty audits
+)
 # the same for rates and small groups: what chance exceeds in one of a hundred audits
 RARE_LEVEL = 0.99
 COPY_LEVEL = 0.005  # chance that a test for near copies fails fresh people
@@ -19,4 +21,7 @@ def fewest_resamples(level: float) -> int:
     return ceil(round(1 / level, 9)) - 1
 
 
-FEWEST_RESAMPLES = max(fewest_resamples(level) for level in (COPY_LEVEL, 1 - CHANCE_LEVEL, 1 - RARE_LEVEL, (1 - INTERVAL) / 2))
+FEWEST_RESAMPLES = max(
+    fewest_resamples(level)
+    for level in (COPY_LEVEL, 1 - CHANCE_LEVEL, 1 - RARE_LEVEL, (1 - INTERVAL) / 2)
+)

@@ -41,7 +41,11 @@ class Cohort:
 
     def populations(self) -> set[str]:
         """All that haplotypes are asked of."""
-        own = {p for p, ancestry in zip(self.people.population, self.ancestry, strict=True) if not ancestry}
+        own = {
+            p
+            for p, ancestry in zip(self.people.population, self.ancestry, strict=True)
+            if not ancestry
+        }
         return own.union(*self.ancestry)
 
     def ancestry_tracts(self, contig: str, map_cm: np.ndarray, names: list[str]) -> Tracts:
@@ -56,7 +60,10 @@ class Cohort:
                     seed = derive_seed(self.seed[i], "ancestry", contig, h)
                     drawn = draw_tracts(seed, map_cm, shares, self.generations[i])
                 else:
-                    drawn = np.zeros(1, dtype=np.int64), np.array([names.index(self.people.population[i])])
+                    drawn = (
+                        np.zeros(1, dtype=np.int64),
+                        np.array([names.index(self.people.population[i])]),
+                    )
                 first.append(drawn[0])
                 label.append(drawn[1])
         return Tracts(first, label)
@@ -64,7 +71,9 @@ class Cohort:
     def autozygous_tracts(self, contig: str, map_cm: np.ndarray) -> Tracts:
         """1 where a person's second haplotype is a copy of the first, else 0; one row a person."""
         drawn = [
-            draw_tracts(derive_seed(seed, "autozygous", contig), map_cm, np.array([1 - f, f]), meioses)
+            draw_tracts(
+                derive_seed(seed, "autozygous", contig), map_cm, np.array([1 - f, f]), meioses
+            )
             for seed, f, meioses in zip(self.seed, self.inbreeding, self.meioses, strict=True)
         ]
         return Tracts([first for first, _ in drawn], [label for _, label in drawn])
@@ -99,15 +108,29 @@ def parse_shares(
         except ValueError:
             value = -1.0
         if not 0 <= value < np.inf or name in named:
-            raise InputError(flag, f"'{part.strip()}' is not understood", expected="shares such as GBR:0.7,FIN:0.3")
+            raise InputError(
+                flag,
+                f"'{part.strip()}' is not understood",
+                expected="shares such as GBR:0.7,FIN:0.3",
+            )
         named.add(name)
-        members = [name] if name in trained else [p for p in trained if superpopulation.get(p) == name and name]
+        members = (
+            [name]
+            if name in trained
+            else [p for p in trained if superpopulation.get(p) == name and name]
+        )
         if not members:
             known = [*trained, *sorted({superpopulation.get(p, "") for p in trained} - {""})]
-            raise InputError(flag, f"the model knows no population '{name}'", expected=f"one of {', '.join(known)}")
+            raise InputError(
+                flag,
+                f"the model knows no population '{name}'",
+                expected=f"one of {', '.join(known)}",
+            )
         people = sum(trained[p] for p in members)
         for p in members:
-            shares[p] = shares.get(p, 0.0) + value * (trained[p] / people if people else 1 / len(members))
+            shares[p] = shares.get(p, 0.0) + value * (
+                trained[p] / people if people else 1 / len(members)
+            )
     total = sum(shares.values())
     if total <= 0:
         raise InputError(flag, f"'{text}' sums to nothing", expected="positive shares")
@@ -138,7 +161,13 @@ def make_people(shares: dict[str, float], size: int, female: float, seed: int) -
     """
     counts = largest_remainder(shares, size)
     rng = np.random.default_rng(derive_seed(seed, "cohort"))
-    population = rng.permutation(np.repeat(sorted(counts), [counts[name] for name in sorted(counts)]))
-    sex = rng.permutation(np.array(["female"] * round(female * size) + ["male"] * (size - round(female * size))))
+    population = rng.permutation(
+        np.repeat(sorted(counts), [counts[name] for name in sorted(counts)])
+    )
+    sex = rng.permutation(
+        np.array(["female"] * round(female * size) + ["male"] * (size - round(female * size)))
+    )
     width = max(6, len(str(size)))
-    return People([f"SYN{i:0{width}d}" for i in range(1, size + 1)], population.tolist(), sex.tolist())
+    return People(
+        [f"SYN{i:0{width}d}" for i in range(1, size + 1)], population.tolist(), sex.tolist()
+    )

@@ -1,8 +1,9 @@
 """The one truth of the configuration.
 
-Each section is a flat model whose fields are also the options of one command: `min_mac` in the section
-`prepare` is `genoloom prepare --min-mac`. The default file `config/config.yaml`, the schema in
-`workflow/schemas/` and the tables in `config/README.md` are generated from here. No torch, no file formats.
+Each section is a flat model whose fields are also the options of one command: `min_mac` in the
+section `prepare` is `genoloom prepare --min-mac`. The default file `config/config.yaml`, the schema
+in `workflow/schemas/` and the tables in `config/README.md` are generated from here. No torch, no
+file formats.
 """
 
 from typing import Annotated, Literal
@@ -11,37 +12,64 @@ from pydantic import Field
 
 from genoloom.audit_levels import FEWEST_RESAMPLES
 from genoloom.config_section import Section, Share
-from genoloom.sequence_config import GenerateSequencesOptions, SequenceOptions, SequenceTrainSections, ValidateSequencesOptions
+from genoloom.sequence_config import (
+    GenerateSequencesOptions,
+    SequenceOptions,
+    SequenceTrainSections,
+    ValidateSequencesOptions,
+)
 from genoloom.training_config import TrainSections
 
 
 class PrepareOptions(Section):
     """From VCF, BCF or PGEN to a panel of phased, biallelic sites."""
 
-    min_mac: int = Field(2, ge=0, description="Keep sites whose minor allele is carried at least this often; 1 keeps singletons.")
-    max_missing: Share = Field(0.05, description="Reject sites with a larger share of missing calls.")
+    min_mac: int = Field(
+        2,
+        ge=0,
+        description="Keep sites whose minor allele is carried at least this often; 1 keeps "
+        "singletons.",
+    )
+    max_missing: Share = Field(
+        0.05, description="Reject sites with a larger share of missing calls."
+    )
     multiallelic: Literal["split", "reject"] = Field(
-        "split", description="What becomes of sites with several alternate alleles; 'split' makes one biallelic site of each."
+        "split",
+        description="What becomes of sites with several alternate alleles; 'split' makes one "
+        "biallelic site of each.",
     )
     allow_unphased: Literal["no", "drop-sites", "drop-people"] = Field(
-        "no", description="Unphased heterozygotes are an error, unless their sites or their people may be dropped."
+        "no",
+        description="Unphased heterozygotes are an error, unless their sites or their people may "
+        "be dropped.",
     )
     reference_mismatch: Literal["error", "reject"] = Field(
-        "error", description="A REF allele that differs from the FASTA stops the run, or rejects the record."
+        "error",
+        description="A REF allele that differs from the FASTA stops the run, or rejects "
+        "the record.",
     )
     map_min_rate: float = Field(
-        0.1, gt=0, description="A genetic map of fewer centimorgans per megabase in all is an error: it may be in Morgans."
+        0.1,
+        gt=0,
+        description="A genetic map of fewer centimorgans per megabase in all is an error: it may "
+        "be in Morgans.",
     )
     map_max_rate: float = Field(
-        10.0, gt=0, description="A genetic map of more centimorgans per megabase in all is an error: it may be a rate."
+        10.0,
+        gt=0,
+        description="A genetic map of more centimorgans per megabase in all is an error: it may be "
+        "a rate.",
     )
     overlapping: Literal["reject", "keep"] = Field(
         "reject",
-        description="A record that excludes an earlier one (both at one position, or a variant inside a deletion) although"
-        " the same haplotypes carry both; kept ones lose alternates in synthetic haplotypes, which carry one of them.",
+        description="A record that excludes an earlier one (both at one position, or a variant "
+        "inside a deletion) although the same haplotypes carry both; kept ones lose alternates in "
+        "synthetic haplotypes, which carry one of them.",
     )
     filters: Annotated[str, Field(pattern=r"^[^\s;,]+(,[^\s;,]+)*$")] = Field(
-        "PASS,.", description="Values of FILTER that are taken, commas between them; '.' is none given, 'all' takes every record."
+        "PASS,.",
+        description="Values of FILTER that are taken, commas between them; '.' is none given, "
+        "'all' takes every record.",
     )
 
 
@@ -49,78 +77,110 @@ class SplitOptions(Section):
     """Which people train and which are held out."""
 
     holdout: Annotated[float, Field(gt=0, lt=1)] = Field(
-        0.5, description="Share of the people held out. One half lets every comparison use equal numbers of people."
+        0.5,
+        description="Share of the people held out. One half lets every comparison use equal "
+        "numbers of people.",
     )
     kinship: bool = Field(
         True,
-        description="Find duplicates and relatives of second degree and nearer by their genotypes, as far as there are"
-        " enough independent sites, and keep them on one side.",
+        description="Find duplicates and relatives of second degree and nearer by their genotypes, "
+        "as far as there are enough independent sites, and keep them on one side.",
     )
     pedigree: str | None = Field(
         None,
-        description="Pedigree (PLINK .fam, .ped, .psam, or a table with individual, father and mother) whose families"
-        " stay on one side.",
+        description="Pedigree (PLINK .fam, .ped, .psam, or a table with individual, father and "
+        "mother) whose families stay on one side.",
     )
 
 
 class CohortOptions(Section):
     """The synthetic people, made before any chromosome."""
 
-    size: int | None = Field(None, ge=1, description="Number of synthetic people; null makes as many as trained the model.")
-    populations: str = Field("panel", description="'panel' keeps the training mix; or shares such as 'GBR:0.7,FIN:0.3'.")
+    size: int | None = Field(
+        None,
+        ge=1,
+        description="Number of synthetic people; null makes as many as trained the model.",
+    )
+    populations: str = Field(
+        "panel", description="'panel' keeps the training mix; or shares such as 'GBR:0.7,FIN:0.3'."
+    )
     female: Share = Field(0.5, description="Share of female people.")
     admixture: str | None = Field(
         None,
-        description="Ancestry of admixed people, such as 'EUR:0.8,AFR:0.2'; null makes none. They have the population 'admixed'.",
+        description="Ancestry of admixed people, such as 'EUR:0.8,AFR:0.2'; null makes none. They "
+        "have the population 'admixed'.",
     )
     admixed: Share = Field(
         0.5,
-        description="Share of the people that are admixed, where there is an admixture. Validation and audit need some who are not.",
+        description="Share of the people that are admixed, where there is an admixture. Validation "
+        "and audit need some who are not.",
     )
-    generations: float = Field(8.0, gt=0, description="Generations since admixture: ancestry is redrawn at this rate a Morgan.")
+    generations: float = Field(
+        8.0,
+        gt=0,
+        description="Generations since admixture: ancestry is redrawn at this rate a Morgan.",
+    )
     inbreeding: Share = Field(
         0.0,
-        description="Inbreeding coefficient F: the share of the genome at which a person's haplotypes are one ancestor's copies.",
+        description="Inbreeding coefficient F: the share of the genome at which a person's "
+        "haplotypes are one ancestor's copies.",
     )
     meioses: float = Field(
         6.0,
         gt=0,
-        description="Meioses around the inbreeding loop: autozygosity is redrawn at this rate a Morgan; 6 for first cousins.",
+        description="Meioses around the inbreeding loop: autozygosity is redrawn at this rate a "
+        "Morgan; 6 for first cousins.",
     )
 
 
 class RedrawOptions(Section):
-    """Redrawing synthetic people who come too close to a training person, before their files are written."""
+    """Redrawing synthetic people who come too close to a training person, before their files are
+    written.
+    """
 
-    enabled: bool = Field(False, description="Whether the workflow does it. The models are then sampled twice.")
+    enabled: bool = Field(
+        False, description="Whether the workflow does it. The models are then sampled twice."
+    )
     closer_than: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.01,
-        description="Too close: nearer to a training person than all but this share of the training people are to each other.",
+        description="Too close: nearer to a training person than all but this share of the "
+        "training people are to each other.",
     )
-    attempts: int = Field(10, ge=1, description="Draws for one person before the run stops with an error.")
+    attempts: int = Field(
+        10, ge=1, description="Draws for one person before the run stops with an error."
+    )
 
 
 class GenerateOptions(Section):
     """From a model to files of synthetic haplotypes."""
 
     format: Literal["vcf.gz", "bcf"] = Field(
-        "vcf.gz", description="Text (bgzip; tbi, csi beyond 2^29 base pairs) or binary (csi); a PGEN trio is always written."
+        "vcf.gz",
+        description="Text (bgzip; tbi, csi beyond 2^29 base pairs) or binary (csi); a PGEN trio is "
+        "always written.",
     )
-    shard: int = Field(1000, ge=1, description="People sampled at a time; memory follows it, the result does not.")
+    shard: int = Field(
+        1000, ge=1, description="People sampled at a time; memory follows it, the result does not."
+    )
 
 
 class ConsensusOptions(Section):
     """Personal haplotype FASTA of the synthetic people."""
 
     people: int = Field(
-        4, ge=0, description="People, from the top of the cohort sheet, whose FASTA the workflow writes; 0 writes none."
+        4,
+        ge=0,
+        description="People, from the top of the cohort sheet, whose FASTA the workflow writes; 0 "
+        "writes none.",
     )
 
 
 class PhenotypeOptions(Section):
     """Phenotypes with a known genetic truth, for real and synthetic people."""
 
-    traits: str | None = Field(None, description="Trait sheet (docs/personalised_medicine.md); null makes no phenotypes.")
+    traits: str | None = Field(
+        None, description="Trait sheet (docs/personalised_medicine.md); null makes no phenotypes."
+    )
 
 
 class ValidateOptions(Section):
@@ -129,105 +189,151 @@ class ValidateOptions(Section):
     n_permutations: int = Field(
         40,
         ge=2,
-        description="Number of permutations (random halves of the real people) used for the reference value and for the"
-        " z-score; below 10 the verdicts take metrics for normally distributed.",
+        description="Number of permutations (random halves of the real people) used for the "
+        "reference value and for the z-score; below 10 the verdicts take metrics for normally "
+        "distributed.",
     )
-    ld_window: int = Field(200, ge=50, description="Common sites in a window of the linkage metrics; sites read at a time.")
+    ld_window: int = Field(
+        200,
+        ge=50,
+        description="Common sites in a window of the linkage metrics; sites read at a time.",
+    )
     components: int = Field(4, ge=1, description="Principal components compared.")
     phaser: Literal["none", "beagle"] = Field(
         "none",
-        description="Program that phases synthetic and real people anew, to compare switch errors; where it is missing, they are 'not run'.",
+        description="Program that phases synthetic and real people anew, to compare switch errors; "
+        "where it is missing, they are 'not run'.",
     )
 
 
 class AuditOptions(Section):
     """What the synthetic haplotypes reveal about the training people."""
 
-    windows: str = Field("200,400,800", description="Window sizes, in sites, of the local nearest-neighbour attack.")
-    haplotype_windows: str = Field("20,100", description="Window sizes, in sites, of the haplotype-frequency attack.")
+    windows: str = Field(
+        "200,400,800", description="Window sizes, in sites, of the local nearest-neighbour attack."
+    )
+    haplotype_windows: str = Field(
+        "20,100", description="Window sizes, in sites, of the haplotype-frequency attack."
+    )
     bootstrap: int = Field(
         1000,
         ge=FEWEST_RESAMPLES,
-        description="Bootstrap resamples of people, and shuffles of who trained; with fewer a test could not reach its level.",
+        description="Bootstrap resamples of people, and shuffles of who trained; with fewer a test "
+        "could not reach its level.",
     )
-    max_auc: Share = Field(0.6, description="The audit passes when the upper bound of the worst attack's AUC is no larger.")
+    max_auc: Share = Field(
+        0.6,
+        description="The audit passes when the upper bound of the worst attack's AUC is no larger.",
+    )
     max_excess: Share = Field(
         0.03,
-        description="And when the upper bound of what exceeds the AUC that no faithful release can avoid is no larger.",
+        description="And when the upper bound of what exceeds the AUC that no faithful release can "
+        "avoid is no larger.",
     )
     shadow_models: Annotated[int, Field(ge=0, multiple_of=2)] | Literal["auto"] = Field(
         "auto",
-        description="Even number of times the generator is trained anew, on halves of the real people, for a stronger attacker; "
-        "'auto': 4 where they are estimated to cost no more than shadow_minutes, else none. 0: no such attacker.",
+        description="Even number of times the generator is trained anew, on halves of the real "
+        "people, for a stronger attacker; 'auto': 4 where they are estimated to cost no more than "
+        "shadow_minutes, else none. 0: no such attacker.",
     )
     shadow_minutes: float = Field(
         5.0,
         gt=0,
-        description="CPU minutes that all shadow models of a generator together may cost with 'auto'. They are estimated from the work "
-        "there is, not measured, so that every machine decides alike.",
+        description="CPU minutes that all shadow models of a generator together may cost with "
+        "'auto'. They are estimated from the work there is, not measured, so that every machine "
+        "decides alike.",
     )
     shadow_steps: Annotated[float, Field(gt=0, le=1)] = Field(
         0.125,
-        description="Share of the generator's training steps that a shadow model takes. Fewer find less; a release asks for 1.",
+        description="Share of the generator's training steps that a shadow model takes. Fewer find "
+        "less; a release asks for 1.",
     )
     recipient: str | None = Field(
         None,
-        description="Public crypt4gh key file; the private table of people is then encrypted for its owner (pip install crypt4gh).",
+        description="Public crypt4gh key file; the private table of people is then encrypted for "
+        "its owner (pip install crypt4gh).",
     )
 
 
 class ReleaseOptions(Section):
     """What may leave: the gate before a bundle. Fails closed."""
 
-    max_auc: Share = Field(0.6, description="Largest upper bound of the worst attack's AUC that may leave.")
+    max_auc: Share = Field(
+        0.6, description="Largest upper bound of the worst attack's AUC that may leave."
+    )
     max_excess: Share = Field(
-        0.03, description="Largest upper bound of what exceeds the AUC that no faithful release can avoid that may leave."
+        0.03,
+        description="Largest upper bound of what exceeds the AUC that no faithful release can "
+        "avoid that may leave.",
     )
     max_tpr: Share = Field(
         0.025,
-        description="Largest true positive rate at 1 % false positives; where people are few, what chance explains may leave too.",
+        description="Largest true positive rate at 1 % false positives; where people are few, what "
+        "chance explains may leave too.",
     )
     shadow_models: bool = Field(
         True,
-        description="The audit must have had four shadow models of whole length (audit.shadow_models: 4, audit.shadow_steps: 1):"
-        " without them it is much weaker.",
+        description="The audit must have had four shadow models of whole length "
+        "(audit.shadow_models: 4, audit.shadow_steps: 1): without them it is much weaker.",
     )
     fidelity: Literal["pass", "weak", "any"] = Field(
-        "weak", description="Worst fidelity verdict of a metric over all people; 'too close' and 'not run' never pass."
+        "weak",
+        description="Worst fidelity verdict of a metric over all people; 'too close' and 'not run' "
+        "never pass.",
     )
-    may_be_missing: str = Field("", description="Fidelity metrics that may be 'not run', separated by commas.")
+    may_be_missing: str = Field(
+        "", description="Fidelity metrics that may be 'not run', separated by commas."
+    )
     min_carriers: int = Field(
         5,
         ge=1,
-        description="The model must have left out alleles that fewer training people carry: train.common.min_carriers.",
+        description="The model must have left out alleles that fewer training people carry: "
+        "train.common.min_carriers.",
     )
     adapted_models: bool = Field(
         False,
-        description="The model may have been adapted from another one (init_from). You vouch that nobody of this panel"
-        " trained that one: the gate cannot tell, and the audit is blind where held-out people did.",
+        description="The model may have been adapted from another one (init_from). You vouch that "
+        "nobody of this panel trained that one: the gate cannot tell, and the audit is blind where "
+        "held-out people did.",
     )
     consensus: bool = Field(False, description="Also release the personal FASTA.")
-    canaries: str = Field("", description="Texts planted in the input, separated by commas; found in the bundle, they stop it.")
-    licence: str = Field("", description="Licence of the released data, as a text or an address, for the description.")
+    canaries: str = Field(
+        "",
+        description="Texts planted in the input, separated by commas; found in the bundle, they "
+        "stop it.",
+    )
+    licence: str = Field(
+        "",
+        description="Licence of the released data, as a text or an address, for the description.",
+    )
 
 
 class Config(Section):
     """A whole run."""
 
     seed: int = Field(
-        1, ge=0, description="Every job derives its own seed from this one; the same seed gives the same bytes on a CPU."
+        1,
+        ge=0,
+        description="Every job derives its own seed from this one; the same seed gives the same "
+        "bytes on a CPU.",
     )
-    panels: str | None = Field(None, description="Sheet of panels: one row for each contig of each panel.")
+    panels: str | None = Field(
+        None, description="Sheet of panels: one row for each contig of each panel."
+    )
     sequence_sets: str | None = Field(None, description="Sheet of sequence sets: one row a set.")
     generators: list[Literal["transformer", "gan", "copying_network"]] = Field(
         ["transformer", "gan"], description="Haplotype generators to train."
     )
-    baselines: list[Literal["independent", "markov", "mosaic", "matched_mosaic", "hmm", "li_stephens"]] = Field(
+    baselines: list[
+        Literal["independent", "markov", "mosaic", "matched_mosaic", "hmm", "li_stephens"]
+    ] = Field(
         ["independent", "markov", "mosaic", "matched_mosaic"],
-        description="Haplotype generators to run beside them as controls; every table and figure shows both.",
+        description="Haplotype generators to run beside them as controls; every table and figure "
+        "shows both.",
     )
     sequence_generators: list[Literal["transformer", "gan"]] = Field(
-        ["transformer", "gan"], description="Sequence generators to train; the Markov chain always runs beside them."
+        ["transformer", "gan"],
+        description="Sequence generators to train; the Markov chain always runs beside them.",
     )
     prepare: PrepareOptions = Field(default_factory=PrepareOptions)
     split: SplitOptions = Field(default_factory=SplitOptions)

@@ -77,13 +77,21 @@ def check_study(values: dict, source: str | Path, directory: str | Path = ".") -
     def sheet(key: str, read: Callable) -> list:
         name = values.get(key) if isinstance(values, dict) else None
         # what is no text is a problem of the configuration, and already listed there
-        return attempt(lambda: read(Path(directory) / name, directory), []) if name and isinstance(name, str) else []
+        return (
+            attempt(lambda: read(Path(directory) / name, directory), [])
+            if name and isinstance(name, str)
+            else []
+        )
 
     config = attempt(lambda: parse_config(values, source), None)
     panels, sets = sheet("panels", read_panel_sheet), sheet("sequence_sets", read_sequence_sheet)
     if not errors and not panels and not sets:
         errors.append(
-            InputError(source, "neither 'panels' nor 'sequence_sets' names a sheet", remedy="`genoloom init` writes one")
+            InputError(
+                source,
+                "neither 'panels' nor 'sequence_sets' names a sheet",
+                remedy="`genoloom init` writes one",
+            )
         )
     if errors:
         raise _joined(source, errors)
@@ -96,9 +104,13 @@ def _joined(source: str | Path, errors: list[GenoLoomError]) -> GenoLoomError:
     problems = []
     for error in errors:
         if isinstance(error, ConfigError):
-            problems += [(f"{error.source}: {key}", value, message) for key, value, message in error.problems]
+            problems += [
+                (f"{error.source}: {key}", value, message) for key, value, message in error.problems
+            ]
         else:
-            problems.append((error.source, "", " ".join(str(error).removeprefix(f"{error.source}: ").split())))
+            problems.append(
+                (error.source, "", " ".join(str(error).removeprefix(f"{error.source}: ").split()))
+            )
     return ConfigError(source, problems)
 
 
@@ -141,7 +153,9 @@ def _problem(problem: dict) -> tuple[str, str, str]:
         return key, value, problem["msg"][0].lower() + problem["msg"][1:]
     if key in RENAMED:
         return key, "", f"is called '{RENAMED[key]}' now"
-    close = difflib.get_close_matches(str(problem["loc"][-1]), _keys(problem["loc"][:-1]), n=1, cutoff=0.5)
+    close = difflib.get_close_matches(
+        str(problem["loc"][-1]), _keys(problem["loc"][:-1]), n=1, cutoff=0.5
+    )
     prefix = "".join(f"{part}." for part in problem["loc"][:-1])
     return key, "", f"unknown key; did you mean '{prefix}{close[0]}'?" if close else "unknown key"
 
@@ -157,7 +171,11 @@ def flags(section: Section, leave_out: Collection[str] = ()) -> str:
     """A section as command-line flags, every option spelled out: what a rule hands to its
     command.
     """
-    return " ".join(f"--{name.replace('_', '-')} {_flag_value(value)}" for name, value in section if name not in leave_out)
+    return " ".join(
+        f"--{name.replace('_', '-')} {_flag_value(value)}"
+        for name, value in section
+        if name not in leave_out
+    )
 
 
 def _flag_value(value) -> str:
@@ -213,10 +231,15 @@ def _table_of(model: type[BaseModel], prefix: str) -> list[str]:
     for name, field in model.model_fields.items():
         key = prefix + (field.alias or name)
         if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
-            lines += [f"| **`{key}`** | | | {in_one_line(field.annotation.__doc__)} |", *_table_of(field.annotation, f"{key}.")]
+            lines += [
+                f"| **`{key}`** | | | {in_one_line(field.annotation.__doc__)} |",
+                *_table_of(field.annotation, f"{key}."),
+            ]
         else:
             default = json.dumps(field.default)
-            lines.append(f"| `{key}` | {_type_name(field.annotation)} | `{default}` | {field.description} |")
+            lines.append(
+                f"| `{key}` | {_type_name(field.annotation)} | `{default}` | {field.description} |"
+            )
     return lines
 
 
@@ -228,8 +251,12 @@ def _type_name(annotation) -> str:
     if typing.get_origin(annotation) is list:
         return f"list of {_type_name(typing.get_args(annotation)[0])}"
     if typing.get_origin(annotation) in (types.UnionType, typing.Union):
-        return " or ".join("null" if a is type(None) else _type_name(a) for a in typing.get_args(annotation))
-    return {"bool": "true/false", "int": "integer", "float": "number", "str": "text"}[annotation.__name__]
+        return " or ".join(
+            "null" if a is type(None) else _type_name(a) for a in typing.get_args(annotation)
+        )
+    return {"bool": "true/false", "int": "integer", "float": "number", "str": "text"}[
+        annotation.__name__
+    ]
 
 
 DEMO = Config(panels="config/panels.tsv", sequence_sets="config/sequences.tsv")
@@ -253,7 +280,11 @@ def schema_of(model: type[BaseModel]) -> dict:
         if isinstance(part, list):
             return [plain(item) for item in part]
         if isinstance(part, dict):
-            texts = {k: in_one_line(v) for k, v in part.items() if k == "description" and isinstance(v, str)}
+            texts = {
+                k: in_one_line(v)
+                for k, v in part.items()
+                if k == "description" and isinstance(v, str)
+            }
             return {k: plain(v) for k, v in part.items()} | texts
         return part
 
@@ -274,7 +305,10 @@ def generated_files(root: Path) -> dict[Path, str]:
     return {
         root / "config" / "config.yaml": default_yaml(DEMO, DEMO_HEADER),
         root / "workflow" / "schemas" / "config.schema.json": json.dumps(schema, indent=2) + "\n",
-        root / "src" / "genoloom" / "report" / "report.schema.json": json.dumps(report_schema(), indent=2) + "\n",
+        root / "src" / "genoloom" / "report" / "report.schema.json": json.dumps(
+            report_schema(), indent=2
+        )
+        + "\n",
         readme: f"{before}{_BEGIN}\n\n{readme_tables()}\n\n{_END}{after}",
     }
 
@@ -289,7 +323,11 @@ def main(arguments: list[str]) -> int:
             path.write_text(text)
         elif old != text:
             differ = True
-            sys.stdout.writelines(difflib.unified_diff(old.splitlines(True), text.splitlines(True), str(path), "generated"))
+            sys.stdout.writelines(
+                difflib.unified_diff(
+                    old.splitlines(True), text.splitlines(True), str(path), "generated"
+                )
+            )
     return int(differ)
 
 

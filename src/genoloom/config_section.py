@@ -32,7 +32,9 @@ def filled(section: type[Section], given: dict, named: Callable[[str], str] = st
             raise InputError("options", problem["msg"]) from None
         name = named(str(problem["loc"][0]))
         if problem["type"] == "extra_forbidden":
-            raise InputError(name, "is no option", expected=f"one of {', '.join(section.model_fields)}") from None
+            raise InputError(
+                name, "is no option", expected=f"one of {', '.join(section.model_fields)}"
+            ) from None
         raise InputError(name, f"{problem['input']!r}: {problem['msg']}") from None
 
 

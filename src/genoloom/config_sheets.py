@@ -8,25 +8,30 @@ from genoloom.errors import ConfigError, InputError
 from genoloom.formats.sheets import read_sheet
 
 PANEL_COLUMNS = {
-    "panel": "Name of the panel: letters, digits, `_`, `-`, `.`. Rows of one panel hold the same people.",
+    "panel": "Name of the panel: letters, digits, `_`, `-`, `.`. Rows of one panel hold the same "
+    "people.",
     "contig": "Contig to take, as named in the file.",
     "variants": "Phased VCF(.gz), BCF or PLINK 2 .pgen.",
     "people": "Sheet of people (below); empty or `-`: everybody is of the population `unknown`.",
-    "reference": "FASTA, plain or bgzip; empty: REF is not checked and no personal FASTA is written.",
+    "reference": "FASTA, plain or bgzip; empty: REF is not checked and no personal FASTA is "
+    "written.",
     "map": "Genetic map (SHAPEIT, HapMap, Eagle, deCODE or PLINK form); empty: 1 cM per megabase.",
     "region": "START-END, 1-based, both included; empty: the whole contig. Needs an index.",
 }
 SEQUENCE_COLUMNS = {
     "set": "Name of the set: letters, digits, `_`, `-`, `.`.",
     "source": "FASTA, labelled FASTA, CSV/TSV with a `seq` column, or one sequence a line.",
-    "regions": "BED of intervals of a FASTA source, with label and strand; empty: windows over everything.",
+    "regions": "BED of intervals of a FASTA source, with label and strand; empty: windows over "
+    "everything.",
 }
 PEOPLE_COLUMNS = {
     "person": "Sample name, as in the genotype file.",
     "population": "Population label; models are conditional on it.",
-    "superpopulation": "Group of populations, such as EUR; the column may be absent. Shares of a cohort may name it.",
+    "superpopulation": "Group of populations, such as EUR; the column may be absent. Shares of a "
+    "cohort may name it.",
     "sex": "male, female, M, F, 1, 2 or unknown; the column may be absent.",
-    "family": "People of one family are never divided between training and holdout; the column may be absent.",
+    "family": "People of one family are never divided between training and holdout; the column may "
+    "be absent.",
 }
 # directories of results/ that a panel of this name would collide with
 RESERVED = {"sequences", "private"}
@@ -63,7 +68,9 @@ class SequenceRow:
     regions: str | None
 
 
-def read_panel_sheet(path: str | Path, directory: str | Path = ".", with_files: bool = True) -> list[PanelRow]:
+def read_panel_sheet(
+    path: str | Path, directory: str | Path = ".", with_files: bool = True
+) -> list[PanelRow]:
     """The rows of a sheet of panels; paths are relative to `directory`, and `with_files` must be
     there.
 
@@ -73,10 +80,14 @@ def read_panel_sheet(path: str | Path, directory: str | Path = ".", with_files: 
         Lists every problem: bad names, missing files, repeated contigs.
     """
     rows = _rows(path, PANEL_COLUMNS, 3)
-    problems = _file_problems(rows, ("variants", "people", "reference", "map") if with_files else (), directory)
+    problems = _file_problems(
+        rows, ("variants", "people", "reference", "map") if with_files else (), directory
+    )
     seen = set()
     for number, row in rows:
-        problems += _name_problems(number, "panel", row["panel"]) + _name_problems(number, "contig", row["contig"])
+        problems += _name_problems(number, "panel", row["panel"]) + _name_problems(
+            number, "contig", row["contig"]
+        )
         if (row["panel"], row["contig"]) in seen:
             problems.append((f"line {number}", f"{row['panel']} {row['contig']}", "stands twice"))
         seen.add((row["panel"], row["contig"]))
@@ -109,10 +120,22 @@ def _rows(path: str | Path, columns: dict[str, str], n_required: int) -> list[tu
     lacking = [name for name in required if name not in rows[0][1]]
     strange = [name for name in rows[0][1] if name not in columns]
     if lacking or strange:
-        found = f"lacks the column '{lacking[0]}'" if lacking else f"has an unknown column '{strange[0]}'"
+        found = (
+            f"lacks the column '{lacking[0]}'"
+            if lacking
+            else f"has an unknown column '{strange[0]}'"
+        )
         raise InputError(path, found, expected=", ".join(columns))
-    filled = [(n, {name: None if row.get(name, "") in EMPTY else row[name] for name in columns}) for n, row in rows]
-    empty = [(f"line {n} {name}", "", "is empty") for n, row in filled for name in required if row[name] is None]
+    filled = [
+        (n, {name: None if row.get(name, "") in EMPTY else row[name] for name in columns})
+        for n, row in rows
+    ]
+    empty = [
+        (f"line {n} {name}", "", "is empty")
+        for n, row in filled
+        for name in required
+        if row[name] is None
+    ]
     if empty:
         raise ConfigError(path, empty)
     return filled
@@ -126,10 +149,21 @@ def wildcard_in(path: str | Path) -> str:
     return found.group() if found else ""
 
 
-def _file_problems(rows: list[tuple[int, dict]], columns: tuple[str, ...], directory: str | Path) -> list[tuple[str, str, str]]:
-    named = [(f"line {number} {name}", row[name]) for number, row in rows for name in columns if row[name]]
+def _file_problems(
+    rows: list[tuple[int, dict]], columns: tuple[str, ...], directory: str | Path
+) -> list[tuple[str, str, str]]:
+    named = [
+        (f"line {number} {name}", row[name])
+        for number, row in rows
+        for name in columns
+        if row[name]
+    ]
     wild = [
-        (place, path, f"{wildcard_in(path)} would be a wildcard of the workflow: rename it, or link to it")
+        (
+            place,
+            path,
+            f"{wildcard_in(path)} would be a wildcard of the workflow: rename it, or link to it",
+        )
         for place, path in named
         if wildcard_in(path)
     ]

@@ -30,9 +30,13 @@ def _distinct(names: list[str]) -> list[str]:
 
 Name = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Populations = Annotated[
-    list[Annotated[Name, Field(min_length=1)]], Field(min_length=1, max_length=MOST_POPULATIONS), AfterValidator(_distinct)
+    list[Annotated[Name, Field(min_length=1)]],
+    Field(min_length=1, max_length=MOST_POPULATIONS),
+    AfterValidator(_distinct),
 ]
-Labels = Annotated[list[Name], Field(min_length=1, max_length=MOST_LABELS), AfterValidator(_distinct)]
+Labels = Annotated[
+    list[Name], Field(min_length=1, max_length=MOST_LABELS), AfterValidator(_distinct)
+]
 Variants = Annotated[int, Field(ge=1, le=2**40)]
 Weight = Annotated[float, Field(ge=0, le=1e12)]
 Positive = Annotated[float, Field(gt=0, le=1e12)]
@@ -44,7 +48,9 @@ class Description(BaseModel):
     infinity is no number.
     """
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(extra="ignore", strict=True, allow_inf_nan=False)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        extra="ignore", strict=True, allow_inf_nan=False
+    )
 
 
 @dataclass(frozen=True)
@@ -125,7 +131,9 @@ class Declared:
             raise DeclarationError(f"the array '{name}' is missing")
         dtypes = (dtype,) if isinstance(dtype, str) else dtype
         if str(found.dtype) not in dtypes:
-            raise DeclarationError(f"the array '{name}' is {found.dtype}, not {' or '.join(dtypes)}")
+            raise DeclarationError(
+                f"the array '{name}' is {found.dtype}, not {' or '.join(dtypes)}"
+            )
         if len(found.shape) != len(shape) or not all(map(_fits, shape, found.shape)):
             wanted = ", ".join(str(n) if isinstance(n, int) else "any" for n in shape)
             got = ", ".join(map(str, found.shape))
@@ -138,18 +146,25 @@ class Declared:
         """Raise a `DeclarationError` where there is an array that has not been declared."""
         strange = sorted(set(self._headers) - self._known)
         if strange:
-            raise DeclarationError(f"{len(strange)} arrays do not belong to such a model, the first '{strange[0][:80]}'")
+            raise DeclarationError(
+                f"{len(strange)} arrays do not belong to such a model, the first "
+                f"'{strange[0][:80]}'"
+            )
 
 
 def _fits(declared: int | EllipsisType | None, length: int) -> bool:
     return declared is ... or (length > 0 if declared is None else length == declared)
 
 
-def _check_values(name: str, values: np.ndarray, low, high, minus_infinity, shares, least_step) -> None:
+def _check_values(
+    name: str, values: np.ndarray, low, high, minus_infinity, shares, least_step
+) -> None:
     least, most = values.min(), values.max()  # both are NaN where one value is
     if values.dtype.kind == "f":
         endless = np.isneginf(least) and minus_infinity
-        if not (np.isfinite(most) or (endless and np.isneginf(most))) or not (np.isfinite(least) or endless):
+        if not (np.isfinite(most) or (endless and np.isneginf(most))) or not (
+            np.isfinite(least) or endless
+        ):
             raise DeclarationError(f"the array '{name}' holds values that are no finite numbers")
     if (low is not None and least < low) or (high is not None and most > high):
         raise DeclarationError(f"the array '{name}' holds values outside of {low} to {high}")

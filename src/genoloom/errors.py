@@ -48,7 +48,9 @@ class ConfigError(GenoLoomError):
         noun = "problem" if len(problems) == 1 else "problems"
         width = max(len(key) for key, _, _ in problems)
         lines = [f"{source}: {len(problems)} {noun}"]
-        lines += [f"  {key:<{width}}  {value}  {message}".rstrip() for key, value, message in problems]
+        lines += [
+            f"  {key:<{width}}  {value}  {message}".rstrip() for key, value, message in problems
+        ]
         super().__init__("\n".join(lines))
 
 
@@ -82,4 +84,11 @@ class GateError(GenoLoomError):
     def __init__(self, source: object, reasons: list[str]):
         self.source, self.reasons = str(source), reasons
         noun = "reason" if len(reasons) == 1 else "reasons"
-        super().__init__("\n".join([f"{source}: may not be released, {len(reasons)} {noun}", *(f"  {r}" for r in reasons)]))
+        super().__init__(
+            "\n".join(
+                [
+                    f"{source}: may not be released, {len(reasons)} {noun}",
+                    *(f"  {r}" for r in reasons),
+                ]
+            )
+        )

@@ -21,13 +21,19 @@ FULL = 64 * 1024  # bytes: a disk with less has no room for what failed
 KNOWN = {
     errno.ENOSPC: ("no space left on the disk", SPACE),
     errno.EDQUOT: ("no space left: the quota is used up", SPACE),
-    errno.EFBIG: ("no space left: a file may not become that large here", "raise the limit (ulimit -f) or use another disk"),
+    errno.EFBIG: (
+        "no space left: a file may not become that large here",
+        "raise the limit (ulimit -f) or use another disk",
+    ),
     errno.EIO: ("the disk reports an input/output error", "check the disk, or use another one"),
     errno.EROFS: ("the file system is read-only", WRITABLE),
     errno.EACCES: ("permission denied", "check the permissions, or choose another place"),
     errno.EPERM: ("permission denied", "check the permissions, or choose another place"),
     errno.EMFILE: ("too many files are open", "raise the limit: ulimit -n 4096"),
-    errno.ENFILE: ("too many files are open on this machine", "close other programs, or run again later"),
+    errno.ENFILE: (
+        "too many files are open on this machine",
+        "close other programs, or run again later",
+    ),
     errno.ENAMETOOLONG: ("the name is too long", "choose a shorter name or directory"),
     errno.ENOENT: ("not found", "check the path; it is relative to where the command runs"),
     errno.ENOTDIR: ("is no directory: a file is in the way", "choose another directory"),
@@ -42,15 +48,25 @@ KNOWN = {
 HARD = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE)
 NO_MEMORY = (errno.ENOMEM, errno.EAGAIN)  # the second: no more processes or threads
 MEMORY = "not enough memory"
-MORE_MEMORY = "give it more (ulimit -v, the memory of the batch job), or use fewer people, sites or threads at a time"
+MORE_MEMORY = (
+    "give it more (ulimit -v, the memory of the batch job), or use fewer people, sites or threads "
+    "at a time"
+)
 _MEMORY_WORDS = re.compile(
-    r"cannot allocate memory|can't allocate memory|unable to allocate|not enough memory|out of memory|bad_alloc|insufficient memory"
-    r"|failed to map segment|can't start new thread|alloc(ation)? failed|failed to allocate",
+    r"cannot allocate memory|can't allocate memory|unable to allocate|not enough memory|out of "
+    r"memory|bad_alloc|insufficient memory|failed to map segment|can't start new "
+    r"thread|alloc(ation)? failed|failed to allocate",
     re.IGNORECASE,
 )
-_BY_WORDS = [(re.compile(re.escape(os.strerror(number)), re.IGNORECASE), number) for number in (*HARD, errno.EACCES)]
+_BY_WORDS = [
+    (re.compile(re.escape(os.strerror(number)), re.IGNORECASE), number)
+    for number in (*HARD, errno.EACCES)
+]
 # htslib's way of saying that a write failed; it does not say why
-_WRITE = re.compile(r"error (closing|writing|flushing) BGZFile|writing to BGZFile|bgzf_(write|close|flush)", re.IGNORECASE)
+_WRITE = re.compile(
+    r"error (closing|writing|flushing) BGZFile|writing to BGZFile|bgzf_(write|close|flush)",
+    re.IGNORECASE,
+)
 
 
 def explain(error: BaseException, place: str | Path = "") -> GenoLoomError | None:
@@ -74,14 +90,18 @@ def explain(error: BaseException, place: str | Path = "") -> GenoLoomError | Non
             what, remedy = KNOWN[number]
             file = getattr(cause, "filename", None)
             # a part has a name that nobody knows
-            known = file is not None and not isinstance(file, int) and ".part-" not in os.fsdecode(file)
+            known = (
+                file is not None and not isinstance(file, int) and ".part-" not in os.fsdecode(file)
+            )
             named = os.fsdecode(file) if known else str(place)
             if number == errno.EPIPE:
                 named = "the output"
             return InputError(named or "a file", what, remedy=remedy)
         if isinstance(cause, OSError) and _WRITE.search(str(cause)):
             return InputError(
-                str(place) or "a file", "no space left on the disk, or not for so large a file (ulimit -f)", remedy=SPACE
+                str(place) or "a file",
+                "no space left on the disk, or not for so large a file (ulimit -f)",
+                remedy=SPACE,
             )
         if isinstance(cause, Exception) and _MEMORY_WORDS.search(str(cause)):
             return no_memory()

@@ -82,7 +82,9 @@ def _overlapping_pairs(places: Places) -> np.ndarray:
 
 def _canonical_fingerprints(bases: np.ndarray, length: np.ndarray) -> np.ndarray:
     """The same value for a sequence and its reverse complement."""
-    return np.minimum(fingerprints(bases, length), fingerprints(reverse_complement(bases, length), length))
+    return np.minimum(
+        fingerprints(bases, length), fingerprints(reverse_complement(bases, length), length)
+    )
 
 
 def homology_clusters(bases: np.ndarray, length: np.ndarray, places: Places, k: int) -> np.ndarray:
@@ -120,7 +122,9 @@ def chunk_clusters(bases: np.ndarray, length: np.ndarray, places: Places) -> np.
         size = int(np.clip(-(-(starts.max() + 1) // CHUNKS_A_RECORD), 1, MOST_CHUNK_BASES))
         chunk[of_record] = next_chunk + starts // size
         next_chunk = int(chunk[of_record].max()) + 1
-    return _components(len(bases), [_equal_pairs(chunk), _equal_pairs(_canonical_fingerprints(bases, length))])
+    return _components(
+        len(bases), [_equal_pairs(chunk), _equal_pairs(_canonical_fingerprints(bases, length))]
+    )
 
 
 def hold_out(cluster: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
@@ -153,7 +157,9 @@ def straddling(places: Places, held_out: np.ndarray) -> np.ndarray:
         training, mine = of_record & ~held_out, np.flatnonzero(of_record & held_out)
         starts, stops = np.sort(places.start[training]), np.sort(places.stop[training])
         # training sequences that begin before my end, less those that end before my start
-        touching = np.searchsorted(starts, places.stop[mine]) - np.searchsorted(stops, places.start[mine], side="right")
+        touching = np.searchsorted(starts, places.stop[mine]) - np.searchsorted(
+            stops, places.start[mine], side="right"
+        )
         result[mine] = touching > 0
     return result
 

@@ -27,7 +27,9 @@ class _LogFile(logging.FileHandler):
         # what could not be written cannot be flushed either
         with suppress(OSError, AttributeError):
             stream.close()
-        raise explain(error, self.baseFilename) or InputError(self.baseFilename, "cannot be written") from error
+        raise explain(error, self.baseFilename) or InputError(
+            self.baseFilename, "cannot be written"
+        ) from error
 
 
 def configure_logging(log_file: Path | None = None, verbose: bool = False) -> None:

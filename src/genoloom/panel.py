@@ -48,7 +48,9 @@ class Sites:
 
     def take(self, index) -> "Sites":
         """The sites at `index` (slice, boolean mask or integer array)."""
-        columns = (values[index] for values in (self.position, self.ref, self.alt, self.id, self.cm))
+        columns = (
+            values[index] for values in (self.position, self.ref, self.alt, self.id, self.cm)
+        )
         return Sites(self.contig, *columns, self.contig_length)
 
     def keys(self) -> list[tuple[int, str, str]]:

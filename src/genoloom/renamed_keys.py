@@ -20,7 +20,11 @@ RENAMED = {
 
 def renamed_flags(flag: str) -> list[str]:
     """The options of today that an option of an earlier version (`--old-name`) may have become."""
-    new = {key.rpartition(".")[2] for old, key in RENAMED.items() if _flag(old.rpartition(".")[2]) == flag}
+    new = {
+        key.rpartition(".")[2]
+        for old, key in RENAMED.items()
+        if _flag(old.rpartition(".")[2]) == flag
+    }
     return sorted(_flag(name) for name in new)
 
 

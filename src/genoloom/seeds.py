@@ -57,7 +57,9 @@ def paired_uniforms(seeds: np.ndarray, counters: np.ndarray) -> np.ndarray:
 def attempt_seeds(seeds: np.ndarray, attempt: np.ndarray) -> np.ndarray:
     """A seed for one of several attempts at a row, from the row's own; uint64, shape (n_rows,)."""
     with np.errstate(over="ignore"):
-        return _splitmix64(np.asarray(seeds, dtype=np.uint64) + _splitmix64(np.asarray(attempt).astype(np.uint64)))
+        return _splitmix64(
+            np.asarray(seeds, dtype=np.uint64) + _splitmix64(np.asarray(attempt).astype(np.uint64))
+        )
 
 
 def _uniforms(seeds: np.ndarray, counters: np.ndarray) -> np.ndarray:

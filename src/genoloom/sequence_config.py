@@ -1,4 +1,6 @@
-"""The sections of the configuration that are about DNA sequences; `genoloom.config` has all others, and the whole."""
+"""The sections of the configuration that are about DNA sequences; `genoloom.config` has all others,
+and the whole.
+"""
 
 from typing import Annotated, Literal
 
@@ -13,38 +15,55 @@ class SequenceOptions(Section):
     window: int = Field(
         256,
         ge=0,
-        description="Length of a window of a FASTA, in bases; 0 keeps records and intervals whole. Tables and text are never cut.",
+        description="Length of a window of a FASTA, in bases; 0 keeps records and intervals whole. "
+        "Tables and text are never cut.",
     )
     stride: int = Field(256, ge=1, description="Distance between window starts, in bases.")
-    max_n: Share = Field(0.0, description="Drop windows with a larger share of bases other than A, C, G, T.")
+    max_n: Share = Field(
+        0.0, description="Drop windows with a larger share of bases other than A, C, G, T."
+    )
     min_length: int = Field(50, ge=1, description="Drop shorter sequences.")
-    reverse_complement: bool = Field(True, description="Train on both strands; false for oriented sets such as promoters.")
-    holdout: Annotated[float, Field(gt=0, lt=1)] = Field(0.3, description="Share of the sequences held out.")
+    reverse_complement: bool = Field(
+        True, description="Train on both strands; false for oriented sets such as promoters."
+    )
+    holdout: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.3, description="Share of the sequences held out."
+    )
     shared_kmer: int = Field(
-        24, ge=12, le=31, description="Sequences that share a k-mer of this length, on either strand, stay on one side."
+        24,
+        ge=12,
+        le=31,
+        description="Sequences that share a k-mer of this length, on either strand, stay on one "
+        "side.",
     )
     label_column: str = Field(
         "label",
-        description="Columns of a table, with commas between them, that hold the label to generate by: words, or numbers for bins.",
+        description="Columns of a table, with commas between them, that hold the label to generate "
+        "by: words, or numbers for bins.",
     )
     bins: int = Field(
         5,
         ge=2,
         le=50,
-        description="Labels that are numbers become so many bins, equally full on the training side: bin1, bin2, ...",
+        description="Labels that are numbers become so many bins, equally full on the training "
+        "side: bin1, bin2, ...",
     )
     split: Literal["homology", "chunks"] = Field(
         "homology",
-        description="Hold out whole homology clusters; or contiguous chunks of the records, where repeats would weld clusters.",
+        description="Hold out whole homology clusters; or contiguous chunks of the records, where "
+        "repeats would weld clusters.",
     )
     canaries: int = Field(
         0,
         ge=0,
         le=9999,
-        description="Random sequences to plant among the training ones; validation then tells whether models remember them.",
+        description="Random sequences to plant among the training ones; validation then tells "
+        "whether models remember them.",
     )
     max_leakage: Share = Field(
-        0.05, description="Refuse a split in which a larger share of the holdout shares such a k-mer with training."
+        0.05,
+        description="Refuse a split in which a larger share of the holdout shares such a k-mer "
+        "with training.",
     )
 
 
@@ -54,21 +73,28 @@ class GenerateSequencesOptions(Section):
     count: int = Field(1000, ge=1, description="Synthetic sequences to generate.")
     label: str = Field(
         "",
-        description="Make all sequences of this label; empty keeps the training mix. Of a label of several columns the transformer "
-        "can be asked for some: 'promoter+*'.",
+        description="Make all sequences of this label; empty keeps the training mix. Of a label of "
+        "several columns the transformer can be asked for some: 'promoter+*'.",
     )
-    temperature: float = Field(1.0, gt=0, description="Below 1 draws likelier bases. Not for the GAN.")
-    top_k: int = Field(4, ge=1, le=4, description="Draw among so many of the likeliest bases. Not for the GAN.")
+    temperature: float = Field(
+        1.0, gt=0, description="Below 1 draws likelier bases. Not for the GAN."
+    )
+    top_k: int = Field(
+        4, ge=1, le=4, description="Draw among so many of the likeliest bases. Not for the GAN."
+    )
     top_p: Annotated[float, Field(gt=0, le=1)] = Field(
-        1.0, description="Draw among the likeliest bases of this probability together. Not for the GAN."
+        1.0,
+        description="Draw among the likeliest bases of this probability together. Not for the GAN.",
     )
-    guidance: float = Field(1.0, ge=0, description="Weight of the label in classifier-free guidance; transformer only.")
+    guidance: float = Field(
+        1.0, ge=0, description="Weight of the label in classifier-free guidance; transformer only."
+    )
     prompt: str = Field("", description="Bases that every sequence begins with. Not for the GAN.")
     label_candidates: int = Field(
         32,
         ge=0,
-        description="Candidates for a sequence, at most, of which a transformer that has a reader of labels keeps one that it agrees "
-        "with; 0, or a prompt, leaves the reader out.",
+        description="Candidates for a sequence, at most, of which a transformer that has a reader "
+        "of labels keeps one that it agrees with; 0, or a prompt, leaves the reader out.",
     )
 
 
@@ -77,14 +103,25 @@ class InfillOptions(Section):
 
     max_gap: int = Field(64, ge=1, description="Fill runs of at most so many N; longer ones stay.")
     flank: int = Field(128, ge=1, description="Known bases on either side that a gap is filled by.")
-    candidates: int = Field(64, ge=1, description="Candidates for each gap, of which one is kept by what follows the gap.")
+    candidates: int = Field(
+        64,
+        ge=1,
+        description="Candidates for each gap, of which one is kept by what follows the gap.",
+    )
     label: str = Field("", description="Label of the sequences; empty for none.")
 
 
 class SequenceMarkovOptions(Section):
-    """Interpolated Markov chain over bases, with position in sets of one orientation; all chosen on validation sequences."""
+    """Interpolated Markov chain over bases, with position in sets of one orientation; all chosen on
+    validation sequences.
+    """
 
-    max_order: int = Field(10, ge=1, le=11, description="Longest context, in bases; the order is chosen on validation sequences.")
+    max_order: int = Field(
+        10,
+        ge=1,
+        le=11,
+        description="Longest context, in bases; the order is chosen on validation sequences.",
+    )
 
 
 class SequenceAdaptiveOptions(SequenceMarkovOptions):
@@ -92,34 +129,52 @@ class SequenceAdaptiveOptions(SequenceMarkovOptions):
 
 
 class SequenceTransformerOptions(Section):
-    """Causal transformer over bases, with convolutions under the attention and the Markov chain built in."""
+    """Causal transformer over bases, with convolutions under the attention and the Markov chain
+    built in.
+    """
 
     steps: int = Field(1400, ge=1, description="Optimiser steps of the schedule.")
     batch: int = Field(32, ge=1, description="Sequences a step.")
-    width: int = Field(64, ge=16, le=4096, description="Model width; a multiple of twice the heads.")
-    layers: int = Field(1, ge=0, le=64, description="Attention layers; 0 leaves a pure convolution.")
-    convolutions: int = Field(6, ge=0, le=64, description="Dilated causal convolutions under the attention.")
+    width: int = Field(
+        64, ge=16, le=4096, description="Model width; a multiple of twice the heads."
+    )
+    layers: int = Field(
+        1, ge=0, le=64, description="Attention layers; 0 leaves a pure convolution."
+    )
+    convolutions: int = Field(
+        6, ge=0, le=64, description="Dilated causal convolutions under the attention."
+    )
     heads: int = Field(4, ge=1, validate_default=True, description="Attention heads.")
     token_bases: int = Field(
         1,
         ge=1,
         le=8,
-        description="Bases of a token of the attention; 6 for windows of thousands of bases. Forecasts are by base whatever it is.",
+        description="Bases of a token of the attention; 6 for windows of thousands of bases. "
+        "Forecasts are by base whatever it is.",
     )
     dropout: float | None = Field(
-        None, ge=0, le=1, description="Dropout; null takes 0.1, and 0.2 for fewer than 5,000 sequences."
+        None,
+        ge=0,
+        le=1,
+        description="Dropout; null takes 0.1, and 0.2 for fewer than 5,000 sequences.",
     )
-    learning_rate: float = Field(2e-3, gt=0, description="Peak learning rate of the cosine schedule.")
-    evaluate_every: int = Field(70, ge=1, description="Steps between evaluations; the best one is kept.")
+    learning_rate: float = Field(
+        2e-3, gt=0, description="Peak learning rate of the cosine schedule."
+    )
+    evaluate_every: int = Field(
+        70, ge=1, description="Steps between evaluations; the best one is kept."
+    )
     patience: int | None = Field(
         None,
         ge=1,
-        description="Stop after this many evaluations without gain. Null never stops early: on repeats the gain over the chain comes late.",
+        description="Stop after this many evaluations without gain. Null never stops early: on "
+        "repeats the gain over the chain comes late.",
     )
     infill: Share = Field(
         0.0,
-        description="Share of the steps in which what stands behind a random place is read first, so that gaps can be filled given both "
-        "sides. 0 trains from left to right alone. Needs token_bases 1.",
+        description="Share of the steps in which what stands behind a random place is read first, "
+        "so that gaps can be filled given both sides. 0 trains from left to right alone. Needs "
+        "token_bases 1.",
     )
 
     _heads_divide_width = field_validator("heads")(heads_divide_width)
@@ -142,44 +197,61 @@ class SequenceGanOptions(Section):
     latent: int = Field(64, ge=1, le=4096, description="Latent dimensions.")
     chain_noise: bool = Field(
         True,
-        description="Start from samples of the adaptive chain and learn to edit them; false starts from uniform noise, for comparison.",
+        description="Start from samples of the adaptive chain and learn to edit them; false starts "
+        "from uniform noise, for comparison.",
     )
-    learning_rate: float = Field(1e-3, gt=0, description="Learning rate of the generator; the critic's is twice it.")
+    learning_rate: float = Field(
+        1e-3, gt=0, description="Learning rate of the generator; the critic's is twice it."
+    )
     gradient_penalty: float = Field(1.0, ge=0, description="Weight of the gradient penalty.")
     edit_penalty: float = Field(
         3.0,
         ge=0,
-        description="Weight of the share of bases that are edited. Without it edits grow and wear away what the chain knew.",
+        description="Weight of the share of bases that are edited. Without it edits grow and wear "
+        "away what the chain knew.",
     )
     evaluate_every: int = Field(100, ge=1, description="Generator steps between evaluations.")
-    patience: int | None = Field(None, ge=1, description="Stop after this many evaluations without gain; null never stops early.")
+    patience: int | None = Field(
+        None,
+        ge=1,
+        description="Stop after this many evaluations without gain; null never stops early.",
+    )
 
 
 class ValidateSequencesOptions(Section):
     """Fidelity and novelty of synthetic sequences."""
 
     n_permutations: int = Field(
-        10, ge=2, description="Number of permutations (random halves) used for the null standard deviation."
+        10,
+        ge=2,
+        description="Number of permutations (random halves) used for the null standard deviation.",
     )
-    max_compared: int = Field(500, ge=10, description="Sequences aligned for the nearest-identity figures.")
+    max_compared: int = Field(
+        500, ge=10, description="Sequences aligned for the nearest-identity figures."
+    )
     strands: Literal["file", "one", "both"] = Field(
         "file",
-        description="Whether the other strand counts as well; 'file' asks the headers (strands=one), and counts both without.",
+        description="Whether the other strand counts as well; 'file' asks the headers "
+        "(strands=one), and counts both without.",
     )
     motifs: str = Field(
         "",
-        description="Motifs to look for: a file of JASPAR count matrices; or IUPAC words and matrices of JASPAR 2024, by id or "
-        "name, such as TATAWAW,JASPAR:MA0108.3,JASPAR:SP2 (matrices need pip install 'genoloom[motifs]'); empty for none.",
+        description="Motifs to look for: a file of JASPAR count matrices; or IUPAC words and "
+        "matrices of JASPAR 2024, by id or name, such as TATAWAW,JASPAR:MA0108.3,JASPAR:SP2 "
+        "(matrices need pip install 'genoloom[motifs]'); empty for none.",
     )
-    max_classified: int = Field(300, ge=20, description="Sequences of each kind that the convolutional classifier is shown.")
+    max_classified: int = Field(
+        300, ge=20, description="Sequences of each kind that the convolutional classifier is shown."
+    )
     coding: Literal["none", "orfs", "frame"] = Field(
         "none",
-        description="'orfs': compare open reading frames; 'frame': codon usage and stops too, of sequences whose first base begins a codon.",
+        description="'orfs': compare open reading frames; 'frame': codon usage and stops too, of "
+        "sequences whose first base begins a codon.",
     )
     guidance_sweep: str = Field(
         "",
-        description="Weights, such as 0,1,1.5,2.5, at which sequences are drawn anew to measure what guidance does to the labels; "
-        "only of a model that has both. Empty for none.",
+        description="Weights, such as 0,1,1.5,2.5, at which sequences are drawn anew to measure "
+        "what guidance does to the labels; only of a model that has both. Empty for none.",
     )
 
 

@@ -122,7 +122,10 @@ def fingerprints(bases: np.ndarray, length: np.ndarray) -> np.ndarray:
     """A 64-bit digest of each row, uint64 (n,): equal rows agree, others only by a chance of 2**-64
     a pair.
     """
-    rows = (hashlib.blake2b(row[:stop].tobytes(), digest_size=8).digest() for row, stop in zip(bases, length, strict=True))
+    rows = (
+        hashlib.blake2b(row[:stop].tobytes(), digest_size=8).digest()
+        for row, stop in zip(bases, length, strict=True)
+    )
     return np.frombuffer(b"".join(rows), dtype=np.uint64)
 
 
@@ -189,7 +192,10 @@ class SequenceSet:
 def join(first: SequenceSet, second: SequenceSet) -> SequenceSet:
     """The sequences of both; strands are those of the first."""
     width = max(first.bases.shape[1], second.bases.shape[1])
-    wide = [np.pad(s.bases, ((0, 0), (0, width - s.bases.shape[1])), constant_values=OTHER) for s in (first, second)]
+    wide = [
+        np.pad(s.bases, ((0, 0), (0, width - s.bases.shape[1])), constant_values=OTHER)
+        for s in (first, second)
+    ]
     return replace(
         first,
         name=first.name + second.name,
@@ -215,9 +221,14 @@ def canaries(like: SequenceSet, n: int, rng: np.random.Generator) -> SequenceSet
     bases[np.arange(like.bases.shape[1]) >= length[:, None]] = OTHER
     first = int(like.cluster.max(initial=-1)) + 1
     names = [f"{CANARY}{i + 1:04d}" for i in range(n)]
-    return SequenceSet(names, bases, length, [like.label[i] for i in rows], first + np.arange(n), like.both_strands)
+    return SequenceSet(
+        names, bases, length, [like.label[i] for i in rows], first + np.arange(n), like.both_strands
+    )
 
 
 def is_canary(sequences: SequenceSet) -> np.ndarray:
     """Which sequences were planted, by their names; bool (n,)."""
-    return np.array([name.startswith(CANARY) and name[len(CANARY) :].isdigit() for name in sequences.name], dtype=bool)
+    return np.array(
+        [name.startswith(CANARY) and name[len(CANARY) :].isdigit() for name in sequences.name],
+        dtype=bool,
+    )

@@ -43,10 +43,13 @@ def split_people(people: People, holdout: float, seed: int) -> list[str]:
         size = sum(map(len, groups))
         if len(groups) < 2:
             raise InputError(
-                "sheet of people", f"population '{population}' has one person or one family only", expected="at least two unrelated people",
+                "sheet of people", f"population '{population}' has one person or one family only",
+                expected="at least two unrelated people",
                 remedy="merge it with another population in the sheet, or leave its people out",
             )  # fmt: skip
-        order = np.random.default_rng(derive_seed(seed, "split", population)).permutation(len(groups))
+        order = np.random.default_rng(derive_seed(seed, "split", population)).permutation(
+            len(groups)
+        )
         target += holdout * size
         wanted, held = max(1, round(target - held_so_far)), 0
         for n, g in enumerate(order):

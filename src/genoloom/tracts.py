@@ -28,7 +28,10 @@ class Tracts:
     @classmethod
     def constant(cls, labels: np.ndarray) -> "Tracts":
         """One tract a row."""
-        return cls([np.zeros(1, dtype=np.int64)] * len(labels), [np.array([label]) for label in labels.tolist()])
+        return cls(
+            [np.zeros(1, dtype=np.int64)] * len(labels),
+            [np.array([label]) for label in labels.tolist()],
+        )
 
     def __len__(self) -> int:
         return len(self.first)
@@ -41,7 +44,8 @@ class Tracts:
         """Labels at the variants [start, stop), int64, shape (stop - start, n_rows)."""
         sites = np.arange(start, stop)
         columns = [
-            label[np.searchsorted(first, sites, side="right") - 1] for first, label in zip(self.first, self.label, strict=True)
+            label[np.searchsorted(first, sites, side="right") - 1]
+            for first, label in zip(self.first, self.label, strict=True)
         ]
         return np.stack(columns, axis=1) if columns else np.empty((stop - start, 0), dtype=np.int64)
 
@@ -77,7 +81,9 @@ class Tracts:
         return Tracts(first, label)
 
 
-def draw_tracts(seed: int, map_cm: np.ndarray, shares: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
+def draw_tracts(
+    seed: int, map_cm: np.ndarray, shares: np.ndarray, rate: float
+) -> tuple[np.ndarray, np.ndarray]:
     """First variants and labels of the tracts of one row.
 
     Events come at `rate` a Morgan, and at each the label is drawn by `shares`, so that a label's

@@ -1,4 +1,6 @@
-"""The sections of the configuration that are about training: what all models share, and each haplotype generator."""
+"""The sections of the configuration that are about training: what all models share, and each
+haplotype generator.
+"""
 
 from typing import Annotated, Literal
 
@@ -7,12 +9,15 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from genoloom.config_section import Section, Share, heads_divide_width
 
 MINUTES = (
-    "Length of the schedule in minutes, in place of steps: as many as fit, by the pace of the first ones. What comes out then depends on the "
-    "machine; a resumed training keeps its schedule."
+    "Length of the schedule in minutes, in place of steps: as many as fit, by the pace of the "
+    "first ones. What comes out then depends on the machine; a resumed training keeps its schedule."
 )
 
 
-ANCHOR = "Draw the codes of each block at the frequencies that they have among the training haplotypes of the population."
+ANCHOR = (
+    "Draw the codes of each block at the frequencies that they have among the training haplotypes "
+    "of the population."
+)
 
 
 def _in_place_of_steps(minutes: float | None, info: ValidationInfo) -> float | None:
@@ -26,33 +31,37 @@ class TrainOptions(Section):
 
     device: str = Field(
         "auto",
-        description="'auto' takes a GPU where a job finds one, but asks no scheduler for it; 'cuda' or 'cuda:1' asks"
-        " for one; or 'cpu'.",
+        description="'auto' takes a GPU where a job finds one, but asks no scheduler for it; "
+        "'cuda' or 'cuda:1' asks for one; or 'cpu'.",
     )
     min_mac: int = Field(
         2,
         ge=1,
-        description="Smallest minor allele count, in copies among the training people, of a site that is modelled;"
-        " the other sites are counted.",
+        description="Smallest minor allele count, in copies among the training people, of a site "
+        "that is modelled; the other sites are counted.",
     )
     min_carriers: int = Field(
         1,
         ge=1,
-        description="Smallest number of training people who carry the minor allele of a site that is modelled. 5 is the"
-        " public mode: a release asks for it. Give min_mac too.",
+        description="Smallest number of training people who carry the minor allele of a site that "
+        "is modelled. 5 is the public mode: a release asks for it. Give min_mac too.",
     )
     validation_fraction: Annotated[float, Field(gt=0, lt=0.5)] = Field(
         0.1,
-        description="Share of the training people in the validation set, which decides when training stops and which"
-        " model is kept; the holdout is never looked at.",
+        description="Share of the training people in the validation set, which decides when "
+        "training stops and which model is kept; the holdout is never looked at.",
     )
     processes: int = Field(
         1,
         ge=1,
-        description="Processes that share each batch of a transformer, each with a core or a GPU; other generators train in one.",
+        description="Processes that share each batch of a transformer, each with a core or a GPU; "
+        "other generators train in one.",
     )
     time_limit_minutes: float | None = Field(
-        None, gt=0, description="Stop training, save and exit with code 75 after this time; a rerun goes on. For batch systems."
+        None,
+        gt=0,
+        description="Stop training, save and exit with code 75 after this time; a rerun goes on. "
+        "For batch systems.",
     )
 
     @model_validator(mode="before")
@@ -61,8 +70,9 @@ class TrainOptions(Section):
         """`min_carriers` was the name of `min_mac` once: alone it may mean either."""
         if isinstance(values, dict) and "min_carriers" in values and "min_mac" not in values:
             raise ValueError(
-                "min_carriers without min_mac: in an earlier version min_carriers counted copies, which is min_mac now, and"
-                " fewest_people counted people, which is min_carriers now; give both keys"
+                "min_carriers without min_mac: in an earlier version min_carriers counted copies, "
+                "which is min_mac now, and fewest_people counted people, which is min_carriers "
+                "now; give both keys"
             )
         return values
 
@@ -70,54 +80,94 @@ class TrainOptions(Section):
 class IndependentOptions(Section):
     """Each site on its own: allele frequencies by population. A lower bound."""
 
-    shrinkage: float = Field(2.0, gt=0, description="Weight, in haplotypes, of the pooled frequency in each population's own.")
+    shrinkage: float = Field(
+        2.0,
+        gt=0,
+        description="Weight, in haplotypes, of the pooled frequency in each population's own.",
+    )
 
 
 class MarkovOptions(Section):
-    """Markov chain over the preceding alleles, of unbounded order: contexts of growing length, mixed."""
+    """Markov chain over the preceding alleles, of unbounded order: contexts of growing length,
+    mixed.
+    """
 
-    order: int | None = Field(None, ge=1, description="Longest context, in sites; null sets no bound.")
+    order: int | None = Field(
+        None, ge=1, description="Longest context, in sites; null sets no bound."
+    )
 
 
 class MosaicOptions(Section):
     """Copies pieces of training haplotypes of one population, switching along the genetic map."""
 
-    segment_cm: float = Field(0.1, gt=0, description="Mean length of a copied piece, in centimorgans.")
+    segment_cm: float = Field(
+        0.1, gt=0, description="Mean length of a copied piece, in centimorgans."
+    )
     flip: Share = Field(0.0, description="Chance that a copied allele is flipped.")
 
 
 class MatchedMosaicOptions(Section):
-    """Copies training haplotypes of one population, crossing over only to others that are equal on the preceding sites."""
+    """Copies training haplotypes of one population, crossing over only to others that are equal on
+    the preceding sites.
+    """
 
-    segment_cm: float = Field(0.05, gt=0, description="Mean distance between crossovers, in centimorgans.")
-    match: int = Field(
-        100, ge=1, le=4096, description="Preceding sites on which both haplotypes must agree, rounded up to eights."
+    segment_cm: float = Field(
+        0.05, gt=0, description="Mean distance between crossovers, in centimorgans."
     )
-    match_cm: float = Field(0.0, ge=0, description="Preceding centimorgans on which they must agree as well.")
+    match: int = Field(
+        100,
+        ge=1,
+        le=4096,
+        description="Preceding sites on which both haplotypes must agree, rounded up to eights.",
+    )
+    match_cm: float = Field(
+        0.0, ge=0, description="Preceding centimorgans on which they must agree as well."
+    )
 
 
 class HmmOptions(Section):
-    """Founder hidden Markov model: haplotypes as mosaics of clusters, fitted by expectation maximisation."""
+    """Founder hidden Markov model: haplotypes as mosaics of clusters, fitted by expectation
+    maximisation.
+    """
 
     steps: int = Field(30, ge=1, description="Most iterations, each over all training haplotypes.")
     clusters: int | None = Field(
-        None, ge=1, le=800, description="Clusters; null takes one for six training haplotypes, at most 400."
+        None,
+        ge=1,
+        le=800,
+        description="Clusters; null takes one for six training haplotypes, at most 400.",
     )
-    block: int = Field(8, ge=1, le=64, description="Sites between possible jumps; 1 allows them everywhere.")
+    block: int = Field(
+        8, ge=1, le=64, description="Sites between possible jumps; 1 allows them everywhere."
+    )
     pseudo_count: float = Field(
-        0.03, gt=0, description="Weight, in haplotypes, of a site's overall frequency in that of each cluster."
+        0.03,
+        gt=0,
+        description="Weight, in haplotypes, of a site's overall frequency in that of each cluster.",
     )
-    patience: int | None = Field(2, ge=1, description="Stop after this many iterations without gain; null never stops early.")
+    patience: int | None = Field(
+        2, ge=1, description="Stop after this many iterations without gain; null never stops early."
+    )
 
 
 class LiStephensOptions(Section):
-    """Imperfect mosaic of all training haplotypes, with exact likelihood: the reference. Its three numbers are fitted."""
+    """Imperfect mosaic of all training haplotypes, with exact likelihood: the reference. Its three
+    numbers are fitted.
+    """
 
     populations: bool = Field(
-        True, description="Let templates of the own population count for more; false copies from everybody alike."
+        True,
+        description="Let templates of the own population count for more; false copies from "
+        "everybody alike.",
     )
-    fit_haplotypes: int = Field(60, ge=1, description="Haplotypes of the validation set that the numbers are fitted to.")
-    fit_sites: int = Field(2000, ge=1, description="Sites, in the middle of the contig, that the numbers are fitted to.")
+    fit_haplotypes: int = Field(
+        60, ge=1, description="Haplotypes of the validation set that the numbers are fitted to."
+    )
+    fit_sites: int = Field(
+        2000,
+        ge=1,
+        description="Sites, in the middle of the contig, that the numbers are fitted to.",
+    )
 
 
 class TransformerOptions(Section):
@@ -125,14 +175,15 @@ class TransformerOptions(Section):
 
     init_from: str | None = Field(
         None,
-        description="Model (.safetensors) of another panel to adapt; '{contig}' in it becomes the contig. Block, context, codes, width, "
-        "layers and heads are then its own, sites that it lacks are not modelled, and the learning rate is 0.3 of the one below.",
+        description="Model (.safetensors) of another panel to adapt; '{contig}' in it becomes the "
+        "contig. Block, context, codes, width, layers and heads are then its own, sites that it "
+        "lacks are not modelled, and the learning rate is 0.3 of the one below.",
     )
     steps: int | None = Field(
         None,
         ge=1,
-        description="Optimiser steps of the schedule; null shows every block of every haplotype 28 times, fewer below 1000 haplotypes "
-        "(14 at 250), and takes at most 8000 steps.",
+        description="Optimiser steps of the schedule; null shows every block of every haplotype 28 "
+        "times, fewer below 1000 haplotypes (14 at 250), and takes at most 8000 steps.",
     )
     minutes: float | None = Field(None, gt=0, description=MINUTES)
     batch: int = Field(32, ge=1, description="Haplotypes a step.")
@@ -140,45 +191,72 @@ class TransformerOptions(Section):
         None,
         ge=4,
         le=128,
-        description="Sites a token; null takes the longest of 32, 16, 8 and 4 whose codes cover the cohort: 32 where sites are linked.",
+        description="Sites a token; null takes the longest of 32, 16, 8 and 4 whose codes cover "
+        "the cohort: 32 where sites are linked.",
     )
-    context: int = Field(64, ge=4, le=4096, description="Blocks of context; memory and time a site do not grow with the contig.")
+    context: int = Field(
+        64,
+        ge=4,
+        le=4096,
+        description="Blocks of context; memory and time a site do not grow with the contig.",
+    )
     codes: int = Field(
-        64, ge=2, le=1024, description="Distinct training blocks kept a token; others are reached through the flip kernel."
+        64,
+        ge=2,
+        le=1024,
+        description="Distinct training blocks kept a token; others are reached through the flip "
+        "kernel.",
     )
     code_carriers: int = Field(
         2,
         ge=1,
-        description="Training haplotypes that must share a block for it to be a code: a code of one is that person's block. "
-        "Rarer blocks are learned from as crossovers and flips of codes.",
+        description="Training haplotypes that must share a block for it to be a code: a code of "
+        "one is that person's block. Rarer blocks are learned from as crossovers and flips of "
+        "codes.",
     )
     width: int = Field(
-        64, ge=16, le=4096, description="Model width; a multiple of twice the heads. Cohorts of thousands can feed 128."
+        64,
+        ge=16,
+        le=4096,
+        description="Model width; a multiple of twice the heads. Cohorts of thousands can "
+        "feed 128.",
     )
     layers: int = Field(3, ge=1, le=64, description="Transformer layers.")
     heads: int = Field(4, ge=1, validate_default=True, description="Attention heads.")
     dropout: Share = Field(0.1, description="Dropout; raise it for small cohorts.")
-    learning_rate: float = Field(2e-3, gt=0, description="Peak learning rate of the cosine schedule.")
+    learning_rate: float = Field(
+        2e-3, gt=0, description="Peak learning rate of the cosine schedule."
+    )
     augmentation_fraction: Share = Field(
-        0.5, description="Fraction of each batch that is matched crossovers between training haplotypes, as augmentation."
+        0.5,
+        description="Fraction of each batch that is matched crossovers between training "
+        "haplotypes, as augmentation.",
     )
     temperature: float | None = Field(
         None,
         ge=0.1,
         le=2,
-        description="How codes are drawn: 1 by the network's chances, lower ones likely codes more often. null takes what makes synthetic "
-        "haplotypes as near to each other as training ones are, from 0.9 to 1. Likelihoods do not depend on it.",
+        description="How codes are drawn: 1 by the network's chances, lower ones likely codes more "
+        "often. null takes what makes synthetic haplotypes as near to each other as training ones "
+        "are, from 0.9 to 1. Likelihoods do not depend on it.",
     )
     anchor: bool = Field(False, description=ANCHOR)
     evaluate_every: int | None = Field(
-        None, ge=1, description="Steps between evaluations on the validation set; null evaluates twenty times."
+        None,
+        ge=1,
+        description="Steps between evaluations on the validation set; null evaluates twenty times.",
     )
-    patience: int | None = Field(5, ge=1, description="Stop after this many evaluations without gain; null never stops early.")
+    patience: int | None = Field(
+        5,
+        ge=1,
+        description="Stop after this many evaluations without gain; null never stops early.",
+    )
     max_gap: float | None = Field(
         None,
         ge=0,
         le=1,
-        description="Stop when training haplotypes cost this share less bits than validation haplotypes; null only records the gap.",
+        description="Stop when training haplotypes cost this share less bits than validation "
+        "haplotypes; null only records the gap.",
     )
 
     _one_length = field_validator("minutes")(_in_place_of_steps)
@@ -187,12 +265,15 @@ class TransformerOptions(Section):
 
 
 class GanOptions(Section):
-    """Adversarial network over block codes, conditional on population, anchored to the likelihood of the training rows."""
+    """Adversarial network over block codes, conditional on population, anchored to the likelihood
+    of the training rows.
+    """
 
     steps: int | None = Field(
         None,
         ge=1,
-        description="Generator steps of the schedule; null: by the size of the cohort, as the transformer's, and at least 1,200.",
+        description="Generator steps of the schedule; null: by the size of the cohort, as the "
+        "transformer's, and at least 1,200.",
     )
     minutes: float | None = Field(None, gt=0, description=MINUTES)
     batch: int = Field(32, ge=2, description="Haplotypes a step.")
@@ -201,91 +282,132 @@ class GanOptions(Section):
         None,
         ge=4,
         le=128,
-        description="Sites a token; null takes the longest of 32, 16, 8 and 4 whose codes cover the cohort: 32 where sites are linked.",
+        description="Sites a token; null takes the longest of 32, 16, 8 and 4 whose codes cover "
+        "the cohort: 32 where sites are linked.",
     )
     codes: int = Field(64, ge=2, le=256, description="Distinct training blocks kept a token.")
-    context: int = Field(48, ge=4, le=4096, description="Blocks of a training window; generation is not bound to it.")
+    context: int = Field(
+        48, ge=4, le=4096, description="Blocks of a training window; generation is not bound to it."
+    )
     width: int = Field(64, ge=8, le=4096, description="Channels of generator and critic.")
     latent: int = Field(32, ge=1, le=4096, description="Noise dimensions of a haplotype.")
-    dropout: Share = Field(0.2, description="Dropout while the likelihood is fitted; raise it for small cohorts.")
+    dropout: Share = Field(
+        0.2, description="Dropout while the likelihood is fitted; raise it for small cohorts."
+    )
     learning_rate: float = Field(
         1e-3,
         gt=0,
-        description="Learning rate of the critic, and of a generator that is not pretrained; else the generator's is twice it, and a tenth of it with the critic.",
+        description="Learning rate of the critic, and of a generator that is not pretrained; else "
+        "the generator's is twice it, and a tenth of it with the critic.",
     )
-    gradient_penalty: float = Field(0.1, ge=0, description="Weight of the gradient penalties on real and synthetic haplotypes.")
+    gradient_penalty: float = Field(
+        0.1, ge=0, description="Weight of the gradient penalties on real and synthetic haplotypes."
+    )
     likelihood_weight: float = Field(
-        3.0, ge=0, description="Weight of the likelihood of training rows beside the critic's loss; 0 trains by the critic alone."
+        3.0,
+        ge=0,
+        description="Weight of the likelihood of training rows beside the critic's loss; 0 trains "
+        "by the critic alone.",
     )
     pretrain_fraction: Share = Field(
         0.9,
-        description="Fraction of the steps that fit the likelihood before the critic joins; 0 never does, 1 leaves out the critic.",
+        description="Fraction of the steps that fit the likelihood before the critic joins; 0 "
+        "never does, 1 leaves out the critic.",
     )
     temperature: float | None = Field(
         None,
         ge=0.1,
         le=2,
-        description="How codes are drawn: 1 by the network's chances, lower ones likelier codes more often; their frequencies stay those of "
-        "training. null takes what makes synthetic haplotypes as near to each other as training ones are, from 0.6 to 1.",
+        description="How codes are drawn: 1 by the network's chances, lower ones likelier codes "
+        "more often; their frequencies stay those of training. null takes what makes synthetic "
+        "haplotypes as near to each other as training ones are, from 0.6 to 1.",
     )
     anchor: bool = Field(False, description=ANCHOR)
     evaluate_every: int = Field(100, ge=1, description="Generator steps between evaluations.")
-    patience: int | None = Field(None, ge=1, description="Stop after this many evaluations without gain; null never stops early.")
+    patience: int | None = Field(
+        None,
+        ge=1,
+        description="Stop after this many evaluations without gain; null never stops early.",
+    )
 
     _one_length = field_validator("minutes")(_in_place_of_steps)
 
 
 class CopyingNetworkOptions(Section):
-    """Network over templates: recurrent copying as attention, with weights that belong to no place, and exact likelihood."""
+    """Network over templates: recurrent copying as attention, with weights that belong to no place,
+    and exact likelihood.
+    """
 
-    steps: int = Field(800, ge=1, description="Optimiser steps of the schedule; the same for contigs and cohorts of any size.")
-    minutes: float | None = Field(None, gt=0, description="Length of the schedule in minutes, in place of steps.")
+    steps: int = Field(
+        800,
+        ge=1,
+        description="Optimiser steps of the schedule; the same for contigs and cohorts of "
+        "any size.",
+    )
+    minutes: float | None = Field(
+        None, gt=0, description="Length of the schedule in minutes, in place of steps."
+    )
     block: int | None = Field(
         None,
         ge=2,
         le=32,
-        description="Sites a token; null takes 16 where sites are linked, 8 where templates are fewer than 1000 or their codes do not cover "
-        "the cohort, and 2 where sites are not linked.",
+        description="Sites a token; null takes 16 where sites are linked, 8 where templates are "
+        "fewer than 1000 or their codes do not cover the cohort, and 2 where sites are not linked.",
     )
     codes: int = Field(
-        64, ge=2, le=256, description="Distinct blocks of the templates kept a token; others are reached by flips."
+        64,
+        ge=2,
+        le=256,
+        description="Distinct blocks of the templates kept a token; others are reached by flips.",
     )
     code_carriers: int = Field(
         2,
         ge=1,
-        description="Templates that must share a block for it to be a code; with 1 a block of one person can be drawn whole.",
+        description="Templates that must share a block for it to be a code; with 1 a block of one "
+        "person can be drawn whole.",
     )
     match_carriers: int = Field(
         1,
         ge=1,
-        description="Templates that must equal a haplotype on its last sites, and carry a code, to be counted; fewer count as none. More "
-        "than 1 cost likelihood.",
+        description="Templates that must equal a haplotype on its last sites, and carry a code, to "
+        "be counted; fewer count as none. More than 1 cost likelihood.",
     )
     width: int = Field(32, ge=8, multiple_of=8, description="Width of the network.")
-    learning_rate: float = Field(1e-2, gt=0, description="Peak learning rate of the cosine schedule.")
+    learning_rate: float = Field(
+        1e-2, gt=0, description="Peak learning rate of the cosine schedule."
+    )
     temperature: float | None = Field(
         None,
         ge=0.1,
         le=2,
-        description="How codes are drawn: 1 by the network's chances, lower ones likely codes more often. null takes what makes synthetic "
-        "haplotypes as near to each other as templates are, from 0.8 to 1. Likelihoods do not depend on it.",
+        description="How codes are drawn: 1 by the network's chances, lower ones likely codes more "
+        "often. null takes what makes synthetic haplotypes as near to each other as templates are, "
+        "from 0.8 to 1. Likelihoods do not depend on it.",
     )
     anchor: bool = Field(True, description=ANCHOR)
     templates: Literal["private", "public"] = Field(
         "private",
-        description="Whose haplotypes are copied, and trained on: those of the training people, which then stand in the model file and, in "
-        "pieces, in its draws; or those of a public panel, and the training people say only how many of each population to draw.",
+        description="Whose haplotypes are copied, and trained on: those of the training people, "
+        "which then stand in the model file and, in pieces, in its draws; or those of a public "
+        "panel, and the training people say only how many of each population to draw.",
     )
     public_panel: str | None = Field(
         None,
         validate_default=True,
-        description="Prefix of the public panel, as `genoloom prepare` writes it, with the populations' names of the private one; "
-        "'{contig}' in it becomes the contig. Sites that it lacks are not modelled.",
+        description="Prefix of the public panel, as `genoloom prepare` writes it, with the "
+        "populations' names of the private one; '{contig}' in it becomes the contig. Sites that it "
+        "lacks are not modelled.",
     )
     evaluate_every: int | None = Field(
-        None, ge=1, description="Steps between evaluations on the validation set; null evaluates twenty times."
+        None,
+        ge=1,
+        description="Steps between evaluations on the validation set; null evaluates twenty times.",
     )
-    patience: int | None = Field(None, ge=1, description="Stop after this many evaluations without gain; null never stops early.")
+    patience: int | None = Field(
+        None,
+        ge=1,
+        description="Stop after this many evaluations without gain; null never stops early.",
+    )
 
     @field_validator("public_panel")
     @classmethod
@@ -298,7 +420,9 @@ class CopyingNetworkOptions(Section):
 class TrainSections(Section):
     """Options of every haplotype generator."""
 
-    common: TrainOptions = Field(default_factory=TrainOptions, description="What all of them share.")
+    common: TrainOptions = Field(
+        default_factory=TrainOptions, description="What all of them share."
+    )
     transformer: TransformerOptions = Field(default_factory=TransformerOptions)
     gan: GanOptions = Field(default_factory=GanOptions)
     copying_network: CopyingNetworkOptions = Field(default_factory=CopyingNetworkOptions)

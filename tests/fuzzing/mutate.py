@@ -7,9 +7,12 @@ import re
 import numpy as np
 
 HOSTILE = [
-    b"", b".", b"-1", b"0", b"1e400", b"-inf", b"nan", b"99999999999999999999", b"2147483648", b"0x10", b"1_000",
-    b"\xd9\xa3", b"\xff\xfe", b"\xef\xbb\xbf", b"\x00", b"A" * 70_000, b"<DEL>", b"*", b"N", b"0/1/2", b"./.", b"|", b"'",
-    b'"', b"\\", b"$(true)", b"{}", b"#", b"##", b"\t\t", b" ", b"\r", b"\n\n", b"null", b"true", b"[]", b"chr20", b"2.5",
+    b"", b".", b"-1", b"0", b"1e400", b"-inf", b"nan", b"99999999999999999999", b"2147483648",
+    b"0x10", b"1_000",
+    b"\xd9\xa3", b"\xff\xfe", b"\xef\xbb\xbf", b"\x00", b"A" * 70_000, b"<DEL>", b"*", b"N",
+    b"0/1/2", b"./.", b"|", b"'",
+    b'"', b"\\", b"$(true)", b"{}", b"#", b"##", b"\t\t", b" ", b"\r", b"\n\n", b"null", b"true",
+    b"[]", b"chr20", b"2.5",
 ]  # fmt: skip
 
 
@@ -25,7 +28,9 @@ def mutate_bytes(data: bytes, rng: np.random.Generator) -> bytes:
         elif kind == 1 and length:
             changed[at] = int(rng.choice([0, 1, 127, 128, 254, 255, 9, 10, 13, 32]))
         elif kind == 2:
-            changed[at:at] = rng.integers(0, 256, int(rng.integers(1, 17)), dtype=np.uint8).tobytes()
+            changed[at:at] = rng.integers(
+                0, 256, int(rng.integers(1, 17)), dtype=np.uint8
+            ).tobytes()
         elif kind == 3:
             del changed[at : at + length]
         elif kind == 4:

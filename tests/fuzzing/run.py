@@ -64,7 +64,9 @@ def fuzz(target: Target, mutants: int, seed: int) -> tuple[Counter, list[Fault]]
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         while number < mutants:
             receive, send = context.Pipe(duplex=False)
-            process = context.Process(target=_work, args=(target, number, mutants, seed, Path(folder), send))
+            process = context.Process(
+                target=_work, args=(target, number, mutants, seed, Path(folder), send)
+            )
             process.start()
             send.close()
             alive = True
@@ -75,7 +77,10 @@ def fuzz(target: Target, mutants: int, seed: int) -> tuple[Counter, list[Fault]]
                 except EOFError:
                     process.join()
                     code = process.exitcode or 0
-                    outcome, why = "signal", signal.Signals(-code).name if code < 0 else f"exit {code}"
+                    outcome, why = (
+                        "signal",
+                        signal.Signals(-code).name if code < 0 else f"exit {code}",
+                    )
                     alive = False
                 outcomes[outcome] += 1
                 if outcome not in GOOD:
@@ -135,7 +140,10 @@ def _outcome(target: Target, place: Path) -> tuple[str, str]:
     except Exception as error:
         at = traceback.extract_tb(error.__traceback__)
         own = [frame for frame in at if "genoloom" in frame.filename] or at
-        return "untyped error", f"{type(error).__name__} at {Path(own[-1].filename).name}:{own[-1].lineno}"
+        return (
+            "untyped error",
+            f"{type(error).__name__} at {Path(own[-1].filename).name}:{own[-1].lineno}",
+        )
     return "read", ""
 
 
@@ -148,11 +156,15 @@ def main() -> None:
     """The long form: see `make fuzz`."""
     import argparse
 
-    parser = argparse.ArgumentParser(description="Fuzz every reader; exits with 1 where a mutant was not handled.")
+    parser = argparse.ArgumentParser(
+        description="Fuzz every reader; exits with 1 where a mutant was not handled."
+    )
     parser.add_argument("--mutants", type=int, default=10_000, help="for each reader")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--targets", nargs="+", choices=sorted(TARGETS), default=sorted(TARGETS))
-    parser.add_argument("--out", type=Path, default=Path("build/fuzz"), help="where faults are kept")
+    parser.add_argument(
+        "--out", type=Path, default=Path("build/fuzz"), help="where faults are kept"
+    )
     options = parser.parse_args()
     failed = 0
     for name in options.targets:

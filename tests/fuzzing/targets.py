@@ -166,7 +166,9 @@ def foreign(name: str) -> Callable[[Path], None]:
 
 
 def consensus_it(place: Path) -> None:
-    consensus(variants=place / "in.vcf.gz", reference=place / "ref.fa", out=place / "made.fa.gz", people=2)
+    consensus(
+        variants=place / "in.vcf.gz", reference=place / "ref.fa", out=place / "made.fa.gz", people=2
+    )
 
 
 @cache
@@ -178,7 +180,11 @@ def panel_files() -> Files:
         prefix = Path(folder) / "p"
         with PanelWriter(prefix, panel.people, "20") as writer:
             writer.append(panel.sites, alleles)
-        pvar = zstandard.ZstdDecompressor().decompressobj().decompress((prefix.parent / "p.pvar.zst").read_bytes())
+        pvar = (
+            zstandard.ZstdDecompressor()
+            .decompressobj()
+            .decompress((prefix.parent / "p.pvar.zst").read_bytes())
+        )
         (prefix.parent / "p.pvar").write_bytes(pvar)
         write_bed(Path(folder) / "b", panel, alleles)
         return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
@@ -227,7 +233,10 @@ MAPS = {
         *(f"chr20\t{i * 1000}\t1.0\t{i * 0.001}" for i in range(1, 30)),
     ),
 }
-SHEET = lines("person\tpopulation\tsex\tfamily\tsuperpopulation", *(f"p{i}\tGBR\tmale\tf{i}\tEUR" for i in range(8)))
+SHEET = lines(
+    "person\tpopulation\tsex\tfamily\tsuperpopulation",
+    *(f"p{i}\tGBR\tmale\tf{i}\tEUR" for i in range(8)),
+)
 SPLIT = lines(
     "person\tfamily\tpopulation\tsuperpopulation\tsex\trole",
     *(f"p{i}\t\tGBR\tEUR\tmale\t{'train' if i % 2 else 'holdout'}" for i in range(8)),
@@ -236,7 +245,9 @@ COHORT = lines(
     "person\tpopulation\tsex\tseed\tancestry\tgenerations\tinbreeding\tmeioses",
     *(f"SYN{i:06d}\tGBR\tfemale\t{i + 7}\t\t8\t0\t6" for i in range(6)),
 )
-HISTORY = lines("step\ttrain_bits\tvalidation_bits", *(f"{i}\t{1 / (i + 1)}\t{1 / (i + 1)}" for i in range(6)))
+HISTORY = lines(
+    "step\ttrain_bits\tvalidation_bits", *(f"{i}\t{1 / (i + 1)}\t{1 / (i + 1)}" for i in range(6))
+)
 FASTA = lines(">a x", "ACGTACGTNNACGT", "ACGT", ">b", "acgtacgtacgt", ">c", "GGGG")
 SEQUENCE_TABLE = lines("name,seq,label", *(f"s{i},ACGTACGTAC,{i % 2}" for i in range(6)))
 BED = lines(*(f"20\t{i * 100}\t{i * 100 + 50}\tr{i}" for i in range(5)))
@@ -246,10 +257,15 @@ C [ 2 1 2 ]
 G [ 3 1 2 ]
 T [ 4 1 4 ]
 """
-PEDIGREE = lines("#FID\tIID\tPAT\tMAT\tSEX", "f\tkid\tdad\tmum\t1", "f\tdad\t0\t0\t1", "f\tmum\t0\t0\t2")
-LEDGER = json.dumps({"version": 1, "releases": {"a": {"separation": 0.5}, "b": {"separation": 0.1}}}, indent=1)
+PEDIGREE = lines(
+    "#FID\tIID\tPAT\tMAT\tSEX", "f\tkid\tdad\tmum\t1", "f\tdad\t0\t0\t1", "f\tmum\t0\t0\t2"
+)
+LEDGER = json.dumps(
+    {"version": 1, "releases": {"a": {"separation": 0.5}, "b": {"separation": 0.1}}}, indent=1
+)
 PROVENANCE = {
-    "format": 1, "stage": "split", "version": "0.1.0", "seed": 1, "options": {"holdout": 0.5}, "facts": {},
+    "format": 1, "stage": "split", "version": "0.1.0", "seed": 1, "options": {"holdout": 0.5},
+    "facts": {},
     "inputs": {"panel/20.psam": "a" * 64}, "outputs": {"split.tsv": "b" * 64},
 }  # fmt: skip
 
@@ -267,7 +283,9 @@ def seal(data: bytes) -> bytes:
 def study_files() -> Files:
     """A configuration with both sheets, and inputs that are there."""
     config = default_yaml(Config(panels="panels.tsv", sequence_sets="sequences.tsv"))
-    panels = lines("panel\tcontig\tvariants\tpeople\treference\tmap\tregion", "p\t20\tin.vcf\t\t\t\t100-900")
+    panels = lines(
+        "panel\tcontig\tvariants\tpeople\treference\tmap\tregion", "p\t20\tin.vcf\t\t\t\t100-900"
+    )
     sequences = lines("set\tsource\tregions", "s\tx.fa\t")
     texts = {"config.yaml": config, "panels.tsv": panels, "sequences.tsv": sequences, "x.fa": FASTA}
     return {name: content.encode() for name, content in texts.items()} | plain_vcf()
@@ -346,26 +364,84 @@ def _targets() -> list[Target]:
         Target("vcf_bytes", plain_vcf, prepare_it("in.vcf"), "in.vcf", mutate_bytes),
         Target("vcf_gz", gz_vcf, prepare_it("in.vcf.gz"), "in.vcf.gz", mutate_text, bgzip),
         Target("vcf_gzip", gz_vcf, prepare_it("in.vcf.gz"), "in.vcf.gz", mutate_text, _gzip),
-        Target("vcf_gz_raw", variants("in.vcf.gz"), prepare_it("in.vcf.gz"), "in.vcf.gz", mutate_bytes),
+        Target(
+            "vcf_gz_raw", variants("in.vcf.gz"), prepare_it("in.vcf.gz"), "in.vcf.gz", mutate_bytes
+        ),
         Target("vcf_index", variants(*vcf), prepare_it("in.vcf.gz"), "in.vcf.gz.tbi", mutate_bytes),
-        Target("vcf_contigs", variants(*vcf), lambda p: list_contigs(p / "in.vcf.gz"), "in.vcf.gz.tbi", mutate_bytes),
+        Target(
+            "vcf_contigs",
+            variants(*vcf),
+            lambda p: list_contigs(p / "in.vcf.gz"),
+            "in.vcf.gz.tbi",
+            mutate_bytes,
+        ),
         Target("bcf_raw", variants("in.bcf"), prepare_it("in.bcf"), "in.bcf", mutate_bytes),
-        Target("bcf_index", variants("in.bcf", "in.bcf.csi"), prepare_it("in.bcf"), "in.bcf.csi", mutate_bytes),
+        Target(
+            "bcf_index",
+            variants("in.bcf", "in.bcf.csi"),
+            prepare_it("in.bcf"),
+            "in.bcf.csi",
+            mutate_bytes,
+        ),
         Target("vcf_foreign", plain_vcf, foreign("in.vcf"), "in.vcf"),
-        Target("vcf_reference", lambda: plain_vcf() | variants("ref.fa")(), prepare_it("in.vcf", True), "in.vcf"),
-        Target("consensus_vcf", lambda: gz_vcf() | variants("ref.fa")(), consensus_it, "in.vcf.gz", mutate_text, bgzip),
-        Target("reference", lambda: plain_vcf() | variants("ref.fa")(), prepare_it("in.vcf", True), "ref.fa"),
-        Target("reference_index", lambda: plain_vcf() | variants("ref.fa", "ref.fa.fai")(), prepare_it("in.vcf", True), "ref.fa.fai"),
-        Target("reference_gz", lambda: {"ref.fa.gz": variant_files()["ref.fa"]}, lambda p: Reference(p / "ref.fa.gz"), "ref.fa.gz", mutate_text, bgzip),
+        Target(
+            "vcf_reference",
+            lambda: plain_vcf() | variants("ref.fa")(),
+            prepare_it("in.vcf", True),
+            "in.vcf",
+        ),
+        Target(
+            "consensus_vcf",
+            lambda: gz_vcf() | variants("ref.fa")(),
+            consensus_it,
+            "in.vcf.gz",
+            mutate_text,
+            bgzip,
+        ),
+        Target(
+            "reference",
+            lambda: plain_vcf() | variants("ref.fa")(),
+            prepare_it("in.vcf", True),
+            "ref.fa",
+        ),
+        Target(
+            "reference_index",
+            lambda: plain_vcf() | variants("ref.fa", "ref.fa.fai")(),
+            prepare_it("in.vcf", True),
+            "ref.fa.fai",
+        ),
+        Target(
+            "reference_gz",
+            lambda: {"ref.fa.gz": variant_files()["ref.fa"]},
+            lambda p: Reference(p / "ref.fa.gz"),
+            "ref.fa.gz",
+            mutate_text,
+            bgzip,
+        ),
         Target("pgen", panel("p.pgen", "p.pvar.zst", "p.psam"), read_pgen, "p.pgen", mutate_bytes),
         Target("pgen_prepare", panel(*pgen), prepare_it("p.pgen"), "p.pvar"),
         Target("pvar", panel(*pgen), read_plink("p.pgen"), "p.pvar"),
-        Target("pvar_zst", lambda: {**panel("p.pgen", "p.psam")(), "p.pvar.zst": panel_files()["p.pvar"]}, read_pgen, "p.pvar.zst", mutate_text, _zstd),
+        Target(
+            "pvar_zst",
+            lambda: {**panel("p.pgen", "p.psam")(), "p.pvar.zst": panel_files()["p.pvar"]},
+            read_pgen,
+            "p.pvar.zst",
+            mutate_text,
+            _zstd,
+        ),
         Target("psam", panel(*pgen), read_plink("p.pgen"), "p.psam"),
         Target("bed", panel(*bed), read_plink("b.bed"), "b.bed", mutate_bytes),
         Target("bim", panel(*bed), read_plink("b.bed"), "b.bim"),
         Target("fam", panel(*bed), read_plink("b.bed"), "b.fam"),
-        *(Target(f"map_{form}", text("map.txt", content), lambda p: read_map(p / "map.txt", "20"), "map.txt") for form, content in MAPS.items()),
+        *(
+            Target(
+                f"map_{form}",
+                text("map.txt", content),
+                lambda p: read_map(p / "map.txt", "20"),
+                "map.txt",
+            )
+            for form, content in MAPS.items()
+        ),
         of_text("sheet", "s.tsv", SHEET, read_people),
         of_text("split", "s.tsv", SPLIT, read_split),
         of_text("cohort", "c.tsv", COHORT, read_cohort),
@@ -379,16 +455,42 @@ def _targets() -> list[Target]:
         of_text("motifs", "x.jaspar", MATRICES, read_matrices),
         of_text("pedigree", "x.fam", PEDIGREE, read_pedigree),
         of_text("ledger", "l.json", LEDGER, read_ledger),
-        of_text("provenance", "p.json", json.dumps(PROVENANCE, indent=1), read_provenance, mutate_text, seal),
+        of_text(
+            "provenance",
+            "p.json",
+            json.dumps(PROVENANCE, indent=1),
+            read_provenance,
+            mutate_text,
+            seal,
+        ),
         Target("configuration", study_files, read_study, "config.yaml"),
         Target("panel_sheet", study_files, read_study, "panels.tsv"),
-        Target("checkpoint", lambda: {"c": checkpoint_file()}, lambda p: load_checkpoint(p / "c"), "c", mutate_bytes),
-    ]  # fmt: skip
+        Target(
+            "checkpoint",
+            lambda: {"c": checkpoint_file()},
+            lambda p: load_checkpoint(p / "c"),
+            "c",
+            mutate_bytes,
+        ),
+    ]
     for kind, name in MODELS:
         label = f"model_{kind}_{name}"
         found += [
-            Target(label, model_words(kind, name), read_model(kind), "m.safetensors", mutate_text, with_arrays(kind, name)),
-            Target(f"{label}_bytes", whole_model(kind, name), read_model(kind), "m.safetensors", mutate_bytes),
+            Target(
+                label,
+                model_words(kind, name),
+                read_model(kind),
+                "m.safetensors",
+                mutate_text,
+                with_arrays(kind, name),
+            ),
+            Target(
+                f"{label}_bytes",
+                whole_model(kind, name),
+                read_model(kind),
+                "m.safetensors",
+                mutate_bytes,
+            ),
         ]
     return found
 

@@ -1,4 +1,6 @@
-"""The functions of the package, on the shipped data: the examples of their docstrings, and errors."""
+"""The functions of the package, on the shipped data: the examples of their docstrings, and
+errors.
+"""
 
 import doctest
 import subprocess
@@ -37,7 +39,9 @@ def test_examples(examples, step):
 
 def test_the_first_example_is_that_of_the_functions():
     [test] = doctest.DocTestFinder(recurse=False).find(api, "api")
-    assert [step for step in STEPS if any(f"genoloom.{step}(" in e.source for e in test.examples)] == list(STEPS)
+    assert [
+        step for step in STEPS if any(f"genoloom.{step}(" in e.source for e in test.examples)
+    ] == list(STEPS)
 
 
 def test_files_of_any_tool_are_compared(examples):
@@ -55,7 +59,9 @@ def test_private_tables_are_closed_to_others(examples):
 
 def test_errors_say_what_is_expected(examples, tmp_path):
     panel = examples[0]["panel"]
-    with pytest.raises(InputError, match="'mosaik' is not known\n  expected: one of transformer, gan"):
+    with pytest.raises(
+        InputError, match="'mosaik' is not known\n  expected: one of transformer, gan"
+    ):
         genoloom.train(panel, "mosaik")
     with pytest.raises(InputError, match=r"(?s)segment: is no option.*segment_cm"):
         genoloom.train(panel, "mosaic", segment=1)

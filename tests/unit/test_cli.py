@@ -37,7 +37,9 @@ def test_each_command_begins_with_a_sentence(name):
     assert first.endswith("."), first
 
 
-@pytest.mark.parametrize(("name", "option"), RENAMED, ids=lambda x: x if isinstance(x, str) else x.name)
+@pytest.mark.parametrize(
+    ("name", "option"), RENAMED, ids=lambda x: x if isinstance(x, str) else x.name
+)
 def test_a_former_spelling_is_taken_and_not_shown(name, option):
     command = COMMANDS[name]
     context = click.Context(command)

@@ -22,7 +22,11 @@ from genoloom.training_config import TransformerOptions
 
 def test_generated_files_are_up_to_date(repository):
     done = subprocess.run(
-        [sys.executable, "-m", "genoloom.config_files", "--check"], cwd=repository, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "genoloom.config_files", "--check"],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, f"run `python -m genoloom.config_files --write`\n{done.stdout}"
 
@@ -34,7 +38,9 @@ def test_drift_is_seen(repository, tmp_path):
     path = tmp_path / "config/config.yaml"
     path.write_text(path.read_text().replace("min_mac: 2", "min_mac: 3"))
     command = [sys.executable, "-m", "genoloom.config_files"]
-    done = subprocess.run([*command, "--check"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*command, "--check"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 1
     assert "-  min_mac: 3" in done.stdout
     subprocess.run([*command, "--write"], cwd=tmp_path, check=True)
@@ -49,7 +55,13 @@ def test_default_file_is_the_default_configuration(repository):
 def test_all_problems_are_listed_with_suggestions(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(
-        yaml.safe_dump({"sede": 1, "train": {"transformer": {"stpes": 3, "dropout": "x"}}, "prepare": {"max_missing": 3}})
+        yaml.safe_dump(
+            {
+                "sede": 1,
+                "train": {"transformer": {"stpes": 3, "dropout": "x"}},
+                "prepare": {"max_missing": 3},
+            }
+        )
     )
     with pytest.raises(ConfigError) as error:
         config_files.load_config(path)
@@ -91,21 +103,36 @@ def test_a_key_of_an_earlier_version_is_an_error_that_names_the_new_one(old, rep
 )
 def test_carriers_are_never_taken_for_copies(common, accepted):
     if accepted:
-        assert config_files.parse_config({"train": {"common": common}}, "x").train.common.min_mac == 3
+        assert (
+            config_files.parse_config({"train": {"common": common}}, "x").train.common.min_mac == 3
+        )
         return
     with pytest.raises(ConfigError, match=r"min_mac.*min_carriers|min_carriers"):
         config_files.parse_config({"train": {"common": common}}, "x")
 
 
 def test_options_of_an_earlier_version_are_named(tmp_path, capsys, monkeypatch):
-    files = ["--panel", "p", "--split", "s", "--model", "m", "--history", "h", "--state", str(tmp_path)]
+    files = [
+        "--panel",
+        "p",
+        "--split",
+        "s",
+        "--model",
+        "m",
+        "--history",
+        "h",
+        "--state",
+        str(tmp_path),
+    ]
     alone = CliRunner().invoke(genoloom, ["train", "independent", *files, "--min-carriers", "3"])
     assert isinstance(alone.exception, InputError)
     assert "give both" in str(alone.exception)
     for old, new in RENAMED.items():
         flag, now = (f"--{key.rpartition('.')[2].replace('_', '-')}" for key in (old, new))
         assert now in renamed_flags(flag)
-    monkeypatch.setattr(sys, "argv", ["genoloom", "train", "independent", *files, "--fewest-people", "5"])
+    monkeypatch.setattr(
+        sys, "argv", ["genoloom", "train", "independent", *files, "--fewest-people", "5"]
+    )
     monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)  # set by `run_and_exit`
     with pytest.raises(SystemExit) as left:
         run_and_exit(genoloom)
@@ -124,7 +151,9 @@ def test_a_schedule_has_one_length(tmp_path, section):
         config_files.load_config(path)
 
 
-@pytest.mark.parametrize(("text", "message"), [("a: [1", "is no YAML"), ("- 1\n", "no mapping"), (None, "not found")])
+@pytest.mark.parametrize(
+    ("text", "message"), [("a: [1", "is no YAML"), ("- 1\n", "no mapping"), (None, "not found")]
+)
 def test_broken_files(tmp_path, text, message):
     path = tmp_path / "config.yaml"
     if text is not None:
@@ -146,7 +175,9 @@ def test_flags_give_back_the_section():
 
     import click
 
-    CliRunner().invoke(click.command()(command), config_files.flags(options).split(), catch_exceptions=False)
+    CliRunner().invoke(
+        click.command()(command), config_files.flags(options).split(), catch_exceptions=False
+    )
     assert seen == [options]
 
 
@@ -172,7 +203,10 @@ def test_every_key_has_a_description_and_stands_in_the_documents(repository):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ("panel\tcontig\tvariants\nx\t20\tnone.vcf.gz\n", "line 2 variants  none.vcf.gz  not found"),
+        (
+            "panel\tcontig\tvariants\nx\t20\tnone.vcf.gz\n",
+            "line 2 variants  none.vcf.gz  not found",
+        ),
         ("panel\tcontig\tvariants\nx y\t20\there\n", "may hold letters"),
         # would stand outside results/
         ("panel\tcontig\tvariants\n../../x\t20\there\n", "may hold letters"),
@@ -194,7 +228,9 @@ def test_bad_panel_sheets(tmp_path, rows, message):
 
 
 @pytest.mark.parametrize(
-    "command", [[name] for name in genoloom.commands] + [["train", "transformer"], ["sequences", "train", "gan"]]
+    "command",
+    [[name] for name in genoloom.commands]
+    + [["train", "transformer"], ["sequences", "train", "gan"]],
 )
 def test_every_command_has_help(command):
     done = CliRunner().invoke(genoloom, [*command, "--help"])
@@ -211,5 +247,8 @@ def test_unknown_commands_and_defects_have_their_exit_codes(tmp_path):
 
 
 def test_help_is_quick_and_needs_no_torch():
-    code = "import sys; from genoloom.cli import genoloom; sys.exit('torch' in sys.modules or 'cyvcf2' in sys.modules)"
+    code = (
+        "import sys; from genoloom.cli import genoloom; sys.exit('torch' in sys.modules or "
+        "'cyvcf2' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

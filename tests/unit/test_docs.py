@@ -13,10 +13,15 @@ def test_the_site_builds_without_a_warning(repository, tmp_path, monkeypatch):
 
     monkeypatch.setenv("NO_MKDOCS_2_WARNING", "1")
     monkeypatch.chdir(repository)
-    config = load_config(str(repository / "mkdocs.yml"), site_dir=str(tmp_path / "site"), strict=True)
+    config = load_config(
+        str(repository / "mkdocs.yml"), site_dir=str(tmp_path / "site"), strict=True
+    )
     config.plugins.on_startup(command="build", dirty=False)
     build(config)  # raises on a warning
-    pages = {name: (tmp_path / "site/reference" / f"{name}.html").read_text() for name in ("cli", "python", "tables")}
+    pages = {
+        name: (tmp_path / "site/reference" / f"{name}.html").read_text()
+        for name in ("cli", "python", "tables")
+    }
     assert "--min-mac" in pages["cli"]
     assert "read_panel" in pages["python"]
     assert "classifier_auc" in pages["tables"]

@@ -46,7 +46,12 @@ def ask_for_memory(place):
 
 @pytest.mark.parametrize(
     ("read", "outcome"),
-    [(die, "signal"), (refuse_and_leave, "partial file"), (ask_for_memory, "memory"), (lambda place: {}["x"], "untyped error")],
+    [
+        (die, "signal"),
+        (refuse_and_leave, "partial file"),
+        (ask_for_memory, "memory"),
+        (lambda place: {}["x"], "untyped error"),
+    ],
 )
 def test_the_fuzzer_sees_faults(read, outcome):
     target = Target("planted", lambda: {"a": b"1\t2\n"}, read, "a")

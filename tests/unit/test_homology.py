@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from genoloom import homology
-from genoloom.homology import Places, chunk_clusters, count_duplicates, hold_out, homology_clusters, sharing_kmer, straddling
+from genoloom.homology import (
+    Places,
+    chunk_clusters,
+    count_duplicates,
+    hold_out,
+    homology_clusters,
+    sharing_kmer,
+    straddling,
+)
 from genoloom.sequences import pad, reverse_complement
 
 
@@ -60,7 +68,9 @@ def test_overlapping_and_equal_sequences_are_relatives_without_a_shared_kmer():
     rng = np.random.default_rng(4)
     bases = rng.integers(0, 4, (5, 30)).astype(np.uint8)
     bases[4] = bases[0]
-    places = Places(np.array([0, 0, 0, 1, 2]), np.array([0, 29, 60, 0, 0]), np.array([30, 59, 90, 30, 30]))
+    places = Places(
+        np.array([0, 0, 0, 1, 2]), np.array([0, 29, 60, 0, 0]), np.array([30, 59, 90, 30, 30])
+    )
     cluster = homology_clusters(bases, np.full(5, 30), places, 31)
     assert cluster[0] == cluster[1] == cluster[4]
     assert len({cluster[0], cluster[2], cluster[3]}) == 3
@@ -95,5 +105,7 @@ def test_straddling_is_overlap_with_training():
 
 
 def test_duplicates_of_either_strand_are_counted():
-    rows = [np.array(x, dtype=np.uint8) for x in ([0, 1, 1, 3], [0, 1, 1, 3], [0, 2, 2, 3], [1, 1, 1])]
+    rows = [
+        np.array(x, dtype=np.uint8) for x in ([0, 1, 1, 3], [0, 1, 1, 3], [0, 2, 2, 3], [1, 1, 1])
+    ]
     assert count_duplicates(*pad(rows)) == (1, 1)  # ACCT twice; AGGT is its other strand

@@ -25,19 +25,28 @@ def texts_compared(tree: ast.AST) -> list[tuple[int, str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Compare):
             parts = [node.left, *node.comparators]
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith((".startswith", ".endswith")):
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(
+            (".startswith", ".endswith")
+        ):
             parts = node.args
         elif isinstance(node, ast.MatchValue):
             parts = [node.value]
         else:
             continue
-        several = [part.elts if isinstance(part, ast.Tuple | ast.List | ast.Set) else [part] for part in parts]
-        constants = (part.value for some in several for part in some if isinstance(part, ast.Constant))
+        several = [
+            part.elts if isinstance(part, ast.Tuple | ast.List | ast.Set) else [part]
+            for part in parts
+        ]
+        constants = (
+            part.value for some in several for part in some if isinstance(part, ast.Constant)
+        )
         found += [(node.lineno, value) for value in constants if isinstance(value, str)]
     return found
 
 
-@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
+@pytest.mark.parametrize(
+    "path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE))
+)
 def test_no_verdict_metric_or_attack_is_compared_by_its_text(path):
     compared = texts_compared(ast.parse(path.read_text()))
     assert [(line, text) for line, text in compared if text in TEXTS] == []
@@ -64,6 +73,10 @@ def test_which_controls_copy_is_not_read_from_their_names():
     placed = {"classifier_auc": 0.6, "worst_attack": 0.6}
     rows = [
         Judgement.model_construct(generator=name, kind=kind, **placed)
-        for name, kind in (("mosaic", Role.CONTROL), ("no_mosaic", Role.CONTROL), ("mosaic", Role.GENERATOR))
+        for name, kind in (
+            ("mosaic", Role.CONTROL),
+            ("no_mosaic", Role.CONTROL),
+            ("mosaic", Role.GENERATOR),
+        )
     ]
     assert mosaics(rows) == rows[:1]

@@ -53,7 +53,9 @@ def tree_of(module: str) -> ast.Module:
     return ast.parse(MODULES[module].read_text())
 
 
-def imports_of(node: ast.AST, skip: type | tuple = (), optional: bool = False) -> Iterator[tuple[str, bool]]:
+def imports_of(
+    node: ast.AST, skip: type | tuple = (), optional: bool = False
+) -> Iterator[tuple[str, bool]]:
     """What a piece of source imports, `skip` left out, and whether it goes on without that."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Import):
@@ -63,7 +65,9 @@ def imports_of(node: ast.AST, skip: type | tuple = (), optional: bool = False) -
         elif isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
             continue  # for readers of types
         elif not isinstance(child, skip):
-            caught = isinstance(child, ast.Try) and any("ImportError" in ast.unparse(h) for h in child.handlers)
+            caught = isinstance(child, ast.Try) and any(
+                "ImportError" in ast.unparse(h) for h in child.handlers
+            )
             yield from imports_of(child, skip, optional or caught)
 
 
@@ -86,13 +90,18 @@ def packages_of(imported: set[tuple[str, bool]]) -> tuple[set[str], set[str]]:
         name, may_be_missing = waiting.pop()
         top, _, rest = name.partition(".")
         if top != "genoloom":  # the standard library has no distribution
-            found = {distribution.lower().replace("_", "-") for distribution in distributions().get(top, [])}
+            found = {
+                distribution.lower().replace("_", "-")
+                for distribution in distributions().get(top, [])
+            }
             (optional if may_be_missing else needed).update(found)
             continue
         parts = (name if name in MODULES else name.rpartition(".")[0]).split(".")
         reached = {".".join(parts[:n]) for n in range(1, len(parts) + 1)}
         if rest.endswith(REGISTRY):
-            reached |= {module for module in MODULES if module.rpartition(".")[0] == ".".join(parts)}
+            reached |= {
+                module for module in MODULES if module.rpartition(".")[0] == ".".join(parts)
+            }
         for module in reached - seen:
             waiting += imports_of_module(module)
         seen |= reached
@@ -104,7 +113,9 @@ def packages_of_command(command: str) -> tuple[set[str], set[str]]:
     half = ["sequences"] if command.startswith("sequences ") else ours
     name = "command" if command.endswith("train") else command.replace(" ", "_")
     trees = [tree_of(f"genoloom.cli.{module}") for module in half]
-    [function] = [n for t in trees for n in ast.walk(t) if isinstance(n, ast.FunctionDef) and n.name == name]
+    [function] = [
+        n for t in trees for n in ast.walk(t) if isinstance(n, ast.FunctionDef) and n.name == name
+    ]
     return packages_of({("genoloom.__main__", False), *imports_of(function)})
 
 
@@ -117,9 +128,13 @@ def test_every_rule_has_what_its_command_imports():
     assert not {rule: names for rule, names in lacking.items() if names}
 
 
-@pytest.mark.parametrize("path", sorted({path for _, path in COMMANDS.values()}), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted({path for _, path in COMMANDS.values()}), ids=lambda path: path.stem
+)
 def test_no_environment_has_what_no_rule_imports(path):
-    there = {line.split()[0] for line in yaml.safe_load(path.read_text())["dependencies"]} - {"python"}
+    there = {line.split()[0] for line in yaml.safe_load(path.read_text())["dependencies"]} - {
+        "python"
+    }
     imported = [packages_of_command(command) for command, used in COMMANDS.values() if used == path]
     assert there <= {CONDA.get(name, name) for both in imported for names in both for name in names}
 
@@ -130,13 +145,21 @@ def named(requirements: list[str]) -> set[str]:
 
 def test_the_project_asks_for_all_that_its_code_imports():
     needed, optional = packages_of({(module, False) for module in MODULES})
-    extras = {name: lines for name, lines in PROJECT["optional-dependencies"].items() if name not in ("dev", "docs")}
+    extras = {
+        name: lines
+        for name, lines in PROJECT["optional-dependencies"].items()
+        if name not in ("dev", "docs")
+    }
     assert needed <= named(PROJECT["dependencies"])
     assert optional - needed == {package for lines in extras.values() for package in named(lines)}
     # `genoloom doctor` says of each whether it is there
     body = tree_of("genoloom.stages.doctor").body
-    [said] = [n.value for n in body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == "EXTRAS"]
-    assert ast.literal_eval(said) == {package: name for name, lines in extras.items() for package in named(lines)}
+    [said] = [
+        n.value for n in body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == "EXTRAS"
+    ]
+    assert ast.literal_eval(said) == {
+        package: name for name, lines in extras.items() for package in named(lines)
+    }
 
 
 def test_the_reader_of_imports():

@@ -30,7 +30,9 @@ def test_people_that_are_taken_keep_every_column(name):
 
 def test_panels_side_by_side_have_the_people_of_both():
     first, second = (
-        Panel(make_sites(2), people(group, 1), ArrayHaplotypes(np.full((2, 2), value, dtype=np.int8)))
+        Panel(
+            make_sites(2), people(group, 1), ArrayHaplotypes(np.full((2, 2), value, dtype=np.int8))
+        )
         for group, value in (("a", 0), ("b", 1))
     )
     both = first.beside(second)

@@ -63,7 +63,11 @@ def commands(group: click.Group = cli, before: str = "genoloom") -> dict[str, se
         if isinstance(command, click.Group):
             table |= commands(command, whole)
         else:
-            table[whole] = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+            table[whole] = {
+                option
+                for parameter in command.params
+                for option in (*parameter.opts, *parameter.secondary_opts)
+            }
     return table
 
 
@@ -75,14 +79,21 @@ def test_there_are_remedies():
     assert len(REMEDIES) > 100
 
 
-@pytest.mark.parametrize(("place", "text"), [r for r in REMEDIES if re.search(r"genoloom [a-z]", r[1])])
+@pytest.mark.parametrize(
+    ("place", "text"), [r for r in REMEDIES if re.search(r"genoloom [a-z]", r[1])]
+)
 def test_commands_of_ours(place, text):
     for found in re.finditer(r"genoloom ((?:[a-z]+[a-z-]*)(?: [a-z]+)?)([^`;]*)", text):
         two = f"genoloom {found[1]}"
-        name = two if two in COMMANDS else two.rsplit(" ", 1)[0] if len(found[1].split()) > 1 else two
+        name = (
+            two if two in COMMANDS else two.rsplit(" ", 1)[0] if len(found[1].split()) > 1 else two
+        )
         assert name in COMMANDS, f"{place}: {name}"
         if name != "genoloom run":
-            lacking = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]+", found[2].split(" then ")[0])) - COMMANDS[name]
+            lacking = (
+                set(re.findall(r"(?<![\w-])--?[a-z][a-z-]+", found[2].split(" then ")[0]))
+                - COMMANDS[name]
+            )
             assert not lacking, f"{place}: {name} {lacking}"
 
 
@@ -90,7 +101,11 @@ def test_options_of_ours():
     known = set.union(*COMMANDS.values()) | SNAKEMAKE
     for place, text in REMEDIES:
         if not re.search("|".join([*TOOLS, "snakemake", "pip", "git", "awk", "crypt4gh"]), text):
-            lacking = {option for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", text) if option not in known}
+            lacking = {
+                option
+                for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)
+                if option not in known
+            }
             assert not lacking, f"{place}: {lacking}"
 
 
@@ -111,5 +126,10 @@ def test_options_of_plink2():
     for place, text in REMEDIES:
         for found in re.finditer(r"plink2 ([^;)`]*)", text):
             for option in re.findall(r"--[a-z0-9-]+", found[1]):
-                done = subprocess.run(["plink2", "--help", option.lstrip("-")], capture_output=True, text=True, check=False)
+                done = subprocess.run(
+                    ["plink2", "--help", option.lstrip("-")],
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                )
                 assert "No help entry" not in done.stdout, f"{place}: plink2 {option}"

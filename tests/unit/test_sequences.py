@@ -30,7 +30,9 @@ def test_iupac_letters_keep_their_place_and_become_n():
 def test_reverse_complement_is_biopythons_and_its_own_inverse(texts):
     bases, length = pad([encode(t.encode()) for t in texts])
     flipped = reverse_complement(bases, length)
-    assert [decode(row[:n]) for row, n in zip(flipped, length, strict=True)] == [str(Seq(t).reverse_complement()) for t in texts]
+    assert [decode(row[:n]) for row, n in zip(flipped, length, strict=True)] == [
+        str(Seq(t).reverse_complement()) for t in texts
+    ]
     np.testing.assert_array_equal(reverse_complement(flipped, length), bases)
 
 
@@ -40,7 +42,11 @@ def test_kmers_equal_slices(text, k):
     expected = [text[i : i + k] for i in range(len(text) - k + 1)]
     assert len(codes) == len(expected)
     for code, word in zip(codes.tolist(), expected, strict=True):
-        assert code == (int(NO_KMER) if "N" in word else sum("ACGT".index(c) * 4 ** (k - 1 - i) for i, c in enumerate(word)))
+        assert code == (
+            int(NO_KMER)
+            if "N" in word
+            else sum("ACGT".index(c) * 4 ** (k - 1 - i) for i, c in enumerate(word))
+        )
 
 
 @given(st.text(alphabet="ACGT", min_size=31, max_size=50), st.integers(1, 31))

@@ -10,7 +10,10 @@ from genoloom.tracts import Tracts, draw_tracts
 MAP = np.linspace(0, 20_000, 400_001)
 
 
-@pytest.mark.parametrize(("shares", "generations"), [([0.7, 0.3], 8.0), ([0.5, 0.3, 0.2], 20.0), ([1 / 16, 15 / 16], 6.0)])
+@pytest.mark.parametrize(
+    ("shares", "generations"),
+    [([0.7, 0.3], 8.0), ([0.5, 0.3, 0.2], 20.0), ([1 / 16, 15 / 16], 6.0)],
+)
 def test_lengths_are_exponential_and_shares_as_asked(shares, generations):
     shares = np.array(shares)
     lengths: list[list[float]] = [[] for _ in shares]

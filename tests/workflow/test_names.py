@@ -63,9 +63,21 @@ def test_a_checkout_with_a_weird_name(weird_project, repository, tmp_path):
         copy(repository / name, checkout / name)
 
     def run(*options):
-        command = [sys.executable, "-m", "genoloom", "run", "-C", str(weird_project), "--cores", "1", *options]
+        command = [
+            sys.executable,
+            "-m",
+            "genoloom",
+            "run",
+            "-C",
+            str(weird_project),
+            "--cores",
+            "1",
+            *options,
+        ]
         environment = {**os.environ, "PYTHONPATH": str(checkout / "src")}
-        return subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
 
     planned = run("-n")
     assert planned.returncode == 0, planned.stdout + planned.stderr

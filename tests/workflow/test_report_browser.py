@@ -15,19 +15,31 @@ from genoloom.stages.report import report
 
 pytestmark = pytest.mark.browser
 
-KEYS = {"right": "\ue014", "left": "\ue012", "home": "\ue011", "end": "\ue010", "tab": "\ue004", "enter": "\ue007"}
+KEYS = {
+    "right": "\ue014",
+    "left": "\ue012",
+    "home": "\ue011",
+    "end": "\ue010",
+    "tab": "\ue004",
+    "enter": "\ue007",
+}
 
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory):
     if not shutil.which("chromium") or not shutil.which("chromedriver"):
-        pytest.skip("no chromium and chromedriver: install them (tests/install_test_tools.sh) to run this test")
+        pytest.skip(
+            "no chromium and chromedriver: install them (tests/install_test_tools.sh) to run this "
+            "test"
+        )
     webdriver = pytest.importorskip("selenium.webdriver")
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium")
     for argument in (
-        "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-        "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", f"--user-data-dir={tmp_path_factory.mktemp('chromium')}",
+        "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
+        f"--user-data-dir={tmp_path_factory.mktemp('chromium')}",
     ):  # fmt: skip
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
@@ -68,7 +80,9 @@ def find(page, css):
 
 def draw_all(page):
     page.execute_script("for (const i of document.images) i.loading = 'eager'")
-    page.execute_async_script("Promise.all([...document.images].map(i => i.decode())).then(() => arguments[0]())")
+    page.execute_async_script(
+        "Promise.all([...document.images].map(i => i.decode())).then(() => arguments[0]())"
+    )
 
 
 def check_page(page):
@@ -76,8 +90,13 @@ def check_page(page):
     draw_all(page)
     assert [entry for entry in page.get_log("browser") if entry["level"] == "SEVERE"] == []
     assert len(find(page, "figure img")) > 10
-    assert page.execute_script("return [...document.images].every(i => i.naturalWidth > 100 && i.alt)")
-    fetched = "return performance.getEntriesByType('resource').filter(r => !r.name.startsWith('data:')).length"
+    assert page.execute_script(
+        "return [...document.images].every(i => i.naturalWidth > 100 && i.alt)"
+    )
+    fetched = (
+        "return performance.getEntriesByType('resource').filter(r => "
+        "!r.name.startsWith('data:')).length"
+    )
     assert page.execute_script(fetched) == 0
 
 
@@ -102,7 +121,10 @@ def test_tabs_by_mouse_and_keyboard(page):
         def shown(panels=panels):
             return [panel.is_displayed() for panel in panels]
 
-        first, last = [i == 0 for i in range(len(tabs))], [i == len(tabs) - 1 for i in range(len(tabs))]
+        first, last = (
+            [i == 0 for i in range(len(tabs))],
+            [i == len(tabs) - 1 for i in range(len(tabs))],
+        )
         assert shown() == first
         tabs[-1].click()
         assert shown() == last
@@ -113,9 +135,12 @@ def test_tabs_by_mouse_and_keyboard(page):
         assert shown() == last
         tabs[-1].send_keys(KEYS["home"])
         assert shown() == first
-        assert [tab.get_attribute("aria-selected") for tab in tabs] == ["true" if chosen else "false" for chosen in first]
+        assert [tab.get_attribute("aria-selected") for tab in tabs] == [
+            "true" if chosen else "false" for chosen in first
+        ]
         assert all(
-            panel.get_attribute("aria-labelledby") == tab.get_attribute("id") for tab, panel in zip(tabs, panels, strict=True)
+            panel.get_attribute("aria-labelledby") == tab.get_attribute("id")
+            for tab, panel in zip(tabs, panels, strict=True)
         )
 
 
@@ -126,7 +151,9 @@ def test_focus_is_visible_and_reaches_everything(page):
         now = page.switch_to.active_element
         if now.tag_name == "body":
             break
-        assert page.execute_script("return getComputedStyle(arguments[0]).outlineStyle", now) != "none"
+        assert (
+            page.execute_script("return getComputedStyle(arguments[0]).outlineStyle", now) != "none"
+        )
         reached.append((now.tag_name, now.get_attribute("class"), now.get_attribute("role")))
     assert reached[0][:2] == ("a", "skip")
     # one stop for each list of tabs
@@ -141,7 +168,8 @@ def test_tables_sort_and_filter(page):
 
     def column(i):
         script = (
-            "return [...arguments[0].tBodies[0].rows].filter(r => !r.hidden).map(r => r.cells[arguments[1]].textContent.trim())"
+            "return [...arguments[0].tBodies[0].rows].filter(r => !r.hidden).map(r => "
+            "r.cells[arguments[1]].textContent.trim())"
         )
         return page.execute_script(script, table, i)
 
@@ -172,13 +200,19 @@ def test_the_first_screen_holds_sentence_bars_badges_and_plot(driver, made):
     page = open_page(driver, made, height=800)
     draw_all(page)
     first = "#first-panel-demo"
-    assert [len(find(page, f"{first} {css}")) for css in (".generator", ".track", ".badges")] == [2, 2, 2]
+    assert [len(find(page, f"{first} {css}")) for css in (".generator", ".track", ".badges")] == [
+        2,
+        2,
+        2,
+    ]
     for part in (".headline", ".callout", ".track", ".badges li", "figure img"):
         css = f"{first} {part}"
         boxes = page.execute_script(
-            "return [...document.querySelectorAll(arguments[0])].map(e => e.getBoundingClientRect())"
-            ".map(b => [b.left, b.top, b.right, b.bottom, b.width, b.height])", css,
-        )  # fmt: skip
+            "return [...document.querySelectorAll(arguments[0])].map(e => "
+            "e.getBoundingClientRect()).map(b => [b.left, b.top, b.right, b.bottom, b.width, "
+            "b.height])",
+            css,
+        )
         assert boxes, css
         for left, top, right, bottom, width, height in boxes:
             assert left >= 0, css
@@ -216,11 +250,16 @@ def test_no_sideways_scrolling_and_a_picture(driver, made, width, tmp_path):
     height = page.execute_script("return document.documentElement.scrollHeight")
     shot = page.execute_cdp_cmd(
         "Page.captureScreenshot",
-        {"captureBeyondViewport": True, "clip": {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}},
+        {
+            "captureBeyondViewport": True,
+            "clip": {"x": 0, "y": 0, "width": width, "height": height, "scale": 1},
+        },
     )
     picture = tmp_path / f"report_{width}.png"
     picture.write_bytes(base64.b64decode(shot["data"]))
-    red, green, blue = np.moveaxis(np.asarray(Image.open(picture).convert("RGB")).astype(np.int32), 2, 0)
+    red, green, blue = np.moveaxis(
+        np.asarray(Image.open(picture).convert("RGB")).astype(np.int32), 2, 0
+    )
     pixels = red << 16 | green << 8 | blue
     assert pixels.shape == (height, width)
     # no blank stretch: in every screenful something is written or drawn, in ink and in the colours
@@ -236,7 +275,9 @@ def contrast(first, second):
 
     def luminance(colour):
         channels = np.array(colour) / 255
-        linear = np.where(channels <= 0.03928, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+        linear = np.where(
+            channels <= 0.03928, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4
+        )
         return float(linear @ [0.2126, 0.7152, 0.0722])
 
     high, low = sorted((luminance(first), luminance(second)), reverse=True)
@@ -261,7 +302,10 @@ def test_text_stands_out_from_its_background(driver, made, dark):
     pairs = page.execute_script(script)
     assert len(pairs) > 5
     for pair, where in pairs.items():
-        colours = [[int(n) for n in part[part.index("(") + 1 : -1].split(",")[:3]] for part in pair.split("|")]
+        colours = [
+            [int(n) for n in part[part.index("(") + 1 : -1].split(",")[:3]]
+            for part in pair.split("|")
+        ]
         assert contrast(*colours) >= 4.5, (where, pair)
 
 
@@ -269,6 +313,8 @@ def test_print_shows_every_tab(page):
     page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     assert all(panel.is_displayed() for panel in find(page, "[role=tabpanel]"))
     assert not any(tablist.is_displayed() for tablist in find(page, "[role=tablist]"))
-    pdf = base64.b64decode(page.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})["data"])
+    pdf = base64.b64decode(
+        page.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})["data"]
+    )
     assert io.BytesIO(pdf).read(5) == b"%PDF-"
     assert len(pdf) > 50_000

@@ -15,9 +15,12 @@ from genoloom.formats.tables import read_table
 
 def train_command(project, out):
     return [
-        "train", "transformer", "--panel", project / "results/panels/tiny/20", "--split", project / "results/splits/tiny.tsv",
-        "--model", out / "m.safetensors", "--history", out / "h.tsv", "--state", out / "state", "--device", "cpu", "--steps", "120",
-        "--evaluate-every", "20", "--width", "32", "--layers", "2", "--batch", "8", "--context", "8", "--seed", "3",
+        "train", "transformer", "--panel", project / "results/panels/tiny/20", "--split",
+        project / "results/splits/tiny.tsv",
+        "--model", out / "m.safetensors", "--history", out / "h.tsv", "--state", out / "state",
+        "--device", "cpu", "--steps", "120",
+        "--evaluate-every", "20", "--width", "32", "--layers", "2", "--batch", "8", "--context",
+        "8", "--seed", "3",
     ]  # fmt: skip
 
 
@@ -30,7 +33,9 @@ def uninterrupted(finished, tmp_path_factory):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 75)])
-def test_signal_saves_and_a_rerun_gives_the_same_model(finished, uninterrupted, tmp_path, number, code):
+def test_signal_saves_and_a_rerun_gives_the_same_model(
+    finished, uninterrupted, tmp_path, number, code
+):
     command = [sys.executable, "-m", "genoloom", *map(str, train_command(finished, tmp_path))]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         for line in process.stderr:
@@ -44,14 +49,17 @@ def test_signal_saves_and_a_rerun_gives_the_same_model(finished, uninterrupted, 
     done = run_genoloom(*train_command(finished, tmp_path))
     assert done.returncode == 0, done.stderr
     assert "resumed at step" in done.stderr
-    assert (tmp_path / "m.safetensors").read_bytes() == (uninterrupted / "m.safetensors").read_bytes()
+    assert (tmp_path / "m.safetensors").read_bytes() == (
+        uninterrupted / "m.safetensors"
+    ).read_bytes()
 
 
 def test_two_processes_learn_as_much_as_one(finished, uninterrupted, tmp_path):
     done = run_genoloom(*train_command(finished, tmp_path), "--processes", "2")
     assert done.returncode == 0, done.stderr
     start, one, two = (
-        read_history(place / "h.tsv")[row]["bits"] for place, row in ((tmp_path, 0), (uninterrupted, -1), (tmp_path, -1))
+        read_history(place / "h.tsv")[row]["bits"]
+        for place, row in ((tmp_path, 0), (uninterrupted, -1), (tmp_path, -1))
     )
     assert abs(one - two) < 0.1 * (start - one)
 
@@ -72,11 +80,23 @@ def test_a_stopped_and_then_killed_workflow_goes_on_from_its_state(tiny_project)
     config.write_text(config.read_text().replace("steps: 30", "steps: 600"))
     target = tiny_project / "results/models/tiny/transformer/20.safetensors"
     log = tiny_project / "logs/train_haplotypes/tiny.transformer.20.log"
-    command = ["run", "-C", str(tiny_project), "--cores", "1", "results/models/tiny/transformer/20.safetensors"]
-    for number, kill, words in ((signal.SIGTERM, os.kill, "step 20/600"), (signal.SIGKILL, os.killpg, "resumed at step")):
+    command = [
+        "run",
+        "-C",
+        str(tiny_project),
+        "--cores",
+        "1",
+        "results/models/tiny/transformer/20.safetensors",
+    ]
+    for number, kill, words in (
+        (signal.SIGTERM, os.kill, "step 20/600"),
+        (signal.SIGKILL, os.killpg, "resumed at step"),
+    ):
         log.unlink(missing_ok=True)
         whole = [sys.executable, "-m", "genoloom", *command]
-        with subprocess.Popen(whole, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True) as process:
+        with subprocess.Popen(
+            whole, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        ) as process:
             for _ in range(2400):
                 if log.exists() and words in log.read_text():
                     break

@@ -42,14 +42,31 @@ PartitionName=cpu Nodes=ALL Default=YES MaxTime=10:00:00 State=UP
 """
 
 SLURM_OPTIONS = [
-    "--jobs", "4", "--slurm-no-account", "--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "3",
-    "--latency-wait", "5", "--default-resources", "slurm_partition=cpu", "mem_mb=1500", "runtime=10",
-    "--set-resources", *(f"{rule}:mem_mb=3000" for rule in ("train_haplotypes", "prepare_sequences", "generate_sequences")),
-]  # fmt: skip
+    "--jobs",
+    "4",
+    "--slurm-no-account",
+    "--slurm-status-command",
+    "squeue",
+    "--slurm-init-seconds-before-status-checks",
+    "3",
+    "--latency-wait",
+    "5",
+    "--default-resources",
+    "slurm_partition=cpu",
+    "mem_mb=1500",
+    "runtime=10",
+    "--set-resources",
+    *(
+        f"{rule}:mem_mb=3000"
+        for rule in ("train_haplotypes", "prepare_sequences", "generate_sequences")
+    ),
+]
 
 
 def run(*command, check=True, **options):
-    return subprocess.run([*map(str, command)], check=check, capture_output=True, text=True, **options)
+    return subprocess.run(
+        [*map(str, command)], check=check, capture_output=True, text=True, **options
+    )
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +76,10 @@ def slurm(tmp_path_factory):
     """
     for program in ("slurmctld", "slurmd", "munged", "sbatch"):
         if not shutil.which(program):
-            pytest.skip(f"no {program}: install slurm-wlm and munge (tests/install_test_tools.sh) to run this test")
+            pytest.skip(
+                f"no {program}: install slurm-wlm and munge (tests/install_test_tools.sh) to run "
+                "this test"
+            )
     if os.geteuid() != 0:
         pytest.skip("starting SLURM needs root")
     folder = tmp_path_factory.mktemp("slurm")
@@ -69,13 +89,17 @@ def slurm(tmp_path_factory):
     host = socket.gethostname().split(".")[0]
     last = "Gres=gpu:1 "
     nodes = "\n".join(
-        f"NodeName=n{i} NodeHostname={host} NodeAddr=127.0.0.1 Port={16820 + i} CPUs=2 RealMemory=16000 {last if i == NODES else ''}State=UNKNOWN"
+        f"NodeName=n{i} NodeHostname={host} NodeAddr=127.0.0.1 Port={16820 + i} CPUs=2 "
+        f"RealMemory=16000 {last if i == NODES else ''}State=UNKNOWN"
         for i in range(1, NODES + 1)
     )
     (folder / "slurm.conf").write_text(CONF.format(host=host, folder=folder, nodes=nodes))
     (folder / "gres.conf").write_text(f"NodeName=n{NODES} Name=gpu File=/dev/null\n")
     etc = Path("/etc/slurm")
-    if any((etc / name).exists() and not (etc / name).is_symlink() for name in ("slurm.conf", "gres.conf")):
+    if any(
+        (etc / name).exists() and not (etc / name).is_symlink()
+        for name in ("slurm.conf", "gres.conf")
+    ):
         pytest.skip("this machine has a SLURM configuration of its own")
     etc.mkdir(exist_ok=True)
     Path("/run/munge").mkdir(exist_ok=True)
@@ -117,7 +141,8 @@ def test_the_workflow_runs_on_slurm(slurm, tiny_project, repository):
     config = tiny_project / "config/config.yaml"
     config.write_text(config.read_text() + "generators: [transformer]\nsequence_generators: []\n")
     command = [
-        sys.executable, "-m", "genoloom", "run", "-C", tiny_project, "--profile", repository / "profiles/slurm", *SLURM_OPTIONS,
+        sys.executable, "-m", "genoloom", "run", "-C", tiny_project, "--profile",
+        repository / "profiles/slurm", *SLURM_OPTIONS,
     ]  # fmt: skip
     done = run(*command, check=False, timeout=880)
     assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
@@ -135,8 +160,21 @@ def test_a_training_cancelled_by_slurm_goes_on_in_its_next_try(slurm, tiny_proje
     config.write_text(config.read_text().replace("steps: 30", "steps: 600"))
     target = "results/models/tiny/transformer/20.safetensors"
     log = tiny_project / "logs/train_haplotypes/tiny.transformer.20.log"
-    command = [sys.executable, "-m", "genoloom", "run", "-C", tiny_project, "--profile", "slurm", target, *SLURM_OPTIONS]
-    with subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    command = [
+        sys.executable,
+        "-m",
+        "genoloom",
+        "run",
+        "-C",
+        tiny_project,
+        "--profile",
+        "slurm",
+        target,
+        *SLURM_OPTIONS,
+    ]
+    with subprocess.Popen(
+        [*map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
         for _ in range(2400):
             if log.exists() and "step 20/600" in log.read_text():
                 break
@@ -162,10 +200,17 @@ def test_jobs_ask_slurm_for_what_their_rules_declare(tiny_project, repository, t
     for tool in tools.iterdir():
         tool.chmod(0o755)
     command = [
-        sys.executable, "-m", "snakemake", "results/panels/tiny/20.pgen", "--snakefile", repository / "Snakefile", "--directory", tiny_project, "--executor", "slurm",
-        "--jobs", "1", "--slurm-no-account", "--slurm-init-seconds-before-status-checks", "3", "--default-resources", "slurm_partition=cpu", "mem_mb=1500", "runtime=10",
+        sys.executable, "-m", "snakemake", "results/panels/tiny/20.pgen", "--snakefile",
+        repository / "Snakefile", "--directory", tiny_project, "--executor", "slurm",
+        "--jobs", "1", "--slurm-no-account", "--slurm-init-seconds-before-status-checks", "3",
+        "--default-resources", "slurm_partition=cpu", "mem_mb=1500", "runtime=10",
     ]  # fmt: skip
-    run(*command, check=False, env={**os.environ, "PATH": f"{tools}:{os.environ['PATH']}"}, timeout=120)
+    run(
+        *command,
+        check=False,
+        env={**os.environ, "PATH": f"{tools}:{os.environ['PATH']}"},
+        timeout=120,
+    )
     flags = (tmp_path / "flags").read_text()
     assert "-t 120" in flags or "--time=120" in flags or "-t 2:00:00" in flags
     assert "--mem" in flags

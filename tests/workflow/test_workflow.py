@@ -22,8 +22,10 @@ from genoloom.formats.pgen import open_panel
 from genoloom.formats.tables import read_table
 
 RULES = [
-    "prepare_panel", "split_people", "train_haplotypes", "make_cohort", "generate_haplotypes", "write_consensus", "validate_haplotypes",
-    "shadow_haplotypes", "audit_haplotypes", "prepare_sequences", "train_sequences", "generate_sequences", "validate_sequences", "write_report",
+    "prepare_panel", "split_people", "train_haplotypes", "make_cohort", "generate_haplotypes",
+    "write_consensus", "validate_haplotypes",
+    "shadow_haplotypes", "audit_haplotypes", "prepare_sequences", "train_sequences",
+    "generate_sequences", "validate_sequences", "write_report",
 ]  # fmt: skip
 
 
@@ -39,11 +41,15 @@ def resources_of(output: str) -> dict[str, dict[str, str]]:
     """The resources of each job of a dry run, by the first wildcard-dependent file that it
     writes.
     """
-    jobs = re.findall(r"^ +output: ([^,\n]+).*?^ +resources: ([^\n]+)", output, re.MULTILINE | re.DOTALL)
+    jobs = re.findall(
+        r"^ +output: ([^,\n]+).*?^ +resources: ([^\n]+)", output, re.MULTILINE | re.DOTALL
+    )
     return {path: dict(part.split("=", 1) for part in text.split(", ")) for path, text in jobs}
 
 
-def undeclared_reads(folder: Path, demo: Path, repository: Path, *targets: str) -> dict[str, list[str]]:
+def undeclared_reads(
+    folder: Path, demo: Path, repository: Path, *targets: str
+) -> dict[str, list[str]]:
     """Files that commands of traced runs read although their rule does not declare them, by log
     file; "" without a trace.
     """
@@ -54,15 +60,27 @@ def undeclared_reads(folder: Path, demo: Path, repository: Path, *targets: str) 
         read.setdefault(log, set()).update(map(Path, opened))
     found = {}
     for job in re.split(r"^(?:local)?rule ", done.stdout + done.stderr, flags=re.MULTILINE)[1:]:
-        named = {key: re.search(rf"^ +{key}: (.*)", job, re.MULTILINE) for key in ("input", "output", "log")}
+        named = {
+            key: re.search(rf"^ +{key}: (.*)", job, re.MULTILINE)
+            for key in ("input", "output", "log")
+        }
         if not named["log"]:
             continue
         log = named["log"][1]
-        declared = [folder / path for files in named.values() if files for path in files[1].split(", ")]
+        declared = [
+            folder / path for files in named.values() if files for path in files[1].split(", ")
+        ]
         # what is gone was temporary; an index is only used where there is one
-        opened = {path for path in read.get(log, ()) if path.is_file() and path.suffix not in INDEXES}
-        opened -= {*declared, *(path for path in opened if folder / "results/.state" in path.parents)}
-        found[log] = sorted(str(p) for p in opened if p.is_relative_to(demo) or p.is_relative_to(folder))
+        opened = {
+            path for path in read.get(log, ()) if path.is_file() and path.suffix not in INDEXES
+        }
+        opened -= {
+            *declared,
+            *(path for path in opened if folder / "results/.state" in path.parents),
+        }
+        found[log] = sorted(
+            str(p) for p in opened if p.is_relative_to(demo) or p.is_relative_to(folder)
+        )
         found[log] += [] if log in read else [""]
     return {log: paths for log, paths in found.items() if paths}
 
@@ -89,12 +107,16 @@ def test_dry_run_of_the_demo_plans_every_rule(repository, tmp_path):
         env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert {found.get("gpu", "0") for found in resources_of(done.stdout + done.stderr).values()} == {"0"}
+    assert {
+        found.get("gpu", "0") for found in resources_of(done.stdout + done.stderr).values()
+    } == {"0"}
     for rule in RULES:
         assert re.search(rf"^{rule} +\d+$", done.stdout + done.stderr, re.MULTILINE), rule
 
 
-def test_learned_generators_ask_for_the_gpu_that_the_configuration_asks_for(tiny_project, repository):
+def test_learned_generators_ask_for_the_gpu_that_the_configuration_asks_for(
+    tiny_project, repository
+):
     settings = yaml.safe_load((tiny_project / "config/config.yaml").read_text())
     settings["train"]["common"]["device"] = "cuda"
     (tiny_project / "config/config.yaml").write_text(yaml.safe_dump(settings))
@@ -106,7 +128,9 @@ def test_learned_generators_ask_for_the_gpu_that_the_configuration_asks_for(tiny
     done = snakemake("-n", "--snakefile", repository / "Snakefile", *models, cwd=tiny_project)
     found = resources_of(done.stdout + done.stderr)
     asked = {path: (found[path]["gpu"], found[path]["device"]) for path in models}
-    assert asked == {path: ("0", "auto") if name == "markov" else ("1", "cuda") for path, name in models.items()}
+    assert asked == {
+        path: ("0", "auto") if name == "markov" else ("1", "cuda") for path, name in models.items()
+    }
 
 
 def test_a_release_is_only_made_when_asked_for(repository, tmp_path):
@@ -114,9 +138,19 @@ def test_a_release_is_only_made_when_asked_for(repository, tmp_path):
     (tmp_path / "resources").symlink_to(repository / "resources")
     planned = {}
     for target in ([], ["release"]):
-        done = snakemake("-n", "--snakefile", repository / "Snakefile", "--directory", tmp_path, *target, cwd=tmp_path)
+        done = snakemake(
+            "-n",
+            "--snakefile",
+            repository / "Snakefile",
+            "--directory",
+            tmp_path,
+            *target,
+            cwd=tmp_path,
+        )
         assert done.returncode == 0, done.stderr
-        planned[bool(target)] = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, re.MULTILINE))
+        planned[bool(target)] = dict(
+            re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, re.MULTILINE)
+        )
     assert "make_release" not in planned[False]
     assert planned[True]["make_release"] == "2"
     assert "write_report" not in planned[True]
@@ -126,7 +160,9 @@ def test_people_are_redrawn_when_asked_for(tiny_project, repository):
     settings = yaml.safe_load((tiny_project / "config/config.yaml").read_text())
     settings["redraw"] = {"enabled": True}
     (tiny_project / "config/config.yaml").write_text(yaml.safe_dump(settings))
-    done = snakemake("-n", "--snakefile", repository / "Snakefile", "--directory", tiny_project, cwd=tiny_project)
+    done = snakemake(
+        "-n", "--snakefile", repository / "Snakefile", "--directory", tiny_project, cwd=tiny_project
+    )
     assert done.returncode == 0, done.stderr
     planned = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, re.MULTILINE))
     assert planned["redraw_people"] == planned["make_cohort"] == planned["generate_haplotypes"]
@@ -143,7 +179,10 @@ def test_the_gate_holds_back_models_that_learned_little(finished, demo_dir, repo
     assert "may not be released" in text
     assert "fidelity: " in text
     assert "alleles carried by as few as 1 training people may be modelled" in text
-    assert "fidelity: was made with validate.n_permutations 3, which is looser than the default 40" in text
+    assert (
+        "fidelity: was made with validate.n_permutations 3, which is looser than the default 40"
+        in text
+    )
     for broken in (
         "record of what it was made of",
         "was made of another",
@@ -155,7 +194,11 @@ def test_the_gate_holds_back_models_that_learned_little(finished, demo_dir, repo
         assert broken not in text  # the chain of evidence is whole, from the raw input to the audit
     # of all that `release` takes digests of, only the ledger is declared by no rule: every release
     # adds to it
-    reads = {log: paths for log, paths in undeclared_reads(finished, demo_dir, repository, "release").items() if "release" in log}
+    reads = {
+        log: paths
+        for log, paths in undeclared_reads(finished, demo_dir, repository, "release").items()
+        if "release" in log
+    }
     assert reads == {}
     assert not (finished / "results/release/tiny/gan").exists()
     assert not list((finished / "results/release").rglob("MANIFEST.sha256"))
@@ -167,7 +210,10 @@ def test_environments_exist_and_agree_with_the_constraints(repository):
     names = {"pytorch-cpu": "torch", "python-edlib": "edlib", "matplotlib-base": "matplotlib"}
     used = set()
     for rules in (repository / "workflow/rules").glob("*.smk"):
-        used |= {(rules.parent / path).resolve() for path in re.findall(r'conda:\s+"([^"]+)"', rules.read_text())}
+        used |= {
+            (rules.parent / path).resolve()
+            for path in re.findall(r'conda:\s+"([^"]+)"', rules.read_text())
+        }
     assert used
     for path in used:
         environment = yaml.safe_load(path.read_text())
@@ -197,8 +243,10 @@ def test_all_results_are_where_the_contract_says(finished):
     assert (results / "splits/tiny.tsv").exists()
     for generator in ("independent", "markov", "mosaic", "matched_mosaic", "transformer", "gan"):
         for path in (
-            f"models/tiny/{generator}/20.safetensors", f"models/tiny/{generator}/20.json", f"models/tiny/{generator}/20.history.tsv",
-            f"synthetic/tiny/{generator}/cohort.tsv", f"synthetic/tiny/{generator}/20.vcf.gz.tbi", f"synthetic/tiny/{generator}/20.pgen",
+            f"models/tiny/{generator}/20.safetensors", f"models/tiny/{generator}/20.json",
+            f"models/tiny/{generator}/20.history.tsv",
+            f"synthetic/tiny/{generator}/cohort.tsv", f"synthetic/tiny/{generator}/20.vcf.gz.tbi",
+            f"synthetic/tiny/{generator}/20.pgen",
             f"validation/tiny/{generator}/fidelity.tsv", f"private/tiny/{generator}/audit.tsv",
         ):  # fmt: skip
             assert (results / path).exists(), path
@@ -218,7 +266,9 @@ def test_rules_read_what_they_declare_and_nothing_else(finished, demo_dir, repos
 
 def test_the_same_people_and_sites_stand_in_all_files(finished):
     results = finished / "results"
-    cohort = [row["person"] for row in read_table(results / "synthetic/tiny/transformer/cohort.tsv")]
+    cohort = [
+        row["person"] for row in read_table(results / "synthetic/tiny/transformer/cohort.tsv")
+    ]
     vcf = cyvcf2.VCF(str(results / "synthetic/tiny/transformer/20.vcf.gz"))
     assert vcf.samples == cohort
     description = json.loads((results / "models/tiny/transformer/20.json").read_text())
@@ -230,7 +280,10 @@ def test_the_same_people_and_sites_stand_in_all_files(finished):
 def test_people_are_the_same_on_every_contig(tiny_project, demo_dir):
     add_contig(tiny_project, demo_dir, "21", "20:1200001-1300000")
     results = tiny_project / "results"
-    targets = ["results/validation/tiny/mosaic/fidelity.tsv", "results/validation/tiny/mosaic/privacy.tsv"]
+    targets = [
+        "results/validation/tiny/mosaic/fidelity.tsv",
+        "results/validation/tiny/mosaic/privacy.tsv",
+    ]
     done = run_genoloom("run", "-C", tiny_project, "--cores", 2, *targets)
     assert done.returncode == 0, done.stderr[-3000:]
     cohort = read_table(results / "synthetic/tiny/mosaic/cohort.tsv")
@@ -243,14 +296,18 @@ def test_people_are_the_same_on_every_contig(tiny_project, demo_dir):
     assert (first != second).any()
     wanted = {"row": "mosaic", "metric": "sites_lost", "bin": "all", "population": "all"}
     [lost] = [row for row in read_table(tiny_project / targets[0]) if wanted.items() <= row.items()]
-    monomorphic = [np.isin(panel.haplotypes.read(0, len(panel.sites)).mean(axis=1), (0, 1)) for panel in panels]
+    monomorphic = [
+        np.isin(panel.haplotypes.read(0, len(panel.sites)).mean(axis=1), (0, 1)) for panel in panels
+    ]
     assert float(lost["value"]) == pytest.approx(np.concatenate(monomorphic).mean(), abs=1e-6)
 
 
 def test_control_rows_stand_beside_each_learned_generator(finished):
     for table, key in (("fidelity", "metric"), ("privacy", "attack")):
         rows = read_table(finished / f"results/validation/tiny/gan/{table}.tsv")
-        assert {"gan", "independent", "markov", "mosaic", "matched_mosaic"} <= {row["row"] for row in rows}
+        assert {"gan", "independent", "markov", "mosaic", "matched_mosaic"} <= {
+            row["row"] for row in rows
+        }
         assert {row["kind"] for row in rows if row["row"] == "gan"} == {"generator"}
         assert all(row[key] and row["verdict"] for row in rows)
 
@@ -261,13 +318,24 @@ def test_nothing_of_real_people_leaves(finished):
     """
     names = [name.encode() for name in (finished / "data/names.txt").read_text().split()]
     results = finished / "results"
-    for closed in ("private/tiny/gan", "panels/tiny", "splits", "models/tiny/gan", "models/sequences/slice"):
+    for closed in (
+        "private/tiny/gan",
+        "panels/tiny",
+        "splits",
+        "models/tiny/gan",
+        "models/sequences/slice",
+    ):
         assert stat.S_IMODE((results / closed).stat().st_mode) == 0o700
     for room in ("private", "panels", "splits", "models", ".state"):
         assert stat.S_IMODE((results / room).stat().st_mode) == 0o700
     looked_at = 0
     for path in results.rglob("*"):
-        if not path.is_file() or path.parts[len(results.parts)] in ("panels", "splits", "private", ".state"):
+        if not path.is_file() or path.parts[len(results.parts)] in (
+            "panels",
+            "splits",
+            "private",
+            ".state",
+        ):
             continue
         content = path.read_bytes()
         if path.suffix == ".gz":
@@ -295,7 +363,9 @@ def test_a_second_run_has_nothing_to_do(finished):
         ("validate_sequences", "max_compared", 11, {"validate_sequences", "write_report", "all"}),
     ],
 )
-def test_a_changed_option_reruns_what_depends_on_it(finished, repository, section, option, value, expected):
+def test_a_changed_option_reruns_what_depends_on_it(
+    finished, repository, section, option, value, expected
+):
     settings = yaml.safe_load((finished / "config/config.yaml").read_text())
     changed = settings.setdefault(section, {})
     changed[option] = changed.get(option, {}) | value if isinstance(value, dict) else value
@@ -319,7 +389,13 @@ def test_a_changed_option_reruns_what_depends_on_it(finished, repository, sectio
 
 def test_snakemakes_own_report(finished, repository):
     done = snakemake(
-        "--snakefile", repository / "Snakefile", "--directory", finished, "--report", finished / "report.zip", cwd=finished
+        "--snakefile",
+        repository / "Snakefile",
+        "--directory",
+        finished,
+        "--report",
+        finished / "report.zip",
+        cwd=finished,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert (finished / "report.zip").stat().st_size > 10_000
@@ -329,11 +405,16 @@ def test_as_a_module_of_another_workflow_with_a_prefix(tiny_project, repository)
     """All that the study reads and writes is below the prefix, whatever its configuration names."""
     settings = yaml.safe_load((tiny_project / "config/config.yaml").read_text())
     base = "models/{contig}.safetensors"
-    settings["split"], settings["train"]["transformer"]["init_from"] = {"pedigree": "data/pedigree.fam"}, base
+    settings["split"], settings["train"]["transformer"]["init_from"] = (
+        {"pedigree": "data/pedigree.fam"},
+        base,
+    )
     settings["validate_sequences"]["motifs"] = "data/motifs.jaspar"
     (tiny_project / "config/config.yaml").write_text(yaml.safe_dump(settings))
     people = (tiny_project / "data/names.txt").read_text().split()
-    (tiny_project / "data/pedigree.fam").write_text("".join(f"0 {person} 0 0 0 -9\n" for person in people))
+    (tiny_project / "data/pedigree.fam").write_text(
+        "".join(f"0 {person} 0 0 0 -9\n" for person in people)
+    )
     (tiny_project / "data/motifs.jaspar").write_text(">m\nA [1]\nC [1]\nG [1]\nT [1]\n")
     (tiny_project / "models").mkdir()
     (tiny_project / base.format(contig="20")).write_text("")
@@ -367,7 +448,10 @@ use rule * from genoloom as genoloom_*
     [
         (lambda c: c["train"]["gan"].update(stpes=3), "did you mean 'train.gan.steps'?"),
         (lambda c: c.update(panels="config/none.tsv"), "config/none.tsv"),
-        (lambda c: (c.pop("panels"), c.pop("sequence_sets")), "neither 'panels' nor 'sequence_sets'"),
+        (
+            lambda c: (c.pop("panels"), c.pop("sequence_sets")),
+            "neither 'panels' nor 'sequence_sets'",
+        ),
     ],
 )
 def test_configuration_mistakes_stop_the_run_at_once(tiny_project, repository, edit, message):

@@ -13,11 +13,13 @@ from genoloom.cli.sequences import sequences
 GROUPS = {
     "Set up and run": [study.init, study.plan, study.doctor, study.run],
     "Make synthetic haplotypes, step by step": [
-        haplotypes.prepare, haplotypes.split, haplotypes.train, haplotypes.cohort, haplotypes.redraw,
+        haplotypes.prepare, haplotypes.split, haplotypes.train, haplotypes.cohort,
+        haplotypes.redraw,
         haplotypes.generate, haplotypes.consensus,
     ],
     "Judge them, and release them": [
-        evaluation.validate, evaluation.shadow, evaluation.audit, evaluation.release, evaluation.report,
+        evaluation.validate, evaluation.shadow, evaluation.audit, evaluation.release,
+        evaluation.report,
     ],
     "Judge the data of any tool": [evaluation.compare],
     "Use a trained model on other data": [haplotypes.score, haplotypes.complete],

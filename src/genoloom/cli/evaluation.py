@@ -24,15 +24,24 @@ from genoloom.cli.options import (
 )
 
 label_option = click.option(
-    "--name", default="synthetic", show_default=True, help="What to call the synthetic data in the tables."
+    "--name",
+    default="synthetic",
+    show_default=True,
+    help="What to call the synthetic data in the tables.",
 )
 results_option = click.option(
-    "--results", type=DIRECTORY, default="results", show_default=True, help="Directory of the workflow's results."
+    "--results",
+    type=DIRECTORY,
+    default="results",
+    show_default=True,
+    help="Directory of the workflow's results.",
 )
 
 
 def _shown(flag: str, name: str, what: str):
-    return click.option(flag, name, multiple=True, callback=as_list, help=f"{what} to show. Repeat.")
+    return click.option(
+        flag, name, multiple=True, callback=as_list, help=f"{what} to show. Repeat."
+    )
 
 
 @click.command()
@@ -60,18 +69,24 @@ def validate(comparands, sections, **given):
 
 @click.command()
 @click.option(
-    "--number", type=click.IntRange(min=0), required=True, help="Number of the shadow model within the audit, from 0 on."
+    "--number",
+    type=click.IntRange(min=0),
+    required=True,
+    help="Number of the shadow model within the audit, from 0 on.",
 )
 @comparands_options
 @models_option
 @file_option("--out", "File of private scores to write; its directory is closed to others.")
-@click.option("--state", type=DIRECTORY, help="Directory of checkpoints, so that a stopped job can go on.")
+@click.option(
+    "--state", type=DIRECTORY, help="Directory of checkpoints, so that a stopped job can go on."
+)
 @seed_option
 @threads_option
 @section_options(config.AuditOptions)
 @logged
 def shadow(comparands, sections, **given):
-    """Make one shadow model of an audit: the generator trained anew on half of the real individuals.
+    """Make one shadow model of an audit: the generator trained anew on half of the real
+    individuals.
 
     Seed and options must be those of the audit, which reads the file with --shadow.
     """
@@ -89,12 +104,16 @@ def shadow(comparands, sections, **given):
 @controls_option
 @models_option
 @files_option(
-    "--shadow", "shadows",
-    "What `genoloom shadow` has written, in the order of its numbers; without any they are made here. Repeat.",
-)  # fmt: skip
+    "--shadow",
+    "shadows",
+    "What `genoloom shadow` has written, in the order of its numbers; without any they are made "
+    "here. Repeat.",
+)
 @file_option("--out", "Private table to write; its directory is closed to others.")
 @file_option("--public", "Table of verdicts and intervals that may be shown.", required=False)
-@file_option("--leak", "Limits of the leak and what it follows from, for the report (JSON).", required=False)
+@file_option(
+    "--leak", "Limits of the leak and what it follows from, for the report (JSON).", required=False
+)
 @seed_option
 @section_options(config.AuditOptions)
 @logged
@@ -130,8 +149,18 @@ def audit(comparands, sections, **given):
     callback=as_named_files,
     help="Sheet of the synthetic individuals of one generator: person, population.",
 )
-@click.option("--controls/--no-controls", default=True, show_default=True, help="Also make and judge controls.")
-@click.option("--out", type=DIRECTORY, required=True, help="Directory for tables, private audits and the report.")
+@click.option(
+    "--controls/--no-controls",
+    default=True,
+    show_default=True,
+    help="Also make and judge controls.",
+)
+@click.option(
+    "--out",
+    type=DIRECTORY,
+    required=True,
+    help="Directory for tables, private audits and the report.",
+)
 @seed_option
 @section_options(config.ValidateOptions, config.AuditOptions)
 @logged
@@ -153,8 +182,17 @@ def compare(sections, **given):
 @results_option
 @click.option("--panel", required=True, help="Panel, by name.")
 @click.option("--generator", required=True, help="Generator, by name.")
-@click.option("--out", type=DIRECTORY, required=True, help="Directory of the bundle; an older bundle there is removed.")
-@file_option("--sheet", "Sheet of panels: the raw input is compared with what the panel was made of.", required=False)
+@click.option(
+    "--out",
+    type=DIRECTORY,
+    required=True,
+    help="Directory of the bundle; an older bundle there is removed.",
+)
+@file_option(
+    "--sheet",
+    "Sheet of panels: the raw input is compared with what the panel was made of.",
+    required=False,
+)
 @section_options(config.ReleaseOptions)
 @logged
 def release(sections, **given):

@@ -35,7 +35,12 @@ cohort_option = file_option("--cohort", "Cohort sheet.")
 @click.command()
 @file_option("--variants", "VCF(.gz), BCF or PLINK 2 .pgen.")
 @click.option("--contig", required=True, help="Contig to take, as named in the file.")
-@click.option("--out", type=PREFIX, required=True, help="Prefix of the panel's files, such as results/panels/demo/20.")
+@click.option(
+    "--out",
+    type=PREFIX,
+    required=True,
+    help="Prefix of the panel's files, such as results/panels/demo/20.",
+)
 @samples_option("Sheet of samples: person, population, sex, family.")
 @reference_option("FASTA to check REF against.", required=False)
 @file_option("--map", "Genetic map.", required=False, name="genetic_map")
@@ -109,7 +114,9 @@ def cohort(sections, **given):
 
 
 @click.command()
-@files_option("--model", "models", "Model file (.safetensors). Repeat for each contig.", required=True)
+@files_option(
+    "--model", "models", "Model file (.safetensors). Repeat for each contig.", required=True
+)
 @cohort_option
 @panels_option
 @split_option
@@ -147,14 +154,26 @@ def generate(sections, **given):
 
 
 @click.command()
-@file_option("--variants", "VCF(.gz) or BCF of one contig; diploid calls phased, haploid ones as they are.")
+@file_option(
+    "--variants", "VCF(.gz) or BCF of one contig; diploid calls phased, haploid ones as they are."
+)
 @reference_option("FASTA that the VCF was called against.")
 @click.option(
     "--out", type=PREFIX, required=True,
     help="Personal FASTA to write (.fa.gz, with .fai and .gzi); with --regions a directory.",
 )  # fmt: skip
-@renamed_option("--individuals", "--people", name="people", type=click.IntRange(min=1), help="Only the first N individuals.")
-@file_option("--chain", "UCSC chains to write, for lifting coordinates from the reference to each haplotype.", required=False)
+@renamed_option(
+    "--individuals",
+    "--people",
+    name="people",
+    type=click.IntRange(min=1),
+    help="Only the first N individuals.",
+)
+@file_option(
+    "--chain",
+    "UCSC chains to write, for lifting coordinates from the reference to each haplotype.",
+    required=False,
+)
 @file_option("--regions", "BED of intervals: one FASTA of all haplotypes for each.", required=False)
 @region_option
 @threads_option
@@ -178,7 +197,11 @@ def consensus(regions, region, chain, **given):
 @file_option("--out", "Table to write: one row per haplotype. It names individuals.")
 @samples_option("Sheet of samples, for their populations.")
 @file_option("--blocks", "Also write a table with one row per haplotype and block.", required=False)
-@file_option("--switches", "Also write the log-odds of switch errors, by individual and place between blocks.", required=False)
+@file_option(
+    "--switches",
+    "Also write the log-odds of switch errors, by individual and place between blocks.",
+    required=False,
+)
 @threads_option
 @logged
 def score(**given):
@@ -193,13 +216,16 @@ def score(**given):
 @file_option("--variants", OF_THE_MODEL)
 @file_option("--out", "Completed .vcf.gz or .bcf to write, at the sites of the model.")
 @samples_option("Sheet of samples, for their populations.")
-@file_option("--scores", "Also write the log-likelihood of what was known of each haplotype.", required=False)
+@file_option(
+    "--scores", "Also write the log-likelihood of what was known of each haplotype.", required=False
+)
 @click.option(
     "--particles",
     type=click.Choice([1, 2, 4, 8, 16, 32, 64, 128]),
     default=16,
     show_default=True,
-    help="More are nearer to the exact conditional distribution, and slower; 1 ignores what comes later on the contig.",
+    help="More are nearer to the exact conditional distribution, and slower; 1 ignores what comes "
+    "later on the contig.",
 )
 @seed_option
 @threads_option

@@ -61,7 +61,11 @@ def _click_type(annotation) -> click.ParamType:
 
 def _option_help(field) -> str:
     default = (
-        "none" if field.default is None else str(field.default).lower() if isinstance(field.default, bool) else field.default
+        "none"
+        if field.default is None
+        else str(field.default).lower()
+        if isinstance(field.default, bool)
+        else field.default
     )
     return f"{field.description}  [default: {default}]"
 
@@ -82,16 +86,26 @@ def section_options(*sections: type[Section]) -> Callable:
         def wrapper(**values):
             made = []
             for section in sections:
-                given = {name: values[name] for name in section.model_fields if values.get(name) is not None}
+                given = {
+                    name: values[name]
+                    for name in section.model_fields
+                    if values.get(name) is not None
+                }
                 values_given = {k: None if v is _OrNone.NONE else v for k, v in given.items()}
                 made.append(filled(section, values_given, _flag))
-            rest = {k: v for k, v in values.items() if not any(k in s.model_fields for s in sections)}
+            rest = {
+                k: v for k, v in values.items() if not any(k in s.model_fields for s in sections)
+            }
             return command(sections=tuple(made), **rest)
 
         for section in reversed(sections):
             for name, field in reversed(section.model_fields.items()):
                 wrapper = click.option(
-                    _flag(name), name, type=_click_type(field.annotation), default=None, help=_option_help(field)
+                    _flag(name),
+                    name,
+                    type=_click_type(field.annotation),
+                    default=None,
+                    help=_option_help(field),
                 )(wrapper)
         return wrapper
 
@@ -103,16 +117,26 @@ def _as_region(_context, _parameter, text: str | None) -> tuple[int, int] | None
         return None
     match = re.fullmatch(r"([\d,]+)-([\d,]+)", text)
     if not match:
-        raise InputError("--region", f"'{text}' is no region", expected="START-END, 1-based, both ends included")
+        raise InputError(
+            "--region", f"'{text}' is no region", expected="START-END, 1-based, both ends included"
+        )
     start, end = (int(part.replace(",", "")) for part in match.groups())
     if not 1 <= start <= end:
-        raise InputError("--region", f"'{text}' is empty", expected="START-END with 1 <= START <= END")
+        raise InputError(
+            "--region", f"'{text}' is empty", expected="START-END with 1 <= START <= END"
+        )
     return start, end
 
 
-region_option = click.option("--region", callback=_as_region, help="START-END, 1-based, both ends included.")
-seed_option = click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed of this job.")
-threads_option = click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="CPU threads.")
+region_option = click.option(
+    "--region", callback=_as_region, help="START-END, 1-based, both ends included."
+)
+seed_option = click.option(
+    "--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed of this job."
+)
+threads_option = click.option(
+    "--threads", type=click.IntRange(min=1), default=1, show_default=True, help="CPU threads."
+)
 
 
 class OrderedGroup(click.Group):
@@ -129,13 +153,17 @@ class OrderedGroup(click.Group):
         return list(self.commands)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        for title, commands in (self.headings or {"Commands": list(self.commands.values())}).items():
+        for title, commands in (
+            self.headings or {"Commands": list(self.commands.values())}
+        ).items():
             with formatter.section(title):
                 formatter.write_dl([(c.name, c.get_short_help_str(1000)) for c in commands])
 
 
 class RenamedOption(click.Option):
-    """An option that still takes the spelling it had in an earlier version; help names the new one."""
+    """An option that still takes the spelling it had in an earlier version; help names the new
+    one.
+    """
 
     def __init__(self, declarations, former: str, **more):
         super().__init__(declarations, **more)
@@ -165,26 +193,42 @@ def as_named_files(_context, parameter, values: tuple[str, ...]) -> dict[str, li
     for value in values:
         name, equals, path = value.partition("=")
         if not (name and equals and path):
-            raise InputError(parameter.opts[0], f"'{value}'", expected="NAME=FILE, such as gan=gan.vcf.gz")
+            raise InputError(
+                parameter.opts[0], f"'{value}'", expected="NAME=FILE, such as gan=gan.vcf.gz"
+            )
         named.setdefault(name, []).append(Path(path))
     return named
 
 
-def file_option(flag: str, help: str, required: bool = True, name: str | None = None, former: str | None = None):
+def file_option(
+    flag: str, help: str, required: bool = True, name: str | None = None, former: str | None = None
+):
     """An option that takes one file."""
     more = {"type": FILE, "required": required, "help": help}
     name = name or flag[2:].replace("-", "_")
-    return renamed_option(flag, former, name, **more) if former else click.option(flag, name, **more)
+    return (
+        renamed_option(flag, former, name, **more) if former else click.option(flag, name, **more)
+    )
 
 
-def files_option(flag: str, name: str, help: str, type: click.ParamType = FILE, required: bool = False):
-    """An option that takes one file and may be repeated, passed on as the keyword `name`, a list."""
-    return click.option(flag, name, type=type, multiple=True, callback=as_list, required=required, help=help)
+def files_option(
+    flag: str, name: str, help: str, type: click.ParamType = FILE, required: bool = False
+):
+    """An option that takes one file and may be repeated, passed on as the keyword `name`, a
+    list.
+    """
+    return click.option(
+        flag, name, type=type, multiple=True, callback=as_list, required=required, help=help
+    )
 
 
 def samples_option(help: str, name: str = "people", several: bool = False):
     """The sheet of samples; where there may be `several`, they are a list."""
-    more = {"multiple": True, "callback": as_list, "help": f"{help} Repeat."} if several else {"help": help}
+    more = (
+        {"multiple": True, "callback": as_list, "help": f"{help} Repeat."}
+        if several
+        else {"help": help}
+    )
     return renamed_option("--samples", "--people", name, type=FILE, **more)
 
 
@@ -194,15 +238,23 @@ def reference_option(help: str, required: bool = True, name: str = "reference"):
 
 
 def real_options(command: Callable) -> Callable:
-    """The two forms in which real individuals are given, passed on as the keyword `real`, a dict."""
+    """The two forms in which real individuals are given, passed on as the keyword `real`, a
+    dict.
+    """
     options = {
-        "panels": files_option("--panel", "panels", "Panel prefix of the workflow. Repeat for each contig.", PREFIX),
+        "panels": files_option(
+            "--panel", "panels", "Panel prefix of the workflow. Repeat for each contig.", PREFIX
+        ),
         "split": file_option("--split", "Split table of the workflow.", required=False),
         "train": files_option("--train", "train", f"Training individuals: {ANY_TOOL}"),
         "holdout": files_option("--holdout", "holdout", f"Held-out individuals: {ANY_TOOL}"),
-        "people": samples_option("Sheet of the samples of these files: person, population.", several=True),
-        "genetic_map": file_option("--map", "Genetic map, for such files.", required=False, name="genetic_map"),
-    }  # fmt: skip
+        "people": samples_option(
+            "Sheet of the samples of these files: person, population.", several=True
+        ),
+        "genetic_map": file_option(
+            "--map", "Genetic map, for such files.", required=False, name="genetic_map"
+        ),
+    }
 
     @functools.wraps(command)
     def wrapper(**values):
@@ -221,14 +273,22 @@ def comparands_options(command: Callable) -> Callable:
         return command(comparands={"synthetic": synthetic, **real}, **values)
 
     text = f"Prefix of the synthetic PGEN trio; or, with --train, {ANY_TOOL}"
-    return files_option("--synthetic", "synthetic", text, PREFIX, required=True)(real_options(wrapper))
+    return files_option("--synthetic", "synthetic", text, PREFIX, required=True)(
+        real_options(wrapper)
+    )
 
 
-controls_option = files_option("--control", "controls", "Table of a baseline, to show with this one. Repeat.")
-name_option = click.option("--name", required=True, help="What to call the synthetic data in the tables.")
+controls_option = files_option(
+    "--control", "controls", "Table of a baseline, to show with this one. Repeat."
+)
+name_option = click.option(
+    "--name", required=True, help="What to call the synthetic data in the tables."
+)
 figures_option = file_option("--figures", "Data of the report's figures (JSON).")
 model_option = file_option("--model", "Model file (.safetensors).")
-models_option = files_option("--model", "models", "Model the data were made with, for the attacks that need it. Repeat.")
+models_option = files_option(
+    "--model", "models", "Model the data were made with, for the attacks that need it. Repeat."
+)
 panels_option = files_option(
     "--panel",
     "panels",
@@ -238,7 +298,12 @@ panels_option = files_option(
 )
 split_option = file_option("--split", "Split table.")
 history_option = file_option("--history", "Training history (TSV).")
-state_option = click.option("--state", type=DIRECTORY, required=True, help="Training state, so that a stopped job can go on.")
+state_option = click.option(
+    "--state",
+    type=DIRECTORY,
+    required=True,
+    help="Training state, so that a stopped job can go on.",
+)
 
 
 def logged(command: Callable) -> Callable:

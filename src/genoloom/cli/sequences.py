@@ -38,7 +38,9 @@ def sequences():
 
 @sequences.command("prepare")
 @file_option("--source", "FASTA, labelled FASTA, CSV/TSV or one sequence per line.")
-@file_option("--regions", "BED of intervals of a FASTA source, with label and strand.", required=False)
+@file_option(
+    "--regions", "BED of intervals of a FASTA source, with label and strand.", required=False
+)
 @click.option("--out", type=DIRECTORY, required=True, help="Directory of the set.")
 @seed_option
 @section_options(SequenceOptions)
@@ -95,7 +97,11 @@ def sequences_generate(sections, **given):
 @sequences.command("validate")
 @name_option
 @file_option("--synthetic", "Synthetic FASTA.")
-@file_option("--train", "Real sequences that the generator learnt from; without them novelty is not judged.", required=False)
+@file_option(
+    "--train",
+    "Real sequences that the generator learnt from; without them novelty is not judged.",
+    required=False,
+)
 @file_option("--holdout", "Real sequences that it has not seen.")
 @file_option("--model", "Model, for bits per base.", required=False)
 @controls_option
@@ -114,7 +120,9 @@ def sequences_validate(sections, **given):
 
 @sequences.command("infill")
 @model_option
-@file_option("--source", "Sequences with runs of N (FASTA, CSV/TSV or text).", name="fasta", former="--fasta")
+@file_option(
+    "--source", "Sequences with runs of N (FASTA, CSV/TSV or text).", name="fasta", former="--fasta"
+)
 @file_option("--out", "FASTA to write; filled bases in lower case.")
 @seed_option
 @threads_option
@@ -132,11 +140,19 @@ def sequences_infill(sections, **given):
 @model_option
 @file_option("--variants", "VCF(.gz) or BCF.", name="vcf", former="--vcf")
 @reference_option("Reference of the variants.", name="fasta")
-@file_option("--out", "VCF(.gz) or BCF to write, with the log-likelihood ratio ALT/REF in INFO/GLLR.")
 @file_option(
-    "--report", "JSON to write: agreement with the allele frequency, beside the chains and 6-mer counts.", required=False
+    "--out", "VCF(.gz) or BCF to write, with the log-likelihood ratio ALT/REF in INFO/GLLR."
 )
-@click.option("--window", type=click.IntRange(min=20), help="Bases around a variant; the longest training length by default.")
+@file_option(
+    "--report",
+    "JSON to write: agreement with the allele frequency, beside the chains and 6-mer counts.",
+    required=False,
+)
+@click.option(
+    "--window",
+    type=click.IntRange(min=20),
+    help="Bases around a variant; the longest training length by default.",
+)
 @threads_option
 @logged
 def sequences_score(**given):

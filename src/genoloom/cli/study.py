@@ -32,7 +32,11 @@ _PROBABILITY = click.FloatRange(0, 1, min_open=True, max_open=True)
     callback=as_list,
     help="Phased VCF, BCF or PGEN of your cohort. Repeat.",
 )
-@reference_option("Reference FASTA, or the sequences to learn when no variants are given.", required=False, name="fasta")
+@reference_option(
+    "Reference FASTA, or the sequences to learn when no variants are given.",
+    required=False,
+    name="fasta",
+)
 @samples_option("Sheet of samples with populations and sexes.", name="samples")
 @file_option("--map", "Genetic map.", required=False, name="genetic_map")
 @click.option("--name", default="cohort", show_default=True, help="Name of the panel.")
@@ -46,11 +50,17 @@ def init(**given):
 
 
 @click.command()
-@click.option("-C", "--directory", type=DIRECTORY, help="A study: its panels and options are taken.")
+@click.option(
+    "-C", "--directory", type=DIRECTORY, help="A study: its panels and options are taken."
+)
 @click.option("--panel", help="Only this panel of the study.")
 @files_option("--variants", "files", f"Without a study: {ANY_TOOL}")
 @samples_option("Sheet of these samples: person, population.", several=True)
-@click.option("--individuals", type=click.IntRange(min=2), help="Number of training individuals, before there are any files.")
+@click.option(
+    "--individuals",
+    type=click.IntRange(min=2),
+    help="Number of training individuals, before there are any files.",
+)
 @click.option("--sites", type=click.IntRange(min=1), help="Number of sites; with --individuals.")
 @click.option(
     "--megabases",
@@ -64,7 +74,11 @@ def init(**given):
     show_default=True,
     help="Share of the individuals of --variants that will not train.",
 )
-@click.option("--synthetic", type=click.IntRange(min=1), help="Size of the release; [default: as many as train]")
+@click.option(
+    "--synthetic",
+    type=click.IntRange(min=1),
+    help="Size of the release; [default: as many as train]",
+)
 @click.option(
     "--panel-size",
     type=click.IntRange(min=1),
@@ -79,13 +93,26 @@ def init(**given):
     show_default=True,
     help="Smallest minor allele count in training of a site that is modelled.",
 )
-@click.option("--max-auc", type=_AUC, default=0.6, show_default=True, help="Limit of the worst attack.")
-@click.option("--delta", type=_PROBABILITY, default=1e-5, show_default=True, help="Delta of differential privacy.")
-@file_option("--ledger", "Earlier releases of the same individuals, as `release` notes them.", required=False)
+@click.option(
+    "--max-auc", type=_AUC, default=0.6, show_default=True, help="Limit of the worst attack."
+)
+@click.option(
+    "--delta",
+    type=_PROBABILITY,
+    default=1e-5,
+    show_default=True,
+    help="Delta of differential privacy.",
+)
+@file_option(
+    "--ledger", "Earlier releases of the same individuals, as `release` notes them.", required=False
+)
 @file_option("--out", "Also write the plan as JSON.", required=False)
 @logged
-def plan(directory, panel, files, people, individuals, sites, megabases, holdout, ledger, out, **asked):
-    """Compute, before any training, the leak that no faithful release can avoid, and what would pass.
+def plan(
+    directory, panel, files, people, individuals, sites, megabases, holdout, ledger, out, **asked
+):
+    """Compute, before any training, the leak that no faithful release can avoid, and what would
+    pass.
 
     \b
     genoloom plan -C mystudy
@@ -107,24 +134,42 @@ def plan(directory, panel, files, people, individuals, sites, megabases, holdout
     elif sites is None:
         raise click.UsageError("--individuals needs --sites")
     else:
-        made = stage.plan_by_numbers(individuals=individuals, sites=sites, megabases=megabases, **shared)
+        made = stage.plan_by_numbers(
+            individuals=individuals, sites=sites, megabases=megabases, **shared
+        )
     click.echo(made.text(), nl=False)
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
-@click.option("-C", "--directory", type=DIRECTORY, default=".", show_default=True, help="Where config/ is and results/ go.")
+@click.option(
+    "-C",
+    "--directory",
+    type=DIRECTORY,
+    default=".",
+    show_default=True,
+    help="Where config/ is and results/ go.",
+)
 @click.option("--cores", type=click.IntRange(min=1), help="CPU cores to use; all by default.")
-@click.option("--profile", type=DIRECTORY, help="Snakemake profile; the shipped default profile otherwise.")
+@click.option(
+    "--profile", type=DIRECTORY, help="Snakemake profile; the shipped default profile otherwise."
+)
 @click.argument("snakemake_options", nargs=-1, type=click.UNPROCESSED)
 def run(directory, cores, profile, snakemake_options):
     """Run the whole workflow; further options go to Snakemake as they are."""
     from genoloom.stages.run import run as stage
 
-    raise SystemExit(stage(directory=directory, cores=cores, profile=profile, options=list(snakemake_options)))
+    raise SystemExit(
+        stage(directory=directory, cores=cores, profile=profile, options=list(snakemake_options))
+    )
 
 
 @click.command()
-@click.option("-C", "--directory", type=DIRECTORY, help="Also check the configuration and inputs in this directory.")
+@click.option(
+    "-C",
+    "--directory",
+    type=DIRECTORY,
+    help="Also check the configuration and inputs in this directory.",
+)
 @logged
 def doctor(directory):
     """Say what is installed, which devices there are, and whether the configuration would run."""

@@ -81,17 +81,29 @@ def _remove_left_over(final: Path) -> None:
 
 
 def _explain(error: Exception, final: Path) -> GenoLoomError | None:
-    place, number, file = final.parent, getattr(error, "errno", None), getattr(error, "filename", None)
-    if isinstance(file, str | Path) and not (place.is_relative_to(file) or Path(file).is_relative_to(place)):
+    place, number, file = (
+        final.parent,
+        getattr(error, "errno", None),
+        getattr(error, "filename", None),
+    )
+    if isinstance(file, str | Path) and not (
+        place.is_relative_to(file) or Path(file).is_relative_to(place)
+    ):
         return explain(error)  # some input
     if number in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return InputError(place, "the output directory cannot be written", remedy="choose a writable directory")
+        return InputError(
+            place, "the output directory cannot be written", remedy="choose a writable directory"
+        )
     if number in (errno.EEXIST, errno.ENOTDIR):
-        return InputError(place, "is no directory: a file is in the way", remedy="choose another directory")
+        return InputError(
+            place, "is no directory: a file is in the way", remedy="choose another directory"
+        )
     # libraries also fail in other words, or with numbers of their own, when the disk is full
     if number in NO_SPACE or is_full(place):
         free = shutil.disk_usage(place).free / 1e6 if place.exists() else 0
         return InputError(
-            place, f"no space left while writing {final.name} ({free:.0f} MB free)", remedy="free some space and run again"
+            place,
+            f"no space left while writing {final.name} ({free:.0f} MB free)",
+            remedy="free some space and run again",
         )
     return explain(error, final)

@@ -17,7 +17,9 @@ def _crypt4gh():
         from crypt4gh import keys, lib
     except ImportError:
         raise InputError(
-            "audit.recipient", "the package crypt4gh, which encrypts, is not installed", remedy="pip install crypt4gh"
+            "audit.recipient",
+            "the package crypt4gh, which encrypts, is not installed",
+            remedy="pip install crypt4gh",
         ) from None
     # it logs session keys when asked to say more
     logging.getLogger("crypt4gh").setLevel(logging.WARNING)
@@ -34,11 +36,17 @@ def read_public_key(path: str | Path) -> bytes:
     """
     keys, _ = _crypt4gh()
     if not Path(path).is_file():
-        raise InputError(path, "not found", remedy="make a pair of keys: crypt4gh-keygen --sk secret.key --pk public.key")
+        raise InputError(
+            path,
+            "not found",
+            remedy="make a pair of keys: crypt4gh-keygen --sk secret.key --pk public.key",
+        )
     try:
         return keys.get_public_key(str(path))
     except (ValueError, NotImplementedError, IndexError) as error:
-        raise InputError(path, f"is no public key ({error})", expected="a Crypt4GH or SSH ed25519 public key") from None
+        raise InputError(
+            path, f"is no public key ({error})", expected="a Crypt4GH or SSH ed25519 public key"
+        ) from None
 
 
 def encrypt(content: bytes, out: Path, public_key: bytes) -> None:

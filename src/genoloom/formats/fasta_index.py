@@ -21,7 +21,16 @@ import pysam
 
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
-from genoloom.formats.text import AGAIN, GZIP_MAGIC, MAX_SEQUENCE, ZSTD_MAGIC, byte_lines, is_bgzf, open_raw, unpacked
+from genoloom.formats.text import (
+    AGAIN,
+    GZIP_MAGIC,
+    MAX_SEQUENCE,
+    ZSTD_MAGIC,
+    byte_lines,
+    is_bgzf,
+    open_raw,
+    unpacked,
+)
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +63,12 @@ def find_index(path: Path, scratch: Path) -> tuple[Path, Path | None]:
     if still := _faults(path, made, blocks):
         raise explain(path, still)
     if any(index.exists() for index in beside):
-        log.warning("%s: its index %s; a new one is used for now (lasting: samtools faidx %s)", path, fault, path.name)
+        log.warning(
+            "%s: its index %s; a new one is used for now (lasting: samtools faidx %s)",
+            path,
+            fault,
+            path.name,
+        )
         return made[0], made[1] if packed else None
     try:
         with write_beside(*beside) as parts:
@@ -68,7 +82,11 @@ def find_index(path: Path, scratch: Path) -> tuple[Path, Path | None]:
 def _build(path: Path, made: list[Path]) -> None:
     """New indexes by samtools; its messages say less than `explain`."""
     verbosity = pysam.set_verbosity(0)
-    names = [word for option, index in zip(("--fai-idx", "--gzi-idx"), made, strict=False) for word in (option, str(index))]
+    names = [
+        word
+        for option, index in zip(("--fai-idx", "--gzi-idx"), made, strict=False)
+        for word in (option, str(index))
+    ]
     try:
         pysam.samtools.faidx(*names, str(path))
     except pysam.SamtoolsError:
@@ -87,7 +105,9 @@ def _fault(path: Path, index: Path, blocks: list[tuple[int, int]]) -> str:
     try:
         if index.stat().st_mtime + OLDER_S < path.stat().st_mtime:
             return f"{index.suffix} is older than the file"
-        fits = _gzi_fits(index, blocks) if index.suffix == ".gzi" else _fai_fits(path, index, blocks)
+        fits = (
+            _gzi_fits(index, blocks) if index.suffix == ".gzi" else _fai_fits(path, index, blocks)
+        )
     except FileNotFoundError:
         return f"{index.suffix} is not there"
     except (OSError, ValueError, OverflowError, struct.error):
@@ -152,7 +172,10 @@ def _fai_fits(path: Path, index: Path, blocks: list[tuple[int, int]]) -> bool:
             ):
                 return False
             before = rb"(\r?\n)+" if place else rb"(\r?\n)*"
-            if not re.fullmatch(before + rb">" + re.escape(name.encode()) + rb"([ \t][^\n]*)?\r?\n", read(place, offset - place)):
+            if not re.fullmatch(
+                before + rb">" + re.escape(name.encode()) + rb"([ \t][^\n]*)?\r?\n",
+                read(place, offset - place),
+            ):
                 return False
             if length > bases and read(offset + bases, width - bases) not in (b"\n", b"\r\n"):
                 return False
@@ -194,40 +217,88 @@ def explain(path: Path, otherwise: str) -> InputError:
         raw = handle.peek(4)[:4]
         head = next(unpacked(path, handle), b"")
     packed = raw.startswith(GZIP_MAGIC)
-    show, made = (f"bgzip -dc {path.name} |", "| bgzip > NEW.fa.gz") if packed else (f"cat {path.name} |", "> NEW.fa")
-    expected = "FASTA in which all lines of a sequence but the last are equally long, as samtools faidx needs it"
+    show, made = (
+        (f"bgzip -dc {path.name} |", "| bgzip > NEW.fa.gz")
+        if packed
+        else (f"cat {path.name} |", "> NEW.fa")
+    )
+    expected = (
+        "FASTA in which all lines of a sequence but the last are equally long, as samtools faidx "
+        "needs it"
+    )
     if head.startswith(codecs.BOM_UTF8):
-        return InputError(path, "begins with a byte-order mark", expected, f"{show} sed '1s/^\\xEF\\xBB\\xBF//' {made}")
+        return InputError(
+            path,
+            "begins with a byte-order mark",
+            expected,
+            f"{show} sed '1s/^\\xEF\\xBB\\xBF//' {made}",
+        )
     if b"\r" in head and b"\n" not in head:
-        return InputError(path, "has lines that end in CR alone", expected, f"{show} tr '\\r' '\\n' {made}")
+        return InputError(
+            path, "has lines that end in CR alone", expected, f"{show} tr '\\r' '\\n' {made}"
+        )
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return InputError(path, "is UTF-16", expected, f"{show} iconv -f UTF-16 -t UTF-8 {made}")
     if raw.startswith(ZSTD_MAGIC):
-        return InputError(path, "is compressed by zstd", expected, f"zstd -dc {path.name} | bgzip > NEW.fa.gz")
+        return InputError(
+            path, "is compressed by zstd", expected, f"zstd -dc {path.name} | bgzip > NEW.fa.gz"
+        )
     names: dict[bytes, int] = {}
     first, short, blank = 0, 0, 0
     for number, line in byte_lines(path, MAX_SEQUENCE):
         if line.startswith(b">"):
             if names and not first:
-                return InputError(path, f"line {number}: the sequence before it has no bases", expected, "take it out")
-            name = line[1:].split(maxsplit=1)[0] if line[1:].strip() and not line[1:2].isspace() else b""
+                return InputError(
+                    path,
+                    f"line {number}: the sequence before it has no bases",
+                    expected,
+                    "take it out",
+                )
+            name = (
+                line[1:].split(maxsplit=1)[0]
+                if line[1:].strip() and not line[1:2].isspace()
+                else b""
+            )
             if not name:
                 return InputError(path, f"line {number}: a header without a name", ">name")
             if (other := names.setdefault(name, number)) != number:
-                return InputError(path, f"line {number}: the name of line {other} again", "each name once", "rename one of them")
+                return InputError(
+                    path,
+                    f"line {number}: the name of line {other} again",
+                    "each name once",
+                    "rename one of them",
+                )
             first, short, blank = 0, 0, 0
         elif not line.strip():
             blank = blank or number
         elif blank or not names:
-            found = f"line {blank}: blank, within a sequence" if blank else f"line {number}: a sequence without a header"
-            return InputError(path, found, expected, f"{show} sed '/^[[:space:]]*$/d' {made}" if blank else "")
+            found = (
+                f"line {blank}: blank, within a sequence"
+                if blank
+                else f"line {number}: a sequence without a header"
+            )
+            return InputError(
+                path, found, expected, f"{show} sed '/^[[:space:]]*$/d' {made}" if blank else ""
+            )
         elif short or len(line) > (first or len(line)):
-            found = f"line {short or number}: {'shorter' if short else 'longer'} than the lines before, within a sequence"
-            join = """awk '/^>/ {if (n++) print ""; print; next} {printf "%s", $0} END {print ""}'"""
+            found = (
+                f"line {short or number}: {'shorter' if short else 'longer'} than the lines "
+                "before, within a sequence"
+            )
+            join = (
+                """awk '/^>/ {if (n++) print ""; print; next} {printf "%s", $0} END {print ""}'"""
+            )
             return InputError(path, found, expected, f"{show} {join} {made}")
         else:
             first = first or len(line)
             short = number if len(line) < first else 0
     if not first:
-        return InputError(path, "ends with a header without bases" if names else "holds no sequence", "FASTA")
-    return InputError(path, f"its index {otherwise}: lines end in different ways", expected, f"{show} tr -d '\\r' {made}")
+        return InputError(
+            path, "ends with a header without bases" if names else "holds no sequence", "FASTA"
+        )
+    return InputError(
+        path,
+        f"its index {otherwise}: lines end in different ways",
+        expected,
+        f"{show} tr -d '\\r' {made}",
+    )

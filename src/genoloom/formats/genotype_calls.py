@@ -42,7 +42,11 @@ class Calls:
     @property
     def haploid(self) -> np.ndarray:
         """Whose call has one allele, bool (n_people,). A lone missing allele does not tell."""
-        one = (self.alleles[:, 1:] == ABSENT).all(axis=1) if self.alleles.shape[1] > 1 else np.ones(len(self.alleles), dtype=bool)
+        one = (
+            (self.alleles[:, 1:] == ABSENT).all(axis=1)
+            if self.alleles.shape[1] > 1
+            else np.ones(len(self.alleles), dtype=bool)
+        )
         return one & (self.alleles[:, 0] >= 0)
 
     @property
@@ -78,4 +82,12 @@ class CallsFile(VcfFile):
                 raise fault
             if ploidy > 2:
                 raise wrong_ploidy(self.path, f"{block.contig}:{position}", ploidy)
-            yield Calls(position, ref, alts, block.alleles[i].astype(np.int16), block.phased[i], end, block.other_sets[i])
+            yield Calls(
+                position,
+                ref,
+                alts,
+                block.alleles[i].astype(np.int16),
+                block.phased[i],
+                end,
+                block.other_sets[i],
+            )

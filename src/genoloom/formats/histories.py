@@ -9,8 +9,14 @@ def write_history(path: str | Path, rows: list[dict]) -> None:
     """The history of a run as TSV; columns in the order in which they first appear. Without times:
     these are never the same twice.
     """
-    columns = list(dict.fromkeys(key for row in rows for key in row if key != "seconds")) or ["step"]
-    write_table(path, columns, [{key: value for key, value in row.items() if key != "seconds"} for row in rows])
+    columns = list(dict.fromkeys(key for row in rows for key in row if key != "seconds")) or [
+        "step"
+    ]
+    write_table(
+        path,
+        columns,
+        [{key: value for key, value in row.items() if key != "seconds"} for row in rows],
+    )
 
 
 def read_history(path: str | Path) -> list[dict[str, float]]:
@@ -21,4 +27,7 @@ def read_history(path: str | Path) -> list[dict[str, float]]:
     InputError
         The file is no table, or a cell is no number; with its line.
     """
-    return [{name: row.number(name) for name, cell in row.items() if cell} for row in read_table(path, ("step",))]
+    return [
+        {name: row.number(name) for name, cell in row.items() if cell}
+        for row in read_table(path, ("step",))
+    ]

@@ -36,7 +36,8 @@ def read_ledger(path: str | Path) -> dict[str, float]:
         found = None
     if found is None or not all(0 <= value < math.inf for value in found.values()):
         raise InputError(
-            path, "is no ledger of leaks", expected=f"a file of `genoloom release`, version {VERSION}",
+            path, "is no ledger of leaks",
+            expected=f"a file of `genoloom release`, version {VERSION}",
             remedy="restore it from a backup: without it earlier releases would be forgotten",
         )  # fmt: skip
     return found

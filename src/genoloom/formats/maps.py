@@ -53,7 +53,9 @@ HEADERLESS = (
     Form("deCODE without a header (contig, begin, end, rate, cM)", 5, 2, 4, 0),
     Form("PLINK .bim (contig, id, cM, position, alleles)", 6, 3, 2, 0),
 )
-KNOWN = "a map of SHAPEIT, HapMap, Eagle, deCODE or PLINK, or columns with the names pos, chr and cM"
+KNOWN = (
+    "a map of SHAPEIT, HapMap, Eagle, deCODE or PLINK, or columns with the names pos, chr and cM"
+)
 
 
 @dataclass
@@ -106,9 +108,12 @@ class GeneticMap:
     def uncovered(self) -> InputError:
         """The error of a map of another place."""
         return InputError(
-            self.source, f"contig {self.contig}: covers none of the sites: it goes from {self.position[0]} to {self.position[-1]}",
-            expected="a map of the region", remedy="give the map of this contig and genome build, or none",
-        )  # fmt: skip
+            self.source,
+            f"contig {self.contig}: covers none of the sites: it goes from {self.position[0]} to "
+            f"{self.position[-1]}",
+            expected="a map of the region",
+            remedy="give the map of this contig and genome build, or none",
+        )
 
 
 def read_map(path: str | Path, contig: str, limits: tuple[float, float] = LIMITS) -> GeneticMap:
@@ -142,7 +147,11 @@ def read_map(path: str | Path, contig: str, limits: tuple[float, float] = LIMITS
             position.append(x)
             cm.append(y)
     if not number:
-        raise InputError(path, f"has no row of contig {contig}", remedy="give the map of this contig and genome build")
+        raise InputError(
+            path,
+            f"has no row of contig {contig}",
+            remedy="give the map of this contig and genome build",
+        )
     found = GeneticMap(path, contig, form.name, np.array(position, dtype=np.int64), np.array(cm))
     _check(found, np.array(number), limits)
     return found
@@ -166,7 +175,9 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
             yield line, cells
 
 
-def _header_form(path: Path, lines: Iterator[tuple[int, list[str]]]) -> tuple[Form | None, Iterator[tuple[int, list[str]]]]:
+def _header_form(
+    path: Path, lines: Iterator[tuple[int, list[str]]]
+) -> tuple[Form | None, Iterator[tuple[int, list[str]]]]:
     """The form that a header tells, or None, and the rows behind it. A comment that does not fit
     the first row is no header.
     """
@@ -178,7 +189,11 @@ def _header_form(path: Path, lines: Iterator[tuple[int, list[str]]]) -> tuple[Fo
         if _has_header(cells):
             return _named_form(path, line, cells), _data(lines)
         line_above, names = heads[-1] if heads else (0, [])
-        form = _named_form(path, line_above, names) if len(names) == len(cells) and _has_header(names) else None
+        form = (
+            _named_form(path, line_above, names)
+            if len(names) == len(cells) and _has_header(names)
+            else None
+        )
         return form, _data(chain([(line, cells)], lines))
     raise InputError(path, "is empty", expected=KNOWN)
 
@@ -194,7 +209,11 @@ def _has_header(cells: list[str]) -> bool:
 
 def _meaning(name: str) -> str:
     name = name.lower()
-    return next((meaning for meaning, pattern in _MEANINGS.items() if re.search(pattern, name)), "") if len(name) < 40 else ""
+    return (
+        next((meaning for meaning, pattern in _MEANINGS.items() if re.search(pattern, name)), "")
+        if len(name) < 40
+        else ""
+    )
 
 
 def _named_form(path: Path, line: int, names: list[str]) -> Form:
@@ -202,13 +221,24 @@ def _named_form(path: Path, line: int, names: list[str]) -> Form:
     if "cm" not in meanings:
         unit = "Morgans" if "morgan" in meanings else "a rate"
         raise InputError(
-            path, f"line {line}: the header has a column of {unit}, and none of centimorgans", expected=KNOWN,
-            remedy="Morgans times 100 are centimorgans; a rate has to be summed up along the contig",
-        )  # fmt: skip
+            path,
+            f"line {line}: the header has a column of {unit}, and none of centimorgans",
+            expected=KNOWN,
+            remedy="Morgans times 100 are centimorgans; a rate has to be summed up along "
+            "the contig",
+        )
     for meaning in ("cm", "position", "contig"):
         if meanings.count(meaning) > 1:
-            raise InputError(path, f"line {line}: {meanings.count(meaning)} columns may hold the {meaning}", expected=KNOWN)
-    at = {meaning: meanings.index(meaning) for meaning in ("position", "cm", "contig") if meaning in meanings}
+            raise InputError(
+                path,
+                f"line {line}: {meanings.count(meaning)} columns may hold the {meaning}",
+                expected=KNOWN,
+            )
+    at = {
+        meaning: meanings.index(meaning)
+        for meaning in ("position", "cm", "contig")
+        if meaning in meanings
+    }
     kind = "deCODE" if "start" in meanings else "with a header"
     used = ", ".join(names[i] for i in sorted(at.values()))
     return Form(f"{kind} ({used})", len(names), at["position"], at["cm"], at.get("contig"))
@@ -231,7 +261,12 @@ def _headerless_form(path: Path, sample: list[tuple[int, list[str]]], contig: st
     chosen = [trial.form for trial in fitting if trial.merit == best]
     if len({(form.position, form.cm) for form in chosen}) > 1:
         names = " or ".join(form.name for form in chosen)
-        raise InputError(path, f"line {sample[0][0]}: may be {names}", expected=KNOWN, remedy="add a header: pos chr cM")
+        raise InputError(
+            path,
+            f"line {sample[0][0]}: may be {names}",
+            expected=KNOWN,
+            remedy="add a header: pos chr cM",
+        )
     return chosen[0]
 
 
@@ -262,12 +297,26 @@ def _try(path: Path, form: Form, sample: list[tuple[int, list[str]]], contig: st
         first.setdefault(name, (position, cm))
     if form.contig is not None and not _are_contigs(list(first), len(sample)):
         return _Trial(
-            form, 0, InputError(path, f"line {sample[0][0]}: column {form.contig + 1} holds no contigs", expected=KNOWN)
+            form,
+            0,
+            InputError(
+                path,
+                f"line {sample[0][0]}: column {form.contig + 1} holds no contigs",
+                expected=KNOWN,
+            ),
         )
-    rates = [1e6 * (last[name][1] - first[name][1]) / max(last[name][0] - first[name][0], 1) for name in first]
+    rates = [
+        1e6 * (last[name][1] - first[name][1]) / max(last[name][0] - first[name][0], 1)
+        for name in first
+    ]
     named = any(name is not None and _bare(name) == _bare(contig) for name in first)
     rises = any(last[name][0] > first[name][0] for name in first)
-    return _Trial(form, len(sample), None, (rises, named, LIMITS[0] <= max(rates) <= LIMITS[1], max(rates) <= 1e4))
+    return _Trial(
+        form,
+        len(sample),
+        None,
+        (rises, named, LIMITS[0] <= max(rates) <= LIMITS[1], max(rates) <= 1e4),
+    )
 
 
 def _are_contigs(names: list[str], n_rows: int) -> bool:
@@ -280,7 +329,9 @@ def _are_contigs(names: list[str], n_rows: int) -> bool:
 def _point(path: Path, form: Form, line: int, cells: list[str]) -> tuple[str | None, int, float]:
     """Contig, position and centimorgans of a row."""
     if len(cells) != form.columns:
-        raise InputError(path, f"line {line}: {len(cells)} columns", expected=f"{form.columns}: {form.name}")
+        raise InputError(
+            path, f"line {line}: {len(cells)} columns", expected=f"{form.columns}: {form.name}"
+        )
     column = form.position
     try:
         position = real_number(cells[column])
@@ -288,7 +339,9 @@ def _point(path: Path, form: Form, line: int, cells: list[str]) -> tuple[str | N
         cm = real_number(cells[column])
     except ValueError as error:
         what = "position" if column == form.position else "centimorgans"
-        raise InputError(path, f"line {line}: column {column + 1}, the {what}, {error}", expected=form.name) from None
+        raise InputError(
+            path, f"line {line}: column {column + 1}, the {what}, {error}", expected=form.name
+        ) from None
     if not 0 <= position < MOST_BASES or position % 1:
         found = f"line {line}: column {form.position + 1} is no position"
         raise InputError(path, found, expected=f"{form.name}, with positions in whole base pairs")
@@ -297,9 +350,12 @@ def _point(path: Path, form: Form, line: int, cells: list[str]) -> tuple[str | N
 
 def _falling(path: Path, line: int) -> InputError:
     return InputError(
-        path, f"line {line}: position or centimorgans fall", expected="rising positions and centimorgans",
-        remedy="sort the map by position; a column that goes up and down is a rate (cM/Mb), not the map",
-    )  # fmt: skip
+        path,
+        f"line {line}: position or centimorgans fall",
+        expected="rising positions and centimorgans",
+        remedy="sort the map by position; a column that goes up and down is a rate (cM/Mb), not "
+        "the map",
+    )
 
 
 def _check(found: GeneticMap, line: np.ndarray, limits: tuple[float, float]) -> None:
@@ -310,14 +366,21 @@ def _check(found: GeneticMap, line: np.ndarray, limits: tuple[float, float]) -> 
     place = f"lines {line[0]} to {line[-1]}: contig {found.contig}"
     if span == 0 or bases == 0:
         raise InputError(
-            found.source, f"{place}: the centimorgans are all {found.cm[0]:g}" if bases else f"{place}: a single position",
-            expected="a map that rises", remedy="give another map, or none: then 1 cM per megabase is taken",
-        )  # fmt: skip
+            found.source,
+            f"{place}: the centimorgans are all {found.cm[0]:g}"
+            if bases
+            else f"{place}: a single position",
+            expected="a map that rises",
+            remedy="give another map, or none: then 1 cM per megabase is taken",
+        )
     rate = 1e6 * span / bases
     if not limits[0] <= rate <= limits[1]:
-        guess = "Morgans (times 100 are centimorgans)" if rate < limits[0] else "a rate, or base pairs"
+        guess = (
+            "Morgans (times 100 are centimorgans)" if rate < limits[0] else "a rate, or base pairs"
+        )
         raise InputError(
-            found.source, f"{place}: {rate:.3g} cM per megabase in all", expected=f"{limits[0]:g} to {limits[1]:g}",
+            found.source, f"{place}: {rate:.3g} cM per megabase in all",
+            expected=f"{limits[0]:g} to {limits[1]:g}",
             remedy=f"the column may hold {guess}; where the species is like that: "
             "genoloom prepare --map-min-rate, --map-max-rate",
         )  # fmt: skip

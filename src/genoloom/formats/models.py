@@ -26,7 +26,9 @@ FORMAT_VERSION = 2  # 1: options had other names, see `genoloom.renamed_keys`
 ALLELE = re.compile(r"[A-Za-z*]+|<[^<>\s]+>")
 MOST_AT_ONE_PLACE = 500  # sites of one position; all of them exclude each other
 NOT_THE_GENERATORS = ("sites.", "shapes.")  # prefixes of arrays that stages add
-PRIVATE = "This model was trained on real people without differential privacy. Treat it as private data."
+PRIVATE = (
+    "This model was trained on real people without differential privacy. Treat it as private data."
+)
 
 
 class ModelDescription(Description):
@@ -98,7 +100,9 @@ def save_model(path: str | Path, arrays: dict[str, np.ndarray], description: dic
         words.write_text(text + "\n")
 
 
-def read_description(path: str | Path, kind: str, more: type[Description] = ModelDescription) -> dict:
+def read_description(
+    path: str | Path, kind: str, more: type[Description] = ModelDescription
+) -> dict:
     """The description inside a model file; its arrays are not read.
 
     Parameters
@@ -151,8 +155,12 @@ def load_model(
         try:
             made_by = generator_class(description["generator"])
         except InputError as error:
-            raise InputError(path, f"is a model of '{description['generator']}'", expected=error.expected) from None
-        words, more_words = (_typed(path, model, description) for model in (made_by.description_class, more))
+            raise InputError(
+                path, f"is a model of '{description['generator']}'", expected=error.expected
+            ) from None
+        words, more_words = (
+            _typed(path, model, description) for model in (made_by.description_class, more)
+        )
 
         def declare(declared: Declared) -> None:
             try:
@@ -167,18 +175,24 @@ def load_model(
     if description.get("digest") not in (None, digest_tensors(description, arrays)):
         raise damaged(path, "its content is not what was written")
     declare(Declared(arrays))
-    own = {name: values for name, values in arrays.items() if not name.startswith(NOT_THE_GENERATORS)}
+    own = {
+        name: values for name, values in arrays.items() if not name.startswith(NOT_THE_GENERATORS)
+    }
     return Model(made_by.from_state(own, description), arrays, description)
 
 
 def damaged(path: str | Path, why: str) -> InputError:
     """The error of a model file that cannot be what was written."""
-    return InputError(path, f"is damaged, or no GenoLoom model: {why}", remedy="copy it again, or train it again")
+    return InputError(
+        path, f"is damaged, or no GenoLoom model: {why}", remedy="copy it again, or train it again"
+    )
 
 
 def _open(path: str | Path) -> TensorFile:
     return TensorFile(
-        path, "GenoLoom model", remedy="train it with `genoloom train` or `genoloom sequences train`, or copy it again"
+        path,
+        "GenoLoom model",
+        remedy="train it with `genoloom train` or `genoloom sequences train`, or copy it again",
     )
 
 
@@ -187,7 +201,10 @@ def _read_description(file: TensorFile, kind: str) -> dict:
     words = _typed(path, ModelDescription, description)
     if words.format_version != FORMAT_VERSION:
         raise InputError(
-            path, f"has format version {words.format_version}", expected=str(FORMAT_VERSION), remedy="train it again"
+            path,
+            f"has format version {words.format_version}",
+            expected=str(FORMAT_VERSION),
+            remedy="train it again",
         )
     if words.kind != kind:
         raise InputError(path, f"is a model of {words.kind}", expected=f"a model of {kind}")
@@ -217,12 +234,17 @@ def pack_sites(sites: Sites) -> dict[str, np.ndarray]:
 def declare_sites(arrays: Declared, words: SitesDescription) -> None:
     """Declare the arrays of `pack_sites`."""
     n = words.n_variants
-    arrays.expect("sites.position", "int64", n, low=1, high=words.contig_length or 2**40, least_step=0)
+    arrays.expect(
+        "sites.position", "int64", n, low=1, high=words.contig_length or 2**40, least_step=0
+    )
     arrays.expect("sites.cm", "float64", n, or_nan=True, low=-1e9, high=1e9, least_step=0)
     if "sites.frequency" in arrays:  # model files of before have none
         arrays.expect("sites.frequency", "float32", n, low=0, high=1)
     position = arrays["sites.position"]
-    if isinstance(position, np.ndarray) and (position[MOST_AT_ONE_PLACE:] == position[:-MOST_AT_ONE_PLACE]).any():
+    if (
+        isinstance(position, np.ndarray)
+        and (position[MOST_AT_ONE_PLACE:] == position[:-MOST_AT_ONE_PLACE]).any()
+    ):
         raise DeclarationError(f"more than {MOST_AT_ONE_PLACE} sites at one position")
     for name in ("ref", "alt", "id"):
         # no white space
@@ -247,7 +269,13 @@ def unpack_sites(path: str | Path, arrays: dict[str, np.ndarray], description: d
         if name != "id" and not all(map(ALLELE.fullmatch, column)):
             raise damaged(path, f"the array 'sites.{name}' holds what is no allele")
         columns.append(np.array(column, dtype=object))
-    return Sites(description["contig"], arrays["sites.position"], *columns, arrays["sites.cm"], description["contig_length"])
+    return Sites(
+        description["contig"],
+        arrays["sites.position"],
+        *columns,
+        arrays["sites.cm"],
+        description["contig_length"],
+    )
 
 
 def file_digest(path: str | Path) -> str:

@@ -35,9 +35,13 @@ def read_matrices(path: str | Path) -> list[Matrix]:
     if not parsed:
         raise InputError(path, "holds no matrix", expected="JASPAR count matrices")
     for motif in parsed:
-        if not motif.length or not all(0 <= count < math.inf for row in motif.counts.values() for count in row):
+        if not motif.length or not all(
+            0 <= count < math.inf for row in motif.counts.values() for count in row
+        ):
             raise InputError(
-                path, f"the matrix '{motif.matrix_id}' is empty or has what is no count", expected="counts from 0 on"
+                path,
+                f"the matrix '{motif.matrix_id}' is empty or has what is no count",
+                expected="counts from 0 on",
             )
     return [_named(motif) for motif in parsed]
 
@@ -62,7 +66,9 @@ def fetch_matrix(word: str) -> Matrix:
             remedy="look it up at https://jaspar.elixir.no, or give a file of JASPAR matrices",
         )  # fmt: skip
     if len(found) > 1:
-        ids = ", ".join(f"JASPAR:{motif.matrix_id} ({motif.name}, {motif.tax_group})" for motif in found)
+        ids = ", ".join(
+            f"JASPAR:{motif.matrix_id} ({motif.name}, {motif.tax_group})" for motif in found
+        )
         raise InputError(
             "--motifs",
             f"'{word}' is the name of {len(found)} matrices in {RELEASE}",
@@ -87,7 +93,11 @@ def _fetch(word: str) -> list:
         warnings.simplefilter("ignore", BiopythonWarning)  # of what is not found
         motif = database.fetch_motif_by_id(word)
         # pyjaspar puts names into its SQL as they are
-        return [motif] if motif else database.fetch_motifs(collection="CORE", tf_name=[word.replace("'", "''")])
+        return (
+            [motif]
+            if motif
+            else database.fetch_motifs(collection="CORE", tf_name=[word.replace("'", "''")])
+        )
 
 
 def _named(motif) -> Matrix:

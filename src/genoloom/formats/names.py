@@ -34,7 +34,8 @@ def check_person_names(source: object, names: Sequence[str]) -> None:
     """Raise an InputError where a name is `0`, which stands for nobody in PLINK 2."""
     if "0" in names:
         raise InputError(
-            source, f"sample {names.index('0') + 1} (counted from 1) is called '0', nobody in PLINK files",
+            source,
+            f"sample {names.index('0') + 1} (counted from 1) is called '0', nobody in PLINK files",
             expected="another name",
             remedy="name them anew, one name a line in NAMES: bcftools reheader -s NAMES -o OUT IN",
         )  # fmt: skip
@@ -44,7 +45,9 @@ def check_contig_name(source: object, name: str) -> None:
     """Raise an InputError unless a VCF header can hold the name of the contig."""
     if not _CONTIG.fullmatch(name):
         raise InputError(
-            source, f"contig {name!r} has a name that VCF does not allow",
+            source,
+            f"contig {name!r} has a name that VCF does not allow",
             expected="letters, digits and !#$%&+./:;?@^_|~-",
-            remedy="rename it: bcftools annotate --rename-chrs FILE, with the old and the new name in FILE",
-        )  # fmt: skip
+            remedy="rename it: bcftools annotate --rename-chrs FILE, with the old and the new name "
+            "in FILE",
+        )

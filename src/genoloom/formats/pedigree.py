@@ -7,10 +7,19 @@ from genoloom.formats.sheets import NONE
 from genoloom.formats.text import text_lines
 
 NAMES = {
-    "individual": ("iid", "individual", "individual_id", "sample", "sample_id", "sampleid", "person", "id"),
+    "individual": (
+        "iid",
+        "individual",
+        "individual_id",
+        "sample",
+        "sample_id",
+        "sampleid",
+        "person",
+        "id",
+    ),
     "father": ("pat", "father", "paternal", "paternal_id", "fatherid"),
     "mother": ("mat", "mother", "maternal", "maternal_id", "motherid"),
-}  # fmt: skip
+}
 
 
 def read_pedigree(path: str | Path) -> list[tuple[str, str, str]]:
@@ -26,15 +35,22 @@ def read_pedigree(path: str | Path) -> list[tuple[str, str, str]]:
     """
     rows = [(number, line.split()) for number, line in text_lines(path) if line.split()]
     rows = [(number, cells) for number, cells in rows if not cells[0].startswith("##")]
-    expected = "a header with individual, father and mother, or PLINK's family, individual, father, mother"
+    expected = (
+        "a header with individual, father and mother, or PLINK's family, individual, father, mother"
+    )
     if not rows:
         raise InputError(path, "is empty", expected=expected)
     header = [cell.lower().lstrip("#") for cell in rows[0][1]]
-    at = [next((header.index(name) for name in names if name in header), None) for names in NAMES.values()]
+    at = [
+        next((header.index(name) for name in names if name in header), None)
+        for names in NAMES.values()
+    ]
     if None not in at:
         rows = rows[1:]
     elif header[0] in ("fid", "iid", "family", *NAMES["individual"]):
-        raise InputError(path, f"line {rows[0][0]}: no column of father and mother", expected=expected)
+        raise InputError(
+            path, f"line {rows[0][0]}: no column of father and mother", expected=expected
+        )
     else:
         at = [1, 2, 3]
     found = []

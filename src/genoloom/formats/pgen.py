@@ -46,8 +46,15 @@ class PgenHaplotypes:
         How many alleles each variant has, at most 127; two each where it is not given.
     """
 
-    def __init__(self, path: Path, n_people: int, n_variants: int, n_alleles: np.ndarray | None = None):
-        self.path, self.n_people, self.n_variants, self.n_alleles = Path(path), n_people, n_variants, n_alleles
+    def __init__(
+        self, path: Path, n_people: int, n_variants: int, n_alleles: np.ndarray | None = None
+    ):
+        self.path, self.n_people, self.n_variants, self.n_alleles = (
+            Path(path),
+            n_people,
+            n_variants,
+            n_alleles,
+        )
         self.n_haplotypes = 2 * n_people
         self._reader = None
 
@@ -59,11 +66,15 @@ class PgenHaplotypes:
             _check_pgen(self.path, self.n_people, self.n_variants)
             try:
                 self._reader = pgenlib.PgenReader(
-                    str(self.path).encode(), raw_sample_ct=self.n_people, allele_idx_offsets=self._allele_offsets()
+                    str(self.path).encode(),
+                    raw_sample_ct=self.n_people,
+                    allele_idx_offsets=self._allele_offsets(),
                 )
             except (RuntimeError, MemoryError, ValueError) as error:
                 raise InputError(
-                    self.path, f"is damaged ({error})", remedy="copy it again, or make it anew with plink2"
+                    self.path,
+                    f"is damaged ({error})",
+                    remedy="copy it again, or make it anew with plink2",
                 ) from None
         return self._reader
 
@@ -96,10 +107,15 @@ class PgenHaplotypes:
             try:
                 self._open().read_alleles_and_phasepresent_range(start, stop, alleles, phased)
             except (RuntimeError, MemoryError, ValueError) as error:
-                raise InputError(self.path, f"variants {start + 1}-{stop} cannot be read ({error})") from None
+                raise InputError(
+                    self.path, f"variants {start + 1}-{stop} cannot be read ({error})"
+                ) from None
             most = 2 if self.n_alleles is None else self.n_alleles[start:stop, None]
             if (alleles >= most).any():
-                raise InputError(self.path, f"variants {start + 1}-{stop} have alleles that their table does not name")
+                raise InputError(
+                    self.path,
+                    f"variants {start + 1}-{stop} have alleles that their table does not name",
+                )
         return np.where(alleles < 0, -1, alleles).astype(np.int8), phased
 
 
@@ -114,7 +130,11 @@ def open_panel(prefix: str | Path) -> Panel:
     pgen, pvar, psam = panel_files(Path(prefix))
     for path in (pgen, pvar, psam):
         if not path.exists():
-            raise InputError(path, "not found", expected="a panel written by `genoloom prepare` or `genoloom generate`")
+            raise InputError(
+                path,
+                "not found",
+                expected="a panel written by `genoloom prepare` or `genoloom generate`",
+            )
     people = read_psam(psam)
     runs = read_pvar(pvar)
     if len(runs) != 1:
@@ -138,15 +158,27 @@ def _check_pgen(path: Path, n_people: int, n_variants: int) -> None:
     if head[2:3] == b"\x01":
         expected = 3 + n_variants * ((n_people + 3) // 4)
         if size != expected:
-            raise InputError(path, f"has {size} bytes", expected=f"{expected}, for the people and variants of its tables")
+            raise InputError(
+                path,
+                f"has {size} bytes",
+                expected=f"{expected}, for the people and variants of its tables",
+            )
         return
     if len(head) < 11:
         raise InputError(path, "is cut off", remedy="copy it again")
     counts = int.from_bytes(head[3:7], "little"), int.from_bytes(head[7:11], "little")
     if counts[0] != n_variants:
-        raise InputError(path, f"holds {counts[0]} variants", expected=f"{n_variants}, as in its table of variants")
+        raise InputError(
+            path,
+            f"holds {counts[0]} variants",
+            expected=f"{n_variants}, as in its table of variants",
+        )
     if counts[1] != n_people:
-        raise InputError(path, "holds another number of people than its table of them", expected="files that belong together")
+        raise InputError(
+            path,
+            "holds another number of people than its table of them",
+            expected="files that belong together",
+        )
 
 
 class PanelWriter:
@@ -164,8 +196,15 @@ class PanelWriter:
         In base pairs; written to the .pvar header.
     """
 
-    def __init__(self, prefix: str | Path, people: People, contig: str, contig_length: int | None = None):
-        self.prefix, self.people, self.contig, self.contig_length = Path(prefix), people, contig, contig_length
+    def __init__(
+        self, prefix: str | Path, people: People, contig: str, contig_length: int | None = None
+    ):
+        self.prefix, self.people, self.contig, self.contig_length = (
+            Path(prefix),
+            people,
+            contig,
+            contig_length,
+        )
         self.n_variants = 0
         self._blocks: list[int] = []
 
@@ -190,9 +229,12 @@ class PanelWriter:
             return
         if self._has_cm is None:
             self._write_pvar_header(not np.isnan(sites.cm).any())
-        rows = zip(sites.position.tolist(), sites.id, sites.ref, sites.alt, sites.cm.tolist(), strict=True)
+        rows = zip(
+            sites.position.tolist(), sites.id, sites.ref, sites.alt, sites.cm.tolist(), strict=True
+        )
         lines = (
-            f"{self.contig}\t{pos}\t{name}\t{ref}\t{alt}" + (f"\t{cm:.6g}\n" if self._has_cm else "\n")
+            f"{self.contig}\t{pos}\t{name}\t{ref}\t{alt}"
+            + (f"\t{cm:.6g}\n" if self._has_cm else "\n")
             for pos, name, ref, alt, cm in rows
         )
         self._pvar_text.write("".join(lines).encode())
@@ -241,12 +283,18 @@ class PanelWriter:
         width = (2 * n_people + 7) // 8
         self._spool.seek(0)
         writer = pgenlib.PgenWriter(
-            str(self._pgen).encode(), n_people, variant_ct=self.n_variants, nonref_flags=False, hardcall_phase_present=True
+            str(self._pgen).encode(),
+            n_people,
+            variant_ct=self.n_variants,
+            nonref_flags=False,
+            hardcall_phase_present=True,
         )
         for n in self._blocks:
             one, missing = (
                 np.unpackbits(
-                    np.frombuffer(self._spool.read(n * width), dtype=np.uint8).reshape(n, width), axis=1, count=2 * n_people
+                    np.frombuffer(self._spool.read(n * width), dtype=np.uint8).reshape(n, width),
+                    axis=1,
+                    count=2 * n_people,
                 )
                 for _ in range(2)
             )

@@ -36,13 +36,21 @@ def open_plink(path: str | Path) -> tuple[list[Panel], int]:
     names = [run.contig for run in runs]
     for name in names:
         if names.count(name) > 1:
-            raise InputError(table, f"contig {name} stands in {names.count(name)} places", remedy="plink2 --sort-vars")
+            raise InputError(
+                table,
+                f"contig {name} stands in {names.count(name)} places",
+                remedy="plink2 --sort-vars",
+            )
     total = sum(map(len, runs))
     haplotypes = PgenHaplotypes(path, len(people), total)
     panels, first = [], 0
     for run in runs:
         check_biallelic(table, run)
-        panels.append(Panel(run, people, HaplotypeView(haplotypes, variants=np.arange(first, first + len(run)))))
+        panels.append(
+            Panel(
+                run, people, HaplotypeView(haplotypes, variants=np.arange(first, first + len(run)))
+            )
+        )
         first += len(run)
     return panels, _count_unphased(haplotypes)
 
@@ -50,7 +58,9 @@ def open_plink(path: str | Path) -> tuple[list[Panel], int]:
 def _count_unphased(haplotypes: PgenHaplotypes, block: int = 1024) -> int:
     count = 0
     for start in range(0, haplotypes.n_variants, block):
-        alleles, phased = haplotypes.read_with_phase(start, min(start + block, haplotypes.n_variants))
+        alleles, phased = haplotypes.read_with_phase(
+            start, min(start + block, haplotypes.n_variants)
+        )
         count += int(((alleles[:, 0::2] != alleles[:, 1::2]) & ~phased).sum())
     return count
 
@@ -64,8 +74,14 @@ def _bed_tables(path: Path) -> tuple[People, list[Sites], Path]:
     bim, fam = path.with_suffix(".bim"), path.with_suffix(".fam")
     missing = [p.name for p in (path, bim, fam) if not p.exists()]
     if missing:
-        raise InputError(path, f"{', '.join(missing)} not found", expected=".bed, .bim and .fam side by side")
+        raise InputError(
+            path, f"{', '.join(missing)} not found", expected=".bed, .bim and .fam side by side"
+        )
     with open(path, "rb") as handle:
         if handle.read(3) != b"\x6c\x1b\x01":
-            raise InputError(path, "is no PLINK 1 .bed in variant-major order", remedy="plink2 --bfile OLD --make-bed --out NEW")
+            raise InputError(
+                path,
+                "is no PLINK 1 .bed in variant-major order",
+                remedy="plink2 --bfile OLD --make-bed --out NEW",
+            )
     return read_fam(fam), read_bim(bim), bim

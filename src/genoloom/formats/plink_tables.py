@@ -42,7 +42,9 @@ def tables_beside(path: Path) -> tuple[Path, Path]:
     variants = [p for p in (Path(f"{stem}.pvar"), Path(f"{stem}.pvar.zst")) if p.exists()]
     samples = Path(f"{stem}.psam")
     if not path.exists():
-        raise InputError(path, "not found", remedy="check the path; it is relative to where the command runs")
+        raise InputError(
+            path, "not found", remedy="check the path; it is relative to where the command runs"
+        )
     if not variants or not samples.exists():
         expected = f"{stem.name}.pvar (or .pvar.zst) and {stem.name}.psam beside it"
         raise InputError(path, "stands alone", expected=expected)
@@ -67,7 +69,9 @@ def _table(path: Path, headers: tuple[str, ...]) -> tuple[list[str], list[tuple[
         above.append(first)
         first = next(lines, None)
     if first is None:
-        raise InputError(path, "is empty", expected="a header, or one row for each variant or sample")
+        raise InputError(
+            path, "is empty", expected="a header, or one row for each variant or sample"
+        )
     delimiter = "\t" if "\t" in first[1] else None
 
     def cells(numbered: tuple[int, str]) -> tuple[int, list[str]]:
@@ -96,11 +100,17 @@ def read_psam(path: str | Path) -> People:
     header, _, rows = _table(path, ("#FID", "#IID"))
     columns = [name.lstrip("#").upper() for name in header] or _FAM
     if "IID" not in columns:
-        raise InputError(path, "has no column IID", expected="#IID, or #FID and IID, first in the header")
+        raise InputError(
+            path, "has no column IID", expected="#IID, or #FID and IID, first in the header"
+        )
     table = []
     for number, cells in rows:
         if len(cells) < len(columns) or (header and len(cells) > len(columns)):
-            raise InputError(path, f"line {number}: {len(cells)} cells", expected=f"{len(columns)}, as in the header")
+            raise InputError(
+                path,
+                f"line {number}: {len(cells)} cells",
+                expected=f"{len(columns)}, as in the header",
+            )
         table.append((number, dict(zip(columns, cells, strict=False))))
     return _people(path, table, named=bool(header))
 
@@ -126,7 +136,9 @@ def read_fam(path: str | Path) -> People:
         cells = line.split()
         if len(cells) < len(_FAM) and cells:
             raise InputError(
-                path, f"line {number}: {len(cells)} cells", expected="family, person, father, mother, sex, phenotype"
+                path,
+                f"line {number}: {len(cells)} cells",
+                expected="family, person, father, mother, sex, phenotype",
             )
         if cells:
             table.append((number, dict(zip(_FAM, cells, strict=False))))
@@ -139,11 +151,16 @@ def _people(path: Path, table: list[tuple[int, dict[str, str]]], named: bool) ->
     for number, row in table:
         if row["IID"] in ("", "0"):
             raise InputError(
-                path, f"line {number}: the IID is {'0' if row['IID'] else 'empty'}", expected="an id, which 0 is not",
+                path, f"line {number}: the IID is {'0' if row['IID'] else 'empty'}",
+                expected="an id, which 0 is not",
                 remedy="rename the sample: plink2 --update-ids",
             )  # fmt: skip
         if not named and row["IID"].upper() == "IID":
-            raise InputError(path, f"line {number}: is a header that does not begin with '#'", expected="#FID or #IID first")
+            raise InputError(
+                path,
+                f"line {number}: is a header that does not begin with '#'",
+                expected="#FID or #IID first",
+            )
 
     def cells(ours: str, otherwise: str) -> list[str]:
         found = next((name.upper() for name in ALIASES[ours] if name.upper() in table[0][1]), None)
@@ -151,7 +168,10 @@ def _people(path: Path, table: list[tuple[int, dict[str, str]]], named: bool) ->
         return [otherwise if value.lower() in NONE else value for value in values]
 
     population = cells("population", "unknown")
-    above = [s if p != "unknown" else "" for s, p in zip(cells("superpopulation", ""), population, strict=True)]
+    above = [
+        s if p != "unknown" else ""
+        for s, p in zip(cells("superpopulation", ""), population, strict=True)
+    ]
     if all(s in (p, "") for s, p in zip(above, population, strict=True)):  # there is no finer label
         above = [""] * len(above)
     check_superpopulations(path, [number for number, _ in table], population, above)
@@ -172,14 +192,21 @@ def _ids(path: Path, table: list[tuple[int, dict[str, str]]]) -> list[str]:
         ids = ["_".join(row[c] for c in columns if row.get(c, "0") != "0") for _, row in table]
         if len(set(ids)) == len(ids):
             if len(columns) > 1:
-                log.info("%s: samples are named by %s, since IIDs stand several times", path, "_".join(columns))
+                log.info(
+                    "%s: samples are named by %s, since IIDs stand several times",
+                    path,
+                    "_".join(columns),
+                )
             return ids
     lines: dict[str, int] = {}
     first, again = next(
-        (line, number) for (number, _), name in zip(table, ids, strict=True) if (line := lines.setdefault(name, number)) != number
+        (line, number)
+        for (number, _), name in zip(table, ids, strict=True)
+        if (line := lines.setdefault(name, number)) != number
     )
     raise InputError(
-        path, f"line {again}: the sample of line {first} again", expected="each FID, IID and SID once",
+        path, f"line {again}: the sample of line {first} again",
+        expected="each FID, IID and SID once",
         remedy="rename one: plink2 --update-ids",
     )  # fmt: skip
 
@@ -200,7 +227,9 @@ def read_pvar(path: str | Path) -> list[Sites]:
     header, above, rows = _table(path, ("#CHROM",))
     lengths: dict[str, int] = dict(filter(None, (_contig_line(line) for _, line in above)))
     if header and (lacking := [name for name in _NEEDED if name not in header]):
-        raise InputError(path, f"has no column {', '.join(lacking)}", expected="a PLINK 2 .pvar header")
+        raise InputError(
+            path, f"has no column {', '.join(lacking)}", expected="a PLINK 2 .pvar header"
+        )
     if header:
         return _runs(path, header, rows, lengths)
     first = next(rows)
@@ -244,7 +273,11 @@ def _runs(path: Path, columns: list[str], rows: Rows, lengths: dict[str, int]) -
     runs: list[tuple[str, list[tuple]]] = []
     for number, cells in rows:
         if len(cells) < len(columns):
-            raise InputError(path, f"line {number}: {len(cells)} cells", expected=f"{len(columns)}, as in the header")
+            raise InputError(
+                path,
+                f"line {number}: {len(cells)} cells",
+                expected=f"{len(columns)}, as in the header",
+            )
         contig, position, name, ref, alt = (cells[i] for i in at)
         if not contig or not ref or not alt:
             raise InputError(path, f"line {number}: contig or alleles are empty")
@@ -257,7 +290,9 @@ def _runs(path: Path, columns: list[str], rows: Rows, lengths: dict[str, int]) -
             cm = real_number(cells[cm_at]) if cm_at is not None else 0.0
         except ValueError as error:
             raise InputError(path, f"line {number}: {what} {error}") from None
-        runs[-1][1].append((place, known.setdefault(ref, ref), known.setdefault(alt, alt), name, cm))
+        runs[-1][1].append(
+            (place, known.setdefault(ref, ref), known.setdefault(alt, alt), name, cm)
+        )
     if not runs:
         raise InputError(path, "holds no variant")
     return [_sites(path, contig, run, lengths.get(contig)) for contig, run in runs]

@@ -27,11 +27,15 @@ def close_directory(folder: Path) -> None:
             continue
         try:
             if _is_shared(place):
-                log.warning("the directory of the output is not closed to others: give it one of its own")
+                log.warning(
+                    "the directory of the output is not closed to others: give it one of its own"
+                )
             else:
                 place.chmod(0o700)
         except PermissionError:
-            log.warning("the directory of the output belongs to somebody else and is not closed to others")
+            log.warning(
+                "the directory of the output belongs to somebody else and is not closed to others"
+            )
 
 
 def _is_shared(place: Path) -> bool:

@@ -84,11 +84,17 @@ class Making:
 
     def __init__(self, stage: str, inputs: Mapping[str, Path | None]):
         self.stage = stage
-        self._files = {role: Path(path) for role, path in inputs.items() if path is not None and Path(path).is_file()}
+        self._files = {
+            role: Path(path)
+            for role, path in inputs.items()
+            if path is not None and Path(path).is_file()
+        }
         self.digests = {role: file_digest(path) for role, path in self._files.items()}
         self._seen = {role: _signature(path) for role, path in self._files.items()}
 
-    def write(self, path: Path, outputs: Iterable[Path], options: BaseModel | None = None, **more) -> None:
+    def write(
+        self, path: Path, outputs: Iterable[Path], options: BaseModel | None = None, **more
+    ) -> None:
         """Write the record.
 
         Parameters
@@ -107,8 +113,12 @@ class Making:
         """
         for role, file in self._files.items():
             # a touched file costs a second digest; only another content is an error
-            if _signature(file) != self._seen[role] and (not file.is_file() or file_digest(file) != self.digests[role]):
-                raise InputError(file, "was changed while it was read", remedy="run the command again")
+            if _signature(file) != self._seen[role] and (
+                not file.is_file() or file_digest(file) != self.digests[role]
+            ):
+                raise InputError(
+                    file, "was changed while it was read", remedy="run the command again"
+                )
         record = Provenance(
             stage=self.stage,
             inputs=self.digests,
@@ -146,12 +156,18 @@ def read_provenance(path: Path) -> Provenance:
         It is missing, or is not what `Making.write` writes.
     """
     try:
-        values = json.loads(path.read_bytes().decode(), object_pairs_hook=_unique, parse_constant=_no_number)
+        values = json.loads(
+            path.read_bytes().decode(), object_pairs_hook=_unique, parse_constant=_no_number
+        )
         if values != sealed(values):
             raise ValueError("its own digest differs")
-        return Provenance.model_validate({key: value for key, value in values.items() if key != OWN})
+        return Provenance.model_validate(
+            {key: value for key, value in values.items() if key != OWN}
+        )
     except FileNotFoundError:
-        raise InputError(path, "not found", remedy="make the files again: the command writes it beside them") from None
+        raise InputError(
+            path, "not found", remedy="make the files again: the command writes it beside them"
+        ) from None
     # a ValidationError is a ValueError
     except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise InputError(path, f"is no record of provenance ({type(error).__name__})") from None

@@ -71,8 +71,12 @@ class Reference:
             try:
                 self._fasta = pysam.FastaFile(str(self.path), str(fai), gzi and str(gzi))
             except (OSError, ValueError) as error:
-                raise InputError(self.path, f"cannot be opened ({error})", expected="FASTA, plain or bgzip") from None
-        self.lengths: dict[str, int] = dict(zip(self._fasta.references, self._fasta.lengths, strict=True))
+                raise InputError(
+                    self.path, f"cannot be opened ({error})", expected="FASTA, plain or bgzip"
+                ) from None
+        self.lengths: dict[str, int] = dict(
+            zip(self._fasta.references, self._fasta.lengths, strict=True)
+        )
 
     def check_contig(self, contig: str, source: str | Path) -> None:
         """Raise an InputError, with the remedy, unless `contig` (of `source`) is in the FASTA."""
@@ -84,10 +88,13 @@ class Reference:
                 source,
                 f"contig '{contig}' is called '{other}' in {self.path}",
                 expected="the same names on both sides",
-                remedy=f"rename one side: bcftools annotate --rename-chrs names.txt, where names.txt holds '{contig} {other}'",
+                remedy="rename one side: bcftools annotate --rename-chrs names.txt, where "
+                f"names.txt holds '{contig} {other}'",
             )
         shown = ", ".join(list(self.lengths)[:5])
-        raise InputError(source, f"contig '{contig}' is not in {self.path}", expected=f"one of {shown} ...")
+        raise InputError(
+            source, f"contig '{contig}' is not in {self.path}", expected=f"one of {shown} ..."
+        )
 
     def fetch(self, contig: str, start: int, stop: int) -> str:
         """Bases [start, stop) of `contig`, 0-based, in the case of the file; short where the contig
@@ -102,9 +109,12 @@ class Reference:
             bases = ""
         if len(bases) != stop - start or not bases.isalpha():
             raise InputError(
-                self.path, f"{contig}:{start + 1}-{stop} cannot be read: the file is damaged, or no base stands there",
-                expected="letters (A, C, G, T, N and IUPAC codes)", remedy=AGAIN,
-            )  # fmt: skip
+                self.path,
+                f"{contig}:{start + 1}-{stop} cannot be read: the file is damaged, or no base "
+                "stands there",
+                expected="letters (A, C, G, T, N and IUPAC codes)",
+                remedy=AGAIN,
+            )
         return bases
 
     def compare(self, contig: str, position: int, ref: str) -> str:
@@ -115,6 +125,8 @@ class Reference:
         ref = ref.upper()
         if bases == ref:
             return "match"
-        if len(bases) == len(ref) and all(a == b or b in IUPAC.get(a, "") for a, b in zip(bases, ref, strict=True)):
+        if len(bases) == len(ref) and all(
+            a == b or b in IUPAC.get(a, "") for a, b in zip(bases, ref, strict=True)
+        ):
             return "ambiguous"
         return "mismatch"

@@ -16,7 +16,14 @@ import pysam
 
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
-from genoloom.formats.text import MAX_SEQUENCE, as_text, byte_lines, split_rows, text_lines, whole_number
+from genoloom.formats.text import (
+    MAX_SEQUENCE,
+    as_text,
+    byte_lines,
+    split_rows,
+    text_lines,
+    whole_number,
+)
 from genoloom.sequences import LABEL_JOIN, SequenceSet, decode, encode, pad
 
 LINE_BASES = 80
@@ -76,7 +83,9 @@ def read_records(path: str | Path, label_column: str = "label") -> Iterator[Reco
     for number, record in enumerate(records, 1):
         if (first := names.setdefault(record.name, number)) != number:
             # of a person, perhaps
-            name = f"the name '{record.name}'" if re.fullmatch("[a-z]{1,8}", record.name) else "a name"
+            name = (
+                f"the name '{record.name}'" if re.fullmatch("[a-z]{1,8}", record.name) else "a name"
+            )
             found = f"{name} stands twice: of sequences {first} and {number}"
             raise InputError(path, found, expected="one sequence a name")
         yield record
@@ -124,7 +133,9 @@ def _fasta_record(path: str | Path, header: bytes, lines: list[bytes], line: int
     # many descriptions are Latin-1, and of no matter
     words = header[1:].decode("utf-8", "replace").split()
     if not words or header[1:2].isspace():
-        raise InputError(path, f"line {line}: a header without a name", expected=">name [label=...]")
+        raise InputError(
+            path, f"line {line}: a header without a name", expected=">name [label=...]"
+        )
     tags = dict(word.split("=", 1) for word in words[1:] if "=" in word)
     if "\ufffd" in words[0] + tags.get("label", ""):
         as_text(path, line, header)
@@ -141,7 +152,8 @@ def _refuse_letter(path: str | Path, line: int, text: bytes) -> None:
         path,
         f"line {line}: the character {bad!r} in a sequence",
         expected=EXPECTED,
-        remedy="remove it; spaces: sed '/^>/!s/[[:space:]]//g'; gaps: write the sequences without alignment",
+        remedy="remove it; spaces: sed '/^>/!s/[[:space:]]//g'; gaps: write the sequences without "
+        "alignment",
     )
 
 
@@ -153,12 +165,15 @@ def _checked(path: str | Path, line: int, text: str) -> np.ndarray:
     return bases
 
 
-def _read_table(path: str | Path, lines: Iterable[tuple[int, str]], delimiter: str, label_column: str) -> Iterator[Record]:
+def _read_table(
+    path: str | Path, lines: Iterable[tuple[int, str]], delimiter: str, label_column: str
+) -> Iterator[Record]:
     rows = split_rows(path, lines, delimiter)
     columns = [name.strip() for name in next(rows, (0, []))[1]]
     if "seq" not in columns:
         raise InputError(
-            path, f"has no column 'seq' among the {len(columns)} of its header", expected="seq[, label][, name]",
+            path, f"has no column 'seq' among the {len(columns)} of its header",
+            expected="seq[, label][, name]",
             remedy=f"name the column of sequences 'seq'; columns are divided by {delimiter!r} here",
         )  # fmt: skip
     if len(set(columns)) < len(columns):
@@ -166,10 +181,16 @@ def _read_table(path: str | Path, lines: Iterable[tuple[int, str]], delimiter: s
     wanted = label_column.split(",")
     for name in wanted if wanted != ["label"] else ():
         if name not in columns:
-            raise InputError(path, f"has no column '{name}'", expected=f"one of {', '.join(columns)}")
+            raise InputError(
+                path, f"has no column '{name}'", expected=f"one of {', '.join(columns)}"
+            )
     for n, (line, cells) in enumerate(rows, 1):
         if len(cells) > len(columns) and any(cells[len(columns) :]):
-            raise InputError(path, f"line {line}: {len(cells)} cells", expected=f"{len(columns)}, as in the header")
+            raise InputError(
+                path,
+                f"line {line}: {len(cells)} cells",
+                expected=f"{len(columns)}, as in the header",
+            )
         row = dict(zip(columns, cells, strict=False))
         if "seq" not in row:
             raise InputError(path, f"line {line}: no cell in the column 'seq'")
@@ -177,7 +198,11 @@ def _read_table(path: str | Path, lines: Iterable[tuple[int, str]], delimiter: s
         if len(labels) > 1:
             labels = [cell.replace(LABEL_JOIN, "_") for cell in labels]
         tags = {"label": LABEL_JOIN.join(labels)} if any(labels) else {}
-        yield Record(_one_word(row.get("name", "") or f"row{n}"), _checked(path, line, row["seq"].strip()), tags)
+        yield Record(
+            _one_word(row.get("name", "") or f"row{n}"),
+            _checked(path, line, row["seq"].strip()),
+            tags,
+        )
 
 
 def _one_word(text: str) -> str:
@@ -207,19 +232,33 @@ def read_intervals(path: str | Path) -> list[Interval]:
         if line.strip() and not line.startswith(("#", "track", "browser")):
             intervals.append(_interval(path, number, line.split("\t")))
     if not intervals:
-        raise InputError(path, "holds no interval", expected="BED: contig, start, stop[, name[, score[, strand]]]")
+        raise InputError(
+            path,
+            "holds no interval",
+            expected="BED: contig, start, stop[, name[, score[, strand]]]",
+        )
     return intervals
 
 
 def _interval(path: str | Path, number: int, cells: list[str]) -> Interval:
     if len(cells) < 3:
-        raise InputError(path, f"line {number}: {len(cells)} columns", expected="at least three, separated by tabs")
+        raise InputError(
+            path,
+            f"line {number}: {len(cells)} columns",
+            expected="at least three, separated by tabs",
+        )
     try:
         start, stop = (whole_number(cell, -MAX_SEQUENCE, MAX_POSITION) for cell in cells[1:3])
     except ValueError as error:
-        raise InputError(path, f"line {number}: columns 2 and 3 are no positions ({error})") from None
+        raise InputError(
+            path, f"line {number}: columns 2 and 3 are no positions ({error})"
+        ) from None
     if not 0 <= start < stop:
-        raise InputError(path, f"line {number}: {start} to {stop}", expected="0 <= start < stop, 0-based half-open")
+        raise InputError(
+            path,
+            f"line {number}: {start} to {stop}",
+            expected="0 <= start < stop, 0-based half-open",
+        )
     strand = cells[5] if len(cells) > 5 else "."
     if strand not in ("+", "-", "."):
         raise InputError(path, f"line {number}: the strand is none", expected="+, - or .")
@@ -233,9 +272,12 @@ def check_lengths(path: str | Path, lengths: list[int]) -> None:
     """
     if (cells := len(lengths) * max(lengths, default=0)) > MOST_BASES:
         raise InputError(
-            path, f"{len(lengths)} sequences of up to {max(lengths)} bases take {cells / 1e9:.0f} GB as a matrix",
-            expected=f"at most {MOST_BASES / 1e9:.0f}", remedy="cut them: genoloom sequences prepare --window",
-        )  # fmt: skip
+            path,
+            f"{len(lengths)} sequences of up to {max(lengths)} bases take {cells / 1e9:.0f} GB as "
+            "a matrix",
+            expected=f"at most {MOST_BASES / 1e9:.0f}",
+            remedy="cut them: genoloom sequences prepare --window",
+        )
 
 
 def write_fasta(path: str | Path, records: Iterable[tuple[str, str]]) -> None:
@@ -282,14 +324,20 @@ def read_set(path: str | Path) -> SequenceSet:
     strands = {r.tags.get("strands", "both") for r in records}
     if strands not in ({"both"}, {"one"}):
         raise InputError(
-            path, "headers differ in strands=, or have another word there", expected="strands=both or strands=one in all headers"
+            path,
+            "headers differ in strands=, or have another word there",
+            expected="strands=both or strands=one in all headers",
         )
     check_lengths(path, [len(r.bases) for r in records])
     bases, length = pad([r.bases for r in records])
     try:
-        clusters = [whole_number(str(r.tags.get("cluster", i)), 0, 2**62) for i, r in enumerate(records)]
+        clusters = [
+            whole_number(str(r.tags.get("cluster", i)), 0, 2**62) for i, r in enumerate(records)
+        ]
     except ValueError as error:
         raise InputError(path, f"a cluster {error}") from None
     cluster = np.array(clusters, dtype=np.int64)
     labels = [r.tags.get("label", "") for r in records]
-    return SequenceSet([r.name for r in records], bases, length, labels, cluster, strands == {"both"})
+    return SequenceSet(
+        [r.name for r in records], bases, length, labels, cluster, strands == {"both"}
+    )

@@ -16,7 +16,9 @@ MEMBER = "member"
 REMEDY = "make it again (genoloom shadow)"
 
 
-def write_scores(path: str | Path, made_for: str, member: np.ndarray, scores: dict[str, np.ndarray]) -> None:
+def write_scores(
+    path: str | Path, made_for: str, member: np.ndarray, scores: dict[str, np.ndarray]
+) -> None:
     """Write the scores of one shadow model.
 
     Parameters
@@ -28,14 +30,18 @@ def write_scores(path: str | Path, made_for: str, member: np.ndarray, scores: di
     scores : dict of str to ndarray, float64
         By attack; empty where the plan is to fit no shadow model.
     """
-    arrays = {MEMBER: member} | {f"score.{name}": np.asarray(values, np.float64) for name, values in scores.items()}
+    arrays = {MEMBER: member} | {
+        f"score.{name}": np.asarray(values, np.float64) for name, values in scores.items()
+    }
     words = {"made_for": made_for}
     words["digest"] = digest_tensors(words, arrays)
     with write_beside(path) as [part]:
         save_file(arrays, part, metadata={"shadow": json.dumps(words)})
 
 
-def read_scores(path: str | Path, made_for: str, n_individuals: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def read_scores(
+    path: str | Path, made_for: str, n_individuals: int
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Who trained a shadow model, and the scores by attack.
 
     Raises
@@ -50,9 +56,15 @@ def read_scores(path: str | Path, made_for: str, n_individuals: int) -> tuple[np
         raise InputError(path, "is damaged: its content is not what was written", remedy=REMEDY)
     if words.get("made_for") != made_for:
         raise InputError(
-            path, "was made for other data, models, options or another place in the row of shadow models", remedy=REMEDY
+            path,
+            "was made for other data, models, options or another place in the row of shadow models",
+            remedy=REMEDY,
         )
     member = arrays.pop(MEMBER, None)
-    if member is None or member.shape != (n_individuals,) or not all(np.isfinite(v).all() for v in arrays.values()):
+    if (
+        member is None
+        or member.shape != (n_individuals,)
+        or not all(np.isfinite(v).all() for v in arrays.values())
+    ):
         raise InputError(path, "holds no scores of the individuals compared", remedy=REMEDY)
     return member, {name.removeprefix("score."): values for name, values in arrays.items()}

@@ -13,12 +13,21 @@ from genoloom.panel import People
 
 # in lower case: nothing is known
 NONE = ("", "0", "na", "n/a", "nan", "none", "null", "-", ".", "-9", "unknown")
-SEX_WORDS = dict.fromkeys(("male", "m", "man", "1", "xy"), "male") | dict.fromkeys(("female", "f", "woman", "2", "xx"), "female")
+SEX_WORDS = dict.fromkeys(("male", "m", "man", "1", "xy"), "male") | dict.fromkeys(
+    ("female", "f", "woman", "2", "xx"), "female"
+)
 SEX_WORDS |= dict.fromkeys(NONE, "unknown")
 # what others call our columns, in lower case; the first that is there is taken
 ALIASES = {
     "person": ("person", "sample", "sample_id", "sample name", "iid", "individual", "id"),
-    "population": ("population", "pop", "population code", "super_pop", "superpopulation", "superpop"),
+    "population": (
+        "population",
+        "pop",
+        "population code",
+        "super_pop",
+        "superpopulation",
+        "superpop",
+    ),
     "superpopulation": ("superpopulation", "super_pop", "superpop", "superpopulation code"),
     "sex": ("sex", "gender"),
     "family": ("family", "family_id", "fid"),
@@ -54,9 +63,15 @@ def read_sheet(path: str | Path) -> list[tuple[int, dict[str, str]]]:
                         remedy="is the header missing? It comes first",
                     )
         elif len(cells) > len(header):
-            raise InputError(path, f"line {number}: {len(cells)} cells", expected=f"{len(header)}, as in the header")
+            raise InputError(
+                path,
+                f"line {number}: {len(cells)} cells",
+                expected=f"{len(header)}, as in the header",
+            )
         elif cells:
-            rows.append((number, dict(zip(header, cells + [""] * (len(header) - len(cells)), strict=True))))
+            rows.append(
+                (number, dict(zip(header, cells + [""] * (len(header) - len(cells)), strict=True)))
+            )
     if not header:
         raise InputError(path, "is empty", expected="a header line, and one row for each entry")
     return rows
@@ -65,7 +80,11 @@ def read_sheet(path: str | Path) -> list[tuple[int, dict[str, str]]]:
 def _lines(path: str | Path) -> Iterator[tuple[int, str]]:
     begun = False
     for number, line in text_lines(path):
-        if line.startswith("#") and not begun and line[1:].split("\t")[0].lower() in ALIASES["person"] + ALIASES["family"]:
+        if (
+            line.startswith("#")
+            and not begun
+            and line[1:].split("\t")[0].lower() in ALIASES["person"] + ALIASES["family"]
+        ):
             line = line[1:]
         if line.strip() and not line.startswith("#"):
             begun = True
@@ -73,7 +92,10 @@ def _lines(path: str | Path) -> Iterator[tuple[int, str]]:
 
 
 def read_people(
-    path: str | Path, wanted: Container[str] | None = None, odd_sexes: list[int] | None = None, foreign: bool = False
+    path: str | Path,
+    wanted: Container[str] | None = None,
+    odd_sexes: list[int] | None = None,
+    foreign: bool = False,
 ) -> dict[str, tuple[str, str, str, str]]:
     """The sheet of people as {person: (population, sex, family, superpopulation)}.
 
@@ -102,14 +124,19 @@ def read_people(
         raise InputError(path, "has no rows", expected="one row for each person")
     columns = {column.lower() if foreign else column: column for column in rows[0][1]}
     known = ALIASES if foreign else {name: (name,) for name in ALIASES}
-    found = {ours: next((columns[a] for a in names if a in columns), None) for ours, names in known.items()}
+    found = {
+        ours: next((columns[a] for a in names if a in columns), None)
+        for ours, names in known.items()
+    }
     for column in ("person", "population"):
         if found[column] is None:
             raise InputError(
                 path,
                 f"has no column '{column}' among the {len(columns)} of its header",
-                expected="a header with person, population[, sex][, family][, superpopulation], divided by tabs",
-                remedy="put such a line first, rename the columns, or let `genoloom init --samples` make the sheet",
+                expected="a header with person, population[, sex][, family][, superpopulation], "
+                "divided by tabs",
+                remedy="put such a line first, rename the columns, or let `genoloom init "
+                "--samples` make the sheet",
             )
     if found["superpopulation"] == found["population"]:  # the sheet has no finer label
         found["superpopulation"] = None
@@ -123,33 +150,48 @@ def read_people(
         if wanted is not None and person and person not in wanted:
             continue
         if not person or not population:
-            raise InputError(path, f"line {number}: person or population is empty", expected="both in every row")
+            raise InputError(
+                path, f"line {number}: person or population is empty", expected="both in every row"
+            )
         if person in people:
             raise InputError(
-                path, f"line {number}: names the person of another line again (line {lines[person]})", expected="one row a person"
+                path,
+                f"line {number}: names the person of another line again (line {lines[person]})",
+                expected="one row a person",
             )
         if sex.lower() not in SEX_WORDS and odd_sexes is None:
             # it may be a name
-            word = f"sex '{sex}'" if re.fullmatch("[a-z]{1,8}", sex) else "the sex is not understood"
-            raise InputError(path, f"line {number}: {word}", expected="male, female, M, F, 1, 2, XY, XX or unknown")
+            word = (
+                f"sex '{sex}'" if re.fullmatch("[a-z]{1,8}", sex) else "the sex is not understood"
+            )
+            raise InputError(
+                path,
+                f"line {number}: {word}",
+                expected="male, female, M, F, 1, 2, XY, XX or unknown",
+            )
         if sex.lower() not in SEX_WORDS:
             odd_sexes.append(number)
         lines[person] = number
         family = "" if family.lower() in NONE else family
         people[person] = (population, SEX_WORDS.get(sex.lower(), "unknown"), family, above)
-    populations, _, _, above = map(list, zip(*people.values(), strict=True)) if people else ([], [], [], [])
+    populations, _, _, above = (
+        map(list, zip(*people.values(), strict=True)) if people else ([], [], [], [])
+    )
     check_superpopulations(path, list(lines.values()), populations, above)
     return people
 
 
-def check_superpopulations(path: str | Path, lines: list[int], populations: list[str], above: list[str]) -> None:
+def check_superpopulations(
+    path: str | Path, lines: list[int], populations: list[str], above: list[str]
+) -> None:
     """Raise an InputError unless the people of each population have one superpopulation."""
     said: dict[str, tuple[str, int]] = {}
     for number, population, superpopulation in zip(lines, populations, above, strict=True):
         first, line = said.setdefault(population, (superpopulation, number))
         if superpopulation != first:
             raise InputError(
-                path, f"line {number}: the population is of another superpopulation than on line {line}",
+                path,
+                f"line {number}: the population is of another superpopulation than on line {line}",
                 expected="one superpopulation for each population",
             )  # fmt: skip
 
@@ -169,19 +211,24 @@ def match_people(path: str | Path, source: str | Path, samples: list[str]) -> Pe
     if absent:
         raise InputError(
             path,
-            f"{people_count(len(absent))} are not in {source}, the first is the sheet's person {absent[0]} (counted from 1)",
+            f"{people_count(len(absent))} are not in {source}, the first is the sheet's person "
+            f"{absent[0]} (counted from 1)",
             remedy="remove their rows from the sheet",
         )
     columns = zip(*(sheet[name] for name in samples), strict=True)
     return People(samples, *map(list, columns))
 
 
-def check_listed(path: str | Path, source: str | Path, samples: list[str], listed: Container[str]) -> None:
+def check_listed(
+    path: str | Path, source: str | Path, samples: list[str], listed: Container[str]
+) -> None:
     """Raise an InputError unless all `samples` of `source` are among those that the sheet lists."""
     lacking = [number for number, name in enumerate(samples, 1) if name not in listed]
     if lacking:
         raise InputError(
             path,
-            f"{people_count(len(lacking), 'samples')} of {source} are missing, the first is its sample {lacking[0]} (counted from 1)",
-            remedy="add them to the sheet, or take them out of the genotype file (bcftools view -S)",
+            f"{people_count(len(lacking), 'samples')} of {source} are missing, the first is its "
+            f"sample {lacking[0]} (counted from 1)",
+            remedy="add them to the sheet, or take them out of the genotype file "
+            "(bcftools view -S)",
         )

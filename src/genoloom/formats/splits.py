@@ -13,7 +13,15 @@ MAKE = "make it with `genoloom split`"
 
 def write_split(path: str | Path, people: People, roles: list[str]) -> None:
     """Write the role of everybody."""
-    cells = zip(people.id, people.family, people.population, people.superpopulation, people.sex, roles, strict=True)
+    cells = zip(
+        people.id,
+        people.family,
+        people.population,
+        people.superpopulation,
+        people.sex,
+        roles,
+        strict=True,
+    )
     write_table(path, COLUMNS, [dict(zip(COLUMNS, row, strict=True)) for row in cells])
 
 
@@ -33,7 +41,12 @@ def read_split(path: str | Path) -> list[Row]:
         if not row["person"] or not row["population"]:
             raise InputError(path, f"line {row.line}: person or population is empty", remedy=MAKE)
         if (line := lines.setdefault(row["person"], row.line)) != row.line:
-            raise InputError(path, f"line {row.line}: the person of line {line} again", expected="one row a person", remedy=MAKE)
+            raise InputError(
+                path,
+                f"line {row.line}: the person of line {line} again",
+                expected="one row a person",
+                remedy=MAKE,
+            )
     if not rows:
         raise InputError(path, "names nobody", remedy=MAKE)
     return rows
@@ -49,5 +62,7 @@ def read_roles(path: str | Path, people: People) -> list[str]:
     """
     role_of = {row["person"]: row["role"] for row in read_split(path)}
     if set(role_of) != set(people.id):
-        raise InputError(path, "names other people than the panel holds", remedy="split the panel again")
+        raise InputError(
+            path, "names other people than the panel holds", remedy="split the panel again"
+        )
     return [role_of[name] for name in people.id]

@@ -29,7 +29,10 @@ def table_writer(path: str | Path, columns: list[str]) -> Iterator[Callable[[Ite
 
     The file appears when the block ends well; nothing partial is left.
     """
-    with write_beside(path) as [part], create_text(part, packed=str(path).endswith(".gz")) as handle:
+    with (
+        write_beside(path) as [part],
+        create_text(part, packed=str(path).endswith(".gz")) as handle,
+    ):
         writer = csv.writer(handle, delimiter="\t", lineterminator="\n")
         writer.writerow(columns)
         yield lambda cells: writer.writerow([format_cell(cell) for cell in cells])
@@ -55,7 +58,9 @@ class Row(dict[str, str]):
 
     def refuse(self, column: str, found: str, expected: str = "") -> InputError:
         """The error that says what is wrong with a cell, without the cell: it may be a name."""
-        return InputError(self.source, f"line {self.line}: the column '{column}' {found}", expected=expected)
+        return InputError(
+            self.source, f"line {self.line}: the column '{column}' {found}", expected=expected
+        )
 
     def number(self, column: str, low: float = -math.inf, high: float = math.inf) -> float:
         """A finite number in [low, high].
@@ -86,7 +91,9 @@ class Row(dict[str, str]):
         return self[column]
 
 
-def read_table(path: str | Path, columns: tuple[str, ...] | list[str] = (), remedy: str = "") -> list[Row]:
+def read_table(
+    path: str | Path, columns: tuple[str, ...] | list[str] = (), remedy: str = ""
+) -> list[Row]:
     """Rows of a TSV written by `write_table`, all cells as text.
 
     Parameters
@@ -107,14 +114,26 @@ def read_table(path: str | Path, columns: tuple[str, ...] | list[str] = (), reme
     lacking = [name for name in columns if name not in header]
     if not header or lacking:
         found = f"has no column '{lacking[0]}'" if header else "is empty"
-        raise InputError(path, found, expected=f"the columns {', '.join(columns)}" if columns else "a table", remedy=remedy)
+        raise InputError(
+            path,
+            found,
+            expected=f"the columns {', '.join(columns)}" if columns else "a table",
+            remedy=remedy,
+        )
     for second, name in enumerate(header):
         if (first := header.index(name)) != second:
-            raise InputError(path, f"columns {first + 1} and {second + 1} have the same name", remedy=remedy)
+            raise InputError(
+                path, f"columns {first + 1} and {second + 1} have the same name", remedy=remedy
+            )
     table = []
     for line, cells in rows:
         if len(cells) != len(header):
-            raise InputError(path, f"line {line}: {len(cells)} cells", expected=f"{len(header)}, as in the header", remedy=remedy)
+            raise InputError(
+                path,
+                f"line {line}: {len(cells)} cells",
+                expected=f"{len(header)}, as in the header",
+                remedy=remedy,
+            )
         table.append(Row(path, line, dict(zip(header, cells, strict=True))))
     return table
 
@@ -133,5 +152,7 @@ def read_exact_table(path: str | Path, columns: list[str], remedy: str = "") -> 
         raise InputError(path, found, expected=f"the columns {', '.join(columns)}", remedy=remedy)
     for row in rows:
         if not all(cell.isprintable() for cell in row.values()):
-            raise InputError(path, f"line {row.line}: a cell holds what cannot be printed", remedy=remedy)
+            raise InputError(
+                path, f"line {row.line}: a cell holds what cannot be printed", remedy=remedy
+            )
     return rows

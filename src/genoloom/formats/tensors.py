@@ -24,7 +24,8 @@ from genoloom.errors import InputError
 LARGEST_HEADER = 2**24  # bytes
 LONGEST_NUMBER = 40  # digits of a number in a description
 DTYPES = {
-    "F64": "float64", "F32": "float32", "F16": "float16", "I64": "int64", "I32": "int32", "I16": "int16", "I8": "int8",
+    "F64": "float64", "F32": "float32", "F16": "float16", "I64": "int64", "I32": "int32",
+    "I16": "int16", "I8": "int8",
     "U64": "uint64", "U32": "uint32", "U16": "uint16", "U8": "uint8", "BOOL": "bool",
 }  # fmt: skip
 
@@ -56,11 +57,16 @@ class TensorFile:
             self._handle = safe_open(path, framework=framework).__enter__()
             self.metadata: dict[str, str] = self._handle.metadata() or {}
             slices = {name: self._handle.get_slice(name) for name in self._handle.keys()}
-            self.headers = {name: Header(_dtype(part.get_dtype()), tuple(part.get_shape())) for name, part in slices.items()}
+            self.headers = {
+                name: Header(_dtype(part.get_dtype()), tuple(part.get_shape()))
+                for name, part in slices.items()
+            }
         except FileNotFoundError:
             raise InputError(path, "not found", remedy=remedy) from None
         except OSError as error:
-            raise InputError(path, f"cannot be read ({os.strerror(error.errno or errno.EIO)})", remedy=remedy) from None
+            raise InputError(
+                path, f"cannot be read ({os.strerror(error.errno or errno.EIO)})", remedy=remedy
+            ) from None
         except (SafetensorError, ValueError) as error:
             raise self._damaged(error) from None
 
@@ -126,7 +132,9 @@ def _parse_json(text: str, infinite: bool) -> Any:
             return math.inf
         raise ValueError(f"the number {word}")
 
-    return json.loads(text, parse_int=number(int), parse_float=number(float), parse_constant=constant)
+    return json.loads(
+        text, parse_int=number(int), parse_float=number(float), parse_constant=constant
+    )
 
 
 def digest_tensors(description: dict, arrays: Mapping[str, np.ndarray]) -> str:

@@ -37,15 +37,24 @@ _CHUNK = {GZIP_MAGIC: 1 << 14, ZSTD_MAGIC: 1 << 9, b"": 1 << 18}
 _HEAD = 512
 AGAIN = "copy or download the file again"
 FOREIGN = {  # what content of other kinds begins with: its name, and what to do
-    b"PK\x03\x04": ("a zip archive or a spreadsheet", "unpack it, or save the sheet as tab-separated text (UTF-8)"),
-    b"\xd0\xcf\x11\xe0": ("a spreadsheet or document of an office program", "save it as tab-separated text (UTF-8)"),
+    b"PK\x03\x04": (
+        "a zip archive or a spreadsheet",
+        "unpack it, or save the sheet as tab-separated text (UTF-8)",
+    ),
+    b"\xd0\xcf\x11\xe0": (
+        "a spreadsheet or document of an office program",
+        "save it as tab-separated text (UTF-8)",
+    ),
     b"BZh": ("compressed with bzip2", "unpack it with bunzip2"),
     b"\xfd7zXZ": ("compressed with xz", "unpack it with unxz"),
     b"%PDF": ("a PDF document", AGAIN),
     b"BCF\x02": ("a BCF file", "give it where genotypes are asked for"),
     b"BAM\x01": ("a BAM file", "give the file that is asked for here"),
     b"crypt4gh": ("encrypted with Crypt4GH", "decrypt it with the tools of crypt4gh"),
-    b"version https://git-lfs": ("a pointer of Git LFS, not the file itself", "fetch the file: git lfs pull"),
+    b"version https://git-lfs": (
+        "a pointer of Git LFS, not the file itself",
+        "fetch the file: git lfs pull",
+    ),
 }
 # csv keeps one limit for the whole process; lines are bounded where they are read
 csv.field_size_limit(MAX_SEQUENCE)
@@ -77,7 +86,9 @@ def open_raw(path: str | Path) -> Iterator[io.BufferedReader]:
     except IsADirectoryError:
         raise InputError(path, "is a directory", expected="a file") from None
     except OSError as error:
-        raise InputError(path, f"cannot be read ({(error.strerror or str(error)).lower()})") from None
+        raise InputError(
+            path, f"cannot be read ({(error.strerror or str(error)).lower()})"
+        ) from None
 
 
 def _await_data(path: str | Path, handle: int) -> None:
@@ -87,7 +98,11 @@ def _await_data(path: str | Path, handle: int) -> None:
     poll = select.poll()
     poll.register(handle, select.POLLIN)
     if "pipe:[" not in os.path.realpath(path) and not poll.poll(1000 * PIPE_WAIT_S):
-        raise InputError(path, f"is a pipe to which nothing was written in {PIPE_WAIT_S} seconds", expected="a file")
+        raise InputError(
+            path,
+            f"is a pipe to which nothing was written in {PIPE_WAIT_S} seconds",
+            expected="a file",
+        )
 
 
 def byte_lines(path: str | Path, max_line: int = MAX_LINE) -> Iterator[tuple[int, bytes]]:
@@ -103,7 +118,9 @@ def byte_lines(path: str | Path, max_line: int = MAX_LINE) -> Iterator[tuple[int
         for chunk in _even_ends(_text_chunks(path, handle)):
             if b"\0" in chunk:
                 line = number + 1 + chunk[: chunk.index(b"\0")].count(b"\n")
-                raise InputError(path, f"line {line}: holds a byte 0: this is a binary file", expected="text")
+                raise InputError(
+                    path, f"line {line}: holds a byte 0: this is a binary file", expected="text"
+                )
             first, *others = chunk.split(b"\n")
             held.append(first)
             size += len(first)
@@ -145,7 +162,9 @@ def read_json(path: str | Path, keys: Iterable[str] = (), remedy: str = "") -> d
     try:
         found = json.loads("\n".join(line for _, line in text_lines(path)))
     except json.JSONDecodeError as error:
-        raise InputError(path, f"line {error.lineno}: is no JSON ({error.msg})", remedy=remedy) from None
+        raise InputError(
+            path, f"line {error.lineno}: is no JSON ({error.msg})", remedy=remedy
+        ) from None
     # lists in lists without end, numbers of thousands of digits
     except (RecursionError, ValueError):
         raise InputError(path, "is no JSON that can be read", remedy=remedy) from None
@@ -162,12 +181,15 @@ def as_text(path: str | Path, number: int, line: bytes) -> str:
         return line.decode()
     except UnicodeDecodeError as error:
         raise InputError(
-            path, f"line {number}, byte {error.start + 1}: 0x{line[error.start]:02x} is no UTF-8", expected="text in UTF-8",
+            path, f"line {number}, byte {error.start + 1}: 0x{line[error.start]:02x} is no UTF-8",
+            expected="text in UTF-8",
             remedy="convert it; from Latin-1, for example: iconv -f LATIN1 -t UTF-8 FILE > NEW",
         ) from None  # fmt: skip
 
 
-def split_rows(path: str | Path, lines: Iterable[tuple[int, str]], delimiter: str = "\t") -> Iterator[tuple[int, list[str]]]:
+def split_rows(
+    path: str | Path, lines: Iterable[tuple[int, str]], delimiter: str = "\t"
+) -> Iterator[tuple[int, list[str]]]:
     """(line number, cells) of a delimited table; cells may stand in quotation marks, as csv writes
     them.
 
@@ -189,7 +211,9 @@ def split_rows(path: str | Path, lines: Iterable[tuple[int, str]], delimiter: st
             cells = next(reader, None)
         except csv.Error as error:
             raise InputError(
-                path, f"line {number}: {error}", expected="cells without quotation marks, or wholly in them"
+                path,
+                f"line {number}: {error}",
+                expected="cells without quotation marks, or wholly in them",
             ) from None
         if cells is None:
             return
@@ -209,7 +233,12 @@ def _text_chunks(path: str | Path, handle: io.BufferedReader) -> Iterator[bytes]
             break
     for magic, (kind, remedy) in FOREIGN.items():
         if head.startswith(magic):
-            raise InputError(path, f"is {kind}", expected="text, plain or compressed by gzip, bgzip or zstd", remedy=remedy)
+            raise InputError(
+                path,
+                f"is {kind}",
+                expected="text, plain or compressed by gzip, bgzip or zstd",
+                remedy=remedy,
+            )
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         decode = codecs.getincrementaldecoder("utf-16")().decode
         rest = ((chunk, False) for chunk in chunks)
@@ -263,7 +292,9 @@ def unpacked(path: str | Path, handle: io.BufferedReader) -> Iterator[bytes]:
         raise InputError(path, f"is damaged or cut off ({error})", remedy=AGAIN) from None
 
 
-def _members(path: str | Path, chunks: Iterable[bytes], begin: Callable, bgzip: bool = False) -> Iterator[bytes]:
+def _members(
+    path: str | Path, chunks: Iterable[bytes], begin: Callable, bgzip: bool = False
+) -> Iterator[bytes]:
     """The members of a compressed file one after the other; its end is checked."""
     decoder, size, packed, unpacked = begin(), 0, 0, 0
     for data in chunks:
@@ -280,10 +311,14 @@ def _members(path: str | Path, chunks: Iterable[bytes], begin: Callable, bgzip: 
             unpacked += len(piece)
             if unpacked > max(BOMB_BYTES, BOMB_RATIO * packed):
                 found = f"unpacks to more than {BOMB_RATIO} times its size"
-                raise InputError(path, found, expected="text", remedy="unpack it and look at what it holds")
+                raise InputError(
+                    path, found, expected="text", remedy="unpack it and look at what it holds"
+                )
             yield piece
     if not decoder.eof or (bgzip and size):
-        raise InputError(path, "is damaged or cut off: its compressed data have no end", remedy=AGAIN)
+        raise InputError(
+            path, "is damaged or cut off: its compressed data have no end", remedy=AGAIN
+        )
 
 
 def whole_number(text: str, low: int, high: int) -> int:

@@ -23,10 +23,18 @@ def _intervals(sites: Sites, tracts: Tracts, row: int) -> Iterator[tuple[int, in
     yield from zip(starts, ends, tracts.label[row].tolist(), strict=True)
 
 
-def write_ancestry(path: str | Path, sites: Sites, people: People, ancestry: Tracts, names: list[str]) -> None:
+def write_ancestry(
+    path: str | Path, sites: Sites, people: People, ancestry: Tracts, names: list[str]
+) -> None:
     """The ancestry of both haplotypes (1, 2) of everybody along the contig."""
     rows = [
-        dict(zip(ANCESTRY_COLUMNS, (sites.contig, start, end, names[label], person, h + 1), strict=True))
+        dict(
+            zip(
+                ANCESTRY_COLUMNS,
+                (sites.contig, start, end, names[label], person, h + 1),
+                strict=True,
+            )
+        )
         for i, person in enumerate(people.id)
         for h in (0, 1)
         for start, end, label in _intervals(sites, ancestry, 2 * i + h)

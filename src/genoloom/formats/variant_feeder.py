@@ -72,7 +72,9 @@ def open_data(plan: Plan) -> tuple[int, Feeder]:
     itself.
     """
     header = plan.header
-    rewrite = header.packing == "gzip" or header.bom or (not header.bcf and header.version >= (4, 4))
+    rewrite = (
+        header.packing == "gzip" or header.bom or (not header.bcf and header.version >= (4, 4))
+    )
     if not rewrite and header.pipe is None and plan.start is None:
         return os.open(header.path, os.O_RDONLY), Feeder()
     ours, theirs = os.pipe()
@@ -87,7 +89,9 @@ def open_data(plan: Plan) -> tuple[int, Feeder]:
         if rewrite:
             pieces = unpacked(header.path, pieces) if header.packing != "plain" else pieces
             pieces = _without_mark(pieces) if header.bom else pieces
-            pieces = _without_prefixes(pieces) if not header.bcf and header.version >= (4, 4) else pieces
+            pieces = (
+                _without_prefixes(pieces) if not header.bcf and header.version >= (4, 4) else pieces
+            )
         for piece in pieces:
             _write(theirs, piece)
     except BrokenPipeError:

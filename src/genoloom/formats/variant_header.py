@@ -90,7 +90,9 @@ def real_path(path: str | Path) -> Path:
     """`path`, with `-` as standard input; raise an InputError where there is nothing to read."""
     path = Path("/dev/stdin") if str(path) == "-" else Path(path)
     if not path.exists():
-        raise InputError(path, "not found", remedy="check the path; it is relative to where the command runs")
+        raise InputError(
+            path, "not found", remedy="check the path; it is relative to where the command runs"
+        )
     if path.is_dir():
         raise InputError(path, "is a directory", expected="a file")
     return path
@@ -136,7 +138,9 @@ def _check_end(path: Path, descriptor: int) -> None:
     """htslib may read a truncated file without complaint."""
     size = os.fstat(descriptor).st_size
     if os.pread(descriptor, len(BGZF_END), max(0, size - len(BGZF_END))) != BGZF_END:
-        raise InputError(path, f"is truncated: no end-of-file block after {size} bytes", remedy=AGAIN)
+        raise InputError(
+            path, f"is truncated: no end-of-file block after {size} bytes", remedy=AGAIN
+        )
 
 
 def _once(path: Path, descriptor: int) -> None:
@@ -174,11 +178,22 @@ def _parse(path: Path, descriptor: int, taken: list[bytes]) -> dict:
     text = text[len(BOM) :] if bom else text
     if text.startswith(b"BCF\x02"):
         text = _bcf_text(path, text, stream)
-        return {"bcf": True, "packing": packing, "raw": text, **_fields(path, _header_lines(path, text[9:].rstrip(b"\0")), True)}
+        return {
+            "bcf": True,
+            "packing": packing,
+            "raw": text,
+            **_fields(path, _header_lines(path, text[9:].rstrip(b"\0")), True),
+        }
     if not text.startswith(b"##fileformat=VCF"):
         raise _what_else(path, text)
     text = _vcf_text(path, text, stream)
-    return {"bcf": False, "packing": packing, "raw": text, "bom": bom, **_fields(path, _header_lines(path, text), False)}
+    return {
+        "bcf": False,
+        "packing": packing,
+        "raw": text,
+        "bom": bom,
+        **_fields(path, _header_lines(path, text), False),
+    }
 
 
 def chunks_of(descriptor: int, taken: list[bytes] | None = None) -> Iterator[bytes]:
@@ -208,12 +223,18 @@ def unpacked(path: Path, pieces: Iterator[bytes]) -> Iterator[bytes]:
                 out = member.decompress(piece, LARGEST_PIECE) if begun else b""
                 if out:
                     yield out
-                piece, begun = (member.unused_data, False) if member.eof else (member.unconsumed_tail, begun)
+                piece, begun = (
+                    (member.unused_data, False) if member.eof else (member.unconsumed_tail, begun)
+                )
                 more = bool(piece) or len(out) == LARGEST_PIECE
     except zlib.error:
-        raise InputError(path, "is truncated or damaged: its compressed data cannot be read", remedy=AGAIN) from None
+        raise InputError(
+            path, "is truncated or damaged: its compressed data cannot be read", remedy=AGAIN
+        ) from None
     if begun:
-        raise InputError(path, "is truncated or damaged: its compressed data end too early", remedy=AGAIN)
+        raise InputError(
+            path, "is truncated or damaged: its compressed data end too early", remedy=AGAIN
+        )
 
 
 def _what_else(path: Path, text: bytes) -> InputError:
@@ -223,9 +244,16 @@ def _what_else(path: Path, text: bytes) -> InputError:
         if text.startswith(magic):
             return InputError(path, f"is {kind}", expected=expected, remedy=remedy)
     if text.lstrip()[:1] == b"<":
-        return InputError(path, "is a web page (HTML or XML), not genotypes", expected=expected, remedy=AGAIN)
+        return InputError(
+            path, "is a web page (HTML or XML), not genotypes", expected=expected, remedy=AGAIN
+        )
     if text.startswith(b"#CHROM"):
-        return InputError(path, "has no line ##fileformat before #CHROM", expected=expected, remedy="write it as the first line")
+        return InputError(
+            path,
+            "has no line ##fileformat before #CHROM",
+            expected=expected,
+            remedy="write it as the first line",
+        )
     return NoVariants(path, "is neither VCF nor BCF", expected=expected)
 
 
@@ -251,12 +279,20 @@ def _vcf_text(path: Path, text: bytes, stream: Iterator[bytes]) -> bytes:
             last = buffer.startswith(b"#CHROM", at)
             if not last and not buffer.startswith(b"#", at):
                 line = 1 + buffer.count(b"\n", 0, at)
-                raise InputError(path, f"line {line}: a line without '#' before the line #CHROM", expected="a VCF header")
+                raise InputError(
+                    path,
+                    f"line {line}: a line without '#' before the line #CHROM",
+                    expected="a VCF header",
+                )
             at = end + 1
             if last:
                 return bytes(buffer[:at])
         if len(buffer) > LONGEST:
-            raise InputError(path, f"has no line #CHROM in its first {LONGEST >> 20} MiB", expected="a VCF header")
+            raise InputError(
+                path,
+                f"has no line #CHROM in its first {LONGEST >> 20} MiB",
+                expected="a VCF header",
+            )
         piece = next(stream, b"")
         if not piece:
             if buffer.startswith(b"#CHROM", at):  # nothing behind it, not even the end of the line
@@ -272,7 +308,8 @@ def _header_lines(path: Path, text: bytes) -> list[str]:
             lines.append(line.rstrip(b"\r").decode())
         except UnicodeDecodeError as error:
             raise InputError(
-                path, f"line {number} of the header: byte {line[error.start]:#04x} is not UTF-8", expected="text in UTF-8",
+                path, f"line {number} of the header: byte {line[error.start]:#04x} is not UTF-8",
+                expected="text in UTF-8",
                 remedy=TO_UTF8,
             ) from None  # fmt: skip
     while lines and not lines[-1]:
@@ -283,13 +320,23 @@ def _header_lines(path: Path, text: bytes) -> list[str]:
 def _fields(path: Path, lines: list[str], bcf: bool) -> dict:
     version = re.match(r"##fileformat=VCFv(\d+)\.(\d+)", lines[0]) if lines else None
     if not lines or not lines[-1].startswith("#CHROM"):
-        raise InputError(path, "is damaged: its header does not end with the line #CHROM", remedy=AGAIN)
+        raise InputError(
+            path, "is damaged: its header does not end with the line #CHROM", remedy=AGAIN
+        )
     columns = lines[-1].split("\t")
     where = f"line {len(lines)} of the header"
     if columns[:8] != COLUMNS:
         loose = lines[-1].split()[:8] == COLUMNS
-        found = "spaces stand in place of tabs in the line #CHROM" if loose else "the columns are not those of VCF"
-        raise InputError(path, f"{where}: {found}", expected="the columns CHROM to FORMAT, then the samples, tabs between them")
+        found = (
+            "spaces stand in place of tabs in the line #CHROM"
+            if loose
+            else "the columns are not those of VCF"
+        )
+        raise InputError(
+            path,
+            f"{where}: {found}",
+            expected="the columns CHROM to FORMAT, then the samples, tabs between them",
+        )
     contigs, lengths = _contigs(lines, bcf)
     return {
         "samples": columns[9:], "contigs": contigs, "lengths": lengths, "lines": len(lines),
@@ -306,12 +353,19 @@ def check_samples(path: Path, samples: list[str]) -> None:
     place: dict[str, int] = {}
     for number, name in enumerate(samples, 1):
         if not name.strip():
-            raise InputError(path, f"sample {number} (counted from 1) has no name", expected="a name for every sample")
+            raise InputError(
+                path,
+                f"sample {number} (counted from 1) has no name",
+                expected="a name for every sample",
+            )
         if (first := place.setdefault(name, number)) != number:
             raise InputError(
-                path, f"samples {first} and {number} (counted from 1) have the same name", expected="unique sample names",
-                remedy="name them anew, one name a line in NAMES: bcftools reheader -s NAMES -o OUT IN",
-            )  # fmt: skip
+                path,
+                f"samples {first} and {number} (counted from 1) have the same name",
+                expected="unique sample names",
+                remedy="name them anew, one name a line in NAMES: bcftools reheader -s NAMES -o "
+                "OUT IN",
+            )
 
 
 def _contigs(lines: list[str], bcf: bool) -> tuple[dict[int, str], dict[str, int]]:
@@ -328,7 +382,11 @@ def _contigs(lines: list[str], bcf: bool) -> tuple[dict[int, str], dict[str, int
         if not name or name in seen:
             continue
         seen.add(name)
-        number = int(tags["IDX"]) if bcf and re.fullmatch(r"\d{1,9}", tags.get("IDX", "")) else len(names)
+        number = (
+            int(tags["IDX"])
+            if bcf and re.fullmatch(r"\d{1,9}", tags.get("IDX", ""))
+            else len(names)
+        )
         names[number] = name
         if re.fullmatch(r"\d{1,12}", tags.get("length", "")) and int(tags["length"]) > 0:
             lengths[name] = int(tags["length"])

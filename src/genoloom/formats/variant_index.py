@@ -156,7 +156,9 @@ def _read_csi(source: _Numbers, header: Header) -> Index:
     return _by_contig(source, n, names, min_shift, depth, tbi=False)
 
 
-def _by_contig(source: _Numbers, n: int, names: list[str], min_shift: int, depth: int, tbi: bool) -> Index:
+def _by_contig(
+    source: _Numbers, n: int, names: list[str], min_shift: int, depth: int, tbi: bool
+) -> Index:
     if n != len(names) or len(set(names) - {""}) < n - names.count(""):
         raise _Unfit("is damaged")
     last = ((1 << 3 * (depth + 1)) - 1) // 7 + 1  # a pseudo-bin, which counts records
@@ -165,7 +167,9 @@ def _by_contig(source: _Numbers, n: int, names: list[str], min_shift: int, depth
         bins, chunks, firsts = [], [], {}
         [many] = source.take("i")
         for _ in range(many):
-            number, first, count = (*source.take("I"), 0, *source.take("i")) if tbi else source.take("IQi")
+            number, first, count = (
+                (*source.take("I"), 0, *source.take("i")) if tbi else source.take("IQi")
+            )
             found = source.array(_CHUNK, count)
             if number > last or (number < last and not count):
                 raise _Unfit("is damaged")
@@ -236,7 +240,9 @@ def _fit(index: Index, header: Header, blocks: _Blocks) -> None:
             raise _Unfit("is of a file without records")
         return
     chunks = np.concatenate([contig.chunks for contig in index.contigs.values()])
-    of = np.repeat(np.arange(len(index.contigs)), [len(contig.chunks) for contig in index.contigs.values()])
+    of = np.repeat(
+        np.arange(len(index.contigs)), [len(contig.chunks) for contig in index.contigs.values()]
+    )
     bins = np.concatenate([contig.bins for contig in index.contigs.values()])
     order = np.argsort(chunks["begin"], kind="stable")
     chunks, of, bins = chunks[order], of[order], bins[order]
@@ -285,4 +291,8 @@ def fits_start(index: Index, header: Header, contig: str, position: int) -> int 
             found, first = _record(_Blocks(handle.fileno()), header, offset)
     except (_Unfit, OSError, struct.error, ValueError):
         return None
-    return offset if found == contig and (first <= position or offset == index.contigs[contig].begin) else None
+    return (
+        offset
+        if found == contig and (first <= position or offset == index.contigs[contig].begin)
+        else None
+    )

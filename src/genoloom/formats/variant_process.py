@@ -40,7 +40,10 @@ REASONS = (
     (r"no contig|Invalid contig name: \"\"", "the line, or its column CHROM, is empty"),
     (r"codec can't decode", "text that is not UTF-8"),
     (r"Couldn't read GT data|Could not read GT", "a genotype (GT) is neither a number nor '.'"),
-    (r"Number of columns|Incorrect number of FORMAT|number of samples", "the columns are not as many as the samples"),
+    (
+        r"Number of columns|Incorrect number of FORMAT|number of samples",
+        "the columns are not as many as the samples",
+    ),
     (r"[Pp]osition|POS|Coordinate", "the position cannot be read"),
     (r"Incomplete line|No sample columns|Truncated", "columns are missing"),
     (r"FORMAT|INFO|FILTER", "a column does not agree with the header"),
@@ -90,7 +93,9 @@ def read_blocks(plan: Plan) -> Iterator[Block]:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
     except OSError as error:
-        raise InputError(plan.header.path, f"no process can be started to read it ({error.strerror})") from None
+        raise InputError(
+            plan.header.path, f"no process can be started to read it ({error.strerror})"
+        ) from None
     send.close()
     os.close(errors)
     tail, last = b"", {"contig": "", "position": 0, "records": 0}
@@ -108,7 +113,11 @@ def read_blocks(plan: Plan) -> Iterator[Block]:
                 return
             if message["kind"] != "block":
                 raise _failure(plan, message, last, tail.decode(errors="replace"))
-            last = {"contig": block.contig, "position": block.text[-1][0], "records": message["records"]}
+            last = {
+                "contig": block.contig,
+                "position": block.text[-1][0],
+                "records": message["records"],
+            }
             yield block
     finally:
         # a process that was forked meanwhile has a copy of this generator
@@ -128,7 +137,9 @@ def _drained(descriptor: int, tail: bytes) -> bytes:
 
 def _unpack(message: dict, receive) -> Block:
     n, n_people, ploidy = message["shape"]
-    alleles = np.frombuffer(receive.recv_bytes(LARGEST_BLOCK), dtype=message["dtype"]).reshape(n, n_people, ploidy)
+    alleles = np.frombuffer(receive.recv_bytes(LARGEST_BLOCK), dtype=message["dtype"]).reshape(
+        n, n_people, ploidy
+    )
     bits = np.frombuffer(receive.recv_bytes(LARGEST_BLOCK), dtype=np.uint8)
     phased = np.unpackbits(bits, count=n * n_people).reshape(n, n_people).astype(bool)
     return Block(message["contig"], message["text"], alleles, phased, message["other_sets"])
@@ -138,7 +149,11 @@ def _failure(plan: Plan, message: dict, last: dict, said: str) -> InputError:
     """What became of the reader, in our words."""
     path, header = plan.header.path, plan.header
     last = {**last, **message.get("last", {})}
-    place = f"after {last['contig']}:{last['position']}" if last["records"] else "before the first record asked for"
+    place = (
+        f"after {last['contig']}:{last['position']}"
+        if last["records"]
+        else "before the first record asked for"
+    )
     if message["kind"] == "died":
         code = message["code"]
         if code == -signal.SIGXCPU:
@@ -152,11 +167,17 @@ def _failure(plan: Plan, message: dict, last: dict, said: str) -> InputError:
         return InputError(path, message["found"], message["expected"], message["remedy"])
     if last.get("line") and not header.bcf:
         place = f"at line {last['line']}, {place}"
-    reason = next((words for pattern, words in REASONS if re.search(pattern, said + message["error"])), "")
+    reason = next(
+        (words for pattern, words in REASONS if re.search(pattern, said + message["error"])), ""
+    )
     return InputError(
-        path, f"damaged {place}" + (f": {reason}" if reason else ""), expected="a well-formed VCF or BCF",
-        remedy=AGAIN if header.bcf or "compress" in reason else "mend the record or leave it out, or make the file again",
-    )  # fmt: skip
+        path,
+        f"damaged {place}" + (f": {reason}" if reason else ""),
+        expected="a well-formed VCF or BCF",
+        remedy=AGAIN
+        if header.bcf or "compress" in reason
+        else "mend the record or leave it out, or make the file again",
+    )
 
 
 # ---- in the child
@@ -179,7 +200,12 @@ def _read(plan: Plan, receive, send, errors: int) -> None:
         _send_blocks(plan, send, last)
         message = {"kind": "end"}
     except InputError as error:
-        message = {"kind": "told", "found": error.found, "expected": error.expected, "remedy": error.remedy}
+        message = {
+            "kind": "told",
+            "found": error.found,
+            "expected": error.expected,
+            "remedy": error.remedy,
+        }
     except MemoryError:
         message = {"kind": "failed", "error": "out of memory"}
     except BrokenPipeError:
@@ -198,7 +224,10 @@ def _limit_memory() -> None:
             used = int(handle.read().split()[0]) * resource.getpagesize()
         _, hard = resource.getrlimit(resource.RLIMIT_AS)
         wanted = used + MEMORY
-        resource.setrlimit(resource.RLIMIT_AS, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
+        resource.setrlimit(
+            resource.RLIMIT_AS,
+            (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard),
+        )
 
 
 class _Clock:
@@ -230,7 +259,11 @@ def _send_blocks(plan: Plan, send, last: dict) -> None:
     finally:
         feeder.stop()
     if failed:
-        raise InputError(plan.header.path, "is truncated or damaged: its compressed data end too early", remedy=AGAIN)
+        raise InputError(
+            plan.header.path,
+            "is truncated or damaged: its compressed data end too early",
+            remedy=AGAIN,
+        )
 
 
 def _send_records(plan: Plan, source, clock: _Clock, send, last: dict) -> None:
@@ -260,7 +293,14 @@ def _send_records(plan: Plan, source, clock: _Clock, send, last: dict) -> None:
             continue
         calls = _calls(variant)
         phased, other = (None, 0) if calls is None else sets.trusted(variant, calls)
-        text = (position, variant.ID or ".", variant.REF, variant.ALT, variant.FILTERS, _end(variant))
+        text = (
+            position,
+            variant.ID or ".",
+            variant.REF,
+            variant.ALT,
+            variant.FILTERS,
+            _end(variant),
+        )
         waiting.add(contig, text, calls, phased, other)
     waiting.flush()
 
@@ -275,7 +315,10 @@ def _end(variant) -> int | None:
         return int(variant.INFO.get("END"))
     with suppress(TypeError, ValueError):
         lengths = variant.INFO.get("SVLEN")
-        return variant.POS + max(abs(int(n)) for n in (lengths if isinstance(lengths, tuple) else str(lengths).split(",")))
+        return variant.POS + max(
+            abs(int(n))
+            for n in (lengths if isinstance(lengths, tuple) else str(lengths).split(","))
+        )
     return None
 
 
@@ -331,7 +374,12 @@ class _PhaseSets:
             values = values[:, 0].astype(np.int64)
             return np.where(values < 0, self.NONE, values)
         names = [str(value) for value in values.ravel()[:: max(1, values.size // self.n)]]
-        return np.array([self.NONE if v in (".", "") else self.numbers.setdefault(v, len(self.numbers)) for v in names])
+        return np.array(
+            [
+                self.NONE if v in (".", "") else self.numbers.setdefault(v, len(self.numbers))
+                for v in names
+            ]
+        )
 
 
 class _Waiting:
@@ -346,7 +394,14 @@ class _Waiting:
     def _clear(self) -> None:
         self.text, self.calls, self.phased, self.other = [], [], [], []
 
-    def add(self, contig: str, text: tuple, calls: np.ndarray | None, phased: np.ndarray | None, other: int) -> None:
+    def add(
+        self,
+        contig: str,
+        text: tuple,
+        calls: np.ndarray | None,
+        phased: np.ndarray | None,
+        other: int,
+    ) -> None:
         key = (contig, 0 if calls is None else calls.shape[1] - 1)
         if key != self.key or len(self.text) == self.most:
             self.flush()
@@ -364,7 +419,8 @@ class _Waiting:
         if alleles.size == 0 or (alleles.max() < 128 and alleles.min() >= -128):
             alleles = alleles.astype(np.int8)
         message = {
-            "kind": "block", "contig": self.key[0], "text": self.text, "shape": alleles.shape, "other_sets": self.other,
+            "kind": "block", "contig": self.key[0], "text": self.text, "shape": alleles.shape,
+            "other_sets": self.other,
             "dtype": alleles.dtype.str, "records": self.last["records"],
         }  # fmt: skip
         self.send.send_bytes(json.dumps(message).encode())

@@ -95,7 +95,9 @@ class VariantFile:
         raise NotImplementedError
 
 
-def open_variants(path: str | Path, contig: str, region: tuple[int, int] | None = None) -> VariantFile:
+def open_variants(
+    path: str | Path, contig: str, region: tuple[int, int] | None = None
+) -> VariantFile:
     """Open `path` at one contig: a PLINK 2 .pgen by its name, else VCF or BCF by its content; `-`
     is standard input.
 
@@ -145,9 +147,13 @@ def usable_index(header: Header) -> Index | None:
 def _no_contig(path: Path, contig: str, names: list[str]) -> NoRecords:
     other = other_contig_name(contig)
     if other in names:
-        return NoRecords(path, f"has no contig '{contig}', but '{other}'", remedy=f"ask for contig '{other}'")
+        return NoRecords(
+            path, f"has no contig '{contig}', but '{other}'", remedy=f"ask for contig '{other}'"
+        )
     shown = ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
-    return NoRecords(path, f"has no record of contig '{contig}'", expected=f"one of {shown}" if names else "")
+    return NoRecords(
+        path, f"has no record of contig '{contig}'", expected=f"one of {shown}" if names else ""
+    )
 
 
 class VcfFile(VariantFile):
@@ -157,7 +163,9 @@ class VcfFile(VariantFile):
     pipe once.
     """
 
-    def __init__(self, path: Path, contig: str | None = None, region: tuple[int, int] | None = None):
+    def __init__(
+        self, path: Path, contig: str | None = None, region: tuple[int, int] | None = None
+    ):
         self.header = read_header(path)
         self.path, self.contig, self.region = self.header.path, contig, region
         self.samples, self.lengths = self.header.samples, self.header.lengths
@@ -167,10 +175,23 @@ class VcfFile(VariantFile):
         self._index = None if contig is None or alone else usable_index(self.header)
         self.indexed = self._index is not None or (alone and not self._has_no_index())
         self._read = False
-        if region is not None and self._index is None and self.header.pipe is None and self._has_no_index():
-            raise InputError(self.path, "has no index, which a region needs", remedy=f"run: {self._way_to_an_index()}")
+        if (
+            region is not None
+            and self._index is None
+            and self.header.pipe is None
+            and self._has_no_index()
+        ):
+            raise InputError(
+                self.path,
+                "has no index, which a region needs",
+                remedy=f"run: {self._way_to_an_index()}",
+            )
         names = list(self._index.contigs) if self._index else list(self.header.contigs.values())
-        if contig is not None and contig not in names and (self._index or other_contig_name(contig) in names):
+        if (
+            contig is not None
+            and contig not in names
+            and (self._index or other_contig_name(contig) in names)
+        ):
             raise _no_contig(self.path, contig, names)
 
     def _has_no_index(self) -> bool:
@@ -190,11 +211,19 @@ class VcfFile(VariantFile):
             )  # fmt: skip
         self._read = True
         start = None
-        whole = self._index is not None and self.region is None and list(self._index.contigs) == [contig]
+        whole = (
+            self._index is not None
+            and self.region is None
+            and list(self._index.contigs) == [contig]
+        )
         if contig is not None and self._index is not None and not whole:
-            start = fits_start(self._index, self.header, contig, self.region[0] if self.region else 1)
+            start = fits_start(
+                self._index, self.header, contig, self.region[0] if self.region else 1
+            )
             if start is None:
-                log.warning("%s: the index does not fit the file; the whole file is read", self.path.name)
+                log.warning(
+                    "%s: the index does not fit the file; the whole file is read", self.path.name
+                )
         return read_blocks(Plan(self.header, contig, self.region if contig else None, start))
 
     def records(self) -> Iterator[Record]:
@@ -218,7 +247,9 @@ class VcfFile(VariantFile):
             names = list_contigs(self.path) if self.header.pipe is None else []
             return _no_contig(self.path, self.contig, names)
         start, end = self.region
-        return NoRecords(self.path, f"has no record of contig '{self.contig}' from {start} to {end}")
+        return NoRecords(
+            self.path, f"has no record of contig '{self.contig}' from {start} to {end}"
+        )
 
     def contigs(self) -> Iterator[tuple[str, Iterator[Record]]]:
         """Every contig with its records, in one pass that needs no index; use up the records before
@@ -228,7 +259,9 @@ class VcfFile(VariantFile):
         for contig, blocks in groupby(self._blocks(), key=lambda block: block.contig):
             if contig in seen:
                 raise InputError(
-                    self.path, f"contig {contig} stands in several places", remedy="bcftools sort -Oz -o OUT.vcf.gz IN"
+                    self.path,
+                    f"contig {contig} stands in several places",
+                    remedy="bcftools sort -Oz -o OUT.vcf.gz IN",
                 )
             seen.add(contig)
             yield contig, self._in_order(blocks)
@@ -239,7 +272,8 @@ class VcfFile(VariantFile):
             for record in self._of_block(block):
                 if last > record.position:
                     raise InputError(
-                        self.path, f"{block.contig}:{record.position} stands behind {block.contig}:{last}",
+                        self.path,
+                        f"{block.contig}:{record.position} stands behind {block.contig}:{last}",
                         expected="sorted records", remedy="bcftools sort -Oz -o OUT.vcf.gz IN",
                     )  # fmt: skip
                 last = record.position
@@ -255,7 +289,9 @@ class VcfFile(VariantFile):
             lone = np.where(nobody, n_people, 0)
             if nobody.all():
                 alleles, ploidy = np.full((n, n_people, 2), -1, dtype=np.int8), 2
-        elif ploidy == 2 and (alone := (alleles[:, :, 0] == -1) & (alleles[:, :, 1] == ABSENT)).any():
+        elif (
+            ploidy == 2 and (alone := (alleles[:, :, 0] == -1) & (alleles[:, :, 1] == ABSENT)).any()
+        ):
             lone = alone.sum(axis=1)
             alleles = np.where(alone[:, :, None], np.int8(-1), alleles)
         if ploidy == 2:
@@ -269,11 +305,23 @@ class VcfFile(VariantFile):
             if fault is None and ploidy == 2 and not short[i]:
                 calls, without_phase = alleles[i].ravel(), unphased[i]
             elif fault is None and ploidy == 1 and lone[i]:
-                calls, without_phase = np.full(2 * n_people, -1, dtype=np.int8), np.zeros(n_people, dtype=bool)
+                calls, without_phase = (
+                    np.full(2 * n_people, -1, dtype=np.int8),
+                    np.zeros(n_people, dtype=bool),
+                )
             elif fault is None:
                 fault = wrong_ploidy(self.path, place, ploidy)
             yield Record(
-                position, name, ref, alts, calls, without_phase, filters or ["."], int(lone[i]), block.other_sets[i], fault
+                position,
+                name,
+                ref,
+                alts,
+                calls,
+                without_phase,
+                filters or ["."],
+                int(lone[i]),
+                block.other_sets[i],
+                fault,
             )
 
     def _fault(self, place: str, block: Block, i: int) -> InputError | None:
@@ -281,13 +329,18 @@ class VcfFile(VariantFile):
         name, _, alts = block.text[i][1:4]
         if block.alleles.shape[2] == 0:
             expected = "a well-formed record with genotypes of everybody"
-            return InputError(self.path, f"{place}: no genotypes (GT) can be read", expected=expected)
+            return InputError(
+                self.path, f"{place}: no genotypes (GT) can be read", expected=expected
+            )
         if (highest := int(block.alleles[i].max())) > len(alts):
             return InputError(
-                self.path, f"{place}: a genotype has the allele {highest}", expected=f"0 to {len(alts)}, as REF and ALT have",
+                self.path, f"{place}: a genotype has the allele {highest}",
+                expected=f"0 to {len(alts)}, as REF and ALT have",
             )  # fmt: skip
         if "\ufffd" in name:
-            return InputError(self.path, f"{place}: the ID is not UTF-8", expected="text in UTF-8", remedy=TO_UTF8)
+            return InputError(
+                self.path, f"{place}: the ID is not UTF-8", expected="text in UTF-8", remedy=TO_UTF8
+            )
         return None
 
 
@@ -295,15 +348,21 @@ def wrong_ploidy(path: Path, place: str, ploidy: int) -> InputError:
     """The error of calls that are not diploid, at `place` (contig:position)."""
     if ploidy > 2:
         return InputError(
-            path, f"{place}: ploidy {ploidy} calls", expected="diploid calls of everybody: other ploidies are not supported",
-            remedy="take the diploid individuals or contigs only: bcftools view -S NAMES or -t CONTIG",
-        )  # fmt: skip
+            path,
+            f"{place}: ploidy {ploidy} calls",
+            expected="diploid calls of everybody: other ploidies are not supported",
+            remedy="take the diploid individuals or contigs only: bcftools view -S NAMES or -t "
+            "CONTIG",
+        )
     found = "haploid calls" if ploidy == 1 else "haploid calls beside diploid ones"
     return InputError(
-        path, f"{place}: {found}", expected="diploid calls of everybody",
-        remedy="on chromosome X outside the pseudo-autosomal regions keep females only (bcftools view -S NAMES), or write "
-        "haploid calls as homozygous: bcftools +fixploidy IN -o OUT -- -f 2",
-    )  # fmt: skip
+        path,
+        f"{place}: {found}",
+        expected="diploid calls of everybody",
+        remedy="on chromosome X outside the pseudo-autosomal regions keep females only (bcftools "
+        "view -S NAMES), or write haploid calls as homozygous: bcftools +fixploidy IN -o OUT -- -f "
+        "2",
+    )
 
 
 def check_biallelic(path: Path, sites: Sites) -> None:
@@ -314,10 +373,13 @@ def check_biallelic(path: Path, sites: Sites) -> None:
     if many:
         files = str(path).split(".pvar")[0] + (" vzs" if path.suffix == ".zst" else "")
         raise InputError(
-            path, f"{len(many)} multiallelic variants, the first {sites.contig}:{sites.position[many[0]]}",
+            path,
+            f"{len(many)} multiallelic variants, the first "
+            f"{sites.contig}:{sites.position[many[0]]}",
             expected="biallelic variants in a .pgen",
-            remedy=f"split them (plink2 --pfile {files} --make-pgen multiallelics=- --out NEW), or give the VCF",
-        )  # fmt: skip
+            remedy=f"split them (plink2 --pfile {files} --make-pgen multiallelics=- --out NEW), or "
+            "give the VCF",
+        )
     check_sorted(path, sites)
 
 
@@ -326,9 +388,12 @@ def check_sorted(path: Path, sites: Sites) -> None:
     falls = np.flatnonzero(np.diff(sites.position) < 0)
     if len(falls):
         raise InputError(
-            path, f"{sites.contig}:{sites.position[falls[0] + 1]} stands behind {sites.contig}:{sites.position[falls[0]]}",
-            expected="sorted variants", remedy="plink2 --pfile IN --sort-vars --make-pgen --out NEW",
-        )  # fmt: skip
+            path,
+            f"{sites.contig}:{sites.position[falls[0] + 1]} stands behind "
+            f"{sites.contig}:{sites.position[falls[0]]}",
+            expected="sorted variants",
+            remedy="plink2 --pfile IN --sort-vars --make-pgen --out NEW",
+        )
 
 
 def _alternates(text: str) -> list[str]:
@@ -359,9 +424,15 @@ class PgenFile(VariantFile):
         self.sites, self.region = runs[at], region
         self.contig_length = self.sites.contig_length
         check_sorted(pvar, self.sites)
-        n_alleles = np.array([2 + alt.count(",") for run in runs for alt in run.alt], dtype=np.int64)
+        n_alleles = np.array(
+            [2 + alt.count(",") for run in runs for alt in run.alt], dtype=np.int64
+        )
         if (n_alleles > MOST_ALLELES).any():
-            raise InputError(pvar, f"a variant with {n_alleles.max()} alleles", expected=f"at most {MOST_ALLELES}")
+            raise InputError(
+                pvar,
+                f"a variant with {n_alleles.max()} alleles",
+                expected=f"at most {MOST_ALLELES}",
+            )
         self._haplotypes = PgenHaplotypes(path, len(self.samples), len(n_alleles), n_alleles)
         self._filters = read_filters(pvar)[self.first : self.first + len(self.sites)]
 
@@ -371,12 +442,15 @@ class PgenFile(VariantFile):
         start, end = np.searchsorted(position, [low, high + (self.region is not None)]).tolist()
         for block in range(start, end, 1024):
             stop = min(block + 1024, end)
-            alleles, phased = self._haplotypes.read_with_phase(self.first + block, self.first + stop)
+            alleles, phased = self._haplotypes.read_with_phase(
+                self.first + block, self.first + stop
+            )
             heterozygous = alleles[:, 0::2] != alleles[:, 1::2]
             for i in range(block, stop):
                 row = i - block
                 yield Record(
-                    int(position[i]), self.sites.id[i], self.sites.ref[i], _alternates(self.sites.alt[i]),
+                    int(position[i]), self.sites.id[i], self.sites.ref[i],
+                    _alternates(self.sites.alt[i]),
                     alleles[row], heterozygous[row] & ~phased[row],
                     self._filters[i].split(";") if self._filters else ["."],
                 )  # fmt: skip

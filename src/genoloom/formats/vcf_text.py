@@ -172,7 +172,11 @@ def _converted(*arguments: object) -> bool:
 
 @contextmanager
 def write_vcf_text(
-    out: Path, source: VcfText, more: list[str], lengths: dict[str, int], beside: Sequence[Path] = ()
+    out: Path,
+    source: VcfText,
+    more: list[str],
+    lengths: dict[str, int],
+    beside: Sequence[Path] = (),
 ) -> Iterator[tuple["VcfTextWriter", list[Path]]]:
     """Write rows to .vcf, .vcf.gz (bgzip, with an index) or .bcf, by the name of the output.
 
@@ -209,7 +213,14 @@ def write_vcf_text(
 class VcfTextWriter:
     """Keeps rows until it is known what the header must declare; see `write_vcf_text`."""
 
-    def __init__(self, source: VcfText, more: list[str], lengths: dict[str, int], body: TextIO, in_order: bool):
+    def __init__(
+        self,
+        source: VcfText,
+        more: list[str],
+        lengths: dict[str, int],
+        body: TextIO,
+        in_order: bool,
+    ):
         self.source, self.lengths, self.in_order, self._body = source, lengths, in_order, body
         own = {_kind_and_id(line) for line in more}
         self.header = [line for line in source.header[:-1] if _kind_and_id(line) not in own] + more
@@ -225,10 +236,12 @@ class VcfTextWriter:
         again = contig != last and contig in self._contigs
         if self.in_order and (again or row.position < self._contigs.get(contig, 0)):
             raise InputError(
-                self.source.path, f"{row.place}: the records are not sorted",
+                self.source.path,
+                f"{row.place}: the records are not sorted",
                 expected="sorted records, for the index of a .vcf.gz",
-                remedy=f"bcftools sort -Oz -o sorted.vcf.gz {self.source.path}; or write .vcf or .bcf",
-            )  # fmt: skip
+                remedy=f"bcftools sort -Oz -o sorted.vcf.gz {self.source.path}; or write .vcf or "
+                ".bcf",
+            )
         self._contigs[contig] = row.position
         self._look("contig", [contig], contig)
         self._look("FILTER", row.cells[6].split(";"), row.cells[6])
@@ -263,7 +276,9 @@ class VcfTextWriter:
         """Write header and rows to `part`; an index makes it bgzip."""
         if self.undeclared:
             log.warning(
-                "%s: names that its header does not declare: %d; the output does", self.source.path.name, len(self.undeclared)
+                "%s: names that its header does not declare: %d; the output does",
+                self.source.path.name,
+                len(self.undeclared),
             )
         lines = [
             *self.header,
@@ -279,14 +294,17 @@ class VcfTextWriter:
                     handle.write(piece.encode())
             if binary and not _converted("-Ob", "-o", part, text):
                 raise InputError(
-                    self.source.path, "a record does not agree with the header: htslib cannot write it as BCF",
+                    self.source.path,
+                    "a record does not agree with the header: htslib cannot write it as BCF",
                     expected="values as the header declares them", remedy="write a .vcf.gz",
                 )  # fmt: skip
         finally:
             if binary:
                 text.unlink(missing_ok=True)
         for path in index:
-            pysam.tabix_index(str(part), preset="vcf", force=True, index=str(path), csi=path.suffix == ".csi")
+            pysam.tabix_index(
+                str(part), preset="vcf", force=True, index=str(path), csi=path.suffix == ".csi"
+            )
 
 
 def _kind_and_id(line: str) -> tuple[str, str]:

@@ -27,13 +27,18 @@ SYNTHETIC = "These genotypes are synthetic: they were sampled from a model and b
 COMPLETED = "Real people: what the input lacked was drawn from a model, given the rest."
 
 
-def header_lines(contig: str, contig_length: int | None, provenance: dict[str, object], completed: bool = False) -> list[str]:
+def header_lines(
+    contig: str, contig_length: int | None, provenance: dict[str, object], completed: bool = False
+) -> list[str]:
     """Lines of a VCF header that says how the data were made: synthetic, or real ones `completed`.
 
     No date: the same seed gives the same bytes.
     """
     kind = "completed" if completed else "synthetic"
-    dosage = '##FORMAT=<ID=DS,Number=A,Type=Float,Description="Posterior mean number of alternate alleles">'
+    dosage = (
+        '##FORMAT=<ID=DS,Number=A,Type=Float,Description="Posterior mean number of alternate '
+        'alleles">'
+    )
     length = f",length={contig_length}" if contig_length else ""
     described = ",".join(f'{key}="{value}"' for key, value in provenance.items())
     return [
@@ -44,8 +49,10 @@ def header_lines(contig: str, contig_length: int | None, provenance: dict[str, o
         '##FILTER=<ID=PASS,Description="All filters passed">',
         f"##contig=<ID={contig}{length}>",
         f'##INFO=<ID=AC,Number=A,Type=Integer,Description="Allele count in the {kind} genotypes">',
-        f'##INFO=<ID=AN,Number=1,Type=Integer,Description="Number of alleles in the {kind} genotypes">',
-        f'##INFO=<ID=AF,Number=A,Type=Float,Description="Allele frequency in the {kind} genotypes">',
+        f'##INFO=<ID=AN,Number=1,Type=Integer,Description="Number of alleles in the {kind} '
+        'genotypes">',
+        f'##INFO=<ID=AF,Number=A,Type=Float,Description="Allele frequency in the {kind} '
+        'genotypes">',
         '##FORMAT=<ID=GT,Number=1,Type=String,Description="Phased genotype">',
         *([dosage] if completed else []),
     ]
@@ -64,13 +71,16 @@ def index_of(path: Path, sites: Sites) -> Path:
     end = max(sites.contig_length or 0, int(sites.position[-1]) + max(map(len, sites.ref)))
     if end > LAST_POSITION:
         raise InputError(
-            path, f"contig {sites.contig} reaches to {end}", expected=f"at most {LAST_POSITION} base pairs, as BCF and PLINK 2 can hold",
+            path, f"contig {sites.contig} reaches to {end}",
+            expected=f"at most {LAST_POSITION} base pairs, as BCF and PLINK 2 can hold",
             remedy="cut the contig into parts before `genoloom prepare`",
         )  # fmt: skip
     return Path(f"{path}.csi" if path.suffix == ".bcf" or end > TBI_END else f"{path}.tbi")
 
 
-def write_variants(path: str | Path, panel: Panel, provenance: dict[str, object], dosage: np.ndarray | None = None) -> Path:
+def write_variants(
+    path: str | Path, panel: Panel, provenance: dict[str, object], dosage: np.ndarray | None = None
+) -> Path:
     """Write `panel` (no missing calls) to `path`, .vcf.gz or .bcf, with its index; returns that.
 
     Parameters
@@ -88,10 +98,18 @@ def write_variants(path: str | Path, panel: Panel, provenance: dict[str, object]
         try:
             _write_text(text, panel, provenance, dosage)
             if is_bcf:
-                pysam.bcftools.view("--no-version", "-Ob", "-o", str(part), str(text), catch_stdout=False)
+                pysam.bcftools.view(
+                    "--no-version", "-Ob", "-o", str(part), str(text), catch_stdout=False
+                )
                 pysam.bcftools.index("--csi", "-f", "-o", str(part_index), str(part))
             else:
-                pysam.tabix_index(str(part), preset="vcf", force=True, index=str(part_index), csi=index.suffix == ".csi")
+                pysam.tabix_index(
+                    str(part),
+                    preset="vcf",
+                    force=True,
+                    index=str(part_index),
+                    csi=index.suffix == ".csi",
+                )
         finally:
             if is_bcf:
                 with suppress(OSError):
@@ -102,13 +120,31 @@ def write_variants(path: str | Path, panel: Panel, provenance: dict[str, object]
     return index
 
 
-def _write_text(path: Path, panel: Panel, provenance: dict[str, object], dosage: np.ndarray | None) -> None:
+def _write_text(
+    path: Path, panel: Panel, provenance: dict[str, object], dosage: np.ndarray | None
+) -> None:
     sites, n = panel.sites, 2 * len(panel.people)
-    columns = ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT", *panel.people.id]
+    columns = [
+        "#CHROM",
+        "POS",
+        "ID",
+        "REF",
+        "ALT",
+        "QUAL",
+        "FILTER",
+        "INFO",
+        "FORMAT",
+        *panel.people.id,
+    ]
     with pysam.BGZFile(str(path), "wb") as out:
-        lines = [*header_lines(sites.contig, sites.contig_length, provenance, dosage is not None), "\t".join(columns)]
+        lines = [
+            *header_lines(sites.contig, sites.contig_length, provenance, dosage is not None),
+            "\t".join(columns),
+        ]
         header = "\n".join(lines) + "\n"
-        out.write((header if header.isascii() else header.replace("VCFv4.2", "VCFv4.3", 1)).encode())
+        out.write(
+            (header if header.isascii() else header.replace("VCFv4.2", "VCFv4.3", 1)).encode()
+        )
         for start, stop, alleles in panel.blocks(512):
             # (n_variants, n_people) of four bytes
             calls = _GENOTYPES[2 * alleles[:, 0::2] + alleles[:, 1::2]]
@@ -116,9 +152,15 @@ def _write_text(path: Path, panel: Panel, provenance: dict[str, object], dosage:
             for i in range(start, stop):
                 count = int(counts[i - start])
                 info = f"AC={count};AN={n};AF={count / n:.6g}"
-                row = f"{sites.contig}\t{sites.position[i]}\t{sites.id[i]}\t{sites.ref[i]}\t{sites.alt[i]}\t.\tPASS\t{info}\tGT"
+                row = (
+                    f"{sites.contig}\t{sites.position[i]}\t{sites.id[i]}\t{sites.ref[i]}\t"
+                    f"{sites.alt[i]}\t.\tPASS\t{info}\tGT"
+                )
                 if dosage is None:
                     out.write(row.encode() + calls[i - start].tobytes() + b"\n")
                 else:
-                    cells = [f"{c.decode()}:{d:.3g}" for c, d in zip(calls[i - start].tolist(), dosage[i].tolist(), strict=True)]
+                    cells = [
+                        f"{c.decode()}:{d:.3g}"
+                        for c, d in zip(calls[i - start].tolist(), dosage[i].tolist(), strict=True)
+                    ]
                     out.write(f"{row}:DS{''.join(cells)}\n".encode())

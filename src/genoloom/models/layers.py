@@ -39,13 +39,22 @@ def declare_network(arrays: Declared, prefix: str, build: Callable[[], nn.Module
     with torch.device("meta"):
         state = build().state_dict()
     for name, value in state.items():
-        bounds = {"low": 0 if name.endswith("running_var") else -LARGEST_WEIGHT, "high": LARGEST_WEIGHT}
-        arrays.expect(prefix + name, str(value.dtype).removeprefix("torch."), *(value.shape or (1,)), **bounds)
+        bounds = {
+            "low": 0 if name.endswith("running_var") else -LARGEST_WEIGHT,
+            "high": LARGEST_WEIGHT,
+        }
+        arrays.expect(
+            prefix + name, str(value.dtype).removeprefix("torch."), *(value.shape or (1,)), **bounds
+        )
 
 
 def load_network(network: nn.Module, arrays: dict[str, np.ndarray], prefix: str) -> None:
     """Load the weights that `declare_network` declared into `network`."""
-    own = {name.removeprefix(prefix): torch.from_numpy(v) for name, v in arrays.items() if name.startswith(prefix)}
+    own = {
+        name.removeprefix(prefix): torch.from_numpy(v)
+        for name, v in arrays.items()
+        if name.startswith(prefix)
+    }
     network.load_state_dict(own)
 
 
@@ -53,8 +62,14 @@ def refuse_non_finite(chances) -> None:
     """Raise an `InputError` where an array of probabilities or their logarithms, which a network
     gave, holds no numbers.
     """
-    if not (chances.isfinite() if isinstance(chances, torch.Tensor) else np.isfinite(chances)).all():
-        raise InputError("the model", "its weights give no probabilities", remedy="train it again, or copy its file again")
+    if not (
+        chances.isfinite() if isinstance(chances, torch.Tensor) else np.isfinite(chances)
+    ).all():
+        raise InputError(
+            "the model",
+            "its weights give no probabilities",
+            remedy="train it again, or copy its file again",
+        )
 
 
 def exponential_average(model: nn.Module, decay: float) -> AveragedModel:
@@ -63,12 +78,16 @@ def exponential_average(model: nn.Module, decay: float) -> AveragedModel:
     """
 
     def average(averaged, current, count) -> None:
-        torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + int(count)) / (10 + int(count))))
+        torch._foreach_lerp_(
+            averaged, current, 1 - min(decay, (1 + int(count)) / (10 + int(count)))
+        )
 
     return AveragedModel(model, multi_avg_fn=average)
 
 
-def adamw(model: nn.Module, learning_rate: float, weight_decay: float, betas: tuple[float, float]) -> torch.optim.AdamW:
+def adamw(
+    model: nn.Module, learning_rate: float, weight_decay: float, betas: tuple[float, float]
+) -> torch.optim.AdamW:
     """AdamW that decays matrices and embeddings but no biases and gains.
 
     A parameter marked with `rate` (a factor on the learning rate) does not decay either: it began
@@ -79,7 +98,10 @@ def adamw(model: nn.Module, learning_rate: float, weight_decay: float, betas: tu
         rate = getattr(parameter, "rate", None)
         decay = weight_decay if rate is None and parameter.ndim > 1 else 0.0
         groups.setdefault((decay, rate or 1.0), []).append(parameter)
-    described = [{"params": params, "weight_decay": decay, "rate": rate} for (decay, rate), params in groups.items()]
+    described = [
+        {"params": params, "weight_decay": decay, "rate": rate}
+        for (decay, rate), params in groups.items()
+    ]
     return torch.optim.AdamW(described, lr=learning_rate, betas=betas)
 
 
@@ -137,7 +159,10 @@ class AveragedTraining:
 
     def snapshot(self) -> dict:
         """A copy of the averaged weights."""
-        return {name: value.detach().cpu().clone() for name, value in self.average.module.state_dict().items()}
+        return {
+            name: value.detach().cpu().clone()
+            for name, value in self.average.module.state_dict().items()
+        }
 
     def restore(self, snapshot: dict) -> None:
         self.model.load_state_dict(snapshot)
@@ -168,12 +193,16 @@ class KeyValueCache:
     Concatenating instead copies the whole past for every token.
     """
 
-    def __init__(self, layers: int, rows: int, heads: int, capacity: int, head_width: int, device="cpu"):
+    def __init__(
+        self, layers: int, rows: int, heads: int, capacity: int, head_width: int, device="cpu"
+    ):
         self.keys = torch.zeros(layers, rows, heads, capacity, head_width, device=device)
         self.values = torch.zeros_like(self.keys)
         self.length = 0
 
-    def extend(self, layer: int, k: torch.Tensor, v: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def extend(
+        self, layer: int, k: torch.Tensor, v: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Store `k`, `v` (B, H, T, D) of one layer behind the past; return past and new. `length`
         is the caller's to advance.
         """
@@ -197,7 +226,13 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(width, 3 * width, bias=False)
         self.out = nn.Linear(width, width, bias=False)
 
-    def forward(self, x: torch.Tensor, rotary: torch.Tensor, cache: KeyValueCache | None = None, layer: int = 0) -> torch.Tensor:
+    def forward(
+        self,
+        x: torch.Tensor,
+        rotary: torch.Tensor,
+        cache: KeyValueCache | None = None,
+        layer: int = 0,
+    ) -> torch.Tensor:
         """`x` (B, T, width). A cache takes either its first tokens together or one token at a
         time.
         """
@@ -218,9 +253,17 @@ class TransformerLayer(nn.Module):
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.attention = Attention(width, heads)
-        self.mlp = nn.Sequential(nn.Linear(width, expansion * width), nn.GELU(), nn.Linear(expansion * width, width))
+        self.mlp = nn.Sequential(
+            nn.Linear(width, expansion * width), nn.GELU(), nn.Linear(expansion * width, width)
+        )
         self.drop = nn.Dropout(dropout)
 
-    def forward(self, x: torch.Tensor, rotary: torch.Tensor, cache: KeyValueCache | None = None, layer: int = 0) -> torch.Tensor:
+    def forward(
+        self,
+        x: torch.Tensor,
+        rotary: torch.Tensor,
+        cache: KeyValueCache | None = None,
+        layer: int = 0,
+    ) -> torch.Tensor:
         x = x + self.drop(self.attention(self.norm1(x), rotary, cache, layer))
         return x + self.drop(self.mlp(self.norm2(x)))

@@ -21,7 +21,13 @@ class CopyingLikelihood:
         Chance that a copied allele differs.
     """
 
-    def __init__(self, queries: np.ndarray, templates: np.ndarray, switch_per_cm: float = 400.0, error: float = 1e-3):
+    def __init__(
+        self,
+        queries: np.ndarray,
+        templates: np.ndarray,
+        switch_per_cm: float = 400.0,
+        error: float = 1e-3,
+    ):
         self.queries, self.templates = queries, templates
         self.rate, self.error = switch_per_cm / templates.shape[1], error
         self.forward = np.empty((*queries.shape, templates.shape[1]), dtype=np.float32)
@@ -46,7 +52,9 @@ class CopyingLikelihood:
                 jump = np.float32(max(1e-6, -np.expm1(-self.rate * (at - self._last))))
                 self.forward *= 1 - jump
                 self.forward += jump / m
-            self.forward *= emission[row[self.queries][:, :, None] ^ row[self.templates][:, None, :]]
+            self.forward *= emission[
+                row[self.queries][:, :, None] ^ row[self.templates][:, None, :]
+            ]
             total = self.forward.sum(axis=2)
             self.forward /= total[:, :, None]
             self.bits -= np.log2(total)

@@ -23,7 +23,9 @@ def nearest(distances: np.ndarray, same_rows: bool = False) -> np.ndarray:
     return others.min(axis=1)
 
 
-def aats_halves(within_real: np.ndarray, within_synthetic: np.ndarray, between: np.ndarray) -> tuple[float, float]:
+def aats_halves(
+    within_real: np.ndarray, within_synthetic: np.ndarray, between: np.ndarray
+) -> tuple[float, float]:
     """Nearest-neighbour adversarial accuracy: the truth half and the synthetic half; ties count one
     half.
 
@@ -45,7 +47,9 @@ def aats_halves(within_real: np.ndarray, within_synthetic: np.ndarray, between: 
     return truth, synthetic
 
 
-def manifold_scores(within_real: np.ndarray, within_synthetic: np.ndarray, between: np.ndarray, k: int = 5) -> dict[str, float]:
+def manifold_scores(
+    within_real: np.ndarray, within_synthetic: np.ndarray, between: np.ndarray, k: int = 5
+) -> dict[str, float]:
     """Precision, recall, density and coverage: do the samples lie in each other's neighbourhoods?
 
     Kynkaanniemi et al. 2019, arXiv:1904.06991; Naeem et al. 2020, arXiv:2002.09797. A neighbourhood
@@ -95,5 +99,8 @@ def kolmogorov_smirnov(x: np.ndarray, y: np.ndarray) -> float:
     if not len(x) or not len(y):
         return float("nan")
     top = int(max(x.max(), y.max())) + 1
-    below = [np.cumsum(np.bincount(sample.astype(np.int64), minlength=top)) / len(sample) for sample in (x, y)]
+    below = [
+        np.cumsum(np.bincount(sample.astype(np.int64), minlength=top)) / len(sample)
+        for sample in (x, y)
+    ]
     return float(np.abs(below[0] - below[1]).max())

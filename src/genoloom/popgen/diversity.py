@@ -29,7 +29,9 @@ def hardy_weinberg_chi2(heterozygotes: np.ndarray, counts: np.ndarray, n: int) -
     """
     p = counts / (2 * n)
     expected = 2 * n * p * (1 - p)
-    inbreeding = 1 - np.divide(heterozygotes, expected, out=np.ones(len(counts)), where=expected > 0)
+    inbreeding = 1 - np.divide(
+        heterozygotes, expected, out=np.ones(len(counts)), where=expected > 0
+    )
     # equals the sum of (observed - expected)^2 / expected over the three genotypes
     return n * inbreeding**2
 
@@ -41,7 +43,9 @@ def pairwise_differences(counts: np.ndarray, n: int) -> np.ndarray:
     return 2.0 * counts * (n - counts) / (n * (n - 1))
 
 
-def window_diversity(counts: np.ndarray, n: int, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def window_diversity(
+    counts: np.ndarray, n: int, starts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pi, Watterson's theta and Tajima's D of windows of sites; float, shape (n_windows,) each.
 
     Sums over the sites of a window, not per base. Tajima 1989, doi:10.1093/genetics/123.3.585; D is

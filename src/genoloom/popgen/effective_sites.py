@@ -130,7 +130,9 @@ def effective_number(products: np.ndarray, degrees: int) -> float:
     return total**2 / max(squares, 1e-12 * total**2)
 
 
-def whitened_products(products: np.ndarray, reference: np.ndarray, fresh: np.ndarray, ridge: float) -> np.ndarray:
+def whitened_products(
+    products: np.ndarray, reference: np.ndarray, fresh: np.ndarray, ridge: float
+) -> np.ndarray:
     """Inner products x' (R'R / n_R + penalty)^-1 y of `fresh` individuals, up to a factor.
 
     Parameters

@@ -42,10 +42,14 @@ def garud(counts: np.ndarray) -> np.ndarray:
     f = counts / counts.sum(axis=0)
     top = np.partition(f, -2, axis=0)[-2:]
     h1 = (f * f).sum(axis=0)
-    return np.stack([(counts > 0).sum(axis=0), h1, h1 + 2 * top[0] * top[1], (h1 - top[1] ** 2) / h1])
+    return np.stack(
+        [(counts > 0).sum(axis=0), h1, h1 + 2 * top[0] * top[1], (h1 - top[1] ** 2) / h1]
+    )
 
 
-def extended_homozygosity(alleles: np.ndarray, extents: list[int], members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def extended_homozygosity(
+    alleles: np.ndarray, extents: list[int], members: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Pairs of carriers of the first site's rarer allele that stay identical over the next sites,
     within groups.
 

@@ -55,7 +55,9 @@ def d_prime(r: np.ndarray, p: np.ndarray, q: np.ndarray) -> np.ndarray:
         shape.
     """
     d = np.abs(r) * np.sqrt(p * (1 - p) * q * (1 - q))
-    limit = np.where(r > 0, np.minimum(p * (1 - q), (1 - p) * q), np.minimum(p * q, (1 - p) * (1 - q)))
+    limit = np.where(
+        r > 0, np.minimum(p * (1 - q), (1 - p) * q), np.minimum(p * q, (1 - p) * (1 - q))
+    )
     return np.minimum(np.divide(d, limit, out=np.zeros_like(d), where=limit > 0), 1.0)
 
 

@@ -76,7 +76,8 @@ class Overlaps:
             done, held = stop, []
 
     def mended(
-        self, alleles: np.ndarray, seed: np.ndarray, first: int = 0, fixed: np.ndarray | None = None,
+        self, alleles: np.ndarray, seed: np.ndarray, first: int = 0,
+        fixed: np.ndarray | None = None,
     ) -> np.ndarray:  # fmt: skip
         """A copy of whole groups of sites from `first` on, mended as in `resolve`.
 

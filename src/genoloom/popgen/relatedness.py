@@ -33,7 +33,9 @@ class Kinship:
         smaller = np.minimum(a, b)
         kinship = np.full(shared.shape, np.nan, dtype=np.float32)
         np.divide(shared - 2 * opposite, 2 * smaller, out=kinship, where=smaller > 0)
-        return kinship + np.float32(0.5) - (a + b) / np.where(smaller > 0, 4 * smaller, np.float32(1))
+        return (
+            kinship + np.float32(0.5) - (a + b) / np.where(smaller > 0, 4 * smaller, np.float32(1))
+        )
 
 
 class RunsOfHomozygosity:

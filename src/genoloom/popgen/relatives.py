@@ -141,7 +141,10 @@ class _Usual:
     def of(cls, tile: _Tile, population: np.ndarray) -> "_Usual | None":
         """From the pairs of one population within a tile; None where there are too few."""
         same = population[tile.rows, None] == population[None, :]
-        same &= np.arange(len(population))[None, :] > np.arange(tile.rows.start, tile.rows.stop)[:, None]
+        same &= (
+            np.arange(len(population))[None, :]
+            > np.arange(tile.rows.start, tile.rows.stop)[:, None]
+        )
         if same.sum() < MIN_PAIRS:
             return None
         kinship, opposite, differing = (sign[same] for sign in tile.signs())
@@ -149,7 +152,11 @@ class _Usual:
         if kinship.size < MIN_PAIRS:
             return None
         centre, spread = _centre(kinship)
-        usable = [degree for degree, least in ((2, SECOND_DEGREE), (1, FIRST_DEGREE)) if least - centre >= CLEAR * spread]
+        usable = [
+            degree
+            for degree, least in ((2, SECOND_DEGREE), (1, FIRST_DEGREE))
+            if least - centre >= CLEAR * spread
+        ]
         # roots of counts have a spread that does not depend on their mean
         centre, spread = _centre(np.sqrt(opposite))
         fewest = max(0.0, centre - CLEAR * spread) ** 2

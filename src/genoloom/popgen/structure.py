@@ -35,7 +35,9 @@ def fst_matrix(counts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     return fst_of_sums(p.sum(axis=0), (p * (1 - p)).sum(axis=0), p.T @ p, sizes)
 
 
-def fst_of_sums(total: np.ndarray, within: np.ndarray, products: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+def fst_of_sums(
+    total: np.ndarray, within: np.ndarray, products: np.ndarray, sizes: np.ndarray
+) -> np.ndarray:
     """Hudson's Fst from sums over sites of p, of p (1 - p), and of products p_i p_j of
     populations.
     """
@@ -60,7 +62,9 @@ def top_components(kernel: np.ndarray, components: int) -> tuple[np.ndarray, np.
     n = len(kernel)
     if n > 10 * components + 50:
         # the same start gives the same vectors
-        values, vectors = eigsh(kernel, k=components, which="LA", v0=np.cos(np.arange(n)), tol=1e-10)
+        values, vectors = eigsh(
+            kernel, k=components, which="LA", v0=np.cos(np.arange(n)), tol=1e-10
+        )
     else:
         values, vectors = np.linalg.eigh(kernel)
     top = np.argsort(values)[::-1][:components]
@@ -96,7 +100,9 @@ class Components:
     def project(self, rows: np.ndarray) -> np.ndarray:
         """Scores of other rows, float64, shape (n_rows, n_components)."""
         block = self.kernel[np.ix_(rows, self.reference)].astype(np.float64)
-        return (block - block.mean(axis=1, keepdims=True) - self.mean[None, :] + self.grand_mean) @ self.axes
+        return (
+            block - block.mean(axis=1, keepdims=True) - self.mean[None, :] + self.grand_mean
+        ) @ self.axes
 
     def alignment(self, other: "Components") -> float:
         """How far the two spanned subspaces agree: mean squared cosine of their principal angles, 0
@@ -105,12 +111,23 @@ class Components:
         Krzanowski 1979, doi:10.1080/01621459.1979.10481674. nan where nothing varies.
         """
         cross = self.kernel[np.ix_(self.reference, other.reference)].astype(np.float64)
-        cross = cross - cross.mean(axis=0, keepdims=True) - cross.mean(axis=1, keepdims=True) + cross.mean()
-        cosines = (self.vectors / np.sqrt(self.values)).T @ cross @ (other.vectors / np.sqrt(other.values))
+        cross = (
+            cross
+            - cross.mean(axis=0, keepdims=True)
+            - cross.mean(axis=1, keepdims=True)
+            + cross.mean()
+        )
+        cosines = (
+            (self.vectors / np.sqrt(self.values)).T
+            @ cross
+            @ (other.vectors / np.sqrt(other.values))
+        )
         return float((cosines**2).sum() / min(cosines.shape)) if cosines.size else float("nan")
 
 
-def sliced_wasserstein(a: np.ndarray, b: np.ndarray, rng: np.random.Generator, directions: int = 128) -> float:
+def sliced_wasserstein(
+    a: np.ndarray, b: np.ndarray, rng: np.random.Generator, directions: int = 128
+) -> float:
     """Mean 1-Wasserstein distance of two point clouds of equal size over random directions.
 
     Rabin et al. 2011, doi:10.1007/978-3-642-24785-9_37.

@@ -114,9 +114,13 @@ class NearestNeighbours:
     (medians are blind: most windows have an identical synthetic haplotype).
     """
 
-    def __init__(self, n_rows: int, n_columns: int, sizes: list[int], apart: np.ndarray | None = None):
+    def __init__(
+        self, n_rows: int, n_columns: int, sizes: list[int], apart: np.ndarray | None = None
+    ):
         self.total = np.zeros((n_rows, n_columns), dtype=np.float32)
-        self.apart = np.float32(0) if apart is None else np.where(apart, np.float32(np.inf), np.float32(0))
+        self.apart = (
+            np.float32(0) if apart is None else np.where(apart, np.float32(np.inf), np.float32(0))
+        )
         self.window = {size: np.zeros((n_rows, n_columns), dtype=np.float32) for size in sizes}
         self.filled = dict.fromkeys(sizes, 0)
         self.local = {size: np.zeros(n_rows) for size in sizes}
@@ -199,8 +203,12 @@ class FrequencyRatio(Attack):
         reference = without_own(holdout.sum(axis=1, dtype=np.int64), holdout)  # (n_sites, n)
         n_made, n_reference = 2 * self.n, 2 * self.n - 2
         of_alternate = _log_share(made, n_made)[:, None] - _log_share(reference, n_reference)
-        of_ref = _log_share(n_made - made, n_made)[:, None] - _log_share(n_reference - reference, n_reference)
-        self.score += np.einsum("ij,ij->j", block.real, np.tile((of_alternate - of_ref).repeat(2, axis=1), 2))
+        of_ref = _log_share(n_made - made, n_made)[:, None] - _log_share(
+            n_reference - reference, n_reference
+        )
+        self.score += np.einsum(
+            "ij,ij->j", block.real, np.tile((of_alternate - of_ref).repeat(2, axis=1), 2)
+        )
         self.score += np.tile(of_ref.sum(axis=0).repeat(2), 2)
 
     def scores(self) -> dict[str, np.ndarray]:
@@ -228,7 +236,10 @@ class RareAlleles(Attack):
         holdout = block.real[:, : 2 * self.n]
         copies = without_own(holdout.sum(axis=1, dtype=np.int64), holdout)
         made = block.made.sum(axis=1, dtype=np.int64)
-        for allele, n_copies, in_made in ((1, copies, made), (0, 2 * self.n - 2 - copies, 2 * self.n - made)):
+        for allele, n_copies, in_made in (
+            (1, copies, made),
+            (0, 2 * self.n - 2 - copies, 2 * self.n - made),
+        ):
             sites = np.flatnonzero(n_copies.min(axis=1) <= RAREST)
             carries = block.real[sites] == allele
             held = in_made[sites] > 0
@@ -346,7 +357,10 @@ class CopiedSegments(Attack):
 
     def scores(self) -> dict[str, np.ndarray]:
         # rounded, so that ties do not hang on the last bit of a map
-        longest, total = (values["made"][self.real].round(9) for values in (self.matches.longest, self.matches.total))
+        longest, total = (
+            values["made"][self.real].round(9)
+            for values in (self.matches.longest, self.matches.total)
+        )
         return {"longest copied segment": longest, "mean copied segment": total}
 
 
@@ -383,7 +397,9 @@ class Whitened(Attack):
         return self.frequencies.scores()
 
 
-def attacks_on(n_people: int, windows: list[int], haplotype_windows: list[int], of_synthetic: bool = True) -> list[Attack]:
+def attacks_on(
+    n_people: int, windows: list[int], haplotype_windows: list[int], of_synthetic: bool = True
+) -> list[Attack]:
     """All attacks that need the synthetic data alone and read them once; those on components follow
     from their distances.
 

@@ -13,10 +13,24 @@ from genoloom.privacy.auditor import MIN_POPULATION, Auditor
 from genoloom.privacy.excess import LeakBasis
 from genoloom.privacy.shadows import Shadow
 
-PUBLIC_COLUMNS = ["row", "kind", "attack", "population", "measure", "value", "low", "high", "reference", "n", "verdict", "note"]
+PUBLIC_COLUMNS = [
+    "row",
+    "kind",
+    "attack",
+    "population",
+    "measure",
+    "value",
+    "low",
+    "high",
+    "reference",
+    "n",
+    "verdict",
+    "note",
+]
 PRIVATE_COLUMNS = [*PUBLIC_COLUMNS, "tpr_at_1_percent_fpr", "tpr_reference"]
 PERSON_COLUMNS = [
-    "person", "role", "population", "flagged", "log_odds", "holdout_share_as_high", "strongest_attack", "chance_of_its_score",
+    "person", "role", "population", "flagged", "log_odds", "holdout_share_as_high",
+    "strongest_attack", "chance_of_its_score",
     "squared_distance_to_nearest",
 ]  # fmt: skip
 
@@ -80,12 +94,18 @@ def audit(
         Share of the sites of the synthetic data that are not in the comparison.
     """
     basis = LeakBasis(data.effective_sites, training or data.people.n, data.people.n)
-    auditor = Auditor(data, resamples, max_auc, seed, relatives, phased, shadows, max_excess, basis, unmatched)
+    auditor = Auditor(
+        data, resamples, max_auc, seed, relatives, phased, shadows, max_excess, basis, unmatched
+    )
     rows = auditor.rows() + auditor.model_rows(model_scores or {})
     if not shadows:
         # an attacker who was not tried neither passes nor fails the audit: whether he must be is
         # for the release to say
         rows.append(auditor.not_run_row(AttackId.SHADOWS, untried))
     private = [{"row": name, "kind": kind, **row} for row in rows]
-    public = [{key: row.get(key) for key in PUBLIC_COLUMNS} for row in private if row["n"] >= MIN_POPULATION]
+    public = [
+        {key: row.get(key) for key in PUBLIC_COLUMNS}
+        for row in private
+        if row["n"] >= MIN_POPULATION
+    ]
     return Audit(public, private, auditor.people(), auditor.not_comparable)

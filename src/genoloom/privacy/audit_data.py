@@ -41,7 +41,13 @@ class AuditData:
     Rows are haplotypes of the people compared: held-out people first, then as many training people.
     """
 
-    def __init__(self, people: Comparison, windows: list[int], haplotype_windows: list[int], copies: bool = True):
+    def __init__(
+        self,
+        people: Comparison,
+        windows: list[int],
+        haplotype_windows: list[int],
+        copies: bool = True,
+    ):
         """`copies`: also what the tests for copies need; scores alone do not."""
         self.people = people
         self.windows, self.haplotype_windows = windows, haplotype_windows
@@ -86,7 +92,13 @@ class AuditData:
             stop = min(start + self.step, len(real.sites))
             made = read_rows(synthetic, self.people.synthetic_people, start, stop)
             alleles = read_rows(real, self.people.real_people, start, stop)
-            block = Block(made, alleles, hamming(alleles, made), hamming(alleles, alleles[:, :n]), cm[start:stop])
+            block = Block(
+                made,
+                alleles,
+                hamming(alleles, made),
+                hamming(alleles, alleles[:, :n]),
+                cm[start:stop],
+            )
             for collector in collectors:
                 collector.add(block)
             frequencies.append(np.stack([made.mean(axis=1), alleles.mean(axis=1)]))
@@ -118,7 +130,9 @@ class AuditData:
         """
         copies = []
         for start in range(0, len(real.sites), self.step):
-            alleles = read_rows(real, self.people.real_people, start, min(start + self.step, len(real.sites)))
+            alleles = read_rows(
+                real, self.people.real_people, start, min(start + self.step, len(real.sites))
+            )
             minor = (alleles.mean(axis=1) <= 0.5).astype(np.int8)[:, None]
             copies.append([(part == minor).sum(axis=1) for part in np.split(alleles, 2, axis=1)])
         held, trained = np.concatenate(copies, axis=1)
@@ -143,7 +157,9 @@ class AuditData:
             self.within_synthetic, distances, CLASSIFIER_COMPONENTS, derive_seed(seed, "components")
         )
         rng = np.random.default_rng(derive_seed(seed, "folds"))
-        found[AttackId.DENSITY] = density_ratio(made[:, :DENSITY_COMPONENTS], real[:, :DENSITY_COMPONENTS])
+        found[AttackId.DENSITY] = density_ratio(
+            made[:, :DENSITY_COMPONENTS], real[:, :DENSITY_COMPONENTS]
+        )
         found[AttackId.DISCRIMINATOR] = discriminator(made, real, rng)
         return found
 

@@ -55,7 +55,10 @@ class Auditor:
     ):
         self.data, self.max_auc, self.relatives, self.phased = data, max_auc, relatives, phased
         people = data.people
-        self.max_excess, self.basis = max_excess, basis or LeakBasis(data.effective_sites, people.n, people.n)
+        self.max_excess, self.basis = (
+            max_excess,
+            basis or LeakBasis(data.effective_sites, people.n, people.n),
+        )
         self.n = people.n
         self.seed = seed
         self.frequencies = np.concatenate(list(data.frequencies.values()), axis=1)
@@ -103,7 +106,11 @@ class Auditor:
         rows += parts
         # resampling so few people says little: they can show a leak, and never that there is none
         few = [Verdict.WEAK] if self.n < MIN_POPULATION else []
-        deciding = [*few, strongest["verdict"], *(row["verdict"] for row in judged if row["attack"] is AttackId.WORST_POPULATION)]
+        deciding = [
+            *few,
+            strongest["verdict"],
+            *(row["verdict"] for row in judged if row["attack"] is AttackId.WORST_POPULATION),
+        ]
         others = [self._comparable_row(), *self._copy_rows(), self._kinship_row()]
         others += [self._runs_row()] if self.phased else []
         skipped = [attack for attack in self.by_haplotype if not self._runs(attack)]
@@ -120,17 +127,36 @@ class Auditor:
         """
         rows = []
         by_population: dict[str, list[tuple[float, np.ndarray, np.ndarray]]] = {}
-        for group, inside in {"all": self.everybody, **self.groups(), DECILE: self._isolated()}.items():
-            aucs = {attack: self.resampling.aucs(values, inside) for attack, values in scores.items()}
-            rates = {attack: self.resampling.true_positive_rates(values, inside) for attack, values in scores.items()}
-            rows += [self._auc_row(attack, group, inside, aucs[attack], rates[attack]) for attack in scores]
+        for group, inside in {
+            "all": self.everybody,
+            **self.groups(),
+            DECILE: self._isolated(),
+        }.items():
+            aucs = {
+                attack: self.resampling.aucs(values, inside) for attack, values in scores.items()
+            }
+            rates = {
+                attack: self.resampling.true_positive_rates(values, inside)
+                for attack, values in scores.items()
+            }
+            rows += [
+                self._auc_row(attack, group, inside, aucs[attack], rates[attack])
+                for attack in scores
+            ]
             if group == "all":
-                rows.append(self._worst_row(AttackId.WORST, list(aucs.values()), list(rates.values()), CHANCE_LEVEL))
+                rows.append(
+                    self._worst_row(
+                        AttackId.WORST, list(aucs.values()), list(rates.values()), CHANCE_LEVEL
+                    )
+                )
             elif group != DECILE:
                 for attack, found in aucs.items():
                     by_population.setdefault(attack, []).append(found)
         if by_population:
-            fails = next(row["verdict"] for row in rows if row["attack"] is AttackId.WORST) == Verdict.FAIL
+            fails = (
+                next(row["verdict"] for row in rows if row["attack"] is AttackId.WORST)
+                == Verdict.FAIL
+            )
             rows.append(self._worst_population_row(by_population, alone=not fails))
         return rows
 
@@ -148,7 +174,9 @@ class Auditor:
         again = {attack: own for attack, own in found.items() if attack != AttackId.SHADOWS}
         if alone and row["verdict"] == Verdict.FAIL and self._within_chance(again):
             shadows = found.get(AttackId.SHADOWS)
-            row["verdict"] = self._worst_row("", shadows, [], RARE_LEVEL)["verdict"] if shadows else Verdict.PASS
+            row["verdict"] = (
+                self._worst_row("", shadows, [], RARE_LEVEL)["verdict"] if shadows else Verdict.PASS
+            )
         return row | {"verdict": Verdict.PASS if row["verdict"] == Verdict.WEAK else row["verdict"]}
 
     def _within_chance(self, found: dict[str, list[tuple]]) -> bool:
@@ -177,25 +205,35 @@ class Auditor:
             inside[rows[np.argsort(-isolation[rows], kind="stable")[: max(2, self.n // 10)]]] = True
         return inside
 
-    def _auc_row(self, attack: str, group: str, inside: np.ndarray, found: tuple, rates: tuple) -> dict:
+    def _auc_row(
+        self, attack: str, group: str, inside: np.ndarray, found: tuple, rates: tuple
+    ) -> dict:
         value, resampled, shuffled = found
         low, high = percentile_interval(resampled)
         return {
-            "attack": attack, "population": group, "measure": "auc", "value": value, "low": low, "high": high,
-            "reference": self._reference(shuffled, CHANCE_LEVEL), "n": int(inside.sum()) // 2, "verdict": self._verdict(low, high),
-            "tpr_at_1_percent_fpr": rates[0], "tpr_reference": self._reference(rates[2], RARE_LEVEL),
+            "attack": attack, "population": group, "measure": "auc", "value": value, "low": low,
+            "high": high,
+            "reference": self._reference(shuffled, CHANCE_LEVEL), "n": int(inside.sum()) // 2,
+            "verdict": self._verdict(low, high),
+            "tpr_at_1_percent_fpr": rates[0],
+            "tpr_reference": self._reference(rates[2], RARE_LEVEL),
         }  # fmt: skip
 
     def _worst_row(self, name: str, aucs: list[tuple], rates: list[tuple], level: float) -> dict:
         reference = float(np.quantile(np.max([a[2] for a in aucs], axis=0), level))
-        value, low, high = interval_of_maximum(np.array([a[0] for a in aucs]), np.array([a[1] for a in aucs]), reference)
+        value, low, high = interval_of_maximum(
+            np.array([a[0] for a in aucs]), np.array([a[1] for a in aucs]), reference
+        )
         row = {
-            "attack": name, "population": "all", "measure": "auc", "value": value, "low": low, "high": high,
+            "attack": name, "population": "all", "measure": "auc", "value": value, "low": low,
+            "high": high,
             "reference": reference, "n": self.n, "verdict": self._verdict(low, high),
         }  # fmt: skip
         if rates:
             row["tpr_at_1_percent_fpr"] = max(rate[0] for rate in rates)
-            row["tpr_reference"] = self._reference(np.max([rate[2] for rate in rates], axis=0), RARE_LEVEL)
+            row["tpr_reference"] = self._reference(
+                np.max([rate[2] for rate in rates], axis=0), RARE_LEVEL
+            )
         return row
 
     def _reference(self, shuffled: np.ndarray, level: float) -> float | None:
@@ -207,16 +245,30 @@ class Auditor:
     def _verdict(self, low: float, high: float) -> str:
         if self.max_auc >= 1 or not self.has_tails:  # nothing is above that
             return Verdict.NOT_RUN
-        return Verdict.PASS if high <= self.max_auc else Verdict.WEAK if low <= self.max_auc else Verdict.FAIL
+        return (
+            Verdict.PASS
+            if high <= self.max_auc
+            else Verdict.WEAK
+            if low <= self.max_auc
+            else Verdict.FAIL
+        )
 
     def _copy_rows(self) -> list[dict]:
         """Tests for near copies and copied segments."""
         people = self.data.people
-        population = people.population[np.concatenate([people.synthetic, people.holdout, people.train])]
+        population = people.population[
+            np.concatenate([people.synthetic, people.holdout, people.train])
+        ]
         rng = np.random.default_rng(derive_seed(self.seed, "roles"))
         tests = self.data.similarities.tests(self.resampling.labels, population, rng, self.phased)
         return [
-            self._row(name, "one-sidedness", test.statistic, reference=test.reference, verdict=test.verdict)
+            self._row(
+                name,
+                "one-sidedness",
+                test.statistic,
+                reference=test.reference,
+                verdict=test.verdict,
+            )
             for name, test in tests.items()
         ]
 
@@ -225,12 +277,20 @@ class Auditor:
         compared.
         """
         return self._row(
-            AttackId.COMPARABLE, "frequency correlation", correlation(*self.frequencies), reference=LEAST_CORRELATION,
+            AttackId.COMPARABLE, "frequency correlation", correlation(*self.frequencies),
+            reference=LEAST_CORRELATION,
             verdict=Verdict.NOT_RUN if self.not_comparable else Verdict.PASS,
         )  # fmt: skip
 
     def _row(self, attack: str, measure: str, value: float | None, **more) -> dict:
-        return {"attack": attack, "population": "all", "measure": measure, "value": value, "n": self.n, **more}
+        return {
+            "attack": attack,
+            "population": "all",
+            "measure": measure,
+            "value": value,
+            "n": self.n,
+            **more,
+        }
 
     def not_run_row(self, attack: str, note: str = "") -> dict:
         """The row of an attack that was not run, and why."""
@@ -241,23 +301,48 @@ class Auditor:
         people are nearer.
         """
         loss = self.data.aats("holdout") - self.data.aats("train")
-        verdict = Verdict.PASS if loss <= MAX_LOSS else Verdict.WEAK if loss <= 2 * MAX_LOSS else Verdict.FAIL
+        verdict = (
+            Verdict.PASS
+            if loss <= MAX_LOSS
+            else Verdict.WEAK
+            if loss <= 2 * MAX_LOSS
+            else Verdict.FAIL
+        )
         return self._row(AttackId.PRIVACY_LOSS, "difference", loss, reference=0.0, verdict=verdict)
 
     def _runs_row(self) -> dict:
         """Longest runs shared with training haplotypes over those shared with held-out ones, mean
         over synthetic haplotypes.
         """
-        trained, held = (self.data.attack(CopiedSegments).of_synthetic(role) for role in ("train", "holdout"))
+        trained, held = (
+            self.data.attack(CopiedSegments).of_synthetic(role) for role in ("train", "holdout")
+        )
         picks = self.rng.integers(0, len(held), size=(len(self.resampling.labels), len(held)))
         ratios = trained[picks].mean(axis=1) / np.maximum(held[picks].mean(axis=1), 1e-12)
         low, high = percentile_interval(ratios)
         ratio = float(trained.mean() / max(held.mean(), 1e-12))
-        verdict = Verdict.PASS if high <= MAX_RUN_RATIO else Verdict.WEAK if low <= MAX_RUN_RATIO else Verdict.FAIL
+        verdict = (
+            Verdict.PASS
+            if high <= MAX_RUN_RATIO
+            else Verdict.WEAK
+            if low <= MAX_RUN_RATIO
+            else Verdict.FAIL
+        )
         # in a region so short whole copies would not stand out
-        if not self.has_tails or self.data.attack(CopiedSegments).longest_possible <= MAX_RUN_RATIO * held.mean():
+        if (
+            not self.has_tails
+            or self.data.attack(CopiedSegments).longest_possible <= MAX_RUN_RATIO * held.mean()
+        ):
             verdict = Verdict.NOT_RUN
-        return self._row(AttackId.LONGEST_SHARED_RUN, "ratio", ratio, low=low, high=high, reference=1.0, verdict=verdict)
+        return self._row(
+            AttackId.LONGEST_SHARED_RUN,
+            "ratio",
+            ratio,
+            low=low,
+            high=high,
+            reference=1.0,
+            verdict=verdict,
+        )
 
     def _kinship_row(self) -> dict:
         """Kinship with the most related synthetic person, none counting as 0: mean over training
@@ -265,15 +350,26 @@ class Auditor:
         """
         kinship = np.maximum(self.scores["kinship"], 0)
         weights = self.resampling
-        means = weights.member_weights @ kinship[self.n :] - weights.other_weights @ kinship[: self.n]
+        means = (
+            weights.member_weights @ kinship[self.n :] - weights.other_weights @ kinship[: self.n]
+        )
         low, high = percentile_interval(means / self.n)
         shuffled = np.where(weights.labels, kinship, -kinship).sum(axis=1) / self.n
         value = float(kinship[self.n :].mean() - kinship[: self.n].mean())
         reference = self._reference(shuffled, CHANCE_LEVEL)
         return self._row(
-            AttackId.KINSHIP_WITH_SYNTHETIC, "difference", value, low=low, high=high, reference=reference,
-            verdict=Verdict.NOT_RUN if reference is None else Verdict.FAIL if low > reference else Verdict.PASS,
-        )  # fmt: skip
+            AttackId.KINSHIP_WITH_SYNTHETIC,
+            "difference",
+            value,
+            low=low,
+            high=high,
+            reference=reference,
+            verdict=Verdict.NOT_RUN
+            if reference is None
+            else Verdict.FAIL
+            if low > reference
+            else Verdict.PASS,
+        )
 
     def _relative_rows(self) -> list[dict]:
         """Are relatives of training people exposed? By children mated in silico, and by real
@@ -285,24 +381,40 @@ class Auditor:
         """
         attack = Nearest.against_reference(windows_of(self.data.windows[0]))
         haplotypes = self.by_haplotype[attack].reshape(2, self.n, 2)
-        given = np.take_along_axis(haplotypes, self.rng.integers(0, 2, (2, self.n, 1)), axis=2)[:, :, 0]
+        given = np.take_along_axis(haplotypes, self.rng.integers(0, 2, (2, self.n, 1)), axis=2)[
+            :, :, 0
+        ]
         mates = np.empty(self.n, dtype=np.int64)
         for name in np.unique(self.population[: self.n]):
             inside = np.flatnonzero(self.population[: self.n] == name)
             mates[np.roll(inside, 1)] = inside  # another held-out person of the population
         children = np.concatenate([given[0] + given[0][mates], given[1] + given[0][mates]])
-        rows = [self._auc_row(AttackId.KINSHIP_REPLAY_CHILDREN, "all", self.everybody, *self._both(children, self.everybody))]
+        rows = [
+            self._auc_row(
+                AttackId.KINSHIP_REPLAY_CHILDREN,
+                "all",
+                self.everybody,
+                *self._both(children, self.everybody),
+            )
+        ]
         if self.relatives is not None and 2 <= self.relatives.sum() <= self.n - 2:
             held = self.scores[attack][: self.n]
             related, others = held[self.relatives], held[~self.relatives]
-            picks = Resampling(np.repeat("", self.n), int(others.size), len(self.resampling.labels), self.rng)
+            picks = Resampling(
+                np.repeat("", self.n), int(others.size), len(self.resampling.labels), self.rng
+            )
             scores, inside = np.concatenate([others, related]), np.ones(self.n, dtype=bool)
             found = picks.aucs(scores, inside), picks.true_positive_rates(scores, inside)
-            rows.append(self._auc_row(AttackId.KINSHIP_REPLAY_RELATIVES, "all", inside, *found) | {"n": int(related.size)})
+            rows.append(
+                self._auc_row(AttackId.KINSHIP_REPLAY_RELATIVES, "all", inside, *found)
+                | {"n": int(related.size)}
+            )
         return rows
 
     def _both(self, scores: np.ndarray, inside: np.ndarray) -> tuple[tuple, tuple]:
-        return self.resampling.aucs(scores, inside), self.resampling.true_positive_rates(scores, inside)
+        return self.resampling.aucs(scores, inside), self.resampling.true_positive_rates(
+            scores, inside
+        )
 
     def model_rows(self, model_scores: dict[str, np.ndarray]) -> list[dict]:
         """Attacks that need the model file: they say what giving it away would reveal, and do not
@@ -311,7 +423,11 @@ class Auditor:
         rows = []
         for attack, scores in model_scores.items():
             inside = np.isfinite(scores)
-            rows.append(self._auc_row(attack, "all", inside, *self._both(np.where(inside, scores, 0), inside)))
+            rows.append(
+                self._auc_row(
+                    attack, "all", inside, *self._both(np.where(inside, scores, 0), inside)
+                )
+            )
         return rows
 
     def people(self) -> list[dict]:

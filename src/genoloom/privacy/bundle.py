@@ -6,10 +6,14 @@ import mimetypes
 from genoloom.privacy.attack_ids import AttackId
 
 MEDIA_TYPES = {
-    ".vcf.gz": "application/vnd.ga4gh.vcf+gzip", ".tbi": "application/x-tabix-index", ".csi": "application/x-csi-index",
-    ".bcf": "application/vnd.ga4gh.bcf", ".pgen": "application/x-plink2-pgen", ".pvar.zst": "application/zstd",
-    ".psam": "text/tab-separated-values", ".tsv": "text/tab-separated-values", ".fa.gz": "application/x-fasta+gzip",
-    ".fai": "text/tab-separated-values", ".gzi": "application/octet-stream", ".bed": "text/x-bed", ".md": "text/markdown",
+    ".vcf.gz": "application/vnd.ga4gh.vcf+gzip", ".tbi": "application/x-tabix-index",
+    ".csi": "application/x-csi-index",
+    ".bcf": "application/vnd.ga4gh.bcf", ".pgen": "application/x-plink2-pgen",
+    ".pvar.zst": "application/zstd",
+    ".psam": "text/tab-separated-values", ".tsv": "text/tab-separated-values",
+    ".fa.gz": "application/x-fasta+gzip",
+    ".fai": "text/tab-separated-values", ".gzi": "application/octet-stream", ".bed": "text/x-bed",
+    ".md": "text/markdown",
 }  # fmt: skip
 
 
@@ -33,25 +37,38 @@ def readme(facts: dict, attacks: list[dict[str, str]], metrics: list[dict[str, s
     lines = [
         f"# Synthetic genotypes: {facts['panel']}, {facts['generator']}",
         "",
-        f"Phased genotypes of {facts['people']:,} synthetic people on contig {sites}, sampled from a model. No row belongs to a person.",
+        f"Phased genotypes of {facts['people']:,} synthetic people on contig {sites}, sampled from "
+        "a model. No row belongs to a person.",
         "",
         "## Model and data",
         "",
-        f"Made by GenoLoom {facts['version']} with the generator `{facts['generator']}` (seed {facts['seed']}), trained on"
-        f" {facts['training_people']} of the panel `{facts['panel']}`. Sites whose rarer allele fewer than"
-        f" {facts['min_carriers']} training people carry were not modelled. The references below are those of real people who were held out."
-        f" {facts['redrawn']}",
+        f"Made by GenoLoom {facts['version']} with the generator `{facts['generator']}` (seed "
+        f"{facts['seed']}), trained on {facts['training_people']} of the panel `{facts['panel']}`. "
+        f"Sites whose rarer allele fewer than {facts['min_carriers']} training people carry were "
+        "not modelled. The references below are those of real people who were held out. "
+        f"{facts['redrawn']}",
         "",
-        "Every file of this bundle was written anew from the audited genotypes. Panel, split, model, synthetic files, fidelity table"
-        " and audit were shown to belong together by their digests; the raw input was"
-        + (" compared too." if facts["raw_input"] else " not compared: its digest stands with the panel."),
+        "Every file of this bundle was written anew from the audited genotypes. Panel, split, "
+        "model, synthetic files, fidelity table and audit were shown to belong together by their "
+        "digests; the raw input was"
+        + (
+            " compared too."
+            if facts["raw_input"]
+            else " not compared: its digest stands with the panel."
+        ),
         "",
         "## Privacy verdict",
         "",
-        f"On {facts['date']} these files passed the release gate. With {facts['compared']} per role it measured how well {sum(r['measure'] == 'auc' for r in attacks)}"
-        f" attacks tell training people from held-out people. The worst attack's AUC, corrected for being the worst of many, is"
-        f" {worst['value']} (95 % interval {worst['low']} to {worst['high']}; 0.5 is chance, at most {facts['max_auc']:g} may leave)."
-        + (f" {facts['not_compared']:,} of the synthetic people were not compared." if facts["not_compared"] else ""),
+        f"On {facts['date']} these files passed the release gate. With {facts['compared']} per "
+        f"role it measured how well {sum(r['measure'] == 'auc' for r in attacks)} attacks tell "
+        "training people from held-out people. The worst attack's AUC, corrected for being the "
+        f"worst of many, is {worst['value']} (95 % interval {worst['low']} to {worst['high']}; 0.5 "
+        f"is chance, at most {facts['max_auc']:g} may leave)."
+        + (
+            f" {facts['not_compared']:,} of the synthetic people were not compared."
+            if facts["not_compared"]
+            else ""
+        ),
         "",
         "| attack or test | measure | interval | verdict |",
         "|---|---|---|---|",
@@ -59,8 +76,9 @@ def readme(facts: dict, attacks: list[dict[str, str]], metrics: list[dict[str, s
         "",
         *_thresholds(facts["thresholds"]),
         "",
-        "The audit finds what these attacks see. Other attacks, other knowledge or several releases of the same people may reveal more;"
-        " the law of the people's country may ask for more. Passing is evidence about these measurements, not a promise.",
+        "The audit finds what these attacks see. Other attacks, other knowledge or several "
+        "releases of the same people may reveal more; the law of the people's country may ask for "
+        "more. Passing is evidence about these measurements, not a promise.",
         "",
         "## Fidelity",
         "",
@@ -73,10 +91,12 @@ def readme(facts: dict, attacks: list[dict[str, str]], metrics: list[dict[str, s
         "## Limits",
         "",
         "- Contigs are sampled independently of each other, given the population.",
-        "- Rare variants are incomplete by design. Use no single genotype, and no clinical inference, from these files.",
+        "- Rare variants are incomplete by design. Use no single genotype, and no clinical "
+        "inference, from these files.",
         "- A metric that passes speaks for itself alone: test your own analysis on real data.",
         "",
-        "`MANIFEST.sha256` lists every file: `sha256sum -c MANIFEST.sha256`. `ro-crate-metadata.json` describes them for machines.",
+        "`MANIFEST.sha256` lists every file: `sha256sum -c MANIFEST.sha256`. "
+        "`ro-crate-metadata.json` describes them for machines.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -84,9 +104,14 @@ def readme(facts: dict, attacks: list[dict[str, str]], metrics: list[dict[str, s
 def _thresholds(thresholds: list[tuple[str, str, str, bool]]) -> list[str]:
     """What was asked of the data, and where that is less than by default."""
     looser = sum(loosened for *_, loosened in thresholds)
-    said = f"{looser} of these thresholds are looser than by default" if looser else "No threshold is looser than by default"
+    said = (
+        f"{looser} of these thresholds are looser than by default"
+        if looser
+        else "No threshold is looser than by default"
+    )
     rows = (
-        f"| `{name}` | {default} | {used}{' **(looser)**' if loosened else ''} |" for name, default, used, loosened in thresholds
+        f"| `{name}` | {default} | {used}{' **(looser)**' if loosened else ''} |"
+        for name, default, used, loosened in thresholds
     )
     return [f"{said}:", "", "| threshold | default | used |", "|---|---|---|", *rows]
 
@@ -106,32 +131,50 @@ def ro_crate(facts: dict, files: dict[str, tuple[int, str]]) -> str:
         (bytes, SHA-256) by name, without the description itself.
     """
     software = {
-        "@id": "#genoloom", "@type": "SoftwareApplication", "name": "GenoLoom", "version": facts["version"],
+        "@id": "#genoloom", "@type": "SoftwareApplication", "name": "GenoLoom",
+        "version": facts["version"],
         "softwareVersion": facts["version"],
     }  # fmt: skip
     root = {
-        "@id": "./", "@type": "Dataset", "name": f"Synthetic genotypes: {facts['panel']}, {facts['generator']}",
-        "description": f"Phased genotypes of {facts['people']} synthetic people, sampled from a model; see README.md",
-        "datePublished": facts["date"], "license": facts["licence"], "hasPart": [{"@id": name} for name in files],
-    }  # fmt: skip
+        "@id": "./",
+        "@type": "Dataset",
+        "name": f"Synthetic genotypes: {facts['panel']}, {facts['generator']}",
+        "description": f"Phased genotypes of {facts['people']} synthetic people, sampled from a "
+        "model; see README.md",
+        "datePublished": facts["date"],
+        "license": facts["licence"],
+        "hasPart": [{"@id": name} for name in files],
+    }
     action = {
-        "@id": "#generation", "@type": "CreateAction", "name": "Sampling by GenoLoom", "instrument": {"@id": "#genoloom"},
+        "@id": "#generation", "@type": "CreateAction", "name": "Sampling by GenoLoom",
+        "instrument": {"@id": "#genoloom"},
         "object": {"@id": "#model"}, "result": {"@id": "./"},
     }  # fmt: skip
     model = {
-        "@id": "#model", "@type": "CreativeWork", "name": f"model {facts['generator']} of panel {facts['panel']}",
-        "description": "Not part of this crate: a model file is private data", "identifier": facts["models"],
+        "@id": "#model", "@type": "CreativeWork",
+        "name": f"model {facts['generator']} of panel {facts['panel']}",
+        "description": "Not part of this crate: a model file is private data",
+        "identifier": facts["models"],
     }  # fmt: skip
     described = {
         "@id": "ro-crate-metadata.json", "@type": "CreativeWork", "about": {"@id": "./"},
         "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"},
     }  # fmt: skip
     parts = [
-        {"@id": name, "@type": "File", "contentSize": str(size), "sha256": digest, "encodingFormat": _media_type(name)}
+        {
+            "@id": name,
+            "@type": "File",
+            "contentSize": str(size),
+            "sha256": digest,
+            "encodingFormat": _media_type(name),
+        }
         for name, (size, digest) in files.items()
     ]
     graph = [described, root, action, software, model, *parts]
-    return json.dumps({"@context": "https://w3id.org/ro/crate/1.1/context", "@graph": graph}, indent=2) + "\n"
+    return (
+        json.dumps({"@context": "https://w3id.org/ro/crate/1.1/context", "@graph": graph}, indent=2)
+        + "\n"
+    )
 
 
 def _media_type(name: str) -> str:

@@ -33,11 +33,16 @@ def reasons_against(contigs: dict[str, np.ndarray], unmatched: float) -> list[st
     if len(made) < FEWEST_SITES:
         reasons.append(f"only {len(made)} sites are compared, at least {FEWEST_SITES} are needed")
     if unmatched > MOST_UNMATCHED:
-        reasons.append(f"{unmatched:.0%} of the synthetic sites are not in the real files, at most {MOST_UNMATCHED:.0%} may be")
+        reasons.append(
+            f"{unmatched:.0%} of the synthetic sites are not in the real files, at most "
+            f"{MOST_UNMATCHED:.0%} may be"
+        )
     whole = _unlike(made, real)
     if whole:
         return [*reasons, whole]
-    of_contigs = {name: _unlike(*both) for name, both in contigs.items() if both.shape[1] >= FEWEST_SITES}
+    of_contigs = {
+        name: _unlike(*both) for name, both in contigs.items() if both.shape[1] >= FEWEST_SITES
+    }
     return reasons + [f"contig {name}: {reason}" for name, reason in of_contigs.items() if reason]
 
 
@@ -55,9 +60,16 @@ def _unlike(made: np.ndarray, real: np.ndarray) -> str:
 def _looks_like(made: np.ndarray, real: np.ndarray, found: float) -> str:
     if found <= -0.5:
         return ": the alleles 0 and 1 look exchanged"
-    shifted = {k: correlation(made[max(0, k) : len(made) + min(0, k)], real[max(0, -k) : len(real) - max(0, k)]) for k in SHIFTS}
+    shifted = {
+        k: correlation(
+            made[max(0, k) : len(made) + min(0, k)], real[max(0, -k) : len(real) - max(0, k)]
+        )
+        for k in SHIFTS
+    }
     for flipped in (1, -1):
         best = max(shifted, key=lambda k: np.nan_to_num(flipped * shifted[k], nan=-1))
         if flipped * shifted[best] >= LEAST_CORRELATION:
-            return f": the alleles look shifted by {abs(best)} {'site' if abs(best) == 1 else 'sites'}"
+            return (
+                f": the alleles look shifted by {abs(best)} {'site' if abs(best) == 1 else 'sites'}"
+            )
     return ""

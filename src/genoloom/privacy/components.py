@@ -12,7 +12,9 @@ CLASSIFIER_COMPONENTS = 50
 FOLDS = 5
 
 
-def synthetic_components(within: np.ndarray, to_made: np.ndarray, components: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def synthetic_components(
+    within: np.ndarray, to_made: np.ndarray, components: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Principal components of the synthetic haplotypes, and real haplotypes projected onto them.
 
     Alleles are 0/1, so minus half a Hamming distance is their inner product up to terms that

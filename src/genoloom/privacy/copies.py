@@ -54,7 +54,9 @@ class Neighbours:
     def of_others(cls, log_distance: np.ndarray, rows_a_person: int) -> "Neighbours":
         """From the log-distances among all rows; nobody is a neighbour of himself."""
         person = np.arange(len(log_distance)) // rows_a_person
-        return cls.of(np.where(person[:, None] == person[None, :], np.inf, log_distance), rows_a_person)
+        return cls.of(
+            np.where(person[:, None] == person[None, :], np.inf, log_distance), rows_a_person
+        )
 
     def nearer_to_members(self, member: np.ndarray) -> np.ndarray:
         """Log-distance to the nearest other minus that to the nearest member, shape (n_labellings,
@@ -90,7 +92,9 @@ def _depth(n_rows: int) -> int:
     return min(n_rows, max(SMALLEST_DEPTH, round(DEPTH * n_rows)))
 
 
-def one_sidedness(difference: np.ndarray, counted: np.ndarray | None = None, fewest: int = FEWEST) -> np.ndarray:
+def one_sidedness(
+    difference: np.ndarray, counted: np.ndarray | None = None, fewest: int = FEWEST
+) -> np.ndarray:
     """How one-sided the rows with the largest differences are, in standard deviations; shape
     (n_labellings,).
 
@@ -142,7 +146,12 @@ class CopyTest:
         return Verdict.FAIL if self.chance <= COPY_LEVEL else Verdict.PASS
 
 
-def near_copies(neighbours: Neighbours, member: np.ndarray, shuffled: np.ndarray, copies: Neighbours | None = None) -> CopyTest:
+def near_copies(
+    neighbours: Neighbours,
+    member: np.ndarray,
+    shuffled: np.ndarray,
+    copies: Neighbours | None = None,
+) -> CopyTest:
     """Test for near copies.
 
     Parameters
@@ -162,7 +171,9 @@ def near_copies(neighbours: Neighbours, member: np.ndarray, shuffled: np.ndarray
     return _judged(found, by_chance, largest, _as_dealt(shuffled, member))
 
 
-def copied_segments(neighbours: Neighbours, population: np.ndarray, n_shuffles: int, rng: np.random.Generator) -> CopyTest:
+def copied_segments(
+    neighbours: Neighbours, population: np.ndarray, n_shuffles: int, rng: np.random.Generator
+) -> CopyTest:
     """Test for copies against real people, who are as near to each other as chance and kinship make
     them.
 
@@ -189,10 +200,14 @@ def copied_segments(neighbours: Neighbours, population: np.ndarray, n_shuffles: 
 
     def statistics(roles: np.ndarray) -> np.ndarray:
         difference = neighbours.difference(roles == 2, roles == 1)
-        return one_sidedness(difference, np.repeat(roles == 0, rows_a_person, axis=1), FEWEST_SEGMENTS)
+        return one_sidedness(
+            difference, np.repeat(roles == 0, rows_a_person, axis=1), FEWEST_SEGMENTS
+        )
 
     at_once = max(1, AT_ONCE // neighbours.person.size)
-    by_chance = np.concatenate([statistics(shuffled[i : i + at_once]) for i in range(0, n_shuffles, at_once)])
+    by_chance = np.concatenate(
+        [statistics(shuffled[i : i + at_once]) for i in range(0, n_shuffles, at_once)]
+    )
     synthetic = np.repeat(role == 0, rows_a_person)
     largest = neighbours.largest_statistic(synthetic, FEWEST_SEGMENTS)
     return _judged(statistics(role[None])[0], by_chance, largest, _as_dealt(shuffled, role))

@@ -68,14 +68,21 @@ def split_rows(worst: dict, basis: LeakBasis, max_auc: float, max_excess: float)
     if worst["verdict"] == Verdict.NOT_RUN or max_excess >= 1 - leak.auc:  # nothing is above that
         verdict = Verdict.NOT_RUN
     else:
-        verdict = Verdict.PASS if high <= max_excess else Verdict.WEAK if low <= max_excess else Verdict.FAIL
+        verdict = (
+            Verdict.PASS
+            if high <= max_excess
+            else Verdict.WEAK
+            if low <= max_excess
+            else Verdict.FAIL
+        )
     return [
         {
             "attack": AttackId.UNAVOIDABLE, "measure": "auc", "value": leak.auc, "reference": 0.5,
             "verdict": Verdict.PASS if leak.auc <= max_auc else Verdict.FAIL, **shared,
         },
         {
-            "attack": AttackId.EXCESS, "measure": "difference", "value": value, "low": low, "high": high,
+            "attack": AttackId.EXCESS, "measure": "difference", "value": value, "low": low,
+            "high": high,
             "reference": 0.0, "verdict": verdict, **shared,
         },
     ]  # fmt: skip

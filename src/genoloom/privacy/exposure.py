@@ -31,7 +31,9 @@ def tail_probabilities(scores: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.where(scores > threshold, beyond, at_least)
 
 
-def stacked(scores: np.ndarray, population: np.ndarray, member: np.ndarray, seed: int) -> np.ndarray:
+def stacked(
+    scores: np.ndarray, population: np.ndarray, member: np.ndarray, seed: int
+) -> np.ndarray:
     """Log-odds of membership by one attacker who sees all scores, cross-validated over people;
     shape (n_people,).
 
@@ -66,15 +68,25 @@ def _oriented_regression(features: np.ndarray, member: np.ndarray) -> np.ndarray
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
         odds = features @ weights[:-1] + weights[-1]
         wrong = expit(odds) - member
-        value = np.logaddexp(0, odds).sum() - odds[member].sum() + 0.5 * RIDGE * (weights[:-1] ** 2).sum()
+        value = (
+            np.logaddexp(0, odds).sum()
+            - odds[member].sum()
+            + 0.5 * RIDGE * (weights[:-1] ** 2).sum()
+        )
         return value, np.append(features.T @ wrong + RIDGE * weights[:-1], wrong.sum())
 
     k = features.shape[1]
-    return minimize(loss, np.zeros(k + 1), jac=True, method="L-BFGS-B", bounds=[(0, None)] * k + [(None, None)]).x
+    return minimize(
+        loss, np.zeros(k + 1), jac=True, method="L-BFGS-B", bounds=[(0, None)] * k + [(None, None)]
+    ).x
 
 
 def exposure_rows(
-    scores: dict[str, np.ndarray], odds: np.ndarray, population: np.ndarray, n_holdout: int, nearest: np.ndarray
+    scores: dict[str, np.ndarray],
+    odds: np.ndarray,
+    population: np.ndarray,
+    n_holdout: int,
+    nearest: np.ndarray,
 ) -> list[dict]:
     """One row a person, the most exposed first, held-out people among them: they show what is
     unavoidable.
@@ -88,7 +100,9 @@ def exposure_rows(
     nearest : ndarray, shape (n_people,)
         Squared distance in allele dosage between each person and the nearest synthetic one.
     """
-    chances = {name: tail_probabilities(values, values[:n_holdout]) for name, values in scores.items()}
+    chances = {
+        name: tail_probabilities(values, values[:n_holdout]) for name, values in scores.items()
+    }
     names, table = list(chances), np.stack(list(chances.values()))
     least, which = table.min(axis=0), table.argmin(axis=0)
     # for as many people and attacks as there are

@@ -60,7 +60,9 @@ def _cuts_haplotypes(used: str, default: str) -> bool:
     """The same of `audit.windows`, or whether blocks of their common divisor cut haplotype
     windows.
     """
-    return _lacks_sizes(used, default) or gcd(*_sizes(used)) < max(_sizes(AuditOptions().haplotype_windows))
+    return _lacks_sizes(used, default) or gcd(*_sizes(used)) < max(
+        _sizes(AuditOptions().haplotype_windows)
+    )
 
 
 def _never(used, default) -> bool:
@@ -70,10 +72,12 @@ def _never(used, default) -> bool:
 # for each option of a measurement: whether a value is looser than the default
 LOOSER: dict[type[Section], dict[str, Callable[..., bool]]] = {
     AuditOptions: {
-        "windows": _cuts_haplotypes, "haplotype_windows": _lacks_sizes, "bootstrap": _smaller, "max_auc": _larger, "max_excess": _larger,
+        "windows": _cuts_haplotypes, "haplotype_windows": _lacks_sizes, "bootstrap": _smaller,
+        "max_auc": _larger, "max_excess": _larger,
         # number and length are asked for by the release; whether an estimate decided on the number
         # does not matter
-        "shadow_models": _never, "shadow_minutes": _never, "shadow_steps": _never, "recipient": _never,
+        "shadow_models": _never, "shadow_minutes": _never, "shadow_steps": _never,
+        "recipient": _never,
     },
     ValidateOptions: {
         "n_permutations": _smaller, "ld_window": _smaller, "components": _smaller, "phaser": _never,
@@ -84,7 +88,9 @@ LOOSER: dict[type[Section], dict[str, Callable[..., bool]]] = {
 }  # fmt: skip
 
 
-def option_reasons(what: str, section: type[Section], recorded: dict[str, object], release: ReleaseOptions) -> list[str]:
+def option_reasons(
+    what: str, section: type[Section], recorded: dict[str, object], release: ReleaseOptions
+) -> list[str]:
     """Reasons in how a measurement was made: its recorded options, against the defaults and the
     release.
 
@@ -99,19 +105,23 @@ def option_reasons(what: str, section: type[Section], recorded: dict[str, object
         return [f"{what}: was made with other options than this version has; make it again"]
     try:
         used, default = section(**recorded), section()
-        loosened = [name for name in recorded if _is_looser(section, name, getattr(used, name), getattr(default, name))]
+        loosened = [
+            name
+            for name in recorded
+            if _is_looser(section, name, getattr(used, name), getattr(default, name))
+        ]
     except (ValidationError, ValueError):
         return [f"{what}: the options it was made with cannot be read; make it again"]
     place = {AuditOptions: "audit", ValidateOptions: "validate", SplitOptions: "split"}[section]
     reasons = [
-        f"{what}: was made with {place}.{name} {getattr(used, name)}, which is looser than the default {getattr(default, name)};"
-        f" take the default and make it again (genoloom {place})"
+        f"{what}: was made with {place}.{name} {getattr(used, name)}, which is looser than the "
+        f"default {getattr(default, name)}; take the default and make it again (genoloom {place})"
         for name in loosened
     ]
     if isinstance(used, AuditOptions):
         reasons += [
-            f"{what}: was made with audit.{name} {getattr(used, name):g}, which is looser than release.{name}"
-            f" {getattr(release, name):g}; set both alike and audit again"
+            f"{what}: was made with audit.{name} {getattr(used, name):g}, which is looser than "
+            f"release.{name} {getattr(release, name):g}; set both alike and audit again"
             for name in ("max_auc", "max_excess")
             if name not in loosened and getattr(used, name) > getattr(release, name)
         ]
@@ -119,13 +129,15 @@ def option_reasons(what: str, section: type[Section], recorded: dict[str, object
         number = used.shadow_models if used.shadow_models != "auto" else 0
         if release.shadow_models and number < FEWEST_SHADOW_MODELS:
             reasons.append(
-                f"privacy: the audit had {number or 'no'} shadow models; set audit.shadow_models:"
-                f" {FEWEST_SHADOW_MODELS} and audit again, or waive them with release.shadow_models: false"
+                f"privacy: the audit had {number or 'no'} shadow models; set audit.shadow_models: "
+                f"{FEWEST_SHADOW_MODELS} and audit again, or waive them with "
+                "release.shadow_models: false"
             )
         elif release.shadow_models and used.shadow_steps < 1:
             reasons.append(
-                f"privacy: the audit's shadow models took {used.shadow_steps:g} of the training steps, and find less than"
-                " whole ones; set audit.shadow_steps: 1 and audit again, or waive them with release.shadow_models: false"
+                f"privacy: the audit's shadow models took {used.shadow_steps:g} of the training "
+                "steps, and find less than whole ones; set audit.shadow_steps: 1 and audit again, "
+                "or waive them with release.shadow_models: false"
             )
     return reasons
 
@@ -149,7 +161,10 @@ def loosened_thresholds(release: ReleaseOptions) -> list[tuple[str, str, str, bo
         "min_carriers": release.min_carriers < default.min_carriers,
         "adapted_models": release.adapted_models and not default.adapted_models,
     }
-    return [(name, _shown(getattr(default, name)), _shown(getattr(release, name)), looser[name]) for name in THRESHOLDS]
+    return [
+        (name, _shown(getattr(default, name)), _shown(getattr(release, name)), looser[name])
+        for name in THRESHOLDS
+    ]
 
 
 def _shown(value) -> str:
@@ -158,7 +173,9 @@ def _shown(value) -> str:
     return str(value) or "none"
 
 
-def privacy_reasons(private: list[dict[str, str]], name: str, people: int, options: ReleaseOptions) -> list[str]:
+def privacy_reasons(
+    private: list[dict[str, str]], name: str, people: int, options: ReleaseOptions
+) -> list[str]:
     """Reasons in the private table of the audit (rows of text cells).
 
     Parameters
@@ -176,29 +193,42 @@ def privacy_reasons(private: list[dict[str, str]], name: str, people: int, optio
     if any(row["row"] != name for row in private):
         reasons.append("privacy: the private table holds rows of something else")
     if int(worst["n"]) != people:
-        reasons.append(f"privacy: the worst attack compared {_few(int(worst['n']))}, and the audit says {_few(people)}")
+        reasons.append(
+            f"privacy: the worst attack compared {_few(int(worst['n']))}, and the audit says "
+            f"{_few(people)}"
+        )
     if people < MIN_POPULATION:
         reasons.append(f"privacy: the audit compared fewer than {MIN_POPULATION} people per role")
-    high, rate, reference = (number(worst[key]) for key in ("high", "tpr_at_1_percent_fpr", "tpr_reference"))
+    high, rate, reference = (
+        number(worst[key]) for key in ("high", "tpr_at_1_percent_fpr", "tpr_reference")
+    )
     if high is None:
         reasons.append("privacy: the worst attack has no upper bound")
     elif high > options.max_auc:
-        reasons.append(f"privacy: the worst attack's AUC may be as high as {high:.3f}; at most {options.max_auc:g} may leave")
+        reasons.append(
+            f"privacy: the worst attack's AUC may be as high as {high:.3f}; at most "
+            f"{options.max_auc:g} may leave"
+        )
     elif high <= ReleaseOptions().max_auc and worst["verdict"] != Verdict.PASS:
         reasons.append(f"privacy: the verdict of the audit is '{worst['verdict']}'")
     beyond = number(by_attack[AttackId.EXCESS]["high"]) if AttackId.EXCESS in by_attack else None
     if beyond is None:
-        reasons.append("privacy: the audit does not say what exceeds the leak that no faithful release can avoid")
+        reasons.append(
+            "privacy: the audit does not say what exceeds the leak that no faithful release can "
+            "avoid"
+        )
     elif beyond > options.max_excess:
         reasons.append(
-            f"privacy: the worst attack may exceed the unavoidable AUC by {beyond:.3f}; at most {options.max_excess:g} may leave"
+            f"privacy: the worst attack may exceed the unavoidable AUC by {beyond:.3f}; at most "
+            f"{options.max_excess:g} may leave"
         )
     if rate is None or reference is None:
         reasons.append("privacy: the true positive rate at 1 % false positives is missing")
     elif rate > max(options.max_tpr, reference):
         reasons.append(
-            f"privacy: an attack finds {rate:.1%} of the training people at 1 % false positives; at most {options.max_tpr:.1%}, or"
-            f" the {reference:.1%} that chance explains with so few people, may leave"
+            f"privacy: an attack finds {rate:.1%} of the training people at 1 % false positives; "
+            f"at most {options.max_tpr:.1%}, or the {reference:.1%} that chance explains with so "
+            "few people, may leave"
         )
     if options.shadow_models and AttackId.SHADOWS not in by_attack:
         reasons.append("privacy: the audit has no row of the attack with shadow models")
@@ -212,7 +242,9 @@ def privacy_reasons(private: list[dict[str, str]], name: str, people: int, optio
     reasons += [
         f"privacy: {attack}: not run"
         for attack, row in by_attack.items()
-        if row["verdict"] == Verdict.NOT_RUN and attack not in MUST_PASS and (options.shadow_models or attack != AttackId.SHADOWS)
+        if row["verdict"] == Verdict.NOT_RUN
+        and attack not in MUST_PASS
+        and (options.shadow_models or attack != AttackId.SHADOWS)
     ]
     return reasons
 
@@ -224,29 +256,44 @@ def worst_row(private: list[dict[str, str]], name: str) -> dict[str, str] | None
 
 def _rows_of_all(private: list[dict[str, str]], name: str) -> dict[str, dict[str, str]]:
     """The rows of everybody, by attack."""
-    return {row["attack"]: row for row in private if row["row"] == name and row["population"] == "all"}
+    return {
+        row["attack"]: row for row in private if row["row"] == name and row["population"] == "all"
+    }
 
 
 def _few(people: int) -> str:
-    return f"{people} people per role" if people >= MIN_POPULATION else f"fewer than {MIN_POPULATION} people per role"
+    return (
+        f"{people} people per role"
+        if people >= MIN_POPULATION
+        else f"fewer than {MIN_POPULATION} people per role"
+    )
 
 
 def public_rows(private: list[dict[str, str]]) -> list[dict[str, str]]:
     """The rows that the public table must have of an audit: those of groups that are large
     enough.
     """
-    return [{key: row[key] for key in PUBLIC_COLUMNS} for row in private if int(row["n"]) >= MIN_POPULATION]
+    return [
+        {key: row[key] for key in PUBLIC_COLUMNS}
+        for row in private
+        if int(row["n"]) >= MIN_POPULATION
+    ]
 
 
 def fidelity_reasons(table: list[dict[str, str]], name: str, options: ReleaseOptions) -> list[str]:
     """Reasons in the fidelity table: verdicts over all people that are not allowed."""
-    reasons = _type_reasons("fidelity", table, FIDELITY_NUMBERS, ("row", "metric", "population", "bin"))
+    reasons = _type_reasons(
+        "fidelity", table, FIDELITY_NUMBERS, ("row", "metric", "population", "bin")
+    )
     if reasons:
         return reasons
     own = [row for row in table if row["row"] == name and row["population"] == row["bin"] == "all"]
     if not own:
         return [f"fidelity: the table has no row of {name}"]
-    allowed, excused = ALLOWED_VERDICTS[options.fidelity], {m.strip() for m in options.may_be_missing.split(",")}
+    allowed, excused = (
+        ALLOWED_VERDICTS[options.fidelity],
+        {m.strip() for m in options.may_be_missing.split(",")},
+    )
     for row in own:
         excusable = row["verdict"] == Verdict.NOT_RUN and row["metric"] in excused
         if row["verdict"] not in allowed and not excusable:
@@ -267,23 +314,31 @@ def model_reasons(descriptions: Iterable[dict], options: ReleaseOptions) -> list
     reasons = []
     if min(fewest) < options.min_carriers:
         reasons.append(
-            f"model: alleles carried by as few as {min(fewest)} training people may be modelled, at least"
-            f" {options.min_carriers} are asked for; set train.common.min_carriers: {options.min_carriers} and train again"
+            f"model: alleles carried by as few as {min(fewest)} training people may be modelled, "
+            f"at least {options.min_carriers} are asked for; set train.common.min_carriers: "
+            f"{options.min_carriers} and train again"
         )
-    if any(description.get("adapted_from") for description in descriptions) and not options.adapted_models:
+    if (
+        any(description.get("adapted_from") for description in descriptions)
+        and not options.adapted_models
+    ):
         reasons.append(
-            "model: was adapted from another model, and who trained that one is not known; train without init_from, or"
-            " set release.adapted_models: true if nobody of this panel did"
+            "model: was adapted from another model, and who trained that one is not known; train "
+            "without init_from, or set release.adapted_models: true if nobody of this panel did"
         )
     return reasons
 
 
-def _type_reasons(what: str, table: list[dict[str, str]], numbers: tuple[str, ...], key: tuple[str, ...]) -> list[str]:
+def _type_reasons(
+    what: str, table: list[dict[str, str]], numbers: tuple[str, ...], key: tuple[str, ...]
+) -> list[str]:
     """Cells of the wrong type, figures that cannot be, and rows that stand twice."""
     reasons = []
     for line, row in enumerate(table, 2):
         wrong = [name for name in numbers if row[name] and isnan(_float(row[name]))]
-        wrong += ["n"] if not (row["n"].isascii() and row["n"].isdigit() and len(row["n"]) < 10) else []
+        wrong += (
+            ["n"] if not (row["n"].isascii() and row["n"].isdigit() and len(row["n"]) < 10) else []
+        )
         wrong += ["verdict"] if row["verdict"] not in ORDER else []
         wrong += [name for name in key if not row[name]]
         wrong += ["low, high"] if _float(row.get("low", "")) > _float(row.get("high", "")) else []
@@ -292,10 +347,17 @@ def _type_reasons(what: str, table: list[dict[str, str]], numbers: tuple[str, ..
             wrong += [name for name in shares if row.get(name) and not 0 <= _float(row[name]) <= 1]
         if wrong:
             reasons.append(
-                f"{what}: row {line}: {', '.join(dict.fromkeys(wrong))}: not what can stand there; make the table again"
+                f"{what}: row {line}: {', '.join(dict.fromkeys(wrong))}: not what can stand there; "
+                "make the table again"
             )
-    twice = [cells for cells, n in Counter(tuple(row[name] for name in key) for row in table).items() if n > 1]
-    return reasons + [f"{what}: {', '.join(cells)}: stands twice; make the table again" for cells in twice]
+    twice = [
+        cells
+        for cells, n in Counter(tuple(row[name] for name in key) for row in table).items()
+        if n > 1
+    ]
+    return reasons + [
+        f"{what}: {', '.join(cells)}: stands twice; make the table again" for cells in twice
+    ]
 
 
 def _float(text: str) -> float:

@@ -7,10 +7,11 @@ them by d' standard deviations, where
 
     d'^2 = (m_e / n) / (1 + n/r + n/K + n s^2 / w^2)
 
-with m_e effective independent sites (`popgen.effective_sites`), r reference individuals of the attacker, K synthetic
-individuals, s^2 the variance of added noise at a site in units of p (1 - p), and w the weight of
-the sample against a public prior. The case of unlimited K and r is Sankararaman et al. 2009,
-doi:10.1038/ng.436; docs/leak_budget.md derives the rest and compares it with real individuals.
+with m_e effective independent sites (`popgen.effective_sites`), r reference individuals of the
+attacker, K synthetic individuals, s^2 the variance of added noise at a site in units of p (1 - p),
+and w the weight of the sample against a public prior. The case of unlimited K and r is Sankararaman
+et al. 2009, doi:10.1038/ng.436; docs/leak_budget.md derives the rest and compares it with real
+individuals.
 """
 
 from dataclasses import dataclass
@@ -22,15 +23,19 @@ from scipy.special import log_ndtr, ndtr, ndtri
 FALSE_POSITIVE_RATE = 0.01
 
 CAUTIONS = (
-    "It is a lower bound of the worst attack on a release that is faithful to the sample: a larger"
-    " reference to take off linkage with, rare alleles, copied segments and shadow models do better.",
-    "It holds for more than 30 individuals and at least 5 copies of the minor allele; singletons leak by presence.",
+    "It is a lower bound of the worst attack on a release that is faithful to the sample: a larger "
+    "reference to take off linkage with, rare alleles, copied segments and shadow models do "
+    "better.",
+    "It holds for more than 30 individuals and at least 5 copies of the minor allele; singletons "
+    "leak by presence.",
     "Whoever is copied into a small release is exposed, whatever the average says.",
-    "Unknown structure in the attacker's reference lowers his power; relatives of the individuals raise it.",
-    "A measured leak below it is not good by itself: noise, bias, dropped sites or memorised subsets do that too.",
+    "Unknown structure in the attacker's reference lowers his power; relatives of the individuals "
+    "raise it.",
+    "A measured leak below it is not good by itself: noise, bias, dropped sites or memorised "
+    "subsets do that too.",
     "Populations differ: the number of effective sites is largest in African ancestry.",
     "Contigs and repeated releases of the same individuals add up.",
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,10 @@ def unavoidable(
 
 
 def individuals_needed(
-    effective_sites: float, max_auc: float, reference_ratio: float = inf, synthetic_ratio: float = inf
+    effective_sites: float,
+    max_auc: float,
+    reference_ratio: float = inf,
+    synthetic_ratio: float = inf,
 ) -> float:
     """The smallest training set whose unavoidable AUC is at most `max_auc`.
 
@@ -99,7 +107,9 @@ def individuals_needed(
     return needed / (1 + 1 / reference_ratio + 1 / synthetic_ratio)
 
 
-def synthetic_allowed(effective_sites: float, individuals: float, max_auc: float, reference: float = inf) -> float:
+def synthetic_allowed(
+    effective_sites: float, individuals: float, max_auc: float, reference: float = inf
+) -> float:
     """The most synthetic individuals that keep the unavoidable AUC within `max_auc`; inf without
     limit.
     """
@@ -119,7 +129,9 @@ def epsilon_allowed(max_auc: float, delta: float) -> float:
     mu = sqrt(_largest_separation(max_auc))
 
     def excess(epsilon: float) -> float:
-        return ndtr(-epsilon / mu + mu / 2) - exp(epsilon + log_ndtr(-epsilon / mu - mu / 2)) - delta
+        return (
+            ndtr(-epsilon / mu + mu / 2) - exp(epsilon + log_ndtr(-epsilon / mu - mu / 2)) - delta
+        )
 
     if excess(0.0) <= 0:
         return 0.0

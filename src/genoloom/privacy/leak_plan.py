@@ -16,8 +16,8 @@ from genoloom.privacy.leak_budget import (
 )
 
 MIN_INDIVIDUALS = 30  # below, the normal approximation does not hold
-# effective sites per megabase for whoever takes linkage off, from common variants of few Europeans in
-# a region of strong linkage to all variants of five continental groups (docs/leak_budget.md)
+# effective sites per megabase for whoever takes linkage off, from common variants of few Europeans
+# in a region of strong linkage to all variants of five continental groups (docs/leak_budget.md)
 SITES_PER_MEGABASE = (60.0, 750.0)
 
 
@@ -149,7 +149,10 @@ class Plan:
         """AUC of the planned release against a public panel, with the earlier releases."""
         whole, reference = self.groups[0], self.question.panel_size
         released = self.question.released(whole, whole)
-        low, high = ((unavoidable(m, whole.individuals, reference, released) + self.spent).auc for m in whole.effective_sites)
+        low, high = (
+            (unavoidable(m, whole.individuals, reference, released) + self.spent).auc
+            for m in whole.effective_sites
+        )
         return low, high
 
     @property
@@ -160,10 +163,13 @@ class Plan:
         value = span([low, high])
         if low > self.question.max_auc:
             return (
-                f"No release that is faithful to these individuals can pass: the unavoidable AUC is {value}, the limit {limit}."
+                "No release that is faithful to these individuals can pass: the unavoidable AUC "
+                f"is {value}, the limit {limit}."
             )
         if high > self.question.max_auc:
-            return f"A faithful release may fail: the unavoidable AUC is {value}, the limit {limit}."
+            return (
+                f"A faithful release may fail: the unavoidable AUC is {value}, the limit {limit}."
+            )
         return f"A faithful release can pass: the unavoidable AUC is {value}, the limit {limit}."
 
     def record(self) -> dict:
@@ -184,16 +190,20 @@ class Plan:
         whole, question = self.groups[0], self.question
         lines = [
             "The leak that no release faithful to the sample can avoid",
-            f"{people_count(whole.individuals, 'training individuals')}, {whole.sites:,} sites with at least"
-            f" {question.min_mac} copies of the minor allele, which amount to"
-            f" {span(whole.effective_sites, '.0f')} independent sites",
+            f"{people_count(whole.individuals, 'training individuals')}, {whole.sites:,} sites "
+            f"with at least {question.min_mac} copies of the minor allele, which amount to "
+            f"{span(whole.effective_sites, '.0f')} independent sites",
             "",
-            f"{'population':<12} {'attacker has':<44} {'released':>9} {'AUC':>12} {'TPR at 1 % FPR':>16}",
+            f"{'population':<12} {'attacker has':<44} {'released':>9} {'AUC':>12} "
+            f"{'TPR at 1 % FPR':>16}",
         ]
         for row in self.rows:
             size = "any" if row["released"] is None else f"{row['released']:,}"
             rate = span([100 * r for r in row["tpr_at_1_percent_fpr"]], ".1f") + " %"
-            lines.append(f"{row['population']:<12} {row['attacker']:<44} {size:>9} {span(row['auc']):>12} {rate:>16}")
+            lines.append(
+                f"{row['population']:<12} {row['attacker']:<44} {size:>9} {span(row['auc']):>12} "
+                f"{rate:>16}"
+            )
         if self.spent.separation:
             lines += ["", f"Earlier releases alone: AUC {self.spent.auc:.3f}."]
         lines += ["", self.verdict, "", "What would pass, each alone:"]

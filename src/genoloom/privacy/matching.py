@@ -55,7 +55,10 @@ class LongestMatches:
         for k, row in enumerate(alleles, done):
             self._sort(k, row)
             for name, group in self.groups.items():
-                length = self.position[k] - self.position[np.minimum(self._first_site(k, group[self.order]), k)]
+                length = (
+                    self.position[k]
+                    - self.position[np.minimum(self._first_site(k, group[self.order]), k)]
+                )
                 self.total[name][self.order] += length
                 self.longest[name][self.order] = np.maximum(self.longest[name][self.order], length)
 

@@ -22,7 +22,9 @@ def auc(members: np.ndarray, others: np.ndarray) -> float:
     return float((ranks[:n].sum() - n * (n + 1) / 2) / (n * m))
 
 
-def true_positive_rate(members: np.ndarray, others: np.ndarray, false_positive_rate: float = FALSE_POSITIVE_RATE) -> float:
+def true_positive_rate(
+    members: np.ndarray, others: np.ndarray, false_positive_rate: float = FALSE_POSITIVE_RATE
+) -> float:
     """Share of members above the smallest score that at most `false_positive_rate` of the
     non-members exceed.
 
@@ -32,7 +34,9 @@ def true_positive_rate(members: np.ndarray, others: np.ndarray, false_positive_r
     return float(weighted_true_positive_rates(members, others, *one, false_positive_rate)[0])
 
 
-def weighted_aucs(members: np.ndarray, others: np.ndarray, member_weights: np.ndarray, other_weights: np.ndarray) -> np.ndarray:
+def weighted_aucs(
+    members: np.ndarray, others: np.ndarray, member_weights: np.ndarray, other_weights: np.ndarray
+) -> np.ndarray:
     """The AUC under each row of weights of people, float64, shape (n_resamples,)."""
     above = (members[:, None] > others[None, :]).astype(np.float32)
     above += 0.5 * (members[:, None] == others[None, :])
@@ -53,7 +57,9 @@ def weighted_true_positive_rates(
     allowed = false_positive_rate * passed[:, -1:]
     threshold = others[falling][(passed > allowed).argmax(axis=1)]
     order = np.argsort(members, kind="stable")
-    weights_up_to = np.concatenate([np.zeros((len(member_weights), 1)), member_weights[:, order].cumsum(axis=1)], axis=1)
+    weights_up_to = np.concatenate(
+        [np.zeros((len(member_weights), 1)), member_weights[:, order].cumsum(axis=1)], axis=1
+    )
     not_above = np.searchsorted(members[order], threshold, side="right")
     rows = np.arange(len(member_weights))
     return 1 - weights_up_to[rows, not_above] / np.maximum(weights_up_to[:, -1], 1)
@@ -65,7 +71,9 @@ def percentile_interval(values: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def interval_of_maximum(values: np.ndarray, resampled: np.ndarray, reference: float) -> tuple[float, float, float]:
+def interval_of_maximum(
+    values: np.ndarray, resampled: np.ndarray, reference: float
+) -> tuple[float, float, float]:
     """The largest of some rates, corrected for having been chosen as the largest, with its 95 %
     interval.
 
@@ -127,12 +135,25 @@ class Resampling:
         it large.
     """
 
-    def __init__(self, population: np.ndarray, n_holdout: int, resamples: int, rng: np.random.Generator):
-        self.population, self.n_holdout, n_train = population, n_holdout, len(population) - n_holdout
-        self.other_weights = rng.multinomial(n_holdout, np.full(n_holdout, 1 / n_holdout), size=resamples)
-        self.member_weights = rng.multinomial(n_train, np.full(n_train, 1 / n_train), size=resamples)
+    def __init__(
+        self, population: np.ndarray, n_holdout: int, resamples: int, rng: np.random.Generator
+    ):
+        self.population, self.n_holdout, n_train = (
+            population,
+            n_holdout,
+            len(population) - n_holdout,
+        )
+        self.other_weights = rng.multinomial(
+            n_holdout, np.full(n_holdout, 1 / n_holdout), size=resamples
+        )
+        self.member_weights = rng.multinomial(
+            n_train, np.full(n_train, 1 / n_train), size=resamples
+        )
         member = np.arange(len(population)) >= n_holdout
-        sizes = [(int((population == name).sum()), int(member[population == name].sum())) for name in np.unique(population)]
+        sizes = [
+            (int((population == name).sum()), int(member[population == name].sum()))
+            for name in np.unique(population)
+        ]
         self.least_p = 1 / min(1 + resamples, prod(comb(*size) for size in sizes))
         self.labels = np.empty((resamples, len(population)), dtype=bool)
         for name in np.unique(population):
@@ -155,7 +176,9 @@ class Resampling:
         shuffled = (labels @ rankdata(scores[inside]) - n * (n + 1) / 2) / np.maximum(n * m, 1)
         return auc(of_members, of_others), weighted_aucs(of_members, of_others, *weights), shuffled
 
-    def true_positive_rates(self, scores: np.ndarray, inside: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    def true_positive_rates(
+        self, scores: np.ndarray, inside: np.ndarray
+    ) -> tuple[float, np.ndarray, np.ndarray]:
         """The same as `aucs` for the true positive rate at 1 % false positives."""
         members, others = self.parts(inside)
         of_members, of_others = scores[self.n_holdout :][members], scores[: self.n_holdout][others]
@@ -163,5 +186,7 @@ class Resampling:
         resampled = weighted_true_positive_rates(of_members, of_others, *weights)
         labels, everybody = self.labels[:, inside], scores[inside]
         # a person of the other label weighs nothing
-        shuffled = weighted_true_positive_rates(everybody, everybody, labels.astype(np.int64), (~labels).astype(np.int64))
+        shuffled = weighted_true_positive_rates(
+            everybody, everybody, labels.astype(np.int64), (~labels).astype(np.int64)
+        )
         return true_positive_rate(of_members, of_others), resampled, shuffled

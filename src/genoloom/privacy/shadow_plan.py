@@ -84,15 +84,24 @@ def plan_shadows(
         # trained on private haplotypes they would be models of another kind
         return ShadowPlan(0, 0.0, "nothing in the model comes from the cohort")
     number = FEWEST_SHADOW_MODELS if asked == "auto" else asked
-    one = sum(seconds(generator, individuals, sites[contig], share) for contig, generator in generators.items())
+    one = sum(
+        seconds(generator, individuals, sites[contig], share)
+        for contig, generator in generators.items()
+    )
     minutes = number * one / 60
     if asked == "auto" and minutes > limit_minutes:
         about = max(1, round(minutes))
-        return ShadowPlan(0, minutes, f"about {about} CPU minutes are above audit.shadow_minutes ({limit_minutes:g})")
+        return ShadowPlan(
+            0,
+            minutes,
+            f"about {about} CPU minutes are above audit.shadow_minutes ({limit_minutes:g})",
+        )
     return ShadowPlan(number, minutes, "")
 
 
-def shadow_options(generator: HaplotypeGenerator, individuals: int, sites: int, share: float) -> Section:
+def shadow_options(
+    generator: HaplotypeGenerator, individuals: int, sites: int, share: float
+) -> Section:
     """The options of a shadow model: those of the audited one, with `share` of its training steps
     and no early stopping.
 
@@ -105,10 +114,15 @@ def shadow_options(generator: HaplotypeGenerator, individuals: int, sites: int, 
         return options
     steps = max(1, round(share * whole))
     changed = {
-        "steps": steps, "minutes": None, "evaluate_every": steps, "patience": None, "max_gap": None, "init_from": None,
+        "steps": steps, "minutes": None, "evaluate_every": steps, "patience": None, "max_gap": None,
+        "init_from": None,
         "pretrain_fraction": 1.0,
     }  # fmt: skip
-    return options.model_copy(update={name: value for name, value in changed.items() if name in type(options).model_fields})
+    return options.model_copy(
+        update={
+            name: value for name, value in changed.items() if name in type(options).model_fields
+        }
+    )
 
 
 def training_steps(generator: HaplotypeGenerator, individuals: int, sites: int) -> int | None:
@@ -121,14 +135,18 @@ def training_steps(generator: HaplotypeGenerator, individuals: int, sites: int) 
     if options.steps is not None:
         return options.steps
     # with minutes there is no warning that a schedule is short
-    steps = automatic_steps(_fitted(individuals), _blocks(options, sites), options.model_copy(update={"minutes": 1.0}))
+    steps = automatic_steps(
+        _fitted(individuals), _blocks(options, sites), options.model_copy(update={"minutes": 1.0})
+    )
     return max(LEAST_STEPS, steps) if generator.name == "gan" else steps
 
 
 def seconds(generator: HaplotypeGenerator, individuals: int, sites: int, share: float) -> float:
     """Estimated CPU seconds of one shadow model of one contig: fitted, drawn from and attacked."""
     options, name, rows = generator.options, generator.name, 2 * individuals
-    attacked = sites * (3 * rows * SECONDS_PER_ATTACKED_CELL + 2 * rows * rows * SECONDS_PER_DISTANCE)
+    attacked = sites * (
+        3 * rows * SECONDS_PER_ATTACKED_CELL + 2 * rows * rows * SECONDS_PER_DISTANCE
+    )
     steps = training_steps(generator, individuals, sites)
     steps = 0 if steps is None else max(1, round(share * steps))
     if name in ("transformer", "gan"):
@@ -136,7 +154,12 @@ def seconds(generator: HaplotypeGenerator, individuals: int, sites: int, share: 
         body = 12 * options.layers * width**2 if name == "transformer" else 6 * width**2
         weights = body + options.codes * width + (options.block or LONGEST_BLOCK) * width
         trained = 6.0 * weights * steps * options.batch * min(options.context, blocks)
-        drawn = 2.0 * weights * blocks * (rows if name == "transformer" else rows + CALIBRATION_ROWS / 4)
+        drawn = (
+            2.0
+            * weights
+            * blocks
+            * (rows if name == "transformer" else rows + CALIBRATION_ROWS / 4)
+        )
         return attacked + OVERHEAD + SECONDS_PER_FLOP * trained + SECONDS_PER_DRAWN_FLOP * drawn
     if name in SECONDS_PER_PAIR:
         clusters = (options.clusters or min(400, rows / 6)) * steps if name == "hmm" else rows

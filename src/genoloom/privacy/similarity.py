@@ -73,12 +73,18 @@ class RareSharing:
         n_real = 4 * self.n
         held = block.real[:, : 2 * self.n].sum(axis=1, dtype=np.int64)
         trained = block.real[:, 2 * self.n :].sum(axis=1, dtype=np.int64)
-        for allele, in_held, in_trained in ((1, held, trained), (0, 2 * self.n - held, 2 * self.n - trained)):
+        for allele, in_held, in_trained in (
+            (1, held, trained),
+            (0, 2 * self.n - held, 2 * self.n - trained),
+        ):
             copies = in_held + in_trained
             in_both = (np.minimum(in_held, in_trained) >= self.fewest) & (copies >= 1)
             rare = np.flatnonzero(in_both & (copies <= RAREST * max(1, self.fewest)))
             weight = -np.log(copies[rare] / n_real)[:, None]
-            real, made = ((a[rare, 0::2] == allele) | (a[rare, 1::2] == allele) for a in (block.real, block.made))
+            real, made = (
+                (a[rare, 0::2] == allele) | (a[rare, 1::2] == allele)
+                for a in (block.real, block.made)
+            )
             weighted = (real * weight).astype(np.float32)
             self.shared += weighted.T @ made.astype(np.float32)
             self.carried += weighted.sum(axis=0)
@@ -141,7 +147,11 @@ class Similarities:
 
     def __init__(self, n_people: int):
         self.n = n_people
-        self.common, self.rare, self.segments = CommonDistances(n_people), RareSharing(n_people), SharedSegments(n_people)
+        self.common, self.rare, self.segments = (
+            CommonDistances(n_people),
+            RareSharing(n_people),
+            SharedSegments(n_people),
+        )
         self.copies = CommonDistances(n_people), RareSharing(n_people)
 
     def choose_rare(self, fewest: int) -> None:
@@ -156,7 +166,11 @@ class Similarities:
             collected.add(replace(block, made=block.real[:, 2 * self.n :]))
 
     def tests(
-        self, labels: np.ndarray, population: np.ndarray, rng: np.random.Generator, phased: bool = True
+        self,
+        labels: np.ndarray,
+        population: np.ndarray,
+        rng: np.random.Generator,
+        phased: bool = True,
     ) -> dict[AttackId, CopyTest]:
         """All tests for copies that can be run.
 
@@ -169,8 +183,16 @@ class Similarities:
         """
         member = np.arange(2 * self.n) >= self.n
         runs = [test for test in AttackId if phased or not test.needs_phase]
-        found = {t: near_copies(near, member, labels, copies) for t, (near, copies) in self.to_real().items() if t in runs}
-        return found | {t: copied_segments(near, population, len(labels), rng) for t, near in self.to_all().items() if t in runs}
+        found = {
+            t: near_copies(near, member, labels, copies)
+            for t, (near, copies) in self.to_real().items()
+            if t in runs
+        }
+        return found | {
+            t: copied_segments(near, population, len(labels), rng)
+            for t, near in self.to_all().items()
+            if t in runs
+        }
 
     def to_real(self) -> dict[AttackId, tuple[Neighbours, Neighbours]]:
         """The nearest real rows of each synthetic row, and of each training row in its place, by

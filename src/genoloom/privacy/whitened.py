@@ -65,4 +65,7 @@ class WhitenedFrequencies:
                 penalty = ridge * np.trace(within) / len(reference) or 1.0  # a reference of one
                 weights = vectors @ (turned / (np.maximum(values, 0) + penalty))
                 scores[asked] = (to_synthetic - to_reference @ weights)[asked]
-        return {f"allele frequencies, whitened (ridge {ridge:g})": scores for ridge, scores in found.items()}
+        return {
+            f"allele frequencies, whitened (ridge {ridge:g})": scores
+            for ridge, scores in found.items()
+        }

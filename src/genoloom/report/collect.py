@@ -89,20 +89,31 @@ def _panel(panel: PanelData) -> DataSet:
 def _judgements(rows: list[dict], metrics: list[Metric], attacks: list[Attack]) -> list[Judgement]:
     judged = [
         Judgement(
-            generator=row["generator"], kind=row["kind"], fidelity=row["fidelity"], privacy=row["privacy"],
-            classifier_auc=row["classifier_auc"], worst_attack=row["worst_attack"], worst_attack_low=row["worst_attack_low"],
+            generator=row["generator"],
+            kind=row["kind"],
+            fidelity=row["fidelity"],
+            privacy=row["privacy"],
+            classifier_auc=row["classifier_auc"],
+            worst_attack=row["worst_attack"],
+            worst_attack_low=row["worst_attack_low"],
             worst_attack_high=row["worst_attack_high"],
             **_parts_of_the_leak(attacks, row["generator"]),
             may_leave=may_leave(row["fidelity"], row["privacy"]),
             indistinguishable=row["fidelity"] == Verdict.PASS,
             # real individuals have no row of what the choice of the sites decides, and are what all
             # are compared with
-            uses=use_grades([m for m in metrics if m.generator == row["generator"]]) if row["kind"] in get_args(Kind) else [],
-            fidelity_reasons=fidelity_reasons([m for m in metrics if m.generator == row["generator"]]),
-            privacy_reasons=privacy_reasons([a for a in attacks if a.generator == row["generator"]]),
+            uses=use_grades([m for m in metrics if m.generator == row["generator"]])
+            if row["kind"] in get_args(Kind)
+            else [],
+            fidelity_reasons=fidelity_reasons(
+                [m for m in metrics if m.generator == row["generator"]]
+            ),
+            privacy_reasons=privacy_reasons(
+                [a for a in attacks if a.generator == row["generator"]]
+            ),
         )
         for row in rows
-    ]  # fmt: skip
+    ]
     copying = mosaics(judged)
     for judgement in placed(judged):
         if copying and judgement.kind == "generator":
@@ -125,11 +136,16 @@ def _set(data: SequenceData) -> DataSet:
     metrics = [as_metric(row) for row in _own(data.tables)]
     judgements = [
         Judgement(
-            generator=row["generator"], kind=row["kind"], fidelity=row["verdict"], privacy="",
-            fidelity_reasons=fidelity_reasons([m for m in metrics if m.generator == row["generator"]]),
+            generator=row["generator"],
+            kind=row["kind"],
+            fidelity=row["verdict"],
+            privacy="",
+            fidelity_reasons=fidelity_reasons(
+                [m for m in metrics if m.generator == row["generator"]]
+            ),
         )
         for row in summarise_set(data.name, data.tables)
-    ]  # fmt: skip
+    ]
     provenance = [*map(_of_model, data.models), *_of_figures(data.figures)]
     return DataSet(
         name=data.name,
@@ -143,7 +159,8 @@ def _set(data: SequenceData) -> DataSet:
 
 def _of_model(model: dict) -> Provenance:
     return Provenance(
-        of=model["generator"], contig=model.get("contig"), seed=model.get("seed"), data_digest=model.get("data_digest"),
+        of=model["generator"], contig=model.get("contig"), seed=model.get("seed"),
+        data_digest=model.get("data_digest"),
         options_digest=model.get("config_digest"), versions=model.get("versions", {}),
     )  # fmt: skip
 

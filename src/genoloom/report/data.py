@@ -28,7 +28,10 @@ class Part(BaseModel):
 class Metric(Part):
     """One figure of fidelity, and its reference."""
 
-    generator: str = Field(description="Whose figure; `real`: of the training individuals or sequences taken as if synthetic.")
+    generator: str = Field(
+        description="Whose figure; `real`: of the training individuals or sequences taken as if "
+        "synthetic."
+    )
     kind: Kind
     metric: str
     title: str = Field(description="What the page calls the metric.")
@@ -36,9 +39,15 @@ class Metric(Part):
     population: str = Field(description="`all`, or one population.")
     bin: str = Field(description="`all`, or one bin of minor allele frequency.")
     value: float | None
-    reference: float | None = Field(description="The reference: what real data score against other real data.")
-    null_sd: float | None = Field(description="Standard deviation of the reference over halvings of the real data.")
-    nfr: float | None = Field(description="Noise-floor ratio: value over reference; similarities as 1 - value.")
+    reference: float | None = Field(
+        description="The reference: what real data score against other real data."
+    )
+    null_sd: float | None = Field(
+        description="Standard deviation of the reference over halvings of the real data."
+    )
+    nfr: float | None = Field(
+        description="Noise-floor ratio: value over reference; similarities as 1 - value."
+    )
     z: float | None = Field(description="Distance from the reference in its standard deviations.")
     n: int | None = Field(description="Individuals or sequences per group.")
     verdict: Verdict
@@ -55,7 +64,9 @@ class Attack(Part):
     population: str
     measure: str
     value: float | None
-    low: float | None = Field(description="Lower end of the 95 % bootstrap interval over individuals.")
+    low: float | None = Field(
+        description="Lower end of the 95 % bootstrap interval over individuals."
+    )
     high: float | None
     reference: float | None = Field(description="The reference: what chance reaches, or the limit.")
     n: int | None
@@ -70,7 +81,9 @@ class UseGrade(Part):
     title: str = Field(description="What the page calls the use.")
     population: str = Field(description="`all`, or the population that fares worst.")
     fitness: Fitness
-    limits: list[str] = Field(description="Titles of the figures that are too far from the reference, worst first.")
+    limits: list[str] = Field(
+        description="Titles of the figures that are too far from the reference, worst first."
+    )
 
 
 class Judgement(Part):
@@ -81,7 +94,9 @@ class Judgement(Part):
     fidelity: Verdict
     privacy: Verdict
     classifier_auc: float | None = Field(
-        None, description="How well a classifier distinguishes synthetic from holdout individuals; 0.5: not at all."
+        None,
+        description="How well a classifier distinguishes synthetic from holdout individuals; 0.5: "
+        "not at all.",
     )
     worst_attack: float | None = Field(None, description="AUC of the strongest attack.")
     worst_attack_low: float | None = None
@@ -96,10 +111,17 @@ class Judgement(Part):
         "default. `genoloom release` checks models and records too. null: not audited.",
     )
     beyond_copying: bool | None = Field(
-        None, description="No mosaic of training haplotypes is both as faithful and as little exposed."
+        None,
+        description="No mosaic of training haplotypes is both as faithful and as little exposed.",
     )
-    indistinguishable: bool = Field(False, description="Every figure is within chance: the highest grade.")
-    uses: list[UseGrade] = Field([], description="What haplotypes are fit for, for all individuals and for the worst population.")
+    indistinguishable: bool = Field(
+        False, description="Every figure is within chance: the highest grade."
+    )
+    uses: list[UseGrade] = Field(
+        [],
+        description="What haplotypes are fit for, for all individuals and for the worst "
+        "population.",
+    )
     fidelity_reasons: list[str] = Field(description="What did not pass, in words, worst first.")
     privacy_reasons: list[str] = []
 
@@ -144,9 +166,13 @@ class DataSet(Part):
 
     name: str
     kind: Literal["haplotypes", "sequences"]
-    people: int | None = Field(None, description="Individuals of each kind compared; null for sequences and for up to 20.")
+    people: int | None = Field(
+        None, description="Individuals of each kind compared; null for sequences and for up to 20."
+    )
     sites: int | None = None
-    site_account: dict | None = Field(None, description="What became of the sites of files of other tools, by generator.")
+    site_account: dict | None = Field(
+        None, description="What became of the sites of files of other tools, by generator."
+    )
     headline: str = Field("", description="One sentence: what may leave, and what it is fit for.")
     leak: CohortLeak | None = Field(None, description="Of haplotypes that were audited.")
     judgements: list[Judgement]
@@ -179,10 +205,16 @@ def count(cell: str | int | None) -> int | None:
 
 def as_metric(row: dict) -> Metric:
     """A row of a fidelity table (cells of text)."""
-    figures = {name: number(row.get(name)) for name in ("value", "reference", "null_sd", "nfr", "z")}
+    figures = {
+        name: number(row.get(name)) for name in ("value", "reference", "null_sd", "nfr", "z")
+    }
     labels = {name: row[name] for name in ("kind", "metric", "population", "bin", "verdict")}
     known, motif = parse_metric(row["metric"])
-    title = f"{known.title}{f': {motif}' if motif else ''}" if known else row["metric"].replace("_", " ")
+    title = (
+        f"{known.title}{f': {motif}' if motif else ''}"
+        if known
+        else row["metric"].replace("_", " ")
+    )
     better = known.better if known else Better.REFERENCE  # of another version
     return Metric(
         generator=row["row"], n=count(row.get("n")), title=title, better=better, **labels, **figures
@@ -195,13 +227,16 @@ def as_attack(row: dict) -> Attack:
     labels = {name: row[name] for name in ("kind", "attack", "population", "measure", "verdict")}
     title, better = parse_attack(row["attack"])
     return Attack(
-        generator=row["row"], n=count(row.get("n")), title=title, better=better, note=row.get("note", ""), **labels, **figures
+        generator=row["row"], n=count(row.get("n")), title=title, better=better,
+        note=row.get("note", ""), **labels, **figures
     )  # fmt: skip
 
 
 def use_grades(metrics: list[Metric]) -> list[UseGrade]:
     """What the data are fit for, from the figures of one generator."""
-    figures = [Figure(m.metric, m.population, m.bin, m.value, m.reference, m.null_sd) for m in metrics]
+    figures = [
+        Figure(m.metric, m.population, m.bin, m.value, m.reference, m.null_sd) for m in metrics
+    ]
     return [
         UseGrade(
             use=fit.use, title=fit.use.title, population=fit.population, fitness=fit.fitness,

@@ -80,7 +80,10 @@ def styles(kinds: dict[str, str]) -> dict[str, Style]:
     """A style for each name of {name: kind}: generators in colours of their own, controls grey and
     told apart by their lines.
     """
-    spare = iter([c for c in SYNTHETIC_COLOURS if c not in {GENERATOR_COLOURS.get(name) for name in kinds}] * len(kinds))
+    spare = iter(
+        [c for c in SYNTHETIC_COLOURS if c not in {GENERATOR_COLOURS.get(name) for name in kinds}]
+        * len(kinds)
+    )
     lines, markers = cycle(CONTROL_LINES), cycle(MARKERS)
     drawn = {}
     for name, kind in kinds.items():
@@ -105,21 +108,30 @@ def trade_off(judgements: list[Judgement], drawn: dict[str, Style], leak: Cohort
     axes.set_ylim(min(most, 1.03), 0.42)
     width = 0.05 + SIZES[Kind.ACCURACY].small
     axes.add_patch(Rectangle((0.45, 0.42), width, limit - 0.42, fc=GOOD, alpha=0.3, lw=0))
-    axes.annotate("good", (0.45 + width + 0.01, 0.435), ha="right", va="top", color=GOOD, weight="bold")
+    axes.annotate(
+        "good", (0.45 + width + 0.01, 0.435), ha="right", va="top", color=GOOD, weight="bold"
+    )
     _frontier(axes, mosaics(judgements))
     axes.axhline(limit, color=INK, lw=1, ls="--", label=f"limit of the leak, {limit:g}")
     if leak and leak.unavoidable is not None:
         axes.axhline(leak.unavoidable, color=INK, lw=1, ls=":", label="unavoidable leak")
     for judgement in judgements:
         if judgement.generator == "real" and judgement.classifier_auc is not None:
-            axes.axvline(judgement.classifier_auc, color=REAL, lw=1.2, ls="--", label="real individuals")
+            axes.axvline(
+                judgement.classifier_auc, color=REAL, lw=1.2, ls="--", label="real individuals"
+            )
     for j in shown:
         style = drawn[j.generator]
-        low, high = (j.worst_attack if end is None else end for end in (j.worst_attack_low, j.worst_attack_high))
+        low, high = (
+            j.worst_attack if end is None else end
+            for end in (j.worst_attack_low, j.worst_attack_high)
+        )
         error = [[max(0.0, j.worst_attack - low)], [max(0.0, high - j.worst_attack)]]
         axes.errorbar(
-            j.classifier_auc, j.worst_attack, yerr=error, fmt=style.marker, ms=9 if style.width > 2 else 7, color=style.colour,
-            mfc=style.colour if style.width > 2 else "white", capsize=3, label=j.generator, zorder=3,
+            j.classifier_auc, j.worst_attack, yerr=error, fmt=style.marker,
+            ms=9 if style.width > 2 else 7, color=style.colour,
+            mfc=style.colour if style.width > 2 else "white", capsize=3, label=j.generator,
+            zorder=3,
         )  # fmt: skip
     axes.set_xlabel("more faithful \N{RIGHTWARDS ARROW}", weight="bold")
     axes.set_ylabel("less leak \N{RIGHTWARDS ARROW}", weight="bold")
@@ -154,7 +166,14 @@ def _frontier(axes, copying: list[Judgement]) -> None:
 
 def _legend(axes, below: float = 0.16) -> None:
     """Under the axes, so that it hides nothing and the figure stays readable on a phone."""
-    axes.legend(frameon=False, fontsize=8.5, loc="upper center", bbox_to_anchor=(0.46, -below), ncol=3, columnspacing=1.2)
+    axes.legend(
+        frameon=False,
+        fontsize=8.5,
+        loc="upper center",
+        bbox_to_anchor=(0.46, -below),
+        ncol=3,
+        columnspacing=1.2,
+    )
 
 
 def decay(figures: dict[str, dict], drawn: dict[str, Style]) -> str:
@@ -163,11 +182,23 @@ def decay(figures: dict[str, dict], drawn: dict[str, Style]) -> str:
     some = next(iter(figures.values()))["decay"]
     used = np.array(some["used"])
     edges = [edge if edge is not None else math.inf for edge in some["edges_bp"]]
-    middle = np.array([math.sqrt(max(a, 100) * (b if math.isfinite(b) else 3 * a)) for a, b in pairwise(edges)])[used]
+    middle = np.array(
+        [math.sqrt(max(a, 100) * (b if math.isfinite(b) else 3 * a)) for a, b in pairwise(edges)]
+    )[used]
     for name, data in figures.items():
         values, style = np.array(data["decay"]["synthetic"])[used], drawn[name]
-        axes.plot(middle, values, linestyle=style.line, color=style.colour, lw=style.width, label=name)
-    axes.plot(middle, np.array(some["holdout"])[used], "-o", color=REAL, lw=2, ms=4, label="holdout individuals")
+        axes.plot(
+            middle, values, linestyle=style.line, color=style.colour, lw=style.width, label=name
+        )
+    axes.plot(
+        middle,
+        np.array(some["holdout"])[used],
+        "-o",
+        color=REAL,
+        lw=2,
+        ms=4,
+        label="holdout individuals",
+    )
     axes.set_xscale("log")
     axes.set_xlabel("distance between sites, base pairs")
     axes.set_ylabel("mean r²")
@@ -181,11 +212,23 @@ def spectrum(figures: dict[str, dict], drawn: dict[str, Style]) -> str:
     figure, axes = _axes(5.0, 4.3)
     some = next(iter(figures.values()))["spectrum"]
     x = np.arange(len(some["from_count"]))
-    labels = [str(a) if a == b else f"{a}-{b}" for a, b in zip(some["from_count"], some["to_count"], strict=True)]
+    labels = [
+        str(a) if a == b else f"{a}-{b}"
+        for a, b in zip(some["from_count"], some["to_count"], strict=True)
+    ]
     axes.bar(x, some["holdout"], color=REAL, alpha=0.35, label="holdout individuals")
     for name, data in figures.items():
         style = drawn[name]
-        axes.plot(x, data["spectrum"]["synthetic"], style.marker, ms=5, color=style.colour, label=name, mfc="none", mew=1.4)
+        axes.plot(
+            x,
+            data["spectrum"]["synthetic"],
+            style.marker,
+            ms=5,
+            color=style.colour,
+            label=name,
+            mfc="none",
+            mew=1.4,
+        )
     axes.set_xticks(x, labels, rotation=60, fontsize=8)
     axes.set_xlabel("copies of the minor allele")
     axes.set_ylabel("share of polymorphic sites")
@@ -198,7 +241,14 @@ def frequency(data: dict, name: str) -> str:
     figure, axes = _axes(4.2, 3.6)
     sites = np.array(data["frequency"]["sites"], dtype=float)
     edges = np.array(data["frequency"]["edges"])
-    mesh = axes.pcolormesh(edges, edges, np.ma.masked_equal(sites.T, 0), norm=LogNorm(vmin=1), cmap="cividis", edgecolors="none")
+    mesh = axes.pcolormesh(
+        edges,
+        edges,
+        np.ma.masked_equal(sites.T, 0),
+        norm=LogNorm(vmin=1),
+        cmap="cividis",
+        edgecolors="none",
+    )
     axes.plot([0, 1], [0, 1], color=SYNTHETIC, lw=1)
     figure.colorbar(mesh, label="sites")
     axes.set_xlabel("allele frequency, holdout individuals")
@@ -216,18 +266,35 @@ def pca(data: dict, name: str) -> str:
     for marker, population in zip(MARKERS * len(names), names, strict=False):
         own = [p for p in points if p["population"] == population]
         label = f"{population}, synthetic"
-        axes.plot([p["x"] for p in own], [p["y"] for p in own], marker, ms=3.5, color=SYNTHETIC, alpha=0.6, label=label)
-    for turn, ellipse in zip(np.linspace(0.4, 2 * math.pi + 0.4, len(ellipses), endpoint=False), ellipses, strict=True):
+        axes.plot(
+            [p["x"] for p in own],
+            [p["y"] for p in own],
+            marker,
+            ms=3.5,
+            color=SYNTHETIC,
+            alpha=0.6,
+            label=label,
+        )
+    for turn, ellipse in zip(
+        np.linspace(0.4, 2 * math.pi + 0.4, len(ellipses), endpoint=False), ellipses, strict=True
+    ):
         values, vectors = np.linalg.eigh(np.array(ellipse["covariance"]))
         # sqrt of the 95 % quantile of chi-square with 2 df
         width, height = 2 * 2.448 * np.sqrt(np.maximum(values, 0))
         angle = math.degrees(math.atan2(vectors[1, 0], vectors[0, 0]))
-        axes.add_patch(Ellipse(ellipse["mean"], width, height, angle=angle, fill=False, ec=REAL, lw=1.5))
+        axes.add_patch(
+            Ellipse(ellipse["mean"], width, height, angle=angle, fill=False, ec=REAL, lw=1.5)
+        )
         # on the rim, each at another angle: the centres of close populations coincide
-        rim = 2.448 * vectors @ (np.sqrt(np.maximum(values, 0)) * np.array([math.cos(turn), math.sin(turn)]))
+        rim = (
+            2.448
+            * vectors
+            @ (np.sqrt(np.maximum(values, 0)) * np.array([math.cos(turn), math.sin(turn)]))
+        )
         place = np.array(ellipse["mean"]) + rim
         axes.annotate(
-            ellipse["population"], place, color=REAL, fontsize=9, ha="center", va="center", weight="bold",
+            ellipse["population"], place, color=REAL, fontsize=9, ha="center", va="center",
+            weight="bold",
             bbox={"boxstyle": "square,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.85},
         )  # fmt: skip
     axes.autoscale_view()
@@ -244,9 +311,19 @@ def training(history: list[dict], name: str) -> str:
     keys = [k for k in ("train_bits", "bits") if any(k in row for row in history)]
     keys = keys or [k for k in ("score", "critic", "generator") if any(k in row for row in history)]
     for key, shade in zip(keys, (MUTED, SYNTHETIC, TRAIN), strict=False):
-        rows = [row for row in history if key in row and row["step"] > 0] or [row for row in history if key in row]
-        label = {"train_bits": "training individuals", "bits": "validation individuals"}.get(key, key)
-        axes.plot([row["step"] for row in rows], [row[key] for row in rows], color=shade, label=label, marker=".")
+        rows = [row for row in history if key in row and row["step"] > 0] or [
+            row for row in history if key in row
+        ]
+        label = {"train_bits": "training individuals", "bits": "validation individuals"}.get(
+            key, key
+        )
+        axes.plot(
+            [row["step"] for row in rows],
+            [row[key] for row in rows],
+            color=shade,
+            label=label,
+            marker=".",
+        )
     axes.set_xlabel("step")
     axes.set_ylabel("bits" if "bits" in keys else "loss")
     axes.legend(frameon=False, fontsize=8)
@@ -260,7 +337,13 @@ def bits(tables: dict[str, float]) -> str:
     axes.barh(names, [tables[n] for n in names], color=[colour(n) for n in names], height=0.6)
     for i, n in enumerate(names):
         axes.annotate(
-            f"{tables[n]:.4f}", (tables[n], i), xytext=(-4, 0), textcoords="offset points", va="center", ha="right", color="white"
+            f"{tables[n]:.4f}",
+            (tables[n], i),
+            xytext=(-4, 0),
+            textcoords="offset points",
+            va="center",
+            ha="right",
+            color="white",
         )
     low = min(tables.values())
     axes.set_xlim(max(0, low - 0.15), 2.0)
@@ -275,7 +358,9 @@ def histogram(edges: list[float], groups: dict[str, list[float]], xlabel: str) -
     shades = {"holdout": REAL, "train": TRAIN, "synthetic": SYNTHETIC, "between": MUTED}
     for name, values in groups.items():
         total = sum(values) or 1
-        axes.stairs([v / total for v in values], edges, color=shades.get(name, MUTED), lw=1.8, label=name)
+        axes.stairs(
+            [v / total for v in values], edges, color=shades.get(name, MUTED), lw=1.8, label=name
+        )
     axes.set_xlabel(xlabel)
     axes.set_ylabel("share")
     axes.legend(frameon=False, fontsize=8)
@@ -299,9 +384,15 @@ def places(data: dict, name: str) -> str:
     """
     figure, grid = plt.subplots(4, 1, figsize=(5.2, 4.2), sharex=True)
     for axes, base, real, made in zip(
-        grid, "ACGT", zip(*data["holdout"], strict=True), zip(*data["synthetic"], strict=True), strict=True
+        grid,
+        "ACGT",
+        zip(*data["holdout"], strict=True),
+        zip(*data["synthetic"], strict=True),
+        strict=True,
     ):
-        axes.fill_between(range(1, len(real) + 1), real, color=REAL, alpha=0.3, lw=0, label="holdout")
+        axes.fill_between(
+            range(1, len(real) + 1), real, color=REAL, alpha=0.3, lw=0, label="holdout"
+        )
         axes.plot(range(1, len(made) + 1), made, color=SYNTHETIC, lw=0.9, label=name)
         axes.set_ylabel(base, rotation=0, labelpad=12)
         axes.set_ylim(0, None)
@@ -336,10 +427,18 @@ def logo(data: dict, name: str) -> str:
     where = logo_window(real)
     figure, grid = plt.subplots(2, 1, figsize=(7.2, 3.6), sharex=True, sharey=True)
     top = max(float(information(shares[where]).max()) for shares in (real, made))
-    letters = {base: TextPath((0, 0), base, size=1, prop=FontProperties(family="DejaVu Sans", weight="bold")) for base in "ACGT"}
+    letters = {
+        base: TextPath(
+            (0, 0), base, size=1, prop=FontProperties(family="DejaVu Sans", weight="bold")
+        )
+        for base in "ACGT"
+    }
     for axes, shares, title in zip(grid, (real, made), ("holdout", name), strict=True):
         for place, row, bits in zip(
-            range(where.start + 1, where.stop + 1), shares[where], information(shares[where]), strict=True
+            range(where.start + 1, where.stop + 1),
+            shares[where],
+            information(shares[where]),
+            strict=True,
         ):
             _stack(axes, place, row * bits, letters, top / 200)
         axes.set_title(title, fontsize=9, loc="left")
@@ -350,7 +449,9 @@ def logo(data: dict, name: str) -> str:
     return _svg(figure)
 
 
-def _stack(axes, place: int, heights: np.ndarray, letters: dict[str, TextPath], least: float) -> None:
+def _stack(
+    axes, place: int, heights: np.ndarray, letters: dict[str, TextPath], least: float
+) -> None:
     """The letters of one place, the tallest on top; those lower than `least` are too small to
     see.
     """
@@ -359,7 +460,9 @@ def _stack(axes, place: int, heights: np.ndarray, letters: dict[str, TextPath], 
         base, height = "ACGT"[i], heights[i]
         if height >= least:
             box = letters[base].get_extents()
-            fit = Affine2D().translate(-box.x0, -box.y0).scale(0.92 / box.width, height / box.height)
+            fit = (
+                Affine2D().translate(-box.x0, -box.y0).scale(0.92 / box.width, height / box.height)
+            )
             path = fit.translate(place - 0.46, bottom).transform_path(letters[base])
             axes.add_patch(PathPatch(path, fc=BASE_COLOURS[base], ec="none"))
         bottom += height
@@ -374,7 +477,14 @@ def guidance(data: dict, name: str) -> str:
     axes.axhline(data["real_gc_only"], color=REAL, lw=1.2, ls="--", label="holdout, GC only")
     axes.plot(data["weight"], data["fidelity"], color=SYNTHETIC, marker="o", label=name)
     axes.plot(
-        data["weight"], data["gc_only"], color=SYNTHETIC, marker="o", mfc="white", ls="--", lw=1.2, label=f"{name}, GC only"
+        data["weight"],
+        data["gc_only"],
+        color=SYNTHETIC,
+        marker="o",
+        mfc="white",
+        ls="--",
+        lw=1.2,
+        label=f"{name}, GC only",
     )
     axes.axhline(data["chance"], color=MUTED, lw=0.8, ls=":", label="chance")
     axes.set_xlabel("guidance weight (1: as trained)")

@@ -53,13 +53,17 @@ def cohort_leak(facts: dict[str, dict], judgements: list[Judgement]) -> CohortLe
     known = [j.unavoidable for j in audited if j.unavoidable is not None]
     unavoidable = min(known, default=None)
     limit = own["max_auc"]
-    leak = CohortLeak(**own, unavoidable=unavoidable, too_small=None if unavoidable is None else unavoidable > limit)
+    leak = CohortLeak(
+        **own,
+        unavoidable=unavoidable,
+        too_small=None if unavoidable is None else unavoidable > limit,
+    )
     if leak.too_small:
         size = own["training_individuals"]
         people = "this size" if size is None else people_count(size, "training individuals")
         leak.sentence = (
-            f"The cohort is too small for any faithful release: at {people} an AUC of {unavoidable:.3f}"
-            f" cannot be avoided, and the limit is {limit:g}."
+            f"The cohort is too small for any faithful release: at {people} an AUC of "
+            f"{unavoidable:.3f} cannot be avoided, and the limit is {limit:g}."
         )
         leak.what_would_pass = _remedies(own, limit)
     return leak

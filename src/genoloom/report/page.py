@@ -23,35 +23,44 @@ from genoloom.report.words import (
 from genoloom.validation.metric_ids import MetricId
 
 HAPLOTYPE_HEADINGS = {
-    "generator": "generator", "kind": "kind", "sites_lost": "sites lost", "ld_r2_correlation": "LD r² correlation",
-    "classifier_auc": "classifier AUC", "aats_truth": "AATS truth", "aats_synthetic": "AATS synthetic",
+    "generator": "generator", "kind": "kind", "sites_lost": "sites lost",
+    "ld_r2_correlation": "LD r² correlation",
+    "classifier_auc": "classifier AUC", "aats_truth": "AATS truth",
+    "aats_synthetic": "AATS synthetic",
     "worst_attack": "worst attack AUC", "fidelity": "fidelity", "privacy": "privacy",
 }  # fmt: skip
 SEQUENCE_HEADINGS = {
-    "generator": "generator", "kind": "kind", "bits_per_base": "bits per base", "gc_distance": "GC distance",
+    "generator": "generator", "kind": "kind", "bits_per_base": "bits per base",
+    "gc_distance": "GC distance",
     "kmer6_auc": "6-mer classifier AUC", "cnn_auc": "convolutional classifier AUC",
     "nearest_identity": "nearest training identity", "verdict": "verdict",
 }  # fmt: skip
 BINS = "~bins"  # the tab of frequency bins and windows, beside those of populations
 GUIDE = {
-    "trade_off": "Good: the green corner. In the grey area copying real haplotypes in pieces does as "
-    "well. Bars: 95 % intervals over individuals.",
+    "trade_off": "Good: the green corner. In the grey area copying real haplotypes in pieces does "
+    "as well. Bars: 95 % intervals over individuals.",
     "decay": "Good: the line lies on that of the holdout individuals at every distance.",
-    "spectrum": "Good: the markers stand on the bars. Too few in the first columns means that rare variants were lost.",
-    "frequency": "Good: a narrow band on the diagonal. Even independent sites manage this, so it proves little alone.",
-    "pca": "Good: the synthetic individuals of a population fill the ellipse that holds 95 % of its holdout individuals. "
-    "No real individual is drawn.",
-    "training": "Good: both curves fall together. When the training curve leaves the other behind, the model has begun to memorise.",
-    "distances": "Good: synthetic individuals are as far from each other as holdout individuals are.",
-    "bits": "Good: shorter than the bars of all chains, the adaptive one included. It is the cost of predicting unseen real sequences.",
+    "spectrum": "Good: the markers stand on the bars. Too few in the first columns means that rare "
+    "variants were lost.",
+    "frequency": "Good: a narrow band on the diagonal. Even independent sites manage this, so it "
+    "proves little alone.",
+    "pca": "Good: the synthetic individuals of a population fill the ellipse that holds 95 % of "
+    "its holdout individuals. No real individual is drawn.",
+    "training": "Good: both curves fall together. When the training curve leaves the other behind, "
+    "the model has begun to memorise.",
+    "distances": "Good: synthetic individuals are as far from each other as holdout individuals "
+    "are.",
+    "bits": "Good: shorter than the bars of all chains, the adaptive one included. It is the cost "
+    "of predicting unseen real sequences.",
     "gc": "Good: the orange outline follows the blue one.",
     "kmers": "Good: points on the diagonal.",
     "places": "Good: the orange line follows the edge of the blue area, peaks included.",
-    "logo": "Good: the same letters as tall in both rows. Height is information (2 bits: always this base), at the places where the "
-    "holdout sequences hold most of it.",
-    "guidance": "Good: at some weight the orange line comes up to the blue one, and well above the dashed lines: the label then moves "
-    "more than the GC content.",
-    "identity": "Good: synthetic sequences are no nearer to training sequences than holdout ones are.",
+    "logo": "Good: the same letters as tall in both rows. Height is information (2 bits: always "
+    "this base), at the places where the holdout sequences hold most of it.",
+    "guidance": "Good: at some weight the orange line comes up to the blue one, and well above the "
+    "dashed lines: the label then moves more than the GC content.",
+    "identity": "Good: synthetic sequences are no nearer to training sequences than holdout ones "
+    "are.",
 }
 
 
@@ -59,7 +68,9 @@ def render(report: ReportData, panels: list[PanelData], sets: list[SequenceData]
     """The whole page as HTML text: `report` holds the numbers, `panels` and `sets` what the figures
     draw.
     """
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
     environment.filters |= {"cell": cell, "image": image, "fitness_mark": FITNESS_MARKS.get}
     here = files("genoloom.report")
     template = environment.from_string((here / "template.html").read_text(encoding="utf-8"))
@@ -153,12 +164,21 @@ def _groups(data: DataSet) -> list[dict]:
         table: dict[str, dict] = {}
         for metric in own:
             table.setdefault(metric_name(metric), {})[metric.generator] = metric
-        against = sorted((a for a in data.attacks if a.population == name), key=lambda a: a.attack not in WORST_ROWS)
+        against = sorted(
+            (a for a in data.attacks if a.population == name),
+            key=lambda a: a.attack not in WORST_ROWS,
+        )
         for attack in against:
             label = f"{attack.title} ({measure_name(attack.measure)})"
             table.setdefault(label, {})[attack.generator] = attack
         rows = [_group_row(label, cells, columns) for label, cells in table.items()]
-        groups.append({"name": name, "title": {"all": "all individuals", BINS: "bins and windows"}.get(name, name), "rows": rows})
+        groups.append(
+            {
+                "name": name,
+                "title": {"all": "all individuals", BINS: "bins and windows"}.get(name, name),
+                "rows": rows,
+            }
+        )
     return [{"columns": columns, **group} for group in groups if group["rows"]]
 
 
@@ -175,7 +195,10 @@ def _group_row(name: str, cells: dict[str, Metric | Attack], columns: list[str])
 
 def _generator_view(panel: PanelData, name: str) -> dict:
     data = panel.figures[name]
-    edges, groups = data["distances"]["edges"], {k: v for k, v in data["distances"].items() if k != "edges"}
+    edges, groups = (
+        data["distances"]["edges"],
+        {k: v for k, v in data["distances"].items() if k != "edges"},
+    )
     drawn = {
         "pca": draw.pca(data, name),
         "frequency": draw.frequency(data, name),
@@ -194,7 +217,11 @@ def _set_view(data: DataSet, own: SequenceData) -> dict:
         if row["bits_per_base"] is not None and row["generator"] != "real"
     }
     chains = next(iter(own.figures.values()), {}).get("bits", {})
-    bits = {word: figure for word, figure in chains.items() if word.startswith("order") or word in BASELINES} | bits
+    bits = {
+        word: figure
+        for word, figure in chains.items()
+        if word.startswith("order") or word in BASELINES
+    } | bits
     learned = [row["generator"] for row in summary if row["kind"] == "generator"]
     return {
         "name": own.name,
@@ -216,11 +243,16 @@ def _sequence_view(data: SequenceData, name: str) -> dict:
         drawn["gc"] = draw.histogram(figures["gc"]["edges"], groups, "GC content of a sequence")
     if "kmers" in figures:
         drawn["kmers"] = draw.scatter(
-            figures["kmers"]["holdout"], figures["kmers"]["synthetic"], "4-mer frequency, holdout", f"4-mer frequency, {name}"
+            figures["kmers"]["holdout"],
+            figures["kmers"]["synthetic"],
+            "4-mer frequency, holdout",
+            f"4-mer frequency, {name}",
         )
     if "identity" in figures:
         groups = {k: v for k, v in figures["identity"].items() if k != "edges"}
-        drawn["identity"] = draw.histogram(figures["identity"]["edges"], groups, "identity with the nearest training sequence")
+        drawn["identity"] = draw.histogram(
+            figures["identity"]["edges"], groups, "identity with the nearest training sequence"
+        )
     if "places" in figures:
         drawn["logo"] = draw.logo(figures["places"], name)
         drawn["places"] = draw.places(figures["places"], name)

@@ -7,11 +7,13 @@ from genoloom.validation.metric_ids import Better
 from genoloom.validation.verdicts import worst
 
 HAPLOTYPE_COLUMNS = [
-    "panel", "generator", "kind", "sites_lost", "ld_r2_correlation", "classifier_auc", "aats_truth", "aats_synthetic",
+    "panel", "generator", "kind", "sites_lost", "ld_r2_correlation", "classifier_auc", "aats_truth",
+    "aats_synthetic",
     "worst_attack", "worst_attack_low", "worst_attack_high", "fidelity", "privacy",
 ]  # fmt: skip
 SEQUENCE_COLUMNS = [
-    "set", "generator", "kind", "bits_per_base", "gc_distance", "kmer6_auc", "cnn_auc", "nearest_identity", "verdict",
+    "set", "generator", "kind", "bits_per_base", "gc_distance", "kmer6_auc", "cnn_auc",
+    "nearest_identity", "verdict",
 ]  # fmt: skip
 KEY_METRICS = ("sites_lost", "ld_r2_correlation", "classifier_auc", "aats_truth", "aats_synthetic")
 LEAK_COLUMNS = ["generator", "kind", "worst_attack", "unavoidable", "excess", "audit"]
@@ -36,7 +38,8 @@ def summarise_uses(judgements: list[Judgement]) -> list[dict]:
             part = parts.get(use)
             rows.append(
                 {
-                    "generator": judgement.generator, "use": grade.title, "all_individuals": grade.fitness,
+                    "generator": judgement.generator, "use": grade.title,
+                    "all_individuals": grade.fitness,
                     "worst_population": f"{part.fitness} ({part.population})" if part else "",
                     "limits": "; ".join(grade.limits or (part.limits if part else [])),
                 }
@@ -101,10 +104,14 @@ def number(text: str | None) -> float | None:
 
 def pick(rows: list[dict], **wanted: str) -> dict | None:
     """The first row whose cells are as wanted."""
-    return next((row for row in rows if all(row.get(key) == value for key, value in wanted.items())), None)
+    return next(
+        (row for row in rows if all(row.get(key) == value for key, value in wanted.items())), None
+    )
 
 
-def summarise_panel(panel: str, fidelity: dict[str, list[dict]], privacy: dict[str, list[dict]]) -> list[dict]:
+def summarise_panel(
+    panel: str, fidelity: dict[str, list[dict]], privacy: dict[str, list[dict]]
+) -> list[dict]:
     """One row for each generator, and one for real individuals.
 
     Parameters
@@ -117,7 +124,9 @@ def summarise_panel(panel: str, fidelity: dict[str, list[dict]], privacy: dict[s
     list of dict
         Keys of `HAPLOTYPE_COLUMNS`; figures as numbers or None.
     """
-    summary = [_panel_row(panel, name, table, privacy.get(name, [])) for name, table in fidelity.items()]
+    summary = [
+        _panel_row(panel, name, table, privacy.get(name, [])) for name, table in fidelity.items()
+    ]
     some = next(iter(fidelity.values()), [])
     if any(row["row"] == "real" for row in some):
         summary.append(_panel_row(panel, "real", some, []) | {"kind": "real individuals"})
@@ -127,7 +136,9 @@ def summarise_panel(panel: str, fidelity: dict[str, list[dict]], privacy: dict[s
 def _panel_row(panel: str, name: str, table: list[dict], attacks: list[dict]) -> dict:
     own = [row for row in table if row["row"] == name and row["population"] == row["bin"] == "all"]
     attack = pick(attacks, row=name, attack=AttackId.WORST, population="all") or {}
-    figures = {metric: number((pick(own, metric=metric) or {}).get("value")) for metric in KEY_METRICS}
+    figures = {
+        metric: number((pick(own, metric=metric) or {}).get("value")) for metric in KEY_METRICS
+    }
     return {
         "panel": panel,
         "generator": name,
@@ -175,7 +186,10 @@ def as_text(rows: list[dict], columns: list[str]) -> str:
     """Rows as an aligned plain-text table."""
     cells = [columns, *([_cell(row.get(column)) for column in columns] for row in rows)]
     widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
-    return "\n".join("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in cells)
+    return "\n".join(
+        "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
+        for line in cells
+    )
 
 
 def _cell(value) -> str:

@@ -17,48 +17,138 @@ MOST_REASONS = 5
 MOST_NAMES = 6
 
 REFERENCES = [
-    ("Allele-frequency differences (FST)", "Bhatia et al. 2013", "https://doi.org/10.1101/gr.154831.113",
-     "Hudson's estimator, because it does not depend on how many individuals a population has in the sample."),
-    ("Linkage disequilibrium (r²)", "Hill & Robertson 1968", "https://doi.org/10.1007/BF01245622",
-     "The measure that imputation and association studies rest on."),
-    ("Diversity and Tajima's D", "Tajima 1989", "https://doi.org/10.1093/genetics/123.3.585",
-     "Tells an excess of rare from an excess of common variants, which a mean diversity hides."),
-    ("LD scores", "Bulik-Sullivan et al. 2015", "https://doi.org/10.1038/ng.3211", "What heritability is estimated from."),
-    ("Haplotype homozygosity H12", "Garud et al. 2015", "https://doi.org/10.1371/journal.pgen.1005004",
-     "Sees sweeps and too few or too many haplotypes in a window."),
-    ("Selection scans nSL and iHS", "Ferrer-Admetlla et al. 2014; Voight et al. 2006",
-     "https://doi.org/10.1093/molbev/msu077, https://doi.org/10.1371/journal.pbio.0040072",
-     "Do scans find the same places in synthetic data?"),
-    ("Kinship (KING-robust)", "Manichaikul et al. 2010", "https://doi.org/10.1093/bioinformatics/btq559",
-     "Needs no allele frequencies, so that structure does not look like kinship."),
-    ("Precision, recall, density, coverage", "Naeem et al. 2020", "https://arxiv.org/abs/2002.09797",
-     "Tells rows that are off from real rows that nobody covers."),
-    ("Train on synthetic, test on real", "Esteban et al. 2017", "https://arxiv.org/abs/1706.02633",
-     "Whether what is learnt from synthetic individuals holds for real ones."),
-    ("Maximum mean discrepancy", "Gretton et al. 2012", "https://jmlr.org/papers/v13/gretton12a.html",
-     "A two-sample test that is independent of any classifier."),
-    ("Nearest-neighbour adversarial accuracy", "Yale et al. 2020", "https://doi.org/10.1016/j.neucom.2019.12.136",
-     "Sees both samples that are off and samples that sit on real individuals; both halves are given because their mean fools."),
-    ("Classifier two-sample test", "Lopez-Paz & Oquab 2017", "https://arxiv.org/abs/1610.06545",
-     "One number for everything that a classifier can see."),
-    ("Sliced Wasserstein distance", "Rabin et al. 2011", "https://doi.org/10.1007/978-3-642-24785-9_37",
-     "Compares clouds of individuals on principal components without binning."),
-    ("Sequence logos", "Schneider & Stephens 1990", "https://doi.org/10.1093/nar/18.20.6097",
-     "Show at a glance which bases a place insists on, and how much."),
-    ("Motif matrices (JASPAR)", "Rauluseviciute et al. 2024", "https://doi.org/10.1093/nar/gkad1059",
-     "What factors bind, measured elsewhere: motifs that no generator and no holdout sequence had a say in."),
-    ("Artificial genomes", "Yelmen et al. 2021", "https://doi.org/10.1371/journal.pgen.1009303",
-     "The first generative models of this kind, and the metrics that the field compares with."),
-    ("Mosaics of haplotypes", "Li & Stephens 2003", "https://doi.org/10.1093/genetics/165.4.2213",
-     "The copying model behind the mosaic controls: what can be had by copying individuals in pieces."),
-    ("Membership inference from genotypes", "Homer et al. 2008", "https://doi.org/10.1371/journal.pgen.1000167",
-     "Showed that summary data reveal who took part: the reason for attacking at all."),
-    ("Low false-positive rates", "Carlini et al. 2022", "https://arxiv.org/abs/2112.03570",
-     "An attack that is sure of a few individuals harms them, whatever it says of the average."),
-    ("Synthetic data are not safe by themselves", "Stadler et al. 2022", "https://arxiv.org/abs/2011.07018",
-     "Why distances to the nearest record are no measure of privacy, and attacks are used instead."),
-    ("Colours", "Okabe & Ito 2008", "https://jfly.uni-koeln.de/color/", "Told apart with every kind of colour vision."),
-]  # fmt: skip
+    (
+        "Allele-frequency differences (FST)",
+        "Bhatia et al. 2013",
+        "https://doi.org/10.1101/gr.154831.113",
+        "Hudson's estimator, because it does not depend on how many individuals a population has "
+        "in the sample.",
+    ),
+    (
+        "Linkage disequilibrium (r²)",
+        "Hill & Robertson 1968",
+        "https://doi.org/10.1007/BF01245622",
+        "The measure that imputation and association studies rest on.",
+    ),
+    (
+        "Diversity and Tajima's D",
+        "Tajima 1989",
+        "https://doi.org/10.1093/genetics/123.3.585",
+        "Tells an excess of rare from an excess of common variants, which a mean diversity hides.",
+    ),
+    (
+        "LD scores",
+        "Bulik-Sullivan et al. 2015",
+        "https://doi.org/10.1038/ng.3211",
+        "What heritability is estimated from.",
+    ),
+    (
+        "Haplotype homozygosity H12",
+        "Garud et al. 2015",
+        "https://doi.org/10.1371/journal.pgen.1005004",
+        "Sees sweeps and too few or too many haplotypes in a window.",
+    ),
+    (
+        "Selection scans nSL and iHS",
+        "Ferrer-Admetlla et al. 2014; Voight et al. 2006",
+        "https://doi.org/10.1093/molbev/msu077, https://doi.org/10.1371/journal.pbio.0040072",
+        "Do scans find the same places in synthetic data?",
+    ),
+    (
+        "Kinship (KING-robust)",
+        "Manichaikul et al. 2010",
+        "https://doi.org/10.1093/bioinformatics/btq559",
+        "Needs no allele frequencies, so that structure does not look like kinship.",
+    ),
+    (
+        "Precision, recall, density, coverage",
+        "Naeem et al. 2020",
+        "https://arxiv.org/abs/2002.09797",
+        "Tells rows that are off from real rows that nobody covers.",
+    ),
+    (
+        "Train on synthetic, test on real",
+        "Esteban et al. 2017",
+        "https://arxiv.org/abs/1706.02633",
+        "Whether what is learnt from synthetic individuals holds for real ones.",
+    ),
+    (
+        "Maximum mean discrepancy",
+        "Gretton et al. 2012",
+        "https://jmlr.org/papers/v13/gretton12a.html",
+        "A two-sample test that is independent of any classifier.",
+    ),
+    (
+        "Nearest-neighbour adversarial accuracy",
+        "Yale et al. 2020",
+        "https://doi.org/10.1016/j.neucom.2019.12.136",
+        "Sees both samples that are off and samples that sit on real individuals; both halves are "
+        "given because their mean fools.",
+    ),
+    (
+        "Classifier two-sample test",
+        "Lopez-Paz & Oquab 2017",
+        "https://arxiv.org/abs/1610.06545",
+        "One number for everything that a classifier can see.",
+    ),
+    (
+        "Sliced Wasserstein distance",
+        "Rabin et al. 2011",
+        "https://doi.org/10.1007/978-3-642-24785-9_37",
+        "Compares clouds of individuals on principal components without binning.",
+    ),
+    (
+        "Sequence logos",
+        "Schneider & Stephens 1990",
+        "https://doi.org/10.1093/nar/18.20.6097",
+        "Show at a glance which bases a place insists on, and how much.",
+    ),
+    (
+        "Motif matrices (JASPAR)",
+        "Rauluseviciute et al. 2024",
+        "https://doi.org/10.1093/nar/gkad1059",
+        "What factors bind, measured elsewhere: motifs that no generator and no holdout sequence "
+        "had a say in.",
+    ),
+    (
+        "Artificial genomes",
+        "Yelmen et al. 2021",
+        "https://doi.org/10.1371/journal.pgen.1009303",
+        "The first generative models of this kind, and the metrics that the field compares with.",
+    ),
+    (
+        "Mosaics of haplotypes",
+        "Li & Stephens 2003",
+        "https://doi.org/10.1093/genetics/165.4.2213",
+        "The copying model behind the mosaic controls: what can be had by copying individuals in "
+        "pieces.",
+    ),
+    (
+        "Membership inference from genotypes",
+        "Homer et al. 2008",
+        "https://doi.org/10.1371/journal.pgen.1000167",
+        "Showed that summary data reveal who took part: the reason for attacking at all.",
+    ),
+    (
+        "Low false-positive rates",
+        "Carlini et al. 2022",
+        "https://arxiv.org/abs/2112.03570",
+        "An attack that is sure of a few individuals harms them, whatever it says of the average.",
+    ),
+    (
+        "Synthetic data are not safe by themselves",
+        "Stadler et al. 2022",
+        "https://arxiv.org/abs/2011.07018",
+        "Why distances to the nearest record are no measure of privacy, and attacks are used "
+        "instead.",
+    ),
+    (
+        "Colours",
+        "Okabe & Ito 2008",
+        "https://jfly.uni-koeln.de/color/",
+        "Told apart with every kind of colour vision.",
+    ),
+]
 
 
 def metric_name(metric: Metric) -> str:
@@ -98,15 +188,27 @@ def fidelity_reasons(metrics: list[Metric]) -> list[str]:
     generator.
     """
     metrics = [m for m in metrics if m.metric != MetricId.OVERALL]
-    bad = sorted((m for m in metrics if m.verdict in (Verdict.WEAK, Verdict.TOO_CLOSE, Verdict.FAIL)), key=_worst_first)
+    bad = sorted(
+        (m for m in metrics if m.verdict in (Verdict.WEAK, Verdict.TOO_CLOSE, Verdict.FAIL)),
+        key=_worst_first,
+    )
     not_run = sorted({m.title for m in metrics if m.verdict == Verdict.NOT_RUN})
     if not bad and not not_run:
         return []
-    counts = [f"{n} {verdict}" for verdict in reversed(ORDER[1:]) if (n := sum(m.verdict == verdict for m in metrics))]
-    sentences = [f"Of {len(metrics)} figures, {sum(m.verdict == Verdict.PASS for m in metrics)} pass: {', '.join(counts)}."]
+    counts = [
+        f"{n} {verdict}"
+        for verdict in reversed(ORDER[1:])
+        if (n := sum(m.verdict == verdict for m in metrics))
+    ]
+    sentences = [
+        f"Of {len(metrics)} figures, {sum(m.verdict == Verdict.PASS for m in metrics)} pass: "
+        f"{', '.join(counts)}."
+    ]
     sentences += [_fidelity_sentence(m) for m in bad[:MOST_REASONS]]
     if not_run:
-        some = f"{', '.join(not_run[:MOST_NAMES])}{' and others' if len(not_run) > MOST_NAMES else ''}"
+        some = (
+            f"{', '.join(not_run[:MOST_NAMES])}{' and others' if len(not_run) > MOST_NAMES else ''}"
+        )
         sentences.append(f"Not measured, which is no pass: {some}.")
     return sentences
 
@@ -115,13 +217,20 @@ def _worst_first(metric: Metric) -> tuple:
     """By verdict, figures over all people before those of a part, then by distance from the
     reference.
     """
-    return -ORDER.index(metric.verdict), metric.population != "all" or metric.bin != "all", -abs(metric.z or 0)
+    return (
+        -ORDER.index(metric.verdict),
+        metric.population != "all" or metric.bin != "all",
+        -abs(metric.z or 0),
+    )
 
 
 def _fidelity_sentence(metric: Metric) -> str:
     spread = f" ± {metric.null_sd:.2g}" if metric.null_sd is not None else ""
     where = "" if metric.population == "all" else f" in {metric.population}"
-    return f"{metric_name(metric)}{where}: {figure(metric.value)}, real data {figure(metric.reference)}{spread}; {VERDICTS[metric.verdict]}."
+    return (
+        f"{metric_name(metric)}{where}: {figure(metric.value)}, real data "
+        f"{figure(metric.reference)}{spread}; {VERDICTS[metric.verdict]}."
+    )
 
 
 def privacy_reasons(attacks: list[Attack]) -> list[str]:
@@ -131,32 +240,50 @@ def privacy_reasons(attacks: list[Attack]) -> list[str]:
     by_id = {a.attack: a for a in attacks if a.population == "all"}
     whole = [a for attack, a in by_id.items() if attack not in (AttackId.WORST, *SPLIT_ROWS)]
     aside = (*WORST_ROWS, *MODEL_ROWS)
-    single = [a for a in whole if a.measure == "auc" and a.value is not None and a.attack not in aside]
+    single = [
+        a for a in whole if a.measure == "auc" and a.value is not None and a.attack not in aside
+    ]
     worst_row, (unavoidable, excess) = by_id.get(AttackId.WORST), map(by_id.get, SPLIT_ROWS)
     sentences = []
     if worst_row is not None and worst_row.value is not None:
-        chance = f", chance alone reaches {figure(worst_row.reference)}" if worst_row.reference is not None else ""
+        chance = (
+            f", chance alone reaches {figure(worst_row.reference)}"
+            if worst_row.reference is not None
+            else ""
+        )
         interval = f"{figure(worst_row.low)} to {figure(worst_row.high)}"
-        sentences.append(f"Worst attack: AUC {figure(worst_row.value)} ({interval}); 0.5 learns nothing{chance}.")
+        sentences.append(
+            f"Worst attack: AUC {figure(worst_row.value)} ({interval}); 0.5 learns nothing{chance}."
+        )
     if unavoidable is not None and unavoidable.value is not None and excess is not None:
         beyond = with_interval(excess.value, excess.low, excess.high)
         sentences.append(
-            "Unavoidable for any faithful release of this cohort:"
-            f" {with_interval(unavoidable.value)}, {unavoidable.verdict}; excess over it: {beyond}, {excess.verdict}."
+            "Unavoidable for any faithful release of this cohort: "
+            f"{with_interval(unavoidable.value)}, {unavoidable.verdict}; excess over it: {beyond}, "
+            f"{excess.verdict}."
         )
     if single:
         top = max(single, key=lambda a: a.value)
         failed = sum(a.verdict == Verdict.FAIL for a in single)
         sentences.append(
-            f"Strongest of {len(single)} attacks by its own figure: {top.title}, {figure(top.value)}; {failed} of them fail."
+            f"Strongest of {len(single)} attacks by its own figure: {top.title}, "
+            f"{figure(top.value)}; {failed} of them fail."
         )
-    other = [a for a in whole if a not in single and a.verdict in (Verdict.WEAK, Verdict.TOO_CLOSE, Verdict.FAIL)]
-    sentences += [f"{a.title}: {measure_name(a.measure)} {figure(a.value)}; {a.verdict}." for a in other]
+    other = [
+        a
+        for a in whole
+        if a not in single and a.verdict in (Verdict.WEAK, Verdict.TOO_CLOSE, Verdict.FAIL)
+    ]
+    sentences += [
+        f"{a.title}: {measure_name(a.measure)} {figure(a.value)}; {a.verdict}." for a in other
+    ]
     not_run = [a.title for a in whole if a.verdict == Verdict.NOT_RUN and not a.note]
     sentences += [f"Not tried: {a.title} ({a.note})." for a in whole if a.note]
     if not_run:
         sentences.append(f"Not run, which is no pass: {', '.join(not_run)}.")
-    parts = sorted({a.population for a in attacks if a.population != "all" and a.verdict == Verdict.FAIL})
+    parts = sorted(
+        {a.population for a in attacks if a.population != "all" and a.verdict == Verdict.FAIL}
+    )
     if parts:
         sentences.append(f"Attacks fail in these groups: {', '.join(parts)}.")
     return sentences
@@ -169,10 +296,25 @@ def copying_sentence(judgement: Judgement, copying: list[Judgement]) -> str | No
     if judgement.beyond_copying is None:
         return None
     if judgement.beyond_copying:
-        sentence = "Beyond the mosaic frontier: no mosaic of real haplotypes is both as faithful and as little exposed"
-        high = judgement.worst_attack_high if judgement.worst_attack_high is not None else judgement.worst_attack
-        near = [m.generator for m in copying if dominates(m, judgement.model_copy(update={"worst_attack": high}))]
-        return f"{sentence}, but {', '.join(near)} is within the interval of its worst attack." if near else f"{sentence}."
+        sentence = (
+            "Beyond the mosaic frontier: no mosaic of real haplotypes is both as faithful and as "
+            "little exposed"
+        )
+        high = (
+            judgement.worst_attack_high
+            if judgement.worst_attack_high is not None
+            else judgement.worst_attack
+        )
+        near = [
+            m.generator
+            for m in copying
+            if dominates(m, judgement.model_copy(update={"worst_attack": high}))
+        ]
+        return (
+            f"{sentence}, but {', '.join(near)} is within the interval of its worst attack."
+            if near
+            else f"{sentence}."
+        )
     better = next(m.generator for m in copying if dominates(m, judgement))
     return f"Copying does as well: {better} is at least as faithful and no more exposed."
 

@@ -89,14 +89,22 @@ def audit(
     people = compare(made.people, real.people, comparands.roles, 0, seed)
     loaded = load_models(models, comparands.pairs, people)
     if options.shadow_models not in ("auto", 0) and not loaded.generators:
-        raise InputError("--shadow-models", "no model is given", remedy="give the models of the generator with --model")
+        raise InputError(
+            "--shadow-models",
+            "no model is given",
+            remedy="give the models of the generator with --model",
+        )
     data = AuditData(people, *window_sizes(options))
     for made, real in comparands.pairs:
         data.add(made, real, genetic_positions(real.sites))
     work = ShadowWork(loaded, comparands.pairs, people, options, seed)
     plan = work.plan()
     if shadows:
-        digests = {role: record.digests[role] for role in (*(sources or {}), *used) if role in record.digests}
+        digests = {
+            role: record.digests[role]
+            for role in (*(sources or {}), *used)
+            if role in record.digests
+        }
         tried = read_shadows(shadows, plan.number, work, digests)
     else:
         tried = make_shadows(plan.number, work)
@@ -121,7 +129,9 @@ def audit(
         log.warning("%s: cannot pass: %s", name, reason)
 
     close_directory(out.parent)
-    rows = [row | {"person": real.people.id[people.real_people[row["index"]]]} for row in found.people]
+    rows = [
+        row | {"person": real.people.id[people.real_people[row["index"]]]} for row in found.people
+    ]
     _write_people(out.with_name("people.tsv"), rows, key)
     write_table(out, PRIVATE_COLUMNS, found.private)
     if public is not None:
@@ -132,14 +142,20 @@ def audit(
         with write_beside(leak) as [part]:
             part.write_text(json.dumps(limits | basis.public_facts()) + "\n")
     written = [out, *([public] if public is not None else [])]
-    facts = {"people_per_role": people.n, "training_people": training, "effective_sites": data.effective_sites}
+    facts = {
+        "people_per_role": people.n,
+        "training_people": training,
+        "effective_sites": data.effective_sites,
+    }
     # a path is no part of it, and "auto" has become a number
     used_options = options.model_copy(update={"recipient": None, "shadow_models": plan.number})
     record.write(out.with_name("audit.json"), written, used_options, seed=seed, facts=facts)
     for row in found.public:
         if row["population"] == "all":
             value = format_cell(row.get("value")) or "-"
-            log.info("%s: %-42s %s %s  %s", name, row["attack"], row["measure"], value, row["verdict"])
+            log.info(
+                "%s: %-42s %s %s  %s", name, row["attack"], row["measure"], value, row["verdict"]
+            )
 
 
 def _write_people(path: Path, rows: list[dict], key: bytes | None) -> None:
@@ -149,7 +165,10 @@ def _write_people(path: Path, rows: list[dict], key: bytes | None) -> None:
         write_table(path, PERSON_COLUMNS, rows)
         encrypted.unlink(missing_ok=True)
         return
-    lines = [PERSON_COLUMNS, *([format_cell(row.get(column)) for column in PERSON_COLUMNS] for row in rows)]
+    lines = [
+        PERSON_COLUMNS,
+        *([format_cell(row.get(column)) for column in PERSON_COLUMNS] for row in rows),
+    ]
     with write_beside(encrypted) as [part]:
         encrypt("".join("\t".join(line) + "\n" for line in lines).encode(), part, key)
     path.unlink(missing_ok=True)
@@ -157,8 +176,14 @@ def _write_people(path: Path, rows: list[dict], key: bytes | None) -> None:
 
 def _relatives(real: Panel, roles: list[str], people: Comparison) -> np.ndarray:
     """Held-out people compared whose family also has training people, bool (n_people,)."""
-    families = {family for family, role in zip(real.people.family, roles, strict=True) if role == "train" and family}
-    return np.array([real.people.family[i] in families for i in people.real_people[: people.n]], dtype=bool)
+    families = {
+        family
+        for family, role in zip(real.people.family, roles, strict=True)
+        if role == "train" and family
+    }
+    return np.array(
+        [real.people.family[i] in families for i in people.real_people[: people.n]], dtype=bool
+    )
 
 
 @dataclass(frozen=True)
@@ -183,10 +208,15 @@ class _Rows:
 
 
 def _model_scores(
-    loaded: dict[str, HaplotypeGenerator], pairs: list[tuple[Panel, Panel]], people: Comparison, seed: int
+    loaded: dict[str, HaplotypeGenerator],
+    pairs: list[tuple[Panel, Panel]],
+    people: Comparison,
+    seed: int,
 ) -> dict[str, np.ndarray]:
     """What the models themselves say of people, by attack; NaN for those who were not scored."""
-    chosen = np.sort(np.random.default_rng(derive_seed(seed, "model")).permutation(people.n)[:SCORED_PEOPLE])
+    chosen = np.sort(
+        np.random.default_rng(derive_seed(seed, "model")).permutation(people.n)[:SCORED_PEOPLE]
+    )
     rows = np.concatenate([chosen, people.n + chosen])
     total: dict[AttackId, np.ndarray] = {}
     for _, real in pairs if loaded else []:

@@ -27,7 +27,9 @@ class AuditedModels:
     templates: list[str | None] = field(default_factory=list)
 
 
-def load_models(models: Sequence[Path], pairs: list[tuple[Panel, Panel]], people: Comparison) -> AuditedModels:
+def load_models(
+    models: Sequence[Path], pairs: list[tuple[Panel, Panel]], people: Comparison
+) -> AuditedModels:
     """Read the models of the synthetic and real panels `pairs`.
 
     Raises
@@ -36,18 +38,35 @@ def load_models(models: Sequence[Path], pairs: list[tuple[Panel, Panel]], people
         A contig has no model, or the model is of other sites or does not know a population.
     """
     loaded = {
-        sites.contig: (path, generator, sites, words) for path in models for generator, sites, words in [load_generator(path)]
+        sites.contig: (path, generator, sites, words)
+        for path in models
+        for generator, sites, words in [load_generator(path)]
     }
     found = AuditedModels()
     for _, real in pairs if loaded else []:
         if real.sites.contig not in loaded:
-            raise InputError("--model", f"no model of contig {real.sites.contig}", expected="one model for each contig")
+            raise InputError(
+                "--model",
+                f"no model of contig {real.sites.contig}",
+                expected="one model for each contig",
+            )
         path, generator, sites, words = loaded[real.sites.contig]
         if sites.digest() != real.sites.digest():
-            raise InputError(path, "models other sites than the synthetic data have", remedy="give the model they were made with")
-        strange = sorted({real.people.population[i] for i in people.real_people} - set(generator.population_names))
+            raise InputError(
+                path,
+                "models other sites than the synthetic data have",
+                remedy="give the model they were made with",
+            )
+        strange = sorted(
+            {real.people.population[i] for i in people.real_people}
+            - set(generator.population_names)
+        )
         if strange:
-            raise InputError(path, f"knows no population '{strange[0]}'", expected=", ".join(generator.population_names))
+            raise InputError(
+                path,
+                f"knows no population '{strange[0]}'",
+                expected=", ".join(generator.population_names),
+            )
         found.generators[real.sites.contig] = generator
         found.templates.append((words.get("templates") or {}).get("kind"))
     return found
@@ -55,7 +74,9 @@ def load_models(models: Sequence[Path], pairs: list[tuple[Panel, Panel]], people
 
 def window_sizes(options: AuditOptions) -> tuple[list[int], list[int]]:
     """The sizes of `windows` and of `haplotype_windows`, in sites."""
-    return _sizes("--windows", options.windows), _sizes("--haplotype-windows", options.haplotype_windows)
+    return _sizes("--windows", options.windows), _sizes(
+        "--haplotype-windows", options.haplotype_windows
+    )
 
 
 def _sizes(option: str, text: str) -> list[int]:
@@ -64,5 +85,7 @@ def _sizes(option: str, text: str) -> list[int]:
     except ValueError:
         sizes = []
     if not sizes or min(sizes) < 10:
-        raise InputError(option, f"'{text}'", expected="sizes of at least 10 sites, such as 200,400,800")
+        raise InputError(
+            option, f"'{text}'", expected="sizes of at least 10 sites, such as 200,400,800"
+        )
     return sizes

@@ -86,9 +86,13 @@ class Chain:
         self.models = self.results / "models" / self.panel / self.generator
         self.private = self.results / "private" / self.panel / self.generator
         self.split = self.results / "splits" / f"{self.panel}.tsv"
-        self.contigs = sorted(path.name.removesuffix(".pgen") for path in self.synthetic.glob("*.pgen"))
+        self.contigs = sorted(
+            path.name.removesuffix(".pgen") for path in self.synthetic.glob("*.pgen")
+        )
         if not self.contigs:
-            raise InputError(self.synthetic, "holds no synthetic data", remedy="run the workflow first")
+            raise InputError(
+                self.synthetic, "holds no synthetic data", remedy="run the workflow first"
+            )
         rows = read_panel_sheet(self.sheet, with_files=False) if self.sheet else []
         self.sheet_rows = {row.contig: row for row in rows if row.panel == self.panel}
         self._digests: dict[Path, str | None] = {}
@@ -110,22 +114,42 @@ class Chain:
     def _links(self) -> Iterator[Link]:
         """Every record of the chain, from the raw input on."""
         contigs, summaries = self.contigs, {}
-        panels = {c: {f"panel/{p.name}": (p,) for p in panel_files(self.panel_prefix(c))} for c in contigs}
+        panels = {
+            c: {f"panel/{p.name}": (p,) for p in panel_files(self.panel_prefix(c))} for c in contigs
+        }
         panel = {role: files for own in panels.values() for role, files in own.items()}
         for contig in contigs:
             prefix = self.panel_prefix(contig)
             summary = Path(f"{prefix}.summary.json")
             outputs = {path.name: path for path in [*panel_files(prefix), summary]}
             summaries[f"panel/{summary.name}"] = (summary,)
-            yield Link(f"panel {contig}", "prepare", record_path(prefix), *self._raw(contig), outputs)
+            yield Link(
+                f"panel {contig}", "prepare", record_path(prefix), *self._raw(contig), outputs
+            )
         merged = self.panel_prefix("summary.json")
         split = {"split": (self.split,)}
         outputs = {self.split.name: self.split, merged.name: merged}
-        yield Link("split", "split", record_path(self.split.with_suffix("")), panel | summaries, ("pedigree",), outputs)
+        yield Link(
+            "split",
+            "split",
+            record_path(self.split.with_suffix("")),
+            panel | summaries,
+            ("pedigree",),
+            outputs,
+        )
         models = {f"{MODELS}{contig}.safetensors": (self.model(contig),) for contig in contigs}
         for contig in contigs:
-            outputs = {path.name: path for path in (self.model(contig), self.models / f"{contig}.json")}
-            yield Link(f"model {contig}", "train", record_path(self.models / contig), panels[contig] | split, (), outputs)
+            outputs = {
+                path.name: path for path in (self.model(contig), self.models / f"{contig}.json")
+            }
+            yield Link(
+                f"model {contig}",
+                "train",
+                record_path(self.models / contig),
+                panels[contig] | split,
+                (),
+                outputs,
+            )
         sheet = self.synthetic / "cohort.tsv"
         any_model = {"model": tuple(map(self.model, contigs))}
         redrawn = _stage_of(record_path(self.synthetic / "cohort")) == "redraw"
@@ -133,11 +157,22 @@ class Chain:
             drawn, summary = self.synthetic / "cohort.drawn.tsv", self.synthetic / "redraw.json"
             inputs = models | panel | split | {"cohort": (drawn,)}
             outputs = {sheet.name: sheet, summary.name: summary}
-            yield Link("cohort", "redraw", record_path(self.synthetic / "cohort"), inputs, (), outputs)
+            yield Link(
+                "cohort", "redraw", record_path(self.synthetic / "cohort"), inputs, (), outputs
+            )
             record = record_path(self.synthetic / "cohort.drawn")
-            yield Link("cohort as drawn", "cohort", record, any_model | split, (), {drawn.name: drawn})
+            yield Link(
+                "cohort as drawn", "cohort", record, any_model | split, (), {drawn.name: drawn}
+            )
         else:
-            yield Link("cohort", "cohort", record_path(self.synthetic / "cohort"), any_model | split, (), {sheet.name: sheet})
+            yield Link(
+                "cohort",
+                "cohort",
+                record_path(self.synthetic / "cohort"),
+                any_model | split,
+                (),
+                {sheet.name: sheet},
+            )
         made: dict[str, tuple[Path, ...]] = {}
         for contig in contigs:
             prefix = self.synthetic / contig
@@ -148,13 +183,29 @@ class Chain:
         compared = made | panel | split
         table, public = self.table("fidelity.tsv"), self.table("privacy.tsv")
         controls = self._controls(table, FIDELITY_COLUMNS)
-        yield Link("fidelity", "validate", record_path(table.with_suffix("")), compared | controls, (), {table.name: table})
+        yield Link(
+            "fidelity",
+            "validate",
+            record_path(table.with_suffix("")),
+            compared | controls,
+            (),
+            {table.name: table},
+        )
         private, controls = self.private / "audit.tsv", self._controls(public, PUBLIC_COLUMNS)
         outputs = {private.name: private, public.name: public}
         # the audit itself has seen whether they are of its own files
-        roles = [role for role in _inputs_of(self.private / "audit.json") if role.startswith(SHADOWS)]
+        roles = [
+            role for role in _inputs_of(self.private / "audit.json") if role.startswith(SHADOWS)
+        ]
         shadows = {role: (self.private / SHADOWS / Path(role).name,) for role in roles}
-        yield Link("audit", "audit", self.private / "audit.json", compared | models | shadows | controls, (), outputs)
+        yield Link(
+            "audit",
+            "audit",
+            self.private / "audit.json",
+            compared | models | shadows | controls,
+            (),
+            outputs,
+        )
 
     def _raw(self, contig: str) -> tuple[dict[str, tuple[Path, ...]], tuple[str, ...]]:
         """The raw input of a contig by role, as far as it is known and still there, and the roles
@@ -165,13 +216,19 @@ class Chain:
             return {}, ("variants", "people", "reference", "map")
         ran = self.results.parent
         given = raw_files(ran / row.variants) | {
-            role: ran / path for role in ("people", "reference", "map") if (path := getattr(row, role))
+            role: ran / path
+            for role in ("people", "reference", "map")
+            if (path := getattr(row, role))
         }
         there = {role: (path,) for role, path in given.items() if path.is_file()}
         self.raw_compared += set(there) == set(given)
         gone = tuple(role for role in given if role not in there)
         if gone:
-            log.warning("panel %s: %s of the raw input is not there any more and not compared", contig, ", ".join(gone))
+            log.warning(
+                "panel %s: %s of the raw input is not there any more and not compared",
+                contig,
+                ", ".join(gone),
+            )
         return there, gone
 
     def _generated(self, prefix: Path) -> list[Path]:
@@ -190,10 +247,17 @@ class Chain:
             rows = read_exact_table(table, columns)
         except InputError:
             return {}
-        return {f"control/{i}": (self.table(table.name, name),) for i, name in enumerate(self.shown_controls(rows), 1)}
+        return {
+            f"control/{i}": (self.table(table.name, name),)
+            for i, name in enumerate(self.shown_controls(rows), 1)
+        }
 
     def shown_controls(self, rows: list[Row]) -> list[str]:
-        return [name for name in dict.fromkeys(row["row"] for row in rows) if name in BASELINES and name != self.generator]
+        return [
+            name
+            for name in dict.fromkeys(row["row"] for row in rows)
+            if name in BASELINES and name != self.generator
+        ]
 
     def _check(self, link: Link) -> list[str]:
         """What is wrong with a record, and with the files it is of."""
@@ -201,7 +265,10 @@ class Chain:
         try:
             record = read_provenance(link.record)
         except InputError:
-            return [f"{link.what}: {link.record.name}, the record of what it was made of, is missing or cannot be read{again}"]
+            return [
+                f"{link.what}: {link.record.name}, the record of what it was made of, is missing "
+                f"or cannot be read{again}"
+            ]
         self.records[link.what] = record
         if record.stage != link.stage:
             return [f"{link.what}: was not made by `genoloom {link.stage}`{again}"]
@@ -210,9 +277,18 @@ class Chain:
             if role not in record.inputs:
                 found.append(f"{link.what}: was made without {role}{again}")
             elif record.inputs[role] not in map(self.digest, files):
-                found.append(f"{link.what}: was made of another {role} than the one that is there{again}")
-        strange = [role for role in record.inputs if role not in link.inputs and not role.startswith(link.unchecked)]
-        found += [f"{link.what}: was also made of {role}, which is not there any more{again}" for role in strange]
+                found.append(
+                    f"{link.what}: was made of another {role} than the one that is there{again}"
+                )
+        strange = [
+            role
+            for role in record.inputs
+            if role not in link.inputs and not role.startswith(link.unchecked)
+        ]
+        found += [
+            f"{link.what}: was also made of {role}, which is not there any more{again}"
+            for role in strange
+        ]
         for name, path in link.outputs.items():
             if name not in record.outputs:
                 found.append(f"{link.what}: {name} was not made with the rest{again}")
@@ -220,7 +296,11 @@ class Chain:
                 found.append(f"{link.what}: {name} is missing or cannot be read{again}")
             elif self.digest(path) != record.outputs[name]:
                 found.append(f"{link.what}: {name} is not the file that was written{again}")
-        found += [f"{link.what}: {name} is missing{again}" for name in record.outputs if name not in link.outputs]
+        found += [
+            f"{link.what}: {name} is missing{again}"
+            for name in record.outputs
+            if name not in link.outputs
+        ]
         return found
 
     def digest(self, path: Path) -> str | None:

@@ -21,7 +21,16 @@ from genoloom.seeds import derive_seed
 
 log = logging.getLogger(__name__)
 
-COLUMNS = ["person", "population", "sex", "seed", "ancestry", "generations", "inbreeding", "meioses"]
+COLUMNS = [
+    "person",
+    "population",
+    "sex",
+    "seed",
+    "ancestry",
+    "generations",
+    "inbreeding",
+    "meioses",
+]
 MAKE = "make it with `genoloom cohort`"
 MOST_REDRAWN = 1e6  # a Morgan: beyond one in a hundred base pairs nothing is a tract
 
@@ -45,7 +54,9 @@ def make_cohort(*, model: Path, split: Path, out: Path, options: CohortOptions, 
     above = {row["population"]: row.get("superpopulation") or "" for row in table}
     if not sum(trained.values()):
         raise InputError(
-            split, "has no training person of a population of the model", remedy="give the split it was trained with"
+            split,
+            "has no training person of a population of the model",
+            remedy="give the split it was trained with",
         )
     size = options.size or sum(trained.values())
     if options.populations == "panel":
@@ -57,7 +68,9 @@ def make_cohort(*, model: Path, split: Path, out: Path, options: CohortOptions, 
     if options.admixture is not None:
         if ADMIXED in known:
             raise InputError(
-                "--admixture", f"the panel has a population '{ADMIXED}' of its own", remedy="rename it in the sheet of people"
+                "--admixture",
+                f"the panel has a population '{ADMIXED}' of its own",
+                remedy="rename it in the sheet of people",
             )
         parsed = parse_shares(options.admixture, trained, above, "--admixture")
         ancestry = ",".join(f"{name}:{share:.6g}" for name, share in parsed.items() if share > 0)
@@ -65,10 +78,13 @@ def make_cohort(*, model: Path, split: Path, out: Path, options: CohortOptions, 
     admixed = set(chosen[: max(1, round(options.admixed * size)) if ancestry else 0].tolist())
     rows = [
         {
-            "person": person, "population": ADMIXED if i in admixed else people.population[i], "sex": people.sex[i],
-            "seed": derive_seed(seed, "person", person), "ancestry": ancestry if i in admixed else "",
+            "person": person, "population": ADMIXED if i in admixed else people.population[i],
+            "sex": people.sex[i],
+            "seed": derive_seed(seed, "person", person),
+            "ancestry": ancestry if i in admixed else "",
             "generations": options.generations if i in admixed else 0.0,
-            "inbreeding": options.inbreeding, "meioses": options.meioses if options.inbreeding > 0 else 0.0,
+            "inbreeding": options.inbreeding,
+            "meioses": options.meioses if options.inbreeding > 0 else 0.0,
         }
         for i, person in enumerate(people.id)
     ]  # fmt: skip
@@ -91,10 +107,16 @@ def read_cohort(path: str | Path) -> Cohort:
     lines: dict[str, int] = {}
     for row in rows:
         if not row["person"] or (line := lines.setdefault(row["person"], row.line)) != row.line:
-            found = f"the person of line {line} again" if row["person"] else "a person without a name"
-            raise InputError(path, f"line {row.line}: {found}", expected="one row a person", remedy=MAKE)
+            found = (
+                f"the person of line {line} again" if row["person"] else "a person without a name"
+            )
+            raise InputError(
+                path, f"line {row.line}: {found}", expected="one row a person", remedy=MAKE
+            )
         if row["person"] == "0" or row["person"] != "".join(row["person"].split()):
-            raise row.refuse("person", "is no name that PLINK files can hold", expected="no white space, not 0")
+            raise row.refuse(
+                "person", "is no name that PLINK files can hold", expected="no white space, not 0"
+            )
     people = People(
         [row["person"] for row in rows],
         [row["population"] for row in rows],
@@ -116,8 +138,14 @@ def _ancestry(row: Row) -> dict[str, float]:
     try:
         shares = {name: real_number(number) for name, number in pairs}
     except ValueError:
-        raise row.refuse("ancestry", "is no list of shares", expected="such as EUR:0.8,AFR:0.2") from None
+        raise row.refuse(
+            "ancestry", "is no list of shares", expected="such as EUR:0.8,AFR:0.2"
+        ) from None
     total = sum(shares.values())
     if pairs and (len(shares) < len(pairs) or min(shares.values()) < 0 or not 0 < total < math.inf):
-        raise row.refuse("ancestry", "is no list of shares", expected="each population once, with a share from 0 on")
+        raise row.refuse(
+            "ancestry",
+            "is no list of shares",
+            expected="each population once, with a share from 0 on",
+        )
     return {name: share / total for name, share in shares.items()}

@@ -65,7 +65,9 @@ def compare(
     """
     _check_names(generators, labels)
     with open_real(**real) as files:
-        made = {name: files.read(name, paths, labels.get(name)) for name, paths in generators.items()}
+        made = {
+            name: files.read(name, paths, labels.get(name)) for name, paths in generators.items()
+        }
         files, made = _same_labels(files, made)
         within = _same_sites(files, made)
         made = _same_people(made, seed)
@@ -79,27 +81,56 @@ def compare(
             kind = Role.CONTROL if name in COMPARED else Role.GENERATOR
             place = out / "validation" / NAME / name
             sources = source_files(synthetic=generators.get(name, []), **real)
-            common = {"name": name, "kind": kind, "comparands": comparands, "controls": [], "seed": seed, "sources": sources}
-            validate(**common, out=place / "fidelity.tsv", figures=place / "figures.json", options=validate_options)
+            common = {
+                "name": name,
+                "kind": kind,
+                "comparands": comparands,
+                "controls": [],
+                "seed": seed,
+                "sources": sources,
+            }
+            validate(
+                **common,
+                out=place / "fidelity.tsv",
+                figures=place / "figures.json",
+                options=validate_options,
+            )
             private = out / "private" / NAME / name / "audit.tsv"
             public = {"public": place / "privacy.tsv", "leak": place / "leak.json"}
             audit(**common, out=private, **public, options=audit_options)
     (out / "private").chmod(0o700)
     page = out / "report" / "index.html"
-    return report(results=out, panels=[NAME], generators=list(made), sequence_sets=[], sequence_generators=[], out=page)
+    return report(
+        results=out,
+        panels=[NAME],
+        generators=list(made),
+        sequence_sets=[],
+        sequence_generators=[],
+        out=page,
+    )
 
 
 def _check_names(generators: dict[str, list[Path]], labels: dict[str, list[Path]]) -> None:
     for name in [*generators, *labels]:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-            raise InputError("--generator", f"the name '{name}'", expected="letters, digits, '.', '_' and '-'")
+            raise InputError(
+                "--generator", f"the name '{name}'", expected="letters, digits, '.', '_' and '-'"
+            )
         if name in {*COMPARED, REAL}:
-            raise InputError("--generator", f"the name '{name}' is that of a control", remedy="call it otherwise")
+            raise InputError(
+                "--generator", f"the name '{name}' is that of a control", remedy="call it otherwise"
+            )
         if name not in generators:
-            raise InputError("--labels", f"no generator is called '{name}'", expected=f"one of {', '.join(generators)}")
+            raise InputError(
+                "--labels",
+                f"no generator is called '{name}'",
+                expected=f"one of {', '.join(generators)}",
+            )
 
 
-def _same_labels(files: RealFiles, made: dict[str, GenotypeFiles]) -> tuple[RealFiles, dict[str, GenotypeFiles]]:
+def _same_labels(
+    files: RealFiles, made: dict[str, GenotypeFiles]
+) -> tuple[RealFiles, dict[str, GenotypeFiles]]:
     """Everybody in one population when somebody has none: else generators would be compared with
     other people.
     """
@@ -108,7 +139,10 @@ def _same_labels(files: RealFiles, made: dict[str, GenotypeFiles]) -> tuple[Real
     if UNKNOWN not in found:
         return files, made
     if found != {UNKNOWN}:
-        log.warning("not everybody has a population: all are compared as one population; see --samples and --labels")
+        log.warning(
+            "not everybody has a population: all are compared as one population; see --samples and "
+            "--labels"
+        )
 
     def pooled(group: GenotypeFiles) -> GenotypeFiles:
         return group.with_people(replace(group.people, population=[UNKNOWN] * len(group.people)))
@@ -119,14 +153,22 @@ def _same_labels(files: RealFiles, made: dict[str, GenotypeFiles]) -> tuple[Real
 
 def _same_sites(files: RealFiles, made: dict[str, GenotypeFiles]) -> dict[str, np.ndarray]:
     """Which sites of the training files are in every file, bool by contig."""
-    within: dict[str, np.ndarray] = {contig: np.ones(len(p.sites), dtype=bool) for contig, p in files.train.panels.items()}
+    within: dict[str, np.ndarray] = {
+        contig: np.ones(len(p.sites), dtype=bool) for contig, p in files.train.panels.items()
+    }
     for group in made.values():
         shared = files.shared(group)
-        within = {contig: inside & shared[contig] for contig, inside in within.items() if contig in shared}
+        within = {
+            contig: inside & shared[contig] for contig, inside in within.items() if contig in shared
+        }
     if not any(inside.any() for inside in within.values()):
         for group in made.values():
             files.against(group)  # names the first generator that shares no site at all
-        raise InputError("--generator", "no site is in the files of every generator", remedy="compare them one by one")
+        raise InputError(
+            "--generator",
+            "no site is in the files of every generator",
+            remedy="compare them one by one",
+        )
     return within
 
 
@@ -136,40 +178,59 @@ def _same_people(made: dict[str, GenotypeFiles], seed: int) -> dict[str, Genotyp
     names = sorted(set.union(*(set(count) for count in counts.values())))
     size = {population: min(count[population] for count in counts.values()) for population in names}
     if not any(size.values()):
-        raise InputError("--generator", "the generators have no population in common", expected=", ".join(names))
+        raise InputError(
+            "--generator", "the generators have no population in common", expected=", ".join(names)
+        )
     chosen = {}
     for name, group in made.items():
         rng = np.random.default_rng(derive_seed(seed, "people", name))
         population = np.array(group.people.population)
-        rows = [rng.choice(np.flatnonzero(population == p), n, replace=False) for p, n in size.items()]
+        rows = [
+            rng.choice(np.flatnonzero(population == p), n, replace=False) for p, n in size.items()
+        ]
         index = np.sort(np.concatenate(rows))
-        chosen[name] = replace(group, panels={contig: panel.take_people(index) for contig, panel in group.panels.items()})
+        chosen[name] = replace(
+            group,
+            panels={contig: panel.take_people(index) for contig, panel in group.panels.items()},
+        )
     return chosen
 
 
-def make_controls(files: RealFiles, within: dict[str, np.ndarray], like: People, seed: int) -> dict[str, GenotypeFiles]:
+def make_controls(
+    files: RealFiles, within: dict[str, np.ndarray], like: People, seed: int
+) -> dict[str, GenotypeFiles]:
     """Synthetic people of every control, of the populations of `like`, at the sites `within`."""
-    people = People([f"CONTROL{i}" for i in range(len(like))], like.population, ["unknown"] * len(like))
+    people = People(
+        [f"CONTROL{i}" for i in range(len(like))], like.population, ["unknown"] * len(like)
+    )
     made = {}
     for name, (method, options) in COMPARED.items():
         panels = {}
         folder = Path(tempfile.mkdtemp(dir=files.scratch))
         for contig, inside in within.items():
             training = files.training_panel(contig, np.flatnonzero(inside))
-            generator = generator_class(method)(TrainSections.model_fields[method].annotation(**options))
-            panels[contig] = _sample(generator, training, people, folder / contig, derive_seed(seed, name, contig))
+            generator = generator_class(method)(
+                TrainSections.model_fields[method].annotation(**options)
+            )
+            panels[contig] = _sample(
+                generator, training, people, folder / contig, derive_seed(seed, name, contig)
+            )
         made[name] = GenotypeFiles(name, panels, 0, Counter(), False)
         log.info("%s: %d people made", name, len(people))
     return made
 
 
-def _sample(generator: HaplotypeGenerator, training: Panel, people: People, prefix: Path, seed: int) -> Panel:
+def _sample(
+    generator: HaplotypeGenerator, training: Panel, people: People, prefix: Path, seed: int
+) -> Panel:
     """Fit a baseline to one contig and write its people to a temporary panel."""
     data = training_haplotypes(training, 0.1, seed)
     generator.fit(data, None)
     generator.overlaps = overlaps_of(training)
     population = np.repeat([data.population_names.index(p) for p in people.population], 2)
-    request = SampleRequest(population, row_seeds(seed, [f"{person} {h}" for person in people.id for h in (1, 2)]))
+    request = SampleRequest(
+        population, row_seeds(seed, [f"{person} {h}" for person in people.id for h in (1, 2)])
+    )
     with PanelWriter(prefix, people, training.sites.contig) as writer:
         start = 0
         for alleles in generator.draw(request):

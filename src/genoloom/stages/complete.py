@@ -67,7 +67,9 @@ def complete(
     generator, sites, description = load_generator(model)
     if not generator.scores_blocks:
         raise InputError(
-            model, f"is a '{description['generator']}', which cannot fill in calls", expected="such as a transformer"
+            model,
+            f"is a '{description['generator']}', which cannot fill in calls",
+            expected="such as a transformer",
         )
     index_of(out, sites)  # what cannot be written is said now
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -89,7 +91,9 @@ def complete(
             log.info("%s: %d of %d haplotypes", sites.contig, done, n)
         for start, stop in generator.overlaps.spans():  # what was known stays as it is
             known = panel.haplotypes.read(start, stop) >= 0
-            alleles[start:stop] = generator.overlaps.mended(alleles[start:stop], seeds, start, known)
+            alleles[start:stop] = generator.overlaps.mended(
+                alleles[start:stop], seeds, start, known
+            )
         provenance = {
             "version": __version__,
             "generator": description["generator"],
@@ -102,9 +106,14 @@ def complete(
         if scores:
             called = sum((block >= 0).sum(axis=0) for _, _, block in panel.blocks())
             rows = [
-                {"person": panel.people.id[i // 2], "haplotype": i % 2 + 1, "sites_given": int(called[i]), COLUMNS[3]: float(given[i])}
+                {
+                    "person": panel.people.id[i // 2],
+                    "haplotype": i % 2 + 1,
+                    "sites_given": int(called[i]),
+                    COLUMNS[3]: float(given[i]),
+                }
                 for i in range(n)
-            ]  # fmt: skip
+            ]
             scores.parent.mkdir(parents=True, exist_ok=True)
             write_table(scores, COLUMNS, rows)
             scores.chmod(0o600)

@@ -82,7 +82,10 @@ class LeftOut:
             kinds = ", ".join(f"{len(places)} of {kind}" for kind, places in found)
             log.warning("consensus: records whose allele has no bases and is left out: %s", kinds)
         if self.overlapping:
-            log.info("consensus: %d records overlap others on some haplotype and are left out there", len(self.overlapping))
+            log.info(
+                "consensus: %d records overlap others on some haplotype and are left out there",
+                len(self.overlapping),
+            )
 
 
 def consensus(
@@ -154,7 +157,11 @@ def consensus(
                     for person, path, n in zip(group, personal, haplotypes, strict=True)
                     for h in range(1, n + 1)
                 ]
-                for job, made in zip(jobs, _applied(pool, jobs, 2 * threads, variants, (contig, start, end)), strict=True):
+                for job, made in zip(
+                    jobs,
+                    _applied(pool, jobs, 2 * threads, variants, (contig, start, end)),
+                    strict=True,
+                ):
                     if made.problem:
                         raise _explained(made.problem, variants, fasta)
                     left_out.overlapping.update(made.overlapping)
@@ -199,7 +206,13 @@ def consensus_of_regions(*, regions: Path, variants: Path, out: Path, **more) ->
         seen.add(name)
     for name, interval in zip(names, intervals, strict=True):
         place = (interval.start + 1, interval.stop)
-        consensus(variants=variants, out=out / f"{name}.fa.gz", region=place, contig=interval.contig, **more)
+        consensus(
+            variants=variants,
+            out=out / f"{name}.fa.gz",
+            region=place,
+            contig=interval.contig,
+            **more,
+        )
 
 
 def _is_file_name(name: str) -> bool:
@@ -247,7 +260,9 @@ def _personal_files(
             record = _applicable(record, left_out)
             unphased = np.where((unphased == 0) & record.unphased, record.position, unphased)
             for i in np.flatnonzero((record.alleles > 0).any(axis=1)):
-                handles[i].write(_lines(record, contig, record.alleles[i].tolist(), bool(haploid[i])))
+                handles[i].write(
+                    _lines(record, contig, record.alleles[i].tolist(), bool(haploid[i]))
+                )
     torn = unphased[~haploid & (unphased > 0)]
     if len(torn):
         first = int(torn.min())
@@ -264,7 +279,10 @@ def _personal_files(
 
 def _check_end(record: Calls, source: CallsFile, fasta: Reference) -> None:
     """A file of another build may have records that the contig does not reach."""
-    last, length = max(record.position - 1 + len(record.ref), record.end or 0), fasta.lengths[source.contig]
+    last, length = (
+        max(record.position - 1 + len(record.ref), record.end or 0),
+        fasta.lengths[source.contig],
+    )
     if last > length:
         raise InputError(
             source.path,
@@ -319,7 +337,9 @@ def _lines(record: Calls, contig: str, alleles: list[int], haploid: bool) -> str
     return "".join(lines)
 
 
-def _applied(pool: ProcessPoolExecutor, jobs: list[Job], ahead: int, variants: Path, place: tuple) -> Iterator[Applied]:
+def _applied(
+    pool: ProcessPoolExecutor, jobs: list[Job], ahead: int, variants: Path, place: tuple
+) -> Iterator[Applied]:
     """The haplotypes in order; no more than `ahead` are worked on or wait at a time."""
     waiting: deque = deque()
     try:
@@ -332,10 +352,12 @@ def _applied(pool: ProcessPoolExecutor, jobs: list[Job], ahead: int, variants: P
     except BrokenProcessPool:
         contig, start, end = place
         raise InputError(
-            variants, f"{contig}:{start}-{end}: bcftools consensus ended without a word on a haplotype",
+            variants,
+            f"{contig}:{start}-{end}: bcftools consensus ended without a word on a haplotype",
             expected="records that it can apply",
-            remedy=f"bcftools norm -f REFERENCE.fa -Oz -o NORMAL.vcf.gz {variants}, and give that file",
-        ) from None  # fmt: skip
+            remedy=f"bcftools norm -f REFERENCE.fa -Oz -o NORMAL.vcf.gz {variants}, and give that "
+            "file",
+        ) from None
 
 
 def _apply(job: Job) -> Applied:
@@ -344,11 +366,27 @@ def _apply(job: Job) -> Applied:
     compressed, fasta, chain = (job.variants.with_suffix(suffix) for suffix in suffixes)
     pysam.tabix_compress(str(job.variants), str(compressed))
     pysam.tabix_index(str(compressed), preset="vcf", csi=True)  # .tbi reaches 2^29 bases
-    arguments = ["-f", job.template, "-s", "person", "-H", job.haplotype, "-c", chain, "-o", fasta, compressed]
+    arguments = [
+        "-f",
+        job.template,
+        "-s",
+        "person",
+        "-H",
+        job.haplotype,
+        "-c",
+        chain,
+        "-o",
+        fasta,
+        compressed,
+    ]
     try:
         pysam.bcftools.consensus(*map(str, arguments), catch_stdout=False)
     except pysam.SamtoolsError as error:
-        return Applied(fasta, chain, problem=str(error).replace(str(job.variants.parent), "").replace("\\n", "\n"))
+        return Applied(
+            fasta,
+            chain,
+            problem=str(error).replace(str(job.variants.parent), "").replace("\\n", "\n"),
+        )
     said = pysam.bcftools.consensus.get_messages() or ""
     overlapping = re.findall(r"The site .*:(\d+) overlaps with another variant", said)
     return Applied(fasta, chain, tuple(map(int, overlapping)))
@@ -356,7 +394,9 @@ def _apply(job: Job) -> Applied:
 
 def _explained(problem: str, variants: Path, fasta: Reference) -> InputError:
     """What bcftools said, in our words; there are no names of individuals in it."""
-    differs = re.search(r"does not match the REF allele at (.+):(\d+):\s+REF \.vcf: \[(.*?)\]", problem)
+    differs = re.search(
+        r"does not match the REF allele at (.+):(\d+):\s+REF \.vcf: \[(.*?)\]", problem
+    )
     if not differs:
         said = re.sub(r".*stderr=", "", problem.strip(), flags=re.DOTALL).strip("'\" \n")
         reason = next(iter(said.splitlines()), "without a reason")
@@ -366,10 +406,12 @@ def _explained(problem: str, variants: Path, fasta: Reference) -> InputError:
     bases = fasta.fetch(contig, position - 1, position - 1 + len(ref)).upper()
     if bases == ref.upper():
         return InputError(
-            variants, f"{found}, which the records before it on the same haplotype have changed",
+            variants,
+            f"{found}, which the records before it on the same haplotype have changed",
             expected="records that do not overlap",
-            remedy=f"bcftools norm -f {fasta.path} -Oz -o NORMAL.vcf.gz {variants}, and give that file",
-        )  # fmt: skip
+            remedy=f"bcftools norm -f {fasta.path} -Oz -o NORMAL.vcf.gz {variants}, and give that "
+            "file",
+        )
     codes = "".join(sorted(set(bases) & AMBIGUITY))
     if codes and all(b in AMBIGUITY or a == b for a, b in zip(ref.upper(), bases, strict=True)):
         return InputError(
@@ -378,7 +420,12 @@ def _explained(problem: str, variants: Path, fasta: Reference) -> InputError:
             remedy="where REF is N, write N in the FASTA as well: "
             f"sed '/^>/!y/{codes}/{'N' * len(codes)}/' FASTA > NEW.fa",
         )  # fmt: skip
-    return InputError(variants, found, expected=f"{bases}, as in {fasta.path}", remedy="use the FASTA of the same build")
+    return InputError(
+        variants,
+        found,
+        expected=f"{bases}, as in {fasta.path}",
+        remedy="use the FASTA of the same build",
+    )
 
 
 def _chain_text(chain: str, contig: str, contig_length: int, name: str, length: int) -> str:

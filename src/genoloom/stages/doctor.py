@@ -59,7 +59,9 @@ def doctor(*, directory: Path | None) -> None:
     ConfigError
         Lists every problem found.
     """
-    log.info("genoloom %s, Python %s, %s", __version__, platform.python_version(), platform.machine())
+    log.info(
+        "genoloom %s, Python %s, %s", __version__, platform.python_version(), platform.machine()
+    )
     for name in PACKAGES:
         if found := _version(name):
             log.info("  %-14s %s", name, found)
@@ -69,7 +71,11 @@ def doctor(*, directory: Path | None) -> None:
         log.info("  %-14s %s", name, _version(name) or f"not installed (optional: extra '{extra}')")
     _say_devices()
     for tool, purpose in TOOLS.items():
-        log.info("  %-14s %s", tool, "found" if shutil.which(tool) else f"not found (optional: {purpose})")
+        log.info(
+            "  %-14s %s",
+            tool,
+            "found" if shutil.which(tool) else f"not found (optional: {purpose})",
+        )
     if directory is not None:
         _check(directory)
 
@@ -97,12 +103,18 @@ def _say_devices() -> None:
 
 def _check(directory: Path) -> None:
     study = load_study(directory / "config" / "config.yaml", directory)
-    problems = [("train.common.device", "", text) for text in _attempt(lambda: choose_device(study.config.train.common.device))]
+    problems = [
+        ("train.common.device", "", text)
+        for text in _attempt(lambda: choose_device(study.config.train.common.device))
+    ]
     for row in study.panels:
         found = _panel_problems(row, directory, study.config.prepare)
         problems += [(f"{row.panel} {row.contig}", "", text) for text in found]
     for row in study.sequence_sets:
-        problems += [(row.set, "", text) for text in _sequence_problems(row, directory, study.config.sequences)]
+        problems += [
+            (row.set, "", text)
+            for text in _sequence_problems(row, directory, study.config.sequences)
+        ]
     if problems:
         raise ConfigError(directory / "config", problems)
     log.info(
@@ -132,22 +144,33 @@ def _panel_problems(row: PanelRow, directory: Path, options: PrepareOptions) -> 
     if row.people:
         problems += _attempt(lambda: match_people(directory / row.people, path, samples))
     if row.reference:
-        problems += _attempt(lambda: Reference(directory / row.reference).check_contig(row.contig, path))
+        problems += _attempt(
+            lambda: Reference(directory / row.reference).check_contig(row.contig, path)
+        )
     if row.map:
         limits = (options.map_min_rate, options.map_max_rate)
         problems += _attempt(lambda: read_map(directory / row.map, row.contig, limits))
     return problems or _attempt(lambda: _prepared(row, directory, options, region))
 
 
-def _prepared(row: PanelRow, directory: Path, options: PrepareOptions, region: tuple[int, int] | None) -> None:
+def _prepared(
+    row: PanelRow, directory: Path, options: PrepareOptions, region: tuple[int, int] | None
+) -> None:
     """Look at the records as `prepare` does."""
-    people, reference, genetic_map = (directory / name if name else None for name in (row.people, row.reference, row.map))
+    people, reference, genetic_map = (
+        directory / name if name else None for name in (row.people, row.reference, row.map)
+    )
     whole = examine(
-        variants=directory / row.variants, contig=row.contig, options=options, people=people, reference=reference,
+        variants=directory / row.variants, contig=row.contig, options=options, people=people,
+        reference=reference,
         genetic_map=genetic_map, region=region,
     )  # fmt: skip
     if not whole:
-        log.info("%s %s: the file is long, only a part of its records was looked at", row.panel, row.contig)
+        log.info(
+            "%s %s: the file is long, only a part of its records was looked at",
+            row.panel,
+            row.contig,
+        )
 
 
 def _sequence_problems(row: SequenceRow, directory: Path, options: SequenceOptions) -> list[str]:

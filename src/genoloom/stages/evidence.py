@@ -56,7 +56,11 @@ class Evidence(Chain):
 
     def real_people(self) -> set[str]:
         """Names of everybody in the panel and in the split table."""
-        names = {name for contig in self.contigs for name in read_psam(panel_files(self.panel_prefix(contig))[2]).id}
+        names = {
+            name
+            for contig in self.contigs
+            for name in read_psam(panel_files(self.panel_prefix(contig))[2]).id
+        }
         return names | {row["person"] for row in read_exact_table(self.split, SPLIT_COLUMNS)}
 
     def genotypes(self, contig: str, sites: Sites) -> Panel:
@@ -78,12 +82,16 @@ class Evidence(Chain):
         read: dict[str, list[Row] | None] = {}
         for what, (path, columns) in tables.items():
             read[what] = None
-            found += _attempt(what, lambda p=path, c=columns, w=what: read.update({w: read_exact_table(p, c)}))
+            found += _attempt(
+                what, lambda p=path, c=columns, w=what: read.update({w: read_exact_table(p, c)})
+            )
         if read["audit"] is not None:
             found += _attempt("privacy", lambda: self._judge_audit(read["audit"], options))
             found += _attempt("privacy", lambda: self._size_reasons(read["audit"], options))
             if read["privacy"] is not None:
-                found += _attempt("privacy", lambda: self._judge_public(read["audit"], read["privacy"]))
+                found += _attempt(
+                    "privacy", lambda: self._judge_public(read["audit"], read["privacy"])
+                )
         if read["fidelity"] is not None:
             found += _attempt("fidelity", lambda: self._judge_fidelity(read["fidelity"], options))
         found += _attempt("split", lambda: self._options_reasons("split", SplitOptions, options))
@@ -107,10 +115,14 @@ class Evidence(Chain):
         in the ledger.
         """
         facts = self.records["audit"].facts
-        digests = "".join(self.digest(self.synthetic / f"{contig}.pgen") or "" for contig in self.contigs)
+        digests = "".join(
+            self.digest(self.synthetic / f"{contig}.pgen") or "" for contig in self.contigs
+        )
         name = f"{self.generator} {hashlib.sha256(digests.encode()).hexdigest()[:16]}"
         people = len(self.cohort.people)
-        return name, unavoidable(facts["effective_sites"], facts["training_people"], synthetic=people)
+        return name, unavoidable(
+            facts["effective_sites"], facts["training_people"], synthetic=people
+        )
 
     def _size_reasons(self, private: list[Row], options: ReleaseOptions) -> list[str]:
         """The audit's attackers see as many synthetic people as real ones; a larger release tells
@@ -129,8 +141,9 @@ class Evidence(Chain):
         bound = min(1.0, high + whole - audited)
         if high <= options.max_auc < bound:
             return [
-                f"privacy: to whoever has all {released:,} synthetic people the worst attack's AUC may be as high as"
-                f" {bound:.3f}; at most {options.max_auc:g} may leave; make fewer (cohort.size)"
+                f"privacy: to whoever has all {released:,} synthetic people the worst attack's AUC "
+                f"may be as high as {bound:.3f}; at most {options.max_auc:g} may leave; make fewer "
+                "(cohort.size)"
             ]
         return []
 
@@ -140,16 +153,22 @@ class Evidence(Chain):
         together = (earlier + leak).auc
         if earlier.separation and together > options.max_auc:
             return [
-                f"ledger: with the earlier releases of these people the unavoidable AUC is {together:.3f}; at most"
-                f" {options.max_auc:g} may leave"
+                "ledger: with the earlier releases of these people the unavoidable AUC is "
+                f"{together:.3f}; at most {options.max_auc:g} may leave"
             ]
         return []
 
     # tables and individuals
 
-    def _options_reasons(self, what: str, section: type[Section], options: ReleaseOptions) -> list[str]:
+    def _options_reasons(
+        self, what: str, section: type[Section], options: ReleaseOptions
+    ) -> list[str]:
         """Reasons in the options of a command; a missing record has been said."""
-        return option_reasons(what, section, self.records[what].options, options) if what in self.records else []
+        return (
+            option_reasons(what, section, self.records[what].options, options)
+            if what in self.records
+            else []
+        )
 
     def _judge_audit(self, private: list[Row], options: ReleaseOptions) -> list[str]:
         record = self.records.get("audit")
@@ -159,40 +178,57 @@ class Evidence(Chain):
             return [*found, "audit: does not say how many people it compared; audit again"]
         found += privacy_reasons(private, self.generator, people, options)
         if people != self._compared_people():
-            found.append("audit: compared fewer people than there are in the synthetic files and the split; audit again")
+            found.append(
+                "audit: compared fewer people than there are in the synthetic files and the split; "
+                "audit again"
+            )
         return found
 
     def _judge_public(self, private: list[Row], public: list[Row]) -> list[str]:
         """Every row that may be shown must stand in the private table, or in the own table of a
         control.
         """
-        if [*public_rows(private), *self._control_rows(public, "privacy.tsv", PUBLIC_COLUMNS)] == public:
+        if [
+            *public_rows(private),
+            *self._control_rows(public, "privacy.tsv", PUBLIC_COLUMNS),
+        ] == public:
             return []
         return ["privacy: the public table is not of this audit; audit again"]
 
     def _control_rows(self, table: list[Row], name: str, columns: list[str]) -> list[Row]:
         """The rows of the shown controls in their own tables."""
-        tables = {control: read_exact_table(self.table(name, control), columns) for control in self.shown_controls(table)}
+        tables = {
+            control: read_exact_table(self.table(name, control), columns)
+            for control in self.shown_controls(table)
+        }
         return [row for control, rows in tables.items() for row in rows if row["row"] == control]
 
     def _compared_people(self) -> int:
         """How many people per role an audit of these files compares."""
         people = read_psam(panel_files(self.panel_prefix(self.contigs[0]))[2])
         role = {row["person"]: row["role"] for row in read_exact_table(self.split, SPLIT_COLUMNS)}
-        return compare(self.cohort.people, people, [role.get(name, "") for name in people.id], 0, 0).n
+        return compare(
+            self.cohort.people, people, [role.get(name, "") for name in people.id], 0, 0
+        ).n
 
     def _judge_fidelity(self, table: list[Row], options: ReleaseOptions) -> list[str]:
         found = self._options_reasons("fidelity", ValidateOptions, options)
         found += fidelity_reasons(table, self.generator, options)
         shown = [row for row in table if row["row"] not in (self.generator, "real")]
         if shown != self._control_rows(table, "fidelity.tsv", FIDELITY_COLUMNS):
-            found.append("fidelity: the rows of the controls are not those of their own tables; validate again")
+            found.append(
+                "fidelity: the rows of the controls are not those of their own tables; validate "
+                "again"
+            )
         return found
 
     def _descriptions_of_this(self) -> list[dict]:
         """The descriptions, of which each must be of its contig and of the generator."""
         for contig, description in zip(self.contigs, self.descriptions, strict=True):
-            if (description.get("contig"), description.get("generator")) != (contig, self.generator):
+            if (description.get("contig"), description.get("generator")) != (
+                contig,
+                self.generator,
+            ):
                 raise InputError(self.model(contig), "is the model of another contig or generator")
         return self.descriptions
 
@@ -204,13 +240,31 @@ class Evidence(Chain):
         split = read_exact_table(self.split, SPLIT_COLUMNS)
         for contig in self.contigs:
             people = read_psam(panel_files(self.panel_prefix(contig))[2])
-            columns = (people.id, people.family, people.population, people.superpopulation, people.sex)
-            real = [dict(zip(SPLIT_COLUMNS, cells, strict=False)) for cells in zip(*columns, strict=True)]
+            columns = (
+                people.id,
+                people.family,
+                people.population,
+                people.superpopulation,
+                people.sex,
+            )
+            real = [
+                dict(zip(SPLIT_COLUMNS, cells, strict=False))
+                for cells in zip(*columns, strict=True)
+            ]
             if real != [{name: row[name] for name in SPLIT_COLUMNS[:-1]} for row in split]:
-                found.append(f"people: the split table is not of the people of the panel on contig {contig}; split again")
+                found.append(
+                    "people: the split table is not of the people of the panel on contig "
+                    f"{contig}; split again"
+                )
             if read_psam(panel_files(self.synthetic / contig)[2]).id != named:
-                found.append(f"people: the synthetic people on contig {contig} are not those of the cohort sheet")
-        synthetic = all(SYNTHETIC_NAME.fullmatch(name) for name in named) and not set(named) & self.real_people()
+                found.append(
+                    f"people: the synthetic people on contig {contig} are not those of the cohort "
+                    "sheet"
+                )
+        synthetic = (
+            all(SYNTHETIC_NAME.fullmatch(name) for name in named)
+            and not set(named) & self.real_people()
+        )
         if not synthetic:
             found.append("people: somebody in the synthetic files is not named SYN and a number")
         return found
@@ -231,7 +285,10 @@ class Evidence(Chain):
         tables = [self.table("fidelity.tsv"), self.table("privacy.tsv"), self.private / "audit.tsv"]
         newest = max((path.stat().st_mtime for path in files if path.exists()), default=0.0)
         older = [path for path in tables if path.exists() and path.stat().st_mtime < newest]
-        return [f"{path.stem}: {path.name} is older than the synthetic files; run the workflow again" for path in older]
+        return [
+            f"{path.stem}: {path.name} is older than the synthetic files; run the workflow again"
+            for path in older
+        ]
 
 
 def _attempt(what: str, check: Callable[[], list[str] | None]) -> list[str]:
@@ -239,7 +296,10 @@ def _attempt(what: str, check: Callable[[], list[str] | None]) -> list[str]:
     try:
         return check() or []
     except GenoLoomError as error:
-        return [f"{what}: {Path(getattr(error, 'source', '')).name} {getattr(error, 'found', '') or 'cannot be read'}"]
+        return [
+            f"{what}: {Path(getattr(error, 'source', '')).name} "
+            f"{getattr(error, 'found', '') or 'cannot be read'}"
+        ]
     except MemoryError:
         raise
     except Exception as error:  # damaged files break things in ways that nobody lists

@@ -31,7 +31,9 @@ log = logging.getLogger(__name__)
 SUFFIXES = (".vcf.gz", ".bcf")
 
 
-def generate(*, model: Path, cohort: Path, out: Path, options: GenerateOptions, seed: int, threads: int) -> None:
+def generate(
+    *, model: Path, cohort: Path, out: Path, options: GenerateOptions, seed: int, threads: int
+) -> None:
     """Sample both haplotypes of everybody in the cohort; write `out` with its index, and a PGEN
     trio beside it.
 
@@ -60,7 +62,9 @@ def generate(*, model: Path, cohort: Path, out: Path, options: GenerateOptions, 
 
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=out.parent) as spool:
-        haplotypes = _sample(generator, plan, options.shard, spool, f"{description['generator']} {sites.contig}")
+        haplotypes = _sample(
+            generator, plan, options.shard, spool, f"{description['generator']} {sites.contig}"
+        )
         panel = Panel(sites, people, haplotypes)
         _write_pgen(prefix, panel, people)
         provenance = {
@@ -90,9 +94,16 @@ def make_plan(asked: Cohort, sites: Sites, generator: HaplotypeGenerator) -> "Pl
     """
     map_cm, start = genetic_positions(sites), generator.overlaps.start
     return Plan(
-        seed=np.array([derive_seed(s, "haplotype", sites.contig, h) for s in asked.seed for h in (1, 2)], dtype=np.uint64),
-        ancestry=asked.ancestry_tracts(sites.contig, map_cm, generator.population_names).moved_to(start),
-        autozygous=asked.autozygous_tracts(sites.contig, map_cm).moved_to(start) if any(asked.inbreeding) else None,
+        seed=np.array(
+            [derive_seed(s, "haplotype", sites.contig, h) for s in asked.seed for h in (1, 2)],
+            dtype=np.uint64,
+        ),
+        ancestry=asked.ancestry_tracts(sites.contig, map_cm, generator.population_names).moved_to(
+            start
+        ),
+        autozygous=asked.autozygous_tracts(sites.contig, map_cm).moved_to(start)
+        if any(asked.inbreeding)
+        else None,
     )
 
 
@@ -108,12 +119,16 @@ class Plan:
 
     def sample(self, generator: HaplotypeGenerator, low: int, high: int) -> Iterator[np.ndarray]:
         """Yield blocks of the haplotypes [low, high)."""
-        blocks = sample_ancestries(generator, self.seed[low:high], self.ancestry.take(range(low, high)))
+        blocks = sample_ancestries(
+            generator, self.seed[low:high], self.ancestry.take(range(low, high))
+        )
         if self.autozygous is not None:
             blocks = copy_autozygous(blocks, self.autozygous.take(range(low // 2, high // 2)))
         return blocks
 
-    def write_truth(self, prefix: Path, sites: Sites, people: People, names: list[str]) -> list[Path]:
+    def write_truth(
+        self, prefix: Path, sites: Sites, people: People, names: list[str]
+    ) -> list[Path]:
         """Write where people are admixed and autozygous, if any are; returns the files."""
         ancestry, written = self.ancestry, []
         if self.autozygous is not None:
@@ -143,7 +158,9 @@ class SpooledHaplotypes:
         return np.unpackbits(self.bits[start:stop], axis=1, count=self.n_haplotypes).astype(np.int8)
 
 
-def _sample(generator: HaplotypeGenerator, plan: Plan, shard: int, spool, label: str) -> SpooledHaplotypes:
+def _sample(
+    generator: HaplotypeGenerator, plan: Plan, shard: int, spool, label: str
+) -> SpooledHaplotypes:
     """Sample `shard` people at a time into `spool`, one bit an allele."""
     n = len(plan.seed)
     per_shard = 8 * -(-2 * shard // 8)  # shards begin at whole bytes
@@ -159,7 +176,11 @@ def _sample(generator: HaplotypeGenerator, plan: Plan, shard: int, spool, label:
         rate = done * generator.n_variants / max(time.monotonic() - started, 1e-9)
         log.info("%s: %d of %d haplotypes, %.2g alleles/s", label, done, n, rate)
     if len(generator.overlaps.pairs):
-        log.info("%s: %d alternate alleles taken out that overlap others of their haplotype", label, generator.overlaps.taken_out)
+        log.info(
+            "%s: %d alternate alleles taken out that overlap others of their haplotype",
+            label,
+            generator.overlaps.taken_out,
+        )
     return SpooledHaplotypes(bits, n)
 
 

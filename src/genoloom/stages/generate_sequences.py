@@ -27,7 +27,9 @@ SHARD = 2048  # sequences sampled between two lines of progress; the result does
 LENGTH_DRAW = 2**40  # counter of the draw of label and length, far from those of the bases
 
 
-def generate_sequences(*, model: Path, out: Path, options: GenerateSequencesOptions, seed: int, threads: int) -> None:
+def generate_sequences(
+    *, model: Path, out: Path, options: GenerateSequencesOptions, seed: int, threads: int
+) -> None:
     """Sample sequences with the labels and lengths of the training set; write FASTA.
 
     A sequence depends on the model, the seed and its own number alone, not on how many are made.
@@ -48,7 +50,8 @@ def generate_sequences(*, model: Path, out: Path, options: GenerateSequencesOpti
     names = [f"SYNSEQ{i + 1:06d}" for i in range(options.count)]
     request = draw_request(shapes, names, seed)
     provenance = (
-        f"synthetic=genoloom-{__version__} generator={description['generator']} model={file_digest(model)[:16]} seed={seed}"
+        f"synthetic=genoloom-{__version__} generator={description['generator']} "
+        f"model={file_digest(model)[:16]} seed={seed}"
     )
     write_fasta(out, _sampled(generator, names, request, sampling, provenance))
 
@@ -56,7 +59,11 @@ def generate_sequences(*, model: Path, out: Path, options: GenerateSequencesOpti
 def check_label(generator: SequenceGenerator, label: str) -> None:
     """Raise `InputError` where a generator cannot be asked for a label."""
     if label not in generator.label_choices:
-        raise InputError("--label", f"'{label}' is not known", expected=f"one of {', '.join(generator.label_choices)}")
+        raise InputError(
+            "--label",
+            f"'{label}' is not known",
+            expected=f"one of {', '.join(generator.label_choices)}",
+        )
 
 
 def draw_request(shapes: dict[str, np.ndarray], names: list[str], seed: int) -> SequenceRequest:
@@ -74,28 +81,54 @@ def _sampling(generator: SequenceGenerator, options: GenerateSequencesOptions) -
     prompt = encode(options.prompt.encode("ascii", "replace"))
     if (prompt > 3).any():
         raise InputError("--prompt", f"'{options.prompt}'", expected="A, C, G and T only")
-    sampling = Sampling(options.temperature, options.top_k, options.top_p, options.guidance, prompt, options.label_candidates)
+    sampling = Sampling(
+        options.temperature,
+        options.top_k,
+        options.top_p,
+        options.guidance,
+        prompt,
+        options.label_candidates,
+    )
     plain = GenerateSequencesOptions()
     if not generator.has_likelihood:
-        changed = [n for n in ("temperature", "top_k", "top_p", "guidance", "prompt") if getattr(options, n) != getattr(plain, n)]
+        changed = [
+            n
+            for n in ("temperature", "top_k", "top_p", "guidance", "prompt")
+            if getattr(options, n) != getattr(plain, n)
+        ]
         if changed:
             flag = "--" + changed[0].replace("_", "-")
-            raise InputError(flag, f"the generator '{generator.name}' has no likelihood to draw from", remedy="leave it out")
+            raise InputError(
+                flag,
+                f"the generator '{generator.name}' has no likelihood to draw from",
+                remedy="leave it out",
+            )
     if sampling.guidance != 1 and len(generator.label_names) < 2:
-        raise InputError("--guidance", "the model was trained without labels", remedy="leave it at 1")
+        raise InputError(
+            "--guidance", "the model was trained without labels", remedy="leave it at 1"
+        )
     return sampling
 
 
 def _sampled(
-    generator: SequenceGenerator, names: list[str], request: SequenceRequest, sampling: Sampling, provenance: str
+    generator: SequenceGenerator,
+    names: list[str],
+    request: SequenceRequest,
+    sampling: Sampling,
+    provenance: str,
 ) -> Iterator[tuple[str, str]]:
     started = time.monotonic()
     for low in range(0, len(names), SHARD):
         rows = slice(low, low + SHARD)
         part = SequenceRequest(request.length[rows], request.label[rows], request.seed[rows])
-        for name, label, length, row in zip(names[rows], part.label, part.length, generator.sample(part, sampling), strict=True):
+        for name, label, length, row in zip(
+            names[rows], part.label, part.length, generator.sample(part, sampling), strict=True
+        ):
             word = generator.label_choices[label]
-            yield f"{name}{f' label={word}' if word.strip(ANY) else ''} {provenance}", decode(row[:length])
+            yield (
+                f"{name}{f' label={word}' if word.strip(ANY) else ''} {provenance}",
+                decode(row[:length]),
+            )
         done = min(low + SHARD, len(names))
         rate = request.length[:done].sum() / max(time.monotonic() - started, 1e-9)
         log.info("%s: %d of %d sequences, %.2g bases/s", generator.name, done, len(names), rate)

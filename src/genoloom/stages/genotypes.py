@@ -61,7 +61,10 @@ class GenotypeFiles:
 
     def with_people(self, people: People) -> "GenotypeFiles":
         """The same genotypes with other labels of the same people."""
-        return replace(self, panels={name: replace(panel, people=people) for name, panel in self.panels.items()})
+        return replace(
+            self,
+            panels={name: replace(panel, people=people) for name, panel in self.panels.items()},
+        )
 
     @property
     def n_sites(self) -> int:
@@ -89,19 +92,32 @@ def read_genotypes(label: str, paths: list[Path], scratch: Path) -> GenotypeFile
             try:
                 found, loose = _read_vcf(path, scratch / str(number), unusable)
             except NoVariants:
-                raise InputError(path, "is of no known format", expected="VCF, BCF, .pgen or .bed") from None
+                raise InputError(
+                    path, "is of no known format", expected="VCF, BCF, .pgen or .bed"
+                ) from None
         unphased += loose
         for panel in found:
             # chr20 and 20 are the same in every build
             contig = panel.sites.contig.removeprefix("chr")
             if contig in panels:
-                raise InputError(path, f"contig {panel.sites.contig} stands in two files", expected="each contig once")
+                raise InputError(
+                    path,
+                    f"contig {panel.sites.contig} stands in two files",
+                    expected="each contig once",
+                )
             if panels and panel.people.id != next(iter(panels.values())).people.id:
-                raise InputError(path, f"has other people than {paths[0].name}", expected="the same people in every file")
+                raise InputError(
+                    path,
+                    f"has other people than {paths[0].name}",
+                    expected="the same people in every file",
+                )
             panels[contig] = replace(panel, sites=replace(panel.sites, contig=contig))
     if not panels:
         raise InputError(paths[0], "holds no usable site", expected="biallelic genotypes")
-    people, sites = next(iter(panels.values())).people, sum(len(panel.sites) for panel in panels.values())
+    people, sites = (
+        next(iter(panels.values())).people,
+        sum(len(panel.sites) for panel in panels.values()),
+    )
     log.info("%s: %s, %d sites", label, people_count(len(people)), sites)
     return GenotypeFiles(label, panels, unphased, unusable, unordered)
 
@@ -128,7 +144,9 @@ def _read_vcf(path: Path, scratch: Path, unusable: Counter) -> tuple[list[Panel]
     for number, (contig, records) in enumerate(file.contigs()):
         account = Account(contig)
         end = file.lengths.get(contig)
-        sites = accepted_sites(without_phase(records), path, everybody, EVERY_SITE, None, account, end)
+        sites = accepted_sites(
+            without_phase(records), path, everybody, EVERY_SITE, None, account, end
+        )
         blocks = site_blocks(sites, contig)
         first = next(blocks, None)
         if first is not None:
@@ -147,7 +165,11 @@ def read_sheets(paths: list[Path]) -> Sheet:
     for path in paths:
         for person, row in read_people(path).items():
             if sheet.setdefault(person, row) != row:
-                raise InputError(path, "says something else of a person than an earlier sheet", expected="one answer a person")
+                raise InputError(
+                    path,
+                    "says something else of a person than an earlier sheet",
+                    expected="one answer a person",
+                )
     return sheet
 
 
@@ -162,7 +184,8 @@ def labelled(files: GenotypeFiles, sheet: Sheet, complete: bool) -> GenotypeFile
     if missing:
         raise InputError(
             "--samples", f"some samples of the {files.label} files are in no sheet",
-            expected="everybody" if complete else "all synthetic samples or none", remedy="add their rows",
+            expected="everybody" if complete else "all synthetic samples or none",
+            remedy="add their rows",
         )  # fmt: skip
     columns = zip(*(sheet[person] for person in people.id), strict=True)
     return files.with_people(People(people.id, *map(list, columns)))

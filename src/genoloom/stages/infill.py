@@ -20,7 +20,9 @@ from genoloom.stages.load import load_sequence_generator
 log = logging.getLogger(__name__)
 
 
-def infill(*, model: Path, fasta: Path, out: Path, options: InfillOptions, seed: int, threads: int) -> None:
+def infill(
+    *, model: Path, fasta: Path, out: Path, options: InfillOptions, seed: int, threads: int
+) -> None:
     """Write the sequences again with every run of N of at most `max_gap` bases filled, in lower
     case.
 
@@ -37,7 +39,11 @@ def infill(*, model: Path, fasta: Path, out: Path, options: InfillOptions, seed:
     torch.set_num_threads(threads)
     generator, _, _ = load_sequence_generator(model)
     if not generator.has_likelihood:
-        raise InputError(model, f"the generator '{generator.name}' has no likelihood", expected="transformer, adaptive or markov")
+        raise InputError(
+            model,
+            f"the generator '{generator.name}' has no likelihood",
+            expected="transformer, adaptive or markov",
+        )
     if options.label:
         check_label(generator, options.label)
     tally = {"filled": 0, "too long": 0, "effective": 0.0}
@@ -49,19 +55,29 @@ def infill(*, model: Path, fasta: Path, out: Path, options: InfillOptions, seed:
     )  # fmt: skip
 
 
-def _filled(generator: SequenceGenerator, records: Iterator[Record], options: InfillOptions, seed: int, tally: dict):
+def _filled(
+    generator: SequenceGenerator,
+    records: Iterator[Record],
+    options: InfillOptions,
+    seed: int,
+    tally: dict,
+):
     for record in records:
         bases, letters = record.bases.copy(), list(decode(record.bases))
         for start, stop in _gaps(record.bases):
             if stop - start > options.max_gap:
                 tally["too long"] += 1
                 continue
-            seeds = row_seeds(seed, [f"{record.name}:{start}:{i}" for i in range(options.candidates)], "infill")
+            seeds = row_seeds(
+                seed, [f"{record.name}:{start}:{i}" for i in range(options.candidates)], "infill"
+            )
             pick = derive_seed(seed, record.name, start, "infill pick")
             uniform = float(row_uniforms(np.array([pick], dtype=np.uint64), 0)[0])
             left, right = _sides(generator, bases, start, stop, options.flank)
             label = generator.label_choices.index(options.label) if options.label else -1
-            middle, effective = fill_gap(generator, left, stop - start, right, label, seeds, uniform)
+            middle, effective = fill_gap(
+                generator, left, stop - start, right, label, seeds, uniform
+            )
             bases[start:stop] = middle
             letters[start:stop] = decode(middle).lower()
             tally["filled"] += 1
@@ -72,10 +88,14 @@ def _filled(generator: SequenceGenerator, records: Iterator[Record], options: In
 def _gaps(bases: np.ndarray) -> list[tuple[int, int]]:
     """Runs of code 4, 0-based half-open."""
     edges = np.diff(np.concatenate([[False], bases == OTHER, [False]]).astype(np.int8))
-    return list(zip(np.flatnonzero(edges == 1).tolist(), np.flatnonzero(edges == -1).tolist(), strict=True))
+    return list(
+        zip(np.flatnonzero(edges == 1).tolist(), np.flatnonzero(edges == -1).tolist(), strict=True)
+    )
 
 
-def _sides(generator: SequenceGenerator, bases: np.ndarray, start: int, stop: int, flank: int) -> tuple[np.ndarray, np.ndarray]:
+def _sides(
+    generator: SequenceGenerator, bases: np.ndarray, start: int, stop: int, flank: int
+) -> tuple[np.ndarray, np.ndarray]:
     """The known bases before and behind a gap; earlier gaps are filled by now, a later one ends the
     right side.
     """

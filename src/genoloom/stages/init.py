@@ -44,44 +44,77 @@ def init(
         Nothing to work on, a configuration that is there already, or a file that cannot be read.
     """
     if not variants and fasta is None:
-        raise InputError("genoloom init", "neither --variants nor --reference", expected="data to learn from")
+        raise InputError(
+            "genoloom init", "neither --variants nor --reference", expected="data to learn from"
+        )
     for path in (*variants, fasta, samples, genetic_map):
         if path is not None and not path.exists():
             raise InputError(path, "not found")
         if path is not None and (part := wildcard_in(path.resolve())):
             raise InputError(
-                path, f"{part} would be a wildcard of the workflow", remedy="rename the file or directory, or link to it"
+                path,
+                f"{part} would be a wildcard of the workflow",
+                remedy="rename the file or directory, or link to it",
             )
     check_name("--name", name)
     target = directory / "config" / "config.yaml"
     if target.exists() and not force:
-        raise InputError(target, "is there already", remedy="give --force to overwrite it, or another directory")
+        raise InputError(
+            target, "is there already", remedy="give --force to overwrite it, or another directory"
+        )
     if variants:
         config = _write_panels(target.parent, variants, fasta, samples, genetic_map, name)
     else:
-        write_table(target.parent / "sequences.tsv", list(SEQUENCE_COLUMNS), [{"set": name, "source": fasta.resolve()}])
+        write_table(
+            target.parent / "sequences.tsv",
+            list(SEQUENCE_COLUMNS),
+            [{"set": name, "source": fasta.resolve()}],
+        )
         config = Config(sequence_sets="config/sequences.tsv")
     with write_beside(target) as [part]:
-        part.write_text(default_yaml(config, "# Every value shown is the default; see config/README.md of GenoLoom.\n"))
-    log.info("%s written. Next: genoloom doctor -C %s, then genoloom run -C %s", target, directory, directory)
+        part.write_text(
+            default_yaml(
+                config, "# Every value shown is the default; see config/README.md of GenoLoom.\n"
+            )
+        )
+    log.info(
+        "%s written. Next: genoloom doctor -C %s, then genoloom run -C %s",
+        target,
+        directory,
+        directory,
+    )
     say_verdicts(directory)
     if shutil.which("sbatch"):
-        log.info("SLURM found: genoloom run -C %s --profile slurm, see profiles/README.md of GenoLoom", directory)
+        log.info(
+            "SLURM found: genoloom run -C %s --profile slurm, see profiles/README.md of GenoLoom",
+            directory,
+        )
 
 
 def _write_panels(
-    folder: Path, variants: list[Path], fasta: Path | None, samples: Path | None, genetic_map: Path | None, name: str
+    folder: Path,
+    variants: list[Path],
+    fasta: Path | None,
+    samples: Path | None,
+    genetic_map: Path | None,
+    name: str,
 ) -> Config:
     """Write the sheet of panels, and of people when there are labels; returns the configuration
     that names them.
     """
     places = [(path, contig) for path in variants for contig in list_contigs(path)]
     if not places:
-        raise InputError(variants[0], "holds no records", expected="genotypes of at least one contig")
+        raise InputError(
+            variants[0], "holds no records", expected="genotypes of at least one contig"
+        )
     first_of = {contig: path for path, contig in reversed(places)}
     for path, contig in places:
         if first_of[contig] != path:
-            raise InputError(path, f"holds contig '{contig}' as well as {first_of[contig]}", expected="one file a contig")
+            raise InputError(
+                path,
+                f"holds contig '{contig}' as well as {first_of[contig]}",
+                expected="one file a contig",
+            )
     maps = _maps_of(genetic_map, [contig for _, contig in places])
     places = _accepted(places, fasta, maps)
     people = _write_people(folder / "people.tsv", samples, *places[0]) if samples else None
@@ -101,7 +134,9 @@ def _write_panels(
     return Config(panels="config/panels.tsv")
 
 
-def _accepted(places: list[tuple[Path, str]], fasta: Path | None, maps: dict[str, Path]) -> list[tuple[Path, str]]:
+def _accepted(
+    places: list[tuple[Path, str]], fasta: Path | None, maps: dict[str, Path]
+) -> list[tuple[Path, str]]:
     """Those that `prepare` takes; the others are left out, which is said. Raises where none is
     left.
     """
@@ -109,12 +144,15 @@ def _accepted(places: list[tuple[Path, str]], fasta: Path | None, maps: dict[str
     for path, contig in places:
         try:
             examine(
-                variants=path, contig=contig, options=PrepareOptions(), reference=fasta, genetic_map=maps.get(contig)
+                variants=path, contig=contig, options=PrepareOptions(), reference=fasta,
+                genetic_map=maps.get(contig)
             )  # fmt: skip
             taken.append((path, contig))
         except InputError as error:
             refused.append(error)
-            log.warning("contig %s of %s is left out: %s", contig, path, " ".join(str(error).split()))
+            log.warning(
+                "contig %s of %s is left out: %s", contig, path, " ".join(str(error).split())
+            )
     if not taken:
         raise refused[0]
     return taken
@@ -148,11 +186,27 @@ def _write_people(path: Path, sheet: Path, variants: Path, contig: str) -> str:
     samples, odd_sexes = open_variants(variants, contig).samples, []
     people = read_people(sheet, set(samples), odd_sexes, foreign=True)
     check_listed(sheet, variants, samples, people)
-    columns = [column for i, column in enumerate(COLUMNS) if i < 2 or any(row[i - 1] for row in people.values())]
-    write_table(path, columns, [dict(zip(COLUMNS, (name, *row), strict=True)) for name, row in people.items()])
+    columns = [
+        column
+        for i, column in enumerate(COLUMNS)
+        if i < 2 or any(row[i - 1] for row in people.values())
+    ]
+    write_table(
+        path,
+        columns,
+        [dict(zip(COLUMNS, (name, *row), strict=True)) for name, row in people.items()],
+    )
     if odd_sexes:
         log.warning(
-            "%s: %d sexes are not understood, the first on line %d; they are unknown", sheet, len(odd_sexes), odd_sexes[0]
+            "%s: %d sexes are not understood, the first on line %d; they are unknown",
+            sheet,
+            len(odd_sexes),
+            odd_sexes[0],
         )
-    log.info("%s: %s, %d populations", path, people_count(len(people)), len({row[0] for row in people.values()}))
+    log.info(
+        "%s: %s, %d populations",
+        path,
+        people_count(len(people)),
+        len({row[0] for row in people.values()}),
+    )
     return "config/people.tsv"

@@ -16,8 +16,23 @@ from genoloom.errors import InputError
 from genoloom.formats.maps import read_map
 from genoloom.formats.pgen import open_panel, panel_files
 from genoloom.formats.splits import read_roles
-from genoloom.panel import HaplotypeSource, JoinedHaplotypes, Panel, People, SwappedHaplotypes, UnphasedHaplotypes, join_people
-from genoloom.stages.genotypes import UNKNOWN, GenotypeFiles, Sheet, labelled, read_genotypes, read_sheets
+from genoloom.panel import (
+    HaplotypeSource,
+    JoinedHaplotypes,
+    Panel,
+    People,
+    SwappedHaplotypes,
+    UnphasedHaplotypes,
+    join_people,
+)
+from genoloom.stages.genotypes import (
+    UNKNOWN,
+    GenotypeFiles,
+    Sheet,
+    labelled,
+    read_genotypes,
+    read_sheets,
+)
 from genoloom.stages.relatives import warn_of_relatives
 from genoloom.validation.cohorts import match_sites
 from genoloom.validation.site_matching import SiteMatch, match_to
@@ -108,11 +123,16 @@ def source_files(
     """
     if panels:
         roles = {"synthetic": synthetic, "panel": panels}
-        files = {role: [f for p in paths for f in ([p] if p.is_file() else panel_files(p))] for role, paths in roles.items()}
+        files = {
+            role: [f for p in paths for f in ([p] if p.is_file() else panel_files(p))]
+            for role, paths in roles.items()
+        }
         named = {f"{role}/{path.name}": path for role, paths in files.items() for path in paths}
         return named | ({"split": split} if split else {})
     roles = {"synthetic": synthetic, "train": train, "holdout": holdout, "people": people}
-    files = {f"{role}/{i}": path for role, paths in roles.items() for i, path in enumerate(paths, 1)}
+    files = {
+        f"{role}/{i}": path for role, paths in roles.items() for i, path in enumerate(paths, 1)
+    }
     return files | ({"map": genetic_map} if genetic_map else {})
 
 
@@ -129,11 +149,19 @@ def open_pairs(synthetic: list[Path], panels: list[Path]) -> list[tuple[Panel, P
     for path in synthetic:
         made = open_panel(path)
         if made.sites.contig not in real_of:
-            raise InputError(path, f"no panel of contig {made.sites.contig}", expected=f"one of {', '.join(real_of)}")
+            raise InputError(
+                path,
+                f"no panel of contig {made.sites.contig}",
+                expected=f"one of {', '.join(real_of)}",
+            )
         pairs.append(match_sites(made, real_of[made.sites.contig]))
     for path, (made, real) in zip(synthetic, pairs, strict=True):
         if made.people.id != pairs[0][0].people.id or real.people.id != pairs[0][1].people.id:
-            raise InputError(path, "has other people than the first contig", expected="the same people on every contig")
+            raise InputError(
+                path,
+                "has other people than the first contig",
+                expected="the same people on every contig",
+            )
     return pairs
 
 
@@ -162,8 +190,12 @@ def open_real(
         if panels:
             trained, held = _split_panels(panels, split)
         else:
-            trained = labelled(read_genotypes("training", train, scratch / "train"), sheet, complete=True)
-            held = labelled(read_genotypes("holdout", holdout, scratch / "holdout"), sheet, complete=True)
+            trained = labelled(
+                read_genotypes("training", train, scratch / "train"), sheet, complete=True
+            )
+            held = labelled(
+                read_genotypes("holdout", holdout, scratch / "holdout"), sheet, complete=True
+            )
             _refuse_shared_people(trained, held, holdout)
         yield RealFiles(trained, held, sheet, genetic_map, scratch)
 
@@ -171,9 +203,13 @@ def open_real(
 def _check_form(panels, split, train, holdout) -> None:
     if bool(panels or split) == bool(train or holdout):
         raise InputError(
-            "options", "both --panel and --train are given" if panels else "nothing real is given to compare with",
-            expected="either --panel and --split (the workflow's files), or --train and --holdout (files of any tool)",
-        )  # fmt: skip
+            "options",
+            "both --panel and --train are given"
+            if panels
+            else "nothing real is given to compare with",
+            expected="either --panel and --split (the workflow's files), or --train and --holdout "
+            "(files of any tool)",
+        )
     if bool(panels) != bool(split):
         raise InputError("options", "--panel and --split belong together")
     if bool(train) != bool(holdout):
@@ -185,7 +221,11 @@ def _split_panels(panels: list[Path], split: Path) -> tuple[GenotypeFiles, Genot
     roles = np.array(read_roles(split, opened[0].people))
     return tuple(
         GenotypeFiles(
-            label, {p.sites.contig.removeprefix("chr"): p.take_people(roles == role) for p in opened}, 0, Counter(), False
+            label,
+            {p.sites.contig.removeprefix("chr"): p.take_people(roles == role) for p in opened},
+            0,
+            Counter(),
+            False,
         )
         for label, role in (("training", "train"), ("holdout", "holdout"))
     )
@@ -201,12 +241,18 @@ class RealFiles:
     genetic_map: Path | None
     scratch: Path
 
-    def read(self, label: str, paths: list[Path], sheets: list[Path] | None = None) -> GenotypeFiles:
+    def read(
+        self, label: str, paths: list[Path], sheets: list[Path] | None = None
+    ) -> GenotypeFiles:
         """Synthetic people of any files; labels from their own sheets, else from those of the real
         people.
         """
         folder = Path(tempfile.mkdtemp(dir=self.scratch))
-        return labelled(read_genotypes(label, paths, folder), read_sheets(sheets or []) or self.sheet, complete=False)
+        return labelled(
+            read_genotypes(label, paths, folder),
+            read_sheets(sheets or []) or self.sheet,
+            complete=False,
+        )
 
     def shared(self, made: GenotypeFiles) -> dict[str, np.ndarray]:
         """Which sites of the training files are in the other files too: bool by contig."""
@@ -216,7 +262,9 @@ class RealFiles:
             found[contig] = (held.index >= 0) & (copied.index >= 0)
         return found
 
-    def against(self, made: GenotypeFiles, within: dict[str, np.ndarray] | None = None) -> Comparands:
+    def against(
+        self, made: GenotypeFiles, within: dict[str, np.ndarray] | None = None
+    ) -> Comparands:
         """These people beside synthetic ones, at the sites that all share (and that are `within`).
 
         Raises
@@ -228,13 +276,18 @@ class RealFiles:
         labels = {*made.people.population, *real.population}
         if UNKNOWN in labels:
             if labels != {UNKNOWN}:
-                log.warning("not everybody has a population: all are compared as one population; see --samples")
+                log.warning(
+                    "not everybody has a population: all are compared as one population; see "
+                    "--samples"
+                )
             real = replace(real, population=[UNKNOWN] * len(real))
             made = made.with_people(replace(made.people, population=[UNKNOWN] * len(made.people)))
         phased = not (self.train.unphased or self.holdout.unphased or made.unphased)
         if not phased:
             log.warning(
-                "%s: some calls are not phased: what needs phase is not run, the rest is measured on genotypes", made.label
+                "%s: some calls are not phased: what needs phase is not run, the rest is measured "
+                "on genotypes",
+                made.label,
             )
         pairs, held_counts, made_counts = [], Counter(), Counter()
         for contig in self._contigs(made):
@@ -245,9 +298,17 @@ class RealFiles:
             if within is not None:
                 inside &= within.get(contig, np.zeros(len(inside), dtype=bool))
             if inside.any():
-                pairs.append(self._pair(contig, made, real, held, copied, np.flatnonzero(inside), phased))
-        account = {"compared": sum(len(truth.sites) for _, truth in pairs), "train": _account(self.train)}
-        account |= {"holdout": _account(self.holdout, held_counts), "synthetic": _account(made, made_counts)}
+                pairs.append(
+                    self._pair(contig, made, real, held, copied, np.flatnonzero(inside), phased)
+                )
+        account = {
+            "compared": sum(len(truth.sites) for _, truth in pairs),
+            "train": _account(self.train),
+        }
+        account |= {
+            "holdout": _account(self.holdout, held_counts),
+            "synthetic": _account(made, made_counts),
+        }
         _say(account, made.label)
         if not pairs:
             raise _nothing_matches(self, made, account)
@@ -255,12 +316,17 @@ class RealFiles:
         return Comparands(pairs, roles, phased, account)
 
     def _contigs(self, made: GenotypeFiles) -> list[str]:
-        return [contig for contig in self.train.panels if contig in self.holdout.panels and contig in made.panels]
+        return [
+            contig
+            for contig in self.train.panels
+            if contig in self.holdout.panels and contig in made.panels
+        ]
 
     def _matches(self, contig: str, made: GenotypeFiles) -> tuple[SiteMatch, SiteMatch]:
         sites, loose = self.train.panels[contig].sites, self.train.alleles_unordered
         return tuple(
-            match_to(sites, files.panels[contig].sites, files.alleles_unordered or loose) for files in (self.holdout, made)
+            match_to(sites, files.panels[contig].sites, files.alleles_unordered or loose)
+            for files in (self.holdout, made)
         )
 
     def training_panel(self, contig: str, index: np.ndarray) -> Panel:
@@ -275,9 +341,13 @@ class RealFiles:
         genetic_map.account()  # refuses a map of another place
         return replace(panel, sites=replace(panel.sites, cm=cm))
 
-    def _pair(self, contig, made, real: People, held: SiteMatch, copied: SiteMatch, index, phased) -> tuple[Panel, Panel]:
+    def _pair(
+        self, contig, made, real: People, held: SiteMatch, copied: SiteMatch, index, phased
+    ) -> tuple[Panel, Panel]:
         train = self.training_panel(contig, index)
-        both = JoinedHaplotypes((train.haplotypes, _taken(self.holdout.panels[contig], held, index)))
+        both = JoinedHaplotypes(
+            (train.haplotypes, _taken(self.holdout.panels[contig], held, index))
+        )
         alleles = _taken(made.panels[contig], copied, index)
         if not phased:
             both, alleles = UnphasedHaplotypes(both), UnphasedHaplotypes(alleles)
@@ -292,10 +362,13 @@ def _account(files: GenotypeFiles, counts: Counter | None = None) -> dict:
         "unusable_records": dict(sorted(files.unusable.items())),
     }
     if counts is not None:
-        elsewhere = files.n_sites - sum(counts[k] for k in ("matched", "other alleles", "duplicate"))
+        elsewhere = files.n_sites - sum(
+            counts[k] for k in ("matched", "other alleles", "duplicate")
+        )
         account |= {
             "in_training_file": counts["matched"], "of_these_alleles_swapped": counts["swapped"],
-            "other_alleles": counts["other alleles"], "of_these_fit_the_other_strand": counts["other strand"],
+            "other_alleles": counts["other alleles"],
+            "of_these_fit_the_other_strand": counts["other strand"],
             "duplicates": counts["duplicate"], "other_positions": elsewhere,
         }  # fmt: skip
     return account
@@ -303,7 +376,9 @@ def _account(files: GenotypeFiles, counts: Counter | None = None) -> dict:
 
 def _taken(panel: Panel, match: SiteMatch, shared: np.ndarray) -> HaplotypeSource:
     """The alleles of another file at the shared sites, in the reference's orientation."""
-    return SwappedHaplotypes(panel.take_sites(match.index[shared]).haplotypes, match.swapped[shared])
+    return SwappedHaplotypes(
+        panel.take_sites(match.index[shared]).haplotypes, match.swapped[shared]
+    )
 
 
 def _refuse_shared_people(train: GenotypeFiles, holdout: GenotypeFiles, paths: list[Path]) -> None:
@@ -321,15 +396,23 @@ def _refuse_shared_people(train: GenotypeFiles, holdout: GenotypeFiles, paths: l
     if len(shared) == 0:
         return
     first, second = np.array(both).T
-    left = UnphasedHaplotypes(ours.take_people(first).take_sites(shared).haplotypes).read(0, len(shared))
-    right = UnphasedHaplotypes(_taken(theirs.take_people(second), match, shared)).read(0, len(shared))
+    left = UnphasedHaplotypes(ours.take_people(first).take_sites(shared).haplotypes).read(
+        0, len(shared)
+    )
+    right = UnphasedHaplotypes(_taken(theirs.take_people(second), match, shared)).read(
+        0, len(shared)
+    )
     same = (left == right).mean(axis=0).reshape(-1, 2).mean(axis=1)
     if (same > 0.999).any():
         raise InputError(
             paths[0], "some people are in the training files too, by name and genotype",
-            expected="people that no generator has seen", remedy="take them out of one of the two (bcftools view -S)",
+            expected="people that no generator has seen",
+            remedy="take them out of one of the two (bcftools view -S)",
         )  # fmt: skip
-    log.warning("training and held-out files share sample names, but not genotypes: taken as different people")
+    log.warning(
+        "training and held-out files share sample names, but not genotypes: taken as different "
+        "people"
+    )
 
 
 def _say(account: dict, label: str) -> None:
@@ -343,22 +426,42 @@ def _say(account: dict, label: str) -> None:
                 "of these would fit the other strand": own["of_these_fit_the_other_strand"],
                 "duplicates": own["duplicates"],
                 "matched with REF and ALT swapped": own["of_these_alleles_swapped"],
-                "sites of the training files missing": account["train"]["sites"] - own["in_training_file"],
+                "sites of the training files missing": account["train"]["sites"]
+                - own["in_training_file"],
             }
         log.info(
-            "%s: %d sites; %s", name, own["sites"], ", ".join(f"{n} {what}" for what, n in said.items() if n) or "all usable"
+            "%s: %d sites; %s",
+            name,
+            own["sites"],
+            ", ".join(f"{n} {what}" for what, n in said.items() if n) or "all usable",
         )
     log.info("%s: compared at %d sites", label, account["compared"])
     fewest = min(account[role]["sites"] for role in ("train", "holdout", "synthetic"))
     if 0 < account["compared"] < fewest / 2:
-        log.warning("%s: less than half of the sites are shared; the result speaks for those only", label)
+        log.warning(
+            "%s: less than half of the sites are shared; the result speaks for those only", label
+        )
 
 
 def _nothing_matches(real: RealFiles, made: GenotypeFiles, account: dict) -> InputError:
     contigs = {files.label: set(files.panels) for files in (real.train, real.holdout, made)}
     if not set.intersection(*contigs.values()):
-        named = "; ".join(f"{label}: {', '.join(sorted(names)[:5])}" for label, names in contigs.items())
-        return InputError(made.label, f"no contig is in all three ({named})", remedy="rename: bcftools annotate --rename-chrs")
-    flipped = sum(account[label]["of_these_fit_the_other_strand"] for label in ("holdout", "synthetic"))
-    why = "alleles fit the other strand: bcftools +fixref" if flipped else "check that all files are of the same genome build"
-    return InputError(made.label, "no site is in all three", expected="the same positions and alleles", remedy=why)
+        named = "; ".join(
+            f"{label}: {', '.join(sorted(names)[:5])}" for label, names in contigs.items()
+        )
+        return InputError(
+            made.label,
+            f"no contig is in all three ({named})",
+            remedy="rename: bcftools annotate --rename-chrs",
+        )
+    flipped = sum(
+        account[label]["of_these_fit_the_other_strand"] for label in ("holdout", "synthetic")
+    )
+    why = (
+        "alleles fit the other strand: bcftools +fixref"
+        if flipped
+        else "check that all files are of the same genome build"
+    )
+    return InputError(
+        made.label, "no site is in all three", expected="the same positions and alleles", remedy=why
+    )

@@ -13,9 +13,13 @@ from genoloom.popgen.overlaps import Overlaps
 
 def load_generator(path: Path) -> tuple[HaplotypeGenerator, Sites, dict]:
     """The generator in a model file, the sites it models, and the model's description."""
-    model = load_model(path, "haplotypes", haplotype.generator_class, SitesDescription, declare_sites)
+    model = load_model(
+        path, "haplotypes", haplotype.generator_class, SitesDescription, declare_sites
+    )
     sites = unpack_sites(path, model.arrays, model.description)
-    model.generator.overlaps = Overlaps(sites.position, sites.ref, sites.alt, model.arrays.get("sites.frequency"))
+    model.generator.overlaps = Overlaps(
+        sites.position, sites.ref, sites.alt, model.arrays.get("sites.frequency")
+    )
     return model.generator, sites, model.description
 
 
@@ -23,8 +27,14 @@ def load_sequence_generator(path: Path) -> tuple[SequenceGenerator, dict, dict]:
     """The generator in a model file, its table of labels and lengths (int64 arrays), and the
     model's description.
     """
-    model = load_model(path, "sequences", sequence.generator_class, SequenceDescription, declare_shapes)
-    shapes = {name.removeprefix("shapes."): values for name, values in model.arrays.items() if name.startswith("shapes.")}
+    model = load_model(
+        path, "sequences", sequence.generator_class, SequenceDescription, declare_shapes
+    )
+    shapes = {
+        name.removeprefix("shapes."): values
+        for name, values in model.arrays.items()
+        if name.startswith("shapes.")
+    }
     return model.generator, shapes, model.description
 
 

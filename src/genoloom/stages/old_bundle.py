@@ -41,7 +41,11 @@ def made_beside(out: Path) -> Iterator[Path]:
     mark = f".part-{HOST}-"
     for part in out.parent.glob(f"{mark}*-{escape(out.name)}"):
         number = part.name.removeprefix(mark).split("-", 1)[0]
-        if part.name == f"{mark}{number}-{out.name}" and number.isdigit() and not psutil.pid_exists(int(number)):
+        if (
+            part.name == f"{mark}{number}-{out.name}"
+            and number.isdigit()
+            and not psutil.pid_exists(int(number))
+        ):
             shutil.rmtree(part, ignore_errors=True)
     scratch = out.with_name(f"{mark}{os.getpid()}-{out.name}")
     scratch.mkdir(mode=0o700)
@@ -56,7 +60,11 @@ def seal(bundle: Path) -> None:
     digests = {path.name: file_digest(path) for path in sorted(bundle.iterdir())}
     with write_beside(bundle / MANIFEST) as [part]:
         part.write_text("".join(f"{digest}  {name}\n" for name, digest in digests.items()))
-    marker = {"made_by": MADE_BY, "version": __version__, "manifest": file_digest(bundle / MANIFEST)}
+    marker = {
+        "made_by": MADE_BY,
+        "version": __version__,
+        "manifest": file_digest(bundle / MANIFEST),
+    }
     with write_beside(bundle / MARKER) as [part]:
         part.write_text(json.dumps(marker) + "\n")
 
@@ -70,10 +78,14 @@ def remove_bundle(out: Path) -> None:
         Something that no release wrote stands there: it is left as it is.
     """
     if out.name in ("", ".."):
-        raise InputError("--out", f"'{out}' names no directory of its own", remedy="choose another --out")
+        raise InputError(
+            "--out", f"'{out}' names no directory of its own", remedy="choose another --out"
+        )
     try:
         for leftover in out.parent.glob(f".old-*-{escape(out.name)}"):
-            if re.fullmatch(rf"\.old-\d+-{re.escape(out.name)}", leftover.name) and not _strange(leftover, whole=False):
+            if re.fullmatch(rf"\.old-\d+-{re.escape(out.name)}", leftover.name) and not _strange(
+                leftover, whole=False
+            ):
                 _delete(leftover)
         if out.is_symlink():
             raise InputError(out, "is a symbolic link, not a bundle", remedy=REMEDY)
@@ -81,7 +93,9 @@ def remove_bundle(out: Path) -> None:
             return
         problem = _strange(out, whole=True)
         if problem:
-            raise InputError(out, f"is there and is no bundle as it was released: {problem}", remedy=REMEDY)
+            raise InputError(
+                out, f"is there and is no bundle as it was released: {problem}", remedy=REMEDY
+            )
         # a killed removal never looks like a bundle
         gone = out.with_name(f".old-{os.getpid()}-{out.name}")
         os.replace(out, gone)
@@ -108,7 +122,11 @@ def _strange(folder: Path, whole: bool) -> str:
     listed = _listed(folder)
     if listed is None:
         return f"{MARKER} and {MANIFEST} do not belong together"
-    strange = sorted(found ^ {*listed, MANIFEST, MARKER}) if whole else sorted(found - {*listed, MANIFEST, MARKER})
+    strange = (
+        sorted(found ^ {*listed, MANIFEST, MARKER})
+        if whole
+        else sorted(found - {*listed, MANIFEST, MARKER})
+    )
     if strange:
         return f"{len(strange)} files are missing or of somebody else"
     changed = [name for name in found & listed.keys() if file_digest(folder / name) != listed[name]]
@@ -131,6 +149,8 @@ def _listed(folder: Path) -> dict[str, str] | None:
 def _delete(folder: Path) -> None:
     """Manifest and marker go last, so that whoever finds the rest still knows what it was."""
     last = (MANIFEST, MARKER)
-    for path in sorted(folder.iterdir(), key=lambda path: last.index(path.name) if path.name in last else -1):
+    for path in sorted(
+        folder.iterdir(), key=lambda path: last.index(path.name) if path.name in last else -1
+    ):
         path.unlink(missing_ok=True)
     folder.rmdir()

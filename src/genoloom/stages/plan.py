@@ -81,12 +81,16 @@ def plan(
         found = _estimate(genotypes, holdout, question)
     if not found.whole[0, 1] > 0:
         raise InputError(
-            "cohort", "too few individuals or sites to tell what a release can be", expected="genotypes of at least 4 individuals"
+            "cohort",
+            "too few individuals or sites to tell what a release can be",
+            expected="genotypes of at least 4 individuals",
         )
     n = _training(len(genotypes.people), holdout)
     groups = [Group("all", n, int(found.whole[0, 0]), (float(found.whole[0, 1]),) * 2)]
     for name, (size, values) in sorted(found.populations.items()):
-        groups.append(Group(name, _training(size, holdout), int(values[0]), (float(values[1]),) * 2))
+        groups.append(
+            Group(name, _training(size, holdout), int(values[0]), (float(values[1]),) * 2)
+        )
     cuts = [(cut, float(m)) for cut, (_, m) in zip(found.cuts, found.whole, strict=True)]
     return _finish(groups, cuts, question, earlier, out)
 
@@ -115,7 +119,9 @@ def plan_study(*, directory: Path, panel: str | None) -> dict[str, Plan]:
     study = load_study(directory / "config" / "config.yaml", directory)
     names = sorted({row.panel for row in study.panels})
     if panel is not None and panel not in names:
-        raise InputError("--panel", f"no panel '{panel}'", expected=" or ".join(names) or "a panel of the sheet")
+        raise InputError(
+            "--panel", f"no panel '{panel}'", expected=" or ".join(names) or "a panel of the sheet"
+        )
     plans = {}
     for name in [panel] if panel else names:
         rows = [row for row in study.panels if row.panel == name]
@@ -148,7 +154,9 @@ def say_verdicts(directory: Path) -> None:
             [made] = plan_study(directory=directory, panel=name).values()
             log.info("%s: %s More: genoloom plan -C %s", name, made.verdict, directory)
         except GenoLoomError as error:
-            log.warning("%s: what a release can be is not known (%s)", name, " ".join(str(error).split()))
+            log.warning(
+                "%s: what a release can be is not known (%s)", name, " ".join(str(error).split())
+            )
 
 
 def _parts(panels: dict[str, Panel], parts: dict[str, tuple[int, int] | None]) -> dict[str, Panel]:
@@ -172,7 +180,11 @@ def _finish(groups: list[Group], cuts: list, question: Question, spent, out: Pat
     whole = groups[0]
     if whole.individuals < MIN_INDIVIDUALS:
         log.warning("fewer than %d training individuals: the numbers are rough", MIN_INDIVIDUALS)
-    rows = [row for group in groups for row in leak_rows(group, question.released(group, whole), question)]
+    rows = [
+        row
+        for group in groups
+        for row in leak_rows(group, question.released(group, whole), question)
+    ]
     made = Plan(question, groups, rows, remedies(whole, cuts, question), spent)
     if out is not None:
         with write_beside(out) as [part]:
@@ -191,15 +203,21 @@ def _estimate(genotypes: GenotypeFiles, holdout: float, question: Question) -> E
     large = {
         name: np.flatnonzero(population == name)
         for name, size in sizes.items()
-        if _training(size, holdout) >= MIN_INDIVIDUALS and (population == name).sum() >= MIN_INDIVIDUALS
+        if _training(size, holdout) >= MIN_INDIVIDUALS
+        and (population == name).sum() >= MIN_INDIVIDUALS
     }
     if len(sizes) == 1:
         large = {}  # it is the whole cohort
     share = _training(len(everybody), holdout) / len(chosen)
-    found = Estimates(cuts, np.zeros((len(cuts), 2)), {name: (sizes[name], np.zeros(2)) for name in large})
+    found = Estimates(
+        cuts, np.zeros((len(cuts), 2)), {name: (sizes[name], np.zeros(2)) for name in large}
+    )
     for panel in genotypes.panels.values():
         whole = EffectiveSites(population, cuts, share)
-        parts = {name: EffectiveSites(population[inside], [question.min_mac], share) for name, inside in large.items()}
+        parts = {
+            name: EffectiveSites(population[inside], [question.min_mac], share)
+            for name, inside in large.items()
+        }
         source = HaplotypeView(panel.haplotypes, haplotypes=haplotype_columns(chosen))
         for start in range(0, source.n_variants, BLOCK):
             dosage = _dosage(source.read(start, min(start + BLOCK, source.n_variants)))

@@ -67,7 +67,10 @@ def prepare(
     InputError
         Whatever is wrong with the input, with the record and the remedy; nothing is written then.
     """
-    made = Making("prepare", {**raw_files(variants), "people": people, "reference": reference, "map": genetic_map})
+    made = Making(
+        "prepare",
+        {**raw_files(variants), "people": people, "reference": reference, "map": genetic_map},
+    )
     given = _open(variants, contig, options, people, reference, genetic_map, region)
     account = Account(contig)
     close_directory(out.parent)
@@ -82,7 +85,11 @@ def prepare(
         _write_summary(out, account, given)
     made.write(record_path(out), [*panel_files(out), Path(f"{out}.summary.json")])
     log.info(
-        "%s: %d sites of %d records kept, %d rejected", contig, account.kept, account.records, sum(account.rejected.values())
+        "%s: %d sites of %d records kept, %d rejected",
+        contig,
+        account.kept,
+        account.records,
+        sum(account.rejected.values()),
     )
 
 
@@ -147,19 +154,25 @@ class _Inputs:
 
     @property
     def contig_length(self) -> int | None:
-        return self.source.contig_length or (self.fasta.lengths[self.contig] if self.fasta else None)
+        return self.source.contig_length or (
+            self.fasta.lengths[self.contig] if self.fasta else None
+        )
 
     @property
     def kept(self) -> People:
         return self.everybody.take(self.keep)
 
-    def blocks(self, account: Account, options: PrepareOptions, most: int | None = None) -> Iterator[tuple[Sites, np.ndarray]]:
+    def blocks(
+        self, account: Account, options: PrepareOptions, most: int | None = None
+    ) -> Iterator[tuple[Sites, np.ndarray]]:
         """The sites that pass, with genetic positions, and their alleles; of the first `most`
         records.
         """
         records = islice(self.source.records(), most)
         end = self.fasta.lengths[self.contig] if self.fasta else self.source.contig_length
-        accepted = accepted_sites(records, self.source.path, self.keep, options, self.fasta, account, end)
+        accepted = accepted_sites(
+            records, self.source.path, self.keep, options, self.fasta, account, end
+        )
         for sites, alleles in site_blocks(accepted, self.contig, self.contig_length):
             cm = self.points.place(sites.position) if self.points else sites.cm
             yield replace(sites, cm=cm), alleles
@@ -168,11 +181,17 @@ class _Inputs:
         """Raise an InputError where no site is left."""
         if account.kept == 0:
             reasons = ", ".join(f"{n} {reason}" for reason, n in account.rejected.most_common())
-            filters = "give --filters, " if any(reason.startswith("FILTER") for reason in account.rejected) else ""
+            filters = (
+                "give --filters, "
+                if any(reason.startswith("FILTER") for reason in account.rejected)
+                else ""
+            )
             raise InputError(
-                self.source.path, f"no site of {self.contig} is left of {account.records} records ({reasons})",
-                remedy=f"{filters}loosen --min-mac or --max-missing, or check that the file has variants here",
-            )  # fmt: skip
+                self.source.path,
+                f"no site of {self.contig} is left of {account.records} records ({reasons})",
+                remedy=f"{filters}loosen --min-mac or --max-missing, or check that the file has "
+                "variants here",
+            )
 
 
 def _open(
@@ -191,11 +210,19 @@ def _open(
     if people is not None:
         everybody = match_people(people, variants, source.samples)
         if source.people is not None:
-            log.info("%s: populations and sexes are those of %s; what the .psam says is not used", contig, people)
+            log.info(
+                "%s: populations and sexes are those of %s; what the .psam says is not used",
+                contig,
+                people,
+            )
     families = ["_".join(family.split()) for family in everybody.family]
     everybody = replace(everybody, id=without_spaces(everybody.id), family=families)
     if everybody.id != source.samples:
-        log.warning("%s: some names of samples have white space, which a .psam cannot hold; it is '_' in the panel", contig)
+        log.warning(
+            "%s: some names of samples have white space, which a .psam cannot hold; it is '_' in "
+            "the panel",
+            contig,
+        )
     fasta = None
     if reference is not None:
         fasta = Reference(reference)
@@ -210,7 +237,8 @@ def _open(
                 keep &= ~record.unphased
         if keep.sum() < 2:
             raise InputError(
-                variants, f"{people_count(int(keep.sum()))} have no unphased call", expected="two or more",
+                variants, f"{people_count(int(keep.sum()))} have no unphased call",
+                expected="two or more",
                 remedy="phase the file",
             )  # fmt: skip
     return _Inputs(source, everybody, keep, fasta, points, contig)

@@ -22,10 +22,27 @@ from genoloom.formats.sequence_sets import (
     write_set,
 )
 from genoloom.formats.tables import write_table
-from genoloom.homology import Places, chunk_clusters, count_duplicates, hold_out, homology_clusters, sharing_kmer, straddling
+from genoloom.homology import (
+    Places,
+    chunk_clusters,
+    count_duplicates,
+    hold_out,
+    homology_clusters,
+    sharing_kmer,
+    straddling,
+)
 from genoloom.seeds import derive_seed
 from genoloom.sequence_config import SequenceOptions
-from genoloom.sequences import LABEL_JOIN, OTHER, SequenceSet, canaries, join, pad, reverse_complement, windows
+from genoloom.sequences import (
+    LABEL_JOIN,
+    OTHER,
+    SequenceSet,
+    canaries,
+    join,
+    pad,
+    reverse_complement,
+    windows,
+)
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +71,9 @@ class _Pieces:
         self.rejected.append({"record": record, "start": start + 1, "end": stop, "reason": reason})
 
 
-def prepare_sequences(*, source: Path, regions: Path | None, out: Path, options: SequenceOptions, seed: int) -> None:
+def prepare_sequences(
+    *, source: Path, regions: Path | None, out: Path, options: SequenceOptions, seed: int
+) -> None:
     """Cut windows and split them by homology; write `train.fa.gz`, `holdout.fa.gz`,
     `rejected.tsv.gz`, `summary.json`.
 
@@ -81,31 +100,44 @@ def prepare_sequences(*, source: Path, regions: Path | None, out: Path, options:
     if not pieces.name:
         reasons = Counter(row["reason"] for row in pieces.rejected)
         found = ", ".join(f"{n} {reason}" for reason, n in reasons.items())
-        raise InputError(source, f"no sequence is left ({found})", remedy="lower --min-length or raise --max-n")
+        raise InputError(
+            source, f"no sequence is left ({found})", remedy="lower --min-length or raise --max-n"
+        )
     check_lengths(source, [len(piece) for piece in pieces.bases])
     bases, length = pad(pieces.bases)
     places = Places(*np.array(pieces.place, dtype=np.int64).T)
     cluster, method = _clusters(bases, length, places, options)
-    held_out = hold_out(cluster, options.holdout, np.random.default_rng(derive_seed(seed, "sequence-split")))
+    held_out = hold_out(
+        cluster, options.holdout, np.random.default_rng(derive_seed(seed, "sequence-split"))
+    )
     kept = ~straddling(places, held_out)
     for i in np.flatnonzero(~kept):
         pieces.reject(pieces.name[i], 0, int(length[i]), "overlaps the training side")
-    labels, edges = _binned_columns(pieces.label, options.label_column.split(","), ~held_out, options.bins)
+    labels, edges = _binned_columns(
+        pieces.label, options.label_column.split(","), ~held_out, options.bins
+    )
     sequences = SequenceSet(pieces.name, bases, length, labels, cluster, options.reverse_complement)
     train, holdout = sequences.take(~held_out), sequences.take(held_out & kept)
     if not len(train) or not len(holdout):
-        raise InputError(source, f"{len(sequences)} sequences in one homology cluster", remedy="give more or other sequences")
+        raise InputError(
+            source,
+            f"{len(sequences)} sequences in one homology cluster",
+            remedy="give more or other sequences",
+        )
     summary = _summary(train, holdout, pieces, cluster, method, options)
     if summary["holdout_sharing_kmer"] > options.max_leakage:
         raise InputError(
             source,
-            f"{summary['holdout_sharing_kmer']:.1%} of the held-out sequences share a {options.shared_kmer}-mer with training",
+            f"{summary['holdout_sharing_kmer']:.1%} of the held-out sequences share a "
+            f"{options.shared_kmer}-mer with training",
             expected=f"at most {options.max_leakage:.1%} (--max-leakage)",
-            remedy="split by homology, choose a longer --shared-kmer or a --stride of a window; or raise --max-leakage and know "
-            "that held-out figures then flatter every model",
+            remedy="split by homology, choose a longer --shared-kmer or a --stride of a window; or "
+            "raise --max-leakage and know that held-out figures then flatter every model",
         )
     if options.canaries:
-        planted = canaries(train, options.canaries, np.random.default_rng(derive_seed(seed, "canaries")))
+        planted = canaries(
+            train, options.canaries, np.random.default_rng(derive_seed(seed, "canaries"))
+        )
         planted = replace(planted, cluster=planted.cluster + int(cluster.max()) + 1)
         train = join(train, planted)
     write_set(out / "train.fa.gz", train)
@@ -113,20 +145,34 @@ def prepare_sequences(*, source: Path, regions: Path | None, out: Path, options:
     write_table(out / "rejected.tsv.gz", ["record", "start", "end", "reason"], pieces.rejected)
     with write_beside(out / "summary.json") as [part]:
         part.write_text(
-            json.dumps({**summary, "label_bin_edges": edges, "canaries": options.canaries, "seed": seed}, indent=2) + "\n"
+            json.dumps(
+                {**summary, "label_bin_edges": edges, "canaries": options.canaries, "seed": seed},
+                indent=2,
+            )
+            + "\n"
         )
     _say_split(out, summary)
 
 
-def _binned_columns(labels: list[str], columns: list[str], counted: np.ndarray, bins: int) -> tuple[list[str], dict]:
+def _binned_columns(
+    labels: list[str], columns: list[str], counted: np.ndarray, bins: int
+) -> tuple[list[str], dict]:
     """Labels whose columns are binned one by one, and the edges of each column that was."""
     if len(columns) == 1:
         parts = [labels]
     else:
-        parts = zip(*(label.split(LABEL_JOIN) if label else [""] * len(columns) for label in labels), strict=True)
+        parts = zip(
+            *(label.split(LABEL_JOIN) if label else [""] * len(columns) for label in labels),
+            strict=True,
+        )
     made = [binned(list(part), counted, bins) for part in parts]
-    joined = [LABEL_JOIN.join(cells) if any(cells) else "" for cells in zip(*(names for names, _ in made), strict=True)]
-    return joined, {column: edges for column, (_, edges) in zip(columns, made, strict=True) if edges}
+    joined = [
+        LABEL_JOIN.join(cells) if any(cells) else ""
+        for cells in zip(*(names for names, _ in made), strict=True)
+    ]
+    return joined, {
+        column: edges for column, (_, edges) in zip(columns, made, strict=True) if edges
+    }
 
 
 def binned(labels: list[str], counted: np.ndarray, bins: int) -> tuple[list[str], list[float]]:
@@ -146,7 +192,9 @@ def binned(labels: list[str], counted: np.ndarray, bins: int) -> tuple[list[str]
     value = np.array([float(label) if label else np.nan for label in labels])
     known = value[counted & np.isfinite(value)]
     edges = np.unique(np.quantile(known, np.arange(1, bins) / bins)) if len(known) else np.empty(0)
-    names = [f"bin{np.searchsorted(edges, v, side='right') + 1}" if np.isfinite(v) else "" for v in value]
+    names = [
+        f"bin{np.searchsorted(edges, v, side='right') + 1}" if np.isfinite(v) else "" for v in value
+    ]
     return names, edges.tolist()
 
 
@@ -154,7 +202,9 @@ def _cut(source: Path, regions: Path | None, options: SequenceOptions) -> _Piece
     """All pieces of the source."""
     size = options.window if is_fasta(source) else 0
     pieces = _Pieces()
-    for number, (record, intervals) in enumerate(_with_intervals(source, regions, options.label_column)):
+    for number, (record, intervals) in enumerate(
+        _with_intervals(source, regions, options.label_column)
+    ):
         for interval in intervals:
             _cut_interval(pieces, number, record, interval, size, options)
     return pieces
@@ -168,10 +218,14 @@ def check_regions(source: Path, regions: Path | None, label_column: str) -> None
         pass
 
 
-def _with_intervals(source: Path, regions: Path | None, label_column: str) -> Iterator[tuple[Record, list[Interval]]]:
+def _with_intervals(
+    source: Path, regions: Path | None, label_column: str
+) -> Iterator[tuple[Record, list[Interval]]]:
     """Each sequence of the source with its intervals; without regions, it is one."""
     if regions is not None and not is_fasta(source):
-        raise InputError(regions, f"intervals need a FASTA, and {source} is none", remedy="leave --regions out")
+        raise InputError(
+            regions, f"intervals need a FASTA, and {source} is none", remedy="leave --regions out"
+        )
     by_contig: dict[str, list[Interval]] = {}
     for interval in read_intervals(regions) if regions is not None else []:
         by_contig.setdefault(interval.contig, []).append(interval)
@@ -179,7 +233,10 @@ def _with_intervals(source: Path, regions: Path | None, label_column: str) -> It
     for record in read_records(source, label_column):
         names.append(record.name)
         if regions is None:
-            yield record, [Interval(record.name, 0, len(record.bases), record.tags.get("label", ""), "+")]
+            yield (
+                record,
+                [Interval(record.name, 0, len(record.bases), record.tags.get("label", ""), "+")],
+            )
             continue
         intervals = by_contig.pop(record.name, [])
         for interval in intervals:
@@ -197,11 +254,27 @@ def _check_end(regions: Path, interval: Interval, record: Record) -> None:
 
 def _refuse_contig(regions: Path, contig: str, source: Path, names: list[str]) -> None:
     other = other_contig_name(contig)
-    remedy = f"rename one side: it is called '{other}' there" if other in names else f"found {', '.join(names[:5])}"
-    raise InputError(regions, f"contig '{contig}' is not in {source}", expected="the same names on both sides", remedy=remedy)
+    remedy = (
+        f"rename one side: it is called '{other}' there"
+        if other in names
+        else f"found {', '.join(names[:5])}"
+    )
+    raise InputError(
+        regions,
+        f"contig '{contig}' is not in {source}",
+        expected="the same names on both sides",
+        remedy=remedy,
+    )
 
 
-def _cut_interval(pieces: _Pieces, number: int, record: Record, interval: Interval, size: int, options: SequenceOptions) -> None:
+def _cut_interval(
+    pieces: _Pieces,
+    number: int,
+    record: Record,
+    interval: Interval,
+    size: int,
+    options: SequenceOptions,
+) -> None:
     """Windows of one interval, counted from the start of its strand."""
     start, stop = interval.start, interval.stop
     bases = record.bases[start:stop]
@@ -248,16 +321,24 @@ def _clusters(bases, length, places: Places, options: SequenceOptions) -> tuple[
     if largest <= 1 - options.holdout:
         return cluster, "homology"
     log.warning(
-        "%.0f %% of the sequences are one cluster of shared %d-mers or overlaps; splitting by contiguous chunks instead. Held-out "
-        "sequences then have relatives in training: see 'holdout_sharing_kmer'. A longer --shared-kmer, a --stride of a "
-        "window or trimming what all sequences share may avoid it",
+        "%.0f %% of the sequences are one cluster of shared %d-mers or overlaps; splitting by "
+        "contiguous chunks instead. Held-out sequences then have relatives in training: see "
+        "'holdout_sharing_kmer'. A longer --shared-kmer, a --stride of a window or trimming what "
+        "all sequences share may avoid it",
         100 * largest,
         options.shared_kmer,
     )
     return chunk_clusters(bases, length, places), "chunks"
 
 
-def _summary(train: SequenceSet, holdout: SequenceSet, pieces: _Pieces, cluster, method: str, options: SequenceOptions) -> dict:
+def _summary(
+    train: SequenceSet,
+    holdout: SequenceSet,
+    pieces: _Pieces,
+    cluster,
+    method: str,
+    options: SequenceOptions,
+) -> dict:
     exact, reverse = count_duplicates(*pad(pieces.bases))
     leaked = sharing_kmer(holdout.bases, train.bases, options.shared_kmer)
     kept = len(train) + len(holdout)
@@ -267,7 +348,9 @@ def _summary(train: SequenceSet, holdout: SequenceSet, pieces: _Pieces, cluster,
         "rejected": dict(Counter(row["reason"] for row in pieces.rejected)),
         "train": len(train),
         "holdout": len(holdout),
-        "labels": {label: n for label, n in sorted(Counter(train.label + holdout.label).items()) if label},
+        "labels": {
+            label: n for label, n in sorted(Counter(train.label + holdout.label).items()) if label
+        },
         "shortest": int(min(train.length.min(), holdout.length.min())),
         "longest": int(max(train.length.max(), holdout.length.max())),
         "both_strands": options.reverse_complement,
@@ -283,8 +366,8 @@ def _summary(train: SequenceSet, holdout: SequenceSet, pieces: _Pieces, cluster,
 
 def _say_split(out: Path, summary: dict) -> None:
     log.info(
-        "%s: %d pieces, %d rejected; %d train, %d holdout in %d clusters (largest %.1f %%); %.1f %% of the holdout share a "
-        "%d-mer with training",
+        "%s: %d pieces, %d rejected; %d train, %d holdout in %d clusters (largest %.1f %%); %.1f "
+        "%% of the holdout share a %d-mer with training",
         out.name,
         summary["pieces"],
         sum(summary["rejected"].values()),
@@ -297,5 +380,7 @@ def _say_split(out: Path, summary: dict) -> None:
     )
     if summary["train"] < FEW_SEQUENCES:
         log.warning(
-            "%s: only %d training sequences; expect over-fitting, and copies of them in the output", out, summary["train"]
+            "%s: only %d training sequences; expect over-fitting, and copies of them in the output",
+            out,
+            summary["train"],
         )

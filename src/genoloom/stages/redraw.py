@@ -76,20 +76,33 @@ def redraw(
             break
         if attempt == options.attempts:
             raise InputError(
-                cohort, f"{len(pending)} synthetic people are too close to training people after {attempt} more draws",
-                expected="models that do not repeat training people", remedy="train with more regularisation, or allow more attempts",
-            )  # fmt: skip
+                cohort,
+                f"{len(pending)} synthetic people are too close to training people after {attempt} "
+                "more draws",
+                expected="models that do not repeat training people",
+                remedy="train with more regularisation, or allow more attempts",
+            )
         for i in pending:
             seeds[i] = derive_seed(asked.seed[i], "redraw", attempt + 1)
         redrawn.update(pending.tolist())
         draws += len(pending)
     with write_beside(summary) as [part]:
-        found = {"people": len(rows), "redrawn": len(redrawn), "draws": draws, "options": options.model_dump()}
+        found = {
+            "people": len(rows),
+            "redrawn": len(redrawn),
+            "draws": draws,
+            "options": options.model_dump(),
+        }
         part.write_text(json.dumps(found, indent=2) + "\n")
     write_table(out, COLUMNS, [row | {"seed": seed} for row, seed in zip(rows, seeds, strict=True)])
     facts = {"people": len(rows), "redrawn": len(redrawn)}
     made.write(record_path(out.with_suffix("")), [out, summary], options, facts=facts)
-    log.info("%d of %d synthetic people were too close and redrawn, in %d draws", len(redrawn), len(rows), draws)
+    log.info(
+        "%d of %d synthetic people were too close and redrawn, in %d draws",
+        len(redrawn),
+        len(rows),
+        draws,
+    )
 
 
 # a model, its sites, and the training people at them
@@ -102,11 +115,17 @@ def _open(models: list[Path], panels: list[Path], split: Path) -> list[Contig]:
     for path in models:
         generator, sites, _ = load_generator(path)
         if sites.contig not in real_of:
-            raise InputError(path, f"there is no panel of contig {sites.contig}", expected=f"one of {', '.join(real_of)}")
+            raise InputError(
+                path,
+                f"there is no panel of contig {sites.contig}",
+                expected=f"one of {', '.join(real_of)}",
+            )
         real = real_of[sites.contig]
         _, matched = match_sites(Panel(sites, real.people, real.haplotypes), real)
         roles = read_roles(split, real.people)
-        contigs.append((generator, sites, matched.take_people(np.array([role == "train" for role in roles]))))
+        contigs.append(
+            (generator, sites, matched.take_people(np.array([role == "train" for role in roles])))
+        )
     return contigs
 
 
@@ -115,14 +134,19 @@ def _limit(contigs: list[Contig], share: float) -> float:
     within = np.zeros((len(people), len(people)), dtype=np.float32)
     for _, sites, training in contigs:
         for start in range(0, len(sites), SITES):
-            alleles = read_rows(training, np.arange(len(people)), start, min(start + SITES, len(sites)))
+            alleles = read_rows(
+                training, np.arange(len(people)), start, min(start + SITES, len(sites))
+            )
             within += squared_distances(alleles, alleles)
     return closest_allowed(within, people.family, share)
 
 
 def _of(asked: Cohort, seeds: list[int], people: np.ndarray) -> Cohort:
     """Some people of the cohort, with the seeds they have now."""
-    columns = ([values[i] for i in people] for values in (asked.ancestry, asked.generations, asked.inbreeding, asked.meioses))
+    columns = (
+        [values[i] for i in people]
+        for values in (asked.ancestry, asked.generations, asked.inbreeding, asked.meioses)
+    )
     return Cohort(asked.people.take(people), [seeds[i] for i in people], *columns)
 
 
@@ -140,7 +164,9 @@ def _nearest(asked: Cohort, contigs: list[Contig]) -> np.ndarray:
         for (generator, _, training), plan in zip(contigs, plans, strict=True):
             start = 0
             for made in plan.sample(generator, 2 * low, 2 * high):
-                distance += squared_distances(made, read_rows(training, everybody, start, start + len(made)))
+                distance += squared_distances(
+                    made, read_rows(training, everybody, start, start + len(made))
+                )
                 start += len(made)
         nearest[low:high] = distance.min(axis=1)
     return nearest

@@ -28,15 +28,21 @@ def relatives_of(panels: list[Panel], source: str) -> Relatives | None:
     people = panels[0].people
     if len(people) > MAX_INDIVIDUALS:
         log.warning(
-            "%s: relatives are not looked for among more than %d individuals; name a pedigree (split.pedigree)",
-            source, MAX_INDIVIDUALS,
-        )  # fmt: skip
+            "%s: relatives are not looked for among more than %d individuals; name a pedigree "
+            "(split.pedigree)",
+            source,
+            MAX_INDIVIDUALS,
+        )
         return None
     step = max(1, -(-sum(len(panel.sites) for panel in panels) // MAX_SITES))
     found = find_relatives(lambda: _dosages(panels, step), np.array(people.population))
     if found.degree is None:
         told = "parents and children, and duplicates" if found.parents else "duplicates"
-        log.info("%s: too few independent sites to tell relatives by kinship; only %s are looked for", source, told)
+        log.info(
+            "%s: too few independent sites to tell relatives by kinship; only %s are looked for",
+            source,
+            told,
+        )
     elif found.degree == 1:
         log.info("%s: too few independent sites to tell relatives beyond the first degree", source)
     return found
@@ -68,11 +74,15 @@ def pedigree_pairs(path: Path, individuals: list[str]) -> tuple[int, list[tuple[
     rows = read_pedigree(path)
     node = {name: i for i, name in enumerate(individuals)}
     if not any(child in node for child, _, _ in rows):
-        raise InputError(path, "names none of the panel's individuals", expected="the names of the genotype file")
+        raise InputError(
+            path, "names none of the panel's individuals", expected="the names of the genotype file"
+        )
     for names in rows:
         for name in filter(None, names):
             node.setdefault(name, len(node))
-    pairs = [(node[child], node[parent]) for child, *parents in rows for parent in parents if parent]
+    pairs = [
+        (node[child], node[parent]) for child, *parents in rows for parent in parents if parent
+    ]
     return len(node), pairs
 
 
@@ -85,7 +95,8 @@ def warn_of_relatives(panels: list[Panel], roles: list[str]) -> None:
     across = int((role[found.pairs[:, 0]] != role[found.pairs[:, 1]]).sum())
     if across:
         log.warning(
-            "%s of a training and a held-out individual are duplicates or close relatives: attacks are"
-            " blunted and reference values too good; take one of each pair out of the held-out files",
+            "%s of a training and a held-out individual are duplicates or close relatives: attacks "
+            "are blunted and reference values too good; take one of each pair out of the held-out "
+            "files",
             people_count(across, "pairs"),
-        )  # fmt: skip
+        )

@@ -43,7 +43,15 @@ PEOPLE_COLUMNS = ["person", "population", "sex"]  # not the seeds
 BLOCK = 1024  # sites written at a time
 
 
-def release(*, results: Path, panel: str, generator: str, out: Path, options: ReleaseOptions, sheet: Path | None = None) -> None:
+def release(
+    *,
+    results: Path,
+    panel: str,
+    generator: str,
+    out: Path,
+    options: ReleaseOptions,
+    sheet: Path | None = None,
+) -> None:
     """Judge the synthetic data of `generator` and write the bundle `out`, beside it first and then
     renamed.
 
@@ -111,17 +119,31 @@ class Bundle:
             if self.options.consensus:
                 reasons += self._write_consensus(contig, variants)
         people = evidence.cohort.people
-        rows = [dict(zip(PEOPLE_COLUMNS, row, strict=True)) for row in zip(people.id, people.population, people.sex, strict=True)]
+        rows = [
+            dict(zip(PEOPLE_COLUMNS, row, strict=True))
+            for row in zip(people.id, people.population, people.sex, strict=True)
+        ]
         write_table(part / "people.tsv", PEOPLE_COLUMNS, rows)
-        attacks, metrics = read_table(evidence.table("privacy.tsv")), read_table(evidence.table("fidelity.tsv"))
+        attacks, metrics = (
+            read_table(evidence.table("privacy.tsv")),
+            read_table(evidence.table("fidelity.tsv")),
+        )
         write_table(part / "privacy.tsv", PUBLIC_COLUMNS, attacks)
         write_table(part / "fidelity.tsv", FIDELITY_COLUMNS, metrics)
-        attacks = [r for r in attacks if r["row"] == evidence.generator and r["population"] == "all"]
-        metrics = [r for r in metrics if r["row"] == evidence.generator and r["population"] == r["bin"] == "all"]
+        attacks = [
+            r for r in attacks if r["row"] == evidence.generator and r["population"] == "all"
+        ]
+        metrics = [
+            r
+            for r in metrics
+            if r["row"] == evidence.generator and r["population"] == r["bin"] == "all"
+        ]
         facts = self._facts()
         with write_beside(part / "README.md") as [text]:
             text.write_text(readme(facts, attacks, metrics))
-        files = {path.name: (path.stat().st_size, file_digest(path)) for path in sorted(part.iterdir())}
+        files = {
+            path.name: (path.stat().st_size, file_digest(path)) for path in sorted(part.iterdir())
+        }
         with write_beside(part / "ro-crate-metadata.json") as [text]:
             text.write_text(ro_crate(facts, files))
         seal(part)
@@ -134,12 +156,23 @@ class Bundle:
         evidence, prefix = self.evidence, self.part / contig
         generator, sites, description = load_generator(evidence.model(contig))
         panel, record = evidence.genotypes(contig, sites), evidence.records[f"synthetic {contig}"]
-        with PanelWriter(prefix, panel.people, panel.sites.contig, panel.sites.contig_length) as writer:
+        with PanelWriter(
+            prefix, panel.people, panel.sites.contig, panel.sites.contig_length
+        ) as writer:
             for start, stop, alleles in panel.blocks(BLOCK):
                 writer.append(panel.sites.take(slice(start, stop)), alleles)
-        [variants] = [Path(f"{prefix}{suffix}") for suffix in VARIANTS if f"{contig}{suffix}" in record.outputs]
+        [variants] = [
+            Path(f"{prefix}{suffix}")
+            for suffix in VARIANTS
+            if f"{contig}{suffix}" in record.outputs
+        ]
         model = file_digest(evidence.model(contig))[:16]
-        made = {"version": record.version, "generator": description["generator"], "model": model, "seed": record.seed}
+        made = {
+            "version": record.version,
+            "generator": description["generator"],
+            "model": model,
+            "seed": record.seed,
+        }
         write_variants(variants, panel, made)
         plan = make_plan(evidence.cohort, sites, generator)
         plan.write_truth(prefix, sites, panel.people, generator.population_names)
@@ -151,36 +184,71 @@ class Bundle:
         """
         row = self.evidence.sheet_rows.get(contig)
         if row is None:
-            return [f"consensus {contig}: cannot be written anew without the reference; give the sheet of panels with --sheet"]
+            return [
+                f"consensus {contig}: cannot be written anew without the reference; give the sheet "
+                "of panels with --sheet"
+            ]
         if row.reference is None:
             return []
-        there, out = Path(f"{self.evidence.synthetic / contig}.consensus.fa.gz"), Path(f"{self.part / contig}.consensus.fa.gz")
+        there, out = (
+            Path(f"{self.evidence.synthetic / contig}.consensus.fa.gz"),
+            Path(f"{self.part / contig}.consensus.fa.gz"),
+        )
         try:
             with gzip.open(there) as handle:
                 people = sum(line.startswith(b">") for line in handle) // 2
-            consensus(variants=variants, reference=self.evidence.results.parent / row.reference, out=out, people=max(people, 1))
+            consensus(
+                variants=variants,
+                reference=self.evidence.results.parent / row.reference,
+                out=out,
+                people=max(people, 1),
+            )
             with gzip.open(there) as old, gzip.open(out) as new:
                 same = all(a == b for a, b in zip_longest(old, new))
         except (OSError, EOFError, ValueError) as error:
-            return [f"consensus {contig}: {there.name} is missing or cannot be read ({type(error).__name__})"]
-        return [] if same else [f"consensus {contig}: {there.name} is not what the audited genotypes give; make it again"]
+            return [
+                f"consensus {contig}: {there.name} is missing or cannot be read "
+                f"({type(error).__name__})"
+            ]
+        return (
+            []
+            if same
+            else [
+                f"consensus {contig}: {there.name} is not what the audited genotypes give; make it "
+                "again"
+            ]
+        )
 
     def _facts(self) -> dict:
         evidence, options = self.evidence, self.options
-        descriptions, compared = evidence.descriptions, evidence.records["audit"].facts["people_per_role"]
+        descriptions, compared = (
+            evidence.descriptions,
+            evidence.records["audit"].facts["people_per_role"],
+        )
         epoch = os.environ.get("SOURCE_DATE_EPOCH")  # reproducible builds ask for a given date
         date = datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
         return {
-            "panel": evidence.panel, "generator": evidence.generator, "version": __version__, "date": date.date().isoformat(),
-            "people": len(evidence.cohort.people), "contigs": [(d["contig"], int(d["n_variants"])) for d in descriptions],
-            "training_people": descriptions[0]["training_people"], "seed": descriptions[0]["seed"],
-            "compared": people_count(compared), "not_compared": max(0, len(evidence.cohort.people) - compared),
-            "min_carriers": min(d["min_carriers"] for d in descriptions), "max_auc": options.max_auc,
-            "licence": options.licence or "No licence has been stated: ask those who handed this over",
-            "redrawn": self._redrawn(), "thresholds": loosened_thresholds(options),
+            "panel": evidence.panel,
+            "generator": evidence.generator,
+            "version": __version__,
+            "date": date.date().isoformat(),
+            "people": len(evidence.cohort.people),
+            "contigs": [(d["contig"], int(d["n_variants"])) for d in descriptions],
+            "training_people": descriptions[0]["training_people"],
+            "seed": descriptions[0]["seed"],
+            "compared": people_count(compared),
+            "not_compared": max(0, len(evidence.cohort.people) - compared),
+            "min_carriers": min(d["min_carriers"] for d in descriptions),
+            "max_auc": options.max_auc,
+            "licence": options.licence
+            or "No licence has been stated: ask those who handed this over",
+            "redrawn": self._redrawn(),
+            "thresholds": loosened_thresholds(options),
             "raw_input": evidence.raw_compared == len(evidence.contigs),
-            "models": [f"sha256:{file_digest(evidence.model(contig))}" for contig in evidence.contigs],
-        }  # fmt: skip
+            "models": [
+                f"sha256:{file_digest(evidence.model(contig))}" for contig in evidence.contigs
+            ],
+        }
 
     def _redrawn(self) -> str:
         """What was done about synthetic people who came too close to training people."""
@@ -188,7 +256,10 @@ class Bundle:
         if record.stage != "redraw":
             return "No synthetic person was rejected for being close to a training person."
         redrawn, people = record.facts["redrawn"], record.facts["people"]
-        return f"{redrawn} of {people} synthetic people came too close to a training person and were drawn anew."
+        return (
+            f"{redrawn} of {people} synthetic people came too close to a training person and were "
+            "drawn anew."
+        )
 
     def leaks(self) -> list[str]:
         """What the leak scan finds in the bundle."""
@@ -198,14 +269,25 @@ class Bundle:
             with open(path, "rb") as handle:
                 found |= scan(handle, path.name, forbidden)
         log.info("leak scan: %d files searched, %d findings", len(list(part.iterdir())), len(found))
-        return [f"leak scan: {finding.file}: {finding.kind}" for finding in sorted(found, key=lambda f: (f.file, f.kind))]
+        return [
+            f"leak scan: {finding.file}: {finding.kind}"
+            for finding in sorted(found, key=lambda f: (f.file, f.kind))
+        ]
 
     def _forbidden(self) -> Forbidden:
-        words, host = {os.environ.get("USER", ""), os.environ.get("LOGNAME", "")}, socket.gethostname()
+        words, host = (
+            {os.environ.get("USER", ""), os.environ.get("LOGNAME", "")},
+            socket.gethostname(),
+        )
         words |= {host, host.split(".")[0]}
         with suppress(OSError, KeyError):  # a container may have no name for the user
             words.add(getpass.getuser())
-        places = [Path.cwd(), self.evidence.results.resolve(), Path(sys.prefix), Path(tempfile.gettempdir())]
+        places = [
+            Path.cwd(),
+            self.evidence.results.resolve(),
+            Path(sys.prefix),
+            Path(tempfile.gettempdir()),
+        ]
         with suppress(RuntimeError):
             places.append(Path.home())
         canaries = [canary.strip() for canary in self.options.canaries.split(",")]

@@ -43,11 +43,16 @@ def switch_errors(truth: np.ndarray, phased: np.ndarray) -> tuple[np.ndarray, np
     for person in range(first.shape[1]):
         heterozygous = np.flatnonzero(first[:, person] != second[:, person])
         turned = phased[heterozygous, 2 * person] != first[heterozygous, person]
-        wrong[person], pairs[person] = (turned[1:] != turned[:-1]).sum(), max(0, len(heterozygous) - 1)
+        wrong[person], pairs[person] = (
+            (turned[1:] != turned[:-1]).sum(),
+            max(0, len(heterozygous) - 1),
+        )
     return wrong, pairs
 
 
-def measure_switch_errors(pairs: Sequence[tuple[Panel, Panel]], people: Comparison, seed: int) -> Measured:
+def measure_switch_errors(
+    pairs: Sequence[tuple[Panel, Panel]], people: Comparison, seed: int
+) -> Measured:
     """The share of wrongly phased pairs; nan, which is `not run`, where there is no phaser or it
     fails.
 
@@ -72,7 +77,11 @@ def measure_switch_errors(pairs: Sequence[tuple[Panel, Panel]], people: Comparis
         sites = real.sites.take(kept)
         known = read_rows(real, people.real_people[reference - shift], 0, len(real.sites))[kept]
         for g, rows in groups.items():
-            panel, index = (made, people.synthetic_people[rows]) if g == "S" else (real, people.real_people[rows - shift])
+            panel, index = (
+                (made, people.synthetic_people[rows])
+                if g == "S"
+                else (real, people.real_people[rows - shift])
+            )
             truth = read_rows(panel, index, 0, len(real.sites))[kept]
             phased = _phase(sites, truth, known, seed)
             if phased is None:
@@ -84,7 +93,9 @@ def measure_switch_errors(pairs: Sequence[tuple[Panel, Panel]], people: Comparis
         return wrong / np.maximum(places, 1)
 
     rates = {g: float(rate(g, np.arange(len(rows)))) for g, rows in groups.items()}
-    resampled = {g: rate(g, rng.integers(0, len(rows), (RESAMPLES, len(rows)))) for g, rows in groups.items()}
+    resampled = {
+        g: rate(g, rng.integers(0, len(rows), (RESAMPLES, len(rows)))) for g, rows in groups.items()
+    }
     # of real people, whatever the synthetic
     spread = float(np.hypot(resampled["T"].std(ddof=1), resampled["H"].std(ddof=1)))
     return Measured(METRIC, WHOLE, {g: rates[g] for g in "ST"}, rates["H"], spread, np.empty(0))
@@ -110,13 +121,22 @@ def _phase(sites: Sites, truth: np.ndarray, reference: np.ndarray, seed: int) ->
             "impute": "false",
             "nthreads": 1,
         }
-        command = ["beagle", *(f"{key}={value}" for key, value in options.items()), f"seed={seed % 2**31}"]
+        command = [
+            "beagle",
+            *(f"{key}={value}" for key, value in options.items()),
+            f"seed={seed % 2**31}",
+        ]
         done = subprocess.run(command, cwd=place, capture_output=True, text=True)
         if done.returncode != 0 or not (place / "phased.vcf.gz").exists():
-            log.warning("beagle ended with exit code %d: switch errors after phasing anew are not run", done.returncode)
+            log.warning(
+                "beagle ended with exit code %d: switch errors after phasing anew are not run",
+                done.returncode,
+            )
             log.debug("%s", done.stderr)
             return None
-        calls = [variant.genotype.array()[:, :2].ravel() for variant in VCF(str(place / "phased.vcf.gz"))]
+        calls = [
+            variant.genotype.array()[:, :2].ravel() for variant in VCF(str(place / "phased.vcf.gz"))
+        ]
     phased = np.array(calls, dtype=np.int8)
     return phased if phased.shape == truth.shape else None
 
@@ -132,11 +152,17 @@ def write_genotypes(path: Path, sites: Sites, alleles: np.ndarray, separator: st
         "/" where phase is not given, "|" where it is.
     """
     calls = np.array([f"{a}{separator}{b}" for a in (0, 1) for b in (0, 1)])
-    names = "\t".join(f"{'target' if separator == '/' else 'reference'}{i}" for i in range(alleles.shape[1] // 2))
+    names = "\t".join(
+        f"{'target' if separator == '/' else 'reference'}{i}" for i in range(alleles.shape[1] // 2)
+    )
     with gzip.open(path, "wt", compresslevel=1) as out:
         out.write(f"##fileformat=VCFv4.2\n##contig=<ID={sites.contig}>\n")
         out.write('##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">\n')
         out.write(f"#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\t{names}\n")
         for i, (position, ref, alt) in enumerate(sites.keys()):
             row = calls[2 * alleles[i, 0::2] + alleles[i, 1::2]]
-            out.write(f"{sites.contig}\t{position}\t.\t{ref}\t{alt}\t.\tPASS\t.\tGT\t" + "\t".join(row) + "\n")
+            out.write(
+                f"{sites.contig}\t{position}\t.\t{ref}\t{alt}\t.\tPASS\t.\tGT\t"
+                + "\t".join(row)
+                + "\n"
+            )

@@ -65,7 +65,11 @@ def report(
     uses = [
         {"panel": own.name} | row for own in numbers.data for row in summarise_uses(own.judgements)
     ]  # fmt: skip
-    with write_beside(out, out.with_name("summary.txt"), out.with_name("report.json")) as [page, summary, data]:
+    with write_beside(out, out.with_name("summary.txt"), out.with_name("report.json")) as [
+        page,
+        summary,
+        data,
+    ]:
         page.write_text(render(numbers, shown, sets), encoding="utf-8")
         summary.write_text(text)
         data.write_text(numbers.model_dump_json(indent=1) + "\n")
@@ -73,7 +77,11 @@ def report(
     write_table(out.with_name("summary.tsv"), columns, [row for table in tables for row in table])
     write_table(out.with_name("uses.tsv"), ["panel", *USE_COLUMNS], uses)
     for name, part in (("metrics", Metric), ("attacks", Attack)):
-        rows = [{"data": own.name} | row.model_dump() for own in numbers.data for row in getattr(own, name)]
+        rows = [
+            {"data": own.name} | row.model_dump()
+            for own in numbers.data
+            for row in getattr(own, name)
+        ]
         write_table(out.with_name(f"{name}.tsv"), ["data", *part.model_fields], rows)
     log.info("report written")
     return text
@@ -88,25 +96,36 @@ def _panel(results: Path, panel: str, generators: list[str]) -> PanelData:
         privacy={name: _table(place / name / "privacy.tsv") for name in generators},
         figures={name: _json(place / name / "figures.json") for name in generators},
         leak={name: _json(place / name / "leak.json") for name in generators},
-        history={name: _first_history(sorted(path.glob("*.history.tsv"))) for name, path in models.items()},
+        history={
+            name: _first_history(sorted(path.glob("*.history.tsv")))
+            for name, path in models.items()
+        },
         models=[_json(path) for folder in models.values() for path in _descriptions(folder)],
     )
 
 
 def _set(results: Path, name: str, generators: list[str]) -> SequenceData:
-    place, models = results / "validation" / "sequences" / name, results / "models" / "sequences" / name
+    place, models = (
+        results / "validation" / "sequences" / name,
+        results / "models" / "sequences" / name,
+    )
     return SequenceData(
         name=name,
         tables={generator: _table(place / f"{generator}.tsv") for generator in generators},
         figures={generator: _json(place / f"{generator}.figures.json") for generator in generators},
-        history={generator: _first_history([models / f"{generator}.history.tsv"]) for generator in generators},
+        history={
+            generator: _first_history([models / f"{generator}.history.tsv"])
+            for generator in generators
+        },
         models=[_json(models / f"{generator}.json") for generator in generators],
     )
 
 
 def _descriptions(folder: Path) -> list[Path]:
     """The descriptions of a generator's models; their records of provenance are none."""
-    return sorted(path for path in folder.glob("*.json") if not path.name.endswith(".provenance.json"))
+    return sorted(
+        path for path in folder.glob("*.json") if not path.name.endswith(".provenance.json")
+    )
 
 
 def _first_history(paths: list[Path]) -> list[dict[str, float]]:
@@ -116,11 +135,15 @@ def _first_history(paths: list[Path]) -> list[dict[str, float]]:
 
 def _table(path: Path) -> list[dict[str, str]]:
     if not path.exists():
-        raise InputError(path, "not found", remedy="run the workflow, or leave this generator out of the report")
+        raise InputError(
+            path, "not found", remedy="run the workflow, or leave this generator out of the report"
+        )
     return read_table(path)
 
 
 def _json(path: Path) -> dict:
     if not path.exists():
-        raise InputError(path, "not found", remedy="run the workflow, or leave this generator out of the report")
+        raise InputError(
+            path, "not found", remedy="run the workflow, or leave this generator out of the report"
+        )
     return read_json(path, remedy="run the workflow again")

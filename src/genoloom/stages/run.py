@@ -36,11 +36,14 @@ def workflow_root() -> Path:
         raise InputError(
             "genoloom run",
             "the workflow is not beside the installed package",
-            remedy="install from a checkout (pip install -e .), or call: snakemake --snakefile CHECKOUT/Snakefile --directory DIR",
+            remedy="install from a checkout (pip install -e .), or call: snakemake --snakefile "
+            "CHECKOUT/Snakefile --directory DIR",
         )
     if {"{", "}"} & set(str(ROOT)):
         raise InputError(
-            ROOT, "braces in the path of the checkout, which Snakemake takes for fields", remedy="rename the directory"
+            ROOT,
+            "braces in the path of the checkout, which Snakemake takes for fields",
+            remedy="rename the directory",
         )
     return ROOT
 
@@ -73,13 +76,23 @@ def run(*, directory: Path, cores: int | None, profile: Path | None, options: li
     if not {"--configfile", "--configfiles"} & set(options):
         config = directory / "config" / "config.yaml"
         if not config.exists():
-            raise InputError(config, "not found", remedy=f"write one: genoloom init {directory} --variants FILE")
+            raise InputError(
+                config, "not found", remedy=f"write one: genoloom init {directory} --variants FILE"
+            )
         load_study(config, directory)
     root = workflow_root()
     if not {"--unlock", "--nolock"} & set(options):
         release_stale_lock(directory)
     token = uuid.uuid4().hex
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(root / "Snakefile"), "--directory", str(directory)]
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--snakefile",
+        str(root / "Snakefile"),
+        "--directory",
+        str(directory),
+    ]
     # two profiles do not add up: the workflow's would overrule each key of another one, such as
     # default-resources
     command += ["--workflow-profile", str(_profile(root, profile))]
@@ -97,12 +110,20 @@ def run(*, directory: Path, cores: int | None, profile: Path | None, options: li
 
 def _profile(root: Path, asked: Path | None) -> Path:
     """The directory of a profile."""
-    candidates = [root / "profiles" / "default"] if asked is None else [asked, root / "profiles" / asked]
+    candidates = (
+        [root / "profiles" / "default"] if asked is None else [asked, root / "profiles" / asked]
+    )
     for candidate in candidates:
         if list(candidate.glob("config*.yaml")):
             return candidate.resolve()
-    shipped = ", ".join(sorted(path.parent.name for path in (root / "profiles").glob("*/config.yaml")))
-    raise InputError("--profile", f"no profile in '{asked}'", expected=f"a directory with a config.yaml, or one of {shipped}")
+    shipped = ", ".join(
+        sorted(path.parent.name for path in (root / "profiles").glob("*/config.yaml"))
+    )
+    raise InputError(
+        "--profile",
+        f"no profile in '{asked}'",
+        expected=f"a directory with a config.yaml, or one of {shipped}",
+    )
 
 
 def _stop(snakemake: int) -> None:

@@ -77,7 +77,10 @@ def _machine() -> tuple[str, str, str]:
 def _runs(pid: int, started: float) -> bool:
     try:
         process = psutil.Process(pid)
-        return abs(process.create_time() - started) < SAME_START_S and process.status() != psutil.STATUS_ZOMBIE
+        return (
+            abs(process.create_time() - started) < SAME_START_S
+            and process.status() != psutil.STATUS_ZOMBIE
+        )
     except psutil.Error:
         return False
 
@@ -119,10 +122,16 @@ def release_stale_lock(directory: Path) -> None:
     if other is not None or (holder is not None and holder.on_this_machine() and holder.is_alive()):
         number = other if other is not None else holder.pid
         raise InputError(
-            directory, f"another run works here (process {number})", remedy=f"wait until it has ended, or stop it: kill {number}"
+            directory,
+            f"another run works here (process {number})",
+            remedy=f"wait until it has ended, or stop it: kill {number}",
         )
     if holder is None or holder.locks != found:
-        raise InputError(directory, "is locked by Snakemake, and it is not known which process did so", remedy=REMEDY)
+        raise InputError(
+            directory,
+            "is locked by Snakemake, and it is not known which process did so",
+            remedy=REMEDY,
+        )
     if not holder.on_this_machine():
         raise InputError(
             directory, f"is locked by a run on another machine ({holder.host})",
@@ -131,7 +140,9 @@ def release_stale_lock(directory: Path) -> None:
     _stop_jobs(holder.token)
     for name, *_ in found:
         (directory / ".snakemake" / "locks" / name).unlink(missing_ok=True)
-    log.warning("the last run was killed; its lock is removed, and what it left incomplete is made again")
+    log.warning(
+        "the last run was killed; its lock is removed, and what it left incomplete is made again"
+    )
 
 
 def _snakemake_in(directory: Path) -> int | None:
@@ -141,7 +152,10 @@ def _snakemake_in(directory: Path) -> int | None:
         words = process.info["cmdline"] or []
         with contextlib.suppress(psutil.Error):
             # a process that only just starts has not gone there yet
-            if any("snakemake" in Path(word).name for word in words[:4]) and Path(process.cwd()) == here:
+            if (
+                any("snakemake" in Path(word).name for word in words[:4])
+                and Path(process.cwd()) == here
+            ):
                 return process.pid
     return None
 
@@ -181,7 +195,9 @@ def note_holder(directory: Path, process: subprocess.Popen, token: str) -> None:
         found = lock_files(directory)
         if found != before and len(found) == 2:  # one of inputs, one of outputs
             note, part = _note(directory), _note(directory).with_suffix(".part")
-            part.write_text(json.dumps(asdict(Holder(*_machine(), process.pid, started, token, found))))
+            part.write_text(
+                json.dumps(asdict(Holder(*_machine(), process.pid, started, token, found)))
+            )
             part.replace(note)
             return
         time.sleep(POLL_S)

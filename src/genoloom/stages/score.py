@@ -25,8 +25,24 @@ from genoloom.stages.load import load_generator
 
 log = logging.getLogger(__name__)
 
-HAPLOTYPE_COLUMNS = ["person", "haplotype", "population", "sites_called", "log_likelihood", "bits_per_site", "z"]
-BLOCK_COLUMNS = ["person", "haplotype", "first", "last", "sites_called", "log_likelihood", "bits_per_site"]
+HAPLOTYPE_COLUMNS = [
+    "person",
+    "haplotype",
+    "population",
+    "sites_called",
+    "log_likelihood",
+    "bits_per_site",
+    "z",
+]
+BLOCK_COLUMNS = [
+    "person",
+    "haplotype",
+    "first",
+    "last",
+    "sites_called",
+    "log_likelihood",
+    "bits_per_site",
+]
 SWITCH_COLUMNS = ["person", "position", "log_odds"]
 WRITE_SITES = 1024  # sites handed to the panel writer at a time
 MIN_REFERENCE = 10  # haplotypes of one population behind a z
@@ -69,9 +85,15 @@ def score(
     generator, sites, description = load_generator(model)
     name = description["generator"]
     if not generator.has_likelihood:
-        raise InputError(model, f"is a '{name}', which has no likelihood", expected="such as a transformer")
+        raise InputError(
+            model, f"is a '{name}', which has no likelihood", expected="such as a transformer"
+        )
     if (blocks or switches) and not generator.scores_blocks:
-        raise InputError(model, f"is a '{name}', which scores whole haplotypes only", remedy="leave out --blocks and --switches")
+        raise InputError(
+            model,
+            f"is a '{name}', which scores whole haplotypes only",
+            remedy="leave out --blocks and --switches",
+        )
     with tempfile.TemporaryDirectory(dir=_folder(out)) as folder:
         panel = aligned_panel(variants, sites, Path(folder) / "aligned")
         population = np.repeat(population_labels(people, panel.people, generator, variants), 2)
@@ -92,15 +114,22 @@ def score(
         z = robust_z(bits, population)
         rows = [
             {
-                "person": person, "haplotype": h + 1, "population": names[population[2 * i + h]], "sites_called": called[2 * i + h],
-                "log_likelihood": float(total[2 * i + h]), "bits_per_site": float(bits[2 * i + h]), "z": float(z[2 * i + h]),
+                "person": person, "haplotype": h + 1, "population": names[population[2 * i + h]],
+                "sites_called": called[2 * i + h],
+                "log_likelihood": float(total[2 * i + h]), "bits_per_site": float(bits[2 * i + h]),
+                "z": float(z[2 * i + h]),
             }
             for i, person in enumerate(panel.people.id) for h in (0, 1)
         ]  # fmt: skip
         _write(out, HAPLOTYPE_COLUMNS, rows)
         if switches:
             _write(switches, SWITCH_COLUMNS, list(_switch_rows(generator, panel, population)))
-    log.info("%s: %d haplotypes scored, median %.4f bits a called site", name, len(bits), float(np.median(bits)))
+    log.info(
+        "%s: %d haplotypes scored, median %.4f bits a called site",
+        name,
+        len(bits),
+        float(np.median(bits)),
+    )
 
 
 def aligned_panel(variants: Path, sites: Sites, prefix: Path) -> Panel:
@@ -114,7 +143,9 @@ def aligned_panel(variants: Path, sites: Sites, prefix: Path) -> Panel:
     """
     source = open_variants(variants, sites.contig)
     check_person_names(variants, source.samples)
-    people = People(source.samples, ["unknown"] * len(source.samples), ["unknown"] * len(source.samples))
+    people = People(
+        source.samples, ["unknown"] * len(source.samples), ["unknown"] * len(source.samples)
+    )
     shared = unphased = 0
     with PanelWriter(prefix, people, sites.contig, sites.contig_length) as writer:
         for start in range(0, len(sites), WRITE_SITES):
@@ -127,15 +158,20 @@ def aligned_panel(variants: Path, sites: Sites, prefix: Path) -> Panel:
             writer.append(part, np.stack([alleles for alleles, _, _ in block]))
     if shared == 0:
         raise InputError(
-            variants, f"shares no site of {sites.contig} with the model", expected="the positions and alleles that it was trained on"
+            variants, f"shares no site of {sites.contig} with the model",
+            expected="the positions and alleles that it was trained on"
         )  # fmt: skip
     log.info("%s: %d of the model's %d sites are in the file", sites.contig, shared, len(sites))
     if unphased:
-        log.warning("%s: %d heterozygous calls have no phase and count as missing", sites.contig, unphased)
+        log.warning(
+            "%s: %d heterozygous calls have no phase and count as missing", sites.contig, unphased
+        )
     return open_panel(prefix)
 
 
-def _matching_rows(source, sites: Sites, n_haplotypes: int) -> Iterator[tuple[np.ndarray, bool, int]]:
+def _matching_rows(
+    source, sites: Sites, n_haplotypes: int
+) -> Iterator[tuple[np.ndarray, bool, int]]:
     """For each site: alleles int8 (n_haplotypes,), whether the file has it, and its unphased
     heterozygous calls.
     """
@@ -162,7 +198,9 @@ def _matching_rows(source, sites: Sites, n_haplotypes: int) -> Iterator[tuple[np
         yield np.where(unknown, np.int8(-1), alleles), True, int(match.unphased.sum())
 
 
-def population_labels(sheet: Path | None, people: People, generator: HaplotypeGenerator, variants: Path) -> np.ndarray:
+def population_labels(
+    sheet: Path | None, people: People, generator: HaplotypeGenerator, variants: Path
+) -> np.ndarray:
     """Index of each person's population in the model, -1 where it is not known."""
     known = {name: i for i, name in enumerate(generator.population_names)}
     listed = read_people(sheet) if sheet is not None else {}
@@ -177,7 +215,10 @@ def population_labels(sheet: Path | None, people: People, generator: HaplotypeGe
             expected=f"one of {', '.join(known)}", remedy="give a sheet of people with --samples",
         )  # fmt: skip
     if strange and sheet is not None:
-        log.warning("%s have no population that the model knows; they are scored without label", people_count(strange))
+        log.warning(
+            "%s have no population that the model knows; they are scored without label",
+            people_count(strange),
+        )
     return labels
 
 
@@ -208,17 +249,25 @@ def _block_rows(panel: Panel, where: slice, scores: np.ndarray) -> list[dict]:
     first, last = (int(panel.sites.position[i]) for i in (where.start, where.stop - 1))
     return [
         {
-            "person": panel.people.id[i // 2], "haplotype": i % 2 + 1, "first": first, "last": last, "sites_called": int(called[i]),
-            "log_likelihood": float(score), "bits_per_site": float(-score / called[i] / math.log(2)) if called[i] else None,
+            "person": panel.people.id[i // 2], "haplotype": i % 2 + 1, "first": first, "last": last,
+            "sites_called": int(called[i]),
+            "log_likelihood": float(score),
+            "bits_per_site": float(-score / called[i] / math.log(2)) if called[i] else None,
         }
         for i, score in enumerate(scores)
     ]  # fmt: skip
 
 
-def _switch_rows(generator: HaplotypeGenerator, panel: Panel, population: np.ndarray) -> Iterator[dict]:
+def _switch_rows(
+    generator: HaplotypeGenerator, panel: Panel, population: np.ndarray
+) -> Iterator[dict]:
     for variant, log_odds in generator.switch_log_odds(panel.haplotypes, population):
         for i in np.flatnonzero(log_odds):
-            yield {"person": panel.people.id[i], "position": int(panel.sites.position[variant]), "log_odds": float(log_odds[i])}
+            yield {
+                "person": panel.people.id[i],
+                "position": int(panel.sites.position[variant]),
+                "log_odds": float(log_odds[i]),
+            }
 
 
 def _folder(out: Path) -> Path:

@@ -40,7 +40,14 @@ class _Tally:
 
 
 def score_variants(
-    *, model: Path, vcf: Path, fasta: Path, out: Path, report: Path | None, window: int | None, threads: int
+    *,
+    model: Path,
+    vcf: Path,
+    fasta: Path,
+    out: Path,
+    report: Path | None,
+    window: int | None,
+    threads: int,
 ) -> None:
     """Write the VCF again with the log-likelihood ratio of each alternate allele in INFO/GLLR;
     records stream through.
@@ -70,15 +77,23 @@ def score_variants(
     torch.set_num_threads(threads)
     generator, shapes, _ = load_sequence_generator(model)
     if not generator.has_likelihood:
-        raise InputError(model, f"the generator '{generator.name}' has no likelihood", expected="transformer, adaptive or markov")
+        raise InputError(
+            model,
+            f"the generator '{generator.name}' has no likelihood",
+            expected="transformer, adaptive or markov",
+        )
     size = window or int(shapes["length"].max())
     reference, score, tally = Reference(fasta), scorers(generator), _Tally()
     field = (
-        f'##INFO=<ID={FIELD},Number=A,Type=Float,Description="Log-likelihood ratio of ALT against REF in a window of {size} bases, '
-        f'natural logarithm, mean of both strands, generator {generator.name}">'
+        f'##INFO=<ID={FIELD},Number=A,Type=Float,Description="Log-likelihood ratio of ALT against '
+        f"REF in a window of {size} bases, natural logarithm, mean of both strands, generator "
+        f'{generator.name}">'
     )
     reports = [report] if report is not None else []
-    with open_vcf_text(vcf) as source, write_vcf_text(out, source, [field], reference.lengths, reports) as (target, parts):
+    with (
+        open_vcf_text(vcf) as source,
+        write_vcf_text(out, source, [field], reference.lengths, reports) as (target, parts),
+    ):
         _stream(source, target, reference, score, size, tally)
         result = _agreement(tally, generator.name)
         for part in parts:
@@ -92,11 +107,17 @@ def score_variants(
     )
     for name, figure in result["spearman"].items():
         log.info(
-            "Spearman with the allele frequency, %s: %.4f [%.4f, %.4f]", name, figure["value"], figure["low"], figure["high"]
+            "Spearman with the allele frequency, %s: %.4f [%.4f, %.4f]",
+            name,
+            figure["value"],
+            figure["low"],
+            figure["high"],
         )
 
 
-def _stream(source: VcfText, target: VcfTextWriter, reference: Reference, score, size: int, tally: _Tally) -> None:
+def _stream(
+    source: VcfText, target: VcfTextWriter, reference: Reference, score, size: int, tally: _Tally
+) -> None:
     """Records in batches: read, score, write."""
     waiting, alleles, started, said = [], 0, time.monotonic(), time.monotonic()
     for row in source.rows():
@@ -109,7 +130,11 @@ def _stream(source: VcfText, target: VcfTextWriter, reference: Reference, score,
             waiting, alleles = [], 0
         if time.monotonic() - said > EVERY_S:
             said = time.monotonic()
-            log.info("scoring: %d records, %.1f a second", tally.records, tally.records / (said - started))
+            log.info(
+                "scoring: %d records, %.1f a second",
+                tally.records,
+                tally.records / (said - started),
+            )
     _write(waiting, target, score, tally)
 
 
@@ -119,15 +144,23 @@ def _windows(row: Row, path: Path, reference: Reference, size: int) -> np.ndarra
     end = reference.lengths.get(contig)
     if end is not None and row.position - 1 + len(ref) > end:
         raise InputError(
-            path, f"{row.place} lies beyond the end of {contig}, which has {end} bases in {reference.path}", expected="records within it",
+            path,
+            f"{row.place} lies beyond the end of {contig}, which has {end} bases in "
+            f"{reference.path}",
+            expected="records within it",
             remedy="use the FASTA of the same build",
-        )  # fmt: skip
-    if len(alleles) < 2 or any(not allele or set(allele.upper()) - set("ACGTN") for allele in alleles):
+        )
+    if len(alleles) < 2 or any(
+        not allele or set(allele.upper()) - set("ACGTN") for allele in alleles
+    ):
         return None
     reference.check_contig(contig, path)
     if reference.compare(contig, row.position, ref) == "mismatch":
         raise InputError(
-            path, f"{row.place}: REF is {ref}", expected=f"the bases of {reference.path}", remedy="use the same build"
+            path,
+            f"{row.place}: REF is {ref}",
+            expected=f"the bases of {reference.path}",
+            remedy="use the same build",
         )
     longest = max(map(len, alleles))
     if longest >= size:
@@ -142,7 +175,11 @@ def _windows(row: Row, path: Path, reference: Reference, size: int) -> np.ndarra
 def _write(waiting: list, target: VcfTextWriter, score, tally: _Tally) -> None:
     blocks = [windows for _, windows in waiting if windows is not None]
     scores = iter(
-        np.split(allele_scores(score, np.concatenate(blocks)), np.cumsum([len(b) for b in blocks])[:-1]) if blocks else []
+        np.split(
+            allele_scores(score, np.concatenate(blocks)), np.cumsum([len(b) for b in blocks])[:-1]
+        )
+        if blocks
+        else []
     )
     for row, windows in waiting:
         row.set_info(FIELD, None)  # of a former run
@@ -191,10 +228,16 @@ def _agreement(tally: _Tally, name: str) -> dict:
     scores = np.array(tally.scores)
     rng = np.random.default_rng(derive_seed(1, "score bootstrap"))
     drawn = rng.integers(0, len(frequency), (RESAMPLES, len(frequency)))
-    for column, word in enumerate((name, *(f"chain:{b}" if b != "kmer6" else b for b in BASELINES))):
+    for column, word in enumerate(
+        (name, *(f"chain:{b}" if b != "kmer6" else b for b in BASELINES))
+    ):
         values = scores[:, column]
         resampled = [spearmanr(values[rows], frequency[rows]).statistic for rows in drawn]
         low, high = np.nanquantile(resampled, [0.025, 0.975])
-        figure = {"value": float(spearmanr(values, frequency).statistic), "low": float(low), "high": float(high)}
+        figure = {
+            "value": float(spearmanr(values, frequency).statistic),
+            "low": float(low),
+            "high": float(high),
+        }
         result["spearman"][word] = figure
     return result

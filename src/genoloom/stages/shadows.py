@@ -30,7 +30,12 @@ from genoloom.models.haplotype import generator_class
 from genoloom.models.haplotype.base import HaplotypeGenerator, SampleRequest
 from genoloom.panel import ArrayHaplotypes, Panel, genetic_positions
 from genoloom.privacy.audit_data import AuditData
-from genoloom.privacy.shadow_plan import VALIDATION_FRACTION, ShadowPlan, plan_shadows, shadow_options
+from genoloom.privacy.shadow_plan import (
+    VALIDATION_FRACTION,
+    ShadowPlan,
+    plan_shadows,
+    shadow_options,
+)
 from genoloom.privacy.shadows import Shadow
 from genoloom.seeds import derive_seed
 from genoloom.stages.audited_models import AuditedModels, load_models, window_sizes
@@ -71,7 +76,8 @@ class ShadowWork:
         options = self.options
         sites = {real.sites.contig: len(real.sites) for _, real in self.pairs}
         return plan_shadows(
-            options.shadow_models, options.shadow_minutes, options.shadow_steps, self.models.generators, sites,
+            options.shadow_models, options.shadow_minutes, options.shadow_steps,
+            self.models.generators, sites,
             self.people.n, self.models.templates,
         )  # fmt: skip
 
@@ -102,9 +108,17 @@ class ShadowWork:
             kind = self.models.generators[panel.sites.contig]
             options = shadow_options(kind, people.n, len(panel.sites), self.options.shadow_steps)
             place = state and state / panel.sites.contig
-            fitted = fit_people(kind, options, panel, people.real_people[member], seed, place, threads)
-            made = draw_people(fitted, panel.sites.contig, people.population[people.synthetic], seed)
-            data.add(replace(panel, haplotypes=ArrayHaplotypes(made)), panel, genetic_positions(panel.sites))
+            fitted = fit_people(
+                kind, options, panel, people.real_people[member], seed, place, threads
+            )
+            made = draw_people(
+                fitted, panel.sites.contig, people.population[people.synthetic], seed
+            )
+            data.add(
+                replace(panel, haplotypes=ArrayHaplotypes(made)),
+                panel,
+                genetic_positions(panel.sites),
+            )
         return Shadow(data.scores(seed), member)
 
 
@@ -117,7 +131,9 @@ def make_shadows(number: int, work: ShadowWork) -> list[Shadow]:
     return found
 
 
-def read_shadows(files: Sequence[Path], number: int, work: ShadowWork, sources: Mapping[str, str]) -> list[Shadow]:
+def read_shadows(
+    files: Sequence[Path], number: int, work: ShadowWork, sources: Mapping[str, str]
+) -> list[Shadow]:
     """The shadow models that jobs of their own have made.
 
     Parameters
@@ -133,7 +149,11 @@ def read_shadows(files: Sequence[Path], number: int, work: ShadowWork, sources: 
         There are fewer than planned, or one was made of other files or with other options.
     """
     if len(files) < number:
-        raise InputError("--shadow", f"{len(files)} files", expected=f"{number}, one of each shadow model (genoloom shadow)")
+        raise InputError(
+            "--shadow",
+            f"{len(files)} files",
+            expected=f"{number}, one of each shadow model (genoloom shadow)",
+        )
     n = len(work.people.real_people)
     found = []
     for k, path in enumerate(files[:number]):
@@ -187,7 +207,9 @@ def shadow(
     record = Making("shadow", {**sources, **used})
     made, real = comparands.pairs[0]
     people = compare(made.people, real.people, comparands.roles, 0, seed)
-    work = ShadowWork(load_models(models, comparands.pairs, people), comparands.pairs, people, options, seed)
+    work = ShadowWork(
+        load_models(models, comparands.pairs, people), comparands.pairs, people, options, seed
+    )
     plan, mark = work.plan(), made_for(record.digests, options, seed, number)
     close_directory(out.parent)
     if number >= plan.number:
@@ -233,8 +255,12 @@ def fit_people(
     return generator
 
 
-def draw_people(generator: HaplotypeGenerator, contig: str, population: np.ndarray, seed: int) -> np.ndarray:
+def draw_people(
+    generator: HaplotypeGenerator, contig: str, population: np.ndarray, seed: int
+) -> np.ndarray:
     """Haplotypes of people with the given populations, int8 (n_variants, 2 * n_people)."""
     label = np.repeat([generator.population_names.index(name) for name in population], 2)
-    seeds = np.array([derive_seed(seed, "haplotype", contig, i) for i in range(len(label))], dtype=np.uint64)
+    seeds = np.array(
+        [derive_seed(seed, "haplotype", contig, i) for i in range(len(label))], dtype=np.uint64
+    )
     return np.concatenate(list(generator.draw(SampleRequest(label, seeds))))

@@ -60,19 +60,30 @@ class Account:
         """Every record, and every site that splitting added, is kept or rejected."""
         accounted = self.kept + sum(self.rejected.values())
         if accounted != self.records + self.added_by_splitting:
-            raise AssertionError(f"{self.records} records + {self.added_by_splitting} from splitting, {accounted} accounted for")
+            raise AssertionError(
+                f"{self.records} records + {self.added_by_splitting} from splitting, {accounted} "
+                "accounted for"
+            )
 
 
-def site_blocks(sites: Iterable[Site], contig: str, contig_length: int | None = None) -> Iterator[tuple[Sites, np.ndarray]]:
+def site_blocks(
+    sites: Iterable[Site], contig: str, contig_length: int | None = None
+) -> Iterator[tuple[Sites, np.ndarray]]:
     """`BLOCK` sites at a time with their alleles, int8 (n_sites, 2 * n_people); without genetic
     positions.
     """
     stream = iter(sites)
     while block := list(islice(stream, BLOCK)):
-        columns = [np.array([getattr(s, name) for s in block], dtype=object) for name in ("ref", "alt", "id")]
+        columns = [
+            np.array([getattr(s, name) for s in block], dtype=object)
+            for name in ("ref", "alt", "id")
+        ]
         position = np.array([s.position for s in block], dtype=np.int64)
         nowhere = np.full(len(block), np.nan)
-        yield Sites(contig, position, *columns, nowhere, contig_length), np.stack([s.alleles for s in block])
+        yield (
+            Sites(contig, position, *columns, nowhere, contig_length),
+            np.stack([s.alleles for s in block]),
+        )
 
 
 def accepted_sites(
@@ -102,7 +113,12 @@ def accepted_sites(
         account.records += 1
         if time.monotonic() - spoken > 10:
             spoken = time.monotonic()
-            log.info("%s: %d records read, at position %d", account.contig, account.records, record.position)
+            log.info(
+                "%s: %d records read, at position %d",
+                account.contig,
+                account.records,
+                record.position,
+            )
         if record.position != last:
             last, here = record.position, set()
         sites = _sites_of(record, keep, columns, here, options, account)
@@ -114,15 +130,21 @@ def accepted_sites(
 
 def _unphased(path: Path, account: Account) -> InputError:
     first = f"{account.contig}:{account.first_unphased}"
-    tool = "phase the file (SHAPEIT, Beagle, Eagle), or give --allow-unphased drop-sites or drop-people"
+    tool = (
+        "phase the file (SHAPEIT, Beagle, Eagle), or give --allow-unphased drop-sites or "
+        "drop-people"
+    )
     if account.of_other_sets:
         return InputError(
-            path, f"{account.unphased_calls} heterozygous genotypes are not phased with the others of their individual (FORMAT/PS "
-            f"names more than one phase set), the first at {first}",
-            expected="one phase set for each individual and contig", remedy=tool,
-        )  # fmt: skip
+            path,
+            f"{account.unphased_calls} heterozygous genotypes are not phased with the others of "
+            f"their individual (FORMAT/PS names more than one phase set), the first at {first}",
+            expected="one phase set for each individual and contig",
+            remedy=tool,
+        )
     return InputError(
-        path, f"{account.unphased_calls} heterozygous genotypes are not phased, the first at {first}",
+        path,
+        f"{account.unphased_calls} heterozygous genotypes are not phased, the first at {first}",
         expected="phased genotypes (0|1)", remedy=tool,
     )  # fmt: skip
 
@@ -188,10 +210,14 @@ def _sites_of(
             continue
         here.add((ref, alt))
         biallelic = (
-            (alleles == index).view(np.int8) if missing == 0 else np.where(alleles < 0, -1, alleles == index).astype(np.int8)
+            (alleles == index).view(np.int8)
+            if missing == 0
+            else np.where(alleles < 0, -1, alleles == index).astype(np.int8)
         )
         ones = int((biallelic == 1).sum())
-        loose = 0 if unphased is None else int((unphased & (biallelic[0::2] != biallelic[1::2])).sum())
+        loose = (
+            0 if unphased is None else int((unphased & (biallelic[0::2] != biallelic[1::2])).sum())
+        )
         if min(ones, int((biallelic == 0).sum())) < options.min_mac:
             account.reject(record, alt, "minor allele too rare")
         elif loose and options.allow_unphased == "drop-sites":
@@ -220,13 +246,19 @@ def _placed(
     if contig_length is not None and end > contig_length:
         where = fasta.path if fasta else "its header (##contig)"
         raise InputError(
-            path, f"{place}: the record ends at {end}, behind the end of the contig",
+            path,
+            f"{place}: the record ends at {end}, behind the end of the contig",
             expected=f"at most {contig_length}, the length of {account.contig} in {where}",
-            remedy="use the reference of the same genome build; write another length with: bcftools reheader --fai FAI",
-        )  # fmt: skip
+            remedy="use the reference of the same genome build; write another length with: "
+            "bcftools reheader --fai FAI",
+        )
     if end > LAST_POSITION:
-        raise InputError(path, f"{place}: the record ends at {end}", expected=f"at most {LAST_POSITION}")
-    verdict = fasta.compare(account.contig, record.position, record.ref) if fasta is not None else "match"
+        raise InputError(
+            path, f"{place}: the record ends at {end}", expected=f"at most {LAST_POSITION}"
+        )
+    verdict = (
+        fasta.compare(account.contig, record.position, record.ref) if fasta is not None else "match"
+    )
     account.ambiguous_reference += verdict == "ambiguous"
     if verdict == "mismatch" and options.reference_mismatch == "reject":
         for site in sites:
@@ -235,9 +267,12 @@ def _placed(
     if verdict == "mismatch":
         bases = fasta.fetch(account.contig, record.position - 1, end)
         raise InputError(
-            path, f"{place}: REF is {record.ref}", expected=f"{bases or 'nothing'}, as in {fasta.path}",
-            remedy="use the reference of the same genome build, or give --reference-mismatch reject",
-        )  # fmt: skip
+            path,
+            f"{place}: REF is {record.ref}",
+            expected=f"{bases or 'nothing'}, as in {fasta.path}",
+            remedy="use the reference of the same genome build, or give "
+            "--reference-mismatch reject",
+        )
     if taken is not None:
         fitting = []
         for site in sites:

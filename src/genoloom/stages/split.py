@@ -25,7 +25,9 @@ from genoloom.stages.relatives import pedigree_pairs, relatives_of
 log = logging.getLogger(__name__)
 
 
-def split(*, panels: list[Path], out: Path, summary: Path, options: SplitOptions, seed: int) -> None:
+def split(
+    *, panels: list[Path], out: Path, summary: Path, options: SplitOptions, seed: int
+) -> None:
     """Write the split table and the summary of the whole panel.
 
     Parameters
@@ -41,26 +43,38 @@ def split(*, panels: list[Path], out: Path, summary: Path, options: SplitOptions
         The contigs differ in their people, or a population is too small.
     """
     pedigree = Path(options.pedigree) if options.pedigree else None
-    read = {f"panel/{p.name}": p for prefix in panels for p in (*panel_files(prefix), Path(f"{prefix}.summary.json"))}
+    read = {
+        f"panel/{p.name}": p
+        for prefix in panels
+        for p in (*panel_files(prefix), Path(f"{prefix}.summary.json"))
+    }
     read |= {"pedigree": pedigree} if pedigree else {}
     made = Making("split", read)
     sheets = [read_psam(panel_files(prefix)[2]) for prefix in panels]
     for prefix, sheet in zip(panels, sheets, strict=True):
         if sheet.id != sheets[0].id:
             raise InputError(
-                panel_files(prefix)[2], f"has other people than {panel_files(panels[0])[2]}", expected="the same people on every contig",
-                remedy="take the same samples on every contig: bcftools view -S; with drop-people, drop them from all files",
-            )  # fmt: skip
+                panel_files(prefix)[2],
+                f"has other people than {panel_files(panels[0])[2]}",
+                expected="the same people on every contig",
+                remedy="take the same samples on every contig: bcftools view -S; with drop-people, "
+                "drop them from all files",
+            )
     people = sheets[0]
     families, related = _families(panels, people, options.kinship, pedigree)
     roles = split_people(replace(people, family=families), options.holdout, seed)
     remedy = "make the panel again with `genoloom prepare`"
-    contigs = [read_json(f"{prefix}.summary.json", ("records", "kept"), remedy) for prefix in panels]
+    contigs = [
+        read_json(f"{prefix}.summary.json", ("records", "kept"), remedy) for prefix in panels
+    ]
     counts = Counter(zip(people.population, roles, strict=True))
     merged = {
         "people": len(people),
         "roles": dict(sorted(Counter(roles).items())),
-        "populations": {p: {r: counts[p, r] for r in ("train", "holdout")} for p in sorted(set(people.population))},
+        "populations": {
+            p: {r: counts[p, r] for r in ("train", "holdout")}
+            for p in sorted(set(people.population))
+        },
         "relatives": related,
         "records": sum(c["records"] for c in contigs),
         "sites": sum(c["kept"] for c in contigs),
@@ -73,10 +87,16 @@ def split(*, panels: list[Path], out: Path, summary: Path, options: SplitOptions
     write_split(out, people, roles)
     named = options.model_copy(update={"pedigree": None})  # a path, which its digest stands for
     made.write(record_path(out.with_suffix("")), [out, summary], named, seed=seed)
-    log.info("%s train, %s are held out", people_count(roles.count("train")), people_count(roles.count("holdout")))
+    log.info(
+        "%s train, %s are held out",
+        people_count(roles.count("train")),
+        people_count(roles.count("holdout")),
+    )
 
 
-def _families(panels: list[Path], people: People, kinship: bool, pedigree: Path | None) -> tuple[list[str], dict[str, str]]:
+def _families(
+    panels: list[Path], people: People, kinship: bool, pedigree: Path | None
+) -> tuple[list[str], dict[str, str]]:
     """The family of each individual ("" for none), of sheet, pedigree and genotypes together.
 
     Also what is said of it: counts as they may be shown.
@@ -95,5 +115,10 @@ def _families(panels: list[Path], people: People, kinship: bool, pedigree: Path 
     size = np.bincount(group, minlength=nodes)[group]
     if (size > 1).any():
         related["people_with_relatives"] = people_count(int((size > 1).sum()))
-        log.info("split: %s have relatives in the panel and stay on one side with them", related["people_with_relatives"])
-    return [f"group {g}" if k > 1 else "" for g, k in zip(group.tolist(), size.tolist(), strict=True)], related
+        log.info(
+            "split: %s have relatives in the panel and stay on one side with them",
+            related["people_with_relatives"],
+        )
+    return [
+        f"group {g}" if k > 1 else "" for g, k in zip(group.tolist(), size.tolist(), strict=True)
+    ], related

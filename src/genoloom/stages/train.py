@@ -33,10 +33,11 @@ log = logging.getLogger(__name__)
 
 SMALL_COHORT = 30  # people
 TEMPLATES_ARE = {
-    "private": "This model holds the haplotypes of the people it was trained on, and what is drawn from it copies them in pieces. Treat "
-    "both as private data.",
-    "public": "This model holds haplotypes of a public panel and was trained on them alone. Of the private people only the names of their "
-    "populations, and the sites of their panel, had a part in it.",
+    "private": "This model holds the haplotypes of the people it was trained on, and what is drawn "
+    "from it copies them in pieces. Treat both as private data.",
+    "public": "This model holds haplotypes of a public panel and was trained on them alone. Of the "
+    "private people only the names of their populations, and the sites of their panel, had a part "
+    "in it.",
 }
 
 
@@ -76,7 +77,9 @@ def train(
     CollapsedError
         The generator collapsed; nothing is written.
     """
-    made = Making("train", {f"panel/{path.name}": path for path in panel_files(panel)} | {"split": split})
+    made = Making(
+        "train", {f"panel/{path.name}": path for path in panel_files(panel)} | {"split": split}
+    )
     whole = open_panel(panel)
     index_of(panel, whole.sites)  # what could not be written later is not trained
     roles = read_roles(split, whole.people)
@@ -92,7 +95,9 @@ def train(
     modelled, left_out = _modelled_sites(people, common.min_mac, common.min_carriers)
     if len(modelled) == 0:
         raise InputError(
-            panel, "no site has enough minor alleles among the training people", remedy="lower --min-mac and --min-carriers"
+            panel,
+            "no site has enough minor alleles among the training people",
+            remedy="lower --min-mac and --min-carriers",
         )
     fitted = generator_class(generator)(options)
     base, unknown = getattr(options, "init_from", None), 0
@@ -102,9 +107,19 @@ def train(
         unknown, modelled = len(modelled) - len(known), known
     training = people.take_sites(modelled)
     n = len(training.people)
-    log.info("%s: %s to train on, %d sites; %d too rare to model", generator, people_count(n), len(modelled), left_out)
+    log.info(
+        "%s: %s to train on, %d sites; %d too rare to model",
+        generator,
+        people_count(n),
+        len(modelled),
+        left_out,
+    )
     if n < SMALL_COHORT:
-        log.warning("%s: fewer than %d training people: expect over-fitting, and copies of them", generator, SMALL_COHORT)
+        log.warning(
+            "%s: fewer than %d training people: expect over-fitting, and copies of them",
+            generator,
+            SMALL_COHORT,
+        )
 
     for folder in (state, model.parent, history.parent):
         close_directory(folder)
@@ -135,9 +150,11 @@ def train(
     together = _carried_together(training, overlaps)
     if together:
         log.warning(
-            "%s: real haplotypes carry both of %d pairs of overlapping variants; synthetic ones carry one of them",
-            run.label, together,
-        )  # fmt: skip
+            "%s: real haplotypes carry both of %d pairs of overlapping variants; synthetic ones "
+            "carry one of them",
+            run.label,
+            together,
+        )
     arrays, words = fitted.state()
     description = describe(
         "haplotypes",
@@ -161,7 +178,13 @@ def train(
         overlapping_pairs_in_training=together,
     )
     save_model(
-        model, {**arrays, **pack_sites(training.sites), "sites.frequency": overlaps.frequency.astype(np.float32)}, description
+        model,
+        {
+            **arrays,
+            **pack_sites(training.sites),
+            "sites.frequency": overlaps.frequency.astype(np.float32),
+        },
+        description,
     )
     write_history(history, run.history)
     write_times(run)
@@ -186,13 +209,15 @@ def _public_people(path: Path, whole: Panel, people: Panel) -> Panel:
     index, place = match_sites(whole.sites.keys(), public.sites.keys())
     if public.sites.contig != whole.sites.contig or len(index) == 0:
         raise InputError(
-            path, f"has none of the sites of the private panel's contig {whole.sites.contig}", expected="the same positions and alleles",
+            path, f"has none of the sites of the private panel's contig {whole.sites.contig}",
+            expected="the same positions and alleles",
             remedy="prepare a public panel of the same contig and genome build",
         )  # fmt: skip
     strange = sorted(set(people.people.population) - set(public.people.population))
     if strange:
         raise InputError(
-            path, f"has nobody of the population '{strange[0]}'", expected=f"the populations {', '.join(sorted(set(people.people.population)))}",
+            path, f"has nobody of the population '{strange[0]}'",
+            expected=f"the populations {', '.join(sorted(set(people.people.population)))}",
             remedy="give both panels the same labels in their sheets of people",
         )  # fmt: skip
     shared = len(set(public.people.id) & set(whole.people.id))
@@ -201,7 +226,12 @@ def _public_people(path: Path, whole: Panel, people: Panel) -> Panel:
             path, f"names {people_count(shared)} of the private panel", expected="other people",
             remedy="prepare it without them (bcftools view -S)",
         )  # fmt: skip
-    log.info("public templates: %s, %d of %d sites", people_count(len(public.people)), len(index), len(whole.sites))
+    log.info(
+        "public templates: %s, %d of %d sites",
+        people_count(len(public.people)),
+        len(index),
+        len(whole.sites),
+    )
     return Panel(whole.sites.take(index), public.people, public.take_sites(place).haplotypes)
 
 
@@ -210,7 +240,10 @@ def _templates(options: Section, n: int, data_digest: str) -> dict:
     kind = getattr(options, "templates", None)
     if kind is None:
         return {}
-    return {"templates": {"kind": kind, "people": people_count(n), "digest": data_digest}, "private": TEMPLATES_ARE[kind]}
+    return {
+        "templates": {"kind": kind, "people": people_count(n), "digest": data_digest},
+        "private": TEMPLATES_ARE[kind],
+    }
 
 
 def _best(history: list[dict]) -> dict | None:
@@ -222,7 +255,9 @@ def _best(history: list[dict]) -> dict | None:
     return {key: value for key, value in best.items() if key != "seconds"} or None
 
 
-def _adapt(fitted: HaplotypeGenerator, base: Path, sites: Sites, modelled: np.ndarray) -> np.ndarray:
+def _adapt(
+    fitted: HaplotypeGenerator, base: Path, sites: Sites, modelled: np.ndarray
+) -> np.ndarray:
     """Let `fitted` start from the model `base`; returns those of the sites `modelled` that the
     model has too.
     """
@@ -232,10 +267,13 @@ def _adapt(fitted: HaplotypeGenerator, base: Path, sites: Sites, modelled: np.nd
     shared, index = match_sites(sites.take(modelled).keys(), known.keys())
     if known.contig != sites.contig or len(shared) == 0:
         raise InputError(
-            base, f"knows none of the {len(modelled)} sites of contig {sites.contig}", expected="the same positions and alleles",
+            base, f"knows none of the {len(modelled)} sites of contig {sites.contig}",
+            expected="the same positions and alleles",
             remedy="give a model of the same contig and genome build",
         )  # fmt: skip
-    log.info("%s: adapting a model that has %d of the %d sites", fitted.name, len(shared), len(modelled))
+    log.info(
+        "%s: adapting a model that has %d of the %d sites", fitted.name, len(shared), len(modelled)
+    )
     fitted.start_from(other, index)
     return modelled[shared]
 
@@ -248,7 +286,9 @@ def _modelled_sites(panel: Panel, min_mac: int, min_carriers: int) -> tuple[np.n
     enough = np.minimum(alternate, called - alternate) >= min_mac
     if min_carriers > 1:
         for start, stop, alleles in panel.blocks():
-            minor = (alternate[start:stop] <= called[start:stop] - alternate[start:stop]).astype(np.int8)
+            minor = (alternate[start:stop] <= called[start:stop] - alternate[start:stop]).astype(
+                np.int8
+            )
             enough[start:stop] &= carriers(alleles, minor) >= min_carriers
     kept = np.flatnonzero(enough)
     return kept, len(enough) - len(kept)

@@ -32,9 +32,15 @@ def training_sequences(path: Path, validation_fraction: float, seed: int) -> Tra
     sequences = read_set(path)
     names = sorted(set(sequences.label))
     # the name of the seed is a former one: the same people are chosen
-    validation = hold_out(sequences.cluster, validation_fraction, np.random.default_rng(derive_seed(seed, "watch")))
+    validation = hold_out(
+        sequences.cluster, validation_fraction, np.random.default_rng(derive_seed(seed, "watch"))
+    )
     if not validation.any():
-        raise InputError(path, f"{len(sequences)} sequences in one homology cluster", expected="at least two clusters")
+        raise InputError(
+            path,
+            f"{len(sequences)} sequences in one homology cluster",
+            expected="at least two clusters",
+        )
     return TrainingSequences(
         bases=sequences.bases,
         length=sequences.length,
@@ -78,9 +84,19 @@ def train_sequences(
     for folder in (state, model.parent, history.parent):
         close_directory(folder)
     data = training_sequences(train, common.validation_fraction, seed)
-    log.info("%s: %d training sequences, %d of them for validation", generator, len(data.length), data.validation.sum())
+    log.info(
+        "%s: %d training sequences, %d of them for validation",
+        generator,
+        len(data.length),
+        data.validation.sum(),
+    )
     data_digest = _digest(data)
-    settings = {"generator": generator, "seed": seed, "validation_fraction": common.validation_fraction, **options.model_dump()}
+    settings = {
+        "generator": generator,
+        "seed": seed,
+        "validation_fraction": common.validation_fraction,
+        **options.model_dump(),
+    }
     config_digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
     run = TrainingRun(
         state_dir=state,
@@ -121,5 +137,11 @@ def _digest(data: TrainingSequences) -> str:
 
 def _shapes(data: TrainingSequences) -> dict[str, np.ndarray]:
     """How many training sequences have each label and length."""
-    pairs, count = np.unique(np.stack([data.label, data.length], axis=1), axis=0, return_counts=True)
-    return {"shapes.label": pairs[:, 0].copy(), "shapes.length": pairs[:, 1].copy(), "shapes.count": count}
+    pairs, count = np.unique(
+        np.stack([data.label, data.length], axis=1), axis=0, return_counts=True
+    )
+    return {
+        "shapes.label": pairs[:, 0].copy(),
+        "shapes.length": pairs[:, 1].copy(),
+        "shapes.count": count,
+    }

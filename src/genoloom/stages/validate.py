@@ -54,7 +54,8 @@ def provenance(comparands: Comparands, options: ValidateOptions, seed: int) -> d
         "seed": seed,
         "data_digest": h.hexdigest(),
         "options_digest": hashlib.sha256(options.model_dump_json().encode()).hexdigest(),
-        "versions": {"genoloom": __version__} | {name: version(name) for name in ("numpy", "scipy", "scikit-learn")},
+        "versions": {"genoloom": __version__}
+        | {name: version(name) for name in ("numpy", "scipy", "scikit-learn")},
     }
 
 
@@ -89,7 +90,11 @@ def validate(
     record = Making("validate", {**(sources or {}), **control_files(controls)})
     made, real = comparands.pairs[0]
     people = compare(made.people, real.people, comparands.roles, options.n_permutations, seed)
-    log.info("%s: comparing %s each of synthetic, held-out and training ones", name, people_count(people.n))
+    log.info(
+        "%s: comparing %s each of synthetic, held-out and training ones",
+        name,
+        people_count(people.n),
+    )
     n_sites = sum(len(real.sites) for _, real in comparands.pairs)
     collected = Collector(people, n_sites, options.ld_window, seed)
     for made, real in comparands.pairs:
@@ -98,7 +103,9 @@ def validate(
     data = Data(collected, options.components, seed, comparands.phased)
     measured = measure_all(data)
     if options.phaser != "none" and comparands.phased:
-        measured.append(measure_switch_errors(comparands.pairs, people, derive_seed(seed, "phaser")))
+        measured.append(
+            measure_switch_errors(comparands.pairs, people, derive_seed(seed, "phaser"))
+        )
     kind = kind or (Role.CONTROL if name in BASELINES else Role.GENERATOR)
     own = fidelity_rows(measured, name, kind, people.n)
     rows = own + real_rows(measured, people.n)
@@ -113,4 +120,11 @@ def validate(
     for row in own:
         if row["population"] == row["bin"] == "all":
             value, reference = (format_cell(row.get(key)) or "-" for key in ("value", "reference"))
-            log.info("%s: %-24s %8s  reference %8s  %s", name, row["metric"], value, reference, row["verdict"])
+            log.info(
+                "%s: %-24s %8s  reference %8s  %s",
+                name,
+                row["metric"],
+                value,
+                reference,
+                row["verdict"],
+            )

@@ -65,22 +65,28 @@ def validate_sequences(
         FASTA, tables or text; clusters and strands are taken from the headers of real sequences,
         where these have them.
     train : Path or None
-        The real sequences that the generator learnt from. Without it the reference is that of one half
-        of `holdout` against the other, split by homology, and nothing is said about novelty and
-        membership.
+        The real sequences that the generator learnt from. Without it the reference is that of one
+        half of `holdout` against the other, split by homology, and nothing is said about novelty
+        and membership.
     model : Path or None
         For bits per base, where the model has a likelihood; needs `train`.
     controls : list of Path
         Tables of baselines.
     """
     if train is None and model is not None:
-        raise InputError("--model", "needs the training sequences for its chain", remedy="give --train, or leave --model out")
+        raise InputError(
+            "--model",
+            "needs the training sequences for its chain",
+            remedy="give --train, or leave --model out",
+        )
     made, unseen = (_read(path, options) for path in (synthetic, holdout))
     fitted, unseen = (_read(train, options), unseen) if train else _halves(unseen, seed)
     for path, sequences in ((synthetic, made), (train or holdout, fitted), (holdout, unseen)):
         if len(sequences) < FEWEST:
             raise InputError(
-                path, f"holds {len(sequences)} sequences", expected=f"at least {FEWEST}" if train else f"at least {2 * FEWEST}"
+                path,
+                f"holds {len(sequences)} sequences",
+                expected=f"at least {FEWEST}" if train else f"at least {2 * FEWEST}",
             )
     made = replace(made, both_strands=fitted.both_strands)
     planted = is_canary(fitted)
@@ -92,25 +98,44 @@ def validate_sequences(
     generator, shapes, _ = load_sequence_generator(model) if model else (None, {}, {})
     likely = generator if generator is not None and generator.has_likelihood else None
     comparison = Comparison(
-        made, fitted, unseen, options.n_permutations, options.max_compared, options.max_classified, seed, read_motifs(options.motifs),
-        (lambda sequences: _likelihood(likely, sequences)) if likely else None, planted, options.coding, learnt=train is not None,
+        made, fitted, unseen, options.n_permutations, options.max_compared, options.max_classified,
+        seed, read_motifs(options.motifs),
+        (lambda sequences: _likelihood(likely, sequences)) if likely else None, planted,
+        options.coding, learnt=train is not None,
     )  # fmt: skip
-    log.info("%s: comparing %d synthetic, held-out and training sequences each", name, comparison.size)
+    log.info(
+        "%s: comparing %d synthetic, held-out and training sequences each", name, comparison.size
+    )
     bits, bars = _bits(name, likely, train, unseen, seed) if train else ([], {})
     rows = bits + comparison.figures()
-    curve = _guidance(generator, shapes, weights, unseen, 2 * options.max_classified, seed) if weights and generator else {}
+    curve = (
+        _guidance(generator, shapes, weights, unseen, 2 * options.max_classified, seed)
+        if weights and generator
+        else {}
+    )
     kind = Role.CONTROL if name in BASELINES else Role.GENERATOR
     table = fidelity_rows(rows, name, kind) + _control_rows(controls)
     with write_beside(figures) as [part]:
         part.write_text(json.dumps({**comparison.figure_data(), "bits": bars, **curve}) + "\n")
     write_table(out, COLUMNS, table)
     for row in table[: len(rows)]:
-        log.info("%s: %-26s %8.4g  reference %8.4g  %s", name, row["metric"], row["value"], row["reference"], row["verdict"])
+        log.info(
+            "%s: %-26s %8.4g  reference %8.4g  %s",
+            name,
+            row["metric"],
+            row["value"],
+            row["reference"],
+            row["verdict"],
+        )
 
 
 def _read(path: Path, options: ValidateSequencesOptions) -> SequenceSet:
     sequences = read_set(path)
-    return sequences if options.strands == "file" else replace(sequences, both_strands=options.strands == "both")
+    return (
+        sequences
+        if options.strands == "file"
+        else replace(sequences, both_strands=options.strands == "both")
+    )
 
 
 def _halves(real: SequenceSet, seed: int) -> tuple[SequenceSet, SequenceSet]:
@@ -120,7 +145,9 @@ def _halves(real: SequenceSet, seed: int) -> tuple[SequenceSet, SequenceSet]:
     n = len(real)
     if len(np.unique(real.cluster)) == n:  # the file says nothing about relatives
         apart = Places(np.arange(n), np.zeros(n, dtype=np.int64), real.length)
-        real = replace(real, cluster=homology_clusters(real.bases, real.length, apart, RELATED_KMER))
+        real = replace(
+            real, cluster=homology_clusters(real.bases, real.length, apart, RELATED_KMER)
+        )
     second = hold_out(real.cluster, 0.5, np.random.default_rng(derive_seed(seed, "halves")))
     return real.take(~second), real.take(second)
 
@@ -154,7 +181,9 @@ def _read_motif(word: str, text: str) -> Motif:
         return MatrixMotif(*fetch_matrix(word[len(JASPAR) :].strip()))
     if not word or set(word.upper()) - set(IUPAC_LETTERS):
         expected = "a JASPAR file, or such as TATAWAW,CCAAT,JASPAR:TBP"
-        raise InputError("--motifs", f"'{text}' is no file, and '{word}' no IUPAC word", expected=expected)
+        raise InputError(
+            "--motifs", f"'{text}' is no file, and '{word}' no IUPAC word", expected=expected
+        )
     return WordMotif(word.upper())
 
 
@@ -171,7 +200,9 @@ def read_weights(text: str) -> list[float]:
     except ValueError:
         weights = [-1.0]
     if not all(0 <= weight < np.inf for weight in weights):
-        raise InputError("--guidance-sweep", f"'{text}'", expected="numbers from 0 on, such as 0,1,1.5,2.5")
+        raise InputError(
+            "--guidance-sweep", f"'{text}'", expected="numbers from 0 on, such as 0,1,1.5,2.5"
+        )
     return weights
 
 
@@ -180,11 +211,21 @@ def _check_frame(path: Path, real: SequenceSet) -> None:
     share = float((real.length % 3 == 0).mean())
     if share < IN_FRAME:
         found = f"the length of {1 - share:.0%} of the sequences is no multiple of 3"
-        raise InputError(path, found, expected="sequences whose first base begins a codon", remedy="use --coding orfs")
+        raise InputError(
+            path,
+            found,
+            expected="sequences whose first base begins a codon",
+            remedy="use --coding orfs",
+        )
 
 
 def _guidance(
-    generator: SequenceGenerator, shapes: dict[str, np.ndarray], weights: list[float], holdout: SequenceSet, n: int, seed: int
+    generator: SequenceGenerator,
+    shapes: dict[str, np.ndarray],
+    weights: list[float],
+    holdout: SequenceSet,
+    n: int,
+    seed: int,
 ) -> dict[str, dict]:
     """Labels under each guidance weight, by `n` sequences that have the same seeds at every weight,
     so that only guidance differs.
@@ -198,7 +239,9 @@ def _guidance(
     made = {}
     for weight in weights:
         bases = generator.sample(request, Sampling(guidance=weight))
-        made[weight] = SequenceSet(names, bases, request.length, label, np.arange(n), holdout.both_strands)
+        made[weight] = SequenceSet(
+            names, bases, request.length, label, np.arange(n), holdout.both_strands
+        )
         log.info("%s: drew %d sequences with guidance %g", generator.name, n, weight)
     curve = guidance_curve(made, holdout, n, derive_seed(seed, "guidance"))
     return {"guidance": curve} if curve else {}
@@ -223,7 +266,10 @@ def _bits(
     per_base = np.log(2) * (holdout.bases != OTHER).sum()
     scores = chain.rung_scores(holdout.bases)  # (n, rungs)
     orders = chain.settings.order + 1
-    named = {f"order {k}": k for k in range(orders)} | {"markov": chain.ladder.markov, "adaptive": chain.ladder.rungs - 1}
+    named = {f"order {k}": k for k in range(orders)} | {
+        "markov": chain.ladder.markov,
+        "adaptive": chain.ladder.rungs - 1,
+    }
     bars = {word: float(-scores[:, rung].sum() / per_base) for word, rung in named.items()}
     if generator is None:
         return [], bars

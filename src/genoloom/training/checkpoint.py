@@ -41,7 +41,9 @@ def save_checkpoint(path: str | Path, state: dict) -> None:
     tensors: dict[str, torch.Tensor] = {}
     plain = _flatten(state, "state", tensors)
     words = {"state": plain}
-    words["digest"] = digest_tensors(words, {name: tensor.cpu().numpy() for name, tensor in tensors.items()})
+    words["digest"] = digest_tensors(
+        words, {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
+    )
     with write_beside(path) as [part]:
         save_file(tensors, part, metadata={"state": json.dumps(words)})
 
@@ -91,7 +93,10 @@ def _compare(loaded, own, place: str) -> None:
     if isinstance(loaded, torch.Tensor) and not loaded.isfinite().all():
         raise ValueError(f"{place} holds values that are no finite numbers")
     if isinstance(own, torch.Tensor):
-        same = isinstance(loaded, torch.Tensor) and (loaded.shape, loaded.dtype) == (own.shape, own.dtype)
+        same = isinstance(loaded, torch.Tensor) and (loaded.shape, loaded.dtype) == (
+            own.shape,
+            own.dtype,
+        )
         if not same:
             raise ValueError(f"{place} is not {own.dtype} of shape {tuple(own.shape)}")
     elif isinstance(own, dict):

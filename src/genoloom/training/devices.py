@@ -20,7 +20,13 @@ def choose_device(asked: str) -> str:
     except RuntimeError:
         device = None
     if device is None or device.type not in ("cpu", "cuda"):
-        raise InputError("--device", f"'{asked}' is no device", expected="auto, cpu, cuda or cuda:N")
+        raise InputError(
+            "--device", f"'{asked}' is no device", expected="auto, cpu, cuda or cuda:N"
+        )
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise InputError("--device", f"'{asked}' was asked for, but there is no such GPU", remedy="use --device auto or cpu")
+        raise InputError(
+            "--device",
+            f"'{asked}' was asked for, but there is no such GPU",
+            remedy="use --device auto or cpu",
+        )
     return asked

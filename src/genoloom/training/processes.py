@@ -104,12 +104,18 @@ def shared(generators: tuple[str, ...]) -> Callable[[Callable[..., None]], Calla
             processes = int(os.environ["WORLD_SIZE"]) if launched else arguments["common"].processes
             if name not in generators:
                 if launched and processes > 1:
-                    raise InputError("torchrun", f"'{name}' trains in one process", remedy="start it without torchrun")
+                    raise InputError(
+                        "torchrun",
+                        f"'{name}' trains in one process",
+                        remedy="start it without torchrun",
+                    )
                 processes = 1
             if processes == 1:
                 return stage(**arguments)
             if processes > options.batch:
-                raise InputError("--processes", f"{processes}, more than the {options.batch} rows of a batch")
+                raise InputError(
+                    "--processes", f"{processes}, more than the {options.batch} rows of a batch"
+                )
             if launched:
                 with _joined("env://", int(os.environ["RANK"]), processes):
                     return stage(**arguments)
@@ -129,7 +135,8 @@ def _helpers(stage: Callable, arguments: dict, meeting: str, processes: int) -> 
     context = multiprocessing.get_context("spawn")
     name = (stage.__module__, stage.__name__)
     helpers = [
-        context.Process(target=_help, args=(*name, arguments, meeting, i, processes), daemon=True) for i in range(1, processes)
+        context.Process(target=_help, args=(*name, arguments, meeting, i, processes), daemon=True)
+        for i in range(1, processes)
     ]
     try:
         for helper in helpers:
@@ -141,7 +148,9 @@ def _helpers(stage: Callable, arguments: dict, meeting: str, processes: int) -> 
             helper.join()
 
 
-def _help(module: str, name: str, arguments: dict, meeting: str, number: int, processes: int) -> None:
+def _help(
+    module: str, name: str, arguments: dict, meeting: str, number: int, processes: int
+) -> None:
     """Run a stage as a helper. The leader listens to signals, and says what is wrong with the
     input.
     """
@@ -164,7 +173,9 @@ def _joined(meeting: str, number: int, processes: int) -> Iterator[None]:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", number)) % torch.cuda.device_count())
     if number:
         logging.getLogger("genoloom").setLevel(logging.CRITICAL)
-    distributed.init_process_group(init_method=meeting, rank=number, world_size=processes, timeout=PATIENCE)
+    distributed.init_process_group(
+        init_method=meeting, rank=number, world_size=processes, timeout=PATIENCE
+    )
     try:
         yield
     finally:

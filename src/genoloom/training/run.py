@@ -207,15 +207,24 @@ def _advance(
         progress.keep_pace()
         steps = progress.steps
         due = progress.step % progress.evaluate_every == 0 or progress.step == steps
-        if due and processes.agreed(processes.rank() == 0 and progress.ends_early(model, losses, patience, max_gap)):
+        if due and processes.agreed(
+            processes.rank() == 0 and progress.ends_early(model, losses, patience, max_gap)
+        ):
             return
         if progress.step >= steps:
             return
-        out_of_time = run.time_limit_s is not None and progress.done > 0 and progress.session_s > run.time_limit_s
+        out_of_time = (
+            run.time_limit_s is not None
+            and progress.done > 0
+            and progress.session_s > run.time_limit_s
+        )
         if processes.agreed(stop.is_set() or out_of_time):
             progress.save(model)
             reason = "the time limit came" if out_of_time else "a signal came"
-            raise Interrupted(f"{run.label}: {reason} at step {progress.step} of {steps}; the state is saved, run again to go on")
+            raise Interrupted(
+                f"{run.label}: {reason} at step {progress.step} of {steps}; the state is saved, "
+                "run again to go on"
+            )
         if time.monotonic() - progress.saved > checkpoint_every_s:
             progress.save(model)
         of_helper = (processes.rank(),) if processes.rank() else ()
@@ -231,7 +240,9 @@ def _advance(
 class _Progress:
     """How far a run has come: what a checkpoint holds beside the model's own state."""
 
-    def __init__(self, run: TrainingRun, steps: int, evaluate_every: int | None, minutes: float | None):
+    def __init__(
+        self, run: TrainingRun, steps: int, evaluate_every: int | None, minutes: float | None
+    ):
         """With `minutes` the number of steps is not known until a few have been timed; till then it
         is taken as a large one.
         """
@@ -281,8 +292,18 @@ class _Progress:
             step_s += evaluation_s / self.given_every
         self.steps = processes.of_leader(self.step + max(1, round(left_s / step_s)))
         self.paced = True
-        paces = ", ".join(f"{seconds:.3g} s a step with {threads} thread(s)" for threads, seconds in self.pace.items())
-        log.info("%s: %s, so %d steps in %g minutes with %d", self.run.label, paces, self.steps, self.minutes, self.threads)
+        paces = ", ".join(
+            f"{seconds:.3g} s a step with {threads} thread(s)"
+            for threads, seconds in self.pace.items()
+        )
+        log.info(
+            "%s: %s, so %d steps in %g minutes with %d",
+            self.run.label,
+            paces,
+            self.steps,
+            self.minutes,
+            self.threads,
+        )
 
     def _use(self, threads: int) -> None:
         self.threads = threads
@@ -295,19 +316,26 @@ class _Progress:
         except ValidationError as error:
             problem = error.errors(include_input=False, include_url=False)[0]
             place = ".".join(map(str, problem["loc"]))
-            raise InputError(self.path, f"is no training checkpoint ('{place}': {problem['msg']})", remedy=REMEDY) from None
+            raise InputError(
+                self.path, f"is no training checkpoint ('{place}': {problem['msg']})", remedy=REMEDY
+            ) from None
         if words.digest != self.run.digest:
             raise InputError(
                 self.path,
                 f"belongs to another run ({words.digest[:12]})",
                 expected=f"{self.run.digest[:12]}, of these data and options",
-                remedy=f"remove {self.run.state_dir} to start again, or give another state directory",
+                remedy=f"remove {self.run.state_dir} to start again, or give another state "
+                "directory",
             )
         check_fit(self.path, state["model"], model.state_dict())
         if state["best_snapshot"] is not None:
             check_fit(self.path, state["best_snapshot"], model.snapshot())
         self.step = self.first_step = words.step
-        self.best, self.since_best, self.best_snapshot = words.best, words.since_best, state["best_snapshot"]
+        self.best, self.since_best, self.best_snapshot = (
+            words.best,
+            words.since_best,
+            state["best_snapshot"],
+        )
         self.rows, self.earlier_s = words.history, words.seconds
         if self.minutes is not None:
             self.steps, self.paced = words.steps, words.paced
@@ -316,7 +344,9 @@ class _Progress:
         try:
             model.load_state_dict(state["model"])
         except (KeyError, TypeError, ValueError) as error:
-            raise InputError(self.path, f"does not fit this model ({error})", remedy=REMEDY) from None
+            raise InputError(
+                self.path, f"does not fit this model ({error})", remedy=REMEDY
+            ) from None
         log.info("%s: resumed at step %d of %d", self.run.label, self.step, self.steps)
 
     def save(self, model: Trainable) -> None:
@@ -338,12 +368,20 @@ class _Progress:
         save_checkpoint(self.path, state)
         self.saved = time.monotonic()
 
-    def ends_early(self, model: Trainable, losses: dict[str, float], patience: int | None, max_gap: float | None) -> bool:
+    def ends_early(
+        self,
+        model: Trainable,
+        losses: dict[str, float],
+        patience: int | None,
+        max_gap: float | None,
+    ) -> bool:
         """Evaluate; whether the patience or the bound on the gap is used up."""
         self.evaluate(model, losses, max_gap)
         label, step, gap = self.run.label, self.step, self.rows[-1].get("gap")
         if patience is not None and self.since_best >= patience:
-            log.info("%s: no better score in %d evaluations, stopping at step %d", label, patience, step)
+            log.info(
+                "%s: no better score in %d evaluations, stopping at step %d", label, patience, step
+            )
             return True
         if _exceeds(self.rows[-1], max_gap):
             log.info("%s: gap %.3f is above %g, stopping at step %d", label, gap, max_gap, step)
@@ -356,9 +394,14 @@ class _Progress:
             return
         started = time.monotonic()
         figures = model.evaluate(self.step)
-        self.evaluations, self.evaluations_s = self.evaluations + 1, self.evaluations_s + time.monotonic() - started
+        self.evaluations, self.evaluations_s = (
+            self.evaluations + 1,
+            self.evaluations_s + time.monotonic() - started,
+        )
         _refuse_divergence(self.run.label, self.step, {"score": figures["score"]})
-        self.rows.append({"step": self.step, "seconds": self.earlier_s + self.session_s, **losses, **figures})
+        self.rows.append(
+            {"step": self.step, "seconds": self.earlier_s + self.session_s, **losses, **figures}
+        )
         if figures["score"] < self.best and not _exceeds(figures, max_gap):
             self.best, self.since_best, self.best_snapshot = figures["score"], 0, model.snapshot()
         else:
@@ -370,7 +413,9 @@ class _Progress:
         if self.done:
             rate = self.done / self.session_s
             pace = f"  {rate:.1f} steps/s, {(self.steps - self.step) / rate:.0f} s left"
-        figures = "  ".join(f"{k} {v:.4g}" for k, v in self.rows[-1].items() if k not in ("step", "seconds"))
+        figures = "  ".join(
+            f"{k} {v:.4g}" for k, v in self.rows[-1].items() if k not in ("step", "seconds")
+        )
         log.info("%s: step %d/%d  %s%s", self.run.label, self.step, self.steps, figures, pace)
 
 
@@ -381,11 +426,17 @@ def _exceeds(figures: dict[str, float], max_gap: float | None) -> bool:
 def _refuse_divergence(label: str, step: int, figures: dict[str, float]) -> None:
     bad = [name for name, value in figures.items() if not math.isfinite(value)]
     if bad:
-        raise CollapsedError(f"{label}: {', '.join(bad)} not finite at step {step}; try a lower learning rate")
+        raise CollapsedError(
+            f"{label}: {', '.join(bad)} not finite at step {step}; try a lower learning rate"
+        )
 
 
 def write_times(run: TrainingRun) -> None:
     """When each evaluation of a run was, in seconds of training, as `times.tsv` in its state
     directory.
     """
-    write_table(run.state_dir / TIMES, ["step", "seconds"], [{k: row[k] for k in ("step", "seconds")} for row in run.history])
+    write_table(
+        run.state_dir / TIMES,
+        ["step", "seconds"],
+        [{k: row[k] for k in ("step", "seconds")} for row in run.history],
+    )

@@ -69,7 +69,11 @@ def two_sample_auc(kernel: np.ndarray, label: np.ndarray, person: np.ndarray, se
     features /= np.sqrt((features**2).sum(axis=1).mean())
 
     def fit_and_score(train, test):
-        return LogisticRegression(C=10.0, max_iter=500).fit(features[train], label[train]).decision_function(features[test])
+        return (
+            LogisticRegression(C=10.0, max_iter=500)
+            .fit(features[train], label[train])
+            .decision_function(features[test])
+        )
 
     return _auc(fit_and_score, label, person, seed)
 
@@ -84,7 +88,12 @@ def _components(kernel: np.ndarray, most: int) -> np.ndarray:
 
 
 def summaries_auc(
-    summaries: np.ndarray, distance: np.ndarray, label: np.ndarray, person: np.ndarray, seed: int, trees: bool
+    summaries: np.ndarray,
+    distance: np.ndarray,
+    label: np.ndarray,
+    person: np.ndarray,
+    seed: int,
+    trees: bool,
 ) -> float:
     """Logistic regression, or gradient-boosted trees, on summaries of haplotypes, components and
     neighbours.
@@ -106,7 +115,9 @@ def summaries_auc(
         else:
             # ranks, as summaries have long tails; squares, as a wrong spread tells as much as a
             # mean
-            spread = QuantileTransformer(n_quantiles=min(50, len(train)), output_distribution="normal")
+            spread = QuantileTransformer(
+                n_quantiles=min(50, len(train)), output_distribution="normal"
+            )
             x = spread.fit(x[train]).transform(x) / 3
             x = np.concatenate([x, x**2], axis=1)
             model = LogisticRegression(C=0.05, max_iter=500)
@@ -139,11 +150,19 @@ def trees_auc(columns: np.ndarray, label: np.ndarray, person: np.ndarray, seed: 
     def fit_and_score(train, test):
         x = columns.astype(np.float32) if alleles else _by_frequency(columns, train)
         a, b = train[label[train] == 1], train[label[train] == 0]
-        differ = np.abs(x[:, a].mean(axis=1) - x[:, b].mean(axis=1)) / (x[:, train].std(axis=1) + 1e-6)
+        differ = np.abs(x[:, a].mean(axis=1) - x[:, b].mean(axis=1)) / (
+            x[:, train].std(axis=1) + 1e-6
+        )
         if not alleles:
-            differ += np.abs(x[:, a].std(axis=1) - x[:, b].std(axis=1)) / (x[:, train].std(axis=1) + 1e-6)
+            differ += np.abs(x[:, a].std(axis=1) - x[:, b].std(axis=1)) / (
+                x[:, train].std(axis=1) + 1e-6
+            )
         best = np.sort(np.argsort(-differ, kind="stable")[:FEATURES])
-        return _boosted(seed).fit(x[best][:, train].T, label[train]).decision_function(x[best][:, test].T)
+        return (
+            _boosted(seed)
+            .fit(x[best][:, train].T, label[train])
+            .decision_function(x[best][:, test].T)
+        )
 
     return _auc(fit_and_score, label, person, seed)
 

@@ -23,7 +23,10 @@ LONG = 100  # codons of an open reading frame that chance hardly gives: (61/64)^
 
 
 def coding_figures(
-    synthetic: SequenceSet, holdout: SequenceSet, against: Callable[[str, str, Callable], Figure], frame: bool
+    synthetic: SequenceSet,
+    holdout: SequenceSet,
+    against: Callable[[str, str, Callable], Figure],
+    frame: bool,
 ) -> list[Figure]:
     """How long open reading frames are, and, with `frame`, which codons stand in the frame of the
     first base.
@@ -64,7 +67,9 @@ def longest_orfs(sequences: SequenceSet) -> np.ndarray:
     strands = [sequences.bases]
     if sequences.both_strands:
         strands.append(reverse_complement(sequences.bases, sequences.length))
-    return np.max([_longest(in_frame(bases, frame)) for bases in strands for frame in range(3)], axis=0)
+    return np.max(
+        [_longest(in_frame(bases, frame)) for bases in strands for frame in range(3)], axis=0
+    )
 
 
 def _longest(codons: np.ndarray) -> np.ndarray:
@@ -98,4 +103,6 @@ def in_frame_stops(sequences: SequenceSet) -> np.ndarray:
     """Share of stops among the codons of each sequence but its last, float64 (n,)."""
     codons, before = in_frame(sequences.bases), np.maximum(sequences.length // 3 - 1, 0)
     stops = np.append(STOP, False)[np.minimum(codons, len(STOP)).astype(np.int64)]
-    return (stops & (np.arange(codons.shape[1]) < before[:, None])).sum(axis=1) / np.maximum(before, 1)
+    return (stops & (np.arange(codons.shape[1]) < before[:, None])).sum(axis=1) / np.maximum(
+        before, 1
+    )

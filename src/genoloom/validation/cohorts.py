@@ -48,7 +48,9 @@ class Comparison:
         return rows[self.population[rows] == name]
 
 
-def compare(synthetic: People, real: People, roles: list[str], n_permutations: int, seed: int) -> Comparison:
+def compare(
+    synthetic: People, real: People, roles: list[str], n_permutations: int, seed: int
+) -> Comparison:
     """Choose the people: in each population as many of every group as the smallest group has.
 
     Raises
@@ -68,25 +70,39 @@ def compare(synthetic: People, real: People, roles: list[str], n_permutations: i
     total = sum(sizes.values())
     if total < 2:
         raise InputError(
-            "comparison", "no population has synthetic, held-out and training people", expected=f"populations {', '.join(names)}",
+            "comparison", "no population has synthetic, held-out and training people",
+            expected=f"populations {', '.join(names)}",
             remedy="generate people of the populations of the panel",
         )  # fmt: skip
     if total > MAX_PEOPLE:
         sizes = {name: size * MAX_PEOPLE // total for name, size in sizes.items()}
     chosen = {
-        group: np.sort(np.concatenate([rng.choice(np.flatnonzero(labels == p), sizes[p], replace=False) for p in names]))
+        group: np.sort(
+            np.concatenate(
+                [rng.choice(np.flatnonzero(labels == p), sizes[p], replace=False) for p in names]
+            )
+        )
         for group, labels in groups.items()
     }
     n_synthetic = len(chosen["synthetic"])
     real_people = np.concatenate([chosen["holdout"], chosen["train"]])
-    population = np.concatenate([groups["synthetic"][chosen["synthetic"]], np.array(real.population)[real_people]])
+    population = np.concatenate(
+        [groups["synthetic"][chosen["synthetic"]], np.array(real.population)[real_people]]
+    )
     rows = np.arange(n_synthetic + len(real_people))
-    holdout, train = rows[n_synthetic : n_synthetic + len(chosen["holdout"])], rows[n_synthetic + len(chosen["holdout"]) :]
+    holdout, train = (
+        rows[n_synthetic : n_synthetic + len(chosen["holdout"])],
+        rows[n_synthetic + len(chosen["holdout"]) :],
+    )
     halvings = [halve(rows[n_synthetic:], population, names, rng) for _ in range(n_permutations)]
-    return Comparison(chosen["synthetic"], real_people, population, rows[:n_synthetic], holdout, train, halvings)
+    return Comparison(
+        chosen["synthetic"], real_people, population, rows[:n_synthetic], holdout, train, halvings
+    )
 
 
-def halve(rows: np.ndarray, population: np.ndarray, names: list[str], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def halve(
+    rows: np.ndarray, population: np.ndarray, names: list[str], rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Two random halves of people, each with the same mix of populations."""
     first, second = [], []
     for name in names:
@@ -109,9 +125,14 @@ def match_sites(synthetic: Panel, real: Panel) -> tuple[Panel, Panel]:
     wanted = synthetic.sites.keys()
     strange = [key for key in wanted if key not in index_of]
     if synthetic.sites.contig != real.sites.contig or strange:
-        where = f"{synthetic.sites.contig}:{strange[0][0]}" if strange else f"contig {synthetic.sites.contig}"
+        where = (
+            f"{synthetic.sites.contig}:{strange[0][0]}"
+            if strange
+            else f"contig {synthetic.sites.contig}"
+        )
         raise InputError(
-            "synthetic data", f"{len(strange)} of {len(wanted)} sites are not in the panel, the first: {where}",
+            "synthetic data",
+            f"{len(strange)} of {len(wanted)} sites are not in the panel, the first: {where}",
             expected="sites of the panel that the model was trained on",
         )  # fmt: skip
     return synthetic, real.take_sites(np.array([index_of[key] for key in wanted]))

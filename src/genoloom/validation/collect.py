@@ -105,7 +105,14 @@ class Collector:
         Sites read at a time, and common sites in a window of the linkage metrics.
     """
 
-    def __init__(self, people: Comparison, n_sites: int, block: int, seed: int, synthetic: dict[str, np.ndarray] | None = None):
+    def __init__(
+        self,
+        people: Comparison,
+        n_sites: int,
+        block: int,
+        seed: int,
+        synthetic: dict[str, np.ndarray] | None = None,
+    ):
         self.people, self.block = people, block
         self.groups = groups = Groups.of(people, synthetic)
         n = len(people.population)
@@ -148,7 +155,9 @@ class Collector:
             stop = min(start + self.block, len(position))
             made = read_rows(synthetic, self.people.synthetic_people, start, stop)
             truth = read_rows(real, self.people.real_people, start, stop)
-            self._add_block(np.concatenate([made, truth], axis=1), position[start:stop], cm[start:stop])
+            self._add_block(
+                np.concatenate([made, truth], axis=1), position[start:stop], cm[start:stop]
+            )
         self.homozygosity.end(float(position[-1]))
         self.runs.end(float(cm[-1]))
         self.linkage.end_contig()
@@ -176,21 +185,31 @@ class Collector:
         counts = (alleles.astype(np.float32) @ self.members).astype(np.int32)
         heterozygous = alleles[:, 0::2] != alleles[:, 1::2]
         self.counts.append(counts)
-        self.heterozygotes.append((heterozygous.astype(np.float32) @ self.members[0::2]).astype(np.int32))
+        self.heterozygotes.append(
+            (heterozygous.astype(np.float32) @ self.members[0::2]).astype(np.int32)
+        )
         self.distance += hamming(alleles, alleles)
         self.heterozygous += heterozygous_calls(alleles)
         self.kinship.add(alleles[:, 0::2] + alleles[:, 1::2])
         self.homozygosity.add(heterozygous, position.astype(float))
         frequency = self._real_frequency(counts)
         minor = minor_frequency(frequency)
-        self._add_kernel(alleles[minor >= KERNEL_MIN_FREQUENCY], frequency[minor >= KERNEL_MIN_FREQUENCY])
+        self._add_kernel(
+            alleles[minor >= KERNEL_MIN_FREQUENCY], frequency[minor >= KERNEL_MIN_FREQUENCY]
+        )
         common = minor >= COMMON
         self.linkage.add(alleles[common], position[common], cm[common], minor[common])
         self.scan.add(alleles[common], position[common])
         ids = self.windows.add(alleles)
         self.runs.add(alleles, cm)
         self.copying.add(alleles, cm)
-        self.imputation.add(alleles, position, cm, frequency, counts[:, self.groups.index["T"]] / (2 * self.people.n))
+        self.imputation.add(
+            alleles,
+            position,
+            cm,
+            frequency,
+            counts[:, self.groups.index["T"]] / (2 * self.people.n),
+        )
         self.by_population.add(alleles, frequency)
         if self._blocks % self._every == 0:
             self.classifier_sites.append(alleles)

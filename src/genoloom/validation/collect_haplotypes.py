@@ -38,7 +38,10 @@ class WindowHaplotypes:
             Numbers of the haplotypes in windows of 20 sites.
         """
         step = SIZES[0]
-        base = [window_ids(alleles[start : start + step]) for start in range(0, len(alleles) - step + 1, step)]
+        base = [
+            window_ids(alleles[start : start + step])
+            for start in range(0, len(alleles) - step + 1, step)
+        ]
         kept = []
         for size in SIZES:
             parts = size // step
@@ -55,7 +58,9 @@ class WindowHaplotypes:
         self.windows[size] += 1
         self.statistics[size] += garud(counts)
         share = counts / counts.sum(axis=0)
-        self.distance[size] += 0.5 * np.abs(share[:, self.first] - share[:, self.second]).sum(axis=0)
+        self.distance[size] += 0.5 * np.abs(share[:, self.first] - share[:, self.second]).sum(
+            axis=0
+        )
         often = np.floor(np.log2(np.maximum(counts, 0.5))).astype(int)
         for m in range(MULTIPLICITIES):
             self.spectrum[size][m] += (often == m).sum(axis=0)
@@ -78,9 +83,15 @@ class SharedRuns:
 
     def __init__(self, groups, seed: int):
         rng = np.random.default_rng(derive_seed(seed, "runs"))
-        chosen = [sample_rows(groups.haplotypes(name), RUN_HAPLOTYPES, rng) for name in (*groups.synthetic, "H", "T")]
+        chosen = [
+            sample_rows(groups.haplotypes(name), RUN_HAPLOTYPES, rng)
+            for name in (*groups.synthetic, "H", "T")
+        ]
         self.columns = np.unique(np.concatenate(chosen))
-        self.at = {name: np.flatnonzero(np.isin(self.columns, groups.haplotypes(name))) for name in groups.rows}
+        self.at = {
+            name: np.flatnonzero(np.isin(self.columns, groups.haplotypes(name)))
+            for name in groups.rows
+        }
         self.runs = PairwiseRuns(len(self.columns), SEGMENT_CM)
 
     def begin(self, cm: float) -> None:
@@ -101,11 +112,18 @@ class Copying:
     def __init__(self, groups, seed: int):
         rng = np.random.default_rng(derive_seed(seed, "copying"))
         smallest = min(len(groups.haplotypes(name)) for name in groups.rows)
-        queries = [sample_rows(groups.haplotypes(a), min(QUERIES, smallest), rng) for a, _ in groups.pairs]
-        templates = [sample_rows(groups.haplotypes(b), min(TEMPLATES, smallest), rng) for _, b in groups.pairs]
+        queries = [
+            sample_rows(groups.haplotypes(a), min(QUERIES, smallest), rng) for a, _ in groups.pairs
+        ]
+        templates = [
+            sample_rows(groups.haplotypes(b), min(TEMPLATES, smallest), rng)
+            for _, b in groups.pairs
+        ]
         # only the haplotypes that take part are read
         self.columns = np.unique(np.concatenate([*queries, *templates]))
-        self.model = CopyingLikelihood(*(np.searchsorted(self.columns, np.array(rows)) for rows in (queries, templates)))
+        self.model = CopyingLikelihood(
+            *(np.searchsorted(self.columns, np.array(rows)) for rows in (queries, templates))
+        )
 
     def begin(self) -> None:
         self.model.begin()

@@ -5,7 +5,14 @@ import numpy as np
 from genoloom.panel import haplotype_columns
 from genoloom.popgen.frequencies import frequency_bin
 from genoloom.popgen.haplotypes import extended_homozygosity
-from genoloom.popgen.linkage import DISTANCE_EDGES_BP, DISTANCE_EDGES_CM, correlation, d_prime, r_squared, three_point
+from genoloom.popgen.linkage import (
+    DISTANCE_EDGES_BP,
+    DISTANCE_EDGES_CM,
+    correlation,
+    d_prime,
+    r_squared,
+    three_point,
+)
 from genoloom.validation.collect_association import Association
 
 GAPS = (1, 4, 16, 64)  # sites between the members of a triple
@@ -56,12 +63,16 @@ class PopulationLinkage:
     """Sums of r2 within one population."""
 
     def __init__(self, groups, column: int, first: np.ndarray, second: np.ndarray):
-        self.columns = [haplotype_columns(groups.of_population(name, column)) for name in groups.rows]
+        self.columns = [
+            haplotype_columns(groups.of_population(name, column)) for name in groups.rows
+        ]
         self.r2 = PairSums(first, second, len(self.columns))
 
     def add(self, alleles: np.ndarray, flat: np.ndarray) -> None:
         """A window of common sites; `flat` holds the places of its pairs in a flattened matrix."""
-        self.r2.add(np.stack([r_squared(alleles[:, columns]).ravel()[flat] for columns in self.columns]))
+        self.r2.add(
+            np.stack([r_squared(alleles[:, columns]).ravel()[flat] for columns in self.columns])
+        )
 
 
 class Linkage:
@@ -81,7 +92,9 @@ class Linkage:
         self.r2, self.r, self.d_prime, self.score = sums(), sums(), sums(), sums()
         self.r2_of_bin = {i: sums() for i in BINS}
         self.triples = {gap: sums() for gap in GAPS}
-        self.of_population = [PopulationLinkage(groups, c + 1, first, second) for c in range(len(groups.populations))]
+        self.of_population = [
+            PopulationLinkage(groups, c + 1, first, second) for c in range(len(groups.populations))
+        ]
         self.association = Association(groups, seed, -(-n_sites // window))
         n, bins = len(self.columns), len(DISTANCE_EDGES_BP) - 1
         self.decay = {"bp": np.zeros((n, bins)), "cm": np.zeros((n, bins))}
@@ -89,7 +102,9 @@ class Linkage:
         self.identical, self.carrier_pairs = np.zeros((len(EXTENTS), n)), np.zeros(n)
         self._waiting: list[tuple] = []
 
-    def add(self, alleles: np.ndarray, position: np.ndarray, cm: np.ndarray, minor: np.ndarray) -> None:
+    def add(
+        self, alleles: np.ndarray, position: np.ndarray, cm: np.ndarray, minor: np.ndarray
+    ) -> None:
         """Common sites of the next block."""
         parts = [*self._waiting, (alleles, position, cm, minor)]
         joined = [np.concatenate(column) for column in zip(*parts, strict=True)]
@@ -104,7 +119,9 @@ class Linkage:
             self._window(*self._waiting[0])
         self._waiting = []
 
-    def _window(self, alleles: np.ndarray, position: np.ndarray, cm: np.ndarray, minor: np.ndarray) -> None:
+    def _window(
+        self, alleles: np.ndarray, position: np.ndarray, cm: np.ndarray, minor: np.ndarray
+    ) -> None:
         i, j = np.triu_indices(len(alleles), k=1)
         flat = i * len(alleles) + j
         r = np.empty((len(self.columns), len(i)))
@@ -124,9 +141,15 @@ class Linkage:
         bins = frequency_bin(minor)
         for which, sums in self.r2_of_bin.items():
             sums.add(r2[:, (bins[i] == which) & (bins[j] == which)])
-        self._add_decay("bp", r2, np.searchsorted(DISTANCE_EDGES_BP, position[j] - position[i], side="right") - 1)
+        self._add_decay(
+            "bp",
+            r2,
+            np.searchsorted(DISTANCE_EDGES_BP, position[j] - position[i], side="right") - 1,
+        )
         # positions in files are rounded: what lies on an edge must not fall to either side of it
-        self._add_decay("cm", r2, np.searchsorted(DISTANCE_EDGES_CM, cm[j] - cm[i] + 1e-7, side="right") - 1)
+        self._add_decay(
+            "cm", r2, np.searchsorted(DISTANCE_EDGES_CM, cm[j] - cm[i] + 1e-7, side="right") - 1
+        )
         for population in self.of_population:
             population.add(alleles, flat)
         self.association.add(alleles)
@@ -135,7 +158,9 @@ class Linkage:
                 sums.add(three_point(alleles, gap, self.members).T)
         for focal in (0, len(alleles) // 2):
             if len(alleles) - focal >= EXTENTS[-1]:
-                identical, pairs = extended_homozygosity(alleles[focal:], list(EXTENTS), self.members)
+                identical, pairs = extended_homozygosity(
+                    alleles[focal:], list(EXTENTS), self.members
+                )
                 self.identical += identical
                 self.carrier_pairs += pairs
 

@@ -17,7 +17,9 @@ class Populations:
         self.first = np.array([index[a] for a, _ in groups.pairs])
         self.second = np.array([index[b] for _, b in groups.pairs])
         self.n_groups, self.p = len(groups.rows), p
-        self.sizes = np.array([[groups.size(name, c + 1) for c in range(p)] for name in groups.rows], dtype=float)
+        self.sizes = np.array(
+            [[groups.size(name, c + 1) for c in range(p)] for name in groups.rows], dtype=float
+        )
         self.members = self._membership(groups)
         self.sites = 0
         self.error, self.alike = np.zeros((len(groups.pairs), p)), np.zeros((len(groups.pairs), p))
@@ -43,7 +45,9 @@ class Populations:
         """
         if not self.p:
             return
-        counts = (alleles.astype(np.float32) @ self.members).reshape(len(alleles), self.n_groups, self.p)
+        counts = (alleles.astype(np.float32) @ self.members).reshape(
+            len(alleles), self.n_groups, self.p
+        )
         flip = frequency > 0.5
         counts[flip] = self.sizes - counts[flip]
         p = counts / self.sizes

@@ -34,7 +34,9 @@ def flipped_copy(alleles: np.ndarray, rng: np.random.Generator, flips: float = F
     return copied ^ (rng.random(copied.shape) < flips).astype(np.int8)
 
 
-def mosaic(alleles: np.ndarray, cm: np.ndarray, length: float, rng: np.random.Generator) -> np.ndarray:
+def mosaic(
+    alleles: np.ndarray, cm: np.ndarray, length: float, rng: np.random.Generator
+) -> np.ndarray:
     """Haplotypes copied in pieces of mean `length` from training haplotypes chosen anew for each
     piece.
 
@@ -107,7 +109,9 @@ CONTROLS = {
 }
 
 
-def within_populations(alleles: np.ndarray, population: np.ndarray, make: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+def within_populations(
+    alleles: np.ndarray, population: np.ndarray, make: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
     """`make` of the haplotypes of each population, put together again.
 
     Parameters
@@ -124,7 +128,11 @@ def within_populations(alleles: np.ndarray, population: np.ndarray, make: Callab
 
 
 def make_controls(
-    training: np.ndarray, fresh: np.ndarray, cm: np.ndarray, population: np.ndarray, rng: np.random.Generator
+    training: np.ndarray,
+    fresh: np.ndarray,
+    cm: np.ndarray,
+    population: np.ndarray,
+    rng: np.random.Generator,
 ) -> dict[str, np.ndarray]:
     """Synthetic alleles of every control, within populations, in the order of the training people.
 

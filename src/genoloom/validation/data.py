@@ -84,7 +84,9 @@ class Data:
         """Principal components of a group, or of one of its populations."""
         return self.once(
             ("components", group, column),
-            lambda: Components(self.collected.kernel, self.groups.of_population(group, column), self.components),
+            lambda: Components(
+                self.collected.kernel, self.groups.of_population(group, column), self.components
+            ),
         )
 
     def haplotype_summaries(self) -> np.ndarray:
@@ -94,20 +96,28 @@ class Data:
             alleles = np.concatenate(self.collected.classifier_sites)
             # by the training people, like the bins: classes chosen with the help of H would regress
             # to the mean on one side
-            return haplotype_summaries(alleles, alleles[:, haplotype_columns(self.groups.rows["T"])].mean(axis=1))
+            return haplotype_summaries(
+                alleles, alleles[:, haplotype_columns(self.groups.rows["T"])].mean(axis=1)
+            )
 
         return self.once(("summaries",), compute)
 
     def parts_by_bin(self) -> list[Part]:
         return [
-            Part(bin=name, sites=self.bins == i, ascertained=True) for i, name in enumerate(BIN_NAMES) if (self.bins == i).any()
+            Part(bin=name, sites=self.bins == i, ascertained=True)
+            for i, name in enumerate(BIN_NAMES)
+            if (self.bins == i).any()
         ]
 
     def parts_by_population(self) -> list[Part]:
-        return [Part(population=name, column=i + 1) for i, name in enumerate(self.groups.populations)]
+        return [
+            Part(population=name, column=i + 1) for i, name in enumerate(self.groups.populations)
+        ]
 
 
-def resampled_halvings(d: Data, rows: dict[str, np.ndarray], figure: Callable[[np.ndarray, np.ndarray], float]) -> list[float]:
+def resampled_halvings(
+    d: Data, rows: dict[str, np.ndarray], figure: Callable[[np.ndarray, np.ndarray], float]
+) -> list[float]:
     """Figures of what two halves share, each half drawn again with replacement.
 
     What all real people share with each other does not depend on how they are halved, so the
@@ -123,5 +133,8 @@ def resampled_halvings(d: Data, rows: dict[str, np.ndarray], figure: Callable[[n
     """
     rng = np.random.default_rng(derive_seed(d.seed, "resampled halvings"))
     plain = np.mean([figure(rows[a], rows[b]) for a, b in d.groups.halvings])
-    drawn = [figure(*(rng.choice(rows[half], len(rows[half])) for half in pair)) for pair in d.groups.halvings]
+    drawn = [
+        figure(*(rng.choice(rows[half], len(rows[half])) for half in pair))
+        for pair in d.groups.halvings
+    ]
     return (plain + np.array(drawn) - np.mean(drawn)).tolist()

@@ -21,10 +21,25 @@ from genoloom.validation.metric_ids import MetricId
 from genoloom.validation.metric_table import Measured
 from genoloom.validation.verdicts import REAL, Chance, Role, Verdict, judge, worst
 
-COLUMNS = ["row", "kind", "metric", "population", "bin", "value", "reference", "null_sd", "nfr", "z", "n", "verdict"]
+COLUMNS = [
+    "row",
+    "kind",
+    "metric",
+    "population",
+    "bin",
+    "value",
+    "reference",
+    "null_sd",
+    "nfr",
+    "z",
+    "n",
+    "verdict",
+]
 
 
-def fidelity_rows(measured: list[Measured], name: str, kind: Role, n: int, group: str = "S") -> list[dict]:
+def fidelity_rows(
+    measured: list[Measured], name: str, kind: Role, n: int, group: str = "S"
+) -> list[dict]:
     """Rows of the table for the generator `name`; the last one, `overall`, is the worst verdict of
     all.
 
@@ -40,17 +55,33 @@ def fidelity_rows(measured: list[Measured], name: str, kind: Role, n: int, group
     rows = []
     for m in measured:
         chance = family if len(m.departures) else known
-        found = judge(m.metric.kind, m.values[group], m.reference, m.null_sd, m.metric.tolerance, chance, unit=m.metric.unit)
+        found = judge(
+            m.metric.kind,
+            m.values[group],
+            m.reference,
+            m.null_sd,
+            m.metric.tolerance,
+            chance,
+            unit=m.metric.unit,
+        )
         rows.append(
             {
-                "row": name, "kind": kind, "metric": m.metric.name, "population": m.part.population, "bin": m.part.bin,
-                "value": m.values[group], "reference": m.reference, "null_sd": m.null_sd, "nfr": found.nfr, "z": found.z, "n": n,
+                "row": name, "kind": kind, "metric": m.metric.name, "population": m.part.population,
+                "bin": m.part.bin,
+                "value": m.values[group], "reference": m.reference, "null_sd": m.null_sd,
+                "nfr": found.nfr, "z": found.z, "n": n,
                 "verdict": found.verdict,
             }
         )  # fmt: skip
     verdict = worst([row["verdict"] for row in rows])
     off = sum(row["verdict"] is not Verdict.PASS for row in rows)
-    overall = dict.fromkeys(COLUMNS) | {"row": name, "kind": kind, "metric": MetricId.OVERALL, "population": "all", "bin": "all"}
+    overall = dict.fromkeys(COLUMNS) | {
+        "row": name,
+        "kind": kind,
+        "metric": MetricId.OVERALL,
+        "population": "all",
+        "bin": "all",
+    }
     return [*rows, overall | {"value": float(off), "n": n, "verdict": verdict}]
 
 
@@ -71,4 +102,6 @@ def family_chance(measured: list[Measured]) -> Chance:
     if not departures:
         return Chance.of_family(len(measured))
     fewest = min(map(len, departures))
-    return Chance.of_halvings(np.nan_to_num(np.stack([figures[:fewest] for figures in departures], axis=1)))
+    return Chance.of_halvings(
+        np.nan_to_num(np.stack([figures[:fewest] for figures in departures], axis=1))
+    )

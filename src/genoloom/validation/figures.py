@@ -32,7 +32,10 @@ def figure_data(d: Data) -> dict:
         "decay": {
             "edges_bp": [float(e) if np.isfinite(e) else None for e in DISTANCE_EDGES_BP],
             "used": used.tolist(),
-            **{name: np.nan_to_num(linkage.decay_curve(d.index[g], "bp")).tolist() for name, g in GROUPS.items()},
+            **{
+                name: np.nan_to_num(linkage.decay_curve(d.index[g], "bp")).tolist()
+                for name, g in GROUPS.items()
+            },
         },
         "pca": _pca(d),
         "distances": _distances(d),
@@ -47,11 +50,17 @@ def _frequency(d: Data) -> dict:
 
 def _spectrum(d: Data) -> dict:
     n = d.groups.size("H") // 2
-    edges = np.unique(np.concatenate([np.arange(1, min(8, n) + 1), np.geomspace(min(8, n), n + 1, 8).round().astype(int)]))
+    edges = np.unique(
+        np.concatenate(
+            [np.arange(1, min(8, n) + 1), np.geomspace(min(8, n), n + 1, 8).round().astype(int)]
+        )
+    )
     data = {"from_count": edges[:-1].tolist(), "to_count": (edges[1:] - 1).tolist()}
     for name, group in GROUPS.items():
         spectrum = folded_spectrum(d.count(group), d.groups.size(group))
-        shares = [int(spectrum[a:b].sum()) / max(1, int(spectrum[1:].sum())) for a, b in pairwise(edges)]
+        shares = [
+            int(spectrum[a:b].sum()) / max(1, int(spectrum[1:].sum())) for a, b in pairwise(edges)
+        ]
         data[name] = shares
     return data
 
@@ -64,7 +73,13 @@ def _pca(d: Data) -> dict:
     for name in d.groups.populations:
         points = real[population == name][:, :2]
         if points.shape[1] == 2:
-            ellipses.append({"population": name, "mean": points.mean(axis=0).tolist(), "covariance": np.cov(points.T).tolist()})
+            ellipses.append(
+                {
+                    "population": name,
+                    "mean": points.mean(axis=0).tolist(),
+                    "covariance": np.cov(points.T).tolist(),
+                }
+            )
     labels = people.population[people.synthetic]
     points = [
         {"population": str(label), "x": float(row[0]), "y": float(row[1])}
@@ -78,7 +93,11 @@ def _distances(d: Data) -> dict:
     top = float(d.collected.distance.max()) or 1.0
     edges = np.linspace(0, top, 41)
     data: dict = {"edges": edges.tolist()}
-    for name, (a, b) in {"holdout": ("H", "H"), "synthetic": ("S", "S"), "between": ("H", "S")}.items():
+    for name, (a, b) in {
+        "holdout": ("H", "H"),
+        "synthetic": ("S", "S"),
+        "between": ("H", "S"),
+    }.items():
         values = d.distances(a, b)
         values = values[np.triu_indices(len(values), k=1)] if a == b else values.ravel()
         data[name] = (np.histogram(values, bins=edges)[0] / len(values)).tolist()

@@ -124,7 +124,9 @@ def duplicates(m: Material, rng: np.random.Generator) -> np.ndarray:
         order = rng.permutation(n)
         k = round(DUPLICATES * n)
         made = alleles.copy()
-        made[:, haplotype_columns(order[:k])] = alleles[:, haplotype_columns(rng.choice(order[k:], k))]
+        made[:, haplotype_columns(order[:k])] = alleles[
+            :, haplotype_columns(rng.choice(order[k:], k))
+        ]
         return made
 
     return m.within(m.fresh, doubled)
@@ -147,7 +149,9 @@ def missing_population(m: Material, rng: np.random.Generator) -> np.ndarray:
     own, others = np.flatnonzero(m.population == gone), np.flatnonzero(m.population != gone)
     made = m.fresh.copy()
     if len(others):
-        made[:, haplotype_columns(own)] = m.training[:, haplotype_columns(rng.choice(others, len(own), len(own) > len(others)))]
+        made[:, haplotype_columns(own)] = m.training[
+            :, haplotype_columns(rng.choice(others, len(own), len(own) > len(others)))
+        ]
     return made
 
 
@@ -164,7 +168,9 @@ def _mosaic(length: float) -> Callable:
 
 FAULTS: dict[str, Callable[[Material, np.random.Generator], np.ndarray]] = {
     "fresh individuals": lambda m, rng: m.fresh,
-    "independent sites": lambda m, rng: m.within(m.training, lambda alleles: independent_sites(alleles, rng)),
+    "independent sites": lambda m, rng: m.within(
+        m.training, lambda alleles: independent_sites(alleles, rng)
+    ),
     "order-4 Markov": lambda m, rng: m.within(m.training, lambda alleles: markov(alleles, rng)),
     "short mosaic": _mosaic(SHORT),
     "middle mosaic": _mosaic(MIDDLE),

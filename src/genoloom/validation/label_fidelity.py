@@ -27,9 +27,11 @@ from genoloom.sequences import OTHER, SequenceSet
 FEWEST = 10  # sequences of each label on each side
 
 
-def label_scores(synthetic: SequenceSet, train: SequenceSet, holdout: SequenceSet, most: int, seed: int) -> dict[str, tuple]:
-    """(value, reference, spread, n) of "label_fidelity", "label_transfer" and "label_gc_only"; empty
-    without usable labels.
+def label_scores(
+    synthetic: SequenceSet, train: SequenceSet, holdout: SequenceSet, most: int, seed: int
+) -> dict[str, tuple]:
+    """(value, reference, spread, n) of "label_fidelity", "label_transfer" and "label_gc_only";
+    empty without usable labels.
 
     Parameters
     ----------
@@ -42,30 +44,52 @@ def label_scores(synthetic: SequenceSet, train: SequenceSet, holdout: SequenceSe
         return {}
     rng = np.random.default_rng(derive_seed(seed, "labels"))
     (made, made_label), (fitted, fitted_label), (unseen, unseen_label) = (
-        (side.take(order), label[order]) for side, label in sides for order in [rng.permutation(len(side))]
+        (side.take(order), label[order])
+        for side, label in sides
+        for order in [rng.permutation(len(side))]
     )
     ordered = _are_bins(names)
     half = len(unseen) // 2
     first, second = np.arange(half), np.arange(half, len(unseen))
-    oracle = _network(unseen.take(first), unseen_label[first], len(names), most, derive_seed(seed, "oracle"))
+    oracle = _network(
+        unseen.take(first), unseen_label[first], len(names), most, derive_seed(seed, "oracle")
+    )
     scores = {}
     n = min(len(made), most)
-    scores["label_fidelity"] = _pair(oracle, (made, made_label), (unseen.take(second), unseen_label[second]), ordered, most)
+    scores["label_fidelity"] = _pair(
+        oracle, (made, made_label), (unseen.take(second), unseen_label[second]), ordered, most
+    )
     equal = min(len(made), len(fitted), most)
     networks = [
-        _network(side.take(slice(equal)), label[:equal], len(names), most, derive_seed(seed, "transfer"))
+        _network(
+            side.take(slice(equal)), label[:equal], len(names), most, derive_seed(seed, "transfer")
+        )
         for side, label in ((made, made_label), (fitted, fitted_label))
     ]
-    value, reference = (_score(_read(network, unseen), unseen_label, ordered) for network in networks)
-    scores["label_transfer"] = (value, reference, _spread(_read(networks[1], unseen), unseen_label, ordered), len(unseen))
+    value, reference = (
+        _score(_read(network, unseen), unseen_label, ordered) for network in networks
+    )
+    scores["label_transfer"] = (
+        value,
+        reference,
+        _spread(_read(networks[1], unseen), unseen_label, ordered),
+        len(unseen),
+    )
     known = unseen.take(first), unseen_label[first]
     gc = [_gc_reader(*known, side, len(names)) for side in (made, unseen.take(second))]
     truth = unseen_label[second]
-    scores["label_gc_only"] = _score(gc[0], made_label, ordered), _score(gc[1], truth, ordered), _spread(gc[1], truth, ordered), n
+    scores["label_gc_only"] = (
+        _score(gc[0], made_label, ordered),
+        _score(gc[1], truth, ordered),
+        _spread(gc[1], truth, ordered),
+        n,
+    )
     return scores
 
 
-def guidance_curve(made: dict[float, SequenceSet], holdout: SequenceSet, most: int, seed: int) -> dict:
+def guidance_curve(
+    made: dict[float, SequenceSet], holdout: SequenceSet, most: int, seed: int
+) -> dict:
     """What an oracle of held-out sequences reads from those that were drawn under each guidance
     weight; empty without usable labels.
 
@@ -86,17 +110,25 @@ def guidance_curve(made: dict[float, SequenceSet], holdout: SequenceSet, most: i
     if not names:
         return {}
     ordered, (unseen, truth) = _are_bins(names), sides.pop()
-    order = np.random.default_rng(derive_seed(seed, "halves of the holdout")).permutation(len(unseen))
+    order = np.random.default_rng(derive_seed(seed, "halves of the holdout")).permutation(
+        len(unseen)
+    )
     first, second = np.array_split(order, 2)
-    oracle = _network(unseen.take(first), truth[first], len(names), most, derive_seed(seed, "oracle"))
+    oracle = _network(
+        unseen.take(first), truth[first], len(names), most, derive_seed(seed, "oracle")
+    )
     known = unseen.take(first), truth[first]
     sides = [(side.take(slice(most)), label[:most]) for side, label in sides]
     return {
         "weight": list(made),
         "fidelity": [_score(_read(oracle, side), label, ordered) for side, label in sides],
-        "gc_only": [_score(_gc_reader(*known, side, len(names)), label, ordered) for side, label in sides],
+        "gc_only": [
+            _score(_gc_reader(*known, side, len(names)), label, ordered) for side, label in sides
+        ],
         "ceiling": _score(_read(oracle, unseen.take(second)), truth[second], ordered),
-        "real_gc_only": _score(_gc_reader(*known, unseen.take(second), len(names)), truth[second], ordered),
+        "real_gc_only": _score(
+            _gc_reader(*known, unseen.take(second), len(names)), truth[second], ordered
+        ),
         "chance": 0.0 if ordered else 1 / len(names),
         "measure": "Spearman correlation" if ordered else "balanced accuracy",
     }
@@ -108,7 +140,9 @@ def _usable(sides: list[SequenceSet]) -> tuple[list[str], list[tuple[SequenceSet
     """
     names = sorted({name for name in sides[-1].label if name}, key=_bin_order)
     labelled = [_labelled(side, names) for side in sides]
-    enough = len(names) > 1 and all(np.bincount(label, minlength=len(names)).min() >= FEWEST for _, label in labelled)
+    enough = len(names) > 1 and all(
+        np.bincount(label, minlength=len(names)).min() >= FEWEST for _, label in labelled
+    )
     return (names, labelled) if enough else ([], [])
 
 
@@ -124,29 +158,53 @@ def _labelled(sequences: SequenceSet, names: list[str]) -> tuple[SequenceSet, np
     """The sequences that have one of the labels, and its index."""
     known = {name: i for i, name in enumerate(names)}
     index = [i for i, name in enumerate(sequences.label) if name in known]
-    return sequences.take(np.array(index, dtype=np.int64)), np.array([known[sequences.label[i]] for i in index], dtype=np.int64)
+    return sequences.take(np.array(index, dtype=np.int64)), np.array(
+        [known[sequences.label[i]] for i in index], dtype=np.int64
+    )
 
 
-def _network(sequences: SequenceSet, label: np.ndarray, n_labels: int, most: int, seed: int) -> SequenceClassifier:
+def _network(
+    sequences: SequenceSet, label: np.ndarray, n_labels: int, most: int, seed: int
+) -> SequenceClassifier:
     model, n = SequenceClassifier(n_labels), min(len(sequences), most)
     x, length = sequences.bases[:n], sequences.length[:n]
-    fit_classifier(model, x, length, torch.from_numpy(label[:n]), nn.functional.cross_entropy, sequences.both_strands, seed)
+    fit_classifier(
+        model,
+        x,
+        length,
+        torch.from_numpy(label[:n]),
+        nn.functional.cross_entropy,
+        sequences.both_strands,
+        seed,
+    )
     return model
 
 
 def _read(model: SequenceClassifier, sequences: SequenceSet) -> np.ndarray:
     """Label probabilities, float64 (n, n_labels)."""
-    return softmax(classify(model, sequences.bases, sequences.length, sequences.both_strands).astype(np.float64), axis=1)
+    return softmax(
+        classify(model, sequences.bases, sequences.length, sequences.both_strands).astype(
+            np.float64
+        ),
+        axis=1,
+    )
 
 
-def _gc_reader(real: SequenceSet, label: np.ndarray, sequences: SequenceSet, n_labels: int) -> np.ndarray:
+def _gc_reader(
+    real: SequenceSet, label: np.ndarray, sequences: SequenceSet, n_labels: int
+) -> np.ndarray:
     """Label probabilities from the GC content alone: normal densities fitted to the real sequences
     of each label.
     """
     gc, known = _gc(sequences), _gc(real)
     mean = np.array([known[label == k].mean() for k in range(n_labels)])
     spread = np.array([known[label == k].std() + 1e-3 for k in range(n_labels)])
-    density = np.exp(-0.5 * ((gc[:, None] - mean) / spread) ** 2) / spread * np.bincount(label, minlength=n_labels) / len(label)
+    density = (
+        np.exp(-0.5 * ((gc[:, None] - mean) / spread) ** 2)
+        / spread
+        * np.bincount(label, minlength=n_labels)
+        / len(label)
+    )
     return density / np.maximum(density.sum(axis=1, keepdims=True), 1e-300)
 
 
@@ -155,7 +213,9 @@ def _gc(sequences: SequenceSet) -> np.ndarray:
     return ((bases == 1) | (bases == 2)).sum(axis=1) / np.maximum((bases != OTHER).sum(axis=1), 1)
 
 
-def _pair(network, made: tuple, real: tuple, ordered: bool, most: int) -> tuple[float, float, float, int]:
+def _pair(
+    network, made: tuple, real: tuple, ordered: bool, most: int
+) -> tuple[float, float, float, int]:
     (sequences, label), (unseen, truth) = made, real
     n = min(len(sequences), most)
     reference = _read(network, unseen)
@@ -172,7 +232,9 @@ def _score(probability: np.ndarray, label: np.ndarray, ordered: bool) -> float:
     return float(np.mean([right[label == k].mean() for k in np.unique(label)]))
 
 
-def _spread(probability: np.ndarray, label: np.ndarray, ordered: bool, resamples: int = 100) -> float:
+def _spread(
+    probability: np.ndarray, label: np.ndarray, ordered: bool, resamples: int = 100
+) -> float:
     rng = np.random.default_rng(1)
     rows = rng.integers(0, len(label), (resamples, len(label)))
     return float(np.std([_score(probability[r], label[r], ordered) for r in rows], ddof=1))

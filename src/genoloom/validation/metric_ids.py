@@ -41,8 +41,16 @@ class MetricId(StrEnum):
     FREQUENCY_CORRELATION = "frequency_correlation", "Allele frequencies, correlation", HIGHER
     FREQUENCY_ERROR = "frequency_error", "Allele frequencies, mean error", LOWER
     FREQUENCY_DIVERGENCE = "frequency_divergence", "Allele frequencies, divergence", LOWER
-    FREQUENCY_FILTERS = "frequency_filters", "Frequency filters (1 % and 5 %), decided alike", HIGHER
-    JOINT_SPECTRUM_DISTANCE = "joint_spectrum_distance", "Joint spectra of populations, distance", LOWER
+    FREQUENCY_FILTERS = (
+        "frequency_filters",
+        "Frequency filters (1 % and 5 %), decided alike",
+        HIGHER,
+    )
+    JOINT_SPECTRUM_DISTANCE = (
+        "joint_spectrum_distance",
+        "Joint spectra of populations, distance",
+        LOWER,
+    )
     SITES_LOST = "sites_lost", "Sites that do not vary", REFERENCE
     PI_ERROR = "pi_error", "Diversity (π) along the genome, error", LOWER
     WATTERSON_ERROR = "watterson_error", "Diversity (Watterson) along the genome, error", LOWER
@@ -52,14 +60,30 @@ class MetricId(StrEnum):
     DXY_MATRIX_ERROR = "dxy_matrix_error", "Differences between populations (dxy), error", LOWER
     LD_R2_CORRELATION = "ld_r2_correlation", "Linkage between sites (r²), correlation", HIGHER
     LD_R_CORRELATION = "ld_r_correlation", "Linkage between sites (signed r), correlation", HIGHER
-    LD_D_PRIME_CORRELATION = "ld_d_prime_correlation", "Linkage between sites (D'), correlation", HIGHER
+    LD_D_PRIME_CORRELATION = (
+        "ld_d_prime_correlation",
+        "Linkage between sites (D'), correlation",
+        HIGHER,
+    )
     LD_DECAY_ERROR = "ld_decay_error", "Decay of linkage with distance, error", LOWER
     LD_DECAY_ERROR_CM = "ld_decay_error_cm", "Decay of linkage with genetic distance, error", LOWER
     ASSOCIATION_HITS = "association_hits", "Association hits of planted traits, overlap", HIGHER
-    ASSOCIATION_EFFECTS = "association_effects", "Association effects of planted traits, slope", REFERENCE
-    LDSC_HERITABILITY = "ldsc_heritability", "Heritability of planted traits by LD score regression", REFERENCE
+    ASSOCIATION_EFFECTS = (
+        "association_effects",
+        "Association effects of planted traits, slope",
+        REFERENCE,
+    )
+    LDSC_HERITABILITY = (
+        "ldsc_heritability",
+        "Heritability of planted traits by LD score regression",
+        REFERENCE,
+    )
     LD_SCORE_SLOPE = "ld_score_slope", "LD scores, slope", REFERENCE
-    THREE_POINT_CORRELATION = "three_point_correlation", "Linkage of three sites, correlation", HIGHER
+    THREE_POINT_CORRELATION = (
+        "three_point_correlation",
+        "Linkage of three sites, correlation",
+        HIGHER,
+    )
     EHH_ERROR = "ehh_error", "Extended haplotype homozygosity, error", LOWER
     NSL_CORRELATION = "nsl_correlation", "Selection scan nSL, correlation", HIGHER
     IHS_CORRELATION = "ihs_correlation", "Selection scan iHS, correlation", HIGHER
@@ -68,28 +92,64 @@ class MetricId(StrEnum):
     HAPLOTYPE_H12 = "haplotype_h12", "Haplotype homozygosity (H12)", REFERENCE
     HAPLOTYPE_H2_H1 = "haplotype_h2_h1", "Haplotype homozygosity (H2/H1)", REFERENCE
     HAPLOTYPE_DISTANCE = "haplotype_distance", "Frequencies of short haplotypes, distance", LOWER
-    HAPLOTYPE_SPECTRUM_DISTANCE = "haplotype_spectrum_distance", "Spectrum of short haplotypes, distance", LOWER
-    LONGEST_SHARED_RUN = "longest_shared_run", "Longest run shared with holdout individuals", REFERENCE
+    HAPLOTYPE_SPECTRUM_DISTANCE = (
+        "haplotype_spectrum_distance",
+        "Spectrum of short haplotypes, distance",
+        LOWER,
+    )
+    LONGEST_SHARED_RUN = (
+        "longest_shared_run",
+        "Longest run shared with holdout individuals",
+        REFERENCE,
+    )
     SHARED_SEGMENTS = "shared_segments", "Share of the map in long shared runs", REFERENCE
     COPYING_BITS = "copying_bits", "Phase realism, bits a site", REFERENCE
     IMPUTATION_R2 = "imputation_r2", "Imputation from the panel (dosage r²)", HIGHER
-    IMPOSSIBLE_HAPLOTYPES = "impossible_haplotypes", "Haplotypes with variants that exclude each other", LOWER
-    HETEROZYGOSITY_DISTANCE = "heterozygosity_distance", "Heterozygosity of individuals, distance", LOWER
-    HETEROZYGOSITY_RATIO = "heterozygosity_ratio", "Heterozygous calls, observed over expected", REFERENCE
+    IMPOSSIBLE_HAPLOTYPES = (
+        "impossible_haplotypes",
+        "Haplotypes with variants that exclude each other",
+        LOWER,
+    )
+    HETEROZYGOSITY_DISTANCE = (
+        "heterozygosity_distance",
+        "Heterozygosity of individuals, distance",
+        LOWER,
+    )
+    HETEROZYGOSITY_RATIO = (
+        "heterozygosity_ratio",
+        "Heterozygous calls, observed over expected",
+        REFERENCE,
+    )
     INBREEDING_SPREAD = "inbreeding_spread", "Inbreeding coefficient, spread", REFERENCE
     HARDY_WEINBERG = "hardy_weinberg", "Sites out of Hardy-Weinberg proportions", REFERENCE
     HOMOZYGOUS_RUNS = "homozygous_runs", "Share of the region in runs of homozygosity", REFERENCE
     REPEATED_PEOPLE = "repeated_people", "Individuals with a double in the sample", REFERENCE
-    LONGEST_HOMOZYGOUS_RUN = "longest_homozygous_run", "Longest run of homozygosity, distance", LOWER
+    LONGEST_HOMOZYGOUS_RUN = (
+        "longest_homozygous_run",
+        "Longest run of homozygosity, distance",
+        LOWER,
+    )
     KINSHIP_DISTANCE = "kinship_distance", "Kinship among individuals, distance", LOWER
     CLOSEST_KIN = "closest_kin", "Closest holdout relative, kinship", REFERENCE
-    PAIRWISE_DISTANCE_KS = "pairwise_distance_ks", "Distances within the sample, KS statistic", LOWER
+    PAIRWISE_DISTANCE_KS = (
+        "pairwise_distance_ks",
+        "Distances within the sample, KS statistic",
+        LOWER,
+    )
     PCA_DISTANCE = "pca_distance", "Principal components, distance", LOWER
     PCA_ALIGNMENT = "pca_alignment", "Principal components, alignment", HIGHER
     FST_MATRIX_ERROR = "fst_matrix_error", "Differences between populations (FST), error", LOWER
     FST_FROM_REAL = "fst_from_real", "FST from the real individuals of the same label", LOWER
-    POPULATION_TSTR = "population_tstr", "Population classifier, trained on synthetic data", REFERENCE
-    POPULATION_TRTS = "population_trts", "Population classifier, tested on synthetic data", REFERENCE
+    POPULATION_TSTR = (
+        "population_tstr",
+        "Population classifier, trained on synthetic data",
+        REFERENCE,
+    )
+    POPULATION_TRTS = (
+        "population_trts",
+        "Population classifier, tested on synthetic data",
+        REFERENCE,
+    )
     ANCESTRY_ERROR = "ancestry_error", "Ancestry shares, error", LOWER
     PRECISION = "precision", "Precision: synthetic rows among real ones", REFERENCE
     RECALL = "recall", "Recall: real rows among synthetic ones", REFERENCE
@@ -112,19 +172,39 @@ class MetricId(StrEnum):
     ORF_SHARE = "orf_share", "Sequences with an open reading frame of 100 codons", REFERENCE
     CODON_USAGE_DISTANCE = "codon_usage_distance", "Codon usage, distance", LOWER
     IN_FRAME_STOPS = "in_frame_stops", "Stops within the frame", REFERENCE
-    MEMBERSHIP_BY_SAMPLES = "membership_by_samples", "Membership attack by nearness to the samples (AUC)", HALF
+    MEMBERSHIP_BY_SAMPLES = (
+        "membership_by_samples",
+        "Membership attack by nearness to the samples (AUC)",
+        HALF,
+    )
     MEMBERSHIP_BY_MODEL = "membership_by_model", "Membership attack by likelihood (AUC)", HALF
-    MEMBERSHIP_OF_CANARIES = "membership_of_canaries", "Membership attack on planted sequences (AUC)", HALF
+    MEMBERSHIP_OF_CANARIES = (
+        "membership_of_canaries",
+        "Membership attack on planted sequences (AUC)",
+        HALF,
+    )
     MEMBERSHIP_WORST = "membership_worst", "Strongest membership attack (AUC)", HALF
     LABEL_FIDELITY = "label_fidelity", "Labels that a classifier reads back", HIGHER
     LABEL_TRANSFER = "label_transfer", "Label classifier, trained on synthetic sequences", HIGHER
     LABEL_GC_ONLY = "label_gc_only", "Labels read from GC content alone", REFERENCE
     NEAREST_IDENTITY = "nearest_identity", "Identity with the nearest training sequence", LOWER
-    NEAREST_IDENTITY_KS = "nearest_identity_ks", "Nearest training identities, excess over holdout ones", LOWER
-    NEAREST_HOLDOUT_IDENTITY = "nearest_holdout_identity", "Identity with the nearest holdout sequence", REFERENCE
+    NEAREST_IDENTITY_KS = (
+        "nearest_identity_ks",
+        "Nearest training identities, excess over holdout ones",
+        LOWER,
+    )
+    NEAREST_HOLDOUT_IDENTITY = (
+        "nearest_holdout_identity",
+        "Identity with the nearest holdout sequence",
+        REFERENCE,
+    )
     NEAR_COPIES = "near_copies", "Near copies of training sequences", LOWER
     EXACT_COPIES = "exact_copies", "Exact copies of training sequences", LOWER
-    LONGEST_SHARED_SUBSTRING = "longest_shared_substring", "Longest piece shared with a training sequence", LOWER
+    LONGEST_SHARED_SUBSTRING = (
+        "longest_shared_substring",
+        "Longest piece shared with a training sequence",
+        LOWER,
+    )
     DISTINCT_SHARE = "distinct_share", "Different sequences", REFERENCE
     MOTIF_CONTENT = "motif_content", "Sequences with the motif", REFERENCE
     MOTIF_AT_PLACE = "motif_at_place", "Sequences with the motif at its place", REFERENCE

@@ -11,7 +11,15 @@ import numpy as np
 from genoloom.validation.data import WHOLE, Data, Part
 from genoloom.validation.metric_ids import MetricId
 from genoloom.validation.metric_ids import MetricId as M
-from genoloom.validation.metrics import frequencies, haplotypes, linkage, people, structure, tasks, two_sample
+from genoloom.validation.metrics import (
+    frequencies,
+    haplotypes,
+    linkage,
+    people,
+    structure,
+    tasks,
+    two_sample,
+)
 from genoloom.validation.verdicts import Kind
 
 CLASSIFIER_HALVINGS = 8
@@ -59,8 +67,8 @@ class Metric:
     parts : callable
         Which parts (populations, bins) have a row.
     single : bool
-        A level: its reference is the held-out people's own figure. Else the reference is the mean over
-        halvings of the real people.
+        A level: its reference is the held-out people's own figure. Else the reference is the mean
+        over halvings of the real people.
     n_permutations : int or None
         Halvings behind the reference; None takes all.
     null : callable or None
@@ -110,7 +118,12 @@ TABLE = (
     pair(M.FREQUENCY_CORRELATION, Kind.SIMILARITY, frequencies.correlation),
     pair(M.FREQUENCY_ERROR, Kind.DISTANCE, frequencies.error, and_both),
     pair(M.FREQUENCY_DIVERGENCE, Kind.DISTANCE, frequencies.divergence, and_bins),
-    pair(M.JOINT_SPECTRUM_DISTANCE, Kind.DISTANCE, frequencies.joint_spectrum_shape, between_populations),
+    pair(
+        M.JOINT_SPECTRUM_DISTANCE,
+        Kind.DISTANCE,
+        frequencies.joint_spectrum_shape,
+        between_populations,
+    ),
     share(M.SITES_LOST, frequencies.sites_lost, and_both, tolerance=0.02, ascertained=True),
     # diversity along the genome
     pair(M.PI_ERROR, Kind.DISTANCE, frequencies.pi_error),
@@ -118,16 +131,36 @@ TABLE = (
     pair(M.TAJIMA_D_ERROR, Kind.DISTANCE, frequencies.tajima_error),
     level(M.PI, frequencies.pi),
     Metric(M.TAJIMA_D, Kind.OFFSET, frequencies.tajima, single=True, unit=0.25),
-    pair(M.DXY_MATRIX_ERROR, Kind.DISTANCE, frequencies.dxy_matrix_error, between_populations, tolerance=0.005),
+    pair(
+        M.DXY_MATRIX_ERROR,
+        Kind.DISTANCE,
+        frequencies.dxy_matrix_error,
+        between_populations,
+        tolerance=0.005,
+    ),
     # linkage
-    pair(M.LD_R2_CORRELATION, Kind.SIMILARITY, linkage.r2_correlation, linkage.r2_parts, phase=True),
-    pair(M.LD_R2_CORRELATION, Kind.SIMILARITY, linkage.r2_correlation_within, each_population, phase=True),
+    pair(
+        M.LD_R2_CORRELATION, Kind.SIMILARITY, linkage.r2_correlation, linkage.r2_parts, phase=True
+    ),
+    pair(
+        M.LD_R2_CORRELATION,
+        Kind.SIMILARITY,
+        linkage.r2_correlation_within,
+        each_population,
+        phase=True,
+    ),
     pair(M.LD_R_CORRELATION, Kind.SIMILARITY, linkage.r_correlation, phase=True),
     pair(M.LD_D_PRIME_CORRELATION, Kind.SIMILARITY, linkage.d_prime_correlation, phase=True),
     pair(M.LD_DECAY_ERROR, Kind.DISTANCE, linkage.decay_error, tolerance=0.005, phase=True),
     pair(M.LD_DECAY_ERROR_CM, Kind.DISTANCE, linkage.decay_error_cm, tolerance=0.005, phase=True),
     pair(M.LD_SCORE_SLOPE, Kind.LEVEL, linkage.score_slope, phase=True),
-    pair(M.THREE_POINT_CORRELATION, Kind.SIMILARITY, linkage.three_point_correlation, linkage.three_point_parts, phase=True),
+    pair(
+        M.THREE_POINT_CORRELATION,
+        Kind.SIMILARITY,
+        linkage.three_point_correlation,
+        linkage.three_point_parts,
+        phase=True,
+    ),
     pair(M.EHH_ERROR, Kind.DISTANCE, linkage.ehh_error, tolerance=0.005, phase=True),
     pair(M.NSL_CORRELATION, Kind.SIMILARITY, two_sample.nsl_agreement, phase=True),
     pair(M.IHS_CORRELATION, Kind.SIMILARITY, two_sample.ihs_agreement, phase=True),
@@ -136,15 +169,49 @@ TABLE = (
     level(M.HAPLOTYPE_HOMOZYGOSITY, haplotypes.h1, haplotypes.window_parts, phase=True),
     level(M.HAPLOTYPE_H12, haplotypes.h12, haplotypes.window_parts, phase=True),
     level(M.HAPLOTYPE_H2_H1, haplotypes.h2_h1, haplotypes.window_parts, phase=True),
-    pair(M.HAPLOTYPE_DISTANCE, Kind.DISTANCE, haplotypes.difference, haplotypes.window_parts, phase=True),
-    pair(M.HAPLOTYPE_SPECTRUM_DISTANCE, Kind.DISTANCE, haplotypes.spectrum, haplotypes.window_parts, phase=True, ascertained=True),
-    pair(M.LONGEST_SHARED_RUN, Kind.LEVEL, haplotypes.longest_run, null=haplotypes.resampled_runs, phase=True),
-    pair(M.SHARED_SEGMENTS, Kind.LEVEL, haplotypes.segments, null=haplotypes.resampled_segments, tolerance=0.0005, phase=True),
+    pair(
+        M.HAPLOTYPE_DISTANCE,
+        Kind.DISTANCE,
+        haplotypes.difference,
+        haplotypes.window_parts,
+        phase=True,
+    ),
+    pair(
+        M.HAPLOTYPE_SPECTRUM_DISTANCE,
+        Kind.DISTANCE,
+        haplotypes.spectrum,
+        haplotypes.window_parts,
+        phase=True,
+        ascertained=True,
+    ),
+    pair(
+        M.LONGEST_SHARED_RUN,
+        Kind.LEVEL,
+        haplotypes.longest_run,
+        null=haplotypes.resampled_runs,
+        phase=True,
+    ),
+    pair(
+        M.SHARED_SEGMENTS,
+        Kind.LEVEL,
+        haplotypes.segments,
+        null=haplotypes.resampled_segments,
+        tolerance=0.0005,
+        phase=True,
+    ),
     pair(M.COPYING_BITS, Kind.LEVEL, haplotypes.copying_bits, phase=True),
-    share(M.IMPOSSIBLE_HAPLOTYPES, haplotypes.impossible, tolerance=0.001, phase=True, ascertained=True),
+    share(
+        M.IMPOSSIBLE_HAPLOTYPES,
+        haplotypes.impossible,
+        tolerance=0.001,
+        phase=True,
+        ascertained=True,
+    ),
     # people
     pair(M.HETEROZYGOSITY_DISTANCE, Kind.DISTANCE, people.heterozygosity_distance, tolerance=0.05),
-    Metric(M.HETEROZYGOSITY_RATIO, Kind.OFFSET, people.heterozygosity_ratio, single=True, unit=0.03),
+    Metric(
+        M.HETEROZYGOSITY_RATIO, Kind.OFFSET, people.heterozygosity_ratio, single=True, unit=0.03
+    ),
     level(M.INBREEDING_SPREAD, people.inbreeding_spread, tolerance=0.005),
     share(M.HARDY_WEINBERG, people.hardy_weinberg, tolerance=0.02),
     share(M.HOMOZYGOUS_RUNS, people.homozygous_share, tolerance=0.01),
@@ -152,22 +219,54 @@ TABLE = (
     pair(M.LONGEST_HOMOZYGOUS_RUN, Kind.DISTANCE, people.longest_homozygous_run, tolerance=0.02),
     pair(M.KINSHIP_DISTANCE, Kind.DISTANCE, people.kinship_within, tolerance=0.01),
     pair(M.CLOSEST_KIN, Kind.OFFSET, people.closest_kin, null=people.resampled_kin, unit=0.03),
-    pair(M.PAIRWISE_DISTANCE_KS, Kind.DISTANCE, people.pairwise_distance, and_populations, tolerance=0.01),
+    pair(
+        M.PAIRWISE_DISTANCE_KS,
+        Kind.DISTANCE,
+        people.pairwise_distance,
+        and_populations,
+        tolerance=0.01,
+    ),
     # structure
     pair(M.PCA_DISTANCE, Kind.DISTANCE, structure.pca_distance, and_populations),
     pair(M.PCA_ALIGNMENT, Kind.SIMILARITY, structure.pca_alignment, tolerance=0.02),
-    pair(M.FST_MATRIX_ERROR, Kind.DISTANCE, structure.fst_matrix_error, between_populations, tolerance=0.001),
+    pair(
+        M.FST_MATRIX_ERROR,
+        Kind.DISTANCE,
+        structure.fst_matrix_error,
+        between_populations,
+        tolerance=0.001,
+    ),
     pair(M.FST_FROM_REAL, Kind.DISTANCE, structure.fst_between, each_population, tolerance=0.002),
-    pair(M.POPULATION_TSTR, Kind.LEVEL, structure.train_on_synthetic, between_populations, tolerance=0.02),
-    pair(M.POPULATION_TRTS, Kind.LEVEL, structure.train_on_real, between_populations, tolerance=0.02),
-    pair(M.ANCESTRY_ERROR, Kind.DISTANCE, structure.ancestry_error, between_populations, tolerance=0.02),
+    pair(
+        M.POPULATION_TSTR,
+        Kind.LEVEL,
+        structure.train_on_synthetic,
+        between_populations,
+        tolerance=0.02,
+    ),
+    pair(
+        M.POPULATION_TRTS, Kind.LEVEL, structure.train_on_real, between_populations, tolerance=0.02
+    ),
+    pair(
+        M.ANCESTRY_ERROR,
+        Kind.DISTANCE,
+        structure.ancestry_error,
+        between_populations,
+        tolerance=0.02,
+    ),
     pair(M.PRECISION, Kind.LEVEL, structure.precision),
     pair(M.RECALL, Kind.LEVEL, structure.recall),
     pair(M.DENSITY, Kind.LEVEL, structure.density),
     pair(M.COVERAGE, Kind.LEVEL, structure.coverage, and_populations),
     # the work itself; that of ancestry is the population classifier
     pair(M.FREQUENCY_FILTERS, Kind.SIMILARITY, tasks.frequency_filters, and_populations),
-    pair(M.ASSOCIATION_HITS, Kind.SIMILARITY, tasks.association_hits, tasks.hits_parts, null=tasks.widened_hits),
+    pair(
+        M.ASSOCIATION_HITS,
+        Kind.SIMILARITY,
+        tasks.association_hits,
+        tasks.hits_parts,
+        null=tasks.widened_hits,
+    ),
     pair(M.ASSOCIATION_EFFECTS, Kind.LEVEL, tasks.association_effects, tasks.effects_parts),
     pair(M.LDSC_HERITABILITY, Kind.LEVEL, tasks.ldsc_heritability, tasks.heritability_parts),
     pair(M.IMPUTATION_R2, Kind.SIMILARITY, tasks.imputation_r2, tasks.imputed_parts, phase=True),
@@ -175,14 +274,21 @@ TABLE = (
     pair(M.AATS_TRUTH, Kind.HALF, structure.aats_truth),
     pair(M.AATS_SYNTHETIC, Kind.HALF, structure.aats_synthetic),
     pair(M.MMD, Kind.DISTANCE, structure.discrepancy, null=structure.halved_discrepancies),
-    pair(M.CLASSIFIER_AUC, Kind.ACCURACY, two_sample.classifier_auc, two_sample.classifier_parts, n_permutations=CLASSIFIER_HALVINGS, spread=two_sample.chance_spread),
-)  # fmt: skip
+    pair(
+        M.CLASSIFIER_AUC,
+        Kind.ACCURACY,
+        two_sample.classifier_auc,
+        two_sample.classifier_parts,
+        n_permutations=CLASSIFIER_HALVINGS,
+        spread=two_sample.chance_spread,
+    ),
+)
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One figure of every generator and of the training people, its reference, and what chance makes of
-    it.
+    """One figure of every generator and of the training people, its reference, and what chance
+    makes of it.
 
     Attributes
     ----------
@@ -220,13 +326,21 @@ def measure(metric: Metric, part: Part, d: Data) -> Measured:
     halvings = d.groups.halvings[: metric.n_permutations]
     found = {g: compared(g, "H") for g in groups}
     values = {g: value for g, (value, _) in found.items()}
-    pairs = np.array([compared(a, b) for a, b in halvings]) if metric.null is None else _nulls(metric.null(d, part))
+    pairs = (
+        np.array([compared(a, b) for a, b in halvings])
+        if metric.null is None
+        else _nulls(metric.null(d, part))
+    )
     reference = found["T"][1] if metric.single else float(pairs[:, 0].mean())
     off = pairs[:, 0] - pairs[:, 1]
-    spread = math.hypot(float(off.std(ddof=1)) * (RARE_SPREAD if metric.ascertained else 1.0), metric.tolerance / 4)
+    spread = math.hypot(
+        float(off.std(ddof=1)) * (RARE_SPREAD if metric.ascertained else 1.0), metric.tolerance / 4
+    )
     if metric.spread:
         return Measured(metric, part, values, reference, max(metric.spread(d), spread), np.empty(0))
-    return Measured(metric, part, values, reference, spread, departures_of(off, metric.tolerance, metric.single))
+    return Measured(
+        metric, part, values, reference, spread, departures_of(off, metric.tolerance, metric.single)
+    )
 
 
 def _nulls(figures: list[float]) -> np.ndarray:

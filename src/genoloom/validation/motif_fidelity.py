@@ -79,7 +79,9 @@ class MatrixMotif:
         self.width = scores.shape[1]
         # lightmotif would give other letters, and what is behind the end, a score of 0
         never = {"N": [-np.inf] * self.width}
-        self.matrix = lightmotif.ScoringMatrix(dict(zip("ACGT", scores.tolist(), strict=True)) | never)
+        self.matrix = lightmotif.ScoringMatrix(
+            dict(zip("ACGT", scores.tolist(), strict=True)) | never
+        )
         self.threshold = self.matrix.score(CHANCE)
 
     def places(self, text: str) -> list[int]:
@@ -123,14 +125,20 @@ class Hits:
     def usual_place(self) -> int:
         """The place with most hits within `NEAR` bases; there must be a hit."""
         counts = np.bincount(self.place)
-        near = np.convolve(counts, np.ones(2 * NEAR + 1), mode="same") if len(counts) > 2 * NEAR else counts
+        near = (
+            np.convolve(counts, np.ones(2 * NEAR + 1), mode="same")
+            if len(counts) > 2 * NEAR
+            else counts
+        )
         return int(near.argmax())
 
 
 def find(motif: Motif, sequences: SequenceSet) -> Hits:
     """All hits, of both strands where these are equivalent."""
     rows, places = [], []
-    for i, (bases, length) in enumerate(zip(sequences.bases, sequences.length.tolist(), strict=True)):
+    for i, (bases, length) in enumerate(
+        zip(sequences.bases, sequences.length.tolist(), strict=True)
+    ):
         text = decode(bases[:length])
         found = motif.places(text)
         if sequences.both_strands:
@@ -151,13 +159,18 @@ def spacing(first: Motif, second: Motif, a: Hits, b: Hits, both_strands: bool) -
     """
     found = []
     for row in np.intersect1d(a.row, b.row):
-        apart = (b.place[b.row == row] + second.width / 2)[None, :] - (a.place[a.row == row] + first.width / 2)[:, None]
+        apart = (b.place[b.row == row] + second.width / 2)[None, :] - (
+            a.place[a.row == row] + first.width / 2
+        )[:, None]
         found.append(apart.flat[np.abs(apart).argmin()])
     return np.abs(found) if both_strands else np.array(found, dtype=float)
 
 
 def motif_figures(
-    given: Sequence[Motif], synthetic: SequenceSet, holdout: SequenceSet, against: Callable[[str, str, Callable], Figure]
+    given: Sequence[Motif],
+    synthetic: SequenceSet,
+    holdout: SequenceSet,
+    against: Callable[[str, str, Callable], Figure],
 ) -> list[Figure]:
     """Content of each motif, in sets of one orientation where it stands, and the spacing of every
     two.
@@ -172,12 +185,16 @@ def motif_figures(
     for motif in given:
         made, real = find(motif, synthetic), find(motif, holdout)
         error = share_error(made.share, real.share, made.n, real.n)
-        rows.append(Figure(f"motif_content:{motif.name}", "level", made.share, real.share, error, made.n))
+        rows.append(
+            Figure(f"motif_content:{motif.name}", "level", made.share, real.share, error, made.n)
+        )
         if not holdout.both_strands and len(real.row):
             usual = real.usual_place()
             near, reference = made.share_near(usual), real.share_near(usual)
             error = share_error(near, reference, made.n, real.n)
-            rows.append(Figure(f"motif_at_place:{motif.name}", "level", near, reference, error, made.n))
+            rows.append(
+                Figure(f"motif_at_place:{motif.name}", "level", near, reference, error, made.n)
+            )
 
             def score(a, b, motif=motif):
                 places = [find(motif, x).place for x in (a, b)]
@@ -209,7 +226,11 @@ def spacing_figures(
 
     def score(pair: tuple[int, int], a: SequenceSet, b: SequenceSet) -> float:
         found = [spacings(pair, x) for x in (a, b)]
-        return float(wasserstein_distance(*found)) if min(map(len, found)) >= FEWEST_SPACINGS else np.nan
+        return (
+            float(wasserstein_distance(*found))
+            if min(map(len, found)) >= FEWEST_SPACINGS
+            else np.nan
+        )
 
     common = {pair: len(spacings(pair, holdout)) for pair in combinations(range(len(given)), 2)}
     pairs = sorted(common, key=lambda pair: -common[pair])[:MOST_PAIRS]

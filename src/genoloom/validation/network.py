@@ -17,7 +17,9 @@ class BlockNetwork(nn.Module):
     def __init__(self, n_sites: int, generator: torch.Generator):
         super().__init__()
         self.blocks = max(4, -(-n_sites // BLOCK))
-        self.weight = nn.Parameter(torch.randn(self.blocks, BLOCK, CHANNELS, generator=generator) * 0.3)
+        self.weight = nn.Parameter(
+            torch.randn(self.blocks, BLOCK, CHANNELS, generator=generator) * 0.3
+        )
         self.bias = nn.Parameter(torch.zeros(self.blocks, 1, CHANNELS))
         self.first = nn.Conv1d(CHANNELS, 16, 3, stride=2, padding=1)
         self.second = nn.Conv1d(16, 16, 3, stride=2, padding=1)
@@ -35,7 +37,12 @@ class BlockNetwork(nn.Module):
 
 
 def fit_network(
-    network: BlockNetwork, x: torch.Tensor, y: torch.Tensor, epochs: int, batch: int, generator: torch.Generator
+    network: BlockNetwork,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    epochs: int,
+    batch: int,
+    generator: torch.Generator,
 ) -> None:
     """Adam on the logistic loss with weight decay; rows in random order.
 
@@ -53,7 +60,11 @@ def fit_network(
             step += 1
             scale = (1 - square_decay**step) ** 0.5 / (1 - mean_decay**step)
             with torch.no_grad():
-                for weight, gradient, mean, square in zip(weights, gradients, means, squares, strict=True):
+                for weight, gradient, mean, square in zip(
+                    weights, gradients, means, squares, strict=True
+                ):
                     mean.lerp_(gradient, 1 - mean_decay)
                     square.lerp_(gradient * gradient, 1 - square_decay)
-                    weight.mul_(1 - rate * decay).addcdiv_(mean, square.sqrt().add_(1e-8), value=-rate * scale)
+                    weight.mul_(1 - rate * decay).addcdiv_(
+                        mean, square.sqrt().add_(1e-8), value=-rate * scale
+                    )

@@ -1,5 +1,5 @@
-"""Several synthetic samples against the same real people in one pass: the reference is taken once for
-all of them.
+"""Several synthetic samples against the same real people in one pass: the reference is taken once
+for all of them.
 """
 
 from dataclasses import replace
@@ -51,7 +51,9 @@ def measure_together(
     """
     n = len(training.people)
     everybody = held.beside(training)
-    one = compare(training.people, everybody.people, ["holdout"] * n + ["train"] * n, n_permutations, seed)
+    one = compare(
+        training.people, everybody.people, ["holdout"] * n + ["train"] * n, n_permutations, seed
+    )
     shift = (len(made) - 1) * n  # the synthetic samples stand before the real people
     people = replace(
         one,
@@ -81,4 +83,7 @@ def judge_together(
 ) -> dict[str, list[dict]]:
     """Fidelity rows of every sample; parameters of `measure_together`."""
     measured = measure_together(made, training, held, cm, n_permutations, block, seed, table)
-    return {name: fidelity_rows(measured, name, Role.CONTROL, len(training.people), group=name) for name in made}
+    return {
+        name: fidelity_rows(measured, name, Role.CONTROL, len(training.people), group=name)
+        for name in made
+    }

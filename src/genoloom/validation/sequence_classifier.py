@@ -22,17 +22,29 @@ def cnn_auc(a: SequenceSet, b: SequenceSet, seed: int) -> float:
     Lopez-Paz & Oquab 2017, arXiv:1610.06545.
     """
     T = max(a.bases.shape[1], b.bases.shape[1], 8)
-    x = np.concatenate([np.pad(s.bases, ((0, 0), (0, T - s.bases.shape[1])), constant_values=4) for s in (a, b)])
+    x = np.concatenate(
+        [np.pad(s.bases, ((0, 0), (0, T - s.bases.shape[1])), constant_values=4) for s in (a, b)]
+    )
     length, strands = np.concatenate([a.length, b.length]), b.both_strands
     label = np.repeat([0, 1], [len(a), len(b)])
     groups = np.concatenate([a.cluster, b.cluster + a.cluster.max() + 1])
-    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=derive_seed(seed, "cnn folds") % 2**32)
+    folds = StratifiedGroupKFold(
+        FOLDS, shuffle=True, random_state=derive_seed(seed, "cnn folds") % 2**32
+    )
     scores = np.zeros(len(x))
     model = SequenceClassifier()
     target = torch.from_numpy(label[:, None].astype(np.float32))
     for f, (train, test) in enumerate(folds.split(x, label, groups)):
         loss = nn.functional.binary_cross_entropy_with_logits
-        fit_classifier(model, x[train], length[train], target[train], loss, strands, derive_seed(seed, "cnn", f))
+        fit_classifier(
+            model,
+            x[train],
+            length[train],
+            target[train],
+            loss,
+            strands,
+            derive_seed(seed, "cnn", f),
+        )
         scores[test] = classify(model, x[test], length[test], strands)[:, 0]
         # folds are scored by networks of their own: compare ranks, not raw outputs
         scores[test] = (np.argsort(np.argsort(scores[test])) + 0.5) / len(test)

@@ -1,14 +1,14 @@
 """Fidelity and novelty of synthetic sequences: every metric beside what real sequences score on it.
 
 The reference is the holdout H. *Composition* (GC, k-mers, dinucleotides, two classifiers) compares
-equal numbers of synthetic and held-out sequences; its reference puts training sequences in the place of
-the synthetic ones. Both are means over `n_permutations` random halves, and the reference's spread is
-its standard deviation.
+equal numbers of synthetic and held-out sequences; its reference puts training sequences in the
+place of the synthetic ones. Both are means over `n_permutations` random halves, and the reference's
+spread is its standard deviation.
 
 *Novelty* (nearest identity, copies, shared substrings) asks how near synthetic sequences are to the
-training sequences; its reference is how near held-out ones are, its spread the standard error of the
-difference. A homology split keeps relatives of training out of the holdout, so this reference is
-strict: a set full of repeats has sequences that are nearer to each other. The histogram of
+training sequences; its reference is how near held-out ones are, its spread the standard error of
+the difference. A homology split keeps relatives of training out of the holdout, so this reference
+is strict: a set full of repeats has sequences that are nearer to each other. The histogram of
 identities shows that too: "train" are training sequences against the rest of training.
 
 The reference of `bits_per_base` is the adaptive Markov chain of the training sequences.
@@ -83,7 +83,10 @@ class Comparison:
         # the name of the seed is a former one: the same halves are drawn
         rng = np.random.default_rng(derive_seed(self.seed, "resplits"))
         sets = (self.synthetic, self.train, self.holdout)
-        self.samples = [tuple(s.take(rng.permutation(len(s))[: self.size]) for s in sets) for _ in range(self.n_permutations)]
+        self.samples = [
+            tuple(s.take(rng.permutation(len(s))[: self.size]) for s in sets)
+            for _ in range(self.n_permutations)
+        ]
         self.queries, self.identity = {}, {}
         if self.learnt:
             self._prepare_novelty(rng)
@@ -92,7 +95,9 @@ class Comparison:
         """Queries of each kind, of equal number, and the training sequences they are compared
         with.
         """
-        n = max(min(self.max_compared, len(self.synthetic), len(self.holdout), len(self.train) // 2), 1)
+        n = max(
+            min(self.max_compared, len(self.synthetic), len(self.holdout), len(self.train) // 2), 1
+        )
         order = rng.permutation(len(self.train))
         self.queries = {
             "synthetic": self.synthetic.take(rng.permutation(len(self.synthetic))[:n]),
@@ -100,14 +105,22 @@ class Comparison:
             "train": self.train.take(order[:n]),
         }
         self.targets = self.train.take(order[n:])
-        self.identity = {name: nearest_identity(queries, self.targets) for name, queries in self.queries.items()}
+        self.identity = {
+            name: nearest_identity(queries, self.targets) for name, queries in self.queries.items()
+        }
 
     def figures(self) -> list[Figure]:
         """All metrics but bits per base."""
         rows = [*self._composition(), *self._motifs(), *self._coding(), *self._labels()]
-        return [*rows, *self._novelty(), *self.membership()] if self.learnt else [*rows, self._distinct()]
+        return (
+            [*rows, *self._novelty(), *self.membership()]
+            if self.learnt
+            else [*rows, self._distinct()]
+        )
 
-    def _against_holdout(self, metric: str, kind: str, score: Callable, n_permutations: int | None = None) -> Figure:
+    def _against_holdout(
+        self, metric: str, kind: str, score: Callable, n_permutations: int | None = None
+    ) -> Figure:
         """A score of two sets: synthetic against held-out ones, and training against held-out
         ones.
         """
@@ -119,10 +132,18 @@ class Comparison:
     def _composition(self) -> list[Figure]:
         rows = [self._against_holdout("gc_distance", "distance", gc_distance)]
         for k in KMER_LENGTHS:
-            rows.append(self._against_holdout(f"kmer{k}_distance", "distance", lambda a, b, k=k: kmer_distance(a, b, k)))
-        rows.append(self._against_holdout("dinucleotide_distance", "distance", dinucleotide_distance))
+            rows.append(
+                self._against_holdout(
+                    f"kmer{k}_distance", "distance", lambda a, b, k=k: kmer_distance(a, b, k)
+                )
+            )
+        rows.append(
+            self._against_holdout("dinucleotide_distance", "distance", dinucleotide_distance)
+        )
         auc_seed = derive_seed(self.seed, "auc")
-        auc = self._against_holdout("kmer6_auc", "accuracy", lambda a, b: kmer_auc(a, b, auc_seed), CLASSIFIER_PERMUTATIONS)
+        auc = self._against_holdout(
+            "kmer6_auc", "accuracy", lambda a, b: kmer_auc(a, b, auc_seed), CLASSIFIER_PERMUTATIONS
+        )
         rows += [auc, self._network()]
         if self.train.both_strands:
             values = [strand_asymmetry(synthetic) for synthetic, _, _ in self.samples]
@@ -137,7 +158,9 @@ class Comparison:
         synthetic, train, holdout = (s.take(slice(self.max_classified)) for s in self.samples[0])
         n, seed = len(holdout), derive_seed(self.seed, "cnn")
         value, reference = cnn_auc(synthetic, holdout, seed), cnn_auc(train, holdout, seed)
-        return Figure("cnn_auc", "accuracy", value, reference, float(np.sqrt((2 * n + 1) / (12 * n * n))), n)
+        return Figure(
+            "cnn_auc", "accuracy", value, reference, float(np.sqrt((2 * n + 1) / (12 * n * n))), n
+        )
 
     def _motifs(self) -> list[Figure]:
         return motif_figures(self.motifs, self.synthetic, self.holdout, self._against_holdout)
@@ -146,7 +169,9 @@ class Comparison:
         """What `genoloom.validation.coding_fidelity` says, where it is asked."""
         if self.coding == "none":
             return []
-        return coding_figures(self.synthetic, self.holdout, self._against_holdout, self.coding == "frame")
+        return coding_figures(
+            self.synthetic, self.holdout, self._against_holdout, self.coding == "frame"
+        )
 
     def membership(self) -> list[Figure]:
         """Attacks that tell training sequences from held-out ones: by nearness to the samples and,
@@ -163,12 +188,20 @@ class Comparison:
         members = self.train.take(rng.permutation(pool)[:n])
         others = self.holdout.take(rng.permutation(len(self.holdout))[:n])
         targets = self.synthetic.take(rng.permutation(len(self.synthetic))[: 4 * self.max_compared])
-        rows = [_attack("membership_by_samples", lambda x: nearest_identity(x, targets), members, others)]
+        rows = [
+            _attack(
+                "membership_by_samples", lambda x: nearest_identity(x, targets), members, others
+            )
+        ]
         likelihood = self.likelihood and (lambda x: self.likelihood(x) / np.maximum(x.length, 1))
         if likelihood:
             rows.append(_attack("membership_by_model", likelihood, members, others))
         if self.planted is not None and len(self.planted) >= FEWEST_CANARIES:
-            decoys = canaries(self.train, len(self.planted), np.random.default_rng(derive_seed(self.seed, "decoys")))
+            decoys = canaries(
+                self.train,
+                len(self.planted),
+                np.random.default_rng(derive_seed(self.seed, "decoys")),
+            )
             score = likelihood or (lambda x: nearest_identity(x, targets))
             rows.append(_attack("membership_of_canaries", score, self.planted, decoys))
         if len(rows) > 1:
@@ -178,14 +211,30 @@ class Comparison:
 
     def _labels(self) -> list[Figure]:
         """What `genoloom.validation.label_fidelity` says; nothing without labels on all sides."""
-        kinds = {"label_fidelity": "similarity", "label_transfer": "similarity", "label_gc_only": "level"}
-        scores = label_scores(self.synthetic, self.train, self.holdout, 2 * self.max_classified, derive_seed(self.seed, "labels"))
+        kinds = {
+            "label_fidelity": "similarity",
+            "label_transfer": "similarity",
+            "label_gc_only": "level",
+        }
+        scores = label_scores(
+            self.synthetic,
+            self.train,
+            self.holdout,
+            2 * self.max_classified,
+            derive_seed(self.seed, "labels"),
+        )
         return [Figure(metric, kinds[metric], *figures) for metric, figures in scores.items()]
 
     def _novelty(self) -> list[Figure]:
-        exact = {name: copies(s, self.train) for name, s in (("synthetic", self.synthetic), ("holdout", self.holdout))}
+        exact = {
+            name: copies(s, self.train)
+            for name, s in (("synthetic", self.synthetic), ("holdout", self.holdout))
+        }
         near = {name: values >= NEAR_COPY for name, values in self.identity.items()}
-        shared = {name: longest_shared(self.queries[name], self.targets) for name in ("synthetic", "holdout")}
+        shared = {
+            name: longest_shared(self.queries[name], self.targets)
+            for name in ("synthetic", "holdout")
+        }
         return [
             compared("nearest_identity", "copying", self.identity),
             self._identity_test(),
@@ -199,7 +248,12 @@ class Comparison:
     def _distinct(self) -> Figure:
         """Share of different sequences."""
         return Figure(
-            "distinct_share", "level", distinct_share(self.synthetic), distinct_share(self.holdout), 0.0, len(self.synthetic)
+            "distinct_share",
+            "level",
+            distinct_share(self.synthetic),
+            distinct_share(self.holdout),
+            0.0,
+            len(self.synthetic),
         )
 
     def _identity_test(self) -> Figure:
@@ -217,23 +271,44 @@ class Comparison:
         knows what it should.
         """
         n = len(self.queries["holdout"])
-        synthetic, real = (nearest_identity(self.queries[name], self.holdout) for name in ("synthetic", "train"))
+        synthetic, real = (
+            nearest_identity(self.queries[name], self.holdout) for name in ("synthetic", "train")
+        )
         error = float(np.hypot(synthetic.std(), real.std()) / np.sqrt(n))
-        return Figure("nearest_holdout_identity", "level", float(synthetic.mean()), float(real.mean()), error, n)
+        return Figure(
+            "nearest_holdout_identity",
+            "level",
+            float(synthetic.mean()),
+            float(real.mean()),
+            error,
+            n,
+        )
 
     def figure_data(self) -> dict:
         """What the report draws; counts of sequences in bins, and 4-mer frequencies."""
         sets = {"holdout": self.holdout, "train": self.train, "synthetic": self.synthetic}
-        gc = {name: np.histogram(gc_content(s.bases), GC_EDGES)[0].tolist() for name, s in sets.items()}
+        gc = {
+            name: np.histogram(gc_content(s.bases), GC_EDGES)[0].tolist()
+            for name, s in sets.items()
+        }
         spectra = {name: kmer_spectrum(s, 4) for name, s in sets.items()}
-        identity = {name: np.histogram(self.identity[name], IDENTITY_EDGES)[0].tolist() for name in self.queries}
+        identity = {
+            name: np.histogram(self.identity[name], IDENTITY_EDGES)[0].tolist()
+            for name in self.queries
+        }
         aligned = not self.train.both_strands and len(np.unique(self.holdout.length)) == 1
-        places = {"places": {name: base_shares(s.bases).tolist() for name, s in sets.items()}} if aligned else {}
+        places = (
+            {"places": {name: base_shares(s.bases).tolist() for name, s in sets.items()}}
+            if aligned
+            else {}
+        )
         return (
             places
             | {
                 "gc": {"edges": GC_EDGES.tolist(), **gc},
-                "kmers": {name: (values / values.sum()).tolist() for name, values in spectra.items()},
+                "kmers": {
+                    name: (values / values.sum()).tolist() for name, values in spectra.items()
+                },
             }
             | ({"identity": {"edges": IDENTITY_EDGES.tolist(), **identity}} if identity else {})
         )
@@ -269,5 +344,9 @@ def fidelity_rows(figures: list[Figure], name: str, kind: Role) -> list[dict]:
     itself scores.
     """
     own = [figure.row(name, kind, figure.value) for figure in figures]
-    real = [figure.row(REAL, Role.CONTROL, figure.reference) for figure in figures if figure.kind != Kind.BITS]
+    real = [
+        figure.row(REAL, Role.CONTROL, figure.reference)
+        for figure in figures
+        if figure.kind != Kind.BITS
+    ]
     return own + real

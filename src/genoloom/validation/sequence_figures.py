@@ -21,15 +21,19 @@ class Figure:
     def row(self, label: str, kind: str, value: float) -> dict:
         judgement = judge(self.kind, value, self.reference, self.null_sd)
         return {
-            "row": label, "kind": kind, "metric": self.metric, "population": "all", "bin": "all", "value": value,
-            "reference": self.reference, "null_sd": self.null_sd, "nfr": judgement.nfr, "z": judgement.z, "n": self.n,
+            "row": label, "kind": kind, "metric": self.metric, "population": "all", "bin": "all",
+            "value": value,
+            "reference": self.reference, "null_sd": self.null_sd, "nfr": judgement.nfr,
+            "z": judgement.z, "n": self.n,
             "verdict": judgement.verdict,
         }  # fmt: skip
 
 
-def summarised(metric: str, kind: str, values: list[float], references: list[float], n: int) -> Figure:
-    """The mean of some values beside that of the references; the spread is the standard deviation of
-    the references.
+def summarised(
+    metric: str, kind: str, values: list[float], references: list[float], n: int
+) -> Figure:
+    """The mean of some values beside that of the references; the spread is the standard deviation
+    of the references.
     """
     reference, spread = float(np.mean(references)), float(np.std(references, ddof=1))
     return Figure(metric, kind, float(np.mean(values)), reference, spread, n)

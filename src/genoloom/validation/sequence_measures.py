@@ -71,7 +71,9 @@ def kmer_table(sequences: SequenceSet, k: int) -> sparse.csr_array:
     codes = kmers(sequences.bases, k, canonical=sequences.both_strands)
     row, column = np.nonzero(codes != NO_KMER)
     ones = np.ones(len(row), dtype=np.float32)
-    table = sparse.coo_array((ones, (row, codes[row, column].astype(np.int64))), shape=(len(sequences), 4**k))
+    table = sparse.coo_array(
+        (ones, (row, codes[row, column].astype(np.int64))), shape=(len(sequences), 4**k)
+    )
     return table.tocsr()
 
 
@@ -106,7 +108,10 @@ def nearest_identity(queries: SequenceSet, targets: SequenceSet) -> np.ndarray:
     result = np.zeros(len(queries))
     for i, (row, length) in enumerate(zip(queries.bases, queries.length, strict=True)):
         query = decode(row[:length])
-        result[i] = max(1 - edlib.align(query, text[j])["editDistance"] / max(len(query), len(text[j])) for j in best[i])
+        result[i] = max(
+            1 - edlib.align(query, text[j])["editDistance"] / max(len(query), len(text[j]))
+            for j in best[i]
+        )
     return result
 
 
@@ -117,7 +122,9 @@ def _with_other_strand(sequences: SequenceSet) -> SequenceSet:
 
 
 def _one_strand_table(sequences: SequenceSet) -> sparse.csr_array:
-    single = SequenceSet(sequences.name, sequences.bases, sequences.length, sequences.label, sequences.cluster, False)
+    single = SequenceSet(
+        sequences.name, sequences.bases, sequences.length, sequences.label, sequences.cluster, False
+    )
     table = kmer_table(single, SEED_K)
     table.data[:] = np.minimum(table.data, 2)  # a low-complexity run is no sign of kinship
     return table
@@ -154,11 +161,15 @@ def _prefix_hashes(bases: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     hashes = np.zeros((len(bases), bases.shape[1] + 1), dtype=np.uint64)
     for i in range(bases.shape[1]):
         hashes[:, i + 1] = hashes[:, i] * _HASH_BASE + bases[:, i] + np.uint64(1)
-    unknown = np.concatenate([np.zeros((len(bases), 1), dtype=np.int64), np.cumsum(bases == OTHER, axis=1)], axis=1)
+    unknown = np.concatenate(
+        [np.zeros((len(bases), 1), dtype=np.int64), np.cumsum(bases == OTHER, axis=1)], axis=1
+    )
     return hashes, unknown
 
 
-def _window_hashes(hashes: np.ndarray, unknown: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+def _window_hashes(
+    hashes: np.ndarray, unknown: np.ndarray, k: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Hashes of all windows of `k` bases, and which windows hold no base of code 4."""
     power = np.uint64(pow(int(_HASH_BASE), k, 2**64))
     return hashes[:, k:] - hashes[:, :-k] * power, unknown[:, k:] == unknown[:, :-k]

@@ -61,7 +61,9 @@ def match_to(reference: Sites, other: Sites, alleles_unordered: bool = False) ->
         ref, alt = other.ref[j].upper(), other.alt[j].upper()
         if alt in ABSENT:
             fitting = [i for i in here if ref in alleles[i]]
-            found, swap = (fitting[0], ref == alleles[fitting[0]][1]) if len(fitting) == 1 else (None, False)
+            found, swap = (
+                (fitting[0], ref == alleles[fitting[0]][1]) if len(fitting) == 1 else (None, False)
+            )
         else:
             found, swap = next((i for i in here if alleles[i] == (ref, alt)), None), False
             if found is None and (alleles_unordered or len(ref) == len(alt)):

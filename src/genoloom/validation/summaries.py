@@ -32,7 +32,10 @@ def haplotype_summaries(alleles: np.ndarray, frequency: np.ndarray) -> np.ndarra
     rarer = np.minimum(frequency, 1 - frequency)
     changes = (alleles[1:] != alleles[:-1]).astype(np.int8)
     columns = [*_by_window(minor), *_by_window(changes)]
-    columns += [minor[rarer <= RARE[0]].sum(axis=0), minor[(rarer > RARE[0]) & (rarer <= RARE[1])].sum(axis=0)]
+    columns += [
+        minor[rarer <= RARE[0]].sum(axis=0),
+        minor[(rarer > RARE[0]) & (rarer <= RARE[1])].sum(axis=0),
+    ]
     for rows in (minor, minor[rarer > RARE[1]]):
         columns += _runs(rows)
     return np.stack(columns, axis=1).astype(np.float32)
@@ -55,7 +58,9 @@ def _runs(minor: np.ndarray) -> list[np.ndarray]:
     return [longest, np.sqrt(squares / n)]
 
 
-def neighbour_summaries(distance: np.ndarray, label: np.ndarray, person: np.ndarray, train: np.ndarray) -> np.ndarray:
+def neighbour_summaries(
+    distance: np.ndarray, label: np.ndarray, person: np.ndarray, train: np.ndarray
+) -> np.ndarray:
     """Log distances to the training rows of each label: nearest, fifth nearest and mean.
 
     A row's own person takes no part.

@@ -115,16 +115,37 @@ ACMG = "a tenth and two fifths of the 5 % cut-off for benign variants (Richards 
 LOST = "a variant that is absent cannot be looked up; the project's choice"
 POWER = "a study needs 1 / r2 times the sample at a linked marker (Pritchard and Przeworski 2001)"
 LDSC = "LD score regression: heritability is off by as much (Bulik-Sullivan et al. 2015)"
-COPY = "how well real haplotypes explain synthetic ones by copying (Li and Stephens 2003); measured on mosaics"
-PCA = "the task itself: ancestry of real individuals called by a model of synthetic ones, and the other way"
-FILTER = "the task itself: sites kept at 1 and 5 %; frequencies noised by 2 % change 2 to 8 % of the decisions"
-HITS = "the task itself: clumps of PLINK's defaults (Chang et al. 2015); a short mosaic loses 0.3 to 0.4"
+COPY = (
+    "how well real haplotypes explain synthetic ones by copying (Li and Stephens 2003); measured "
+    "on mosaics"
+)
+PCA = (
+    "the task itself: ancestry of real individuals called by a model of synthetic ones, and the "
+    "other way"
+)
+FILTER = (
+    "the task itself: sites kept at 1 and 5 %; frequencies noised by 2 % change 2 to 8 % of the "
+    "decisions"
+)
+HITS = (
+    "the task itself: clumps of PLINK's defaults (Chang et al. 2015); a short mosaic loses 0.3 to "
+    "0.4"
+)
 EFFECTS = "the task itself: effects, and what is computed from them, are off by as much"
-HERITABILITY = "the task itself: heritability by LD score regression is off by as much (Bulik-Sullivan et al. 2015)"
+HERITABILITY = (
+    "the task itself: heritability by LD score regression is off by as much (Bulik-Sullivan et al. "
+    "2015)"
+)
 IMPUTED = "the task itself: power goes with dosage r2 (Pritchard and Przeworski 2001)"
-SHAPE = "components that studies correct for (Price et al. 2006); measured on the faults of docs/validation.md"
+SHAPE = (
+    "components that studies correct for (Price et al. 2006); measured on the faults of "
+    "docs/validation.md"
+)
 SCAN = "the task itself: the same scan on synthetic and on real haplotypes (Voight et al. 2006)"
-SWEEP = "H12 and its kin tell sweeps apart (Garud et al. 2015); measured on the faults of docs/validation.md"
+SWEEP = (
+    "H12 and its kin tell sweeps apart (Garud et al. 2015); measured on the faults of "
+    "docs/validation.md"
+)
 BURDEN = "burden and spectrum tests count these alleles (Lee et al. 2014); the project's choice"
 RARE_BINS = ("<0.5%", "0.5-1%", "1-5%")
 
@@ -198,21 +219,35 @@ def judge_uses(figures: Sequence[Figure], demands: Iterable[Demand] = DEMANDS) -
         own = [demand for demand in demands if demand.use is use]
         whole = _judged(use, "all", own, figures)
         parts = [_judged(use, population, own, figures) for population in populations]
-        found += [fit for fit in (whole, max(filter(None, parts), key=_badness, default=None)) if fit]
+        found += [
+            fit for fit in (whole, max(filter(None, parts), key=_badness, default=None)) if fit
+        ]
     return found
 
 
-def _judged(use: Use, population: str, demands: list[Demand], figures: Sequence[Figure]) -> Fit | None:
+def _judged(
+    use: Use, population: str, demands: list[Demand], figures: Sequence[Figure]
+) -> Fit | None:
     graded = [
         (demand, fitness_of(demand, figure))
         for demand in demands
         for figure in figures
-        if figure.metric == demand.metric and figure.population == population and figure.bin in demand.bins
+        if figure.metric == demand.metric
+        and figure.population == population
+        and figure.bin in demand.bins
     ]
     if not graded:
         return None
-    off = sorted((pair for pair in graded if pair[1] is not Fitness.FIT), key=lambda pair: -WORST_LAST.index(pair[1]))
-    return Fit(use, population, off[0][1] if off else Fitness.FIT, tuple(dict.fromkeys(demand for demand, _ in off)))
+    off = sorted(
+        (pair for pair in graded if pair[1] is not Fitness.FIT),
+        key=lambda pair: -WORST_LAST.index(pair[1]),
+    )
+    return Fit(
+        use,
+        population,
+        off[0][1] if off else Fitness.FIT,
+        tuple(dict.fromkeys(demand for demand, _ in off)),
+    )
 
 
 def _badness(fit: Fit) -> tuple[int, int]:

@@ -36,10 +36,10 @@ So a figure that is farther from the reference, in size and in spreads, never ha
 `Chance.of_halvings`: all figures of a perfect generator stay within this bound together, 99 times
 in 100. It is learnt from halvings of the real people.
 
-A difference from the reference of at most `tolerance` always passes, and ratios are taken to at least
-the tolerance. Verdicts are two-sided. A distance or similarity that is *better* than real people
-are to each other (half the reference, and z < -3 or beyond the bound of the table), and a half below
-0.4, is `too close`: real rows lie on synthetic ones, as they do after memorisation.
+A difference from the reference of at most `tolerance` always passes, and ratios are taken to at
+least the tolerance. Verdicts are two-sided. A distance or similarity that is *better* than real
+people are to each other (half the reference, and z < -3 or beyond the bound of the table), and a
+half below 0.4, is `too close`: real rows lie on synthetic ones, as they do after memorisation.
 """
 
 import math
@@ -111,7 +111,9 @@ class Bounds:
 
     def size(self, departure: float) -> Size:
         # rounding errors of a subtraction do not count
-        return Size(sum(round(departure, 9) > bound for bound in (self.small, self.medium, self.large)))
+        return Size(
+            sum(round(departure, 9) > bound for bound in (self.small, self.medium, self.large))
+        )
 
 
 SIZES = {
@@ -175,7 +177,9 @@ class Chance:
         if halvings < FEWEST_HALVINGS or not figures:
             return replace(normal, large=math.inf)
         largest = np.sort(np.log(np.maximum(departures.max(axis=1), 1.0)))
-        second_moment = 2 * (np.arange(halvings) * largest).sum() / (halvings * (halvings - 1)) - largest.mean()
+        second_moment = (
+            2 * (np.arange(halvings) * largest).sum() / (halvings * (halvings - 1)) - largest.mean()
+        )
         scale = second_moment / math.log(2)
         mode = largest.mean() - np.euler_gamma * scale
         bound = max(normal.passes, math.exp(mode - scale * math.log(-math.log(1 - FAMILY_ERROR))))
@@ -234,11 +238,17 @@ def judge(
     excess = value - reference
     without_spread = math.copysign(math.inf, excess) if excess else 0.0
     z = excess / null_sd if null_sd > 0 else without_spread
-    verdict = Verdict.PASS if near else _verdict(kind, size, better, round(z, 9), chance or Chance.single())
+    verdict = (
+        Verdict.PASS
+        if near
+        else _verdict(kind, size, better, round(z, 9), chance or Chance.single())
+    )
     return Judgement(nfr, z, Size.SMALL if near else size, verdict)
 
 
-def _size(kind: Kind, value: float, reference: float, tolerance: float, unit: float) -> tuple[Size, bool]:
+def _size(
+    kind: Kind, value: float, reference: float, tolerance: float, unit: float
+) -> tuple[Size, bool]:
     """Size of a departure, and whether it is nearer than real people are to each other."""
     if kind is Kind.SIMILARITY:
         noise = (reference - value) / max(1 - reference, tolerance, 1e-12)

@@ -18,8 +18,24 @@ from genoloom.formats.tables import read_table
 def bench(repository, tmp_path_factory):
     """Where the benchmark left its panel, its models and its table, and what it printed."""
     work = tmp_path_factory.mktemp("bench")
-    command = [sys.executable, repository / "benchmarks" / "haplotypes.py", "--generators", "independent", "--people", "60"]
-    more = ["--n-permutations", "2", "--work", work, "--out", work / "t.tsv", "--set-option", "independent.shrinkage=3"]
+    command = [
+        sys.executable,
+        repository / "benchmarks" / "haplotypes.py",
+        "--generators",
+        "independent",
+        "--people",
+        "60",
+    ]
+    more = [
+        "--n-permutations",
+        "2",
+        "--work",
+        work,
+        "--out",
+        work / "t.tsv",
+        "--set-option",
+        "independent.shrinkage=3",
+    ]
     done = subprocess.run([*map(str, command + more)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return work, done.stdout
@@ -30,7 +46,12 @@ def test_a_row_for_the_generator_the_floor_and_the_training_people(bench):
     rows = {row["generator"]: row for row in read_table(work / "t.tsv")}
     assert list(rows) == ["floor (held out)", "real (training)", "independent"]
     assert rows["independent"]["options"] == "shrinkage=3"
-    assert float(rows["independent"]["classifier"]) > 0.9 > 0.6 > float(rows["real (training)"]["classifier"])
+    assert (
+        float(rows["independent"]["classifier"])
+        > 0.9
+        > 0.6
+        > float(rows["real (training)"]["classifier"])
+    )
     assert abs(float(rows["independent"]["worst_attack"]) - 0.5) < 0.1
     assert "independent" in printed
 
@@ -44,7 +65,10 @@ def test_a_row_for_the_generator_the_floor_and_the_training_people(bench):
     pooled = (training.sum(axis=1, keepdims=True) + 0.5) / (training.shape[1] + 1)
     bits = 0.0
     for p in set(population):
-        own, new = training[:, population[roles == "train"] == p], held[:, population[roles == "holdout"] == p]
+        own, new = (
+            training[:, population[roles == "train"] == p],
+            held[:, population[roles == "holdout"] == p],
+        )
         chance = (own.sum(axis=1, keepdims=True) + 3 * pooled) / (own.shape[1] + 3)
         bits -= np.log2(np.where(new == 1, chance, 1 - chance)).sum()
     assert float(rows["independent"]["bits"]) == pytest.approx(bits / held.size, abs=1e-4)
@@ -53,9 +77,19 @@ def test_a_row_for_the_generator_the_floor_and_the_training_people(bench):
 
 def test_a_mixture_of_one_generator_pays_what_it_pays(bench, repository):
     work, _ = bench
-    command = [sys.executable, repository / "benchmarks" / "mixtures.py", "--generators", "independent", "--haplotypes", "1000"]
+    command = [
+        sys.executable,
+        repository / "benchmarks" / "mixtures.py",
+        "--generators",
+        "independent",
+        "--haplotypes",
+        "1000",
+    ]
     done = subprocess.run(
-        [*map(str, command), "--work", str(work), "--out", str(work / "m.tsv")], capture_output=True, text=True, check=False
+        [*map(str, command), "--work", str(work), "--out", str(work / "m.tsv")],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     (row,) = read_table(work / "m.tsv")
@@ -65,9 +99,18 @@ def test_a_mixture_of_one_generator_pays_what_it_pays(bench, repository):
 
 def test_a_mixture_needs_the_models_of_the_benchmark(bench, repository):
     work, _ = bench
-    command = [sys.executable, repository / "benchmarks" / "mixtures.py", "--generators", "independent", "markov"]
+    command = [
+        sys.executable,
+        repository / "benchmarks" / "mixtures.py",
+        "--generators",
+        "independent",
+        "markov",
+    ]
     done = subprocess.run(
-        [*map(str, command), "--work", str(work), "--out", str(work / "none.tsv")], capture_output=True, text=True, check=False
+        [*map(str, command), "--work", str(work), "--out", str(work / "none.tsv")],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 2
     assert "model.safetensors" in done.stderr
@@ -95,14 +138,19 @@ def test_mixtures_are_distributions_over_haplotypes(repository, monkeypatch):
     mixtures = importlib.import_module("mixtures")
     monkeypatch.setattr(mixtures, "BLOCK", 3)
     every = np.array(np.meshgrid(*[[0, 1]] * 7)).reshape(7, -1).astype(np.int8)
-    found = [mixtures.block_log_likelihood(Biased(stay), every, np.zeros(128, dtype=np.int64)) for stay in (0.9, 0.3)]
+    found = [
+        mixtures.block_log_likelihood(Biased(stay), every, np.zeros(128, dtype=np.int64))
+        for stay in (0.9, 0.3)
+    ]
     assert found[0].shape == (3, 128)
     one = [[log_likelihood[:, [k]] for log_likelihood in found] for k in range(128)]
     for mixture in (mixtures.whole_mixture, mixtures.block_mixture):
         assert sum(np.exp(mixture(pair)) for pair in one) == pytest.approx(1)
     # at the first haplotype, all zeros: .5 .9^6 and .5 .3^6 from end to end; block by block the
     # means of .5 .9^2 and so on
-    assert mixtures.whole_mixture(one[0]) == pytest.approx(np.log((0.5 * 0.9**6 + 0.5 * 0.3**6) / 2))
+    assert mixtures.whole_mixture(one[0]) == pytest.approx(
+        np.log((0.5 * 0.9**6 + 0.5 * 0.3**6) / 2)
+    )
     blocks = [0.5 * (0.9**2 + 0.3**2) / 2, (0.9**3 + 0.3**3) / 2, (0.9 + 0.3) / 2]
     assert mixtures.block_mixture(one[0]) == pytest.approx(np.log(blocks).sum())
 
@@ -126,10 +174,21 @@ def test_the_plane_has_a_point_for_each_generator_and_options(bench, repository,
     ((generator, options),) = importlib.import_module("plane").curves(rows).items()
     alone = next(row for row in rows if row["generator"] == generator)
     assert generator == "independent"
-    assert options["shrinkage=3"].tolist() == [[float(alone["classifier"]), float(alone["worst_attack"])]]
-    command = [sys.executable, repository / "benchmarks" / "plane.py", "--table", work / "t.tsv", "--out", work / "plane.svg"]
+    assert options["shrinkage=3"].tolist() == [
+        [float(alone["classifier"]), float(alone["worst_attack"])]
+    ]
+    command = [
+        sys.executable,
+        repository / "benchmarks" / "plane.py",
+        "--table",
+        work / "t.tsv",
+        "--out",
+        work / "plane.svg",
+    ]
     for name, code in (("demo", 0), ("par1", 2)):
-        done = subprocess.run([*map(str, command), "--set", name], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [*map(str, command), "--set", name], capture_output=True, text=True, check=False
+        )
         assert done.returncode == code, done.stderr
     assert "no rows of the set 'par1'" in done.stderr
     assert (work / "plane.svg").read_text().startswith("<?xml")

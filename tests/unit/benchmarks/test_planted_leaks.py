@@ -51,7 +51,9 @@ def test_what_is_planted_is_what_is_said(bench):
     train = real[:, 40:]
 
     def copied(kind, share, flips=0.0):
-        made = bench.plant(bench.Leak(kind, share, flips), fresh, real, population, np.random.default_rng(3))
+        made = bench.plant(
+            bench.Leak(kind, share, flips), fresh, real, population, np.random.default_rng(3)
+        )
         # (of training haplotype, of synthetic one)
         same = (made[:, None, :] == train[:, :, None]).mean(axis=0)
         return made, same
@@ -63,7 +65,10 @@ def test_what_is_planted_is_what_is_said(bench):
     _, same = copied("people", 0.2, 0.1)
     assert sorted(same.max(axis=0))[-8:] == pytest.approx([0.9] * 8, abs=0.05)
     made, same = copied("half", 0.2)
-    assert ((made[:250, None, :] == train[:250, :, None]).all(axis=0).any(axis=0).sum(), (same == 1).any()) == (8, False)
+    assert (
+        (made[:250, None, :] == train[:250, :, None]).all(axis=0).any(axis=0).sum(),
+        (same == 1).any(),
+    ) == (8, False)
     _, same = copied("haplotypes", 0.2)
     assert (same == 1).any(axis=0).sum() == 8
     assert (same == 1).any(axis=0).reshape(20, 2).sum(axis=1).max() == 1
@@ -87,9 +92,15 @@ def test_leaks_in_real_data_are_caught(bench, panel, kind, share, flips):
     row = bench.judge(panel, bench.Leak(kind, share, flips), None, 1, AuditOptions(bootstrap=400))
     assert row["people"] in range(97, 101)
     assert row["verdict"] == "fail", row
-    near = [name for name in row["failed"].split("; ") if name.startswith(("near copies", "copied segments"))]
+    near = [
+        name
+        for name in row["failed"].split("; ")
+        if name.startswith(("near copies", "copied segments"))
+    ]
     assert near
-    quick = bench.judge(panel, bench.Leak(kind, share, flips), None, 1, AuditOptions(bootstrap=400), quick=True)
+    quick = bench.judge(
+        panel, bench.Leak(kind, share, flips), None, 1, AuditOptions(bootstrap=400), quick=True
+    )
     assert quick["failed"].split("; ") == near
     assert quick["verdict"] == "fail"
 
@@ -103,7 +114,15 @@ def test_fresh_real_people_are_not_accused(bench, panel):
 
 def test_rows_add_up_to_a_summary(bench):
     base = {"leak": "people", "share": "0.05", "flips": "0.0", "worst": "0.55"}
-    rows = [base | {"verdict": v, "failed": f} for v, f in (("fail", "near copies of people; x"), ("fail", "x"), ("weak", ""))]
+    rows = [
+        base | {"verdict": v, "failed": f}
+        for v, f in (("fail", "near copies of people; x"), ("fail", "x"), ("weak", ""))
+    ]
     [row] = bench.summarise(rows)
-    assert (row["seeds"], row["caught"], row["weak"], row["passed"]) == (3, pytest.approx(2 / 3), pytest.approx(1 / 3), 0)
+    assert (row["seeds"], row["caught"], row["weak"], row["passed"]) == (
+        3,
+        pytest.approx(2 / 3),
+        pytest.approx(1 / 3),
+        0,
+    )
     assert row["by"] == "x 2, near copies of people 1"

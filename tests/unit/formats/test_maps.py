@@ -28,13 +28,16 @@ FORMS = {
     "trailing comment": lines("{p} 20 {c}", "pos chr cM # of gene", "# the end"),
     "rfmix": lines("20\t{p}\t{c}", "#chm\tpos\tcM"),
     "contig first": lines("20 {p} {c}"),
-    "hapmap": lines("chr20\t{p}\t{r}\t{c}", "Chromosome\tPosition(bp)\tRate(cM/Mb)\tMap(cM)", "chr21\t5\t1\t0"),
+    "hapmap": lines(
+        "chr20\t{p}\t{r}\t{c}", "Chromosome\tPosition(bp)\tRate(cM/Mb)\tMap(cM)", "chr21\t5\t1\t0"
+    ),
     "hapmap, no header": lines("20 {p} {r} {c}"),
     "hapmap 3 columns": lines("{p} {r} {c}", "position COMBINED_rate(cM/Mb) Genetic_Map(cM)"),
     "hapmap 3 columns, no header": lines("{p} {r} {c}"),
     "hapmap, level rate": lines("{p} 1.0 {c}"),
     "eagle": lines("20 {p} {r} {c}", "chr position COMBINED_rate(cM/Mb) Genetic_Map(cM)"),
-    "decode": "# a comment, cM at the end\n#\n" + lines("chr20\t{b}\t{p}\t{r}\t{c}", "Chr\tBegin\tEnd\tcMperMb\tcM"),
+    "decode": "# a comment, cM at the end\n#\n"
+    + lines("chr20\t{b}\t{p}\t{r}\t{c}", "Chr\tBegin\tEnd\tcMperMb\tcM"),
     "decode, no header": lines("chr20\t{b}\t{p}\t{r}\t{c}"),
     "plink": lines("20 . {c} {p}", "", "21 . 5.0 10"),
     "plink, ids that are numbers": lines("20 {p} {c} {p}"),
@@ -54,7 +57,9 @@ def test_forms(tmp_path, name):
     np.testing.assert_allclose(found.cm, CM)
 
 
-@pytest.mark.parametrize("change", [gzip.compress, lambda b: b"\xef\xbb\xbf" + b.replace(b"\n", b"\r\n")])
+@pytest.mark.parametrize(
+    "change", [gzip.compress, lambda b: b"\xef\xbb\xbf" + b.replace(b"\n", b"\r\n")]
+)
 def test_any_text(tmp_path, change):
     (tmp_path / "map.gz").write_bytes(change(FORMS["shapeit"].encode()))
     np.testing.assert_allclose(read_map(tmp_path / "map.gz", "chr20").cm, CM)
@@ -66,7 +71,8 @@ def test_places_and_account(tmp_path):
     sites = np.array([5, 1_005_000, 1_010_000, 9_000_000])
     np.testing.assert_allclose(found.place(sites), [0, 0.0025, 0.005, CM[-1]])
     assert found.account() == {
-        "form": "with a header (pos, chr, cM)", "points": 40, "first_position": 1_000_000, "last_position": 1_390_000,
+        "form": "with a header (pos, chr, cM)", "points": 40, "first_position": 1_000_000,
+        "last_position": 1_390_000,
         "centimorgans": round(CM[-1], 6), "sites_inside": 0.5,
     }  # fmt: skip
     elsewhere = read_map(tmp_path / "map.txt", "20")
@@ -81,13 +87,25 @@ def test_places_and_account(tmp_path):
         ("", "is empty"),
         ("# only\n", "is empty"),
         ("a b\n1 2\n", "line 1: 2 columns"),
-        (lines("{p} 20 {c}", "pos chr cM", "1010000 20 3"), "line 42: position or centimorgans fall"),
+        (
+            lines("{p} 20 {c}", "pos chr cM", "1010000 20 3"),
+            "line 42: position or centimorgans fall",
+        ),
         (lines("{p} 20 {r}", "pos chr cM"), "line 4: position or centimorgans fall"),
         (lines("20 . {r} {p}"), "line 3: position or centimorgans fall"),
         (lines("{p} 20 {c}", "pos chr cM", "1500000 20"), "line 42: 2 columns"),
-        (lines("{p} 20 {c}", "pos chr cM", "1500000 20 nan"), "line 42: column 3, the centimorgans, is no finite number"),
-        (lines("{p} 20 {c}", "pos chr cM", "1500000 20 NA"), "line 42: column 3, the centimorgans, is no number"),
-        (lines("{p} 20 {c}", "pos chr cM", "1e400 20 9"), "line 42: column 1, the position, is no finite number"),
+        (
+            lines("{p} 20 {c}", "pos chr cM", "1500000 20 nan"),
+            "line 42: column 3, the centimorgans, is no finite number",
+        ),
+        (
+            lines("{p} 20 {c}", "pos chr cM", "1500000 20 NA"),
+            "line 42: column 3, the centimorgans, is no number",
+        ),
+        (
+            lines("{p} 20 {c}", "pos chr cM", "1e400 20 9"),
+            "line 42: column 1, the position, is no finite number",
+        ),
         (lines("{p} 20 {c}", "pos chr cM", "-5 20 9"), "line 42: column 1 is no position"),
         (lines("{p} 20 {c}", "pos chr cM", "1500000.5 20 9"), "line 42: column 1 is no position"),
         (lines("20 {p} {r}", "chr pos rate(cM/Mb)"), "line 1: the header has a column of a rate"),
@@ -112,7 +130,9 @@ def test_units(tmp_path):
     for factor in (0.01, 10):
         rows = [f"{p} 20 {factor * c:.12f}" for p, _, c in ROWS]
         (tmp_path / "map.txt").write_text("pos chr cM\n" + "\n".join(rows))
-        with pytest.raises(InputError, match=r"lines 2 to 41: contig 20: [0-9.]+ cM per megabase in all"):
+        with pytest.raises(
+            InputError, match=r"lines 2 to 41: contig 20: [0-9.]+ cM per megabase in all"
+        ):
             read_map(tmp_path / "map.txt", "20")
         assert len(read_map(tmp_path / "map.txt", "20", (0.001, 100)).cm) == 40
 

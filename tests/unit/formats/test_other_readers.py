@@ -24,12 +24,19 @@ def crowded_panel(names=None, first=1000, contig_length=100_000) -> Panel:
     """SNPs, insertions and deletions, two of them at one position."""
     alleles = (np.random.default_rng(1).random((N_SITES, 2 * N_PEOPLE)) < 0.3).astype(np.int8)
     plain = make_panel(alleles)
-    ref, alt, position = (np.array(values, dtype=object) for values in (["A"] * N_SITES, ["C"] * N_SITES, range(N_SITES)))
+    ref, alt, position = (
+        np.array(values, dtype=object)
+        for values in (["A"] * N_SITES, ["C"] * N_SITES, range(N_SITES))
+    )
     ref[3], alt[3], ref[5], alt[5] = "ACGT", "A", "A", "AGG"
     position = first + 10 * np.arange(N_SITES)
     position[8], alt[8] = position[7], "G"
     sites = Sites("20", position, ref, alt, plain.sites.id, plain.sites.cm, contig_length)
-    people = People(names or [f"SYN{i:06d}" for i in range(1, N_PEOPLE + 1)], ["POP"] * N_PEOPLE, ["unknown"] * N_PEOPLE)
+    people = People(
+        names or [f"SYN{i:06d}" for i in range(1, N_PEOPLE + 1)],
+        ["POP"] * N_PEOPLE,
+        ["unknown"] * N_PEOPLE,
+    )
     return Panel(sites, people, ArrayHaplotypes(alleles))
 
 
@@ -53,7 +60,9 @@ def run(*command, cwd) -> str:
     """The output of a program, which must succeed without a warning; skips where it is missing."""
     if shutil.which(command[0]) is None:
         pytest.skip(f"{command[0]} is not installed")
-    done = subprocess.run([*map(str, command)], cwd=cwd, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [*map(str, command)], cwd=cwd, capture_output=True, text=True, timeout=120
+    )
     text = done.stdout + done.stderr
     assert done.returncode == 0, text
     assert "warn" not in text.lower(), text
@@ -63,7 +72,9 @@ def run(*command, cwd) -> str:
 def test_scikit_allel(folder, panel):
     allel = pytest.importorskip("allel")
     read = allel.read_vcf(str(folder / "20.vcf.gz"), fields="*", alt_number=1)
-    np.testing.assert_array_equal(read["calldata/GT"].reshape(N_SITES, -1), panel.haplotypes.alleles)
+    np.testing.assert_array_equal(
+        read["calldata/GT"].reshape(N_SITES, -1), panel.haplotypes.alleles
+    )
     np.testing.assert_array_equal(read["variants/AC"], panel.haplotypes.alleles.sum(axis=1))
     assert read["samples"].tolist() == panel.people.id
 
@@ -81,14 +92,31 @@ def test_vcftools(folder, panel):
     """Version 0.1 reads VCF up to 4.2."""
     run("vcftools", "--gzvcf", "20.vcf.gz", "--counts", "--out", "vt", cwd=folder)
     rows = [line.split("\t") for line in (folder / "vt.frq.count").read_text().splitlines()[1:]]
-    assert [int(row[5].split(":")[1]) for row in rows] == panel.haplotypes.alleles.sum(axis=1).tolist()
+    assert [int(row[5].split(":")[1]) for row in rows] == panel.haplotypes.alleles.sum(
+        axis=1
+    ).tolist()
 
 
-@pytest.mark.parametrize("given", [("--vcf", "20.vcf.gz"), ("--bcf", "20.bcf"), ("--pfile", "20", "vzs")])
+@pytest.mark.parametrize(
+    "given", [("--vcf", "20.vcf.gz"), ("--bcf", "20.bcf"), ("--pfile", "20", "vzs")]
+)
 def test_plink2(folder, panel, given):
-    run("plink2", *given, "--freq", "counts", "--export", "haps", "ref-first", "--out", "p2", cwd=folder)
+    run(
+        "plink2",
+        *given,
+        "--freq",
+        "counts",
+        "--export",
+        "haps",
+        "ref-first",
+        "--out",
+        "p2",
+        cwd=folder,
+    )
     rows = [line.split() for line in (folder / "p2.haps").read_text().splitlines()]
-    np.testing.assert_array_equal(np.array([row[5:] for row in rows], dtype=int), panel.haplotypes.alleles)
+    np.testing.assert_array_equal(
+        np.array([row[5:] for row in rows], dtype=int), panel.haplotypes.alleles
+    )
 
 
 def test_beagle(folder, panel):
@@ -136,16 +164,27 @@ def test_names_without_spaces_stay_apart():
 
 def test_personal_sequences_are_read_by_samtools_and_pyfaidx(tmp_path, folder):
     (tmp_path / "ref.fa").write_text(">20\n" + "ACGT" * 500 + "\n")
-    text = '##fileformat=VCFv4.2\n##contig=<ID=20>\n##FORMAT=<ID=GT,Number=1,Type=String,Description="">\n'
+    text = (
+        "##fileformat=VCFv4.2\n##contig=<ID=20>\n"
+        '##FORMAT=<ID=GT,Number=1,Type=String,Description="">\n'
+    )
     header = "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tP 1\tP_1\n"
     (tmp_path / "in.vcf").write_text(f"{text}{header}20\t5\t.\tA\tC\t.\t.\t.\tGT\t0|1\t1|0\n")
     done = run_genoloom(
-        "consensus", "--variants", tmp_path / "in.vcf", "--reference", tmp_path / "ref.fa", "--out", tmp_path / "c.fa.gz"
+        "consensus",
+        "--variants",
+        tmp_path / "in.vcf",
+        "--reference",
+        tmp_path / "ref.fa",
+        "--out",
+        tmp_path / "c.fa.gz",
     )
     assert done.returncode == 0, done.stderr
     assert "[W::" not in done.stderr
     names = ["P_1.2_1", "P_1.2_2", "P_1_1", "P_1_2"]
-    assert [line.split("\t")[0] for line in (tmp_path / "c.fa.gz.fai").read_text().splitlines()] == names
+    assert [
+        line.split("\t")[0] for line in (tmp_path / "c.fa.gz.fai").read_text().splitlines()
+    ] == names
     pyfaidx = pytest.importorskip("pyfaidx")
     with pyfaidx.Fasta(str(tmp_path / "c.fa.gz")) as fasta:
         assert list(fasta.keys()) == names

@@ -24,7 +24,9 @@ def test_forms(tmp_path, text):
     assert read_pedigree(path) == TRIO
 
 
-@pytest.mark.parametrize("text", ["", "a b c\n", "sample sex\nkid male\n", "f kid dad mum\nf dad\n"])
+@pytest.mark.parametrize(
+    "text", ["", "a b c\n", "sample sex\nkid male\n", "f kid dad mum\nf dad\n"]
+)
 def test_what_is_no_pedigree(tmp_path, text):
     path = tmp_path / "pedigree"
     path.write_text(text)

@@ -42,7 +42,9 @@ def test_round_trip(written):
 def test_views_read_what_indexing_the_whole_would(written):
     prefix, alleles, _, _ = written
     view = open_panel(prefix).take_people([5, 1]).take_sites([2, 3, 30])
-    np.testing.assert_array_equal(view.haplotypes.read(0, 3), alleles[[2, 3, 30]][:, [10, 11, 2, 3]])
+    np.testing.assert_array_equal(
+        view.haplotypes.read(0, 3), alleles[[2, 3, 30]][:, [10, 11, 2, 3]]
+    )
     np.testing.assert_array_equal(view.haplotypes.read(1, 3), alleles[[3, 30]][:, [10, 11, 2, 3]])
 
 
@@ -78,7 +80,9 @@ def write_no_site(prefix):
         pass
 
 
-@pytest.mark.parametrize(("write", "error"), [(write_and_fail, RuntimeError), (write_no_site, InputError)])
+@pytest.mark.parametrize(
+    ("write", "error"), [(write_and_fail, RuntimeError), (write_no_site, InputError)]
+)
 def test_nothing_is_left_when_writing_fails(tmp_path, write, error):
     with pytest.raises(error):
         write(tmp_path / "20")

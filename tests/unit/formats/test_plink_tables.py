@@ -30,7 +30,10 @@ PEOPLE = {
     "comments": "##one\n# two\n" + psam("#IID\tPHENO\tSEX", "{i}\t-9\t{s}"),
     "no header": psam("", "0\t{i}\t0\t0\t{s}\t-9"),
     "no header, spaces": psam("", "0\t{i}\t0\t0\t{s}\t-9", " "),
-    "letters": psam("#IID\tSEX", "{i}\t{s}").replace("\t1", "\tM").replace("\t2", "\tf").replace("\t0", "\tNA"),
+    "letters": psam("#IID\tSEX", "{i}\t{s}")
+    .replace("\t1", "\tM")
+    .replace("\t2", "\tf")
+    .replace("\t0", "\tNA"),
 }
 
 
@@ -62,7 +65,11 @@ def test_who_a_person_is(tmp_path):
     assert read_psam(tmp_path / "x.psam").id == ["A_1_x", "A_1_y"]
     (tmp_path / "x.fam").write_text("A 1 0 0 1 -9\nB 1 0 0 2 -9\n")
     people = read_fam(tmp_path / "x.fam")
-    assert (people.id, people.sex, people.family) == (["A_1", "B_1"], ["male", "female"], ["A", "B"])
+    assert (people.id, people.sex, people.family) == (
+        ["A_1", "B_1"],
+        ["male", "female"],
+        ["A", "B"],
+    )
 
 
 @pytest.mark.parametrize(
@@ -75,7 +82,10 @@ def test_who_a_person_is(tmp_path):
         ("#IID\tSEX\nALICE\t1\t2\n", "line 2: 3 cells"),
         ("#IID\tSEX\nx\t1\n0\t1\n", "line 3: the IID is 0"),
         ("#IID\tSEX\n\t1\n", "line 2: the IID is empty"),
-        ("FID\tIID\tPAT\tMAT\tSEX\n0\tALICE\t0\t0\t1\n", "line 1: is a header that does not begin with '#'"),
+        (
+            "FID\tIID\tPAT\tMAT\tSEX\n0\tALICE\t0\t0\t1\n",
+            "line 1: is a header that does not begin with '#'",
+        ),
         ("#FID\tIID\nALICE\t1\nB\t2\nALICE\t1\n", "line 4: the sample of line 2 again"),
         ("ALICE 1\n", "line 1: 2 cells"),
         (
@@ -98,7 +108,8 @@ def pvar(header: str, form: str, sep: str = "\t") -> str:
 
 VARIANTS = {
     "usual": pvar("#CHROM\tPOS\tID\tREF\tALT", "{c}\t{p}\t{i}\t{r}\t{a}"),
-    "with more": "##contig=<ID=20,length=1000>\n" + pvar("#CHROM\tPOS\tID\tREF\tALT\tINFO", "{c}\t{p}\t{i}\t{r}\t{a}\tX=a b"),
+    "with more": "##contig=<ID=20,length=1000>\n"
+    + pvar("#CHROM\tPOS\tID\tREF\tALT\tINFO", "{c}\t{p}\t{i}\t{r}\t{a}\tX=a b"),
     "another order": pvar("#CHROM\tID\tPOS\tALT\tREF", "{c}\t{i}\t{p}\t{a}\t{r}"),
     "spaces": pvar("#CHROM\tPOS\tID\tREF\tALT", "{c}\t{p}\t{i}\t{r}\t{a}", " "),
     "bim": pvar("", "{c}\t{i}\t0\t{p}\t{a}\t{r}"),
@@ -113,7 +124,9 @@ def test_variants(tmp_path, form):
     (tmp_path / "x.pvar").write_bytes(zstandard.compress(VARIANTS[form].encode()))
     runs = read_pvar(tmp_path / "x.pvar")
     found = [
-        (run.contig, int(p), i, r, a) for run in runs for p, i, r, a in zip(run.position, run.id, run.ref, run.alt, strict=True)
+        (run.contig, int(p), i, r, a)
+        for run in runs
+        for p, i, r, a in zip(run.position, run.id, run.ref, run.alt, strict=True)
     ]
     assert found == SITES
     assert np.isnan(runs[0].cm).all()
@@ -131,7 +144,10 @@ def test_variants(tmp_path, form):
         ("#CHROM\tPOS\tID\tREF\tALT\n20\t1\tx\tA\n", "line 2: 4 cells"),
         ("#CHROM\tPOS\tID\tREF\tALT\n20\tx1\tx\tA\tC\n", "line 2: POS is no whole number"),
         ("#CHROM\tPOS\tID\tREF\tALT\n20\t1e400\tx\tA\tC\n", "line 2: POS is no whole number"),
-        ("#CHROM\tPOS\tID\tREF\tALT\n20\t99999999999999999999\tx\tA\tC\n", "line 2: POS is not from"),
+        (
+            "#CHROM\tPOS\tID\tREF\tALT\n20\t99999999999999999999\tx\tA\tC\n",
+            "line 2: POS is not from",
+        ),
         ("#CHROM\tPOS\tID\tREF\tALT\n20\t-1\tx\tA\tC\n", "line 2: POS is not from"),
         ("#CHROM\tPOS\tID\tREF\tALT\tCM\n20\t1\tx\tA\tC\tNA\n", "line 2: CM is no number"),
         ("#CHROM\tPOS\tID\tREF\tALT\tCM\n20\t1\tx\tA\tC\tinf\n", "line 2: CM is no finite number"),
@@ -145,7 +161,10 @@ def test_variants_that_are_none(tmp_path, text, found):
 
 
 def test_centimorgans(tmp_path, caplog):
-    rows = "#CHROM\tPOS\tID\tREF\tALT\tCM\n1\t1\t.\tA\tC\t0.5\n1\t2\t.\tA\tC\t1e0\n2\t1\t.\tA\tC\t3\n2\t2\t.\tA\tC\t1\n"
+    rows = (
+        "#CHROM\tPOS\tID\tREF\tALT\tCM\n1\t1\t.\tA\tC\t0.5\n1\t2\t.\tA\tC\t1e0\n2\t1\t.\tA\tC\t3\n"
+        "2\t2\t.\tA\tC\t1\n"
+    )
     (tmp_path / "x").write_text(rows)
     one, two = read_pvar(tmp_path / "x")
     assert one.cm.tolist() == [0.5, 1]
@@ -156,14 +175,19 @@ def test_centimorgans(tmp_path, caplog):
 @pytest.mark.skipif(not shutil.which("plink2"), reason="plink2 is not installed")
 @pytest.mark.parametrize("kind", ["psam", "pvar"])
 def test_plink2_takes_the_same(tmp_path, kind):
-    with pgenlib.PgenWriter(str(tmp_path / "x.pgen").encode(), 3, variant_ct=3, nonref_flags=False) as writer:
+    with pgenlib.PgenWriter(
+        str(tmp_path / "x.pgen").encode(), 3, variant_ct=3, nonref_flags=False
+    ) as writer:
         writer.append_biallelic_batch(np.zeros((3, 3), dtype=np.int8))
     for text in (PEOPLE if kind == "psam" else VARIANTS).values():
         (tmp_path / "x.psam").write_text(PEOPLE["iid"])
         (tmp_path / "x.pvar").write_text(VARIANTS["usual"])
         (tmp_path / f"x.{kind}").write_text(text)
         done = subprocess.run(
-            ["plink2", "--pfile", tmp_path / "x", "--freq", "--out", tmp_path / "o"], capture_output=True, text=True, check=False
+            ["plink2", "--pfile", tmp_path / "x", "--freq", "--out", tmp_path / "o"],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, done.stdout
         assert "3 samples (1 female, 1 male, 1 ambiguous" in done.stdout

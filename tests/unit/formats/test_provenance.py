@@ -19,12 +19,31 @@ def files(tmp_path):
 
 
 def test_a_record_has_the_digests_of_all_that_was_read_and_written(files):
-    made = Making("cohort", {"model": files / "a", "split": files / "b", "map": None, "pipe": "/dev/null", "x": files / "none"})
-    made.write(record_path(files / "c"), [files / "c"], CohortOptions(size=7), seed=3, facts={"people": 7})
+    made = Making(
+        "cohort",
+        {
+            "model": files / "a",
+            "split": files / "b",
+            "map": None,
+            "pipe": "/dev/null",
+            "x": files / "none",
+        },
+    )
+    made.write(
+        record_path(files / "c"), [files / "c"], CohortOptions(size=7), seed=3, facts={"people": 7}
+    )
     found = read_provenance(files / "c.provenance.json")
-    assert found.inputs == {"model": hashlib.sha256(b"a").hexdigest(), "split": hashlib.sha256(b"b").hexdigest()}
+    assert found.inputs == {
+        "model": hashlib.sha256(b"a").hexdigest(),
+        "split": hashlib.sha256(b"b").hexdigest(),
+    }
     assert found.outputs == {"c": hashlib.sha256(b"c").hexdigest()}
-    assert (found.stage, found.seed, found.options["size"], found.facts) == ("cohort", 3, 7, {"people": 7})
+    assert (found.stage, found.seed, found.options["size"], found.facts) == (
+        "cohort",
+        3,
+        7,
+        {"people": 7},
+    )
     assert str(files) not in (files / "c.provenance.json").read_text()
 
 
@@ -41,18 +60,30 @@ def test_an_input_that_changes_meanwhile_is_no_evidence(files):
     assert not (files / "other").exists()
 
 
-GOOD = {"format": 1, "stage": "x", "version": "1", "seed": 1, "options": {}, "facts": {}, "inputs": {}, "outputs": {}}
+GOOD = {
+    "format": 1,
+    "stage": "x",
+    "version": "1",
+    "seed": 1,
+    "options": {},
+    "facts": {},
+    "inputs": {},
+    "outputs": {},
+}
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "", "[]", "null", "{", "\x00", "[" * 100000, '{"inputs": {}, "inputs": {}}', '{"inputs": {}}',
+        "", "[]", "null", "{", "\x00", "[" * 100000, '{"inputs": {}, "inputs": {}}',
+        '{"inputs": {}}',
         *(
             json.dumps(sealed(GOOD | change))
             for change in (
-                {"format": 2}, {"format": "1"}, {"seed": -1}, {"seed": "1"}, {"seed": 1.5}, {"stage": 1}, {"version": "/home/me"},
-                {"inputs": {"a": "0" * 63}}, {"inputs": ["0" * 64]}, {"outputs": {"a": None}}, {"options": {"a": []}},
+                {"format": 2}, {"format": "1"}, {"seed": -1}, {"seed": "1"}, {"seed": 1.5},
+                {"stage": 1}, {"version": "/home/me"},
+                {"inputs": {"a": "0" * 63}}, {"inputs": ["0" * 64]}, {"outputs": {"a": None}},
+                {"options": {"a": []}},
                 {"facts": {"a": float("nan")}}, {"more": 1},
             )
         ),

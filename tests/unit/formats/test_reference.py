@@ -16,13 +16,21 @@ import zstandard
 from genoloom.errors import InputError
 from genoloom.formats.reference import Reference
 
-BASES = {"20": "GCTAAAGACAATTACATAACATACACGTCAGC" * 9, "21": "acgtn" * 30, "short": "ACG", "last": "TTGCA" * 24}
+BASES = {
+    "20": "GCTAAAGACAATTACATAACATACACGTCAGC" * 9,
+    "21": "acgtn" * 30,
+    "short": "ACG",
+    "last": "TTGCA" * 24,
+}
 
 
 def fasta(width: int = 60, end: str = "\n", described: str = "") -> bytes:
     lines = []
     for name, bases in BASES.items():
-        lines += [f">{name}{described}", *(bases[i : i + width] for i in range(0, len(bases), width))]
+        lines += [
+            f">{name}{described}",
+            *(bases[i : i + width] for i in range(0, len(bases), width)),
+        ]
     return (end.join(lines) + end).encode()
 
 
@@ -54,7 +62,12 @@ def test_reads_what_is_there_and_makes_the_index(tmp_path, text):
     bgzip(text, tmp_path / "r.fa.gz")
     shutil.copy(tmp_path / "r.fa.gz", tmp_path / "unnamed")
     shutil.copy(tmp_path / "r.fa", tmp_path / "plain.gz")
-    for name, files in (("r.fa", [".fai"]), ("r.fa.gz", [".fai", ".gzi"]), ("unnamed", [".fai", ".gzi"]), ("plain.gz", [".fai"])):
+    for name, files in (
+        ("r.fa", [".fai"]),
+        ("r.fa.gz", [".fai", ".gzi"]),
+        ("unnamed", [".fai", ".gzi"]),
+        ("plain.gz", [".fai"]),
+    ):
         for _ in range(2):  # with a new index, and with the one that the first time left
             assert whole(tmp_path / name) == BASES
         assert all((tmp_path / f"{name}{end}").exists() for end in files)
@@ -77,7 +90,9 @@ def spoilt(beside: bytes, end: str) -> dict[str, bytes]:
         "binary": bytes(range(256)),
         "longer": beside + beside[-16:] if end == ".gzi" else beside + b"more\t5\t900\t5\t6\n",
         "fewer": beside[:8] if end == ".gzi" else b"\n".join(rows[:-2]) + b"\n",
-        "shifted": beside[:8] + b"\x07" + beside[9:] if end == ".gzi" else beside.replace(b"\t4\t", b"\t5\t"),
+        "shifted": beside[:8] + b"\x07" + beside[9:]
+        if end == ".gzi"
+        else beside.replace(b"\t4\t", b"\t5\t"),
     }
 
 
@@ -109,7 +124,10 @@ def test_an_index_that_does_not_belong_is_not_used(tmp_path, caplog, name):
         index.write_bytes(right)
 
 
-@pytest.mark.parametrize("changed", [fasta(70), fasta(described=" longer"), fasta(60, "\r\n"), fasta().replace(b">21", b">22")])
+@pytest.mark.parametrize(
+    "changed",
+    [fasta(70), fasta(described=" longer"), fasta(60, "\r\n"), fasta().replace(b">21", b">22")],
+)
 def test_the_index_of_an_earlier_content(tmp_path, changed):
     (tmp_path / "r.fa").write_bytes(fasta())
     Reference(tmp_path / "r.fa")
@@ -128,8 +146,14 @@ def test_a_directory_that_cannot_be_written(tmp_path, monkeypatch):
 
 WRONG = {
     "uneven": (fasta().replace(b"ACATAC", b"ACAT\nAC", 1), "line 3: longer|line [23]: shorter"),
-    "longer line": (fasta(60).replace(b"\n", b"\r", 3).replace(b"\r", b"\n", 2).replace(b"\r", b""), "line 3: longer"),
-    "blank line": (fasta().replace(b"\n", b"\n\n", 3).replace(b">20\n\n", b">20\n"), "line 3: blank"),
+    "longer line": (
+        fasta(60).replace(b"\n", b"\r", 3).replace(b"\r", b"\n", 2).replace(b"\r", b""),
+        "line 3: longer",
+    ),
+    "blank line": (
+        fasta().replace(b"\n", b"\n\n", 3).replace(b">20\n\n", b">20\n"),
+        "line 3: blank",
+    ),
     "CR alone": (fasta(60, "\r"), "CR alone"),
     "byte-order mark": (b"\xef\xbb\xbf" + fasta(), "byte-order mark"),
     "mixed line ends": (fasta().replace(b"\n", b"\r\n", 2), "line ends|lines end"),
@@ -153,7 +177,9 @@ def test_remedies_work(tmp_path, capfd, kind, packed):
         assert whole(tmp_path / ("NEW.fa.gz" if packed else "NEW.fa")) == BASES
 
 
-@pytest.mark.parametrize(("pack", "found"), [(gzip.compress, "compressed by gzip"), (zstandard.compress, "zstd")])
+@pytest.mark.parametrize(
+    ("pack", "found"), [(gzip.compress, "compressed by gzip"), (zstandard.compress, "zstd")]
+)
 def test_other_compression(tmp_path, pack, found):
     (tmp_path / "r.fa.gz").write_bytes(pack(fasta()))
     with pytest.raises(InputError, match=found) as error:

@@ -10,7 +10,14 @@ from Bio import SeqIO
 
 from genoloom.errors import InputError
 from genoloom.formats import sequence_sets
-from genoloom.formats.sequence_sets import is_fasta, read_intervals, read_records, read_set, write_fasta, write_set
+from genoloom.formats.sequence_sets import (
+    is_fasta,
+    read_intervals,
+    read_records,
+    read_set,
+    write_fasta,
+    write_set,
+)
 from genoloom.sequences import SequenceSet, decode, pad
 
 
@@ -36,14 +43,19 @@ def test_fasta_of_every_kind_reads_alike(tmp_path):
 
 
 def test_tables_and_text(tmp_path):
-    table = written(tmp_path, "a.csv", "\ufeffname,seq,label,expr\nx,acgt,strong promoter,1.5\n,TTTT,,2\n")
+    table = written(
+        tmp_path, "a.csv", "\ufeffname,seq,label,expr\nx,acgt,strong promoter,1.5\n,TTTT,,2\n"
+    )
     records = list(read_records(table))
     assert [(r.name, decode(r.bases), r.tags) for r in records] == [
         ("x", "ACGT", {"label": "strong_promoter"}),
         ("row2", "TTTT", {}),
     ]
     assert texts(written(tmp_path, "b.tsv", "seq\tlabel\nACG\ta\n")) == {"row1": "ACG"}
-    assert texts(written(tmp_path, "c.txt", "# comment\nACGT\n\nGG\r\n")) == {"line2": "ACGT", "line4": "GG"}
+    assert texts(written(tmp_path, "c.txt", "# comment\nACGT\n\nGG\r\n")) == {
+        "line2": "ACGT",
+        "line4": "GG",
+    }
 
 
 @pytest.mark.parametrize(
@@ -104,7 +116,11 @@ def test_long_cells_and_lines(tmp_path):
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
-        ("a.fa", b">ALICE_SMITH\nAC\n>ALICE_SMITH\nAC\n", "a name stands twice: of sequences 1 and 2"),
+        (
+            "a.fa",
+            b">ALICE_SMITH\nAC\n>ALICE_SMITH\nAC\n",
+            "a name stands twice: of sequences 1 and 2",
+        ),
         ("a.fa", b">a\nAC\n>Al\xefce\nAC\n", "line 3, byte 4: 0xef is no UTF-8"),
         ("a.csv", b"ALICE_SMITH,ACGT\n", "has no column 'seq' among the 2 of its header"),
         ("a.csv", b"name,seq\nALICE_SMITH,AC,GT\n", "line 2: 3 cells"),
@@ -137,7 +153,11 @@ def test_real_fasta_with_spaces_in_its_sequence_lines(shared_data):
 
 
 def test_intervals(tmp_path):
-    path = written(tmp_path, "a.bed", "track name=x\n# c\n20\t5\t9\tenhancer\t0\t-\n20\t1\t3\n20\t1\t3\t.\t0\t.\n")
+    path = written(
+        tmp_path,
+        "a.bed",
+        "track name=x\n# c\n20\t5\t9\tenhancer\t0\t-\n20\t1\t3\n20\t1\t3\t.\t0\t.\n",
+    )
     found = [(i.start, i.stop, i.label, i.strand) for i in read_intervals(path)]
     assert found == [(5, 9, "enhancer", "-"), (1, 3, "", "+"), (1, 3, "", "+")]
     for line, message in (
@@ -154,14 +174,23 @@ def test_intervals(tmp_path):
 def test_a_set_comes_back_as_it_was_and_other_tools_read_it(tmp_path, name):
     rng = np.random.default_rng(1)
     bases, length = pad([rng.integers(0, 5, n).astype(np.uint8) for n in (1, 80, 81, 200)])
-    one = SequenceSet(["a", "b", "c", "d"], bases, length, ["", "x", "y", ""], np.array([3, 3, 1, 0]), both_strands=False)
+    one = SequenceSet(
+        ["a", "b", "c", "d"],
+        bases,
+        length,
+        ["", "x", "y", ""],
+        np.array([3, 3, 1, 0]),
+        both_strands=False,
+    )
     write_set(tmp_path / name, one)
     other = read_set(tmp_path / name)
     assert (other.name, other.label, other.both_strands) == (one.name, one.label, False)
     for a, b in ((other.bases, bases), (other.length, length), (other.cluster, one.cluster)):
         np.testing.assert_array_equal(a, b)
     with pysam.FastxFile(str(tmp_path / name)) as handle:
-        assert [r.sequence for r in handle] == [decode(row[:n]) for row, n in zip(bases, length, strict=True)]
+        assert [r.sequence for r in handle] == [
+            decode(row[:n]) for row, n in zip(bases, length, strict=True)
+        ]
 
 
 def test_a_failed_write_leaves_nothing(tmp_path):

@@ -7,8 +7,15 @@ import pytest
 from genoloom.errors import InputError
 from genoloom.formats.sheets import match_people, read_people, read_sheet
 
-SHEET = "# a comment\n\nperson\tpopulation\tsex\tfamily\nS1\tGBR\tXY\t0\nS2\tFIN\tfemale\tf1\n\nS3\tFIN\n"
-EXPECTED = {"S1": ("GBR", "male", "", ""), "S2": ("FIN", "female", "f1", ""), "S3": ("FIN", "unknown", "", "")}
+SHEET = (
+    "# a comment\n\nperson\tpopulation\tsex\tfamily\nS1\tGBR\tXY\t0\nS2\tFIN\tfemale\tf1\n\nS3\t"
+    "FIN\n"
+)
+EXPECTED = {
+    "S1": ("GBR", "male", "", ""),
+    "S2": ("FIN", "female", "f1", ""),
+    "S3": ("FIN", "unknown", "", ""),
+}
 
 
 @pytest.mark.parametrize(
@@ -25,11 +32,17 @@ EXPECTED = {"S1": ("GBR", "male", "", ""), "S2": ("FIN", "female", "f1", ""), "S
 def test_people(tmp_path, change):
     (tmp_path / "p.tsv").write_bytes(change(SHEET))
     assert read_people(tmp_path / "p.tsv") == EXPECTED
-    assert match_people(tmp_path / "p.tsv", "in.vcf", ["S3", "S1", "S2"]).population == ["FIN", "GBR", "FIN"]
+    assert match_people(tmp_path / "p.tsv", "in.vcf", ["S3", "S1", "S2"]).population == [
+        "FIN",
+        "GBR",
+        "FIN",
+    ]
 
 
 def test_sheets_of_others(tmp_path):
-    (tmp_path / "p.psam").write_text("#IID\tSEX\tPOP\tSuperPop\nS1\t1\tGBR\tEUR\nS2\tboth\tFIN\tEUR\nS9\t1\n")
+    (tmp_path / "p.psam").write_text(
+        "#IID\tSEX\tPOP\tSuperPop\nS1\t1\tGBR\tEUR\nS2\tboth\tFIN\tEUR\nS9\t1\n"
+    )
     odd = []
     found = read_people(tmp_path / "p.psam", {"S1", "S2"}, odd, foreign=True)
     assert found == {"S1": ("GBR", "male", "", "EUR"), "S2": ("FIN", "unknown", "", "EUR")}
@@ -47,11 +60,20 @@ def test_paths_with_odd_characters_come_back(tmp_path):
         ("", "is empty"),
         ("person\tpopulation\n", "has no rows"),
         ("ALICE_SMITH\tGBR\nS2\tFIN\n", "has no column 'person' among the 2 of its header"),
-        ("F0 ALICE_SMITH 0 0 1 -9\nF1 S2 0 0 2 -9\n", "has no column 'person' among the 1 of its header"),
-        ("F0\tALICE_SMITH\t0\t0\t1\t-9\nF1\tS2\t0\t0\t2\t-9\n", "line 1: columns 3 and 4 have the same name"),
+        (
+            "F0 ALICE_SMITH 0 0 1 -9\nF1 S2 0 0 2 -9\n",
+            "has no column 'person' among the 1 of its header",
+        ),
+        (
+            "F0\tALICE_SMITH\t0\t0\t1\t-9\nF1\tS2\t0\t0\t2\t-9\n",
+            "line 1: columns 3 and 4 have the same name",
+        ),
         ("person\tpopulation\nALICE_SMITH\n", "line 2: person or population is empty"),
         ("person\tpopulation\nALICE_SMITH\tGBR\tx\n", "line 2: 3 cells"),
-        ("person\tpopulation\nALICE_SMITH\tA\nx\tA\nALICE_SMITH\tA\n", "line 4: names the person of another line again .line 2"),
+        (
+            "person\tpopulation\nALICE_SMITH\tA\nx\tA\nALICE_SMITH\tA\n",
+            "line 4: names the person of another line again .line 2",
+        ),
         ("person\tpopulation\tsex\nx\tA\tALICE_SMITH\n", "line 2: the sex is not understood"),
         (
             "person\tpopulation\tsuperpopulation\nx\tALICE_SMITH\tA\ny\tALICE_SMITH\tB\n",
@@ -69,7 +91,9 @@ def test_what_is_no_sheet(tmp_path, text, found):
 
 def test_people_and_samples_must_agree(tmp_path):
     (tmp_path / "p.tsv").write_text(SHEET)
-    with pytest.raises(InputError, match=r"samples of in\.vcf are missing, the first is its sample 2"):
+    with pytest.raises(
+        InputError, match=r"samples of in\.vcf are missing, the first is its sample 2"
+    ):
         match_people(tmp_path / "p.tsv", "in.vcf", ["S1", "ALICE_SMITH"])
     with pytest.raises(InputError, match=r"are not in in\.vcf, the first is the sheet's person 3"):
         match_people(tmp_path / "p.tsv", "in.vcf", ["S1", "S2"])

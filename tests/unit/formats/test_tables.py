@@ -17,15 +17,23 @@ from genoloom.panel import People
 from genoloom.stages import cohort as sheet
 from genoloom.stages.cohort import read_cohort
 
-PEOPLE = People(["ALICE_SMITH", "b c", 'd"\te'], ["GBR", "GBR", "FIN"], ["female", "male", "unknown"])
-COHORT = "\t".join(sheet.COLUMNS) + "\nALICE_SMITH\tadmixed\tfemale\t7\tGBR:0.6,FIN:0.6\t8\t0.25\t6\n"
+PEOPLE = People(
+    ["ALICE_SMITH", "b c", 'd"\te'], ["GBR", "GBR", "FIN"], ["female", "male", "unknown"]
+)
+COHORT = (
+    "\t".join(sheet.COLUMNS) + "\nALICE_SMITH\tadmixed\tfemale\t7\tGBR:0.6,FIN:0.6\t8\t0.25\t6\n"
+)
 
 
 @pytest.mark.parametrize("name", ["t.tsv", "t.tsv.gz"])
 def test_round_trip(tmp_path, name):
     rows = [{"a": 'x"\t\n', "b": 1.5}, {"a": "", "b": None}, {"a": "ü", "b": float("nan")}]
     write_table(tmp_path / name, ["a", "b"], rows)
-    assert read_table(tmp_path / name) == [{"a": 'x"\t\n', "b": "1.5"}, {"a": "", "b": ""}, {"a": "ü", "b": ""}]
+    assert read_table(tmp_path / name) == [
+        {"a": 'x"\t\n', "b": "1.5"},
+        {"a": "", "b": ""},
+        {"a": "ü", "b": ""},
+    ]
     before = (tmp_path / name).read_bytes()
     write_table(tmp_path / f"other-{name}", ["a", "b"], rows)
     assert (tmp_path / f"other-{name}").read_bytes() == before
@@ -34,9 +42,15 @@ def test_round_trip(tmp_path, name):
 def test_agrees_with_the_csv_module(tmp_path):
     rng = np.random.default_rng(1)
     cells = ["".join(rng.choice(list('ab"\t\n '), 5)) for _ in range(300)]
-    write_table(tmp_path / "t.tsv", ["a", "b"], [{"a": a, "b": b} for a, b in zip(cells[::2], cells[1::2], strict=True)])
+    write_table(
+        tmp_path / "t.tsv",
+        ["a", "b"],
+        [{"a": a, "b": b} for a, b in zip(cells[::2], cells[1::2], strict=True)],
+    )
     text = (tmp_path / "t.tsv").read_text()
-    assert read_table(tmp_path / "t.tsv") == list(csv.DictReader(io.StringIO(text, newline=""), delimiter="\t"))
+    assert read_table(tmp_path / "t.tsv") == list(
+        csv.DictReader(io.StringIO(text, newline=""), delimiter="\t")
+    )
 
 
 @pytest.mark.parametrize(
@@ -62,7 +76,11 @@ def test_numbers_of_a_row(tmp_path):
     seven, large, word = read_table(tmp_path / "t.tsv")
     assert seven.number("a") == seven.integer("a", 0, 7) == 7
     for row in (large, word):
-        for read in (row.number, lambda name, row=row: row.integer(name, 0, 9), lambda name, row=row: row.one_of(name, ("7",))):
+        for read in (
+            row.number,
+            lambda name, row=row: row.integer(name, 0, 9),
+            lambda name, row=row: row.one_of(name, ("7",)),
+        ):
             with pytest.raises(InputError, match=f"line {row.line}: the column 'a'") as error:
                 read("a")
             assert "ALICE" not in error.value.found
@@ -102,7 +120,12 @@ def test_cohort(tmp_path):
     (tmp_path / "c.tsv").write_text(COHORT)
     found = read_cohort(tmp_path / "c.tsv")
     assert found.ancestry == [{"GBR": 0.5, "FIN": 0.5}]
-    assert (found.seed, found.generations, found.inbreeding, found.meioses) == ([7], [8.0], [0.25], [6.0])
+    assert (found.seed, found.generations, found.inbreeding, found.meioses) == (
+        [7],
+        [8.0],
+        [0.25],
+        [6.0],
+    )
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,14 @@ import zstandard
 
 from genoloom.errors import InputError
 from genoloom.formats import text
-from genoloom.formats.text import byte_lines, create_text, real_number, split_rows, text_lines, whole_number
+from genoloom.formats.text import (
+    byte_lines,
+    create_text,
+    real_number,
+    split_rows,
+    text_lines,
+    whole_number,
+)
 
 LINES = [(1, "a\tb"), (2, "ü"), (3, ""), (4, "last")]
 PLAIN = "a\tb\nü\n\nlast".encode()
@@ -101,7 +108,11 @@ def test_bombs_and_long_lines(tmp_path, monkeypatch):
 def test_places_that_are_no_files(tmp_path, monkeypatch):
     monkeypatch.setattr(text, "PIPE_WAIT_S", 0.1)
     os.mkfifo(tmp_path / "pipe")
-    for place, found in ((tmp_path, "directory"), (tmp_path / "none", "not found"), (tmp_path / "pipe", "is a pipe")):
+    for place, found in (
+        (tmp_path, "directory"),
+        (tmp_path / "none", "not found"),
+        (tmp_path / "pipe", "is a pipe"),
+    ):
         with pytest.raises(InputError, match=found):
             list(text_lines(place))
     monkeypatch.setattr(text, "PIPE_WAIT_S", 30)
@@ -123,7 +134,20 @@ def test_cells(tmp_path):
 def test_numbers():
     assert whole_number(" +7 ", 0, 10) == 7
     assert real_number("1e-3") == 1e-3
-    for cell in ("", "1.0", "1_0", "\u0661", "9" * 400, "1e400", "-1", "11", "x", "+", "-+5", "--5"):
+    for cell in (
+        "",
+        "1.0",
+        "1_0",
+        "\u0661",
+        "9" * 400,
+        "1e400",
+        "-1",
+        "11",
+        "x",
+        "+",
+        "-+5",
+        "--5",
+    ):
         with pytest.raises(ValueError, match="is no"):
             whole_number(cell, 0, 10)
     for cell in ("", "1_0", "\u0661", "1e400", "nan", "inf", "x"):

@@ -16,7 +16,9 @@ from genoloom.errors import InputError
 from genoloom.formats.variants import list_contigs, open_variants
 
 ROWS = random_rows(400, ("20", "21", "22"), seed=5)
-TEXT = text_of(ROWS).replace(b"##contig=<ID=21", b"##contig=<ID=22,length=100000>\n##contig=<ID=21", 1)
+TEXT = text_of(ROWS).replace(
+    b"##contig=<ID=21", b"##contig=<ID=22,length=100000>\n##contig=<ID=21", 1
+)
 
 
 def positions(path, contig="21", region=None) -> list[int]:
@@ -25,7 +27,11 @@ def positions(path, contig="21", region=None) -> list[int]:
 
 def of_contig(name: str, low: int = 0, high: int = 10**9) -> list[int]:
     places = (row.split()[:2] for row in ROWS)
-    return [int(position) for contig, position in places if contig == name and low <= int(position) <= high]
+    return [
+        int(position)
+        for contig, position in places
+        if contig == name and low <= int(position) <= high
+    ]
 
 
 @pytest.fixture
@@ -97,13 +103,18 @@ def of_a_table(path):
 def without_a_chunk(path):
     """The index of the same file without the second contig: htslib would find no record of it."""
     plain = path.with_name("some.vcf")
-    plain.write_bytes(b"".join(line for line in TEXT.splitlines(keepends=True) if not line.startswith(b"22\t")))
+    plain.write_bytes(
+        b"".join(line for line in TEXT.splitlines(keepends=True) if not line.startswith(b"22\t"))
+    )
     pysam.tabix_compress(str(plain), str(plain) + ".gz", force=True)
     pysam.tabix_index(str(plain) + ".gz", preset="vcf", force=True)
     shutil.copy(str(plain) + ".gz.tbi", path.with_suffix(".gz.tbi"))
 
 
-@pytest.mark.parametrize("change", [shorter, longer, another, other_blocks, empty, garbage, cut, of_a_table, without_a_chunk])
+@pytest.mark.parametrize(
+    "change",
+    [shorter, longer, another, other_blocks, empty, garbage, cut, of_a_table, without_a_chunk],
+)
 def test_an_index_that_does_not_fit_is_not_used(indexed, tmp_path, caplog, change):
     change(indexed)
     index = indexed.with_suffix(".gz.tbi")
@@ -121,7 +132,10 @@ def test_an_index_that_does_not_fit_is_not_used(indexed, tmp_path, caplog, chang
 def test_an_index_older_than_its_file(indexed, caplog):
     os.utime(indexed.with_suffix(".gz.tbi"), (indexed.stat().st_mtime - 10,) * 2)
     assert positions(indexed) == of_contig("21")
-    assert "the index in.vcf.gz.tbi is older than the file; it is not used, the whole file is read" in caplog.text
+    assert (
+        "the index in.vcf.gz.tbi is older than the file; it is not used, the whole file is read"
+        in caplog.text
+    )
 
 
 def test_damaged_indexes_never_lose_a_record(indexed):

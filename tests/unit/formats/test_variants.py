@@ -24,7 +24,10 @@ from genoloom.formats.variants import VcfFile, list_contigs, open_variants
 
 
 def seen(file) -> list[tuple]:
-    return [(r.position, r.id, r.ref, r.alts, r.filters, r.alleles.tolist(), r.unphased.tolist()) for r in file.records()]
+    return [
+        (r.position, r.id, r.ref, r.alts, r.filters, r.alleles.tolist(), r.unphased.tolist())
+        for r in file.records()
+    ]
 
 
 ROWS = random_rows()
@@ -44,7 +47,9 @@ FORMS = {
     "BCF": lambda t, d: as_bcf(t, d, "b"),
     "plain BCF": lambda t, d: as_bcf(t, d, "u"),
     "gzip BCF": lambda t, d: gzip.compress(gzip.decompress(as_bcf(t, d, "b"))),
-    "VCF 4.4": lambda t, _: t.replace(b"VCFv4.2", b"VCFv4.4").replace(b"\t0|", b"\t|0|").replace(b"\t1|", b"\t|1|"),
+    "VCF 4.4": lambda t, _: (
+        t.replace(b"VCFv4.2", b"VCFv4.4").replace(b"\t0|", b"\t|0|").replace(b"\t1|", b"\t|1|")
+    ),
 }
 
 
@@ -59,7 +64,15 @@ def expected(tmp_path_factory):
             if record.contig == "20":
                 alleles = [a for sample in record.samples.values() for a in sample.allele_indices]
                 rows.append(
-                    (record.pos, record.id, record.ref, list(record.alts), list(record.filter) or ["."], alleles, [False] * 6)
+                    (
+                        record.pos,
+                        record.id,
+                        record.ref,
+                        list(record.alts),
+                        list(record.filter) or ["."],
+                        alleles,
+                        [False] * 6,
+                    )
                 )
     return rows
 
@@ -73,7 +86,10 @@ def test_content_decides_not_the_name(tmp_path, expected, form, name):
     assert file.samples == SAMPLES
     assert seen(file) == expected
     assert list_contigs(path) == ["20", "21"]
-    assert {contig: len(list(records)) for contig, records in VcfFile(path).contigs()} == {"20": 40, "21": 40}
+    assert {contig: len(list(records)) for contig, records in VcfFile(path).contigs()} == {
+        "20": 40,
+        "21": 40,
+    }
 
 
 @pytest.mark.parametrize("form", ["plain", "gzip", "bgzip", "BCF", "plain BCF", "VCF 4.4"])
@@ -81,11 +97,15 @@ def test_pipes_are_read_once(tmp_path, expected, form):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     (tmp_path / "data").write_bytes(FORMS[form](TEXT, tmp_path))
-    feeder = subprocess.Popen(["dd", f"if={tmp_path / 'data'}", f"of={pipe}", "bs=100", "status=none"])
+    feeder = subprocess.Popen(
+        ["dd", f"if={tmp_path / 'data'}", f"of={pipe}", "bs=100", "status=none"]
+    )
     file = open_variants(pipe, "20")
     assert seen(file) == expected
     assert feeder.wait(10) == 0
-    with pytest.raises(InputError, match="is a pipe, and this command reads its input more than once"):
+    with pytest.raises(
+        InputError, match="is a pipe, and this command reads its input more than once"
+    ):
         list(file.records())
 
 
@@ -93,9 +113,12 @@ def test_pipes_are_read_once(tmp_path, expected, form):
 def test_a_pipe_that_breaks_off(tmp_path, form):
     data = FORMS[form](TEXT, tmp_path)[:-40]
     command = (
-        "import sys; from genoloom.formats.variants import open_variants; print(len(list(open_variants('-', '20').records())))"
+        "import sys; from genoloom.formats.variants import open_variants; "
+        "print(len(list(open_variants('-', '20').records())))"
     )
-    done = subprocess.run([sys.executable, "-c", command], input=data, capture_output=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", command], input=data, capture_output=True, check=False
+    )
     assert b"is truncated or damaged" in done.stderr.splitlines()[-2] + done.stderr.splitlines()[-1]
 
 
@@ -116,9 +139,18 @@ def test_a_pipe_that_breaks_off(tmp_path, form):
         (b"BCF\x02\x02\xff\x00\x00\x00abc", "is truncated within its header"),
         (HEAD.encode() + b"\n", "sample 1 (counted from 1) has no name"),
         (HEAD.rstrip("\t").encode() + b"\n", "holds no samples"),
-        ((HEAD + "\t".join(["A", "B", "A"]) + "\n").encode(), "samples 1 and 3 (counted from 1) have the same name"),
-        ((HEAD + "A\tB").replace("\t", " ").encode(), "line 8 of the header: spaces stand in place of tabs"),
-        ((HEAD + "A\tJ\u00fcrgen\n").encode("latin-1"), "line 8 of the header: byte 0xfc is not UTF-8"),
+        (
+            (HEAD + "\t".join(["A", "B", "A"]) + "\n").encode(),
+            "samples 1 and 3 (counted from 1) have the same name",
+        ),
+        (
+            (HEAD + "A\tB").replace("\t", " ").encode(),
+            "line 8 of the header: spaces stand in place of tabs",
+        ),
+        (
+            (HEAD + "A\tJ\u00fcrgen\n").encode("latin-1"),
+            "line 8 of the header: byte 0xfc is not UTF-8",
+        ),
     ],
 )
 @pytest.mark.parametrize("packed", [lambda d: d, gzip.compress, bgzip])
@@ -149,10 +181,22 @@ def test_places_that_are_no_file(tmp_path):
 @pytest.mark.parametrize(
     ("row", "found"),
     [
-        ("20 50 A C PASS GT 0|1 0|1 0|1 0|1 0|1", "at line 10, after 20:30: the columns are not as many as the samples"),
-        ("20 x A C PASS GT 0|1 0|1 0|1 0|1 0|1 0|1", "at line 10, after 20:30: the position cannot be read"),
-        ("\n 50 A C PASS GT 0|1 0|1 0|1 0|1 0|1 0|1", "at line 10, after 20:30: the line, or its column CHROM, is empty"),
-        ("20 50 A C PASS GT 0|x 0|1 0|1 0|1 0|1 0|1", "a genotype (GT) is neither a number nor '.'"),
+        (
+            "20 50 A C PASS GT 0|1 0|1 0|1 0|1 0|1",
+            "at line 10, after 20:30: the columns are not as many as the samples",
+        ),
+        (
+            "20 x A C PASS GT 0|1 0|1 0|1 0|1 0|1 0|1",
+            "at line 10, after 20:30: the position cannot be read",
+        ),
+        (
+            "\n 50 A C PASS GT 0|1 0|1 0|1 0|1 0|1 0|1",
+            "at line 10, after 20:30: the line, or its column CHROM, is empty",
+        ),
+        (
+            "20 50 A C PASS GT 0|x 0|1 0|1 0|1 0|1 0|1",
+            "a genotype (GT) is neither a number nor '.'",
+        ),
         ("20 50 A C PASS GT 0|7 0|1 0|1 0|1 0|1 0|1", "20:50: a genotype has the allele 7"),
         ("20 50 A C PASS PS 1 1 1 1 1 1", "20:50: no genotypes (GT) can be read"),
         ("20 20 A C PASS GT 0|1 0|1 0|1 0|1 0|1 0|1", "20:20 stands behind 20:30"),
@@ -231,7 +275,13 @@ def test_what_htslib_may_do(tmp_path, monkeypatch, capfd, reader, found):
 def test_a_lone_dot_is_a_missing_call(tmp_path):
     path = tmp_path / "in.vcf"
     path.write_bytes(
-        text_of(["20 5 A C . GT 0|1 . 0|1 1|1 . 0/0", "20 6 A C . GT . . . . . .", "20 7 A C . GT ./. 0|. 0|1 0|0 0|0 0|0"])
+        text_of(
+            [
+                "20 5 A C . GT 0|1 . 0|1 1|1 . 0/0",
+                "20 6 A C . GT . . . . . .",
+                "20 7 A C . GT ./. 0|. 0|1 0|0 0|0 0|0",
+            ]
+        )
     )
     first, second, third = open_variants(path, "20").records()
     assert first.alleles.tolist() == [0, 1, -1, -1, 0, 1, 1, 1, -1, -1, 0, 0]
@@ -244,11 +294,19 @@ def test_a_lone_dot_is_a_missing_call(tmp_path):
 def test_ploidy_is_an_error_of_those_who_want_the_genotypes(tmp_path):
     path = tmp_path / "in.vcf"
     path.write_bytes(
-        text_of(["20 5 A C . GT 0|1 0 0|1 1|1 0|0 0|0", "20 6 A C . GT 0 1 0 . 0 1", "20 7 A C . GT 0|1|1|1 0|0 0|0 0|0 0|0 0|0"])
+        text_of(
+            [
+                "20 5 A C . GT 0|1 0 0|1 1|1 0|0 0|0",
+                "20 6 A C . GT 0 1 0 . 0 1",
+                "20 7 A C . GT 0|1|1|1 0|0 0|0 0|0 0|0 0|0",
+            ]
+        )
     )
     records = list(open_variants(path, "20").records())
     for record, words in zip(
-        records, ("haploid calls beside diploid ones", "20:6: haploid calls", "20:7: ploidy 4"), strict=True
+        records,
+        ("haploid calls beside diploid ones", "20:6: haploid calls", "20:7: ploidy 4"),
+        strict=True,
     ):
         with pytest.raises(InputError, match=words) as error:
             _ = record.alleles
@@ -270,13 +328,22 @@ def test_phase_is_trusted_within_the_first_set_only(tmp_path, kind):
         "21 5 A C . GT:PS 0|1:9 0|1:9 0|1:9 0|1:9 0|1:9 0|1:9",
     ]
     path = tmp_path / "in.vcf"
-    path.write_bytes(text_of(rows).replace(b"Number=1,Type=Integer", f"Number=1,Type={kind}".encode()))
+    path.write_bytes(
+        text_of(rows).replace(b"Number=1,Type=Integer", f"Number=1,Type={kind}".encode())
+    )
     found = list(open_variants(path, "20").records())
     assert [record.unphased.astype(int).tolist() for record in found] == [
         [0, 0, 0, 0, 1, 0], [0, 1, 0, 0, 0, 0], [1, 0, 0, 1, 0, 0], [1, 1, 0, 0, 1, 0]
     ]  # fmt: skip
     assert [record.other_sets for record in found] == [0, 1, 2, 2]
-    assert [record.phased.tolist() for record in CallsFile(path, "20").records()][2] == [False, True, True, False, True, True]
+    assert [record.phased.tolist() for record in CallsFile(path, "20").records()][2] == [
+        False,
+        True,
+        True,
+        False,
+        True,
+        True,
+    ]
     # a contig has sets of its own
     assert not next(open_variants(path, "21").records()).unphased.any()
 
@@ -285,7 +352,9 @@ def test_prefixes_of_vcf_4_4(tmp_path):
     calls = "|0|1 /0/1 /0|1 0|1 /1/1 |.|1"
     path = tmp_path / "in.vcf"
     path.write_bytes(
-        text_of([f"20 5 A C . GT:PS {' '.join(call + ':7' for call in calls.split())}"]).replace(b"VCFv4.2", b"VCFv4.4")
+        text_of([f"20 5 A C . GT:PS {' '.join(call + ':7' for call in calls.split())}"]).replace(
+            b"VCFv4.2", b"VCFv4.4"
+        )
     )
     [record] = open_variants(path, "20").records()
     assert record.alleles.tolist() == [0, 1, 0, 1, 0, 1, 0, 1, 1, 1, -1, 1]

@@ -80,7 +80,9 @@ def test_only_matrices_decay_and_marked_parameters_learn_at_their_own_rate():
     model = torch.nn.Linear(2, 2)
     model.counted = torch.nn.Parameter(torch.zeros(2, 2))
     model.counted.rate = 5.0
-    groups = {id(p): g for g in adamw(model, 1e-3, 0.1, (0.9, 0.98)).param_groups for p in g["params"]}
+    groups = {
+        id(p): g for g in adamw(model, 1e-3, 0.1, (0.9, 0.98)).param_groups for p in g["params"]
+    }
     assert groups[id(model.weight)]["weight_decay"] == 0.1
     assert groups[id(model.bias)]["weight_decay"] == 0
     assert groups[id(model.counted)]["weight_decay"] == 0

@@ -40,7 +40,10 @@ def counted(alleles):
 
 def test_bernoulli_kl_is_scipys_entropy(alleles):
     p, q = alleles[:, :25].sum(axis=1), alleles[:, 25:].sum(axis=1)
-    expected = [stats.entropy(*([(c + 0.5) / 26, 1 - (c + 0.5) / 26] for c in pair), base=2) for pair in zip(p, q, strict=True)]
+    expected = [
+        stats.entropy(*([(c + 0.5) / 26, 1 - (c + 0.5) / 26] for c in pair), base=2)
+        for pair in zip(p, q, strict=True)
+    ]
     assert bernoulli_kl(p, q, 25) == pytest.approx(np.mean(expected))
     assert bernoulli_kl(p, p, 25) == 0
 
@@ -64,7 +67,9 @@ def test_window_diversity_is_that_of_scikit_allel(alleles):
 
 def test_differences_are_those_of_scikit_allel(alleles):
     a = alleles[:, :20]
-    np.testing.assert_allclose(pairwise_differences(a.sum(axis=1), 20), allel.mean_pairwise_difference(counted(a)))
+    np.testing.assert_allclose(
+        pairwise_differences(a.sum(axis=1), 20), allel.mean_pairwise_difference(counted(a))
+    )
 
 
 def test_hardy_weinberg_is_the_chi_square_of_genotype_counts(alleles):
@@ -74,7 +79,9 @@ def test_hardy_weinberg_is_the_chi_square_of_genotype_counts(alleles):
         p = row.mean() / 2
         if 0 < p < 1:
             observed = np.bincount(row, minlength=3)
-            assert value == pytest.approx(stats.chisquare(observed, 25 * np.array([(1 - p) ** 2, 2 * p * (1 - p), p * p]))[0])
+            assert value == pytest.approx(
+                stats.chisquare(observed, 25 * np.array([(1 - p) ** 2, 2 * p * (1 - p), p * p]))[0]
+            )
         else:
             assert value == 0
 
@@ -98,7 +105,11 @@ def test_d_prime_is_its_definition(alleles):
     r, p = correlation(alleles), alleles.mean(axis=1)
     for i, j in combinations(range(15), 2):
         d = (alleles[i] & alleles[j]).mean() - p[i] * p[j]
-        bounds = (p[i] * (1 - p[j]), (1 - p[i]) * p[j]) if d >= 0 else (p[i] * p[j], (1 - p[i]) * (1 - p[j]))
+        bounds = (
+            (p[i] * (1 - p[j]), (1 - p[i]) * p[j])
+            if d >= 0
+            else (p[i] * p[j], (1 - p[i]) * (1 - p[j]))
+        )
         limit = min(bounds)
         expected = abs(d) / limit if limit > 0 else 0
         assert d_prime(r[[i], [j]], p[[i]], p[[j]])[0] == pytest.approx(expected, abs=1e-9)
@@ -122,7 +133,10 @@ def test_window_ids_reach_beyond_64_sites(alleles):
     assert ids[6] == ids[7]
     assert len(np.unique(ids)) == 7
     joined = combine_ids(window_ids(alleles[:5]), window_ids(alleles[5:12]))
-    assert ((joined[:, None] == joined) == (window_ids(alleles[:12])[:, None] == window_ids(alleles[:12]))).all()
+    assert (
+        (joined[:, None] == joined)
+        == (window_ids(alleles[:12])[:, None] == window_ids(alleles[:12]))
+    ).all()
 
 
 def test_garud_is_that_of_scikit_allel(alleles):
@@ -166,7 +180,9 @@ def test_pairwise_runs_are_a_loop():
             ends = [at[0], *at[x[contig, i] != x[contig, j]], at[-1]]
             lengths += np.diff(ends).tolist()
         assert runs.longest()[i, j] == pytest.approx(max(lengths), rel=1e-5)
-        assert runs.in_segments()[i, j] == pytest.approx(sum(v for v in lengths if v >= 3.0), rel=1e-5)
+        assert runs.in_segments()[i, j] == pytest.approx(
+            sum(v for v in lengths if v >= 3.0), rel=1e-5
+        )
         assert runs.in_segments()[j, i] == runs.in_segments()[i, j]
 
 
@@ -210,7 +226,14 @@ def test_kinship_of_parent_and_child_is_a_quarter():
     rng = np.random.default_rng(9)
     frequency = rng.beta(1, 1, (20_000, 1))
     parents = (rng.random((20_000, 4)) < frequency).astype(int)
-    dosage = np.stack([parents[:, 0] + parents[:, 1], parents[:, 2] + parents[:, 3], parents[:, 0] + parents[:, 2]], axis=1)
+    dosage = np.stack(
+        [
+            parents[:, 0] + parents[:, 1],
+            parents[:, 2] + parents[:, 3],
+            parents[:, 0] + parents[:, 2],
+        ],
+        axis=1,
+    )
     kinship = Kinship(3)
     kinship.add(dosage)
     made = kinship.coefficients(np.arange(3), np.arange(3))
@@ -236,7 +259,9 @@ def test_copying_likelihood_is_that_of_a_dense_hidden_markov_model():
                     state = state @ ((1 - jump) * np.eye(3) + jump / 3)
                 state = state * np.where(x[v, templates[panel]] == x[v, query], 0.99, 0.01)
             assert model.bits[panel, q] == pytest.approx(-np.log2(state.sum()), rel=1e-4)
-    assert model.bits_per_site().tolist() == pytest.approx((np.median(model.bits, axis=1) / 12).tolist())
+    assert model.bits_per_site().tolist() == pytest.approx(
+        (np.median(model.bits, axis=1) / 12).tolist()
+    )
 
 
 def test_manifold_scores_on_a_line():

@@ -58,7 +58,9 @@ def test_pairs_and_groups_are_those_of_brute_force():
         assert [tuple(pair) for pair in overlaps.pairs.tolist()] == pairs
         borders = [b for b in range(n) if all(not i < b <= j for i, j in pairs)]
         assert sorted(set(overlaps.start.tolist())) == borders
-        assert [a for a, _ in overlaps.spans(1)] == sorted({int(overlaps.start[i]) for i, _ in pairs})
+        assert [a for a, _ in overlaps.spans(1)] == sorted(
+            {int(overlaps.start[i]) for i, _ in pairs}
+        )
 
 
 def test_no_haplotype_keeps_an_excluded_pair_and_nothing_is_lost_in_vain():
@@ -110,9 +112,21 @@ def test_what_excludes_nothing_is_applied_whole_by_bcftools(tmp_path):
         skipped[name] = 0
         for sample in ("S0", "S1", "S2"):
             for haplotype in "12":
-                options = ["-f", tmp_path / "ref.fa", "-s", sample, "-H", haplotype, "-o", tmp_path / "out.fa", vcf]
+                options = [
+                    "-f",
+                    tmp_path / "ref.fa",
+                    "-s",
+                    sample,
+                    "-H",
+                    haplotype,
+                    "-o",
+                    tmp_path / "out.fa",
+                    vcf,
+                ]
                 pysam.bcftools.consensus(*map(str, options), catch_stdout=False)
-                skipped[name] += pysam.bcftools.consensus.get_messages().count("overlaps with another")
+                skipped[name] += pysam.bcftools.consensus.get_messages().count(
+                    "overlaps with another"
+                )
     assert skipped["drawn"] > 50
     assert skipped["mended"] == 0
 

@@ -13,7 +13,9 @@ UNRELATED = 100
 def child(a: np.ndarray, b: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A child's haplotypes, from parents' (n_sites, 2), sites unlinked."""
     picks = rng.integers(0, 2, (2, len(a)))
-    return np.stack([p[np.arange(len(a)), pick] for p, pick in zip((a, b), picks, strict=True)], axis=1)
+    return np.stack(
+        [p[np.arange(len(a)), pick] for p, pick in zip((a, b), picks, strict=True)], axis=1
+    )
 
 
 def families(m: int, seed: int = 1) -> tuple[np.ndarray, dict[str, tuple[int, int]]]:

@@ -7,10 +7,21 @@ from scipy import stats
 
 from genoloom.popgen.distances import aats_halves, hamming, nearest
 from genoloom.popgen.diversity import expected_heterozygosity, heterozygous_calls
-from genoloom.popgen.frequencies import folded_spectrum, frequency_bin, minor_frequency, spectrum_distance
+from genoloom.popgen.frequencies import (
+    folded_spectrum,
+    frequency_bin,
+    minor_frequency,
+    spectrum_distance,
+)
 from genoloom.popgen.haplotypes import garud, window_ids
 from genoloom.popgen.linkage import PearsonSums, r_squared
-from genoloom.popgen.structure import Components, fst_matrix, hudson_fst_terms, sliced_wasserstein, top_components
+from genoloom.popgen.structure import (
+    Components,
+    fst_matrix,
+    hudson_fst_terms,
+    sliced_wasserstein,
+    top_components,
+)
 
 
 @pytest.fixture
@@ -34,7 +45,9 @@ def test_spectrum_distance_closed_form():
 
 
 def test_frequency_bins():
-    assert frequency_bin(np.array([0.0, 0.004, 0.005, 0.006, 0.01, 0.05, 0.051, 0.2, 0.5])).tolist() == [
+    assert frequency_bin(
+        np.array([0.0, 0.004, 0.005, 0.006, 0.01, 0.05, 0.051, 0.2, 0.5])
+    ).tolist() == [
         0,
         0,
         0,
@@ -79,7 +92,9 @@ def test_correlation_in_pieces():
 
 def test_fst_is_that_of_scikit_allel(alleles):
     a, b = alleles[:, :20], alleles[:, 20:]
-    numerator, denominator = allel.hudson_fst(*(allel.HaplotypeArray(part).count_alleles(max_allele=1) for part in (a, b)))
+    numerator, denominator = allel.hudson_fst(
+        *(allel.HaplotypeArray(part).count_alleles(max_allele=1) for part in (a, b))
+    )
     made = hudson_fst_terms(a.mean(axis=1), 20, b.mean(axis=1), 30)
     assert made[0] / made[1] == pytest.approx(np.nansum(numerator) / np.nansum(denominator))
 
@@ -88,7 +103,9 @@ def test_heterozygosity_is_that_of_scikit_allel(alleles):
     genotypes = allel.HaplotypeArray(alleles).to_genotypes(ploidy=2)
     np.testing.assert_array_equal(heterozygous_calls(alleles), genotypes.count_het(axis=0))
     frequency = alleles.mean(axis=1)
-    expected = allel.heterozygosity_expected(np.stack([1 - frequency, frequency], axis=1), ploidy=2).sum()
+    expected = allel.heterozygosity_expected(
+        np.stack([1 - frequency, frequency], axis=1), ploidy=2
+    ).sum()
     assert expected_heterozygosity(frequency) == pytest.approx(expected)
 
 
@@ -124,7 +141,9 @@ def test_aats_on_toys():
     assert truth > 0.95
     assert made == 1.0
     # fresh rows of the same kind: one half each, within noise
-    truth, made = np.mean([halves(rng.integers(0, 2, (200, 30)).astype(np.int8)) for _ in range(20)], axis=0)
+    truth, made = np.mean(
+        [halves(rng.integers(0, 2, (200, 30)).astype(np.int8)) for _ in range(20)], axis=0
+    )
     assert truth == pytest.approx(0.5, abs=0.08)
     assert made == pytest.approx(0.5, abs=0.08)
 
@@ -154,7 +173,9 @@ def test_components_are_those_of_scikit_allel(alleles):
     scores, _ = allel.pca(dosage.astype(float), n_components=3, scaler=None)
     x = dosage - dosage.mean(axis=1, keepdims=True)
     values, vectors = top_components((x.T @ x).astype(float), 3)
-    np.testing.assert_allclose(np.abs(vectors * np.sqrt(values)), np.abs(scores), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(
+        np.abs(vectors * np.sqrt(values)), np.abs(scores), rtol=1e-4, atol=1e-4
+    )
 
 
 def test_few_components_of_a_large_kernel_are_the_largest():
@@ -168,7 +189,11 @@ def test_alignment_is_one_for_the_same_plane_and_none_for_another():
     rng = np.random.default_rng(4)
     plane, other = np.split(np.linalg.qr(rng.standard_normal((12, 4)))[0].T, 2)
     x = np.concatenate(
-        [rng.standard_normal((20, 2)) @ plane, rng.standard_normal((20, 2)) @ plane, rng.standard_normal((20, 2)) @ other]
+        [
+            rng.standard_normal((20, 2)) @ plane,
+            rng.standard_normal((20, 2)) @ plane,
+            rng.standard_normal((20, 2)) @ other,
+        ]
     )
     first, second, third = (Components(x @ x.T, np.arange(20) + start, 2) for start in (0, 20, 40))
     assert first.alignment(second) == pytest.approx(1)
@@ -178,11 +203,15 @@ def test_alignment_is_one_for_the_same_plane_and_none_for_another():
 def test_fst_matrix_is_that_of_scikit_allel(alleles):
     parts = np.split(alleles, [10, 26], axis=1)
     counts = [allel.HaplotypeArray(part).count_alleles(max_allele=1) for part in parts]
-    made = fst_matrix(np.stack([part.sum(axis=1) for part in parts], axis=1), np.array([10, 16, 24]))
+    made = fst_matrix(
+        np.stack([part.sum(axis=1) for part in parts], axis=1), np.array([10, 16, 24])
+    )
     for i in range(3):
         for j in range(i):
             numerator, denominator = allel.hudson_fst(counts[i], counts[j])
-            assert made[i, j] == pytest.approx(np.nansum(numerator) / np.nansum(denominator), abs=1e-6)
+            assert made[i, j] == pytest.approx(
+                np.nansum(numerator) / np.nansum(denominator), abs=1e-6
+            )
             assert made[i, j] == made[j, i]
     assert np.isnan(fst_matrix(np.zeros((4, 2)), np.array([4, 4]))[0, 1])
 
@@ -190,5 +219,7 @@ def test_fst_matrix_is_that_of_scikit_allel(alleles):
 def test_sliced_wasserstein_in_one_dimension_is_that_of_scipy():
     rng = np.random.default_rng(5)
     a, b = rng.standard_normal((50, 1)), rng.standard_normal((50, 1)) + 1
-    assert sliced_wasserstein(a, b, rng) == pytest.approx(stats.wasserstein_distance(a[:, 0], b[:, 0]))
+    assert sliced_wasserstein(a, b, rng) == pytest.approx(
+        stats.wasserstein_distance(a[:, 0], b[:, 0])
+    )
     assert sliced_wasserstein(a, a[::-1], rng) == 0

@@ -20,6 +20,7 @@ def test_what_needs_phase_says_so():
     people = compare(make_people(8), make_people(16), ["holdout"] * 8 + ["train"] * 8, 0, seed=1)
     needs = AuditData(people, [50], [20, 100]).needs_phase
     assert needs == {
-        "haplotypes of 20 sites", "haplotypes of 100 sites", "masked locus", "longest copied segment", "mean copied segment",
+        "haplotypes of 20 sites", "haplotypes of 100 sites", "masked locus",
+        "longest copied segment", "mean copied segment",
         *(attack for attack in AttackId if attack.needs_phase),
     }  # fmt: skip

@@ -70,7 +70,9 @@ def test_local_scores_are_a_loop():
     np.testing.assert_allclose(nearest["whole haplotype"], distances.sum(axis=0).min(axis=1))
     np.testing.assert_allclose(nearest["windows of 10"], distances.min(axis=2).sum(axis=0))
     pairs = [distances[0:2], distances[2:4], distances[4:6], distances[6:]]
-    np.testing.assert_allclose(nearest["windows of 20"], sum(p.sum(axis=0).min(axis=1) for p in pairs))
+    np.testing.assert_allclose(
+        nearest["windows of 20"], sum(p.sum(axis=0).min(axis=1) for p in pairs)
+    )
 
 
 def test_person_scores_add_both_haplotypes():
@@ -94,7 +96,9 @@ def test_frequency_ratio_is_a_loop(data):
         p = (made.sum(axis=1) + 0.5) / (2 * N + 1)
         q = (reference_without(real, h).sum(axis=1) + 0.5) / (2 * N - 2 + 1)
         x = real[:, h]
-        assert scores[h] == pytest.approx((x * np.log(p / q) + (1 - x) * np.log((1 - p) / (1 - q))).sum())
+        assert scores[h] == pytest.approx(
+            (x * np.log(p / q) + (1 - x) * np.log((1 - p) / (1 - q))).sum()
+        )
 
 
 def test_rare_alleles_are_a_loop(data):
@@ -108,7 +112,9 @@ def test_rare_alleles_are_a_loop(data):
                 carried[h, copies] += 1
                 present[h, copies] += (made[v] == real[v, h]).any()
     weight = -np.log((np.arange(RAREST + 1) + 0.5) / (2 * N - 2 + 1))
-    np.testing.assert_allclose(scores, (present - carried * (present.sum(axis=0) / carried.sum(axis=0))) @ weight)
+    np.testing.assert_allclose(
+        scores, (present - carried * (present.sum(axis=0) / carried.sum(axis=0))) @ weight
+    )
 
 
 def test_common_distances_are_a_loop(data):
@@ -135,10 +141,14 @@ def test_rare_sharing_is_a_loop(data, fewest):
     expected = np.zeros((2 * N, N))
     for v in range(len(real)):
         for allele in (0, 1):
-            held, trained = ((real[v, half] == allele).sum() for half in (slice(0, 2 * N), slice(2 * N, None)))
+            held, trained = (
+                (real[v, half] == allele).sum() for half in (slice(0, 2 * N), slice(2 * N, None))
+            )
             copies = held + trained
             if min(held, trained) >= fewest and copies <= RAREST * fewest:
-                carriers, makers = ((a[v] == allele).reshape(-1, 2).any(axis=1) for a in (real, made))
+                carriers, makers = (
+                    (a[v] == allele).reshape(-1, 2).any(axis=1) for a in (real, made)
+                )
                 expected += -np.log(copies / (4 * N)) * np.outer(carriers, makers)
     assert expected.any()
     np.testing.assert_allclose(sharing.shared, expected, rtol=1e-5)
@@ -192,7 +202,10 @@ def test_haplotype_ratio_is_a_loop(data):
         total = 0.0
         for start in range(0, len(real), 15):
             own = real[start : start + 15, h : h + 1]
-            count = [(own == a[start : start + 15]).all(axis=0).sum() + 0.5 for a in (made, reference_without(real, h))]
+            count = [
+                (own == a[start : start + 15]).all(axis=0).sum() + 0.5
+                for a in (made, reference_without(real, h))
+            ]
             total += np.log(count[0] / (2 * N)) - np.log(count[1] / (2 * N - 2))
         assert scores[h] == pytest.approx(total)
 
@@ -210,7 +223,9 @@ def test_masked_locus_is_a_loop(data):
         for h in range(4 * N):
             for sign, alleles in ((1, m), (-1, reference_without(r, h))):
                 distance = (alleles[flanks] != r[flanks, h : h + 1]).sum(axis=0)
-                expected[h] += sign * (alleles[site, distance == distance.min()] == r[site, h]).mean()
+                expected[h] += (
+                    sign * (alleles[site, distance == distance.min()] == r[site, h]).mean()
+                )
     np.testing.assert_allclose(scores, expected, atol=1e-6)
 
 
@@ -225,7 +240,9 @@ def test_kinship_is_that_of_king(data):
             both, opposite = ((a == 1) & (b == 1)).sum(), (abs(a - b) == 2).sum()
             fewer, more = sorted([(a == 1).sum(), (b == 1).sum()])
             # Manichaikul 2010, equation 11
-            best = max(best, (both - 2 * opposite) / (2 * fewer) + 0.5 - 0.25 * (fewer + more) / fewer)
+            best = max(
+                best, (both - 2 * opposite) / (2 * fewer) + 0.5 - 0.25 * (fewer + more) / fewer
+            )
         assert scores[i] == pytest.approx(best)
     copied = made.copy()
     copied[:, :2] = real[:, 4:6]
@@ -249,7 +266,9 @@ def test_density_ratio_is_a_loop():
     for h in range(4 * N):
         own = 2 * (h // 2 % N)
         rest = np.delete(real[: 2 * N], [own, own + 1], axis=0)
-        density = [np.exp(-0.5 * ((p - real[h]) ** 2).sum(axis=1) / width**2).mean() for p in (made, rest)]
+        density = [
+            np.exp(-0.5 * ((p - real[h]) ** 2).sum(axis=1) / width**2).mean() for p in (made, rest)
+        ]
         assert scores[h] == pytest.approx(np.log(density[0] / density[1]), abs=1e-6)
 
 

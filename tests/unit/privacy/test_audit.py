@@ -41,7 +41,9 @@ def test_fresh_people_are_not_accused(population):
     assert rows["worst"]["low"] < 0.5
     assert rows["privacy loss (AATS)"]["verdict"] == "pass"
     assert rows["longest shared run"]["value"] == pytest.approx(1, abs=0.2)
-    assert all(row["verdict"] == "pass" for name, row in rows.items() if name.startswith("near copies"))
+    assert all(
+        row["verdict"] == "pass" for name, row in rows.items() if name.startswith("near copies")
+    )
     assert rows["worst"]["tpr_at_1_percent_fpr"] <= rows["worst"]["tpr_reference"]
     assert not [row for row in found.people if row["flagged"] == "yes"]
 
@@ -93,7 +95,11 @@ def test_one_copied_population_is_caught(population):
     rows, found = measure(made, real, populations)
     assert rows["worst"]["verdict"] == "fail"
     assert rows["worst of populations"]["verdict"] == "fail"
-    by_population = {row["population"]: row for row in found.private if row["attack"] == "nearest, whole haplotype"}
+    by_population = {
+        row["population"]: row
+        for row in found.private
+        if row["attack"] == "nearest, whole haplotype"
+    }
     assert by_population["A"]["value"] > 0.9 > 0.7 > by_population["B"]["value"]
 
 
@@ -113,7 +119,9 @@ def test_exchanged_roles_are_those_of_another_audit(population):
     assert sorted(order) == sorted(data.people.real_people)
     assert (order % 2 == data.people.real_people % 2).all()  # A and B alternate
     assert not np.array_equal(order, data.people.real_people)
-    anew = collected(fresh, real[:, np.stack([2 * order, 2 * order + 1], axis=1).ravel()], ("A", "B"))
+    anew = collected(
+        fresh, real[:, np.stack([2 * order, 2 * order + 1], axis=1).ravel()], ("A", "B")
+    )
     for attack, scores in anew.scores(1).items():
         np.testing.assert_allclose(found.scores(1)[attack], scores, err_msg=attack)
 
@@ -129,7 +137,11 @@ def test_a_population_is_accused_alone_only_beyond_exchanged_roles(population, m
         mask = auditor.groups()[inside]
         # as if chance had been underrated: no spread of resampled or relabelled people
         value, resampled, shuffled = auditor.resampling.aucs(auditor.odds, mask)
-        found = {AttackId.STACKED: [(max(value, 0.65), 0 * resampled + max(value, 0.65), 0 * shuffled + 0.5)]}
+        found = {
+            AttackId.STACKED: [
+                (max(value, 0.65), 0 * resampled + max(value, 0.65), 0 * shuffled + 0.5)
+            ]
+        }
         assert auditor._worst_population_row(found, alone=False)["verdict"] == "fail"
         row = auditor._worst_population_row(found, alone=True)
         assert row["verdict"] == ("pass" if alleles is fresh else "fail")
@@ -265,7 +277,9 @@ def test_tails_of_exponential_scores():
 def test_the_stacked_attacker_adds_up_weak_scores():
     rng = np.random.default_rng(3)
     member, population = np.arange(400) >= 200, np.tile(["A", "B"], 200)
-    scores = rng.standard_normal((400, 8)) + 0.4 * member[:, None] + 3 * (population == "B")[:, None]
+    scores = (
+        rng.standard_normal((400, 8)) + 0.4 * member[:, None] + 3 * (population == "B")[:, None]
+    )
     odds = stacked(scores, population, member, 1)
     best = max(auc(s[200:], s[:200]) for s in scores.T)
     assert auc(odds[200:], odds[:200]) > best + 0.1

@@ -59,7 +59,9 @@ def test_an_audit_of_what_is_not_comparable_does_not_pass(change):
     people = compare(panel.people, truth.people, ["holdout"] * 24 + ["train"] * 24, 0, seed=1)
     data = AuditData(people, [50], [20])
     data.add(panel, truth, truth.sites.cm)
-    found = audit(data, "made", "generator", 200, 0.9, seed=1, unmatched=0.2 if change == "unmatched" else 0.0)
+    found = audit(
+        data, "made", "generator", 200, 0.9, seed=1, unmatched=0.2 if change == "unmatched" else 0.0
+    )
     rows = {row["attack"]: row for row in found.private if row["population"] == "all"}
     assert rows[AttackId.COMPARABLE]["verdict"] == ("pass" if change == "none" else "not run")
     assert bool(found.not_comparable) == (change != "none")

@@ -41,16 +41,27 @@ def test_a_cohort_that_is_too_small_is_told():
 
 
 def test_what_cannot_be_told_is_not_run():
-    assert {r["verdict"] for r in split_rows(WORST, LeakBasis(float("nan"), 9, 9), 0.6, 0.03)} == {"not run"}
+    assert {r["verdict"] for r in split_rows(WORST, LeakBasis(float("nan"), 9, 9), 0.6, 0.03)} == {
+        "not run"
+    }
     assert {r["verdict"] for r in split_rows(WORST, LeakBasis(0.0, 9, 9), 0.6, 0.03)} == {"not run"}
     _, excess = split_rows(WORST | {"verdict": "not run"}, LeakBasis(50, 1000, 200), 0.6, 0.03)
     assert excess["verdict"] == "not run"
 
 
 def test_facts_of_few_individuals_are_not_public():
-    assert LeakBasis(80.0, 20, 20).public_facts() == {"training_individuals": None, "effective_sites": None}
-    assert LeakBasis(float("nan"), 99, 99).public_facts() == {"training_individuals": None, "effective_sites": None}
-    assert LeakBasis(80.0, 21, 20).public_facts() == {"training_individuals": 21, "effective_sites": 80.0}
+    assert LeakBasis(80.0, 20, 20).public_facts() == {
+        "training_individuals": None,
+        "effective_sites": None,
+    }
+    assert LeakBasis(float("nan"), 99, 99).public_facts() == {
+        "training_individuals": None,
+        "effective_sites": None,
+    }
+    assert LeakBasis(80.0, 21, 20).public_facts() == {
+        "training_individuals": 21,
+        "effective_sites": 80.0,
+    }
 
 
 @pytest.mark.parametrize(("copied", "verdicts"), [(False, {"pass", "weak"}), (True, {"fail"})])
@@ -71,4 +82,6 @@ def test_an_audit_tells_excess_from_what_is_unavoidable(copied, verdicts):
     reference = rows[AttackId.UNAVOIDABLE]["value"]
     assert reference == pytest.approx(unavoidable(data.effective_sites, n, n, n).auc)
     assert rows[AttackId.EXCESS]["verdict"] in verdicts
-    assert rows[AttackId.EXCESS]["value"] == pytest.approx(rows[AttackId.WORST]["value"] - reference)
+    assert rows[AttackId.EXCESS]["value"] == pytest.approx(
+        rows[AttackId.WORST]["value"] - reference
+    )

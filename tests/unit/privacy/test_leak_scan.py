@@ -22,7 +22,9 @@ from safetensors.numpy import save_file
 from genoloom.privacy.leak_scan import MAX_DEPTH, Finding, Forbidden, scan, searchable
 
 NAME, CANARY = "HG00096", "canary-7f3a"
-FORBIDDEN = Forbidden.of([NAME, "NA12878", "1", "anna"], ["jdoe42", "node-17", "root"], ["/srv9/study/run"], [CANARY, ""])
+FORBIDDEN = Forbidden.of(
+    [NAME, "NA12878", "1", "anna"], ["jdoe42", "node-17", "root"], ["/srv9/study/run"], [CANARY, ""]
+)
 SECRETS = {
     NAME.encode(): "the name of a real person",
     b"/home/jdoe/data.vcf": "an absolute path",
@@ -42,11 +44,19 @@ def kinds(content: bytes, file: str = "x.txt") -> set[str]:
 
 def png(chunk_type: bytes, data: bytes) -> bytes:
     def chunk(kind, body):
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
 
     pixels = zlib.compress(b"\0\0")
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + header + chunk(chunk_type, data) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + header
+        + chunk(chunk_type, data)
+        + chunk(b"IDAT", pixels)
+        + chunk(b"IEND", b"")
+    )
 
 
 def zipped(secret: bytes) -> bytes:
@@ -69,7 +79,9 @@ HIDING = {
     "ztxt.png": lambda s: png(b"zTXt", b"Comment\0\0" + zlib.compress(s)),
     "itxt.png": lambda s: png(b"iTXt", b"Comment\0\1\0en\0\0" + zlib.compress(s)),
     "address.html": lambda s: (
-        b'<img src="data:image/png;base64,' + base64.b64encode(png(b"zTXt", b"C\0\0" + zlib.compress(s))) + b'">'
+        b'<img src="data:image/png;base64,'
+        + base64.b64encode(png(b"zTXt", b"C\0\0" + zlib.compress(s)))
+        + b'">'
     ),
     "nested.html": lambda s: (
         b'<img src="data:image/svg+xml;base64,'
@@ -78,7 +90,9 @@ HIDING = {
     ),
     "percent.html": lambda s: b"<a href='data:,%20" + b"".join(b"%%%02X" % c for c in s) + b"'>",
     "entity.html": lambda s: b"<p>" + b"".join(b"&#%d;" % c for c in s) + b"</p>",
-    "escaped.json": lambda s: json.dumps({"a": [{"b": "x " + s.decode()}]}).encode().replace(b"/", b"\\u002f"),
+    "escaped.json": lambda s: (
+        json.dumps({"a": [{"b": "x " + s.decode()}]}).encode().replace(b"/", b"\\u002f")
+    ),
 }
 
 
@@ -95,12 +109,17 @@ def test_the_same_places_without_a_secret_are_clean(hiding):
 
 def test_headers_of_models_and_of_blocked_gzip(tmp_path):
     save_file(
-        {"x": np.zeros(2)}, tmp_path / "m.safetensors", metadata={"description": json.dumps({"by": "/home/a/b", "who": NAME})}
+        {"x": np.zeros(2)},
+        tmp_path / "m.safetensors",
+        metadata={"description": json.dumps({"by": "/home/a/b", "who": NAME})},
     )
     with pysam.BGZFile(str(tmp_path / "x.vcf.gz"), "wb") as handle:
-        handle.write(b"##fileformat=VCFv4.3\n" + b"filler\n" * 30000 + b"#CHROM\t" + NAME.encode() + b"\n")
+        handle.write(
+            b"##fileformat=VCFv4.3\n" + b"filler\n" * 30000 + b"#CHROM\t" + NAME.encode() + b"\n"
+        )
     for name, expected in (
-        ("m.safetensors", {"the name of a real person", "an absolute path"}), ("x.vcf.gz", {"the name of a real person"})
+        ("m.safetensors", {"the name of a real person", "an absolute path"}),
+        ("x.vcf.gz", {"the name of a real person"})
     ):  # fmt: skip
         assert kinds((tmp_path / name).read_bytes(), name) == expected
 
@@ -127,7 +146,11 @@ def test_what_cannot_be_read_does_not_pass():
     assert kinds(zipped(b"x")[:-30], "x.zip") == {"contents that cannot be read"}
     frame = zstandard.compress(b"x" * 10000)
     assert kinds(frame + frame, "x.zst") == set()
-    assert kinds(frame[:-4], "x.zst") == kinds(frame + b"rest", "x.zst") == {"contents that cannot be read"}
+    assert (
+        kinds(frame[:-4], "x.zst")
+        == kinds(frame + b"rest", "x.zst")
+        == {"contents that cannot be read"}
+    )
     assert kinds(b"{not json", "x.json") == {"contents that cannot be read"}
     deep = b"x"
     for _ in range(MAX_DEPTH + 2):
@@ -137,9 +160,17 @@ def test_what_cannot_be_read_does_not_pass():
 
 def test_short_names_do_not_find_themselves_in_numbers():
     """Names such as "1" are looked for where people are named, not in every number."""
-    assert [searchable(name) for name in ("HG00096", "1", "12345678", "anna", "sample", "S1", "P00017")] == [
-        True, False, False, False, False, False, True,
-    ]  # fmt: skip
+    assert [
+        searchable(name) for name in ("HG00096", "1", "12345678", "anna", "sample", "S1", "P00017")
+    ] == [
+        True,
+        False,
+        False,
+        False,
+        False,
+        False,
+        True,
+    ]
     assert kinds(b"1\t2\tanna\troot\t:root { } 0|1 1/1") == set()
 
 
@@ -150,7 +181,17 @@ def test_names_are_whole_words():
 
 
 @pytest.mark.parametrize(
-    "name", ["ID#12345", "NA--12878", "A:000123", "P(1)0002", "SUBJ|0001", "12345@x.org", "ÄB-00123", "Ärzte/0001"]
+    "name",
+    [
+        "ID#12345",
+        "NA--12878",
+        "A:000123",
+        "P(1)0002",
+        "SUBJ|0001",
+        "12345@x.org",
+        "ÄB-00123",
+        "Ärzte/0001",
+    ],
 )
 def test_names_with_anything_between_letters_and_digits_are_found_as_they_are(name):
     searched = Forbidden.of([NAME, name], [], [], [])
@@ -160,7 +201,10 @@ def test_names_with_anything_between_letters_and_digits_are_found_as_they_are(na
 
 
 def test_addresses_and_fractions_are_no_paths():
-    text = b"https://w3id.org/home/crate 1/2 and/or application/json </tmp> sed s/home/work/ a/tmp/b 5 ~ 6 / 7 <br/> A:\\n"
+    text = (
+        b"https://w3id.org/home/crate 1/2 and/or application/json </tmp> sed s/home/work/ a/tmp/b "
+        b"5 ~ 6 / 7 <br/> A:\\n"
+    )
     assert kinds(text) == set()
     assert kinds(b"see file:///tmp/x1") == kinds(b'"/scratch/me"') == {"an absolute path"}
 
@@ -194,10 +238,19 @@ SEARCHED = {
     "zero-width": ("a.md", "HG\u200d00096 H\u200bG00096".encode()),
     "full-width": ("a.tsv", "ＨＧ０００９６".encode()),
     "bare base64": ("a.tsv", base64.b64encode(ID)),
-    "bare base64 without padding, off the beginning": ("a.md", b"key:x" + base64.b64encode(b"??" + ID + b"??").rstrip(b"=")),
+    "bare base64 without padding, off the beginning": (
+        "a.md",
+        b"key:x" + base64.b64encode(b"??" + ID + b"??").rstrip(b"="),
+    ),
     "base64 in lines": ("a.md", chunked(base64.b64encode(LONG), 76)),
-    "base64url": ("a.html", b"data:text/plain;base64," + base64.urlsafe_b64encode(b"\xff\xff\xfb\xef" + ID)),
-    "data address with its charset after": ("a.tsv", b"DATA:text/plain;BASE64;charset=utf-8," + base64.b64encode(ID)),
+    "base64url": (
+        "a.html",
+        b"data:text/plain;base64," + base64.urlsafe_b64encode(b"\xff\xff\xfb\xef" + ID),
+    ),
+    "data address with its charset after": (
+        "a.tsv",
+        b"DATA:text/plain;BASE64;charset=utf-8," + base64.b64encode(ID),
+    ),
     "hex": ("a.md", ID.hex().encode()),
     "hex with spaces": ("a.md", b"0x" + ID.hex(" ").upper().encode()),
     "C escapes, hex": ("a.c", b"".join(b"\\x%02x" % c for c in ID)),
@@ -214,7 +267,10 @@ SEARCHED = {
     "zlib within other bytes": ("a.bin", b"\0\1\2" + zlib.compress(LONG) + b"\3\0"),
     "gzip behind a prefix": ("a.bin", b"\0\1\2prefix" + gzip.compress(LONG)),
     "tar.bz2": ("a.tar.bz2", tarred(LONG)),
-    "tar with a gzip member": ("a.tar", b"a.gz".ljust(512, b"\0") + gzip.compress(LONG).ljust(1024, b"\0")),
+    "tar with a gzip member": (
+        "a.tar",
+        b"a.gz".ljust(512, b"\0") + gzip.compress(LONG).ljust(1024, b"\0"),
+    ),
     "second gzip member": ("a.gz", gzip.compress(b"x") + gzip.compress(ID)),
     "zip behind a prefix": ("a.bin", b"\0" * 9 + zipped(ID)),
     "zip without a directory": ("a.bin", b"\0" * 9 + with_zip_inside(ID, hidden=True)),
@@ -227,7 +283,8 @@ SEARCHED = {
     ),
 }
 PATHS = (
-    b"/net/projects/ada/x.vcf", b"in /data", b"see ~/data/secret", b"~ada/x", b"$HOME/x", b"\\\\server\\share\\ada", b"C:\\secret.txt",
+    b"/net/projects/ada/x.vcf", b"in /data", b"see ~/data/secret", b"~ada/x", b"$HOME/x",
+    b"\\\\server\\share\\ada", b"C:\\secret.txt",
     b'"/ceph/x1"', b"=/cfs/klemming/x", b"file:///x", b"##reference=/opt1/ref.fa", b"'/a/bc'",
     b"login01:/cfs/klemming/x", b"</cfs/klemming/x>", b"D:/secret.txt",
 )  # fmt: skip
@@ -256,7 +313,9 @@ def test_what_is_said_to_be_searched_for_is_found(what):
 @pytest.mark.parametrize("path", PATHS)
 def test_paths_of_any_kind_are_found(path):
     assert kinds(b"text " + path + b" text", "README.md") == {"an absolute path"}
-    assert kinds(b"\0\1\xff" + b"some text " + path + b" text\0\xfe", "a.bin") == {"an absolute path"}
+    assert kinds(b"\0\1\xff" + b"some text " + path + b" text\0\xfe", "a.bin") == {
+        "an absolute path"
+    }
 
 
 def test_paths_in_other_scripts_are_found_in_texts():
@@ -272,18 +331,23 @@ def test_hosts_and_users_are_found_in_any_case():
 def test_what_is_not_searched_for_is_in_the_documentation(what, repository):
     file, content = NOT_SEARCHED[what]
     assert kinds(content, file) == set()  # else the documentation may say more
-    [section] = re.findall(r"not searched for:\*\*(.*?)\n\n", (repository / "docs/privacy.md").read_text(), re.DOTALL)
+    [section] = re.findall(
+        r"not searched for:\*\*(.*?)\n\n", (repository / "docs/privacy.md").read_text(), re.DOTALL
+    )
     assert what in " ".join(section.split())
 
 
 @pytest.mark.parametrize(
     "content",
     [
-        b"\x04\x22\x4d\x18anything", b"7z\xbc\xaf\x27\x1c..", b"Rar!\x1a\x07..", b"LZIP\x01..", b"\x1f\x9d\x90..", b"crypt4gh\1",
-        b"\x5d\0\0\x80\0" + b"\xff" * 8, b"\0 before 7z\xbc\xaf\x27\x1c..", lzma.compress(LONG)[:-20], bz2.compress(LONG)[:-9],
+        b"\x04\x22\x4d\x18anything", b"7z\xbc\xaf\x27\x1c..", b"Rar!\x1a\x07..", b"LZIP\x01..",
+        b"\x1f\x9d\x90..", b"crypt4gh\1",
+        b"\x5d\0\0\x80\0" + b"\xff" * 8, b"\0 before 7z\xbc\xaf\x27\x1c..",
+        lzma.compress(LONG)[:-20], bz2.compress(LONG)[:-9],
         b"\0" + lzma.compress(LONG)[:-20], b"\0 before crypt4gh\1", b"\0 before LZIP\x01..",
         # lz4 frames as the command and as the library for Python write them, behind other bytes
-        b"\0 before \x04\x22\x4d\x18\x64\x40\xa7..", b"\0 before \x04\x22\x4d\x18\x68\x40\x07\0\0\0\0\0\0\0..",
+        b"\0 before \x04\x22\x4d\x18\x64\x40\xa7..",
+        b"\0 before \x04\x22\x4d\x18\x68\x40\x07\0\0\0\0\0\0\0..",
     ],
 )  # fmt: skip
 def test_what_cannot_be_opened_is_a_finding(content):
@@ -296,13 +360,23 @@ def test_ordinary_files_of_a_bundle_are_clean():
     calls = "\t".join(rng.choice(["0|0", "0|1", "1|1", "./.", "0/1"], 500))
     texts = {
         "a.fa": f">SYN000001 20:1-2\n{sequence}\n",
-        "a.vcf": "##fileformat=VCFv4.2\n##source=GenoLoom\n##INFO=<ID=AC,Number=A,Type=Integer,Description=\"Allele count / site\">\n"
+        "a.vcf": "##fileformat=VCFv4.2\n##source=GenoLoom\n"
+        '##INFO=<ID=AC,Number=A,Type=Integer,Description="Allele count / site">\n'
         "##contig=<ID=20,length=63025520,URL=https://example.org/a/b.fa>\n#CHROM\tPOS\n"
         f"20\t1000226\trs123456789012;rs99\tA\t<DEL>\t.\tPASS\tAC=1;AN=2\tGT\t{calls}\n",
-        "README.md": "sha256sum -c MANIFEST.sha256; and/or 1/2, n/a, `a/b/c.tsv`, https://w3id.org/ro/crate/1.1 (20:1-2) ~5 % +5- =2",
-        "MANIFEST.sha256": "".join(f"{hashlib.sha256(bytes([i])).hexdigest()}  20.vcf.gz\n" for i in range(50)),
-        "ro-crate-metadata.json": json.dumps({"@id": "./", "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"}, "x": "application/gzip"}),
-    }  # fmt: skip
+        "README.md": "sha256sum -c MANIFEST.sha256; and/or 1/2, n/a, `a/b/c.tsv`, "
+        "https://w3id.org/ro/crate/1.1 (20:1-2) ~5 % +5- =2",
+        "MANIFEST.sha256": "".join(
+            f"{hashlib.sha256(bytes([i])).hexdigest()}  20.vcf.gz\n" for i in range(50)
+        ),
+        "ro-crate-metadata.json": json.dumps(
+            {
+                "@id": "./",
+                "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"},
+                "x": "application/gzip",
+            }
+        ),
+    }
     for name, text in texts.items():
         assert kinds(text.encode(), name) == set(), name
         assert kinds(gzip.compress(text.encode()), f"{name}.gz") == set(), name

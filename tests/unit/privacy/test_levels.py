@@ -36,19 +36,25 @@ def judged(made, real, populations, windows, haplotype_windows, resamples, max_a
 @given(
     n=st.sampled_from([3, 12, 24, 48]),
     populations=st.sampled_from([1, 2, 3]),
-    windows=st.lists(st.integers(10, 400), min_size=1, max_size=3).map(lambda sizes: [10 * (s // 10) for s in sizes]),
+    windows=st.lists(st.integers(10, 400), min_size=1, max_size=3).map(
+        lambda sizes: [10 * (s // 10) for s in sizes]
+    ),
     haplotype_windows=st.lists(st.integers(10, 200), min_size=1, max_size=2),
     resamples=st.integers(1, 400),
     max_auc=st.sampled_from([0.0, 0.5, 0.6, 0.9, 0.999, 1.0]),
     phased=st.booleans(),
     collapsed=st.booleans(),
 )
-def test_nothing_but_copies_never_passes(n, populations, windows, haplotype_windows, resamples, max_auc, phased, collapsed):
+def test_nothing_but_copies_never_passes(
+    n, populations, windows, haplotype_windows, resamples, max_auc, phased, collapsed
+):
     real = np.concatenate([REAL[:, : 2 * n], REAL[:, -2 * n :]], axis=1)
     made = real[:, 2 * n :]
     if collapsed:  # everybody is one training person
         made = np.tile(made[:, :2], n)
-    rows = judged(made, real, POPULATIONS[populations], windows, haplotype_windows, resamples, max_auc, phased)
+    rows = judged(
+        made, real, POPULATIONS[populations], windows, haplotype_windows, resamples, max_auc, phased
+    )
     assert rows[AttackId.WORST]["verdict"] != "pass"
     if not collapsed:
         passed = {name for name in MUST_PASS if name in rows and rows[name]["verdict"] == "pass"}

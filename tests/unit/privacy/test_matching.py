@@ -32,7 +32,11 @@ def test_every_stretch_is_found(seed):
     alleles = founder_mosaic(60, 16, rng, founders=4, switch=0.1)
     alleles[rng.random(alleles.shape) < 0.02] ^= 1
     position = np.cumsum(rng.random(60))
-    groups = {"some": rng.random(16) < 0.4, "one": np.arange(16) == 5, "all": np.ones(16, dtype=bool)}
+    groups = {
+        "some": rng.random(16) < 0.4,
+        "one": np.arange(16) == 5,
+        "all": np.ones(16, dtype=bool),
+    }
     matches = LongestMatches(groups)
     for start in range(0, 60, 25):
         matches.add(alleles[start : start + 25], position[start : start + 25])

@@ -34,15 +34,22 @@ def test_auc_is_that_of_scikit_learn(scores):
 def test_weighted_figures_are_those_of_scikit_learn(scores):
     members, others = scores
     rng = np.random.default_rng(2)
-    weights = rng.multinomial(40, np.full(40, 1 / 40), 5), rng.multinomial(30, np.full(30, 1 / 30), 5)
+    weights = (
+        rng.multinomial(40, np.full(40, 1 / 40), 5),
+        rng.multinomial(30, np.full(30, 1 / 30), 5),
+    )
     label = np.repeat([1, 0], [40, 30])
     found = weighted_aucs(members, others, *weights)
     for i, row in enumerate(np.concatenate(weights, axis=1)):
-        assert found[i] == pytest.approx(roc_auc_score(label, np.concatenate(scores), sample_weight=row))
+        assert found[i] == pytest.approx(
+            roc_auc_score(label, np.concatenate(scores), sample_weight=row)
+        )
     for rate in (0.01, 0.1, 0.34):
         found = weighted_true_positive_rates(members, others, *weights, rate)
         for i, row in enumerate(np.concatenate(weights, axis=1)):
-            false, true, _ = roc_curve(label, np.concatenate(scores), sample_weight=row, drop_intermediate=False)
+            false, true, _ = roc_curve(
+                label, np.concatenate(scores), sample_weight=row, drop_intermediate=False
+            )
             assert found[i] == pytest.approx(true[false <= rate].max())
 
 
@@ -74,7 +81,9 @@ def test_the_largest_of_many_is_corrected_for_being_the_largest(shift):
         scores[0, 120:] += shift
         found = [people.aucs(s, inside) for s in scores]
         reference = np.quantile(np.max([f[2] for f in found], axis=0), CHANCE_LEVEL)
-        value, low, high = interval_of_maximum(np.array([f[0] for f in found]), np.array([f[1] for f in found]), reference)
+        value, low, high = interval_of_maximum(
+            np.array([f[0] for f in found]), np.array([f[1] for f in found]), reference
+        )
         raw.append(max(f[0] for f in found))
         corrected.append(value)
         lower += low <= truth

@@ -17,7 +17,9 @@ def generator(name, **options):
 
 def plan(asked, limit=15.0, models=None, templates=(), individuals=150, sites=3000):
     models = {"20": generator("gan")} if models is None else models
-    return plan_shadows(asked, limit, 0.25, models, dict.fromkeys(models, sites), individuals, templates)
+    return plan_shadows(
+        asked, limit, 0.25, models, dict.fromkeys(models, sites), individuals, templates
+    )
 
 
 def test_a_number_is_done_whatever_it_costs():
@@ -41,7 +43,9 @@ def test_what_there_is_nothing_to_train_for(asked):
     public = {"20": generator("copying_network"), "21": generator("copying_network")}
     found = plan(asked, models=public, templates=("private", "public"))
     assert (found.number, found.reason) == (0, "nothing in the model comes from the cohort")
-    assert plan(asked, models=public, templates=("private", "private")).number == FEWEST_SHADOW_MODELS
+    assert (
+        plan(asked, models=public, templates=("private", "private")).number == FEWEST_SHADOW_MODELS
+    )
     assert plan(0).reason == "audit.shadow_models is 0"
 
 
@@ -60,10 +64,24 @@ def test_contigs_add_up():
 
 
 def test_a_shadow_model_has_the_options_of_the_audited_one_and_a_share_of_its_steps():
-    audited = generator("transformer", steps=None, minutes=5.0, init_from="base.safetensors", width=32, patience=5, max_gap=0.1)
+    audited = generator(
+        "transformer",
+        steps=None,
+        minutes=5.0,
+        init_from="base.safetensors",
+        width=32,
+        patience=5,
+        max_gap=0.1,
+    )
     options = shadow_options(audited, 150, 3000, 0.25)
     assert options.steps == round(0.25 * training_steps(audited, 150, 3000))
-    assert (options.minutes, options.init_from, options.patience, options.max_gap, options.width) == (None, None, None, None, 32)
+    assert (
+        options.minutes,
+        options.init_from,
+        options.patience,
+        options.max_gap,
+        options.width,
+    ) == (None, None, None, None, 32)
     assert shadow_options(generator("gan", steps=400), 150, 3000, 0.25).pretrain_fraction == 1.0
     assert shadow_options(generator("hmm", steps=1), 150, 3000, 0.25).steps == 1
     assert shadow_options(generator("mosaic"), 150, 3000, 0.25) == TrainSections().mosaic

@@ -14,7 +14,10 @@ def test_scores_are_taken_from_the_middle_between_shadows_with_and_without_the_p
         Shadow({"a": np.array([4.0, 10.0, 10.0, 3.0])}, np.array([False, True, True, False])),
     ]
     left_out, trained = np.array([3, 1, 2, 2]), 10
-    assert calibrated(target, shadows)[:, 0].tolist() == (target["a"] - (left_out + trained) / 2).tolist()
+    assert (
+        calibrated(target, shadows)[:, 0].tolist()
+        == (target["a"] - (left_out + trained) / 2).tolist()
+    )
 
 
 def test_scores_of_haplotypes_become_those_of_people_and_nobody_needs_to_have_trained():

@@ -41,10 +41,14 @@ def test_equals_the_discriminant_with_a_ridge():
             r = reference - reference.mean(axis=0)
             n = len(r)
             penalty = ridge * np.trace(r @ r.T) / n
-            weights = np.linalg.solve(r.T @ r + penalty * np.eye(r.shape[1]), x[2 * N :].mean(axis=0))
+            weights = np.linalg.solve(
+                r.T @ r + penalty * np.eye(r.shape[1]), x[2 * N :].mean(axis=0)
+            )
             asked = np.flatnonzero(np.tile(fold == own, 2))
             expected = penalty * x[asked] @ weights
-            np.testing.assert_allclose(scores[asked], expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
+            np.testing.assert_allclose(
+                scores[asked], expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max()
+            )
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -154,7 +154,9 @@ def test_the_headline_answers_what_may_leave_and_what_it_is_fit_for():
     assert text == "a may leave; it is fit for software testing and allele frequencies."
     both = [good, judgement("b", privacy="pass", uses=limits)]
     text = headline(both, large)
-    assert text.startswith("a and b may leave; a is fit for software testing and allele frequencies")
+    assert text.startswith(
+        "a and b may leave; a is fit for software testing and allele frequencies"
+    )
     assert text.endswith("and b is fit for software testing, with limits.")
     assert headline([judgement("a", uses=uses(*[Fitness.FIT] * 7))], large) == (
         "Nothing may leave: no generator passes the audit; for work inside, a is fit for every use."

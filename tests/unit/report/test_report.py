@@ -9,7 +9,15 @@ from importlib.resources import files
 import jsonschema
 import numpy as np
 import pytest
-from report_tables import FIDELITY, GENERATORS, METRICS, attack_row, fidelity_row, figures, write_results
+from report_tables import (
+    FIDELITY,
+    GENERATORS,
+    METRICS,
+    attack_row,
+    fidelity_row,
+    figures,
+    write_results,
+)
 from scipy.stats import entropy
 
 from genoloom.errors import InputError
@@ -62,7 +70,15 @@ def test_page_is_self_contained_and_holds_the_figures(rendered):
     # trade-off plot, decay, spectrum; PCA, frequency and distances of two generators, training of
     # one; bits and GC of sequences
     assert page.count("<figure>") == 3 + 2 * 3 + 1 + 2
-    for text in ("Trade-off plot", "Good:", "0.57", "holdout", "aaaaaaaaaaaa", "cccccccccccc", "Li &amp; Stephens 2003"):
+    for text in (
+        "Trade-off plot",
+        "Good:",
+        "0.57",
+        "holdout",
+        "aaaaaaaaaaaa",
+        "cccccccccccc",
+        "Li &amp; Stephens 2003",
+    ):
         assert text in page
     assert len(page) < 2_000_000
 
@@ -79,7 +95,12 @@ def test_small_numbers_of_people_are_not_given(results):
     for name in GENERATORS:
         place = results / "validation" / "demo" / name
         add_rows(
-            place / "fidelity.tsv", [fidelity_row(name, GENERATORS[name][0], "frequency_error", 0.2, population="FEW", n=17)]
+            place / "fidelity.tsv",
+            [
+                fidelity_row(
+                    name, GENERATORS[name][0], "frequency_error", 0.2, population="FEW", n=17
+                )
+            ],
         )
         (place / "figures.json").write_text(json.dumps(figures() | {"people": 13}))
     page = write(results)
@@ -98,7 +119,11 @@ def test_same_tables_same_bytes(rendered):
 
 def test_summary(rendered):
     results, _ = rendered
-    rows = {row["generator"]: row for row in read_table(results / "report" / "summary.tsv") if row["panel"]}
+    rows = {
+        row["generator"]: row
+        for row in read_table(results / "report" / "summary.tsv")
+        if row["panel"]
+    }
     assert list(rows) == [*GENERATORS, "real"]
     assert rows["transformer"]["fidelity"] == "fail"  # one population fails, the whole is weak
     assert rows["real"]["fidelity"] == "pass"
@@ -124,8 +149,14 @@ def test_numbers_follow_the_shipped_schema_and_equal_the_tables(rendered):
     assert [row["metric"] for row in metrics] == [row["metric"] for row in own]
     assert [float(row["value"]) for row in metrics] == pytest.approx([row["value"] for row in own])
     written = read_table(results / "validation" / "demo" / "gan" / "fidelity.tsv")
-    source = {(r["metric"], r["population"], r["bin"]): float(r["value"]) for r in written if r["row"] == "gan"}
-    shown = {(r["metric"], r["population"], r["bin"]): r["value"] for r in own if r["generator"] == "gan"}
+    source = {
+        (r["metric"], r["population"], r["bin"]): float(r["value"])
+        for r in written
+        if r["row"] == "gan"
+    }
+    shown = {
+        (r["metric"], r["population"], r["bin"]): r["value"] for r in own if r["generator"] == "gan"
+    }
     assert shown == source
     attacks = read_table(results / "report" / "attacks.tsv")
     assert {row["generator"] for row in attacks} == set(GENERATORS)
@@ -133,12 +164,25 @@ def test_numbers_follow_the_shipped_schema_and_equal_the_tables(rendered):
 
 def test_new_rows_appear_by_themselves(results):
     place = results / "validation" / "demo" / "gan"
-    add_rows(place / "fidelity.tsv", [fidelity_row("gan", "generator", "zoo_of_new_things", 0.123, "fail", z=9.0)])
-    add_rows(place / "privacy.tsv", [attack_row("gan", "generator", "entirely new attack", 0.81, "fail", population="NEW")])
+    add_rows(
+        place / "fidelity.tsv",
+        [fidelity_row("gan", "generator", "zoo_of_new_things", 0.123, "fail", z=9.0)],
+    )
+    add_rows(
+        place / "privacy.tsv",
+        [attack_row("gan", "generator", "entirely new attack", 0.81, "fail", population="NEW")],
+    )
     page = write(results)
-    for text in ("zoo of new things: 0.123", "Entirely new attack (AUC)", 'id="tab-groups-demo-NEW"', "0.81"):
+    for text in (
+        "zoo of new things: 0.123",
+        "Entirely new attack (AUC)",
+        'id="tab-groups-demo-NEW"',
+        "0.81",
+    ):
         assert text in page
-    judgement = next(j for j in numbers(results)["data"][0]["judgements"] if j["generator"] == "gan")
+    judgement = next(
+        j for j in numbers(results)["data"][0]["judgements"] if j["generator"] == "gan"
+    )
     assert judgement["fidelity"] == "fail"
     assert judgement["fidelity_reasons"][1].startswith("zoo of new things")  # worst first
     assert "Attacks fail in these groups: NEW." in judgement["privacy_reasons"]
@@ -157,15 +201,20 @@ def test_reasons_and_the_mosaic_frontier(rendered):
     assert "no mosaic of real haplotypes is both as faithful and as little exposed." in page
     mosaic, transformer = (Judgement(**found[name]) for name in ("mosaic", "transformer"))
     near = mosaic.model_copy(update={"classifier_auc": 0.55, "worst_attack": 0.6})
-    assert copying_sentence(transformer, [near]).endswith("but mosaic is within the interval of its worst attack.")
+    assert copying_sentence(transformer, [near]).endswith(
+        "but mosaic is within the interval of its worst attack."
+    )
     assert found["transformer"]["fidelity_reasons"] == [
         "Of 8 figures, 6 pass: 1 fail, 1 weak.",
-        "Allele frequencies, mean error in AAA: 0.3, real data 0.5 ± 0.1; far outside the noise of real data.",
-        "Allele frequencies, mean error: 0.1, real data 0.5 ± 0.1; clearly outside the noise of real data.",
+        "Allele frequencies, mean error in AAA: 0.3, real data 0.5 ± 0.1; far outside the noise of "
+        "real data.",
+        "Allele frequencies, mean error: 0.1, real data 0.5 ± 0.1; clearly outside the noise of "
+        "real data.",
     ]
     assert found["gan"]["privacy_reasons"] == [
         "Worst attack: AUC 0.74 (0.68 to 0.79); 0.5 learns nothing, chance alone reaches 0.5.",
-        "Unavoidable for any faithful release of this cohort: 0.559, pass; excess over it: 0.181 (0.121 to 0.231), fail.",
+        "Unavoidable for any faithful release of this cohort: 0.559, pass; excess over it: 0.181 "
+        "(0.121 to 0.231), fail.",
         "Strongest of 1 attacks by its own figure: Nearest, windows of 200, 0.74; 1 of them fail.",
     ]
 
@@ -174,9 +223,14 @@ def test_an_attack_that_needs_the_model_is_not_the_strongest_on_the_data(results
     row = attack_row("gan", "generator", AttackId.GENERATOR_LIKELIHOOD, 0.9, "fail")
     add_rows(results / "validation" / "demo" / "gan" / "privacy.tsv", [row])
     write(results)
-    judgement = next(j for j in numbers(results)["data"][0]["judgements"] if j["generator"] == "gan")
+    judgement = next(
+        j for j in numbers(results)["data"][0]["judgements"] if j["generator"] == "gan"
+    )
     reasons = judgement["privacy_reasons"]
-    assert "Strongest of 1 attacks by its own figure: Nearest, windows of 200, 0.74; 1 of them fail." in reasons
+    assert (
+        "Strongest of 1 attacks by its own figure: Nearest, windows of 200, 0.74; 1 of them fail."
+        in reasons
+    )
     assert "Generator likelihood (needs the model): AUC 0.9; fail." in reasons
 
 
@@ -186,9 +240,18 @@ def test_what_was_not_tried_is_said_in_one_line(results):
     row = attack_row("gan", "generator", AttackId.SHADOWS, 0.5, "not run") | empty | {"note": note}
     add_rows(results / "validation" / "demo" / "gan" / "privacy.tsv", [row])
     write(results)
-    judgement = next(j for j in numbers(results)["data"][0]["judgements"] if j["generator"] == "gan")
-    assert f"Not tried: All attacks together, with shadow models ({note})." in judgement["privacy_reasons"]
-    assert not [reason for reason in judgement["privacy_reasons"] if reason.startswith("Not run, which is no pass")]
+    judgement = next(
+        j for j in numbers(results)["data"][0]["judgements"] if j["generator"] == "gan"
+    )
+    assert (
+        f"Not tried: All attacks together, with shadow models ({note})."
+        in judgement["privacy_reasons"]
+    )
+    assert not [
+        reason
+        for reason in judgement["privacy_reasons"]
+        if reason.startswith("Not run, which is no pass")
+    ]
 
 
 def test_the_frontier_is_of_controls_alone(results):
@@ -221,7 +284,8 @@ def test_a_missing_metric_is_not_a_pass():
     assert "-" in as_text([row], HAPLOTYPE_COLUMNS)
     [judgement] = collect([PanelData("demo", rows, {}, {"gan": figures()})], []).data[0].judgements
     assert judgement.fidelity_reasons == [
-        "Of 1 figures, 0 pass: 1 not run.", "Not measured, which is no pass: Sites that do not vary."
+        "Of 1 figures, 0 pass: 1 not run.",
+        "Not measured, which is no pass: Sites that do not vary."
     ]  # fmt: skip
 
 
@@ -241,7 +305,9 @@ def test_any_number_of_controls_can_be_drawn():
 
 
 def test_every_generator_has_its_own_colour():
-    kinds = {name: "generator" for name in ("ours", "transformer", "theirs", "gan", "another")} | {"mosaic": "control"}
+    kinds = {name: "generator" for name in ("ours", "transformer", "theirs", "gan", "another")} | {
+        "mosaic": "control"
+    }
     drawn = styles(kinds)
     colours = [drawn[name].colour for name, kind in kinds.items() if kind == "generator"]
     assert len(set(colours)) == len(colours)
@@ -270,21 +336,37 @@ def test_sequence_pages_show_chains_places_and_both_classifiers(tmp_path):
         "gc": {"edges": [0, 0.5, 1], "holdout": [1, 2], "synthetic": [2, 1]},
         "places": {"holdout": shares, "synthetic": shares},
         "guidance": {
-            "weight": [0, 1, 2], "fidelity": [0.5, 0.7, 0.9], "gc_only": [0.5, 0.6, 0.6], "ceiling": 0.9, "real_gc_only": 0.6,
+            "weight": [0, 1, 2], "fidelity": [0.5, 0.7, 0.9], "gc_only": [0.5, 0.6, 0.6],
+            "ceiling": 0.9, "real_gc_only": 0.6,
             "chance": 0.5, "measure": "balanced accuracy",
         },
     }  # fmt: skip
     for name, kind, bits in (("adaptive", "control", 1.9), ("transformer", "generator", 1.85)):
         metrics = {"bits_per_base": bits, "kmer6_auc": 0.52, "cnn_auc": 0.61}
         place, models = folder / "validation" / "sequences", folder / "models" / "sequences"
-        write_table(place / "set" / f"{name}.tsv", FIDELITY, [fidelity_row(name, kind, m, v) for m, v in metrics.items()])
+        write_table(
+            place / "set" / f"{name}.tsv",
+            FIDELITY,
+            [fidelity_row(name, kind, m, v) for m, v in metrics.items()],
+        )
         (place / "set" / f"{name}.figures.json").write_text(json.dumps(data))
         (models / "set").mkdir(parents=True, exist_ok=True)
-        description = {"generator": name, "seed": 1, "data_digest": "a" * 64, "config_digest": "b" * 64, "versions": {"x": "1"}}
+        description = {
+            "generator": name,
+            "seed": 1,
+            "data_digest": "a" * 64,
+            "config_digest": "b" * 64,
+            "versions": {"x": "1"},
+        }
         (models / "set" / f"{name}.json").write_text(json.dumps(description))
     out = folder / "report" / "index.html"
     report(
-        results=folder, panels=[], generators=[], sequence_sets=["set"], sequence_generators=["adaptive", "transformer"], out=out
+        results=folder,
+        panels=[],
+        generators=[],
+        sequence_sets=["set"],
+        sequence_generators=["adaptive", "transformer"],
+        out=out,
     )
     page = out.read_text()
     assert "convolutional classifier AUC" in page
@@ -312,21 +394,32 @@ def test_the_logo_shows_the_places_that_say_most():
 
 def test_what_data_are_fit_for_is_in_the_numbers_the_summary_and_the_page(results):
     path = results / "validation" / "demo" / "gan" / "fidelity.tsv"
-    rows = [fidelity_row("gan", "generator", metric, 0.3) for metric in ("ld_r_correlation", "copying_bits")]
-    add_rows(path, [*rows, fidelity_row("gan", "generator", "ld_r2_correlation", 0.05, population="AAA")])
+    rows = [
+        fidelity_row("gan", "generator", metric, 0.3)
+        for metric in ("ld_r_correlation", "copying_bits")
+    ]
+    add_rows(
+        path, [*rows, fidelity_row("gan", "generator", "ld_r2_correlation", 0.05, population="AAA")]
+    )
     page = write(results)
-    judgement = next(j for j in numbers(results)["data"][0]["judgements"] if j["generator"] == "gan")
+    judgement = next(
+        j for j in numbers(results)["data"][0]["judgements"] if j["generator"] == "gan"
+    )
     found = {(grade["use"], grade["population"]): grade for grade in judgement["uses"]}
     # real people score 0.5 with a spread of 0.1 everywhere in these tables; a row that was made up
     # stands for no use
     assert found["linkage", "all"]["fitness"] == "fit"  # 0.3 is two spreads off
     assert found["linkage", "AAA"] == {
-        "use": "linkage", "title": "linkage and GWAS method development", "population": "AAA", "fitness": "not fit",
+        "use": "linkage", "title": "linkage and GWAS method development", "population": "AAA",
+        "fitness": "not fit",
         "limits": ["Linkage between sites (r²), correlation"],
     }  # fmt: skip
     assert found["imputation", "all"]["fitness"] == "fit"
     assert judgement["indistinguishable"] is False
-    assert "linkage and GWAS method development, AAA: not fit. Too far from the reference: Linkage between sites" in page
+    assert (
+        "linkage and GWAS method development, AAA: not fit. Too far from the reference: Linkage "
+        "between sites" in page
+    )
     assert page.count('<span class="verdict fail">not fit</span> <small>AAA</small>') == 1
     table = read_table(results / "report" / "uses.tsv")
     [row] = [row for row in table if row["generator"] == "gan" and row["use"].startswith("linkage")]

@@ -15,14 +15,17 @@ def panels() -> dict[str, Panel]:
     """Fifty people each of two populations: training, held-out, synthetic."""
     alleles = founder_mosaic(SITES, 6 * N, np.random.default_rng(3), founders=30)
     return {
-        role: rename(make_panel(alleles[:, 2 * N * i : 2 * N * (i + 1)], ("AAA", "BBB")), role) for i, role in enumerate(ROLES)
+        role: rename(make_panel(alleles[:, 2 * N * i : 2 * N * (i + 1)], ("AAA", "BBB")), role)
+        for i, role in enumerate(ROLES)
     }
 
 
 def rename(panel: Panel, role: str) -> Panel:
     people = panel.people
     return Panel(
-        panel.sites, People([f"{role}{i}" for i in range(N)], people.population, people.sex, people.family), panel.haplotypes
+        panel.sites,
+        People([f"{role}{i}" for i in range(N)], people.population, people.sex, people.family),
+        panel.haplotypes,
     )
 
 
@@ -41,7 +44,10 @@ def vcf(tmp_path, panels):
 
     def write(role: str, name: str = "", **options) -> object:
         return write_vcf(
-            tmp_path / f"{name or role}.vcf.gz", rows_of(panels[role], **options), panels[role].people.id, index=False
+            tmp_path / f"{name or role}.vcf.gz",
+            rows_of(panels[role], **options),
+            panels[role].people.id,
+            index=False,
         )
 
     return write
@@ -50,6 +56,10 @@ def vcf(tmp_path, panels):
 @pytest.fixture
 def sheet(tmp_path, panels):
     path = tmp_path / "people.tsv"
-    lines = [f"{i}\t{p}" for panel in panels.values() for i, p in zip(panel.people.id, panel.people.population, strict=True)]
+    lines = [
+        f"{i}\t{p}"
+        for panel in panels.values()
+        for i, p in zip(panel.people.id, panel.people.population, strict=True)
+    ]
     path.write_text("person\tpopulation\n" + "\n".join(lines) + "\n")
     return path

@@ -41,15 +41,22 @@ def project(tmp_path_factory):
         writer.append(make_sites(300), alleles)
     write_split(folder / "split.tsv", people, ["train"] * 48 + ["holdout"] * 48)
     train(
-        generator="independent", panel=folder / "20", split=folder / "split.tsv", model=folder / "m.safetensors",
-        history=folder / "h.tsv", state=folder / "state", common=TrainOptions(), options=IndependentOptions(), seed=3, threads=1,
+        generator="independent", panel=folder / "20", split=folder / "split.tsv",
+        model=folder / "m.safetensors",
+        history=folder / "h.tsv", state=folder / "state", common=TrainOptions(),
+        options=IndependentOptions(), seed=3, threads=1,
     )  # fmt: skip
     make_cohort(
-        model=folder / "m.safetensors", split=folder / "split.tsv", out=folder / "cohort.tsv", options=CohortOptions(), seed=4
+        model=folder / "m.safetensors",
+        split=folder / "split.tsv",
+        out=folder / "cohort.tsv",
+        options=CohortOptions(),
+        seed=4,
     )
     (folder / "made").mkdir()
     generate(
-        model=folder / "m.safetensors", cohort=folder / "cohort.tsv", out=folder / "made/20.vcf.gz", options=GenerateOptions(),
+        model=folder / "m.safetensors", cohort=folder / "cohort.tsv", out=folder / "made/20.vcf.gz",
+        options=GenerateOptions(),
         seed=5, threads=1,
     )  # fmt: skip
     return folder
@@ -57,12 +64,18 @@ def project(tmp_path_factory):
 
 def run(project, out, *, models=True, shadows=(), **options):
     options = {"shadow_models": 0} | options
-    files = {"synthetic": [project / "made/20"], "panels": [project / "20"], "split": project / "split.tsv"}
+    files = {
+        "synthetic": [project / "made/20"],
+        "panels": [project / "20"],
+        "split": project / "split.tsv",
+    }
     files |= {"train": [], "holdout": [], "people": [], "genetic_map": None}
     with open_comparands(**files) as comparands:
         audit(
-            name="independent", comparands=comparands, controls=[], out=out / "private/audit.tsv", public=out / "privacy.tsv", leak=out / "leak.json",
-            options=AuditOptions(windows="50,100", bootstrap=200, **options), seed=6, sources=source_files(**files),
+            name="independent", comparands=comparands, controls=[], out=out / "private/audit.tsv",
+            public=out / "privacy.tsv", leak=out / "leak.json",
+            options=AuditOptions(windows="50,100", bootstrap=200, **options), seed=6,
+            sources=source_files(**files),
             models=[project / "m.safetensors"] if models else [], shadows=shadows,
         )  # fmt: skip
     return out / "private"
@@ -79,7 +92,11 @@ def test_the_private_part_is_closed_and_says_who(project, tmp_path):
     about = json.loads((private / "audit.json").read_text())
     assert about["inputs"]["synthetic/20.pgen"] == file_digest(project / "made/20.pgen")
     assert about["facts"]["people_per_role"] == 48
-    attacks = {row["attack"]: row for row in read_table(private / "audit.tsv") if row["population"] == "all"}
+    attacks = {
+        row["attack"]: row
+        for row in read_table(private / "audit.tsv")
+        if row["population"] == "all"
+    }
     assert float(attacks["worst"]["tpr_reference"]) > 0
     assert 0 <= float(attacks["generator likelihood (needs the model)"]["value"]) <= 1
 
@@ -95,23 +112,39 @@ def test_nothing_of_the_private_part_is_public(project, tmp_path, caplog):
     # twelve of Y and the most isolated tenth are too few
     assert {row["population"] for row in rows} == {"all", "X"}
     assert all(int(row["n"]) >= 20 for row in rows)
-    attacks = {row["attack"] for row in read_table(private / "audit.tsv") if row["population"] == "all"}
+    attacks = {
+        row["attack"] for row in read_table(private / "audit.tsv") if row["population"] == "all"
+    }
     assert {row["attack"] for row in rows} == attacks
-    written = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    written = {
+        path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()
+    }
     facts = json.loads((tmp_path / "leak.json").read_text())
     assert (facts["max_auc"], facts["max_excess"], facts["training_individuals"]) == (0.6, 0.03, 48)
     assert facts["effective_sites"] > 0
-    assert written == {"privacy.tsv", "leak.json", "private/audit.tsv", "private/audit.json", "private/people.tsv"}
+    assert written == {
+        "privacy.tsv",
+        "leak.json",
+        "private/audit.tsv",
+        "private/audit.json",
+        "private/people.tsv",
+    }
 
 
 def rows_of_all(private):
-    return {row["attack"]: row for row in read_table(private / "audit.tsv") if row["population"] == "all"}
+    return {
+        row["attack"]: row
+        for row in read_table(private / "audit.tsv")
+        if row["population"] == "all"
+    }
 
 
 def make_shadow(project, number, out, *more):
     command = [
-        "shadow", "--number", number, "--synthetic", project / "made/20", "--panel", project / "20", "--split", project / "split.tsv",
-        "--model", project / "m.safetensors", "--out", out, "--windows", "50,100", "--bootstrap", 200, "--seed", 6, *more,
+        "shadow", "--number", number, "--synthetic", project / "made/20", "--panel", project / "20",
+        "--split", project / "split.tsv",
+        "--model", project / "m.safetensors", "--out", out, "--windows", "50,100", "--bootstrap",
+        200, "--seed", 6, *more,
     ]  # fmt: skip
     return CliRunner().invoke(genoloom, list(map(str, command)), catch_exceptions=False)
 
@@ -138,7 +171,11 @@ def test_an_audit_is_the_same_whoever_made_the_shadow_models(project, tmp_path):
     assert record["options"]["shadow_models"] == 4
     assert record["inputs"]["shadow/2.safetensors"] == file_digest(files[2])
     # scores of another shadow model, of other options or cut off are no scores of this one
-    for wrong, options in (([files[1], *files[1:]], {}), (files, {"shadow_steps": 0.5}), (files[:3], {})):
+    for wrong, options in (
+        ([files[1], *files[1:]], {}),
+        (files, {"shadow_steps": 0.5}),
+        (files[:3], {}),
+    ):
         with pytest.raises(InputError, match=r"(?s)genoloom shadow"):
             run(project, tmp_path / "wrong", shadows=wrong, **({"shadow_models": "auto"} | options))
     files[0].write_bytes(files[0].read_bytes()[:-9] + b"\0" * 9)
@@ -157,14 +194,27 @@ def test_what_was_not_tried_is_said(project, tmp_path):
     }
     for private, reason in reasons.items():
         rows = rows_of_all(private)
-        assert (rows[AttackId.SHADOWS]["verdict"], rows[AttackId.SHADOWS]["note"]) == ("not run", reason)
+        assert (rows[AttackId.SHADOWS]["verdict"], rows[AttackId.SHADOWS]["note"]) == (
+            "not run",
+            reason,
+        )
         assert rows[AttackId.WORST]["verdict"] != "not run"
         assert json.loads((private / "audit.json").read_text())["options"]["shadow_models"] == 0
-    [row] = [row for row in read_table(tmp_path / "costly/privacy.tsv") if row["attack"] == AttackId.SHADOWS]
+    [row] = [
+        row
+        for row in read_table(tmp_path / "costly/privacy.tsv")
+        if row["attack"] == AttackId.SHADOWS
+    ]
     assert "shadow_minutes" in row["note"]
     done = make_shadow(project, 0, tmp_path / "0.safetensors", "--shadow-minutes", 1e-6)
     assert "no shadow model: about" in done.output
-    again = run(project, tmp_path / "again", shadow_models="auto", shadow_minutes=1e-6, shadows=[tmp_path / "0.safetensors"])
+    again = run(
+        project,
+        tmp_path / "again",
+        shadow_models="auto",
+        shadow_minutes=1e-6,
+        shadows=[tmp_path / "0.safetensors"],
+    )
     assert (again / "audit.tsv").read_bytes() == (costly / "audit.tsv").read_bytes()
 
 
@@ -175,7 +225,9 @@ def test_shadow_models_need_the_model(project, tmp_path):
 
 
 def test_the_table_of_people_is_encrypted_for_its_owner(project, tmp_path):
-    keys = pytest.importorskip("crypt4gh.keys", reason="encryption needs the optional package: pip install crypt4gh")
+    keys = pytest.importorskip(
+        "crypt4gh.keys", reason="encryption needs the optional package: pip install crypt4gh"
+    )
     from crypt4gh import lib
 
     keys.c4gh.generate(str(tmp_path / "secret.key"), str(tmp_path / "public.key"), b"", b"")
@@ -212,13 +264,17 @@ def test_without_the_optional_package_the_command_says_what_to_install(monkeypat
 
 def test_a_model_of_other_sites_is_refused(project, tmp_path):
     train(
-        generator="independent", panel=project / "20", split=project / "split.tsv", model=tmp_path / "m.safetensors",
-        history=tmp_path / "h.tsv", state=tmp_path / "state", common=TrainOptions(min_mac=20), options=IndependentOptions(),
+        generator="independent", panel=project / "20", split=project / "split.tsv",
+        model=tmp_path / "m.safetensors",
+        history=tmp_path / "h.tsv", state=tmp_path / "state", common=TrainOptions(min_mac=20),
+        options=IndependentOptions(),
         seed=3, threads=1,
     )  # fmt: skip
     done = run_genoloom(
-        "audit", "--name", "x", "--synthetic", project / "made/20", "--panel", project / "20", "--split", project / "split.tsv",
-        "--model", tmp_path / "m.safetensors", "--out", tmp_path / "private/audit.tsv", "--windows", "50", "--bootstrap", 200,
+        "audit", "--name", "x", "--synthetic", project / "made/20", "--panel", project / "20",
+        "--split", project / "split.tsv",
+        "--model", tmp_path / "m.safetensors", "--out", tmp_path / "private/audit.tsv", "--windows",
+        "50", "--bootstrap", 200,
     )  # fmt: skip
     assert done.returncode == 2
     assert "models other sites" in done.stderr

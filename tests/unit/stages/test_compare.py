@@ -20,16 +20,23 @@ from genoloom.stages.inputs import open_real
 def test_compare_tells_a_copy_from_fresh_people(tmp_path, vcf, panels, sheet):
     alleles = {role: panels[role].haplotypes.alleles for role in panels}
     people = panels["synthetic"].people
-    calls = np.array(["|".join(map(str, pair)) for pair in alleles["train"].reshape(-1, 2).tolist()]).reshape(-1, len(people))
+    calls = np.array(
+        ["|".join(map(str, pair)) for pair in alleles["train"].reshape(-1, 2).tolist()]
+    ).reshape(-1, len(people))
     sites = panels["train"].sites
-    rows = [f"{position} A C {' '.join(row)}" for position, row in zip(sites.position.tolist(), calls, strict=True)]
+    rows = [
+        f"{position} A C {' '.join(row)}"
+        for position, row in zip(sites.position.tolist(), calls, strict=True)
+    ]
     # the tool left out sites: nobody is compared there
     copy = write_vcf(tmp_path / "copy.vcf.gz", rows[20:], people.id)
     bed = write_bed(tmp_path / "fresh", Panel(sites, people, None), alleles["synthetic"])
     out = tmp_path / "out"
     done = run_genoloom(
-        "compare", "--train", vcf("train"), "--holdout", vcf("holdout"), "--samples", sheet, "--generator", f"copier={copy}",
-        "--generator", f"unphased={bed}", "--no-controls", "--out", out, "--n-permutations", 2, "--ld-window", 60, "--windows", "40,80",
+        "compare", "--train", vcf("train"), "--holdout", vcf("holdout"), "--samples", sheet,
+        "--generator", f"copier={copy}",
+        "--generator", f"unphased={bed}", "--no-controls", "--out", out, "--n-permutations", 2,
+        "--ld-window", 60, "--windows", "40,80",
         "--bootstrap", 200,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -73,7 +80,10 @@ def test_controls_are_made_of_the_training_people(vcf, sheet, panels):
         inside = np.arange(len(training)) >= 40
         made = make_controls(files, {"20": inside}, like, seed=4)
         assert list(made) == list(COMPARED)
-        rows = {name: group.panels["20"].haplotypes.read(0, inside.sum()) for name, group in made.items()}
+        rows = {
+            name: group.panels["20"].haplotypes.read(0, inside.sum())
+            for name, group in made.items()
+        }
     for group in made.values():
         assert group.people.population == like.population
     longest, independent = rows["mosaic_0.5cM"], rows["independent"]
@@ -81,7 +91,8 @@ def test_controls_are_made_of_the_training_people(vcf, sheet, panels):
     # 20 kb are 0.02 cM: most haplotypes of the long mosaic are whole training haplotypes, none of
     # independent sites is one
     copies = {
-        name: [(made == row[:, None]).all(axis=0).any() for row in own.T] for name, made in (("m", longest), ("i", independent))
+        name: [(made == row[:, None]).all(axis=0).any() for row in own.T]
+        for name, made in (("m", longest), ("i", independent))
     }
     assert sum(copies["m"]) > 15
     assert not any(copies["i"])
@@ -97,7 +108,8 @@ def test_names_are_checked(tmp_path):
         "seed": 1,
     }
     for generators, labels, match in (
-        ({"real": [tmp_path]}, {}, "control"), ({"a b": [tmp_path]}, {}, "letters"), ({"a": [tmp_path]}, {"b": []}, "no generator"),
+        ({"real": [tmp_path]}, {}, "control"), ({"a b": [tmp_path]}, {}, "letters"),
+        ({"a": [tmp_path]}, {"b": []}, "no generator"),
     ):  # fmt: skip
         with pytest.raises(InputError, match=match):
             compare(real={}, generators=generators, labels=labels, **options)
@@ -107,7 +119,8 @@ def test_generators_without_a_common_site_are_refused(tmp_path, vcf, sheet):
     first = vcf("synthetic", "first", change=lambda i, row: row if i < 50 else "")
     second = vcf("synthetic", "second", change=lambda i, row: row if i >= 50 else "")
     done = run_genoloom(
-        "compare", "--train", vcf("train"), "--holdout", vcf("holdout"), "--generator", f"a={first}", "--generator", f"b={second}",
+        "compare", "--train", vcf("train"), "--holdout", vcf("holdout"), "--generator",
+        f"a={first}", "--generator", f"b={second}",
         "--out", tmp_path / "out",
     )  # fmt: skip
     assert done.returncode == 2

@@ -41,7 +41,11 @@ def recalled(reference: str, own: str, blocks) -> set[tuple[int, str, str]]:
         if before is not None:
             a, b = before
             found.add((a + 1, reference[a:ref], own[b:start]))
-        found |= {(ref + i + 1, reference[ref + i], own[start + i]) for i in range(size) if reference[ref + i] != own[start + i]}
+        found |= {
+            (ref + i + 1, reference[ref + i], own[start + i])
+            for i in range(size)
+            if reference[ref + i] != own[start + i]
+        }
         before = ref + size, start + size
     return found
 
@@ -73,7 +77,13 @@ def test_synthetic_people_give_back_their_own_variants(tmp_path):
         ref.append(text)
         alt.append(new)
     sites = Sites(
-        "20", plain.position, np.array(ref, dtype=object), np.array(alt, dtype=object), plain.id, plain.cm, len(reference)
+        "20",
+        plain.position,
+        np.array(ref, dtype=object),
+        np.array(alt, dtype=object),
+        plain.id,
+        plain.cm,
+        len(reference),
     )
     people = make_people(n_people)
     with PanelWriter(tmp_path / "20", people, "20", len(reference)) as writer:
@@ -81,13 +91,33 @@ def test_synthetic_people_give_back_their_own_variants(tmp_path):
     write_split(tmp_path / "split.tsv", people, ["train"] * 40 + ["holdout"] * 20)
     model = tmp_path / "m.safetensors"
     train(
-        generator="mosaic", panel=tmp_path / "20", split=tmp_path / "split.tsv", model=model, history=tmp_path / "h.tsv",
+        generator="mosaic", panel=tmp_path / "20", split=tmp_path / "split.tsv", model=model,
+        history=tmp_path / "h.tsv",
         state=tmp_path / "state", common=TrainOptions(), options=MosaicOptions(), seed=3, threads=1,
     )  # fmt: skip
-    make_cohort(model=model, split=tmp_path / "split.tsv", out=tmp_path / "c.tsv", options=CohortOptions(size=100), seed=4)
+    make_cohort(
+        model=model,
+        split=tmp_path / "split.tsv",
+        out=tmp_path / "c.tsv",
+        options=CohortOptions(size=100),
+        seed=4,
+    )
     out = tmp_path / "made" / "20.vcf.gz"
-    generate(model=model, cohort=tmp_path / "c.tsv", out=out, options=GenerateOptions(), seed=5, threads=1)
-    consensus(variants=out, reference=tmp_path / "ref.fa", out=tmp_path / "p.fa.gz", chain=tmp_path / "p.chain.gz", threads=2)
+    generate(
+        model=model,
+        cohort=tmp_path / "c.tsv",
+        out=out,
+        options=GenerateOptions(),
+        seed=5,
+        threads=1,
+    )
+    consensus(
+        variants=out,
+        reference=tmp_path / "ref.fa",
+        out=tmp_path / "p.fa.gz",
+        chain=tmp_path / "p.chain.gz",
+        threads=2,
+    )
     made = read_fasta(tmp_path / "p.fa.gz")
     chains = parse_chains(gzip.open(tmp_path / "p.chain.gz", "rt").read())
     panel = open_panel(tmp_path / "made" / "20")

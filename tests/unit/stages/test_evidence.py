@@ -58,7 +58,9 @@ def tree(finished, tmp_path):
 
 
 def reasons(tree, sheet=True) -> str:
-    found = Evidence(tree / "results", "p", NAME, tree / "panels.tsv" if sheet else None).reasons(OPTIONS)
+    found = Evidence(tree / "results", "p", NAME, tree / "panels.tsv" if sheet else None).reasons(
+        OPTIONS
+    )
     return "\n".join(found)
 
 
@@ -83,7 +85,10 @@ def test_an_audit_after_another_split_is_not_of_the_people_who_trained(tree):
     divide(tree, seed=2)
     measure(tree)
     write_tables(tree / "results")
-    assert "model 20: was made of another split than the one that is there; make it again (genoloom train)" in reasons(tree)
+    assert (
+        "model 20: was made of another split than the one that is there; make it again (genoloom "
+        "train)" in reasons(tree)
+    )
     assert "audit" not in reasons(tree)
 
 
@@ -129,14 +134,26 @@ def test_several_contigs_are_one_chain(tmp_path):
     tree = make_tree(tmp_path, "20", "21.p")
     assert reasons(tree) == ""
     out = tmp_path / "out"
-    release(results=tree / "results", panel="p", generator=NAME, out=out, options=OPTIONS, sheet=tree / "panels.tsv")
+    release(
+        results=tree / "results",
+        panel="p",
+        generator=NAME,
+        out=out,
+        options=OPTIONS,
+        sheet=tree / "panels.tsv",
+    )
     assert {"20.vcf.gz", "21.p.vcf.gz", "21.p.pgen"} <= {path.name for path in out.iterdir()}
     with open(tree / "results" / MODELS / "21.p.json", "a") as handle:
         handle.write(" ")
-    assert reasons(tree) == "model 21.p: 21.p.json is not the file that was written; make it again (genoloom train)"
+    assert (
+        reasons(tree)
+        == "model 21.p: 21.p.json is not the file that was written; make it again (genoloom train)"
+    )
     for path in (tree / "results" / MADE).glob("21*"):
         path.unlink()
-    assert "audit: was also made of synthetic/21.p.pgen, which is not there any more" in reasons(tree)
+    assert "audit: was also made of synthetic/21.p.pgen, which is not there any more" in reasons(
+        tree
+    )
 
 
 # raw input
@@ -147,7 +164,14 @@ def test_raw_input_that_is_gone_is_said_and_stops_nothing(tree, caplog):
     assert reasons(tree) == ""
     assert "panel 20: reference of the raw input is not there any more" in caplog.text
     out = tree / "out"
-    release(results=tree / "results", panel="p", generator=NAME, out=out, options=OPTIONS, sheet=tree / "panels.tsv")
+    release(
+        results=tree / "results",
+        panel="p",
+        generator=NAME,
+        out=out,
+        options=OPTIONS,
+        sheet=tree / "panels.tsv",
+    )
     assert "the raw input was not compared" in (out / "README.md").read_text()
 
 
@@ -164,16 +188,23 @@ def test_a_sheet_that_names_other_input_stops_it(tree):
     rows = read_table(sheet)
     write_table(sheet, ["panel", "contig", "variants", "people"], rows)
     assert "panel 20: was also made of reference" in reasons(tree)
-    write_table(sheet, ["panel", "contig", "variants", "people", "reference", "map"], [rows[0] | {"map": rows[0]["people"]}])
+    write_table(
+        sheet,
+        ["panel", "contig", "variants", "people", "reference", "map"],
+        [rows[0] | {"map": rows[0]["people"]}],
+    )
     assert "panel 20: was made without map" in reasons(tree)
 
 
 # one file after the other
 
 FILES = (
-    f"{PANEL}/20.pgen", f"{PANEL}/20.pvar.zst", f"{PANEL}/20.psam", f"{PANEL}/20.summary.json", f"{PANEL}/summary.json", "splits/p.tsv",
-    f"{MODELS}/20.safetensors", f"{MODELS}/20.json", f"{MADE}/cohort.tsv", f"{MADE}/20.pgen", f"{MADE}/20.pvar.zst", f"{MADE}/20.psam",
-    f"{MADE}/20.vcf.gz", f"{MADE}/20.vcf.gz.tbi", f"{TABLES}/fidelity.tsv", f"{TABLES}/privacy.tsv", f"{PRIVATE}/audit.tsv",
+    f"{PANEL}/20.pgen", f"{PANEL}/20.pvar.zst", f"{PANEL}/20.psam", f"{PANEL}/20.summary.json",
+    f"{PANEL}/summary.json", "splits/p.tsv",
+    f"{MODELS}/20.safetensors", f"{MODELS}/20.json", f"{MADE}/cohort.tsv", f"{MADE}/20.pgen",
+    f"{MADE}/20.pvar.zst", f"{MADE}/20.psam",
+    f"{MADE}/20.vcf.gz", f"{MADE}/20.vcf.gz.tbi", f"{TABLES}/fidelity.tsv", f"{TABLES}/privacy.tsv",
+    f"{PRIVATE}/audit.tsv",
 )  # fmt: skip
 
 
@@ -200,12 +231,16 @@ def test_any_missing_or_changed_record_stops_it(tree, name):
         changed = values | {"inputs": values["inputs"] | {role: "0" * 64}}
         write_record(path, changed)
         assert f"was made of another {role}" in reasons(tree)
-        write_record(path, values | {"inputs": {k: v for k, v in values["inputs"].items() if k != role}})
+        write_record(
+            path, values | {"inputs": {k: v for k, v in values["inputs"].items() if k != role}}
+        )
         assert f"was made without {role}" in reasons(tree)
     write_record(path, values | {"inputs": values["inputs"] | {"more": "0" * 64}})
     assert "was also made of more" in reasons(tree)
     for output in values["outputs"]:
-        write_record(path, values | {"outputs": {k: v for k, v in values["outputs"].items() if k != output}})
+        write_record(
+            path, values | {"outputs": {k: v for k, v in values["outputs"].items() if k != output}}
+        )
         assert f"{output} was not made with the rest" in reasons(tree)
     write_record(path, values | {"stage": "init"})
     assert "was not made by `genoloom" in reasons(tree)
@@ -235,7 +270,9 @@ def test_a_halved_split_table_does_not_blind_the_leak_scan(tree):
     assert len(Evidence(tree / "results", "p", NAME).real_people()) == 60
 
 
-@pytest.mark.parametrize("column", ["value", "low", "high", "reference", "n", "verdict", "measure", "kind"])
+@pytest.mark.parametrize(
+    "column", ["value", "low", "high", "reference", "n", "verdict", "measure", "kind"]
+)
 def test_every_row_of_the_public_table_is_that_of_the_audit(tree, column):
     path = tree / "results" / TABLES / "privacy.tsv"
     rows = read_table(path)
@@ -244,7 +281,12 @@ def test_every_row_of_the_public_table_is_that_of_the_audit(tree, column):
         write_table(path, list(rows[0]), changed)
         restamp(tree / "results" / PRIVATE / "audit.json", path.parent)
         assert "privacy: the public table is not of this audit" in reasons(tree)
-    for changed in (rows[:-1], rows[::-1], [*rows, rows[-1]], [*rows, rows[-1] | {"row": "markov"}]):
+    for changed in (
+        rows[:-1],
+        rows[::-1],
+        [*rows, rows[-1]],
+        [*rows, rows[-1] | {"row": "markov"}],
+    ):
         write_table(path, list(rows[0]), changed)
         restamp(tree / "results" / PRIVATE / "audit.json", path.parent)
         assert "privacy: " in reasons(tree)
@@ -271,7 +313,11 @@ def test_rows_of_controls_are_those_of_their_own_tables(tree):
 def test_an_audit_of_fewer_people_than_there_are_stops_it(tree):
     path = tree / "results" / PRIVATE / "audit.json"
     values = json.loads(path.read_text())
-    for people, reason in ((29, "audit: compared fewer people"), ("30", "does not say how many people"), (None, "does not say")):
+    for people, reason in (
+        (29, "audit: compared fewer people"),
+        ("30", "does not say how many people"),
+        (None, "does not say"),
+    ):
         write_record(path, values | {"facts": {"people_per_role": people}})
         assert reason in reasons(tree)
     write_tables(tree / "results", worst={"n": 19})
@@ -365,7 +411,13 @@ def mutants(content: bytes, rng: random.Random, number: int):
         b"[]",
         b"null",
     )
-    yield from (b"", content[: len(content) // 2], content + content, content.replace(b"\n", b"\r\n"), b"\xef\xbb\xbf" + content)
+    yield from (
+        b"",
+        content[: len(content) // 2],
+        content + content,
+        content.replace(b"\n", b"\r\n"),
+        b"\xef\xbb\xbf" + content,
+    )
     for _ in range(number):
         at, kind = rng.randrange(len(content)), rng.randrange(6)
         if kind < 2:
@@ -410,7 +462,9 @@ def json_of(content: bytes):
         return None
 
 
-def test_no_damage_with_records_that_fit_ends_in_anything_but_reasons_or_a_bundle(finished, tmp_path, monkeypatch):
+def test_no_damage_with_records_that_fit_ends_in_anything_but_reasons_or_a_bundle(
+    finished, tmp_path, monkeypatch
+):
     """Then the readers see the damage, not only the digests."""
     monkeypatch.setattr("genoloom.stages.release.scan", lambda *_: set())  # has mutants of its own
     rng = random.Random(2)
@@ -423,7 +477,13 @@ def test_no_damage_with_records_that_fit_ends_in_anything_but_reasons_or_a_bundl
             path.write_bytes(content)
             forge(results)
             with suppress(GateError):
-                release(results=results, panel="p", generator=NAME, out=tmp_path / "out", options=OPTIONS)
+                release(
+                    results=results,
+                    panel="p",
+                    generator=NAME,
+                    out=tmp_path / "out",
+                    options=OPTIONS,
+                )
         path.write_bytes(whole)
         forge(results)
     release(results=results, panel="p", generator=NAME, out=tmp_path / "out", options=OPTIONS)

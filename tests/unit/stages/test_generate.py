@@ -35,11 +35,17 @@ def trained(tmp_path_factory):
         writer.append(make_sites(300), alleles)
     write_split(folder / "split.tsv", people, ["train"] * 30 + ["holdout"] * 10)
     train(
-        generator="mosaic", panel=folder / "20", split=folder / "split.tsv", model=folder / "m.safetensors",
-        history=folder / "h.tsv", state=folder / "state", common=TrainOptions(), options=MosaicOptions(), seed=3, threads=1,
+        generator="mosaic", panel=folder / "20", split=folder / "split.tsv",
+        model=folder / "m.safetensors",
+        history=folder / "h.tsv", state=folder / "state", common=TrainOptions(),
+        options=MosaicOptions(), seed=3, threads=1,
     )  # fmt: skip
     make_cohort(
-        model=folder / "m.safetensors", split=folder / "split.tsv", out=folder / "cohort.tsv", options=CohortOptions(), seed=4
+        model=folder / "m.safetensors",
+        split=folder / "split.tsv",
+        out=folder / "cohort.tsv",
+        options=CohortOptions(),
+        seed=4,
     )
     return folder, alleles
 
@@ -119,7 +125,9 @@ def test_same_seed_same_bytes_whatever_the_shard(trained, tmp_path):
     for name, shard in (("a", 1000), ("b", 7), ("c", 1)):
         make(folder, tmp_path / name / "20.vcf.gz", shard)
         files = ("20.vcf.gz", "20.pgen", "20.pvar.zst", "20.psam")
-        digests.append([hashlib.sha256((tmp_path / name / file).read_bytes()).hexdigest() for file in files])
+        digests.append(
+            [hashlib.sha256((tmp_path / name / file).read_bytes()).hexdigest() for file in files]
+        )
     assert digests[0] == digests[1] == digests[2]
 
 
@@ -133,11 +141,14 @@ def test_everything_written_is_equal_between_runs(trained, tmp_path):
     for name, shard, threads in (("a", 1000, 1), ("b", 7, 2)):
         out = tmp_path / name / "20.vcf.gz"
         generate(
-            model=folder / "m.safetensors", cohort=folder / "cohort.tsv", out=out, options=GenerateOptions(shard=shard), seed=5,
+            model=folder / "m.safetensors", cohort=folder / "cohort.tsv", out=out,
+            options=GenerateOptions(shard=shard), seed=5,
             threads=threads,
         )  # fmt: skip
         personal = {"out": tmp_path / name / "20.fa.gz", "chain": tmp_path / name / "20.chain.gz"}
-        consensus(variants=out, reference=tmp_path / "ref.fa", people=2, threads=threads, **personal)
+        consensus(
+            variants=out, reference=tmp_path / "ref.fa", people=2, threads=threads, **personal
+        )
         found.append({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()})
     assert len(found[0]) == 10
     assert found[0] == found[1]
@@ -146,7 +157,13 @@ def test_everything_written_is_equal_between_runs(trained, tmp_path):
 def test_asked_mix_and_size(trained, tmp_path):
     folder, _ = trained
     options = CohortOptions(size=11, populations="X:0.75,Y:0.25", female=0.0)
-    make_cohort(model=folder / "m.safetensors", split=folder / "split.tsv", out=tmp_path / "c.tsv", options=options, seed=4)
+    make_cohort(
+        model=folder / "m.safetensors",
+        split=folder / "split.tsv",
+        out=tmp_path / "c.tsv",
+        options=options,
+        seed=4,
+    )
     rows = read_table(tmp_path / "c.tsv")
     assert [r["population"] for r in rows].count("X") == 8
     assert {r["sex"] for r in rows} == {"male"}
@@ -172,7 +189,9 @@ def test_a_failed_generation_leaves_nothing(trained, tmp_path, monkeypatch):
 def random_vcf(path, rng, reference, people=3):
     """Records of all kinds, many of them overlapping."""
     rows = []
-    for position in np.sort(rng.choice(np.arange(2, len(reference) - 12), 120, replace=False)).tolist():
+    for position in np.sort(
+        rng.choice(np.arange(2, len(reference) - 12), 120, replace=False)
+    ).tolist():
         ref = reference[position - 1 : position - 1 + int(rng.integers(1, 5))]
         alts = set()
         for _ in range(int(rng.integers(1, 3))):
@@ -184,7 +203,10 @@ def random_vcf(path, rng, reference, people=3):
             alts |= {str(alt)} - {ref}
         if alts:
             calls = [
-                ".|." if rng.random() < 0.05 else "|".join(map(str, rng.integers(0, len(alts) + 1, 2))) for _ in range(people)
+                ".|."
+                if rng.random() < 0.05
+                else "|".join(map(str, rng.integers(0, len(alts) + 1, 2)))
+                for _ in range(people)
             ]
             rows.append(f"{position} {ref} {','.join(sorted(alts))} {' '.join(calls)}")
     return write_vcf(path, rows, [f"S{i}" for i in range(people)])
@@ -195,7 +217,9 @@ def test_consensus_is_that_of_bcftools(tmp_path, seed):
     rng = np.random.default_rng(seed)
     reference = "".join(rng.choice(list("ACGTacgt"), 1500)).upper()
     fasta = tmp_path / "ref.fa"
-    fasta.write_text(">20\n" + "\n".join(reference[i : i + 70] for i in range(0, 1500, 70)) + "\n>21\nACGT\n")
+    fasta.write_text(
+        ">20\n" + "\n".join(reference[i : i + 70] for i in range(0, 1500, 70)) + "\n>21\nACGT\n"
+    )
     vcf = random_vcf(tmp_path / "in.vcf.gz", rng, reference)
     consensus(variants=vcf, reference=fasta, out=tmp_path / "out.fa.gz")
     made = pysam.FastaFile(str(tmp_path / "out.fa.gz"))
@@ -211,10 +235,31 @@ def test_consensus_is_that_of_bcftools(tmp_path, seed):
 
 def test_consensus_of_real_people(tmp_path, demo_dir):
     vcf, fasta = demo_dir / "eur300.chr20_1-2Mb.vcf.gz", demo_dir / "GRCh37.chr20_1-2Mb.fa.gz"
-    done = run_genoloom("consensus", "--variants", vcf, "--reference", fasta, "--out", tmp_path / "c.fa.gz", "--individuals", 2)
+    done = run_genoloom(
+        "consensus",
+        "--variants",
+        vcf,
+        "--reference",
+        fasta,
+        "--out",
+        tmp_path / "c.fa.gz",
+        "--individuals",
+        2,
+    )
     assert done.returncode == 0, done.stderr
     expected = tmp_path / "expected.fa"
-    pysam.bcftools.consensus("-f", str(fasta), "-s", "HG00097", "-H", "2", "-o", str(expected), str(vcf), catch_stdout=False)
+    pysam.bcftools.consensus(
+        "-f",
+        str(fasta),
+        "-s",
+        "HG00097",
+        "-H",
+        "2",
+        "-o",
+        str(expected),
+        str(vcf),
+        catch_stdout=False,
+    )
     made = pysam.FastaFile(str(tmp_path / "c.fa.gz"))
     assert list(made.references) == ["HG00096_1", "HG00096_2", "HG00097_1", "HG00097_2"]
     assert made.fetch("HG00097_2") == "".join(expected.read_text().splitlines()[1:])

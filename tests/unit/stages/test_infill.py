@@ -23,14 +23,18 @@ def steps(rng, n: int = 300, T: int = 40) -> np.ndarray:
     bases = np.empty((n, T), dtype=np.uint8)
     bases[:, 0] = rng.integers(0, 4, n)
     for t in range(1, T):
-        bases[:, t] = np.where(rng.random(n) < 0.7, (bases[:, t - 1] + 1) % 4, rng.integers(0, 4, n))
+        bases[:, t] = np.where(
+            rng.random(n) < 0.7, (bases[:, t - 1] + 1) % 4, rng.integers(0, 4, n)
+        )
     return bases
 
 
 def test_gaps_follow_the_conditional_distribution(tmp_path):
     bases, n = steps(np.random.default_rng(1)), 300
     nothing = np.zeros(n, dtype=int)
-    data = TrainingSequences(bases, np.full(n, 40), nothing, [""], np.arange(n) % 4 == 0, np.arange(n), True)
+    data = TrainingSequences(
+        bases, np.full(n, 40), nothing, [""], np.arange(n) % 4 == 0, np.arange(n), True
+    )
     generator = MarkovGenerator(SequenceMarkovOptions(max_order=2))
     generator.fit(data, TrainingRun(tmp_path, "d", 1))
     left, right = np.array([0, 1], dtype=np.uint8), np.array([0, 1, 2], dtype=np.uint8)
@@ -49,7 +53,9 @@ def test_gaps_follow_the_conditional_distribution(tmp_path):
     assert np.abs(found - exact).sum() / 2 < 0.12
     unaware = np.zeros(16)
     for _ in range(400):
-        middle, _ = fill_gap(generator, left, 2, right[:0], 0, rng.integers(0, 2**63, 1, dtype=np.uint64), 0.0)
+        middle, _ = fill_gap(
+            generator, left, 2, right[:0], 0, rng.integers(0, 2**63, 1, dtype=np.uint64), 0.0
+        )
         unaware[middle[0] * 4 + middle[1]] += 1 / 400
     # without the right side it is another distribution
     assert np.abs(unaware - exact).sum() / 2 > 0.2
@@ -60,10 +66,15 @@ def model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("infill")
     bases = steps(np.random.default_rng(3))
     names = [f"s{i}" for i in range(len(bases))]
-    write_set(folder / "train.fa", SequenceSet(names, bases, np.full(300, 40), [""] * 300, np.arange(300), True))
+    write_set(
+        folder / "train.fa",
+        SequenceSet(names, bases, np.full(300, 40), [""] * 300, np.arange(300), True),
+    )
     train_sequences(
-        generator="adaptive", train=folder / "train.fa", model=folder / "a.safetensors", history=folder / "h.tsv",
-        state=folder / "state", common=TrainOptions(), options=SequenceAdaptiveOptions(max_order=3), seed=1, threads=1,
+        generator="adaptive", train=folder / "train.fa", model=folder / "a.safetensors",
+        history=folder / "h.tsv",
+        state=folder / "state", common=TrainOptions(), options=SequenceAdaptiveOptions(max_order=3),
+        seed=1, threads=1,
     )  # fmt: skip
     return folder / "a.safetensors"
 
@@ -74,7 +85,8 @@ def test_runs_of_n_are_filled_in_lower_case_and_nothing_else_changes(model, tmp_
     write_fasta(tmp_path / "in.fa", [("one", gapped), ("two", text)])
     for name in ("a", "b"):
         infill(
-            model=model, fasta=tmp_path / "in.fa", out=tmp_path / f"{name}.fa", options=InfillOptions(max_gap=10, candidates=20),
+            model=model, fasta=tmp_path / "in.fa", out=tmp_path / f"{name}.fa",
+            options=InfillOptions(max_gap=10, candidates=20),
             seed=1, threads=1,
         )  # fmt: skip
     lines = (tmp_path / "a.fa").read_text().split(">")
@@ -92,4 +104,11 @@ def test_runs_of_n_are_filled_in_lower_case_and_nothing_else_changes(model, tmp_
 def test_an_unknown_label_is_refused(model, tmp_path):
     write_fasta(tmp_path / "in.fa", [("one", "ACNGT")])
     with pytest.raises(InputError, match="'x' is not known"):
-        infill(model=model, fasta=tmp_path / "in.fa", out=tmp_path / "o.fa", options=InfillOptions(label="x"), seed=1, threads=1)
+        infill(
+            model=model,
+            fasta=tmp_path / "in.fa",
+            out=tmp_path / "o.fa",
+            options=InfillOptions(label="x"),
+            seed=1,
+            threads=1,
+        )

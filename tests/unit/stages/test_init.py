@@ -23,9 +23,23 @@ def test_init_then_doctor(demo_dir, tmp_path):
         "NA00000\tXXX\tXXX\tmale",
     ]
     sheet.write_text("\n".join(lines) + "\n")
-    vcf, fasta, gmap = (demo_dir / n for n in ("eur300.chr20_1-2Mb.vcf.gz", "GRCh37.chr20_1-2Mb.fa.gz", "chr20.b37.gmap.gz"))
+    vcf, fasta, gmap = (
+        demo_dir / n
+        for n in ("eur300.chr20_1-2Mb.vcf.gz", "GRCh37.chr20_1-2Mb.fa.gz", "chr20.b37.gmap.gz")
+    )
     study = tmp_path / "study"
-    arguments = ["init", study, "--variants", vcf, "--reference", fasta, "--samples", sheet, "--map", gmap]
+    arguments = [
+        "init",
+        study,
+        "--variants",
+        vcf,
+        "--reference",
+        fasta,
+        "--samples",
+        sheet,
+        "--map",
+        gmap,
+    ]
     done = run_genoloom(*arguments)
     assert done.returncode == 0, done.stderr
     assert load_config(study / "config/config.yaml").panels == "config/panels.tsv"
@@ -43,10 +57,19 @@ def test_init_then_doctor(demo_dir, tmp_path):
 
 @pytest.mark.parametrize(
     ("column", "cell", "expected"),
-    [("contig", "chr20", "but '20'"), ("variants", "none.vcf", "not found"), ("people", "config/config.yaml", "has no column")],
+    [
+        ("contig", "chr20", "but '20'"),
+        ("variants", "none.vcf", "not found"),
+        ("people", "config/config.yaml", "has no column"),
+    ],
 )
 def test_doctor_finds_what_would_fail(demo_dir, tmp_path, column, cell, expected):
-    assert run_genoloom("init", tmp_path, "--variants", demo_dir / "eur300.chr20_1-2Mb.vcf.gz").returncode == 0
+    assert (
+        run_genoloom(
+            "init", tmp_path, "--variants", demo_dir / "eur300.chr20_1-2Mb.vcf.gz"
+        ).returncode
+        == 0
+    )
     sheet = tmp_path / "config/panels.tsv"
     header, row = (line.split("\t") for line in sheet.read_text().splitlines())
     row[header.index(column)] = cell
@@ -65,7 +88,17 @@ def test_init_needs_data(tmp_path):
 
 
 def test_init_with_sequences_only(demo_dir, tmp_path):
-    assert run_genoloom("init", tmp_path, "--reference", demo_dir / "GRCh37.chr20_1-2Mb.fa.gz", "--name", "chr20").returncode == 0
+    assert (
+        run_genoloom(
+            "init",
+            tmp_path,
+            "--reference",
+            demo_dir / "GRCh37.chr20_1-2Mb.fa.gz",
+            "--name",
+            "chr20",
+        ).returncode
+        == 0
+    )
     assert load_config(tmp_path / "config/config.yaml").sequence_sets == "config/sequences.tsv"
 
 
@@ -73,7 +106,15 @@ def test_a_map_that_no_contig_can_use_is_an_error(demo_dir, tmp_path):
     (tmp_path / "map.txt").write_text("pos chr cM\n1 7 0\n1000000 7 1\n")
     vcf = demo_dir / "eur300.chr20_1-2Mb.vcf.gz"
     done = CliRunner().invoke(
-        genoloom, ["init", str(tmp_path / "study"), "--variants", str(vcf), "--map", str(tmp_path / "map.txt")]
+        genoloom,
+        [
+            "init",
+            str(tmp_path / "study"),
+            "--variants",
+            str(vcf),
+            "--map",
+            str(tmp_path / "map.txt"),
+        ],
     )
     assert "has no row of contig 20" in str(done.exception)
     assert not (tmp_path / "study/config/config.yaml").exists()
@@ -81,13 +122,21 @@ def test_a_map_that_no_contig_can_use_is_an_error(demo_dir, tmp_path):
 
 def test_init_leaves_out_what_prepare_refuses(tmp_path):
     good = "0|1 0|1 1|0 0|0 1|1 0|0"
-    rows = [f"20 100 A C . GT {good}", f"X 100 A C . GT {good}", "X 200 A C . GT 0|1 1 1|0 0 1 0|0", "MT 5 A C . GT 0 1 1 0 1 0"]
+    rows = [
+        f"20 100 A C . GT {good}",
+        f"X 100 A C . GT {good}",
+        "X 200 A C . GT 0|1 1 1|0 0 1 0|0",
+        "MT 5 A C . GT 0 1 1 0 1 0",
+    ]
     path, study = tmp_path / "in.vcf", tmp_path / "study"
     path.write_bytes(text_of(rows))
     done = CliRunner().invoke(genoloom, ["init", str(study), "--variants", str(path)])
     assert done.exception is None
     assert [row.contig for row in read_panel_sheet(study / "config/panels.tsv", study)] == ["20"]
-    for contig, word in (("X", "X:200: haploid calls beside diploid ones"), ("MT", "MT:5: haploid calls")):
+    for contig, word in (
+        ("X", "X:200: haploid calls beside diploid ones"),
+        ("MT", "MT:5: haploid calls"),
+    ):
         assert f"contig {contig} of {path} is left out: {path}: {word}" in done.output
     doctor(directory=study)
     sheet = study / "config/panels.tsv"
@@ -111,9 +160,16 @@ def test_init_leaves_out_what_prepare_refuses(tmp_path):
 )
 def test_doctor_reads_all_sequences_and_intervals(tmp_path, fasta, bed, found):
     (tmp_path / "x.fa").write_text(fasta)
-    assert CliRunner().invoke(genoloom, ["init", str(tmp_path), "--reference", str(tmp_path / "x.fa")]).exit_code == 0
+    assert (
+        CliRunner()
+        .invoke(genoloom, ["init", str(tmp_path), "--reference", str(tmp_path / "x.fa")])
+        .exit_code
+        == 0
+    )
     if bed:
         (tmp_path / "x.bed").write_text(bed)
-        (tmp_path / "config/sequences.tsv").write_text("set\tsource\tregions\ncohort\tx.fa\tx.bed\n")
+        (tmp_path / "config/sequences.tsv").write_text(
+            "set\tsource\tregions\ncohort\tx.fa\tx.bed\n"
+        )
     with pytest.raises(ConfigError, match=found):
         doctor(directory=tmp_path)

@@ -38,14 +38,20 @@ def tables(folder, **files) -> tuple[bytes, bytes, dict]:
     folder.mkdir()
     with opened(**files) as comparands:
         validate(
-            name="made", comparands=comparands, controls=[], out=folder / "fidelity.tsv", figures=None,
+            name="made", comparands=comparands, controls=[], out=folder / "fidelity.tsv",
+            figures=None,
             options=ValidateOptions(n_permutations=3, ld_window=60), seed=5,
         )  # fmt: skip
         audit(
-            name="made", comparands=comparands, controls=[], out=folder / "private" / "audit.tsv", public=folder / "privacy.tsv",
+            name="made", comparands=comparands, controls=[], out=folder / "private" / "audit.tsv",
+            public=folder / "privacy.tsv",
             options=AuditOptions(windows="40,80", bootstrap=200), seed=5,
         )  # fmt: skip
-    return (folder / "fidelity.tsv").read_bytes(), (folder / "privacy.tsv").read_bytes(), comparands.sites
+    return (
+        (folder / "fidelity.tsv").read_bytes(),
+        (folder / "privacy.tsv").read_bytes(),
+        comparands.sites,
+    )
 
 
 @pytest.fixture
@@ -53,23 +59,38 @@ def workflow_files(tmp_path, panels):
     """The same people as the workflow keeps them: one panel in mixed order, a split, a synthetic
     trio.
     """
-    joined = np.concatenate([panels[role].haplotypes.alleles for role in ("holdout", "train")], axis=1)
+    joined = np.concatenate(
+        [panels[role].haplotypes.alleles for role in ("holdout", "train")], axis=1
+    )
     people = join_people(panels["holdout"].people, panels["train"].people)
     sites = panels["train"].sites
     for name, members, alleles in (
-        ("panel", people, joined), ("made", panels["synthetic"].people, panels["synthetic"].haplotypes.alleles)
+        ("panel", people, joined),
+        ("made", panels["synthetic"].people, panels["synthetic"].haplotypes.alleles)
     ):  # fmt: skip
         with PanelWriter(tmp_path / name, members, "20") as writer:
             writer.append(sites, alleles)
     write_split(tmp_path / "split.tsv", people, ["holdout"] * N + ["train"] * N)
-    return {"panels": tmp_path / "panel", "split": tmp_path / "split.tsv", "synthetic": tmp_path / "made"}
+    return {
+        "panels": tmp_path / "panel",
+        "split": tmp_path / "split.tsv",
+        "synthetic": tmp_path / "made",
+    }
 
 
-def test_any_format_gives_what_the_workflow_form_gives(tmp_path, panels, vcf, sheet, workflow_files):
+def test_any_format_gives_what_the_workflow_form_gives(
+    tmp_path, panels, vcf, sheet, workflow_files
+):
     expected = tables(tmp_path / "workflow", **workflow_files)[:2]
     bcf = tmp_path / "holdout.bcf"
     pysam.bcftools.view("-Ob", "-o", str(bcf), str(vcf("holdout")), catch_stdout=False)
-    found = tables(tmp_path / "mixed", train=vcf("train"), holdout=bcf, synthetic=tmp_path / "made.pgen", people=sheet)
+    found = tables(
+        tmp_path / "mixed",
+        train=vcf("train"),
+        holdout=bcf,
+        synthetic=tmp_path / "made.pgen",
+        people=sheet,
+    )
     # the genetic map is lost in a VCF: shared runs are measured in the same units, since both sides
     # lack it
     assert found[:2] == expected
@@ -84,9 +105,13 @@ def test_a_split_panel_serves_as_training_and_holdout_files(workflow_files, pane
         [(synthetic, truth)] = found.pairs
         assert found.roles == ["train"] * N + ["holdout"] * N
         assert truth.people.id == panels["train"].people.id + panels["holdout"].people.id
-        expected = np.concatenate([panels[role].haplotypes.alleles for role in ("train", "holdout")], axis=1)
+        expected = np.concatenate(
+            [panels[role].haplotypes.alleles for role in ("train", "holdout")], axis=1
+        )
         np.testing.assert_array_equal(truth.haplotypes.read(0, SITES), expected)
-        np.testing.assert_array_equal(synthetic.haplotypes.read(0, SITES), panels["synthetic"].haplotypes.alleles)
+        np.testing.assert_array_equal(
+            synthetic.haplotypes.read(0, SITES), panels["synthetic"].haplotypes.alleles
+        )
         # of the .psam, no sheet is needed
         assert synthetic.people.population == panels["synthetic"].people.population
     for wrong in ({"panels": [panel], "split": None}, {"panels": [], "split": split}):
@@ -104,7 +129,14 @@ def test_unmatched_and_swapped_sites_are_counted(tmp_path, vcf, panels, sheet, c
             return row.replace(" A C ", " T G ")  # the other strand, which is not guessed
         if i < 30:  # REF and ALT swapped
             place, ref, alt, *calls = row.split()
-            return " ".join([place, alt, ref, *("|".join("10"[int(a)] for a in call.split("|")) for call in calls)])
+            return " ".join(
+                [
+                    place,
+                    alt,
+                    ref,
+                    *("|".join("10"[int(a)] for a in call.split("|")) for call in calls),
+                ]
+            )
         return row
 
     caplog.set_level(logging.INFO)
@@ -119,8 +151,12 @@ def test_unmatched_and_swapped_sites_are_counted(tmp_path, vcf, panels, sheet, c
         assert counts["of_these_fit_the_other_strand"] == 3
         assert account["holdout"]["in_training_file"] == SITES
         assert changed.unmatched == pytest.approx(8 / (SITES - 10))
-        np.testing.assert_array_equal(made.haplotypes.read(0, 12), panels["synthetic"].haplotypes.read(18, 30))
-        np.testing.assert_array_equal(real.haplotypes.read(5, 9)[:, : 2 * N], panels["train"].haplotypes.read(23, 27))
+        np.testing.assert_array_equal(
+            made.haplotypes.read(0, 12), panels["synthetic"].haplotypes.read(18, 30)
+        )
+        np.testing.assert_array_equal(
+            real.haplotypes.read(5, 9)[:, : 2 * N], panels["train"].haplotypes.read(23, 27)
+        )
     assert "12 matched with REF and ALT swapped" in caplog.text
     assert f"compared at {SITES - 18} sites" in caplog.text
 
@@ -130,11 +166,15 @@ def test_plink1_swaps_alleles_and_knows_no_phase(tmp_path, vcf, panels, sheet):
     made[3] = 0  # monomorphic: plink writes A1 as 0
     made[4, :2] = -1
     minor_is_reference = made.mean(axis=1) > 0.5
-    bed = write_bed(tmp_path / "made", Panel(panels["synthetic"].sites, panels["synthetic"].people, None), made)
+    bed = write_bed(
+        tmp_path / "made", Panel(panels["synthetic"].sites, panels["synthetic"].people, None), made
+    )
     [panel], unphased = open_plink(bed)
     assert unphased == int((made[:, 0::2] != made[:, 1::2]).sum())
     assert [r == "C" for r in panel.sites.ref] == minor_is_reference.tolist()
-    with opened(train=vcf("train"), holdout=vcf("holdout"), synthetic=bed, people=sheet) as comparands:
+    with opened(
+        train=vcf("train"), holdout=vcf("holdout"), synthetic=bed, people=sheet
+    ) as comparands:
         assert not comparands.phased
         [(synthetic, real)] = comparands.pairs
         expected = np.sort(made.reshape(SITES, -1, 2), axis=2).reshape(made.shape)
@@ -146,32 +186,56 @@ def test_plink1_swaps_alleles_and_knows_no_phase(tmp_path, vcf, panels, sheet):
 
 def test_unphased_data_get_the_genotype_based_figures(tmp_path, vcf, sheet, panels):
     tables(
-        tmp_path / "unphased", train=vcf("train"), holdout=vcf("holdout"), people=sheet, synthetic=vcf("synthetic", separator="/")
+        tmp_path / "unphased",
+        train=vcf("train"),
+        holdout=vcf("holdout"),
+        people=sheet,
+        synthetic=vcf("synthetic", separator="/"),
     )
 
     def rows(table, key):
-        found = [row for row in read_table(tmp_path / "unphased" / f"{table}.tsv") if row["row"] == "made"]
+        found = [
+            row
+            for row in read_table(tmp_path / "unphased" / f"{table}.tsv")
+            if row["row"] == "made"
+        ]
         return {(row[key], row["population"], row.get("bin", "all")): row for row in found}
 
     figures = rows("fidelity", "metric")
     not_run = {key[0] for key, row in figures.items() if row["verdict"] == "not run"}
-    assert {"ld_r2_correlation", "ld_decay_error", "distinct_haplotypes", "haplotype_homozygosity"} <= not_run
+    assert {
+        "ld_r2_correlation",
+        "ld_decay_error",
+        "distinct_haplotypes",
+        "haplotype_homozygosity",
+    } <= not_run
     del figures["overall", "all", "all"]  # counts the others
     assert all(row["value"] == "" for row in figures.values() if row["verdict"] == "not run")
     # phase does not matter to these; everybody is compared, so they can be had from the genotypes
     alleles = {role: panels[role].haplotypes.alleles for role in ROLES}
     frequency = {role: alleles[role].mean(axis=1) for role in ROLES}
     error = np.abs(frequency["synthetic"] - frequency["holdout"]).mean()
-    assert float(figures["frequency_error", "all", "all"]["value"]) == pytest.approx(error, rel=1e-4)
+    assert float(figures["frequency_error", "all", "all"]["value"]) == pytest.approx(
+        error, rel=1e-4
+    )
     lost = ((frequency["synthetic"] == 0) | (frequency["synthetic"] == 1)).mean()
-    assert float(figures["sites_lost", "all", "all"]["value"]) == pytest.approx(lost, rel=1e-4, abs=1e-9)
-    first = {role: np.repeat(np.array(panels[role].people.population) == "AAA", 2) for role in ROLES}
+    assert float(figures["sites_lost", "all", "all"]["value"]) == pytest.approx(
+        lost, rel=1e-4, abs=1e-9
+    )
+    first = {
+        role: np.repeat(np.array(panels[role].people.population) == "AAA", 2) for role in ROLES
+    }
     of_first = {role: alleles[role][:, first[role]].mean(axis=1) for role in ROLES}
     error = np.abs(of_first["synthetic"] - of_first["holdout"]).mean()
-    assert float(figures["frequency_error", "AAA", "all"]["value"]) == pytest.approx(error, rel=1e-4)
+    assert float(figures["frequency_error", "AAA", "all"]["value"]) == pytest.approx(
+        error, rel=1e-4
+    )
     # the attack over whole genotypes: nearest first and nearest second column of the ordered
     # alleles, added up
-    ordered = {role: np.sort(alleles[role].reshape(SITES, -1, 2), axis=2).reshape(SITES, -1) for role in ROLES}
+    ordered = {
+        role: np.sort(alleles[role].reshape(SITES, -1, 2), axis=2).reshape(SITES, -1)
+        for role in ROLES
+    }
 
     def nearest(role):
         distance = (ordered[role][:, :, None] != ordered["synthetic"][:, None, :]).sum(axis=0)
@@ -179,7 +243,9 @@ def test_unphased_data_get_the_genotype_based_figures(tmp_path, vcf, sheet, pane
 
     auc = roc_auc_score([1] * N + [0] * N, np.concatenate([nearest("train"), nearest("holdout")]))
     attacks = rows("privacy", "attack")
-    assert float(attacks["nearest, whole haplotype", "all", "all"]["value"]) == pytest.approx(auc, abs=1e-4)
+    assert float(attacks["nearest, whole haplotype", "all", "all"]["value"]) == pytest.approx(
+        auc, abs=1e-4
+    )
     assert attacks["longest shared run", "all", "all"]["verdict"] == "not run"
     worst = attacks["worst", "all", "all"]
     assert 0 <= float(worst["value"]) <= 1
@@ -199,7 +265,9 @@ def test_several_contigs_in_one_file_or_in_several(tmp_path, vcf, panels, sheet)
         train=[vcf("train", change=moved)], holdout=[vcf("holdout", change=moved)],
     ) as comparands:  # fmt: skip
         assert [real.sites.contig for _, real in comparands.pairs] == ["20", "21"]
-        made = np.concatenate([made.haplotypes.read(0, len(made.sites)) for made, _ in comparands.pairs])
+        made = np.concatenate(
+            [made.haplotypes.read(0, len(made.sites)) for made, _ in comparands.pairs]
+        )
         np.testing.assert_array_equal(made, panels["synthetic"].haplotypes.alleles)
 
 
@@ -207,7 +275,9 @@ def test_a_map_gives_centimorgans(tmp_path, vcf):
     genetic_map = tmp_path / "20.gmap"
     genetic_map.write_text("pos\tchr\tcM\n100\t20\t0\n24100\t20\t0.024\n")
     files = {"train": [vcf("train")], "holdout": [vcf("holdout")], "synthetic": [vcf("synthetic")]}
-    with open_comparands(**files, panels=[], split=None, people=[], genetic_map=genetic_map) as comparands:
+    with open_comparands(
+        **files, panels=[], split=None, people=[], genetic_map=genetic_map
+    ) as comparands:
         [(made, real)] = comparands.pairs
         np.testing.assert_allclose(real.sites.cm, (real.sites.position - 100) * 1e-6)
         np.testing.assert_array_equal(made.sites.cm, real.sites.cm)
@@ -216,9 +286,16 @@ def test_a_map_gives_centimorgans(tmp_path, vcf):
 def test_populations_are_optional(vcf, tmp_path, panels):
     real = {"train": vcf("train"), "holdout": vcf("holdout")}
     with opened(**real, synthetic=vcf("synthetic")) as comparands:
-        assert {p for made, truth in comparands.pairs for p in made.people.population + truth.people.population} == {"unknown"}
+        assert {
+            p
+            for made, truth in comparands.pairs
+            for p in made.people.population + truth.people.population
+        } == {"unknown"}
     labels = tmp_path / "real.tsv"
-    labels.write_text("person\tpopulation\n" + "".join(f"{role}{i}\tAAA\n" for role in ROLES[:2] for i in range(N)))
+    labels.write_text(
+        "person\tpopulation\n"
+        + "".join(f"{role}{i}\tAAA\n" for role in ROLES[:2] for i in range(N))
+    )
     with opened(**real, synthetic=vcf("synthetic"), people=labels) as comparands:
         [(made, truth)] = comparands.pairs
         assert set(made.people.population) == set(truth.people.population) == {"unknown"}
@@ -237,8 +314,15 @@ def test_bad_files_are_explained(tmp_path, vcf, panels):
     refuse("not found", synthetic=tmp_path / "none.vcf.gz")
     (tmp_path / "table.csv").write_text("a,b\n")
     refuse("no known format", synthetic=tmp_path / "table.csv")
-    refuse("no contig is in all three", synthetic=vcf("synthetic", "moved", change=lambda i, row: f"21:{row}"))
-    elsewhere = vcf("synthetic", "build38", change=lambda i, row: f"{int(row.split()[0]) + 7} {row.split(' ', 1)[1]}")
+    refuse(
+        "no contig is in all three",
+        synthetic=vcf("synthetic", "moved", change=lambda i, row: f"21:{row}"),
+    )
+    elsewhere = vcf(
+        "synthetic",
+        "build38",
+        change=lambda i, row: f"{int(row.split()[0]) + 7} {row.split(' ', 1)[1]}",
+    )
     refuse("genome build", synthetic=elsewhere)
     flipped = vcf("synthetic", "strand", change=lambda i, row: row.replace(" A C ", " T G "))
     refuse("other strand", synthetic=flipped)
@@ -258,7 +342,9 @@ def test_temporary_copies_of_real_genotypes_are_removed(tmp_path, vcf, monkeypat
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(scratch))
-    with opened(train=vcf("train"), holdout=vcf("holdout"), synthetic=vcf("synthetic")) as comparands:
+    with opened(
+        train=vcf("train"), holdout=vcf("holdout"), synthetic=vcf("synthetic")
+    ) as comparands:
         assert list(scratch.rglob("*.pgen"))
         assert [path.stat().st_mode & 0o777 for path in scratch.iterdir()] == [0o700]
         assert len(comparands.roles) == 2 * N

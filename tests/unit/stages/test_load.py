@@ -70,7 +70,10 @@ def spoilt(name: str, values: np.ndarray):
     """(what was done, other values) of an array."""
     yield "retyped", values.astype("float16" if values.dtype.kind != "f" else "int64")
     yield "an axis more", values[None]
-    yield "longer", np.concatenate([values, values], axis=-1) if values.ndim else np.stack([values, values])
+    yield (
+        "longer",
+        np.concatenate([values, values], axis=-1) if values.ndim else np.stack([values, values]),
+    )
     yield "empty", values.ravel()[:0]
     if values.dtype.kind == "f":
         for number in (np.nan, np.inf, 1e30, -1e30):
@@ -87,17 +90,27 @@ def spoilt(name: str, values: np.ndarray):
 
 
 # where these numbers are good ones: no map, letters beyond ASCII, hardly a chance
-GOOD = {("sites.cm", "none a number"), ("sites.id", "255"), *((f"chain.log_{of}", "-1e+30") for of in ("chance", "marginal"))}
+GOOD = {
+    ("sites.cm", "none a number"),
+    ("sites.id", "255"),
+    *((f"chain.log_{of}", "-1e+30") for of in ("chance", "marginal")),
+}
 
 
 @ALL
 def test_an_array_that_is_not_as_declared_is_refused(made, tmp_path):
     kind, arrays, description = made
     path = tmp_path / "m.safetensors"
-    weights = [name for name in arrays if name.startswith(("network.", "critic.", "reader.0.", "reader.1."))]
+    weights = [
+        name
+        for name in arrays
+        if name.startswith(("network.", "critic.", "reader.0.", "reader.1."))
+    ]
     for name in sorted(set(arrays) - set(weights)) + weights[::6]:
         values = arrays[name]
-        assert name in str(refused(kind, path, {k: v for k, v in arrays.items() if k != name}, description))
+        assert name in str(
+            refused(kind, path, {k: v for k, v in arrays.items() if k != name}, description)
+        )
         for done, other in spoilt(name, values):
             if (name, done) in GOOD or (values.size == 0 and done in ("longer", "empty")):
                 continue
@@ -170,7 +183,9 @@ def test_a_description_that_is_not_as_declared_is_refused(made, tmp_path):
             load_model_file(kind, path)
         except InputError:
             assert place[-1] not in ("seed",)
-    for place in ("population_names", "n_variants", "contig") if kind == "haplotypes" else ("label_names",):
+    for place in (
+        ("population_names", "n_variants", "contig") if kind == "haplotypes" else ("label_names",)
+    ):
         assert place in str(refused(kind, path, arrays, changed(description, (place,), {"a": 1})))
         assert place in str(refused(kind, path, arrays, changed(description, (place,), drop=True)))
     assert 0 < accepted < 8 * len(list(places(description)))
@@ -214,18 +229,40 @@ def with_header(header: bytes, data: bytes = b"", length: int | None = None) -> 
         (b"<html></html>", "cut off"),
         (with_header(b"{}", length=2**62), "cut off"),
         (with_header(b" " * (2**24 + 1)), "a header of"),
-        (with_header(b'{"a":{"dtype":"F64","shape":[1000000000000],"data_offsets":[0,8000000000000]}}'), "is no GenoLoom model"),
-        (with_header(b'{"a":{"dtype":"F64","shape":[-1],"data_offsets":[0,8]}}', b"\0" * 8), "is no GenoLoom model"),
-        (with_header(b'{"a":{"dtype":"F64","shape":[1],"data_offsets":[8,16]}}', b"\0" * 16), "is no GenoLoom model"),
+        (
+            with_header(
+                b'{"a":{"dtype":"F64","shape":[1000000000000],"data_offsets":[0,8000000000000]}}'
+            ),
+            "is no GenoLoom model",
+        ),
+        (
+            with_header(b'{"a":{"dtype":"F64","shape":[-1],"data_offsets":[0,8]}}', b"\0" * 8),
+            "is no GenoLoom model",
+        ),
+        (
+            with_header(b'{"a":{"dtype":"F64","shape":[1],"data_offsets":[8,16]}}', b"\0" * 16),
+            "is no GenoLoom model",
+        ),
         (with_header(b"{}"), "no description"),
-        (with_header(b'{"__metadata__":{"description":"[' + b"[" * 100_000 + b'"}}'), "is no GenoLoom model"),
+        (
+            with_header(b'{"__metadata__":{"description":"[' + b"[" * 100_000 + b'"}}'),
+            "is no GenoLoom model",
+        ),
         (with_header(b'{"__metadata__":{"description":"{\\"seed\\": NaN}"}}'), "the number NaN"),
-        (with_header(b'{"__metadata__":{"description":"{\\"seed\\": 1e999}"}}'), "the number 1e999"),
-        (with_header(b'{"__metadata__":{"description":"{\\"seed\\": 1' + b"0" * 10_000 + b'}"}}'), "the number 10000"),
+        (
+            with_header(b'{"__metadata__":{"description":"{\\"seed\\": 1e999}"}}'),
+            "the number 1e999",
+        ),
+        (
+            with_header(
+                b'{"__metadata__":{"description":"{\\"seed\\": 1' + b"0" * 10_000 + b'}"}}'
+            ),
+            "the number 10000",
+        ),
         (with_header(b'{"__metadata__":{"description":"3"}}'), "the description"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
-)  # fmt: skip
+)
 def test_files_of_another_kind(tmp_path, content, words):
     path = tmp_path / "m.safetensors"
     path.write_bytes(content)
@@ -244,9 +281,13 @@ def test_a_million_populations_and_layers(made, tmp_path):
     kind, arrays, description = made
     path = tmp_path / "m.safetensors"
     names = [f"P{i}" for i in range(10**6)]
-    assert "population_names" in str(refused(kind, path, arrays, changed(description, ("population_names",), names)))
+    assert "population_names" in str(
+        refused(kind, path, arrays, changed(description, ("population_names",), names))
+    )
     for option in ("layers", "width", "context"):
-        assert option in str(refused(kind, path, arrays, changed(description, ("options", option), 10**6)))
+        assert option in str(
+            refused(kind, path, arrays, changed(description, ("options", option), 10**6))
+        )
 
 
 def test_a_cohort_of_a_damaged_description_is_refused(tmp_path):
@@ -257,7 +298,9 @@ def test_a_cohort_of_a_damaged_description_is_refused(tmp_path):
     for names in (None, 3, ["AAA", "AAA"], [["AAA"]]):
         write_model(path, arrays, changed(description, ("population_names",), names))
         with pytest.raises(InputError, match="population_names"):
-            make_cohort(model=path, split=tmp_path / "split.tsv", out=out, options=CohortOptions(), seed=1)
+            make_cohort(
+                model=path, split=tmp_path / "split.tsv", out=out, options=CohortOptions(), seed=1
+            )
         assert not out.exists()
 
 
@@ -266,4 +309,9 @@ def test_text_among_the_sites_is_checked(tmp_path):
     for name, text in (("ref", b"\xff"), ("alt", b"1"), ("id", b"\xff")):
         values = arrays[f"sites.{name}"].copy()
         values[:1] = np.frombuffer(text, dtype=np.uint8)
-        refused("haplotypes", tmp_path / "m.safetensors", {**arrays, f"sites.{name}": values}, description)
+        refused(
+            "haplotypes",
+            tmp_path / "m.safetensors",
+            {**arrays, f"sites.{name}": values},
+            description,
+        )

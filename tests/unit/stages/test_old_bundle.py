@@ -23,7 +23,9 @@ def out(tmp_path):
 
 
 def content(folder):
-    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+    }
 
 
 def test_a_bundle_is_removed_whole(out):
@@ -85,7 +87,8 @@ def link_a_file(out):
 @pytest.mark.parametrize(
     "change",
     [
-        add_file, add_directory, change_file, lose_file, lose_marker, lose_manifest, extend_manifest, forge_marker, damage_marker,
+        add_file, add_directory, change_file, lose_file, lose_marker, lose_manifest,
+        extend_manifest, forge_marker, damage_marker,
         link_a_file,
     ],
 )  # fmt: skip
@@ -112,7 +115,13 @@ def test_what_a_killed_release_left_is_removed_and_what_others_make_is_not(tmp_p
     out = tmp_path / "out"
     dead = tmp_path / f".part-{HOST}-{2**22 + 1}-out"  # beyond the largest number of a process
     others = [
-        tmp_path / name for name in (f".part-{HOST}-{os.getppid()}-out", ".part-else-3-out", f".part-{HOST}-3-x-out", ".part-out")
+        tmp_path / name
+        for name in (
+            f".part-{HOST}-{os.getppid()}-out",
+            ".part-else-3-out",
+            f".part-{HOST}-3-x-out",
+            ".part-out",
+        )
     ]
     for folder in (dead, *others):
         folder.mkdir()
@@ -128,7 +137,14 @@ def test_links_and_files_and_places_without_a_name_are_refused(out, tmp_path):
     (tmp_path / "link").symlink_to(out)
     (tmp_path / "nowhere").symlink_to(tmp_path / "none")
     (tmp_path / "file").write_text("")
-    for place in (tmp_path / "link", tmp_path / "nowhere", tmp_path / "file", tmp_path / "x" / "..", Path("."), Path("/")):
+    for place in (
+        tmp_path / "link",
+        tmp_path / "nowhere",
+        tmp_path / "file",
+        tmp_path / "x" / "..",
+        Path("."),
+        Path("/"),
+    ):
         with pytest.raises(InputError):
             remove_bundle(place)
     assert (out / MARKER).exists()

@@ -33,18 +33,27 @@ def trained(tmp_path_factory):
     rng = np.random.default_rng(1)
     population = list(POPULATIONS) * (N_PEOPLE // 3)
     people = People(
-        [f"P{i}" for i in range(N_PEOPLE)], population, ["unknown"] * N_PEOPLE, superpopulation=[POPULATIONS[p][0] for p in population]
+        [f"P{i}" for i in range(N_PEOPLE)], population, ["unknown"] * N_PEOPLE,
+        superpopulation=[POPULATIONS[p][0] for p in population]
     )  # fmt: skip
     frequency = np.repeat([POPULATIONS[p][1] for p in population], 2)
     text = [np.array([value] * N_SITES, dtype=object) for value in "AC."]
     for contig in ("20", "21"):
-        sites = Sites(contig, 1000 * np.arange(1, N_SITES + 1), *text, np.linspace(0, CONTIG_CM, N_SITES), 10**7)
+        sites = Sites(
+            contig,
+            1000 * np.arange(1, N_SITES + 1),
+            *text,
+            np.linspace(0, CONTIG_CM, N_SITES),
+            10**7,
+        )
         with PanelWriter(folder / contig, people, contig, 10**7) as writer:
             writer.append(sites, (rng.random((N_SITES, 2 * N_PEOPLE)) < frequency).astype(np.int8))
         write_split(folder / "split.tsv", people, ["train"] * N_PEOPLE)
         train(
-            generator="independent", panel=folder / contig, split=folder / "split.tsv", model=folder / f"{contig}.safetensors",
-            history=folder / "h.tsv", state=folder / "state", common=TrainOptions(), options=IndependentOptions(shrinkage=0.01),
+            generator="independent", panel=folder / contig, split=folder / "split.tsv",
+            model=folder / f"{contig}.safetensors",
+            history=folder / "h.tsv", state=folder / "state", common=TrainOptions(),
+            options=IndependentOptions(shrinkage=0.01),
             seed=3, threads=1,
         )  # fmt: skip
     return folder
@@ -57,7 +66,8 @@ def make(folder, out, contig="20", shard=1000, **options):
         options=CohortOptions(**options), seed=4,
     )  # fmt: skip
     generate(
-        model=folder / f"{contig}.safetensors", cohort=out / "cohort.tsv", out=out / f"{contig}.bcf",
+        model=folder / f"{contig}.safetensors", cohort=out / "cohort.tsv",
+        out=out / f"{contig}.bcf",
         options=GenerateOptions(shard=shard), seed=5, threads=1,
     )  # fmt: skip
     panel = open_panel(out / contig)
@@ -66,8 +76,12 @@ def make(folder, out, contig="20", shard=1000, **options):
 
 def test_shares_of_superpopulations():
     trained, above = {"GBR": 30, "FIN": 10, "YRI": 20}, {"GBR": "EUR", "FIN": "EUR", "YRI": "AFR"}
-    assert parse_shares("EUR:0.7,AFR:0.3", trained, above) == pytest.approx({"GBR": 0.525, "FIN": 0.175, "YRI": 0.3})
-    assert parse_shares("EUR:1,FIN:1", trained, above) == pytest.approx({"GBR": 0.375, "FIN": 0.625})
+    assert parse_shares("EUR:0.7,AFR:0.3", trained, above) == pytest.approx(
+        {"GBR": 0.525, "FIN": 0.175, "YRI": 0.3}
+    )
+    assert parse_shares("EUR:1,FIN:1", trained, above) == pytest.approx(
+        {"GBR": 0.375, "FIN": 0.625}
+    )
     assert parse_shares("YRI:2", trained, {}) == {"YRI": 1.0}
     for text in ("EUR:1,EUR:1", "EUR:nan", "EUR:-1", "EUR", "EUR:0"):
         with pytest.raises(InputError):
@@ -82,7 +96,9 @@ def test_superpopulations_come_from_the_sheet_and_reach_the_split(trained, tmp_p
     people = match_people(sheet, "file.vcf", ["a", "b"])
     assert people.superpopulation == ["EUR", "AFR"]
     sheet.write_text("person\tpopulation\tsuperpopulation\nb\tYRI\tAFR\na\tYRI\tEUR\n")
-    with pytest.raises(InputError, match="line 3: the population is of another superpopulation than on line 2"):
+    with pytest.raises(
+        InputError, match="line 3: the population is of another superpopulation than on line 2"
+    ):
         read_people(sheet)
     assert open_panel(trained / "20").people.superpopulation[:3] == ["X", "Y", "Y"]
     assert {(r["population"], r["superpopulation"]) for r in read_table(trained / "split.tsv")} == {
@@ -99,11 +115,16 @@ def test_mixture_of_superpopulations(trained, tmp_path):
 
 
 def read_truth(path):
-    return [(int(r["start"]), int(r["end"]), r["ancestry"], r["person"], int(r["haplotype"])) for r in read_table(path)]
+    return [
+        (int(r["start"]), int(r["end"]), r["ancestry"], r["person"], int(r["haplotype"]))
+        for r in read_table(path)
+    ]
 
 
 def test_admixed_people_are_what_the_truth_says(trained, tmp_path):
-    alleles, panel = make(trained, tmp_path, size=40, admixture="A:0.7,B:0.3", admixed=0.5, generations=8.0)
+    alleles, panel = make(
+        trained, tmp_path, size=40, admixture="A:0.7,B:0.3", admixed=0.5, generations=8.0
+    )
     admixed = [i for i, p in enumerate(panel.people.population) if p == "admixed"]
     assert len(admixed) == 20
     label = np.full(alleles.shape, "", dtype=object)
@@ -125,15 +146,24 @@ def test_admixed_people_are_what_the_truth_says(trained, tmp_path):
     np.testing.assert_array_equal(alleles[:, others], plain[:, others])
 
 
-def test_admixed_people_are_the_same_from_any_shard_and_carry_their_ancestry_through_contigs(trained, tmp_path):
+def test_admixed_people_are_the_same_from_any_shard_and_carry_their_ancestry_through_contigs(
+    trained, tmp_path
+):
     options = {"size": 13, "admixture": "X:0.5,Y:0.5", "inbreeding": 0.3}
     one, _ = make(trained, tmp_path / "a", **options)
     other, _ = make(trained, tmp_path / "b", shard=3, **options)
     np.testing.assert_array_equal(one, other)
-    assert (tmp_path / "a" / "20.ancestry.bed").read_text() == (tmp_path / "b" / "20.ancestry.bed").read_text()
+    assert (tmp_path / "a" / "20.ancestry.bed").read_text() == (
+        tmp_path / "b" / "20.ancestry.bed"
+    ).read_text()
     make(trained, tmp_path / "c", contig="21", **options)
-    assert (tmp_path / "a" / "cohort.tsv").read_text() == (tmp_path / "c" / "cohort.tsv").read_text()
-    tracts = [[row[:3] for row in read_truth(tmp_path / at)] for at in ("a/20.ancestry.bed", "c/21.ancestry.bed")]
+    assert (tmp_path / "a" / "cohort.tsv").read_text() == (
+        tmp_path / "c" / "cohort.tsv"
+    ).read_text()
+    tracts = [
+        [row[:3] for row in read_truth(tmp_path / at)]
+        for at in ("a/20.ancestry.bed", "c/21.ancestry.bed")
+    ]
     assert tracts[0] != tracts[1]  # the same shares, other places
 
 
@@ -149,15 +179,21 @@ def test_random_pairs_are_in_hardy_weinberg_proportions(trained, tmp_path):
 
 
 @pytest.mark.parametrize("coefficient", [1 / 16, 0.25])
-def test_inbreeding_shows_in_heterozygosity_and_runs_of_homozygosity(trained, tmp_path, coefficient):
+def test_inbreeding_shows_in_heterozygosity_and_runs_of_homozygosity(
+    trained, tmp_path, coefficient
+):
     meioses = 6.0
-    alleles, panel = make(trained, tmp_path, size=200, populations="C:1", inbreeding=coefficient, meioses=meioses)
+    alleles, panel = make(
+        trained, tmp_path, size=200, populations="C:1", inbreeding=coefficient, meioses=meioses
+    )
     autozygous = np.zeros((N_SITES, 200), dtype=bool)
     lengths = []
     position = panel.sites.position
     for row in read_table(tmp_path / "20.autozygous.bed"):
         start, end = int(row["start"]), int(row["end"])
-        autozygous[(position - 1 >= start) & (position <= end), panel.people.id.index(row["person"])] = True
+        autozygous[
+            (position - 1 >= start) & (position <= end), panel.people.id.index(row["person"])
+        ] = True
         if start > 0 and end < position[-1]:
             lengths.append((end - start) / 1000 * CONTIG_CM / N_SITES)
     heterozygous = alleles[:, 0::2] != alleles[:, 1::2]
@@ -165,12 +201,17 @@ def test_inbreeding_shows_in_heterozygosity_and_runs_of_homozygosity(trained, tm
     assert not heterozygous[autozygous & (np.arange(N_SITES) < N_SITES - 1)[:, None]].any()
     n_tracts = 200 * CONTIG_CM / 100 * meioses * coefficient
     assert autozygous.mean() == pytest.approx(coefficient, rel=5 / np.sqrt(n_tracts))
-    inbred = np.nanmean(allel.inbreeding_coefficient(allel.HaplotypeArray(alleles).to_genotypes(ploidy=2)))
+    inbred = np.nanmean(
+        allel.inbreeding_coefficient(allel.HaplotypeArray(alleles).to_genotypes(ploidy=2))
+    )
     assert inbred == pytest.approx(autozygous.mean(), abs=0.01)
     # tracts inside the contig: exponential, but for those cut by its ends
     assert np.mean(lengths) == pytest.approx(100 / (meioses * (1 - coefficient)), rel=0.25)
     # outside, half of the sites are heterozygous: a run of 60 homozygous sites (3 cM) is no chance
-    runs = [np.diff(np.flatnonzero(np.concatenate([[True], heterozygous[:, i], [True]]))) for i in range(200)]
+    runs = [
+        np.diff(np.flatnonzero(np.concatenate([[True], heterozygous[:, i], [True]])))
+        for i in range(200)
+    ]
     long_runs = np.concatenate(runs)
     share = long_runs[long_runs > 60].sum() / heterozygous.size
     # share of it in tracts > 3 cM
@@ -181,14 +222,16 @@ def test_inbreeding_shows_in_heterozygosity_and_runs_of_homozygosity(trained, tm
 def test_what_cannot_be_made_is_said(trained, tmp_path):
     def cohort(**options):
         make_cohort(
-            model=trained / "20.safetensors", split=trained / "split.tsv", out=tmp_path / "c.tsv", options=CohortOptions(**options),
+            model=trained / "20.safetensors", split=trained / "split.tsv", out=tmp_path / "c.tsv",
+            options=CohortOptions(**options),
             seed=1,
         )  # fmt: skip
 
     with pytest.raises(InputError, match="--admixture: the model knows no population 'Z'"):
         cohort(admixture="Z:1")
     done = run_genoloom(
-        "cohort", "--model", trained / "20.safetensors", "--split", trained / "split.tsv", "--out", tmp_path / "c.tsv", "--inbreeding", 2
+        "cohort", "--model", trained / "20.safetensors", "--split", trained / "split.tsv", "--out",
+        tmp_path / "c.tsv", "--inbreeding", 2
     )  # fmt: skip
     assert done.returncode == 2
     assert "--inbreeding" in done.stderr
@@ -200,7 +243,8 @@ def test_what_cannot_be_made_is_said(trained, tmp_path):
     (tmp_path / "c.tsv").write_text(text.replace("C:0.75", "Q:0.75"))
     with pytest.raises(InputError, match="knows no population 'Q'"):
         generate(
-            model=trained / "20.safetensors", cohort=tmp_path / "c.tsv", out=tmp_path / "20.bcf", options=GenerateOptions(), seed=1,
+            model=trained / "20.safetensors", cohort=tmp_path / "c.tsv", out=tmp_path / "20.bcf",
+            options=GenerateOptions(), seed=1,
             threads=1,
         )  # fmt: skip
 
@@ -214,25 +258,53 @@ def test_overlapping_variants_never_meet_on_a_haplotype(tmp_path):
     kinds = rng.integers(0, 3, n)
     ref = np.array(["AAAA" if kind == 2 else "A" for kind in kinds], dtype=object)
     alt = np.array(
-        [("ACGT"[i % 3 + 1], "A" + "ACGT"[i % 4] * (i % 97 + 1), "A")[kind] for i, kind in enumerate(kinds)], dtype=object
+        [
+            ("ACGT"[i % 3 + 1], "A" + "ACGT"[i % 4] * (i % 97 + 1), "A")[kind]
+            for i, kind in enumerate(kinds)
+        ],
+        dtype=object,
     )
-    sites = Sites("20", position, ref, alt, np.array([f"s{i}" for i in range(n)], dtype=object), position / 25.0, 10**4)
+    sites = Sites(
+        "20",
+        position,
+        ref,
+        alt,
+        np.array([f"s{i}" for i in range(n)], dtype=object),
+        position / 25.0,
+        10**4,
+    )
     people = People([f"P{i}" for i in range(30)], ["A", "B", "C"] * 10, ["unknown"] * 30)
     with PanelWriter(tmp_path / "20", people, "20", 10**4) as writer:
         writer.append(sites, (rng.random((n, 60)) < 0.3).astype(np.int8))
     write_split(tmp_path / "split.tsv", people, ["train"] * 30)
     train(
-        generator="independent", panel=tmp_path / "20", split=tmp_path / "split.tsv", model=tmp_path / "20.safetensors",
-        history=tmp_path / "h.tsv", state=tmp_path / "state", common=TrainOptions(), options=IndependentOptions(), seed=3, threads=1,
+        generator="independent", panel=tmp_path / "20", split=tmp_path / "split.tsv",
+        model=tmp_path / "20.safetensors",
+        history=tmp_path / "h.tsv", state=tmp_path / "state", common=TrainOptions(),
+        options=IndependentOptions(), seed=3, threads=1,
     )  # fmt: skip
-    wanted = {"size": 20, "admixture": "A:0.5,B:0.5", "admixed": 0.5, "generations": 20, "inbreeding": 0.5, "meioses": 20}
+    wanted = {
+        "size": 20,
+        "admixture": "A:0.5,B:0.5",
+        "admixed": 0.5,
+        "generations": 20,
+        "inbreeding": 0.5,
+        "meioses": 20,
+    }
     alleles, panel = make(tmp_path, tmp_path / "whole", **wanted)
     overlaps = Overlaps(panel.sites.position, panel.sites.ref, panel.sites.alt)
     assert len(overlaps.pairs) > 100
     assert overlaps.count(alleles).sum() == 0
     np.testing.assert_array_equal(make(tmp_path, tmp_path / "parts", shard=3, **wanted)[0], alleles)
-    copied = [line.split() for line in (tmp_path / "whole" / "20.autozygous.bed").read_text().splitlines() if line[0] != "#"]
+    copied = [
+        line.split()
+        for line in (tmp_path / "whole" / "20.autozygous.bed").read_text().splitlines()
+        if line[0] != "#"
+    ]
     assert copied
     for _, start, stop, person, *_ in copied:
-        inside, i = (panel.sites.position > int(start)) & (panel.sites.position <= int(stop)), panel.people.id.index(person)
+        inside, i = (
+            (panel.sites.position > int(start)) & (panel.sites.position <= int(stop)),
+            panel.people.id.index(person),
+        )
         np.testing.assert_array_equal(alleles[inside, 2 * i], alleles[inside, 2 * i + 1])

@@ -39,7 +39,9 @@ def test_remedies_hold():
     whole, question = Group("all", 150, 5000, (165.0, 165.0)), Question()
     found = remedies(whole, [(2, 165.0), (10, 80.0), (25, 20.0)], question)
     n = found["training_individuals"]
-    assert unavoidable(165, n, synthetic=n).auc <= 0.6 < unavoidable(165, n - 1, synthetic=n - 1).auc
+    assert (
+        unavoidable(165, n, synthetic=n).auc <= 0.6 < unavoidable(165, n - 1, synthetic=n - 1).auc
+    )
     k = found["synthetic_individuals"]
     assert unavoidable(165, 150, 2504, k).auc <= 0.6 < unavoidable(165, 150, 2504, k + 1).auc
     assert found["min_mac"] == 25
@@ -50,13 +52,21 @@ def test_numbers_alone_give_a_range():
     assert expected_sites(1000, None) == (1000, 1000)
     assert expected_sites(1000, 1.0) == (60, 750)
     assert expected_sites(100, 1.0) == (60, 100)
-    found = plan_by_numbers(individuals=100_000, sites=40_000, megabases=10, question=Question(), ledger=None, out=None)
+    found = plan_by_numbers(
+        individuals=100_000, sites=40_000, megabases=10, question=Question(), ledger=None, out=None
+    )
     assert "can pass" in found.verdict
 
 
 def test_earlier_releases_count(tmp_path):
     ledger = tmp_path / "ledger.json"
-    asked = {"individuals": 20_000, "sites": 1000, "megabases": None, "question": Question(), "out": None}
+    asked = {
+        "individuals": 20_000,
+        "sites": 1000,
+        "megabases": None,
+        "question": Question(),
+        "out": None,
+    }
     first = plan_by_numbers(**asked, ledger=ledger)
     assert "can pass" in first.verdict
     add_to_ledger(ledger, "a", 0.4)
@@ -68,7 +78,14 @@ def test_earlier_releases_count(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", "{}", '{"version": 2, "releases": {}}', '{"version": 1, "releases": {"a": {"separation": -1}}}']
+    "content",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"version": 2, "releases": {}}',
+        '{"version": 1, "releases": {"a": {"separation": -1}}}',
+    ],
 )
 def test_a_damaged_ledger_is_an_error(tmp_path, content):
     path = tmp_path / "ledger.json"

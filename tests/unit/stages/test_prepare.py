@@ -28,7 +28,13 @@ GOOD = ["100 A C 0|1 0|1 0|0 1|1", "200 G GT 0|1 1|0 0|0 0|0", "300 T A 1|1 0|1 
 def run(path, out, **options):
     names = {"people", "reference", "genetic_map", "region"}
     others = {k: options.pop(k) for k in list(options) if k in names}
-    prepare(variants=path, contig=options.pop("contig", "20"), out=out, options=PrepareOptions(**options), **others)
+    prepare(
+        variants=path,
+        contig=options.pop("contig", "20"),
+        out=out,
+        options=PrepareOptions(**options),
+        **others,
+    )
     return open_panel(out), json.loads(out.with_name(out.name + ".summary.json").read_text())
 
 
@@ -49,7 +55,10 @@ def mounted(place, options):
     one.
     """
     command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", place]
-    if not shutil.which("mount") or subprocess.run(command, capture_output=True, check=False).returncode:
+    if (
+        not shutil.which("mount")
+        or subprocess.run(command, capture_output=True, check=False).returncode
+    ):
         pytest.skip("a file system cannot be mounted here; it needs root")
     try:
         yield
@@ -102,12 +111,16 @@ def test_splits_multiallelics_and_accounts_for_every_record(tmp_path, out):
     path = write_vcf(tmp_path / "in.vcf.gz", rows, PEOPLE)
     panel, summary = run(path, out, max_missing=0.25)
     assert [key[0:3] for key in panel.sites.keys()] == [
-        (100, "A", "C"), (100, "A", "G"), (200, "G", "T"), (500, "T", "A"), (600, "A", "C"), (600, "A", "G"), (800, "G", "C"),
+        (100, "A", "C"), (100, "A", "G"), (200, "G", "T"), (500, "T", "A"), (600, "A", "C"),
+        (600, "A", "G"), (800, "G", "C"),
     ]  # fmt: skip
     assert summary["rejected"] == {
-        "duplicate site": 1, "minor allele too rare": 1, "no alternate allele": 1, "symbolic or * allele": 2,
+        "duplicate site": 1, "minor allele too rare": 1, "no alternate allele": 1,
+        "symbolic or * allele": 2,
     }  # fmt: skip
-    assert summary["records"] + summary["added_by_splitting"] == summary["kept"] + sum(summary["rejected"].values())
+    assert summary["records"] + summary["added_by_splitting"] == summary["kept"] + sum(
+        summary["rejected"].values()
+    )
     assert summary["half_missing_calls_set_missing"] == 1
     alleles = panel.haplotypes.read(0, 7)
     assert alleles[0].tolist() == [0, 1, 0, 0, 0, 1, 0, 0]
@@ -124,7 +137,9 @@ def test_multiallelics_can_be_rejected(tmp_path, out):
 
 
 def test_region_needs_an_index_and_keeps_what_begins_inside(tmp_path, out):
-    path = write_vcf(tmp_path / "in.vcf.gz", ["90 AAAAAAAAAAAAAAA A 0|1 0|1 0|0 1|1", *GOOD], PEOPLE)
+    path = write_vcf(
+        tmp_path / "in.vcf.gz", ["90 AAAAAAAAAAAAAAA A 0|1 0|1 0|0 1|1", *GOOD], PEOPLE
+    )
     panel, summary = run(path, out, region=(100, 200))
     assert panel.sites.position.tolist() == [100, 200]
     assert summary["records"] == 2
@@ -133,7 +148,9 @@ def test_region_needs_an_index_and_keeps_what_begins_inside(tmp_path, out):
 
 
 def test_a_file_without_index_is_streamed(tmp_path, out):
-    path = write_vcf(tmp_path / "in.vcf.gz", [*GOOD, "21:100 A C 0|1 0|1 0|0 1|1"], PEOPLE, index=False)
+    path = write_vcf(
+        tmp_path / "in.vcf.gz", [*GOOD, "21:100 A C 0|1 0|1 0|0 1|1"], PEOPLE, index=False
+    )
     panel, _ = run(path, out)
     assert len(panel.sites) == 3
 
@@ -153,9 +170,20 @@ def test_bcf_and_pgen_give_the_panel_of_the_vcf(tmp_path, demo_dir, out):
 
 
 def test_unphased_genotypes(tmp_path, out):
-    rows = ["100 A C 0|1 0|1 0|0 1|1", "200 G T 0/1 1|0 0|0 0/1", "300 T A 1|1 0|1 0/0 1/1", "400 C A 0|1 0/1 0|0 1|0"]
+    rows = [
+        "100 A C 0|1 0|1 0|0 1|1",
+        "200 G T 0/1 1|0 0|0 0/1",
+        "300 T A 1|1 0|1 0/0 1/1",
+        "400 C A 0|1 0/1 0|0 1|0",
+    ]
     path = write_vcf(tmp_path / "in.vcf.gz", rows, PEOPLE)
-    refuse(path, out, "3 heterozygous genotypes are not phased", "20:200", "--allow-unphased drop-sites or drop-people")
+    refuse(
+        path,
+        out,
+        "3 heterozygous genotypes are not phased",
+        "20:200",
+        "--allow-unphased drop-sites or drop-people",
+    )
     panel, summary = run(path, tmp_path / "sites" / "20", allow_unphased="drop-sites")
     assert panel.sites.position.tolist() == [100, 300]
     assert summary["rejected"] == {"unphased": 2}
@@ -163,7 +191,9 @@ def test_unphased_genotypes(tmp_path, out):
 
 def test_dropping_people_leaves_those_without_unphased_calls(tmp_path, out):
     rows = ["100 A C 0|1 0|1 0|0 1|1", "200 G T 0/1 1|0 0|1 0|1"]
-    panel, summary = run(write_vcf(tmp_path / "in.vcf.gz", rows, PEOPLE), out, allow_unphased="drop-people")
+    panel, summary = run(
+        write_vcf(tmp_path / "in.vcf.gz", rows, PEOPLE), out, allow_unphased="drop-people"
+    )
     assert panel.people.id == ["B", "C", "D"]
     assert (summary["people_in_input"], summary["people_in_panel"]) == (4, 3)
 
@@ -201,7 +231,10 @@ def test_truncated_plain_gzip(tmp_path, demo_dir, out):
         (["100 A C 0 1 0 1"], ("20:100: haploid calls", "females only")),
         (["100 A C 0|1 1 0|0 1|0"], ("20:100", "haploid calls beside diploid ones")),
         (["100 A C 0|0|1 0|1|1 0|0|0 0|0|0"], ("20:100: ploidy 3",)),
-        (["100 A C 0|0 0|0 0|0 0|1"], ("no site of 20 is left of 1 records", "1 minor allele too rare", "--min-mac")),
+        (
+            ["100 A C 0|0 0|0 0|0 0|1"],
+            ("no site of 20 is left of 1 records", "1 minor allele too rare", "--min-mac"),
+        ),
         (["21:100 A C 0|1 0|1 0|0 1|0"], ("no record of contig '20'",)),
     ],
 )
@@ -216,7 +249,9 @@ def test_unsorted_records(tmp_path, out):
 
 def test_duplicate_samples(tmp_path, out):
     refuse(
-        write_vcf(tmp_path / "in.vcf.gz", GOOD, ["A", "B", "A", "D"]), out, "samples 1 and 3 (counted from 1) have the same name"
+        write_vcf(tmp_path / "in.vcf.gz", GOOD, ["A", "B", "A", "D"]),
+        out,
+        "samples 1 and 3 (counted from 1) have the same name",
     )
 
 
@@ -238,7 +273,9 @@ def test_reference_mismatch_and_iupac(tmp_path, out):
     bases[299] = "C"
     fasta = tmp_path / "ref.fa"
     fasta.write_text(">20\n" + "".join(bases) + "\n")
-    refuse(path, out, "20:300: REF is T", "expected: C", "--reference-mismatch reject", reference=fasta)
+    refuse(
+        path, out, "20:300: REF is T", "expected: C", "--reference-mismatch reject", reference=fasta
+    )
     panel, summary = run(path, out, reference=fasta, reference_mismatch="reject")
     assert panel.sites.position.tolist() == [100, 200]
     assert summary["ambiguous_reference_bases"] == 1
@@ -262,10 +299,16 @@ def test_published_fasta_with_spaces(shared_data, tmp_path, out):
 def test_missing_calls_and_multiallelics_of_a_non_human_file(shared_data, out):
     folder = shared_data / "nonhuman"
     panel, summary = run(
-        folder / "pinf_sc50.vcf.gz", out, contig="Supercontig_1.50", reference=folder / "pinf_sc50.clean.fa.gz", max_missing=0.2
+        folder / "pinf_sc50.vcf.gz",
+        out,
+        contig="Supercontig_1.50",
+        reference=folder / "pinf_sc50.clean.fa.gz",
+        max_missing=0.2,
     )
     assert summary["records"] == 22031
-    assert summary["records"] + summary["added_by_splitting"] == summary["kept"] + sum(summary["rejected"].values())
+    assert summary["records"] + summary["added_by_splitting"] == summary["kept"] + sum(
+        summary["rejected"].values()
+    )
     assert (panel.haplotypes.read(0, 2000) == -1).any()
 
 
@@ -289,7 +332,14 @@ def test_bad_sheets(tmp_path, out, text, expected):
 
 def test_sheet_with_byte_order_mark_crlf_and_comments(tmp_path, out):
     sheet = tmp_path / "people.tsv"
-    rows = ["# made by hand", "person\tpopulation\tsex\tfamily", "A\tX\tM\tf1", "B\tX\t2\tf1", "C\tY\tfemale\t", "D\tY\t\t"]
+    rows = [
+        "# made by hand",
+        "person\tpopulation\tsex\tfamily",
+        "A\tX\tM\tf1",
+        "B\tX\t2\tf1",
+        "C\tY\tfemale\t",
+        "D\tY\t\t",
+    ]
     sheet.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(rows).encode() + b"\r\n")
     panel, _ = run(write_vcf(tmp_path / "in.vcf.gz", GOOD, PEOPLE), out, people=sheet)
     assert panel.people.population == ["X", "X", "Y", "Y"]
@@ -305,7 +355,9 @@ def test_command_line_exit_code_and_message(tmp_path, out):
     assert "--allow-unphased" in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(out.parent.glob("*"))
-    done = run_genoloom("prepare", "--variants", path, "--contig", "20", "--out", out, "--max-missing", "3")
+    done = run_genoloom(
+        "prepare", "--variants", path, "--contig", "20", "--out", out, "--max-missing", "3"
+    )
     assert done.returncode == 2
     assert "--max-missing" in done.stderr
 
@@ -313,7 +365,9 @@ def test_command_line_exit_code_and_message(tmp_path, out):
 def test_output_directory_that_cannot_be_made(tmp_path):
     path = write_vcf(tmp_path / "in.vcf.gz", GOOD, PEOPLE)
     (tmp_path / "file").write_text("in the way")
-    done = run_genoloom("prepare", "--variants", path, "--contig", "20", "--out", tmp_path / "file" / "20")
+    done = run_genoloom(
+        "prepare", "--variants", path, "--contig", "20", "--out", tmp_path / "file" / "20"
+    )
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
 
@@ -337,7 +391,9 @@ def test_no_space_left(tmp_path):
     rng = np.random.default_rng(1)
     samples = [f"S{i}" for i in range(200)]
     calls = [" ".join(f"{a}|{b}" for a, b in rng.integers(0, 2, (200, 2))) for _ in range(3000)]
-    path = write_vcf(tmp_path / "in.vcf.gz", [f"{i + 1} A C {c}" for i, c in enumerate(calls)], samples)
+    path = write_vcf(
+        tmp_path / "in.vcf.gz", [f"{i + 1} A C {c}" for i, c in enumerate(calls)], samples
+    )
     with mounted(small, "size=64k"):
         done = run_genoloom("prepare", "--variants", path, "--contig", "20", "--out", small / "20")
         assert not list(small.iterdir())
@@ -349,12 +405,25 @@ def test_no_space_left(tmp_path):
 def test_interrupt_leaves_nothing(tmp_path, demo_dir, out):
     rows = [f"{i + 1} A C " + " ".join(["0|1"] * 100) for i in range(60_000)]
     path = write_vcf(tmp_path / "in.vcf.gz", rows, [f"S{i}" for i in range(100)], index=False)
-    command = [sys.executable, "-m", "genoloom", "prepare", "--variants", path, "--contig", "20", "--out", out]
+    command = [
+        sys.executable,
+        "-m",
+        "genoloom",
+        "prepare",
+        "--variants",
+        path,
+        "--contig",
+        "20",
+        "--out",
+        out,
+    ]
 
     def heed_interrupts():  # a shell that starts the tests in the background has them ignored
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-    with subprocess.Popen([*map(str, command)], stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts) as process:
+    with subprocess.Popen(
+        [*map(str, command)], stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
+    ) as process:
         for _ in range(600):
             if out.parent.exists() and list(out.parent.iterdir()):
                 break
@@ -371,13 +440,31 @@ def test_names_are_those_that_plink_files_can_hold(tmp_path):
     """
     names = ["A 1", "A_1", "B\u00a0 2"]
     plain = "\t".join(
-        ["##fileformat=VCFv4.3\n##contig=<ID=20>\n#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT"]
+        [
+            "##fileformat=VCFv4.3\n##contig=<ID=20>\n#CHROM",
+            "POS",
+            "ID",
+            "REF",
+            "ALT",
+            "QUAL",
+            "FILTER",
+            "INFO",
+            "FORMAT",
+        ]
     )
     rows = "".join(f"20\t{p}\t.\tA\tC\t.\tPASS\t.\tGT\t0|1\t1|0\t1|1\n" for p in (5, 9))
     (tmp_path / "in.vcf").write_text("\t".join([plain, *names]) + "\n" + rows)
-    (tmp_path / "people.tsv").write_text("person\tpopulation\n" + "".join(f"{name}\tP{i}\n" for i, name in enumerate(names)))
+    (tmp_path / "people.tsv").write_text(
+        "person\tpopulation\n" + "".join(f"{name}\tP{i}\n" for i, name in enumerate(names))
+    )
     options = PrepareOptions(min_mac=1)
-    prepare(variants=tmp_path / "in.vcf", contig="20", out=tmp_path / "20", options=options, people=tmp_path / "people.tsv")
+    prepare(
+        variants=tmp_path / "in.vcf",
+        contig="20",
+        out=tmp_path / "20",
+        options=options,
+        people=tmp_path / "people.tsv",
+    )
     people = open_panel(tmp_path / "20").people
     assert people.id == ["A_1.2", "A_1", "B_2"]
     assert people.population == ["P0", "P1", "P2"]

@@ -27,14 +27,26 @@ def out(tmp_path):
 
 
 def test_people_of_a_psam(tmp_path, out, caplog):
-    people = People(["S1", "S2", "S3"], ["GBR", "FIN", "FIN"], ["male", "female", "unknown"], ["f", "f", ""], ["EUR"] * 3)
+    people = People(
+        ["S1", "S2", "S3"],
+        ["GBR", "FIN", "FIN"],
+        ["male", "female", "unknown"],
+        ["f", "f", ""],
+        ["EUR"] * 3,
+    )
     with PanelWriter(tmp_path / "in", people, "20") as writer:
         writer.append(make_sites(4), np.eye(4, 6, dtype=np.int8))
     prepare(variants=tmp_path / "in.pgen", contig="20", out=out, options=OPTIONS)
     assert open_panel(out).people == people
     (tmp_path / "p.tsv").write_text("person\tpopulation\nS1\tA\nS2\tA\nS3\tB\n")
     with caplog.at_level(logging.INFO):
-        prepare(variants=tmp_path / "in.pgen", contig="20", out=out, options=OPTIONS, people=tmp_path / "p.tsv")
+        prepare(
+            variants=tmp_path / "in.pgen",
+            contig="20",
+            out=out,
+            options=OPTIONS,
+            people=tmp_path / "p.tsv",
+        )
     assert open_panel(out).people.population == ["A", "A", "B"]
     assert "what the .psam says is not used" in caplog.text
 
@@ -50,7 +62,10 @@ def test_names_with_white_space(tmp_path, out, caplog):
     assert "Patient" not in caplog.text.replace(str(tmp_path), "")
     if shutil.which("plink2"):
         command = ["plink2", "--pfile", out, "vzs", "--freq", "--out", tmp_path / "o"]
-        assert "3 samples" in subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        assert (
+            "3 samples"
+            in subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        )
 
 
 def test_a_name_that_plink_has_for_nobody(tmp_path, out):

@@ -38,7 +38,14 @@ def run(tmp_path):
         if region:
             pysam.tabix_index(str(path), preset="vcf", force=True)
         out = tmp_path / "out" / contig
-        prepare(variants=path, contig=contig, out=out, options=PrepareOptions(**options), reference=reference, region=region)
+        prepare(
+            variants=path,
+            contig=contig,
+            out=out,
+            options=PrepareOptions(**options),
+            reference=reference,
+            region=region,
+        )
         summary = json.loads((tmp_path / "out" / f"{contig}.summary.json").read_text())
         return open_panel(out), summary, read_table(f"{out}.rejected.tsv.gz")
 
@@ -61,11 +68,14 @@ def test_every_record_is_used_or_listed(run):
     rng = np.random.default_rng(8)
     rows = []
     for position in np.sort(rng.integers(0, 3000, 600)):
-        alt = rng.choice(["C", "C,T", "c", "A", "T,t", "*", "<DEL>", ".", "C,<DUP>", "AT,ACC", "N[20:5["])
+        alt = rng.choice(
+            ["C", "C,T", "c", "A", "T,t", "*", "<DEL>", ".", "C,<DUP>", "AT,ACC", "N[20:5["]
+        )
         n = alt.count(",") + 1 if alt != "." else 0
         calls = rng.choice([f"{a}|{b}" for a in range(n + 1) for b in range(n + 1)] + ["."], 6)
         rows.append(
-            f"20 {position} {rng.choice(['A', 'A', 'a', 'R'])} {alt} {rng.choice(['PASS', '.', 'q10'])} GT {' '.join(calls)}"
+            f"20 {position} {rng.choice(['A', 'A', 'a', 'R'])} {alt} "
+            f"{rng.choice(['PASS', '.', 'q10'])} GT {' '.join(calls)}"
         )
     for options in ({}, {"filters": "all", "multiallelic": "reject"}, {"region": (500, 2000)}):
         panel, summary, rejected = run(rows, max_missing=0.3, **options)
@@ -87,7 +97,10 @@ def test_every_record_is_used_or_listed(run):
         ("20 150 C * PASS GT 0/1 0 0|1 0|1 0|1 0|1", "symbolic or * allele"),
         ("20 150 C C PASS GT 0/1 0/1 0|1 0|1 0|1 0|1", "ALT is REF"),
         ("20 150 c C PASS GT 0/1 0/1 0|1 0|1 0|1 0|1", "ALT is REF"),
-        ("20 150 C G,g PASS GT 0/1 0/2 0|1 0|1 0|1 0|1", "an alternate allele stands twice in the record"),
+        (
+            "20 150 C G,g PASS GT 0/1 0/2 0|1 0|1 0|1 0|1",
+            "an alternate allele stands twice in the record",
+        ),
         ("20 150 R C PASS GT 0/1 0/1 0|1 0|1 0|1 0|1", "REF is no sequence"),
         ("20 150 C . PASS GT 0/0 0/0 0|0 0|0 0|0 0|0", "no alternate allele"),
         ("20 150 C G PASS GT 0/1 0|0 0|0 0|0 0|0 0|0", "minor allele too rare"),
@@ -113,11 +126,20 @@ def test_what_is_rejected_cannot_stop_the_run(run, fasta, row, reason):
     ("row", "found"),
     [
         ("20 150 C G PASS GT 0|1 0|1 0|1 0|1 0|1 0|1", "20:150: REF is C"),
-        ("20 150 A G PASS GT 0/1 0|1 0|1 0|1 0|1 0|1", "1 heterozygous genotypes are not phased, the first at 20:150"),
+        (
+            "20 150 A G PASS GT 0/1 0|1 0|1 0|1 0|1 0|1",
+            "1 heterozygous genotypes are not phased, the first at 20:150",
+        ),
         ("20 150 A G PASS GT 0 0|1 0|1 0|1 0|1 0|1", "20:150: haploid calls beside diploid ones"),
-        ("20 498 AAAA G PASS GT 0|1 0|1 0|1 0|1 0|1 0|1", "20:498: the record ends at 501, behind the end of the contig"),
+        (
+            "20 498 AAAA G PASS GT 0|1 0|1 0|1 0|1 0|1 0|1",
+            "20:498: the record ends at 501, behind the end of the contig",
+        ),
         ("20 99999 A G PASS GT 0|1 0|1 0|1 0|1 0|1 0|1", "20:99999: the record ends at 99999"),
-        ("20 150 A G PASS GT:PS 0|1:3 0|1:3 0|1:3 0|1:3 0|1:3 0|1:3", "FORMAT/PS names more than one phase set"),
+        (
+            "20 150 A G PASS GT:PS 0|1:3 0|1:3 0|1:3 0|1:3 0|1:3 0|1:3",
+            "FORMAT/PS names more than one phase set",
+        ),
     ],
 )
 def test_what_is_wanted_stops_it(run, tmp_path, fasta, row, found):
@@ -129,7 +151,9 @@ def test_what_is_wanted_stops_it(run, tmp_path, fasta, row, found):
 
 def test_the_end_of_the_contig_in_the_header(run):
     with pytest.raises(
-        InputError, match=r"20:100001: the record ends at 100001.*\n.*at most 100000, the length of 20 in its header"
+        InputError,
+        match=r"20:100001: the record ends at 100001.*\n.*at most 100000, the length of 20 in its "
+        r"header",
     ):
         run([*GOOD, "20 100001 A G PASS GT 0|1 0|1 0|1 0|1 0|1 0|1"])
 
@@ -153,7 +177,12 @@ def test_phase_sets_can_be_dropped(run):
 
 
 def test_filters(run):
-    rows = [GOOD[0], "20 150 A C q10 GT 0|1 0|1 1|0 0|0 1|1 0|0", "20 160 A C q10;s50 GT 0|1 0|1 1|0 0|0 1|1 0|0", GOOD[1]]
+    rows = [
+        GOOD[0],
+        "20 150 A C q10 GT 0|1 0|1 1|0 0|0 1|1 0|0",
+        "20 160 A C q10;s50 GT 0|1 0|1 1|0 0|0 1|1 0|0",
+        GOOD[1],
+    ]
     assert run(rows)[0].sites.position.tolist() == [100, 200]
     assert run(rows, filters="PASS")[0].sites.position.tolist() == [100]
     assert run(rows, filters="PASS,.,q10")[0].sites.position.tolist() == [100, 150, 200]
@@ -165,10 +194,18 @@ def test_filters(run):
 def test_filters_of_a_pvar(tmp_path, run):
     run([*GOOD, "20 300 A C q10 GT 0|1 0|1 1|0 0|0 1|1 0|0"], filters="all")
     pvar = tmp_path / "out" / "20.pvar"
-    lines = zstandard.decompress(pvar.with_suffix(".pvar.zst").read_bytes(), 10_000).decode().splitlines()
+    lines = (
+        zstandard.decompress(pvar.with_suffix(".pvar.zst").read_bytes(), 10_000)
+        .decode()
+        .splitlines()
+    )
     pvar.with_suffix(".pvar.zst").unlink()
     found = iter(["FILTER", "PASS", ".", "q10;s50"])
-    pvar.write_text("".join(f"{line}\n" if line.startswith("##") else f"{line}\t{next(found)}\n" for line in lines))
+    pvar.write_text(
+        "".join(
+            f"{line}\n" if line.startswith("##") else f"{line}\t{next(found)}\n" for line in lines
+        )
+    )
     out = tmp_path / "again" / "20"
     prepare(variants=tmp_path / "out" / "20.pgen", contig="20", out=out, options=PrepareOptions())
     assert open_panel(out).sites.position.tolist() == [100, 200]
@@ -195,7 +232,12 @@ def test_rejections_are_streamed_and_equal_between_runs(run, tmp_path):
 
 def test_from_standard_input(tmp_path):
     out = tmp_path / "out" / "20"
-    for data in (text_of(GOOD), bgzip(text_of(GOOD)), gzip.compress(text_of(GOOD)), as_bcf(text_of(GOOD), tmp_path, "b")):
+    for data in (
+        text_of(GOOD),
+        bgzip(text_of(GOOD)),
+        gzip.compress(text_of(GOOD)),
+        as_bcf(text_of(GOOD), tmp_path, "b"),
+    ):
         read, write = os.pipe()
         os.write(write, data)
         os.close(write)
@@ -206,11 +248,18 @@ def test_from_standard_input(tmp_path):
     os.write(write, data)
     os.close(write)
     with pytest.raises(InputError, match="reads its input more than once"):
-        prepare(variants=Path(f"/dev/fd/{read}"), contig="20", out=out, options=PrepareOptions(allow_unphased="drop-people"))
+        prepare(
+            variants=Path(f"/dev/fd/{read}"),
+            contig="20",
+            out=out,
+            options=PrepareOptions(allow_unphased="drop-people"),
+        )
     os.close(read)
 
 
-@pytest.mark.parametrize("rows", [GOOD, ["20 5 A C . GT 0 0|1 1 1 1 1"], ["20 5 A C . GT 0/1 0|1 1|1 1|1 1|0 1|1"]])
+@pytest.mark.parametrize(
+    "rows", [GOOD, ["20 5 A C . GT 0 0|1 1 1 1 1"], ["20 5 A C . GT 0/1 0|1 1|1 1|1 1|0 1|1"]]
+)
 def test_examine_says_what_prepare_says(run, tmp_path, rows):
     def outcome(call) -> str:
         try:
@@ -220,7 +269,12 @@ def test_examine_says_what_prepare_says(run, tmp_path, rows):
         return "fine"
 
     said = outcome(lambda: run(rows))
-    assert outcome(lambda: examine(variants=tmp_path / "in.vcf.gz", contig="20", options=PrepareOptions())) == said
+    assert (
+        outcome(
+            lambda: examine(variants=tmp_path / "in.vcf.gz", contig="20", options=PrepareOptions())
+        )
+        == said
+    )
 
 
 def test_names_stay_out_of_messages_and_logs(tmp_path):
@@ -236,15 +290,31 @@ def test_names_stay_out_of_messages_and_logs(tmp_path):
         for data in (path.read_bytes(), path.read_bytes().replace(b"\t", b" ")):
             path.write_bytes(data)
             for arguments in (
-                ["prepare", "--variants", path, "--contig", "20", "--out", tmp_path / "o" / "20", "--log", log],
+                [
+                    "prepare",
+                    "--variants",
+                    path,
+                    "--contig",
+                    "20",
+                    "--out",
+                    tmp_path / "o" / "20",
+                    "--log",
+                    log,
+                ],
                 ["init", tmp_path / "study", "--variants", path, "--log", log],
             ):
                 done = CliRunner().invoke(genoloom, list(map(str, arguments)))
                 assert isinstance(done.exception, InputError)
-                assert name not in f"{done.exception}{done.output}{log.read_text() if log.exists() else ''}"
+                assert (
+                    name
+                    not in f"{done.exception}{done.output}{log.read_text() if log.exists() else ''}"
+                )
 
 
-needs = {tool: pytest.mark.skipif(not shutil.which(tool), reason=f"{tool} is not installed") for tool in ("bcftools", "plink2")}
+needs = {
+    tool: pytest.mark.skipif(not shutil.which(tool), reason=f"{tool} is not installed")
+    for tool in ("bcftools", "plink2")
+}
 
 
 @needs["bcftools"]
@@ -252,28 +322,56 @@ def test_the_remedies_of_bcftools(run, tmp_path):
     path, mended = tmp_path / "in.vcf", tmp_path / "out.vcf"
     path.write_bytes(text_of(GOOD, ["A", "B", "A", "D", "E", "F"]))
     (tmp_path / "names").write_text("A\nB\nC\nD\nE\nF\n")
-    subprocess.run(["bcftools", "reheader", "-s", tmp_path / "names", "-o", mended, path], check=True, capture_output=True)
+    subprocess.run(
+        ["bcftools", "reheader", "-s", tmp_path / "names", "-o", mended, path],
+        check=True,
+        capture_output=True,
+    )
     assert examine(variants=mended, contig="20", options=PrepareOptions())
     path.write_bytes(text_of([*GOOD, "20 300 A C . GT 0|1 1 0 0|1 1 0|0"]))
     command = ["bcftools", "+fixploidy", path, "-o", mended, "--", "-f", "2"]
     subprocess.run(command, check=True, capture_output=True)
     assert examine(variants=mended, contig="20", options=PrepareOptions())
     with pytest.raises(InputError, match=r"has no index.*\n.*run: ") as error:
-        prepare(variants=mended, contig="20", out=tmp_path / "o" / "20", options=PrepareOptions(), region=(1, 150))
+        prepare(
+            variants=mended,
+            contig="20",
+            out=tmp_path / "o" / "20",
+            options=PrepareOptions(),
+            region=(1, 150),
+        )
     command = error.value.remedy.removeprefix("run: ").removesuffix(", and give that file")
     subprocess.run(command, shell=True, check=True, capture_output=True)
     out = tmp_path / "o" / "20"
-    prepare(variants=mended.with_suffix(".indexed.vcf.gz"), contig="20", out=out, options=PrepareOptions(), region=(1, 150))
+    prepare(
+        variants=mended.with_suffix(".indexed.vcf.gz"),
+        contig="20",
+        out=out,
+        options=PrepareOptions(),
+        region=(1, 150),
+    )
     assert open_panel(out).sites.position.tolist() == [100]
 
 
 @needs["plink2"]
 def test_the_remedy_of_multiallelic_plink_files(tmp_path):
-    (tmp_path / "in.vcf").write_bytes(text_of([GOOD[0], "20 150 A C,T . GT 0|1 0|2 1|2 0|0 1|1 2|2"]))
-    subprocess.run(["plink2", "--vcf", "in.vcf", "--make-pgen", "--out", "d"], cwd=tmp_path, check=True, capture_output=True)
+    (tmp_path / "in.vcf").write_bytes(
+        text_of([GOOD[0], "20 150 A C,T . GT 0|1 0|2 1|2 0|0 1|1 2|2"])
+    )
+    subprocess.run(
+        ["plink2", "--vcf", "in.vcf", "--make-pgen", "--out", "d"],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+    )
     panels = []
     for source in ("in.vcf", "d.pgen"):  # prepare splits them itself
-        prepare(variants=tmp_path / source, contig="20", out=tmp_path / "o" / "20", options=PrepareOptions(min_mac=0))
+        prepare(
+            variants=tmp_path / source,
+            contig="20",
+            out=tmp_path / "o" / "20",
+            options=PrepareOptions(min_mac=0),
+        )
         panel = open_panel(tmp_path / "o" / "20")
         panels.append((panel.sites.keys(), panel.haplotypes.read(0, len(panel.sites)).tolist()))
     assert panels[0] == panels[1]
@@ -294,7 +392,9 @@ def test_records_that_do_not_fit_together_are_listed(tmp_path):
     path = write_vcf(tmp_path / "in.vcf.gz", rows, ["a", "b", "c", "d"])
     for overlapping, kept in (("reject", 2), ("keep", 3)):
         out = tmp_path / overlapping / "20"
-        prepare(variants=path, contig="20", out=out, options=PrepareOptions(overlapping=overlapping))
+        prepare(
+            variants=path, contig="20", out=out, options=PrepareOptions(overlapping=overlapping)
+        )
         summary = json.loads((out.parent / "20.summary.json").read_text())
         assert summary["kept"] == kept
         reasons = {"carried together with an overlapping variant": 1} if kept == 2 else {}

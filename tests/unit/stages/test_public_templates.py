@@ -39,18 +39,26 @@ def panels(tmp_path):
     """
     alleles = founder_mosaic(48, 140, np.random.default_rng(2), founders=10)
     sites = make_sites(48)
-    people = write_panel(tmp_path / "private", alleles[:40, :60], sites.take(slice(0, 40)), "private")
-    write_split(tmp_path / "split.tsv", people, (["train"] * 2 + ["holdout"] * 2) * 7 + ["train"] * 2)
+    people = write_panel(
+        tmp_path / "private", alleles[:40, :60], sites.take(slice(0, 40)), "private"
+    )
+    write_split(
+        tmp_path / "split.tsv", people, (["train"] * 2 + ["holdout"] * 2) * 7 + ["train"] * 2
+    )
     write_panel(tmp_path / "public.20", alleles[4:, 60:], sites.take(slice(4, 48)), "public")
     return tmp_path, alleles
 
 
 def make(folder, name="private", **more):
-    options = CopyingNetworkOptions(**{**TINY, "templates": "public", "public_panel": str(folder / "public.{contig}"), **more})
+    options = CopyingNetworkOptions(
+        **{**TINY, "templates": "public", "public_panel": str(folder / "public.{contig}"), **more}
+    )
     place = folder / "out" / name
     train(
-        generator="copying_network", panel=folder / "private", split=folder / "split.tsv", model=place / "m.safetensors",
-        history=place / "h.tsv", state=place / "state", common=TrainOptions(), options=options, seed=1, threads=1,
+        generator="copying_network", panel=folder / "private", split=folder / "split.tsv",
+        model=place / "m.safetensors",
+        history=place / "h.tsv", state=place / "state", common=TrainOptions(), options=options,
+        seed=1, threads=1,
     )  # fmt: skip
     make_cohort(
         model=place / "m.safetensors",
@@ -60,10 +68,14 @@ def make(folder, name="private", **more):
         seed=1,
     )
     generate(
-        model=place / "m.safetensors", cohort=place / "cohort.tsv", out=place / "s.bcf", options=GenerateOptions(format="bcf"), seed=1,
+        model=place / "m.safetensors", cohort=place / "cohort.tsv", out=place / "s.bcf",
+        options=GenerateOptions(format="bcf"), seed=1,
         threads=1,
     )  # fmt: skip
-    return [(place / file).read_bytes() for file in ("m.safetensors", "m.json", "s.pgen", "s.bcf", "cohort.tsv")]
+    return [
+        (place / file).read_bytes()
+        for file in ("m.safetensors", "m.json", "s.pgen", "s.bcf", "cohort.tsv")
+    ]
 
 
 def test_no_byte_changes_when_a_private_person_changes(panels):
@@ -116,7 +128,9 @@ def test_panels_that_do_not_fit_are_refused(panels, public, message):
 def test_one_person_is_too_few(panels):
     folder, alleles = panels
     write_panel(folder / "one.20", alleles[4:, :2], make_sites(48).take(slice(4, 48)), "one", ["A"])
-    write_panel(folder / "private", alleles[:40, :2], make_sites(48).take(slice(0, 40)), "private", ["A"])
+    write_panel(
+        folder / "private", alleles[:40, :2], make_sites(48).take(slice(0, 40)), "private", ["A"]
+    )
     write_split(folder / "split.tsv", People(["private0"], ["A"], ["unknown"]), ["train"])
     with pytest.raises(InputError, match=r"split\.tsv: has too few people to train on"):
         make(folder, templates="private", public_panel=None)

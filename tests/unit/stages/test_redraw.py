@@ -32,19 +32,26 @@ def project(tmp_path_factory):
     write_split(folder / "split.tsv", people, ["train"] * N_TRAIN + ["holdout"] * 12)
     for k, contig in enumerate(CONTIGS):
         sites = make_sites(120)
-        sites = type(sites)(contig, *(getattr(sites, c) for c in ("position", "ref", "alt", "id", "cm", "contig_length")))
-        alleles = founder_mosaic(120, 2 * len(people), np.random.default_rng(k), founders=30, switch=0.1)
+        sites = type(sites)(
+            contig,
+            *(getattr(sites, c) for c in ("position", "ref", "alt", "id", "cm", "contig_length")),
+        )
+        alleles = founder_mosaic(
+            120, 2 * len(people), np.random.default_rng(k), founders=30, switch=0.1
+        )
         alleles[:, 2:4] = alleles[:, 0:2]
         alleles[10:14, 2] ^= 1
         with PanelWriter(folder / contig, people, contig, 10**6) as writer:
             writer.append(sites, alleles)
         train(
-            generator="mosaic", panel=folder / contig, split=folder / "split.tsv", model=folder / f"{contig}.safetensors",
+            generator="mosaic", panel=folder / contig, split=folder / "split.tsv",
+            model=folder / f"{contig}.safetensors",
             history=folder / "h.tsv", state=folder / "state", common=TrainOptions(min_mac=1),
             options=MosaicOptions(segment_cm=1e6), seed=3, threads=1,
         )  # fmt: skip
     make_cohort(
-        model=folder / "20.safetensors", split=folder / "split.tsv", out=folder / "cohort.tsv", options=CohortOptions(size=N_MADE),
+        model=folder / "20.safetensors", split=folder / "split.tsv", out=folder / "cohort.tsv",
+        options=CohortOptions(size=N_MADE),
         seed=4,
     )  # fmt: skip
     return folder
@@ -52,7 +59,8 @@ def project(tmp_path_factory):
 
 def run(project, out, contigs=("20",), **options):
     redraw(
-        models=[project / f"{c}.safetensors" for c in contigs], cohort=project / "cohort.tsv", panels=[project / c for c in contigs],
+        models=[project / f"{c}.safetensors" for c in contigs], cohort=project / "cohort.tsv",
+        panels=[project / c for c in contigs],
         split=project / "split.tsv", out=out / "cohort.tsv", summary=out / "redraw.json",
         options=RedrawOptions(**{"closer_than": 0.1, "attempts": 50} | options), threads=1,
     )  # fmt: skip
@@ -64,7 +72,9 @@ def distances(project, cohort, out):
     20.
     """
     model = project / "20.safetensors"
-    generate(model=model, cohort=cohort, out=out / "20.bcf", options=GenerateOptions(), seed=1, threads=1)
+    generate(
+        model=model, cohort=cohort, out=out / "20.bcf", options=GenerateOptions(), seed=1, threads=1
+    )
     made, real = open_panel(out / "20"), open_panel(project / "20")
     keys = real.sites.keys()
     chosen = real.take_sites(np.array([keys.index(key) for key in made.sites.keys()]))
@@ -111,15 +121,19 @@ def test_it_gives_up_with_an_error(project, tmp_path):
     assert not (tmp_path / "cohort.tsv").exists()
     with pytest.raises(InputError, match="there is no panel of contig 21"):
         redraw(
-            models=[project / "21.safetensors"], cohort=project / "cohort.tsv", panels=[project / "20"], split=project / "split.tsv",
-            out=tmp_path / "cohort.tsv", summary=tmp_path / "redraw.json", options=RedrawOptions(), threads=1,
+            models=[project / "21.safetensors"], cohort=project / "cohort.tsv",
+            panels=[project / "20"], split=project / "split.tsv",
+            out=tmp_path / "cohort.tsv", summary=tmp_path / "redraw.json", options=RedrawOptions(),
+            threads=1,
         )  # fmt: skip
 
 
 def test_the_command(project, tmp_path):
     done = run_genoloom(
-        "redraw", "--model", project / "20.safetensors", "--cohort", project / "cohort.tsv", "--panel", project / "20", "--split",
-        project / "split.tsv", "--out", tmp_path / "cohort.tsv", "--summary", tmp_path / "redraw.json", "--closer-than", 0.1,
+        "redraw", "--model", project / "20.safetensors", "--cohort", project / "cohort.tsv",
+        "--panel", project / "20", "--split",
+        project / "split.tsv", "--out", tmp_path / "cohort.tsv", "--summary",
+        tmp_path / "redraw.json", "--closer-than", 0.1,
         "--attempts", 50,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -130,13 +144,22 @@ def test_the_command(project, tmp_path):
 def test_distances_and_limits_are_loops():
     rng = np.random.default_rng(1)
     a, b = rng.integers(0, 2, (40, 12)).astype(np.int8), rng.integers(0, 2, (40, 8)).astype(np.int8)
-    expected = [[sum((a[:, 2 * i] + a[:, 2 * i + 1] - b[:, 2 * j] - b[:, 2 * j + 1]) ** 2) for j in range(4)] for i in range(6)]
+    expected = [
+        [
+            sum((a[:, 2 * i] + a[:, 2 * i + 1] - b[:, 2 * j] - b[:, 2 * j + 1]) ** 2)
+            for j in range(4)
+        ]
+        for i in range(6)
+    ]
     np.testing.assert_allclose(squared_distances(a, b), expected)
     within = squared_distances(a, a)
     nearest = sorted(min(within[i, j] for j in range(6) if j != i) for i in range(6))
     assert closest_allowed(within, [""] * 6, 0.01) == nearest[0]
     assert closest_allowed(within, [""] * 6, 0.5) == nearest[2]
     family = ["a", "a", "", "", "b", "b"]
-    apart = sorted(min(within[i, j] for j in range(6) if j != i and (i // 2 == 1 or i // 2 != j // 2)) for i in range(6))
+    apart = sorted(
+        min(within[i, j] for j in range(6) if j != i and (i // 2 == 1 or i // 2 != j // 2))
+        for i in range(6)
+    )
     assert closest_allowed(within, family, 0.01) == apart[0]
     assert closest_allowed(within[:1, :1], [""], 0.1) == 0

@@ -63,7 +63,8 @@ def project(finished, tmp_path):
 def make(project, sheet=True, **options):
     out = project / f"results/release/p/{NAME}"
     release(
-        results=project / "results", panel="p", generator=NAME, out=out, options=ReleaseOptions(**options),
+        results=project / "results", panel="p", generator=NAME, out=out,
+        options=ReleaseOptions(**options),
         sheet=project / "panels.tsv" if sheet else None,
     )  # fmt: skip
     return out
@@ -81,12 +82,18 @@ def test_a_bundle_is_whole_and_says_what_it_is(project):
     out = make(project)
     names = {path.name for path in out.iterdir()}
     assert names == {
-        "20.vcf.gz", "20.vcf.gz.tbi", "20.pgen", "20.pvar.zst", "20.psam", "people.tsv", "fidelity.tsv", "privacy.tsv", "README.md",
+        "20.vcf.gz", "20.vcf.gz.tbi", "20.pgen", "20.pvar.zst", "20.psam", "people.tsv",
+        "fidelity.tsv", "privacy.tsv", "README.md",
         "ro-crate-metadata.json", "MANIFEST.sha256", ".genoloom-release",
     }  # fmt: skip
-    listed = dict(reversed(line.split("  ")) for line in (out / "MANIFEST.sha256").read_text().splitlines())
+    listed = dict(
+        reversed(line.split("  ")) for line in (out / "MANIFEST.sha256").read_text().splitlines()
+    )
     assert set(listed) == names - {"MANIFEST.sha256", ".genoloom-release"}
-    assert all(hashlib.sha256((out / name).read_bytes()).hexdigest() == digest for name, digest in listed.items())
+    assert all(
+        hashlib.sha256((out / name).read_bytes()).hexdigest() == digest
+        for name, digest in listed.items()
+    )
     assert cyvcf2.VCF(str(out / "20.vcf.gz")).samples[0] == "SYN000001"
     assert list(read_table(out / "people.tsv")[0]) == ["person", "population", "sex"]  # no seeds
     crate = json.loads((out / "ro-crate-metadata.json").read_text())
@@ -139,7 +146,10 @@ def test_personal_fasta_is_written_anew_and_compared(project):
     make(project)
     out, made = make(project, consensus=True), project / "results" / MADE
     assert (out / "20.consensus.fa.gz").read_bytes() == (made / "20.consensus.fa.gz").read_bytes()
-    assert {path.name for path in out.iterdir()} >= {"20.consensus.fa.gz.fai", "20.consensus.fa.gz.gzi"}
+    assert {path.name for path in out.iterdir()} >= {
+        "20.consensus.fa.gz.fai",
+        "20.consensus.fa.gz.gzi",
+    }
     assert "give the sheet of panels with --sheet" in reasons(project, consensus=True, sheet=False)
     text = gzip.decompress((made / "20.consensus.fa.gz").read_bytes())
     for changed in (
@@ -150,11 +160,17 @@ def test_personal_fasta_is_written_anew_and_compared(project):
         b"",
     ):
         (made / "20.consensus.fa.gz").write_bytes(gzip.compress(changed))
-        assert "consensus 20: 20.consensus.fa.gz is not what the audited genotypes give" in reasons(project, consensus=True)
+        assert "consensus 20: 20.consensus.fa.gz is not what the audited genotypes give" in reasons(
+            project, consensus=True
+        )
     (made / "20.consensus.fa.gz").write_bytes(b"\x1f\x8b damaged")
-    assert "consensus 20: 20.consensus.fa.gz is missing or cannot be read" in reasons(project, consensus=True)
+    assert "consensus 20: 20.consensus.fa.gz is missing or cannot be read" in reasons(
+        project, consensus=True
+    )
     (made / "20.consensus.fa.gz").unlink()
-    assert "consensus 20: 20.consensus.fa.gz is missing or cannot be read" in reasons(project, consensus=True)
+    assert "consensus 20: 20.consensus.fa.gz is missing or cannot be read" in reasons(
+        project, consensus=True
+    )
 
 
 def test_redrawn_people_are_reported(project):
@@ -164,7 +180,10 @@ def test_redrawn_people_are_reported(project):
     measure(project)
     write_tables(project / "results")
     said = json.loads((project / "results" / MADE / "redraw.json").read_text())
-    assert f"{said['redrawn']} of 30 synthetic people came too close" in (make(project) / "README.md").read_text()
+    assert (
+        f"{said['redrawn']} of 30 synthetic people came too close"
+        in (make(project) / "README.md").read_text()
+    )
     drawn = project / "results" / MADE / "cohort.drawn.tsv"
     drawn.write_text(drawn.read_text().replace("female", "male"))
     assert "cohort as drawn: cohort.drawn.tsv is not the file that was written" in reasons(project)
@@ -189,15 +208,24 @@ def test_the_date_can_be_given(project, monkeypatch):
         ({"worst": {"high": float("nan")}}, "has no upper bound"),
         ({"worst": {"verdict": "weak"}}, "the verdict of the audit is 'weak'"),
         ({"worst": {"tpr_at_1_percent_fpr": 0.03}}, "finds 3.0% of the training people"),
-        ({"worst": {"tpr_at_1_percent_fpr": None}}, "true positive rate at 1 % false positives is missing"),
+        (
+            {"worst": {"tpr_at_1_percent_fpr": None}},
+            "true positive rate at 1 % false positives is missing",
+        ),
         ({"worst": {"row": "other"}}, "no row of the worst attack"),
-        ({"worst": {"n": 29}}, "the worst attack compared 29 people per role, and the audit says 30"),
+        (
+            {"worst": {"n": 29}},
+            "the worst attack compared 29 people per role, and the audit says 30",
+        ),
         *(({"attacks": {name: "fail"}}, f"{name}: fail") for name in MUST_PASS),
         *(({"attacks": {name: "not run"}}, f"{name}: not run") for name in MUST_PASS),
         *(({"attacks": {name: None}}, f"{name}: not run") for name in MUST_PASS[1:]),
         ({"attacks": {AttackId.SHADOWS: None}}, "has no row of the attack with shadow models"),
         ({"attacks": {AttackId.SHADOWS: "not run"}}, "stacked, with shadow models: not run"),
-        ({"excess": {"high": 0.031}}, "may exceed the unavoidable AUC by 0.031; at most 0.03 may leave"),
+        (
+            {"excess": {"high": 0.031}},
+            "may exceed the unavoidable AUC by 0.031; at most 0.03 may leave",
+        ),
         ({"excess": {"attack": "other"}}, "does not say what exceeds the leak"),
         ({"excess": {"high": None}}, "does not say what exceeds the leak"),
         ({"attacks": {"stacked": "not run"}}, "stacked: not run"),
@@ -205,14 +233,20 @@ def test_the_date_can_be_given(project, monkeypatch):
         ({"metrics": {"sites_lost": "too close"}}, "sites_lost: too close"),
         ({"metrics": {"sites_lost": "not run"}}, "sites_lost: not run"),
         ({"metrics": {"sites_lost": ""}}, "fidelity: row 3: verdict: not what can stand there"),
-        ({"audited": {"max_auc": 1.0}}, "made with audit.max_auc 1.0, which is looser than the default 0.6"),
+        (
+            {"audited": {"max_auc": 1.0}},
+            "made with audit.max_auc 1.0, which is looser than the default 0.6",
+        ),
         ({"audited": {"bootstrap": 999}}, "made with audit.bootstrap 999"),
         ({"audited": {"bootstrap": 100}}, "audit: the options it was made with cannot be read"),
         ({"audited": {"windows": "200,400"}}, "made with audit.windows 200,400"),
         ({"audited": {"shadow_models": 2}}, "the audit had 2 shadow models"),
         ({"audited": {"shadow_models": 0}}, "the audit had no shadow models"),
         ({"audited": {"shadow_steps": 0.125}}, "shadow models took 0.125 of the training steps"),
-        ({"validated": {"n_permutations": 10}}, "made with validate.n_permutations 10, which is looser than the default 40"),
+        (
+            {"validated": {"n_permutations": 10}},
+            "made with validate.n_permutations 10, which is looser than the default 40",
+        ),
     ],
 )
 def test_each_figure_can_stop_it(project, change, reason):
@@ -233,17 +267,27 @@ def test_thresholds_are_inclusive_and_are_options(project):
     assert "phase: not run" in reasons(project, fidelity="any")
     make(project, fidelity="any", may_be_missing="phase")
     assert "as few as 5 training people" in reasons(project, min_carriers=6)
-    write_tables(project / "results", attacks={AttackId.SHADOWS: None}, audited={"shadow_models": 0})
+    write_tables(
+        project / "results", attacks={AttackId.SHADOWS: None}, audited={"shadow_models": 0}
+    )
     make(project, shadow_models=False)
-    write_tables(project / "results", attacks={AttackId.SHADOWS: "not run"}, audited={"shadow_models": 0})
+    write_tables(
+        project / "results", attacks={AttackId.SHADOWS: "not run"}, audited={"shadow_models": 0}
+    )
     make(project, shadow_models=False)
     assert "the audit had no shadow models" in reasons(project)
 
 
 def test_loosened_thresholds_do_not_stop_it_and_stand_in_the_readme(project):
     assert "No threshold is looser than by default" in (make(project) / "README.md").read_text()
-    write_tables(project / "results", worst={"high": 0.65, "low": 0.61, "verdict": "fail"}, metrics={"phase": "not run"})
-    text = (make(project, max_auc=0.7, may_be_missing="phase", max_tpr=0.02) / "README.md").read_text()
+    write_tables(
+        project / "results",
+        worst={"high": 0.65, "low": 0.61, "verdict": "fail"},
+        metrics={"phase": "not run"},
+    )
+    text = (
+        make(project, max_auc=0.7, may_be_missing="phase", max_tpr=0.02) / "README.md"
+    ).read_text()
     assert "2 of these thresholds are looser than by default" in text
     assert "| `max_auc` | 0.6 | 0.7 **(looser)** |" in text
     assert "| `max_tpr` | 0.025 | 0.02 |" in text
@@ -254,7 +298,10 @@ def test_loosened_thresholds_do_not_stop_it_and_stand_in_the_readme(project):
     ("path", "reason"),
     [
         (f"{PRIVATE}/audit.tsv", "audit: audit.tsv"),
-        (f"{PRIVATE}/audit.json", "audit.json, the record of what it was made of, is missing or cannot be read"),
+        (
+            f"{PRIVATE}/audit.json",
+            "audit.json, the record of what it was made of, is missing or cannot be read",
+        ),
         (f"{TABLES}/privacy.tsv", "privacy: privacy.tsv"),
         (f"{TABLES}/fidelity.tsv", "fidelity: fidelity.tsv"),
         (f"{MODELS}/20.json", "model 20: 20.json"),
@@ -281,13 +328,18 @@ def test_a_real_person_with_a_short_name_is_found_where_people_are_named(project
     made = project / "results" / MADE
     for path in (made / "cohort.tsv", made / "20.psam"):
         path.write_text(path.read_text().replace("SYN000002", "7"))
-    assert "people: somebody in the synthetic files is not named SYN and a number" in reasons(project)
+    assert "people: somebody in the synthetic files is not named SYN and a number" in reasons(
+        project
+    )
 
 
-def test_leaks_that_come_all_the_way_from_the_raw_input_stop_it_and_are_not_repeated(tmp_path, monkeypatch):
+def test_leaks_that_come_all_the_way_from_the_raw_input_stop_it_and_are_not_repeated(
+    tmp_path, monkeypatch
+):
     """The ID of a variant is the one text that goes from the raw input into the synthetic files."""
     secrets = {
-        "REAL00003": "the name of a real person", "/home/somebody/cohort.vcf": "an absolute path", "planted-canary": "a canary",
+        "REAL00003": "the name of a real person", "/home/somebody/cohort.vcf": "an absolute path",
+        "planted-canary": "a canary",
         "workstation-9": "a user or host name",
     }  # fmt: skip
     monkeypatch.setattr("socket.gethostname", lambda: "workstation-9")
@@ -312,7 +364,17 @@ def test_the_command_exits_with_3_and_an_old_bundle_does_not_stay(project, capsy
     assert (out / "MANIFEST.sha256").exists()
     write_tables(project / "results", worst={"high": 0.7}, metrics={"sites_lost": "fail"})
     monkeypatch.chdir(project)
-    command = ["release", "--panel", "p", "--generator", NAME, "--sheet", str(project / "panels.tsv"), "--out", str(out)]
+    command = [
+        "release",
+        "--panel",
+        "p",
+        "--generator",
+        NAME,
+        "--sheet",
+        str(project / "panels.tsv"),
+        "--out",
+        str(out),
+    ]
     monkeypatch.setattr("sys.argv", ["genoloom", *command])
     with pytest.raises(SystemExit) as ended:
         run_and_exit(genoloom)
@@ -338,11 +400,19 @@ def test_releases_of_the_same_people_add_up(project):
 
 def test_without_synthetic_data_there_is_nothing_to_judge(project):
     with pytest.raises(InputError, match="holds no synthetic data"):
-        release(results=project / "results", panel="p", generator="gan", out=project / "x", options=ReleaseOptions())
+        release(
+            results=project / "results",
+            panel="p",
+            generator="gan",
+            out=project / "x",
+            options=ReleaseOptions(),
+        )
 
 
 def test_carriers_are_people():
-    alleles = np.array([[1, 1, 0, 0, 0, 1], [0, 0, 1, 1, 1, 1], [-1, 1, -1, -1, 0, 1]], dtype=np.int8)
+    alleles = np.array(
+        [[1, 1, 0, 0, 0, 1], [0, 0, 1, 1, 1, 1], [-1, 1, -1, -1, 0, 1]], dtype=np.int8
+    )
     assert carriers(alleles, np.array([1, 0, 1], dtype=np.int8)).tolist() == [2, 1, 2]
 
 
@@ -358,6 +428,9 @@ def test_alleles_of_few_people_are_not_modelled(finished):
     expected = 0
     for row in alleles:
         minor = int(row.sum() <= 30)
-        expected += len({i // 2 for i in np.flatnonzero(row == minor)}) >= 5 and min(row.sum(), 60 - row.sum()) >= 2
+        expected += (
+            len({i // 2 for i in np.flatnonzero(row == minor)}) >= 5
+            and min(row.sum(), 60 - row.sum()) >= 2
+        )
     assert description["n_variants"] == expected
     assert description["sites_too_rare_to_model"] == len(panel.sites) - expected

@@ -41,7 +41,9 @@ def holder_of(directory) -> Holder:
 
 
 def rewrite(directory, **changes) -> None:
-    run_lock._note(directory).write_text(json.dumps(asdict(replace(holder_of(directory), **changes))))
+    run_lock._note(directory).write_text(
+        json.dumps(asdict(replace(holder_of(directory), **changes)))
+    )
 
 
 def refused(directory, words: str) -> None:
@@ -75,7 +77,9 @@ def test_a_run_that_works_is_left_alone(locked):
 def test_snakemake_without_genoloom_is_seen(locked, tmp_path):
     script = tmp_path / "snakemake"
     script.write_text("import time; print('up', flush=True); time.sleep(60)")
-    with subprocess.Popen([sys.executable, str(script)], cwd=locked, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [sys.executable, str(script)], cwd=locked, stdout=subprocess.PIPE
+    ) as process:
         process.stdout.readline()
         refused(locked, f"another run works here \\(process {process.pid}\\)")
         process.kill()
@@ -88,7 +92,13 @@ def test_a_lock_of_another_machine_is_never_removed(locked, changes):
 
 
 def test_after_a_restart_of_the_machine_no_process_is_left(locked):
-    rewrite(locked, pid=os.getpid(), started=psutil.Process().create_time(), boot="another", space="another")
+    rewrite(
+        locked,
+        pid=os.getpid(),
+        started=psutil.Process().create_time(),
+        boot="another",
+        space="another",
+    )
     release_stale_lock(locked)
     assert lock_files(locked) == []
 

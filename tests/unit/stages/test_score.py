@@ -32,29 +32,45 @@ def few_founders(rng, n_haplotypes):
     # (n_people, pieces, 2)
     source = np.argsort(rng.random((n_haplotypes // 2, 4, 6)), axis=2)[..., :2]
     columns = source.transpose(1, 0, 2).reshape(4, n_haplotypes)
-    return np.take_along_axis(founders, np.repeat(columns, N_SITES // 4, axis=0), axis=1).astype(np.int8)
+    return np.take_along_axis(founders, np.repeat(columns, N_SITES // 4, axis=0), axis=1).astype(
+        np.int8
+    )
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("score")
     alleles = few_founders(np.random.default_rng(1), 2 * N_PEOPLE)
-    people = People([f"P{i}" for i in range(N_PEOPLE)], ["A", "B"] * (N_PEOPLE // 2), ["unknown"] * N_PEOPLE)
+    people = People(
+        [f"P{i}" for i in range(N_PEOPLE)], ["A", "B"] * (N_PEOPLE // 2), ["unknown"] * N_PEOPLE
+    )
     with PanelWriter(folder / "20", people, "20", 10**6) as writer:
         writer.append(make_sites(N_SITES), alleles)
     write_split(folder / "split.tsv", people, ["train"] * 40 + ["holdout"] * 20)
     models = {
         "transformer": TransformerOptions(
-            steps=110, block=BLOCK, context=16, codes=16, width=32, layers=2, batch=16, evaluate_every=50, patience=None
+            steps=110,
+            block=BLOCK,
+            context=16,
+            codes=16,
+            width=32,
+            layers=2,
+            batch=16,
+            evaluate_every=50,
+            patience=None,
         ),
         "independent": IndependentOptions(),
     }
     for name, options in models.items():
         train(
-            generator=name, panel=folder / "20", split=folder / "split.tsv", model=folder / f"{name}.safetensors",
-            history=folder / "h.tsv", state=folder / name, common=TrainOptions(), options=options, seed=3, threads=1,
+            generator=name, panel=folder / "20", split=folder / "split.tsv",
+            model=folder / f"{name}.safetensors",
+            history=folder / "h.tsv", state=folder / name, common=TrainOptions(), options=options,
+            seed=3, threads=1,
         )  # fmt: skip
-    (folder / "people.tsv").write_text("person\tpopulation\n" + "".join(f"P{i}\t{'AB'[i % 2]}\n" for i in range(N_PEOPLE)))
+    (folder / "people.tsv").write_text(
+        "person\tpopulation\n" + "".join(f"P{i}\t{'AB'[i % 2]}\n" for i in range(N_PEOPLE))
+    )
     return folder, alleles
 
 
@@ -62,7 +78,8 @@ def vcf_of(path, alleles, names, sites=slice(None), phase="|"):
     """Calls of a haplotype matrix (n_sites, 2 n), -1 missing."""
     text = np.where(alleles < 0, ".", alleles.astype(str))
     rows = [
-        f"{100 * (v + 1)} A C " + " ".join(f"{text[v, 2 * i]}{phase}{text[v, 2 * i + 1]}" for i in range(len(names)))
+        f"{100 * (v + 1)} A C "
+        + " ".join(f"{text[v, 2 * i]}{phase}{text[v, 2 * i + 1]}" for i in range(len(names)))
         for v in np.arange(len(alleles))[sites]
     ]
     return write_vcf(path, rows, names)
@@ -75,7 +92,8 @@ def test_table_is_the_likelihood_of_the_model(trained, tmp_path):
     some[7, 2:4] = -1
     vcf = vcf_of(tmp_path / "some.vcf.gz", some, names)
     done = run_genoloom(
-        "score", "--model", folder / "transformer.safetensors", "--variants", vcf, "--samples", folder / "people.tsv",
+        "score", "--model", folder / "transformer.safetensors", "--variants", vcf, "--samples",
+        folder / "people.tsv",
         "--out", tmp_path / "scores.tsv", "--blocks", tmp_path / "blocks.tsv",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -87,11 +105,17 @@ def test_table_is_the_likelihood_of_the_model(trained, tmp_path):
     ]  # fmt: skip
     np.testing.assert_allclose([float(r["log_likelihood"]) for r in rows], expected, rtol=1e-5)
     assert [int(r["sites_called"]) for r in rows] == [256, 256, 255, 255, 256, 256]
-    assert float(rows[0]["bits_per_site"]) == pytest.approx(-expected[0] / 256 / np.log(2), rel=1e-4)
+    assert float(rows[0]["bits_per_site"]) == pytest.approx(
+        -expected[0] / 256 / np.log(2), rel=1e-4
+    )
     blocks = read_table(tmp_path / "blocks.tsv")
     assert len(blocks) == 6 * N_SITES // BLOCK
     for i in range(6):
-        own = [float(b["log_likelihood"]) for b in blocks if (b["person"], b["haplotype"]) == (names[i // 2], str(i % 2 + 1))]
+        own = [
+            float(b["log_likelihood"])
+            for b in blocks
+            if (b["person"], b["haplotype"]) == (names[i // 2], str(i % 2 + 1))
+        ]
         assert sum(own) == pytest.approx(expected[i], abs=1e-2)
     assert (blocks[0]["first"], blocks[0]["last"]) == ("100", "1600")
     assert (tmp_path / "scores.tsv").stat().st_mode & 0o077 == 0
@@ -103,7 +127,9 @@ def test_sites_that_the_file_lacks_are_summed_over(trained, tmp_path):
     kept = np.arange(N_SITES) % 3 > 0
     lacking = np.where(kept[:, None], some, -1).astype(np.int8)
     vcf = vcf_of(tmp_path / "some.vcf.gz", some, ["P50", "P51"], np.flatnonzero(kept))
-    score(model=folder / "transformer.safetensors", variants=vcf, out=tmp_path / "s.tsv", people=None)
+    score(
+        model=folder / "transformer.safetensors", variants=vcf, out=tmp_path / "s.tsv", people=None
+    )
     generator, _, _ = load_generator(folder / "transformer.safetensors")
     expected = generator.log_likelihood(ArrayHaplotypes(lacking), np.full(4, -1))
     rows = read_table(tmp_path / "s.tsv")
@@ -123,8 +149,16 @@ def test_planted_switch_errors_are_found(trained, tmp_path):
         alleles[at:, [2 * i, 2 * i + 1]] = alleles[at:, [2 * i + 1, 2 * i]]
     names = [f"Q{i}" for i in range(40)]
     vcf = vcf_of(tmp_path / "switched.vcf.gz", alleles, names)
-    score(model=folder / "transformer.safetensors", variants=vcf, out=tmp_path / "s.tsv", switches=tmp_path / "switches.tsv")
-    odds = {(r["person"], int(r["position"])): float(r["log_odds"]) for r in read_table(tmp_path / "switches.tsv")}
+    score(
+        model=folder / "transformer.safetensors",
+        variants=vcf,
+        out=tmp_path / "s.tsv",
+        switches=tmp_path / "switches.tsv",
+    )
+    odds = {
+        (r["person"], int(r["position"])): float(r["log_odds"])
+        for r in read_table(tmp_path / "switches.tsv")
+    }
     label, value = [], []
     for i, at in enumerate(planted):
         for k in (5, 6, 9, 10):
@@ -162,14 +196,26 @@ def test_what_cannot_be_scored_is_said(trained, tmp_path):
     with pytest.raises(InputError, match="1 to 20 people have no population that the model knows"):
         score(model=folder / "independent.safetensors", variants=vcf, out=out)
     with pytest.raises(InputError, match="scores whole haplotypes only"):
-        score(model=folder / "independent.safetensors", variants=vcf, out=out, blocks=tmp_path / "b.tsv")
+        score(
+            model=folder / "independent.safetensors",
+            variants=vcf,
+            out=out,
+            blocks=tmp_path / "b.tsv",
+        )
     other = write_vcf(tmp_path / "other.vcf.gz", ["5 A C 0|1 1|1"], ["P0", "P1"])
     with pytest.raises(InputError, match="shares no site"):
         score(model=folder / "transformer.safetensors", variants=other, out=out)
-    score(model=folder / "independent.safetensors", variants=vcf, out=out, people=folder / "people.tsv")
+    score(
+        model=folder / "independent.safetensors",
+        variants=vcf,
+        out=out,
+        people=folder / "people.tsv",
+    )
     generator, _, _ = load_generator(folder / "independent.safetensors")
     expected = generator.log_likelihood(ArrayHaplotypes(alleles[:, :4]), np.array([0, 0, 1, 1]))
-    np.testing.assert_allclose([float(r["log_likelihood"]) for r in read_table(out)], expected, rtol=1e-5)
+    np.testing.assert_allclose(
+        [float(r["log_likelihood"]) for r in read_table(out)], expected, rtol=1e-5
+    )
 
 
 def test_unphased_heterozygotes_count_as_missing(trained, tmp_path):
@@ -177,7 +223,9 @@ def test_unphased_heterozygotes_count_as_missing(trained, tmp_path):
     vcf = vcf_of(tmp_path / "u.vcf.gz", alleles[:, :4], ["P0", "P1"], phase="/")
     score(model=folder / "transformer.safetensors", variants=vcf, out=tmp_path / "s.tsv")
     same = (alleles[:, [0, 2]] == alleles[:, [1, 3]]).sum(axis=0)
-    assert [int(r["sites_called"]) for r in read_table(tmp_path / "s.tsv")] == np.repeat(same, 2).tolist()
+    assert [int(r["sites_called"]) for r in read_table(tmp_path / "s.tsv")] == np.repeat(
+        same, 2
+    ).tolist()
 
 
 def test_masked_calls_and_absent_sites_are_filled_in(trained, tmp_path):
@@ -189,8 +237,19 @@ def test_masked_calls_and_absent_sites_are_filled_in(trained, tmp_path):
     half = (given[:, 0::2] < 0) != (given[:, 1::2] < 0)
     present = np.arange(N_SITES) % 2 == 0
     vcf = vcf_of(tmp_path / "in.vcf.gz", given, names, np.flatnonzero(present))
-    arguments = ["--model", folder / "transformer.safetensors", "--variants", vcf, "--particles", 8, "--seed", 7]
-    done = run_genoloom("complete", *arguments, "--out", tmp_path / "out.bcf", "--scores", tmp_path / "given.tsv")
+    arguments = [
+        "--model",
+        folder / "transformer.safetensors",
+        "--variants",
+        vcf,
+        "--particles",
+        8,
+        "--seed",
+        7,
+    ]
+    done = run_genoloom(
+        "complete", *arguments, "--out", tmp_path / "out.bcf", "--scores", tmp_path / "given.tsv"
+    )
     assert done.returncode == 0, done.stderr
     file = cyvcf2.VCF(str(tmp_path / "out.bcf"))
     assert file.samples == names
@@ -209,7 +268,13 @@ def test_masked_calls_and_absent_sites_are_filled_in(trained, tmp_path):
     rows = read_table(tmp_path / "given.tsv")
     assert [int(r["sites_given"]) for r in rows] == known.sum(axis=0).tolist()
     assert (tmp_path / "out.bcf").stat().st_mode & 0o077 == 0
-    complete(model=folder / "transformer.safetensors", variants=vcf, out=tmp_path / "again.bcf", particles=8, seed=7)
+    complete(
+        model=folder / "transformer.safetensors",
+        variants=vcf,
+        out=tmp_path / "again.bcf",
+        particles=8,
+        seed=7,
+    )
     assert (tmp_path / "again.bcf").read_bytes() == (tmp_path / "out.bcf").read_bytes()
 
 

@@ -32,10 +32,14 @@ def project(tmp_path_factory):
     reference = decode(rng.choice(4, size=4000, p=[0.45, 0.06, 0.06, 0.43]).astype(np.uint8))
     write_fasta(folder / "ref.fa", [("20", reference)])
     options = SequenceOptions(window=SIZE, stride=SIZE, min_length=20, max_leakage=1)
-    prepare_sequences(source=folder / "ref.fa", regions=None, out=folder / "set", options=options, seed=1)
+    prepare_sequences(
+        source=folder / "ref.fa", regions=None, out=folder / "set", options=options, seed=1
+    )
     train_sequences(
-        generator="adaptive", train=folder / "set/train.fa.gz", model=folder / "a.safetensors", history=folder / "h.tsv",
-        state=folder / "state", common=TrainOptions(), options=SequenceAdaptiveOptions(max_order=3), seed=1, threads=1,
+        generator="adaptive", train=folder / "set/train.fa.gz", model=folder / "a.safetensors",
+        history=folder / "h.tsv",
+        state=folder / "state", common=TrainOptions(), options=SequenceAdaptiveOptions(max_order=3),
+        seed=1, threads=1,
     )  # fmt: skip
     return folder, reference
 
@@ -59,7 +63,8 @@ def test_the_score_is_the_difference_of_two_windows_on_both_strands(project, tmp
         f"200 {reference[199]} {reference[199]}GGT 0|1",
         f"300 {reference[299:304]} {reference[299]} 0|1",
         f"400 {reference[399]} <DEL> 0|1",
-        f"3995 {reference[3994]} {'G' if reference[3994] != 'G' else 'T'},{'T' if reference[3994] != 'T' else 'A'} 1|2",
+        f"3995 {reference[3994]} "
+        f"{'G' if reference[3994] != 'G' else 'T'},{'T' if reference[3994] != 'T' else 'A'} 1|2",
     ]
     vcf = write_vcf(tmp_path / "in.vcf.gz", rows, ["S0"])
     score_variants(
@@ -82,7 +87,10 @@ def test_the_score_is_the_difference_of_two_windows_on_both_strands(project, tmp
     assert len(written) == 5
     for variant in written[:3]:
         flank = (SIZE - len(variant.REF)) // 2
-        before, rest = reference[variant.POS - 1 - flank : variant.POS - 1], reference[variant.POS - 1 + len(variant.REF) :]
+        before, rest = (
+            reference[variant.POS - 1 - flank : variant.POS - 1],
+            reference[variant.POS - 1 + len(variant.REF) :],
+        )
         ref, alt = ((before + allele + rest)[:SIZE] for allele in (variant.REF, variant.ALT[0]))
         assert variant.INFO["GLLR"] == pytest.approx(likelihood(alt) - likelihood(ref), abs=2e-4)
     assert written[3].INFO.get("GLLR") is None
@@ -93,9 +101,14 @@ def test_the_score_is_the_difference_of_two_windows_on_both_strands(project, tmp
 
 def test_scores_agree_with_frequencies_that_follow_the_composition(project, tmp_path):
     folder, reference = project
-    vcf = write_vcf(tmp_path / "in.vcf.gz", rows_of(reference, np.random.default_rng(2)), [f"S{i}" for i in range(4)])
+    vcf = write_vcf(
+        tmp_path / "in.vcf.gz",
+        rows_of(reference, np.random.default_rng(2)),
+        [f"S{i}" for i in range(4)],
+    )
     score_variants(
-        model=folder / "a.safetensors", vcf=vcf, fasta=folder / "ref.fa", out=tmp_path / "o.bcf", report=tmp_path / "r.json", window=None,
+        model=folder / "a.safetensors", vcf=vcf, fasta=folder / "ref.fa", out=tmp_path / "o.bcf",
+        report=tmp_path / "r.json", window=None,
         threads=1,
     )  # fmt: skip
     report = json.loads((tmp_path / "r.json").read_text())
@@ -124,8 +137,10 @@ def test_another_reference_and_a_model_without_likelihood_are_refused(project, t
         score_variants(model=folder / "a.safetensors", **arguments)
     assert not list((tmp_path / "x").iterdir())
     train_sequences(
-        generator="gan", train=folder / "set/train.fa.gz", model=folder / "g.safetensors", history=folder / "g.tsv",
-        state=folder / "gan", common=TrainOptions(), options=SequenceGanOptions(steps=1, width=8, batch=16), seed=1, threads=1,
+        generator="gan", train=folder / "set/train.fa.gz", model=folder / "g.safetensors",
+        history=folder / "g.tsv",
+        state=folder / "gan", common=TrainOptions(),
+        options=SequenceGanOptions(steps=1, width=8, batch=16), seed=1, threads=1,
     )  # fmt: skip
     with pytest.raises(InputError, match="has no likelihood"):
         score_variants(model=folder / "g.safetensors", **arguments)
@@ -141,7 +156,13 @@ HEAD = "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tS0\tS1"
 
 
 def score(folder, vcf, out, **more):
-    files = {"model": folder / "a.safetensors", "fasta": folder / "ref.fa", "report": None, "window": None, "threads": 1}
+    files = {
+        "model": folder / "a.safetensors",
+        "fasta": folder / "ref.fa",
+        "report": None,
+        "window": None,
+        "threads": 1,
+    }
     score_variants(vcf=vcf, out=out, **files | more)
 
 
@@ -157,7 +178,11 @@ def text_of(path, reference: str, rows: list[str], header: list[str] | None = No
     lines = ["##fileformat=VCFv4.2", *(["##contig=<ID=20>"] if header is None else header), HEAD]
     for row in rows:
         position, alt, filters, info, *calls = row.split()
-        ref = reference[int(position) - 1] if position.isdigit() and 0 < int(position) <= len(reference) else "A"
+        ref = (
+            reference[int(position) - 1]
+            if position.isdigit() and 0 < int(position) <= len(reference)
+            else "A"
+        )
         lines.append("\t".join(["20", position, ".", ref, alt, ".", filters, info, "GT", *calls]))
     path.write_text("\n".join(lines) + "\n")
     return path
@@ -177,13 +202,27 @@ def test_what_the_header_does_not_declare_is_declared(project, tmp_path):
             records = list(file)
             assert file.header.contigs["20"].length == 4000
         assert [r.filter.keys() for r in records] == [["q10", "weak"], ["PASS"], []]
-        assert (records[0].info["NEW"], records[0].info["FLAG"], records[0].stop) == (("x", "y"), True, 110)
+        assert (records[0].info["NEW"], records[0].info["FLAG"], records[0].stop) == (
+            ("x", "y"),
+            True,
+            110,
+        )
         assert dict(records[1].info) == {"AC": (1,)}  # a score of a former run is gone
         assert list(records[2].info) == ["GLLR"]
         assert [r.samples["S1"]["GT"] for r in records] == [(0, 0), (1, 1), (0, 0)]
     score(folder, tmp_path / "o.bcf", tmp_path / "again.vcf.gz")
     score(folder, tmp_path / "o.vcf.gz", tmp_path / "more.vcf.gz")
-    assert len(set(map(records_of, (tmp_path / "more.vcf.gz", tmp_path / "o.vcf.gz", tmp_path / "o.vcf")))) == 1
+    assert (
+        len(
+            set(
+                map(
+                    records_of,
+                    (tmp_path / "more.vcf.gz", tmp_path / "o.vcf.gz", tmp_path / "o.vcf"),
+                )
+            )
+        )
+        == 1
+    )
     with pysam.VariantFile(str(tmp_path / "again.vcf.gz")) as file:
         assert [r.info.get("GLLR") for r in file][:2] == [None, None]
 
@@ -192,7 +231,10 @@ def test_what_the_header_does_not_declare_is_declared(project, tmp_path):
     ("rows", "message"),
     [
         (["200 <DEL> . . 0|1 0|0", "100 <DEL> . . 0|1 0|0"], "20:100: the records are not sorted"),
-        (["100 <DEL> . . 0|1 0|0", "4001 C . . 0|1 0|0"], "20:4001 lies beyond the end of 20, which has 4000 bases"),
+        (
+            ["100 <DEL> . . 0|1 0|0", "4001 C . . 0|1 0|0"],
+            "20:4001 lies beyond the end of 20, which has 4000 bases",
+        ),
         (["100 <DEL> . . 0|1 0|0", "4005 <DEL> . . 0|1 0|0"], "20:4005 lies beyond the end"),
         (["100 <DEL> . . 0|1"], "line 4: 10 columns"),
         (["0 <DEL> . . 0|1 0|0"], "line 4: POS is not from 1"),
@@ -215,7 +257,10 @@ def test_foreign_records_are_told_and_nothing_is_left(project, tmp_path, rows, m
         (b"##fileformat=VCFv4.2\n##contig=<ID=20>\n", "does not end with the line #CHROM"),
         (b"20\t5\tA\tC\n", "is no VCF"),
         (b"BCF\x02\x02" + bytes(range(200)), "damaged BCF"),
-        (f"##fileformat=VCFv4.2\n{HEAD.replace('S1', 'S0')}\n".encode(), "samples 1 and 2 .* have the same name"),
+        (
+            f"##fileformat=VCFv4.2\n{HEAD.replace('S1', 'S0')}\n".encode(),
+            "samples 1 and 2 .* have the same name",
+        ),
     ],
 )
 def test_what_is_no_vcf_is_told(project, tmp_path, content, message):

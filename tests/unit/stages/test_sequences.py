@@ -9,7 +9,12 @@ from helpers import run_genoloom
 from genoloom.errors import InputError
 from genoloom.formats.sequence_sets import read_set, write_fasta
 from genoloom.formats.tables import read_table
-from genoloom.sequence_config import GenerateSequencesOptions, SequenceAdaptiveOptions, SequenceOptions, ValidateSequencesOptions
+from genoloom.sequence_config import (
+    GenerateSequencesOptions,
+    SequenceAdaptiveOptions,
+    SequenceOptions,
+    ValidateSequencesOptions,
+)
 from genoloom.sequences import decode, is_canary
 from genoloom.stages.generate_sequences import generate_sequences
 from genoloom.stages.prepare_sequences import prepare_sequences
@@ -29,7 +34,9 @@ def source(tmp_path_factory):
     for i in range(200):
         p = [0.4, 0.1, 0.1, 0.4] if i % 2 else [0.1, 0.4, 0.4, 0.1]
         text = decode(rng.choice(4, size=80, p=p).astype(np.uint8))
-        records.append((f"s{i} label={'at' if i % 2 else 'gc'}", text[:50] + repeat if i < 10 else text))
+        records.append(
+            (f"s{i} label={'at' if i % 2 else 'gc'}", text[:50] + repeat if i < 10 else text)
+        )
     write_fasta(path, records)
     return path
 
@@ -40,8 +47,10 @@ def trained(source, tmp_path_factory):
     options = SequenceOptions(window=0, reverse_complement=False)
     prepare_sequences(source=source, regions=None, out=out, options=options, seed=1)
     train_sequences(
-        generator="adaptive", train=out / "train.fa.gz", model=out / "a.safetensors", history=out / "a.history.tsv",
-        state=out / "state", common=TrainOptions(), options=SequenceAdaptiveOptions(max_order=3), seed=1, threads=1,
+        generator="adaptive", train=out / "train.fa.gz", model=out / "a.safetensors",
+        history=out / "a.history.tsv",
+        state=out / "state", common=TrainOptions(), options=SequenceAdaptiveOptions(max_order=3),
+        seed=1, threads=1,
     )  # fmt: skip
     return out
 
@@ -81,7 +90,13 @@ def test_canaries_are_planted_in_training_only_and_look_like_it(source, tmp_path
 
 def test_generated_sequences_have_the_label_and_begin_with_the_prompt(trained, tmp_path):
     options = GenerateSequencesOptions(count=40, label="at", prompt="ACGT", temperature=0.8)
-    generate_sequences(model=trained / "a.safetensors", out=tmp_path / "out.fa.gz", options=options, seed=3, threads=1)
+    generate_sequences(
+        model=trained / "a.safetensors",
+        out=tmp_path / "out.fa.gz",
+        options=options,
+        seed=3,
+        threads=1,
+    )
     made = read_set(tmp_path / "out.fa.gz")
     assert made.label == ["at"] * 40
     assert (made.length == 80).all()
@@ -96,13 +111,20 @@ def test_generated_sequences_have_the_label_and_begin_with_the_prompt(trained, t
 def test_what_a_model_cannot_make_is_refused(trained, tmp_path, options, message):
     with pytest.raises(InputError, match=message):
         generate_sequences(
-            model=trained / "a.safetensors", out=tmp_path / "x.fa", options=GenerateSequencesOptions(**options), seed=1, threads=1
+            model=trained / "a.safetensors",
+            out=tmp_path / "x.fa",
+            options=GenerateSequencesOptions(**options),
+            seed=1,
+            threads=1,
         )
 
 
 def test_validation_tells_real_from_random_and_draws_all_chains(trained, tmp_path):
     rng = np.random.default_rng(5)
-    write_fasta(tmp_path / "random.fa", [(f"r{i}", decode(rng.integers(0, 4, 80).astype(np.uint8))) for i in range(60)])
+    write_fasta(
+        tmp_path / "random.fa",
+        [(f"r{i}", decode(rng.integers(0, 4, 80).astype(np.uint8))) for i in range(60)],
+    )
     generate_sequences(
         model=trained / "a.safetensors",
         out=tmp_path / "adaptive.fa",
@@ -113,11 +135,15 @@ def test_validation_tells_real_from_random_and_draws_all_chains(trained, tmp_pat
     tables = {}
     for name, model in (("random", None), ("adaptive", trained / "a.safetensors")):
         validate_sequences(
-            name=name, synthetic=tmp_path / f"{name}.fa", train=trained / "train.fa.gz", holdout=trained / "holdout.fa.gz",
-            model=model, controls=[], out=tmp_path / f"{name}.tsv", figures=tmp_path / f"{name}.json",
+            name=name, synthetic=tmp_path / f"{name}.fa", train=trained / "train.fa.gz",
+            holdout=trained / "holdout.fa.gz",
+            model=model, controls=[], out=tmp_path / f"{name}.tsv",
+            figures=tmp_path / f"{name}.json",
             options=ValidateSequencesOptions(n_permutations=3, max_compared=30), seed=1,
         )  # fmt: skip
-        tables[name] = {r["metric"]: r for r in read_table(tmp_path / f"{name}.tsv") if r["row"] == name}
+        tables[name] = {
+            r["metric"]: r for r in read_table(tmp_path / f"{name}.tsv") if r["row"] == name
+        }
     # the report has a title for each
     assert all(parse_metric(metric)[0] for table in tables.values() for metric in table)
     assert float(tables["random"]["cnn_auc"]["value"]) > 0.7
@@ -125,12 +151,16 @@ def test_validation_tells_real_from_random_and_draws_all_chains(trained, tmp_pat
     bars = json.loads((tmp_path / "adaptive.json").read_text())["bits"]
     assert {"order 0", "markov", "adaptive"} <= set(bars)
     assert bars["adaptive"] < bars["order 0"] - 0.1
-    assert float(tables["adaptive"]["bits_per_base"]["value"]) == pytest.approx(bars["adaptive"], abs=0.02)
+    assert float(tables["adaptive"]["bits_per_base"]["value"]) == pytest.approx(
+        bars["adaptive"], abs=0.02
+    )
 
 
 def test_a_refused_split_ends_the_command_with_code_two_and_its_reason(source, tmp_path):
     arguments = ["--window", 0, "--split", "chunks", "--shared-kmer", 20, "--max-leakage", 0]
-    done = run_genoloom("sequences", "prepare", "--source", source, "--out", tmp_path / "set", *arguments)
+    done = run_genoloom(
+        "sequences", "prepare", "--source", source, "--out", tmp_path / "set", *arguments
+    )
     assert done.returncode == 2
     assert "of the held-out sequences share a 20-mer" in done.stderr
     assert "Traceback" not in done.stderr
@@ -139,9 +169,14 @@ def test_a_refused_split_ends_the_command_with_code_two_and_its_reason(source, t
 def test_two_files_are_enough(source, tmp_path):
     """Real sequences against themselves, and random ones, without any training set."""
     rng = np.random.default_rng(6)
-    write_fasta(tmp_path / "random.fa", [(f"r{i}", decode(rng.integers(0, 4, 80).astype(np.uint8))) for i in range(80)])
+    write_fasta(
+        tmp_path / "random.fa",
+        [(f"r{i}", decode(rng.integers(0, 4, 80).astype(np.uint8))) for i in range(80)],
+    )
     tables = {}
-    options = ValidateSequencesOptions(max_classified=20, n_permutations=2, strands="one", motifs="TATA")
+    options = ValidateSequencesOptions(
+        max_classified=20, n_permutations=2, strands="one", motifs="TATA"
+    )
     for name, path in (("random", tmp_path / "random.fa"), ("same", source)):
         arguments = {
             "name": name,
@@ -154,12 +189,18 @@ def test_two_files_are_enough(source, tmp_path):
         }
         out = {"out": tmp_path / f"{name}.tsv", "figures": tmp_path / f"{name}.json"}
         validate_sequences(**arguments, model=None, **out)
-        tables[name] = {r["metric"]: r for r in read_table(tmp_path / f"{name}.tsv") if r["row"] == name}
+        tables[name] = {
+            r["metric"]: r for r in read_table(tmp_path / f"{name}.tsv") if r["row"] == name
+        }
     assert all(parse_metric(metric)[0] for table in tables.values() for metric in table)
     random, same = (float(tables[name]["kmer3_distance"]["value"]) for name in ("random", "same"))
     assert random > 1.5 * same
-    assert float(tables["same"]["motif_content:TATA"]["value"]) > float(tables["random"]["motif_content:TATA"]["value"])
-    assert not any(metric.startswith(("membership", "nearest", "exact")) for metric in tables["same"])
+    assert float(tables["same"]["motif_content:TATA"]["value"]) > float(
+        tables["random"]["motif_content:TATA"]["value"]
+    )
+    assert not any(
+        metric.startswith(("membership", "nearest", "exact")) for metric in tables["same"]
+    )
     with pytest.raises(InputError, match="needs the training sequences"):
         validate_sequences(**arguments, model=tmp_path / "m.safetensors", **out)
 
@@ -173,18 +214,24 @@ def test_columns_of_words_and_numbers_make_one_label(tmp_path):
         rows.append(f"{bases},{'a+b' if i % 2 else 'c'},{value[i] if i else ''}")
     (tmp_path / "in.csv").write_text("\n".join(rows) + "\n")
     options = SequenceOptions(label_column="kind,expr", bins=3)
-    prepare_sequences(source=tmp_path / "in.csv", regions=None, out=tmp_path / "set", options=options, seed=1)
+    prepare_sequences(
+        source=tmp_path / "in.csv", regions=None, out=tmp_path / "set", options=options, seed=1
+    )
     edges = json.loads((tmp_path / "set" / "summary.json").read_text())["label_bin_edges"]
     assert list(edges) == ["expr"]
     for part in ("train", "holdout"):
         made = read_set(tmp_path / "set" / f"{part}.fa.gz")
         for name, label in zip(made.name, made.label, strict=True):
             i = int(name.removeprefix("row")) - 1
-            expected = f"bin{np.searchsorted(edges['expr'], value[i], side='right') + 1}" if i else ""
+            expected = (
+                f"bin{np.searchsorted(edges['expr'], value[i], side='right') + 1}" if i else ""
+            )
             assert label == f"{'a_b' if i % 2 else 'c'}+{expected}"
     options = SequenceOptions(label_column="kind,x")
     with pytest.raises(InputError, match="has no column 'x'"):
-        prepare_sequences(source=tmp_path / "in.csv", regions=None, out=tmp_path / "no", options=options, seed=1)
+        prepare_sequences(
+            source=tmp_path / "in.csv", regions=None, out=tmp_path / "no", options=options, seed=1
+        )
 
 
 def test_a_transformer_is_asked_for_some_columns_of_a_label(tmp_path):
@@ -196,17 +243,30 @@ def test_a_transformer_is_asked_for_some_columns_of_a_label(tmp_path):
         rows.append(f"{bases},{kind},{'xy'[i // 2 % 2]}")
     (tmp_path / "in.csv").write_text("\n".join(rows) + "\n")
     run_genoloom(
-        "sequences", "prepare", "--source", tmp_path / "in.csv", "--out", tmp_path / "set", "--label-column", "kind,strength",
+        "sequences", "prepare", "--source", tmp_path / "in.csv", "--out", tmp_path / "set",
+        "--label-column", "kind,strength",
         "--min-length", 20,
     )  # fmt: skip
     small = ["--steps", 2, "--evaluate-every", 2, "--width", 16, "--convolutions", 1]
     model = tmp_path / "m.safetensors"
     run_genoloom(
-        "sequences", "train", "transformer", "--train", tmp_path / "set/train.fa.gz", "--model", model,
+        "sequences", "train", "transformer", "--train", tmp_path / "set/train.fa.gz", "--model",
+        model,
         "--history", tmp_path / "h.tsv", "--state", tmp_path / "state", *small,
     )  # fmt: skip
     for label, lengths in {"long+*": {60}, "*+x": {40, 60}, "short+y": {40}}.items():
-        run_genoloom("sequences", "generate", "--model", model, "--out", tmp_path / "s.fa", "--label", label, "--count", 40)
+        run_genoloom(
+            "sequences",
+            "generate",
+            "--model",
+            model,
+            "--out",
+            tmp_path / "s.fa",
+            "--label",
+            label,
+            "--count",
+            40,
+        )
         made = read_set(tmp_path / "s.fa")
         assert set(made.label) == {label}
         assert set(made.length) == lengths

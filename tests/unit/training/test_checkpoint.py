@@ -11,7 +11,12 @@ def test_optimiser_and_nested_values_come_back(tmp_path):
     optimiser = torch.optim.AdamW(model.parameters())
     model(torch.ones(1, 3)).sum().backward()
     optimiser.step()
-    state = {"optimiser": optimiser.state_dict(), "rows": [{"a": 1.5}, None], 3: torch.tensor(7), "inf": float("inf")}
+    state = {
+        "optimiser": optimiser.state_dict(),
+        "rows": [{"a": 1.5}, None],
+        3: torch.tensor(7),
+        "inf": float("inf"),
+    }
 
     save_checkpoint(tmp_path / "state", state)
     loaded = load_checkpoint(tmp_path / "state")
@@ -49,7 +54,9 @@ def test_every_changed_byte_is_found(tmp_path):
     for _ in range(200):
         mutant = bytearray(content)
         mutant[int(rng.integers(0, len(content)))] = int(rng.integers(0, 256))
-        path.write_bytes(mutant if rng.random() < 0.8 else mutant[: int(rng.integers(0, len(content)))])
+        path.write_bytes(
+            mutant if rng.random() < 0.8 else mutant[: int(rng.integers(0, len(content)))]
+        )
         try:
             loaded = load_checkpoint(path)
         except InputError as error:
@@ -67,7 +74,12 @@ def test_every_changed_byte_is_found(tmp_path):
         (lambda state: state.update(weights=torch.zeros(3)), "weights is not torch.float32"),
         (lambda state: state.update(weights=1.0), "weights is not torch.float32"),
         (lambda state: state.pop("weights"), "incomplete"),
-        (lambda state: state["optimiser"]["state"].update({0: {"exp_avg": torch.tensor([float("inf")])}}), "no finite numbers"),
+        (
+            lambda state: state["optimiser"]["state"].update(
+                {0: {"exp_avg": torch.tensor([float("inf")])}}
+            ),
+            "no finite numbers",
+        ),
     ],
 )
 def test_a_state_that_does_not_fit_is_refused(change, words):

@@ -14,7 +14,20 @@ from safetensors.numpy import load_file
 from genoloom.formats.histories import read_history
 from genoloom.training import processes
 
-STEPS = ("--steps", "30", "--evaluate-every", "10", "--batch", "7", "--width", "16", "--dropout", "0", "--device", "cpu")
+STEPS = (
+    "--steps",
+    "30",
+    "--evaluate-every",
+    "10",
+    "--batch",
+    "7",
+    "--width",
+    "16",
+    "--dropout",
+    "0",
+    "--device",
+    "cpu",
+)
 
 
 @pytest.fixture(scope="module")
@@ -24,13 +37,24 @@ def sequences(tmp_path_factory):
     bases = rng.choice(list("ACGT"), p=[0.4, 0.1, 0.2, 0.3], size=(200, 60))
     bases[:, -1] = bases[:, 0]
     (folder / "s.txt").write_text("\n".join("".join(row) for row in bases) + "\n")
-    done = run_genoloom("sequences", "prepare", "--source", folder / "s.txt", "--out", folder / "set")
+    done = run_genoloom(
+        "sequences", "prepare", "--source", folder / "s.txt", "--out", folder / "set"
+    )
     assert done.returncode == 0, done.stderr
     return folder / "set/train.fa.gz"
 
 
 def command(sequences, place, *more):
-    files = ("--train", sequences, "--model", place / "m.safetensors", "--history", place / "h.tsv", "--state", place / "state")
+    files = (
+        "--train",
+        sequences,
+        "--model",
+        place / "m.safetensors",
+        "--history",
+        place / "h.tsv",
+        "--state",
+        place / "state",
+    )
     return ["sequences", "train", "transformer", *map(str, (*files, *STEPS, *more))]
 
 
@@ -40,11 +64,30 @@ def trained(sequences, tmp_path_factory):
     torchrun.
     """
     place = tmp_path_factory.mktemp("trained")
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "genoloom"]
+    torchrun = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "genoloom",
+    ]
     starts = {
         "one": [sys.executable, "-m", "genoloom", *command(sequences, place / "one")],
-        "two": [sys.executable, "-m", "genoloom", *command(sequences, place / "two", "--processes", "2")],
-        "again": [sys.executable, "-m", "genoloom", *command(sequences, place / "again", "--processes", "2")],
+        "two": [
+            sys.executable,
+            "-m",
+            "genoloom",
+            *command(sequences, place / "two", "--processes", "2"),
+        ],
+        "again": [
+            sys.executable,
+            "-m",
+            "genoloom",
+            *command(sequences, place / "again", "--processes", "2"),
+        ],
         "torchrun": [*torchrun, *command(sequences, place / "torchrun")],
     }
     for name, start in starts.items():
@@ -59,13 +102,18 @@ def test_two_processes_learn_what_one_does(trained):
     one, two = (load_file(trained / name / "m.safetensors") for name in ("one", "two"))
     for name, value in one.items():
         np.testing.assert_allclose(value, two[name], atol=2e-3, err_msg=name)
-    losses = [[row["loss"] for row in read_history(trained / name / "h.tsv")[1:]] for name in ("one", "two")]
+    losses = [
+        [row["loss"] for row in read_history(trained / name / "h.tsv")[1:]]
+        for name in ("one", "two")
+    ]
     np.testing.assert_allclose(*losses, rtol=1e-4)
 
 
 @pytest.mark.parametrize("other", ["again", "torchrun"])
 def test_the_same_number_of_processes_gives_the_same_bytes(trained, other):
-    assert (trained / "two/m.safetensors").read_bytes() == (trained / other / "m.safetensors").read_bytes()
+    assert (trained / "two/m.safetensors").read_bytes() == (
+        trained / other / "m.safetensors"
+    ).read_bytes()
 
 
 def test_what_is_resumed_equals_what_was_not_stopped(trained, sequences, tmp_path):
@@ -81,9 +129,18 @@ def test_what_is_resumed_equals_what_was_not_stopped(trained, sequences, tmp_pat
 @pytest.fixture
 def long_training(sequences, tmp_path):
     """A training in two processes that has begun and would take hours, in a group of its own."""
-    arguments = [*command(sequences, tmp_path, "--processes", "2"), "--steps", "1000000", "--evaluate-every", "1000000"]
+    arguments = [
+        *command(sequences, tmp_path, "--processes", "2"),
+        "--steps",
+        "1000000",
+        "--evaluate-every",
+        "1000000",
+    ]
     process = subprocess.Popen(
-        [sys.executable, "-m", "genoloom", *arguments], stderr=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, "-m", "genoloom", *arguments],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     said = []
     for line in process.stderr:
@@ -107,7 +164,11 @@ def test_a_signal_to_all_processes_saves_and_ends_them(long_training, tmp_path):
 
 
 def test_a_helper_that_dies_ends_the_training_with_a_message(long_training):
-    [helper] = [p for p in psutil.Process(long_training.pid).children() if "spawn_main" in " ".join(p.cmdline())]
+    [helper] = [
+        p
+        for p in psutil.Process(long_training.pid).children()
+        if "spawn_main" in " ".join(p.cmdline())
+    ]
     helper.kill()
     said = long_training.communicate(timeout=60)[1]
     assert long_training.returncode == 2, said
@@ -128,8 +189,20 @@ def test_what_cannot_be_shared_is_said(sequences, tmp_path):
     done = run_genoloom(*command(sequences, tmp_path, "--processes", "8"))
     assert done.returncode == 2
     assert "8, more than the 7 rows of a batch" in done.stderr
-    chain = [x if x != "transformer" else "markov" for x in command(sequences, tmp_path)[: -len(STEPS)]]
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "genoloom", *chain]
+    chain = [
+        x if x != "transformer" else "markov" for x in command(sequences, tmp_path)[: -len(STEPS)]
+    ]
+    torchrun = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "genoloom",
+        *chain,
+    ]
     done = subprocess.run(torchrun, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "'markov' trains in one process" in done.stderr

@@ -20,7 +20,12 @@ class Regression(AveragedTraining):
 
     def __init__(self, scores=None):
         torch.manual_seed(5)
-        super().__init__(torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Dropout(0.5), torch.nn.Linear(8, 1)), 1e-2)
+        super().__init__(
+            torch.nn.Sequential(
+                torch.nn.Linear(4, 8), torch.nn.Dropout(0.5), torch.nn.Linear(8, 1)
+            ),
+            1e-2,
+        )
         self.x, self.scores, self.before_step = torch.randn(64, 4), scores, lambda step: None
 
     def train_step(self, step, fraction):
@@ -34,7 +39,12 @@ class Regression(AveragedTraining):
         if self.scores is not None:
             return {"score": self.scores(step)}
         with torch.no_grad():
-            return {"score": (self.average.eval()(self.x) - self.x.sum(1, keepdim=True)).square().mean().item()}
+            return {
+                "score": (self.average.eval()(self.x) - self.x.sum(1, keepdim=True))
+                .square()
+                .mean()
+                .item()
+            }
 
 
 def a_run(tmp_path, digest="data+options", **more):
@@ -51,7 +61,9 @@ def test_resumed_equals_uninterrupted_bit_for_bit(tmp_path, stop_at):
     train(whole, whole_run, steps=30, evaluate_every=10)
 
     cut, cut_run = Regression(), a_run(tmp_path / "cut")
-    cut.before_step = lambda step: os.kill(os.getpid(), signal.SIGTERM) if step == stop_at - 1 else None
+    cut.before_step = lambda step: (
+        os.kill(os.getpid(), signal.SIGTERM) if step == stop_at - 1 else None
+    )
     with pytest.raises(Interrupted, match=f"signal came at step {stop_at} of 30"):
         train(cut, cut_run, steps=30, evaluate_every=10)
     resumed, resumed_run = Regression(), a_run(tmp_path / "cut")
@@ -96,7 +108,11 @@ def test_a_schedule_in_minutes_takes_so_long(tmp_path, monkeypatch, evaluate_eve
 
 
 def test_a_resumed_schedule_in_minutes_keeps_its_length(tmp_path, monkeypatch):
-    clock, run, schedule = Clock(monkeypatch), a_run(tmp_path), {"steps": 7, "evaluate_every": None, "minutes": 5}
+    clock, run, schedule = (
+        Clock(monkeypatch),
+        a_run(tmp_path),
+        {"steps": 7, "evaluate_every": None, "minutes": 5},
+    )
     cut = Regression()
 
     def step_and_stop(step):
@@ -120,7 +136,9 @@ def threads_as_before():
     torch.set_num_threads(before)
 
 
-def test_a_schedule_in_minutes_keeps_the_fastest_number_of_threads(tmp_path, monkeypatch, threads_as_before):
+def test_a_schedule_in_minutes_keeps_the_fastest_number_of_threads(
+    tmp_path, monkeypatch, threads_as_before
+):
     clock, schedule = Clock(monkeypatch), {"steps": 7, "evaluate_every": None, "minutes": 5}
     used = []
 
@@ -136,7 +154,9 @@ def test_a_schedule_in_minutes_keeps_the_fastest_number_of_threads(tmp_path, mon
         return model
 
     with pytest.raises(Interrupted):
-        train(a_model({4: 1.0, 2: 0.5, 1: 2.0}, stop_at=100), a_run(tmp_path, threads=4), **schedule)
+        train(
+            a_model({4: 1.0, 2: 0.5, 1: 2.0}, stop_at=100), a_run(tmp_path, threads=4), **schedule
+        )
     tried = [4] * PACE_STEPS + [2] * PACE_STEPS + [1] * PACE_STEPS
     assert used == tried + [2] * (101 - len(tried))
 
@@ -147,7 +167,9 @@ def test_a_schedule_in_minutes_keeps_the_fastest_number_of_threads(tmp_path, mon
     assert run.history[-1]["seconds"] == pytest.approx(300, abs=5)
 
 
-def test_a_resumed_schedule_in_minutes_uses_no_more_threads_than_it_is_given(tmp_path, monkeypatch, threads_as_before):
+def test_a_resumed_schedule_in_minutes_uses_no_more_threads_than_it_is_given(
+    tmp_path, monkeypatch, threads_as_before
+):
     clock, used = Clock(monkeypatch), []
     cut, again = Regression(), Regression()
 
@@ -156,7 +178,10 @@ def test_a_resumed_schedule_in_minutes_uses_no_more_threads_than_it_is_given(tmp
         if step == 100:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    cut.before_step, again.before_step = step_and_stop, lambda step: used.append(torch.get_num_threads()) or clock.sleep(1)
+    cut.before_step, again.before_step = (
+        step_and_stop,
+        lambda step: used.append(torch.get_num_threads()) or clock.sleep(1),
+    )
     schedule = {"steps": 7, "evaluate_every": None, "minutes": 5}
     with pytest.raises(Interrupted):
         train(cut, a_run(tmp_path, threads=4), **schedule)
@@ -198,7 +223,9 @@ def test_early_stopping_keeps_the_best_weights(tmp_path):
     # best at step 4, then worse for ever
     model, run = Regression(scores=lambda step: abs(step - 4.0)), a_run(tmp_path)
     weights = {}
-    model.before_step = lambda step: weights.update({step: model.average.module[0].weight.detach().clone()})
+    model.before_step = lambda step: weights.update(
+        {step: model.average.module[0].weight.detach().clone()}
+    )
     train(model, run, steps=100, evaluate_every=2, patience=3)
     assert run.history[-1]["step"] == 10
     assert torch.equal(model.model[0].weight, weights[4])
@@ -211,7 +238,9 @@ def test_a_gap_that_is_too_wide_stops_and_its_weights_are_not_kept(tmp_path):
 
     model, run = Memorising(), a_run(tmp_path)
     weights = {}
-    model.before_step = lambda step: weights.update({step: model.average.module[0].weight.detach().clone()})
+    model.before_step = lambda step: weights.update(
+        {step: model.average.module[0].weight.detach().clone()}
+    )
     train(model, run, steps=100, evaluate_every=5, max_gap=0.32)
     assert [row["step"] for row in run.history] == [0, 5, 10, 15, 20, 25, 30, 35]
     assert torch.equal(model.model[0].weight, weights[30])

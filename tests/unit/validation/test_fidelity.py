@@ -35,7 +35,9 @@ def population():
 
 def collected(made, real, n_permutations=20):
     panel, truth = make_panel(made), make_panel(real)
-    people = compare(panel.people, truth.people, ["holdout"] * N + ["train"] * N, n_permutations, seed=1)
+    people = compare(
+        panel.people, truth.people, ["holdout"] * N + ["train"] * N, n_permutations, seed=1
+    )
     sums = Collector(people, len(made), block=100, seed=1)
     sums.add(*match_sites(panel, truth), truth.sites.cm)
     return Data(sums, 4, seed=1)
@@ -46,9 +48,15 @@ def table(made, real, classifiers=False):
     of the time.
     """
     data = collected(made, real)
-    measured = measure_all(data, tuple(m for m in TABLE if classifiers or m.name != "classifier_auc"))
+    measured = measure_all(
+        data, tuple(m for m in TABLE if classifiers or m.name != "classifier_auc")
+    )
     rows = fidelity_rows(measured, "made", "generator", N)
-    return {r["metric"]: r for r in rows if r["population"] == r["bin"] == "all"}, real_rows(measured, N), data
+    return (
+        {r["metric"]: r for r in rows if r["population"] == r["bin"] == "all"},
+        real_rows(measured, N),
+        data,
+    )
 
 
 def test_fresh_people_pass(population):
@@ -64,7 +72,13 @@ def test_independent_sites_fail_linkage_but_not_frequencies(population):
     _, real, independent = population
     rows, *_ = table(independent, real, classifiers=True)
     assert rows["frequency_error"]["verdict"] == "pass"
-    for metric in ("ld_r2_correlation", "ld_decay_error", "distinct_haplotypes", "classifier_auc", "coverage"):
+    for metric in (
+        "ld_r2_correlation",
+        "ld_decay_error",
+        "distinct_haplotypes",
+        "classifier_auc",
+        "coverage",
+    ):
         assert rows[metric]["verdict"] == "fail", metric
     assert rows["aats_truth"]["verdict"] == "fail"
 
@@ -81,18 +95,25 @@ def test_haplotypes_that_cannot_be_are_counted(population):
     training person.
     """
     fresh, real, _ = population
-    panels = [make_panel(np.concatenate([np.zeros((4, alleles.shape[1]), dtype=np.int8), alleles])) for alleles in (fresh, real)]
+    panels = [
+        make_panel(np.concatenate([np.zeros((4, alleles.shape[1]), dtype=np.int8), alleles]))
+        for alleles in (fresh, real)
+    ]
     made, truth = panels
     made.haplotypes.alleles[:4, 3:8] = 1
     truth.haplotypes.alleles[0, :20], truth.haplotypes.alleles[1, 20:] = 1, 1
     truth.haplotypes.alleles[2:4, [5, 150]] = 1
     position, alt = made.sites.position.copy(), made.sites.alt.copy()
     position[[1, 3]], alt[[1, 3]] = position[[0, 2]], "G"
-    made, truth = (replace(panel, sites=replace(panel.sites, position=position, alt=alt)) for panel in panels)
+    made, truth = (
+        replace(panel, sites=replace(panel.sites, position=position, alt=alt)) for panel in panels
+    )
     people = compare(made.people, truth.people, ["holdout"] * N + ["train"] * N, 4, seed=1)
     sums = Collector(people, len(made.sites), block=100, seed=1)
     sums.add(*match_sites(made, truth), truth.sites.cm)
-    [measured] = measure_all(Data(sums, 4, seed=1), tuple(m for m in TABLE if m.name == "impossible_haplotypes"))
+    [measured] = measure_all(
+        Data(sums, 4, seed=1), tuple(m for m in TABLE if m.name == "impossible_haplotypes")
+    )
     assert (measured.values["S"], measured.reference) == (5 / (2 * N), 0.0)
     [row] = fidelity_rows([measured], "made", "generator", N)[:1]
     assert row["verdict"] == "fail"
@@ -150,7 +171,9 @@ def test_tiny_samples_are_measured_as_far_as_they_go():
     sums.add(panel, truth, truth.sites.cm)
     rows = fidelity_rows(measure_all(Data(sums, 4, seed=1)), "made", "generator", 4)
     found = {row["metric"]: row["verdict"] for row in rows if row["bin"] == "all"}
-    assert {"classifier_auc", "nsl_correlation", "ehh_error"} <= {metric for metric, v in found.items() if v == "not run"}
+    assert {"classifier_auc", "nsl_correlation", "ehh_error"} <= {
+        metric for metric, v in found.items() if v == "not run"
+    }
     assert found["frequency_error"] == "pass"
     assert found["overall"] != "pass"
 
@@ -164,12 +187,23 @@ def test_linkage_within_a_population_is_that_of_its_people_alone(population):
     sums = Collector(people, len(made), block=len(made), seed=1)  # one window
     sums.add(panel, truth, truth.sites.cm)
     d = Data(sums, 4, seed=1)
-    rows = fidelity_rows(measure_all(d, tuple(m for m in TABLE if m.name == "ld_r2_correlation")), "made", "generator", N)
-    found = {row["population"]: row["value"] for row in rows if row["bin"] == "all" and row["metric"] == "ld_r2_correlation"}
+    rows = fidelity_rows(
+        measure_all(d, tuple(m for m in TABLE if m.name == "ld_r2_correlation")),
+        "made",
+        "generator",
+        N,
+    )
+    found = {
+        row["population"]: row["value"]
+        for row in rows
+        if row["bin"] == "all" and row["metric"] == "ld_r2_correlation"
+    }
     of_b = d.groups.of_population("S", 2), d.groups.of_population("H", 2)
     kept = np.flatnonzero(np.minimum(real.mean(axis=1), 1 - real.mean(axis=1)) >= 0.05)
     alleles = np.concatenate([made, real], axis=1)[kept]
     upper = np.triu_indices(len(kept), k=1)
-    direct = np.corrcoef(*(r_squared(alleles[:, haplotype_columns(rows)])[upper] for rows in of_b))[0, 1]
+    direct = np.corrcoef(*(r_squared(alleles[:, haplotype_columns(rows)])[upper] for rows in of_b))[
+        0, 1
+    ]
     assert found["B"] == pytest.approx(direct, abs=1e-9)
     assert found["B"] < 0.1 < 0.2 < found["A"]

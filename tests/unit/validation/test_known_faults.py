@@ -13,7 +13,13 @@ N, SITES = 60, 300
 def material():
     alleles = founder_mosaic(SITES, 4 * N, np.random.default_rng(1), founders=12, switch=0.02)
     population = np.repeat(["A", "B"], N // 2)
-    return Material(alleles[:, : 2 * N], alleles[:, 2 * N :], np.arange(SITES) * 0.01, population, np.arange(SITES) % 10 == 0)
+    return Material(
+        alleles[:, : 2 * N],
+        alleles[:, 2 * N :],
+        np.arange(SITES) * 0.01,
+        population,
+        np.arange(SITES) % 10 == 0,
+    )
 
 
 def make(material, fault):
@@ -37,7 +43,9 @@ def test_frequencies_move_by_two_per_cent_and_nothing_else_does(material):
     inside = (material.fresh.mean(axis=1) > 0.1) & (material.fresh.mean(axis=1) < 0.9)
     assert shift[inside].std() == pytest.approx(0.02, rel=0.2)
     # no more alleles are changed than the shift asks for
-    np.testing.assert_array_equal((made != material.fresh).sum(axis=1), np.abs(np.rint(shift * 2 * N)).astype(int))
+    np.testing.assert_array_equal(
+        (made != material.fresh).sum(axis=1), np.abs(np.rint(shift * 2 * N)).astype(int)
+    )
 
 
 def test_one_allele_in_a_thousand_changes(material):
@@ -48,7 +56,9 @@ def test_one_allele_in_a_thousand_changes(material):
 def test_phase_and_heterozygotes(material):
     fresh = material.fresh
     shuffled = make(material, "phase shuffled")
-    np.testing.assert_array_equal(shuffled[:, 0::2] + shuffled[:, 1::2], fresh[:, 0::2] + fresh[:, 1::2])
+    np.testing.assert_array_equal(
+        shuffled[:, 0::2] + shuffled[:, 1::2], fresh[:, 0::2] + fresh[:, 1::2]
+    )
     assert (shuffled != fresh).any()
     thinned = make(material, "heterozygotes thinned")
     lost = (fresh[:, 0::2] != fresh[:, 1::2]) & (thinned[:, 0::2] == thinned[:, 1::2])
@@ -62,7 +72,13 @@ def test_individuals_and_labels(material):
     labels = make(material, "labels shuffled")
     assert {labels[:, i : i + 2].tobytes() for i in range(0, 2 * N, 2)} == people
     doubled = make(material, "10 % duplicates")
-    assert sum((doubled[:, i : i + 2] != material.fresh[:, i : i + 2]).any() for i in range(0, 2 * N, 2)) <= 6
+    assert (
+        sum(
+            (doubled[:, i : i + 2] != material.fresh[:, i : i + 2]).any()
+            for i in range(0, 2 * N, 2)
+        )
+        <= 6
+    )
     assert {row.tobytes() for row in doubled.T} <= columns
     inbred = make(material, "10 % inbred")
     own = np.flatnonzero((inbred != material.fresh).any(axis=0))
@@ -70,7 +86,9 @@ def test_individuals_and_labels(material):
     np.testing.assert_array_equal(inbred[:, own], inbred[:, own - 1])
     missing = make(material, "one population missing")
     np.testing.assert_array_equal(missing[:, :N], material.fresh[:, :N])
-    assert {row.tobytes() for row in missing[:, N:].T} <= {row.tobytes() for row in material.training[:, :N].T}
+    assert {row.tobytes() for row in missing[:, N:].T} <= {
+        row.tobytes() for row in material.training[:, :N].T
+    }
 
 
 def test_sites(material):
@@ -88,7 +106,9 @@ def test_doubled_recombination_keeps_frequencies_and_switches_at_the_rate_of_the
     # individuals; every haplotype is told apart at every site by its own half of the alleles
     n = 200
     alleles = np.repeat([[0, 1]], 4000, axis=0).astype(np.int8).repeat(n, axis=1)
-    m = Material(alleles, alleles, np.arange(4000) * 0.01, np.array(["A"] * n), np.zeros(4000, dtype=bool))
+    m = Material(
+        alleles, alleles, np.arange(4000) * 0.01, np.array(["A"] * n), np.zeros(4000, dtype=bool)
+    )
     made = make(m, "recombination doubled")
     changes = (made[1:] != made[:-1]).sum() / made.shape[1]
     # 40 cM, a switch every 2n / (4 N) Morgans; half of the changes of source keep the allele

@@ -5,7 +5,8 @@ from genoloom.validation.metric_table import TABLE
 from genoloom.validation.verdicts import Kind
 
 WAYS = {
-    Kind.DISTANCE: Better.LOWER, Kind.SIMILARITY: Better.HIGHER, Kind.LEVEL: Better.REFERENCE, Kind.SHARE: Better.REFERENCE,
+    Kind.DISTANCE: Better.LOWER, Kind.SIMILARITY: Better.HIGHER, Kind.LEVEL: Better.REFERENCE,
+    Kind.SHARE: Better.REFERENCE,
     Kind.OFFSET: Better.REFERENCE, Kind.ACCURACY: Better.HALF, Kind.HALF: Better.HALF,
 }  # fmt: skip
 

@@ -19,8 +19,8 @@ from genoloom.validation.fidelity import fidelity_rows
 from genoloom.validation.metric_table import TABLE, measure_all
 
 NAN = math.nan
-# figures on both sides of every bound; references and spreads are powers of two where a bound must be
-# met exactly
+# figures on both sides of every bound; references and spreads are powers of two where a bound must
+# be met exactly
 CASES = [
     # kind, value, reference, null_sd, tolerance, verdict
     ("distance", 1.5, 1.0, 0.0, 0.0, "pass"), ("distance", 1.501, 1.0, 0.0, 0.0, "weak"),
@@ -31,11 +31,13 @@ CASES = [
     ("distance", 0.25, 1.0, 0.25, 0.0, "pass"), ("distance", 0.249, 1.0, 0.25, 0.0, "too close"),
     ("distance", 0.0, 0.0, 0.0, 0.0, "pass"), ("distance", 0.1, 0.0, 0.0, 0.0, "fail"),
     ("distance", 0.5, 0.0, 0.0, 0.5, "pass"), ("distance", 0.501, 0.0, 0.0, 0.5, "weak"),
-    ("similarity", 0.9375, 0.96875, 0.0, 0.0, "weak"), ("similarity", 0.954, 0.96875, 0.0, 0.0, "pass"),
+    ("similarity", 0.9375, 0.96875, 0.0, 0.0, "weak"),
+    ("similarity", 0.954, 0.96875, 0.0, 0.0, "pass"),
     ("similarity", 0.475, 0.5, 0.0, 0.0, "pass"), ("similarity", 0.4749, 0.5, 0.0, 0.0, "weak"),
     ("similarity", 0.425, 0.5, 0.0, 0.0, "weak"), ("similarity", 0.4249, 0.5, 0.0, 0.0, "fail"),
     ("similarity", -0.5, 0.0, 0.0, 0.0, "pass"), ("similarity", -0.51, 0.0, 0.0, 0.0, "weak"),
-    ("similarity", 0.984375, 0.96875, 0.0, 0.0, "pass"), ("similarity", 0.985, 0.96875, 0.0, 0.0, "too close"),
+    ("similarity", 0.984375, 0.96875, 0.0, 0.0, "pass"),
+    ("similarity", 0.985, 0.96875, 0.0, 0.0, "too close"),
     # beyond these sizes no spread is an excuse, up to them it is
     ("distance", 10.0, 1.0, 100.0, 0.0, "pass"), ("distance", 10.01, 1.0, 100.0, 0.0, "fail"),
     ("distance", 0.55, 0.01, 100.0, 0.06, "pass"), ("distance", 0.551, 0.01, 100.0, 0.06, "fail"),
@@ -43,22 +45,31 @@ CASES = [
     ("similarity", 0.25, 0.5, 100.0, 0.0, "pass"), ("similarity", 0.2, 0.45, 100.0, 0.0, "pass"),
     ("similarity", 0.19, 0.45, 100.0, 0.0, "fail"),
     ("accuracy", 0.75, 0.5, 100.0, 0.0, "pass"), ("accuracy", 0.76, 0.5, 100.0, 0.0, "fail"),
-    ("level", 4.0, 1.0, 100.0, 0.0, "pass"), ("level", 4.01, 1.0, 100.0, 0.0, "fail"), ("level", 0.25, 1.0, 100.0, 0.0, "pass"),
-    ("level", 0.24, 1.0, 100.0, 0.0, "fail"), ("level", 0.5, 0.0, 100.0, 0.125, "pass"), ("level", 0.51, 0.0, 100.0, 0.125, "fail"),
-    ("share", 9.0, 1.0, 100.0, 0.0, "pass"), ("share", 0.5, 1.0, 0.1, 0.0, "fail"), ("share", 0.5, 1.0, 0.2, 0.0, "weak"),
+    ("level", 4.0, 1.0, 100.0, 0.0, "pass"), ("level", 4.01, 1.0, 100.0, 0.0, "fail"),
+    ("level", 0.25, 1.0, 100.0, 0.0, "pass"),
+    ("level", 0.24, 1.0, 100.0, 0.0, "fail"), ("level", 0.5, 0.0, 100.0, 0.125, "pass"),
+    ("level", 0.51, 0.0, 100.0, 0.125, "fail"),
+    ("share", 9.0, 1.0, 100.0, 0.0, "pass"), ("share", 0.5, 1.0, 0.1, 0.0, "fail"),
+    ("share", 0.5, 1.0, 0.2, 0.0, "weak"),
     ("level", -0.5, 0.0, 0.0, 0.0, "fail"),
-    ("half", 0.9, 0.5, 100.0, 0.0, "pass"), ("half", 0.91, 0.5, 100.0, 0.0, "fail"), ("half", 0.09, 0.5, 100.0, 0.0, "too close"),
-    ("offset", 1.0, 2.0, 0.0, 0.0, "pass"), ("offset", 3.01, 2.0, 0.0, 0.0, "weak"), ("offset", 4.5, 2.0, 0.0, 0.0, "weak"),
-    ("offset", -0.51, 2.0, 0.0, 0.0, "fail"), ("offset", -3.0, 2.0, 2.5, 0.0, "pass"), ("offset", -3.01, 2.0, 2.5, 0.0, "weak"),
+    ("half", 0.9, 0.5, 100.0, 0.0, "pass"), ("half", 0.91, 0.5, 100.0, 0.0, "fail"),
+    ("half", 0.09, 0.5, 100.0, 0.0, "too close"),
+    ("offset", 1.0, 2.0, 0.0, 0.0, "pass"), ("offset", 3.01, 2.0, 0.0, 0.0, "weak"),
+    ("offset", 4.5, 2.0, 0.0, 0.0, "weak"),
+    ("offset", -0.51, 2.0, 0.0, 0.0, "fail"), ("offset", -3.0, 2.0, 2.5, 0.0, "pass"),
+    ("offset", -3.01, 2.0, 2.5, 0.0, "weak"),
     ("offset", 12.0, 2.0, 100.0, 0.0, "pass"), ("offset", 12.01, 2.0, 100.0, 0.0, "fail"),
     ("level", -1.0, 0.0, 0.0, 2.0, "pass"),
-    ("accuracy", 0.55, 0.5, 0.0, 0.0, "pass"), ("accuracy", 0.551, 0.5, 0.0, 0.0, "weak"), ("accuracy", 0.449, 0.5, 0.0, 0.0, "weak"),
+    ("accuracy", 0.55, 0.5, 0.0, 0.0, "pass"), ("accuracy", 0.551, 0.5, 0.0, 0.0, "weak"),
+    ("accuracy", 0.449, 0.5, 0.0, 0.0, "weak"),
     ("accuracy", 0.65, 0.5, 0.0, 0.0, "weak"), ("accuracy", 0.651, 0.5, 0.0, 0.0, "fail"),
     ("accuracy", 0.75, 0.5, 0.125, 0.0, "pass"), ("accuracy", 0.7, 0.5, 0.099, 0.0, "weak"),
     ("accuracy", 0.75, 0.5, 0.0625, 0.0, "weak"), ("accuracy", 0.751, 0.5, 0.0625, 0.0, "fail"),
-    ("level", 1.125, 1.0, 0.0625, 0.0, "pass"), ("level", 1.126, 1.0, 0.0625, 0.0, "weak"), ("level", 0.874, 1.0, 0.0625, 0.0, "weak"),
+    ("level", 1.125, 1.0, 0.0625, 0.0, "pass"), ("level", 1.126, 1.0, 0.0625, 0.0, "weak"),
+    ("level", 0.874, 1.0, 0.0625, 0.0, "weak"),
     ("level", 11.0, 10.0, 0.0, 0.0, "pass"), ("level", 11.01, 10.0, 0.0, 0.0, "weak"),
-    ("level", 1.25, 1.0, 0.0, 0.0, "weak"), ("level", 1.251, 1.0, 0.0, 0.0, "fail"), ("level", 0.749, 1.0, 0.0, 0.0, "fail"),
+    ("level", 1.25, 1.0, 0.0, 0.0, "weak"), ("level", 1.251, 1.0, 0.0, 0.0, "fail"),
+    ("level", 0.749, 1.0, 0.0, 0.0, "fail"),
     ("level", 1.5, 1.0, 0.125, 0.0, "weak"), ("level", 1.501, 1.0, 0.125, 0.0, "fail"),
     ("half", 0.6, 0.5, 0.0, 0.0, "pass"), ("half", 0.601, 0.5, 0.0, 0.0, "weak"),
     ("half", 0.4, 0.5, 0.0, 0.0, "pass"), ("half", 0.399, 0.5, 0.0, 0.0, "too close"),
@@ -96,8 +107,17 @@ REVERSED = {ast.Lt: ast.Gt, ast.LtE: ast.GtE, ast.Gt: ast.Lt, ast.GtE: ast.LtE}
 
 
 def comparisons(tree) -> list[ast.Compare]:
-    inside = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name in JUDGING]
-    return [c for function in inside for c in ast.walk(function) if isinstance(c, ast.Compare) and type(c.ops[0]) in NEIGHBOURS]
+    inside = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef) and node.name in JUDGING
+    ]
+    return [
+        c
+        for function in inside
+        for c in ast.walk(function)
+        if isinstance(c, ast.Compare) and type(c.ops[0]) in NEIGHBOURS
+    ]
 
 
 def mutants():
@@ -131,7 +151,14 @@ N = 40
 FAST = tuple(
     m
     for m in TABLE
-    if m.name in ("frequency_error", "ld_r2_correlation", "distinct_haplotypes", "aats_truth", "haplotype_distance")
+    if m.name
+    in (
+        "frequency_error",
+        "ld_r2_correlation",
+        "distinct_haplotypes",
+        "aats_truth",
+        "haplotype_distance",
+    )
 )
 
 
@@ -177,7 +204,11 @@ def test_the_bound_of_a_table_grows_with_its_figures_and_shrinks_with_the_halvin
     # two-sided 1 % of Student's t with 19 degrees of freedom
     assert one.passes == pytest.approx(2.861, abs=1e-3)
     assert many.passes > one.passes
-    assert verdicts.Chance.of_family(100, 3).passes > many.passes > verdicts.Chance.of_family(100, 10**6).passes
+    assert (
+        verdicts.Chance.of_family(100, 3).passes
+        > many.passes
+        > verdicts.Chance.of_family(100, 10**6).passes
+    )
     assert many.passes < verdicts.LARGE_BOUND
     assert verdicts.judge("distance", 4.0, 1.0, 1.0, chance=many).verdict == "pass"
     assert verdicts.judge("distance", 9.0, 1.0, 1.0, chance=many).verdict == "fail"

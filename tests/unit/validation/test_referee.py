@@ -24,7 +24,11 @@ SITES = 600
 def people(demo_dir):
     """Alleles and positions of the sites of the shipped region, and everybody's population."""
     vcf = cyvcf2.VCF(str(demo_dir / "eur300.chr20_1-2Mb.vcf.gz"))
-    lines = [line.split("\t") for line in (demo_dir / "people.tsv").read_text().splitlines() if line[0] != "#"]
+    lines = [
+        line.split("\t")
+        for line in (demo_dir / "people.tsv").read_text().splitlines()
+        if line[0] != "#"
+    ]
     label = {row[0]: row[1] for row in lines}
     alleles, position = [], []
     for variant in vcf:
@@ -47,19 +51,34 @@ def dealt(people, seed):
     for columns in groups:
         group = make_people(len(columns) // 2)
         group.population[:] = population[columns[0::2] // 2].tolist()
-        panels.append(Panel(make_sites(len(kept)), group, ArrayHaplotypes(alleles[kept][:, columns])))
+        panels.append(
+            Panel(make_sites(len(kept)), group, ArrayHaplotypes(alleles[kept][:, columns]))
+        )
     return panels, cm[kept]
 
 
 def test_fresh_people_pass_and_unfaithful_controls_fail(people):
     (training, held, fresh), cm = dealt(people, 1)
     rng = np.random.default_rng(1)
-    made = make_controls(training.haplotypes.alleles, fresh.haplotypes.alleles, cm, np.array(training.people.population), rng)
+    made = make_controls(
+        training.haplotypes.alleles,
+        fresh.haplotypes.alleles,
+        cm,
+        np.array(training.people.population),
+        rng,
+    )
     made = {name: made[name] for name in made if CONTROLS[name].faithful is not None}
     assert list(made) == ["fresh people", "mosaic, short", "markov", "independent"]
-    judged = judge_together(made, training, held, cm, n_permutations=20, block=200, seed=1, table=FAST)
+    judged = judge_together(
+        made, training, held, cm, n_permutations=20, block=200, seed=1, table=FAST
+    )
     found = {name: rows[-1]["verdict"] for name, rows in judged.items()}
-    assert found == {"fresh people": "pass", "mosaic, short": "fail", "markov": "fail", "independent": "fail"}
+    assert found == {
+        "fresh people": "pass",
+        "mosaic, short": "fail",
+        "markov": "fail",
+        "independent": "fail",
+    }
 
 
 @pytest.fixture(scope="module")
@@ -70,11 +89,16 @@ def measured(people):
     indel = np.arange(len(cm)) % 20 == 0
     material = Material(known, new, cm, np.array(training.people.population), indel)
     made = {name: make(material, np.random.default_rng(3)) for name, make in FAULTS.items()}
-    return measure_together(made, training, held, cm, n_permutations=20, block=200, seed=3, table=FAST)
+    return measure_together(
+        made, training, held, cm, n_permutations=20, block=200, seed=3, table=FAST
+    )
 
 
 def test_faults_are_seen_and_fresh_individuals_are_not_accused(measured):
-    found = {name: fidelity_rows(measured, name, "control", 98, group=name)[-1]["verdict"] for name in FAULTS}
+    found = {
+        name: fidelity_rows(measured, name, "control", 98, group=name)[-1]["verdict"]
+        for name in FAULTS
+    }
     assert found["fresh individuals"] == "pass"
     for fault in (
         "independent sites",
@@ -93,16 +117,32 @@ def test_on_one_panel_who_is_farther_off_never_has_a_better_verdict(measured):
     for m in measured:
         metric = m.metric
         judged = [
-            judge(metric.kind, value, m.reference, m.null_sd, metric.tolerance, chance, unit=metric.unit)
+            judge(
+                metric.kind,
+                value,
+                m.reference,
+                m.null_sd,
+                metric.tolerance,
+                chance,
+                unit=metric.unit,
+            )
             for value in m.values.values()
         ]
         for value, own in zip(m.values.values(), judged, strict=True):
             off = abs(value - m.reference) / m.null_sd if m.null_sd else 0.0
-            assert not (off > 5 and own.size >= Size.LARGE and own.verdict == "pass"), (metric.name, value, m.reference)
+            assert not (off > 5 and own.size >= Size.LARGE and own.verdict == "pass"), (
+                metric.name,
+                value,
+                m.reference,
+            )
             for other_value, other in zip(m.values.values(), judged, strict=True):
                 same_side = (value - m.reference) * (other_value - m.reference) > 0
                 if same_side and own.size >= other.size and abs(own.z) >= abs(other.z):
-                    assert ORDER.index(own.verdict) >= ORDER.index(other.verdict), (metric.name, value, other_value)
+                    assert ORDER.index(own.verdict) >= ORDER.index(other.verdict), (
+                        metric.name,
+                        value,
+                        other_value,
+                    )
                     compared += 1
                     worse += own.verdict != other.verdict
     assert compared > 3000
@@ -114,7 +154,10 @@ def test_the_size_of_what_linkage_lacks_is_no_matter_of_spread(measured):
     scores and the rows around it.
     """
     rows = {
-        (r["metric"], r["bin"]): r for r in fidelity_rows(measured, "independent sites", "control", 98, group="independent sites")
+        (r["metric"], r["bin"]): r
+        for r in fidelity_rows(
+            measured, "independent sites", "control", 98, group="independent sites"
+        )
     }
     for metric in ("ld_score_slope", "copying_bits", "density", "aats_truth"):
         assert rows[metric, "all"]["verdict"] == "fail", metric
@@ -126,13 +169,20 @@ def test_the_size_of_what_linkage_lacks_is_no_matter_of_spread(measured):
     [
         ("association_hits", ["independent sites", "order-4 Markov"]),
         ("association_effects", ["independent sites", "order-4 Markov", "short mosaic"]),
-        ("imputation_r2", ["independent sites", "order-4 Markov", "short mosaic", "phase shuffled"]),
+        (
+            "imputation_r2",
+            ["independent sites", "order-4 Markov", "short mosaic", "phase shuffled"],
+        ),
     ],
 )
 def test_the_work_itself_cannot_be_done_with_faulty_data(measured, metric, faults):
     for fault in faults:
         rows = fidelity_rows(measured, fault, "control", 98, group=fault)
-        [verdict] = [r["verdict"] for r in rows if (r["metric"], r["population"], r["bin"]) == (metric, "all", "all")]
+        [verdict] = [
+            r["verdict"]
+            for r in rows
+            if (r["metric"], r["population"], r["bin"]) == (metric, "all", "all")
+        ]
         assert verdict == "fail", fault
 
 

@@ -27,7 +27,9 @@ SENSE = [codon for codon in CODONS if codon not in CodonTable.unambiguous_dna_by
 def as_set(texts: list[str], strands: bool = False, labels: list[str] | None = None) -> SequenceSet:
     bases, length = pad([encode(text.encode()) for text in texts])
     n = len(texts)
-    return SequenceSet([str(i) for i in range(n)], bases, length, labels or [""] * n, np.arange(n), strands)
+    return SequenceSet(
+        [str(i) for i in range(n)], bases, length, labels or [""] * n, np.arange(n), strands
+    )
 
 
 def by_translation(text: str, strands: bool) -> int:
@@ -36,7 +38,9 @@ def by_translation(text: str, strands: bool) -> int:
     for strand in [Seq(text), Seq(text).reverse_complement()][: 1 + strands]:
         for frame in range(3):
             codons = [str(strand[i : i + 3]) for i in range(frame, len(strand) - 2, 3)]
-            protein = "".join("X" if "N" in codon else str(Seq(codon).translate()) for codon in codons)
+            protein = "".join(
+                "X" if "N" in codon else str(Seq(codon).translate()) for codon in codons
+            )
             best = max([best, *map(len, re.findall("M[^*X]*", protein))])
     return best
 
@@ -57,8 +61,13 @@ def test_an_open_reading_frame_ends_at_a_stop_an_unknown_base_or_the_end():
 @pytest.mark.parametrize("strands", [False, True])
 def test_open_reading_frames_are_those_of_translations(strands):
     rng = np.random.default_rng(1)
-    texts = ["".join(rng.choice(list("ACGTN"), rng.integers(3, 200), p=[0.3, 0.15, 0.2, 0.3, 0.05])) for _ in range(200)]
-    assert longest_orfs(as_set(texts, strands)).tolist() == [by_translation(text, strands) for text in texts]
+    texts = [
+        "".join(rng.choice(list("ACGTN"), rng.integers(3, 200), p=[0.3, 0.15, 0.2, 0.3, 0.05]))
+        for _ in range(200)
+    ]
+    assert longest_orfs(as_set(texts, strands)).tolist() == [
+        by_translation(text, strands) for text in texts
+    ]
 
 
 def coding(rng, n: int, weight: np.ndarray, stops: float = 0.0, codons: int = 110) -> SequenceSet:
@@ -108,10 +117,17 @@ def test_coding_figures_tell_other_codons_and_stops_from_real_genes():
     train, holdout, good = (coding(rng, 100, usual) for _ in range(3))
     bad = coding(rng, 100, other, stops=0.5)
     right, wrong = (figures(made, train, holdout, coding="frame") for made in (good, bad))
-    assert set(right) == {"orf_length_distance", "orf_share", "codon_usage_distance", "in_frame_stops"}
+    assert set(right) == {
+        "orf_length_distance",
+        "orf_share",
+        "codon_usage_distance",
+        "in_frame_stops",
+    }
     assert {verdict(f) for f in right.values()} == {"pass"}
     assert right["orf_share"].reference == 1
-    assert {verdict(wrong[metric]) for metric in ("orf_share", "codon_usage_distance", "in_frame_stops")} == {"fail"}
+    assert {
+        verdict(wrong[metric]) for metric in ("orf_share", "codon_usage_distance", "in_frame_stops")
+    } == {"fail"}
     assert wrong["in_frame_stops"].value == pytest.approx(0.5 / 111, abs=0.001)
     assert set(figures(good, train, holdout, coding="orfs")) == {"orf_length_distance", "orf_share"}
     short = [coding(rng, 40, usual, codons=20) for _ in range(3)]
@@ -129,12 +145,19 @@ def pairs(rng, n: int, gap: int, share: float = 0.8, strands: bool = False) -> S
         at = int(rng.integers(0, 50))
         row[at : at + 7] = encode(b"GATTACA")
         row[at + gap + int(rng.integers(0, 3)) :][:7] = encode(b"CCATTGG")
-    return SequenceSet([str(i) for i in range(n)], bases, np.full(n, 120), [""] * n, np.arange(n), strands)
+    return SequenceSet(
+        [str(i) for i in range(n)], bases, np.full(n, 120), [""] * n, np.arange(n), strands
+    )
 
 
 def test_spacing_is_that_of_the_nearest_hits_and_signed_on_one_strand():
     words = WordMotif("GATTACA"), WordMotif("CCATT")
-    texts = ["GATTACA" + "T" * 20 + "CCATT" + "T" * 10 + "GATTACA", "CCATTGATTACA", "GATTACA", "CCATT"]
+    texts = [
+        "GATTACA" + "T" * 20 + "CCATT" + "T" * 10 + "GATTACA",
+        "CCATTGATTACA",
+        "GATTACA",
+        "CCATT",
+    ]
     for strands, expected in ((False, [-16.0, -6.0]), (True, [16.0, 6.0])):
         s = as_set(texts, strands)
         hits = [find(word, s) for word in words]
@@ -156,8 +179,12 @@ def test_spacing_is_the_same_on_the_other_strand():
 def test_spacing_of_planted_pairs_is_judged_and_left_out_where_real_sequences_lack_them():
     rng = np.random.default_rng(5)
     motifs = [WordMotif("GATTACA"), WordMotif("CCATTGG"), WordMotif("TTTTTTTTTTT")]
-    train, holdout, good, moved, lone = (pairs(rng, 120, gap, share) for gap, share in [(20, 0.8)] * 3 + [(30, 0.8), (20, 0.05)])
-    right, wrong, missing = (figures(made, train, holdout, motifs=motifs) for made in (good, moved, lone))
+    train, holdout, good, moved, lone = (
+        pairs(rng, 120, gap, share) for gap, share in [(20, 0.8)] * 3 + [(30, 0.8), (20, 0.05)]
+    )
+    right, wrong, missing = (
+        figures(made, train, holdout, motifs=motifs) for made in (good, moved, lone)
+    )
     name = "motif_spacing:GATTACA~CCATTGG"
     assert [metric for metric in right if "spacing" in metric] == [name]
     assert verdict(right[name]) == "pass"
@@ -165,7 +192,9 @@ def test_spacing_of_planted_pairs_is_judged_and_left_out_where_real_sequences_la
     assert wrong[name].value == pytest.approx(10, abs=1)
     assert verdict(wrong[name]) == "fail"
     assert verdict(missing[name]) == "not run"
-    assert not any("spacing" in metric for metric in figures(good, train, holdout, motifs=motifs[:1]))
+    assert not any(
+        "spacing" in metric for metric in figures(good, train, holdout, motifs=motifs[:1])
+    )
 
 
 def labelled(rng, n: int, meant: float) -> SequenceSet:
@@ -174,13 +203,20 @@ def labelled(rng, n: int, meant: float) -> SequenceSet:
     second = np.arange(n) % 2 == 1
     bases[second & (rng.random(n) < meant), 10:25] = encode(b"ATATAAACCCGGGTT")
     return SequenceSet(
-        [str(i) for i in range(n)], bases, np.full(n, 60), np.where(second, "yes", "no").tolist(), np.arange(n), False
+        [str(i) for i in range(n)],
+        bases,
+        np.full(n, 60),
+        np.where(second, "yes", "no").tolist(),
+        np.arange(n),
+        False,
     )
 
 
 def test_the_guidance_curve_rises_with_what_the_label_means_to_its_ceiling():
     rng = np.random.default_rng(6)
-    made = {weight: labelled(rng, 200, meant) for weight, meant in ((0.0, 0.0), (1.0, 0.5), (2.0, 1.0))}
+    made = {
+        weight: labelled(rng, 200, meant) for weight, meant in ((0.0, 0.0), (1.0, 0.5), (2.0, 1.0))
+    }
     curve = guidance_curve(made, labelled(rng, 300, 1.0), 200, 1)
     assert curve["weight"] == [0.0, 1.0, 2.0]
     assert curve["measure"] == "balanced accuracy"

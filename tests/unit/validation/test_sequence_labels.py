@@ -11,7 +11,9 @@ from genoloom.validation.sequence_classifier import cnn_auc
 MOTIF = np.array([0, 3, 0, 3, 0, 0, 0], dtype=np.uint8)
 
 
-def motif_set(rng, n: int, moved: bool = False, shuffled: bool = False, labels=("no", "yes")) -> SequenceSet:
+def motif_set(
+    rng, n: int, moved: bool = False, shuffled: bool = False, labels=("no", "yes")
+) -> SequenceSet:
     """Random bases; the second label has a motif at place 10 (or, moved, at 40). GC does not depend
     on the label.
     """
@@ -21,7 +23,14 @@ def motif_set(rng, n: int, moved: bool = False, shuffled: bool = False, labels=(
     bases[label == 1, at : at + 7] = MOTIF
     bases[label == 1, at + 8 : at + 15] = 1 + rng.integers(0, 2, ((label == 1).sum(), 7))
     names = rng.permutation(label) if shuffled else label
-    return SequenceSet([str(i) for i in range(n)], bases, np.full(n, 60), [labels[k] for k in names], np.arange(n), False)
+    return SequenceSet(
+        [str(i) for i in range(n)],
+        bases,
+        np.full(n, 60),
+        [labels[k] for k in names],
+        np.arange(n),
+        False,
+    )
 
 
 @pytest.mark.parametrize("labels", [("no", "yes"), ("bin1", "bin2")])

@@ -12,9 +12,25 @@ from Bio.Seq import Seq
 
 from genoloom.errors import InputError
 from genoloom.formats.motifs import fetch_matrix, read_matrices
-from genoloom.sequences import SequenceSet, canaries, decode, encode, is_canary, join, reverse_complement
+from genoloom.sequences import (
+    SequenceSet,
+    canaries,
+    decode,
+    encode,
+    is_canary,
+    join,
+    reverse_complement,
+)
 from genoloom.stages.validate_sequences import read_motifs
-from genoloom.validation.motif_fidelity import CHANCE, PSEUDOCOUNT, STEPS, MatrixMotif, WordMotif, find, log_odds
+from genoloom.validation.motif_fidelity import (
+    CHANCE,
+    PSEUDOCOUNT,
+    STEPS,
+    MatrixMotif,
+    WordMotif,
+    find,
+    log_odds,
+)
 from genoloom.validation.sequence_fidelity import Comparison
 
 JASPAR = """>MA0001.1 BOX
@@ -25,11 +41,15 @@ T [ 20 0 20 0 0 ]
 """
 
 
-def random_set(rng, n: int, place: int | None = None, share: float = 0.5, strands: bool = False) -> SequenceSet:
+def random_set(
+    rng, n: int, place: int | None = None, share: float = 0.5, strands: bool = False
+) -> SequenceSet:
     bases = rng.integers(0, 4, (n, 60)).astype(np.uint8)
     if place is not None:
         bases[rng.random(n) < share, place : place + 7] = encode(b"TATAAAT")
-    return SequenceSet([str(i) for i in range(n)], bases, np.full(n, 60), [""] * n, np.arange(n), strands)
+    return SequenceSet(
+        [str(i) for i in range(n)], bases, np.full(n, 60), [""] * n, np.arange(n), strands
+    )
 
 
 def random_counts(rng, width: int, kind: str) -> dict[str, list[float]]:
@@ -50,7 +70,11 @@ def test_words_and_matrices_find_what_a_regular_expression_finds(tmp_path):
     for motif, pattern in ((WordMotif("TATAWAW"), "TATA[AT]A[AT]"), (matrix, "TATAA")):
         hits = find(motif, sequences)
         texts = [decode(row) for row in sequences.bases]
-        expected = [(i, m.start()) for i, text in enumerate(texts) for m in re.finditer(f"(?={pattern})", text)]
+        expected = [
+            (i, m.start())
+            for i, text in enumerate(texts)
+            for m in re.finditer(f"(?={pattern})", text)
+        ]
         assert list(zip(hits.row.tolist(), hits.place.tolist(), strict=True)) == expected
         assert hits.usual_place() == pytest.approx(20, abs=3)
         assert hits.share_near(20) > 0.4
@@ -68,7 +92,9 @@ def test_the_other_strand_counts_where_strands_are_alike():
     )
     one, other = (find(WordMotif("TATAWAW"), s) for s in (sequences, flipped))
     assert one.share == other.share
-    assert sorted(zip(one.row, 60 - one.place - 7, strict=True)) == sorted(zip(other.row, other.place, strict=True))
+    assert sorted(zip(one.row, 60 - one.place - 7, strict=True)) == sorted(
+        zip(other.row, other.place, strict=True)
+    )
 
 
 @pytest.mark.parametrize("kind", ["mixed", "sharp"])
@@ -79,7 +105,10 @@ def test_hits_on_both_strands_are_those_of_biopython(width, kind):
     motif, steps = MatrixMotif("m", counts), log_odds(counts)
     odds = FrequencyPositionMatrix("ACGT", counts).normalize(PSEUDOCOUNT).log_odds()
     odds = np.array([odds[base] for base in "ACGT"])
-    assert np.abs(odds.min() + steps * np.ptp(odds) / STEPS - odds).max() <= np.ptp(odds) / STEPS / 2 + 1e-9
+    assert (
+        np.abs(odds.min() + steps * np.ptp(odds) / STEPS - odds).max()
+        <= np.ptp(odds) / STEPS / 2 + 1e-9
+    )
     matrix = PositionSpecificScoringMatrix("ACGT", dict(zip("ACGT", steps.tolist(), strict=True)))
     found = 0
     for length in (1, width - 1, width, width + 1, 31, 32, 33, 300, 8192, 20011):
@@ -90,7 +119,9 @@ def test_hits_on_both_strands_are_those_of_biopython(width, kind):
         expected = set()
         for strand in (matrix, matrix.reverse_complement()) if length >= width else ():
             scores = np.atleast_1d(strand.calculate(Seq(decode(bases[0]))))
-            expected |= set(np.flatnonzero(np.nan_to_num(scores, nan=-np.inf) >= motif.threshold).tolist())
+            expected |= set(
+                np.flatnonzero(np.nan_to_num(scores, nan=-np.inf) >= motif.threshold).tolist()
+            )
         assert find(motif, sequences).place.tolist() == sorted(expected)
         found += len(expected)
     assert found > 100
@@ -120,7 +151,15 @@ def test_what_is_no_motif_is_refused(text):
 
 
 @pytest.mark.parametrize(
-    ("old", "new"), [("A [ 0", "A [ -1"), ("A [ 0", "A [ nan"), ("20 0 0 ]", "20 0 ]"), ("T [", "T ("), (JASPAR, ""), ("G", "X")]
+    ("old", "new"),
+    [
+        ("A [ 0", "A [ -1"),
+        ("A [ 0", "A [ nan"),
+        ("20 0 0 ]", "20 0 ]"),
+        ("T [", "T ("),
+        (JASPAR, ""),
+        ("G", "X"),
+    ],
 )
 def test_a_damaged_file_of_matrices_is_refused(old, new, tmp_path):
     (tmp_path / "m.jaspar").write_text(JASPAR.replace(old, new))
@@ -149,7 +188,11 @@ def test_matrices_of_jaspar_come_by_id_and_by_name_without_a_network(monkeypatch
         ("MA9999", "neither id nor name"),
         ("", "neither id nor name"),
         ("x'y", "neither id nor name"),
-        ("MAX", r"(?s)3 matrices.*JASPAR:MA2255.1 \(Max, insects\).*JASPAR:MA0058.4 \(MAX, vertebrates\)"),
+        (
+            "MAX",
+            r"(?s)3 matrices.*JASPAR:MA2255.1 \(Max, insects\).*JASPAR:MA0058.4 \(MAX, "
+            r"vertebrates\)",
+        ),
     ],
 )
 def test_what_jaspar_does_not_have_once_is_refused(word, message):
@@ -160,7 +203,10 @@ def test_what_jaspar_does_not_have_once_is_refused(word, message):
 
 @pytest.mark.parametrize(
     ("package", "use"),
-    [("pyjaspar", lambda: read_motifs("JASPAR:TBP")), ("lightmotif", lambda: MatrixMotif("m", dict.fromkeys("ACGT", (1, 2))))],
+    [
+        ("pyjaspar", lambda: read_motifs("JASPAR:TBP")),
+        ("lightmotif", lambda: MatrixMotif("m", dict.fromkeys("ACGT", (1, 2)))),
+    ],
 )
 def test_without_an_optional_package_the_command_says_what_to_install(package, use, monkeypatch):
     real_import = builtins.__import__
@@ -186,8 +232,12 @@ def test_a_motif_at_another_place_is_seen_by_place_and_position_and_not_by_conte
     motifs = [WordMotif("TATAWAW")]
     good, bad = (figures(made, train, holdout, motifs=motifs) for made in (right, moved))
     for metric in ("motif_content:TATAWAW", "motif_at_place:TATAWAW"):
-        assert good[metric].value == pytest.approx(good[metric].reference, abs=4 * good[metric].null_sd)
-    assert bad["motif_content:TATAWAW"].value == pytest.approx(good["motif_content:TATAWAW"].value, abs=0.15)
+        assert good[metric].value == pytest.approx(
+            good[metric].reference, abs=4 * good[metric].null_sd
+        )
+    assert bad["motif_content:TATAWAW"].value == pytest.approx(
+        good["motif_content:TATAWAW"].value, abs=0.15
+    )
     assert bad["motif_at_place:TATAWAW"].value < 0.1
     assert bad["motif_position:TATAWAW"].value > good["motif_position:TATAWAW"].value + 10
 
@@ -201,7 +251,12 @@ def test_membership_is_found_in_copies_and_in_a_model_that_remembers():
     honest = figures(fresh, train, holdout)
     assert honest["membership_by_samples"].value == pytest.approx(0.5, abs=0.15)
     assert "membership_worst" not in honest
-    leaking = figures(copied, train, holdout, likelihood=lambda s: np.array([float(row.tobytes() in known) for row in s.bases]))
+    leaking = figures(
+        copied,
+        train,
+        holdout,
+        likelihood=lambda s: np.array([float(row.tobytes() in known) for row in s.bases]),
+    )
     assert leaking["membership_by_samples"].value > 0.9
     assert leaking["membership_by_model"].value == 1
     assert leaking["membership_worst"].value == 1
@@ -218,9 +273,19 @@ def test_planted_sequences_are_found_when_they_are_remembered():
     assert is_canary(join(train, planted)).tolist() == [False] * 60 + [True] * 12
     remembered = {row.tobytes() for row in planted.bases}
     knows = figures(
-        fresh, train, holdout, planted=planted, likelihood=lambda s: np.array([float(r.tobytes() in remembered) for r in s.bases])
+        fresh,
+        train,
+        holdout,
+        planted=planted,
+        likelihood=lambda s: np.array([float(r.tobytes() in remembered) for r in s.bases]),
     )
     assert knows["membership_of_canaries"].value == 1
     assert knows["membership_worst"].value == 1
-    ignorant = figures(fresh, train, holdout, planted=planted, likelihood=lambda s: np.array([float(r[0]) for r in s.bases]))
+    ignorant = figures(
+        fresh,
+        train,
+        holdout,
+        planted=planted,
+        likelihood=lambda s: np.array([float(r[0]) for r in s.bases]),
+    )
     assert 0.1 < ignorant["membership_of_canaries"].value < 0.9

@@ -20,11 +20,15 @@ def figure(demand, value, reference, sd=0.0, population="all", bin="all"):
 @pytest.mark.parametrize(
     ("demand", "value", "reference", "sd", "expected"),
     [
-        (LD, 0.99, 0.9, 0.0, "fit"), (LD, 0.86, 0.9, 0.0, "fit"), (LD, 0.84, 0.9, 0.0, "fit with limits"),
-        (LD, 0.74, 0.9, 0.0, "not fit"), (LD, 0.84, 0.9, 0.021, "fit"), (LD, 0.74, 0.9, 0.041, "fit with limits"),
-        (SLOPE, 0.5, 0.5, 0.0, "fit"), (SLOPE, 0.44, 0.5, 0.0, "fit with limits"), (SLOPE, 0.56, 0.5, 0.0, "fit with limits"),
+        (LD, 0.99, 0.9, 0.0, "fit"), (LD, 0.86, 0.9, 0.0, "fit"),
+        (LD, 0.84, 0.9, 0.0, "fit with limits"),
+        (LD, 0.74, 0.9, 0.0, "not fit"), (LD, 0.84, 0.9, 0.021, "fit"),
+        (LD, 0.74, 0.9, 0.041, "fit with limits"),
+        (SLOPE, 0.5, 0.5, 0.0, "fit"), (SLOPE, 0.44, 0.5, 0.0, "fit with limits"),
+        (SLOPE, 0.56, 0.5, 0.0, "fit with limits"),
         (SLOPE, 0.7, 0.5, 0.0, "not fit"), (SLOPE, 0.0007, 0.98, 0.04, "not fit"),
-        (LOST, 0.0, 0.05, 0.0, "fit"), (LOST, 0.08, 0.05, 0.0, "fit with limits"), (LOST, 0.16, 0.05, 0.0, "not fit"),
+        (LOST, 0.0, 0.05, 0.0, "fit"), (LOST, 0.08, 0.05, 0.0, "fit with limits"),
+        (LOST, 0.16, 0.05, 0.0, "not fit"),
         (LD, None, 0.9, 0.0, "not run"),
     ],
 )  # fmt: skip
@@ -36,10 +40,16 @@ def test_the_worst_figure_and_the_worst_population_decide():
     rows = [
         # this bin is not asked for
         figure(LD, 0.9, 0.9), figure(SLOPE, 0.44, 0.5), figure(LD, 0.5, 0.9, bin="5-20%"),
-        figure(LD, 0.86, 0.9, population="A"), figure(LD, 0.8, 0.9, population="B"), figure(LD, 0.88, 0.9, population="C"),
+        figure(LD, 0.86, 0.9, population="A"), figure(LD, 0.8, 0.9, population="B"),
+        figure(LD, 0.88, 0.9, population="C"),
     ]  # fmt: skip
     whole, part = judge_uses(rows, [LD, SLOPE])
-    assert (whole.use, whole.population, whole.fitness, whole.limits) == (Use.LINKAGE, "all", Fitness.LIMITS, (SLOPE,))
+    assert (whole.use, whole.population, whole.fitness, whole.limits) == (
+        Use.LINKAGE,
+        "all",
+        Fitness.LIMITS,
+        (SLOPE,),
+    )
     assert (part.population, part.fitness, part.limits) == ("B", Fitness.LIMITS, (LD,))
 
 
@@ -64,7 +74,10 @@ def line_of(demand: Demand) -> str:
     better = demand.better or demand.metric.better
     unit = " of the reference" if better is Better.REFERENCE else ""
     rows = "" if demand.bins == ("all",) else f" ({', '.join(demand.bins)})"
-    return f"| {demand.use.title} | `{demand.metric}`{rows} | {demand.fit:g}{unit} | {demand.limit:g}{unit} | {demand.why} |"
+    return (
+        f"| {demand.use.title} | `{demand.metric}`{rows} | {demand.fit:g}{unit} | "
+        f"{demand.limit:g}{unit} | {demand.why} |"
+    )
 
 
 def test_the_documentation_gives_the_demands():

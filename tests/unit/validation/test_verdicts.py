@@ -55,7 +55,9 @@ def random_row(rng, kind):
     """A reference, its spread and two figures on the same side of it, the second at least as far
     off.
     """
-    reference = {"half": 0.5, "accuracy": 0.5}.get(kind, float(rng.choice([rng.uniform(0.01, 0.99), rng.uniform(0.5, 20), 0.0])))
+    reference = {"half": 0.5, "accuracy": 0.5}.get(
+        kind, float(rng.choice([rng.uniform(0.01, 0.99), rng.uniform(0.5, 20), 0.0]))
+    )
     if kind == "similarity":
         reference = float(rng.uniform(-0.2, 0.999))
     near, far = np.sort(rng.exponential(rng.choice([0.02, 0.3, 3.0]), 2) * max(reference, 0.1))
@@ -79,10 +81,18 @@ def test_what_is_farther_off_never_has_a_better_verdict(kind):
         bound = float(rng.uniform(2, 9))
         chance = Chance.single() if rng.random() < 0.2 else Chance(bound, bound, bound)
         tolerance, unit = float(rng.choice([0.0, 0.02])), float(rng.uniform(0.05, 1))
-        first, second = (judge(kind, value, reference, sd, tolerance, chance, unit=unit) for value in (near, far))
+        first, second = (
+            judge(kind, value, reference, sd, tolerance, chance, unit=unit) for value in (near, far)
+        )
         assert abs(second.z) >= abs(first.z)
         assert second.size >= first.size
-        assert ORDER.index(second.verdict) >= ORDER.index(first.verdict), (kind, reference, sd, near, far)
+        assert ORDER.index(second.verdict) >= ORDER.index(first.verdict), (
+            kind,
+            reference,
+            sd,
+            near,
+            far,
+        )
         worse += second.verdict != first.verdict
     assert worse > 100  # the rows are on both sides of the bounds
 
@@ -115,7 +125,9 @@ def test_the_bound_of_a_table_holds_where_figures_are_not_normal():
     tables, figures, halvings = 1000, 60, 40
     for _ in range(tables):
         values = rng.standard_t(4, (halvings + 1, figures))
-        z = np.array([off(values[i], np.delete(values, [i, halvings], axis=0)) for i in range(halvings)])
+        z = np.array(
+            [off(values[i], np.delete(values, [i, halvings], axis=0)) for i in range(halvings)]
+        )
         found = off(values[-1], values[:-1]).max()
         accused["halvings"] += found > Chance.of_halvings(z).passes
         accused["normal"] += found > Chance.of_family(figures, halvings).passes

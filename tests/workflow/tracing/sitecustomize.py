@@ -9,7 +9,9 @@ import os
 import sys
 
 if "--log" in sys.orig_argv and "GENOLOOM_TRACE" in os.environ:
-    note = os.open(f"{os.environ['GENOLOOM_TRACE']}/{os.getpid()}", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    note = os.open(
+        f"{os.environ['GENOLOOM_TRACE']}/{os.getpid()}", os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    )
     os.write(note, f"{sys.orig_argv[sys.orig_argv.index('--log') + 1]}\n".encode())
 
     def _noted(event: str, arguments: tuple) -> None:

@@ -12,7 +12,17 @@ from genoloom.training_config import TransformerOptions
 
 # options that follow from the weights
 STRUCTURE = ("block", "context", "codes", "code_carriers", "width", "layers", "heads")
-BY_BLOCK = ("site_in", "site_out", "code_in", "code_out", "place", "code_bias", "partner", "error_logit", "crossover")
+BY_BLOCK = (
+    "site_in",
+    "site_out",
+    "code_in",
+    "code_out",
+    "place",
+    "code_bias",
+    "partner",
+    "error_logit",
+    "crossover",
+)
 RATE = 0.3  # learning rate of an adaptation, in that of a training from scratch
 
 
@@ -51,10 +61,16 @@ class Start:
         whole = base.codebook
         missing_at_end = max(0, (int(blocks[-1]) + 1) * L - whole.n_variants)
         codebook = BlockCodebook(
-            len(blocks) * L - missing_at_end, whole.alleles[blocks], whole.count[blocks], whole.error[blocks]
+            len(blocks) * L - missing_at_end,
+            whole.alleles[blocks],
+            whole.count[blocks],
+            whole.error[blocks],
         )
         state = {name: value.clone() for name, value in base.model.state_dict().items()}
-        weights = {name: value[torch.from_numpy(blocks)] if name in BY_BLOCK else value for name, value in state.items()}
+        weights = {
+            name: value[torch.from_numpy(blocks)] if name in BY_BLOCK else value
+            for name, value in state.items()
+        }
         table = weights.pop("population")
         populations = dict(zip([*base.population_names, ""], table, strict=True))
         kept = {name: getattr(base.options, name) for name in STRUCTURE}

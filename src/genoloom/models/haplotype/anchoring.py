@@ -24,7 +24,9 @@ POOLED = 1.0  # haplotypes of the pooled frequency in that of a population
 PILOT_ROWS, LEAST_ROWS = 2000, 200  # haplotypes of a pilot cohort, and least of a population
 
 
-def wanted_frequencies(code: np.ndarray, population: np.ndarray, n_populations: int, n_codes: int) -> np.ndarray:
+def wanted_frequencies(
+    code: np.ndarray, population: np.ndarray, n_populations: int, n_codes: int
+) -> np.ndarray:
     """Frequencies of the codes of one block in each population, a little shrunk to the pooled ones;
     float64 (P, C).
 
@@ -36,7 +38,11 @@ def wanted_frequencies(code: np.ndarray, population: np.ndarray, n_populations: 
     """
     known = (code >= 0) & (code < n_codes)
     flat = population[known].astype(np.int64) * n_codes + code[known]
-    counts = np.bincount(flat, minlength=n_populations * n_codes).reshape(n_populations, n_codes).astype(np.float64)
+    counts = (
+        np.bincount(flat, minlength=n_populations * n_codes)
+        .reshape(n_populations, n_codes)
+        .astype(np.float64)
+    )
     pooled = counts.sum(axis=0) / max(counts.sum(), 1)
     return (counts + POOLED * pooled) / (counts.sum(axis=1, keepdims=True) + POOLED)
 
@@ -62,12 +68,16 @@ def anchor_factors(chance: np.ndarray, population: np.ndarray, wanted: np.ndarra
     return factors
 
 
-def pilot_populations(population: np.ndarray, rng: np.random.Generator, rows: int = PILOT_ROWS) -> np.ndarray:
+def pilot_populations(
+    population: np.ndarray, rng: np.random.Generator, rows: int = PILOT_ROWS
+) -> np.ndarray:
     """Populations of a pilot cohort: `rows` in the mix of `population`, and at least `LEAST_ROWS`
     of each; int64, shuffled.
     """
     size = np.bincount(population)
-    wanted = np.where(size > 0, np.maximum(np.round(rows * size / size.sum()), LEAST_ROWS), 0).astype(np.int64)
+    wanted = np.where(
+        size > 0, np.maximum(np.round(rows * size / size.sum()), LEAST_ROWS), 0
+    ).astype(np.int64)
     return rng.permutation(np.repeat(np.arange(len(size)), wanted))
 
 

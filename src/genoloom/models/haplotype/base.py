@@ -115,7 +115,9 @@ class HaplotypeGenerator(ABC):
         """How real the model's critic finds each haplotype, float64, shape (n_haplotypes,)."""
         raise TypeError(f"generator '{self.name}' has no critic")
 
-    def block_log_likelihood(self, haplotypes: HaplotypeSource, population: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    def block_log_likelihood(
+        self, haplotypes: HaplotypeSource, population: np.ndarray
+    ) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield the variants of each block and the natural-log probability of each haplotype there
         given what precedes it.
 
@@ -123,14 +125,18 @@ class HaplotypeGenerator(ABC):
         """
         raise TypeError(f"generator '{self.name}' has no likelihood of blocks")
 
-    def switch_log_odds(self, haplotypes: HaplotypeSource, population: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    def switch_log_odds(
+        self, haplotypes: HaplotypeSource, population: np.ndarray
+    ) -> Iterator[tuple[int, np.ndarray]]:
         """Yield, for each place between two blocks, its first variant and what exchanging there the
         tails of a person's two haplotypes gains in natural-log likelihood nearby; float64, shape
         (n_people,). Positive: a switch error is likely.
         """
         raise TypeError(f"generator '{self.name}' has no likelihood of blocks")
 
-    def complete(self, haplotypes: HaplotypeSource, population: np.ndarray, seed: np.ndarray, particles: int) -> Iterator:
+    def complete(
+        self, haplotypes: HaplotypeSource, population: np.ndarray, seed: np.ndarray, particles: int
+    ) -> Iterator:
         """Yield haplotypes in order, some at a time, as
         `genoloom.models.haplotype.completion.Completion`: missing calls filled in.
         """

@@ -25,7 +25,9 @@ LENGTHS, COVERED, TRIED = (32, 16, 8), 0.9, 64
 SHORTEST = 4  # 16 codes are then all there can be
 
 
-def read_blocks(haplotypes: HaplotypeSource, block: int, start: int, stop: int, rows: np.ndarray | None = None) -> np.ndarray:
+def read_blocks(
+    haplotypes: HaplotypeSource, block: int, start: int, stop: int, rows: np.ndarray | None = None
+) -> np.ndarray:
     """Blocks [start, stop) of a source, int8, shape (n_rows, stop - start, block); filled up with
     -1 past the last variant.
 
@@ -45,14 +47,18 @@ def read_blocks(haplotypes: HaplotypeSource, block: int, start: int, stop: int, 
     return full.reshape(len(full), stop - start, block)
 
 
-def iterate_blocks(haplotypes: HaplotypeSource, block: int, rows: np.ndarray | None = None) -> Iterator[np.ndarray]:
+def iterate_blocks(
+    haplotypes: HaplotypeSource, block: int, rows: np.ndarray | None = None
+) -> Iterator[np.ndarray]:
     """Yield the blocks of a source in order, int8, shape (n_rows, block); parameters as in
     `read_blocks`.
     """
     n_blocks = -(-haplotypes.n_variants // block)
     at_once = max(1, READ_SITES // block)
     for start in range(0, n_blocks, at_once):
-        yield from read_blocks(haplotypes, block, start, min(start + at_once, n_blocks), rows).swapaxes(0, 1)
+        yield from read_blocks(
+            haplotypes, block, start, min(start + at_once, n_blocks), rows
+        ).swapaxes(0, 1)
 
 
 def choose_block(
@@ -88,7 +94,11 @@ def choose_block(
             alleles = read_blocks(haplotypes, block, k, k + 1)[:, 0]
             known, _, _ = _fit_block(alleles[rows], codes, carriers)
             covered.append((_nearest(known, alleles[validation])[1] == 0).mean())
-        log.info("blocks of %d sites: %.1f %% of the validation haplotypes are codes", block, 100 * np.mean(covered))
+        log.info(
+            "blocks of %d sites: %.1f %% of the validation haplotypes are codes",
+            block,
+            100 * np.mean(covered),
+        )
         if np.mean(covered) >= COVERED:
             return block
     return shortest
@@ -118,7 +128,13 @@ class BlockCodebook:
 
     @classmethod
     def fit(
-        cls, haplotypes: HaplotypeSource, *, block: int, codes: int, carriers: int = 1, rows: np.ndarray | None = None
+        cls,
+        haplotypes: HaplotypeSource,
+        *,
+        block: int,
+        codes: int,
+        carriers: int = 1,
+        rows: np.ndarray | None = None,
     ) -> "BlockCodebook":
         """Collect the codes of the training rows, reading the source once: blocks of at least
         `carriers` rows, or else the first.
@@ -126,13 +142,18 @@ class BlockCodebook:
         Rows with missing calls make no codes (unless no row of the block is complete: then missing
         is taken as 0) and count for the code that is nearest at their called sites.
         """
-        fitted = [_fit_block(alleles, codes, carriers) for alleles in iterate_blocks(haplotypes, block, rows)]
+        fitted = [
+            _fit_block(alleles, codes, carriers)
+            for alleles in iterate_blocks(haplotypes, block, rows)
+        ]
         n_codes = max(len(count) for _, count, _ in fitted)
         table = np.zeros((len(fitted), n_codes, block), dtype=np.int8)
         counts = np.zeros((len(fitted), n_codes), dtype=np.int64)
         for k, (code_alleles, count, _) in enumerate(fitted):
             table[k, : len(count)], counts[k, : len(count)] = code_alleles, count
-        return cls(haplotypes.n_variants, table, counts, np.stack([error for _, _, error in fitted]))
+        return cls(
+            haplotypes.n_variants, table, counts, np.stack([error for _, _, error in fitted])
+        )
 
     @classmethod
     def declare(cls, arrays: Declared, n_variants: int, block: int) -> "BlockCodebook":
@@ -144,10 +165,17 @@ class BlockCodebook:
         arrays.expect("codebook.count", "int64", K, C, low=0, high=MOST_COUNTED)
         arrays.expect("codebook.error", "float32", K, block, low=0, high=1)
         count = arrays["codebook.count"]
-        if isinstance(count, np.ndarray) and ((count[:, 0] == 0).any() or ((count[:, :-1] == 0) & (count[:, 1:] > 0)).any()):
-            raise DeclarationError("the array 'codebook.count' leaves gaps among the codes of a block")
+        if isinstance(count, np.ndarray) and (
+            (count[:, 0] == 0).any() or ((count[:, :-1] == 0) & (count[:, 1:] > 0)).any()
+        ):
+            raise DeclarationError(
+                "the array 'codebook.count' leaves gaps among the codes of a block"
+            )
         shapes = ((np.int8, (K, C, block)), (np.int64, (K, C)), (np.float32, (K, block)))
-        return cls(n_variants, *(as_strided(np.zeros(1, dtype), shape, [0] * len(shape)) for dtype, shape in shapes))
+        return cls(
+            n_variants,
+            *(as_strided(np.zeros(1, dtype), shape, [0] * len(shape)) for dtype, shape in shapes),
+        )
 
     @property
     def n_blocks(self) -> int:
@@ -190,7 +218,13 @@ class BlockCodebook:
         blocks = iterate_blocks(haplotypes, self.block, rows)
         return np.stack([self.nearest(k, alleles)[0] for k, alleles in enumerate(blocks)], axis=1)
 
-    def decode(self, k: int, code: np.ndarray, error: np.ndarray | None = None, uniforms: np.ndarray | None = None) -> np.ndarray:
+    def decode(
+        self,
+        k: int,
+        code: np.ndarray,
+        error: np.ndarray | None = None,
+        uniforms: np.ndarray | None = None,
+    ) -> np.ndarray:
         """Alleles of the codes of block `k`, seen through a flip kernel when `error` is given.
 
         Parameters
@@ -224,7 +258,9 @@ def _nearest(codes: np.ndarray, alleles: np.ndarray) -> tuple[np.ndarray, np.nda
     return code, distance[np.arange(len(code)), code].astype(np.int64)
 
 
-def _fit_block(alleles: np.ndarray, codes: int, carriers: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _fit_block(
+    alleles: np.ndarray, codes: int, carriers: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Codes (n, block), their counts (n,) and the error of each site (block,) of one block of
     training rows.
     """

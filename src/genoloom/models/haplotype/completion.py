@@ -53,20 +53,35 @@ class Completion:
 class HaplotypeCompleter:
     """Completes haplotypes, so many at a time as fit `SAMPLE_ROWS` particles."""
 
-    def __init__(self, model: HaplotypeTransformer, codebook: BlockCodebook, options: TransformerOptions, particles: int):
+    def __init__(
+        self,
+        model: HaplotypeTransformer,
+        codebook: BlockCodebook,
+        options: TransformerOptions,
+        particles: int,
+    ):
         if SAMPLE_ROWS % particles:
             raise ValueError(f"{particles} particles do not divide {SAMPLE_ROWS}")
-        self.model, self.codebook, self.options, self.particles = model, codebook, options, particles
+        self.model, self.codebook, self.options, self.particles = (
+            model,
+            codebook,
+            options,
+            particles,
+        )
         self.at_once = SAMPLE_ROWS // particles
         head = options.width // options.heads
-        self.cache = KeyValueCache(options.layers, SAMPLE_ROWS, options.heads, options.context, head)
+        self.cache = KeyValueCache(
+            options.layers, SAMPLE_ROWS, options.heads, options.context, head
+        )
         with torch.no_grad():
             self.error = model.flip_logit(slice(None)).double().sigmoid().numpy()  # (K, L)
             self.crossover = model.crossover_chance().double().numpy()  # (K, S - 1)
             partner = model.partner.masked_fill(model.absent, -math.inf)
             self.partner = partner.double().softmax(-1).numpy()  # (K, C)
 
-    def complete(self, haplotypes: HaplotypeSource, population: np.ndarray, seed: np.ndarray) -> Iterator[Completion]:
+    def complete(
+        self, haplotypes: HaplotypeSource, population: np.ndarray, seed: np.ndarray
+    ) -> Iterator[Completion]:
         """Yield the haplotypes of a source in order, `at_once` at a time.
 
         Parameters
@@ -86,7 +101,13 @@ class HaplotypeCompleter:
             yield Completion(done.alleles[kept], done.mean[kept], done.log_likelihood[kept])
 
     @torch.no_grad()
-    def _chunk(self, haplotypes: HaplotypeSource, rows: np.ndarray, population: np.ndarray, seed: np.ndarray) -> Completion:
+    def _chunk(
+        self,
+        haplotypes: HaplotypeSource,
+        rows: np.ndarray,
+        population: np.ndarray,
+        seed: np.ndarray,
+    ) -> Completion:
         R, P, (K, _, L) = len(rows), self.particles, self.codebook.alleles.shape
         paths = np.zeros((R, P, K, L), dtype=np.int8)
         mean = np.zeros((R, K, L), dtype=np.float32)
@@ -97,7 +118,13 @@ class HaplotypeCompleter:
             seen = self._begin(paths, labels, start, first)
             for k in range(first, stop):
                 hidden = self.model.read(seen, labels, k, k - start, self.cache)
-                pi = self.model.code_logits(hidden, k)[:, 0].double().softmax(-1).numpy().reshape(R, P, -1)
+                pi = (
+                    self.model.code_logits(hidden, k)[:, 0]
+                    .double()
+                    .softmax(-1)
+                    .numpy()
+                    .reshape(R, P, -1)
+                )
                 drawn, log_chance = self._draw(k, pi, known[:, k - first], seed)
                 paths[:, :, k] = drawn
                 log_weight += log_chance
@@ -106,7 +133,9 @@ class HaplotypeCompleter:
                 log_weight -= total[:, None]
                 chosen = resample(log_weight, row_uniforms(seed, PICKS + k))
                 if chosen is not None:
-                    paths[:, :, : k + 1] = np.take_along_axis(paths[:, :, : k + 1], chosen[:, :, None, None], axis=1)
+                    paths[:, :, : k + 1] = np.take_along_axis(
+                        paths[:, :, : k + 1], chosen[:, :, None, None], axis=1
+                    )
                     self._reorder((np.arange(R)[:, None] * P + chosen).ravel())
                 if k >= LAG:
                     mean[:, k - LAG] = mean_alleles(paths[:, :, k - LAG], log_weight)
@@ -119,20 +148,30 @@ class HaplotypeCompleter:
         alleles = paths[np.arange(R), last].reshape(R, -1)[:, :n]
         return Completion(alleles, mean.reshape(R, -1)[:, :n], evidence)
 
-    def _begin(self, paths: np.ndarray, labels: torch.Tensor, start: int, first: int) -> torch.Tensor:
+    def _begin(
+        self, paths: np.ndarray, labels: torch.Tensor, start: int, first: int
+    ) -> torch.Tensor:
         """Read the blocks [start, first) into the cache; returns what the network sees before block
         `first`.
         """
         self.cache.clear()
         seen = self.model.begin.expand(SAMPLE_ROWS, 1, -1)
         if first > start:
-            past = torch.from_numpy(np.ascontiguousarray(paths[:, :, start:first]).reshape(SAMPLE_ROWS, first - start, -1))
-            seen = torch.cat([seen, self.model.embed(past, self.model.match(past, start), start)], dim=1)
+            past = torch.from_numpy(
+                np.ascontiguousarray(paths[:, :, start:first]).reshape(
+                    SAMPLE_ROWS, first - start, -1
+                )
+            )
+            seen = torch.cat(
+                [seen, self.model.embed(past, self.model.match(past, start), start)], dim=1
+            )
             self.model.read(seen[:, :-1], labels, start, 0, self.cache)
             seen = seen[:, -1:]
         return seen
 
-    def _draw(self, k: int, pi: np.ndarray, known: np.ndarray, seed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _draw(
+        self, k: int, pi: np.ndarray, known: np.ndarray, seed: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Block `k` of every particle given its known alleles, int8 (R, P, L), and the log
         probability of those, (R, P).
 
@@ -154,11 +193,15 @@ class HaplotypeCompleter:
             scale = state.sum(axis=2)
             log_chance += np.log(scale)
             state = forward[s] = state / scale[..., None]
-        draws = row_uniforms(seed, BLOCK_DRAWS + k * P * 2 * S + np.arange(P * 2 * S)).reshape(R, P, 2, S)
+        draws = row_uniforms(seed, BLOCK_DRAWS + k * P * 2 * S + np.arange(P * 2 * S)).reshape(
+            R, P, 2, S
+        )
         codes = np.empty((S, R, P), dtype=np.int64)
         codes[-1] = _pick(forward[-1], draws[:, :, 0, -1])
         for s in range(S - 1, 0, -1):
-            stay = (1 - crossover[s - 1]) * np.take_along_axis(forward[s - 1], codes[s][..., None], axis=2)[..., 0]
+            stay = (1 - crossover[s - 1]) * np.take_along_axis(
+                forward[s - 1], codes[s][..., None], axis=2
+            )[..., 0]
             jump = crossover[s - 1] * partner[codes[s]]
             crossed = draws[:, :, 1, s] * (stay + jump) >= stay
             codes[s - 1] = np.where(crossed, _pick(forward[s - 1], draws[:, :, 0, s - 1]), codes[s])

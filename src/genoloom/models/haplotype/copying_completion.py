@@ -26,7 +26,8 @@ PARTICLES_AT_ONCE = 512
 
 
 def complete_rows(
-    panel: TemplatePanel, code_chances: Callable[[CopyingState], np.ndarray], haplotypes: HaplotypeSource, population: np.ndarray,
+    panel: TemplatePanel, code_chances: Callable[[CopyingState], np.ndarray],
+    haplotypes: HaplotypeSource, population: np.ndarray,
     seed: np.ndarray, particles: int,
 ) -> Iterator[Completion]:  # fmt: skip
     """Yield the haplotypes of a source in order, some at a time, with the missing alleles filled
@@ -68,7 +69,9 @@ def _complete(panel, code_chances, haplotypes, population, seed, P: int) -> Comp
         state.advance(drawn.ravel(), everything)
         chosen = resample(log_weight, row_uniforms(seed, PICKS + k))
         if chosen is not None:
-            paths[:, :, : k + 1] = np.take_along_axis(paths[:, :, : k + 1], chosen[:, :, None], axis=1)
+            paths[:, :, : k + 1] = np.take_along_axis(
+                paths[:, :, : k + 1], chosen[:, :, None], axis=1
+            )
             state.reorder((np.arange(R)[:, None] * P + chosen).ravel())
         if k >= LAG:
             mean[:, k - LAG] = mean_alleles(unpack_bits(paths[:, :, k - LAG], L), log_weight)
@@ -80,7 +83,14 @@ def _complete(panel, code_chances, haplotypes, population, seed, P: int) -> Comp
     return Completion(alleles, mean.reshape(R, -1)[:, :n], evidence)
 
 
-def _draw(state: CopyingState, pi: np.ndarray, bits: np.ndarray, called: np.ndarray, seed: np.ndarray, P: int):
+def _draw(
+    state: CopyingState,
+    pi: np.ndarray,
+    bits: np.ndarray,
+    called: np.ndarray,
+    seed: np.ndarray,
+    P: int,
+):
     """Blocks of the particles given the known alleles, uint32 (R, P), and the natural-log chances
     of these, (R, P).
     """
@@ -91,6 +101,8 @@ def _draw(state: CopyingState, pi: np.ndarray, bits: np.ndarray, called: np.ndar
     uniforms = row_uniforms(seed, BLOCK_DRAWS + k * P + np.arange(P)).ravel()
     code = state.table.ids[invert(joint.cumsum(axis=1), uniforms)]
     flips = row_uniforms(seed, k * P * L + np.arange(P * L)).reshape(R * P, L) < state.error(SPARE)
-    flipped = code ^ np.bitwise_or.reduce(flips.astype(np.uint32) << np.arange(L, dtype=np.uint32), axis=1)
+    flipped = code ^ np.bitwise_or.reduce(
+        flips.astype(np.uint32) << np.arange(L, dtype=np.uint32), axis=1
+    )
     known = called[each]
     return (bits[each] & known | flipped & ~known).reshape(R, P), log_chance

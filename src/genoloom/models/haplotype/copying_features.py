@@ -9,7 +9,15 @@ from typing import NamedTuple
 import numpy as np
 
 from genoloom.models.haplotype.compiled import jit
-from genoloom.models.haplotype.copying_kernels import LANES, LEAST_ERROR, MATCHES, MOST_ERROR, WIDE, S, advance
+from genoloom.models.haplotype.copying_kernels import (
+    LANES,
+    LEAST_ERROR,
+    MATCHES,
+    MOST_ERROR,
+    WIDE,
+    S,
+    advance,
+)
 
 G = len(MATCHES)
 M, A = 7, 5  # parts of a block, and figures of it (`copying_matches.Places`)
@@ -50,7 +58,11 @@ def _leave_out(b, r, rows, places, k, before, rules, f, h, others):
             out = 0
             for q in range(2):
                 j = rows.own[b, r, q]
-                if j < 0 or m.own[b, r, q] < rules.lengths[g] or (z == 1 and not rows.first[b] <= j < rows.stop[b]):
+                if (
+                    j < 0
+                    or m.own[b, r, q] < rules.lengths[g]
+                    or (z == 1 and not rows.first[b] <= j < rows.stop[b])
+                ):
                     continue
                 out += 1
                 c = places.index[k, j]
@@ -60,7 +72,11 @@ def _leave_out(b, r, rows, places, k, before, rules, f, h, others):
                 n = np.int32(places.before[row + high * C]) - np.int32(places.before[row + low * C])
                 for other in range(q + 1):  # both of the individual may carry it
                     t = rows.own[b, r, other]
-                    if t >= 0 and m.own[b, r, other] >= rules.lengths[g] and places.index[k, t] == c:
+                    if (
+                        t >= 0
+                        and m.own[b, r, other] >= rules.lengths[g]
+                        and places.index[k, t] == c
+                    ):
                         n -= 1
                 f[i, r * C + c] = rules.logs[n]
                 if i == 0:
@@ -200,7 +216,8 @@ def _room(places, network):
     C, H = places.codes.max(), len(network.w_row)
     U, n = (places.begins[1:] - places.begins[:-1]).max(), LANES * C
     return Room(
-        np.zeros(network.w_code.shape[1] * n, np.float32), np.empty(H * n, np.float32), np.empty(H * n, np.float32),
+        np.zeros(network.w_code.shape[1] * n, np.float32), np.empty(H * n, np.float32),
+        np.empty(H * n, np.float32),
         np.empty(n, np.float32), np.empty(n, np.float32), np.empty((N_ROW, LANES), np.float32),
         np.empty((H, LANES), np.float32), np.empty((U, WIDE), np.float32),
         np.empty((U, LANES), np.float32), np.empty((2, WIDE), np.float32),
@@ -272,7 +289,22 @@ def logits(rows, places, rules, network, carriers):
 
 
 @jit
-def proceed(rows, places, n_slots, rules, network, carriers, L, told, called, temperature, factors, uniforms, flips, row):
+def proceed(
+    rows,
+    places,
+    n_slots,
+    rules,
+    network,
+    carriers,
+    L,
+    told,
+    called,
+    temperature,
+    factors,
+    uniforms,
+    flips,
+    row,
+):
     """Blocks one after the other, which are given or drawn.
 
     Parameters
@@ -325,7 +357,9 @@ def proceed(rows, places, n_slots, rules, network, carriers, L, told, called, te
                         code += 1
                     row[k, b, r] = places.ids[places.begins[k] + code] ^ flips[k, b, r]
             if k + 1 < len(places.codes):
-                advance(b, rows, row[k, b], called[k, b], places, k, before, n_slots, rules, L, room)
+                advance(
+                    b, rows, row[k, b], called[k, b], places, k, before, n_slots, rules, L, room
+                )
             before += C * 2 * (N + 1)
     return sound
 

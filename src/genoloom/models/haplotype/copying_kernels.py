@@ -164,11 +164,31 @@ def _match(b, rows, x, known, places, k, before, n_slots, rules, L, found):
         if known[r]:
             i = ends(x[r], L, rules.rest, places.ids, places.ranked, begins, stops, found)
             u = places.ranked[begins + max(i, 0)]
-        follow(m, b, r, 0, 0, i, u, known[r], found, rules.whole, rules.rest, places, k, C, before, column, 0, N)
+        follow(
+            m,
+            b,
+            r,
+            0,
+            0,
+            i,
+            u,
+            known[r],
+            found,
+            rules.whole,
+            rules.rest,
+            places,
+            k,
+            C,
+            before,
+            column,
+            0,
+            N,
+        )
         slot = rows.slot[b]
         if slot > 0:
             follow(
-                m, b, r, 1, 1, i, u, known[r], found, rules.whole, rules.rest, places, k, C, before + (N + 1) * C,
+                m, b, r, 1, 1, i, u, known[r], found, rules.whole, rules.rest, places, k, C,
+                before + (N + 1) * C,
                 column + slot * width, rows.first[b], rows.stop[b],
             )  # fmt: skip
         for z in range(2):
@@ -240,4 +260,13 @@ def advance(b, rows, row, called, places, k, before, n_slots, rules, L, room):
         for s in range(S):
             for r in range(LANES):
                 room.jump[z, s * LANES + r] = rules.rate[s] * share
-    _weigh(b, rows, places, k, room.scale, room.jump, places.index[k + 1], places.begins[k + 2] - places.begins[k + 1])
+    _weigh(
+        b,
+        rows,
+        places,
+        k,
+        room.scale,
+        room.jump,
+        places.index[k + 1],
+        places.begins[k + 2] - places.begins[k + 1],
+    )

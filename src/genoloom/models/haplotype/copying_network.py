@@ -123,7 +123,9 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         if options.block is None:
             lengths = LENGTHS if len(fitted) >= FEW else LENGTHS_OF_FEW
             of_people = {"rows": fitted, "validation": validation}
-            block = choose_block(data.haplotypes, **of_blocks, **of_people, lengths=lengths, shortest=SHORTEST)
+            block = choose_block(
+                data.haplotypes, **of_blocks, **of_people, lengths=lengths, shortest=SHORTEST
+            )
         else:
             block = options.block
         self.options = options = options.model_copy(update={"block": block})
@@ -134,7 +136,9 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         if options.anchor:
             self._anchor(run)
 
-    def _train(self, data: TrainingHaplotypes, fitted: np.ndarray, validation: np.ndarray, run: TrainingRun) -> None:
+    def _train(
+        self, data: TrainingHaplotypes, fitted: np.ndarray, validation: np.ndarray, run: TrainingRun
+    ) -> None:
         """Fit the network to the people who are not in the validation set, each of them among all
         the others.
         """
@@ -142,14 +146,18 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         panel, place = self._collect(data, fitted)
         # the haplotypes 2 i and 2 i + 1 are one individual's, and both are fitted or neither is
         own = place.reshape(-1, 2).repeat(2, axis=0)
-        source, told = (HaplotypeView(data.haplotypes, haplotypes=rows) for rows in (fitted, validation))
+        source, told = (
+            HaplotypeView(data.haplotypes, haplotypes=rows) for rows in (fitted, validation)
+        )
         trained = gather(panel, source, data.population[fitted], own, PAIRS, rng)
         seen = gather(panel, told, data.population[validation], None, VALIDATION_PAIRS, rng)
         torch.manual_seed(derive_seed(run.seed, "weights"))
         self.network = CopyingNetwork(options.width)
         training = CopyingTraining(self.network, trained, seen, options.learning_rate, run.seed)
         rng_of_reference = np.random.default_rng(derive_seed(run.seed, "lines"))
-        training.reference_likelihoods = reference_bits(data.haplotypes, fitted, validation, data.map_cm, rng_of_reference)
+        training.reference_likelihoods = reference_bits(
+            data.haplotypes, fitted, validation, data.map_cm, rng_of_reference
+        )
         schedule = {
             "steps": options.steps,
             "minutes": options.minutes,
@@ -159,10 +167,13 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         self.network.eval()
         self.weights = self.network.compiled()
 
-    def _collect(self, data: TrainingHaplotypes, rows: np.ndarray) -> tuple[TemplatePanel, np.ndarray]:
+    def _collect(
+        self, data: TrainingHaplotypes, rows: np.ndarray
+    ) -> tuple[TemplatePanel, np.ndarray]:
         """Templates from some of the haplotypes, and where each of these stands among them."""
         panel, order = TemplatePanel.collect(
-            HaplotypeView(data.haplotypes, haplotypes=rows), data.population[rows], len(self.population_names),
+            HaplotypeView(data.haplotypes, haplotypes=rows), data.population[rows],
+            len(self.population_names),
             block=self.options.block, codes=self.options.codes, carriers=self.options.code_carriers,
             match_carriers=self.options.match_carriers,
         )  # fmt: skip
@@ -173,10 +184,15 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         seed, stop = derive_seed(run.seed, "temperature"), min(BALANCED_BLOCKS, self.panel.n_blocks)
         rng = np.random.default_rng(seed)
         rows = np.sort(rng.permutation(self.panel.n_templates)[:BALANCED_ROWS])
-        real = self.panel.haplotypes.read(0, min(stop * self.options.block, self.n_variants))[:, rows]
-        request = SampleRequest(self.panel.population[rows], rng.integers(0, 2**63, size=len(rows), dtype=np.uint64))
+        real = self.panel.haplotypes.read(0, min(stop * self.options.block, self.n_variants))[
+            :, rows
+        ]
+        request = SampleRequest(
+            self.panel.population[rows], rng.integers(0, 2**63, size=len(rows), dtype=np.uint64)
+        )
         found = balanced_temperature(
-            lambda temperature: np.concatenate(list(self._draw(request, temperature, stop))), real, LOWEST_TEMPERATURE
+            lambda temperature: np.concatenate(list(self._draw(request, temperature, stop))), real,
+            LOWEST_TEMPERATURE
         )  # fmt: skip
         log.info("%s: codes are drawn at temperature %g", run.label, found)
         return found
@@ -185,14 +201,18 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         """Find the factors that keep the frequencies of the templates, on a pilot cohort."""
         panel, rng = self.panel, np.random.default_rng(derive_seed(run.seed, "pilot"))
         population = pilot_populations(panel.population, rng)
-        request = SampleRequest(population, rng.integers(0, 2**63, size=len(population), dtype=np.uint64))
+        request = SampleRequest(
+            population, rng.integers(0, 2**63, size=len(population), dtype=np.uint64)
+        )
 
         walk = Walk(panel, 0)
 
         def wanted(k: int) -> np.ndarray:
             table = walk.table(k)
             walk.forget(k)
-            return wanted_frequencies(table.index, panel.population, panel.n_populations, table.codes)
+            return wanted_frequencies(
+                table.index, panel.population, panel.n_populations, table.codes
+            )
 
         pilot = Pilot(wanted)
         for _ in self._draw(request, self.options.temperature, panel.n_blocks, pilot):
@@ -203,7 +223,11 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         yield from self._draw(request, self.options.temperature, self.panel.n_blocks, self.anchors)
 
     def _draw(
-        self, request: SampleRequest, temperature: float, n_blocks: int, anchors: Anchors | Pilot | None = None
+        self,
+        request: SampleRequest,
+        temperature: float,
+        n_blocks: int,
+        anchors: Anchors | Pilot | None = None,
     ) -> Iterator[np.ndarray]:
         """Alleles of the first `n_blocks` blocks, int8 (n_sites, n_haplotypes)."""
         L = self.options.block
@@ -213,18 +237,28 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
             stop = min(first + step, n_blocks)
             uniforms = row_uniforms(request.seed, BLOCK_DRAWS + np.arange(first, stop)).T
             errors = np.concatenate([state.error(SPARE, k) for k in range(first, stop)])
-            flips = pack_bits((row_uniforms(request.seed, np.arange(first * L, stop * L)) < errors).T, L)
+            flips = pack_bits(
+                (row_uniforms(request.seed, np.arange(first * L, stop * L)) < errors).T, L
+            )
             drawn = np.empty(flips.shape, dtype=np.uint32)
             at_once = 1 if isinstance(anchors, Pilot) else stop - first
             for low in range(0, stop - first, at_once):
                 some = slice(low, low + at_once)
                 factors = None
                 if isinstance(anchors, Pilot):
-                    factors = anchors.find(first + low, self._chances(state, temperature), request.population)[None]
+                    factors = anchors.find(
+                        first + low, self._chances(state, temperature), request.population
+                    )[None]
                 elif anchors is not None:
                     factors = anchors.factors[first:stop]
-                drawn[some] = state.draw(self.weights, temperature, factors, uniforms[some], flips[some])
-            alleles = unpack_bits(drawn, L).transpose(0, 2, 1).reshape((stop - first) * L, len(request.seed))
+                drawn[some] = state.draw(
+                    self.weights, temperature, factors, uniforms[some], flips[some]
+                )
+            alleles = (
+                unpack_bits(drawn, L)
+                .transpose(0, 2, 1)
+                .reshape((stop - first) * L, len(request.seed))
+            )
             yield alleles[: self.n_variants - first * L]
 
     def _chances(self, state: CopyingState, temperature: float = 1.0) -> np.ndarray:
@@ -243,17 +277,23 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         total = np.zeros(haplotypes.n_haplotypes)
         for low in range(0, len(total), SCORED_ROWS):
             rows = np.arange(low, min(low + SCORED_ROWS, len(total)))
-            for _, scores in self.block_log_likelihood(HaplotypeView(haplotypes, haplotypes=rows), population[rows]):
+            for _, scores in self.block_log_likelihood(
+                HaplotypeView(haplotypes, haplotypes=rows), population[rows]
+            ):
                 total[rows] += scores
         return total
 
-    def block_log_likelihood(self, haplotypes: HaplotypeSource, population: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    def block_log_likelihood(
+        self, haplotypes: HaplotypeSource, population: np.ndarray
+    ) -> Iterator[tuple[slice, np.ndarray]]:
         state = CopyingState(self.panel, population)
         for k, bits, called in self._blocks(haplotypes):
             yield self._variants(k), self._score(state, bits, called)
             state.advance(bits, called)
 
-    def switch_log_odds(self, haplotypes: HaplotypeSource, population: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    def switch_log_odds(
+        self, haplotypes: HaplotypeSource, population: np.ndarray
+    ) -> Iterator[tuple[int, np.ndarray]]:
         state, n_blocks = CopyingState(self.panel, population), self.panel.n_blocks
         ahead: list[tuple[np.ndarray, np.ndarray]] = []
         source = self._blocks(haplotypes)
@@ -264,7 +304,9 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
                 yield self._variants(k).start, self._exchange(state, ahead)
             state.advance(*ahead.pop(0))
 
-    def _exchange(self, state: CopyingState, ahead: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    def _exchange(
+        self, state: CopyingState, ahead: list[tuple[np.ndarray, np.ndarray]]
+    ) -> np.ndarray:
         """Gain of exchanging the alleles that come between the two haplotypes of each person,
         float64 (n_people,).
         """
@@ -272,7 +314,9 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         sibling = np.arange(len(state.population)) ^ 1
         straight, crossed = state.fork(), state.fork()
         for bits, called in ahead:
-            change = self._score(crossed, bits[sibling], called[sibling]) - self._score(straight, bits, called)
+            change = self._score(crossed, bits[sibling], called[sibling]) - self._score(
+                straight, bits, called
+            )
             gain += change.reshape(-1, 2).sum(axis=1)
             straight.advance(bits, called)
             crossed.advance(bits[sibling], called[sibling])
@@ -299,7 +343,9 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         return slice(k * L, min((k + 1) * L, self.n_variants))
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
-        arrays = {f"network.{name}": value.numpy() for name, value in self.network.state_dict().items()}
+        arrays = {
+            f"network.{name}": value.numpy() for name, value in self.network.state_dict().items()
+        }
         templates, description = self.panel.haplotypes.state()
         arrays |= templates | {"population": self.panel.population}
         if self.anchors is not None:
@@ -323,11 +369,14 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
             Anchors.declare(arrays, -(-words.n_variants // options.block), P, options.codes)
 
     @classmethod
-    def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "CopyingNetworkGenerator":
+    def from_state(
+        cls, arrays: dict[str, np.ndarray], description: dict
+    ) -> "CopyingNetworkGenerator":
         generator = cls(CopyingNetworkOptions(**description["options"]))
         options, generator.population_names = generator.options, description["population_names"]
         generator.panel = TemplatePanel(
-            PackedHaplotypes.from_state(arrays, description), arrays["population"], len(generator.population_names), options.block,
+            PackedHaplotypes.from_state(arrays, description), arrays["population"],
+            len(generator.population_names), options.block,
             options.codes, options.code_carriers, options.match_carriers,
         )  # fmt: skip
         generator.anchors = Anchors.from_arrays(arrays)

@@ -51,7 +51,9 @@ class CopyingNetwork(nn.Module):
             spread = values.std(0)
             getattr(self, f"{name}_mean").copy_(values.mean(0))
             # one that hardly varies says nothing
-            getattr(self, f"{name}_spread").copy_(torch.where(spread < LEAST_SPREAD, 1e6, spread + 0.01))
+            getattr(self, f"{name}_spread").copy_(
+                torch.where(spread < LEAST_SPREAD, 1e6, spread + 0.01)
+            )
 
     def forward(self, f: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
         """(n, C, F) and (n, H) to (n, C)."""
@@ -69,10 +71,13 @@ class CopyingNetwork(nn.Module):
         bias = self.row.bias - code @ self.code_mean - row @ self.row_mean
         linear = self.linear.weight[0] / self.code_spread
         found = {
-            "w_code": nn.functional.pad(code, (0, -N_CODE % 8)), "w_row": row, "b_row": bias, "w_hidden": self.hidden.weight,
+            "w_code": nn.functional.pad(code, (0, -N_CODE % 8)), "w_row": row, "b_row": bias,
+            "w_hidden": self.hidden.weight,
             "b_hidden": self.hidden.bias, "w_out": self.out.weight[0], "w_linear": linear,
         }  # fmt: skip
-        return Network(**{name: np.ascontiguousarray(x.numpy(), dtype=np.float32) for name, x in found.items()})
+        return Network(
+            **{name: np.ascontiguousarray(x.numpy(), dtype=np.float32) for name, x in found.items()}
+        )
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,9 @@ class BlockPairs:
     def nats(self, network: CopyingNetwork, rows=slice(None)) -> torch.Tensor:
         """Minus log-probability of the blocks, (n,)."""
         usable = self.chance[rows] > 0
-        logits = network(self.code[rows].float(), self.row[rows].float()).masked_fill(~usable, -math.inf)
+        logits = network(self.code[rows].float(), self.row[rows].float()).masked_fill(
+            ~usable, -math.inf
+        )
         chance = self.chance[rows].clamp(min=1e-35).log()
         return torch.logsumexp(logits, -1) - torch.logsumexp(logits + chance, -1)
 
@@ -139,7 +146,10 @@ def _pairs(state: CopyingState, bits: np.ndarray, called: np.ndarray, sites: int
     usable = others >= np.minimum(others.max(axis=1, keepdims=True), state.panel.carriers)
     chance = np.where(usable, np.maximum(state.chances(bits, called, SPARE), 1e-35), 0)
     return BlockPairs(
-        *(torch.from_numpy(x) for x in (f.astype(np.float16), h.astype(np.float16), chance.astype(np.float32))),
+        *(
+            torch.from_numpy(x)
+            for x in (f.astype(np.float16), h.astype(np.float16), chance.astype(np.float32))
+        ),
         sites,
     )
 
@@ -171,8 +181,11 @@ class CopyingTraining(AveragedTraining):
         self.reference_likelihoods: dict[str, float] = {}  # what simple models pay, shown beside
         some = trained[:: max(1, len(trained) // 64)]
         network.scale(
-            *(torch.cat([getattr(x, name).float().flatten(0, -2) for x in some]) for name in ("code", "row"))
-        )  # fmt: skip
+            *(
+                torch.cat([getattr(x, name).float().flatten(0, -2) for x in some])
+                for name in ("code", "row")
+            )
+        )
         self.average.module.load_state_dict(network.state_dict())
 
     def train_step(self, step: int, fraction: float) -> dict[str, float]:
@@ -182,7 +195,9 @@ class CopyingTraining(AveragedTraining):
         for k in chosen:
             block = self.trained[k]
             rows = rng.choice(len(block.row), min(ROWS_A_STEP, len(block.row)), replace=False)
-            loss = loss + block.nats(self.model, torch.from_numpy(rows)).mean() / block.sites / len(chosen)
+            loss = loss + block.nats(self.model, torch.from_numpy(rows)).mean() / block.sites / len(
+                chosen
+            )
         return {"loss": self.descend(loss / math.log(2), fraction)}
 
     @torch.no_grad()

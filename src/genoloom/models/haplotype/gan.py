@@ -37,13 +37,28 @@ from scipy.special import ndtri
 
 from genoloom.declared import Declared
 from genoloom.errors import CollapsedError
-from genoloom.models.haplotype.anchoring import Anchors, Pilot, Scale, pilot_populations, wanted_frequencies
-from genoloom.models.haplotype.base import HaplotypeDescription, HaplotypeGenerator, SampleRequest, TrainingHaplotypes
+from genoloom.models.haplotype.anchoring import (
+    Anchors,
+    Pilot,
+    Scale,
+    pilot_populations,
+    wanted_frequencies,
+)
+from genoloom.models.haplotype.base import (
+    HaplotypeDescription,
+    HaplotypeGenerator,
+    SampleRequest,
+    TrainingHaplotypes,
+)
 from genoloom.models.haplotype.blocks import BlockCodebook, choose_block, read_blocks
 from genoloom.models.haplotype.gan_critic import Critic
 from genoloom.models.haplotype.gan_network import CodeChain, CodeGenerator, Walk, calibrate
 from genoloom.models.haplotype.gan_training import GanTraining, diversity
-from genoloom.models.haplotype.temperature import BALANCED_BLOCKS, BALANCED_ROWS, balanced_temperature
+from genoloom.models.haplotype.temperature import (
+    BALANCED_BLOCKS,
+    BALANCED_ROWS,
+    balanced_temperature,
+)
 from genoloom.models.haplotype.transformer_training import automatic_steps
 from genoloom.models.layers import declare_network, load_network, refuse_non_finite
 from genoloom.panel import HaplotypeSource
@@ -90,10 +105,15 @@ class GanGenerator(HaplotypeGenerator):
         self.anchors: Anchors | None = None
 
     def fit(self, data: TrainingHaplotypes, run: TrainingRun) -> None:
-        self.population_names, self.n_variants = list(data.population_names), data.haplotypes.n_variants
+        self.population_names, self.n_variants = (
+            list(data.population_names),
+            data.haplotypes.n_variants,
+        )
         fitted = np.flatnonzero(~data.validation)
         of_blocks = {"codes": self.options.codes, "rows": fitted}
-        block = self.options.block or choose_block(data.haplotypes, **of_blocks, validation=np.flatnonzero(data.validation))
+        block = self.options.block or choose_block(
+            data.haplotypes, **of_blocks, validation=np.flatnonzero(data.validation)
+        )
         self.options = options = self.options.model_copy(update={"block": block})
         self.codebook = BlockCodebook.fit(data.haplotypes, block=block, **of_blocks)
         codes = self.codebook.encode(data.haplotypes, fitted)
@@ -101,8 +121,14 @@ class GanGenerator(HaplotypeGenerator):
         torch.manual_seed(derive_seed(run.seed, "weights"))
         self._build()
         training = GanTraining(self.network, self.chain, self.codebook, codes, data, options, run)
-        steps = options.steps or max(LEAST_STEPS, automatic_steps(len(fitted), self.codebook.n_blocks, options))
-        schedule = {"steps": steps, "minutes": options.minutes, "evaluate_every": options.evaluate_every}
+        steps = options.steps or max(
+            LEAST_STEPS, automatic_steps(len(fitted), self.codebook.n_blocks, options)
+        )
+        schedule = {
+            "steps": steps,
+            "minutes": options.minutes,
+            "evaluate_every": options.evaluate_every,
+        }
         train(training, run, **schedule, patience=options.patience)
         self.network.to("cpu").eval()
         self.critic = training.critic.to("cpu").eval()
@@ -114,7 +140,15 @@ class GanGenerator(HaplotypeGenerator):
         calibrate(self.network, self.chain, torch.from_numpy(population), options.temperature)
         if options.anchor:
             self._anchor(codes, data.population[fitted], run)
-        found = diversity(self.network, self.chain, options.temperature, self.codebook, codes, data.population[fitted], run.seed)
+        found = diversity(
+            self.network,
+            self.chain,
+            options.temperature,
+            self.codebook,
+            codes,
+            data.population[fitted],
+            run.seed,
+        )
         refuse_collapse(run.label, found)
 
     def _temperature(self, codes: np.ndarray, population: np.ndarray, run: TrainingRun) -> float:
@@ -122,15 +156,24 @@ class GanGenerator(HaplotypeGenerator):
 
         `codes` (n, K) are theirs, `population` (n,) their populations.
         """
-        seed, stop = derive_seed(run.seed, "temperature"), min(BALANCED_BLOCKS, self.codebook.n_blocks)
+        seed, stop = (
+            derive_seed(run.seed, "temperature"),
+            min(BALANCED_BLOCKS, self.codebook.n_blocks),
+        )
         rows = np.random.default_rng(seed).permutation(len(codes))[:BALANCED_ROWS]
 
         def alleles(chosen: np.ndarray) -> np.ndarray:
-            return np.concatenate([self.codebook.decode(k, code) for k, code in enumerate(chosen.T)])
+            return np.concatenate(
+                [self.codebook.decode(k, code) for k, code in enumerate(chosen.T)]
+            )
 
         def draw(temperature: float) -> np.ndarray:
             torch.manual_seed(seed)  # the same draws at each temperature
-            return alleles(calibrate(self.network, self.chain, torch.from_numpy(population[rows]), temperature, stop).numpy())
+            return alleles(
+                calibrate(
+                    self.network, self.chain, torch.from_numpy(population[rows]), temperature, stop
+                ).numpy()
+            )
 
         found = balanced_temperature(draw, alleles(codes[rows, :stop]))
         log.info("%s: codes are drawn at temperature %g", run.label, found)
@@ -152,7 +195,9 @@ class GanGenerator(HaplotypeGenerator):
 
     def _build(self) -> None:
         codebook = self.codebook
-        self.network = CodeGenerator(codebook.n_blocks, codebook.n_codes, len(self.population_names), self.options)
+        self.network = CodeGenerator(
+            codebook.n_blocks, codebook.n_codes, len(self.population_names), self.options
+        )
 
     @torch.no_grad()
     def critic_score(self, haplotypes: HaplotypeSource, population: np.ndarray) -> np.ndarray:
@@ -178,15 +223,27 @@ class GanGenerator(HaplotypeGenerator):
         n = len(request.seed)
         # short chunks are filled up, so matrix products have one shape and a haplotype does not
         # depend on its company
-        chunks = [np.minimum(np.arange(at, at + SAMPLE_ROWS), n - 1) for at in range(0, n, SAMPLE_ROWS)]
+        chunks = [
+            np.minimum(np.arange(at, at + SAMPLE_ROWS), n - 1) for at in range(0, n, SAMPLE_ROWS)
+        ]
         walks = [self._start(request.seed[rows], request.population[rows]) for rows in chunks]
         for start in range(0, self.codebook.n_blocks, SAMPLE_BLOCKS):
             stop = min(start + SAMPLE_BLOCKS, self.codebook.n_blocks)
-            block = np.empty((self.codebook.sites(stop - 1).stop - self.codebook.sites(start).start, n), dtype=np.int8)
+            block = np.empty(
+                (self.codebook.sites(stop - 1).stop - self.codebook.sites(start).start, n),
+                dtype=np.int8,
+            )
             for walk, rows in zip(walks, chunks, strict=True):
                 first = rows[0]
-                codes = self._codes(walk, request.seed[rows], request.population[rows], start, stop, self.anchors)
-                alleles = np.concatenate([self._decode(k, code, request.seed[rows]) for k, code in enumerate(codes.T, start)])
+                codes = self._codes(
+                    walk, request.seed[rows], request.population[rows], start, stop, self.anchors
+                )
+                alleles = np.concatenate(
+                    [
+                        self._decode(k, code, request.seed[rows])
+                        for k, code in enumerate(codes.T, start)
+                    ]
+                )
                 block[:, first : first + SAMPLE_ROWS] = alleles[:, : n - first]
             yield block
 
@@ -194,10 +251,18 @@ class GanGenerator(HaplotypeGenerator):
         uniforms = row_uniforms(seed, LATENT_DRAWS + np.arange(self.network.latent))
         noise = torch.from_numpy(ndtri(np.maximum(uniforms, 2.0**-54))).float()
         with torch.no_grad():
-            return Walk(self.network.context(noise, torch.from_numpy(population)), self.options.temperature)
+            return Walk(
+                self.network.context(noise, torch.from_numpy(population)), self.options.temperature
+            )
 
     def _codes(
-        self, walk: Walk, seed: np.ndarray, population: np.ndarray, start: int, stop: int, scale: Scale | None
+        self,
+        walk: Walk,
+        seed: np.ndarray,
+        population: np.ndarray,
+        start: int,
+        stop: int,
+        scale: Scale | None,
     ) -> np.ndarray:
         """Codes of the blocks [start, stop) of one chunk, int64 (B, stop - start)."""
         uniforms = row_uniforms(seed, CODE_DRAWS + np.arange(start, stop))
@@ -219,10 +284,20 @@ class GanGenerator(HaplotypeGenerator):
         return self.codebook.decode(k, code, self.codebook.error[k], flips)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
-        arrays = {f"network.{name}": value.numpy() for name, value in self.network.state_dict().items()}
-        arrays |= {f"codebook.{name}": getattr(self.codebook, name) for name in ("alleles", "count", "error")}
-        arrays |= {f"chain.{name}": getattr(self.chain, name).numpy() for name in ("log_chance", "log_marginal")}
-        critic = self.critic.state_dict() | {name: getattr(self.critic, name) for name in ("frequency", "covariance")}
+        arrays = {
+            f"network.{name}": value.numpy() for name, value in self.network.state_dict().items()
+        }
+        arrays |= {
+            f"codebook.{name}": getattr(self.codebook, name)
+            for name in ("alleles", "count", "error")
+        }
+        arrays |= {
+            f"chain.{name}": getattr(self.chain, name).numpy()
+            for name in ("log_chance", "log_marginal")
+        }
+        critic = self.critic.state_dict() | {
+            name: getattr(self.critic, name) for name in ("frequency", "covariance")
+        }
         arrays |= {f"critic.{name}": value.numpy() for name, value in critic.items()}
         if self.anchors is not None:
             arrays["anchors"] = self.anchors.factors
@@ -245,23 +320,36 @@ class GanGenerator(HaplotypeGenerator):
             Anchors.declare(arrays, K, P, C)
         for name, low in (("frequency", 0), ("covariance", -1)):
             arrays.expect(f"critic.{name}", "float32", K, L, low=low, high=1)
-        declare_network(arrays, "critic.", lambda: Critic(codebook.error, codebook.error, P, options.width))
+        declare_network(
+            arrays, "critic.", lambda: Critic(codebook.error, codebook.error, P, options.width)
+        )
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "GanGenerator":
         generator = cls(GanOptions(**description["options"]))
-        generator.population_names, generator.n_variants = description["population_names"], description["n_variants"]
+        generator.population_names, generator.n_variants = (
+            description["population_names"],
+            description["n_variants"],
+        )
         codebook = {name: arrays[f"codebook.{name}"] for name in ("alleles", "count", "error")}
         generator.codebook = BlockCodebook(generator.n_variants, **codebook)
-        generator.chain = CodeChain(*(torch.from_numpy(arrays[f"chain.{name}"]) for name in ("log_chance", "log_marginal")))
+        generator.chain = CodeChain(
+            *(torch.from_numpy(arrays[f"chain.{name}"]) for name in ("log_chance", "log_marginal"))
+        )
         generator._build()
         load_network(generator.network, arrays, "network.")
         generator.network.eval()
         generator.anchors = Anchors.from_arrays(arrays)
-        critic = {k.removeprefix("critic."): v for k, v in arrays.items() if k.startswith("critic.")}
+        critic = {
+            k.removeprefix("critic."): v for k, v in arrays.items() if k.startswith("critic.")
+        }
         frequency, covariance = critic.pop("frequency"), critic.pop("covariance")
-        generator.critic = Critic(frequency, covariance, len(generator.population_names), generator.options.width)
-        generator.critic.load_state_dict({name: torch.from_numpy(value) for name, value in critic.items()})
+        generator.critic = Critic(
+            frequency, covariance, len(generator.population_names), generator.options.width
+        )
+        generator.critic.load_state_dict(
+            {name: torch.from_numpy(value) for name, value in critic.items()}
+        )
         generator.critic.eval()
         return generator
 
@@ -272,7 +360,9 @@ def refuse_collapse(label: str, figures: dict[str, float]) -> None:
     """
     if figures["lost"] > COLLAPSE_LOST or figures["distinct"] < COLLAPSE_DISTINCT:
         raise CollapsedError(
-            f"{label}: the generator collapsed: {figures['lost']:.0%} of the common sites do not vary any more (at most"
-            f" {COLLAPSE_LOST:.0%} may be lost), and it makes {figures['distinct']:.0%} of the distinct haplotypes of as many"
-            f" training rows (at least {COLLAPSE_DISTINCT:.0%}); try another seed, a lower learning rate or a higher likelihood weight"
+            f"{label}: the generator collapsed: {figures['lost']:.0%} of the common sites do not "
+            f"vary any more (at most {COLLAPSE_LOST:.0%} may be lost), and it makes "
+            f"{figures['distinct']:.0%} of the distinct haplotypes of as many training rows (at "
+            f"least {COLLAPSE_DISTINCT:.0%}); try another seed, a lower learning rate or a higher "
+            "likelihood weight"
         )

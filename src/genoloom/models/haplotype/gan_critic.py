@@ -29,15 +29,23 @@ class Convolutions(nn.Module):
             y = nn.functional.leaky_relu(x, 0.2)
             # as a matrix product over shifted copies: faster than conv1d on a CPU, and so is its
             # second derivative
-            y = inner(torch.cat([y[:, : -2 * dilation], y[:, dilation:-dilation], y[:, 2 * dilation :]], dim=-1))
-            x = (x[:, dilation:-dilation] + outer(nn.functional.leaky_relu(y, 0.2))) * math.sqrt(0.5)
+            y = inner(
+                torch.cat(
+                    [y[:, : -2 * dilation], y[:, dilation:-dilation], y[:, 2 * dilation :]], dim=-1
+                )
+            )
+            x = (x[:, dilation:-dilation] + outer(nn.functional.leaky_relu(y, 0.2))) * math.sqrt(
+                0.5
+            )
         return x
 
 
 class Critic(nn.Module):
     """Alleles to a score, higher for what looks real."""
 
-    def __init__(self, frequency: np.ndarray, covariance: np.ndarray, n_populations: int, width: int):
+    def __init__(
+        self, frequency: np.ndarray, covariance: np.ndarray, n_populations: int, width: int
+    ):
         super().__init__()
         n_blocks, block = frequency.shape
         # (K, L)
@@ -52,17 +60,25 @@ class Critic(nn.Module):
         self.population = nn.Embedding(n_populations, width)
         nn.init.normal_(self.population.weight, std=0.1)
 
-    def forward(self, alleles: torch.Tensor, population: torch.Tensor, start: int, alone: bool = False) -> torch.Tensor:
+    def forward(
+        self, alleles: torch.Tensor, population: torch.Tensor, start: int, alone: bool = False
+    ) -> torch.Tensor:
         """Scores (B,) of `alleles` (B, T, L) in [0, 1], blocks [start, start + T); `alone`: each
         row whatever its batch.
         """
         blocks = slice(start, start + alleles.shape[1])
         x = torch.einsum("btl,tlw->btw", 2 * alleles - 1, self.site[blocks]) + self.place[blocks]
         if not alone:  # else as in a batch whose statistics are those of the training rows
-            x = x + torch.einsum("tl,tlw->tw", self.batch_statistics(alleles, blocks), self.batch[blocks])
-        hidden = nn.functional.leaky_relu(self.body(nn.functional.pad(x, (0, 0, MARGIN, MARGIN))), 0.2)
+            x = x + torch.einsum(
+                "tl,tlw->tw", self.batch_statistics(alleles, blocks), self.batch[blocks]
+            )
+        hidden = nn.functional.leaky_relu(
+            self.body(nn.functional.pad(x, (0, 0, MARGIN, MARGIN))), 0.2
+        )
         # (B, T)
-        local = self.score(hidden).squeeze(-1) + (hidden * self.population(population)[:, None]).sum(-1)
+        local = self.score(hidden).squeeze(-1) + (
+            hidden * self.population(population)[:, None]
+        ).sum(-1)
         return local.mean(1)
 
     def batch_statistics(self, alleles: torch.Tensor, blocks: slice) -> torch.Tensor:
@@ -74,7 +90,10 @@ class Critic(nn.Module):
         following = nn.functional.pad(centred[:, 1:], (0, 1))
         covariance = (centred * following).mean(0).view_as(mean)
         # about four standard errors of a batch of 64 become 1
-        return torch.cat([mean - self.frequency[blocks], covariance - self.covariance[blocks]], dim=-1) * 4
+        return (
+            torch.cat([mean - self.frequency[blocks], covariance - self.covariance[blocks]], dim=-1)
+            * 4
+        )
 
 
 def statistics(codebook: BlockCodebook, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -85,7 +104,11 @@ def statistics(codebook: BlockCodebook, rows: np.ndarray) -> tuple[np.ndarray, n
     frequency, covariance = np.empty((K, L)), np.empty((K, L))
     for k in range(K):
         alleles = codebook.alleles[k, rows[:, k]].astype(np.float64)
-        after = codebook.alleles[k + 1, rows[:, k + 1], :1] if k + 1 < K else np.zeros((len(alleles), 1))
+        after = (
+            codebook.alleles[k + 1, rows[:, k + 1], :1]
+            if k + 1 < K
+            else np.zeros((len(alleles), 1))
+        )
         following = np.concatenate([alleles[:, 1:], after], axis=1)
         frequency[k] = alleles.mean(0)
         covariance[k] = (alleles * following).mean(0) - alleles.mean(0) * following.mean(0)

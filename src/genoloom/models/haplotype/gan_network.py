@@ -32,14 +32,23 @@ class CodeGenerator(nn.Module):
         self.whole, self.population = nn.Linear(options.latent, W), nn.Embedding(n_populations, W)
         self.gru = nn.GRU(W, W, batch_first=True)
         self.drop = nn.Dropout(options.dropout)
-        self.out, self.bias = nn.Parameter(torch.randn(n_blocks, n_codes, W) * 1e-3), nn.Parameter(torch.zeros(n_blocks, n_codes))
+        self.out, self.bias = (
+            nn.Parameter(torch.randn(n_blocks, n_codes, W) * 1e-3),
+            nn.Parameter(torch.zeros(n_blocks, n_codes)),
+        )
         self.register_buffer("calibration", torch.zeros(n_blocks, n_codes))
 
     def context(self, noise: torch.Tensor, population: torch.Tensor) -> torch.Tensor:
         """What a haplotype carries along: noise (B, Z) and population (B,) to (B, 1, W)."""
         return (self.whole(noise) + self.population(population))[:, None]
 
-    def forward(self, before: torch.Tensor | None, context: torch.Tensor, start: int, state: torch.Tensor | None = None):
+    def forward(
+        self,
+        before: torch.Tensor | None,
+        context: torch.Tensor,
+        start: int,
+        state: torch.Tensor | None = None,
+    ):
         """Corrections u of blocks from `start` on, (B, T, C), and the state after them.
 
         `before` (B, T) holds the codes of the blocks before each of them; None for one block with
@@ -52,7 +61,11 @@ class CodeGenerator(nn.Module):
             x = self.seen[torch.arange(start - 1, start + T - 1, device=before.device), before]
         hidden, state = self.gru(self.drop(x) + context, state)
         blocks = slice(start, start + T)
-        u = torch.einsum("btw,tcw->btc", self.drop(hidden), self.out[blocks]) + self.bias[blocks] + self.calibration[blocks]
+        u = (
+            torch.einsum("btw,tcw->btc", self.drop(hidden), self.out[blocks])
+            + self.bias[blocks]
+            + self.calibration[blocks]
+        )
         return u, state
 
     def score_window(self, codes: torch.Tensor, context: torch.Tensor, start: int) -> torch.Tensor:
@@ -86,15 +99,23 @@ class CodeChain:
         """Count `codes` (n_rows, K); smoothing after Witten & Bell 1991, doi:10.1109/18.87000."""
         n_blocks = codes.shape[1]
         # (K, C)
-        marginal = np.stack([np.bincount(column, minlength=n_codes) for column in codes.T]) / len(codes)
+        marginal = np.stack([np.bincount(column, minlength=n_codes) for column in codes.T]) / len(
+            codes
+        )
         chance = np.empty((n_blocks, n_codes, n_codes))
         chance[0] = marginal[0]
         for k in range(1, n_blocks):
-            counts = np.bincount(codes[:, k - 1] * n_codes + codes[:, k], minlength=n_codes**2).reshape(n_codes, n_codes)
+            counts = np.bincount(
+                codes[:, k - 1] * n_codes + codes[:, k], minlength=n_codes**2
+            ).reshape(n_codes, n_codes)
             escape = np.maximum(ESCAPE * (counts > 0).sum(axis=1, keepdims=True), ESCAPE)
-            chance[k] = (counts + escape * marginal[k]) / (counts.sum(axis=1, keepdims=True) + escape)
+            chance[k] = (counts + escape * marginal[k]) / (
+                counts.sum(axis=1, keepdims=True) + escape
+            )
         with np.errstate(divide="ignore"):
-            return cls(torch.from_numpy(np.log(chance)).float(), torch.from_numpy(np.log(marginal)).float())
+            return cls(
+                torch.from_numpy(np.log(chance)).float(), torch.from_numpy(np.log(marginal)).float()
+            )
 
     def window(self, codes: torch.Tensor, start: int) -> torch.Tensor:
         """log P of every code given the code before, for a window that holds `codes` (B, T); (B, T,
@@ -126,7 +147,9 @@ class Walk:
     state: torch.Tensor | None = None
 
     @torch.no_grad()
-    def go(self, generator: CodeGenerator, chain: CodeChain, start: int, stop: int, choose: Choose) -> torch.Tensor:
+    def go(
+        self, generator: CodeGenerator, chain: CodeChain, start: int, stop: int, choose: Choose
+    ) -> torch.Tensor:
         """Codes of the blocks [start, stop), int64 (B, stop - start)."""
         codes = []
         for k in range(start, stop):
@@ -146,7 +169,11 @@ def draw(_block: int, log_chance: torch.Tensor) -> torch.Tensor:
 
 @torch.no_grad()
 def calibrate(
-    generator: CodeGenerator, chain: CodeChain, population: torch.Tensor, temperature: float, stop: int | None = None
+    generator: CodeGenerator,
+    chain: CodeChain,
+    population: torch.Tensor,
+    temperature: float,
+    stop: int | None = None,
 ) -> torch.Tensor:
     """Set `generator.calibration` so that code frequencies along the contig become those of the
     training rows.
@@ -158,7 +185,9 @@ def calibrate(
     """
     generator.eval()
     generator.calibration.zero_()
-    context = generator.context(torch.randn(len(population), generator.latent, device=population.device), population)
+    context = generator.context(
+        torch.randn(len(population), generator.latent, device=population.device), population
+    )
 
     def fit_and_draw(k: int, log_chance: torch.Tensor) -> torch.Tensor:
         target = chain.log_marginal[k]
@@ -175,4 +204,6 @@ def calibrate(
         generator.calibration[k] = correction * temperature
         return draw(k, log_chance + correction)
 
-    return Walk(context, temperature).go(generator, chain, 0, stop or len(chain.log_marginal), fit_and_draw)
+    return Walk(context, temperature).go(
+        generator, chain, 0, stop or len(chain.log_marginal), fit_and_draw
+    )

@@ -50,11 +50,17 @@ class GanTraining:
         self.rows, self.population = rows, data.population[~data.validation]
         self.validation_rows = codebook.encode(data.haplotypes, np.flatnonzero(data.validation))
         self.frequency, covariance = statistics(codebook, rows)
-        self.critic = Critic(self.frequency, covariance, len(data.population_names), options.width).to(self.device)
+        self.critic = Critic(
+            self.frequency, covariance, len(data.population_names), options.width
+        ).to(self.device)
         self.average = exponential_average(generator, 0.995)
         # without momentum: the other side moves
-        self.generator_optimiser = torch.optim.Adam(generator.parameters(), lr=options.learning_rate, betas=(0.0, 0.99))
-        self.critic_optimiser = torch.optim.Adam(self.critic.parameters(), lr=options.learning_rate, betas=(0.0, 0.99))
+        self.generator_optimiser = torch.optim.Adam(
+            generator.parameters(), lr=options.learning_rate, betas=(0.0, 0.99)
+        )
+        self.critic_optimiser = torch.optim.Adam(
+            self.critic.parameters(), lr=options.learning_rate, betas=(0.0, 0.99)
+        )
         self.window = min(options.context, codebook.n_blocks)
         self.pretraining = options.pretrain_fraction > 0
 
@@ -69,7 +75,10 @@ class GanTraining:
             loss = self._likelihood_loss(rng)
             self._descend(loss)
             return {"likelihood": loss.item()}
-        steps = [self._critic_step(rng, penalised=step % PENALTY_EVERY == 0) for _ in range(self.options.critic_steps)]
+        steps = [
+            self._critic_step(rng, penalised=step % PENALTY_EVERY == 0)
+            for _ in range(self.options.critic_steps)
+        ]
         return {"critic": float(np.mean(steps)), **self._generator_step(rng)}
 
     def _set_rates(self, fraction: float) -> None:
@@ -77,23 +86,43 @@ class GanTraining:
         half falling to 0.
         """
         pretrain_fraction = self.options.pretrain_fraction
-        done = fraction / pretrain_fraction if self.pretraining else (fraction - pretrain_fraction) / (1 - pretrain_fraction)
+        done = (
+            fraction / pretrain_fraction
+            if self.pretraining
+            else (fraction - pretrain_fraction) / (1 - pretrain_fraction)
+        )
         rate = self.options.learning_rate * min(1.0, 2 * (1 - done))
         tuning = TUNING_RATE if pretrain_fraction > 0 else 1.0
-        self.generator_optimiser.param_groups[0]["lr"] = rate * (PRETRAIN_RATE if self.pretraining else tuning)
+        self.generator_optimiser.param_groups[0]["lr"] = rate * (
+            PRETRAIN_RATE if self.pretraining else tuning
+        )
         self.critic_optimiser.param_groups[0]["lr"] = rate
 
     def _window(self, rng: np.random.Generator) -> tuple[int, int]:
         # starts beyond the ends are moved inside: else the blocks there would hardly ever be seen
-        start = int(np.clip(rng.integers(1 - self.window, len(self.codes)), 0, len(self.codes) - self.window))
+        start = int(
+            np.clip(
+                rng.integers(1 - self.window, len(self.codes)), 0, len(self.codes) - self.window
+            )
+        )
         return start, start + self.window
 
-    def _real(self, rng: np.random.Generator, start: int, stop: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def _real(
+        self, rng: np.random.Generator, start: int, stop: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Codes (B, T) and populations (B,) of training rows, crossed over where they cannot be
         told apart.
         """
         rows = rng.integers(0, len(self.rows), size=self.options.batch)
-        source = crossovers(self.rows, self.population, rows, start, stop, -(-MATCH_SITES // self.codes.shape[2]), rng)
+        source = crossovers(
+            self.rows,
+            self.population,
+            rows,
+            start,
+            stop,
+            -(-MATCH_SITES // self.codes.shape[2]),
+            rng,
+        )
         codes = torch.from_numpy(self.rows[source, np.arange(start, stop)]).to(self.device)
         return codes, torch.from_numpy(self.population[rows]).to(self.device)
 
@@ -102,7 +131,9 @@ class GanTraining:
         return self.codes[torch.arange(start, start + codes.shape[1], device=self.device), codes]
 
     def _context(self, generator: CodeGenerator, population: torch.Tensor) -> torch.Tensor:
-        return generator.context(torch.randn(len(population), generator.latent, device=self.device), population)
+        return generator.context(
+            torch.randn(len(population), generator.latent, device=self.device), population
+        )
 
     def _likelihood_loss(self, rng: np.random.Generator) -> torch.Tensor:
         """Natural-log loss a block on a batch of training rows."""
@@ -120,8 +151,13 @@ class GanTraining:
         with torch.no_grad():
             walk = Walk(self._context(self.generator, population))
         real = self._alleles(codes, start).requires_grad_(penalised)
-        fake = self._alleles(walk.go(self.generator, self.chain, start, stop, draw), start).requires_grad_(penalised)
-        real_score, fake_score = self.critic(real, population, start), self.critic(fake, population, start)
+        fake = self._alleles(
+            walk.go(self.generator, self.chain, start, stop, draw), start
+        ).requires_grad_(penalised)
+        real_score, fake_score = (
+            self.critic(real, population, start),
+            self.critic(fake, population, start),
+        )
         loss = total = nn.functional.softplus(fake_score - real_score).mean()
         if penalised:
             penalty = _squared_gradient(real_score, real) + _squared_gradient(fake_score, fake)
@@ -136,7 +172,9 @@ class GanTraining:
         codes, population = self._real(rng, start, stop)
         fake = self._synthetic(population, start, stop)
         self.critic.requires_grad_(False)
-        margin = self.critic(self._alleles(codes, start), population, start) - self.critic(fake, population, start)
+        margin = self.critic(self._alleles(codes, start), population, start) - self.critic(
+            fake, population, start
+        )
         self.critic.requires_grad_(True)
         adversarial, likelihood = nn.functional.softplus(margin).mean(), self._likelihood_loss(rng)
         self._descend(adversarial + self.options.likelihood_weight * likelihood)
@@ -149,9 +187,13 @@ class GanTraining:
         self.generator.eval()
         context = self._context(self.generator, population)
         codes = Walk(context.detach()).go(self.generator, self.chain, start, stop, draw)
-        chance = (self.generator.score_window(codes, context, start) + self.chain.window(codes, start)).softmax(-1)
+        chance = (
+            self.generator.score_window(codes, context, start) + self.chain.window(codes, start)
+        ).softmax(-1)
         drawn = nn.functional.one_hot(codes, chance.shape[-1]).float()
-        return torch.einsum("btc,tcl->btl", drawn + chance - chance.detach(), self.codes[start:stop])
+        return torch.einsum(
+            "btc,tcl->btl", drawn + chance - chance.detach(), self.codes[start:stop]
+        )
 
     def _descend(self, loss: torch.Tensor) -> None:
         self.generator_optimiser.zero_grad(set_to_none=True)
@@ -170,20 +212,35 @@ class GanTraining:
         torch.manual_seed(derive_seed(self.seed, "evaluation"))
         rows = rng.permutation(len(self.rows))[:SCORED_ROWS]
         generator, n_blocks = self.average.module.eval(), min(SCORED_BLOCKS, len(self.codes))
-        walk = Walk(self._context(generator, torch.from_numpy(self.population[rows]).to(self.device)))
+        walk = Walk(
+            self._context(generator, torch.from_numpy(self.population[rows]).to(self.device))
+        )
         synthetic = walk.go(generator, self.chain, 0, n_blocks, draw).cpu().numpy()
         figures = []
         for start in range(0, n_blocks, self.window):
-            blocks = np.arange(max(0, min(start, n_blocks - self.window)), min(start + self.window, n_blocks))
+            blocks = np.arange(
+                max(0, min(start, n_blocks - self.window)), min(start + self.window, n_blocks)
+            )
             codes = self.codes[blocks].cpu().numpy()
-            kinds = (synthetic[:, blocks], self.rows[rows][:, blocks], self.validation_rows[:, blocks])
-            figures.append(compare(*(codes[np.arange(len(blocks)), kind] for kind in kinds), self.frequency[blocks]))
+            kinds = (
+                synthetic[:, blocks],
+                self.rows[rows][:, blocks],
+                self.validation_rows[:, blocks],
+            )
+            figures.append(
+                compare(
+                    *(codes[np.arange(len(blocks)), kind] for kind in kinds), self.frequency[blocks]
+                )
+            )
         mean = {name: float(np.mean([f[name] for f in figures])) for name in figures[0]}
         return {"score": sum(mean.values()) / len(mean), **mean}
 
     def state_dict(self) -> dict:
         parts = ("generator", "critic", "average", "generator_optimiser", "critic_optimiser")
-        return {"pretraining": self.pretraining, **{part: getattr(self, part).state_dict() for part in parts}}
+        return {
+            "pretraining": self.pretraining,
+            **{part: getattr(self, part).state_dict() for part in parts},
+        }
 
     def load_state_dict(self, state: dict) -> None:
         self.pretraining = state["pretraining"]
@@ -193,7 +250,10 @@ class GanTraining:
 
     def snapshot(self) -> dict:
         """A copy of the averaged generator."""
-        return {name: value.detach().cpu().clone() for name, value in self.average.module.state_dict().items()}
+        return {
+            name: value.detach().cpu().clone()
+            for name, value in self.average.module.state_dict().items()
+        }
 
     def restore(self, snapshot: dict) -> None:
         self.generator.load_state_dict(snapshot)
@@ -232,9 +292,13 @@ def diversity(
         distinct haplotypes in stretches of `STRETCH` blocks, in those of as many training rows.
     """
     torch.manual_seed(derive_seed(seed, "diversity"))
-    chosen = np.random.default_rng(derive_seed(seed, "diversity")).permutation(len(rows))[:SCORED_ROWS]
+    chosen = np.random.default_rng(derive_seed(seed, "diversity")).permutation(len(rows))[
+        :SCORED_ROWS
+    ]
     n_blocks = min(SCORED_BLOCKS, codebook.n_blocks)
-    context = generator.context(torch.randn(len(chosen), generator.latent), torch.from_numpy(population[chosen]))
+    context = generator.context(
+        torch.randn(len(chosen), generator.latent), torch.from_numpy(population[chosen])
+    )
     codes = Walk(context, temperature).go(generator, chain, 0, n_blocks, draw).numpy()
     lost, common = 0, 0
     for k in range(n_blocks):
@@ -243,15 +307,23 @@ def diversity(
         alleles = codebook.alleles[k, codes[:, k]]
         lost += (is_common & (alleles == alleles[:1]).all(0)).sum()
         common += is_common.sum()
-    return {"lost": lost / max(common, 1), "distinct": _distinct(codes) / _distinct(rows[chosen, :n_blocks])}
+    return {
+        "lost": lost / max(common, 1),
+        "distinct": _distinct(codes) / _distinct(rows[chosen, :n_blocks]),
+    }
 
 
 def _distinct(codes: np.ndarray) -> int:
     """Distinct rows of `codes` (n, T), summed over stretches."""
-    return sum(len(np.unique(codes[:, start : start + STRETCH], axis=0)) for start in range(0, codes.shape[1], STRETCH))
+    return sum(
+        len(np.unique(codes[:, start : start + STRETCH], axis=0))
+        for start in range(0, codes.shape[1], STRETCH)
+    )
 
 
-def crossovers(codes, population, rows, start: int, stop: int, match: int, rng: np.random.Generator) -> np.ndarray:
+def crossovers(
+    codes, population, rows, start: int, stop: int, match: int, rng: np.random.Generator
+) -> np.ndarray:
     """Which row each block comes from when rows cross over to others that they cannot be told from;
     int64 (n, stop - start).
 
@@ -262,8 +334,12 @@ def crossovers(codes, population, rows, start: int, stop: int, match: int, rng: 
     if stop - start <= match:
         return source
     multipliers = rng.integers(1, 2**63, size=match, dtype=np.uint64)
-    for place in np.sort(rng.integers(start + match, stop, size=-(-(stop - start) // BLOCKS_A_CROSSOVER))):
-        key = (codes[:, place - match : place].astype(np.uint64) + np.uint64(1)) @ multipliers ^ population.astype(np.uint64)
+    for place in np.sort(
+        rng.integers(start + match, stop, size=-(-(stop - start) // BLOCKS_A_CROSSOVER))
+    ):
+        key = (
+            codes[:, place - match : place].astype(np.uint64) + np.uint64(1)
+        ) @ multipliers ^ population.astype(np.uint64)
         order = np.argsort(key, kind="stable")
         own = key[source[:, place - start]]
         left, right = (np.searchsorted(key[order], own, side=side) for side in ("left", "right"))
@@ -271,7 +347,9 @@ def crossovers(codes, population, rows, start: int, stop: int, match: int, rng: 
     return source
 
 
-def compare(synthetic: np.ndarray, training: np.ndarray, real: np.ndarray, frequency: np.ndarray) -> dict[str, float]:
+def compare(
+    synthetic: np.ndarray, training: np.ndarray, real: np.ndarray, frequency: np.ndarray
+) -> dict[str, float]:
     """How far synthetic haplotypes are from real ones, in units of what as many training haplotypes
     score: 1 is perfect.
 
@@ -294,13 +372,21 @@ def compare(synthetic: np.ndarray, training: np.ndarray, real: np.ndarray, frequ
     """
     common = np.minimum(frequency, 1 - frequency).ravel() >= COMMON
     flat = [x.reshape(len(x), -1) for x in (synthetic, training, real)]
-    means, linkage = [x.mean(0) for x in flat], [_neighbour_correlations(x[:, common]) for x in flat]
-    misfit = [[float(np.square(x[kind] - x[2]).mean()) if len(x[2]) else 0.0 for x in (means, linkage)] for kind in (0, 1)]
+    means, linkage = (
+        [x.mean(0) for x in flat],
+        [_neighbour_correlations(x[:, common]) for x in flat],
+    )
+    misfit = [
+        [float(np.square(x[kind] - x[2]).mean()) if len(x[2]) else 0.0 for x in (means, linkage)]
+        for kind in (0, 1)
+    ]
     spread = _ratio(_nearest_distance(synthetic), _nearest_distance(training), 0.1)
     return {
         "frequency": _ratio(misfit[0][0], misfit[1][0], 1e-4),
         "linkage": _ratio(misfit[0][1], misfit[1][1], 1e-3),
-        "nearest": _ratio(_nearest_distance(real, synthetic), _nearest_distance(real, training), 0.1),
+        "nearest": _ratio(
+            _nearest_distance(real, synthetic), _nearest_distance(real, training), 0.1
+        ),
         "spread": max(spread, 1 / spread),
     }
 

@@ -26,7 +26,12 @@ import numpy as np
 import torch
 
 from genoloom.declared import Declared
-from genoloom.models.haplotype.base import HaplotypeDescription, HaplotypeGenerator, SampleRequest, TrainingHaplotypes
+from genoloom.models.haplotype.base import (
+    HaplotypeDescription,
+    HaplotypeGenerator,
+    SampleRequest,
+    TrainingHaplotypes,
+)
 from genoloom.models.haplotype.packed import PackedHaplotypes
 from genoloom.panel import HaplotypeSource, HaplotypeView
 from genoloom.seeds import derive_seed, paired_uniforms, row_uniforms
@@ -82,7 +87,9 @@ class FounderModel:
         shared = self.share[b // REGION] * self.shared[b]
         return shared + (1 - self.share[b // REGION]) * self.own[b // REGION], shared
 
-    def emissions(self, b: int, ones: torch.Tensor, zeros: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def emissions(
+        self, b: int, ones: torch.Tensor, zeros: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Chance of the alleles of a block given each cluster, up to a factor for each row, and the
         log of that factor.
 
@@ -103,7 +110,9 @@ class FounderModel:
             return target[population]
         return torch.addcmul(self.jump[b] * target[population], state, 1 - self.jump[b])
 
-    def see(self, entered: torch.Tensor, emitted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def see(
+        self, entered: torch.Tensor, emitted: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """The state after the alleles, scaled to sum to one, and the scale (N,)."""
         state = entered * emitted
         scale = state.sum(dim=1)
@@ -113,12 +122,16 @@ class FounderModel:
 class _Rows:
     """Alleles of some haplotypes of a packed panel, block by block, as the model reads them."""
 
-    def __init__(self, packed: HaplotypeSource, rows: np.ndarray, population: np.ndarray, device: str):
+    def __init__(
+        self, packed: HaplotypeSource, rows: np.ndarray, population: np.ndarray, device: str
+    ):
         self.view, self.device = HaplotypeView(packed, haplotypes=rows), device
         self.population = torch.from_numpy(population[rows]).to(device)
 
     def block(self, sites: slice) -> tuple[torch.Tensor, torch.Tensor]:
-        alleles = torch.from_numpy(np.ascontiguousarray(self.view.read(sites.start, sites.stop).T)).to(self.device)
+        alleles = torch.from_numpy(
+            np.ascontiguousarray(self.view.read(sites.start, sites.stop).T)
+        ).to(self.device)
         return (alleles == 1).float(), (alleles == 0).float()
 
 
@@ -129,7 +142,9 @@ def batches(n: int) -> Iterator[np.ndarray]:
 
 
 @torch.no_grad()
-def log_likelihood(model: FounderModel, haplotypes: HaplotypeSource, population: np.ndarray, device: str = "cpu") -> np.ndarray:
+def log_likelihood(
+    model: FounderModel, haplotypes: HaplotypeSource, population: np.ndarray, device: str = "cpu"
+) -> np.ndarray:
     """Natural-log likelihood of each haplotype, float64 (n,)."""
     total = np.zeros(haplotypes.n_haplotypes)
     for chosen in batches(haplotypes.n_haplotypes):
@@ -145,7 +160,10 @@ class _Expectations:
     """What the expectation step counts."""
 
     def __init__(self, model: FounderModel):
-        self.ones, self.called = torch.zeros_like(model.alternate), torch.zeros_like(model.alternate)
+        self.ones, self.called = (
+            torch.zeros_like(model.alternate),
+            torch.zeros_like(model.alternate),
+        )
         self.shared, self.own = torch.zeros_like(model.shared), torch.zeros_like(model.own)
         self.jumps = torch.zeros_like(model.jump)
         self.log_likelihood = 0.0
@@ -190,7 +208,9 @@ class _Expectations:
             backward = ahead.mul_(1 - model.jump[b]).add_(model.jump[b] * come)
         return backward
 
-    def maximise(self, model: FounderModel, frequency: torch.Tensor, options: HmmOptions, n: int) -> FounderModel:
+    def maximise(
+        self, model: FounderModel, frequency: torch.Tensor, options: HmmOptions, n: int
+    ) -> FounderModel:
         """The parameters under which the counts are most probable, with the pseudo-counts of
         `penalty`.
         """
@@ -198,7 +218,9 @@ class _Expectations:
         alternate = (self.ones + pseudo * frequency.float()) / (self.called + pseudo)
         jump = (self.jumps + 0.5) / (n + 1)
         jump[0] = 1
-        shared_total = torch.zeros_like(model.share).index_add_(0, _regions(model), self.shared.sum(dim=1))
+        shared_total = torch.zeros_like(model.share).index_add_(
+            0, _regions(model), self.shared.sum(dim=1)
+        )
         share = (shared_total + 1) / (shared_total + self.own.sum(dim=(1, 2)) + 2)
         return FounderModel(
             model.block,
@@ -225,11 +247,15 @@ def penalty(model: FounderModel, frequency: torch.Tensor, options: HmmOptions) -
     alternate, pseudo = model.alternate.double(), options.pseudo_count
     total = pseudo * (frequency * alternate.log() + (1 - frequency) * torch.log1p(-alternate)).sum()
     total += 0.5 * (model.jump[1:].double().log() + torch.log1p(-model.jump[1:].double())).sum()
-    total += (model.shared.double().log().sum() + model.own.double().log().sum()) / model.shared.shape[-1]
+    total += (
+        model.shared.double().log().sum() + model.own.double().log().sum()
+    ) / model.shared.shape[-1]
     return float(total + (model.share.double().log() + torch.log1p(-model.share.double())).sum())
 
 
-def initial_model(packed: PackedHaplotypes, n_populations: int, options: HmmOptions, rows: np.ndarray, seed: int) -> FounderModel:
+def initial_model(
+    packed: PackedHaplotypes, n_populations: int, options: HmmOptions, rows: np.ndarray, seed: int
+) -> FounderModel:
     """Random training haplotypes as clusters, seen through a veil of errors; jumps go anywhere."""
     K = options.clusters or min(MOST_CLUSTERS, max(2, len(rows) // ROWS_A_CLUSTER))
     founders = np.sort(np.random.default_rng(seed).permutation(rows)[:K])
@@ -238,12 +264,19 @@ def initial_model(packed: PackedHaplotypes, n_populations: int, options: HmmOpti
     alternate = torch.empty(V, K)
     for start in range(0, V, 4096):
         alleles = packed.read(start, min(start + 4096, V))[:, founders]
-        alternate[start : start + len(alleles)] = torch.from_numpy(np.where(alleles < 0, 0.5, 0.02 + 0.96 * alleles)).float()
+        alternate[start : start + len(alleles)] = torch.from_numpy(
+            np.where(alleles < 0, 0.5, 0.02 + 0.96 * alleles)
+        ).float()
     jump = torch.full((B,), min(0.5, 0.01 * L))
     jump[0] = 1
     R = -(-B // REGION)
     return FounderModel(
-        L, alternate, jump, torch.full((B, K), 1 / K), torch.full((R, n_populations, K), 1 / K), torch.full((R,), 0.5)
+        L,
+        alternate,
+        jump,
+        torch.full((B, K), 1 / K),
+        torch.full((R, n_populations, K), 1 / K),
+        torch.full((R,), 0.5),
     )
 
 
@@ -253,11 +286,26 @@ class HmmTraining:
     """
 
     def __init__(
-        self, model: FounderModel, packed: PackedHaplotypes, data: TrainingHaplotypes, options: HmmOptions, run: TrainingRun
+        self,
+        model: FounderModel,
+        packed: PackedHaplotypes,
+        data: TrainingHaplotypes,
+        options: HmmOptions,
+        run: TrainingRun,
     ):
-        self.options, self.packed, self.population, self.device = options, packed, data.population, run.device
-        self.model = FounderModel(model.block, *(getattr(model, name).to(run.device) for name in model.NAMES))
-        self.fitted, self.validation = np.flatnonzero(~data.validation), np.flatnonzero(data.validation)
+        self.options, self.packed, self.population, self.device = (
+            options,
+            packed,
+            data.population,
+            run.device,
+        )
+        self.model = FounderModel(
+            model.block, *(getattr(model, name).to(run.device) for name in model.NAMES)
+        )
+        self.fitted, self.validation = (
+            np.flatnonzero(~data.validation),
+            np.flatnonzero(data.validation),
+        )
         self.frequency = site_frequencies(packed, self.fitted).to(run.device)
         self.objective = -math.inf
 
@@ -266,15 +314,23 @@ class HmmTraining:
         """One iteration; "loss" is the objective before it, in bits a site, negative."""
         counts = _Expectations(self.model)
         for chosen in batches(len(self.fitted)):
-            counts.add(self.model, _Rows(self.packed, self.fitted[chosen], self.population, self.device))
-        self.objective = counts.log_likelihood + penalty(self.model, self.frequency[:, None], self.options)
-        self.model = counts.maximise(self.model, self.frequency[:, None], self.options, len(self.fitted))
+            counts.add(
+                self.model, _Rows(self.packed, self.fitted[chosen], self.population, self.device)
+            )
+        self.objective = counts.log_likelihood + penalty(
+            self.model, self.frequency[:, None], self.options
+        )
+        self.model = counts.maximise(
+            self.model, self.frequency[:, None], self.options, len(self.fitted)
+        )
         return {"loss": -self.objective / math.log(2) / len(self.fitted) / len(self.frequency)}
 
     def evaluate(self, step: int) -> dict[str, float]:
         """Bits a site on the validation set."""
         view = HaplotypeView(self.packed, haplotypes=self.validation)
-        total = log_likelihood(self.model, view, self.population[self.validation], self.device).sum()
+        total = log_likelihood(
+            self.model, view, self.population[self.validation], self.device
+        ).sum()
         bits = float(-total / math.log(2) / len(self.validation) / len(self.frequency))
         return {"score": bits, "bits": bits}
 
@@ -282,7 +338,9 @@ class HmmTraining:
         return {name: getattr(self.model, name) for name in FounderModel.NAMES}
 
     def load_state_dict(self, state: dict) -> None:
-        self.model = FounderModel(self.model.block, *(state[name].to(self.device) for name in FounderModel.NAMES))
+        self.model = FounderModel(
+            self.model.block, *(state[name].to(self.device) for name in FounderModel.NAMES)
+        )
 
     def snapshot(self) -> dict:
         return self.state_dict()
@@ -319,13 +377,24 @@ class HmmGenerator(HaplotypeGenerator):
         self.options = options
 
     def fit(self, data: TrainingHaplotypes, run: TrainingRun) -> None:
-        self.population_names, self.n_variants = list(data.population_names), data.haplotypes.n_variants
+        self.population_names, self.n_variants = (
+            list(data.population_names),
+            data.haplotypes.n_variants,
+        )
         packed = PackedHaplotypes.pack(data.haplotypes)
         fitted, seed = np.flatnonzero(~data.validation), derive_seed(run.seed, "founders")
         model = initial_model(packed, len(self.population_names), self.options, fitted, seed)
         training = HmmTraining(model, packed, data, self.options, run)
-        train(training, run, steps=self.options.steps, evaluate_every=1, patience=self.options.patience)
-        self.model = FounderModel(self.options.block, *(value.cpu() for value in training.state_dict().values()))
+        train(
+            training,
+            run,
+            steps=self.options.steps,
+            evaluate_every=1,
+            patience=self.options.patience,
+        )
+        self.model = FounderModel(
+            self.options.block, *(value.cpu() for value in training.state_dict().values())
+        )
 
     def log_likelihood(self, haplotypes: HaplotypeSource, population: np.ndarray) -> np.ndarray:
         return log_likelihood(self.model, haplotypes, population)
@@ -340,7 +409,9 @@ class HmmGenerator(HaplotypeGenerator):
             where = paired_uniforms(seed[jumping], np.full(len(jumping), JUMP + 2 * b + 1))
             for p in np.unique(request.population[jumping]):
                 of_population = request.population[jumping] == p
-                drawn = np.searchsorted(cumulated[p] / cumulated[p, -1], where[of_population], side="right")
+                drawn = np.searchsorted(
+                    cumulated[p] / cumulated[p, -1], where[of_population], side="right"
+                )
                 cluster[jumping[of_population]] = drawn
             sites = model.sites(b)
             uniforms = row_uniforms(seed, np.arange(sites.start, sites.stop)).T
@@ -360,7 +431,9 @@ class HmmGenerator(HaplotypeGenerator):
         B = -(-words.n_variants // words.options.block)
         R, P = -(-B // REGION), len(words.population_names)
         floor = FREQUENCY_FLOOR / 2  # rounded to float32
-        _, K = arrays.expect("alternate", "float32", words.n_variants, None, low=floor, high=1 - floor)
+        _, K = arrays.expect(
+            "alternate", "float32", words.n_variants, None, low=floor, high=1 - floor
+        )
         arrays.expect("jump", "float32", B, low=0, high=1)
         arrays.expect("shared", "float32", B, K, low=0, high=1, shares=True)
         arrays.expect("own", "float32", R, P, K, low=0, high=1, shares=True)
@@ -369,6 +442,12 @@ class HmmGenerator(HaplotypeGenerator):
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "HmmGenerator":
         generator = cls(HmmOptions(**description["options"]))
-        generator.population_names, generator.n_variants = description["population_names"], description["n_variants"]
-        generator.model = FounderModel(generator.options.block, *(torch.from_numpy(arrays[name]) for name in FounderModel.NAMES))
+        generator.population_names, generator.n_variants = (
+            description["population_names"],
+            description["n_variants"],
+        )
+        generator.model = FounderModel(
+            generator.options.block,
+            *(torch.from_numpy(arrays[name]) for name in FounderModel.NAMES),
+        )
         return generator

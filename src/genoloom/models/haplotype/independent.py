@@ -7,7 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from genoloom.declared import Declared
-from genoloom.models.haplotype.base import HaplotypeDescription, HaplotypeGenerator, SampleRequest, TrainingHaplotypes
+from genoloom.models.haplotype.base import (
+    HaplotypeDescription,
+    HaplotypeGenerator,
+    SampleRequest,
+    TrainingHaplotypes,
+)
 from genoloom.panel import HaplotypeSource
 from genoloom.seeds import row_uniforms
 from genoloom.training_config import IndependentOptions
@@ -44,7 +49,9 @@ class IndependentGenerator(HaplotypeGenerator):
             ones = (alleles == 1).astype(np.float32) @ member
             called = (alleles >= 0).astype(np.float32) @ member
             # half an allele of each kind keeps every frequency off 0 and 1
-            pooled = (ones.sum(axis=1, keepdims=True) + 0.5) / (called.sum(axis=1, keepdims=True) + 1)
+            pooled = (ones.sum(axis=1, keepdims=True) + 0.5) / (
+                called.sum(axis=1, keepdims=True) + 1
+            )
             s = self.options.shrinkage
             frequency[start : start + BLOCK] = (ones + s * pooled) / (called + s)
         self.frequency = frequency
@@ -75,7 +82,14 @@ class IndependentGenerator(HaplotypeGenerator):
 
     @classmethod
     def declare(cls, arrays: Declared, words: IndependentDescription) -> None:
-        arrays.expect("frequency", "float64", words.n_variants, len(words.population_names), low=1e-12, high=1 - 1e-12)
+        arrays.expect(
+            "frequency",
+            "float64",
+            words.n_variants,
+            len(words.population_names),
+            low=1e-12,
+            high=1 - 1e-12,
+        )
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "IndependentGenerator":

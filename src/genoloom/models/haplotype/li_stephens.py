@@ -47,7 +47,8 @@ class WeightedTemplates(Templates):
 
 
 def log_likelihood(
-    templates: HaplotypeSource, template_population: np.ndarray, haplotypes: HaplotypeSource, population: np.ndarray,
+    templates: HaplotypeSource, template_population: np.ndarray, haplotypes: HaplotypeSource,
+    population: np.ndarray,
     map_cm: np.ndarray, segment_cm: float, flip: float, own: float,
 ) -> np.ndarray:  # fmt: skip
     """Natural-log likelihood of each haplotype under mosaics of the templates; float64 (n,).
@@ -63,7 +64,10 @@ def log_likelihood(
     weight = 1 + own * (template_population == np.arange(population.max(initial=0) + 1)[:, None])
     prior = torch.from_numpy(weight / weight.sum(axis=1, keepdims=True)).float()
     starts = range(0, len(population), ROWS)
-    batches = [_Forward(slice(low, low + ROWS), prior[torch.from_numpy(population[low : low + ROWS])]) for low in starts]
+    batches = [
+        _Forward(slice(low, low + ROWS), prior[torch.from_numpy(population[low : low + ROWS])])
+        for low in starts
+    ]
     switch = -np.expm1(-np.diff(map_cm, prepend=map_cm[:1]) / segment_cm)
     for start in range(0, templates.n_variants, READ):
         stop = min(start + READ, templates.n_variants)
@@ -93,7 +97,9 @@ class _Forward:
         self.sum = torch.ones(len(prior))
         self.log_scale = torch.zeros(len(prior), dtype=torch.float64)
 
-    def add(self, templates: torch.Tensor, asked: np.ndarray, switch: list[float], flip: float) -> None:
+    def add(
+        self, templates: torch.Tensor, asked: np.ndarray, switch: list[float], flip: float
+    ) -> None:
         """Go on by the sites of a block: int8 (n_sites, n_templates) and (n_sites, n)."""
         alternate, missing = asked == 1, asked < 0
         some, gaps = alternate.any(axis=1).tolist(), missing.any(axis=1).tolist()
@@ -160,12 +166,18 @@ class LiStephensGenerator(MosaicGenerator):
 
         def loss(raw: np.ndarray) -> float:
             score = log_likelihood(
-                templates, self.population[fitted], asked, self.population[validation], self.map_cm[sites], **numbers(raw)
+                templates, self.population[fitted], asked, self.population[validation],
+                self.map_cm[sites], **numbers(raw)
             )  # fmt: skip
             return -float(score.mean())
 
         start = np.log([START[name] for name in fitted_numbers])
-        best = minimize(loss, start, method="Nelder-Mead", options={"maxfev": EVALUATIONS, "initial_simplex": _simplex(start)})
+        best = minimize(
+            loss,
+            start,
+            method="Nelder-Mead",
+            options={"maxfev": EVALUATIONS, "initial_simplex": _simplex(start)},
+        )
         self.parameters = numbers(best.x)
 
     @property
@@ -177,10 +189,14 @@ class LiStephensGenerator(MosaicGenerator):
         return self.parameters["flip"]
 
     def templates(self) -> WeightedTemplates:
-        return WeightedTemplates(self.population, len(self.population_names), self.parameters["own"])
+        return WeightedTemplates(
+            self.population, len(self.population_names), self.parameters["own"]
+        )
 
     def log_likelihood(self, haplotypes: HaplotypeSource, population: np.ndarray) -> np.ndarray:
-        return log_likelihood(self.training, self.population, haplotypes, population, self.map_cm, **self.parameters)
+        return log_likelihood(
+            self.training, self.population, haplotypes, population, self.map_cm, **self.parameters
+        )
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
         arrays, description = super().state()

@@ -20,7 +20,12 @@ import torch
 from pydantic import Field
 
 from genoloom.declared import Declared, Description, Weight
-from genoloom.models.haplotype.base import HaplotypeDescription, HaplotypeGenerator, SampleRequest, TrainingHaplotypes
+from genoloom.models.haplotype.base import (
+    HaplotypeDescription,
+    HaplotypeGenerator,
+    SampleRequest,
+    TrainingHaplotypes,
+)
 from genoloom.models.haplotype.packed import PackedHaplotypes, majority
 from genoloom.models.haplotype.pbwt import Pbwt
 from genoloom.panel import HaplotypeSource, HaplotypeView
@@ -98,7 +103,11 @@ def fit_weights(pooled: np.ndarray, own: np.ndarray, alleles: np.ndarray) -> Wei
     raw = prior.clone().requires_grad_()
 
     def loss() -> torch.Tensor:
-        escape, more, floor = raw[: 2 * n_lengths].exp().view(n_lengths, 2), raw[-2].exp(), raw[-1].sigmoid() / 2
+        escape, more, floor = (
+            raw[: 2 * n_lengths].exp().view(n_lengths, 2),
+            raw[-2].exp(),
+            raw[-1].sigmoid() / 2,
+        )
         weighted = counts + more * mine
         total = weighted.sum(dim=2)
         chance = torch.full((len(alternate),), 0.5, dtype=torch.float64)
@@ -121,7 +130,9 @@ def fit_weights(pooled: np.ndarray, own: np.ndarray, alleles: np.ndarray) -> Wei
     optimiser.step(closure)
     fitted = raw.detach()
     return Weights(
-        fitted[: 2 * n_lengths].exp().view(n_lengths, 2).numpy(), float(fitted[-2].exp()), float(fitted[-1].sigmoid() / 2)
+        fitted[: 2 * n_lengths].exp().view(n_lengths, 2).numpy(),
+        float(fitted[-2].exp()),
+        float(fitted[-1].sigmoid() / 2),
     )
 
 
@@ -129,9 +140,19 @@ class _Walk:
     """Training and asked haplotypes along the contig, and what the former say of the latter."""
 
     def __init__(
-        self, training: HaplotypeSource, population: np.ndarray, asked: np.ndarray, n_populations: int, lengths: list[int]
+        self,
+        training: HaplotypeSource,
+        population: np.ndarray,
+        asked: np.ndarray,
+        n_populations: int,
+        lengths: list[int],
     ):
-        self.training, self.population, self.asked, self.P = training, population, asked, n_populations
+        self.training, self.population, self.asked, self.P = (
+            training,
+            population,
+            asked,
+            n_populations,
+        )
         self.lengths = lengths
         self.n = training.n_haplotypes
         self.pbwt = Pbwt(self.n + len(asked))
@@ -165,9 +186,9 @@ class _Walk:
             run = (np.cumsum(divergence > site - length) - 1)[self.place]
             n_runs, read, mine = run.max(initial=0) + 1, run[called], run[self.n :]
             pooled[i] = np.bincount(2 * read + allele, minlength=2 * n_runs).reshape(-1, 2)[mine]
-            own[i] = np.bincount(2 * self.P * read + kind, minlength=2 * self.P * n_runs).reshape(-1, 2)[
-                mine * self.P + self.asked
-            ]
+            own[i] = np.bincount(2 * self.P * read + kind, minlength=2 * self.P * n_runs).reshape(
+                -1, 2
+            )[mine * self.P + self.asked]
             if not pooled[i].any():
                 break
         return pooled, own
@@ -220,9 +241,19 @@ class MarkovGenerator(HaplotypeGenerator):
     def _fit_weights(self, validation: np.ndarray) -> Weights:
         """Fit the weights to some of the validation haplotypes, at sites spread over the contig."""
         fitted, validation = np.flatnonzero(~validation), np.flatnonzero(validation)
-        validation = validation[np.linspace(0, len(validation) - 1, min(len(validation), FIT_ROWS)).astype(np.int64)]
-        chosen = set(np.linspace(0, self.n_variants - 1, min(self.n_variants, FIT_SITES)).astype(np.int64).tolist())
-        walk = self._walk(HaplotypeView(self.training, haplotypes=fitted), self.population[fitted], self.population[validation])
+        validation = validation[
+            np.linspace(0, len(validation) - 1, min(len(validation), FIT_ROWS)).astype(np.int64)
+        ]
+        chosen = set(
+            np.linspace(0, self.n_variants - 1, min(self.n_variants, FIT_SITES))
+            .astype(np.int64)
+            .tolist()
+        )
+        walk = self._walk(
+            HaplotypeView(self.training, haplotypes=fitted),
+            self.population[fitted],
+            self.population[validation],
+        )
         asked = HaplotypeView(self.training, haplotypes=validation)
         pooled, own, seen = [], [], []
         for (site, alleles, filled), (read, read_filled) in zip(
@@ -234,11 +265,17 @@ class MarkovGenerator(HaplotypeGenerator):
                 own.append(counts[1][:, called].astype(np.float32))
                 seen.append(read[called])
             walk.push(filled, read_filled)
-        return fit_weights(np.concatenate(pooled, axis=1), np.concatenate(own, axis=1), np.concatenate(seen))
+        return fit_weights(
+            np.concatenate(pooled, axis=1), np.concatenate(own, axis=1), np.concatenate(seen)
+        )
 
     def _walk(self, training: HaplotypeSource, population: np.ndarray, asked: np.ndarray) -> _Walk:
         return _Walk(
-            training, population, asked, len(self.population_names), context_lengths(self.options.order, self.n_variants)
+            training,
+            population,
+            asked,
+            len(self.population_names),
+            context_lengths(self.options.order, self.n_variants),
         )
 
     def sample(self, request: SampleRequest) -> Iterator[np.ndarray]:
@@ -246,8 +283,12 @@ class MarkovGenerator(HaplotypeGenerator):
         block = []
         for site, alleles, filled in walk.sites(self.n_variants):
             if site % BLOCK == 0:
-                uniforms = row_uniforms(request.seed, np.arange(site, min(site + BLOCK, self.n_variants))).T
-            drawn = (uniforms[site % BLOCK] < self.weights.chance(*walk.counts(alleles))).astype(np.int8)
+                uniforms = row_uniforms(
+                    request.seed, np.arange(site, min(site + BLOCK, self.n_variants))
+                ).T
+            drawn = (uniforms[site % BLOCK] < self.weights.chance(*walk.counts(alleles))).astype(
+                np.int8
+            )
             walk.push(filled, drawn)
             block.append(drawn)
             if len(block) == BLOCK or site == self.n_variants - 1:
@@ -267,21 +308,29 @@ class MarkovGenerator(HaplotypeGenerator):
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
         arrays, description = self.training.state()
-        description |= {"population_names": self.population_names, "options": self.options.model_dump()}
+        description |= {
+            "population_names": self.population_names,
+            "options": self.options.model_dump(),
+        }
         description["weights"] = {"own": self.weights.own, "floor": self.weights.floor}
         return arrays | {"population": self.population, "escape": self.weights.escape}, description
 
     @classmethod
     def declare(cls, arrays: Declared, words: MarkovDescription) -> None:
         n_haplotypes = PackedHaplotypes.declare(arrays, words.n_variants)
-        arrays.expect("population", "int64", n_haplotypes, low=0, high=len(words.population_names) - 1)
+        arrays.expect(
+            "population", "int64", n_haplotypes, low=0, high=len(words.population_names) - 1
+        )
         lengths = context_lengths(words.options.order, words.n_variants)
         arrays.expect("escape", "float64", len(lengths), 2, low=1e-12, high=1e12)
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "MarkovGenerator":
         generator = cls(MarkovOptions(**description["options"]))
-        generator.population_names, generator.population = description["population_names"], arrays["population"]
+        generator.population_names, generator.population = (
+            description["population_names"],
+            arrays["population"],
+        )
         generator.training = PackedHaplotypes.from_state(arrays, description)
         generator.n_variants = generator.training.n_variants
         numbers = WeightsDescription(**description["weights"])

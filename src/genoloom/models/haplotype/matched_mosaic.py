@@ -46,7 +46,10 @@ class MatchedMosaicGenerator(MosaicGenerator):
 
     def sample(self, request: SampleRequest) -> Iterator[np.ndarray]:
         templates = self.templates()
-        present = templates.draw(request.population, paired_uniforms(request.seed, np.full(len(request.seed), TEMPLATE - 1)))
+        present = templates.draw(
+            request.population,
+            paired_uniforms(request.seed, np.full(len(request.seed), TEMPLATE - 1)),
+        )
         walk = _Crossovers(self, templates, present, request.seed)
         for start in range(0, self.n_variants, BLOCK):
             stop = min(start + BLOCK, self.n_variants)
@@ -63,12 +66,24 @@ class _Crossovers:
     eight sites.
     """
 
-    def __init__(self, generator: MatchedMosaicGenerator, templates: Templates, present: np.ndarray, seed: np.ndarray):
+    def __init__(
+        self,
+        generator: MatchedMosaicGenerator,
+        templates: Templates,
+        present: np.ndarray,
+        seed: np.ndarray,
+    ):
         self.segment_cm, self.present, self.seed = generator.options.segment_cm, present, seed
         # small populations copy from everybody, so their haplotypes are one group
-        group = np.where(templates.few, len(templates.few), np.arange(len(templates.few)))[generator.population]
-        self.place_cm, self.must_match = _places(generator.map_cm, generator.options.match, generator.options.match_cm)
-        self.pbwt = BytewisePbwt(np.unique(group, return_inverse=True)[1], int(self.must_match.max(initial=0)))
+        group = np.where(templates.few, len(templates.few), np.arange(len(templates.few)))[
+            generator.population
+        ]
+        self.place_cm, self.must_match = _places(
+            generator.map_cm, generator.options.match, generator.options.match_cm
+        )
+        self.pbwt = BytewisePbwt(
+            np.unique(group, return_inverse=True)[1], int(self.must_match.max(initial=0))
+        )
         self.next_cm = self._draw(0, np.arange(len(seed)))
 
     def _draw(self, place: int, rows: np.ndarray) -> np.ndarray:

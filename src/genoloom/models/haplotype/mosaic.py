@@ -16,7 +16,12 @@ import numpy as np
 
 from genoloom.config_section import Section
 from genoloom.declared import Declared
-from genoloom.models.haplotype.base import HaplotypeDescription, HaplotypeGenerator, SampleRequest, TrainingHaplotypes
+from genoloom.models.haplotype.base import (
+    HaplotypeDescription,
+    HaplotypeGenerator,
+    SampleRequest,
+    TrainingHaplotypes,
+)
 from genoloom.models.haplotype.packed import PackedHaplotypes, unpack
 from genoloom.seeds import paired_uniforms
 from genoloom.training_config import MosaicOptions
@@ -45,7 +50,9 @@ class Templates:
 
     def draw(self, population: np.ndarray, uniforms: np.ndarray) -> np.ndarray:
         """A training haplotype for each row, all of its population equally probable."""
-        return self.order[self.first[population] + (uniforms * self.size[population]).astype(np.int64)]
+        return self.order[
+            self.first[population] + (uniforms * self.size[population]).astype(np.int64)
+        ]
 
 
 class Flips:
@@ -53,12 +60,20 @@ class Flips:
 
     def __init__(self, seed: np.ndarray, chance: float):
         self.seed, self.chance = seed, chance
-        self.next = self._gap(np.full(len(seed), START)) if chance > 0 else np.empty(0, dtype=np.int64)
+        self.next = (
+            self._gap(np.full(len(seed), START)) if chance > 0 else np.empty(0, dtype=np.int64)
+        )
 
     def _gap(self, site: np.ndarray, rows=slice(None)) -> np.ndarray:
         """The first flipped site after `site`: geometric distances."""
         uniforms = paired_uniforms(self.seed[rows], FLIP + site)
-        return site + 1 + np.floor(np.log1p(-uniforms) / np.log1p(-min(self.chance, 1 - 1e-12))).astype(np.int64)
+        return (
+            site
+            + 1
+            + np.floor(np.log1p(-uniforms) / np.log1p(-min(self.chance, 1 - 1e-12))).astype(
+                np.int64
+            )
+        )
 
     def apply(self, copied: np.ndarray, start: int) -> None:
         """Flip bits of `copied`, uint8 (n_bytes, n_rows), which begins at the site `start`."""
@@ -117,12 +132,17 @@ class MosaicGenerator(HaplotypeGenerator):
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
         arrays, description = self.training.state()
         arrays |= {"population": self.population, "map_cm": self.map_cm}
-        return arrays, description | {"population_names": self.population_names, "options": self.options.model_dump()}
+        return arrays, description | {
+            "population_names": self.population_names,
+            "options": self.options.model_dump(),
+        }
 
     @classmethod
     def declare(cls, arrays: Declared, words: HaplotypeDescription) -> None:
         n_haplotypes = PackedHaplotypes.declare(arrays, words.n_variants)
-        arrays.expect("population", "int64", n_haplotypes, low=0, high=len(words.population_names) - 1)
+        arrays.expect(
+            "population", "int64", n_haplotypes, low=0, high=len(words.population_names) - 1
+        )
         arrays.expect("map_cm", "float64", words.n_variants, low=-1e9, high=1e9, least_step=0)
 
     @classmethod
@@ -137,8 +157,15 @@ class MosaicGenerator(HaplotypeGenerator):
 class _Walk:
     """What each row copies at present, and the site of its next switch."""
 
-    def __init__(self, templates: Templates, request: SampleRequest, map_cm: np.ndarray, segment_cm: float):
-        self.templates, self.request, self.map_cm, self.segment_cm = templates, request, map_cm, segment_cm
+    def __init__(
+        self, templates: Templates, request: SampleRequest, map_cm: np.ndarray, segment_cm: float
+    ):
+        self.templates, self.request, self.map_cm, self.segment_cm = (
+            templates,
+            request,
+            map_cm,
+            segment_cm,
+        )
         start = np.full(len(request.seed), START)
         self.present = self._draw(start)
         self.next = self._next(start)
@@ -153,7 +180,9 @@ class _Walk:
         """
         uniforms = paired_uniforms(self.request.seed[rows], site)
         at = self.map_cm[np.maximum(site, 0)]
-        return np.searchsorted(self.map_cm, at - self.segment_cm * np.log1p(-uniforms), side="right")
+        return np.searchsorted(
+            self.map_cm, at - self.segment_cm * np.log1p(-uniforms), side="right"
+        )
 
     def copy(self, training: np.ndarray, start: int) -> np.ndarray:
         """Copied alleles as bytes, (n_bytes, n_rows), from the bytes of the training haplotypes at

@@ -61,7 +61,11 @@ class PackedHaplotypes:
         """
         rows, inside = slice(start // 8, -(-stop // 8)), slice(start % 8, start % 8 + stop - start)
         alleles = unpack(self.ones[rows])[inside]
-        return np.where(unpack(self.called[rows])[inside] == 1, alleles, np.int8(-1)) if len(self.called) else alleles
+        return (
+            np.where(unpack(self.called[rows])[inside] == 1, alleles, np.int8(-1))
+            if len(self.called)
+            else alleles
+        )
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
         """Arrays and description for the model file."""

@@ -13,7 +13,9 @@ from genoloom.models.haplotype.base import HaplotypeGenerator, SampleRequest
 from genoloom.tracts import Tracts
 
 
-def sample_ancestries(generator: HaplotypeGenerator, seed: np.ndarray, ancestry: Tracts) -> Iterator[np.ndarray]:
+def sample_ancestries(
+    generator: HaplotypeGenerator, seed: np.ndarray, ancestry: Tracts
+) -> Iterator[np.ndarray]:
     """Yield blocks of alleles as `HaplotypeGenerator.draw` does, each haplotype of its ancestry at
     each variant.
 
@@ -37,7 +39,10 @@ def sample_ancestries(generator: HaplotypeGenerator, seed: np.ndarray, ancestry:
         jobs.append(rows)
         labels.append(np.full(len(rows), p))
     tracts = [ancestry.take(rows) for rows in jobs]
-    streams = [generator.draw(SampleRequest(label, seed[rows])) for label, rows in zip(labels, jobs, strict=True)]
+    streams = [
+        generator.draw(SampleRequest(label, seed[rows]))
+        for label, rows in zip(labels, jobs, strict=True)
+    ]
     start = 0
     for blocks in zip(*streams, strict=True):
         stop = start + len(blocks[0])

@@ -46,7 +46,9 @@ def li_stephens_bits(training: np.ndarray, validation: np.ndarray, map_cm: np.nd
     return min(first, *(bits(rate, error) for error in ERRORS[1:]))
 
 
-def _forward(training: np.ndarray, validation: np.ndarray, switch: np.ndarray, error: float) -> float:
+def _forward(
+    training: np.ndarray, validation: np.ndarray, switch: np.ndarray, error: float
+) -> float:
     n_templates = training.shape[1]
     state = np.full((validation.shape[1], n_templates), 1 / n_templates)
     total = 0.0
@@ -60,7 +62,13 @@ def _forward(training: np.ndarray, validation: np.ndarray, switch: np.ndarray, e
     return float(-total / (validation >= 0).sum())
 
 
-def reference_bits(haplotypes, fitted: np.ndarray, validation: np.ndarray, map_cm: np.ndarray, rng: np.random.Generator) -> dict:
+def reference_bits(
+    haplotypes,
+    fitted: np.ndarray,
+    validation: np.ndarray,
+    map_cm: np.ndarray,
+    rng: np.random.Generator,
+) -> dict:
     """Both references, on at most `SITES` sites from the first on, `ROWS` validation haplotypes and
     `TEMPLATES` training haplotypes.
 
@@ -78,8 +86,16 @@ def reference_bits(haplotypes, fitted: np.ndarray, validation: np.ndarray, map_c
     """
     n = min(haplotypes.n_variants, SITES)
     alleles = haplotypes.read(0, n)
-    templates = fitted if len(fitted) <= TEMPLATES else np.sort(rng.choice(fitted, TEMPLATES, replace=False))
-    rows = validation if len(validation) <= ROWS else np.sort(rng.choice(validation, ROWS, replace=False))
+    templates = (
+        fitted
+        if len(fitted) <= TEMPLATES
+        else np.sort(rng.choice(fitted, TEMPLATES, replace=False))
+    )
+    rows = (
+        validation
+        if len(validation) <= ROWS
+        else np.sort(rng.choice(validation, ROWS, replace=False))
+    )
     if not (alleles[:, rows] >= 0).any():
         return {}
     return {

@@ -52,12 +52,20 @@ class PackedRows:
         columns = np.arange(start * self.bytes_per_block, stop * self.bytes_per_block)
         index = (source[:, None] if source.ndim == 1 else source, columns)
         shape = (len(source), stop - start, self.bytes_per_block)
-        one = np.unpackbits(self.ones[index].reshape(shape), axis=2, count=self.block).astype(np.int8)
+        one = np.unpackbits(self.ones[index].reshape(shape), axis=2, count=self.block).astype(
+            np.int8
+        )
         called = np.unpackbits(self.called[index].reshape(shape), axis=2, count=self.block)
         return np.where(called == 1, one, np.int8(-1))
 
     def matched_crossovers(
-        self, rows: np.ndarray, group: np.ndarray, start: int, stop: int, breakpoints: int, rng: np.random.Generator
+        self,
+        rows: np.ndarray,
+        group: np.ndarray,
+        start: int,
+        stop: int,
+        breakpoints: int,
+        rng: np.random.Generator,
     ) -> np.ndarray:
         """Which row each byte comes from when haplotypes cross over to others that they cannot be
         told from.
@@ -91,6 +99,8 @@ class PackedRows:
             key ^= group.astype(np.uint64)
             order = np.argsort(key, kind="stable")
             own = key[source[:, place - first]]
-            left, right = (np.searchsorted(key[order], own, side=side) for side in ("left", "right"))
+            left, right = (
+                np.searchsorted(key[order], own, side=side) for side in ("left", "right")
+            )
             source[:, place - first :] = order[rng.integers(left, right)][:, None]
         return source

@@ -42,26 +42,40 @@ def switch_log_odds(
     for low in range(1, codebook.n_blocks, READ_BLOCKS):
         high = min(low + READ_BLOCKS, codebook.n_blocks)
         origin = max(0, low - past)
-        alleles = read_blocks(haplotypes, options.block, origin, min(high - 1 + reach, codebook.n_blocks))
+        alleles = read_blocks(
+            haplotypes, options.block, origin, min(high - 1 + reach, codebook.n_blocks)
+        )
         for k in range(low, high):
             start, stop = max(0, k - past), min(k + reach, codebook.n_blocks)
             near = alleles[:, start - origin : stop - origin]
             yield k, _log_odds(model, near, population, (start, k, stop))
 
 
-def _log_odds(model, near: np.ndarray, population: np.ndarray, span: tuple[int, int, int]) -> np.ndarray:
+def _log_odds(
+    model, near: np.ndarray, population: np.ndarray, span: tuple[int, int, int]
+) -> np.ndarray:
     """Gain of the exchange for each person; 0 where either side holds no difference between the two
     haplotypes.
     """
     start, k, _ = span
     first, second = near[0::2], near[1::2]  # (n_people, T, L) each
     differs = (first != second).any(axis=2)
-    informative = np.flatnonzero(differs[:, : k - start].any(axis=1) & differs[:, k - start :].any(axis=1))
+    informative = np.flatnonzero(
+        differs[:, : k - start].any(axis=1) & differs[:, k - start :].any(axis=1)
+    )
     gain = np.zeros(len(first))
     if len(informative):
         a, b, labels = first[informative], second[informative], population[0::2][informative]
-        heads, tails = (a[:, : k - start], b[:, : k - start]), (a[:, k - start :], b[:, k - start :])
-        rows = np.concatenate([np.concatenate([heads[i], tails[j]], axis=1) for i, j in ((0, 1), (1, 0), (0, 0), (1, 1))])
+        heads, tails = (
+            (a[:, : k - start], b[:, : k - start]),
+            (a[:, k - start :], b[:, k - start :]),
+        )
+        rows = np.concatenate(
+            [
+                np.concatenate([heads[i], tails[j]], axis=1)
+                for i, j in ((0, 1), (1, 0), (0, 0), (1, 1))
+            ]
+        )
         scores = score_window(model, rows, np.tile(labels, 4), span).sum(axis=1).reshape(4, -1)
         gain[informative] = scores[0] + scores[1] - scores[2] - scores[3]
     return gain

@@ -17,7 +17,9 @@ LOWEST, HALVINGS = 0.6, 5  # the lower, the nearer also to the training haplotyp
 BALANCED_ROWS, BALANCED_BLOCKS = 1000, 256
 
 
-def balanced_temperature(draw: Callable[[float], np.ndarray], real: np.ndarray, lowest: float = LOWEST) -> float:
+def balanced_temperature(
+    draw: Callable[[float], np.ndarray], real: np.ndarray, lowest: float = LOWEST
+) -> float:
     """The temperature, from `lowest` to 1, at which both halves of the adversarial accuracy against
     training rows are one.
 

@@ -119,8 +119,12 @@ class TemplatePanel:
             )  # fmt: skip
         order = np.argsort(population, kind="stable")
         packed = PackedHaplotypes.pack(source, fill=True)
-        packed = PackedHaplotypes(packed.n_variants, np.ascontiguousarray(packed.ones[:, order]), packed.called)
-        return cls(packed, population[order], n_populations, block, codes, carriers, match_carriers), order
+        packed = PackedHaplotypes(
+            packed.n_variants, np.ascontiguousarray(packed.ones[:, order]), packed.called
+        )
+        return cls(
+            packed, population[order], n_populations, block, codes, carriers, match_carriers
+        ), order
 
     @property
     def n_templates(self) -> int:
@@ -160,8 +164,15 @@ class TemplatePanel:
         first, stop = np.where(high > low, low, 0), np.where(high > low, high, N)
         rest = (1 - OWN_SHARE) / N
         shares = np.full((self.n_populations + 1, 2), 1 / N)
-        shares[1:] = np.stack([np.full(len(low), rest), rest + OWN_SHARE / np.maximum(high - low, 1)], axis=1)
-        return np.append(0, slot), np.append(0, first), np.append(N, stop), shares.astype(np.float32)
+        shares[1:] = np.stack(
+            [np.full(len(low), rest), rest + OWN_SHARE / np.maximum(high - low, 1)], axis=1
+        )
+        return (
+            np.append(0, slot),
+            np.append(0, first),
+            np.append(N, stop),
+            shares.astype(np.float32),
+        )
 
     @cached_property
     def _read(self) -> dict[int, np.ndarray]:
@@ -173,7 +184,9 @@ class TemplatePanel:
         first = k // READ_BLOCKS * READ_BLOCKS
         if first not in self._read:
             self._read.clear()
-            self._read[first] = read_bits(self.haplotypes, self.block, first, min(first + READ_BLOCKS, self.n_blocks))[0]
+            self._read[first] = read_bits(
+                self.haplotypes, self.block, first, min(first + READ_BLOCKS, self.n_blocks)
+            )[0]
         return self._read[first][k - first]
 
 
@@ -207,7 +220,9 @@ class Walk:
         names = ("index", "came", "about")
         side_by_side = {name: np.stack([getattr(x, name) for x in tables]) for name in names}
         begins = np.cumsum([0, *(len(x.ids) for x in tables)])
-        return Places(begins=begins, codes=np.array([x.codes for x in tables]), **together, **side_by_side)
+        return Places(
+            begins=begins, codes=np.array([x.codes for x in tables]), **together, **side_by_side
+        )
 
     def _table(self, ids: np.ndarray) -> BlockTable:
         panel = self.panel
@@ -226,7 +241,10 @@ class Walk:
         differs = (unpack_bits(strays, panel.block) * count[:, None]).sum(axis=0)
         N, U = panel.n_templates, len(distinct)
         behind = np.empty((panel.n_populations + 1, U + 1), dtype=np.int32)
-        before, came = np.empty((2, N + 1, codes), dtype=np.uint16), np.empty((2, N), dtype=np.uint16)
+        before, came = (
+            np.empty((2, N + 1, codes), dtype=np.uint16),
+            np.empty((2, N), dtype=np.uint16),
+        )
         after = np.empty_like(self.order)
         runs = np.empty(2, dtype=np.int64)
         rank = ranked.astype(np.uint16)
@@ -242,7 +260,9 @@ class Walk:
         )  # fmt: skip
 
 
-def read_bits(source: HaplotypeSource, block: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+def read_bits(
+    source: HaplotypeSource, block: int, start: int, stop: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Alternate and called alleles of the blocks [start, stop), one bit a site: uint32, shape (stop
     - start, n) each.
 
@@ -259,7 +279,10 @@ def pack_bits(values: np.ndarray, block: int) -> np.ndarray:
     bit.
     """
     shifts = np.arange(block, dtype=np.uint32)[None, :, None]
-    return np.bitwise_or.reduce(values.reshape(len(values) // block, block, values.shape[1]).astype(np.uint32) << shifts, axis=1)
+    return np.bitwise_or.reduce(
+        values.reshape(len(values) // block, block, values.shape[1]).astype(np.uint32) << shifts,
+        axis=1,
+    )
 
 
 def unpack_bits(bits: np.ndarray, block: int) -> np.ndarray:
@@ -309,15 +332,19 @@ class CopyingState:
             own_by_block=np.empty((len(pieces), 0, kernels.WIDE), dtype=np.float32),
             surprise=np.zeros((len(pieces), 2, kernels.WIDE), dtype=np.float32),
             matches=Matches.none(len(pieces), LANES, len(MATCHES)),
-            own=own[self.lanes], population=population, slot=slot[kind], first=first[kind], stop=stop[kind],
+            own=own[self.lanes], population=population, slot=slot[kind], first=first[kind],
+            stop=stop[kind],
         )  # fmt: skip
         rate, flips = (np.array(x, dtype=np.float32) for x in zip(*HEADS, strict=True))
-        power = np.maximum(flips[:, None].astype(np.float64) ** np.arange(panel.block + 1), kernels.TINY)
+        power = np.maximum(
+            flips[:, None].astype(np.float64) ** np.arange(panel.block + 1), kernels.TINY
+        )
         lengths = np.ceil(np.array(MATCHES) * panel.block).astype(np.int64)
         whole, rest = np.divmod(lengths, panel.block)
         number = np.arange(panel.n_templates + 1, dtype=np.float32)
         self.rules = Rules(
-            power=power.astype(np.float32), rate=rate, shares=shares, lengths=lengths, whole=whole, rest=rest,
+            power=power.astype(np.float32), rate=rate, shares=shares, lengths=lengths, whole=whole,
+            rest=rest,
             logs=np.log1p(np.where(number < panel.match_carriers, 0, number)),
         )  # fmt: skip
         self.walk, self.k = Walk(panel, self.start), self.start
@@ -334,7 +361,9 @@ class CopyingState:
         another.
         """
         differs = self.walk.table(self.k if k is None else k).differs
-        return np.clip((differs + spare) / self.panel.n_templates, kernels.LEAST_ERROR, kernels.MOST_ERROR)
+        return np.clip(
+            (differs + spare) / self.panel.n_templates, kernels.LEAST_ERROR, kernels.MOST_ERROR
+        )
 
     def _make_room(self, *blocks: int) -> None:
         """For sums over the distinct blocks of some places."""
@@ -352,7 +381,8 @@ class CopyingState:
         if self.k + 1 < self.panel.n_blocks:
             nothing = np.empty((1, 0, LANES))
             self._proceed(
-                row[None, self.lanes], called[None, self.lanes], True, NO_NETWORK, 1.0, np.empty((1, 0, 0)), nothing, nothing
+                row[None, self.lanes], called[None, self.lanes], True, NO_NETWORK, 1.0,
+                np.empty((1, 0, 0)), nothing, nothing
             )  # fmt: skip
         else:
             self.k += 1
@@ -377,13 +407,19 @@ class CopyingState:
         """
         table = self.table
         found = chances(
-            row[self.lanes], called[self.lanes], table.ids, table.codes, table.differs, table.strays, table.index, self.rows.own,
+            row[self.lanes], called[self.lanes], table.ids, table.codes, table.differs,
+            table.strays, table.index, self.rows.own,
             spare,
         )  # fmt: skip
         return self._by_row(found)
 
     def draw(
-        self, network: Network, temperature: float, factors: np.ndarray | None, uniforms: np.ndarray, flips: np.ndarray
+        self,
+        network: Network,
+        temperature: float,
+        factors: np.ndarray | None,
+        uniforms: np.ndarray,
+        flips: np.ndarray,
     ) -> np.ndarray:
         """Draw the next blocks, and stand behind them.
 
@@ -405,7 +441,16 @@ class CopyingState:
         drawn = np.empty((len(uniforms), *self.lanes.shape), dtype=np.uint32)
         called = np.full(drawn.shape, 2**32 - 1, dtype=np.uint32)
         factors = np.empty((len(drawn), 0, 0)) if factors is None else factors
-        self._proceed(drawn, called, False, network, temperature, factors, uniforms[:, self.lanes], flips[:, self.lanes])
+        self._proceed(
+            drawn,
+            called,
+            False,
+            network,
+            temperature,
+            factors,
+            uniforms[:, self.lanes],
+            flips[:, self.lanes],
+        )
         return drawn.reshape(len(drawn), -1)[:, self.place]
 
     def _proceed(self, row, called, told, network, temperature, factors, uniforms, flips) -> None:
@@ -413,10 +458,14 @@ class CopyingState:
         panel, stop = self.panel, min(self.k + len(row) + 1, self.panel.n_blocks)
         self._make_room(*range(self.k, stop))
         # of one type each, so that the loops are compiled once
-        row, called, flips = (np.ascontiguousarray(x, dtype=np.uint32) for x in (row, called, flips))
+        row, called, flips = (
+            np.ascontiguousarray(x, dtype=np.uint32) for x in (row, called, flips)
+        )
         sound = proceed(
-            self.rows, self.walk.places(self.k, stop), panel.n_populations + 1, self.rules, network, panel.carriers, panel.block,
-            told, called, float(temperature), np.array(factors, dtype=np.float32), np.ascontiguousarray(uniforms), flips, row,
+            self.rows, self.walk.places(self.k, stop), panel.n_populations + 1, self.rules, network,
+            panel.carriers, panel.block,
+            told, called, float(temperature), np.array(factors, dtype=np.float32),
+            np.ascontiguousarray(uniforms), flips, row,
         )  # fmt: skip
         refuse_non_finite(np.array(0.0 if sound else np.nan))
         self.k = min(self.k + len(row), panel.n_blocks)

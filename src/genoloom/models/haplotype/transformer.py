@@ -32,15 +32,33 @@ from pydantic import Field
 
 from genoloom.declared import Declared, Variants
 from genoloom.models.haplotype.adaptation import Start
-from genoloom.models.haplotype.anchoring import Anchors, Pilot, pilot_populations, wanted_frequencies
-from genoloom.models.haplotype.base import HaplotypeDescription, HaplotypeGenerator, SampleRequest, TrainingHaplotypes
+from genoloom.models.haplotype.anchoring import (
+    Anchors,
+    Pilot,
+    pilot_populations,
+    wanted_frequencies,
+)
+from genoloom.models.haplotype.base import (
+    HaplotypeDescription,
+    HaplotypeGenerator,
+    SampleRequest,
+    TrainingHaplotypes,
+)
 from genoloom.models.haplotype.blocks import BlockCodebook, choose_block, read_blocks
 from genoloom.models.haplotype.completion import Completion, HaplotypeCompleter
 from genoloom.models.haplotype.layout import LaidOut
 from genoloom.models.haplotype.reference_likelihoods import reference_bits
 from genoloom.models.haplotype.switches import switch_log_odds
-from genoloom.models.haplotype.temperature import BALANCED_BLOCKS, BALANCED_ROWS, balanced_temperature
-from genoloom.models.haplotype.transformer_network import HaplotypeTransformer, score_window, windows
+from genoloom.models.haplotype.temperature import (
+    BALANCED_BLOCKS,
+    BALANCED_ROWS,
+    balanced_temperature,
+)
+from genoloom.models.haplotype.transformer_network import (
+    HaplotypeTransformer,
+    score_window,
+    windows,
+)
 from genoloom.models.haplotype.transformer_sampling import WindowSampler
 from genoloom.models.haplotype.transformer_training import TransformerTraining, automatic_steps
 from genoloom.models.layers import declare_network, load_network, refuse_non_finite
@@ -88,33 +106,55 @@ class TransformerGenerator(HaplotypeGenerator):
         self.start = Start.from_generator(base, self.options, index)
 
     def fit(self, data: TrainingHaplotypes, run: TrainingRun) -> None:
-        self.population_names, self.n_variants = list(data.population_names), data.haplotypes.n_variants
+        self.population_names, self.n_variants = (
+            list(data.population_names),
+            data.haplotypes.n_variants,
+        )
         fitted = np.flatnonzero(~data.validation)
         torch.manual_seed(derive_seed(run.seed, "weights"))
         if self.start is None:
-            of_blocks = {"codes": self.options.codes, "carriers": self.options.code_carriers, "rows": fitted}
-            block = self.options.block or choose_block(data.haplotypes, **of_blocks, validation=np.flatnonzero(data.validation))
+            of_blocks = {
+                "codes": self.options.codes,
+                "carriers": self.options.code_carriers,
+                "rows": fitted,
+            }
+            block = self.options.block or choose_block(
+                data.haplotypes, **of_blocks, validation=np.flatnonzero(data.validation)
+            )
             self.options = self.options.model_copy(update={"block": block})
             self.layout = np.arange(self.n_variants)
             self.codebook = BlockCodebook.fit(data.haplotypes, block=block, **of_blocks)
             self._build(run.device)
         else:
-            self.options, self.codebook, self.layout = self.start.options, self.start.codebook, self.start.layout
+            self.options, self.codebook, self.layout = (
+                self.start.options,
+                self.start.codebook,
+                self.start.layout,
+            )
             self._build(run.device)
             self.start.load_into(self.model, self.population_names)
         options = self.options
-        training = TransformerTraining(self.model, replace(data, haplotypes=self._laid_out(data.haplotypes)), options, run)
+        training = TransformerTraining(
+            self.model, replace(data, haplotypes=self._laid_out(data.haplotypes)), options, run
+        )
         training.reference_likelihoods = reference_bits(
-            data.haplotypes, fitted, np.flatnonzero(data.validation), data.map_cm, np.random.default_rng(derive_seed(run.seed, "lines"))
+            data.haplotypes, fitted, np.flatnonzero(data.validation), data.map_cm,
+            np.random.default_rng(derive_seed(run.seed, "lines"))
         )  # fmt: skip
         steps = options.steps or automatic_steps(len(fitted), self.codebook.n_blocks, options)
-        schedule = {"steps": steps, "minutes": options.minutes, "evaluate_every": options.evaluate_every}
+        schedule = {
+            "steps": steps,
+            "minutes": options.minutes,
+            "evaluate_every": options.evaluate_every,
+        }
         train(training, run, **schedule, patience=options.patience, max_gap=options.max_gap)
         self.model.to("cpu").eval()
         if processes.rank():
             return
         if options.temperature is None:
-            self.options = options.model_copy(update={"temperature": self._temperature(data, fitted, run)})
+            self.options = options.model_copy(
+                update={"temperature": self._temperature(data, fitted, run)}
+            )
         if options.anchor:
             self._anchor(data, run)
 
@@ -123,17 +163,28 @@ class TransformerGenerator(HaplotypeGenerator):
 
         `fitted` (n,), int64, are the haplotypes that are not in the validation set.
         """
-        seed, stop = derive_seed(run.seed, "temperature"), min(BALANCED_BLOCKS, self.codebook.n_blocks)
+        seed, stop = (
+            derive_seed(run.seed, "temperature"),
+            min(BALANCED_BLOCKS, self.codebook.n_blocks),
+        )
         rng = np.random.default_rng(seed)
         rows = rng.permutation(fitted)[:BALANCED_ROWS]
         # (n, stop, L)
         told = read_blocks(self._laid_out(data.haplotypes), self.options.block, 0, stop, rows)
-        nearest = [self.codebook.alleles[k][self.codebook.nearest(k, told[:, k])[0]] for k in range(stop)]
+        nearest = [
+            self.codebook.alleles[k][self.codebook.nearest(k, told[:, k])[0]] for k in range(stop)
+        ]
         alleles = np.where(told >= 0, told, np.stack(nearest, axis=1)).reshape(len(rows), -1)
-        request = SampleRequest(data.population[rows], rng.integers(0, 2**63, size=len(rows), dtype=np.uint64))
+        request = SampleRequest(
+            data.population[rows], rng.integers(0, 2**63, size=len(rows), dtype=np.uint64)
+        )
 
         def draw(temperature: float) -> np.ndarray:
-            return np.concatenate(list(self._draw(request, stop, WindowSampler(self.model, self.options, temperature))))
+            return np.concatenate(
+                list(
+                    self._draw(request, stop, WindowSampler(self.model, self.options, temperature))
+                )
+            )
 
         real = alleles[:, self.layout[self._variants(0, stop)]].T
         found = balanced_temperature(draw, real, LOWEST_TEMPERATURE)
@@ -147,16 +198,22 @@ class TransformerGenerator(HaplotypeGenerator):
         codes = self.codebook.encode(self._laid_out(data.haplotypes))  # (n, K)
         rng = np.random.default_rng(derive_seed(run.seed, "pilot"))
         population = pilot_populations(data.population, rng)
-        request = SampleRequest(population, rng.integers(0, 2**63, size=len(population), dtype=np.uint64))
+        request = SampleRequest(
+            population, rng.integers(0, 2**63, size=len(population), dtype=np.uint64)
+        )
         size = len(self.population_names), self.codebook.n_codes
         pilot = Pilot(lambda k: wanted_frequencies(codes[:, k], data.population, *size))
-        sampler = WindowSampler(self.model, self.options, self.options.temperature, pilot, len(population))
+        sampler = WindowSampler(
+            self.model, self.options, self.options.temperature, pilot, len(population)
+        )
         for _ in self._draw(request, self.codebook.n_blocks, sampler):
             pass
         self.anchors = pilot.anchors(self.codebook.n_codes)
 
     def _build(self, device: str = "cpu") -> None:
-        self.model = HaplotypeTransformer(self.codebook, self.layout, len(self.population_names), self.options).to(device)
+        self.model = HaplotypeTransformer(
+            self.codebook, self.layout, len(self.population_names), self.options
+        ).to(device)
 
     def _laid_out(self, haplotypes: HaplotypeSource) -> HaplotypeSource:
         """The variants on the sites of the blocks."""
@@ -164,7 +221,11 @@ class TransformerGenerator(HaplotypeGenerator):
 
     def _variants(self, first: int, stop: int) -> slice:
         """The variants of the blocks [first, stop)."""
-        return slice(*np.searchsorted(self.layout, [first * self.options.block, stop * self.options.block]).tolist())
+        return slice(
+            *np.searchsorted(
+                self.layout, [first * self.options.block, stop * self.options.block]
+            ).tolist()
+        )
 
     def log_likelihood(self, haplotypes: HaplotypeSource, population: np.ndarray) -> np.ndarray:
         total = np.zeros(haplotypes.n_haplotypes)
@@ -172,7 +233,9 @@ class TransformerGenerator(HaplotypeGenerator):
             total += scores
         return total
 
-    def block_log_likelihood(self, haplotypes: HaplotypeSource, population: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    def block_log_likelihood(
+        self, haplotypes: HaplotypeSource, population: np.ndarray
+    ) -> Iterator[tuple[slice, np.ndarray]]:
         labels, laid_out = self._labels(population), self._laid_out(haplotypes)
         for span in windows(self.codebook.n_blocks, self.options.context):
             alleles = read_blocks(laid_out, self.options.block, span[0], span[2])
@@ -180,9 +243,12 @@ class TransformerGenerator(HaplotypeGenerator):
                 refuse_non_finite(scores)
                 yield self._variants(k, k + 1), scores
 
-    def switch_log_odds(self, haplotypes: HaplotypeSource, population: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    def switch_log_odds(
+        self, haplotypes: HaplotypeSource, population: np.ndarray
+    ) -> Iterator[tuple[int, np.ndarray]]:
         places = switch_log_odds(
-            self.model, self.codebook, self.options, self._laid_out(haplotypes), self._labels(population)
+            self.model, self.codebook, self.options, self._laid_out(haplotypes),
+            self._labels(population)
         )  # fmt: skip
         for k, log_odds in places:
             yield self._variants(k, k + 1).start, log_odds
@@ -192,7 +258,9 @@ class TransformerGenerator(HaplotypeGenerator):
     ) -> Iterator[Completion]:
         completer = HaplotypeCompleter(self.model, self.codebook, self.options, particles)
         for done in completer.complete(self._laid_out(haplotypes), self._labels(population), seed):
-            yield replace(done, alleles=done.alleles[:, self.layout], mean=done.mean[:, self.layout])
+            yield replace(
+                done, alleles=done.alleles[:, self.layout], mean=done.mean[:, self.layout]
+            )
 
     def _labels(self, population: np.ndarray) -> np.ndarray:
         """Populations with the network's own index for the unlabelled."""
@@ -203,7 +271,9 @@ class TransformerGenerator(HaplotypeGenerator):
         sampler = WindowSampler(self.model, self.options, temperature, self.anchors)
         yield from self._draw(request, self.codebook.n_blocks, sampler)
 
-    def _draw(self, request: SampleRequest, n_blocks: int, sampler: WindowSampler) -> Iterator[np.ndarray]:
+    def _draw(
+        self, request: SampleRequest, n_blocks: int, sampler: WindowSampler
+    ) -> Iterator[np.ndarray]:
         """Alleles of the first `n_blocks` blocks, window by window, int8 (n_variants,
         n_haplotypes).
         """
@@ -217,8 +287,13 @@ class TransformerGenerator(HaplotypeGenerator):
             yield np.ascontiguousarray(fresh.reshape(len(fresh), -1)[:, sites].T)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
-        arrays = {f"network.{name}": value.numpy() for name, value in self.model.state_dict().items()}
-        arrays |= {f"codebook.{name}": getattr(self.codebook, name) for name in ("alleles", "count", "error")}
+        arrays = {
+            f"network.{name}": value.numpy() for name, value in self.model.state_dict().items()
+        }
+        arrays |= {
+            f"codebook.{name}": getattr(self.codebook, name)
+            for name in ("alleles", "count", "error")
+        }
         arrays["layout"] = self.layout
         if self.anchors is not None:
             arrays["anchors"] = self.anchors.factors
@@ -233,16 +308,23 @@ class TransformerGenerator(HaplotypeGenerator):
     @classmethod
     def declare(cls, arrays: Declared, words: TransformerDescription) -> None:
         codebook = BlockCodebook.declare(arrays, words.n_sites, words.options.block)
-        arrays.expect("layout", "int64", words.n_variants, low=0, high=words.n_sites - 1, least_step=1)
+        arrays.expect(
+            "layout", "int64", words.n_variants, low=0, high=words.n_sites - 1, least_step=1
+        )
         nowhere, P = np.empty(0, dtype=np.int64), len(words.population_names)
-        declare_network(arrays, "network.", lambda: HaplotypeTransformer(codebook, nowhere, P, words.options))
+        declare_network(
+            arrays, "network.", lambda: HaplotypeTransformer(codebook, nowhere, P, words.options)
+        )
         if words.options.anchor:
             Anchors.declare(arrays, codebook.n_blocks, P, codebook.n_codes)
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "TransformerGenerator":
         generator = cls(TransformerOptions(**description["options"]))
-        generator.population_names, generator.n_variants = description["population_names"], description["n_variants"]
+        generator.population_names, generator.n_variants = (
+            description["population_names"],
+            description["n_variants"],
+        )
         codebook = {name: arrays[f"codebook.{name}"] for name in ("alleles", "count", "error")}
         generator.layout = arrays["layout"]
         generator.anchors = Anchors.from_arrays(arrays)

@@ -23,7 +23,13 @@ PRIOR_RATE = 5.0  # learning rate of flips, crossovers and code frequencies, in 
 class HaplotypeTransformer(nn.Module):
     """The network: log-probabilities of blocks given the blocks before them."""
 
-    def __init__(self, codebook: BlockCodebook, layout: np.ndarray, n_populations: int, options: TransformerOptions):
+    def __init__(
+        self,
+        codebook: BlockCodebook,
+        layout: np.ndarray,
+        n_populations: int,
+        options: TransformerOptions,
+    ):
         """`layout` (int64, rising) says which sites of the blocks are modelled; the others are
         never seen nor sampled.
         """
@@ -39,13 +45,21 @@ class HaplotypeTransformer(nn.Module):
         exists = np.zeros(K * L, dtype=bool)
         exists[layout] = True
         self.register_buffer("exists", torch.from_numpy(exists).view(K, L), persistent=False)
-        self.register_buffer("rotary", rotary_table(options.context, W // options.heads), persistent=False)
+        self.register_buffer(
+            "rotary", rotary_table(options.context, W // options.heads), persistent=False
+        )
 
         self.site_in, self.site_out = _table(K, L, W), _table(K, L, W)
         self.code_in, self.code_out = _table(K, C, W), _table(K, C, W)
-        self.place, self.population, self.begin = _table(K, W), _table(n_populations + 1, W), _table(W)
+        self.place, self.population, self.begin = (
+            _table(K, W),
+            _table(n_populations + 1, W),
+            _table(W),
+        )
         self.drop = nn.Dropout(options.dropout)
-        self.layers = nn.ModuleList(TransformerLayer(W, options.heads, options.dropout) for _ in range(options.layers))
+        self.layers = nn.ModuleList(
+            TransformerLayer(W, options.heads, options.dropout) for _ in range(options.layers)
+        )
         self.norm = nn.LayerNorm(W)
 
         frequency = torch.from_numpy(codebook.count + 0.5).log().float()
@@ -59,7 +73,9 @@ class HaplotypeTransformer(nn.Module):
         """Index of the code that equals each block, -1 where there is none; (B, T, L) to (B, T)."""
         blocks = slice(start, start + alleles.shape[1])
         one, called = (alleles == 1).float(), (alleles >= 0).float()
-        mismatches = torch.einsum("btl,tcl->btc", called - 2 * one, self.codes[blocks]) + one.sum(-1, keepdim=True)
+        mismatches = torch.einsum("btl,tcl->btc", called - 2 * one, self.codes[blocks]) + one.sum(
+            -1, keepdim=True
+        )
         least, code = mismatches.masked_fill(self.absent[blocks], math.inf).min(-1)
         complete = ((alleles >= 0) | ~self.exists[blocks]).all(-1)
         return torch.where((least == 0) & complete, code, -1)
@@ -76,7 +92,12 @@ class HaplotypeTransformer(nn.Module):
         return x + known * (code >= 0)[..., None]
 
     def read(
-        self, seen: torch.Tensor, population: torch.Tensor, start: int, offset: int = 0, cache: KeyValueCache | None = None
+        self,
+        seen: torch.Tensor,
+        population: torch.Tensor,
+        start: int,
+        offset: int = 0,
+        cache: KeyValueCache | None = None,
     ) -> torch.Tensor:
         """Hidden states that predict the T blocks from `start`, the `offset`-th of their window.
 
@@ -103,7 +124,9 @@ class HaplotypeTransformer(nn.Module):
 
     def partner_logits(self, start: int, T: int) -> torch.Tensor:
         """Unnormalised log q of the codes after a crossover inside the block, (T, C)."""
-        return self.partner[start : start + T].masked_fill(self.absent[start : start + T], -math.inf)
+        return self.partner[start : start + T].masked_fill(
+            self.absent[start : start + T], -math.inf
+        )
 
     def emissions(self, alleles: torch.Tensor, start: int) -> torch.Tensor:
         """Probability of the alleles of each segment given each code; (B, T, L) to (B, T, S, C)."""
@@ -133,7 +156,9 @@ class HaplotypeTransformer(nn.Module):
         """
         return self.crossover.clamp(-12, 12).sigmoid()
 
-    def log_prob(self, alleles: torch.Tensor, seen: torch.Tensor, population: torch.Tensor, start: int) -> torch.Tensor:
+    def log_prob(
+        self, alleles: torch.Tensor, seen: torch.Tensor, population: torch.Tensor, start: int
+    ) -> torch.Tensor:
         """Natural-log probability of each block of a window given the blocks before it; (B, T).
 
         Parameters
@@ -152,7 +177,9 @@ class HaplotypeTransformer(nn.Module):
         # the probability of the block, overflows when the code fits and all others are far, and
         # infinity times its chance of 0 is no number
         # (B, T, S, C)
-        emitted = self.emissions(alleles, start).masked_fill(self.absent[start : start + T][:, None], 0)
+        emitted = self.emissions(alleles, start).masked_fill(
+            self.absent[start : start + T][:, None], 0
+        )
         crossover = self.crossover_chance()[start : start + T]  # (T, S - 1)
         # (B, T, C), (T, C)
         state, partner = logits.softmax(-1), self.partner_logits(start, T).softmax(-1)
@@ -191,7 +218,9 @@ def windows(n_blocks: int, context: int) -> Iterator[tuple[int, int, int]]:
 
 
 @torch.no_grad()
-def score_window(model, alleles: np.ndarray, population: np.ndarray, span: tuple[int, int, int], device="cpu") -> np.ndarray:
+def score_window(
+    model, alleles: np.ndarray, population: np.ndarray, span: tuple[int, int, int], device="cpu"
+) -> np.ndarray:
     """Natural-log probability of each block [first, stop) of each row given the blocks from `start`
     on.
 
@@ -212,6 +241,8 @@ def score_window(model, alleles: np.ndarray, population: np.ndarray, span: tuple
     for at in range(0, len(alleles), SCORED_ROWS):
         rows = torch.from_numpy(alleles[at : at + SCORED_ROWS]).to(device)
         seen = model.embed(rows, model.match(rows, start), start)
-        log_prob = model.log_prob(rows, seen, torch.from_numpy(population[at : at + SCORED_ROWS]).to(device), start)
+        log_prob = model.log_prob(
+            rows, seen, torch.from_numpy(population[at : at + SCORED_ROWS]).to(device), start
+        )
         scores.append(log_prob[:, first - start :].double().cpu().numpy())
     return np.concatenate(scores) if scores else np.empty((0, span[2] - first))

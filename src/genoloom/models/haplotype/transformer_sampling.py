@@ -41,7 +41,9 @@ class WindowSampler:
             self.codes, self.exists = model.codes.to(torch.int8).numpy(), model.exists.numpy()
 
     @torch.no_grad()
-    def sample(self, past: np.ndarray, request: SampleRequest, span: tuple[int, int, int]) -> np.ndarray:
+    def sample(
+        self, past: np.ndarray, request: SampleRequest, span: tuple[int, int, int]
+    ) -> np.ndarray:
         """Blocks [first, stop) of every haplotype, int8 (n, stop - first, L), after the blocks
         `past` [start, first).
         """
@@ -49,10 +51,14 @@ class WindowSampler:
         fresh = np.empty((n, span[2] - span[1], self.block), dtype=np.int8)
         for at in range(0, n, self.rows):
             rows = np.minimum(np.arange(at, at + self.rows), n - 1)
-            fresh[at : at + self.rows] = self._chunk(past[rows], request.population[rows], request.seed[rows], span)[: n - at]
+            fresh[at : at + self.rows] = self._chunk(
+                past[rows], request.population[rows], request.seed[rows], span
+            )[: n - at]
         return fresh
 
-    def _chunk(self, past: np.ndarray, population: np.ndarray, seed: np.ndarray, span: tuple[int, int, int]) -> np.ndarray:
+    def _chunk(
+        self, past: np.ndarray, population: np.ndarray, seed: np.ndarray, span: tuple[int, int, int]
+    ) -> np.ndarray:
         model, (start, first, stop) = self.model, span
         labels, n = torch.from_numpy(population), self.rows
         self.cache.clear()
@@ -62,7 +68,9 @@ class WindowSampler:
             seen = torch.cat([seen, model.embed(known, model.match(known, start), start)], dim=1)
             model.read(seen[:, :-1], labels, start, 0, self.cache)
             seen = seen[:, -1:]
-        flips = row_uniforms(seed, np.arange(first * self.block, stop * self.block)).reshape(n, -1, self.block)
+        flips = row_uniforms(seed, np.arange(first * self.block, stop * self.block)).reshape(
+            n, -1, self.block
+        )
         n_draws = 2 * model.segments  # of a code and a crossover, for every segment
         draws = row_uniforms(seed, BLOCK_DRAWS + np.arange(first * n_draws, stop * n_draws))
         draws = draws.reshape(n, -1, model.segments, 2)

@@ -11,7 +11,11 @@ from sklearn.metrics import roc_auc_score
 
 from genoloom.models.haplotype.base import TrainingHaplotypes
 from genoloom.models.haplotype.rows import PackedRows
-from genoloom.models.haplotype.transformer_network import HaplotypeTransformer, score_window, windows
+from genoloom.models.haplotype.transformer_network import (
+    HaplotypeTransformer,
+    score_window,
+    windows,
+)
 from genoloom.models.layers import AveragedTraining
 from genoloom.seeds import derive_seed
 from genoloom.training import processes
@@ -53,16 +57,26 @@ def automatic_steps(n_rows: int, n_blocks: int, options: TransformerOptions | Ga
     wanted = math.ceil(looks(n_rows) * n_rows * places / length / options.batch)
     if wanted > 2 * MOST_STEPS and options.minutes is None:
         log.warning(
-            "many haplotypes or blocks: %d steps show each block of a haplotype %.1f times instead of %.0f; 'steps: %d' shows them all, "
-            "and 'minutes' takes what time there is", MOST_STEPS, looks(n_rows) * MOST_STEPS / wanted, looks(n_rows), wanted,
-        )  # fmt: skip
+            "many haplotypes or blocks: %d steps show each block of a haplotype %.1f times instead "
+            "of %.0f; 'steps: %d' shows them all, and 'minutes' takes what time there is",
+            MOST_STEPS,
+            looks(n_rows) * MOST_STEPS / wanted,
+            looks(n_rows),
+            wanted,
+        )
     return min(MOST_STEPS, wanted)
 
 
 class TransformerTraining(AveragedTraining):
     """Training on random windows of rows and of matched crossovers between rows."""
 
-    def __init__(self, model: HaplotypeTransformer, data: TrainingHaplotypes, options: TransformerOptions, run: TrainingRun):
+    def __init__(
+        self,
+        model: HaplotypeTransformer,
+        data: TrainingHaplotypes,
+        options: TransformerOptions,
+        run: TrainingRun,
+    ):
         super().__init__(model, options.learning_rate, betas=BETAS)
         self.options, self.seed, self.device = options, run.seed, run.device
         self.n_blocks = len(model.codes)
@@ -79,7 +93,12 @@ class TransformerTraining(AveragedTraining):
         self.model.train()
         code = self.model.match(alleles, start)
         part = len(alleles) / self.options.batch
-        loss = -self._log_prob(alleles, code, population, start).mean() / self.options.block / math.log(2) * part
+        loss = (
+            -self._log_prob(alleles, code, population, start).mean()
+            / self.options.block
+            / math.log(2)
+            * part
+        )
         return {"loss": self.descend(loss, fraction)}
 
     def _batch(self, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor, int]:
@@ -90,11 +109,19 @@ class TransformerTraining(AveragedTraining):
         crossed = round(self.options.augmentation_fraction * len(rows))
         source = np.repeat(rows[:, None], length * self.rows.bytes_per_block, axis=1)
         breakpoints = -(-length // BLOCKS_A_CROSSOVER)
-        source[:crossed] = self.rows.matched_crossovers(rows[:crossed], self.population, start, start + length, breakpoints, rng)
+        source[:crossed] = self.rows.matched_crossovers(
+            rows[:crossed], self.population, start, start + length, breakpoints, rng
+        )
         alleles = self.rows.alleles(source, start, start + length)
-        population = np.where(rng.random(len(rows)) < LABEL_DROPOUT, self.model.unlabelled, self.population[rows])
+        population = np.where(
+            rng.random(len(rows)) < LABEL_DROPOUT, self.model.unlabelled, self.population[rows]
+        )
         mine = processes.share(len(rows))
-        return torch.from_numpy(alleles[mine]).to(self.device), torch.from_numpy(population[mine]).to(self.device), start
+        return (
+            torch.from_numpy(alleles[mine]).to(self.device),
+            torch.from_numpy(population[mine]).to(self.device),
+            start,
+        )
 
     def _log_prob(self, alleles, code, population, start) -> torch.Tensor:
         model = self.model
@@ -115,7 +142,9 @@ class TransformerTraining(AveragedTraining):
         model = self.average.module
         validation = self._bits(model, self.validation_rows, self.validation_population)
         trained = self._bits(model, self.rows, self.population)
-        bits, train_bits = (float(total.sum() / max(sites.sum(), 1)) for total, sites in (validation, trained))
+        bits, train_bits = (
+            float(total.sum() / max(sites.sum(), 1)) for total, sites in (validation, trained)
+        )
         per_site = [total / np.maximum(sites, 1) for total, sites in (trained, validation)]
         member = np.repeat([1, 0], [len(rows) for rows in per_site])
         auc = float(roc_auc_score(member, -np.concatenate(per_site)))
@@ -128,7 +157,9 @@ class TransformerTraining(AveragedTraining):
             **self.reference_likelihoods,
         }
 
-    def _bits(self, model, rows: PackedRows, population: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _bits(
+        self, model, rows: PackedRows, population: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Bits and called sites of some rows, the same at each evaluation; float64, shape (n,)
         each.
         """
@@ -142,6 +173,8 @@ class TransformerTraining(AveragedTraining):
         total, sites = np.zeros(n), np.zeros(n)
         for span in spans:
             alleles = rows.alleles(chosen, span[0], span[2])
-            total -= score_window(model, alleles, population[chosen], span, self.device).sum(axis=1) / math.log(2)
+            total -= score_window(model, alleles, population[chosen], span, self.device).sum(
+                axis=1
+            ) / math.log(2)
             sites += (alleles[:, span[1] - span[0] :] >= 0).sum(axis=(1, 2))
         return total, sites

@@ -19,6 +19,8 @@ SHARED = ("transformer",)  # several processes can train it, `genoloom.training.
 def generator_class(name: str):
     """The class of the sequence generator `name`."""
     if name not in GENERATORS:
-        raise InputError("generator", f"'{name}' is not known", expected=f"one of {', '.join(GENERATORS)}")
+        raise InputError(
+            "generator", f"'{name}' is not known", expected=f"one of {', '.join(GENERATORS)}"
+        )
     module, attribute = GENERATORS[name].split(":")
     return getattr(import_module(f"{__name__}.{module}"), attribute)

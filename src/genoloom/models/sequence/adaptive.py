@@ -30,7 +30,13 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from genoloom.declared import Chance, Description, Positive, Weight
 from genoloom.models.sequence.base import TrainingSequences
-from genoloom.models.sequence.chain import choose_escapes, context_counts, histories, probabilities, shortest_good_order
+from genoloom.models.sequence.chain import (
+    choose_escapes,
+    context_counts,
+    histories,
+    probabilities,
+    shortest_good_order,
+)
 from genoloom.sequences import OTHER, reverse_complement
 
 MEMORY = (1, 2, 4, 6, 8, 11, 16)
@@ -117,7 +123,10 @@ class Counts:
 
     def minus(self, other: "Counts") -> "Counts":
         """The counts without those of a part."""
-        pairs = [zip(a, b, strict=True) for a, b in ((self.contexts, other.contexts), (self.places, other.places))]
+        pairs = [
+            zip(a, b, strict=True)
+            for a, b in ((self.contexts, other.contexts), (self.places, other.places))
+        ]
         return Counts(*([a - b for a, b in pair] for pair in pairs))
 
 
@@ -207,7 +216,9 @@ class OwnCounts:
         """The next base of each sequence, uint8 (n,)."""
         t = self.length
         longer = np.minimum(self.match[:, :t] + 1, self.LEVELS[-1])
-        self.match[:, 1 : t + 1] = np.where((self.bases[:, :t] == base[:, None]) & (base[:, None] != OTHER), longer, 0)
+        self.match[:, 1 : t + 1] = np.where(
+            (self.bases[:, :t] == base[:, None]) & (base[:, None] != OTHER), longer, 0
+        )
         self.bases[:, t] = base
         self.length += 1
 
@@ -237,16 +248,24 @@ class Ladder:
         self.settings, parts = settings, list(parts)
         sizes = 4 ** np.arange(settings.order + 1)
         self._offset, self._mask = np.cumsum(sizes) - sizes, sizes - 1
-        tables = (probabilities([table / 4 for table in part.contexts], settings.escapes) for part in parts)
+        tables = (
+            probabilities([table / 4 for table in part.contexts], settings.escapes)
+            for part in parts
+        )
         # many sets of tables are large; single precision is plenty for a network's inputs
         precision = np.float32 if len(parts) > 1 else np.float64
         # (parts, contexts, 4)
         self._chains = np.stack([np.log(np.concatenate(t)).astype(precision) for t in tables])
-        seen = [np.concatenate([table.sum(axis=1) / 4 for table in part.contexts]) for part in parts]
+        seen = [
+            np.concatenate([table.sum(axis=1) / 4 for table in part.contexts]) for part in parts
+        ]
         self._seen = np.log1p(np.stack(seen)).astype(np.float32)  # (parts, contexts)
         self._places = None
         if parts[0].places and settings.position_power:
-            ratios = [place_ratios(part.places, settings.kernel, settings.position_weight) for part in parts]
+            ratios = [
+                place_ratios(part.places, settings.kernel, settings.position_weight)
+                for part in parts
+            ]
             # (parts, T, 4**j, 4)
             self._places = [np.stack(of_order) for of_order in zip(*ratios, strict=True)]
 
@@ -295,7 +314,9 @@ class Ladder:
         total = own.sum(axis=-1)  # (n, T, 1 + M)
         now = chains[..., s.order, :]
         if self._places is not None:
-            now = _scaled(now + s.position_power * place_log_ratio(self._places, code, usable, place, part))
+            now = _scaled(
+                now + s.position_power * place_log_ratio(self._places, code, usable, place, part)
+            )
         ladder = [now]
         common = np.exp(chains[..., 0, :])
         mixed = (own[..., 0, :] + s.own_weight * common) / (total[..., :1] + s.own_weight)
@@ -303,13 +324,19 @@ class Ladder:
         ladder.append(now)
         for m, weight in enumerate(s.memory_weights, start=1):
             if weight != UNUSED:
-                now = np.log((own[..., m, :] + weight * np.exp(now)) / (total[..., m, None] + weight))
+                now = np.log(
+                    (own[..., m, :] + weight * np.exp(now)) / (total[..., m, None] + weight)
+                )
             ladder.append(now)
         log_prob = np.concatenate([chains, np.stack(ladder, axis=2)], axis=2)
-        seen = np.concatenate([self._seen[part[:, None, None], at], np.log1p(total, dtype=np.float32)], axis=2)
+        seen = np.concatenate(
+            [self._seen[part[:, None, None], at], np.log1p(total, dtype=np.float32)], axis=2
+        )
         return log_prob, seen
 
-    def read(self, bases: np.ndarray, part: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    def read(
+        self, bases: np.ndarray, part: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """`forecast` of every base of whole sequences, uint8 (n, T)."""
         code, usable = histories(bases, self.settings.order)
         part = np.zeros(len(bases), dtype=np.int64) if part is None else part
@@ -330,7 +357,9 @@ class LadderReader:
     def forecast(self) -> tuple[np.ndarray, np.ndarray]:
         """`Ladder.forecast` of the next base: (n, 1, R, 4) and (n, 1, K + 1 + 1 + M)."""
         own = self.own.counts()[:, None]
-        return self.ladder.forecast(self.code[:, None], self.usable[:, None], np.array([self.place]), own, self.part)
+        return self.ladder.forecast(
+            self.code[:, None], self.usable[:, None], np.array([self.place]), own, self.part
+        )
 
     def push(self, base: np.ndarray) -> None:
         """The next base of each sequence, uint8 (n,)."""
@@ -367,7 +396,9 @@ def choose(data: TrainingSequences, max_order: int) -> tuple[Settings, Counts, l
         the memory.
     """
     fitted, validation = np.flatnonzero(~data.validation), np.flatnonzero(data.validation)
-    bases = data.bases[validation[: max(1, min(VALIDATION, VALIDATION_PAIRS // data.bases.shape[1] ** 2))]]
+    bases = data.bases[
+        validation[: max(1, min(VALIDATION, VALIDATION_PAIRS // data.bases.shape[1] ** 2))]
+    ]
     trials = []
     for quarters in (4,) if data.reverse_complement else STRAND_QUARTERS:
         counts = count(data, fitted, max_order, quarters)
@@ -381,16 +412,25 @@ def choose(data: TrainingSequences, max_order: int) -> tuple[Settings, Counts, l
     part, own = np.zeros(len(bases), dtype=np.int64), own_counts(bases)
 
     def rungs(candidate: Settings) -> np.ndarray:
-        return Ladder(candidate, [counts]).forecast(code, usable, np.arange(bases.shape[1]), own, part)[0]
+        return Ladder(candidate, [counts]).forecast(
+            code, usable, np.arange(bases.shape[1]), own, part
+        )[0]
 
-    settings = _choose_position(settings, counts, rungs(settings)[..., order, :], bases, code, usable)
+    settings = _choose_position(
+        settings, counts, rungs(settings)[..., order, :], bases, code, usable
+    )
     log_prob = rungs(settings)
     trail = [*bits[: order + 1], _bits(log_prob[..., order + 1, :], bases)]
-    settings, now = _choose_composition(settings, log_prob[..., order + 1, :], log_prob[..., 0, :], own, bases)
+    settings, now = _choose_composition(
+        settings, log_prob[..., order + 1, :], log_prob[..., 0, :], own, bases
+    )
     trail.append(_bits(now, bases))
     weights = []
     for m in range(1, len(MEMORY) + 1):
-        seen, total = own[..., m, :].astype(float), own[..., m, :].sum(axis=-1, keepdims=True).astype(float)
+        seen, total = (
+            own[..., m, :].astype(float),
+            own[..., m, :].sum(axis=-1, keepdims=True).astype(float),
+        )
         tried = {w: np.log((seen + w * np.exp(now)) / (total + w)) for w in MEMORY_WEIGHTS}
         best = min(tried, key=lambda w: _bits(tried[w], bases))
         better = _bits(tried[best], bases) < trail[-1] - GAIN
@@ -414,7 +454,9 @@ def _choose_position(settings: Settings, counts: Counts, now, bases, code, usabl
                 bits = _bits(_scaled(now + power * ratio), bases)
                 if bits < best:
                     best = bits
-                    chosen = replace(settings, kernel=kernel, position_weight=weight, position_power=power)
+                    chosen = replace(
+                        settings, kernel=kernel, position_weight=weight, position_power=power
+                    )
     return chosen
 
 

@@ -150,7 +150,9 @@ class SequenceGenerator(ABC):
         Only generators with a likelihood heed `sampling`, and only those that say so its guidance.
         """
 
-    def log_likelihood(self, bases: np.ndarray, length: np.ndarray, label: np.ndarray) -> np.ndarray:
+    def log_likelihood(
+        self, bases: np.ndarray, length: np.ndarray, label: np.ndarray
+    ) -> np.ndarray:
         """Natural-log likelihood of each sequence, float64; bases of code 4 are not scored."""
         raise TypeError(f"generator '{self.name}' has no likelihood")
 

@@ -80,7 +80,10 @@ class Lookahead:
         later ones do not depend on it.
         """
         row, total = np.arange(len(right))[:, None], np.zeros(log_p.shape[:2])
-        context, known = np.tile(self.contexts, (len(right), 1)), np.ones((len(right), 1), dtype=bool)
+        context, known = (
+            np.tile(self.contexts, (len(right), 1)),
+            np.ones((len(right), 1), dtype=bool),
+        )
         for base in right[:, : self.order].T:
             known &= (base != OTHER)[:, None]
             total += np.where(known, log_p[row, context, base[:, None] & 3], 0.0)
@@ -104,17 +107,25 @@ class Lookahead:
         return np.where(usable[..., None] + 1 >= self.order, found, 0.0).astype(np.float32)
 
 
-def read_right(ladder: Ladder, bases: np.ndarray, right: np.ndarray, part: np.ndarray, place: int, device) -> RightSide:
+def read_right(
+    ladder: Ladder, bases: np.ndarray, right: np.ndarray, part: np.ndarray, place: int, device
+) -> RightSide:
     """The right side as it is seen from each of `bases` (B, T), which stand at the sequence's
     start.
     """
     lookahead = Lookahead(ladder, right, part)
     code, usable = histories(bases, ladder.settings.order)
     seen = lookahead.read(code, usable, place - 1 - np.arange(bases.shape[1]))
-    return RightSide(torch.from_numpy(right.astype(np.int64)).to(device), place, torch.from_numpy(seen).to(device))
+    return RightSide(
+        torch.from_numpy(right.astype(np.int64)).to(device),
+        place,
+        torch.from_numpy(seen).to(device),
+    )
 
 
-def read_between(ladder: Ladder, bases: np.ndarray, right: np.ndarray, part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def read_between(
+    ladder: Ladder, bases: np.ndarray, right: np.ndarray, part: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """`Ladder.read` of bases whose own composition and repeats count those of the right side as
     well.
     """
@@ -132,7 +143,14 @@ def draw_cut(rng: np.random.Generator, length: np.ndarray) -> int:
 
 @torch.no_grad()
 def sample_gap(
-    model, ladder: Ladder, cache, prompt: torch.Tensor, left: np.ndarray, right: np.ndarray, label: int, uniform: np.ndarray
+    model,
+    ladder: Ladder,
+    cache,
+    prompt: torch.Tensor,
+    left: np.ndarray,
+    right: np.ndarray,
+    label: int,
+    uniform: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Bases for the gap, uint8, and their log-probabilities, float64, each of the shape of
     `uniform` (B, size).
@@ -144,11 +162,17 @@ def sample_gap(
     place = len(left) + size
     # forecasts look back, so the base to be found may be any
     known = np.append(left, 0).astype(np.uint8)[None]
-    forecast, seen = (torch.from_numpy(x.astype(np.float32)) for x in read_between(ladder, known, right[None], nobody))
+    forecast, seen = (
+        torch.from_numpy(x.astype(np.float32))
+        for x in read_between(ladder, known, right[None], nobody)
+    )
     side = read_right(ladder, known, right[None], nobody, place, "cpu")
     logits = model(prompt, forecast, seen, torch.tensor([label]), cache, side)[:, -1].expand(B, 4)
     cache.spread(B)
-    reader, lookahead = _reader_behind(ladder, left, right, B, size), Lookahead(ladder, right[None], nobody)
+    reader, lookahead = (
+        _reader_behind(ladder, left, right, B, size),
+        Lookahead(ladder, right[None], nobody),
+    )
     labels = torch.full((B,), label)
     bases, log_prob = np.empty((B, size), dtype=np.uint8), np.empty((B, size))
     for i in range(size):
@@ -159,14 +183,18 @@ def sample_gap(
         if i + 1 < size:
             reader.push(bases[:, i])
             forecast, seen = (torch.from_numpy(x.astype(np.float32)) for x in reader.forecast())
-            now = lookahead.read(reader.code[:, None], reader.usable[:, None], np.array([size - i - 2]))
+            now = lookahead.read(
+                reader.code[:, None], reader.usable[:, None], np.array([size - i - 2])
+            )
             step = RightSide(side.bases, place, torch.from_numpy(now))
             before = torch.from_numpy(bases[:, i : i + 1].astype(np.int64))
             logits = model(before, forecast, seen, labels, cache, step)[:, 0]
     return bases, log_prob
 
 
-def _reader_behind(ladder: Ladder, left: np.ndarray, right: np.ndarray, rows: int, size: int) -> LadderReader:
+def _reader_behind(
+    ladder: Ladder, left: np.ndarray, right: np.ndarray, rows: int, size: int
+) -> LadderReader:
     """A reader that stands behind the left side and whose own counts know the right one."""
     reader = LadderReader(ladder, rows, len(right) + 1 + len(left) + size)
     push: list[tuple[Callable, int]] = [(reader.own.push, base) for base in (*right, OTHER)]

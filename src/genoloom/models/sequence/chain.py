@@ -39,7 +39,9 @@ def histories(bases: np.ndarray, longest: int) -> tuple[np.ndarray, np.ndarray]:
     usable = np.zeros(bases.shape, dtype=np.int64)
     mask = 4**longest - 1
     for i in range(1, bases.shape[1]):
-        code[:, i], usable[:, i] = extend_history(code[:, i - 1], usable[:, i - 1], bases[:, i - 1], mask, longest)
+        code[:, i], usable[:, i] = extend_history(
+            code[:, i - 1], usable[:, i - 1], bases[:, i - 1], mask, longest
+        )
     return code, usable
 
 
@@ -75,7 +77,9 @@ def _escape(counts: np.ndarray, weight: float) -> tuple[np.ndarray, np.ndarray]:
     return np.where(never, 1.0, mass), np.where(never, 1.0, total)
 
 
-def choose_escapes(counts: list[np.ndarray], validation: np.ndarray) -> tuple[list[float], list[float]]:
+def choose_escapes(
+    counts: list[np.ndarray], validation: np.ndarray
+) -> tuple[list[float], list[float]]:
     """The best escape weight of each order on validation sequences, lower orders first, and the
     bits a base then reached.
 
@@ -98,7 +102,9 @@ def choose_escapes(counts: list[np.ndarray], validation: np.ndarray) -> tuple[li
         for weight in ESCAPES:
             mass, total = _escape(seen, weight)
             here = np.where(at, (hits + mass * below) / total, below)
-            best = min(best, (float(-np.log2(here).mean()), weight, here), key=lambda trial: trial[0])
+            best = min(
+                best, (float(-np.log2(here).mean()), weight, here), key=lambda trial: trial[0]
+            )
         bits.append(best[0])
         escapes.append(best[1])
         below = best[2]

@@ -99,12 +99,15 @@ def _moved(bases: np.ndarray, by: int) -> np.ndarray:
 
 
 @torch.no_grad()
-def classify(model: SequenceClassifier, x: np.ndarray, length: np.ndarray, strands: bool) -> np.ndarray:
+def classify(
+    model: SequenceClassifier, x: np.ndarray, length: np.ndarray, strands: bool
+) -> np.ndarray:
     """Outputs (n, outputs), the mean of both strands with `strands`."""
     views = [x, reverse_complement(x, length)] if strands else [x]
     chunks = [
-        sum(model(one_hot(view[low : low + 256])) for view in views) / len(views) for low in range(0, len(x), 256)
-    ]  # fmt: skip
+        sum(model(one_hot(view[low : low + 256])) for view in views) / len(views)
+        for low in range(0, len(x), 256)
+    ]
     return torch.cat(chunks).numpy()
 
 
@@ -122,4 +125,6 @@ def split_auc(made: np.ndarray, real: np.ndarray, strands: bool, seed: int) -> f
     wanted = torch.from_numpy(target[even][:, None].astype(np.float32))
     loss = nn.functional.binary_cross_entropy_with_logits
     fit_classifier(model, x[even], length[even], wanted, loss, strands, seed)
-    return float(roc_auc_score(target[~even], classify(model, x[~even], length[~even], strands)[:, 0]))
+    return float(
+        roc_auc_score(target[~even], classify(model, x[~even], length[~even], strands)[:, 0])
+    )

@@ -74,9 +74,10 @@ def refuse_collapse(made: np.ndarray, real: np.ndarray, label: str) -> None:
     )
     if collapsed:
         raise CollapsedError(
-            f"{label}: the generator collapsed (of {n} sequences {distinct[0]} differ, real {distinct[1]}; neighbours agree in "
-            f"{identity[0]:.0%} of their bases, real {identity[1]:.0%}; {kinds[0]} of 4096 6-mers occur, real {kinds[1]}). "
-            "No model is written. Lower --learning-rate, raise --gradient-penalty or --batch"
+            f"{label}: the generator collapsed (of {n} sequences {distinct[0]} differ, real "
+            f"{distinct[1]}; neighbours agree in {identity[0]:.0%} of their bases, real "
+            f"{identity[1]:.0%}; {kinds[0]} of 4096 6-mers occur, real {kinds[1]}). No model is "
+            "written. Lower --learning-rate, raise --gradient-penalty or --batch"
         )
 
 
@@ -105,24 +106,45 @@ class GanGenerator(SequenceGenerator):
         torch.manual_seed(derive_seed(run.seed, "weights"))
         self._build()
         training = GanTraining(self.network, self.drafts, data, self.options, run)
-        train(training, run, steps=self.options.steps, evaluate_every=self.options.evaluate_every, patience=self.options.patience)
+        train(
+            training,
+            run,
+            steps=self.options.steps,
+            evaluate_every=self.options.evaluate_every,
+            patience=self.options.patience,
+        )
         self.network.to("cpu").eval()
         best = min(run.history, key=lambda row: row["score"])
         if best["step"] == 0:
-            log.warning("%s: no evaluation was better than the untrained generator, which is what the model now is", run.label)
+            log.warning(
+                "%s: no evaluation was better than the untrained generator, which is what the "
+                "model now is",
+                run.label,
+            )
         refuse_collapse(self.sample(training.request), data.bases[training.fitted], run.label)
 
     def _build(self) -> None:
-        self.network = Generator(self.options, len(self.label_names), self.longest if self.aligned else 0)
+        self.network = Generator(
+            self.options, len(self.label_names), self.longest if self.aligned else 0
+        )
 
     def sample(self, request: SequenceRequest, sampling: Sampling = Sampling()) -> np.ndarray:
         return edit(self.network, draw_drafts(self.drafts, request, self.longest), request)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
-        arrays = {f"network.{name}": value.numpy() for name, value in self.network.state_dict().items()}
+        arrays = {
+            f"network.{name}": value.numpy() for name, value in self.network.state_dict().items()
+        }
         chain_arrays, chain = self.drafts.state()
-        description = {"options": self.options.model_dump(), "label_names": self.label_names, **chain}
-        return arrays | chain_arrays, description | {"longest": self.longest, "aligned": self.aligned}
+        description = {
+            "options": self.options.model_dump(),
+            "label_names": self.label_names,
+            **chain,
+        }
+        return arrays | chain_arrays, description | {
+            "longest": self.longest,
+            "aligned": self.aligned,
+        }
 
     @classmethod
     def declare(cls, arrays: Declared, words: GanDescription) -> None:

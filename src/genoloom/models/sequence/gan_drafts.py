@@ -30,13 +30,23 @@ class Drafts:
         if self.ladder is None:
             return (4 * uniform).astype(np.uint8)
         parts = (uniform[low : low + ROWS] for low in range(0, max(len(uniform), 1), ROWS))
-        return np.concatenate([sample_rung(self.ladder, self.ladder.rungs - 1, part, Sampling()) for part in parts])
+        return np.concatenate(
+            [sample_rung(self.ladder, self.ladder.rungs - 1, part, Sampling()) for part in parts]
+        )
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
         """Arrays and description, empty without a chain."""
-        return (pack_counts(self.counts), {"chain": self.settings.described()}) if self.settings else ({}, {})
+        return (
+            (pack_counts(self.counts), {"chain": self.settings.described()})
+            if self.settings
+            else ({}, {})
+        )
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "Drafts":
         """What `state` described."""
-        return cls(read_settings(description), unpack_counts(arrays)) if "chain" in description else cls()
+        return (
+            cls(read_settings(description), unpack_counts(arrays))
+            if "chain" in description
+            else cls()
+        )

@@ -49,7 +49,9 @@ class ResidualConvolution(nn.Module):
         self.first = nn.Conv1d(width, width, 3, padding=dilation, dilation=dilation)
         self.second = nn.Conv1d(width, width, 3, padding=1)
 
-    def forward(self, x: torch.Tensor, gain: torch.Tensor | float = 1.0, shift: torch.Tensor | float = 0.0) -> torch.Tensor:
+    def forward(
+        self, x: torch.Tensor, gain: torch.Tensor | float = 1.0, shift: torch.Tensor | float = 0.0
+    ) -> torch.Tensor:
         hidden = self.first(nn.functional.leaky_relu(x * gain + shift, 0.2))
         return x + 0.5 * self.second(nn.functional.leaky_relu(hidden, 0.2))
 
@@ -77,13 +79,20 @@ class Generator(nn.Module):
             nn.init.zeros_(self.write.weight)
             nn.init.zeros_(self.write.bias)
 
-    def forward(self, draft: torch.Tensor, latent: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self, draft: torch.Tensor, latent: torch.Tensor, label: torch.Tensor
+    ) -> torch.Tensor:
         """`draft` (B, 4, T) with even T, `latent` (B, latent), `label` int64 (B,); to (B, 4, T)."""
         # (B, W, 1) each
         style = self.style(latent + self.label(label))[..., None].chunk(2 * len(self.blocks), dim=1)
         x = self.read(draft)
         if self.place is not None:
-            x = x + nn.functional.pad(self.place, (0, max(0, x.shape[2] - self.place.shape[1])))[:, : x.shape[2]]
+            x = (
+                x
+                + nn.functional.pad(self.place, (0, max(0, x.shape[2] - self.place.shape[1])))[
+                    :, : x.shape[2]
+                ]
+            )
         for i, block in enumerate(self.blocks):
             x = block(x, 1 + style[2 * i], style[2 * i + 1])
         edits = self.write(nn.functional.leaky_relu(x, 0.2))  # (B, 8, T / 2)
@@ -99,7 +108,9 @@ class Critic(nn.Module):
     and those of a group of sequences.
     """
 
-    def __init__(self, options: SequenceGanOptions, n_labels: int, kmer_mean: torch.Tensor, places: int):
+    def __init__(
+        self, options: SequenceGanOptions, n_labels: int, kmer_mean: torch.Tensor, places: int
+    ):
         """`kmer_mean` (256,): `kmer_frequencies` of the training sequences; `places` as of the
         generator.
         """
@@ -119,14 +130,20 @@ class Critic(nn.Module):
 
     def forward(self, x: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         """`x` (B, 4, T) with B a multiple of `GROUP` or below it; to (B,)."""
-        h = nn.functional.avg_pool1d(nn.functional.leaky_relu(self.words(x), 0.2), 4, ceil_mode=True)
+        h = nn.functional.avg_pool1d(
+            nn.functional.leaky_relu(self.words(x), 0.2), 4, ceil_mode=True
+        )
         h = nn.functional.leaky_relu(self.block(nn.functional.leaky_relu(self.around(h), 0.2)), 0.2)
-        pooled = torch.cat([nn.functional.adaptive_avg_pool1d(h, self.segments).flatten(1), h.amax(2)], dim=1)
+        pooled = torch.cat(
+            [nn.functional.adaptive_avg_pool1d(h, self.segments).flatten(1), h.amax(2)], dim=1
+        )
         frequency = kmer_frequencies(x) - self.kmer_mean
         size = GROUP if len(x) % GROUP == 0 else len(x)
         # (B, 256)
         common = frequency.unflatten(0, (-1, size)).mean(1).repeat_interleave(size, dim=0)
-        h = nn.functional.leaky_relu(self.pooled(pooled) + self.kmers(frequency) + self.group(common), 0.2)
+        h = nn.functional.leaky_relu(
+            self.pooled(pooled) + self.kmers(frequency) + self.group(common), 0.2
+        )
         h = nn.functional.leaky_relu(self.mix(h), 0.2)
         return self.score(h)[:, 0] + (self.label(label) * h).sum(1)
 

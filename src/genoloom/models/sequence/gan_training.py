@@ -14,7 +14,13 @@ from genoloom.models.layers import exponential_average, refuse_non_finite
 from genoloom.models.sequence.base import SequenceRequest, TrainingSequences
 from genoloom.models.sequence.classifier import one_hot, split_auc
 from genoloom.models.sequence.gan_drafts import Drafts
-from genoloom.models.sequence.gan_network import Critic, Generator, composition_moments, even, straight_through
+from genoloom.models.sequence.gan_network import (
+    Critic,
+    Generator,
+    composition_moments,
+    even,
+    straight_through,
+)
 from genoloom.models.sequence.markov import both_strands
 from genoloom.seeds import derive_seed, row_uniforms
 from genoloom.sequence_config import SequenceGanOptions
@@ -43,7 +49,9 @@ def draw_drafts(drafts: Drafts, request: SequenceRequest, longest: int) -> np.nd
 
 
 @torch.no_grad()
-def edit(network: Generator, drafts: np.ndarray, request: SequenceRequest, device: str = "cpu") -> np.ndarray:
+def edit(
+    network: Generator, drafts: np.ndarray, request: SequenceRequest, device: str = "cpu"
+) -> np.ndarray:
     """The requested sequences, uint8 (n, greatest length), from their drafts; 4 after the end."""
     n, longest = len(request.seed), int(request.length.max(initial=0))
     bases = np.empty((n, longest), dtype=np.uint8)
@@ -51,14 +59,16 @@ def edit(network: Generator, drafts: np.ndarray, request: SequenceRequest, devic
         # short chunks are filled up: products have one shape, and a sequence does not depend on its
         # company
         rows = np.minimum(np.arange(low, low + SAMPLE_ROWS), n - 1)
-        bases[low : low + SAMPLE_ROWS] = _edit_chunk(network, drafts[rows], request.label[rows], request.seed[rows], device)[
-            : n - low, :longest
-        ]
+        bases[low : low + SAMPLE_ROWS] = _edit_chunk(
+            network, drafts[rows], request.label[rows], request.seed[rows], device
+        )[: n - low, :longest]
     bases[np.arange(longest) >= request.length[:, None]] = OTHER
     return bases
 
 
-def _edit_chunk(network: Generator, draft: np.ndarray, label: np.ndarray, seed: np.ndarray, device: str) -> np.ndarray:
+def _edit_chunk(
+    network: Generator, draft: np.ndarray, label: np.ndarray, seed: np.ndarray, device: str
+) -> np.ndarray:
     n, T = draft.shape
     latent = ndtri(row_uniforms(seed, LATENT_DRAWS + np.arange(network.latent)) + 2.0**-54)
     gumbel = -np.log(-np.log(row_uniforms(seed, GUMBEL_DRAWS + np.arange(4 * T)) + 2.0**-54))
@@ -72,11 +82,19 @@ class GanTraining:
     """Critic and generator steps; a `genoloom.training.run.Trainable`."""
 
     def __init__(
-        self, network: Generator, drafts: Drafts, data: TrainingSequences, options: SequenceGanOptions, run: TrainingRun
+        self,
+        network: Generator,
+        drafts: Drafts,
+        data: TrainingSequences,
+        options: SequenceGanOptions,
+        run: TrainingRun,
     ):
         self.data, self.options, self.run = data, options, run
         self.edit_penalty = options.edit_penalty if options.chain_noise else 0.0
-        self.fitted, self.validation = np.flatnonzero(~data.validation), np.flatnonzero(data.validation)
+        self.fitted, self.validation = (
+            np.flatnonzero(~data.validation),
+            np.flatnonzero(data.validation),
+        )
         self.generator = network.to(run.device)
         counts = kmer_counts(both_strands(data, self.fitted), 4)
         # as `kmer_frequencies`, of all together
@@ -92,14 +110,18 @@ class GanTraining:
         longest = data.bases.shape[1]
         self.evaluated = draw_drafts(drafts, self.request, longest)
         rng = np.random.default_rng(derive_seed(run.seed, "drafts"))
-        self.pool = drafts.draw(rng.random((max(options.batch, min(DRAFTS, DRAFT_BASES // longest)), even(longest))))
+        self.pool = drafts.draw(
+            rng.random((max(options.batch, min(DRAFTS, DRAFT_BASES // longest)), even(longest)))
+        )
 
     def _evaluation_request(self) -> SequenceRequest:
         """Lengths and labels as in the validation sequences; the same noise at every evaluation."""
         rng = np.random.default_rng(derive_seed(self.run.seed, "evaluation"))
         # for the classifier, each once
         self.compared = rng.permutation(self.validation)[:EVALUATED]
-        rows = np.concatenate([self.compared, rng.choice(self.validation, size=EVALUATED - len(self.compared))])
+        rows = np.concatenate(
+            [self.compared, rng.choice(self.validation, size=EVALUATED - len(self.compared))]
+        )
         seeds = rng.integers(0, 2**63, size=EVALUATED, dtype=np.uint64)
         return SequenceRequest(self.data.length[rows], self.data.label[rows], seeds)
 
@@ -125,9 +147,15 @@ class GanTraining:
         bases[:, : taken.shape[1]] = taken
         inside = (np.arange(bases.shape[1]) < length[:, None])[:, None].astype(np.float32)
         device = self.run.device
-        return one_hot(bases).to(device), torch.from_numpy(data.label[rows]).to(device), torch.from_numpy(inside).to(device)
+        return (
+            one_hot(bases).to(device),
+            torch.from_numpy(data.label[rows]).to(device),
+            torch.from_numpy(inside).to(device),
+        )
 
-    def _fake(self, label: torch.Tensor, inside: torch.Tensor, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    def _fake(
+        self, label: torch.Tensor, inside: torch.Tensor, rng: np.random.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Samples (B, 4, T), and the expected share of bases that are not their draft's."""
         B, _, T = inside.shape
         taken = self.pool[rng.integers(0, len(self.pool), size=B), :T]
@@ -175,15 +203,27 @@ class GanTraining:
         figures = validation_score(made, self.data.bases[self.validation], strands)
         real = self.data.bases[self.compared][:, : made.shape[1]]
         with torch.random.fork_rng(devices=[]):
-            auc = split_auc(made[: len(real)], real, strands, derive_seed(self.run.seed, "watch classifier"))
+            auc = split_auc(
+                made[: len(real)], real, strands, derive_seed(self.run.seed, "watch classifier")
+            )
         return {**figures, "score": figures["score"] + max(auc - 0.5, 0.0), "cnn_auc": auc}
 
     def state_dict(self) -> dict:
-        parts = {"generator": self.generator, "critic": self.critic, "average": self.average, **self._named_optimisers()}
+        parts = {
+            "generator": self.generator,
+            "critic": self.critic,
+            "average": self.average,
+            **self._named_optimisers(),
+        }
         return {name: part.state_dict() for name, part in parts.items()}
 
     def load_state_dict(self, state: dict) -> None:
-        parts = {"generator": self.generator, "critic": self.critic, "average": self.average, **self._named_optimisers()}
+        parts = {
+            "generator": self.generator,
+            "critic": self.critic,
+            "average": self.average,
+            **self._named_optimisers(),
+        }
         for name, part in parts.items():
             part.load_state_dict(state[name])
 
@@ -191,7 +231,10 @@ class GanTraining:
         return {f"{name}_optimiser": optimiser for name, optimiser in self.optimisers.items()}
 
     def snapshot(self) -> dict:
-        return {name: value.detach().cpu().clone() for name, value in self.average.module.state_dict().items()}
+        return {
+            name: value.detach().cpu().clone()
+            for name, value in self.average.module.state_dict().items()
+        }
 
     def restore(self, snapshot: dict) -> None:
         self.generator.load_state_dict(snapshot)

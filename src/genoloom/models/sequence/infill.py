@@ -19,7 +19,13 @@ from genoloom.models.sequence.base import Sampling, SequenceGenerator, SequenceR
 
 
 def fill_gap(
-    generator: SequenceGenerator, left: np.ndarray, size: int, right: np.ndarray, label: int, seeds: np.ndarray, uniform: float
+    generator: SequenceGenerator,
+    left: np.ndarray,
+    size: int,
+    right: np.ndarray,
+    label: int,
+    seeds: np.ndarray,
+    uniform: float,
 ) -> tuple[np.ndarray, float]:
     """Bases for a gap and the effective number of candidates.
 
@@ -67,10 +73,14 @@ def weighed_candidates(
     if len(right) and (generator.samples_between if between is None else between):
         middle, log_proposed = generator.sample_between(left, size, right, label, seeds)
     else:
-        made = generator.sample(SequenceRequest(np.full(n, stop), labels, seeds), Sampling(prompt=left, candidates=0))
+        made = generator.sample(
+            SequenceRequest(np.full(n, stop), labels, seeds), Sampling(prompt=left, candidates=0)
+        )
         middle = made[:, len(left) :]
         if len(right) == 0:
             return middle, np.zeros(n)
         log_proposed = generator.log_likelihood(made, np.full(n, stop), labels)
     whole = np.concatenate([np.tile(left, (n, 1)), middle, np.tile(right, (n, 1))], axis=1)
-    return middle, generator.log_likelihood(whole, np.full(n, whole.shape[1]), labels) - log_proposed
+    return middle, generator.log_likelihood(
+        whole, np.full(n, whole.shape[1]), labels
+    ) - log_proposed

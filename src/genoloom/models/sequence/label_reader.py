@@ -75,16 +75,32 @@ class LabelReader:
         if n_labels < 2 or np.bincount(data.label[validation], minlength=n_labels).min() < FEWEST:
             return None
         reader, rows = cls(n_labels, data.reverse_complement), np.flatnonzero(~data.validation)
-        reader.longest = np.unique(np.quantile(data.length, np.arange(1, LENGTHS + 1) / LENGTHS, method="higher"))
+        reader.longest = np.unique(
+            np.quantile(data.length, np.arange(1, LENGTHS + 1) / LENGTHS, method="higher")
+        )
         reader.mix = np.zeros((len(reader.longest), n_labels))
         np.add.at(reader.mix, (np.searchsorted(reader.longest, data.length), data.label), 1.0)
         reader.mix /= reader.mix.sum(axis=1, keepdims=True)
         for i, network in enumerate(reader.networks):
-            log.info("the reader of labels: network %d of %d, %d sequences", i + 1, NETWORKS, len(rows))
+            log.info(
+                "the reader of labels: network %d of %d, %d sequences", i + 1, NETWORKS, len(rows)
+            )
             label = torch.from_numpy(data.label[rows])
-            fit_classifier(network, reader._padded(data.bases[rows], data.length[rows]), data.length[rows], label, nn.functional.cross_entropy, reader.strands,
-                           derive_seed(seed, "label reader", i), EPOCHS, SHIFT)  # fmt: skip
-        reader._calibrate(reader.log_probabilities(data.bases[validation], data.length[validation]), data.label[validation])
+            fit_classifier(
+                network,
+                reader._padded(data.bases[rows], data.length[rows]),
+                data.length[rows],
+                label,
+                nn.functional.cross_entropy,
+                reader.strands,
+                derive_seed(seed, "label reader", i),
+                EPOCHS,
+                SHIFT,
+            )
+        reader._calibrate(
+            reader.log_probabilities(data.bases[validation], data.length[validation]),
+            data.label[validation],
+        )
         return reader
 
     def _calibrate(self, found: np.ndarray, truth: np.ndarray) -> None:
@@ -110,7 +126,8 @@ class LabelReader:
         padded with does not matter.
         """
         outputs = [
-            classify(network, self._padded(bases, length), length, self.strands).astype(np.float64) for network in self.networks
+            classify(network, self._padded(bases, length), length, self.strands).astype(np.float64)
+            for network in self.networks
         ]
         mean = np.logaddexp.reduce(log_softmax(np.stack(outputs), axis=2), axis=0)
         return log_softmax(mean / self.temperature, axis=1)
@@ -120,7 +137,9 @@ class LabelReader:
         width.
         """
         width = max(self.longest[-1], length.max())
-        return np.pad(bases, ((0, 0), (0, max(0, width - bases.shape[1]))), constant_values=OTHER)[:, :width]
+        return np.pad(bases, ((0, 0), (0, max(0, width - bases.shape[1]))), constant_values=OTHER)[
+            :, :width
+        ]
 
     def draw_labels(self, length: np.ndarray, uniform: np.ndarray) -> np.ndarray:
         """Labels as frequent as in training among sequences of like length, int64 (B,)."""
@@ -161,20 +180,35 @@ class LabelReader:
         bases, waiting, tried = np.full((B, T), OTHER, dtype=np.uint8), np.arange(B), 0
         while len(waiting) and tried < most:
             tries = min(max(1, at_once // len(waiting)), most - tried)
-            rows, attempt = np.repeat(waiting, tries), np.tile(tried + np.arange(tries), len(waiting))
+            rows, attempt = (
+                np.repeat(waiting, tries),
+                np.tile(tried + np.arange(tries), len(waiting)),
+            )
             length, seed = request.length[rows], attempt_seeds(request.seed[rows], attempt)
-            candidates = sample(SequenceRequest(length, self.draw_labels(length, row_uniforms(seed, LABEL_DRAW)), seed))
+            candidates = sample(
+                SequenceRequest(
+                    length, self.draw_labels(length, row_uniforms(seed, LABEL_DRAW)), seed
+                )
+            )
             chance = softmax(guidance * self.log_probabilities(candidates, length), axis=1)
             kept = row_uniforms(seed, KEEP_DRAW) < (chance * asked[rows]).sum(axis=1)
             kept = kept.reshape(-1, tries)
             found, first = kept.any(axis=1), kept.argmax(axis=1)
             width = candidates.shape[1]
-            bases[waiting[found], :width] = candidates.reshape(len(waiting), tries, width)[found, first[found]]
+            bases[waiting[found], :width] = candidates.reshape(len(waiting), tries, width)[
+                found, first[found]
+            ]
             waiting, tried = waiting[~found], tried + tries
         if len(waiting):
-            log.info("the reader of labels agreed with none of %d candidates for %.1f%% of the sequences; the model drew these "
-                     "for their label by itself", most, 100 * len(waiting) / B)  # fmt: skip
-            left = SequenceRequest(request.length[waiting], request.label[waiting], request.seed[waiting])
+            log.info(
+                "the reader of labels agreed with none of %d candidates for %.1f%% of the "
+                "sequences; the model drew these for their label by itself",
+                most,
+                100 * len(waiting) / B,
+            )
+            left = SequenceRequest(
+                request.length[waiting], request.label[waiting], request.seed[waiting]
+            )
             alone = sample(left)
             bases[waiting, : alone.shape[1]] = alone
         return bases
@@ -192,7 +226,9 @@ class LabelReader:
     @classmethod
     def declare(cls, arrays: Declared, prefix: str, n_labels: int) -> None:
         """Declare the arrays of `state` under their names behind `prefix`."""
-        (n,) = arrays.expect(f"{prefix}longest", "int64", None, low=1, high=LONGEST_SEQUENCE, least_step=1)
+        (n,) = arrays.expect(
+            f"{prefix}longest", "int64", None, low=1, high=LONGEST_SEQUENCE, least_step=1
+        )
         arrays.expect(f"{prefix}mix", "float64", n, n_labels, low=0, high=1, shares=True)
         for i in range(NETWORKS):
             declare_network(arrays, f"{prefix}{i}.", lambda: SequenceClassifier(n_labels))
@@ -201,7 +237,11 @@ class LabelReader:
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "LabelReader":
         """The reader that `state` described."""
         reader = cls(arrays["mix"].shape[1], description["strands"])
-        reader.temperature, reader.longest, reader.mix = description["temperature"], arrays["longest"], arrays["mix"]
+        reader.temperature, reader.longest, reader.mix = (
+            description["temperature"],
+            arrays["longest"],
+            arrays["mix"],
+        )
         for i, network in enumerate(reader.networks):
             load_network(network, arrays, f"{i}.")
         return reader

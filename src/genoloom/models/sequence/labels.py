@@ -61,7 +61,12 @@ class LabelPatterns:
         if self.n_columns == 1:
             return np.zeros((len(self.names), 0), dtype=bool)
         told = [
-            [(column, cell) for column, cell in enumerate(name.split(LABEL_JOIN)) if cell not in (ANY, "")] for name in self.names
+            [
+                (column, cell)
+                for column, cell in enumerate(name.split(LABEL_JOIN))
+                if cell not in (ANY, "")
+            ]
+            for name in self.names
         ]
         known = {cell: i for i, cell in enumerate(sorted(set(chain.from_iterable(told))))}
         cells = np.zeros((len(told), len(known)), dtype=bool)

@@ -77,11 +77,16 @@ def read_settings(description: dict) -> Settings:
     return Settings(**{**words, "memory_weights": tuple(words["memory_weights"])})
 
 
-def sample_rung(ladder: Ladder, rung: int, uniform: np.ndarray, sampling: Sampling, remembers: bool = True) -> np.ndarray:
+def sample_rung(
+    ladder: Ladder, rung: int, uniform: np.ndarray, sampling: Sampling, remembers: bool = True
+) -> np.ndarray:
     """Bases, uint8 (n, T), drawn from one rung of a ladder with one uniform a base, float64 (n, T);
     `remembers` as `LadderReader`.
     """
-    reader, bases = LadderReader(ladder, *uniform.shape, remembers=remembers), np.empty(uniform.shape, dtype=np.uint8)
+    reader, bases = (
+        LadderReader(ladder, *uniform.shape, remembers=remembers),
+        np.empty(uniform.shape, dtype=np.uint8),
+    )
     for t in range(uniform.shape[1]):
         forecast, _ = reader.forecast()
         bases[:, t] = draw(sampling.shape(forecast[:, 0, rung]), uniform[:, t])
@@ -125,8 +130,15 @@ class MarkovGenerator(SequenceGenerator):
         self.counts = count(data, everything, self.settings.order, self.settings.strand_quarters)
         self.ladder = Ladder(self.settings, [self.counts])
         seconds = time.monotonic() - started
-        run.history = [{"step": k, "seconds": seconds, "bits": figure} for k, figure in enumerate(bits)]
-        log.info("%s: order %d, %.4f bits a base on the validation sequences", run.label, self.settings.order, bits[-1])
+        run.history = [
+            {"step": k, "seconds": seconds, "bits": figure} for k, figure in enumerate(bits)
+        ]
+        log.info(
+            "%s: order %d, %.4f bits a base on the validation sequences",
+            run.label,
+            self.settings.order,
+            bits[-1],
+        )
 
     @property
     def rung(self) -> int:
@@ -135,11 +147,19 @@ class MarkovGenerator(SequenceGenerator):
 
     def sample(self, request: SequenceRequest, sampling: Sampling = Sampling()) -> np.ndarray:
         longest = int(request.length.max(initial=0))
-        bases = sample_rung(self.ladder, self.rung, row_uniforms(request.seed, np.arange(longest)), sampling, self.remembers)
+        bases = sample_rung(
+            self.ladder,
+            self.rung,
+            row_uniforms(request.seed, np.arange(longest)),
+            sampling,
+            self.remembers,
+        )
         bases[np.arange(longest) >= request.length[:, None]] = OTHER
         return bases
 
-    def log_likelihood(self, bases: np.ndarray, length: np.ndarray, label: np.ndarray) -> np.ndarray:
+    def log_likelihood(
+        self, bases: np.ndarray, length: np.ndarray, label: np.ndarray
+    ) -> np.ndarray:
         return self.rung_scores(bases)[:, self.rung]
 
     def rung_scores(self, bases: np.ndarray) -> np.ndarray:
@@ -167,7 +187,10 @@ class MarkovGenerator(SequenceGenerator):
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "MarkovGenerator":
         generator = cls(SequenceMarkovOptions(**description["options"]))
-        generator.label_names, generator.settings = description["label_names"], read_settings(description)
+        generator.label_names, generator.settings = (
+            description["label_names"],
+            read_settings(description),
+        )
         generator.counts = unpack_counts(arrays)
         generator.ladder = Ladder(generator.settings, [generator.counts])
         return generator

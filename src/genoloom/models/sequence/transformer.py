@@ -60,7 +60,12 @@ from genoloom.models.sequence.base import (
 from genoloom.models.sequence.chain import draw
 from genoloom.models.sequence.label_reader import LabelReader, ReaderDescription, surprise
 from genoloom.models.sequence.labels import LabelPatterns
-from genoloom.models.sequence.markov import declare_counts, pack_counts, read_settings, unpack_counts
+from genoloom.models.sequence.markov import (
+    declare_counts,
+    pack_counts,
+    read_settings,
+    unpack_counts,
+)
 from genoloom.models.sequence.transformer_network import BEGIN, Cache, SequenceTransformer
 from genoloom.models.sequence.transformer_training import (
     FOLDS,
@@ -119,19 +124,34 @@ class TransformerGenerator(SequenceGenerator):
         fitted = np.flatnonzero(~data.validation)
         self.settings, self.counts, _ = choose(data, CHAIN_ORDER)
         fold = homology_folds(data.cluster[fitted], derive_seed(run.seed, "folds"))
-        parts = (count(data, fitted[fold == f], self.settings.order, self.settings.strand_quarters) for f in range(FOLDS))
-        cross_fitted = Ladder(self.settings, [self.counts, *(self.counts.minus(part) for part in parts)])
+        parts = (
+            count(data, fitted[fold == f], self.settings.order, self.settings.strand_quarters)
+            for f in range(FOLDS)
+        )
+        cross_fitted = Ladder(
+            self.settings, [self.counts, *(self.counts.minus(part) for part in parts)]
+        )
 
         torch.manual_seed(derive_seed(run.seed, "weights"))
         self._build()
         self.model.to(run.device)
-        training = TransformerTraining(self.model, self.labels, cross_fitted, fold, data, self.options, run)
-        train(training, run, steps=self.options.steps, evaluate_every=self.options.evaluate_every, patience=self.options.patience)
+        training = TransformerTraining(
+            self.model, self.labels, cross_fitted, fold, data, self.options, run
+        )
+        train(
+            training,
+            run,
+            steps=self.options.steps,
+            evaluate_every=self.options.evaluate_every,
+            patience=self.options.patience,
+        )
         self.model.to("cpu").eval()
         self.reader = None if processes.rank() else self._useful_reader(data, run)
         # the validation sequences have done their part: count them too, as the chains that this
         # model is compared with do
-        self.counts = count(data, np.arange(len(data.length)), self.settings.order, self.settings.strand_quarters)
+        self.counts = count(
+            data, np.arange(len(data.length)), self.settings.order, self.settings.strand_quarters
+        )
         self.ladder = Ladder(self.settings, [self.counts])
 
     def _useful_reader(self, data: TrainingSequences, run: TrainingRun) -> LabelReader | None:
@@ -144,21 +164,37 @@ class TransformerGenerator(SequenceGenerator):
         rows = np.flatnonzero(data.validation)[:COMPARED]
         bases, length, truth = data.bases[rows], data.length[rows], data.label[rows]
         share = np.bincount(data.label, minlength=len(self.label_names)) / len(data.label)
-        given = [score(self.model, self.ladder, bases, np.full(len(rows), k)) for k in range(len(share))]
+        given = [
+            score(self.model, self.ladder, bases, np.full(len(rows), k)) for k in range(len(share))
+        ]
         own, read = (
             surprise(found, truth)
-            for found in (log_softmax(np.stack(given, axis=1) + np.log(share), axis=1), reader.log_probabilities(bases, length))
+            for found in (
+                log_softmax(np.stack(given, axis=1) + np.log(share), axis=1),
+                reader.log_probabilities(bases, length),
+            )
         )
         gain = own - read
         useful = gain.mean() > 2 * gain.std() / np.sqrt(len(gain))
-        log.info("%s: labels of validation sequences surprise the model alone by %.3f nats, the reader of labels by %.3f%s", run.label,
-                 own.mean(), read.mean(), "" if useful else "; it is left out")  # fmt: skip
+        log.info(
+            "%s: labels of validation sequences surprise the model alone by %.3f nats, the reader "
+            "of labels by %.3f%s",
+            run.label,
+            own.mean(),
+            read.mean(),
+            "" if useful else "; it is left out",
+        )
         return reader if useful else None
 
     def _build(self) -> None:
         self.ladder = Ladder(self.settings, [self.counts])
-        self.labels, contexts = LabelPatterns(self.label_names), self.settings.order + 1 + len(OwnCounts.LEVELS)
-        self.model = SequenceTransformer(self.options, self.labels, self.ladder.rungs, contexts, self.positions)
+        self.labels, contexts = (
+            LabelPatterns(self.label_names),
+            self.settings.order + 1 + len(OwnCounts.LEVELS),
+        )
+        self.model = SequenceTransformer(
+            self.options, self.labels, self.ladder.rungs, contexts, self.positions
+        )
 
     @property
     def label_choices(self) -> list[str]:
@@ -167,7 +203,9 @@ class TransformerGenerator(SequenceGenerator):
     def labels_within(self, choice: str) -> np.ndarray:
         return self.labels.matching(choice)
 
-    def log_likelihood(self, bases: np.ndarray, length: np.ndarray, label: np.ndarray) -> np.ndarray:
+    def log_likelihood(
+        self, bases: np.ndarray, length: np.ndarray, label: np.ndarray
+    ) -> np.ndarray:
         """Natural-log likelihood of each sequence; a label of -1 is an unknown one."""
         known = np.where(label < 0, self.model.unlabelled, label)
         return score(self.model, self.ladder, bases, known)
@@ -180,7 +218,9 @@ class TransformerGenerator(SequenceGenerator):
             return self._sample(request, sampling)[0]
         return self.reader.draw(
             lambda part: self._sample(part, sampling)[0],
-            replace(request, label=np.where(request.label < 0, self.labels.unlabelled, request.label)),
+            replace(
+                request, label=np.where(request.label < 0, self.labels.unlabelled, request.label)
+            ),
             lambda label: self.labels.matching(self.labels.names[label]),
             sampling.guidance,
             sampling.candidates,
@@ -193,7 +233,9 @@ class TransformerGenerator(SequenceGenerator):
         """
         return self._sample(request, Sampling())[1]
 
-    def _sample(self, request: SequenceRequest, sampling: Sampling) -> tuple[np.ndarray, np.ndarray]:
+    def _sample(
+        self, request: SequenceRequest, sampling: Sampling
+    ) -> tuple[np.ndarray, np.ndarray]:
         n, longest = len(request.seed), int(request.length.max(initial=0))
         bases, log_prob = np.empty((n, longest), dtype=np.uint8), np.empty((n, longest))
         for low in range(0, n, SAMPLE_ROWS):
@@ -202,13 +244,17 @@ class TransformerGenerator(SequenceGenerator):
             rows = np.minimum(np.arange(low, low + SAMPLE_ROWS), n - 1)
             uniform = row_uniforms(request.seed[rows], np.arange(longest))
             chunk = self._sample_chunk(request.label[rows], uniform, sampling)
-            bases[low : low + SAMPLE_ROWS], log_prob[low : low + SAMPLE_ROWS] = (x[: n - low] for x in chunk)
+            bases[low : low + SAMPLE_ROWS], log_prob[low : low + SAMPLE_ROWS] = (
+                x[: n - low] for x in chunk
+            )
         behind = np.arange(longest) >= request.length[:, None]
         bases[behind], log_prob[behind] = OTHER, 0.0
         return bases, log_prob.sum(axis=1)
 
     @torch.no_grad()
-    def _sample_chunk(self, label: np.ndarray, uniform: np.ndarray, sampling: Sampling) -> tuple[np.ndarray, np.ndarray]:
+    def _sample_chunk(
+        self, label: np.ndarray, uniform: np.ndarray, sampling: Sampling
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Bases, uint8, and their log-probabilities, shape of `uniform` (B, T); one base a step,
         from the cache.
         """
@@ -224,7 +270,12 @@ class TransformerGenerator(SequenceGenerator):
         for t in range(T):
             forecast, seen = (torch.from_numpy(x.astype(np.float32)) for x in reader.forecast())
             forecast, seen = forecast.repeat(views, 1, 1, 1), seen.repeat(views, 1, 1)
-            logits = self.model(before, forecast, seen, label, cache)[:, 0].double().log_softmax(-1).numpy()
+            logits = (
+                self.model(before, forecast, seen, label, cache)[:, 0]
+                .double()
+                .log_softmax(-1)
+                .numpy()
+            )
             refuse_non_finite(logits)
             if guided:
                 logits = logits[B:] + sampling.guidance * (logits[:B] - logits[B:])
@@ -232,7 +283,9 @@ class TransformerGenerator(SequenceGenerator):
                 bases[:, t] = sampling.prompt[t]
             else:
                 bases[:, t] = draw(sampling.shape(logits), uniform[:, t])
-            log_prob[:, t] = np.take_along_axis(logits, bases[:, t : t + 1].astype(np.int64), axis=1)[:, 0]
+            log_prob[:, t] = np.take_along_axis(
+                logits, bases[:, t : t + 1].astype(np.int64), axis=1
+            )[:, 0]
             before = torch.from_numpy(bases[:, t : t + 1].astype(np.int64)).repeat(views, 1)
             reader.push(bases[:, t])
         return bases, log_prob
@@ -253,12 +306,18 @@ class TransformerGenerator(SequenceGenerator):
             rows = np.minimum(np.arange(low, low + GAP_ROWS), n - 1)
             uniform = row_uniforms(seeds[rows], np.arange(len(left), len(left) + size))
             cache = Cache(self.model, 1, len(left) + size, behind=len(right))
-            chunk = between.sample_gap(self.model, self.ladder, cache, prompt, left, right, label, uniform)
-            bases[low : low + GAP_ROWS], log_prob[low : low + GAP_ROWS] = (x[: n - low] for x in chunk)
+            chunk = between.sample_gap(
+                self.model, self.ladder, cache, prompt, left, right, label, uniform
+            )
+            bases[low : low + GAP_ROWS], log_prob[low : low + GAP_ROWS] = (
+                x[: n - low] for x in chunk
+            )
         return bases, log_prob.sum(axis=1)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
-        arrays = {f"network.{name}": value.numpy() for name, value in self.model.state_dict().items()}
+        arrays = {
+            f"network.{name}": value.numpy() for name, value in self.model.state_dict().items()
+        }
         arrays |= pack_counts(self.counts)
         description = {
             "options": self.options.model_dump(),
@@ -274,11 +333,16 @@ class TransformerGenerator(SequenceGenerator):
     @classmethod
     def declare(cls, arrays: Declared, words: TransformerDescription) -> None:
         declare_counts(arrays, words.chain)
-        rungs, contexts = words.chain.order + 3 + len(MEMORY), words.chain.order + 1 + len(OwnCounts.LEVELS)
+        rungs, contexts = (
+            words.chain.order + 3 + len(MEMORY),
+            words.chain.order + 1 + len(OwnCounts.LEVELS),
+        )
         declare_network(
             arrays,
             "network.",
-            lambda: SequenceTransformer(words.options, LabelPatterns(words.label_names), rungs, contexts, words.positions),
+            lambda: SequenceTransformer(
+                words.options, LabelPatterns(words.label_names), rungs, contexts, words.positions
+            ),
         )
         if words.reader:
             LabelReader.declare(arrays, "reader.", len(words.label_names))
@@ -286,11 +350,16 @@ class TransformerGenerator(SequenceGenerator):
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "TransformerGenerator":
         generator = cls(SequenceTransformerOptions(**description["options"]))
-        generator.label_names, generator.positions = description["label_names"], description["positions"]
+        generator.label_names, generator.positions = (
+            description["label_names"],
+            description["positions"],
+        )
         generator.settings, generator.counts = read_settings(description), unpack_counts(arrays)
         generator._build()
         load_network(generator.model, arrays, "network.")
         generator.model.eval()
-        reader = {k.removeprefix("reader."): v for k, v in arrays.items() if k.startswith("reader.")}
+        reader = {
+            k.removeprefix("reader."): v for k, v in arrays.items() if k.startswith("reader.")
+        }
         generator.reader = LabelReader.from_state(reader, description["reader"]) if reader else None
         return generator

@@ -28,7 +28,9 @@ class Cache:
         self.pad = max((layer.reach for layer in convolutions), default=0)
         # inputs of the convolutions
         self.lines = torch.zeros(len(convolutions), rows, self.pad + capacity, width)
-        self.attention = KeyValueCache(options.layers, rows, options.heads, behind + capacity, width // options.heads)
+        self.attention = KeyValueCache(
+            options.layers, rows, options.heads, behind + capacity, width // options.heads
+        )
         self.length = 0  # bases so far, without those of the right side
         if model.words:
             # the tokens of the last bases
@@ -77,7 +79,11 @@ class CausalConvolution(nn.Module):
         self.drop = ChannelDropout(dropout)
 
     def forward(
-        self, x: torch.Tensor, shift: torch.Tensor | float = 0.0, line: torch.Tensor | None = None, at: int = 0
+        self,
+        x: torch.Tensor,
+        shift: torch.Tensor | float = 0.0,
+        line: torch.Tensor | None = None,
+        at: int = 0,
     ) -> torch.Tensor:
         """`x` (B, T, W).
 
@@ -124,7 +130,14 @@ class WordTokens(nn.Module):
         code = (words * 4 ** torch.arange(self.size, device=words.device)).sum(-1)
         return self.word(torch.where((words < 4).all(-1), code, 4**self.size))
 
-    def tell(self, x: torch.Tensor, read: torch.Tensor, places: torch.Tensor, line: torch.Tensor | None = None, at: int = 0):
+    def tell(
+        self,
+        x: torch.Tensor,
+        read: torch.Tensor,
+        places: torch.Tensor,
+        line: torch.Tensor | None = None,
+        at: int = 0,
+    ):
         """`x` (B, T, W) and what attention made of the words before each of its `places` (T,),
         `read` (B, T, W); (B, T, W).
         """
@@ -139,7 +152,9 @@ class LabelEmbedding(nn.Embedding):
     def __init__(self, labels: LabelPatterns, width: int):
         super().__init__(len(labels.names), width)
         self.register_buffer("told", torch.from_numpy(labels.cells).float(), persistent=False)
-        self.cells = nn.Parameter(torch.zeros(self.told.shape[1], width)) if self.told.shape[1] else None
+        self.cells = (
+            nn.Parameter(torch.zeros(self.told.shape[1], width)) if self.told.shape[1] else None
+        )
 
     def forward(self, label: torch.Tensor) -> torch.Tensor:
         """(B,) to (B, W)."""
@@ -150,7 +165,14 @@ class LabelEmbedding(nn.Embedding):
 class SequenceTransformer(nn.Module):
     """The network; the forecasts of the chains come in, so it holds no data."""
 
-    def __init__(self, options: SequenceTransformerOptions, labels: LabelPatterns, rungs: int, contexts: int, positions: int):
+    def __init__(
+        self,
+        options: SequenceTransformerOptions,
+        labels: LabelPatterns,
+        rungs: int,
+        contexts: int,
+        positions: int,
+    ):
         """`positions`: learned places, or 0 where sequences are not aligned to anything."""
         super().__init__()
         W = options.width
@@ -161,9 +183,12 @@ class SequenceTransformer(nn.Module):
         self.chains = nn.Linear(4 * rungs + contexts, W)
         self.drop = ChannelDropout(options.dropout)
         self.convolutions = nn.ModuleList(
-            CausalConvolution(W, DILATIONS[i % len(DILATIONS)], options.dropout) for i in range(options.convolutions)
+            CausalConvolution(W, DILATIONS[i % len(DILATIONS)], options.dropout)
+            for i in range(options.convolutions)
         )
-        self.layers = nn.ModuleList(TransformerLayer(W, options.heads, dropout=0.0) for _ in range(options.layers))
+        self.layers = nn.ModuleList(
+            TransformerLayer(W, options.heads, dropout=0.0) for _ in range(options.layers)
+        )
         self.norm = nn.LayerNorm(W)
         self.weights = nn.Linear(W, rungs)
         self.head = nn.Linear(W, 4)
@@ -176,7 +201,11 @@ class SequenceTransformer(nn.Module):
             if embedding is not None:
                 nn.init.normal_(embedding.weight, std=0.02)
         if options.infill:  # behind the others, so that these begin as they do without
-            self.behind, self.missing, self.lookahead = nn.Embedding(BEHIND, W), nn.Embedding(MISSING, W), nn.Linear(W, 1)
+            self.behind, self.missing, self.lookahead = (
+                nn.Embedding(BEHIND, W),
+                nn.Embedding(MISSING, W),
+                nn.Linear(W, 1),
+            )
             for embedding in (self.behind, self.missing):
                 nn.init.normal_(embedding.weight, std=0.02)
             nn.init.zeros_(self.lookahead.weight)
@@ -187,7 +216,9 @@ class SequenceTransformer(nn.Module):
             self.label_shifts.extend(LabelEmbedding(labels, W) for _ in self.convolutions)
             for embedding in self.label_shifts:
                 nn.init.zeros_(embedding.weight)
-        self.words = WordTokens(options.token_bases, W, options.dropout) if options.token_bases > 1 else None
+        self.words = (
+            WordTokens(options.token_bases, W, options.dropout) if options.token_bases > 1 else None
+        )
 
     def forward(
         self,
@@ -238,25 +269,33 @@ class SequenceTransformer(nn.Module):
             if right is not None and start == 0:
                 behind, places_behind = self._read_behind(right, label)
                 x, places = torch.cat([behind, x], 1), torch.cat([places_behind, places])
-            x = self._attend(x, places, start + T if right is None else right.place + right.bases.shape[1], cache)
+            x = self._attend(
+                x, places, start + T if right is None else right.place + right.bases.shape[1], cache
+            )
         if cache:
             cache.length += T
         x = self.norm(x[:, -T:])
         logits = torch.einsum("btk,btkc->btc", self.weights(x), forecast) + self.head(x)
         return logits if right is None else logits + self.lookahead(x) * right.lookahead
 
-    def _attend(self, x: torch.Tensor, places: torch.Tensor, longest: int, cache: Cache | None) -> torch.Tensor:
+    def _attend(
+        self, x: torch.Tensor, places: torch.Tensor, longest: int, cache: Cache | None
+    ) -> torch.Tensor:
         """The attention layers on tokens `x` (B, T, W) at `places` (T,) below `longest`; a cache
         takes them and advances.
         """
-        rotary = rotary_table(longest, self.options.width // self.options.heads).to(x.device)[:, places]
+        rotary = rotary_table(longest, self.options.width // self.options.heads).to(x.device)[
+            :, places
+        ]
         for i, layer in enumerate(self.layers):
             x = self.drop(layer(x, rotary, cache.attention if cache else None, i))
         if cache:
             cache.attention.length += x.shape[1]
         return x
 
-    def _attend_words(self, x: torch.Tensor, before: torch.Tensor, places: torch.Tensor, cache: Cache | None) -> torch.Tensor:
+    def _attend_words(
+        self, x: torch.Tensor, before: torch.Tensor, places: torch.Tensor, cache: Cache | None
+    ) -> torch.Tensor:
         """The attention layers on words; `x` (B, T, W), and `before` (B, T) as `forward` has it,
         with one base at a time from a cache.
         """
@@ -285,14 +324,20 @@ class SequenceTransformer(nn.Module):
             return x
         return x + self.position(places.clamp(max=self.position.num_embeddings - 1))
 
-    def _read_behind(self, right: between.RightSide, label: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _read_behind(
+        self, right: between.RightSide, label: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """The right side (B, R, W) as the attention takes it, and its places (R,).
 
         The convolutions run over it alone: its end does not stand before the first base of the row,
         and its beginning can be told by nothing standing before it.
         """
         steps = torch.arange(right.bases.shape[1], device=right.bases.device)
-        x = self.token(right.bases) + self.label(label)[:, None] + self.behind(steps.clamp(max=BEHIND - 1))
+        x = (
+            self.token(right.bases)
+            + self.label(label)[:, None]
+            + self.behind(steps.clamp(max=BEHIND - 1))
+        )
         x = self.drop(self._placed(x, right.place + steps))
         for i, layer in enumerate(self.convolutions):
             x = layer(x, self._label_shift(i, label))

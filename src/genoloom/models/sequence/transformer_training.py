@@ -35,7 +35,13 @@ def tokens_before(bases: np.ndarray) -> torch.Tensor:
 
 
 def base_log_probabilities(
-    model, ladder: Ladder, bases: np.ndarray, label: np.ndarray, part: np.ndarray, device, right: np.ndarray | None = None
+    model,
+    ladder: Ladder,
+    bases: np.ndarray,
+    label: np.ndarray,
+    part: np.ndarray,
+    device,
+    right: np.ndarray | None = None,
 ) -> torch.Tensor:
     """Natural-log probability of every base, float32 (B, T); 0 for code 4. `right` uint8 (B, R):
     given what stands behind them.
@@ -47,7 +53,13 @@ def base_log_probabilities(
         forecast, seen = between.read_between(ladder, bases, right, part)
         side = between.read_right(ladder, bases, right, part, bases.shape[1], device)
     forecast, seen = (torch.from_numpy(x.astype(np.float32)).to(device) for x in (forecast, seen))
-    logits = model(tokens_before(bases).to(device), forecast, seen, torch.from_numpy(label).to(device), right=side)
+    logits = model(
+        tokens_before(bases).to(device),
+        forecast,
+        seen,
+        torch.from_numpy(label).to(device),
+        right=side,
+    )
     truth = torch.from_numpy(bases.astype(np.int64)).to(device)
     found = logits.log_softmax(-1).gather(-1, truth.clamp(max=3)[..., None])[..., 0]
     return found.masked_fill(truth == OTHER, 0.0)
@@ -71,11 +83,28 @@ class TransformerTraining(AveragedTraining):
     """Maximum likelihood on random sequences, of either strand where both are good examples."""
 
     def __init__(
-        self, model, labels: LabelPatterns, ladder: Ladder, fold: np.ndarray, data: TrainingSequences, options, run: TrainingRun
+        self,
+        model,
+        labels: LabelPatterns,
+        ladder: Ladder,
+        fold: np.ndarray,
+        data: TrainingSequences,
+        options,
+        run: TrainingRun,
     ):
         super().__init__(model, options.learning_rate)
-        self.labels, self.ladder, self.fold, self.data, self.options, self.run = labels, ladder, fold, data, options, run
-        self.fitted, self.validation = np.flatnonzero(~data.validation), np.flatnonzero(data.validation)
+        self.labels, self.ladder, self.fold, self.data, self.options, self.run = (
+            labels,
+            ladder,
+            fold,
+            data,
+            options,
+            run,
+        )
+        self.fitted, self.validation = (
+            np.flatnonzero(~data.validation),
+            np.flatnonzero(data.validation),
+        )
 
     def train_step(self, step: int, fraction: float) -> dict[str, float]:
         data = self.data
@@ -86,8 +115,14 @@ class TransformerTraining(AveragedTraining):
         if data.reverse_complement:
             turned = rng.random(len(rows)) < 0.5
             bases[turned] = reverse_complement(bases[turned], data.length[rows][turned])
-        label = self.labels.hide(data.label[rows], rng.random((len(rows), self.labels.n_columns)) < LABEL_DROPOUT)
-        cut = between.draw_cut(rng, data.length[rows]) if self.options.infill and rng.random() < self.options.infill else 0
+        label = self.labels.hide(
+            data.label[rows], rng.random((len(rows), self.labels.n_columns)) < LABEL_DROPOUT
+        )
+        cut = (
+            between.draw_cut(rng, data.length[rows])
+            if self.options.infill and rng.random() < self.options.infill
+            else 0
+        )
         right = None
         if cut:  # rows end with the shortest, so that all have a right side of one length
             bases, right = bases[:, :cut], bases[:, cut : int(data.length[rows].min())]
@@ -107,7 +142,9 @@ class TransformerTraining(AveragedTraining):
     def evaluate(self, step: int) -> dict[str, float]:
         """Bits a base on the validation sequences ("bits"); at step 0 those of the best chain."""
         data, rows = self.data, self.validation
-        total = score(self.average.module, self.ladder, data.bases[rows], data.label[rows], self.run.device).sum()
+        total = score(
+            self.average.module, self.ladder, data.bases[rows], data.label[rows], self.run.device
+        ).sum()
         bits = float(-total / max((data.bases[rows] != OTHER).sum(), 1) / math.log(2))
         return {"score": bits, "bits": bits}
 

@@ -13,7 +13,8 @@ import zstandard
 
 CHUNK = 1 << 20
 UNREADABLE = (
-    OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, zstandard.ZstdError, NotImplementedError,
+    OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zipfile.BadZipFile,
+    zstandard.ZstdError, NotImplementedError,
     RuntimeError, struct.error,
 )  # fmt: skip
 STREAMS: dict[str, Callable] = {
@@ -25,7 +26,8 @@ STREAMS: dict[str, Callable] = {
     "deflate": lambda: zlib.decompressobj(wbits=-15),
 }
 MAGIC = {
-    b"\x1f\x8b\x08": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"PK\x03\x04": "zip",
+    b"\x1f\x8b\x08": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz",
+    b"PK\x03\x04": "zip",
     b"PK\x05\x06": "zip", b"\x89PNG\r\n\x1a\n": "png",
 }  # fmt: skip
 # what nothing here can open
@@ -36,12 +38,15 @@ CLOSED = (
 )  # fmt: skip
 # the same where it may begin anywhere: what is shorter is there by chance
 EMBEDDED = {
-    b"\x1f\x8b\x08": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"PK\x03\x04": "zip",
-    b"\x78\x01": "zlib", b"\x78\x5e": "zlib", b"\x78\x9c": "zlib", b"\x78\xda": "zlib", b"\x89PNG\r\n\x1a\n": "png",
+    b"\x1f\x8b\x08": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz",
+    b"PK\x03\x04": "zip",
+    b"\x78\x01": "zlib", b"\x78\x5e": "zlib", b"\x78\x9c": "zlib", b"\x78\xda": "zlib",
+    b"\x89PNG\r\n\x1a\n": "png",
 }  # fmt: skip
 # and lz4 by the flags and block sizes that its frames can have
 EMBEDDED_CLOSED = re.compile(
-    b"|".join(re.escape(magic) for magic in CLOSED if len(magic) > 4) + rb"|\x04\x22\x4d\x18[\x40-\x7d][\x40\x50\x60\x70]"
+    b"|".join(re.escape(magic) for magic in CLOSED if len(magic) > 4)
+    + rb"|\x04\x22\x4d\x18[\x40-\x7d][\x40\x50\x60\x70]"
 )
 
 

@@ -83,14 +83,18 @@ def _raw(handle: BinaryIO, file: str, forbidden: Forbidden) -> set[Finding]:
     return {Finding(file, kind) for data in _overlapping(handle) for kind in forbidden.search(data)}
 
 
-def _scan_container(kind: str, handle: BinaryIO, file: str, forbidden: Forbidden, depth: int) -> set[Finding]:
+def _scan_container(
+    kind: str, handle: BinaryIO, file: str, forbidden: Forbidden, depth: int
+) -> set[Finding]:
     found: set[Finding] = set()
     if kind == "zip":
         with zipfile.ZipFile(handle) as archive:
             for member in archive.infolist():
                 with archive.open(member) as stream:
                     name = f"{file}/{member.filename}"
-                    found |= _scan_stream(iter(lambda s=stream: s.read(CHUNK), b""), name, forbidden, depth)
+                    found |= _scan_stream(
+                        iter(lambda s=stream: s.read(CHUNK), b""), name, forbidden, depth
+                    )
         # members that its directory does not name, and what stands before the first
         handle.seek(0)
         return found | _Plain(file, forbidden, depth).scan(handle)
@@ -110,7 +114,9 @@ def _scan_container(kind: str, handle: BinaryIO, file: str, forbidden: Forbidden
     return found
 
 
-def _scan_stream(chunks: Iterable[bytes], file: str, forbidden: Forbidden, depth: int) -> set[Finding]:
+def _scan_stream(
+    chunks: Iterable[bytes], file: str, forbidden: Forbidden, depth: int
+) -> set[Finding]:
     """Scan a stream that cannot be rewound, by way of a temporary file that is gone afterwards."""
     with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as spool:
         for chunk in chunks:
@@ -125,7 +131,11 @@ def _scan_json(handle: BinaryIO, file: str, forbidden: Forbidden) -> set[Finding
     if length > MAX_JSON:
         return {Finding(file, UNREAD)}
     parsed = list(_strings(json.loads(handle.read(length))))
-    return {Finding(file, kind) for text in parsed for kind in forbidden.search_text(text.encode("utf-8", "replace"))}
+    return {
+        Finding(file, kind)
+        for text in parsed
+        for kind in forbidden.search_text(text.encode("utf-8", "replace"))
+    }
 
 
 def _strings(value) -> Iterator[str]:
@@ -169,12 +179,20 @@ class _Plain:
                 self._add(self.forbidden.search(data))
                 lines, newline, last = (rest + data[tail:]).rpartition(b"\n")
                 self._keep(texts.condensed(lines))
-                rest = last if newline or len(last) < CHUNK else self._keep(texts.condensed(last)) or b""
+                rest = (
+                    last
+                    if newline or len(last) < CHUNK
+                    else self._keep(texts.condensed(last)) or b""
+                )
                 continue
             self._add(self.forbidden.search(data))
             wide = data.replace(b"\0", b"")  # UTF-16, and texts between zero bytes
             if wide != data:
-                self._add((self.forbidden.search_text if texts.is_text(wide) else self.forbidden.search)(wide))
+                self._add(
+                    (self.forbidden.search_text if texts.is_text(wide) else self.forbidden.search)(
+                        wide
+                    )
+                )
             self._keep(texts.printable(rest + data[tail:] if rest else data))
             rest = b""
             places |= {begin - tail + place: kind for place, kind in _beginnings(data)}
@@ -205,7 +223,9 @@ class _Plain:
             for version in now:
                 self._add(self.forbidden.search_text(version))
                 self._search_encoded(version)
-                following += [new for new in texts.decodings(version) if new not in seen and not seen.add(new)]
+                following += [
+                    new for new in texts.decodings(version) if new not in seen and not seen.add(new)
+                ]
             now = following
         self.text, self.size = ([], 0) if self.size < OVERLAP else (self.text, self.size)
 
@@ -213,7 +233,9 @@ class _Plain:
         together: dict[bool, list[bytes]] = {True: [], False: []}
         for data in texts.encoded_bytes(text):
             kind = kind_of(data[:16])
-            if (kind and kind != "closed" and len(data) > 32) or (len(data) >= texts.SHORTEST and texts.is_text(data)):
+            if (kind and kind != "closed" and len(data) > 32) or (
+                len(data) >= texts.SHORTEST and texts.is_text(data)
+            ):
                 if self.depth + 1 >= MAX_DEPTH:
                     self._add([TOO_DEEP])
                     continue
@@ -225,7 +247,11 @@ class _Plain:
 
     def _inner(self, data: bytes) -> set[Finding]:
         inside = scan(io.BytesIO(data), "", self.forbidden, self.depth + 1)
-        return {finding for finding in inside if finding.kind != UNREAD or kind_of(data[:16]) in ("png", "xz")}
+        return {
+            finding
+            for finding in inside
+            if finding.kind != UNREAD or kind_of(data[:16]) in ("png", "xz")
+        }
 
     def _open(self, handle: BinaryIO, place: int, kind: str) -> None:
         """What seems to begin at `place` is looked into, where it is what it seems to be."""

@@ -17,12 +17,16 @@ import numpy as np
 PERSON, PATH = "the name of a real person", "an absolute path"
 LONGEST = 256  # bytes of a name and its surroundings
 COMMON_WORDS = {
-    "root", "user", "users", "admin", "administrator", "ubuntu", "debian", "centos", "localhost", "localdomain", "nobody",
-    "home", "test", "data", "runner", "docker", "guest", "genoloom", "snakemake", "synthetic", "release",
+    "root", "user", "users", "admin", "administrator", "ubuntu", "debian", "centos", "localhost",
+    "localdomain", "nobody",
+    "home", "test", "data", "runner", "docker", "guest", "genoloom", "snakemake", "synthetic",
+    "release",
 }  # fmt: skip
 ROOTS = (
-    "home", "Users", "root", "tmp", "var", "mnt", "media", "srv", "opt", "data", "scratch", "work", "workspace", "gpfs", "lustre",
-    "nfs", "net", "ceph", "beegfs", "vol", "volumes", "Volumes", "project", "projects", "proj", "private", "shared", "storage",
+    "home", "Users", "root", "tmp", "var", "mnt", "media", "srv", "opt", "data", "scratch", "work",
+    "workspace", "gpfs", "lustre",
+    "nfs", "net", "ceph", "beegfs", "vol", "volumes", "Volumes", "project", "projects", "proj",
+    "private", "shared", "storage",
     "cluster", "afs", "usr", "etc", "mount", "export", "archive", "groups", "users",
 )  # fmt: skip
 _NAME = rb"[A-Za-z0-9_.+-]"
@@ -30,17 +34,36 @@ _ANY_NAME = rb"[A-Za-z0-9_.+\x80-\xff-]"  # in text: letters of other scripts to
 _BEFORE = rb"(?<![A-Za-z0-9_.~/\x80-\xff-])"
 _ROOT = b"(?:" + "|".join(ROOTS).encode() + b")"
 # below a usual root, in any bytes
-_ROOTED = re.compile(rb"(?<![A-Za-z0-9_.~/-])/" + _ROOT + rb"/(?:" + _NAME + rb"{2,}|" + _NAME + rb"/" + _NAME + rb")")
+_ROOTED = re.compile(
+    rb"(?<![A-Za-z0-9_.~/-])/"
+    + _ROOT
+    + rb"/(?:"
+    + _NAME
+    + rb"{2,}|"
+    + _NAME
+    + rb"/"
+    + _NAME
+    + rb")"
+)
 # anything absolute, in text: two parts, or one that is a usual root; homes, drives, shares,
 # addresses of files
 _ABSOLUTE = re.compile(
-    _BEFORE + rb"/(?:" + _ANY_NAME + rb"{2,}/" + _ANY_NAME + rb"|" + _ANY_NAME + rb"/" + _ANY_NAME + rb"{2,})"
+    _BEFORE
+    + rb"/(?:"
+    + _ANY_NAME
+    + rb"{2,}/"
+    + _ANY_NAME
+    + rb"|"
+    + _ANY_NAME
+    + rb"/"
+    + _ANY_NAME
+    + rb"{2,})"
     rb"|" + _BEFORE + rb"(?<![:<])/" + _ROOT + rb"(?![A-Za-z0-9_.+-])"
     rb"|(?<![A-Za-z0-9_.~/])(?:~[A-Za-z0-9_.-]*|\$\{?HOME\}?|%USERPROFILE%)[/\\][A-Za-z0-9_.]"
     rb"|(?<![A-Za-z0-9])[A-Za-z]:(?:\\{1,2}|/)[A-Za-z0-9_. -]{2,}"
     rb"|(?<![\\A-Za-z0-9])\\{2,4}[A-Za-z0-9_.$-]{2,}\\{1,2}[A-Za-z0-9_.$-]{2,}"
     rb"|\b[Ff][Ii][Ll][Ee]:/+[A-Za-z0-9_.+~-]"
-)  # fmt: skip
+)
 _LETTER, _DIGIT, _SEPARATOR = 1, 2, 4
 _CLASS = np.zeros(256, dtype=np.uint8)
 _CLASS[list(b"abcdefghijklmnopqrstuvwxyz")] = _LETTER
@@ -49,7 +72,9 @@ _CLASS[list(b"-_. ")] = _SEPARATOR
 _RUN = re.compile(rb"[a-z]+|[0-9]+|[\x80-\xff]+")
 _USUAL_GAP = re.compile(rb"[-_. ]?")
 _BEFORE_RUN, _AFTER_RUN = re.compile(rb"(?:[a-z]+|[0-9]+)\Z"), re.compile(rb"[a-z]+|[0-9]+")
-_INVISIBLE = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]"
+)
 
 
 def folded(text: str) -> str:
@@ -90,11 +115,25 @@ class Forbidden:
     gaps: frozenset[int] = frozenset()
 
     @classmethod
-    def of(cls, names: Iterable[str], words: Iterable[str], paths: Iterable[str], canaries: Iterable[str]) -> "Forbidden":
+    def of(
+        cls,
+        names: Iterable[str],
+        words: Iterable[str],
+        paths: Iterable[str],
+        canaries: Iterable[str],
+    ) -> "Forbidden":
         """From plain text; names and words that would find themselves everywhere are left out."""
-        texts = {path.encode(): "a path of this machine" for path in paths if path.count("/") + path.count("\\") >= 2}
+        texts = {
+            path.encode(): "a path of this machine"
+            for path in paths
+            if path.count("/") + path.count("\\") >= 2
+        }
         texts |= {canary.encode(): "a canary" for canary in canaries if canary}
-        chosen = {word.lower().encode() for word in words if len(word) >= 4 and word.lower() not in COMMON_WORDS}
+        chosen = {
+            word.lower().encode()
+            for word in words
+            if len(word) >= 4 and word.lower() not in COMMON_WORDS
+        }
         patterns: dict[tuple[bytes, bytes], set[bytes]] = {}
         meetings = np.zeros((256, 256), dtype=bool)
         gaps: set[int] = set()
@@ -114,7 +153,10 @@ class Forbidden:
                 if not _USUAL_GAP.fullmatch(between[at]):
                     gaps.add(len(between[at]))
         alone = rb"(?<![a-z0-9])%b(?![a-z0-9])"
-        known = {pair: tuple(re.compile(alone % p) for p in sorted(found)) for pair, found in patterns.items()}
+        known = {
+            pair: tuple(re.compile(alone % p) for p in sorted(found))
+            for pair, found in patterns.items()
+        }
         return cls(known, frozenset(chosen), texts, meetings, frozenset(gaps))
 
     def search(self, data: bytes) -> set[str]:
@@ -181,7 +223,10 @@ def _gap(own: bytes) -> bytes:
 def _stands_alone(lower: bytes, word: bytes) -> bool:
     place = lower.find(word)
     while place >= 0:
-        before, after = lower[place - 1 : place] if place else b"", lower[place + len(word) : place + len(word) + 1]
+        before, after = (
+            lower[place - 1 : place] if place else b"",
+            lower[place + len(word) : place + len(word) + 1],
+        )
         if not before.isalnum() and not after.isalnum():
             return True
         place = lower.find(word, place + 1)

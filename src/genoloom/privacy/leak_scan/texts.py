@@ -19,7 +19,9 @@ SHORTEST = 8  # characters of base64 or hex that can hold a name of six
 SEQUENCE = b"ACGTUNRYSWKMBDHVacgtunryswkmbdhv*-."
 _CONTROL = bytes(c for c in range(32) if c not in b"\t\n\r\f\b\x1b") + b"\x7f"
 _GENOTYPES = [b"0|0", b"1|1", b"0|1", b"1|0", b"0/0", b"0/1", b"1/1", b"./."]
-_BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{%d,}(?:(?:\r?\n|\\n)[A-Za-z0-9+/_-]{%d,})*" % (SHORTEST, SHORTEST))
+_BASE64 = re.compile(
+    rb"[A-Za-z0-9+/_-]{%d,}(?:(?:\r?\n|\\n)[A-Za-z0-9+/_-]{%d,})*" % (SHORTEST, SHORTEST)
+)
 _NUMBERED = re.compile(rb"[A-Za-z_]{0,3}[0-9]+")
 _HEX = re.compile(rb"(?:0x|\\x|%|=)?(?:[0-9A-Fa-f]{2}(?:[ :,;-]?(?:0x)?)){6,}")
 _ESCAPE = re.compile(

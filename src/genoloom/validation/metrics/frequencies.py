@@ -38,7 +38,9 @@ def joint_spectrum_shape(d: Data, a: str, b: str, part: Part) -> float:
     sums, p = d.collected.by_population, d.collected.by_population.p
     x, y = (sums.joint[d.index[g]].reshape(p, -1, p, sums.joint.shape[1] // p) for g in (a, b))
     upper = [(i, j) for i in range(p) for j in range(i)]
-    return float(np.mean([spectrum_distance(x[i, :, j].ravel(), y[i, :, j].ravel()) for i, j in upper]))
+    return float(
+        np.mean([spectrum_distance(x[i, :, j].ravel(), y[i, :, j].ravel()) for i, j in upper])
+    )
 
 
 def sites_lost(d: Data, g: str, part: Part) -> float:
@@ -54,7 +56,10 @@ def _windows(d: Data, group: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     def compute():
         lengths = [len(block) for block in d.collected.counts]
         ends = np.cumsum(lengths)
-        starts = [np.arange(end - length, end, DIVERSITY_SITES) for end, length in zip(ends, lengths, strict=True)]
+        starts = [
+            np.arange(end - length, end, DIVERSITY_SITES)
+            for end, length in zip(ends, lengths, strict=True)
+        ]
         return window_diversity(d.count(group), d.groups.size(group), np.concatenate(starts))
 
     return d.once(("diversity", group), compute)

@@ -10,7 +10,11 @@ from genoloom.validation.data import Data, Part, resampled_halvings
 def window_parts(d: Data) -> list[Part]:
     """Windows of 20 sites stand for the whole; the other sizes have rows of their own."""
     windows = d.collected.windows.windows
-    return [Part(bin="all" if size == 20 else f"{size} sites", size=size) for size in SIZES if windows[size]]
+    return [
+        Part(bin="all" if size == 20 else f"{size} sites", size=size)
+        for size in SIZES
+        if windows[size]
+    ]
 
 
 def _window_mean(statistic: str):

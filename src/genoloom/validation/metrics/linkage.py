@@ -18,7 +18,14 @@ def r2_correlation(d: Data, a: str, b: str, part: Part) -> float:
 
 
 def r2_parts(d: Data) -> list[Part]:
-    return [Part(), *(Part(bin=BIN_NAMES[i], ascertained=True) for i in BINS if d.collected.linkage.r2_of_bin[i].n > 1)]
+    return [
+        Part(),
+        *(
+            Part(bin=BIN_NAMES[i], ascertained=True)
+            for i in BINS
+            if d.collected.linkage.r2_of_bin[i].n > 1
+        ),
+    ]
 
 
 def r2_correlation_within(d: Data, a: str, b: str, part: Part) -> float:

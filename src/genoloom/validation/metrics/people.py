@@ -22,7 +22,9 @@ def heterozygosity_distance(d: Data, a: str, b: str, part: Part) -> float:
     people.
     """
     scale = max(float(_heterozygous(d, "H", part).std()), 1e-12)
-    return float(stats.wasserstein_distance(_heterozygous(d, a, part), _heterozygous(d, b, part)) / scale)
+    return float(
+        stats.wasserstein_distance(_heterozygous(d, a, part), _heterozygous(d, b, part)) / scale
+    )
 
 
 def heterozygosity_ratio(d: Data, g: str, part: Part) -> float:

@@ -39,7 +39,9 @@ def fst_between(d: Data, a: str, b: str, part: Part) -> float:
 
     the spread of a cut figure would be too small.
     """
-    numerator, denominator = d.collected.by_population.between[d.pair_index[a, b], :, part.column - 1]
+    numerator, denominator = d.collected.by_population.between[
+        d.pair_index[a, b], :, part.column - 1
+    ]
     return float(numerator / denominator) if denominator > 0 else float("nan")
 
 
@@ -50,7 +52,9 @@ def _labels(d: Data, g: str) -> tuple[np.ndarray, np.ndarray]:
     return rows, d.groups.population[rows]
 
 
-def _classified(d: Data, trained_on: str, tested_on: str) -> tuple[np.ndarray, np.ndarray, list[str]]:
+def _classified(
+    d: Data, trained_on: str, tested_on: str
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Chances of each population for the people of `tested_on`, by a classifier that saw
     `trained_on`.
     """
@@ -84,7 +88,9 @@ def ancestry_error(d: Data, a: str, b: str, part: Part) -> float:
 
 
 def _halves(d: Data, a: str, b: str) -> tuple[float, float]:
-    return d.once(("aats", a, b), lambda: aats_halves(d.distances(b, b), d.distances(a, a), d.distances(b, a)))
+    return d.once(
+        ("aats", a, b), lambda: aats_halves(d.distances(b, b), d.distances(a, a), d.distances(b, a))
+    )
 
 
 def aats_truth(d: Data, a: str, b: str, part: Part) -> float:
@@ -99,12 +105,19 @@ def _manifold(score: str):
     def figure(d: Data, a: str, b: str, part: Part) -> float:
         c = part.column
         key = ("manifold", a, b, c)
-        return d.once(key, lambda: manifold_scores(d.distances(b, b, c), d.distances(a, a, c), d.distances(b, a, c)))[score]
+        return d.once(
+            key,
+            lambda: manifold_scores(
+                d.distances(b, b, c), d.distances(a, a, c), d.distances(b, a, c)
+            ),
+        )[score]
 
     return figure
 
 
-precision, recall, density, coverage = map(_manifold, ("precision", "recall", "density", "coverage"))
+precision, recall, density, coverage = map(
+    _manifold, ("precision", "recall", "density", "coverage")
+)
 
 
 def _people_kernel(d: Data) -> np.ndarray:
@@ -131,4 +144,6 @@ def halved_discrepancies(d: Data, part: Part) -> list[float]:
     rng = np.random.default_rng(derive_seed(d.seed, "discrepancies"))
     rows = np.concatenate([d.groups.rows["H"], d.groups.rows["T"]])
     names = sorted(set(d.groups.population))
-    return _discrepancies(d, [halve(rows, d.groups.population, names, rng) for _ in range(HALVINGS)]).tolist()
+    return _discrepancies(
+        d, [halve(rows, d.groups.population, names, rng) for _ in range(HALVINGS)]
+    ).tolist()

@@ -18,7 +18,9 @@ def _rows(d: Data, a: str, b: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _logistic(d: Data, a: str, b: str) -> float:
     rows, label, person = _rows(d, a, b)
-    return classifier.two_sample_auc(-d.collected.distance[np.ix_(rows, rows)], label, person, d.seed)
+    return classifier.two_sample_auc(
+        -d.collected.distance[np.ix_(rows, rows)], label, person, d.seed
+    )
 
 
 def _trees(attribute: str):
@@ -26,7 +28,9 @@ def _trees(attribute: str):
         blocks = getattr(d.collected, attribute)
         rows, label, person = _rows(d, a, b)
         columns = np.concatenate([block[:, rows] for block in blocks])
-        return classifier.trees_auc(columns, label, person, d.seed) if len(columns) else float("nan")
+        return (
+            classifier.trees_auc(columns, label, person, d.seed) if len(columns) else float("nan")
+        )
 
     return auc
 
@@ -101,7 +105,11 @@ def _agreement(scan: str):
     def figure(d: Data, a: str, b: str, part: Part) -> float:
         x, y = _scores(d, a, scan), _scores(d, b, scan)
         both = np.isfinite(x) & np.isfinite(y)
-        return float(np.corrcoef(x[both], y[both])[0, 1]) if both.sum() >= MIN_SCAN_SITES else float("nan")
+        return (
+            float(np.corrcoef(x[both], y[both])[0, 1])
+            if both.sum() >= MIN_SCAN_SITES
+            else float("nan")
+        )
 
     return figure
 

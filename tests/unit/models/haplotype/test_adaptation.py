@@ -22,7 +22,16 @@ from genoloom.stages.train import train
 from genoloom.training.run import TrainingRun
 from genoloom.training_config import TrainOptions, TransformerOptions
 
-TINY = {"block": 4, "context": 4, "codes": 6, "width": 16, "layers": 2, "heads": 2, "batch": 8, "patience": None}
+TINY = {
+    "block": 4,
+    "context": 4,
+    "codes": 6,
+    "width": 16,
+    "layers": 2,
+    "heads": 2,
+    "batch": 8,
+    "patience": None,
+}
 
 
 def data_of(alleles, names):
@@ -31,7 +40,8 @@ def data_of(alleles, names):
     """
     n = alleles.shape[1]
     return TrainingHaplotypes(
-        ArrayHaplotypes(alleles), np.arange(n) % len(names), names, np.arange(len(alleles)), np.arange(len(alleles)) * 1e-3,
+        ArrayHaplotypes(alleles), np.arange(n) % len(names), names, np.arange(len(alleles)),
+        np.arange(len(alleles)) * 1e-3,
         np.arange(n) < max(2, n // 10),
     )  # fmt: skip
 
@@ -66,17 +76,28 @@ def adapted(tmp_path_factory):
     alleles = founder_mosaic(24, 60, rng, founders=5, switch=0.05)
     folder = tmp_path_factory.mktemp("adapted")
     base = fitted(
-        TransformerGenerator(TransformerOptions(**TINY, steps=60, evaluate_every=20)), data_of(alleles, ["A", "B"]), folder / "base"
+        TransformerGenerator(TransformerOptions(**TINY, steps=60, evaluate_every=20)),
+        data_of(alleles, ["A", "B"]), folder / "base"
     )  # fmt: skip
     index = np.array([0, 1, 3, 8, 9, 10, 16, 19, 21, 23])
-    generator = TransformerGenerator(TransformerOptions(steps=10, evaluate_every=5, batch=8, patience=None))
+    generator = TransformerGenerator(
+        TransformerOptions(steps=10, evaluate_every=5, batch=8, patience=None)
+    )
     generator.start_from(base, index)
-    return fitted(generator, data_of(alleles[index][:, :20], ["B", "C"]), folder / "own"), base, index
+    return (
+        fitted(generator, data_of(alleles[index][:, :20], ["B", "C"]), folder / "own"),
+        base,
+        index,
+    )
 
 
 def test_structure_is_that_of_the_base_and_populations_are_carried_by_name(adapted):
     generator, base, _ = adapted
-    assert (generator.options.block, generator.options.width, generator.options.layers) == (4, 16, 2)
+    assert (generator.options.block, generator.options.width, generator.options.layers) == (
+        4,
+        16,
+        2,
+    )
     assert generator.codebook.n_blocks == 4
     np.testing.assert_array_equal(generator.codebook.alleles, base.codebook.alleles[[0, 2, 4, 5]])
     again = TransformerGenerator(TransformerOptions(steps=1, batch=8, learning_rate=1e-12))
@@ -93,16 +114,27 @@ def test_likelihood_of_an_adapted_model_sums_to_one_and_its_samples_follow_it(ad
     chance = np.exp(generator.log_likelihood(source, np.zeros(len(everything), dtype=int)))
     assert chance.sum() == pytest.approx(1, abs=1e-5)
     n = 6000
-    drawn = np.concatenate(list(generator.sample(SampleRequest(np.zeros(n, int), row_seeds(7, [str(i) for i in range(n)])))))
+    drawn = np.concatenate(
+        list(
+            generator.sample(
+                SampleRequest(np.zeros(n, int), row_seeds(7, [str(i) for i in range(n)]))
+            )
+        )
+    )
     assert drawn.shape == (len(index), n)
     observed = np.bincount((1 << np.arange(len(index) - 1, -1, -1)) @ drawn, minlength=len(chance))
     frequent = n * chance > 5
     expected = n * np.append(chance[frequent], chance[~frequent].sum())
     found = np.append(observed[frequent], observed[~frequent].sum())
-    assert ((found - expected) ** 2 / expected).sum() < frequent.sum() + 4.5 * np.sqrt(2 * frequent.sum())
+    assert ((found - expected) ** 2 / expected).sum() < frequent.sum() + 4.5 * np.sqrt(
+        2 * frequent.sum()
+    )
     blocks = list(generator.block_log_likelihood(source, np.zeros(len(everything), dtype=int)))
     assert [(where.start, where.stop) for where, _ in blocks] == [(0, 3), (3, 6), (6, 8), (8, 10)]
-    assert [variant for variant, _ in generator.switch_log_odds(source, np.zeros(len(everything), dtype=int))] == [3, 6, 8]
+    assert [
+        variant
+        for variant, _ in generator.switch_log_odds(source, np.zeros(len(everything), dtype=int))
+    ] == [3, 6, 8]
 
 
 def test_an_adapted_model_completes_and_round_trips(adapted):
@@ -111,11 +143,14 @@ def test_an_adapted_model_completes_and_round_trips(adapted):
     rows[4:7] = -1
     again = TransformerGenerator.from_state(*generator.state())
     for model in (generator, again):
-        [done] = model.complete(ArrayHaplotypes(rows), np.zeros(3, int), row_seeds(1, ["a", "b", "c"]), 8)
+        [done] = model.complete(
+            ArrayHaplotypes(rows), np.zeros(3, int), row_seeds(1, ["a", "b", "c"]), 8
+        )
         assert done.alleles.shape == (3, len(index))
         np.testing.assert_array_equal(done.alleles.T[rows >= 0], rows[rows >= 0])
     np.testing.assert_array_equal(
-        again.log_likelihood(ArrayHaplotypes(rows), np.zeros(3, int)), generator.log_likelihood(ArrayHaplotypes(rows), np.zeros(3, int))
+        again.log_likelihood(ArrayHaplotypes(rows), np.zeros(3, int)),
+        generator.log_likelihood(ArrayHaplotypes(rows), np.zeros(3, int))
     )  # fmt: skip
 
 
@@ -127,10 +162,20 @@ def test_a_small_cohort_gains_from_a_model_of_a_larger_one(tmp_path):
     alleles = founder_mosaic(256, 450, rng, founders=12, switch=0.02)
     big, small, held = alleles[:, :400], alleles[::2, 400:424], alleles[::2, 424:]
     sites = make_sites(256)
-    options = {"width": 32, "layers": 2, "batch": 16, "block": 16, "codes": 32, "context": 16, "patience": None}
+    options = {
+        "width": 32,
+        "layers": 2,
+        "batch": 16,
+        "block": 16,
+        "codes": 32,
+        "context": 16,
+        "patience": None,
+    }
     for name, data, where in (("big", big, slice(None)), ("small", small, slice(None, None, 2))):
         people = People(
-            [f"{name}{i}" for i in range(data.shape[1] // 2)], [name] * (data.shape[1] // 2), ["unknown"] * (data.shape[1] // 2)
+            [f"{name}{i}" for i in range(data.shape[1] // 2)],
+            [name] * (data.shape[1] // 2),
+            ["unknown"] * (data.shape[1] // 2),
         )
         (tmp_path / name).mkdir()
         with PanelWriter(tmp_path / name / "20", people, "20", 10**6) as writer:
@@ -139,18 +184,28 @@ def test_a_small_cohort_gains_from_a_model_of_a_larger_one(tmp_path):
 
     def run(panel, name, **more):
         train(
-            generator="transformer", panel=tmp_path / panel / "20", split=tmp_path / panel / "split.tsv",
-            model=tmp_path / f"{name}.safetensors", history=tmp_path / f"{name}.tsv", state=tmp_path / "state" / name,
+            generator="transformer", panel=tmp_path / panel / "20",
+            split=tmp_path / panel / "split.tsv",
+            model=tmp_path / f"{name}.safetensors", history=tmp_path / f"{name}.tsv",
+            state=tmp_path / "state" / name,
             common=TrainOptions(), options=TransformerOptions(**options, **more), seed=1, threads=1,
         )  # fmt: skip
         generator, known, _ = load_generator(tmp_path / f"{name}.safetensors")
         at = [p // 200 for p in (known.position - 100).tolist()]
-        scored = generator.log_likelihood(ArrayHaplotypes(held[at]), np.zeros(held.shape[1], dtype=int))
+        scored = generator.log_likelihood(
+            ArrayHaplotypes(held[at]), np.zeros(held.shape[1], dtype=int)
+        )
         return -scored.mean() / len(at) / np.log(2) if panel == "small" else None
 
     run("big", "base", steps=150, evaluate_every=75)
     scratch = run("small", "scratch", steps=60, evaluate_every=20)
-    adapted = run("small", "adapted", steps=60, evaluate_every=20, init_from=str(tmp_path / "base.safetensors"))
+    adapted = run(
+        "small",
+        "adapted",
+        steps=60,
+        evaluate_every=20,
+        init_from=str(tmp_path / "base.safetensors"),
+    )
     assert adapted < 0.8 * scratch
     description = read_description(tmp_path / "adapted.safetensors", "haplotypes")
     assert str(tmp_path) not in (tmp_path / "adapted.json").read_text()
@@ -170,7 +225,8 @@ def test_what_cannot_be_adapted_is_said(tmp_path):
 
     def run(panel, **options):
         train(
-            generator="transformer", panel=tmp_path / panel, split=tmp_path / "split.tsv", model=tmp_path / f"{panel}.safetensors",
+            generator="transformer", panel=tmp_path / panel, split=tmp_path / "split.tsv",
+            model=tmp_path / f"{panel}.safetensors",
             history=tmp_path / "h.tsv", state=tmp_path / "state" / panel, common=TrainOptions(),
             options=TransformerOptions(**TINY, steps=1, **options), seed=1, threads=1,
         )  # fmt: skip

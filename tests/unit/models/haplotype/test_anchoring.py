@@ -80,7 +80,9 @@ def test_wanted_frequencies_are_counted_within_populations_and_shrunk():
 
 
 def test_a_pilot_has_the_mix_of_the_panel_and_enough_of_everybody():
-    drawn = pilot_populations(np.repeat([0, 2, 3], [900, 90, 10]), np.random.default_rng(1), rows=4000)
+    drawn = pilot_populations(
+        np.repeat([0, 2, 3], [900, 90, 10]), np.random.default_rng(1), rows=4000
+    )
     assert np.bincount(drawn).tolist() == [3600, 0, 360, 200]
 
 
@@ -107,13 +109,16 @@ def trained(request, tmp_path_factory):
     source = rng.integers(0, 6, (120, 10)).repeat(4, axis=1)
     alleles = founders[population[:, None], source, np.arange(40)].astype(np.int8)
     data = TrainingHaplotypes(
-        ArrayHaplotypes(np.ascontiguousarray(alleles.T)), population, ["A", "B"], np.arange(40) + 1, np.arange(40) * 1e-3,
+        ArrayHaplotypes(np.ascontiguousarray(alleles.T)), population, ["A", "B"], np.arange(40) + 1,
+        np.arange(40) * 1e-3,
         np.arange(120) >= 112,
     )  # fmt: skip
     generator = kind(section(temperature=0.8, anchor=True, evaluate_every=5, **options))
     generator.fit(
         data,
-        TrainingRun(state_dir=tmp_path_factory.mktemp(request.param), digest="d", seed=1, label="test"),
+        TrainingRun(
+            state_dir=tmp_path_factory.mktemp(request.param), digest="d", seed=1, label="test"
+        ),
     )
     return generator, alleles, population
 
@@ -140,7 +145,9 @@ def test_allele_frequencies_are_those_of_training_within_populations(trained):
 def test_anchored_haplotypes_do_not_depend_on_their_company_or_on_the_file(trained):
     generator, _, population = trained
     names = [f"p{i}" for i in range(20)]
-    together = np.concatenate(list(generator.sample(SampleRequest(population[:20], row_seeds(1, names)))))
+    together = np.concatenate(
+        list(generator.sample(SampleRequest(population[:20], row_seeds(1, names))))
+    )
     chosen = np.array([12, 3, 17])
     again = type(generator).from_state(*generator.state())
     request = SampleRequest(population[chosen], row_seeds(1, [names[i] for i in chosen]))

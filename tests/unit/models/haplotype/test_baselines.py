@@ -39,14 +39,20 @@ GENERATORS = [
     (LiStephensGenerator, LiStephensOptions(fit_haplotypes=4, fit_sites=40)),
 ]
 WITH_LIKELIHOOD = [(kind, options) for kind, options in GENERATORS if kind.has_likelihood]
-BY_NAME = pytest.mark.parametrize(("kind", "options"), GENERATORS, ids=lambda value: getattr(value, "name", ""))
-LIKELIHOOD_BY_NAME = pytest.mark.parametrize(("kind", "options"), WITH_LIKELIHOOD, ids=lambda value: getattr(value, "name", ""))
+BY_NAME = pytest.mark.parametrize(
+    ("kind", "options"), GENERATORS, ids=lambda value: getattr(value, "name", "")
+)
+LIKELIHOOD_BY_NAME = pytest.mark.parametrize(
+    ("kind", "options"), WITH_LIKELIHOOD, ids=lambda value: getattr(value, "name", "")
+)
 
 
 def training(alleles, population=None, map_cm=None):
     alleles = np.asarray(alleles, dtype=np.int8)
     n_variants, n_haplotypes = alleles.shape
-    population = np.zeros(n_haplotypes, dtype=np.int64) if population is None else np.asarray(population)
+    population = (
+        np.zeros(n_haplotypes, dtype=np.int64) if population is None else np.asarray(population)
+    )
     return TrainingHaplotypes(
         haplotypes=ArrayHaplotypes(alleles),
         population=population,
@@ -61,7 +67,9 @@ def random_panel(n_variants, n_haplotypes, missing=0.0, seed=1):
     """Noisy copies of four founders in two populations."""
     rng = np.random.default_rng(seed)
     founders = rng.integers(0, 2, (n_variants, 4))
-    alleles = founders[:, rng.integers(0, 4, n_haplotypes)] ^ (rng.random((n_variants, n_haplotypes)) < 0.1)
+    alleles = founders[:, rng.integers(0, 4, n_haplotypes)] ^ (
+        rng.random((n_variants, n_haplotypes)) < 0.1
+    )
     alleles = np.where(rng.random(alleles.shape) < missing, -1, alleles)
     return training(alleles, np.arange(n_haplotypes) % 2)
 
@@ -74,7 +82,10 @@ def fitted(kind, options, data):
 
 
 def request(n, population=0, first=0):
-    return SampleRequest(np.full(n, population), np.arange(first, first + n, dtype=np.uint64) * np.uint64(7919) + np.uint64(3))
+    return SampleRequest(
+        np.full(n, population),
+        np.arange(first, first + n, dtype=np.uint64) * np.uint64(7919) + np.uint64(3),
+    )
 
 
 def draw(generator, wanted):
@@ -83,7 +94,8 @@ def draw(generator, wanted):
 
 def test_the_configuration_offers_what_is_registered():
     offered = {
-        key: typing.get_args(typing.get_args(Config.model_fields[key].annotation)[0]) for key in ("generators", "baselines")
+        key: typing.get_args(typing.get_args(Config.model_fields[key].annotation)[0])
+        for key in ("generators", "baselines")
     }
     assert offered["baselines"] == BASELINES
     assert set(offered["generators"]) == set(REGISTRY) - set(BASELINES)
@@ -103,12 +115,17 @@ def test_a_haplotype_depends_on_its_own_seed_only(kind, options):
 
 
 @pytest.mark.parametrize(
-    ("kind", "options"), [g for g in GENERATORS if g[0] is not HmmGenerator], ids=lambda value: getattr(value, "name", "")
+    ("kind", "options"),
+    [g for g in GENERATORS if g[0] is not HmmGenerator],
+    ids=lambda value: getattr(value, "name", ""),
 )
 def test_blocks_of_variants_do_not_show(kind, options, monkeypatch):
     generator = fitted(kind, options, random_panel(130, 60))
     whole = draw(generator, request(9))
-    monkeypatch.setattr(f"genoloom.models.haplotype.{'mosaic' if kind is LiStephensGenerator else kind.name}.BLOCK", 24)
+    monkeypatch.setattr(
+        f"genoloom.models.haplotype.{'mosaic' if kind is LiStephensGenerator else kind.name}.BLOCK",
+        24,
+    )
     np.testing.assert_array_equal(draw(generator, request(9)), whole)
 
 
@@ -119,7 +136,9 @@ def test_state_round_trip(kind, options):
     again = kind.from_state(arrays, description)
     assert again.population_names == ["P0", "P1"]
     assert again.n_variants == 90
-    np.testing.assert_array_equal(draw(again, request(7, population=1)), draw(generator, request(7, population=1)))
+    np.testing.assert_array_equal(
+        draw(again, request(7, population=1)), draw(generator, request(7, population=1))
+    )
 
 
 @BY_NAME
@@ -134,7 +153,9 @@ def test_likelihood_sums_to_one_over_all_haplotypes(kind, options, missing):
     everything = np.array(list(itertools.product([0, 1], repeat=9)), dtype=np.int8).T
     for population in (0, 1):
         score = generator.log_likelihood(ArrayHaplotypes(everything), np.full(2**9, population))
-        assert np.exp(score).sum() == pytest.approx(1, abs=1e-9 if kind in (IndependentGenerator, MarkovGenerator) else 1e-6)
+        assert np.exp(score).sum() == pytest.approx(
+            1, abs=1e-9 if kind in (IndependentGenerator, MarkovGenerator) else 1e-6
+        )
 
 
 @LIKELIHOOD_BY_NAME
@@ -150,7 +171,9 @@ def test_samples_follow_the_likelihood(kind, options):
 def test_independent_frequencies_by_hand():
     # population 0: 3 of 4 alternate; population 1: 0 of 2, one call missing
     generator = fitted(
-        IndependentGenerator, IndependentOptions(shrinkage=2.0), training([[1, 1, 1, 0, 0, 0, -1]], [0, 0, 0, 0, 1, 1, 1])
+        IndependentGenerator,
+        IndependentOptions(shrinkage=2.0),
+        training([[1, 1, 1, 0, 0, 0, -1]], [0, 0, 0, 0, 1, 1, 1]),
     )
     pooled = 3.5 / 7
     np.testing.assert_allclose(generator.frequency, [[(3 + 2 * pooled) / 6, (0 + 2 * pooled) / 4]])
@@ -171,13 +194,17 @@ def test_markov_contexts_by_hand():
     assert context_lengths(None, 100) == [0, 1, 2, 4, 8, 16, 32, 64, 100]
     assert context_lengths(None, 5) == [0, 1, 2, 4, 5]
     # the second site copies the first; one population, so each haplotype counts 1 + 0.5
-    generator = fitted(MarkovGenerator, MarkovOptions(order=1), training([[0, 0, 0, 1, 1], [0, 0, 0, 1, 1]]))
+    generator = fitted(
+        MarkovGenerator, MarkovOptions(order=1), training([[0, 0, 0, 1, 1], [0, 0, 0, 1, 1]])
+    )
     generator.weights = Weights(np.array([[2.0, 3.0], [4.0, 5.0]]), own=0.5, floor=0.05)
     alone = (1.5 * 2 + 2 * 0.5) / (1.5 * 5 + 2)
     after_one = (1.5 * 2 + 5 * alone) / (1.5 * 2 + 5)
     # nothing stands before the first site
     expected = np.log(0.05 + 0.9 * alone) + np.log(0.05 + 0.9 * after_one)
-    score = generator.log_likelihood(ArrayHaplotypes(np.array([[1], [1]], dtype=np.int8)), np.array([0]))
+    score = generator.log_likelihood(
+        ArrayHaplotypes(np.array([[1], [1]], dtype=np.int8)), np.array([0])
+    )
     np.testing.assert_allclose(score, [expected])
 
 
@@ -192,7 +219,9 @@ def test_markov_counts_equal_brute_force():
         pooled, own = walk.counts(here)
         for i, length in enumerate([0, 1, 2, 4, 8, 9]):
             for row in range(12) if length <= site else []:
-                agree = (context[site - length : site] == asked[site - length : site, row, None]).all(axis=0)
+                agree = (
+                    context[site - length : site] == asked[site - length : site, row, None]
+                ).all(axis=0)
                 for allele in (0, 1):
                     seen = agree & (here == allele)
                     assert pooled[i, row, allele] == seen.sum()
@@ -246,16 +275,22 @@ def test_mosaic_switches_at_the_rate_of_the_map():
     # a switch may go to the same template
     expected = (1 - np.exp(-spacing / segment)) * (1 - 1 / templates)
     assert changed == pytest.approx(expected, abs=4 * np.sqrt(expected / (300 * (groups - 1))))
-    np.testing.assert_allclose(np.bincount(number.ravel(), minlength=templates) / number.size, 1 / templates, rtol=0.35)
+    np.testing.assert_allclose(
+        np.bincount(number.ravel(), minlength=templates) / number.size, 1 / templates, rtol=0.35
+    )
 
 
 def test_mosaic_linkage_decays_exponentially():
     # all sites equal in each template: D(distance) = p (1 - p) exp(-distance / segment)
     alleles = np.repeat((np.arange(100) < 40)[None], 50, axis=0)
     data = training(alleles, map_cm=np.arange(50) * 0.002)
-    drawn = draw(fitted(MosaicGenerator, MosaicOptions(segment_cm=0.03), data), request(20_000)).astype(float)
+    drawn = draw(
+        fitted(MosaicGenerator, MosaicOptions(segment_cm=0.03), data), request(20_000)
+    ).astype(float)
     covariance = np.cov(drawn)[0]
-    np.testing.assert_allclose(covariance, 0.24 * np.exp(-data.map_cm / 0.03), atol=4 * 0.24 / np.sqrt(20_000))
+    np.testing.assert_allclose(
+        covariance, 0.24 * np.exp(-data.map_cm / 0.03), atol=4 * 0.24 / np.sqrt(20_000)
+    )
 
 
 def test_mosaic_copies_from_its_own_population_and_flips():
@@ -265,7 +300,9 @@ def test_mosaic_copies_from_its_own_population_and_flips():
     plain = fitted(MosaicGenerator, MosaicOptions(), data)
     assert (draw(plain, request(20, population=0)) == 0).all()
     assert (draw(plain, request(20, population=1)) == 1).all()
-    flipped = draw(fitted(MosaicGenerator, MosaicOptions(flip=0.1), data), request(200, population=0))
+    flipped = draw(
+        fitted(MosaicGenerator, MosaicOptions(flip=0.1), data), request(200, population=0)
+    )
     assert flipped.mean() == pytest.approx(0.1, abs=0.006)
 
 
@@ -285,7 +322,10 @@ def test_mosaic_sets_missing_calls_to_the_major_allele():
     np.testing.assert_array_equal(drawn, np.repeat([[1], [0], [1], [1]], 50, axis=1))
 
 
-@pytest.mark.parametrize(("kind", "options"), [g for g in GENERATORS if g[0] in (MosaicGenerator, MatchedMosaicGenerator)])
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [g for g in GENERATORS if g[0] in (MosaicGenerator, MatchedMosaicGenerator)],
+)
 def test_sampling_takes_no_more_memory_on_longer_contigs(kind, options):
     peaks = []
     for n_variants in (2000, 8000):

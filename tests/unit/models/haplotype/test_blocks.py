@@ -4,21 +4,33 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from genoloom.models.haplotype.blocks import READ_SITES, BlockCodebook, choose_block, iterate_blocks, read_blocks
+from genoloom.models.haplotype.blocks import (
+    READ_SITES,
+    BlockCodebook,
+    choose_block,
+    iterate_blocks,
+    read_blocks,
+)
 from genoloom.panel import ArrayHaplotypes
 
-PANELS = arrays(np.int8, st.tuples(st.integers(1, 40), st.integers(1, 12)), elements=st.integers(0, 1))
+PANELS = arrays(
+    np.int8, st.tuples(st.integers(1, 40), st.integers(1, 12)), elements=st.integers(0, 1)
+)
 
 
 def test_blocks_are_read_in_order_and_filled_up():
     alleles = np.random.default_rng(1).integers(0, 2, (2 * READ_SITES + 5, 3)).astype(np.int8)
-    blocks = np.stack(list(iterate_blocks(ArrayHaplotypes(alleles), 24, rows=np.array([2, 0]))), axis=1)
+    blocks = np.stack(
+        list(iterate_blocks(ArrayHaplotypes(alleles), 24, rows=np.array([2, 0]))), axis=1
+    )
     n_blocks = -(-len(alleles) // 24)
     assert blocks.shape == (2, n_blocks, 24)
     flat = blocks.reshape(2, -1)
     np.testing.assert_array_equal(flat[:, : len(alleles)], alleles[:, [2, 0]].T)
     assert (flat[:, len(alleles) :] == -1).all()
-    np.testing.assert_array_equal(read_blocks(ArrayHaplotypes(alleles), 24, 3, 5, np.array([2, 0])), blocks[:, 3:5])
+    np.testing.assert_array_equal(
+        read_blocks(ArrayHaplotypes(alleles), 24, 3, 5, np.array([2, 0])), blocks[:, 3:5]
+    )
 
 
 @settings(deadline=None, max_examples=60)
@@ -50,9 +62,14 @@ def test_capped_codes_keep_the_frequent_and_count_the_rest_as_error():
 def test_a_block_of_too_few_carriers_makes_no_code():
     a, b, c, d = [0, 0, 0, 0], [1, 1, 1, 1], [0, 0, 0, 1], [0, 0, 1, 1]
     alleles = ArrayHaplotypes(np.array([a] * 5 + [b] * 4 + [c] * 2 + [d], dtype=np.int8).T)
-    counts = {k: BlockCodebook.fit(alleles, block=4, codes=9, carriers=k).count[0].tolist() for k in (1, 2, 3, 6)}
+    counts = {
+        k: BlockCodebook.fit(alleles, block=4, codes=9, carriers=k).count[0].tolist()
+        for k in (1, 2, 3, 6)
+    }
     assert counts == {1: [5, 4, 2, 1], 2: [5, 4, 3], 3: [8, 4], 6: [12]}
-    np.testing.assert_allclose(BlockCodebook.fit(alleles, block=4, codes=9, carriers=2).error[0], [0, 0, 1 / 12, 0])
+    np.testing.assert_allclose(
+        BlockCodebook.fit(alleles, block=4, codes=9, carriers=2).error[0], [0, 0, 1 / 12, 0]
+    )
 
 
 def test_blocks_are_as_long_as_the_linkage():
@@ -61,12 +78,17 @@ def test_blocks_are_as_long_as_the_linkage():
 
     def chosen(founder_sites: int) -> int:
         """Haplotypes that take each stretch of so many sites from one of six founders."""
-        stretches = [rng.integers(0, 2, (6, founder_sites))[rng.integers(0, 6, 400)] for _ in range(256 // founder_sites)]
+        stretches = [
+            rng.integers(0, 2, (6, founder_sites))[rng.integers(0, 6, 400)]
+            for _ in range(256 // founder_sites)
+        ]
         alleles = ArrayHaplotypes(np.concatenate(stretches, axis=1).T.astype(np.int8))
         return choose_block(alleles, codes=64, carriers=2, rows=rows, validation=validation)
 
     assert [chosen(sites) for sites in (64, 8, 4, 1)] == [32, 16, 8, 4]
-    linked = ArrayHaplotypes(rng.integers(0, 2, (64, 6))[:, rng.integers(0, 6, 400)].astype(np.int8))
+    linked = ArrayHaplotypes(
+        rng.integers(0, 2, (64, 6))[:, rng.integers(0, 6, 400)].astype(np.int8)
+    )
     assert choose_block(linked, codes=64, rows=rows, validation=rows[:0]) == 32
 
 
@@ -74,7 +96,9 @@ def test_missing_calls_differ_from_nothing():
     alleles = np.array([[0, 0, 0, 0]] * 3 + [[1, 1, 1, 1]] * 2 + [[1, -1, -1, 1]], dtype=np.int8).T
     codebook = BlockCodebook.fit(ArrayHaplotypes(alleles), block=4, codes=8)
     assert (codebook.count > 0).sum() == 2
-    code, distance = codebook.nearest(0, np.array([[1, -1, -1, 1], [-1, -1, -1, -1], [0, 1, -1, 1]], dtype=np.int8))
+    code, distance = codebook.nearest(
+        0, np.array([[1, -1, -1, 1], [-1, -1, -1, -1], [0, 1, -1, 1]], dtype=np.int8)
+    )
     np.testing.assert_array_equal(code, [1, 0, 1])
     np.testing.assert_array_equal(distance, [0, 0, 1])
 
@@ -100,4 +124,6 @@ def test_blocks_longer_than_the_panel(block):
     alleles = np.array([[0, 1], [1, 1], [0, 0]], dtype=np.int8)
     codebook = BlockCodebook.fit(ArrayHaplotypes(alleles), block=block, codes=4)
     assert codebook.n_blocks == 1
-    np.testing.assert_array_equal(codebook.decode(0, codebook.encode(ArrayHaplotypes(alleles))[:, 0]), alleles)
+    np.testing.assert_array_equal(
+        codebook.decode(0, codebook.encode(ArrayHaplotypes(alleles))[:, 0]), alleles
+    )

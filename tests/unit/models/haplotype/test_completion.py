@@ -21,13 +21,27 @@ def trained(folder, n_variants, steps=60, **options):
     """A model of haplotypes that copy four founders with flips."""
     rng = np.random.default_rng(1)
     founders = rng.integers(0, 2, (4, n_variants))
-    alleles = (founders[rng.integers(0, 4, 60)] ^ (rng.random((60, n_variants)) < 0.03)).astype(np.int8)
+    alleles = (founders[rng.integers(0, 4, 60)] ^ (rng.random((60, n_variants)) < 0.03)).astype(
+        np.int8
+    )
     data = TrainingHaplotypes(
-        ArrayHaplotypes(np.ascontiguousarray(alleles.T)), np.zeros(60, int), ["A"], np.arange(n_variants), np.arange(n_variants) * 1e-3,
+        ArrayHaplotypes(np.ascontiguousarray(alleles.T)), np.zeros(60, int), ["A"],
+        np.arange(n_variants), np.arange(n_variants) * 1e-3,
         np.arange(60) < 6,
     )  # fmt: skip
-    tiny = {"block": 4, "context": 4, "codes": 6, "width": 16, "layers": 2, "heads": 2, "batch": 8, "patience": None}
-    generator = TransformerGenerator(TransformerOptions(**{**tiny, "steps": steps, "evaluate_every": 50, **options}))
+    tiny = {
+        "block": 4,
+        "context": 4,
+        "codes": 6,
+        "width": 16,
+        "layers": 2,
+        "heads": 2,
+        "batch": 8,
+        "patience": None,
+    }
+    generator = TransformerGenerator(
+        TransformerOptions(**{**tiny, "steps": steps, "evaluate_every": 50, **options})
+    )
     generator.fit(data, TrainingRun(state_dir=folder, digest="d", seed=3, label="test"))
     return generator, founders
 
@@ -35,8 +49,13 @@ def trained(folder, n_variants, steps=60, **options):
 def finish(generator, rows, seeds, particles):
     """Completions of rows (n, n_variants), stacked."""
     source = ArrayHaplotypes(np.ascontiguousarray(rows.T))
-    done = list(generator.complete(source, np.zeros(len(rows), int), row_seeds(1, seeds), particles))
-    return [np.concatenate([getattr(part, name) for part in done]) for name in ("alleles", "mean", "log_likelihood")]
+    done = list(
+        generator.complete(source, np.zeros(len(rows), int), row_seeds(1, seeds), particles)
+    )
+    return [
+        np.concatenate([getattr(part, name) for part in done])
+        for name in ("alleles", "mean", "log_likelihood")
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -46,11 +65,15 @@ def twelve_sites(tmp_path_factory):
         generator.model.error_logit.add_(2)
         generator.model.crossover.fill_(-0.5)
     everything = np.array(list(itertools.product([0, 1], repeat=12)), dtype=np.int8)
-    log_likelihood = generator.log_likelihood(ArrayHaplotypes(np.ascontiguousarray(everything.T)), np.zeros(4096, dtype=int))
+    log_likelihood = generator.log_likelihood(
+        ArrayHaplotypes(np.ascontiguousarray(everything.T)), np.zeros(4096, dtype=int)
+    )
     return generator, everything, np.exp(log_likelihood)
 
 
-@pytest.mark.parametrize("missing", [[0, 1, 2, 3, 4, 5], [1, 4, 7, 10], [6, 7, 8, 9, 10, 11], list(range(12))])
+@pytest.mark.parametrize(
+    "missing", [[0, 1, 2, 3, 4, 5], [1, 4, 7, 10], [6, 7, 8, 9, 10, 11], list(range(12))]
+)
 def test_means_draws_and_evidence_are_those_of_the_model(twelve_sites, missing):
     generator, everything, chance = twelve_sites
     row = everything[2741].copy()
@@ -59,10 +82,14 @@ def test_means_draws_and_evidence_are_those_of_the_model(twelve_sites, missing):
     posterior = np.where(agrees, chance, 0) / chance[agrees].sum()
     row[missing] = -1
     # 40 runs of 64 particles
-    alleles, mean, evidence = finish(generator, np.tile(row, (40, 1)), [str(i) for i in range(40)], 64)
+    alleles, mean, evidence = finish(
+        generator, np.tile(row, (40, 1)), [str(i) for i in range(40)], 64
+    )
     np.testing.assert_array_equal(alleles[:, given], np.tile(row[given], (40, 1)))
     np.testing.assert_allclose(mean.mean(axis=0), posterior @ everything, atol=0.03)
-    assert np.logaddexp.reduce(evidence) - np.log(40) == pytest.approx(np.log(chance[agrees].sum()), abs=0.05)
+    assert np.logaddexp.reduce(evidence) - np.log(40) == pytest.approx(
+        np.log(chance[agrees].sum()), abs=0.05
+    )
     assert (np.abs(alleles.mean(axis=0) - posterior @ everything) < 4.5 * np.sqrt(0.25 / 40)).all()
 
 
@@ -92,7 +119,9 @@ def test_nothing_missing_is_the_likelihood(twelve_sites):
 
 def test_the_same_row_is_completed_alike_in_any_company(tmp_path):
     generator, founders = trained(tmp_path, 45, steps=20)
-    rows = np.where(np.random.default_rng(2).random((19, 45)) < 0.5, -1, founders[np.arange(19) % 4]).astype(np.int8)
+    rows = np.where(
+        np.random.default_rng(2).random((19, 45)) < 0.5, -1, founders[np.arange(19) % 4]
+    ).astype(np.int8)
     names = [str(i) for i in range(19)]
     together = finish(generator, rows, names, 16)
     alone = finish(generator, rows[17:18], names[17:18], 16)

@@ -12,7 +12,13 @@ from genoloom.models.haplotype.base import SampleRequest, TrainingHaplotypes
 from genoloom.models.haplotype.copying_features import OF_HEAD, OF_OWN, OF_PART, PARTED
 from genoloom.models.haplotype.copying_kernels import FORGET, HEADS, MATCHES
 from genoloom.models.haplotype.copying_network import CopyingNetworkGenerator
-from genoloom.models.haplotype.templates import OWN_SHARE, CopyingState, TemplatePanel, read_bits, unpack_bits
+from genoloom.models.haplotype.templates import (
+    OWN_SHARE,
+    CopyingState,
+    TemplatePanel,
+    read_bits,
+    unpack_bits,
+)
 from genoloom.panel import ArrayHaplotypes, HaplotypeView
 from genoloom.seeds import row_seeds
 from genoloom.training.run import TrainingRun
@@ -24,7 +30,9 @@ def copies_with_flips(n_variants, n_people, seed=1, missing=0.0, flips=0.03):
     rng = np.random.default_rng(seed)
     founders = rng.integers(0, 2, (2, 4, n_variants))
     population = np.repeat(np.arange(n_people) % 2, 2)
-    alleles = founders[population, rng.integers(0, 4, 2 * n_people)] ^ (rng.random((2 * n_people, n_variants)) < flips)
+    alleles = founders[population, rng.integers(0, 4, 2 * n_people)] ^ (
+        rng.random((2 * n_people, n_variants)) < flips
+    )
     alleles = np.where(rng.random(alleles.shape) < missing, -1, alleles).astype(np.int8)
     return TrainingHaplotypes(
         haplotypes=ArrayHaplotypes(np.ascontiguousarray(alleles.T)),
@@ -77,20 +85,28 @@ def everything():
 
 @pytest.mark.parametrize("population", [0, 1, -1])
 def test_likelihood_sums_to_one_over_all_haplotypes(eleven_sites, everything, population):
-    chance = np.exp(eleven_sites.log_likelihood(source(everything), np.full(len(everything), population)))
+    chance = np.exp(
+        eleven_sites.log_likelihood(source(everything), np.full(len(everything), population))
+    )
     assert chance.sum() == pytest.approx(1, abs=1e-6)
 
 
 def test_missing_calls_of_the_last_block_are_summed_over(eleven_sites, everything):
-    chance = np.exp(eleven_sites.log_likelihood(source(everything), np.zeros(len(everything), dtype=int)))
+    chance = np.exp(
+        eleven_sites.log_likelihood(source(everything), np.zeros(len(everything), dtype=int))
+    )
     row = everything[1234].copy()
     row[10] = -1
     agrees = (everything[:, :10] == row[:10]).all(axis=1)
-    assert np.exp(eleven_sites.log_likelihood(source([row]), np.zeros(1, dtype=int))) == pytest.approx(chance[agrees].sum())
+    assert np.exp(
+        eleven_sites.log_likelihood(source([row]), np.zeros(1, dtype=int))
+    ) == pytest.approx(chance[agrees].sum())
 
 
 def test_draws_follow_the_likelihood(eleven_sites, everything):
-    probability = np.exp(eleven_sites.log_likelihood(source(everything), np.zeros(len(everything), dtype=int)))
+    probability = np.exp(
+        eleven_sites.log_likelihood(source(everything), np.zeros(len(everything), dtype=int))
+    )
     n = 12_000
     drawn = draw(eleven_sites, wanted([str(i) for i in range(n)]))
     observed = np.bincount((1 << np.arange(10, -1, -1)) @ drawn, minlength=len(everything))
@@ -102,13 +118,16 @@ def test_draws_follow_the_likelihood(eleven_sites, everything):
 
 
 @pytest.mark.parametrize(
-    ("n_variants", "L", "n_people", "flips", "least"), [(22, 4, 20, 0.1, 1), (28, 5, 20, 0.1, 3), (212, 2, 6, 0.002, 1)]
+    ("n_variants", "L", "n_people", "flips", "least"),
+    [(22, 4, 20, 0.1, 1), (28, 5, 20, 0.1, 3), (212, 2, 6, 0.002, 1)],
 )
 def test_counts_and_weights_leave_the_own_individual_out(n_variants, L, n_people, flips, least):
     """Every feature of every row, recounted in plain loops over the templates of others."""
     data = copies_with_flips(n_variants, n_people, flips=flips)
     rows = data.haplotypes.alleles.T
-    panel, order = TemplatePanel.collect(data.haplotypes, data.population, 2, block=L, codes=5, carriers=2, match_carriers=least)
+    panel, order = TemplatePanel.collect(
+        data.haplotypes, data.population, 2, block=L, codes=5, carriers=2, match_carriers=least
+    )
     place = np.argsort(order)
     state = CopyingState(panel, data.population, place.reshape(-1, 2).repeat(2, axis=0))
     bits, called = read_bits(data.haplotypes, L, 0, panel.n_blocks)
@@ -135,19 +154,29 @@ def test_counts_and_weights_leave_the_own_individual_out(n_variants, L, n_people
         # (n, C), templates in the rows' order
         has = np.stack([table.index[place] == c for c in range(table.codes)], axis=1)
         differs = padded[:, None, : k * L] != padded[None, :, : k * L]
-        match = np.where(differs.any(-1), differs[..., ::-1].argmax(-1), k * L) if k else np.zeros((n, n), int)
+        match = (
+            np.where(differs.any(-1), differs[..., ::-1].argmax(-1), k * L)
+            if k
+            else np.zeros((n, n), int)
+        )
         f, h, others = state.features()
         for g, length in enumerate(MATCHES):
             for kind, among in enumerate((other, other & same)):
                 equal = (among & (match >= length * L)).astype(int)
-                np.testing.assert_allclose(f[:, :, kind * len(MATCHES) + g], counted(equal @ has), rtol=1e-6)
-                np.testing.assert_allclose(h[:, kind * len(MATCHES) + g], counted(equal.sum(axis=1)), rtol=1e-6)
+                np.testing.assert_allclose(
+                    f[:, :, kind * len(MATCHES) + g], counted(equal @ has), rtol=1e-6
+                )
+                np.testing.assert_allclose(
+                    h[:, kind * len(MATCHES) + g], counted(equal.sum(axis=1)), rtol=1e-6
+                )
         np.testing.assert_array_equal(others, other.astype(int) @ has)
         for s, w in enumerate(weights):
             np.testing.assert_allclose(weight(f[:, :, OF_HEAD + s]), w @ has, atol=2e-6)
             np.testing.assert_allclose(weight(f[:, :, OF_OWN + s]), (w * same) @ has, atol=2e-6)
             for z in range(2):
-                np.testing.assert_allclose(h[:, 2 * G + z * len(HEADS) + s], surprise[z, s], atol=2e-5)
+                np.testing.assert_allclose(
+                    h[:, 2 * G + z * len(HEADS) + s], surprise[z, s], atol=2e-5
+                )
         code, block = (unpack_bits(x, L).astype(bool) for x in (table.ids, bits[k]))
         for i, part in enumerate(parts):
             alike = (code[: table.codes, None, part] == block[None, :, part]).all(-1)  # (C, n)
@@ -159,7 +188,9 @@ def test_counts_and_weights_leave_the_own_individual_out(n_variants, L, n_people
             told = weights[s] * flip ** apart.astype(float)
             surprise[0, s] = np.log(told.sum(axis=1))
             surprise[1, s] += FORGET * (surprise[0, s] - surprise[1, s])
-            weights[s] = ((1 - rate) * told / told.sum(axis=1, keepdims=True) + rate * prior) * other
+            weights[s] = (
+                (1 - rate) * told / told.sum(axis=1, keepdims=True) + rate * prior
+            ) * other
         state.advance(bits[k], called[k])
 
 
@@ -168,7 +199,9 @@ def test_a_missing_call_is_read_as_what_fits_best():
     version, as far as matches go.
     """
     data = copies_with_flips(24, 20, flips=0.01)
-    panel, _ = TemplatePanel.collect(data.haplotypes, data.population, 2, block=4, codes=8, carriers=1)
+    panel, _ = TemplatePanel.collect(
+        data.haplotypes, data.population, 2, block=4, codes=8, carriers=1
+    )
     bits, called = read_bits(data.haplotypes, 4, 0, panel.n_blocks)
     told, half = (CopyingState(panel, data.population) for _ in range(2))
     for k in range(panel.n_blocks - 1):
@@ -183,7 +216,9 @@ def test_figures_of_a_block_are_of_all_templates():
     """Codes, templates without one, entropy, and changes between neighbours in order."""
     alleles = np.array([[0, 0, 0, 0, 1, 1], [0, 0, 0, 1, 1, 0], [0, 1, 1, 0, 1, 1]], dtype=np.int8)
     of_blocks = {"block": 2, "codes": 8, "carriers": 2}
-    panel, _ = TemplatePanel.collect(ArrayHaplotypes(alleles), np.zeros(6, dtype=int), 1, **of_blocks)
+    panel, _ = TemplatePanel.collect(
+        ArrayHaplotypes(alleles), np.zeros(6, dtype=int), 1, **of_blocks
+    )
     table = CopyingState(panel, np.zeros(1, dtype=int)).walk.table
     # 00 three times, and 01, 11 and 10 once: one code; in the order of the file three changes
     expected = [np.log(1), np.log(4), np.log(2) / 2, np.log(4), np.log(4)]
@@ -196,7 +231,9 @@ def test_flips_leave_the_own_individual_out():
     """A block that one individual alone has is no reason to flip, for that individual's rows."""
     alleles = np.zeros((4, 12), dtype=np.int8)
     alleles[1, 2] = 1
-    panel, _ = TemplatePanel.collect(ArrayHaplotypes(alleles), np.zeros(12, dtype=int), 1, block=4, codes=8, carriers=2)
+    panel, _ = TemplatePanel.collect(
+        ArrayHaplotypes(alleles), np.zeros(12, dtype=int), 1, block=4, codes=8, carriers=2
+    )
     one = np.array([0b0010] * 2, dtype=np.uint32)
     state = CopyingState(panel, np.zeros(2, dtype=int), np.array([[2, 3], [-1, -1]]))
     chance = state.chances(one, np.full(2, 15, dtype=np.uint32), 0.2)[:, 0]
@@ -263,52 +300,77 @@ def test_likelihood_tells_populations_apart(whole):
 def test_resumed_training_equals_uninterrupted(tmp_path):
     data = copies_with_flips(20, 24, missing=0.02)
     whole, whole_run = fit(data, tmp_path / "whole", steps=12, evaluate_every=5)
-    limited = TrainingRun(state_dir=tmp_path / "cut", digest="d", seed=3, label="test", time_limit_s=0)
+    limited = TrainingRun(
+        state_dir=tmp_path / "cut", digest="d", seed=3, label="test", time_limit_s=0
+    )
     with pytest.raises(Interrupted):
         CopyingNetworkGenerator(whole.options).fit(data, limited)
     resumed, resumed_run = fit(data, tmp_path / "cut", steps=12, evaluate_every=5)
     for name, value in whole.state()[0].items():
         np.testing.assert_array_equal(value, resumed.state()[0][name], err_msg=name)
-    assert [row["bits"] for row in whole_run.history] == [row["bits"] for row in resumed_run.history]
+    assert [row["bits"] for row in whole_run.history] == [
+        row["bits"] for row in resumed_run.history
+    ]
 
 
 def test_exchanged_tails_are_scored_by_the_likelihood(eleven_sites):
     rng = np.random.default_rng(4)
     rows = rng.integers(0, 2, (6, 11)).astype(np.int8)
-    straight = eleven_sites.log_likelihood(source(rows), np.zeros(6, dtype=int)).reshape(-1, 2).sum(axis=1)
+    straight = (
+        eleven_sites.log_likelihood(source(rows), np.zeros(6, dtype=int)).reshape(-1, 2).sum(axis=1)
+    )
     places = 0
     for site, gain in eleven_sites.switch_log_odds(source(rows), np.zeros(6, dtype=int)):
         crossed = rows.copy()
         crossed[0::2, site:], crossed[1::2, site:] = rows[1::2, site:], rows[0::2, site:]
-        exchanged = eleven_sites.log_likelihood(source(crossed), np.zeros(6, dtype=int)).reshape(-1, 2).sum(axis=1)
+        exchanged = (
+            eleven_sites.log_likelihood(source(crossed), np.zeros(6, dtype=int))
+            .reshape(-1, 2)
+            .sum(axis=1)
+        )
         np.testing.assert_allclose(gain, exchanged - straight, atol=1e-4)
         places += 1
     assert places == eleven_sites.panel.n_blocks - 1
 
 
 def test_what_is_filled_in_follows_the_conditional_distribution(eleven_sites, everything):
-    chance = np.exp(eleven_sites.log_likelihood(source(everything), np.zeros(len(everything), dtype=int)))
+    chance = np.exp(
+        eleven_sites.log_likelihood(source(everything), np.zeros(len(everything), dtype=int))
+    )
     row = everything[741].copy()
     row[:6] = -1
     agrees = (everything[:, 6:] == row[6:]).all(axis=1)
     posterior = chance[agrees] / chance[agrees].sum()
     n = 400
-    done = list(eleven_sites.complete(source([row] * n), np.zeros(n, int), row_seeds(1, [str(i) for i in range(n)]), 16))
-    alleles, mean, evidence = (np.concatenate([getattr(part, x) for part in done]) for x in ("alleles", "mean", "log_likelihood"))
+    done = list(
+        eleven_sites.complete(
+            source([row] * n), np.zeros(n, int), row_seeds(1, [str(i) for i in range(n)]), 16
+        )
+    )
+    alleles, mean, evidence = (
+        np.concatenate([getattr(part, x) for part in done])
+        for x in ("alleles", "mean", "log_likelihood")
+    )
     assert (alleles[:, 6:] == row[6:]).all()
     observed = np.bincount(alleles[:, :6].astype(int) @ (1 << np.arange(5, -1, -1)), minlength=64)
     frequent = n * posterior > 5
     expected = n * np.append(posterior[frequent], posterior[~frequent].sum())
     found = np.append(observed[frequent], observed[~frequent].sum())
-    assert ((found - expected) ** 2 / expected).sum() < frequent.sum() + 4.5 * np.sqrt(2 * frequent.sum())
+    assert ((found - expected) ** 2 / expected).sum() < frequent.sum() + 4.5 * np.sqrt(
+        2 * frequent.sum()
+    )
     np.testing.assert_allclose(mean.mean(axis=0), posterior @ everything[agrees], atol=0.03)
-    assert np.logaddexp.reduce(evidence) - np.log(n) == pytest.approx(np.log(chance[agrees].sum()), abs=0.05)
+    assert np.logaddexp.reduce(evidence) - np.log(n) == pytest.approx(
+        np.log(chance[agrees].sum()), abs=0.05
+    )
 
 
 def test_nothing_missing_is_the_likelihood(eleven_sites, everything):
     rows = everything[::100]
     expected = eleven_sites.log_likelihood(source(rows), np.zeros(len(rows), dtype=int))
-    [done] = eleven_sites.complete(source(rows), np.zeros(len(rows), int), row_seeds(1, [str(i) for i in range(len(rows))]), 16)
+    [done] = eleven_sites.complete(
+        source(rows), np.zeros(len(rows), int), row_seeds(1, [str(i) for i in range(len(rows))]), 16
+    )
     np.testing.assert_array_equal(done.alleles, rows)
     np.testing.assert_allclose(done.log_likelihood, expected, atol=1e-9)
 
@@ -330,7 +392,8 @@ def test_unlinked_sites_and_few_templates_get_short_blocks(tmp_path, monkeypatch
 def test_one_population_and_few_people(tmp_path):
     data = copies_with_flips(9, 3)
     data = TrainingHaplotypes(
-        HaplotypeView(data.haplotypes, haplotypes=np.arange(4)), np.zeros(4, dtype=int), ["A"], data.position, data.map_cm,
+        HaplotypeView(data.haplotypes, haplotypes=np.arange(4)), np.zeros(4, dtype=int), ["A"],
+        data.position, data.map_cm,
         np.array([False, False, True, True]),
     )  # fmt: skip
     generator, _ = fit(data, tmp_path, anchor=True)

@@ -18,7 +18,15 @@ from genoloom.panel import ArrayHaplotypes
 from genoloom.training.run import TrainingRun
 from genoloom.training_config import GanOptions
 
-TINY = {"block": 4, "context": 6, "codes": 8, "width": 16, "latent": 4, "batch": 16, "evaluate_every": 10}
+TINY = {
+    "block": 4,
+    "context": 6,
+    "codes": 8,
+    "width": 16,
+    "latent": 4,
+    "batch": 16,
+    "evaluate_every": 10,
+}
 TINY |= {"temperature": 1.0, "likelihood_weight": 1.0, "pretrain_fraction": 0.5}
 
 
@@ -44,7 +52,9 @@ def founders_panel(n_variants=45, n_haplotypes=80, seed=1, missing=0.0):
     rng = np.random.default_rng(seed)
     founders = rng.integers(0, 2, (2, 4, n_variants))
     population = np.arange(n_haplotypes) % 2
-    alleles = founders[population, rng.integers(0, 4, n_haplotypes)] ^ (rng.random((n_haplotypes, n_variants)) < 0.03)
+    alleles = founders[population, rng.integers(0, 4, n_haplotypes)] ^ (
+        rng.random((n_haplotypes, n_variants)) < 0.03
+    )
     return training(np.where(rng.random(alleles.shape) < missing, -1, alleles).T, population)
 
 
@@ -56,7 +66,10 @@ def fit(data, state_dir, steps=20, seed=3, **options):
 
 
 def request(n, population=0, first=0):
-    return SampleRequest(np.full(n, population), np.arange(first, first + n, dtype=np.uint64) * np.uint64(7919) + np.uint64(3))
+    return SampleRequest(
+        np.full(n, population),
+        np.arange(first, first + n, dtype=np.uint64) * np.uint64(7919) + np.uint64(3),
+    )
 
 
 def sample(generator, wanted):
@@ -103,7 +116,9 @@ def test_the_critic_is_kept_and_scores_each_row_alone(small):
     some = np.arange(3, 9)
     view = ArrayHaplotypes(data.haplotypes.read(0, data.haplotypes.n_variants)[:, some])
     # whatever the batch
-    np.testing.assert_allclose(generator.critic_score(view, population[some]), scores[some], atol=1e-6)
+    np.testing.assert_allclose(
+        generator.critic_score(view, population[some]), scores[some], atol=1e-6
+    )
     flipped = ArrayHaplotypes(1 - np.maximum(view.alleles, 0))
     assert np.abs(generator.critic_score(flipped, population[some]) - scores[some]).min() > 0
 
@@ -112,8 +127,19 @@ def test_history_shows_both_sides_and_the_parts_of_the_score(small):
     _, _, run = small
     assert [row["step"] for row in run.history] == [0, 10, 20]
     last = run.history[-1]
-    assert {"critic", "generator", "likelihood", "score", "frequency", "linkage", "nearest", "spread"} <= last.keys()
-    assert last["score"] == pytest.approx(np.mean([last[k] for k in ("frequency", "linkage", "nearest", "spread")]))
+    assert {
+        "critic",
+        "generator",
+        "likelihood",
+        "score",
+        "frequency",
+        "linkage",
+        "nearest",
+        "spread",
+    } <= last.keys()
+    assert last["score"] == pytest.approx(
+        np.mean([last[k] for k in ("frequency", "linkage", "nearest", "spread")])
+    )
 
 
 def without_time(rows):
@@ -137,7 +163,9 @@ def test_resumed_equals_uninterrupted_bit_for_bit(tmp_path, monkeypatch, stop_at
             fit(data, tmp_path / "cut")
     resumed, resumed_run = fit(data, tmp_path / "cut")
     assert without_time(whole_run.history) == without_time(resumed_run.history)
-    for a, b in zip(whole.network.state_dict().values(), resumed.network.state_dict().values(), strict=True):
+    for a, b in zip(
+        whole.network.state_dict().values(), resumed.network.state_dict().values(), strict=True
+    ):
         assert torch.equal(a, b)
     np.testing.assert_array_equal(sample(whole, request(20)), sample(resumed, request(20)))
 
@@ -157,7 +185,14 @@ def two_modes(n_haplotypes=120, n_variants=48, seed=4):
 def test_both_planted_modes_survive(tmp_path, weight):
     mode, data = two_modes()
     pretrain_fraction = 0.5 if weight else 0.0
-    generator, _ = fit(data, tmp_path, steps=60, evaluate_every=60, likelihood_weight=weight, pretrain_fraction=pretrain_fraction)
+    generator, _ = fit(
+        data,
+        tmp_path,
+        steps=60,
+        evaluate_every=60,
+        likelihood_weight=weight,
+        pretrain_fraction=pretrain_fraction,
+    )
     # the state at the end of the game, not the best one, must be sound
     agreement = (sample(generator, request(600)) == mode[:, None]).mean(0)
     assert ((agreement < 0.15) | (agreement > 0.85)).mean() > 0.6
@@ -174,9 +209,17 @@ def test_the_critic_teaches_what_the_chain_does_not_know(tmp_path):
     alleles[[0, 1, 12, 13]] = first
     data = training(alleles, np.zeros(300, dtype=int))
     untrained, _ = fit(data, tmp_path / "chain", steps=1, pretrain_fraction=1.0)
-    by_critic = {"likelihood_weight": 0.0, "pretrain_fraction": 0.0, "critic_steps": 2, "learning_rate": 3e-3}
+    by_critic = {
+        "likelihood_weight": 0.0,
+        "pretrain_fraction": 0.0,
+        "critic_steps": 2,
+        "learning_rate": 3e-3,
+    }
     trained, _ = fit(data, tmp_path / "adversarial", steps=150, evaluate_every=50, **by_critic)
-    agree = [np.mean(drawn[0] == drawn[12]) for drawn in (sample(untrained, request(500)), sample(trained, request(500)))]
+    agree = [
+        np.mean(drawn[0] == drawn[12])
+        for drawn in (sample(untrained, request(500)), sample(trained, request(500)))
+    ]
     assert agree[0] == pytest.approx(0.5, abs=0.1)
     assert agree[1] > 0.8
 
@@ -191,7 +234,9 @@ def constant(training_state, run, **_):
 
 def test_a_collapsed_generator_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(gan, "train", constant)
-    with pytest.raises(CollapsedError, match=r"collapsed: \d+% of the common sites .* distinct haplotypes"):
+    with pytest.raises(
+        CollapsedError, match=r"collapsed: \d+% of the common sites .* distinct haplotypes"
+    ):
         fit(founders_panel(), tmp_path)
 
 
@@ -208,9 +253,18 @@ def test_calibration_restores_code_frequencies(small, temperature):
 
     def worst():
         context = network.context(torch.randn(4000, network.latent), population)
-        codes = Walk(context, temperature).go(network.eval(), generator.chain, 0, len(network.bias), draw).numpy()
-        seen = [np.bincount(column, minlength=generator.codebook.n_codes) / 4000 for column in codes.T]
-        wanted = [np.bincount(column, minlength=generator.codebook.n_codes) / len(rows) for column in rows.T]
+        codes = (
+            Walk(context, temperature)
+            .go(network.eval(), generator.chain, 0, len(network.bias), draw)
+            .numpy()
+        )
+        seen = [
+            np.bincount(column, minlength=generator.codebook.n_codes) / 4000 for column in codes.T
+        ]
+        wanted = [
+            np.bincount(column, minlength=generator.codebook.n_codes) / len(rows)
+            for column in rows.T
+        ]
         return np.abs(np.array(seen) - np.array(wanted)).max()
 
     before = worst()
@@ -236,7 +290,9 @@ def test_chain_by_hand():
     codes = np.array([[0, 0], [0, 0], [0, 1], [1, 1]])
     chain = CodeChain.count(codes, 3)
     chance = chain.log_chance.exp().numpy()
-    np.testing.assert_allclose(chain.log_marginal.exp(), [[0.75, 0.25, 0], [0.5, 0.5, 0]], atol=1e-6)
+    np.testing.assert_allclose(
+        chain.log_marginal.exp(), [[0.75, 0.25, 0], [0.5, 0.5, 0]], atol=1e-6
+    )
     # after code 0: two codes seen in three rows, so the escape weighs one haplotype
     np.testing.assert_allclose(chance[1, 0], [(2 + 0.5) / 4, (1 + 0.5) / 4, 0], atol=1e-6)
     np.testing.assert_allclose(chance[1, 2], [0.5, 0.5, 0], atol=1e-6)
@@ -257,7 +313,9 @@ def test_training_and_drawing_see_the_same_chances(small, temperature):
     codes = Walk(context, temperature).go(network, chain, 2, 9, choose)
     with torch.no_grad():
         together = network.score_window(codes, context, 2) + chain.window(codes, 2)
-    torch.testing.assert_close(together / temperature, torch.stack(seen, dim=1), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        together / temperature, torch.stack(seen, dim=1), atol=1e-5, rtol=1e-5
+    )
 
 
 def game_of(data, state_dir, **options):
@@ -267,7 +325,9 @@ def game_of(data, state_dir, **options):
     codes = codebook.encode(data.haplotypes, rows)
     network = CodeGenerator(codebook.n_blocks, codebook.n_codes, 2, options)
     chain = CodeChain.count(codes, codebook.n_codes)
-    return GanTraining(network, chain, codebook, codes, data, options, TrainingRun(state_dir, "d", 1))
+    return GanTraining(
+        network, chain, codebook, codes, data, options, TrainingRun(state_dir, "d", 1)
+    )
 
 
 def test_the_critic_joins_the_averaged_generator_at_a_lower_rate(tmp_path, monkeypatch):
@@ -310,7 +370,9 @@ def test_critic_statistics_are_zero_on_the_training_rows():
     assert critic.batch_statistics(alleles, slice(None)).abs().max() < 1e-5
     flat = alleles.flatten(1).numpy()
     covariance = np.cov(flat.T, bias=True)
-    np.testing.assert_allclose(critic.covariance.flatten()[:-1], np.diagonal(covariance, offset=1), atol=1e-6)
+    np.testing.assert_allclose(
+        critic.covariance.flatten()[:-1], np.diagonal(covariance, offset=1), atol=1e-6
+    )
 
 
 def test_crossovers_join_only_rows_that_agree_before():
@@ -324,20 +386,24 @@ def test_crossovers_join_only_rows_that_agree_before():
     assert len(changed) > 100
     for row, at in changed:
         place = 4 + at + 1
-        np.testing.assert_array_equal(codes[source[row, at], place - 3 : place], codes[source[row, at + 1], place - 3 : place])
+        np.testing.assert_array_equal(
+            codes[source[row, at], place - 3 : place], codes[source[row, at + 1], place - 3 : place]
+        )
 
 
 def test_score_is_one_for_training_rows_and_worse_for_what_is_wrong():
     data = founders_panel(n_variants=64, n_haplotypes=240)
-    alleles = np.ascontiguousarray(data.haplotypes.read(0, 64).T.reshape(240, 8, 8), dtype=np.float32)
+    alleles = np.ascontiguousarray(
+        data.haplotypes.read(0, 64).T.reshape(240, 8, 8), dtype=np.float32
+    )
     training_rows, real = alleles[80:160], alleles[:80]
     frequency = alleles[80:].mean(0)
     same = compare(training_rows, training_rows, real, frequency)
     assert set(same.values()) == {1.0}
     rng = np.random.default_rng(1)
-    shuffled = np.stack([rng.permutation(column) for column in training_rows.reshape(80, -1).T], axis=1).reshape(
-        training_rows.shape
-    )
+    shuffled = np.stack(
+        [rng.permutation(column) for column in training_rows.reshape(80, -1).T], axis=1
+    ).reshape(training_rows.shape)
     scored = compare(shuffled, training_rows, real, frequency)
     assert scored["frequency"] == pytest.approx(1)
     assert min(scored["linkage"], scored["nearest"], scored["spread"]) > 2

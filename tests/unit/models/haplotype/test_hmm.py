@@ -30,18 +30,31 @@ def random_model(n_variants=8, block=2, clusters=3, populations=2, seed=1) -> Fo
     jump = torch.rand(B, generator=rng)
     jump[0] = 1
     alternate = 0.1 + 0.8 * torch.rand(n_variants, clusters, generator=rng)
-    return FounderModel(block, alternate, jump, shares(B, clusters), shares(1, populations, clusters), torch.tensor([0.4]))
+    return FounderModel(
+        block,
+        alternate,
+        jump,
+        shares(B, clusters),
+        shares(1, populations, clusters),
+        torch.tensor([0.4]),
+    )
 
 
 def by_enumeration(model: FounderModel, alleles: np.ndarray, population: int) -> float:
     """Sum over all paths of clusters."""
     total = 0.0
-    K, theta, jump = model.alternate.shape[1], model.alternate.double().numpy(), model.jump.double().numpy()
+    K, theta, jump = (
+        model.alternate.shape[1],
+        model.alternate.double().numpy(),
+        model.jump.double().numpy(),
+    )
     for path in itertools.product(range(K), repeat=model.n_blocks):
         chance = 1.0
         for b, k in enumerate(path):
             share = float(model.share[0])
-            target = share * float(model.shared[b, k]) + (1 - share) * float(model.own[0, population, k])
+            target = share * float(model.shared[b, k]) + (1 - share) * float(
+                model.own[0, population, k]
+            )
             stays = b > 0 and path[b - 1] == k
             chance *= jump[b] * target + (1 - jump[b]) * stays
             for site in range(*model.sites(b).indices(len(alleles))):
@@ -69,16 +82,24 @@ def test_expected_counts_equal_enumeration(monkeypatch):
     model = random_model(n_variants=6, block=2)
     alleles = np.random.default_rng(3).integers(0, 2, (6, 4)).astype(np.int8)
     counts = hmm._Expectations(model)
-    counts.add(model, hmm._Rows(ArrayHaplotypes(alleles), np.arange(4), np.array([0, 1, 1, 0]), "cpu"))
+    counts.add(
+        model, hmm._Rows(ArrayHaplotypes(alleles), np.arange(4), np.array([0, 1, 1, 0]), "cpu")
+    )
     # the derivative of the log-likelihood by a log-parameter is the expected count of its use; a
     # jump's chance is also used, as one minus itself, where there is none
-    for name, count, at in (("jump", counts.jumps, (1,)), ("jump", counts.jumps, (2,)), ("shared", counts.shared, (1, 2))):
+    for name, count, at in (
+        ("jump", counts.jumps, (1,)),
+        ("jump", counts.jumps, (2,)),
+        ("shared", counts.shared, (1, 2)),
+    ):
         parameter = getattr(model, name)
         scores = []
         for factor in (1 - 1e-3, 1 + 1e-3):
             changed = random_model(n_variants=6, block=2)
             getattr(changed, name)[at] *= factor
-            scores.append(log_likelihood(changed, ArrayHaplotypes(alleles), np.array([0, 1, 1, 0])).sum())
+            scores.append(
+                log_likelihood(changed, ArrayHaplotypes(alleles), np.array([0, 1, 1, 0])).sum()
+            )
         slope = (scores[1] - scores[0]) / 2e-3
         stays = 4 - float(count[at]) if name == "jump" else 0.0
         odds = float(parameter[at] / (1 - parameter[at])) if name == "jump" else 0.0
@@ -98,7 +119,9 @@ def planted(n=240, n_variants=150, seed=4, missing=0.0):
     alleles = np.where(rng.random(alleles.shape) < missing, -1, alleles).astype(np.int8)
     validation = np.arange(n) >= n - 40
     position = np.arange(n_variants) + 1
-    return TrainingHaplotypes(ArrayHaplotypes(alleles), population, ["A", "B"], position, position * 1e-3, validation), founders
+    return TrainingHaplotypes(
+        ArrayHaplotypes(alleles), population, ["A", "B"], position, position * 1e-3, validation
+    ), founders
 
 
 @pytest.mark.parametrize(("block", "missing"), [(1, 0.0), (4, 0.05)])
@@ -132,13 +155,22 @@ def test_planted_founders_are_found(tmp_path):
         def like_founders(alleles, allowed=allowed):
             """Share of windows of 8 sites that are those of a founder that this population has."""
             windows = alleles[:144].reshape(18, 8, 1, -1)
-            return (windows == founders[:144, allowed].reshape(18, 8, -1, 1)).all(axis=1).any(axis=1).mean()
+            return (
+                (windows == founders[:144, allowed].reshape(18, 8, -1, 1))
+                .all(axis=1)
+                .any(axis=1)
+                .mean()
+            )
 
-        drawn = np.concatenate(list(generator.sample(SampleRequest(np.full(400, population), seeds))))
+        drawn = np.concatenate(
+            list(generator.sample(SampleRequest(np.full(400, population), seeds)))
+        )
         real = like_founders(data.haplotypes.alleles[:, data.population == population])
         assert real > 0.85
         assert like_founders(drawn) == pytest.approx(real, abs=0.07)
-    score = -generator.log_likelihood(data.haplotypes, data.population)[data.validation].mean() / 150
+    score = (
+        -generator.log_likelihood(data.haplotypes, data.population)[data.validation].mean() / 150
+    )
     # a jump in fifty sites (0.098 nats with its choice) and a flip in two hundred (0.031 nats) are
     # the entropy, about
     assert score < 0.17
@@ -163,4 +195,7 @@ def test_an_interrupted_fit_goes_on_as_if_it_had_not_been(tmp_path):
 def test_clusters_follow_the_number_of_training_haplotypes(tmp_path):
     data, _ = planted(n=80, n_variants=40)
     assert fitted(tmp_path, data, HmmOptions(steps=1), "a").model.alternate.shape == (40, 40 // 6)
-    assert fitted(tmp_path, data, HmmOptions(steps=1, clusters=300), "b").model.alternate.shape == (40, 40)
+    assert fitted(tmp_path, data, HmmOptions(steps=1, clusters=300), "b").model.alternate.shape == (
+        40,
+        40,
+    )

@@ -8,7 +8,11 @@ import numpy as np
 import pytest
 
 from genoloom.models.haplotype.base import TrainingHaplotypes
-from genoloom.models.haplotype.li_stephens import LiStephensGenerator, WeightedTemplates, log_likelihood
+from genoloom.models.haplotype.li_stephens import (
+    LiStephensGenerator,
+    WeightedTemplates,
+    log_likelihood,
+)
 from genoloom.panel import ArrayHaplotypes
 from genoloom.training_config import LiStephensOptions
 
@@ -19,7 +23,16 @@ def test_likelihood_equals_enumeration():
     asked = rng.integers(-1, 2, (5, 6)).astype(np.int8)
     labels, population = np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1, 1, 0])
     map_cm, segment, flip, own = np.array([0.0, 0.01, 0.01, 0.05, 0.2]), 0.1, 0.07, 3.0
-    score = log_likelihood(ArrayHaplotypes(templates), labels, ArrayHaplotypes(asked), population, map_cm, segment, flip, own)
+    score = log_likelihood(
+        ArrayHaplotypes(templates),
+        labels,
+        ArrayHaplotypes(asked),
+        population,
+        map_cm,
+        segment,
+        flip,
+        own,
+    )
     stay = np.exp(-np.diff(map_cm) / segment)
     for i in range(6):
         weight = 1 + own * (labels == population[i])
@@ -39,7 +52,16 @@ def test_long_contigs_do_not_underflow():
     alleles = np.random.default_rng(2).integers(0, 2, (3000, 20)).astype(np.int8)
     novel = np.random.default_rng(3).integers(0, 2, (3000, 2)).astype(np.int8)
     labels, map_cm = np.zeros(20, dtype=int), np.arange(3000) * 1e-4
-    score = log_likelihood(ArrayHaplotypes(alleles), labels, ArrayHaplotypes(novel), labels[:2], map_cm, 0.01, 0.01, 0.0)
+    score = log_likelihood(
+        ArrayHaplotypes(alleles),
+        labels,
+        ArrayHaplotypes(novel),
+        labels[:2],
+        map_cm,
+        0.01,
+        0.01,
+        0.0,
+    )
     assert (score < -3000 * np.log(2)).all()
     assert np.isfinite(score).all()
 
@@ -65,12 +87,19 @@ def test_the_fit_recovers_what_made_the_haplotypes():
     alleles = np.concatenate([founders, copies], axis=1).astype(np.int8)
     validation = np.arange(360) >= 160
     data = TrainingHaplotypes(
-        ArrayHaplotypes(alleles), np.zeros(360, dtype=int), ["A"], np.arange(n_variants), np.arange(n_variants) * 1e-3, validation
+        ArrayHaplotypes(alleles),
+        np.zeros(360, dtype=int),
+        ["A"],
+        np.arange(n_variants),
+        np.arange(n_variants) * 1e-3,
+        validation,
     )
     generator = LiStephensGenerator(LiStephensOptions(fit_haplotypes=25))
     generator.fit(data, None)
     assert generator.parameters["segment_cm"] == pytest.approx(segment, rel=0.25)
     assert generator.parameters["flip"] == pytest.approx(flip, rel=0.25)
-    alike = LiStephensGenerator(LiStephensOptions(fit_haplotypes=2, fit_sites=50, populations=False))
+    alike = LiStephensGenerator(
+        LiStephensOptions(fit_haplotypes=2, fit_sites=50, populations=False)
+    )
     alike.fit(data, None)
     assert alike.parameters["own"] == 0

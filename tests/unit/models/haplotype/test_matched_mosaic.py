@@ -64,7 +64,12 @@ def fitted(alleles, options, population=None, spacing_cm=1e-3):
     names = [f"P{p}" for p in range(population.max() + 1)]
     map_cm = np.arange(n_variants) * spacing_cm
     data = TrainingHaplotypes(
-        ArrayHaplotypes(alleles.astype(np.int8)), population, names, np.arange(n_variants) + 1, map_cm, population < 0
+        ArrayHaplotypes(alleles.astype(np.int8)),
+        population,
+        names,
+        np.arange(n_variants) + 1,
+        map_cm,
+        population < 0,
     )
     generator = MatchedMosaicGenerator(options)
     generator.fit(data, None)
@@ -95,14 +100,18 @@ def test_crossovers_come_at_the_rate_of_the_map():
     templates, periods, spacing, segment = 64, 300, 1e-3, 0.1
     tag = np.unpackbits(np.arange(templates, dtype=np.uint8)[None], axis=0)
     alleles = np.concatenate([np.zeros((24, templates)), tag] * periods)
-    drawn = draw(fitted(alleles, MatchedMosaicOptions(segment_cm=segment, match=8), spacing_cm=spacing), 300)
+    drawn = draw(
+        fitted(alleles, MatchedMosaicOptions(segment_cm=segment, match=8), spacing_cm=spacing), 300
+    )
     number = np.packbits(drawn.reshape(periods, 32, -1)[:, 24:], axis=1)[:, 0]
     same = (number[1:] == number[:-1]).mean()
     # behind the first, second and third byte
     crossed = 1 - np.exp(-np.array([2, 1, 1]) * 8 * spacing / segment)
     # a crossover goes to one of 63 others, so the excess of the own template is multiplied by -1/63
     expected = 1 / 64 + 63 / 64 * np.prod(1 - crossed * (1 + 1 / 63))
-    assert same == pytest.approx(expected, abs=4 * np.sqrt(expected * (1 - expected) / number[1:].size))
+    assert same == pytest.approx(
+        expected, abs=4 * np.sqrt(expected * (1 - expected) / number[1:].size)
+    )
 
 
 def test_nobody_is_copied_whole_when_nobody_is_alike():
@@ -115,7 +124,13 @@ def test_nobody_is_copied_whole_when_nobody_is_alike():
 def test_matching_by_the_map_needs_longer_agreement():
     # equal on the last 16 sites (0.016 cM), different before: a demand of 0.03 cM is not met, and
     # nothing crosses over
-    alleles = np.concatenate([np.tile(np.arange(30) % 2, (16, 1)), np.zeros((16, 30)), np.tile(np.arange(30) % 2, (16, 1))])
+    alleles = np.concatenate(
+        [
+            np.tile(np.arange(30) % 2, (16, 1)),
+            np.zeros((16, 30)),
+            np.tile(np.arange(30) % 2, (16, 1)),
+        ]
+    )
     near = draw(fitted(alleles, MatchedMosaicOptions(segment_cm=0.02, match=8)), 400)
     assert (near[0] != near[-1]).mean() > 0.1
     options = MatchedMosaicOptions(segment_cm=1e-3, match=8, match_cm=0.05)

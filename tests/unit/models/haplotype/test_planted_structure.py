@@ -22,7 +22,9 @@ def planted(rng, group):
     """
     founders = np.random.default_rng(0).integers(0, 2, (2, FOUNDERS, N_SITES))
     source = rng.integers(0, FOUNDERS, (len(group), N_SITES))
-    begins = np.append(np.ones((len(group), 1), dtype=bool), rng.random((len(group), N_SITES - 1)) < SWITCH, axis=1)
+    begins = np.append(
+        np.ones((len(group), 1), dtype=bool), rng.random((len(group), N_SITES - 1)) < SWITCH, axis=1
+    )
     last = np.maximum.accumulate(np.where(begins, np.arange(N_SITES), 0), axis=1)
     copied = np.take_along_axis(source, last, axis=1)
     return founders, founders[group[:, None], copied, np.arange(N_SITES)].T.astype(np.int8)
@@ -31,7 +33,12 @@ def planted(rng, group):
 def decoded(founders, alleles):
     """The likeliest founder of any group at each site (Viterbi), shape (n, n_sites)."""
     pool = founders.reshape(-1, N_SITES)
-    stay, leave, right, wrong = np.log(1 - SWITCH), np.log(SWITCH / (len(pool) - 1)), np.log(0.995), np.log(0.005)
+    stay, leave, right, wrong = (
+        np.log(1 - SWITCH),
+        np.log(SWITCH / (len(pool) - 1)),
+        np.log(0.995),
+        np.log(0.005),
+    )
     emitted = np.where(pool[:, :, None] == alleles[None], right, wrong)  # (founders, n_sites, n)
     best, back = emitted[:, 0], []
     for v in range(1, N_SITES):
@@ -51,7 +58,12 @@ def samples(tmp_path_factory):
     group = np.arange(400) % 2
     founders, alleles = planted(np.random.default_rng(1), group)
     data = TrainingHaplotypes(
-        ArrayHaplotypes(alleles), group, ["A", "B"], np.arange(N_SITES), np.arange(N_SITES) * 1e-3, np.arange(400) < 40
+        ArrayHaplotypes(alleles),
+        group,
+        ["A", "B"],
+        np.arange(N_SITES),
+        np.arange(N_SITES) * 1e-3,
+        np.arange(400) < 40,
     )
     options = TransformerOptions(
         steps=320,
@@ -66,9 +78,14 @@ def samples(tmp_path_factory):
         patience=None,
     )
     generator = TransformerGenerator(options)
-    generator.fit(data, TrainingRun(state_dir=tmp_path_factory.mktemp("planted"), digest="", seed=2, label="test"))
+    generator.fit(
+        data,
+        TrainingRun(state_dir=tmp_path_factory.mktemp("planted"), digest="", seed=2, label="test"),
+    )
     asked = np.arange(600) % 2
-    made = np.concatenate(list(generator.sample(SampleRequest(asked, row_seeds(3, [str(i) for i in range(600)])))))
+    made = np.concatenate(
+        list(generator.sample(SampleRequest(asked, row_seeds(3, [str(i) for i in range(600)]))))
+    )
     return founders, alleles, group, made, asked
 
 
@@ -86,7 +103,10 @@ def test_groups_and_switch_rate_are_recovered(samples):
     # a block holds few switches in 400 haplotypes
     assert rate[1] == pytest.approx(rate[0], rel=0.35)
     for g in (0, 1):  # all founders are used, as often as in training
-        share = [np.bincount(p[i == g].ravel(), minlength=2 * FOUNDERS) for p, i in ((real, group), (synthetic, asked))]
+        share = [
+            np.bincount(p[i == g].ravel(), minlength=2 * FOUNDERS)
+            for p, i in ((real, group), (synthetic, asked))
+        ]
         share = [counts[g * FOUNDERS :][:FOUNDERS] for counts in share]
         np.testing.assert_allclose(share[1] / share[1].sum(), share[0] / share[0].sum(), atol=0.06)
 

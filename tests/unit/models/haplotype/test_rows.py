@@ -35,7 +35,9 @@ def test_crossovers_happen_only_between_rows_that_agree_before_and_share_a_group
     for row, byte in switches:
         place = 8 * (byte + 1)
         new = source[row, byte + 1]
-        np.testing.assert_array_equal(made[row, place - MATCH_SITES : place], alleles[new, place - MATCH_SITES : place])
+        np.testing.assert_array_equal(
+            made[row, place - MATCH_SITES : place], alleles[new, place - MATCH_SITES : place]
+        )
     assert (made != alleles).any()
 
 
@@ -43,8 +45,12 @@ def test_windows_too_short_for_a_match_are_left_alone():
     alleles = np.zeros((MATCH_SITES, 4), dtype=np.int8)
     packed = PackedRows.read(ArrayHaplotypes(alleles), 8, np.arange(4))
     rng = np.random.default_rng(1)
-    source = packed.matched_crossovers(np.arange(4), np.zeros(4, dtype=int), 0, MATCH_SITES // 8, 5, rng)
-    np.testing.assert_array_equal(source, np.repeat(np.arange(4)[:, None], MATCH_SITES // 8, axis=1))
+    source = packed.matched_crossovers(
+        np.arange(4), np.zeros(4, dtype=int), 0, MATCH_SITES // 8, 5, rng
+    )
+    np.testing.assert_array_equal(
+        source, np.repeat(np.arange(4)[:, None], MATCH_SITES // 8, axis=1)
+    )
 
 
 def test_a_window_begins_with_the_row_itself_and_looks_back_beyond_its_start():

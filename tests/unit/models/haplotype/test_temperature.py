@@ -21,6 +21,12 @@ def test_it_is_where_synthetic_rows_are_as_far_from_each_other_as_real_ones(want
 
 
 def test_it_stays_in_its_range():
-    assert balanced_temperature(lambda t: rows(0.3, seed=2), rows(0.1, seed=1)) == pytest.approx(LOWEST, abs=0.02)
-    assert balanced_temperature(lambda t: rows(0.01, seed=2), rows(0.1, seed=1)) == pytest.approx(1.0, abs=0.02)
-    assert balanced_temperature(lambda t: rows(0.3, seed=2), rows(0.1, seed=1), lowest=0.9) == pytest.approx(0.9, abs=0.005)
+    assert balanced_temperature(lambda t: rows(0.3, seed=2), rows(0.1, seed=1)) == pytest.approx(
+        LOWEST, abs=0.02
+    )
+    assert balanced_temperature(lambda t: rows(0.01, seed=2), rows(0.1, seed=1)) == pytest.approx(
+        1.0, abs=0.02
+    )
+    assert balanced_temperature(
+        lambda t: rows(0.3, seed=2), rows(0.1, seed=1), lowest=0.9
+    ) == pytest.approx(0.9, abs=0.005)

@@ -42,7 +42,9 @@ def copies_with_flips(n_variants, n_haplotypes, seed=1, missing=0.0):
     rng = np.random.default_rng(seed)
     founders = rng.integers(0, 2, (2, 4, n_variants))
     population = np.arange(n_haplotypes) % 2
-    alleles = founders[population, rng.integers(0, 4, n_haplotypes)] ^ (rng.random((n_haplotypes, n_variants)) < 0.03)
+    alleles = founders[population, rng.integers(0, 4, n_haplotypes)] ^ (
+        rng.random((n_haplotypes, n_variants)) < 0.03
+    )
     alleles = np.where(rng.random(alleles.shape) < missing, -1, alleles).astype(np.int8)
     return TrainingHaplotypes(
         haplotypes=ArrayHaplotypes(np.ascontiguousarray(alleles.T)),
@@ -55,7 +57,9 @@ def copies_with_flips(n_variants, n_haplotypes, seed=1, missing=0.0):
 
 
 def fit(data, state_dir, steps=60, seed=3, **options):
-    generator = TransformerGenerator(TransformerOptions(**{**TINY, "steps": steps, "evaluate_every": 20, **options}))
+    generator = TransformerGenerator(
+        TransformerOptions(**{**TINY, "steps": steps, "evaluate_every": 20, **options})
+    )
     run = TrainingRun(state_dir=state_dir, digest="d", seed=seed, label="test")
     generator.fit(data, run)
     return generator, run
@@ -66,7 +70,9 @@ def twelve_sites(tmp_path_factory, request):
     """12 sites, the last block not full; few enough to list all haplotypes. Flips and crossovers
     are made frequent.
     """
-    generator, _ = fit(copies_with_flips(12, 60), tmp_path_factory.mktemp("twelve"), block=request.param, codes=6)
+    generator, _ = fit(
+        copies_with_flips(12, 60), tmp_path_factory.mktemp("twelve"), block=request.param, codes=6
+    )
     with torch.no_grad():
         generator.model.error_logit.add_(3)
         generator.model.crossover.fill_(-0.5)
@@ -100,7 +106,9 @@ def test_likelihood_sums_to_one_over_all_haplotypes(twelve_sites, population):
 
 
 def test_sampled_haplotypes_follow_the_likelihood(twelve_sites):
-    probability = np.exp(twelve_sites.log_likelihood(ArrayHaplotypes(all_haplotypes(12)), np.zeros(4096, dtype=int)))
+    probability = np.exp(
+        twelve_sites.log_likelihood(ArrayHaplotypes(all_haplotypes(12)), np.zeros(4096, dtype=int))
+    )
     n = 12_000
     drawn = draw(twelve_sites, wanted([str(i) for i in range(n)]))
     observed = np.bincount((1 << np.arange(11, -1, -1)) @ drawn, minlength=4096)
@@ -118,10 +126,14 @@ def test_codes_are_drawn_at_the_temperature(twelve_sites, temperature):
     model, L = twelve_sites.model, twelve_sites.options.block
     with torch.no_grad():
         hidden = model.read(model.begin.expand(1, 1, -1), torch.zeros(1, dtype=torch.int64), 0)
-        wanted_chance = (model.code_logits(hidden, 0)[0, 0] / temperature).softmax(-1).double().numpy()
+        wanted_chance = (
+            (model.code_logits(hidden, 0)[0, 0] / temperature).softmax(-1).double().numpy()
+        )
     sampler, n = WindowSampler(model, twelve_sites.options, temperature), 8_000
     sampler.error[:], sampler.crossover[:] = 0, 0  # then a block is the code that was drawn
-    drawn = sampler.sample(np.empty((n, 0, L), dtype=np.int8), wanted([str(i) for i in range(n)]), (0, 0, 1))[:, 0]
+    drawn = sampler.sample(
+        np.empty((n, 0, L), dtype=np.int8), wanted([str(i) for i in range(n)]), (0, 0, 1)
+    )[:, 0]
     codes = twelve_sites.codebook.alleles[0][: np.isfinite(wanted_chance).sum()]
     observed = (drawn[:, None] == codes).all(-1).mean(axis=0)
     np.testing.assert_allclose(observed, wanted_chance, atol=4 * np.sqrt(0.25 / n))
@@ -132,9 +144,13 @@ def test_a_temperature_that_is_not_given_is_found_and_kept(tmp_path):
     generator, _ = fit(data, tmp_path, temperature=None)
     assert LOWEST_TEMPERATURE <= generator.options.temperature <= 1
     given, _ = fit(data, tmp_path / "given", temperature=generator.options.temperature)
-    np.testing.assert_array_equal(draw(generator, wanted(["a", "b"])), draw(given, wanted(["a", "b"])))
+    np.testing.assert_array_equal(
+        draw(generator, wanted(["a", "b"])), draw(given, wanted(["a", "b"]))
+    )
     again = TransformerGenerator.from_state(*generator.state())
-    np.testing.assert_array_equal(draw(generator, wanted(["a", "b"])), draw(again, wanted(["a", "b"])))
+    np.testing.assert_array_equal(
+        draw(generator, wanted(["a", "b"])), draw(again, wanted(["a", "b"]))
+    )
 
 
 @pytest.mark.parametrize("missing", [[11], [10], [10, 11]])
@@ -159,13 +175,17 @@ def test_blocks_do_not_see_the_future(several_windows):
 
     def log_prob(x):
         with torch.no_grad():
-            return model.log_prob(x, model.embed(x, model.match(x, 2), 2), torch.zeros(5, dtype=torch.int64), 2)
+            return model.log_prob(
+                x, model.embed(x, model.match(x, 2), 2), torch.zeros(5, dtype=torch.int64), 2
+            )
 
     torch.testing.assert_close(log_prob(alleles)[:, :2], log_prob(changed)[:, :2])
     assert not torch.allclose(log_prob(alleles)[:, 3], log_prob(changed)[:, 3])
 
 
-@pytest.mark.parametrize(("n_blocks", "context"), [(1, 4), (4, 4), (5, 4), (12, 4), (13, 6), (7, 5)])
+@pytest.mark.parametrize(
+    ("n_blocks", "context"), [(1, 4), (4, 4), (5, 4), (12, 4), (13, 6), (7, 5)]
+)
 def test_windows_score_every_block_once_with_at_least_half_a_context(n_blocks, context):
     scored = []
     for start, first, stop in windows(n_blocks, context):
@@ -208,7 +228,10 @@ def test_samples_look_like_their_population(several_windows):
     assert drawn.shape == (45, 600)
     assert drawn.dtype == np.int8
     assert set(np.unique(drawn)) == {0, 1}
-    frequency = [np.ma.masked_equal(data.haplotypes.alleles[:, data.population == p], -1).mean(axis=1) for p in (0, 1)]
+    frequency = [
+        np.ma.masked_equal(data.haplotypes.alleles[:, data.population == p], -1).mean(axis=1)
+        for p in (0, 1)
+    ]
     distance = [np.abs(drawn.mean(axis=1) - f).mean() for f in frequency]
     assert distance[1] < distance[0] / 2
 
@@ -227,9 +250,12 @@ def test_state_round_trip(several_windows):
     data, generator = several_windows
     arrays, description = generator.state()
     again = TransformerGenerator.from_state(arrays, description)
-    np.testing.assert_array_equal(draw(again, wanted(["a", "b"])), draw(generator, wanted(["a", "b"])))
     np.testing.assert_array_equal(
-        again.log_likelihood(data.haplotypes, data.population), generator.log_likelihood(data.haplotypes, data.population)
+        draw(again, wanted(["a", "b"])), draw(generator, wanted(["a", "b"]))
+    )
+    np.testing.assert_array_equal(
+        again.log_likelihood(data.haplotypes, data.population),
+        generator.log_likelihood(data.haplotypes, data.population),
     )
     assert again.population_names == ["A", "B"]
     assert again.n_variants == 45
@@ -254,17 +280,25 @@ def test_resumed_training_equals_uninterrupted(tmp_path, monkeypatch):
 
     for name, value in whole.state()[0].items():
         np.testing.assert_array_equal(value, resumed.state()[0][name], err_msg=name)
-    assert [row["bits"] for row in whole_run.history] == [row["bits"] for row in resumed_run.history]
+    assert [row["bits"] for row in whole_run.history] == [
+        row["bits"] for row in resumed_run.history
+    ]
 
 
 def test_history_and_learning(tmp_path):
     data = copies_with_flips(64, 80)
     generator, run = fit(data, tmp_path, steps=120, block=8, context=8, codes=16)
-    assert {"step", "seconds", "loss", "score", "bits", "train_bits", "gap", "weights_auc"} <= set(run.history[-1])
+    assert {"step", "seconds", "loss", "score", "bits", "train_bits", "gap", "weights_auc"} <= set(
+        run.history[-1]
+    )
     assert run.history[-1]["bits"] < 0.75 * run.history[0]["bits"]
     # what early stopping looks at is what the likelihood says
     validation = ArrayHaplotypes(data.haplotypes.alleles[:, data.validation])
-    bits = -generator.log_likelihood(validation, data.population[data.validation]).mean() / 64 / np.log(2)
+    bits = (
+        -generator.log_likelihood(validation, data.population[data.validation]).mean()
+        / 64
+        / np.log(2)
+    )
     assert bits == pytest.approx(min(row["bits"] for row in run.history), rel=1e-4)
 
 
@@ -272,8 +306,20 @@ def test_memorising_shows_in_gap_and_membership(tmp_path):
     """Random haplotypes have nothing to learn but themselves."""
     alleles = np.random.default_rng(1).integers(0, 2, (64, 40)).astype(np.int8)
     data = copies_with_flips(64, 40)
-    data = TrainingHaplotypes(**{**data.__dict__, "haplotypes": ArrayHaplotypes(alleles), "validation": np.arange(40) < 16})
-    options = {"block": 8, "context": 8, "codes": 40, "code_carriers": 1, "augmentation_fraction": 0.0}
+    data = TrainingHaplotypes(
+        **{
+            **data.__dict__,
+            "haplotypes": ArrayHaplotypes(alleles),
+            "validation": np.arange(40) < 16,
+        }
+    )
+    options = {
+        "block": 8,
+        "context": 8,
+        "codes": 40,
+        "code_carriers": 1,
+        "augmentation_fraction": 0.0,
+    }
     _, run = fit(data, tmp_path, steps=200, dropout=0.0, **options)
     first, last = run.history[0], run.history[-1]
     assert last["weights_auc"] > 0.95
@@ -293,9 +339,13 @@ def test_population_label_matters(tmp_path):
 def test_gradient_reaches_every_parameter(tmp_path):
     data = copies_with_flips(32, 40)
     options = TransformerOptions(**{**TINY, "block": 8, "batch": 64})
-    codebook = BlockCodebook.fit(data.haplotypes, block=8, codes=8, rows=np.flatnonzero(~data.validation))
+    codebook = BlockCodebook.fit(
+        data.haplotypes, block=8, codes=8, rows=np.flatnonzero(~data.validation)
+    )
     model = HaplotypeTransformer(codebook, np.arange(32), 2, options)
-    training = TransformerTraining(model, data, options, TrainingRun(state_dir=tmp_path, digest="", seed=1))
+    training = TransformerTraining(
+        model, data, options, TrainingRun(state_dir=tmp_path, digest="", seed=1)
+    )
     training.train_step(1, 0.5)
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
@@ -317,7 +367,12 @@ def test_monomorphic_blocks_and_a_single_training_row(tmp_path):
     alleles = np.zeros((20, 4), dtype=np.int8)
     alleles[10] = 1
     data = TrainingHaplotypes(
-        ArrayHaplotypes(alleles), np.zeros(4, int), ["A"], np.arange(20), np.arange(20.0), np.array([False, True, True, True])
+        ArrayHaplotypes(alleles),
+        np.zeros(4, int),
+        ["A"],
+        np.arange(20),
+        np.arange(20.0),
+        np.array([False, True, True, True]),
     )
     generator, run = fit(data, tmp_path, steps=3, evaluate_every=1)
     assert np.isfinite([row["bits"] for row in run.history]).all()
@@ -325,7 +380,9 @@ def test_monomorphic_blocks_and_a_single_training_row(tmp_path):
     assert (drawn == alleles[:, :1]).mean() > 0.99
 
 
-@pytest.mark.parametrize(("n_rows", "n_blocks", "length"), [(270, 104, 64), (90, 40, 40), (4000, 64, 64)])
+@pytest.mark.parametrize(
+    ("n_rows", "n_blocks", "length"), [(270, 104, 64), (90, 40, 40), (4000, 64, 64)]
+)
 def test_automatic_steps_show_each_block_of_each_row_equally_often(n_rows, n_blocks, length):
     options = TransformerOptions(context=64)
     steps = automatic_steps(n_rows, n_blocks, options)
@@ -342,7 +399,10 @@ def test_automatic_steps_are_bounded_and_say_so(caplog):
     assert automatic_steps(5_000, 800, TransformerOptions()) == MOST_STEPS
     # 800 blocks and 863 places of windows of 64, 5,000 rows in batches of 32
     steps = math.ceil(28 * 5_000 * 863 / 64 / 32)
-    assert f"each block of a haplotype {28 * 8000 / steps:.1f} times instead of 28; 'steps: {steps}'" in caplog.text
+    assert (
+        f"each block of a haplotype {28 * 8000 / steps:.1f} times instead of 28; 'steps: {steps}'"
+        in caplog.text
+    )
 
 
 def test_a_schedule_of_given_length_is_not_warned_of(caplog):
@@ -363,11 +423,18 @@ def test_gradient_is_finite_where_an_absent_code_fits_and_all_others_are_far():
     # not exist
     rows[32:, 3:] = 0
     codebook = BlockCodebook.fit(ArrayHaplotypes(rows), block=32, codes=4)
-    model = HaplotypeTransformer(codebook, np.arange(64), 1, TransformerOptions(block=32, context=4, width=16, layers=1, heads=2))
+    model = HaplotypeTransformer(
+        codebook,
+        np.arange(64),
+        1,
+        TransformerOptions(block=32, context=4, width=16, layers=1, heads=2),
+    )
     assert model.absent.tolist() == [[False, True], [False, False]]
     alleles = torch.zeros((1, 1, 32), dtype=torch.int8)
     code = model.match(alleles, 0)
-    value = model.log_prob(alleles, model.embed(alleles, code, 0), torch.zeros(1, dtype=torch.int64), 0)
+    value = model.log_prob(
+        alleles, model.embed(alleles, code, 0), torch.zeros(1, dtype=torch.int64), 0
+    )
     value.sum().backward()
     assert value.item() < math.log(torch.finfo(torch.float32).tiny)
     for name, parameter in model.named_parameters():

@@ -19,7 +19,11 @@ from genoloom.models.sequence.adaptive import (
     place_ratios,
 )
 from genoloom.models.sequence.base import Sampling, SequenceRequest, TrainingSequences
-from genoloom.models.sequence.markov import AdaptiveGenerator, MarkovGenerator, SequenceMarkovOptions
+from genoloom.models.sequence.markov import (
+    AdaptiveGenerator,
+    MarkovGenerator,
+    SequenceMarkovOptions,
+)
 from genoloom.sequences import reverse_complement
 from genoloom.training.run import TrainingRun
 
@@ -27,7 +31,9 @@ from genoloom.training.run import TrainingRun
 def training(bases, strands: bool = False) -> TrainingSequences:
     n = len(bases)
     length = (bases != 4).sum(axis=1)
-    return TrainingSequences(bases, length, np.zeros(n, dtype=int), [""], np.arange(n) % 4 == 0, np.arange(n), strands)
+    return TrainingSequences(
+        bases, length, np.zeros(n, dtype=int), [""], np.arange(n) % 4 == 0, np.arange(n), strands
+    )
 
 
 def biased(rng, n: int = 80, T: int = 60) -> np.ndarray:
@@ -41,7 +47,9 @@ def biased(rng, n: int = 80, T: int = 60) -> np.ndarray:
     return bases
 
 
-SETTINGS = Settings(3, [1.0, 2.0, 4.0, 8.0], 2, 1.0, 30.0, 0.75, 20.0, 0.5, (64.0, 0.0, 16.0, 8.0, 2.0, 0.5, 0.5))
+SETTINGS = Settings(
+    3, [1.0, 2.0, 4.0, 8.0], 2, 1.0, 30.0, 0.75, 20.0, 0.5, (64.0, 0.0, 16.0, 8.0, 2.0, 0.5, 0.5)
+)
 
 
 @pytest.fixture(scope="module")
@@ -120,22 +128,29 @@ def test_what_is_chosen_is_found_in_the_data(data):
     assert settings.own_power > 0  # compositions differ
     assert any(settings.memory_weights)  # the repeat
     assert all(
-        later <= earlier + 1e-12 for earlier, later in zip(bits[settings.order :], bits[settings.order + 1 :], strict=False)
+        later <= earlier + 1e-12
+        for earlier, later in zip(bits[settings.order :], bits[settings.order + 1 :], strict=False)
     )
     validation = data.bases[data.validation]
     forecast = Ladder(settings, [counts]).read(validation)[0]
     reached = -picked(forecast, validation).sum(axis=(0, 1)) / validation.size / np.log(2)
     np.testing.assert_allclose(reached[settings.order :], bits[settings.order :])
-    plain = choose(training(np.random.default_rng(4).integers(0, 4, (200, 60)).astype(np.uint8), True), 4)[0]
+    plain = choose(
+        training(np.random.default_rng(4).integers(0, 4, (200, 60)).astype(np.uint8), True), 4
+    )[0]
     assert plain.strand_quarters == 4
     assert plain.position_power == 0
 
 
 def test_counts_without_a_fold_are_those_of_the_others(data):
     rows = np.arange(len(data.length))
-    everything, fold, others = (count(data, r, 3, 1) for r in (rows, rows[::5], np.setdiff1d(rows, rows[::5])))
+    everything, fold, others = (
+        count(data, r, 3, 1) for r in (rows, rows[::5], np.setdiff1d(rows, rows[::5]))
+    )
     rest = everything.minus(fold)
-    for a, b in zip([*rest.contexts, *rest.places], [*others.contexts, *others.places], strict=True):
+    for a, b in zip(
+        [*rest.contexts, *rest.places], [*others.contexts, *others.places], strict=True
+    ):
         np.testing.assert_array_equal(a, b)
 
 
@@ -144,7 +159,9 @@ def test_parts_have_tables_of_their_own(data):
     parts = [count(data, rows[::2], 3, 2), count(data, rows[1::2], 3, 2)]
     both = Ladder(SETTINGS, parts).read(data.bases[:2], np.array([0, 1]))[0]
     for i, part in enumerate(parts):
-        np.testing.assert_allclose(both[i], Ladder(SETTINGS, [part]).read(data.bases[i : i + 1])[0][0], rtol=1e-5)
+        np.testing.assert_allclose(
+            both[i], Ladder(SETTINGS, [part]).read(data.bases[i : i + 1])[0][0], rtol=1e-5
+        )
 
 
 @pytest.mark.parametrize("kind", [MarkovGenerator, AdaptiveGenerator])
@@ -153,7 +170,9 @@ def test_generators_come_back_from_their_state_and_score_what_they_say(kind, dat
     generator.fit(data, TrainingRun(tmp_path, "d", 1))
     arrays, description = generator.state()
     again = kind.from_state(arrays, description)
-    request = SequenceRequest(np.full(40, 30), np.zeros(40, dtype=int), np.arange(40, dtype=np.uint64))
+    request = SequenceRequest(
+        np.full(40, 30), np.zeros(40, dtype=int), np.arange(40, dtype=np.uint64)
+    )
     made = generator.sample(request)
     np.testing.assert_array_equal(again.sample(request), made)
     alone = SequenceRequest(request.length[7:8], request.label[7:8], request.seed[7:8])
@@ -165,29 +184,40 @@ def test_generators_come_back_from_their_state_and_score_what_they_say(kind, dat
         tuned = MarkovGenerator.from_state(arrays, description)
         held = data.bases[data.validation]
         known = np.zeros(len(held), dtype=int)
-        assert generator.log_likelihood(held, known, known).sum() > tuned.log_likelihood(held, known, known).sum()
+        assert (
+            generator.log_likelihood(held, known, known).sum()
+            > tuned.log_likelihood(held, known, known).sum()
+        )
 
 
 def test_unused_rungs_change_nothing(data):
     bare = replace(SETTINGS, position_power=0.0, own_power=0.0, memory_weights=(0.0,) * len(MEMORY))
     forecast = Ladder(bare, [count(data, ~data.validation, 3, 2)]).read(data.bases[:3])[0]
-    np.testing.assert_allclose(forecast[:, :, 4:], np.repeat(forecast[:, :, 3:4], len(MEMORY) + 2, axis=2), atol=1e-12)
+    np.testing.assert_allclose(
+        forecast[:, :, 4:], np.repeat(forecast[:, :, 3:4], len(MEMORY) + 2, axis=2), atol=1e-12
+    )
 
 
 def test_both_strands_are_equally_likely_where_that_is_so(tmp_path):
-    bases = np.random.default_rng(2).choice(4, p=[0.5, 0.1, 0.2, 0.2], size=(60, 50)).astype(np.uint8)
+    bases = (
+        np.random.default_rng(2).choice(4, p=[0.5, 0.1, 0.2, 0.2], size=(60, 50)).astype(np.uint8)
+    )
     generator = MarkovGenerator(SequenceMarkovOptions(max_order=4))
     generator.fit(training(bases, strands=True), TrainingRun(tmp_path, "d", 1))
     length = np.full(60, 50)
     flipped = reverse_complement(bases, length)
-    forward, backward = (generator.log_likelihood(x, length, length).sum() for x in (bases, flipped))
+    forward, backward = (
+        generator.log_likelihood(x, length, length).sum() for x in (bases, flipped)
+    )
     assert forward == pytest.approx(backward, rel=0.01)
 
 
 def test_drawing_is_shaped_as_asked(data, tmp_path):
     p = np.log(np.array([[0.5, 0.3, 0.15, 0.05]]))
     np.testing.assert_allclose(Sampling().shape(p + 3), np.exp(p))
-    np.testing.assert_allclose(Sampling(temperature=0.5).shape(p), np.exp(2 * p) / np.exp(2 * p).sum())
+    np.testing.assert_allclose(
+        Sampling(temperature=0.5).shape(p), np.exp(2 * p) / np.exp(2 * p).sum()
+    )
     np.testing.assert_allclose(Sampling(top_k=2).shape(p), [[0.625, 0.375, 0, 0]])
     np.testing.assert_allclose(Sampling(top_p=0.6).shape(p), [[0.625, 0.375, 0, 0]])
     np.testing.assert_allclose(Sampling(top_p=0.5).shape(p), [[1, 0, 0, 0]])

@@ -26,7 +26,9 @@ SMALL = {"batch": 32, "width": 32, "layers": 1, "heads": 2, "dropout": 0.0, "pat
 def training(bases: np.ndarray, length: np.ndarray | None = None) -> TrainingSequences:
     n = len(bases)
     length = np.full(n, bases.shape[1]) if length is None else length
-    return TrainingSequences(bases, length, np.arange(n) % 2, ["a", "b"], np.arange(n) % 5 == 0, np.arange(n), False)
+    return TrainingSequences(
+        bases, length, np.arange(n) % 2, ["a", "b"], np.arange(n) % 5 == 0, np.arange(n), False
+    )
 
 
 def shifted(seed: int, n: int = 600) -> np.ndarray:
@@ -43,11 +45,15 @@ def chain_like(seed: int, n: int = 200) -> np.ndarray:
     rng = np.random.default_rng(seed)
     bases = rng.integers(0, 4, (n, T)).astype(np.uint8)
     for t in range(2, T):
-        bases[:, t] = np.where(rng.random(n) < 0.7, (bases[:, t - 1] + 2 * bases[:, t - 2] + 1) % 4, bases[:, t])
+        bases[:, t] = np.where(
+            rng.random(n) < 0.7, (bases[:, t - 1] + 2 * bases[:, t - 2] + 1) % 4, bases[:, t]
+        )
     return bases
 
 
-def fitted(folder, bases: np.ndarray, length: np.ndarray | None = None, **options) -> TransformerGenerator:
+def fitted(
+    folder, bases: np.ndarray, length: np.ndarray | None = None, **options
+) -> TransformerGenerator:
     generator = TransformerGenerator(SequenceTransformerOptions(**{**SMALL, **options}))
     generator.fit(training(bases, length), TrainingRun(folder, "d", 1))
     return generator
@@ -55,7 +61,13 @@ def fitted(folder, bases: np.ndarray, length: np.ndarray | None = None, **option
 
 @pytest.fixture(scope="module")
 def copier(tmp_path_factory) -> TransformerGenerator:
-    options = {"steps": 900, "convolutions": 1, "learning_rate": 5e-3, "evaluate_every": 225, "infill": 0.5}
+    options = {
+        "steps": 900,
+        "convolutions": 1,
+        "learning_rate": 5e-3,
+        "evaluate_every": 225,
+        "infill": 0.5,
+    }
     return fitted(tmp_path_factory.mktemp("copier"), shifted(1), **options)
 
 
@@ -64,7 +76,14 @@ def little(tmp_path_factory) -> TransformerGenerator:
     """Trained so briefly that its two ways of forecasting do not agree; two layers of
     everything.
     """
-    options = {"steps": 30, "convolutions": 2, "layers": 2, "learning_rate": 1e-2, "evaluate_every": 30, "infill": 0.5}
+    options = {
+        "steps": 30,
+        "convolutions": 2,
+        "layers": 2,
+        "learning_rate": 1e-2,
+        "evaluate_every": 30,
+        "infill": 0.5,
+    }
     generator = fitted(tmp_path_factory.mktemp("little"), chain_like(1), **options)
     with torch.no_grad():  # whichever checkpoint was kept: heads that say something
         torch.manual_seed(3)
@@ -78,13 +97,22 @@ def given(generator, bases, right=None, label=0) -> np.ndarray:
     """Log-probability of every base by one whole pass, with or without what stands behind."""
     n = len(bases)
     rows, nothing = np.full(n, label), np.zeros(n, dtype=np.int64)
-    return base_log_probabilities(generator.model, generator.ladder, bases, rows, nothing, "cpu", right).double().numpy()
+    return (
+        base_log_probabilities(
+            generator.model, generator.ladder, bases, rows, nothing, "cpu", right
+        )
+        .double()
+        .numpy()
+    )
 
 
 def test_a_gap_that_the_right_side_decides_is_filled_and_left_to_right_it_is_not(copier):
     bases = shifted(2, 64)
     gap = slice(4, 10)
-    alone, both = given(copier, bases[:, :10])[:, gap], given(copier, bases[:, :10], bases[:, 10:])[:, gap]
+    alone, both = (
+        given(copier, bases[:, :10])[:, gap],
+        given(copier, bases[:, :10], bases[:, 10:])[:, gap],
+    )
     assert alone.mean() < -1.3  # two bits a base are 1.386
     assert both.mean() > -0.1
     seeds = np.arange(16, dtype=np.uint64)
@@ -98,7 +126,9 @@ def test_a_gap_that_the_right_side_decides_is_filled_and_left_to_right_it_is_not
 
 
 @pytest.mark.parametrize("left", [0, 1, 7])
-def test_the_proposal_is_worth_what_a_whole_pass_says_and_no_candidate_depends_on_its_company(little, left):
+def test_the_proposal_is_worth_what_a_whole_pass_says_and_no_candidate_depends_on_its_company(
+    little, left
+):
     row = chain_like(3, 1)[0]
     seeds = np.arange(70, dtype=np.uint64)  # more than are sampled together
     made, log_q = little.sample_between(row[:left], 5, row[left + 5 :], 1, seeds)
@@ -116,7 +146,9 @@ def test_forecasts_look_back_and_to_the_right_side_only(little):
     base, last = before.copy(), right.copy()
     base[:, 9] = (base[:, 9] + 1) % 4
     last[:, -1] = (last[:, -1] + 1) % 4
-    plain, changed, other = (given(little, *x) for x in ((before, right), (base, right), (before, last)))
+    plain, changed, other = (
+        given(little, *x) for x in ((before, right), (base, right), (before, last))
+    )
     np.testing.assert_allclose(plain[:, :9], changed[:, :9], atol=1e-6)
     assert (np.abs(plain[:, 9:] - changed[:, 9:]).max(axis=1) > 1e-4).all()
     # already the first base, and by the farthest one
@@ -143,7 +175,9 @@ def test_what_is_kept_follows_the_left_to_right_model_given_both_sides(little):
     rng = np.random.default_rng(7)
     draws, found = 400, np.zeros(16)
     for _ in range(draws):
-        middle, effective = fill_gap(little, left, 2, right, 0, rng.integers(0, 2**63, 64, dtype=np.uint64), rng.random())
+        middle, effective = fill_gap(
+            little, left, 2, right, 0, rng.integers(0, 2**63, 64, dtype=np.uint64), rng.random()
+        )
         found[middle[0] * 4 + middle[1]] += 1
         assert 1 <= effective <= 64
     likely = exact * draws >= 5
@@ -161,8 +195,14 @@ def settings_of(order: int) -> Settings:
 @pytest.mark.parametrize(("order", "behind"), [(0, 3), (2, 1), (2, 6), (4, 8)])
 def test_with_a_chain_the_lookahead_is_exact(order, behind):
     data = training(chain_like(8))
-    generator = TransformerGenerator(SequenceTransformerOptions(**{**SMALL, "infill": 0.5, "convolutions": 1}))
-    generator.label_names, generator.positions, generator.settings = ["a", "b"], 0, settings_of(order)
+    generator = TransformerGenerator(
+        SequenceTransformerOptions(**{**SMALL, "infill": 0.5, "convolutions": 1})
+    )
+    generator.label_names, generator.positions, generator.settings = (
+        ["a", "b"],
+        0,
+        settings_of(order),
+    )
     generator.counts = replace(count(data, np.arange(200), order, 0), places=[])
     torch.manual_seed(1)
     generator._build()
@@ -182,10 +222,16 @@ def test_with_a_chain_the_lookahead_is_exact(order, behind):
 def test_lookahead_stops_at_an_unknown_base_and_far_away_says_nothing():
     ladder = Ladder(settings_of(2), [count(training(chain_like(8)), np.arange(200), 2, 0)])
     part, code, usable = np.zeros(1, dtype=int), np.array([[6]]), np.array([[2]])
-    cut = between.Lookahead(ladder, np.array([[1, 4, 2]], dtype=np.uint8), part).read(code, usable, np.array([0]))
-    short = between.Lookahead(ladder, np.array([[1]], dtype=np.uint8), part).read(code, usable, np.array([0]))
+    cut = between.Lookahead(ladder, np.array([[1, 4, 2]], dtype=np.uint8), part).read(
+        code, usable, np.array([0])
+    )
+    short = between.Lookahead(ladder, np.array([[1]], dtype=np.uint8), part).read(
+        code, usable, np.array([0])
+    )
     np.testing.assert_array_equal(cut, short)
-    far = between.Lookahead(ladder, np.array([[1]], dtype=np.uint8), part).read(code, usable, np.array([between.LOOKAHEAD_REACH]))
+    far = between.Lookahead(ladder, np.array([[1]], dtype=np.uint8), part).read(
+        code, usable, np.array([between.LOOKAHEAD_REACH])
+    )
     np.testing.assert_array_equal(far, np.zeros((1, 1, 4)))
 
 
@@ -195,7 +241,11 @@ def test_without_infill_nothing_is_added_and_with_it_all_else_begins_the_same(tm
     plain, more = none.model.state_dict(), half.model.state_dict()
     assert not none.samples_between
     assert half.samples_between
-    assert {name.split(".")[0] for name in more.keys() - plain.keys()} == {"behind", "missing", "lookahead"}
+    assert {name.split(".")[0] for name in more.keys() - plain.keys()} == {
+        "behind",
+        "missing",
+        "lookahead",
+    }
     for name, value in plain.items():
         np.testing.assert_allclose(value, more[name], atol=1e-9)
     with pytest.raises(TypeError, match="two sides"):
@@ -206,7 +256,9 @@ def test_it_comes_back_from_its_state_and_older_files_load(little, tmp_path):
     again = TransformerGenerator.from_state(*little.state())
     row, seeds = chain_like(3, 1)[0], np.arange(5, dtype=np.uint64)
     for one, other in zip(
-        again.sample_between(row[:7], 5, row[12:], 0, seeds), little.sample_between(row[:7], 5, row[12:], 0, seeds), strict=True
+        again.sample_between(row[:7], 5, row[12:], 0, seeds),
+        little.sample_between(row[:7], 5, row[12:], 0, seeds),
+        strict=True,
     ):
         np.testing.assert_array_equal(one, other)
     old = fitted(tmp_path, chain_like(1), steps=1, convolutions=1, evaluate_every=1)
@@ -222,5 +274,7 @@ def test_rows_of_several_lengths_are_cut_where_all_have_a_right_side(tmp_path):
     assert between.draw_cut(rng, np.array([9, 1])) == 0
     bases, length = chain_like(1), rng.integers(1, T + 1, 200)
     bases[np.arange(T) >= length[:, None]] = 4
-    generator = fitted(tmp_path, bases, length, steps=12, batch=4, convolutions=1, evaluate_every=6, infill=1.0)
+    generator = fitted(
+        tmp_path, bases, length, steps=12, batch=4, convolutions=1, evaluate_every=6, infill=1.0
+    )
     assert np.isfinite(generator.log_likelihood(bases, length, np.zeros(200, dtype=int))).all()

@@ -49,7 +49,11 @@ def test_likelihood_equals_the_dictionary(bases):
     for row, text in enumerate(texts[:8]):
         for i, base in enumerate(text):
             context = text[max(0, i - order) : i].split("N")[-1]
-            expected = 0.0 if base == "N" else np.log(dictionary_probability(counts, escapes, context, base))
+            expected = (
+                0.0
+                if base == "N"
+                else np.log(dictionary_probability(counts, escapes, context, base))
+            )
             assert found[row, i] == pytest.approx(expected)
 
 
@@ -73,7 +77,10 @@ def test_escapes_are_the_best_of_the_grid_for_the_first_order(bases):
     for weight in (0.5, 4.0, 64.0):
         tables = probabilities(counts[:1], [weight])
         scored = (bases[20:] != 4).sum()
-        assert -base_log_probabilities(tables, bases[20:]).sum() / np.log(2) / scored >= bits[0] - 1e-12
+        assert (
+            -base_log_probabilities(tables, bases[20:]).sum() / np.log(2) / scored
+            >= bits[0] - 1e-12
+        )
     assert len(escapes) == len(bits) == 2
 
 

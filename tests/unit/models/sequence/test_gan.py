@@ -9,7 +9,12 @@ from genoloom.models.sequence.base import SequenceRequest, TrainingSequences
 from genoloom.models.sequence.classifier import one_hot, split_auc
 from genoloom.models.sequence.gan import GanGenerator, refuse_collapse
 from genoloom.models.sequence.gan_drafts import Drafts
-from genoloom.models.sequence.gan_network import Critic, Generator, kmer_frequencies, straight_through
+from genoloom.models.sequence.gan_network import (
+    Critic,
+    Generator,
+    kmer_frequencies,
+    straight_through,
+)
 from genoloom.models.sequence.gan_training import draw_drafts
 from genoloom.models.sequence.markov import AdaptiveGenerator
 from genoloom.sequence_config import SequenceAdaptiveOptions, SequenceGanOptions
@@ -24,12 +29,16 @@ def training() -> TrainingSequences:
     label = np.arange(200) % 2
     p = np.array([[0.4, 0.1, 0.1, 0.4], [0.1, 0.4, 0.4, 0.1]])
     bases = np.stack([rng.choice(4, size=T, p=p[k]) for k in label]).astype(np.uint8)
-    return TrainingSequences(bases, np.full(200, T), label, ["at", "gc"], np.arange(200) % 4 == 0, np.arange(200), False)
+    return TrainingSequences(
+        bases, np.full(200, T), label, ["at", "gc"], np.arange(200) % 4 == 0, np.arange(200), False
+    )
 
 
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory) -> tuple[GanGenerator, TrainingRun]:
-    generator = GanGenerator(SequenceGanOptions(steps=6, batch=16, width=16, latent=8, evaluate_every=3))
+    generator = GanGenerator(
+        SequenceGanOptions(steps=6, batch=16, width=16, latent=8, evaluate_every=3)
+    )
     run = TrainingRun(tmp_path_factory.mktemp("gan"), "d", 1)
     generator.fit(training(), run)
     return generator, run
@@ -39,17 +48,23 @@ def test_history_has_both_measures_of_the_early_stop(fitted):
     rows = fitted[1].history
     assert [row["step"] for row in rows] == [0, 3, 6]
     for row in rows:
-        assert row["score"] == pytest.approx(row["kmers"] + row["gc"] + max(row["cnn_auc"] - 0.5, 0))
+        assert row["score"] == pytest.approx(
+            row["kmers"] + row["gc"] + max(row["cnn_auc"] - 0.5, 0)
+        )
 
 
 def test_samples_do_not_depend_on_their_company_and_the_state_is_all_there_is(fitted):
     generator, _ = fitted
-    request = SequenceRequest(np.array([T, 20, T]), np.array([0, 1, 1]), np.array([5, 6, 7], dtype=np.uint64))
+    request = SequenceRequest(
+        np.array([T, 20, T]), np.array([0, 1, 1]), np.array([5, 6, 7], dtype=np.uint64)
+    )
     made = generator.sample(request)
     assert (made[1, 20:] == 4).all()
     assert made[[0, 2]].max() < 4
     for row in range(3):
-        alone = SequenceRequest(*(x[row : row + 1] for x in (request.length, request.label, request.seed)))
+        alone = SequenceRequest(
+            *(x[row : row + 1] for x in (request.length, request.label, request.seed))
+        )
         np.testing.assert_array_equal(generator.sample(alone)[0], made[row, : request.length[row]])
     np.testing.assert_array_equal(GanGenerator.from_state(*generator.state()).sample(request), made)
 
@@ -75,9 +90,15 @@ def test_untrained_samples_are_those_of_the_adaptive_chain():
     generator._build()
     request = SequenceRequest(np.full(300, T), np.arange(300) % 2, np.arange(300, dtype=np.uint64))
     drafts = draw_drafts(generator.drafts, request, T)
-    assert (generator.sample(request) != drafts).mean() == pytest.approx(3 / (3 + np.exp(8)), abs=1e-3)
+    assert (generator.sample(request) != drafts).mean() == pytest.approx(
+        3 / (3 + np.exp(8)), abs=1e-3
+    )
     chain = AdaptiveGenerator(SequenceAdaptiveOptions(max_order=10))
-    chain.label_names, chain.settings, chain.ladder = ["at", "gc"], generator.drafts.settings, generator.drafts.ladder
+    chain.label_names, chain.settings, chain.ladder = (
+        ["at", "gc"],
+        generator.drafts.settings,
+        generator.drafts.ladder,
+    )
     np.testing.assert_array_equal(chain.sample(request), drafts)
 
 
@@ -96,7 +117,9 @@ def test_critic_and_generator_know_places_only_in_aligned_sets(aligned):
     scores = [critic(x, label) for x in (left, right)]
     edits = [generator(x, torch.zeros(1, 8), label) for x in (left, right)]
     assert torch.allclose(*scores, rtol=0, atol=1e-6) != aligned
-    assert torch.allclose(edits[0][..., 78:88], edits[1][..., 142:152], rtol=0, atol=1e-3) != aligned
+    assert (
+        torch.allclose(edits[0][..., 78:88], edits[1][..., 142:152], rtol=0, atol=1e-3) != aligned
+    )
 
 
 def test_draws_are_one_hot_and_pass_on_a_gradient():
@@ -125,8 +148,11 @@ def test_a_collapse_is_refused(kind):
     elif kind == "neighbours":
         made = np.where(rng.random((200, 100)) < 0.5, made[:1], made)
     else:
-        made = np.take_along_axis(np.tile(np.array([[0, 1, 1, 2, 3, 0, 2, 3]], dtype=np.uint8), (200, 13))[:, :104],
-                                  (np.arange(100) + rng.integers(0, 4, (200, 1))) % 104, axis=1)  # fmt: skip
+        made = np.take_along_axis(
+            np.tile(np.array([[0, 1, 1, 2, 3, 0, 2, 3]], dtype=np.uint8), (200, 13))[:, :104],
+            (np.arange(100) + rng.integers(0, 4, (200, 1))) % 104,
+            axis=1,
+        )
         made[:, 0] = rng.integers(0, 4, 200)
     with pytest.raises(CollapsedError, match="collapsed"):
         refuse_collapse(made, real, "gan")

@@ -44,7 +44,11 @@ def ask(n: int, label: int) -> SequenceRequest:
 
 
 def drawn(
-    request: SequenceRequest, guidance: float = 1.0, most: int = 500, at_once: int = 64, within=lambda k: [k]
+    request: SequenceRequest,
+    guidance: float = 1.0,
+    most: int = 500,
+    at_once: int = 64,
+    within=lambda k: [k],
 ) -> np.ndarray:
     return Known().draw(one_base, request, within, guidance, most, at_once)
 
@@ -92,9 +96,13 @@ def labelled(n: int = 900, seed: int = 1) -> TrainingSequences:
     length = np.where(label == 2, 40, 30)
     gc = np.array([0.25, 0.75, 0.5])[label]
     strong = rng.random((n, 40)) < gc[:, None]
-    bases = np.where(strong, rng.integers(1, 3, (n, 40)), 3 * rng.integers(0, 2, (n, 40))).astype(np.uint8)
+    bases = np.where(strong, rng.integers(1, 3, (n, 40)), 3 * rng.integers(0, 2, (n, 40))).astype(
+        np.uint8
+    )
     bases[np.arange(40) >= length[:, None]] = 4
-    return TrainingSequences(bases, length, label, ["a", "b", "c"], np.arange(n) // 3 % 5 == 0, np.arange(n), True)
+    return TrainingSequences(
+        bases, length, label, ["a", "b", "c"], np.arange(n) // 3 % 5 == 0, np.arange(n), True
+    )
 
 
 def test_it_learns_labels_and_comes_back_from_its_state():
@@ -108,7 +116,10 @@ def test_it_learns_labels_and_comes_back_from_its_state():
     # as sure as it is right
     assert found.max(axis=1).mean() == pytest.approx(right.mean(), abs=0.06)
     again = LabelReader.from_state(*reader.state())
-    np.testing.assert_array_equal(again.log_probabilities(new.bases, new.length), reader.log_probabilities(new.bases, new.length))
+    np.testing.assert_array_equal(
+        again.log_probabilities(new.bases, new.length),
+        reader.log_probabilities(new.bases, new.length),
+    )
     few = new.length == 30
     short_rows = reader.log_probabilities(new.bases[few][:, :30], new.length[few])
     # whatever they are padded with
@@ -131,9 +142,13 @@ def test_it_is_calibrated_to_be_as_sure_as_it_is_right():
     assert reader.temperature < 0.5
 
 
-@pytest.mark.parametrize(("by", "expected"), [(2, [4, 4, 0, 1, 2]), (-1, [1, 2, 3, 3, 4]), (0, [0, 1, 2, 3, 3])])
+@pytest.mark.parametrize(
+    ("by", "expected"), [(2, [4, 4, 0, 1, 2]), (-1, [1, 2, 3, 3, 4]), (0, [0, 1, 2, 3, 3])]
+)
 def test_sequences_are_moved_and_what_comes_in_is_unknown(by, expected):
-    np.testing.assert_array_equal(_moved(np.array([[0, 1, 2, 3, 3]] * 2, dtype=np.uint8), by), [expected] * 2)
+    np.testing.assert_array_equal(
+        _moved(np.array([[0, 1, 2, 3, 3]] * 2, dtype=np.uint8), by), [expected] * 2
+    )
 
 
 def test_too_few_validation_sequences_of_a_label_have_no_reader():
@@ -144,7 +159,9 @@ def test_too_few_validation_sequences_of_a_label_have_no_reader():
 
 def untrained(data: TrainingSequences, tmp_path) -> TransformerGenerator:
     generator = TransformerGenerator(
-        SequenceTransformerOptions(steps=1, learning_rate=1e-12, width=16, layers=1, convolutions=1, evaluate_every=1)
+        SequenceTransformerOptions(
+            steps=1, learning_rate=1e-12, width=16, layers=1, convolutions=1, evaluate_every=1
+        )
     )
     generator.fit(data, TrainingRun(tmp_path, "d", 1))
     return generator
@@ -157,7 +174,8 @@ def test_a_model_that_knows_nothing_of_labels_answers_to_them_by_its_reader(tmp_
 
     def gc(label: int, **how) -> float:
         made = generator.sample(
-            SequenceRequest(np.full(n, 30), np.full(n, label), np.arange(n, dtype=np.uint64)), Sampling(**how)
+            SequenceRequest(np.full(n, 30), np.full(n, label), np.arange(n, dtype=np.uint64)),
+            Sampling(**how),
         )
         return float(np.isin(made, (1, 2)).mean())
 
@@ -167,5 +185,9 @@ def test_a_model_that_knows_nothing_of_labels_answers_to_them_by_its_reader(tmp_
 
 def test_a_reader_that_knows_less_than_the_model_is_left_out(tmp_path):
     data = labelled()
-    by_chance = replace(data, label=np.random.default_rng(1).integers(0, 3, len(data.label)), length=np.full(900, 40))
+    by_chance = replace(
+        data,
+        label=np.random.default_rng(1).integers(0, 3, len(data.label)),
+        length=np.full(900, 40),
+    )
     assert untrained(by_chance, tmp_path).reader is None

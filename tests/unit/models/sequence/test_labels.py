@@ -19,7 +19,12 @@ def test_every_part_of_a_label_of_two_columns_has_a_name():
     assert labels.names[:5] == [*TWO, "*"]
     assert sorted(labels.names[5:]) == ["*+x", "*+y", "a+*", "b+*"]
     hidden = np.array([[False, False], [False, True], [True, False], [True, True]])
-    assert [labels.names[i] for i in labels.hide(np.array([1, 1, 1, 1]), hidden)] == ["a+y", "a+*", "*+y", "*"]
+    assert [labels.names[i] for i in labels.hide(np.array([1, 1, 1, 1]), hidden)] == [
+        "a+y",
+        "a+*",
+        "*+y",
+        "*",
+    ]
     assert labels.matching("a+*").tolist() == [0, 1]
     assert labels.matching("*+y").tolist() == [1, 3]
     assert labels.matching("b+x").tolist() == [2]
@@ -31,7 +36,9 @@ def test_every_part_of_a_label_of_two_columns_has_a_name():
     assert LabelPatterns(["a", "b"]).cells.shape == (3, 0)
 
 
-@pytest.mark.parametrize("names", [["a", "b"], ["a+x", "b"], ["+".join("abcdefg"), "+".join("tuvwxyz")]])
+@pytest.mark.parametrize(
+    "names", [["a", "b"], ["a+x", "b"], ["+".join("abcdefg"), "+".join("tuvwxyz")]]
+)
 def test_labels_that_are_no_columns_are_hidden_as_a_whole(names):
     labels = LabelPatterns(names)
     assert labels.names == [*names, "*"]
@@ -50,10 +57,21 @@ def test_a_model_answers_to_one_of_two_columns(tmp_path):
     """The first column decides about A or G, the second about T or C."""
     rng = np.random.default_rng(1)
     label = np.arange(600) % 4
-    chance = np.array([[0.4, 0.1, 0.1, 0.4], [0.4, 0.4, 0.1, 0.1], [0.1, 0.1, 0.4, 0.4], [0.1, 0.4, 0.4, 0.1]])
+    chance = np.array(
+        [[0.4, 0.1, 0.1, 0.4], [0.4, 0.4, 0.1, 0.1], [0.1, 0.1, 0.4, 0.4], [0.1, 0.4, 0.4, 0.1]]
+    )
     bases = np.stack([rng.choice(4, size=24, p=chance[k]) for k in label]).astype(np.uint8)
-    data = TrainingSequences(bases, np.full(600, 24), label, TWO, np.arange(600) % 5 == 0, np.arange(600), False)
-    options = {"steps": 80, "batch": 32, "width": 16, "convolutions": 1, "evaluate_every": 40, "learning_rate": 1e-2}
+    data = TrainingSequences(
+        bases, np.full(600, 24), label, TWO, np.arange(600) % 5 == 0, np.arange(600), False
+    )
+    options = {
+        "steps": 80,
+        "batch": 32,
+        "width": 16,
+        "convolutions": 1,
+        "evaluate_every": 40,
+        "learning_rate": 1e-2,
+    }
     generator = TransformerGenerator(SequenceTransformerOptions(**options))
     generator.fit(data, TrainingRun(tmp_path, "d", 1))
     generator = TransformerGenerator.from_state(*generator.state())
@@ -61,7 +79,9 @@ def test_a_model_answers_to_one_of_two_columns(tmp_path):
     def share(choice: str, base: int) -> float:
         n = 200
         request = SequenceRequest(
-            np.full(n, 24), np.full(n, generator.label_choices.index(choice)), np.arange(n, dtype=np.uint64)
+            np.full(n, 24),
+            np.full(n, generator.label_choices.index(choice)),
+            np.arange(n, dtype=np.uint64),
         )
         return float((generator.sample(request) == base).mean())
 

@@ -10,7 +10,11 @@ from genoloom.models.sequence.base import Sampling, SequenceRequest, TrainingSeq
 from genoloom.models.sequence.markov import AdaptiveGenerator
 from genoloom.models.sequence.transformer import TransformerGenerator
 from genoloom.models.sequence.transformer_network import BEGIN, WordTokens
-from genoloom.models.sequence.transformer_training import FOLDS, base_log_probabilities, homology_folds
+from genoloom.models.sequence.transformer_training import (
+    FOLDS,
+    base_log_probabilities,
+    homology_folds,
+)
 from genoloom.sequence_config import SequenceAdaptiveOptions, SequenceTransformerOptions
 from genoloom.training.run import TrainingRun
 
@@ -24,12 +28,16 @@ def training(strands: bool = False, seed: int = 1) -> TrainingSequences:
     bases[:, 30:] = bases[:, :1]
     n = len(bases)
     label = np.arange(n) % 2
-    return TrainingSequences(bases, np.full(n, T), label, ["a", "b"], np.arange(n) % 5 == 0, np.arange(n) // 2, strands)
+    return TrainingSequences(
+        bases, np.full(n, T), label, ["a", "b"], np.arange(n) % 5 == 0, np.arange(n) // 2, strands
+    )
 
 
 def fitted(tmp_path, steps: int, **options) -> TransformerGenerator:
     generator = TransformerGenerator(
-        SequenceTransformerOptions(steps=steps, batch=16, width=16, layers=1, convolutions=2, evaluate_every=20, **options)
+        SequenceTransformerOptions(
+            steps=steps, batch=16, width=16, layers=1, convolutions=2, evaluate_every=20, **options
+        )
     )
     generator.fit(training(), TrainingRun(tmp_path / f"{steps}", "d", 1))
     return generator
@@ -40,7 +48,13 @@ def trained(request, tmp_path_factory) -> TransformerGenerator:
     """One with single bases and one with 6-mers as tokens of the attention; T is no multiple of
     six.
     """
-    return fitted(tmp_path_factory.mktemp("trained"), 60, learning_rate=1e-2, patience=None, token_bases=request.param)
+    return fitted(
+        tmp_path_factory.mktemp("trained"),
+        60,
+        learning_rate=1e-2,
+        patience=None,
+        token_bases=request.param,
+    )
 
 
 @pytest.mark.parametrize("token_bases", [1, 6])
@@ -48,7 +62,9 @@ def test_untrained_it_is_the_adaptive_chain(tmp_path, token_bases):
     generator = fitted(tmp_path, 1, learning_rate=1e-12, token_bases=token_bases)
     data = training()
     expected = picked(generator.ladder.read(data.bases)[0], data.bases).sum(axis=1)[:, -1]
-    np.testing.assert_allclose(generator.log_likelihood(data.bases, data.length, data.label), expected, rtol=1e-5)
+    np.testing.assert_allclose(
+        generator.log_likelihood(data.bases, data.length, data.label), expected, rtol=1e-5
+    )
 
 
 def test_training_finds_what_no_chain_knows(trained):
@@ -65,7 +81,10 @@ def test_a_base_is_not_seen_before_its_turn(trained):
     nothing = np.zeros(4, dtype=np.int64)
     with torch.no_grad():
         one, other = (
-            base_log_probabilities(trained.model, trained.ladder, x, nothing, nothing, "cpu").numpy() for x in (bases, changed)
+            base_log_probabilities(
+                trained.model, trained.ladder, x, nothing, nothing, "cpu"
+            ).numpy()
+            for x in (bases, changed)
         )
     np.testing.assert_allclose(one[:, :20], other[:, :20], atol=1e-6)
     assert (np.abs(one[:, 21:] - other[:, 21:]).max(axis=1) > 1e-4).all()
@@ -87,7 +106,9 @@ def test_gaps_need_single_bases():
 
 
 def test_cached_samples_have_the_likelihood_of_one_base_at_a_time_whatever_their_company(trained):
-    request = SequenceRequest(np.array([T, 25, T]), np.array([0, 1, 1]), np.array([5, 6, 7], dtype=np.uint64))
+    request = SequenceRequest(
+        np.array([T, 25, T]), np.array([0, 1, 1]), np.array([5, 6, 7], dtype=np.uint64)
+    )
     made = trained.sample(request)
     assert (made[1, 25:] == 4).all()
     assert made[[0, 2]].max() < 4
@@ -103,7 +124,8 @@ def test_it_comes_back_from_its_state(trained):
     again = TransformerGenerator.from_state(*trained.state())
     for label in (data.label, np.full(300, -1)):
         np.testing.assert_array_equal(
-            again.log_likelihood(data.bases, data.length, label), trained.log_likelihood(data.bases, data.length, label)
+            again.log_likelihood(data.bases, data.length, label),
+            trained.log_likelihood(data.bases, data.length, label),
         )
 
 
@@ -117,18 +139,36 @@ def test_folds_keep_clusters_whole_and_are_of_like_size():
 def test_guidance_moves_towards_the_label_and_one_changes_nothing(tmp_path):
     rng = np.random.default_rng(2)
     label = np.arange(1000) % 2
-    bases = np.where(rng.random((1000, 4)) < 0.6, 3 * label[:, None], rng.integers(0, 4, (1000, 4))).astype(np.uint8)
-    data = TrainingSequences(bases, np.full(1000, 4), label, ["a", "t"], np.arange(1000) % 5 < 2, np.arange(1000), False)
+    bases = np.where(
+        rng.random((1000, 4)) < 0.6, 3 * label[:, None], rng.integers(0, 4, (1000, 4))
+    ).astype(np.uint8)
+    data = TrainingSequences(
+        bases, np.full(1000, 4), label, ["a", "t"], np.arange(1000) % 5 < 2, np.arange(1000), False
+    )
     options = SequenceTransformerOptions(
-        steps=150, batch=64, width=16, layers=1, convolutions=0, learning_rate=1e-2, evaluate_every=50, patience=None
+        steps=150,
+        batch=64,
+        width=16,
+        layers=1,
+        convolutions=0,
+        learning_rate=1e-2,
+        evaluate_every=50,
+        patience=None,
     )
     generator = TransformerGenerator(options)
     generator.fit(data, TrainingRun(tmp_path, "d", 1))
-    request = SequenceRequest(np.full(200, 4), np.ones(200, dtype=int), np.arange(200, dtype=np.uint64))
-    share = [(generator.sample(request, Sampling(guidance=g))[:, :2] == 3).mean() for g in (0.0, 1.0, 3.0)]
+    request = SequenceRequest(
+        np.full(200, 4), np.ones(200, dtype=int), np.arange(200, dtype=np.uint64)
+    )
+    share = [
+        (generator.sample(request, Sampling(guidance=g))[:, :2] == 3).mean()
+        for g in (0.0, 1.0, 3.0)
+    ]
     assert share[0] < share[1] - 0.1
     assert share[1] < share[2]
-    known, unknown = (generator.log_likelihood(bases, data.length, x).sum() for x in (label, np.full(1000, -1)))
+    known, unknown = (
+        generator.log_likelihood(bases, data.length, x).sum() for x in (label, np.full(1000, -1))
+    )
     assert known > unknown + 100
 
 
@@ -136,5 +176,9 @@ def test_untrained_it_scores_as_the_generator_adaptive_does(tmp_path):
     data = training()
     chain = AdaptiveGenerator(SequenceAdaptiveOptions())
     chain.fit(data, TrainingRun(tmp_path / "chain", "d", 1))
-    mine = fitted(tmp_path, 1, learning_rate=1e-12).log_likelihood(data.bases, data.length, data.label)
-    np.testing.assert_allclose(mine, chain.log_likelihood(data.bases, data.length, data.label), rtol=1e-5)
+    mine = fitted(tmp_path, 1, learning_rate=1e-12).log_likelihood(
+        data.bases, data.length, data.label
+    )
+    np.testing.assert_allclose(
+        mine, chain.log_likelihood(data.bases, data.length, data.label), rtol=1e-5
+    )
