@@ -41,7 +41,7 @@ TABLES = ROOT / "benchmarks" / "results"
 METRICS = "classifier_auc nsl_correlation ihs_correlation"
 SLOW = f"--skip {METRICS}"
 OF_LARGE_SETS = (
-    "joint_spectrum_distance pi_error pi dxy_matrix_error heterozygosity_ratio hardy_weinberg"
+    "joint_spectrum_distance pi_error dxy_matrix_error heterozygosity_ratio hardy_weinberg"
     " homozygous_runs fst_matrix_error population_tstr ancestry_error"
 )
 FAULTS_OF_LARGE_SETS = (
@@ -78,7 +78,7 @@ RUNS = {  # what is shown, and the options that made it
     "dpyd-slice.large": (
         "DPYD, all 2,053 sites, 800 individuals per group: what needs more of them",
         "--set dpyd-slice --people 800 --seeds 20 --name dpyd-slice.large"
-        f" --only impossible_haplotypes population_tstr pi --faults {FAULTS_OF_LARGE_SLICE}",
+        f" --only impossible_haplotypes population_tstr --faults {FAULTS_OF_LARGE_SLICE}",
     ),
     "chr15": (
         "chr15, 3,000 sites, 800 individuals per group: what needs more individuals, or groups "

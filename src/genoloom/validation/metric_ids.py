@@ -55,7 +55,6 @@ class MetricId(StrEnum):
     PI_ERROR = "pi_error", "Diversity (π) along the genome, error", LOWER
     WATTERSON_ERROR = "watterson_error", "Diversity (Watterson) along the genome, error", LOWER
     TAJIMA_D_ERROR = "tajima_d_error", "Tajima's D along the genome, error", LOWER
-    PI = "pi", "Diversity (π)", REFERENCE
     TAJIMA_D = "tajima_d", "Tajima's D", REFERENCE
     DXY_MATRIX_ERROR = "dxy_matrix_error", "Differences between populations (dxy), error", LOWER
     LD_R2_CORRELATION = "ld_r2_correlation", "Linkage between sites (r²), correlation", HIGHER

@@ -129,7 +129,6 @@ TABLE = (
     pair(M.PI_ERROR, Kind.DISTANCE, frequencies.pi_error),
     pair(M.WATTERSON_ERROR, Kind.DISTANCE, frequencies.theta_error, ascertained=True),
     pair(M.TAJIMA_D_ERROR, Kind.DISTANCE, frequencies.tajima_error),
-    level(M.PI, frequencies.pi),
     Metric(M.TAJIMA_D, Kind.OFFSET, frequencies.tajima, single=True, unit=0.25),
     pair(
         M.DXY_MATRIX_ERROR,

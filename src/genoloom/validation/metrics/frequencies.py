@@ -84,10 +84,6 @@ def tajima_error(d: Data, a: str, b: str, part: Part) -> float:
     return float(np.abs(x - y)[both].mean()) if both.any() else float("nan")
 
 
-def pi(d: Data, g: str, part: Part) -> float:
-    return float(_windows(d, g)[0].sum() / len(d.counts))
-
-
 def tajima(d: Data, g: str, part: Part) -> float:
     """Mean of Tajima's D over windows."""
     values = _windows(d, g)[2]
