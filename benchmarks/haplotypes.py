@@ -6,7 +6,7 @@
 
 Every figure comes from the package's own stages: `prepare`, `split` (people in halves, seeded),
 `train`, `cohort`, `generate`, `validate`, `audit`; bits per site are the model's own likelihood of
-the held-out people. The row `floor` is what held-out real people score; the row `real` is the
+the held-out people. The row `reference` is what held-out real people score; the row `real` is the
 training people taken as if they were synthetic. Times are processor seconds, so that other work on
 the machine does not count. Rows are written as they come, so a stopped run leaves what it has;
 `--append` goes on.
@@ -121,7 +121,10 @@ def _parse() -> argparse.Namespace:
         help="synthetic people; fewer make the comparison faster (default: as many as trained)",
     )
     parser.add_argument(
-        "--n-permutations", type=int, default=3, help="halvings of the real people behind the floor"
+        "--n-permutations",
+        type=int,
+        default=3,
+        help="halvings of the real people behind the reference",
     )
     parser.add_argument(
         "--set-option",
@@ -194,7 +197,7 @@ def _run_generator(
     seed: int,
     arguments: argparse.Namespace,
 ) -> list[dict]:
-    """Train, generate, validate and audit; the rows of this generator, of the floor and of the
+    """Train, generate, validate and audit; the rows of this generator, of the reference and of the
     training people.
     """
     place = table.parent / generator
@@ -227,7 +230,7 @@ def _run_generator(
 def judge(
     generator: str, model: Path, panel: Path, table: Path, seed: int, arguments: argparse.Namespace
 ) -> list[dict]:
-    """Generate from a trained model, validate and audit; the rows of the floor, of the training
+    """Generate from a trained model, validate and audit; the rows of the reference, of the training
     people and of the model.
     """
     place = model.parent
@@ -256,7 +259,7 @@ def judge(
 def compare(
     name: str, synthetic: Path, panel: Path, table: Path, seed: int, arguments: argparse.Namespace
 ) -> list[dict]:
-    """Validate and audit the people at the prefix `synthetic`; the rows of the floor, of the
+    """Validate and audit the people at the prefix `synthetic`; the rows of the reference, of the
     training people and of them.
     """
     place = synthetic.parent
@@ -282,9 +285,9 @@ def compare(
         | _figures(rows, name, "value")
         | _attacks(read_table(privacy))
     )
-    floor = {"generator": "floor (held out)"} | _figures(rows, name, "floor")
+    reference = {"generator": "reference (held out)"} | _figures(rows, name, "reference")
     real = {"generator": "real (training)"} | _figures(rows, "real", "value")
-    return [floor, real, own]
+    return [reference, real, own]
 
 
 def _bits(model: Path, panel: Path, table: Path) -> float:

@@ -30,7 +30,7 @@ from genoloom.logs import configure_logging
 from genoloom.models.haplotype import GENERATORS
 
 log = logging.getLogger("benchmark")
-FLOOR = "floor (held out)"
+REFERENCE = "reference (held out)"
 # Okabe & Ito; all others are controls, in greys
 COLOURS = {"transformer": "#0072B2", "gan": "#D55E00"}
 
@@ -48,7 +48,7 @@ def main() -> int:
         rows = [
             row
             for row in rows
-            if row["generator"] in (FLOOR, *(arguments.generators or GENERATORS))
+            if row["generator"] in (REFERENCE, *(arguments.generators or GENERATORS))
         ]
         if not any(row["worst_attack"] for row in rows):
             raise InputError(
@@ -104,11 +104,15 @@ def draw(rows: list[dict]) -> Figure:
             axes.annotate(
                 text or "default", at, xytext=(5, 4), textcoords="offset points", fontsize=7
             )
-    floor = [
-        float(row["classifier"]) for row in rows if row["generator"] == FLOOR and row["classifier"]
+    reference = [
+        float(row["classifier"])
+        for row in rows
+        if row["generator"] == REFERENCE and row["classifier"]
     ]
-    if floor:
-        axes.axvline(float(np.median(floor)), color="0.4", ls=":", lw=1, label="held-out people")
+    if reference:
+        axes.axvline(
+            float(np.median(reference)), color="0.4", ls=":", lw=1, label="held-out people"
+        )
     axes.set_xlabel("classifier AUC, synthetic against held-out people")
     axes.set_ylabel("worst membership attack, AUC")
     axes.legend(fontsize=8)

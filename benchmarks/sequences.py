@@ -153,7 +153,7 @@ def parse() -> argparse.Namespace:
 
 
 def benchmark(name: str, arguments: argparse.Namespace) -> None:
-    """Split, chains and floor of one set, then every generator and seed."""
+    """Split, chains and reference of one set, then every generator and seed."""
     source, options = SETS[name]
     out = arguments.out / name
     options = SequenceOptions(holdout=HOLDOUT, shared_kmer=SHARED_KMER, **options)

@@ -44,7 +44,7 @@ def bench(repository, tmp_path_factory):
 def test_a_row_for_the_generator_the_floor_and_the_training_people(bench):
     work, printed = bench
     rows = {row["generator"]: row for row in read_table(work / "t.tsv")}
-    assert list(rows) == ["floor (held out)", "real (training)", "independent"]
+    assert list(rows) == ["reference (held out)", "real (training)", "independent"]
     assert rows["independent"]["options"] == "shrinkage=3"
     assert (
         float(rows["independent"]["classifier"])
