@@ -3,6 +3,7 @@ library reports them.
 """
 
 import errno
+import gc
 import os
 import resource
 import subprocess
@@ -269,6 +270,7 @@ def test_the_log_cannot_be_written(project, tmp_path, size, words):
 
 
 def test_too_many_open_files(project, tmp_path):
+    gc.collect()  # or files of other tests are closed in between, and their numbers are free
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     last = max(map(int, os.listdir("/proc/self/fd")))
     held = [os.open(os.devnull, os.O_RDONLY)]
@@ -427,7 +429,7 @@ def test_little_memory(project, tmp_path, size_mb):
     """`ulimit -v` at which libraries cannot even be loaded."""
     limit = 2**20 * size_mb
     done = run_genoloom(
-        "generate", *arguments(project, tmp_path)["generate"],
+        "train", *arguments(project, tmp_path)["train"],
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
     )  # fmt: skip
     assert done.returncode == 2, done.stderr

@@ -133,7 +133,7 @@ def slurm(tmp_path_factory):
 
 
 @pytest.mark.slurm
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_the_workflow_runs_on_slurm(slurm, tiny_project, repository):
     """The learned generators are left to the other tests: each SLURM job costs seconds of
     polling.
@@ -144,14 +144,14 @@ def test_the_workflow_runs_on_slurm(slurm, tiny_project, repository):
         sys.executable, "-m", "genoloom", "run", "-C", tiny_project, "--profile",
         repository / "profiles/slurm", *SLURM_OPTIONS,
     ]  # fmt: skip
-    done = run(*command, check=False, timeout=880)
+    done = run(*command, check=False, timeout=1780)
     assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
     assert (tiny_project / "results/report/index.html").exists()
     assert "SLURM jobid" in done.stdout + done.stderr
 
 
 @pytest.mark.slurm
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_a_training_cancelled_by_slurm_goes_on_in_its_next_try(slurm, tiny_project, repository):
     """As at a time limit or a preemption: SIGTERM, and SIGKILL a little later. The state is saved,
     the profile's retry resumes.
@@ -184,7 +184,7 @@ def test_a_training_cancelled_by_slurm_goes_on_in_its_next_try(slurm, tiny_proje
             pytest.fail("training did not start")
         [job] = run("squeue", "-h", "-t", "R", "-o", "%i").stdout.split()
         run("scancel", job)
-        output, _ = process.communicate(timeout=400)
+        output, _ = process.communicate(timeout=1200)
     assert process.returncode == 0, output[-6000:]
     assert "resumed at step" in log.read_text()
     assert (tiny_project / target).exists()

@@ -138,7 +138,7 @@ class Evidence(Chain):
             unavoidable(facts["effective_sites"], facts["training_people"], compared, size).auc
             for size in (compared, max(compared, released))
         )
-        bound = min(1.0, high + whole - audited)
+        bound = min(1.0, high + (whole - audited))
         if high <= options.max_auc < bound:
             return [
                 f"privacy: to whoever has all {released:,} synthetic people the worst attack's AUC "
