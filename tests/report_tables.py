@@ -7,36 +7,10 @@ import numpy as np
 
 from genoloom.formats.tables import write_table
 from genoloom.privacy.attack_ids import AttackId
+from genoloom.privacy.audit import PUBLIC_COLUMNS as PRIVACY
 from genoloom.privacy.leak_budget import unavoidable
+from genoloom.validation.fidelity import COLUMNS as FIDELITY
 
-FIDELITY = [
-    "row",
-    "kind",
-    "metric",
-    "population",
-    "bin",
-    "value",
-    "reference",
-    "null_sd",
-    "nfr",
-    "z",
-    "n",
-    "verdict",
-]
-PRIVACY = [
-    "row",
-    "kind",
-    "attack",
-    "population",
-    "measure",
-    "value",
-    "low",
-    "high",
-    "reference",
-    "n",
-    "verdict",
-    "note",
-]
 METRICS = {
     "sites_lost": 0.03,
     "ld_r2_correlation": 0.99,
