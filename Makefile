@@ -7,7 +7,7 @@ CORES ?= $(shell nproc 2>/dev/null || echo 2)
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo chaos test lint docs bench bench-haplotypes bench-privacy bench-shadows bench-validation bench-sequences bench-utility fuzz pins package-audit sbom clean
+.PHONY: help demo demo-full chaos test lint docs bench bench-haplotypes bench-privacy bench-shadows bench-validation bench-sequences bench-utility fuzz pins package-audit sbom clean
 
 help:  ## Say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 28
@@ -27,10 +27,14 @@ $(STAMP): pyproject.toml $(wildcard constraints-py311*.txt) envs/install.sh
 	envs/install.sh $(BIN)/python
 	touch $@
 
-demo: $(STAMP)  ## Run the whole workflow on the shipped real data
-	$(BIN)/genoloom run --cores $(CORES)
+demo: DEMO := --configfile config/demo.yaml
+demo demo-full: $(STAMP)
+	$(BIN)/genoloom run --cores $(CORES) $(DEMO)
 	@cat results/report/summary.txt
 	@echo "Report: results/report/index.html"
+
+demo:  ## Run the whole workflow on the shipped real data, with short trainings (config/demo.yaml)
+demo-full:  ## The same with the default settings
 
 test: $(STAMP)  ## Run all tests
 	$(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder

@@ -259,11 +259,11 @@ def _type_name(annotation) -> str:
     ]
 
 
-DEMO = Config(panels="config/panels.tsv", sequence_sets="config/sequences.tsv")
-DEMO_HEADER = """\
-# The demo: real people and a real reference, shipped with the repository (resources/demo).
-# Generated from src/genoloom/config.py by `python -m genoloom.config_files --write`;
-# every value shown is the default.
+TEMPLATE = Config(panels="config/panels.tsv", sequence_sets="config/sequences.tsv")
+TEMPLATE_HEADER = """\
+# Template: every value shown is the default. The sheets name the data that are shipped with the
+# repository (resources/demo); `make demo` takes shorter settings from demo.yaml.
+# Generated from src/genoloom/config.py by `python -m genoloom.config_files --write`.
 """
 _BEGIN, _END = "<!-- generated: begin -->", "<!-- generated: end -->"
 
@@ -303,7 +303,7 @@ def generated_files(root: Path) -> dict[Path, str]:
     _, _, after = rest.partition(_END)
     schema = schema_of(Config)
     return {
-        root / "config" / "config.yaml": default_yaml(DEMO, DEMO_HEADER),
+        root / "config" / "config.yaml": default_yaml(TEMPLATE, TEMPLATE_HEADER),
         root / "workflow" / "schemas" / "config.schema.json": json.dumps(schema, indent=2) + "\n",
         root / "src" / "genoloom" / "report" / "report.schema.json": json.dumps(
             report_schema(), indent=2

@@ -1,5 +1,6 @@
 """The configuration: one truth, all problems at once, nothing drifts."""
 
+import functools
 import json
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 from helpers import run_genoloom
+from snakemake.utils import update_config
 
 from genoloom import config_files
 from genoloom.cli import genoloom
@@ -49,7 +51,37 @@ def test_drift_is_seen(repository, tmp_path):
 
 def test_default_file_is_the_default_configuration(repository):
     loaded = config_files.load_config(repository / "config/config.yaml")
-    assert loaded == config_files.DEMO
+    assert loaded == config_files.TEMPLATE
+
+
+def test_the_demo_has_shorter_settings_and_all_steps(repository):
+    """What `make demo` changes is valid, differs from the defaults, and leaves every judgement as
+    it is.
+    """
+    changes = yaml.safe_load((repository / "config/demo.yaml").read_text())
+    values = yaml.safe_load((repository / "config/config.yaml").read_text())
+    update_config(values, changes)
+    demo = config_files.check_study(values, "config/demo.yaml", repository).config
+    template = config_files.TEMPLATE
+    for key, _ in leaves(changes):
+        assert part_of(demo, key) != part_of(template, key), key
+    assert {"independent", "mosaic"} <= set(demo.baselines)
+    assert set(template.generators) <= set(demo.generators)
+    assert demo.sequence_generators == template.sequence_generators
+    judging = ("prepare", "split", "validate_", "audit", "release", "sequences")
+    assert all(getattr(demo, name) == getattr(template, name) for name in judging)
+
+
+def leaves(values: dict, prefix=""):
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def part_of(config: Config, key: str):
+    return functools.reduce(getattr, key.split("."), config)
 
 
 def test_all_problems_are_listed_with_suggestions(tmp_path):
