@@ -23,6 +23,7 @@ from haplotype_sets import RESULTS, SETS, add_places, make_panel
 from genoloom.config import CohortOptions, GenerateOptions, SplitOptions
 from genoloom.formats.tables import write_table
 from genoloom.logs import configure_logging
+from genoloom.medicine_config import TrialOptions
 from genoloom.models.haplotype import GENERATORS
 from genoloom.report.summary import as_text
 from genoloom.stages.cohort import make_cohort
@@ -33,7 +34,6 @@ from genoloom.stages.split import split
 from genoloom.stages.train import train
 from genoloom.stages.treatment_effects import read_group
 from genoloom.training_config import TrainSections
-from genoloom.treatment.options import TrialOptions
 from genoloom.treatment.study import CONTROLS, REAL, ROUTES, diplotype_rows, effect_rows
 
 log = logging.getLogger("benchmark")
@@ -52,14 +52,11 @@ def main() -> None:
     rows: list[dict] = []
     for seed in arguments.seeds:
         place = RESULTS / SET / f"utility.{seed}"
-        table = place / "split.tsv"
-        if not table.exists():
-            options = SplitOptions(holdout=0.5, kinship=False)
-            split(panels=[prefix], out=table, summary=place / "s.json", options=options, seed=seed)
+        table = make_split(prefix, place, seed)
         for number, name in enumerate(arguments.generators):
             log.info("seed %d: %s", seed, name)
             if not (place / name / f"{prefix.name}.bcf").exists():
-                _generate(name, prefix, table, place / name, seed, arguments.minutes)
+                make_synthetic(name, prefix, table, place / name, seed, arguments.minutes)
             rows += _judge(name, prefix, table, place / name, seed, arguments.draws, number == 0)
             write_table(arguments.out, COLUMNS, rows)
     print(as_text(_medians(rows), COLUMNS[1:]))
@@ -76,7 +73,16 @@ def _parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _generate(
+def make_split(panel: Path, place: Path, seed: int) -> Path:
+    """The split of a panel into halves, unless it is there."""
+    table = place / "split.tsv"
+    if not table.exists():
+        options = SplitOptions(holdout=0.5, kinship=False)
+        split(panels=[panel], out=table, summary=place / "s.json", options=options, seed=seed)
+    return table
+
+
+def make_synthetic(
     name: str, panel: Path, table: Path, place: Path, seed: int, minutes: float | None
 ) -> None:  # fmt: skip
     """Train, and draw as many individuals as trained."""

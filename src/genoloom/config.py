@@ -12,6 +12,7 @@ from pydantic import Field
 
 from genoloom.audit_levels import FEWEST_RESAMPLES
 from genoloom.config_section import Section, Share
+from genoloom.medicine_config import PhenotypeOptions, UtilitySection
 from genoloom.sequence_config import (
     GenerateSequencesOptions,
     SequenceOptions,
@@ -175,14 +176,6 @@ class ConsensusOptions(Section):
     )
 
 
-class PhenotypeOptions(Section):
-    """Phenotypes with a known genetic truth, for real and synthetic people."""
-
-    traits: str | None = Field(
-        None, description="Trait sheet (docs/personalised_medicine.md); null makes no phenotypes."
-    )
-
-
 class ValidateOptions(Section):
     """Fidelity of synthetic haplotypes against the held-out half."""
 
@@ -343,6 +336,7 @@ class Config(Section):
     generate: GenerateOptions = Field(default_factory=GenerateOptions)
     consensus: ConsensusOptions = Field(default_factory=ConsensusOptions)
     phenotypes: PhenotypeOptions = Field(default_factory=PhenotypeOptions)
+    utility: UtilitySection = Field(default_factory=UtilitySection)
     validate_: ValidateOptions = Field(default_factory=ValidateOptions, alias="validate")
     audit: AuditOptions = Field(default_factory=AuditOptions)
     release: ReleaseOptions = Field(default_factory=ReleaseOptions)

@@ -275,6 +275,18 @@ def get_phenotype_targets():
     )
 
 
+def get_utility_targets():
+    """Utility of every generator, where the configuration asks for it."""
+    if not settings.utility.enabled:
+        return []
+    return expand(
+        "results/validation/{panel}/{generator}/{table}",
+        panel=panels,
+        generator=generators,
+        table=["utility.tsv", "utility.json"],
+    )
+
+
 def get_trait_files():
     """Files that the trait sheet names, as the workflow finds them."""
     sheet = Path(settings.phenotypes.traits)

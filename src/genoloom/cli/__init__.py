@@ -23,7 +23,9 @@ GROUPS = {
     ],
     "Judge the data of any tool": [evaluation.compare],
     "Use a trained model on other data": [haplotypes.score, haplotypes.complete],
-    "Personalised medicine": [medicine.phenotypes, medicine.treatment_effects],
+    "Personalised medicine": [
+        medicine.phenotypes, medicine.treatment_effects, medicine.utility,
+    ],
     "DNA sequences": [sequences],
 }  # fmt: skip
 

@@ -13,7 +13,7 @@ from genoloom.cli.options import (
     section_options,
     seed_option,
 )
-from genoloom.treatment.options import TrialOptions
+from genoloom.medicine_config import TrialOptions, UtilityOptions
 
 _BUILD = click.Choice(["GRCh37", "GRCh38"])
 
@@ -56,3 +56,28 @@ def treatment_effects(sections, **given):
 
     [options] = sections
     stage(options=options, **given)
+
+
+@click.command()
+@comparands_options
+@file_option("--out", "Table of figures to write.")
+@file_option("--figures", "Also write the data of the report's figures (JSON).", required=False)
+@seed_option
+@section_options(UtilityOptions)
+@logged
+def utility(comparands, sections, **given):
+    """Do daily work with synthetic haplotypes, and with real ones: imputation, association,
+    polygenic scores, ancestry.
+
+    \b
+    genoloom utility --train train.bcf --holdout holdout.bcf --samples samples.tsv \\
+        --synthetic synthetic.vcf.gz --out utility.tsv
+
+    Traits are planted. Each figure stands beside that of as many real individuals.
+    """
+    from genoloom.stages.inputs import open_comparands, source_files
+    from genoloom.stages.utility import utility as stage
+
+    [options] = sections
+    with open_comparands(**comparands) as opened:
+        stage(comparands=opened, options=options, sources=source_files(**comparands), **given)

@@ -44,6 +44,39 @@ def scan(dosage: np.ndarray, traits: np.ndarray) -> Scan:
     return Scan(product * inverse, t, np.multiply(correlation, correlation, out=correlation))
 
 
+def linear_scan(
+    dosage: np.ndarray, traits: np.ndarray, covariates: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Regress each trait on each site, with an intercept and covariates in every regression.
+
+    Sites and traits are first regressed on the covariates (Frisch and Waugh 1933,
+    doi:10.2307/1907330), as `plink2 --glm` with the same covariates gives it.
+
+    Parameters
+    ----------
+    dosage : ndarray, shape (n_variants, n_people)
+    traits : ndarray, shape (n_traits, n_people)
+    covariates : ndarray, shape (n_people, n_covariates)
+        Linearly independent of each other and of an intercept.
+
+    Returns
+    -------
+    (effect, t) : ndarray, float64, shape (n_traits, n_variants) each
+        Slopes and t statistics, of n_people - 2 - n_covariates degrees of freedom; 0 where a site
+        does not vary beside the covariates.
+    """
+    n = dosage.shape[1]
+    design, _ = np.linalg.qr(np.column_stack([np.ones(n), covariates]))
+    x, y = (values.astype(np.float64) for values in (dosage, traits))
+    x, y = (values - values @ design @ design.T for values in (x, y))
+    length = np.sqrt(np.einsum("vn,vn->v", x, x))
+    inverse = np.divide(1, length, out=np.zeros_like(length), where=length > 1e-6)
+    along = y @ x.T * inverse
+    rest = np.einsum("kn,kn->k", y, y)[:, None] - along**2
+    free = n - 1 - design.shape[1]
+    return along * inverse, along * np.sqrt(free / np.maximum(rest, 1e-12))
+
+
 def first_clump(
     t: np.ndarray, r2: np.ndarray, index: float, member: float, linked: float
 ) -> np.ndarray:  # fmt: skip

@@ -11,11 +11,11 @@ from genoloom.disclosure import people_count
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.tables import write_table
+from genoloom.medicine_config import TrialOptions
 from genoloom.panel import Panel
 from genoloom.stages.genotypes import GenotypeFiles
 from genoloom.stages.inputs import open_real
 from genoloom.treatment.cyp2c19 import CONTIG, GENE, VARIANTS, call_diplotypes
-from genoloom.treatment.options import TrialOptions
 from genoloom.treatment.study import COLUMNS, CONTROLS, REAL, Group, diplotype_rows, effect_rows
 
 log = logging.getLogger(__name__)

@@ -6,8 +6,8 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 from scipy.stats import rankdata
 
+from genoloom.medicine_config import TrialOptions
 from genoloom.treatment.learners import fit_outcome, fit_propensity
-from genoloom.treatment.options import TrialOptions
 from genoloom.treatment.sandbox import (
     COVARIATES,
     DISCRETE,

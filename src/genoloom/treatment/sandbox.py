@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import expit
 
+from genoloom.medicine_config import TrialOptions
 from genoloom.treatment.cyp2c19 import Diplotypes
-from genoloom.treatment.options import TrialOptions
 
 ACTIVITY = {"no": 0.0, "decreased": 0.5, "normal": 1.0, "uncertain": 1.0, "increased": 1.5}
 GENOTYPE = ("no_function", "decreased_function", "increased_function")

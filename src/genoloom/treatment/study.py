@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from genoloom.disclosure import FEW
+from genoloom.medicine_config import TrialOptions
 from genoloom.seeds import derive_seed
 from genoloom.treatment.cyp2c19 import UNMATCHED, Diplotypes, total_variation
 from genoloom.treatment.learners import estimates, fit_propensity
-from genoloom.treatment.options import TrialOptions
 from genoloom.treatment.routes import factorised, joint, only_genotypes
 from genoloom.treatment.sandbox import (
     Trial,

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
+from genoloom.medicine_config import TrialOptions
 from genoloom.treatment.learners import (
     cross_fitted_scores,
     doubly_robust_scores,
     estimates,
     fit_propensity,
 )
-from genoloom.treatment.options import TrialOptions
 from genoloom.treatment.routes import copula_draw, factorised, joint, only_genotypes
 from genoloom.treatment.sandbox import (
     FEATURES,

@@ -1,0 +1,92 @@
+"""The configuration of personalised medicine: phenotypes, tasks of utility, planted trials."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from genoloom.config_section import FiniteSection, Section
+
+TASKS = ("imputation", "association", "scores", "ancestry")
+
+
+class PhenotypeOptions(Section):
+    """Phenotypes with a known genetic truth, for real and synthetic people."""
+
+    traits: str | None = Field(
+        None, description="Trait sheet (docs/personalised_medicine.md); null makes no phenotypes."
+    )
+
+
+class UtilityOptions(FiniteSection):
+    """What synthetic haplotypes are worth for daily work in genetics."""
+
+    tasks: str = Field(",".join(TASKS), description="Tasks, separated by commas.")
+    sites: int = Field(
+        12_000,
+        ge=500,
+        description="Sites that are read at most, in windows of 3,000 spread evenly.",
+    )
+    targets: int = Field(
+        120,
+        ge=21,
+        description="Held-out individuals that are imputed, equally many per population.",
+    )
+    array_bp: int = Field(
+        4000, ge=1, description="Base pairs for each site that imputed individuals have."
+    )
+    beagle: Literal["auto", "none"] = Field(
+        "auto", description="Impute with Beagle too, where it is found."
+    )
+    traits: Annotated[int, Field(ge=5, le=1000)] = Field(
+        40, description="Planted traits, and as many null traits."
+    )
+    causal: int = Field(10, ge=1, description="Causal sites of a planted trait.")
+    heritability: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.5, description="Of a planted trait."
+    )
+
+    @field_validator("tasks")
+    @classmethod
+    def _known(cls, text: str) -> str:
+        names = text.split(",")
+        if not set(names) <= set(TASKS):
+            raise ValueError(f"tasks are {', '.join(TASKS)}")
+        return text
+
+
+class Switched(Section):
+    """A part of the workflow that runs where it is asked for."""
+
+    enabled: bool = Field(False, description="Whether the workflow does it.")
+
+
+class UtilitySection(UtilityOptions, Switched):
+    """Imputation, association, polygenic scores and ancestry with every generator's haplotypes."""
+
+
+class TrialOptions(FiniteSection):
+    """How hard the planted trial is, and how it is repeated."""
+
+    individuals: int | None = Field(
+        None, ge=100, description="Individuals of each training set, drawn with replacement where"
+        " there are fewer; none: as many as the smaller of train and synthetic has.",
+    )  # fmt: skip
+    draws: Annotated[int, Field(ge=1, le=1000)] = Field(
+        3, description="Trials on the same genotypes; figures are means over them."
+    )
+    overlap: Annotated[float, Field(gt=0, le=0.5)] = Field(
+        0.1, description="Least probability of either treatment; 0.5 is a randomised trial."
+    )
+    confounding: Annotated[float, Field(ge=0, le=10)] = Field(
+        1.0, description="Change in log-odds of treatment 1 for one sd of prognosis."
+    )
+    heterogeneity: Annotated[float, Field(ge=0, le=10)] = Field(
+        1.0, description="Factor of all that makes effects differ; 0 is one effect for everybody."
+    )
+    hidden: Annotated[float, Field(ge=0, le=10)] = Field(
+        0.0, description="Strength of a confounder that is not measured; 0 is none."
+    )
+    noise: Annotated[float, Field(gt=0, le=1000)] = Field(
+        12.0, description="Standard deviation of the outcome given all else, in per cent."
+    )
+    cost: float = Field(10.0, description="Gain that treatment 1 must bring, in per cent.")

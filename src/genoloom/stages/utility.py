@@ -1,0 +1,345 @@
+"""What synthetic haplotypes are worth for daily work: imputation, association, polygenic scores and
+ancestry, beside real ones.
+"""
+
+import gzip
+import json
+import logging
+import shutil
+import subprocess
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from genoloom.disclosure import FEW, people_count
+from genoloom.errors import InputError
+from genoloom.formats.atomic import write_beside
+from genoloom.formats.provenance import Making, record_path
+from genoloom.formats.tables import format_cell, write_table
+from genoloom.medicine_config import UtilityOptions
+from genoloom.panel import (
+    ArrayHaplotypes,
+    Panel,
+    People,
+    genetic_positions,
+    join_people,
+)
+from genoloom.popgen.frequencies import minor_frequency
+from genoloom.seeds import derive_seed
+from genoloom.stages.genotypes import GenotypeFiles
+from genoloom.stages.inputs import Comparands
+from genoloom.stages.phenotypes import centred_values, covariates, realised
+from genoloom.stages.rephasing import write_genotypes
+from genoloom.stages.trait_architecture import draw_truth
+from genoloom.traits import Causal, Trait, TraitSheet
+from genoloom.utility.ancestry import measure_ancestry
+from genoloom.utility.association import Study, measure_association, measure_scores
+from genoloom.utility.imputation import (
+    COMMON,
+    Imputer,
+    Window,
+    by_copying,
+    choose_targets,
+    measure_imputation,
+)
+from genoloom.utility.measures import (
+    ALL,
+    BOTH,
+    COLUMNS,
+    MOSAIC,
+    PANELS,
+    REAL,
+    SYNTHETIC,
+    Measure,
+    rows,
+)
+from genoloom.validation.cohorts import Comparison, compare, read_rows
+from genoloom.validation.controls import MIDDLE, mosaic, within_populations
+
+log = logging.getLogger(__name__)
+
+FEWEST = 50  # individuals in each role
+WINDOW = 3000  # sites
+SHIFT = 0.5  # largest shift of a null trait in a population, in standard deviations
+HELD = "holdout"
+SOURCE = Path("planted traits")
+
+
+def utility(
+    *, comparands: Comparands, out: Path, figures: Path | None, options: UtilityOptions, seed: int,
+    sources: Mapping[str, Path] | None = None,
+) -> None:  # fmt: skip
+    """Write the table of tasks, one row for each metric, population, bin and panel.
+
+    Panels are as many training individuals as there are synthetic ones (`real`), these
+    (`synthetic`), both together, and mosaics of the former; all tasks are tested on held-out
+    individuals. Populations with up to 20 of them have no row of their own.
+
+    Parameters
+    ----------
+    comparands : Comparands
+        Of `open_comparands`.
+    figures : Path, optional
+        JSON with quantiles of p-values, for the report.
+    sources : mapping of str to Path, optional
+        Of `source_files`: whose digests are recorded beside the table.
+
+    Raises
+    ------
+    InputError
+        Fewer than 50 individuals of a role in populations that all have, or too few common sites.
+    """
+    record = Making("utility", sources or {})
+    made, real = comparands.pairs[0]
+    people = compare(made.people, real.people, comparands.roles, 0, seed)
+    if people.n < FEWEST:
+        raise InputError(
+            "comparison", f"there are {people_count(people.n)} of each kind in shared populations",
+            expected=f"at least {FEWEST} training, held-out and synthetic ones",
+        )  # fmt: skip
+    contigs = list(_contigs(comparands, people, options.sites, seed))
+    population = people.population[people.holdout]
+    size = Counter(population.tolist())
+    names = [name for name in sorted(size) if size[name] > FEW]
+    groups = {name: np.flatnonzero(population == name) for name in names}
+    groups = groups if len(size) > 1 else {}
+    tasks, measures, drawn = options.tasks.split(","), [], {}
+    if "imputation" in tasks:
+        pieces = (own.take(span) for own, spans in contigs for span in spans)
+        measures += _imputation(pieces, population, comparands.phased, options, seed)
+    if {"association", "scores", "ancestry"} & set(tasks):
+        common = _common([own for own, _ in contigs])
+    if {"association", "scores"} & set(tasks):
+        studies, holdout, causal = _planted(common, comparands, people, options, seed)
+    if "association" in tasks:
+        found, drawn["p_values"] = measure_association(studies, holdout, causal)
+        measures += found
+    if "scores" in tasks:
+        measures += measure_scores(studies, holdout, groups, options.heritability)
+    if "ancestry" in tasks:
+        x = {p: _dosages(common, p).T for p in (*PANELS, HELD)}
+        labels = _labels(people)
+        pairs = {p: (x[p], labels[p]) for p in PANELS}
+        measures += measure_ancestry(
+            pairs, (x[HELD], population), list(groups), derive_seed(seed, "ancestry") % 2**31
+        )
+    table = rows(measures, derive_seed(seed, "resamples"))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if figures is not None:
+        drawn |= {"individuals": people.n, "sites": sum(len(own.cm) for own, _ in contigs)}
+        drawn["options"] = options.model_dump()
+        with write_beside(figures) as [part]:
+            part.write_text(json.dumps(drawn) + "\n")
+    write_table(out, COLUMNS, table)
+    record.write(record_path(out.with_suffix("")), [out], options, seed=seed)
+    for row in table:
+        if row["panel"] == SYNTHETIC and row["population"] == row["bin"] == ALL:
+            cells = (format_cell(row.get(key)) or "-" for key in ("value", "ratio"))
+            log.info("%s, %s: %s, of real %s", row["task"], row["metric"], *cells)
+
+
+def _contigs(
+    comparands: Comparands, people: Comparison, most: int, seed: int
+) -> Iterator[tuple[Window, list[slice]]]:  # fmt: skip
+    """The haplotypes of all panels on each contig, at no more than `most` sites in all: pieces of
+    consecutive sites, evenly spread over the contigs, and where these pieces stand.
+    """
+    shift = len(people.synthetic)
+    rng = np.random.default_rng(derive_seed(seed, "mosaic"))
+    label = people.population[people.train]
+    pieces = [
+        (k, start) for k, (_, real) in enumerate(comparands.pairs)
+        for start in range(0, len(real.sites), WINDOW)
+    ]  # fmt: skip
+    chosen = np.linspace(0, len(pieces) - 1, min(len(pieces), -(-most // WINDOW)))
+    taken = [pieces[i] for i in np.unique(chosen.round().astype(int))]
+    for k, (made, real) in enumerate(comparands.pairs):
+        starts = [start for contig, start in taken if contig == k]
+        if not starts:
+            continue
+        stops = [min(start + WINDOW, len(real.sites), start + most) for start in starts]
+        spans = list(zip(starts, stops, strict=True))
+        index = np.concatenate([np.arange(*span) for span in spans])
+        own, train, held = (
+            np.concatenate([read_rows(panel, members, *span) for span in spans])
+            for panel, members in (
+                (made, people.synthetic_people[people.synthetic]),
+                (real, people.real_people[people.train - shift]),
+                (real, people.real_people[people.holdout - shift]),
+            )
+        )
+        cm = np.maximum.accumulate(genetic_positions(real.sites))[index]
+        copied = within_populations(train, label, partial(mosaic, cm=cm, length=MIDDLE, rng=rng))
+        panels = {REAL: train, SYNTHETIC: own, BOTH: np.hstack([train, own]), MOSAIC: copied}
+        edges = np.cumsum([0, *(stop - start for start, stop in spans)])
+        window = Window(real.sites.take(index), cm, panels, held)
+        yield window, [slice(*pair) for pair in pairwise(edges.tolist())]
+
+
+def _labels(people: Comparison) -> dict[str, np.ndarray]:
+    """Populations of the individuals of each panel."""
+    train, own = people.population[people.train], people.population[people.synthetic]
+    return {REAL: train, SYNTHETIC: own, BOTH: np.concatenate([train, own]), MOSAIC: train}
+
+
+def _imputation(
+    windows: Iterable[Window], population: np.ndarray, phased: bool, options: UtilityOptions,
+    seed: int,
+) -> list[Measure]:  # fmt: skip
+    if not phased:
+        log.warning("some calls are not phased: imputation is not run")
+        return []
+    rng = np.random.default_rng(derive_seed(seed, "targets"))
+    targets = choose_targets(population, options.targets, rng)
+    size = Counter(population[targets].tolist())
+    own = [name for name in sorted(size) if size[name] > FEW and len(size) > 1]
+    groups = {name: np.flatnonzero(population[targets] == name) for name in own}
+    imputers: dict[str, Imputer] = {"li_stephens": by_copying}
+    if options.beagle == "auto" and shutil.which("beagle"):
+        imputers["beagle"] = by_beagle
+    return list(measure_imputation(windows, targets, groups, imputers, options.array_bp))
+
+
+def by_beagle(
+    window: Window, templates: np.ndarray, observed: np.ndarray, targets: np.ndarray
+) -> np.ndarray:  # fmt: skip
+    """Dosages by Beagle (Browning et al. 2018, doi:10.1016/j.ajhg.2018.07.015), with the phase of
+    the targets; nan where it fails.
+
+    Sites at one position are one to Beagle: the first is imputed, the others are 0.
+    """
+    first = np.flatnonzero(np.diff(window.sites.position, prepend=-1) > 0)
+    given = np.isin(observed, first)
+    dosage = np.zeros((len(window.cm), targets.shape[1] // 2))
+    with tempfile.TemporaryDirectory(prefix="genoloom-") as folder:
+        place = Path(folder)
+        write_genotypes(
+            place / "target.vcf.gz", window.sites.take(observed[given]), targets[given], "|"
+        )
+        write_genotypes(place / "reference.vcf.gz", window.sites.take(first), templates[first], "|")
+        lines = zip(window.cm[first], window.sites.position[first], strict=True)
+        text = (f"{window.sites.contig} . {cm:.8f} {position}\n" for cm, position in lines)
+        (place / "map").write_text("".join(text))
+        command = [
+            "beagle", "gt=target.vcf.gz", "ref=reference.vcf.gz", "map=map", "out=imputed",
+            "nthreads=1", "seed=1",
+        ]  # fmt: skip
+        done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
+        if done.returncode != 0 or not (place / "imputed.vcf.gz").exists():
+            log.warning("beagle ended with exit code %d", done.returncode)
+            log.debug("%s", done.stderr)
+            return np.full_like(dosage, np.nan)
+        at = dict(zip(window.sites.position[first].tolist(), first.tolist(), strict=True))
+        with gzip.open(place / "imputed.vcf.gz", "rt") as lines:
+            for line in lines:
+                if not line.startswith("#"):
+                    _, position, *fields = line.rstrip("\n").split("\t")
+                    form = fields[6].split(":").index("DS")
+                    cells = (cell.split(":")[form] for cell in fields[7:])
+                    dosage[at[int(position)]] = np.fromiter(cells, float)
+    return dosage
+
+
+def _common(contigs: list[Window]) -> list[Window]:
+    """The common sites of each contig.
+
+    Raises
+    ------
+    InputError
+        There are hardly any.
+    """
+    kept = [np.flatnonzero(minor_frequency(own.frequency) >= COMMON) for own in contigs]
+    total = sum(map(len, kept))
+    if total < FEWEST:
+        raise InputError(
+            "comparison", f"there are {total} common sites", expected=f"at least {FEWEST}",
+            remedy="give more variants, or --tasks imputation",
+        )  # fmt: skip
+    return [own.take(index) for own, index in zip(contigs, kept, strict=True) if len(index)]
+
+
+def _dosages(common: list[Window], panel: str) -> np.ndarray:
+    """Alternate alleles, float32, shape (n_sites, n_individuals)."""
+    alleles = np.concatenate(
+        [own.holdout if panel == HELD else own.panels[panel] for own in common]
+    )
+    return (alleles[:, 0::2] + alleles[:, 1::2]).astype(np.float32)
+
+
+def _members(comparands: Comparands, people: Comparison) -> dict[str, People]:
+    """The individuals of each panel, and the held-out ones."""
+    made, real = (panel.people for panel in comparands.pairs[0])
+    shift = len(people.synthetic)
+    own = made.take(people.synthetic_people[people.synthetic])
+    train, held = (
+        real.take(people.real_people[rows - shift]) for rows in (people.train, people.holdout)
+    )
+    copies = replace(train, id=[f"mosaic {i}" for i in range(len(train))])
+    return {REAL: train, SYNTHETIC: own, BOTH: join_people(train, own), MOSAIC: copies, HELD: held}
+
+
+def _planted(
+    common: list[Window], comparands: Comparands, people: Comparison, options: UtilityOptions,
+    seed: int,
+) -> tuple[dict[str, Study], Study, np.ndarray]:  # fmt: skip
+    """Planted and null traits of every panel, of the held-out individuals, and the causal sites,
+    bool, shape (n_traits, n_sites).
+
+    Effects are drawn once, on the training and held-out individuals. Null traits have other means
+    in each population, for which scans are adjusted.
+    """
+    members = _members(comparands, people)
+    names = sorted(set(people.population.tolist()))
+    shift = np.linspace(-SHIFT, SHIFT, len(names)) if len(names) > 1 else [0.0]
+    causal = Causal(number=options.causal, min_maf=COMMON)
+    heritability = options.heritability
+    planted = [
+        Trait(name=f"planted{i}", heritability=heritability, causal=causal)
+        for i in range(options.traits)
+    ]
+    environment = dict(zip(names, map(float, shift), strict=True))
+    null = [
+        Trait(name=f"null{i}", heritability=0, causal=causal, environment=environment)
+        for i in range(options.traits)
+    ]
+    sheet = TraitSheet(traits=planted + null)
+
+    def files(*panels: str) -> GenotypeFiles:
+        whole = join_people(*(members[panel] for panel in panels))
+        found = {}
+        for own in common:
+            parts = [own.holdout if panel == HELD else own.panels[panel] for panel in panels]
+            panel = Panel(own.sites, whole, ArrayHaplotypes(np.hstack(parts)))
+            found[own.sites.contig.removeprefix("chr")] = panel
+        return GenotypeFiles(" and ".join(panels), found, 0, Counter(), False)
+
+    everybody = files(REAL, HELD)
+    columns = covariates(everybody.people, sheet, seed)
+    truth = draw_truth(everybody, sheet, SOURCE, derive_seed(seed, "effects"), columns)
+
+    def study(panel: str) -> Study:
+        own = files(panel)
+        genetic = centred_values(own, truth, SOURCE)
+        columns = covariates(own.people, sheet, seed)
+        values, _ = realised(own.people, truth, columns, genetic, seed)
+        y = np.stack(list(values.values()))
+        population = np.array(own.people.population)
+        inside = (population[:, None] == np.array(names[1:])).astype(float)
+        n = options.traits
+        return Study(_dosages(common, panel), inside, y[:n], y[n:], genetic[:n])
+
+    where = {
+        (own.sites.contig.removeprefix("chr"), *key): i
+        for i, (own, key) in enumerate((own, key) for own in common for key in own.sites.keys())
+    }
+    sites = truth.sites
+    keys = zip(sites.contig, sites.position.tolist(), sites.ref, sites.alt, strict=True)
+    caused = np.zeros((options.traits, sum(len(own.cm) for own in common)), dtype=bool)
+    caused[:, [where[key] for key in keys]] = truth.effects[""][: options.traits] != 0
+    return {panel: study(panel) for panel in PANELS}, study(HELD), caused

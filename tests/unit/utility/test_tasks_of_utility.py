@@ -1,0 +1,262 @@
+"""Tasks of utility, against other libraries and closed forms."""
+
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+from helpers import founder_mosaic, make_sites
+from scipy.stats import chi2, linregress
+from sklearn.linear_model import Ridge
+from sklearn.metrics import balanced_accuracy_score, recall_score
+
+from genoloom.formats.pgen import PanelWriter
+from genoloom.panel import People
+from genoloom.popgen.association import linear_scan
+from genoloom.popgen.frequencies import BIN_NAMES, frequency_bin, minor_frequency
+from genoloom.popgen.imputation import impute
+from genoloom.utility import imputation
+from genoloom.utility.ancestry import measure_ancestry
+from genoloom.utility.association import (
+    BINS,
+    Study,
+    lambda_of_counts,
+    measure_association,
+    measure_scores,
+    polygenic_scores,
+)
+from genoloom.utility.imputation import (
+    Window,
+    array_sites,
+    by_copying,
+    choose_targets,
+    measure_imputation,
+)
+from genoloom.utility.measures import Measure, mean_quotient, quotient, rows, squared_correlation
+
+
+def value(measure: Measure) -> float:
+    return float(measure.value(measure.units.sum(axis=0)))
+
+
+def test_figures_of_sums():
+    x, y = np.random.default_rng(1).standard_normal((2, 50))
+    x, y = x - x.mean(), y - y.mean() + x
+    y -= y.mean()
+    sums = np.array([x @ y, x @ x, y @ y])
+    assert squared_correlation(sums) == pytest.approx(np.corrcoef(x, y)[0, 1] ** 2)
+    assert squared_correlation(sums * [-1, 1, 1]) == 0
+    assert squared_correlation(np.array([0.0, 0, 1])) == 0
+    assert np.isnan(squared_correlation(np.array([0.0, 1, 0])))
+    assert np.isnan(quotient(np.array([0.0, 0.0])))
+    assert mean_quotient(np.array([1.0, 3, 2, 4])) == pytest.approx((1 / 2 + 3 / 4) / 2)
+
+
+def test_ratios_and_their_spreads():
+    rng = np.random.default_rng(2)
+    terms = np.column_stack([rng.standard_normal(400) + 5, np.ones(400)])
+    half = terms * [0.5, 1]
+    noise = np.column_stack([rng.standard_normal(400) - 0.01, np.ones(400)])
+    made = [
+        Measure("task", metric, panel, units, quotient)
+        for metric, panel, units in (
+            ("mean", "real", terms), ("mean", "synthetic", half),
+            ("zero", "real", noise), ("zero", "synthetic", terms), ("alone", "synthetic", terms),
+        )
+    ]  # fmt: skip
+    real, other, _, of_zero, alone = rows(made, seed=3)
+    assert real["sd"] == pytest.approx(terms[:, 0].std() / 20, rel=0.15)  # of a mean
+    assert (real["ratio"], real["ratio_sd"]) == (1, 0)
+    # units are paired, so that half of each is half of all
+    assert other["ratio"] == pytest.approx(0.5)
+    assert other["ratio_sd"] == pytest.approx(0, abs=1e-12)
+    assert "ratio" not in of_zero
+    assert "ratio" not in alone
+
+
+def test_linear_scan_is_least_squares():
+    rng = np.random.default_rng(3)
+    dosage = rng.integers(0, 3, (6, 80)).astype(np.float32)
+    dosage[5] = 1  # does not vary
+    traits, covariates = rng.standard_normal((2, 80)), rng.standard_normal((80, 2))
+    effect, t = linear_scan(dosage, traits, np.zeros((80, 0)))
+    for k in range(2):
+        for v in range(5):
+            expected = linregress(dosage[v], traits[k])
+            assert effect[k, v] == pytest.approx(expected.slope)
+            assert t[k, v] == pytest.approx(expected.slope / expected.stderr)
+    assert not effect[:, 5].any()
+    assert not t[:, 5].any()
+    effect, t = linear_scan(dosage, traits, covariates)
+    design = np.column_stack([dosage[2], np.ones(80), covariates])
+    solved, rest, *_ = np.linalg.lstsq(design, traits[1], rcond=None)
+    error = np.sqrt(rest[0] / 76 * np.linalg.inv(design.T @ design)[0, 0])
+    assert (effect[1, 2], t[1, 2]) == pytest.approx((solved[0], solved[0] / error))
+
+
+@pytest.mark.skipif(shutil.which("plink2") is None, reason="plink2 is not installed")
+def test_linear_scan_agrees_with_plink2(tmp_path):
+    rng = np.random.default_rng(4)
+    alleles = founder_mosaic(40, 240, rng)
+    alleles = alleles[(alleles.mean(axis=1) > 0.05) & (alleles.mean(axis=1) < 0.95)]
+    people = People([f"P{i}" for i in range(120)], ["A"] * 120, ["unknown"] * 120)
+    with PanelWriter(tmp_path / "p", people, "20", 10**6) as writer:
+        writer.append(make_sites(len(alleles)), alleles)
+    covariates, trait = rng.standard_normal((120, 2)), rng.standard_normal(120)
+    lines = (f"P{i}\t{trait[i]:.9g}\t{a:.9g}\t{b:.9g}\n" for i, (a, b) in enumerate(covariates))
+    (tmp_path / "t").write_text("#IID\ttrait\tC1\tC2\n" + "".join(lines))
+    command = (
+        "plink2 --threads 1 --pfile p vzs --pheno t --pheno-name trait --covar t "
+        "--covar-name C1,C2 --glm hide-covar omit-ref cols=+beta --out scan"
+    )
+    done = subprocess.run(command.split(), cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    table = [line.split() for line in (tmp_path / "scan.trait.glm.linear").read_text().split("\n")]
+    beta, t = (table[0].index(name) for name in ("BETA", "T_STAT"))
+    found = np.array([[float(row[beta]), float(row[t])] for row in table[1:] if row])
+    dosage = alleles[:, 0::2] + alleles[:, 1::2]
+    effect, own = linear_scan(dosage, trait[None], covariates)
+    np.testing.assert_allclose(np.stack([effect[0], own[0]], axis=1), found, rtol=1e-4)
+
+
+def test_lambda_of_known_inflation():
+    for inflation in (1.0, 1.2):
+        x = chi2.ppf((np.arange(20_000) + 0.5) / 20_000, 1) * inflation
+        counts = np.histogram(chi2.sf(x, 1), BINS, (0, 1))[0].astype(float)
+        assert lambda_of_counts(counts) == pytest.approx(inflation, abs=2e-3)
+
+
+def test_scores_are_ridge_regression():
+    rng = np.random.default_rng(5)
+    dosage = rng.integers(0, 3, (30, 60)).astype(np.float32)
+    dosage[7] = 2
+    traits, new = rng.standard_normal((3, 60)), rng.integers(0, 3, (30, 9)).astype(np.float32)
+    found = polygenic_scores(dosage, traits, new, 0.25)
+    varies = np.arange(30) != 7
+    mean, sd = (x[varies][:, None] for x in (dosage.mean(axis=1), dosage.std(axis=1)))
+    x, target = (((values[varies] - mean) / sd).T for values in (dosage, new))
+    model = Ridge(alpha=3 * 29).fit(x, traits.T)
+    expected = model.predict(target) - model.intercept_
+    np.testing.assert_allclose(found, expected.T, atol=1e-4)
+
+
+def study(alleles, rng, effect, n_null=4):
+    dosage = (alleles[:, 0::2] + alleles[:, 1::2]).astype(np.float32)
+    genetic = effect @ dosage
+    noise = rng.standard_normal(genetic.shape) * genetic.std(axis=1, keepdims=True)
+    null = rng.standard_normal((n_null, dosage.shape[1]))
+    nothing = np.zeros((dosage.shape[1], 0))
+    return Study(dosage, nothing, genetic + noise, null, genetic)
+
+
+@pytest.fixture(scope="module")
+def panels():
+    rng = np.random.default_rng(6)
+    alleles = founder_mosaic(200, 1200, rng, founders=16, switch=0.03)
+    p = alleles[:, :400].mean(axis=1)
+    alleles = alleles[(p > 0.1) & (p < 0.9)]
+    train, fresh, held = np.split(alleles, 3, axis=1)
+    return {"real": train, "synthetic": fresh}, held, rng.permuted(fresh, axis=1)
+
+
+def test_association_of_real_and_of_independent_haplotypes(panels):
+    own, held, independent = panels
+    rng = np.random.default_rng(7)
+    effect = rng.standard_normal((20, len(held))) * (rng.random((20, len(held))) < 0.1)
+    studies = {p: study(x, rng, effect, 60) for p, x in own.items()}
+    studies["mosaic"] = study(independent, rng, effect, 60)
+    measures, drawn = measure_association(studies, study(held, rng, effect), effect != 0)
+    found = {(m.panel, m.metric): value(m) for m in measures}
+    for panel in own:
+        assert found[panel, "effect_slope"] == pytest.approx(1, abs=0.1)
+    assert found["mosaic", "effect_slope"] < 0.6
+    for panel in studies:
+        assert found[panel, "false_positives"] == pytest.approx(0.05, abs=0.02)
+        assert found[panel, "null_lambda"] == pytest.approx(1, abs=0.15)
+        assert 0.05 < found[panel, "power"] < 1
+    assert len(drawn["null"]["real"]) == len(drawn["expected"])
+    scores = {
+        (m.panel, m.population): value(m)
+        for m in measure_scores(studies, study(held, rng, effect), {"A": np.arange(50)}, 0.5)
+    }
+    assert scores["synthetic", "all"] == pytest.approx(scores["real", "all"], abs=0.1)
+    assert scores["mosaic", "all"] < scores["real", "all"] - 0.05
+    assert 0.2 < scores["real", "A"] < 1
+
+
+def window(panels, held):
+    sites = make_sites(len(held), gap=400)
+    return Window(sites, sites.position / 1e5, panels, held)
+
+
+def test_imputation_is_a_squared_correlation_of_dosages(panels, monkeypatch):
+    own, held, independent = panels
+    own = own | {"both": np.hstack(list(own.values())), "mosaic": independent}
+    whole = window(own, held)
+    targets = np.arange(0, 200, 5)
+    groups = {"A": np.arange(10)}
+    imputers = {"li_stephens": by_copying}
+    found = {
+        (m.panel, m.population, m.bin): value(m)
+        for m in measure_imputation([whole], targets, groups, imputers, 2000)
+    }
+    assert found["real", "all", "all"] == pytest.approx(found["synthetic", "all", "all"], abs=0.1)
+    assert found["mosaic", "all", "all"] < found["real", "all", "all"] - 0.2
+    observed = array_sites(whole.sites.position, whole.frequency, 2000)
+    assert np.diff(whole.sites.position[observed]).min() >= 400
+    hidden = np.setdiff1d(np.arange(len(held)), observed)
+    columns = np.stack([2 * targets, 2 * targets + 1], axis=1).ravel()
+    truth = held[:, columns]
+    made = impute(own["real"], truth[observed], observed, whole.cm)
+    made, truth = (x[hidden, 0::2] + x[hidden, 1::2] for x in (made, truth))
+    mean = 2 * whole.frequency[hidden, None]
+    bins = frequency_bin(minor_frequency(whole.frequency[hidden]))
+    for name, inside in {"all": bins >= 0, BIN_NAMES[4]: bins == 4}.items():
+        x, y = ((values - mean)[inside].ravel() for values in (made, truth))
+        expected = (x @ y) ** 2 / (x @ x) / (y @ y)
+        assert found["real", "all", name] == pytest.approx(expected, rel=1e-4)
+    monkeypatch.setattr(imputation, "BATCH", 1)  # two haplotypes at a time
+    small = measure_imputation([whole], targets, groups, imputers, 2000)
+    again = {(m.panel, m.population, m.bin): value(m) for m in small}
+    assert again == pytest.approx(found, rel=1e-4)
+
+
+def test_targets_are_of_all_populations():
+    population = np.array(["A"] * 80 + ["B"] * 10 + ["C"] * 50)
+    chosen = choose_targets(population, 60, np.random.default_rng(1))
+    assert [(population[chosen] == name).sum() for name in "ABC"] == [20, 10, 20]
+    assert (np.diff(chosen) > 0).all()
+
+
+def test_ancestry_is_balanced_accuracy():
+    rng = np.random.default_rng(8)
+
+    def draw(n):
+        label = np.array(["A", "B", "C"])[rng.integers(0, 3, n)]
+        p = (
+            0.3
+            + 0.12 * (label == "B")[:, None]
+            + 0.1 * np.arange(60) / 60 * (label == "C")[:, None]
+        )
+        return rng.binomial(2, np.broadcast_to(p, (n, 60))).astype(np.float32), label
+
+    held = draw(200)
+    panels = {"real": draw(150), "synthetic": draw(150)}
+    panels["mosaic"] = panels["real"][0], rng.permutation(panels["real"][1])
+    measures = {
+        (m.panel, m.metric, m.population): m
+        for m in measure_ancestry(panels, held, ["A", "B", "C"], 1)
+    }
+    accuracy = {p: value(measures[p, "balanced_accuracy", "all"]) for p in panels}
+    assert accuracy["real"] > 0.5
+    assert accuracy["mosaic"] < 0.45
+    recalls = [value(measures["real", "recall", name]) for name in "ABC"]
+    assert accuracy["real"] == pytest.approx(np.mean(recalls))
+    terms = measures["real", "balanced_accuracy", "all"].units
+    truth = terms[:, 3:].argmax(axis=1)
+    guess = np.where(terms[:, :3].any(axis=1), truth, (truth + 1) % 3)  # wrong somehow
+    assert accuracy["real"] == pytest.approx(balanced_accuracy_score(truth, guess))
+    assert recalls == pytest.approx(list(recall_score(truth, guess, average=None)))
+    [projection] = measure_ancestry({"own": held}, held, [], 1)
+    assert projection.metric == "projection_r2"
+    assert value(projection) == pytest.approx(1, abs=1e-3)  # components by a randomised method

@@ -1,0 +1,43 @@
+"""
+Do daily work with synthetic haplotypes and with real ones, where the configuration says so.
+
+REQUIRED INPUTS   results/synthetic/{panel}/{generator}/{contig}.*, results/panels/{panel}/*,
+                  results/splits/{panel}.tsv
+OUTPUTS           results/validation/{panel}/{generator}/utility.tsv, utility.json
+"""
+
+if settings.utility.enabled:
+
+    rule measure_utility:
+        """
+        Impute, scan, score and classify with the haplotypes of {wildcards.generator} for
+        {wildcards.panel}
+          {params.options}
+        """
+        input:
+            synthetic=get_synthetic_pgens,
+            panel=get_panel_pgens,
+            split="results/splits/{panel}.tsv",
+        output:
+            table="results/validation/{panel}/{generator}/utility.tsv",
+            figures="results/validation/{panel}/{generator}/utility.json",
+            provenance="results/validation/{panel}/{generator}/utility.provenance.json",
+        log:
+            "logs/measure_utility/{panel}.{generator}.log",
+        benchmark:
+            "benchmarks/measure_utility/{panel}.{generator}.tsv"
+        conda:
+            "../../envs/torch.yaml"
+        threads: 1
+        resources:
+            mem_mb=lambda wildcards, attempt: attempt * 4000,
+            runtime=120,
+        params:
+            synthetic=prefixes("--synthetic"),
+            panels=prefixes("--panel"),
+            options=config_files.flags(settings.utility, leave_out=("enabled",)),
+            seed=job_seed("utility"),
+        shell:
+            "genoloom utility {params.synthetic} {params.panels} --split {input.split:q} "
+            "--out {output.table:q} --figures {output.figures:q} {params.options} "
+            "--seed {params.seed} --log {log:q}"
