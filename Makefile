@@ -62,7 +62,7 @@ bench-haplotypes: $(STAMP)  ## All haplotype generators in one table
 bench-validation: $(STAMP)  ## Linkage, distances, components and Fst beside scikit-allel
 	$(BIN)/python benchmarks/validation.py $(BENCH)
 
-bench-privacy: $(STAMP)  ## Planted leaks: which are caught; needs the development data (or BENCH="--set demo --people 100")
+bench-privacy: $(STAMP)  ## Planted leaks: which are caught; needs the development data (or BENCH="--set demo --individuals 100")
 	$(BIN)/python benchmarks/planted_leaks.py $(BENCH)
 
 bench-shadows: $(STAMP)  ## What shadow models add to the audit

@@ -2,7 +2,7 @@
 without its anchors.
 
     python benchmarks/anchoring.py --set dpyd-slice --generators copying_network transformer
-    --people 300
+    --individuals 300
 
 Figures as in `haplotypes.py`; both rows are of the same weights, temperature and seeds, so they
 differ by the anchors alone.

@@ -1,19 +1,19 @@
-"""Do synthetic people of a small group help a classifier of ancestry? And do they do so better than
-cheaper remedies?
+"""Do synthetic individuals of a small group help a classifier of ancestry? And do they do so better
+than cheaper remedies?
 
     python benchmarks/augmentation.py --set 805 --few 20 --seeds 1 2 3 \
         --generators independent matched_mosaic transformer gan
 
-People in halves. Of the smallest population of the training half that has more than `--few` people
-only so many are kept, and all people of the others; generators learn from exactly these. The
-classifier (logistic regression on 20 principal components of what it is trained on) is tested on
-the held-out half.
+Individuals in halves. Of the smallest population of the training half that has more than `--few`
+individuals only so many are kept, and all individuals of the others; generators learn from exactly
+these. The classifier (logistic regression on 20 principal components of what it is trained on) is
+tested on the held-out half.
 
-Rows: `few`, the training people as they are; `all`, with the people that were taken away (what
-could be had at best); the remedies that need no generator: `weighted`, every population with equal
-weight, and `copies`, the few people again and again; and each generator, whose synthetic people of
-that population are as many as were taken away, and so are the copies. Columns: recall of the small
-population, accuracy on the others, balanced accuracy.
+Rows: `few`, the training individuals as they are; `all`, with the individuals that were taken away
+(what could be had at best); the remedies that need no generator: `weighted`, every population with
+equal weight, and `copies`, the few individuals again and again; and each generator, whose synthetic
+individuals of that population are as many as were taken away, and so are the copies. Columns:
+recall of the small population, accuracy on the others, balanced accuracy.
 """
 
 import argparse
@@ -51,7 +51,7 @@ def main() -> None:
     )
     parser.add_argument("--set", choices=SETS, default="demo")
     parser.add_argument(
-        "--few", type=int, default=20, help="people left of the smallest population"
+        "--few", type=int, default=20, help="individuals left of the smallest population"
     )
     parser.add_argument("--seeds", nargs="+", type=int, default=[1])
     parser.add_argument(
@@ -76,7 +76,7 @@ def main() -> None:
                 options=SplitOptions(),
                 seed=seed,
             )
-            roles = np.array(read_roles(table, panel.people))
+            roles = np.array(read_roles(table, panel.individuals))
             for row in measure(panel, roles, arguments, seed):
                 done.append({"set": arguments.set, "seed": seed, "few": arguments.few, **row})
                 write_table(arguments.out, COLUMNS, done)
@@ -86,24 +86,24 @@ def main() -> None:
 def measure(
     panel: Panel, roles: np.ndarray, arguments: argparse.Namespace, seed: int
 ) -> Iterator[dict]:
-    """The rows of one split; `roles` (n_people,) are "train" or "holdout"."""
-    population = np.array(panel.people.population)
+    """The rows of one split; `roles` (n_individuals,) are "train" or "holdout"."""
+    population = np.array(panel.individuals.population)
     train, held = np.flatnonzero(roles == "train"), np.flatnonzero(roles == "holdout")
     names, size = np.unique(population[train], return_counts=True)
     larger = np.flatnonzero(size > arguments.few)
     if not len(larger):
-        raise SystemExit(f"--few {arguments.few}: no population has so many training people")
+        raise SystemExit(f"--few {arguments.few}: no population has so many training individuals")
     small = names[larger[size[larger].argmin()]]
     own = np.random.default_rng(derive_seed(seed, "few")).permutation(
         train[population[train] == small]
     )
     kept = np.sort(np.concatenate([own[: arguments.few], train[population[train] != small]]))
-    training = panel.take_people(kept)
+    training = panel.take_individuals(kept)
     sites = carried(training)
     training = training.take_sites(sites)
     few, few_population = dosages(training.haplotypes.read(0, len(sites))), population[kept]
     test = (
-        dosages(panel.take_people(held).take_sites(sites).haplotypes.read(0, len(sites))),
+        dosages(panel.take_individuals(held).take_sites(sites).haplotypes.read(0, len(sites))),
         population[held],
     )
     added = len(own) - arguments.few
@@ -120,7 +120,7 @@ def measure(
             "balanced": f"{balanced:.3f}",
         }
 
-    everybody = panel.take_people(train).take_sites(sites)
+    everybody = panel.take_individuals(train).take_sites(sites)
     yield row("few", few, few_population)
     yield row("all", dosages(everybody.haplotypes.read(0, len(sites))), population[train])
     yield row("weighted", few, few_population, "balanced")
@@ -138,7 +138,7 @@ def measure(
 
 
 def dosages(alleles: np.ndarray) -> np.ndarray:
-    """Alternate alleles of people, float32 (n_people, n_sites), of haplotypes (n_sites,
+    """Alternate alleles of individuals, float32 (n_individuals, n_sites), of haplotypes (n_sites,
     n_haplotypes); missing as the reference.
     """
     alleles = np.maximum(alleles, 0)
@@ -147,7 +147,7 @@ def dosages(alleles: np.ndarray) -> np.ndarray:
 
 def scores(train: tuple, test: tuple, small: str, weight: str | None) -> tuple[float, float, float]:
     """Recall of the small population, accuracy on the others, and balanced accuracy; dosages
-    (n_people, n_sites) and labels each.
+    (n_individuals, n_sites) and labels each.
     """
     components = PCA(COMPONENTS, svd_solver="randomized", random_state=1).fit(train[0])
     model = LogisticRegression(max_iter=2000, class_weight=weight).fit(

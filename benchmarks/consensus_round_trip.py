@@ -1,10 +1,10 @@
-"""Do synthetic people's FASTA and chain lead back to the very calls of their VCF? Prints how many
-differ; should be 0.
+"""Do synthetic individuals' FASTA and chain lead back to the very calls of their VCF? Prints how
+many differ; should be 0.
 
-    python benchmarks/consensus_round_trip.py --people 1000 --region 1000001-1050000
+    python benchmarks/consensus_round_trip.py --individuals 1000 --region 1000001-1050000
 
-The people are independent draws of the allele frequencies of the shipped panel at its SNPs, with
-insertions and deletions planted between them. Their VCF is written by the package, `genoloom
+The individuals are independent draws of the allele frequencies of the shipped panel at its SNPs,
+with insertions and deletions planted between them. Their VCF is written by the package, `genoloom
 consensus` makes both haplotypes of everybody with their chains, and every haplotype is compared
 with the reference along its chain: between two blocks stands an insertion or a deletion, within a
 block single bases. The whole megabase takes 20 times as long as the default stretch and writes 2 GB
@@ -26,7 +26,7 @@ import pysam
 from genoloom import __version__
 from genoloom.formats.genotype_calls import CallsFile
 from genoloom.formats.vcf_write import write_variants
-from genoloom.panel import ArrayHaplotypes, Panel, People, Sites
+from genoloom.panel import ArrayHaplotypes, Individuals, Panel, Sites
 from genoloom.stages.consensus import consensus
 
 DEMO = Path("resources/demo")
@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--reference", type=Path, default=DEMO / "GRCh37.chr20_1-2Mb.fa.gz")
     parser.add_argument("--contig", default="20")
     parser.add_argument("--region", default="1000001-1050000", help="1-based, both ends included")
-    parser.add_argument("--people", type=int, default=1000)
+    parser.add_argument("--individuals", type=int, default=1000)
     parser.add_argument("--indels", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
@@ -61,20 +61,21 @@ def main() -> None:
         arguments.indels,
         rng,
     )
-    alleles = (rng.random((len(variants), 2 * arguments.people)) < frequency[:, None]).astype(
+    alleles = (rng.random((len(variants), 2 * arguments.individuals)) < frequency[:, None]).astype(
         np.int8
     )
-    people = People(
-        [f"SYN{i + 1:05d}" for i in range(arguments.people)],
-        ["all"] * arguments.people,
-        ["unknown"] * arguments.people,
+    individuals = Individuals(
+        [f"SYN{i + 1:05d}" for i in range(arguments.individuals)],
+        ["all"] * arguments.individuals,
+        ["unknown"] * arguments.individuals,
     )
     with tempfile.TemporaryDirectory() as folder:
         vcf, out, chain = (
-            Path(folder) / name for name in ("people.vcf.gz", "people.fa.gz", "people.chain.gz")
+            Path(folder) / name
+            for name in ("individuals.vcf.gz", "individuals.fa.gz", "individuals.chain.gz")
         )
         panel = Panel(
-            as_sites(variants, arguments.contig, length), people, ArrayHaplotypes(alleles)
+            as_sites(variants, arguments.contig, length), individuals, ArrayHaplotypes(alleles)
         )
         write_variants(vcf, panel, {"version": __version__, "seed": arguments.seed})
         started = time.monotonic()
@@ -82,18 +83,21 @@ def main() -> None:
         made = time.monotonic() - started
         trimmed = [without_shared_start(*variant) for variant in variants]
         compared, calls, differing = compare(
-            trimmed, alleles, people, reference, region, out, chain
+            trimmed, alleles, individuals, reference, region, out, chain
         )
     kinds = [np.sign(len(alt) - len(ref)) for _, ref, alt in variants]
     carried = alleles.sum(axis=1)
-    print(f"{compared} haplotypes of {arguments.people} people, {region[1] - region[0] + 1} bases")
+    print(
+        f"{compared} haplotypes of {arguments.individuals} individuals, "
+        f"{region[1] - region[0] + 1} bases"
+    )
     for name, kind in (("SNPs", 0), ("insertions", 1), ("deletions", -1)):
         rows = np.array(kinds) == kind
         print(f"{name}: {rows.sum()} sites, {carried[rows].sum()} calls of the alternate allele")
     print(f"differing calls: {differing} of {calls}")
     print(f"consensus {made:.0f} s, whole run {time.monotonic() - started:.0f} s, one process")
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GB")
-    sys.exit(differing > 0 or compared != 2 * arguments.people)
+    sys.exit(differing > 0 or compared != 2 * arguments.individuals)
 
 
 def snps(path: Path, contig: str, region: tuple[int, int]) -> tuple[list[Variant], np.ndarray]:
@@ -158,7 +162,7 @@ def without_shared_start(position: int, ref: str, alt: str) -> Variant:
 def compare(
     variants: list[Variant],
     alleles: np.ndarray,
-    people: People,
+    individuals: Individuals,
     reference: str,
     region: tuple[int, int],
     out: Path,
@@ -168,7 +172,7 @@ def compare(
     few.
     """
     compared = calls = differing = 0
-    names = [f"{person}_{h}" for person in people.id for h in (1, 2)]
+    names = [f"{individual}_{h}" for individual in individuals.id for h in (1, 2)]
     with pysam.FastaFile(str(out)) as fasta:
         for column, (name, blocks) in enumerate(chains(chain)):
             expected = {variants[i] for i in np.flatnonzero(alleles[:, column])}

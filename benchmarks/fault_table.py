@@ -1,6 +1,6 @@
 """Which metric sees which fault? Known faults on real individuals, over many seeds.
 
-    python benchmarks/fault_table.py --set demo --people 99 --seeds 20
+    python benchmarks/fault_table.py --set demo --individuals 99 --seeds 20
     python benchmarks/fault_table.py --docs
 
 Each seed deals the real individuals of every population into training, held-out and fresh ones.
@@ -56,39 +56,41 @@ OF_SLOW = '"fresh individuals" "independent sites" "order-4 Markov"'
 RUNS = {  # what is shown, and the options that made it
     "demo": (
         "The shipped region, 98 individuals per group, three populations",
-        f"--set demo --people 99 --seeds 20 {SLOW}",
+        f"--set demo --individuals 99 --seeds 20 {SLOW}",
     ),
     "demo.fresh": (
         "The shipped region, 98 individuals per group",
-        f"--set demo --people 99 --fresh-only --first-seed 101 --seeds 20 {SLOW}",
+        f"--set demo --individuals 99 --fresh-only --first-seed 101 --seeds 20 {SLOW}",
     ),
     "demo.slow": (
         "The three slow metrics, on the shipped region",
-        f"--set demo --people 99 --seeds 20 --name demo.slow --only {METRICS} --faults {OF_SLOW}",
+        f"--set demo --individuals 99 --seeds 20 --name demo.slow --only {METRICS} --faults "
+        f"{OF_SLOW}",
     ),
     "dpyd-slice": (
         "DPYD, 1,000 sites, 300 individuals per group, five super-populations",
-        f"--set dpyd-slice --people 300 --sites 1000 --seeds 20 {SLOW}",
+        f"--set dpyd-slice --individuals 300 --sites 1000 --seeds 20 {SLOW}",
     ),
     "dpyd-slice.fresh": (
         "DPYD, 1,000 sites, 300 individuals per group",
-        "--set dpyd-slice --people 300 --sites 1000 --fresh-only --first-seed 101 --seeds 20 "
+        "--set dpyd-slice --individuals 300 --sites 1000 --fresh-only --first-seed 101 --seeds 20 "
         f"{SLOW}",
     ),
     "dpyd-slice.large": (
         "DPYD, all 2,053 sites, 800 individuals per group: what needs more of them",
-        "--set dpyd-slice --people 800 --seeds 20 --name dpyd-slice.large"
+        "--set dpyd-slice --individuals 800 --seeds 20 --name dpyd-slice.large"
         f" --only impossible_haplotypes population_tstr --faults {FAULTS_OF_LARGE_SLICE}",
     ),
     "chr15": (
         "chr15, 3,000 sites, 800 individuals per group: what needs more individuals, or groups "
         "that are farther apart",
-        f"--set chr15 --people 800 --sites 3000 --seeds 20 --only {OF_LARGE_SETS} --faults "
+        f"--set chr15 --individuals 800 --sites 3000 --seeds 20 --only {OF_LARGE_SETS} --faults "
         f"{FAULTS_OF_LARGE_SETS}",
     ),
     "chr15.fresh": (
         "chr15, 3,000 sites, 500 individuals per group",
-        f"--set chr15 --people 500 --sites 3000 --fresh-only --first-seed 101 --seeds 20 {SLOW}",
+        "--set chr15 --individuals 500 --sites 3000 --fresh-only --first-seed 101 --seeds 20 "
+        f"{SLOW}",
     ),
 }
 
@@ -112,7 +114,7 @@ def main() -> int:
         if wanted:
             panel = panel or open_set(arguments.set, arguments.data)
             started = time.process_time()
-            measured, kept["people"] = measure_seed(panel, seed, arguments, wanted)
+            measured, kept["individuals"] = measure_seed(panel, seed, arguments, wanted)
             kept["figures"] += [_kept(m) for m in measured]
             kept["metrics"] += [m.name for m in wanted]
             path.write_text(json.dumps(kept))
@@ -129,12 +131,14 @@ def measure_seed(
     panel: Panel, seed: int, arguments: argparse.Namespace, metrics: list[Metric]
 ) -> tuple[list[Measured], int]:
     """Every value of every fault, and the individuals per group."""
-    training, held, fresh = deal_panels(panel, arguments.people, arguments.sites, "training", seed)
+    training, held, fresh = deal_panels(
+        panel, arguments.individuals, arguments.sites, "training", seed
+    )
     sites = training.sites
     cm = genetic_positions(sites)
     known, new = (group.haplotypes.read(0, len(cm)) for group in (training, fresh))
     indel = np.array([len(ref) != len(alt) for ref, alt in zip(sites.ref, sites.alt, strict=True)])
-    material = Material(known, new, cm, np.array(training.people.population), indel)
+    material = Material(known, new, cm, np.array(training.individuals.population), indel)
     made = {
         name: make(material, np.random.default_rng(derive_seed(seed, "fault", name)))
         for name, make in FAULTS.items()
@@ -144,7 +148,7 @@ def measure_seed(
     measured = measure_together(
         made, training, held, cm, options.n_permutations, options.ld_window, seed, tuple(metrics)
     )
-    return measured, len(training.people)
+    return measured, len(training.individuals)
 
 
 def _kept(m: Measured) -> dict:
@@ -171,7 +175,7 @@ def judged(kept: dict) -> dict[str, list[dict]]:
         if m["metric"] in known
     ]
     return {
-        name: fidelity_rows(measured, name, "control", kept["people"], group=name)
+        name: fidelity_rows(measured, name, "control", kept["individuals"], group=name)
         for name in measured[0].values
         if name != "T"
     }
@@ -250,7 +254,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--set", choices=SETS, default="demo", help="data set (default: the shipped one)"
     )
-    parser.add_argument("--people", type=int, default=99, help="individuals a group, at most")
+    parser.add_argument("--individuals", type=int, default=99, help="individuals a group, at most")
     parser.add_argument("--sites", type=int, help="the first so many sites (default: all)")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first-seed", type=int, default=1)

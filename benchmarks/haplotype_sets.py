@@ -13,7 +13,7 @@ from simulated_panel import CONTIG, write_simulated
 from genoloom.config import PrepareOptions
 from genoloom.errors import InputError
 from genoloom.formats.pgen import PanelWriter, open_panel
-from genoloom.panel import Panel, People, Sites
+from genoloom.panel import Individuals, Panel, Sites
 from genoloom.stages.prepare import prepare
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,8 +28,8 @@ class BenchmarkSet:
 
     Attributes
     ----------
-    labels, person, population, sex : str
-        Table of people (TSV or sheet) and the names of its columns.
+    labels, individual, population, sex : str
+        Table of individuals (TSV or sheet) and the names of its columns.
     region : (start, end) or None
         1-based, both ends included.
     """
@@ -40,7 +40,7 @@ class BenchmarkSet:
     population: str
     map: str | Path | None
     region: tuple[int, int] | None = None
-    person: str = "sample"
+    individual: str = "sample"
     sex: str = "sex"
 
 
@@ -50,10 +50,10 @@ SETS = {
     "demo": BenchmarkSet(
         DEMO / "eur300.chr20_1-2Mb.vcf.gz",
         "20",
-        DEMO / "people.tsv",
+        DEMO / "samples.tsv",
         "population",
         DEMO / "chr20.b37.gmap.gz",
-        person="person",
+        individual="individual",
     ),
     "dpyd-slice": BenchmarkSet(
         _DPYD,
@@ -92,7 +92,7 @@ SETS = {
         "human/1kgp_10ksnp_chr15/splits.tsv",
         "population",
         "maps/b37/chr15.b37.gmap.gz",
-        person="person",
+        individual="individual",
     ),
     "cyp2c19": BenchmarkSet(
         "human/1kgp_phase3_pgx_multilocus_2504.GRCh37.vcf.gz",
@@ -146,33 +146,35 @@ def make_panel(name: str, data: Path, out: Path) -> None:
     if name == "805":
         _write_unplaced(variants, labels, chosen, out)
         return
-    people = out.with_name("people.tsv")
-    people.parent.mkdir(parents=True, exist_ok=True)
+    individuals = out.with_name("samples.tsv")
+    individuals.parent.mkdir(parents=True, exist_ok=True)
     if variants.is_relative_to(DEMO):
-        people = labels
+        individuals = labels
     else:
-        # the label tables name more people than the panels hold; the sheet must name exactly these
+        # the label tables name more individuals than the panels hold; the sheet must name exactly
+        # these
         import cyvcf2
 
-        _write_people(labels, chosen, set(cyvcf2.VCF(str(variants)).samples), people)
+        _write_individuals(labels, chosen, set(cyvcf2.VCF(str(variants)).samples), individuals)
     prepare(
         variants=variants, contig=chosen.contig, out=out,
-        options=PrepareOptions(multiallelic="reject"), people=people,
+        options=PrepareOptions(multiallelic="reject"), samples=individuals,
         genetic_map=data / chosen.map if chosen.map else None, region=chosen.region,
     )  # fmt: skip
 
 
 def _labels(path: Path, chosen: BenchmarkSet) -> dict[str, tuple[str, str]]:
-    """{person: (population, sex)}."""
+    """{individual: (population, sex)}."""
     with open(path, newline="") as handle:
         rows = csv.DictReader((line for line in handle if not line.startswith("#")), delimiter="\t")
         return {
-            row[chosen.person]: (row[chosen.population], row.get(chosen.sex, "")) for row in rows
+            row[chosen.individual]: (row[chosen.population], row.get(chosen.sex, ""))
+            for row in rows
         }
 
 
-def _write_people(labels: Path, chosen: BenchmarkSet, samples: set[str], out: Path) -> None:
-    lines = ["person\tpopulation\tsex"]
+def _write_individuals(labels: Path, chosen: BenchmarkSet, samples: set[str], out: Path) -> None:
+    lines = ["individual\tpopulation\tsex"]
     lines += [
         f"{name}\t{population}\t{sex}"
         for name, (population, sex) in _labels(labels, chosen).items()
@@ -190,7 +192,9 @@ def _write_unplaced(variants: Path, labels: Path, chosen: BenchmarkSet, out: Pat
     alleles = np.array([row[2:] for row in rows], dtype=np.int8).T  # (n_variants, n_haplotypes)
     names = [row[1].removesuffix("_A") for row in rows[0::2]]
     known = _labels(labels, chosen)
-    people = People(names, [known[name][0] for name in names], [known[name][1] for name in names])
+    individuals = Individuals(
+        names, [known[name][0] for name in names], [known[name][1] for name in names]
+    )
     n = len(alleles)
     minor = np.minimum(alleles.sum(axis=1), alleles.shape[1] - alleles.sum(axis=1))
     text = [np.array([value] * n, dtype=object) for value in ("A", "C", ".")]
@@ -203,7 +207,7 @@ def _write_unplaced(variants: Path, labels: Path, chosen: BenchmarkSet, out: Pat
     )
     kept = np.flatnonzero(minor >= PrepareOptions().min_mac)
     out.parent.mkdir(parents=True, exist_ok=True)
-    with PanelWriter(out, people, chosen.contig) as writer:
+    with PanelWriter(out, individuals, chosen.contig) as writer:
         writer.append(sites.take(kept), alleles[kept])
     Path(f"{out}.summary.json").write_text(
         f'{{"contig": "{chosen.contig}", "records": {n}, "kept": {len(kept)}}}\n'

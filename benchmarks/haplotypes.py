@@ -4,12 +4,12 @@
     python benchmarks/haplotypes.py --set demo --generators transformer matched_mosaic \
         --minutes 5 --set-option mosaic.segment_cm=0.03
 
-Every figure comes from the package's own stages: `prepare`, `split` (people in halves, seeded),
-`train`, `cohort`, `generate`, `validate`, `audit`; bits per site are the model's own likelihood of
-the held-out people. The row `reference` is what held-out real people score; the row `real` is the
-training people taken as if they were synthetic. Times are processor seconds, so that other work on
-the machine does not count. Rows are written as they come, so a stopped run leaves what it has;
-`--append` goes on.
+Every figure comes from the package's own stages: `prepare`, `split` (individuals in halves,
+seeded), `train`, `cohort`, `generate`, `validate`, `audit`; bits per site are the model's own
+likelihood of the held-out individuals. The row `reference` is what held-out real individuals score;
+the row `real` is the training individuals taken as if they were synthetic. Times are processor
+seconds, so that other work on the machine does not count. Rows are written as they come, so a
+stopped run leaves what it has; `--append` goes on.
 """
 
 import argparse
@@ -70,9 +70,20 @@ METRICS = {
     "classifier": "classifier_auc",
 }
 COLUMNS = [
-    "set", "seed", "generator", "sites", "people", "bits", *METRICS, "local_attack", "worst_attack",
-    "attack", "train_cpu_s", "sample_M_s", "options",
-]  # fmt: skip
+    "set",
+    "seed",
+    "generator",
+    "sites",
+    "individuals",
+    "bits",
+    *METRICS,
+    "local_attack",
+    "worst_attack",
+    "attack",
+    "train_cpu_s",
+    "sample_M_s",
+    "options",
+]
 SAMPLED = 1000  # haplotypes in the measurement of speed
 
 
@@ -116,15 +127,16 @@ def _parse() -> argparse.Namespace:
         "--minutes", type=float, help="length of the schedules of transformer and GAN"
     )
     parser.add_argument(
-        "--people",
+        "--individuals",
         type=int,
-        help="synthetic people; fewer make the comparison faster (default: as many as trained)",
+        help="synthetic individuals; fewer make the comparison faster (default: as many as "
+        "trained)",
     )
     parser.add_argument(
         "--n-permutations",
         type=int,
         default=3,
-        help="halvings of the real people behind the reference",
+        help="halvings of the real individuals behind the reference",
     )
     parser.add_argument(
         "--set-option",
@@ -198,7 +210,7 @@ def _run_generator(
     arguments: argparse.Namespace,
 ) -> list[dict]:
     """Train, generate, validate and audit; the rows of this generator, of the reference and of the
-    training people.
+    training individuals.
     """
     place = table.parent / generator
     shutil.rmtree(place, ignore_errors=True)
@@ -231,7 +243,7 @@ def judge(
     generator: str, model: Path, panel: Path, table: Path, seed: int, arguments: argparse.Namespace
 ) -> list[dict]:
     """Generate from a trained model, validate and audit; the rows of the reference, of the training
-    people and of the model.
+    individuals and of the model.
     """
     place = model.parent
     cohort, out = place / "cohort.tsv", place / f"{panel.name}.bcf"
@@ -239,7 +251,7 @@ def judge(
         model=model,
         split=table,
         out=cohort,
-        options=CohortOptions(size=arguments.people),
+        options=CohortOptions(size=arguments.individuals),
         seed=seed,
     )
     generate(
@@ -259,13 +271,13 @@ def judge(
 def compare(
     name: str, synthetic: Path, panel: Path, table: Path, seed: int, arguments: argparse.Namespace
 ) -> list[dict]:
-    """Validate and audit the people at the prefix `synthetic`; the rows of the reference, of the
-    training people and of them.
+    """Validate and audit the individuals at the prefix `synthetic`; the rows of the reference, of
+    the training individuals and of them.
     """
     place = synthetic.parent
     fidelity, privacy = place / "fidelity.tsv", place / "privacy.tsv"
     files = {"synthetic": [synthetic], "panels": [panel], "split": table}
-    with open_comparands(**files, train=[], holdout=[], people=[], genetic_map=None) as comparands:
+    with open_comparands(**files, train=[], holdout=[], samples=[], genetic_map=None) as comparands:
         compared = {"name": name, "comparands": comparands, "controls": [], "seed": seed}
         validate(
             **compared,
@@ -281,7 +293,7 @@ def compare(
         )
     rows = read_table(fidelity)
     own = (
-        {"generator": name, "people": _compared(rows)}
+        {"generator": name, "individuals": _compared(rows)}
         | _figures(rows, name, "value")
         | _attacks(read_table(privacy))
     )
@@ -291,7 +303,9 @@ def compare(
 
 
 def _bits(model: Path, panel: Path, table: Path) -> float:
-    """Bits a site of the held-out people under the model; nan for generators without likelihood."""
+    """Bits a site of the held-out individuals under the model; nan for generators without
+    likelihood.
+    """
     generator, sites, _ = load_generator(model)
     if not generator.has_likelihood:
         return math.nan
@@ -303,15 +317,15 @@ def _bits(model: Path, panel: Path, table: Path) -> float:
 def held_out(
     sites: Sites, population_names: list[str], panel: Path, table: Path
 ) -> tuple[Panel, np.ndarray]:
-    """The held-out people at the sites of a model, and the index of the population of each of their
-    haplotypes.
+    """The held-out individuals at the sites of a model, and the index of the population of each of
+    their haplotypes.
     """
     whole = open_panel(panel)
-    held = whole.take_people(
-        np.array([role == "holdout" for role in read_roles(table, whole.people)])
+    held = whole.take_individuals(
+        np.array([role == "holdout" for role in read_roles(table, whole.individuals)])
     )
-    _, real = match_sites(Panel(sites, held.people, held.haplotypes), held)
-    return real, np.repeat([population_names.index(p) for p in real.people.population], 2)
+    _, real = match_sites(Panel(sites, held.individuals, held.haplotypes), held)
+    return real, np.repeat([population_names.index(p) for p in real.individuals.population], 2)
 
 
 def speed(model: Path) -> float:

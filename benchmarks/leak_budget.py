@@ -58,7 +58,7 @@ def main() -> None:
 def measure(name: str, data: Path, splits: int, seed: int) -> list[dict]:
     """The rows of one set."""
     panel = open_set(name, data)
-    population = np.array(panel.people.population)
+    population = np.array(panel.individuals.population)
     dosage = read_dosage(panel)
     names, sizes = np.unique(population, return_counts=True)
     large = np.isin(population, names[sizes >= LEAST])  # smaller ones can be all in one fold

@@ -1,7 +1,7 @@
-"""What would a mixture of several generators pay for the held-out people? Their likelihoods,
+"""What would a mixture of several generators pay for the held-out individuals? Their likelihoods,
 averaged.
 
-    python benchmarks/haplotypes.py --set dpyd-slice --people 300 \
+    python benchmarks/haplotypes.py --set dpyd-slice --individuals 300 \
         --generators transformer li_stephens hmm markov
     python benchmarks/mixtures.py --set dpyd-slice --generators transformer li_stephens hmm markov
 

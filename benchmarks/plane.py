@@ -1,16 +1,16 @@
 """The fidelity-privacy plane of a table of benchmarks/haplotypes.py: the curve of each generator
 over its options.
 
-    python benchmarks/haplotypes.py --set dpyd-slice --people 300 --generators transformer \
+    python benchmarks/haplotypes.py --set dpyd-slice --individuals 300 --generators transformer \
         --set-option transformer.steps=370
-    python benchmarks/haplotypes.py --set dpyd-slice --people 300 --generators mosaic \
+    python benchmarks/haplotypes.py --set dpyd-slice --individuals 300 --generators mosaic \
         --set-option mosaic.segment_cm=0.05 --append
     python benchmarks/plane.py --set dpyd-slice --out plane.svg
 
-Horizontal: AUC of the classifier between synthetic and held-out people; vertical: AUC of the worst
-membership attack. A point is the median over the seeds of one generator with the same options, bars
-reach from the least to the largest; a line joins a generator's points in the order of the table.
-The dotted line is the median of what held-out real people score.
+Horizontal: AUC of the classifier between synthetic and held-out individuals; vertical: AUC of the
+worst membership attack. A point is the median over the seeds of one generator with the same
+options, bars reach from the least to the largest; a line joins a generator's points in the order of
+the table. The dotted line is the median of what held-out real individuals score.
 """
 
 import argparse
@@ -111,9 +111,9 @@ def draw(rows: list[dict]) -> Figure:
     ]
     if reference:
         axes.axvline(
-            float(np.median(reference)), color="0.4", ls=":", lw=1, label="held-out people"
+            float(np.median(reference)), color="0.4", ls=":", lw=1, label="held-out individuals"
         )
-    axes.set_xlabel("classifier AUC, synthetic against held-out people")
+    axes.set_xlabel("classifier AUC, synthetic against held-out individuals")
     axes.set_ylabel("worst membership attack, AUC")
     axes.legend(fontsize=8)
     return figure

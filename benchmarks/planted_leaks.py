@@ -1,18 +1,20 @@
-"""Are planted leaks caught, and are fresh people not accused? Real people in place of a generator.
+"""Are planted leaks caught, and are fresh individuals not accused? Real individuals in place of a
+generator.
 
     make bench-privacy
-    python benchmarks/planted_leaks.py --set dpyd-full --people 250 --seeds 1 2 3 \
-        --leaks none people:0.05 --append
+    python benchmarks/planted_leaks.py --set dpyd-full --individuals 250 --seeds 1 2 3 \
+        --leaks none individuals:0.05 --append
 
-Each seed divides the people of a panel, by population, into fresh, held-out and training people.
-The synthetic data are the fresh people, into whom a leak of the training people is planted; the
-audit judges them as it judges any generator.
+Each seed divides the individuals of a panel, by population, into fresh, held-out and training
+individuals. The synthetic data are the fresh individuals, into whom a leak of the training
+individuals is planted; the audit judges them as it judges any generator.
 
-    none         nothing: the verdict should be a pass people       whole people copied in place of
-    fresh ones, a share of the training people, with and without flips half         the first half
-    of the region of as many people haplotypes   the same number of haplotypes, each into another
-    person population   everybody of one population copied rare         the rare alleles (at most 5
-    copies among the real people) of a share of the training people
+    none         nothing: the verdict should be a pass individuals       whole individuals copied in
+    place of fresh ones, a share of the training individuals, with and without flips half
+    the first half of the region of as many individuals haplotypes   the same number of haplotypes,
+    each into another individual population   everybody of one population copied rare         the
+    rare alleles (at most 5 copies among the real individuals) of a share of the training
+    individuals
 
 `--quick` runs only the tests for copies: a leak they catch, the audit catches.
 
@@ -38,8 +40,8 @@ from genoloom.formats.tables import read_table, write_table
 from genoloom.logs import configure_logging
 from genoloom.panel import (
     ArrayHaplotypes,
+    Individuals,
     Panel,
-    People,
     Sites,
     genetic_positions,
     haplotype_columns,
@@ -59,7 +61,7 @@ log = logging.getLogger("benchmark")
 STEP = 200  # sites read at a time, as in an audit with the default windows
 COLUMNS = [
     "set",
-    "people",
+    "individuals",
     "sites",
     "seed",
     "leak",
@@ -86,7 +88,7 @@ class Leak:
 
 LEAKS = [
     Leak("none"),
-    *(Leak("people", share, flips) for share in (0.01, 0.05, 0.2) for flips in (0.0, 0.005)),
+    *(Leak("individuals", share, flips) for share in (0.01, 0.05, 0.2) for flips in (0.0, 0.005)),
     *(Leak("half", share) for share in (0.1, 0.2)),
     *(Leak("haplotypes", share) for share in (0.05, 0.2)),
     Leak("population", 1.0),
@@ -101,14 +103,14 @@ def plant(
     population: np.ndarray,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Fresh haplotypes with a leak of the training people.
+    """Fresh haplotypes with a leak of the training individuals.
 
     Parameters
     ----------
     fresh, real : ndarray, int8, shapes (n_sites, 2 n) and (n_sites, 4 n)
-        `real`: held-out people, then training people.
+        `real`: held-out individuals, then training individuals.
     population : ndarray of str, shape (n,)
-        The same for person `i` of each group.
+        The same for individual `i` of each group.
     """
     made, n = fresh.copy(), len(population)
     train = real[:, 2 * n :]
@@ -137,11 +139,11 @@ def plant(
 
 
 def thirds(
-    population: np.ndarray, people: int | None, rng: np.random.Generator
+    population: np.ndarray, individuals: int | None, rng: np.random.Generator
 ) -> list[np.ndarray]:
-    """Three groups of as many people of each population, in the same order of populations."""
+    """Three groups of as many individuals of each population, in the same order of populations."""
     names, counts = np.unique(population, return_counts=True)
-    share = 1.0 if people is None else min(1.0, 3 * people / len(population))
+    share = 1.0 if individuals is None else min(1.0, 3 * individuals / len(population))
     groups: list[list[int]] = [[], [], []]
     for name, count in zip(names, counts, strict=True):
         size = int(share * count / 3)
@@ -154,22 +156,22 @@ def thirds(
 def judge(
     panel: Panel,
     leak: Leak,
-    people: int | None,
+    individuals: int | None,
     seed: int,
     options: AuditOptions,
     quick: bool = False,
 ) -> dict:
     """Plant a leak, audit, and say what was found."""
     rng = np.random.default_rng(derive_seed(seed, "thirds"))
-    fresh, holdout, train = thirds(np.array(panel.people.population), people, rng)
+    fresh, holdout, train = thirds(np.array(panel.individuals.population), individuals, rng)
     everybody = panel.haplotypes.read(0, len(panel.sites))
-    population = np.array(panel.people.population)[fresh]
+    population = np.array(panel.individuals.population)[fresh]
     n, real = len(fresh), everybody[:, haplotype_columns(np.concatenate([holdout, train]))]
     rng = np.random.default_rng(derive_seed(seed, "plant", leak.kind, leak.share, leak.flips))
     made = plant(leak, everybody[:, haplotype_columns(fresh)], real, population, rng)
 
     about = {
-        "people": n, "sites": len(panel.sites), "seed": seed, "leak": leak.kind,
+        "individuals": n, "sites": len(panel.sites), "seed": seed, "leak": leak.kind,
         "share": leak.share, "flips": leak.flips,
     }  # fmt: skip
     started = time.process_time()
@@ -211,14 +213,18 @@ def _audit(
     n = len(population)
 
     def as_panel(alleles: np.ndarray, labels: list[str]) -> Panel:
-        named = People([f"P{i}" for i in range(len(labels))], labels, ["unknown"] * len(labels))
+        named = Individuals(
+            [f"P{i}" for i in range(len(labels))], labels, ["unknown"] * len(labels)
+        )
         return Panel(sites, named, ArrayHaplotypes(alleles))
 
     synthetic, truth = (
         as_panel(made, population.tolist()),
         as_panel(real, [*population, *population]),
     )
-    groups = compare(synthetic.people, truth.people, ["holdout"] * n + ["train"] * n, 0, seed)
+    groups = compare(
+        synthetic.individuals, truth.individuals, ["holdout"] * n + ["train"] * n, 0, seed
+    )
     sizes, haplotype_sizes = (
         [int(s) for s in text.split(",")] for text in (options.windows, options.haplotype_windows)
     )
@@ -276,14 +282,17 @@ def main() -> int:
     )
     parser.add_argument("--set", choices=SETS, default="dpyd-full", help="data set")
     parser.add_argument(
-        "--people", type=int, default=250, help="people a group; a third of the panel at most"
+        "--individuals",
+        type=int,
+        default=250,
+        help="individuals a group; a third of the panel at most",
     )
     parser.add_argument(
         "--seeds",
         nargs="+",
         type=int,
         default=list(range(1, 21)),
-        help="each divides the people anew",
+        help="each divides the individuals anew",
     )
     parser.add_argument(
         "--leaks", nargs="+", metavar="KIND[:SHARE]", help="which leaks (default: all)"
@@ -314,7 +323,7 @@ def main() -> int:
             asked = {leak.kind, f"{leak.kind}:{leak.share:g}"} & wanted
             if not asked or (arguments.set, str(seed), leak.kind, leak.share, leak.flips) in have:
                 continue
-            row = judge(panel, leak, arguments.people, seed, options, arguments.quick) | {
+            row = judge(panel, leak, arguments.individuals, seed, options, arguments.quick) | {
                 "set": arguments.set
             }
             done.append({key: str(value) for key, value in row.items()})

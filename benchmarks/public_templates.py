@@ -1,12 +1,12 @@
-"""Templates of public people for a private cohort: fidelity and leak, beside private templates and
-the public people themselves.
+"""Templates of public individuals for a private cohort: fidelity and leak, beside private templates
+and the public individuals themselves.
 
     python benchmarks/public_templates.py --set dpyd-slice --seeds 1
 
-The people of a set are dealt, by population, to a public panel and a private one, whose people
-train or are held out in halves as everywhere. Figures as in `haplotypes.py`; attacks ask for the
-private people who train. The row `public people` takes as many of them as if they were synthetic:
-the reference of this mode.
+The individuals of a set are dealt, by population, to a public panel and a private one, whose
+individuals train or are held out in halves as everywhere. Figures as in `haplotypes.py`; attacks
+ask for the private individuals who train. The row `public individuals` takes as many of them as if
+they were synthetic: the reference of this mode.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from genoloom.training_config import CopyingNetworkOptions, TrainSections
 
 
 def main() -> int:
-    more = {"--private": {"type": int, "default": 1204, "help": "private people"}}
+    more = {"--private": {"type": int, "default": 1204, "help": "private individuals"}}
     return run_study("public_templates", __doc__, "dpyd-slice", _run_set, more)
 
 
@@ -43,9 +43,9 @@ def _run_set(name: str, seed: int, arguments: argparse.Namespace) -> list[dict]:
         place / "split.tsv",
     )
     whole = open_set(name, arguments.data)
-    ours = _dealt(whole.people.population, arguments.private, seed)
-    _write(whole.take_people(np.flatnonzero(ours)), private)
-    _write(whole.take_people(np.flatnonzero(~ours)), public)
+    ours = _dealt(whole.individuals.population, arguments.private, seed)
+    _write(whole.take_individuals(np.flatnonzero(ours)), private)
+    _write(whole.take_individuals(np.flatnonzero(~ours)), public)
     split(
         panels=[private], out=table, summary=place / "split.json", options=SplitOptions(), seed=seed
     )
@@ -68,13 +68,13 @@ def _run_set(name: str, seed: int, arguments: argparse.Namespace) -> list[dict]:
     n = sum(row["role"] == "train" for row in read_table(table))
     chosen = np.random.default_rng(derive_seed(seed, "shown")).permutation(int((~ours).sum()))[:n]
     shown = place / "shown" / contig
-    _write(open_panel(public).take_people(np.sort(chosen)), shown)
-    _, _, own = compare("public people", shown, private, table, seed, arguments)
+    _write(open_panel(public).take_individuals(np.sort(chosen)), shown)
+    _, _, own = compare("public individuals", shown, private, table, seed, arguments)
     return [*rows, own]
 
 
 def _dealt(population: list[str], private: int, seed: int) -> np.ndarray:
-    """Who is private, bool (n_people,): so many, the same share of each population."""
+    """Who is private, bool (n_individuals,): so many, the same share of each population."""
     rng = np.random.default_rng(derive_seed(seed, "private"))
     names = np.array(population)
     rank = np.empty(len(names))
@@ -88,7 +88,9 @@ def _dealt(population: list[str], private: int, seed: int) -> np.ndarray:
 
 def _write(panel: Panel, prefix: Path) -> None:
     prefix.parent.mkdir(parents=True, exist_ok=True)
-    with PanelWriter(prefix, panel.people, panel.sites.contig, panel.sites.contig_length) as writer:
+    with PanelWriter(
+        prefix, panel.individuals, panel.sites.contig, panel.sites.contig_length
+    ) as writer:
         for start, stop, alleles in panel.blocks():
             writer.append(panel.sites.take(slice(start, stop)), alleles)
     summary = {"contig": panel.sites.contig, "records": len(panel.sites), "kept": len(panel.sites)}

@@ -95,12 +95,17 @@ def _run(split: str, seed: int, arguments: argparse.Namespace) -> list[dict]:
     prefix, table = arguments.work / SETS["chr15"].contig, place / "split.tsv"
     _make_panel(prefix, arguments.data)
     panel = open_panel(prefix)
-    roles = {row["person"]: row[split] for row in read_table(arguments.data / SETS["chr15"].labels)}
+    roles = {
+        row["individual"]: row[split] for row in read_table(arguments.data / SETS["chr15"].labels)
+    }
     place.mkdir(parents=True, exist_ok=True)
     write_split(
         table,
-        panel.people,
-        ["train" if roles[person] == "train" else "holdout" for person in panel.people.id],
+        panel.individuals,
+        [
+            "train" if roles[individual] == "train" else "holdout"
+            for individual in panel.individuals.id
+        ],
     )
     options, text = options_of(arguments.generator, arguments.set_option)
     model = place / "model.safetensors"
@@ -116,9 +121,9 @@ def _run(split: str, seed: int, arguments: argparse.Namespace) -> list[dict]:
         row["train_cpu_s"] = time.process_time() - started
     generator, sites, _ = load_generator(model)
     where = np.searchsorted(panel.sites.position, sites.position)
-    train_rows = np.repeat([role == "train" for role in read_roles(table, panel.people)], 2)
+    train_rows = np.repeat([role == "train" for role in read_roles(table, panel.individuals)], 2)
     population = np.repeat(
-        [generator.population_names.index(p) for p in panel.people.population], 2
+        [generator.population_names.index(p) for p in panel.individuals.population], 2
     )
     alleles = panel.haplotypes.read(0, len(panel.sites))
     real, test = alleles[:, train_rows], alleles[:, ~train_rows]
@@ -151,14 +156,16 @@ def _make_panel(prefix: Path, data: Path) -> None:
     if Path(f"{prefix}.summary.json").exists():
         return
     chosen = SETS["chr15"]
-    people = prefix.with_name("people.tsv")
-    people.parent.mkdir(parents=True, exist_ok=True)
-    lines = [f"{row['person']}\t{row['population']}" for row in read_table(data / chosen.labels)]
-    people.write_text("\n".join(["person\tpopulation", *lines]) + "\n")
+    individuals = prefix.with_name("samples.tsv")
+    individuals.parent.mkdir(parents=True, exist_ok=True)
+    lines = [
+        f"{row['individual']}\t{row['population']}" for row in read_table(data / chosen.labels)
+    ]
+    individuals.write_text("\n".join(["individual\tpopulation", *lines]) + "\n")
     options = PrepareOptions(min_mac=0, overlapping="keep")
     prepare(
         variants=data / chosen.variants, contig=chosen.contig, out=prefix, options=options,
-        people=people,
+        samples=individuals,
         genetic_map=data / chosen.map, region=None,
     )  # fmt: skip
 

@@ -1,16 +1,16 @@
 """Do the verdicts tell good from bad? Eight control generators with known faults, over many seeds,
-on real people.
+on real individuals.
 
     python benchmarks/referee.py --set dpyd-slice --seeds 20
-    python benchmarks/referee.py --set demo --people 99 --seeds 5 --verdicts fidelity
-    python benchmarks/referee.py --set demo --people 99 --seeds 100 --verdicts fidelity \
-        --controls "fresh people"
+    python benchmarks/referee.py --set demo --individuals 99 --seeds 5 --verdicts fidelity
+    python benchmarks/referee.py --set demo --individuals 99 --seeds 100 --verdicts fidelity \
+        --controls "fresh individuals"
 
-Each seed deals the real people of every population into three groups: training, held-out, and fresh
-people who take the place of a perfect generator. The controls are made from the training group;
-`validation/controls.py` says what each must get. The table counts seeds by verdict. A control is
-judged rightly when it passes where it must pass, and does not pass where it must not: `weak` is not
-a pass, and stops a release like `fail`.
+Each seed deals the real individuals of every population into three groups: training, held-out, and
+fresh individuals who take the place of a perfect generator. The controls are made from the training
+group; `validation/controls.py` says what each must get. The table counts seeds by verdict. A
+control is judged rightly when it passes where it must pass, and does not pass where it must not:
+`weak` is not a pass, and stops a release like `fail`.
 """
 
 import argparse
@@ -62,12 +62,12 @@ def main() -> int:
 def judge_seed(panel: Panel, seed: int, arguments: argparse.Namespace) -> list[dict]:
     """A row for each control and verdict."""
     training, held, fresh = deal_panels(
-        panel, arguments.people, arguments.sites, arguments.chosen_by, seed
+        panel, arguments.individuals, arguments.sites, arguments.chosen_by, seed
     )
     cm = genetic_positions(training.sites)
     known, new = (group.haplotypes.read(0, len(cm)) for group in (training, fresh))
     rng = np.random.default_rng(derive_seed(seed, "controls"))
-    made = make_controls(known, new, cm, np.array(training.people.population), rng)
+    made = make_controls(known, new, cm, np.array(training.individuals.population), rng)
     made = {name: alleles for name, alleles in made.items() if name in arguments.controls}
     rows = []
     if "fidelity" in arguments.verdicts:
@@ -78,18 +78,19 @@ def judge_seed(panel: Panel, seed: int, arguments: argparse.Namespace) -> list[d
 
 
 def deal_panels(
-    panel: Panel, people: int, sites: int | None, chosen_by: str, seed: int
+    panel: Panel, individuals: int, sites: int | None, chosen_by: str, seed: int
 ) -> list[Panel]:
-    """Training, held-out and fresh people, at the first sites that vary enough among the training
-    people, or everybody.
+    """Training, held-out and fresh individuals, at the first sites that vary enough among the
+    training individuals, or everybody.
     """
     rng = np.random.default_rng(derive_seed(seed, "referee"))
     groups = [
-        panel.take_people(rows) for rows in deal(np.array(panel.people.population), people, rng)
+        panel.take_individuals(rows)
+        for rows in deal(np.array(panel.individuals.population), individuals, rng)
     ]
     choosing = groups[:1] if chosen_by == "training" else groups
     counts = sum(group.haplotypes.read(0, len(panel.sites)).sum(axis=1) for group in choosing)
-    n = 2 * len(groups[0].people) * len(choosing)
+    n = 2 * len(groups[0].individuals) * len(choosing)
     kept = np.flatnonzero(np.minimum(counts, n - counts) >= MIN_CARRIERS)[:sites]
     return [group.take_sites(kept) for group in groups]
 
@@ -114,7 +115,7 @@ def _fidelity(
 
 
 def _privacy(made: dict[str, np.ndarray], training: Panel, held: Panel, seed: int) -> list[dict]:
-    n = len(training.people)
+    n = len(training.individuals)
     real = held.beside(training)
     roles = ["holdout"] * n + ["train"] * n
     rows = []
@@ -174,14 +175,14 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--set", choices=SETS, default="demo", help="data set (default: the shipped one)"
     )
-    parser.add_argument("--people", type=int, default=250, help="people a group, at most")
+    parser.add_argument("--individuals", type=int, default=250, help="individuals a group, at most")
     parser.add_argument("--sites", type=int, help="the first so many sites (default: all)")
     parser.add_argument(
         "--chosen-by",
         choices=["training", "everybody"],
         default="training",
         help="whose rarer alleles must have two carriers for a site to be used: in the workflow, "
-        "those of the training people",
+        "those of the training individuals",
     )
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first-seed", type=int, default=1)

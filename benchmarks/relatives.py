@@ -4,7 +4,7 @@
 
 `trios`: 3,202 individuals of the 1000 Genomes Project at 52 loci; 698 are children or parents who
 were added to the 2,504 unrelated ones. `unrelated`: the 2,504 at the same loci. `duplicates`: 417
-of HGDP and SGDP at 2 Mb; 54 are the same person, called twice. One row per panel: what could be
+of HGDP and SGDP at 2 Mb; 54 are the same individual, called twice. One row per panel: what could be
 told, the pairs found, and those that the labels explain.
 """
 
@@ -59,7 +59,7 @@ def measure(name: str, data: Path) -> dict:
     with open(data / "labels" / table, newline="") as handle:
         labels = {row["sample"]: row for row in csv.DictReader(handle, delimiter="\t")}
     vcf = cyvcf2.VCF(str(data / "human" / file), gts012=True)
-    people = [labels[sample] for sample in vcf.samples]
+    individuals = [labels[sample] for sample in vcf.samples]
     block = [
         np.minimum(variant.gt_types, 2).astype(np.int8)
         for variant in vcf
@@ -67,17 +67,17 @@ def measure(name: str, data: Path) -> dict:
     ]
     dosage = np.stack(block)
     found = find_relatives(
-        lambda: np.array_split(dosage, 20), np.array([row[column] for row in people])
+        lambda: np.array_split(dosage, 20), np.array([row[column] for row in individuals])
     )
     return {
         "panel": name,
-        "individuals": len(people),
+        "individuals": len(individuals),
         "sites": len(dosage),
         "kinship_degree": found.degree or "none",
         "parents_told": found.parents,
         "pairs": len(found.pairs),
         "pairs_explained": sum(
-            explained(name, people[i], people[j]) for i, j in found.pairs.tolist()
+            explained(name, individuals[i], individuals[j]) for i, j in found.pairs.tolist()
         ),
     }
 
@@ -89,7 +89,10 @@ def explained(name: str, one: dict, other: dict) -> bool:
             "0" in (one["in_phase3_2504"], other["in_phase3_2504"]) and one["pop"] == other["pop"]
         )
     if name == "duplicates":
-        return one["same_person_as"] == other["sample"] or other["same_person_as"] == one["sample"]
+        return (
+            one["same_individual_as"] == other["sample"]
+            or other["same_individual_as"] == one["sample"]
+        )
     return False
 
 

@@ -5,11 +5,12 @@ anybody where nothing leaks.
     python benchmarks/shadow_models.py --generators transformer gan --sites 1300 --shadows 4 \
         --shares 0.125 0.25 1 --seeds 2
 
-The real people of every population are dealt into training, held-out and fresh people. Each
-generator is fitted to the training people and its sample audited with shadow models of its kind,
-which train for a share of its steps; so are the fresh people (`fresh people`), whom no attack may
-tell from chance. Columns: AUC of the stacked attacker without and with shadow models, the worst
-attack with its interval, and the CPU seconds of all shadow models together, estimated and spent.
+The real individuals of every population are dealt into training, held-out and fresh individuals.
+Each generator is fitted to the training individuals and its sample audited with shadow models of
+its kind, which train for a share of its steps; so are the fresh individuals (`fresh individuals`),
+whom no attack may tell from chance. Columns: AUC of the stacked attacker without and with shadow
+models, the worst attack with its interval, and the CPU seconds of all shadow models together,
+estimated and spent.
 """
 
 import argparse
@@ -36,14 +37,14 @@ from genoloom.privacy.shadows import Shadow
 from genoloom.report.summary import as_text
 from genoloom.seeds import derive_seed
 from genoloom.stages.audited_models import AuditedModels, window_sizes
-from genoloom.stages.shadows import ShadowWork, draw_people, fit_people, make_shadows
+from genoloom.stages.shadows import ShadowWork, draw_individuals, fit_individuals, make_shadows
 from genoloom.training_config import TrainSections
 from genoloom.validation.cohorts import Comparison, compare
 
 log = logging.getLogger("shadow models")
 COLUMNS = [
     "set",
-    "people",
+    "individuals",
     "sites",
     "seed",
     "generator",
@@ -67,21 +68,23 @@ def main() -> int:
     rows = []
     for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
         training, held, fresh = deal_panels(
-            panel, arguments.people, arguments.sites, "training", seed
+            panel, arguments.individuals, arguments.sites, "training", seed
         )
         for name in arguments.generators:
             options = getattr(TrainSections(), name)
             if arguments.steps and "steps" in type(options).model_fields:
                 options = options.model_copy(update={"steps": arguments.steps})
-            n, audited_seed = len(training.people), derive_seed(seed, "audited")
-            kind = fit_people(
+            n, audited_seed = len(training.individuals), derive_seed(seed, "audited")
+            kind = fit_individuals(
                 generator_class(name)(options), options, training, np.arange(n), audited_seed
             )
-            made = draw_people(
-                kind, training.sites.contig, np.array(training.people.population), audited_seed
+            made = draw_individuals(
+                kind, training.sites.contig, np.array(training.individuals.population), audited_seed
             )
             real = held.beside(training)
-            people = compare(training.people, real.people, ["holdout"] * n + ["train"] * n, 0, seed)
+            individuals = compare(
+                training.individuals, real.individuals, ["holdout"] * n + ["train"] * n, 0, seed
+            )
             for share in arguments.shares:
                 audit_options = AuditOptions(shadow_steps=share)
                 models = AuditedModels({real.sites.contig: kind})
@@ -89,13 +92,13 @@ def main() -> int:
                 started = time.process_time()
                 known = make_shadows(
                     arguments.shadows,
-                    ShadowWork(models, [(drawn, real)], people, audit_options, seed),
+                    ShadowWork(models, [(drawn, real)], individuals, audit_options, seed),
                 )
                 spent = time.process_time() - started
                 estimated = arguments.shadows * seconds(kind, n, len(real.sites), share)
                 for audited, alleles in {
                     name: made,
-                    "fresh people": fresh.haplotypes.read(0, len(training.sites)),
+                    "fresh individuals": fresh.haplotypes.read(0, len(training.sites)),
                 }.items():
                     rows.append(
                         {
@@ -108,7 +111,7 @@ def main() -> int:
                     )
                     rows[-1] |= {"estimated_seconds": round(estimated), "seconds": round(spent)}
                     drawn = replace(training, haplotypes=ArrayHaplotypes(alleles))
-                    rows[-1] |= judge(drawn, real, people, known, audit_options, seed)
+                    rows[-1] |= judge(drawn, real, individuals, known, audit_options, seed)
                     log.info(
                         "seed %d, shadows of %s (%g of the steps): %s done",
                         seed,
@@ -132,24 +135,27 @@ def main() -> int:
 def judge(
     made: Panel,
     real: Panel,
-    people: Comparison,
+    individuals: Comparison,
     known: Sequence[Shadow],
     options: AuditOptions,
     seed: int,
 ) -> dict[str, float]:
-    """The row of one sample of people in the order of the training people."""
-    data = AuditData(people, *window_sizes(options))
+    """The row of one sample of individuals in the order of the training individuals."""
+    data = AuditData(individuals, *window_sizes(options))
     data.add(made, real, genetic_positions(real.sites))
     found = audit(
         data, "made", "generator", options.bootstrap, options.max_auc, seed, shadows=known
     )
     row = {r["attack"]: r for r in found.private if r["population"] == "all"}
     return {
-        "people": people.n, "sites": len(real.sites), "stacked": row[AttackId.STACKED]["value"],
+        "individuals": individuals.n,
+        "sites": len(real.sites),
+        "stacked": row[AttackId.STACKED]["value"],
         "with_shadows": row[AttackId.SHADOWS]["value"],
-        "worst": row[AttackId.WORST]["value"], "worst_low": row[AttackId.WORST]["low"],
+        "worst": row[AttackId.WORST]["value"],
+        "worst_low": row[AttackId.WORST]["low"],
         "worst_high": row[AttackId.WORST]["high"],
-    }  # fmt: skip
+    }
 
 
 def _parse() -> argparse.Namespace:
@@ -159,7 +165,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--set", choices=SETS, default="demo", help="data set (default: the shipped one)"
     )
-    parser.add_argument("--people", type=int, default=99, help="people a group, at most")
+    parser.add_argument("--individuals", type=int, default=99, help="individuals a group, at most")
     parser.add_argument("--sites", type=int, help="the first so many sites (default: all)")
     parser.add_argument(
         "--generators", nargs="+", choices=GENERATORS, default=["independent", "markov", "mosaic"]

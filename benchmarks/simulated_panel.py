@@ -1,5 +1,5 @@
-"""A large panel that anybody can make: people of three populations, simulated under a published
-history.
+"""A large panel that anybody can make: individuals of three populations, simulated under a
+published history.
 
 The history is that of Gutenkunst et al. 2009 (doi:10.1371/journal.pgen.1000695, table 1; a
 generation of 25 years): Africans, Europeans and East Asians after the expansion out of Africa.
@@ -13,12 +13,12 @@ import numpy as np
 
 from genoloom.errors import InputError
 from genoloom.formats.pgen import PanelWriter
-from genoloom.panel import People, Sites
+from genoloom.panel import Individuals, Sites
 
-PEOPLE = {"AFR": 835, "EUR": 835, "EAS": 834}  # 2,504 in all, as in 1000 Genomes
+INDIVIDUALS = {"AFR": 835, "EUR": 835, "EAS": 834}  # 2,504 in all, as in 1000 Genomes
 LENGTH = 14_000_000  # base pairs simulated, enough for the sites
 RECOMBINATION, MUTATION = 1e-8, 1.25e-8  # a base pair and generation
-# sites; copies of the minor allele in all people, so that most have two among those who train
+# sites; copies of the minor allele in all individuals, so that most have two among those who train
 SITES, CARRIERS = 70_000, 4
 CONTIG = "simulated"
 AT_ONCE = 1000  # sites written together
@@ -41,24 +41,24 @@ def write_simulated(out: Path) -> None:
         message = "the package msprime, which simulates, is not installed"
         raise InputError("--set simulated", message, remedy="pip install msprime") from error
     sequences = msprime.sim_ancestry(
-        PEOPLE, demography=_out_of_africa(msprime), sequence_length=LENGTH,
+        INDIVIDUALS, demography=_out_of_africa(msprime), sequence_length=LENGTH,
         recombination_rate=RECOMBINATION, random_seed=SEED
     )  # fmt: skip
     mutated = msprime.sim_mutations(
         sequences, rate=MUTATION, model=msprime.BinaryMutationModel(), random_seed=SEED
     )
-    populations = [name for name, n in PEOPLE.items() for _ in range(n)]
-    people = People(
+    populations = [name for name, n in INDIVIDUALS.items() for _ in range(n)]
+    individuals = Individuals(
         [f"simulated{i}" for i in range(len(populations))], populations,
         [("female", "male")[i % 2] for i in range(len(populations))]
     )  # fmt: skip
     kept = 0
     out.parent.mkdir(parents=True, exist_ok=True)
-    with PanelWriter(out, people, CONTIG) as writer:
+    with PanelWriter(out, individuals, CONTIG) as writer:
         position, alleles = [], []
         for variant in mutated.variants():
             ones = int(variant.genotypes.sum())
-            if min(ones, 2 * len(people) - ones) < CARRIERS:
+            if min(ones, 2 * len(individuals) - ones) < CARRIERS:
                 continue
             position.append(int(variant.site.position) + 1)
             alleles.append(variant.genotypes.astype(np.int8))
@@ -81,7 +81,7 @@ def _sites(position: np.ndarray) -> Sites:
 
 
 def _out_of_africa(msprime):
-    """Sizes in diploid people, growth and migration a generation, times in generations ago."""
+    """Sizes in diploid individuals, growth and migration a generation, times in generations ago."""
     growing_eur, growing_eas = 0.004, 0.0055  # a generation
     split, bottleneck, origin = (years / YEARS for years in (21_200, 140_000, 220_000))
     history = msprime.Demography()

@@ -2,15 +2,15 @@
 generators and their options.
 
     python benchmarks/small_cohorts.py --variants resources/demo/eur300.chr20_1-2Mb.vcf.gz \
-        --people resources/demo/people.tsv \
+        --samples resources/demo/samples.tsv \
         --map resources/demo/chr20.b37.gmap.gz --seeds 3 transformer transformer:dropout=0.3
         mosaic:segment_cm=0.02
 
 Each case is a generator and its options. A seed makes one split into halves, the same for all
 cases, and one training. Writes a tab-separated table to standard output, one row a case and seed;
-`real` rows take the training people themselves as if they were synthetic (they are as near to the
-held-out people as a perfect generator's rows, and give away everything), `fresh` rows take one half
-of the held-out people against the other: what a perfect generator scores.
+`real` rows take the training individuals themselves as if they were synthetic (they are as near to
+the held-out individuals as a perfect generator's rows, and give away everything), `fresh` rows take
+one half of the held-out individuals against the other: what a perfect generator scores.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from genoloom.models.haplotype.base import SampleRequest
 from genoloom.panel import allele_counts
 from genoloom.popgen.distances import aats_halves, hamming
 from genoloom.popgen.linkage import r_squared
-from genoloom.privacy.attacks import NearestNeighbours, per_person
+from genoloom.privacy.attacks import NearestNeighbours, per_individual
 from genoloom.seeds import derive_seed, row_seeds
 from genoloom.stages.prepare import prepare
 from genoloom.stages.split import split
@@ -65,12 +65,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--variants", type=Path, required=True)
-    parser.add_argument("--people", type=Path, required=True)
+    parser.add_argument("--samples", type=Path, required=True)
     parser.add_argument("--map", type=Path)
     parser.add_argument("--contig", default="20")
     parser.add_argument("--region", help="START-END")
-    parser.add_argument("--train", type=int, help="only so many of the training people")
-    parser.add_argument("--populations", help="only people of these populations, comma-separated")
+    parser.add_argument("--train", type=int, help="only so many of the training individuals")
+    parser.add_argument(
+        "--populations", help="only individuals of these populations, comma-separated"
+    )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument(
         "cases", nargs="+", help="generator[:option=value[,option=value ...]], or fresh, real"
@@ -83,7 +85,7 @@ def main() -> None:
         prepare(
             variants=arguments.variants, contig=arguments.contig, out=folder / "panel",
             options=PrepareOptions(),
-            people=arguments.people, reference=None, genetic_map=arguments.map, region=region,
+            samples=arguments.samples, reference=None, genetic_map=arguments.map, region=region,
         )  # fmt: skip
         panel = open_panel(folder / "panel")
         for seed in range(1, arguments.seeds + 1):
@@ -93,7 +95,7 @@ def main() -> None:
                 options=SplitOptions(), seed=seed,
             )  # fmt: skip
             halves = Halves.make(
-                panel, read_roles(folder / "split.tsv", panel.people), arguments, seed
+                panel, read_roles(folder / "split.tsv", panel.individuals), arguments, seed
             )
             for case in arguments.cases:
                 row = {"case": case, "seed": seed, **halves.measure(case, seed)}
@@ -117,12 +119,12 @@ def auc(members: np.ndarray, others: np.ndarray) -> float:
 
 
 class Halves:
-    """Training and held-out people of one split at the sites that are modelled."""
+    """Training and held-out individuals of one split at the sites that are modelled."""
 
     def __init__(self, training, holdout, seed: int):
         self.data = training_haplotypes(training, 0.1, seed)
         self.holdout_population = np.array(
-            [self.data.population_names.index(p) for p in holdout.people.population]
+            [self.data.population_names.index(p) for p in holdout.individuals.population]
         )
         self.train = np.maximum(training.haplotypes.read(0, len(training.sites)), 0)
         self.held = np.maximum(holdout.haplotypes.read(0, len(holdout.sites)), 0)
@@ -133,22 +135,22 @@ class Halves:
         wanted = (
             set(arguments.populations.split(","))
             if arguments.populations
-            else set(panel.people.population)
+            else set(panel.individuals.population)
         )
-        inside = np.array([p in wanted for p in panel.people.population])
+        inside = np.array([p in wanted for p in panel.individuals.population])
         role = np.array(roles)
         train = np.flatnonzero((role == "train") & inside)
         if arguments.train:
             rng = np.random.default_rng(derive_seed(seed, "subset"))
             train = np.sort(rng.choice(train, arguments.train, replace=False))
         held = np.flatnonzero((role == "holdout") & inside)
-        known = set(np.array(panel.people.population)[train])
-        held = np.array([i for i in held if panel.people.population[i] in known])
-        training = panel.take_people(train)
+        known = set(np.array(panel.individuals.population)[train])
+        held = np.array([i for i in held if panel.individuals.population[i] in known])
+        training = panel.take_individuals(train)
         alternate, called = allele_counts(training)
         modelled = np.flatnonzero(np.minimum(alternate, called - alternate) >= 2)
         return cls(
-            training.take_sites(modelled), panel.take_people(held).take_sites(modelled), seed
+            training.take_sites(modelled), panel.take_individuals(held).take_sites(modelled), seed
         )
 
     def measure(self, case: str, seed: int) -> dict:
@@ -192,11 +194,13 @@ class Halves:
                 "bits": float(held.mean() * scale),
                 "train_bits": float(trained.mean() * scale),
             }
-            found["weights"] = auc(per_person(trained), per_person(held))
+            found["weights"] = auc(per_individual(trained), per_individual(held))
         return found
 
     def compare(self, made: np.ndarray, held: np.ndarray, seed: int) -> dict:
-        """Figures of synthetic rows; members are the training people, others those of `held`."""
+        """Figures of synthetic rows; members are the training individuals, others those of
+        `held`.
+        """
         n_held = held.shape[1]
         nearest = NearestNeighbours(n_held + self.train.shape[1], made.shape[1], SIZES)
         for start in range(0, len(made), 200):
@@ -206,17 +210,19 @@ class Halves:
         nearest.end_contig()
         values = []
         for scores in nearest.nearest().values():
-            values.append(auc(-per_person(scores[n_held:]), -per_person(scores[:n_held])))
+            values.append(auc(-per_individual(scores[n_held:]), -per_individual(scores[:n_held])))
         n = min(made.shape[1], n_held) // 2 * 2
         both = np.concatenate([made[:, :n], held[:, :n]], axis=1)
-        label, person = np.repeat([1, 0], n), np.arange(2 * n) // 2
+        label, individual = np.repeat([1, 0], n), np.arange(2 * n) // 2
         distance = hamming(both, both)
         windows = [
             np.unique(both[i : i + 20], axis=1, return_inverse=True)[1].ravel()
             for i in range(0, len(both) - 19, 20)
         ]
         shared = sum((ids[:, None] == ids[None, :]).astype(float) for ids in windows)
-        c2st = max(two_sample_auc(kernel, label, person, seed) for kernel in (-distance, shared))
+        c2st = max(
+            two_sample_auc(kernel, label, individual, seed) for kernel in (-distance, shared)
+        )
         common = np.flatnonzero(np.abs(held.mean(axis=1) - 0.5) <= 0.45)
         ld = [[], []]
         for start in range(0, len(common), 150):

@@ -31,7 +31,9 @@ def run_study(name: str, doc: str, default: str, run: Run, more: dict[str, dict]
     parser = argparse.ArgumentParser(description=doc, formatter_class=raw)
     parser.add_argument("--set", nargs="+", choices=SETS, default=[default])
     parser.add_argument("--seeds", nargs="+", type=int, default=[1])
-    parser.add_argument("--people", type=int, help="synthetic people (default: as many as train)")
+    parser.add_argument(
+        "--individuals", type=int, help="synthetic individuals (default: as many as train)"
+    )
     parser.add_argument("--n-permutations", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     for flag, told in more.items():

@@ -1,11 +1,11 @@
-"""Planted switch errors: how well `genoloom score --switches` finds them on real held-out people.
-Prints the ROC.
+"""Planted switch errors: how well `genoloom score --switches` finds them on real held-out
+individuals. Prints the ROC.
 
     python benchmarks/switch_errors.py --variants resources/demo/eur300.chr20_1-2Mb.vcf.gz \
-        --people resources/demo/people.tsv \
+        --samples resources/demo/samples.tsv \
         --map resources/demo/chr20.b37.gmap.gz
 
-A transformer is trained on one half of the people. In everybody of the other half the two
+A transformer is trained on one half of the individuals. In everybody of the other half the two
 haplotypes are exchanged from one random heterozygous site on. A block's score is the larger
 log-odds of its two ends; positive is the block that holds the planted switch, negative are all
 blocks two and more away that hold a heterozygous site. The real data have switch errors of their
@@ -39,17 +39,17 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--variants", type=Path, required=True)
-    parser.add_argument("--people", type=Path, required=True)
+    parser.add_argument("--samples", type=Path, required=True)
     parser.add_argument("--map", type=Path)
     parser.add_argument("--contig", default="20")
     parser.add_argument("--seeds", type=int, default=1)
     arguments = parser.parse_args()
     print(
         "seed",
-        "people",
+        "individuals",
         "auc",
         *(f"tpr@{rate:g}" for rate in FALSE_POSITIVE_RATES),
-        "best_in_person",
+        "best_in_individual",
         sep="\t",
         flush=True,
     )
@@ -58,7 +58,7 @@ def main() -> None:
         prepare(
             variants=arguments.variants, contig=arguments.contig, out=folder / "panel",
             options=PrepareOptions(),
-            people=arguments.people, genetic_map=arguments.map,
+            samples=arguments.samples, genetic_map=arguments.map,
         )  # fmt: skip
         panel = open_panel(folder / "panel")
         for seed in range(1, arguments.seeds + 1):
@@ -67,12 +67,12 @@ def main() -> None:
                 summary=folder / "summary.json",
                 options=SplitOptions(), seed=seed,
             )  # fmt: skip
-            role = np.array(read_roles(folder / "split.tsv", panel.people))
+            role = np.array(read_roles(folder / "split.tsv", panel.individuals))
             print(seed, *measure(panel, role, seed), sep="\t", flush=True)
 
 
 def measure(panel, role: np.ndarray, seed: int) -> list:
-    training = panel.take_people(np.flatnonzero(role == "train"))
+    training = panel.take_individuals(np.flatnonzero(role == "train"))
     alternate, called = allele_counts(training)
     modelled = np.flatnonzero(np.minimum(alternate, called - alternate) >= 2)
     data = training_haplotypes(training.take_sites(modelled), 0.1, seed)
@@ -88,34 +88,40 @@ def measure(panel, role: np.ndarray, seed: int) -> list:
             ),
         )
 
-    held = panel.take_people(np.flatnonzero(role == "holdout")).take_sites(modelled)
+    held = panel.take_individuals(np.flatnonzero(role == "holdout")).take_sites(modelled)
     alleles = held.haplotypes.read(0, len(modelled)).copy()
-    n_people, block = alleles.shape[1] // 2, generator.options.block
+    n_individuals, block = alleles.shape[1] // 2, generator.options.block
     heterozygous = (alleles[:, 0::2] != alleles[:, 1::2]) & (alleles >= 0).reshape(
         len(alleles), -1, 2
     ).all(axis=2)
     rng = np.random.default_rng(derive_seed(seed, "planted"))
-    planted = np.array([rng.choice(np.flatnonzero(heterozygous[:, i])) for i in range(n_people)])
+    planted = np.array(
+        [rng.choice(np.flatnonzero(heterozygous[:, i])) for i in range(n_individuals)]
+    )
     for i, at in enumerate(planted):
         alleles[at:, [2 * i, 2 * i + 1]] = alleles[at:, [2 * i + 1, 2 * i]]
-    population = np.repeat([data.population_names.index(p) for p in held.people.population], 2)
-    odds = np.zeros((n_people, generator.codebook.n_blocks + 1))  # of the left end of each block
+    population = np.repeat([data.population_names.index(p) for p in held.individuals.population], 2)
+    odds = np.zeros(
+        (n_individuals, generator.codebook.n_blocks + 1)
+    )  # of the left end of each block
     for variant, values in generator.switch_log_odds(ArrayHaplotypes(alleles), population):
         odds[:, variant // block] = values
     score = np.maximum(odds[:, :-1], odds[:, 1:])
     starts = np.arange(0, len(alleles), block)
-    # (n_people, n_blocks)
+    # (n_individuals, n_blocks)
     informative = np.add.reduceat(heterozygous.astype(int), starts, axis=0).T > 0
     away = np.abs(np.arange(score.shape[1])[None, :] - (planted // block)[:, None])
     used = informative & ((away == 0) | (away > 1))
     false_positive, true_positive, _ = roc_curve(away[used] == 0, score[used])
-    best = (away[np.arange(n_people), np.where(used, score, -np.inf).argmax(axis=1)] == 0).mean()
+    best = (
+        away[np.arange(n_individuals), np.where(used, score, -np.inf).argmax(axis=1)] == 0
+    ).mean()
     rates = [
         true_positive[np.searchsorted(false_positive, rate, side="right") - 1]
         for rate in FALSE_POSITIVE_RATES
     ]
     return [
-        n_people,
+        n_individuals,
         *(f"{value:.3f}" for value in [roc_auc_score(away[used] == 0, score[used]), *rates, best]),
     ]
 

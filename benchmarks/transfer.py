@@ -2,7 +2,7 @@
 
     python benchmarks/transfer.py \
         --variants shared/data/human/1kgp_phase3_chr1_DPYD_2504.GRCh37.vcf.gz --contig 1 \
-        --people shared/data/labels/integrated_call_samples_v3.20130502.ALL.panel \
+        --samples shared/data/labels/integrated_call_samples_v3.20130502.ALL.panel \
         --region 97550000-97750000 \
         --base CEU,FIN,IBS,TSI --target GBR --train 60 --seeds 3
 
@@ -41,7 +41,7 @@ def main() -> None:
     )
     parser.add_argument("--variants", type=Path, required=True)
     parser.add_argument(
-        "--people", type=Path, required=True, help="sheet with sample, pop and gender"
+        "--samples", type=Path, required=True, help="sheet with sample, pop and gender"
     )
     parser.add_argument("--map", type=Path)
     parser.add_argument("--contig", required=True)
@@ -54,14 +54,16 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         panel = whole_panel(arguments, Path(folder))
-        population = np.array(panel.people.population)
-        others = panel.take_people(np.flatnonzero(np.isin(population, arguments.base.split(","))))
+        population = np.array(panel.individuals.population)
+        others = panel.take_individuals(
+            np.flatnonzero(np.isin(population, arguments.base.split(",")))
+        )
         others = others.take_sites(carried(others))
         started = time.process_time()
         base = TransformerGenerator(TransformerOptions(steps=arguments.base_steps))
         fit(base, training_haplotypes(others, 0.1, 1), Path(folder) / "base", 1)
         print(
-            f"# base: {len(others.people)} people, {len(others.sites)} sites, "
+            f"# base: {len(others.individuals)} individuals, {len(others.sites)} sites, "
             f"{time.process_time() - started:.0f} CPU s",
             flush=True,
         )
@@ -69,14 +71,15 @@ def main() -> None:
         own = np.flatnonzero(population == arguments.target)
         for seed in range(1, arguments.seeds + 1):
             shuffled = np.random.default_rng(derive_seed(seed, "division")).permutation(own)
-            train = panel.take_people(np.sort(shuffled[: arguments.train]))
+            train = panel.take_individuals(np.sort(shuffled[: arguments.train]))
             shared, index = match_sites(train.sites.keys(), others.sites.keys())
             kept = np.isin(shared, carried(train))
             shared, index = shared[kept], index[kept]
-            held = panel.take_people(np.sort(shuffled[arguments.train :])).take_sites(shared)
+            held = panel.take_individuals(np.sort(shuffled[arguments.train :])).take_sites(shared)
             halves = Halves(train.take_sites(shared), held, seed)
             print(
-                f"# {len(train.people)} people train, {len(held.people)} are held out, "
+                f"# {len(train.individuals)} individuals train, {len(held.individuals)} are held "
+                "out, "
                 f"{len(shared)} sites",
                 flush=True,
             )
@@ -124,16 +127,16 @@ def carried(panel) -> np.ndarray:
 
 def whole_panel(arguments, folder: Path):
     """The panel of everybody, from the sheet as the 1000 Genomes Project publishes it."""
-    rows = [row for _, row in read_sheet(arguments.people)]
-    with open(folder / "people.tsv", "w", newline="") as handle:
+    rows = [row for _, row in read_sheet(arguments.samples)]
+    with open(folder / "samples.tsv", "w", newline="") as handle:
         writer = csv.writer(handle, delimiter="\t")
-        writer.writerow(["person", "population", "sex"])
+        writer.writerow(["individual", "population", "sex"])
         writer.writerows([row["sample"], row["pop"], row["gender"]] for row in rows)
     region = arguments.region and tuple(int(part) for part in arguments.region.split("-"))
     prepare(
         variants=arguments.variants, contig=arguments.contig, out=folder / "panel",
         options=PrepareOptions(),
-        people=folder / "people.tsv", genetic_map=arguments.map, region=region,
+        samples=folder / "samples.tsv", genetic_map=arguments.map, region=region,
     )  # fmt: skip
     return open_panel(folder / "panel")
 

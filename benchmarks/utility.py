@@ -104,7 +104,7 @@ def _judge(
     name: str, panel: Path, table: Path, place: Path, seed: int, draws: int, first: bool
 ) -> list[dict]:  # fmt: skip
     """Rows of one generator; with the first one, those of real data and of negative controls."""
-    nothing = {"train": [], "holdout": [], "people": [], "genetic_map": None}
+    nothing = {"train": [], "holdout": [], "samples": [], "genetic_map": None}
     with open_real(panels=[panel], split=table, **nothing) as real:
         made = read_genotypes("synthetic", [place / f"{panel.name}.pgen"], place / "scratch")
         files = {"train": real.train, "holdout": real.holdout, "made": made}

@@ -82,7 +82,7 @@ def _measure(
 ) -> list[dict]:  # fmt: skip
     out = made.parent / "utility.tsv"
     options = UtilityOptions(beagle="auto" if arguments.beagle else "none")
-    nothing = {"train": [], "holdout": [], "people": [], "genetic_map": None}
+    nothing = {"train": [], "holdout": [], "samples": [], "genetic_map": None}
     with open_comparands(synthetic=[made], panels=[prefix], split=table, **nothing) as opened:
         utility(comparands=opened, out=out, figures=None, options=options, seed=seed)
     return [

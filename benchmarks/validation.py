@@ -2,11 +2,11 @@
 apart.
 
     make bench-validation
-    python benchmarks/validation.py --people 1000 --sites 2000 --data /path/to/data
+    python benchmarks/validation.py --individuals 1000 --sites 2000 --data /path/to/data
 
-Linkage, distances, principal components and Fst of real people (the DPYD region of the 1000 Genomes
-where the development data are there, else the shipped region). Time is the best of `--repeats`, on
-one thread unless OMP_NUM_THREADS says otherwise.
+Linkage, distances, principal components and Fst of real individuals (the DPYD region of the 1000
+Genomes where the development data are there, else the shipped region). Time is the best of
+`--repeats`, on one thread unless OMP_NUM_THREADS says otherwise.
 """
 
 import argparse
@@ -35,16 +35,17 @@ def main() -> int:
     arguments = _parse()
     name = "dpyd-26" if (arguments.data / SETS["dpyd-26"].variants).exists() else "demo"
     panel = open_set(name, arguments.data)
-    people = np.linspace(0, len(panel.people) - 1, min(arguments.people, len(panel.people))).astype(
-        int
-    )
-    alleles = panel.take_people(people).haplotypes.read(0, len(panel.sites))
+    individuals = np.linspace(
+        0, len(panel.individuals) - 1, min(arguments.individuals, len(panel.individuals))
+    ).astype(int)
+    alleles = panel.take_individuals(individuals).haplotypes.read(0, len(panel.sites))
     frequency = alleles.mean(axis=1)
     common = np.flatnonzero((frequency >= 0.01) & (frequency <= 0.99))[: arguments.sites]
     alleles = np.ascontiguousarray(alleles[common])
-    population = np.array(panel.people.population)[people]
+    population = np.array(panel.individuals.population)[individuals]
     print(
-        f"{name}: {len(people)} people x {len(common)} sites, {os.environ['OMP_NUM_THREADS']} "
+        f"{name}: {len(individuals)} individuals x {len(common)} sites, "
+        f"{os.environ['OMP_NUM_THREADS']} "
         "thread(s)"
     )
     rows = [
@@ -175,7 +176,7 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--people", type=int, default=1000)
+    parser.add_argument("--individuals", type=int, default=1000)
     parser.add_argument("--sites", type=int, default=2000, help="of minor frequency >= 1 %%")
     parser.add_argument("--repeats", type=int, default=3, help="of which the fastest counts")
     add_places(parser, "validation.tsv")

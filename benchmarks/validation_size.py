@@ -2,8 +2,8 @@
 
     python benchmarks/validation_size.py --set dpyd-26
 
-Half of everybody trains, the other half is held out, and a mosaic of the training people takes the
-place of a generator, at the sites that at least two training copies of the rarer allele choose.
+Half of everybody trains, the other half is held out, and a mosaic of the training individuals takes
+the place of a generator, at the sites that at least two training copies of the rarer allele choose.
 Each of the two runs in a process of its own.
 """
 
@@ -58,24 +58,27 @@ def measure(work, arguments: argparse.Namespace) -> None:
         resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
     )
     print(
-        f"{work.__name__.split('_')[0]}: {len(training.people)} people a group, "
+        f"{work.__name__.split('_')[0]}: {len(training.individuals)} individuals a group, "
         f"{len(training.sites)} sites, {spent:.0f} CPU s, {memory:.1f} GB",
         flush=True,
     )
 
 
 def halves(panel: Panel, seed: int) -> tuple[Panel, Panel, np.ndarray]:
-    """Training and held-out people, equally many of each population, and the mosaic."""
+    """Training and held-out individuals, equally many of each population, and the mosaic."""
     rng = np.random.default_rng(derive_seed(seed, "halves"))
-    population = np.array(panel.people.population)
+    population = np.array(panel.individuals.population)
     groups: tuple[list[int], list[int]] = ([], [])
     for name in np.unique(population):
         members = rng.permutation(np.flatnonzero(population == name))
         half = len(members) // 2
         groups[0].extend(members[:half].tolist())
         groups[1].extend(members[half : 2 * half].tolist())
-    training, held = (panel.take_people(np.array(rows)) for rows in groups)
-    copies, n = training.haplotypes.read(0, len(panel.sites)).sum(axis=1), 2 * len(training.people)
+    training, held = (panel.take_individuals(np.array(rows)) for rows in groups)
+    copies, n = (
+        training.haplotypes.read(0, len(panel.sites)).sum(axis=1),
+        2 * len(training.individuals),
+    )
     kept = np.flatnonzero(np.minimum(copies, n - copies) >= MIN_CARRIERS)
     training, held = training.take_sites(kept), held.take_sites(kept)
     made = mosaic(
@@ -98,7 +101,7 @@ def validate(training: Panel, held: Panel, made: np.ndarray, seed: int) -> None:
 
 
 def audit_it(training: Panel, held: Panel, made: np.ndarray, seed: int) -> None:
-    n = len(training.people)
+    n = len(training.individuals)
     comparands = Comparands(
         [(replace(training, haplotypes=ArrayHaplotypes(made)), held.beside(training))],
         ["holdout"] * n + ["train"] * n,

@@ -1,12 +1,12 @@
-"""The yardsticks of the field on two sets of real people, by the package's own statistics.
+"""The yardsticks of the field on two sets of real individuals, by the package's own statistics.
 
     python benchmarks/yardsticks.py --seeds 10
 
-chr20: people split in halves; 2,000 neighbouring SNPs of minor frequency >= 5 % from 1.00 Mb on;
-synthetic haplotypes are mosaics of the training half (a switch with a stated chance at every SNP)
-and independent sites; each is scored against the other half. 805: the genome-wide SNPs of the
-artificial-genome papers, real people in halves. A row gives the mean and standard deviation over
-seeds, and what was published or measured before.
+chr20: individuals split in halves; 2,000 neighbouring SNPs of minor frequency >= 5 % from 1.00 Mb
+on; synthetic haplotypes are mosaics of the training half (a switch with a stated chance at every
+SNP) and independent sites; each is scored against the other half. 805: the genome-wide SNPs of the
+artificial-genome papers, real individuals in halves. A row gives the mean and standard deviation
+over seeds, and what was published or measured before.
 
 ld          correlation of r2 over all pairs of sites member      AUC of the distance to the nearest
 synthetic haplotype: training against other haplotypes loss        AATS of the other half minus AATS
@@ -72,7 +72,7 @@ def main() -> int:
 def _run(name: str, data: Path, seed: int) -> dict[str, dict[str, float]]:
     panel = open_set(name, data)
     rng = np.random.default_rng(derive_seed(seed, "yardsticks", name))
-    order = rng.permutation(len(panel.people))
+    order = rng.permutation(len(panel.individuals))
     half = len(order) // 2
     if name == "chr20":
         inside = (panel.sites.position >= REGION[0]) & (panel.sites.position <= REGION[1])

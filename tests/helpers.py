@@ -8,7 +8,7 @@ import numpy as np
 import pysam
 import pysam.bcftools
 
-from genoloom.panel import ArrayHaplotypes, Panel, People, Sites
+from genoloom.panel import ArrayHaplotypes, Individuals, Panel, Sites
 
 HEADER = """##fileformat=VCFv4.2
 ##contig=<ID=20,length=100000>
@@ -43,9 +43,9 @@ def run_genoloom(*arguments, **options) -> subprocess.CompletedProcess:
     return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 
 
-def make_people(n: int, populations: tuple[str, ...] = ("POP",)) -> People:
-    """`n` people, populations in turn."""
-    return People(
+def make_individuals(n: int, populations: tuple[str, ...] = ("POP",)) -> Individuals:
+    """`n` individuals, populations in turn."""
+    return Individuals(
         [f"P{i}" for i in range(n)],
         [populations[i % len(populations)] for i in range(n)],
         ["unknown"] * n,
@@ -67,10 +67,10 @@ def make_sites(n: int, gap: int = 100) -> Sites:
 
 
 def make_panel(alleles: np.ndarray, populations: tuple[str, ...] = ("POP",)) -> Panel:
-    """A panel over an array of shape (n_variants, 2 * n_people)."""
+    """A panel over an array of shape (n_variants, 2 * n_individuals)."""
     return Panel(
         make_sites(len(alleles)),
-        make_people(alleles.shape[1] // 2, populations),
+        make_individuals(alleles.shape[1] // 2, populations),
         ArrayHaplotypes(alleles.astype(np.int8)),
     )
 
@@ -94,7 +94,7 @@ def founder_mosaic(
 
 
 def add_contig(folder: Path, demo: Path, name: str, region: str) -> None:
-    """Put the same people's genotypes of another region into the panel, as contig `name`."""
+    """Put the same individuals' genotypes of another region into the panel, as contig `name`."""
     names, piece, renamed = (
         folder / "data" / file for file in ("rename.txt", "piece.vcf.gz", f"{name}.vcf.gz")
     )
@@ -108,7 +108,7 @@ def add_contig(folder: Path, demo: Path, name: str, region: str) -> None:
     pysam.tabix_index(str(renamed), preset="vcf", force=True)
     with open(folder / "config/panels.tsv", "a") as sheet:
         sheet.write(
-            "\t".join(["tiny", name, f"data/{name}.vcf.gz", "data/people.tsv", "", ""]) + "\n"
+            "\t".join(["tiny", name, f"data/{name}.vcf.gz", "data/samples.tsv", "", ""]) + "\n"
         )
 
 
@@ -116,7 +116,7 @@ def write_bed(prefix: Path, panel: Panel, alleles: np.ndarray) -> Path:
     """A PLINK 1 file set as plink writes it: A1 is the rarer allele, code 0 where nobody has it;
     variant-major.
 
-    After https://www.cog-genomics.org/plink/1.9/formats#bed: two bits a person, 00 A1/A1, 01
+    After https://www.cog-genomics.org/plink/1.9/formats#bed: two bits an individual, 00 A1/A1, 01
     missing, 10 A1/A2, 11 A2/A2.
     """
     lines, rows = [], [b"\x6c\x1b\x01"]
@@ -139,7 +139,7 @@ def write_bed(prefix: Path, panel: Panel, alleles: np.ndarray) -> Path:
     prefix.with_suffix(".bed").write_bytes(b"".join(rows))
     prefix.with_suffix(".bim").write_text("".join(lines))
     prefix.with_suffix(".fam").write_text(
-        "".join(f"0 {name} 0 0 0 -9\n" for name in panel.people.id)
+        "".join(f"0 {name} 0 0 0 -9\n" for name in panel.individuals.id)
     )
     return prefix.with_suffix(".bed")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pysam
-from helpers import founder_mosaic, make_people, make_sites
+from helpers import founder_mosaic, make_individuals, make_sites
 
 from genoloom.config import (
     AuditOptions,
@@ -36,9 +36,9 @@ from genoloom.stages.validate import validate
 from genoloom.training_config import IndependentOptions, TrainOptions
 from genoloom.validation.fidelity import COLUMNS as FIDELITY_COLUMNS
 
-N_PEOPLE, N_SITES = 60, 200
-NAMES = [f"REAL{i:05d}" for i in range(N_PEOPLE - 1)] + ["7"]
-ROLE = 30  # people per role
+N_INDIVIDUALS, N_SITES = 60, 200
+NAMES = [f"REAL{i:05d}" for i in range(N_INDIVIDUALS - 1)] + ["7"]
+ROLE = 30  # individuals per role
 NAME = "independent"
 WORST = {
     "row": NAME, "kind": "generator", "attack": "worst", "population": "all", "measure": "auc",
@@ -58,7 +58,7 @@ def make_tree(folder: Path, *contigs: str) -> Path:
     prepare_panel(folder)
     divide(folder)
     fit(folder)
-    make_people_of(folder)
+    make_individuals_of(folder)
     sample(folder)
     measure(folder)
     write_tables(folder / "results")
@@ -68,31 +68,31 @@ def make_tree(folder: Path, *contigs: str) -> Path:
 def write_raw(folder: Path, ids: tuple[str, ...] = (), contigs: tuple[str, ...] = ("20",)) -> None:
     """PGEN trios, a reference that is all A, and the sheets; `ids` are those of the first sites."""
     (folder / "raw").mkdir(exist_ok=True)
-    people, sites = make_people(N_PEOPLE, ("X", "Y")), make_sites(N_SITES)
-    people.id[:] = NAMES
+    individuals, sites = make_individuals(N_INDIVIDUALS, ("X", "Y")), make_sites(N_SITES)
+    individuals.id[:] = NAMES
     sites.id[: len(ids)] = ids
     for seed, contig in enumerate(contigs, 2):
-        alleles = founder_mosaic(N_SITES, 2 * N_PEOPLE, np.random.default_rng(seed))
+        alleles = founder_mosaic(N_SITES, 2 * N_INDIVIDUALS, np.random.default_rng(seed))
         # carried by many, so that they are modelled
-        alleles[: len(ids)] = np.arange(2 * N_PEOPLE) % 2
-        with PanelWriter(folder / "raw" / contig, people, contig, 10**6) as writer:
+        alleles[: len(ids)] = np.arange(2 * N_INDIVIDUALS) % 2
+        with PanelWriter(folder / "raw" / contig, individuals, contig, 10**6) as writer:
             writer.append(replace(sites, contig=contig), alleles)
     lines = "".join("A" * 60 + "\n" for _ in range(400))
     (folder / "raw/all.fa").write_text("".join(f">{contig}\n{lines}" for contig in contigs))
     pysam.faidx(str(folder / "raw/all.fa"))
     rows = "".join(
         f"{name}\t{population}\n"
-        for name, population in zip(people.id, people.population, strict=True)
+        for name, population in zip(individuals.id, individuals.population, strict=True)
     )
-    (folder / "raw/people.tsv").write_text(f"person\tpopulation\n{rows}")
+    (folder / "raw/samples.tsv").write_text(f"individual\tpopulation\n{rows}")
     rows = [
         "\t".join(
-            ["p", c, *(f"{folder}/raw/{name}" for name in (f"{c}.pgen", "people.tsv", "all.fa"))]
+            ["p", c, *(f"{folder}/raw/{name}" for name in (f"{c}.pgen", "samples.tsv", "all.fa"))]
         )
         for c in contigs
     ]
     (folder / "panels.tsv").write_text(
-        "\n".join(["panel\tcontig\tvariants\tpeople\treference", *rows, ""])
+        "\n".join(["panel\tcontig\tvariants\tsamples\treference", *rows, ""])
     )
 
 
@@ -113,7 +113,7 @@ def prepare_panel(folder: Path) -> None:
     for contig, out in zip(contigs_of(folder), panels_of(folder), strict=True):
         files = {
             "variants": raw / f"{contig}.pgen",
-            "people": raw / "people.tsv",
+            "samples": raw / "samples.tsv",
             "reference": raw / "all.fa",
         }
         prepare(**files, contig=contig, out=out, options=PrepareOptions())
@@ -142,7 +142,7 @@ def fit(folder: Path, seed: int = 3) -> None:
         )  # fmt: skip
 
 
-def make_people_of(folder: Path, name: str = "cohort.tsv", **options) -> None:
+def make_individuals_of(folder: Path, name: str = "cohort.tsv", **options) -> None:
     results, model = folder / "results", models_of(folder)[0]
     make_cohort(
         model=model,
@@ -153,7 +153,7 @@ def make_people_of(folder: Path, name: str = "cohort.tsv", **options) -> None:
     )
 
 
-def redraw_people(folder: Path) -> None:
+def redraw_individuals(folder: Path) -> None:
     results = folder / "results"
     redraw(
         models=models_of(folder), cohort=results / MADE / "cohort.drawn.tsv",
@@ -184,7 +184,7 @@ def write_fasta(folder: Path) -> None:
         variants=made / "20.vcf.gz",
         reference=folder / "raw/all.fa",
         out=made / "20.consensus.fa.gz",
-        people=2,
+        individuals=2,
     )
 
 
@@ -193,7 +193,7 @@ def measure(folder: Path) -> None:
     results = folder / "results"
     made = [results / MADE / contig for contig in contigs_of(folder)]
     files = {"synthetic": made, "panels": panels_of(folder), "split": results / "splits/p.tsv"}
-    files |= {"train": [], "holdout": [], "people": [], "genetic_map": None}
+    files |= {"train": [], "holdout": [], "samples": [], "genetic_map": None}
     common = {"name": NAME, "controls": [], "seed": 6, "sources": source_files(**files)}
     with open_comparands(**files) as comparands:
         table, options = results / TABLES / "fidelity.tsv", ValidateOptions(n_permutations=2)

@@ -61,7 +61,7 @@ def figures(seed: int = 1) -> dict:
     curve = [0.4, 0.3, 0.1]
     edges = np.linspace(0, 10, 41).tolist()
     return {
-        "people": 50,
+        "individuals": 50,
         "sites": 625,
         "frequency": {
             "edges": np.linspace(0, 1, 26).tolist(),

@@ -1,4 +1,4 @@
-"""A small project, cut from the shipped real data: sixty people, 150 kb, models that learn for
+"""A small project, cut from the shipped real data: sixty individuals, 150 kb, models that learn for
 seconds.
 """
 
@@ -9,7 +9,7 @@ import pysam
 import pysam.bcftools
 import yaml
 
-PEOPLE = 60
+INDIVIDUALS = 60
 REGION = "20:1000001-1150000"
 
 TINY = {
@@ -40,7 +40,7 @@ TINY = {
         "markov": {"max_order": 4},
         "adaptive": {"max_order": 4},
     },
-    "consensus": {"people": 1},
+    "consensus": {"individuals": 1},
     "audit": {"bootstrap": 200, "windows": "50,100", "shadow_models": 2},
     "validate": {"n_permutations": 3, "ld_window": 100},
     "generate_sequences": {"count": 60},
@@ -52,14 +52,14 @@ def write_project(folder: Path, demo: Path, settings: dict) -> Path:
     """Write inputs, sheets and configuration into `folder`."""
     (folder / "config").mkdir(parents=True)
     (folder / "data").mkdir()
-    lines = (demo / "people.tsv").read_text().splitlines()
+    lines = (demo / "samples.tsv").read_text().splitlines()
     kept = [line for line in lines[1:] if line.split("\t")[1] != "CEU"]
     kept = [
         line
         for population in ("FIN", "GBR", "IBS")
-        for line in [k for k in kept if f"\t{population}\t" in k][: PEOPLE // 3]
+        for line in [k for k in kept if f"\t{population}\t" in k][: INDIVIDUALS // 3]
     ]
-    (folder / "data/people.tsv").write_text("\n".join([lines[0], *kept]) + "\n")
+    (folder / "data/samples.tsv").write_text("\n".join([lines[0], *kept]) + "\n")
     (folder / "data/names.txt").write_text("\n".join(line.split("\t")[0] for line in kept) + "\n")
     vcf = folder / "data/cohort.vcf.gz"
     source = demo / "eur300.chr20_1-2Mb.vcf.gz"
@@ -79,12 +79,12 @@ def write_project(folder: Path, demo: Path, settings: dict) -> Path:
     fasta = demo / "GRCh37.chr20_1-2Mb.fa.gz"
     bases = pysam.FastaFile(str(fasta)).fetch("20", 1_000_000, 1_040_000)
     (folder / "data/windows.fa").write_text(f">slice\n{bases}\n")
-    columns = "panel\tcontig\tvariants\tpeople\treference\tmap\n"
+    columns = "panel\tcontig\tvariants\tsamples\treference\tmap\n"
     row = [
         "tiny",
         "20",
         "data/cohort.vcf.gz",
-        "data/people.tsv",
+        "data/samples.tsv",
         str(fasta),
         str(demo / "chr20.b37.gmap.gz"),
     ]

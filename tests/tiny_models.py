@@ -20,7 +20,7 @@ from genoloom.panel import ArrayHaplotypes
 from genoloom.stages.load import load_generator, load_sequence_generator
 from genoloom.training.run import TrainingRun
 
-SITES, PEOPLE, BASES = 60, 24, 40
+SITES, INDIVIDUALS, BASES = 60, 24, 40
 LITTLE = {"steps": 2, "batch": 4, "width": 16, "evaluate_every": 2, "minutes": None}
 OPTIONS = {
     ("haplotypes", "transformer"): {
@@ -64,9 +64,9 @@ def fit(generator, data):
 
 
 def make_haplotypes(name: str):
-    alleles = founder_mosaic(SITES, 2 * PEOPLE, np.random.default_rng(1), founders=6)
-    sites, population = make_sites(SITES), np.repeat(np.arange(PEOPLE) % 2, 2)
-    validation = np.arange(2 * PEOPLE) >= 40
+    alleles = founder_mosaic(SITES, 2 * INDIVIDUALS, np.random.default_rng(1), founders=6)
+    sites, population = make_sites(SITES), np.repeat(np.arange(INDIVIDUALS) % 2, 2)
+    validation = np.arange(2 * INDIVIDUALS) >= 40
     data = TrainingHaplotypes(
         ArrayHaplotypes(alleles), population, ["AAA", "BBB"], sites.position, sites.cm, validation
     )

@@ -138,7 +138,7 @@ def tables() -> str:
     """What the tables hold: columns, metrics, attacks."""
     from genoloom.formats.splits import COLUMNS as SPLIT
     from genoloom.privacy.attack_ids import AttackId
-    from genoloom.privacy.audit import PERSON_COLUMNS, PRIVATE_COLUMNS, PUBLIC_COLUMNS
+    from genoloom.privacy.audit import INDIVIDUAL_COLUMNS, PRIVATE_COLUMNS, PUBLIC_COLUMNS
     from genoloom.report.data import Attack, Judgement, Metric
     from genoloom.stages.cohort import COLUMNS as COHORT
     from genoloom.stages.prepare import REJECTION_COLUMNS
@@ -152,7 +152,7 @@ def tables() -> str:
         "fidelity.tsv": FIDELITY,
         "privacy.tsv": PUBLIC_COLUMNS,
         "audit.tsv (private)": PRIVATE_COLUMNS,
-        "people.tsv (private)": PERSON_COLUMNS,
+        "individuals.tsv (private)": INDIVIDUAL_COLUMNS,
     }
     lines = ["# Tables", "", "## Columns of the files", ""]
     lines += rows_of(

@@ -9,7 +9,7 @@ folder of the panel.
 >>> demo = "resources/demo/"
 >>> panel = genoloom.read_panel(
 ...     demo + "eur300.chr20_1-2Mb.vcf.gz", "20",
-...     samples=demo + "people.tsv", region=(1_000_001, 1_030_000),
+...     samples=demo + "samples.tsv", region=(1_000_001, 1_030_000),
 ... )
 >>> model = genoloom.train(panel, "mosaic", segment_cm=0.05)
 >>> synthetic = genoloom.sample(model, 60, seed=7)
@@ -86,8 +86,8 @@ class RealPanel:
     def half(self, role: str) -> Panel:
         """The individuals of one role, "train" or "holdout"."""
         panel = self.panel
-        roles = read_roles(self.split_table, panel.people)
-        return panel.take_people(np.array([known == role for known in roles]))
+        roles = read_roles(self.split_table, panel.individuals)
+        return panel.take_individuals(np.array([known == role for known in roles]))
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def read_panel(
     contig : str
         Contig to take, as named in the file.
     samples : str or Path, optional
-        Sheet with the columns person, population, sex, family.
+        Sheet with the columns individual, population, sex, family.
     reference : str or Path, optional
         FASTA that REF alleles are compared with.
     genetic_map : str or Path, optional
@@ -167,7 +167,7 @@ def read_panel(
     >>> panel = read_panel(
     ...     "resources/demo/eur300.chr20_1-2Mb.vcf.gz", "20", region=(1_000_001, 1_030_000)
     ... )
-    >>> len(panel.panel.people), len(panel.panel.sites)
+    >>> len(panel.panel.individuals), len(panel.panel.sites)
     (300, 131)
     >>> panel.half("train").haplotypes.read(0, 2).shape
     (2, 300)
@@ -175,7 +175,7 @@ def read_panel(
     temporary = tempfile.TemporaryDirectory(prefix="genoloom-") if folder is None else None
     panel = RealPanel(Path(temporary.name if temporary else folder), contig, temporary)
     prepared, divided = _sections(options, PrepareOptions, SplitOptions)
-    paths = {"people": samples, "reference": reference, "genetic_map": genetic_map}
+    paths = {"samples": samples, "reference": reference, "genetic_map": genetic_map}
     prepare(
         variants=Path(variants),
         contig=contig,
@@ -375,7 +375,7 @@ def _opened(
 ) -> Iterator[tuple[Comparands, dict[str, Path]]]:
     """Synthetic and real haplotypes at the same sites, and their files by role."""
     real = {"panels": [panel.prefix], "split": panel.split_table}
-    real |= {"train": [], "holdout": [], "people": [], "genetic_map": None}
+    real |= {"train": [], "holdout": [], "samples": [], "genetic_map": None}
     own = isinstance(synthetic, Synthetic)
     path = synthetic.prefix if own else Path(synthetic)
     sources = source_files(synthetic=[path], **real)

@@ -10,7 +10,7 @@ CHANCE_LEVEL = (
 )
 # the same for rates and small groups: what chance exceeds in one of a hundred audits
 RARE_LEVEL = 0.99
-COPY_LEVEL = 0.005  # chance that a test for near copies fails fresh people
+COPY_LEVEL = 0.005  # chance that a test for near copies fails fresh individuals
 FEWEST_SHADOW_MODELS = 4  # for a release; as many are fitted where an estimate decides
 
 

@@ -1,38 +1,38 @@
-"""The synthetic people, made before any chromosome: the same people on every contig."""
+"""The synthetic individuals, made before any chromosome: the same individuals on every contig."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from genoloom.errors import InputError
-from genoloom.panel import People
+from genoloom.panel import Individuals
 from genoloom.seeds import derive_seed
 from genoloom.tracts import Tracts, draw_tracts
 
-ADMIXED = "admixed"  # population of admixed people
+ADMIXED = "admixed"  # population of admixed individuals
 
 
 @dataclass(frozen=True)
 class Cohort:
-    """Synthetic people, and all that their haplotypes follow from but the model.
+    """Synthetic individuals, and all that their haplotypes follow from but the model.
 
     Attributes
     ----------
-    people : People
+    individuals : Individuals
     seed : list of int
-        One a person.
+        One an individual.
     ancestry : list of dict
-        Shares of populations of each admixed person; empty for the others, who are of their
+        Shares of populations of each admixed individual; empty for the others, who are of their
         population throughout.
     generations : list of float
-        Since admixture; 0 for people who are not admixed.
+        Since admixture; 0 for individuals who are not admixed.
     inbreeding : list of float
         Inbreeding coefficient.
     meioses : list of float
         Around the inbreeding loop.
     """
 
-    people: People
+    individuals: Individuals
     seed: list[int]
     ancestry: list[dict[str, float]]
     generations: list[float]
@@ -43,14 +43,14 @@ class Cohort:
         """All that haplotypes are asked of."""
         own = {
             p
-            for p, ancestry in zip(self.people.population, self.ancestry, strict=True)
+            for p, ancestry in zip(self.individuals.population, self.ancestry, strict=True)
             if not ancestry
         }
         return own.union(*self.ancestry)
 
     def ancestry_tracts(self, contig: str, map_cm: np.ndarray, names: list[str]) -> Tracts:
-        """Index into `names` of each haplotype's ancestry along the contig; two haplotypes a
-        person.
+        """Index into `names` of each haplotype's ancestry along the contig; two haplotypes an
+        individual.
         """
         first, label = [], []
         for i, ancestry in enumerate(self.ancestry):
@@ -62,14 +62,16 @@ class Cohort:
                 else:
                     drawn = (
                         np.zeros(1, dtype=np.int64),
-                        np.array([names.index(self.people.population[i])]),
+                        np.array([names.index(self.individuals.population[i])]),
                     )
                 first.append(drawn[0])
                 label.append(drawn[1])
         return Tracts(first, label)
 
     def autozygous_tracts(self, contig: str, map_cm: np.ndarray) -> Tracts:
-        """1 where a person's second haplotype is a copy of the first, else 0; one row a person."""
+        """1 where an individual's second haplotype is a copy of the first, else 0; one row an
+        individual.
+        """
         drawn = [
             draw_tracts(
                 derive_seed(seed, "autozygous", contig), map_cm, np.array([1 - f, f]), meioses
@@ -87,8 +89,8 @@ def parse_shares(
     Parameters
     ----------
     trained : dict
-        People behind each population that the model knows. A superpopulation's share is divided
-        among its populations in this proportion.
+        Individuals behind each population that the model knows. A superpopulation's share is
+        divided among its populations in this proportion.
     superpopulation : dict
         The superpopulation of each population, "" where there is none.
     flag : str
@@ -126,10 +128,10 @@ def parse_shares(
                 f"the model knows no population '{name}'",
                 expected=f"one of {', '.join(known)}",
             )
-        people = sum(trained[p] for p in members)
+        individuals = sum(trained[p] for p in members)
         for p in members:
             shares[p] = shares.get(p, 0.0) + value * (
-                trained[p] / people if people else 1 / len(members)
+                trained[p] / individuals if individuals else 1 / len(members)
             )
     total = sum(shares.values())
     if total <= 0:
@@ -149,15 +151,15 @@ def largest_remainder(shares: dict[str, float], size: int) -> dict[str, int]:
     return counts
 
 
-def make_people(shares: dict[str, float], size: int, female: float, seed: int) -> People:
-    """`size` synthetic people SYN000001 ..., in shuffled order of populations.
+def make_individuals(shares: dict[str, float], size: int, female: float, seed: int) -> Individuals:
+    """`size` synthetic individuals SYN000001 ..., in shuffled order of populations.
 
     Parameters
     ----------
     shares : dict
         Share of each population; sums to one.
     female : float
-        Share of female people, exact up to rounding.
+        Share of female individuals, exact up to rounding.
     """
     counts = largest_remainder(shares, size)
     rng = np.random.default_rng(derive_seed(seed, "cohort"))
@@ -168,6 +170,6 @@ def make_people(shares: dict[str, float], size: int, female: float, seed: int) -
         np.array(["female"] * round(female * size) + ["male"] * (size - round(female * size)))
     )
     width = max(6, len(str(size)))
-    return People(
+    return Individuals(
         [f"SYN{i:0{width}d}" for i in range(1, size + 1)], population.tolist(), sex.tolist()
     )

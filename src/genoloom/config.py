@@ -39,9 +39,10 @@ class PrepareOptions(Section):
         description="What becomes of sites with several alternate alleles; 'split' makes one "
         "biallelic site of each.",
     )
-    allow_unphased: Literal["no", "drop-sites", "drop-people"] = Field(
+    allow_unphased: Literal["no", "drop-sites", "drop-individuals"] = Field(
         "no",
-        description="Unphased heterozygotes are an error, unless their sites or their people may "
+        description="Unphased heterozygotes are an error, unless their sites or their individuals "
+        "may "
         "be dropped.",
     )
     reference_mismatch: Literal["error", "reject"] = Field(
@@ -75,12 +76,12 @@ class PrepareOptions(Section):
 
 
 class SplitOptions(Section):
-    """Which people train and which are held out."""
+    """Which individuals train and which are held out."""
 
     holdout: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.5,
-        description="Share of the people held out. One half lets every comparison use equal "
-        "numbers of people.",
+        description="Share of the individuals held out. One half lets every comparison use equal "
+        "numbers of individuals.",
     )
     kinship: bool = Field(
         True,
@@ -95,25 +96,27 @@ class SplitOptions(Section):
 
 
 class CohortOptions(Section):
-    """The synthetic people, made before any chromosome."""
+    """The synthetic individuals, made before any chromosome."""
 
     size: int | None = Field(
         None,
         ge=1,
-        description="Number of synthetic people; null makes as many as trained the model.",
+        description="Number of synthetic individuals; null makes as many as trained the model.",
     )
     populations: str = Field(
         "panel", description="'panel' keeps the training mix; or shares such as 'GBR:0.7,FIN:0.3'."
     )
-    female: Share = Field(0.5, description="Share of female people.")
+    female: Share = Field(0.5, description="Share of female individuals.")
     admixture: str | None = Field(
         None,
-        description="Ancestry of admixed people, such as 'EUR:0.8,AFR:0.2'; null makes none. They "
+        description="Ancestry of admixed individuals, such as 'EUR:0.8,AFR:0.2'; null makes none. "
+        "They "
         "have the population 'admixed'.",
     )
     admixed: Share = Field(
         0.5,
-        description="Share of the people that are admixed, where there is an admixture. Validation "
+        description="Share of the individuals that are admixed, where there is an admixture. "
+        "Validation "
         "and audit need some who are not.",
     )
     generations: float = Field(
@@ -123,7 +126,7 @@ class CohortOptions(Section):
     )
     inbreeding: Share = Field(
         0.0,
-        description="Inbreeding coefficient F: the share of the genome at which a person's "
+        description="Inbreeding coefficient F: the share of the genome at which an individual's "
         "haplotypes are one ancestor's copies.",
     )
     meioses: float = Field(
@@ -135,8 +138,8 @@ class CohortOptions(Section):
 
 
 class RedrawOptions(Section):
-    """Redrawing synthetic people who come too close to a training person, before their files are
-    written.
+    """Redrawing synthetic individuals who come too close to a training individual, before their
+    files are written.
     """
 
     enabled: bool = Field(
@@ -144,11 +147,11 @@ class RedrawOptions(Section):
     )
     closer_than: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.01,
-        description="Too close: nearer to a training person than all but this share of the "
-        "training people are to each other.",
+        description="Too close: nearer to a training individual than all but this share of the "
+        "training individuals are to each other.",
     )
     attempts: int = Field(
-        10, ge=1, description="Draws for one person before the run stops with an error."
+        10, ge=1, description="Draws for one individual before the run stops with an error."
     )
 
 
@@ -161,17 +164,20 @@ class GenerateOptions(Section):
         "always written.",
     )
     shard: int = Field(
-        1000, ge=1, description="People sampled at a time; memory follows it, the result does not."
+        1000,
+        ge=1,
+        description="Individuals sampled at a time; memory follows it, the result does not.",
     )
 
 
 class ConsensusOptions(Section):
-    """Personal haplotype FASTA of the synthetic people."""
+    """Personal haplotype FASTA of the synthetic individuals."""
 
-    people: int = Field(
+    individuals: int = Field(
         4,
         ge=0,
-        description="People, from the top of the cohort sheet, whose FASTA the workflow writes; 0 "
+        description="Individuals, from the top of the cohort sheet, whose FASTA the workflow "
+        "writes; 0 "
         "writes none.",
     )
 
@@ -182,7 +188,7 @@ class ValidateOptions(Section):
     n_permutations: int = Field(
         40,
         ge=2,
-        description="Number of permutations (random halves of the real people) used for the "
+        description="Number of permutations (random halves of the real individuals) used for the "
         "reference value and for the z-score; below 10 the verdicts take metrics for normally "
         "distributed.",
     )
@@ -194,13 +200,14 @@ class ValidateOptions(Section):
     components: int = Field(4, ge=1, description="Principal components compared.")
     phaser: Literal["none", "beagle"] = Field(
         "none",
-        description="Program that phases synthetic and real people anew, to compare switch errors; "
+        description="Program that phases synthetic and real individuals anew, to compare switch "
+        "errors; "
         "where it is missing, they are 'not run'.",
     )
 
 
 class AuditOptions(Section):
-    """What the synthetic haplotypes reveal about the training people."""
+    """What the synthetic haplotypes reveal about the training individuals."""
 
     windows: str = Field(
         "200,400,800", description="Window sizes, in sites, of the local nearest-neighbour attack."
@@ -211,7 +218,8 @@ class AuditOptions(Section):
     bootstrap: int = Field(
         1000,
         ge=FEWEST_RESAMPLES,
-        description="Bootstrap resamples of people, and shuffles of who trained; with fewer a test "
+        description="Bootstrap resamples of individuals, and shuffles of who trained; with fewer a "
+        "test "
         "could not reach its level.",
     )
     max_auc: Share = Field(
@@ -226,7 +234,8 @@ class AuditOptions(Section):
     shadow_models: Annotated[int, Field(ge=0, multiple_of=2)] | Literal["auto"] = Field(
         "auto",
         description="Even number of times the generator is trained anew, on halves of the real "
-        "people, for a stronger attacker; 'auto': 4 where they are estimated to cost no more than "
+        "individuals, for a stronger attacker; 'auto': 4 where they are estimated to cost no more "
+        "than "
         "shadow_minutes, else none. 0: no such attacker.",
     )
     shadow_minutes: float = Field(
@@ -243,7 +252,8 @@ class AuditOptions(Section):
     )
     recipient: str | None = Field(
         None,
-        description="Public crypt4gh key file; the private table of people is then encrypted for "
+        description="Public crypt4gh key file; the private table of individuals is then encrypted "
+        "for "
         "its owner (pip install crypt4gh).",
     )
 
@@ -261,7 +271,8 @@ class ReleaseOptions(Section):
     )
     max_tpr: Share = Field(
         0.025,
-        description="Largest true positive rate at 1 % false positives; where people are few, what "
+        description="Largest true positive rate at 1 % false positives; where individuals are few, "
+        "what "
         "chance explains may leave too.",
     )
     shadow_models: bool = Field(
@@ -271,7 +282,8 @@ class ReleaseOptions(Section):
     )
     fidelity: Literal["pass", "weak", "any"] = Field(
         "weak",
-        description="Worst fidelity verdict of a metric over all people; 'too close' and 'not run' "
+        description="Worst fidelity verdict of a metric over all individuals; 'too close' and 'not "
+        "run' "
         "never pass.",
     )
     may_be_missing: str = Field(
@@ -280,14 +292,14 @@ class ReleaseOptions(Section):
     min_carriers: int = Field(
         5,
         ge=1,
-        description="The model must have left out alleles that fewer training people carry: "
+        description="The model must have left out alleles that fewer training individuals carry: "
         "train.common.min_carriers.",
     )
     adapted_models: bool = Field(
         False,
         description="The model may have been adapted from another one (init_from). You vouch that "
         "nobody of this panel trained that one: the gate cannot tell, and the audit is blind where "
-        "held-out people did.",
+        "held-out individuals did.",
     )
     consensus: bool = Field(False, description="Also release the personal FASTA.")
     canaries: str = Field(

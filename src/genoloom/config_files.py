@@ -20,8 +20,8 @@ from pydantic import BaseModel, ValidationError
 from genoloom.config import Config
 from genoloom.config_section import Section
 from genoloom.config_sheets import (
+    INDIVIDUALS_COLUMNS,
     PANEL_COLUMNS,
-    PEOPLE_COLUMNS,
     SEQUENCE_COLUMNS,
     PanelRow,
     SequenceRow,
@@ -217,7 +217,7 @@ def readme_tables() -> str:
     for title, columns in (
         ("`panels.tsv`", PANEL_COLUMNS),
         ("`sequences.tsv`", SEQUENCE_COLUMNS),
-        ("sheet of people", PEOPLE_COLUMNS),
+        ("sheet of individuals", INDIVIDUALS_COLUMNS),
     ):
         lines += ["", f"### Columns of the {title}", "", "| column | meaning |", "|---|---|"]
         lines += [f"| `{name}` | {meaning} |" for name, meaning in columns.items()]

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from genoloom.errors import ConfigError, InputError
 from genoloom.formats.sheets import read_sheet
+from genoloom.renamed_keys import RENAMED_COLUMNS
 
 PANEL_COLUMNS = {
     "panel": "Name of the panel: letters, digits, `_`, `-`, `.`. Rows of one panel hold the same "
-    "people.",
+    "individuals.",
     "contig": "Contig to take, as named in the file.",
     "variants": "Phased VCF(.gz), BCF or PLINK 2 .pgen.",
-    "people": "Sheet of people (below); empty or `-`: everybody is of the population `unknown`.",
+    "samples": "Sheet of samples (below); empty or `-`: everybody is of the population `unknown`.",
     "reference": "FASTA, plain or bgzip; empty: REF is not checked and no personal FASTA is "
     "written.",
     "map": "Genetic map (SHAPEIT, HapMap, Eagle, deCODE or PLINK form); empty: 1 cM per megabase.",
@@ -24,13 +25,14 @@ SEQUENCE_COLUMNS = {
     "regions": "BED of intervals of a FASTA source, with label and strand; empty: windows over "
     "everything.",
 }
-PEOPLE_COLUMNS = {
-    "person": "Sample name, as in the genotype file.",
+INDIVIDUALS_COLUMNS = {
+    "individual": "Sample name, as in the genotype file.",
     "population": "Population label; models are conditional on it.",
     "superpopulation": "Group of populations, such as EUR; the column may be absent. Shares of a "
     "cohort may name it.",
     "sex": "male, female, M, F, 1, 2 or unknown; the column may be absent.",
-    "family": "People of one family are never divided between training and holdout; the column may "
+    "family": "Individuals of one family are never divided between training and holdout; the "
+    "column may "
     "be absent.",
 }
 # directories of results/ that a panel of this name would collide with
@@ -45,7 +47,7 @@ class PanelRow:
     panel: str
     contig: str
     variants: str
-    people: str | None
+    samples: str | None
     reference: str | None
     map: str | None
     region: str | None
@@ -81,7 +83,7 @@ def read_panel_sheet(
     """
     rows = _rows(path, PANEL_COLUMNS, 3)
     problems = _file_problems(
-        rows, ("variants", "people", "reference", "map") if with_files else (), directory
+        rows, ("variants", "samples", "reference", "map") if with_files else (), directory
     )
     seen = set()
     for number, row in rows:
@@ -125,7 +127,9 @@ def _rows(path: str | Path, columns: dict[str, str], n_required: int) -> list[tu
             if lacking
             else f"has an unknown column '{strange[0]}'"
         )
-        raise InputError(path, found, expected=", ".join(columns))
+        new = RENAMED_COLUMNS.get(strange[0]) if strange else None
+        remedy = f"rename it: it is called '{new}' now" if new in columns else ""
+        raise InputError(path, found, expected=", ".join(columns), remedy=remedy)
     filled = [
         (n, {name: None if row.get(name, "") in EMPTY else row[name] for name in columns})
         for n, row in rows

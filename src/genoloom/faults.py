@@ -49,7 +49,8 @@ HARD = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.E
 NO_MEMORY = (errno.ENOMEM, errno.EAGAIN)  # the second: no more processes or threads
 MEMORY = "not enough memory"
 MORE_MEMORY = (
-    "give it more (ulimit -v, the memory of the batch job), or use fewer people, sites or threads "
+    "give it more (ulimit -v, the memory of the batch job), or use fewer individuals, sites or "
+    "threads "
     "at a time"
 )
 _MEMORY_WORDS = re.compile(

@@ -1,4 +1,4 @@
-"""One way to log: to stderr for the person watching, and to the file the workflow keeps."""
+"""One way to log: to stderr for the individual watching, and to the file the workflow keeps."""
 
 import logging
 import sys

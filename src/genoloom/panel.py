@@ -1,10 +1,11 @@
-"""Phased haplotypes in memory or behind a reader: sites, people and the matrix that joins them.
+"""Phased haplotypes in memory or behind a reader: sites, individuals and the matrix that joins
+them.
 
 Vocabulary, the same everywhere:
 
 - alleles are int8: 0 reference, 1 alternate, -1 missing;
 - a haplotype matrix is variant-major, shape (n_variants, n_haplotypes);
-- person `i` owns the columns `2 i` and `2 i + 1`;
+- individual `i` owns the columns `2 i` and `2 i + 1`;
 - positions are 1-based, as in VCF.
 """
 
@@ -66,8 +67,8 @@ class Sites:
 
 
 @dataclass(frozen=True)
-class People:
-    """The people of a panel or of a synthetic cohort.
+class Individuals:
+    """The individuals of a panel or of a synthetic cohort.
 
     Attributes
     ----------
@@ -94,16 +95,16 @@ class People:
     def __len__(self) -> int:
         return len(self.id)
 
-    def take(self, index) -> "People":
+    def take(self, index) -> "Individuals":
         index = np.arange(len(self))[index].tolist()
-        columns = (getattr(self, column.name) for column in fields(People))
-        return People(*([values[i] for i in index] for values in columns))
+        columns = (getattr(self, column.name) for column in fields(Individuals))
+        return Individuals(*([values[i] for i in index] for values in columns))
 
 
-def join_people(*parts: People) -> People:
-    """The people of several groups in one list, with all that is known of them."""
-    columns = (column.name for column in fields(People))
-    return People(*([x for part in parts for x in getattr(part, name)] for name in columns))
+def join_individuals(*parts: Individuals) -> Individuals:
+    """The individuals of several groups in one list, with all that is known of them."""
+    columns = (column.name for column in fields(Individuals))
+    return Individuals(*([x for part in parts for x in getattr(part, name)] for name in columns))
 
 
 class HaplotypeSource(Protocol):
@@ -195,9 +196,9 @@ class UnphasedHaplotypes:
     """Another source with the two alleles of each call in ascending order, so that nothing depends
     on phase.
 
-    The first column of a person then carries the alternate allele where the genotype is 1/1, the
-    second where it is 0/1 or 1/1; the Hamming distances of two people's first and second columns
-    add up to their genotype distance.
+    The first column of an individual then carries the alternate allele where the genotype is 1/1,
+    the second where it is 0/1 or 1/1; the Hamming distances of two individuals' first and second
+    columns add up to their genotype distance.
     """
 
     parent: HaplotypeSource
@@ -233,10 +234,12 @@ class JoinedHaplotypes:
         return np.concatenate([part.read(start, stop) for part in self.parts], axis=1)
 
 
-def haplotype_columns(people: np.ndarray) -> np.ndarray:
-    """The matrix columns of the people at `people` (integer indices), shape (2 * n_people,)."""
-    people = np.asarray(people, dtype=np.int64)
-    return np.stack([2 * people, 2 * people + 1], axis=1).ravel()
+def haplotype_columns(individuals: np.ndarray) -> np.ndarray:
+    """The matrix columns of the individuals at `individuals` (integer indices), shape (2 *
+    n_individuals,).
+    """
+    individuals = np.asarray(individuals, dtype=np.int64)
+    return np.stack([2 * individuals, 2 * individuals + 1], axis=1).ravel()
 
 
 @dataclass(frozen=True)
@@ -244,14 +247,14 @@ class Panel:
     """Phased haplotypes of a cohort on one contig."""
 
     sites: Sites
-    people: People
+    individuals: Individuals
     haplotypes: HaplotypeSource
 
-    def take_people(self, index) -> "Panel":
-        """The panel of the people at `index`, in that order; nothing is read."""
-        index = np.arange(len(self.people))[index]
+    def take_individuals(self, index) -> "Panel":
+        """The panel of the individuals at `index`, in that order; nothing is read."""
+        index = np.arange(len(self.individuals))[index]
         view = HaplotypeView(self.haplotypes, haplotypes=haplotype_columns(index))
-        return replace(self, people=self.people.take(index), haplotypes=view)
+        return replace(self, individuals=self.individuals.take(index), haplotypes=view)
 
     def take_sites(self, index) -> "Panel":
         """The panel at the sites `index` (sorted); nothing is read."""
@@ -260,11 +263,15 @@ class Panel:
         return replace(self, sites=self.sites.take(index), haplotypes=view)
 
     def beside(self, other: "Panel") -> "Panel":
-        """The panel of these people and, after them, those of another panel with the same sites;
-        nothing is read.
+        """The panel of these individuals and, after them, those of another panel with the same
+        sites; nothing is read.
         """
         joined = JoinedHaplotypes((self.haplotypes, other.haplotypes))
-        return replace(self, people=join_people(self.people, other.people), haplotypes=joined)
+        return replace(
+            self,
+            individuals=join_individuals(self.individuals, other.individuals),
+            haplotypes=joined,
+        )
 
     def blocks(self, size: int = 4096):
         """Yield (start, stop, alleles) over all variants, `size` at a time."""

@@ -1,7 +1,7 @@
 """Keys of the configuration that had another name in an earlier version: `old: new`.
 
 A configuration with an old key is an error that names the new one; so is an option of the command
-line.
+line, or a column of a sheet.
 """
 
 RENAMED = {
@@ -12,10 +12,13 @@ RENAMED = {
     "train.transformer.crossover": "train.transformer.augmentation_fraction",
     "train.gan.likelihood": "train.gan.likelihood_weight",
     "train.gan.warm_start": "train.gan.pretrain_fraction",
+    "consensus.people": "consensus.individuals",
     "validate.resplits": "validate.n_permutations",
     "validate_sequences.resplits": "validate_sequences.n_permutations",
     "release.fewest_people": "release.min_carriers",
 }
+
+RENAMED_COLUMNS = {"people": "samples"}  # of the sheet of panels
 
 
 def renamed_flags(flag: str) -> list[str]:

@@ -69,5 +69,5 @@ def _uniforms(seeds: np.ndarray, counters: np.ndarray) -> np.ndarray:
 
 
 def row_seeds(root: int, names: list[str], *parts: object) -> np.ndarray:
-    """One uint64 seed for each name (a person, a sequence), shape (n_names,)."""
+    """One uint64 seed for each name (an individual, a sequence), shape (n_names,)."""
     return np.array([derive_seed(root, name, *parts) for name in names], dtype=np.uint64)

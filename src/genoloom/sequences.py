@@ -5,8 +5,8 @@ Vocabulary, the same everywhere:
 - bases are uint8: 0 A, 1 C, 2 G, 3 T, 4 anything else;
 - sequences of one set are the rows of a matrix, shape (n_sequences, max_length), padded with 4 on
   the right;
-- starts and stops are 0-based half-open, unless a name is shown to people: there 1-based inclusive,
-  as in samtools.
+- starts and stops are 0-based half-open, unless a name is shown to individuals: there 1-based
+  inclusive, as in samtools.
 
 Ambiguous letters (IUPAC codes, N) all become 4: they stay in place, are never scored and never
 generated. U is read as T, lower case as upper case.

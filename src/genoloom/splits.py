@@ -1,41 +1,41 @@
-"""Which people train and which are held out."""
+"""Which individuals train and which are held out."""
 
 from collections import defaultdict
 
 import numpy as np
 
 from genoloom.errors import InputError
-from genoloom.panel import People
+from genoloom.panel import Individuals
 from genoloom.seeds import derive_seed
 
 
-def split_people(people: People, holdout: float, seed: int) -> list[str]:
-    """The role of each person, "train" or "holdout".
+def split_individuals(individuals: Individuals, holdout: float, seed: int) -> list[str]:
+    """The role of each individual, "train" or "holdout".
 
     Families stay together. Within each population (a family counts for that of its first member),
-    families are shuffled and go to the holdout until it has its share of the people; both roles get
-    at least one family.
+    families are shuffled and go to the holdout until it has its share of the individuals; both
+    roles get at least one family.
 
     Parameters
     ----------
-    people : People
+    individuals : Individuals
     holdout : float
-        Share of the people held out, in (0, 1).
+        Share of the individuals held out, in (0, 1).
     seed : int
 
     Raises
     ------
     InputError
-        A population has fewer than two people, or only one family.
+        A population has fewer than two individuals, or only one family.
     """
     families: dict[str, list[int]] = defaultdict(list)
-    for i, family in enumerate(people.family):
-        families[f"family {family}" if family else f"person {people.id[i]}"].append(i)
+    for i, family in enumerate(individuals.family):
+        families[f"family {family}" if family else f"individual {individuals.id[i]}"].append(i)
     strata: dict[str, list[list[int]]] = defaultdict(list)
     for members in families.values():
-        strata[people.population[members[0]]].append(members)
+        strata[individuals.population[members[0]]].append(members)
 
-    roles = ["train"] * len(people)
+    roles = ["train"] * len(individuals)
     # rounding is carried on, so that odd populations do not all round up
     target = held_so_far = 0.0
     for population in sorted(strata):
@@ -43,9 +43,11 @@ def split_people(people: People, holdout: float, seed: int) -> list[str]:
         size = sum(map(len, groups))
         if len(groups) < 2:
             raise InputError(
-                "sheet of people", f"population '{population}' has one person or one family only",
-                expected="at least two unrelated people",
-                remedy="merge it with another population in the sheet, or leave its people out",
+                "sheet of individuals", f"population '{population}' has one individual or one "
+                                        "family only",
+                expected="at least two unrelated individuals",
+                remedy="merge it with another population in the sheet, or leave its individuals "
+                       "out",
             )  # fmt: skip
         order = np.random.default_rng(derive_seed(seed, "split", population)).permutation(
             len(groups)

@@ -1,4 +1,4 @@
-"""Tracts along a contig: where each haplotype has which ancestry, and where a person's two
+"""Tracts along a contig: where each haplotype has which ancestry, and where an individual's two
 haplotypes are one.
 
 Both are drawn as a process along the genetic map that begins anew at Poisson events: at each event
@@ -12,7 +12,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Tracts:
-    """A label for each row (a haplotype or a person) at each variant.
+    """A label for each row (a haplotype or an individual) at each variant.
 
     Attributes
     ----------
@@ -63,8 +63,8 @@ class Tracts:
         return Tracts(first, label)
 
     def second_copies_first(self, copied: "Tracts") -> "Tracts":
-        """Tracts of two rows a person, the second row's being the first row's where `copied` (one
-        row a person) is 1.
+        """Tracts of two rows an individual, the second row's being the first row's where `copied`
+        (one row an individual) is 1.
         """
         first, label = list(self.first), list(self.label)
         for i in range(len(copied)):

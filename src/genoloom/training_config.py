@@ -37,18 +37,20 @@ class TrainOptions(Section):
     min_mac: int = Field(
         2,
         ge=1,
-        description="Smallest minor allele count, in copies among the training people, of a site "
+        description="Smallest minor allele count, in copies among the training individuals, of a "
+        "site "
         "that is modelled; the other sites are counted.",
     )
     min_carriers: int = Field(
         1,
         ge=1,
-        description="Smallest number of training people who carry the minor allele of a site that "
+        description="Smallest number of training individuals who carry the minor allele of a site "
+        "that "
         "is modelled. 5 is the public mode: a release asks for it. Give min_mac too.",
     )
     validation_fraction: Annotated[float, Field(gt=0, lt=0.5)] = Field(
         0.1,
-        description="Share of the training people in the validation set, which decides when "
+        description="Share of the training individuals in the validation set, which decides when "
         "training stops and which model is kept; the holdout is never looked at.",
     )
     processes: int = Field(
@@ -71,7 +73,8 @@ class TrainOptions(Section):
         if isinstance(values, dict) and "min_carriers" in values and "min_mac" not in values:
             raise ValueError(
                 "min_carriers without min_mac: in an earlier version min_carriers counted copies, "
-                "which is min_mac now, and fewest_people counted people, which is min_carriers "
+                "which is min_mac now, and fewest_people counted individuals, which is "
+                "min_carriers "
                 "now; give both keys"
             )
         return values
@@ -211,7 +214,7 @@ class TransformerOptions(Section):
         2,
         ge=1,
         description="Training haplotypes that must share a block for it to be a code: a code of "
-        "one is that person's block. Rarer blocks are learned from as crossovers and flips of "
+        "one is that individual's block. Rarer blocks are learned from as crossovers and flips of "
         "codes.",
     )
     width: int = Field(
@@ -364,7 +367,7 @@ class CopyingNetworkOptions(Section):
         2,
         ge=1,
         description="Templates that must share a block for it to be a code; with 1 a block of one "
-        "person can be drawn whole.",
+        "individual can be drawn whole.",
     )
     match_carriers: int = Field(
         1,
@@ -387,9 +390,10 @@ class CopyingNetworkOptions(Section):
     anchor: bool = Field(True, description=ANCHOR)
     templates: Literal["private", "public"] = Field(
         "private",
-        description="Whose haplotypes are copied, and trained on: those of the training people, "
+        description="Whose haplotypes are copied, and trained on: those of the training "
+        "individuals, "
         "which then stand in the model file and, in pieces, in its draws; or those of a public "
-        "panel, and the training people say only how many of each population to draw.",
+        "panel, and the training individuals say only how many of each population to draw.",
     )
     public_panel: str | None = Field(
         None,

@@ -17,7 +17,7 @@ Correlation = Annotated[float, Field(gt=-1, lt=1)]
 Numbers = dict[str, float]
 Correlations = dict[str, Annotated[float, Field(ge=-1, le=1)]]
 # columns of the tables
-RESERVED = {"fid", "iid", "sid", "pat", "mat", "sex", "person", "population"}
+RESERVED = {"fid", "iid", "sid", "pat", "mat", "sex", "individual", "population"}
 MOST_COMPONENTS = 20
 
 

@@ -29,7 +29,7 @@ from genoloom.formats.plink import open_plink
 from genoloom.formats.provenance import read_provenance, sealed
 from genoloom.formats.reference import Reference
 from genoloom.formats.sequence_sets import read_intervals, read_records, read_set
-from genoloom.formats.sheets import read_people
+from genoloom.formats.sheets import read_individuals
 from genoloom.formats.splits import read_split
 from genoloom.formats.tables import read_table
 from genoloom.formats.variants import list_contigs
@@ -167,7 +167,10 @@ def foreign(name: str) -> Callable[[Path], None]:
 
 def consensus_it(place: Path) -> None:
     consensus(
-        variants=place / "in.vcf.gz", reference=place / "ref.fa", out=place / "made.fa.gz", people=2
+        variants=place / "in.vcf.gz",
+        reference=place / "ref.fa",
+        out=place / "made.fa.gz",
+        individuals=2,
     )
 
 
@@ -178,7 +181,7 @@ def panel_files() -> Files:
     panel = make_panel(alleles, ("AAA", "BBB"))
     with tempfile.TemporaryDirectory() as folder:
         prefix = Path(folder) / "p"
-        with PanelWriter(prefix, panel.people, "20") as writer:
+        with PanelWriter(prefix, panel.individuals, "20") as writer:
             writer.append(panel.sites, alleles)
         pvar = (
             zstandard.ZstdDecompressor()
@@ -234,15 +237,15 @@ MAPS = {
     ),
 }
 SHEET = lines(
-    "person\tpopulation\tsex\tfamily\tsuperpopulation",
+    "individual\tpopulation\tsex\tfamily\tsuperpopulation",
     *(f"p{i}\tGBR\tmale\tf{i}\tEUR" for i in range(8)),
 )
 SPLIT = lines(
-    "person\tfamily\tpopulation\tsuperpopulation\tsex\trole",
+    "individual\tfamily\tpopulation\tsuperpopulation\tsex\trole",
     *(f"p{i}\t\tGBR\tEUR\tmale\t{'train' if i % 2 else 'holdout'}" for i in range(8)),
 )
 COHORT = lines(
-    "person\tpopulation\tsex\tseed\tancestry\tgenerations\tinbreeding\tmeioses",
+    "individual\tpopulation\tsex\tseed\tancestry\tgenerations\tinbreeding\tmeioses",
     *(f"SYN{i:06d}\tGBR\tfemale\t{i + 7}\t\t8\t0\t6" for i in range(6)),
 )
 HISTORY = lines(
@@ -284,7 +287,7 @@ def study_files() -> Files:
     """A configuration with both sheets, and inputs that are there."""
     config = default_yaml(Config(panels="panels.tsv", sequence_sets="sequences.tsv"))
     panels = lines(
-        "panel\tcontig\tvariants\tpeople\treference\tmap\tregion", "p\t20\tin.vcf\t\t\t\t100-900"
+        "panel\tcontig\tvariants\tsamples\treference\tmap\tregion", "p\t20\tin.vcf\t\t\t\t100-900"
     )
     sequences = lines("set\tsource\tregions", "s\tx.fa\t")
     texts = {"config.yaml": config, "panels.tsv": panels, "sequences.tsv": sequences, "x.fa": FASTA}
@@ -442,7 +445,7 @@ def _targets() -> list[Target]:
             )
             for form, content in MAPS.items()
         ),
-        of_text("sheet", "s.tsv", SHEET, read_people),
+        of_text("sheet", "s.tsv", SHEET, read_individuals),
         of_text("split", "s.tsv", SPLIT, read_split),
         of_text("cohort", "c.tsv", COHORT, read_cohort),
         of_text("history", "h.tsv", HISTORY, read_history),

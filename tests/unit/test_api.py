@@ -54,7 +54,7 @@ def test_files_of_any_tool_are_compared(examples):
 def test_private_tables_are_closed_to_others(examples):
     folder = examples[0]["panel"].folder / "private" / "mosaic-1"
     assert folder.stat().st_mode & 0o077 == 0
-    assert (folder / "people.tsv").exists()
+    assert (folder / "individuals.tsv").exists()
 
 
 def test_errors_say_what_is_expected(examples, tmp_path):

@@ -126,7 +126,7 @@ def test_a_key_of_an_earlier_version_is_an_error_that_names_the_new_one(old, rep
 @pytest.mark.parametrize(
     ("common", "accepted"),
     [
-        ({"min_carriers": 3}, False),  # copies, as an earlier version had it, or people
+        ({"min_carriers": 3}, False),  # copies, as an earlier version had it, or individuals
         ({"min_carriers": 3, "fewest_people": 5}, False),
         ({"min_mac": 3, "fewest_people": 5}, False),
         ({"min_mac": 3}, True),

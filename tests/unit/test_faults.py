@@ -24,7 +24,7 @@ from genoloom.errors import GenoLoomError, InputError
 from genoloom.faults import explain, reserve
 from genoloom.formats.atomic import HOST, write_beside
 
-SITES, PEOPLE = 60, 40
+SITES, INDIVIDUALS = 60, 40
 
 
 @contextmanager
@@ -42,12 +42,12 @@ def largest_file(size: int):
 def project(tmp_path_factory) -> Path:
     """A chain of small files, from a VCF to a model, by the commands themselves."""
     place = tmp_path_factory.mktemp("faults")
-    alleles = founder_mosaic(SITES, 2 * PEOPLE, np.random.default_rng(1), founders=8)
+    alleles = founder_mosaic(SITES, 2 * INDIVIDUALS, np.random.default_rng(1), founders=8)
     rows = [
         f"{100 * i + 100} A C " + " ".join(f"{a}|{b}" for a, b in calls.reshape(-1, 2))
         for i, calls in enumerate(alleles)
     ]
-    write_vcf(place / "in.vcf.gz", rows, [f"P{i:03d}" for i in range(PEOPLE)])
+    write_vcf(place / "in.vcf.gz", rows, [f"P{i:03d}" for i in range(INDIVIDUALS)])
     bases = np.array(list("ACGT"))[np.random.default_rng(2).integers(0, 4, (200, 60))]
     (place / "in.fa").write_text("".join(f">s{i}\n{''.join(row)}\n" for i, row in enumerate(bases)))
     (place / "ref.fa").write_text(">20\n" + "A" * 100_000 + "\n")

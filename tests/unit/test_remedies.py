@@ -1,4 +1,4 @@
-"""What messages tell people to do can be done: every command and option that a remedy names is
+"""What messages tell individuals to do can be done: every command and option that a remedy names is
 there.
 """
 

@@ -26,11 +26,13 @@ def weird_project(tmp_path, tiny_project):
     """
     place = tmp_path / WEIRD / "project"
     (place / "data").mkdir(parents=True)
-    vcf, people = place / "data" / f"{WEIRD}.vcf.gz", place / "data" / f"{WEIRD}.tsv"
+    vcf, individuals = place / "data" / f"{WEIRD}.vcf.gz", place / "data" / f"{WEIRD}.tsv"
     shutil.copy(tiny_project / "data/cohort.vcf.gz", vcf)
     shutil.copy(tiny_project / "data/cohort.vcf.gz.tbi", f"{vcf}.tbi")
-    shutil.copy(tiny_project / "data/people.tsv", people)
-    done = run_genoloom("init", place, "--variants", vcf, "--samples", people, "--name", "tiny")
+    shutil.copy(tiny_project / "data/samples.tsv", individuals)
+    done = run_genoloom(
+        "init", place, "--variants", vcf, "--samples", individuals, "--name", "tiny"
+    )
     assert done.returncode == 0, done.stderr
     return place
 

@@ -22,7 +22,7 @@ from genoloom.formats.pgen import open_panel
 from genoloom.formats.tables import read_table
 
 RULES = [
-    "prepare_panel", "split_people", "train_haplotypes", "make_cohort", "generate_haplotypes",
+    "prepare_panel", "split_individuals", "train_haplotypes", "make_cohort", "generate_haplotypes",
     "write_consensus", "validate_haplotypes",
     "shadow_haplotypes", "audit_haplotypes", "prepare_sequences", "train_sequences",
     "generate_sequences", "validate_sequences", "write_report",
@@ -156,7 +156,7 @@ def test_a_release_is_only_made_when_asked_for(repository, tmp_path):
     assert "write_report" not in planned[True]
 
 
-def test_people_are_redrawn_when_asked_for(tiny_project, repository):
+def test_individuals_are_redrawn_when_asked_for(tiny_project, repository):
     settings = yaml.safe_load((tiny_project / "config/config.yaml").read_text())
     settings["redraw"] = {"enabled": True}
     (tiny_project / "config/config.yaml").write_text(yaml.safe_dump(settings))
@@ -165,12 +165,12 @@ def test_people_are_redrawn_when_asked_for(tiny_project, repository):
     )
     assert done.returncode == 0, done.stderr
     planned = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, re.MULTILINE))
-    assert planned["redraw_people"] == planned["make_cohort"] == planned["generate_haplotypes"]
+    assert planned["redraw_individuals"] == planned["make_cohort"] == planned["generate_haplotypes"]
     assert "cohort.drawn.tsv" in done.stdout + done.stderr
 
 
 def test_the_gate_holds_back_models_that_learned_little(finished, demo_dir, repository):
-    """Twenty steps of training do not make faithful people: the gate says why, and leaves no
+    """Twenty steps of training do not make faithful individuals: the gate says why, and leaves no
     bundle.
     """
     done = run_genoloom("run", "-C", finished, "--cores", 2, "release", env=traced(finished))
@@ -178,7 +178,7 @@ def test_the_gate_holds_back_models_that_learned_little(finished, demo_dir, repo
     text = done.stdout + done.stderr
     assert "may not be released" in text
     assert "fidelity: " in text
-    assert "alleles carried by as few as 1 training people may be modelled" in text
+    assert "alleles carried by as few as 1 training individuals may be modelled" in text
     assert (
         "fidelity: was made with validate.n_permutations 3, which is looser than the default 40"
         in text
@@ -264,10 +264,10 @@ def test_rules_read_what_they_declare_and_nothing_else(finished, demo_dir, repos
     assert undeclared_reads(finished, demo_dir, repository) == {}
 
 
-def test_the_same_people_and_sites_stand_in_all_files(finished):
+def test_the_same_individuals_and_sites_stand_in_all_files(finished):
     results = finished / "results"
     cohort = [
-        row["person"] for row in read_table(results / "synthetic/tiny/transformer/cohort.tsv")
+        row["individual"] for row in read_table(results / "synthetic/tiny/transformer/cohort.tsv")
     ]
     vcf = cyvcf2.VCF(str(results / "synthetic/tiny/transformer/20.vcf.gz"))
     assert vcf.samples == cohort
@@ -277,7 +277,7 @@ def test_the_same_people_and_sites_stand_in_all_files(finished):
     assert description["n_variants"] + description["sites_too_rare_to_model"] == summary["sites"]
 
 
-def test_people_are_the_same_on_every_contig(tiny_project, demo_dir):
+def test_individuals_are_the_same_on_every_contig(tiny_project, demo_dir):
     add_contig(tiny_project, demo_dir, "21", "20:1200001-1300000")
     results = tiny_project / "results"
     targets = [
@@ -289,8 +289,8 @@ def test_people_are_the_same_on_every_contig(tiny_project, demo_dir):
     cohort = read_table(results / "synthetic/tiny/mosaic/cohort.tsv")
     panels = [open_panel(results / "synthetic/tiny/mosaic" / contig) for contig in ("20", "21")]
     for panel in panels:
-        assert panel.people.id == [row["person"] for row in cohort]
-        assert panel.people.population == [row["population"] for row in cohort]
+        assert panel.individuals.id == [row["individual"] for row in cohort]
+        assert panel.individuals.population == [row["population"] for row in cohort]
     n = min(len(panel.sites) for panel in panels)
     first, second = (panel.haplotypes.read(0, n) for panel in panels)
     assert (first != second).any()
@@ -312,9 +312,9 @@ def test_control_rows_stand_beside_each_learned_generator(finished):
         assert all(row[key] and row["verdict"] for row in rows)
 
 
-def test_nothing_of_real_people_leaves(finished):
-    """No name of a person, no path and no user in anything but the panel, the split and the private
-    audit.
+def test_nothing_of_real_individuals_leaves(finished):
+    """No name of an individual, no path and no user in anything but the panel, the split and the
+    private audit.
     """
     names = [name.encode() for name in (finished / "data/names.txt").read_text().split()]
     results = finished / "results"
@@ -358,7 +358,7 @@ def test_a_second_run_has_nothing_to_do(finished):
     ("section", "option", "value", "expected"),
     [
         ("audit", "bootstrap", 201, {"audit_haplotypes", "write_report", "all"}),
-        ("split", "holdout", 0.4, {"split_people", "train_haplotypes"}),
+        ("split", "holdout", 0.4, {"split_individuals", "train_haplotypes"}),
         ("train", "common", {"min_mac": 3}, {"train_haplotypes", "train_sequences"}),
         ("validate_sequences", "max_compared", 11, {"validate_sequences", "write_report", "all"}),
     ],
@@ -411,9 +411,9 @@ def test_as_a_module_of_another_workflow_with_a_prefix(tiny_project, repository)
     )
     settings["validate_sequences"]["motifs"] = "data/motifs.jaspar"
     (tiny_project / "config/config.yaml").write_text(yaml.safe_dump(settings))
-    people = (tiny_project / "data/names.txt").read_text().split()
+    individuals = (tiny_project / "data/names.txt").read_text().split()
     (tiny_project / "data/pedigree.fam").write_text(
-        "".join(f"0 {person} 0 0 0 -9\n" for person in people)
+        "".join(f"0 {individual} 0 0 0 -9\n" for individual in individuals)
     )
     (tiny_project / "data/motifs.jaspar").write_text(">m\nA [1]\nC [1]\nG [1]\nT [1]\n")
     (tiny_project / "models").mkdir()

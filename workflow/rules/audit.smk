@@ -1,12 +1,12 @@
 """
-Measure what synthetic haplotypes reveal about the training people. Shadow models of the learned
-generators, which the audit asks for, are jobs of their own: they run side by side. Those of the
-baselines take seconds, and the audit makes them.
+Measure what synthetic haplotypes reveal about the training individuals. Shadow models of the
+learned generators, which the audit asks for, are jobs of their own: they run side by side. Those of
+the baselines take seconds, and the audit makes them.
 
 REQUIRED INPUTS   results/synthetic/{panel}/{generator}/{contig}.*, results/panels/{panel}/*,
                   results/splits/{panel}.tsv,
                   results/models/{panel}/{generator}/{contig}.safetensors
-OUTPUTS           results/private/{panel}/{generator}/audit.tsv, audit.json, people.tsv,
+OUTPUTS           results/private/{panel}/{generator}/audit.tsv, audit.json, individuals.tsv,
                   shadow/{number}.safetensors (private),
                   results/validation/{panel}/{generator}/privacy.tsv, leak.json
 """
@@ -14,7 +14,7 @@ OUTPUTS           results/private/{panel}/{generator}/audit.tsv, audit.json, peo
 
 rule shadow_haplotypes:
     """
-    Train shadow model {wildcards.number} of {wildcards.generator} on half of the people of
+    Train shadow model {wildcards.number} of {wildcards.generator} on half of the individuals of
     {wildcards.panel}
       {params.options}
     """

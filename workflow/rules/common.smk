@@ -61,7 +61,7 @@ variants_suffix = settings.generate.format
 
 
 # columns of the sheet of panels that name files, and options of `genoloom prepare`
-PANEL_FILES = ("variants", "people", "reference", "map")
+PANEL_FILES = ("variants", "samples", "reference", "map")
 
 
 def any_of(names):
@@ -181,7 +181,7 @@ get_models = each_contig("results/models/{panel}/{generator}/{contig}.safetensor
 
 def get_released_consensus(wildcards):
     """Personal FASTA to release, where asked for and where the sheet names a reference."""
-    if not settings.release.consensus or settings.consensus.people == 0:
+    if not settings.release.consensus or settings.consensus.individuals == 0:
         return []
     return [
         f"results/synthetic/{row.panel}/{wildcards.generator}/{row.contig}.consensus.fa.gz"
@@ -248,7 +248,7 @@ motif_files = [motifs] if motifs and (study_directory / motifs).is_file() else [
 
 def get_consensus_targets():
     """Personal FASTA of the learned generators, where the sheet names a reference."""
-    if settings.consensus.people == 0:
+    if settings.consensus.individuals == 0:
         return []
     return [
         f"results/synthetic/{row.panel}/{generator}/{row.contig}.consensus.fa.gz"

@@ -1,13 +1,13 @@
 """
-Make the synthetic people, their haplotypes and their personal FASTA.
+Make the synthetic individuals, their haplotypes and their personal FASTA.
 
 REQUIRED INPUTS   results/models/{panel}/{generator}/{contig}.safetensors
 OUTPUTS           results/synthetic/{panel}/{generator}/cohort.tsv, {contig}.vcf.gz or .bcf,
                   {contig}.pgen ..., {contig}.consensus.fa.gz, {contig}.ancestry.bed and
-                  {contig}.autozygous.bed where people are admixed or inbred
+                  {contig}.autozygous.bed where individuals are admixed or inbred
 """
 
-# true tracts of admixed and of inbred people, where the cohort has any
+# true tracts of admixed and of inbred individuals, where the cohort has any
 TRUTH = [
     f"results/synthetic/{{panel}}/{{generator}}/{{contig}}.{kind}.bed"
     for kind, asked in [
@@ -16,14 +16,14 @@ TRUTH = [
     ]
     if asked
 ]
-# the sheet that the files are made of; where people are redrawn, another one comes before it
+# the sheet that the files are made of; where individuals are redrawn, another one comes before it
 COHORT = "results/synthetic/{panel}/{generator}/cohort.tsv"
 DRAWN = COHORT.replace("cohort.tsv", "cohort.drawn.tsv") if settings.redraw.enabled else COHORT
 
 
 rule make_cohort:
     """
-    Make the synthetic people of {wildcards.generator} for {wildcards.panel}
+    Make the synthetic individuals of {wildcards.generator} for {wildcards.panel}
       {params.options}
     """
     input:
@@ -52,9 +52,9 @@ rule make_cohort:
 
 if settings.redraw.enabled:
 
-    rule redraw_people:
+    rule redraw_individuals:
         """
-        Give the people of {wildcards.generator} who come too close to a training person of
+        Give the individuals of {wildcards.generator} who come too close to a training individual of
         {wildcards.panel} another seed
           {params.options}
         """
@@ -68,9 +68,9 @@ if settings.redraw.enabled:
             provenance=COHORT.replace(".tsv", ".provenance.json"),
             summary="results/synthetic/{panel}/{generator}/redraw.json",
         log:
-            "logs/redraw_people/{panel}.{generator}.log",
+            "logs/redraw_individuals/{panel}.{generator}.log",
         benchmark:
-            "benchmarks/redraw_people/{panel}.{generator}.tsv"
+            "benchmarks/redraw_individuals/{panel}.{generator}.tsv"
         conda:
             "../../envs/torch.yaml"
         threads: 1
@@ -89,7 +89,7 @@ if settings.redraw.enabled:
 
 rule generate_haplotypes:
     """
-    Sample {wildcards.contig} of the synthetic people with {wildcards.generator}
+    Sample {wildcards.contig} of the synthetic individuals with {wildcards.generator}
       {params.options}
     The index beside is .tbi or .csi by the length of the contig, which is not known here: it is no
     output of the rule.
@@ -125,7 +125,7 @@ rule generate_haplotypes:
 
 rule write_consensus:
     """
-    Write personal haplotype FASTA of the first {params.people} synthetic people
+    Write personal haplotype FASTA of the first {params.individuals} synthetic individuals
     """
     input:
         variants=rules.generate_haplotypes.output.variants,
@@ -145,7 +145,7 @@ rule write_consensus:
         mem_mb=4000,
         runtime=120,
     params:
-        people=settings.consensus.people,
+        individuals=settings.consensus.individuals,
     shell:
         "genoloom consensus --variants {input.variants:q} --reference {input.reference:q} "
-        "--out {output.fasta:q} --individuals {params.people} --log {log:q}"
+        "--out {output.fasta:q} --individuals {params.individuals} --log {log:q}"

@@ -1,6 +1,6 @@
 """
-Give real and synthetic people phenotypes of the same known truth, where the configuration names a
-trait sheet.
+Give real and synthetic individuals phenotypes of the same known truth, where the configuration
+names a trait sheet.
 
 REQUIRED INPUTS   results/panels/{panel}/*, results/synthetic/{panel}/{generator}/*
 OUTPUTS           results/private/{panel}/phenotypes/effects.json, real.pheno ...;
@@ -11,7 +11,7 @@ if settings.phenotypes.traits:
 
     rule draw_phenotypes:
         """
-        Draw the effects of all traits on the people of {wildcards.panel}
+        Draw the effects of all traits on the individuals of {wildcards.panel}
         """
         input:
             panel=get_panel_pgens,
@@ -40,7 +40,8 @@ if settings.phenotypes.traits:
 
     rule apply_phenotypes:
         """
-        Give the synthetic people of {wildcards.generator} for {wildcards.panel} the same traits
+        Give the synthetic individuals of {wildcards.generator} for {wildcards.panel} the same
+        traits
         """
         input:
             synthetic=get_synthetic_pgens,

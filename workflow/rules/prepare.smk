@@ -1,5 +1,5 @@
 """
-Turn genotype files into panels, and divide their people.
+Turn genotype files into panels, and divide their individuals.
 
 REQUIRED INPUTS   the files of the sheet of panels
 OUTPUTS           results/panels/{panel}/{contig}.*, results/panels/{panel}/summary.json,
@@ -41,9 +41,9 @@ rule prepare_panel:
         "--out {params.out:q} {params.options} --log {log:q}"
 
 
-rule split_people:
+rule split_individuals:
     """
-    Divide the people of {wildcards.panel} by family and population
+    Divide the individuals of {wildcards.panel} by family and population
       {params.options}
     """
     input:
@@ -55,9 +55,9 @@ rule split_people:
         summary="results/panels/{panel}/summary.json",
         provenance="results/splits/{panel}.provenance.json",
     log:
-        "logs/split_people/{panel}.log",
+        "logs/split_individuals/{panel}.log",
     benchmark:
-        "benchmarks/split_people/{panel}.tsv"
+        "benchmarks/split_individuals/{panel}.tsv"
     conda:
         "../../envs/variants.yaml"
     threads: 1

@@ -13,8 +13,8 @@ OUTPUTS           results/release/{panel}/{generator}/ (only where the gate pass
 
 rule make_release:
     """
-    Judge the synthetic people of {wildcards.generator} on {wildcards.panel}, and bundle them when
-    the gate passes
+    Judge the synthetic individuals of {wildcards.generator} on {wildcards.panel}, and bundle them
+    when the gate passes
       {params.options}
     """
     input:

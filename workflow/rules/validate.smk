@@ -1,5 +1,5 @@
 """
-Compare synthetic haplotypes with held-out real people.
+Compare synthetic haplotypes with held-out real individuals.
 
 REQUIRED INPUTS   results/synthetic/{panel}/{generator}/{contig}.*, results/panels/{panel}/*,
                   results/splits/{panel}.tsv

@@ -147,7 +147,7 @@ def audit(comparands, sections, **given):
     multiple=True,
     metavar="NAME=SHEET",
     callback=as_named_files,
-    help="Sheet of the synthetic individuals of one generator: person, population.",
+    help="Sheet of the synthetic individuals of one generator: individual, population.",
 )
 @click.option(
     "--controls/--no-controls",

@@ -41,7 +41,7 @@ cohort_option = file_option("--cohort", "Cohort sheet.")
     required=True,
     help="Prefix of the panel's files, such as results/panels/demo/20.",
 )
-@samples_option("Sheet of samples: person, population, sex, family.")
+@samples_option("Sheet of samples: individual, population, sex, family.")
 @reference_option("FASTA to check REF against.", required=False)
 @file_option("--map", "Genetic map.", required=False, name="genetic_map")
 @region_option
@@ -165,7 +165,7 @@ def generate(sections, **given):
 @renamed_option(
     "--individuals",
     "--people",
-    name="people",
+    name="individuals",
     type=click.IntRange(min=1),
     help="Only the first N individuals.",
 )

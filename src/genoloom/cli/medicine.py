@@ -20,7 +20,7 @@ _BUILD = click.Choice(["GRCh37", "GRCh38"])
 
 @click.command()
 @files_option("--variants", "variants", ANY_TOOL, required=True)
-@samples_option("Sheet of these samples: person, population, sex.", several=True)
+@samples_option("Sheet of these samples: individual, population, sex.", several=True)
 @file_option("--traits", "Trait sheet (TOML, YAML): draw effects.", required=False)
 @file_option("--effects", "Effects (JSON): written with --traits, else taken.")
 @click.option("--out", type=PREFIX, required=True, help="Prefix of the tables to write.")

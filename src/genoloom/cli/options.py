@@ -222,7 +222,7 @@ def files_option(
     )
 
 
-def samples_option(help: str, name: str = "people", several: bool = False):
+def samples_option(help: str, name: str = "samples", several: bool = False):
     """The sheet of samples; where there may be `several`, they are a list."""
     more = (
         {"multiple": True, "callback": as_list, "help": f"{help} Repeat."}
@@ -248,8 +248,8 @@ def real_options(command: Callable) -> Callable:
         "split": file_option("--split", "Split table of the workflow.", required=False),
         "train": files_option("--train", "train", f"Training individuals: {ANY_TOOL}"),
         "holdout": files_option("--holdout", "holdout", f"Held-out individuals: {ANY_TOOL}"),
-        "people": samples_option(
-            "Sheet of the samples of these files: person, population.", several=True
+        "samples": samples_option(
+            "Sheet of the samples of these files: individual, population.", several=True
         ),
         "genetic_map": file_option(
             "--map", "Genetic map, for such files.", required=False, name="genetic_map"

@@ -55,7 +55,7 @@ def init(**given):
 )
 @click.option("--panel", help="Only this panel of the study.")
 @files_option("--variants", "files", f"Without a study: {ANY_TOOL}")
-@samples_option("Sheet of these samples: person, population.", several=True)
+@samples_option("Sheet of these samples: individual, population.", several=True)
 @click.option(
     "--individuals",
     type=click.IntRange(min=2),
@@ -109,7 +109,7 @@ def init(**given):
 @file_option("--out", "Also write the plan as JSON.", required=False)
 @logged
 def plan(
-    directory, panel, files, people, individuals, sites, megabases, holdout, ledger, out, **asked
+    directory, panel, files, samples, individuals, sites, megabases, holdout, ledger, out, **asked
 ):
     """Compute, before any training, the leak that no faithful release can avoid, and what would
     pass.
@@ -130,7 +130,7 @@ def plan(
         return
     shared = {"question": Question(**asked), "ledger": ledger, "out": out}
     if files:
-        made = stage.plan(files=files, people=people, holdout=holdout, **shared)
+        made = stage.plan(files=files, samples=samples, holdout=holdout, **shared)
     elif sites is None:
         raise click.UsageError("--individuals needs --sites")
     else:

@@ -21,10 +21,10 @@ class Calls:
     position : int, 1-based
     ref : str
     alts : list of str
-    alleles : ndarray, int16, shape (n_people, ploidy)
+    alleles : ndarray, int16, shape (n_individuals, ploidy)
         Index into (ref, *alts); -1 missing, -2 where a call has fewer alleles.
-    phased : ndarray, bool, shape (n_people,)
-        False as well for a heterozygous call of another phase set than the person's first.
+    phased : ndarray, bool, shape (n_individuals,)
+        False as well for a heterozygous call of another phase set than the individual's first.
     end : int or None
         Last base that a symbolic allele spans, 1-based, where the record says.
     other_sets : int
@@ -41,7 +41,7 @@ class Calls:
 
     @property
     def haploid(self) -> np.ndarray:
-        """Whose call has one allele, bool (n_people,). A lone missing allele does not tell."""
+        """Whose call has one allele, bool (n_individuals,). A lone missing allele does not tell."""
         one = (
             (self.alleles[:, 1:] == ABSENT).all(axis=1)
             if self.alleles.shape[1] > 1
@@ -51,7 +51,7 @@ class Calls:
 
     @property
     def unphased(self) -> np.ndarray:
-        """Whose call is heterozygous without phase, bool (n_people,)."""
+        """Whose call is heterozygous without phase, bool (n_individuals,)."""
         known = (self.alleles >= 0).all(axis=1)
         return known & (self.alleles != self.alleles[:, :1]).any(axis=1) & ~self.phased
 

@@ -1,4 +1,4 @@
-"""Genetic maps in the forms that people have.
+"""Genetic maps in the forms that individuals have.
 
 With a header: any order of columns, read by their names (SHAPEIT, GLIMPSE, HapMap, Eagle, deCODE).
 Without one: the forms of `HEADERLESS`, told apart by which of them the first rows fit. deCODE gives
@@ -17,7 +17,7 @@ import numpy as np
 from genoloom.errors import InputError
 from genoloom.formats.text import real_number, text_lines
 
-# centimorgans per megabase over a whole map; chromosomes of people have 1 to 2, PAR1 8
+# centimorgans per megabase over a whole map; chromosomes of individuals have 1 to 2, PAR1 8
 LIMITS = (0.1, 10.0)
 MOST_BASES = 1e12  # positions are whole numbers below this
 SAMPLE = 1000  # rows that decide what a file without a header is

@@ -27,7 +27,8 @@ ALLELE = re.compile(r"[A-Za-z*]+|<[^<>\s]+>")
 MOST_AT_ONE_PLACE = 500  # sites of one position; all of them exclude each other
 NOT_THE_GENERATORS = ("sites.", "shapes.")  # prefixes of arrays that stages add
 PRIVATE = (
-    "This model was trained on real people without differential privacy. Treat it as private data."
+    "This model was trained on real individuals without differential privacy. Treat it as private "
+    "data."
 )
 
 
@@ -71,7 +72,7 @@ def describe(kind: str, generator: str, description: dict, **more) -> dict:
     description : dict
         From the generator's `state`.
     more
-        Seed, digests, counts; JSON-ready. No names of people, no paths.
+        Seed, digests, counts; JSON-ready. No names of individuals, no paths.
     """
     return {
         "format_version": FORMAT_VERSION,

@@ -1,4 +1,4 @@
-"""Names of people and contigs as every format that is written can hold them."""
+"""Names of individuals and contigs as every format that is written can hold them."""
 
 import re
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ def other_contig_name(name: str) -> str:
     return name.removeprefix("chr") if name.startswith("chr") else f"chr{name}"
 
 
-def check_person_names(source: object, names: Sequence[str]) -> None:
+def check_individual_names(source: object, names: Sequence[str]) -> None:
     """Raise an InputError where a name is `0`, which stands for nobody in PLINK 2."""
     if "0" in names:
         raise InputError(

@@ -14,7 +14,7 @@ NAMES = {
         "sample",
         "sample_id",
         "sampleid",
-        "person",
+        "individual",
         "id",
     ),
     "father": ("pat", "father", "paternal", "paternal_id", "fatherid"),

@@ -1,15 +1,16 @@
 """The panel store: a PLINK 2 file set of phased, biallelic genotypes of one contig.
 
 `{prefix}.pgen` holds the alleles with phase, `{prefix}.pvar.zst` the sites (with the genetic
-position in the column `CM` when there is a map), `{prefix}.psam` the people. plink2 reads all
-three. A PGEN knows no half-missing call: both alleles of a person are called or both are missing.
+position in the column `CM` when there is a map), `{prefix}.psam` the individuals. plink2 reads all
+three. A PGEN knows no half-missing call: both alleles of an individual are called or both are
+missing.
 
-    panel = open_panel(prefix)                       # reads sites and people; alleles are read
+    panel = open_panel(prefix)                       # reads sites and individuals; alleles are read
     block by block
 
-    with PanelWriter(prefix, people, contig) as writer:
-        writer.append(sites, alleles)                # Sites, int8 (n_variants, 2 * n_people); any
-        number of times
+    with PanelWriter(prefix, individuals, contig) as writer:
+        writer.append(sites, alleles)                # Sites, int8 (n_variants, 2 * n_individuals);
+        any number of times
 """
 
 import tempfile
@@ -24,7 +25,7 @@ from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.plink_tables import read_psam, read_pvar
 from genoloom.formats.text import open_raw
-from genoloom.panel import Panel, People, Sites
+from genoloom.panel import Individuals, Panel, Sites
 
 _SEX_CODES = {"male": "1", "female": "2", "unknown": "NA"}
 
@@ -47,15 +48,15 @@ class PgenHaplotypes:
     """
 
     def __init__(
-        self, path: Path, n_people: int, n_variants: int, n_alleles: np.ndarray | None = None
+        self, path: Path, n_individuals: int, n_variants: int, n_alleles: np.ndarray | None = None
     ):
-        self.path, self.n_people, self.n_variants, self.n_alleles = (
+        self.path, self.n_individuals, self.n_variants, self.n_alleles = (
             Path(path),
-            n_people,
+            n_individuals,
             n_variants,
             n_alleles,
         )
-        self.n_haplotypes = 2 * n_people
+        self.n_haplotypes = 2 * n_individuals
         self._reader = None
 
     def __getstate__(self):
@@ -63,11 +64,11 @@ class PgenHaplotypes:
 
     def _open(self) -> pgenlib.PgenReader:
         if self._reader is None:
-            _check_pgen(self.path, self.n_people, self.n_variants)
+            _check_pgen(self.path, self.n_individuals, self.n_variants)
             try:
                 self._reader = pgenlib.PgenReader(
                     str(self.path).encode(),
-                    raw_sample_ct=self.n_people,
+                    raw_sample_ct=self.n_individuals,
                     allele_idx_offsets=self._allele_offsets(),
                 )
             except (RuntimeError, MemoryError, ValueError) as error:
@@ -99,10 +100,10 @@ class PgenHaplotypes:
 
     def read_with_phase(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         """Alleles as in `read`, and whether each heterozygous call is phased, bool, shape (stop -
-        start, n_people).
+        start, n_individuals).
         """
         alleles = np.empty((stop - start, self.n_haplotypes), dtype=np.int32)
-        phased = np.empty((stop - start, self.n_people), dtype=np.bool_)
+        phased = np.empty((stop - start, self.n_individuals), dtype=np.bool_)
         if stop > start:
             try:
                 self._open().read_alleles_and_phasepresent_range(start, stop, alleles, phased)
@@ -120,7 +121,7 @@ class PgenHaplotypes:
 
 
 def open_panel(prefix: str | Path) -> Panel:
-    """The panel at `prefix`. Sites and people are read now, alleles when they are asked for.
+    """The panel at `prefix`. Sites and individuals are read now, alleles when they are asked for.
 
     Raises
     ------
@@ -135,16 +136,16 @@ def open_panel(prefix: str | Path) -> Panel:
                 "not found",
                 expected="a panel written by `genoloom prepare` or `genoloom generate`",
             )
-    people = read_psam(psam)
+    individuals = read_psam(psam)
     runs = read_pvar(pvar)
     if len(runs) != 1:
         raise InputError(pvar, f"{len(runs)} contigs", expected="exactly one")
-    haplotypes = PgenHaplotypes(pgen, len(people), len(runs[0]))
+    haplotypes = PgenHaplotypes(pgen, len(individuals), len(runs[0]))
     haplotypes.read(0, 0 if len(runs[0]) == 0 else 1)  # finds damage and disagreement now
-    return Panel(runs[0], people, haplotypes)
+    return Panel(runs[0], individuals, haplotypes)
 
 
-def _check_pgen(path: Path, n_people: int, n_variants: int) -> None:
+def _check_pgen(path: Path, n_individuals: int, n_variants: int) -> None:
     """Compare what a .pgen or .bed says of itself with its tables, before pgenlib believes it and
     allocates.
 
@@ -156,12 +157,12 @@ def _check_pgen(path: Path, n_people: int, n_variants: int) -> None:
     if head[:2] != b"\x6c\x1b":
         raise InputError(path, "is no .pgen and no .bed", expected="a file of PLINK")
     if head[2:3] == b"\x01":
-        expected = 3 + n_variants * ((n_people + 3) // 4)
+        expected = 3 + n_variants * ((n_individuals + 3) // 4)
         if size != expected:
             raise InputError(
                 path,
                 f"has {size} bytes",
-                expected=f"{expected}, for the people and variants of its tables",
+                expected=f"{expected}, for the individuals and variants of its tables",
             )
         return
     if len(head) < 11:
@@ -173,10 +174,10 @@ def _check_pgen(path: Path, n_people: int, n_variants: int) -> None:
             f"holds {counts[0]} variants",
             expected=f"{n_variants}, as in its table of variants",
         )
-    if counts[1] != n_people:
+    if counts[1] != n_individuals:
         raise InputError(
             path,
-            "holds another number of people than its table of them",
+            "holds another number of individuals than its table of them",
             expected="files that belong together",
         )
 
@@ -190,18 +191,22 @@ class PanelWriter:
     Parameters
     ----------
     prefix : Path
-    people : People
+    individuals : Individuals
     contig : str
     contig_length : int, optional
         In base pairs; written to the .pvar header.
     """
 
     def __init__(
-        self, prefix: str | Path, people: People, contig: str, contig_length: int | None = None
+        self,
+        prefix: str | Path,
+        individuals: Individuals,
+        contig: str,
+        contig_length: int | None = None,
     ):
-        self.prefix, self.people, self.contig, self.contig_length = (
+        self.prefix, self.individuals, self.contig, self.contig_length = (
             Path(prefix),
-            people,
+            individuals,
             contig,
             contig_length,
         )
@@ -222,8 +227,8 @@ class PanelWriter:
         return self
 
     def append(self, sites: Sites, alleles: np.ndarray) -> None:
-        """Add sites with their alleles, int8, shape (len(sites), 2 * n_people), 0/1, -1 missing in
-        pairs.
+        """Add sites with their alleles, int8, shape (len(sites), 2 * n_individuals), 0/1, -1
+        missing in pairs.
         """
         if len(sites) == 0:
             return
@@ -272,19 +277,19 @@ class PanelWriter:
             raise InputError(self.prefix, "no site to write")
         self._pvar_text.close()
         with open(self._psam, "w") as handle:
-            p, above = self.people, any(self.people.superpopulation)
+            p, above = self.individuals, any(self.individuals.superpopulation)
             handle.write("#FID\tIID\tSEX\tPOP" + ("\tSUPERPOP\n" if above else "\n"))
             for name, population, sex, family, superpopulation in zip(
                 p.id, p.population, p.sex, p.family, p.superpopulation, strict=True
             ):
                 last = f"\t{superpopulation or 'NA'}" if above else ""
                 handle.write(f"{family or 0}\t{name}\t{_SEX_CODES[sex]}\t{population}{last}\n")
-        n_people = len(self.people)
-        width = (2 * n_people + 7) // 8
+        n_individuals = len(self.individuals)
+        width = (2 * n_individuals + 7) // 8
         self._spool.seek(0)
         writer = pgenlib.PgenWriter(
             str(self._pgen).encode(),
-            n_people,
+            n_individuals,
             variant_ct=self.n_variants,
             nonref_flags=False,
             hardcall_phase_present=True,
@@ -294,7 +299,7 @@ class PanelWriter:
                 np.unpackbits(
                     np.frombuffer(self._spool.read(n * width), dtype=np.uint8).reshape(n, width),
                     axis=1,
-                    count=2 * n_people,
+                    count=2 * n_individuals,
                 )
                 for _ in range(2)
             )

@@ -14,7 +14,7 @@ from genoloom.formats.pgen import PgenHaplotypes
 from genoloom.formats.plink_tables import read_bim, read_fam, read_psam, read_pvar, tables_beside
 from genoloom.formats.variant_header import check_samples
 from genoloom.formats.variants import check_biallelic
-from genoloom.panel import HaplotypeView, Panel, People, Sites
+from genoloom.panel import HaplotypeView, Individuals, Panel, Sites
 
 SUFFIXES = (".pgen", ".bed")
 
@@ -31,8 +31,8 @@ def open_plink(path: str | Path) -> tuple[list[Panel], int]:
         files disagree.
     """
     path = Path(path)
-    people, runs, table = _bed_tables(path) if path.suffix == ".bed" else _pgen_tables(path)
-    check_samples(path, people.id)
+    individuals, runs, table = _bed_tables(path) if path.suffix == ".bed" else _pgen_tables(path)
+    check_samples(path, individuals.id)
     names = [run.contig for run in runs]
     for name in names:
         if names.count(name) > 1:
@@ -42,13 +42,15 @@ def open_plink(path: str | Path) -> tuple[list[Panel], int]:
                 remedy="plink2 --sort-vars",
             )
     total = sum(map(len, runs))
-    haplotypes = PgenHaplotypes(path, len(people), total)
+    haplotypes = PgenHaplotypes(path, len(individuals), total)
     panels, first = [], 0
     for run in runs:
         check_biallelic(table, run)
         panels.append(
             Panel(
-                run, people, HaplotypeView(haplotypes, variants=np.arange(first, first + len(run)))
+                run,
+                individuals,
+                HaplotypeView(haplotypes, variants=np.arange(first, first + len(run))),
             )
         )
         first += len(run)
@@ -65,12 +67,12 @@ def _count_unphased(haplotypes: PgenHaplotypes, block: int = 1024) -> int:
     return count
 
 
-def _pgen_tables(path: Path) -> tuple[People, list[Sites], Path]:
+def _pgen_tables(path: Path) -> tuple[Individuals, list[Sites], Path]:
     pvar, psam = tables_beside(path)
     return read_psam(psam), read_pvar(pvar), pvar
 
 
-def _bed_tables(path: Path) -> tuple[People, list[Sites], Path]:
+def _bed_tables(path: Path) -> tuple[Individuals, list[Sites], Path]:
     bim, fam = path.with_suffix(".bim"), path.with_suffix(".fam")
     missing = [p.name for p in (path, bim, fam) if not p.exists()]
     if missing:

@@ -17,7 +17,7 @@ import numpy as np
 from genoloom.errors import InputError
 from genoloom.formats.sheets import ALIASES, NONE, SEX_WORDS, check_superpopulations
 from genoloom.formats.text import real_number, text_lines, whole_number
-from genoloom.panel import People, Sites
+from genoloom.panel import Individuals, Sites
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ def tables_beside(path: Path) -> tuple[Path, Path]:
 
 
 def raw_files(variants: Path) -> dict[str, Path]:
-    """The files behind `variants`, by role: a .pgen has its sites and people beside it."""
+    """The files behind `variants`, by role: a .pgen has its sites and individuals beside it."""
     suffixes = (".pvar", ".pvar.zst", ".psam") if variants.suffix == ".pgen" else ()
     tables = {f"variants{suffix}": variants.with_suffix(suffix) for suffix in suffixes}
     return {"variants": variants} | {role: path for role, path in tables.items() if path.exists()}
@@ -83,18 +83,18 @@ def _table(path: Path, headers: tuple[str, ...]) -> tuple[list[str], list[tuple[
     return header, above, map(cells, lines if header else chain([first], lines))
 
 
-def read_psam(path: str | Path) -> People:
-    """The people of a .psam: ids, sexes, and population, superpopulation and family where there are
-    such columns.
+def read_psam(path: str | Path) -> Individuals:
+    """The individuals of a .psam: ids, sexes, and population, superpopulation and family where
+    there are such columns.
 
-    Who a person is, FID, IID and SID say together: where the IID alone stands twice, the id is
+    Who an individual is, FID, IID and SID say together: where the IID alone stands twice, the id is
     FID_IID, or FID_IID_SID.
 
     Raises
     ------
     InputError
-        With the line: a row that is too short or too long, no id or the id 0, or the same person
-        twice.
+        With the line: a row that is too short or too long, no id or the id 0, or the same
+        individual twice.
     """
     path = Path(path)
     header, _, rows = _table(path, ("#FID", "#IID"))
@@ -112,7 +112,7 @@ def read_psam(path: str | Path) -> People:
                 expected=f"{len(columns)}, as in the header",
             )
         table.append((number, dict(zip(columns, cells, strict=False))))
-    return _people(path, table, named=bool(header))
+    return _individuals(path, table, named=bool(header))
 
 
 def read_identities(path: Path) -> list[tuple[str, str]]:
@@ -126,8 +126,8 @@ def read_identities(path: Path) -> list[tuple[str, str]]:
     return [(row.get("FID", "0"), row["IID"]) for row in named]
 
 
-def read_fam(path: str | Path) -> People:
-    """The people of a .fam: family, person, father, mother, sex, phenotype; raises as
+def read_fam(path: str | Path) -> Individuals:
+    """The individuals of a .fam: family, individual, father, mother, sex, phenotype; raises as
     `read_psam`.
     """
     path = Path(path)
@@ -138,14 +138,14 @@ def read_fam(path: str | Path) -> People:
             raise InputError(
                 path,
                 f"line {number}: {len(cells)} cells",
-                expected="family, person, father, mother, sex, phenotype",
+                expected="family, individual, father, mother, sex, phenotype",
             )
         if cells:
             table.append((number, dict(zip(_FAM, cells, strict=False))))
-    return _people(path, table, named=False)
+    return _individuals(path, table, named=False)
 
 
-def _people(path: Path, table: list[tuple[int, dict[str, str]]], named: bool) -> People:
+def _individuals(path: Path, table: list[tuple[int, dict[str, str]]], named: bool) -> Individuals:
     if not table:
         raise InputError(path, "names nobody", expected="one row for each sample")
     for number, row in table:
@@ -176,7 +176,7 @@ def _people(path: Path, table: list[tuple[int, dict[str, str]]], named: bool) ->
         above = [""] * len(above)
     check_superpopulations(path, [number for number, _ in table], population, above)
     ids = _ids(path, table)
-    return People(
+    return Individuals(
         id=ids,
         population=population,
         sex=[SEX_WORDS.get(row.get("SEX", "").lower(), "unknown") for _, row in table],
@@ -186,7 +186,7 @@ def _people(path: Path, table: list[tuple[int, dict[str, str]]], named: bool) ->
 
 
 def _ids(path: Path, table: list[tuple[int, dict[str, str]]]) -> list[str]:
-    """Names of the people, from as few of IID, FID and SID as tell them apart."""
+    """Names of the individuals, from as few of IID, FID and SID as tell them apart."""
     ids: list[str] = []
     for columns in (["IID"], ["FID", "IID"], ["FID", "IID", "SID"]):
         ids = ["_".join(row[c] for c in columns if row.get(c, "0") != "0") for _, row in table]

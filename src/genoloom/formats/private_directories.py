@@ -1,4 +1,4 @@
-"""Directories with data that identify real people: only their owner may read them."""
+"""Directories with data that identify real individuals: only their owner may read them."""
 
 import logging
 import stat

@@ -82,7 +82,7 @@ def read_records(path: str | Path, label_column: str = "label") -> Iterator[Reco
     names: dict[str, int] = {}
     for number, record in enumerate(records, 1):
         if (first := names.setdefault(record.name, number)) != number:
-            # of a person, perhaps
+            # of an individual, perhaps
             name = (
                 f"the name '{record.name}'" if re.fullmatch("[a-z]{1,8}", record.name) else "a name"
             )

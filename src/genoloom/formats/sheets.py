@@ -1,15 +1,15 @@
-"""Sheets of people and panels: tab-separated, `#` comments, as people really save them (CRLF,
-byte-order mark, blank lines).
+"""Sheets of individuals and panels: tab-separated, `#` comments, as they are really saved
+(CRLF, byte-order mark, blank lines).
 """
 
 import re
 from collections.abc import Container, Iterator
 from pathlib import Path
 
-from genoloom.disclosure import people_count
+from genoloom.disclosure import individuals_count
 from genoloom.errors import InputError
 from genoloom.formats.text import split_rows, text_lines
-from genoloom.panel import People
+from genoloom.panel import Individuals
 
 # in lower case: nothing is known
 NONE = ("", "0", "na", "n/a", "nan", "none", "null", "-", ".", "-9", "unknown")
@@ -19,7 +19,7 @@ SEX_WORDS = dict.fromkeys(("male", "m", "man", "1", "xy"), "male") | dict.fromke
 SEX_WORDS |= dict.fromkeys(NONE, "unknown")
 # what others call our columns, in lower case; the first that is there is taken
 ALIASES = {
-    "person": ("person", "sample", "sample_id", "sample name", "iid", "individual", "id"),
+    "individual": ("person", "sample", "sample_id", "sample name", "iid", "individual", "id"),
     "population": (
         "population",
         "pop",
@@ -32,14 +32,16 @@ ALIASES = {
     "sex": ("sex", "gender"),
     "family": ("family", "family_id", "fid"),
 }
+# our own sheets had another name for a column in an earlier version
+OWN_ALIASES = {"individual": ("individual", "person")}
 
 
 def read_sheet(path: str | Path) -> list[tuple[int, dict[str, str]]]:
     """Rows of a sheet as (line number, {column: cell}); cells that are left out at the end of a row
     are empty.
 
-    A header that begins with `#IID`, `#FID` or another word for a person or family, as in PLINK 2,
-    is a header; other lines that begin with `#` are comments.
+    A header that begins with `#IID`, `#FID` or another word for an individual or family, as in
+    PLINK 2, is a header; other lines that begin with `#` are comments.
 
     Raises
     ------
@@ -83,7 +85,7 @@ def _lines(path: str | Path) -> Iterator[tuple[int, str]]:
         if (
             line.startswith("#")
             and not begun
-            and line[1:].split("\t")[0].lower() in ALIASES["person"] + ALIASES["family"]
+            and line[1:].split("\t")[0].lower() in ALIASES["individual"] + ALIASES["family"]
         ):
             line = line[1:]
         if line.strip() and not line.startswith("#"):
@@ -91,21 +93,21 @@ def _lines(path: str | Path) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
-def read_people(
+def read_individuals(
     path: str | Path,
     wanted: Container[str] | None = None,
     odd_sexes: list[int] | None = None,
     foreign: bool = False,
 ) -> dict[str, tuple[str, str, str, str]]:
-    """The sheet of people as {person: (population, sex, family, superpopulation)}.
+    """The sheet of individuals as {individual: (population, sex, family, superpopulation)}.
 
-    Columns: `person` and `population`; optional `sex` (male, female, M, F, 1, 2, XY, XX, unknown),
-    `family` and `superpopulation`.
+    Columns: `individual` and `population`; optional `sex` (male, female, M, F, 1, 2, XY, XX,
+    unknown), `family` and `superpopulation`.
 
     Parameters
     ----------
     wanted : container of str, optional
-        The people whose rows count; the others are left alone.
+        The individuals whose rows count; the others are left alone.
     odd_sexes : list of int, optional
         Takes the lines whose sex is not understood, which is then unknown; without it, they are an
         error.
@@ -115,49 +117,53 @@ def read_people(
     Raises
     ------
     InputError
-        With the line, and without what it holds: a column is missing, a person is named twice or
-        has no name or no population, a sex is not understood, or a population has two
+        With the line, and without what it holds: a column is missing, an individual is named twice
+        or has no name or no population, a sex is not understood, or a population has two
         superpopulations.
     """
     rows = read_sheet(path)
     if not rows:
-        raise InputError(path, "has no rows", expected="one row for each person")
+        raise InputError(path, "has no rows", expected="one row for each individual")
     columns = {column.lower() if foreign else column: column for column in rows[0][1]}
-    known = ALIASES if foreign else {name: (name,) for name in ALIASES}
+    known = ALIASES if foreign else {name: (name,) for name in ALIASES} | OWN_ALIASES
     found = {
         ours: next((columns[a] for a in names if a in columns), None)
         for ours, names in known.items()
     }
-    for column in ("person", "population"):
+    for column in ("individual", "population"):
         if found[column] is None:
             raise InputError(
                 path,
                 f"has no column '{column}' among the {len(columns)} of its header",
-                expected="a header with person, population[, sex][, family][, superpopulation], "
+                expected="a header with individual, population[, sex][, family][, "
+                "superpopulation], "
                 "divided by tabs",
                 remedy="put such a line first, rename the columns, or let `genoloom init "
                 "--samples` make the sheet",
             )
     if found["superpopulation"] == found["population"]:  # the sheet has no finer label
         found["superpopulation"] = None
-    people: dict[str, tuple[str, str, str, str]] = {}
+    individuals: dict[str, tuple[str, str, str, str]] = {}
     lines: dict[str, int] = {}
     for number, cells in rows:
-        person, population, sex, family, above = (
+        individual, population, sex, family, above = (
             cells[found[column]] if found[column] else ""
-            for column in ("person", "population", "sex", "family", "superpopulation")
+            for column in ("individual", "population", "sex", "family", "superpopulation")
         )
-        if wanted is not None and person and person not in wanted:
+        if wanted is not None and individual and individual not in wanted:
             continue
-        if not person or not population:
-            raise InputError(
-                path, f"line {number}: person or population is empty", expected="both in every row"
-            )
-        if person in people:
+        if not individual or not population:
             raise InputError(
                 path,
-                f"line {number}: names the person of another line again (line {lines[person]})",
-                expected="one row a person",
+                f"line {number}: individual or population is empty",
+                expected="both in every row",
+            )
+        if individual in individuals:
+            raise InputError(
+                path,
+                f"line {number}: names the individual of another line again (line "
+                f"{lines[individual]})",
+                expected="one row an individual",
             )
         if sex.lower() not in SEX_WORDS and odd_sexes is None:
             # it may be a name
@@ -171,20 +177,20 @@ def read_people(
             )
         if sex.lower() not in SEX_WORDS:
             odd_sexes.append(number)
-        lines[person] = number
+        lines[individual] = number
         family = "" if family.lower() in NONE else family
-        people[person] = (population, SEX_WORDS.get(sex.lower(), "unknown"), family, above)
+        individuals[individual] = (population, SEX_WORDS.get(sex.lower(), "unknown"), family, above)
     populations, _, _, above = (
-        map(list, zip(*people.values(), strict=True)) if people else ([], [], [], [])
+        map(list, zip(*individuals.values(), strict=True)) if individuals else ([], [], [], [])
     )
     check_superpopulations(path, list(lines.values()), populations, above)
-    return people
+    return individuals
 
 
 def check_superpopulations(
     path: str | Path, lines: list[int], populations: list[str], above: list[str]
 ) -> None:
-    """Raise an InputError unless the people of each population have one superpopulation."""
+    """Raise an InputError unless the individuals of each population have one superpopulation."""
     said: dict[str, tuple[str, int]] = {}
     for number, population, superpopulation in zip(lines, populations, above, strict=True):
         first, line = said.setdefault(population, (superpopulation, number))
@@ -196,27 +202,28 @@ def check_superpopulations(
             )  # fmt: skip
 
 
-def match_people(path: str | Path, source: str | Path, samples: list[str]) -> People:
-    """The people of a genotype file, in its order, with what the sheet at `path` says of them.
+def match_individuals(path: str | Path, source: str | Path, samples: list[str]) -> Individuals:
+    """The individuals of a genotype file, in its order, with what the sheet at `path` says of them.
 
     Raises
     ------
     InputError
-        A sample is not in the sheet, or a person of the sheet is not among the samples.
+        A sample is not in the sheet, or an individual of the sheet is not among the samples.
     """
-    sheet = read_people(path)
+    sheet = read_individuals(path)
     check_listed(path, source, samples, sheet)
     known = set(samples)
     absent = [number for number, name in enumerate(sheet, 1) if name not in known]
     if absent:
         raise InputError(
             path,
-            f"{people_count(len(absent))} are not in {source}, the first is the sheet's person "
+            f"{individuals_count(len(absent))} are not in {source}, the first is the sheet's "
+            "individual "
             f"{absent[0]} (counted from 1)",
             remedy="remove their rows from the sheet",
         )
     columns = zip(*(sheet[name] for name in samples), strict=True)
-    return People(samples, *map(list, columns))
+    return Individuals(samples, *map(list, columns))
 
 
 def check_listed(
@@ -227,7 +234,8 @@ def check_listed(
     if lacking:
         raise InputError(
             path,
-            f"{people_count(len(lacking), 'samples')} of {source} are missing, the first is its "
+            f"{individuals_count(len(lacking), 'samples')} of {source} are missing, the first is "
+            "its "
             f"sample {lacking[0]} (counted from 1)",
             remedy="add them to the sheet, or take them out of the genotype file "
             "(bcftools view -S)",

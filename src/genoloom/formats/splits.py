@@ -1,24 +1,24 @@
-"""The split table: person, family, population, superpopulation, sex, role."""
+"""The split table: individual, family, population, superpopulation, sex, role."""
 
 from pathlib import Path
 
 from genoloom.errors import InputError
 from genoloom.formats.tables import Row, read_table, write_table
-from genoloom.panel import People
+from genoloom.panel import Individuals
 
-COLUMNS = ["person", "family", "population", "superpopulation", "sex", "role"]
+COLUMNS = ["individual", "family", "population", "superpopulation", "sex", "role"]
 ROLES = ("train", "holdout")
 MAKE = "make it with `genoloom split`"
 
 
-def write_split(path: str | Path, people: People, roles: list[str]) -> None:
+def write_split(path: str | Path, individuals: Individuals, roles: list[str]) -> None:
     """Write the role of everybody."""
     cells = zip(
-        people.id,
-        people.family,
-        people.population,
-        people.superpopulation,
-        people.sex,
+        individuals.id,
+        individuals.family,
+        individuals.population,
+        individuals.superpopulation,
+        individuals.sex,
         roles,
         strict=True,
     )
@@ -31,20 +31,22 @@ def read_split(path: str | Path) -> list[Row]:
     Raises
     ------
     InputError
-        The table is missing or is none; with the line: nobody's name, a person named twice, or a
-        role that is none.
+        The table is missing or is none; with the line: nobody's name, an individual named twice, or
+        a role that is none.
     """
-    rows = read_table(path, ("person", "population", "role"), MAKE)
+    rows = read_table(path, ("individual", "population", "role"), MAKE)
     lines: dict[str, int] = {}
     for row in rows:
         row.one_of("role", ROLES)
-        if not row["person"] or not row["population"]:
-            raise InputError(path, f"line {row.line}: person or population is empty", remedy=MAKE)
-        if (line := lines.setdefault(row["person"], row.line)) != row.line:
+        if not row["individual"] or not row["population"]:
+            raise InputError(
+                path, f"line {row.line}: individual or population is empty", remedy=MAKE
+            )
+        if (line := lines.setdefault(row["individual"], row.line)) != row.line:
             raise InputError(
                 path,
-                f"line {row.line}: the person of line {line} again",
-                expected="one row a person",
+                f"line {row.line}: the individual of line {line} again",
+                expected="one row an individual",
                 remedy=MAKE,
             )
     if not rows:
@@ -52,17 +54,17 @@ def read_split(path: str | Path) -> list[Row]:
     return rows
 
 
-def read_roles(path: str | Path, people: People) -> list[str]:
-    """The role of each of `people`, in their order.
+def read_roles(path: str | Path, individuals: Individuals) -> list[str]:
+    """The role of each of `individuals`, in their order.
 
     Raises
     ------
     InputError
-        As `read_split`; or the table does not name exactly these people.
+        As `read_split`; or the table does not name exactly these individuals.
     """
-    role_of = {row["person"]: row["role"] for row in read_split(path)}
-    if set(role_of) != set(people.id):
+    role_of = {row["individual"]: row["role"] for row in read_split(path)}
+    if set(role_of) != set(individuals.id):
         raise InputError(
-            path, "names other people than the panel holds", remedy="split the panel again"
+            path, "names other individuals than the panel holds", remedy="split the panel again"
         )
-    return [role_of[name] for name in people.id]
+    return [role_of[name] for name in individuals.id]

@@ -1,5 +1,5 @@
-"""True tracts of synthetic people as BED-like files: 0-based, half-open intervals, with a header
-line.
+"""True tracts of synthetic individuals as BED-like files: 0-based, half-open intervals, with a
+header line.
 
 A tract begins at its first site and ends where the next one begins, or at the last site: between
 two sites nothing tells.
@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from genoloom.formats.tables import write_table
-from genoloom.panel import People, Sites
+from genoloom.panel import Individuals, Sites
 from genoloom.tracts import Tracts
 
-ANCESTRY_COLUMNS = ["#contig", "start", "end", "ancestry", "person", "haplotype"]
-AUTOZYGOUS_COLUMNS = ["#contig", "start", "end", "person"]
+ANCESTRY_COLUMNS = ["#contig", "start", "end", "ancestry", "individual", "haplotype"]
+AUTOZYGOUS_COLUMNS = ["#contig", "start", "end", "individual"]
 
 
 def _intervals(sites: Sites, tracts: Tracts, row: int) -> Iterator[tuple[int, int, int]]:
@@ -24,29 +24,31 @@ def _intervals(sites: Sites, tracts: Tracts, row: int) -> Iterator[tuple[int, in
 
 
 def write_ancestry(
-    path: str | Path, sites: Sites, people: People, ancestry: Tracts, names: list[str]
+    path: str | Path, sites: Sites, individuals: Individuals, ancestry: Tracts, names: list[str]
 ) -> None:
     """The ancestry of both haplotypes (1, 2) of everybody along the contig."""
     rows = [
         dict(
             zip(
                 ANCESTRY_COLUMNS,
-                (sites.contig, start, end, names[label], person, h + 1),
+                (sites.contig, start, end, names[label], individual, h + 1),
                 strict=True,
             )
         )
-        for i, person in enumerate(people.id)
+        for i, individual in enumerate(individuals.id)
         for h in (0, 1)
         for start, end, label in _intervals(sites, ancestry, 2 * i + h)
     ]
     write_table(path, ANCESTRY_COLUMNS, rows)
 
 
-def write_autozygous(path: str | Path, sites: Sites, people: People, autozygous: Tracts) -> None:
-    """Where the two haplotypes of a person are copies of one."""
+def write_autozygous(
+    path: str | Path, sites: Sites, individuals: Individuals, autozygous: Tracts
+) -> None:
+    """Where the two haplotypes of an individual are copies of one."""
     rows = [
-        dict(zip(AUTOZYGOUS_COLUMNS, (sites.contig, start, end, person), strict=True))
-        for i, person in enumerate(people.id)
+        dict(zip(AUTOZYGOUS_COLUMNS, (sites.contig, start, end, individual), strict=True))
+        for i, individual in enumerate(individuals.id)
         for start, end, label in _intervals(sites, autozygous, i)
         if label == 1
     ]

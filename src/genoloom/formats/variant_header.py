@@ -349,7 +349,7 @@ def check_samples(path: Path, samples: list[str]) -> None:
     told.
     """
     if not samples:
-        raise InputError(path, "holds no samples", expected="genotypes of at least two people")
+        raise InputError(path, "holds no samples", expected="genotypes of at least two individuals")
     place: dict[str, int] = {}
     for number, name in enumerate(samples, 1):
         if not name.strip():

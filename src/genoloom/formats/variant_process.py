@@ -29,7 +29,7 @@ from genoloom.formats.text import AGAIN
 from genoloom.formats.variant_feeder import Plan, open_data
 from genoloom.formats.variant_header import CHUNK, Header
 
-SECONDS = 6  # of processor time for one record; one of 2,504 people takes 0.1 ms
+SECONDS = 6  # of processor time for one record; one of 2,504 individuals takes 0.1 ms
 INTERRUPTS = {signal.SIGINT, signal.SIGTERM}
 MEMORY = 768 << 20  # bytes beyond what the process has when it begins
 BLOCK_RECORDS, BLOCK_ALLELES = 256, 1 << 21
@@ -56,11 +56,11 @@ REASONS = (
 class Block(NamedTuple):
     """Successive records of one contig and one ploidy.
 
-    `alleles` is int8 or int16 (n_records, n_people, ploidy), ploidy 0 where there are no genotypes;
-    -1 missing, -2 where a call has fewer alleles. `phased` is bool (n_records, n_people), and False
-    for a heterozygous call of another phase set (FORMAT/PS) than the person's first one of the
-    contig; `other_sets` counts these by record. `text` has (position, id, ref, alts, filters, last
-    base of a symbolic allele or None) of each record.
+    `alleles` is int8 or int16 (n_records, n_individuals, ploidy), ploidy 0 where there are no
+    genotypes; -1 missing, -2 where a call has fewer alleles. `phased` is bool (n_records,
+    n_individuals), and False for a heterozygous call of another phase set (FORMAT/PS) than the
+    individual's first one of the contig; `other_sets` counts these by record. `text` has (position,
+    id, ref, alts, filters, last base of a symbolic allele or None) of each record.
     """
 
     contig: str
@@ -136,12 +136,12 @@ def _drained(descriptor: int, tail: bytes) -> bytes:
 
 
 def _unpack(message: dict, receive) -> Block:
-    n, n_people, ploidy = message["shape"]
+    n, n_individuals, ploidy = message["shape"]
     alleles = np.frombuffer(receive.recv_bytes(LARGEST_BLOCK), dtype=message["dtype"]).reshape(
-        n, n_people, ploidy
+        n, n_individuals, ploidy
     )
     bits = np.frombuffer(receive.recv_bytes(LARGEST_BLOCK), dtype=np.uint8)
-    phased = np.unpackbits(bits, count=n * n_people).reshape(n, n_people).astype(bool)
+    phased = np.unpackbits(bits, count=n * n_individuals).reshape(n, n_individuals).astype(bool)
     return Block(message["contig"], message["text"], alleles, phased, message["other_sets"])
 
 
@@ -323,7 +323,9 @@ def _end(variant) -> int | None:
 
 
 def _calls(variant) -> np.ndarray | None:
-    """int16 (n_people, ploidy + 1), the last column being the phase; None without genotypes."""
+    """int16 (n_individuals, ploidy + 1), the last column being the phase; None without
+    genotypes.
+    """
     try:
         genotype = variant.genotype
         return None if genotype is None else genotype.array()
@@ -332,7 +334,7 @@ def _calls(variant) -> np.ndarray | None:
 
 
 class _PhaseSets:
-    """Phase within phase sets: of each person, the first set of the contig is trusted.
+    """Phase within phase sets: of each individual, the first set of the contig is trusted.
 
     VCF 4.3: https://samtools.github.io/hts-specs/VCFv4.3.pdf, section 1.6.2, PS; phased calls
     without PS are one set.
@@ -349,7 +351,7 @@ class _PhaseSets:
         self.first, self.numbers = None, {}
 
     def trusted(self, variant, calls: np.ndarray) -> tuple[np.ndarray, int]:
-        """Whose phase holds, bool (n_people,), and how many heterozygous calls belong to other
+        """Whose phase holds, bool (n_individuals,), and how many heterozygous calls belong to other
         sets.
         """
         phased = calls[:, -1] == 1
@@ -385,9 +387,9 @@ class _PhaseSets:
 class _Waiting:
     """Records of the same contig and ploidy, sent together."""
 
-    def __init__(self, send, n_people: int, last: dict):
-        self.send, self.n_people, self.last = send, n_people, last
-        self.most = max(1, min(BLOCK_RECORDS, BLOCK_ALLELES // (2 * n_people)))
+    def __init__(self, send, n_individuals: int, last: dict):
+        self.send, self.n_individuals, self.last = send, n_individuals, last
+        self.most = max(1, min(BLOCK_RECORDS, BLOCK_ALLELES // (2 * n_individuals)))
         self.key = None
         self._clear()
 
@@ -407,8 +409,10 @@ class _Waiting:
             self.flush()
             self.key = key
         self.text.append(text)
-        self.calls.append(np.empty((self.n_people, 1), dtype=np.int8) if calls is None else calls)
-        self.phased.append(np.zeros(self.n_people, dtype=bool) if phased is None else phased)
+        self.calls.append(
+            np.empty((self.n_individuals, 1), dtype=np.int8) if calls is None else calls
+        )
+        self.phased.append(np.zeros(self.n_individuals, dtype=bool) if phased is None else phased)
         self.other.append(other)
         self.last.update(contig=contig, position=text[0], records=self.last["records"] + 1)
 

@@ -19,7 +19,7 @@ from genoloom.formats.plink_tables import read_filters, read_psam, read_pvar, ta
 from genoloom.formats.variant_header import TO_UTF8, Header, check_samples, read_header, real_path
 from genoloom.formats.variant_index import Index, find_index, fits_start
 from genoloom.formats.variant_process import ABSENT, Block, Plan, read_blocks
-from genoloom.panel import People, Sites
+from genoloom.panel import Individuals, Sites
 
 log = logging.getLogger(__name__)
 
@@ -37,11 +37,11 @@ class Record:
     position : int, 1-based
     id, ref : str
     alts : list of str
-    alleles : ndarray, int8 or int16, shape (2 * n_people,)
+    alleles : ndarray, int8 or int16, shape (2 * n_individuals,)
         Index into (ref, *alts); -1 missing.
-    unphased : ndarray, bool, shape (n_people,)
+    unphased : ndarray, bool, shape (n_individuals,)
         Heterozygous calls whose phase is not given, or is given within another phase set than the
-        person's first.
+        individual's first.
     filters : list of str
         Of the column FILTER; "." where it says nothing.
     lone_missing : int
@@ -88,7 +88,7 @@ class VariantFile:
     samples: list[str]
     contig_length: int | None
     indexed: bool = False
-    people: People | None = None  # where the file set says more of them than names
+    individuals: Individuals | None = None  # where the file set says more of them than names
 
     def records(self) -> Iterator[Record]:
         """The records of the contig (and region), in order."""
@@ -282,13 +282,13 @@ class VcfFile(VariantFile):
     def _of_block(self, block: Block) -> Iterator[Record]:
         """The records of a block, with what is wrong with the genotypes of each."""
         alleles, phased = block.alleles, block.phased
-        n, n_people, ploidy = alleles.shape
+        n, n_individuals, ploidy = alleles.shape
         lone = np.zeros(n, dtype=int)
         # a site at which everybody has '.'
         if ploidy == 1 and (nobody := (alleles < 0).all(axis=(1, 2))).any():
-            lone = np.where(nobody, n_people, 0)
+            lone = np.where(nobody, n_individuals, 0)
             if nobody.all():
-                alleles, ploidy = np.full((n, n_people, 2), -1, dtype=np.int8), 2
+                alleles, ploidy = np.full((n, n_individuals, 2), -1, dtype=np.int8), 2
         elif (
             ploidy == 2 and (alone := (alleles[:, :, 0] == -1) & (alleles[:, :, 1] == ABSENT)).any()
         ):
@@ -306,8 +306,8 @@ class VcfFile(VariantFile):
                 calls, without_phase = alleles[i].ravel(), unphased[i]
             elif fault is None and ploidy == 1 and lone[i]:
                 calls, without_phase = (
-                    np.full(2 * n_people, -1, dtype=np.int8),
-                    np.zeros(n_people, dtype=bool),
+                    np.full(2 * n_individuals, -1, dtype=np.int8),
+                    np.zeros(n_individuals, dtype=bool),
                 )
             elif fault is None:
                 fault = wrong_ploidy(self.path, place, ploidy)
@@ -406,8 +406,8 @@ class PgenFile(VariantFile):
     def __init__(self, path: Path, contig: str, region: tuple[int, int] | None):
         self.path, self.contig = path, contig
         pvar, psam = tables_beside(path)
-        self.people = read_psam(psam)
-        self.samples = self.people.id
+        self.individuals = read_psam(psam)
+        self.samples = self.individuals.id
         check_samples(path, self.samples)
         runs = read_pvar(pvar)
         names = [run.contig for run in runs]

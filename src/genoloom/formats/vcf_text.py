@@ -30,7 +30,7 @@ from genoloom.formats.vcf_write import LAST_POSITION, TBI_END
 
 log = logging.getLogger(__name__)
 
-LONGEST_LINE = 1 << 29  # bytes; a record of a million people has a few million
+LONGEST_LINE = 1 << 29  # bytes; a record of a million individuals has a few million
 # number and type of what VCF 4.2, section 1.4.1, reserves; anything else is declared as text
 RESERVED = {("INFO", name): "1,Type=Integer" for name in ("AN", "DP", "END", "NS")} | {
     ("INFO", "AA"): "1,Type=String",

@@ -23,8 +23,10 @@ LAST_POSITION = 2**31 - 2  # that BCF, .csi and plink2 can hold
 _GENOTYPES = np.frombuffer(b"\t0|0\t0|1\t1|0\t1|1", dtype="S4")
 
 
-SYNTHETIC = "These genotypes are synthetic: they were sampled from a model and belong to no person."
-COMPLETED = "Real people: what the input lacked was drawn from a model, given the rest."
+SYNTHETIC = (
+    "These genotypes are synthetic: they were sampled from a model and belong to no individual."
+)
+COMPLETED = "Real individuals: what the input lacked was drawn from a model, given the rest."
 
 
 def header_lines(
@@ -87,8 +89,9 @@ def write_variants(
     ----------
     provenance : dict
         Keys and values of the header's `genoloom_synthetic` line; must hold `version`.
-    dosage : ndarray, float, shape (n_variants, n_people), optional
-        Mean numbers of alternate alleles of real people whose calls were completed; written as DS.
+    dosage : ndarray, float, shape (n_variants, n_individuals), optional
+        Mean numbers of alternate alleles of real individuals whose calls were completed; written as
+        DS.
     """
     path = Path(path)
     is_bcf = path.suffix == ".bcf"
@@ -123,7 +126,7 @@ def write_variants(
 def _write_text(
     path: Path, panel: Panel, provenance: dict[str, object], dosage: np.ndarray | None
 ) -> None:
-    sites, n = panel.sites, 2 * len(panel.people)
+    sites, n = panel.sites, 2 * len(panel.individuals)
     columns = [
         "#CHROM",
         "POS",
@@ -134,7 +137,7 @@ def _write_text(
         "FILTER",
         "INFO",
         "FORMAT",
-        *panel.people.id,
+        *panel.individuals.id,
     ]
     with pysam.BGZFile(str(path), "wb") as out:
         lines = [
@@ -146,7 +149,7 @@ def _write_text(
             (header if header.isascii() else header.replace("VCFv4.2", "VCFv4.3", 1)).encode()
         )
         for start, stop, alleles in panel.blocks(512):
-            # (n_variants, n_people) of four bytes
+            # (n_variants, n_individuals) of four bytes
             calls = _GENOTYPES[2 * alleles[:, 0::2] + alleles[:, 1::2]]
             counts = alleles.sum(axis=1, dtype=np.int64)
             for i in range(start, stop):

@@ -14,7 +14,7 @@ class Scan:
     effect : ndarray, float32, shape (n_traits, n_variants)
         Slope on the dosage, in the unit of the trait; 0 where a site does not vary.
     t : ndarray, float32, shape (n_traits, n_variants)
-        Its t statistic, of n_people - 2 degrees of freedom.
+        Its t statistic, of n_individuals - 2 degrees of freedom.
     r2 : ndarray, float32, shape (n_variants, n_variants)
         Squared correlations of the dosages.
     """
@@ -29,8 +29,8 @@ def scan(dosage: np.ndarray, traits: np.ndarray) -> Scan:
 
     Parameters
     ----------
-    dosage : ndarray, float32, shape (n_variants, n_people)
-    traits : ndarray, float32, shape (n_traits, n_people)
+    dosage : ndarray, float32, shape (n_variants, n_individuals)
+    traits : ndarray, float32, shape (n_traits, n_individuals)
     """
     x = dosage - dosage.mean(axis=1, keepdims=True)
     length = np.sqrt(np.einsum("vn,vn->v", x, x))
@@ -54,16 +54,16 @@ def linear_scan(
 
     Parameters
     ----------
-    dosage : ndarray, shape (n_variants, n_people)
-    traits : ndarray, shape (n_traits, n_people)
-    covariates : ndarray, shape (n_people, n_covariates)
+    dosage : ndarray, shape (n_variants, n_individuals)
+    traits : ndarray, shape (n_traits, n_individuals)
+    covariates : ndarray, shape (n_individuals, n_covariates)
         Linearly independent of each other and of an intercept.
 
     Returns
     -------
     (effect, t) : ndarray, float64, shape (n_traits, n_variants) each
-        Slopes and t statistics, of n_people - 2 - n_covariates degrees of freedom; 0 where a site
-        does not vary beside the covariates.
+        Slopes and t statistics, of n_individuals - 2 - n_covariates degrees of freedom; 0 where a
+        site does not vary beside the covariates.
     """
     n = dosage.shape[1]
     design, _ = np.linalg.qr(np.column_stack([np.ones(n), covariates]))
@@ -97,15 +97,16 @@ def first_clump(
 def one_cause(
     dosage: np.ndarray, real: np.ndarray, cause: np.ndarray, share: float, noise: np.ndarray
 ) -> np.ndarray:  # fmt: skip
-    """Traits of one causal site each, which explains a share of the variance of the real people.
+    """Traits of one causal site each, which explains a share of the variance of the real
+    individuals.
 
     Parameters
     ----------
-    dosage : ndarray, float32, shape (n_variants, n_people)
+    dosage : ndarray, float32, shape (n_variants, n_individuals)
     real : ndarray of int
-        The people who define effects; all others have the same effects.
+        The individuals who define effects; all others have the same effects.
     cause : ndarray of int, shape (n_traits,)
-    noise : ndarray, shape (n_traits, n_people)
+    noise : ndarray, shape (n_traits, n_individuals)
         Standard normal.
     """
     return np.sqrt(share) * _standard(dosage[cause], real) + np.sqrt(1 - share) * noise
@@ -119,14 +120,14 @@ def many_causes(
     Parameters
     ----------
     effect : ndarray, shape (n_traits, n_variants)
-        On dosages in standard deviations of the real people; 0 where a site is not causal.
+        On dosages in standard deviations of the real individuals; 0 where a site is not causal.
     """
     genetic = effect @ _standard(dosage, real)
     return np.sqrt(share) * _standard(genetic, real) + np.sqrt(1 - share) * noise
 
 
 def _standard(rows: np.ndarray, real: np.ndarray) -> np.ndarray:
-    """Rows in standard deviations of the real people, from their mean."""
+    """Rows in standard deviations of the real individuals, from their mean."""
     own = rows[:, real]
     spread = np.maximum(own.std(axis=1, keepdims=True), 1e-6)
     return (rows - own.mean(axis=1, keepdims=True)) / spread

@@ -1,14 +1,14 @@
-"""Diversity of people and of windows of the genome."""
+"""Diversity of individuals and of windows of the genome."""
 
 import numpy as np
 
 
 def heterozygous_calls(alleles: np.ndarray) -> np.ndarray:
-    """Number of heterozygous sites of each person, int64, shape (n_people,).
+    """Number of heterozygous sites of each individual, int64, shape (n_individuals,).
 
     Parameters
     ----------
-    alleles : ndarray, int8, shape (n_variants, 2 * n_people)
+    alleles : ndarray, int8, shape (n_variants, 2 * n_individuals)
     """
     return (alleles[:, 0::2] != alleles[:, 1::2]).sum(axis=0)
 
@@ -25,7 +25,7 @@ def hardy_weinberg_chi2(heterozygotes: np.ndarray, counts: np.ndarray, n: int) -
     Parameters
     ----------
     heterozygotes, counts : ndarray of int, shape (n_variants,)
-        Heterozygous people, and alternate alleles, among `n` people.
+        Heterozygous individuals, and alternate alleles, among `n` individuals.
     """
     p = counts / (2 * n)
     expected = 2 * n * p * (1 - p)

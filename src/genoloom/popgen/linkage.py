@@ -15,8 +15,8 @@ def correlation(alleles: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     alleles : ndarray, int8 or bool, shape (n_variants, n_haplotypes)
-        No missing calls. Dosages of people (0, 1, 2) give the genotype correlation of Rogers & Huff
-        2009.
+        No missing calls. Dosages of individuals (0, 1, 2) give the genotype correlation of Rogers &
+        Huff 2009.
 
     Returns
     -------

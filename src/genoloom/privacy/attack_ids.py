@@ -47,13 +47,13 @@ class AttackId(StrEnum):
     SHADOWS = "stacked, with shadow models"
     DENSITY = "density on components"
     DISCRIMINATOR = "discriminator"
-    NEAR_COPIES_OF_PEOPLE = "near copies of people", False, True
+    NEAR_COPIES_OF_INDIVIDUALS = "near copies of individuals", False, True
     NEAR_COPIES_OF_HAPLOTYPES = "near copies of haplotypes", True, True
     NEAR_COPIES_OF_RARE_ALLELES = "near copies of rare alleles", False, True
-    COPIED_SEGMENTS_OF_PEOPLE = "copied segments of people", True, True
+    COPIED_SEGMENTS_OF_INDIVIDUALS = "copied segments of individuals", True, True
     COPIED_SEGMENTS_OF_HAPLOTYPES = "copied segments of haplotypes", True, True
-    COMPARABLE = "comparable with real people", False, True
-    KINSHIP_WITH_SYNTHETIC = "kinship with synthetic people", False, True
+    COMPARABLE = "comparable with real individuals", False, True
+    KINSHIP_WITH_SYNTHETIC = "kinship with synthetic individuals", False, True
     LONGEST_SHARED_RUN = "longest shared run", True, True
     PRIVACY_LOSS = "privacy loss (AATS)"
     KINSHIP_REPLAY_CHILDREN = "kinship replay, children", True
@@ -64,7 +64,7 @@ class AttackId(StrEnum):
 
 def title_of(attack: str) -> str:
     """A cell of the column `attack` as the report shows it."""
-    return (attack[:1].upper() + attack[1:]).replace("people", "individuals")
+    return (attack[:1].upper() + attack[1:]).replace("individuals", "individuals")
 
 
 _TITLES = {

@@ -2,11 +2,11 @@
 training half.
 
 Every attack reads the sites once, in blocks, and ends with scores of the real haplotypes (or
-people), higher for likelier members. Rows are haplotypes of the people compared: held-out people
-first, then as many training people. The attacker knows real people who did not train the model: the
-held-out ones. So that nobody is compared with himself, held-out person `j` is left out of the
-reference for himself *and* for training person `j`: without a leak both roles score alike, whatever
-the attack.
+individuals), higher for likelier members. Rows are haplotypes of the individuals compared: held-out
+individuals first, then as many training individuals. The attacker knows real individuals who did
+not train the model: the held-out ones. So that nobody is compared with himself, held-out individual
+`j` is left out of the reference for himself *and* for training individual `j`: without a leak both
+roles score alike, whatever the attack.
 
 A new attack is a class below and a line in `attacks_on`.
 """
@@ -35,11 +35,11 @@ class Block:
 
     Attributes
     ----------
-    made : ndarray, int8, shape (n_sites, 2 * n_people)
+    made : ndarray, int8, shape (n_sites, 2 * n_individuals)
         Synthetic haplotypes.
-    real : ndarray, int8, shape (n_sites, 4 * n_people)
+    real : ndarray, int8, shape (n_sites, 4 * n_individuals)
         Held-out haplotypes, then training haplotypes.
-    to_made, to_reference : ndarray, float32, shape (4 * n_people, 2 * n_people)
+    to_made, to_reference : ndarray, float32, shape (4 * n_individuals, 2 * n_individuals)
         Differing sites between real haplotypes and synthetic ones, and held-out ones.
     cm : ndarray, float64, shape (n_sites,)
     """
@@ -51,27 +51,29 @@ class Block:
     cm: np.ndarray
 
 
-def per_person(scores: np.ndarray) -> np.ndarray:
-    """Sum over the two haplotypes of each person, shape (n_people,)."""
+def per_individual(scores: np.ndarray) -> np.ndarray:
+    """Sum over the two haplotypes of each individual, shape (n_individuals,)."""
     return scores.reshape(-1, 2).sum(axis=1)
 
 
-def own_reference(n_people: int) -> np.ndarray:
-    """Which held-out haplotypes are left out for each real haplotype, bool, shape (4 * n_people, 2
-    * n_people).
+def own_reference(n_individuals: int) -> np.ndarray:
+    """Which held-out haplotypes are left out for each real haplotype, bool, shape (4 *
+    n_individuals, 2
+    * n_individuals).
     """
-    person = np.repeat(np.arange(n_people), 2)
-    return np.tile(person, 2)[:, None] == person[None, :]
+    individual = np.repeat(np.arange(n_individuals), 2)
+    return np.tile(individual, 2)[:, None] == individual[None, :]
 
 
 def without_own(counts: np.ndarray, holdout: np.ndarray) -> np.ndarray:
-    """Counts among the reference, without the person left out, int64, shape (n_sites, n_people).
+    """Counts among the reference, without the individual left out, int64, shape (n_sites,
+    n_individuals).
 
     Parameters
     ----------
     counts : ndarray of int, shape (n_sites,)
         Among all held-out haplotypes.
-    holdout : ndarray of 0/1, shape (n_sites, 2 * n_people)
+    holdout : ndarray of 0/1, shape (n_sites, 2 * n_individuals)
         What was counted.
     """
     return counts[:, None] - holdout[:, 0::2].astype(np.int64) - holdout[:, 1::2]
@@ -98,7 +100,7 @@ class Attack(ABC):
 
     @abstractmethod
     def scores(self) -> dict[str, np.ndarray]:
-        """Scores by name, each of the 4 n real haplotypes or of the 2 n real people."""
+        """Scores by name, each of the 4 n real haplotypes or of the 2 n real individuals."""
 
 
 def windows_of(size: int) -> str:
@@ -159,13 +161,13 @@ class Nearest(Attack):
     """Nearest synthetic haplotype, alone, and against the nearest haplotype of the reference.
 
     The second form is a ratio of densities by nearest neighbours (van Breugel et al. 2023,
-    arXiv:2302.12580): it takes away that some people have near relatives everywhere.
+    arXiv:2302.12580): it takes away that some individuals have near relatives everywhere.
     """
 
-    def __init__(self, n_people: int, sizes: list[int]):
-        shape = 4 * n_people, 2 * n_people
+    def __init__(self, n_individuals: int, sizes: list[int]):
+        shape = 4 * n_individuals, 2 * n_individuals
         self.made = NearestNeighbours(*shape, sizes)
-        self.reference = NearestNeighbours(*shape, sizes, own_reference(n_people))
+        self.reference = NearestNeighbours(*shape, sizes, own_reference(n_individuals))
 
     def add(self, block: Block) -> None:
         self.made.add(block.to_made, len(block.made))
@@ -193,9 +195,9 @@ class FrequencyRatio(Attack):
     Sankararaman et al. 2009, doi:10.1038/ng.436; each haplotype's alleles are taken as independent.
     """
 
-    def __init__(self, n_people: int):
-        self.n = n_people
-        self.score = np.zeros(4 * n_people)
+    def __init__(self, n_individuals: int):
+        self.n = n_individuals
+        self.score = np.zeros(4 * n_individuals)
 
     def add(self, block: Block) -> None:
         holdout = block.real[:, : 2 * self.n]
@@ -227,10 +229,10 @@ class RareAlleles(Attack):
     weighted by -log of the frequency.
     """
 
-    def __init__(self, n_people: int):
-        self.n = n_people
-        self.carried = np.zeros((RAREST + 1, 4 * n_people))
-        self.present = np.zeros((RAREST + 1, 4 * n_people))
+    def __init__(self, n_individuals: int):
+        self.n = n_individuals
+        self.carried = np.zeros((RAREST + 1, 4 * n_individuals))
+        self.present = np.zeros((RAREST + 1, 4 * n_individuals))
 
     def add(self, block: Block) -> None:
         holdout = block.real[:, : 2 * self.n]
@@ -262,9 +264,9 @@ class HaplotypeRatio(Attack):
 
     needs_phase = True
 
-    def __init__(self, n_people: int, size: int):
-        self.n, self.size = n_people, size
-        self.score = np.zeros(4 * n_people)
+    def __init__(self, n_individuals: int, size: int):
+        self.n, self.size = n_individuals, size
+        self.score = np.zeros(4 * n_individuals)
 
     def add(self, block: Block) -> None:
         n = self.n
@@ -293,9 +295,9 @@ class MaskedLocus(Attack):
 
     needs_phase = True
 
-    def __init__(self, n_people: int):
-        self.apart = np.where(own_reference(n_people), np.float32(np.inf), np.float32(0))
-        self.score = np.zeros(4 * n_people)
+    def __init__(self, n_individuals: int):
+        self.apart = np.where(own_reference(n_individuals), np.float32(np.inf), np.float32(0))
+        self.score = np.zeros(4 * n_individuals)
         self.loci = 0
 
     def add(self, block: Block) -> None:
@@ -330,11 +332,11 @@ class CopiedSegments(Attack):
 
     needs_phase = True
 
-    def __init__(self, n_people: int, of_synthetic: bool = True):
+    def __init__(self, n_individuals: int, of_synthetic: bool = True):
         """`of_synthetic`: also those of synthetic haplotypes; scores need only those of real
         ones.
         """
-        n = 2 * n_people
+        n = 2 * n_individuals
         group = np.repeat(["made", "holdout", "train"], n)
         partners = ("made", "holdout", "train") if of_synthetic else ("made",)
         self.matches = LongestMatches({name: group == name for name in partners})
@@ -365,14 +367,14 @@ class CopiedSegments(Attack):
 
 
 class Kinship(Attack):
-    """KING-robust kinship with the most related synthetic person.
+    """KING-robust kinship with the most related synthetic individual.
 
     Manichaikul et al. 2010, doi:10.1093/bioinformatics/btq559, equation 11.
     """
 
-    def __init__(self, n_people: int):
-        self.squared = np.zeros((2 * n_people, n_people))
-        self.heterozygous = np.zeros(2 * n_people), np.zeros(n_people)
+    def __init__(self, n_individuals: int):
+        self.squared = np.zeros((2 * n_individuals, n_individuals))
+        self.heterozygous = np.zeros(2 * n_individuals), np.zeros(n_individuals)
 
     def add(self, block: Block) -> None:
         for count, alleles in zip(self.heterozygous, (block.real, block.made), strict=True):
@@ -387,8 +389,8 @@ class Kinship(Attack):
 class Whitened(Attack):
     """The frequency ratio with the linkage taken off; see `whitened`."""
 
-    def __init__(self, n_people: int):
-        self.frequencies = WhitenedFrequencies(n_people)
+    def __init__(self, n_individuals: int):
+        self.frequencies = WhitenedFrequencies(n_individuals)
 
     def add(self, block: Block) -> None:
         self.frequencies.add(block.made, block.real)
@@ -398,7 +400,7 @@ class Whitened(Attack):
 
 
 def attacks_on(
-    n_people: int, windows: list[int], haplotype_windows: list[int], of_synthetic: bool = True
+    n_individuals: int, windows: list[int], haplotype_windows: list[int], of_synthetic: bool = True
 ) -> list[Attack]:
     """All attacks that need the synthetic data alone and read them once; those on components follow
     from their distances.
@@ -406,12 +408,12 @@ def attacks_on(
     `of_synthetic` as in `CopiedSegments`.
     """
     return [
-        Nearest(n_people, windows),
-        FrequencyRatio(n_people),
-        Whitened(n_people),
-        RareAlleles(n_people),
-        *(HaplotypeRatio(n_people, size) for size in haplotype_windows),
-        MaskedLocus(n_people),
-        CopiedSegments(n_people, of_synthetic),
-        Kinship(n_people),
+        Nearest(n_individuals, windows),
+        FrequencyRatio(n_individuals),
+        Whitened(n_individuals),
+        RareAlleles(n_individuals),
+        *(HaplotypeRatio(n_individuals, size) for size in haplotype_windows),
+        MaskedLocus(n_individuals),
+        CopiedSegments(n_individuals, of_synthetic),
+        Kinship(n_individuals),
     ]

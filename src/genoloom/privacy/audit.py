@@ -1,5 +1,5 @@
-"""The audit: what synthetic haplotypes reveal about the training people, beside the same for
-held-out people.
+"""The audit: what synthetic haplotypes reveal about the training individuals, beside the same for
+held-out individuals.
 """
 
 from collections.abc import Sequence
@@ -28,8 +28,8 @@ PUBLIC_COLUMNS = [
     "note",
 ]
 PRIVATE_COLUMNS = [*PUBLIC_COLUMNS, "tpr_at_1_percent_fpr", "tpr_reference"]
-PERSON_COLUMNS = [
-    "person", "role", "population", "flagged", "log_odds", "holdout_share_as_high",
+INDIVIDUAL_COLUMNS = [
+    "individual", "role", "population", "flagged", "log_odds", "holdout_share_as_high",
     "strongest_attack", "chance_of_its_score",
     "squared_distance_to_nearest",
 ]  # fmt: skip
@@ -37,15 +37,15 @@ PERSON_COLUMNS = [
 
 @dataclass(frozen=True)
 class Audit:
-    """Rows of the public table, of the private table, and of the private table of people.
+    """Rows of the public table, of the private table, and of the private table of individuals.
 
-    A person is given by `index`: position among the real people compared, held-out people first.
-    `not_comparable` are reasons why nothing that passes says anything.
+    An individual is given by `index`: position among the real individuals compared, held-out
+    individuals first. `not_comparable` are reasons why nothing that passes says anything.
     """
 
     public: list[dict]
     private: list[dict]
-    people: list[dict]
+    individuals: list[dict]
     not_comparable: list[str]
 
 
@@ -76,9 +76,10 @@ def audit(
     max_auc : float
         Largest AUC that passes.
     model_scores : dict, optional
-        Scores of people by attacks that need the model, NaN for people who were not scored.
-    relatives : ndarray of bool, shape (n_people,), optional
-        Held-out people with a relative among the training people.
+        Scores of individuals by attacks that need the model, NaN for individuals who were not
+        scored.
+    relatives : ndarray of bool, shape (n_individuals,), optional
+        Held-out individuals with a relative among the training individuals.
     phased : bool
         Whether phase is known. Without it, what needs it is `not run`, and so is an audit that
         would pass.
@@ -89,11 +90,11 @@ def audit(
     max_excess : float
         Largest AUC beyond the unavoidable one that passes.
     training : int, optional
-        People that the model was trained on; those compared when not given.
+        Individuals that the model was trained on; those compared when not given.
     unmatched : float
         Share of the sites of the synthetic data that are not in the comparison.
     """
-    basis = LeakBasis(data.effective_sites, training or data.people.n, data.people.n)
+    basis = LeakBasis(data.effective_sites, training or data.individuals.n, data.individuals.n)
     auditor = Auditor(
         data, resamples, max_auc, seed, relatives, phased, shadows, max_excess, basis, unmatched
     )
@@ -108,4 +109,4 @@ def audit(
         for row in private
         if row["n"] >= MIN_POPULATION
     ]
-    return Audit(public, private, auditor.people(), auditor.not_comparable)
+    return Audit(public, private, auditor.individuals(), auditor.not_comparable)

@@ -13,7 +13,7 @@ from genoloom.privacy.attacks import (
     Block,
     Nearest,
     attacks_on,
-    per_person,
+    per_individual,
 )
 from genoloom.privacy.components import (
     CLASSIFIER_COMPONENTS,
@@ -38,26 +38,27 @@ AS_MANY = 0.8
 class AuditData:
     """What the attacks collect in one pass over the variants.
 
-    Rows are haplotypes of the people compared: held-out people first, then as many training people.
+    Rows are haplotypes of the individuals compared: held-out individuals first, then as many
+    training individuals.
     """
 
     def __init__(
         self,
-        people: Comparison,
+        individuals: Comparison,
         windows: list[int],
         haplotype_windows: list[int],
         copies: bool = True,
     ):
         """`copies`: also what the tests for copies need; scores alone do not."""
-        self.people = people
+        self.individuals = individuals
         self.windows, self.haplotype_windows = windows, haplotype_windows
         self.contigs: list[tuple[Panel, Panel, np.ndarray]] = []
         self.step = gcd(*windows)
-        n = 2 * people.n
+        n = 2 * individuals.n
         self.n = n
-        self.attacks = attacks_on(people.n, windows, haplotype_windows, copies)
-        self.similarities = Similarities(people.n) if copies else None
-        # by contig: of synthetic and of real people, (2, n_sites)
+        self.attacks = attacks_on(individuals.n, windows, haplotype_windows, copies)
+        self.similarities = Similarities(individuals.n) if copies else None
+        # by contig: of synthetic and of real individuals, (2, n_sites)
         self.frequencies: dict[str, np.ndarray] = {}
         self.effective_sites = 0.0
         self.within_training = np.zeros((n, n), dtype=np.float32)
@@ -84,14 +85,16 @@ class AuditData:
         if self.similarities:
             self.similarities.choose_rare(self._fewest_training_copies(real))
             collectors = [*self.attacks, self.similarities]
-        labels = self.people.population[np.concatenate([self.people.holdout, self.people.train])]
+        labels = self.individuals.population[
+            np.concatenate([self.individuals.holdout, self.individuals.train])
+        ]
         frequencies = []
-        # half of the copies are the training people's
+        # half of the copies are the training individuals'
         effective = EffectiveSites(labels, [COPIES], copies_share=0.5)
         for start in range(0, len(real.sites), self.step):
             stop = min(start + self.step, len(real.sites))
-            made = read_rows(synthetic, self.people.synthetic_people, start, stop)
-            alleles = read_rows(real, self.people.real_people, start, stop)
+            made = read_rows(synthetic, self.individuals.synthetic_individuals, start, stop)
+            alleles = read_rows(real, self.individuals.real_individuals, start, stop)
             block = Block(
                 made,
                 alleles,
@@ -113,25 +116,35 @@ class AuditData:
             attack.end_contig()
 
     def exchanged(self, rng: np.random.Generator) -> "AuditData":
-        """What attacks collect when real people of a population exchange their roles at random."""
-        real = self.people.population[np.concatenate([self.people.holdout, self.people.train])]
-        people = replace(self.people, real_people=self.people.real_people[exchange(real, rng)])
-        data = AuditData(people, self.windows, self.haplotype_windows, copies=False)
+        """What attacks collect when real individuals of a population exchange their roles at
+        random.
+        """
+        real = self.individuals.population[
+            np.concatenate([self.individuals.holdout, self.individuals.train])
+        ]
+        individuals = replace(
+            self.individuals,
+            real_individuals=self.individuals.real_individuals[exchange(real, rng)],
+        )
+        data = AuditData(individuals, self.windows, self.haplotype_windows, copies=False)
         for contig in self.contigs:
             data.add(*contig)
         return data
 
     def _fewest_training_copies(self, real: Panel) -> int:
-        """How many copies of the rarer allele the training people have at (nearly) every site.
+        """How many copies of the rarer allele the training individuals have at (nearly) every site.
 
-        Nearly: a few people of a training half that is larger than the held-out one are not
-        compared. 0 only where as many sites have no copy among the training people as have none
-        among the held-out ones: then neither of them chose.
+        Nearly: a few individuals of a training half that is larger than the held-out one are not
+        compared. 0 only where as many sites have no copy among the training individuals as have
+        none among the held-out ones: then neither of them chose.
         """
         copies = []
         for start in range(0, len(real.sites), self.step):
             alleles = read_rows(
-                real, self.people.real_people, start, min(start + self.step, len(real.sites))
+                real,
+                self.individuals.real_individuals,
+                start,
+                min(start + self.step, len(real.sites)),
             )
             minor = (alleles.mean(axis=1) <= 0.5).astype(np.int8)[:, None]
             copies.append([(part == minor).sum(axis=1) for part in np.split(alleles, 2, axis=1)])
@@ -148,7 +161,7 @@ class AuditData:
         return float(np.mean(aats_halves(within, self.within_synthetic, nearest.made.total[rows])))
 
     def scores(self, seed: int) -> dict[str, np.ndarray]:
-        """Scores by attack: of the 4 n real haplotypes, or of the 2 n real people."""
+        """Scores by attack: of the 4 n real haplotypes, or of the 2 n real individuals."""
         found: dict[str, np.ndarray] = {}
         for attack in self.attacks:
             found |= attack.scores()
@@ -164,7 +177,7 @@ class AuditData:
         return found
 
     def isolation(self) -> np.ndarray:
-        """Distance of each real person's haplotypes to the nearest of the reference, shape (2
-        n_people,).
+        """Distance of each real individual's haplotypes to the nearest of the reference, shape (2
+        n_individuals,).
         """
-        return per_person(self.attack(Nearest).reference.nearest()["whole haplotype"])
+        return per_individual(self.attack(Nearest).reference.nearest()["whole haplotype"])

@@ -10,7 +10,7 @@ from genoloom.privacy.attacks import (
     CopiedSegments,
     Kinship,
     Nearest,
-    per_person,
+    per_individual,
     windows_of,
 )
 from genoloom.privacy.audit_data import AuditData
@@ -27,7 +27,7 @@ from genoloom.privacy.shadows import Shadow, calibrated
 from genoloom.seeds import derive_seed
 from genoloom.validation.verdicts import Verdict, worst
 
-MIN_POPULATION = 20  # people a role; of smaller groups nothing is made public
+MIN_POPULATION = 20  # individuals a role; of smaller groups nothing is made public
 DECILE = "most isolated tenth"
 MAX_RUN_RATIO = 1.25
 MAX_LOSS = 0.05
@@ -54,23 +54,25 @@ class Auditor:
         unmatched: float = 0.0,
     ):
         self.data, self.max_auc, self.relatives, self.phased = data, max_auc, relatives, phased
-        people = data.people
+        individuals = data.individuals
         self.max_excess, self.basis = (
             max_excess,
-            basis or LeakBasis(data.effective_sites, people.n, people.n),
+            basis or LeakBasis(data.effective_sites, individuals.n, individuals.n),
         )
-        self.n = people.n
+        self.n = individuals.n
         self.seed = seed
         self.frequencies = np.concatenate(list(data.frequencies.values()), axis=1)
         self.not_comparable = reasons_against(data.frequencies, unmatched)
-        self.population = people.population[np.concatenate([people.holdout, people.train])]
+        self.population = individuals.population[
+            np.concatenate([individuals.holdout, individuals.train])
+        ]
         self.rng = np.random.default_rng(derive_seed(seed, "audit"))
-        self.resampling = Resampling(self.population, people.n, resamples, self.rng)
+        self.resampling = Resampling(self.population, individuals.n, resamples, self.rng)
         self.has_tails = resamples >= fewest_resamples((1 - INTERVAL) / 2)
-        self.member = np.arange(2 * people.n) >= people.n
-        self.everybody = np.ones(2 * people.n, dtype=bool)
+        self.member = np.arange(2 * individuals.n) >= individuals.n
+        self.everybody = np.ones(2 * individuals.n, dtype=bool)
         self.by_haplotype = data.scores(seed)
-        self.scores = self._by_person(self.by_haplotype)
+        self.scores = self._by_individual(self.by_haplotype)
         self.odds = self._attacker(np.stack(list(self.scores.values()), axis=1))
         self.attackers = {AttackId.STACKED: self.odds}
         if shadows:
@@ -79,9 +81,9 @@ class Auditor:
             known = [np.stack(list(self.scores.values()), axis=1), calibrated(self.scores, shadows)]
             self.attackers[AttackId.SHADOWS] = self._attacker(np.concatenate(known, axis=1))
 
-    def _by_person(self, scores: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def _by_individual(self, scores: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         return {
-            attack: per_person(values) if len(values) == 4 * self.n else values
+            attack: per_individual(values) if len(values) == 4 * self.n else values
             for attack, values in scores.items()
             if self._runs(attack)
         }
@@ -90,7 +92,7 @@ class Auditor:
         return stacked(features, self.population, self.member, derive_seed(self.seed, "stacked"))
 
     def groups(self) -> dict[str, np.ndarray]:
-        """Populations of at least `MIN_POPULATION` people a role, as masks over everybody."""
+        """Populations of at least `MIN_POPULATION` individuals a role, as masks over everybody."""
         masks = {name: self.population == name for name in sorted(set(self.population))}
         return {name: mask for name, mask in masks.items() if mask.sum() >= 2 * MIN_POPULATION}
 
@@ -104,7 +106,8 @@ class Auditor:
         rows = [row for row in judged if row is not strongest]
         parts = split_rows(strongest, self.basis, self.max_auc, self.max_excess)
         rows += parts
-        # resampling so few people says little: they can show a leak, and never that there is none
+        # resampling so few individuals says little: they can show a leak, and never that there is
+        # none
         few = [Verdict.WEAK] if self.n < MIN_POPULATION else []
         deciding = [
             *few,
@@ -122,8 +125,8 @@ class Auditor:
         return [*rows, strongest | {"verdict": worst(deciding)}]
 
     def _attack_rows(self, scores: dict[str, np.ndarray]) -> list[dict]:
-        """A row for each attack (everybody, each population, the most isolated people), and one for
-        the worst of each.
+        """A row for each attack (everybody, each population, the most isolated individuals), and
+        one for the worst of each.
         """
         rows = []
         by_population: dict[str, list[tuple[float, np.ndarray, np.ndarray]]] = {}
@@ -164,10 +167,10 @@ class Auditor:
         """Small groups cannot show that they are safe, but they can show a leak: this row can only
         accuse.
 
-        Shuffled labels leave the scores as they are, although held-out people are both scored and
-        the reference: two who are near each other are both taken for outsiders. In groups of some
-        fifty that widens what chance does by a fifth. So before a population `alone` is accused,
-        roles are exchanged and all scores computed anew.
+        Shuffled labels leave the scores as they are, although held-out individuals are both scored
+        and the reference: two who are near each other are both taken for outsiders. In groups of
+        some fifty that widens what chance does by a fifth. So before a population `alone` is
+        accused, roles are exchanged and all scores computed anew.
         """
         everything = [figure for own in found.values() for figure in own]
         row = self._worst_row(AttackId.WORST_POPULATION, everything, [], RARE_LEVEL)
@@ -188,7 +191,7 @@ class Auditor:
         observed = max(value for own in found.values() for value, _, _ in own)
         rng = np.random.default_rng(derive_seed(self.seed, "exchange"))
         for _ in range(fewest_resamples(1 - RARE_LEVEL)):
-            scores = self._by_person(self.data.exchanged(rng).scores(self.seed))
+            scores = self._by_individual(self.data.exchanged(rng).scores(self.seed))
             scores[AttackId.STACKED] = self._attacker(np.stack(list(scores.values()), axis=1))
             for inside in self.groups().values():
                 members, others = inside & self.member, inside & ~self.member
@@ -197,8 +200,8 @@ class Auditor:
         return False
 
     def _isolated(self) -> np.ndarray:
-        """The tenth of each role that is farthest from all of the reference: people with haplotypes
-        like nobody else's.
+        """The tenth of each role that is farthest from all of the reference: individuals with
+        haplotypes like nobody else's.
         """
         isolation, inside = self.data.isolation(), np.zeros(2 * self.n, dtype=bool)
         for rows in np.split(np.arange(2 * self.n), 2):
@@ -237,8 +240,8 @@ class Auditor:
         return row
 
     def _reference(self, shuffled: np.ndarray, level: float) -> float | None:
-        """What chance exceeds in 1 - `level` of the audits; None where so few people or shuffles
-        cannot say.
+        """What chance exceeds in 1 - `level` of the audits; None where so few individuals or
+        shuffles cannot say.
         """
         return float(np.quantile(shuffled, level)) if self.resampling.least_p <= 1 - level else None
 
@@ -255,9 +258,9 @@ class Auditor:
 
     def _copy_rows(self) -> list[dict]:
         """Tests for near copies and copied segments."""
-        people = self.data.people
-        population = people.population[
-            np.concatenate([people.synthetic, people.holdout, people.train])
+        individuals = self.data.individuals
+        population = individuals.population[
+            np.concatenate([individuals.synthetic, individuals.holdout, individuals.train])
         ]
         rng = np.random.default_rng(derive_seed(self.seed, "roles"))
         tests = self.data.similarities.tests(self.resampling.labels, population, rng, self.phased)
@@ -298,7 +301,7 @@ class Auditor:
 
     def _loss_row(self) -> dict:
         """Privacy loss: AATS(holdout, synthetic) - AATS(train, synthetic); positive when training
-        people are nearer.
+        individuals are nearer.
         """
         loss = self.data.aats("holdout") - self.data.aats("train")
         verdict = (
@@ -345,8 +348,8 @@ class Auditor:
         )
 
     def _kinship_row(self) -> dict:
-        """Kinship with the most related synthetic person, none counting as 0: mean over training
-        people minus over held-out ones.
+        """Kinship with the most related synthetic individual, none counting as 0: mean over
+        training individuals minus over held-out ones.
         """
         kinship = np.maximum(self.scores["kinship"], 0)
         weights = self.resampling
@@ -372,11 +375,11 @@ class Auditor:
         )
 
     def _relative_rows(self) -> list[dict]:
-        """Are relatives of training people exposed? By children mated in silico, and by real
+        """Are relatives of training individuals exposed? By children mated in silico, and by real
         relatives where there are any.
 
-        A child has one haplotype of a training person and one of a held-out person, against
-        children of two held-out people. Haplotypes are passed on whole: an upper bound where
+        A child has one haplotype of a training individual and one of a held-out individual, against
+        children of two held-out individuals. Haplotypes are passed on whole: an upper bound where
         recombination is frequent.
         """
         attack = Nearest.against_reference(windows_of(self.data.windows[0]))
@@ -387,7 +390,7 @@ class Auditor:
         mates = np.empty(self.n, dtype=np.int64)
         for name in np.unique(self.population[: self.n]):
             inside = np.flatnonzero(self.population[: self.n] == name)
-            mates[np.roll(inside, 1)] = inside  # another held-out person of the population
+            mates[np.roll(inside, 1)] = inside  # another held-out individual of the population
         children = np.concatenate([given[0] + given[0][mates], given[1] + given[0][mates]])
         rows = [
             self._auc_row(
@@ -430,7 +433,7 @@ class Auditor:
             )
         return rows
 
-    def people(self) -> list[dict]:
-        """Who is exposed, and how much, beside held-out people."""
+    def individuals(self) -> list[dict]:
+        """Who is exposed, and how much, beside held-out individuals."""
         nearest = self.data.attack(Kinship).squared.min(axis=1)
         return exposure_rows(self.scores, self.odds, self.population, self.n, nearest)

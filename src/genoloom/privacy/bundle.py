@@ -23,10 +23,10 @@ def readme(facts: dict, attacks: list[dict[str, str]], metrics: list[dict[str, s
     Parameters
     ----------
     facts : dict
-        panel, generator, version, date, people, contigs (list of (name, sites)), training_people,
-        min_carriers, max_auc, redrawn, seed, compared (people per role of the audit, as a text),
-        not_compared (further synthetic people), raw_input (whether it was compared with the panel),
-        thresholds (of `loosened_thresholds`).
+        panel, generator, version, date, individuals, contigs (list of (name, sites)),
+        training_individuals, min_carriers, max_auc, redrawn, seed, compared (individuals per role
+        of the audit, as a text), not_compared (further synthetic individuals), raw_input (whether
+        it was compared with the panel), thresholds (of `loosened_thresholds`).
     attacks : list of dict
         Rows of the public privacy table that are of the generator and of everybody.
     metrics : list of dict
@@ -37,15 +37,18 @@ def readme(facts: dict, attacks: list[dict[str, str]], metrics: list[dict[str, s
     lines = [
         f"# Synthetic genotypes: {facts['panel']}, {facts['generator']}",
         "",
-        f"Phased genotypes of {facts['people']:,} synthetic people on contig {sites}, sampled from "
-        "a model. No row belongs to a person.",
+        f"Phased genotypes of {facts['individuals']:,} synthetic individuals on contig {sites}, "
+        "sampled from "
+        "a model. No row belongs to an individual.",
         "",
         "## Model and data",
         "",
         f"Made by GenoLoom {facts['version']} with the generator `{facts['generator']}` (seed "
-        f"{facts['seed']}), trained on {facts['training_people']} of the panel `{facts['panel']}`. "
-        f"Sites whose rarer allele fewer than {facts['min_carriers']} training people carry were "
-        "not modelled. The references below are those of real people who were held out. "
+        f"{facts['seed']}), trained on {facts['training_individuals']} of the panel "
+        f"`{facts['panel']}`. "
+        f"Sites whose rarer allele fewer than {facts['min_carriers']} training individuals carry "
+        "were "
+        "not modelled. The references below are those of real individuals who were held out. "
         f"{facts['redrawn']}",
         "",
         "Every file of this bundle was written anew from the audited genotypes. Panel, split, "
@@ -61,11 +64,12 @@ def readme(facts: dict, attacks: list[dict[str, str]], metrics: list[dict[str, s
         "",
         f"On {facts['date']} these files passed the release gate. With {facts['compared']} per "
         f"role it measured how well {sum(r['measure'] == 'auc' for r in attacks)} attacks tell "
-        "training people from held-out people. The worst attack's AUC, corrected for being the "
+        "training individuals from held-out individuals. The worst attack's AUC, corrected for "
+        "being the "
         f"worst of many, is {worst['value']} (95 % interval {worst['low']} to {worst['high']}; 0.5 "
         f"is chance, at most {facts['max_auc']:g} may leave)."
         + (
-            f" {facts['not_compared']:,} of the synthetic people were not compared."
+            f" {facts['not_compared']:,} of the synthetic individuals were not compared."
             if facts["not_compared"]
             else ""
         ),
@@ -77,12 +81,13 @@ def readme(facts: dict, attacks: list[dict[str, str]], metrics: list[dict[str, s
         *_thresholds(facts["thresholds"]),
         "",
         "The audit finds what these attacks see. Other attacks, other knowledge or several "
-        "releases of the same people may reveal more; the law of the people's country may ask for "
+        "releases of the same individuals may reveal more; the law of the individuals' country may "
+        "ask for "
         "more. Passing is evidence about these measurements, not a promise.",
         "",
         "## Fidelity",
         "",
-        "Against held-out real people; `reference` is what other real people score.",
+        "Against held-out real individuals; `reference` is what other real individuals score.",
         "",
         "| metric | value | reference | verdict |",
         "|---|---|---|---|",
@@ -139,7 +144,8 @@ def ro_crate(facts: dict, files: dict[str, tuple[int, str]]) -> str:
         "@id": "./",
         "@type": "Dataset",
         "name": f"Synthetic genotypes: {facts['panel']}, {facts['generator']}",
-        "description": f"Phased genotypes of {facts['people']} synthetic people, sampled from a "
+        "description": f"Phased genotypes of {facts['individuals']} synthetic individuals, sampled "
+        "from a "
         "model; see README.md",
         "datePublished": facts["date"],
         "license": facts["licence"],

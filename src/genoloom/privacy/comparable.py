@@ -1,10 +1,10 @@
-"""Whether synthetic data can be compared with real people at all: what is not comparable hides
+"""Whether synthetic data can be compared with real individuals at all: what is not comparable hides
 every leak.
 """
 
 import numpy as np
 
-LEAST_CORRELATION = 0.8  # of the allele frequencies of synthetic and real people
+LEAST_CORRELATION = 0.8  # of the allele frequencies of synthetic and real individuals
 FEWEST_SITES = 50
 MOST_UNMATCHED = 0.05  # share of the synthetic sites that are not compared
 SHIFTS = (-2, -1, 1, 2)
@@ -23,8 +23,8 @@ def reasons_against(contigs: dict[str, np.ndarray], unmatched: float) -> list[st
     Parameters
     ----------
     contigs : dict of str to ndarray, float, shape (2, n_sites)
-        By contig, frequencies of the alternate allele among synthetic and real people, in the order
-        of the sites. A contig of few sites is only judged with the others.
+        By contig, frequencies of the alternate allele among synthetic and real individuals, in the
+        order of the sites. A contig of few sites is only judged with the others.
     unmatched : float
         Share of the sites of the synthetic data that have no place in the comparison.
     """
@@ -52,7 +52,7 @@ def _unlike(made: np.ndarray, real: np.ndarray) -> str:
     if found >= LEAST_CORRELATION:
         return ""
     return (  # NaN too
-        f"allele frequencies of synthetic and real people correlate by {found:.2f}, at least"
+        f"allele frequencies of synthetic and real individuals correlate by {found:.2f}, at least"
         f" {LEAST_CORRELATION:g} is needed{_looks_like(made, real, found)}"
     )
 

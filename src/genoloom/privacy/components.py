@@ -56,9 +56,9 @@ def density_ratio(made: np.ndarray, real: np.ndarray) -> np.ndarray:
     n, k = made.shape
     width = n ** (-1 / (k + 4))
     reference = np.exp(-0.5 * cdist(real, real[:n], "sqeuclidean") / width**2)
-    person = np.arange(len(real)) // 2 % (n // 2)
+    individual = np.arange(len(real)) // 2 % (n // 2)
     # nobody's own, as in every attack
-    reference[person[:, None] == (np.arange(n) // 2)[None, :]] = 0
+    reference[individual[:, None] == (np.arange(n) // 2)[None, :]] = 0
     synthetic = np.exp(-0.5 * cdist(real, made, "sqeuclidean") / width**2)
     tiny = np.exp(-50)
     return np.log(synthetic.mean(axis=1) + tiny) - np.log(reference.sum(axis=1) / (n - 2) + tiny)
@@ -68,8 +68,9 @@ def discriminator(made: np.ndarray, real: np.ndarray, rng: np.random.Generator) 
     """How synthetic a classifier finds each real haplotype that it has not seen, shape (4 n,).
 
     Logistic regression between synthetic and reference haplotypes, the attack of Hayes et al. 2019
-    (doi:10.2478/popets-2019-0008) with a discriminator of the attacker's own. Held-out person `j`
-    and training person `j` are scored by the classifier that was trained without the former.
+    (doi:10.2478/popets-2019-0008) with a discriminator of the attacker's own. Held-out individual
+    `j` and training individual `j` are scored by the classifier that was trained without the
+    former.
     """
     n = len(made)
     folds = min(FOLDS, n // 2)

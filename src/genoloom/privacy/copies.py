@@ -1,10 +1,10 @@
 """Near copies: synthetic rows that sit on a training row as none sits on a held-out one.
 
-An attack that averages over all training people cannot see that a few were copied. This test looks
-from the other side: how much nearer is each synthetic row to its nearest training row than to its
-nearest held-out row? Without copying, training and held-out people are exchangeable, so among the
-rows where the two differ most, either is nearer equally often, however many people coincide by
-nature. Copies stand at the top, all on one side.
+An attack that averages over all training individuals cannot see that a few were copied. This test
+looks from the other side: how much nearer is each synthetic row to its nearest training row than to
+its nearest held-out row? Without copying, training and held-out individuals are exchangeable, so
+among the rows where the two differ most, either is nearer equally often, however many individuals
+coincide by nature. Copies stand at the top, all on one side.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from genoloom.validation.verdicts import Verdict
 
 NEIGHBOURS = 24  # real rows kept for each synthetic row
 FEWEST = 5  # rows at the top that are looked at, at least
-FEWEST_SEGMENTS = 3  # the same where real people stand among them
+FEWEST_SEGMENTS = 3  # the same where real individuals stand among them
 AT_ONCE = 1 << 24  # labels of neighbours held at a time
 DEPTH = 0.25  # and at most, as a share of the synthetic rows
 # but as many rows as one-sidedness by chance needs to be rare
@@ -33,48 +33,51 @@ class Neighbours:
     log_distance : ndarray, float, shape (n_synthetic, k)
         Rising along the rows; any monotone measure of being far, on a scale on which differences
         are comparable.
-    person : ndarray of int, shape (n_synthetic, k)
-        The person each belongs to.
+    individual : ndarray of int, shape (n_synthetic, k)
+        The individual each belongs to.
     """
 
     log_distance: np.ndarray
-    person: np.ndarray
+    individual: np.ndarray
 
     @classmethod
-    def of(cls, log_distance: np.ndarray, rows_a_person: int) -> "Neighbours":
+    def of(cls, log_distance: np.ndarray, rows_per_individual: int) -> "Neighbours":
         """From the log-distances of all real rows (first axis) to all synthetic rows."""
         k = min(NEIGHBOURS, int(np.isfinite(log_distance).sum(axis=0).min()))
         nearest = np.argpartition(log_distance, k - 1, axis=0)[:k]
         values = np.take_along_axis(log_distance, nearest, axis=0)
         order = np.argsort(values, axis=0, kind="stable")
         take = np.take_along_axis
-        return cls(take(values, order, axis=0).T, take(nearest, order, axis=0).T // rows_a_person)
+        return cls(
+            take(values, order, axis=0).T, take(nearest, order, axis=0).T // rows_per_individual
+        )
 
     @classmethod
-    def of_others(cls, log_distance: np.ndarray, rows_a_person: int) -> "Neighbours":
+    def of_others(cls, log_distance: np.ndarray, rows_per_individual: int) -> "Neighbours":
         """From the log-distances among all rows; nobody is a neighbour of himself."""
-        person = np.arange(len(log_distance)) // rows_a_person
+        individual = np.arange(len(log_distance)) // rows_per_individual
         return cls.of(
-            np.where(person[:, None] == person[None, :], np.inf, log_distance), rows_a_person
+            np.where(individual[:, None] == individual[None, :], np.inf, log_distance),
+            rows_per_individual,
         )
 
     def nearer_to_members(self, member: np.ndarray) -> np.ndarray:
         """Log-distance to the nearest other minus that to the nearest member, shape (n_labellings,
         n_synthetic).
 
-        `member` is bool, shape (n_labellings, n_people). Where all kept neighbours are of one kind,
-        the last one stands for the nearest of the other.
+        `member` is bool, shape (n_labellings, n_individuals). Where all kept neighbours are of one
+        kind, the last one stands for the nearest of the other.
         """
         return self.difference(member, ~member)
 
     def difference(self, members: np.ndarray, others: np.ndarray) -> np.ndarray:
-        """The same where some people are of neither kind."""
+        """The same where some individuals are of neither kind."""
         return self._nearest(others) - self._nearest(members)
 
     def _nearest(self, inside: np.ndarray) -> np.ndarray:
-        label = inside[:, self.person]
+        label = inside[:, self.individual]
         first = np.where(label.any(axis=2), label.argmax(axis=2), self.log_distance.shape[1] - 1)
-        return self.log_distance[np.arange(len(self.person)), first]
+        return self.log_distance[np.arange(len(self.individual)), first]
 
     def largest_statistic(self, rows: np.ndarray | None = None, fewest: int = FEWEST) -> float:
         """The `one_sidedness` when all of some rows (default: of all) are nearer to members.
@@ -130,7 +133,7 @@ class CopyTest:
         The chance of as much without copies.
     least_chance : float
         The smallest that could have been found, had all rows been copies. Rows that are all alike
-        can hide a copy, and few people have few labellings.
+        can hide a copy, and few individuals have few labellings.
     """
 
     statistic: float
@@ -157,8 +160,8 @@ def near_copies(
     Parameters
     ----------
     neighbours : Neighbours
-    member : ndarray of bool, shape (n_people,)
-    shuffled : ndarray of bool, shape (n_shuffles, n_people)
+    member : ndarray of bool, shape (n_individuals,)
+    shuffled : ndarray of bool, shape (n_shuffles, n_individuals)
     copies : Neighbours, optional
         Of the members themselves in place of the synthetic rows: what nothing but copies would
         show.
@@ -174,25 +177,26 @@ def near_copies(
 def copied_segments(
     neighbours: Neighbours, population: np.ndarray, n_shuffles: int, rng: np.random.Generator
 ) -> CopyTest:
-    """Test for copies against real people, who are as near to each other as chance and kinship make
-    them.
+    """Test for copies against real individuals, who are as near to each other as chance and kinship
+    make them.
 
-    Shuffled labels alone cannot see fewer than eight copies: as many are nearer to training people
-    in one of 2 ** 8 shuffles. Here the synthetic people take part in the shuffle. Fresh people,
-    held-out people and training people are exchangeable, so the rows of all with the largest
-    differences are as often held-out or training people as synthetic ones; copies push themselves
-    to the top. What counts there are synthetic rows only, nearer to training people less nearer to
-    held-out ones, so that rows which are unlike real people count for neither side.
+    Shuffled labels alone cannot see fewer than eight copies: as many are nearer to training
+    individuals in one of 2 ** 8 shuffles. Here the synthetic individuals take part in the shuffle.
+    Fresh individuals, held-out individuals and training individuals are exchangeable, so the rows
+    of all with the largest differences are as often held-out or training individuals as synthetic
+    ones; copies push themselves to the top. What counts there are synthetic rows only, nearer to
+    training individuals less nearer to held-out ones, so that rows which are unlike real
+    individuals count for neither side.
 
     Parameters
     ----------
     neighbours : Neighbours
-        Of all rows: synthetic, held-out and training people, equally many.
-    population : ndarray of str, shape (3 * n_people,)
+        Of all rows: synthetic, held-out and training individuals, equally many.
+    population : ndarray of str, shape (3 * n_individuals,)
         Shuffled within.
     """
     role = np.repeat([0, 1, 2], len(population) // 3)
-    rows_a_person = len(neighbours.person) // len(role)
+    rows_per_individual = len(neighbours.individual) // len(role)
     shuffled = np.tile(role, (n_shuffles, 1))
     for name in np.unique(population):
         inside = np.flatnonzero(population == name)
@@ -201,14 +205,14 @@ def copied_segments(
     def statistics(roles: np.ndarray) -> np.ndarray:
         difference = neighbours.difference(roles == 2, roles == 1)
         return one_sidedness(
-            difference, np.repeat(roles == 0, rows_a_person, axis=1), FEWEST_SEGMENTS
+            difference, np.repeat(roles == 0, rows_per_individual, axis=1), FEWEST_SEGMENTS
         )
 
-    at_once = max(1, AT_ONCE // neighbours.person.size)
+    at_once = max(1, AT_ONCE // neighbours.individual.size)
     by_chance = np.concatenate(
         [statistics(shuffled[i : i + at_once]) for i in range(0, n_shuffles, at_once)]
     )
-    synthetic = np.repeat(role == 0, rows_a_person)
+    synthetic = np.repeat(role == 0, rows_per_individual)
     largest = neighbours.largest_statistic(synthetic, FEWEST_SEGMENTS)
     return _judged(statistics(role[None])[0], by_chance, largest, _as_dealt(shuffled, role))
 

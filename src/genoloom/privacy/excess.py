@@ -53,7 +53,7 @@ def split_rows(worst: dict, basis: LeakBasis, max_auc: float, max_excess: float)
     Parameters
     ----------
     worst : dict
-        The row of the worst attack, with value, low and high (AUCs) and n (people per role).
+        The row of the worst attack, with value, low and high (AUCs) and n (individuals per role).
     max_auc, max_excess : float
         Largest unavoidable AUC, and largest upper bound of the excess, that pass.
     """

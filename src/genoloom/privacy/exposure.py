@@ -1,5 +1,5 @@
-"""Who is exposed: one attacker who uses all scores, and people far beyond what held-out people ever
-score.
+"""Who is exposed: one attacker who uses all scores, and individuals far beyond what held-out
+individuals ever score.
 """
 
 import numpy as np
@@ -8,14 +8,16 @@ from scipy.special import expit
 from scipy.stats import rankdata
 from sklearn.model_selection import StratifiedKFold
 
-TAIL = 0.1  # share of the held-out people whose excesses give the tail
+TAIL = 0.1  # share of the held-out individuals whose excesses give the tail
 FOLDS = 5
 RIDGE = 5.0  # weight of the squared coefficients beside the summed log-loss
-FLAG_LEVEL = 0.01  # chance that any of as many fresh people is flagged, where tails are exponential
+FLAG_LEVEL = (
+    0.01  # chance that any of as many fresh individuals is flagged, where tails are exponential
+)
 
 
 def tail_probabilities(scores: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Chance that a held-out person reaches each score, shape of `scores`.
+    """Chance that a held-out individual reaches each score, shape of `scores`.
 
     Below the 90th percentile of the held-out scores, their share that is as high. Above it,
     exponential excesses (peaks over threshold; Davison & Smith 1990) with the uncertainty of their
@@ -34,17 +36,17 @@ def tail_probabilities(scores: np.ndarray, others: np.ndarray) -> np.ndarray:
 def stacked(
     scores: np.ndarray, population: np.ndarray, member: np.ndarray, seed: int
 ) -> np.ndarray:
-    """Log-odds of membership by one attacker who sees all scores, cross-validated over people;
-    shape (n_people,).
+    """Log-odds of membership by one attacker who sees all scores, cross-validated over individuals;
+    shape (n_individuals,).
 
-    Logistic regression on scores and ranks standardised within populations; each person is scored
-    by a fit without him. No weight is negative: every score is higher for likelier members, and an
-    attacker who is told so is not led astray.
+    Logistic regression on scores and ranks standardised within populations; each individual is
+    scored by a fit without him. No weight is negative: every score is higher for likelier members,
+    and an attacker who is told so is not led astray.
 
     Parameters
     ----------
-    scores : ndarray, float, shape (n_people, n_attacks)
-    population, member : ndarray, shape (n_people,)
+    scores : ndarray, float, shape (n_individuals, n_attacks)
+    population, member : ndarray, shape (n_individuals,)
     """
     features = np.empty(scores.shape, dtype=np.float64)
     for name in np.unique(population):
@@ -88,24 +90,24 @@ def exposure_rows(
     n_holdout: int,
     nearest: np.ndarray,
 ) -> list[dict]:
-    """One row a person, the most exposed first, held-out people among them: they show what is
-    unavoidable.
+    """One row an individual, the most exposed first, held-out individuals among them: they show
+    what is unavoidable.
 
     Parameters
     ----------
     scores : dict
-        By attack, of held-out people, then of training people.
-    odds : ndarray, shape (n_people,)
+        By attack, of held-out individuals, then of training individuals.
+    odds : ndarray, shape (n_individuals,)
         Of the stacked attacker.
-    nearest : ndarray, shape (n_people,)
-        Squared distance in allele dosage between each person and the nearest synthetic one.
+    nearest : ndarray, shape (n_individuals,)
+        Squared distance in allele dosage between each individual and the nearest synthetic one.
     """
     chances = {
         name: tail_probabilities(values, values[:n_holdout]) for name, values in scores.items()
     }
     names, table = list(chances), np.stack(list(chances.values()))
     least, which = table.min(axis=0), table.argmin(axis=0)
-    # for as many people and attacks as there are
+    # for as many individuals and attacks as there are
     limit = FLAG_LEVEL / (len(odds) - n_holdout) / len(scores)
     held = np.sort(odds[:n_holdout])
     rows = []

@@ -82,8 +82,8 @@ LOOSER: dict[type[Section], dict[str, Callable[..., bool]]] = {
     ValidateOptions: {
         "n_permutations": _smaller, "ld_window": _smaller, "components": _smaller, "phaser": _never,
     },
-    # a smaller holdout means fewer people in the audit, which the bundle says; hidden relatives
-    # blunt every attack
+    # a smaller holdout means fewer individuals in the audit, which the bundle says; hidden
+    # relatives blunt every attack
     SplitOptions: {"holdout": _never, "kinship": _smaller, "pedigree": _never},
 }  # fmt: skip
 
@@ -174,14 +174,14 @@ def _shown(value) -> str:
 
 
 def privacy_reasons(
-    private: list[dict[str, str]], name: str, people: int, options: ReleaseOptions
+    private: list[dict[str, str]], name: str, individuals: int, options: ReleaseOptions
 ) -> list[str]:
     """Reasons in the private table of the audit (rows of text cells).
 
     Parameters
     ----------
-    people : int
-        People per role that the audit says it compared.
+    individuals : int
+        Individuals per role that the audit says it compared.
     """
     reasons = _type_reasons("privacy", private, PRIVACY_NUMBERS, ("row", "attack", "population"))
     if reasons:
@@ -192,13 +192,15 @@ def privacy_reasons(
         return [f"privacy: the audit has no row of the worst attack on {name}"]
     if any(row["row"] != name for row in private):
         reasons.append("privacy: the private table holds rows of something else")
-    if int(worst["n"]) != people:
+    if int(worst["n"]) != individuals:
         reasons.append(
             f"privacy: the worst attack compared {_few(int(worst['n']))}, and the audit says "
-            f"{_few(people)}"
+            f"{_few(individuals)}"
         )
-    if people < MIN_POPULATION:
-        reasons.append(f"privacy: the audit compared fewer than {MIN_POPULATION} people per role")
+    if individuals < MIN_POPULATION:
+        reasons.append(
+            f"privacy: the audit compared fewer than {MIN_POPULATION} individuals per role"
+        )
     high, rate, reference = (
         number(worst[key]) for key in ("high", "tpr_at_1_percent_fpr", "tpr_reference")
     )
@@ -226,9 +228,10 @@ def privacy_reasons(
         reasons.append("privacy: the true positive rate at 1 % false positives is missing")
     elif rate > max(options.max_tpr, reference):
         reasons.append(
-            f"privacy: an attack finds {rate:.1%} of the training people at 1 % false positives; "
+            f"privacy: an attack finds {rate:.1%} of the training individuals at 1 % false "
+            "positives; "
             f"at most {options.max_tpr:.1%}, or the {reference:.1%} that chance explains with so "
-            "few people, may leave"
+            "few individuals, may leave"
         )
     if options.shadow_models and AttackId.SHADOWS not in by_attack:
         reasons.append("privacy: the audit has no row of the attack with shadow models")
@@ -261,11 +264,11 @@ def _rows_of_all(private: list[dict[str, str]], name: str) -> dict[str, dict[str
     }
 
 
-def _few(people: int) -> str:
+def _few(individuals: int) -> str:
     return (
-        f"{people} people per role"
-        if people >= MIN_POPULATION
-        else f"fewer than {MIN_POPULATION} people per role"
+        f"{individuals} individuals per role"
+        if individuals >= MIN_POPULATION
+        else f"fewer than {MIN_POPULATION} individuals per role"
     )
 
 
@@ -281,7 +284,7 @@ def public_rows(private: list[dict[str, str]]) -> list[dict[str, str]]:
 
 
 def fidelity_reasons(table: list[dict[str, str]], name: str, options: ReleaseOptions) -> list[str]:
-    """Reasons in the fidelity table: verdicts over all people that are not allowed."""
+    """Reasons in the fidelity table: verdicts over all individuals that are not allowed."""
     reasons = _type_reasons(
         "fidelity", table, FIDELITY_NUMBERS, ("row", "metric", "population", "bin")
     )
@@ -304,8 +307,9 @@ def fidelity_reasons(table: list[dict[str, str]], name: str, options: ReleaseOpt
 def model_reasons(descriptions: Iterable[dict], options: ReleaseOptions) -> list[str]:
     """Reasons in the descriptions of the models.
 
-    Rare alleles of too few people may have been modelled, or held-out people may have trained the
-    model that this one was adapted from: the audit then compares people who both trained.
+    Rare alleles of too few individuals may have been modelled, or held-out individuals may have
+    trained the model that this one was adapted from: the audit then compares individuals who both
+    trained.
     """
     descriptions = list(descriptions)
     fewest = [description.get("min_carriers") for description in descriptions]
@@ -314,7 +318,8 @@ def model_reasons(descriptions: Iterable[dict], options: ReleaseOptions) -> list
     reasons = []
     if min(fewest) < options.min_carriers:
         reasons.append(
-            f"model: alleles carried by as few as {min(fewest)} training people may be modelled, "
+            f"model: alleles carried by as few as {min(fewest)} training individuals may be "
+            "modelled, "
             f"at least {options.min_carriers} are asked for; set train.common.min_carriers: "
             f"{options.min_carriers} and train again"
         )

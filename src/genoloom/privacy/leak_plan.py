@@ -5,7 +5,7 @@ pass.
 from dataclasses import asdict, dataclass
 from math import ceil, inf, isinf
 
-from genoloom.disclosure import people_count
+from genoloom.disclosure import individuals_count
 from genoloom.privacy.leak_budget import (
     CAUTIONS,
     Leak,
@@ -136,7 +136,7 @@ def remedies(whole: Group, cuts: list[tuple[int, float]], question: Question) ->
 
 @dataclass(frozen=True)
 class Plan:
-    """The answer; `text` is for people, `record` for machines."""
+    """The answer; `text` is for individuals, `record` for machines."""
 
     question: Question
     groups: list[Group]
@@ -190,7 +190,8 @@ class Plan:
         whole, question = self.groups[0], self.question
         lines = [
             "The leak that no release faithful to the sample can avoid",
-            f"{people_count(whole.individuals, 'training individuals')}, {whole.sites:,} sites "
+            f"{individuals_count(whole.individuals, 'training individuals')}, {whole.sites:,} "
+            "sites "
             f"with at least {question.min_mac} copies of the minor allele, which amount to "
             f"{span(whole.effective_sites, '.0f')} independent sites",
             "",

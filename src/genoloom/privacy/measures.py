@@ -1,7 +1,7 @@
-"""How well a score tells training people from held-out ones: AUC, true positives at few false ones,
-and what chance does.
+"""How well a score tells training individuals from held-out ones: AUC, true positives at few false
+ones, and what chance does.
 
-All attacks are judged on the same resampled people, so that the largest of many figures has an
+All attacks are judged on the same resampled individuals, so that the largest of many figures has an
 interval of its own.
 """
 
@@ -37,7 +37,7 @@ def true_positive_rate(
 def weighted_aucs(
     members: np.ndarray, others: np.ndarray, member_weights: np.ndarray, other_weights: np.ndarray
 ) -> np.ndarray:
-    """The AUC under each row of weights of people, float64, shape (n_resamples,)."""
+    """The AUC under each row of weights of individuals, float64, shape (n_resamples,)."""
     above = (members[:, None] > others[None, :]).astype(np.float32)
     above += 0.5 * (members[:, None] == others[None, :])
     wins = ((member_weights.astype(np.float32) @ above) * other_weights).sum(axis=1)
@@ -51,7 +51,9 @@ def weighted_true_positive_rates(
     other_weights: np.ndarray,
     false_positive_rate: float = FALSE_POSITIVE_RATE,
 ) -> np.ndarray:
-    """The true positive rate under each row of weights of people, float64, shape (n_resamples,)."""
+    """The true positive rate under each row of weights of individuals, float64, shape
+    (n_resamples,).
+    """
     falling = np.argsort(-others, kind="stable")
     passed = other_weights[:, falling].cumsum(axis=1)
     allowed = false_positive_rate * passed[:, -1:]
@@ -82,15 +84,15 @@ def interval_of_maximum(
     figures drawn to their mean as far as noise explains their spread (positive-part James-Stein,
     Efron & Morris 1973, doi:10.2307/2284155); where it is beyond, each is taken at face value, so
     that one attack that sees something is not explained away by others that see nothing. The noise
-    is that of resampled people, of all figures at once. What the largest figure then exceeds the
-    largest true one by is taken off the observed one (basic bootstrap, Davison & Hinkley 1997,
+    is that of resampled individuals, of all figures at once. What the largest figure then exceeds
+    the largest true one by is taken off the observed one (basic bootstrap, Davison & Hinkley 1997,
     section 5.2).
 
     Parameters
     ----------
     values : ndarray, float, shape (n_figures,)
     resampled : ndarray, float, shape (n_figures, n_resamples)
-        Of the same resampled people for every figure.
+        Of the same resampled individuals for every figure.
     reference : float
         What the largest figure reaches by chance.
 
@@ -111,7 +113,7 @@ def interval_of_maximum(
 
 
 def exchange(population: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A random order of people that keeps everybody within his population, int64, shape of
+    """A random order of individuals that keeps everybody within his population, int64, shape of
     `population`.
     """
     order = np.arange(len(population))
@@ -122,17 +124,17 @@ def exchange(population: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 class Resampling:
-    """Resampled people and relabelled people, the same for every attack.
+    """Resampled individuals and relabelled individuals, the same for every attack.
 
-    Scores are given for held-out people first, then for training people; `population` has that
-    order. Bootstrap weights are drawn for each role; labels are shuffled within each population, so
-    that each keeps its numbers.
+    Scores are given for held-out individuals first, then for training individuals; `population` has
+    that order. Bootstrap weights are drawn for each role; labels are shuffled within each
+    population, so that each keeps its numbers.
 
     Attributes
     ----------
     least_p : float
-        Smallest chance that shuffled labels can show: few shuffles, or few people to shuffle, leave
-        it large.
+        Smallest chance that shuffled labels can show: few shuffles, or few individuals to shuffle,
+        leave it large.
     """
 
     def __init__(
@@ -161,12 +163,14 @@ class Resampling:
             self.labels[:, inside] = rng.permuted(np.tile(member[inside], (resamples, 1)), axis=1)
 
     def parts(self, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Which training people and which held-out people are `inside` (bool, everybody)."""
+        """Which training individuals and which held-out individuals are `inside` (bool,
+        everybody).
+        """
         return inside[self.n_holdout :], inside[: self.n_holdout]
 
     def aucs(self, scores: np.ndarray, inside: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-        """The AUC among the people `inside`, its bootstrap values, and its values under shuffled
-        labels.
+        """The AUC among the individuals `inside`, its bootstrap values, and its values under
+        shuffled labels.
         """
         members, others = self.parts(inside)
         of_members, of_others = scores[self.n_holdout :][members], scores[: self.n_holdout][others]
@@ -185,7 +189,7 @@ class Resampling:
         weights = self.member_weights[:, members], self.other_weights[:, others]
         resampled = weighted_true_positive_rates(of_members, of_others, *weights)
         labels, everybody = self.labels[:, inside], scores[inside]
-        # a person of the other label weighs nothing
+        # an individual of the other label weighs nothing
         shuffled = weighted_true_positive_rates(
             everybody, everybody, labels.astype(np.int64), (~labels).astype(np.int64)
         )

@@ -1,14 +1,16 @@
-"""When a synthetic person is too close to a training person: closer than training people are to
-each other.
+"""When a synthetic individual is too close to a training individual: closer than training
+individuals are to each other.
 """
 
 import numpy as np
 
 
 def squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Sum over sites of the squared difference in dosage between people, float32, shape (n_a, n_b).
+    """Sum over sites of the squared difference in dosage between individuals, float32, shape (n_a,
+    n_b).
 
-    Both haplotypes count together: people seldom coincide in both, however common each of them is.
+    Both haplotypes count together: individuals seldom coincide in both, however common each of them
+    is.
 
     Parameters
     ----------
@@ -19,15 +21,15 @@ def squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def closest_allowed(within: np.ndarray, family: list[str], share: float) -> float:
-    """The squared distance that only `share` of the people fall below with their nearest other
-    person.
+    """The squared distance that only `share` of the individuals fall below with their nearest other
+    individual.
 
     Parameters
     ----------
     within : ndarray, float, shape (n, n)
-        Squared distances among training people.
+        Squared distances among training individuals.
     family : list of str
-        People of one family, where one is given, are not compared.
+        Individuals of one family, where one is given, are not compared.
     """
     names = np.array(family)
     relatives = (names[:, None] == names[None, :]) & (names != "")[:, None]

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genoloom.privacy.attacks import per_person
+from genoloom.privacy.attacks import per_individual
 
 
 @dataclass(frozen=True)
 class Shadow:
-    """What the real people score against the samples of a generator that some of them trained.
+    """What the real individuals score against the samples of a generator that some of them trained.
 
     Attributes
     ----------
     scores : dict of str to ndarray, float
-        By attack: of the 4 n haplotypes, or of the 2 n people, as in the audit.
+        By attack: of the 4 n haplotypes, or of the 2 n individuals, as in the audit.
     member : ndarray of bool, shape (2 n,)
         Who trained it.
     """
@@ -27,11 +27,11 @@ class Shadow:
 
 
 def calibrated(scores: dict[str, np.ndarray], shadows: Sequence[Shadow]) -> np.ndarray:
-    """Scores of people less what the shadows make of them, float64, shape (2 n, n_attacks).
+    """Scores of individuals less what the shadows make of them, float64, shape (2 n, n_attacks).
 
-    That is the middle between a person's mean score over the shadows that he trained and over those
-    that left him out. Who scores high against any sample of his population is no member for that
-    (difficulty calibration: Watson, Guo, Cormode & Sablayrolles 2022, ICLR). Of two normal
+    That is the middle between an individual's mean score over the shadows that he trained and over
+    those that left him out. Who scores high against any sample of his population is no member for
+    that (difficulty calibration: Watson, Guo, Cormode & Sablayrolles 2022, ICLR). Of two normal
     distributions of one variance, those of who trained and who did not, the middle is where the
     likelihood ratio is one (Carlini et al. 2022, arXiv:2112.03570); and it is the mean of all
     shadows, not of half of them, so its own noise is smaller.
@@ -46,9 +46,13 @@ def calibrated(scores: dict[str, np.ndarray], shadows: Sequence[Shadow]) -> np.n
     columns = []
     for attack, found in scores.items():
         known = [np.asarray(shadow.scores[attack], dtype=float) for shadow in shadows]
-        people = np.stack([per_person(s) if len(s) == 2 * len(found) else s for s in known])
-        out = _mean(people, ~member)
-        columns.append(found - np.where(member.any(axis=0), (out + _mean(people, member)) / 2, out))
+        individuals = np.stack(
+            [per_individual(s) if len(s) == 2 * len(found) else s for s in known]
+        )
+        out = _mean(individuals, ~member)
+        columns.append(
+            found - np.where(member.any(axis=0), (out + _mean(individuals, member)) / 2, out)
+        )
     return np.stack(columns, axis=1)
 
 

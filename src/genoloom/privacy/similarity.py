@@ -1,7 +1,7 @@
-"""How alike each synthetic and each real person are, for the tests for copies.
+"""How alike each synthetic and each real individual are, for the tests for copies.
 
-Each class reads the sites once, in blocks. Rows of real people are in the order of the attacks:
-held-out people first.
+Each class reads the sites once, in blocks. Rows of real individuals are in the order of the
+attacks: held-out individuals first.
 """
 
 from dataclasses import replace
@@ -19,23 +19,23 @@ ERRORS = 0.005  # share of a block's sites in which a copy may differ
 
 
 class CommonDistances:
-    """Distances in which a site counts by how much it varies, of haplotypes and of people.
+    """Distances in which a site counts by how much it varies, of haplotypes and of individuals.
 
     The weight is 4 p (1 - p), with p the frequency among all real haplotypes compared, training and
-    held-out people alike. Flips scattered over a copy fall mostly on sites where nearly everybody
-    is alike, and then weigh next to nothing.
+    held-out individuals alike. Flips scattered over a copy fall mostly on sites where nearly
+    everybody is alike, and then weigh next to nothing.
     """
 
-    def __init__(self, n_people: int):
-        self.haplotypes = np.zeros((4 * n_people, 2 * n_people), dtype=np.float32)
-        self.people = np.zeros((2 * n_people, n_people), dtype=np.float32)
+    def __init__(self, n_individuals: int):
+        self.haplotypes = np.zeros((4 * n_individuals, 2 * n_individuals), dtype=np.float32)
+        self.individuals = np.zeros((2 * n_individuals, n_individuals), dtype=np.float32)
 
     def add(self, block: Block) -> None:
         frequency = block.real.mean(axis=1, dtype=np.float32)
         root = np.sqrt(4 * frequency * (1 - frequency))[:, None]
         real, made = root * block.real, root * block.made
         self.haplotypes += _squared(real, made)
-        self.people += _squared(real[:, 0::2] + real[:, 1::2], made[:, 0::2] + made[:, 1::2])
+        self.individuals += _squared(real[:, 0::2] + real[:, 1::2], made[:, 0::2] + made[:, 1::2])
 
 
 def _squared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -44,30 +44,30 @@ def _squared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 class RareSharing:
-    """How many rare alleles each real person shares with each synthetic one, weighted by -log of
-    their frequency.
+    """How many rare alleles each real individual shares with each synthetic one, weighted by -log
+    of their frequency.
 
-    Sites are modelled because training people carry them at least so often. At a rare site this
-    alone makes training people the likelier carriers, whatever was generated: fresh people would
-    look like copies. So an allele counts only where both roles have at least `fewest` copies, which
-    treats them alike, and is rare with at most `RAREST * fewest` copies (`RAREST` where `fewest` is
-    0) among all real haplotypes compared.
+    Sites are modelled because training individuals carry them at least so often. At a rare site
+    this alone makes training individuals the likelier carriers, whatever was generated: fresh
+    individuals would look like copies. So an allele counts only where both roles have at least
+    `fewest` copies, which treats them alike, and is rare with at most `RAREST * fewest` copies
+    (`RAREST` where `fewest` is 0) among all real haplotypes compared.
 
     Attributes
     ----------
     fewest : int
-        Copies among the training people by which the sites were chosen; 0 where all real people
-        chose them.
-    shared : ndarray, float32, shape (2 * n_people, n_people)
-    carried : ndarray, float32, shape (2 * n_people,)
-        What each real person would share with a copy.
+        Copies among the training individuals by which the sites were chosen; 0 where all real
+        individuals chose them.
+    shared : ndarray, float32, shape (2 * n_individuals, n_individuals)
+    carried : ndarray, float32, shape (2 * n_individuals,)
+        What each real individual would share with a copy.
     """
 
-    def __init__(self, n_people: int):
-        self.n = n_people
+    def __init__(self, n_individuals: int):
+        self.n = n_individuals
         self.fewest = 1
-        self.shared = np.zeros((2 * n_people, n_people), dtype=np.float32)
-        self.carried = np.zeros(2 * n_people, dtype=np.float32)
+        self.shared = np.zeros((2 * n_individuals, n_individuals), dtype=np.float32)
+        self.carried = np.zeros(2 * n_individuals, dtype=np.float32)
 
     def add(self, block: Block) -> None:
         n_real = 4 * self.n
@@ -90,8 +90,8 @@ class RareSharing:
             self.carried += weighted.sum(axis=0)
 
     def share(self) -> np.ndarray:
-        """Share of each real person's rare alleles that each synthetic person has, drawn towards 0
-        where they are few.
+        """Share of each real individual's rare alleles that each synthetic individual has, drawn
+        towards 0 where they are few.
         """
         return self.shared / (self.carried[:, None] + FEW_ALLELES)
 
@@ -100,7 +100,7 @@ class SharedSegments:
     """The most telling segment that any two haplotypes share, synthetic and real ones alike.
 
     In each block of sites, two haplotypes are as alike as a share F of the real pairs of different
-    people, or more. The score of the block is -log F, less most of what a copy with few errors
+    individuals, or more. The score of the block is -log F, less most of what a copy with few errors
     would get there: a segment grows where both agree as copies do, and what is common in the
     population says little. The best sum over consecutive blocks (the largest-sum segment, as in
     local alignment; Karlin & Altschul 1990, doi:10.1073/pnas.87.6.2264) is kept; the next contig
@@ -108,21 +108,21 @@ class SharedSegments:
 
     Attributes
     ----------
-    best : ndarray, float32, shape (6 * n_people, 6 * n_people)
+    best : ndarray, float32, shape (6 * n_individuals, 6 * n_individuals)
         Synthetic haplotypes first, then held-out, then training ones.
     """
 
-    def __init__(self, n_people: int):
-        self.n = n_people
-        self.sum = np.zeros((6 * n_people, 6 * n_people), dtype=np.float32)
+    def __init__(self, n_individuals: int):
+        self.n = n_individuals
+        self.sum = np.zeros((6 * n_individuals, 6 * n_individuals), dtype=np.float32)
         self.best = np.zeros_like(self.sum)
 
     def add(self, block: Block) -> None:
         n = self.n
         alleles = np.concatenate([block.made, block.real], axis=1)
         differing = hamming(alleles, alleles).astype(np.int32)
-        person = np.arange(4 * n) // 2
-        others = person[:, None] != person[None, :]
+        individual = np.arange(4 * n) // 2
+        others = individual[:, None] != individual[None, :]
         pairs = np.bincount(differing[2 * n :, 2 * n :][others], minlength=len(alleles) + 1)
         surprise = -np.log(np.maximum(pairs.cumsum(), 0.5) / max(pairs.sum(), 1))
         few = min(len(alleles), max(1, round(ERRORS * len(alleles))))
@@ -131,31 +131,31 @@ class SharedSegments:
         np.maximum(self.sum, 0, out=self.sum)
         np.maximum(self.best, self.sum, out=self.best)
 
-    def of_people(self) -> np.ndarray:
-        """The sum over both haplotypes of two people, as they go together best; shape (3 *
-        n_people, 3 * n_people).
+    def of_individuals(self) -> np.ndarray:
+        """The sum over both haplotypes of two individuals, as they go together best; shape (3 *
+        n_individuals, 3 * n_individuals).
         """
-        by_person = self.best.reshape(3 * self.n, 2, 3 * self.n, 2)
-        straight = by_person[:, 0, :, 0] + by_person[:, 1, :, 1]
-        return np.maximum(straight, by_person[:, 0, :, 1] + by_person[:, 1, :, 0])
+        by_individual = self.best.reshape(3 * self.n, 2, 3 * self.n, 2)
+        straight = by_individual[:, 0, :, 0] + by_individual[:, 1, :, 1]
+        return np.maximum(straight, by_individual[:, 0, :, 1] + by_individual[:, 1, :, 0])
 
 
 class Similarities:
-    """All of them, and what training people would score in place of the synthetic ones: whole
+    """All of them, and what training individuals would score in place of the synthetic ones: whole
     copies, that every test must see.
     """
 
-    def __init__(self, n_people: int):
-        self.n = n_people
+    def __init__(self, n_individuals: int):
+        self.n = n_individuals
         self.common, self.rare, self.segments = (
-            CommonDistances(n_people),
-            RareSharing(n_people),
-            SharedSegments(n_people),
+            CommonDistances(n_individuals),
+            RareSharing(n_individuals),
+            SharedSegments(n_individuals),
         )
-        self.copies = CommonDistances(n_people), RareSharing(n_people)
+        self.copies = CommonDistances(n_individuals), RareSharing(n_individuals)
 
     def choose_rare(self, fewest: int) -> None:
-        """Copies among the training people by which the next sites were chosen."""
+        """Copies among the training individuals by which the next sites were chosen."""
         self.rare.fewest = self.copies[1].fewest = fewest
 
     def add(self, block: Block) -> None:
@@ -176,10 +176,10 @@ class Similarities:
 
         Parameters
         ----------
-        labels : ndarray of bool, shape (n_shuffles, 2 * n_people)
+        labels : ndarray of bool, shape (n_shuffles, 2 * n_individuals)
             Who trains, shuffled within populations.
-        population : ndarray of str, shape (3 * n_people,)
-            Of synthetic, held-out and training people.
+        population : ndarray of str, shape (3 * n_individuals,)
+            Of synthetic, held-out and training individuals.
         """
         member = np.arange(2 * self.n) >= self.n
         runs = [test for test in AttackId if phased or not test.needs_phase]
@@ -200,7 +200,9 @@ class Similarities:
         """
         found, copies = (
             {
-                AttackId.NEAR_COPIES_OF_PEOPLE: Neighbours.of(np.log(common.people + 1), 1),
+                AttackId.NEAR_COPIES_OF_INDIVIDUALS: Neighbours.of(
+                    np.log(common.individuals + 1), 1
+                ),
                 AttackId.NEAR_COPIES_OF_HAPLOTYPES: Neighbours.of(np.log(common.haplotypes + 1), 2),
                 AttackId.NEAR_COPIES_OF_RARE_ALLELES: Neighbours.of(-rare.share(), 1),
             }
@@ -209,8 +211,12 @@ class Similarities:
         return {test: (found[test], copies[test]) for test in found}
 
     def to_all(self) -> dict[AttackId, Neighbours]:
-        """The nearest rows of other people of each row, synthetic and real ones alike, by test."""
+        """The nearest rows of other individuals of each row, synthetic and real ones alike, by
+        test.
+        """
         return {
-            AttackId.COPIED_SEGMENTS_OF_PEOPLE: Neighbours.of_others(-self.segments.of_people(), 1),
+            AttackId.COPIED_SEGMENTS_OF_INDIVIDUALS: Neighbours.of_others(
+                -self.segments.of_individuals(), 1
+            ),
             AttackId.COPIED_SEGMENTS_OF_HAPLOTYPES: Neighbours.of_others(-self.segments.best, 2),
         }

@@ -20,15 +20,16 @@ FOLDS = 10
 
 
 class WhitenedFrequencies:
-    """Reads blocks of sites, then scores; a person's fold of the reference is left out for him.
+    """Reads blocks of sites, then scores; an individual's fold of the reference is left out for
+    him.
 
-    As in every attack, held-out person `j` and training person `j` miss the same part of the
-    reference.
+    As in every attack, held-out individual `j` and training individual `j` miss the same part of
+    the reference.
     """
 
-    def __init__(self, n_people: int):
-        self.n = n_people
-        self.products = np.zeros((3 * n_people, 3 * n_people), dtype=np.float32)
+    def __init__(self, n_individuals: int):
+        self.n = n_individuals
+        self.products = np.zeros((3 * n_individuals, 3 * n_individuals), dtype=np.float32)
 
     def add(self, made: np.ndarray, real: np.ndarray) -> None:
         """Read the next sites: synthetic, and held-out and training haplotypes, int8 (n_sites,
@@ -42,8 +43,8 @@ class WhitenedFrequencies:
         self.products += z.T @ z
 
     def scores(self) -> dict[str, np.ndarray]:
-        """Scores by ridge, of held-out people and then of training people, float64 (2 *
-        n_people,).
+        """Scores by ridge, of held-out individuals and then of training individuals, float64 (2 *
+        n_individuals,).
         """
         n, g = self.n, self.products.astype(np.float64)
         found = {ridge: np.zeros(2 * n) for ridge in RIDGES}

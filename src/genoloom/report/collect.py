@@ -74,7 +74,7 @@ def _panel(panel: PanelData) -> DataSet:
     return DataSet(
         name=panel.name,
         kind="haplotypes",
-        people=count(some.get("people")),
+        individuals=count(some.get("individuals")),
         sites=some.get("sites"),
         site_account={name: account for name, account in accounts.items() if account} or None,
         headline=headline(judgements, leak),

@@ -166,7 +166,7 @@ class DataSet(Part):
 
     name: str
     kind: Literal["haplotypes", "sequences"]
-    people: int | None = Field(
+    individuals: int | None = Field(
         None, description="Individuals of each kind compared; null for sequences and for up to 20."
     )
     sites: int | None = None
@@ -198,7 +198,7 @@ def number(cell: str | float | None) -> float | None:
 
 
 def count(cell: str | int | None) -> int | None:
-    """A number of people as it may be shown."""
+    """A number of individuals as it may be shown."""
     value = number(cell)
     return int(value) if value is not None and value > FEW else None
 

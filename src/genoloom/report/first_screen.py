@@ -1,6 +1,6 @@
 """What the report says first of a data set: what may leave, what it is fit for, and what to do."""
 
-from genoloom.disclosure import people_count
+from genoloom.disclosure import individuals_count
 from genoloom.privacy.leak_plan import Group, Question, remedies, remedy_lines
 from genoloom.report.data import CohortLeak, Judgement, Metric, Remedies, UseGrade
 from genoloom.validation.metric_ids import MetricId as M
@@ -60,9 +60,11 @@ def cohort_leak(facts: dict[str, dict], judgements: list[Judgement]) -> CohortLe
     )
     if leak.too_small:
         size = own["training_individuals"]
-        people = "this size" if size is None else people_count(size, "training individuals")
+        individuals = (
+            "this size" if size is None else individuals_count(size, "training individuals")
+        )
         leak.sentence = (
-            f"The cohort is too small for any faithful release: at {people} an AUC of "
+            f"The cohort is too small for any faithful release: at {individuals} an AUC of "
             f"{unavoidable:.3f} cannot be avoided, and the limit is {limit:g}."
         )
         leak.what_would_pass = _remedies(own, limit)

@@ -214,7 +214,7 @@ def fidelity_reasons(metrics: list[Metric]) -> list[str]:
 
 
 def _worst_first(metric: Metric) -> tuple:
-    """By verdict, figures over all people before those of a part, then by distance from the
+    """By verdict, figures over all individuals before those of a part, then by distance from the
     reference.
     """
     return (

@@ -19,7 +19,7 @@ from genoloom.models.haplotype import BASELINES
 from genoloom.models.haplotype.base import HaplotypeGenerator
 from genoloom.panel import Panel, genetic_positions
 from genoloom.privacy.attack_ids import AttackId
-from genoloom.privacy.audit import PERSON_COLUMNS, PRIVATE_COLUMNS, PUBLIC_COLUMNS
+from genoloom.privacy.audit import INDIVIDUAL_COLUMNS, PRIVATE_COLUMNS, PUBLIC_COLUMNS
 from genoloom.privacy.audit import audit as judge
 from genoloom.privacy.audit_data import AuditData
 from genoloom.privacy.excess import LeakBasis
@@ -33,8 +33,8 @@ from genoloom.validation.verdicts import Role
 
 log = logging.getLogger(__name__)
 
-# people a role whom the model is asked about: it can take as long as training does
-SCORED_PEOPLE = 150
+# individuals a role whom the model is asked about: it can take as long as training does
+SCORED_INDIVIDUALS = 150
 
 
 def audit(
@@ -54,9 +54,9 @@ def audit(
 ) -> None:
     """Write the private audit and the public table of verdicts.
 
-    Beside `out` stand `people.tsv` (who is exposed, the most exposed first; encrypted as
-    `people.tsv.c4gh` where a recipient is named) and `audit.json` (the record of provenance: what
-    was audited, and how).
+    Beside `out` stand `individuals.tsv` (who is exposed, the most exposed first; encrypted as
+    `individuals.tsv.c4gh` where a recipient is named) and `audit.json` (the record of provenance:
+    what was audited, and how).
 
     Parameters
     ----------
@@ -86,18 +86,18 @@ def audit(
     known = {f"shadow/{path.name}": path for path in shadows}
     record = Making("audit", {**(sources or {}), **used, **known, **control_files(list(controls))})
     made, real = comparands.pairs[0]
-    people = compare(made.people, real.people, comparands.roles, 0, seed)
-    loaded = load_models(models, comparands.pairs, people)
+    individuals = compare(made.individuals, real.individuals, comparands.roles, 0, seed)
+    loaded = load_models(models, comparands.pairs, individuals)
     if options.shadow_models not in ("auto", 0) and not loaded.generators:
         raise InputError(
             "--shadow-models",
             "no model is given",
             remedy="give the models of the generator with --model",
         )
-    data = AuditData(people, *window_sizes(options))
+    data = AuditData(individuals, *window_sizes(options))
     for made, real in comparands.pairs:
         data.add(made, real, genetic_positions(real.sites))
-    work = ShadowWork(loaded, comparands.pairs, people, options, seed)
+    work = ShadowWork(loaded, comparands.pairs, individuals, options, seed)
     plan = work.plan()
     if shadows:
         digests = {
@@ -116,8 +116,8 @@ def audit(
         options.bootstrap,
         options.max_auc,
         seed,
-        model_scores=_model_scores(loaded.generators, comparands.pairs, people, seed),
-        relatives=_relatives(real, comparands.roles, people),
+        model_scores=_model_scores(loaded.generators, comparands.pairs, individuals, seed),
+        relatives=_relatives(real, comparands.roles, individuals),
         phased=comparands.phased,
         shadows=tried,
         untried=plan.reason,
@@ -130,21 +130,22 @@ def audit(
 
     close_directory(out.parent)
     rows = [
-        row | {"person": real.people.id[people.real_people[row["index"]]]} for row in found.people
+        row | {"individual": real.individuals.id[individuals.real_individuals[row["index"]]]}
+        for row in found.individuals
     ]
-    _write_people(out.with_name("people.tsv"), rows, key)
+    _write_individuals(out.with_name("individuals.tsv"), rows, key)
     write_table(out, PRIVATE_COLUMNS, found.private)
     if public is not None:
         write_table(public, PUBLIC_COLUMNS, found.public + control_rows(controls))
     if leak is not None:
-        basis = LeakBasis(data.effective_sites, training, people.n)
+        basis = LeakBasis(data.effective_sites, training, individuals.n)
         limits = {"max_auc": options.max_auc, "max_excess": options.max_excess}
         with write_beside(leak) as [part]:
             part.write_text(json.dumps(limits | basis.public_facts()) + "\n")
     written = [out, *([public] if public is not None else [])]
     facts = {
-        "people_per_role": people.n,
-        "training_people": training,
+        "individuals_per_role": individuals.n,
+        "training_individuals": training,
         "effective_sites": data.effective_sites,
     }
     # a path is no part of it, and "auto" has become a number
@@ -158,42 +159,48 @@ def audit(
             )
 
 
-def _write_people(path: Path, rows: list[dict], key: bytes | None) -> None:
-    """The private table of people, in the clear or encrypted; never both."""
+def _write_individuals(path: Path, rows: list[dict], key: bytes | None) -> None:
+    """The private table of individuals, in the clear or encrypted; never both."""
     encrypted = Path(f"{path}.c4gh")
     if key is None:
-        write_table(path, PERSON_COLUMNS, rows)
+        write_table(path, INDIVIDUAL_COLUMNS, rows)
         encrypted.unlink(missing_ok=True)
         return
     lines = [
-        PERSON_COLUMNS,
-        *([format_cell(row.get(column)) for column in PERSON_COLUMNS] for row in rows),
+        INDIVIDUAL_COLUMNS,
+        *([format_cell(row.get(column)) for column in INDIVIDUAL_COLUMNS] for row in rows),
     ]
     with write_beside(encrypted) as [part]:
         encrypt("".join("\t".join(line) + "\n" for line in lines).encode(), part, key)
     path.unlink(missing_ok=True)
 
 
-def _relatives(real: Panel, roles: list[str], people: Comparison) -> np.ndarray:
-    """Held-out people compared whose family also has training people, bool (n_people,)."""
+def _relatives(real: Panel, roles: list[str], individuals: Comparison) -> np.ndarray:
+    """Held-out individuals compared whose family also has training individuals, bool
+    (n_individuals,).
+    """
     families = {
         family
-        for family, role in zip(real.people.family, roles, strict=True)
+        for family, role in zip(real.individuals.family, roles, strict=True)
         if role == "train" and family
     }
     return np.array(
-        [real.people.family[i] in families for i in people.real_people[: people.n]], dtype=bool
+        [
+            real.individuals.family[i] in families
+            for i in individuals.real_individuals[: individuals.n]
+        ],
+        dtype=bool,
     )
 
 
 @dataclass(frozen=True)
 class _Rows:
-    """A haplotype source over some people of a panel, missing calls filled in as for every other
-    attack.
+    """A haplotype source over some individuals of a panel, missing calls filled in as for every
+    other attack.
     """
 
     panel: Panel
-    people: np.ndarray
+    individuals: np.ndarray
 
     @property
     def n_variants(self) -> int:
@@ -201,36 +208,40 @@ class _Rows:
 
     @property
     def n_haplotypes(self) -> int:
-        return 2 * len(self.people)
+        return 2 * len(self.individuals)
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        return read_rows(self.panel, self.people, start, stop)
+        return read_rows(self.panel, self.individuals, start, stop)
 
 
 def _model_scores(
     loaded: dict[str, HaplotypeGenerator],
     pairs: list[tuple[Panel, Panel]],
-    people: Comparison,
+    individuals: Comparison,
     seed: int,
 ) -> dict[str, np.ndarray]:
-    """What the models themselves say of people, by attack; NaN for those who were not scored."""
+    """What the models themselves say of individuals, by attack; NaN for those who were not
+    scored.
+    """
     chosen = np.sort(
-        np.random.default_rng(derive_seed(seed, "model")).permutation(people.n)[:SCORED_PEOPLE]
+        np.random.default_rng(derive_seed(seed, "model")).permutation(individuals.n)[
+            :SCORED_INDIVIDUALS
+        ]
     )
-    rows = np.concatenate([chosen, people.n + chosen])
+    rows = np.concatenate([chosen, individuals.n + chosen])
     total: dict[AttackId, np.ndarray] = {}
     for _, real in pairs if loaded else []:
         generator = loaded[real.sites.contig]
-        names = [real.people.population[i] for i in people.real_people[rows]]
+        names = [real.individuals.population[i] for i in individuals.real_individuals[rows]]
         population = np.repeat([generator.population_names.index(name) for name in names], 2)
-        source = _Rows(real, people.real_people[rows])
+        source = _Rows(real, individuals.real_individuals[rows])
         asked = {
             AttackId.GENERATOR_LIKELIHOOD: (generator.has_likelihood, generator.log_likelihood),
             AttackId.GAN_CRITIC: (generator.has_critic, generator.critic_score),
         }
         for attack, (can, score) in asked.items():
             if can:
-                found = np.full(2 * people.n, np.nan)
+                found = np.full(2 * individuals.n, np.nan)
                 found[rows] = score(source, population).reshape(-1, 2).sum(axis=1)
                 total[attack] = total.get(attack, 0) + found
     return total

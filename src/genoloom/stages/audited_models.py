@@ -28,7 +28,7 @@ class AuditedModels:
 
 
 def load_models(
-    models: Sequence[Path], pairs: list[tuple[Panel, Panel]], people: Comparison
+    models: Sequence[Path], pairs: list[tuple[Panel, Panel]], individuals: Comparison
 ) -> AuditedModels:
     """Read the models of the synthetic and real panels `pairs`.
 
@@ -58,7 +58,7 @@ def load_models(
                 remedy="give the model they were made with",
             )
         strange = sorted(
-            {real.people.population[i] for i in people.real_people}
+            {real.individuals.population[i] for i in individuals.real_individuals}
             - set(generator.population_names)
         )
         if strange:

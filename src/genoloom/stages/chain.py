@@ -213,11 +213,11 @@ class Chain:
         """
         row: PanelRow | None = self.sheet_rows.get(contig)
         if row is None:
-            return {}, ("variants", "people", "reference", "map")
+            return {}, ("variants", "samples", "reference", "map")
         ran = self.results.parent
         given = raw_files(ran / row.variants) | {
             role: ran / path
-            for role in ("people", "reference", "map")
+            for role in ("samples", "reference", "map")
             if (path := getattr(row, role))
         }
         there = {role: (path,) for role, path in given.items() if path.is_file()}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from genoloom.cohort import ADMIXED, Cohort, make_people, parse_shares
+from genoloom.cohort import ADMIXED, Cohort, make_individuals, parse_shares
 from genoloom.config import CohortOptions
 from genoloom.errors import InputError
 from genoloom.formats.models import read_description
@@ -16,13 +16,13 @@ from genoloom.formats.splits import read_split
 from genoloom.formats.tables import Row, read_table, write_table
 from genoloom.formats.text import real_number
 from genoloom.models.haplotype.base import HaplotypeDescription
-from genoloom.panel import People
+from genoloom.panel import Individuals
 from genoloom.seeds import derive_seed
 
 log = logging.getLogger(__name__)
 
 COLUMNS = [
-    "person",
+    "individual",
     "population",
     "sex",
     "seed",
@@ -36,7 +36,7 @@ MOST_REDRAWN = 1e6  # a Morgan: beyond one in a hundred base pairs nothing is a 
 
 
 def make_cohort(*, model: Path, split: Path, out: Path, options: CohortOptions, seed: int) -> None:
-    """Write the sheet of synthetic people: who they are, and what their haplotypes follow from
+    """Write the sheet of synthetic individuals: who they are, and what their haplotypes follow from
     beside the model.
 
     Parameters
@@ -55,7 +55,7 @@ def make_cohort(*, model: Path, split: Path, out: Path, options: CohortOptions, 
     if not sum(trained.values()):
         raise InputError(
             split,
-            "has no training person of a population of the model",
+            "has no training individual of a population of the model",
             remedy="give the split it was trained with",
         )
     size = options.size or sum(trained.values())
@@ -63,14 +63,14 @@ def make_cohort(*, model: Path, split: Path, out: Path, options: CohortOptions, 
         shares = {name: trained[name] / sum(trained.values()) for name in known}
     else:
         shares = parse_shares(options.populations, trained, above)
-    people = make_people(shares, size, options.female, seed)
+    individuals = make_individuals(shares, size, options.female, seed)
     ancestry = ""
     if options.admixture is not None:
         if ADMIXED in known:
             raise InputError(
                 "--admixture",
                 f"the panel has a population '{ADMIXED}' of its own",
-                remedy="rename it in the sheet of people",
+                remedy="rename it in the sheet of individuals",
             )
         parsed = parse_shares(options.admixture, trained, above, "--admixture")
         ancestry = ",".join(f"{name}:{share:.6g}" for name, share in parsed.items() if share > 0)
@@ -78,23 +78,24 @@ def make_cohort(*, model: Path, split: Path, out: Path, options: CohortOptions, 
     admixed = set(chosen[: max(1, round(options.admixed * size)) if ancestry else 0].tolist())
     rows = [
         {
-            "person": person, "population": ADMIXED if i in admixed else people.population[i],
-            "sex": people.sex[i],
-            "seed": derive_seed(seed, "person", person),
+            "individual": individual,
+            "population": ADMIXED if i in admixed else individuals.population[i],
+            "sex": individuals.sex[i],
+            "seed": derive_seed(seed, "person", individual),
             "ancestry": ancestry if i in admixed else "",
             "generations": options.generations if i in admixed else 0.0,
             "inbreeding": options.inbreeding,
             "meioses": options.meioses if options.inbreeding > 0 else 0.0,
         }
-        for i, person in enumerate(people.id)
-    ]  # fmt: skip
+        for i, individual in enumerate(individuals.id)
+    ]
     write_table(out, COLUMNS, rows)
     made.write(record_path(out.with_suffix("")), [out], seed=seed)
-    log.info("%d synthetic people, %d of them admixed", size, len(admixed))
+    log.info("%d synthetic individuals, %d of them admixed", size, len(admixed))
 
 
 def read_cohort(path: str | Path) -> Cohort:
-    """The synthetic people of a cohort sheet.
+    """The synthetic individuals of a cohort sheet.
 
     Raises
     ------
@@ -106,24 +107,31 @@ def read_cohort(path: str | Path) -> Cohort:
         raise InputError(path, "names nobody", remedy=MAKE)
     lines: dict[str, int] = {}
     for row in rows:
-        if not row["person"] or (line := lines.setdefault(row["person"], row.line)) != row.line:
+        if (
+            not row["individual"]
+            or (line := lines.setdefault(row["individual"], row.line)) != row.line
+        ):
             found = (
-                f"the person of line {line} again" if row["person"] else "a person without a name"
+                f"the individual of line {line} again"
+                if row["individual"]
+                else "an individual without a name"
             )
             raise InputError(
-                path, f"line {row.line}: {found}", expected="one row a person", remedy=MAKE
+                path, f"line {row.line}: {found}", expected="one row an individual", remedy=MAKE
             )
-        if row["person"] == "0" or row["person"] != "".join(row["person"].split()):
+        if row["individual"] == "0" or row["individual"] != "".join(row["individual"].split()):
             raise row.refuse(
-                "person", "is no name that PLINK files can hold", expected="no white space, not 0"
+                "individual",
+                "is no name that PLINK files can hold",
+                expected="no white space, not 0",
             )
-    people = People(
-        [row["person"] for row in rows],
+    individuals = Individuals(
+        [row["individual"] for row in rows],
         [row["population"] for row in rows],
         [row.one_of("sex", ("female", "male", "unknown")) for row in rows],
     )
     return Cohort(
-        people,
+        individuals,
         seed=[row.integer("seed", 0, 2**63 - 1) for row in rows],
         ancestry=[_ancestry(row) for row in rows],
         generations=[row.number("generations", 0, MOST_REDRAWN) for row in rows],
@@ -133,7 +141,7 @@ def read_cohort(path: str | Path) -> Cohort:
 
 
 def _ancestry(row: Row) -> dict[str, float]:
-    """Shares of populations, scaled to sum to one; empty for a person who is not admixed."""
+    """Shares of populations, scaled to sum to one; empty for an individual who is not admixed."""
     pairs = [part.rsplit(":", 1) for part in row["ancestry"].split(",") if part]
     try:
         shares = {name: real_number(number) for name, number in pairs}

@@ -1,4 +1,6 @@
-"""Several generators against the same people, at the same sites, in one table and one report."""
+"""Several generators against the same individuals, at the same sites, in one table and one
+report.
+"""
 
 import logging
 import re
@@ -14,7 +16,7 @@ from genoloom.errors import InputError
 from genoloom.formats.pgen import PanelWriter, open_panel
 from genoloom.models.haplotype import COMPARED, generator_class
 from genoloom.models.haplotype.base import HaplotypeGenerator, SampleRequest
-from genoloom.panel import Panel, People
+from genoloom.panel import Individuals, Panel
 from genoloom.seeds import derive_seed, row_seeds
 from genoloom.stages.audit import audit
 from genoloom.stages.genotypes import UNKNOWN, GenotypeFiles
@@ -43,18 +45,19 @@ def compare(
 ) -> str:
     """Validate and audit every generator, and write tables and report; returns the summary as text.
 
-    All are compared at the sites that every file has, with equally many people of each population.
+    All are compared at the sites that every file has, with equally many individuals of each
+    population.
 
     Parameters
     ----------
     real : dict
-        Arguments of `open_real`: a split panel, or files of training and held-out people.
+        Arguments of `open_real`: a split panel, or files of training and held-out individuals.
     generators : dict
-        Files of synthetic people, in any format, by generator.
+        Files of synthetic individuals, in any format, by generator.
     labels : dict
-        Sheets of the synthetic people, where generators have their own.
+        Sheets of the synthetic individuals, where generators have their own.
     controls : bool
-        Also make the controls; they copy haplotypes, so they need phased training people.
+        Also make the controls; they copy haplotypes, so they need phased training individuals.
     out : Path
         Directory: report/ (public), validation/ (public tables), private/ (mode 0700).
 
@@ -70,11 +73,11 @@ def compare(
         }
         files, made = _same_labels(files, made)
         within = _same_sites(files, made)
-        made = _same_people(made, seed)
+        made = _same_individuals(made, seed)
         if controls and files.train.unphased:
-            log.warning("the training people are not phased: no controls are made")
+            log.warning("the training individuals are not phased: no controls are made")
         elif controls:
-            size = next(iter(made.values())).people
+            size = next(iter(made.values())).individuals
             made = make_controls(files, within, size, seed) | made
         for name, own in made.items():
             comparands = files.against(own, within)
@@ -132,10 +135,10 @@ def _same_labels(
     files: RealFiles, made: dict[str, GenotypeFiles]
 ) -> tuple[RealFiles, dict[str, GenotypeFiles]]:
     """Everybody in one population when somebody has none: else generators would be compared with
-    other people.
+    other individuals.
     """
     groups = [files.train, files.holdout, *made.values()]
-    found = {label for group in groups for label in group.people.population}
+    found = {label for group in groups for label in group.individuals.population}
     if UNKNOWN not in found:
         return files, made
     if found != {UNKNOWN}:
@@ -145,7 +148,9 @@ def _same_labels(
         )
 
     def pooled(group: GenotypeFiles) -> GenotypeFiles:
-        return group.with_people(replace(group.people, population=[UNKNOWN] * len(group.people)))
+        return group.with_individuals(
+            replace(group.individuals, population=[UNKNOWN] * len(group.individuals))
+        )
 
     files = replace(files, train=pooled(files.train), holdout=pooled(files.holdout))
     return files, {name: pooled(group) for name, group in made.items()}
@@ -172,9 +177,9 @@ def _same_sites(files: RealFiles, made: dict[str, GenotypeFiles]) -> dict[str, n
     return within
 
 
-def _same_people(made: dict[str, GenotypeFiles], seed: int) -> dict[str, GenotypeFiles]:
-    """As many people of each population for every generator as the smallest has."""
-    counts = {name: Counter(group.people.population) for name, group in made.items()}
+def _same_individuals(made: dict[str, GenotypeFiles], seed: int) -> dict[str, GenotypeFiles]:
+    """As many individuals of each population for every generator as the smallest has."""
+    counts = {name: Counter(group.individuals.population) for name, group in made.items()}
     names = sorted(set.union(*(set(count) for count in counts.values())))
     size = {population: min(count[population] for count in counts.values()) for population in names}
     if not any(size.values()):
@@ -184,23 +189,27 @@ def _same_people(made: dict[str, GenotypeFiles], seed: int) -> dict[str, Genotyp
     chosen = {}
     for name, group in made.items():
         rng = np.random.default_rng(derive_seed(seed, "people", name))
-        population = np.array(group.people.population)
+        population = np.array(group.individuals.population)
         rows = [
             rng.choice(np.flatnonzero(population == p), n, replace=False) for p, n in size.items()
         ]
         index = np.sort(np.concatenate(rows))
         chosen[name] = replace(
             group,
-            panels={contig: panel.take_people(index) for contig, panel in group.panels.items()},
+            panels={
+                contig: panel.take_individuals(index) for contig, panel in group.panels.items()
+            },
         )
     return chosen
 
 
 def make_controls(
-    files: RealFiles, within: dict[str, np.ndarray], like: People, seed: int
+    files: RealFiles, within: dict[str, np.ndarray], like: Individuals, seed: int
 ) -> dict[str, GenotypeFiles]:
-    """Synthetic people of every control, of the populations of `like`, at the sites `within`."""
-    people = People(
+    """Synthetic individuals of every control, of the populations of `like`, at the sites
+    `within`.
+    """
+    individuals = Individuals(
         [f"CONTROL{i}" for i in range(len(like))], like.population, ["unknown"] * len(like)
     )
     made = {}
@@ -213,25 +222,30 @@ def make_controls(
                 TrainSections.model_fields[method].annotation(**options)
             )
             panels[contig] = _sample(
-                generator, training, people, folder / contig, derive_seed(seed, name, contig)
+                generator, training, individuals, folder / contig, derive_seed(seed, name, contig)
             )
         made[name] = GenotypeFiles(name, panels, 0, Counter(), False)
-        log.info("%s: %d people made", name, len(people))
+        log.info("%s: %d individuals made", name, len(individuals))
     return made
 
 
 def _sample(
-    generator: HaplotypeGenerator, training: Panel, people: People, prefix: Path, seed: int
+    generator: HaplotypeGenerator,
+    training: Panel,
+    individuals: Individuals,
+    prefix: Path,
+    seed: int,
 ) -> Panel:
-    """Fit a baseline to one contig and write its people to a temporary panel."""
+    """Fit a baseline to one contig and write its individuals to a temporary panel."""
     data = training_haplotypes(training, 0.1, seed)
     generator.fit(data, None)
     generator.overlaps = overlaps_of(training)
-    population = np.repeat([data.population_names.index(p) for p in people.population], 2)
+    population = np.repeat([data.population_names.index(p) for p in individuals.population], 2)
     request = SampleRequest(
-        population, row_seeds(seed, [f"{person} {h}" for person in people.id for h in (1, 2)])
+        population,
+        row_seeds(seed, [f"{individual} {h}" for individual in individuals.id for h in (1, 2)]),
     )
-    with PanelWriter(prefix, people, training.sites.contig) as writer:
+    with PanelWriter(prefix, individuals, training.sites.contig) as writer:
         start = 0
         for alleles in generator.draw(request):
             writer.append(training.sites.take(slice(start, start + len(alleles))), alleles)

@@ -25,7 +25,7 @@ from genoloom.stages.score import aligned_panel, population_labels
 
 log = logging.getLogger(__name__)
 
-COLUMNS = ["person", "haplotype", "sites_given", "log_likelihood_given"]
+COLUMNS = ["individual", "haplotype", "sites_given", "log_likelihood_given"]
 
 
 def complete(
@@ -33,17 +33,17 @@ def complete(
     model: Path,
     variants: Path,
     out: Path,
-    people: Path | None = None,
+    samples: Path | None = None,
     scores: Path | None = None,
     particles: int = 16,
     seed: int = 1,
     threads: int = 1,
 ) -> None:
-    """Write the people of `variants` at the sites of the model, with nothing missing: one draw
+    """Write the individuals of `variants` at the sites of the model, with nothing missing: one draw
     given all that is known.
 
     Genotypes are the draw (GT) and the posterior mean number of alternate alleles (DS). Outputs
-    hold real people's data and are closed to others (mode 0600).
+    hold real individuals' data and are closed to others (mode 0600).
 
     Parameters
     ----------
@@ -52,8 +52,8 @@ def complete(
         count as missing.
     out : Path
         .vcf.gz or .bcf.
-    people : Path, optional
-        Sheet of people, for their populations.
+    samples : Path, optional
+        Sheet of individuals, for their populations.
     scores : Path, optional
         Table of the natural-log probability of what was known of each haplotype; that of the rest
         given it is the haplotype's likelihood less this.
@@ -75,10 +75,12 @@ def complete(
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent) as folder:
         panel = aligned_panel(variants, sites, Path(folder) / "aligned")
-        population = np.repeat(population_labels(people, panel.people, generator, variants), 2)
-        n_people, n = len(panel.people), 2 * len(panel.people)
+        population = np.repeat(
+            population_labels(samples, panel.individuals, generator, variants), 2
+        )
+        n_individuals, n = len(panel.individuals), 2 * len(panel.individuals)
         alleles = _on_disk(Path(folder) / "alleles", np.int8, (len(sites), n))
-        dosage = _on_disk(Path(folder) / "dosage", np.float32, (len(sites), n_people))
+        dosage = _on_disk(Path(folder) / "dosage", np.float32, (len(sites), n_individuals))
         given = np.zeros(n)
         seeds = row_seeds(seed, [str(i) for i in range(n)], "complete", sites.contig)
         done = 0
@@ -100,14 +102,14 @@ def complete(
             "model": file_digest(model)[:16],
             "seed": seed,
         }
-        named = replace(panel.people, id=without_spaces(panel.people.id))
+        named = replace(panel.individuals, id=without_spaces(panel.individuals.id))
         write_variants(out, Panel(sites, named, ArrayHaplotypes(alleles)), provenance, dosage)
         out.chmod(0o600)
         if scores:
             called = sum((block >= 0).sum(axis=0) for _, _, block in panel.blocks())
             rows = [
                 {
-                    "person": panel.people.id[i // 2],
+                    "individual": panel.individuals.id[i // 2],
                     "haplotype": i % 2 + 1,
                     "sites_given": int(called[i]),
                     COLUMNS[3]: float(given[i]),

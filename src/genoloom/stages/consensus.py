@@ -1,13 +1,13 @@
-"""Personal haplotype sequences of many people, applied by `bcftools consensus` itself.
+"""Personal haplotype sequences of many individuals, applied by `bcftools consensus` itself.
 
-One pass over the genotypes writes each person's own variants to a small file; htslib's tool, which
-pysam carries, then applies them to the reference. Time is linear in the variants and in the output,
-and the sequences are those of bcftools by construction, overlapping records included.
+One pass over the genotypes writes each individual's own variants to a small file; htslib's tool,
+which pysam carries, then applies them to the reference. Time is linear in the variants and in the
+output, and the sequences are those of bcftools by construction, overlapping records included.
 
-Ploidy is a person's own: who has a haploid call in the stretch is haploid there (the mitochondrion;
-the X of males outside the pseudo-autosomal regions) and gets one sequence. Of a two-allele call of
-such a person (heteroplasmy) the first allele is taken, as `bcftools consensus -H 1` does. Missing
-calls are the reference.
+Ploidy is an individual's own: who has a haploid call in the stretch is haploid there (the
+mitochondrion; the X of males outside the pseudo-autosomal regions) and gets one sequence. Of a
+two-allele call of such an individual (heteroplasmy) the first allele is taken, as `bcftools
+consensus -H 1` does. Missing calls are the reference.
 """
 
 import logging
@@ -42,7 +42,7 @@ from genoloom.formats.variants import list_contigs
 log = logging.getLogger(__name__)
 
 LINE = 60
-OPEN_FILES = 200  # people worked on at a time
+OPEN_FILES = 200  # individuals worked on at a time
 LONGEST_NAME = 180  # bytes of an interval's name; file names have 255, and more is put around it
 NOT_PHASED, OTHER_SET = "is not phased", "is in another phase set (FORMAT/PS) than those before it"
 AMBIGUITY = set(IUPAC) - {"N"}
@@ -93,23 +93,24 @@ def consensus(
     variants: Path,
     reference: Path,
     out: Path,
-    people: int | None = None,
+    individuals: int | None = None,
     region: tuple[int, int] | None = None,
     chain: Path | None = None,
     threads: int = 1,
     contig: str | None = None,
 ) -> None:
-    """Write every haplotype of each person to one bgzip FASTA with .fai and .gzi.
+    """Write every haplotype of each individual to one bgzip FASTA with .fai and .gzi.
 
-    Records are named `PERSON_1` and `PERSON_2` (haploid people have the first only), with `_` for
-    white space and with the interval of the reference (1-based, both ends included) behind.
+    Records are named `INDIVIDUAL_1` and `INDIVIDUAL_2` (haploid individuals have the first only),
+    with `_` for white space and with the interval of the reference (1-based, both ends included)
+    behind.
 
     Parameters
     ----------
     variants : Path
         VCF or BCF of one contig, diploid calls phased.
-    people : int, optional
-        Only the first so many people of the file.
+    individuals : int, optional
+        Only the first so many individuals of the file.
     region : (start, end), optional
         1-based; the whole contig by default.
     chain : Path, optional
@@ -124,8 +125,8 @@ def consensus(
     Raises
     ------
     InputError
-        Several contigs, unphased heterozygotes of diploid people, or a REF allele that differs from
-        the FASTA.
+        Several contigs, unphased heterozygotes of diploid individuals, or a REF allele that differs
+        from the FASTA.
     """
     contig = contig or _only_contig(variants)
     fasta = Reference(reference)
@@ -135,7 +136,7 @@ def consensus(
         found = f"{contig} ends at {fasta.lengths[contig]}"
         raise InputError(reference, found, expected=f"at least {end} bases")
     source = CallsFile(variants, contig, region)
-    samples, left_out = without_spaces(source.samples)[:people], LeftOut()
+    samples, left_out = without_spaces(source.samples)[:individuals], LeftOut()
     files = [out, Path(f"{out}.fai"), Path(f"{out}.gzi"), *([chain] if chain else [])]
     with ExitStack() as stack:
         part, fai, gzi, *lift = stack.enter_context(write_beside(*files))
@@ -153,8 +154,8 @@ def consensus(
                 group = range(first, min(first + OPEN_FILES, len(samples)))
                 personal, haplotypes = _personal_files(source, fasta, group, scratch, left_out)
                 jobs = [
-                    Job(template, path, h, f"{samples[person]}_{h}")
-                    for person, path, n in zip(group, personal, haplotypes, strict=True)
+                    Job(template, path, h, f"{samples[individual]}_{h}")
+                    for individual, path, n in zip(group, personal, haplotypes, strict=True)
                     for h in range(1, n + 1)
                 ]
                 for job, made in zip(
@@ -175,7 +176,7 @@ def consensus(
                         leftover.unlink()
                 for path in personal:
                     path.unlink()
-                log.info("consensus: %d of %d people", group.stop, len(samples))
+                log.info("consensus: %d of %d individuals", group.stop, len(samples))
         pysam.faidx(str(part))
         Path(f"{part}.fai").replace(fai)
         Path(f"{part}.gzi").replace(gzi)
@@ -234,9 +235,9 @@ def _only_contig(variants: Path) -> str:
 def _personal_files(
     source: CallsFile, fasta: Reference, group: range, scratch: Path, left_out: LeftOut
 ) -> tuple[list[Path], list[int]]:
-    """One plain VCF for each person, of the alternates that are carried; and the ploidies."""
+    """One plain VCF for each individual, of the alternates that are carried; and the ploidies."""
     contig = source.contig
-    paths = [scratch / f"person{person}.vcf" for person in group]
+    paths = [scratch / f"individual{individual}.vcf" for individual in group]
     haploid = np.zeros(len(group), dtype=bool)
     unphased = np.zeros(len(group), dtype=np.int64)  # the first such position
     other_sets: dict[int, str] = {}
@@ -247,7 +248,7 @@ def _personal_files(
                 f"##fileformat=VCFv4.2\n##contig=<ID={contig},length={fasta.lengths[contig]}>\n"
                 '##INFO=<ID=END,Number=1,Type=Integer,Description="Last base">\n'
                 '##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">\n'
-                "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tperson\n"
+                "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tindividual\n"
             )
         for record in source.records():
             _check_end(record, source, fasta)
@@ -273,7 +274,7 @@ def _personal_files(
             remedy="phase the file first (SHAPEIT, Beagle, Eagle)",
         )  # fmt: skip
     if haploid.any() and (unphased > 0).any():
-        log.info("consensus: heteroplasmic calls of haploid people: the first allele is taken")
+        log.info("consensus: heteroplasmic calls of haploid individuals: the first allele is taken")
     return paths, np.where(haploid, 1, 2).tolist()
 
 
@@ -323,7 +324,7 @@ def _kind_without_bases(alt: str, record: Calls) -> str:
 
 
 def _lines(record: Calls, contig: str, alleles: list[int], haploid: bool) -> str:
-    """One person's alternates as lines of a VCF, one an allele: what is said of one touches no
+    """One individual's alternates as lines of a VCF, one an allele: what is said of one touches no
     other.
     """
     lines = []
@@ -370,7 +371,7 @@ def _apply(job: Job) -> Applied:
         "-f",
         job.template,
         "-s",
-        "person",
+        "individual",
         "-H",
         job.haplotype,
         "-c",

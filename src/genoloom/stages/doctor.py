@@ -18,7 +18,7 @@ from genoloom.config_sheets import PanelRow, SequenceRow
 from genoloom.errors import ConfigError, GenoLoomError
 from genoloom.formats.maps import read_map
 from genoloom.formats.reference import Reference
-from genoloom.formats.sheets import match_people
+from genoloom.formats.sheets import match_individuals
 from genoloom.formats.variants import open_variants
 from genoloom.sequence_config import SequenceOptions
 from genoloom.stages.plan import say_verdicts
@@ -141,8 +141,8 @@ def _panel_problems(row: PanelRow, directory: Path, options: PrepareOptions) -> 
     except GenoLoomError as error:
         return [" ".join(str(error).split())]
     problems = []
-    if row.people:
-        problems += _attempt(lambda: match_people(directory / row.people, path, samples))
+    if row.samples:
+        problems += _attempt(lambda: match_individuals(directory / row.samples, path, samples))
     if row.reference:
         problems += _attempt(
             lambda: Reference(directory / row.reference).check_contig(row.contig, path)
@@ -157,11 +157,11 @@ def _prepared(
     row: PanelRow, directory: Path, options: PrepareOptions, region: tuple[int, int] | None
 ) -> None:
     """Look at the records as `prepare` does."""
-    people, reference, genetic_map = (
-        directory / name if name else None for name in (row.people, row.reference, row.map)
+    samples, reference, genetic_map = (
+        directory / name if name else None for name in (row.samples, row.reference, row.map)
     )
     whole = examine(
-        variants=directory / row.variants, contig=row.contig, options=options, people=people,
+        variants=directory / row.variants, contig=row.contig, options=options, samples=samples,
         reference=reference,
         genetic_map=genetic_map, region=region,
     )  # fmt: skip

@@ -44,7 +44,7 @@ class Evidence(Chain):
 
     @cached_property
     def cohort(self) -> Cohort:
-        """The synthetic people."""
+        """The synthetic individuals."""
         path = self.synthetic / "cohort.tsv"
         read_exact_table(path, COHORT_COLUMNS)
         return read_cohort(path)
@@ -54,21 +54,21 @@ class Evidence(Chain):
         """What the models say of themselves, contig by contig."""
         return [read_description(self.model(contig), "haplotypes") for contig in self.contigs]
 
-    def real_people(self) -> set[str]:
+    def real_individuals(self) -> set[str]:
         """Names of everybody in the panel and in the split table."""
         names = {
             name
             for contig in self.contigs
             for name in read_psam(panel_files(self.panel_prefix(contig))[2]).id
         }
-        return names | {row["person"] for row in read_exact_table(self.split, SPLIT_COLUMNS)}
+        return names | {row["individual"] for row in read_exact_table(self.split, SPLIT_COLUMNS)}
 
     def genotypes(self, contig: str, sites: Sites) -> Panel:
-        """The audited genotypes at the sites of the model and of the people of the cohort sheet: no
-        text of their own files.
+        """The audited genotypes at the sites of the model and of the individuals of the cohort
+        sheet: no text of their own files.
         """
-        people, path = self.cohort.people, panel_files(self.synthetic / contig)[0]
-        return Panel(sites, people, PgenHaplotypes(path, len(people), len(sites)))
+        individuals, path = self.cohort.individuals, panel_files(self.synthetic / contig)[0]
+        return Panel(sites, individuals, PgenHaplotypes(path, len(individuals), len(sites)))
 
     def reasons(self, options: ReleaseOptions) -> list[str]:
         """Every reason against a release that can be seen in tables and files."""
@@ -96,7 +96,7 @@ class Evidence(Chain):
             found += _attempt("fidelity", lambda: self._judge_fidelity(read["fidelity"], options))
         found += _attempt("split", lambda: self._options_reasons("split", SplitOptions, options))
         found += _attempt("model", lambda: model_reasons(self._descriptions_of_this(), options))
-        found += _attempt("people", self._people_reasons)
+        found += _attempt("individuals", self._individuals_reasons)
         found += _attempt("ledger", lambda: self._ledger_reasons(options))
         if whole:  # what is not the file that was written is not opened
             for contig in self.contigs:
@@ -119,29 +119,30 @@ class Evidence(Chain):
             self.digest(self.synthetic / f"{contig}.pgen") or "" for contig in self.contigs
         )
         name = f"{self.generator} {hashlib.sha256(digests.encode()).hexdigest()[:16]}"
-        people = len(self.cohort.people)
+        individuals = len(self.cohort.individuals)
         return name, unavoidable(
-            facts["effective_sites"], facts["training_people"], synthetic=people
+            facts["effective_sites"], facts["training_individuals"], synthetic=individuals
         )
 
     def _size_reasons(self, private: list[Row], options: ReleaseOptions) -> list[str]:
-        """The audit's attackers see as many synthetic people as real ones; a larger release tells
-        more.
+        """The audit's attackers see as many synthetic individuals as real ones; a larger release
+        tells more.
         """
-        facts, released = self.records["audit"].facts, len(self.cohort.people)
-        compared = facts["people_per_role"]
+        facts, released = self.records["audit"].facts, len(self.cohort.individuals)
+        compared = facts["individuals_per_role"]
         row = worst_row(private, self.generator)
         high = number(row["high"]) if row else None
         if high is None:  # which has been said
             return []
         audited, whole = (
-            unavoidable(facts["effective_sites"], facts["training_people"], compared, size).auc
+            unavoidable(facts["effective_sites"], facts["training_individuals"], compared, size).auc
             for size in (compared, max(compared, released))
         )
         bound = min(1.0, high + (whole - audited))
         if high <= options.max_auc < bound:
             return [
-                f"privacy: to whoever has all {released:,} synthetic people the worst attack's AUC "
+                f"privacy: to whoever has all {released:,} synthetic individuals the worst "
+                "attack's AUC "
                 f"may be as high as {bound:.3f}; at most {options.max_auc:g} may leave; make fewer "
                 "(cohort.size)"
             ]
@@ -153,7 +154,7 @@ class Evidence(Chain):
         together = (earlier + leak).auc
         if earlier.separation and together > options.max_auc:
             return [
-                "ledger: with the earlier releases of these people the unavoidable AUC is "
+                "ledger: with the earlier releases of these individuals the unavoidable AUC is "
                 f"{together:.3f}; at most {options.max_auc:g} may leave"
             ]
         return []
@@ -172,14 +173,15 @@ class Evidence(Chain):
 
     def _judge_audit(self, private: list[Row], options: ReleaseOptions) -> list[str]:
         record = self.records.get("audit")
-        people = record.facts.get("people_per_role") if record else None
+        individuals = record.facts.get("individuals_per_role") if record else None
         found = self._options_reasons("audit", AuditOptions, options)
-        if type(people) is not int:
-            return [*found, "audit: does not say how many people it compared; audit again"]
-        found += privacy_reasons(private, self.generator, people, options)
-        if people != self._compared_people():
+        if type(individuals) is not int:
+            return [*found, "audit: does not say how many individuals it compared; audit again"]
+        found += privacy_reasons(private, self.generator, individuals, options)
+        if individuals != self._compared_individuals():
             found.append(
-                "audit: compared fewer people than there are in the synthetic files and the split; "
+                "audit: compared fewer individuals than there are in the synthetic files and the "
+                "split; "
                 "audit again"
             )
         return found
@@ -203,12 +205,18 @@ class Evidence(Chain):
         }
         return [row for control, rows in tables.items() for row in rows if row["row"] == control]
 
-    def _compared_people(self) -> int:
-        """How many people per role an audit of these files compares."""
-        people = read_psam(panel_files(self.panel_prefix(self.contigs[0]))[2])
-        role = {row["person"]: row["role"] for row in read_exact_table(self.split, SPLIT_COLUMNS)}
+    def _compared_individuals(self) -> int:
+        """How many individuals per role an audit of these files compares."""
+        individuals = read_psam(panel_files(self.panel_prefix(self.contigs[0]))[2])
+        role = {
+            row["individual"]: row["role"] for row in read_exact_table(self.split, SPLIT_COLUMNS)
+        }
         return compare(
-            self.cohort.people, people, [role.get(name, "") for name in people.id], 0, 0
+            self.cohort.individuals,
+            individuals,
+            [role.get(name, "") for name in individuals.id],
+            0,
+            0,
         ).n
 
     def _judge_fidelity(self, table: list[Row], options: ReleaseOptions) -> list[str]:
@@ -232,20 +240,20 @@ class Evidence(Chain):
                 raise InputError(self.model(contig), "is the model of another contig or generator")
         return self.descriptions
 
-    def _people_reasons(self) -> list[str]:
-        """Everybody named must be synthetic: this is where short names of real people are looked
-        for.
+    def _individuals_reasons(self) -> list[str]:
+        """Everybody named must be synthetic: this is where short names of real individuals are
+        looked for.
         """
-        named, found = self.cohort.people.id, []
+        named, found = self.cohort.individuals.id, []
         split = read_exact_table(self.split, SPLIT_COLUMNS)
         for contig in self.contigs:
-            people = read_psam(panel_files(self.panel_prefix(contig))[2])
+            individuals = read_psam(panel_files(self.panel_prefix(contig))[2])
             columns = (
-                people.id,
-                people.family,
-                people.population,
-                people.superpopulation,
-                people.sex,
+                individuals.id,
+                individuals.family,
+                individuals.population,
+                individuals.superpopulation,
+                individuals.sex,
             )
             real = [
                 dict(zip(SPLIT_COLUMNS, cells, strict=False))
@@ -253,20 +261,23 @@ class Evidence(Chain):
             ]
             if real != [{name: row[name] for name in SPLIT_COLUMNS[:-1]} for row in split]:
                 found.append(
-                    "people: the split table is not of the people of the panel on contig "
+                    "individuals: the split table is not of the individuals of the panel on contig "
                     f"{contig}; split again"
                 )
             if read_psam(panel_files(self.synthetic / contig)[2]).id != named:
                 found.append(
-                    f"people: the synthetic people on contig {contig} are not those of the cohort "
+                    f"individuals: the synthetic individuals on contig {contig} are not those of "
+                    "the cohort "
                     "sheet"
                 )
         synthetic = (
             all(SYNTHETIC_NAME.fullmatch(name) for name in named)
-            and not set(named) & self.real_people()
+            and not set(named) & self.real_individuals()
         )
         if not synthetic:
-            found.append("people: somebody in the synthetic files is not named SYN and a number")
+            found.append(
+                "individuals: somebody in the synthetic files is not named SYN and a number"
+            )
         return found
 
     def _genotype_reasons(self, contig: str) -> list[str]:

@@ -18,9 +18,9 @@ from genoloom.formats.pgen import PanelWriter, panel_files
 from genoloom.formats.provenance import Making, record_path
 from genoloom.formats.tracts import write_ancestry, write_autozygous
 from genoloom.formats.vcf_write import index_of, write_variants
+from genoloom.models.haplotype.admixture import copy_autozygous, sample_ancestries
 from genoloom.models.haplotype.base import HaplotypeGenerator
-from genoloom.models.haplotype.people import copy_autozygous, sample_ancestries
-from genoloom.panel import Panel, People, Sites, genetic_positions
+from genoloom.panel import Individuals, Panel, Sites, genetic_positions
 from genoloom.seeds import derive_seed
 from genoloom.stages.cohort import read_cohort
 from genoloom.stages.load import load_generator, use_threads
@@ -37,16 +37,16 @@ def generate(
     """Sample both haplotypes of everybody in the cohort; write `out` with its index, and a PGEN
     trio beside it.
 
-    A haplotype depends on the model, the person's row of the sheet and the contig alone, not on the
-    shard. Where people are admixed, their true ancestry is written to `{prefix}.ancestry.bed`, and
-    where they are inbred, `{prefix}.autozygous.bed` says where.
+    A haplotype depends on the model, the individual's row of the sheet and the contig alone, not on
+    the shard. Where individuals are admixed, their true ancestry is written to
+    `{prefix}.ancestry.bed`, and where they are inbred, `{prefix}.autozygous.bed` says where.
 
     Parameters
     ----------
     out : Path
         .vcf.gz or .bcf.
     seed : int
-        Written into the header; the seeds of the people stand in the cohort sheet.
+        Written into the header; the seeds of the individuals stand in the cohort sheet.
     """
     prefix = next((Path(str(out).removesuffix(s)) for s in SUFFIXES if str(out).endswith(s)), None)
     if prefix is None:
@@ -57,7 +57,7 @@ def generate(
     index_of(out, sites)  # what cannot be written is said before hours of sampling
     asked = read_cohort(cohort)
     check_populations(cohort, asked, generator)
-    known, people = generator.population_names, asked.people
+    known, individuals = generator.population_names, asked.individuals
     plan = make_plan(asked, sites, generator)
 
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -65,8 +65,8 @@ def generate(
         haplotypes = _sample(
             generator, plan, options.shard, spool, f"{description['generator']} {sites.contig}"
         )
-        panel = Panel(sites, people, haplotypes)
-        _write_pgen(prefix, panel, people)
+        panel = Panel(sites, individuals, haplotypes)
+        _write_pgen(prefix, panel, individuals)
         provenance = {
             "version": __version__,
             "generator": description["generator"],
@@ -74,7 +74,7 @@ def generate(
             "seed": seed,
         }
         index = write_variants(out, panel, provenance)
-    truth = plan.write_truth(prefix, sites, people, known)
+    truth = plan.write_truth(prefix, sites, individuals, known)
     made.write(record_path(prefix), [*panel_files(prefix), out, index, *truth], seed=seed)
 
 
@@ -87,7 +87,7 @@ def check_populations(path: Path, asked: Cohort, generator: HaplotypeGenerator) 
 
 
 def make_plan(asked: Cohort, sites: Sites, generator: HaplotypeGenerator) -> "Plan":
-    """What the people of a cohort ask of a generator on one contig.
+    """What the individuals of a cohort ask of a generator on one contig.
 
     Tracts begin where no two sites on either side exclude each other, so that what is whole before
     is whole joined.
@@ -110,7 +110,7 @@ def make_plan(asked: Cohort, sites: Sites, generator: HaplotypeGenerator) -> "Pl
 @dataclass(frozen=True)
 class Plan:
     """What is asked of the generator on one contig: a seed and an ancestry for each haplotype,
-    tracts of copies for each person.
+    tracts of copies for each individual.
     """
 
     seed: np.ndarray
@@ -127,24 +127,24 @@ class Plan:
         return blocks
 
     def write_truth(
-        self, prefix: Path, sites: Sites, people: People, names: list[str]
+        self, prefix: Path, sites: Sites, individuals: Individuals, names: list[str]
     ) -> list[Path]:
-        """Write where people are admixed and autozygous, if any are; returns the files."""
+        """Write where individuals are admixed and autozygous, if any are; returns the files."""
         ancestry, written = self.ancestry, []
         if self.autozygous is not None:
             ancestry = ancestry.second_copies_first(self.autozygous)
             written.append(Path(f"{prefix}.autozygous.bed"))
-            write_autozygous(written[-1], sites, people, self.autozygous)
-        if ADMIXED in people.population:
+            write_autozygous(written[-1], sites, individuals, self.autozygous)
+        if ADMIXED in individuals.population:
             written.append(Path(f"{prefix}.ancestry.bed"))
-            write_ancestry(written[-1], sites, people, ancestry, names)
+            write_ancestry(written[-1], sites, individuals, ancestry, names)
         return written
 
 
 @dataclass(frozen=True)
 class SpooledHaplotypes:
-    """A haplotype source over bits on disk, shape (n_variants, n_bytes), person-shard by
-    person-shard.
+    """A haplotype source over bits on disk, shape (n_variants, n_bytes), individual-shard by
+    individual-shard.
     """
 
     bits: np.memmap
@@ -161,7 +161,7 @@ class SpooledHaplotypes:
 def _sample(
     generator: HaplotypeGenerator, plan: Plan, shard: int, spool, label: str
 ) -> SpooledHaplotypes:
-    """Sample `shard` people at a time into `spool`, one bit an allele."""
+    """Sample `shard` individuals at a time into `spool`, one bit an allele."""
     n = len(plan.seed)
     per_shard = 8 * -(-2 * shard // 8)  # shards begin at whole bytes
     reserve(spool.fileno(), generator.n_variants * -(-n // 8))
@@ -184,7 +184,7 @@ def _sample(
     return SpooledHaplotypes(bits, n)
 
 
-def _write_pgen(prefix: Path, panel: Panel, people: People) -> None:
-    with PanelWriter(prefix, people, panel.sites.contig, panel.sites.contig_length) as writer:
+def _write_pgen(prefix: Path, panel: Panel, individuals: Individuals) -> None:
+    with PanelWriter(prefix, individuals, panel.sites.contig, panel.sites.contig_length) as writer:
         for start, stop, alleles in panel.blocks():
             writer.append(panel.sites.take(slice(start, stop)), alleles)

@@ -13,27 +13,27 @@ from pathlib import Path
 import numpy as np
 
 from genoloom.config import PrepareOptions
-from genoloom.disclosure import people_count
+from genoloom.disclosure import individuals_count
 from genoloom.errors import InputError
-from genoloom.formats.names import check_person_names
+from genoloom.formats.names import check_individual_names
 from genoloom.formats.pgen import PanelWriter, open_panel
 from genoloom.formats.plink import SUFFIXES, open_plink
-from genoloom.formats.sheets import read_people
+from genoloom.formats.sheets import read_individuals
 from genoloom.formats.variant_header import NoVariants, real_path
 from genoloom.formats.variants import Record, VcfFile
-from genoloom.panel import Panel, People
+from genoloom.panel import Individuals, Panel
 from genoloom.stages.site_filters import Account, accepted_sites, site_blocks
 
 log = logging.getLogger(__name__)
 
 EVERY_SITE = PrepareOptions(min_mac=0, max_missing=1.0, filters="all", overlapping="keep")
 UNKNOWN = "unknown"
-Sheet = dict[str, tuple[str, str, str, str]]  # as `read_people` gives it
+Sheet = dict[str, tuple[str, str, str, str]]  # as `read_individuals` gives it
 
 
 @dataclass(frozen=True)
 class GenotypeFiles:
-    """Genotypes of the same people in one or more files of any tool.
+    """Genotypes of the same individuals in one or more files of any tool.
 
     Attributes
     ----------
@@ -56,14 +56,16 @@ class GenotypeFiles:
     alleles_unordered: bool
 
     @property
-    def people(self) -> People:
-        return next(iter(self.panels.values())).people
+    def individuals(self) -> Individuals:
+        return next(iter(self.panels.values())).individuals
 
-    def with_people(self, people: People) -> "GenotypeFiles":
-        """The same genotypes with other labels of the same people."""
+    def with_individuals(self, individuals: Individuals) -> "GenotypeFiles":
+        """The same genotypes with other labels of the same individuals."""
         return replace(
             self,
-            panels={name: replace(panel, people=people) for name, panel in self.panels.items()},
+            panels={
+                name: replace(panel, individuals=individuals) for name, panel in self.panels.items()
+            },
         )
 
     @property
@@ -72,12 +74,13 @@ class GenotypeFiles:
 
 
 def read_genotypes(label: str, paths: list[Path], scratch: Path) -> GenotypeFiles:
-    """Read VCF(.gz), BCF, .pgen or .bed files of the same people; one contig stands in one file.
+    """Read VCF(.gz), BCF, .pgen or .bed files of the same individuals; one contig stands in one
+    file.
 
     Raises
     ------
     InputError
-        A file is missing, damaged or of another format; files differ in their people; a contig
+        A file is missing, damaged or of another format; files differ in their individuals; a contig
         stands in two files.
     """
     panels: dict[str, Panel] = {}
@@ -105,20 +108,20 @@ def read_genotypes(label: str, paths: list[Path], scratch: Path) -> GenotypeFile
                     f"contig {panel.sites.contig} stands in two files",
                     expected="each contig once",
                 )
-            if panels and panel.people.id != next(iter(panels.values())).people.id:
+            if panels and panel.individuals.id != next(iter(panels.values())).individuals.id:
                 raise InputError(
                     path,
-                    f"has other people than {paths[0].name}",
-                    expected="the same people in every file",
+                    f"has other individuals than {paths[0].name}",
+                    expected="the same individuals in every file",
                 )
             panels[contig] = replace(panel, sites=replace(panel.sites, contig=contig))
     if not panels:
         raise InputError(paths[0], "holds no usable site", expected="biallelic genotypes")
-    people, sites = (
-        next(iter(panels.values())).people,
+    individuals, sites = (
+        next(iter(panels.values())).individuals,
         sum(len(panel.sites) for panel in panels.values()),
     )
-    log.info("%s: %s, %d sites", label, people_count(len(people)), sites)
+    log.info("%s: %s, %d sites", label, individuals_count(len(individuals)), sites)
     return GenotypeFiles(label, panels, unphased, unusable, unordered)
 
 
@@ -127,14 +130,16 @@ def _read_vcf(path: Path, scratch: Path, unusable: Counter) -> tuple[list[Panel]
     phased.
     """
     file = VcfFile(path)
-    check_person_names(path, file.samples)
-    people = People(file.samples, [UNKNOWN] * len(file.samples), [UNKNOWN] * len(file.samples))
-    everybody = np.ones(len(people), dtype=bool)
+    check_individual_names(path, file.samples)
+    individuals = Individuals(
+        file.samples, [UNKNOWN] * len(file.samples), [UNKNOWN] * len(file.samples)
+    )
+    everybody = np.ones(len(individuals), dtype=bool)
     panels, unphased = [], 0
 
     def without_phase(records: Iterator[Record]) -> Iterator[Record]:
         nonlocal unphased
-        nobody = np.zeros(len(people), dtype=bool)
+        nobody = np.zeros(len(individuals), dtype=bool)
         for record in records:
             if record.fault is None:
                 unphased += int(record.unphased.sum())
@@ -151,7 +156,7 @@ def _read_vcf(path: Path, scratch: Path, unusable: Counter) -> tuple[list[Panel]
         first = next(blocks, None)
         if first is not None:
             prefix = scratch / str(number)
-            with PanelWriter(prefix, people, contig, end) as writer:
+            with PanelWriter(prefix, individuals, contig, end) as writer:
                 for block, alleles in chain([first], blocks):
                     writer.append(block, alleles)
             panels.append(open_panel(prefix))
@@ -160,26 +165,26 @@ def _read_vcf(path: Path, scratch: Path, unusable: Counter) -> tuple[list[Panel]
 
 
 def read_sheets(paths: list[Path]) -> Sheet:
-    """The people of several sheets together."""
+    """The individuals of several sheets together."""
     sheet: Sheet = {}
     for path in paths:
-        for person, row in read_people(path).items():
-            if sheet.setdefault(person, row) != row:
+        for individual, row in read_individuals(path).items():
+            if sheet.setdefault(individual, row) != row:
                 raise InputError(
                     path,
-                    "says something else of a person than an earlier sheet",
-                    expected="one answer a person",
+                    "says something else of an individual than an earlier sheet",
+                    expected="one answer an individual",
                 )
     return sheet
 
 
 def labelled(files: GenotypeFiles, sheet: Sheet, complete: bool) -> GenotypeFiles:
-    """`files` with what the sheet says of their people; a sheet that says nothing of them changes
-    nothing.
+    """`files` with what the sheet says of their individuals; a sheet that says nothing of them
+    changes nothing.
     """
-    people = files.people
-    missing = [person for person in people.id if person not in sheet]
-    if not sheet or (len(missing) == len(people) and not complete):
+    individuals = files.individuals
+    missing = [individual for individual in individuals.id if individual not in sheet]
+    if not sheet or (len(missing) == len(individuals) and not complete):
         return files
     if missing:
         raise InputError(
@@ -187,5 +192,5 @@ def labelled(files: GenotypeFiles, sheet: Sheet, complete: bool) -> GenotypeFile
             expected="everybody" if complete else "all synthetic samples or none",
             remedy="add their rows",
         )  # fmt: skip
-    columns = zip(*(sheet[person] for person in people.id), strict=True)
-    return files.with_people(People(people.id, *map(list, columns)))
+    columns = zip(*(sheet[individual] for individual in individuals.id), strict=True)
+    return files.with_individuals(Individuals(individuals.id, *map(list, columns)))

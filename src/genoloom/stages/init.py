@@ -7,11 +7,11 @@ from pathlib import Path
 from genoloom.config import Config, PrepareOptions
 from genoloom.config_files import default_yaml
 from genoloom.config_sheets import PANEL_COLUMNS, SEQUENCE_COLUMNS, check_name, wildcard_in
-from genoloom.disclosure import people_count
+from genoloom.disclosure import individuals_count
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.maps import read_map
-from genoloom.formats.sheets import check_listed, read_people
+from genoloom.formats.sheets import check_listed, read_individuals
 from genoloom.formats.tables import write_table
 from genoloom.formats.variants import list_contigs, open_variants
 from genoloom.stages.plan import say_verdicts
@@ -19,8 +19,8 @@ from genoloom.stages.prepare import examine
 
 log = logging.getLogger(__name__)
 
-# of a sheet of people, as `read_people` gives them
-COLUMNS = ["person", "population", "sex", "family", "superpopulation"]
+# of a sheet of individuals, as `read_individuals` gives them
+COLUMNS = ["individual", "population", "sex", "family", "superpopulation"]
 
 
 def init(
@@ -99,8 +99,8 @@ def _write_panels(
     genetic_map: Path | None,
     name: str,
 ) -> Config:
-    """Write the sheet of panels, and of people when there are labels; returns the configuration
-    that names them.
+    """Write the sheet of panels, and of individuals when there are labels; returns the
+    configuration that names them.
     """
     places = [(path, contig) for path in variants for contig in list_contigs(path)]
     if not places:
@@ -117,13 +117,15 @@ def _write_panels(
             )
     maps = _maps_of(genetic_map, [contig for _, contig in places])
     places = _accepted(places, fasta, maps)
-    people = _write_people(folder / "people.tsv", samples, *places[0]) if samples else None
+    individuals = (
+        _write_individuals(folder / "samples.tsv", samples, *places[0]) if samples else None
+    )
     rows = [
         {
             "panel": name,
             "contig": contig,
             "variants": path.resolve(),
-            "people": people,
+            "individuals": individuals,
             "reference": fasta and fasta.resolve(),
             "map": maps.get(contig),
         }
@@ -179,22 +181,22 @@ def _maps_of(genetic_map: Path | None, contigs: list[str]) -> dict[str, Path]:
     return found
 
 
-def _write_people(path: Path, sheet: Path, variants: Path, contig: str) -> str:
-    """Write the people of the genotype file with our column names; returns the path for the sheet
-    of panels.
+def _write_individuals(path: Path, sheet: Path, variants: Path, contig: str) -> str:
+    """Write the individuals of the genotype file with our column names; returns the path for the
+    sheet of panels.
     """
     samples, odd_sexes = open_variants(variants, contig).samples, []
-    people = read_people(sheet, set(samples), odd_sexes, foreign=True)
-    check_listed(sheet, variants, samples, people)
+    individuals = read_individuals(sheet, set(samples), odd_sexes, foreign=True)
+    check_listed(sheet, variants, samples, individuals)
     columns = [
         column
         for i, column in enumerate(COLUMNS)
-        if i < 2 or any(row[i - 1] for row in people.values())
+        if i < 2 or any(row[i - 1] for row in individuals.values())
     ]
     write_table(
         path,
         columns,
-        [dict(zip(COLUMNS, (name, *row), strict=True)) for name, row in people.items()],
+        [dict(zip(COLUMNS, (name, *row), strict=True)) for name, row in individuals.items()],
     )
     if odd_sexes:
         log.warning(
@@ -206,7 +208,7 @@ def _write_people(path: Path, sheet: Path, variants: Path, contig: str) -> str:
     log.info(
         "%s: %s, %d populations",
         path,
-        people_count(len(people)),
-        len({row[0] for row in people.values()}),
+        individuals_count(len(individuals)),
+        len({row[0] for row in individuals.values()}),
     )
-    return "config/people.tsv"
+    return "config/samples.tsv"

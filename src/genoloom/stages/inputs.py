@@ -18,12 +18,12 @@ from genoloom.formats.pgen import open_panel, panel_files
 from genoloom.formats.splits import read_roles
 from genoloom.panel import (
     HaplotypeSource,
+    Individuals,
     JoinedHaplotypes,
     Panel,
-    People,
     SwappedHaplotypes,
     UnphasedHaplotypes,
-    join_people,
+    join_individuals,
 )
 from genoloom.stages.genotypes import (
     UNKNOWN,
@@ -43,14 +43,14 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class Comparands:
     """Synthetic and real panels, contig by contig at the same sites, and the role of each real
-    person.
+    individual.
 
     Attributes
     ----------
     pairs : list of (Panel, Panel)
         Synthetic and real.
     roles : list of str
-        "train" or "holdout", of the real people in their order.
+        "train" or "holdout", of the real individuals in their order.
     phased : bool
         Whether the phase of every heterozygous call is known; if not, the alleles of each call are
         in ascending order.
@@ -82,7 +82,7 @@ def open_comparands(
     split: Path | None,
     train: list[Path],
     holdout: list[Path],
-    people: list[Path],
+    samples: list[Path],
     genetic_map: Path | None,
 ) -> Iterator[Comparands]:
     """Either the workflow's files (`panels`, `split`, prefixes of PGEN trios), or files of any tool
@@ -96,9 +96,14 @@ def open_comparands(
     _check_form(panels, split, train, holdout)
     if panels:
         pairs = open_pairs(synthetic, panels)
-        yield Comparands(pairs, read_roles(split, pairs[0][1].people))
+        yield Comparands(pairs, read_roles(split, pairs[0][1].individuals))
         return
-    real_files = {"train": train, "holdout": holdout, "people": people, "genetic_map": genetic_map}
+    real_files = {
+        "train": train,
+        "holdout": holdout,
+        "samples": samples,
+        "genetic_map": genetic_map,
+    }
     with open_real(panels=[], split=None, **real_files) as real:
         comparands = real.against(real.read("synthetic", synthetic))
         warn_of_relatives([panel for _, panel in comparands.pairs], comparands.roles)
@@ -112,14 +117,14 @@ def source_files(
     split: Path | None,
     train: list[Path],
     holdout: list[Path],
-    people: list[Path],
+    samples: list[Path],
     genetic_map: Path | None,
 ) -> dict[str, Path]:
     """The files behind the arguments of `open_comparands` by role, as records of provenance name
     them.
 
     The workflow's files keep their names (`panel/20.pgen`); those of any tool are numbered, as a
-    name may be a person's.
+    name may be an individual's.
     """
     if panels:
         roles = {"synthetic": synthetic, "panel": panels}
@@ -129,7 +134,7 @@ def source_files(
         }
         named = {f"{role}/{path.name}": path for role, paths in files.items() for path in paths}
         return named | ({"split": split} if split else {})
-    roles = {"synthetic": synthetic, "train": train, "holdout": holdout, "people": people}
+    roles = {"synthetic": synthetic, "train": train, "holdout": holdout, "samples": samples}
     files = {
         f"{role}/{i}": path for role, paths in roles.items() for i, path in enumerate(paths, 1)
     }
@@ -142,7 +147,7 @@ def open_pairs(synthetic: list[Path], panels: list[Path]) -> list[tuple[Panel, P
     Raises
     ------
     InputError
-        The contigs or sites do not match, or files of one side differ in their people.
+        The contigs or sites do not match, or files of one side differ in their individuals.
     """
     real_of = {panel.sites.contig: panel for panel in map(open_panel, panels)}
     pairs = []
@@ -156,11 +161,14 @@ def open_pairs(synthetic: list[Path], panels: list[Path]) -> list[tuple[Panel, P
             )
         pairs.append(match_sites(made, real_of[made.sites.contig]))
     for path, (made, real) in zip(synthetic, pairs, strict=True):
-        if made.people.id != pairs[0][0].people.id or real.people.id != pairs[0][1].people.id:
+        if (
+            made.individuals.id != pairs[0][0].individuals.id
+            or real.individuals.id != pairs[0][1].individuals.id
+        ):
             raise InputError(
                 path,
-                "has other people than the first contig",
-                expected="the same people on every contig",
+                "has other individuals than the first contig",
+                expected="the same individuals on every contig",
             )
     return pairs
 
@@ -172,11 +180,11 @@ def open_real(
     split: Path | None,
     train: list[Path],
     holdout: list[Path],
-    people: list[Path],
+    samples: list[Path],
     genetic_map: Path | None,
 ) -> Iterator["RealFiles"]:
-    """The training and held-out people, of a split panel or of any files; temporary copies are gone
-    when the block ends.
+    """The training and held-out individuals, of a split panel or of any files; temporary copies are
+    gone when the block ends.
 
     Raises
     ------
@@ -184,7 +192,7 @@ def open_real(
         Neither form is complete, or somebody trains and is held out; see also `read_genotypes`.
     """
     _check_form(panels, split, train, holdout)
-    sheet = read_sheets(people)
+    sheet = read_sheets(samples)
     with tempfile.TemporaryDirectory(prefix="genoloom-") as folder:
         scratch = Path(folder)
         if panels:
@@ -196,7 +204,7 @@ def open_real(
             held = labelled(
                 read_genotypes("holdout", holdout, scratch / "holdout"), sheet, complete=True
             )
-            _refuse_shared_people(trained, held, holdout)
+            _refuse_shared_individuals(trained, held, holdout)
         yield RealFiles(trained, held, sheet, genetic_map, scratch)
 
 
@@ -218,11 +226,11 @@ def _check_form(panels, split, train, holdout) -> None:
 
 def _split_panels(panels: list[Path], split: Path) -> tuple[GenotypeFiles, GenotypeFiles]:
     opened = [open_panel(path) for path in panels]
-    roles = np.array(read_roles(split, opened[0].people))
+    roles = np.array(read_roles(split, opened[0].individuals))
     return tuple(
         GenotypeFiles(
             label,
-            {p.sites.contig.removeprefix("chr"): p.take_people(roles == role) for p in opened},
+            {p.sites.contig.removeprefix("chr"): p.take_individuals(roles == role) for p in opened},
             0,
             Counter(),
             False,
@@ -233,7 +241,7 @@ def _split_panels(panels: list[Path], split: Path) -> tuple[GenotypeFiles, Genot
 
 @dataclass(frozen=True)
 class RealFiles:
-    """Training and held-out people, beside whom synthetic ones are put."""
+    """Training and held-out individuals, beside whom synthetic ones are put."""
 
     train: GenotypeFiles
     holdout: GenotypeFiles
@@ -244,8 +252,8 @@ class RealFiles:
     def read(
         self, label: str, paths: list[Path], sheets: list[Path] | None = None
     ) -> GenotypeFiles:
-        """Synthetic people of any files; labels from their own sheets, else from those of the real
-        people.
+        """Synthetic individuals of any files; labels from their own sheets, else from those of the
+        real individuals.
         """
         folder = Path(tempfile.mkdtemp(dir=self.scratch))
         return labelled(
@@ -265,15 +273,16 @@ class RealFiles:
     def against(
         self, made: GenotypeFiles, within: dict[str, np.ndarray] | None = None
     ) -> Comparands:
-        """These people beside synthetic ones, at the sites that all share (and that are `within`).
+        """These individuals beside synthetic ones, at the sites that all share (and that are
+        `within`).
 
         Raises
         ------
         InputError
             No site is left.
         """
-        real = join_people(self.train.people, self.holdout.people)
-        labels = {*made.people.population, *real.population}
+        real = join_individuals(self.train.individuals, self.holdout.individuals)
+        labels = {*made.individuals.population, *real.population}
         if UNKNOWN in labels:
             if labels != {UNKNOWN}:
                 log.warning(
@@ -281,7 +290,9 @@ class RealFiles:
                     "--samples"
                 )
             real = replace(real, population=[UNKNOWN] * len(real))
-            made = made.with_people(replace(made.people, population=[UNKNOWN] * len(made.people)))
+            made = made.with_individuals(
+                replace(made.individuals, population=[UNKNOWN] * len(made.individuals))
+            )
         phased = not (self.train.unphased or self.holdout.unphased or made.unphased)
         if not phased:
             log.warning(
@@ -312,7 +323,9 @@ class RealFiles:
         _say(account, made.label)
         if not pairs:
             raise _nothing_matches(self, made, account)
-        roles = ["train"] * len(self.train.people) + ["holdout"] * len(self.holdout.people)
+        roles = ["train"] * len(self.train.individuals) + ["holdout"] * len(
+            self.holdout.individuals
+        )
         return Comparands(pairs, roles, phased, account)
 
     def _contigs(self, made: GenotypeFiles) -> list[str]:
@@ -330,7 +343,7 @@ class RealFiles:
         )
 
     def training_panel(self, contig: str, index: np.ndarray) -> Panel:
-        """The training people at some of their sites, with genetic positions where there is a
+        """The training individuals at some of their sites, with genetic positions where there is a
         map.
         """
         panel = self.train.panels[contig].take_sites(index)
@@ -342,7 +355,7 @@ class RealFiles:
         return replace(panel, sites=replace(panel.sites, cm=cm))
 
     def _pair(
-        self, contig, made, real: People, held: SiteMatch, copied: SiteMatch, index, phased
+        self, contig, made, real: Individuals, held: SiteMatch, copied: SiteMatch, index, phased
     ) -> tuple[Panel, Panel]:
         train = self.training_panel(contig, index)
         both = JoinedHaplotypes(
@@ -351,7 +364,7 @@ class RealFiles:
         alleles = _taken(made.panels[contig], copied, index)
         if not phased:
             both, alleles = UnphasedHaplotypes(both), UnphasedHaplotypes(alleles)
-        return Panel(train.sites, made.people, alleles), Panel(train.sites, real, both)
+        return Panel(train.sites, made.individuals, alleles), Panel(train.sites, real, both)
 
 
 def _account(files: GenotypeFiles, counts: Counter | None = None) -> dict:
@@ -381,12 +394,18 @@ def _taken(panel: Panel, match: SiteMatch, shared: np.ndarray) -> HaplotypeSourc
     )
 
 
-def _refuse_shared_people(train: GenotypeFiles, holdout: GenotypeFiles, paths: list[Path]) -> None:
+def _refuse_shared_individuals(
+    train: GenotypeFiles, holdout: GenotypeFiles, paths: list[Path]
+) -> None:
     """Raise an InputError when somebody trains and is held out: the same name with the same
     genotypes.
     """
-    at = {person: i for i, person in enumerate(train.people.id)}
-    both = [(at[person], i) for i, person in enumerate(holdout.people.id) if person in at]
+    at = {individual: i for i, individual in enumerate(train.individuals.id)}
+    both = [
+        (at[individual], i)
+        for i, individual in enumerate(holdout.individuals.id)
+        if individual in at
+    ]
     contig = next((name for name in train.panels if name in holdout.panels), None)
     if not both or contig is None:
         return
@@ -396,22 +415,22 @@ def _refuse_shared_people(train: GenotypeFiles, holdout: GenotypeFiles, paths: l
     if len(shared) == 0:
         return
     first, second = np.array(both).T
-    left = UnphasedHaplotypes(ours.take_people(first).take_sites(shared).haplotypes).read(
+    left = UnphasedHaplotypes(ours.take_individuals(first).take_sites(shared).haplotypes).read(
         0, len(shared)
     )
-    right = UnphasedHaplotypes(_taken(theirs.take_people(second), match, shared)).read(
+    right = UnphasedHaplotypes(_taken(theirs.take_individuals(second), match, shared)).read(
         0, len(shared)
     )
     same = (left == right).mean(axis=0).reshape(-1, 2).mean(axis=1)
     if (same > 0.999).any():
         raise InputError(
-            paths[0], "some people are in the training files too, by name and genotype",
-            expected="people that no generator has seen",
+            paths[0], "some individuals are in the training files too, by name and genotype",
+            expected="individuals that no generator has seen",
             remedy="take them out of one of the two (bcftools view -S)",
         )  # fmt: skip
     log.warning(
         "training and held-out files share sample names, but not genotypes: taken as different "
-        "people"
+        "individuals"
     )
 
 

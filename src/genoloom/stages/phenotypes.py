@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from genoloom.disclosure import people_count
+from genoloom.disclosure import individuals_count
 from genoloom.errors import InputError
 from genoloom.formats.phenotype_tables import PRIVATE, SEX_CODES, write_plink2, write_regenie
 from genoloom.formats.plink import SUFFIXES
@@ -16,7 +16,7 @@ from genoloom.formats.private_directories import close_directory
 from genoloom.formats.tables import write_table
 from genoloom.formats.trait_sheets import Truth, read_trait_sheet, read_truth, write_truth
 from genoloom.formats.variant_header import real_path
-from genoloom.panel import People
+from genoloom.panel import Individuals
 from genoloom.popgen.phenotypes import individual_normals, individual_uniforms
 from genoloom.stages.genotypes import GenotypeFiles, labelled, read_genotypes, read_sheets
 from genoloom.stages.trait_architecture import (
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 def phenotypes(
     *, variants: list[Path], effects: Path, out: Path, traits: Path | None = None,
-    people: list[Path] | None = None, seed: int = 1,
+    samples: list[Path] | None = None, seed: int = 1,
 ) -> None:  # fmt: skip
     """Write phenotypes and covariates of all individuals of `variants`, and how they came about.
 
@@ -47,7 +47,7 @@ def phenotypes(
         individuals and are closed to others (mode 0600).
     traits : Path, optional
         Trait sheet; effects are drawn on these individuals.
-    people : list of Path, optional
+    samples : list of Path, optional
         Sheets with populations, sexes and families.
     seed : int
         Of effects, covariates, noise and missing values.
@@ -62,13 +62,13 @@ def phenotypes(
     sheet = read_trait_sheet(traits) if truth is None else truth.sheet
     with tempfile.TemporaryDirectory(prefix="genoloom-") as folder:
         files = read_genotypes("panel", variants, Path(folder) / "panel")
-        files = labelled(files, read_sheets(people or []), complete=bool(people))
-        columns = covariates(files.people, sheet, seed)
+        files = labelled(files, read_sheets(samples or []), complete=bool(samples))
+        columns = covariates(files.individuals, sheet, seed)
         if truth is None:
             truth = draw_truth(files, sheet, source, seed, columns)
         columns |= component_scores(files, truth.axes, truth.loadings)
         genetic = centred_values(files, truth, source)
-    individuals = files.people
+    individuals = files.individuals
     if any(place.name in PRIVATE_PLACES for place in out.absolute().parents):
         close_directory(out.parent)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -84,38 +84,39 @@ def phenotypes(
     write_regenie(Path(f"{out}.regenie.covar"), names, columns)
     named = zip(individuals.id, individuals.population, strict=True)
     rows = [
-        {"person": name, "population": population} | {key: float(x[i]) for key, x in parts.items()}
+        {"individual": name, "population": population}
+        | {key: float(x[i]) for key, x in parts.items()}
         for i, (name, population) in enumerate(named)
     ]
     table = Path(f"{out}.truth.tsv")
-    write_table(table, ["person", "population", *parts], rows)
+    write_table(table, ["individual", "population", *parts], rows)
     table.chmod(PRIVATE)
     _say(truth, parts, len(individuals))
 
 
-def identities(variants: Path, people: People) -> list[tuple[str, str]]:
+def identities(variants: Path, individuals: Individuals) -> list[tuple[str, str]]:
     """FID and IID of each individual, as plink2 takes them: FID 0 where there is none."""
     path = real_path(variants)
     if path.suffix not in SUFFIXES:
-        return [("0", name) for name in people.id]
+        return [("0", name) for name in individuals.id]
     return read_identities(path.with_suffix(".fam" if path.suffix == ".bed" else ".psam"))
 
 
-def covariates(people: People, sheet: TraitSheet, seed: int) -> dict[str, np.ndarray]:
+def covariates(individuals: Individuals, sheet: TraitSheet, seed: int) -> dict[str, np.ndarray]:
     """Sex (1 male, 2 female; drawn where it is not known) and the covariates of the sheet.
 
     Each individual has the same values whoever else is there.
     """
-    drawn = individual_uniforms(seed, people.id, "covariate", "sex") < 0.5
+    drawn = individual_uniforms(seed, individuals.id, "covariate", "sex") < 0.5
     drawn = np.where(drawn, SEX_CODES["female"], SEX_CODES["male"])
-    sex = [SEX_CODES.get(own, other) for own, other in zip(people.sex, drawn, strict=True)]
+    sex = [SEX_CODES.get(own, other) for own, other in zip(individuals.sex, drawn, strict=True)]
     columns = {"sex": np.array(sex)}
     for name, model in sheet.covariates.items():
         if model.share is None:
-            normal = individual_normals(seed, people.id, "covariate", name)
+            normal = individual_normals(seed, individuals.id, "covariate", name)
             columns[name] = model.mean + model.sd * normal
         else:
-            uniform = individual_uniforms(seed, people.id, "covariate", name)
+            uniform = individual_uniforms(seed, individuals.id, "covariate", name)
             columns[name] = (uniform < model.share).astype(float)
     return columns
 
@@ -148,15 +149,21 @@ def centred_values(files: GenotypeFiles, truth: Truth, source: Path) -> np.ndarr
 
 
 def realised(
-    people: People, truth: Truth, columns: dict[str, np.ndarray], genetic: np.ndarray, seed: int
+    individuals: Individuals,
+    truth: Truth,
+    columns: dict[str, np.ndarray],
+    genetic: np.ndarray,
+    seed: int,
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Phenotypes by trait (cases 1, controls 0; nan is missing), and all parts of liabilities."""
     sheet = truth.sheet
     root = np.linalg.cholesky(sheet.correlation("environmental"))
-    normal = root @ np.stack([individual_normals(seed, people.id, "noise", t) for t in sheet.names])
+    normal = root @ np.stack(
+        [individual_normals(seed, individuals.id, "noise", t) for t in sheet.names]
+    )
     values, parts = {}, {}
     for k, trait in enumerate(sheet.traits):
-        shift = np.array([trait.environment.get(name, 0.0) for name in people.population])
+        shift = np.array([trait.environment.get(name, 0.0) for name in individuals.population])
         own = {
             "genetic": genetic[k],
             "covariates": covariate_part(trait, sheet, columns),
@@ -169,7 +176,7 @@ def realised(
             value = (own["liability"] > truth.threshold[k]).astype(float)
         else:
             value = trait.mean + trait.sd * own["liability"]
-        lost = individual_uniforms(seed, people.id, "missing", trait.name) < trait.missing
+        lost = individual_uniforms(seed, individuals.id, "missing", trait.name) < trait.missing
         values[trait.name] = np.where(lost, np.nan, value)
     return values, parts
 
@@ -181,4 +188,4 @@ def _say(truth: Truth, parts: dict[str, np.ndarray], n: int) -> None:
         )  # fmt: skip
         total = np.var(whole - shift)
         share = np.var(genetic) / total if total else 0.0
-        log.info("%s: %s, realised heritability %.3f", trait.name, people_count(n), share)
+        log.info("%s: %s, realised heritability %.3f", trait.name, individuals_count(n), share)

@@ -47,7 +47,7 @@ class Estimates:
 def plan(
     *,
     files: list[Path],
-    people: list[Path],
+    samples: list[Path],
     holdout: float,
     question: Question,
     ledger: Path | None,
@@ -60,7 +60,7 @@ def plan(
     ----------
     files : list of Path
         VCF(.gz), BCF, .pgen or .bed; one contig in one file.
-    people : list of Path
+    samples : list of Path
         Sheets with the individuals' populations; without one they are of one population.
     holdout : float
         Share of the individuals that will not train.
@@ -74,8 +74,8 @@ def plan(
     earlier = _earlier(ledger)
     with tempfile.TemporaryDirectory(prefix="genoloom-") as scratch:
         genotypes = read_genotypes("cohort", files, Path(scratch))
-        if people:
-            genotypes = labelled(genotypes, read_sheets(people), complete=True)
+        if samples:
+            genotypes = labelled(genotypes, read_sheets(samples), complete=True)
         if parts is not None:
             genotypes = replace(genotypes, panels=_parts(genotypes.panels, parts))
         found = _estimate(genotypes, holdout, question)
@@ -85,7 +85,7 @@ def plan(
             "too few individuals or sites to tell what a release can be",
             expected="genotypes of at least 4 individuals",
         )
-    n = _training(len(genotypes.people), holdout)
+    n = _training(len(genotypes.individuals), holdout)
     groups = [Group("all", n, int(found.whole[0, 0]), (float(found.whole[0, 1]),) * 2)]
     for name, (size, values) in sorted(found.populations.items()):
         groups.append(
@@ -127,7 +127,7 @@ def plan_study(*, directory: Path, panel: str | None) -> dict[str, Plan]:
         rows = [row for row in study.panels if row.panel == name]
         plans[name] = plan(
             files=[directory / row.variants for row in rows],
-            people=sorted({directory / row.people for row in rows if row.people}),
+            samples=sorted({directory / row.samples for row in rows if row.samples}),
             holdout=study.config.split.holdout,
             question=Question(
                 synthetic=study.config.cohort.size,
@@ -194,7 +194,7 @@ def _finish(groups: list[Group], cuts: list, question: Question, spent, out: Pat
 
 def _estimate(genotypes: GenotypeFiles, holdout: float, question: Question) -> Estimates:
     """Effective sites from a random part of the individuals; one pass over the sites."""
-    everybody = genotypes.people
+    everybody = genotypes.individuals
     rng = np.random.default_rng(derive_seed(1, "plan"))
     chosen = np.sort(rng.permutation(len(everybody))[:SAMPLED])
     population = np.array(everybody.population)[chosen]

@@ -11,20 +11,20 @@ from pathlib import Path
 import numpy as np
 
 from genoloom.config import PrepareOptions
-from genoloom.disclosure import people_count
+from genoloom.disclosure import individuals_count
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.maps import GeneticMap, read_map
-from genoloom.formats.names import check_person_names, without_spaces
+from genoloom.formats.names import check_individual_names, without_spaces
 from genoloom.formats.pgen import PanelWriter, panel_files
 from genoloom.formats.plink_tables import raw_files
 from genoloom.formats.private_directories import close_directory
 from genoloom.formats.provenance import Making, record_path
 from genoloom.formats.reference import Reference
-from genoloom.formats.sheets import match_people
+from genoloom.formats.sheets import match_individuals
 from genoloom.formats.tables import table_writer
 from genoloom.formats.variants import NoRecords, VariantFile, open_variants
-from genoloom.panel import People, Sites
+from genoloom.panel import Individuals, Sites
 from genoloom.stages.site_filters import Account, accepted_sites, site_blocks, why_unwanted
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ def prepare(
     contig: str,
     out: Path,
     options: PrepareOptions,
-    people: Path | None = None,
+    samples: Path | None = None,
     reference: Path | None = None,
     genetic_map: Path | None = None,
     region: tuple[int, int] | None = None,
@@ -53,8 +53,8 @@ def prepare(
         VCF, BCF or .pgen; phased.
     out : Path
         Prefix of the files.
-    people : Path, optional
-        Sheet of people; without it populations and sexes are those of a .psam, else unknown.
+    samples : Path, optional
+        Sheet of individuals; without it populations and sexes are those of a .psam, else unknown.
     reference : Path, optional
         FASTA that REF alleles are compared with.
     genetic_map : Path, optional
@@ -69,9 +69,9 @@ def prepare(
     """
     made = Making(
         "prepare",
-        {**raw_files(variants), "people": people, "reference": reference, "map": genetic_map},
+        {**raw_files(variants), "samples": samples, "reference": reference, "map": genetic_map},
     )
-    given = _open(variants, contig, options, people, reference, genetic_map, region)
+    given = _open(variants, contig, options, samples, reference, genetic_map, region)
     account = Account(contig)
     close_directory(out.parent)
     with (
@@ -98,7 +98,7 @@ def examine(
     variants: Path,
     contig: str,
     options: PrepareOptions,
-    people: Path | None = None,
+    samples: Path | None = None,
     reference: Path | None = None,
     genetic_map: Path | None = None,
     region: tuple[int, int] | None = None,
@@ -123,7 +123,7 @@ def examine(
     InputError
         As `prepare`.
     """
-    given = _open(variants, contig, options, people, reference, genetic_map, region)
+    given = _open(variants, contig, options, samples, reference, genetic_map, region)
     account = Account(contig)
     most = max(1000, most_calls // len(given.everybody))
     for _ in given.blocks(account, options, most):
@@ -143,10 +143,10 @@ def examine(
 
 @dataclass(frozen=True)
 class _Inputs:
-    """What `prepare` was given, opened and checked; `keep` is bool (n_people,)."""
+    """What `prepare` was given, opened and checked; `keep` is bool (n_individuals,)."""
 
     source: VariantFile
-    everybody: People
+    everybody: Individuals
     keep: np.ndarray
     fasta: Reference | None
     points: GeneticMap | None
@@ -159,7 +159,7 @@ class _Inputs:
         )
 
     @property
-    def kept(self) -> People:
+    def kept(self) -> Individuals:
         return self.everybody.take(self.keep)
 
     def blocks(
@@ -198,22 +198,22 @@ def _open(
     variants: Path,
     contig: str,
     options: PrepareOptions,
-    people: Path | None,
+    samples: Path | None,
     reference: Path | None,
     genetic_map: Path | None,
     region: tuple[int, int] | None,
 ) -> _Inputs:
     source = open_variants(variants, contig, region)
-    check_person_names(variants, source.samples)
+    check_individual_names(variants, source.samples)
     nothing = ["unknown"] * len(source.samples)
-    everybody = source.people or People(source.samples, nothing, nothing)
-    if people is not None:
-        everybody = match_people(people, variants, source.samples)
-        if source.people is not None:
+    everybody = source.individuals or Individuals(source.samples, nothing, nothing)
+    if samples is not None:
+        everybody = match_individuals(samples, variants, source.samples)
+        if source.individuals is not None:
             log.info(
                 "%s: populations and sexes are those of %s; what the .psam says is not used",
                 contig,
-                people,
+                samples,
             )
     families = ["_".join(family.split()) for family in everybody.family]
     everybody = replace(everybody, id=without_spaces(everybody.id), family=families)
@@ -231,13 +231,13 @@ def _open(
     if genetic_map is not None:
         points = read_map(genetic_map, contig, (options.map_min_rate, options.map_max_rate))
     keep = np.ones(len(everybody), dtype=bool)
-    if options.allow_unphased == "drop-people":
+    if options.allow_unphased == "drop-individuals":
         for record in source.records():
             if why_unwanted(record, options) is None:
                 keep &= ~record.unphased
         if keep.sum() < 2:
             raise InputError(
-                variants, f"{people_count(int(keep.sum()))} have no unphased call",
+                variants, f"{individuals_count(int(keep.sum()))} have no unphased call",
                 expected="two or more",
                 remedy="phase the file",
             )  # fmt: skip
@@ -254,8 +254,8 @@ def _write_summary(out: Path, account: Account, given: _Inputs) -> None:
         "half_missing_calls_set_missing": account.half_missing_calls,
         "calls_of_a_lone_dot": account.lone_missing_calls,
         "ambiguous_reference_bases": account.ambiguous_reference,
-        "people_in_input": len(given.everybody),
-        "people_in_panel": int(given.keep.sum()),
+        "individuals_in_input": len(given.everybody),
+        "individuals_in_panel": int(given.keep.sum()),
         "genetic_map": given.points and given.points.account(),
         "reference_checked": given.fasta is not None,
     }

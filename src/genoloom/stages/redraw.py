@@ -1,8 +1,9 @@
-"""Redraw synthetic people who come too close to a training person, before their files are written.
+"""Redraw synthetic individuals who come too close to a training individual, before their files are
+written.
 
-Works on the cohort sheet: a person who is too close gets another seed, derived from the old one and
-the attempt, so that the same sheet and models always end with the same people, and `generate` makes
-of the new sheet what it makes of any.
+Works on the cohort sheet: an individual who is too close gets another seed, derived from the old
+one and the attempt, so that the same sheet and models always end with the same individuals, and
+`generate` makes of the new sheet what it makes of any.
 """
 
 import json
@@ -31,7 +32,7 @@ from genoloom.validation.cohorts import match_sites, read_rows
 
 log = logging.getLogger(__name__)
 
-SHARD = 500  # people sampled at a time
+SHARD = 500  # individuals sampled at a time
 SITES = 4096
 
 
@@ -48,9 +49,9 @@ def redraw(
 ) -> None:
     """Write the cohort sheet `out`, in which nobody is too close, and what was redrawn (JSON).
 
-    Too close: nearer to a training person, over all contigs together, than all but
-    `options.closer_than` of the training people are to their nearest other training person. The
-    holdout is not looked at.
+    Too close: nearer to a training individual, over all contigs together, than all but
+    `options.closer_than` of the training individuals are to their nearest other training
+    individual. The holdout is not looked at.
 
     Raises
     ------
@@ -77,9 +78,10 @@ def redraw(
         if attempt == options.attempts:
             raise InputError(
                 cohort,
-                f"{len(pending)} synthetic people are too close to training people after {attempt} "
+                f"{len(pending)} synthetic individuals are too close to training individuals after "
+                f"{attempt} "
                 "more draws",
-                expected="models that do not repeat training people",
+                expected="models that do not repeat training individuals",
                 remedy="train with more regularisation, or allow more attempts",
             )
         for i in pending:
@@ -88,24 +90,24 @@ def redraw(
         draws += len(pending)
     with write_beside(summary) as [part]:
         found = {
-            "people": len(rows),
+            "individuals": len(rows),
             "redrawn": len(redrawn),
             "draws": draws,
             "options": options.model_dump(),
         }
         part.write_text(json.dumps(found, indent=2) + "\n")
     write_table(out, COLUMNS, [row | {"seed": seed} for row, seed in zip(rows, seeds, strict=True)])
-    facts = {"people": len(rows), "redrawn": len(redrawn)}
+    facts = {"individuals": len(rows), "redrawn": len(redrawn)}
     made.write(record_path(out.with_suffix("")), [out, summary], options, facts=facts)
     log.info(
-        "%d of %d synthetic people were too close and redrawn, in %d draws",
+        "%d of %d synthetic individuals were too close and redrawn, in %d draws",
         len(redrawn),
         len(rows),
         draws,
     )
 
 
-# a model, its sites, and the training people at them
+# a model, its sites, and the training individuals at them
 Contig = tuple[HaplotypeGenerator, Sites, Panel]
 
 
@@ -121,41 +123,45 @@ def _open(models: list[Path], panels: list[Path], split: Path) -> list[Contig]:
                 expected=f"one of {', '.join(real_of)}",
             )
         real = real_of[sites.contig]
-        _, matched = match_sites(Panel(sites, real.people, real.haplotypes), real)
-        roles = read_roles(split, real.people)
+        _, matched = match_sites(Panel(sites, real.individuals, real.haplotypes), real)
+        roles = read_roles(split, real.individuals)
         contigs.append(
-            (generator, sites, matched.take_people(np.array([role == "train" for role in roles])))
+            (
+                generator,
+                sites,
+                matched.take_individuals(np.array([role == "train" for role in roles])),
+            )
         )
     return contigs
 
 
 def _limit(contigs: list[Contig], share: float) -> float:
-    people = contigs[0][2].people
-    within = np.zeros((len(people), len(people)), dtype=np.float32)
+    individuals = contigs[0][2].individuals
+    within = np.zeros((len(individuals), len(individuals)), dtype=np.float32)
     for _, sites, training in contigs:
         for start in range(0, len(sites), SITES):
             alleles = read_rows(
-                training, np.arange(len(people)), start, min(start + SITES, len(sites))
+                training, np.arange(len(individuals)), start, min(start + SITES, len(sites))
             )
             within += squared_distances(alleles, alleles)
-    return closest_allowed(within, people.family, share)
+    return closest_allowed(within, individuals.family, share)
 
 
-def _of(asked: Cohort, seeds: list[int], people: np.ndarray) -> Cohort:
-    """Some people of the cohort, with the seeds they have now."""
+def _of(asked: Cohort, seeds: list[int], individuals: np.ndarray) -> Cohort:
+    """Some individuals of the cohort, with the seeds they have now."""
     columns = (
-        [values[i] for i in people]
+        [values[i] for i in individuals]
         for values in (asked.ancestry, asked.generations, asked.inbreeding, asked.meioses)
     )
-    return Cohort(asked.people.take(people), [seeds[i] for i in people], *columns)
+    return Cohort(asked.individuals.take(individuals), [seeds[i] for i in individuals], *columns)
 
 
 def _nearest(asked: Cohort, contigs: list[Contig]) -> np.ndarray:
-    """Squared distance of each synthetic person to the nearest training person, float32, shape
-    (n_people,).
+    """Squared distance of each synthetic individual to the nearest training individual, float32,
+    shape (n_individuals,).
     """
     n = len(asked.seed)
-    everybody = np.arange(len(contigs[0][2].people))
+    everybody = np.arange(len(contigs[0][2].individuals))
     nearest = np.empty(n, dtype=np.float32)
     plans = [make_plan(asked, sites, generator) for generator, sites, _ in contigs]
     for low in range(0, n, SHARD):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from genoloom.disclosure import people_count
+from genoloom.disclosure import individuals_count
 from genoloom.errors import InputError
 from genoloom.formats.pedigree import read_pedigree
 from genoloom.panel import Panel
@@ -25,8 +25,8 @@ def relatives_of(panels: list[Panel], source: str) -> Relatives | None:
 
     Says what could be told and what could not.
     """
-    people = panels[0].people
-    if len(people) > MAX_INDIVIDUALS:
+    individuals = panels[0].individuals
+    if len(individuals) > MAX_INDIVIDUALS:
         log.warning(
             "%s: relatives are not looked for among more than %d individuals; name a pedigree "
             "(split.pedigree)",
@@ -35,7 +35,7 @@ def relatives_of(panels: list[Panel], source: str) -> Relatives | None:
         )
         return None
     step = max(1, -(-sum(len(panel.sites) for panel in panels) // MAX_SITES))
-    found = find_relatives(lambda: _dosages(panels, step), np.array(people.population))
+    found = find_relatives(lambda: _dosages(panels, step), np.array(individuals.population))
     if found.degree is None:
         told = "parents and children, and duplicates" if found.parents else "duplicates"
         log.info(
@@ -98,5 +98,5 @@ def warn_of_relatives(panels: list[Panel], roles: list[str]) -> None:
             "%s of a training and a held-out individual are duplicates or close relatives: attacks "
             "are blunted and reference values too good; take one of each pair out of the held-out "
             "files",
-            people_count(across, "pairs"),
+            individuals_count(across, "pairs"),
         )

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from genoloom import __version__
 from genoloom.config import ReleaseOptions
-from genoloom.disclosure import people_count
+from genoloom.disclosure import individuals_count
 from genoloom.errors import GateError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.leak_ledger import add_to_ledger
@@ -39,7 +39,7 @@ from genoloom.validation.fidelity import COLUMNS as FIDELITY_COLUMNS
 
 log = logging.getLogger(__name__)
 
-PEOPLE_COLUMNS = ["person", "population", "sex"]  # not the seeds
+INDIVIDUALS_COLUMNS = ["individual", "population", "sex"]  # not the seeds
 BLOCK = 1024  # sites written at a time
 
 
@@ -118,12 +118,12 @@ class Bundle:
             variants = self._write_genotypes(contig)
             if self.options.consensus:
                 reasons += self._write_consensus(contig, variants)
-        people = evidence.cohort.people
+        individuals = evidence.cohort.individuals
         rows = [
-            dict(zip(PEOPLE_COLUMNS, row, strict=True))
-            for row in zip(people.id, people.population, people.sex, strict=True)
+            dict(zip(INDIVIDUALS_COLUMNS, row, strict=True))
+            for row in zip(individuals.id, individuals.population, individuals.sex, strict=True)
         ]
-        write_table(part / "people.tsv", PEOPLE_COLUMNS, rows)
+        write_table(part / "samples.tsv", INDIVIDUALS_COLUMNS, rows)
         attacks, metrics = (
             read_table(evidence.table("privacy.tsv")),
             read_table(evidence.table("fidelity.tsv")),
@@ -157,7 +157,7 @@ class Bundle:
         generator, sites, description = load_generator(evidence.model(contig))
         panel, record = evidence.genotypes(contig, sites), evidence.records[f"synthetic {contig}"]
         with PanelWriter(
-            prefix, panel.people, panel.sites.contig, panel.sites.contig_length
+            prefix, panel.individuals, panel.sites.contig, panel.sites.contig_length
         ) as writer:
             for start, stop, alleles in panel.blocks(BLOCK):
                 writer.append(panel.sites.take(slice(start, stop)), alleles)
@@ -175,7 +175,7 @@ class Bundle:
         }
         write_variants(variants, panel, made)
         plan = make_plan(evidence.cohort, sites, generator)
-        plan.write_truth(prefix, sites, panel.people, generator.population_names)
+        plan.write_truth(prefix, sites, panel.individuals, generator.population_names)
         return variants
 
     def _write_consensus(self, contig: str, variants: Path) -> list[str]:
@@ -196,12 +196,12 @@ class Bundle:
         )
         try:
             with gzip.open(there) as handle:
-                people = sum(line.startswith(b">") for line in handle) // 2
+                individuals = sum(line.startswith(b">") for line in handle) // 2
             consensus(
                 variants=variants,
                 reference=self.evidence.results.parent / row.reference,
                 out=out,
-                people=max(people, 1),
+                individuals=max(individuals, 1),
             )
             with gzip.open(there) as old, gzip.open(out) as new:
                 same = all(a == b for a, b in zip_longest(old, new))
@@ -223,7 +223,7 @@ class Bundle:
         evidence, options = self.evidence, self.options
         descriptions, compared = (
             evidence.descriptions,
-            evidence.records["audit"].facts["people_per_role"],
+            evidence.records["audit"].facts["individuals_per_role"],
         )
         epoch = os.environ.get("SOURCE_DATE_EPOCH")  # reproducible builds ask for a given date
         date = datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
@@ -232,12 +232,12 @@ class Bundle:
             "generator": evidence.generator,
             "version": __version__,
             "date": date.date().isoformat(),
-            "people": len(evidence.cohort.people),
+            "individuals": len(evidence.cohort.individuals),
             "contigs": [(d["contig"], int(d["n_variants"])) for d in descriptions],
-            "training_people": descriptions[0]["training_people"],
+            "training_individuals": descriptions[0]["training_individuals"],
             "seed": descriptions[0]["seed"],
-            "compared": people_count(compared),
-            "not_compared": max(0, len(evidence.cohort.people) - compared),
+            "compared": individuals_count(compared),
+            "not_compared": max(0, len(evidence.cohort.individuals) - compared),
             "min_carriers": min(d["min_carriers"] for d in descriptions),
             "max_auc": options.max_auc,
             "licence": options.licence
@@ -251,13 +251,14 @@ class Bundle:
         }
 
     def _redrawn(self) -> str:
-        """What was done about synthetic people who came too close to training people."""
+        """What was done about synthetic individuals who came too close to training individuals."""
         record = self.evidence.records["cohort"]
         if record.stage != "redraw":
-            return "No synthetic person was rejected for being close to a training person."
-        redrawn, people = record.facts["redrawn"], record.facts["people"]
+            return "No synthetic individual was rejected for being close to a training individual."
+        redrawn, individuals = record.facts["redrawn"], record.facts["individuals"]
         return (
-            f"{redrawn} of {people} synthetic people came too close to a training person and were "
+            f"{redrawn} of {individuals} synthetic individuals came too close to a training "
+            "individual and were "
             "drawn anew."
         )
 
@@ -291,4 +292,4 @@ class Bundle:
         with suppress(RuntimeError):
             places.append(Path.home())
         canaries = [canary.strip() for canary in self.options.canaries.split(",")]
-        return Forbidden.of(self.evidence.real_people(), words, map(str, places), canaries)
+        return Forbidden.of(self.evidence.real_individuals(), words, map(str, places), canaries)

@@ -1,9 +1,9 @@
-"""Phase realism by a phasing program: is the phase of synthetic people found again as well as that
-of real ones?
+"""Phase realism by a phasing program: is the phase of synthetic individuals found again as well as
+that of real ones?
 
-Phase is taken from the synthetic people, the training people and half of the held-out people, and a
-phaser restores it with the other half of the held-out people as its reference panel. Haplotypes
-that do not behave like real ones are phased wrongly.
+Phase is taken from the synthetic individuals, the training individuals and half of the held-out
+individuals, and a phaser restores it with the other half of the held-out individuals as its
+reference panel. Haplotypes that do not behave like real ones are phased wrongly.
 """
 
 import gzip
@@ -30,20 +30,20 @@ RESAMPLES = 200
 
 
 def switch_errors(truth: np.ndarray, phased: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Wrongly phased pairs of neighbouring heterozygous sites, and all such pairs, of each person,
-    int64 (n_people,) each.
+    """Wrongly phased pairs of neighbouring heterozygous sites, and all such pairs, of each
+    individual, int64 (n_individuals,) each.
 
     Parameters
     ----------
-    truth, phased : ndarray, int8, shape (n_variants, 2 * n_people)
+    truth, phased : ndarray, int8, shape (n_variants, 2 * n_individuals)
         The same genotypes.
     """
     first, second = truth[:, 0::2], truth[:, 1::2]
     wrong, pairs = (np.zeros(first.shape[1], dtype=np.int64) for _ in range(2))
-    for person in range(first.shape[1]):
-        heterozygous = np.flatnonzero(first[:, person] != second[:, person])
-        turned = phased[heterozygous, 2 * person] != first[heterozygous, person]
-        wrong[person], pairs[person] = (
+    for individual in range(first.shape[1]):
+        heterozygous = np.flatnonzero(first[:, individual] != second[:, individual])
+        turned = phased[heterozygous, 2 * individual] != first[heterozygous, individual]
+        wrong[individual], pairs[individual] = (
             (turned[1:] != turned[:-1]).sum(),
             max(0, len(heterozygous) - 1),
         )
@@ -51,7 +51,7 @@ def switch_errors(truth: np.ndarray, phased: np.ndarray) -> tuple[np.ndarray, np
 
 
 def measure_switch_errors(
-    pairs: Sequence[tuple[Panel, Panel]], people: Comparison, seed: int
+    pairs: Sequence[tuple[Panel, Panel]], individuals: Comparison, seed: int
 ) -> Measured:
     """The share of wrongly phased pairs; nan, which is `not run`, where there is no phaser or it
     fails.
@@ -59,28 +59,30 @@ def measure_switch_errors(
     Parameters
     ----------
     pairs : sequence of (Panel, Panel)
-        Synthetic and real people of each contig, at the same sites.
+        Synthetic and real individuals of each contig, at the same sites.
     """
     nothing = Measured(METRIC, WHOLE, {"S": np.nan, "T": np.nan}, np.nan, np.nan, np.empty(0))
     if shutil.which("beagle") is None:
         log.warning("beagle is not found: switch errors after phasing anew are not run")
         return nothing
     rng = np.random.default_rng(seed)
-    names = sorted(set(people.population))
-    reference, held = halve(people.holdout, people.population, names, rng)
-    groups = {"S": halve(people.synthetic, people.population, names, rng)[0], "H": held}
-    groups["T"] = halve(people.train, people.population, names, rng)[0]
-    shift = len(people.synthetic)
+    names = sorted(set(individuals.population))
+    reference, held = halve(individuals.holdout, individuals.population, names, rng)
+    groups = {"S": halve(individuals.synthetic, individuals.population, names, rng)[0], "H": held}
+    groups["T"] = halve(individuals.train, individuals.population, names, rng)[0]
+    shift = len(individuals.synthetic)
     found = {g: np.zeros((2, len(rows)), dtype=np.int64) for g, rows in groups.items()}
     for made, real in pairs:
         kept = np.flatnonzero(np.diff(real.sites.position, prepend=-1) > 0)  # one site a position
         sites = real.sites.take(kept)
-        known = read_rows(real, people.real_people[reference - shift], 0, len(real.sites))[kept]
+        known = read_rows(
+            real, individuals.real_individuals[reference - shift], 0, len(real.sites)
+        )[kept]
         for g, rows in groups.items():
             panel, index = (
-                (made, people.synthetic_people[rows])
+                (made, individuals.synthetic_individuals[rows])
                 if g == "S"
-                else (real, people.real_people[rows - shift])
+                else (real, individuals.real_individuals[rows - shift])
             )
             truth = read_rows(panel, index, 0, len(real.sites))[kept]
             phased = _phase(sites, truth, known, seed)
@@ -96,14 +98,14 @@ def measure_switch_errors(
     resampled = {
         g: rate(g, rng.integers(0, len(rows), (RESAMPLES, len(rows)))) for g, rows in groups.items()
     }
-    # of real people, whatever the synthetic
+    # of real individuals, whatever the synthetic
     spread = float(np.hypot(resampled["T"].std(ddof=1), resampled["H"].std(ddof=1)))
     return Measured(METRIC, WHOLE, {g: rates[g] for g in "ST"}, rates["H"], spread, np.empty(0))
 
 
 def _phase(sites: Sites, truth: np.ndarray, reference: np.ndarray, seed: int) -> np.ndarray | None:
-    """Haplotypes of people whose phase is taken away, int8 of the shape of `truth`; None where the
-    phaser fails.
+    """Haplotypes of individuals whose phase is taken away, int8 of the shape of `truth`; None where
+    the phaser fails.
     """
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
@@ -142,11 +144,11 @@ def _phase(sites: Sites, truth: np.ndarray, reference: np.ndarray, seed: int) ->
 
 
 def write_genotypes(path: Path, sites: Sites, alleles: np.ndarray, separator: str) -> None:
-    """A small VCF of nameless people for the phaser.
+    """A small VCF of nameless individuals for the phaser.
 
     Parameters
     ----------
-    alleles : ndarray, int8, shape (n_variants, 2 * n_people)
+    alleles : ndarray, int8, shape (n_variants, 2 * n_individuals)
         0 or 1.
     separator : str
         "/" where phase is not given, "|" where it is.

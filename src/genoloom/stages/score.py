@@ -1,5 +1,5 @@
-"""Log-likelihood of phased people under a model: per haplotype, per block, and where two haplotypes
-may be joined wrongly.
+"""Log-likelihood of phased individuals under a model: per haplotype, per block, and where two
+haplotypes may be joined wrongly.
 """
 
 import logging
@@ -12,21 +12,21 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from genoloom.disclosure import people_count
+from genoloom.disclosure import individuals_count
 from genoloom.errors import InputError
-from genoloom.formats.names import check_person_names
+from genoloom.formats.names import check_individual_names
 from genoloom.formats.pgen import PanelWriter, open_panel
-from genoloom.formats.sheets import read_people
+from genoloom.formats.sheets import read_individuals
 from genoloom.formats.tables import write_table
 from genoloom.formats.variants import open_variants
 from genoloom.models.haplotype.base import HaplotypeGenerator
-from genoloom.panel import Panel, People, Sites
+from genoloom.panel import Individuals, Panel, Sites
 from genoloom.stages.load import load_generator
 
 log = logging.getLogger(__name__)
 
 HAPLOTYPE_COLUMNS = [
-    "person",
+    "individual",
     "haplotype",
     "population",
     "sites_called",
@@ -35,7 +35,7 @@ HAPLOTYPE_COLUMNS = [
     "z",
 ]
 BLOCK_COLUMNS = [
-    "person",
+    "individual",
     "haplotype",
     "first",
     "last",
@@ -43,7 +43,7 @@ BLOCK_COLUMNS = [
     "log_likelihood",
     "bits_per_site",
 ]
-SWITCH_COLUMNS = ["person", "position", "log_odds"]
+SWITCH_COLUMNS = ["individual", "position", "log_odds"]
 WRITE_SITES = 1024  # sites handed to the panel writer at a time
 MIN_REFERENCE = 10  # haplotypes of one population behind a z
 
@@ -53,12 +53,12 @@ def score(
     model: Path,
     variants: Path,
     out: Path,
-    people: Path | None = None,
+    samples: Path | None = None,
     blocks: Path | None = None,
     switches: Path | None = None,
     threads: int = 1,
 ) -> None:
-    """Write the tables of scores. They name people and are closed to others (mode 0600).
+    """Write the tables of scores. They name individuals and are closed to others (mode 0600).
 
     Sites of the model that the file lacks, and missing calls, are summed over; variants that the
     model does not know are counted and left out.
@@ -73,13 +73,14 @@ def score(
     out : Path
         One row a haplotype; `z` is how far its bits a called site lie from the median of its
         population in the file, in robust standard deviations.
-    people : Path, optional
-        Sheet of people, for their populations; a model that can score the unlabelled needs none.
+    samples : Path, optional
+        Sheet of individuals, for their populations; a model that can score the unlabelled needs
+        none.
     blocks : Path, optional
         One row a haplotype and block (`first`, `last`: 1-based positions).
     switches : Path, optional
-        One row a person and place between blocks (`position`, 1-based, begins the later block) at
-        which both sides are heterozygous: the log-odds that the haplotypes are exchanged there.
+        One row an individual and place between blocks (`position`, 1-based, begins the later block)
+        at which both sides are heterozygous: the log-odds that the haplotypes are exchanged there.
     """
     torch.set_num_threads(threads)
     generator, sites, description = load_generator(model)
@@ -96,10 +97,12 @@ def score(
         )
     with tempfile.TemporaryDirectory(dir=_folder(out)) as folder:
         panel = aligned_panel(variants, sites, Path(folder) / "aligned")
-        population = np.repeat(population_labels(people, panel.people, generator, variants), 2)
+        population = np.repeat(
+            population_labels(samples, panel.individuals, generator, variants), 2
+        )
         names = [*generator.population_names, "unlabelled"]
         called = _called(panel)
-        total = np.zeros(2 * len(panel.people))
+        total = np.zeros(2 * len(panel.individuals))
         if generator.scores_blocks:
             block_rows = []
             for where, scores in generator.block_log_likelihood(panel.haplotypes, population):
@@ -114,13 +117,17 @@ def score(
         z = robust_z(bits, population)
         rows = [
             {
-                "person": person, "haplotype": h + 1, "population": names[population[2 * i + h]],
+                "individual": individual,
+                "haplotype": h + 1,
+                "population": names[population[2 * i + h]],
                 "sites_called": called[2 * i + h],
-                "log_likelihood": float(total[2 * i + h]), "bits_per_site": float(bits[2 * i + h]),
+                "log_likelihood": float(total[2 * i + h]),
+                "bits_per_site": float(bits[2 * i + h]),
                 "z": float(z[2 * i + h]),
             }
-            for i, person in enumerate(panel.people.id) for h in (0, 1)
-        ]  # fmt: skip
+            for i, individual in enumerate(panel.individuals.id)
+            for h in (0, 1)
+        ]
         _write(out, HAPLOTYPE_COLUMNS, rows)
         if switches:
             _write(switches, SWITCH_COLUMNS, list(_switch_rows(generator, panel, population)))
@@ -133,8 +140,8 @@ def score(
 
 
 def aligned_panel(variants: Path, sites: Sites, prefix: Path) -> Panel:
-    """The people of a genotype file at the sites of a model, kept at `prefix`; -1 at sites that the
-    file lacks.
+    """The individuals of a genotype file at the sites of a model, kept at `prefix`; -1 at sites
+    that the file lacks.
 
     Raises
     ------
@@ -142,16 +149,16 @@ def aligned_panel(variants: Path, sites: Sites, prefix: Path) -> Panel:
         The file cannot be read, or shares no site with the model.
     """
     source = open_variants(variants, sites.contig)
-    check_person_names(variants, source.samples)
-    people = People(
+    check_individual_names(variants, source.samples)
+    individuals = Individuals(
         source.samples, ["unknown"] * len(source.samples), ["unknown"] * len(source.samples)
     )
     shared = unphased = 0
-    with PanelWriter(prefix, people, sites.contig, sites.contig_length) as writer:
+    with PanelWriter(prefix, individuals, sites.contig, sites.contig_length) as writer:
         for start in range(0, len(sites), WRITE_SITES):
             part = sites.take(slice(start, start + WRITE_SITES))
             if start == 0:
-                rows = _matching_rows(source, sites, 2 * len(people))
+                rows = _matching_rows(source, sites, 2 * len(individuals))
             block = [next(rows) for _ in range(len(part))]
             shared += sum(found for _, found, _ in block)
             unphased += sum(n for _, _, n in block)
@@ -199,25 +206,29 @@ def _matching_rows(
 
 
 def population_labels(
-    sheet: Path | None, people: People, generator: HaplotypeGenerator, variants: Path
+    sheet: Path | None, individuals: Individuals, generator: HaplotypeGenerator, variants: Path
 ) -> np.ndarray:
-    """Index of each person's population in the model, -1 where it is not known."""
+    """Index of each individual's population in the model, -1 where it is not known."""
     known = {name: i for i, name in enumerate(generator.population_names)}
-    listed = read_people(sheet) if sheet is not None else {}
-    named = [listed[person][0] if person in listed else None for person in people.id]
+    listed = read_individuals(sheet) if sheet is not None else {}
+    named = [
+        listed[individual][0] if individual in listed else None for individual in individuals.id
+    ]
     labels = np.array([known.get(name, -1) for name in named])
     if len(known) == 1 and sheet is None:
         labels[:] = 0
     strange = int((labels < 0).sum())
     if strange and not generator.scores_unlabelled:
         raise InputError(
-            sheet or variants, f"{people_count(strange)} have no population that the model knows",
-            expected=f"one of {', '.join(known)}", remedy="give a sheet of people with --samples",
+            sheet or variants, f"{individuals_count(strange)} have no population that the model "
+                               "knows",
+            expected=f"one of {', '.join(known)}", remedy="give a sheet of individuals with "
+                                                          "--samples",
         )  # fmt: skip
     if strange and sheet is not None:
         log.warning(
             "%s have no population that the model knows; they are scored without label",
-            people_count(strange),
+            individuals_count(strange),
         )
     return labels
 
@@ -249,13 +260,16 @@ def _block_rows(panel: Panel, where: slice, scores: np.ndarray) -> list[dict]:
     first, last = (int(panel.sites.position[i]) for i in (where.start, where.stop - 1))
     return [
         {
-            "person": panel.people.id[i // 2], "haplotype": i % 2 + 1, "first": first, "last": last,
+            "individual": panel.individuals.id[i // 2],
+            "haplotype": i % 2 + 1,
+            "first": first,
+            "last": last,
             "sites_called": int(called[i]),
             "log_likelihood": float(score),
             "bits_per_site": float(-score / called[i] / math.log(2)) if called[i] else None,
         }
         for i, score in enumerate(scores)
-    ]  # fmt: skip
+    ]
 
 
 def _switch_rows(
@@ -264,7 +278,7 @@ def _switch_rows(
     for variant, log_odds in generator.switch_log_odds(panel.haplotypes, population):
         for i in np.flatnonzero(log_odds):
             yield {
-                "person": panel.people.id[i],
+                "individual": panel.individuals.id[i],
                 "position": int(panel.sites.position[variant]),
                 "log_odds": float(log_odds[i]),
             }

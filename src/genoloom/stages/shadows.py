@@ -1,8 +1,8 @@
 """Shadow models: what the audit's attacks score when it is known who trained.
 
-The generator is fitted anew to random halves of the real people that the audit compares, and its
-samples are attacked like the synthetic data in question. What a person scores when left out tells
-how easily he is taken for a member.
+The generator is fitted anew to random halves of the real individuals that the audit compares, and
+its samples are attacked like the synthetic data in question. What an individual scores when left
+out tells how easily he is taken for a member.
 
 A shadow model depends on its number alone and not on the others. So the audit may make them one
 after the other, or jobs of their own may (`genoloom shadow`), which run side by side and go on
@@ -57,8 +57,8 @@ class ShadowWork:
     models : AuditedModels
         Of which the kind and the options are taken.
     pairs : sequence of (Panel, Panel)
-        Synthetic and real people of each contig, at the same sites.
-    people : Comparison
+        Synthetic and real individuals of each contig, at the same sites.
+    individuals : Comparison
         Who is compared.
     options : AuditOptions
     seed : int
@@ -67,7 +67,7 @@ class ShadowWork:
 
     models: AuditedModels
     pairs: Sequence[tuple[Panel, Panel]]
-    people: Comparison
+    individuals: Comparison
     options: AuditOptions
     seed: int
 
@@ -78,17 +78,17 @@ class ShadowWork:
         return plan_shadows(
             options.shadow_models, options.shadow_minutes, options.shadow_steps,
             self.models.generators, sites,
-            self.people.n, self.models.templates,
+            self.individuals.n, self.models.templates,
         )  # fmt: skip
 
     def members(self, k: int) -> np.ndarray:
-        """Who trains the `k`-th: bool (2 n,), held-out people first.
+        """Who trains the `k`-th: bool (2 n,), held-out individuals first.
 
         Halves come in complementary pairs, so everybody is left out of half of the shadows when
         their number is even.
         """
         rng = np.random.default_rng(derive_seed(self.seed, "shadows", k // 2))
-        population = self.people.population[len(self.people.synthetic) :]
+        population = self.individuals.population[len(self.individuals.synthetic) :]
         rows = halve(np.arange(len(population)), population, sorted(set(population)), rng)[k % 2]
         return np.isin(np.arange(len(population)), rows)
 
@@ -100,19 +100,25 @@ class ShadowWork:
         state : Path, optional
             Directory for checkpoints: a stopped fit goes on from there.
         """
-        people, seed, member = self.people, derive_seed(self.seed, "shadow", k), self.members(k)
-        # as many synthetic people of each population as there are in the audit, in its order
-        drawn = replace(people, synthetic_people=np.arange(people.n))
+        individuals, seed, member = (
+            self.individuals,
+            derive_seed(self.seed, "shadow", k),
+            self.members(k),
+        )
+        # as many synthetic individuals of each population as there are in the audit, in its order
+        drawn = replace(individuals, synthetic_individuals=np.arange(individuals.n))
         data = AuditData(drawn, *window_sizes(self.options), copies=False)
         for _, panel in self.pairs:
             kind = self.models.generators[panel.sites.contig]
-            options = shadow_options(kind, people.n, len(panel.sites), self.options.shadow_steps)
-            place = state and state / panel.sites.contig
-            fitted = fit_people(
-                kind, options, panel, people.real_people[member], seed, place, threads
+            options = shadow_options(
+                kind, individuals.n, len(panel.sites), self.options.shadow_steps
             )
-            made = draw_people(
-                fitted, panel.sites.contig, people.population[people.synthetic], seed
+            place = state and state / panel.sites.contig
+            fitted = fit_individuals(
+                kind, options, panel, individuals.real_individuals[member], seed, place, threads
+            )
+            made = draw_individuals(
+                fitted, panel.sites.contig, individuals.population[individuals.synthetic], seed
             )
             data.add(
                 replace(panel, haplotypes=ArrayHaplotypes(made)),
@@ -123,7 +129,7 @@ class ShadowWork:
 
 
 def make_shadows(number: int, work: ShadowWork) -> list[Shadow]:
-    """Scores of the real people against the samples of `number` shadow models."""
+    """Scores of the real individuals against the samples of `number` shadow models."""
     found = []
     for k in range(number):
         found.append(work.fit(k))
@@ -154,7 +160,7 @@ def read_shadows(
             f"{len(files)} files",
             expected=f"{number}, one of each shadow model (genoloom shadow)",
         )
-    n = len(work.people.real_people)
+    n = len(work.individuals.real_individuals)
     found = []
     for k, path in enumerate(files[:number]):
         member, scores = read_scores(path, made_for(sources, work.options, work.seed, k), n)
@@ -206,9 +212,13 @@ def shadow(
     used = {f"model/{path.name}": path for path in models}
     record = Making("shadow", {**sources, **used})
     made, real = comparands.pairs[0]
-    people = compare(made.people, real.people, comparands.roles, 0, seed)
+    individuals = compare(made.individuals, real.individuals, comparands.roles, 0, seed)
     work = ShadowWork(
-        load_models(models, comparands.pairs, people), comparands.pairs, people, options, seed
+        load_models(models, comparands.pairs, individuals),
+        comparands.pairs,
+        individuals,
+        options,
+        seed,
     )
     plan, mark = work.plan(), made_for(record.digests, options, seed, number)
     close_directory(out.parent)
@@ -226,7 +236,7 @@ def shadow(
     log.info("shadow model %d of %d", number + 1, plan.number)
 
 
-def fit_people(
+def fit_individuals(
     kind: HaplotypeGenerator,
     options: Section,
     panel: Panel,
@@ -235,10 +245,10 @@ def fit_people(
     state: Path | None = None,
     threads: int = 1,
 ) -> HaplotypeGenerator:
-    """A generator of the class of `kind`, with `options`, fitted to the people `rows` of a
+    """A generator of the class of `kind`, with `options`, fitted to the individuals `rows` of a
     panel.
     """
-    training = panel.take_people(rows)
+    training = panel.take_individuals(rows)
     data = training_haplotypes(training, VALIDATION_FRACTION, seed)
     generator = generator_class(kind.name)(options)
     with tempfile.TemporaryDirectory() as scratch:
@@ -255,10 +265,12 @@ def fit_people(
     return generator
 
 
-def draw_people(
+def draw_individuals(
     generator: HaplotypeGenerator, contig: str, population: np.ndarray, seed: int
 ) -> np.ndarray:
-    """Haplotypes of people with the given populations, int8 (n_variants, 2 * n_people)."""
+    """Haplotypes of individuals with the given populations, int8 (n_variants, 2 *
+    n_individuals).
+    """
     label = np.repeat([generator.population_names.index(name) for name in population], 2)
     seeds = np.array(
         [derive_seed(seed, "haplotype", contig, i) for i in range(len(label))], dtype=np.uint64

@@ -25,7 +25,7 @@ BLOCK = 1024  # sites handed to the writer at a time
 
 @dataclass(frozen=True)
 class Site:
-    """A biallelic site with its alleles, int8, shape (2 * n_people,)."""
+    """A biallelic site with its alleles, int8, shape (2 * n_individuals,)."""
 
     position: int
     id: str
@@ -69,8 +69,8 @@ class Account:
 def site_blocks(
     sites: Iterable[Site], contig: str, contig_length: int | None = None
 ) -> Iterator[tuple[Sites, np.ndarray]]:
-    """`BLOCK` sites at a time with their alleles, int8 (n_sites, 2 * n_people); without genetic
-    positions.
+    """`BLOCK` sites at a time with their alleles, int8 (n_sites, 2 * n_individuals); without
+    genetic positions.
     """
     stream = iter(sites)
     while block := list(islice(stream, BLOCK)):
@@ -132,7 +132,7 @@ def _unphased(path: Path, account: Account) -> InputError:
     first = f"{account.contig}:{account.first_unphased}"
     tool = (
         "phase the file (SHAPEIT, Beagle, Eagle), or give --allow-unphased drop-sites or "
-        "drop-people"
+        "drop-individuals"
     )
     if account.of_other_sets:
         return InputError(

@@ -1,4 +1,4 @@
-"""Divide the people of a panel, once for all its contigs."""
+"""Divide the individuals of a panel, once for all its contigs."""
 
 import json
 import logging
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from genoloom.config import SplitOptions
-from genoloom.disclosure import people_count
+from genoloom.disclosure import individuals_count
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.pgen import open_panel, panel_files, read_psam
@@ -17,9 +17,9 @@ from genoloom.formats.private_directories import close_directory
 from genoloom.formats.provenance import Making, record_path
 from genoloom.formats.splits import write_split
 from genoloom.formats.text import read_json
-from genoloom.panel import People
+from genoloom.panel import Individuals
 from genoloom.popgen.relatives import groups
-from genoloom.splits import split_people
+from genoloom.splits import split_individuals
 from genoloom.stages.relatives import pedigree_pairs, relatives_of
 
 log = logging.getLogger(__name__)
@@ -33,14 +33,14 @@ def split(
     Parameters
     ----------
     panels : list of Path
-        Panel prefixes, one a contig; all must hold the same people in the same order.
+        Panel prefixes, one a contig; all must hold the same individuals in the same order.
     out, summary : Path
         The table, and the contigs' summaries in one JSON.
 
     Raises
     ------
     InputError
-        The contigs differ in their people, or a population is too small.
+        The contigs differ in their individuals, or a population is too small.
     """
     pedigree = Path(options.pedigree) if options.pedigree else None
     read = {
@@ -55,25 +55,26 @@ def split(
         if sheet.id != sheets[0].id:
             raise InputError(
                 panel_files(prefix)[2],
-                f"has other people than {panel_files(panels[0])[2]}",
-                expected="the same people on every contig",
-                remedy="take the same samples on every contig: bcftools view -S; with drop-people, "
+                f"has other individuals than {panel_files(panels[0])[2]}",
+                expected="the same individuals on every contig",
+                remedy="take the same samples on every contig: bcftools view -S; with "
+                "drop-individuals, "
                 "drop them from all files",
             )
-    people = sheets[0]
-    families, related = _families(panels, people, options.kinship, pedigree)
-    roles = split_people(replace(people, family=families), options.holdout, seed)
+    individuals = sheets[0]
+    families, related = _families(panels, individuals, options.kinship, pedigree)
+    roles = split_individuals(replace(individuals, family=families), options.holdout, seed)
     remedy = "make the panel again with `genoloom prepare`"
     contigs = [
         read_json(f"{prefix}.summary.json", ("records", "kept"), remedy) for prefix in panels
     ]
-    counts = Counter(zip(people.population, roles, strict=True))
+    counts = Counter(zip(individuals.population, roles, strict=True))
     merged = {
-        "people": len(people),
+        "individuals": len(individuals),
         "roles": dict(sorted(Counter(roles).items())),
         "populations": {
             p: {r: counts[p, r] for r in ("train", "holdout")}
-            for p in sorted(set(people.population))
+            for p in sorted(set(individuals.population))
         },
         "relatives": related,
         "records": sum(c["records"] for c in contigs),
@@ -84,40 +85,40 @@ def split(
     close_directory(out.parent)
     with write_beside(summary) as [part]:
         part.write_text(json.dumps(merged, indent=2) + "\n")
-    write_split(out, people, roles)
+    write_split(out, individuals, roles)
     named = options.model_copy(update={"pedigree": None})  # a path, which its digest stands for
     made.write(record_path(out.with_suffix("")), [out, summary], named, seed=seed)
     log.info(
         "%s train, %s are held out",
-        people_count(roles.count("train")),
-        people_count(roles.count("holdout")),
+        individuals_count(roles.count("train")),
+        individuals_count(roles.count("holdout")),
     )
 
 
 def _families(
-    panels: list[Path], people: People, kinship: bool, pedigree: Path | None
+    panels: list[Path], individuals: Individuals, kinship: bool, pedigree: Path | None
 ) -> tuple[list[str], dict[str, str]]:
     """The family of each individual ("" for none), of sheet, pedigree and genotypes together.
 
     Also what is said of it: counts as they may be shown.
     """
-    n, pairs, related = len(people), [], {}
+    n, pairs, related = len(individuals), [], {}
     first: dict[str, int] = {}
-    pairs += [(first.setdefault(name, i), i) for i, name in enumerate(people.family) if name]
+    pairs += [(first.setdefault(name, i), i) for i, name in enumerate(individuals.family) if name]
     nodes = n
     if pedigree is not None:
-        nodes, of_pedigree = pedigree_pairs(pedigree, people.id)
+        nodes, of_pedigree = pedigree_pairs(pedigree, individuals.id)
         pairs += of_pedigree
     if kinship and (found := relatives_of([open_panel(prefix) for prefix in panels], "split")):
         pairs += found.pairs.tolist()
-        related["pairs_found_by_genotypes"] = people_count(len(found.pairs), "pairs")
+        related["pairs_found_by_genotypes"] = individuals_count(len(found.pairs), "pairs")
     group = groups(nodes, pairs)[:n]
     size = np.bincount(group, minlength=nodes)[group]
     if (size > 1).any():
-        related["people_with_relatives"] = people_count(int((size > 1).sum()))
+        related["individuals_with_relatives"] = individuals_count(int((size > 1).sum()))
         log.info(
             "split: %s have relatives in the panel and stay on one side with them",
-            related["people_with_relatives"],
+            related["individuals_with_relatives"],
         )
     return [
         f"group {g}" if k > 1 else "" for g, k in zip(group.tolist(), size.tolist(), strict=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from genoloom.config_section import Section
-from genoloom.disclosure import people_count
+from genoloom.disclosure import individuals_count
 from genoloom.errors import InputError
 from genoloom.formats.histories import write_history
 from genoloom.formats.models import describe, file_digest, pack_sites, save_model
@@ -31,12 +31,14 @@ from genoloom.training_config import TrainOptions
 
 log = logging.getLogger(__name__)
 
-SMALL_COHORT = 30  # people
+SMALL_COHORT = 30  # individuals
 TEMPLATES_ARE = {
-    "private": "This model holds the haplotypes of the people it was trained on, and what is drawn "
+    "private": "This model holds the haplotypes of the individuals it was trained on, and what is "
+    "drawn "
     "from it copies them in pieces. Treat both as private data.",
     "public": "This model holds haplotypes of a public panel and was trained on them alone. Of the "
-    "private people only the names of their populations, and the sites of their panel, had a part "
+    "private individuals only the names of their populations, and the sites of their panel, had a "
+    "part "
     "in it.",
 }
 
@@ -55,7 +57,7 @@ def train(
     seed: int,
     threads: int,
 ) -> None:
-    """Fit `generator` on the training people and write model, description and history.
+    """Fit `generator` on the training individuals and write model, description and history.
 
     Parameters
     ----------
@@ -71,7 +73,8 @@ def train(
     Raises
     ------
     InputError
-        Fewer than two people, no site that can be modelled, or files that do not belong together.
+        Fewer than two individuals, no site that can be modelled, or files that do not belong
+        together.
     Interrupted
         A signal or the time limit; run again to go on.
     CollapsedError
@@ -82,41 +85,43 @@ def train(
     )
     whole = open_panel(panel)
     index_of(panel, whole.sites)  # what could not be written later is not trained
-    roles = read_roles(split, whole.people)
-    people = whole.take_people(np.array([role == "train" for role in roles]))
+    roles = read_roles(split, whole.individuals)
+    individuals = whole.take_individuals(np.array([role == "train" for role in roles]))
     public = getattr(options, "public_panel", None)
     if public is not None:
-        people = _public_people(Path(public.replace("{contig}", whole.sites.contig)), whole, people)
-    if len(people.people) < 2:
+        individuals = _public_individuals(
+            Path(public.replace("{contig}", whole.sites.contig)), whole, individuals
+        )
+    if len(individuals.individuals) < 2:
         raise InputError(
-            split if public is None else public, "has too few people to train on",
-            expected="at least two: one of them is for validation", remedy="add people",
+            split if public is None else public, "has too few individuals to train on",
+            expected="at least two: one of them is for validation", remedy="add individuals",
         )  # fmt: skip
-    modelled, left_out = _modelled_sites(people, common.min_mac, common.min_carriers)
+    modelled, left_out = _modelled_sites(individuals, common.min_mac, common.min_carriers)
     if len(modelled) == 0:
         raise InputError(
             panel,
-            "no site has enough minor alleles among the training people",
+            "no site has enough minor alleles among the training individuals",
             remedy="lower --min-mac and --min-carriers",
         )
     fitted = generator_class(generator)(options)
     base, unknown = getattr(options, "init_from", None), 0
     if base is not None:
         base = Path(base.replace("{contig}", whole.sites.contig))
-        known = _adapt(fitted, base, people.sites, modelled)
+        known = _adapt(fitted, base, individuals.sites, modelled)
         unknown, modelled = len(modelled) - len(known), known
-    training = people.take_sites(modelled)
-    n = len(training.people)
+    training = individuals.take_sites(modelled)
+    n = len(training.individuals)
     log.info(
         "%s: %s to train on, %d sites; %d too rare to model",
         generator,
-        people_count(n),
+        individuals_count(n),
         len(modelled),
         left_out,
     )
     if n < SMALL_COHORT:
         log.warning(
-            "%s: fewer than %d training people: expect over-fitting, and copies of them",
+            "%s: fewer than %d training individuals: expect over-fitting, and copies of them",
             generator,
             SMALL_COHORT,
         )
@@ -166,7 +171,7 @@ def train(
         sites_too_rare_to_model=left_out,
         min_carriers=common.min_carriers,
         sites_unknown_to_base_model=unknown,
-        training_people=people_count(n),
+        training_individuals=individuals_count(n),
         **_templates(options, n, data_digest),
         sites_digest=training.sites.digest(),
         data_digest=data_digest,
@@ -192,12 +197,12 @@ def train(
     log.info("%s: model written", run.label)
 
 
-def _public_people(path: Path, whole: Panel, people: Panel) -> Panel:
-    """The people of the public panel at `path`, at those of its sites that the private panel
+def _public_individuals(path: Path, whole: Panel, individuals: Panel) -> Panel:
+    """The individuals of the public panel at `path`, at those of its sites that the private panel
     `whole` has too.
 
-    Nothing of the private `people` but the names of their populations and the sites of their panel
-    is looked at.
+    Nothing of the private `individuals` but the names of their populations and the sites of their
+    panel is looked at.
 
     Raises
     ------
@@ -213,26 +218,28 @@ def _public_people(path: Path, whole: Panel, people: Panel) -> Panel:
             expected="the same positions and alleles",
             remedy="prepare a public panel of the same contig and genome build",
         )  # fmt: skip
-    strange = sorted(set(people.people.population) - set(public.people.population))
+    strange = sorted(set(individuals.individuals.population) - set(public.individuals.population))
     if strange:
         raise InputError(
             path, f"has nobody of the population '{strange[0]}'",
-            expected=f"the populations {', '.join(sorted(set(people.people.population)))}",
-            remedy="give both panels the same labels in their sheets of people",
+            expected="the populations "
+                     f"{', '.join(sorted(set(individuals.individuals.population)))}",
+            remedy="give both panels the same labels in their sheets of individuals",
         )  # fmt: skip
-    shared = len(set(public.people.id) & set(whole.people.id))
+    shared = len(set(public.individuals.id) & set(whole.individuals.id))
     if shared:
         raise InputError(
-            path, f"names {people_count(shared)} of the private panel", expected="other people",
+            path, f"names {individuals_count(shared)} of the private "
+                  "panel", expected="other individuals",
             remedy="prepare it without them (bcftools view -S)",
         )  # fmt: skip
     log.info(
         "public templates: %s, %d of %d sites",
-        people_count(len(public.people)),
+        individuals_count(len(public.individuals)),
         len(index),
         len(whole.sites),
     )
-    return Panel(whole.sites.take(index), public.people, public.take_sites(place).haplotypes)
+    return Panel(whole.sites.take(index), public.individuals, public.take_sites(place).haplotypes)
 
 
 def _templates(options: Section, n: int, data_digest: str) -> dict:
@@ -241,7 +248,7 @@ def _templates(options: Section, n: int, data_digest: str) -> dict:
     if kind is None:
         return {}
     return {
-        "templates": {"kind": kind, "people": people_count(n), "digest": data_digest},
+        "templates": {"kind": kind, "individuals": individuals_count(n), "digest": data_digest},
         "private": TEMPLATES_ARE[kind],
     }
 
@@ -279,7 +286,7 @@ def _adapt(
 
 
 def _modelled_sites(panel: Panel, min_mac: int, min_carriers: int) -> tuple[np.ndarray, int]:
-    """Indices of the sites whose minor allele has enough copies in enough people, and how many
+    """Indices of the sites whose minor allele has enough copies in enough individuals, and how many
     sites have not.
     """
     alternate, called = allele_counts(panel)
@@ -295,11 +302,11 @@ def _modelled_sites(panel: Panel, min_mac: int, min_carriers: int) -> tuple[np.n
 
 
 def carriers(alleles: np.ndarray, allele: np.ndarray) -> np.ndarray:
-    """How many people carry an allele once or twice, int64, shape (n_variants,).
+    """How many individuals carry an allele once or twice, int64, shape (n_variants,).
 
     Parameters
     ----------
-    alleles : ndarray, int8, shape (n_variants, 2 * n_people)
+    alleles : ndarray, int8, shape (n_variants, 2 * n_individuals)
     allele : ndarray, int8, shape (n_variants,)
         0 or 1, the allele of each variant that is asked for.
     """
@@ -308,11 +315,11 @@ def carriers(alleles: np.ndarray, allele: np.ndarray) -> np.ndarray:
 
 
 def training_haplotypes(panel: Panel, validation_fraction: float, seed: int) -> TrainingHaplotypes:
-    """What a generator may see of the training people; some are marked as validation set, by
+    """What a generator may see of the training individuals; some are marked as validation set, by
     population.
     """
-    names = sorted(set(panel.people.population))
-    population = np.array([names.index(p) for p in panel.people.population])
+    names = sorted(set(panel.individuals.population))
+    population = np.array([names.index(p) for p in panel.individuals.population])
     return TrainingHaplotypes(
         haplotypes=panel.haplotypes,
         population=np.repeat(population, 2),
@@ -324,10 +331,10 @@ def training_haplotypes(panel: Panel, validation_fraction: float, seed: int) -> 
 
 
 def _validation_set(population: np.ndarray, share: float, seed: int) -> np.ndarray:
-    """Which people are in the validation set, bool (n_people,): the share of each population, at
-    least one person in all.
+    """Which individuals are in the validation set, bool (n_individuals,): the share of each
+    population, at least one individual in all.
     """
-    # the name of the seed is a former one: the same people are chosen
+    # the name of the seed is a former one: the same individuals are chosen
     rng = np.random.default_rng(derive_seed(seed, "watch"))
     rank = np.empty(len(population))
     for p in np.unique(population):
@@ -340,7 +347,7 @@ def _validation_set(population: np.ndarray, share: float, seed: int) -> np.ndarr
 
 def overlaps_of(training: Panel) -> Overlaps:
     """The sites that exclude each other, with the frequencies of their alternates among the
-    training people.
+    training individuals.
     """
     overlaps = Overlaps(training.sites.position, training.sites.ref, training.sites.alt)
     if len(overlaps.pairs):

@@ -31,7 +31,7 @@ def training_sequences(path: Path, validation_fraction: float, seed: int) -> Tra
     """What a generator may see of a training set; whole clusters are marked as validation set."""
     sequences = read_set(path)
     names = sorted(set(sequences.label))
-    # the name of the seed is a former one: the same people are chosen
+    # the name of the seed is a former one: the same individuals are chosen
     validation = hold_out(
         sequences.cluster, validation_fraction, np.random.default_rng(derive_seed(seed, "watch"))
     )

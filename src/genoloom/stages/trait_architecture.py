@@ -46,7 +46,7 @@ def dosage_blocks(
     by_contig: dict[str, list[int]] = defaultdict(list)
     for row, contig in enumerate(sites.contig):
         by_contig[contig].append(row)
-    n = len(files.people)
+    n = len(files.individuals)
     for contig, members in by_contig.items():
         every = np.array(members)
         index, swapped = np.full(len(every), -1), np.zeros(len(every), dtype=bool)
@@ -97,17 +97,17 @@ def draw_truth(
         Sites of a file are not in the panel, too few sites can be drawn, causal sites do not vary,
         or a file is of another build.
     """
-    if len(files.people) < 2:
+    if len(files.individuals) < 2:
         expected = "two or more, on whom effects are scaled"
         raise InputError(files.label, "has one individual", expected=expected)
     whole = _all_sites(files)
     axes, loadings = _axes(files, whole, sheet.components)
     names = {name for trait in sheet.traits for name in trait.population_effects}
     shifted = {name for trait in sheet.traits for name in trait.environment}
-    if strange := sorted((names | shifted) - set(files.people.population)):
+    if strange := sorted((names | shifted) - set(files.individuals.population)):
         raise InputError(
             path, f"names the population '{strange[0]}', which nobody has",
-            expected=", ".join(sorted(set(files.people.population))),
+            expected=", ".join(sorted(set(files.individuals.population))),
             remedy="give a sheet of the samples' populations with --samples",
         )  # fmt: skip
     shape = (len(sheet.traits), len(whole))
@@ -142,7 +142,7 @@ def draw_truth(
     columns = columns | component_scores(files, axes, loadings)
     for k, trait in enumerate(sheet.traits):
         if trait.kind == "binary":
-            shift = [trait.environment.get(name, 0.0) for name in files.people.population]
+            shift = [trait.environment.get(name, 0.0) for name in files.individuals.population]
             mean = values[k] - truth.centre[k] + covariate_part(trait, sheet, columns) + shift
             noise = np.sqrt(max(trait.noise_variance, 0.0))
             truth.threshold[k] = liability_threshold(mean, noise, trait.prevalence)
@@ -195,13 +195,13 @@ def genetic_values(
     """Genetic values by the effects of each individual's population, not centred, float64, shape
     (n_traits, n_individuals); and how many of the sites the files have.
     """
-    values = {name: np.zeros((len(e), len(files.people))) for name, e in effects.items()}
+    values = {name: np.zeros((len(e), len(files.individuals))) for name, e in effects.items()}
     found = 0
     for rows, dosage, there in dosage_blocks(files, sites):
         found += int(there.sum())
         for name, own in effects.items():
             values[name] += own[:, rows] @ dosage
-    population = files.people.population
+    population = files.individuals.population
     chosen = [values.get(p, values[""])[:, i] for i, p in enumerate(population)]
     return np.stack(chosen, axis=1), found
 
@@ -327,7 +327,7 @@ def _axes(files: GenotypeFiles, whole: SiteTable, components: int) -> tuple[Site
     spread_evenly = np.linspace(0, len(common), AXES_SITES, endpoint=False).astype(int)
     rows = common[np.unique(spread_evenly)] if len(common) else common
     axes = _take(whole, rows)
-    x = np.zeros((len(axes), len(files.people)))
+    x = np.zeros((len(axes), len(files.individuals)))
     for block, dosage, _ in dosage_blocks(files, axes):
         x[block] = dosage - 2 * axes.frequency[block, None]
     spread = np.maximum(x.std(axis=1), 1e-9)
@@ -338,7 +338,7 @@ def _axes(files: GenotypeFiles, whole: SiteTable, components: int) -> tuple[Site
             files.label, f"has only {len(values)} principal components at common sites",
             expected=f"{components}, the components of the trait sheet",
         )  # fmt: skip
-    loadings = (standard @ vectors / values * np.sqrt(len(files.people))) / spread[:, None]
+    loadings = (standard @ vectors / values * np.sqrt(len(files.individuals))) / spread[:, None]
     largest = loadings[np.abs(loadings).argmax(axis=0), np.arange(components)]
     return axes, (loadings * np.sign(largest)).T
 
@@ -347,7 +347,7 @@ def component_scores(
     files: GenotypeFiles, axes: SiteTable, loadings: np.ndarray
 ) -> dict[str, np.ndarray]:  # fmt: skip
     """Scores on the principal components of the individuals that effects were drawn on."""
-    scores = np.zeros((len(loadings), len(files.people)))
+    scores = np.zeros((len(loadings), len(files.individuals)))
     for rows, dosage, _ in dosage_blocks(files, axes) if len(loadings) else ():
         scores += loadings[:, rows] @ (dosage - 2 * axes.frequency[rows, None])
     return {f"PC{i + 1}": score for i, score in enumerate(scores)}

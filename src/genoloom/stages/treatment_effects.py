@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from genoloom.disclosure import people_count
+from genoloom.disclosure import individuals_count
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.tables import write_table
@@ -87,9 +87,9 @@ def read_group(files: GenotypeFiles, build: str) -> tuple[Group, list[str]]:
     InputError
         There is none, or there are fewer than 100 individuals.
     """
-    n = len(files.people)
+    n = len(files.individuals)
     if n < FEWEST:
-        raise InputError(files.label, f"has {people_count(n)}", expected=f"at least {FEWEST}")
+        raise InputError(files.label, f"has {individuals_count(n)}", expected=f"at least {FEWEST}")
     panel = files.panels.get(CONTIG)
     rows = [] if panel is None else variant_rows(panel, build)
     if not any(row is not None for row in rows):
@@ -111,7 +111,7 @@ def read_group(files: GenotypeFiles, build: str) -> tuple[Group, list[str]]:
     called = call_diplotypes(carried, known)
     names = [v.name for v, there in zip(VARIANTS, known, strict=True) if there]
     log.info("%s: %d of %d variants of %s", files.label, len(names), len(VARIANTS), GENE)
-    return Group(called, files.people.population), names
+    return Group(called, files.individuals.population), names
 
 
 def variant_rows(panel: Panel, build: str) -> list[tuple[int, bool] | None]:

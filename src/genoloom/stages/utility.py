@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from genoloom.disclosure import FEW, people_count
+from genoloom.disclosure import FEW, individuals_count
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.provenance import Making, record_path
@@ -25,10 +25,10 @@ from genoloom.formats.tables import format_cell, write_table
 from genoloom.medicine_config import UtilityOptions
 from genoloom.panel import (
     ArrayHaplotypes,
+    Individuals,
     Panel,
-    People,
     genetic_positions,
-    join_people,
+    join_individuals,
 )
 from genoloom.popgen.frequencies import minor_frequency
 from genoloom.seeds import derive_seed
@@ -97,14 +97,15 @@ def utility(
     """
     record = Making("utility", sources or {})
     made, real = comparands.pairs[0]
-    people = compare(made.people, real.people, comparands.roles, 0, seed)
-    if people.n < FEWEST:
+    individuals = compare(made.individuals, real.individuals, comparands.roles, 0, seed)
+    if individuals.n < FEWEST:
         raise InputError(
-            "comparison", f"there are {people_count(people.n)} of each kind in shared populations",
+            "comparison", f"there are {individuals_count(individuals.n)} of each kind in shared "
+                          "populations",
             expected=f"at least {FEWEST} training, held-out and synthetic ones",
         )  # fmt: skip
-    contigs = list(_contigs(comparands, people, options.sites, seed))
-    population = people.population[people.holdout]
+    contigs = list(_contigs(comparands, individuals, options.sites, seed))
+    population = individuals.population[individuals.holdout]
     size = Counter(population.tolist())
     names = [name for name in sorted(size) if size[name] > FEW]
     groups = {name: np.flatnonzero(population == name) for name in names}
@@ -116,7 +117,7 @@ def utility(
     if {"association", "scores", "ancestry"} & set(tasks):
         common = _common([own for own, _ in contigs])
     if {"association", "scores"} & set(tasks):
-        studies, holdout, causal = _planted(common, comparands, people, options, seed)
+        studies, holdout, causal = _planted(common, comparands, individuals, options, seed)
     if "association" in tasks:
         found, drawn["p_values"] = measure_association(studies, holdout, causal)
         measures += found
@@ -124,7 +125,7 @@ def utility(
         measures += measure_scores(studies, holdout, groups, options.heritability)
     if "ancestry" in tasks:
         x = {p: _dosages(common, p).T for p in (*PANELS, HELD)}
-        labels = _labels(people)
+        labels = _labels(individuals)
         pairs = {p: (x[p], labels[p]) for p in PANELS}
         measures += measure_ancestry(
             pairs, (x[HELD], population), list(groups), derive_seed(seed, "ancestry") % 2**31
@@ -132,7 +133,7 @@ def utility(
     table = rows(measures, derive_seed(seed, "resamples"))
     out.parent.mkdir(parents=True, exist_ok=True)
     if figures is not None:
-        drawn |= {"individuals": people.n, "sites": sum(len(own.cm) for own, _ in contigs)}
+        drawn |= {"individuals": individuals.n, "sites": sum(len(own.cm) for own, _ in contigs)}
         drawn["options"] = options.model_dump()
         with write_beside(figures) as [part]:
             part.write_text(json.dumps(drawn) + "\n")
@@ -145,14 +146,14 @@ def utility(
 
 
 def _contigs(
-    comparands: Comparands, people: Comparison, most: int, seed: int
+    comparands: Comparands, individuals: Comparison, most: int, seed: int
 ) -> Iterator[tuple[Window, list[slice]]]:  # fmt: skip
     """The haplotypes of all panels on each contig, at no more than `most` sites in all: pieces of
     consecutive sites, evenly spread over the contigs, and where these pieces stand.
     """
-    shift = len(people.synthetic)
+    shift = len(individuals.synthetic)
     rng = np.random.default_rng(derive_seed(seed, "mosaic"))
-    label = people.population[people.train]
+    label = individuals.population[individuals.train]
     pieces = [
         (k, start) for k, (_, real) in enumerate(comparands.pairs)
         for start in range(0, len(real.sites), WINDOW)
@@ -169,9 +170,9 @@ def _contigs(
         own, train, held = (
             np.concatenate([read_rows(panel, members, *span) for span in spans])
             for panel, members in (
-                (made, people.synthetic_people[people.synthetic]),
-                (real, people.real_people[people.train - shift]),
-                (real, people.real_people[people.holdout - shift]),
+                (made, individuals.synthetic_individuals[individuals.synthetic]),
+                (real, individuals.real_individuals[individuals.train - shift]),
+                (real, individuals.real_individuals[individuals.holdout - shift]),
             )
         )
         cm = np.maximum.accumulate(genetic_positions(real.sites))[index]
@@ -182,9 +183,12 @@ def _contigs(
         yield window, [slice(*pair) for pair in pairwise(edges.tolist())]
 
 
-def _labels(people: Comparison) -> dict[str, np.ndarray]:
+def _labels(individuals: Comparison) -> dict[str, np.ndarray]:
     """Populations of the individuals of each panel."""
-    train, own = people.population[people.train], people.population[people.synthetic]
+    train, own = (
+        individuals.population[individuals.train],
+        individuals.population[individuals.synthetic],
+    )
     return {REAL: train, SYNTHETIC: own, BOTH: np.concatenate([train, own]), MOSAIC: train}
 
 
@@ -272,20 +276,27 @@ def _dosages(common: list[Window], panel: str) -> np.ndarray:
     return (alleles[:, 0::2] + alleles[:, 1::2]).astype(np.float32)
 
 
-def _members(comparands: Comparands, people: Comparison) -> dict[str, People]:
+def _members(comparands: Comparands, individuals: Comparison) -> dict[str, Individuals]:
     """The individuals of each panel, and the held-out ones."""
-    made, real = (panel.people for panel in comparands.pairs[0])
-    shift = len(people.synthetic)
-    own = made.take(people.synthetic_people[people.synthetic])
+    made, real = (panel.individuals for panel in comparands.pairs[0])
+    shift = len(individuals.synthetic)
+    own = made.take(individuals.synthetic_individuals[individuals.synthetic])
     train, held = (
-        real.take(people.real_people[rows - shift]) for rows in (people.train, people.holdout)
+        real.take(individuals.real_individuals[rows - shift])
+        for rows in (individuals.train, individuals.holdout)
     )
     copies = replace(train, id=[f"mosaic {i}" for i in range(len(train))])
-    return {REAL: train, SYNTHETIC: own, BOTH: join_people(train, own), MOSAIC: copies, HELD: held}
+    return {
+        REAL: train,
+        SYNTHETIC: own,
+        BOTH: join_individuals(train, own),
+        MOSAIC: copies,
+        HELD: held,
+    }
 
 
 def _planted(
-    common: list[Window], comparands: Comparands, people: Comparison, options: UtilityOptions,
+    common: list[Window], comparands: Comparands, individuals: Comparison, options: UtilityOptions,
     seed: int,
 ) -> tuple[dict[str, Study], Study, np.ndarray]:  # fmt: skip
     """Planted and null traits of every panel, of the held-out individuals, and the causal sites,
@@ -294,8 +305,8 @@ def _planted(
     Effects are drawn once, on the training and held-out individuals. Null traits have other means
     in each population, for which scans are adjusted.
     """
-    members = _members(comparands, people)
-    names = sorted(set(people.population.tolist()))
+    members = _members(comparands, individuals)
+    names = sorted(set(individuals.population.tolist()))
     shift = np.linspace(-SHIFT, SHIFT, len(names)) if len(names) > 1 else [0.0]
     causal = Causal(number=options.causal, min_maf=COMMON)
     heritability = options.heritability
@@ -311,7 +322,7 @@ def _planted(
     sheet = TraitSheet(traits=planted + null)
 
     def files(*panels: str) -> GenotypeFiles:
-        whole = join_people(*(members[panel] for panel in panels))
+        whole = join_individuals(*(members[panel] for panel in panels))
         found = {}
         for own in common:
             parts = [own.holdout if panel == HELD else own.panels[panel] for panel in panels]
@@ -320,16 +331,16 @@ def _planted(
         return GenotypeFiles(" and ".join(panels), found, 0, Counter(), False)
 
     everybody = files(REAL, HELD)
-    columns = covariates(everybody.people, sheet, seed)
+    columns = covariates(everybody.individuals, sheet, seed)
     truth = draw_truth(everybody, sheet, SOURCE, derive_seed(seed, "effects"), columns)
 
     def study(panel: str) -> Study:
         own = files(panel)
         genetic = centred_values(own, truth, SOURCE)
-        columns = covariates(own.people, sheet, seed)
-        values, _ = realised(own.people, truth, columns, genetic, seed)
+        columns = covariates(own.individuals, sheet, seed)
+        values, _ = realised(own.individuals, truth, columns, genetic, seed)
         y = np.stack(list(values.values()))
-        population = np.array(own.people.population)
+        population = np.array(own.individuals.population)
         inside = (population[:, None] == np.array(names[1:])).astype(float)
         n = options.traits
         return Study(_dosages(common, panel), inside, y[:n], y[n:], genetic[:n])

@@ -11,7 +11,7 @@ import numpy as np
 
 from genoloom import __version__
 from genoloom.config import ValidateOptions
-from genoloom.disclosure import people_count
+from genoloom.disclosure import individuals_count
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.provenance import Making, record_path
 from genoloom.formats.tables import format_cell, read_table, write_table
@@ -43,7 +43,7 @@ def control_files(paths: list[Path]) -> dict[str, Path]:
 
 
 def provenance(comparands: Comparands, options: ValidateOptions, seed: int) -> dict:
-    """Seed, digests and versions behind a set of figures; no paths, no people."""
+    """Seed, digests and versions behind a set of figures; no paths, no individuals."""
     h = hashlib.sha256()
     for made, real in comparands.pairs:
         h.update(real.sites.digest().encode())
@@ -89,14 +89,16 @@ def validate(
     """
     record = Making("validate", {**(sources or {}), **control_files(controls)})
     made, real = comparands.pairs[0]
-    people = compare(made.people, real.people, comparands.roles, options.n_permutations, seed)
+    individuals = compare(
+        made.individuals, real.individuals, comparands.roles, options.n_permutations, seed
+    )
     log.info(
         "%s: comparing %s each of synthetic, held-out and training ones",
         name,
-        people_count(people.n),
+        individuals_count(individuals.n),
     )
     n_sites = sum(len(real.sites) for _, real in comparands.pairs)
-    collected = Collector(people, n_sites, options.ld_window, seed)
+    collected = Collector(individuals, n_sites, options.ld_window, seed)
     for made, real in comparands.pairs:
         collected.add(made, real, genetic_positions(real.sites))
         log.info("%s: contig %s read, %d sites", name, real.sites.contig, len(real.sites))
@@ -104,11 +106,11 @@ def validate(
     measured = measure_all(data)
     if options.phaser != "none" and comparands.phased:
         measured.append(
-            measure_switch_errors(comparands.pairs, people, derive_seed(seed, "phaser"))
+            measure_switch_errors(comparands.pairs, individuals, derive_seed(seed, "phaser"))
         )
     kind = kind or (Role.CONTROL if name in BASELINES else Role.GENERATOR)
-    own = fidelity_rows(measured, name, kind, people.n)
-    rows = own + real_rows(measured, people.n)
+    own = fidelity_rows(measured, name, kind, individuals.n)
+    rows = own + real_rows(measured, individuals.n)
     rows += control_rows(controls)
     if figures is not None:
         drawn = figure_data(data) | {"phased": comparands.phased, "site_account": comparands.sites}

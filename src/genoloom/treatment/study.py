@@ -136,8 +136,9 @@ def _scores(
 
 
 def diplotype_rows(train: Group, holdout: Group, made: Group) -> list[dict]:
-    """Total-variation distance of diplotype and phenotype frequencies from the held-out people, for
-    everybody and by population of more than 20 in each role; beside it that of the training people.
+    """Total-variation distance of diplotype and phenotype frequencies from the held-out
+    individuals, for everybody and by population of more than 20 in each role; beside it that of the
+    training individuals.
 
     Also the share of synthetic haplotypes whose variants no star allele has together.
     """

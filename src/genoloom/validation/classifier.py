@@ -1,7 +1,7 @@
 """Can a classifier tell two samples apart? Six of them, of different kinds; the best one counts.
 
 Lopez-Paz & Oquab 2017, arXiv:1610.06545. Every score is cross-validated, and the haplotypes of one
-person stay in one fold.
+individual stay in one fold.
 """
 
 import numpy as np
@@ -22,28 +22,28 @@ SUMMARY_COMPONENTS = 10
 CNN_ROWS, CNN_EPOCHS, CNN_BATCH = 2000, 5, 64
 
 
-def folds_of(label: np.ndarray, person: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
-    """The fold of each row; people are dealt to the folds in turn, separately for the label of
+def folds_of(label: np.ndarray, individual: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
+    """The fold of each row; individuals are dealt to the folds in turn, separately for the label of
     their first row.
     """
     rng = np.random.default_rng(derive_seed(seed, "folds"))
-    people, first = np.unique(person, return_index=True)
-    fold_of = np.empty(people.max() + 1, dtype=np.int64)
+    individuals, first = np.unique(individual, return_index=True)
+    fold_of = np.empty(individuals.max() + 1, dtype=np.int64)
     for value in (0, 1):
-        own = rng.permutation(people[label[first] == value])
+        own = rng.permutation(individuals[label[first] == value])
         fold_of[own] = np.arange(len(own)) % n_folds
-    return fold_of[person]
+    return fold_of[individual]
 
 
-def _auc(fit_and_score, label: np.ndarray, person: np.ndarray, seed: int) -> float:
+def _auc(fit_and_score, label: np.ndarray, individual: np.ndarray, seed: int) -> float:
     """Mean over folds of the AUC of `fit_and_score(train, test)` scores; scores of two folds need
     not be comparable.
 
-    nan when there are too few people for every fold to test some of both labels.
+    nan when there are too few individuals for every fold to test some of both labels.
     """
-    if min(len(np.unique(person[label == value])) for value in (0, 1)) < 2 * FOLDS:
+    if min(len(np.unique(individual[label == value])) for value in (0, 1)) < 2 * FOLDS:
         return float("nan")
-    fold = folds_of(label, person, FOLDS, seed)
+    fold = folds_of(label, individual, FOLDS, seed)
     values = []
     for k in range(FOLDS):
         train, test = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
@@ -51,7 +51,9 @@ def _auc(fit_and_score, label: np.ndarray, person: np.ndarray, seed: int) -> flo
     return float(np.mean(values))
 
 
-def two_sample_auc(kernel: np.ndarray, label: np.ndarray, person: np.ndarray, seed: int) -> float:
+def two_sample_auc(
+    kernel: np.ndarray, label: np.ndarray, individual: np.ndarray, seed: int
+) -> float:
     """Ridge-penalised logistic regression on the principal components of a kernel; 0.5 when the
     samples cannot be told apart.
 
@@ -62,8 +64,8 @@ def two_sample_auc(kernel: np.ndarray, label: np.ndarray, person: np.ndarray, se
     kernel : ndarray, float, shape (n, n)
         Inner products, or minus squared distances (alleles in 0/1: Hamming distance), of the rows.
     label : ndarray of 0/1, shape (n,)
-    person : ndarray of int, shape (n,)
-        Rows of one person stay in one fold.
+    individual : ndarray of int, shape (n,)
+        Rows of one individual stay in one fold.
     """
     features = _components(kernel, COMPONENTS)
     features /= np.sqrt((features**2).sum(axis=1).mean())
@@ -75,7 +77,7 @@ def two_sample_auc(kernel: np.ndarray, label: np.ndarray, person: np.ndarray, se
             .decision_function(features[test])
         )
 
-    return _auc(fit_and_score, label, person, seed)
+    return _auc(fit_and_score, label, individual, seed)
 
 
 def _components(kernel: np.ndarray, most: int) -> np.ndarray:
@@ -91,7 +93,7 @@ def summaries_auc(
     summaries: np.ndarray,
     distance: np.ndarray,
     label: np.ndarray,
-    person: np.ndarray,
+    individual: np.ndarray,
     seed: int,
     trees: bool,
 ) -> float:
@@ -108,7 +110,7 @@ def summaries_auc(
     fixed = np.concatenate([summaries, _components(-distance, SUMMARY_COMPONENTS)], axis=1)
 
     def fit_and_score(train, test):
-        near = neighbour_summaries(distance, label, person, train)
+        near = neighbour_summaries(distance, label, individual, train)
         x = np.concatenate([fixed, near, near[:, 3:] - near[:, :3]], axis=1)
         if trees:
             model = _boosted(seed)
@@ -123,7 +125,7 @@ def summaries_auc(
             model = LogisticRegression(C=0.05, max_iter=500)
         return model.fit(x[train], label[train]).decision_function(x[test])
 
-    return _auc(fit_and_score, label, person, seed)
+    return _auc(fit_and_score, label, individual, seed)
 
 
 def _boosted(seed: int) -> HistGradientBoostingClassifier:
@@ -136,7 +138,7 @@ def _boosted(seed: int) -> HistGradientBoostingClassifier:
     )
 
 
-def trees_auc(columns: np.ndarray, label: np.ndarray, person: np.ndarray, seed: int) -> float:
+def trees_auc(columns: np.ndarray, label: np.ndarray, individual: np.ndarray, seed: int) -> float:
     """Gradient-boosted trees on raw sites, or on haplotypes of windows.
 
     Parameters
@@ -164,7 +166,7 @@ def trees_auc(columns: np.ndarray, label: np.ndarray, person: np.ndarray, seed: 
             .decision_function(x[best][:, test].T)
         )
 
-    return _auc(fit_and_score, label, person, seed)
+    return _auc(fit_and_score, label, individual, seed)
 
 
 def _by_frequency(ids: np.ndarray, train: np.ndarray) -> np.ndarray:
@@ -182,7 +184,7 @@ def _by_frequency(ids: np.ndarray, train: np.ndarray) -> np.ndarray:
     return ranks
 
 
-def cnn_auc(alleles: np.ndarray, label: np.ndarray, person: np.ndarray, seed: int) -> float:
+def cnn_auc(alleles: np.ndarray, label: np.ndarray, individual: np.ndarray, seed: int) -> float:
     """A small convolutional network; see `validation.network`.
 
     Parameters
@@ -196,8 +198,10 @@ def cnn_auc(alleles: np.ndarray, label: np.ndarray, person: np.ndarray, seed: in
 
     threads = torch.get_num_threads()
     torch.set_num_threads(min(threads, 2))
-    people = np.random.default_rng(derive_seed(seed, "cnn rows")).permutation(np.unique(person))
-    taken = np.isin(person, people[: CNN_ROWS // 2])
+    individuals = np.random.default_rng(derive_seed(seed, "cnn rows")).permutation(
+        np.unique(individual)
+    )
+    taken = np.isin(individual, individuals[: CNN_ROWS // 2])
     x = torch.from_numpy(np.ascontiguousarray(alleles[:, taken].T))
     y = torch.from_numpy(label[taken].astype(np.float32))
 
@@ -209,6 +213,6 @@ def cnn_auc(alleles: np.ndarray, label: np.ndarray, person: np.ndarray, seed: in
             return torch.cat([network(part.float()) for part in x[test].split(CNN_BATCH)]).numpy()
 
     try:
-        return _auc(fit_and_score, label[taken], person[taken], seed)
+        return _auc(fit_and_score, label[taken], individual[taken], seed)
     finally:
         torch.set_num_threads(threads)

@@ -1,5 +1,5 @@
-"""Which people are compared: equal numbers of held-out, training and synthetic people, and halvings
-of the real ones.
+"""Which individuals are compared: equal numbers of held-out, training and synthetic individuals,
+and halvings of the real ones.
 """
 
 from dataclasses import dataclass
@@ -7,22 +7,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from genoloom.errors import InputError
-from genoloom.panel import Panel, People, haplotype_columns
+from genoloom.panel import Individuals, Panel, haplotype_columns
 from genoloom.seeds import derive_seed
 
-# distances and kernels are quadratic in people: larger groups are sampled down to this
-MAX_PEOPLE = 1500
+# distances and kernels are quadratic in individuals: larger groups are sampled down to this
+MAX_INDIVIDUALS = 1500
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Groups of people as rows of one long list: synthetic first, then real.
+    """Groups of individuals as rows of one long list: synthetic first, then real.
 
     Attributes
     ----------
-    synthetic_people, real_people : ndarray of int
-        People of the synthetic file and of the panel that take part.
-    population : ndarray of str, shape (n_people,)
+    synthetic_individuals, real_individuals : ndarray of int
+        Individuals of the synthetic file and of the panel that take part.
+    population : ndarray of str, shape (n_individuals,)
         Of everybody, in the order of the list.
     synthetic, holdout, train : ndarray of int
         Rows of the list; equally many, with the same mix of populations.
@@ -30,8 +30,8 @@ class Comparison:
         Random halvings of holdout and train together, stratified by population.
     """
 
-    synthetic_people: np.ndarray
-    real_people: np.ndarray
+    synthetic_individuals: np.ndarray
+    real_individuals: np.ndarray
     population: np.ndarray
     synthetic: np.ndarray
     holdout: np.ndarray
@@ -40,7 +40,7 @@ class Comparison:
 
     @property
     def n(self) -> int:
-        """People a group."""
+        """Individuals a group."""
         return len(self.holdout)
 
     def of_population(self, rows: np.ndarray, name: str) -> np.ndarray:
@@ -49,9 +49,9 @@ class Comparison:
 
 
 def compare(
-    synthetic: People, real: People, roles: list[str], n_permutations: int, seed: int
+    synthetic: Individuals, real: Individuals, roles: list[str], n_permutations: int, seed: int
 ) -> Comparison:
-    """Choose the people: in each population as many of every group as the smallest group has.
+    """Choose the individuals: in each population as many of every group as the smallest group has.
 
     Raises
     ------
@@ -70,12 +70,12 @@ def compare(
     total = sum(sizes.values())
     if total < 2:
         raise InputError(
-            "comparison", "no population has synthetic, held-out and training people",
+            "comparison", "no population has synthetic, held-out and training individuals",
             expected=f"populations {', '.join(names)}",
-            remedy="generate people of the populations of the panel",
+            remedy="generate individuals of the populations of the panel",
         )  # fmt: skip
-    if total > MAX_PEOPLE:
-        sizes = {name: size * MAX_PEOPLE // total for name, size in sizes.items()}
+    if total > MAX_INDIVIDUALS:
+        sizes = {name: size * MAX_INDIVIDUALS // total for name, size in sizes.items()}
     chosen = {
         group: np.sort(
             np.concatenate(
@@ -85,25 +85,31 @@ def compare(
         for group, labels in groups.items()
     }
     n_synthetic = len(chosen["synthetic"])
-    real_people = np.concatenate([chosen["holdout"], chosen["train"]])
+    real_individuals = np.concatenate([chosen["holdout"], chosen["train"]])
     population = np.concatenate(
-        [groups["synthetic"][chosen["synthetic"]], np.array(real.population)[real_people]]
+        [groups["synthetic"][chosen["synthetic"]], np.array(real.population)[real_individuals]]
     )
-    rows = np.arange(n_synthetic + len(real_people))
+    rows = np.arange(n_synthetic + len(real_individuals))
     holdout, train = (
         rows[n_synthetic : n_synthetic + len(chosen["holdout"])],
         rows[n_synthetic + len(chosen["holdout"]) :],
     )
     halvings = [halve(rows[n_synthetic:], population, names, rng) for _ in range(n_permutations)]
     return Comparison(
-        chosen["synthetic"], real_people, population, rows[:n_synthetic], holdout, train, halvings
+        chosen["synthetic"],
+        real_individuals,
+        population,
+        rows[:n_synthetic],
+        holdout,
+        train,
+        halvings,
     )
 
 
 def halve(
     rows: np.ndarray, population: np.ndarray, names: list[str], rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Two random halves of people, each with the same mix of populations."""
+    """Two random halves of individuals, each with the same mix of populations."""
     first, second = [], []
     for name in names:
         # an even number: equally many of both roles
@@ -138,11 +144,11 @@ def match_sites(synthetic: Panel, real: Panel) -> tuple[Panel, Panel]:
     return synthetic, real.take_sites(np.array([index_of[key] for key in wanted]))
 
 
-def read_rows(panel: Panel, people: np.ndarray, start: int, stop: int) -> np.ndarray:
-    """Alleles of some people, int8 (n_variants, 2 * n_people); missing calls take the more frequent
-    allele of the site.
+def read_rows(panel: Panel, individuals: np.ndarray, start: int, stop: int) -> np.ndarray:
+    """Alleles of some individuals, int8 (n_variants, 2 * n_individuals); missing calls take the
+    more frequent allele of the site.
     """
-    alleles = panel.haplotypes.read(start, stop)[:, haplotype_columns(people)]
+    alleles = panel.haplotypes.read(start, stop)[:, haplotype_columns(individuals)]
     missing = alleles < 0
     if missing.any():
         major = ((alleles == 1).sum(axis=1) > (alleles == 0).sum(axis=1)).astype(np.int8)

@@ -1,10 +1,10 @@
-"""What is kept of the variants: sums for every group of people, never the genotypes of a whole
+"""What is kept of the variants: sums for every group of individuals, never the genotypes of a whole
 contig.
 
 `Collector` reads blocks of neighbouring sites and hands them to its parts, each of which keeps what
 one family of metrics needs. Groups are "S" (synthetic; several may be measured in one pass), "H"
-(held-out), "T" (training), and the halves "A0", "B0", "A1", ... of the real people. Memory is
-quadratic in the people compared, which are capped, and a few hundred bytes a variant.
+(held-out), "T" (training), and the halves "A0", "B0", "A1", ... of the real individuals. Memory is
+quadratic in the individuals compared, which are capped, and a few hundred bytes a variant.
 """
 
 from dataclasses import dataclass
@@ -23,9 +23,9 @@ from genoloom.validation.collect_imputation import Imputation
 from genoloom.validation.collect_linkage import Linkage
 from genoloom.validation.collect_populations import Populations
 
-COMMON = 0.05  # linkage of rarer sites is mostly noise at a few hundred people
+COMMON = 0.05  # linkage of rarer sites is mostly noise at a few hundred individuals
 KERNEL_MIN_FREQUENCY = 0.01
-MIN_POPULATION = 20  # people a group; smaller ones are not shown
+MIN_POPULATION = 20  # individuals a group; smaller ones are not shown
 RUN_KB = 100  # a run of homozygosity counts from here
 CLASSIFIER_SITES = 6000  # sites that the classifiers see: whole blocks, evenly spread
 
@@ -37,15 +37,15 @@ class Groups:
     Attributes
     ----------
     rows : dict of str to ndarray of int
-        People of each group.
+        Individuals of each group.
     pairs : list of (str, str)
         Every synthetic group with "H", then ("T", "H"), then the halvings.
     synthetic : list of str
     halvings : list of (str, str)
-        Of the real people: what the reference is taken from.
-    population : ndarray of str, shape (n_people,)
+        Of the real individuals: what the reference is taken from.
+    population : ndarray of str, shape (n_individuals,)
     populations : list of str
-        Those with at least `MIN_POPULATION` people a group.
+        Those with at least `MIN_POPULATION` individuals a group.
     """
 
     rows: dict[str, np.ndarray]
@@ -56,17 +56,19 @@ class Groups:
     populations: list[str]
 
     @classmethod
-    def of(cls, people: Comparison, synthetic: dict[str, np.ndarray] | None = None) -> "Groups":
-        synthetic = synthetic or {"S": people.synthetic}
-        rows = {**synthetic, "H": people.holdout, "T": people.train}
-        halvings = [(f"A{i}", f"B{i}") for i in range(len(people.halvings))]
-        for (a, b), (first, second) in zip(halvings, people.halvings, strict=True):
+    def of(
+        cls, individuals: Comparison, synthetic: dict[str, np.ndarray] | None = None
+    ) -> "Groups":
+        synthetic = synthetic or {"S": individuals.synthetic}
+        rows = {**synthetic, "H": individuals.holdout, "T": individuals.train}
+        halvings = [(f"A{i}", f"B{i}") for i in range(len(individuals.halvings))]
+        for (a, b), (first, second) in zip(halvings, individuals.halvings, strict=True):
             rows |= {a: first, b: second}
-        names = sorted(set(people.population))
+        names = sorted(set(individuals.population))
         pairs = [*((name, "H") for name in synthetic), ("T", "H"), *halvings]
-        sizes = {p: len(people.of_population(people.holdout, p)) for p in names}
+        sizes = {p: len(individuals.of_population(individuals.holdout, p)) for p in names}
         populations = [p for p, size in sizes.items() if size >= MIN_POPULATION]
-        return cls(rows, pairs, list(synthetic), halvings, people.population, populations)
+        return cls(rows, pairs, list(synthetic), halvings, individuals.population, populations)
 
     @property
     def index(self) -> dict[str, int]:
@@ -78,7 +80,7 @@ class Groups:
         return haplotype_columns(self.rows[name])
 
     def of_population(self, name: str, column: int) -> np.ndarray:
-        """People of a group; those of population `column` - 1, or all when it is 0."""
+        """Individuals of a group; those of population `column` - 1, or all when it is 0."""
         rows = self.rows[name]
         return rows if column == 0 else rows[self.population[rows] == self.populations[column - 1]]
 
@@ -107,15 +109,15 @@ class Collector:
 
     def __init__(
         self,
-        people: Comparison,
+        individuals: Comparison,
         n_sites: int,
         block: int,
         seed: int,
         synthetic: dict[str, np.ndarray] | None = None,
     ):
-        self.people, self.block = people, block
-        self.groups = groups = Groups.of(people, synthetic)
-        n = len(people.population)
+        self.individuals, self.block = individuals, block
+        self.groups = groups = Groups.of(individuals, synthetic)
+        n = len(individuals.population)
         self.members = groups.members()
         # alternate alleles, int32 (n_variants, n_groups) a block
         self.counts: list[np.ndarray] = []
@@ -153,8 +155,8 @@ class Collector:
         self.copying.begin()
         for start in range(0, len(position), self.block):
             stop = min(start + self.block, len(position))
-            made = read_rows(synthetic, self.people.synthetic_people, start, stop)
-            truth = read_rows(real, self.people.real_people, start, stop)
+            made = read_rows(synthetic, self.individuals.synthetic_individuals, start, stop)
+            truth = read_rows(real, self.individuals.real_individuals, start, stop)
             self._add_block(
                 np.concatenate([made, truth], axis=1), position[start:stop], cm[start:stop]
             )
@@ -174,8 +176,8 @@ class Collector:
         overlaps = Overlaps(real.sites.position, real.sites.ref, real.sites.alt)
         training = self.members[:, self.groups.index["T"]] > 0
         for start, stop in overlaps.spans(256):
-            made = read_rows(synthetic, self.people.synthetic_people, start, stop)
-            truth = read_rows(real, self.people.real_people, start, stop)
+            made = read_rows(synthetic, self.individuals.synthetic_individuals, start, stop)
+            truth = read_rows(real, self.individuals.real_individuals, start, stop)
             site, other, haplotype = overlaps.carried(np.concatenate([made, truth], axis=1), start)
             pair = site * (stop - start) + other
             unseen = ~np.isin(pair, pair[training[haplotype]])
@@ -208,7 +210,7 @@ class Collector:
             position,
             cm,
             frequency,
-            counts[:, self.groups.index["T"]] / (2 * self.people.n),
+            counts[:, self.groups.index["T"]] / (2 * self.individuals.n),
         )
         self.by_population.add(alleles, frequency)
         if self._blocks % self._every == 0:
@@ -217,9 +219,9 @@ class Collector:
         self._blocks += 1
 
     def _real_frequency(self, counts: np.ndarray) -> np.ndarray:
-        """Alternate allele frequency of held-out and training people together."""
+        """Alternate allele frequency of held-out and training individuals together."""
         index = self.groups.index
-        return (counts[:, index["H"]] + counts[:, index["T"]]) / (4 * self.people.n)
+        return (counts[:, index["H"]] + counts[:, index["T"]]) / (4 * self.individuals.n)
 
     def _add_kernel(self, alleles: np.ndarray, frequency: np.ndarray) -> None:
         dosage = (alleles[:, 0::2] + alleles[:, 1::2]).astype(np.float32)

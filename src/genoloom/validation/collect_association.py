@@ -1,4 +1,4 @@
-"""Planted traits in windows of common sites, and their scans in every group of people."""
+"""Planted traits in windows of common sites, and their scans in every group of individuals."""
 
 import numpy as np
 from scipy.stats import t as student
@@ -17,9 +17,9 @@ INDEX_P, MEMBER_P, LINKED = 1e-4, 0.01, 0.5
 class Association:
     """How the scans of the first group of each pair agree with those of the second: sums.
 
-    In each window causal sites and effects are drawn once, and are the same for all people; each
-    person has the same trait in all groups. Traits of one causal site are scanned without it, as
-    arrays do not have it.
+    In each window causal sites and effects are drawn once, and are the same for all individuals;
+    each individual has the same trait in all groups. Traits of one causal site are scanned without
+    it, as arrays do not have it.
 
     Parameters
     ----------
@@ -51,7 +51,8 @@ class Association:
         cause = rng.choice(v, traits, replace=False)
         effect = rng.standard_normal((traits, v), dtype=np.float32)
         effect *= rng.random((traits, v)) < CAUSAL
-        # the synthetic people come first: drawn last, they do not change what the real ones have
+        # the synthetic individuals come first: drawn last, they do not change what the real ones
+        # have
         noise = rng.standard_normal((n, 2, traits), dtype=np.float32)[::-1].transpose(1, 2, 0)
         y = np.concatenate(
             [

@@ -1,4 +1,4 @@
-"""Short haplotypes, shared runs and copying likelihood of every group of people."""
+"""Short haplotypes, shared runs and copying likelihood of every group of individuals."""
 
 import numpy as np
 
@@ -78,7 +78,7 @@ def sample_rows(rows: np.ndarray, size: int, rng: np.random.Generator) -> np.nda
 
 class SharedRuns:
     """Runs without a difference between sampled haplotypes of the synthetic and of the real
-    people.
+    individuals.
     """
 
     def __init__(self, groups, seed: int):

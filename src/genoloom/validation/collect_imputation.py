@@ -19,7 +19,7 @@ class Imputation:
     """Sums of imputed and of true alleles of some haplotypes of the second group of each pair.
 
     Templates are haplotypes of the first group. Both are taken as differences from the frequencies
-    of the real people, so that knowing these alone counts for nothing.
+    of the real individuals, so that knowing these alone counts for nothing.
     """
 
     def __init__(self, groups, seed: int, n_sites: int):
@@ -51,7 +51,7 @@ class Imputation:
         position, cm : ndarray, shape (n_variants,)
             Base pairs, centimorgans.
         frequency, training : ndarray, float, shape (n_variants,)
-            Of the alternate allele among all real people, and among the training people.
+            Of the alternate allele among all real individuals, and among the training individuals.
         """
         self._waiting.append((alleles, position, cm, frequency, training))
         if sum(len(block[1]) for block in self._waiting) >= WINDOW:

@@ -1,4 +1,4 @@
-"""Linkage of common sites, in windows of them, for every group of people."""
+"""Linkage of common sites, in windows of them, for every group of individuals."""
 
 import numpy as np
 

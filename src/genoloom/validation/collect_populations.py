@@ -1,4 +1,4 @@
-"""Sums over sites of allele frequencies by population, for every group of people."""
+"""Sums over sites of allele frequencies by population, for every group of individuals."""
 
 import numpy as np
 
@@ -34,13 +34,13 @@ class Populations:
         inside = np.zeros((2 * len(groups.population), self.n_groups * self.p), dtype=np.float32)
         for g, name in enumerate(groups.rows):
             for c in range(self.p):
-                people = groups.of_population(name, c + 1)
-                inside[2 * people, g * self.p + c] = 1
-                inside[2 * people + 1, g * self.p + c] = 1
+                individuals = groups.of_population(name, c + 1)
+                inside[2 * individuals, g * self.p + c] = 1
+                inside[2 * individuals + 1, g * self.p + c] = 1
         return inside
 
     def add(self, alleles: np.ndarray, frequency: np.ndarray) -> None:
-        """Read a block; `frequency` is that of all real people, by which the rarer allele is
+        """Read a block; `frequency` is that of all real individuals, by which the rarer allele is
         told.
         """
         if not self.p:

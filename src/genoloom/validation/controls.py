@@ -1,8 +1,8 @@
 """Eight generators whose faults are known: what the verdicts must tell apart.
 
-Each is a function of training haplotypes alone, except the fresh people, who are real and take no
-part in training. A referee that passes an unfaithful one, or clears one that memorises, is wrong;
-so is one that fails fresh people.
+Each is a function of training haplotypes alone, except the fresh individuals, who are real and take
+no part in training. A referee that passes an unfaithful one, or clears one that memorises, is
+wrong; so is one that fails fresh individuals.
 """
 
 from collections.abc import Callable
@@ -18,14 +18,14 @@ ORDER = 4
 
 
 def bootstrap_copy(alleles: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """People drawn with replacement from the training people.
+    """Individuals drawn with replacement from the training individuals.
 
     Parameters
     ----------
-    alleles : ndarray, int8, shape (n_variants, 2 * n_people)
+    alleles : ndarray, int8, shape (n_variants, 2 * n_individuals)
     """
-    people = rng.integers(0, alleles.shape[1] // 2, alleles.shape[1] // 2)
-    return alleles[:, haplotype_columns(people)]
+    individuals = rng.integers(0, alleles.shape[1] // 2, alleles.shape[1] // 2)
+    return alleles[:, haplotype_columns(individuals)]
 
 
 def flipped_copy(alleles: np.ndarray, rng: np.random.Generator, flips: float = FLIPS) -> np.ndarray:
@@ -87,7 +87,7 @@ class Control:
     Attributes
     ----------
     make : callable or None
-        (alleles, cm, rng) -> synthetic alleles; None for fresh real people.
+        (alleles, cm, rng) -> synthetic alleles; None for fresh real individuals.
     faithful, private : bool or None
         Whether the verdict must be a pass (True) or a failure (False); None where either is right.
     """
@@ -98,7 +98,7 @@ class Control:
 
 
 CONTROLS = {
-    "fresh people": Control(None, True, True),
+    "fresh individuals": Control(None, True, True),
     "bootstrap copy": Control(lambda x, cm, rng: bootstrap_copy(x, rng), None, False),
     "copy with flips": Control(lambda x, cm, rng: flipped_copy(x, rng), None, False),
     "mosaic, long": Control(lambda x, cm, rng: mosaic(x, cm, LONG, rng), None, False),
@@ -116,8 +116,8 @@ def within_populations(
 
     Parameters
     ----------
-    alleles : ndarray, int8, shape (n_variants, 2 * n_people)
-    population : ndarray of str, shape (n_people,)
+    alleles : ndarray, int8, shape (n_variants, 2 * n_individuals)
+    population : ndarray of str, shape (n_individuals,)
     """
     label = np.repeat(population, 2)
     made = np.empty_like(alleles)
@@ -134,13 +134,14 @@ def make_controls(
     population: np.ndarray,
     rng: np.random.Generator,
 ) -> dict[str, np.ndarray]:
-    """Synthetic alleles of every control, within populations, in the order of the training people.
+    """Synthetic alleles of every control, within populations, in the order of the training
+    individuals.
 
     Parameters
     ----------
-    training, fresh : ndarray, int8, shape (n_variants, 2 * n_people)
+    training, fresh : ndarray, int8, shape (n_variants, 2 * n_individuals)
         The same populations in the same order.
-    population : ndarray of str, shape (n_people,)
+    population : ndarray of str, shape (n_individuals,)
     """
 
     def make_one(control: Control) -> np.ndarray:

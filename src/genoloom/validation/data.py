@@ -29,7 +29,7 @@ class Part:
     size : int
         Sites of a window, or between the members of a triple.
     ascertained : bool
-        The training people themselves have no row; see `Metric.ascertained`.
+        The training individuals themselves have no row; see `Metric.ascertained`.
     """
 
     population: str = "all"
@@ -50,13 +50,13 @@ class Data:
         self.collected, self.components, self.seed = collected, components, seed
         self.phased = phased
         self.groups, self.index = collected.groups, collected.groups.index
-        self.n = collected.people.n
+        self.n = collected.individuals.n
         self.counts = np.concatenate(collected.counts)
         self.heterozygotes = np.concatenate(collected.heterozygotes)
         real = self.counts[:, self.index["H"]] + self.counts[:, self.index["T"]]
         self.real_frequency = real / (4 * self.n)
-        # by the training people: a bin chosen with the help of H would regress to the mean on one
-        # side only
+        # by the training individuals: a bin chosen with the help of H would regress to the mean on
+        # one side only
         self.bins = frequency_bin(minor_frequency(self.counts[:, self.index["T"]] / (2 * self.n)))
         self.pair_index = {pair: i for i, pair in enumerate(self.groups.pairs)}
         self._cache: dict = {}
@@ -94,8 +94,8 @@ class Data:
 
         def compute():
             alleles = np.concatenate(self.collected.classifier_sites)
-            # by the training people, like the bins: classes chosen with the help of H would regress
-            # to the mean on one side
+            # by the training individuals, like the bins: classes chosen with the help of H would
+            # regress to the mean on one side
             return haplotype_summaries(
                 alleles, alleles[:, haplotype_columns(self.groups.rows["T"])].mean(axis=1)
             )
@@ -120,9 +120,9 @@ def resampled_halvings(
 ) -> list[float]:
     """Figures of what two halves share, each half drawn again with replacement.
 
-    What all real people share with each other does not depend on how they are halved, so the
-    halvings alone spread too little: other people would share more or less. The mean is that of
-    the halvings.
+    What all real individuals share with each other does not depend on how they are halved, so the
+    halvings alone spread too little: other individuals would share more or less. The mean is that
+    of the halvings.
 
     Parameters
     ----------

@@ -1,15 +1,15 @@
-"""Fidelity of synthetic haplotypes: every metric, what real people score, and the verdict.
+"""Fidelity of synthetic haplotypes: every metric, what real individuals score, and the verdict.
 
 `Collector` reads the variants once, window by window; `measure_all` takes the figures;
 `fidelity_rows` judges them.
 
-Everything is compared with the held-out half H. The *reference* of a metric is what real people
-score against other real people: the mean over random halvings of H and the training people T
-together, stratified by population. Its spread is the standard deviation over halvings. Levels (of
-one sample), such as the share of lost sites, have H's own level as reference.
+Everything is compared with the held-out half H. The *reference* of a metric is what real
+individuals score against other real individuals: the mean over random halvings of H and the
+training individuals T together, stratified by population. Its spread is the standard deviation over
+halvings. Levels (of one sample), such as the share of lost sites, have H's own level as reference.
 
 *z* is the distance of the figure from the reference in these spreads. It does not depend on the
-synthetic people: a generator cannot widen it by being far off, and it is the same for all
+synthetic individuals: a generator cannot widen it by being far off, and it is the same for all
 generators of a panel. Sites are modelled because T carries them, which the rarest alleles of T
 show; both halves of a halving hold a part of T.
 The control row `real` is T as if it were synthetic.
@@ -86,7 +86,7 @@ def fidelity_rows(
 
 
 def real_rows(measured: list[Measured], n: int) -> list[dict]:
-    """Rows of the training people as if they were synthetic, without what the choice of sites
+    """Rows of the training individuals as if they were synthetic, without what the choice of sites
     decides.
     """
     chosen = [m for m in measured if not (m.metric.ascertained or m.part.ascertained)]

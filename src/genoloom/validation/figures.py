@@ -1,10 +1,10 @@
-"""What the report draws of a fidelity run. Public: no real person's point, only groups of at least
-20 people.
+"""What the report draws of a fidelity run. Public: no real individual's point, only groups of at
+least 20 individuals.
 
 frequency   density of sites over (held-out, synthetic) allele frequency, 25 x 25
 spectrum    share of polymorphic sites by minor allele count, in growing bins, for each group
 decay       mean r2 by distance, for each group
-pca         points of synthetic people; mean and covariance of each real population
+pca         points of synthetic individuals; mean and covariance of each real population
 distances   histograms of pairwise distances within and between groups
 """
 
@@ -25,7 +25,7 @@ def figure_data(d: Data) -> dict:
     linkage = d.collected.linkage
     used = linkage.decay_pairs["bp"] > 0
     return {
-        "people": d.n,
+        "individuals": d.n,
         "sites": len(d.bins),
         "frequency": _frequency(d),
         "spectrum": _spectrum(d),
@@ -66,9 +66,9 @@ def _spectrum(d: Data) -> dict:
 
 
 def _pca(d: Data) -> dict:
-    fitted, people = d.fitted("H"), d.collected.people
-    real, synthetic = fitted.scores, fitted.project(people.synthetic)
-    population = people.population[people.holdout]
+    fitted, individuals = d.fitted("H"), d.collected.individuals
+    real, synthetic = fitted.scores, fitted.project(individuals.synthetic)
+    population = individuals.population[individuals.holdout]
     ellipses = []
     for name in d.groups.populations:
         points = real[population == name][:, :2]
@@ -80,7 +80,7 @@ def _pca(d: Data) -> dict:
                     "covariance": np.cov(points.T).tolist(),
                 }
             )
-    labels = people.population[people.synthetic]
+    labels = individuals.population[individuals.synthetic]
     points = [
         {"population": str(label), "x": float(row[0]), "y": float(row[1])}
         for label, row in list(zip(labels, synthetic, strict=True))[:MAX_POINTS]

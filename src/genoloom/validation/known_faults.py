@@ -35,11 +35,11 @@ class Material:
 
     Attributes
     ----------
-    training, fresh : ndarray, int8, shape (n_variants, 2 * n_people)
+    training, fresh : ndarray, int8, shape (n_variants, 2 * n_individuals)
         Alleles of the training individuals, and of others; the same populations in the same order.
     cm : ndarray, float, shape (n_variants,)
         Genetic positions, centimorgans.
-    population : ndarray of str, shape (n_people,)
+    population : ndarray of str, shape (n_individuals,)
     indel : ndarray of bool, shape (n_variants,)
     """
 

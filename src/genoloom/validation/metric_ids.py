@@ -122,7 +122,11 @@ class MetricId(StrEnum):
     INBREEDING_SPREAD = "inbreeding_spread", "Inbreeding coefficient, spread", REFERENCE
     HARDY_WEINBERG = "hardy_weinberg", "Sites out of Hardy-Weinberg proportions", REFERENCE
     HOMOZYGOUS_RUNS = "homozygous_runs", "Share of the region in runs of homozygosity", REFERENCE
-    REPEATED_PEOPLE = "repeated_people", "Individuals with a double in the sample", REFERENCE
+    REPEATED_INDIVIDUALS = (
+        "repeated_individuals",
+        "Individuals with a double in the sample",
+        REFERENCE,
+    )
     LONGEST_HOMOZYGOUS_RUN = (
         "longest_homozygous_run",
         "Longest run of homozygosity, distance",

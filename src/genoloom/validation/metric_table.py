@@ -14,8 +14,8 @@ from genoloom.validation.metric_ids import MetricId as M
 from genoloom.validation.metrics import (
     frequencies,
     haplotypes,
+    individuals,
     linkage,
-    people,
     structure,
     tasks,
     two_sample,
@@ -23,8 +23,9 @@ from genoloom.validation.metrics import (
 from genoloom.validation.verdicts import Kind
 
 CLASSIFIER_HALVINGS = 8
-# What a few rare haplotypes decide varies more between two draws of people than between halvings
-# of one: a haplotype that ten people carry is in both halves, and easily in only one of two draws.
+# What a few rare haplotypes decide varies more between two draws of individuals than between
+# halvings of one: a haplotype that ten individuals carry is in both halves, and easily in only one
+# of two draws.
 RARE_SPREAD = 2.0
 LARGEST = 100.0  # spreads: the most that a halving counts, where a figure hardly varies
 
@@ -67,13 +68,13 @@ class Metric:
     parts : callable
         Which parts (populations, bins) have a row.
     single : bool
-        A level: its reference is the held-out people's own figure. Else the reference is the mean
-        over halvings of the real people.
+        A level: its reference is the held-out individuals' own figure. Else the reference is the
+        mean over halvings of the real individuals.
     n_permutations : int or None
         Halvings behind the reference; None takes all.
     null : callable or None
-        (data, part) -> list of float: the figure of halvings of the real people, in place of those
-        that are collected.
+        (data, part) -> list of float: the figure of halvings of the real individuals, in place of
+        those that are collected.
     spread : callable or None
         (data) -> float: the least standard deviation in theory, where the halvings are few.
     tolerance : float
@@ -81,8 +82,8 @@ class Metric:
     phase : bool
         Needs phased haplotypes; `not run` without.
     ascertained : bool
-        Sites are chosen by what training people carry, so the training people themselves have no
-        row.
+        Sites are chosen by what training individuals carry, so the training individuals themselves
+        have no row.
     unit : float
         Of an offset: the difference from the reference that begins to matter.
     """
@@ -206,22 +207,39 @@ TABLE = (
         phase=True,
         ascertained=True,
     ),
-    # people
-    pair(M.HETEROZYGOSITY_DISTANCE, Kind.DISTANCE, people.heterozygosity_distance, tolerance=0.05),
-    Metric(
-        M.HETEROZYGOSITY_RATIO, Kind.OFFSET, people.heterozygosity_ratio, single=True, unit=0.03
+    # individuals
+    pair(
+        M.HETEROZYGOSITY_DISTANCE,
+        Kind.DISTANCE,
+        individuals.heterozygosity_distance,
+        tolerance=0.05,
     ),
-    level(M.INBREEDING_SPREAD, people.inbreeding_spread, tolerance=0.005),
-    share(M.HARDY_WEINBERG, people.hardy_weinberg, tolerance=0.02),
-    share(M.HOMOZYGOUS_RUNS, people.homozygous_share, tolerance=0.01),
-    share(M.REPEATED_PEOPLE, people.repeated_people, tolerance=0.02),
-    pair(M.LONGEST_HOMOZYGOUS_RUN, Kind.DISTANCE, people.longest_homozygous_run, tolerance=0.02),
-    pair(M.KINSHIP_DISTANCE, Kind.DISTANCE, people.kinship_within, tolerance=0.01),
-    pair(M.CLOSEST_KIN, Kind.OFFSET, people.closest_kin, null=people.resampled_kin, unit=0.03),
+    Metric(
+        M.HETEROZYGOSITY_RATIO,
+        Kind.OFFSET,
+        individuals.heterozygosity_ratio,
+        single=True,
+        unit=0.03,
+    ),
+    level(M.INBREEDING_SPREAD, individuals.inbreeding_spread, tolerance=0.005),
+    share(M.HARDY_WEINBERG, individuals.hardy_weinberg, tolerance=0.02),
+    share(M.HOMOZYGOUS_RUNS, individuals.homozygous_share, tolerance=0.01),
+    share(M.REPEATED_INDIVIDUALS, individuals.repeated_individuals, tolerance=0.02),
+    pair(
+        M.LONGEST_HOMOZYGOUS_RUN, Kind.DISTANCE, individuals.longest_homozygous_run, tolerance=0.02
+    ),
+    pair(M.KINSHIP_DISTANCE, Kind.DISTANCE, individuals.kinship_within, tolerance=0.01),
+    pair(
+        M.CLOSEST_KIN,
+        Kind.OFFSET,
+        individuals.closest_kin,
+        null=individuals.resampled_kin,
+        unit=0.03,
+    ),
     pair(
         M.PAIRWISE_DISTANCE_KS,
         Kind.DISTANCE,
-        people.pairwise_distance,
+        individuals.pairwise_distance,
         and_populations,
         tolerance=0.01,
     ),
@@ -286,7 +304,7 @@ TABLE = (
 
 @dataclass(frozen=True)
 class Measured:
-    """One figure of every generator and of the training people, its reference, and what chance
+    """One figure of every generator and of the training individuals, its reference, and what chance
     makes of it.
 
     Attributes
@@ -294,10 +312,10 @@ class Measured:
     values : dict of str to float
         For each synthetic group and for "T".
     reference, null_sd : float
-        Of real people; the spread is at least a quarter of the tolerance.
+        Of real individuals; the spread is at least a quarter of the tolerance.
     departures : ndarray of float, shape (n_halvings,)
-        How far each halving of the real people is from the others, in their spreads, without sign;
-        0 where the tolerance covers it. Empty where theory has a part in the spread.
+        How far each halving of the real individuals is from the others, in their spreads, without
+        sign; 0 where the tolerance covers it. Empty where theory has a part in the spread.
     """
 
     metric: Metric

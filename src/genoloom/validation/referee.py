@@ -1,5 +1,5 @@
-"""Several synthetic samples against the same real people in one pass: the reference is taken once
-for all of them.
+"""Several synthetic samples against the same real individuals in one pass: the reference is taken
+once for all of them.
 """
 
 from dataclasses import replace
@@ -17,14 +17,14 @@ from genoloom.validation.verdicts import Role
 COMPONENTS = 4
 
 
-def deal(population: np.ndarray, people: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Three groups of at most `people`, with the same number of people of each population, in the
-    same order.
+def deal(population: np.ndarray, individuals: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """Three groups of at most `individuals`, with the same number of individuals of each
+    population, in the same order.
     """
     groups: list[list[int]] = [[], [], []]
     for name in np.unique(population):
         members = rng.permutation(np.flatnonzero(population == name))
-        each = min(len(members) // 3, round(people * len(members) / len(population)))
+        each = min(len(members) // 3, round(individuals * len(members) / len(population)))
         for i, group in enumerate(groups):
             group.extend(members[i * each : (i + 1) * each].tolist())
     return [np.array(group) for group in groups]
@@ -44,20 +44,24 @@ def measure_together(
 
     Parameters
     ----------
-    made : dict of str to ndarray, int8, shape (n_variants, 2 * n_people)
-        Synthetic people with the populations of the training people, in their order.
+    made : dict of str to ndarray, int8, shape (n_variants, 2 * n_individuals)
+        Synthetic individuals with the populations of the training individuals, in their order.
     training, held : Panel
         With the same populations in the same order.
     """
-    n = len(training.people)
+    n = len(training.individuals)
     everybody = held.beside(training)
     one = compare(
-        training.people, everybody.people, ["holdout"] * n + ["train"] * n, n_permutations, seed
+        training.individuals,
+        everybody.individuals,
+        ["holdout"] * n + ["train"] * n,
+        n_permutations,
+        seed,
     )
-    shift = (len(made) - 1) * n  # the synthetic samples stand before the real people
-    people = replace(
+    shift = (len(made) - 1) * n  # the synthetic samples stand before the real individuals
+    individuals = replace(
         one,
-        synthetic_people=np.arange(len(made) * n),
+        synthetic_individuals=np.arange(len(made) * n),
         population=np.concatenate([np.tile(one.population[:n], len(made)), one.population[n:]]),
         synthetic=np.arange(len(made) * n),
         holdout=one.holdout + shift,
@@ -65,7 +69,7 @@ def measure_together(
         halvings=[(a + shift, b + shift) for a, b in one.halvings],
     )
     groups = {name: np.arange(i * n, (i + 1) * n) for i, name in enumerate(made)}
-    collected = Collector(people, len(cm), block, seed, groups)
+    collected = Collector(individuals, len(cm), block, seed, groups)
     synthetic = ArrayHaplotypes(np.concatenate(list(made.values()), axis=1))
     collected.add(replace(training, haplotypes=synthetic), everybody, cm)
     return measure_all(Data(collected, COMPONENTS, seed), table)
@@ -84,6 +88,6 @@ def judge_together(
     """Fidelity rows of every sample; parameters of `measure_together`."""
     measured = measure_together(made, training, held, cm, n_permutations, block, seed, table)
     return {
-        name: fidelity_rows(measured, name, Role.CONTROL, len(training.people), group=name)
+        name: fidelity_rows(measured, name, Role.CONTROL, len(training.individuals), group=name)
         for name in made
     }

@@ -19,7 +19,7 @@ def haplotype_summaries(alleles: np.ndarray, frequency: np.ndarray) -> np.ndarra
     ----------
     alleles : ndarray, int8, shape (n_variants, n_haplotypes)
     frequency : ndarray, float, shape (n_variants,)
-        Of the alternate allele in real people; tells which allele is the rarer one.
+        Of the alternate allele in real individuals; tells which allele is the rarer one.
 
     Returns
     -------
@@ -59,16 +59,16 @@ def _runs(minor: np.ndarray) -> list[np.ndarray]:
 
 
 def neighbour_summaries(
-    distance: np.ndarray, label: np.ndarray, person: np.ndarray, train: np.ndarray
+    distance: np.ndarray, label: np.ndarray, individual: np.ndarray, train: np.ndarray
 ) -> np.ndarray:
     """Log distances to the training rows of each label: nearest, fifth nearest and mean.
 
-    A row's own person takes no part.
+    A row's own individual takes no part.
 
     Parameters
     ----------
     distance : ndarray, float, shape (n, n)
-    label, person : ndarray of int, shape (n,)
+    label, individual : ndarray of int, shape (n,)
     train : ndarray of int
         The rows of the training folds.
 
@@ -79,7 +79,9 @@ def neighbour_summaries(
     columns = []
     for value in (0, 1):
         others = train[label[train] == value]
-        d = np.where(person[:, None] == person[others][None, :], np.inf, distance[:, others])
+        d = np.where(
+            individual[:, None] == individual[others][None, :], np.inf, distance[:, others]
+        )
         k = min(NEIGHBOURS, d.shape[1] - 2) - 1
         ordered = np.partition(d, (0, k), axis=1)
         means = np.ma.masked_invalid(d).mean(axis=1).filled(0)

@@ -7,7 +7,7 @@ higher grade, and no use needs it.
 A shortfall is measured by what is better for the metric: a difference for similarities and
 distances, a share of the reference for levels. Up to `fit` it does not matter for the use. Up to
 `limit` results hold with a limit that the report names; beyond, they do not hold. What chance
-explains (three spreads of real people, four for the limit) is no shortfall.
+explains (three spreads of real individuals, four for the limit) is no shortfall.
 """
 
 from collections.abc import Iterable, Sequence
@@ -48,8 +48,8 @@ class Fitness(StrEnum):
 
 
 WORST_LAST = tuple(Fitness)
-# Spreads of real people that are no shortfall, for `fit` and for `limit`. More than two, as a use
-# asks for several figures.
+# Spreads of real individuals that are no shortfall, for `fit` and for `limit`. More than two, as a
+# use asks for several figures.
 BY_CHANCE = (3.0, 4.0)
 
 
@@ -206,7 +206,7 @@ def fitness_of(demand: Demand, figure: Figure) -> Fitness:
 
 
 def judge_uses(figures: Sequence[Figure], demands: Iterable[Demand] = DEMANDS) -> list[Fit]:
-    """For each use: the grade of all people, then of the worst population.
+    """For each use: the grade of all individuals, then of the worst population.
 
     The second is there where figures by population are asked for. A row that the table does not
     have (a bin that the panel lacks, a single population) asks for nothing; an empty one is

@@ -1,9 +1,9 @@
 """When a metric passes. One rule for each kind of metric; the same for every generator and data
 set.
 
-`value` is what the synthetic data score against the held-out people. `reference` is what other real
-people score against them, and `null_sd` the spread of that score. `z` is the distance of the
-value from the reference in these spreads (see `fidelity`).
+`value` is what the synthetic data score against the held-out individuals. `reference` is what other
+real individuals score against them, and `null_sd` the spread of that score. `z` is the distance of
+the value from the reference in these spreads (see `fidelity`).
 
 A departure from the reference has a size, which depends on the figure and its reference alone:
 
@@ -34,12 +34,12 @@ So a figure that is farther from the reference, in size and in spreads, never ha
 
 `Chance.single()`, 2 and 4, is for a figure on its own. A table of many figures uses
 `Chance.of_halvings`: all figures of a perfect generator stay within this bound together, 99 times
-in 100. It is learnt from halvings of the real people.
+in 100. It is learnt from halvings of the real individuals.
 
 A difference from the reference of at most `tolerance` always passes, and ratios are taken to at
 least the tolerance. Verdicts are two-sided. A distance or similarity that is *better* than real
-people are to each other (half the reference, and z < -3 or beyond the bound of the table), and a
-half below 0.4, is `too close`: real rows lie on synthetic ones, as they do after memorisation.
+individuals are to each other (half the reference, and z < -3 or beyond the bound of the table), and
+a half below 0.4, is `too close`: real rows lie on synthetic ones, as they do after memorisation.
 """
 
 import math
@@ -152,7 +152,7 @@ class Chance:
     def of_family(cls, figures: int, halvings: float = math.inf) -> "Chance":
         """For a table of normal `figures`, whose spreads are known or estimated from `halvings`.
 
-        Bonferroni's bound on Student's t, two-sided: real people pass all figures in 99 of 100
+        Bonferroni's bound on Student's t, two-sided: real individuals pass all figures in 99 of 100
         tables.
         """
         bound = float(-stdtrit(max(halvings - 1, 1), FAMILY_ERROR / (2 * max(figures, 1))))
@@ -160,7 +160,7 @@ class Chance:
 
     @classmethod
     def of_halvings(cls, departures: np.ndarray) -> "Chance":
-        """For a table of dependent figures that are not normal, from halvings of real people.
+        """For a table of dependent figures that are not normal, from halvings of real individuals.
 
         The largest departure of each halving is what a perfect generator's would be (Westfall and
         Young 1993, Resampling-based multiple testing). Its 99 % point is that of Gumbel's law,
@@ -212,7 +212,7 @@ def judge(
     value, reference : float
         nan where it was not measured: the verdict is `not run`.
     null_sd : float
-        Spread of what real people score.
+        Spread of what real individuals score.
     tolerance : float
         A difference that never matters.
     chance : Chance, optional
@@ -249,7 +249,7 @@ def judge(
 def _size(
     kind: Kind, value: float, reference: float, tolerance: float, unit: float
 ) -> tuple[Size, bool]:
-    """Size of a departure, and whether it is nearer than real people are to each other."""
+    """Size of a departure, and whether it is nearer than real individuals are to each other."""
     if kind is Kind.SIMILARITY:
         noise = (reference - value) / max(1 - reference, tolerance, 1e-12)
         lost = (reference - value) / reference if reference > 0 else 0.0

@@ -32,7 +32,7 @@ def test_rows_for_every_remedy_and_the_generator(repository, tmp_path):
     )
 
 
-def test_more_people_cannot_be_kept_than_there_are(repository, tmp_path):
+def test_more_individuals_cannot_be_kept_than_there_are(repository, tmp_path):
     command = [
         sys.executable,
         repository / "benchmarks" / "augmentation.py",

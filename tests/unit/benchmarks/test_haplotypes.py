@@ -23,7 +23,7 @@ def bench(repository, tmp_path_factory):
         repository / "benchmarks" / "haplotypes.py",
         "--generators",
         "independent",
-        "--people",
+        "--individuals",
         "60",
     ]
     more = [
@@ -41,7 +41,7 @@ def bench(repository, tmp_path_factory):
     return work, done.stdout
 
 
-def test_a_row_for_the_generator_the_floor_and_the_training_people(bench):
+def test_a_row_for_the_generator_the_floor_and_the_training_individuals(bench):
     work, printed = bench
     rows = {row["generator"]: row for row in read_table(work / "t.tsv")}
     assert list(rows) == ["reference (held out)", "real (training)", "independent"]
@@ -56,8 +56,8 @@ def test_a_row_for_the_generator_the_floor_and_the_training_people(bench):
     assert "independent" in printed
 
     panel = open_panel(work / "demo" / "20")
-    roles = np.repeat(read_roles(work / "demo" / "seed1" / "split.tsv", panel.people), 2)
-    population = np.repeat(panel.people.population, 2)
+    roles = np.repeat(read_roles(work / "demo" / "seed1" / "split.tsv", panel.individuals), 2)
+    population = np.repeat(panel.individuals.population, 2)
     alleles = panel.haplotypes.read(0, len(panel.sites))
     ones = alleles[:, roles == "train"].sum(axis=1)
     alleles = alleles[np.minimum(ones, (roles == "train").sum() - ones) >= 2]

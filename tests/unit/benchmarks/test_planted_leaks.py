@@ -28,14 +28,14 @@ def bench(repository):
 
 @pytest.fixture(scope="module")
 def panel(bench, tmp_path_factory):
-    """Three hundred real people: a hundred a group."""
+    """Three hundred real individuals: a hundred a group."""
     prefix = tmp_path_factory.mktemp("demo") / "20"
     bench.make_panel("demo", prefix, prefix)
     return open_panel(prefix)
 
 
 def test_groups_are_apart_and_alike(bench, panel):
-    population = np.array(panel.people.population)
+    population = np.array(panel.individuals.population)
     groups = bench.thirds(population, None, np.random.default_rng(1))
     assert len(np.unique(np.concatenate(groups))) == 3 * len(groups[0]) > 290
     assert all((population[g] == population[groups[0]]).all() for g in groups)
@@ -46,7 +46,7 @@ def test_what_is_planted_is_what_is_said(bench):
     rng = np.random.default_rng(2)
     fresh, real = (rng.integers(0, 2, (500, k)).astype(np.int8) for k in (40, 80))
     real[:50] = 0
-    real[:50, 40:44] = 1  # four copies, all of training people
+    real[:50, 40:44] = 1  # four copies, all of training individuals
     population = np.repeat(["A", "B"], [12, 8])
     train = real[:, 40:]
 
@@ -59,10 +59,10 @@ def test_what_is_planted_is_what_is_said(bench):
         return made, same
 
     assert (bench.plant(bench.Leak("none"), fresh, real, population, rng) == fresh).all()
-    _, same = copied("people", 0.2)
-    # both haplotypes of four people
+    _, same = copied("individuals", 0.2)
+    # both haplotypes of four individuals
     assert ((same == 1).sum(axis=0).reshape(20, 2).sum(axis=1) == 2).sum() == 4
-    _, same = copied("people", 0.2, 0.1)
+    _, same = copied("individuals", 0.2, 0.1)
     assert sorted(same.max(axis=0))[-8:] == pytest.approx([0.9] * 8, abs=0.05)
     made, same = copied("half", 0.2)
     assert (
@@ -82,15 +82,16 @@ def test_what_is_planted_is_what_is_said(bench):
 @pytest.mark.parametrize(
     ("kind", "share", "flips"),
     [
-        ("people", 0.2, 0.005), ("population", 1.0, 0.0), ("rare", 1.0, 0.0),
-        # few, or in parts: five people, half of twenty people's regions, one haplotype in each of
-        # ten people
-        ("people", 0.05, 0.0), ("half", 0.2, 0.0), ("haplotypes", 0.05, 0.0), ("rare", 0.2, 0.0),
+        ("individuals", 0.2, 0.005), ("population", 1.0, 0.0), ("rare", 1.0, 0.0),
+        # few, or in parts: five individuals, half of twenty individuals' regions, one haplotype in
+        # each of ten individuals
+        ("individuals", 0.05, 0.0), ("half", 0.2, 0.0), ("haplotypes", 0.05, 0.0),
+        ("rare", 0.2, 0.0),
     ],
 )  # fmt: skip
 def test_leaks_in_real_data_are_caught(bench, panel, kind, share, flips):
     row = bench.judge(panel, bench.Leak(kind, share, flips), None, 1, AuditOptions(bootstrap=400))
-    assert row["people"] in range(97, 101)
+    assert row["individuals"] in range(97, 101)
     assert row["verdict"] == "fail", row
     near = [
         name
@@ -105,18 +106,18 @@ def test_leaks_in_real_data_are_caught(bench, panel, kind, share, flips):
     assert quick["verdict"] == "fail"
 
 
-def test_fresh_real_people_are_not_accused(bench, panel):
+def test_fresh_real_individuals_are_not_accused(bench, panel):
     row = bench.judge(panel, bench.Leak("none"), None, 1, AuditOptions(bootstrap=400))
-    # a hundred people cannot show that the worst attack stays below 0.6
+    # a hundred individuals cannot show that the worst attack stays below 0.6
     assert row["verdict"] in ("pass", "weak")
     assert row["failed"] == ""
 
 
 def test_rows_add_up_to_a_summary(bench):
-    base = {"leak": "people", "share": "0.05", "flips": "0.0", "worst": "0.55"}
+    base = {"leak": "individuals", "share": "0.05", "flips": "0.0", "worst": "0.55"}
     rows = [
         base | {"verdict": v, "failed": f}
-        for v, f in (("fail", "near copies of people; x"), ("fail", "x"), ("weak", ""))
+        for v, f in (("fail", "near copies of individuals; x"), ("fail", "x"), ("weak", ""))
     ]
     [row] = bench.summarise(rows)
     assert (row["seeds"], row["caught"], row["weak"], row["passed"]) == (
@@ -125,4 +126,4 @@ def test_rows_add_up_to_a_summary(bench):
         pytest.approx(1 / 3),
         0,
     )
-    assert row["by"] == "x 2, near copies of people 1"
+    assert row["by"] == "x 2, near copies of individuals 1"

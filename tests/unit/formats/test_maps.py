@@ -1,4 +1,4 @@
-"""Genetic maps in the forms that people have, and what is none."""
+"""Genetic maps in the forms that individuals have, and what is none."""
 
 import gzip
 

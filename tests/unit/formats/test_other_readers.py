@@ -14,15 +14,15 @@ from genoloom.errors import InputError
 from genoloom.formats.names import without_spaces
 from genoloom.formats.pgen import PanelWriter
 from genoloom.formats.vcf_write import write_variants
-from genoloom.panel import ArrayHaplotypes, Panel, People, Sites
+from genoloom.panel import ArrayHaplotypes, Individuals, Panel, Sites
 
 PROVENANCE = {"version": "0.1.0", "generator": "mosaic", "model": "624936b9306fbc14", "seed": 1}
-N_SITES, N_PEOPLE = 40, 12
+N_SITES, N_INDIVIDUALS = 40, 12
 
 
 def crowded_panel(names=None, first=1000, contig_length=100_000) -> Panel:
     """SNPs, insertions and deletions, two of them at one position."""
-    alleles = (np.random.default_rng(1).random((N_SITES, 2 * N_PEOPLE)) < 0.3).astype(np.int8)
+    alleles = (np.random.default_rng(1).random((N_SITES, 2 * N_INDIVIDUALS)) < 0.3).astype(np.int8)
     plain = make_panel(alleles)
     ref, alt, position = (
         np.array(values, dtype=object)
@@ -32,12 +32,12 @@ def crowded_panel(names=None, first=1000, contig_length=100_000) -> Panel:
     position = first + 10 * np.arange(N_SITES)
     position[8], alt[8] = position[7], "G"
     sites = Sites("20", position, ref, alt, plain.sites.id, plain.sites.cm, contig_length)
-    people = People(
-        names or [f"SYN{i:06d}" for i in range(1, N_PEOPLE + 1)],
-        ["POP"] * N_PEOPLE,
-        ["unknown"] * N_PEOPLE,
+    individuals = Individuals(
+        names or [f"SYN{i:06d}" for i in range(1, N_INDIVIDUALS + 1)],
+        ["POP"] * N_INDIVIDUALS,
+        ["unknown"] * N_INDIVIDUALS,
     )
-    return Panel(sites, people, ArrayHaplotypes(alleles))
+    return Panel(sites, individuals, ArrayHaplotypes(alleles))
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def folder(tmp_path_factory, panel):
     folder = tmp_path_factory.mktemp("written")
     for suffix in ("vcf.gz", "bcf"):
         write_variants(folder / f"20.{suffix}", panel, PROVENANCE)
-    with PanelWriter(folder / "20", panel.people, "20", panel.sites.contig_length) as writer:
+    with PanelWriter(folder / "20", panel.individuals, "20", panel.sites.contig_length) as writer:
         writer.append(panel.sites, panel.haplotypes.alleles)
     return folder
 
@@ -76,7 +76,7 @@ def test_scikit_allel(folder, panel):
         read["calldata/GT"].reshape(N_SITES, -1), panel.haplotypes.alleles
     )
     np.testing.assert_array_equal(read["variants/AC"], panel.haplotypes.alleles.sum(axis=1))
-    assert read["samples"].tolist() == panel.people.id
+    assert read["samples"].tolist() == panel.individuals.id
 
 
 def test_noodles_through_oxbow(folder, panel):
@@ -85,7 +85,7 @@ def test_noodles_through_oxbow(folder, panel):
         table = read(str(folder / name), samples="*").to_pandas()
         assert len(table) == N_SITES
         assert table["pos"].tolist() == panel.sites.position.tolist()
-        assert set(panel.people.id) <= set(table.columns)
+        assert set(panel.individuals.id) <= set(table.columns)
 
 
 def test_vcftools(folder, panel):
@@ -123,7 +123,7 @@ def test_beagle(folder, panel):
     run("beagle", "gt=20.vcf.gz", "out=phased", "nthreads=1", cwd=folder)
     calls = [record for record in pysam.VariantFile(str(folder / "phased.vcf.gz"))]
     assert [record.pos for record in calls] == panel.sites.position.tolist()
-    assert list(calls[0].samples) == panel.people.id
+    assert list(calls[0].samples) == panel.individuals.id
 
 
 def test_bcftools(folder, panel):
@@ -150,7 +150,7 @@ def test_what_no_index_reaches_is_refused(tmp_path):
 
 
 def test_other_letters_make_it_vcf_4_3(tmp_path):
-    names = [f"Ä{i}" for i in range(N_PEOPLE)]
+    names = [f"Ä{i}" for i in range(N_INDIVIDUALS)]
     write_variants(tmp_path / "20.vcf.gz", crowded_panel(names), PROVENANCE)
     with pysam.VariantFile(str(tmp_path / "20.vcf.gz")) as file:
         assert file.header.version == "VCFv4.3"

@@ -7,7 +7,7 @@ import numpy as np
 import pgenlib
 import pytest
 import zstandard
-from helpers import make_people, make_sites
+from helpers import make_individuals, make_sites
 
 from genoloom.errors import InputError
 from genoloom.formats.pgen import PanelWriter, open_panel, panel_files
@@ -23,7 +23,7 @@ def psam(header: str, form: str, sep: str = "\t") -> str:
     return "\n".join([*([header] if header else []), *lines, ""]).replace("\t", sep)
 
 
-PEOPLE = {
+INDIVIDUALS = {
     "iid": psam("#IID\tSEX", "{i}\t{s}"),
     "fid": psam("#FID\tIID\tSEX", "0\t{i}\t{s}"),
     "spaces": psam("#IID\tSEX", "{i}\t{s}", " "),
@@ -37,35 +37,35 @@ PEOPLE = {
 }
 
 
-@pytest.mark.parametrize("form", PEOPLE)
-def test_people(tmp_path, form):
-    (tmp_path / "x.psam").write_text(PEOPLE[form])
-    people = read_psam(tmp_path / "x.psam")
-    assert people.id == ["S1", "S2", "S3"]
-    assert people.sex == ["male", "female", "unknown"]
-    assert people.population == ["unknown"] * 3
-    assert people.family == [""] * 3
+@pytest.mark.parametrize("form", INDIVIDUALS)
+def test_individuals(tmp_path, form):
+    (tmp_path / "x.psam").write_text(INDIVIDUALS[form])
+    individuals = read_psam(tmp_path / "x.psam")
+    assert individuals.id == ["S1", "S2", "S3"]
+    assert individuals.sex == ["male", "female", "unknown"]
+    assert individuals.population == ["unknown"] * 3
+    assert individuals.family == [""] * 3
 
 
 def test_populations_of_the_1000_genomes_in_plink2(tmp_path):
     rows = "S1\t0\t0\t1\tEUR\tGBR\nS2\t0\t0\t2\tAFR\tNA\nS3\t0\t0\tNA\tEUR\tFIN\n"
     (tmp_path / "x.psam").write_text("#IID\tPAT\tMAT\tSEX\tSuperPop\tPopulation\n" + rows)
-    people = read_psam(tmp_path / "x.psam")
-    assert people.population == ["GBR", "unknown", "FIN"]
-    assert people.superpopulation == ["EUR", "", "EUR"]
+    individuals = read_psam(tmp_path / "x.psam")
+    assert individuals.population == ["GBR", "unknown", "FIN"]
+    assert individuals.superpopulation == ["EUR", "", "EUR"]
     (tmp_path / "x.psam").write_text("#IID\tSEX\tSuperPop\nS1\t1\tEUR\nS2\t2\tNONE\n")
-    people = read_psam(tmp_path / "x.psam")
-    assert (people.population, people.superpopulation) == (["EUR", "unknown"], ["", ""])
+    individuals = read_psam(tmp_path / "x.psam")
+    assert (individuals.population, individuals.superpopulation) == (["EUR", "unknown"], ["", ""])
 
 
-def test_who_a_person_is(tmp_path):
+def test_who_an_individual_is(tmp_path):
     (tmp_path / "x.psam").write_text("#FID\tIID\nA\t1\nB\t1\n0\t2\n")
     assert read_psam(tmp_path / "x.psam").id == ["A_1", "B_1", "2"]
     (tmp_path / "x.psam").write_text("#FID\tIID\tSID\nA\t1\tx\nA\t1\ty\n")
     assert read_psam(tmp_path / "x.psam").id == ["A_1_x", "A_1_y"]
     (tmp_path / "x.fam").write_text("A 1 0 0 1 -9\nB 1 0 0 2 -9\n")
-    people = read_fam(tmp_path / "x.fam")
-    assert (people.id, people.sex, people.family) == (
+    individuals = read_fam(tmp_path / "x.fam")
+    assert (individuals.id, individuals.sex, individuals.family) == (
         ["A_1", "B_1"],
         ["male", "female"],
         ["A", "B"],
@@ -94,7 +94,7 @@ def test_who_a_person_is(tmp_path):
         ),
     ],
 )
-def test_people_that_are_none(tmp_path, text, found):
+def test_individuals_that_are_none(tmp_path, text, found):
     (tmp_path / "x").write_text(text)
     with pytest.raises(InputError, match=found) as error:
         read_psam(tmp_path / "x")
@@ -179,8 +179,8 @@ def test_plink2_takes_the_same(tmp_path, kind):
         str(tmp_path / "x.pgen").encode(), 3, variant_ct=3, nonref_flags=False
     ) as writer:
         writer.append_biallelic_batch(np.zeros((3, 3), dtype=np.int8))
-    for text in (PEOPLE if kind == "psam" else VARIANTS).values():
-        (tmp_path / "x.psam").write_text(PEOPLE["iid"])
+    for text in (INDIVIDUALS if kind == "psam" else VARIANTS).values():
+        (tmp_path / "x.psam").write_text(INDIVIDUALS["iid"])
         (tmp_path / "x.pvar").write_text(VARIANTS["usual"])
         (tmp_path / f"x.{kind}").write_text(text)
         done = subprocess.run(
@@ -195,16 +195,16 @@ def test_plink2_takes_the_same(tmp_path, kind):
 
 
 def test_a_header_that_claims_more_than_there_is(tmp_path):
-    with PanelWriter(tmp_path / "20", make_people(3), "20") as writer:
+    with PanelWriter(tmp_path / "20", make_individuals(3), "20") as writer:
         writer.append(make_sites(5), np.zeros((5, 6), dtype=np.int8))
     pgen = panel_files(tmp_path / "20")[0]
     whole = pgen.read_bytes()
-    for place, found in ((3, "variants"), (7, "people")):
+    for place, found in ((3, "variants"), (7, "individuals")):
         pgen.write_bytes(whole[:place] + b"\xff\xff\xff\x7f" + whole[place + 4 :])
         with pytest.raises(InputError, match=found):
             open_panel(tmp_path / "20")
     (tmp_path / "x.bed").write_bytes(b"\x6c\x1b\x01" + bytes(4))
     (tmp_path / "x.bim").write_text(VARIANTS["bim"])
-    (tmp_path / "x.fam").write_text(PEOPLE["no header"])
+    (tmp_path / "x.fam").write_text(INDIVIDUALS["no header"])
     with pytest.raises(InputError, match="has 7 bytes"):
         open_plink(tmp_path / "x.bed")

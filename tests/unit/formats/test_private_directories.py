@@ -1,4 +1,4 @@
-"""Directories with data of real people are closed to others; nobody else's directory is."""
+"""Directories with data of real individuals are closed to others; nobody else's directory is."""
 
 import stat
 from pathlib import Path

@@ -30,7 +30,11 @@ def test_a_record_has_the_digests_of_all_that_was_read_and_written(files):
         },
     )
     made.write(
-        record_path(files / "c"), [files / "c"], CohortOptions(size=7), seed=3, facts={"people": 7}
+        record_path(files / "c"),
+        [files / "c"],
+        CohortOptions(size=7),
+        seed=3,
+        facts={"individuals": 7},
     )
     found = read_provenance(files / "c.provenance.json")
     assert found.inputs == {
@@ -42,7 +46,7 @@ def test_a_record_has_the_digests_of_all_that_was_read_and_written(files):
         "cohort",
         3,
         7,
-        {"people": 7},
+        {"individuals": 7},
     )
     assert str(files) not in (files / "c.provenance.json").read_text()
 

@@ -99,7 +99,7 @@ def test_damaged_and_missing_files(tmp_path):
         zstandard.compress,
     ],
 )
-def test_fasta_as_people_save_it(tmp_path, change):
+def test_fasta_as_individuals_save_it(tmp_path, change):
     path = tmp_path / "a.fa.gz"  # whatever it is
     path.write_bytes(change(">one M\u00fcller, OS=x\nACGT\nacgu\n>two\nRYNA\n".encode("latin-1")))
     assert is_fasta(path)

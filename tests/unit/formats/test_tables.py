@@ -13,11 +13,11 @@ from genoloom.errors import InputError
 from genoloom.formats.histories import read_history
 from genoloom.formats.splits import COLUMNS, read_roles, write_split
 from genoloom.formats.tables import read_table, write_table
-from genoloom.panel import People
+from genoloom.panel import Individuals
 from genoloom.stages import cohort as sheet
 from genoloom.stages.cohort import read_cohort
 
-PEOPLE = People(
+INDIVIDUALS = Individuals(
     ["ALICE_SMITH", "b c", 'd"\te'], ["GBR", "GBR", "FIN"], ["female", "male", "unknown"]
 )
 COHORT = (
@@ -90,30 +90,30 @@ def test_numbers_of_a_row(tmp_path):
 
 def test_split(tmp_path):
     roles = ["train", "train", "holdout"]
-    write_split(tmp_path / "s.tsv", PEOPLE, roles)
-    assert read_roles(tmp_path / "s.tsv", PEOPLE) == roles
-    with pytest.raises(InputError, match="names other people"):
-        read_roles(tmp_path / "s.tsv", PEOPLE.take([0, 1]))
+    write_split(tmp_path / "s.tsv", INDIVIDUALS, roles)
+    assert read_roles(tmp_path / "s.tsv", INDIVIDUALS) == roles
+    with pytest.raises(InputError, match="names other individuals"):
+        read_roles(tmp_path / "s.tsv", INDIVIDUALS.take([0, 1]))
 
 
 @pytest.mark.parametrize(
     ("row", "found"),
     [
-        ("ALICE_SMITH\t\tGBR\t\t\ttrain", "line 3: the person of line 2 again"),
-        ("\t\tGBR\t\t\ttrain", "line 3: person or population is empty"),
+        ("ALICE_SMITH\t\tGBR\t\t\ttrain", "line 3: the individual of line 2 again"),
+        ("\t\tGBR\t\t\ttrain", "line 3: individual or population is empty"),
         ("x\t\tGBR\t\t\ttrained", "line 3: the column 'role'"),
         ("x\tGBR\ttrain", "line 3: 3 cells"),
     ],
 )
 def test_damaged_split(tmp_path, row, found):
-    write_split(tmp_path / "s.tsv", PEOPLE.take([0]), ["train"])
+    write_split(tmp_path / "s.tsv", INDIVIDUALS.take([0]), ["train"])
     (tmp_path / "s.tsv").write_text((tmp_path / "s.tsv").read_text() + row + "\n")
     with pytest.raises(InputError, match=found) as error:
-        read_roles(tmp_path / "s.tsv", PEOPLE)
+        read_roles(tmp_path / "s.tsv", INDIVIDUALS)
     assert "ALICE" not in error.value.found
     (tmp_path / "s.tsv").write_text("\t".join(COLUMNS) + "\n")
     with pytest.raises(InputError, match="names nobody"):
-        read_roles(tmp_path / "s.tsv", PEOPLE)
+        read_roles(tmp_path / "s.tsv", INDIVIDUALS)
 
 
 def test_cohort(tmp_path):
@@ -141,7 +141,7 @@ def test_cohort(tmp_path):
         ("FIN:0.6", "FIN:nan", "'ancestry' is no list of shares"),
         ("\tfemale", "\tF", "'sex' holds another word"),
         ("\t6\n", "\n", "7 cells"),
-        ("ALICE_SMITH\t", "\t", "a person without a name"),
+        ("ALICE_SMITH\t", "\t", "an individual without a name"),
         ("ancestry", "x", "has no column 'ancestry'"),
     ],
 )

@@ -132,7 +132,7 @@ def test_a_pipe_that_breaks_off(tmp_path, form):
         (b"l\x1b\x10" + bytes(50), "is a .pgen under another name"),
         ("\ufeff##fileformat=VCFv4.2\n".encode("utf-16-le"), "is text in UTF-16"),
         (b"#CHROM\tPOS\n", "has no line ##fileformat"),
-        (b"person\tpopulation\nA\tX\n", "is neither VCF nor BCF"),
+        (b"individual\tpopulation\nA\tX\n", "is neither VCF nor BCF"),
         (b"##fileformat=VCFv4.2\n##x\n", "ends within its header"),
         (b"##fileformat=VCFv4.2\n20\t5\n", "line 2: a line without '#'"),
         (b"BCF\x02\x02\xff\xff\xff\xff", "its header is said to have"),
@@ -209,7 +209,7 @@ def test_damaged_records(tmp_path, capfd, row, found):
     with pytest.raises(InputError) as error:
         seen(open_variants(path, "20"))
     assert found in str(error.value)
-    # htslib's own words would stand beside ours, and name people
+    # htslib's own words would stand beside ours, and name individuals
     assert capfd.readouterr() == ("", "")
 
 

@@ -11,12 +11,14 @@ from scipy import stats
 from genoloom.formats.tables import read_table
 from genoloom.popgen.association import first_clump, many_causes, one_cause, scan
 
-PEOPLE, SITES = 80, 60
+INDIVIDUALS, SITES = 80, 60
 
 
 @pytest.fixture(scope="module")
 def alleles():
-    found = founder_mosaic(SITES, 2 * PEOPLE, np.random.default_rng(4), founders=12, switch=0.05)
+    found = founder_mosaic(
+        SITES, 2 * INDIVIDUALS, np.random.default_rng(4), founders=12, switch=0.05
+    )
     found[7] = 0  # does not vary
     return found
 
@@ -34,8 +36,8 @@ def dosage(alleles):
 def traits(dosage):
     rng = np.random.default_rng(5)
     cause = np.flatnonzero(dosage.std(axis=1) > 0.3)[[2, 9, 20]]
-    everybody = np.arange(PEOPLE)
-    noise = rng.standard_normal((3, PEOPLE))
+    everybody = np.arange(INDIVIDUALS)
+    noise = rng.standard_normal((3, INDIVIDUALS))
     return one_cause(dosage, everybody, cause, 0.4, noise).astype(np.float32)
 
 
@@ -60,7 +62,7 @@ def test_scan_is_that_of_plink2(alleles, dosage, traits, tmp_path):
     panel = make_panel(alleles)
     write_bed(tmp_path / "in", panel, alleles)
     lines = ["\t".join(["IID", "first", "second", "third"])]
-    for name, row in zip(panel.people.id, traits.T, strict=True):
+    for name, row in zip(panel.individuals.id, traits.T, strict=True):
         lines.append("\t".join([name, *(f"{y:.9g}" for y in row)]))
     (tmp_path / "in.pheno").write_text("\n".join(lines) + "\n")
     command = "plink2 --bfile in --pheno in.pheno --glm allow-no-covars --out out"

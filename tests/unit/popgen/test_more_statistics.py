@@ -300,11 +300,11 @@ def test_bounds_belong_to_the_longer_runs():
         runs.add(x, position)
         runs.end(5.0)
         assert runs.in_segments()[0, 1] == expected
-        people = RunsOfHomozygosity(1, minimum)
-        people.begin(1.0)
-        people.add(x[:, :1] != x[:, 1:], position)
-        people.end(5.0)
-        assert people.in_runs[0] == expected
+        individuals = RunsOfHomozygosity(1, minimum)
+        individuals.begin(1.0)
+        individuals.add(x[:, :1] != x[:, 1:], position)
+        individuals.end(5.0)
+        assert individuals.in_runs[0] == expected
 
 
 def test_the_alternate_allele_is_focal_when_both_are_equally_frequent():

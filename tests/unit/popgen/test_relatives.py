@@ -22,15 +22,15 @@ def families(m: int, seed: int = 1) -> tuple[np.ndarray, dict[str, tuple[int, in
     """Dosages (m, n) of unrelated individuals and one family; and pairs of the family by kind."""
     rng = np.random.default_rng(seed)
     frequency = rng.uniform(0.1, 0.9, m)
-    people = list((rng.random((UNRELATED, m, 2)) < frequency[:, None]).astype(np.int8))
-    people.append(child(people[0], people[1], rng))
-    people.append(child(people[0], people[1], rng))
-    people.append(child(people[0], people[2], rng))
-    people.append(people[3].copy())
-    people[-1][:: m // 20] ^= 1  # errors of another caller
+    individuals = list((rng.random((UNRELATED, m, 2)) < frequency[:, None]).astype(np.int8))
+    individuals.append(child(individuals[0], individuals[1], rng))
+    individuals.append(child(individuals[0], individuals[1], rng))
+    individuals.append(child(individuals[0], individuals[2], rng))
+    individuals.append(individuals[3].copy())
+    individuals[-1][:: m // 20] ^= 1  # errors of another caller
     u = UNRELATED
     pairs = {"parent": (0, u), "siblings": (u, u + 1), "half": (u, u + 2), "duplicate": (3, u + 3)}
-    return np.stack(people, axis=1).sum(axis=2).astype(np.int8), pairs
+    return np.stack(individuals, axis=1).sum(axis=2).astype(np.int8), pairs
 
 
 def find(dosage: np.ndarray, population=None):

@@ -70,7 +70,7 @@ def test_r_squared_is_that_of_numpy(alleles):
 
 
 def test_r_squared_of_haplotypes_is_rogers_huff_of_homozygotes(alleles):
-    # a homozygous person per haplotype turns the genotype estimate of scikit-allel into the
+    # a homozygous individual per haplotype turns the genotype estimate of scikit-allel into the
     # haplotype r
     dosage = 2 * alleles[alleles.std(axis=1) > 0]
     expected = allel.rogers_huff_r(dosage) ** 2

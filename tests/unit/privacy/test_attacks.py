@@ -18,13 +18,13 @@ from genoloom.privacy.attacks import (
     RareAlleles,
     attacks_on,
     own_reference,
-    per_person,
+    per_individual,
 )
 from genoloom.privacy.components import density_ratio, discriminator, synthetic_components
 from genoloom.privacy.measures import auc
 from genoloom.privacy.similarity import CommonDistances, RareSharing, SharedSegments
 
-N = 6  # people a role
+N = 6  # individuals a role
 
 
 def blocks_of(made, real, step=20, cm=None):
@@ -50,11 +50,11 @@ def data():
 
 
 def reference_without(real, h):
-    """The held-out haplotypes without the person whose place haplotype `h` has among held-out or
-    training people.
+    """The held-out haplotypes without the individual whose place haplotype `h` has among held-out
+    or training individuals.
     """
-    person = h // 2 % N
-    return np.delete(real[:, : 2 * N], [2 * person, 2 * person + 1], axis=1)
+    individual = h // 2 % N
+    return np.delete(real[:, : 2 * N], [2 * individual, 2 * individual + 1], axis=1)
 
 
 def test_local_scores_are_a_loop():
@@ -75,8 +75,8 @@ def test_local_scores_are_a_loop():
     )
 
 
-def test_person_scores_add_both_haplotypes():
-    assert per_person(np.array([1.0, 2, 3, 4])).tolist() == [3, 7]
+def test_individual_scores_add_both_haplotypes():
+    assert per_individual(np.array([1.0, 2, 3, 4])).tolist() == [3, 7]
 
 
 def test_nobody_is_compared_with_himself(data):
@@ -127,8 +127,8 @@ def test_common_distances_are_a_loop(data):
     haplotypes = [[weight @ (real[:, i] != made[:, j]) for j in range(2 * N)] for i in range(4 * N)]
     np.testing.assert_allclose(distances.haplotypes, haplotypes, atol=1e-3)
     x, y = (a[:, 0::2].astype(int) + a[:, 1::2] for a in (real, made))
-    people = [[weight @ (x[:, i] - y[:, j]) ** 2 for j in range(N)] for i in range(2 * N)]
-    np.testing.assert_allclose(distances.people, people, atol=1e-3)
+    individuals = [[weight @ (x[:, i] - y[:, j]) ** 2 for j in range(N)] for i in range(2 * N)]
+    np.testing.assert_allclose(distances.individuals, individuals, atol=1e-3)
 
 
 @pytest.mark.parametrize("fewest", [1, 2])
@@ -191,7 +191,7 @@ def test_shared_segments_are_a_loop(data):
             total = max(0.0, total + surprise((rows[:, i] != rows[:, j]).sum()) - 0.9 * surprise(1))
             best = max(best, total)
         assert shared.best[i, j] == pytest.approx(best, abs=1e-4)
-    a, b = shared.best[0:2, 2 * N : 2 * N + 2], shared.of_people()[0, N]
+    a, b = shared.best[0:2, 2 * N : 2 * N + 2], shared.of_individuals()[0, N]
     assert b == pytest.approx(max(a[0, 0] + a[1, 1], a[0, 1] + a[1, 0]))
 
 
@@ -272,9 +272,9 @@ def test_density_ratio_is_a_loop():
         assert scores[h] == pytest.approx(np.log(density[0] / density[1]), abs=1e-6)
 
 
-def test_no_attack_accuses_fresh_people():
-    """The mean over many data sets is one half: held-out people have no advantage from being the
-    reference.
+def test_no_attack_accuses_fresh_individuals():
+    """The mean over many data sets is one half: held-out individuals have no advantage from being
+    the reference.
     """
     n, means = 20, {}
     for seed in range(16):
@@ -292,7 +292,7 @@ def test_no_attack_accuses_fresh_people():
         parts = synthetic_components(hamming(made, made), hamming(real, made), 8, seed)
         found["density"], found["discriminator"] = density_ratio(*parts), discriminator(*parts, rng)
         for name, scores in found.items():
-            scores = per_person(scores) if len(scores) == 4 * n else scores
+            scores = per_individual(scores) if len(scores) == 4 * n else scores
             means.setdefault(name, []).append(auc(scores[n:], scores[:n]))
     for name, values in means.items():
         # the standard error of one is 0.09
@@ -306,5 +306,5 @@ def test_copies_are_seen_by_every_attack():
     made[:] = real[:, 2 * n :]
     for attack in attacks_on(n, [50, 100], [20]):
         for name, scores in run(attack, made, real, 50).items():
-            scores = per_person(scores) if len(scores) == 4 * n else scores
+            scores = per_individual(scores) if len(scores) == 4 * n else scores
             assert auc(scores[n:], scores[:n]) > 0.75, name

@@ -1,5 +1,5 @@
-"""The audit as a whole: planted leaks are caught, fresh people are not accused, nothing private is
-public.
+"""The audit as a whole: planted leaks are caught, fresh individuals are not accused, nothing
+private is public.
 """
 
 import numpy as np
@@ -26,14 +26,16 @@ def population():
 
 def measure(made, real, populations=("POP",), n=N, **more):
     panel, truth = make_panel(made, populations), make_panel(real, populations)
-    people = compare(panel.people, truth.people, ["holdout"] * n + ["train"] * n, 0, seed=1)
-    data = AuditData(people, [50, 100], [20])
+    individuals = compare(
+        panel.individuals, truth.individuals, ["holdout"] * n + ["train"] * n, 0, seed=1
+    )
+    data = AuditData(individuals, [50, 100], [20])
     data.add(panel, truth, truth.sites.cm)
     found = audit(data, "made", "generator", 400, 0.6, seed=1, **more)
     return {row["attack"]: row for row in found.private if row["population"] == "all"}, found
 
 
-def test_fresh_people_are_not_accused(population):
+def test_fresh_individuals_are_not_accused(population):
     fresh, real = population
     rows, found = measure(fresh, real)
     assert rows["worst"]["verdict"] != "fail"
@@ -45,7 +47,7 @@ def test_fresh_people_are_not_accused(population):
         row["verdict"] == "pass" for name, row in rows.items() if name.startswith("near copies")
     )
     assert rows["worst"]["tpr_at_1_percent_fpr"] <= rows["worst"]["tpr_reference"]
-    assert not [row for row in found.people if row["flagged"] == "yes"]
+    assert not [row for row in found.individuals if row["flagged"] == "yes"]
 
 
 @pytest.mark.parametrize(("share", "flips"), [(1.0, 0.0), (1.0, 0.005), (0.5, 0.0), (0.2, 0.005)])
@@ -57,9 +59,9 @@ def test_planted_copies_are_caught(population, share, flips):
     made[:, :copied] = real[:, 2 * N : 2 * N + copied] ^ (rng.random((len(real), copied)) < flips)
     rows, found = measure(made, real)
     assert rows["worst"]["verdict"] == "fail"
-    assert rows["near copies of people"]["verdict"] == "fail"
-    flagged = {row["index"] for row in found.people if row["flagged"] == "yes"}
-    exposed = [row["index"] for row in found.people][: copied // 4]
+    assert rows["near copies of individuals"]["verdict"] == "fail"
+    flagged = {row["index"] for row in found.individuals if row["flagged"] == "yes"}
+    exposed = [row["index"] for row in found.individuals][: copied // 4]
     assert flagged <= set(range(N, N + copied // 2))  # nobody else is
     assert np.mean([N <= i < N + copied // 2 for i in exposed]) > 0.9
     if share == 1:
@@ -77,21 +79,23 @@ def test_mosaics_are_caught_by_local_windows(population):
     assert rows["worst"]["verdict"] == "fail"
 
 
-def test_a_leak_of_the_holdout_does_not_accuse_the_training_people(population):
+def test_a_leak_of_the_holdout_does_not_accuse_the_training_individuals(population):
     _, real = population
     rows, _ = measure(real[:, : 2 * N], real)
     assert rows["worst"]["value"] <= 0.5
     assert rows["nearest, whole haplotype"]["value"] < 0.1
     assert rows["privacy loss (AATS)"]["value"] < 0
-    assert rows["near copies of people"]["value"] < 0
+    assert rows["near copies of individuals"]["value"] < 0
 
 
 def test_one_copied_population_is_caught(population):
     fresh, real = population
     populations = ("A", "B", "C")
     made = fresh.copy()
-    for person in range(0, N, 3):  # everybody of A
-        made[:, 2 * person : 2 * person + 2] = real[:, 2 * (N + person) : 2 * (N + person) + 2]
+    for individual in range(0, N, 3):  # everybody of A
+        made[:, 2 * individual : 2 * individual + 2] = real[
+            :, 2 * (N + individual) : 2 * (N + individual) + 2
+        ]
     rows, found = measure(made, real, populations)
     assert rows["worst"]["verdict"] == "fail"
     assert rows["worst of populations"]["verdict"] == "fail"
@@ -105,8 +109,10 @@ def test_one_copied_population_is_caught(population):
 
 def collected(made, real, populations):
     panel, truth = make_panel(made, populations), make_panel(real, populations)
-    people = compare(panel.people, truth.people, ["holdout"] * N + ["train"] * N, 0, seed=1)
-    data = AuditData(people, [50], [20])
+    individuals = compare(
+        panel.individuals, truth.individuals, ["holdout"] * N + ["train"] * N, 0, seed=1
+    )
+    data = AuditData(individuals, [50], [20])
     data.add(panel, truth, truth.sites.cm)
     return data
 
@@ -115,10 +121,10 @@ def test_exchanged_roles_are_those_of_another_audit(population):
     fresh, real = (alleles[:100] for alleles in population)
     data = collected(fresh, real, ("A", "B"))
     found = data.exchanged(np.random.default_rng(3))
-    order = found.people.real_people
-    assert sorted(order) == sorted(data.people.real_people)
-    assert (order % 2 == data.people.real_people % 2).all()  # A and B alternate
-    assert not np.array_equal(order, data.people.real_people)
+    order = found.individuals.real_individuals
+    assert sorted(order) == sorted(data.individuals.real_individuals)
+    assert (order % 2 == data.individuals.real_individuals % 2).all()  # A and B alternate
+    assert not np.array_equal(order, data.individuals.real_individuals)
     anew = collected(
         fresh, real[:, np.stack([2 * order, 2 * order + 1], axis=1).ravel()], ("A", "B")
     )
@@ -135,7 +141,7 @@ def test_a_population_is_accused_alone_only_beyond_exchanged_roles(population, m
     for alleles, inside in ((fresh, "A"), (made, "A")):
         auditor = Auditor(collected(alleles, real, ("A", "B")), 200, 0.6, seed=1)
         mask = auditor.groups()[inside]
-        # as if chance had been underrated: no spread of resampled or relabelled people
+        # as if chance had been underrated: no spread of resampled or relabelled individuals
         value, resampled, shuffled = auditor.resampling.aucs(auditor.odds, mask)
         found = {
             AttackId.STACKED: [
@@ -161,8 +167,10 @@ def test_copied_rare_alleles_are_caught(population):
     assert rows["worst"]["verdict"] == "fail"
 
 
-def test_fresh_people_are_not_accused_at_sites_that_training_people_chose():
-    """Training people carry the rare alleles of such sites more often, whatever was generated."""
+def test_fresh_individuals_are_not_accused_at_sites_that_training_individuals_chose():
+    """Training individuals carry the rare alleles of such sites more often, whatever was
+    generated.
+    """
     rng = np.random.default_rng(7)
     alleles = (rng.random((3000, 6 * N)) < rng.uniform(0.002, 0.03, (3000, 1))).astype(np.int8)
     fresh, real = alleles[:, : 2 * N], alleles[:, 2 * N :]
@@ -182,8 +190,8 @@ def test_public_rows_hold_groups_only(population):
         assert set(row) == set(PUBLIC_COLUMNS)
         assert row["n"] >= MIN_POPULATION
     assert {row["population"] for row in found.private} == {"all", "C", DECILE}
-    assert {row["role"] for row in found.people} == {"holdout", "train"}
-    assert len(found.people) == 2 * N
+    assert {row["role"] for row in found.individuals} == {"holdout", "train"}
+    assert len(found.individuals) == 2 * N
 
 
 def test_without_phase_what_needs_it_is_not_run(population):
@@ -213,10 +221,10 @@ def test_what_needs_the_model_does_not_count_for_the_data(population):
     assert rows["worst"]["value"] < 0.6
 
 
-def test_relatives_of_training_people_are_tried(population):
+def test_relatives_of_training_individuals_are_tried(population):
     fresh, real = population
     made, relatives = fresh.copy(), np.arange(N) < 25
-    made[:, :50] = real[:, :50]  # as if the children of training people stood in the holdout
+    made[:, :50] = real[:, :50]  # as if the children of training individuals stood in the holdout
     rows, _ = measure(made, real, relatives=relatives)
     assert rows["kinship replay, relatives"]["value"] > 0.9
     assert rows["kinship replay, relatives"]["n"] == 25
@@ -226,16 +234,16 @@ def test_relatives_of_training_people_are_tried(population):
 
 @pytest.mark.parametrize("n", [2, 3, 6])
 @pytest.mark.parametrize("collapsed", [False, True])
-def test_few_people_and_collapsed_data_are_judged_too(population, n, collapsed):
+def test_few_individuals_and_collapsed_data_are_judged_too(population, n, collapsed):
     fresh, real = population
     made = np.repeat(fresh[:, :1], 2 * n, axis=1) if collapsed else fresh[:, : 2 * n]
     rows, found = measure(made, real[:, : 4 * n], n=n)
     assert rows.pop(AttackId.SHADOWS)["verdict"] == "not run"
     assert np.isfinite([row["value"] for row in rows.values()]).all()
-    # so few people never show that anything is safe
+    # so few individuals never show that anything is safe
     assert rows["worst"]["verdict"] in ("weak", "fail")
     assert found.public == []
-    assert len(found.people) == 2 * n
+    assert len(found.individuals) == 2 * n
 
 
 def test_near_copies_closed_form():

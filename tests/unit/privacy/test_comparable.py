@@ -56,8 +56,10 @@ def test_an_audit_of_what_is_not_comparable_does_not_pass(change):
     fresh, real = ALLELES[:, :48], ALLELES[:, 48:]
     made = {"complement": 1 - fresh, "shift": np.roll(fresh, 1, axis=0)}.get(change, fresh)
     panel, truth = make_panel(made), make_panel(real)
-    people = compare(panel.people, truth.people, ["holdout"] * 24 + ["train"] * 24, 0, seed=1)
-    data = AuditData(people, [50], [20])
+    individuals = compare(
+        panel.individuals, truth.individuals, ["holdout"] * 24 + ["train"] * 24, 0, seed=1
+    )
+    data = AuditData(individuals, [50], [20])
     data.add(panel, truth, truth.sites.cm)
     found = audit(
         data, "made", "generator", 200, 0.9, seed=1, unmatched=0.2 if change == "unmatched" else 0.0

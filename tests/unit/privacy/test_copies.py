@@ -1,5 +1,5 @@
-"""Copies against real people: few copies are seen, and everybody who is exchangeable is accused no
-more often than said.
+"""Copies against real individuals: few copies are seen, and everybody who is exchangeable is
+accused no more often than said.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ POPULATION = np.tile(np.repeat(["A", "B"], N // 2), 3)
 
 
 def similarity(rng: np.random.Generator, copies: int = 0, role: int = 2) -> np.ndarray:
-    """Of 3 N people; the first synthetic ones are copies of people of a role."""
+    """Of 3 N individuals; the first synthetic ones are copies of individuals of a role."""
     found = rng.exponential(size=(3 * N, 3 * N))
     found = np.maximum(found, found.T)
     for i in range(copies):
@@ -34,7 +34,7 @@ def test_five_copies_are_seen_where_labels_alone_cannot():
     assert near_copies(Neighbours.of(-found[N:, :N], 1), member, labels).verdict == "pass"
 
 
-def test_copies_of_heldout_people_do_not_accuse():
+def test_copies_of_heldout_individuals_do_not_accuse():
     rng = np.random.default_rng(2)
     test = judged(similarity(rng, copies=10, role=1), rng)
     assert test.verdict == "pass"
@@ -42,8 +42,8 @@ def test_copies_of_heldout_people_do_not_accuse():
 
 
 def test_the_level_is_kept():
-    """Of 150 draws of exchangeable people, as many fail as the level says: at most 4 (chance of
-    more: 0.1 %).
+    """Of 150 draws of exchangeable individuals, as many fail as the level says: at most 4 (chance
+    of more: 0.1 %).
     """
     rng = np.random.default_rng(3)
     chances = np.array([judged(similarity(rng), rng, 199).chance for _ in range(150)])

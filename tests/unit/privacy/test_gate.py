@@ -117,15 +117,15 @@ def test_options_that_are_not_recorded_are_reasons():
 
 @pytest.fixture(scope="module")
 def leaking():
-    """Forty people a role; most synthetic haplotypes are pieces of training people."""
+    """Forty individuals a role; most synthetic haplotypes are pieces of training individuals."""
     alleles = founder_mosaic(240, 160, np.random.default_rng(5), founders=60)
     real = make_panel(alleles)
     made = alleles[:, 80:].copy()
     made[:120, ::2] = alleles[:120, :80:2]
-    people = compare(
-        make_panel(made).people, real.people, ["holdout"] * 40 + ["train"] * 40, 0, seed=1
+    individuals = compare(
+        make_panel(made).individuals, real.individuals, ["holdout"] * 40 + ["train"] * 40, 0, seed=1
     )
-    return make_panel(made), real, people
+    return make_panel(made), real, individuals
 
 
 @settings(max_examples=10, deadline=None, derandomize=True)
@@ -138,7 +138,7 @@ def leaking():
     seed=st.integers(1, 3),
 )
 def test_no_option_of_the_audit_turns_a_gate_that_fails_into_a_pass(leaking, seed, **drawn):
-    made, real, people = leaking
+    made, real, individuals = leaking
     drawn = {
         name: ",".join(map(str, sorted(v))) if isinstance(v, set) else v
         for name, v in drawn.items()
@@ -148,11 +148,11 @@ def test_no_option_of_the_audit_turns_a_gate_that_fails_into_a_pass(leaking, see
     windows, haplotype_windows = (
         [int(s) for s in text.split(",")] for text in (options.windows, options.haplotype_windows)
     )
-    data = AuditData(people, windows, haplotype_windows)
+    data = AuditData(individuals, windows, haplotype_windows)
     data.add(made, real, real.sites.position / 1e4)
     rows = audit(data, "x", "generator", options.bootstrap, options.max_auc, seed).private
     table = [{column: format_cell(row.get(column)) for column in PRIVATE_COLUMNS} for row in rows]
-    found = privacy_reasons(table, "x", people.n, release)
+    found = privacy_reasons(table, "x", individuals.n, release)
     found += option_reasons("audit", AuditOptions, options.model_dump(), release)
     assert found
     assert not [
@@ -205,7 +205,7 @@ def test_rows_that_stand_twice_are_reasons_even_if_they_agree():
 
 
 @pytest.mark.parametrize("fewest", [None, "5", 5.0, True, 0, float("nan"), []])
-def test_a_model_that_does_not_say_how_few_people_is_a_reason(fewest):
+def test_a_model_that_does_not_say_how_few_individuals_is_a_reason(fewest):
     assert model_reasons([{"min_carriers": fewest}], RELEASE) == [
         "model: there is no description of the model that can be read"
     ]
@@ -215,7 +215,7 @@ def test_a_model_that_does_not_say_how_few_people_is_a_reason(fewest):
 
 
 def test_who_trained_the_base_of_an_adapted_model_is_not_known():
-    """Held-out people may have: both roles then leak alike, and no attack tells them apart."""
+    """Held-out individuals may have: both roles then leak alike, and no attack tells them apart."""
     models = [
         {"min_carriers": 5, "adapted_from": None},
         {"min_carriers": 5, "adapted_from": "0" * 64},

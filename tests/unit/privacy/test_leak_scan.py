@@ -26,7 +26,7 @@ FORBIDDEN = Forbidden.of(
     [NAME, "NA12878", "1", "anna"], ["jdoe42", "node-17", "root"], ["/srv9/study/run"], [CANARY, ""]
 )
 SECRETS = {
-    NAME.encode(): "the name of a real person",
+    NAME.encode(): "the name of a real individual",
     b"/home/jdoe/data.vcf": "an absolute path",
     b"C:\\Users\\Jane\\data": "an absolute path",
     b"/srv9/study/run": "a path of this machine",
@@ -118,8 +118,8 @@ def test_headers_of_models_and_of_blocked_gzip(tmp_path):
             b"##fileformat=VCFv4.3\n" + b"filler\n" * 30000 + b"#CHROM\t" + NAME.encode() + b"\n"
         )
     for name, expected in (
-        ("m.safetensors", {"the name of a real person", "an absolute path"}),
-        ("x.vcf.gz", {"the name of a real person"})
+        ("m.safetensors", {"the name of a real individual", "an absolute path"}),
+        ("x.vcf.gz", {"the name of a real individual"})
     ):  # fmt: skip
         assert kinds((tmp_path / name).read_bytes(), name) == expected
 
@@ -127,15 +127,17 @@ def test_headers_of_models_and_of_blocked_gzip(tmp_path):
 def test_a_secret_across_two_chunks_is_found(monkeypatch):
     monkeypatch.setattr("genoloom.privacy.leak_scan.files.CHUNK", 1000)
     for place in range(990, 1003):
-        assert kinds(b"-" * place + NAME.encode() + b"-" * 3000) == {"the name of a real person"}
+        assert kinds(b"-" * place + NAME.encode() + b"-" * 3000) == {
+            "the name of a real individual"
+        }
 
 
 def test_the_name_of_a_file_and_of_a_member_are_searched():
-    assert kinds(b"", f"{NAME}.txt") == {"the name of a real person"}
+    assert kinds(b"", f"{NAME}.txt") == {"the name of a real individual"}
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         archive.writestr(f"{NAME}.txt", b"")
-    assert "the name of a real person" in kinds(out.getvalue(), "x.zip")
+    assert "the name of a real individual" in kinds(out.getvalue(), "x.zip")
 
 
 def test_what_cannot_be_read_does_not_pass():
@@ -159,7 +161,7 @@ def test_what_cannot_be_read_does_not_pass():
 
 
 def test_short_names_do_not_find_themselves_in_numbers():
-    """Names such as "1" are looked for where people are named, not in every number."""
+    """Names such as "1" are looked for where individuals are named, not in every number."""
     assert [
         searchable(name) for name in ("HG00096", "1", "12345678", "anna", "sample", "S1", "P00017")
     ] == [
@@ -177,7 +179,7 @@ def test_short_names_do_not_find_themselves_in_numbers():
 def test_names_are_whole_words():
     assert kinds(b"XHG00096") == kinds(b"HG000961") == kinds(b"jdoe421") == set()
     for text in (b"HG00096_A", b"(HG00096)", b"x=HG00096;", b"HG00096"):
-        assert kinds(text) == {"the name of a real person"}
+        assert kinds(text) == {"the name of a real individual"}
 
 
 @pytest.mark.parametrize(
@@ -196,7 +198,7 @@ def test_names_are_whole_words():
 def test_names_with_anything_between_letters_and_digits_are_found_as_they_are(name):
     searched = Forbidden.of([NAME, name], [], [], [])
     for text in (name, name.lower(), f"x\t{name}_A", f"\0\1{name}\0"):
-        assert searched.search(text.encode()) == {"the name of a real person"}, text
+        assert searched.search(text.encode()) == {"the name of a real individual"}, text
     assert searched.search(f"x{name} {name}7 {NAME}7 AC=1;AN=2".encode()) == set()
 
 
@@ -307,7 +309,7 @@ NOT_SEARCHED = {
 @pytest.mark.parametrize("what", SEARCHED)
 def test_what_is_said_to_be_searched_for_is_found(what):
     file, content = SEARCHED[what]
-    assert "the name of a real person" in kinds(content, file)
+    assert "the name of a real individual" in kinds(content, file)
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -387,4 +389,4 @@ def test_ordinary_files_of_a_bundle_are_clean():
 
 def test_a_finding_does_not_repeat_what_it_found():
     [finding] = scan(io.BytesIO(NAME.encode()), "x.txt", FORBIDDEN)
-    assert finding == Finding("x.txt", "the name of a real person")
+    assert finding == Finding("x.txt", "the name of a real individual")

@@ -1,5 +1,5 @@
 """A test that cannot fail must not pass: whatever the options, nothing but copies of training
-people never passes.
+individuals never passes.
 """
 
 import numpy as np
@@ -25,8 +25,10 @@ REAL = founder_mosaic(300, 4 * 48, np.random.default_rng(11), founders=300, swit
 def judged(made, real, populations, windows, haplotype_windows, resamples, max_auc, phased=True):
     n = real.shape[1] // 4
     panel, truth = make_panel(made, populations), make_panel(real, populations)
-    people = compare(panel.people, truth.people, ["holdout"] * n + ["train"] * n, 0, seed=1)
-    data = AuditData(people, windows, haplotype_windows)
+    individuals = compare(
+        panel.individuals, truth.individuals, ["holdout"] * n + ["train"] * n, 0, seed=1
+    )
+    data = AuditData(individuals, windows, haplotype_windows)
     data.add(panel, truth, truth.sites.cm)
     found = audit(data, "made", "generator", resamples, max_auc, seed=1, phased=phased)
     return {row["attack"]: row for row in found.private if row["population"] == "all"}
@@ -50,7 +52,7 @@ def test_nothing_but_copies_never_passes(
 ):
     real = np.concatenate([REAL[:, : 2 * n], REAL[:, -2 * n :]], axis=1)
     made = real[:, 2 * n :]
-    if collapsed:  # everybody is one training person
+    if collapsed:  # everybody is one training individual
         made = np.tile(made[:, :2], n)
     rows = judged(
         made, real, POPULATIONS[populations], windows, haplotype_windows, resamples, max_auc, phased
@@ -62,9 +64,9 @@ def test_nothing_but_copies_never_passes(
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_a_handful_of_people_have_too_few_labellings_for_copies(seed):
-    """Two people per role and population are dealt to what they were in 1 of 36 shuffles: fresh
-    people do not pass.
+def test_a_handful_of_individuals_have_too_few_labellings_for_copies(seed):
+    """Two individuals per role and population are dealt to what they were in 1 of 36 shuffles:
+    fresh individuals do not pass.
     """
     fresh = founder_mosaic(200, 24, np.random.default_rng(seed))
     rows = judged(fresh[:, 16:], fresh[:, :16], POPULATIONS[2], [50], [20], 400, 0.6)
@@ -102,7 +104,7 @@ def test_rows_that_are_all_alike_are_not_run():
     assert near_copies(Neighbours.of(np.ones((80, 40)), 1), member, shuffled).verdict == "not run"
 
 
-def test_few_people_have_few_labellings():
+def test_few_individuals_have_few_labellings():
     rng = np.random.default_rng(3)
     assert Resampling(np.repeat("A", 6), 3, 1000, rng).least_p == pytest.approx(1 / 20)
     assert Resampling(np.tile(["A", "B"], 3), 3, 1000, rng).least_p == pytest.approx(1 / 9)

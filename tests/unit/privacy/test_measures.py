@@ -76,10 +76,13 @@ def test_the_largest_of_many_is_corrected_for_being_the_largest(shift):
     raw, corrected, lower, upper = [], [], 0, 0
     for seed in range(40):
         rng = np.random.default_rng(seed)
-        people, inside = Resampling(np.repeat("X", 240), 120, 200, rng), np.ones(240, dtype=bool)
+        individuals, inside = (
+            Resampling(np.repeat("X", 240), 120, 200, rng),
+            np.ones(240, dtype=bool),
+        )
         scores = rng.standard_normal((15, 240))
         scores[0, 120:] += shift
-        found = [people.aucs(s, inside) for s in scores]
+        found = [individuals.aucs(s, inside) for s in scores]
         reference = np.quantile(np.max([f[2] for f in found], axis=0), CHANCE_LEVEL)
         value, low, high = interval_of_maximum(
             np.array([f[0] for f in found]), np.array([f[1] for f in found]), reference
@@ -97,12 +100,14 @@ def test_the_largest_of_many_is_corrected_for_being_the_largest(shift):
 
 def test_labels_are_shuffled_within_populations():
     population = np.array(["A"] * 10 + ["B"] * 30 + ["A"] * 10 + ["B"] * 30)
-    people = Resampling(population, 40, 50, np.random.default_rng(6))
-    assert (people.labels[:, population == "A"].sum(axis=1) == 10).all()
-    assert (people.labels[:, population == "B"].sum(axis=1) == 30).all()
-    assert len(np.unique(people.labels, axis=0)) == 50
+    individuals = Resampling(population, 40, 50, np.random.default_rng(6))
+    assert (individuals.labels[:, population == "A"].sum(axis=1) == 10).all()
+    assert (individuals.labels[:, population == "B"].sum(axis=1) == 30).all()
+    assert len(np.unique(individuals.labels, axis=0)) == 50
     # a score that follows the population alone says nothing about membership, however the labels
     # fall
-    value, _, shuffled = people.aucs((population == "A").astype(float), np.ones(80, dtype=bool))
+    value, _, shuffled = individuals.aucs(
+        (population == "A").astype(float), np.ones(80, dtype=bool)
+    )
     assert value == 0.5
     np.testing.assert_allclose(shuffled, 0.5)

@@ -1,4 +1,4 @@
-"""Shadow models: people are judged by what they score with and without having trained."""
+"""Shadow models: individuals are judged by what they score with and without having trained."""
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
@@ -6,7 +6,7 @@ from sklearn.metrics import roc_auc_score
 from genoloom.privacy.shadows import Shadow, calibrated
 
 
-def test_scores_are_taken_from_the_middle_between_shadows_with_and_without_the_person():
+def test_scores_are_taken_from_the_middle_between_shadows_with_and_without_the_individual():
     target = {"a": np.array([1.0, 2.0, 3.0, 4.0])}
     shadows = [
         Shadow({"a": np.array([10.0, 1.0, 10.0, 1.0])}, np.array([True, False, True, False])),
@@ -20,12 +20,12 @@ def test_scores_are_taken_from_the_middle_between_shadows_with_and_without_the_p
     )
 
 
-def test_scores_of_haplotypes_become_those_of_people_and_nobody_needs_to_have_trained():
+def test_scores_of_haplotypes_become_those_of_individuals_and_nobody_needs_to_have_trained():
     shadow = Shadow({"a": np.array([1.0, 2.0, 3.0, 5.0])}, np.array([False, False]))
     assert calibrated({"a": np.array([0.0, 0.0])}, [shadow])[:, 0].tolist() == [-3, -8]
 
 
-def test_a_leak_hidden_by_how_typical_people_are_is_seen():
+def test_a_leak_hidden_by_how_typical_individuals_are_is_seen():
     rng = np.random.default_rng(1)
     typical, member = 5 * rng.normal(size=400), np.arange(400) >= 200
     halves = [rng.permutation(400) < 200 for _ in range(4)]

@@ -13,7 +13,7 @@ N = 60
 
 
 def haplotypes(m: int, seed: int) -> np.ndarray:
-    """Held-out, training and fresh people with linkage, int8 (m, 6 N)."""
+    """Held-out, training and fresh individuals with linkage, int8 (m, 6 N)."""
     return founder_mosaic(m, 6 * N, np.random.default_rng(seed), founders=60, switch=0.05)
 
 
@@ -53,7 +53,7 @@ def test_equals_the_discriminant_with_a_ridge():
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_finds_members_whom_their_frequencies_hide(seed):
-    """Frequencies of the training half, released as independent sites of many people."""
+    """Frequencies of the training half, released as independent sites of many individuals."""
     h = haplotypes(1500, seed)
     real = h[:, : 4 * N]
     rng = np.random.default_rng(seed)
@@ -64,7 +64,7 @@ def test_finds_members_whom_their_frequencies_hide(seed):
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_fresh_people_give_nobody_away(seed):
+def test_fresh_individuals_give_nobody_away(seed):
     h = haplotypes(1500, seed)
     for scores in attack(h[:, 4 * N :], h[:, : 4 * N]):
         assert 0.36 < auc(scores[N:], scores[:N]) < 0.64

@@ -300,7 +300,10 @@ def test_no_row_is_shown_without_title_direction_and_reference(tmp_path):
 
 
 def test_what_an_attack_is_called():
-    assert parse_attack("near copies of people") == ("Near copies of individuals", Better.LOWER)
-    assert parse_attack("comparable with real people")[1] is Better.HIGHER
+    assert parse_attack("near copies of individuals") == (
+        "Near copies of individuals",
+        Better.LOWER,
+    )
+    assert parse_attack("comparable with real individuals")[1] is Better.HIGHER
     assert parse_attack("entirely new attack") == ("Entirely new attack", Better.LOWER)
     assert len({attack.title for attack in AttackId}) == len(AttackId)

@@ -91,7 +91,7 @@ def test_nothing_private_is_read_or_shown(rendered):
     assert "anonym" not in everything.lower()
 
 
-def test_small_numbers_of_people_are_not_given(results):
+def test_small_numbers_of_individuals_are_not_given(results):
     for name in GENERATORS:
         place = results / "validation" / "demo" / name
         add_rows(
@@ -102,11 +102,11 @@ def test_small_numbers_of_people_are_not_given(results):
                 )
             ],
         )
-        (place / "figures.json").write_text(json.dumps(figures() | {"people": 13}))
+        (place / "figures.json").write_text(json.dumps(figures() | {"individuals": 13}))
     page = write(results)
     assert "At most 20 individuals of each kind" in page
     data = numbers(results)["data"][0]
-    assert data["people"] is None
+    assert data["individuals"] is None
     assert {row["n"] for row in data["metrics"] if row["population"] == "FEW"} == {None}
     assert not re.search(r">1[37]<", page)
     assert "\t17\t" not in (results / "report" / "metrics.tsv").read_text()
@@ -206,8 +206,8 @@ def test_reasons_and_the_mosaic_frontier(rendered):
     )
     assert found["transformer"]["fidelity_reasons"] == [
         "Of 8 figures, 6 pass: 1 fail, 1 weak.",
-        "Allele frequencies, mean error in AAA: 0.3, real data 0.5 ± 0.1; far outside the noise of "
-        "real data.",
+        "Allele frequencies, mean error in AAA: 0.3, real data 0.5 ± 0.1; far outside the noise "
+        "of real data.",
         "Allele frequencies, mean error: 0.1, real data 0.5 ± 0.1; clearly outside the noise of "
         "real data.",
     ]
@@ -406,8 +406,8 @@ def test_what_data_are_fit_for_is_in_the_numbers_the_summary_and_the_page(result
         j for j in numbers(results)["data"][0]["judgements"] if j["generator"] == "gan"
     )
     found = {(grade["use"], grade["population"]): grade for grade in judgement["uses"]}
-    # real people score 0.5 with a spread of 0.1 everywhere in these tables; a row that was made up
-    # stands for no use
+    # real individuals score 0.5 with a spread of 0.1 everywhere in these tables; a row that was
+    # made up stands for no use
     assert found["linkage", "all"]["fitness"] == "fit"  # 0.3 is two spreads off
     assert found["linkage", "AAA"] == {
         "use": "linkage", "title": "linkage and GWAS method development", "population": "AAA",

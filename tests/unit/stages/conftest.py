@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from helpers import founder_mosaic, make_panel, write_vcf
 
-from genoloom.panel import Panel, People
+from genoloom.panel import Individuals, Panel
 
 N, SITES = 50, 240
 ROLES = ("train", "holdout", "synthetic")
@@ -12,7 +12,7 @@ ROLES = ("train", "holdout", "synthetic")
 
 @pytest.fixture(scope="module")
 def panels() -> dict[str, Panel]:
-    """Fifty people each of two populations: training, held-out, synthetic."""
+    """Fifty individuals each of two populations: training, held-out, synthetic."""
     alleles = founder_mosaic(SITES, 6 * N, np.random.default_rng(3), founders=30)
     return {
         role: rename(make_panel(alleles[:, 2 * N * i : 2 * N * (i + 1)], ("AAA", "BBB")), role)
@@ -21,10 +21,15 @@ def panels() -> dict[str, Panel]:
 
 
 def rename(panel: Panel, role: str) -> Panel:
-    people = panel.people
+    individuals = panel.individuals
     return Panel(
         panel.sites,
-        People([f"{role}{i}" for i in range(N)], people.population, people.sex, people.family),
+        Individuals(
+            [f"{role}{i}" for i in range(N)],
+            individuals.population,
+            individuals.sex,
+            individuals.family,
+        ),
         panel.haplotypes,
     )
 
@@ -40,13 +45,13 @@ def rows_of(panel: Panel, change=lambda i, row: row, separator="|") -> list[str]
 
 @pytest.fixture
 def vcf(tmp_path, panels):
-    """Write some people to a VCF without an index."""
+    """Write some individuals to a VCF without an index."""
 
     def write(role: str, name: str = "", **options) -> object:
         return write_vcf(
             tmp_path / f"{name or role}.vcf.gz",
             rows_of(panels[role], **options),
-            panels[role].people.id,
+            panels[role].individuals.id,
             index=False,
         )
 
@@ -55,11 +60,11 @@ def vcf(tmp_path, panels):
 
 @pytest.fixture
 def sheet(tmp_path, panels):
-    path = tmp_path / "people.tsv"
+    path = tmp_path / "samples.tsv"
     lines = [
         f"{i}\t{p}"
         for panel in panels.values()
-        for i, p in zip(panel.people.id, panel.people.population, strict=True)
+        for i, p in zip(panel.individuals.id, panel.individuals.population, strict=True)
     ]
-    path.write_text("person\tpopulation\n" + "\n".join(lines) + "\n")
+    path.write_text("individual\tpopulation\n" + "\n".join(lines) + "\n")
     return path

@@ -8,7 +8,7 @@ import stat
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from helpers import founder_mosaic, make_people, make_sites, run_genoloom
+from helpers import founder_mosaic, make_individuals, make_sites, run_genoloom
 
 from genoloom.cli import genoloom
 from genoloom.config import AuditOptions, CohortOptions, GenerateOptions
@@ -26,20 +26,20 @@ from genoloom.stages.inputs import open_comparands, source_files
 from genoloom.stages.train import train
 from genoloom.training_config import IndependentOptions, TrainOptions
 
-N_PEOPLE = 96
-NAMES = [f"REAL{i:05d}" for i in range(N_PEOPLE)]
+N_INDIVIDUALS = 96
+NAMES = [f"REAL{i:05d}" for i in range(N_INDIVIDUALS)]
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A panel of ninety-six people, and synthetic people of the independent baseline."""
+    """A panel of ninety-six individuals, and synthetic individuals of the independent baseline."""
     folder = tmp_path_factory.mktemp("audit")
-    alleles = founder_mosaic(300, 2 * N_PEOPLE, np.random.default_rng(2))
-    people = make_people(N_PEOPLE, ("X", "X", "X", "Y"))
-    people.id[:] = NAMES
-    with PanelWriter(folder / "20", people, "20", 10**6) as writer:
+    alleles = founder_mosaic(300, 2 * N_INDIVIDUALS, np.random.default_rng(2))
+    individuals = make_individuals(N_INDIVIDUALS, ("X", "X", "X", "Y"))
+    individuals.id[:] = NAMES
+    with PanelWriter(folder / "20", individuals, "20", 10**6) as writer:
         writer.append(make_sites(300), alleles)
-    write_split(folder / "split.tsv", people, ["train"] * 48 + ["holdout"] * 48)
+    write_split(folder / "split.tsv", individuals, ["train"] * 48 + ["holdout"] * 48)
     train(
         generator="independent", panel=folder / "20", split=folder / "split.tsv",
         model=folder / "m.safetensors",
@@ -69,7 +69,7 @@ def run(project, out, *, models=True, shadows=(), **options):
         "panels": [project / "20"],
         "split": project / "split.tsv",
     }
-    files |= {"train": [], "holdout": [], "people": [], "genetic_map": None}
+    files |= {"train": [], "holdout": [], "samples": [], "genetic_map": None}
     with open_comparands(**files) as comparands:
         audit(
             name="independent", comparands=comparands, controls=[], out=out / "private/audit.tsv",
@@ -84,14 +84,14 @@ def run(project, out, *, models=True, shadows=(), **options):
 def test_the_private_part_is_closed_and_says_who(project, tmp_path):
     private = run(project, tmp_path)
     assert stat.S_IMODE(private.stat().st_mode) == 0o700
-    rows = read_table(private / "people.tsv")
-    assert sorted(row["person"] for row in rows) == NAMES
-    assert {row["person"] for row in rows if row["role"] == "train"} == set(NAMES[:48])
+    rows = read_table(private / "individuals.tsv")
+    assert sorted(row["individual"] for row in rows) == NAMES
+    assert {row["individual"] for row in rows if row["role"] == "train"} == set(NAMES[:48])
     chances = [float(row["chance_of_its_score"]) for row in rows]
     assert chances == sorted(chances)
     about = json.loads((private / "audit.json").read_text())
     assert about["inputs"]["synthetic/20.pgen"] == file_digest(project / "made/20.pgen")
-    assert about["facts"]["people_per_role"] == 48
+    assert about["facts"]["individuals_per_role"] == 48
     attacks = {
         row["attack"]: row
         for row in read_table(private / "audit.tsv")
@@ -127,7 +127,7 @@ def test_nothing_of_the_private_part_is_public(project, tmp_path, caplog):
         "leak.json",
         "private/audit.tsv",
         "private/audit.json",
-        "private/people.tsv",
+        "private/individuals.tsv",
     }
 
 
@@ -165,7 +165,7 @@ def test_an_audit_is_the_same_whoever_made_the_shadow_models(project, tmp_path):
         assert stat.S_IMODE(files[k].parent.stat().st_mode) == 0o700
     assert not list((tmp_path / "state").iterdir())
     there = run(project, tmp_path / "there", shadow_models="auto", shadows=files)
-    for name in ("audit.tsv", "people.tsv"):
+    for name in ("audit.tsv", "individuals.tsv"):
         assert (there / name).read_bytes() == (here / name).read_bytes()
     record = json.loads((there / "audit.json").read_text())
     assert record["options"]["shadow_models"] == 4
@@ -224,7 +224,7 @@ def test_shadow_models_need_the_model(project, tmp_path):
     assert not (tmp_path / "private").exists()
 
 
-def test_the_table_of_people_is_encrypted_for_its_owner(project, tmp_path):
+def test_the_table_of_individuals_is_encrypted_for_its_owner(project, tmp_path):
     keys = pytest.importorskip(
         "crypt4gh.keys", reason="encryption needs the optional package: pip install crypt4gh"
     )
@@ -232,16 +232,16 @@ def test_the_table_of_people_is_encrypted_for_its_owner(project, tmp_path):
 
     keys.c4gh.generate(str(tmp_path / "secret.key"), str(tmp_path / "public.key"), b"", b"")
     private = run(project, tmp_path, models=False)
-    assert (private / "people.tsv").exists()
+    assert (private / "individuals.tsv").exists()
     private = run(project, tmp_path, models=False, recipient=str(tmp_path / "public.key"))
-    assert not (private / "people.tsv").exists()  # an open one of an earlier run is gone
-    content = (private / "people.tsv.c4gh").read_bytes()
+    assert not (private / "individuals.tsv").exists()  # an open one of an earlier run is gone
+    content = (private / "individuals.tsv.c4gh").read_bytes()
     assert not [name for name in NAMES if name.encode() in content]
     secret = keys.get_private_key(str(tmp_path / "secret.key"), lambda: "")
     opened = io.BytesIO()
     lib.decrypt([(0, secret, None)], io.BytesIO(content), opened)
     lines = opened.getvalue().decode().splitlines()
-    assert lines[0].startswith("person\trole")
+    assert lines[0].startswith("individual\trole")
     assert sorted(line.split("\t")[0] for line in lines[1:]) == NAMES
     (tmp_path / "no.key").write_text("nothing")
     for path, message in (("no.key", "is no public key"), ("none", "not found")):

@@ -1,5 +1,5 @@
-"""Several generators in one table: a copy of the training people, fresh people, and unphased files
-of another tool.
+"""Several generators in one table: a copy of the training individuals, fresh individuals, and
+unphased files of another tool.
 """
 
 import json
@@ -12,25 +12,25 @@ from genoloom.config import AuditOptions, ValidateOptions
 from genoloom.errors import InputError
 from genoloom.formats.tables import read_table
 from genoloom.models.haplotype import COMPARED
-from genoloom.panel import Panel, People
+from genoloom.panel import Individuals, Panel
 from genoloom.stages.compare import compare, make_controls
 from genoloom.stages.inputs import open_real
 
 
-def test_compare_tells_a_copy_from_fresh_people(tmp_path, vcf, panels, sheet):
+def test_compare_tells_a_copy_from_fresh_individuals(tmp_path, vcf, panels, sheet):
     alleles = {role: panels[role].haplotypes.alleles for role in panels}
-    people = panels["synthetic"].people
+    individuals = panels["synthetic"].individuals
     calls = np.array(
         ["|".join(map(str, pair)) for pair in alleles["train"].reshape(-1, 2).tolist()]
-    ).reshape(-1, len(people))
+    ).reshape(-1, len(individuals))
     sites = panels["train"].sites
     rows = [
         f"{position} A C {' '.join(row)}"
         for position, row in zip(sites.position.tolist(), calls, strict=True)
     ]
     # the tool left out sites: nobody is compared there
-    copy = write_vcf(tmp_path / "copy.vcf.gz", rows[20:], people.id)
-    bed = write_bed(tmp_path / "fresh", Panel(sites, people, None), alleles["synthetic"])
+    copy = write_vcf(tmp_path / "copy.vcf.gz", rows[20:], individuals.id)
+    bed = write_bed(tmp_path / "fresh", Panel(sites, individuals, None), alleles["synthetic"])
     out = tmp_path / "out"
     done = run_genoloom(
         "compare", "--train", vcf("train"), "--holdout", vcf("holdout"), "--samples", sheet,
@@ -57,7 +57,7 @@ def test_compare_tells_a_copy_from_fresh_people(tmp_path, vcf, panels, sheet):
             if r["row"] == name and r["metric"] == "frequency_correlation"
         ]
         references.append(row["reference"])
-    assert len(set(references)) == 1  # the same real people at the same sites for everybody
+    assert len(set(references)) == 1  # the same real individuals at the same sites for everybody
     data = json.loads((out / "report" / "report.json").read_text())["data"][0]
     assert data["sites"] == len(sites) - 20
     assert data["site_account"]["copier"]["synthetic"]["in_training_file"] == len(sites) - 20
@@ -65,17 +65,17 @@ def test_compare_tells_a_copy_from_fresh_people(tmp_path, vcf, panels, sheet):
     assert (out / "report" / "index.html").exists()
 
 
-def test_controls_are_made_of_the_training_people(vcf, sheet, panels):
+def test_controls_are_made_of_the_training_individuals(vcf, sheet, panels):
     real = {
         "panels": [],
         "split": None,
         "train": [vcf("train")],
         "holdout": [vcf("holdout")],
-        "people": [sheet],
+        "samples": [sheet],
         "genetic_map": None,
     }
     training = panels["train"].haplotypes.alleles
-    like = People(["X"] * 30, ["AAA"] * 20 + ["BBB"] * 10, ["unknown"] * 30)
+    like = Individuals(["X"] * 30, ["AAA"] * 20 + ["BBB"] * 10, ["unknown"] * 30)
     with open_real(**real) as files:
         inside = np.arange(len(training)) >= 40
         made = make_controls(files, {"20": inside}, like, seed=4)
@@ -85,7 +85,7 @@ def test_controls_are_made_of_the_training_people(vcf, sheet, panels):
             for name, group in made.items()
         }
     for group in made.values():
-        assert group.people.population == like.population
+        assert group.individuals.population == like.population
     longest, independent = rows["mosaic_0.5cM"], rows["independent"]
     own = training[40:, :]
     # 20 kb are 0.02 cM: most haplotypes of the long mosaic are whole training haplotypes, none of

@@ -41,7 +41,7 @@ def by_bcftools(fasta, vcf, sample: str, haplotype: int) -> str:
     return "".join(done.stdout.splitlines()[1:])
 
 
-def test_ploidy_is_a_persons_own(tmp_path):
+def test_ploidy_is_an_individuals_own(tmp_path):
     bases = write_reference(tmp_path / "ref.fa", np.random.default_rng(1))
     other = {base: "ACGT"["ACGT".index(base) - 1] for base in "ACGT"}
     alt = [other[bases[p - 1]] for p in (50, 60, 70)]
@@ -80,7 +80,7 @@ def test_a_pipe_gives_what_its_file_gives(tmp_path):
     assert (tmp_path / "file.fa.gz").read_bytes() == (tmp_path / "pipe.fa.gz").read_bytes()
 
 
-def test_unphased_calls_of_diploid_people_are_refused(tmp_path):
+def test_unphased_calls_of_diploid_individuals_are_refused(tmp_path):
     bases = write_reference(tmp_path / "ref.fa", np.random.default_rng(1))
     alt = "A" if bases[49] != "A" else "C"
     vcf = write_vcf(tmp_path / "in.vcf.gz", [f"50 {bases[49]} {alt} 0/1 0|1"], ["S0", "S1"])
@@ -90,7 +90,7 @@ def test_unphased_calls_of_diploid_people_are_refused(tmp_path):
 
 
 def test_mitochondria_are_those_of_bcftools(shared_data, tmp_path):
-    """Every 60th of the 1,074 people: haploid, missing and heteroplasmic calls, overlapping
+    """Every 60th of the 1,074 individuals: haploid, missing and heteroplasmic calls, overlapping
     indels.
     """
     if shutil.which("bcftools") is None:
@@ -126,7 +126,7 @@ def test_regions_are_those_of_bcftools(tmp_path, demo_dir):
         variants=vcf,
         reference=fasta,
         out=tmp_path / "out",
-        people=2,
+        individuals=2,
     )
     assert sorted(p.name for p in (tmp_path / "out").glob("*.gz")) == [
         "20_1500001-1510000.fa.gz",
@@ -196,7 +196,7 @@ def symbolic_vcf(path, rows, samples=("S0", "S1"), header=(), ps=False):
     return path
 
 
-def random_records(rng, bases: str, n: int, people: int):
+def random_records(rng, bases: str, n: int, individuals: int):
     """SNPs, insertions, deletions, several alternates and symbolic deletions, many of them
     overlapping.
     """
@@ -217,7 +217,7 @@ def random_records(rng, bases: str, n: int, people: int):
                 "ACGT"[int(rng.integers(4))],
             )
             alts = {alt for alt in fresh if alt != ref and rng.random() < 0.4}
-        calls = ["|".join(map(str, rng.integers(0, len(alts) + 1, 2))) for _ in range(people)]
+        calls = ["|".join(map(str, rng.integers(0, len(alts) + 1, 2))) for _ in range(individuals)]
         rows.append((position, ref, ",".join(sorted(alts)), info, " ".join(calls)))
     return rows
 
@@ -331,7 +331,7 @@ def told(tmp_path, rows, fasta: str, **more) -> str:
         consensus(variants=vcf, reference=tmp_path / "ref.fa", out=tmp_path / "out" / "c.fa.gz")
     assert not list((tmp_path / "out").iterdir()) if (tmp_path / "out").exists() else True
     assert "Nina" not in str(caught.value)
-    assert "person" not in str(caught.value)
+    assert "individual" not in str(caught.value)
     return str(caught.value)
 
 

@@ -3,7 +3,7 @@
 import gzip
 
 import numpy as np
-from helpers import founder_mosaic, make_people, make_sites, read_fasta
+from helpers import founder_mosaic, make_individuals, make_sites, read_fasta
 
 from genoloom.config import CohortOptions, GenerateOptions
 from genoloom.formats.pgen import PanelWriter, open_panel
@@ -57,12 +57,12 @@ def trimmed(position: int, ref: str, alt: str) -> tuple[int, str, str]:
     return position, ref, alt
 
 
-def test_synthetic_people_give_back_their_own_variants(tmp_path):
+def test_synthetic_individuals_give_back_their_own_variants(tmp_path):
     """From a panel through a generator, the synthetic VCF and its FASTA, back to the very calls of
     every haplotype.
     """
     rng = np.random.default_rng(4)
-    n_sites, n_people = 150, 60
+    n_sites, n_individuals = 150, 60
     reference = "".join(rng.choice(list("ACGT"), 100 * (n_sites + 2)))
     (tmp_path / "ref.fa").write_text(f">20\n{reference}\n")
     plain = make_sites(n_sites)
@@ -85,10 +85,10 @@ def test_synthetic_people_give_back_their_own_variants(tmp_path):
         plain.cm,
         len(reference),
     )
-    people = make_people(n_people)
-    with PanelWriter(tmp_path / "20", people, "20", len(reference)) as writer:
-        writer.append(sites, founder_mosaic(n_sites, 2 * n_people, rng))
-    write_split(tmp_path / "split.tsv", people, ["train"] * 40 + ["holdout"] * 20)
+    individuals = make_individuals(n_individuals)
+    with PanelWriter(tmp_path / "20", individuals, "20", len(reference)) as writer:
+        writer.append(sites, founder_mosaic(n_sites, 2 * n_individuals, rng))
+    write_split(tmp_path / "split.tsv", individuals, ["train"] * 40 + ["holdout"] * 20)
     model = tmp_path / "m.safetensors"
     train(
         generator="mosaic", panel=tmp_path / "20", split=tmp_path / "split.tsv", model=model,
@@ -124,6 +124,8 @@ def test_synthetic_people_give_back_their_own_variants(tmp_path):
     alleles = panel.haplotypes.read(0, len(panel.sites))
     variants = [trimmed(p, r, a) for p, r, a in panel.sites.keys()]
     assert len(made) == 200
-    for column, name in enumerate(f"{person}_{h}" for person in panel.people.id for h in (1, 2)):
+    for column, name in enumerate(
+        f"{individual}_{h}" for individual in panel.individuals.id for h in (1, 2)
+    ):
         carried = {variants[i] for i in np.flatnonzero(alleles[:, column])}
         assert recalled(reference, made[name], chains[name]) == carried, name

@@ -23,7 +23,7 @@ from released_tree import (
     divide,
     fit,
     forge,
-    make_people_of,
+    make_individuals_of,
     make_tree,
     measure,
     prepare_panel,
@@ -69,7 +69,7 @@ def test_the_untouched_tree_gives_no_reason(tree):
     assert reasons(tree, sheet=False) == ""
 
 
-def test_what_names_real_people_is_closed_to_others(finished):
+def test_what_names_real_individuals_is_closed_to_others(finished):
     for room in ("panels", "panels/p", "splits", "models", MODELS, "private", PRIVATE):
         assert stat.S_IMODE((finished / "results" / room).stat().st_mode) == 0o700
     assert stat.S_IMODE((finished / "results" / MADE).stat().st_mode) != 0o700
@@ -78,9 +78,9 @@ def test_what_names_real_people_is_closed_to_others(finished):
 # another run of a stage than the rest of the chain was made of
 
 
-def test_an_audit_after_another_split_is_not_of_the_people_who_trained(tree):
+def test_an_audit_after_another_split_is_not_of_the_individuals_who_trained(tree):
     """Everything after the model is made again and fits; only the model was trained on other
-    people.
+    individuals.
     """
     divide(tree, seed=2)
     measure(tree)
@@ -109,13 +109,13 @@ def test_a_panel_prepared_again_of_other_input_is_not_that_of_the_model(tree):
     assert reasons(tree) == ""
     for path in (tree / "raw").glob("20.p*"):
         path.write_bytes(path.read_bytes().replace(b"REAL00003", b"REAL99993"))
-    prepare_panel_with_other_people(tree)
+    prepare_panel_with_other_individuals(tree)
     assert "model 20: was made of another panel/20.psam than the one that is there" in reasons(tree)
 
 
-def prepare_panel_with_other_people(tree):
-    people = tree / "raw/people.tsv"
-    people.write_text(people.read_text().replace("REAL00003", "REAL99993"))
+def prepare_panel_with_other_individuals(tree):
+    individuals = tree / "raw/samples.tsv"
+    individuals.write_text(individuals.read_text().replace("REAL00003", "REAL99993"))
     prepare_panel(tree)
 
 
@@ -175,7 +175,7 @@ def test_raw_input_that_is_gone_is_said_and_stops_nothing(tree, caplog):
     assert "the raw input was not compared" in (out / "README.md").read_text()
 
 
-@pytest.mark.parametrize("name", ["20.pgen", "20.pvar.zst", "20.psam", "people.tsv", "all.fa"])
+@pytest.mark.parametrize("name", ["20.pgen", "20.pvar.zst", "20.psam", "samples.tsv", "all.fa"])
 def test_raw_input_that_was_changed_stops_it(tree, name):
     path = tree / "raw" / name
     path.write_bytes(path.read_bytes() + b"\n")
@@ -186,12 +186,12 @@ def test_raw_input_that_was_changed_stops_it(tree, name):
 def test_a_sheet_that_names_other_input_stops_it(tree):
     sheet = tree / "panels.tsv"
     rows = read_table(sheet)
-    write_table(sheet, ["panel", "contig", "variants", "people"], rows)
+    write_table(sheet, ["panel", "contig", "variants", "samples"], rows)
     assert "panel 20: was also made of reference" in reasons(tree)
     write_table(
         sheet,
-        ["panel", "contig", "variants", "people", "reference", "map"],
-        [rows[0] | {"map": rows[0]["people"]}],
+        ["panel", "contig", "variants", "samples", "reference", "map"],
+        [rows[0] | {"map": rows[0]["individuals"]}],
     )
     assert "panel 20: was made without map" in reasons(tree)
 
@@ -265,9 +265,11 @@ def test_a_halved_split_table_does_not_blind_the_leak_scan(tree):
     split.write_text("".join(lines[:31]))
     restamp(tree / "results/splits/p.provenance.json", tree / "results" / PANEL)
     said = reasons(tree)
-    assert "people: the split table is not of the people of the panel on contig 20" in said
+    assert (
+        "individuals: the split table is not of the individuals of the panel on contig 20" in said
+    )
     assert "model 20: was made of another split" in said
-    assert len(Evidence(tree / "results", "p", NAME).real_people()) == 60
+    assert len(Evidence(tree / "results", "p", NAME).real_individuals()) == 60
 
 
 @pytest.mark.parametrize(
@@ -310,31 +312,31 @@ def test_rows_of_controls_are_those_of_their_own_tables(tree):
     assert "the rows of the controls are not those of their own tables" in reasons(tree)
 
 
-def test_an_audit_of_fewer_people_than_there_are_stops_it(tree):
+def test_an_audit_of_fewer_individuals_than_there_are_stops_it(tree):
     path = tree / "results" / PRIVATE / "audit.json"
     values = json.loads(path.read_text())
-    for people, reason in (
-        (29, "audit: compared fewer people"),
-        ("30", "does not say how many people"),
+    for individuals, reason in (
+        (29, "audit: compared fewer individuals"),
+        ("30", "does not say how many individuals"),
         (None, "does not say"),
     ):
-        write_record(path, values | {"facts": {"people_per_role": people}})
+        write_record(path, values | {"facts": {"individuals_per_role": individuals}})
         assert reason in reasons(tree)
     write_tables(tree / "results", worst={"n": 19})
-    write_record(path, json.loads(path.read_text()) | {"facts": {"people_per_role": 19}})
-    assert "privacy: the audit compared fewer than 20 people per role" in reasons(tree)
+    write_record(path, json.loads(path.read_text()) | {"facts": {"individuals_per_role": 19}})
+    assert "privacy: the audit compared fewer than 20 individuals per role" in reasons(tree)
 
 
-def test_a_release_of_many_more_people_than_were_audited_tells_more(tree):
-    """The audit sees 30 synthetic people; the frequencies of 3,000 hold less noise."""
+def test_a_release_of_many_more_individuals_than_were_audited_tells_more(tree):
+    """The audit sees 30 synthetic individuals; the frequencies of 3,000 hold less noise."""
     record = tree / "results" / PRIVATE / "audit.json"
-    facts = {"people_per_role": 30, "training_people": 30, "effective_sites": 40.0}
+    facts = {"individuals_per_role": 30, "training_individuals": 30, "effective_sites": 40.0}
     write_tables(tree / "results", worst={"high": 0.58})
     write_record(record, json.loads(record.read_text()) | {"facts": facts})
     assert reasons(tree) == ""
-    make_people_of(tree, size=3000)
+    make_individuals_of(tree, size=3000)
     bound = 0.58 + unavoidable(40, 30, 30, 3000).auc - unavoidable(40, 30, 30, 30).auc
-    said = f"all 3,000 synthetic people the worst attack's AUC may be as high as {bound:.3f}"
+    said = f"all 3,000 synthetic individuals the worst attack's AUC may be as high as {bound:.3f}"
     assert said in reasons(tree)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pysam
 import pysam.bcftools
 import pytest
-from helpers import founder_mosaic, make_people, make_sites, run_genoloom, write_vcf
+from helpers import founder_mosaic, make_individuals, make_sites, run_genoloom, write_vcf
 
 from genoloom.config import CohortOptions, GenerateOptions
 from genoloom.errors import InputError
@@ -23,17 +23,17 @@ from genoloom.stages.generate import generate
 from genoloom.stages.train import train
 from genoloom.training_config import MosaicOptions, TrainOptions
 
-N_PEOPLE = 40
+N_INDIVIDUALS = 40
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
-    alleles = founder_mosaic(300, 2 * N_PEOPLE, np.random.default_rng(2))
-    people = make_people(N_PEOPLE, ("X", "Y"))
-    with PanelWriter(folder / "20", people, "20", 10**6) as writer:
+    alleles = founder_mosaic(300, 2 * N_INDIVIDUALS, np.random.default_rng(2))
+    individuals = make_individuals(N_INDIVIDUALS, ("X", "Y"))
+    with PanelWriter(folder / "20", individuals, "20", 10**6) as writer:
         writer.append(make_sites(300), alleles)
-    write_split(folder / "split.tsv", people, ["train"] * 30 + ["holdout"] * 10)
+    write_split(folder / "split.tsv", individuals, ["train"] * 30 + ["holdout"] * 10)
     train(
         generator="mosaic", panel=folder / "20", split=folder / "split.tsv",
         model=folder / "m.safetensors",
@@ -67,11 +67,11 @@ def test_model_says_what_it_is_and_holds_no_names(trained):
     minor = np.minimum(alleles[:, :60].sum(axis=1), 60 - alleles[:, :60].sum(axis=1))
     assert description["n_variants"] == (minor >= 2).sum()
     assert description["sites_too_rare_to_model"] == (minor < 2).sum()
-    assert description["training_people"] == "30 people"
+    assert description["training_individuals"] == "30 individuals"
     assert "private" in description
     assert json.loads((folder / "m.json").read_text()) == description
     content = (folder / "m.safetensors").read_bytes()
-    assert not any(f'P{i}"'.encode() in content for i in range(N_PEOPLE))
+    assert not any(f'P{i}"'.encode() in content for i in range(N_INDIVIDUALS))
     assert str(folder).encode() not in content
 
 
@@ -89,7 +89,7 @@ def test_a_model_of_another_kind_or_version_is_refused(trained, tmp_path):
 def test_cohort_has_the_training_mix(trained):
     folder, _ = trained
     rows = read_table(folder / "cohort.tsv")
-    assert [r["person"] for r in rows[:2]] == ["SYN000001", "SYN000002"]
+    assert [r["individual"] for r in rows[:2]] == ["SYN000001", "SYN000002"]
     assert len(rows) == 30
     assert sorted({r["population"] for r in rows}) == ["X", "Y"]
     assert sum(r["population"] == "X" for r in rows) == 15
@@ -103,7 +103,7 @@ def test_files_agree_and_info_is_of_the_synthetic_genotypes(trained, tmp_path, s
     panel = open_panel(tmp_path / "20")
     alleles = panel.haplotypes.read(0, len(panel.sites))
     file = cyvcf2.VCF(str(tmp_path / f"20.{suffix}"))
-    assert file.samples == panel.people.id
+    assert file.samples == panel.individuals.id
     for i, variant in enumerate(file("20:1-1000000")):  # through the index
         calls = variant.genotype.array()
         np.testing.assert_array_equal(calls[:, :2].ravel(), alleles[i])
@@ -147,7 +147,7 @@ def test_everything_written_is_equal_between_runs(trained, tmp_path):
         )  # fmt: skip
         personal = {"out": tmp_path / name / "20.fa.gz", "chain": tmp_path / name / "20.chain.gz"}
         consensus(
-            variants=out, reference=tmp_path / "ref.fa", people=2, threads=threads, **personal
+            variants=out, reference=tmp_path / "ref.fa", individuals=2, threads=threads, **personal
         )
         found.append({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()})
     assert len(found[0]) == 10
@@ -186,7 +186,7 @@ def test_a_failed_generation_leaves_nothing(trained, tmp_path, monkeypatch):
     assert not list((tmp_path / "out").iterdir())
 
 
-def random_vcf(path, rng, reference, people=3):
+def random_vcf(path, rng, reference, individuals=3):
     """Records of all kinds, many of them overlapping."""
     rows = []
     for position in np.sort(
@@ -206,10 +206,10 @@ def random_vcf(path, rng, reference, people=3):
                 ".|."
                 if rng.random() < 0.05
                 else "|".join(map(str, rng.integers(0, len(alts) + 1, 2)))
-                for _ in range(people)
+                for _ in range(individuals)
             ]
             rows.append(f"{position} {ref} {','.join(sorted(alts))} {' '.join(calls)}")
-    return write_vcf(path, rows, [f"S{i}" for i in range(people)])
+    return write_vcf(path, rows, [f"S{i}" for i in range(individuals)])
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -224,16 +224,16 @@ def test_consensus_is_that_of_bcftools(tmp_path, seed):
     consensus(variants=vcf, reference=fasta, out=tmp_path / "out.fa.gz")
     made = pysam.FastaFile(str(tmp_path / "out.fa.gz"))
     assert list(made.references) == [f"S{i}_{h}" for i in range(3) for h in (1, 2)]
-    for person in range(3):
+    for individual in range(3):
         for haplotype in (1, 2):
             expected = tmp_path / "expected.fa"
-            arguments = ["-f", fasta, "-s", f"S{person}", "-H", haplotype, "-o", expected, vcf]
+            arguments = ["-f", fasta, "-s", f"S{individual}", "-H", haplotype, "-o", expected, vcf]
             pysam.bcftools.consensus(*map(str, arguments), catch_stdout=False)
             text = expected.read_text().split(">21")[0]
-            assert made.fetch(f"S{person}_{haplotype}") == "".join(text.splitlines()[1:])
+            assert made.fetch(f"S{individual}_{haplotype}") == "".join(text.splitlines()[1:])
 
 
-def test_consensus_of_real_people(tmp_path, demo_dir):
+def test_consensus_of_real_individuals(tmp_path, demo_dir):
     vcf, fasta = demo_dir / "eur300.chr20_1-2Mb.vcf.gz", demo_dir / "GRCh37.chr20_1-2Mb.fa.gz"
     done = run_genoloom(
         "consensus",

@@ -9,14 +9,14 @@ from genoloom.cli import genoloom
 from genoloom.config_files import load_config
 from genoloom.config_sheets import read_panel_sheet
 from genoloom.errors import ConfigError
-from genoloom.formats.sheets import read_people
+from genoloom.formats.sheets import read_individuals
 from genoloom.stages.doctor import doctor
 
 
 def test_init_then_doctor(demo_dir, tmp_path):
     sheet = tmp_path / "labels.tsv"
-    rows = [line.split("\t") for line in (demo_dir / "people.tsv").read_text().splitlines()[1:]]
-    # as the 1000 Genomes Project publishes it: other names, more people, stray tabs
+    rows = [line.split("\t") for line in (demo_dir / "samples.tsv").read_text().splitlines()[1:]]
+    # as the 1000 Genomes Project publishes it: other names, more individuals, stray tabs
     lines = [
         "sample\tpop\tsuper_pop\tgender\t\t",
         *(f"{p}\t{pop}\tEUR\t{sex}" for p, pop, sex in rows),
@@ -45,9 +45,9 @@ def test_init_then_doctor(demo_dir, tmp_path):
     assert load_config(study / "config/config.yaml").panels == "config/panels.tsv"
     [row] = read_panel_sheet(study / "config/panels.tsv", study)
     assert (row.panel, row.contig) == ("cohort", "20")
-    people = read_people(study / "config/people.tsv")
-    assert len(people) == 300
-    assert people["HG00096"] == ("GBR", "male", "", "EUR")
+    individuals = read_individuals(study / "config/samples.tsv")
+    assert len(individuals) == 300
+    assert individuals["HG00096"] == ("GBR", "male", "", "EUR")
     assert run_genoloom("doctor", "-C", study).returncode == 0
     again = run_genoloom(*arguments)
     assert again.returncode == 2
@@ -60,7 +60,7 @@ def test_init_then_doctor(demo_dir, tmp_path):
     [
         ("contig", "chr20", "but '20'"),
         ("variants", "none.vcf", "not found"),
-        ("people", "config/config.yaml", "has no column"),
+        ("samples", "config/config.yaml", "has no column"),
     ],
 )
 def test_doctor_finds_what_would_fail(demo_dir, tmp_path, column, cell, expected):

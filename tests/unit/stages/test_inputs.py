@@ -18,7 +18,7 @@ from genoloom.formats.pgen import PanelWriter
 from genoloom.formats.plink import open_plink
 from genoloom.formats.splits import write_split
 from genoloom.formats.tables import read_table
-from genoloom.panel import Panel, UnphasedHaplotypes, join_people
+from genoloom.panel import Panel, UnphasedHaplotypes, join_individuals
 from genoloom.stages.audit import audit
 from genoloom.stages.inputs import open_comparands, open_real
 from genoloom.stages.validate import validate
@@ -28,7 +28,7 @@ ROLES = ("train", "holdout", "synthetic")
 
 
 def opened(**files):
-    names = ("synthetic", "panels", "train", "holdout", "people")
+    names = ("synthetic", "panels", "train", "holdout", "samples")
     arguments = {name: [files[name]] if name in files else [] for name in names}
     return open_comparands(**arguments, split=files.get("split"), genetic_map=None)
 
@@ -56,21 +56,21 @@ def tables(folder, **files) -> tuple[bytes, bytes, dict]:
 
 @pytest.fixture
 def workflow_files(tmp_path, panels):
-    """The same people as the workflow keeps them: one panel in mixed order, a split, a synthetic
-    trio.
+    """The same individuals as the workflow keeps them: one panel in mixed order, a split, a
+    synthetic trio.
     """
     joined = np.concatenate(
         [panels[role].haplotypes.alleles for role in ("holdout", "train")], axis=1
     )
-    people = join_people(panels["holdout"].people, panels["train"].people)
+    individuals = join_individuals(panels["holdout"].individuals, panels["train"].individuals)
     sites = panels["train"].sites
     for name, members, alleles in (
-        ("panel", people, joined),
-        ("made", panels["synthetic"].people, panels["synthetic"].haplotypes.alleles)
+        ("panel", individuals, joined),
+        ("made", panels["synthetic"].individuals, panels["synthetic"].haplotypes.alleles)
     ):  # fmt: skip
         with PanelWriter(tmp_path / name, members, "20") as writer:
             writer.append(sites, alleles)
-    write_split(tmp_path / "split.tsv", people, ["holdout"] * N + ["train"] * N)
+    write_split(tmp_path / "split.tsv", individuals, ["holdout"] * N + ["train"] * N)
     return {
         "panels": tmp_path / "panel",
         "split": tmp_path / "split.tsv",
@@ -89,7 +89,7 @@ def test_any_format_gives_what_the_workflow_form_gives(
         train=vcf("train"),
         holdout=bcf,
         synthetic=tmp_path / "made.pgen",
-        people=sheet,
+        samples=sheet,
     )
     # the genetic map is lost in a VCF: shared runs are measured in the same units, since both sides
     # lack it
@@ -98,13 +98,16 @@ def test_any_format_gives_what_the_workflow_form_gives(
 
 
 def test_a_split_panel_serves_as_training_and_holdout_files(workflow_files, panels):
-    nothing = {"train": [], "holdout": [], "people": [], "genetic_map": None}
+    nothing = {"train": [], "holdout": [], "samples": [], "genetic_map": None}
     panel, split, made = (workflow_files[name] for name in ("panels", "split", "synthetic"))
     with open_real(panels=[panel], split=split, **nothing) as real:
         found = real.against(real.read("made", [made.with_suffix(".pgen")]))
         [(synthetic, truth)] = found.pairs
         assert found.roles == ["train"] * N + ["holdout"] * N
-        assert truth.people.id == panels["train"].people.id + panels["holdout"].people.id
+        assert (
+            truth.individuals.id
+            == panels["train"].individuals.id + panels["holdout"].individuals.id
+        )
         expected = np.concatenate(
             [panels[role].haplotypes.alleles for role in ("train", "holdout")], axis=1
         )
@@ -113,7 +116,7 @@ def test_a_split_panel_serves_as_training_and_holdout_files(workflow_files, pane
             synthetic.haplotypes.read(0, SITES), panels["synthetic"].haplotypes.alleles
         )
         # of the .psam, no sheet is needed
-        assert synthetic.people.population == panels["synthetic"].people.population
+        assert synthetic.individuals.population == panels["synthetic"].individuals.population
     for wrong in ({"panels": [panel], "split": None}, {"panels": [], "split": split}):
         with pytest.raises(InputError, match="belong together"):
             open_real(**wrong, **nothing).__enter__()
@@ -140,7 +143,7 @@ def test_unmatched_and_swapped_sites_are_counted(tmp_path, vcf, panels, sheet, c
         return row
 
     caplog.set_level(logging.INFO)
-    whole = {"train": vcf("train"), "holdout": vcf("holdout"), "people": sheet}
+    whole = {"train": vcf("train"), "holdout": vcf("holdout"), "samples": sheet}
     with opened(**whole, synthetic=vcf("synthetic", "changed", change=change)) as changed:
         account = changed.sites
         [(made, real)] = changed.pairs
@@ -167,13 +170,15 @@ def test_plink1_swaps_alleles_and_knows_no_phase(tmp_path, vcf, panels, sheet):
     made[4, :2] = -1
     minor_is_reference = made.mean(axis=1) > 0.5
     bed = write_bed(
-        tmp_path / "made", Panel(panels["synthetic"].sites, panels["synthetic"].people, None), made
+        tmp_path / "made",
+        Panel(panels["synthetic"].sites, panels["synthetic"].individuals, None),
+        made,
     )
     [panel], unphased = open_plink(bed)
     assert unphased == int((made[:, 0::2] != made[:, 1::2]).sum())
     assert [r == "C" for r in panel.sites.ref] == minor_is_reference.tolist()
     with opened(
-        train=vcf("train"), holdout=vcf("holdout"), synthetic=bed, people=sheet
+        train=vcf("train"), holdout=vcf("holdout"), synthetic=bed, samples=sheet
     ) as comparands:
         assert not comparands.phased
         [(synthetic, real)] = comparands.pairs
@@ -189,7 +194,7 @@ def test_unphased_data_get_the_genotype_based_figures(tmp_path, vcf, sheet, pane
         tmp_path / "unphased",
         train=vcf("train"),
         holdout=vcf("holdout"),
-        people=sheet,
+        samples=sheet,
         synthetic=vcf("synthetic", separator="/"),
     )
 
@@ -223,7 +228,7 @@ def test_unphased_data_get_the_genotype_based_figures(tmp_path, vcf, sheet, pane
         lost, rel=1e-4, abs=1e-9
     )
     first = {
-        role: np.repeat(np.array(panels[role].people.population) == "AAA", 2) for role in ROLES
+        role: np.repeat(np.array(panels[role].individuals.population) == "AAA", 2) for role in ROLES
     }
     of_first = {role: alleles[role][:, first[role]].mean(axis=1) for role in ROLES}
     error = np.abs(of_first["synthetic"] - of_first["holdout"]).mean()
@@ -261,7 +266,7 @@ def test_several_contigs_in_one_file_or_in_several(tmp_path, vcf, panels, sheet)
         vcf("synthetic", "second", change=lambda i, row: "" if i < 100 else f"21:{row}"),
     ]
     with open_comparands(
-        synthetic=parts, panels=[], split=None, people=[sheet], genetic_map=None,
+        synthetic=parts, panels=[], split=None, samples=[sheet], genetic_map=None,
         train=[vcf("train", change=moved)], holdout=[vcf("holdout", change=moved)],
     ) as comparands:  # fmt: skip
         assert [real.sites.contig for _, real in comparands.pairs] == ["20", "21"]
@@ -276,7 +281,7 @@ def test_a_map_gives_centimorgans(tmp_path, vcf):
     genetic_map.write_text("pos\tchr\tcM\n100\t20\t0\n24100\t20\t0.024\n")
     files = {"train": [vcf("train")], "holdout": [vcf("holdout")], "synthetic": [vcf("synthetic")]}
     with open_comparands(
-        **files, panels=[], split=None, people=[], genetic_map=genetic_map
+        **files, panels=[], split=None, samples=[], genetic_map=genetic_map
     ) as comparands:
         [(made, real)] = comparands.pairs
         np.testing.assert_allclose(real.sites.cm, (real.sites.position - 100) * 1e-6)
@@ -289,19 +294,19 @@ def test_populations_are_optional(vcf, tmp_path, panels):
         assert {
             p
             for made, truth in comparands.pairs
-            for p in made.people.population + truth.people.population
+            for p in made.individuals.population + truth.individuals.population
         } == {"unknown"}
     labels = tmp_path / "real.tsv"
     labels.write_text(
-        "person\tpopulation\n"
+        "individual\tpopulation\n"
         + "".join(f"{role}{i}\tAAA\n" for role in ROLES[:2] for i in range(N))
     )
-    with opened(**real, synthetic=vcf("synthetic"), people=labels) as comparands:
+    with opened(**real, synthetic=vcf("synthetic"), samples=labels) as comparands:
         [(made, truth)] = comparands.pairs
-        assert set(made.people.population) == set(truth.people.population) == {"unknown"}
-    labels.write_text("person\tpopulation\n" + "".join(f"train{i}\tAAA\n" for i in range(N)))
+        assert set(made.individuals.population) == set(truth.individuals.population) == {"unknown"}
+    labels.write_text("individual\tpopulation\n" + "".join(f"train{i}\tAAA\n" for i in range(N)))
     with pytest.raises(InputError, match="some samples of the holdout files are in no sheet"):
-        opened(**real, synthetic=vcf("synthetic"), people=labels).__enter__()
+        opened(**real, synthetic=vcf("synthetic"), samples=labels).__enter__()
 
 
 def test_bad_files_are_explained(tmp_path, vcf, panels):

@@ -17,7 +17,7 @@ from genoloom.formats.models import save_model
 from genoloom.formats.splits import write_split
 from genoloom.models.haplotype.base import SampleRequest
 from genoloom.models.sequence.base import SequenceRequest
-from genoloom.panel import People
+from genoloom.panel import Individuals
 from genoloom.stages.cohort import make_cohort
 from genoloom.stages.load import load_generator
 
@@ -291,10 +291,10 @@ def test_a_million_populations_and_layers(made, tmp_path):
 
 
 def test_a_cohort_of_a_damaged_description_is_refused(tmp_path):
-    """The sheet of people needs the description alone."""
+    """The sheet of individuals needs the description alone."""
     arrays, description = tiny_model("haplotypes", "independent")
     path, out = tmp_path / "m.safetensors", tmp_path / "cohort.tsv"
-    write_split(tmp_path / "split.tsv", People(["a"], ["AAA"], ["unknown"]), ["train"])
+    write_split(tmp_path / "split.tsv", Individuals(["a"], ["AAA"], ["unknown"]), ["train"])
     for names in (None, 3, ["AAA", "AAA"], [["AAA"]]):
         write_model(path, arrays, changed(description, ("population_names",), names))
         with pytest.raises(InputError, match="population_names"):

@@ -15,7 +15,7 @@ from genoloom.errors import GenoLoomError, InputError
 from genoloom.formats.pgen import PanelWriter
 from genoloom.formats.tables import read_table
 from genoloom.formats.trait_sheets import SiteTable, read_truth
-from genoloom.panel import People
+from genoloom.panel import Individuals
 from genoloom.stages import trait_architecture
 from genoloom.stages.genotypes import read_genotypes
 from genoloom.stages.phenotypes import phenotypes
@@ -41,8 +41,8 @@ SHEET = {
 }  # fmt: skip
 
 
-def write_panel(prefix, alleles, people, sites):
-    with PanelWriter(prefix, people, "20", 10**6) as writer:
+def write_panel(prefix, alleles, individuals, sites):
+    with PanelWriter(prefix, individuals, "20", 10**6) as writer:
         writer.append(sites, alleles)
     return prefix.with_suffix(".pgen")
 
@@ -53,11 +53,11 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("phenotypes")
     alleles = founder_mosaic(SITES, 2 * N, np.random.default_rng(5))
     names, half = [f"P{i}" for i in range(N)], N // 2
-    people = People(names, ["A", "B"] * half, ["male", "female"] * half)
-    write_panel(folder / "20", alleles, people, make_sites(SITES))
+    individuals = Individuals(names, ["A", "B"] * half, ["male", "female"] * half)
+    write_panel(folder / "20", alleles, individuals, make_sites(SITES))
     (folder / "traits.yaml").write_text(yaml.safe_dump(SHEET))
     run(folder, traits=folder / "traits.yaml")
-    return folder, alleles, people
+    return folder, alleles, individuals
 
 
 def run(folder, out="train", panel="20", **more):
@@ -71,7 +71,7 @@ def columns(path, names):
 
 
 def test_heritability_and_correlations_are_those_asked(made):
-    folder, _, people = made
+    folder, _, individuals = made
     parts = ["height_genetic", "t2d_genetic", "lipid_genetic"]
     genetic = np.array(columns(folder / "train.truth.tsv", parts))
     expected = [[0.6, -0.5 * np.sqrt(0.18), 0], [-0.5 * np.sqrt(0.18), 0.3, 0], [0, 0, 0.5]]
@@ -81,7 +81,7 @@ def test_heritability_and_correlations_are_those_asked(made):
     noise = np.array(columns(folder / "train.truth.tsv", ["height_noise", "t2d_noise"]))
     assert np.corrcoef(noise)[0, 1] == pytest.approx(0.4, abs=0.06)
     [shift] = columns(folder / "train.truth.tsv", ["height_environment"])
-    assert (shift == (np.array(people.population) == "B")).all()
+    assert (shift == (np.array(individuals.population) == "B")).all()
     whole, shift = columns(folder / "train.truth.tsv", ["height_liability", "height_environment"])
     assert np.var(whole - shift) == pytest.approx(1, abs=0.12)
 
@@ -103,27 +103,27 @@ def test_prevalence_missing_values_and_scale(made):
 
 
 def test_dialects(made):
-    folder, _, people = made
+    folder, _, individuals = made
     paths = (folder / f"train{dialect}.pheno" for dialect in ("", ".regenie"))
     plink, regenie = (path.read_text().split("\n") for path in paths)
     assert plink[0] == "#IID\theight\tt2d\tlipid"
     assert regenie[0] == "FID\tIID\theight\tt2d\tlipid"
     assert {line.split("\t")[2] for line in plink[1:-1]} == {"1", "2"}
-    rows = zip(regenie[1:-1], people.id, strict=True)
+    rows = zip(regenie[1:-1], individuals.id, strict=True)
     assert all(line.startswith(f"0\t{name}\t") for line, name in rows)
     assert {line.split("\t")[3] for line in regenie[1:-1]} == {"0", "1"}
 
 
 def test_the_same_truth_holds_for_others(made, tmp_path):
     """Some individuals in another order, with swapped alleles and without a site."""
-    folder, alleles, people = made
+    folder, alleles, individuals = made
     index = np.array([7, 3, 500])
     sites = make_sites(SITES)
     some = alleles.reshape(SITES, N, 2)[:, index].reshape(SITES, 6).copy()
     swap = np.arange(SITES) % 3 == 0
     some[swap] = 1 - some[swap]
     sites.ref[swap], sites.alt[swap] = "C", "A"
-    write_panel(folder / "some", some, people.take(index), sites)
+    write_panel(folder / "some", some, individuals.take(index), sites)
     run(folder, out="some", panel="some")
     for suffix in (".pheno", ".covar", ".truth.tsv"):
         texts = ((folder / f"{out}{suffix}").read_text() for out in ("train", "some"))
@@ -149,7 +149,7 @@ def test_one_seed_gives_one_result(made):
 
 
 def test_effects_of_populations(made):
-    folder, alleles, people = made
+    folder, alleles, individuals = made
     causal = {"share": 1, "min_maf": 0.05}
     trait = {"name": "y", "heritability": 1, "causal": causal, "alpha": 0}
     sheet = {"traits": [trait | {"population_effects": {"B": 0.0}}]}
@@ -163,7 +163,7 @@ def test_effects_of_populations(made):
     dosage = alleles[:, 0::2] + alleles[:, 1::2]
     rows = truth.sites.position // 100 - 1
     for name, own in (("", "A"), ("B", "B")):
-        inside = np.array(people.population) == own
+        inside = np.array(individuals.population) == own
         expected = truth.effects[name][0] @ dosage[rows][:, inside] - truth.centre[0]
         assert genetic[inside] == pytest.approx(expected, abs=1e-4)
 
@@ -174,9 +174,9 @@ def test_dosages_of_any_sites(tmp_path, monkeypatch):
     rng = np.random.default_rng(6)
     alleles = rng.integers(0, 2, (40, 10)).astype(np.int8)
     alleles[5, 2:4] = -1
-    people = People([f"P{i}" for i in range(5)], ["A"] * 5, ["unknown"] * 5)
+    individuals = Individuals([f"P{i}" for i in range(5)], ["A"] * 5, ["unknown"] * 5)
     sites = make_sites(40)
-    path = write_panel(tmp_path / "p", alleles, people, sites)
+    path = write_panel(tmp_path / "p", alleles, individuals, sites)
     files = read_genotypes("panel", [path], tmp_path / "scratch")
     rows = rng.permutation(50)  # the last ten are not there
     position = 100 * (rows + 1)
@@ -279,10 +279,10 @@ def test_sheets_with_problems(made, text, said):
 
 
 def test_effects_of_other_sites_and_damaged_effects(made):
-    folder, alleles, people = made
+    folder, alleles, individuals = made
     sites = make_sites(SITES)
     sites.position[:] += 7
-    write_panel(folder / "moved", alleles[:, :6], people.take(slice(3)), sites)
+    write_panel(folder / "moved", alleles[:, :6], individuals.take(slice(3)), sites)
     with pytest.raises(InputError, match="none of the"):
         run(folder, panel="moved", out="moved")
     text = (folder / "effects.json").read_text()

@@ -18,7 +18,7 @@ DEMO = "eur300.chr20_1-2Mb.vcf.gz"
 
 def test_the_demo_cohort_is_too_small(demo_dir, tmp_path):
     found = plan(
-        files=[demo_dir / DEMO], people=[demo_dir / "people.tsv"], holdout=0.5,
+        files=[demo_dir / DEMO], samples=[demo_dir / "samples.tsv"], holdout=0.5,
         question=Question(), ledger=None, out=tmp_path / "plan.json",
     )  # fmt: skip
     whole = found.groups[0]
@@ -102,9 +102,9 @@ def test_a_study_uses_its_own_options(repository):
 
 
 def test_a_region_of_the_sheet_is_what_is_planned(tmp_path, demo_dir):
-    sheet = "panel\tcontig\tvariants\tpeople\tregion\n"
+    sheet = "panel\tcontig\tvariants\tsamples\tregion\n"
     for name, region in (("whole", ""), ("part", "1,000,000-1,200,000")):
-        sheet += f"{name}\t20\t{demo_dir / DEMO}\t{demo_dir / 'people.tsv'}\t{region}\n"
+        sheet += f"{name}\t20\t{demo_dir / DEMO}\t{demo_dir / 'samples.tsv'}\t{region}\n"
     (tmp_path / "config").mkdir()
     (tmp_path / "config/panels.tsv").write_text(sheet)
     (tmp_path / "config/config.yaml").write_text("panels: config/panels.tsv\n")
@@ -115,19 +115,24 @@ def test_a_region_of_the_sheet_is_what_is_planned(tmp_path, demo_dir):
 def test_init_and_doctor_say_what_a_release_can_be(tmp_path, demo_dir, caplog):
     caplog.set_level(logging.INFO)
     init(
-        directory=tmp_path, variants=[demo_dir / DEMO], fasta=None, samples=demo_dir / "people.tsv",
-        genetic_map=None, name="c", force=False,
-    )  # fmt: skip
+        directory=tmp_path,
+        variants=[demo_dir / DEMO],
+        fasta=None,
+        samples=demo_dir / "samples.tsv",
+        genetic_map=None,
+        name="c",
+        force=False,
+    )
     assert "c: No release that is faithful to these individuals can pass" in caplog.text
     caplog.clear()
     say_verdicts(tmp_path)
     assert "c: No release that is faithful" in caplog.text
 
 
-def test_two_people_are_too_few_to_plan(tmp_path):
+def test_two_individuals_are_too_few_to_plan(tmp_path):
     path = write_vcf(tmp_path / "two.vcf.gz", ["100 A C 0|1 0|0", "200 A C 0|1 1|1"], ["a", "b"])
     with pytest.raises(InputError, match="too few individuals"):
-        plan(files=[path], people=[], holdout=0.5, question=Question(), ledger=None, out=None)
+        plan(files=[path], samples=[], holdout=0.5, question=Question(), ledger=None, out=None)
 
 
 def test_command_line(tmp_path):

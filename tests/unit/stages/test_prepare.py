@@ -21,12 +21,12 @@ from genoloom.formats.pgen import open_panel
 from genoloom.formats.tables import read_table
 from genoloom.stages.prepare import prepare
 
-PEOPLE = ["A", "B", "C", "D"]
+INDIVIDUALS = ["A", "B", "C", "D"]
 GOOD = ["100 A C 0|1 0|1 0|0 1|1", "200 G GT 0|1 1|0 0|0 0|0", "300 T A 1|1 0|1 0|0 1|0"]
 
 
 def run(path, out, **options):
-    names = {"people", "reference", "genetic_map", "region"}
+    names = {"samples", "reference", "genetic_map", "region"}
     others = {k: options.pop(k) for k in list(options) if k in names}
     prepare(
         variants=path,
@@ -74,14 +74,14 @@ def out(tmp_path):
 def test_demo_panel_equals_the_vcf_read_by_scikit_allel(demo_dir, out):
     vcf = demo_dir / "eur300.chr20_1-2Mb.vcf.gz"
     panel, summary = run(
-        vcf, out, people=demo_dir / "people.tsv", reference=demo_dir / "GRCh37.chr20_1-2Mb.fa.gz",
+        vcf, out, samples=demo_dir / "samples.tsv", reference=demo_dir / "GRCh37.chr20_1-2Mb.fa.gz",
         genetic_map=demo_dir / "chr20.b37.gmap.gz", overlapping="keep",
     )  # fmt: skip
     calls = allel.read_vcf(str(vcf), fields=["POS", "GT", "samples"])
     genotypes = allel.GenotypeArray(calls["calldata/GT"])
     counts = genotypes.to_haplotypes().count_alleles(max_allele=1)
     kept = counts.min(axis=1) >= 2
-    assert panel.people.id == list(calls["samples"])
+    assert panel.individuals.id == list(calls["samples"])
     np.testing.assert_array_equal(panel.sites.position, calls["variants/POS"][kept])
     expected = genotypes.to_haplotypes().values[kept]
     np.testing.assert_array_equal(panel.haplotypes.read(0, len(panel.sites)), expected)
@@ -108,7 +108,7 @@ def test_splits_multiallelics_and_accounts_for_every_record(tmp_path, out):
         "700 A . 0|0 0|0 0|0 0|0",
         "800 G C 0|1 .|1 0|1 0|1",
     ]
-    path = write_vcf(tmp_path / "in.vcf.gz", rows, PEOPLE)
+    path = write_vcf(tmp_path / "in.vcf.gz", rows, INDIVIDUALS)
     panel, summary = run(path, out, max_missing=0.25)
     assert [key[0:3] for key in panel.sites.keys()] == [
         (100, "A", "C"), (100, "A", "G"), (200, "G", "T"), (500, "T", "A"), (600, "A", "C"),
@@ -130,7 +130,7 @@ def test_splits_multiallelics_and_accounts_for_every_record(tmp_path, out):
 
 
 def test_multiallelics_can_be_rejected(tmp_path, out):
-    path = write_vcf(tmp_path / "in.vcf.gz", ["100 A C,G 0|1 0|2 2|1 0|0", *GOOD[1:]], PEOPLE)
+    path = write_vcf(tmp_path / "in.vcf.gz", ["100 A C,G 0|1 0|2 2|1 0|0", *GOOD[1:]], INDIVIDUALS)
     panel, summary = run(path, out, multiallelic="reject")
     assert summary["rejected"] == {"multiallelic": 1}
     assert panel.sites.position.tolist() == [200, 300]
@@ -138,7 +138,7 @@ def test_multiallelics_can_be_rejected(tmp_path, out):
 
 def test_region_needs_an_index_and_keeps_what_begins_inside(tmp_path, out):
     path = write_vcf(
-        tmp_path / "in.vcf.gz", ["90 AAAAAAAAAAAAAAA A 0|1 0|1 0|0 1|1", *GOOD], PEOPLE
+        tmp_path / "in.vcf.gz", ["90 AAAAAAAAAAAAAAA A 0|1 0|1 0|0 1|1", *GOOD], INDIVIDUALS
     )
     panel, summary = run(path, out, region=(100, 200))
     assert panel.sites.position.tolist() == [100, 200]
@@ -149,7 +149,7 @@ def test_region_needs_an_index_and_keeps_what_begins_inside(tmp_path, out):
 
 def test_a_file_without_index_is_streamed(tmp_path, out):
     path = write_vcf(
-        tmp_path / "in.vcf.gz", [*GOOD, "21:100 A C 0|1 0|1 0|0 1|1"], PEOPLE, index=False
+        tmp_path / "in.vcf.gz", [*GOOD, "21:100 A C 0|1 0|1 0|0 1|1"], INDIVIDUALS, index=False
     )
     panel, _ = run(path, out)
     assert len(panel.sites) == 3
@@ -176,26 +176,26 @@ def test_unphased_genotypes(tmp_path, out):
         "300 T A 1|1 0|1 0/0 1/1",
         "400 C A 0|1 0/1 0|0 1|0",
     ]
-    path = write_vcf(tmp_path / "in.vcf.gz", rows, PEOPLE)
+    path = write_vcf(tmp_path / "in.vcf.gz", rows, INDIVIDUALS)
     refuse(
         path,
         out,
         "3 heterozygous genotypes are not phased",
         "20:200",
-        "--allow-unphased drop-sites or drop-people",
+        "--allow-unphased drop-sites or drop-individuals",
     )
     panel, summary = run(path, tmp_path / "sites" / "20", allow_unphased="drop-sites")
     assert panel.sites.position.tolist() == [100, 300]
     assert summary["rejected"] == {"unphased": 2}
 
 
-def test_dropping_people_leaves_those_without_unphased_calls(tmp_path, out):
+def test_dropping_individuals_leaves_those_without_unphased_calls(tmp_path, out):
     rows = ["100 A C 0|1 0|1 0|0 1|1", "200 G T 0/1 1|0 0|1 0|1"]
     panel, summary = run(
-        write_vcf(tmp_path / "in.vcf.gz", rows, PEOPLE), out, allow_unphased="drop-people"
+        write_vcf(tmp_path / "in.vcf.gz", rows, INDIVIDUALS), out, allow_unphased="drop-individuals"
     )
-    assert panel.people.id == ["B", "C", "D"]
-    assert (summary["people_in_input"], summary["people_in_panel"]) == (4, 3)
+    assert panel.individuals.id == ["B", "C", "D"]
+    assert (summary["individuals_in_input"], summary["individuals_in_panel"]) == (4, 3)
 
 
 def test_real_mixed_phase_file(demo_dir, out):
@@ -239,11 +239,11 @@ def test_truncated_plain_gzip(tmp_path, demo_dir, out):
     ],
 )
 def test_refused_records(tmp_path, out, rows, expected):
-    refuse(write_vcf(tmp_path / "in.vcf.gz", rows, PEOPLE), out, *expected)
+    refuse(write_vcf(tmp_path / "in.vcf.gz", rows, INDIVIDUALS), out, *expected)
 
 
 def test_unsorted_records(tmp_path, out):
-    path = write_vcf(tmp_path / "in.vcf.gz", [GOOD[1], GOOD[0]], PEOPLE, index=False)
+    path = write_vcf(tmp_path / "in.vcf.gz", [GOOD[1], GOOD[0]], INDIVIDUALS, index=False)
     refuse(path, out, "20:100 stands behind 20:200", "bcftools sort")
 
 
@@ -256,7 +256,7 @@ def test_duplicate_samples(tmp_path, out):
 
 
 def test_contig_names(tmp_path, out):
-    path = write_vcf(tmp_path / "in.vcf.gz", GOOD, PEOPLE)
+    path = write_vcf(tmp_path / "in.vcf.gz", GOOD, INDIVIDUALS)
     refuse(path, out, "has no contig 'chr20', but '20'", "ask for contig '20'", contig="chr20")
     fasta = tmp_path / "ref.fa"
     fasta.write_text(">chr20\n" + "A" * 400 + "\n")
@@ -267,7 +267,7 @@ def test_contig_names(tmp_path, out):
 
 
 def test_reference_mismatch_and_iupac(tmp_path, out):
-    path = write_vcf(tmp_path / "in.vcf.gz", GOOD, PEOPLE)
+    path = write_vcf(tmp_path / "in.vcf.gz", GOOD, INDIVIDUALS)
     bases = list("A" * 400)
     bases[199] = "K"  # G or T: allows the REF G at 200
     bases[299] = "C"
@@ -283,7 +283,7 @@ def test_reference_mismatch_and_iupac(tmp_path, out):
 
 
 def test_fasta_with_spaces_in_sequence_lines(tmp_path, out):
-    path = write_vcf(tmp_path / "in.vcf.gz", GOOD, PEOPLE)
+    path = write_vcf(tmp_path / "in.vcf.gz", GOOD, INDIVIDUALS)
     fasta = tmp_path / "ref.fa"
     fasta.write_text(">20 a name with spaces is fine\nACGT ACGT\n")
     refuse(path, out, "line 2: the character ' ' in a sequence line", "sed", reference=fasta)
@@ -291,7 +291,7 @@ def test_fasta_with_spaces_in_sequence_lines(tmp_path, out):
 
 def test_published_fasta_with_spaces(shared_data, tmp_path, out):
     refuse(
-        write_vcf(tmp_path / "in.vcf.gz", GOOD, PEOPLE), out, "in a sequence line",
+        write_vcf(tmp_path / "in.vcf.gz", GOOD, INDIVIDUALS), out, "in a sequence line",
         reference=shared_data / "nonhuman" / "pinf_sc50.orig.fasta.gz",
     )  # fmt: skip
 
@@ -315,40 +315,46 @@ def test_missing_calls_and_multiallelics_of_a_non_human_file(shared_data, out):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("person\tpopulation\nA\tX\nB\tX\nC\tX\n", "1 to 20 samples of"),
-        ("person\tpopulation\nA\tX\nB\tX\nC\tX\nD\tX\nE\tX\n", "the first is the sheet's person 5"),
-        ("person\tpopulation\nA\tX\nA\tX\n", "line 3: names the person of another line again"),
-        ("person\tpop\nA\tX\n", "has no column 'population'"),
-        ("person\tpopulation\tsex\nA\tX\tboy\n", "line 2: sex 'boy'"),
-        ("person\tpopulation\nA\t\n", "line 2: person or population is empty"),
+        ("individual\tpopulation\nA\tX\nB\tX\nC\tX\n", "1 to 20 samples of"),
+        (
+            "individual\tpopulation\nA\tX\nB\tX\nC\tX\nD\tX\nE\tX\n",
+            "the first is the sheet's individual 5",
+        ),
+        (
+            "individual\tpopulation\nA\tX\nA\tX\n",
+            "line 3: names the individual of another line again",
+        ),
+        ("individual\tpop\nA\tX\n", "has no column 'population'"),
+        ("individual\tpopulation\tsex\nA\tX\tboy\n", "line 2: sex 'boy'"),
+        ("individual\tpopulation\nA\t\n", "line 2: individual or population is empty"),
         ("", "is empty"),
     ],
 )
 def test_bad_sheets(tmp_path, out, text, expected):
-    sheet = tmp_path / "people.tsv"
+    sheet = tmp_path / "samples.tsv"
     sheet.write_text(text)
-    refuse(write_vcf(tmp_path / "in.vcf.gz", GOOD, PEOPLE), out, expected, people=sheet)
+    refuse(write_vcf(tmp_path / "in.vcf.gz", GOOD, INDIVIDUALS), out, expected, samples=sheet)
 
 
 def test_sheet_with_byte_order_mark_crlf_and_comments(tmp_path, out):
-    sheet = tmp_path / "people.tsv"
+    sheet = tmp_path / "samples.tsv"
     rows = [
         "# made by hand",
-        "person\tpopulation\tsex\tfamily",
+        "individual\tpopulation\tsex\tfamily",
         "A\tX\tM\tf1",
         "B\tX\t2\tf1",
         "C\tY\tfemale\t",
         "D\tY\t\t",
     ]
     sheet.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(rows).encode() + b"\r\n")
-    panel, _ = run(write_vcf(tmp_path / "in.vcf.gz", GOOD, PEOPLE), out, people=sheet)
-    assert panel.people.population == ["X", "X", "Y", "Y"]
-    assert panel.people.sex == ["male", "female", "female", "unknown"]
-    assert panel.people.family == ["f1", "f1", "", ""]
+    panel, _ = run(write_vcf(tmp_path / "in.vcf.gz", GOOD, INDIVIDUALS), out, samples=sheet)
+    assert panel.individuals.population == ["X", "X", "Y", "Y"]
+    assert panel.individuals.sex == ["male", "female", "female", "unknown"]
+    assert panel.individuals.family == ["f1", "f1", "", ""]
 
 
 def test_command_line_exit_code_and_message(tmp_path, out):
-    path = write_vcf(tmp_path / "in.vcf.gz", ["100 A C 0/1 0|1 0|0 1|1"], PEOPLE)
+    path = write_vcf(tmp_path / "in.vcf.gz", ["100 A C 0/1 0|1 0|0 1|1"], INDIVIDUALS)
     done = run_genoloom("prepare", "--variants", path, "--contig", "20", "--out", out)
     assert done.returncode == 2
     assert "20:100" in done.stderr
@@ -363,7 +369,7 @@ def test_command_line_exit_code_and_message(tmp_path, out):
 
 
 def test_output_directory_that_cannot_be_made(tmp_path):
-    path = write_vcf(tmp_path / "in.vcf.gz", GOOD, PEOPLE)
+    path = write_vcf(tmp_path / "in.vcf.gz", GOOD, INDIVIDUALS)
     (tmp_path / "file").write_text("in the way")
     done = run_genoloom(
         "prepare", "--variants", path, "--contig", "20", "--out", tmp_path / "file" / "20"
@@ -377,7 +383,7 @@ def test_read_only_output_directory(tmp_path):
     place = tmp_path / "frozen"
     place.mkdir()
     with mounted(place, "ro"):
-        path = write_vcf(tmp_path / "in.vcf.gz", GOOD, PEOPLE)
+        path = write_vcf(tmp_path / "in.vcf.gz", GOOD, INDIVIDUALS)
         done = run_genoloom("prepare", "--variants", path, "--contig", "20", "--out", place / "20")
     assert done.returncode == 2
     assert "the output directory cannot be written" in done.stderr
@@ -454,8 +460,8 @@ def test_names_are_those_that_plink_files_can_hold(tmp_path):
     )
     rows = "".join(f"20\t{p}\t.\tA\tC\t.\tPASS\t.\tGT\t0|1\t1|0\t1|1\n" for p in (5, 9))
     (tmp_path / "in.vcf").write_text("\t".join([plain, *names]) + "\n" + rows)
-    (tmp_path / "people.tsv").write_text(
-        "person\tpopulation\n" + "".join(f"{name}\tP{i}\n" for i, name in enumerate(names))
+    (tmp_path / "samples.tsv").write_text(
+        "individual\tpopulation\n" + "".join(f"{name}\tP{i}\n" for i, name in enumerate(names))
     )
     options = PrepareOptions(min_mac=1)
     prepare(
@@ -463,11 +469,11 @@ def test_names_are_those_that_plink_files_can_hold(tmp_path):
         contig="20",
         out=tmp_path / "20",
         options=options,
-        people=tmp_path / "people.tsv",
+        samples=tmp_path / "samples.tsv",
     )
-    people = open_panel(tmp_path / "20").people
-    assert people.id == ["A_1.2", "A_1", "B_2"]
-    assert people.population == ["P0", "P1", "P2"]
+    individuals = open_panel(tmp_path / "20").individuals
+    assert individuals.id == ["A_1.2", "A_1", "B_2"]
+    assert individuals.population == ["P0", "P1", "P2"]
     (tmp_path / "in.vcf").write_text("\t".join([plain, "0", "A", "B"]) + "\n" + rows)
     with pytest.raises(InputError, match=r"sample 1 .* is called '0'"):
         prepare(variants=tmp_path / "in.vcf", contig="20", out=tmp_path / "21", options=options)

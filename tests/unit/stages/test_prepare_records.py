@@ -117,9 +117,11 @@ def test_what_is_rejected_cannot_stop_the_run(run, fasta, row, reason):
     assert panel.sites.position.tolist() == [100, 200]
     assert summary["rejected"] == {reason: 1}
     assert [r["reason"] for r in rejected] == [reason]
-    people, _, _ = run(rows, allow_unphased="drop-people", min_mac=1, max_missing=1)
+    individuals, _, _ = run(rows, allow_unphased="drop-individuals", min_mac=1, max_missing=1)
     fine = not {"minor allele too rare", "too many missing calls"} & {reason}
-    assert (len(people.people) == 6) == fine  # who is unphased only where nobody looks stays
+    assert (
+        len(individuals.individuals) == 6
+    ) == fine  # who is unphased only where nobody looks stays
 
 
 @pytest.mark.parametrize(
@@ -173,7 +175,7 @@ def test_phase_sets_can_be_dropped(run):
         "20 300 A C PASS GT:PS 0|1:1 1|1:9 1|0:1 0|1:1 1|0:1 0|1:.",
     ]
     assert run(rows, allow_unphased="drop-sites")[0].sites.position.tolist() == [100, 300]
-    assert len(run(rows, allow_unphased="drop-people")[0].people) == 5
+    assert len(run(rows, allow_unphased="drop-individuals")[0].individuals) == 5
 
 
 def test_filters(run):
@@ -252,7 +254,7 @@ def test_from_standard_input(tmp_path):
             variants=Path(f"/dev/fd/{read}"),
             contig="20",
             out=out,
-            options=PrepareOptions(allow_unphased="drop-people"),
+            options=PrepareOptions(allow_unphased="drop-individuals"),
         )
     os.close(read)
 

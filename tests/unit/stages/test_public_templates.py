@@ -1,4 +1,4 @@
-"""Templates of a public panel: nothing of the private people but their populations and sites
+"""Templates of a public panel: nothing of the private individuals but their populations and sites
 reaches the model or its draws.
 """
 
@@ -11,7 +11,7 @@ from genoloom.errors import InputError
 from genoloom.formats.models import read_description
 from genoloom.formats.pgen import PanelWriter
 from genoloom.formats.splits import write_split
-from genoloom.panel import People
+from genoloom.panel import Individuals
 from genoloom.stages.cohort import make_cohort
 from genoloom.stages.generate import generate
 from genoloom.stages.train import train
@@ -22,28 +22,28 @@ TINY = {"block": 4, "width": 8, "steps": 4, "temperature": 0.9}
 
 def write_panel(prefix, alleles, sites, name, populations=("A", "B")):
     n = alleles.shape[1] // 2
-    people = People(
+    individuals = Individuals(
         [f"{name}{i}" for i in range(n)],
         [populations[i % len(populations)] for i in range(n)],
         ["unknown"] * n,
     )
-    with PanelWriter(prefix, people, "20", 10**6) as writer:
+    with PanelWriter(prefix, individuals, "20", 10**6) as writer:
         writer.append(sites, alleles)
-    return people
+    return individuals
 
 
 @pytest.fixture
 def panels(tmp_path):
-    """30 private and 40 public people; the public panel lacks four sites of the private one and has
-    others.
+    """30 private and 40 public individuals; the public panel lacks four sites of the private one
+    and has others.
     """
     alleles = founder_mosaic(48, 140, np.random.default_rng(2), founders=10)
     sites = make_sites(48)
-    people = write_panel(
+    individuals = write_panel(
         tmp_path / "private", alleles[:40, :60], sites.take(slice(0, 40)), "private"
     )
     write_split(
-        tmp_path / "split.tsv", people, (["train"] * 2 + ["holdout"] * 2) * 7 + ["train"] * 2
+        tmp_path / "split.tsv", individuals, (["train"] * 2 + ["holdout"] * 2) * 7 + ["train"] * 2
     )
     write_panel(tmp_path / "public.20", alleles[4:, 60:], sites.take(slice(4, 48)), "public")
     return tmp_path, alleles
@@ -78,17 +78,17 @@ def make(folder, name="private", **more):
     ]
 
 
-def test_no_byte_changes_when_a_private_person_changes(panels):
+def test_no_byte_changes_when_a_private_individual_changes(panels):
     folder, alleles = panels
     before = make(folder, "before")
     changed = alleles[:40, :60].copy()
-    changed[:, 2:4] = 1 - changed[:, 2:4]  # of the second person, who trains
+    changed[:, 2:4] = 1 - changed[:, 2:4]  # of the second individual, who trains
     write_panel(folder / "private", changed, make_sites(48).take(slice(0, 40)), "private")
     assert make(folder, "after") == before
     description = read_description(folder / "out" / "after" / "m.safetensors", "haplotypes")
     assert description["templates"] == {
         "kind": "public",
-        "people": "40 people",
+        "individuals": "40 individuals",
         "digest": description["data_digest"],
     }
     assert "public panel" in description["private"]
@@ -125,16 +125,16 @@ def test_panels_that_do_not_fit_are_refused(panels, public, message):
     assert not (folder / "out" / "private" / "m.safetensors").exists()
 
 
-def test_one_person_is_too_few(panels):
+def test_one_individual_is_too_few(panels):
     folder, alleles = panels
     write_panel(folder / "one.20", alleles[4:, :2], make_sites(48).take(slice(4, 48)), "one", ["A"])
     write_panel(
         folder / "private", alleles[:40, :2], make_sites(48).take(slice(0, 40)), "private", ["A"]
     )
-    write_split(folder / "split.tsv", People(["private0"], ["A"], ["unknown"]), ["train"])
-    with pytest.raises(InputError, match=r"split\.tsv: has too few people to train on"):
+    write_split(folder / "split.tsv", Individuals(["private0"], ["A"], ["unknown"]), ["train"])
+    with pytest.raises(InputError, match=r"split\.tsv: has too few individuals to train on"):
         make(folder, templates="private", public_panel=None)
-    with pytest.raises(InputError, match=r"one\.20: has too few people to train on"):
+    with pytest.raises(InputError, match=r"one\.20: has too few individuals to train on"):
         make(folder, public_panel=str(folder / "one.20"))
 
 

@@ -1,10 +1,12 @@
-"""Synthetic people who repeat a training person are drawn anew, the same way every time."""
+"""Synthetic individuals who repeat a training individual are drawn anew, the same way every
+time.
+"""
 
 import json
 
 import numpy as np
 import pytest
-from helpers import founder_mosaic, make_people, make_sites, run_genoloom
+from helpers import founder_mosaic, make_individuals, make_sites, run_genoloom
 
 from genoloom.config import CohortOptions, GenerateOptions, RedrawOptions
 from genoloom.errors import InputError
@@ -24,12 +26,12 @@ CONTIGS = ("20", "21")
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A generator that copies whole haplotypes: now and then both of one person. Two training
-    people are nearly twins.
+    """A generator that copies whole haplotypes: now and then both of one individual. Two training
+    individuals are nearly twins.
     """
     folder = tmp_path_factory.mktemp("redraw")
-    people = make_people(N_TRAIN + 12, ("X",))
-    write_split(folder / "split.tsv", people, ["train"] * N_TRAIN + ["holdout"] * 12)
+    individuals = make_individuals(N_TRAIN + 12, ("X",))
+    write_split(folder / "split.tsv", individuals, ["train"] * N_TRAIN + ["holdout"] * 12)
     for k, contig in enumerate(CONTIGS):
         sites = make_sites(120)
         sites = type(sites)(
@@ -37,11 +39,11 @@ def project(tmp_path_factory):
             *(getattr(sites, c) for c in ("position", "ref", "alt", "id", "cm", "contig_length")),
         )
         alleles = founder_mosaic(
-            120, 2 * len(people), np.random.default_rng(k), founders=30, switch=0.1
+            120, 2 * len(individuals), np.random.default_rng(k), founders=30, switch=0.1
         )
         alleles[:, 2:4] = alleles[:, 0:2]
         alleles[10:14, 2] ^= 1
-        with PanelWriter(folder / contig, people, contig, 10**6) as writer:
+        with PanelWriter(folder / contig, individuals, contig, 10**6) as writer:
             writer.append(sites, alleles)
         train(
             generator="mosaic", panel=folder / contig, split=folder / "split.tsv",
@@ -68,7 +70,7 @@ def run(project, out, contigs=("20",), **options):
 
 
 def distances(project, cohort, out):
-    """Squared distance of everybody made from a sheet to the nearest training person, on contig
+    """Squared distance of everybody made from a sheet to the nearest training individual, on contig
     20.
     """
     model = project / "20.safetensors"
@@ -89,14 +91,14 @@ def distances(project, cohort, out):
 
 def test_nobody_stays_too_close(project, tmp_path):
     before, within = distances(project, project / "cohort.tsv", tmp_path / "before")
-    limit = np.sort(within)[1]  # all but a tenth of twelve people
-    assert (before < limit).sum() > 3  # the generator does repeat people
+    limit = np.sort(within)[1]  # all but a tenth of twelve individuals
+    assert (before < limit).sum() > 3  # the generator does repeat individuals
     rows, summary = run(project, tmp_path)
     after, _ = distances(project, tmp_path / "cohort.tsv", tmp_path / "after")
     assert (after >= limit).all()
     assert summary["redrawn"] == (before < limit).sum()
     assert summary["draws"] >= summary["redrawn"]
-    assert summary["people"] == N_MADE
+    assert summary["individuals"] == N_MADE
     old = read_table(project / "cohort.tsv")
     changed = np.array([a["seed"] != b["seed"] for a, b in zip(old, rows, strict=True)])
     np.testing.assert_array_equal(changed, before < limit)  # and nobody else is
@@ -109,14 +111,16 @@ def test_the_same_sheet_ends_the_same(project, tmp_path):
 
 
 def test_contigs_count_together(project, tmp_path):
-    """Whoever repeats a person on one contig seldom does on both: fewer are too close."""
+    """Whoever repeats an individual on one contig seldom does on both: fewer are too close."""
     _, one = run(project, tmp_path / "one")
     _, both = run(project, tmp_path / "both", CONTIGS)
     assert both["redrawn"] < one["redrawn"]
 
 
 def test_it_gives_up_with_an_error(project, tmp_path):
-    with pytest.raises(InputError, match="are too close to training people after 2 more draws"):
+    with pytest.raises(
+        InputError, match="are too close to training individuals after 2 more draws"
+    ):
         run(project, tmp_path, closer_than=0.99, attempts=2)
     assert not (tmp_path / "cohort.tsv").exists()
     with pytest.raises(InputError, match="there is no panel of contig 21"):
@@ -137,7 +141,7 @@ def test_the_command(project, tmp_path):
         "--attempts", 50,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert f"of {N_MADE} synthetic people were too close" in done.stderr
+    assert f"of {N_MADE} synthetic individuals were too close" in done.stderr
     assert read_table(tmp_path / "cohort.tsv") == run(project, tmp_path / "again")[0]
 
 

@@ -14,18 +14,18 @@ from helpers import founder_mosaic
 from released_tree import (
     MADE,
     MODELS,
-    N_PEOPLE,
+    N_INDIVIDUALS,
     N_SITES,
     NAME,
     PRIVATE,
     TABLES,
     divide,
     fit,
-    make_people_of,
+    make_individuals_of,
     make_tree,
     measure,
     prepare_panel,
-    redraw_people,
+    redraw_individuals,
     sample,
     write_fasta,
     write_raw,
@@ -82,7 +82,7 @@ def test_a_bundle_is_whole_and_says_what_it_is(project):
     out = make(project)
     names = {path.name for path in out.iterdir()}
     assert names == {
-        "20.vcf.gz", "20.vcf.gz.tbi", "20.pgen", "20.pvar.zst", "20.psam", "people.tsv",
+        "20.vcf.gz", "20.vcf.gz.tbi", "20.pgen", "20.pvar.zst", "20.psam", "samples.tsv",
         "fidelity.tsv", "privacy.tsv", "README.md",
         "ro-crate-metadata.json", "MANIFEST.sha256", ".genoloom-release",
     }  # fmt: skip
@@ -95,7 +95,11 @@ def test_a_bundle_is_whole_and_says_what_it_is(project):
         for name, digest in listed.items()
     )
     assert cyvcf2.VCF(str(out / "20.vcf.gz")).samples[0] == "SYN000001"
-    assert list(read_table(out / "people.tsv")[0]) == ["person", "population", "sex"]  # no seeds
+    assert list(read_table(out / "samples.tsv")[0]) == [
+        "individual",
+        "population",
+        "sex",
+    ]  # no seeds
     crate = json.loads((out / "ro-crate-metadata.json").read_text())
     graph = {node["@id"]: node for node in crate["@graph"]}
     assert graph["ro-crate-metadata.json"]["conformsTo"]["@id"] == "https://w3id.org/ro/crate/1.1"
@@ -104,10 +108,10 @@ def test_a_bundle_is_whole_and_says_what_it_is(project):
     assert all(graph[name]["sha256"] == listed[name] for name in parts)
     assert {"name", "description", "datePublished", "license"} <= set(graph["./"])
     text = (out / "README.md").read_text()
-    assert "30 people of the panel `p`" in text
+    assert "30 individuals of the panel `p`" in text
     assert "0.51 (95 % interval 0.48 to 0.55" in text
-    assert "| near copies of people |" in text
-    assert "No synthetic person was rejected" in text
+    assert "| near copies of individuals |" in text
+    assert "No synthetic individual was rejected" in text
     assert "| ld_r2_correlation | 0.9 | 0.95 | pass |" in text
     assert "the raw input was compared too" in text
     for path in out.iterdir():
@@ -126,7 +130,7 @@ def test_what_is_released_is_what_was_generated_byte_for_byte(project):
 
 
 def test_a_cohort_that_is_admixed_and_inbred_comes_with_its_tracts(project):
-    make_people_of(project, admixture="X:0.5,Y:0.5", admixed=0.03, inbreeding=0.3)
+    make_individuals_of(project, admixture="X:0.5,Y:0.5", admixed=0.03, inbreeding=0.3)
     sample(project, "bcf")
     for name in ("20.vcf.gz", "20.vcf.gz.tbi"):
         (project / "results" / MADE / name).unlink()
@@ -173,15 +177,15 @@ def test_personal_fasta_is_written_anew_and_compared(project):
     )
 
 
-def test_redrawn_people_are_reported(project):
-    make_people_of(project, "cohort.drawn.tsv")
-    redraw_people(project)
+def test_redrawn_individuals_are_reported(project):
+    make_individuals_of(project, "cohort.drawn.tsv")
+    redraw_individuals(project)
     sample(project)
     measure(project)
     write_tables(project / "results")
     said = json.loads((project / "results" / MADE / "redraw.json").read_text())
     assert (
-        f"{said['redrawn']} of 30 synthetic people came too close"
+        f"{said['redrawn']} of 30 synthetic individuals came too close"
         in (make(project) / "README.md").read_text()
     )
     drawn = project / "results" / MADE / "cohort.drawn.tsv"
@@ -207,7 +211,7 @@ def test_the_date_can_be_given(project, monkeypatch):
         ({"worst": {"high": None}}, "has no upper bound"),
         ({"worst": {"high": float("nan")}}, "has no upper bound"),
         ({"worst": {"verdict": "weak"}}, "the verdict of the audit is 'weak'"),
-        ({"worst": {"tpr_at_1_percent_fpr": 0.03}}, "finds 3.0% of the training people"),
+        ({"worst": {"tpr_at_1_percent_fpr": 0.03}}, "finds 3.0% of the training individuals"),
         (
             {"worst": {"tpr_at_1_percent_fpr": None}},
             "true positive rate at 1 % false positives is missing",
@@ -215,7 +219,7 @@ def test_the_date_can_be_given(project, monkeypatch):
         ({"worst": {"row": "other"}}, "no row of the worst attack"),
         (
             {"worst": {"n": 29}},
-            "the worst attack compared 29 people per role, and the audit says 30",
+            "the worst attack compared 29 individuals per role, and the audit says 30",
         ),
         *(({"attacks": {name: "fail"}}, f"{name}: fail") for name in MUST_PASS),
         *(({"attacks": {name: "not run"}}, f"{name}: not run") for name in MUST_PASS),
@@ -261,12 +265,12 @@ def test_thresholds_are_inclusive_and_are_options(project):
     assert "looser than release.max_auc 0.59" in reasons(project, max_auc=0.59)
     assert "at most 2.0%" in reasons(project, max_tpr=0.02)
     write_tables(project / "results", worst={"tpr_at_1_percent_fpr": 0.06, "tpr_reference": 0.06})
-    make(project)  # chance explains as much with so few people
+    make(project)  # chance explains as much with so few individuals
     assert "sites_lost: weak" in reasons(project, fidelity="pass")
     write_tables(project / "results", metrics={"sites_lost": "fail", "phase": "not run"})
     assert "phase: not run" in reasons(project, fidelity="any")
     make(project, fidelity="any", may_be_missing="phase")
-    assert "as few as 5 training people" in reasons(project, min_carriers=6)
+    assert "as few as 5 training individuals" in reasons(project, min_carriers=6)
     write_tables(
         project / "results", attacks={AttackId.SHADOWS: None}, audited={"shadow_models": 0}
     )
@@ -324,11 +328,11 @@ def test_a_table_older_than_the_synthetic_files_stops_it(project):
     assert "fidelity.tsv is older than the synthetic files" in reasons(project)
 
 
-def test_a_real_person_with_a_short_name_is_found_where_people_are_named(project):
+def test_a_real_individual_with_a_short_name_is_found_where_individuals_are_named(project):
     made = project / "results" / MADE
     for path in (made / "cohort.tsv", made / "20.psam"):
         path.write_text(path.read_text().replace("SYN000002", "7"))
-    assert "people: somebody in the synthetic files is not named SYN and a number" in reasons(
+    assert "individuals: somebody in the synthetic files is not named SYN and a number" in reasons(
         project
     )
 
@@ -338,13 +342,14 @@ def test_leaks_that_come_all_the_way_from_the_raw_input_stop_it_and_are_not_repe
 ):
     """The ID of a variant is the one text that goes from the raw input into the synthetic files."""
     secrets = {
-        "REAL00003": "the name of a real person", "/home/somebody/cohort.vcf": "an absolute path",
+        "REAL00003": "the name of a real "
+                     "individual", "/home/somebody/cohort.vcf": "an absolute path",
         "planted-canary": "a canary",
         "workstation-9": "a user or host name",
     }  # fmt: skip
     monkeypatch.setattr("socket.gethostname", lambda: "workstation-9")
     write_raw(tmp_path, ids=tuple(secrets))
-    for stage in (prepare_panel, divide, fit, make_people_of, sample, measure):
+    for stage in (prepare_panel, divide, fit, make_individuals_of, sample, measure):
         stage(tmp_path)
     write_tables(tmp_path / "results")
     said = reasons(tmp_path, canaries="other, planted-canary")
@@ -356,7 +361,7 @@ def test_leaks_that_come_all_the_way_from_the_raw_input_stop_it_and_are_not_repe
 
 def test_a_leak_in_a_table_stops_it(project):
     write_tables(project / "results", metrics={"sites_lost REAL00001": "pass"})
-    assert "leak scan: fidelity.tsv: the name of a real person" in reasons(project)
+    assert "leak scan: fidelity.tsv: the name of a real individual" in reasons(project)
 
 
 def test_the_command_exits_with_3_and_an_old_bundle_does_not_stay(project, capsys, monkeypatch):
@@ -385,7 +390,7 @@ def test_the_command_exits_with_3_and_an_old_bundle_does_not_stay(project, capsy
     assert not out.exists()
 
 
-def test_releases_of_the_same_people_add_up(project):
+def test_releases_of_the_same_individuals_add_up(project):
     make(project)
     ledger = project / "results/private/p/leak_ledger.json"
     assert len(read_ledger(ledger)) == 1
@@ -393,7 +398,9 @@ def test_releases_of_the_same_people_add_up(project):
     make(project)  # the same files again are no further release
     assert len(read_ledger(ledger)) == 1
     add_to_ledger(ledger, "another", unavoidable(1000, 30).separation)
-    assert "with the earlier releases of these people the unavoidable AUC is" in reasons(project)
+    assert "with the earlier releases of these individuals the unavoidable AUC is" in reasons(
+        project
+    )
     ledger.write_text("{}")
     assert "ledger: leak_ledger.json is no ledger of leaks" in reasons(project)
 
@@ -409,21 +416,21 @@ def test_without_synthetic_data_there_is_nothing_to_judge(project):
         )
 
 
-def test_carriers_are_people():
+def test_carriers_are_individuals():
     alleles = np.array(
         [[1, 1, 0, 0, 0, 1], [0, 0, 1, 1, 1, 1], [-1, 1, -1, -1, 0, 1]], dtype=np.int8
     )
     assert carriers(alleles, np.array([1, 0, 1], dtype=np.int8)).tolist() == [2, 1, 2]
 
 
-def test_alleles_of_few_people_are_not_modelled(finished):
+def test_alleles_of_few_individuals_are_not_modelled(finished):
     results = finished / "results"
     description = json.loads((results / MODELS / "20.json").read_text())
     assert description["min_carriers"] == 5
     panel = open_panel(results / "panels/p/20")
     trained = [row["role"] == "train" for row in read_table(results / "splits/p.tsv")]
-    alleles = panel.take_people(np.array(trained)).haplotypes.read(0, len(panel.sites))
-    assert alleles.shape == (len(panel.sites), N_PEOPLE)
+    alleles = panel.take_individuals(np.array(trained)).haplotypes.read(0, len(panel.sites))
+    assert alleles.shape == (len(panel.sites), N_INDIVIDUALS)
     assert len(panel.sites) < N_SITES == len(founder_mosaic(N_SITES, 2, np.random.default_rng(2)))
     expected = 0
     for row in alleles:

@@ -4,7 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
-from helpers import founder_mosaic, make_people, make_sites
+from helpers import founder_mosaic, make_individuals, make_sites
 
 from genoloom.panel import ArrayHaplotypes, Panel
 from genoloom.stages.rephasing import measure_switch_errors, switch_errors
@@ -29,10 +29,10 @@ def test_switch_errors_are_counted_between_heterozygous_sites():
 
 
 def measured(made: np.ndarray, real: np.ndarray):
-    sites, people = make_sites(len(real)), make_people(2 * N)
-    real_panel = Panel(sites, people, ArrayHaplotypes(real))
-    made_panel = Panel(sites, make_people(N), ArrayHaplotypes(made))
-    compared = compare(made_panel.people, people, ["holdout"] * N + ["train"] * N, 0, 1)
+    sites, individuals = make_sites(len(real)), make_individuals(2 * N)
+    real_panel = Panel(sites, individuals, ArrayHaplotypes(real))
+    made_panel = Panel(sites, make_individuals(N), ArrayHaplotypes(made))
+    compared = compare(made_panel.individuals, individuals, ["holdout"] * N + ["train"] * N, 0, 1)
     return measure_switch_errors([(made_panel, real_panel)], compared, 7), compared
 
 
@@ -42,12 +42,12 @@ def population():
 
 
 @pytest.mark.skipif(shutil.which("beagle") is None, reason="needs beagle on the PATH")
-def test_people_like_real_ones_pass_and_broken_phase_does_not(population):
+def test_individuals_like_real_ones_pass_and_broken_phase_does_not(population):
     fresh, real = population[:, : 2 * N], population[:, 2 * N :]
     found, _ = measured(fresh, real)
     assert 0 <= found.reference < 0.2
     assert fidelity_rows([found], "made", "generator", N)[0]["verdict"] == "pass"
-    # the genotypes of real people, each heterozygous site turned at random
+    # the genotypes of real individuals, each heterozygous site turned at random
     turn = np.random.default_rng(5).random((len(real), N)) < 0.5
     broken = fresh.reshape(len(real), N, 2).copy()
     broken[turn] = broken[turn][:, ::-1]

@@ -1,5 +1,5 @@
-"""Scores and completions of phased people through files: against the model itself, and of planted
-errors.
+"""Scores and completions of phased individuals through files: against the model itself, and of
+planted errors.
 """
 
 import cyvcf2
@@ -12,7 +12,7 @@ from genoloom.errors import InputError
 from genoloom.formats.pgen import PanelWriter
 from genoloom.formats.splits import write_split
 from genoloom.formats.tables import read_table
-from genoloom.panel import ArrayHaplotypes, People
+from genoloom.panel import ArrayHaplotypes, Individuals
 from genoloom.stages.complete import complete
 from genoloom.stages.genotypes import read_genotypes
 from genoloom.stages.load import load_generator
@@ -20,16 +20,16 @@ from genoloom.stages.score import robust_z, score
 from genoloom.stages.train import train
 from genoloom.training_config import IndependentOptions, TrainOptions, TransformerOptions
 
-N_PEOPLE, N_SITES, BLOCK = 60, 256, 16
+N_INDIVIDUALS, N_SITES, BLOCK = 60, 256, 16
 
 
 def few_founders(rng, n_haplotypes):
-    """Mosaics of six founders in four pieces of equal length; the two haplotypes of a person are of
-    different founders.
+    """Mosaics of six founders in four pieces of equal length; the two haplotypes of an individual
+    are of different founders.
     """
     pattern = np.tile([0, 0, 0, 1, 1, 0], (N_SITES, 1))
     founders = np.random.default_rng(8).permuted(pattern, axis=1)  # no site is the same in all
-    # (n_people, pieces, 2)
+    # (n_individuals, pieces, 2)
     source = np.argsort(rng.random((n_haplotypes // 2, 4, 6)), axis=2)[..., :2]
     columns = source.transpose(1, 0, 2).reshape(4, n_haplotypes)
     return np.take_along_axis(founders, np.repeat(columns, N_SITES // 4, axis=0), axis=1).astype(
@@ -40,13 +40,15 @@ def few_founders(rng, n_haplotypes):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("score")
-    alleles = few_founders(np.random.default_rng(1), 2 * N_PEOPLE)
-    people = People(
-        [f"P{i}" for i in range(N_PEOPLE)], ["A", "B"] * (N_PEOPLE // 2), ["unknown"] * N_PEOPLE
+    alleles = few_founders(np.random.default_rng(1), 2 * N_INDIVIDUALS)
+    individuals = Individuals(
+        [f"P{i}" for i in range(N_INDIVIDUALS)],
+        ["A", "B"] * (N_INDIVIDUALS // 2),
+        ["unknown"] * N_INDIVIDUALS,
     )
-    with PanelWriter(folder / "20", people, "20", 10**6) as writer:
+    with PanelWriter(folder / "20", individuals, "20", 10**6) as writer:
         writer.append(make_sites(N_SITES), alleles)
-    write_split(folder / "split.tsv", people, ["train"] * 40 + ["holdout"] * 20)
+    write_split(folder / "split.tsv", individuals, ["train"] * 40 + ["holdout"] * 20)
     models = {
         "transformer": TransformerOptions(
             steps=110,
@@ -68,8 +70,8 @@ def trained(tmp_path_factory):
             history=folder / "h.tsv", state=folder / name, common=TrainOptions(), options=options,
             seed=3, threads=1,
         )  # fmt: skip
-    (folder / "people.tsv").write_text(
-        "person\tpopulation\n" + "".join(f"P{i}\t{'AB'[i % 2]}\n" for i in range(N_PEOPLE))
+    (folder / "samples.tsv").write_text(
+        "individual\tpopulation\n" + "".join(f"P{i}\t{'AB'[i % 2]}\n" for i in range(N_INDIVIDUALS))
     )
     return folder, alleles
 
@@ -93,14 +95,14 @@ def test_table_is_the_likelihood_of_the_model(trained, tmp_path):
     vcf = vcf_of(tmp_path / "some.vcf.gz", some, names)
     done = run_genoloom(
         "score", "--model", folder / "transformer.safetensors", "--variants", vcf, "--samples",
-        folder / "people.tsv",
+        folder / "samples.tsv",
         "--out", tmp_path / "scores.tsv", "--blocks", tmp_path / "blocks.tsv",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     rows = read_table(tmp_path / "scores.tsv")
     generator, _, _ = load_generator(folder / "transformer.safetensors")
     expected = generator.log_likelihood(ArrayHaplotypes(some), np.repeat([0, 1, 0], 2))
-    assert [(r["person"], r["haplotype"], r["population"]) for r in rows[:3]] == [
+    assert [(r["individual"], r["haplotype"], r["population"]) for r in rows[:3]] == [
         ("P50", "1", "A"), ("P50", "2", "A"), ("P51", "1", "B"),
     ]  # fmt: skip
     np.testing.assert_allclose([float(r["log_likelihood"]) for r in rows], expected, rtol=1e-5)
@@ -114,7 +116,7 @@ def test_table_is_the_likelihood_of_the_model(trained, tmp_path):
         own = [
             float(b["log_likelihood"])
             for b in blocks
-            if (b["person"], b["haplotype"]) == (names[i // 2], str(i % 2 + 1))
+            if (b["individual"], b["haplotype"]) == (names[i // 2], str(i % 2 + 1))
         ]
         assert sum(own) == pytest.approx(expected[i], abs=1e-2)
     assert (blocks[0]["first"], blocks[0]["last"]) == ("100", "1600")
@@ -128,7 +130,7 @@ def test_sites_that_the_file_lacks_are_summed_over(trained, tmp_path):
     lacking = np.where(kept[:, None], some, -1).astype(np.int8)
     vcf = vcf_of(tmp_path / "some.vcf.gz", some, ["P50", "P51"], np.flatnonzero(kept))
     score(
-        model=folder / "transformer.safetensors", variants=vcf, out=tmp_path / "s.tsv", people=None
+        model=folder / "transformer.safetensors", variants=vcf, out=tmp_path / "s.tsv", samples=None
     )
     generator, _, _ = load_generator(folder / "transformer.safetensors")
     expected = generator.log_likelihood(ArrayHaplotypes(lacking), np.full(4, -1))
@@ -156,7 +158,7 @@ def test_planted_switch_errors_are_found(trained, tmp_path):
         switches=tmp_path / "switches.tsv",
     )
     odds = {
-        (r["person"], int(r["position"])): float(r["log_odds"])
+        (r["individual"], int(r["position"])): float(r["log_odds"])
         for r in read_table(tmp_path / "switches.tsv")
     }
     label, value = [], []
@@ -193,7 +195,9 @@ def test_what_cannot_be_scored_is_said(trained, tmp_path):
     folder, alleles = trained
     vcf = vcf_of(tmp_path / "some.vcf.gz", alleles[:, :4], ["P0", "P1"])
     out = tmp_path / "s.tsv"
-    with pytest.raises(InputError, match="1 to 20 people have no population that the model knows"):
+    with pytest.raises(
+        InputError, match="1 to 20 individuals have no population that the model knows"
+    ):
         score(model=folder / "independent.safetensors", variants=vcf, out=out)
     with pytest.raises(InputError, match="scores whole haplotypes only"):
         score(
@@ -209,7 +213,7 @@ def test_what_cannot_be_scored_is_said(trained, tmp_path):
         model=folder / "independent.safetensors",
         variants=vcf,
         out=out,
-        people=folder / "people.tsv",
+        samples=folder / "samples.tsv",
     )
     generator, _, _ = load_generator(folder / "independent.safetensors")
     expected = generator.log_likelihood(ArrayHaplotypes(alleles[:, :4]), np.array([0, 0, 1, 1]))
@@ -253,7 +257,7 @@ def test_masked_calls_and_absent_sites_are_filled_in(trained, tmp_path):
     assert done.returncode == 0, done.stderr
     file = cyvcf2.VCF(str(tmp_path / "out.bcf"))
     assert file.samples == names
-    assert "Real people" in file.raw_header
+    assert "Real individuals" in file.raw_header
     records = list(file)
     alleles = np.stack([record.genotype.array()[:, :2].ravel() for record in records])
     dosage = np.stack([record.format("DS")[:, 0] for record in records])
@@ -283,8 +287,8 @@ def test_lower_case_alleles_are_those_of_the_model(trained, tmp_path):
     rows = [f"{100 * (v + 1)} a c {a}|{b}" for v, (a, b) in enumerate(alleles[:, :2])]
     for case, lines in (("lower", rows), ("upper", [row.upper() for row in rows])):
         path = write_vcf(tmp_path / f"{case}.vcf.gz", lines, ["P0"])
-        people, model = folder / "people.tsv", folder / "independent.safetensors"
-        score(model=model, variants=path, out=tmp_path / case, people=people)
+        individuals, model = folder / "samples.tsv", folder / "independent.safetensors"
+        score(model=model, variants=path, out=tmp_path / case, samples=individuals)
     assert (tmp_path / "lower").read_bytes() == (tmp_path / "upper").read_bytes()
 
 

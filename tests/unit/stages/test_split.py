@@ -32,7 +32,7 @@ def related():
 @pytest.fixture
 def prefix(tmp_path, related):
     out = tmp_path / "20"
-    with PanelWriter(out, related.people, "20") as writer:
+    with PanelWriter(out, related.individuals, "20") as writer:
         writer.append(related.sites, related.haplotypes.alleles)
     out.with_name("20.summary.json").write_text(json.dumps({"records": 2000, "kept": 2000}))
     return out
@@ -59,7 +59,10 @@ def test_parents_and_children_stay_together(prefix):
     assert divided(roles) == 0
     assert 27 <= roles.count("holdout") <= 33
     said = json.loads((prefix.parent / "summary.json").read_text())["relatives"]
-    assert said == {"pairs_found_by_genotypes": "40 pairs", "people_with_relatives": "60 people"}
+    assert said == {
+        "pairs_found_by_genotypes": "40 pairs",
+        "individuals_with_relatives": "60 individuals",
+    }
 
 
 def test_a_pedigree_joins_children_of_absent_parents(prefix, tmp_path):

@@ -11,7 +11,7 @@ from genoloom.cli import genoloom
 from genoloom.errors import InputError
 from genoloom.formats.pgen import PanelWriter
 from genoloom.formats.tables import read_table
-from genoloom.panel import People
+from genoloom.panel import Individuals
 from genoloom.stages.genotypes import read_genotypes
 from genoloom.stages.treatment_effects import read_group
 from genoloom.treatment.cyp2c19 import VARIANTS
@@ -37,8 +37,10 @@ def write(folder, name, rng, build="grch37", n=N, swap=False, lost=()):
         alleles[-1] = 1 - alleles[-1]
         sites.ref[-1], sites.alt[-1] = sites.alt[-1], sites.ref[-1]
     object.__setattr__(sites, "contig", "chr10")
-    people = People([f"{name}{i}" for i in range(n)], ["A", "B"] * (n // 2), ["unknown"] * n)
-    with PanelWriter(folder / name, people, "chr10", 200_000_000) as writer:
+    individuals = Individuals(
+        [f"{name}{i}" for i in range(n)], ["A", "B"] * (n // 2), ["unknown"] * n
+    )
+    with PanelWriter(folder / name, individuals, "chr10", 200_000_000) as writer:
         writer.append(sites, alleles)
     return folder / f"{name}.pgen"
 
@@ -72,7 +74,7 @@ def test_table_and_summary(files, tmp_path):
     for metric in ("ate_error", "policy_value", "regret", "rank_agreement", "qini"):
         assert ("genotypes", "DR", metric, "all") in value
     assert value["real", "zero effect", "calibration_slope", "all"] == ""
-    # effects of the model; the rare groups of up to 20 people have no row
+    # effects of the model; the rare groups of up to 20 individuals have no row
     assert float(value["truth", "", "effect", "normal metabolizer"]) == pytest.approx(8, abs=2)
     assert float(value["truth", "", "effect", "*1/*2"]) == pytest.approx(32, abs=4)
     bias = float(value["real", "zero effect", "bias", "*1/*2"])
@@ -106,6 +108,6 @@ def test_files_that_cannot_be_used(files, tmp_path):
     with pytest.raises(InputError, match="no defining variant of CYP2C19"):
         run(files, tmp_path / "t.tsv", "--build", "GRCh38")
     few = write(tmp_path, "few", np.random.default_rng(1), n=30)
-    with pytest.raises(InputError, match="has 30 people"):
+    with pytest.raises(InputError, match="has 30 individuals"):
         run(files | {"made": few}, tmp_path / "t.tsv")
     assert not (tmp_path / "t.tsv").exists()

@@ -12,7 +12,7 @@ from genoloom.cli import genoloom
 from genoloom.errors import InputError
 from genoloom.formats.pgen import PanelWriter
 from genoloom.formats.tables import read_table
-from genoloom.panel import People
+from genoloom.panel import Individuals
 from genoloom.stages.utility import by_beagle
 from genoloom.utility.imputation import Window, by_copying
 
@@ -21,10 +21,10 @@ N, SITES = 60, 500  # individuals of each file
 
 def write(folder, name, alleles, populations=("A", "B")):
     n = alleles.shape[1] // 2
-    people = People(
+    individuals = Individuals(
         [f"{name}{i}" for i in range(n)], list(np.resize(populations, n)), ["unknown"] * n
     )
-    with PanelWriter(folder / name, people, "20", 10**6) as writer:
+    with PanelWriter(folder / name, individuals, "20", 10**6) as writer:
         writer.append(make_sites(len(alleles), gap=1000), alleles)
     return folder / f"{name}.pgen"
 
@@ -44,7 +44,7 @@ def files(haplotypes, tmp_path_factory):
     made = {"train": train, "holdout": holdout, "fresh": fresh, "independent": independent}
     paths = {name: write(folder, name, own) for name, own in made.items()}
     sheet = [f"{name}{i}\t{'AB'[i % 2]}" for name in made for i in range(N)]
-    (folder / "sheet.tsv").write_text("person\tpopulation\n" + "\n".join(sheet) + "\n")
+    (folder / "sheet.tsv").write_text("individual\tpopulation\n" + "\n".join(sheet) + "\n")
     return paths | {"sheet": folder / "sheet.tsv"}
 
 
@@ -96,7 +96,7 @@ def test_one_task_at_some_of_the_sites(files, tmp_path):
 
 def test_files_that_cannot_be_used(files, haplotypes, tmp_path):
     few = write(tmp_path, "few", haplotypes[2][:, :80])
-    with pytest.raises(InputError, match="40 people of each kind"):
+    with pytest.raises(InputError, match="40 individuals of each kind"):
         run(files | {"few": few}, "few", tmp_path / "t.tsv")
     rare = [np.zeros((20, 2 * N), dtype=np.int8) for _ in range(3)]
     names = ("train", "holdout", "fresh")

@@ -11,7 +11,7 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import balanced_accuracy_score, recall_score
 
 from genoloom.formats.pgen import PanelWriter
-from genoloom.panel import People
+from genoloom.panel import Individuals
 from genoloom.popgen.association import linear_scan
 from genoloom.popgen.frequencies import BIN_NAMES, frequency_bin, minor_frequency
 from genoloom.popgen.imputation import impute
@@ -99,8 +99,8 @@ def test_linear_scan_agrees_with_plink2(tmp_path):
     rng = np.random.default_rng(4)
     alleles = founder_mosaic(40, 240, rng)
     alleles = alleles[(alleles.mean(axis=1) > 0.05) & (alleles.mean(axis=1) < 0.95)]
-    people = People([f"P{i}" for i in range(120)], ["A"] * 120, ["unknown"] * 120)
-    with PanelWriter(tmp_path / "p", people, "20", 10**6) as writer:
+    individuals = Individuals([f"P{i}" for i in range(120)], ["A"] * 120, ["unknown"] * 120)
+    with PanelWriter(tmp_path / "p", individuals, "20", 10**6) as writer:
         writer.append(make_sites(len(alleles)), alleles)
     covariates, trait = rng.standard_normal((120, 2)), rng.standard_normal(120)
     lines = (f"P{i}\t{trait[i]:.9g}\t{a:.9g}\t{b:.9g}\n" for i, (a, b) in enumerate(covariates))

@@ -25,12 +25,12 @@ def training():
 CM = np.arange(300) * 0.01
 
 
-def test_a_bootstrap_copy_holds_whole_training_people(training):
+def test_a_bootstrap_copy_holds_whole_training_individuals(training):
     made = bootstrap_copy(training, np.random.default_rng(2))
-    people = {training[:, i : i + 2].tobytes() for i in range(0, 120, 2)}
+    individuals = {training[:, i : i + 2].tobytes() for i in range(0, 120, 2)}
     drawn = [made[:, i : i + 2].tobytes() for i in range(0, 120, 2)]
-    assert set(drawn) < people  # some come twice, some not
-    assert len(set(drawn)) / len(people) == pytest.approx(1 - np.exp(-1), abs=0.15)
+    assert set(drawn) < individuals  # some come twice, some not
+    assert len(set(drawn)) / len(individuals) == pytest.approx(1 - np.exp(-1), abs=0.15)
 
 
 def test_flips_have_their_rate(training):
@@ -72,6 +72,6 @@ def test_controls_stay_within_populations(training):
     fresh = 1 - split
     made = make_controls(split, fresh, CM, np.repeat(["A", "B"], 30), np.random.default_rng(7))
     assert made.keys() == CONTROLS.keys()
-    assert made["fresh people"] is fresh
-    for name in set(CONTROLS) - {"fresh people", "copy with flips"}:
+    assert made["fresh individuals"] is fresh
+    for name in set(CONTROLS) - {"fresh individuals", "copy with flips"}:
         np.testing.assert_array_equal(made[name][0], split[0])

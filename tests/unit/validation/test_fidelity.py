@@ -1,4 +1,4 @@
-"""The validator tells generators apart: fresh people, independent sites, copies."""
+"""The validator tells generators apart: fresh individuals, independent sites, copies."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ import pytest
 from helpers import founder_mosaic, make_panel
 
 from genoloom.errors import InputError
-from genoloom.panel import People, haplotype_columns
+from genoloom.panel import Individuals, haplotype_columns
 from genoloom.popgen.linkage import r_squared
 from genoloom.validation.cohorts import compare, match_sites
 from genoloom.validation.collect import Collector
@@ -16,13 +16,13 @@ from genoloom.validation.fidelity import fidelity_rows, real_rows
 from genoloom.validation.figures import figure_data
 from genoloom.validation.metric_table import TABLE, measure_all
 
-N = 50  # people a group
+N = 50  # individuals a group
 
 
 @pytest.fixture(scope="module")
 def population():
-    """Haplotypes of fresh, held-out and training people of one population, and one with independent
-    sites.
+    """Haplotypes of fresh, held-out and training individuals of one population, and one with
+    independent sites.
     """
     rng = np.random.default_rng(8)
     alleles = founder_mosaic(600, 6 * N, rng, founders=30, switch=0.005)
@@ -35,10 +35,14 @@ def population():
 
 def collected(made, real, n_permutations=20):
     panel, truth = make_panel(made), make_panel(real)
-    people = compare(
-        panel.people, truth.people, ["holdout"] * N + ["train"] * N, n_permutations, seed=1
+    individuals = compare(
+        panel.individuals,
+        truth.individuals,
+        ["holdout"] * N + ["train"] * N,
+        n_permutations,
+        seed=1,
     )
-    sums = Collector(people, len(made), block=100, seed=1)
+    sums = Collector(individuals, len(made), block=100, seed=1)
     sums.add(*match_sites(panel, truth), truth.sites.cm)
     return Data(sums, 4, seed=1)
 
@@ -59,7 +63,7 @@ def table(made, real, classifiers=False):
     )
 
 
-def test_fresh_people_pass(population):
+def test_fresh_individuals_pass(population):
     fresh, real, _ = population
     rows, control, _ = table(fresh, real, classifiers=True)
     assert not {name: row["verdict"] for name, row in rows.items() if row["verdict"] != "pass"}
@@ -91,8 +95,8 @@ def test_a_copy_of_the_holdout_is_too_close(population):
 
 
 def test_haplotypes_that_cannot_be_are_counted(population):
-    """Sites 0 and 1 exclude each other and are never together in real people; 2 and 3 are, at one
-    training person.
+    """Sites 0 and 1 exclude each other and are never together in real individuals; 2 and 3 are, at
+    one training individual.
     """
     fresh, real, _ = population
     panels = [
@@ -108,8 +112,10 @@ def test_haplotypes_that_cannot_be_are_counted(population):
     made, truth = (
         replace(panel, sites=replace(panel.sites, position=position, alt=alt)) for panel in panels
     )
-    people = compare(made.people, truth.people, ["holdout"] * N + ["train"] * N, 4, seed=1)
-    sums = Collector(people, len(made.sites), block=100, seed=1)
+    individuals = compare(
+        made.individuals, truth.individuals, ["holdout"] * N + ["train"] * N, 4, seed=1
+    )
+    sums = Collector(individuals, len(made.sites), block=100, seed=1)
     sums.add(*match_sites(made, truth), truth.sites.cm)
     [measured] = measure_all(
         Data(sums, 4, seed=1), tuple(m for m in TABLE if m.name == "impossible_haplotypes")
@@ -138,20 +144,20 @@ def test_figures_hold_no_real_point(population):
 
 
 def test_groups_are_equal_and_stratified():
-    real = People([f"R{i}" for i in range(30)], ["A"] * 20 + ["B"] * 10, ["unknown"] * 30)
-    made = People([f"S{i}" for i in range(12)], ["A"] * 4 + ["B"] * 8, ["unknown"] * 12)
-    people = compare(made, real, ["train", "holdout"] * 15, 3, seed=2)
-    for rows in (people.synthetic, people.holdout, people.train):
-        assert [(people.population[rows] == p).sum() for p in "AB"] == [4, 5]
-    for a, b in people.halvings:
-        assert len(a) == len(b) == people.n
-        assert set(a) | set(b) == set(people.holdout) | set(people.train)
+    real = Individuals([f"R{i}" for i in range(30)], ["A"] * 20 + ["B"] * 10, ["unknown"] * 30)
+    made = Individuals([f"S{i}" for i in range(12)], ["A"] * 4 + ["B"] * 8, ["unknown"] * 12)
+    individuals = compare(made, real, ["train", "holdout"] * 15, 3, seed=2)
+    for rows in (individuals.synthetic, individuals.holdout, individuals.train):
+        assert [(individuals.population[rows] == p).sum() for p in "AB"] == [4, 5]
+    for a, b in individuals.halvings:
+        assert len(a) == len(b) == individuals.n
+        assert set(a) | set(b) == set(individuals.holdout) | set(individuals.train)
 
 
 def test_no_common_population_is_an_error():
-    real = People(["a", "b"], ["A", "A"], ["unknown"] * 2)
+    real = Individuals(["a", "b"], ["A", "A"], ["unknown"] * 2)
     with pytest.raises(InputError, match="no population"):
-        compare(People(["s"], ["B"], ["unknown"]), real, ["train", "holdout"], 2, seed=1)
+        compare(Individuals(["s"], ["B"], ["unknown"]), real, ["train", "holdout"], 2, seed=1)
 
 
 def test_unknown_sites_are_an_error(population):
@@ -161,13 +167,15 @@ def test_unknown_sites_are_an_error(population):
 
 
 def test_tiny_samples_are_measured_as_far_as_they_go():
-    """Four people a group and 45 sites: no classifier, no scan, no long windows, and no pass over
-    all.
+    """Four individuals a group and 45 sites: no classifier, no scan, no long windows, and no pass
+    over all.
     """
     alleles = founder_mosaic(45, 24, np.random.default_rng(3))
     panel, truth = make_panel(alleles[:, :8]), make_panel(alleles[:, 8:])
-    people = compare(panel.people, truth.people, ["holdout"] * 4 + ["train"] * 4, 3, seed=1)
-    sums = Collector(people, 45, block=200, seed=1)
+    individuals = compare(
+        panel.individuals, truth.individuals, ["holdout"] * 4 + ["train"] * 4, 3, seed=1
+    )
+    sums = Collector(individuals, 45, block=200, seed=1)
     sums.add(panel, truth, truth.sites.cm)
     rows = fidelity_rows(measure_all(Data(sums, 4, seed=1)), "made", "generator", 4)
     found = {row["metric"]: row["verdict"] for row in rows if row["bin"] == "all"}
@@ -178,13 +186,15 @@ def test_tiny_samples_are_measured_as_far_as_they_go():
     assert found["overall"] != "pass"
 
 
-def test_linkage_within_a_population_is_that_of_its_people_alone(population):
+def test_linkage_within_a_population_is_that_of_its_individuals_alone(population):
     """Two populations, one with its linkage destroyed: only its own row fails."""
     fresh, real, independent = population
     made = np.where(np.repeat(np.arange(N) % 2, 2) == 0, fresh, independent)
     panel, truth = make_panel(made, ("A", "B")), make_panel(real, ("A", "B"))
-    people = compare(panel.people, truth.people, ["holdout"] * N + ["train"] * N, 6, seed=1)
-    sums = Collector(people, len(made), block=len(made), seed=1)  # one window
+    individuals = compare(
+        panel.individuals, truth.individuals, ["holdout"] * N + ["train"] * N, 6, seed=1
+    )
+    sums = Collector(individuals, len(made), block=len(made), seed=1)  # one window
     sums.add(panel, truth, truth.sites.cm)
     d = Data(sums, 4, seed=1)
     rows = fidelity_rows(

@@ -68,9 +68,9 @@ def test_phase_and_heterozygotes(material):
 
 def test_individuals_and_labels(material):
     columns = {row.tobytes() for row in material.fresh.T}
-    people = {material.fresh[:, i : i + 2].tobytes() for i in range(0, 2 * N, 2)}
+    individuals = {material.fresh[:, i : i + 2].tobytes() for i in range(0, 2 * N, 2)}
     labels = make(material, "labels shuffled")
-    assert {labels[:, i : i + 2].tobytes() for i in range(0, 2 * N, 2)} == people
+    assert {labels[:, i : i + 2].tobytes() for i in range(0, 2 * N, 2)} == individuals
     doubled = make(material, "10 % duplicates")
     assert (
         sum(

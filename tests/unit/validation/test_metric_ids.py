@@ -14,7 +14,7 @@ WAYS = {
 def test_titles_differ_and_directions_are_those_of_the_kinds():
     assert len({metric.title for metric in MetricId}) == len(MetricId)
     for metric in TABLE:
-        one_sided = metric.name is MetricId.IMPOSSIBLE_HAPLOTYPES  # real people have none
+        one_sided = metric.name is MetricId.IMPOSSIBLE_HAPLOTYPES  # real individuals have none
         assert metric.name.better is (Better.LOWER if one_sided else WAYS[metric.kind]), metric.name
 
 

@@ -169,8 +169,8 @@ def population():
 
 def judged(made, real, roles, table=FAST):
     panel, truth = make_panel(made), make_panel(real)
-    people = compare(panel.people, truth.people, roles, 8, seed=1)
-    sums = Collector(people, len(made), block=100, seed=1)
+    individuals = compare(panel.individuals, truth.individuals, roles, 8, seed=1)
+    sums = Collector(individuals, len(made), block=100, seed=1)
     sums.add(*match_sites(panel, truth), truth.sites.cm)
     measured = measure_all(Data(sums, 4, seed=1), table)
     return {(r["metric"], r["bin"]): r for r in fidelity_rows(measured, "made", "generator", N)}

@@ -1,11 +1,11 @@
-"""The fidelity verdict on real people: fresh ones pass, unfaithful controls fail. Few sites and
-seeds; benchmarks/referee.py has more.
+"""The fidelity verdict on real individuals: fresh ones pass, unfaithful controls fail. Few sites
+and seeds; benchmarks/referee.py has more.
 """
 
 import cyvcf2
 import numpy as np
 import pytest
-from helpers import make_people, make_sites
+from helpers import make_individuals, make_sites
 
 from genoloom.panel import ArrayHaplotypes, Panel, haplotype_columns
 from genoloom.validation.controls import CONTROLS, make_controls
@@ -21,12 +21,12 @@ SITES = 600
 
 
 @pytest.fixture(scope="module")
-def people(demo_dir):
+def individuals(demo_dir):
     """Alleles and positions of the sites of the shipped region, and everybody's population."""
     vcf = cyvcf2.VCF(str(demo_dir / "eur300.chr20_1-2Mb.vcf.gz"))
     lines = [
         line.split("\t")
-        for line in (demo_dir / "people.tsv").read_text().splitlines()
+        for line in (demo_dir / "samples.tsv").read_text().splitlines()
         if line[0] != "#"
     ]
     label = {row[0]: row[1] for row in lines}
@@ -39,17 +39,17 @@ def people(demo_dir):
     return alleles, np.array(position) / 1e6, np.array([label[name] for name in vcf.samples])
 
 
-def dealt(people, seed):
-    """Training, held-out and fresh people at sites that training people carry, and genetic
-    positions.
+def dealt(individuals, seed):
+    """Training, held-out and fresh individuals at sites that training individuals carry, and
+    genetic positions.
     """
-    alleles, cm, population = people
+    alleles, cm, population = individuals
     groups = [haplotype_columns(rows) for rows in deal(population, 99, np.random.default_rng(seed))]
     carriers = alleles[:, groups[0]].sum(axis=1)
     kept = np.flatnonzero(np.minimum(carriers, len(groups[0]) - carriers) >= 2)[:SITES]
     panels = []
     for columns in groups:
-        group = make_people(len(columns) // 2)
+        group = make_individuals(len(columns) // 2)
         group.population[:] = population[columns[0::2] // 2].tolist()
         panels.append(
             Panel(make_sites(len(kept)), group, ArrayHaplotypes(alleles[kept][:, columns]))
@@ -57,24 +57,24 @@ def dealt(people, seed):
     return panels, cm[kept]
 
 
-def test_fresh_people_pass_and_unfaithful_controls_fail(people):
-    (training, held, fresh), cm = dealt(people, 1)
+def test_fresh_individuals_pass_and_unfaithful_controls_fail(individuals):
+    (training, held, fresh), cm = dealt(individuals, 1)
     rng = np.random.default_rng(1)
     made = make_controls(
         training.haplotypes.alleles,
         fresh.haplotypes.alleles,
         cm,
-        np.array(training.people.population),
+        np.array(training.individuals.population),
         rng,
     )
     made = {name: made[name] for name in made if CONTROLS[name].faithful is not None}
-    assert list(made) == ["fresh people", "mosaic, short", "markov", "independent"]
+    assert list(made) == ["fresh individuals", "mosaic, short", "markov", "independent"]
     judged = judge_together(
         made, training, held, cm, n_permutations=20, block=200, seed=1, table=FAST
     )
     found = {name: rows[-1]["verdict"] for name, rows in judged.items()}
     assert found == {
-        "fresh people": "pass",
+        "fresh individuals": "pass",
         "mosaic, short": "fail",
         "markov": "fail",
         "independent": "fail",
@@ -82,12 +82,12 @@ def test_fresh_people_pass_and_unfaithful_controls_fail(people):
 
 
 @pytest.fixture(scope="module")
-def measured(people):
+def measured(individuals):
     """Every figure of every known fault, on one panel."""
-    (training, held, fresh), cm = dealt(people, 3)
+    (training, held, fresh), cm = dealt(individuals, 3)
     known, new = (group.haplotypes.alleles for group in (training, fresh))
     indel = np.arange(len(cm)) % 20 == 0
-    material = Material(known, new, cm, np.array(training.people.population), indel)
+    material = Material(known, new, cm, np.array(training.individuals.population), indel)
     made = {name: make(material, np.random.default_rng(3)) for name, make in FAULTS.items()}
     return measure_together(
         made, training, held, cm, n_permutations=20, block=200, seed=3, table=FAST
@@ -186,7 +186,7 @@ def test_the_work_itself_cannot_be_done_with_faulty_data(measured, metric, fault
         assert verdict == "fail", fault
 
 
-def test_people_are_dealt_equally():
+def test_individuals_are_dealt_equally():
     population = np.array(["A"] * 40 + ["B"] * 11)
     groups = deal(population, 30, np.random.default_rng(1))
     assert len(np.unique(np.concatenate(groups))) == 3 * len(groups[0])

@@ -13,12 +13,12 @@ from genoloom.validation.collect_association import Association
 from genoloom.validation.collect_imputation import Imputation
 from genoloom.validation.collect_populations import Populations
 
-N, SITES = 150, 500  # people per group
+N, SITES = 150, 500  # individuals per group
 
 
 @pytest.fixture(scope="module")
 def groups():
-    """Alleles of fresh, held-out and training people: sites with some doubles each."""
+    """Alleles of fresh, held-out and training individuals: sites with some doubles each."""
     rng = np.random.default_rng(11)
     alleles = founder_mosaic(SITES, 6 * N, rng, founders=12, switch=0.02)
     frequency = alleles.mean(axis=1)
@@ -28,7 +28,9 @@ def groups():
 
 
 def grouped(sizes, same=False, populations=("A",)):
-    """Groups S, H and T of the given sizes in this order; S are the held-out people, if `same`."""
+    """Groups S, H and T of the given sizes in this order; S are the held-out individuals, if
+    `same`.
+    """
     edges = np.cumsum([0, *sizes])
     rows = {name: np.arange(*edges[i : i + 2]) for i, name in enumerate(("S", "H", "T"))}
     if same:
@@ -38,7 +40,7 @@ def grouped(sizes, same=False, populations=("A",)):
     return Groups(rows, pairs, ["S"], [("T", "H")], labels, list(populations))
 
 
-def test_the_same_people_have_the_same_associations(groups):
+def test_the_same_individuals_have_the_same_associations(groups):
     fresh, held, training = groups
     found = Association(grouped((N, N, N), same=True), seed=5, windows=2)
     found.add(np.concatenate([fresh, held, training], axis=1)[:150])
@@ -63,7 +65,7 @@ def test_independent_sites_have_no_hits_no_effects_and_no_heritability(groups):
     assert found["independent"] == pytest.approx([0, 0, 0], abs=0.1)
 
 
-def test_how_many_people_are_synthetic_does_not_change_the_traits_of_real_ones(groups):
+def test_how_many_individuals_are_synthetic_does_not_change_the_traits_of_real_ones(groups):
     fresh, held, training = groups
     figures = []
     for n in (10, N):  # of them

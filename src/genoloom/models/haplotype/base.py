@@ -14,7 +14,7 @@ from genoloom.popgen.overlaps import Overlaps
 
 @dataclass(frozen=True)
 class TrainingHaplotypes:
-    """The training half of a panel at the sites that are modelled. Holds no person's name.
+    """The training half of a panel at the sites that are modelled. Holds no individual's name.
 
     Attributes
     ----------
@@ -26,7 +26,7 @@ class TrainingHaplotypes:
     position : ndarray, int64, shape (n_variants,), 1-based base pairs
     map_cm : ndarray, float64, shape (n_variants,), genetic position in centimorgans
     validation : ndarray, bool, shape (n_haplotypes,)
-        Haplotypes of the validation set: people of the training half who decide when training
+        Haplotypes of the validation set: individuals of the training half who decide when training
         stops. Learned models leave them out of the gradient; baselines may train on all.
     """
 
@@ -47,8 +47,8 @@ class SampleRequest:
     population : ndarray, int64, shape (n_haplotypes,)
         Index into the model's `population_names`.
     seed : ndarray, uint64, shape (n_haplotypes,)
-        One seed a haplotype, derived from person, haplotype and contig: the same haplotype comes
-        out whatever else is in the request.
+        One seed a haplotype, derived from individual, haplotype and contig: the same haplotype
+        comes out whatever else is in the request.
     """
 
     population: np.ndarray
@@ -102,7 +102,7 @@ class HaplotypeGenerator(ABC):
 
     def draw(self, request: SampleRequest) -> Iterator[np.ndarray]:
         """As `sample`, but no haplotype carries alternates that exclude each other; whoever makes
-        people calls this.
+        individuals calls this.
         """
         blocks = self.sample(request)
         return blocks if self.overlaps is None else self.overlaps.resolve(blocks, request.seed)
@@ -129,8 +129,8 @@ class HaplotypeGenerator(ABC):
         self, haplotypes: HaplotypeSource, population: np.ndarray
     ) -> Iterator[tuple[int, np.ndarray]]:
         """Yield, for each place between two blocks, its first variant and what exchanging there the
-        tails of a person's two haplotypes gains in natural-log likelihood nearby; float64, shape
-        (n_people,). Positive: a switch error is likely.
+        tails of an individual's two haplotypes gains in natural-log likelihood nearby; float64,
+        shape (n_individuals,). Positive: a switch error is likely.
         """
         raise TypeError(f"generator '{self.name}' has no likelihood of blocks")
 

@@ -122,9 +122,9 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         of_blocks = {"codes": options.codes, "carriers": options.code_carriers}
         if options.block is None:
             lengths = LENGTHS if len(fitted) >= FEW else LENGTHS_OF_FEW
-            of_people = {"rows": fitted, "validation": validation}
+            of_individuals = {"rows": fitted, "validation": validation}
             block = choose_block(
-                data.haplotypes, **of_blocks, **of_people, lengths=lengths, shortest=SHORTEST
+                data.haplotypes, **of_blocks, **of_individuals, lengths=lengths, shortest=SHORTEST
             )
         else:
             block = options.block
@@ -139,8 +139,8 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
     def _train(
         self, data: TrainingHaplotypes, fitted: np.ndarray, validation: np.ndarray, run: TrainingRun
     ) -> None:
-        """Fit the network to the people who are not in the validation set, each of them among all
-        the others.
+        """Fit the network to the individuals who are not in the validation set, each of them among
+        all the others.
         """
         options, rng = self.options, np.random.default_rng(derive_seed(run.seed, "pairs"))
         panel, place = self._collect(data, fitted)
@@ -307,8 +307,8 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
     def _exchange(
         self, state: CopyingState, ahead: list[tuple[np.ndarray, np.ndarray]]
     ) -> np.ndarray:
-        """Gain of exchanging the alleles that come between the two haplotypes of each person,
-        float64 (n_people,).
+        """Gain of exchanging the alleles that come between the two haplotypes of each individual,
+        float64 (n_individuals,).
         """
         gain = np.zeros(len(state.population) // 2)
         sibling = np.arange(len(state.population)) ^ 1

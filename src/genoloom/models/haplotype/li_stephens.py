@@ -4,7 +4,8 @@ reference among likelihoods.
 Li & Stephens 2003, doi:10.1093/genetics/165.4.2213. A haplotype copies one training haplotype at a
 time, switches along the genetic map, and shows a flipped allele with a small chance. Three numbers
 are fitted on the validation set: the rate of switches, the chance of a flip, and how much likelier
-templates of the own population are than others. Samples copy people, as those of any mosaic do.
+templates of the own population are than others. Samples copy individuals, as those of any mosaic
+do.
 
 Time goes with asked x training haplotypes x sites, memory with one column of states.
 """

@@ -8,9 +8,9 @@ mosaic.
 
 Crossovers come at rate 1 / `segment_cm`. One that finds no equal haplotype waits for the next
 place; each further `segment_cm` that it has waited halves the length that must agree, so that no
-row goes on copying one person because nobody resembles that person. The state is the positional
-Burrows-Wheeler order of the training haplotypes at the present site: memory does not grow along the
-contig.
+row goes on copying one individual because nobody resembles that individual. The state is the
+positional Burrows-Wheeler order of the training haplotypes at the present site: memory does not
+grow along the contig.
 """
 
 from collections.abc import Iterator

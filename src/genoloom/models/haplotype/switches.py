@@ -1,5 +1,5 @@
-"""Where the two haplotypes of a person were joined wrongly: the gain in likelihood when their tails
-are exchanged.
+"""Where the two haplotypes of an individual were joined wrongly: the gain in likelihood when their
+tails are exchanged.
 
 At the boundary before block k the blocks [k, k + REACH) of one haplotype are scored after the past
 of the other, and the reverse, and compared with the two as they are. All four see the same number
@@ -28,12 +28,13 @@ def switch_log_odds(
     haplotypes: HaplotypeSource,
     population: np.ndarray,
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield (k, log odds of a switch before block k) for k = 1, 2, ...; float64, shape (n_people,).
+    """Yield (k, log odds of a switch before block k) for k = 1, 2, ...; float64, shape
+    (n_individuals,).
 
     Parameters
     ----------
     haplotypes : HaplotypeSource
-        Columns 2 i and 2 i + 1 are one person.
+        Columns 2 i and 2 i + 1 are one individual.
     population : ndarray, int64, shape (n_haplotypes,)
         Labels of the network.
     """
@@ -54,11 +55,11 @@ def switch_log_odds(
 def _log_odds(
     model, near: np.ndarray, population: np.ndarray, span: tuple[int, int, int]
 ) -> np.ndarray:
-    """Gain of the exchange for each person; 0 where either side holds no difference between the two
-    haplotypes.
+    """Gain of the exchange for each individual; 0 where either side holds no difference between the
+    two haplotypes.
     """
     start, k, _ = span
-    first, second = near[0::2], near[1::2]  # (n_people, T, L) each
+    first, second = near[0::2], near[1::2]  # (n_individuals, T, L) each
     differs = (first != second).any(axis=2)
     informative = np.flatnonzero(
         differs[:, : k - start].any(axis=1) & differs[:, k - start :].any(axis=1)

@@ -115,7 +115,7 @@ class TemplatePanel:
         if len(population) > MOST_TEMPLATES:
             raise InputError(
                 "templates", f"{len(population)} haplotypes", expected=f"at most {MOST_TEMPLATES}",
-                remedy="train on fewer people, or give a smaller public panel",
+                remedy="train on fewer individuals, or give a smaller public panel",
             )  # fmt: skip
         order = np.argsort(population, kind="stable")
         packed = PackedHaplotypes.pack(source, fill=True)

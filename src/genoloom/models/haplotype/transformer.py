@@ -7,7 +7,7 @@ drawn by pi, crosses over at the boundary of every few sites with a small chance
 its frequency q in the cohort, and shows each allele with a small chance of a flip. Every haplotype
 is possible, all probabilities sum to one, the forward algorithm makes the likelihood exact, and
 missing calls drop out. A training block that too few haplotypes carry is no code: it teaches these
-chances, as the new blocks of people who were never seen would.
+chances, as the new blocks of individuals who were never seen would.
 
 Context is bounded. A contig is worked off in windows of `context` blocks that overlap by half: a
 window scores (or samples) its second half given its first, the first window all of it. Training

@@ -1,4 +1,4 @@
-"""Search every byte of some files for what must not leave: names of real people, paths, hosts,
+"""Search every byte of some files for what must not leave: names of real individuals, paths, hosts,
 users, canaries.
 
 Containers are opened to any depth up to `MAX_DEPTH`, and texts are decoded; docs/privacy.md lists

@@ -1,6 +1,6 @@
 """What is searched for, and the search of plain bytes.
 
-Names of people are found without regard to case, with at most one of `-`, `_`, `.` and space
+Names of individuals are found without regard to case, with at most one of `-`, `_`, `.` and space
 between their letters and digits, or with whatever else the name has there. They stand alone:
 nothing but a separator, punctuation or a blank before and after. Candidates are all places where
 a letter and a digit meet; genotypes have no letters and sequences no digits, so there are few.
@@ -14,7 +14,7 @@ from itertools import pairwise
 
 import numpy as np
 
-PERSON, PATH = "the name of a real person", "an absolute path"
+INDIVIDUAL, PATH = "the name of a real individual", "an absolute path"
 LONGEST = 256  # bytes of a name and its surroundings
 COMMON_WORDS = {
     "root", "user", "users", "admin", "administrator", "ubuntu", "debian", "centos", "localhost",
@@ -83,7 +83,7 @@ def folded(text: str) -> str:
 
 
 def searchable(name: str) -> bool:
-    """Whether a name of a person is unlike numbers and words, so that it can be searched for
+    """Whether a name of an individual is unlike numbers and words, so that it can be searched for
     everywhere.
     """
     return len(name) >= 6 and any(c.isdigit() for c in name) and any(c.isalpha() for c in name)
@@ -96,7 +96,7 @@ class Forbidden:
     Attributes
     ----------
     names : dict of (bytes, bytes) to tuple of patterns
-        Names of real people, by their first run of letters and run of digits that follow each
+        Names of real individuals, by their first run of letters and run of digits that follow each
         other, in either order.
     words : frozenset of bytes
         User and host names, in lower case.
@@ -143,7 +143,7 @@ class Forbidden:
                 between = [text[a.end() : b.start()] for a, b in pairwise(runs)]
                 places = [i for i, (a, b) in enumerate(pairwise(runs)) if _meet(a[0], b[0])]
                 if not places:  # its letters and digits do not meet, or are of another script
-                    texts[name.encode()] = PERSON
+                    texts[name.encode()] = INDIVIDUAL
                     continue
                 at = min(places, key=lambda i: not _USUAL_GAP.fullmatch(between[i]))
                 first, second = runs[at][0], runs[at + 1][0]
@@ -164,7 +164,7 @@ class Forbidden:
         found = {kind for text, kind in self.texts.items() if text in data}
         lower = data.lower()
         if self._names_in(lower):
-            found.add(PERSON)
+            found.add(INDIVIDUAL)
         if any(_stands_alone(lower, word) for word in self.words):
             found.add("a user or host name")
         if b"/" in data and _ROOTED.search(data):

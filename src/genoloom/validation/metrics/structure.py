@@ -46,7 +46,7 @@ def fst_between(d: Data, a: str, b: str, part: Part) -> float:
 
 
 def _labels(d: Data, g: str) -> tuple[np.ndarray, np.ndarray]:
-    """People of shown populations, and their labels."""
+    """Individuals of shown populations, and their labels."""
     rows = d.groups.rows[g]
     rows = rows[np.isin(d.groups.population[rows], d.groups.populations)]
     return rows, d.groups.population[rows]
@@ -55,7 +55,7 @@ def _labels(d: Data, g: str) -> tuple[np.ndarray, np.ndarray]:
 def _classified(
     d: Data, trained_on: str, tested_on: str
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Chances of each population for the people of `tested_on`, by a classifier that saw
+    """Chances of each population for the individuals of `tested_on`, by a classifier that saw
     `trained_on`.
     """
     fitted = d.fitted(trained_on)
@@ -78,7 +78,7 @@ def train_on_real(d: Data, a: str, b: str, part: Part) -> float:
 
 def ancestry_error(d: Data, a: str, b: str, part: Part) -> float:
     """Mean difference of the ancestry shares, by label, that a classifier trained on b gives the
-    people of a and of b.
+    individuals of a and of b.
     """
     shares = []
     for g in (a, b):
@@ -120,8 +120,8 @@ precision, recall, density, coverage = map(
 )
 
 
-def _people_kernel(d: Data) -> np.ndarray:
-    """Gaussian kernel of the haplotypes' distances, summed over the haplotypes of people."""
+def _individuals_kernel(d: Data) -> np.ndarray:
+    """Gaussian kernel of the haplotypes' distances, summed over the haplotypes of individuals."""
     width = max(float(np.median(d.distances("H", "H"))), 1e-6)
     values = np.exp(-d.collected.distance / width)
     return values[0::2, 0::2] + values[0::2, 1::2] + values[1::2, 0::2] + values[1::2, 1::2]
@@ -131,16 +131,16 @@ def _discrepancies(d: Data, pairs: list[tuple[np.ndarray, np.ndarray]]) -> np.nd
     sign = np.zeros((len(d.groups.population), len(pairs)), dtype=np.float32)
     for i, (first, second) in enumerate(pairs):
         sign[first, i], sign[second, i] = 1, -1
-    return kernel_discrepancy(d.once(("kernel",), lambda: _people_kernel(d)), sign)
+    return kernel_discrepancy(d.once(("kernel",), lambda: _individuals_kernel(d)), sign)
 
 
 def discrepancy(d: Data, a: str, b: str, part: Part) -> float:
-    """Maximum mean discrepancy of the people of two groups."""
+    """Maximum mean discrepancy of the individuals of two groups."""
     return float(_discrepancies(d, [(d.groups.rows[a], d.groups.rows[b])])[0])
 
 
 def halved_discrepancies(d: Data, part: Part) -> list[float]:
-    """The same of many halvings of the real people."""
+    """The same of many halvings of the real individuals."""
     rng = np.random.default_rng(derive_seed(d.seed, "discrepancies"))
     rows = np.concatenate([d.groups.rows["H"], d.groups.rows["T"]])
     names = sorted(set(d.groups.population))

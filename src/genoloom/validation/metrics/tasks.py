@@ -10,7 +10,9 @@ from genoloom.validation.data import WHOLE, Data, Part
 # A row is shown where the mean of real halvings is at least so many of their spreads: elsewhere
 # three spreads could be a departure that fails however wide the spread is.
 STEADY_LEVEL, STEADY_SIMILARITY = 4.0, 6.0
-HITS_SPREAD = 2.0  # of fresh people over that of halvings; 1.7 in 20 deals of the shipped region
+HITS_SPREAD = (
+    2.0  # of fresh individuals over that of halvings; 1.7 in 20 deals of the shipped region
+)
 
 
 def _pair(d: Data, a: str, b: str) -> int:
@@ -38,8 +40,9 @@ def hits_parts(d: Data) -> list[Part]:
 def widened_hits(d: Data, part: Part) -> list[float]:
     """Overlaps of halvings, spread out from their mean.
 
-    What all real people have in common, such as noise that makes a hit clear, does not depend on
-    how they are halved; other people have other noise. `HITS_SPREAD` bounds how much that adds.
+    What all real individuals have in common, such as noise that makes a hit clear, does not depend
+    on how they are halved; other individuals have other noise. `HITS_SPREAD` bounds how much that
+    adds.
     """
     found = _halved(d, association_hits, part)
     return (found.mean() + HITS_SPREAD * (found - found.mean())).tolist()

@@ -17,35 +17,37 @@ def _rows(d: Data, a: str, b: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _logistic(d: Data, a: str, b: str) -> float:
-    rows, label, person = _rows(d, a, b)
+    rows, label, individual = _rows(d, a, b)
     return classifier.two_sample_auc(
-        -d.collected.distance[np.ix_(rows, rows)], label, person, d.seed
+        -d.collected.distance[np.ix_(rows, rows)], label, individual, d.seed
     )
 
 
 def _trees(attribute: str):
     def auc(d: Data, a: str, b: str) -> float:
         blocks = getattr(d.collected, attribute)
-        rows, label, person = _rows(d, a, b)
+        rows, label, individual = _rows(d, a, b)
         columns = np.concatenate([block[:, rows] for block in blocks])
         return (
-            classifier.trees_auc(columns, label, person, d.seed) if len(columns) else float("nan")
+            classifier.trees_auc(columns, label, individual, d.seed)
+            if len(columns)
+            else float("nan")
         )
 
     return auc
 
 
 def _cnn(d: Data, a: str, b: str) -> float:
-    rows, label, person = _rows(d, a, b)
+    rows, label, individual = _rows(d, a, b)
     alleles = np.concatenate([block[:, rows] for block in d.collected.classifier_sites])
-    return classifier.cnn_auc(alleles, label, person, d.seed)
+    return classifier.cnn_auc(alleles, label, individual, d.seed)
 
 
 def _summaries(trees: bool):
     def auc(d: Data, a: str, b: str) -> float:
-        rows, label, person = _rows(d, a, b)
+        rows, label, individual = _rows(d, a, b)
         features, distance = d.haplotype_summaries()[rows], d.collected.distance[np.ix_(rows, rows)]
-        return classifier.summaries_auc(features, distance, label, person, d.seed, trees)
+        return classifier.summaries_auc(features, distance, label, individual, d.seed, trees)
 
     return auc
 
@@ -60,14 +62,14 @@ CLASSIFIERS = {
 }
 
 
-# see at once that the training people carry what sites were chosen by
+# see at once that the training individuals carry what sites were chosen by
 SUMMARIES = ("summaries", "trees_summaries")
 
 
 def classifier_auc(d: Data, a: str, b: str, part: Part) -> float:
     """The best AUC of all classifiers, or of the one that the part names.
 
-    The training people are judged by those that the choice of the sites does not lead astray.
+    The training individuals are judged by those that the choice of the sites does not lead astray.
     """
     if part.bin == "all":
         names = [name for name in CLASSIFIERS if a != "T" or name not in SUMMARIES]
@@ -80,8 +82,8 @@ def classifier_parts(d: Data) -> list[Part]:
 
 
 def chance_spread(d: Data) -> float:
-    """Standard deviation of the AUC of samples that do not differ, with people, not haplotypes, as
-    the units.
+    """Standard deviation of the AUC of samples that do not differ, with individuals, not
+    haplotypes, as the units.
     """
     n = d.n
     return float(np.sqrt((2 * n + 1) / (12 * n * n)))

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from helpers import founder_mosaic, make_people, make_sites
+from helpers import founder_mosaic, make_individuals, make_sites
 
 from genoloom.errors import InputError
 from genoloom.formats.models import read_description
@@ -15,7 +15,7 @@ from genoloom.formats.splits import write_split
 from genoloom.models.haplotype.base import SampleRequest, TrainingHaplotypes
 from genoloom.models.haplotype.layout import LaidOut, match_sites
 from genoloom.models.haplotype.transformer import TransformerGenerator
-from genoloom.panel import ArrayHaplotypes, People
+from genoloom.panel import ArrayHaplotypes, Individuals
 from genoloom.seeds import row_seeds
 from genoloom.stages.load import load_generator
 from genoloom.stages.train import train
@@ -155,7 +155,7 @@ def test_an_adapted_model_completes_and_round_trips(adapted):
 
 
 def test_a_small_cohort_gains_from_a_model_of_a_larger_one(tmp_path):
-    """Twelve people of founders that two hundred others share, at half of the sites; through
+    """Twelve individuals of founders that two hundred others share, at half of the sites; through
     files.
     """
     rng = np.random.default_rng(5)
@@ -172,15 +172,15 @@ def test_a_small_cohort_gains_from_a_model_of_a_larger_one(tmp_path):
         "patience": None,
     }
     for name, data, where in (("big", big, slice(None)), ("small", small, slice(None, None, 2))):
-        people = People(
+        individuals = Individuals(
             [f"{name}{i}" for i in range(data.shape[1] // 2)],
             [name] * (data.shape[1] // 2),
             ["unknown"] * (data.shape[1] // 2),
         )
         (tmp_path / name).mkdir()
-        with PanelWriter(tmp_path / name / "20", people, "20", 10**6) as writer:
+        with PanelWriter(tmp_path / name / "20", individuals, "20", 10**6) as writer:
             writer.append(sites.take(where), data)
-        write_split(tmp_path / name / "split.tsv", people, ["train"] * len(people))
+        write_split(tmp_path / name / "split.tsv", individuals, ["train"] * len(individuals))
 
     def run(panel, name, **more):
         train(
@@ -216,12 +216,12 @@ def test_a_small_cohort_gains_from_a_model_of_a_larger_one(tmp_path):
 
 def test_what_cannot_be_adapted_is_said(tmp_path):
     alleles = founder_mosaic(64, 40, np.random.default_rng(1))
-    people = make_people(20)
-    with PanelWriter(tmp_path / "20", people, "20", 10**6) as writer:
+    individuals = make_individuals(20)
+    with PanelWriter(tmp_path / "20", individuals, "20", 10**6) as writer:
         writer.append(make_sites(64), alleles)
-    with PanelWriter(tmp_path / "other", people, "20", 10**6) as writer:
+    with PanelWriter(tmp_path / "other", individuals, "20", 10**6) as writer:
         writer.append(make_sites(64, gap=77), alleles)
-    write_split(tmp_path / "split.tsv", people, ["train"] * 20)
+    write_split(tmp_path / "split.tsv", individuals, ["train"] * 20)
 
     def run(panel, **options):
         train(

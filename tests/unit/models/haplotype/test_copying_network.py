@@ -25,13 +25,13 @@ from genoloom.training.run import TrainingRun
 from genoloom.training_config import CopyingNetworkOptions
 
 
-def copies_with_flips(n_variants, n_people, seed=1, missing=0.0, flips=0.03):
-    """People of two populations whose haplotypes copy four founders each, with flips."""
+def copies_with_flips(n_variants, n_individuals, seed=1, missing=0.0, flips=0.03):
+    """Individuals of two populations whose haplotypes copy four founders each, with flips."""
     rng = np.random.default_rng(seed)
     founders = rng.integers(0, 2, (2, 4, n_variants))
-    population = np.repeat(np.arange(n_people) % 2, 2)
-    alleles = founders[population, rng.integers(0, 4, 2 * n_people)] ^ (
-        rng.random((2 * n_people, n_variants)) < flips
+    population = np.repeat(np.arange(n_individuals) % 2, 2)
+    alleles = founders[population, rng.integers(0, 4, 2 * n_individuals)] ^ (
+        rng.random((2 * n_individuals, n_variants)) < flips
     )
     alleles = np.where(rng.random(alleles.shape) < missing, -1, alleles).astype(np.int8)
     return TrainingHaplotypes(
@@ -40,7 +40,7 @@ def copies_with_flips(n_variants, n_people, seed=1, missing=0.0, flips=0.03):
         population_names=["A", "B"],
         position=np.arange(n_variants) * 100 + 1,
         map_cm=np.arange(n_variants) * 1e-4,
-        validation=np.repeat(np.arange(n_people) < n_people // 5, 2),
+        validation=np.repeat(np.arange(n_individuals) < n_individuals // 5, 2),
     )
 
 
@@ -118,12 +118,14 @@ def test_draws_follow_the_likelihood(eleven_sites, everything):
 
 
 @pytest.mark.parametrize(
-    ("n_variants", "L", "n_people", "flips", "least"),
+    ("n_variants", "L", "n_individuals", "flips", "least"),
     [(22, 4, 20, 0.1, 1), (28, 5, 20, 0.1, 3), (212, 2, 6, 0.002, 1)],
 )
-def test_counts_and_weights_leave_the_own_individual_out(n_variants, L, n_people, flips, least):
+def test_counts_and_weights_leave_the_own_individual_out(
+    n_variants, L, n_individuals, flips, least
+):
     """Every feature of every row, recounted in plain loops over the templates of others."""
-    data = copies_with_flips(n_variants, n_people, flips=flips)
+    data = copies_with_flips(n_variants, n_individuals, flips=flips)
     rows = data.haplotypes.alleles.T
     panel, order = TemplatePanel.collect(
         data.haplotypes, data.population, 2, block=L, codes=5, carriers=2, match_carriers=least
@@ -389,7 +391,7 @@ def test_unlinked_sites_and_few_templates_get_short_blocks(tmp_path, monkeypatch
     assert (block(unlinked), block(linked)) == (2, 16)
 
 
-def test_one_population_and_few_people(tmp_path):
+def test_one_population_and_few_individuals(tmp_path):
     data = copies_with_flips(9, 3)
     data = TrainingHaplotypes(
         HaplotypeView(data.haplotypes, haplotypes=np.arange(4)), np.zeros(4, dtype=int), ["A"],

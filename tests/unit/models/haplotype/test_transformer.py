@@ -236,7 +236,7 @@ def test_samples_look_like_their_population(several_windows):
     assert distance[1] < distance[0] / 2
 
 
-def test_same_person_from_different_requests(several_windows):
+def test_same_individual_from_different_requests(several_windows):
     generator = several_windows[1]
     names = [f"SYN{i:06d}" for i in range(150)]
     together = draw(generator, wanted(names))

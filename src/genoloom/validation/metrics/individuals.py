@@ -1,4 +1,4 @@
-"""Metrics of single people and of their kinship."""
+"""Metrics of single individuals and of their kinship."""
 
 import numpy as np
 from scipy import stats
@@ -10,7 +10,7 @@ from genoloom.validation.data import Data, Part, resampled_halvings
 
 CHI2 = stats.chi2.isf(0.05, 1)
 LEAST_KINSHIP = -5.0
-DOUBLE = 0.001  # genotyping errors make people differ from their copies by about as much
+DOUBLE = 0.001  # genotyping errors make individuals differ from their copies by about as much
 
 
 def _heterozygous(d: Data, g: str, part: Part) -> np.ndarray:
@@ -18,8 +18,8 @@ def _heterozygous(d: Data, g: str, part: Part) -> np.ndarray:
 
 
 def heterozygosity_distance(d: Data, a: str, b: str, part: Part) -> float:
-    """Wasserstein distance of heterozygous calls a person, in standard deviations of the held-out
-    people.
+    """Wasserstein distance of heterozygous calls an individual, in standard deviations of the
+    held-out individuals.
     """
     scale = max(float(_heterozygous(d, "H", part).std()), 1e-12)
     return float(
@@ -29,13 +29,13 @@ def heterozygosity_distance(d: Data, a: str, b: str, part: Part) -> float:
 
 def heterozygosity_ratio(d: Data, g: str, part: Part) -> float:
     """Heterozygous calls over those expected from the group's own frequencies: 1 - F, which more or
-    less diverse people do not move.
+    less diverse individuals do not move.
     """
     return float(_heterozygous(d, g, part).mean() / expected_heterozygosity(d.frequency(g)))
 
 
 def inbreeding_spread(d: Data, g: str, part: Part) -> float:
-    """Standard deviation over people of F = 1 - observed / expected heterozygous calls."""
+    """Standard deviation over individuals of F = 1 - observed / expected heterozygous calls."""
     return float((_heterozygous(d, g, part) / expected_heterozygosity(d.real_frequency)).std())
 
 
@@ -56,8 +56,8 @@ def homozygous_share(d: Data, g: str, part: Part) -> float:
 
 
 def longest_homozygous_run(d: Data, a: str, b: str, part: Part) -> float:
-    """Wasserstein distance of the longest runs of homozygosity, as a share of the held-out people's
-    mean.
+    """Wasserstein distance of the longest runs of homozygosity, as a share of the held-out
+    individuals' mean.
     """
     longest = d.collected.homozygosity.longest
     x, y = (longest[d.groups.of_population(g, part.column)] for g in (a, b))
@@ -72,7 +72,7 @@ def _kinship(d: Data, a: str, b: str) -> np.ndarray:
 
 
 def kinship_within(d: Data, a: str, b: str, part: Part) -> float:
-    """Kolmogorov-Smirnov distance of the kinships among the people of each group, to four
+    """Kolmogorov-Smirnov distance of the kinships among the individuals of each group, to four
     decimals.
     """
     values = []
@@ -83,7 +83,7 @@ def kinship_within(d: Data, a: str, b: str, part: Part) -> float:
 
 
 def closest_kin(d: Data, a: str, b: str, part: Part) -> float:
-    """Median over people of a of their highest kinship with anybody in b."""
+    """Median over individuals of a of their highest kinship with anybody in b."""
     return _closest(d, d.groups.rows[a], d.groups.rows[b])
 
 
@@ -97,8 +97,8 @@ def resampled_kin(d: Data, part: Part) -> list[float]:
     return resampled_halvings(d, d.groups.rows, lambda a, b: _closest(d, a, b))
 
 
-def repeated_people(d: Data, g: str, part: Part) -> float:
-    """Share of people who have a double in their own sample: both haplotypes the same, but for
+def repeated_individuals(d: Data, g: str, part: Part) -> float:
+    """Share of individuals who have a double in their own sample: both haplotypes the same, but for
     `DOUBLE` of the sites.
     """
     own = d.distances(g, g)

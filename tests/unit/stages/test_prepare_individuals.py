@@ -1,5 +1,5 @@
-"""Who the people of a panel are: from the sheet, from a .psam, with names that PLINK can hold; and
-maps of another place.
+"""Who the individuals of a panel are: from the sheet, from a .psam, with names that PLINK can hold;
+and maps of another place.
 """
 
 import json
@@ -14,7 +14,7 @@ from helpers import make_sites, write_vcf
 from genoloom.config import PrepareOptions
 from genoloom.errors import InputError
 from genoloom.formats.pgen import PanelWriter, open_panel
-from genoloom.panel import People
+from genoloom.panel import Individuals
 from genoloom.stages.prepare import prepare
 
 ROWS = ["100 A C 0|1 1|1 0|0", "200 G T 1|0 0|1 1|1", "300 T C 1|0 1|1 0|1"]
@@ -26,38 +26,38 @@ def out(tmp_path):
     return tmp_path / "out" / "20"
 
 
-def test_people_of_a_psam(tmp_path, out, caplog):
-    people = People(
+def test_individuals_of_a_psam(tmp_path, out, caplog):
+    individuals = Individuals(
         ["S1", "S2", "S3"],
         ["GBR", "FIN", "FIN"],
         ["male", "female", "unknown"],
         ["f", "f", ""],
         ["EUR"] * 3,
     )
-    with PanelWriter(tmp_path / "in", people, "20") as writer:
+    with PanelWriter(tmp_path / "in", individuals, "20") as writer:
         writer.append(make_sites(4), np.eye(4, 6, dtype=np.int8))
     prepare(variants=tmp_path / "in.pgen", contig="20", out=out, options=OPTIONS)
-    assert open_panel(out).people == people
-    (tmp_path / "p.tsv").write_text("person\tpopulation\nS1\tA\nS2\tA\nS3\tB\n")
+    assert open_panel(out).individuals == individuals
+    (tmp_path / "p.tsv").write_text("individual\tpopulation\nS1\tA\nS2\tA\nS3\tB\n")
     with caplog.at_level(logging.INFO):
         prepare(
             variants=tmp_path / "in.pgen",
             contig="20",
             out=out,
             options=OPTIONS,
-            people=tmp_path / "p.tsv",
+            samples=tmp_path / "p.tsv",
         )
-    assert open_panel(out).people.population == ["A", "A", "B"]
+    assert open_panel(out).individuals.population == ["A", "A", "B"]
     assert "what the .psam says is not used" in caplog.text
 
 
 def test_names_with_white_space(tmp_path, out, caplog):
     path = write_vcf(tmp_path / "in.vcf.gz", ROWS, ["Patient 1", "Patient_1", "B"])
-    (tmp_path / "p.tsv").write_text("person\tpopulation\nPatient 1\tA\nPatient_1\tB\nB\tB\n")
-    prepare(variants=path, contig="20", out=out, options=OPTIONS, people=tmp_path / "p.tsv")
-    people = open_panel(out).people
-    assert people.id == ["Patient_1.2", "Patient_1", "B"]
-    assert people.population == ["A", "B", "B"]
+    (tmp_path / "p.tsv").write_text("individual\tpopulation\nPatient 1\tA\nPatient_1\tB\nB\tB\n")
+    prepare(variants=path, contig="20", out=out, options=OPTIONS, samples=tmp_path / "p.tsv")
+    individuals = open_panel(out).individuals
+    assert individuals.id == ["Patient_1.2", "Patient_1", "B"]
+    assert individuals.population == ["A", "B", "B"]
     assert "white space" in caplog.text
     assert "Patient" not in caplog.text.replace(str(tmp_path), "")
     if shutil.which("plink2"):

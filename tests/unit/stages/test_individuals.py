@@ -1,5 +1,5 @@
-"""Who the synthetic people are: mixtures, admixture, and how two haplotypes make a person. Through
-files.
+"""Who the synthetic individuals are: mixtures, admixture, and how two haplotypes make an
+individual. Through files.
 """
 
 import allel
@@ -11,17 +11,17 @@ from genoloom.cohort import parse_shares
 from genoloom.config import CohortOptions, GenerateOptions
 from genoloom.errors import InputError
 from genoloom.formats.pgen import PanelWriter, open_panel
-from genoloom.formats.sheets import match_people, read_people
+from genoloom.formats.sheets import match_individuals, read_individuals
 from genoloom.formats.splits import write_split
 from genoloom.formats.tables import read_table
-from genoloom.panel import People, Sites
+from genoloom.panel import Individuals, Sites
 from genoloom.popgen.overlaps import Overlaps
 from genoloom.stages.cohort import make_cohort, read_cohort
 from genoloom.stages.generate import generate
 from genoloom.stages.train import train
 from genoloom.training_config import IndependentOptions, TrainOptions
 
-N_SITES, N_PEOPLE, CONTIG_CM = 4000, 60, 200.0
+N_SITES, N_INDIVIDUALS, CONTIG_CM = 4000, 60, 200.0
 # superpopulation, frequency of the alternate allele
 POPULATIONS = {"A": ("X", 0.05), "B": ("Y", 0.95), "C": ("Y", 0.5)}
 
@@ -29,11 +29,11 @@ POPULATIONS = {"A": ("X", 0.05), "B": ("Y", 0.95), "C": ("Y", 0.5)}
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """Independent sites, whose alleles tell A from B; two contigs."""
-    folder = tmp_path_factory.mktemp("people")
+    folder = tmp_path_factory.mktemp("individuals")
     rng = np.random.default_rng(1)
-    population = list(POPULATIONS) * (N_PEOPLE // 3)
-    people = People(
-        [f"P{i}" for i in range(N_PEOPLE)], population, ["unknown"] * N_PEOPLE,
+    population = list(POPULATIONS) * (N_INDIVIDUALS // 3)
+    individuals = Individuals(
+        [f"P{i}" for i in range(N_INDIVIDUALS)], population, ["unknown"] * N_INDIVIDUALS,
         superpopulation=[POPULATIONS[p][0] for p in population]
     )  # fmt: skip
     frequency = np.repeat([POPULATIONS[p][1] for p in population], 2)
@@ -46,9 +46,11 @@ def trained(tmp_path_factory):
             np.linspace(0, CONTIG_CM, N_SITES),
             10**7,
         )
-        with PanelWriter(folder / contig, people, contig, 10**7) as writer:
-            writer.append(sites, (rng.random((N_SITES, 2 * N_PEOPLE)) < frequency).astype(np.int8))
-        write_split(folder / "split.tsv", people, ["train"] * N_PEOPLE)
+        with PanelWriter(folder / contig, individuals, contig, 10**7) as writer:
+            writer.append(
+                sites, (rng.random((N_SITES, 2 * N_INDIVIDUALS)) < frequency).astype(np.int8)
+            )
+        write_split(folder / "split.tsv", individuals, ["train"] * N_INDIVIDUALS)
         train(
             generator="independent", panel=folder / contig, split=folder / "split.tsv",
             model=folder / f"{contig}.safetensors",
@@ -60,7 +62,7 @@ def trained(tmp_path_factory):
 
 
 def make(folder, out, contig="20", shard=1000, **options):
-    """Alleles (n_sites, 2 n) and cohort of the asked people; files go to `out`."""
+    """Alleles (n_sites, 2 n) and cohort of the asked individuals; files go to `out`."""
     make_cohort(
         model=folder / "20.safetensors", split=folder / "split.tsv", out=out / "cohort.tsv",
         options=CohortOptions(**options), seed=4,
@@ -91,16 +93,16 @@ def test_shares_of_superpopulations():
 
 
 def test_superpopulations_come_from_the_sheet_and_reach_the_split(trained, tmp_path):
-    sheet = tmp_path / "people.tsv"
-    sheet.write_text("person\tpopulation\tsuperpopulation\nb\tYRI\tAFR\na\tGBR\tEUR\n")
-    people = match_people(sheet, "file.vcf", ["a", "b"])
-    assert people.superpopulation == ["EUR", "AFR"]
-    sheet.write_text("person\tpopulation\tsuperpopulation\nb\tYRI\tAFR\na\tYRI\tEUR\n")
+    sheet = tmp_path / "samples.tsv"
+    sheet.write_text("individual\tpopulation\tsuperpopulation\nb\tYRI\tAFR\na\tGBR\tEUR\n")
+    individuals = match_individuals(sheet, "file.vcf", ["a", "b"])
+    assert individuals.superpopulation == ["EUR", "AFR"]
+    sheet.write_text("individual\tpopulation\tsuperpopulation\nb\tYRI\tAFR\na\tYRI\tEUR\n")
     with pytest.raises(
         InputError, match="line 3: the population is of another superpopulation than on line 2"
     ):
-        read_people(sheet)
-    assert open_panel(trained / "20").people.superpopulation[:3] == ["X", "Y", "Y"]
+        read_individuals(sheet)
+    assert open_panel(trained / "20").individuals.superpopulation[:3] == ["X", "Y", "Y"]
     assert {(r["population"], r["superpopulation"]) for r in read_table(trained / "split.tsv")} == {
         ("A", "X"), ("B", "Y"), ("C", "Y"),
     }  # fmt: skip
@@ -108,29 +110,29 @@ def test_superpopulations_come_from_the_sheet_and_reach_the_split(trained, tmp_p
 
 def test_mixture_of_superpopulations(trained, tmp_path):
     _, panel = make(trained, tmp_path, size=40, populations="X:0.75,Y:0.25")
-    counts = {p: panel.people.population.count(p) for p in "ABC"}
+    counts = {p: panel.individuals.population.count(p) for p in "ABC"}
     assert counts == {"A": 30, "B": 5, "C": 5}
-    assert panel.people.sex.count("female") == 20
+    assert panel.individuals.sex.count("female") == 20
     assert not list(tmp_path.glob("*.bed"))
 
 
 def read_truth(path):
     return [
-        (int(r["start"]), int(r["end"]), r["ancestry"], r["person"], int(r["haplotype"]))
+        (int(r["start"]), int(r["end"]), r["ancestry"], r["individual"], int(r["haplotype"]))
         for r in read_table(path)
     ]
 
 
-def test_admixed_people_are_what_the_truth_says(trained, tmp_path):
+def test_admixed_individuals_are_what_the_truth_says(trained, tmp_path):
     alleles, panel = make(
         trained, tmp_path, size=40, admixture="A:0.7,B:0.3", admixed=0.5, generations=8.0
     )
-    admixed = [i for i, p in enumerate(panel.people.population) if p == "admixed"]
+    admixed = [i for i, p in enumerate(panel.individuals.population) if p == "admixed"]
     assert len(admixed) == 20
     label = np.full(alleles.shape, "", dtype=object)
-    for start, end, ancestry, person, haplotype in read_truth(tmp_path / "20.ancestry.bed"):
+    for start, end, ancestry, individual, haplotype in read_truth(tmp_path / "20.ancestry.bed"):
         inside = (panel.sites.position - 1 >= start) & (panel.sites.position <= end)
-        label[inside, 2 * panel.people.id.index(person) + haplotype - 1] = ancestry
+        label[inside, 2 * panel.individuals.id.index(individual) + haplotype - 1] = ancestry
     columns = np.array([2 * i + h for i in admixed for h in (0, 1)])
     mixed, truth = alleles[:, columns], label[:, columns]
     assert set(np.unique(truth)) == {"A", "B"}
@@ -146,7 +148,7 @@ def test_admixed_people_are_what_the_truth_says(trained, tmp_path):
     np.testing.assert_array_equal(alleles[:, others], plain[:, others])
 
 
-def test_admixed_people_are_the_same_from_any_shard_and_carry_their_ancestry_through_contigs(
+def test_admixed_individuals_are_the_same_from_any_shard_and_carry_their_ancestry_through_contigs(
     trained, tmp_path
 ):
     options = {"size": 13, "admixture": "X:0.5,Y:0.5", "inbreeding": 0.3}
@@ -192,7 +194,8 @@ def test_inbreeding_shows_in_heterozygosity_and_runs_of_homozygosity(
     for row in read_table(tmp_path / "20.autozygous.bed"):
         start, end = int(row["start"]), int(row["end"])
         autozygous[
-            (position - 1 >= start) & (position <= end), panel.people.id.index(row["person"])
+            (position - 1 >= start) & (position <= end),
+            panel.individuals.id.index(row["individual"]),
         ] = True
         if start > 0 and end < position[-1]:
             lengths.append((end - start) / 1000 * CONTIG_CM / N_SITES)
@@ -250,8 +253,8 @@ def test_what_cannot_be_made_is_said(trained, tmp_path):
 
 
 def test_overlapping_variants_never_meet_on_a_haplotype(tmp_path):
-    """Admixed and inbred people of sites that crowd: no excluded pair, the same people in shards,
-    copies that are equal.
+    """Admixed and inbred individuals of sites that crowd: no excluded pair, the same individuals in
+    shards, copies that are equal.
     """
     rng, n = np.random.default_rng(8), 600
     position = np.sort(rng.integers(1, 2500, n))
@@ -273,10 +276,10 @@ def test_overlapping_variants_never_meet_on_a_haplotype(tmp_path):
         position / 25.0,
         10**4,
     )
-    people = People([f"P{i}" for i in range(30)], ["A", "B", "C"] * 10, ["unknown"] * 30)
-    with PanelWriter(tmp_path / "20", people, "20", 10**4) as writer:
+    individuals = Individuals([f"P{i}" for i in range(30)], ["A", "B", "C"] * 10, ["unknown"] * 30)
+    with PanelWriter(tmp_path / "20", individuals, "20", 10**4) as writer:
         writer.append(sites, (rng.random((n, 60)) < 0.3).astype(np.int8))
-    write_split(tmp_path / "split.tsv", people, ["train"] * 30)
+    write_split(tmp_path / "split.tsv", individuals, ["train"] * 30)
     train(
         generator="independent", panel=tmp_path / "20", split=tmp_path / "split.tsv",
         model=tmp_path / "20.safetensors",
@@ -302,9 +305,9 @@ def test_overlapping_variants_never_meet_on_a_haplotype(tmp_path):
         if line[0] != "#"
     ]
     assert copied
-    for _, start, stop, person, *_ in copied:
+    for _, start, stop, individual, *_ in copied:
         inside, i = (
             (panel.sites.position > int(start)) & (panel.sites.position <= int(stop)),
-            panel.people.id.index(person),
+            panel.individuals.id.index(individual),
         )
         np.testing.assert_array_equal(alleles[inside, 2 * i], alleles[inside, 2 * i + 1])

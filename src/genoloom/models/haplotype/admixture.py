@@ -1,7 +1,7 @@
-"""From haplotypes to people: ancestry that changes along the contig, and haplotypes that are copies
-of one another.
+"""From haplotypes to individuals: ancestry that changes along the contig, and haplotypes that are
+copies of one another.
 
-Without more said, the two haplotypes of a person are drawn independently from the person's
+Without more said, the two haplotypes of an individual are drawn independently from the individual's
 population: random mating within it.
 """
 
@@ -54,18 +54,18 @@ def sample_ancestries(
 
 
 def copy_autozygous(blocks: Iterator[np.ndarray], autozygous: Tracts) -> Iterator[np.ndarray]:
-    """Yield the blocks with each person's second haplotype a copy of the first where `autozygous`
-    is 1.
+    """Yield the blocks with each individual's second haplotype a copy of the first where
+    `autozygous` is 1.
 
     Parameters
     ----------
-    blocks : iterator of ndarray, int8, shape (n, 2 * n_people)
+    blocks : iterator of ndarray, int8, shape (n, 2 * n_individuals)
     autozygous : Tracts
-        One row a person.
+        One row an individual.
     """
     start = 0
     for alleles in blocks:
-        same = autozygous.at(start, start + len(alleles)) == 1  # (n, n_people)
+        same = autozygous.at(start, start + len(alleles)) == 1  # (n, n_individuals)
         second = np.where(same, alleles[:, 0::2], alleles[:, 1::2])
         yield np.stack([alleles[:, 0::2], second], axis=2).reshape(alleles.shape)
         start += len(alleles)
