@@ -12,7 +12,7 @@ from pydantic import Field
 
 from genoloom.audit_levels import FEWEST_RESAMPLES
 from genoloom.config_section import Section, Share
-from genoloom.medicine_config import PhenotypeOptions, UtilitySection
+from genoloom.medicine_config import PhenotypeOptions, TrialSection, UtilitySection
 from genoloom.sequence_config import (
     GenerateSequencesOptions,
     SequenceOptions,
@@ -349,6 +349,7 @@ class Config(Section):
     consensus: ConsensusOptions = Field(default_factory=ConsensusOptions)
     phenotypes: PhenotypeOptions = Field(default_factory=PhenotypeOptions)
     utility: UtilitySection = Field(default_factory=UtilitySection)
+    treatment_effects: TrialSection = Field(default_factory=TrialSection)
     validate_: ValidateOptions = Field(default_factory=ValidateOptions, alias="validate")
     audit: AuditOptions = Field(default_factory=AuditOptions)
     release: ReleaseOptions = Field(default_factory=ReleaseOptions)

@@ -1,5 +1,6 @@
 """The configuration of personalised medicine: phenotypes, tasks of utility, planted trials."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
@@ -67,6 +68,14 @@ class UtilitySection(UtilityOptions, Switched):
 class TrialOptions(FiniteSection):
     """How hard the planted trial is, and how it is repeated."""
 
+    modifier: str | None = Field(
+        None, description="CONTIG:POSITION:REF:ALT of a variant whose alternate allele is planted"
+        " as a loss of function, in place of the star alleles of CYP2C19.",
+    )  # fmt: skip
+    outcome: Literal["inhibition", "events"] = Field(
+        "inhibition", description="Inhibition of platelets, or rare events that loss of function"
+        " makes more frequent.",
+    )  # fmt: skip
     individuals: int | None = Field(
         None, ge=100, description="Individuals of each training set, drawn with replacement where"
         " there are fewer; none: as many as the smaller of train and synthetic has.",
@@ -90,3 +99,18 @@ class TrialOptions(FiniteSection):
         12.0, description="Standard deviation of the outcome given all else, in per cent."
     )
     cost: float = Field(10.0, description="Gain that treatment 1 must bring, in per cent.")
+
+    @field_validator("modifier")
+    @classmethod
+    def _a_variant(cls, text: str | None) -> str | None:
+        if text is not None and not re.fullmatch(r"[^:\s]+:[1-9]\d{0,9}:[ACGT]+:[ACGT]+", text):
+            raise ValueError("give CONTIG:POSITION:REF:ALT, such as 20:1389695:T:C")
+        return text
+
+
+class TrialSection(TrialOptions, Switched):
+    """Treatment effects learnt from every generator's haplotypes, in a planted trial."""
+
+    build: Literal["GRCh37", "GRCh38"] | None = Field(
+        None, description="Genome build of the panels, for the star alleles of CYP2C19."
+    )

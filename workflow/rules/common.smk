@@ -276,14 +276,14 @@ def get_phenotype_targets():
 
 
 def get_utility_targets():
-    """Utility of every generator, where the configuration asks for it."""
-    if not settings.utility.enabled:
-        return []
+    """Utility and treatment effects of every generator, where the configuration asks for them."""
+    tables = ["utility.tsv", "utility.json"] if settings.utility.enabled else []
+    tables += ["effects.tsv"] if settings.treatment_effects.enabled else []
     return expand(
         "results/validation/{panel}/{generator}/{table}",
         panel=panels,
         generator=generators,
-        table=["utility.tsv", "utility.json"],
+        table=tables,
     )
 
 
@@ -323,7 +323,7 @@ def get_report_inputs(wildcards):
         generator=sequence_generators,
         table=["tsv", "figures.json"],
     )
-    return models + haplotypes + sequences
+    return models + haplotypes + sequences + get_utility_targets()
 
 
 def prefixes(flag, suffix=".pgen"):

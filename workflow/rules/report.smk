@@ -42,6 +42,8 @@ rule write_report:
             + [f"--generator {name}" for name in generators]
             + [f"--sequence-set {name}" for name in sequence_sets]
             + [f"--sequence-generator {name}" for name in sequence_generators]
+            + ["--utility"] * settings.utility.enabled
+            + ["--effects"] * settings.treatment_effects.enabled
         ),
     shell:
         "genoloom report --results {params.results:q} {params.shown} --out {output.html:q} "

@@ -1,9 +1,10 @@
 """
-Do daily work with synthetic haplotypes and with real ones, where the configuration says so.
+Do daily work with synthetic haplotypes and with real ones, and learn treatment effects from them,
+where the configuration says so.
 
 REQUIRED INPUTS   results/synthetic/{panel}/{generator}/{contig}.*, results/panels/{panel}/*,
                   results/splits/{panel}.tsv
-OUTPUTS           results/validation/{panel}/{generator}/utility.tsv, utility.json
+OUTPUTS           results/validation/{panel}/{generator}/utility.tsv, utility.json, effects.tsv
 """
 
 if settings.utility.enabled:
@@ -41,3 +42,42 @@ if settings.utility.enabled:
             "genoloom utility {params.synthetic} {params.panels} --split {input.split:q} "
             "--out {output.table:q} --figures {output.figures:q} {params.options} "
             "--seed {params.seed} --log {log:q}"
+
+
+if settings.treatment_effects.enabled:
+
+    rule learn_treatment_effects:
+        """
+        Learn the effects of a planted trial from the haplotypes of {wildcards.generator} for
+        {wildcards.panel}
+          {params.options}
+        """
+        input:
+            synthetic=get_synthetic_pgens,
+            panel=get_panel_pgens,
+            split="results/splits/{panel}.tsv",
+        output:
+            table="results/validation/{panel}/{generator}/effects.tsv",
+        log:
+            "logs/learn_treatment_effects/{panel}.{generator}.log",
+        benchmark:
+            "benchmarks/learn_treatment_effects/{panel}.{generator}.tsv"
+        conda:
+            "../../envs/torch.yaml"
+        threads: 1
+        resources:
+            mem_mb=genotype_mem_mb,
+            runtime=60,
+        params:
+            synthetic=prefixes("--synthetic"),
+            panels=prefixes("--panel"),
+            options=config_files.flags(
+                settings.treatment_effects,
+                leave_out=(
+                    ("enabled",) if settings.treatment_effects.build else ("enabled", "build")
+                ),
+            ),
+            seed=job_seed("treatment_effects"),
+        shell:
+            "genoloom treatment-effects {params.synthetic} {params.panels} --split {input.split:q} "
+            "--out {output.table:q} {params.options} --seed {params.seed} --log {log:q}"

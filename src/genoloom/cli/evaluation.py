@@ -210,6 +210,8 @@ def release(sections, **given):
 @_shown("--sequence-set", "sequence_sets", "Sequence set")
 @_shown("--sequence-generator", "sequence_generators", "Sequence generator")
 @file_option("--out", "HTML file to write.")
+@click.option("--utility", is_flag=True, help="Show the utility of each haplotype generator.")
+@click.option("--effects", is_flag=True, help="Show treatment effects of planted trials.")
 @logged
 def report(**given):
     """Write the public report: one HTML file that works offline."""

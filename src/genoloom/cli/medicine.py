@@ -40,7 +40,7 @@ def phenotypes(**given):
 
 @click.command("treatment-effects")
 @comparands_options
-@click.option("--build", type=_BUILD, required=True, help="Genome build of all files.")
+@click.option("--build", type=_BUILD, help="Genome build of all files, for CYP2C19.")
 @file_option("--out", "Table of scores to write.")
 @file_option("--summary", "Also write options, variants and frequencies (JSON).", required=False)
 @seed_option
@@ -50,7 +50,7 @@ def treatment_effects(sections, **given):
     """Learn individual treatment effects from synthetic individuals; judge them on real ones.
 
     The trial is planted: CYP2C19 diplotypes change what one of two antiplatelet treatments does.
-    Files must hold CYP2C19, on contig 10.
+    Files must hold CYP2C19, on contig 10; or the variant that --modifier plants in its place.
     """
     from genoloom.stages.treatment_effects import treatment_effects as stage
 

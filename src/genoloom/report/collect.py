@@ -8,13 +8,17 @@ from genoloom.privacy.attack_ids import SPLIT_ROWS
 from genoloom.report.data import (
     Attack,
     DataSet,
+    EffectFigure,
     Judgement,
     Kind,
     Metric,
     Provenance,
     ReportData,
+    TaskFigure,
     as_attack,
+    as_effect,
     as_metric,
+    as_task,
     count,
     use_grades,
 )
@@ -28,7 +32,8 @@ from genoloom.validation.verdicts import Verdict
 class PanelData:
     """What the report shows of one panel; tables are rows of text cells, by generator.
 
-    `leak` holds what the audit of each generator wrote for the report.
+    `leak` holds what the audit of each generator wrote for the report; `utility`, `p_values` and
+    `effects` are empty where those tasks were not run.
     """
 
     name: str
@@ -38,6 +43,9 @@ class PanelData:
     leak: dict[str, dict] = field(default_factory=dict)
     history: dict[str, list[dict]] = field(default_factory=dict)
     models: list[dict] = field(default_factory=list)
+    utility: dict[str, list[dict]] = field(default_factory=dict)
+    p_values: dict[str, dict] = field(default_factory=dict)
+    effects: dict[str, list[dict]] = field(default_factory=dict)
 
 
 @dataclass
@@ -68,7 +76,9 @@ def _panel(panel: PanelData) -> DataSet:
     attacks = [as_attack(row) for row in _own(panel.privacy)]
     rows = summarise_panel(panel.name, panel.fidelity, panel.privacy)
     some = next(iter(panel.figures.values()), {})
-    judgements = _judgements(rows, metrics, attacks)
+    tasks = [as_task(name, row) for name, table in panel.utility.items() for row in table]
+    effects = [as_effect(name, row) for name, table in panel.effects.items() for row in table]
+    judgements = _judgements(rows, metrics, attacks, tasks, effects)
     leak = cohort_leak(panel.leak, judgements)
     accounts = {name: data.get("site_account") for name, data in panel.figures.items()}
     return DataSet(
@@ -82,11 +92,16 @@ def _panel(panel: PanelData) -> DataSet:
         judgements=judgements,
         metrics=metrics,
         attacks=attacks,
+        utility=tasks,
+        effects=effects,
         provenance=[*map(_of_model, panel.models), *_of_figures(panel.figures)],
     )
 
 
-def _judgements(rows: list[dict], metrics: list[Metric], attacks: list[Attack]) -> list[Judgement]:
+def _judgements(
+    rows: list[dict], metrics: list[Metric], attacks: list[Attack], tasks: list[TaskFigure],
+    effects: list[EffectFigure],
+) -> list[Judgement]:  # fmt: skip
     judged = [
         Judgement(
             generator=row["generator"],
@@ -102,7 +117,12 @@ def _judgements(rows: list[dict], metrics: list[Metric], attacks: list[Attack]) 
             indistinguishable=row["fidelity"] == Verdict.PASS,
             # real individuals have no row of what the choice of the sites decides, and are what all
             # are compared with
-            uses=use_grades([m for m in metrics if m.generator == row["generator"]])
+            uses=use_grades(
+                *(
+                    [f for f in own if f.generator == row["generator"]]
+                    for own in (metrics, tasks, effects)
+                )
+            )
             if row["kind"] in get_args(Kind)
             else [],
             fidelity_reasons=fidelity_reasons(

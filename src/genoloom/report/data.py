@@ -12,11 +12,24 @@ from pydantic import BaseModel, ConfigDict, Field
 from genoloom.disclosure import FEW
 from genoloom.privacy.attack_ids import parse_attack
 from genoloom.validation import verdicts
-from genoloom.validation.metric_ids import Better, parse_metric
+from genoloom.validation.metric_ids import Better, TaskId, parse_metric
 from genoloom.validation.uses import Figure, Fitness, Use, judge_uses
 
 Verdict = verdicts.Verdict | Literal[""]
 Kind = Literal["generator", "control"]
+
+
+TASK_TITLES = {
+    "dosage_r2": "Imputed dosages, r²",
+    "effect_slope": "Effects of planted traits, slope on the truth",
+    "power": "Causal sites found",
+    "false_positives": "Null sites with p < 0.05",
+    "null_lambda": "Genomic inflation of null traits (λ)",
+    "score_r2": "Polygenic scores, r² with the truth",
+    "balanced_accuracy": "Ancestry, balanced accuracy",
+    "recall": "Ancestry, recall",
+    "projection_r2": "Projection on components, variance explained",
+}
 
 
 class Part(BaseModel):
@@ -72,6 +85,35 @@ class Attack(Part):
     n: int | None
     verdict: Verdict
     note: str = Field("", description="Why it was not run.")
+
+
+class TaskFigure(Part):
+    """One figure of `genoloom utility`."""
+
+    generator: str
+    task: str
+    metric: str
+    title: str = Field(description="What the page calls the metric.")
+    method: str = Field(description="What imputed; else empty.")
+    population: str
+    bin: str
+    panel: str = Field(description="`real`, `synthetic`, `both` or `mosaic`.")
+    value: float | None
+    sd: float | None = Field(description="Spread over individuals or traits.")
+    ratio: float | None = Field(description="Value over that of the real panel.")
+    ratio_sd: float | None
+
+
+class EffectFigure(Part):
+    """One figure of `genoloom treatment-effects`."""
+
+    generator: str
+    data: str = Field(description="What learners were trained on; `truth`: the effects themselves.")
+    learner: str
+    metric: str
+    group: str = Field(description="`all`, a phenotype, a diplotype or a population.")
+    value: float | None
+    sd: float | None = Field(description="Spread over trials.")
 
 
 class UseGrade(Part):
@@ -178,6 +220,8 @@ class DataSet(Part):
     judgements: list[Judgement]
     metrics: list[Metric]
     attacks: list[Attack] = []
+    utility: list[TaskFigure] = Field([], description="Where the tasks were run.")
+    effects: list[EffectFigure] = Field([], description="Where planted trials were run.")
     provenance: list[Provenance] = []
 
 
@@ -232,11 +276,36 @@ def as_attack(row: dict) -> Attack:
     )  # fmt: skip
 
 
-def use_grades(metrics: list[Metric]) -> list[UseGrade]:
+def as_task(generator: str, row: dict) -> TaskFigure:
+    """A row of a table of utility (cells of text)."""
+    figures = {name: number(row[name]) for name in ("value", "sd", "ratio", "ratio_sd")}
+    labels = {
+        name: row[name] for name in ("task", "metric", "method", "population", "bin", "panel")
+    }
+    title = TASK_TITLES.get(row["metric"], row["metric"].replace("_", " "))
+    return TaskFigure(generator=generator, title=title, **labels, **figures)
+
+
+def as_effect(generator: str, row: dict) -> EffectFigure:
+    """A row of a table of treatment effects (cells of text)."""
+    labels = {name: row[name] for name in ("data", "learner", "metric", "group")}
+    figures = {name: number(row[name]) for name in ("value", "sd")}
+    return EffectFigure(generator=generator, **labels, **figures)
+
+
+def use_grades(
+    metrics: list[Metric], tasks: list[TaskFigure], effects: list[EffectFigure]
+) -> list[UseGrade]:  # fmt: skip
     """What the data are fit for, from the figures of one generator."""
     figures = [
         Figure(m.metric, m.population, m.bin, m.value, m.reference, m.null_sd) for m in metrics
     ]
+    figures += [
+        Figure(f.metric, f.population, f.bin, f.ratio, 1.0, f.ratio_sd)
+        for f in tasks if f.panel == "synthetic" and f.method in ("", "li_stephens")
+        and f.ratio is not None
+    ]  # fmt: skip
+    figures += _effect_figures(effects)
     return [
         UseGrade(
             use=fit.use, title=fit.use.title, population=fit.population, fitness=fit.fitness,
@@ -244,3 +313,17 @@ def use_grades(metrics: list[Metric]) -> list[UseGrade]:
         )
         for fit in judge_uses(figures)
     ]  # fmt: skip
+
+
+def _effect_figures(effects: list[EffectFigure]) -> list[Figure]:
+    """Ratios to real data of a trial with synthetic genotypes; learners stand as bins."""
+    ratios = [
+        Figure(TaskId.ROOT_PEHE, "all", f.learner, f.value, 1.0, f.sd)
+        for f in effects if (f.data, f.metric) == ("genotypes", "root_pehe_ratio")
+    ]  # fmt: skip
+    distance = {(f.data, f.group): f.value for f in effects if f.metric == TaskId.DIPLOTYPE_TV}
+    for (data, group), value in distance.items():
+        real = distance.get(("real", group))
+        if data == "synthetic" and value is not None and real:
+            ratios.append(Figure(TaskId.DIPLOTYPE_TV, group, "all", value / real, 1.0, None))
+    return ratios

@@ -47,7 +47,8 @@ plt.rcParams.update(
 )
 
 
-def _svg(figure, tight: bool = True) -> str:
+def svg(figure, tight: bool = True) -> str:
+    """The text of a figure, which is closed."""
     if tight:
         figure.tight_layout()
     buffer = io.StringIO()
@@ -57,7 +58,8 @@ def _svg(figure, tight: bool = True) -> str:
     return text[text.index("<svg") :]
 
 
-def _axes(width: float = 4.6, height: float = 3.4):
+def draw_axes(width: float = 4.6, height: float = 3.4):
+    """A figure of this size in inches, and its axes."""
     return plt.subplots(figsize=(width, height))
 
 
@@ -100,7 +102,7 @@ def trade_off(judgements: list[Judgement], drawn: dict[str, Style], leak: Cohort
     Both axes run towards 0.5, so up and right is good. The grey area is what mosaics of training
     haplotypes reach: there one of them is as faithful and leaks no more.
     """
-    figure, axes = _axes(4.0, 4.3)
+    figure, axes = draw_axes(4.0, 4.3)
     shown = placed(judgements)
     limit = leak.max_auc if leak and 0.5 < leak.max_auc < 1 else 0.6
     most = max([0.8, *(0.02 + (j.worst_attack_high or j.worst_attack) for j in shown)])
@@ -143,7 +145,7 @@ def trade_off(judgements: list[Judgement], drawn: dict[str, Style], leak: Cohort
     lines = math.ceil(len(labels) / 2)
     figure.legend(handles, labels, loc="lower center", ncol=2, frameon=False, fontsize=8.5)
     figure.subplots_adjust(left=0.21, right=0.98, top=0.98, bottom=(0.75 + 0.18 * lines) / 4.3)
-    return _svg(figure, tight=False)
+    return svg(figure, tight=False)
 
 
 def _frontier(axes, copying: list[Judgement]) -> None:
@@ -164,7 +166,7 @@ def _frontier(axes, copying: list[Judgement]) -> None:
     axes.plot(x, y, color=MUTED, lw=1.5)
 
 
-def _legend(axes, below: float = 0.16) -> None:
+def legend(axes, below: float = 0.16) -> None:
     """Under the axes, so that it hides nothing and the figure stays readable on a phone."""
     axes.legend(
         frameon=False,
@@ -178,7 +180,7 @@ def _legend(axes, below: float = 0.16) -> None:
 
 def decay(figures: dict[str, dict], drawn: dict[str, Style]) -> str:
     """LD decay of every generator with phase, beside the holdout individuals."""
-    figure, axes = _axes(5.0, 4.3)
+    figure, axes = draw_axes(5.0, 4.3)
     some = next(iter(figures.values()))["decay"]
     used = np.array(some["used"])
     edges = [edge if edge is not None else math.inf for edge in some["edges_bp"]]
@@ -203,13 +205,13 @@ def decay(figures: dict[str, dict], drawn: dict[str, Style]) -> str:
     axes.set_xlabel("distance between sites, base pairs")
     axes.set_ylabel("mean r²")
     axes.set_ylim(bottom=0)
-    _legend(axes)
-    return _svg(figure)
+    legend(axes)
+    return svg(figure)
 
 
 def spectrum(figures: dict[str, dict], drawn: dict[str, Style]) -> str:
     """Site frequency spectrum of every generator beside the holdout individuals."""
-    figure, axes = _axes(5.0, 4.3)
+    figure, axes = draw_axes(5.0, 4.3)
     some = next(iter(figures.values()))["spectrum"]
     x = np.arange(len(some["from_count"]))
     labels = [
@@ -232,13 +234,13 @@ def spectrum(figures: dict[str, dict], drawn: dict[str, Style]) -> str:
     axes.set_xticks(x, labels, rotation=60, fontsize=8)
     axes.set_xlabel("copies of the minor allele")
     axes.set_ylabel("share of polymorphic sites")
-    _legend(axes, below=0.3)
-    return _svg(figure)
+    legend(axes, below=0.3)
+    return svg(figure)
 
 
 def frequency(data: dict, name: str) -> str:
     """Density of sites over holdout and synthetic allele frequency."""
-    figure, axes = _axes(4.2, 3.6)
+    figure, axes = draw_axes(4.2, 3.6)
     sites = np.array(data["frequency"]["sites"], dtype=float)
     edges = np.array(data["frequency"]["edges"])
     mesh = axes.pcolormesh(
@@ -253,14 +255,14 @@ def frequency(data: dict, name: str) -> str:
     figure.colorbar(mesh, label="sites")
     axes.set_xlabel("allele frequency, holdout individuals")
     axes.set_ylabel(f"allele frequency, {name}")
-    return _svg(figure)
+    return svg(figure)
 
 
 def pca(data: dict, name: str) -> str:
     """Synthetic individuals on the components of the holdout individuals, whose populations are
     drawn as 95 % ellipses.
     """
-    figure, axes = _axes(4.6, 3.8)
+    figure, axes = draw_axes(4.6, 3.8)
     ellipses, points = data["pca"]["real_ellipses"], data["pca"]["synthetic_points"]
     names = sorted({e["population"] for e in ellipses} | {p["population"] for p in points})
     for marker, population in zip(MARKERS * len(names), names, strict=False):
@@ -302,12 +304,12 @@ def pca(data: dict, name: str) -> str:
     axes.set_ylabel("component 2")
     if len(names) <= 6:
         axes.legend(frameon=False, fontsize=8)
-    return _svg(figure)
+    return svg(figure)
 
 
 def training(history: list[dict], name: str) -> str:
     """Training curves: bits per site or base where there are any, else the losses and the score."""
-    figure, axes = _axes()
+    figure, axes = draw_axes()
     keys = [k for k in ("train_bits", "bits") if any(k in row for row in history)]
     keys = keys or [k for k in ("score", "critic", "generator") if any(k in row for row in history)]
     for key, shade in zip(keys, (MUTED, SYNTHETIC, TRAIN), strict=False):
@@ -327,12 +329,12 @@ def training(history: list[dict], name: str) -> str:
     axes.set_xlabel("step")
     axes.set_ylabel("bits" if "bits" in keys else "loss")
     axes.legend(frameon=False, fontsize=8)
-    return _svg(figure)
+    return svg(figure)
 
 
 def bits(tables: dict[str, float]) -> str:
     """Bits per base of the sequence generators; lower is better."""
-    figure, axes = _axes(4.4, 1.2 + 0.24 * len(tables))
+    figure, axes = draw_axes(4.4, 1.2 + 0.24 * len(tables))
     names = sorted(tables, key=lambda name: (-tables[name], name))
     axes.barh(names, [tables[n] for n in names], color=[colour(n) for n in names], height=0.6)
     for i, n in enumerate(names):
@@ -349,12 +351,12 @@ def bits(tables: dict[str, float]) -> str:
     axes.set_xlim(max(0, low - 0.15), 2.0)
     axes.tick_params(axis="y", labelsize=8)
     axes.set_xlabel("bits per base, holdout (2: knows nothing)")
-    return _svg(figure)
+    return svg(figure)
 
 
 def histogram(edges: list[float], groups: dict[str, list[float]], xlabel: str) -> str:
     """Outlined histograms of several groups; real in blue, synthetic in orange."""
-    figure, axes = _axes()
+    figure, axes = draw_axes()
     shades = {"holdout": REAL, "train": TRAIN, "synthetic": SYNTHETIC, "between": MUTED}
     for name, values in groups.items():
         total = sum(values) or 1
@@ -364,18 +366,18 @@ def histogram(edges: list[float], groups: dict[str, list[float]], xlabel: str) -
     axes.set_xlabel(xlabel)
     axes.set_ylabel("share")
     axes.legend(frameon=False, fontsize=8)
-    return _svg(figure)
+    return svg(figure)
 
 
 def scatter(x: list[float], y: list[float], xlabel: str, ylabel: str) -> str:
     """Points on a square with the diagonal."""
-    figure, axes = _axes(3.8, 3.6)
+    figure, axes = draw_axes(3.8, 3.6)
     top = max([*x, *y]) * 1.05
     axes.plot([0, top], [0, top], color=MUTED, lw=0.8)
     axes.plot(x, y, "o", ms=3, color=SYNTHETIC, alpha=0.6)
     axes.set_xlabel(xlabel)
     axes.set_ylabel(ylabel)
-    return _svg(figure)
+    return svg(figure)
 
 
 def places(data: dict, name: str) -> str:
@@ -398,7 +400,7 @@ def places(data: dict, name: str) -> str:
         axes.set_ylim(0, None)
     grid[0].legend(frameon=False, fontsize=8, ncols=2)
     grid[-1].set_xlabel("place in the sequence")
-    return _svg(figure)
+    return svg(figure)
 
 
 def information(shares: np.ndarray) -> np.ndarray:
@@ -446,7 +448,7 @@ def logo(data: dict, name: str) -> str:
     grid[-1].set_xlim(where.start + 0.4, where.stop + 0.6)
     grid[-1].set_ylim(0, max(top * 1.05, 0.01))
     grid[-1].set_xlabel("place in the sequence")
-    return _svg(figure)
+    return svg(figure)
 
 
 def _stack(
@@ -472,7 +474,7 @@ def guidance(data: dict, name: str) -> str:
     """What an oracle reads from sequences that were drawn under several weights of the label, and
     what GC content alone tells.
     """
-    figure, axes = _axes()
+    figure, axes = draw_axes()
     axes.axhline(data["ceiling"], color=REAL, lw=1.8, label="holdout (ceiling)")
     axes.axhline(data["real_gc_only"], color=REAL, lw=1.2, ls="--", label="holdout, GC only")
     axes.plot(data["weight"], data["fidelity"], color=SYNTHETIC, marker="o", label=name)
@@ -489,5 +491,5 @@ def guidance(data: dict, name: str) -> str:
     axes.axhline(data["chance"], color=MUTED, lw=0.8, ls=":", label="chance")
     axes.set_xlabel("guidance weight (1: as trained)")
     axes.set_ylabel(data["measure"])
-    _legend(axes)
-    return _svg(figure)
+    legend(axes)
+    return svg(figure)

@@ -16,6 +16,8 @@ SHORT_USES = {
     Use.ANCESTRY: "ancestry",
     Use.HAPLOTYPES: "selection scans",
     Use.RARE: "rare variants",
+    Use.SCORES: "polygenic scores",
+    Use.TREATMENT: "treatment effects",
 }
 MOST_NAMED = 3  # generators whose uses the headline names
 MEMORISING = {  # figures of sequences that show whether training sequences were memorised
@@ -143,7 +145,7 @@ def _fit_for_most(grades: list[Fitness]) -> tuple[int, int]:
 def _uses_words(grades: dict[Use, Fitness]) -> str:
     fit = [SHORT_USES[use] for use, grade in grades.items() if grade is Fitness.FIT]
     limited = [SHORT_USES[use] for use, grade in grades.items() if grade is Fitness.LIMITS]
-    if len(fit) == len(Use):
+    if len(fit) == len(grades):
         return "every use"
     if fit:
         return joined(fit)

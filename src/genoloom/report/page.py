@@ -12,6 +12,7 @@ from genoloom.report.bars import FITNESS_MARKS, badges, bar, scale_end, ticks
 from genoloom.report.collect import PanelData, SequenceData
 from genoloom.report.data import Attack, DataSet, Metric, ReportData
 from genoloom.report.summary import guide_rows, summarise_panel, summarise_set
+from genoloom.report.utility import utility_view
 from genoloom.report.words import (
     REFERENCES,
     copying_sentence,
@@ -59,6 +60,13 @@ GUIDE = {
     "this base), at the places where the holdout sequences hold most of it.",
     "guidance": "Good: at some weight the orange line comes up to the blue one, and well above the "
     "dashed lines: the label then moves more than the GC content.",
+    "imputation": "Good: orange lies on blue, also for rare variants, and above grey. Bars: spread "
+    "over individuals.",
+    "qq": "Good: orange follows blue, and dotted lines follow the diagonal.",
+    "pehe": "Good: orange reaches 1, which is training on as many real individuals. The grey "
+    "controls lack what treatment decisions need and must be high.",
+    "policy": "Good: as tall as blue. Gain of treating those whose estimate is above the cost.",
+    "diplotypes": "Good: points on the diagonal. Effects are planted.",
     "identity": "Good: synthetic sequences are no nearer to training sequences than holdout ones "
     "are.",
 }
@@ -144,6 +152,7 @@ def _panel_view(data: DataSet, panel: PanelData) -> dict:
         "shared": shared,
         "generators": [_generator_view(panel, name) for name in learned],
         "groups": _groups(data),
+        "utility": utility_view(data, panel, learned),
         "metrics": [row.model_dump() for row in data.metrics if row.metric != MetricId.OVERALL],
         "attacks": [row.model_dump() | {"reference": reference(row)} for row in data.attacks],
     }

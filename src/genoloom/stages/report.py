@@ -34,6 +34,8 @@ def report(
     sequence_sets: list[str],
     sequence_generators: list[str],
     out: Path,
+    utility: bool = False,
+    effects: bool = False,
 ) -> str:
     """Write `out` (HTML) and, beside it, the same numbers; returns the text of summary.txt.
 
@@ -49,13 +51,15 @@ def report(
         Directory of the workflow's results, laid out as in docs/architecture.md.
     panels, generators, sequence_sets, sequence_generators : list of str
         What to show; baselines first.
+    utility, effects : bool
+        Also show what `genoloom utility` and `genoloom treatment-effects` wrote for each generator.
 
     Raises
     ------
     InputError
         A table is missing.
     """
-    shown = [_panel(results, panel, generators) for panel in panels]
+    shown = [_panel(results, panel, generators, utility, effects) for panel in panels]
     sets = [_set(results, name, sequence_generators) for name in sequence_sets]
     numbers = collect(shown, sets)
     tables = [summarise_panel(panel.name, panel.fidelity, panel.privacy) for panel in shown]
@@ -87,8 +91,11 @@ def report(
     return text
 
 
-def _panel(results: Path, panel: str, generators: list[str]) -> PanelData:
+def _panel(
+    results: Path, panel: str, generators: list[str], utility: bool, effects: bool
+) -> PanelData:
     place = results / "validation" / panel
+    measured, tried = (generators if asked else [] for asked in (utility, effects))
     models = {name: results / "models" / panel / name for name in generators}
     return PanelData(
         name=panel,
@@ -101,6 +108,11 @@ def _panel(results: Path, panel: str, generators: list[str]) -> PanelData:
             for name, path in models.items()
         },
         models=[_json(path) for folder in models.values() for path in _descriptions(folder)],
+        utility={name: _table(place / name / "utility.tsv") for name in measured},
+        p_values={
+            name: _json(place / name / "utility.json").get("p_values", {}) for name in measured
+        },
+        effects={name: _table(place / name / "effects.tsv") for name in tried},
     )
 
 

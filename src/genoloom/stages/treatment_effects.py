@@ -15,7 +15,7 @@ from genoloom.medicine_config import TrialOptions
 from genoloom.panel import Panel
 from genoloom.stages.genotypes import GenotypeFiles
 from genoloom.stages.inputs import open_real
-from genoloom.treatment.cyp2c19 import CONTIG, GENE, VARIANTS, call_diplotypes
+from genoloom.treatment.cyp2c19 import CONTIG, GENE, VARIANTS, call_diplotypes, plant
 from genoloom.treatment.study import COLUMNS, CONTROLS, REAL, Group, diplotype_rows, effect_rows
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ FEWEST = 100  # individuals in each role
 
 
 def treatment_effects(
-    *, comparands: dict, build: str, out: Path, summary: Path | None, options: TrialOptions,
+    *, comparands: dict, build: str | None, out: Path, summary: Path | None, options: TrialOptions,
     seed: int,
 ) -> None:  # fmt: skip
     """Write the table of scores, one row for each data set, learner, metric and group.
@@ -33,8 +33,8 @@ def treatment_effects(
     ----------
     comparands : dict
         Real and synthetic files, as `open_comparands` takes them.
-    build : str
-        GRCh37 or GRCh38, of all files.
+    build : str, optional
+        GRCh37 or GRCh38, of all files; not needed where the options plant a modifier.
     summary : Path, optional
         JSON: options, defining variants that the synthetic files have and lack, and phenotype
         frequencies of the synthetic individuals.
@@ -42,8 +42,14 @@ def treatment_effects(
     Raises
     ------
     InputError
-        The files have no defining variant of CYP2C19, or fewer than 100 individuals.
+        The files have no defining variant of CYP2C19, or lack the planted one; there are fewer than
+        100 individuals; or neither a build nor a modifier is given.
     """
+    if build is None and options.modifier is None:
+        raise InputError(
+            "options", "neither --build nor --modifier is given",
+            expected="the build, for CYP2C19, or a variant to plant",
+        )  # fmt: skip
     synthetic = comparands["synthetic"]
     if comparands["panels"]:
         synthetic = [path.with_name(f"{path.name}.pgen") for path in synthetic]
@@ -56,7 +62,9 @@ def treatment_effects(
         }
         groups, known = {}, {}
         for role, own in files.items():
-            groups[role], known[role] = read_group(own, build)
+            groups[role], known[role] = (
+                read_planted(own, options.modifier) if options.modifier else read_group(own, build)
+            )
     rows = effect_rows(**_roles(groups), options=options, seed=seed)
     rows += diplotype_rows(**_roles(groups))
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -65,7 +73,7 @@ def treatment_effects(
         counts = Counter(groups["synthetic"].diplotypes.phenotype)
         total = len(groups["synthetic"].diplotypes)
         content = {
-            "gene": GENE, "build": build, "seed": seed, "options": options.model_dump(),
+            "gene": None if options.modifier else GENE, "build": build, "seed": seed, "options": options.model_dump(),
             "variants_found": known["synthetic"],
             "variants_lost": [name for name in known["train"] if name not in known["synthetic"]],
             "synthetic_phenotypes": {k: n / total for k, n in sorted(counts.items())},
@@ -87,9 +95,7 @@ def read_group(files: GenotypeFiles, build: str) -> tuple[Group, list[str]]:
     InputError
         There is none, or there are fewer than 100 individuals.
     """
-    n = len(files.individuals)
-    if n < FEWEST:
-        raise InputError(files.label, f"has {individuals_count(n)}", expected=f"at least {FEWEST}")
+    n = count_individuals(files)
     panel = files.panels.get(CONTIG)
     rows = [] if panel is None else variant_rows(panel, build)
     if not any(row is not None for row in rows):
@@ -112,6 +118,38 @@ def read_group(files: GenotypeFiles, build: str) -> tuple[Group, list[str]]:
     names = [v.name for v, there in zip(VARIANTS, known, strict=True) if there]
     log.info("%s: %d of %d variants of %s", files.label, len(names), len(VARIANTS), GENE)
     return Group(called, files.individuals.population), names
+
+
+def count_individuals(files: GenotypeFiles) -> int:
+    """How many there are; an InputError where it is fewer than 100."""
+    n = len(files.individuals)
+    if n < FEWEST:
+        raise InputError(files.label, f"has {individuals_count(n)}", expected=f"at least {FEWEST}")
+    return n
+
+
+def read_planted(files: GenotypeFiles, modifier: str) -> tuple[Group, list[str]]:
+    """Copies of a planted variant of everybody, and its name.
+
+    Raises
+    ------
+    InputError
+        The files do not have it, or there are fewer than 100 individuals.
+    """
+    count_individuals(files)
+    contig, position, ref, alt = modifier.split(":")
+    panel = files.panels.get(contig.removeprefix("chr"))
+    rows = {} if panel is None else {key: i for i, key in enumerate(panel.sites.keys())}
+    straight, swapped = ((int(position), *pair) for pair in ((ref, alt), (alt, ref)))
+    row = rows.get(straight, rows.get(swapped))
+    if row is None:
+        raise InputError(
+            files.label, f"has no variant {modifier}", expected="the planted variant in all files",
+            remedy="give another --modifier",
+        )  # fmt: skip
+    alleles = panel.haplotypes.read(row, row + 1)[0]
+    carried = alleles == (1 if straight in rows else 0)
+    return Group(plant(carried), files.individuals.population), [modifier]
 
 
 def variant_rows(panel: Panel, build: str) -> list[tuple[int, bool] | None]:

@@ -162,6 +162,24 @@ class Diplotypes:
         return (of[0::2].astype(float) + of[1::2]).astype(float)
 
 
+class PlantedDiplotypes(Diplotypes):
+    """Copies of a variant that is planted as a loss of function; no gene, and no phenotype."""
+
+    @property
+    def names(self) -> list[str]:
+        return [("no copy", "one copy", "two copies")[int(n)] for n in self.count("no")]
+
+    @property
+    def phenotype(self) -> list[str]:
+        return self.names
+
+
+def plant(carried: np.ndarray) -> PlantedDiplotypes:
+    """Haplotypes that carry a variant, bool, shape (n_haplotypes,), as ones without function."""
+    function = np.where(carried, "no", "normal").tolist()
+    return PlantedDiplotypes(["planted" if own else REFERENCE for own in carried], function)
+
+
 def _number(allele: str) -> int:
     return int(allele[1:]) if allele[1:].isdigit() else 1000
 

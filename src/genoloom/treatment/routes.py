@@ -15,6 +15,7 @@ from genoloom.treatment.sandbox import (
     GENOTYPE,
     Trial,
     draw_covariates,
+    draw_events,
     run_trial,
 )
 
@@ -48,7 +49,7 @@ def copula_draw(
 def joint(trial: Trial, n: int, rng: np.random.Generator) -> Trial:
     """All columns from one Gaussian copula: it knows no interaction of two columns on a third."""
     table = np.column_stack([trial.x, trial.t, trial.y])
-    discrete = [name in DISCRETE for name in FEATURES] + [True, False]
+    discrete = [name in DISCRETE for name in FEATURES] + [True, _events(trial.y)]
     drawn = copula_draw(table, discrete, n, rng)
     return Trial(drawn[:, :-2], drawn[:, -2], drawn[:, -1])
 
@@ -57,7 +58,8 @@ def factorised(
     trial: Trial, genotype: np.ndarray, rng: np.random.Generator, seed: int
 ) -> Trial:  # fmt: skip
     """Synthetic genotypes, shape (n, 3), beside covariates of a copula; then treatments of a fitted
-    propensity, and outcomes of a regression for each treatment with normal residuals.
+    propensity, and outcomes of a regression for each treatment: its mean and normal residuals, or
+    events with this chance.
     """
     own = trial.x[:, len(GENOTYPE) :]
     discrete = [name in DISCRETE for name in COVARIATES]
@@ -67,10 +69,17 @@ def factorised(
     for arm in (0, 1):
         rows = trial.t == arm
         predict = fit_outcome(trial.x[rows], trial.y[rows], seed)
-        spread = _residual_spread(trial.x[rows], trial.y[rows], seed)
         there = t == arm
+        if _events(trial.y):
+            y[there] = draw_events(predict(x[there]), rng)
+            continue
+        spread = _residual_spread(trial.x[rows], trial.y[rows], seed)
         y[there] = predict(x[there]) + spread * rng.standard_normal(int(there.sum()))
     return Trial(x, t, y)
+
+
+def _events(y: np.ndarray) -> bool:
+    return bool(np.isin(y, (0, 100)).all())
 
 
 def _residual_spread(x: np.ndarray, y: np.ndarray, seed: int) -> float:

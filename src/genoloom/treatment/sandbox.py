@@ -7,6 +7,13 @@ prodrug that CYP2C19 activates (as clopidogrel), treatment 1 an alternative that
     Y(1) = Y(0) + tau,    tau = 8 + heterogeneity (12 d + 3 bmi)
     P(T = 1) = overlap + (1 - 2 overlap) logistic(confounding (age + diabetes + bmi) / sqrt 3)
 
+With the outcome `events` it is 100 where a rare event did not happen, else 0, and the effect is
+the risk that treatment 1 takes away, in per cent: carriers of a haplotype without function have a
+higher risk under treatment 0 alone, and nobody else gains anything:
+
+    logit P(event | 0) = -2.7 + 0.3 age + 0.5 diabetes + 0.2 bmi + 1.3 heterogeneity carrier
+    logit P(event | 1) = -2.7 + 0.3 age + 0.5 diabetes + 0.2 bmi
+
 Covariates stand in standard deviations. Only the direction of the genotype's effect is that of the
 guideline (Lee et al. 2022, doi:10.1002/cpt.2526); the numbers are made up: nothing here is
 clinical.
@@ -28,6 +35,8 @@ DISCRETE = (*GENOTYPE, "diabetes", "female")
 DIABETES, FEMALE = 0.3, 0.4  # shares
 BASE, PER_ACTIVITY, EFFECT = 40.0, 12.0, 8.0
 AGE, DIABETES_EFFECT, BMI, BMI_MODIFIER, HIDDEN = -3.0, -4.0, -2.0, 3.0, -5.0
+# log-odds of an event, and what the hidden confounder takes from the outcome then
+RISK, RISK_AGE, RISK_DIABETES, RISK_BMI, RISK_CARRIER, RISK_HIDDEN = -2.7, 0.3, 0.5, 0.2, 1.3, -2.0
 
 
 @dataclass(frozen=True)
@@ -79,19 +88,44 @@ def true_effect(x: np.ndarray, heterogeneity: float) -> np.ndarray:
     return EFFECT + heterogeneity * modifier
 
 
+def diabetes_in_sd(x: np.ndarray) -> np.ndarray:
+    return (x[:, 5] - DIABETES) / np.sqrt(DIABETES * (1 - DIABETES))
+
+
+def expected(x: np.ndarray, options: TrialOptions) -> tuple[np.ndarray, np.ndarray]:
+    """Mean outcome under treatment 0, without the hidden confounder, and the effect; float64, shape
+    (n,) each.
+    """
+    age, bmi, diabetes = x[:, 3], x[:, 4], diabetes_in_sd(x)
+    if options.outcome == "events":
+        odds = RISK + RISK_AGE * age + RISK_DIABETES * diabetes + RISK_BMI * bmi
+        alone = expit(odds + RISK_CARRIER * options.heterogeneity * (x[:, 0] > 0))
+        return 100 * (1 - alone), 100 * (alone - expit(odds))
+    untreated = BASE - PER_ACTIVITY * lost_activity(x[:, :3])
+    untreated += AGE * age + DIABETES_EFFECT * diabetes + BMI * bmi
+    return untreated, true_effect(x, options.heterogeneity)
+
+
+def draw_events(mean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """100 with a chance of `mean` per cent, else 0."""
+    return 100.0 * (rng.random(len(mean)) < mean / 100)
+
+
 def run_trial(
     x: np.ndarray, options: TrialOptions, rng: np.random.Generator, tau: np.ndarray | None = None
 ) -> Trial:  # fmt: skip
     """Treat the individuals `x` and observe them; `tau` replaces the effect of the model."""
-    age, bmi, diabetes = x[:, 3], x[:, 4], (x[:, 5] - DIABETES) / np.sqrt(DIABETES * (1 - DIABETES))
     hidden = options.hidden * rng.standard_normal(len(x))
-    odds = options.confounding * (age + diabetes + bmi) / np.sqrt(3) + hidden
+    odds = options.confounding * (x[:, 3] + diabetes_in_sd(x) + x[:, 4]) / np.sqrt(3) + hidden
     propensity = options.overlap + (1 - 2 * options.overlap) * expit(odds)
     t = (rng.random(len(x)) < propensity).astype(float)
-    tau = true_effect(x, options.heterogeneity) if tau is None else tau
-    untreated = BASE - PER_ACTIVITY * lost_activity(x[:, :3])
-    untreated += AGE * age + DIABETES_EFFECT * diabetes + BMI * bmi + HIDDEN * hidden
-    y = untreated + t * tau + options.noise * rng.standard_normal(len(x))
+    untreated, effect = expected(x, options)
+    tau = effect if tau is None else tau
+    mean = untreated + t * tau
+    if options.outcome == "events":
+        y = draw_events(mean + RISK_HIDDEN * hidden, rng)
+    else:
+        y = mean + HIDDEN * hidden + options.noise * rng.standard_normal(len(x))
     return Trial(x, t, y, tau, propensity)
 
 

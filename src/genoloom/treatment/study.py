@@ -8,7 +8,7 @@ import numpy as np
 from genoloom.disclosure import FEW
 from genoloom.medicine_config import TrialOptions
 from genoloom.seeds import derive_seed
-from genoloom.treatment.cyp2c19 import UNMATCHED, Diplotypes, total_variation
+from genoloom.treatment.cyp2c19 import UNMATCHED, Diplotypes, PlantedDiplotypes, total_variation
 from genoloom.treatment.learners import estimates, fit_propensity
 from genoloom.treatment.routes import factorised, joint, only_genotypes
 from genoloom.treatment.sandbox import (
@@ -140,19 +140,24 @@ def diplotype_rows(train: Group, holdout: Group, made: Group) -> list[dict]:
     individuals, for everybody and by population of more than 20 in each role; beside it that of the
     training individuals.
 
-    Also the share of synthetic haplotypes whose variants no star allele has together.
+    Also the share of synthetic haplotypes whose variants no star allele has together. A planted
+    variant has diplotypes only.
     """
     rows = []
     groups = {REAL: train, SYNTHETIC: made}
+    planted = isinstance(made.diplotypes, PlantedDiplotypes)
+    kinds = {"diplotype_tv": "names"} | ({} if planted else {"phenotype_tv": "phenotype"})
     populations = sorted(set(holdout.population))
     names = populations if len(populations) > 1 else []
     for data, group in groups.items():
-        for metric, kind in (("diplotype_tv", "names"), ("phenotype_tv", "phenotype")):
+        for metric, kind in kinds.items():
             one, other = (np.array(getattr(g.diplotypes, kind)) for g in (group, holdout))
             for name in (ALL, *names):
                 chosen = one[_of(group, name)].tolist(), other[_of(holdout, name)].tolist()
                 if min(map(len, chosen)) > FEW:
                     rows.append(_row(data, metric, name, total_variation(*chosen)))
+    if planted:
+        return rows
     unmatched = np.mean([allele == UNMATCHED for allele in made.diplotypes.allele])
     rows.append(_row(SYNTHETIC, "unmatched_haplotypes", ALL, float(unmatched)))
     return rows

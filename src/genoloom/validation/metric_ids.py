@@ -221,6 +221,29 @@ class MetricId(StrEnum):
     OVERALL = "overall", "Figures that do not pass", LOWER
 
 
+class TaskId(StrEnum):
+    """A figure of `genoloom utility` or `genoloom treatment-effects`, as use profiles ask for it:
+    the value over that of as many real individuals, whose reference is 1.
+    """
+
+    title: str
+    better: Better
+
+    def __new__(cls, value: str, title: str, better: Better) -> Self:
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.title, member.better = title, better
+        return member
+
+    DOSAGE_R2 = "dosage_r2", "Imputed dosages (r²), over the real panel's", HIGHER
+    EFFECT_SLOPE = "effect_slope", "Effects of planted traits, slope on the truth", REFERENCE
+    SCORE_R2 = "score_r2", "Polygenic scores (r²), over real-trained", HIGHER
+    BALANCED_ACCURACY = "balanced_accuracy", "Ancestry called, over real-trained", HIGHER
+    PROJECTION_R2 = "projection_r2", "Projection on components, over real ones", HIGHER
+    ROOT_PEHE = "root_pehe", "Error of treatment effects, over real-trained", LOWER
+    DIPLOTYPE_TV = "diplotype_tv", "Diplotype frequencies, distance over that of real data", LOWER
+
+
 OF_ONE_MOTIF = ":"  # between a metric of motifs and the name of the motif
 
 

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
 
-from genoloom.validation.metric_ids import Better, MetricId
+from genoloom.validation.metric_ids import Better, MetricId, TaskId
 from genoloom.validation.metric_ids import MetricId as M
+from genoloom.validation.metric_ids import TaskId as T
 
 
 class Use(StrEnum):
@@ -36,6 +37,8 @@ class Use(StrEnum):
     ANCESTRY = "ancestry", "ancestry and PCA"
     HAPLOTYPES = "haplotypes", "haplotype and selection methods"
     RARE = "rare", "rare-variant work"
+    SCORES = "scores", "polygenic scores"
+    TREATMENT = "treatment", "treatment-effect studies"
 
 
 class Fitness(StrEnum):
@@ -60,7 +63,7 @@ class Demand:
     Attributes
     ----------
     use : Use
-    metric : MetricId
+    metric : MetricId or TaskId
     fit, limit : float
         Largest shortfalls; of levels as a share of the reference, else in the unit of the metric.
     why : str
@@ -72,7 +75,7 @@ class Demand:
     """
 
     use: Use
-    metric: MetricId
+    metric: MetricId | TaskId
     fit: float
     limit: float
     why: str
@@ -147,6 +150,7 @@ SWEEP = (
     "docs/validation.md"
 )
 BURDEN = "burden and spectrum tests count these alleles (Lee et al. 2014); the project's choice"
+TASK = "the task itself, over the same task with as many real individuals; the project's choice"
 RARE_BINS = ("<0.5%", "0.5-1%", "1-5%")
 
 DEMANDS = (
@@ -185,6 +189,15 @@ DEMANDS = (
     Demand(Use.RARE, M.SITES_LOST, 0.02, 0.1, BURDEN, better=Better.LOWER),
     Demand(Use.RARE, M.SITES_LOST, 0.05, 0.2, BURDEN, bins=RARE_BINS, better=Better.LOWER),
     Demand(Use.RARE, M.FREQUENCY_ERROR, 0.002, 0.01, BURDEN, bins=RARE_BINS),
+    # asked for only where the tasks were run
+    Demand(Use.LINKAGE, T.EFFECT_SLOPE, 0.05, 0.15, TASK),
+    Demand(Use.IMPUTATION, T.DOSAGE_R2, 0.03, 0.1, TASK, bins=("5-20%", "20-50%")),
+    Demand(Use.IMPUTATION, T.DOSAGE_R2, 0.1, 0.25, TASK, bins=("0.5-1%", "1-5%")),
+    Demand(Use.ANCESTRY, T.BALANCED_ACCURACY, 0.03, 0.1, TASK),
+    Demand(Use.ANCESTRY, T.PROJECTION_R2, 0.05, 0.15, TASK),
+    Demand(Use.SCORES, T.SCORE_R2, 0.05, 0.15, TASK),
+    Demand(Use.TREATMENT, T.ROOT_PEHE, 0.1, 0.5, TASK, bins=("S", "T", "X", "DR")),
+    Demand(Use.TREATMENT, T.DIPLOTYPE_TV, 1.0, 3.0, TASK),
 )
 
 

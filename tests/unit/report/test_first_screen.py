@@ -158,7 +158,7 @@ def test_the_headline_answers_what_may_leave_and_what_it_is_fit_for():
         "a and b may leave; a is fit for software testing and allele frequencies"
     )
     assert text.endswith("and b is fit for software testing, with limits.")
-    assert headline([judgement("a", uses=uses(*[Fitness.FIT] * 7))], large) == (
+    assert headline([judgement("a", uses=uses(*[Fitness.FIT] * len(Use)))], large) == (
         "Nothing may leave: no generator passes the audit; for work inside, a is fit for every use."
     )
     leaks = judgement("a", uses=uses(), unavoidable=0.55, excess_low=0.04)

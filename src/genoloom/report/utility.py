@@ -1,0 +1,168 @@
+"""What the page shows of utility and of treatment effects: tables, and figures as SVG text."""
+
+import numpy as np
+
+from genoloom.popgen.frequencies import BIN_NAMES
+from genoloom.report.collect import PanelData
+from genoloom.report.data import DataSet, EffectFigure, TaskFigure
+from genoloom.report.figures import INK, MUTED, REAL, SYNTHETIC, TRAIN, draw_axes, legend, svg
+
+LEARNERS = ("S", "T", "X", "DR")
+PANEL_COLOURS = {"real": REAL, "synthetic": SYNTHETIC, "both": TRAIN, "mosaic": MUTED}
+CONTROLS = ("genotype decoupled", "main effects only", "treatment shuffled")
+DATA_COLOURS = {
+    "real": REAL, "genotypes": SYNTHETIC, "factorised": "#CC79A7", "joint": "#E69F00",
+    **dict(zip(CONTROLS, ("#999999", "#BBBBBB", "#DDDDDD"), strict=True)),
+}  # fmt: skip
+METHODS = {"li_stephens": ("-", "o", "Li-Stephens"), "beagle": ("--", "s", "Beagle")}
+
+
+def utility_view(data: DataSet, panel: PanelData, learned: list[str]) -> dict | None:
+    """Tables of all generators and figures of the `learned` ones; None where nothing was run."""
+    if not data.utility and not data.effects:
+        return None
+    columns = list(dict.fromkeys(f.generator for f in [*data.utility, *data.effects]))
+    views = []
+    for name in learned:
+        tasks = [f for f in data.utility if f.generator == name]
+        effects = [f for f in data.effects if f.generator == name]
+        drawn = {}
+        if any(f.metric == "dosage_r2" for f in tasks):
+            drawn["imputation"] = imputation(tasks)
+        if panel.p_values.get(name):
+            drawn["qq"] = quantiles(panel.p_values[name])
+        if effects:
+            drawn["pehe"] = learner_bars(effects, "root_pehe_ratio", "error of effects over real")
+            drawn["policy"] = learner_bars(effects, "policy_value", "gain of the policy")
+            drawn["diplotypes"] = diplotypes(effects)
+        if drawn:
+            views.append({"name": name, "figures": drawn})
+    return {
+        "columns": columns,
+        "tasks": _task_table(data.utility, columns),
+        "effects": _effect_table(data.effects),
+        "learners": [*LEARNERS, "constant effect"],
+        "generators": views,
+        "all": [f.model_dump() for f in data.utility],
+    }
+
+
+def _task_table(tasks: list[TaskFigure], columns: list[str]) -> list[dict]:
+    """Figures of all individuals: those of real and of mosaic haplotypes, and each generator's."""
+    whole = [f for f in tasks if f.population == "all"]
+    found: dict[tuple, dict] = {}
+    for f in whole:
+        method = f", {METHODS[f.method][2]}" if f.method in METHODS else ""
+        label = f"{f.title}{method}{f', {f.bin}' if f.bin != 'all' else ''}"
+        row = found.setdefault((f.metric, f.method, f.bin), {"name": label})
+        if f.panel == "synthetic":
+            row[f.generator] = f
+        elif f.panel in ("real", "mosaic"):
+            row.setdefault(f"~{f.panel}", f)
+    cells = ["~real", "~mosaic", *columns]
+    return [row | {"cells": [row.get(name) for name in cells]} for row in found.values()]
+
+
+def _effect_table(effects: list[EffectFigure]) -> list[dict]:
+    """Ratios of root PEHE by generator, data and learner; controls once."""
+    found: dict[tuple[str, str], dict] = {}
+    for f in effects:
+        if f.group != "all" or f.metric not in ("root_pehe_ratio", "policy_value"):
+            continue
+        shared = f.data in CONTROLS or f.data in ("real", "joint")
+        row = found.setdefault(("" if shared else f.generator, f.data), {"policy": None})
+        if f.metric == "root_pehe_ratio":
+            row.setdefault(f.learner, f.value)
+        elif f.learner == "DR" and row["policy"] is None:
+            row["policy"] = f.value
+    rows = [row | {"generator": who, "data": data} for (who, data), row in found.items()]
+    return sorted(rows, key=lambda row: list(DATA_COLOURS).index(row["data"]))
+
+
+def imputation(tasks: list[TaskFigure]) -> str:
+    """Dosage r2 by frequency bin, a line for each panel and imputer."""
+    figure, axes = draw_axes(5.0, 4.3)
+    own = [f for f in tasks if f.metric == "dosage_r2" and f.population == "all"]
+    for method, (line, marker, title) in METHODS.items():
+        for panel, shade in PANEL_COLOURS.items():
+            found = {f.bin: f for f in own if (f.method, f.panel) == (method, panel)}
+            at = [i for i, name in enumerate(BIN_NAMES) if name in found]
+            if not at:
+                continue
+            cells = [found[BIN_NAMES[i]] for i in at]
+            label = panel if method == "li_stephens" else f"{panel}, {title}"
+            axes.errorbar(
+                at, [f.value for f in cells], yerr=[f.sd or 0 for f in cells], linestyle=line,
+                marker=marker, ms=4, color=shade, lw=1.6, capsize=2, label=label,
+            )  # fmt: skip
+    axes.set_xticks(range(len(BIN_NAMES)), BIN_NAMES)
+    axes.set_xlabel("minor allele frequency")
+    axes.set_ylabel("dosage r²")
+    axes.set_ylim(0, 1)
+    legend(axes)
+    return svg(figure)
+
+
+def quantiles(p_values: dict) -> str:
+    """Quantiles of p-values of planted and of null traits."""
+    figure, axes = draw_axes(5.0, 4.3)
+    expected = np.array(p_values["expected"])
+    order = np.argsort(expected)
+    for kind, line in (("planted", "-"), ("null", ":")):
+        for panel in ("real", "synthetic"):
+            seen = np.maximum(np.array(p_values[kind][panel])[order], 1e-30)
+            axes.plot(
+                -np.log10(expected[order]), -np.log10(seen), line, color=PANEL_COLOURS[panel],
+                lw=1.8, label=f"{kind}, {panel}",
+            )  # fmt: skip
+    top = -np.log10(expected.min())
+    axes.plot([0, top], [0, top], color=INK, lw=0.8)
+    axes.set_xlabel("expected −log10 p")
+    axes.set_ylabel("observed −log10 p")
+    legend(axes)
+    return svg(figure)
+
+
+def learner_bars(effects: list[EffectFigure], metric: str, ylabel: str) -> str:
+    """One metric by learner, a bar for each data that it was trained on."""
+    figure, axes = draw_axes(5.4, 4.3)
+    found = {(f.data, f.learner): f for f in effects if f.metric == metric and f.group == "all"}
+    data = [name for name in DATA_COLOURS if (name, LEARNERS[0]) in found]
+    width = 0.8 / max(len(data), 1)
+    for i, name in enumerate(data):
+        own = [found.get((name, learner)) for learner in LEARNERS]
+        at = np.arange(len(LEARNERS)) + (i - (len(data) - 1) / 2) * width
+        axes.bar(
+            at, [f.value if f else 0 for f in own], width,
+            yerr=[(f.sd or 0) if f else 0 for f in own], color=DATA_COLOURS[name], label=name,
+            error_kw={"lw": 0.8},
+        )  # fmt: skip
+    if metric.endswith("_ratio"):
+        axes.axhline(1, color=INK, lw=0.8)
+    axes.set_xticks(range(len(LEARNERS)), LEARNERS)
+    axes.set_xlabel("learner")
+    axes.set_ylabel(ylabel)
+    legend(axes)
+    return svg(figure)
+
+
+def diplotypes(effects: list[EffectFigure]) -> str:
+    """Mean estimated effect of each diplotype and phenotype against the true one, DR-learner."""
+    figure, axes = draw_axes(4.4, 4.3)
+    truth = {f.group: f.value for f in effects if (f.data, f.metric) == ("truth", "effect")}
+    for data in ("real", "genotypes", "factorised"):
+        bias = {
+            f.group: f for f in effects
+            if (f.data, f.learner, f.metric) == (data, "DR", "bias") and f.group in truth
+        }  # fmt: skip
+        if bias:
+            x = [truth[name] for name in bias]
+            y = [truth[name] + f.value for name, f in bias.items()]
+            spread = [f.sd or 0 for f in bias.values()]
+            axes.errorbar(x, y, spread, fmt="o", ms=4, color=DATA_COLOURS[data], label=data, lw=1)
+    ends = [min(truth.values(), default=0), max(truth.values(), default=1)]
+    axes.plot(ends, ends, color=INK, lw=0.8)
+    axes.set_xlabel("true effect of a diplotype")
+    axes.set_ylabel("mean estimate")
+    legend(axes)
+    return svg(figure)

@@ -1,0 +1,118 @@
+"""The report's tab of utility and of treatment effects, from tables that a test makes."""
+
+import json
+
+import pytest
+from report_tables import GENERATORS, write_results
+
+from genoloom.errors import InputError
+from genoloom.formats.tables import write_table
+from genoloom.popgen.frequencies import BIN_NAMES
+from genoloom.report.data import as_effect, as_task, use_grades
+from genoloom.stages.report import report
+from genoloom.treatment import study
+from genoloom.utility import measures
+from genoloom.validation.uses import Fitness, Use
+
+LEARNED = next(name for name, (kind, *_) in GENERATORS.items() if kind == "generator")
+
+
+def task(metric, panel, ratio, population="all", bin="all", method="", task="scores"):
+    cells = task, metric, method, population, bin, panel, 0.8 * ratio, 0.01, ratio, 0.001
+    return dict(zip(measures.COLUMNS, cells, strict=True))
+
+
+def effect(data, learner, metric, value, group="all"):
+    cells = data, learner, metric, group, value, None, 1
+    return dict(zip(study.COLUMNS, cells, strict=True))
+
+
+def tasks():
+    rows = [task("score_r2", "real", 1.0), task("score_r2", "synthetic", 0.93)]
+    for panel, ratio in (("real", 1.0), ("synthetic", 0.985), ("mosaic", 0.7)):
+        for bin in ("all", *BIN_NAMES):
+            for method in ("li_stephens", "beagle"):
+                rows.append(task("dosage_r2", panel, ratio, "all", bin, method, "imputation"))
+    return rows
+
+
+def effects():
+    rows = []
+    for data, ratio in (("real", 1), ("genotypes", 1.06), ("treatment shuffled", 3)):
+        for learner in ("S", "T", "X", "DR", "constant effect"):
+            rows += [
+                effect(data, learner, "root_pehe_ratio", ratio),
+                effect(data, learner, "policy_value", 6.5 / ratio),
+                effect(data, learner, "bias", ratio - 1, "*1/*2"),
+            ]
+    rows.append(effect("truth", "", "effect", 20, "*1/*2"))
+    rows += [
+        effect(d, "", "diplotype_tv", v, "FIN") for d, v in (("real", 0.1), ("synthetic", 0.5))
+    ]
+    return rows
+
+
+def write(folder, **shown):
+    results = write_results(folder / "results")
+    for name in GENERATORS:
+        place = results / "validation/demo" / name
+        write_table(place / "utility.tsv", measures.COLUMNS, tasks())
+        drawn = {panel: [0.5, 0.1, 0.9] for panel in ("real", "synthetic")}
+        values = {"expected": [0.5, 0.1, 0.9], "null": drawn, "planted": drawn}
+        (place / "utility.json").write_text(json.dumps({"p_values": values}))
+        write_table(place / "effects.tsv", study.COLUMNS, effects())
+    report(
+        results=results, panels=["demo"], generators=list(GENERATORS), sequence_sets=[],
+        sequence_generators=[], out=results / "report/index.html", **shown,
+    )  # fmt: skip
+    place = results / "report"
+    return (place / "index.html").read_text(), json.loads((place / "report.json").read_text())
+
+
+def test_tab_numbers_and_uses(tmp_path):
+    page, data = write(tmp_path, utility=True, effects=True)
+    assert 'href="#utility-demo"' in page
+    for title in ("Imputation by frequency", "Association of planted and null traits", "Error of"):
+        assert title in page
+    for title in ("Policy value", "Effects by diplotype", "planted"):
+        assert f"{title}" in page
+    assert "(0.93 ± 0.001)" in page
+    own = data["data"][0]
+    assert len(own["utility"]) == len(GENERATORS) * len(tasks())
+    assert {f["title"] for f in own["utility"]} >= {"Polygenic scores, r² with the truth"}
+    assert len(own["effects"]) == len(GENERATORS) * len(effects())
+    [judged] = [j for j in own["judgements"] if j["generator"] == LEARNED]
+    grades = {(u["use"], u["population"]): u for u in judged["uses"]}
+    assert grades["scores", "all"]["fitness"] == "fit with limits"
+    assert grades["scores", "all"]["limits"] == ["Polygenic scores (r²), over real-trained"]
+    assert grades["treatment", "all"]["fitness"] == "fit"
+    assert grades["treatment", "FIN"]["fitness"] == "not fit"  # five times the distance
+
+
+def test_nothing_is_shown_that_was_not_asked_for(tmp_path):
+    page, data = write(tmp_path)
+    assert "utility-demo" not in page
+    assert data["data"][0]["utility"] == data["data"][0]["effects"] == []
+    (tmp_path / "results/validation/demo" / LEARNED / "effects.tsv").unlink()
+    with pytest.raises(InputError, match="not found"):
+        report(
+            results=tmp_path / "results", panels=["demo"], generators=list(GENERATORS),
+            sequence_sets=[], sequence_generators=[], out=tmp_path / "x.html", effects=True,
+        )  # fmt: skip
+
+
+def text(rows):
+    return [{k: "" if v is None else str(v) for k, v in row.items()} for row in rows]
+
+
+def test_uses_ask_for_tasks_only_where_they_were_run():
+    assert use_grades([], [], []) == []
+    made = [as_task("x", row) for row in text(tasks())]
+    tried = [as_effect("x", row) for row in text(effects())]
+    grades = {(g.use, g.population): g.fitness for g in use_grades([], made, tried)}
+    assert grades == {
+        (Use.IMPUTATION, "all"): Fitness.FIT,
+        (Use.SCORES, "all"): Fitness.LIMITS,
+        (Use.TREATMENT, "all"): Fitness.FIT,
+        (Use.TREATMENT, "FIN"): Fitness.NOT_FIT,
+    }
