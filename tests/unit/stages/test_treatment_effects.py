@@ -13,7 +13,7 @@ from genoloom.formats.pgen import PanelWriter
 from genoloom.formats.tables import read_table
 from genoloom.panel import Individuals
 from genoloom.stages.genotypes import read_genotypes
-from genoloom.stages.treatment_effects import read_group
+from genoloom.stages.treatment_effects import read_group, read_planted
 from genoloom.treatment.cyp2c19 import VARIANTS
 
 N = 120
@@ -54,7 +54,7 @@ def files(tmp_path):
 def run(files, out, *more):
     words = ["treatment-effects", "--train", files["train"], "--holdout", files["holdout"]]
     words += ["--synthetic", files["made"], "--out", out, "--draws", 1, *more]
-    if "--build" not in more:
+    if not {"--build", "--modifier"} & set(more):
         words += ["--build", "GRCh37"]
     done = click.testing.CliRunner().invoke(genoloom, [str(word) for word in words])
     if isinstance(done.exception, InputError):
@@ -88,6 +88,28 @@ def test_table_and_summary(files, tmp_path):
     assert sum(summary["synthetic_phenotypes"].values()) == pytest.approx(1)
 
 
+def test_a_planted_modifier(files, tmp_path):
+    variant = next(v for v in VARIANTS if v.name == "rs12769205")
+    name = f"10:{variant.grch37}:{variant.ref}:{variant.alt}"
+    more = ["--modifier", name, "--summary", tmp_path / "s.json"]
+    value = {
+        (r["data"], r["learner"], r["metric"], r["group"]): r["value"]
+        for r in run(files, tmp_path / "t.tsv", *more)
+    }
+    assert float(value["truth", "", "effect", "no copy"]) == pytest.approx(8, abs=2)
+    assert float(value["truth", "", "effect", "one copy"]) == pytest.approx(20, abs=2)
+    metrics = {key[2] for key in value}
+    assert "diplotype_tv" in metrics
+    assert not {"phenotype_tv", "unmatched_haplotypes"} & metrics
+    summary = json.loads((tmp_path / "s.json").read_text())
+    assert (summary["gene"], summary["variants_found"]) == (None, [name])
+    swapped = f"10:{variant.grch37}:{variant.alt}:{variant.ref}"
+    genotypes = read_genotypes("x", [files["train"]], tmp_path / "scratch")
+    straight, other = (read_planted(genotypes, text)[0].diplotypes for text in (name, swapped))
+    assert straight.names != other.names
+    assert (straight.count("no") + other.count("no") == 2).all()
+
+
 def test_swapped_and_lost_variants_of_the_other_build(tmp_path):
     def read(name, **more):
         path = write(tmp_path, name, np.random.default_rng(9), build="grch38", **more)
@@ -107,6 +129,12 @@ def test_swapped_and_lost_variants_of_the_other_build(tmp_path):
 def test_files_that_cannot_be_used(files, tmp_path):
     with pytest.raises(InputError, match="no defining variant of CYP2C19"):
         run(files, tmp_path / "t.tsv", "--build", "GRCh38")
+    for modifier, message in (("10:5:A:C", "no variant 10:5:A:C"), ("10:5", "CONTIG:POSITION")):
+        with pytest.raises(InputError, match=message):
+            run(files, tmp_path / "t.tsv", "--modifier", modifier)
+    words = ["treatment-effects", "--out", str(tmp_path / "t.tsv"), "--synthetic", str(files["made"])]
+    done = click.testing.CliRunner().invoke(genoloom, words)
+    assert "neither --build nor --modifier" in str(done.exception)
     few = write(tmp_path, "few", np.random.default_rng(1), n=30)
     with pytest.raises(InputError, match="has 30 individuals"):
         run(files | {"made": few}, tmp_path / "t.tsv")

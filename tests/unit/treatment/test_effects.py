@@ -50,6 +50,23 @@ def test_the_truth_of_the_structural_model():
     assert true_effect(x, 0.0).tolist() == [8] * 4
 
 
+def test_rare_events_are_taken_away_from_carriers_alone():
+    made = trial(200_000, outcome="events", overlap=0.5)
+    assert set(made.y) == {0, 100}
+    carrier = made.x[:, 0] > 0
+    assert not made.tau[~carrier].any()
+    assert made.tau[carrier].min() > 0
+    for group in (carrier, ~carrier):
+        means = [made.y[group & (made.t == arm)].mean() for arm in (0, 1)]
+        error = made.y.std() / np.sqrt(group.sum() / 4)
+        assert means[1] - means[0] == pytest.approx(made.tau[group].mean(), abs=3 * error)
+    rng = np.random.default_rng(6)
+    real = trial(2000, outcome="events")
+    for route in (joint(real, 500, rng), factorised(real, genotypes(500, rng), rng, 1)):
+        assert set(route.y) == {0, 100}
+        assert route.y.mean() == pytest.approx(real.y.mean(), abs=5)
+
+
 def test_a_randomised_trial_has_the_difference_of_means():
     made = trial(100_000, overlap=0.5)
     assert (made.propensity == 0.5).all()
