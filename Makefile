@@ -37,7 +37,7 @@ demo:  ## Run the whole workflow on the shipped real data, with short trainings 
 demo-full:  ## The same with the default settings
 
 test: $(STAMP)  ## Run all tests
-	$(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup --no-loadscope-reorder
 
 # CHAOS takes further options: make chaos CHAOS="--faults 40 --seed 7"
 chaos: $(STAMP)  ## Stop a small workflow at 20 random moments; it must end as if nothing had happened

@@ -135,11 +135,10 @@ def slurm(tmp_path_factory):
 @pytest.mark.slurm
 @pytest.mark.timeout(1800)
 def test_the_workflow_runs_on_slurm(slurm, tiny_project, repository):
-    """The learned generators are left to the other tests: each SLURM job costs seconds of
-    polling.
-    """
+    """Most generators are left to the other tests: each SLURM job costs seconds of polling."""
     config = tiny_project / "config/config.yaml"
-    config.write_text(config.read_text() + "generators: [transformer]\nsequence_generators: []\n")
+    fewer = "baselines: [independent]\ngenerators: [transformer]\nsequence_generators: []\n"
+    config.write_text(config.read_text() + fewer)
     command = [
         sys.executable, "-m", "genoloom", "run", "-C", tiny_project, "--profile",
         repository / "profiles/slurm", *SLURM_OPTIONS,

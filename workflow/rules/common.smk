@@ -232,6 +232,13 @@ def get_controls(table):
     return controls
 
 
+def get_reference_values(wildcards):
+    """What real people score, as the validation of the panel's first generator finds it."""
+    if wildcards.generator == generators[0]:
+        return []
+    return [f"results/validation/{wildcards.panel}/{generators[0]}/reference_values.json"]
+
+
 def get_sequence_controls(wildcards):
     if wildcards.sequence_generator in sequence.BASELINES:
         return []
@@ -370,6 +377,15 @@ def job_seed(*parts):
 
     def render(wildcards):
         return derive_seed(settings.seed, *parts, *wildcards) % 2**31
+
+    return render
+
+
+def panel_seed(*parts):
+    """The same for what all generators of a panel share: not from the generator."""
+
+    def render(wildcards):
+        return derive_seed(settings.seed, *parts, wildcards.panel) % 2**31
 
     return render
 

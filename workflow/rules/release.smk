@@ -6,7 +6,8 @@ REQUIRED INPUTS   the whole chain of one generator, each with its record of prov
                   results/models/{panel}/{generator}/{contig}.*,
                   results/synthetic/{panel}/{generator}/*,
                   results/validation/{panel}/{generator}/fidelity.tsv, privacy.tsv (and those of the
-                  controls), results/private/{panel}/{generator}/audit.tsv, audit.json
+                  controls), reference_values.json,
+                  results/private/{panel}/{generator}/audit.tsv, audit.json
 OUTPUTS           results/release/{panel}/{generator}/ (only where the gate passes)
 """
 
@@ -31,6 +32,7 @@ rule make_release:
         variants=get_synthetic_variants,
         consensus=get_released_consensus,
         fidelity=rules.validate_haplotypes.output.table,
+        reference_values=rules.validate_haplotypes.output.reference_values,
         public=rules.audit_haplotypes.output.public,
         private=rules.audit_haplotypes.output.private,
         audited=rules.audit_haplotypes.output.audited,

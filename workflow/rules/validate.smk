@@ -3,7 +3,10 @@ Compare synthetic haplotypes with held-out real individuals.
 
 REQUIRED INPUTS   results/synthetic/{panel}/{generator}/{contig}.*, results/panels/{panel}/*,
                   results/splits/{panel}.tsv
-OUTPUTS           results/validation/{panel}/{generator}/fidelity.tsv, figures.json
+OUTPUTS           results/validation/{panel}/{generator}/fidelity.tsv, figures.json,
+                  reference_values.json
+
+The first generator measures what real people score, for all generators of a panel.
 """
 
 
@@ -17,6 +20,7 @@ rule validate_haplotypes:
         panel=get_panel_pgens,
         split="results/splits/{panel}.tsv",
         control=get_controls("fidelity.tsv"),
+        reference_values=get_reference_values,
     output:
         table=report(
             "results/validation/{panel}/{generator}/fidelity.tsv",
@@ -26,6 +30,7 @@ rule validate_haplotypes:
             labels={"generator": "{generator}"},
         ),
         figures="results/validation/{panel}/{generator}/figures.json",
+        reference_values="results/validation/{panel}/{generator}/reference_values.json",
         provenance="results/validation/{panel}/{generator}/fidelity.provenance.json",
     log:
         "logs/validate_haplotypes/{panel}.{generator}.log",
@@ -42,8 +47,10 @@ rule validate_haplotypes:
         panels=prefixes("--panel"),
         controls=each("--control", "control"),
         options=config_files.flags(settings.validate_),
-        seed=job_seed("validate"),
+        reference_values=each("--reference-values", "reference_values"),
+        seed=panel_seed("validate"),
     shell:
         "genoloom validate --name {wildcards.generator} {params.synthetic} {params.panels} "
-        "--split {input.split:q} {params.controls} --out {output.table:q} "
+        "--split {input.split:q} {params.controls} {params.reference_values} "
+        "--out {output.table:q} "
         "--figures {output.figures:q} {params.options} --seed {params.seed} --log {log:q}"

@@ -50,6 +50,12 @@ def _shown(flag: str, name: str, what: str):
 @controls_option
 @file_option("--out", "Fidelity table to write.")
 @file_option("--figures", "Data of the report's figures to write (JSON).", required=False)
+@file_option(
+    "--reference-values",
+    "reference_values.json beside the table of another generator of the same panel, seed and "
+    "options: the real individuals are not measured again.",
+    required=False,
+)
 @seed_option
 @section_options(config.ValidateOptions)
 @logged

@@ -20,6 +20,7 @@ from genoloom.formats.tables import Row, read_exact_table
 from genoloom.models.haplotype import BASELINES
 from genoloom.privacy.audit import PUBLIC_COLUMNS
 from genoloom.validation.fidelity import COLUMNS as FIDELITY_COLUMNS
+from genoloom.validation.reference_values import REFERENCE_VALUES
 
 log = logging.getLogger(__name__)
 
@@ -189,7 +190,7 @@ class Chain:
             record_path(table.with_suffix("")),
             compared | controls,
             (),
-            {table.name: table},
+            {table.name: table, REFERENCE_VALUES: self.table(REFERENCE_VALUES)},
         )
         private, controls = self.private / "audit.tsv", self._controls(public, PUBLIC_COLUMNS)
         outputs = {private.name: private, public.name: public}

@@ -25,6 +25,7 @@ from genoloom.stages.report import report
 from genoloom.stages.train import overlaps_of, training_haplotypes
 from genoloom.stages.validate import validate
 from genoloom.training_config import TrainSections
+from genoloom.validation.reference_values import REFERENCE_VALUES
 from genoloom.validation.verdicts import REAL, Role
 
 log = logging.getLogger(__name__)
@@ -79,6 +80,7 @@ def compare(
         elif controls:
             size = next(iter(made.values())).individuals
             made = make_controls(files, within, size, seed) | made
+        known = None
         for name, own in made.items():
             comparands = files.against(own, within)
             kind = Role.CONTROL if name in COMPARED else Role.GENERATOR
@@ -97,7 +99,9 @@ def compare(
                 out=place / "fidelity.tsv",
                 figures=place / "figures.json",
                 options=validate_options,
+                reference_values=known,
             )
+            known = known or place / REFERENCE_VALUES
             private = out / "private" / NAME / name / "audit.tsv"
             public = {"public": place / "privacy.tsv", "leak": place / "leak.json"}
             audit(**common, out=private, **public, options=audit_options)

@@ -12,6 +12,7 @@ import numpy as np
 from genoloom import __version__
 from genoloom.config import ValidateOptions
 from genoloom.disclosure import individuals_count
+from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.provenance import Making, record_path
 from genoloom.formats.tables import format_cell, read_table, write_table
@@ -25,7 +26,12 @@ from genoloom.validation.collect import Collector
 from genoloom.validation.data import Data
 from genoloom.validation.fidelity import COLUMNS, fidelity_rows, real_rows
 from genoloom.validation.figures import figure_data
-from genoloom.validation.metric_table import measure_all
+from genoloom.validation.metric_table import measure_all, measure_synthetic
+from genoloom.validation.reference_values import (
+    REFERENCE_VALUES,
+    ReferenceValues,
+    reference_key,
+)
 from genoloom.validation.verdicts import Role
 
 log = logging.getLogger(__name__)
@@ -59,6 +65,26 @@ def provenance(comparands: Comparands, options: ValidateOptions, seed: int) -> d
     }
 
 
+def read_reference_values(path: Path, key: str) -> ReferenceValues | None:
+    """What real people score, as another generator's validation wrote it; None where it is of other
+    people, options or versions.
+    """
+    try:
+        found = ReferenceValues.model_validate(json.loads(path.read_bytes()))
+    except FileNotFoundError:
+        raise InputError(path, "not found", remedy="leave --reference-values out") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(
+            path,
+            f"cannot be read ({type(error).__name__})",
+            expected=f"a {REFERENCE_VALUES} of `genoloom validate`",
+        ) from None
+    if found.key == key:
+        return found
+    log.info("the reference values are of other people or options: measured anew")
+    return None
+
+
 def validate(
     *,
     name: str,
@@ -70,9 +96,10 @@ def validate(
     seed: int,
     kind: str | None = None,
     sources: Mapping[str, Path] | None = None,
+    reference_values: Path | None = None,
 ) -> None:
     """Write the fidelity table of `name`, with the controls' rows, and the data of the report's
-    figures.
+    figures. Beside the table stands `reference_values.json`: what real people score.
 
     Parameters
     ----------
@@ -86,6 +113,15 @@ def validate(
         JSON to write.
     sources : mapping of str to Path, optional
         Of `source_files`: whose digests are recorded beside the table.
+    reference_values : Path, optional
+        The file of another generator. Where it is of the same people and options, real people are
+        not measured again: the table is the same with and without it, and the file beside the
+        table a copy.
+
+    Raises
+    ------
+    InputError
+        `reference_values` is no such file; or see `compare`.
     """
     record = Making("validate", {**(sources or {}), **control_files(controls)})
     made, real = comparands.pairs[0]
@@ -97,13 +133,17 @@ def validate(
         name,
         individuals_count(individuals.n),
     )
-    n_sites = sum(len(real.sites) for _, real in comparands.pairs)
-    collected = Collector(individuals, n_sites, options.ld_window, seed)
+    reals = [real for _, real in comparands.pairs]
+    key = reference_key(individuals, reals, options, seed, comparands.phased)
+    known = read_reference_values(reference_values, key) if reference_values else None
+    n_sites = sum(len(real.sites) for real in reals)
+    collected = Collector(individuals, n_sites, options.ld_window, seed, real_known=known is not None)
     for made, real in comparands.pairs:
         collected.add(made, real, genetic_positions(real.sites))
         log.info("%s: contig %s read, %d sites", name, real.sites.contig, len(real.sites))
     data = Data(collected, options.components, seed, comparands.phased)
-    measured = measure_all(data)
+    measured = measure_all(data) if known is None else measure_synthetic(data, known.scores)
+    scores = [m.real_score() for m in measured]
     if options.phaser != "none" and comparands.phased:
         measured.append(
             measure_switch_errors(comparands.pairs, individuals, derive_seed(seed, "phaser"))
@@ -117,8 +157,12 @@ def validate(
         drawn["provenance"] = provenance(comparands, options, seed)
         with write_beside(figures) as [part]:
             part.write_text(json.dumps(drawn) + "\n")
+    values = ReferenceValues(key=key, scores=scores)
+    own_values = out.with_name(REFERENCE_VALUES)
+    with write_beside(own_values) as [part]:
+        part.write_text(json.dumps(values.model_dump()) + "\n")
     write_table(out, COLUMNS, rows)
-    record.write(record_path(out.with_suffix("")), [out], options, seed=seed)
+    record.write(record_path(out.with_suffix("")), [out, own_values], options, seed=seed)
     for row in own:
         if row["population"] == row["bin"] == "all":
             value, reference = (format_cell(row.get(key)) or "-" for key in ("value", "reference"))

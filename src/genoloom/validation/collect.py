@@ -39,13 +39,17 @@ class Groups:
     rows : dict of str to ndarray of int
         Individuals of each group.
     pairs : list of (str, str)
-        Every synthetic group with "H", then ("T", "H"), then the halvings.
+        Every synthetic group with "H", then ("T", "H"), then the halvings; the last two are left
+        out where it is known what real people score.
     synthetic : list of str
     halvings : list of (str, str)
         Of the real individuals: what the reference is taken from.
     population : ndarray of str, shape (n_individuals,)
     populations : list of str
         Those with at least `MIN_POPULATION` individuals a group.
+    left_out : int
+        Pairs that are left out. Collectors that draw individuals for each pair draw for them too, so
+        that the others have the same individuals with and without them.
     """
 
     rows: dict[str, np.ndarray]
@@ -54,21 +58,29 @@ class Groups:
     halvings: list[tuple[str, str]]
     population: np.ndarray
     populations: list[str]
+    left_out: int = 0
 
     @classmethod
     def of(
-        cls, individuals: Comparison, synthetic: dict[str, np.ndarray] | None = None
+        cls,
+        individuals: Comparison,
+        synthetic: dict[str, np.ndarray] | None = None,
+        real_known: bool = False,
     ) -> "Groups":
         synthetic = synthetic or {"S": individuals.synthetic}
         rows = {**synthetic, "H": individuals.holdout, "T": individuals.train}
         halvings = [(f"A{i}", f"B{i}") for i in range(len(individuals.halvings))]
-        for (a, b), (first, second) in zip(halvings, individuals.halvings, strict=True):
+        real_pairs = [("T", "H"), *halvings]
+        left_out = 0
+        if real_known:
+            left_out, halvings, real_pairs = len(real_pairs), [], []
+        for (a, b), (first, second) in zip(halvings, individuals.halvings, strict=False):
             rows |= {a: first, b: second}
         names = sorted(set(individuals.population))
-        pairs = [*((name, "H") for name in synthetic), ("T", "H"), *halvings]
+        pairs = [*((name, "H") for name in synthetic), *real_pairs]
         sizes = {p: len(individuals.of_population(individuals.holdout, p)) for p in names}
         populations = [p for p, size in sizes.items() if size >= MIN_POPULATION]
-        return cls(rows, pairs, list(synthetic), halvings, individuals.population, populations)
+        return cls(rows, pairs, list(synthetic), halvings, individuals.population, populations, left_out)
 
     @property
     def index(self) -> dict[str, int]:
@@ -105,6 +117,9 @@ class Collector:
         Sites of all contigs together; the classifiers see evenly spread blocks of them.
     block : int
         Sites read at a time, and common sites in a window of the linkage metrics.
+    real_known : bool
+        Whether it is known what real people score (`ReferenceValues`): only synthetic people are
+        compared then.
     """
 
     def __init__(
@@ -114,9 +129,10 @@ class Collector:
         block: int,
         seed: int,
         synthetic: dict[str, np.ndarray] | None = None,
+        real_known: bool = False,
     ):
         self.individuals, self.block = individuals, block
-        self.groups = groups = Groups.of(individuals, synthetic)
+        self.groups = groups = Groups.of(individuals, synthetic, real_known)
         n = len(individuals.population)
         self.members = groups.members()
         # alternate alleles, int32 (n_variants, n_groups) a block

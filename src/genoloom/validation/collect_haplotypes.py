@@ -115,6 +115,8 @@ class Copying:
         queries = [
             sample_rows(groups.haplotypes(a), min(QUERIES, smallest), rng) for a, _ in groups.pairs
         ]
+        for _ in range(groups.left_out):
+            sample_rows(groups.haplotypes("H"), min(QUERIES, smallest), rng)
         templates = [
             sample_rows(groups.haplotypes(b), min(TEMPLATES, smallest), rng)
             for _, b in groups.pairs

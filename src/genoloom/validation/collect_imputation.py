@@ -27,6 +27,8 @@ class Imputation:
         smallest = min(len(groups.haplotypes(name)) for name in groups.rows)
         n, m = min(TEMPLATES, smallest), min(MOST, smallest)
         self.templates = [sample_rows(groups.haplotypes(a), n, rng) for a, _ in groups.pairs]
+        for _ in range(groups.left_out):
+            sample_rows(groups.haplotypes("H"), n, rng)
         # in random order: the first ones are a sample, too
         self.targets = [rng.choice(groups.haplotypes(b), m, replace=False) for _, b in groups.pairs]
         windows = max(1, round(n_sites / WINDOW))

@@ -20,6 +20,7 @@ from genoloom.validation.metrics import (
     tasks,
     two_sample,
 )
+from genoloom.validation.reference_values import RealScore
 from genoloom.validation.verdicts import Kind
 
 CLASSIFIER_HALVINGS = 8
@@ -325,6 +326,18 @@ class Measured:
     null_sd: float
     departures: np.ndarray
 
+    def real_score(self) -> RealScore:
+        """What does not depend on the synthetic people."""
+        return RealScore(
+            metric=self.metric.name.value,
+            population=self.part.population,
+            bin=self.part.bin,
+            training=self.values["T"],
+            reference=self.reference,
+            null_sd=self.null_sd,
+            departures=self.departures.tolist(),
+        )
+
 
 def measure(metric: Metric, part: Part, d: Data) -> Measured:
     """One figure of all groups, and its reference; nan where it needs a phase that is not known."""
@@ -385,3 +398,30 @@ def departures_of(off: np.ndarray, tolerance: float, centred: bool) -> np.ndarra
 def measure_all(d: Data, table: tuple[Metric, ...] = TABLE) -> list[Measured]:
     """Every metric of the table, in its order."""
     return [measure(metric, part, d) for metric in table for part in metric.parts(d)]
+
+
+def measure_synthetic(d: Data, scores: list[RealScore]) -> list[Measured]:
+    """The same of the synthetic groups alone, where it is known what real people score.
+
+    Parameters
+    ----------
+    scores : list of RealScore
+        Of `Measured.real_score`, with the same people and the same options.
+    """
+    known = {(score.metric, score.population, score.bin): score for score in scores}
+    measured = []
+    for metric in TABLE:
+        for part in metric.parts(d):
+            real = known.get((metric.name, part.population, part.bin))
+            if real is None:  # a part that is not shown: it varies too much between real people
+                continue
+            values = {"T": real.training}
+            for g in d.groups.synthetic:
+                known_phase = d.phased or not metric.phase
+                compared = (g,) if metric.single else (g, "H")
+                values[g] = float(metric.figure(d, *compared, part)) if known_phase else math.nan
+            departures = np.array(real.departures)
+            measured.append(
+                Measured(metric, part, values, real.reference, real.null_sd, departures)
+            )
+    return measured

@@ -204,7 +204,7 @@ FILES = (
     f"{MODELS}/20.safetensors", f"{MODELS}/20.json", f"{MADE}/cohort.tsv", f"{MADE}/20.pgen",
     f"{MADE}/20.pvar.zst", f"{MADE}/20.psam",
     f"{MADE}/20.vcf.gz", f"{MADE}/20.vcf.gz.tbi", f"{TABLES}/fidelity.tsv", f"{TABLES}/privacy.tsv",
-    f"{PRIVATE}/audit.tsv",
+    f"{TABLES}/reference_values.json", f"{PRIVATE}/audit.tsv",
 )  # fmt: skip
 
 

@@ -1,0 +1,68 @@
+"""What real people score on every metric, measured once for all generators of a panel.
+
+The random halvings of the real people, which a reference follows from, cost most of a comparison
+and do not depend on the synthetic people.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from genoloom import __version__
+from genoloom.panel import Panel, genetic_positions
+from genoloom.validation.cohorts import Comparison
+
+REFERENCE_VALUES = "reference_values.json"
+
+
+class RealScore(BaseModel):
+    """One metric of the real people; see `Measured`, whose value of "T" is `training`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    metric: str
+    population: str
+    bin: str
+    training: float
+    reference: float
+    null_sd: float
+    departures: list[float]
+
+
+class ReferenceValues(BaseModel):
+    """Every metric of the real people, in the order of the table.
+
+    Attributes
+    ----------
+    key : str
+        Of `reference_key`: what the scores follow from.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    format: Literal[1] = 1
+    key: str
+    scores: list[RealScore]
+
+
+def reference_key(
+    people: Comparison, panels: Iterable[Panel], options: BaseModel, seed: int, phased: bool
+) -> str:
+    """SHA-256 of all that the real people's scores follow from: who they are, how they are halved,
+    their haplotypes at the compared sites, and how they are measured.
+    """
+    h = hashlib.sha256(repr([__version__, options.model_dump_json(), seed, phased]).encode())
+    first = len(people.synthetic)  # the real people's rows come after those of the synthetic ones
+    rows = [people.holdout, people.train, *(half for halves in people.halvings for half in halves)]
+    for values in (people.real_people, *(own - first for own in rows)):
+        h.update(values.astype(np.int64).tobytes())
+    h.update("\t".join(people.population[first:]).encode())
+    for panel in panels:
+        h.update(panel.sites.digest().encode())
+        h.update(genetic_positions(panel.sites).astype(float).tobytes())
+        for _, _, alleles in panel.blocks():
+            h.update(np.ascontiguousarray(alleles).tobytes())
+    return h.hexdigest()

@@ -1,0 +1,114 @@
+"""What real people score is measured once for all generators of a panel."""
+
+import json
+import logging
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from helpers import make_panel
+
+from genoloom.config import ValidateOptions
+from genoloom.errors import InputError
+from genoloom.formats.provenance import read_provenance
+from genoloom.formats.tables import read_table
+from genoloom.panel import ArrayHaplotypes
+from genoloom.stages.inputs import Comparands
+from genoloom.stages.validate import read_reference_values, validate
+from genoloom.validation.cohorts import compare
+from genoloom.validation.reference_values import (
+    REFERENCE_VALUES,
+    ReferenceValues,
+    reference_key,
+)
+
+OPTIONS = ValidateOptions(n_permutations=2, ld_window=60)
+SPOILED = {"empty": "", "text": "{", "fields": '{"key": "x"}', "words": '{"key": 1, "scores": []}'}
+
+
+@pytest.fixture(scope="module")
+def real(panels):
+    """Held-out people, and training people after them."""
+    return panels["holdout"].beside(panels["train"])
+
+
+@pytest.fixture(scope="module")
+def tables(panels, real, tmp_path_factory):
+    """Write the fidelity table of some synthetic people; returns its folder."""
+    n = len(panels["train"].people)
+    own, rng = panels["synthetic"].haplotypes.alleles, np.random.default_rng(2)
+    shuffled = make_panel(np.stack([rng.permutation(row) for row in own]), ("AAA", "BBB"))
+    made = {"fresh": panels["synthetic"], "shuffled": shuffled}
+
+    def write(name, reference_values=None, phased=True):
+        out = tmp_path_factory.mktemp(name) / "fidelity.tsv"
+        validate(
+            name=name,
+            comparands=Comparands([(made[name], real)], ["holdout"] * n + ["train"] * n, phased),
+            controls=[],
+            out=out,
+            figures=out.with_name("figures.json"),
+            options=OPTIONS,
+            seed=5,
+            reference_values=reference_values,
+        )
+        return out.parent
+
+    return write
+
+
+@pytest.mark.parametrize("phased", [True, False])
+def test_the_table_is_the_same_with_and_without_reference_values(tables, monkeypatch, phased):
+    first, alone = (tables(name, phased=phased) for name in ("fresh", "shuffled"))
+    monkeypatch.setattr("genoloom.stages.validate.measure_all", None)
+    shared = tables("shuffled", first / REFERENCE_VALUES, phased)
+    for name in ("fidelity.tsv", "figures.json"):
+        assert (alone / name).read_bytes() == (shared / name).read_bytes(), name
+    assert (first / REFERENCE_VALUES).read_bytes() == (shared / REFERENCE_VALUES).read_bytes()
+    own, other = (read_table(folder / "fidelity.tsv") for folder in (first, shared))
+    assert [row["reference"] for row in own] == [row["reference"] for row in other]
+    assert [row["value"] for row in own] != [row["value"] for row in other]
+    written = read_provenance(shared / "fidelity.provenance.json").outputs
+    assert list(written) == ["fidelity.tsv", REFERENCE_VALUES]
+
+
+def test_the_key_follows_from_all_that_real_people_score_by(panels, real):
+    n = len(panels["train"].people)
+    roles = ["holdout"] * n + ["train"] * n
+
+    def key(made=panels["synthetic"], real=real, roles=roles, options=OPTIONS, seed=5, phased=True):
+        people = compare(made.people, real.people, roles, options.n_permutations, seed)
+        return reference_key(people, [real], options, seed, phased)
+
+    alleles = real.haplotypes.read(0, len(real.sites))
+    alleles[7, 3] ^= 1
+    moved = replace(real, sites=replace(real.sites, cm=real.sites.cm * 2))
+    changed = [
+        key(made=panels["synthetic"].take_people(np.arange(n - 2))),
+        key(real=replace(real, haplotypes=ArrayHaplotypes(alleles))),
+        key(real=moved),
+        key(roles=roles[::-1]),
+        key(options=OPTIONS.model_copy(update={"components": 2})),
+        key(seed=6),
+        key(phased=False),
+    ]
+    assert key() == key(made=panels["train"])  # other synthetic people, as many
+    assert len({key(), *changed}) == 1 + len(changed)
+
+
+def test_values_of_other_people_are_not_used(tmp_path, caplog):
+    path = tmp_path / REFERENCE_VALUES
+    path.write_text(json.dumps(ReferenceValues(key="own", scores=[]).model_dump()))
+    assert read_reference_values(path, "own").scores == []
+    with caplog.at_level(logging.INFO):
+        assert read_reference_values(path, "other") is None
+    assert "measured anew" in caplog.text
+
+
+@pytest.mark.parametrize("what", [*SPOILED, "absent"])
+def test_what_is_no_such_file_is_an_error(tmp_path, what):
+    path = tmp_path / REFERENCE_VALUES
+    if what in SPOILED:
+        path.write_text(SPOILED[what])
+    with pytest.raises(InputError, match=REFERENCE_VALUES):
+        read_reference_values(path, "key")
