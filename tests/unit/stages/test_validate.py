@@ -62,8 +62,7 @@ def test_the_table_is_the_same_with_and_without_reference_values(tables, monkeyp
     first, alone = (tables(name, phased=phased) for name in ("fresh", "shuffled"))
     monkeypatch.setattr("genoloom.stages.validate.measure_all", None)
     shared = tables("shuffled", first / REFERENCE_VALUES, phased)
-    for name in ("fidelity.tsv", "figures.json"):
-        assert (alone / name).read_bytes() == (shared / name).read_bytes(), name
+    assert (alone / "fidelity.tsv").read_bytes() == (shared / "fidelity.tsv").read_bytes()
     assert (first / REFERENCE_VALUES).read_bytes() == (shared / REFERENCE_VALUES).read_bytes()
     own, other = (read_table(folder / "fidelity.tsv") for folder in (first, shared))
     assert [row["reference"] for row in own] == [row["reference"] for row in other]
