@@ -29,6 +29,7 @@ $(STAMP): pyproject.toml $(wildcard constraints-py311*.txt) envs/install.sh
 
 demo: DEMO := --configfile config/demo.yaml
 demo demo-full: $(STAMP)
+	@$(BIN)/genoloom plan --directory .
 	$(BIN)/genoloom run --cores $(CORES) $(DEMO)
 	@cat results/report/summary.txt
 	@echo "Report: results/report/index.html"

@@ -3,7 +3,7 @@
 import click
 import pytest
 from click.testing import CliRunner
-from helpers import run_genoloom
+from helpers import call_genoloom
 
 from genoloom.cli import GROUPS, genoloom
 from genoloom.cli.options import RenamedOption
@@ -56,7 +56,7 @@ def test_inputs_have_one_spelling():
 
 
 def test_an_unknown_option_is_said_with_the_new_spelling(tmp_path):
-    done = run_genoloom("consensus", "--variants", tmp_path / "x", "--out", tmp_path / "y")
+    done = call_genoloom("consensus", "--variants", tmp_path / "x", "--out", tmp_path / "y")
     assert done.returncode == 2
     assert "--reference" in done.stderr
     assert "--fasta" not in done.stderr

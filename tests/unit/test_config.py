@@ -8,7 +8,7 @@ import sys
 import pytest
 import yaml
 from click.testing import CliRunner
-from helpers import run_genoloom
+from helpers import call_genoloom
 from snakemake.utils import update_config
 
 from genoloom import config_files
@@ -271,9 +271,9 @@ def test_every_command_has_help(command):
 
 
 def test_unknown_commands_and_defects_have_their_exit_codes(tmp_path):
-    assert run_genoloom("nothing").returncode == 2
-    assert run_genoloom("--version").stdout.startswith("genoloom")
-    done = run_genoloom("run", "-C", tmp_path)
+    assert call_genoloom("nothing").returncode == 2
+    assert call_genoloom("--version").stdout.startswith("genoloom")
+    done = call_genoloom("run", "-C", tmp_path)
     assert done.returncode == 2
     assert "genoloom init" in done.stderr
 

@@ -233,7 +233,7 @@ def get_controls(table):
 
 
 def get_reference_values(wildcards):
-    """What real people score, as the validation of the panel's first generator finds it."""
+    """What real individuals score, as the validation of the panel's first generator finds it."""
     if wildcards.generator == generators[0]:
         return []
     return [f"results/validation/{wildcards.panel}/{generators[0]}/reference_values.json"]

@@ -6,7 +6,7 @@ REQUIRED INPUTS   results/synthetic/{panel}/{generator}/{contig}.*, results/pane
 OUTPUTS           results/validation/{panel}/{generator}/fidelity.tsv, figures.json,
                   reference_values.json
 
-The first generator measures what real people score, for all generators of a panel.
+The first generator measures what real individuals score, for all generators of a panel.
 """
 
 

@@ -66,8 +66,8 @@ def provenance(comparands: Comparands, options: ValidateOptions, seed: int) -> d
 
 
 def read_reference_values(path: Path, key: str) -> ReferenceValues | None:
-    """What real people score, as another generator's validation wrote it; None where it is of other
-    people, options or versions.
+    """What real individuals score, as another generator's validation wrote it; None where it is of
+    other individuals, options or versions.
     """
     try:
         found = ReferenceValues.model_validate(json.loads(path.read_bytes()))
@@ -81,7 +81,7 @@ def read_reference_values(path: Path, key: str) -> ReferenceValues | None:
         ) from None
     if found.key == key:
         return found
-    log.info("the reference values are of other people or options: measured anew")
+    log.info("the reference values are of other individuals or options: measured anew")
     return None
 
 
@@ -99,7 +99,7 @@ def validate(
     reference_values: Path | None = None,
 ) -> None:
     """Write the fidelity table of `name`, with the controls' rows, and the data of the report's
-    figures. Beside the table stands `reference_values.json`: what real people score.
+    figures. Next to the table is `reference_values.json`: what real individuals score.
 
     Parameters
     ----------
@@ -114,9 +114,9 @@ def validate(
     sources : mapping of str to Path, optional
         Of `source_files`: whose digests are recorded beside the table.
     reference_values : Path, optional
-        The file of another generator. Where it is of the same people and options, real people are
-        not measured again: the table is the same with and without it, and the file beside the
-        table a copy.
+        The file of another generator. Where it is of the same individuals and options, the real
+        ones are not measured again: the table is the same with and without it, and the file next
+        to the table a copy.
 
     Raises
     ------
@@ -137,7 +137,9 @@ def validate(
     key = reference_key(individuals, reals, options, seed, comparands.phased)
     known = read_reference_values(reference_values, key) if reference_values else None
     n_sites = sum(len(real.sites) for real in reals)
-    collected = Collector(individuals, n_sites, options.ld_window, seed, real_known=known is not None)
+    collected = Collector(
+        individuals, n_sites, options.ld_window, seed, real_known=known is not None
+    )
     for made, real in comparands.pairs:
         collected.add(made, real, genetic_positions(real.sites))
         log.info("%s: contig %s read, %d sites", name, real.sites.contig, len(real.sites))

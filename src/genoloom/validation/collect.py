@@ -40,7 +40,7 @@ class Groups:
         Individuals of each group.
     pairs : list of (str, str)
         Every synthetic group with "H", then ("T", "H"), then the halvings; the last two are left
-        out where it is known what real people score.
+        out where it is known what real individuals score.
     synthetic : list of str
     halvings : list of (str, str)
         Of the real individuals: what the reference is taken from.
@@ -48,8 +48,8 @@ class Groups:
     populations : list of str
         Those with at least `MIN_POPULATION` individuals a group.
     left_out : int
-        Pairs that are left out. Collectors that draw individuals for each pair draw for them too, so
-        that the others have the same individuals with and without them.
+        Pairs that are left out. Collectors that draw individuals for each pair draw for them too,
+        so that the others have the same individuals with and without them.
     """
 
     rows: dict[str, np.ndarray]
@@ -80,7 +80,9 @@ class Groups:
         pairs = [*((name, "H") for name in synthetic), *real_pairs]
         sizes = {p: len(individuals.of_population(individuals.holdout, p)) for p in names}
         populations = [p for p, size in sizes.items() if size >= MIN_POPULATION]
-        return cls(rows, pairs, list(synthetic), halvings, individuals.population, populations, left_out)
+        return cls(
+            rows, pairs, list(synthetic), halvings, individuals.population, populations, left_out
+        )
 
     @property
     def index(self) -> dict[str, int]:
@@ -118,8 +120,8 @@ class Collector:
     block : int
         Sites read at a time, and common sites in a window of the linkage metrics.
     real_known : bool
-        Whether it is known what real people score (`ReferenceValues`): only synthetic people are
-        compared then.
+        Whether it is known what real individuals score (`ReferenceValues`): only synthetic ones
+        are compared then.
     """
 
     def __init__(

@@ -327,7 +327,7 @@ class Measured:
     departures: np.ndarray
 
     def real_score(self) -> RealScore:
-        """What does not depend on the synthetic people."""
+        """What does not depend on the synthetic individuals."""
         return RealScore(
             metric=self.metric.name.value,
             population=self.part.population,
@@ -401,19 +401,21 @@ def measure_all(d: Data, table: tuple[Metric, ...] = TABLE) -> list[Measured]:
 
 
 def measure_synthetic(d: Data, scores: list[RealScore]) -> list[Measured]:
-    """The same of the synthetic groups alone, where it is known what real people score.
+    """The same of the synthetic groups alone, where it is known what real individuals score.
 
     Parameters
     ----------
     scores : list of RealScore
-        Of `Measured.real_score`, with the same people and the same options.
+        Of `Measured.real_score`, with the same individuals and the same options.
     """
     known = {(score.metric, score.population, score.bin): score for score in scores}
     measured = []
     for metric in TABLE:
         for part in metric.parts(d):
             real = known.get((metric.name, part.population, part.bin))
-            if real is None:  # a part that is not shown: it varies too much between real people
+            if (
+                real is None
+            ):  # a part that is not shown: it varies too much between real individuals
                 continue
             values = {"T": real.training}
             for g in d.groups.synthetic:

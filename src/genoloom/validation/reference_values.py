@@ -1,7 +1,7 @@
-"""What real people score on every metric, measured once for all generators of a panel.
+"""What real individuals score on every metric, measured once for all generators of a panel.
 
-The random halvings of the real people, which a reference follows from, cost most of a comparison
-and do not depend on the synthetic people.
+The random halvings of the real individuals, which a reference follows from, cost most of a
+comparison and do not depend on the synthetic individuals.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ REFERENCE_VALUES = "reference_values.json"
 
 
 class RealScore(BaseModel):
-    """One metric of the real people; see `Measured`, whose value of "T" is `training`."""
+    """One metric of the real individuals; see `Measured`, whose value of "T" is `training`."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -33,7 +33,7 @@ class RealScore(BaseModel):
 
 
 class ReferenceValues(BaseModel):
-    """Every metric of the real people, in the order of the table.
+    """Every metric of the real individuals, in the order of the table.
 
     Attributes
     ----------
@@ -49,17 +49,23 @@ class ReferenceValues(BaseModel):
 
 
 def reference_key(
-    people: Comparison, panels: Iterable[Panel], options: BaseModel, seed: int, phased: bool
+    individuals: Comparison, panels: Iterable[Panel], options: BaseModel, seed: int, phased: bool
 ) -> str:
-    """SHA-256 of all that the real people's scores follow from: who they are, how they are halved,
-    their haplotypes at the compared sites, and how they are measured.
+    """SHA-256 of all that the scores of the real individuals follow from: who they are, how they
+    are halved, their haplotypes at the compared sites, and how they are measured.
     """
     h = hashlib.sha256(repr([__version__, options.model_dump_json(), seed, phased]).encode())
-    first = len(people.synthetic)  # the real people's rows come after those of the synthetic ones
-    rows = [people.holdout, people.train, *(half for halves in people.halvings for half in halves)]
-    for values in (people.real_people, *(own - first for own in rows)):
+    first = len(
+        individuals.synthetic
+    )  # the real individuals's rows come after those of the synthetic ones
+    rows = [
+        individuals.holdout,
+        individuals.train,
+        *(half for halves in individuals.halvings for half in halves),
+    ]
+    for values in (individuals.real_individuals, *(own - first for own in rows)):
         h.update(values.astype(np.int64).tobytes())
-    h.update("\t".join(people.population[first:]).encode())
+    h.update("\t".join(individuals.population[first:]).encode())
     for panel in panels:
         h.update(panel.sites.digest().encode())
         h.update(genetic_positions(panel.sites).astype(float).tobytes())

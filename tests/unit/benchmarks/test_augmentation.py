@@ -1,26 +1,19 @@
 """The benchmark of augmentation, on the shipped data: who is taken away and who is added."""
 
-import subprocess
-import sys
+from helpers import call_script
 
 from genoloom.formats.tables import read_table
 
 
 def test_rows_for_every_remedy_and_the_generator(repository, tmp_path):
     command = [
-        sys.executable,
         repository / "benchmarks" / "augmentation.py",
         "--few",
         "2",
         "--generators",
         "independent",
     ]
-    done = subprocess.run(
-        [*map(str, command), "--out", tmp_path / "t.tsv"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = call_script(*command, "--out", tmp_path / "t.tsv")
     assert done.returncode == 0, done.stderr
     rows = {row["row"]: row for row in read_table(tmp_path / "t.tsv")}
     assert list(rows) == ["few", "all", "weighted", "copies", "independent"]
@@ -34,19 +27,13 @@ def test_rows_for_every_remedy_and_the_generator(repository, tmp_path):
 
 def test_more_individuals_cannot_be_kept_than_there_are(repository, tmp_path):
     command = [
-        sys.executable,
         repository / "benchmarks" / "augmentation.py",
         "--few",
         "100",
         "--generators",
         "independent",
     ]
-    done = subprocess.run(
-        [*map(str, command), "--out", tmp_path / "t.tsv"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = call_script(*command, "--out", tmp_path / "t.tsv")
     assert done.returncode != 0
     assert "no population has so many" in done.stderr
     assert not (tmp_path / "t.tsv").exists()

@@ -3,11 +3,10 @@ frequencies.
 """
 
 import importlib.util
-import subprocess
-import sys
 
 import numpy as np
 import pytest
+from helpers import call_script
 
 from genoloom.formats.pgen import open_panel
 from genoloom.formats.splits import read_roles
@@ -19,7 +18,6 @@ def bench(repository, tmp_path_factory):
     """Where the benchmark left its panel, its models and its table, and what it printed."""
     work = tmp_path_factory.mktemp("bench")
     command = [
-        sys.executable,
         repository / "benchmarks" / "haplotypes.py",
         "--generators",
         "independent",
@@ -36,7 +34,7 @@ def bench(repository, tmp_path_factory):
         "--set-option",
         "independent.shrinkage=3",
     ]
-    done = subprocess.run([*map(str, command + more)], capture_output=True, text=True, check=False)
+    done = call_script(*command, *more)
     assert done.returncode == 0, done.stderr
     return work, done.stdout
 
@@ -78,19 +76,13 @@ def test_a_row_for_the_generator_the_floor_and_the_training_individuals(bench):
 def test_a_mixture_of_one_generator_pays_what_it_pays(bench, repository):
     work, _ = bench
     command = [
-        sys.executable,
         repository / "benchmarks" / "mixtures.py",
         "--generators",
         "independent",
         "--haplotypes",
         "1000",
     ]
-    done = subprocess.run(
-        [*map(str, command), "--work", str(work), "--out", str(work / "m.tsv")],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = call_script(*command, "--work", str(work), "--out", str(work / "m.tsv"))
     assert done.returncode == 0, done.stderr
     (row,) = read_table(work / "m.tsv")
     alone = next(r for r in read_table(work / "t.tsv") if r["generator"] == "independent")
@@ -100,18 +92,12 @@ def test_a_mixture_of_one_generator_pays_what_it_pays(bench, repository):
 def test_a_mixture_needs_the_models_of_the_benchmark(bench, repository):
     work, _ = bench
     command = [
-        sys.executable,
         repository / "benchmarks" / "mixtures.py",
         "--generators",
         "independent",
         "markov",
     ]
-    done = subprocess.run(
-        [*map(str, command), "--work", str(work), "--out", str(work / "none.tsv")],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = call_script(*command, "--work", str(work), "--out", str(work / "none.tsv"))
     assert done.returncode == 2
     assert "model.safetensors" in done.stderr
     assert "train it with benchmarks/haplotypes.py" in done.stderr
@@ -157,11 +143,8 @@ def test_mixtures_are_distributions_over_haplotypes(repository, monkeypatch):
 
 @pytest.mark.skipif(importlib.util.find_spec("msprime") is not None, reason="msprime is there")
 def test_without_msprime_the_simulated_panel_says_what_to_install(repository, tmp_path):
-    command = [sys.executable, repository / "benchmarks" / "haplotypes.py", "--set", "simulated"]
-    done = subprocess.run(
-        [*map(str, command), "--work", str(tmp_path), "--out", str(tmp_path / "t.tsv")],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    command = [repository / "benchmarks" / "haplotypes.py", "--set", "simulated"]
+    done = call_script(*command, "--work", str(tmp_path), "--out", str(tmp_path / "t.tsv"))
     assert done.returncode == 2
     assert "pip install msprime" in done.stderr
     assert not list(tmp_path.rglob("*.pgen"))
@@ -178,7 +161,6 @@ def test_the_plane_has_a_point_for_each_generator_and_options(bench, repository,
         [float(alone["classifier"]), float(alone["worst_attack"])]
     ]
     command = [
-        sys.executable,
         repository / "benchmarks" / "plane.py",
         "--table",
         work / "t.tsv",
@@ -186,9 +168,7 @@ def test_the_plane_has_a_point_for_each_generator_and_options(bench, repository,
         work / "plane.svg",
     ]
     for name, code in (("demo", 0), ("par1", 2)):
-        done = subprocess.run(
-            [*map(str, command), "--set", name], capture_output=True, text=True, check=False
-        )
+        done = call_script(*command, "--set", name)
         assert done.returncode == code, done.stderr
     assert "no rows of the set 'par1'" in done.stderr
     assert (work / "plane.svg").read_text().startswith("<?xml")

@@ -8,7 +8,7 @@ import subprocess
 import numpy as np
 import pysam
 import pytest
-from helpers import make_panel, run_genoloom
+from helpers import call_genoloom, make_panel
 
 from genoloom.errors import InputError
 from genoloom.formats.names import without_spaces
@@ -170,7 +170,7 @@ def test_personal_sequences_are_read_by_samtools_and_pyfaidx(tmp_path, folder):
     )
     header = "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tP 1\tP_1\n"
     (tmp_path / "in.vcf").write_text(f"{text}{header}20\t5\t.\tA\tC\t.\t.\t.\tGT\t0|1\t1|0\n")
-    done = run_genoloom(
+    done = call_genoloom(
         "consensus",
         "--variants",
         tmp_path / "in.vcf",

@@ -8,7 +8,7 @@ import stat
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from helpers import founder_mosaic, make_individuals, make_sites, run_genoloom
+from helpers import call_genoloom, founder_mosaic, make_individuals, make_sites
 
 from genoloom.cli import genoloom
 from genoloom.config import AuditOptions, CohortOptions, GenerateOptions
@@ -270,7 +270,7 @@ def test_a_model_of_other_sites_is_refused(project, tmp_path):
         options=IndependentOptions(),
         seed=3, threads=1,
     )  # fmt: skip
-    done = run_genoloom(
+    done = call_genoloom(
         "audit", "--name", "x", "--synthetic", project / "made/20", "--panel", project / "20",
         "--split", project / "split.tsv",
         "--model", tmp_path / "m.safetensors", "--out", tmp_path / "private/audit.tsv", "--windows",

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from helpers import run_genoloom, write_bed, write_vcf
+from helpers import call_genoloom, write_bed, write_vcf
 
 from genoloom.config import AuditOptions, ValidateOptions
 from genoloom.errors import InputError
@@ -32,7 +32,7 @@ def test_compare_tells_a_copy_from_fresh_individuals(tmp_path, vcf, panels, shee
     copy = write_vcf(tmp_path / "copy.vcf.gz", rows[20:], individuals.id)
     bed = write_bed(tmp_path / "fresh", Panel(sites, individuals, None), alleles["synthetic"])
     out = tmp_path / "out"
-    done = run_genoloom(
+    done = call_genoloom(
         "compare", "--train", vcf("train"), "--holdout", vcf("holdout"), "--samples", sheet,
         "--generator", f"copier={copy}",
         "--generator", f"unphased={bed}", "--no-controls", "--out", out, "--n-permutations", 2,
@@ -118,7 +118,7 @@ def test_names_are_checked(tmp_path):
 def test_generators_without_a_common_site_are_refused(tmp_path, vcf, sheet):
     first = vcf("synthetic", "first", change=lambda i, row: row if i < 50 else "")
     second = vcf("synthetic", "second", change=lambda i, row: row if i >= 50 else "")
-    done = run_genoloom(
+    done = call_genoloom(
         "compare", "--train", vcf("train"), "--holdout", vcf("holdout"), "--generator",
         f"a={first}", "--generator", f"b={second}",
         "--out", tmp_path / "out",

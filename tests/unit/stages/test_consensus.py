@@ -8,7 +8,7 @@ import subprocess
 import numpy as np
 import pysam
 import pytest
-from helpers import read_fasta, run_genoloom, write_vcf
+from helpers import call_genoloom, read_fasta, write_vcf
 
 from genoloom.errors import InputError
 from genoloom.stages.consensus import consensus, consensus_of_regions
@@ -149,7 +149,7 @@ def test_command_line_says_what_does_not_go_together(tmp_path):
     bed = tmp_path / "r.bed"
     bed.write_text("20\t0\t10\n")
     (tmp_path / "x").write_text("")
-    done = run_genoloom(
+    done = call_genoloom(
         "consensus", "--variants", tmp_path / "x", "--reference", tmp_path / "x", "--out", tmp_path,
         "--regions", bed,
         "--region", "1-5",

@@ -9,7 +9,7 @@ import numpy as np
 import pysam
 import pysam.bcftools
 import pytest
-from helpers import founder_mosaic, make_individuals, make_sites, run_genoloom, write_vcf
+from helpers import call_genoloom, founder_mosaic, make_individuals, make_sites, write_vcf
 
 from genoloom.config import CohortOptions, GenerateOptions
 from genoloom.errors import InputError
@@ -235,7 +235,7 @@ def test_consensus_is_that_of_bcftools(tmp_path, seed):
 
 def test_consensus_of_real_individuals(tmp_path, demo_dir):
     vcf, fasta = demo_dir / "eur300.chr20_1-2Mb.vcf.gz", demo_dir / "GRCh37.chr20_1-2Mb.fa.gz"
-    done = run_genoloom(
+    done = call_genoloom(
         "consensus",
         "--variants",
         vcf,

@@ -5,7 +5,7 @@ individual. Through files.
 import allel
 import numpy as np
 import pytest
-from helpers import run_genoloom
+from helpers import call_genoloom
 
 from genoloom.cohort import parse_shares
 from genoloom.config import CohortOptions, GenerateOptions
@@ -232,7 +232,7 @@ def test_what_cannot_be_made_is_said(trained, tmp_path):
 
     with pytest.raises(InputError, match="--admixture: the model knows no population 'Z'"):
         cohort(admixture="Z:1")
-    done = run_genoloom(
+    done = call_genoloom(
         "cohort", "--model", trained / "20.safetensors", "--split", trained / "split.tsv", "--out",
         tmp_path / "c.tsv", "--inbreeding", 2
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 import pytest
 from click.testing import CliRunner
-from helpers import run_genoloom
+from helpers import call_genoloom
 from variant_files import text_of
 
 from genoloom.cli import genoloom
@@ -40,7 +40,7 @@ def test_init_then_doctor(demo_dir, tmp_path):
         "--map",
         gmap,
     ]
-    done = run_genoloom(*arguments)
+    done = call_genoloom(*arguments)
     assert done.returncode == 0, done.stderr
     assert load_config(study / "config/config.yaml").panels == "config/panels.tsv"
     [row] = read_panel_sheet(study / "config/panels.tsv", study)
@@ -48,11 +48,11 @@ def test_init_then_doctor(demo_dir, tmp_path):
     individuals = read_individuals(study / "config/samples.tsv")
     assert len(individuals) == 300
     assert individuals["HG00096"] == ("GBR", "male", "", "EUR")
-    assert run_genoloom("doctor", "-C", study).returncode == 0
-    again = run_genoloom(*arguments)
+    assert call_genoloom("doctor", "-C", study).returncode == 0
+    again = call_genoloom(*arguments)
     assert again.returncode == 2
     assert "--force" in again.stderr
-    assert run_genoloom(*arguments, "--force").returncode == 0
+    assert call_genoloom(*arguments, "--force").returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_init_then_doctor(demo_dir, tmp_path):
 )
 def test_doctor_finds_what_would_fail(demo_dir, tmp_path, column, cell, expected):
     assert (
-        run_genoloom(
+        call_genoloom(
             "init", tmp_path, "--variants", demo_dir / "eur300.chr20_1-2Mb.vcf.gz"
         ).returncode
         == 0
@@ -74,22 +74,22 @@ def test_doctor_finds_what_would_fail(demo_dir, tmp_path, column, cell, expected
     header, row = (line.split("\t") for line in sheet.read_text().splitlines())
     row[header.index(column)] = cell
     sheet.write_text("\t".join(header) + "\n" + "\t".join(row) + "\n")
-    done = run_genoloom("doctor", "-C", tmp_path)
+    done = call_genoloom("doctor", "-C", tmp_path)
     assert done.returncode == 2
     assert expected in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_init_needs_data(tmp_path):
-    assert run_genoloom("init", tmp_path).returncode == 2
-    done = run_genoloom("init", tmp_path, "--variants", tmp_path / "none.vcf.gz")
+    assert call_genoloom("init", tmp_path).returncode == 2
+    done = call_genoloom("init", tmp_path, "--variants", tmp_path / "none.vcf.gz")
     assert done.returncode == 2
     assert "not found" in done.stderr
 
 
 def test_init_with_sequences_only(demo_dir, tmp_path):
     assert (
-        run_genoloom(
+        call_genoloom(
             "init",
             tmp_path,
             "--reference",

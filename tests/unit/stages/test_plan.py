@@ -4,7 +4,7 @@ import json
 import logging
 
 import pytest
-from helpers import run_genoloom, write_vcf
+from helpers import call_genoloom, write_vcf
 
 from genoloom.errors import InputError
 from genoloom.formats.leak_ledger import add_to_ledger, read_ledger
@@ -136,8 +136,10 @@ def test_two_individuals_are_too_few_to_plan(tmp_path):
 
 
 def test_command_line(tmp_path):
-    done = run_genoloom("plan", "--individuals", 5000, "--sites", 300, "--out", tmp_path / "p.json")
+    done = call_genoloom(
+        "plan", "--individuals", 5000, "--sites", 300, "--out", tmp_path / "p.json"
+    )
     assert done.returncode == 0, done.stderr
     assert "A faithful release can pass" in done.stdout
     assert json.loads((tmp_path / "p.json").read_text())["groups"][0]["individuals"] == 5000
-    assert run_genoloom("plan").returncode == 2
+    assert call_genoloom("plan").returncode == 2

@@ -13,7 +13,7 @@ import allel
 import numpy as np
 import pysam
 import pytest
-from helpers import run_genoloom, write_vcf
+from helpers import call_genoloom, write_vcf
 
 from genoloom.config import PrepareOptions
 from genoloom.errors import InputError
@@ -355,13 +355,13 @@ def test_sheet_with_byte_order_mark_crlf_and_comments(tmp_path, out):
 
 def test_command_line_exit_code_and_message(tmp_path, out):
     path = write_vcf(tmp_path / "in.vcf.gz", ["100 A C 0/1 0|1 0|0 1|1"], INDIVIDUALS)
-    done = run_genoloom("prepare", "--variants", path, "--contig", "20", "--out", out)
+    done = call_genoloom("prepare", "--variants", path, "--contig", "20", "--out", out)
     assert done.returncode == 2
     assert "20:100" in done.stderr
     assert "--allow-unphased" in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(out.parent.glob("*"))
-    done = run_genoloom(
+    done = call_genoloom(
         "prepare", "--variants", path, "--contig", "20", "--out", out, "--max-missing", "3"
     )
     assert done.returncode == 2
@@ -371,7 +371,7 @@ def test_command_line_exit_code_and_message(tmp_path, out):
 def test_output_directory_that_cannot_be_made(tmp_path):
     path = write_vcf(tmp_path / "in.vcf.gz", GOOD, INDIVIDUALS)
     (tmp_path / "file").write_text("in the way")
-    done = run_genoloom(
+    done = call_genoloom(
         "prepare", "--variants", path, "--contig", "20", "--out", tmp_path / "file" / "20"
     )
     assert done.returncode == 2
@@ -384,7 +384,7 @@ def test_read_only_output_directory(tmp_path):
     place.mkdir()
     with mounted(place, "ro"):
         path = write_vcf(tmp_path / "in.vcf.gz", GOOD, INDIVIDUALS)
-        done = run_genoloom("prepare", "--variants", path, "--contig", "20", "--out", place / "20")
+        done = call_genoloom("prepare", "--variants", path, "--contig", "20", "--out", place / "20")
     assert done.returncode == 2
     assert "the output directory cannot be written" in done.stderr
     assert "choose a writable directory" in done.stderr
@@ -401,7 +401,7 @@ def test_no_space_left(tmp_path):
         tmp_path / "in.vcf.gz", [f"{i + 1} A C {c}" for i, c in enumerate(calls)], samples
     )
     with mounted(small, "size=64k"):
-        done = run_genoloom("prepare", "--variants", path, "--contig", "20", "--out", small / "20")
+        done = call_genoloom("prepare", "--variants", path, "--contig", "20", "--out", small / "20")
         assert not list(small.iterdir())
     assert done.returncode == 2
     assert "no space left" in done.stderr

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from helpers import founder_mosaic, make_individuals, make_sites, run_genoloom
+from helpers import call_genoloom, founder_mosaic, make_individuals, make_sites
 
 from genoloom.config import CohortOptions, GenerateOptions, RedrawOptions
 from genoloom.errors import InputError
@@ -133,7 +133,7 @@ def test_it_gives_up_with_an_error(project, tmp_path):
 
 
 def test_the_command(project, tmp_path):
-    done = run_genoloom(
+    done = call_genoloom(
         "redraw", "--model", project / "20.safetensors", "--cohort", project / "cohort.tsv",
         "--panel", project / "20", "--split",
         project / "split.tsv", "--out", tmp_path / "cohort.tsv", "--summary",

@@ -5,7 +5,7 @@ planted errors.
 import cyvcf2
 import numpy as np
 import pytest
-from helpers import make_sites, run_genoloom, write_vcf
+from helpers import call_genoloom, make_sites, write_vcf
 from sklearn.metrics import roc_auc_score
 
 from genoloom.errors import InputError
@@ -93,7 +93,7 @@ def test_table_is_the_likelihood_of_the_model(trained, tmp_path):
     some = alleles[:, 100:106].copy()
     some[7, 2:4] = -1
     vcf = vcf_of(tmp_path / "some.vcf.gz", some, names)
-    done = run_genoloom(
+    done = call_genoloom(
         "score", "--model", folder / "transformer.safetensors", "--variants", vcf, "--samples",
         folder / "samples.tsv",
         "--out", tmp_path / "scores.tsv", "--blocks", tmp_path / "blocks.tsv",
@@ -251,7 +251,7 @@ def test_masked_calls_and_absent_sites_are_filled_in(trained, tmp_path):
         "--seed",
         7,
     ]
-    done = run_genoloom(
+    done = call_genoloom(
         "complete", *arguments, "--out", tmp_path / "out.bcf", "--scores", tmp_path / "given.tsv"
     )
     assert done.returncode == 0, done.stderr

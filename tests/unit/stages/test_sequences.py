@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from helpers import run_genoloom
+from helpers import call_genoloom
 
 from genoloom.errors import InputError
 from genoloom.formats.sequence_sets import read_set, write_fasta
@@ -158,7 +158,7 @@ def test_validation_tells_real_from_random_and_draws_all_chains(trained, tmp_pat
 
 def test_a_refused_split_ends_the_command_with_code_two_and_its_reason(source, tmp_path):
     arguments = ["--window", 0, "--split", "chunks", "--shared-kmer", 20, "--max-leakage", 0]
-    done = run_genoloom(
+    done = call_genoloom(
         "sequences", "prepare", "--source", source, "--out", tmp_path / "set", *arguments
     )
     assert done.returncode == 2
@@ -242,20 +242,20 @@ def test_a_transformer_is_asked_for_some_columns_of_a_label(tmp_path):
         bases = decode(rng.integers(0, 4, size).astype(np.uint8))
         rows.append(f"{bases},{kind},{'xy'[i // 2 % 2]}")
     (tmp_path / "in.csv").write_text("\n".join(rows) + "\n")
-    run_genoloom(
+    call_genoloom(
         "sequences", "prepare", "--source", tmp_path / "in.csv", "--out", tmp_path / "set",
         "--label-column", "kind,strength",
         "--min-length", 20,
     )  # fmt: skip
     small = ["--steps", 2, "--evaluate-every", 2, "--width", 16, "--convolutions", 1]
     model = tmp_path / "m.safetensors"
-    run_genoloom(
+    call_genoloom(
         "sequences", "train", "transformer", "--train", tmp_path / "set/train.fa.gz", "--model",
         model,
         "--history", tmp_path / "h.tsv", "--state", tmp_path / "state", *small,
     )  # fmt: skip
     for label, lengths in {"long+*": {60}, "*+x": {40, 60}, "short+y": {40}}.items():
-        run_genoloom(
+        call_genoloom(
             "sequences",
             "generate",
             "--model",
@@ -270,7 +270,7 @@ def test_a_transformer_is_asked_for_some_columns_of_a_label(tmp_path):
         made = read_set(tmp_path / "s.fa")
         assert set(made.label) == {label}
         assert set(made.length) == lengths
-    done = run_genoloom(
+    done = call_genoloom(
         "sequences", "generate", "--model", model, "--out", tmp_path / "no.fa", "--label", "long+z"
     )  # fmt: skip
     assert done.returncode == 2

@@ -1,4 +1,4 @@
-"""What real people score is measured once for all generators of a panel."""
+"""What real individuals score is measured once for all generators of a panel."""
 
 import json
 import logging
@@ -28,14 +28,14 @@ SPOILED = {"empty": "", "text": "{", "fields": '{"key": "x"}', "words": '{"key":
 
 @pytest.fixture(scope="module")
 def real(panels):
-    """Held-out people, and training people after them."""
+    """Held-out individuals, and training individuals after them."""
     return panels["holdout"].beside(panels["train"])
 
 
 @pytest.fixture(scope="module")
 def tables(panels, real, tmp_path_factory):
-    """Write the fidelity table of some synthetic people; returns its folder."""
-    n = len(panels["train"].people)
+    """Write the fidelity table of some synthetic individuals; returns its folder."""
+    n = len(panels["train"].individuals)
     own, rng = panels["synthetic"].haplotypes.alleles, np.random.default_rng(2)
     shuffled = make_panel(np.stack([rng.permutation(row) for row in own]), ("AAA", "BBB"))
     made = {"fresh": panels["synthetic"], "shuffled": shuffled}
@@ -72,18 +72,20 @@ def test_the_table_is_the_same_with_and_without_reference_values(tables, monkeyp
 
 
 def test_the_key_follows_from_all_that_real_people_score_by(panels, real):
-    n = len(panels["train"].people)
+    n = len(panels["train"].individuals)
     roles = ["holdout"] * n + ["train"] * n
 
     def key(made=panels["synthetic"], real=real, roles=roles, options=OPTIONS, seed=5, phased=True):
-        people = compare(made.people, real.people, roles, options.n_permutations, seed)
-        return reference_key(people, [real], options, seed, phased)
+        individuals = compare(
+            made.individuals, real.individuals, roles, options.n_permutations, seed
+        )
+        return reference_key(individuals, [real], options, seed, phased)
 
     alleles = real.haplotypes.read(0, len(real.sites))
     alleles[7, 3] ^= 1
     moved = replace(real, sites=replace(real.sites, cm=real.sites.cm * 2))
     changed = [
-        key(made=panels["synthetic"].take_people(np.arange(n - 2))),
+        key(made=panels["synthetic"].take_individuals(np.arange(n - 2))),
         key(real=replace(real, haplotypes=ArrayHaplotypes(alleles))),
         key(real=moved),
         key(roles=roles[::-1]),
@@ -91,7 +93,7 @@ def test_the_key_follows_from_all_that_real_people_score_by(panels, real):
         key(seed=6),
         key(phased=False),
     ]
-    assert key() == key(made=panels["train"])  # other synthetic people, as many
+    assert key() == key(made=panels["train"])  # other synthetic individuals, as many
     assert len({key(), *changed}) == 1 + len(changed)
 
 

@@ -24,7 +24,7 @@ def _halved(d: Data, figure: Callable, part: Part) -> np.ndarray:
 
 
 def _steady(d: Data, figure: Callable, part: Part, least: float) -> bool:
-    if not d.groups.halvings:  # whoever measured the real people knows
+    if not d.groups.halvings:  # whoever measured the real individuals knows
         return True
     found = _halved(d, figure, part)
     return bool(np.isfinite(found).all() and found.mean() > least * found.std(ddof=1))
