@@ -191,7 +191,7 @@ def test_a_sheet_that_names_other_input_stops_it(tree):
     write_table(
         sheet,
         ["panel", "contig", "variants", "samples", "reference", "map"],
-        [rows[0] | {"map": rows[0]["individuals"]}],
+        [rows[0] | {"map": rows[0]["samples"]}],
     )
     assert "panel 20: was made without map" in reasons(tree)
 
