@@ -1,6 +1,7 @@
 """The synthetic individuals, made before any chromosome: the same individuals on every contig."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -38,6 +39,19 @@ class Cohort:
     generations: list[float]
     inbreeding: list[float]
     meioses: list[float]
+
+    def renamed(self, labels: dict[str, str]) -> "Cohort":
+        """The same individuals, with the names that a model has for their populations."""
+        ancestry = []
+        for shares in self.ancestry:
+            merged: dict[str, float] = {}
+            for name, share in shares.items():
+                merged[labels.get(name, name)] = merged.get(labels.get(name, name), 0.0) + share
+            ancestry.append(merged)
+        population = [labels.get(name, name) for name in self.individuals.population]
+        return replace(
+            self, individuals=replace(self.individuals, population=population), ancestry=ancestry
+        )
 
     def populations(self) -> set[str]:
         """All that haplotypes are asked of."""
@@ -137,6 +151,37 @@ def parse_shares(
     if total <= 0:
         raise InputError(flag, f"'{text}' sums to nothing", expected="positive shares")
     return {name: value / total for name, value in shares.items()}
+
+
+def parse_labels(
+    text: str | None, known: Collection[str], flag: str = "--populations"
+) -> dict[str, str]:
+    """Which population of a public panel stands for which of a cohort: "IBS:TSI,FIN:CEU" as
+    {"IBS": "TSI", "FIN": "CEU"}. A population that is not named stands for itself.
+
+    Raises
+    ------
+    InputError
+        The text is not understood, names a population twice or one that the panel does not know.
+    """
+    labels: dict[str, str] = {}
+    for part in (text or "").split(",") if text else ():
+        label, _, name = (word.strip() for word in part.partition(":"))
+        if not label or not name or label in labels:
+            raise InputError(
+                flag,
+                f"'{part.strip()}' is not understood",
+                expected="pairs of the cohort's and the public panel's populations, each of the "
+                "cohort's once, such as IBS:TSI,FIN:CEU",
+            )
+        if name not in known:
+            raise InputError(
+                flag,
+                f"the public panel knows no population '{name}'",
+                expected=f"one of {', '.join(known)}",
+            )
+        labels[label] = name
+    return labels
 
 
 def largest_remainder(shares: dict[str, float], size: int) -> dict[str, int]:

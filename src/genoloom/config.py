@@ -8,7 +8,7 @@ file formats.
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from genoloom.audit_levels import FEWEST_RESAMPLES
 from genoloom.config_section import Section, Share
@@ -134,6 +134,26 @@ class CohortOptions(Section):
         gt=0,
         description="Meioses around the inbreeding loop: autozygosity is redrawn at this rate a "
         "Morgan; 6 for first cousins.",
+    )
+
+
+class PrivacyOptions(Section):
+    """What of a cohort may reach the data of `copying_network`; docs/privacy.md."""
+
+    mode: Literal["none", "public"] = Field(
+        "none",
+        description="'public': templates, weights and anchors are those of a public panel, and of "
+        "the cohort only size and mix of populations are used, as cohort.size and "
+        "cohort.populations say, and the list of sites. 'none': it learns from the cohort.",
+    )
+    public_panel: str | None = Field(
+        None, description="Name of the public panel, as `genoloom panel add` registered it."
+    )
+    folder: str = Field("public_panels", description="Folder of registered panels.")
+    populations: str | None = Field(
+        None,
+        description="Which population of the public panel stands for which of the cohort, such as "
+        "'IBS:TSI,FIN:CEU'; one that is not named stands for itself.",
     )
 
 
@@ -345,6 +365,7 @@ class Config(Section):
     train: TrainSections = Field(default_factory=TrainSections)
     cohort: CohortOptions = Field(default_factory=CohortOptions)
     redraw: RedrawOptions = Field(default_factory=RedrawOptions)
+    privacy: PrivacyOptions = Field(default_factory=PrivacyOptions)
     generate: GenerateOptions = Field(default_factory=GenerateOptions)
     consensus: ConsensusOptions = Field(default_factory=ConsensusOptions)
     phenotypes: PhenotypeOptions = Field(default_factory=PhenotypeOptions)
@@ -357,3 +378,26 @@ class Config(Section):
     train_sequences: SequenceTrainSections = Field(default_factory=SequenceTrainSections)
     generate_sequences: GenerateSequencesOptions = Field(default_factory=GenerateSequencesOptions)
     validate_sequences: ValidateSequencesOptions = Field(default_factory=ValidateSequencesOptions)
+
+    @field_validator("privacy")
+    @classmethod
+    def _public_data_are_told_what_they_need(
+        cls, privacy: PrivacyOptions, info: ValidationInfo
+    ) -> PrivacyOptions:
+        if privacy.mode == "none":
+            return privacy
+        cohort, redraw = info.data.get("cohort"), info.data.get("redraw")
+        missing = [
+            *(["privacy.public_panel"] if privacy.public_panel is None else []),
+            *(["cohort.size"] if cohort and cohort.size is None else []),
+            *(["cohort.populations"] if cohort and cohort.populations == "panel" else []),
+        ]
+        if missing:
+            raise ValueError(
+                f"mode public needs {', '.join(missing)}: nothing is taken from the cohort"
+            )
+        if "copying_network" not in info.data.get("generators", ["copying_network"]):
+            raise ValueError("mode public needs copying_network among the generators")
+        if redraw and redraw.enabled:
+            raise ValueError("redraw.enabled looks at the cohort: mode public does without")
+        return privacy

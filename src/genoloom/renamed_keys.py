@@ -16,6 +16,8 @@ RENAMED = {
     "validate.resplits": "validate.n_permutations",
     "validate_sequences.resplits": "validate_sequences.n_permutations",
     "release.fewest_people": "release.min_carriers",
+    "train.copying_network.templates": "privacy.mode",
+    "train.copying_network.public_panel": "privacy.public_panel",
 }
 
 RENAMED_COLUMNS = {"people": "samples"}  # of the sheet of panels

@@ -2,7 +2,7 @@
 haplotype generator.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
@@ -388,20 +388,6 @@ class CopyingNetworkOptions(Section):
         "from 0.8 to 1. Likelihoods do not depend on it.",
     )
     anchor: bool = Field(True, description=ANCHOR)
-    templates: Literal["private", "public"] = Field(
-        "private",
-        description="Whose haplotypes are copied, and trained on: those of the training "
-        "individuals, "
-        "which then stand in the model file and, in pieces, in its draws; or those of a public "
-        "panel, and the training individuals say only how many of each population to draw.",
-    )
-    public_panel: str | None = Field(
-        None,
-        validate_default=True,
-        description="Prefix of the public panel, as `genoloom prepare` writes it, with the "
-        "populations' names of the private one; '{contig}' in it becomes the contig. Sites that it "
-        "lacks are not modelled.",
-    )
     evaluate_every: int | None = Field(
         None,
         ge=1,
@@ -412,13 +398,6 @@ class CopyingNetworkOptions(Section):
         ge=1,
         description="Stop after this many evaluations without gain; null never stops early.",
     )
-
-    @field_validator("public_panel")
-    @classmethod
-    def _public_templates_need_a_panel(cls, panel: str | None, info: ValidationInfo) -> str | None:
-        if (info.data.get("templates") == "public") != (panel is not None):
-            raise ValueError("templates: public and a public_panel belong together")
-        return panel
 
 
 class TrainSections(Section):

@@ -204,7 +204,7 @@ def get_shadows(wildcards):
     number = settings.audit.shadow_models
     if number == "auto":
         number = FEWEST_SHADOW_MODELS
-    if wildcards.generator in haplotype.BASELINES:
+    if wildcards.generator in haplotype.BASELINES or of_public_individuals(wildcards):
         number = 0
     return [
         f"results/private/{wildcards.panel}/{wildcards.generator}/shadow/{k}.safetensors"
@@ -406,10 +406,7 @@ time_limit = settings.train.common.time_limit_minutes or "none"
 
 
 MODEL_TABLES = (".json", ".history.tsv")  # what a report shows of a model
-OF_FILES = (
-    "init_from",
-    "public_panel",
-)  # options of a generator that name files, which are inputs of its rule
+OF_FILES = ("init_from",)  # options of a generator that name files, which are inputs of its rule
 
 
 def own_options(wildcards):
@@ -432,10 +429,7 @@ def model_options(wildcards):
 def model_files(wildcards, input):
     """The options of a generator that name files."""
     given = [f"--init-from {shlex.quote(path)}" for path in [input.get("base")] if path]
-    given += [
-        f"--public-panel {shlex.quote(path.removesuffix('.pgen'))}"
-        for path in input.get("public", [])[:1]
-    ]
+    given += [f"--split {shlex.quote(path)}" for path in [input.get("split")] if path]
     return " ".join(given)
 
 
@@ -445,11 +439,52 @@ def get_base_model(wildcards):
     return base.replace("{contig}", wildcards.contig) if base else []
 
 
+def of_public_individuals(wildcards):
+    """Whether a generator is held to mode `public`: none of its rules reads the cohort."""
+    return settings.privacy.mode == "public" and wildcards.generator == "copying_network"
+
+
+def get_trained_panel(wildcards):
+    """The three files of the individuals that a model is trained on."""
+    place = "templates" if of_public_individuals(wildcards) else "panels"
+    prefix = f"results/{place}/{wildcards.panel}/{wildcards.contig}"
+    return [f"{prefix}{suffix}" for suffix in PGEN_SUFFIXES]
+
+
+def get_trained_split(wildcards):
+    return [] if of_public_individuals(wildcards) else f"results/splits/{wildcards.panel}.tsv"
+
+
+def public_place():
+    """The directory of the registered public panel."""
+    return f"{settings.privacy.folder}/{settings.privacy.public_panel}"
+
+
 def get_public_panel(wildcards):
-    """The public panel whose haplotypes are the templates, if any."""
-    prefix = getattr(own_options(wildcards), "public_panel", None)
-    prefix = prefix and prefix.replace("{contig}", wildcards.contig)
-    return [f"{prefix}{suffix}" for suffix in PGEN_SUFFIXES] if prefix else []
+    """The files of the registered public panel, for every contig of the cohort."""
+    prefixes = [f"{public_place()}/{contig}" for contig in get_contigs(wildcards.panel)]
+    trios = [f"{prefix}{suffix}" for prefix in prefixes for suffix in PGEN_SUFFIXES]
+    return [f"{public_place()}/panel.json", *trios]
+
+
+def get_templates(wildcards):
+    """What a release has to show of the public individuals: their files, and what was registered."""
+    if not of_public_individuals(wildcards):
+        return []
+    suffixes = (*PGEN_SUFFIXES, ".match.json", ".provenance.json")
+    own = [f"results/templates/{{panel}}/{{contig}}{suffix}" for suffix in suffixes]
+    return each_contig(own)(wildcards) + get_public_panel(wildcards)
+
+
+def labels_flag(wildcards):
+    """Which public populations stand for those of the cohort."""
+    typed = settings.privacy.populations
+    return f"--populations {shlex.quote(typed)}" if typed else ""
+
+
+def privacy_flags(wildcards):
+    """How a generator is held to the mode."""
+    return f"--privacy-mode public {labels_flag(wildcards)}" if of_public_individuals(wildcards) else ""
 
 
 def training_state(wildcards, input, output):
@@ -462,6 +497,8 @@ def training_state(wildcards, input, output):
         sources = [get_panel_row(wildcards), settings.prepare, settings.split]
     else:
         sources = [get_sequence_row(wildcards), settings.sequences]
+    if "generator" in wildcards.keys():
+        sources += [settings.privacy] if of_public_individuals(wildcards) else []
     parts = repr([settings.seed, model_options(wildcards), model_files(wildcards, input), *sources])
     digest = hashlib.sha256(parts.encode()).hexdigest()[:12]
     return str(Path(output.model).parents[3].joinpath(".state", *model_place(wildcards), digest))

@@ -28,7 +28,7 @@ rule make_cohort:
     """
     input:
         model=get_first_model,
-        split="results/splits/{panel}.tsv",
+        split=get_trained_split,
     output:
         cohort=DRAWN,
         provenance=DRAWN.replace(".tsv", ".provenance.json"),
@@ -44,9 +44,10 @@ rule make_cohort:
         runtime=10,
     params:
         options=config_files.flags(settings.cohort),
+        split=each("--split", "split"),
         seed=job_seed("cohort"),
     shell:
-        "genoloom cohort --model {input.model:q} --split {input.split:q} --out {output.cohort:q} "
+        "genoloom cohort --model {input.model:q} {params.split} --out {output.cohort:q} "
         "{params.options} --seed {params.seed} --log {log:q}"
 
 

@@ -40,6 +40,7 @@ rule make_release:
         controls=lambda wildcards: get_controls("fidelity.tsv")(wildcards)
         + get_controls("privacy.tsv")(wildcards),
         records=get_records,
+        templates=get_templates,
     output:
         bundle=directory("results/release/{panel}/{generator}"),
     log:
@@ -55,10 +56,15 @@ rule make_release:
     params:
         results=subpath(output.bundle, ancestor=3),
         options=config_files.flags(settings.release),
+        public=lambda wildcards: (
+            f"--public-panels {shlex.quote(settings.privacy.folder)}"
+            if of_public_individuals(wildcards)
+            else ""
+        ),
     shell:
         "genoloom release --results {params.results:q} --panel {wildcards.panel} "
         "--generator {wildcards.generator} --sheet {input.sheet:q} "
-        "--out {output.bundle:q} {params.options} --log {log:q}"
+        "--out {output.bundle:q} {params.options} {params.public} --log {log:q}"
 
 
 rule release:

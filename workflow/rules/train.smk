@@ -1,7 +1,9 @@
 """
-Train haplotype generators on the training half. The holdout is no input.
+Train haplotype generators on the training half. The holdout is no input. With `privacy.mode:
+public` copying_network is trained on public individuals instead, and nothing of the cohort is an input.
 
-REQUIRED INPUTS   results/panels/{panel}/{contig}.*, results/splits/{panel}.tsv
+REQUIRED INPUTS   results/panels/{panel}/{contig}.*, results/splits/{panel}.tsv; in mode public
+                  results/templates/{panel}/{contig}.*, made of the registered panel
 OUTPUTS           results/models/{panel}/{generator}/{contig}.safetensors, .json, .history.tsv
 """
 
@@ -12,12 +14,9 @@ rule train_haplotypes:
       {params.options}
     """
     input:
-        pgen="results/panels/{panel}/{contig}.pgen",
-        pvar="results/panels/{panel}/{contig}.pvar.zst",
-        psam="results/panels/{panel}/{contig}.psam",
-        split="results/splits/{panel}.tsv",
+        panel=get_trained_panel,
+        split=get_trained_split,
         base=get_base_model,
-        public=get_public_panel,
     output:
         model="results/models/{panel}/{generator}/{contig}.safetensors",
         description="results/models/{panel}/{generator}/{contig}.json",
@@ -37,14 +36,53 @@ rule train_haplotypes:
         device=training_device,
         time_limit=time_limit,
     params:
-        panel=subpath(input.pgen, strip_suffix=".pgen"),
+        panel=prefixes("--panel"),
         state=training_state,
         options=model_options,
+        privacy=privacy_flags,
         files=model_files,
         seed=job_seed("train"),
     shell:
-        "genoloom train {wildcards.generator} --panel {params.panel:q} --split {input.split:q} "
+        "genoloom train {wildcards.generator} {params.panel} {params.privacy} "
         "--model {output.model:q} --history {output.history:q} "
         "--state {params.state:q} {params.options} {params.files} --seed {params.seed} "
         "--processes {threads} --device {resources.device:q} "
         "--time-limit-minutes {resources.time_limit} --log {log:q}"
+
+
+if settings.privacy.mode == "public":
+
+    rule match_public_panel:
+        """
+        Match the public panel with {wildcards.panel} on {wildcards.contig}: shared sites, and
+        nobody of the cohort
+          {params.labels}
+        """
+        input:
+            panel=get_panel_pgens,
+            public=get_public_panel,
+        output:
+            pgen="results/templates/{panel}/{contig}.pgen",
+            pvar="results/templates/{panel}/{contig}.pvar.zst",
+            psam="results/templates/{panel}/{contig}.psam",
+            account="results/templates/{panel}/{contig}.match.json",
+            provenance="results/templates/{panel}/{contig}.provenance.json",
+        log:
+            "logs/match_public_panel/{panel}.{contig}.log",
+        benchmark:
+            "benchmarks/match_public_panel/{panel}.{contig}.tsv"
+        conda:
+            "../../envs/variants.yaml"
+        threads: 1
+        resources:
+            mem_mb=genotype_mem_mb,
+            runtime=120,
+        params:
+            name=settings.privacy.public_panel,
+            folder=settings.privacy.folder,
+            panels=prefixes("--panel"),
+            out=subpath(output.pgen, strip_suffix=".pgen"),
+            labels=labels_flag,
+        shell:
+            "genoloom panel match {params.name} --folder {params.folder:q} {params.panels} "
+            "--contig '{wildcards.contig}' --out {params.out:q} {params.labels} --log {log:q}"

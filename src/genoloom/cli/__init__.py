@@ -5,7 +5,7 @@ called.
 import click
 
 from genoloom import __version__
-from genoloom.cli import evaluation, haplotypes, medicine, study
+from genoloom.cli import evaluation, haplotypes, medicine, panels, study
 from genoloom.cli.options import OrderedGroup, run_and_exit
 from genoloom.cli.sequences import sequences
 
@@ -17,6 +17,7 @@ GROUPS = {
         haplotypes.redraw,
         haplotypes.generate, haplotypes.consensus,
     ],
+    "Make them of public individuals": [panels.panel],
     "Judge them, and release them": [
         evaluation.validate, evaluation.shadow, evaluation.audit, evaluation.release,
         evaluation.report,

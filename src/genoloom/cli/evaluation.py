@@ -199,6 +199,11 @@ def compare(sections, **given):
     "Sheet of panels: the raw input is compared with what the panel was made of.",
     required=False,
 )
+@click.option(
+    "--public-panels",
+    type=DIRECTORY,
+    help="Folder of registered public panels, for data in mode public.",
+)
 @section_options(config.ReleaseOptions)
 @logged
 def release(sections, **given):

@@ -3,6 +3,8 @@
 The names of their options are those of the stages' parameters.
 """
 
+from collections.abc import Callable
+
 import click
 
 from genoloom import config, training_config
@@ -75,10 +77,32 @@ def train():
     """Train a haplotype generator, each generator by a command of its own."""
 
 
+def _privacy_options(command: Callable) -> Callable:
+    """What `copying_network` has beside: its data may be made of public individuals alone."""
+    for option in (
+        click.option(
+            "--populations",
+            help="In mode public, populations of the public panel that stand for those of the "
+            "cohort: IBS:TSI,FIN:CEU.",
+        ),
+        click.option(
+            "--privacy-mode",
+            type=click.Choice(["none", "public"]),
+            default="none",
+            show_default=True,
+            help="public: --panel is what `genoloom panel match` has written, and there is no "
+            "--split.",
+        ),
+        file_option("--split", "Split table; none in mode public.", required=False),
+    ):
+        command = option(command)
+    return command
+
+
 def _add_train(name: str, options_class: type[Section]) -> None:
     @train.command(name, help=options_class.__doc__)
     @click.option("--panel", type=PREFIX, required=True, help="Panel prefix.")
-    @split_option
+    @(_privacy_options if name == "copying_network" else split_option)
     @model_option
     @history_option
     @state_option
@@ -100,7 +124,7 @@ for _name, _field in training_config.TrainSections.model_fields.items():
 
 @click.command()
 @model_option
-@split_option
+@file_option("--split", "Split table; not needed in mode public.", required=False)
 @file_option("--out", "Cohort sheet to write.")
 @seed_option
 @section_options(config.CohortOptions)

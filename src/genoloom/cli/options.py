@@ -222,14 +222,16 @@ def files_option(
     )
 
 
-def samples_option(help: str, name: str = "samples", several: bool = False):
+def samples_option(
+    help: str, name: str = "individuals", several: bool = False, required: bool = False
+):
     """The sheet of samples; where there may be `several`, they are a list."""
     more = (
         {"multiple": True, "callback": as_list, "help": f"{help} Repeat."}
         if several
         else {"help": help}
     )
-    return renamed_option("--samples", "--people", name, type=FILE, **more)
+    return renamed_option("--samples", "--people", name, type=FILE, required=required, **more)
 
 
 def reference_option(help: str, required: bool = True, name: str = "reference"):

@@ -90,6 +90,12 @@ def describe(kind: str, generator: str, description: dict, **more) -> dict:
     }
 
 
+def is_public(description: dict) -> bool:
+    """Whether a model was made in mode `public`: of public individuals alone."""
+    privacy = description.get("privacy")
+    return isinstance(privacy, dict) and privacy.get("mode") == "public"
+
+
 def save_model(path: str | Path, arrays: dict[str, np.ndarray], description: dict) -> None:
     """Write `path` (.safetensors) and the same name with .json; both appear together."""
     description = {**description, "digest": digest_tensors(description, arrays)}

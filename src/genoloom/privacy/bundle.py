@@ -17,6 +17,15 @@ MEDIA_TYPES = {
 }  # fmt: skip
 
 
+# of the README of what was made in mode `public`
+PUBLIC_MODE = (
+    "Mode `public`: of the cohort `{}` only the list of its sites, and size and mix of its "
+    "populations as somebody typed them, had a part in these data. The gate compared the templates "
+    "in the model with the registered panel, and found nobody of the cohort among them. Below, "
+    "training individuals are individuals of the cohort as well."
+)
+
+
 def readme(facts: dict, attacks: list[dict[str, str]], metrics: list[dict[str, str]]) -> str:
     """The README of a bundle.
 
@@ -26,7 +35,8 @@ def readme(facts: dict, attacks: list[dict[str, str]], metrics: list[dict[str, s
         panel, generator, version, date, individuals, contigs (list of (name, sites)),
         training_individuals, min_carriers, max_auc, redrawn, seed, compared (individuals per role
         of the audit, as a text), not_compared (further synthetic individuals), raw_input (whether
-        it was compared with the panel), thresholds (of `loosened_thresholds`).
+        it was compared with the panel), thresholds (of `loosened_thresholds`), public (in mode
+        `public`, what the templates are).
     attacks : list of dict
         Rows of the public privacy table that are of the generator and of everybody.
     metrics : list of dict
@@ -44,12 +54,12 @@ def readme(facts: dict, attacks: list[dict[str, str]], metrics: list[dict[str, s
         "## Model and data",
         "",
         f"Made by GenoLoom {facts['version']} with the generator `{facts['generator']}` (seed "
-        f"{facts['seed']}), trained on {facts['training_individuals']} of the panel "
-        f"`{facts['panel']}`. "
+        f"{facts['seed']}), trained on {facts['training_individuals']} of the "
+        f"{facts['public'] or 'panel `' + facts['panel'] + '`'}. "
         f"Sites whose rarer allele fewer than {facts['min_carriers']} training individuals carry "
-        "were "
-        "not modelled. The references below are those of real individuals who were held out. "
+        "were not modelled. The references below are those of real individuals who were held out. "
         f"{facts['redrawn']}",
+        *(("", PUBLIC_MODE.format(facts["panel"])) if facts["public"] else ()),
         "",
         "Every file of this bundle was written anew from the audited genotypes. Panel, split, "
         "model, synthetic files, fidelity table and audit were shown to belong together by their "

@@ -147,24 +147,28 @@ def _is_looser(section: type[Section], name: str, used, default) -> bool:
     return LOOSER[section].get(name, lambda used, default: used != default)(used, default)
 
 
-def loosened_thresholds(release: ReleaseOptions) -> list[tuple[str, str, str, bool]]:
-    """(threshold, default, used, whether that is looser) of every threshold of the release."""
+def loosened_thresholds(
+    release: ReleaseOptions, public: bool = False
+) -> list[tuple[str, str, str, bool]]:
+    """(threshold, default, used, whether that is looser) of every threshold of the release; of data
+    that are made of `public` individuals shadow models are not asked.
+    """
     default = ReleaseOptions()
     order = list(ALLOWED_VERDICTS)
     looser = {
         "max_auc": release.max_auc > default.max_auc,
         "max_excess": release.max_excess > default.max_excess,
         "max_tpr": release.max_tpr > default.max_tpr,
-        "shadow_models": default.shadow_models and not release.shadow_models,
+        "shadow_models": default.shadow_models and not release.shadow_models and not public,
         "fidelity": order.index(release.fidelity) > order.index(default.fidelity),
         "may_be_missing": bool(release.may_be_missing.strip(", ")),
         "min_carriers": release.min_carriers < default.min_carriers,
         "adapted_models": release.adapted_models and not default.adapted_models,
     }
-    return [
-        (name, _shown(getattr(default, name)), _shown(getattr(release, name)), looser[name])
-        for name in THRESHOLDS
-    ]
+    used = {name: _shown(getattr(release, name)) for name in THRESHOLDS}
+    if public:
+        used["shadow_models"] = "not applicable: the model never saw the cohort"
+    return [(name, _shown(getattr(default, name)), used[name], looser[name]) for name in THRESHOLDS]
 
 
 def _shown(value) -> str:

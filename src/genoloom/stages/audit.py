@@ -233,7 +233,7 @@ def _model_scores(
     for _, real in pairs if loaded else []:
         generator = loaded[real.sites.contig]
         names = [real.individuals.population[i] for i in individuals.real_individuals[rows]]
-        population = np.repeat([generator.population_names.index(name) for name in names], 2)
+        population = np.repeat([generator.known_populations[name] for name in names], 2)
         source = _Rows(real, individuals.real_individuals[rows])
         asked = {
             AttackId.GENERATOR_LIKELIHOOD: (generator.has_likelihood, generator.log_likelihood),

@@ -59,13 +59,13 @@ def load_models(
             )
         strange = sorted(
             {real.individuals.population[i] for i in individuals.real_individuals}
-            - set(generator.population_names)
+            - set(generator.known_populations)
         )
         if strange:
             raise InputError(
                 path,
                 f"knows no population '{strange[0]}'",
-                expected=", ".join(generator.population_names),
+                expected=", ".join(generator.known_populations),
             )
         found.generators[real.sites.contig] = generator
         found.templates.append((words.get("templates") or {}).get("kind"))

@@ -2,21 +2,26 @@
 
 raw input -> panel -> split -> model -> cohort -> synthetic files -> fidelity table, audit. Every
 record of this chain is read, and every digest in it is taken anew from the file that lies there
-now.
+now. In mode `public` the model is made of templates, and these of a registered public panel:
+neither the panel of the cohort nor its split may be among what model, cohort sheet and synthetic
+files were made of.
 """
 
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
-from genoloom.config_sheets import PanelRow, read_panel_sheet
+from genoloom.config_sheets import PanelRow, check_name, read_panel_sheet
 from genoloom.errors import InputError
-from genoloom.formats.models import file_digest
+from genoloom.formats.models import file_digest, is_public, read_description
 from genoloom.formats.pgen import panel_files
 from genoloom.formats.plink_tables import raw_files
 from genoloom.formats.provenance import Provenance, read_provenance, record_path
+from genoloom.formats.public_panels import MATCH, RECORD
 from genoloom.formats.tables import Row, read_exact_table
+from genoloom.formats.text import read_json
 from genoloom.models.haplotype import BASELINES
 from genoloom.privacy.audit import PUBLIC_COLUMNS
 from genoloom.validation.fidelity import COLUMNS as FIDELITY_COLUMNS
@@ -68,6 +73,8 @@ class Chain:
     sheet : Path, optional
         Sheet of panels: the raw input, to be compared with what the panel was made of. Its paths
         are relative to the directory that `results` is in, where the workflow ran.
+    public_panels : Path, optional
+        Folder of registered public panels, for what was made in mode `public`.
 
     Raises
     ------
@@ -79,6 +86,7 @@ class Chain:
     panel: str
     generator: str
     sheet: Path | None = None
+    public_panels: Path | None = None
     records: dict[str, Provenance] = field(default_factory=dict, init=False)
     raw_compared: int = field(default=0, init=False)
 
@@ -107,6 +115,30 @@ class Chain:
 
     def panel_prefix(self, contig: str) -> Path:
         return self.results / "panels" / self.panel / contig
+
+    def templates(self, contig: str) -> Path:
+        """Prefix of the public individuals of a model in mode `public`."""
+        return self.results / "templates" / self.panel / contig
+
+    @cached_property
+    def public(self) -> bool:
+        """Whether every model says that it was made in mode `public`; the records must agree."""
+        try:
+            found = [read_description(self.model(c), "haplotypes") for c in self.contigs]
+        except InputError:
+            return False
+        return all(map(is_public, found))
+
+    def public_place(self, contig: str) -> Path | None:
+        """The directory of the registered panel that a contig's templates were taken from; None
+        where it is not known.
+        """
+        try:
+            account = read_json(f"{self.templates(contig)}{MATCH}", ("panel",))
+            check_name("public panel", account["panel"])
+        except (InputError, TypeError):
+            return None
+        return None if self.public_panels is None else self.public_panels / account["panel"]
 
     def broken(self) -> list[str]:
         """What is wrong with the records, and with the files they are of."""
@@ -147,13 +179,16 @@ class Chain:
                 f"model {contig}",
                 "train",
                 record_path(self.models / contig),
-                panels[contig] | split,
+                self._template_files(contig) if self.public else panels[contig] | split,
                 (),
                 outputs,
             )
+            if self.public:
+                yield self._templates_link(contig, panel)
         sheet = self.synthetic / "cohort.tsv"
         any_model = {"model": tuple(map(self.model, contigs))}
-        redrawn = _stage_of(record_path(self.synthetic / "cohort")) == "redraw"
+        told = {} if self.public else split
+        redrawn = not self.public and _stage_of(record_path(self.synthetic / "cohort")) == "redraw"
         if redrawn:
             drawn, summary = self.synthetic / "cohort.drawn.tsv", self.synthetic / "redraw.json"
             inputs = models | panel | split | {"cohort": (drawn,)}
@@ -163,14 +198,14 @@ class Chain:
             )
             record = record_path(self.synthetic / "cohort.drawn")
             yield Link(
-                "cohort as drawn", "cohort", record, any_model | split, (), {drawn.name: drawn}
+                "cohort as drawn", "cohort", record, any_model | told, (), {drawn.name: drawn}
             )
         else:
             yield Link(
                 "cohort",
                 "cohort",
                 record_path(self.synthetic / "cohort"),
-                any_model | split,
+                any_model | told,
                 (),
                 {sheet.name: sheet},
             )
@@ -206,6 +241,25 @@ class Chain:
             compared | models | shadows | controls,
             (),
             outputs,
+        )
+
+    def _template_files(self, contig: str) -> dict[str, tuple[Path, ...]]:
+        return {f"templates/{p.name}": (p,) for p in panel_files(self.templates(contig))}
+
+    def _templates_link(self, contig: str, panel: dict[str, tuple[Path, ...]]) -> Link:
+        """The record of the templates: of these very individuals of the cohort, and of the
+        registered panel where its folder is known.
+        """
+        prefix, place = self.templates(contig), self.public_place(contig)
+        inputs, unchecked = dict(panel), ("public/",)
+        if place is not None:
+            files = [p for c in self.contigs for p in panel_files(place / c)]
+            inputs |= {f"public/{p.name}": (p,) for p in [*files, place / RECORD]}
+            unchecked = ()
+        account = Path(f"{prefix}{MATCH}")
+        outputs = {p.name: p for p in [*panel_files(prefix), account]}
+        return Link(
+            f"templates {contig}", "panel match", record_path(prefix), inputs, unchecked, outputs
         )
 
     def _raw(self, contig: str) -> tuple[dict[str, tuple[Path, ...]], tuple[str, ...]]:

@@ -10,7 +10,7 @@ import numpy as np
 from genoloom.cohort import ADMIXED, Cohort, make_individuals, parse_shares
 from genoloom.config import CohortOptions
 from genoloom.errors import InputError
-from genoloom.formats.models import read_description
+from genoloom.formats.models import is_public, read_description
 from genoloom.formats.provenance import Making, record_path
 from genoloom.formats.splits import read_split
 from genoloom.formats.tables import Row, read_table, write_table
@@ -35,7 +35,9 @@ MAKE = "make it with `genoloom cohort`"
 MOST_REDRAWN = 1e6  # a Morgan: beyond one in a hundred base pairs nothing is a tract
 
 
-def make_cohort(*, model: Path, split: Path, out: Path, options: CohortOptions, seed: int) -> None:
+def make_cohort(
+    *, model: Path, split: Path | None, out: Path, options: CohortOptions, seed: int
+) -> None:
     """Write the sheet of synthetic individuals: who they are, and what their haplotypes follow from
     beside the model.
 
@@ -43,21 +45,30 @@ def make_cohort(*, model: Path, split: Path, out: Path, options: CohortOptions, 
     ----------
     model : Path
         Any model of the generator; says which populations there are.
-    split : Path
-        The split table: the training mix and size are the defaults.
+    split : Path, optional
+        The split table: the training mix and size are the defaults. A model in mode `public` is
+        told both, and the table is not opened.
+
+    Raises
+    ------
+    InputError
+        Size and mix are not known.
     """
+    described = read_description(model, "haplotypes", HaplotypeDescription)
+    known = [*described["population_names"], *described.get("labels", {})]
+    if is_public(described):
+        if options.size is None or options.populations == "panel":
+            raise InputError(
+                "--size, --populations",
+                "are not both given, and a model in mode public knows nothing of the cohort",
+                expected="size and mix as you type them, such as --size 150 --populations "
+                + ",".join(f"{name}:1" for name in known[:2]),
+            )
+        split = None
+    elif split is None:
+        raise InputError("--split", "is not given", expected="the split that the model trained on")
     made = Making("cohort", {"model": model, "split": split})
-    known = read_description(model, "haplotypes", HaplotypeDescription)["population_names"]
-    table = read_split(split)
-    counted = Counter(row["population"] for row in table if row["role"] == "train")
-    trained = {name: counted[name] for name in known}
-    above = {row["population"]: row.get("superpopulation") or "" for row in table}
-    if not sum(trained.values()):
-        raise InputError(
-            split,
-            "has no training individual of a population of the model",
-            remedy="give the split it was trained with",
-        )
+    trained, above = (dict.fromkeys(known, 1), {}) if split is None else _trained(split, known)
     size = options.size or sum(trained.values())
     if options.populations == "panel":
         shares = {name: trained[name] / sum(trained.values()) for name in known}
@@ -92,6 +103,20 @@ def make_cohort(*, model: Path, split: Path, out: Path, options: CohortOptions, 
     write_table(out, COLUMNS, rows)
     made.write(record_path(out.with_suffix("")), [out], seed=seed)
     log.info("%d synthetic individuals, %d of them admixed", size, len(admixed))
+
+
+def _trained(split: Path, known: list[str]) -> tuple[dict[str, int], dict[str, str]]:
+    """Training individuals of each population of a model, and the superpopulation of each."""
+    table = read_split(split)
+    counted = Counter(row["population"] for row in table if row["role"] == "train")
+    trained = {name: counted[name] for name in known}
+    if not sum(trained.values()):
+        raise InputError(
+            split,
+            "has no training individual of a population of the model",
+            remedy="give the split it was trained with",
+        )
+    return trained, {row["population"]: row.get("superpopulation") or "" for row in table}
 
 
 def read_cohort(path: str | Path) -> Cohort:

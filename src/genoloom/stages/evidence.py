@@ -33,6 +33,7 @@ from genoloom.stages.chain import Chain
 from genoloom.stages.cohort import COLUMNS as COHORT_COLUMNS
 from genoloom.stages.cohort import read_cohort
 from genoloom.stages.load import load_generator
+from genoloom.stages.public_evidence import public_reasons
 from genoloom.validation.cohorts import compare
 from genoloom.validation.fidelity import COLUMNS as FIDELITY_COLUMNS
 
@@ -72,6 +73,7 @@ class Evidence(Chain):
 
     def reasons(self, options: ReleaseOptions) -> list[str]:
         """Every reason against a release that can be seen in tables and files."""
+        options = self.asked(options)
         found = self.broken()
         whole = not found
         tables = {
@@ -101,7 +103,15 @@ class Evidence(Chain):
         if whole:  # what is not the file that was written is not opened
             for contig in self.contigs:
                 found += _attempt(f"synthetic {contig}", lambda c=contig: self._genotype_reasons(c))
+            if self.public:
+                found += _attempt("templates", lambda: public_reasons(self))
         return list(dict.fromkeys([*found, *self._older_tables()]))
+
+    def asked(self, options: ReleaseOptions) -> ReleaseOptions:
+        """What is asked of these data. In mode `public` no shadow models: trained on the cohort
+        they would be models of another kind, as this one never saw it.
+        """
+        return options.model_copy(update={"shadow_models": False}) if self.public else options
 
     # earlier releases
 
@@ -119,6 +129,8 @@ class Evidence(Chain):
             self.digest(self.synthetic / f"{contig}.pgen") or "" for contig in self.contigs
         )
         name = f"{self.generator} {hashlib.sha256(digests.encode()).hexdigest()[:16]}"
+        if self.public:
+            return name, Leak(0.0)
         individuals = len(self.cohort.individuals)
         return name, unavoidable(
             facts["effective_sites"], facts["training_individuals"], synthetic=individuals
@@ -132,7 +144,8 @@ class Evidence(Chain):
         compared = facts["individuals_per_role"]
         row = worst_row(private, self.generator)
         high = number(row["high"]) if row else None
-        if high is None:  # which has been said
+        # the first has been said; of public individuals more tell no more of the cohort
+        if high is None or self.public:
             return []
         audited, whole = (
             unavoidable(facts["effective_sites"], facts["training_individuals"], compared, size).auc
@@ -152,7 +165,7 @@ class Evidence(Chain):
         name, leak = self.leak()
         earlier = Leak(sum(value for key, value in read_ledger(self.ledger).items() if key != name))
         together = (earlier + leak).auc
-        if earlier.separation and together > options.max_auc:
+        if earlier.separation and leak.separation and together > options.max_auc:
             return [
                 "ledger: with the earlier releases of these individuals the unavoidable AUC is "
                 f"{together:.3f}; at most {options.max_auc:g} may leave"

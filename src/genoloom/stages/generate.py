@@ -80,9 +80,9 @@ def generate(
 
 def check_populations(path: Path, asked: Cohort, generator: HaplotypeGenerator) -> None:
     """Raise an InputError unless the model knows every population of the cohort."""
-    strange = sorted(asked.populations() - set(generator.population_names))
+    strange = sorted(asked.populations() - set(generator.known_populations))
     if strange:
-        expected = f"one of {', '.join(generator.population_names)}"
+        expected = f"one of {', '.join(generator.known_populations)}"
         raise InputError(path, f"the model knows no population '{strange[0]}'", expected=expected)
 
 
@@ -98,9 +98,9 @@ def make_plan(asked: Cohort, sites: Sites, generator: HaplotypeGenerator) -> "Pl
             [derive_seed(s, "haplotype", sites.contig, h) for s in asked.seed for h in (1, 2)],
             dtype=np.uint64,
         ),
-        ancestry=asked.ancestry_tracts(sites.contig, map_cm, generator.population_names).moved_to(
-            start
-        ),
+        ancestry=asked.renamed(generator.labels)
+        .ancestry_tracts(sites.contig, map_cm, generator.population_names)
+        .moved_to(start),
         autozygous=asked.autozygous_tracts(sites.contig, map_cm).moved_to(start)
         if any(asked.inbreeding)
         else None,

@@ -20,6 +20,7 @@ def load_generator(path: Path) -> tuple[HaplotypeGenerator, Sites, dict]:
     model.generator.overlaps = Overlaps(
         sites.position, sites.ref, sites.alt, model.arrays.get("sites.frequency")
     )
+    model.generator.labels = model.description.get("labels", {})
     return model.generator, sites, model.description
 
 

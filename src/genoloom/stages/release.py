@@ -35,6 +35,7 @@ from genoloom.stages.evidence import Evidence
 from genoloom.stages.generate import make_plan
 from genoloom.stages.load import load_generator
 from genoloom.stages.old_bundle import made_beside, remove_bundle, seal
+from genoloom.stages.public_evidence import release_terms
 from genoloom.validation.fidelity import COLUMNS as FIDELITY_COLUMNS
 
 log = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ def release(
     out: Path,
     options: ReleaseOptions,
     sheet: Path | None = None,
+    public_panels: Path | None = None,
 ) -> None:
     """Judge the synthetic data of `generator` and write the bundle `out`, beside it first and then
     renamed.
@@ -65,6 +67,8 @@ def release(
         Sheet of panels. The raw input that it names is compared with what the panel was made of,
         where it is still there; personal FASTA needs its reference. Its paths are relative to the
         directory that `results` is in.
+    public_panels : Path, optional
+        Folder of registered public panels, for what was made in mode `public`.
 
     Raises
     ------
@@ -76,7 +80,7 @@ def release(
         at `out`.
     """
     remove_bundle(out)
-    evidence = Evidence(results, panel, generator, sheet)
+    evidence = Evidence(results, panel, generator, sheet, public_panels)
     reasons = evidence.reasons(options)
     if reasons:
         raise GateError(f"{panel} {generator}", reasons)
@@ -243,7 +247,10 @@ class Bundle:
             "licence": options.licence
             or "No licence has been stated: ask those who handed this over",
             "redrawn": self._redrawn(),
-            "thresholds": loosened_thresholds(options),
+            "thresholds": loosened_thresholds(options, evidence.public),
+            "public": release_terms(evidence.public_place(evidence.contigs[0]))
+            if evidence.public
+            else "",
             "raw_input": evidence.raw_compared == len(evidence.contigs),
             "models": [
                 f"sha256:{file_digest(evidence.model(contig))}" for contig in evidence.contigs

@@ -209,13 +209,13 @@ def population_labels(
     sheet: Path | None, individuals: Individuals, generator: HaplotypeGenerator, variants: Path
 ) -> np.ndarray:
     """Index of each individual's population in the model, -1 where it is not known."""
-    known = {name: i for i, name in enumerate(generator.population_names)}
+    known = generator.known_populations
     listed = read_individuals(sheet) if sheet is not None else {}
     named = [
         listed[individual][0] if individual in listed else None for individual in individuals.id
     ]
     labels = np.array([known.get(name, -1) for name in named])
-    if len(known) == 1 and sheet is None:
+    if len(generator.population_names) == 1 and sheet is None:
         labels[:] = 0
     strange = int((labels < 0).sum())
     if strange and not generator.scores_unlabelled:

@@ -4,9 +4,11 @@ import hashlib
 import json
 import logging
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
+from genoloom.cohort import parse_labels
 from genoloom.config_section import Section
 from genoloom.disclosure import individuals_count
 from genoloom.errors import InputError
@@ -37,9 +39,8 @@ TEMPLATES_ARE = {
     "drawn "
     "from it copies them in pieces. Treat both as private data.",
     "public": "This model holds haplotypes of a public panel and was trained on them alone. Of the "
-    "private individuals only the names of their populations, and the sites of their panel, had a "
-    "part "
-    "in it.",
+    "cohort only the list of its sites, and the names of its populations as they were typed, had a "
+    "part in it.",
 }
 
 
@@ -48,7 +49,7 @@ def train(
     *,
     generator: str,
     panel: Path,
-    split: Path,
+    split: Path | None,
     model: Path,
     history: Path,
     state: Path,
@@ -56,45 +57,58 @@ def train(
     options: Section,
     seed: int,
     threads: int,
+    privacy_mode: Literal["none", "public"] = "none",
+    populations: str | None = None,
 ) -> None:
     """Fit `generator` on the training individuals and write model, description and history.
 
     Parameters
     ----------
     panel : Path
-        Panel prefix.
-    split : Path
-        The split table.
+        Panel prefix; in mode `public`, templates that `genoloom panel match` has written.
+    split : Path, optional
+        The split table; none in mode `public`, where everybody of the panel trains.
     model, history : Path
         Outputs: .safetensors (with a .json beside) and a TSV.
     state : Path
         Directory of checkpoints; a stopped run goes on from there.
+    privacy_mode : str
+        "public": the model is made of public individuals, and no file of the cohort is opened.
+    populations : str, optional
+        In mode `public`, which of their populations stands for which of the cohort's: see
+        `genoloom.cohort.parse_labels`.
 
     Raises
     ------
     InputError
-        Fewer than two individuals, no site that can be modelled, or files that do not belong
-        together.
+        Mode `public` and a split table, or neither; fewer than two individuals, no site that can be
+        modelled, or files that do not belong together.
     Interrupted
         A signal or the time limit; run again to go on.
     CollapsedError
         The generator collapsed; nothing is written.
     """
-    made = Making(
-        "train", {f"panel/{path.name}": path for path in panel_files(panel)} | {"split": split}
-    )
-    whole = open_panel(panel)
-    index_of(panel, whole.sites)  # what could not be written later is not trained
-    roles = read_roles(split, whole.individuals)
-    individuals = whole.take_individuals(np.array([role == "train" for role in roles]))
-    public = getattr(options, "public_panel", None)
-    if public is not None:
-        individuals = _public_individuals(
-            Path(public.replace("{contig}", whole.sites.contig)), whole, individuals
+    public = privacy_mode == "public"
+    if public != (split is None) or (populations and not public):
+        raise InputError(
+            "--privacy-mode",
+            f"{privacy_mode} with{'out' if split is None else ''} a split table",
+            expected="--split with mode none; --populations, if need be, with mode public",
         )
+    if public and generator != "copying_network":
+        raise InputError("--privacy-mode", f"public with {generator}", expected="copying_network")
+    role = "templates" if public else "panel"
+    inputs = {f"{role}/{path.name}": path for path in panel_files(panel)}
+    made = Making("train", inputs | {"split": split})
+    individuals = whole = open_panel(panel)
+    index_of(panel, whole.sites)  # what could not be written later is not trained
+    labels = parse_labels(populations, sorted(set(whole.individuals.population)))
+    if split is not None:
+        roles = read_roles(split, whole.individuals)
+        individuals = whole.take_individuals(np.array([role == "train" for role in roles]))
     if len(individuals.individuals) < 2:
         raise InputError(
-            split if public is None else public, "has too few individuals to train on",
+            panel if split is None else split, "has too few individuals to train on",
             expected="at least two: one of them is for validation", remedy="add individuals",
         )  # fmt: skip
     modelled, left_out = _modelled_sites(individuals, common.min_mac, common.min_carriers)
@@ -134,7 +148,7 @@ def train(
         "generator": generator,
         "seed": seed,
         "validation_fraction": common.validation_fraction,
-        **options.model_dump(exclude={"init_from", "public_panel"}),
+        **options.model_dump(exclude={"init_from"}),
     }
     if base is not None:
         settings["init_from"] = file_digest(base)
@@ -172,7 +186,8 @@ def train(
         min_carriers=common.min_carriers,
         sites_unknown_to_base_model=unknown,
         training_individuals=individuals_count(n),
-        **_templates(options, n, data_digest),
+        **_templates(generator, public, n, data_digest),
+        **({"privacy": {"mode": "public"}, "labels": labels} if public else {}),
         sites_digest=training.sites.digest(),
         data_digest=data_digest,
         config_digest=config_digest,
@@ -197,56 +212,11 @@ def train(
     log.info("%s: model written", run.label)
 
 
-def _public_individuals(path: Path, whole: Panel, individuals: Panel) -> Panel:
-    """The individuals of the public panel at `path`, at those of its sites that the private panel
-    `whole` has too.
-
-    Nothing of the private `individuals` but the names of their populations and the sites of their
-    panel is looked at.
-
-    Raises
-    ------
-    InputError
-        No site is shared, the public panel lacks a population, or names somebody of the private
-        panel.
-    """
-    public = open_panel(path)
-    index, place = match_sites(whole.sites.keys(), public.sites.keys())
-    if public.sites.contig != whole.sites.contig or len(index) == 0:
-        raise InputError(
-            path, f"has none of the sites of the private panel's contig {whole.sites.contig}",
-            expected="the same positions and alleles",
-            remedy="prepare a public panel of the same contig and genome build",
-        )  # fmt: skip
-    strange = sorted(set(individuals.individuals.population) - set(public.individuals.population))
-    if strange:
-        raise InputError(
-            path, f"has nobody of the population '{strange[0]}'",
-            expected="the populations "
-                     f"{', '.join(sorted(set(individuals.individuals.population)))}",
-            remedy="give both panels the same labels in their sheets of individuals",
-        )  # fmt: skip
-    shared = len(set(public.individuals.id) & set(whole.individuals.id))
-    if shared:
-        raise InputError(
-            path, f"names {individuals_count(shared)} of the private "
-                  "panel", expected="other individuals",
-            remedy="prepare it without them (bcftools view -S)",
-        )  # fmt: skip
-    log.info(
-        "public templates: %s, %d of %d sites",
-        individuals_count(len(public.individuals)),
-        len(index),
-        len(whole.sites),
-    )
-    return Panel(whole.sites.take(index), public.individuals, public.take_sites(place).haplotypes)
-
-
-def _templates(options: Section, n: int, data_digest: str) -> dict:
+def _templates(generator: str, public: bool, n: int, data_digest: str) -> dict:
     """What the description of a model that holds templates says of them."""
-    kind = getattr(options, "templates", None)
-    if kind is None:
+    if generator != "copying_network":
         return {}
+    kind = "public" if public else "private"
     return {
         "templates": {"kind": kind, "individuals": individuals_count(n), "digest": data_digest},
         "private": TEMPLATES_ARE[kind],

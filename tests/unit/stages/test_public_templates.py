@@ -1,148 +1,166 @@
-"""Templates of a public panel: nothing of the private individuals but their populations and sites
-reaches the model or its draws.
+"""Mode `public`: nothing of the cohort but its list of sites, and what is typed, reaches the model
+or its draws.
 """
+
+import shutil
 
 import numpy as np
 import pytest
-from helpers import founder_mosaic, make_sites
+from helpers import founder_mosaic
+from public_individuals import add, cli, write_raw
 
-from genoloom.config import CohortOptions, GenerateOptions
+from genoloom.config import Config
 from genoloom.errors import InputError
 from genoloom.formats.models import read_description
-from genoloom.formats.pgen import PanelWriter
-from genoloom.formats.splits import write_split
-from genoloom.panel import Individuals
-from genoloom.stages.cohort import make_cohort
-from genoloom.stages.generate import generate
-from genoloom.stages.train import train
-from genoloom.training_config import CopyingNetworkOptions, TrainOptions
+from genoloom.formats.provenance import read_provenance
 
-TINY = {"block": 4, "width": 8, "steps": 4, "temperature": 0.9}
+TINY = ("--block", 4, "--width", 8, "--steps", 4, "--temperature", 0.9, "--device", "cpu")
+TYPED = ("--size", 12, "--populations", "FIN:2,IBS:1,A:1")
+LABELS = ("--populations", "FIN:A,IBS:B")
+FILES = ("m.safetensors", "m.json", "s.pgen", "s.bcf", "cohort.tsv")
+RECORDS = ("m.provenance.json", "cohort.provenance.json", "s.provenance.json")
 
 
-def write_panel(prefix, alleles, sites, name, populations=("A", "B")):
-    n = alleles.shape[1] // 2
-    individuals = Individuals(
-        [f"{name}{i}" for i in range(n)],
-        [populations[i % len(populations)] for i in range(n)],
-        ["unknown"] * n,
-    )
-    with PanelWriter(prefix, individuals, "20", 10**6) as writer:
-        writer.append(sites, alleles)
-    return individuals
+@pytest.fixture(scope="module")
+def alleles():
+    return founder_mosaic(48, 140, np.random.default_rng(2), founders=10)
 
 
 @pytest.fixture
-def panels(tmp_path):
-    """30 private and 40 public individuals; the public panel lacks four sites of the private one
-    and has others.
-    """
-    alleles = founder_mosaic(48, 140, np.random.default_rng(2), founders=10)
-    sites = make_sites(48)
-    individuals = write_panel(
-        tmp_path / "private", alleles[:40, :60], sites.take(slice(0, 40)), "private"
-    )
-    write_split(
-        tmp_path / "split.tsv", individuals, (["train"] * 2 + ["holdout"] * 2) * 7 + ["train"] * 2
-    )
-    write_panel(tmp_path / "public.20", alleles[4:, 60:], sites.take(slice(4, 48)), "public")
-    return tmp_path, alleles
+def study(tmp_path, alleles):
+    """40 public individuals, registered."""
+    add(tmp_path, write_raw(tmp_path, alleles[:, 60:]))
+    return tmp_path
 
 
-def make(folder, name="private", **more):
-    options = CopyingNetworkOptions(
-        **{**TINY, "templates": "public", "public_panel": str(folder / "public.{contig}"), **more}
-    )
+def prepared(folder, alleles, populations=("FIN", "IBS", "A")):
+    """A cohort as `prepare` and `split` leave it; all sites of the file are kept."""
+    _, vcf, _, sheet = write_raw(folder, alleles, "cohort", populations=populations)
+    panel, split = folder / "cohort/20", ("--out", folder / "split.tsv")
+    files = ("--variants", vcf, "--samples", sheet, "--contig", 20)
+    cli("prepare", *files, "--out", panel, "--min-mac", 0)
+    cli("split", "--panel", panel, *split, "--summary", folder / "split.json")
+    return panel
+
+
+def matched(folder, panel, *labels):
+    where = ("--folder", folder / "panels", "--contig", 20, "--out", folder / "templates/20")
+    cli("panel", "match", "pub", "--panel", panel, *where, *(labels or LABELS))
+
+
+def make(folder, name):
+    """Train on the templates, and draw; the bytes of all that comes out."""
     place = folder / "out" / name
-    train(
-        generator="copying_network", panel=folder / "private", split=folder / "split.tsv",
-        model=place / "m.safetensors",
-        history=place / "h.tsv", state=place / "state", common=TrainOptions(), options=options,
-        seed=1, threads=1,
-    )  # fmt: skip
-    make_cohort(
-        model=place / "m.safetensors",
-        split=folder / "split.tsv",
-        out=place / "cohort.tsv",
-        options=CohortOptions(),
-        seed=1,
-    )
-    generate(
-        model=place / "m.safetensors", cohort=place / "cohort.tsv", out=place / "s.bcf",
-        options=GenerateOptions(format="bcf"), seed=1,
-        threads=1,
-    )  # fmt: skip
-    return [
-        (place / file).read_bytes()
-        for file in ("m.safetensors", "m.json", "s.pgen", "s.bcf", "cohort.tsv")
-    ]
+    model = place / "m.safetensors"
+    mode = ("--panel", folder / "templates/20", "--privacy-mode", "public", *LABELS)
+    kept = ("--history", place / "h.tsv", "--state", place / "state", "--seed", 1)
+    cli("train", "copying_network", *mode, "--model", model, *kept, *TINY)
+    drawn = ("--model", model, "--out")
+    cli("cohort", *drawn, place / "cohort.tsv", *TYPED)
+    cli("generate", *drawn, place / "s.bcf", "--cohort", place / "cohort.tsv", "--format", "bcf")
+    return [(place / file).read_bytes() for file in (*FILES, *RECORDS)]
 
 
-def test_no_byte_changes_when_a_private_individual_changes(panels):
-    folder, alleles = panels
-    before = make(folder, "before")
-    changed = alleles[:40, :60].copy()
-    changed[:, 2:4] = 1 - changed[:, 2:4]  # of the second individual, who trains
-    write_panel(folder / "private", changed, make_sites(48).take(slice(0, 40)), "private")
-    assert make(folder, "after") == before
-    description = read_description(folder / "out" / "after" / "m.safetensors", "haplotypes")
-    assert description["templates"] == {
-        "kind": "public",
-        "individuals": "40 individuals",
-        "digest": description["data_digest"],
-    }
-    assert "public panel" in description["private"]
-    assert str(folder) not in (folder / "out" / "after" / "m.json").read_text()
-    assert description["n_variants"] <= 36
-
-
-def test_private_templates_are_private(panels):
-    folder, alleles = panels
-    before = make(folder, "before", templates="private", public_panel=None)
-    description = read_description(folder / "out" / "before" / "m.safetensors", "haplotypes")
-    assert description["templates"]["kind"] == "private"
-    assert "Treat both as private data" in description["private"]
-    changed = alleles[:40, :60].copy()
+def test_no_byte_changes_when_a_private_individual_changes_or_goes(study, alleles):
+    """Not even the records: no file of the cohort is an input of model and draws."""
+    ours = alleles[:, :60]
+    matched(study, prepared(study, ours))
+    before = make(study, "before")
+    changed = ours.copy()
     changed[:, 2:4] = 1 - changed[:, 2:4]
-    write_panel(folder / "private", changed, make_sites(48).take(slice(0, 40)), "private")
-    assert make(folder, "after", templates="private", public_panel=None)[0] != before[0]
+    for name, cohort in {"changed": changed, "gone": np.delete(ours, [6, 7], axis=1)}.items():
+        matched(study, prepared(study, cohort))
+        assert make(study, name) == before, name
+
+    place = study / "out/before"
+    assert {role.partition("/")[0] for role in read_provenance(place / RECORDS[0]).inputs} == {
+        "templates"
+    }
+    assert set(read_provenance(place / RECORDS[1]).inputs) == {"model"}
+    assert set(read_provenance(place / RECORDS[2]).inputs) == {"model", "cohort"}
+    description = read_description(place / "m.safetensors", "haplotypes")
+    assert description["privacy"] == {"mode": "public"}
+    assert description["labels"] == {"FIN": "A", "IBS": "B"}
+    assert description["templates"]["kind"] == "public"
+    assert "public panel" in description["private"]
+    assert str(study) not in (place / "m.json").read_text()
+    assert b"FIN" in (place / "cohort.tsv").read_bytes()
 
 
-@pytest.mark.parametrize(
-    ("public", "message"),
-    [
-        ({"sites": make_sites(48, gap=77)}, "has none of the sites"),
-        ({"populations": ("A",)}, "has nobody of the population 'B'"),
-        ({"name": "private"}, "of the private panel"),
-    ],
-)
-def test_panels_that_do_not_fit_are_refused(panels, public, message):
-    folder, alleles = panels
-    given = {"sites": make_sites(48), "name": "public"} | public
-    write_panel(folder / "public.20", alleles[:, 60:], **given)
-    with pytest.raises(InputError, match=message):
-        make(folder)
-    assert not (folder / "out" / "private" / "m.safetensors").exists()
+def test_draws_are_those_of_the_population_that_stands_for_the_label(study, alleles):
+    """The same individuals, asked for by the public panel's own names."""
+    matched(study, prepared(study, alleles[:, :60]))
+    make(study, "labels")
+    place = study / "out/labels"
+    sheet = (place / "cohort.tsv").read_text()
+    (place / "own.tsv").write_text(sheet.replace("\tFIN\t", "\tA\t").replace("\tIBS\t", "\tB\t"))
+    model = ("--model", place / "m.safetensors")
+    cli("generate", *model, "--out", place / "own.bcf", "--cohort", place / "own.tsv")
+    assert (place / "own.pgen").read_bytes() == (place / "s.pgen").read_bytes()
 
 
-def test_one_individual_is_too_few(panels):
-    folder, alleles = panels
-    write_panel(folder / "one.20", alleles[4:, :2], make_sites(48).take(slice(4, 48)), "one", ["A"])
-    write_panel(
-        folder / "private", alleles[:40, :2], make_sites(48).take(slice(0, 40)), "private", ["A"]
-    )
-    write_split(folder / "split.tsv", Individuals(["private0"], ["A"], ["unknown"]), ["train"])
-    with pytest.raises(InputError, match=r"split\.tsv: has too few individuals to train on"):
-        make(folder, templates="private", public_panel=None)
-    with pytest.raises(InputError, match=r"one\.20: has too few individuals to train on"):
-        make(folder, public_panel=str(folder / "one.20"))
+def test_a_private_model_says_so_and_changes_with_its_individuals(study, alleles):
+    def fit(name, cohort):
+        panel, place = prepared(study, cohort), study / name
+        kept = (
+            "--model",
+            place / "m.safetensors",
+            "--history",
+            place / "h",
+            "--state",
+            place / "s",
+        )
+        files = ("--panel", panel, "--split", study / "split.tsv")
+        cli("train", "copying_network", *files, *kept, *TINY)
+        return (place / "m.safetensors").read_bytes()
+
+    before = fit("before", alleles[:, :60])
+    description = read_description(study / "before/m.safetensors", "haplotypes")
+    assert description["templates"]["kind"] == "private"
+    assert "privacy" not in description
+    assert "Treat both as private data" in description["private"]
+    assert fit("after", 1 - alleles[:, :60]) != before
 
 
-def test_public_templates_and_their_panel_belong_together():
+def test_what_the_mode_lacks_or_does_not_take_is_said(study, alleles):
+    panel = prepared(study, alleles[:, :60])
+    matched(study, panel)
+    kept = [x for flag in ("model", "history", "state") for x in (f"--{flag}", study / f"{flag}.x")]
+    public, split = ("--privacy-mode", "public"), ("--split", study / "split.tsv")
+    templates = ("--panel", study / "templates/20")
     for given in (
-        {"templates": "public"},
-        {"public_panel": "x"},
-        {"templates": "private", "public_panel": "x"},
+        (*templates, *public, *split),
+        templates,
+        (*templates, *split, *LABELS),
     ):
-        with pytest.raises(ValueError, match="belong together"):
-            CopyingNetworkOptions(**given)
+        with pytest.raises(InputError, match="split table"):
+            cli("train", "copying_network", *given, *kept)
+    with pytest.raises(InputError, match="knows no population 'C'"):
+        cli("train", "copying_network", *templates, *public, "--populations", "FIN:C", *kept)
+    assert not list(study.glob("model*"))
+    make(study, "m")
+    drawn = ("--model", study / "out/m/m.safetensors", "--out", study / "c.tsv")
+    for given in ((), ("--size", 5), ("--populations", "A:1"), split):
+        with pytest.raises(InputError, match="knows nothing of the cohort"):
+            cli("cohort", *drawn, *given)
+    with pytest.raises(InputError, match="knows no population 'C'"):
+        cli("cohort", *drawn, "--size", 5, "--populations", "C:1")
+    shutil.rmtree(study / "templates")
+
+
+def test_the_configuration_asks_for_what_the_mode_needs():
+    whole = {
+        "generators": ["copying_network"],
+        "cohort": {"size": 10, "populations": "A:1"},
+        "privacy": {"mode": "public", "public_panel": "pub"},
+    }
+    assert Config(**whole).privacy.mode == "public"
+    for change, message in (
+        ({"cohort": {"size": 10}}, "cohort.populations"),
+        ({"cohort": {"populations": "A:1"}}, "cohort.size"),
+        ({"privacy": {"mode": "public"}}, "privacy.public_panel"),
+        ({"generators": ["gan"]}, "copying_network among the generators"),
+        ({"redraw": {"enabled": True}}, "redraw.enabled"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Config(**(whole | change))

@@ -1,13 +1,14 @@
 """What every haplotype generator can do, and what it is given to do it with."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
+from pydantic import Field, model_validator
 
-from genoloom.declared import Declared, Description, Populations, Variants
+from genoloom.declared import MOST_LABELS, Declared, Description, Name, Populations, Variants
 from genoloom.panel import HaplotypeSource
 from genoloom.popgen.overlaps import Overlaps
 
@@ -62,6 +63,13 @@ class HaplotypeDescription(Description):
 
     population_names: Populations
     n_variants: Variants
+    labels: dict[Name, Name] = Field(default={}, max_length=MOST_LABELS)
+
+    @model_validator(mode="after")
+    def _labels_are_of_populations(self) -> Self:
+        if strange := set(self.labels.values()) - set(self.population_names):
+            raise ValueError(f"a label stands for '{min(strange)}', which is no population")
+        return self
 
 
 class HaplotypeGenerator(ABC):
@@ -80,6 +88,14 @@ class HaplotypeGenerator(ABC):
     n_variants: int
     # sites that exclude each other; given by who knows the alleles
     overlaps: Overlaps | None = None
+    # populations of a cohort, and which of the model's stands for each; given by who loads a model
+    labels: Mapping[str, str] = {}
+
+    @property
+    def known_populations(self) -> dict[str, int]:
+        """Index into `population_names` by every name that a cohort may use."""
+        index = {name: i for i, name in enumerate(self.population_names)}
+        return index | {label: index[name] for label, name in self.labels.items()}
 
     @abstractmethod
     def fit(self, data: TrainingHaplotypes, run) -> None:

@@ -351,8 +351,7 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         if self.anchors is not None:
             arrays["anchors"] = self.anchors.factors
         description |= {
-            # no path leaves in a model; whose the templates are stands beside
-            "options": self.options.model_dump(exclude={"templates", "public_panel"}),
+            "options": self.options.model_dump(),
             "population_names": self.population_names,
         }
         return arrays, description
