@@ -240,10 +240,16 @@ def _run_generator(
 
 
 def judge(
-    generator: str, model: Path, panel: Path, table: Path, seed: int, arguments: argparse.Namespace
+    generator: str,
+    model: Path,
+    panel: Path,
+    table: Path,
+    seed: int,
+    arguments: argparse.Namespace,
+    mix: str = "panel",
 ) -> list[dict]:
     """Generate from a trained model, validate and audit; the rows of the reference, of the training
-    individuals and of the model.
+    individuals and of the model. `mix` is `CohortOptions.populations`.
     """
     place = model.parent
     cohort, out = place / "cohort.tsv", place / f"{panel.name}.bcf"
@@ -251,7 +257,7 @@ def judge(
         model=model,
         split=table,
         out=cohort,
-        options=CohortOptions(size=arguments.individuals),
+        options=CohortOptions(size=arguments.individuals, populations=mix),
         seed=seed,
     )
     generate(

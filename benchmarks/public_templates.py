@@ -12,6 +12,7 @@ they were synthetic: the reference of this mode.
 import argparse
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -49,23 +50,26 @@ def _run_set(name: str, seed: int, arguments: argparse.Namespace) -> list[dict]:
     split(
         panels=[private], out=table, summary=place / "split.json", options=SplitOptions(), seed=seed
     )
+    trained = Counter(row["population"] for row in read_table(table) if row["role"] == "train")
+    n = sum(trained.values())
+    sized = argparse.Namespace(**vars(arguments) | {"individuals": arguments.individuals or n})
     rows: list[dict] = []
     for kind in ("public", "private"):
-        options = CopyingNetworkOptions(
-            templates=kind, public_panel=str(public) if kind == "public" else None
-        )
         folder = place / f"{kind}_templates"
         model = folder / "model.safetensors"
+        # both panels have the same sites and other individuals: there is nothing to match
+        whose = {"panel": public, "split": None, "privacy_mode": "public"}
         train(
-            generator="copying_network", panel=private, split=table, model=model,
-            history=folder / "history.tsv",
-            state=folder / "state", common=TrainSections().common, options=options, seed=seed,
-            threads=arguments.threads,
+            **(whose if kind == "public" else {"panel": private, "split": table}),
+            generator="copying_network", model=model, history=folder / "history.tsv",
+            state=folder / "state", common=TrainSections().common, options=CopyingNetworkOptions(),
+            seed=seed, threads=arguments.threads,
         )  # fmt: skip
-        found = judge("copying_network", model, private, table, seed, arguments)
+        mix = ",".join(f"{name}:{n}" for name, n in sorted(trained.items()))
+        given = {"mix": mix} if kind == "public" else {}
+        found = judge("copying_network", model, private, table, seed, sized, **given)
         found[-1] |= {"options": f"templates={kind}"}
         rows += found if not rows else found[-1:]
-    n = sum(row["role"] == "train" for row in read_table(table))
     chosen = np.random.default_rng(derive_seed(seed, "shown")).permutation(int((~ours).sum()))[:n]
     shown = place / "shown" / contig
     _write(open_panel(public).take_individuals(np.sort(chosen)), shown)

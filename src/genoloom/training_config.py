@@ -46,7 +46,7 @@ class TrainOptions(Section):
         ge=1,
         description="Smallest number of training individuals who carry the minor allele of a site "
         "that "
-        "is modelled. 5 is the public mode: a release asks for it. Give min_mac too.",
+        "is modelled. A release asks for 5. Give min_mac too.",
     )
     validation_fraction: Annotated[float, Field(gt=0, lt=0.5)] = Field(
         0.1,

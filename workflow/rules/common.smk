@@ -455,6 +455,12 @@ def get_trained_split(wildcards):
     return [] if of_public_individuals(wildcards) else f"results/splits/{wildcards.panel}.tsv"
 
 
+def get_cohort_pgens(wildcards):
+    """The files of the cohort's panel, for every contig, whichever contig a job is about."""
+    prefixes = [f"results/panels/{wildcards.panel}/{c}" for c in get_contigs(wildcards.panel)]
+    return [f"{prefix}{suffix}" for prefix in prefixes for suffix in PGEN_SUFFIXES]
+
+
 def public_place():
     """The directory of the registered public panel."""
     return f"{settings.privacy.folder}/{settings.privacy.public_panel}"
@@ -484,7 +490,11 @@ def labels_flag(wildcards):
 
 def privacy_flags(wildcards):
     """How a generator is held to the mode."""
-    return f"--privacy-mode public {labels_flag(wildcards)}" if of_public_individuals(wildcards) else ""
+    return (
+        f"--privacy-mode public {labels_flag(wildcards)}"
+        if of_public_individuals(wildcards)
+        else ""
+    )
 
 
 def training_state(wildcards, input, output):

@@ -59,7 +59,7 @@ if settings.privacy.mode == "public":
           {params.labels}
         """
         input:
-            panel=get_panel_pgens,
+            panel=get_cohort_pgens,
             public=get_public_panel,
         output:
             pgen="results/templates/{panel}/{contig}.pgen",

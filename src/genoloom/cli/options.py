@@ -222,9 +222,7 @@ def files_option(
     )
 
 
-def samples_option(
-    help: str, name: str = "individuals", several: bool = False, required: bool = False
-):
+def samples_option(help: str, name: str = "samples", several: bool = False, required: bool = False):
     """The sheet of samples; where there may be `several`, they are a list."""
     more = (
         {"multiple": True, "callback": as_list, "help": f"{help} Repeat."}

@@ -64,6 +64,7 @@ def audit(
     max_excess: float = 0.03,
     training: int | None = None,
     unmatched: float = 0.0,
+    public: bool = False,
 ) -> Audit:
     """Judge what was collected.
 
@@ -93,8 +94,12 @@ def audit(
         Individuals that the model was trained on; those compared when not given.
     unmatched : float
         Share of the sites of the synthetic data that are not in the comparison.
+    public : bool
+        The model was made of public individuals.
     """
-    basis = LeakBasis(data.effective_sites, training or data.individuals.n, data.individuals.n)
+    basis = LeakBasis(
+        data.effective_sites, training or data.individuals.n, data.individuals.n, public
+    )
     auditor = Auditor(
         data, resamples, max_auc, seed, relatives, phased, shadows, max_excess, basis, unmatched
     )

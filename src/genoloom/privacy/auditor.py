@@ -15,7 +15,7 @@ from genoloom.privacy.attacks import (
 )
 from genoloom.privacy.audit_data import AuditData
 from genoloom.privacy.comparable import LEAST_CORRELATION, correlation, reasons_against
-from genoloom.privacy.excess import LeakBasis, split_rows
+from genoloom.privacy.excess import LeakBasis, split_rows, within_chance
 from genoloom.privacy.exposure import exposure_rows, stacked
 from genoloom.privacy.measures import (
     Resampling,
@@ -37,7 +37,9 @@ class Auditor:
     """Judges the scores of one audit.
 
     An attack passes when the upper bound of its AUC is at most `max_auc`, fails when its lower
-    bound is above it, and is weak between. What could not have failed is `not run`.
+    bound is above it, and is weak between. What could not have failed is `not run`. Where the model
+    was made of public individuals (`basis.public`), the worst attack and the excess also pass
+    within chance: no leak is possible, and none is seen.
     """
 
     def __init__(
@@ -104,6 +106,8 @@ class Auditor:
         judged = self._attack_rows(self.scores | self.attackers)
         strongest = next(row for row in judged if row["attack"] is AttackId.WORST)
         rows = [row for row in judged if row is not strongest]
+        if self.basis.public and within_chance(strongest):
+            strongest = strongest | {"verdict": Verdict.PASS}
         parts = split_rows(strongest, self.basis, self.max_auc, self.max_excess)
         rows += parts
         # resampling so few individuals says little: they can show a leak, and never that there is

@@ -25,15 +25,20 @@ class LeakBasis:
     compared : int
         Individuals per role: as many are the attacker's reference, and as many synthetic ones he
         sees.
+    public : bool
+        The model was made of public individuals: nothing is unavoidable.
     """
 
     effective_sites: float
     training: int
     compared: int
+    public: bool = False
 
     @property
     def leak(self) -> Leak | None:
         """None where it cannot be told."""
+        if self.public:
+            return Leak(0.0)
         if not self.effective_sites > 0:
             return None
         return unavoidable(self.effective_sites, self.training, self.compared, self.compared)
@@ -45,6 +50,11 @@ class LeakBasis:
             "training_individuals": self.training if told else None,
             "effective_sites": self.effective_sites if told else None,
         }
+
+
+def within_chance(worst: dict) -> bool:
+    """Whether the worst attack reaches no more than chance does, in one of forty audits."""
+    return worst["verdict"] != Verdict.NOT_RUN and worst["value"] <= worst["reference"]
 
 
 def split_rows(worst: dict, basis: LeakBasis, max_auc: float, max_excess: float) -> list[dict]:
@@ -65,7 +75,9 @@ def split_rows(worst: dict, basis: LeakBasis, max_auc: float, max_excess: float)
             for attack in (AttackId.UNAVOIDABLE, AttackId.EXCESS)
         ]
     value, low, high = (worst[key] - leak.auc for key in ("value", "low", "high"))
-    if worst["verdict"] == Verdict.NOT_RUN or max_excess >= 1 - leak.auc:  # nothing is above that
+    if basis.public and within_chance(worst):
+        verdict = Verdict.PASS
+    elif worst["verdict"] == Verdict.NOT_RUN or max_excess >= 1 - leak.auc:  # nothing is above that
         verdict = Verdict.NOT_RUN
     else:
         verdict = (

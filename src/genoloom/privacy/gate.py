@@ -178,7 +178,11 @@ def _shown(value) -> str:
 
 
 def privacy_reasons(
-    private: list[dict[str, str]], name: str, individuals: int, options: ReleaseOptions
+    private: list[dict[str, str]],
+    name: str,
+    individuals: int,
+    options: ReleaseOptions,
+    public: bool = False,
 ) -> list[str]:
     """Reasons in the private table of the audit (rows of text cells).
 
@@ -186,6 +190,9 @@ def privacy_reasons(
     ----------
     individuals : int
         Individuals per role that the audit says it compared.
+    public : bool
+        The data are made of public individuals: what chance explains may leave, whatever its upper
+        bound.
     """
     reasons = _type_reasons("privacy", private, PRIVACY_NUMBERS, ("row", "attack", "population"))
     if reasons:
@@ -208,14 +215,16 @@ def privacy_reasons(
     high, rate, reference = (
         number(worst[key]) for key in ("high", "tpr_at_1_percent_fpr", "tpr_reference")
     )
+    value, chance = number(worst["value"]), number(worst["reference"])
+    within = public and value is not None and chance is not None and value <= chance
     if high is None:
         reasons.append("privacy: the worst attack has no upper bound")
-    elif high > options.max_auc:
+    elif high > options.max_auc and not within:
         reasons.append(
             f"privacy: the worst attack's AUC may be as high as {high:.3f}; at most "
             f"{options.max_auc:g} may leave"
         )
-    elif high <= ReleaseOptions().max_auc and worst["verdict"] != Verdict.PASS:
+    elif (within or high <= ReleaseOptions().max_auc) and worst["verdict"] != Verdict.PASS:
         reasons.append(f"privacy: the verdict of the audit is '{worst['verdict']}'")
     beyond = number(by_attack[AttackId.EXCESS]["high"]) if AttackId.EXCESS in by_attack else None
     if beyond is None:
@@ -223,7 +232,7 @@ def privacy_reasons(
             "privacy: the audit does not say what exceeds the leak that no faithful release can "
             "avoid"
         )
-    elif beyond > options.max_excess:
+    elif beyond > options.max_excess and not within:
         reasons.append(
             f"privacy: the worst attack may exceed the unavoidable AUC by {beyond:.3f}; at most "
             f"{options.max_excess:g} may leave"

@@ -240,7 +240,7 @@ def remedy_lines(found: dict, max_auc: float) -> list[str]:
     )
     lines.append(
         "a generator trained on a public panel, so that nothing is learned from these individuals"
-        " (copying_network with templates: public)"
+        " (privacy.mode: public)"
     )
     return lines
 

@@ -124,6 +124,7 @@ def audit(
         max_excess=options.max_excess,
         training=training,
         unmatched=comparands.unmatched,
+        public=loaded.public,
     )
     for reason in found.not_comparable:
         log.warning("%s: cannot pass: %s", name, reason)

@@ -26,6 +26,11 @@ class AuditedModels:
     generators: dict[str, HaplotypeGenerator] = field(default_factory=dict)
     templates: list[str | None] = field(default_factory=list)
 
+    @property
+    def public(self) -> bool:
+        """Whether all say that they hold public individuals; a release looks whether they do."""
+        return bool(self.templates) and set(self.templates) == {"public"}
+
 
 def load_models(
     models: Sequence[Path], pairs: list[tuple[Panel, Panel]], individuals: Comparison

@@ -190,7 +190,7 @@ class Evidence(Chain):
         found = self._options_reasons("audit", AuditOptions, options)
         if type(individuals) is not int:
             return [*found, "audit: does not say how many individuals it compared; audit again"]
-        found += privacy_reasons(private, self.generator, individuals, options)
+        found += privacy_reasons(private, self.generator, individuals, options, self.public)
         if individuals != self._compared_individuals():
             found.append(
                 "audit: compared fewer individuals than there are in the synthetic files and the "

@@ -84,7 +84,7 @@ def add_panel(
         for contig, path in places.items():
             prefix = part / contig
             prepare(
-                variants=path, contig=contig, out=prefix, options=options, individuals=samples,
+                variants=path, contig=contig, out=prefix, options=options, samples=samples,
                 reference=reference, genetic_map=genetic_map,
             )  # fmt: skip
             panel = open_panel(prefix)

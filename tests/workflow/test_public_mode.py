@@ -1,0 +1,52 @@
+"""Rules in `privacy.mode: public`: no job between the templates and the draws reads the cohort."""
+
+import re
+import subprocess
+import sys
+
+import yaml
+
+PUBLIC = {
+    "generators": ["gan", "copying_network"],
+    "cohort": {"size": 30, "populations": "FIN:1,GBR:1,IBS:1"},
+    "privacy": {"mode": "public", "public_panel": "pub", "populations": "FIN:CEU,IBS:TSI"},
+}
+
+
+def test_what_makes_public_data_reads_no_file_of_the_cohort(tiny_project, repository):
+    path = tiny_project / "config/config.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | PUBLIC))
+    place = tiny_project / "public_panels/pub"
+    place.mkdir(parents=True)
+    for name in ("panel.json", "20.pgen", "20.pvar.zst", "20.psam"):
+        (place / name).touch()
+    command = ["-n", "-p", "--snakefile", repository / "Snakefile", "release"]
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", *map(str, command)],
+        cwd=tiny_project, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    jobs = {
+        output: (inputs, rest)
+        for inputs, output, rest in re.findall(
+            r"^ +input: ([^\n]+)\n +output: ([^,\n]+)(.*?)(?=\n\n)", said, re.MULTILINE | re.DOTALL
+        )
+    }
+    made = "results/synthetic/tiny/copying_network"
+    for output in (
+        "results/models/tiny/copying_network/20.safetensors",
+        f"{made}/cohort.tsv",
+        f"{made}/20.vcf.gz",
+    ):
+        inputs, rest = jobs[output]
+        assert not re.search(r"results/(panels|splits)", inputs + rest.partition("log:")[2]), output
+    matched, _ = jobs["results/templates/tiny/20.pgen"]
+    assert "results/panels/tiny/20.pgen" in matched
+    assert "public_panels/pub/panel.json" in matched
+    assert "results/splits/tiny.tsv" in jobs["results/models/tiny/gan/20.safetensors"][0]
+    assert "--privacy-mode public --populations FIN:CEU,IBS:TSI" in said
+    # none for what never saw the cohort, some for what did
+    assert "results/private/tiny/copying_network/shadow" not in said
+    assert "results/private/tiny/gan/shadow/0.safetensors" in said
+    assert re.search(r"genoloom release .*copying_network.* --public-panels public_panels", said)
