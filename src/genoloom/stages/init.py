@@ -125,7 +125,7 @@ def _write_panels(
             "panel": name,
             "contig": contig,
             "variants": path.resolve(),
-            "individuals": individuals,
+            "samples": individuals,
             "reference": fasta and fasta.resolve(),
             "map": maps.get(contig),
         }

@@ -202,16 +202,7 @@ class _Pair:
 
 
 def _pair(cohort: Panel, public: Panel, place: Path) -> _Pair:
-    contig, lengths = cohort.sites.contig, (cohort.sites.contig_length, public.sites.contig_length)
-    remedy = "register a public panel of the cohort's genome build (bcftools +liftover, CrossMap)"
-    if None not in lengths and lengths[0] != lengths[1]:
-        raise InputError(
-            place,
-            f"contig {contig} is {lengths[1]:,} base pairs long, and the cohort's {lengths[0]:,}: "
-            "another genome build",
-            expected="the same build",
-            remedy=remedy,
-        )
+    contig = cohort.sites.contig
     match = match_to(cohort.sites, public.sites)
     account = SiteAccount.of(len(cohort.sites), len(public.sites), match)
     together = account.shared + account.other_alleles
@@ -221,7 +212,7 @@ def _pair(cohort: Panel, public: Panel, place: Path) -> _Pair:
             f"contig {contig}: {account.shared} of {len(cohort.sites)} sites of the cohort are "
             f"there; at {account.other_alleles} further shared positions the alleles differ",
             expected="the same positions and alleles, of one genome build",
-            remedy=remedy,
+            remedy="register a public panel of the cohort's build (bcftools +liftover, CrossMap)",
         )
     shared = np.flatnonzero(match.index >= 0)
     theirs = public.take_sites(match.index[shared])

@@ -44,7 +44,7 @@ def test_init_then_doctor(demo_dir, tmp_path):
     assert done.returncode == 0, done.stderr
     assert load_config(study / "config/config.yaml").panels == "config/panels.tsv"
     [row] = read_panel_sheet(study / "config/panels.tsv", study)
-    assert (row.panel, row.contig) == ("cohort", "20")
+    assert (row.panel, row.contig, row.samples) == ("cohort", "20", "config/samples.tsv")
     individuals = read_individuals(study / "config/samples.tsv")
     assert len(individuals) == 300
     assert individuals["HG00096"] == ("GBR", "male", "", "EUR")

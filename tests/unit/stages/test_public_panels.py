@@ -3,6 +3,7 @@
 import json
 import logging
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -83,10 +84,10 @@ def test_a_changed_file_is_found(tmp_path, alleles):
         cli("panel", "show", "other", "--folder", tmp_path / "panels")
 
 
-def write_cohort(prefix, alleles, sites=None, ids=None, length=100000, populations=("A", "B")):
+def write_cohort(prefix, alleles, sites=None, ids=None, populations=("A", "B")):
     individuals = make_individuals(alleles.shape[1] // 2, populations)
     individuals = Individuals(ids or individuals.id, individuals.population, individuals.sex)
-    with PanelWriter(prefix, individuals, "20", length) as writer:
+    with PanelWriter(prefix, individuals, "20", 100000) as writer:
         writer.append(sites or make_sites(len(alleles)), alleles)
     return prefix
 
@@ -138,14 +139,17 @@ def test_sites_are_matched_and_accounted_for(registered, alleles):
 
 
 def test_panels_of_two_builds_are_refused(registered, alleles):
-    ours = alleles[:, 80:]
-    shifted = make_sites(N_SITES, gap=77)
-    for sites, length, message in (
-        (None, 99999, "100,000 base pairs long, and the cohort's 99,999: another genome build"),
-        (shifted, 100000, "0 of 60 sites of the cohort are there"),
+    """No position in common, or positions by chance, whose alleles are others."""
+    sites, ours = make_sites(N_SITES), alleles[:, 80:]
+    alt = sites.alt.copy()
+    alt[:40] = "G"
+    by_chance = replace(sites, alt=alt)
+    for sites, message in (
+        (make_sites(N_SITES, gap=77), "0 of 60 sites of the cohort are there; at 0 further"),
+        (by_chance, "20 of 60 sites of the cohort are there; at 40 further shared positions"),
     ):
         with pytest.raises(InputError, match=message):
-            match(registered, write_cohort(registered / "c", ours, sites, length=length))
+            match(registered, write_cohort(registered / "c", ours, sites))
     assert not (registered / "t").exists()
 
 

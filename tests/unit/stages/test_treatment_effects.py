@@ -132,7 +132,13 @@ def test_files_that_cannot_be_used(files, tmp_path):
     for modifier, message in (("10:5:A:C", "no variant 10:5:A:C"), ("10:5", "CONTIG:POSITION")):
         with pytest.raises(InputError, match=message):
             run(files, tmp_path / "t.tsv", "--modifier", modifier)
-    words = ["treatment-effects", "--out", str(tmp_path / "t.tsv"), "--synthetic", str(files["made"])]
+    words = [
+        "treatment-effects",
+        "--out",
+        str(tmp_path / "t.tsv"),
+        "--synthetic",
+        str(files["made"]),
+    ]
     done = click.testing.CliRunner().invoke(genoloom, words)
     assert "neither --build nor --modifier" in str(done.exception)
     few = write(tmp_path, "few", np.random.default_rng(1), n=30)
