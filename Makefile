@@ -72,8 +72,9 @@ bench-shadows: $(STAMP)  ## What shadow models add to the audit
 bench-sequences: $(STAMP)  ## Sequence generators on three real sets; needs the development data for two of them
 	$(BIN)/python benchmarks/sequences.py $(BENCH)
 
-bench-utility: $(STAMP)  ## Treatment effects learnt from synthetic CYP2C19 genotypes; needs the development data
+bench-utility: $(STAMP)  ## Treatment effects, imputation, association, scores and ancestry from synthetic haplotypes; needs the development data
 	$(BIN)/python benchmarks/utility.py $(BENCH)
+	$(BIN)/python benchmarks/utility_tasks.py $(BENCH)
 
 # FUZZ takes further options: make fuzz FUZZ="--targets vcf --mutants 1000"; see tests/fuzzing
 fuzz: $(STAMP)  ## 10,000 mutants of valid files for each reader; hours

@@ -57,7 +57,7 @@ def main() -> None:
             log.info("seed %d: %s", seed, name)
             if not (place / name / f"{prefix.name}.bcf").exists():
                 make_synthetic(name, prefix, table, place / name, seed, arguments.minutes)
-            rows += _judge(name, prefix, table, place / name, seed, arguments.draws, number == 0)
+            rows += _judge(name, prefix, table, place / name, seed, arguments, number == 0)
             write_table(arguments.out, COLUMNS, rows)
     print(as_text(_medians(rows), COLUMNS[1:]))
 
@@ -69,6 +69,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--generators", nargs="+", choices=list(GENERATORS), default=chosen)
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--draws", type=int, default=3, help="trials on the same genotypes")
+    parser.add_argument("--outcome", choices=["inhibition", "events"], default="inhibition")
     parser.add_argument("--minutes", type=float, help="length of training, where there is one")
     return parser.parse_args()
 
@@ -101,7 +102,8 @@ def make_synthetic(
 
 
 def _judge(
-    name: str, panel: Path, table: Path, place: Path, seed: int, draws: int, first: bool
+    name: str, panel: Path, table: Path, place: Path, seed: int, arguments: argparse.Namespace,
+    first: bool,
 ) -> list[dict]:  # fmt: skip
     """Rows of one generator; with the first one, those of real data and of negative controls."""
     nothing = {"train": [], "holdout": [], "samples": [], "genetic_map": None}
@@ -109,7 +111,7 @@ def _judge(
         made = read_genotypes("synthetic", [place / f"{panel.name}.pgen"], place / "scratch")
         files = {"train": real.train, "holdout": real.holdout, "made": made}
         groups = {role: read_group(own, BUILD)[0] for role, own in files.items()}
-    options = TrialOptions(draws=draws)
+    options = TrialOptions(draws=arguments.draws, outcome=arguments.outcome)
     routes = ROUTES if first else ("genotypes", "factorised")
     found = effect_rows(**groups, options=options, seed=seed, routes=routes, controls=first)
     overall = [row for row in found if row["group"] == "all"]

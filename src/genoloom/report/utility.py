@@ -32,7 +32,7 @@ def utility_view(data: DataSet, panel: PanelData, learned: list[str]) -> dict | 
         if panel.p_values.get(name):
             drawn["qq"] = quantiles(panel.p_values[name])
         if effects:
-            drawn["pehe"] = learner_bars(effects, "root_pehe_ratio", "error of effects over real")
+            drawn["pehe"] = learner_bars(effects, "root_pehe_ratio", "root PEHE over real")
             drawn["policy"] = learner_bars(effects, "policy_value", "gain of the policy")
             drawn["diplotypes"] = diplotypes(effects)
         if drawn:
