@@ -7,7 +7,7 @@ CORES ?= $(shell nproc 2>/dev/null || echo 2)
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-full chaos test lint docs bench bench-haplotypes bench-privacy bench-shadows bench-validation bench-sequences bench-utility fuzz pins package-audit sbom clean
+.PHONY: help demo demo-full chaos test test-fast lint docs bench bench-haplotypes bench-privacy bench-shadows bench-validation bench-sequences bench-utility fuzz pins package-audit sbom clean
 
 help:  ## Say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 28
@@ -37,8 +37,13 @@ demo demo-full: $(STAMP)
 demo:  ## Run the whole workflow on the shipped real data, with short trainings (config/demo.yaml)
 demo-full:  ## The same with the default settings
 
+PYTEST = $(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder
+
 test: $(STAMP)  ## Run all tests
-	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup --no-loadscope-reorder
+	$(PYTEST)
+
+test-fast: $(STAMP)  ## Run the tests that need no training and no workflow
+	$(PYTEST) -m "not slow" tests/unit
 
 # CHAOS takes further options: make chaos CHAOS="--faults 40 --seed 7"
 chaos: $(STAMP)  ## Stop a small workflow at 20 random moments; it must end as if nothing had happened

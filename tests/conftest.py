@@ -8,15 +8,32 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+FINISHED = ("test_chaos.py", "test_report_browser.py", "test_resume.py", "test_workflow.py")
+SLOW = ("workflow", "unit/models", "unit/training", "unit/benchmarks")
 
 
 def pytest_collection_modifyitems(items):
-    """With `--dist loadgroup`, tests of one file share a worker, and so do all tests of the
-    finished project, whose workflow takes minutes: it runs once.
-    """
+    """Whole workflows, trainings and scripts are slow (`make test-fast`)."""
     for item in items:
-        group = "finished" if "finished" in item.fixturenames else item.path.name
-        item.add_marker(pytest.mark.xdist_group(group))
+        if any(item.path.is_relative_to(ROOT / "tests" / place) for place in SLOW):
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """With `--dist loadfile`, the files that look at the finished project share a worker: its
+    workflow, which takes minutes, runs once.
+    """
+    if config.option.dist != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return "finished" if file.rpartition("/")[2] in FINISHED else file
+
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")

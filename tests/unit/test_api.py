@@ -12,6 +12,8 @@ import genoloom
 from genoloom import api
 from genoloom.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 STEPS = ("read_panel", "train", "sample", "compare", "audit")
 
 

@@ -5,6 +5,7 @@ import re
 import pytest
 
 
+@pytest.mark.slow
 def test_the_site_builds_without_a_warning(repository, tmp_path, monkeypatch):
     pytest.importorskip("mkdocs")
     pytest.importorskip("mkdocstrings")

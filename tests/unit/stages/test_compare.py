@@ -16,6 +16,8 @@ from genoloom.panel import Individuals, Panel
 from genoloom.stages.compare import compare, make_controls
 from genoloom.stages.inputs import open_real
 
+pytestmark = pytest.mark.slow
+
 
 def test_compare_tells_a_copy_from_fresh_individuals(tmp_path, vcf, panels, sheet):
     alleles = {role: panels[role].haplotypes.alleles for role in panels}

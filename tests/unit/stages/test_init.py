@@ -13,6 +13,7 @@ from genoloom.formats.sheets import read_individuals
 from genoloom.stages.doctor import doctor
 
 
+@pytest.mark.slow
 def test_init_then_doctor(demo_dir, tmp_path):
     sheet = tmp_path / "labels.tsv"
     rows = [line.split("\t") for line in (demo_dir / "samples.tsv").read_text().splitlines()[1:]]

@@ -57,6 +57,7 @@ def tables(panels, real, tmp_path_factory):
     return write
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("phased", [True, False])
 def test_the_table_is_the_same_with_and_without_reference_values(tables, monkeypatch, phased):
     first, alone = (tables(name, phased=phased) for name in ("fresh", "shuffled"))

@@ -63,6 +63,7 @@ def table(made, real, classifiers=False):
     )
 
 
+@pytest.mark.slow
 def test_fresh_individuals_pass(population):
     fresh, real, _ = population
     rows, control, _ = table(fresh, real, classifiers=True)
@@ -72,6 +73,7 @@ def test_fresh_individuals_pass(population):
     assert control[-1]["verdict"] in ("pass", "weak")
 
 
+@pytest.mark.slow
 def test_independent_sites_fail_linkage_but_not_frequencies(population):
     _, real, independent = population
     rows, *_ = table(independent, real, classifiers=True)
