@@ -41,7 +41,7 @@ def commands() -> dict[str, tuple[str, Path]]:
         for rule in re.split(r"^ *rule (?=\w+:)", path.read_text(), flags=re.MULTILINE)[1:]:
             environment = re.search(r'conda:\s+"(.*?)"', rule)
             if environment:
-                command = re.search(r'"genoloom ((?:sequences )?[\w-]+)', rule)
+                command = re.search(r'"genoloom ((?:sequences |panel )?[\w-]+)', rule)
                 found[rule.partition(":")[0]] = command[1], (path.parent / environment[1]).resolve()
     return found
 
@@ -110,7 +110,8 @@ def packages_of(imported: set[tuple[str, bool]]) -> tuple[set[str], set[str]]:
 
 def packages_of_command(command: str) -> tuple[set[str], set[str]]:
     ours = ["haplotypes", "evaluation", "medicine"]
-    half = ["sequences"] if command.startswith("sequences ") else ours
+    group = {"sequences": ["sequences"], "panel": ["panels"]}
+    half = group.get(command.partition(" ")[0], ours) if " " in command else ours
     name = "command" if command.endswith("train") else re.sub("[ -]", "_", command)
     trees = [tree_of(f"genoloom.cli.{module}") for module in half]
     [function] = [

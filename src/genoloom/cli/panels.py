@@ -32,7 +32,7 @@ def panel():
     """Register public panels, and match one with a cohort."""
 
 
-@panel.command()
+@panel.command("add")
 @click.argument("name")
 @renamed_option(
     "--variants",
@@ -61,7 +61,7 @@ def panel():
 @folder_option
 @section_options(config.PrepareOptions)
 @logged
-def add(sections, **given):
+def panel_add(sections, **given):
     """Register a public panel under NAME: prepared once, with source, terms and digests."""
     from genoloom.stages.public_panels import add_panel
 
@@ -72,7 +72,7 @@ def add(sections, **given):
 @panel.command("list")
 @folder_option
 @logged
-def list_(folder):
+def panel_list(folder):
     """List the registered panels."""
     from genoloom.stages.public_panels import list_panels
 
@@ -80,18 +80,18 @@ def list_(folder):
         click.echo(line)
 
 
-@panel.command()
+@panel.command("show")
 @click.argument("name")
 @folder_option
 @logged
-def show(name, folder):
+def panel_show(name, folder):
     """Show what is recorded of the panel NAME, and check its files."""
     from genoloom.stages.public_panels import show_panel
 
     click.echo(show_panel(name, folder))
 
 
-@panel.command()
+@panel.command("match")
 @click.argument("name")
 @panels_option
 @click.option("--contig", required=True, help="Contig to write.")
@@ -102,7 +102,7 @@ def show(name, folder):
 )
 @folder_option
 @logged
-def match(**given):
+def panel_match(**given):
     """Match the panel NAME with a cohort: shared sites, frequencies, and nobody of the cohort."""
     from genoloom.stages.public_match import match_panel
 
