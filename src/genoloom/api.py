@@ -81,7 +81,7 @@ class RealPanel:
     @property
     def panel(self) -> Panel:
         """All individuals; alleles are read from disk, block by block."""
-        return open_panel(self.prefix)
+        return open_panel(self.prefix, haploids=True)
 
     def half(self, role: str) -> Panel:
         """The individuals of one role, "train" or "holdout"."""
@@ -119,7 +119,7 @@ class Synthetic:
     @property
     def panel(self) -> Panel:
         """The synthetic individuals; alleles are read from disk, block by block."""
-        return open_panel(self.prefix)
+        return open_panel(self.prefix, haploids=True)
 
 
 def read_panel(

@@ -53,6 +53,20 @@ class Cohort:
             self, individuals=replace(self.individuals, population=population), ancestry=ancestry
         )
 
+    def take(self, index: np.ndarray) -> "Cohort":
+        """The individuals at these integers."""
+        columns = (
+            [values[i] for i in index]
+            for values in (
+                self.seed,
+                self.ancestry,
+                self.generations,
+                self.inbreeding,
+                self.meioses,
+            )
+        )
+        return Cohort(self.individuals.take(index), *columns)
+
     def populations(self) -> set[str]:
         """All that haplotypes are asked of."""
         own = {

@@ -68,6 +68,21 @@ class PrepareOptions(Section):
         "inside a deletion) although the same haplotypes carry both; kept ones lose alternates in "
         "synthetic haplotypes, which carry one of them.",
     )
+    ploidy: Literal["auto", "diploid", "haploid", "x-linked", "y-linked"] = Field(
+        "auto",
+        description="Who has one haplotype: nobody, everybody, males beside diploid females, or "
+        "males alone; 'auto' knows X, Y and MT by their names, and the pseudo-autosomal regions.",
+    )
+    build: Literal["auto", "GRCh37", "GRCh38"] = Field(
+        "auto",
+        description="Genome build, which says where the pseudo-autosomal regions are; 'auto' tells "
+        "it by the length of X or Y.",
+    )
+    haploid_heterozygous: Literal["reject", "missing"] = Field(
+        "reject",
+        description="What becomes of a heterozygous call of a haploid individual: its site is "
+        "rejected, or the call is missing.",
+    )
     filters: Annotated[str, Field(pattern=r"^[^\s;,]+(,[^\s;,]+)*$")] = Field(
         "PASS,.",
         description="Values of FILTER that are taken, commas between them; '.' is none given, "

@@ -5,7 +5,9 @@ Vocabulary, the same everywhere:
 
 - alleles are int8: 0 reference, 1 alternate, -1 missing;
 - a haplotype matrix is variant-major, shape (n_variants, n_haplotypes);
-- individual `i` owns the columns `2 i` and `2 i + 1`;
+- in a panel, individual `i` owns the columns `2 i` and `2 i + 1`; of who is haploid on the contig
+  (`Panel.haploid`) the second is a copy of the first, as in a PGEN, and is no haplotype:
+  `Panel.own_columns` leaves it out, and `paired` joins haploid individuals two by two;
 - positions are 1-based, as in VCF.
 """
 
@@ -15,6 +17,8 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Protocol
 
 import numpy as np
+
+from genoloom.ploidy import Ploidy
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +38,8 @@ class Sites:
         Genetic position in centimorgans; NaN throughout where no map was given.
     contig_length : int or None
         Length of the contig in base pairs, where the input or the reference says.
+    ploidy : Ploidy
+        Who has one haplotype of it, and who two.
     """
 
     contig: str
@@ -43,6 +49,7 @@ class Sites:
     id: np.ndarray
     cm: np.ndarray
     contig_length: int | None = None
+    ploidy: Ploidy = Ploidy.DIPLOID
 
     def __len__(self) -> int:
         return len(self.position)
@@ -52,7 +59,7 @@ class Sites:
         columns = (
             values[index] for values in (self.position, self.ref, self.alt, self.id, self.cm)
         )
-        return Sites(self.contig, *columns, self.contig_length)
+        return Sites(self.contig, *columns, self.contig_length, self.ploidy)
 
     def keys(self) -> list[tuple[int, str, str]]:
         """(position, ref, alt) of every site: what identifies it across files."""
@@ -250,6 +257,15 @@ class Panel:
     individuals: Individuals
     haplotypes: HaplotypeSource
 
+    @property
+    def haploid(self) -> np.ndarray:
+        """Who has one haplotype, bool (n_individuals,)."""
+        return self.sites.ploidy.haploid(self.individuals.sex)
+
+    def own_columns(self) -> np.ndarray:
+        """The columns that are haplotypes: one of who is haploid, two of everybody else; int64."""
+        return own_columns(self.haploid)
+
     def take_individuals(self, index) -> "Panel":
         """The panel of the individuals at `index`, in that order; nothing is read."""
         index = np.arange(len(self.individuals))[index]
@@ -280,11 +296,62 @@ class Panel:
             yield start, stop, self.haplotypes.read(start, stop)
 
 
+def own_columns(haploid: np.ndarray) -> np.ndarray:
+    """The matrix columns that are haplotypes, int64; `haploid` is bool (n_individuals,)."""
+    second = np.repeat(haploid, 2) & (np.arange(2 * len(haploid)) % 2 == 1)
+    return np.flatnonzero(~second)
+
+
+def paired(panel: Panel, group: list[str]) -> tuple[Panel, np.ndarray]:
+    """The panel with its haploid individuals joined two by two: every column is one haplotype.
+
+    The pseudo-diploid individuals of chromosome X studies (Li & Durbin 2011,
+    doi:10.1038/nature10231): two individuals of one sex, population and `group`, in the order of
+    the panel; of an odd number the last is left out. What such a pair has at a site are two haplotypes
+    and no genotype. Nothing is read.
+
+    Parameters
+    ----------
+    group : list of str
+        What members of a pair must share beside sex and population, such as their role.
+
+    Returns
+    -------
+    Panel
+        Diploid.
+    ndarray, int64
+        The individual whose first haplotype each row has, rising.
+    """
+    haploid, individuals = panel.haploid, panel.individuals
+    rows, waiting = [], {}
+    for i in range(len(individuals)):
+        if not haploid[i]:
+            rows.append((i, 2 * i, 2 * i + 1, individuals.id[i]))
+            continue
+        kind = individuals.sex[i], individuals.population[i], group[i]
+        first = waiting.pop(kind, None)
+        if first is None:
+            waiting[kind] = i
+        else:
+            rows.append((first, 2 * first, 2 * i, f"{individuals.id[first]}+{individuals.id[i]}"))
+    rows.sort()
+    first = np.array([row[0] for row in rows], dtype=np.int64)
+    columns = np.array([row[1:3] for row in rows], dtype=np.int64).reshape(-1)
+    joined = Panel(
+        replace(panel.sites, ploidy=Ploidy.DIPLOID),
+        replace(individuals.take(first), id=[row[3] for row in rows]),
+        HaplotypeView(panel.haplotypes, haplotypes=columns),
+    )
+    return joined, first
+
+
 def allele_counts(panel: Panel) -> tuple[np.ndarray, np.ndarray]:
     """Alternate and called allele counts of every site, int64, shape (n_variants,) each."""
     alternate = np.empty(len(panel.sites), dtype=np.int64)
     called = np.empty(len(panel.sites), dtype=np.int64)
+    own = panel.own_columns()
     for start, stop, alleles in panel.blocks():
+        alleles = alleles if len(own) == alleles.shape[1] else alleles[:, own]
         alternate[start:stop] = (alleles == 1).sum(axis=1)
         called[start:stop] = (alleles >= 0).sum(axis=1)
     return alternate, called

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field, ValidationError
@@ -21,6 +21,7 @@ from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.tensors import TensorFile, digest_tensors
 from genoloom.panel import Sites
+from genoloom.ploidy import Ploidy
 
 FORMAT_VERSION = 2  # 1: options had other names, see `genoloom.renamed_keys`
 ALLELE = re.compile(r"[A-Za-z*]+|<[^<>\s]+>")
@@ -51,6 +52,7 @@ class SitesDescription(Description):
 
     contig: str = Field(pattern=r"^[!-~]+$", max_length=1000)
     contig_length: int | None = Field(ge=1, le=2**40)
+    ploidy: Literal["diploid", "haploid", "x-linked", "y-linked"] = "diploid"
     n_variants: Variants
 
 
@@ -238,6 +240,11 @@ def pack_sites(sites: Sites) -> dict[str, np.ndarray]:
     return arrays
 
 
+def ploidy_words(sites: Sites) -> dict[str, str]:
+    """What a description says of the ploidy; nothing where everybody is diploid."""
+    return {} if sites.ploidy is Ploidy.DIPLOID else {"ploidy": str(sites.ploidy)}
+
+
 def declare_sites(arrays: Declared, words: SitesDescription) -> None:
     """Declare the arrays of `pack_sites`."""
     n = words.n_variants
@@ -282,6 +289,7 @@ def unpack_sites(path: str | Path, arrays: dict[str, np.ndarray], description: d
         *columns,
         arrays["sites.cm"],
         description["contig_length"],
+        Ploidy(description.get("ploidy", Ploidy.DIPLOID)),
     )
 
 

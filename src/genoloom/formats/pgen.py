@@ -3,7 +3,8 @@
 `{prefix}.pgen` holds the alleles with phase, `{prefix}.pvar.zst` the sites (with the genetic
 position in the column `CM` when there is a map), `{prefix}.psam` the individuals. plink2 reads all
 three. A PGEN knows no half-missing call: both alleles of an individual are called or both are
-missing.
+missing. Nor does it know haploid calls, which stand as homozygous ones; who is haploid follows from
+the SEX of the .psam and the line `##genoloom_ploidy` of the .pvar.
 
     panel = open_panel(prefix)                       # reads sites and individuals; alleles are read
     block by block
@@ -23,9 +24,10 @@ import zstandard
 
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
-from genoloom.formats.plink_tables import read_psam, read_pvar
+from genoloom.formats.plink_tables import PLOIDY_LINE, read_psam, read_pvar
 from genoloom.formats.text import open_raw
 from genoloom.panel import Individuals, Panel, Sites
+from genoloom.ploidy import Ploidy
 
 _SEX_CODES = {"male": "1", "female": "2", "unknown": "NA"}
 
@@ -120,13 +122,19 @@ class PgenHaplotypes:
         return np.where(alleles < 0, -1, alleles).astype(np.int8), phased
 
 
-def open_panel(prefix: str | Path) -> Panel:
+def open_panel(prefix: str | Path, haploids: bool = False) -> Panel:
     """The panel at `prefix`. Sites and individuals are read now, alleles when they are asked for.
+
+    Parameters
+    ----------
+    haploids : bool
+        Whether the caller knows haploid individuals.
 
     Raises
     ------
     InputError
-        A file is missing or damaged, the file set has several contigs, or the files disagree.
+        A file is missing or damaged, the file set has several contigs, or the files disagree; or
+        individuals are haploid.
     """
     pgen, pvar, psam = panel_files(Path(prefix))
     for path in (pgen, pvar, psam):
@@ -140,6 +148,13 @@ def open_panel(prefix: str | Path) -> Panel:
     runs = read_pvar(pvar)
     if len(runs) != 1:
         raise InputError(pvar, f"{len(runs)} contigs", expected="exactly one")
+    if runs[0].ploidy is not Ploidy.DIPLOID and not haploids:
+        raise InputError(
+            pvar,
+            f"contig {runs[0].contig} is {runs[0].ploidy}: individuals are haploid on it",
+            expected="a contig of which everybody has two haplotypes: this command knows no other",
+            remedy="leave the contig out of this step; docs/limits.md says which steps know it",
+        )
     haplotypes = PgenHaplotypes(pgen, len(individuals), len(runs[0]))
     haplotypes.read(0, 0 if len(runs[0]) == 0 else 1)  # finds damage and disagreement now
     return Panel(runs[0], individuals, haplotypes)
@@ -195,6 +210,8 @@ class PanelWriter:
     contig : str
     contig_length : int, optional
         In base pairs; written to the .pvar header.
+    ploidy : Ploidy
+        Written there too, where anybody is haploid.
     """
 
     def __init__(
@@ -203,6 +220,7 @@ class PanelWriter:
         individuals: Individuals,
         contig: str,
         contig_length: int | None = None,
+        ploidy: Ploidy = Ploidy.DIPLOID,
     ):
         self.prefix, self.individuals, self.contig, self.contig_length = (
             Path(prefix),
@@ -210,6 +228,7 @@ class PanelWriter:
             contig,
             contig_length,
         )
+        self.ploidy = ploidy
         self.n_variants = 0
         self._blocks: list[int] = []
 
@@ -252,7 +271,8 @@ class PanelWriter:
         self._has_cm = has_cm
         length = f",length={self.contig_length}" if self.contig_length else ""
         columns = "#CHROM\tPOS\tID\tREF\tALT" + ("\tCM" if has_cm else "")
-        self._pvar_text.write(f"##contig=<ID={self.contig}{length}>\n{columns}\n".encode())
+        ploidy = "" if self.ploidy is Ploidy.DIPLOID else f"{PLOIDY_LINE}{self.ploidy}\n"
+        self._pvar_text.write(f"##contig=<ID={self.contig}{length}>\n{ploidy}{columns}\n".encode())
 
     def __exit__(self, kind, error, trace) -> None:
         try:

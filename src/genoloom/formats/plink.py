@@ -15,6 +15,7 @@ from genoloom.formats.plink_tables import read_bim, read_fam, read_psam, read_pv
 from genoloom.formats.variant_header import check_samples
 from genoloom.formats.variants import check_biallelic
 from genoloom.panel import HaplotypeView, Individuals, Panel, Sites
+from genoloom.ploidy import Ploidy
 
 SUFFIXES = (".pgen", ".bed")
 
@@ -46,6 +47,14 @@ def open_plink(path: str | Path) -> tuple[list[Panel], int]:
     panels, first = [], 0
     for run in runs:
         check_biallelic(table, run)
+        if run.ploidy is not Ploidy.DIPLOID:
+            raise InputError(
+                table,
+                f"contig {run.contig} is {run.ploidy}: individuals are haploid on it",
+                expected="contigs of which everybody has two haplotypes",
+                remedy="leave it out; `genoloom validate` and `audit` know haploid individuals "
+                "where they are given a panel and its split",
+            )
         panels.append(
             Panel(
                 run,

@@ -18,6 +18,7 @@ from genoloom.errors import InputError
 from genoloom.formats.sheets import ALIASES, NONE, SEX_WORDS, check_superpopulations
 from genoloom.formats.text import real_number, text_lines, whole_number
 from genoloom.panel import Individuals, Sites
+from genoloom.ploidy import Ploidy
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +26,7 @@ MOST_BASES = 2**31 - 1  # the last position that plink2 knows is a little below
 _FAM = ["FID", "IID", "PAT", "MAT", "SEX"]
 _BIM = {6: ["#CHROM", "ID", "CM", "POS", "ALT", "REF"], 5: ["#CHROM", "ID", "POS", "ALT", "REF"]}
 _NEEDED = ("#CHROM", "POS", "ID", "REF", "ALT")
+PLOIDY_LINE = "##genoloom_ploidy="  # of the panels that genoloom writes
 _CHROMOSOME_CODES = {"23": "X", "24": "Y", "26": "MT"}
 
 Rows = Iterator[tuple[int, list[str]]]
@@ -231,7 +233,8 @@ def read_pvar(path: str | Path) -> list[Sites]:
             path, f"has no column {', '.join(lacking)}", expected="a PLINK 2 .pvar header"
         )
     if header:
-        return _runs(path, header, rows, lengths)
+        runs, ploidy = _runs(path, header, rows, lengths), _ploidy_line(path, above)
+        return runs if ploidy is Ploidy.DIPLOID else [replace(r, ploidy=ploidy) for r in runs]
     first = next(rows)
     if len(first[1]) not in _BIM:
         raise InputError(
@@ -308,6 +311,18 @@ def _sites(path: Path, contig: str, run: list[tuple], length: int | None) -> Sit
         cm[:] = np.nan
     texts = (np.array(column, dtype=object) for column in (ref, alt, name))
     return Sites(contig, np.array(position, dtype=np.int64), *texts, cm, length)
+
+
+def _ploidy_line(path: Path, above: list[tuple[int, str]]) -> Ploidy:
+    for number, line in above:
+        if line.startswith(PLOIDY_LINE):
+            word = line.removeprefix(PLOIDY_LINE).strip()
+            if word not in list(Ploidy):
+                raise InputError(
+                    path, f"line {number}: '{word}'", expected=f"one of {', '.join(Ploidy)}"
+                )
+            return Ploidy(word)
+    return Ploidy.DIPLOID
 
 
 def _contig_line(line: str) -> tuple[str, int] | None:

@@ -8,6 +8,8 @@ two sites nothing tells.
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from genoloom.formats.tables import write_table
 from genoloom.panel import Individuals, Sites
 from genoloom.tracts import Tracts
@@ -24,9 +26,16 @@ def _intervals(sites: Sites, tracts: Tracts, row: int) -> Iterator[tuple[int, in
 
 
 def write_ancestry(
-    path: str | Path, sites: Sites, individuals: Individuals, ancestry: Tracts, names: list[str]
+    path: str | Path,
+    sites: Sites,
+    individuals: Individuals,
+    ancestry: Tracts,
+    names: list[str],
+    haploid: np.ndarray,
 ) -> None:
-    """The ancestry of both haplotypes (1, 2) of everybody along the contig."""
+    """The ancestry of the haplotypes (1, 2) of everybody along the contig; 1 alone of who is
+    haploid (bool, (n_individuals,)).
+    """
     rows = [
         dict(
             zip(
@@ -36,20 +45,24 @@ def write_ancestry(
             )
         )
         for i, individual in enumerate(individuals.id)
-        for h in (0, 1)
+        for h in ((0,) if haploid[i] else (0, 1))
         for start, end, label in _intervals(sites, ancestry, 2 * i + h)
     ]
     write_table(path, ANCESTRY_COLUMNS, rows)
 
 
 def write_autozygous(
-    path: str | Path, sites: Sites, individuals: Individuals, autozygous: Tracts
+    path: str | Path,
+    sites: Sites,
+    individuals: Individuals,
+    autozygous: Tracts,
+    haploid: np.ndarray,
 ) -> None:
-    """Where the two haplotypes of an individual are copies of one."""
+    """Where the two haplotypes of an individual are copies of one; nowhere of who is haploid."""
     rows = [
         dict(zip(AUTOZYGOUS_COLUMNS, (sites.contig, start, end, individual), strict=True))
         for i, individual in enumerate(individuals.id)
         for start, end, label in _intervals(sites, autozygous, i)
-        if label == 1
+        if label == 1 and not haploid[i]
     ]
     write_table(path, AUTOZYGOUS_COLUMNS, rows)

@@ -88,6 +88,8 @@ class VariantFile:
     samples: list[str]
     contig_length: int | None
     indexed: bool = False
+    # whose calls may have one allele, which is then given twice, bool (n_individuals,); None: nobody
+    may_be_haploid: np.ndarray | None = None
     individuals: Individuals | None = None  # where the file set says more of them than names
 
     def records(self) -> Iterator[Record]:
@@ -294,6 +296,13 @@ class VcfFile(VariantFile):
         ):
             lone = alone.sum(axis=1)
             alleles = np.where(alone[:, :, None], np.int8(-1), alleles)
+        if self.may_be_haploid is not None:
+            if ploidy == 1 and self.may_be_haploid.all():
+                alleles, ploidy = np.repeat(alleles, 2, axis=2), 2
+                lone = (alleles[:, :, 0] < 0).sum(axis=1)
+            elif ploidy == 2:
+                one = (alleles[:, :, 1] == ABSENT) & self.may_be_haploid
+                alleles = np.where(one[:, :, None], alleles[:, :, :1], alleles)
         if ploidy == 2:
             heterozygous = (alleles[:, :, 0] != alleles[:, :, 1]) & (alleles >= 0).all(axis=2)
             unphased = heterozygous & ~phased
@@ -310,7 +319,7 @@ class VcfFile(VariantFile):
                     np.zeros(n_individuals, dtype=bool),
                 )
             elif fault is None:
-                fault = wrong_ploidy(self.path, place, ploidy)
+                fault = wrong_ploidy(self.path, place, ploidy, self.may_be_haploid is not None)
             yield Record(
                 position,
                 name,
@@ -344,8 +353,10 @@ class VcfFile(VariantFile):
         return None
 
 
-def wrong_ploidy(path: Path, place: str, ploidy: int) -> InputError:
-    """The error of calls that are not diploid, at `place` (contig:position)."""
+def wrong_ploidy(path: Path, place: str, ploidy: int, of_females: bool = False) -> InputError:
+    """The error of calls that are not diploid, at `place` (contig:position), or are haploid of
+    those who are not haploid there (`of_females`).
+    """
     if ploidy > 2:
         return InputError(
             path,
@@ -354,14 +365,21 @@ def wrong_ploidy(path: Path, place: str, ploidy: int) -> InputError:
             remedy="take the diploid individuals or contigs only: bcftools view -S NAMES or -t "
             "CONTIG",
         )
+    if of_females:
+        return InputError(
+            path,
+            f"{place}: a haploid call of somebody who is not male",
+            expected="diploid calls of females, haploid ones of males",
+            remedy="correct the sexes in the sheet of individuals",
+        )
     found = "haploid calls" if ploidy == 1 else "haploid calls beside diploid ones"
     return InputError(
         path,
         f"{place}: {found}",
         expected="diploid calls of everybody",
-        remedy="on chromosome X outside the pseudo-autosomal regions keep females only (bcftools "
-        "view -S NAMES), or write haploid calls as homozygous: bcftools +fixploidy IN -o OUT -- -f "
-        "2",
+        remedy="with `genoloom prepare`, say who is haploid here: --ploidy x-linked (males, by the "
+        "sheet of --samples) or haploid (everybody); else keep females only (bcftools view -S "
+        "NAMES), or write haploid calls as homozygous: bcftools +fixploidy IN -o OUT -- -f 2",
     )
 
 

@@ -20,7 +20,7 @@ from genoloom.panel import Panel, Sites
 TBI_END = 2**29  # base pairs that a .tbi reaches
 LAST_POSITION = 2**31 - 2  # that BCF, .csi and plink2 can hold
 
-_GENOTYPES = np.frombuffer(b"\t0|0\t0|1\t1|0\t1|1", dtype="S4")
+_GENOTYPES = np.frombuffer(b"\t0|0\t0|1\t1|0\t1|1\t0\0\0\t1\0\0", dtype="S4")  # then haploid
 
 
 SYNTHETIC = (
@@ -84,6 +84,7 @@ def write_variants(
     path: str | Path, panel: Panel, provenance: dict[str, object], dosage: np.ndarray | None = None
 ) -> Path:
     """Write `panel` (no missing calls) to `path`, .vcf.gz or .bcf, with its index; returns that.
+    Who is haploid has haploid calls.
 
     Parameters
     ----------
@@ -126,7 +127,8 @@ def write_variants(
 def _write_text(
     path: Path, panel: Panel, provenance: dict[str, object], dosage: np.ndarray | None
 ) -> None:
-    sites, n = panel.sites, 2 * len(panel.individuals)
+    sites, own, haploid = panel.sites, panel.own_columns(), panel.haploid
+    n = len(own)
     columns = [
         "#CHROM",
         "POS",
@@ -150,8 +152,11 @@ def _write_text(
         )
         for start, stop, alleles in panel.blocks(512):
             # (n_variants, n_individuals) of four bytes
-            calls = _GENOTYPES[2 * alleles[:, 0::2] + alleles[:, 1::2]]
+            kind = 2 * alleles[:, 0::2] + alleles[:, 1::2]
+            calls = _GENOTYPES[np.where(haploid, 4 + alleles[:, 0::2], kind)]
             counts = alleles.sum(axis=1, dtype=np.int64)
+            if haploid.any():
+                counts = alleles[:, own].sum(axis=1, dtype=np.int64)
             for i in range(start, stop):
                 count = int(counts[i - start])
                 info = f"AC={count};AN={n};AF={count / n:.6g}"
@@ -159,7 +164,9 @@ def _write_text(
                     f"{sites.contig}\t{sites.position[i]}\t{sites.id[i]}\t{sites.ref[i]}\t"
                     f"{sites.alt[i]}\t.\tPASS\t{info}\tGT"
                 )
-                if dosage is None:
+                if haploid.any():
+                    out.write(row.encode() + b"".join(calls[i - start].tolist()) + b"\n")
+                elif dosage is None:
                     out.write(row.encode() + calls[i - start].tobytes() + b"\n")
                 else:
                     cells = [

@@ -160,12 +160,12 @@ def _prepared(
     samples, reference, genetic_map = (
         directory / name if name else None for name in (row.samples, row.reference, row.map)
     )
-    whole = examine(
+    examined = examine(
         variants=directory / row.variants, contig=row.contig, options=options, samples=samples,
         reference=reference,
         genetic_map=genetic_map, region=region,
     )  # fmt: skip
-    if not whole:
+    if not examined.whole:
         log.info(
             "%s %s: the file is long, only a part of its records was looked at",
             row.panel,

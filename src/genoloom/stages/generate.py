@@ -20,7 +20,8 @@ from genoloom.formats.tracts import write_ancestry, write_autozygous
 from genoloom.formats.vcf_write import index_of, write_variants
 from genoloom.models.haplotype.admixture import copy_autozygous, sample_ancestries
 from genoloom.models.haplotype.base import HaplotypeGenerator
-from genoloom.panel import Individuals, Panel, Sites, genetic_positions
+from genoloom.panel import Individuals, Panel, Sites, genetic_positions, own_columns
+from genoloom.ploidy import Ploidy
 from genoloom.seeds import derive_seed
 from genoloom.stages.cohort import read_cohort
 from genoloom.stages.load import load_generator, use_threads
@@ -34,8 +35,8 @@ SUFFIXES = (".vcf.gz", ".bcf")
 def generate(
     *, model: Path, cohort: Path, out: Path, options: GenerateOptions, seed: int, threads: int
 ) -> None:
-    """Sample both haplotypes of everybody in the cohort; write `out` with its index, and a PGEN
-    trio beside it.
+    """Sample the haplotypes of everybody in the cohort who has the contig, one of who is haploid;
+    write `out` with its index, and a PGEN trio beside it.
 
     A haplotype depends on the model, the individual's row of the sheet and the contig alone, not on
     the shard. Where individuals are admixed, their true ancestry is written to
@@ -57,6 +58,7 @@ def generate(
     index_of(out, sites)  # what cannot be written is said before hours of sampling
     asked = read_cohort(cohort)
     check_populations(cohort, asked, generator)
+    asked = having(cohort, asked, sites)
     known, individuals = generator.population_names, asked.individuals
     plan = make_plan(asked, sites, generator)
 
@@ -76,6 +78,35 @@ def generate(
         index = write_variants(out, panel, provenance)
     truth = plan.write_truth(prefix, sites, individuals, known)
     made.write(record_path(prefix), [*panel_files(prefix), out, index, *truth], seed=seed)
+
+
+def having(path: Path, asked: Cohort, sites: Sites) -> Cohort:
+    """Those of the cohort who have the contig: males of Y, else everybody.
+
+    Raises
+    ------
+    InputError
+        Nobody has; or it depends on the sex, and somebody's is not known.
+    """
+    if not sites.ploidy.needs_sex:
+        return asked
+    sex = asked.individuals.sex
+    if "unknown" in sex:
+        raise InputError(
+            path,
+            f"somebody's sex is unknown, and contig {sites.contig} is {sites.ploidy}",
+            expected="male or female in the column sex",
+        )
+    if sites.ploidy is not Ploidy.Y_LINKED:
+        return asked
+    males = np.flatnonzero(sites.ploidy.haploid(sex))
+    if len(males) == 0:
+        raise InputError(
+            path,
+            f"nobody is male, and contig {sites.contig} is {sites.ploidy}",
+            remedy="give `genoloom cohort --female` a share below 1, or leave the contig out",
+        )
+    return asked.take(males)
 
 
 def check_populations(path: Path, asked: Cohort, generator: HaplotypeGenerator) -> None:
@@ -98,6 +129,7 @@ def make_plan(asked: Cohort, sites: Sites, generator: HaplotypeGenerator) -> "Pl
             [derive_seed(s, "haplotype", sites.contig, h) for s in asked.seed for h in (1, 2)],
             dtype=np.uint64,
         ),
+        haploid=sites.ploidy.haploid(asked.individuals.sex),
         ancestry=asked.renamed(generator.labels)
         .ancestry_tracts(sites.contig, map_cm, generator.population_names)
         .moved_to(start),
@@ -111,17 +143,22 @@ def make_plan(asked: Cohort, sites: Sites, generator: HaplotypeGenerator) -> "Pl
 class Plan:
     """What is asked of the generator on one contig: a seed and an ancestry for each haplotype,
     tracts of copies for each individual.
+
+    Of who is haploid (bool, (n_individuals,)) the first haplotype is drawn, and stands twice.
     """
 
     seed: np.ndarray
+    haploid: np.ndarray
     ancestry: Tracts
     autozygous: Tracts | None
 
     def sample(self, generator: HaplotypeGenerator, low: int, high: int) -> Iterator[np.ndarray]:
         """Yield blocks of the haplotypes [low, high)."""
-        blocks = sample_ancestries(
-            generator, self.seed[low:high], self.ancestry.take(range(low, high))
-        )
+        rows = low + own_columns(self.haploid[low // 2 : high // 2])
+        blocks = sample_ancestries(generator, self.seed[rows], self.ancestry.take(rows))
+        if len(rows) < high - low:
+            drawn = np.searchsorted(rows, np.arange(low, high), side="right") - 1
+            blocks = (alleles[:, drawn] for alleles in blocks)
         if self.autozygous is not None:
             blocks = copy_autozygous(blocks, self.autozygous.take(range(low // 2, high // 2)))
         return blocks
@@ -134,10 +171,10 @@ class Plan:
         if self.autozygous is not None:
             ancestry = ancestry.second_copies_first(self.autozygous)
             written.append(Path(f"{prefix}.autozygous.bed"))
-            write_autozygous(written[-1], sites, individuals, self.autozygous)
+            write_autozygous(written[-1], sites, individuals, self.autozygous, self.haploid)
         if ADMIXED in individuals.population:
             written.append(Path(f"{prefix}.ancestry.bed"))
-            write_ancestry(written[-1], sites, individuals, ancestry, names)
+            write_ancestry(written[-1], sites, individuals, ancestry, names, self.haploid)
         return written
 
 
@@ -185,6 +222,9 @@ def _sample(
 
 
 def _write_pgen(prefix: Path, panel: Panel, individuals: Individuals) -> None:
-    with PanelWriter(prefix, individuals, panel.sites.contig, panel.sites.contig_length) as writer:
+    sites = panel.sites
+    with PanelWriter(
+        prefix, individuals, sites.contig, sites.contig_length, sites.ploidy
+    ) as writer:
         for start, stop, alleles in panel.blocks():
-            writer.append(panel.sites.take(slice(start, stop)), alleles)
+            writer.append(sites.take(slice(start, stop)), alleles)

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+import tempfile
 from pathlib import Path
 
 from genoloom.config import Config, PrepareOptions
@@ -14,6 +15,7 @@ from genoloom.formats.maps import read_map
 from genoloom.formats.sheets import check_listed, read_individuals
 from genoloom.formats.tables import write_table
 from genoloom.formats.variants import list_contigs, open_variants
+from genoloom.ploidy import Ploidy
 from genoloom.stages.plan import say_verdicts
 from genoloom.stages.prepare import examine
 
@@ -116,20 +118,27 @@ def _write_panels(
                 expected="one file a contig",
             )
     maps = _maps_of(genetic_map, [contig for _, contig in places])
-    places = _accepted(places, fasta, maps)
-    individuals = (
-        _write_individuals(folder / "samples.tsv", samples, *places[0]) if samples else None
-    )
+    with tempfile.TemporaryDirectory() as scratch:
+        labels = Path(scratch) / "samples.tsv"
+        individuals = _write_individuals(labels, samples, *places[0]) if samples else None
+        ploidies = _accepted(places, fasta, maps, labels if individuals else None)
+        if individuals:
+            (folder / "samples.tsv").parent.mkdir(parents=True, exist_ok=True)
+            with write_beside(folder / "samples.tsv") as [part]:
+                part.write_text(labels.read_text())
+            log.info("%s written", folder / "samples.tsv")
+    usual = Ploidy.DIPLOID if Ploidy.DIPLOID in ploidies.values() else min(ploidies.values())
     rows = [
         {
-            "panel": name,
+            # contigs of one panel are of one ploidy
+            "panel": name if ploidy is usual else f"{name}.{ploidy}",
             "contig": contig,
             "variants": path.resolve(),
             "samples": individuals,
             "reference": fasta and fasta.resolve(),
             "map": maps.get(contig),
         }
-        for path, contig in places
+        for (path, contig), ploidy in ploidies.items()
     ]
     write_table(folder / "panels.tsv", list(PANEL_COLUMNS), rows)
     log.info("%s: %d contigs of %d files", folder / "panels.tsv", len(rows), len(variants))
@@ -137,19 +146,21 @@ def _write_panels(
 
 
 def _accepted(
-    places: list[tuple[Path, str]], fasta: Path | None, maps: dict[str, Path]
-) -> list[tuple[Path, str]]:
-    """Those that `prepare` takes; the others are left out, which is said. Raises where none is
-    left.
+    places: list[tuple[Path, str]],
+    fasta: Path | None,
+    maps: dict[str, Path],
+    individuals: Path | None,
+) -> dict[tuple[Path, str], Ploidy]:
+    """Those that `prepare` takes, with their ploidy; the others are left out, which is said. Raises
+    where none is left.
     """
-    taken, refused = [], []
+    taken, refused = {}, []
     for path, contig in places:
         try:
-            examine(
-                variants=path, contig=contig, options=PrepareOptions(), reference=fasta,
-                genetic_map=maps.get(contig)
-            )  # fmt: skip
-            taken.append((path, contig))
+            taken[path, contig] = examine(
+                variants=path, contig=contig, options=PrepareOptions(), samples=individuals,
+                reference=fasta, genetic_map=maps.get(contig)
+            ).ploidy  # fmt: skip
         except InputError as error:
             refused.append(error)
             log.warning(
@@ -207,7 +218,7 @@ def _write_individuals(path: Path, sheet: Path, variants: Path, contig: str) -> 
         )
     log.info(
         "%s: %s, %d populations",
-        path,
+        path.name,
         individuals_count(len(individuals)),
         len({row[0] for row in individuals.values()}),
     )

@@ -33,6 +33,7 @@ from genoloom.stages.genotypes import (
     read_genotypes,
     read_sheets,
 )
+from genoloom.stages.ploidies import join_haploids, refuse_mixed_ploidies
 from genoloom.stages.relatives import warn_of_relatives
 from genoloom.validation.cohorts import match_sites
 from genoloom.validation.site_matching import SiteMatch, match_to
@@ -57,12 +58,16 @@ class Comparands:
     sites : dict
         What became of the sites of every file; empty for the workflow's own files, whose sites all
         match.
+    diploid : bool
+        Whether everybody has two haplotypes; if not, haploid individuals are joined two by two
+        (`genoloom.panel.paired`), who are then the individuals of the panels and the roles.
     """
 
     pairs: list[tuple[Panel, Panel]]
     roles: list[str]
     phased: bool = True
     sites: dict | None = None
+    diploid: bool = True
 
     @property
     def unmatched(self) -> float:
@@ -96,7 +101,11 @@ def open_comparands(
     _check_form(panels, split, train, holdout)
     if panels:
         pairs = open_pairs(synthetic, panels)
-        yield Comparands(pairs, read_roles(split, pairs[0][1].individuals))
+        roles = read_roles(split, pairs[0][1].individuals)
+        diploid = not any(panel.haploid.any() for pair in pairs for panel in pair)
+        if not diploid:
+            pairs, roles = join_haploids(pairs, roles)
+        yield Comparands(pairs, roles, diploid=diploid)
         return
     real_files = {
         "train": train,
@@ -149,10 +158,11 @@ def open_pairs(synthetic: list[Path], panels: list[Path]) -> list[tuple[Panel, P
     InputError
         The contigs or sites do not match, or files of one side differ in their individuals.
     """
-    real_of = {panel.sites.contig: panel for panel in map(open_panel, panels)}
+    opened = [open_panel(path, haploids=True) for path in panels]
+    real_of = {panel.sites.contig: panel for panel in opened}
     pairs = []
     for path in synthetic:
-        made = open_panel(path)
+        made = open_panel(path, haploids=True)
         if made.sites.contig not in real_of:
             raise InputError(
                 path,
@@ -170,6 +180,7 @@ def open_pairs(synthetic: list[Path], panels: list[Path]) -> list[tuple[Panel, P
                 "has other individuals than the first contig",
                 expected="the same individuals on every contig",
             )
+        refuse_mixed_ploidies(path, (made, real, pairs[0][0]))
     return pairs
 
 

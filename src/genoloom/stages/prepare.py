@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,7 +26,15 @@ from genoloom.formats.sheets import match_individuals
 from genoloom.formats.tables import table_writer
 from genoloom.formats.variants import NoRecords, VariantFile, open_variants
 from genoloom.panel import Individuals, Sites
-from genoloom.stages.site_filters import Account, accepted_sites, site_blocks, why_unwanted
+from genoloom.ploidy import Interval, Ploidy, build_of, ploidy_of, pseudo_autosomal
+from genoloom.stages.site_filters import (
+    IN_PAR,
+    Account,
+    Haploids,
+    accepted_sites,
+    site_blocks,
+    why_unwanted,
+)
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +85,7 @@ def prepare(
     close_directory(out.parent)
     with (
         table_writer(f"{out}.rejected.tsv.gz", REJECTION_COLUMNS) as account.write,
-        PanelWriter(out, given.kept, contig, given.contig_length) as writer,
+        PanelWriter(out, given.kept, contig, given.contig_length, given.ploidy) as writer,
     ):
         for sites, alleles in given.blocks(account, options):
             writer.append(sites, alleles)
@@ -93,6 +102,13 @@ def prepare(
     )
 
 
+class Examined(NamedTuple):
+    """Whether all records of a contig were looked at, and its ploidy."""
+
+    whole: bool
+    ploidy: Ploidy
+
+
 def examine(
     *,
     variants: Path,
@@ -103,7 +119,7 @@ def examine(
     genetic_map: Path | None = None,
     region: tuple[int, int] | None = None,
     most_calls: int = MOST_CALLS,
-) -> bool:
+) -> Examined:
     """Raise what `prepare` would raise for the same input, and write nothing.
 
     Parameters
@@ -115,8 +131,7 @@ def examine(
 
     Returns
     -------
-    bool
-        Whether all records were looked at.
+    Examined
 
     Raises
     ------
@@ -132,13 +147,14 @@ def examine(
         given.refuse_nothing(account)
         if given.points is not None:
             given.points.account()  # raises where the map is of another place
-        return True
+        return Examined(True, given.ploidy)
     if given.source.indexed and region is None and given.contig_length:
         middle = open_variants(variants, contig, (given.contig_length // 2, given.contig_length))
+        middle.may_be_haploid = given.source.may_be_haploid
         with suppress(NoRecords):
             for _ in replace(given, source=middle).blocks(Account(contig), options, most):
                 pass
-    return False
+    return Examined(False, given.ploidy)
 
 
 @dataclass(frozen=True)
@@ -151,6 +167,8 @@ class _Inputs:
     fasta: Reference | None
     points: GeneticMap | None
     contig: str
+    ploidy: Ploidy
+    haploids: Haploids
 
     @property
     def contig_length(self) -> int | None:
@@ -171,7 +189,7 @@ class _Inputs:
         records = islice(self.source.records(), most)
         end = self.fasta.lengths[self.contig] if self.fasta else self.source.contig_length
         accepted = accepted_sites(
-            records, self.source.path, self.keep, options, self.fasta, account, end
+            records, self.source.path, self.keep, options, self.fasta, account, end, self.haploids
         )
         for sites, alleles in site_blocks(accepted, self.contig, self.contig_length):
             cm = self.points.place(sites.position) if self.points else sites.cm
@@ -186,11 +204,16 @@ class _Inputs:
                 if any(reason.startswith("FILTER") for reason in account.rejected)
                 else ""
             )
+            pars = (
+                "take a pseudo-autosomal region alone with --region START-END, "
+                if IN_PAR in account.rejected
+                else ""
+            )
             raise InputError(
                 self.source.path,
                 f"no site of {self.contig} is left of {account.records} records ({reasons})",
-                remedy=f"{filters}loosen --min-mac or --max-missing, or check that the file has "
-                "variants here",
+                remedy=f"{filters}{pars}loosen --min-mac or --max-missing, or check that the file "
+                "has variants here",
             )
 
 
@@ -230,18 +253,88 @@ def _open(
     points = None
     if genetic_map is not None:
         points = read_map(genetic_map, contig, (options.map_min_rate, options.map_max_rate))
+    length = source.contig_length or (fasta.lengths[contig] if fasta else None)
+    ploidy, pars = _ploidy(options, contig, length, region, variants, everybody.sex)
+    haploid = ploidy.haploid(everybody.sex)
     keep = np.ones(len(everybody), dtype=bool)
+    if ploidy.needs_sex:
+        _check_sexes(samples or variants, contig, ploidy, everybody)
+    if ploidy is not Ploidy.DIPLOID:
+        log.info("%s: %s; %s are haploid", contig, ploidy, individuals_count(int(haploid.sum())))
+        source.may_be_haploid = haploid
+    if ploidy is Ploidy.Y_LINKED:
+        keep, source.may_be_haploid = haploid, np.ones(len(everybody), dtype=bool)
     if options.allow_unphased == "drop-individuals":
         for record in source.records():
-            if why_unwanted(record, options) is None:
-                keep &= ~record.unphased
+            if why_unwanted(record, options, pars) is None:
+                keep = keep & ~(record.unphased & ~haploid)
         if keep.sum() < 2:
             raise InputError(
                 variants, f"{individuals_count(int(keep.sum()))} have no unphased call",
                 expected="two or more",
                 remedy="phase the file",
             )  # fmt: skip
-    return _Inputs(source, everybody, keep, fasta, points, contig)
+    haploids = Haploids(haploid[keep] if haploid[keep].any() else None, pars)
+    return _Inputs(source, everybody, keep, fasta, points, contig, ploidy, haploids)
+
+
+def _ploidy(
+    options: PrepareOptions,
+    contig: str,
+    length: int | None,
+    region: Interval | None,
+    variants: Path,
+    sex: list[str],
+) -> tuple[Ploidy, tuple[Interval, ...]]:
+    """Who is haploid on the contig, and the regions of it where that does not hold.
+
+    Raises
+    ------
+    InputError
+        It is an X of males, and neither its ploidy nor the build is known.
+    """
+    build = build_of(contig, length) if options.build == "auto" else options.build
+    if options.ploidy != "auto":
+        ploidy = Ploidy(options.ploidy)
+    else:
+        ploidy = ploidy_of(contig, build, region)
+        if build is None and contig.removeprefix("chr") == "X":
+            if "male" in sex:
+                raise InputError(
+                    variants,
+                    f"the length of contig {contig} ({length or 'not given'}) tells no genome "
+                    "build, so where males are haploid is not known",
+                    expected="the length of X in GRCh37 or GRCh38, in the header or a FASTA",
+                    remedy="give --build GRCh37 or GRCh38; or, whatever the build, --ploidy "
+                    "x-linked or diploid",
+                )
+            log.warning(
+                "%s: neither genome build nor sexes are known: everybody is taken as diploid; see "
+                "--build, --ploidy and --samples",
+                contig,
+            )
+    return ploidy, pseudo_autosomal(contig, build) if ploidy.needs_sex else ()
+
+
+def _check_sexes(path: Path, contig: str, ploidy: Ploidy, individuals: Individuals) -> None:
+    """Raise an InputError unless the sex of everybody is known, and there are males where they
+    alone have the contig.
+    """
+    if unknown := individuals.sex.count("unknown"):
+        raise InputError(
+            path,
+            f"the sex of {individuals_count(unknown)} is not known, and contig {contig} is "
+            f"{ploidy}: males are haploid",
+            expected="male or female for everybody",
+            remedy="give a sheet with the column sex (--samples), or --ploidy diploid where "
+            "everybody has two haplotypes, as in a pseudo-autosomal region",
+        )
+    if ploidy is Ploidy.Y_LINKED and individuals.sex.count("male") < 2:
+        raise InputError(
+            path,
+            "fewer than two individuals are male",
+            expected=f"males, who alone have contig {contig}",
+        )
 
 
 def _write_summary(out: Path, account: Account, given: _Inputs) -> None:
@@ -254,6 +347,8 @@ def _write_summary(out: Path, account: Account, given: _Inputs) -> None:
         "half_missing_calls_set_missing": account.half_missing_calls,
         "calls_of_a_lone_dot": account.lone_missing_calls,
         "ambiguous_reference_bases": account.ambiguous_reference,
+        "ploidy": given.ploidy,
+        "heterozygous_calls_of_haploid_individuals": account.haploid_heterozygous,
         "individuals_in_input": len(given.everybody),
         "individuals_in_panel": int(given.keep.sum()),
         "genetic_map": given.points and given.points.account(),

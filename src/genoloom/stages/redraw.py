@@ -8,6 +8,7 @@ one and the attempt, so that the same sheet and models always end with the same 
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -149,11 +150,7 @@ def _limit(contigs: list[Contig], share: float) -> float:
 
 def _of(asked: Cohort, seeds: list[int], individuals: np.ndarray) -> Cohort:
     """Some individuals of the cohort, with the seeds they have now."""
-    columns = (
-        [values[i] for i in individuals]
-        for values in (asked.ancestry, asked.generations, asked.inbreeding, asked.meioses)
-    )
-    return Cohort(asked.individuals.take(individuals), [seeds[i] for i in individuals], *columns)
+    return replace(asked, seed=seeds).take(individuals)
 
 
 def _nearest(asked: Cohort, contigs: list[Contig]) -> np.ndarray:

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
@@ -15,12 +16,32 @@ from genoloom.errors import InputError
 from genoloom.formats.reference import Reference
 from genoloom.formats.variants import Record
 from genoloom.formats.vcf_write import LAST_POSITION
-from genoloom.panel import Sites, haplotype_columns
+from genoloom.panel import Sites, haplotype_columns, own_columns
+from genoloom.ploidy import Interval
 from genoloom.popgen.overlaps import CarriedTogether
 
 log = logging.getLogger(__name__)
 
 BLOCK = 1024  # sites handed to the writer at a time
+IN_PAR = "in a pseudo-autosomal region"
+
+
+@dataclass(frozen=True)
+class Haploids:
+    """Who is haploid on the contig (bool, of the individuals kept; None: nobody), and the regions
+    where that does not hold.
+    """
+
+    individuals: np.ndarray | None = None
+    pars: tuple[Interval, ...] = ()
+
+    @cached_property
+    def columns(self) -> np.ndarray:
+        """The columns that are haplotypes."""
+        return own_columns(self.individuals)
+
+
+NOBODY = Haploids()
 
 
 @dataclass(frozen=True)
@@ -45,6 +66,7 @@ class Account:
     kept: int = 0
     half_missing_calls: int = 0
     lone_missing_calls: int = 0
+    haploid_heterozygous: int = 0
     ambiguous_reference: int = 0
     unphased_calls: int = 0
     of_other_sets: int = 0
@@ -94,6 +116,7 @@ def accepted_sites(
     fasta: Reference | None,
     account: Account,
     contig_length: int | None = None,
+    haploids: Haploids = NOBODY,
 ) -> Iterator[Site]:
     """The sites that pass every check; the others go to the account. What is rejected cannot stop
     the run.
@@ -121,7 +144,7 @@ def accepted_sites(
             )
         if record.position != last:
             last, here = record.position, set()
-        sites = _sites_of(record, keep, columns, here, options, account)
+        sites = _sites_of(record, keep, columns, here, options, account, haploids)
         if sites:
             yield from _placed(record, sites, path, options, fasta, account, contig_length, taken)
     if account.unphased_calls:
@@ -149,7 +172,9 @@ def _unphased(path: Path, account: Account) -> InputError:
     )  # fmt: skip
 
 
-def why_unwanted(record: Record, options: PrepareOptions) -> str | None:
+def why_unwanted(
+    record: Record, options: PrepareOptions, pars: tuple[Interval, ...] = ()
+) -> str | None:
     """Why a record is rejected whatever its genotypes are, or None."""
     alts = [alt.upper() for alt in record.alts]
     if not alts:
@@ -160,6 +185,8 @@ def why_unwanted(record: Record, options: PrepareOptions) -> str | None:
         return "multiallelic"
     if record.position < 1:
         return "position 0"
+    if any(low <= record.position <= high for low, high in pars):
+        return IN_PAR
     if not _is_sequence(record.ref):
         return "REF is no sequence"
     if len(set(alts)) < len(alts):
@@ -177,9 +204,10 @@ def _sites_of(
     here: set[tuple[str, str]],
     options: PrepareOptions,
     account: Account,
+    haploids: Haploids,
 ) -> list[Site]:
     """The biallelic sites of one record that pass every check but those of their place."""
-    if (reason := why_unwanted(record, options)) is not None:
+    if (reason := why_unwanted(record, options, haploids.pars)) is not None:
         account.reject(record, ",".join(record.alts) or ".", reason)
         return []
     ref, wanted = record.ref.upper(), []
@@ -202,11 +230,22 @@ def _sites_of(
         account.half_missing_calls += int(half.sum())
         alleles = np.where(np.repeat(half, 2), -1, alleles)
     account.lone_missing_calls += record.lone_missing
-    missing = float((alleles < 0).mean())
+    own, torn = slice(None), None
+    if haploids.individuals is not None:
+        own = haploids.columns
+        torn = haploids.individuals & (alleles[0::2] != alleles[1::2])
+        unphased = None if unphased is None else unphased & ~haploids.individuals
+        account.haploid_heterozygous += int(torn.sum())
+        if torn.any() and options.haploid_heterozygous == "missing":
+            alleles, torn = np.where(np.repeat(torn, 2), -1, alleles), None
+    missing = float((alleles[own] < 0).mean())
     sites = []
     for index, alt in wanted:
         if missing > options.max_missing:
             account.reject(record, alt, "too many missing calls")
+            continue
+        if torn is not None and torn.any():
+            account.reject(record, alt, "heterozygous call of a haploid individual")
             continue
         here.add((ref, alt))
         biallelic = (
@@ -214,11 +253,11 @@ def _sites_of(
             if missing == 0
             else np.where(alleles < 0, -1, alleles == index).astype(np.int8)
         )
-        ones = int((biallelic == 1).sum())
+        ones = int((biallelic[own] == 1).sum())
         loose = (
             0 if unphased is None else int((unphased & (biallelic[0::2] != biallelic[1::2])).sum())
         )
-        if min(ones, int((biallelic == 0).sum())) < options.min_mac:
+        if min(ones, int((biallelic[own] == 0).sum())) < options.min_mac:
             account.reject(record, alt, "minor allele too rare")
         elif loose and options.allow_unphased == "drop-sites":
             account.reject(record, alt, "unphased")

@@ -18,8 +18,10 @@ from genoloom.formats.provenance import Making, record_path
 from genoloom.formats.splits import write_split
 from genoloom.formats.text import read_json
 from genoloom.panel import Individuals
+from genoloom.ploidy import Ploidy
 from genoloom.popgen.relatives import groups
 from genoloom.splits import split_individuals
+from genoloom.stages.ploidies import refuse_mixed_ploidies
 from genoloom.stages.relatives import pedigree_pairs, relatives_of
 
 log = logging.getLogger(__name__)
@@ -109,7 +111,11 @@ def _families(
     if pedigree is not None:
         nodes, of_pedigree = pedigree_pairs(pedigree, individuals.id)
         pairs += of_pedigree
-    if kinship and (found := relatives_of([open_panel(prefix) for prefix in panels], "split")):
+    opened = [open_panel(prefix, haploids=True) for prefix in panels]
+    refuse_mixed_ploidies(panel_files(panels[0])[1], opened)
+    if kinship and opened[0].sites.ploidy is not Ploidy.DIPLOID:
+        log.info("split: no relatives are looked for: individuals are haploid")
+    elif kinship and (found := relatives_of(opened, "split")):
         pairs += found.pairs.tolist()
         related["pairs_found_by_genotypes"] = individuals_count(len(found.pairs), "pairs")
     group = groups(nodes, pairs)[:n]

@@ -13,7 +13,7 @@ from genoloom.config_section import Section
 from genoloom.disclosure import individuals_count
 from genoloom.errors import InputError
 from genoloom.formats.histories import write_history
-from genoloom.formats.models import describe, file_digest, pack_sites, save_model
+from genoloom.formats.models import describe, file_digest, pack_sites, ploidy_words, save_model
 from genoloom.formats.pgen import open_panel, panel_files
 from genoloom.formats.private_directories import close_directory
 from genoloom.formats.provenance import Making, record_path
@@ -22,7 +22,7 @@ from genoloom.formats.vcf_write import index_of
 from genoloom.models.haplotype import SHARED, generator_class
 from genoloom.models.haplotype.base import HaplotypeGenerator, TrainingHaplotypes
 from genoloom.models.haplotype.layout import match_sites
-from genoloom.panel import Panel, Sites, allele_counts, genetic_positions
+from genoloom.panel import HaplotypeView, Panel, Sites, allele_counts, genetic_positions
 from genoloom.popgen.overlaps import Overlaps
 from genoloom.seeds import derive_seed
 from genoloom.stages.load import load_generator
@@ -100,7 +100,7 @@ def train(
     role = "templates" if public else "panel"
     inputs = {f"{role}/{path.name}": path for path in panel_files(panel)}
     made = Making("train", inputs | {"split": split})
-    individuals = whole = open_panel(panel)
+    individuals = whole = open_panel(panel, haploids=not public)
     index_of(panel, whole.sites)  # what could not be written later is not trained
     labels = parse_labels(populations, sorted(set(whole.individuals.population)))
     if split is not None:
@@ -181,6 +181,7 @@ def train(
         words,
         contig=training.sites.contig,
         contig_length=training.sites.contig_length,
+        **ploidy_words(training.sites),
         n_variants=len(modelled),
         sites_too_rare_to_model=left_out,
         min_carriers=common.min_carriers,
@@ -285,18 +286,22 @@ def carriers(alleles: np.ndarray, allele: np.ndarray) -> np.ndarray:
 
 
 def training_haplotypes(panel: Panel, validation_fraction: float, seed: int) -> TrainingHaplotypes:
-    """What a generator may see of the training individuals; some are marked as validation set, by
-    population.
+    """What a generator may see of the training individuals, each haplotype once; some of them are
+    marked as validation set, by population.
     """
     names = sorted(set(panel.individuals.population))
     population = np.array([names.index(p) for p in panel.individuals.population])
+    haplotypes, own = panel.haplotypes, panel.own_columns()
+    if panel.haploid.any():
+        haplotypes = HaplotypeView(haplotypes, haplotypes=own)
     return TrainingHaplotypes(
-        haplotypes=panel.haplotypes,
-        population=np.repeat(population, 2),
+        haplotypes=haplotypes,
+        population=population[own // 2],
         population_names=names,
         position=panel.sites.position,
         map_cm=genetic_positions(panel.sites),
-        validation=np.repeat(_validation_set(population, validation_fraction, seed), 2),
+        validation=_validation_set(population, validation_fraction, seed)[own // 2],
+        individual=own // 2,
     )
 
 

@@ -143,10 +143,10 @@ def validate(
     for made, real in comparands.pairs:
         collected.add(made, real, genetic_positions(real.sites))
         log.info("%s: contig %s read, %d sites", name, real.sites.contig, len(real.sites))
-    data = Data(collected, options.components, seed, comparands.phased)
+    data = Data(collected, options.components, seed, comparands.phased, comparands.diploid)
     measured = measure_all(data) if known is None else measure_synthetic(data, known.scores)
     scores = [m.real_score() for m in measured]
-    if options.phaser != "none" and comparands.phased:
+    if options.phaser != "none" and comparands.phased and comparands.diploid:
         measured.append(
             measure_switch_errors(comparands.pairs, individuals, derive_seed(seed, "phaser"))
         )

@@ -46,9 +46,17 @@ WHOLE = Part()
 class Data:
     """A finished collection, with what is computed from it once and used by several metrics."""
 
-    def __init__(self, collected: Collector, components: int, seed: int, phased: bool = True):
+    def __init__(
+        self,
+        collected: Collector,
+        components: int,
+        seed: int,
+        phased: bool = True,
+        diploid: bool = True,
+    ):
+        """`phased`, `diploid`: of `Comparands`."""
         self.collected, self.components, self.seed = collected, components, seed
-        self.phased = phased
+        self.phased, self.diploid = phased, diploid
         self.groups, self.index = collected.groups, collected.groups.index
         self.n = collected.individuals.n
         self.counts = np.concatenate(collected.counts)

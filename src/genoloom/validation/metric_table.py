@@ -82,6 +82,9 @@ class Metric:
         Differences from the reference that never matter.
     phase : bool
         Needs phased haplotypes; `not run` without.
+    genotypes : bool
+        Needs both haplotypes of an individual; `not run` where individuals are haploid, and rows
+        are pairs of them.
     ascertained : bool
         Sites are chosen by what training individuals carry, so the training individuals themselves
         have no row.
@@ -99,6 +102,7 @@ class Metric:
     spread: Callable | None = None
     tolerance: float = 0.0
     phase: bool = False
+    genotypes: bool = False
     ascertained: bool = False
     unit: float = 1.0
 
@@ -214,6 +218,7 @@ TABLE = (
         Kind.DISTANCE,
         individuals.heterozygosity_distance,
         tolerance=0.05,
+        genotypes=True,
     ),
     Metric(
         M.HETEROZYGOSITY_RATIO,
@@ -221,21 +226,33 @@ TABLE = (
         individuals.heterozygosity_ratio,
         single=True,
         unit=0.03,
+        genotypes=True,
     ),
-    level(M.INBREEDING_SPREAD, individuals.inbreeding_spread, tolerance=0.005),
-    share(M.HARDY_WEINBERG, individuals.hardy_weinberg, tolerance=0.02),
-    share(M.HOMOZYGOUS_RUNS, individuals.homozygous_share, tolerance=0.01),
-    share(M.REPEATED_INDIVIDUALS, individuals.repeated_individuals, tolerance=0.02),
+    level(M.INBREEDING_SPREAD, individuals.inbreeding_spread, tolerance=0.005, genotypes=True),
+    share(M.HARDY_WEINBERG, individuals.hardy_weinberg, tolerance=0.02, genotypes=True),
+    share(M.HOMOZYGOUS_RUNS, individuals.homozygous_share, tolerance=0.01, genotypes=True),
+    share(M.REPEATED_INDIVIDUALS, individuals.repeated_individuals, tolerance=0.02, genotypes=True),
     pair(
-        M.LONGEST_HOMOZYGOUS_RUN, Kind.DISTANCE, individuals.longest_homozygous_run, tolerance=0.02
+        M.LONGEST_HOMOZYGOUS_RUN,
+        Kind.DISTANCE,
+        individuals.longest_homozygous_run,
+        tolerance=0.02,
+        genotypes=True,
     ),
-    pair(M.KINSHIP_DISTANCE, Kind.DISTANCE, individuals.kinship_within, tolerance=0.01),
+    pair(
+        M.KINSHIP_DISTANCE,
+        Kind.DISTANCE,
+        individuals.kinship_within,
+        tolerance=0.01,
+        genotypes=True,
+    ),
     pair(
         M.CLOSEST_KIN,
         Kind.OFFSET,
         individuals.closest_kin,
         null=individuals.resampled_kin,
         unit=0.03,
+        genotypes=True,
     ),
     pair(
         M.PAIRWISE_DISTANCE_KS,
@@ -339,11 +356,16 @@ class Measured:
         )
 
 
+def can(metric: Metric, d: Data) -> bool:
+    """Whether the data have the phase and the genotypes that a metric needs."""
+    return (d.phased or not metric.phase) and (d.diploid or not metric.genotypes)
+
+
 def measure(metric: Metric, part: Part, d: Data) -> Measured:
     """One figure of all groups, and its reference; nan where it needs a phase that is not known."""
     groups = [*d.groups.synthetic, "T"]
     nothing = float("nan")
-    if metric.phase and not d.phased:
+    if not can(metric, d):
         return Measured(metric, part, dict.fromkeys(groups, nothing), nothing, nothing, np.empty(0))
     score = {g: float(metric.figure(d, g, part)) for g in d.groups.rows} if metric.single else {}
 
@@ -419,9 +441,8 @@ def measure_synthetic(d: Data, scores: list[RealScore]) -> list[Measured]:
                 continue
             values = {"T": real.training}
             for g in d.groups.synthetic:
-                known_phase = d.phased or not metric.phase
                 compared = (g,) if metric.single else (g, "H")
-                values[g] = float(metric.figure(d, *compared, part)) if known_phase else math.nan
+                values[g] = float(metric.figure(d, *compared, part)) if can(metric, d) else math.nan
             departures = np.array(real.departures)
             measured.append(
                 Measured(metric, part, values, real.reference, real.null_sd, departures)

@@ -3,7 +3,7 @@
 import pytest
 from click.testing import CliRunner
 from helpers import call_genoloom
-from variant_files import text_of
+from variant_files import SAMPLES, text_of
 
 from genoloom.cli import genoloom
 from genoloom.config_files import load_config
@@ -127,7 +127,7 @@ def test_init_leaves_out_what_prepare_refuses(tmp_path):
         f"20 100 A C . GT {good}",
         f"X 100 A C . GT {good}",
         "X 200 A C . GT 0|1 1 1|0 0 1 0|0",
-        "MT 5 A C . GT 0 1 1 0 1 0",
+        "7 5 A C . GT 0 1 1 0 1 0",
     ]
     path, study = tmp_path / "in.vcf", tmp_path / "study"
     path.write_bytes(text_of(rows))
@@ -136,7 +136,7 @@ def test_init_leaves_out_what_prepare_refuses(tmp_path):
     assert [row.contig for row in read_panel_sheet(study / "config/panels.tsv", study)] == ["20"]
     for contig, word in (
         ("X", "X:200: haploid calls beside diploid ones"),
-        ("MT", "MT:5: haploid calls"),
+        ("7", "7:5: haploid calls"),
     ):
         assert f"contig {contig} of {path} is left out: {path}: {word}" in done.output
     doctor(directory=study)
@@ -146,8 +146,35 @@ def test_init_leaves_out_what_prepare_refuses(tmp_path):
         doctor(directory=study)
     path.write_bytes(text_of(rows[3:]))
     done = CliRunner().invoke(genoloom, ["init", str(tmp_path / "other"), "--variants", str(path)])
-    assert "MT:5: haploid calls" in str(done.exception)
+    assert "7:5: haploid calls" in str(done.exception)
     assert not (tmp_path / "other").exists()
+
+
+def test_contigs_of_other_ploidies_get_panels_of_their_own(tmp_path):
+    good = "0|1 0|1 1|0 0|0 1|1 0|0"
+    rows = [
+        f"20 100 A C . GT {good}",
+        "X 3000000 A C . GT 0|1 1 1|0 0 1 0|0",
+        "MT 5 A C . GT 0 1 1 0 1 0",
+    ]
+    lengths = "##contig=<ID=X,length=156040895>\n##contig=<ID=MT,length=16569>\n"
+    text = text_of(rows).decode().replace("##contig=<ID=21", f"{lengths}##contig=<ID=21")
+    path, study, sheet = tmp_path / "in.vcf", tmp_path / "study", tmp_path / "s.tsv"
+    path.write_text(text)
+    sexes = ["female", "male", "female", "male", "male", "female"]
+    sheet.write_text(
+        "sample\tpop\tsex\n"
+        + "".join(f"{name}\tP\t{sex}\n" for name, sex in zip(SAMPLES, sexes, strict=True))
+    )
+    done = CliRunner().invoke(
+        genoloom, ["init", str(study), "--variants", str(path), "--samples", str(sheet)]
+    )
+    assert done.exception is None, done.output
+    found = read_panel_sheet(study / "config/panels.tsv", study)
+    assert {row.contig: row.panel for row in found} == {
+        "20": "cohort", "X": "cohort.x-linked", "MT": "cohort.haploid",
+    }  # fmt: skip
+    doctor(directory=study)
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,9 @@ class TrainingHaplotypes:
     validation : ndarray, bool, shape (n_haplotypes,)
         Haplotypes of the validation set: individuals of the training half who decide when training
         stops. Learned models leave them out of the gradient; baselines may train on all.
+    individual : ndarray, int64, shape (n_haplotypes,), or None
+        A number for whose each haplotype is, rising: two haplotypes of an individual, or one of
+        who is haploid. None where the columns 2 i and 2 i + 1 are one individual's.
     """
 
     haplotypes: HaplotypeSource
@@ -37,6 +40,7 @@ class TrainingHaplotypes:
     position: np.ndarray
     map_cm: np.ndarray
     validation: np.ndarray
+    individual: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

@@ -144,8 +144,7 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         """
         options, rng = self.options, np.random.default_rng(derive_seed(run.seed, "pairs"))
         panel, place = self._collect(data, fitted)
-        # the haplotypes 2 i and 2 i + 1 are one individual's, and both are fitted or neither is
-        own = place.reshape(-1, 2).repeat(2, axis=0)
+        own = _own(place, fitted // 2 if data.individual is None else data.individual[fitted])
         source, told = (
             HaplotypeView(data.haplotypes, haplotypes=rows) for rows in (fitted, validation)
         )
@@ -383,3 +382,14 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         load_network(generator.network, arrays, "network.")
         generator.weights = generator.network.compiled()
         return generator
+
+
+def _own(place: np.ndarray, individual: np.ndarray) -> np.ndarray:
+    """Places among the templates of both haplotypes of each row's individual, int64 (n, 2); -1 for
+    the second of who is haploid. `individual` is rising.
+    """
+    _, first, of, copies = np.unique(
+        individual, return_index=True, return_inverse=True, return_counts=True
+    )
+    last = first + copies - 1
+    return np.stack([place[first], np.where(copies == 2, place[last], -1)], axis=1)[of]
