@@ -180,9 +180,9 @@ def x_chain(tmp_path_factory):
     return folder
 
 
-def fit(folder, name):
+def fit(folder, name, contig="X"):
     train(
-        generator=name, panel=folder / "panel" / "X", split=folder / "split.tsv",
+        generator=name, panel=folder / "panel" / contig, split=folder / "split.tsv",
         model=folder / f"{name}.safetensors", history=folder / "h.tsv", state=folder / name,
         common=TrainOptions(), options=type_of(name)(), seed=3, threads=1,
     )  # fmt: skip
@@ -282,3 +282,32 @@ def test_contigs_of_several_ploidies_are_not_one_panel(x_chain, tmp_path):
             summary=tmp_path / "s.json", options=SplitOptions(), seed=1,
         )  # fmt: skip
     assert "a panel of their own" in error.value.remedy
+
+
+def test_y_is_made_for_the_males_of_the_cohort(tmp_path):
+    rng = np.random.default_rng(8)
+    rows = [(NON_PAR + i, calls(rng)) for i in range(20)]
+    rows = [(p, [c if s == "male" else "." for c, s in zip(row, SEX, strict=True)])
+            for p, row in rows]  # fmt: skip
+    panel_of(tmp_path, rows, "Y", LENGTHS["GRCh37"]["Y"])
+    split(
+        panels=[tmp_path / "panel" / "Y"], out=tmp_path / "split.tsv", summary=tmp_path / "s.json",
+        options=SplitOptions(), seed=1,
+    )  # fmt: skip
+    fit(tmp_path, "independent", "Y")
+    made = {}
+    for female in (0.5, 1.0):
+        made[female] = tmp_path / f"{female}.tsv"
+        make_cohort(
+            model=tmp_path / "independent.safetensors", split=tmp_path / "split.tsv",
+            out=made[female], options=CohortOptions(size=8, female=female), seed=4,
+        )  # fmt: skip
+    asked = {"model": tmp_path / "independent.safetensors", "options": GenerateOptions(),
+             "seed": 5, "threads": 1}  # fmt: skip
+    generate(cohort=made[0.5], out=tmp_path / "Y.bcf", **asked)
+    panel = open_panel(tmp_path / "Y", haploids=True)
+    males = [r["individual"] for r in read_table(made[0.5]) if r["sex"] == "male"]
+    assert panel.individuals.id == males
+    assert panel.haploid.all()
+    with pytest.raises(InputError, match="nobody is male"):
+        generate(cohort=made[1.0], out=tmp_path / "none.bcf", **asked)
