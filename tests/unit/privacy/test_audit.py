@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 from helpers import founder_mosaic, make_panel
 
+from genoloom.config import ReleaseOptions
+from genoloom.formats.tables import format_cell
 from genoloom.privacy.attack_ids import AttackId
-from genoloom.privacy.audit import PUBLIC_COLUMNS, audit
+from genoloom.privacy.audit import PRIVATE_COLUMNS, PUBLIC_COLUMNS, audit
 from genoloom.privacy.audit_data import AuditData
 from genoloom.privacy.auditor import DECILE, MIN_POPULATION, Auditor
 from genoloom.privacy.copies import NEIGHBOURS, Neighbours, near_copies, one_sidedness
 from genoloom.privacy.exposure import stacked, tail_probabilities
+from genoloom.privacy.gate import privacy_reasons
 from genoloom.privacy.measures import auc
 from genoloom.validation.cohorts import compare
 
@@ -48,6 +51,27 @@ def test_fresh_individuals_are_not_accused(population):
     )
     assert rows["worst"]["tpr_at_1_percent_fpr"] <= rows["worst"]["tpr_reference"]
     assert not [row for row in found.individuals if row["flagged"] == "yes"]
+
+
+def test_public_data_are_judged_by_chance_and_copies_are_caught_all_the_same():
+    alleles = founder_mosaic(800, 6 * N, np.random.default_rng(5), founders=400, switch=0.01)
+    fresh, real = alleles[:, : 2 * N], alleles[:, 2 * N :]
+    fair, found = measure(fresh, real, public=True)
+    plain, _ = measure(fresh, real)
+    assert fair["worst"]["value"] <= fair["worst"]["reference"]
+    assert (plain["worst"]["verdict"], fair["worst"]["verdict"]) == ("weak", "pass")
+    assert fair[AttackId.UNAVOIDABLE]["value"] == 0.5
+    assert privacy_reasons_of(found, public=True) == []
+    assert privacy_reasons_of(found, public=False)
+    copies, found = measure(real[:, 2 * N :], real, public=True)
+    assert copies["worst"]["verdict"] == "fail"
+    assert privacy_reasons_of(found, public=True)
+
+
+def privacy_reasons_of(found, public):
+    """What the gate says of an audit, shadow models waived."""
+    table = [{key: format_cell(row.get(key)) for key in PRIVATE_COLUMNS} for row in found.private]
+    return privacy_reasons(table, "made", N, ReleaseOptions(shadow_models=False), public)
 
 
 @pytest.mark.parametrize(("share", "flips"), [(1.0, 0.0), (1.0, 0.005), (0.5, 0.0), (0.2, 0.005)])

@@ -85,3 +85,15 @@ def test_an_audit_tells_excess_from_what_is_unavoidable(copied, verdicts):
     assert rows[AttackId.EXCESS]["value"] == pytest.approx(
         rows[AttackId.WORST]["value"] - reference
     )
+
+
+def test_public_data_pass_within_chance_and_only_there():
+    """Nothing is unavoidable there, and too few individuals show no more than chance does."""
+    basis = LeakBasis(80, 1000, 200, public=True)
+    for reference, verdict in ((0.63, "pass"), (0.61, "fail")):
+        unavoided, excess = split_rows(WORST | {"reference": reference}, basis, 0.6, 0.03)
+        assert unavoided["value"] == 0.5
+        assert excess["value"] == pytest.approx(0.12)
+        assert excess["verdict"] == verdict
+    _, excess = split_rows(WORST | {"reference": 0.63, "verdict": "not run"}, basis, 0.6, 0.03)
+    assert excess["verdict"] == "not run"

@@ -199,3 +199,19 @@ def test_a_panel_of_the_cohort_itself_is_no_public_one(tmp_path, alleles):
     shutil.copytree(tmp_path / "panels/pub", tmp_path / "c")
     with pytest.raises(InputError, match="nobody of population 'A' is left"):
         match(tmp_path, tmp_path / "c/20")
+
+
+def test_the_shipped_panel_is_what_its_files_give(demo_dir, tmp_path):
+    shipped = demo_dir / "public_panels/eur203"
+    record = read_public_panel(shipped)
+    given = {"reference": "GRCh37.chr20_1-2Mb.fa.gz", "map": "chr20.b37.gmap.gz"}
+    more = {key: demo_dir / name for key, name in given.items()}
+    more |= {"source": record.source, "terms": record.terms, "allow-unphased": "drop-individuals"}
+    vcf, sheet = demo_dir / "eur203_mixedphase.chr20_1-2Mb.vcf.gz", demo_dir / "samples_eur203.tsv"
+    add(tmp_path, ["--vcf", vcf, "--samples", sheet], "eur203", **more)
+    made = tmp_path / "panels/eur203"
+    assert read_public_panel(made).raw == record.raw
+    for name in ("20.pgen", "20.psam"):  # the other one is as the compressor's version has it
+        assert (made / name).read_bytes() == (shipped / name).read_bytes(), name
+    assert open_panel(made / "20").sites.digest() == open_panel(shipped / "20").sites.digest()
+    assert "as they were registered" in cli("panel", "show", "eur203", "--folder", shipped.parent)
