@@ -62,6 +62,9 @@ def treatment_effects(sections, **given):
 @comparands_options
 @file_option("--out", "Table of figures to write.")
 @file_option("--figures", "Also write the data of the report's figures (JSON).", required=False)
+@files_option(
+    "--model", "models", "Model that imputes by itself beside the panels. Repeat for each contig."
+)
 @seed_option
 @section_options(UtilityOptions)
 @logged

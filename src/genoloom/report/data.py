@@ -97,7 +97,7 @@ class TaskFigure(Part):
     method: str = Field(description="What imputed; else empty.")
     population: str
     bin: str
-    panel: str = Field(description="`real`, `synthetic`, `both` or `mosaic`.")
+    panel: str = Field(description="`real`, `synthetic`, `both`, `mosaic` or `model`.")
     value: float | None
     sd: float | None = Field(description="Spread over individuals or traits.")
     ratio: float | None = Field(description="Value over that of the real panel.")

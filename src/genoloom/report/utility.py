@@ -8,7 +8,13 @@ from genoloom.report.data import DataSet, EffectFigure, TaskFigure
 from genoloom.report.figures import INK, MUTED, REAL, SYNTHETIC, TRAIN, draw_axes, legend, svg
 
 LEARNERS = ("S", "T", "X", "DR")
-PANEL_COLOURS = {"real": REAL, "synthetic": SYNTHETIC, "both": TRAIN, "mosaic": MUTED}
+PANEL_COLOURS = {
+    "real": REAL,
+    "synthetic": SYNTHETIC,
+    "both": TRAIN,
+    "mosaic": MUTED,
+    "model": "#882255",
+}
 CONTROLS = ("genotype decoupled", "main effects only", "treatment shuffled")
 DATA_COLOURS = {
     "real": REAL, "genotypes": SYNTHETIC, "factorised": "#CC79A7", "joint": "#E69F00",

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -23,10 +23,12 @@ from genoloom.formats.atomic import write_beside
 from genoloom.formats.provenance import Making, record_path
 from genoloom.formats.tables import format_cell, write_table
 from genoloom.medicine_config import UtilityOptions
+from genoloom.models.haplotype.base import HaplotypeGenerator
 from genoloom.panel import (
     ArrayHaplotypes,
     Individuals,
     Panel,
+    Sites,
     genetic_positions,
     join_individuals,
 )
@@ -34,6 +36,7 @@ from genoloom.popgen.frequencies import minor_frequency
 from genoloom.seeds import derive_seed
 from genoloom.stages.genotypes import GenotypeFiles
 from genoloom.stages.inputs import Comparands
+from genoloom.stages.load import load_generator
 from genoloom.stages.phenotypes import centred_values, covariates, realised
 from genoloom.stages.rephasing import write_genotypes
 from genoloom.stages.trait_architecture import draw_truth
@@ -45,6 +48,7 @@ from genoloom.utility.imputation import (
     Imputer,
     Window,
     by_copying,
+    by_model,
     choose_targets,
     measure_imputation,
 )
@@ -52,6 +56,7 @@ from genoloom.utility.measures import (
     ALL,
     BOTH,
     COLUMNS,
+    MODEL,
     MOSAIC,
     PANELS,
     REAL,
@@ -73,7 +78,7 @@ SOURCE = Path("planted traits")
 
 def utility(
     *, comparands: Comparands, out: Path, figures: Path | None, options: UtilityOptions, seed: int,
-    sources: Mapping[str, Path] | None = None,
+    models: Sequence[Path] = (), sources: Mapping[str, Path] | None = None,
 ) -> None:  # fmt: skip
     """Write the table of tasks, one row for each metric, population, bin and panel.
 
@@ -87,13 +92,16 @@ def utility(
         Of `open_comparands`.
     figures : Path, optional
         JSON with quantiles of p-values, for the report.
+    models : sequence of Path
+        Models that impute by themselves, one for each contig.
     sources : mapping of str to Path, optional
         Of `source_files`: whose digests are recorded beside the table.
 
     Raises
     ------
     InputError
-        Fewer than 50 individuals of a role in populations that all have, or too few common sites.
+        Fewer than 50 individuals of a role in populations that all have, or too few common sites; a
+        model that cannot impute, or none of a contig.
     """
     record = Making("utility", sources or {})
     made, real = comparands.pairs[0]
@@ -113,7 +121,8 @@ def utility(
     tasks, measures, drawn = options.tasks.split(","), [], {}
     if "imputation" in tasks:
         pieces = (own.take(span) for own, spans in contigs for span in spans)
-        measures += _imputation(pieces, population, comparands.phased, options, seed)
+        made_by = _models(models, [own.sites.contig for own, _ in contigs])
+        measures += _imputation(pieces, population, comparands.phased, made_by, options, seed)
     if {"association", "scores", "ancestry"} & set(tasks):
         common = _common([own for own, _ in contigs])
     if {"association", "scores"} & set(tasks):
@@ -193,7 +202,8 @@ def _labels(individuals: Comparison) -> dict[str, np.ndarray]:
 
 
 def _imputation(
-    windows: Iterable[Window], population: np.ndarray, phased: bool, options: UtilityOptions,
+    windows: Iterable[Window], population: np.ndarray, phased: bool,
+    models: dict[str, tuple[HaplotypeGenerator, Sites]], options: UtilityOptions,
     seed: int,
 ) -> list[Measure]:  # fmt: skip
     if not phased:
@@ -204,10 +214,44 @@ def _imputation(
     size = Counter(population[targets].tolist())
     own = [name for name in sorted(size) if size[name] > FEW and len(size) > 1]
     groups = {name: np.flatnonzero(population[targets] == name) for name in own}
-    imputers: dict[str, Imputer] = {"li_stephens": by_copying}
+    methods: dict[str, Imputer] = {"li_stephens": by_copying}
     if options.beagle == "auto" and shutil.which("beagle"):
-        imputers["beagle"] = by_beagle
+        methods["beagle"] = by_beagle
+    imputers = {(name, panel): imputer for name, imputer in methods.items() for panel in PANELS}
+    if models:
+        imputers["li_stephens", MODEL] = _by_models(models, population[targets], seed)
     return list(measure_imputation(windows, targets, groups, imputers, options.array_bp))
+
+
+def _models(
+    paths: Sequence[Path], contigs: list[str]
+) -> dict[str, tuple[HaplotypeGenerator, Sites]]:  # fmt: skip
+    """Models and their sites by contig."""
+    found = {}
+    for path in paths:
+        generator, sites, description = load_generator(path)
+        if not generator.scores_blocks:
+            raise InputError(
+                path, f"is a '{description['generator']}', which cannot impute",
+                expected="such as a transformer",
+            )  # fmt: skip
+        found[sites.contig.removeprefix("chr")] = generator, sites
+    lacking = [name for name in contigs if name.removeprefix("chr") not in found]
+    if found and lacking:
+        raise InputError("--model", f"there is no model of contig {lacking[0]}")
+    return found
+
+
+def _by_models(
+    models: dict[str, tuple[HaplotypeGenerator, Sites]], population: np.ndarray, seed: int
+) -> Imputer:  # fmt: skip
+    """An imputer that asks the model of a window's contig."""
+    own = {}
+    for contig, (generator, sites) in models.items():
+        names = generator.population_names
+        label = [names.index(name) if name in names else -1 for name in population]
+        own[contig] = by_model(generator, sites, np.repeat(label, 2), seed)
+    return lambda window, *rest: own[window.sites.contig.removeprefix("chr")](window, *rest)
 
 
 def by_beagle(

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genoloom.panel import Sites
+from genoloom.models.haplotype.base import HaplotypeGenerator
+from genoloom.panel import ArrayHaplotypes, Sites
 from genoloom.popgen.frequencies import BIN_NAMES, frequency_bin, minor_frequency
 from genoloom.popgen.imputation import impute
-from genoloom.utility.measures import ALL, PANELS, REAL, Measure, squared_correlation
+from genoloom.seeds import row_seeds
+from genoloom.utility.measures import ALL, REAL, Measure, squared_correlation
 
 COMMON = 0.05  # least minor frequency of the sites of an array
+PARTICLES = 16  # of a model, as `genoloom complete` has them
 BATCH = 50_000_000  # chances of templates in memory
 
 
@@ -46,7 +49,7 @@ class Window:
         return self.panels[REAL].mean(axis=1)
 
 
-# (window, haplotypes of a panel, observed sites, haplotypes of targets there) -> alternate alleles
+# (window, haplotypes of a panel or None, observed sites, haplotypes of targets there) -> alternate alleles
 # of each target individual, float, shape (n_sites, n_targets)
 Imputer = Callable[[Window, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
@@ -61,6 +64,36 @@ def by_copying(
     parts = [impute(templates, targets[:, i : i + batch], observed, window.cm) for i in starts]
     made = np.concatenate(parts, axis=1)
     return made[:, 0::2] + made[:, 1::2]
+
+
+def by_model(
+    generator: HaplotypeGenerator, sites: Sites, population: np.ndarray, seed: int
+) -> Imputer:  # fmt: skip
+    """What the model itself makes of the observed alleles, with all else unknown: posterior means.
+
+    Sites that the model does not have get the dosage of the real panel's frequency.
+
+    Parameters
+    ----------
+    sites : Sites
+        Of the model.
+    population : ndarray of int, shape (n_haplotypes,)
+        Of the targets, as the generator numbers them; -1 is unknown.
+    """
+    at = {key: i for i, key in enumerate(sites.keys())}
+
+    def imputer(window, _templates, observed, targets):
+        row = np.array([at.get(key, -1) for key in window.sites.keys()])
+        alleles = np.full((len(sites), targets.shape[1]), -1, dtype=np.int8)
+        there = row[observed] >= 0
+        alleles[row[observed][there]] = targets[there]
+        seeds = row_seeds(seed, [str(i) for i in range(targets.shape[1])], "impute")
+        parts = generator.complete(ArrayHaplotypes(alleles), population, seeds, PARTICLES)
+        mean = np.concatenate([part.mean for part in parts]).T
+        known = np.where(row[:, None] >= 0, mean[row], window.frequency[:, None])
+        return known[:, 0::2] + known[:, 1::2]
+
+    return imputer
 
 
 def array_sites(position: np.ndarray, frequency: np.ndarray, spacing: int) -> np.ndarray:
@@ -79,7 +112,7 @@ def choose_targets(population: np.ndarray, number: int, rng: np.random.Generator
 
 def measure_imputation(
     windows: Iterable[Window], targets: np.ndarray, groups: dict[str, np.ndarray],
-    imputers: dict[str, Imputer], spacing: int,
+    imputers: dict[tuple[str, str], Imputer], spacing: int,
 ) -> Iterator[Measure]:  # fmt: skip
     """Dosage r2 by panel, frequency bin and group of targets.
 
@@ -93,14 +126,12 @@ def measure_imputation(
     groups : dict of ndarray of int
         Populations with a figure of their own, by name: rows of `targets`.
     imputers : dict
-        By method.
+        By method and panel; a panel that the windows do not have, such as a model, holds no
+        haplotypes.
     spacing : int
         Base pairs for each site of the array.
     """
-    sums = {
-        (method, panel): np.zeros((len(targets), len(BIN_NAMES), 3))
-        for method in imputers for panel in PANELS
-    }  # fmt: skip
+    sums = {key: np.zeros((len(targets), len(BIN_NAMES), 3)) for key in imputers}
     columns = np.stack([2 * targets, 2 * targets + 1], axis=1).ravel()
     for window in windows:
         frequency = window.frequency
@@ -113,8 +144,9 @@ def measure_imputation(
         y = truth[hidden, 0::2] + truth[hidden, 1::2] - mean
         bins = frequency_bin(minor_frequency(frequency[hidden]))
         inside = (bins == np.arange(len(BIN_NAMES))[:, None]).astype(float)
-        for (method, panel), own in sums.items():
-            made = imputers[method](window, window.panels[panel], observed, truth[observed])
+        for key, own in sums.items():
+            templates = window.panels.get(key[1])
+            made = imputers[key](window, templates, observed, truth[observed])
             x = made[hidden] - mean
             for term, factors in enumerate(((x, y), (x, x), (y, y))):
                 own[:, :, term] += (inside @ (factors[0] * factors[1])).T

@@ -11,6 +11,7 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import balanced_accuracy_score, recall_score
 
 from genoloom.formats.pgen import PanelWriter
+from genoloom.models.haplotype.completion import Completion
 from genoloom.panel import Individuals
 from genoloom.popgen.association import linear_scan
 from genoloom.popgen.frequencies import BIN_NAMES, frequency_bin, minor_frequency
@@ -29,6 +30,7 @@ from genoloom.utility.imputation import (
     Window,
     array_sites,
     by_copying,
+    by_model,
     choose_targets,
     measure_imputation,
 )
@@ -195,7 +197,7 @@ def test_imputation_is_a_squared_correlation_of_dosages(panels, monkeypatch):
     whole = window(own, held)
     targets = np.arange(0, 200, 5)
     groups = {"A": np.arange(10)}
-    imputers = {"li_stephens": by_copying}
+    imputers = {("li_stephens", panel): by_copying for panel in own}
     found = {
         (m.panel, m.population, m.bin): value(m)
         for m in measure_imputation([whole], targets, groups, imputers, 2000)
@@ -219,6 +221,30 @@ def test_imputation_is_a_squared_correlation_of_dosages(panels, monkeypatch):
     small = measure_imputation([whole], targets, groups, imputers, 2000)
     again = {(m.panel, m.population, m.bin): value(m) for m in small}
     assert again == pytest.approx(found, rel=1e-4)
+
+
+def test_a_model_imputes_from_what_is_observed(panels):
+    """A model that fills in the alternate allele of what it knows nothing of."""
+    own, held, _ = panels
+    whole = window(own, held)
+    kept = np.flatnonzero(np.arange(len(held)) % 7 > 0)  # sites of the model
+
+    class Filler:
+        def complete(self, haplotypes, population, seeds, particles):
+            assert population.tolist() == [0] * 8
+            alleles = haplotypes.read(0, haplotypes.n_variants)
+            for part in np.split(alleles, 2, axis=1):
+                yield Completion(None, np.where(part < 0, 1, part).T.astype(np.float32), None)
+
+    observed = np.arange(0, len(held), 5)
+    targets = held[observed, :8]
+    imputer = by_model(Filler(), whole.sites.take(kept), np.zeros(8, dtype=int), 1)
+    found = imputer(whole, None, observed, targets)
+    both = np.intersect1d(observed, kept)
+    np.testing.assert_array_equal(found[both], held[both, 0:8:2] + held[both, 1:8:2])
+    assert (found[np.setdiff1d(kept, observed)] == 2).all()
+    lacking = np.arange(0, len(held), 7)
+    np.testing.assert_allclose(found[lacking], np.repeat(2 * whole.frequency[lacking, None], 4, 1))
 
 
 def test_targets_are_of_all_populations():
