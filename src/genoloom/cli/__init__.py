@@ -11,7 +11,9 @@ from genoloom.cli.sequences import sequences
 
 # as `genoloom --help` shows them
 GROUPS = {
-    "Set up and run": [study.init, study.plan, study.doctor, study.run],
+    "Set up and run": [
+        study.init, study.plan, study.doctor, study.run, study.crate, study.verify,
+    ],
     "Make synthetic haplotypes, step by step": [
         haplotypes.prepare, haplotypes.split, haplotypes.train, haplotypes.cohort,
         haplotypes.redraw,

@@ -1,4 +1,4 @@
-"""The commands around a study: `init`, `plan`, `run` and `doctor`. Heavy imports wait until a stage
+"""The commands around a study: `init`, `plan`, `run`, `doctor`, `crate` and `verify`. Heavy imports wait until a stage
 is called.
 """
 
@@ -174,5 +174,44 @@ def run(directory, cores, profile, snakemake_options):
 def doctor(directory):
     """Say what is installed, which devices there are, and whether the configuration would run."""
     from genoloom.stages.doctor import doctor as stage
+
+    stage(directory=directory)
+
+
+@click.command()
+@click.option(
+    "-C",
+    "--directory",
+    type=DIRECTORY,
+    default=".",
+    show_default=True,
+    help="Where the workflow has run.",
+)
+@click.option(
+    "--licence",
+    default="No licence has been stated",
+    show_default=True,
+    help="Licence of the results: a text or an address.",
+)
+@logged
+def crate(**given):
+    """Describe a finished run as an RO-Crate: results/ro-crate-metadata.json, with its logs.
+
+    A Provenance Run Crate: jobs, their inputs, outputs and options, with SHA-256.
+    """
+    from genoloom.stages.crate import crate as stage
+
+    stage(**given)
+
+
+@click.command()
+@click.argument("directory", type=DIRECTORY)
+@logged
+def verify(directory):
+    """Compare the files in DIRECTORY with the digests that were written with them.
+
+    Results of a run, or a release. Ends with exit code 2 where a file is missing or differs.
+    """
+    from genoloom.stages.verify import verify as stage
 
     stage(directory=directory)
