@@ -1,0 +1,168 @@
+"""
+Helpers only: how models are trained, on what, and with which resources.
+"""
+
+# where, how long and by how many a model is trained does not change what it is: as resources and
+# threads, these options cause no new training
+RUN_OPTIONS = ("device", "processes", "time_limit_minutes")
+time_limit = settings.train.common.time_limit_minutes or "none"
+
+
+MODEL_TABLES = (".json", ".history.tsv")  # what a report shows of a model
+OF_FILES = ("init_from",)  # options of a generator that name files, which are inputs of its rule
+
+
+def own_options(wildcards):
+    """The options of a generator."""
+    if "generator" in wildcards.keys():
+        return getattr(settings.train, wildcards.generator)
+    return getattr(settings.train_sequences, wildcards.sequence_generator)
+
+
+def model_options(wildcards):
+    """
+    The options that a model follows from: the shared ones, and those of its generator. Not those
+    that name files: Snakemake takes parameters that look at the input for no reason to run a job
+    again.
+    """
+    common = config_files.flags(settings.train.common, leave_out=RUN_OPTIONS)
+    return " ".join([common, config_files.flags(own_options(wildcards), leave_out=OF_FILES)])
+
+
+def model_files(wildcards, input):
+    """The options of a generator that name files."""
+    given = [f"--init-from {shlex.quote(path)}" for path in [input.get("base")] if path]
+    given += [f"--split {shlex.quote(path)}" for path in [input.get("split")] if path]
+    return " ".join(given)
+
+
+def get_base_model(wildcards):
+    """The model of another panel that training starts from, if any."""
+    base = getattr(own_options(wildcards), "init_from", None)
+    return base.replace("{contig}", wildcards.contig) if base else []
+
+
+def of_public_individuals(wildcards):
+    """Whether a generator is held to mode `public`: none of its rules reads the cohort."""
+    return settings.privacy.mode == "public" and wildcards.generator == "copying_network"
+
+
+def get_trained_panel(wildcards):
+    """The three files of the individuals that a model is trained on."""
+    place = "templates" if of_public_individuals(wildcards) else "panels"
+    prefix = f"results/{place}/{wildcards.panel}/{wildcards.contig}"
+    return [f"{prefix}{suffix}" for suffix in PGEN_SUFFIXES]
+
+
+def get_trained_split(wildcards):
+    return [] if of_public_individuals(wildcards) else f"results/splits/{wildcards.panel}.tsv"
+
+
+def get_cohort_pgens(wildcards):
+    """The files of the cohort's panel, for every contig, whichever contig a job is about."""
+    prefixes = [f"results/panels/{wildcards.panel}/{c}" for c in get_contigs(wildcards.panel)]
+    return [f"{prefix}{suffix}" for prefix in prefixes for suffix in PGEN_SUFFIXES]
+
+
+def public_place():
+    """The directory of the registered public panel."""
+    return f"{settings.privacy.folder}/{settings.privacy.public_panel}"
+
+
+def get_public_panel(wildcards):
+    """The files of the registered public panel, for every contig of the cohort."""
+    prefixes = [f"{public_place()}/{contig}" for contig in get_contigs(wildcards.panel)]
+    trios = [f"{prefix}{suffix}" for prefix in prefixes for suffix in PGEN_SUFFIXES]
+    return [f"{public_place()}/panel.json", *trios]
+
+
+def get_templates(wildcards):
+    """What a release has to show of the public individuals: their files, and what was registered."""
+    if not of_public_individuals(wildcards):
+        return []
+    suffixes = (*PGEN_SUFFIXES, ".match.json", ".provenance.json")
+    own = [f"results/templates/{{panel}}/{{contig}}{suffix}" for suffix in suffixes]
+    return each_contig(own)(wildcards) + get_public_panel(wildcards)
+
+
+def labels_flag(wildcards):
+    """Which public populations stand for those of the cohort."""
+    typed = settings.privacy.populations
+    return f"--populations {shlex.quote(typed)}" if typed else ""
+
+
+def privacy_flags(wildcards):
+    """How a generator is held to the mode."""
+    return (
+        f"--privacy-mode public {labels_flag(wildcards)}"
+        if of_public_individuals(wildcards)
+        else ""
+    )
+
+
+def training_state(wildcards, input, output):
+    """
+    Where training saves its state. It is no output, because Snakemake removes the outputs of a
+    failed job. Its name follows from all that the model follows from, so that a changed option
+    never meets a foreign state.
+    """
+    if "generator" in wildcards.keys():
+        sources = [get_panel_row(wildcards), settings.prepare, settings.split]
+    else:
+        sources = [get_sequence_row(wildcards), settings.sequences]
+    if "generator" in wildcards.keys():
+        sources += [settings.privacy] if of_public_individuals(wildcards) else []
+    parts = repr([settings.seed, model_options(wildcards), model_files(wildcards, input), *sources])
+    digest = hashlib.sha256(parts.encode()).hexdigest()[:12]
+    return str(Path(output.model).parents[3].joinpath(".state", *model_place(wildcards), digest))
+
+
+def shadow_state(wildcards, output):
+    """The same of a shadow model."""
+    results = Path(output.scores).parents[4]
+    return str(
+        results.joinpath(
+            ".state", wildcards.panel, wildcards.generator, f"shadow{wildcards.number}"
+        )
+    )
+
+
+def model_place(wildcards):
+    """The directories of a model below results/models."""
+    if "generator" in wildcards.keys():
+        return wildcards.panel, wildcards.generator, wildcards.contig
+    return "sequences", wildcards.set, wildcards.sequence_generator
+
+
+def genotype_mem_mb(wildcards, input, attempt):
+    """Stages that stream: a base, and a little for each megabyte of compact genotypes."""
+    return attempt * int(1500 + 20 * input.size_mb)
+
+
+def training_mem_mb(wildcards, input, attempt):
+    return attempt * int(2500 + 100 * input.size_mb)
+
+
+def training_threads(wildcards):
+    """One for each process that shares the batches."""
+    if "generator" in wildcards.keys():
+        shared = wildcards.generator in haplotype.SHARED
+    else:
+        shared = wildcards.sequence_generator in sequence.SHARED
+    return settings.train.common.processes if shared else 1
+
+
+def training_device(wildcards):
+    """The configured one; a baseline asks for no GPU, so it must do without."""
+    name = wildcards.get("generator") or wildcards.get("sequence_generator")
+    device = settings.train.common.device
+    baseline = name in (*haplotype.BASELINES, *sequence.BASELINES)
+    return "auto" if baseline and device.startswith("cuda") else device
+
+
+def training_gpus(wildcards):
+    """
+    A GPU where the configuration says so. What this machine has does not matter: a job may run on
+    another one. The default profile counts one, so that two trainings never share it.
+    """
+    return int(training_device(wildcards).startswith("cuda"))
