@@ -13,6 +13,7 @@ from genoloom.cli.sequences import sequences
 GROUPS = {
     "Set up and run": [
         study.init, study.plan, study.doctor, study.run, study.crate, study.verify,
+        study.testdata,
     ],
     "Make synthetic haplotypes, step by step": [
         haplotypes.prepare, haplotypes.split, haplotypes.train, haplotypes.cohort,

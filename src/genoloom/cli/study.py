@@ -1,5 +1,5 @@
-"""The commands around a study: `init`, `plan`, `run`, `doctor`, `crate` and `verify`. Heavy imports wait until a stage
-is called.
+"""The commands around a study: `init`, `plan`, `run`, `doctor`, `crate`, `verify`; and `testdata`.
+Heavy imports wait until a stage is called.
 """
 
 import click
@@ -215,3 +215,31 @@ def verify(directory):
     from genoloom.stages.verify import verify as stage
 
     stage(directory=directory)
+
+
+@click.command()
+@click.argument("directory", type=DIRECTORY)
+@click.option(
+    "--individuals",
+    type=click.IntRange(20, 300),
+    default=60,
+    show_default=True,
+    help="Real individuals; simulated relatives of some are added.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    help="Same seed, same bytes.",
+)
+@logged
+def testdata(**given):
+    """Write a small public data set with truth tables into a new DIRECTORY, in seconds.
+
+    Genotypes (VCF, BCF, PGEN), relatives, an X of haploid males, phenotypes for plink2 and REGENIE,
+    a scoring file, and damaged files with what `genoloom prepare` says of them.
+    """
+    from genoloom.stages.testdata import testdata as stage
+
+    stage(**given)

@@ -23,20 +23,22 @@ LAST_POSITION = 2**31 - 2  # that BCF, .csi and plink2 can hold
 _GENOTYPES = np.frombuffer(b"\t0|0\t0|1\t1|0\t1|1\t0\0\0\t1\0\0", dtype="S4")  # then haploid
 
 
-SYNTHETIC = (
-    "These genotypes are synthetic: they were sampled from a model and belong to no individual."
-)
-COMPLETED = "Real individuals: what the input lacked was drawn from a model, given the rest."
+NOTICES = {  # by what the genotypes are
+    "synthetic": "These genotypes are synthetic: they were sampled from a model and belong to no "
+    "individual.",
+    "completed": "Real individuals: what the input lacked was drawn from a model, given the rest.",
+    "testdata": "Test data: openly shared individuals of 1000 Genomes under other names, simulated "
+    "relatives, and an X that is made of chromosome 20.",
+}
 
 
 def header_lines(
-    contig: str, contig_length: int | None, provenance: dict[str, object], completed: bool = False
+    contig: str, contig_length: int | None, provenance: dict[str, object], kind: str = "synthetic"
 ) -> list[str]:
-    """Lines of a VCF header that says how the data were made: synthetic, or real ones `completed`.
+    """Lines of a VCF header that says how the data were made: a `kind` of `NOTICES`.
 
     No date: the same seed gives the same bytes.
     """
-    kind = "completed" if completed else "synthetic"
     dosage = (
         '##FORMAT=<ID=DS,Number=A,Type=Float,Description="Posterior mean number of alternate '
         'alleles">'
@@ -47,7 +49,7 @@ def header_lines(
         "##fileformat=VCFv4.2",
         f"##source=GenoLoom {provenance['version']}",
         f"##genoloom_{kind}=<ID=genoloom,{described}>",
-        f"##genoloom_notice={COMPLETED if completed else SYNTHETIC}",
+        f"##genoloom_notice={NOTICES[kind]}",
         '##FILTER=<ID=PASS,Description="All filters passed">',
         f"##contig=<ID={contig}{length}>",
         f'##INFO=<ID=AC,Number=A,Type=Integer,Description="Allele count in the {kind} genotypes">',
@@ -56,7 +58,7 @@ def header_lines(
         f'##INFO=<ID=AF,Number=A,Type=Float,Description="Allele frequency in the {kind} '
         'genotypes">',
         '##FORMAT=<ID=GT,Number=1,Type=String,Description="Phased genotype">',
-        *([dosage] if completed else []),
+        *([dosage] if kind == "completed" else []),
     ]
 
 
@@ -81,7 +83,11 @@ def index_of(path: Path, sites: Sites) -> Path:
 
 
 def write_variants(
-    path: str | Path, panel: Panel, provenance: dict[str, object], dosage: np.ndarray | None = None
+    path: str | Path,
+    panel: Panel,
+    provenance: dict[str, object],
+    dosage: np.ndarray | None = None,
+    kind: str = "synthetic",
 ) -> Path:
     """Write `panel` (no missing calls) to `path`, .vcf.gz or .bcf, with its index; returns that.
     Who is haploid has haploid calls.
@@ -93,14 +99,17 @@ def write_variants(
     dosage : ndarray, float, shape (n_variants, n_individuals), optional
         Mean numbers of alternate alleles of real individuals whose calls were completed; written as
         DS.
+    kind : str
+        Of `NOTICES`; "completed" where there are dosages.
     """
+    kind = kind if dosage is None else "completed"
     path = Path(path)
     is_bcf = path.suffix == ".bcf"
     index = index_of(path, panel.sites)
     with write_beside(path, index) as [part, part_index]:
         text = part.with_name(f"{part.name}.text.vcf.gz") if is_bcf else part
         try:
-            _write_text(text, panel, provenance, dosage)
+            _write_text(text, panel, provenance, dosage, kind)
             if is_bcf:
                 pysam.bcftools.view(
                     "--no-version", "-Ob", "-o", str(part), str(text), catch_stdout=False
@@ -125,7 +134,7 @@ def write_variants(
 
 
 def _write_text(
-    path: Path, panel: Panel, provenance: dict[str, object], dosage: np.ndarray | None
+    path: Path, panel: Panel, provenance: dict[str, object], dosage: np.ndarray | None, kind: str
 ) -> None:
     sites, own, haploid = panel.sites, panel.own_columns(), panel.haploid
     n = len(own)
@@ -143,7 +152,7 @@ def _write_text(
     ]
     with pysam.BGZFile(str(path), "wb") as out:
         lines = [
-            *header_lines(sites.contig, sites.contig_length, provenance, dosage is not None),
+            *header_lines(sites.contig, sites.contig_length, provenance, kind),
             "\t".join(columns),
         ]
         header = "\n".join(lines) + "\n"
