@@ -5,7 +5,7 @@ imputation and a polygenic score? And do they do so better than cheaper remedies
         --generators independent matched_mosaic transformer gan
 
 Individuals in halves. Of one population of the training half (the smallest that has more than
-`--few` individuals, or `--population`) only so many are kept, and all individuals of the others;
+`--few` individuals, or `--population`) only this many are kept, and all individuals of the others;
 generators learn from exactly these. All is tested on the held-out half.
 
 Rows: `few`, the training individuals as they are; `all`, with the individuals that were taken away

@@ -6,7 +6,7 @@ many differ; should be 0.
 The individuals are independent draws of the allele frequencies of the shipped panel at its SNPs,
 with insertions and deletions planted between them. Their VCF is written by the package, `genoloom
 consensus` makes both haplotypes of everybody with their chains, and every haplotype is compared
-with the reference along its chain: between two blocks stands an insertion or a deletion, within a
+with the reference along its chain: between two blocks is an insertion or a deletion, within a
 block single bases. The whole megabase takes 20 times as long as the default stretch and writes 2 GB
 of bases.
 """

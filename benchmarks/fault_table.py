@@ -175,7 +175,7 @@ def judged(kept: dict) -> dict[str, list[dict]]:
         if m["metric"] in known
     ]
     return {
-        name: fidelity_rows(measured, name, "control", kept["individuals"], group=name)
+        name: fidelity_rows(measured, name, "baseline", kept["individuals"], group=name)
         for name in measured[0].values
         if name != "T"
     }
@@ -254,8 +254,10 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--set", choices=SETS, default="demo", help="data set (default: the shipped one)"
     )
-    parser.add_argument("--individuals", type=int, default=99, help="individuals a group, at most")
-    parser.add_argument("--sites", type=int, help="the first so many sites (default: all)")
+    parser.add_argument(
+        "--individuals", type=int, default=99, help="individuals per group, at most"
+    )
+    parser.add_argument("--sites", type=int, help="the first N sites (default: all)")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument(

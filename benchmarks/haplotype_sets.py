@@ -184,7 +184,7 @@ def _write_individuals(labels: Path, chosen: BenchmarkSet, samples: set[str], ou
 
 
 def _write_unplaced(variants: Path, labels: Path, chosen: BenchmarkSet, out: Path) -> None:
-    """The 805 SNPs have neither positions nor alleles: they stand 1 Mb (1 cM) apart on a contig of
+    """The 805 SNPs have neither positions nor alleles: they are 1 Mb (1 cM) apart on a contig of
     their own, as A>C.
     """
     with gzip.open(variants, "rt") as handle:

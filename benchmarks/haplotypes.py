@@ -309,7 +309,7 @@ def compare(
 
 
 def _bits(model: Path, panel: Path, table: Path) -> float:
-    """Bits a site of the held-out individuals under the model; nan for generators without
+    """Bits per site of the held-out individuals under the model; nan for generators without
     likelihood.
     """
     generator, sites, _ = load_generator(model)

@@ -3,10 +3,10 @@ models by the package's own stages.
 
     python benchmarks/infilling.py --steps 300 --gaps 30
 
-Trains the sequence transformer twice for the same number of steps, without and with `infill`, on 80
-% of the promoters (clusters of shared 20-mers stay on one side), and fills gaps in held-out ones:
-20 and 50 bases, one a sequence, at a random place with at least 50 bases on both sides, given all
-before it and the `flank` behind it, as `genoloom sequences infill` does.
+Trains the sequence transformer twice for the same number of steps, without and with `fim_rate`, on
+80 % of the promoters (clusters of shared 20-mers stay on one side), and fills gaps in held-out
+ones: 20 and 50 bases, one a sequence, at a random place with at least 50 bases on both sides, given
+all before it and the `flank` after it, as `genoloom sequences infill` does.
 
 Lines: bits per base of whole held-out sequences; bits per base of the true filling of every
 held-out sequence, left to right, left to right with the lookahead of the chain but nothing learned,
@@ -25,7 +25,7 @@ import numpy as np
 import torch
 
 from genoloom.formats.sequence_sets import read_set
-from genoloom.models.sequence.between import read_right
+from genoloom.models.sequence.fill_in_the_middle import read_right
 from genoloom.models.sequence.infill import weighed_candidates
 from genoloom.models.sequence.transformer import TransformerGenerator
 from genoloom.models.sequence.transformer_training import base_log_probabilities, tokens_before
@@ -85,7 +85,7 @@ def parse() -> argparse.Namespace:
 def trained(infill: float, arguments: argparse.Namespace) -> TransformerGenerator:
     steps, path = arguments.steps, arguments.out / f"{infill}.{arguments.seed}.safetensors"
     options = SequenceTransformerOptions(
-        steps=steps, evaluate_every=max(1, steps // 6), infill=infill
+        steps=steps, evaluate_every=max(1, steps // 6), fim_rate=infill
     )
     started = time.process_time()
     train_sequences(
@@ -192,7 +192,7 @@ def print_candidates(
             f"    candidates {word}: effective {np.median(effective):.1f} (mean "
             f"{np.mean(effective):.1f}) of {arguments.candidates}; identity as proposed "
             f"{np.mean(proposed):.3f}, kept {np.mean(kept):.3f} +- "
-            f"{np.std(kept) / len(kept) ** 0.5:.3f}; {seconds:.1f} CPU seconds a gap",
+            f"{np.std(kept) / len(kept) ** 0.5:.3f}; {seconds:.1f} CPU seconds per gap",
             flush=True,
         )
 

@@ -243,7 +243,7 @@ def _audit(
 
 
 def summarise(rows: list[dict]) -> list[dict]:
-    """One row a leak: how often it was caught, and by what."""
+    """One row per leak: how often it was caught, and by what."""
     groups: dict[tuple, list[dict]] = defaultdict(list)
     for row in rows:
         groups[row["leak"], float(row["share"]), float(row["flips"])].append(row)
@@ -285,7 +285,7 @@ def main() -> int:
         "--individuals",
         type=int,
         default=250,
-        help="individuals a group; a third of the panel at most",
+        help="individuals per group; a third of the panel at most",
     )
     parser.add_argument(
         "--seeds",

@@ -1,5 +1,5 @@
-"""Templates of public individuals for a private cohort: fidelity and leak, beside private templates
-and the public individuals themselves.
+"""Templates of public individuals for a private cohort: fidelity and leak, next to private
+templates and the public individuals themselves.
 
     python benchmarks/public_templates.py --set dpyd-slice --seeds 1
 
@@ -78,7 +78,7 @@ def _run_set(name: str, seed: int, arguments: argparse.Namespace) -> list[dict]:
 
 
 def _dealt(population: list[str], private: int, seed: int) -> np.ndarray:
-    """Who is private, bool (n_individuals,): so many, the same share of each population."""
+    """Who is private, bool (n_individuals,): this many, the same share of each population."""
     rng = np.random.default_rng(derive_seed(seed, "private"))
     names = np.array(population)
     rank = np.empty(len(names))

@@ -126,7 +126,7 @@ def _privacy(made: dict[str, np.ndarray], training: Panel, held: Panel, seed: in
         with tempfile.TemporaryDirectory() as folder:
             public = Path(folder) / "privacy.tsv"
             audit(
-                name=name, comparands=Comparands(pairs, roles), controls=[],
+                name=name, comparands=Comparands(pairs, roles), baselines=[],
                 out=Path(folder) / "private" / "audit.tsv",
                 public=public, options=AuditOptions(), seed=seed,
             )  # fmt: skip
@@ -153,7 +153,7 @@ def _row(verdict: str, control: str, good: bool, found: str, reasons: list[str])
 
 def summary(rows: list[dict]) -> tuple[list[dict], list[str]]:
     """Seeds by verdict of each control."""
-    kinds = ["pass", "not run", "weak", "too close", "fail"]
+    kinds = ["pass", "not run", "weak", "overfitted", "fail"]
     table = []
     for key in dict.fromkeys((row["verdict"], row["control"], row["expected"]) for row in rows):
         own = [row for row in rows if (row["verdict"], row["control"], row["expected"]) == key]
@@ -175,8 +175,10 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--set", choices=SETS, default="demo", help="data set (default: the shipped one)"
     )
-    parser.add_argument("--individuals", type=int, default=250, help="individuals a group, at most")
-    parser.add_argument("--sites", type=int, help="the first so many sites (default: all)")
+    parser.add_argument(
+        "--individuals", type=int, default=250, help="individuals per group, at most"
+    )
+    parser.add_argument("--sites", type=int, help="the first N sites (default: all)")
     parser.add_argument(
         "--chosen-by",
         choices=["training", "everybody"],

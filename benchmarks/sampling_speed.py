@@ -6,7 +6,7 @@
 
 The network has random weights and codes: speed depends on sizes alone. Reports CPU seconds, so that
 other work on the machine matters little, and the peak resident memory of the process. `--threads`
-adds what a step of training takes by the clock, with one thread and with so many, in float32 and
+adds what a step of training takes by the clock, with one thread and with this many, in float32 and
 with products in bfloat16; this needs a machine with nothing else to do.
 """
 
@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--layers", type=int, default=3)
     parser.add_argument(
-        "--threads", type=int, help="time a step of training with one thread and with so many"
+        "--threads", type=int, help="time a step of training with one thread and with this many"
     )
     parser.add_argument("--models", type=Path, nargs="+", help="time trained models instead")
     arguments = parser.parse_args()
@@ -54,15 +54,17 @@ def main() -> None:
             )
         return
     rng = np.random.default_rng(1)
-    options = TransformerOptions(block=BLOCK, width=arguments.width, layers=arguments.layers)
+    options = TransformerOptions(block_size=BLOCK, width=arguments.width, layers=arguments.layers)
     generator = TransformerGenerator(options)
     generator.population_names, generator.n_variants = ["a", "b"], arguments.variants
     generator.layout = np.arange(arguments.variants)
-    n_blocks, n = -(-arguments.variants // options.block), arguments.haplotypes
-    codes = (rng.random((n_blocks, options.codes, options.block)) < 0.1).astype(np.int8)
-    count = rng.integers(2, 50, (n_blocks, options.codes))
+    n_blocks, n = -(-arguments.variants // options.block_size), arguments.haplotypes
+    codes = (rng.random((n_blocks, options.vocabulary_size, options.block_size)) < 0.1).astype(
+        np.int8
+    )
+    count = rng.integers(2, 50, (n_blocks, options.vocabulary_size))
     generator.codebook = BlockCodebook(
-        arguments.variants, codes, count, np.full((n_blocks, options.block), 1e-3, np.float32)
+        arguments.variants, codes, count, np.full((n_blocks, options.block_size), 1e-3, np.float32)
     )
     generator._build()
     generator.model.eval()
@@ -88,7 +90,7 @@ def main() -> None:
     started = time.process_time()
     for step in range(TRAINING_STEPS):
         training.train_step(step, 0.5)
-    trained = TRAINING_STEPS * options.batch * min(options.context, n_blocks) * options.block
+    trained = TRAINING_STEPS * options.batch * min(options.context, n_blocks) * options.block_size
     report("training", trained, time.process_time() - started)
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GB")
     if arguments.threads:

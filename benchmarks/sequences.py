@@ -12,7 +12,7 @@ one side of the other two splits; 20 % is held out.
 Columns: bits per base on held-out sequences of the best plain Markov chain (no position), the tuned
 and the adaptive chain and the model; the difference to the adaptive chain with its 95 % bootstrap
 interval over clusters; the same on the held-out sequences that share no 20-mer with training; AUC
-of the two classifiers and identity with the nearest training sequence, beside what training
+of the two classifiers and identity with the nearest training sequence, next to what training
 sequences score in place of the synthetic ones. Of `ecoli-expression`: the Spearman correlation of
 the wanted bin with what an oracle of held-out sequences reads, its ceiling, and the same from GC
 content alone, at several weights of guidance, and without the generator's reader of labels.
@@ -285,8 +285,8 @@ def train(
 
 
 def affordable_steps(generator: str, options, out: Path, arguments: argparse.Namespace) -> int:
-    """How many steps fit into the minutes here and now, with all that a training does beside: a few
-    are run and thrown away.
+    """How many steps fit into the minutes here and now, with all that a training does alongside: a
+    few are run and thrown away.
     """
     trial = options.model_copy(
         update={"steps": PACE_STEPS, "evaluate_every": PACE_STEPS, "patience": None}
@@ -370,12 +370,12 @@ def print_speed(threads: int) -> None:
             for size in (1, 6)
         )
         print(
-            f"training on windows of {window} bases, bases/s by bases a token: {by_size}",
+            f"training on windows of {window} bases, bases/s by bases per token: {by_size}",
             flush=True,
         )
 
 
-def untrained(token_bases: int = 1) -> TransformerGenerator:
+def untrained(kmer_size: int = 1) -> TransformerGenerator:
     """The default transformer, with nothing learned."""
     rows, T = 32, 256
     bases, nothing = (
@@ -386,7 +386,7 @@ def untrained(token_bases: int = 1) -> TransformerGenerator:
         bases, np.full(rows, T), nothing, [""], np.arange(rows) % 4 == 0, np.arange(rows), True
     )
     model = TransformerGenerator(
-        SequenceTransformerOptions(steps=1, evaluate_every=1, token_bases=token_bases)
+        SequenceTransformerOptions(steps=1, evaluate_every=1, kmer_size=kmer_size)
     )
     model.fit(data, TrainingRun(Path(tempfile.mkdtemp()), "", 1))
     return model

@@ -8,9 +8,9 @@ anybody where nothing leaks.
 The real individuals of every population are dealt into training, held-out and fresh individuals.
 Each generator is fitted to the training individuals and its sample audited with shadow models of
 its kind, which train for a share of its steps; so are the fresh individuals (`fresh individuals`),
-whom no attack may tell from chance. Columns: AUC of the stacked attacker without and with shadow
-models, the worst attack with its interval, and the CPU seconds of all shadow models together,
-estimated and spent.
+whom no attack may distinguish from chance. Columns: AUC of the stacked attacker without and with
+shadow models, the worst attack with its interval, and the CPU seconds of all shadow models
+together, estimated and spent.
 """
 
 import argparse
@@ -165,8 +165,10 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--set", choices=SETS, default="demo", help="data set (default: the shipped one)"
     )
-    parser.add_argument("--individuals", type=int, default=99, help="individuals a group, at most")
-    parser.add_argument("--sites", type=int, help="the first so many sites (default: all)")
+    parser.add_argument(
+        "--individuals", type=int, default=99, help="individuals per group, at most"
+    )
+    parser.add_argument("--sites", type=int, help="the first N sites (default: all)")
     parser.add_argument(
         "--generators", nargs="+", choices=GENERATORS, default=["independent", "markov", "mosaic"]
     )

@@ -7,7 +7,7 @@ generators and their options.
         mosaic:segment_cm=0.02
 
 Each case is a generator and its options. A seed makes one split into halves, the same for all
-cases, and one training. Writes a tab-separated table to standard output, one row a case and seed;
+cases, and one training. Writes a tab-separated table to standard output, one row per case and seed;
 `real` rows take the training individuals themselves as if they were synthetic (they are as near to
 the held-out individuals as a perfect generator's rows, and give away everything), `fresh` rows take
 one half of the held-out individuals against the other: what a perfect generator scores.
@@ -69,7 +69,7 @@ def main() -> None:
     parser.add_argument("--map", type=Path)
     parser.add_argument("--contig", default="20")
     parser.add_argument("--region", help="START-END")
-    parser.add_argument("--train", type=int, help="only so many of the training individuals")
+    parser.add_argument("--train", type=int, help="only this many of the training individuals")
     parser.add_argument(
         "--populations", help="only individuals of these populations, comma-separated"
     )

@@ -90,7 +90,7 @@ def measure(panel, role: np.ndarray, seed: int) -> list:
 
     held = panel.take_individuals(np.flatnonzero(role == "holdout")).take_sites(modelled)
     alleles = held.haplotypes.read(0, len(modelled)).copy()
-    n_individuals, block = alleles.shape[1] // 2, generator.options.block
+    n_individuals, block = alleles.shape[1] // 2, generator.options.block_size
     heterozygous = (alleles[:, 0::2] != alleles[:, 1::2]) & (alleles >= 0).reshape(
         len(alleles), -1, 2
     ).all(axis=2)

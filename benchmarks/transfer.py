@@ -79,8 +79,7 @@ def main() -> None:
             halves = Halves(train.take_sites(shared), held, seed)
             print(
                 f"# {len(train.individuals)} individuals train, {len(held.individuals)} are held "
-                "out, "
-                f"{len(shared)} sites",
+                f"out, {len(shared)} sites",
                 flush=True,
             )
             for name, generator in cases(base, index):

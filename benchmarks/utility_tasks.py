@@ -5,8 +5,8 @@
 For each seed the individuals are split in half; generators are trained on one half, and `genoloom
 utility` compares as many synthetic individuals with them, judged on the other half. The table has
 the median, the least and the largest value over seeds of each figure, and of its ratio to real
-data; `mosaic` and `real` do not depend on the generator and stand once. Figures of populations are
-left out but for the imputation of all sites. Synthetic files of an earlier run are used again.
+data; `mosaic` and `real` do not depend on the generator and are listed once. Figures of populations
+are left out but for the imputation of all sites. Synthetic files of an earlier run are used again.
 """
 
 import argparse

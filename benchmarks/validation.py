@@ -1,5 +1,5 @@
-"""Own statistics beside scikit-allel: the same input, the time of each, and how far the results are
-apart.
+"""Own statistics next to scikit-allel: the same input, the time of each, and how far the results
+are apart.
 
     make bench-validation
     python benchmarks/validation.py --individuals 1000 --sites 2000 --data /path/to/data
@@ -45,8 +45,7 @@ def main() -> int:
     population = np.array(panel.individuals.population)[individuals]
     print(
         f"{name}: {len(individuals)} individuals x {len(common)} sites, "
-        f"{os.environ['OMP_NUM_THREADS']} "
-        "thread(s)"
+        f"{os.environ['OMP_NUM_THREADS']} thread(s)"
     )
     rows = [
         _compared(

@@ -58,7 +58,7 @@ def measure(work, arguments: argparse.Namespace) -> None:
         resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
     )
     print(
-        f"{work.__name__.split('_')[0]}: {len(training.individuals)} individuals a group, "
+        f"{work.__name__.split('_')[0]}: {len(training.individuals)} individuals per group, "
         f"{len(training.sites)} sites, {spent:.0f} CPU s, {memory:.1f} GB",
         flush=True,
     )
@@ -108,7 +108,7 @@ def audit_it(training: Panel, held: Panel, made: np.ndarray, seed: int) -> None:
     )
     with tempfile.TemporaryDirectory() as folder:
         audit(
-            name="mosaic", comparands=comparands, controls=[],
+            name="mosaic", comparands=comparands, baselines=[],
             out=Path(folder) / "private" / "audit.tsv",
             public=Path(folder) / "privacy.tsv", options=AuditOptions(), seed=seed,
         )  # fmt: skip

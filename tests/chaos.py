@@ -31,7 +31,7 @@ import psutil
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "src")]
 
-from small_project import TINY, write_project  # noqa: E402 - it stands beside this script
+from small_project import TINY, write_project  # noqa: E402 - it is next to this script
 
 DEMO = HERE.parent / "resources" / "demo"
 KINDS = ("SIGTERM", "SIGKILL", "disk full", "memory limit")
@@ -93,7 +93,7 @@ class Run:
         return cls(process, time.monotonic())
 
     def goes_on_for(self, seconds: float) -> bool:
-        """Whether it is still at work so many seconds after its start."""
+        """Whether it is still at work this many seconds after its start."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(max(0.0, seconds - (time.monotonic() - self.started)))
         return self.process.poll() is None
@@ -235,7 +235,7 @@ def chaos(
     cores: int = 1,
     kinds: tuple[str, ...] = KINDS,
 ) -> int:
-    """Strike so many times; the number of things that were wrong.
+    """Strike this many times; the number of things that were wrong.
 
     Parameters
     ----------

@@ -157,7 +157,7 @@ def write_bed(prefix: Path, panel: Panel, alleles: np.ndarray) -> Path:
     """A PLINK 1 file set as plink writes it: A1 is the rarer allele, code 0 where nobody has it;
     variant-major.
 
-    After https://www.cog-genomics.org/plink/1.9/formats#bed: two bits an individual, 00 A1/A1, 01
+    After https://www.cog-genomics.org/plink/1.9/formats#bed: two bits per individual, 00 A1/A1, 01
     missing, 10 A1/A2, 11 A2/A2.
     """
     lines, rows = [], [b"\x6c\x1b\x01"]

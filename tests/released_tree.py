@@ -51,7 +51,7 @@ TABLES, PRIVATE = f"validation/p/{NAME}", f"private/p/{NAME}"
 
 
 def make_tree(folder: Path, *contigs: str) -> Path:
-    """Run every stage in `folder`, once; returns it. Raw input and the sheet of panels stand beside
+    """Run every stage in `folder`, once; returns it. Raw input and the sheet of panels are next to
     `results`.
     """
     write_raw(folder, contigs=contigs or ("20",))
@@ -194,7 +194,7 @@ def measure(folder: Path) -> None:
     made = [results / MADE / contig for contig in contigs_of(folder)]
     files = {"synthetic": made, "panels": panels_of(folder), "split": results / "splits/p.tsv"}
     files |= {"train": [], "holdout": [], "samples": [], "genetic_map": None}
-    common = {"name": NAME, "controls": [], "seed": 6, "sources": source_files(**files)}
+    common = {"name": NAME, "baselines": [], "seed": 6, "sources": source_files(**files)}
     with open_comparands(**files) as comparands:
         table, options = results / TABLES / "fidelity.tsv", ValidateOptions(n_permutations=2)
         validate(**common, comparands=comparands, out=table, figures=None, options=options)
@@ -236,7 +236,7 @@ def write_tables(
     metrics = {"ld_r2_correlation": "pass", "sites_lost": "weak"} | (metrics or {})
     base = {
         "row": NAME,
-        "kind": "control",
+        "kind": "baseline",
         "population": "all",
         "bin": "all",
         "value": 0.9,
@@ -261,7 +261,9 @@ RECORDS = (
 
 
 def restamp(record: Path, *others: Path, **changes) -> None:
-    """Let a record say that its outputs, beside it or in `others`, were written as they are now."""
+    """Let a record say that its outputs, next to it or in `others`, were written as they
+    are now.
+    """
     values = json.loads(record.read_text()) | changes
     files = {
         name: next(f / name for f in (record.parent, *others) if (f / name).exists())

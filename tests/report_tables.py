@@ -21,8 +21,8 @@ METRICS = {
 LARGE_ENOUGH, TOO_SMALL = 20.0, 200.0  # effective sites, for 150 individuals and a limit of 0.6
 # classifier AUC and worst attack of each: where it is in the trade-off plot
 GENERATORS = {
-    "independent": ("control", 0.98, 0.51),
-    "mosaic": ("control", 0.62, 0.70),
+    "independent": ("baseline", 0.98, 0.51),
+    "mosaic": ("baseline", 0.62, 0.70),
     "transformer": ("generator", 0.6, 0.57),
     "gan": ("generator", 0.75, 0.74),
 }
@@ -123,7 +123,7 @@ def write_results(folder: Path, effective_sites: float = LARGE_ENOUGH) -> Path:
         rows.append(fidelity_row(name, kind, "frequency_error", 0.3, "fail", population="AAA"))
         rows.append(fidelity_row(name, kind, "frequency_error", 0.2, bin="1-5%"))
         rows += [
-            fidelity_row("real", "control", metric, value) for metric, value in METRICS.items()
+            fidelity_row("real", "baseline", metric, value) for metric, value in METRICS.items()
         ]
         place = folder / "validation" / "demo" / name
         write_table(place / "fidelity.tsv", FIDELITY, rows)
@@ -165,13 +165,13 @@ def write_results(folder: Path, effective_sites: float = LARGE_ENOUGH) -> Path:
         ["step", "bits", "train_bits", "score"],
         history,
     )
-    for name, kind in (("markov", "control"), ("transformer", "generator")):
+    for name, kind in (("markov", "baseline"), ("transformer", "generator")):
         place = folder / "validation" / "sequences" / "slice"
         rows = [
             fidelity_row(name, kind, metric, 0.5)
             for metric in ("bits_per_base", "gc_distance", "kmer6_auc")
         ]
-        rows.append(fidelity_row("real", "control", "gc_distance", 0.4))
+        rows.append(fidelity_row("real", "baseline", "gc_distance", 0.4))
         write_table(place / f"{name}.tsv", FIDELITY, rows)
         shares = {group: [1] * 40 for group in ("holdout", "train", "synthetic")}
         data = {"gc": {"edges": np.linspace(0, 1, 41).tolist(), **shares}}

@@ -295,7 +295,7 @@ def compare(
         validate_stage.validate(
             name=name,
             comparands=comparands,
-            controls=[],
+            baselines=[],
             out=out / "fidelity.tsv",
             figures=None,
             options=chosen,
@@ -336,7 +336,7 @@ def audit(
         audit_stage.audit(
             name=name,
             comparands=comparands,
-            controls=[],
+            baselines=[],
             out=out / "audit.tsv",
             public=out / "public.tsv",
             options=chosen,

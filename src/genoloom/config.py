@@ -42,8 +42,7 @@ class PrepareOptions(Section):
     allow_unphased: Literal["no", "drop-sites", "drop-individuals"] = Field(
         "no",
         description="Unphased heterozygotes are an error, unless their sites or their individuals "
-        "may "
-        "be dropped.",
+        "may be dropped.",
     )
     reference_mismatch: Literal["error", "reject"] = Field(
         "error",
@@ -70,7 +69,7 @@ class PrepareOptions(Section):
     )
     ploidy: Literal["auto", "diploid", "haploid", "x-linked", "y-linked"] = Field(
         "auto",
-        description="Who has one haplotype: nobody, everybody, males beside diploid females, or "
+        description="Who has one haplotype: nobody, everybody, males next to diploid females, or "
         "males alone; 'auto' knows X, Y and MT by their names, and the pseudo-autosomal regions.",
     )
     build: Literal["auto", "GRCh37", "GRCh38"] = Field(
@@ -125,19 +124,17 @@ class CohortOptions(Section):
     admixture: str | None = Field(
         None,
         description="Ancestry of admixed individuals, such as 'EUR:0.8,AFR:0.2'; null makes none. "
-        "They "
-        "have the population 'admixed'.",
+        "They have the population 'admixed'.",
     )
     admixed: Share = Field(
         0.5,
         description="Share of the individuals that are admixed, where there is an admixture. "
-        "Validation "
-        "and audit need some who are not.",
+        "Validation and audit need some who are not.",
     )
     generations: float = Field(
         8.0,
         gt=0,
-        description="Generations since admixture: ancestry is redrawn at this rate a Morgan.",
+        description="Generations since admixture: ancestry is redrawn at this rate per Morgan.",
     )
     inbreeding: Share = Field(
         0.0,
@@ -212,8 +209,7 @@ class ConsensusOptions(Section):
         4,
         ge=0,
         description="Individuals, from the top of the cohort sheet, whose FASTA the workflow "
-        "writes; 0 "
-        "writes none.",
+        "writes; 0 writes none.",
     )
 
 
@@ -236,8 +232,7 @@ class ValidateOptions(Section):
     phaser: Literal["none", "beagle"] = Field(
         "none",
         description="Program that phases synthetic and real individuals anew, to compare switch "
-        "errors; "
-        "where it is missing, they are 'not run'.",
+        "errors; where it is missing, they are 'not run'.",
     )
 
 
@@ -254,8 +249,7 @@ class AuditOptions(Section):
         1000,
         ge=FEWEST_RESAMPLES,
         description="Bootstrap resamples of individuals, and shuffles of who trained; with fewer a "
-        "test "
-        "could not reach its level.",
+        "test could not reach its level.",
     )
     max_auc: Share = Field(
         0.6,
@@ -270,8 +264,7 @@ class AuditOptions(Section):
         "auto",
         description="Even number of times the generator is trained anew, on halves of the real "
         "individuals, for a stronger attacker; 'auto': 4 where they are estimated to cost no more "
-        "than "
-        "shadow_minutes, else none. 0: no such attacker.",
+        "than shadow_minutes, else none. 0: no such attacker.",
     )
     shadow_minutes: float = Field(
         5.0,
@@ -288,8 +281,7 @@ class AuditOptions(Section):
     recipient: str | None = Field(
         None,
         description="Public crypt4gh key file; the private table of individuals is then encrypted "
-        "for "
-        "its owner (pip install crypt4gh).",
+        "for its owner (pip install crypt4gh).",
     )
 
 
@@ -307,8 +299,7 @@ class ReleaseOptions(Section):
     max_tpr: Share = Field(
         0.025,
         description="Largest true positive rate at 1 % false positives; where individuals are few, "
-        "what "
-        "chance explains may leave too.",
+        "what chance explains may leave too.",
     )
     shadow_models: bool = Field(
         True,
@@ -317,9 +308,8 @@ class ReleaseOptions(Section):
     )
     fidelity: Literal["pass", "weak", "any"] = Field(
         "weak",
-        description="Worst fidelity verdict of a metric over all individuals; 'too close' and 'not "
-        "run' "
-        "never pass.",
+        description="Worst fidelity verdict of a metric over all individuals; 'overfitted' and "
+        "'not run' never pass.",
     )
     may_be_missing: str = Field(
         "", description="Fidelity metrics that may be 'not run', separated by commas."
@@ -360,7 +350,7 @@ class Config(Section):
     panels: str | None = Field(
         None, description="Sheet of panels: one row for each contig of each panel."
     )
-    sequence_sets: str | None = Field(None, description="Sheet of sequence sets: one row a set.")
+    sequence_sets: str | None = Field(None, description="Sheet of sequence sets: one row per set.")
     generators: list[Literal["transformer", "gan", "copying_network"]] = Field(
         ["transformer", "gan"], description="Haplotype generators to train."
     )
@@ -368,12 +358,12 @@ class Config(Section):
         Literal["independent", "markov", "mosaic", "matched_mosaic", "hmm", "li_stephens"]
     ] = Field(
         ["independent", "markov", "mosaic", "matched_mosaic"],
-        description="Haplotype generators to run beside them as controls; every table and figure "
+        description="Simple haplotype generators to run as well; every table and figure "
         "shows both.",
     )
     sequence_generators: list[Literal["transformer", "gan"]] = Field(
         ["transformer", "gan"],
-        description="Sequence generators to train; the Markov chain always runs beside them.",
+        description="Sequence generators to train; the Markov chain always runs alongside them.",
     )
     prepare: PrepareOptions = Field(default_factory=PrepareOptions)
     split: SplitOptions = Field(default_factory=SplitOptions)

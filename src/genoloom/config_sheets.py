@@ -21,7 +21,7 @@ PANEL_COLUMNS = {
 }
 SEQUENCE_COLUMNS = {
     "set": "Name of the set: letters, digits, `_`, `-`, `.`.",
-    "source": "FASTA, labelled FASTA, CSV/TSV with a `seq` column, or one sequence a line.",
+    "source": "FASTA, labelled FASTA, CSV/TSV with a `seq` column, or one sequence per line.",
     "regions": "BED of intervals of a FASTA source, with label and strand; empty: windows over "
     "everything.",
 }
@@ -32,8 +32,7 @@ INDIVIDUALS_COLUMNS = {
     "cohort may name it.",
     "sex": "male, female, M, F, 1, 2 or unknown; the column may be absent.",
     "family": "Individuals of one family are never divided between training and holdout; the "
-    "column may "
-    "be absent.",
+    "column may be absent.",
 }
 # directories of results/ that a panel of this name would collide with
 RESERVED = {"sequences", "private"}
@@ -91,7 +90,9 @@ def read_panel_sheet(
             number, "contig", row["contig"]
         )
         if (row["panel"], row["contig"]) in seen:
-            problems.append((f"line {number}", f"{row['panel']} {row['contig']}", "stands twice"))
+            problems.append(
+                (f"line {number}", f"{row['panel']} {row['contig']}", "is listed twice")
+            )
         seen.add((row["panel"], row["contig"]))
         if row["region"] and not re.fullmatch(r"[\d,]+-[\d,]+", row["region"]):
             problems.append((f"line {number} region", row["region"], "is not START-END"))
@@ -108,7 +109,7 @@ def read_sequence_sheet(path: str | Path, directory: str | Path = ".") -> list[S
     for number, row in rows:
         problems += _name_problems(number, "set", row["set"])
         if names.count(row["set"]) > 1:
-            problems.append((f"line {number} set", row["set"], "stands twice"))
+            problems.append((f"line {number} set", row["set"], "is listed twice"))
     if problems:
         raise ConfigError(path, problems)
     return [SequenceRow(**row) for _, row in rows]

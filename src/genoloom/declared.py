@@ -24,7 +24,7 @@ SUM_TOLERANCE = 1e-3
 
 def _distinct(names: list[str]) -> list[str]:
     if len(set(names)) < len(names):
-        raise ValueError("a name stands twice")
+        raise ValueError("a name is listed twice")
     return names
 
 
@@ -111,7 +111,7 @@ class Declared:
         low, high : float, optional
             Bounds of the values, both allowed. Numbers must be finite in any case, but for
         minus_infinity : bool
-            where this may stand, as in logarithms of chances, and for
+            where this may be, as in logarithms of chances, and for
         or_nan : bool
             arrays that may be "not known" throughout.
         shares : bool

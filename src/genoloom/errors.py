@@ -40,7 +40,7 @@ class ConfigError(GenoLoomError):
     source : str
         The configuration file.
     problems : list of (key, value, message)
-        One entry a problem.
+        One entry per problem.
     """
 
     def __init__(self, source: object, problems: list[tuple[str, str, str]]):

@@ -50,8 +50,7 @@ NO_MEMORY = (errno.ENOMEM, errno.EAGAIN)  # the second: no more processes or thr
 MEMORY = "not enough memory"
 MORE_MEMORY = (
     "give it more (ulimit -v, the memory of the batch job), or use fewer individuals, sites or "
-    "threads "
-    "at a time"
+    "threads at a time"
 )
 _MEMORY_WORDS = re.compile(
     r"cannot allocate memory|can't allocate memory|unable to allocate|not enough memory|out of "
@@ -120,7 +119,7 @@ def is_full(folder: Path) -> bool:
 
 
 def reserve(handle: int, size: int) -> None:
-    """Give the open file `handle` (a descriptor) so many bytes on the disk, before it is mapped
+    """Give the open file `handle` (a descriptor) this many bytes on the disk, before it is mapped
     into memory.
 
     A full disk is then an error here; later it would end the process with SIGBUS.

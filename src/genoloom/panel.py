@@ -307,13 +307,13 @@ def paired(panel: Panel, group: list[str]) -> tuple[Panel, np.ndarray]:
 
     The pseudo-diploid individuals of chromosome X studies (Li & Durbin 2011,
     doi:10.1038/nature10231): two individuals of one sex, population and `group`, in the order of
-    the panel; of an odd number the last is left out. What such a pair has at a site are two haplotypes
-    and no genotype. Nothing is read.
+    the panel; of an odd number the last is left out. What such a pair has at a site are two
+    haplotypes and no genotype. Nothing is read.
 
     Parameters
     ----------
     group : list of str
-        What members of a pair must share beside sex and population, such as their role.
+        What members of a pair must share next to sex and population, such as their role.
 
     Returns
     -------

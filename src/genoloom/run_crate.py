@@ -85,7 +85,7 @@ def run_crate(
     made = {path for job in jobs for path in job.outputs}
     known = {file.path for file in files}
     begin, end = min(job.start for job in jobs), max(job.end for job in jobs)
-    actions, controls, values = [], [], []
+    actions, baselines, values = [], [], []
     for number, job in enumerate(jobs):
         own = [
             {
@@ -107,9 +107,9 @@ def run_crate(
                 **({"subjectOf": {"@id": job.log}} if job.log in known else {}),
             }
         )  # fmt: skip
-        controls.append(
+        baselines.append(
             {
-                "@id": f"#control-{number}", "@type": "ControlAction",
+                "@id": f"#baseline-{number}", "@type": "ControlAction",
                 "name": f"job of {job.rule}",
                 "instrument": {"@id": f"#step-{job.rule}"}, "object": {"@id": f"#job-{number}"},
             }
@@ -156,7 +156,7 @@ def run_crate(
     }  # fmt: skip
     engine = {
         "@id": "#engine-run", "@type": "OrganizeAction", "name": "Run of Snakemake",
-        "instrument": {"@id": "#snakemake"}, "object": _ids(c["@id"] for c in controls),
+        "instrument": {"@id": "#snakemake"}, "object": _ids(c["@id"] for c in baselines),
         "result": {"@id": "#run"}, "startTime": _time(begin), "endTime": _time(end),
     }  # fmt: skip
     graph = [
@@ -180,7 +180,7 @@ def run_crate(
            "softwareVersion": versions["genoloom"]} for rule in rules),
         *({"@id": f"#step-{rule}", "@type": "HowToStep", "name": rule, "position": str(i),
            "workExample": {"@id": f"#rule-{rule}"}} for i, rule in enumerate(rules)),
-        run, engine, *controls, *actions, *parameters, *environment, *values,
+        run, engine, *baselines, *actions, *parameters, *environment, *values,
         *({"@id": name, "@type": "PropertyValue", "name": what, "value": f"sha256:{digest}",
            "exampleOfWork": {"@id": "#parameter-inputs"}}
           for name, (what, digest) in elsewhere.items()),

@@ -31,7 +31,7 @@ def row_uniforms(seeds: np.ndarray, counter: int | np.ndarray) -> np.ndarray:
     Parameters
     ----------
     seeds : ndarray, uint64, shape (n_rows,)
-        One seed a synthetic haplotype or sequence.
+        One seed per synthetic haplotype or sequence.
     counter : int or ndarray of int, shape (n_draws,)
         Which draw of the row, for example the index of the variant.
 

@@ -45,7 +45,7 @@ class SequenceOptions(Section):
         5,
         ge=2,
         le=50,
-        description="Labels that are numbers become so many bins, equally full on the training "
+        description="Labels that are numbers become this many bins, equally full on the training "
         "side: bin1, bin2, ...",
     )
     split: Literal["homology", "chunks"] = Field(
@@ -80,7 +80,7 @@ class GenerateSequencesOptions(Section):
         1.0, gt=0, description="Below 1 draws likelier bases. Not for the GAN."
     )
     top_k: int = Field(
-        4, ge=1, le=4, description="Draw among so many of the likeliest bases. Not for the GAN."
+        4, ge=1, le=4, description="Draw among this many of the likeliest bases. Not for the GAN."
     )
     top_p: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0,
@@ -101,7 +101,9 @@ class GenerateSequencesOptions(Section):
 class InfillOptions(Section):
     """Filling runs of N with a sequence model."""
 
-    max_gap: int = Field(64, ge=1, description="Fill runs of at most so many N; longer ones stay.")
+    max_gap: int = Field(
+        64, ge=1, description="Fill runs of at most this many N; longer ones stay."
+    )
     flank: int = Field(128, ge=1, description="Known bases on either side that a gap is filled by.")
     candidates: int = Field(
         64,
@@ -145,7 +147,7 @@ class SequenceTransformerOptions(Section):
         6, ge=0, le=64, description="Dilated causal convolutions under the attention."
     )
     heads: int = Field(4, ge=1, validate_default=True, description="Attention heads.")
-    token_bases: int = Field(
+    kmer_size: int = Field(
         1,
         ge=1,
         le=8,
@@ -170,21 +172,21 @@ class SequenceTransformerOptions(Section):
         description="Stop after this many evaluations without gain. Null never stops early: on "
         "repeats the gain over the chain comes late.",
     )
-    infill: Share = Field(
+    fim_rate: Share = Field(
         0.0,
-        description="Share of the steps in which what stands behind a random place is read first, "
+        description="Share of the steps in which what comes after a random place is read first, "
         "so that gaps can be filled given both sides. 0 trains from left to right alone. Needs "
-        "token_bases 1.",
+        "kmer_size 1.",
     )
 
     _heads_divide_width = field_validator("heads")(heads_divide_width)
 
-    @field_validator("infill")
+    @field_validator("fim_rate")
     @classmethod
-    def _gaps_need_single_bases(cls, infill: float, info: ValidationInfo) -> float:
-        if infill and info.data.get("token_bases", 1) > 1:
-            raise ValueError("a gap begins at any base: infill needs token_bases 1")
-        return infill
+    def _gaps_need_single_bases(cls, fim_rate: float, info: ValidationInfo) -> float:
+        if fim_rate and info.data.get("kmer_size", 1) > 1:
+            raise ValueError("a gap begins at any base: fim_rate needs kmer_size 1")
+        return fim_rate
 
 
 class SequenceGanOptions(Section):

@@ -71,7 +71,7 @@ def reverse_complement(bases: np.ndarray, length: np.ndarray) -> np.ndarray:
 
 
 def kmers(bases: np.ndarray, k: int, canonical: bool = False) -> np.ndarray:
-    """Codes of all k-mers of each row, two bits a base.
+    """Codes of all k-mers of each row, two bits per base.
 
     Parameters
     ----------

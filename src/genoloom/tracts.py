@@ -63,8 +63,8 @@ class Tracts:
         return Tracts(first, label)
 
     def second_copies_first(self, copied: "Tracts") -> "Tracts":
-        """Tracts of two rows an individual, the second row's being the first row's where `copied`
-        (one row an individual) is 1.
+        """Tracts of two rows per individual, the second row's being the first row's where `copied`
+        (one row per individual) is 1.
         """
         first, label = list(self.first), list(self.label)
         for i in range(len(copied)):

@@ -38,15 +38,13 @@ class TrainOptions(Section):
         2,
         ge=1,
         description="Smallest minor allele count, in copies among the training individuals, of a "
-        "site "
-        "that is modelled; the other sites are counted.",
+        "site that is modelled; the other sites are counted.",
     )
     min_carriers: int = Field(
         1,
         ge=1,
         description="Smallest number of training individuals who carry the minor allele of a site "
-        "that "
-        "is modelled. A release asks for 5. Give min_mac too.",
+        "that is modelled. A release asks for 5. Give min_mac too.",
     )
     validation_fraction: Annotated[float, Field(gt=0, lt=0.5)] = Field(
         0.1,
@@ -74,8 +72,7 @@ class TrainOptions(Section):
             raise ValueError(
                 "min_carriers without min_mac: in an earlier version min_carriers counted copies, "
                 "which is min_mac now, and fewest_people counted individuals, which is "
-                "min_carriers "
-                "now; give both keys"
+                "min_carriers now; give both keys"
             )
         return values
 
@@ -140,7 +137,7 @@ class HmmOptions(Section):
         le=800,
         description="Clusters; null takes one for six training haplotypes, at most 400.",
     )
-    block: int = Field(
+    block_size: int = Field(
         8, ge=1, le=64, description="Sites between possible jumps; 1 allows them everywhere."
     )
     pseudo_count: float = Field(
@@ -190,7 +187,7 @@ class TransformerOptions(Section):
     )
     minutes: float | None = Field(None, gt=0, description=MINUTES)
     batch: int = Field(32, ge=1, description="Haplotypes a step.")
-    block: int | None = Field(
+    block_size: int | None = Field(
         None,
         ge=4,
         le=128,
@@ -203,14 +200,14 @@ class TransformerOptions(Section):
         le=4096,
         description="Blocks of context; memory and time a site do not grow with the contig.",
     )
-    codes: int = Field(
+    vocabulary_size: int = Field(
         64,
         ge=2,
         le=1024,
-        description="Distinct training blocks kept a token; others are reached through the flip "
+        description="Distinct training blocks kept per token; others are reached through the flip "
         "kernel.",
     )
-    code_carriers: int = Field(
+    min_token_carriers: int = Field(
         2,
         ge=1,
         description="Training haplotypes that must share a block for it to be a code: a code of "
@@ -281,14 +278,16 @@ class GanOptions(Section):
     minutes: float | None = Field(None, gt=0, description=MINUTES)
     batch: int = Field(32, ge=2, description="Haplotypes a step.")
     critic_steps: int = Field(1, ge=1, description="Critic steps for each generator step.")
-    block: int | None = Field(
+    block_size: int | None = Field(
         None,
         ge=4,
         le=128,
         description="Sites a token; null takes the longest of 32, 16, 8 and 4 whose codes cover "
         "the cohort: 32 where sites are linked.",
     )
-    codes: int = Field(64, ge=2, le=256, description="Distinct training blocks kept a token.")
+    vocabulary_size: int = Field(
+        64, ge=2, le=256, description="Distinct training blocks kept per token."
+    )
     context: int = Field(
         48, ge=4, le=4096, description="Blocks of a training window; generation is not bound to it."
     )
@@ -309,7 +308,7 @@ class GanOptions(Section):
     likelihood_weight: float = Field(
         3.0,
         ge=0,
-        description="Weight of the likelihood of training rows beside the critic's loss; 0 trains "
+        description="Weight of the likelihood of training rows next to the critic's loss; 0 trains "
         "by the critic alone.",
     )
     pretrain_fraction: Share = Field(
@@ -350,20 +349,20 @@ class CopyingNetworkOptions(Section):
     minutes: float | None = Field(
         None, gt=0, description="Length of the schedule in minutes, in place of steps."
     )
-    block: int | None = Field(
+    block_size: int | None = Field(
         None,
         ge=2,
         le=32,
         description="Sites a token; null takes 16 where sites are linked, 8 where templates are "
         "fewer than 1000 or their codes do not cover the cohort, and 2 where sites are not linked.",
     )
-    codes: int = Field(
+    vocabulary_size: int = Field(
         64,
         ge=2,
         le=256,
-        description="Distinct blocks of the templates kept a token; others are reached by flips.",
+        description="Distinct blocks of the templates kept per token; others are reached by flips.",
     )
-    code_carriers: int = Field(
+    min_token_carriers: int = Field(
         2,
         ge=1,
         description="Templates that must share a block for it to be a code; with 1 a block of one "

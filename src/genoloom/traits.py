@@ -148,7 +148,7 @@ class TraitSheet(FiniteSection):
                 raise ValueError(f"correlations: '{pair.traits[0]}' with itself")
         seen = [frozenset(pair.traits) for pair in self.correlations]
         if len(set(seen)) != len(seen):
-            raise ValueError("correlations: a pair stands twice")
+            raise ValueError("correlations: a pair is listed twice")
         for kind in ("genetic", "environmental"):
             if np.linalg.eigvalsh(self.correlation(kind)).min() < 1e-6:
                 raise ValueError(f"the {kind} correlations contradict each other")

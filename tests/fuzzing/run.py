@@ -23,7 +23,7 @@ from genoloom.errors import GenoLoomError
 SECONDS = 10
 MEMORY = 1 << 30  # bytes beyond what the process has when it begins
 GOOD = ("read", "typed error")
-INDEXES = (".fai", ".gzi")  # made beside a FASTA, whatever comes of what it is read for
+INDEXES = (".fai", ".gzi")  # made next to a FASTA, whatever comes of what it is read for
 
 
 @dataclass(frozen=True)

@@ -309,7 +309,7 @@ def checkpoint_file() -> bytes:
 
 
 def model_words(kind: str, name: str) -> Callable[[], Files]:
-    """The description as text; `packed` puts the arrays and a digest that fits beside it."""
+    """The description as text; `packed` puts the arrays and a digest that fits next to it."""
     return lambda: {"m.safetensors": json.dumps(tiny_model(kind, name)[1], indent=1).encode()}
 
 

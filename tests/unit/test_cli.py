@@ -50,6 +50,11 @@ def test_a_former_spelling_is_taken_and_not_shown(name, option):
         assert given[option.name] in ("7", ["7"])
 
 
+def test_a_former_command_is_taken_and_not_shown():
+    assert "complete" not in genoloom.commands
+    assert CliRunner().invoke(genoloom, ["complete", "--help"]).exit_code == 0
+
+
 def test_inputs_have_one_spelling():
     shown = {flag for command in COMMANDS.values() for p in command.params for flag in p.opts}
     assert not shown & {option.former for _, option in RENAMED}

@@ -245,7 +245,7 @@ def test_every_key_has_a_description_and_stands_in_the_documents(repository):
         ("panel\tcontig\tvariants\nx\t../20\there\n", "may hold letters"),
         ("panel\tcontig\tvariants\nx\t20\t../elsewhere.vcf.gz\n", r"not found \(looked in "),
         ("panel\tcontig\tvariants\nsequences\t20\there\n", "is a reserved name"),
-        ("panel\tcontig\tvariants\nx\t20\there\nx\t20\there\n", "stands twice"),
+        ("panel\tcontig\tvariants\nx\t20\there\nx\t20\there\n", "is listed twice"),
         ("panel\tcontig\tvariants\tregion\nx\t20\there\t12\n", "is not START-END"),
         ("panel\tcontig\tvariants\nx\t\there\n", "is empty"),
         ("panel\tcontig\tvariant\nx\t20\there\n", "lacks the column 'variants'"),

@@ -74,8 +74,8 @@ def test_which_controls_copy_is_not_read_from_their_names():
     rows = [
         Judgement.model_construct(generator=name, kind=kind, **placed)
         for name, kind in (
-            ("mosaic", Role.CONTROL),
-            ("no_mosaic", Role.CONTROL),
+            ("mosaic", Role.BASELINE),
+            ("no_mosaic", Role.BASELINE),
             ("mosaic", Role.GENERATOR),
         )
     ]

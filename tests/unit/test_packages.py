@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-# whoever imports this function may import any module beside it, by a generator's name
+# whoever imports this function may import any module next to it, by a generator's name
 REGISTRY = "generator_class"
 # conda's name of a package, where it is another one than that of the Python package index
 CONDA = {"edlib": "python-edlib", "matplotlib": "matplotlib-base", "torch": "pytorch-cpu"}

@@ -14,7 +14,7 @@ def tiny_project(tmp_path, demo_dir) -> Path:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory, demo_dir, repository) -> Path:
-    """A small project whose workflow has run once; `trace` beside it says which files its commands
+    """A small project whose workflow has run once; `trace` next to it says which files its commands
     read.
     """
     from helpers import run_genoloom

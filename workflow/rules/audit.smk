@@ -59,7 +59,7 @@ rule audit_haplotypes:
         synthetic=get_synthetic_pgens,
         panel=get_panel_pgens,
         split="results/splits/{panel}.tsv",
-        control=get_controls("privacy.tsv"),
+        baseline=get_baselines("privacy.tsv"),
         model=get_models,
         shadow=get_shadows,
         recipient=settings.audit.recipient or [],
@@ -81,7 +81,7 @@ rule audit_haplotypes:
     params:
         synthetic=prefixes("--synthetic"),
         panels=prefixes("--panel"),
-        controls=each("--control", "control"),
+        baselines=each("--baseline", "baseline"),
         models=each("--model", "model"),
         shadows=each("--shadow", "shadow"),
         options=config_files.flags(settings.audit, leave_out=("recipient",)),
@@ -89,6 +89,6 @@ rule audit_haplotypes:
         seed=audit_seed,
     shell:
         "genoloom audit --name {wildcards.generator} {params.synthetic} {params.panels} "
-        "--split {input.split:q} {params.controls} {params.models} "
+        "--split {input.split:q} {params.baselines} {params.models} "
         "{params.shadows} {params.recipient} --out {output.private:q} --public {output.public:q} "
         "--leak {output.leak:q} {params.options} --seed {params.seed} --log {log:q}"

@@ -35,7 +35,7 @@ def escape_braces(text):
     return text.replace("{", "{{").replace("}", "}}")
 
 
-# a checkout may stand anywhere: its path is quoted for the shell, and braces are doubled, as the
+# a checkout may be anywhere: its path is quoted for the shell, and braces are doubled, as the
 # prefix is formatted with each command
 prefix = ['genoloom() { exec %s -m genoloom "$@"; }; ' % shlex.quote(python)]
 if SOURCE.is_dir():
@@ -218,10 +218,10 @@ def get_first_model(wildcards):
     return f"results/models/{wildcards.panel}/{wildcards.generator}/{contig}.safetensors"
 
 
-def get_controls(table):
+def get_baselines(table):
     """The baselines' tables, shown with those of a learned generator; a baseline has none."""
 
-    def controls(wildcards):
+    def baselines(wildcards):
         if wildcards.generator in haplotype.BASELINES:
             return []
         return [
@@ -229,7 +229,7 @@ def get_controls(table):
             for baseline in settings.baselines
         ]
 
-    return controls
+    return baselines
 
 
 def get_reference_values(wildcards):
@@ -239,7 +239,7 @@ def get_reference_values(wildcards):
     return [f"results/validation/{wildcards.panel}/{generators[0]}/reference_values.json"]
 
 
-def get_sequence_controls(wildcards):
+def get_sequence_baselines(wildcards):
     if wildcards.sequence_generator in sequence.BASELINES:
         return []
     return [

@@ -92,7 +92,7 @@ rule generate_haplotypes:
     """
     Sample {wildcards.contig} of the synthetic individuals with {wildcards.generator}
       {params.options}
-    The index beside is .tbi or .csi by the length of the contig, which is not known here: it is no
+    The index next to is .tbi or .csi by the length of the contig, which is not known here: it is no
     output of the rule.
     """
     input:

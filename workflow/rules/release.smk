@@ -6,7 +6,7 @@ REQUIRED INPUTS   the whole chain of one generator, each with its record of prov
                   results/models/{panel}/{generator}/{contig}.*,
                   results/synthetic/{panel}/{generator}/*,
                   results/validation/{panel}/{generator}/fidelity.tsv, privacy.tsv (and those of the
-                  controls), reference_values.json,
+                  baselines), reference_values.json,
                   results/private/{panel}/{generator}/audit.tsv, audit.json
 OUTPUTS           results/release/{panel}/{generator}/ (only where the gate passes)
 """
@@ -37,8 +37,8 @@ rule make_release:
         private=rules.audit_haplotypes.output.private,
         audited=rules.audit_haplotypes.output.audited,
         shadow=get_shadows,
-        controls=lambda wildcards: get_controls("fidelity.tsv")(wildcards)
-        + get_controls("privacy.tsv")(wildcards),
+        baselines=lambda wildcards: get_baselines("fidelity.tsv")(wildcards)
+        + get_baselines("privacy.tsv")(wildcards),
         records=get_records,
         templates=get_templates,
     output:

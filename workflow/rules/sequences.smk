@@ -115,7 +115,7 @@ rule validate_sequences:
         train=rules.prepare_sequences.output.train,
         holdout=rules.prepare_sequences.output.holdout,
         model=rules.train_sequences.output.model,
-        control=get_sequence_controls,
+        baseline=get_sequence_baselines,
         motifs=motif_files,
     output:
         table="results/validation/sequences/{set}/{sequence_generator}.tsv",
@@ -131,7 +131,7 @@ rule validate_sequences:
         mem_mb=4000,
         runtime=120,
     params:
-        controls=each("--control", "control"),
+        baselines=each("--baseline", "baseline"),
         options=config_files.flags(
             settings.validate_sequences, leave_out=("motifs",) if motif_files else ()
         ),
@@ -140,6 +140,6 @@ rule validate_sequences:
     shell:
         "genoloom sequences validate --name {wildcards.sequence_generator} "
         "--synthetic {input.synthetic:q} --train {input.train:q} --holdout {input.holdout:q} "
-        "--model {input.model:q} {params.controls} --out {output.table:q} "
+        "--model {input.model:q} {params.baselines} --out {output.table:q} "
         "--figures {output.figures:q} {params.motifs} {params.options} --seed {params.seed} "
         "--log {log:q}"

@@ -1,6 +1,7 @@
 """
 Train haplotype generators on the training half. The holdout is no input. With `privacy.mode:
-public` copying_network is trained on public individuals instead, and nothing of the cohort is an input.
+public` copying_network is trained on public individuals instead, and nothing of the cohort is an
+input.
 
 REQUIRED INPUTS   results/panels/{panel}/{contig}.*, results/splits/{panel}.tsv; in mode public
                   results/templates/{panel}/{contig}.*, made of the registered panel

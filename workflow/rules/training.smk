@@ -77,7 +77,7 @@ def get_public_panel(wildcards):
 
 
 def get_templates(wildcards):
-    """What a release has to show of the public individuals: their files, and what was registered."""
+    """The files of the public individuals that a release has to show, and what was registered."""
     if not of_public_individuals(wildcards):
         return []
     suffixes = (*PGEN_SUFFIXES, ".match.json", ".provenance.json")

@@ -19,7 +19,7 @@ rule validate_haplotypes:
         synthetic=get_synthetic_pgens,
         panel=get_panel_pgens,
         split="results/splits/{panel}.tsv",
-        control=get_controls("fidelity.tsv"),
+        baseline=get_baselines("fidelity.tsv"),
         reference_values=get_reference_values,
     output:
         table=report(
@@ -45,12 +45,12 @@ rule validate_haplotypes:
     params:
         synthetic=prefixes("--synthetic"),
         panels=prefixes("--panel"),
-        controls=each("--control", "control"),
+        baselines=each("--baseline", "baseline"),
         options=config_files.flags(settings.validate_),
         reference_values=each("--reference-values", "reference_values"),
         seed=panel_seed("validate"),
     shell:
         "genoloom validate --name {wildcards.generator} {params.synthetic} {params.panels} "
-        "--split {input.split:q} {params.controls} {params.reference_values} "
+        "--split {input.split:q} {params.baselines} {params.reference_values} "
         "--out {output.table:q} "
         "--figures {output.figures:q} {params.options} --seed {params.seed} --log {log:q}"

@@ -26,7 +26,7 @@ GROUPS = {
         evaluation.report,
     ],
     "Judge the data of any tool": [evaluation.compare],
-    "Use a trained model on other data": [haplotypes.score, haplotypes.complete],
+    "Use a trained model on other data": [haplotypes.score, haplotypes.impute],
     "Personalised medicine": [
         medicine.phenotypes, medicine.treatment_effects, medicine.utility,
     ],

@@ -11,8 +11,8 @@ from genoloom.cli.options import (
     DIRECTORY,
     as_list,
     as_named_files,
+    baselines_option,
     comparands_options,
-    controls_option,
     file_option,
     files_option,
     logged,
@@ -47,12 +47,12 @@ def _shown(flag: str, name: str, what: str):
 @click.command()
 @label_option
 @comparands_options
-@controls_option
+@baselines_option
 @file_option("--out", "Fidelity table to write.")
 @file_option("--figures", "Data of the report's figures to write (JSON).", required=False)
 @file_option(
     "--reference-values",
-    "reference_values.json beside the table of another generator of the same panel, seed and "
+    "reference_values.json next to the table of another generator of the same panel, seed and "
     "options: the real individuals are not measured again.",
     required=False,
 )
@@ -107,7 +107,7 @@ def shadow(comparands, sections, **given):
 @click.command()
 @label_option
 @comparands_options
-@controls_option
+@baselines_option
 @models_option
 @files_option(
     "--shadow",
@@ -156,10 +156,10 @@ def audit(comparands, sections, **given):
     help="Sheet of the synthetic individuals of one generator: individual, population.",
 )
 @click.option(
-    "--controls/--no-controls",
+    "--baselines/--no-baselines",
     default=True,
     show_default=True,
-    help="Also make and judge controls.",
+    help="Also make and judge baselines.",
 )
 @click.option(
     "--out",
@@ -171,7 +171,7 @@ def audit(comparands, sections, **given):
 @section_options(config.ValidateOptions, config.AuditOptions)
 @logged
 def compare(sections, **given):
-    """Put several generators, of any tool, into one table and one report, with controls.
+    """Put several generators, of any tool, into one table and one report, with baselines.
 
     \b
     genoloom compare --train train.bcf --holdout holdout.bcf --samples samples.tsv \\

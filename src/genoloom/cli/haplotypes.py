@@ -78,7 +78,7 @@ def train():
 
 
 def _privacy_options(command: Callable) -> Callable:
-    """What `copying_network` has beside: its data may be made of public individuals alone."""
+    """What `copying_network` has alongside: its data may be made of public individuals alone."""
     for option in (
         click.option(
             "--populations",
@@ -164,7 +164,7 @@ def redraw(sections, **given):
 @click.command()
 @model_option
 @cohort_option
-@file_option("--out", "Synthetic .vcf.gz or .bcf to write; a PGEN trio is written beside it.")
+@file_option("--out", "Synthetic .vcf.gz or .bcf to write; a PGEN trio is written next to it.")
 @seed_option
 @threads_option
 @section_options(config.GenerateOptions)
@@ -254,8 +254,8 @@ def score(**given):
 @seed_option
 @threads_option
 @logged
-def complete(**given):
+def impute(**given):
     """Impute missing calls and sites of phased individuals: one draw, and dosages."""
-    from genoloom.stages.complete import complete as stage
+    from genoloom.stages.impute import impute as stage
 
     stage(**given)

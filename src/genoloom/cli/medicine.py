@@ -63,7 +63,7 @@ def treatment_effects(sections, **given):
 @file_option("--out", "Table of figures to write.")
 @file_option("--figures", "Also write the data of the report's figures (JSON).", required=False)
 @files_option(
-    "--model", "models", "Model that imputes by itself beside the panels. Repeat for each contig."
+    "--model", "models", "Model that imputes by itself next to the panels. Repeat for each contig."
 )
 @seed_option
 @section_options(UtilityOptions)
@@ -76,7 +76,7 @@ def utility(comparands, sections, **given):
     genoloom utility --train train.bcf --holdout holdout.bcf --samples samples.tsv \\
         --synthetic synthetic.vcf.gz --out utility.tsv
 
-    Traits are planted. Each figure stands beside that of as many real individuals.
+    Traits are planted. Each figure is next to that of as many real individuals.
     """
     from genoloom.stages.inputs import open_comparands, source_files
     from genoloom.stages.utility import utility as stage

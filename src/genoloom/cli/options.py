@@ -139,6 +139,10 @@ threads_option = click.option(
 )
 
 
+# commands that still take the name they had in an earlier version
+RENAMED_COMMANDS = {"complete": "impute"}
+
+
 class OrderedGroup(click.Group):
     """A group whose help shows commands as they were added, or under `headings`, in sentences."""
 
@@ -148,6 +152,9 @@ class OrderedGroup(click.Group):
         for commands in (headings or {}).values():
             for command in commands:
                 self.add_command(command)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        return super().get_command(ctx, RENAMED_COMMANDS.get(name, name))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
@@ -278,9 +285,10 @@ def comparands_options(command: Callable) -> Callable:
     )
 
 
-controls_option = files_option(
-    "--control", "controls", "Table of a baseline, to show with this one. Repeat."
-)
+baselines_option = renamed_option(
+    "--baseline", "--control", "baselines", type=FILE, multiple=True, callback=as_list,
+    help="Table of a baseline, to show with this one. Repeat.",
+)  # fmt: skip
 name_option = click.option(
     "--name", required=True, help="What to call the synthetic data in the tables."
 )

@@ -7,7 +7,7 @@ import click
 from genoloom.cli.options import (
     DIRECTORY,
     OrderedGroup,
-    controls_option,
+    baselines_option,
     figures_option,
     file_option,
     history_option,
@@ -104,7 +104,7 @@ def sequences_generate(sections, **given):
 )
 @file_option("--holdout", "Real sequences that it has not seen.")
 @file_option("--model", "Model, for bits per base.", required=False)
-@controls_option
+@baselines_option
 @file_option("--out", "Table to write.")
 @figures_option
 @seed_option
@@ -145,7 +145,7 @@ def sequences_infill(sections, **given):
 )
 @file_option(
     "--report",
-    "JSON to write: agreement with the allele frequency, beside the chains and 6-mer counts.",
+    "JSON to write: agreement with the allele frequency, next to the chains and 6-mer counts.",
     required=False,
 )
 @click.option(

@@ -25,7 +25,7 @@ NAME_MAX = 255  # bytes of a file name, on every file system in common use
 def write_beside(*targets: str | Path) -> Iterator[list[Path]]:
     """Yield one temporary path for each target; rename them all when the block ends well.
 
-    The temporary files stand in the target's directory under a hidden name that keeps the target's
+    The temporary files are in the target's directory under a hidden name that keeps the target's
     suffixes. They are flushed to disk before the rename and removed when the block raises; what a
     killed process has left of the same targets is removed as well.
 

@@ -2,7 +2,7 @@
 used.
 
 htslib believes an index whatever the file says, and an index of another file gives other bases. So
-each record of a .fai is compared with the header line that it points behind, and each entry of a
+each record of a .fai is compared with the header line that it points after, and each entry of a
 .gzi with the blocks of the file. The layouts: the manual page faidx(5) of samtools, and the
 specification of BGZF in SAMv1, section 4.1.
 """
@@ -40,9 +40,10 @@ LONGEST_HEADER = 1 << 20
 
 
 def find_index(path: Path, scratch: Path) -> tuple[Path, Path | None]:
-    """The .fai, and the .gzi of a bgzip file: those beside `path` where they fit it, else new ones.
+    """The .fai, and the .gzi of a bgzip file: those next to `path` where they fit it, else new
+    ones.
 
-    New ones are put beside the file where it had none and the directory can be written, else into
+    New ones are put next to the file where it had none and the directory can be written, else into
     `scratch`.
 
     Raises
@@ -152,7 +153,7 @@ def _gzi_fits(index: Path, blocks: list[tuple[int, int]]) -> bool:
 
 
 def _fai_fits(path: Path, index: Path, blocks: list[tuple[int, int]]) -> bool:
-    """Each record begins behind the header of its name, ends where the next begins, and the last at
+    """Each record begins after the header of its name, ends where the next begins, and the last at
     the file's end.
     """
     records = []

@@ -35,7 +35,7 @@ _MEANINGS = {
 
 @dataclass(frozen=True)
 class Form:
-    """Where the columns of a map stand; `contig` None: there is no such column."""
+    """Where the columns of a map are; `contig` None: there is no such column."""
 
     name: str
     columns: int
@@ -162,7 +162,7 @@ def _bare(contig: str) -> str:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Cells of each line that is not blank; `#` begins a comment, but for a header that it stands
+    """Cells of each line that is not blank; `#` begins a comment, but for a header that it is
     before.
     """
     for line, text in text_lines(path):
@@ -178,7 +178,7 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 def _header_form(
     path: Path, lines: Iterator[tuple[int, list[str]]]
 ) -> tuple[Form | None, Iterator[tuple[int, list[str]]]]:
-    """The form that a header tells, or None, and the rows behind it. A comment that does not fit
+    """The form that a header tells, or None, and the rows after it. A comment that does not fit
     the first row is no header.
     """
     heads: list[tuple[int, list[str]]] = []
@@ -320,7 +320,7 @@ def _try(path: Path, form: Form, sample: list[tuple[int, list[str]]], contig: st
 
 
 def _are_contigs(names: list[str], n_rows: int) -> bool:
-    """Contigs stand on many rows each, and are no broken numbers."""
+    """Contigs are on many rows each, and are no broken numbers."""
     return len(names) <= max(1, n_rows // 2) and not any(
         re.fullmatch(r"[\d.]*\.[\d.]+(e[+-]?\d+)?", name, re.I) for name in names
     )

@@ -1,4 +1,4 @@
-"""Model files: arrays as safetensors, and a JSON beside them that says what the model is. Nothing
+"""Model files: arrays as safetensors, and a JSON next to them that says what the model is. Nothing
 unpickles.
 """
 
@@ -48,7 +48,7 @@ class ModelDescription(Description):
 
 
 class SitesDescription(Description):
-    """What is said of the sites beside their arrays."""
+    """What is said of the sites next to their arrays."""
 
     contig: str = Field(pattern=r"^[!-~]+$", max_length=1000)
     contig_length: int | None = Field(ge=1, le=2**40)
@@ -117,7 +117,7 @@ def read_description(
     Parameters
     ----------
     more : type of Description
-        What it must say beside what every model file says.
+        What it must say next to what every model file says.
 
     Raises
     ------
@@ -151,8 +151,8 @@ def load_model(
     generator_class : callable
         From a generator's name to its class.
     more : type of Description, declare_more : callable
-        What the description must say beside the generator's own words, and declares the arrays that
-        are not its own, given that.
+        What the description must say next to the generator's own words, and declares the arrays
+        that are not its own, given that.
 
     Raises
     ------

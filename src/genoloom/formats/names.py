@@ -37,7 +37,8 @@ def check_individual_names(source: object, names: Sequence[str]) -> None:
             source,
             f"sample {names.index('0') + 1} (counted from 1) is called '0', nobody in PLINK files",
             expected="another name",
-            remedy="name them anew, one name a line in NAMES: bcftools reheader -s NAMES -o OUT IN",
+            remedy="name them anew, one name per line in NAMES: bcftools reheader -s NAMES -o OUT "
+                   "IN",
         )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 `{prefix}.pgen` holds the alleles with phase, `{prefix}.pvar.zst` the sites (with the genetic
 position in the column `CM` when there is a map), `{prefix}.psam` the individuals. plink2 reads all
 three. A PGEN knows no half-missing call: both alleles of an individual are called or both are
-missing. Nor does it know haploid calls, which stand as homozygous ones; who is haploid follows from
+missing. Nor does it know haploid calls, which are as homozygous ones; who is haploid follows from
 the SEX of the .psam and the line `##genoloom_ploidy` of the .pvar.
 
     panel = open_panel(prefix)                       # reads sites and individuals; alleles are read
@@ -201,7 +201,7 @@ class PanelWriter:
     """Write a panel block by block; the files appear together when the block ends well.
 
     The PGEN header needs the number of variants, which is known only at the end, so the alleles are
-    spooled in two bits each beside the output.
+    spooled in two bits each next to the output.
 
     Parameters
     ----------

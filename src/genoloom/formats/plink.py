@@ -28,8 +28,8 @@ def open_plink(path: str | Path) -> tuple[list[Panel], int]:
     Raises
     ------
     InputError
-        A file is missing or damaged, variants are multiallelic or unsorted, samples stand twice,
-        files disagree.
+        A file is missing or damaged, variants are multiallelic or unsorted, samples are listed
+        twice, files disagree.
     """
     path = Path(path)
     individuals, runs, table = _bed_tables(path) if path.suffix == ".bed" else _pgen_tables(path)
@@ -39,7 +39,7 @@ def open_plink(path: str | Path) -> tuple[list[Panel], int]:
         if names.count(name) > 1:
             raise InputError(
                 table,
-                f"contig {name} stands in {names.count(name)} places",
+                f"contig {name} is in {names.count(name)} places",
                 remedy="plink2 --sort-vars",
             )
     total = sum(map(len, runs))

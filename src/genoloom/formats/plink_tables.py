@@ -48,13 +48,13 @@ def tables_beside(path: Path) -> tuple[Path, Path]:
             path, "not found", remedy="check the path; it is relative to where the command runs"
         )
     if not variants or not samples.exists():
-        expected = f"{stem.name}.pvar (or .pvar.zst) and {stem.name}.psam beside it"
-        raise InputError(path, "stands alone", expected=expected)
+        expected = f"{stem.name}.pvar (or .pvar.zst) and {stem.name}.psam next to it"
+        raise InputError(path, "lacks its companion files", expected=expected)
     return variants[0], samples
 
 
 def raw_files(variants: Path) -> dict[str, Path]:
-    """The files behind `variants`, by role: a .pgen has its sites and individuals beside it."""
+    """The files behind `variants`, by role: a .pgen has its sites and individuals next to it."""
     suffixes = (".pvar", ".pvar.zst", ".psam") if variants.suffix == ".pgen" else ()
     tables = {f"variants{suffix}": variants.with_suffix(suffix) for suffix in suffixes}
     return {"variants": variants} | {role: path for role, path in tables.items() if path.exists()}
@@ -89,8 +89,8 @@ def read_psam(path: str | Path) -> Individuals:
     """The individuals of a .psam: ids, sexes, and population, superpopulation and family where
     there are such columns.
 
-    Who an individual is, FID, IID and SID say together: where the IID alone stands twice, the id is
-    FID_IID, or FID_IID_SID.
+    Who an individual is, FID, IID and SID say together: where the IID alone is listed twice, the id
+    is FID_IID, or FID_IID_SID.
 
     Raises
     ------
@@ -195,7 +195,7 @@ def _ids(path: Path, table: list[tuple[int, dict[str, str]]]) -> list[str]:
         if len(set(ids)) == len(ids):
             if len(columns) > 1:
                 log.info(
-                    "%s: samples are named by %s, since IIDs stand several times",
+                    "%s: samples are named by %s, since IIDs are listed several times",
                     path,
                     "_".join(columns),
                 )
@@ -264,7 +264,7 @@ def read_bim(path: str | Path) -> list[Sites]:
 
 
 def _named(runs: list[Sites]) -> list[Sites]:
-    """Chromosomes by name where they stand as the numbers of PLINK 1."""
+    """Chromosomes by name where they are as the numbers of PLINK 1."""
     return [replace(run, contig=_CHROMOSOME_CODES.get(run.contig, run.contig)) for run in runs]
 
 

@@ -1,7 +1,7 @@
-"""What files were made of: a JSON record beside them with the digests of everything read and
+"""What files were made of: a JSON record next to them with the digests of everything read and
 everything written.
 
-A stage opens a `Making` before it reads, and writes the record when its outputs stand under their
+A stage opens a `Making` before it reads, and writes the record when its outputs are under their
 final names. A run that is killed between leaves a record that does not fit, which the release gate
 takes for what it is: no evidence.
 
@@ -62,7 +62,7 @@ class Provenance(BaseModel):
 
 
 def record_path(prefix: str | Path) -> Path:
-    """Where the record of the files at `prefix` stands."""
+    """Where the record of the files at `prefix` is."""
     return Path(f"{prefix}{SUFFIX}")
 
 
@@ -166,7 +166,7 @@ def read_provenance(path: Path) -> Provenance:
         )
     except FileNotFoundError:
         raise InputError(
-            path, "not found", remedy="make the files again: the command writes it beside them"
+            path, "not found", remedy="make the files again: the command writes it next to them"
         ) from None
     # a ValidationError is a ValueError
     except (OSError, ValueError, AttributeError, RecursionError) as error:
@@ -175,7 +175,7 @@ def read_provenance(path: Path) -> Provenance:
 
 def _unique(pairs: list[tuple[str, object]]) -> dict:
     if len(dict(pairs)) < len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("a key is listed twice")
     return dict(pairs)
 
 

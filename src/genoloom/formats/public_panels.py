@@ -1,4 +1,4 @@
-"""The record of a registered public panel: `panel.json` beside its PGEN trios, one a contig."""
+"""The record of a registered public panel: `panel.json` next to its PGEN trios, one a contig."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from genoloom.formats.atomic import write_beside
 from genoloom.formats.provenance import Digest
 
 RECORD = "panel.json"
-MATCH = ".match.json"  # beside templates: the account of a public panel and a cohort
+MATCH = ".match.json"  # next to templates: the account of a public panel and a cohort
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
 
 

@@ -48,7 +48,7 @@ def check_fasta_text(path: str | Path, head_bytes: int = 1 << 22) -> None:
 class Reference:
     """A FASTA with its index.
 
-    The index is made beside the file when it is missing; one that is older than the file, damaged
+    The index is made next to the file when it is missing; one that is older than the file, damaged
     or of another file is not used, which is said.
 
     Parameters
@@ -111,7 +111,7 @@ class Reference:
             raise InputError(
                 self.path,
                 f"{contig}:{start + 1}-{stop} cannot be read: the file is damaged, or no base "
-                "stands there",
+                "is there",
                 expected="letters (A, C, G, T, N and IUPAC codes)",
                 remedy=AGAIN,
             )

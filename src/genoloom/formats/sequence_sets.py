@@ -63,14 +63,14 @@ def read_records(path: str | Path, label_column: str = "label") -> Iterator[Reco
     A file that begins with `>` is FASTA. One named .csv, .tsv or .tab (or the same with .gz) is a
     table with a column `seq` and optional columns `label` and `name`; other columns are left alone.
     `label_column` names another column than `label`, or several with commas between them, whose
-    cells are joined by "+". Anything else is text, one sequence a line; there blank lines and lines
-    that begin with `#` are no sequences.
+    cells are joined by "+". Anything else is text, one sequence per line; there blank lines and
+    lines that begin with `#` are no sequences.
 
     Raises
     ------
     InputError
         A character that is no IUPAC letter (white space inside a sequence is one), with its line; a
-        name that stands twice; a table without `seq`; a damaged file; no sequence at all.
+        name that is listed twice; a table without `seq`; a damaged file; no sequence at all.
     """
     fasta, lines = _begun(path)
     if fasta:
@@ -86,8 +86,8 @@ def read_records(path: str | Path, label_column: str = "label") -> Iterator[Reco
             name = (
                 f"the name '{record.name}'" if re.fullmatch("[a-z]{1,8}", record.name) else "a name"
             )
-            found = f"{name} stands twice: of sequences {first} and {number}"
-            raise InputError(path, found, expected="one sequence a name")
+            found = f"{name} is listed twice: of sequences {first} and {number}"
+            raise InputError(path, found, expected="one sequence per name")
         yield record
     if not names:
         raise InputError(path, "holds no sequence")
@@ -206,7 +206,7 @@ def _read_table(
 
 
 def _one_word(text: str) -> str:
-    """Labels and names stand in FASTA headers, where white space would end them."""
+    """Labels and names are in FASTA headers, where white space would end them."""
     return "_".join(text.split())
 
 
@@ -292,7 +292,7 @@ def write_fasta(path: str | Path, records: Iterable[tuple[str, str]]) -> None:
 
 
 def write_set(path: str | Path, sequences: SequenceSet) -> None:
-    """A sequence set as FASTA; label, cluster and strands stand in the headers, so the file is all
+    """A sequence set as FASTA; label, cluster and strands are in the headers, so the file is all
     that training needs.
     """
     write_fasta(path, _set_records(sequences))

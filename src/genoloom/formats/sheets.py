@@ -47,7 +47,7 @@ def read_sheet(path: str | Path) -> list[tuple[int, dict[str, str]]]:
     ------
     InputError
         The file is missing, empty or no text, a row has more cells than the header, or a column
-        stands twice.
+        is listed twice.
     """
     header: list[str] = []
     rows = []
@@ -136,8 +136,7 @@ def read_individuals(
                 path,
                 f"has no column '{column}' among the {len(columns)} of its header",
                 expected="a header with individual, population[, sex][, family][, "
-                "superpopulation], "
-                "divided by tabs",
+                "superpopulation], divided by tabs",
                 remedy="put such a line first, rename the columns, or let `genoloom init "
                 "--samples` make the sheet",
             )
@@ -163,7 +162,7 @@ def read_individuals(
                 path,
                 f"line {number}: names the individual of another line again (line "
                 f"{lines[individual]})",
-                expected="one row an individual",
+                expected="one row per individual",
             )
         if sex.lower() not in SEX_WORDS and odd_sexes is None:
             # it may be a name
@@ -218,8 +217,7 @@ def match_individuals(path: str | Path, source: str | Path, samples: list[str]) 
         raise InputError(
             path,
             f"{individuals_count(len(absent))} are not in {source}, the first is the sheet's "
-            "individual "
-            f"{absent[0]} (counted from 1)",
+            f"individual {absent[0]} (counted from 1)",
             remedy="remove their rows from the sheet",
         )
     columns = zip(*(sheet[name] for name in samples), strict=True)
@@ -235,8 +233,7 @@ def check_listed(
         raise InputError(
             path,
             f"{individuals_count(len(lacking), 'samples')} of {source} are missing, the first is "
-            "its "
-            f"sample {lacking[0]} (counted from 1)",
+            f"its sample {lacking[0]} (counted from 1)",
             remedy="add them to the sheet, or take them out of the genotype file "
             "(bcftools view -S)",
         )

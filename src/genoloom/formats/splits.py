@@ -46,7 +46,7 @@ def read_split(path: str | Path) -> list[Row]:
             raise InputError(
                 path,
                 f"line {row.line}: the individual of line {line} again",
-                expected="one row an individual",
+                expected="one row per individual",
                 remedy=MAKE,
             )
     if not rows:

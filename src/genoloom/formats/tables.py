@@ -48,7 +48,7 @@ def write_table(path: str | Path, columns: list[str], rows: list[dict]) -> None:
 
 
 class Row(dict[str, str]):
-    """Cells by column, and the place they stand at; a number is asked for with `number` or
+    """Cells by column, and the place they are at; a number is asked for with `number` or
     `integer`.
     """
 

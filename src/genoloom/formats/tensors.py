@@ -1,4 +1,4 @@
-"""Files of arrays (safetensors), read with bounds: whatever stands in them, it costs no more than
+"""Files of arrays (safetensors), read with bounds: whatever is in them, it costs no more than
 their size.
 
 https://huggingface.co/docs/safetensors: eight bytes with the length of a JSON header, the header,

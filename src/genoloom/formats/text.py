@@ -190,13 +190,13 @@ def as_text(path: str | Path, number: int, line: bytes) -> str:
 def split_rows(
     path: str | Path, lines: Iterable[tuple[int, str]], delimiter: str = "\t"
 ) -> Iterator[tuple[int, list[str]]]:
-    """(line number, cells) of a delimited table; cells may stand in quotation marks, as csv writes
+    """(line number, cells) of a delimited table; cells may be in quotation marks, as csv writes
     them.
 
     Raises
     ------
     InputError
-        A quotation mark that is not closed or stands inside a cell.
+        A quotation mark that is not closed or is inside a cell.
     """
     number = 0
 

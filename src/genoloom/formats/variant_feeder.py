@@ -47,8 +47,8 @@ class Feeder:
         self.pid = pid
 
     def failed(self, patience: float | None) -> bool:
-        """Whether it found the data truncated or damaged; waits for its end, for so many seconds at
-        most.
+        """Whether it found the data truncated or damaged; waits for its end, for this many seconds
+        at most.
         """
         until = time.monotonic() + (patience or 0)
         while self.pid:

@@ -1,4 +1,4 @@
-"""What stands before the records of a VCF or BCF: its form, samples and contigs.
+"""What comes before the records of a VCF or BCF: its form, samples and contigs.
 
 Read here and not by htslib, so that what is wrong is told by line, and so that no name of an
 individual reaches a message. The content decides what a file is, never its name.
@@ -32,7 +32,7 @@ _OTHER_FORMS = FOREIGN | {
     b"@HD": ("a SAM file", "give the genotypes that were called from it"),
     b">": ("a FASTA file", "give it where a reference is asked for"),
     b"l\x1b\x01": ("a PLINK 1 .bed, which has no phase", "give the phased VCF, BCF or .pgen"),
-    b"l\x1b": ("a .pgen under another name", "call it .pgen, with .pvar and .psam beside it"),
+    b"l\x1b": ("a .pgen under another name", "call it .pgen, with .pvar and .psam next to it"),
 }
 # a second reader of a pipe would find nothing, or wait for ever
 _pipes_read: set[tuple[int, int]] = set()
@@ -65,7 +65,7 @@ class Header:
     raw : bytes
         The header, uncompressed, without a byte order mark.
     bom : bool
-        A byte order mark stands before it.
+        A byte order mark comes before it.
     pipe : int or None
         The open file descriptor of a pipe; None for a file.
     taken : bytes
@@ -197,7 +197,7 @@ def _parse(path: Path, descriptor: int, taken: list[bytes]) -> dict:
 
 
 def chunks_of(descriptor: int, taken: list[bytes] | None = None) -> Iterator[bytes]:
-    """The bytes of a file from where it stands; those that are read are added to `taken`."""
+    """The bytes of a file from where it is; those that are read are added to `taken`."""
     while piece := os.read(descriptor, CHUNK):
         if taken is not None:
             taken.append(piece)
@@ -295,7 +295,7 @@ def _vcf_text(path: Path, text: bytes, stream: Iterator[bytes]) -> bytes:
             )
         piece = next(stream, b"")
         if not piece:
-            if buffer.startswith(b"#CHROM", at):  # nothing behind it, not even the end of the line
+            if buffer.startswith(b"#CHROM", at):  # nothing after it, not even the end of the line
                 return bytes(buffer) + b"\n"
             raise InputError(path, "ends within its header: there is no line #CHROM", remedy=AGAIN)
         buffer += piece
@@ -328,7 +328,7 @@ def _fields(path: Path, lines: list[str], bcf: bool) -> dict:
     if columns[:8] != COLUMNS:
         loose = lines[-1].split()[:8] == COLUMNS
         found = (
-            "spaces stand in place of tabs in the line #CHROM"
+            "spaces are in place of tabs in the line #CHROM"
             if loose
             else "the columns are not those of VCF"
         )
@@ -363,7 +363,7 @@ def check_samples(path: Path, samples: list[str]) -> None:
                 path,
                 f"samples {first} and {number} (counted from 1) have the same name",
                 expected="unique sample names",
-                remedy="name them anew, one name a line in NAMES: bcftools reheader -s NAMES -o "
+                remedy="name them anew, one name per line in NAMES: bcftools reheader -s NAMES -o "
                 "OUT IN",
             )
 

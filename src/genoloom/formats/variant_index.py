@@ -1,10 +1,10 @@
 """The index of a bgzip VCF or BCF (.tbi, .csi): whether it belongs to the file, and where a contig
 or region begins.
 
-htslib takes any index beside a file, may end the process on a damaged one, and reads fewer records
+htslib takes any index next to a file, may end the process on a damaged one, and reads fewer records
 through a stale one. So the index is read here, as a place to start reading only, and it is used
 only where it is not older than the file, its chunks cover all records of the file without a gap,
-and records stand where it says.
+and records are where it says.
 
 Forms: tabix.pdf and CSIv1.pdf, https://samtools.github.io/hts-specs/.
 """
@@ -72,9 +72,9 @@ class Index:
 
 
 def find_index(header: Header) -> tuple[Index | None, str]:
-    """The index beside a file, or why it is not used: "" where there is none.
+    """The index next to a file, or why it is not used: "" where there is none.
 
-    Never raises for what stands in the index.
+    Never raises for what is in the index.
     """
     if header.packing != "bgzf" or header.pipe is not None:
         return None, ""
@@ -114,7 +114,7 @@ def _checked(path: Path, header: Header) -> Index:
 
 
 class _Numbers:
-    """Numbers in turn from little-endian data, behind the magic number."""
+    """Numbers in turn from little-endian data, after the magic number."""
 
     def __init__(self, data: bytes):
         self.data, self.at = data, 4
@@ -214,7 +214,7 @@ class _Blocks:
         return found[:n]
 
     def place(self, offset: int) -> int:
-        """The offset; where it stands behind the last byte of a block, that of the next byte."""
+        """The offset; where it comes after the last byte of a block, that of the next byte."""
         while offset >> 16 < self.size:
             content, after = self.block(offset >> 16)
             if offset & 0xFFFF < len(content):
@@ -259,7 +259,7 @@ def _fit(index: Index, header: Header, blocks: _Blocks) -> None:
     for i in np.linspace(0, len(chunks) - 1, min(PROBES, len(chunks))).astype(int):
         contig, position = _record(blocks, header, int(chunks["begin"][i]))
         if contig != names[of[i]] or not _in_bin(position, int(bins[i]), index):
-            raise _Unfit("does not fit the file: other records stand where it says")
+            raise _Unfit("does not fit the file: other records are where it says")
 
 
 def _record(blocks: _Blocks, header: Header, offset: int) -> tuple[str, int]:

@@ -88,7 +88,8 @@ class VariantFile:
     samples: list[str]
     contig_length: int | None
     indexed: bool = False
-    # whose calls may have one allele, which is then given twice, bool (n_individuals,); None: nobody
+    # whose calls may have one allele, which is then given twice, bool (n_individuals,); None:
+    # nobody
     may_be_haploid: np.ndarray | None = None
     individuals: Individuals | None = None  # where the file set says more of them than names
 
@@ -262,7 +263,7 @@ class VcfFile(VariantFile):
             if contig in seen:
                 raise InputError(
                     self.path,
-                    f"contig {contig} stands in several places",
+                    f"contig {contig} is in several places",
                     remedy="bcftools sort -Oz -o OUT.vcf.gz IN",
                 )
             seen.add(contig)
@@ -275,7 +276,7 @@ class VcfFile(VariantFile):
                 if last > record.position:
                     raise InputError(
                         self.path,
-                        f"{block.contig}:{record.position} stands behind {block.contig}:{last}",
+                        f"{block.contig}:{record.position} comes after {block.contig}:{last}",
                         expected="sorted records", remedy="bcftools sort -Oz -o OUT.vcf.gz IN",
                     )  # fmt: skip
                 last = record.position
@@ -372,7 +373,7 @@ def wrong_ploidy(path: Path, place: str, ploidy: int, of_females: bool = False) 
             expected="diploid calls of females, haploid ones of males",
             remedy="correct the sexes in the sheet of individuals",
         )
-    found = "haploid calls" if ploidy == 1 else "haploid calls beside diploid ones"
+    found = "haploid calls" if ploidy == 1 else "haploid calls next to diploid ones"
     return InputError(
         path,
         f"{place}: {found}",
@@ -407,7 +408,7 @@ def check_sorted(path: Path, sites: Sites) -> None:
     if len(falls):
         raise InputError(
             path,
-            f"{sites.contig}:{sites.position[falls[0] + 1]} stands behind "
+            f"{sites.contig}:{sites.position[falls[0] + 1]} comes after "
             f"{sites.contig}:{sites.position[falls[0]]}",
             expected="sorted variants",
             remedy="plink2 --pfile IN --sort-vars --make-pgen --out NEW",
@@ -419,7 +420,7 @@ def _alternates(text: str) -> list[str]:
 
 
 class PgenFile(VariantFile):
-    """A PLINK 2 file set: .pgen beside .pvar or .pvar.zst and .psam."""
+    """A PLINK 2 file set: .pgen next to .pvar or .pvar.zst and .psam."""
 
     def __init__(self, path: Path, contig: str, region: tuple[int, int] | None):
         self.path, self.contig = path, contig
@@ -433,7 +434,7 @@ class PgenFile(VariantFile):
             if contig in names:
                 raise InputError(
                     pvar,
-                    f"contig {contig} stands in {names.count(contig)} places",
+                    f"contig {contig} is in {names.count(contig)} places",
                     remedy="plink2 --pfile IN --sort-vars --make-pgen --out NEW",
                 )
             raise _no_contig(pvar, contig, names)

@@ -192,7 +192,7 @@ def write_vcf_text(
         ID.
     lengths : dict of str to int
         Lengths of contigs, for those that the header does not declare.
-    beside : list of Path
+    next to : list of Path
         Files of other content that shall appear together with the output; where to write them is
         yielded with the writer.
     """

@@ -203,7 +203,7 @@ class KeyValueCache:
     def extend(
         self, layer: int, k: torch.Tensor, v: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Store `k`, `v` (B, H, T, D) of one layer behind the past; return past and new. `length`
+        """Store `k`, `v` (B, H, T, D) of one layer after the past; return past and new. `length`
         is the caller's to advance.
         """
         stop = self.length + k.shape[2]
@@ -247,7 +247,7 @@ class Attention(nn.Module):
 
 
 class TransformerLayer(nn.Module):
-    """Attention and a two-layer perceptron, each behind a norm and beside a skip connection."""
+    """Attention and a two-layer perceptron, each after a norm and next to a skip connection."""
 
     def __init__(self, width: int, heads: int, dropout: float, expansion: int = 4):
         super().__init__()

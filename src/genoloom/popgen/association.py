@@ -63,7 +63,7 @@ def linear_scan(
     -------
     (effect, t) : ndarray, float64, shape (n_traits, n_variants) each
         Slopes and t statistics, of n_individuals - 2 - n_covariates degrees of freedom; 0 where a
-        site does not vary beside the covariates.
+        site does not vary next to the covariates.
     """
     n = dosage.shape[1]
     design, _ = np.linalg.qr(np.column_stack([np.ones(n), covariates]))

@@ -62,7 +62,7 @@ class CopyingLikelihood:
         self.sites += len(alleles)
 
     def bits_per_site(self) -> np.ndarray:
-        """Median over queries of the bits a site, shape (n_panels,): one haplotype like nobody
+        """Median over queries of the bits per site, shape (n_panels,): one haplotype like nobody
         else's would carry a mean.
         """
         return np.median(self.bits, axis=1) / max(self.sites, 1)

@@ -1,8 +1,8 @@
 """Sites that one haplotype cannot carry together: two of one place, or one in its own deletion.
 
-Two records exclude each other when they stand at one position, or when the REF of the first reaches
+Two records exclude each other when they are at one position, or when the REF of the first reaches
 to the position of the second. The one exception is that of `bcftools consensus`: an insertion or
-deletion that begins with its reference base may stand on the last base of a REF before it. What
+deletion that begins with its reference base may be on the last base of a REF before it. What
 excludes nothing here is applied whole by `bcftools consensus`.
 
 Real haplotypes may break the rule (a SNP and an insertion that are called at one position); `count`
@@ -86,7 +86,9 @@ class Overlaps:
         fixed : ndarray of bool, shape of `alleles`, optional
             What was observed: stays whatever the clock says.
         """
-        site, other, column = self.carried(alleles, first)  # one entry a pair that a haplotype has
+        site, other, column = self.carried(
+            alleles, first
+        )  # one entry per pair that a haplotype has
         if len(site) == 0:
             return alleles
         alleles = alleles.copy()

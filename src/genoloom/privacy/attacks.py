@@ -258,7 +258,7 @@ class RareAlleles(Attack):
 
 
 class HaplotypeRatio(Attack):
-    """Log-ratio of how often each window's haplotype stands in the synthetic data and in the
+    """Log-ratio of how often each window's haplotype is in the synthetic data and in the
     reference, summed over windows.
     """
 

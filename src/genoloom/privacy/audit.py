@@ -1,4 +1,4 @@
-"""The audit: what synthetic haplotypes reveal about the training individuals, beside the same for
+"""The audit: what synthetic haplotypes reveal about the training individuals, next to the same for
 held-out individuals.
 """
 
@@ -71,7 +71,7 @@ def audit(
     Parameters
     ----------
     name, kind : str
-        Of the rows: what was audited, and "generator" or "control".
+        Of the rows: what was audited, and "generator" or "baseline".
     resamples : int
         Bootstrap samples, and shuffles of who trained.
     max_auc : float

@@ -78,7 +78,7 @@ class Auditor:
         self.odds = self._attacker(np.stack(list(self.scores.values()), axis=1))
         self.attackers = {AttackId.STACKED: self.odds}
         if shadows:
-            # beside the scores as they are: few shadow models are noise, and he takes what serves
+            # next to the scores as they are: few shadow models are noise, and he takes what serves
             # him
             known = [np.stack(list(self.scores.values()), axis=1), calibrated(self.scores, shadows)]
             self.attackers[AttackId.SHADOWS] = self._attacker(np.concatenate(known, axis=1))
@@ -438,6 +438,6 @@ class Auditor:
         return rows
 
     def individuals(self) -> list[dict]:
-        """Who is exposed, and how much, beside held-out individuals."""
+        """Who is exposed, and how much, next to held-out individuals."""
         nearest = self.data.attack(Kinship).squared.min(axis=1)
         return exposure_rows(self.scores, self.odds, self.population, self.n, nearest)

@@ -48,17 +48,15 @@ def readme(facts: dict, attacks: list[dict[str, str]], metrics: list[dict[str, s
         f"# Synthetic genotypes: {facts['panel']}, {facts['generator']}",
         "",
         f"Phased genotypes of {facts['individuals']:,} synthetic individuals on contig {sites}, "
-        "sampled from "
-        "a model. No row belongs to an individual.",
+        "sampled from a model. No row belongs to an individual.",
         "",
         "## Model and data",
         "",
         f"Made by GenoLoom {facts['version']} with the generator `{facts['generator']}` (seed "
         f"{facts['seed']}), trained on {facts['training_individuals']} of the "
-        f"{facts['public'] or 'panel `' + facts['panel'] + '`'}. "
-        f"Sites whose rarer allele fewer than {facts['min_carriers']} training individuals carry "
-        "were not modelled. The references below are those of real individuals who were held out. "
-        f"{facts['redrawn']}",
+        f"{facts['public'] or 'panel `' + facts['panel'] + '`'}. Sites whose rarer allele fewer "
+        f"than {facts['min_carriers']} training individuals carry were not modelled. The "
+        f"references below are those of real individuals who were held out. {facts['redrawn']}",
         *(("", PUBLIC_MODE.format(facts["panel"])) if facts["public"] else ()),
         "",
         "Every file of this bundle was written anew from the audited genotypes. Panel, split, "
@@ -67,7 +65,7 @@ def readme(facts: dict, attacks: list[dict[str, str]], metrics: list[dict[str, s
         + (
             " compared too."
             if facts["raw_input"]
-            else " not compared: its digest stands with the panel."
+            else " not compared: its digest is with the panel."
         ),
         "",
         "## Privacy verdict",
@@ -75,9 +73,8 @@ def readme(facts: dict, attacks: list[dict[str, str]], metrics: list[dict[str, s
         f"On {facts['date']} these files passed the release gate. With {facts['compared']} per "
         f"role it measured how well {sum(r['measure'] == 'auc' for r in attacks)} attacks tell "
         "training individuals from held-out individuals. The worst attack's AUC, corrected for "
-        "being the "
-        f"worst of many, is {worst['value']} (95 % interval {worst['low']} to {worst['high']}; 0.5 "
-        f"is chance, at most {facts['max_auc']:g} may leave)."
+        f"being the worst of many, is {worst['value']} (95 % interval {worst['low']} to "
+        f"{worst['high']}; 0.5 is chance, at most {facts['max_auc']:g} may leave)."
         + (
             f" {facts['not_compared']:,} of the synthetic individuals were not compared."
             if facts["not_compared"]
@@ -92,8 +89,7 @@ def readme(facts: dict, attacks: list[dict[str, str]], metrics: list[dict[str, s
         "",
         "The audit finds what these attacks see. Other attacks, other knowledge or several "
         "releases of the same individuals may reveal more; the law of the individuals' country may "
-        "ask for "
-        "more. Passing is evidence about these measurements, not a promise.",
+        "ask for more. Passing is evidence about these measurements, not a promise.",
         "",
         "## Fidelity",
         "",
@@ -155,8 +151,7 @@ def ro_crate(facts: dict, files: dict[str, tuple[int, str]]) -> str:
         "@type": "Dataset",
         "name": f"Synthetic genotypes: {facts['panel']}, {facts['generator']}",
         "description": f"Phased genotypes of {facts['individuals']} synthetic individuals, sampled "
-        "from a "
-        "model; see README.md",
+        "from a model; see README.md",
         "datePublished": facts["date"],
         "license": facts["licence"],
         "hasPart": [{"@id": name} for name in files],

@@ -48,7 +48,7 @@ def synthetic_components(
 
 def density_ratio(made: np.ndarray, real: np.ndarray) -> np.ndarray:
     """Log-ratio of the densities of synthetic and reference haplotypes where each real haplotype
-    stands, shape (4 n,).
+    is, shape (4 n,).
 
     Gaussian kernels of Scott's width (Scott 1992); `made` (2 n, k), `real` (4 n, k), its first half
     the reference.

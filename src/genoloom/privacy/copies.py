@@ -4,7 +4,7 @@ An attack that averages over all training individuals cannot see that a few were
 looks from the other side: how much nearer is each synthetic row to its nearest training row than to
 its nearest held-out row? Without copying, training and held-out individuals are exchangeable, so
 among the rows where the two differ most, either is nearer equally often, however many individuals
-coincide by nature. Copies stand at the top, all on one side.
+coincide by nature. Copies are at the top, all on one side.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from genoloom.validation.verdicts import Verdict
 
 NEIGHBOURS = 24  # real rows kept for each synthetic row
 FEWEST = 5  # rows at the top that are looked at, at least
-FEWEST_SEGMENTS = 3  # the same where real individuals stand among them
+FEWEST_SEGMENTS = 3  # the same where real individuals are among them
 AT_ONCE = 1 << 24  # labels of neighbours held at a time
 DEPTH = 0.25  # and at most, as a share of the synthetic rows
 # but as many rows as one-sidedness by chance needs to be rare

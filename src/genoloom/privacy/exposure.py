@@ -10,7 +10,7 @@ from sklearn.model_selection import StratifiedKFold
 
 TAIL = 0.1  # share of the held-out individuals whose excesses give the tail
 FOLDS = 5
-RIDGE = 5.0  # weight of the squared coefficients beside the summed log-loss
+RIDGE = 5.0  # weight of the squared coefficients next to the summed log-loss
 FLAG_LEVEL = (
     0.01  # chance that any of as many fresh individuals is flagged, where tails are exponential
 )
@@ -90,7 +90,7 @@ def exposure_rows(
     n_holdout: int,
     nearest: np.ndarray,
 ) -> list[dict]:
-    """One row an individual, the most exposed first, held-out individuals among them: they show
+    """One row per individual, the most exposed first, held-out individuals among them: they show
     what is unavoidable.
 
     Parameters

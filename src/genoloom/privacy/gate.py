@@ -242,9 +242,8 @@ def privacy_reasons(
     elif rate > max(options.max_tpr, reference):
         reasons.append(
             f"privacy: an attack finds {rate:.1%} of the training individuals at 1 % false "
-            "positives; "
-            f"at most {options.max_tpr:.1%}, or the {reference:.1%} that chance explains with so "
-            "few individuals, may leave"
+            f"positives; at most {options.max_tpr:.1%}, or the {reference:.1%} that chance "
+            "explains with so few individuals, may leave"
         )
     if options.shadow_models and AttackId.SHADOWS not in by_attack:
         reasons.append("privacy: the audit has no row of the attack with shadow models")
@@ -332,9 +331,8 @@ def model_reasons(descriptions: Iterable[dict], options: ReleaseOptions) -> list
     if min(fewest) < options.min_carriers:
         reasons.append(
             f"model: alleles carried by as few as {min(fewest)} training individuals may be "
-            "modelled, "
-            f"at least {options.min_carriers} are asked for; set train.common.min_carriers: "
-            f"{options.min_carriers} and train again"
+            f"modelled, at least {options.min_carriers} are asked for; set "
+            f"train.common.min_carriers: {options.min_carriers} and train again"
         )
     if (
         any(description.get("adapted_from") for description in descriptions)
@@ -356,7 +354,7 @@ def model_reasons(descriptions: Iterable[dict], options: ReleaseOptions) -> list
 def _type_reasons(
     what: str, table: list[dict[str, str]], numbers: tuple[str, ...], key: tuple[str, ...]
 ) -> list[str]:
-    """Cells of the wrong type, figures that cannot be, and rows that stand twice."""
+    """Cells of the wrong type, figures that cannot be, and rows that are listed twice."""
     reasons = []
     for line, row in enumerate(table, 2):
         wrong = [name for name in numbers if row[name] and isnan(_float(row[name]))]
@@ -371,7 +369,7 @@ def _type_reasons(
             wrong += [name for name in shares if row.get(name) and not 0 <= _float(row[name]) <= 1]
         if wrong:
             reasons.append(
-                f"{what}: row {line}: {', '.join(dict.fromkeys(wrong))}: not what can stand there; "
+                f"{what}: row {line}: {', '.join(dict.fromkeys(wrong))}: not what can be there; "
                 "make the table again"
             )
     twice = [
@@ -380,7 +378,7 @@ def _type_reasons(
         if n > 1
     ]
     return reasons + [
-        f"{what}: {', '.join(cells)}: stands twice; make the table again" for cells in twice
+        f"{what}: {', '.join(cells)}: is listed twice; make the table again" for cells in twice
     ]
 
 

@@ -1,8 +1,8 @@
 """The leak that no release faithful to its sample can avoid, in closed form.
 
-A release whose allele frequencies are those of n training individuals tells members from others
-through the sampling error of these frequencies. The linear form of the likelihood ratio,
-x' W (f_synthetic - f_reference) with standardised genotypes and an attacker's weights W, separates
+A release whose allele frequencies are those of n training individuals distinguishes members from
+others through the sampling error of these frequencies. The linear form of the likelihood ratio, x'
+W (f_synthetic - f_reference) with standardised genotypes and an attacker's weights W, separates
 them by d' standard deviations, where
 
     d'^2 = (m_e / n) / (1 + n/r + n/K + n s^2 / w^2)

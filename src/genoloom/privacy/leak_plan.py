@@ -191,8 +191,7 @@ class Plan:
         lines = [
             "The leak that no release faithful to the sample can avoid",
             f"{individuals_count(whole.individuals, 'training individuals')}, {whole.sites:,} "
-            "sites "
-            f"with at least {question.min_mac} copies of the minor allele, which amount to "
+            f"sites with at least {question.min_mac} copies of the minor allele, which amount to "
             f"{span(whole.effective_sites, '.0f')} independent sites",
             "",
             f"{'population':<12} {'attacker has':<44} {'released':>9} {'AUC':>12} "

@@ -1,5 +1,5 @@
-"""How well a score tells training individuals from held-out ones: AUC, true positives at few false
-ones, and what chance does.
+"""How well a score distinguishes training individuals from held-out ones: AUC, true positives at
+few false ones, and what chance does.
 
 All attacks are judged on the same resampled individuals, so that the largest of many figures has an
 interval of its own.

@@ -152,7 +152,9 @@ def seconds(generator: HaplotypeGenerator, individuals: int, sites: int, share: 
     if name in ("transformer", "gan"):
         width, blocks = options.width, _blocks(options, sites)
         body = 12 * options.layers * width**2 if name == "transformer" else 6 * width**2
-        weights = body + options.codes * width + (options.block or LONGEST_BLOCK) * width
+        weights = (
+            body + options.vocabulary_size * width + (options.block_size or LONGEST_BLOCK) * width
+        )
         trained = 6.0 * weights * steps * options.batch * min(options.context, blocks)
         drawn = (
             2.0
@@ -173,4 +175,4 @@ def _fitted(individuals: int) -> int:
 
 
 def _blocks(options: Section, sites: int) -> int:
-    return -(-sites // (options.block or LONGEST_BLOCK))
+    return -(-sites // (options.block_size or LONGEST_BLOCK))

@@ -1,4 +1,4 @@
-"""The numbers of the report, as they stand in report.json; its JSON schema is generated from here.
+"""The numbers of the report, as they are in report.json; its JSON schema is generated from here.
 
 Empty cells of the tables are null: not measured, or infinite. Numbers of individuals up to 20 are
 null as well.
@@ -16,7 +16,7 @@ from genoloom.validation.metric_ids import Better, TaskId, parse_metric
 from genoloom.validation.uses import Figure, Fitness, Use, judge_uses
 
 Verdict = verdicts.Verdict | Literal[""]
-Kind = Literal["generator", "control"]
+Kind = Literal["generator", "baseline"]
 
 
 TASK_TITLES = {
@@ -316,7 +316,7 @@ def use_grades(
 
 
 def _effect_figures(effects: list[EffectFigure]) -> list[Figure]:
-    """Ratios to real data of a trial with synthetic genotypes; learners stand as bins."""
+    """Ratios to real data of a trial with synthetic genotypes; learners are as bins."""
     ratios = [
         Figure(TaskId.ROOT_PEHE, "all", f.learner, f.value, 1.0, f.sd)
         for f in effects if (f.data, f.metric) == ("genotypes", "root_pehe_ratio")

@@ -1,5 +1,5 @@
 """Figures as SVG text. Fixed, colour-blind safe colours: real individuals blue, synthetic orange,
-controls grey.
+baselines grey.
 """
 
 import io
@@ -64,13 +64,13 @@ def draw_axes(width: float = 4.6, height: float = 3.4):
 
 
 def colour(name: str) -> str:
-    """The colour of a generator or control."""
+    """The colour of a generator or baseline."""
     return GENERATOR_COLOURS.get(name, REAL if name == "real" else MUTED)
 
 
 @dataclass(frozen=True)
 class Style:
-    """How one generator or control is drawn: the same in every figure of a panel."""
+    """How one generator or baseline is drawn: the same in every figure of a panel."""
 
     colour: str
     marker: str
@@ -79,7 +79,7 @@ class Style:
 
 
 def styles(kinds: dict[str, str]) -> dict[str, Style]:
-    """A style for each name of {name: kind}: generators in colours of their own, controls grey and
+    """A style for each name of {name: kind}: generators in colours of their own, baselines grey and
     told apart by their lines.
     """
     spare = iter(
@@ -179,7 +179,7 @@ def legend(axes, below: float = 0.16) -> None:
 
 
 def decay(figures: dict[str, dict], drawn: dict[str, Style]) -> str:
-    """LD decay of every generator with phase, beside the holdout individuals."""
+    """LD decay of every generator with phase, next to the holdout individuals."""
     figure, axes = draw_axes(5.0, 4.3)
     some = next(iter(figures.values()))["decay"]
     used = np.array(some["used"])
@@ -210,7 +210,7 @@ def decay(figures: dict[str, dict], drawn: dict[str, Style]) -> str:
 
 
 def spectrum(figures: dict[str, dict], drawn: dict[str, Style]) -> str:
-    """Site frequency spectrum of every generator beside the holdout individuals."""
+    """Site frequency spectrum of every generator next to the holdout individuals."""
     figure, axes = draw_axes(5.0, 4.3)
     some = next(iter(figures.values()))["spectrum"]
     x = np.arange(len(some["from_count"]))

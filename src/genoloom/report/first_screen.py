@@ -87,7 +87,7 @@ def headline(judgements: list[Judgement], leak: CohortLeak | None) -> str:
     """One sentence on haplotypes: may something leave, and what is it fit for."""
     made = [j for j in judgements if j.kind == "generator"]
     if not made:
-        return "Only controls were judged."
+        return "Only baselines were judged."
     good = [j for j in made if j.may_leave]
     fit = _fit_words(good or made)
     if len(good) == 1:
@@ -158,7 +158,7 @@ def sequence_headline(judgements: list[Judgement], metrics: list[Metric]) -> str
     """
     made = [j.generator for j in judgements if j.kind == "generator"]
     if not made:
-        return "Only controls were judged."
+        return "Only baselines were judged."
     found: dict[str, list[str]] = {}
     for name in made:
         found.setdefault(_memorised_words(name, metrics), []).append(name)

@@ -36,12 +36,12 @@ SEQUENCE_HEADINGS = {
     "kmer6_auc": "6-mer classifier AUC", "cnn_auc": "convolutional classifier AUC",
     "nearest_identity": "nearest training identity", "verdict": "verdict",
 }  # fmt: skip
-BINS = "~bins"  # the tab of frequency bins and windows, beside those of populations
+BINS = "~bins"  # the tab of frequency bins and windows, next to those of populations
 GUIDE = {
     "trade_off": "Good: the green corner. In the grey area copying real haplotypes in pieces does "
     "as well. Bars: 95 % intervals over individuals.",
     "decay": "Good: the line lies on that of the holdout individuals at every distance.",
-    "spectrum": "Good: the markers stand on the bars. Too few in the first columns means that rare "
+    "spectrum": "Good: the markers are on the bars. Too few in the first columns means that rare "
     "variants were lost.",
     "frequency": "Good: a narrow band on the diagonal. Even independent sites manage this, so it "
     "proves little alone.",
@@ -114,7 +114,7 @@ def image(svg: str) -> str:
 
 
 def _first_view(data: DataSet) -> dict:
-    """What the page says first of a data set: a block for each generator, and the controls."""
+    """What the page says first of a data set: a block for each generator, and the baselines."""
     copying = mosaics(data.judgements)
     top = scale_end(data)
     blocks = {
@@ -128,10 +128,10 @@ def _first_view(data: DataSet) -> dict:
             for j in data.judgements
             if j.kind == kind
         ]
-        for kind in ("generator", "control")
+        for kind in ("generator", "baseline")
     }
-    controls = [block for block in blocks["control"] if block["bar"]]
-    return {"cards": blocks["generator"], "controls": controls, "ticks": ticks(top)}
+    baselines = [block for block in blocks["baseline"] if block["bar"]]
+    return {"cards": blocks["generator"], "baselines": baselines, "ticks": ticks(top)}
 
 
 def _panel_view(data: DataSet, panel: PanelData) -> dict:

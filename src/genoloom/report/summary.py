@@ -60,7 +60,7 @@ def guide_rows(data: DataSet, columns: list[str]) -> list[dict]:
 
 
 def leak_rows(judgements: list[Judgement]) -> list[dict]:
-    """A row for each audited generator and control, with intervals; keys of `LEAK_COLUMNS`."""
+    """A row for each audited generator and baseline, with intervals; keys of `LEAK_COLUMNS`."""
     return [
         {
             "generator": j.generator,

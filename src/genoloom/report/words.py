@@ -10,7 +10,7 @@ from genoloom.validation.verdicts import ORDER, Role, Verdict
 VERDICTS = {
     Verdict.WEAK: "clearly outside the noise of real data",
     Verdict.FAIL: "far outside the noise of real data",
-    Verdict.TOO_CLOSE: "closer to real data than real data are to each other",
+    Verdict.OVERFITTED: "closer to real data than real data are to each other",
     Verdict.NOT_RUN: "not measured",
 }
 MOST_REASONS = 5
@@ -120,7 +120,7 @@ REFERENCES = [
         "Mosaics of haplotypes",
         "Li & Stephens 2003",
         "https://doi.org/10.1093/genetics/165.4.2213",
-        "The copying model behind the mosaic controls: what can be had by copying individuals in "
+        "The copying model behind the mosaic baselines: what can be had by copying individuals in "
         "pieces.",
     ),
     (
@@ -189,7 +189,7 @@ def fidelity_reasons(metrics: list[Metric]) -> list[str]:
     """
     metrics = [m for m in metrics if m.metric != MetricId.OVERALL]
     bad = sorted(
-        (m for m in metrics if m.verdict in (Verdict.WEAK, Verdict.TOO_CLOSE, Verdict.FAIL)),
+        (m for m in metrics if m.verdict in (Verdict.WEAK, Verdict.OVERFITTED, Verdict.FAIL)),
         key=_worst_first,
     )
     not_run = sorted({m.title for m in metrics if m.verdict == Verdict.NOT_RUN})
@@ -272,7 +272,7 @@ def privacy_reasons(attacks: list[Attack]) -> list[str]:
     other = [
         a
         for a in whole
-        if a not in single and a.verdict in (Verdict.WEAK, Verdict.TOO_CLOSE, Verdict.FAIL)
+        if a not in single and a.verdict in (Verdict.WEAK, Verdict.OVERFITTED, Verdict.FAIL)
     ]
     sentences += [
         f"{a.title}: {measure_name(a.measure)} {figure(a.value)}; {a.verdict}." for a in other
@@ -325,8 +325,8 @@ def placed(judgements: list[Judgement]) -> list[Judgement]:
 
 
 def mosaics(judgements: list[Judgement]) -> list[Judgement]:
-    """The placed controls that copy haplotypes in pieces."""
-    return [j for j in placed(judgements) if j.kind == Role.CONTROL and j.generator in COPYING]
+    """The placed baselines that copy haplotypes in pieces."""
+    return [j for j in placed(judgements) if j.kind == Role.BASELINE and j.generator in COPYING]
 
 
 def unfaithfulness(judgement: Judgement) -> float:

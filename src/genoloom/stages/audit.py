@@ -27,7 +27,7 @@ from genoloom.seeds import derive_seed
 from genoloom.stages.audited_models import load_models, window_sizes
 from genoloom.stages.inputs import Comparands
 from genoloom.stages.shadows import ShadowWork, make_shadows, read_shadows
-from genoloom.stages.validate import control_files, control_rows
+from genoloom.stages.validate import baseline_files, baseline_rows
 from genoloom.validation.cohorts import Comparison, compare, read_rows
 from genoloom.validation.verdicts import Role
 
@@ -41,7 +41,7 @@ def audit(
     *,
     name: str,
     comparands: Comparands,
-    controls: list[Path],
+    baselines: list[Path],
     out: Path,
     public: Path | None,
     options: AuditOptions,
@@ -54,7 +54,7 @@ def audit(
 ) -> None:
     """Write the private audit and the public table of verdicts.
 
-    Beside `out` stand `individuals.tsv` (who is exposed, the most exposed first; encrypted as
+    Next to `out` are `individuals.tsv` (who is exposed, the most exposed first; encrypted as
     `individuals.tsv.c4gh` where a recipient is named) and `audit.json` (the record of provenance:
     what was audited, and how).
 
@@ -64,10 +64,10 @@ def audit(
         JSON to write: the limits of the leak, and what the unavoidable part follows from. May be
         shown.
     kind : str, optional
-        "generator" or "control"; by the name when not given.
+        "generator" or "baseline"; by the name when not given.
     comparands : Comparands
         Of `open_comparands`: the workflow's files, or those of any tool.
-    controls : list of Path
+    baselines : list of Path
         Public tables of baselines.
     out : Path
         Its directory is closed to others (mode 0700).
@@ -84,7 +84,9 @@ def audit(
     key = read_public_key(options.recipient) if options.recipient else None
     used = {f"model/{path.name}": path for path in models}
     known = {f"shadow/{path.name}": path for path in shadows}
-    record = Making("audit", {**(sources or {}), **used, **known, **control_files(list(controls))})
+    record = Making(
+        "audit", {**(sources or {}), **used, **known, **baseline_files(list(baselines))}
+    )
     made, real = comparands.pairs[0]
     individuals = compare(made.individuals, real.individuals, comparands.roles, 0, seed)
     loaded = load_models(models, comparands.pairs, individuals)
@@ -112,7 +114,7 @@ def audit(
     found = judge(
         data,
         name,
-        kind or (Role.CONTROL if name in BASELINES else Role.GENERATOR),
+        kind or (Role.BASELINE if name in BASELINES else Role.GENERATOR),
         options.bootstrap,
         options.max_auc,
         seed,
@@ -137,7 +139,7 @@ def audit(
     _write_individuals(out.with_name("individuals.tsv"), rows, key)
     write_table(out, PRIVATE_COLUMNS, found.private)
     if public is not None:
-        write_table(public, PUBLIC_COLUMNS, found.public + control_rows(controls))
+        write_table(public, PUBLIC_COLUMNS, found.public + baseline_rows(baselines))
     if leak is not None:
         basis = LeakBasis(data.effective_sites, training, individuals.n)
         limits = {"max_auc": options.max_auc, "max_excess": options.max_excess}

@@ -33,7 +33,7 @@ VARIANTS = (".vcf.gz", ".bcf")
 INDEXES = (".tbi", ".csi")
 TRUTH = (".ancestry.bed", ".autozygous.bed")
 MODELS = "model/"  # role of a model in a record
-SHADOWS = "shadow/"  # of the scores of a shadow model, and where they stand beside the audit
+SHADOWS = "shadow/"  # of the scores of a shadow model, and where they are next to the audit
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Link:
     inputs : dict
         By role, the files that they must have been made of; of several, one.
     unchecked : tuple of str
-        Beginnings of roles that the record may have beside.
+        Beginnings of roles that the record may have alongside.
     outputs : dict
         By name, the files that must be as they were written.
     """
@@ -218,16 +218,16 @@ class Chain:
             yield Link(f"synthetic {contig}", "generate", record_path(prefix), inputs, (), outputs)
         compared = made | panel | split
         table, public = self.table("fidelity.tsv"), self.table("privacy.tsv")
-        controls = self._controls(table, FIDELITY_COLUMNS)
+        baselines = self._baselines(table, FIDELITY_COLUMNS)
         yield Link(
             "fidelity",
             "validate",
             record_path(table.with_suffix("")),
-            compared | controls,
+            compared | baselines,
             (),
             {table.name: table, REFERENCE_VALUES: self.table(REFERENCE_VALUES)},
         )
-        private, controls = self.private / "audit.tsv", self._controls(public, PUBLIC_COLUMNS)
+        private, baselines = self.private / "audit.tsv", self._baselines(public, PUBLIC_COLUMNS)
         outputs = {private.name: private, public.name: public}
         # the audit itself has seen whether they are of its own files
         roles = [
@@ -238,7 +238,7 @@ class Chain:
             "audit",
             "audit",
             self.private / "audit.json",
-            compared | models | shadows | controls,
+            compared | models | shadows | baselines,
             (),
             outputs,
         )
@@ -294,7 +294,7 @@ class Chain:
         other = [Path(f"{prefix}{suffix}") for suffix in (*VARIANTS, *indexes, *TRUTH)]
         return [*panel_files(prefix), *(path for path in other if path.exists())]
 
-    def _controls(self, table: Path, columns: list[str]) -> dict[str, tuple[Path, ...]]:
+    def _baselines(self, table: Path, columns: list[str]) -> dict[str, tuple[Path, ...]]:
         """Tables of the baselines that a table shows, by role; none where it cannot be read, which
         is said elsewhere.
         """
@@ -303,11 +303,11 @@ class Chain:
         except InputError:
             return {}
         return {
-            f"control/{i}": (self.table(table.name, name),)
-            for i, name in enumerate(self.shown_controls(rows), 1)
+            f"baseline/{i}": (self.table(table.name, name),)
+            for i, name in enumerate(self.shown_baselines(rows), 1)
         }
 
-    def shown_controls(self, rows: list[Row]) -> list[str]:
+    def shown_baselines(self, rows: list[Row]) -> list[str]:
         return [
             name
             for name in dict.fromkeys(row["row"] for row in rows)

@@ -39,7 +39,7 @@ def make_cohort(
     *, model: Path, split: Path | None, out: Path, options: CohortOptions, seed: int
 ) -> None:
     """Write the sheet of synthetic individuals: who they are, and what their haplotypes follow from
-    beside the model.
+    next to the model.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ def read_cohort(path: str | Path) -> Cohort:
                 else "an individual without a name"
             )
             raise InputError(
-                path, f"line {row.line}: {found}", expected="one row an individual", remedy=MAKE
+                path, f"line {row.line}: {found}", expected="one row per individual", remedy=MAKE
             )
         if row["individual"] == "0" or row["individual"] != "".join(row["individual"].split()):
             raise row.refuse(

@@ -38,7 +38,7 @@ def compare(
     real: dict,
     generators: dict[str, list[Path]],
     labels: dict[str, list[Path]],
-    controls: bool,
+    baselines: bool,
     out: Path,
     validate_options: ValidateOptions,
     audit_options: AuditOptions,
@@ -57,8 +57,8 @@ def compare(
         Files of synthetic individuals, in any format, by generator.
     labels : dict
         Sheets of the synthetic individuals, where generators have their own.
-    controls : bool
-        Also make the controls; they copy haplotypes, so they need phased training individuals.
+    baselines : bool
+        Also make the baselines; they copy haplotypes, so they need phased training individuals.
     out : Path
         Directory: report/ (public), validation/ (public tables), private/ (mode 0700).
 
@@ -75,22 +75,22 @@ def compare(
         files, made = _same_labels(files, made)
         within = _same_sites(files, made)
         made = _same_individuals(made, seed)
-        if controls and files.train.unphased:
-            log.warning("the training individuals are not phased: no controls are made")
-        elif controls:
+        if baselines and files.train.unphased:
+            log.warning("the training individuals are not phased: no baselines are made")
+        elif baselines:
             size = next(iter(made.values())).individuals
-            made = make_controls(files, within, size, seed) | made
+            made = make_baselines(files, within, size, seed) | made
         known = None
         for name, own in made.items():
             comparands = files.against(own, within)
-            kind = Role.CONTROL if name in COMPARED else Role.GENERATOR
+            kind = Role.BASELINE if name in COMPARED else Role.GENERATOR
             place = out / "validation" / NAME / name
             sources = source_files(synthetic=generators.get(name, []), **real)
             common = {
                 "name": name,
                 "kind": kind,
                 "comparands": comparands,
-                "controls": [],
+                "baselines": [],
                 "seed": seed,
                 "sources": sources,
             }
@@ -125,7 +125,9 @@ def _check_names(generators: dict[str, list[Path]], labels: dict[str, list[Path]
             )
         if name in {*COMPARED, REAL}:
             raise InputError(
-                "--generator", f"the name '{name}' is that of a control", remedy="call it otherwise"
+                "--generator",
+                f"the name '{name}' is that of a baseline",
+                remedy="call it otherwise",
             )
         if name not in generators:
             raise InputError(
@@ -207,14 +209,14 @@ def _same_individuals(made: dict[str, GenotypeFiles], seed: int) -> dict[str, Ge
     return chosen
 
 
-def make_controls(
+def make_baselines(
     files: RealFiles, within: dict[str, np.ndarray], like: Individuals, seed: int
 ) -> dict[str, GenotypeFiles]:
-    """Synthetic individuals of every control, of the populations of `like`, at the sites
+    """Synthetic individuals of every baseline, of the populations of `like`, at the sites
     `within`.
     """
     individuals = Individuals(
-        [f"CONTROL{i}" for i in range(len(like))], like.population, ["unknown"] * len(like)
+        [f"BASELINE{i}" for i in range(len(like))], like.population, ["unknown"] * len(like)
     )
     made = {}
     for name, (method, options) in COMPARED.items():

@@ -103,14 +103,14 @@ def consensus(
 
     Records are named `INDIVIDUAL_1` and `INDIVIDUAL_2` (haploid individuals have the first only),
     with `_` for white space and with the interval of the reference (1-based, both ends included)
-    behind.
+    after.
 
     Parameters
     ----------
     variants : Path
         VCF or BCF of one contig, diploid calls phased.
     individuals : int, optional
-        Only the first so many individuals of the file.
+        Only the first N individuals of the file.
     region : (start, end), optional
         1-based; the whole contig by default.
     chain : Path, optional
@@ -197,7 +197,7 @@ def consensus_of_regions(*, regions: Path, variants: Path, out: Path, **more) ->
     names = [i.label or f"{i.contig}_{i.start + 1}-{i.stop}" for i in intervals]
     seen: set[str] = set()
     for number, name in enumerate(names, 1):
-        found = "stands twice" if name in seen else "is no name of a file"
+        found = "is listed twice" if name in seen else "is no name of a file"
         if name in seen or not _is_file_name(name):
             raise InputError(
                 regions,
@@ -418,8 +418,8 @@ def _explained(problem: str, variants: Path, fasta: Reference) -> InputError:
         return InputError(
             variants, f"{found}, where the FASTA has the ambiguity code {codes}",
             expected=f"the same in VCF and FASTA, here {bases}",
-            remedy="where REF is N, write N in the FASTA as well: "
-            f"sed '/^>/!y/{codes}/{'N' * len(codes)}/' FASTA > NEW.fa",
+            remedy="where REF is N, write N in the FASTA as well: sed "
+            f"'/^>/!y/{codes}/{'N' * len(codes)}/' FASTA > NEW.fa",
         )  # fmt: skip
     return InputError(
         variants,

@@ -36,10 +36,10 @@ _NAME = re.compile(r"[^\s:,;'\"()|/]+")
 def crate(*, directory: Path, licence: str) -> Path:
     """Write `results/ro-crate-metadata.json` of the run in a directory; returns its path.
 
-    The root of the crate is `results`: its files are named with their sizes and digests. Beside
+    The root of the crate is `results`: its files are named with their sizes and digests. Next to
     them, `results/workflow` gets the files of the workflow, and `results/logs` the logs, without
-    names of individuals, paths, users and hosts. Raw inputs, which may be named after people, have
-    their role and digest.
+    names of individuals, paths, users and hosts. Raw inputs, which may be named after individuals,
+    have their role and digest.
 
     Raises
     ------
@@ -174,7 +174,7 @@ def _described(path: Path) -> bool:
 
 
 def _copy_workflow(results: Path) -> list[CrateFile]:
-    """The files of the workflow, copied beside the results."""
+    """The files of the workflow, copied next to the results."""
     source = workflow_root() / "workflow"
     copied = []
     for path in sorted([source / "Snakefile", *(source / "rules").glob("*.smk")]):

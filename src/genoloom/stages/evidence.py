@@ -155,9 +155,8 @@ class Evidence(Chain):
         if high <= options.max_auc < bound:
             return [
                 f"privacy: to whoever has all {released:,} synthetic individuals the worst "
-                "attack's AUC "
-                f"may be as high as {bound:.3f}; at most {options.max_auc:g} may leave; make fewer "
-                "(cohort.size)"
+                f"attack's AUC may be as high as {bound:.3f}; at most {options.max_auc:g} may "
+                "leave; make fewer (cohort.size)"
             ]
         return []
 
@@ -194,14 +193,13 @@ class Evidence(Chain):
         if individuals != self._compared_individuals():
             found.append(
                 "audit: compared fewer individuals than there are in the synthetic files and the "
-                "split; "
-                "audit again"
+                "split; audit again"
             )
         return found
 
     def _judge_public(self, private: list[Row], public: list[Row]) -> list[str]:
-        """Every row that may be shown must stand in the private table, or in the own table of a
-        control.
+        """Every row that may be shown must be in the private table, or in the own table of a
+        baseline.
         """
         if [
             *public_rows(private),
@@ -211,12 +209,12 @@ class Evidence(Chain):
         return ["privacy: the public table is not of this audit; audit again"]
 
     def _control_rows(self, table: list[Row], name: str, columns: list[str]) -> list[Row]:
-        """The rows of the shown controls in their own tables."""
+        """The rows of the shown baselines in their own tables."""
         tables = {
-            control: read_exact_table(self.table(name, control), columns)
-            for control in self.shown_controls(table)
+            baseline: read_exact_table(self.table(name, baseline), columns)
+            for baseline in self.shown_baselines(table)
         }
-        return [row for control, rows in tables.items() for row in rows if row["row"] == control]
+        return [row for baseline, rows in tables.items() for row in rows if row["row"] == baseline]
 
     def _compared_individuals(self) -> int:
         """How many individuals per role an audit of these files compares."""
@@ -238,7 +236,7 @@ class Evidence(Chain):
         shown = [row for row in table if row["row"] not in (self.generator, "real")]
         if shown != self._control_rows(table, "fidelity.tsv", FIDELITY_COLUMNS):
             found.append(
-                "fidelity: the rows of the controls are not those of their own tables; validate "
+                "fidelity: the rows of the baselines are not those of their own tables; validate "
                 "again"
             )
         return found
@@ -280,8 +278,7 @@ class Evidence(Chain):
             if read_psam(panel_files(self.synthetic / contig)[2]).id != named:
                 found.append(
                     f"individuals: the synthetic individuals on contig {contig} are not those of "
-                    "the cohort "
-                    "sheet"
+                    "the cohort sheet"
                 )
         synthetic = (
             all(SYNTHETIC_NAME.fullmatch(name) for name in named)

@@ -36,7 +36,7 @@ def generate(
     *, model: Path, cohort: Path, out: Path, options: GenerateOptions, seed: int, threads: int
 ) -> None:
     """Sample the haplotypes of everybody in the cohort who has the contig, one of who is haploid;
-    write `out` with its index, and a PGEN trio beside it.
+    write `out` with its index, and a PGEN trio next to it.
 
     A haplotype depends on the model, the individual's row of the sheet and the contig alone, not on
     the shard. Where individuals are admixed, their true ancestry is written to
@@ -47,7 +47,7 @@ def generate(
     out : Path
         .vcf.gz or .bcf.
     seed : int
-        Written into the header; the seeds of the individuals stand in the cohort sheet.
+        Written into the header; the seeds of the individuals are in the cohort sheet.
     """
     prefix = next((Path(str(out).removesuffix(s)) for s in SUFFIXES if str(out).endswith(s)), None)
     if prefix is None:
@@ -144,7 +144,7 @@ class Plan:
     """What is asked of the generator on one contig: a seed and an ancestry for each haplotype,
     tracts of copies for each individual.
 
-    Of who is haploid (bool, (n_individuals,)) the first haplotype is drawn, and stands twice.
+    Of who is haploid (bool, (n_individuals,)) the first haplotype is drawn, and is listed twice.
     """
 
     seed: np.ndarray
@@ -198,7 +198,7 @@ class SpooledHaplotypes:
 def _sample(
     generator: HaplotypeGenerator, plan: Plan, shard: int, spool, label: str
 ) -> SpooledHaplotypes:
-    """Sample `shard` individuals at a time into `spool`, one bit an allele."""
+    """Sample `shard` individuals at a time into `spool`, one bit per allele."""
     n = len(plan.seed)
     per_shard = 8 * -(-2 * shard // 8)  # shards begin at whole bytes
     reserve(spool.fileno(), generator.n_variants * -(-n // 8))

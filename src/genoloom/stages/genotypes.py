@@ -1,6 +1,6 @@
 """Genotype files of any tool, read once: a VCF or BCF through the checks of `prepare` into a
 temporary PGEN, so that memory does not grow with the number of variants; PLINK file sets where they
-stand.
+are.
 """
 
 import logging
@@ -74,14 +74,14 @@ class GenotypeFiles:
 
 
 def read_genotypes(label: str, paths: list[Path], scratch: Path) -> GenotypeFiles:
-    """Read VCF(.gz), BCF, .pgen or .bed files of the same individuals; one contig stands in one
+    """Read VCF(.gz), BCF, .pgen or .bed files of the same individuals; one contig is in one
     file.
 
     Raises
     ------
     InputError
         A file is missing, damaged or of another format; files differ in their individuals; a contig
-        stands in two files.
+        is in two files.
     """
     panels: dict[str, Panel] = {}
     unusable: Counter = Counter()
@@ -105,7 +105,7 @@ def read_genotypes(label: str, paths: list[Path], scratch: Path) -> GenotypeFile
             if contig in panels:
                 raise InputError(
                     path,
-                    f"contig {panel.sites.contig} stands in two files",
+                    f"contig {panel.sites.contig} is in two files",
                     expected="each contig once",
                 )
             if panels and panel.individuals.id != next(iter(panels.values())).individuals.id:

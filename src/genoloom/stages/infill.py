@@ -27,7 +27,7 @@ def infill(
     case.
 
     A gap is filled given the `flank` bases on either side, as far as these are known; in sets of
-    one orientation given all that stands before it, since places count from the start. Its bases
+    one orientation given all that comes before it, since places count from the start. Its bases
     depend on the model, the seed, the record's name and the gap's place alone. Longer runs stay N
     and are counted. Records are read one at a time.
 
@@ -96,7 +96,7 @@ def _gaps(bases: np.ndarray) -> list[tuple[int, int]]:
 def _sides(
     generator: SequenceGenerator, bases: np.ndarray, start: int, stop: int, flank: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The known bases before and behind a gap; earlier gaps are filled by now, a later one ends the
+    """The known bases before and after a gap; earlier gaps are filled by now, a later one ends the
     right side.
     """
     aligned = bool(generator.counts.places)

@@ -115,7 +115,7 @@ def _write_panels(
             raise InputError(
                 path,
                 f"holds contig '{contig}' as well as {first_of[contig]}",
-                expected="one file a contig",
+                expected="one file per contig",
             )
     maps = _maps_of(genetic_map, [contig for _, contig in places])
     with tempfile.TemporaryDirectory() as scratch:

@@ -252,7 +252,7 @@ def _split_panels(panels: list[Path], split: Path) -> tuple[GenotypeFiles, Genot
 
 @dataclass(frozen=True)
 class RealFiles:
-    """Training and held-out individuals, beside whom synthetic ones are put."""
+    """Training and held-out individuals, next to whom synthetic ones are put."""
 
     train: GenotypeFiles
     holdout: GenotypeFiles
@@ -284,7 +284,7 @@ class RealFiles:
     def against(
         self, made: GenotypeFiles, within: dict[str, np.ndarray] | None = None
     ) -> Comparands:
-        """These individuals beside synthetic ones, at the sites that all share (and that are
+        """These individuals next to synthetic ones, at the sites that all share (and that are
         `within`).
 
         Raises

@@ -40,8 +40,8 @@ def load_sequence_generator(path: Path) -> tuple[SequenceGenerator, dict, dict]:
 
 
 def use_threads(threads: int) -> None:
-    """Give torch so many threads, where the model that was loaded needs it; it takes two seconds to
-    import.
+    """Give torch this many threads, where the model that was loaded needs it; it takes two seconds
+    to import.
     """
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(threads)

@@ -75,7 +75,7 @@ def remove_bundle(out: Path) -> None:
     Raises
     ------
     InputError
-        Something that no release wrote stands there: it is left as it is.
+        Something that no release wrote is there: it is left as it is.
     """
     if out.name in ("", ".."):
         raise InputError(

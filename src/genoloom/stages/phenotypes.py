@@ -39,7 +39,7 @@ def phenotypes(
     Parameters
     ----------
     variants : list of Path
-        VCF, BCF, .pgen or .bed; one contig stands in one file.
+        VCF, BCF, .pgen or .bed; one contig is in one file.
     effects : Path
         Effects to write where `traits` is given, else to take.
     out : Path

@@ -1,4 +1,4 @@
-"""Contigs of several ploidies, and haploid individuals beside others."""
+"""Contigs of several ploidies, and haploid individuals next to others."""
 
 from collections.abc import Iterable
 from pathlib import Path

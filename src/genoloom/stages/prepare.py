@@ -125,9 +125,9 @@ def examine(
     Parameters
     ----------
     most_calls : int
-        Records are looked at until they have so many genotypes together, at least a thousand; then,
-        where the file has an index, as many from the middle of the contig on: chromosome X begins
-        with what men have twice.
+        Records are looked at until they have this many genotypes together, at least a thousand;
+        then, where the file has an index, as many from the middle of the contig on: chromosome X
+        begins with what men have twice.
 
     Returns
     -------

@@ -84,7 +84,7 @@ def prepare_sequences(
     Parameters
     ----------
     source : Path
-        FASTA, CSV/TSV with `seq`, or text with one sequence a line.
+        FASTA, CSV/TSV with `seq`, or text with one sequence per line.
     regions : Path or None
         BED intervals of a FASTA source; the name is the label.
     out : Path
@@ -248,7 +248,7 @@ def _with_intervals(
 
 def _check_end(regions: Path, interval: Interval, record: Record) -> None:
     if interval.stop > len(record.bases):
-        found = f"{interval.contig}:{interval.start + 1}-{interval.stop} ends behind its contig"
+        found = f"{interval.contig}:{interval.start + 1}-{interval.stop} ends after its contig"
         raise InputError(regions, found, expected=f"at most {len(record.bases)}")
 
 

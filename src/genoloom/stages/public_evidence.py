@@ -41,7 +41,7 @@ def public_reasons(chain: Chain) -> list[str]:
         again = f"; train again (genoloom train) on what genoloom panel match {place.name} writes"
         if not _is_part_of(own, open_panel(place / contig)):
             found.append(
-                f"templates {contig}: are not individuals of the registered panel, as they stand "
+                f"templates {contig}: are not individuals of the registered panel, as they are "
                 f"there{again}"
             )
         generator, sites, _ = load_generator(chain.model(contig))

@@ -1,5 +1,5 @@
-"""A registered public panel beside a private cohort: the sites they share, how frequencies compare,
-and the public individuals who may be templates.
+"""A registered public panel next to a private cohort: the sites they share, how frequencies
+compare, and the public individuals who may be templates.
 """
 
 import json

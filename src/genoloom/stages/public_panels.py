@@ -56,7 +56,7 @@ def add_panel(
     Raises
     ------
     InputError
-        The name is taken or none; a text is empty; a contig is missing or stands twice; contigs
+        The name is taken or none; a text is empty; a contig is missing or is listed twice; contigs
         differ in their individuals; or as `prepare`.
     """
     check_name("NAME", name)
@@ -121,7 +121,7 @@ def _places(variants: list[Path], contigs: list[str]) -> dict[str, Path]:
                 raise InputError(
                     path,
                     f"holds contig '{contig}' as well as {places[contig]}",
-                    expected="one file a contig",
+                    expected="one file per contig",
                 )
             places[contig] = path
     lacking = sorted(set(contigs) - set(places))
@@ -164,7 +164,8 @@ def describe(record: PublicPanel) -> str:
     sites = sum(part.sites for part in record.contigs.values())
     return (
         f"{record.name}: {record.individuals:,} individuals of {len(record.populations)} "
-        f"populations, {sites:,} sites on {len(record.contigs)} contig{'s' if len(record.contigs) > 1 else ''}"
+        f"populations, {sites:,} sites on {len(record.contigs)} "
+        f"contig{'s' if len(record.contigs) > 1 else ''}"
     )
 
 

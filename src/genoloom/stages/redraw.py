@@ -80,8 +80,7 @@ def redraw(
             raise InputError(
                 cohort,
                 f"{len(pending)} synthetic individuals are too close to training individuals after "
-                f"{attempt} "
-                "more draws",
+                f"{attempt} more draws",
                 expected="models that do not repeat training individuals",
                 remedy="train with more regularisation, or allow more attempts",
             )

@@ -54,7 +54,7 @@ def release(
     sheet: Path | None = None,
     public_panels: Path | None = None,
 ) -> None:
-    """Judge the synthetic data of `generator` and write the bundle `out`, beside it first and then
+    """Judge the synthetic data of `generator` and write the bundle `out`, next to it first and then
     renamed.
 
     An older bundle at `out` is removed, whatever the judgement.
@@ -76,7 +76,7 @@ def release(
         The gate does not pass, or the leak scan found something; lists every reason. There is no
         bundle then.
     InputError
-        There are no synthetic data, the sheet cannot be read, or something that is no bundle stands
+        There are no synthetic data, the sheet cannot be read, or something that is no bundle is
         at `out`.
     """
     remove_bundle(out)
@@ -106,7 +106,7 @@ def release(
 
 class Bundle:
     """Writes a bundle at `part`: every file anew, from what was judged, so that nothing else can
-    stand in it.
+    are in it.
     """
 
     def __init__(self, evidence: Evidence, part: Path, options: ReleaseOptions):
@@ -265,8 +265,7 @@ class Bundle:
         redrawn, individuals = record.facts["redrawn"], record.facts["individuals"]
         return (
             f"{redrawn} of {individuals} synthetic individuals came too close to a training "
-            "individual and were "
-            "drawn anew."
+            "individual and were drawn anew."
         )
 
     def leaks(self) -> list[str]:

@@ -73,7 +73,7 @@ def measure_switch_errors(
     shift = len(individuals.synthetic)
     found = {g: np.zeros((2, len(rows)), dtype=np.int64) for g, rows in groups.items()}
     for made, real in pairs:
-        kept = np.flatnonzero(np.diff(real.sites.position, prepend=-1) > 0)  # one site a position
+        kept = np.flatnonzero(np.diff(real.sites.position, prepend=-1) > 0)  # one site per position
         sites = real.sites.take(kept)
         known = read_rows(
             real, individuals.real_individuals[reference - shift], 0, len(real.sites)

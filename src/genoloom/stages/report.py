@@ -37,7 +37,7 @@ def report(
     utility: bool = False,
     effects: bool = False,
 ) -> str:
-    """Write `out` (HTML) and, beside it, the same numbers; returns the text of summary.txt.
+    """Write `out` (HTML) and, next to it, the same numbers; returns the text of summary.txt.
 
     summary.txt                 what the page says first, as text
     summary.tsv                 the few figures that a reader sees first

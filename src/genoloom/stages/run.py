@@ -35,7 +35,7 @@ def workflow_root() -> Path:
     if not (ROOT / "workflow" / "Snakefile").exists():
         raise InputError(
             "genoloom run",
-            "the workflow is not beside the installed package",
+            "the workflow is not next to the installed package",
             remedy="install from a checkout (pip install -e .), or call: snakemake --snakefile "
             "CHECKOUT/Snakefile --directory DIR",
         )
@@ -65,8 +65,8 @@ def run(*, directory: Path, cores: int | None, profile: Path | None, options: li
     Raises
     ------
     InputError
-        No configuration, no such profile, no workflow beside the package, or another run is at work
-        in the directory.
+        No configuration, no such profile, no workflow next to the package, or another run is at
+        work in the directory.
     ConfigError
         Lists every problem of the configuration and its sheets, before Snakemake starts.
     """

@@ -1,9 +1,9 @@
 """Whose lock a working directory has, so that a run goes on after it was killed.
 
 Snakemake locks the directory that it works in, and a process that is killed leaves the lock. Its
-lock files do not say who made them, so each `genoloom run` notes that beside them: the machine, the
-process, and the lock files themselves. A lock is removed only if it is the one that was noted, by a
-process of this very machine that is gone.
+lock files do not say who made them, so each `genoloom run` notes that next to them: the machine,
+the process, and the lock files themselves. A lock is removed only if it is the one that was noted,
+by a process of this very machine that is gone.
 """
 
 import contextlib

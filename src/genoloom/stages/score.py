@@ -71,16 +71,17 @@ def score(
         Phased VCF, BCF or .pgen that holds the model's contig. Heterozygous calls without phase
         count as missing.
     out : Path
-        One row a haplotype; `z` is how far its bits a called site lie from the median of its
+        One row per haplotype; `z` is how far its bits a called site lie from the median of its
         population in the file, in robust standard deviations.
     samples : Path, optional
         Sheet of individuals, for their populations; a model that can score the unlabelled needs
         none.
     blocks : Path, optional
-        One row a haplotype and block (`first`, `last`: 1-based positions).
+        One row per haplotype and block (`first`, `last`: 1-based positions).
     switches : Path, optional
-        One row an individual and place between blocks (`position`, 1-based, begins the later block)
-        at which both sides are heterozygous: the log-odds that the haplotypes are exchanged there.
+        One row per individual and place between blocks (`position`, 1-based, begins the later
+        block) at which both sides are heterozygous: the log-odds that the haplotypes are exchanged
+        there.
     """
     torch.set_num_threads(threads)
     generator, sites, description = load_generator(model)

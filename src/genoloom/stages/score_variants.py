@@ -30,7 +30,7 @@ EVERY_S = 30.0  # seconds between lines of progress
 
 @dataclass
 class _Tally:
-    """What was scored, and the scores beside the allele frequencies that are known."""
+    """What was scored, and the scores next to the allele frequencies that are known."""
 
     records: int = 0
     scored: int = 0
@@ -63,7 +63,7 @@ def score_variants(
         .vcf, .vcf.gz (bgzip with an index: the records must be sorted) or .bcf.
     report : Path, optional
         JSON: Spearman correlation of the scores with the allele frequency (INFO/AF, else AC/AN,
-        else the genotypes), with a 95 % bootstrap interval over variants, beside those of the
+        else the genotypes), with a 95 % bootstrap interval over variants, next to those of the
         baselines of `genoloom.models.sequence.scoring`.
     window : int, optional
         Bases around a variant; the longest training length by default.

@@ -124,7 +124,7 @@ def accepted_sites(
     Raises
     ------
     InputError
-        A record that is wanted has no diploid genotypes or unphased ones, ends behind the contig,
+        A record that is wanted has no diploid genotypes or unphased ones, ends after the contig,
         or its REF is not that of the FASTA.
     """
     columns = None if keep.all() else haplotype_columns(np.flatnonzero(keep))
@@ -190,7 +190,7 @@ def why_unwanted(
     if not _is_sequence(record.ref):
         return "REF is no sequence"
     if len(set(alts)) < len(alts):
-        return "an alternate allele stands twice in the record"
+        return "an alternate allele is listed twice in the record"
     ref = record.ref.upper()
     if not any(_is_sequence(alt) and alt != ref for alt in alts):
         return "ALT is REF" if ref in alts else "symbolic or * allele"
@@ -286,7 +286,7 @@ def _placed(
         where = fasta.path if fasta else "its header (##contig)"
         raise InputError(
             path,
-            f"{place}: the record ends at {end}, behind the end of the contig",
+            f"{place}: the record ends at {end}, after the end of the contig",
             expected=f"at most {contig_length}, the length of {account.contig} in {where}",
             remedy="use the reference of the same genome build; write another length with: "
             "bcftools reheader --fai FAI",

@@ -60,8 +60,7 @@ def split(
                 f"has other individuals than {panel_files(panels[0])[2]}",
                 expected="the same individuals on every contig",
                 remedy="take the same samples on every contig: bcftools view -S; with "
-                "drop-individuals, "
-                "drop them from all files",
+                "drop-individuals, drop them from all files",
             )
     individuals = sheets[0]
     families, related = _families(panels, individuals, options.kinship, pedigree)

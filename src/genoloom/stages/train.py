@@ -36,8 +36,7 @@ log = logging.getLogger(__name__)
 SMALL_COHORT = 30  # individuals
 TEMPLATES_ARE = {
     "private": "This model holds the haplotypes of the individuals it was trained on, and what is "
-    "drawn "
-    "from it copies them in pieces. Treat both as private data.",
+    "drawn from it copies them in pieces. Treat both as private data.",
     "public": "This model holds haplotypes of a public panel and was trained on them alone. Of the "
     "cohort only the list of its sites, and the names of its populations as they were typed, had a "
     "part in it.",
@@ -69,7 +68,7 @@ def train(
     split : Path, optional
         The split table; none in mode `public`, where everybody of the panel trains.
     model, history : Path
-        Outputs: .safetensors (with a .json beside) and a TSV.
+        Outputs: .safetensors (with a .json alongside) and a TSV.
     state : Path
         Directory of checkpoints; a stopped run goes on from there.
     privacy_mode : str

@@ -72,7 +72,7 @@ def train_sequences(
     train : Path
         `train.fa.gz` of a set; its headers hold label, cluster and strands.
     model, history : Path
-        Outputs: .safetensors (with a .json beside) and a TSV.
+        Outputs: .safetensors (with a .json alongside) and a TSV.
     state : Path
         Directory of checkpoints; a stopped run goes on from there.
 

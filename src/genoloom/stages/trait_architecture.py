@@ -56,7 +56,7 @@ def dosage_blocks(
             index, swapped = match.index, match.swapped
         order = np.argsort(index, kind="stable")
         every, index, swapped = every[order], index[order], swapped[order]
-        # the sites of a block stand near each other in the file; those that it lacks come first
+        # the sites of a block are near each other in the file; those that it lacks come first
         block = np.where(index < 0, -1 - np.arange(len(every)) // BLOCK, index // BLOCK)
         for part in np.split(np.arange(len(every)), np.flatnonzero(np.diff(block)) + 1):
             rows, at = every[part], index[part]

@@ -1,5 +1,5 @@
 """What synthetic haplotypes are worth for daily work: imputation, association, polygenic scores and
-ancestry, beside real ones.
+ancestry, next to real ones.
 """
 
 import gzip
@@ -95,7 +95,7 @@ def utility(
     models : sequence of Path
         Models that impute by themselves, one for each contig.
     sources : mapping of str to Path, optional
-        Of `source_files`: whose digests are recorded beside the table.
+        Of `source_files`: whose digests are recorded next to the table.
 
     Raises
     ------
@@ -158,7 +158,7 @@ def _contigs(
     comparands: Comparands, individuals: Comparison, most: int, seed: int
 ) -> Iterator[tuple[Window, list[slice]]]:  # fmt: skip
     """The haplotypes of all panels on each contig, at no more than `most` sites in all: pieces of
-    consecutive sites, evenly spread over the contigs, and where these pieces stand.
+    consecutive sites, evenly spread over the contigs, and where these pieces are.
     """
     shift = len(individuals.synthetic)
     rng = np.random.default_rng(derive_seed(seed, "mosaic"))

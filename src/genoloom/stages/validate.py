@@ -37,15 +37,15 @@ from genoloom.validation.verdicts import Role
 log = logging.getLogger(__name__)
 
 
-def control_rows(paths: list[Path]) -> list[dict]:
-    """The own rows of the baselines' tables, as controls."""
+def baseline_rows(paths: list[Path]) -> list[dict]:
+    """The own rows of the baselines' tables."""
     rows = [row for path in paths for row in read_table(path)]
     return [row for row in rows if row["row"] in BASELINES]
 
 
-def control_files(paths: list[Path]) -> dict[str, Path]:
+def baseline_files(paths: list[Path]) -> dict[str, Path]:
     """Tables of baselines by role, as records of provenance name them."""
-    return {f"control/{i}": path for i, path in enumerate(paths, 1)}
+    return {f"baseline/{i}": path for i, path in enumerate(paths, 1)}
 
 
 def provenance(comparands: Comparands, options: ValidateOptions, seed: int) -> dict:
@@ -89,7 +89,7 @@ def validate(
     *,
     name: str,
     comparands: Comparands,
-    controls: list[Path],
+    baselines: list[Path],
     out: Path,
     figures: Path | None,
     options: ValidateOptions,
@@ -98,21 +98,21 @@ def validate(
     sources: Mapping[str, Path] | None = None,
     reference_values: Path | None = None,
 ) -> None:
-    """Write the fidelity table of `name`, with the controls' rows, and the data of the report's
+    """Write the fidelity table of `name`, with the baselines' rows, and the data of the report's
     figures. Next to the table is `reference_values.json`: what real individuals score.
 
     Parameters
     ----------
     kind : str, optional
-        "generator" or "control"; by the name when not given.
+        "generator" or "baseline"; by the name when not given.
     comparands : Comparands
         Of `open_comparands`: the workflow's files, or those of any tool.
-    controls : list of Path
+    baselines : list of Path
         Fidelity tables of baselines.
     figures : Path, optional
         JSON to write.
     sources : mapping of str to Path, optional
-        Of `source_files`: whose digests are recorded beside the table.
+        Of `source_files`: whose digests are recorded next to the table.
     reference_values : Path, optional
         The file of another generator. Where it is of the same individuals and options, the real
         ones are not measured again: the table is the same with and without it, and the file next
@@ -123,7 +123,7 @@ def validate(
     InputError
         `reference_values` is no such file; or see `compare`.
     """
-    record = Making("validate", {**(sources or {}), **control_files(controls)})
+    record = Making("validate", {**(sources or {}), **baseline_files(baselines)})
     made, real = comparands.pairs[0]
     individuals = compare(
         made.individuals, real.individuals, comparands.roles, options.n_permutations, seed
@@ -150,10 +150,10 @@ def validate(
         measured.append(
             measure_switch_errors(comparands.pairs, individuals, derive_seed(seed, "phaser"))
         )
-    kind = kind or (Role.CONTROL if name in BASELINES else Role.GENERATOR)
+    kind = kind or (Role.BASELINE if name in BASELINES else Role.GENERATOR)
     own = fidelity_rows(measured, name, kind, individuals.n)
     rows = own + real_rows(measured, individuals.n)
-    rows += control_rows(controls)
+    rows += baseline_rows(baselines)
     if figures is not None:
         drawn = figure_data(data) | {"phased": comparands.phased, "site_account": comparands.sites}
         drawn["provenance"] = provenance(comparands, options, seed)

@@ -48,13 +48,13 @@ def validate_sequences(
     train: Path | None,
     holdout: Path,
     model: Path | None,
-    controls: list[Path],
+    baselines: list[Path],
     out: Path,
     figures: Path,
     options: ValidateSequencesOptions,
     seed: int,
 ) -> None:
-    """Write the fidelity table of `name`, with the controls' rows, and the data of the report's
+    """Write the fidelity table of `name`, with the baselines' rows, and the data of the report's
     figures.
 
     Works on any files of sequences, whoever made them.
@@ -70,7 +70,7 @@ def validate_sequences(
         and membership.
     model : Path or None
         For bits per base, where the model has a likelihood; needs `train`.
-    controls : list of Path
+    baselines : list of Path
         Tables of baselines.
     """
     if train is None and model is not None:
@@ -113,8 +113,8 @@ def validate_sequences(
         if weights and generator
         else {}
     )
-    kind = Role.CONTROL if name in BASELINES else Role.GENERATOR
-    table = fidelity_rows(rows, name, kind) + _control_rows(controls)
+    kind = Role.BASELINE if name in BASELINES else Role.GENERATOR
+    table = fidelity_rows(rows, name, kind) + _baseline_rows(baselines)
     with write_beside(figures) as [part]:
         part.write_text(json.dumps({**comparison.figure_data(), "bits": bars, **curve}) + "\n")
     write_table(out, COLUMNS, table)
@@ -159,7 +159,7 @@ def read_motifs(text: str) -> list[Motif]:
     Raises
     ------
     InputError
-        Neither; a damaged file; a matrix that JASPAR does not have; a name or word that stands
+        Neither; a damaged file; a matrix that JASPAR does not have; a name or word that is
         twice.
     """
     if not text:
@@ -172,7 +172,7 @@ def read_motifs(text: str) -> list[Motif]:
     names = [motif.name for motif in found]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
-        raise InputError("--motifs", f"'{twice}' stands twice", expected="each motif once")
+        raise InputError("--motifs", f"'{twice}' is listed twice", expected="each motif once")
     return found
 
 
@@ -247,8 +247,8 @@ def _guidance(
     return {"guidance": curve} if curve else {}
 
 
-def _control_rows(paths: list[Path]) -> list[dict]:
-    """The own rows of the baselines' tables, as controls."""
+def _baseline_rows(paths: list[Path]) -> list[dict]:
+    """The own rows of the baselines' tables."""
     rows = [row for path in paths for row in read_table(path)]
     return [row for row in rows if row["row"] in BASELINES]
 
@@ -256,8 +256,8 @@ def _control_rows(paths: list[Path]) -> list[dict]:
 def _bits(
     name: str, generator: SequenceGenerator | None, train: Path, holdout: SequenceSet, seed: int
 ) -> tuple[list[Figure], dict[str, float]]:
-    """Bits a base of the model beside the adaptive chain (none without a likelihood), and those of
-    every chain, to draw.
+    """Bits per base of the model next to the adaptive chain (none without a likelihood), and those
+    of every chain, to draw.
     """
     chain = AdaptiveGenerator(SequenceAdaptiveOptions())
     # a chain keeps no state

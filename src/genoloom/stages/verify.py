@@ -26,7 +26,7 @@ def verify(*, directory: Path) -> int:
     """Compare the files of a folder with their digests; returns how many were compared.
 
     The digests are those of an RO-Crate (`genoloom crate`, a release), of a release's manifest, and
-    of the records that the stages write beside their files (`*.provenance.json`): all that are
+    of the records that the stages write next to their files (`*.provenance.json`): all that are
     there.
 
     Raises
@@ -93,7 +93,7 @@ def _digests(directory: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _of_record(root: Path, path: Path, digest: str) -> Path:
-    """An output of a record: beside it, or, as the summary of a panel, in another folder."""
+    """An output of a record: next to it, or, as the summary of a panel, in another folder."""
     if not path.is_file():
         path = next((p for p in root.rglob(path.name) if file_digest(p) == digest), path)
     return _inside(root, str(path.relative_to(root)))

@@ -25,7 +25,7 @@ from genoloom.training.checkpoint import REMEDY, check_fit, load_checkpoint, sav
 log = logging.getLogger(__name__)
 
 EVALUATIONS = 20  # in a schedule, unless set
-# timed at each number of threads, to find how many fit into a schedule of so many minutes
+# timed at each number of threads, to find how many fit into a schedule of this many minutes
 PACE_STEPS = 20
 TIMES = "times.tsv"
 WARM_STEPS = 2  # of them at the start, when memory is still being taken: not in the figure
@@ -50,7 +50,7 @@ class TrainingRun:
     label : str
         How progress lines are headed, for example "transformer 20".
     history : list of dict
-        One row an evaluation; all rows of the run once it has ended.
+        One row per evaluation; all rows of the run once it has ended.
     """
 
     state_dir: Path
@@ -64,7 +64,7 @@ class TrainingRun:
 
 
 class StateDescription(Description):
-    """What a checkpoint holds beside the tensors of the model's own state and of its best
+    """What a checkpoint holds next to the tensors of the model's own state and of its best
     snapshot.
     """
 
@@ -238,7 +238,7 @@ def _advance(
 
 
 class _Progress:
-    """How far a run has come: what a checkpoint holds beside the model's own state."""
+    """How far a run has come: what a checkpoint holds next to the model's own state."""
 
     def __init__(
         self, run: TrainingRun, steps: int, evaluate_every: int | None, minutes: float | None
@@ -248,7 +248,7 @@ class _Progress:
         """
         self.run, self.minutes, self.paced = run, minutes, minutes is None
         self.steps = steps if self.paced else 100 * PACE_STEPS
-        self.threads, self.pace = run.threads, {}  # seconds a step by number of threads
+        self.threads, self.pace = run.threads, {}  # seconds per step by number of threads
         self.step_seconds: list[float] = []  # at the present number
         self.given_every = evaluate_every
         self.path = run.state_dir / "checkpoint.safetensors"

@@ -188,7 +188,7 @@ def call_diplotypes(carried: np.ndarray, known: Sequence[bool]) -> Diplotypes:
     """Star alleles of phased haplotypes.
 
     A haplotype has the allele whose defining variants it carries all; of several that of the worst
-    function, then that of most variants. Variants beside those of this allele are allowed if they
+    function, then that of most variants. Variants next to those of this allele are allowed if they
     define another one that it also carries (*4 with *17 is *4). Others, such as rs4244285 without
     rs12769205, make it `unmatched`, with the worst function that a variant of it has.
 

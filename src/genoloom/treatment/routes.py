@@ -57,9 +57,9 @@ def joint(trial: Trial, n: int, rng: np.random.Generator) -> Trial:
 def factorised(
     trial: Trial, genotype: np.ndarray, rng: np.random.Generator, seed: int
 ) -> Trial:  # fmt: skip
-    """Synthetic genotypes, shape (n, 3), beside covariates of a copula; then treatments of a fitted
-    propensity, and outcomes of a regression for each treatment: its mean and normal residuals, or
-    events with this chance.
+    """Synthetic genotypes, shape (n, 3), next to covariates of a copula; then treatments of a
+    fitted propensity, and outcomes of a regression for each treatment: its mean and normal
+    residuals, or events with this chance.
     """
     own = trial.x[:, len(GENOTYPE) :]
     discrete = [name in DISCRETE for name in COVARIATES]

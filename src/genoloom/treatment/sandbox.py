@@ -14,7 +14,7 @@ higher risk under treatment 0 alone, and nobody else gains anything:
     logit P(event | 0) = -2.7 + 0.3 age + 0.5 diabetes + 0.2 bmi + 1.3 heterogeneity carrier
     logit P(event | 1) = -2.7 + 0.3 age + 0.5 diabetes + 0.2 bmi
 
-Covariates stand in standard deviations. Only the direction of the genotype's effect is that of the
+Covariates are in standard deviations. Only the direction of the genotype's effect is that of the
 guideline (Lee et al. 2022, doi:10.1002/cpt.2526); the numbers are made up: nothing here is
 clinical.
 """

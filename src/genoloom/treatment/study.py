@@ -137,8 +137,8 @@ def _scores(
 
 def diplotype_rows(train: Group, holdout: Group, made: Group) -> list[dict]:
     """Total-variation distance of diplotype and phenotype frequencies from the held-out
-    individuals, for everybody and by population of more than 20 in each role; beside it that of the
-    training individuals.
+    individuals, for everybody and by population of more than 20 in each role; next to it that of
+    the training individuals.
 
     Also the share of synthetic haplotypes whose variants no star allele has together. A planted
     variant has diplotypes only.

@@ -15,7 +15,7 @@ from genoloom.seeds import row_seeds
 from genoloom.utility.measures import ALL, REAL, Measure, squared_correlation
 
 COMMON = 0.05  # least minor frequency of the sites of an array
-PARTICLES = 16  # of a model, as `genoloom complete` has them
+PARTICLES = 16  # of a model, as `genoloom impute` has them
 BATCH = 50_000_000  # chances of templates in memory
 
 
@@ -49,8 +49,8 @@ class Window:
         return self.panels[REAL].mean(axis=1)
 
 
-# (window, haplotypes of a panel or None, observed sites, haplotypes of targets there) -> alternate alleles
-# of each target individual, float, shape (n_sites, n_targets)
+# (window, haplotypes of a panel or None, observed sites, haplotypes of targets there) -> alternate
+# alleles of each target individual, float, shape (n_sites, n_targets)
 Imputer = Callable[[Window, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -88,7 +88,7 @@ def by_model(
         there = row[observed] >= 0
         alleles[row[observed][there]] = targets[there]
         seeds = row_seeds(seed, [str(i) for i in range(targets.shape[1])], "impute")
-        parts = generator.complete(ArrayHaplotypes(alleles), population, seeds, PARTICLES)
+        parts = generator.impute(ArrayHaplotypes(alleles), population, seeds, PARTICLES)
         mean = np.concatenate([part.mean for part in parts]).T
         known = np.where(row[:, None] >= 0, mean[row], window.frequency[:, None])
         return known[:, 0::2] + known[:, 1::2]

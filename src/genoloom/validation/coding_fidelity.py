@@ -28,14 +28,14 @@ def coding_figures(
     against: Callable[[str, str, Callable], Figure],
     frame: bool,
 ) -> list[Figure]:
-    """How long open reading frames are, and, with `frame`, which codons stand in the frame of the
+    """How long open reading frames are, and, with `frame`, which codons are in the frame of the
     first base.
 
     Parameters
     ----------
     against : callable
         Makes a figure of a metric's name, its kind and a score of two sets: synthetic or training
-        beside held-out ones.
+        next to held-out ones.
     """
     made, real = longest_orfs(synthetic), longest_orfs(holdout)
     rows = [against("orf_length_distance", "distance", orf_distance)]
@@ -87,7 +87,7 @@ def orf_distance(a: SequenceSet, b: SequenceSet) -> float:
 
 
 def codon_counts(sequences: SequenceSet) -> np.ndarray:
-    """How often each codon stands in the frame of the first base, int64 (64,)."""
+    """How often each codon is in the frame of the first base, int64 (64,)."""
     codons = in_frame(sequences.bases)
     return np.bincount(codons[codons != NO_KMER].astype(np.int64), minlength=len(CODONS))
 

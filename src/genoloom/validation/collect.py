@@ -25,7 +25,7 @@ from genoloom.validation.collect_populations import Populations
 
 COMMON = 0.05  # linkage of rarer sites is mostly noise at a few hundred individuals
 KERNEL_MIN_FREQUENCY = 0.01
-MIN_POPULATION = 20  # individuals a group; smaller ones are not shown
+MIN_POPULATION = 20  # individuals per group; smaller ones are not shown
 RUN_KB = 100  # a run of homozygosity counts from here
 CLASSIFIER_SITES = 6000  # sites that the classifiers see: whole blocks, evenly spread
 
@@ -46,7 +46,7 @@ class Groups:
         Of the real individuals: what the reference is taken from.
     population : ndarray of str, shape (n_individuals,)
     populations : list of str
-        Those with at least `MIN_POPULATION` individuals a group.
+        Those with at least `MIN_POPULATION` individuals per group.
     left_out : int
         Pairs that are left out. Collectors that draw individuals for each pair draw for them too,
         so that the others have the same individuals with and without them.

@@ -9,7 +9,7 @@ from genoloom.seeds import derive_seed
 SIZES = (10, 20, 50)  # sites of a window; multiples of the first
 STATISTICS = ("distinct_haplotypes", "haplotype_h1", "haplotype_h12", "haplotype_h2_h1")
 MULTIPLICITIES = 12  # haplotypes seen once, 2-3 times, 4-7 times, ...
-RUN_HAPLOTYPES = 80  # runs are quadratic in haplotypes: so many of each group
+RUN_HAPLOTYPES = 80  # runs are quadratic in haplotypes: this many of each group
 SEGMENT_CM = 0.2
 QUERIES, TEMPLATES = 12, 60
 SCAN_HAPLOTYPES, SCAN_SITES = 80, 1000

@@ -9,7 +9,7 @@ from genoloom.validation.collect_haplotypes import sample_rows
 
 ARRAY_BP = 4000  # of each such piece one common site is on the array, as on common arrays
 WINDOW = 1500  # sites imputed at a time
-WINDOWS = 4  # so many, evenly spread
+WINDOWS = 4  # this many, evenly spread
 TEMPLATES = 200
 FEWEST, MOST = 48, 200  # targets; where few sites are on the array there are more
 WORK = 12_000  # targets x sites on the array, about

@@ -21,7 +21,7 @@ class Part:
     Attributes
     ----------
     population, bin : str
-        As they stand in the table; "all" where there is no restriction.
+        As they are in the table; "all" where there is no restriction.
     column : int
         0, or 1 + the index of the population.
     sites : ndarray of bool or slice

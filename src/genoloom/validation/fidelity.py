@@ -12,7 +12,7 @@ halvings. Levels (of one sample), such as the share of lost sites, have H's own 
 synthetic individuals: a generator cannot widen it by being far off, and it is the same for all
 generators of a panel. Sites are modelled because T carries them, which the rarest alleles of T
 show; both halves of a halving hold a part of T.
-The control row `real` is T as if it were synthetic.
+The baseline row `real` is T as if it were synthetic.
 """
 
 import numpy as np
@@ -90,7 +90,7 @@ def real_rows(measured: list[Measured], n: int) -> list[dict]:
     decides.
     """
     chosen = [m for m in measured if not (m.metric.ascertained or m.part.ascertained)]
-    return fidelity_rows(chosen, REAL, Role.CONTROL, n, "T")
+    return fidelity_rows(chosen, REAL, Role.BASELINE, n, "T")
 
 
 def family_chance(measured: list[Measured]) -> Chance:

@@ -112,7 +112,7 @@ def thinned_heterozygotes(m: Material, rng: np.random.Generator) -> np.ndarray:
 
 
 def mutated(m: Material, rng: np.random.Generator) -> np.ndarray:
-    """Alleles that change at random, so that rare ones stand where nobody has them."""
+    """Alleles that change at random, so that rare ones are where nobody has them."""
     return m.fresh ^ (rng.random(m.fresh.shape) < MUTATED)
 
 

@@ -2,7 +2,7 @@
 
 *Fidelity*: an oracle that has seen one half of the held-out real sequences and nothing else reads
 the labels of the synthetic ones; its ceiling is what it reads on the other half. *Transfer*: a
-network trained on synthetic sequences reads held-out real ones, beside one trained on as many real
+network trained on synthetic sequences reads held-out real ones, next to one trained on as many real
 training sequences (train on synthetic, test on real: Esteban et al. 2017, arXiv:1706.02633). *GC
 only*: how far the GC content alone tells the label, learnt from the oracle's half; a generator that
 moves nothing but GC with the label has only that. *Guidance*: fidelity and the GC content's part in

@@ -102,7 +102,7 @@ class MetricId(StrEnum):
         REFERENCE,
     )
     SHARED_SEGMENTS = "shared_segments", "Share of the map in long shared runs", REFERENCE
-    COPYING_BITS = "copying_bits", "Phase realism, bits a site", REFERENCE
+    COPYING_BITS = "copying_bits", "Phase realism, bits per site", REFERENCE
     IMPUTATION_R2 = "imputation_r2", "Imputation from the panel (dosage r²)", HIGHER
     IMPOSSIBLE_HAPLOTYPES = (
         "impossible_haplotypes",

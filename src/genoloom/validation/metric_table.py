@@ -306,8 +306,8 @@ TABLE = (
     pair(M.LDSC_HERITABILITY, Kind.LEVEL, tasks.ldsc_heritability, tasks.heritability_parts),
     pair(M.IMPUTATION_R2, Kind.SIMILARITY, tasks.imputation_r2, tasks.imputed_parts, phase=True),
     # two-sample tests
-    pair(M.AATS_TRUTH, Kind.HALF, structure.aats_truth),
-    pair(M.AATS_SYNTHETIC, Kind.HALF, structure.aats_synthetic),
+    pair(M.AATS_TRUTH, Kind.ADVERSARIAL, structure.aats_truth),
+    pair(M.AATS_SYNTHETIC, Kind.ADVERSARIAL, structure.aats_synthetic),
     pair(M.MMD, Kind.DISTANCE, structure.discrepancy, null=structure.halved_discrepancies),
     pair(
         M.CLASSIFIER_AUC,

@@ -1,4 +1,4 @@
-"""Motifs: how many sequences have one, whether it stands where it should, and how far two stand
+"""Motifs: how many sequences have one, whether it is where it should, and how far two are
 apart.
 
 Matrices are scanned by lightmotif, with at most one chance hit in `1 / CHANCE` places of uniform
@@ -172,14 +172,14 @@ def motif_figures(
     holdout: SequenceSet,
     against: Callable[[str, str, Callable], Figure],
 ) -> list[Figure]:
-    """Content of each motif, in sets of one orientation where it stands, and the spacing of every
+    """Content of each motif, in sets of one orientation where it is, and the spacing of every
     two.
 
     Parameters
     ----------
     against : callable
         Makes a figure of a metric's name, its kind and a score of two sets: synthetic or training
-        beside held-out ones.
+        next to held-out ones.
     """
     rows = []
     for motif in given:

@@ -58,7 +58,7 @@ def measure_together(
         n_permutations,
         seed,
     )
-    shift = (len(made) - 1) * n  # the synthetic samples stand before the real individuals
+    shift = (len(made) - 1) * n  # the synthetic samples come before the real individuals
     individuals = replace(
         one,
         synthetic_individuals=np.arange(len(made) * n),

@@ -1,4 +1,5 @@
-"""Fidelity and novelty of synthetic sequences: every metric beside what real sequences score on it.
+"""Fidelity and novelty of synthetic sequences: every metric next to what real sequences score on
+it.
 
 The reference is the holdout H. *Composition* (GC, k-mers, dinucleotides, two classifiers) compares
 equal numbers of synthetic and held-out sequences; its reference puts training sequences in the
@@ -174,8 +175,8 @@ class Comparison:
         )
 
     def membership(self) -> list[Figure]:
-        """Attacks that tell training sequences from held-out ones: by nearness to the samples and,
-        where given, by likelihood; and planted random sequences from others like them.
+        """Attacks that distinguish training sequences from held-out ones: by nearness to the
+        samples and, where given, by likelihood; and planted random sequences from others like them.
 
         AUC, 0.5 when nothing is learnt. Members are training sequences without a relative in
         training, since the holdout has none either; all of them where these are few.
@@ -322,7 +323,7 @@ def _attack(metric: str, score: Callable, members: SequenceSet, others: Sequence
 
 
 def bits_figure(model: np.ndarray, chain: np.ndarray, holdout: SequenceSet) -> Figure:
-    """Bits a base of a model on held-out sequences, beside those of the chain.
+    """Bits per base of a model on held-out sequences, next to those of the chain.
 
     Parameters
     ----------
@@ -340,12 +341,12 @@ def bits_figure(model: np.ndarray, chain: np.ndarray, holdout: SequenceSet) -> F
 
 
 def fidelity_rows(figures: list[Figure], name: str, kind: Role) -> list[dict]:
-    """The table of a generator, and behind it the control row of real sequences: what the reference
-    itself scores.
+    """The table of a generator, and after it the baseline row of real sequences: what the
+    reference itself scores.
     """
     own = [figure.row(name, kind, figure.value) for figure in figures]
     real = [
-        figure.row(REAL, Role.CONTROL, figure.reference)
+        figure.row(REAL, Role.BASELINE, figure.reference)
         for figure in figures
         if figure.kind != Kind.BITS
     ]

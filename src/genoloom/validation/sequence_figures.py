@@ -1,4 +1,4 @@
-"""One figure of a sequence set beside its reference, and how repeated measurements become one."""
+"""One figure of a sequence set next to its reference, and how repeated measurements become one."""
 
 from dataclasses import dataclass
 
@@ -32,7 +32,7 @@ class Figure:
 def summarised(
     metric: str, kind: str, values: list[float], references: list[float], n: int
 ) -> Figure:
-    """The mean of some values beside that of the references; the spread is the standard deviation
+    """The mean of some values next to that of the references; the spread is the standard deviation
     of the references.
     """
     reference, spread = float(np.mean(references)), float(np.std(references, ddof=1))
@@ -40,7 +40,7 @@ def summarised(
 
 
 def compared(metric: str, kind: str, scores: dict[str, np.ndarray]) -> Figure:
-    """A mean over synthetic queries beside that over held-out ones; the spread is the standard
+    """A mean over synthetic queries next to that over held-out ones; the spread is the standard
     error of the difference.
     """
     mine, reference = scores["synthetic"], scores["holdout"]

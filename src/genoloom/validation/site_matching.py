@@ -20,7 +20,7 @@ _COMPLEMENT = str.maketrans("ACGTacgt", "TGCATGCA")
 
 @dataclass(frozen=True)
 class SiteMatch:
-    """Where the sites of a reference list stand in another list.
+    """Where the sites of a reference list are in another list.
 
     Attributes
     ----------

@@ -18,8 +18,8 @@ share      the same                               10 %         25 %           ne
                                                                               with many rare
                                                                               alleles decide it
 offset     |value - reference| / unit             1            2.5            10
-half       |value - 0.5|                          0.10         0.20           0.40
-copying    value / reference - 1                  0.1          never: `too close`
+adversarial accuracy  |value - 0.5|                          0.10         0.20           0.40
+copying    value / reference - 1                  0.1          never: `overfitted`
 bits       value - reference                      0.001        0.01
 
 It also has a significance: beyond `chance.passes` spreads it is not chance.
@@ -39,7 +39,7 @@ in 100. It is learnt from halvings of the real individuals.
 A difference from the reference of at most `tolerance` always passes, and ratios are taken to at
 least the tolerance. Verdicts are two-sided. A distance or similarity that is *better* than real
 individuals are to each other (half the reference, and z < -3 or beyond the bound of the table), and
-a half below 0.4, is `too close`: real rows lie on synthetic ones, as they do after memorisation.
+a half below 0.4, is `overfitted`: real rows lie on synthetic ones, as they do after memorisation.
 """
 
 import math
@@ -61,7 +61,7 @@ class Verdict(StrEnum):
     PASS = "pass"
     NOT_RUN = "not run"
     WEAK = "weak"
-    TOO_CLOSE = "too close"
+    OVERFITTED = "overfitted"
     FAIL = "fail"
 
 
@@ -75,7 +75,7 @@ class Role(StrEnum):
     """What a row of a table is of; the value is what the column `kind` holds."""
 
     GENERATOR = "generator"
-    CONTROL = "control"
+    BASELINE = "baseline"
 
 
 class Kind(StrEnum):
@@ -87,7 +87,7 @@ class Kind(StrEnum):
     LEVEL = "level"
     SHARE = "share"
     OFFSET = "offset"
-    HALF = "half"
+    ADVERSARIAL = "adversarial accuracy"
     COPYING = "copying"
     BITS = "bits"
 
@@ -122,7 +122,7 @@ SIZES = {
     Kind.LEVEL: Bounds(0.1, 0.25),
     Kind.SHARE: Bounds(0.1, 0.25),
     Kind.OFFSET: Bounds(1.0, 2.5, 10.0),
-    Kind.HALF: Bounds(0.1, 0.2, 0.4),
+    Kind.ADVERSARIAL: Bounds(0.1, 0.2, 0.4),
     Kind.COPYING: Bounds(0.1, math.inf),
     Kind.BITS: Bounds(0.001, 0.01),
 }
@@ -140,7 +140,7 @@ class Chance:
 
     passes: float
     fails: float
-    too_close: float
+    overfitted: float
     large: float = LARGE_BOUND
 
     @classmethod
@@ -269,20 +269,20 @@ def _size(
         Kind.LEVEL: relative,
         Kind.SHARE: relative,
         Kind.OFFSET: abs(excess) / unit,
-        Kind.HALF: abs(value - 0.5),
+        Kind.ADVERSARIAL: abs(value - 0.5),
         Kind.COPYING: excess / base,
         Kind.BITS: excess,
     }[kind]
-    better = {Kind.DISTANCE: departure < BETTER, Kind.HALF: value < 0.5}.get(kind, False)
+    better = {Kind.DISTANCE: departure < BETTER, Kind.ADVERSARIAL: value < 0.5}.get(kind, False)
     return SIZES[kind].size(departure), better
 
 
-TWO_SIDED = (Kind.LEVEL, Kind.SHARE, Kind.OFFSET, Kind.HALF)
+TWO_SIDED = (Kind.LEVEL, Kind.SHARE, Kind.OFFSET, Kind.ADVERSARIAL)
 
 
 def _verdict(kind: Kind, size: Size, better: bool, z: float, chance: Chance) -> Verdict:
     if better and kind in (Kind.DISTANCE, Kind.SIMILARITY):
-        return Verdict.TOO_CLOSE if z < -chance.too_close else Verdict.PASS
+        return Verdict.OVERFITTED if z < -chance.overfitted else Verdict.PASS
     if kind is Kind.BITS:
         # cost a base is exact to many digits: what chance explains is weak
         failed = size > Size.MEDIUM and z > chance.passes
@@ -291,8 +291,8 @@ def _verdict(kind: Kind, size: Size, better: bool, z: float, chance: Chance) -> 
     explained = min(chance.passes, chance.large) if size is Size.LARGE else chance.passes
     if size is Size.SMALL or (size is not Size.HUGE and off <= explained):
         return Verdict.PASS
-    if kind is Kind.COPYING or (kind is Kind.HALF and better):
-        return Verdict.TOO_CLOSE
+    if kind is Kind.COPYING or (kind is Kind.ADVERSARIAL and better):
+        return Verdict.OVERFITTED
     failed = size is Size.HUGE or (size is Size.LARGE and off > min(chance.fails, chance.large))
     return Verdict.FAIL if failed else Verdict.WEAK
 

@@ -1,4 +1,4 @@
-"""The reference FASTA: never other bases than those of the file, whatever lies beside it; remedies
+"""The reference FASTA: never other bases than those of the file, whatever lies next to it; remedies
 that work.
 """
 

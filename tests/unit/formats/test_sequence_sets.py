@@ -63,7 +63,7 @@ def test_tables_and_text(tmp_path):
     [
         ("a.fa", ">x\nACGT\nAC GT\n", r"line 3: the character ' '"),
         ("a.fa", ">x\nACGT\n>y\nAC-T\n", r"line 4: the character '-'"),
-        ("a.fa", ">x\nAC\n>x\nAC\n", r"the name 'x' stands twice"),
+        ("a.fa", ">x\nAC\n>x\nAC\n", r"the name 'x' is listed twice"),
         ("a.fa", "> x\nAC\n", r"line 1: a header without a name"),
         ("a.csv", "sequence,label\nACGT,x\n", r"no column 'seq'"),
         ("a.csv", "seq,label\nACGT,x\nAC*T,x\n", r"line 3: the character '\*'"),
@@ -119,7 +119,7 @@ def test_long_cells_and_lines(tmp_path):
         (
             "a.fa",
             b">ALICE_SMITH\nAC\n>ALICE_SMITH\nAC\n",
-            "a name stands twice: of sequences 1 and 2",
+            "a name is listed twice: of sequences 1 and 2",
         ),
         ("a.fa", b">a\nAC\n>Al\xefce\nAC\n", "line 3, byte 4: 0xef is no UTF-8"),
         ("a.csv", b"ALICE_SMITH,ACGT\n", "has no column 'seq' among the 2 of its header"),

@@ -145,7 +145,7 @@ def test_a_pipe_that_breaks_off(tmp_path, form):
         ),
         (
             (HEAD + "A\tB").replace("\t", " ").encode(),
-            "line 8 of the header: spaces stand in place of tabs",
+            "line 8 of the header: spaces are in place of tabs",
         ),
         (
             (HEAD + "A\tJ\u00fcrgen\n").encode("latin-1"),
@@ -199,7 +199,7 @@ def test_places_that_are_no_file(tmp_path):
         ),
         ("20 50 A C PASS GT 0|7 0|1 0|1 0|1 0|1 0|1", "20:50: a genotype has the allele 7"),
         ("20 50 A C PASS PS 1 1 1 1 1 1", "20:50: no genotypes (GT) can be read"),
-        ("20 20 A C PASS GT 0|1 0|1 0|1 0|1 0|1 0|1", "20:20 stands behind 20:30"),
+        ("20 20 A C PASS GT 0|1 0|1 0|1 0|1 0|1 0|1", "20:20 comes after 20:30"),
     ],
 )
 def test_damaged_records(tmp_path, capfd, row, found):
@@ -209,7 +209,7 @@ def test_damaged_records(tmp_path, capfd, row, found):
     with pytest.raises(InputError) as error:
         seen(open_variants(path, "20"))
     assert found in str(error.value)
-    # htslib's own words would stand beside ours, and name individuals
+    # htslib's own words would be next to ours, and name individuals
     assert capfd.readouterr() == ("", "")
 
 
@@ -305,7 +305,7 @@ def test_ploidy_is_an_error_of_those_who_want_the_genotypes(tmp_path):
     records = list(open_variants(path, "20").records())
     for record, words in zip(
         records,
-        ("haploid calls beside diploid ones", "20:6: haploid calls", "20:7: ploidy 4"),
+        ("haploid calls next to diploid ones", "20:6: haploid calls", "20:7: ploidy 4"),
         strict=True,
     ):
         with pytest.raises(InputError, match=words) as error:
@@ -377,10 +377,10 @@ def test_a_pgen_without_its_tables_is_said(tmp_path, read):
     with pytest.raises(InputError, match="not found"):
         read(path)
     path.write_bytes(b"l\x1b\x10")
-    with pytest.raises(InputError, match="stands alone"):
+    with pytest.raises(InputError, match="lacks its companion files"):
         read(path)
     (tmp_path / "alone.pvar").write_text("#CHROM\tPOS\tID\tREF\tALT\n20\t1\t.\tA\tC\n")
-    with pytest.raises(InputError, match="stands alone"):
+    with pytest.raises(InputError, match="lacks its companion files"):
         read(path)
 
 

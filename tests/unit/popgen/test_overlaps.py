@@ -178,7 +178,7 @@ def test_what_real_haplotypes_carry_together_is_found():
         found = CarriedTogether()
         assert not found.refuse(10, "ACG", "A", deletion)
         assert found.refuse(12, "G", "T", snp) is refused
-        assert not found.refuse(13, "G", "T", deletion)  # behind it
+        assert not found.refuse(13, "G", "T", deletion)  # after it
     found = CarriedTogether()
     assert not found.refuse(10, "A", "C", deletion)
     assert found.refuse(10, "A", "G", deletion)  # the same position

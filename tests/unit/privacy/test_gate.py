@@ -1,5 +1,5 @@
-"""The gate's rules on tables and options: what is looser, of the wrong type or stands twice never
-passes.
+"""The gate's rules on tables and options: what is looser, of the wrong type or is listed twice
+never passes.
 """
 
 import numpy as np
@@ -158,7 +158,7 @@ def test_no_option_of_the_audit_turns_a_gate_that_fails_into_a_pass(leaking, see
     assert not [
         reason
         for reason in found
-        if "not what can stand there" in reason or "stands twice" in reason
+        if "not what can be there" in reason or "is listed twice" in reason
     ]
 
 
@@ -186,22 +186,20 @@ METRIC = dict.fromkeys(FIDELITY_COLUMNS, "") | {
     ],
 )  # fmt: skip
 def test_cells_of_the_wrong_type_are_reasons(change):
-    assert not [
-        r for r in privacy_reasons([ROW], "x", 40, RELEASE) if "not what can stand there" in r
-    ]
-    assert "not what can stand there" in privacy_reasons([ROW | change], "x", 40, RELEASE)[0]
+    assert not [r for r in privacy_reasons([ROW], "x", 40, RELEASE) if "not what can be there" in r]
+    assert "not what can be there" in privacy_reasons([ROW | change], "x", 40, RELEASE)[0]
 
 
 def test_rows_that_stand_twice_are_reasons_even_if_they_agree():
     for second in (ROW, ROW | {"verdict": "fail"}):
         assert privacy_reasons([ROW, second], "x", 40, RELEASE) == [
-            "privacy: x, worst, all: stands twice; make the table again"
+            "privacy: x, worst, all: is listed twice; make the table again"
         ]
     assert fidelity_reasons([METRIC, METRIC | {"verdict": "fail"}], "x", RELEASE) == [
-        "fidelity: x, m, all, all: stands twice; make the table again"
+        "fidelity: x, m, all, all: is listed twice; make the table again"
     ]
     assert fidelity_reasons([METRIC], "x", RELEASE) == []
-    assert "not what can stand there" in fidelity_reasons([METRIC | {"z": "much"}], "x", RELEASE)[0]
+    assert "not what can be there" in fidelity_reasons([METRIC | {"z": "much"}], "x", RELEASE)[0]
 
 
 @pytest.mark.parametrize("fewest", [None, "5", 5.0, True, 0, float("nan"), []])

@@ -267,14 +267,14 @@ SEARCHED = {
     "xz": ("a.xz", lzma.compress(LONG)),
     "zlib": ("a.bin", zlib.compress(LONG)),
     "zlib within other bytes": ("a.bin", b"\0\1\2" + zlib.compress(LONG) + b"\3\0"),
-    "gzip behind a prefix": ("a.bin", b"\0\1\2prefix" + gzip.compress(LONG)),
+    "gzip after a prefix": ("a.bin", b"\0\1\2prefix" + gzip.compress(LONG)),
     "tar.bz2": ("a.tar.bz2", tarred(LONG)),
     "tar with a gzip member": (
         "a.tar",
         b"a.gz".ljust(512, b"\0") + gzip.compress(LONG).ljust(1024, b"\0"),
     ),
     "second gzip member": ("a.gz", gzip.compress(b"x") + gzip.compress(ID)),
-    "zip behind a prefix": ("a.bin", b"\0" * 9 + zipped(ID)),
+    "zip after a prefix": ("a.bin", b"\0" * 9 + zipped(ID)),
     "zip without a directory": ("a.bin", b"\0" * 9 + with_zip_inside(ID, hidden=True)),
     "eXIf of a PNG": ("a.png", png(b"eXIf", b"MM" + ID)),
     "unknown chunk of a PNG": ("a.png", png(b"prVt", b"\0\1" + ID)),
@@ -347,7 +347,7 @@ def test_what_is_not_searched_for_is_in_the_documentation(what, repository):
         b"\x5d\0\0\x80\0" + b"\xff" * 8, b"\0 before 7z\xbc\xaf\x27\x1c..",
         lzma.compress(LONG)[:-20], bz2.compress(LONG)[:-9],
         b"\0" + lzma.compress(LONG)[:-20], b"\0 before crypt4gh\1", b"\0 before LZIP\x01..",
-        # lz4 frames as the command and as the library for Python write them, behind other bytes
+        # lz4 frames as the command and as the library for Python write them, after other bytes
         b"\0 before \x04\x22\x4d\x18\x64\x40\xa7..",
         b"\0 before \x04\x22\x4d\x18\x68\x40\x07\0\0\0\0\0\0\0..",
     ],

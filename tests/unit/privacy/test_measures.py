@@ -69,8 +69,8 @@ def test_interval_of_a_single_figure_is_the_basic_bootstrap(reference):
 
 @pytest.mark.parametrize("shift", [0.0, 0.7, 1.2])
 def test_the_largest_of_many_is_corrected_for_being_the_largest(shift):
-    """Fourteen attacks that know nothing beside one that may know something: what the interval says
-    is true.
+    """Fourteen attacks that know nothing next to one that may know something: what the interval
+    says is true.
     """
     truth = norm.cdf(shift / np.sqrt(2))
     raw, corrected, lower, upper = [], [], 0, 0

@@ -170,7 +170,7 @@ def test_the_headline_answers_what_may_leave_and_what_it_is_fit_for():
     assert text == "Nothing may leave: a keeps within the limits of the leak, but fails fidelity."
     text = headline([judgement("a", privacy="not run")], large)
     assert text == "Nothing may leave: no audit says what the data reveal."
-    assert headline([judgement("mosaic", kind="control")], large) == "Only controls were judged."
+    assert headline([judgement("mosaic", kind="baseline")], large) == "Only baselines were judged."
     # what passes although the cohort is small is not faithful to the sample, or of public templates
     few = CohortLeak(**leak_facts(), unavoidable=0.7, too_small=True)
     assert headline([good], few).startswith("a may leave")
@@ -196,7 +196,7 @@ def test_a_badge_counts_the_worst_population_in_the_headline():
         ("pass", "pass", True),
         ("weak", "pass", True),
         ("fail", "pass", False),
-        ("too close", "pass", False),
+        ("overfitted", "pass", False),
         ("not run", "pass", False),
         ("pass", "weak", False),
         ("pass", "not run", None),
@@ -211,7 +211,7 @@ def test_what_may_leave(fidelity, privacy, expected):
     ("verdict", "start"),
     [
         ("pass", "a may leave as far as tests for memorised sequences tell; 2 of 2 figures"),
-        ("too close", "a should not leave, as training sequences leave traces; 1 of 2 figures"),
+        ("overfitted", "a should not leave, as training sequences leave traces; 1 of 2 figures"),
         ("not run", "Whether a may leave is not known"),
     ],
 )

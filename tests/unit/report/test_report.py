@@ -257,7 +257,7 @@ def test_what_was_not_tried_is_said_in_one_line(results):
 def test_the_frontier_is_of_controls_alone(results):
     for table in ("fidelity", "privacy"):
         path = results / "validation" / "demo" / "mosaic" / f"{table}.tsv"
-        path.write_text(path.read_text().replace("mosaic\tcontrol", "mosaic\tgenerator"))
+        path.write_text(path.read_text().replace("mosaic\tbaseline", "mosaic\tgenerator"))
     page = write(results)
     found = {j["generator"]: j for j in numbers(results)["data"][0]["judgements"]}
     # a generator that is called mosaic is no yardstick
@@ -300,13 +300,13 @@ def test_figures_that_need_phase_leave_out_unphased_generators(results):
 
 def test_any_number_of_controls_can_be_drawn():
     names = [f"mosaic_{i}" for i in range(12)]
-    drawn = styles({name: "control" for name in names})
+    drawn = styles({name: "baseline" for name in names})
     assert "mosaic_11" in decay({name: figures() for name in names}, drawn)
 
 
 def test_every_generator_has_its_own_colour():
     kinds = {name: "generator" for name in ("ours", "transformer", "theirs", "gan", "another")} | {
-        "mosaic": "control"
+        "mosaic": "baseline"
     }
     drawn = styles(kinds)
     colours = [drawn[name].colour for name, kind in kinds.items() if kind == "generator"]
@@ -341,7 +341,7 @@ def test_sequence_pages_show_chains_places_and_both_classifiers(tmp_path):
             "chance": 0.5, "measure": "balanced accuracy",
         },
     }  # fmt: skip
-    for name, kind, bits in (("adaptive", "control", 1.9), ("transformer", "generator", 1.85)):
+    for name, kind, bits in (("adaptive", "baseline", 1.9), ("transformer", "generator", 1.85)):
         metrics = {"bits_per_base": bits, "kmer6_auc": 0.52, "cnn_auc": 0.61}
         place, models = folder / "validation" / "sequences", folder / "models" / "sequences"
         write_table(
@@ -426,6 +426,6 @@ def test_what_data_are_fit_for_is_in_the_numbers_the_summary_and_the_page(result
     assert (row["all_individuals"], row["worst_population"]) == ("fit", "not fit (AAA)")
     text = (results / "report" / "summary.txt").read_text()
     assert "not fit (AAA)" in text
-    # controls too, which the printed summary leaves out
+    # baselines too, which the printed summary leaves out
     assert {line["generator"] for line in table} == set(GENERATORS)
     assert "independent  allele" not in text

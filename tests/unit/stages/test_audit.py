@@ -72,7 +72,7 @@ def run(project, out, *, models=True, shadows=(), **options):
     files |= {"train": [], "holdout": [], "samples": [], "genetic_map": None}
     with open_comparands(**files) as comparands:
         audit(
-            name="independent", comparands=comparands, controls=[], out=out / "private/audit.tsv",
+            name="independent", comparands=comparands, baselines=[], out=out / "private/audit.tsv",
             public=out / "privacy.tsv", leak=out / "leak.json",
             options=AuditOptions(windows="50,100", bootstrap=200, **options), seed=6,
             sources=source_files(**files),

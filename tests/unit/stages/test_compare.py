@@ -13,7 +13,7 @@ from genoloom.errors import InputError
 from genoloom.formats.tables import read_table
 from genoloom.models.haplotype import COMPARED
 from genoloom.panel import Individuals, Panel
-from genoloom.stages.compare import compare, make_controls
+from genoloom.stages.compare import compare, make_baselines
 from genoloom.stages.inputs import open_real
 
 pytestmark = pytest.mark.slow
@@ -37,7 +37,7 @@ def test_compare_tells_a_copy_from_fresh_individuals(tmp_path, vcf, panels, shee
     done = call_genoloom(
         "compare", "--train", vcf("train"), "--holdout", vcf("holdout"), "--samples", sheet,
         "--generator", f"copier={copy}",
-        "--generator", f"unphased={bed}", "--no-controls", "--out", out, "--n-permutations", 2,
+        "--generator", f"unphased={bed}", "--no-baselines", "--out", out, "--n-permutations", 2,
         "--ld-window", 60, "--windows", "40,80",
         "--bootstrap", 200,
     )  # fmt: skip
@@ -80,7 +80,7 @@ def test_controls_are_made_of_the_training_individuals(vcf, sheet, panels):
     like = Individuals(["X"] * 30, ["AAA"] * 20 + ["BBB"] * 10, ["unknown"] * 30)
     with open_real(**real) as files:
         inside = np.arange(len(training)) >= 40
-        made = make_controls(files, {"20": inside}, like, seed=4)
+        made = make_baselines(files, {"20": inside}, like, seed=4)
         assert list(made) == list(COMPARED)
         rows = {
             name: group.panels["20"].haplotypes.read(0, inside.sum())
@@ -103,14 +103,14 @@ def test_controls_are_made_of_the_training_individuals(vcf, sheet, panels):
 
 def test_names_are_checked(tmp_path):
     options = {
-        "controls": False,
+        "baselines": False,
         "out": tmp_path,
         "validate_options": ValidateOptions(),
         "audit_options": AuditOptions(),
         "seed": 1,
     }
     for generators, labels, match in (
-        ({"real": [tmp_path]}, {}, "control"), ({"a b": [tmp_path]}, {}, "letters"),
+        ({"real": [tmp_path]}, {}, "baseline"), ({"a b": [tmp_path]}, {}, "letters"),
         ({"a": [tmp_path]}, {"b": []}, "no generator"),
     ):  # fmt: skip
         with pytest.raises(InputError, match=match):

@@ -295,21 +295,21 @@ def test_every_row_of_the_public_table_is_that_of_the_audit(tree, column):
 
 
 def test_rows_of_controls_are_those_of_their_own_tables(tree):
-    """A generator's tables also show the baselines; nothing but their own rows may stand there."""
+    """A generator's tables also show the baselines; nothing but their own rows may be there."""
     path = tree / "results" / TABLES / "fidelity.tsv"
     rows = read_table(path)
-    control = rows[0] | {"row": "markov"}
-    write_table(path, list(rows[0]), [*rows, control])
+    baseline = rows[0] | {"row": "markov"}
+    write_table(path, list(rows[0]), [*rows, baseline])
     restamp(path.with_name("fidelity.provenance.json"))
     assert "fidelity: fidelity.tsv not found" in reasons(tree)
     own = tree / f"results/validation/p/markov/{path.name}"
-    write_table(own, list(rows[0]), [control])
-    assert "fidelity: was made without control/1" in reasons(tree)
-    write_table(own, list(rows[0]), [control | {"value": "0.8"}])
-    assert "the rows of the controls are not those of their own tables" in reasons(tree)
+    write_table(own, list(rows[0]), [baseline])
+    assert "fidelity: was made without baseline/1" in reasons(tree)
+    write_table(own, list(rows[0]), [baseline | {"value": "0.8"}])
+    assert "the rows of the baselines are not those of their own tables" in reasons(tree)
     write_table(path, list(rows[0]), [*rows, rows[0] | {"row": "REAL00001"}])
     restamp(path.with_name("fidelity.provenance.json"))
-    assert "the rows of the controls are not those of their own tables" in reasons(tree)
+    assert "the rows of the baselines are not those of their own tables" in reasons(tree)
 
 
 def test_an_audit_of_fewer_individuals_than_there_are_stops_it(tree):

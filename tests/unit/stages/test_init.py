@@ -135,14 +135,14 @@ def test_init_leaves_out_what_prepare_refuses(tmp_path):
     assert done.exception is None
     assert [row.contig for row in read_panel_sheet(study / "config/panels.tsv", study)] == ["20"]
     for contig, word in (
-        ("X", "X:200: haploid calls beside diploid ones"),
+        ("X", "X:200: haploid calls next to diploid ones"),
         ("7", "7:5: haploid calls"),
     ):
         assert f"contig {contig} of {path} is left out: {path}: {word}" in done.output
     doctor(directory=study)
     sheet = study / "config/panels.tsv"
     sheet.write_text(sheet.read_text().replace("\t20\t", "\tX\t"))
-    with pytest.raises(ConfigError, match="X:200: haploid calls beside diploid ones"):
+    with pytest.raises(ConfigError, match="X:200: haploid calls next to diploid ones"):
         doctor(directory=study)
     path.write_bytes(text_of(rows[3:]))
     done = CliRunner().invoke(genoloom, ["init", str(tmp_path / "other"), "--variants", str(path)])
@@ -180,10 +180,10 @@ def test_contigs_of_other_ploidies_get_panels_of_their_own(tmp_path):
 @pytest.mark.parametrize(
     ("fasta", "bed", "found"),
     [
-        (">a\nACGT\n>a\nACGT\n", None, "stands twice"),
+        (">a\nACGT\n>a\nACGT\n", None, "is listed twice"),
         (">a\nACGT\n>b\nAC-T\n", None, "line 4: the character '-'"),
         (">a\nACGT\n", "b\t0\t2\n", "contig 'b' is not in"),
-        (">a\nACGT\n", "a\t0\t9\n", "ends behind its contig"),
+        (">a\nACGT\n", "a\t0\t9\n", "ends after its contig"),
     ],
 )
 def test_doctor_reads_all_sequences_and_intervals(tmp_path, fasta, bed, found):

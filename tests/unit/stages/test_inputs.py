@@ -38,12 +38,12 @@ def tables(folder, **files) -> tuple[bytes, bytes, dict]:
     folder.mkdir()
     with opened(**files) as comparands:
         validate(
-            name="made", comparands=comparands, controls=[], out=folder / "fidelity.tsv",
+            name="made", comparands=comparands, baselines=[], out=folder / "fidelity.tsv",
             figures=None,
             options=ValidateOptions(n_permutations=3, ld_window=60), seed=5,
         )  # fmt: skip
         audit(
-            name="made", comparands=comparands, controls=[], out=folder / "private" / "audit.tsv",
+            name="made", comparands=comparands, baselines=[], out=folder / "private" / "audit.tsv",
             public=folder / "privacy.tsv",
             options=AuditOptions(windows="40,80", bootstrap=200), seed=5,
         )  # fmt: skip

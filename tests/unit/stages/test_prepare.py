@@ -229,7 +229,7 @@ def test_truncated_plain_gzip(tmp_path, demo_dir, out):
     ("rows", "expected"),
     [
         (["100 A C 0 1 0 1"], ("20:100: haploid calls", "females only")),
-        (["100 A C 0|1 1 0|0 1|0"], ("20:100", "haploid calls beside diploid ones")),
+        (["100 A C 0|1 1 0|0 1|0"], ("20:100", "haploid calls next to diploid ones")),
         (["100 A C 0|0|1 0|1|1 0|0|0 0|0|0"], ("20:100: ploidy 3",)),
         (
             ["100 A C 0|0 0|0 0|0 0|1"],
@@ -244,7 +244,7 @@ def test_refused_records(tmp_path, out, rows, expected):
 
 def test_unsorted_records(tmp_path, out):
     path = write_vcf(tmp_path / "in.vcf.gz", [GOOD[1], GOOD[0]], INDIVIDUALS, index=False)
-    refuse(path, out, "20:100 stands behind 20:200", "bcftools sort")
+    refuse(path, out, "20:100 comes after 20:200", "bcftools sort")
 
 
 def test_duplicate_samples(tmp_path, out):

@@ -99,7 +99,7 @@ def test_every_record_is_used_or_listed(run):
         ("20 150 c C PASS GT 0/1 0/1 0|1 0|1 0|1 0|1", "ALT is REF"),
         (
             "20 150 C G,g PASS GT 0/1 0/2 0|1 0|1 0|1 0|1",
-            "an alternate allele stands twice in the record",
+            "an alternate allele is listed twice in the record",
         ),
         ("20 150 R C PASS GT 0/1 0/1 0|1 0|1 0|1 0|1", "REF is no sequence"),
         ("20 150 C . PASS GT 0/0 0/0 0|0 0|0 0|0 0|0", "no alternate allele"),
@@ -132,10 +132,10 @@ def test_what_is_rejected_cannot_stop_the_run(run, fasta, row, reason):
             "20 150 A G PASS GT 0/1 0|1 0|1 0|1 0|1 0|1",
             "1 heterozygous genotypes are not phased, the first at 20:150",
         ),
-        ("20 150 A G PASS GT 0 0|1 0|1 0|1 0|1 0|1", "20:150: haploid calls beside diploid ones"),
+        ("20 150 A G PASS GT 0 0|1 0|1 0|1 0|1 0|1", "20:150: haploid calls next to diploid ones"),
         (
             "20 498 AAAA G PASS GT 0|1 0|1 0|1 0|1 0|1 0|1",
-            "20:498: the record ends at 501, behind the end of the contig",
+            "20:498: the record ends at 501, after the end of the contig",
         ),
         ("20 99999 A G PASS GT 0|1 0|1 0|1 0|1 0|1 0|1", "20:99999: the record ends at 99999"),
         (

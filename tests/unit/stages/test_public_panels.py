@@ -54,7 +54,7 @@ def test_what_is_wrong_is_said_and_nothing_is_registered(tmp_path, alleles):
     ):
         with pytest.raises(InputError, match=message):
             add(tmp_path, files, **more)
-    with pytest.raises(InputError, match="one file a contig"):
+    with pytest.raises(InputError, match="one file per contig"):
         add(tmp_path, [*files, "--vcf", tmp_path / "public.vcf.gz"], name="x")
     assert (tmp_path / "panels/pub/panel.json").read_bytes() == before
     assert [path.name for path in (tmp_path / "panels").iterdir()] == ["pub"]
@@ -166,7 +166,7 @@ def test_a_population_needs_a_counterpart(registered, alleles):
 
 
 def test_nobody_of_the_cohort_is_a_template(registered, alleles, caplog):
-    """Somebody of the public panel stands in the cohort under another name, somebody else under
+    """Somebody of the public panel is in the cohort under another name, somebody else under
     his own with other genotypes.
     """
     caplog.set_level(logging.INFO)

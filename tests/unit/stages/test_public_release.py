@@ -1,4 +1,6 @@
-"""The release gate in mode `public`: it passes what is made of public individuals, and is not fooled."""
+"""The release gate in mode `public`: it passes what is made of public individuals, and is not
+fooled.
+"""
 
 import json
 import shutil
@@ -66,7 +68,7 @@ def fit(folder, panel=None):
         generator=NAME, panel=panel or folder / TEMPLATES, split=None, model=model,
         history=model.with_suffix(".history.tsv"), state=folder / "state",
         common=TrainOptions(min_mac=2, min_carriers=5, device="cpu"),
-        options=CopyingNetworkOptions(block=4, width=8, steps=4, temperature=0.9), seed=3,
+        options=CopyingNetworkOptions(block_size=4, width=8, steps=4, temperature=0.9), seed=3,
         threads=1, privacy_mode="public",
     )  # fmt: skip
 
@@ -172,7 +174,9 @@ def test_a_record_that_names_the_cohort_is_a_reason(project):
 
 
 def smuggle(project):
-    """A individual of the cohort in place of a public one: templates, model, and records that fit."""
+    """A individual of the cohort in place of a public one: templates, model, and records
+    that fit.
+    """
     private = open_panel(project / "results/panels/p/20")
     templates = open_panel(project / TEMPLATES)
     alleles = templates.haplotypes.read(0, len(templates.sites)).copy()

@@ -1,4 +1,4 @@
-"""Scores and completions of phased individuals through files: against the model itself, and of
+"""Scores and imputations of phased individuals through files: against the model itself, and of
 planted errors.
 """
 
@@ -13,8 +13,8 @@ from genoloom.formats.pgen import PanelWriter
 from genoloom.formats.splits import write_split
 from genoloom.formats.tables import read_table
 from genoloom.panel import ArrayHaplotypes, Individuals
-from genoloom.stages.complete import complete
 from genoloom.stages.genotypes import read_genotypes
+from genoloom.stages.impute import impute
 from genoloom.stages.load import load_generator
 from genoloom.stages.score import robust_z, score
 from genoloom.stages.train import train
@@ -52,9 +52,9 @@ def trained(tmp_path_factory):
     models = {
         "transformer": TransformerOptions(
             steps=110,
-            block=BLOCK,
+            block_size=BLOCK,
             context=16,
-            codes=16,
+            vocabulary_size=16,
             width=32,
             layers=2,
             batch=16,
@@ -252,7 +252,7 @@ def test_masked_calls_and_absent_sites_are_filled_in(trained, tmp_path):
         7,
     ]
     done = call_genoloom(
-        "complete", *arguments, "--out", tmp_path / "out.bcf", "--scores", tmp_path / "given.tsv"
+        "impute", *arguments, "--out", tmp_path / "out.bcf", "--scores", tmp_path / "given.tsv"
     )
     assert done.returncode == 0, done.stderr
     file = cyvcf2.VCF(str(tmp_path / "out.bcf"))
@@ -272,7 +272,7 @@ def test_masked_calls_and_absent_sites_are_filled_in(trained, tmp_path):
     rows = read_table(tmp_path / "given.tsv")
     assert [int(r["sites_given"]) for r in rows] == known.sum(axis=0).tolist()
     assert (tmp_path / "out.bcf").stat().st_mode & 0o077 == 0
-    complete(
+    impute(
         model=folder / "transformer.safetensors",
         variants=vcf,
         out=tmp_path / "again.bcf",

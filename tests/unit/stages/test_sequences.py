@@ -137,7 +137,7 @@ def test_validation_tells_real_from_random_and_draws_all_chains(trained, tmp_pat
         validate_sequences(
             name=name, synthetic=tmp_path / f"{name}.fa", train=trained / "train.fa.gz",
             holdout=trained / "holdout.fa.gz",
-            model=model, controls=[], out=tmp_path / f"{name}.tsv",
+            model=model, baselines=[], out=tmp_path / f"{name}.tsv",
             figures=tmp_path / f"{name}.json",
             options=ValidateSequencesOptions(n_permutations=3, max_compared=30), seed=1,
         )  # fmt: skip
@@ -183,7 +183,7 @@ def test_two_files_are_enough(source, tmp_path):
             "synthetic": path,
             "train": None,
             "holdout": source,
-            "controls": [],
+            "baselines": [],
             "options": options,
             "seed": 1,
         }

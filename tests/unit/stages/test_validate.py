@@ -45,7 +45,7 @@ def tables(panels, real, tmp_path_factory):
         validate(
             name=name,
             comparands=Comparands([(made[name], real)], ["holdout"] * n + ["train"] * n, phased),
-            controls=[],
+            baselines=[],
             out=out,
             figures=out.with_name("figures.json"),
             options=OPTIONS,
@@ -72,7 +72,7 @@ def test_the_table_is_the_same_with_and_without_reference_values(tables, monkeyp
     assert list(written) == ["fidelity.tsv", REFERENCE_VALUES]
 
 
-def test_the_key_follows_from_all_that_real_people_score_by(panels, real):
+def test_the_key_follows_from_all_that_real_individuals_score_by(panels, real):
     n = len(panels["train"].individuals)
     roles = ["holdout"] * n + ["train"] * n
 
@@ -98,7 +98,7 @@ def test_the_key_follows_from_all_that_real_people_score_by(panels, real):
     assert len({key(), *changed}) == 1 + len(changed)
 
 
-def test_values_of_other_people_are_not_used(tmp_path, caplog):
+def test_values_of_other_individuals_are_not_used(tmp_path, caplog):
     path = tmp_path / REFERENCE_VALUES
     path.write_text(json.dumps(ReferenceValues(key="own", scores=[]).model_dump()))
     assert read_reference_values(path, "own").scores == []

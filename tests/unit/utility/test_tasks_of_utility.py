@@ -11,7 +11,7 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import balanced_accuracy_score, recall_score
 
 from genoloom.formats.pgen import PanelWriter
-from genoloom.models.haplotype.completion import Completion
+from genoloom.models.haplotype.imputation import Imputation
 from genoloom.panel import Individuals
 from genoloom.popgen.association import linear_scan
 from genoloom.popgen.frequencies import BIN_NAMES, frequency_bin, minor_frequency
@@ -230,11 +230,11 @@ def test_a_model_imputes_from_what_is_observed(panels):
     kept = np.flatnonzero(np.arange(len(held)) % 7 > 0)  # sites of the model
 
     class Filler:
-        def complete(self, haplotypes, population, seeds, particles):
+        def impute(self, haplotypes, population, seeds, particles):
             assert population.tolist() == [0] * 8
             alleles = haplotypes.read(0, haplotypes.n_variants)
             for part in np.split(alleles, 2, axis=1):
-                yield Completion(None, np.where(part < 0, 1, part).T.astype(np.float32), None)
+                yield Imputation(None, np.where(part < 0, 1, part).T.astype(np.float32), None)
 
     observed = np.arange(0, len(held), 5)
     targets = held[observed, :8]

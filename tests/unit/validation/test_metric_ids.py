@@ -7,7 +7,7 @@ from genoloom.validation.verdicts import Kind
 WAYS = {
     Kind.DISTANCE: Better.LOWER, Kind.SIMILARITY: Better.HIGHER, Kind.LEVEL: Better.REFERENCE,
     Kind.SHARE: Better.REFERENCE,
-    Kind.OFFSET: Better.REFERENCE, Kind.ACCURACY: Better.HALF, Kind.HALF: Better.HALF,
+    Kind.OFFSET: Better.REFERENCE, Kind.ACCURACY: Better.HALF, Kind.ADVERSARIAL: Better.HALF,
 }  # fmt: skip
 
 

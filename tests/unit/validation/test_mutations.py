@@ -27,8 +27,8 @@ CASES = [
     ("distance", 3.0, 1.0, 0.0, 0.0, "weak"), ("distance", 3.001, 1.0, 0.0, 0.0, "fail"),
     ("distance", 5.0, 1.0, 2.0, 0.0, "pass"), ("distance", 5.001, 1.0, 2.0, 0.0, "weak"),
     ("distance", 5.0, 1.0, 1.0, 0.0, "weak"), ("distance", 5.001, 1.0, 1.0, 0.0, "fail"),
-    ("distance", 0.5, 1.0, 0.0, 0.0, "pass"), ("distance", 0.499, 1.0, 0.0, 0.0, "too close"),
-    ("distance", 0.25, 1.0, 0.25, 0.0, "pass"), ("distance", 0.249, 1.0, 0.25, 0.0, "too close"),
+    ("distance", 0.5, 1.0, 0.0, 0.0, "pass"), ("distance", 0.499, 1.0, 0.0, 0.0, "overfitted"),
+    ("distance", 0.25, 1.0, 0.25, 0.0, "pass"), ("distance", 0.249, 1.0, 0.25, 0.0, "overfitted"),
     ("distance", 0.0, 0.0, 0.0, 0.0, "pass"), ("distance", 0.1, 0.0, 0.0, 0.0, "fail"),
     ("distance", 0.5, 0.0, 0.0, 0.5, "pass"), ("distance", 0.501, 0.0, 0.0, 0.5, "weak"),
     ("similarity", 0.9375, 0.96875, 0.0, 0.0, "weak"),
@@ -37,7 +37,7 @@ CASES = [
     ("similarity", 0.425, 0.5, 0.0, 0.0, "weak"), ("similarity", 0.4249, 0.5, 0.0, 0.0, "fail"),
     ("similarity", -0.5, 0.0, 0.0, 0.0, "pass"), ("similarity", -0.51, 0.0, 0.0, 0.0, "weak"),
     ("similarity", 0.984375, 0.96875, 0.0, 0.0, "pass"),
-    ("similarity", 0.985, 0.96875, 0.0, 0.0, "too close"),
+    ("similarity", 0.985, 0.96875, 0.0, 0.0, "overfitted"),
     # beyond these sizes no spread is an excuse, up to them it is
     ("distance", 10.0, 1.0, 100.0, 0.0, "pass"), ("distance", 10.01, 1.0, 100.0, 0.0, "fail"),
     ("distance", 0.55, 0.01, 100.0, 0.06, "pass"), ("distance", 0.551, 0.01, 100.0, 0.06, "fail"),
@@ -52,8 +52,9 @@ CASES = [
     ("share", 9.0, 1.0, 100.0, 0.0, "pass"), ("share", 0.5, 1.0, 0.1, 0.0, "fail"),
     ("share", 0.5, 1.0, 0.2, 0.0, "weak"),
     ("level", -0.5, 0.0, 0.0, 0.0, "fail"),
-    ("half", 0.9, 0.5, 100.0, 0.0, "pass"), ("half", 0.91, 0.5, 100.0, 0.0, "fail"),
-    ("half", 0.09, 0.5, 100.0, 0.0, "too close"),
+    ("adversarial accuracy", 0.9, 0.5, 100.0, 0.0, "pass"),
+    ("adversarial accuracy", 0.91, 0.5, 100.0, 0.0, "fail"),
+    ("adversarial accuracy", 0.09, 0.5, 100.0, 0.0, "overfitted"),
     ("offset", 1.0, 2.0, 0.0, 0.0, "pass"), ("offset", 3.01, 2.0, 0.0, 0.0, "weak"),
     ("offset", 4.5, 2.0, 0.0, 0.0, "weak"),
     ("offset", -0.51, 2.0, 0.0, 0.0, "fail"), ("offset", -3.0, 2.0, 2.5, 0.0, "pass"),
@@ -71,13 +72,18 @@ CASES = [
     ("level", 1.25, 1.0, 0.0, 0.0, "weak"), ("level", 1.251, 1.0, 0.0, 0.0, "fail"),
     ("level", 0.749, 1.0, 0.0, 0.0, "fail"),
     ("level", 1.5, 1.0, 0.125, 0.0, "weak"), ("level", 1.501, 1.0, 0.125, 0.0, "fail"),
-    ("half", 0.6, 0.5, 0.0, 0.0, "pass"), ("half", 0.601, 0.5, 0.0, 0.0, "weak"),
-    ("half", 0.4, 0.5, 0.0, 0.0, "pass"), ("half", 0.399, 0.5, 0.0, 0.0, "too close"),
-    ("half", 0.7, 0.5, 0.0, 0.0, "weak"), ("half", 0.701, 0.5, 0.0, 0.0, "fail"),
-    ("half", 0.75, 0.5, 0.125, 0.0, "pass"), ("half", 0.751, 0.5, 0.125, 0.0, "weak"),
-    ("half", 0.75, 0.5, 0.0625, 0.0, "weak"), ("half", 0.751, 0.5, 0.0625, 0.0, "fail"),
-    ("copying", 1.1, 1.0, 0.0, 0.0, "pass"), ("copying", 1.101, 1.0, 0.0, 0.0, "too close"),
-    ("copying", 2.0, 1.0, 0.5, 0.0, "pass"), ("copying", 2.001, 1.0, 0.5, 0.0, "too close"),
+    ("adversarial accuracy", 0.6, 0.5, 0.0, 0.0, "pass"),
+    ("adversarial accuracy", 0.601, 0.5, 0.0, 0.0, "weak"),
+    ("adversarial accuracy", 0.4, 0.5, 0.0, 0.0, "pass"),
+    ("adversarial accuracy", 0.399, 0.5, 0.0, 0.0, "overfitted"),
+    ("adversarial accuracy", 0.7, 0.5, 0.0, 0.0, "weak"),
+    ("adversarial accuracy", 0.701, 0.5, 0.0, 0.0, "fail"),
+    ("adversarial accuracy", 0.75, 0.5, 0.125, 0.0, "pass"),
+    ("adversarial accuracy", 0.751, 0.5, 0.125, 0.0, "weak"),
+    ("adversarial accuracy", 0.75, 0.5, 0.0625, 0.0, "weak"),
+    ("adversarial accuracy", 0.751, 0.5, 0.0625, 0.0, "fail"),
+    ("copying", 1.1, 1.0, 0.0, 0.0, "pass"), ("copying", 1.101, 1.0, 0.0, 0.0, "overfitted"),
+    ("copying", 2.0, 1.0, 0.5, 0.0, "pass"), ("copying", 2.001, 1.0, 0.5, 0.0, "overfitted"),
     ("bits", 0.001, 0.0, 0.0, 0.0, "pass"), ("bits", 0.0011, 0.0, 0.0, 0.0, "weak"),
     ("bits", 0.01, 0.0, 0.0, 0.0, "weak"), ("bits", 0.0101, 0.0, 0.0, 0.0, "fail"),
     ("bits", 0.25, 0.0, 0.125, 0.0, "weak"), ("bits", 0.251, 0.0, 0.125, 0.0, "fail"),
@@ -181,7 +187,7 @@ def test_swapped_roles_are_noticed(population):
     swapped = ["train"] * N + ["holdout"] * N
     copy_of_holdout = population[:, : 2 * N]
     real = population[:, : 4 * N]
-    assert judged(copy_of_holdout, real, roles)["aats_truth", "all"]["verdict"] == "too close"
+    assert judged(copy_of_holdout, real, roles)["aats_truth", "all"]["verdict"] == "overfitted"
     assert judged(copy_of_holdout, real, swapped)["aats_truth", "all"]["verdict"] == "pass"
 
 

@@ -96,7 +96,7 @@ def measured(individuals):
 
 def test_faults_are_seen_and_fresh_individuals_are_not_accused(measured):
     found = {
-        name: fidelity_rows(measured, name, "control", 98, group=name)[-1]["verdict"]
+        name: fidelity_rows(measured, name, "baseline", 98, group=name)[-1]["verdict"]
         for name in FAULTS
     }
     assert found["fresh individuals"] == "pass"
@@ -156,12 +156,12 @@ def test_the_size_of_what_linkage_lacks_is_no_matter_of_spread(measured):
     rows = {
         (r["metric"], r["bin"]): r
         for r in fidelity_rows(
-            measured, "independent sites", "control", 98, group="independent sites"
+            measured, "independent sites", "baseline", 98, group="independent sites"
         )
     }
     for metric in ("ld_score_slope", "copying_bits", "density", "aats_truth"):
         assert rows[metric, "all"]["verdict"] == "fail", metric
-    assert rows["aats_synthetic", "all"]["verdict"] == "too close"
+    assert rows["aats_synthetic", "all"]["verdict"] == "overfitted"
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_the_size_of_what_linkage_lacks_is_no_matter_of_spread(measured):
 )
 def test_the_work_itself_cannot_be_done_with_faulty_data(measured, metric, faults):
     for fault in faults:
-        rows = fidelity_rows(measured, fault, "control", 98, group=fault)
+        rows = fidelity_rows(measured, fault, "baseline", 98, group=fault)
         [verdict] = [
             r["verdict"]
             for r in rows

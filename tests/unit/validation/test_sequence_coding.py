@@ -137,7 +137,7 @@ def test_coding_figures_tell_other_codons_and_stops_from_real_genes():
 
 
 def pairs(rng, n: int, gap: int, share: float = 0.8, strands: bool = False) -> SequenceSet:
-    """GATTACA and, `gap` to `gap` + 2 bases from start to start behind it, CCATTGG, somewhere in
+    """GATTACA and, `gap` to `gap` + 2 bases from start to start after it, CCATTGG, somewhere in
     random sequences.
     """
     bases = rng.integers(0, 4, (n, 120)).astype(np.uint8)

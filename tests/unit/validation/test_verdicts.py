@@ -15,13 +15,13 @@ from genoloom.validation.verdicts import ORDER, Chance, Kind, Size, judge, worst
         ("distance", 1.9, 1.0, 0.5, "pass"),
         ("distance", 2.5, 1.0, 0.1, "weak"),
         ("distance", 9.0, 1.0, 0.1, "fail"),
-        ("distance", 0.2, 1.0, 0.1, "too close"),
+        ("distance", 0.2, 1.0, 0.1, "overfitted"),
         ("distance", 0.2, 1.0, 0.9, "pass"),
         ("similarity", 0.99, 0.99, 0.001, "pass"),
         ("similarity", 0.90, 0.99, 0.001, "fail"),
         ("similarity", 0.0, 0.4, 0.01, "fail"),
         ("similarity", 0.36, 0.4, 0.01, "weak"),
-        ("similarity", 0.999, 0.99, 0.001, "too close"),
+        ("similarity", 0.999, 0.99, 0.001, "overfitted"),
         ("accuracy", 0.53, 0.49, 0.001, "pass"),
         ("accuracy", 0.62, 0.49, 0.02, "weak"),
         ("accuracy", 0.95, 0.49, 0.02, "fail"),
@@ -29,11 +29,11 @@ from genoloom.validation.verdicts import ORDER, Chance, Kind, Size, judge, worst
         ("level", 0.8, 1.0, 0.01, "weak"),
         ("level", 0.1, 1.0, 0.01, "fail"),
         ("level", 3.0, 1.0, 0.01, "fail"),
-        ("half", 0.55, 0.5, 0.01, "pass"),
-        ("half", 0.68, 0.5, 0.01, "weak"),
-        ("half", 0.95, 0.5, 0.01, "fail"),
-        ("half", 0.2, 0.5, 0.01, "too close"),
-        ("half", 0.35, 0.5, 0.1, "pass"),
+        ("adversarial accuracy", 0.55, 0.5, 0.01, "pass"),
+        ("adversarial accuracy", 0.68, 0.5, 0.01, "weak"),
+        ("adversarial accuracy", 0.95, 0.5, 0.01, "fail"),
+        ("adversarial accuracy", 0.2, 0.5, 0.01, "overfitted"),
+        ("adversarial accuracy", 0.35, 0.5, 0.1, "pass"),
         ("distance", math.nan, 1.0, 0.1, "not run"),
     ],
 )
@@ -46,7 +46,7 @@ def test_z_is_positive_where_a_similarity_is_too_small():
     assert found.z == pytest.approx(2.0)
     assert found.verdict == "pass"
     assert judge("similarity", 0.9, 0.95, 0.05 / 7).verdict == "weak"
-    assert judge("similarity", 0.98, 0.95, 0.03 / 4.5).verdict == "too close"
+    assert judge("similarity", 0.98, 0.95, 0.03 / 4.5).verdict == "overfitted"
     assert judge("distance", 4.0, 1.0, 3 / 1.9).verdict == "pass"
     assert judge("level", 0.5, 1.0, 0.5 / 4.1).verdict == "fail"
 
@@ -55,7 +55,7 @@ def random_row(rng, kind):
     """A reference, its spread and two figures on the same side of it, the second at least as far
     off.
     """
-    reference = {"half": 0.5, "accuracy": 0.5}.get(
+    reference = {"adversarial accuracy": 0.5, "accuracy": 0.5}.get(
         kind, float(rng.choice([rng.uniform(0.01, 0.99), rng.uniform(0.5, 20), 0.0]))
     )
     if kind == "similarity":
@@ -108,7 +108,7 @@ def test_five_spreads_and_a_large_size_are_never_green(kind):
             seen += 1
             assert found.verdict != "pass"
         if found.size is Size.HUGE:
-            assert found.verdict in ("fail", "too close")
+            assert found.verdict in ("fail", "overfitted")
     assert seen > 20 or kind == "copying"
 
 
@@ -150,7 +150,7 @@ def test_few_halvings_and_small_departures_leave_the_bound_of_normal_figures():
 
 def test_worst_puts_not_run_behind_pass():
     assert worst(["pass", "not run"]) == "not run"
-    assert worst(["pass", "weak", "too close"]) == "too close"
+    assert worst(["pass", "weak", "overfitted"]) == "overfitted"
     assert worst(["fail", "pass"]) == "fail"
     assert worst([]) == "not run"
 

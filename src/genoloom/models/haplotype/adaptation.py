@@ -11,7 +11,15 @@ from genoloom.models.haplotype.blocks import BlockCodebook
 from genoloom.training_config import TransformerOptions
 
 # options that follow from the weights
-STRUCTURE = ("block", "context", "codes", "code_carriers", "width", "layers", "heads")
+STRUCTURE = (
+    "block_size",
+    "context",
+    "vocabulary_size",
+    "min_token_carriers",
+    "width",
+    "layers",
+    "heads",
+)
 BY_BLOCK = (
     "site_in",
     "site_out",

@@ -61,7 +61,7 @@ def copy_autozygous(blocks: Iterator[np.ndarray], autozygous: Tracts) -> Iterato
     ----------
     blocks : iterator of ndarray, int8, shape (n, 2 * n_individuals)
     autozygous : Tracts
-        One row an individual.
+        One row per individual.
     """
     start = 0
     for alleles in blocks:

@@ -52,7 +52,7 @@ class SampleRequest:
     population : ndarray, int64, shape (n_haplotypes,)
         Index into the model's `population_names`.
     seed : ndarray, uint64, shape (n_haplotypes,)
-        One seed a haplotype, derived from individual, haplotype and contig: the same haplotype
+        One seed per haplotype, derived from individual, haplotype and contig: the same haplotype
         comes out whatever else is in the request.
     """
 
@@ -83,7 +83,7 @@ class HaplotypeGenerator(ABC):
     description_class: ClassVar[type[HaplotypeDescription]]
     has_likelihood: ClassVar[bool] = False
     has_critic: ClassVar[bool] = False  # whether there is `critic_score`
-    # whether there are `block_log_likelihood`, `switch_log_odds`, `complete`
+    # whether there are `block_log_likelihood`, `switch_log_odds`, `impute`
     scores_blocks: ClassVar[bool] = False
     # whether a population may be -1, unknown, where likelihoods are asked for
     scores_unlabelled: ClassVar[bool] = False
@@ -154,11 +154,11 @@ class HaplotypeGenerator(ABC):
         """
         raise TypeError(f"generator '{self.name}' has no likelihood of blocks")
 
-    def complete(
+    def impute(
         self, haplotypes: HaplotypeSource, population: np.ndarray, seed: np.ndarray, particles: int
     ) -> Iterator:
         """Yield haplotypes in order, some at a time, as
-        `genoloom.models.haplotype.completion.Completion`: missing calls filled in.
+        `genoloom.models.haplotype.imputation.Imputation`: missing calls filled in.
         """
         raise TypeError(f"generator '{self.name}' cannot fill in missing calls")
 

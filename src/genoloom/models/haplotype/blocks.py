@@ -1,10 +1,10 @@
 """Blocks of neighbouring sites as tokens: a codebook of the distinct training blocks of every
 position.
 
-A contig of `n_variants` sites is cut into blocks of `block` sites; the last one is filled up with
-sites that exist nowhere. The codes of a block are its distinct training rows, the most frequent
-first, at most `codes` of them. A row is a code seen through a flip kernel: each site differs from
-the code with a small chance of its own.
+A contig of `n_variants` sites is cut into blocks of `block_size` sites; the last one is filled up
+with sites that exist nowhere. The codes of a block are its distinct training rows, the most
+frequent first, at most `vocabulary_size` of them. A row is a code seen through a flip kernel: each
+site differs from the code with a small chance of its own.
 """
 
 import logging
@@ -20,7 +20,7 @@ from genoloom.panel import HaplotypeSource
 log = logging.getLogger(__name__)
 
 READ_SITES = 4096  # variants fetched from the source at a time
-# sites a block, longest first; share of rows that must be codes; blocks looked at
+# sites per block, longest first; share of rows that must be codes; blocks looked at
 LENGTHS, COVERED, TRIED = (32, 16, 8), 0.9, 64
 SHORTEST = 4  # 16 codes are then all there can be
 

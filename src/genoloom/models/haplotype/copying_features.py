@@ -31,7 +31,7 @@ ROOT = np.int32(0x3F3504F3)  # bits of sqrt(1/2)
 
 @jit
 def _log(x):
-    """Logarithms of weights, float32 (n,), in place: that of a number near 1 as a series, beside
+    """Logarithms of weights, float32 (n,), in place: that of a number near 1 as a series, next to
     its exponent (as logarithms of 32 bits are taken; all lanes at once, which a library's are not).
     """
     bits = x.view(np.int32)
@@ -310,13 +310,13 @@ def proceed(
     Parameters
     ----------
     places : Places
-        K blocks or, where the contig goes on, K + 1: the rows then stand before the last one.
+        K blocks or, where the contig goes on, K + 1: the rows then come before the last one.
     n_slots : int
         P + 1.
     told : bool
         Whether blocks are given; the rest is for draws alone.
     row, called : uint32 (K, B, R)
-        Alleles of the rows, one bit a site, and which are called; drawn ones are written there.
+        Alleles of the rows, one bit per site, and which are called; drawn ones are written there.
     temperature : float
         That logits are divided by.
     factors : float32 (K, P, C)

@@ -7,7 +7,7 @@ in the processor's cache.
 
 Letters in shapes: B batches, R = LANES rows of a batch, N templates (ordered by population), K
 consecutive blocks, U distinct blocks of the templates at one place, the C codes first, S recurrent
-heads, G lengths of match, L sites a block.
+heads, G lengths of match, L sites per block.
 """
 
 from typing import NamedTuple
@@ -68,13 +68,13 @@ class Rules(NamedTuple):
     Attributes
     ----------
     power : ndarray, float32, shape (S, L + 1)
-        Chance of so many flips, by head.
+        Chance of this many flips, by head.
     rate : ndarray, float32, shape (S,)
         Chance of a switch a block.
     shares : ndarray, float32, shape (P + 1, 2)
         By slot: weight of a template of another and of the own population after a switch.
     lengths, whole, rest : ndarray, int64, shape (G,)
-        Matching sites that are counted; as whole blocks, and sites beside.
+        Matching sites that are counted; as whole blocks, and sites alongside.
     logs : ndarray, float32, shape (N + 1,)
         log(1 + n); that of 0 where n templates are too few to be counted.
     """

@@ -2,7 +2,7 @@
 order (Durbin 2014, doi:10.1093/bioinformatics/btu014), block by block.
 
 Before each block the templates are in the order of their past, read backwards. Those that equal a
-row on its last sites then stand side by side, for every number of sites, and what they carry next
+row on its last sites then are side by side, for every number of sites, and what they carry next
 is a difference of two rows of a table. So a row's counts cost nothing that grows with the
 templates.
 
@@ -10,7 +10,7 @@ Two orders are kept: that of all templates, and that within each population, one
 the other. A *slot* is all templates (0) or a population (from 1 on).
 
 Letters in shapes: N templates, P populations, U distinct blocks at one place, the C codes first, G
-lengths of match, R rows of a batch, L sites a block, D intervals.
+lengths of match, R rows of a batch, L sites per block, D intervals.
 """
 
 from typing import NamedTuple
@@ -38,12 +38,12 @@ class Places(NamedTuple):
         Which of them each template has.
     ranked : ndarray, uint16, shape (sum of U,)
         The distinct blocks in rising order of their alleles read as a number, the last site first.
-    behind : ndarray, int32, flat (K, P + 1, U + 1)
-        By slot: where in the order behind the block the templates begin whose block has this rank.
+    after : ndarray, int32, flat (K, P + 1, U + 1)
+        By slot: where in the order after the block the templates begin whose block has this rank.
     before : ndarray, uint16, flat (K, 2, N + 1, C)
         How many of the first templates of each order carry each code.
     came : ndarray, uint16, shape (K, 2, N)
-        Positions of the templates before the block, in the order behind it.
+        Positions of the templates before the block, in the order after it.
     groups : ndarray, uint16, flat (K, M, U)
         Numbers of the groups of distinct blocks that are equal on some of the sites, by which ones.
     about : ndarray, float32, shape (K, A)
@@ -102,14 +102,14 @@ class Matches(NamedTuple):
 
 @jit
 def tabulate(index, rank, population, order, behind, before, came, after, runs):
-    """Fill in the tables of a block, and the order behind it.
+    """Fill in the tables of a block, and the order after it.
 
     Parameters
     ----------
     index : uint16 (N,); rank : uint16 (U,); population : int64 (N,), rising
     order, after : int64 (2, N)
-        Templates before and behind the block.
-    behind : int32 (P + 1, U + 1); before : uint16 (2, N + 1, C); came : uint16 (2, N)
+        Templates before and after the block.
+    after : int32 (P + 1, U + 1); before : uint16 (2, N + 1, C); came : uint16 (2, N)
     runs : int64 (2,)
         Of neighbours in each order that have the same block.
     """
@@ -189,10 +189,10 @@ def ends(x, L, rest, ids, ranked, begin, stop, found):
 
 @jit
 def _follow(t, u, C, before, row, first, came, k, o, low, high):
-    """Where the templates that carry block u, and stand before position t, end behind it.
+    """Where the templates that carry block u, and come before position t, end after it.
 
     before : flat, of which the order's part begins at `row`; first : where the slot begins before
-    the block; low, high : where the templates with this block begin and end behind it.
+    the block; low, high : where the templates with this block begin and end after it.
     """
     if u < C:
         return low + np.int32(before[row + t * C + u]) - np.int32(before[row + first * C + u])
@@ -220,7 +220,7 @@ def follow(m, b, r, z, o, i, u, known, found, whole, rest, places, k, C, row, co
     known, found
         Whether the row's alleles are known, and see `ends`.
     whole, rest : int64 (G,)
-        Lengths that are asked for, rising: whole blocks, and sites beside.
+        Lengths that are asked for, rising: whole blocks, and sites alongside.
     row, column : int
         Where the order's counts begin in `places.before`, and the slot's places in `places.behind`.
     first, stop : int

@@ -17,7 +17,7 @@ Training asks for blocks of the templates themselves, with the row's own individ
 counts: the few thousand weights cannot learn anybody by heart, and the same weights serve any other
 templates.
 
-The templates stand in the model file. Draws copy them in pieces, as mosaics do; what that reveals
+The templates are in the model file. Draws copy them in pieces, as mosaics do; what that reveals
 depends on whose haplotypes they are: `docs/haplotype_templates.md`.
 """
 
@@ -42,8 +42,7 @@ from genoloom.models.haplotype.base import (
     TrainingHaplotypes,
 )
 from genoloom.models.haplotype.blocks import choose_block
-from genoloom.models.haplotype.completion import BLOCK_DRAWS, Completion
-from genoloom.models.haplotype.copying_completion import complete_rows
+from genoloom.models.haplotype.copying_imputation import impute_rows
 from genoloom.models.haplotype.copying_training import (
     PAIRS,
     SPARE,
@@ -52,6 +51,7 @@ from genoloom.models.haplotype.copying_training import (
     CopyingTraining,
     gather,
 )
+from genoloom.models.haplotype.imputation import BLOCK_DRAWS, Imputation
 from genoloom.models.haplotype.packed import PackedHaplotypes
 from genoloom.models.haplotype.reference_likelihoods import reference_bits
 from genoloom.models.haplotype.temperature import BALANCED_BLOCKS, balanced_temperature
@@ -79,16 +79,16 @@ FEW = 1000  # templates
 LOWEST_TEMPERATURE = 0.8
 BALANCED_ROWS = 500
 SCORED_ROWS = 2048  # haplotypes whose state is held at a time
-YIELDED_BLOCKS = 64  # drawn between two yields, or fewer: tables of so many counts are held
+YIELDED_BLOCKS = 64  # drawn between two yields, or fewer: tables of this many counts are held
 COUNTS = 2**25
-REACH = 4  # blocks scored behind a place where haplotypes are exchanged
+REACH = 4  # blocks scored after a place where haplotypes are exchanged
 STEPS = 400
 
 
 class OptionsDescription(CopyingNetworkOptions):
     """The options of a trained model."""
 
-    block: int = Field(ge=2, le=32)
+    block_size: int = Field(ge=2, le=32)
     temperature: float = Field(ge=0.1, le=2)
 
 
@@ -119,16 +119,16 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         self.population_names = list(data.population_names)
         fitted, validation = np.flatnonzero(~data.validation), np.flatnonzero(data.validation)
         options = self.options
-        of_blocks = {"codes": options.codes, "carriers": options.code_carriers}
-        if options.block is None:
+        of_blocks = {"codes": options.vocabulary_size, "carriers": options.min_token_carriers}
+        if options.block_size is None:
             lengths = LENGTHS if len(fitted) >= FEW else LENGTHS_OF_FEW
             of_individuals = {"rows": fitted, "validation": validation}
             block = choose_block(
                 data.haplotypes, **of_blocks, **of_individuals, lengths=lengths, shortest=SHORTEST
             )
         else:
-            block = options.block
-        self.options = options = options.model_copy(update={"block": block})
+            block = options.block_size
+        self.options = options = options.model_copy(update={"block_size": block})
         self._train(data, fitted, validation, run)
         self.panel, _ = self._collect(data, np.arange(len(data.population)))
         if options.temperature is None:
@@ -169,11 +169,12 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
     def _collect(
         self, data: TrainingHaplotypes, rows: np.ndarray
     ) -> tuple[TemplatePanel, np.ndarray]:
-        """Templates from some of the haplotypes, and where each of these stands among them."""
+        """Templates from some of the haplotypes, and where each of these is among them."""
         panel, order = TemplatePanel.collect(
             HaplotypeView(data.haplotypes, haplotypes=rows), data.population[rows],
             len(self.population_names),
-            block=self.options.block, codes=self.options.codes, carriers=self.options.code_carriers,
+            block=self.options.block_size, codes=self.options.vocabulary_size,
+            carriers=self.options.min_token_carriers,
             match_carriers=self.options.match_carriers,
         )  # fmt: skip
         return panel, np.argsort(order)
@@ -183,7 +184,7 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         seed, stop = derive_seed(run.seed, "temperature"), min(BALANCED_BLOCKS, self.panel.n_blocks)
         rng = np.random.default_rng(seed)
         rows = np.sort(rng.permutation(self.panel.n_templates)[:BALANCED_ROWS])
-        real = self.panel.haplotypes.read(0, min(stop * self.options.block, self.n_variants))[
+        real = self.panel.haplotypes.read(0, min(stop * self.options.block_size, self.n_variants))[
             :, rows
         ]
         request = SampleRequest(
@@ -216,7 +217,7 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         pilot = Pilot(wanted)
         for _ in self._draw(request, self.options.temperature, panel.n_blocks, pilot):
             pass
-        self.anchors = pilot.anchors(self.options.codes)
+        self.anchors = pilot.anchors(self.options.vocabulary_size)
 
     def sample(self, request: SampleRequest) -> Iterator[np.ndarray]:
         yield from self._draw(request, self.options.temperature, self.panel.n_blocks, self.anchors)
@@ -229,9 +230,12 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         anchors: Anchors | Pilot | None = None,
     ) -> Iterator[np.ndarray]:
         """Alleles of the first `n_blocks` blocks, int8 (n_sites, n_haplotypes)."""
-        L = self.options.block
+        L = self.options.block_size
         state = CopyingState(self.panel, request.population)
-        step = min(YIELDED_BLOCKS, max(1, COUNTS // (self.panel.n_templates * self.options.codes)))
+        step = min(
+            YIELDED_BLOCKS,
+            max(1, COUNTS // (self.panel.n_templates * self.options.vocabulary_size)),
+        )
         for first in range(0, n_blocks, step):
             stop = min(first + step, n_blocks)
             uniforms = row_uniforms(request.seed, BLOCK_DRAWS + np.arange(first, stop)).T
@@ -321,24 +325,24 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
             crossed.advance(bits[sibling], called[sibling])
         return gain
 
-    def complete(
+    def impute(
         self, haplotypes: HaplotypeSource, population: np.ndarray, seed: np.ndarray, particles: int
-    ) -> Iterator[Completion]:
-        yield from complete_rows(self.panel, self._chances, haplotypes, population, seed, particles)
+    ) -> Iterator[Imputation]:
+        yield from impute_rows(self.panel, self._chances, haplotypes, population, seed, particles)
 
     def _blocks(self, haplotypes: HaplotypeSource) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         """Number, alleles and calls (uint32) of each block of a source."""
         for first in range(0, self.panel.n_blocks, YIELDED_BLOCKS):
             bits, called = read_bits(
                 haplotypes,
-                self.options.block,
+                self.options.block_size,
                 first,
                 min(first + YIELDED_BLOCKS, self.panel.n_blocks),
             )
             yield from zip(range(first, first + len(bits)), bits, called, strict=True)
 
     def _variants(self, k: int) -> slice:
-        L = self.options.block
+        L = self.options.block_size
         return slice(k * L, min((k + 1) * L, self.n_variants))
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
@@ -364,7 +368,9 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         arrays.expect("population", "int64", n_templates, low=0, high=P - 1, least_step=0)
         declare_network(arrays, "network.", lambda: CopyingNetwork(options.width))
         if options.anchor:
-            Anchors.declare(arrays, -(-words.n_variants // options.block), P, options.codes)
+            Anchors.declare(
+                arrays, -(-words.n_variants // options.block_size), P, options.vocabulary_size
+            )
 
     @classmethod
     def from_state(
@@ -374,8 +380,8 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         options, generator.population_names = generator.options, description["population_names"]
         generator.panel = TemplatePanel(
             PackedHaplotypes.from_state(arrays, description), arrays["population"],
-            len(generator.population_names), options.block,
-            options.codes, options.code_carriers, options.match_carriers,
+            len(generator.population_names), options.block_size,
+            options.vocabulary_size, options.min_token_carriers, options.match_carriers,
         )  # fmt: skip
         generator.anchors = Anchors.from_arrays(arrays)
         generator.network = CopyingNetwork(options.width)

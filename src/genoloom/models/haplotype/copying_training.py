@@ -30,7 +30,7 @@ LEAST_SPREAD = 0.02  # a feature that is constant in training must not shift whe
 
 
 class CopyingNetwork(nn.Module):
-    """Log-odds of a code beside the first recurrent head's, from its features and those of its
+    """Log-odds of a code next to the first recurrent head's, from its features and those of its
     row.
     """
 
@@ -110,7 +110,7 @@ def gather(
     pairs: int,
     rng: np.random.Generator,
 ) -> list[BlockPairs]:
-    """What templates know of rows, for about so many pairs of row and block, all along the contig
+    """What templates know of rows, for about this many pairs of row and block, all along the contig
     or in stretches of it.
 
     Parameters
@@ -178,7 +178,7 @@ class CopyingTraining(AveragedTraining):
     ):
         super().__init__(network, learning_rate, weight_decay=0.01, decay=0.98)
         self.trained, self.validation, self.seed = trained, validation, seed
-        self.reference_likelihoods: dict[str, float] = {}  # what simple models pay, shown beside
+        self.reference_likelihoods: dict[str, float] = {}  # what simple models pay, shown next to
         some = trained[:: max(1, len(trained) // 64)]
         network.scale(
             *(
@@ -202,7 +202,7 @@ class CopyingTraining(AveragedTraining):
 
     @torch.no_grad()
     def evaluate(self, step: int) -> dict[str, float]:
-        """Bits a site of the validation set ("bits") and of training rows as others would know
+        """Bits per site of the validation set ("bits") and of training rows as others would know
         them ("train_bits").
         """
         network = self.average.module

@@ -11,7 +11,7 @@ benefit of the critic has been measured on real cohorts so far: docs/which_gener
 critic adds".
 
 Critic. It sees alleles through position-specific maps, dilated convolutions, the population as a
-projection (Miyato & Koyama 2018, arXiv:1802.05637) and, beside each row, the batch's allele
+projection (Miyato & Koyama 2018, arXiv:1802.05637) and, next to each row, the batch's allele
 frequencies and neighbour covariances, in which a collapse would show at once. Relativistic loss
 with gradient penalties on real and synthetic rows (Huang et al. 2024, arXiv:2501.05441). A drawn
 code passes its gradient straight through to the probabilities (Bengio et al. 2013,
@@ -68,7 +68,7 @@ from genoloom.training_config import GanOptions
 
 log = logging.getLogger(__name__)
 
-SAMPLE_ROWS = 128  # haplotypes sampled together, always exactly so many
+SAMPLE_ROWS = 128  # haplotypes sampled together, always exactly this many
 SAMPLE_BLOCKS = 64  # blocks sampled between two yields
 # first counters of the draws; the flips of the sites count from 0
 CODE_DRAWS, LATENT_DRAWS = 2**40, 2**41
@@ -83,7 +83,7 @@ COLLAPSE_LOST, COLLAPSE_DISTINCT = 0.1, 0.5
 class OptionsDescription(GanOptions):
     """The options of a trained model."""
 
-    block: int = Field(ge=4, le=128)
+    block_size: int = Field(ge=4, le=128)
     temperature: float = Field(ge=0.1, le=2)
 
 
@@ -110,11 +110,11 @@ class GanGenerator(HaplotypeGenerator):
             data.haplotypes.n_variants,
         )
         fitted = np.flatnonzero(~data.validation)
-        of_blocks = {"codes": self.options.codes, "rows": fitted}
-        block = self.options.block or choose_block(
+        of_blocks = {"codes": self.options.vocabulary_size, "rows": fitted}
+        block = self.options.block_size or choose_block(
             data.haplotypes, **of_blocks, validation=np.flatnonzero(data.validation)
         )
-        self.options = options = self.options.model_copy(update={"block": block})
+        self.options = options = self.options.model_copy(update={"block_size": block})
         self.codebook = BlockCodebook.fit(data.haplotypes, block=block, **of_blocks)
         codes = self.codebook.encode(data.haplotypes, fitted)
         self.chain = CodeChain.count(codes, self.codebook.n_codes)
@@ -210,7 +210,7 @@ class GanGenerator(HaplotypeGenerator):
         score, n_blocks = np.zeros(haplotypes.n_haplotypes), self.codebook.n_blocks
         for start in range(0, n_blocks, self.options.context):
             stop = min(start + self.options.context, n_blocks)
-            alleles = read_blocks(haplotypes, self.options.block, start, stop)  # (n, T, L)
+            alleles = read_blocks(haplotypes, self.options.block_size, start, stop)  # (n, T, L)
             for at in range(0, len(score), SAMPLE_ROWS):
                 rows = slice(at, at + SAMPLE_ROWS)
                 seen = torch.from_numpy(np.maximum(alleles[rows], 0)).float()
@@ -311,7 +311,7 @@ class GanGenerator(HaplotypeGenerator):
     @classmethod
     def declare(cls, arrays: Declared, words: GanDescription) -> None:
         options, P = words.options, len(words.population_names)
-        codebook = BlockCodebook.declare(arrays, words.n_variants, options.block)
+        codebook = BlockCodebook.declare(arrays, words.n_variants, options.block_size)
         K, C, L = codebook.alleles.shape
         arrays.expect("chain.log_chance", "float32", K, C, C, high=1e-3, minus_infinity=True)
         arrays.expect("chain.log_marginal", "float32", K, C, high=1e-3, minus_infinity=True)

@@ -1,7 +1,7 @@
 """The haplotype GAN's critic, and the statistics of the training rows that it is told.
 
-Letters in shapes: B rows, K blocks of the contig, T blocks of a window, L sites a block, W width, P
-populations.
+Letters in shapes: B rows, K blocks of the contig, T blocks of a window, L sites per block, W width,
+P populations.
 """
 
 import math

@@ -1,8 +1,8 @@
 """The game between the haplotype GAN's generator and its critic, and the score by which its best
 state is chosen.
 
-Letters in shapes: B rows, K blocks of the contig, T blocks of a window, L sites a block, C codes, W
-width, P populations.
+Letters in shapes: B rows, K blocks of the contig, T blocks of a window, L sites per block, C codes,
+W width, P populations.
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ from genoloom.seeds import derive_seed
 from genoloom.training.run import TrainingRun
 from genoloom.training_config import GanOptions
 
-PENALTY_EVERY = 4  # critic steps between gradient penalties, which count so many times
+PENALTY_EVERY = 4  # critic steps between gradient penalties, which count this many times
 PRETRAIN_RATE = 2.0  # learning rate while likelihood alone trains, in that of a critic alone
 TUNING_RATE = 0.1  # the generator's once the critic joins what likelihood has trained
 MATCH_SITES = 96  # sites on which two rows must agree before one may go on as the other

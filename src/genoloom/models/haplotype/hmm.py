@@ -2,9 +2,9 @@
 maximisation.
 
 Scheet & Stephens 2006, doi:10.1086/502802. A haplotype follows one of K clusters; on entering a
-block of `block` sites it jumps with a chance of the block to a cluster drawn anew, and each site
-shows the alternate allele with the cluster's own frequency there. With `block: 1` this is the model
-of that paper; wider blocks cost that much less.
+block of `block_size` sites it jumps with a chance of the block to a cluster drawn anew, and each
+site shows the alternate allele with the cluster's own frequency there. With `block: 1` this is the
+model of that paper; wider blocks cost that much less.
 
 Where a jump goes is a mixture: of weights of the block, shared by all populations, and of weights
 of the population, shared by the blocks of a region. Expectation maximisation fits both and their
@@ -15,7 +15,7 @@ The likelihood is exact, missing calls drop out of it, and cost and memory are l
 forward pass keeps one state in `STORED` and works the others out again when the backward pass comes
 by.
 
-Letters in shapes: N haplotypes, B blocks, L sites a block, K clusters, P populations, R regions.
+Letters in shapes: N haplotypes, B blocks, L sites per block, K clusters, P populations, R regions.
 """
 
 import math
@@ -259,7 +259,7 @@ def initial_model(
     """Random training haplotypes as clusters, seen through a veil of errors; jumps go anywhere."""
     K = options.clusters or min(MOST_CLUSTERS, max(2, len(rows) // ROWS_A_CLUSTER))
     founders = np.sort(np.random.default_rng(seed).permutation(rows)[:K])
-    K, V, L = len(founders), packed.n_variants, options.block
+    K, V, L = len(founders), packed.n_variants, options.block_size
     B = -(-V // L)
     alternate = torch.empty(V, K)
     for start in range(0, V, 4096):
@@ -311,7 +311,7 @@ class HmmTraining:
 
     @torch.no_grad()
     def train_step(self, step: int, fraction: float) -> dict[str, float]:
-        """One iteration; "loss" is the objective before it, in bits a site, negative."""
+        """One iteration; "loss" is the objective before it, in bits per site, negative."""
         counts = _Expectations(self.model)
         for chosen in batches(len(self.fitted)):
             counts.add(
@@ -326,7 +326,7 @@ class HmmTraining:
         return {"loss": -self.objective / math.log(2) / len(self.fitted) / len(self.frequency)}
 
     def evaluate(self, step: int) -> dict[str, float]:
-        """Bits a site on the validation set."""
+        """Bits per site on the validation set."""
         view = HaplotypeView(self.packed, haplotypes=self.validation)
         total = log_likelihood(
             self.model, view, self.population[self.validation], self.device
@@ -393,7 +393,7 @@ class HmmGenerator(HaplotypeGenerator):
             patience=self.options.patience,
         )
         self.model = FounderModel(
-            self.options.block, *(value.cpu() for value in training.state_dict().values())
+            self.options.block_size, *(value.cpu() for value in training.state_dict().values())
         )
 
     def log_likelihood(self, haplotypes: HaplotypeSource, population: np.ndarray) -> np.ndarray:
@@ -428,7 +428,7 @@ class HmmGenerator(HaplotypeGenerator):
 
     @classmethod
     def declare(cls, arrays: Declared, words: HmmDescription) -> None:
-        B = -(-words.n_variants // words.options.block)
+        B = -(-words.n_variants // words.options.block_size)
         R, P = -(-B // REGION), len(words.population_names)
         floor = FREQUENCY_FLOOR / 2  # rounded to float32
         _, K = arrays.expect(
@@ -447,7 +447,7 @@ class HmmGenerator(HaplotypeGenerator):
             description["n_variants"],
         )
         generator.model = FounderModel(
-            generator.options.block,
+            generator.options.block_size,
             *(torch.from_numpy(arrays[name]) for name in FounderModel.NAMES),
         )
         return generator

@@ -38,7 +38,7 @@ class LaidOut:
 
 
 def match_sites(wanted: list[tuple], known: list[tuple]) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of the entries of `wanted` that are in `known`, and where they stand there; both
+    """Indices of the entries of `wanted` that are in `known`, and where they are there; both
     rise, int64.
 
     Where the order differs (alleles of one position), what would step back is left out.

@@ -8,7 +8,7 @@ that were always followed by one allele and one for the others at each length, a
 haplotype of the own population counts, are fitted on the validation set.
 
 Who agrees with whom on how many sites is read from a positional Burrows-Wheeler transform of
-training and asked haplotypes together; missing calls stand there as the more frequent allele, and
+training and asked haplotypes together; missing calls are there as the more frequent allele, and
 are not counted.
 """
 

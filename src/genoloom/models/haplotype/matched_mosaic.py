@@ -95,7 +95,7 @@ class _Crossovers:
 
     def advance(self, alleles: np.ndarray) -> None:
         """Go on by one byte, `alleles` of the training haplotypes; rows that want to and can cross
-        over behind it.
+        over after it.
         """
         self.pbwt.push(alleles)
         place = self.pbwt.n_bytes

@@ -1,7 +1,7 @@
 """Mosaics of training haplotypes: pieces copied along the genetic map, as HAPGEN and its successors
 do.
 
-Su, Marchini & Donnelly 2011, doi:10.1093/bioinformatics/btr341. It copies, so it leaks: a control,
+Su, Marchini & Donnelly 2011, doi:10.1093/bioinformatics/btr341. It copies, so it leaks: a baseline,
 no release candidate.
 
 Haplotypes are copied eight variants (one byte) at a time. Switches and flips are rare events: each
@@ -175,7 +175,7 @@ class _Walk:
         return self.templates.draw(self.request.population[rows], uniforms)
 
     def _next(self, site: np.ndarray, rows=slice(None)) -> np.ndarray:
-        """The first site behind the next switch: switches come at exponential distances, which have
+        """The first site after the next switch: switches come at exponential distances, which have
         no memory.
         """
         uniforms = paired_uniforms(self.request.seed[rows], site)

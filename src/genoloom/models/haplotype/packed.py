@@ -15,7 +15,7 @@ _BITS = np.arange(7, -1, -1, dtype=np.uint8)  # the first variant of a byte is i
 
 @dataclass(frozen=True)
 class PackedHaplotypes:
-    """A haplotype source in memory: one bit an allele, and one more where calls are missing.
+    """A haplotype source in memory: one bit per allele, and one more where calls are missing.
 
     Attributes
     ----------

@@ -2,7 +2,7 @@
 along the contig.
 
 Durbin 2014, doi:10.1093/bioinformatics/btu014. In this order, haplotypes that agree on the latest
-sites stand together. Two forms: `Pbwt` goes site by site and knows how long neighbours agree;
+sites are together. Two forms: `Pbwt` goes site by site and knows how long neighbours agree;
 `BytewisePbwt` goes eight sites at a step, which is faster by an order of magnitude, and knows which
 neighbours agree on a given number of steps.
 """

@@ -1,4 +1,4 @@
-"""Training haplotypes in memory, eight sites a byte, and matched crossovers between them."""
+"""Training haplotypes in memory, eight sites per byte, and matched crossovers between them."""
 
 from dataclasses import dataclass
 

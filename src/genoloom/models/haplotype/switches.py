@@ -44,7 +44,7 @@ def switch_log_odds(
         high = min(low + READ_BLOCKS, codebook.n_blocks)
         origin = max(0, low - past)
         alleles = read_blocks(
-            haplotypes, options.block, origin, min(high - 1 + reach, codebook.n_blocks)
+            haplotypes, options.block_size, origin, min(high - 1 + reach, codebook.n_blocks)
         )
         for k in range(low, high):
             start, stop = max(0, k - past), min(k + reach, codebook.n_blocks)

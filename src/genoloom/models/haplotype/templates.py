@@ -27,7 +27,7 @@ CARRIED = ("weights", "by_block", "own_by_block", "surprise")
 REMEMBERED = 16  # tables: rows that go along together need the same ones
 # where blocks are told, none is asked
 NO_NETWORK = Network(*(np.zeros((0,) * n, dtype=np.float32) for n in (2, 2, 1, 2, 1, 1, 1)))
-# of the weight after a switch that goes to the own population beside its part of the rest
+# of the weight after a switch that goes to the own population next to its part of the rest
 OWN_SHARE = 0.5
 
 
@@ -48,7 +48,7 @@ class BlockTable:
         Sites at which a block that is no code differs from its nearest code; 0 for codes.
     differs : ndarray, int64, shape (L,)
         Templates that differ there.
-    ranked, behind, before, came, groups, about : ndarray
+    ranked, after, before, came, groups, about : ndarray
         As of `genoloom.models.haplotype.copying_matches.Places`.
     """
 
@@ -199,7 +199,7 @@ class Walk:
         self.tables: dict[int, BlockTable] = {}
 
     def table(self, k: int) -> BlockTable:
-        """What stands at block `k`."""
+        """What is at block `k`."""
         while self.following <= k:
             self.tables[self.following] = self._table(self.panel.blocks(self.following))
             self.following += 1
@@ -263,7 +263,8 @@ class Walk:
 def read_bits(
     source: HaplotypeSource, block: int, start: int, stop: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Alternate and called alleles of the blocks [start, stop), one bit a site: uint32, shape (stop
+    """Alternate and called alleles of the blocks [start, stop), one bit per site: uint32, shape
+    (stop
     - start, n) each.
 
     Sites past the last variant are not called.
@@ -421,7 +422,7 @@ class CopyingState:
         uniforms: np.ndarray,
         flips: np.ndarray,
     ) -> np.ndarray:
-        """Draw the next blocks, and stand behind them.
+        """Draw the next blocks, and be after them.
 
         Parameters
         ----------

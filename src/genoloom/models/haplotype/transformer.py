@@ -17,9 +17,10 @@ cost and memory are linear in variants.
 Haplotypes are drawn with the log-chances of the codes divided by a temperature. A network says what
 it does not know by spreading its chances; drawn as they are (temperature 1), these little surprises
 add up along a contig, and synthetic haplotypes are further from real ones than real ones are.
-Likelihoods, and what `complete` fills in, are of the chances themselves.
+Likelihoods, and what `impute` fills in, are of the chances themselves.
 
-Letters in shapes: B haplotypes, T blocks, L sites a block, C codes, S segments a block, W width.
+Letters in shapes: B haplotypes, T blocks, L sites per block, C codes, S segments per block, W
+width.
 """
 
 import logging
@@ -45,7 +46,7 @@ from genoloom.models.haplotype.base import (
     TrainingHaplotypes,
 )
 from genoloom.models.haplotype.blocks import BlockCodebook, choose_block, read_blocks
-from genoloom.models.haplotype.completion import Completion, HaplotypeCompleter
+from genoloom.models.haplotype.imputation import HaplotypeImputer, Imputation
 from genoloom.models.haplotype.layout import LaidOut
 from genoloom.models.haplotype.reference_likelihoods import reference_bits
 from genoloom.models.haplotype.switches import switch_log_odds
@@ -70,14 +71,15 @@ from genoloom.training_config import TransformerOptions
 
 log = logging.getLogger(__name__)
 
-# below it more rare alleles were lost, and linked haplotypes were no harder to tell from real ones
+# below it more rare alleles were lost, and linked haplotypes were no harder to distinguish from
+# real ones
 LOWEST_TEMPERATURE = 0.9
 
 
 class OptionsDescription(TransformerOptions):
     """The options of a trained model."""
 
-    block: int = Field(ge=4, le=128)
+    block_size: int = Field(ge=4, le=128)
 
 
 class TransformerDescription(HaplotypeDescription):
@@ -114,14 +116,14 @@ class TransformerGenerator(HaplotypeGenerator):
         torch.manual_seed(derive_seed(run.seed, "weights"))
         if self.start is None:
             of_blocks = {
-                "codes": self.options.codes,
-                "carriers": self.options.code_carriers,
+                "codes": self.options.vocabulary_size,
+                "carriers": self.options.min_token_carriers,
                 "rows": fitted,
             }
-            block = self.options.block or choose_block(
+            block = self.options.block_size or choose_block(
                 data.haplotypes, **of_blocks, validation=np.flatnonzero(data.validation)
             )
-            self.options = self.options.model_copy(update={"block": block})
+            self.options = self.options.model_copy(update={"block_size": block})
             self.layout = np.arange(self.n_variants)
             self.codebook = BlockCodebook.fit(data.haplotypes, block=block, **of_blocks)
             self._build(run.device)
@@ -170,7 +172,7 @@ class TransformerGenerator(HaplotypeGenerator):
         rng = np.random.default_rng(seed)
         rows = rng.permutation(fitted)[:BALANCED_ROWS]
         # (n, stop, L)
-        told = read_blocks(self._laid_out(data.haplotypes), self.options.block, 0, stop, rows)
+        told = read_blocks(self._laid_out(data.haplotypes), self.options.block_size, 0, stop, rows)
         nearest = [
             self.codebook.alleles[k][self.codebook.nearest(k, told[:, k])[0]] for k in range(stop)
         ]
@@ -223,7 +225,7 @@ class TransformerGenerator(HaplotypeGenerator):
         """The variants of the blocks [first, stop)."""
         return slice(
             *np.searchsorted(
-                self.layout, [first * self.options.block, stop * self.options.block]
+                self.layout, [first * self.options.block_size, stop * self.options.block_size]
             ).tolist()
         )
 
@@ -238,7 +240,7 @@ class TransformerGenerator(HaplotypeGenerator):
     ) -> Iterator[tuple[slice, np.ndarray]]:
         labels, laid_out = self._labels(population), self._laid_out(haplotypes)
         for span in windows(self.codebook.n_blocks, self.options.context):
-            alleles = read_blocks(laid_out, self.options.block, span[0], span[2])
+            alleles = read_blocks(laid_out, self.options.block_size, span[0], span[2])
             for k, scores in enumerate(score_window(self.model, alleles, labels, span).T, span[1]):
                 refuse_non_finite(scores)
                 yield self._variants(k, k + 1), scores
@@ -253,11 +255,11 @@ class TransformerGenerator(HaplotypeGenerator):
         for k, log_odds in places:
             yield self._variants(k, k + 1).start, log_odds
 
-    def complete(
+    def impute(
         self, haplotypes: HaplotypeSource, population: np.ndarray, seed: np.ndarray, particles: int
-    ) -> Iterator[Completion]:
-        completer = HaplotypeCompleter(self.model, self.codebook, self.options, particles)
-        for done in completer.complete(self._laid_out(haplotypes), self._labels(population), seed):
+    ) -> Iterator[Imputation]:
+        imputer = HaplotypeImputer(self.model, self.codebook, self.options, particles)
+        for done in imputer.impute(self._laid_out(haplotypes), self._labels(population), seed):
             yield replace(
                 done, alleles=done.alleles[:, self.layout], mean=done.mean[:, self.layout]
             )
@@ -277,13 +279,13 @@ class TransformerGenerator(HaplotypeGenerator):
         """Alleles of the first `n_blocks` blocks, window by window, int8 (n_variants,
         n_haplotypes).
         """
-        past = np.empty((len(request.seed), 0, self.options.block), dtype=np.int8)
+        past = np.empty((len(request.seed), 0, self.options.block_size), dtype=np.int8)
         for span in windows(n_blocks, self.options.context):
             start, first, stop = span
             past = past[:, past.shape[1] - (first - start) :]
             fresh = sampler.sample(past, request, span)  # (n, stop - first, L)
             past = np.concatenate([past, fresh], axis=1)
-            sites = self.layout[self._variants(first, stop)] - first * self.options.block
+            sites = self.layout[self._variants(first, stop)] - first * self.options.block_size
             yield np.ascontiguousarray(fresh.reshape(len(fresh), -1)[:, sites].T)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
@@ -307,7 +309,7 @@ class TransformerGenerator(HaplotypeGenerator):
 
     @classmethod
     def declare(cls, arrays: Declared, words: TransformerDescription) -> None:
-        codebook = BlockCodebook.declare(arrays, words.n_sites, words.options.block)
+        codebook = BlockCodebook.declare(arrays, words.n_sites, words.options.block_size)
         arrays.expect(
             "layout", "int64", words.n_variants, low=0, high=words.n_sites - 1, least_step=1
         )

@@ -1,6 +1,7 @@
 """The network of the haplotype transformer: probabilities of blocks given the blocks before them.
 
-Letters in shapes: B haplotypes, T blocks, L sites a block, C codes, S segments a block, W width.
+Letters in shapes: B haplotypes, T blocks, L sites per block, C codes, S segments per block, W
+width.
 """
 
 import math

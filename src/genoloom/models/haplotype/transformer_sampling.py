@@ -12,7 +12,7 @@ from genoloom.models.layers import KeyValueCache, refuse_non_finite
 from genoloom.seeds import row_uniforms
 from genoloom.training_config import TransformerOptions
 
-SAMPLE_ROWS = 128  # haplotypes sampled together, always exactly so many
+SAMPLE_ROWS = 128  # haplotypes sampled together, always exactly this many
 BLOCK_DRAWS = 2**40  # first counter of the draws of blocks; the flips of the sites count from 0
 
 
@@ -28,7 +28,7 @@ class WindowSampler:
         self, model: HaplotypeTransformer, options: TransformerOptions, temperature: float = 1.0,
         scale: Scale | None = None, rows: int = SAMPLE_ROWS,
     ):  # fmt: skip
-        self.model, self.block, self.temperature = model, options.block, temperature
+        self.model, self.block, self.temperature = model, options.block_size, temperature
         self.scale, self.rows = scale, rows
         head = options.width // options.heads
         self.cache = KeyValueCache(options.layers, rows, options.heads, options.context, head)

@@ -81,11 +81,11 @@ class TransformerTraining(AveragedTraining):
         self.options, self.seed, self.device = options, run.seed, run.device
         self.n_blocks = len(model.codes)
         fitted, validation = np.flatnonzero(~data.validation), np.flatnonzero(data.validation)
-        self.rows = PackedRows.read(data.haplotypes, options.block, fitted)
+        self.rows = PackedRows.read(data.haplotypes, options.block_size, fitted)
         self.population = data.population[fitted]
-        self.validation_rows = PackedRows.read(data.haplotypes, options.block, validation)
+        self.validation_rows = PackedRows.read(data.haplotypes, options.block_size, validation)
         self.validation_population = data.population[validation]
-        self.reference_likelihoods: dict[str, float] = {}  # what simple models pay, shown beside
+        self.reference_likelihoods: dict[str, float] = {}  # what simple models pay, shown next to
 
     def train_step(self, step: int, fraction: float) -> dict[str, float]:
         rng = np.random.default_rng([self.seed, step])
@@ -95,7 +95,7 @@ class TransformerTraining(AveragedTraining):
         part = len(alleles) / self.options.batch
         loss = (
             -self._log_prob(alleles, code, population, start).mean()
-            / self.options.block
+            / self.options.block_size
             / math.log(2)
             * part
         )
@@ -132,7 +132,7 @@ class TransformerTraining(AveragedTraining):
         return model.log_prob(alleles, seen, population, start)
 
     def evaluate(self, step: int) -> dict[str, float]:
-        """Bits a site on the validation set ("bits") and on as many training rows ("train_bits"),
+        """Bits per site on the validation set ("bits") and on as many training rows ("train_bits"),
         and what tells them apart.
 
         "gap" is the share of the bits that training rows need not pay; "weights_auc" the membership

@@ -50,7 +50,7 @@ POWERS = (0.25, 0.5, 0.75, 1.0)
 SELF_WEIGHTS = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0)
 MEMORY_WEIGHTS = (0.5, 2.0, 8.0, 32.0, 64.0, 128.0, 256.0)
 UNUSED = 0.0  # a memory order that did not help
-GAIN = 1e-5  # bits a base below which a rung is not used
+GAIN = 1e-5  # bits per base below which a rung is not used
 # sequences on which the weights are chosen, and pairs of places in them, at most
 VALIDATION, VALIDATION_PAIRS = 1024, 2 * 10**8
 
@@ -70,7 +70,7 @@ class Settings:
     kernel, position_weight, position_power : float
         Scale in bases, pseudocount, and w; w = 0 without position.
     own_weight, own_power : float
-        Pseudocount (in bases) of the common composition beside the sequence's own, and w.
+        Pseudocount (in bases) of the common composition next to the sequence's own, and w.
     memory_weights : list of float
         a_k of each order of `MEMORY`; 0 where the order is not used.
     """
@@ -384,7 +384,7 @@ def _bits(log_prob: np.ndarray, bases: np.ndarray) -> float:
 
 
 def choose(data: TrainingSequences, max_order: int) -> tuple[Settings, Counts, list[float]]:
-    """The settings with the fewest bits a base on the validation sequences, rung by rung.
+    """The settings with the fewest bits per base on the validation sequences, rung by rung.
 
     Returns
     -------

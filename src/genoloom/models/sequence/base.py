@@ -63,7 +63,7 @@ class Sampling:
     temperature : float
         Log-probabilities are divided by it; below 1 draws likelier bases.
     top_k : int
-        Only the so many likeliest bases, 1 to 4.
+        Only the N likeliest bases, 1 to 4.
     top_p : float
         Only the likeliest bases that hold this much probability together, in (0, 1].
     guidance : float
@@ -109,7 +109,7 @@ class SequenceDescription(Description):
 
 
 def declare_shapes(arrays: Declared, words: SequenceDescription) -> None:
-    """Declare the table of labels and lengths that stands in the file of every sequence model."""
+    """Declare the table of labels and lengths that is in the file of every sequence model."""
     (n,) = arrays.expect("shapes.label", "int64", None, low=0, high=len(words.label_names) - 1)
     arrays.expect("shapes.length", "int64", n, low=1, high=LONGEST_SEQUENCE)
     arrays.expect("shapes.count", "int64", n, low=1, high=MOST_COUNTED)

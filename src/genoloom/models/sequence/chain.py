@@ -15,7 +15,7 @@ import numpy as np
 from genoloom.sequences import OTHER
 
 ESCAPES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0)
-# bits a base for which no longer context is kept: each base of it makes the tables four times
+# bits per base for which no longer context is kept: each base of it makes the tables four times
 # larger
 NEGLIGIBLE = 5e-4
 
@@ -31,7 +31,7 @@ def histories(bases: np.ndarray, longest: int) -> tuple[np.ndarray, np.ndarray]:
     Returns
     -------
     code : ndarray, int64, shape (n, length)
-        Two bits a base, the last base lowest; the lowest 2 k bits are the context of order k.
+        Two bits per base, the last base lowest; the lowest 2 k bits are the context of order k.
     usable : ndarray, int64, shape (n, length)
         Bases before this one up to a base of code 4 or the start, at most `longest`.
     """
@@ -81,7 +81,7 @@ def choose_escapes(
     counts: list[np.ndarray], validation: np.ndarray
 ) -> tuple[list[float], list[float]]:
     """The best escape weight of each order on validation sequences, lower orders first, and the
-    bits a base then reached.
+    bits per base then reached.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def choose_escapes(
 
 
 def shortest_good_order(bits: list[float]) -> int:
-    """The lowest order that is as good as the best one, up to `NEGLIGIBLE` bits a base."""
+    """The lowest order that is as good as the best one, up to `NEGLIGIBLE` bits per base."""
     return next(k for k, figure in enumerate(bits) if figure <= min(bits) + NEGLIGIBLE)
 
 
@@ -148,7 +148,7 @@ def draw(probability: np.ndarray, uniform: np.ndarray) -> np.ndarray:
 
 
 def sample_chain(tables: list[np.ndarray], uniform: np.ndarray) -> np.ndarray:
-    """Bases, uint8 (n, length), drawn from the chain with one uniform a base, float64 (n,
+    """Bases, uint8 (n, length), drawn from the chain with one uniform per base, float64 (n,
     length).
     """
     longest, n = len(tables) - 1, len(uniform)

@@ -60,7 +60,7 @@ def fit_classifier(
     target : tensor, shape (n, ...)
     loss : callable of outputs and targets
     shift : int
-        Batches are read with so many bases less at either end, at most, and moved by as many, at
+        Batches are read with this many bases less at either end, at most, and moved by as many, at
         random.
     """
     torch.manual_seed(derive_seed(seed, "weights"))

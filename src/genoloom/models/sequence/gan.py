@@ -4,10 +4,10 @@ The generator edits a draft: a sequence drawn from the adaptive Markov chain of 
 sequences (or, without `chain_noise`, uniformly random bases). It adds logits to the draft, and a
 straight-through Gumbel draw turns them into bases. Its last layer begins at zero, so before
 training the samples *are* those of the chain, and what is learnt is what the chain does not know:
-words and their spacing, what stands where, dependence over long distances.
+words and their spacing, what is where, dependence over long distances.
 
-The critic reads words of a dozen bases and what stands around them, segment by segment where
-sequences are aligned to something, and beside that the 4-mer frequencies of the sequence and of its
+The critic reads words of a dozen bases and what is around them, segment by segment where sequences
+are aligned to something, and next to that the 4-mer frequencies of the sequence and of its
 minibatch; these are exact for one-hot input and differentiable. The label enters by projection.
 
 References: Gulrajani et al. 2017, arXiv:1704.00028 (gradient penalty); Jang et al. 2017,

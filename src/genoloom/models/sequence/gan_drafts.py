@@ -26,7 +26,7 @@ class Drafts:
         return cls(settings, counts)
 
     def draw(self, uniform: np.ndarray) -> np.ndarray:
-        """Bases, uint8 (n, T), from one uniform a base, float64 (n, T)."""
+        """Bases, uint8 (n, T), from one uniform per base, float64 (n, T)."""
         if self.ladder is None:
             return (4 * uniform).astype(np.uint8)
         parts = (uniform[low : low + ROWS] for low in range(0, max(len(uniform), 1), ROWS))

@@ -15,7 +15,7 @@ DILATIONS = (1, 4, 16)
 TEMPERATURE = 4.0  # of the relaxation behind the gradient; the draws themselves do not depend on it
 GROUP = 8  # sequences of which the critic sees the common 4-mer frequencies
 SEGMENTS = 8  # parts of a sequence that the critic tells apart, in sets of one orientation
-SINGLE_WEIGHT = 8.0  # weight of bases beside 4-mers in the moments
+SINGLE_WEIGHT = 8.0  # weight of bases next to 4-mers in the moments
 
 
 def even(length: int) -> int:
@@ -42,7 +42,7 @@ def composition_moments(x: torch.Tensor) -> torch.Tensor:
 
 
 class ResidualConvolution(nn.Module):
-    """Two convolutions beside a skip connection."""
+    """Two convolutions next to a skip connection."""
 
     def __init__(self, width: int, dilation: int = 1):
         super().__init__()
@@ -103,7 +103,7 @@ class Generator(nn.Module):
 class Critic(nn.Module):
     """A score for each sequence, high for real ones.
 
-    It reads words of a dozen bases and what stands around them, as means over segments of the
+    It reads words of a dozen bases and what is around them, as means over segments of the
     sequence (or over all of it, where places mean nothing) and as maxima; the sequence's 4-mers;
     and those of a group of sequences.
     """

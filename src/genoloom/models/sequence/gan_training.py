@@ -32,7 +32,7 @@ EVALUATED = 1024  # sequences behind a score
 # drafts made before training, at most, and their bases; each step takes some of them
 DRAFTS, DRAFT_BASES = 4096, 2**21
 SCORED_KMERS = (4, 5, 6)
-SAMPLE_ROWS = 64  # sequences sampled together, always exactly so many
+SAMPLE_ROWS = 64  # sequences sampled together, always exactly this many
 LATENT_DRAWS, GUMBEL_DRAWS = 2**30, 2**31  # first counters; the draft counts from 0
 
 
@@ -40,7 +40,7 @@ def draw_drafts(drafts: Drafts, request: SequenceRequest, longest: int) -> np.nd
     """The drafts of the requested sequences, uint8 (n, T), 4 after the end; T even, at least
     `longest`, that of training.
 
-    So a convolution finds the same behind the end of a sequence whatever else is requested.
+    So a convolution finds the same after the end of a sequence whatever else is requested.
     """
     T = even(int(request.length.max(initial=longest)))
     bases = drafts.draw(row_uniforms(request.seed, np.arange(T)))

@@ -80,8 +80,8 @@ def read_settings(description: dict) -> Settings:
 def sample_rung(
     ladder: Ladder, rung: int, uniform: np.ndarray, sampling: Sampling, remembers: bool = True
 ) -> np.ndarray:
-    """Bases, uint8 (n, T), drawn from one rung of a ladder with one uniform a base, float64 (n, T);
-    `remembers` as `LadderReader`.
+    """Bases, uint8 (n, T), drawn from one rung of a ladder with one uniform per base, float64 (n,
+    T); `remembers` as `LadderReader`.
     """
     reader, bases = (
         LadderReader(ladder, *uniform.shape, remembers=remembers),
@@ -114,7 +114,7 @@ class MarkovGenerator(SequenceGenerator):
     name: ClassVar[str] = "markov"
     description_class = MarkovDescription
     has_likelihood = True
-    # whether the sequence's own past counts beside its last bases
+    # whether the sequence's own past counts next to its last bases
     remembers: ClassVar[bool] = False
 
     def __init__(self, options: SequenceMarkovOptions):
@@ -134,7 +134,7 @@ class MarkovGenerator(SequenceGenerator):
             {"step": k, "seconds": seconds, "bits": figure} for k, figure in enumerate(bits)
         ]
         log.info(
-            "%s: order %d, %.4f bits a base on the validation sequences",
+            "%s: order %d, %.4f bits per base on the validation sequences",
             run.label,
             self.settings.order,
             bits[-1],

@@ -13,19 +13,19 @@ much they have seen are inputs too. In training they are cross-fitted: a sequenc
 were counted without its homology fold, because chains that have seen a sequence are surer about it
 than they will be about new ones.
 
-Below the attention stand dilated causal convolutions, which read neighbourhoods far more cheaply.
+Below the attention are dilated causal convolutions, which read neighbourhoods far more cheaply.
 Sequences of one orientation (no reverse complement) also have a learned position, since such sets
 are aligned to something.
 
-With `infill`, a share of the steps cuts the rows at a random place, reads what stands behind the
-cut first and then forecasts everything before it (`genoloom.models.sequence.between`). Nothing but
-these steps, and filling gaps, ever sees a right side.
+With `fim_rate`, a share of the steps cuts the rows at a random place, reads what comes after the
+cut first and then forecasts everything before it (`genoloom.models.sequence.fill_in_the_middle`).
+Nothing but these steps, and filling gaps, ever sees a right side.
 
-Where sequences have labels, a reader of labels is trained beside it and helps to draw
+Where sequences have labels, a reader of labels is trained next to it and helps to draw
 (`genoloom.models.sequence.label_reader`).
 
-With `token_bases` of 6 the attention reads 6-mers, a sixth of the places
-(`transformer_network.WordTokens`); forecasts and likelihood stay by base.
+With `kmer_size` of 6 the attention reads 6-mers, a sixth of the places
+(`transformer_network.KmerEmbedding`); forecasts and likelihood stay by base.
 
 Letters in shapes: B rows, T bases.
 """
@@ -40,7 +40,7 @@ from scipy.special import log_softmax
 
 from genoloom.declared import LONGEST_SEQUENCE, Declared
 from genoloom.models.layers import declare_network, load_network, refuse_non_finite
-from genoloom.models.sequence import between
+from genoloom.models.sequence import fill_in_the_middle
 from genoloom.models.sequence.adaptive import (
     MEMORY,
     Ladder,
@@ -84,9 +84,9 @@ log = logging.getLogger(__name__)
 
 CHAIN_ORDER = 10  # longest chain built in, as long as the opponents' own; repeats need it
 DROPOUT, FEW_DROPOUT, FEW_SEQUENCES = 0.1, 0.2, 5000
-SAMPLE_ROWS = 256  # sequences sampled together, always exactly so many
+SAMPLE_ROWS = 256  # sequences sampled together, always exactly this many
 COMPARED = 500  # validation sequences, of which the model and the reader tell the label
-GAP_ROWS = 64  # candidates for a gap sampled together, always exactly so many
+GAP_ROWS = 64  # candidates for a gap sampled together, always exactly this many
 
 
 class OptionsDescription(SequenceTransformerOptions):
@@ -261,7 +261,7 @@ class TransformerGenerator(SequenceGenerator):
         B, T = uniform.shape
         label = np.where(label < 0, self.model.unlabelled, label)
         guided = sampling.guidance != 1
-        if guided:  # the same sequences without a label, behind those with one
+        if guided:  # the same sequences without a label, after those with one
             label = np.concatenate([label, np.full(B, self.model.unlabelled)])
         views = 2 if guided else 1
         cache, reader = Cache(self.model, views * B, T), LadderReader(self.ladder, B, T)
@@ -293,7 +293,7 @@ class TransformerGenerator(SequenceGenerator):
     @property
     def samples_between(self) -> bool:
         """Whether some of its training had a right side."""
-        return self.options.infill > 0
+        return self.options.fim_rate > 0
 
     def sample_between(
         self, left: np.ndarray, size: int, right: np.ndarray, label: int, seeds: np.ndarray
@@ -306,7 +306,7 @@ class TransformerGenerator(SequenceGenerator):
             rows = np.minimum(np.arange(low, low + GAP_ROWS), n - 1)
             uniform = row_uniforms(seeds[rows], np.arange(len(left), len(left) + size))
             cache = Cache(self.model, 1, len(left) + size, behind=len(right))
-            chunk = between.sample_gap(
+            chunk = fill_in_the_middle.sample_gap(
                 self.model, self.ladder, cache, prompt, left, right, label, uniform
             )
             bases[low : low + GAP_ROWS], log_prob[low : low + GAP_ROWS] = (

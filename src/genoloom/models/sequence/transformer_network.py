@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from genoloom.models.layers import KeyValueCache, TransformerLayer, rotary_table
-from genoloom.models.sequence import between
+from genoloom.models.sequence import fill_in_the_middle
 from genoloom.models.sequence.labels import LabelPatterns
 from genoloom.sequence_config import SequenceTransformerOptions
 
@@ -20,7 +20,7 @@ BEHIND, MISSING = 16, 32  # distances from the cut that are told apart, behind a
 
 
 class Cache:
-    """What sampling remembers of the bases so far, and of the `behind` bases of a right side."""
+    """What sampling remembers of the bases so far, and of the `after` bases of a right side."""
 
     def __init__(self, model: "SequenceTransformer", rows: int, capacity: int, behind: int = 0):
         options, width = model.options, model.options.width
@@ -62,8 +62,8 @@ class ChannelDropout(nn.Module):
 
 
 class CausalConvolution(nn.Module):
-    """Dilated depthwise convolution over the past and a gated mix of channels, behind a norm and
-    beside a skip connection.
+    """Dilated depthwise convolution over the past and a gated mix of channels, after a norm and
+    next to a skip connection.
 
     The convolution is a sum of shifted copies, several times faster on a CPU than a grouped
     `Conv1d`.
@@ -100,7 +100,7 @@ class CausalConvolution(nn.Module):
         return x + self.drop(self.out(nn.functional.glu(self.gate(mixed + shift))))
 
 
-class WordTokens(nn.Module):
+class KmerEmbedding(nn.Module):
     """Words of several bases as tokens of the attention.
 
     A token is made where a word ends and stands for the next word's bases, which are all told what
@@ -200,7 +200,7 @@ class SequenceTransformer(nn.Module):
         for embedding in (self.token, self.label, self.position):
             if embedding is not None:
                 nn.init.normal_(embedding.weight, std=0.02)
-        if options.infill:  # behind the others, so that these begin as they do without
+        if options.fim_rate:  # after the others, so that these begin as they do without
             self.behind, self.missing, self.lookahead = (
                 nn.Embedding(BEHIND, W),
                 nn.Embedding(MISSING, W),
@@ -217,7 +217,7 @@ class SequenceTransformer(nn.Module):
             for embedding in self.label_shifts:
                 nn.init.zeros_(embedding.weight)
         self.words = (
-            WordTokens(options.token_bases, W, options.dropout) if options.token_bases > 1 else None
+            KmerEmbedding(options.kmer_size, W, options.dropout) if options.kmer_size > 1 else None
         )
 
     def forward(
@@ -227,7 +227,7 @@ class SequenceTransformer(nn.Module):
         seen: torch.Tensor,
         label: torch.Tensor,
         cache: Cache | None = None,
-        right: between.RightSide | None = None,
+        right: fill_in_the_middle.Suffix | None = None,
     ) -> torch.Tensor:
         """Logits of each base.
 
@@ -242,8 +242,8 @@ class SequenceTransformer(nn.Module):
         label : int64, shape (B,)
         cache : Cache, optional
             Takes one base at a time and advances; with a right side, any number in the first call.
-        right : RightSide, optional
-            What stands behind these bases, in every call; only of a network with `infill`. With a
+        right : Suffix, optional
+            What comes after these bases, in every call; only of a network with `fim_rate`. With a
             cache, the first call reads it.
 
         Returns
@@ -325,11 +325,11 @@ class SequenceTransformer(nn.Module):
         return x + self.position(places.clamp(max=self.position.num_embeddings - 1))
 
     def _read_behind(
-        self, right: between.RightSide, label: torch.Tensor
+        self, right: fill_in_the_middle.Suffix, label: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """The right side (B, R, W) as the attention takes it, and its places (R,).
 
-        The convolutions run over it alone: its end does not stand before the first base of the row,
+        The convolutions run over it alone: its end does not come before the first base of the row,
         and its beginning can be told by nothing standing before it.
         """
         steps = torch.arange(right.bases.shape[1], device=right.bases.device)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from genoloom.models.layers import AveragedTraining, refuse_non_finite
-from genoloom.models.sequence import between
+from genoloom.models.sequence import fill_in_the_middle
 from genoloom.models.sequence.adaptive import (
     Ladder,
 )
@@ -44,14 +44,14 @@ def base_log_probabilities(
     right: np.ndarray | None = None,
 ) -> torch.Tensor:
     """Natural-log probability of every base, float32 (B, T); 0 for code 4. `right` uint8 (B, R):
-    given what stands behind them.
+    given what comes after them.
     """
     side = None
     if right is None:
         forecast, seen = ladder.read(bases, part)
     else:
-        forecast, seen = between.read_between(ladder, bases, right, part)
-        side = between.read_right(ladder, bases, right, part, bases.shape[1], device)
+        forecast, seen = fill_in_the_middle.read_between(ladder, bases, right, part)
+        side = fill_in_the_middle.read_right(ladder, bases, right, part, bases.shape[1], device)
     forecast, seen = (torch.from_numpy(x.astype(np.float32)).to(device) for x in (forecast, seen))
     logits = model(
         tokens_before(bases).to(device),
@@ -119,8 +119,8 @@ class TransformerTraining(AveragedTraining):
             data.label[rows], rng.random((len(rows), self.labels.n_columns)) < LABEL_DROPOUT
         )
         cut = (
-            between.draw_cut(rng, data.length[rows])
-            if self.options.infill and rng.random() < self.options.infill
+            fill_in_the_middle.draw_cut(rng, data.length[rows])
+            if self.options.fim_rate and rng.random() < self.options.fim_rate
             else 0
         )
         right = None
@@ -140,7 +140,7 @@ class TransformerTraining(AveragedTraining):
         return {"loss": self.descend(-log_prob.sum() / n_bases / math.log(2), fraction)}
 
     def evaluate(self, step: int) -> dict[str, float]:
-        """Bits a base on the validation sequences ("bits"); at step 0 those of the best chain."""
+        """Bits per base on the validation sequences ("bits"); at step 0 those of the best chain."""
         data, rows = self.data, self.validation
         total = score(
             self.average.module, self.ladder, data.bases[rows], data.label[rows], self.run.device

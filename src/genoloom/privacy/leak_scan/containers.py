@@ -63,7 +63,7 @@ def kind_of(head: bytes) -> str | None:
 
 
 def decompress(handle: BinaryIO, kind: str) -> Iterator[tuple[int, bytes]]:
-    """The contents of all members or frames, with the number of the member; what stands behind them
+    """The contents of all members or frames, with the number of the member; what comes after them
     is an error.
     """
     pending, number = b"", 0
@@ -92,7 +92,7 @@ def first_stream(handle: BinaryIO, place: int, kind: str) -> Iterator[bytes]:
 def zip_member(handle: BinaryIO, place: int) -> tuple[bytes, int] | None:
     """Name and first byte of the deflated contents of a zip member whose header begins at `place`.
 
-    None where it is none, or its contents stand there as they are.
+    None where it is none, or its contents are there as they are.
 
     Raises
     ------
@@ -138,7 +138,7 @@ def png_chunks(handle: BinaryIO, place: int = 0) -> Iterator[bytes]:
             break
         else:
             yield data
-            yield data[2:]  # behind the byte order of an eXIf chunk
+            yield data[2:]  # after the byte order of an eXIf chunk
     while pixels:
         stream = zlib.decompressobj()
         yield stream.decompress(pixels)

@@ -79,7 +79,7 @@ def _overlapping(handle: BinaryIO) -> Iterator[bytes]:
 
 
 def _raw(handle: BinaryIO, file: str, forbidden: Forbidden) -> set[Finding]:
-    """What stands in the bytes as they are."""
+    """What is in the bytes as they are."""
     return {Finding(file, kind) for data in _overlapping(handle) for kind in forbidden.search(data)}
 
 
@@ -95,7 +95,7 @@ def _scan_container(
                     found |= _scan_stream(
                         iter(lambda s=stream: s.read(CHUNK), b""), name, forbidden, depth
                     )
-        # members that its directory does not name, and what stands before the first
+        # members that its directory does not name, and what comes before the first
         handle.seek(0)
         return found | _Plain(file, forbidden, depth).scan(handle)
     if kind == "png":
@@ -156,7 +156,7 @@ def _strings(value) -> Iterator[str]:
 
 class _Plain:
     """The scan of bytes that are no container: text, or binary data in which containers may
-    stand.
+    are.
     """
 
     def __init__(self, file: str, forbidden: Forbidden, depth: int):

@@ -1,7 +1,7 @@
 """What is searched for, and the search of plain bytes.
 
 Names of individuals are found without regard to case, with at most one of `-`, `_`, `.` and space
-between their letters and digits, or with whatever else the name has there. They stand alone:
+between their letters and digits, or with whatever else the name has there. They are alone:
 nothing but a separator, punctuation or a blank before and after. Candidates are all places where
 a letter and a digit meet; genotypes have no letters and sequences no digits, so there are few.
 """
@@ -160,7 +160,7 @@ class Forbidden:
         return cls(known, frozenset(chosen), texts, meetings, frozenset(gaps))
 
     def search(self, data: bytes) -> set[str]:
-        """The kinds of what stands in any bytes as they are."""
+        """The kinds of what is in any bytes as they are."""
         found = {kind for text, kind in self.texts.items() if text in data}
         lower = data.lower()
         if self._names_in(lower):
@@ -215,7 +215,7 @@ def _meet(first: bytes, second: bytes) -> bool:
 
 
 def _gap(own: bytes) -> bytes:
-    """Pattern of what may stand between two runs of a name that has `own` there."""
+    """Pattern of what may be between two runs of a name that has `own` there."""
     usual = _USUAL_GAP.pattern
     return usual if _USUAL_GAP.fullmatch(own) else rb"(?:%b|%b)" % (usual, re.escape(own))
 

@@ -83,7 +83,7 @@ def _unescaped(match: re.Match[bytes]) -> bytes:
 
 
 def encoded_bytes(text: bytes) -> Iterator[bytes]:
-    """Bytes that stand in the text as base64 (either alphabet, at any offset) or as hex."""
+    """Bytes that are in the text as base64 (either alphabet, at any offset) or as hex."""
     for match in _BASE64.finditer(text):
         run = re.sub(rb"\s|\\n", b"", match[0])
         if _NUMBERED.fullmatch(run) or not run.translate(None, SEQUENCE):

@@ -7,7 +7,7 @@ import numpy as np
 from genoloom.popgen.frequencies import BIN_NAMES, filters_alike
 from genoloom.validation.data import WHOLE, Data, Part
 
-# A row is shown where the mean of real halvings is at least so many of their spreads: elsewhere
+# A row is shown where the mean of real halvings is at least this many of their spreads: elsewhere
 # three spreads could be a departure that fails however wide the spread is.
 STEADY_LEVEL, STEADY_SIMILARITY = 4.0, 6.0
 HITS_SPREAD = (

@@ -23,9 +23,9 @@ from genoloom.training.run import TrainingRun
 from genoloom.training_config import TrainOptions, TransformerOptions
 
 TINY = {
-    "block": 4,
+    "block_size": 4,
     "context": 4,
-    "codes": 6,
+    "vocabulary_size": 6,
     "width": 16,
     "layers": 2,
     "heads": 2,
@@ -93,7 +93,7 @@ def adapted(tmp_path_factory):
 
 def test_structure_is_that_of_the_base_and_populations_are_carried_by_name(adapted):
     generator, base, _ = adapted
-    assert (generator.options.block, generator.options.width, generator.options.layers) == (
+    assert (generator.options.block_size, generator.options.width, generator.options.layers) == (
         4,
         16,
         2,
@@ -143,7 +143,7 @@ def test_an_adapted_model_completes_and_round_trips(adapted):
     rows[4:7] = -1
     again = TransformerGenerator.from_state(*generator.state())
     for model in (generator, again):
-        [done] = model.complete(
+        [done] = model.impute(
             ArrayHaplotypes(rows), np.zeros(3, int), row_seeds(1, ["a", "b", "c"]), 8
         )
         assert done.alleles.shape == (3, len(index))
@@ -166,8 +166,8 @@ def test_a_small_cohort_gains_from_a_model_of_a_larger_one(tmp_path):
         "width": 32,
         "layers": 2,
         "batch": 16,
-        "block": 16,
-        "codes": 32,
+        "block_size": 16,
+        "vocabulary_size": 32,
         "context": 16,
         "patience": None,
     }

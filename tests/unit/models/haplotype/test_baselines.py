@@ -35,7 +35,7 @@ GENERATORS = [
     (MarkovGenerator, MarkovOptions(order=6)),
     (MosaicGenerator, MosaicOptions(segment_cm=0.05, flip=0.01)),
     (MatchedMosaicGenerator, MatchedMosaicOptions(segment_cm=0.05, match=16)),
-    (HmmGenerator, HmmOptions(clusters=5, block=3, steps=3)),
+    (HmmGenerator, HmmOptions(clusters=5, block_size=3, steps=3)),
     (LiStephensGenerator, LiStephensOptions(fit_haplotypes=4, fit_sites=40)),
 ]
 WITH_LIKELIHOOD = [(kind, options) for kind, options in GENERATORS if kind.has_likelihood]
@@ -200,7 +200,7 @@ def test_markov_contexts_by_hand():
     generator.weights = Weights(np.array([[2.0, 3.0], [4.0, 5.0]]), own=0.5, floor=0.05)
     alone = (1.5 * 2 + 2 * 0.5) / (1.5 * 5 + 2)
     after_one = (1.5 * 2 + 5 * alone) / (1.5 * 2 + 5)
-    # nothing stands before the first site
+    # nothing comes before the first site
     expected = np.log(0.05 + 0.9 * alone) + np.log(0.05 + 0.9 * after_one)
     score = generator.log_likelihood(
         ArrayHaplotypes(np.array([[1], [1]], dtype=np.int8)), np.array([0])

@@ -77,7 +77,7 @@ def test_blocks_are_as_long_as_the_linkage():
     rows, validation = np.arange(300), np.arange(300, 400)
 
     def chosen(founder_sites: int) -> int:
-        """Haplotypes that take each stretch of so many sites from one of six founders."""
+        """Haplotypes that take each stretch of this many sites from one of six founders."""
         stretches = [
             rng.integers(0, 2, (6, founder_sites))[rng.integers(0, 6, 400)]
             for _ in range(256 // founder_sites)

@@ -46,7 +46,7 @@ def copies_with_flips(n_variants, n_individuals, seed=1, missing=0.0, flips=0.03
 
 def fit(data, state_dir, **options):
     given = {
-        "block": 4,
+        "block_size": 4,
         "width": 8,
         "steps": 30,
         "evaluate_every": 10,
@@ -75,7 +75,9 @@ def draw(generator, request):
 def eleven_sites(tmp_path_factory, request):
     """Three blocks, the last not full; many flips, so that all haplotypes matter."""
     data = copies_with_flips(11, 40, flips=0.15)
-    return fit(data, tmp_path_factory.mktemp("eleven"), block=request.param, code_carriers=3)[0]
+    return fit(
+        data, tmp_path_factory.mktemp("eleven"), block_size=request.param, min_token_carriers=3
+    )[0]
 
 
 @pytest.fixture(scope="module")
@@ -197,7 +199,7 @@ def test_counts_and_weights_leave_the_own_individual_out(
 
 
 def test_a_missing_call_is_read_as_what_fits_best():
-    """What templates say behind a block with a missing call is what they say behind its likeliest
+    """What templates say after a block with a missing call is what they say after its likeliest
     version, as far as matches go.
     """
     data = copies_with_flips(24, 20, flips=0.01)
@@ -345,7 +347,7 @@ def test_what_is_filled_in_follows_the_conditional_distribution(eleven_sites, ev
     posterior = chance[agrees] / chance[agrees].sum()
     n = 400
     done = list(
-        eleven_sites.complete(
+        eleven_sites.impute(
             source([row] * n), np.zeros(n, int), row_seeds(1, [str(i) for i in range(n)]), 16
         )
     )
@@ -370,7 +372,7 @@ def test_what_is_filled_in_follows_the_conditional_distribution(eleven_sites, ev
 def test_nothing_missing_is_the_likelihood(eleven_sites, everything):
     rows = everything[::100]
     expected = eleven_sites.log_likelihood(source(rows), np.zeros(len(rows), dtype=int))
-    [done] = eleven_sites.complete(
+    [done] = eleven_sites.impute(
         source(rows), np.zeros(len(rows), int), row_seeds(1, [str(i) for i in range(len(rows))]), 16
     )
     np.testing.assert_array_equal(done.alleles, rows)
@@ -384,7 +386,7 @@ def test_unlinked_sites_and_few_templates_get_short_blocks(tmp_path, monkeypatch
 
     def block(data):
         folder = tmp_path / str(len(list(tmp_path.iterdir())))
-        return fit(data, folder, block=None, steps=1)[0].options.block
+        return fit(data, folder, block_size=None, steps=1)[0].options.block_size
 
     assert (block(unlinked), block(linked)) == (2, 8)
     monkeypatch.setattr("genoloom.models.haplotype.copying_network.FEW", 50)

@@ -19,9 +19,9 @@ from genoloom.training.run import TrainingRun
 from genoloom.training_config import GanOptions
 
 TINY = {
-    "block": 4,
+    "block_size": 4,
     "context": 6,
-    "codes": 8,
+    "vocabulary_size": 8,
     "width": 16,
     "latent": 4,
     "batch": 16,
@@ -80,7 +80,7 @@ def sample(generator, wanted):
 def small(tmp_path_factory):
     """45 sites in twelve blocks, the last with one site; missing calls; two populations."""
     data = founders_panel(missing=0.02)
-    return data, *fit(data, tmp_path_factory.mktemp("small"), codes=4)
+    return data, *fit(data, tmp_path_factory.mktemp("small"), vocabulary_size=4)
 
 
 def test_a_haplotype_depends_on_its_own_seed_only(small, monkeypatch):

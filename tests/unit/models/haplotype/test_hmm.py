@@ -127,7 +127,7 @@ def planted(n=240, n_variants=150, seed=4, missing=0.0):
 @pytest.mark.parametrize(("block", "missing"), [(1, 0.0), (4, 0.05)])
 def test_the_objective_never_falls(tmp_path, block, missing):
     data, _ = planted(missing=missing)
-    options = HmmOptions(clusters=6, block=block)
+    options = HmmOptions(clusters=6, block_size=block)
     packed = PackedHaplotypes.pack(data.haplotypes)
     model = hmm.initial_model(packed, 2, options, np.flatnonzero(~data.validation), seed=5)
     training = HmmTraining(model, packed, data, options, TrainingRun(tmp_path, "d", 1))
@@ -148,7 +148,7 @@ def fitted(tmp_path, data, options, name="state", limit=None):
 
 def test_planted_founders_are_found(tmp_path):
     data, founders = planted()
-    generator = fitted(tmp_path, data, HmmOptions(clusters=8, block=2))
+    generator = fitted(tmp_path, data, HmmOptions(clusters=8, block_size=2))
     seeds = row_seeds(1, [str(i) for i in range(400)])
     for population, allowed in ((0, [0, 1]), (1, [0, 2])):
 
@@ -178,7 +178,7 @@ def test_planted_founders_are_found(tmp_path):
 
 def test_an_interrupted_fit_goes_on_as_if_it_had_not_been(tmp_path):
     data, _ = planted(n=80, n_variants=40)
-    options = HmmOptions(clusters=4, block=4, steps=6, patience=None)
+    options = HmmOptions(clusters=4, block_size=4, steps=6, patience=None)
     whole = fitted(tmp_path, data, options, "whole")
     stops = 0
     while True:

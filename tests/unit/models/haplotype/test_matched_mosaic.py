@@ -105,7 +105,7 @@ def test_crossovers_come_at_the_rate_of_the_map():
     )
     number = np.packbits(drawn.reshape(periods, 32, -1)[:, 24:], axis=1)[:, 0]
     same = (number[1:] == number[:-1]).mean()
-    # behind the first, second and third byte
+    # after the first, second and third byte
     crossed = 1 - np.exp(-np.array([2, 1, 1]) * 8 * spacing / segment)
     # a crossover goes to one of 63 others, so the excess of the own template is multiplied by -1/63
     expected = 1 / 64 + 63 / 64 * np.prod(1 - crossed * (1 + 1 / 63))

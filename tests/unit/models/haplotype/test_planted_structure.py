@@ -67,9 +67,9 @@ def samples(tmp_path_factory):
     )
     options = TransformerOptions(
         steps=320,
-        block=BLOCK,
+        block_size=BLOCK,
         context=CONTEXT,
-        codes=64,
+        vocabulary_size=64,
         width=32,
         layers=2,
         heads=4,

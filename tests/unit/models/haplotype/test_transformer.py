@@ -25,9 +25,9 @@ from genoloom.training.run import TrainingRun
 from genoloom.training_config import TransformerOptions
 
 TINY = {
-    "block": 4,
+    "block_size": 4,
     "context": 4,
-    "codes": 3,
+    "vocabulary_size": 3,
     "width": 16,
     "layers": 2,
     "heads": 2,
@@ -71,7 +71,10 @@ def twelve_sites(tmp_path_factory, request):
     are made frequent.
     """
     generator, _ = fit(
-        copies_with_flips(12, 60), tmp_path_factory.mktemp("twelve"), block=request.param, codes=6
+        copies_with_flips(12, 60),
+        tmp_path_factory.mktemp("twelve"),
+        block_size=request.param,
+        vocabulary_size=6,
     )
     with torch.no_grad():
         generator.model.error_logit.add_(3)
@@ -123,7 +126,7 @@ def test_sampled_haplotypes_follow_the_likelihood(twelve_sites):
 
 @pytest.mark.parametrize("temperature", [1.5, 0.6])
 def test_codes_are_drawn_at_the_temperature(twelve_sites, temperature):
-    model, L = twelve_sites.model, twelve_sites.options.block
+    model, L = twelve_sites.model, twelve_sites.options.block_size
     with torch.no_grad():
         hidden = model.read(model.begin.expand(1, 1, -1), torch.zeros(1, dtype=torch.int64), 0)
         wanted_chance = (
@@ -287,7 +290,7 @@ def test_resumed_training_equals_uninterrupted(tmp_path, monkeypatch):
 
 def test_history_and_learning(tmp_path):
     data = copies_with_flips(64, 80)
-    generator, run = fit(data, tmp_path, steps=120, block=8, context=8, codes=16)
+    generator, run = fit(data, tmp_path, steps=120, block_size=8, context=8, vocabulary_size=16)
     assert {"step", "seconds", "loss", "score", "bits", "train_bits", "gap", "weights_auc"} <= set(
         run.history[-1]
     )
@@ -314,10 +317,10 @@ def test_memorising_shows_in_gap_and_membership(tmp_path):
         }
     )
     options = {
-        "block": 8,
+        "block_size": 8,
         "context": 8,
-        "codes": 40,
-        "code_carriers": 1,
+        "vocabulary_size": 40,
+        "min_token_carriers": 1,
         "augmentation_fraction": 0.0,
     }
     _, run = fit(data, tmp_path, steps=200, dropout=0.0, **options)
@@ -330,7 +333,7 @@ def test_memorising_shows_in_gap_and_membership(tmp_path):
 
 def test_population_label_matters(tmp_path):
     data = copies_with_flips(64, 80)
-    generator, _ = fit(data, tmp_path, steps=120, block=8, context=8, codes=16)
+    generator, _ = fit(data, tmp_path, steps=120, block_size=8, context=8, vocabulary_size=16)
     right = generator.log_likelihood(data.haplotypes, data.population)
     wrong = generator.log_likelihood(data.haplotypes, 1 - data.population)
     assert right.mean() > wrong.mean() + 1
@@ -338,7 +341,7 @@ def test_population_label_matters(tmp_path):
 
 def test_gradient_reaches_every_parameter(tmp_path):
     data = copies_with_flips(32, 40)
-    options = TransformerOptions(**{**TINY, "block": 8, "batch": 64})
+    options = TransformerOptions(**{**TINY, "block_size": 8, "batch": 64})
     codebook = BlockCodebook.fit(
         data.haplotypes, block=8, codes=8, rows=np.flatnonzero(~data.validation)
     )
@@ -427,7 +430,7 @@ def test_gradient_is_finite_where_an_absent_code_fits_and_all_others_are_far():
         codebook,
         np.arange(64),
         1,
-        TransformerOptions(block=32, context=4, width=16, layers=1, heads=2),
+        TransformerOptions(block_size=32, context=4, width=16, layers=1, heads=2),
     )
     assert model.absent.tolist() == [[False, True], [False, False]]
     alleles = torch.zeros((1, 1, 32), dtype=torch.int8)

@@ -9,7 +9,7 @@ from genoloom.models.sequence.adaptive import picked
 from genoloom.models.sequence.base import Sampling, SequenceRequest, TrainingSequences
 from genoloom.models.sequence.markov import AdaptiveGenerator
 from genoloom.models.sequence.transformer import TransformerGenerator
-from genoloom.models.sequence.transformer_network import BEGIN, WordTokens
+from genoloom.models.sequence.transformer_network import BEGIN, KmerEmbedding
 from genoloom.models.sequence.transformer_training import (
     FOLDS,
     base_log_probabilities,
@@ -53,13 +53,13 @@ def trained(request, tmp_path_factory) -> TransformerGenerator:
         60,
         learning_rate=1e-2,
         patience=None,
-        token_bases=request.param,
+        kmer_size=request.param,
     )
 
 
-@pytest.mark.parametrize("token_bases", [1, 6])
-def test_untrained_it_is_the_adaptive_chain(tmp_path, token_bases):
-    generator = fitted(tmp_path, 1, learning_rate=1e-12, token_bases=token_bases)
+@pytest.mark.parametrize("kmer_size", [1, 6])
+def test_untrained_it_is_the_adaptive_chain(tmp_path, kmer_size):
+    generator = fitted(tmp_path, 1, learning_rate=1e-12, kmer_size=kmer_size)
     data = training()
     expected = picked(generator.ladder.read(data.bases)[0], data.bases).sum(axis=1)[:, -1]
     np.testing.assert_allclose(
@@ -91,7 +91,7 @@ def test_a_base_is_not_seen_before_its_turn(trained):
 
 
 def test_a_word_is_told_apart_by_its_bases_and_unknown_with_another_letter():
-    words = WordTokens(3, 16, 0.0)
+    words = KmerEmbedding(3, 16, 0.0)
     tokens = torch.tensor([[BEGIN, 0, 1, 2, 3, 4, 0, 1]])  # the bases are 0 1 2 | 3 4 0 | 1
     found = words.before(tokens)[0].detach()
     assert found.shape == (3, 16)
@@ -101,8 +101,8 @@ def test_a_word_is_told_apart_by_its_bases_and_unknown_with_another_letter():
 
 
 def test_gaps_need_single_bases():
-    with pytest.raises(ValidationError, match="infill needs token_bases 1"):
-        SequenceTransformerOptions(token_bases=6, infill=0.5)
+    with pytest.raises(ValidationError, match="fim_rate needs kmer_size 1"):
+        SequenceTransformerOptions(kmer_size=6, fim_rate=0.5)
 
 
 def test_cached_samples_have_the_likelihood_of_one_base_at_a_time_whatever_their_company(trained):

@@ -32,7 +32,7 @@ BLOCK_DRAWS, PICKS, LAST_PICK = 2**41, 2**42, 2**43
 
 
 @dataclass(frozen=True)
-class Completion:
+class Imputation:
     """Haplotypes without gaps.
 
     Attributes
@@ -50,8 +50,8 @@ class Completion:
     log_likelihood: np.ndarray
 
 
-class HaplotypeCompleter:
-    """Completes haplotypes, so many at a time as fit `SAMPLE_ROWS` particles."""
+class HaplotypeImputer:
+    """Completes haplotypes, as many at a time as fit `SAMPLE_ROWS` particles."""
 
     def __init__(
         self,
@@ -79,9 +79,9 @@ class HaplotypeCompleter:
             partner = model.partner.masked_fill(model.absent, -math.inf)
             self.partner = partner.double().softmax(-1).numpy()  # (K, C)
 
-    def complete(
+    def impute(
         self, haplotypes: HaplotypeSource, population: np.ndarray, seed: np.ndarray
-    ) -> Iterator[Completion]:
+    ) -> Iterator[Imputation]:
         """Yield the haplotypes of a source in order, `at_once` at a time.
 
         Parameters
@@ -98,7 +98,7 @@ class HaplotypeCompleter:
             rows = np.minimum(np.arange(low, low + self.at_once), haplotypes.n_haplotypes - 1)
             done = self._chunk(haplotypes, rows, population[rows], seed[rows])
             kept = slice(0, high - low)
-            yield Completion(done.alleles[kept], done.mean[kept], done.log_likelihood[kept])
+            yield Imputation(done.alleles[kept], done.mean[kept], done.log_likelihood[kept])
 
     @torch.no_grad()
     def _chunk(
@@ -107,7 +107,7 @@ class HaplotypeCompleter:
         rows: np.ndarray,
         population: np.ndarray,
         seed: np.ndarray,
-    ) -> Completion:
+    ) -> Imputation:
         R, P, (K, _, L) = len(rows), self.particles, self.codebook.alleles.shape
         paths = np.zeros((R, P, K, L), dtype=np.int8)
         mean = np.zeros((R, K, L), dtype=np.float32)
@@ -146,7 +146,7 @@ class HaplotypeCompleter:
         last = invert(np.exp(log_weight).cumsum(axis=1), row_uniforms(seed, LAST_PICK))
         n = self.codebook.n_variants
         alleles = paths[np.arange(R), last].reshape(R, -1)[:, :n]
-        return Completion(alleles, mean.reshape(R, -1)[:, :n], evidence)
+        return Imputation(alleles, mean.reshape(R, -1)[:, :n], evidence)
 
     def _begin(
         self, paths: np.ndarray, labels: torch.Tensor, start: int, first: int

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 COLUMNS = ["individual", "haplotype", "sites_given", "log_likelihood_given"]
 
 
-def complete(
+def impute(
     *,
     model: Path,
     variants: Path,
@@ -84,7 +84,7 @@ def complete(
         given = np.zeros(n)
         seeds = row_seeds(seed, [str(i) for i in range(n)], "complete", sites.contig)
         done = 0
-        for part in generator.complete(panel.haplotypes, population, seeds, particles):
+        for part in generator.impute(panel.haplotypes, population, seeds, particles):
             rows = np.arange(done, done + len(part.alleles))
             alleles[:, rows] = part.alleles.T
             np.add.at(dosage, (slice(None), rows // 2), part.mean.T)

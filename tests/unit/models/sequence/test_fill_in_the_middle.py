@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from genoloom.models.sequence import between
+from genoloom.models.sequence import fill_in_the_middle
 from genoloom.models.sequence.adaptive import Ladder, Settings, count
 from genoloom.models.sequence.base import TrainingSequences
 from genoloom.models.sequence.infill import fill_gap, weighed_candidates
@@ -66,7 +66,7 @@ def copier(tmp_path_factory) -> TransformerGenerator:
         "convolutions": 1,
         "learning_rate": 5e-3,
         "evaluate_every": 225,
-        "infill": 0.5,
+        "fim_rate": 0.5,
     }
     return fitted(tmp_path_factory.mktemp("copier"), shifted(1), **options)
 
@@ -82,7 +82,7 @@ def little(tmp_path_factory) -> TransformerGenerator:
         "layers": 2,
         "learning_rate": 1e-2,
         "evaluate_every": 30,
-        "infill": 0.5,
+        "fim_rate": 0.5,
     }
     generator = fitted(tmp_path_factory.mktemp("little"), chain_like(1), **options)
     with torch.no_grad():  # whichever checkpoint was kept: heads that say something
@@ -94,7 +94,7 @@ def little(tmp_path_factory) -> TransformerGenerator:
 
 @torch.no_grad()
 def given(generator, bases, right=None, label=0) -> np.ndarray:
-    """Log-probability of every base by one whole pass, with or without what stands behind."""
+    """Log-probability of every base by one whole pass, with or without what comes after."""
     n = len(bases)
     rows, nothing = np.full(n, label), np.zeros(n, dtype=np.int64)
     return (
@@ -113,7 +113,7 @@ def test_a_gap_that_the_right_side_decides_is_filled_and_left_to_right_it_is_not
         given(copier, bases[:, :10])[:, gap],
         given(copier, bases[:, :10], bases[:, 10:])[:, gap],
     )
-    assert alone.mean() < -1.3  # two bits a base are 1.386
+    assert alone.mean() < -1.3  # two bits per base are 1.386
     assert both.mean() > -0.1
     seeds = np.arange(16, dtype=np.uint64)
     row = bases[0]
@@ -196,7 +196,7 @@ def settings_of(order: int) -> Settings:
 def test_with_a_chain_the_lookahead_is_exact(order, behind):
     data = training(chain_like(8))
     generator = TransformerGenerator(
-        SequenceTransformerOptions(**{**SMALL, "infill": 0.5, "convolutions": 1})
+        SequenceTransformerOptions(**{**SMALL, "fim_rate": 0.5, "convolutions": 1})
     )
     generator.label_names, generator.positions, generator.settings = (
         ["a", "b"],
@@ -222,22 +222,22 @@ def test_with_a_chain_the_lookahead_is_exact(order, behind):
 def test_lookahead_stops_at_an_unknown_base_and_far_away_says_nothing():
     ladder = Ladder(settings_of(2), [count(training(chain_like(8)), np.arange(200), 2, 0)])
     part, code, usable = np.zeros(1, dtype=int), np.array([[6]]), np.array([[2]])
-    cut = between.Lookahead(ladder, np.array([[1, 4, 2]], dtype=np.uint8), part).read(
+    cut = fill_in_the_middle.Lookahead(ladder, np.array([[1, 4, 2]], dtype=np.uint8), part).read(
         code, usable, np.array([0])
     )
-    short = between.Lookahead(ladder, np.array([[1]], dtype=np.uint8), part).read(
+    short = fill_in_the_middle.Lookahead(ladder, np.array([[1]], dtype=np.uint8), part).read(
         code, usable, np.array([0])
     )
     np.testing.assert_array_equal(cut, short)
-    far = between.Lookahead(ladder, np.array([[1]], dtype=np.uint8), part).read(
-        code, usable, np.array([between.LOOKAHEAD_REACH])
+    far = fill_in_the_middle.Lookahead(ladder, np.array([[1]], dtype=np.uint8), part).read(
+        code, usable, np.array([fill_in_the_middle.LOOKAHEAD_REACH])
     )
     np.testing.assert_array_equal(far, np.zeros((1, 1, 4)))
 
 
 def test_without_infill_nothing_is_added_and_with_it_all_else_begins_the_same(tmp_path):
     short = {"steps": 1, "convolutions": 1, "learning_rate": 1e-12, "evaluate_every": 1}
-    none, half = (fitted(tmp_path / str(x), chain_like(1), infill=x, **short) for x in (0.0, 0.5))
+    none, half = (fitted(tmp_path / str(x), chain_like(1), fim_rate=x, **short) for x in (0.0, 0.5))
     plain, more = none.model.state_dict(), half.model.state_dict()
     assert not none.samples_between
     assert half.samples_between
@@ -263,18 +263,18 @@ def test_it_comes_back_from_its_state_and_older_files_load(little, tmp_path):
         np.testing.assert_array_equal(one, other)
     old = fitted(tmp_path, chain_like(1), steps=1, convolutions=1, evaluate_every=1)
     arrays, description = old.state()
-    del description["options"]["infill"]
+    del description["options"]["fim_rate"]
     assert not TransformerGenerator.from_state(arrays, description).samples_between
 
 
 def test_rows_of_several_lengths_are_cut_where_all_have_a_right_side(tmp_path):
     rng = np.random.default_rng(1)
-    cuts = [between.draw_cut(rng, np.array([9, 5, 7])) for _ in range(200)]
+    cuts = [fill_in_the_middle.draw_cut(rng, np.array([9, 5, 7])) for _ in range(200)]
     assert set(cuts) == {1, 2, 3, 4}
-    assert between.draw_cut(rng, np.array([9, 1])) == 0
+    assert fill_in_the_middle.draw_cut(rng, np.array([9, 1])) == 0
     bases, length = chain_like(1), rng.integers(1, T + 1, 200)
     bases[np.arange(T) >= length[:, None]] = 4
     generator = fitted(
-        tmp_path, bases, length, steps=12, batch=4, convolutions=1, evaluate_every=6, infill=1.0
+        tmp_path, bases, length, steps=12, batch=4, convolutions=1, evaluate_every=6, fim_rate=1.0
     )
     assert np.isfinite(generator.log_likelihood(bases, length, np.zeros(200, dtype=int))).all()

@@ -1,22 +1,22 @@
-"""What the sequence transformer is told of the bases behind a gap, and sampling a gap given both
+"""What the sequence transformer is told of the bases after a gap, and sampling a gap given both
 sides.
 
 The order of training is that of Bavarian et al. 2022, arXiv:2207.14255 (fill in the middle), right
-side first: a row is cut at one place, what stands behind the cut is read first, and then every base
+side first: a row is cut at one place, what comes after the cut is read first, and then every base
 before it is predicted from left to right. Left side and gap need no border between them: the model
 has no use for where the left side ends.
 
 Two things are known of the right side without learning. The sequence's own composition and repeats
-count its bases too. And what a short chain of order k says of the bases behind the cut, given the
+count its bases too. And what a short chain of order k says of the bases after the cut, given the
 last bases before it, follows by going backwards:
 
     h_0(c) = P_k(right | context c),    h_d(c) = sum_b P_k(b | c) h_d-1(c b),
 
-so a base b with d bases to come behind it is likelier in proportion to h_d(c b). If the sequences
+so a base b with d bases to come after it is likelier in proportion to h_d(c b). If the sequences
 were such a chain, this *lookahead* would make the forecasts exact. The network weighs it, beginning
 with 1.
 
-Letters in shapes: B rows, T bases before the cut, R bases behind it, S = 4**k contexts.
+Letters in shapes: B rows, T bases before the cut, R bases after it, S = 4**k contexts.
 """
 
 from collections.abc import Callable
@@ -37,8 +37,8 @@ LOOKAHEAD_REACH = 16
 
 
 @dataclass(frozen=True)
-class RightSide:
-    """What stands behind the cut, as the network takes it.
+class Suffix:
+    """What comes after the cut, as the network takes it.
 
     Attributes
     ----------
@@ -72,7 +72,7 @@ class Lookahead:
         self._log_h -= self._log_h.max(axis=-1, keepdims=True)
 
     def after(self, code: np.ndarray) -> np.ndarray:
-        """The context behind each next base: one more axis, of length 4."""
+        """The context after each next base: one more axis, of length 4."""
         return ((code[..., None] << 2) | np.arange(4)) & (4**self.order - 1)
 
     def _right_log_probability(self, log_p: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -91,7 +91,7 @@ class Lookahead:
         return total
 
     def read(self, code: np.ndarray, usable: np.ndarray, missing: np.ndarray) -> np.ndarray:
-        """`RightSide.lookahead`, float32 (B, T, 4).
+        """`Suffix.lookahead`, float32 (B, T, 4).
 
         Parameters
         ----------
@@ -109,14 +109,14 @@ class Lookahead:
 
 def read_right(
     ladder: Ladder, bases: np.ndarray, right: np.ndarray, part: np.ndarray, place: int, device
-) -> RightSide:
-    """The right side as it is seen from each of `bases` (B, T), which stand at the sequence's
+) -> Suffix:
+    """The right side as it is seen from each of `bases` (B, T), which are at the sequence's
     start.
     """
     lookahead = Lookahead(ladder, right, part)
     code, usable = histories(bases, ladder.settings.order)
     seen = lookahead.read(code, usable, place - 1 - np.arange(bases.shape[1]))
-    return RightSide(
+    return Suffix(
         torch.from_numpy(right.astype(np.int64)).to(device),
         place,
         torch.from_numpy(seen).to(device),
@@ -186,7 +186,7 @@ def sample_gap(
             now = lookahead.read(
                 reader.code[:, None], reader.usable[:, None], np.array([size - i - 2])
             )
-            step = RightSide(side.bases, place, torch.from_numpy(now))
+            step = Suffix(side.bases, place, torch.from_numpy(now))
             before = torch.from_numpy(bases[:, i : i + 1].astype(np.int64))
             logits = model(before, forecast, seen, labels, cache, step)[:, 0]
     return bases, log_prob
@@ -195,7 +195,7 @@ def sample_gap(
 def _reader_behind(
     ladder: Ladder, left: np.ndarray, right: np.ndarray, rows: int, size: int
 ) -> LadderReader:
-    """A reader that stands behind the left side and whose own counts know the right one."""
+    """A reader that comes after the left side and whose own counts know the right one."""
     reader = LadderReader(ladder, rows, len(right) + 1 + len(left) + size)
     push: list[tuple[Callable, int]] = [(reader.own.push, base) for base in (*right, OTHER)]
     for taken, base in push + [(reader.push, base) for base in left]:

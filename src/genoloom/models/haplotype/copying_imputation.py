@@ -1,5 +1,5 @@
 """Filling in what is missing of haplotypes with the copying network: the particle filter of
-`completion`, on templates.
+`imputation`, on templates.
 """
 
 import math
@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from genoloom.models.haplotype.completion import (
+from genoloom.models.haplotype.copying_training import SPARE
+from genoloom.models.haplotype.imputation import (
     BLOCK_DRAWS,
     LAG,
     LAST_PICK,
     PICKS,
-    Completion,
+    Imputation,
     mean_alleles,
     resample,
 )
-from genoloom.models.haplotype.copying_training import SPARE
 from genoloom.models.haplotype.templates import CopyingState, TemplatePanel, read_bits, unpack_bits
 from genoloom.models.haplotype.transformer_sampling import invert
 from genoloom.panel import HaplotypeSource, HaplotypeView
@@ -25,11 +25,11 @@ from genoloom.seeds import row_uniforms
 PARTICLES_AT_ONCE = 512
 
 
-def complete_rows(
+def impute_rows(
     panel: TemplatePanel, code_chances: Callable[[CopyingState], np.ndarray],
     haplotypes: HaplotypeSource, population: np.ndarray,
     seed: np.ndarray, particles: int,
-) -> Iterator[Completion]:  # fmt: skip
+) -> Iterator[Imputation]:  # fmt: skip
     """Yield the haplotypes of a source in order, some at a time, with the missing alleles filled
     in.
 
@@ -48,10 +48,10 @@ def complete_rows(
     for low in range(0, haplotypes.n_haplotypes, at_once):
         rows = np.arange(low, min(low + at_once, haplotypes.n_haplotypes))
         told = HaplotypeView(haplotypes, haplotypes=rows)
-        yield _complete(panel, code_chances, told, population[rows], seed[rows], particles)
+        yield _impute(panel, code_chances, told, population[rows], seed[rows], particles)
 
 
-def _complete(panel, code_chances, haplotypes, population, seed, P: int) -> Completion:
+def _impute(panel, code_chances, haplotypes, population, seed, P: int) -> Imputation:
     R, K, L = len(seed), panel.n_blocks, panel.block
     state = CopyingState(panel, np.repeat(population, P))
     paths = np.zeros((R, P, K), dtype=np.uint32)
@@ -80,7 +80,7 @@ def _complete(panel, code_chances, haplotypes, population, seed, P: int) -> Comp
     last = invert(np.exp(log_weight).cumsum(axis=1), row_uniforms(seed, LAST_PICK))
     n = panel.haplotypes.n_variants
     alleles = unpack_bits(paths[np.arange(R), last], L).reshape(R, -1)[:, :n]
-    return Completion(alleles, mean.reshape(R, -1)[:, :n], evidence)
+    return Imputation(alleles, mean.reshape(R, -1)[:, :n], evidence)
 
 
 def _draw(

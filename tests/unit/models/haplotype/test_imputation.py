@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from genoloom.models.haplotype.base import TrainingHaplotypes
-from genoloom.models.haplotype.completion import HaplotypeCompleter
+from genoloom.models.haplotype.imputation import HaplotypeImputer
 from genoloom.models.haplotype.transformer import TransformerGenerator
 from genoloom.panel import ArrayHaplotypes
 from genoloom.seeds import row_seeds
@@ -30,9 +30,9 @@ def trained(folder, n_variants, steps=60, **options):
         np.arange(60) < 6,
     )  # fmt: skip
     tiny = {
-        "block": 4,
+        "block_size": 4,
         "context": 4,
-        "codes": 6,
+        "vocabulary_size": 6,
         "width": 16,
         "layers": 2,
         "heads": 2,
@@ -47,11 +47,9 @@ def trained(folder, n_variants, steps=60, **options):
 
 
 def finish(generator, rows, seeds, particles):
-    """Completions of rows (n, n_variants), stacked."""
+    """Imputations of rows (n, n_variants), stacked."""
     source = ArrayHaplotypes(np.ascontiguousarray(rows.T))
-    done = list(
-        generator.complete(source, np.zeros(len(rows), int), row_seeds(1, seeds), particles)
-    )
+    done = list(generator.impute(source, np.zeros(len(rows), int), row_seeds(1, seeds), particles))
     return [
         np.concatenate([getattr(part, name) for part in done])
         for name in ("alleles", "mean", "log_likelihood")
@@ -145,4 +143,4 @@ def test_masked_sites_are_found_again_across_windows(tmp_path):
 def test_particles_must_fit(twelve_sites):
     generator = twelve_sites[0]
     with pytest.raises(ValueError, match="12 particles do not divide"):
-        HaplotypeCompleter(generator.model, generator.codebook, generator.options, 12)
+        HaplotypeImputer(generator.model, generator.codebook, generator.options, 12)
