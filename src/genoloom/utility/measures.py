@@ -47,7 +47,8 @@ def squared_correlation(sums: np.ndarray) -> np.ndarray:
     """From sums of products xy, xx and yy; 0 where x does not vary, nan where y does not."""
     xy, xx, yy = np.moveaxis(sums, -1, 0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(yy > 0, np.where(xx > 0, np.maximum(xy, 0) ** 2 / (xx * yy), 0.0), np.nan)
+        found = np.where(xx == 0, 0.0, np.maximum(xy, 0) ** 2 / (xx * yy))
+    return np.where(yy > 0, found, np.nan)
 
 
 def quotient(sums: np.ndarray) -> np.ndarray:

@@ -50,6 +50,7 @@ def test_figures_of_sums():
     assert squared_correlation(sums * [-1, 1, 1]) == 0
     assert squared_correlation(np.array([0.0, 0, 1])) == 0
     assert np.isnan(squared_correlation(np.array([0.0, 1, 0])))
+    assert np.isnan(squared_correlation(np.array([np.nan, np.nan, 1])))  # what was not imputed
     assert np.isnan(quotient(np.array([0.0, 0.0])))
     assert mean_quotient(np.array([1.0, 3, 2, 4])) == pytest.approx((1 / 2 + 3 / 4) / 2)
 
