@@ -17,7 +17,8 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from genoloom.config import Config
+from genoloom.cohort import parse_labels
+from genoloom.config import Config, PrivacyOptions
 from genoloom.config_section import Section
 from genoloom.config_sheets import (
     INDIVIDUALS_COLUMNS,
@@ -25,10 +26,12 @@ from genoloom.config_sheets import (
     SEQUENCE_COLUMNS,
     PanelRow,
     SequenceRow,
+    check_name,
     read_panel_sheet,
     read_sequence_sheet,
 )
 from genoloom.errors import ConfigError, GenoLoomError, InputError
+from genoloom.formats.public_panels import read_public_panel
 from genoloom.formats.text import text_lines
 from genoloom.renamed_keys import RENAMED
 from genoloom.report.data import ReportData
@@ -85,6 +88,8 @@ def check_study(values: dict, source: str | Path, directory: str | Path = ".") -
 
     config = attempt(lambda: parse_config(values, source), None)
     panels, sets = sheet("panels", read_panel_sheet), sheet("sequence_sets", read_sequence_sheet)
+    if config is not None and config.privacy.mode == "public":
+        attempt(lambda: _check_public_panel(config.privacy, panels, Path(directory)), None)
     if not errors and not panels and not sets:
         errors.append(
             InputError(
@@ -96,6 +101,25 @@ def check_study(values: dict, source: str | Path, directory: str | Path = ".") -
     if errors:
         raise _joined(source, errors)
     return Study(config, panels, sets)
+
+
+def _check_public_panel(privacy: PrivacyOptions, rows: list[PanelRow], directory: Path) -> None:
+    """Raise an InputError unless the public panel is registered, with the contigs of the cohort and
+    the populations that are named.
+    """
+    check_name("privacy.public_panel", privacy.public_panel)
+    place = directory / privacy.folder / privacy.public_panel
+    record = read_public_panel(place)
+    parse_labels(privacy.populations, record.populations, "privacy.populations")
+    strange = sorted({row.contig for row in rows} - set(record.contigs))
+    if strange:
+        raise InputError(
+            place,
+            f"has no contig '{strange[0]}'",
+            expected=f"every contig of the cohort; it has {', '.join(record.contigs)}",
+            remedy="give both the same names (bcftools annotate --rename-chrs), and register the "
+            "public panel again",
+        )
 
 
 def _joined(source: str | Path, errors: list[GenoLoomError]) -> GenoLoomError:

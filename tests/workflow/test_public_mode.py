@@ -6,6 +6,8 @@ import sys
 
 import yaml
 
+from genoloom.formats.public_panels import PublicContig, PublicPanel, write_public_panel
+
 PUBLIC = {
     "generators": ["gan", "copying_network"],
     "cohort": {"size": 30, "populations": "FIN:1,GBR:1,IBS:1"},
@@ -18,7 +20,13 @@ def test_what_makes_public_data_reads_no_file_of_the_cohort(tiny_project, reposi
     path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | PUBLIC))
     place = tiny_project / "public_panels/pub"
     place.mkdir(parents=True)
-    for name in ("panel.json", "20.pgen", "20.pvar.zst", "20.psam"):
+    contigs = {"20": PublicContig(sites=1, length=None, files={})}
+    text = dict.fromkeys(("name", "source", "terms"), "pub")
+    record = PublicPanel(
+        **text, populations={"CEU": 9, "TSI": 9, "GBR": 9}, contigs=contigs, raw={}
+    )
+    write_public_panel(place / "panel.json", record)
+    for name in ("20.pgen", "20.pvar.zst", "20.psam"):
         (place / name).touch()
     command = ["-n", "-p", "--snakefile", repository / "Snakefile", "release"]
     done = subprocess.run(

@@ -10,6 +10,7 @@ from helpers import founder_mosaic
 from public_individuals import add, cli, write_raw
 
 from genoloom.config import Config
+from genoloom.config_files import check_study
 from genoloom.errors import InputError
 from genoloom.formats.models import read_description
 from genoloom.formats.provenance import read_provenance
@@ -146,6 +147,28 @@ def test_what_the_mode_lacks_or_does_not_take_is_said(study, alleles):
     with pytest.raises(InputError, match="knows no population 'C'"):
         cli("cohort", *drawn, "--size", 5, "--populations", "C:1")
     shutil.rmtree(study / "templates")
+
+
+def test_the_panel_of_a_study_must_be_registered(study):
+    sheet = "panel\tcontig\tvariants\nc\t{}\tpublic.vcf.gz\n"
+    values = {
+        "panels": "panels.tsv",
+        "generators": ["copying_network"],
+        "cohort": {"size": 10, "populations": "A:1"},
+        "privacy": {"mode": "public", "public_panel": "pub", "folder": "panels"},
+    }
+    for contig, change, message in (
+        ("20", {"public_panel": "other"}, "other/panel.json: not found"),
+        ("20", {"public_panel": "../x"}, "may hold letters"),
+        ("20", {"populations": "FIN:X"}, "knows no population 'X'"),
+        ("chr20", {}, "has no contig 'chr20'"),
+    ):
+        (study / "panels.tsv").write_text(sheet.format(contig))
+        changed = values | {"privacy": values["privacy"] | change}
+        with pytest.raises(InputError, match=message):
+            check_study(changed, "config", study)
+    (study / "panels.tsv").write_text(sheet.format("20"))
+    check_study(values, "config", study)
 
 
 def test_the_configuration_asks_for_what_the_mode_needs():
