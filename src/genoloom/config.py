@@ -155,8 +155,8 @@ class PrivacyOptions(Section):
     mode: Literal["none", "public"] = Field(
         "none",
         description="'public': templates, weights and anchors are those of a public panel, and of "
-        "the cohort only size and mix of populations are used, as cohort.size and "
-        "cohort.populations say, and the list of sites. 'none': it learns from the cohort.",
+        "the cohort only its list of sites is used, and what you type of it: size, mix and "
+        "populations. 'none': it learns from the cohort.",
     )
     public_panel: str | None = Field(
         None, description="Name of the public panel, as `genoloom panel add` registered it."
@@ -166,6 +166,14 @@ class PrivacyOptions(Section):
         None,
         description="Which population of the public panel stands for which of the cohort, such as "
         "'IBS:TSI,FIN:CEU'; one that is not named stands for itself.",
+    )
+    size: int | None = Field(
+        None, ge=1, description="Number of synthetic individuals in mode public."
+    )
+    mix: str | None = Field(
+        None,
+        description="Their populations, under the cohort's names, such as 'IBS:0.5,GBR:0.5'; in "
+        "place of cohort.populations, as size is of cohort.size.",
     )
 
 
@@ -391,16 +399,13 @@ class Config(Section):
     ) -> PrivacyOptions:
         if privacy.mode == "none":
             return privacy
-        cohort, redraw = info.data.get("cohort"), info.data.get("redraw")
-        missing = [
-            *(["privacy.public_panel"] if privacy.public_panel is None else []),
-            *(["cohort.size"] if cohort and cohort.size is None else []),
-            *(["cohort.populations"] if cohort and cohort.populations == "panel" else []),
-        ]
+        needed = ("public_panel", "size", "mix")
+        missing = [f"privacy.{name}" for name in needed if getattr(privacy, name) is None]
         if missing:
             raise ValueError(
                 f"mode public needs {', '.join(missing)}: nothing is taken from the cohort"
             )
+        redraw = info.data.get("redraw")
         if "copying_network" not in info.data.get("generators", ["copying_network"]):
             raise ValueError("mode public needs copying_network among the generators")
         if redraw and redraw.enabled:

@@ -10,8 +10,13 @@ from genoloom.formats.public_panels import PublicContig, PublicPanel, write_publ
 
 PUBLIC = {
     "generators": ["gan", "copying_network"],
-    "cohort": {"size": 30, "populations": "FIN:1,GBR:1,IBS:1"},
-    "privacy": {"mode": "public", "public_panel": "pub", "populations": "FIN:CEU,IBS:TSI"},
+    "privacy": {
+        "mode": "public",
+        "public_panel": "pub",
+        "populations": "FIN:CEU,IBS:TSI",
+        "size": 30,
+        "mix": "FIN:1,GBR:1,IBS:1",
+    },
 }
 
 
@@ -49,6 +54,8 @@ def test_what_makes_public_data_reads_no_file_of_the_cohort(tiny_project, reposi
     ):
         inputs, rest = jobs[output]
         assert not re.search(r"results/(panels|splits)", inputs + rest.partition("log:")[2]), output
+    assert "--size 30 --populations FIN:1,GBR:1,IBS:1" in said
+    assert "--size none --populations panel" in said  # of the other generator
     matched, _ = jobs["results/templates/tiny/20.pgen"]
     assert "results/panels/tiny/20.pgen" in matched
     assert "public_panels/pub/panel.json" in matched

@@ -43,7 +43,7 @@ rule make_cohort:
         mem_mb=1500,
         runtime=10,
     params:
-        options=config_files.flags(settings.cohort),
+        options=cohort_flags,
         split=each("--split", "split"),
         seed=job_seed("cohort"),
     shell:

@@ -91,6 +91,13 @@ def labels_flag(wildcards):
     return f"--populations {shlex.quote(typed)}" if typed else ""
 
 
+def cohort_flags(wildcards):
+    """The options of a cohort; in mode `public` size and mix are those that are typed."""
+    typed = {"size": settings.privacy.size, "populations": settings.privacy.mix}
+    public = of_public_individuals(wildcards)
+    return config_files.flags(settings.cohort.model_copy(update=typed if public else {}))
+
+
 def privacy_flags(wildcards):
     """How a generator is held to the mode."""
     return (

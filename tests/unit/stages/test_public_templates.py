@@ -154,8 +154,13 @@ def test_the_panel_of_a_study_must_be_registered(study):
     values = {
         "panels": "panels.tsv",
         "generators": ["copying_network"],
-        "cohort": {"size": 10, "populations": "A:1"},
-        "privacy": {"mode": "public", "public_panel": "pub", "folder": "panels"},
+        "privacy": {
+            "mode": "public",
+            "public_panel": "pub",
+            "folder": "panels",
+            "size": 10,
+            "mix": "A:1",
+        },
     }
     for contig, change, message in (
         ("20", {"public_panel": "other"}, "other/panel.json: not found"),
@@ -174,14 +179,11 @@ def test_the_panel_of_a_study_must_be_registered(study):
 def test_the_configuration_asks_for_what_the_mode_needs():
     whole = {
         "generators": ["copying_network"],
-        "cohort": {"size": 10, "populations": "A:1"},
-        "privacy": {"mode": "public", "public_panel": "pub"},
+        "privacy": {"mode": "public", "public_panel": "pub", "size": 10, "mix": "A:1"},
     }
     assert Config(**whole).privacy.mode == "public"
     for change, message in (
-        ({"cohort": {"size": 10}}, "cohort.populations"),
-        ({"cohort": {"populations": "A:1"}}, "cohort.size"),
-        ({"privacy": {"mode": "public"}}, "privacy.public_panel"),
+        ({"privacy": {"mode": "public"}}, "privacy.public_panel, privacy.size, privacy.mix"),
         ({"generators": ["gan"]}, "copying_network among the generators"),
         ({"redraw": {"enabled": True}}, "redraw.enabled"),
     ):
