@@ -20,7 +20,7 @@ from collections import defaultdict
 
 import numpy as np
 from haplotype_sets import ROOT, SETS, add_places, open_set
-from referee import deal_panels
+from self_check import deal_panels
 
 from genoloom.config import ValidateOptions
 from genoloom.formats.tables import read_table, write_table
@@ -32,7 +32,7 @@ from genoloom.validation.data import Part
 from genoloom.validation.fidelity import fidelity_rows
 from genoloom.validation.known_faults import FAULTS, Material
 from genoloom.validation.metric_table import TABLE, Measured, Metric
-from genoloom.validation.referee import measure_together
+from genoloom.validation.self_check import measure_together
 from genoloom.validation.verdicts import Verdict
 
 log = logging.getLogger("fault_table")

@@ -22,7 +22,7 @@ from dataclasses import replace
 
 import numpy as np
 from haplotype_sets import SETS, add_places, open_set
-from referee import deal_panels
+from self_check import deal_panels
 
 from genoloom.config import AuditOptions
 from genoloom.formats.tables import write_table

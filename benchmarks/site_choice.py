@@ -24,8 +24,8 @@ from genoloom.logs import configure_logging
 from genoloom.panel import Panel, genetic_positions
 from genoloom.report.summary import as_text
 from genoloom.seeds import derive_seed
+from genoloom.validation.accumulators import Collector
 from genoloom.validation.cohorts import compare, halve
-from genoloom.validation.collect import Collector
 from genoloom.validation.data import Data
 from genoloom.validation.fidelity import fidelity_rows
 from genoloom.validation.metric_table import measure_all

@@ -26,7 +26,7 @@ from genoloom.seeds import derive_seed
 from genoloom.stages.audit import audit
 from genoloom.stages.inputs import Comparands
 from genoloom.validation.controls import mosaic
-from genoloom.validation.referee import judge_together
+from genoloom.validation.self_check import judge_together
 
 MIN_CARRIERS, PIECE_CM = 2, 0.1
 

@@ -15,7 +15,7 @@ from genoloom.formats.tensors import digest_tensors
 from genoloom.models import haplotype, sequence
 from genoloom.models.haplotype.base import TrainingHaplotypes
 from genoloom.models.sequence.base import TrainingSequences
-from genoloom.models.sequence.label_reader import LabelReader
+from genoloom.models.sequence.label_classifier import LabelClassifier
 from genoloom.panel import ArrayHaplotypes
 from genoloom.stages.load import load_generator, load_sequence_generator
 from genoloom.training.run import TrainingRun
@@ -86,7 +86,7 @@ def make_sequences(name: str):
     )
     generator = fit(sequence.generator_class(name)(options_of("sequences", name)), data)
     if name == "transformer":  # as where there were enough sequences to train one
-        generator.reader = LabelReader(2, False)
+        generator.reader = LabelClassifier(2, False)
         generator.reader.longest, generator.reader.mix = np.array([BASES]), np.full((1, 2), 0.5)
     arrays, words = generator.state()
     shapes = {

@@ -21,8 +21,8 @@ from genoloom.panel import genetic_positions
 from genoloom.seeds import derive_seed
 from genoloom.stages.inputs import Comparands
 from genoloom.stages.rephasing import measure_switch_errors
+from genoloom.validation.accumulators import Collector
 from genoloom.validation.cohorts import compare
-from genoloom.validation.collect import Collector
 from genoloom.validation.data import Data
 from genoloom.validation.fidelity import COLUMNS, fidelity_rows, real_rows
 from genoloom.validation.figures import figure_data

@@ -1,7 +1,7 @@
 """Eight generators whose faults are known: what the verdicts must tell apart.
 
 Each is a function of training haplotypes alone, except the fresh individuals, who are real and take
-no part in training. A referee that passes an unfaithful one, or clears one that memorises, is
+no part in training. A verdict that passes an unfaithful one, or clears one that memorises, is
 wrong; so is one that fails fresh individuals.
 """
 

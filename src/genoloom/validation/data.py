@@ -9,7 +9,7 @@ from genoloom.panel import haplotype_columns
 from genoloom.popgen.frequencies import BIN_NAMES, frequency_bin, minor_frequency
 from genoloom.popgen.structure import Components
 from genoloom.seeds import derive_seed
-from genoloom.validation.collect import Collector
+from genoloom.validation.accumulators import Collector
 from genoloom.validation.summaries import haplotype_summaries
 
 

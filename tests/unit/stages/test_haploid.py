@@ -23,8 +23,8 @@ from genoloom.stages.prepare import prepare
 from genoloom.stages.split import split
 from genoloom.stages.train import train
 from genoloom.training_config import TrainOptions, TrainSections
+from genoloom.validation.accumulators import Collector
 from genoloom.validation.cohorts import compare
-from genoloom.validation.collect import Collector
 from genoloom.validation.data import Data
 from genoloom.validation.metric_ids import MetricId
 from genoloom.validation.metric_table import TABLE, measure

@@ -15,7 +15,7 @@ from genoloom.errors import InputError
 from genoloom.formats.models import read_description
 from genoloom.formats.provenance import read_provenance
 
-TINY = ("--block", 4, "--width", 8, "--steps", 4, "--temperature", 0.9, "--device", "cpu")
+TINY = ("--block-size", 4, "--width", 8, "--steps", 4, "--temperature", 0.9, "--device", "cpu")
 TYPED = ("--size", 12, "--populations", "FIN:2,IBS:1,A:1")
 LABELS = ("--populations", "FIN:A,IBS:B")
 FILES = ("m.safetensors", "m.json", "s.pgen", "s.bcf", "cohort.tsv")

@@ -9,8 +9,8 @@ from helpers import founder_mosaic, make_panel
 from genoloom.errors import InputError
 from genoloom.panel import Individuals, haplotype_columns
 from genoloom.popgen.linkage import r_squared
+from genoloom.validation.accumulators import Collector
 from genoloom.validation.cohorts import compare, match_sites
-from genoloom.validation.collect import Collector
 from genoloom.validation.data import Data
 from genoloom.validation.fidelity import fidelity_rows, real_rows
 from genoloom.validation.figures import figure_data

@@ -1,4 +1,4 @@
-"""The tests notice when the referee is broken: every comparison of the verdicts, its reference, and
+"""The tests notice when the self-check is broken: every comparison of the verdicts, its reference, and
 its reference, mutated.
 """
 
@@ -12,8 +12,8 @@ import pytest
 from helpers import founder_mosaic, make_panel
 
 from genoloom.validation import verdicts
+from genoloom.validation.accumulators import Collector
 from genoloom.validation.cohorts import compare, match_sites
-from genoloom.validation.collect import Collector
 from genoloom.validation.data import Data
 from genoloom.validation.fidelity import fidelity_rows
 from genoloom.validation.metric_table import TABLE, measure_all

@@ -8,10 +8,10 @@ from genoloom.panel import haplotype_columns
 from genoloom.popgen.association import scan
 from genoloom.popgen.frequencies import filters_alike
 from genoloom.popgen.imputation import impute
-from genoloom.validation.collect import Groups
-from genoloom.validation.collect_association import Association
-from genoloom.validation.collect_imputation import Imputation
-from genoloom.validation.collect_populations import Populations
+from genoloom.validation.accumulators import Groups
+from genoloom.validation.accumulators_association import Association
+from genoloom.validation.accumulators_imputation import Imputation
+from genoloom.validation.accumulators_populations import Populations
 
 N, SITES = 150, 500  # individuals per group
 
@@ -78,7 +78,7 @@ def test_how_many_individuals_are_synthetic_does_not_change_the_traits_of_real_o
 def test_heritability_is_by_regression_on_the_scores_of_the_reference(groups, monkeypatch):
     scans = []
     monkeypatch.setattr(
-        "genoloom.validation.collect_association.scan",
+        "genoloom.validation.accumulators_association.scan",
         lambda *args: scans.append(scan(*args)) or scans[-1],
     )
     found = Association(grouped((N, N, N)), seed=5, windows=2)
@@ -97,7 +97,7 @@ def test_heritability_is_by_regression_on_the_scores_of_the_reference(groups, mo
 def test_evenly_spread_windows_have_traits_where_there_are_many(groups, monkeypatch):
     scans = []
     monkeypatch.setattr(
-        "genoloom.validation.collect_association.scan",
+        "genoloom.validation.accumulators_association.scan",
         lambda x, y: scans.append(len(x)) or scan(x, y),
     )
     found = Association(grouped((N, N, N)), seed=5, windows=120)
@@ -143,7 +143,7 @@ def test_nothing_is_imputed_where_every_site_is_on_the_array(groups):
 
 
 def test_evenly_spread_windows_are_imputed_of_many_sites(groups, monkeypatch):
-    monkeypatch.setattr("genoloom.validation.collect_imputation.WINDOW", 20)
+    monkeypatch.setattr("genoloom.validation.accumulators_imputation.WINDOW", 20)
     read = []
     imputation = Imputation(grouped((N, N, N)), 5, 200)
     imputation._impute = lambda: read.append([p for block in imputation._waiting for p in block[1]])

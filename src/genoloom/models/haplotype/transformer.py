@@ -49,7 +49,7 @@ from genoloom.models.haplotype.blocks import BlockCodebook, choose_block, read_b
 from genoloom.models.haplotype.imputation import HaplotypeImputer, Imputation
 from genoloom.models.haplotype.layout import LaidOut
 from genoloom.models.haplotype.reference_likelihoods import reference_bits
-from genoloom.models.haplotype.switches import switch_log_odds
+from genoloom.models.haplotype.switch_errors import switch_log_odds
 from genoloom.models.haplotype.temperature import (
     BALANCED_BLOCKS,
     BALANCED_ROWS,

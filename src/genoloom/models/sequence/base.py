@@ -73,7 +73,7 @@ class Sampling:
         Bases in 0..3 that every sequence begins with.
     candidates : int
         For a sequence, at most, where a reader of labels chooses
-        (`genoloom.models.sequence.label_reader`); 0 leaves it out.
+        (`genoloom.models.sequence.label_classifier`); 0 leaves it out.
     """
 
     temperature: float = 1.0

@@ -26,9 +26,9 @@ import numpy as np
 import torch
 
 from genoloom.models.layers import refuse_non_finite
-from genoloom.models.sequence.adaptive import Ladder, LadderReader, own_counts
 from genoloom.models.sequence.base import Sampling
 from genoloom.models.sequence.chain import draw, histories
+from genoloom.models.sequence.context_mixing import Ladder, LadderReader, own_counts
 from genoloom.sequences import OTHER
 
 LOOKAHEAD_ORDER = 4

@@ -25,7 +25,6 @@ from pydantic import Field
 from genoloom.declared import LONGEST_SEQUENCE, DeclarationError, Declared
 from genoloom.errors import CollapsedError
 from genoloom.models.layers import declare_network, load_network
-from genoloom.models.sequence.adaptive import SettingsDescription
 from genoloom.models.sequence.base import (
     Sampling,
     SequenceDescription,
@@ -33,6 +32,7 @@ from genoloom.models.sequence.base import (
     SequenceRequest,
     TrainingSequences,
 )
+from genoloom.models.sequence.context_mixing import SettingsDescription
 from genoloom.models.sequence.gan_drafts import Drafts
 from genoloom.models.sequence.gan_network import Generator
 from genoloom.models.sequence.gan_training import GanTraining, draw_drafts, edit

@@ -4,8 +4,8 @@ comparison.
 
 import numpy as np
 
-from genoloom.models.sequence.adaptive import Counts, Ladder, Settings, choose
 from genoloom.models.sequence.base import Sampling, TrainingSequences
+from genoloom.models.sequence.context_mixing import Counts, Ladder, Settings, choose
 from genoloom.models.sequence.markov import pack_counts, read_settings, sample_rung, unpack_counts
 
 CHAIN_ORDER = 10  # longest context of the chain

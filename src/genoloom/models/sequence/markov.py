@@ -7,7 +7,15 @@ from typing import ClassVar
 import numpy as np
 
 from genoloom.declared import COUNTS, MOST_COUNTED, DeclarationError, Declared
-from genoloom.models.sequence.adaptive import (
+from genoloom.models.sequence.base import (
+    Sampling,
+    SequenceDescription,
+    SequenceGenerator,
+    SequenceRequest,
+    TrainingSequences,
+)
+from genoloom.models.sequence.chain import compact, draw
+from genoloom.models.sequence.context_mixing import (
     LONGEST_PLACED,
     POSITION_ORDER,
     Counts,
@@ -19,14 +27,6 @@ from genoloom.models.sequence.adaptive import (
     count,
     picked,
 )
-from genoloom.models.sequence.base import (
-    Sampling,
-    SequenceDescription,
-    SequenceGenerator,
-    SequenceRequest,
-    TrainingSequences,
-)
-from genoloom.models.sequence.chain import compact, draw
 from genoloom.seeds import row_uniforms
 from genoloom.sequence_config import SequenceMarkovOptions
 from genoloom.sequences import OTHER, reverse_complement

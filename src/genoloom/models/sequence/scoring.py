@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from genoloom.models.sequence.adaptive import picked
 from genoloom.models.sequence.base import SequenceGenerator
+from genoloom.models.sequence.context_mixing import picked
 from genoloom.sequences import NO_KMER, encode, kmers, reverse_complement
 
 BASELINES = ("markov", "adaptive", "kmer6")

@@ -4,14 +4,14 @@ Every base is predicted from the bases before it:
 
     log P(b_t | b_<t)  =  log softmax( sum_r w_r(t) log P_r(b | b_<t)  +  head(t) )
 
-P_r are the rungs of a ladder of chains (`genoloom.models.sequence.adaptive`): interpolated chains
-of rising order, then the position, the sequence's own composition and its own repeats. The weights
-w begin as 1 for the last rung, the adaptive chain, and 0 for all others, and the head begins at
-zero, so the untrained model *is* the adaptive chain; it is among the checkpoints that compete on
-the validation sequences, where the model is therefore never worse on average. The forecasts and how
-much they have seen are inputs too. In training they are cross-fitted: a sequence meets chains that
-were counted without its homology fold, because chains that have seen a sequence are surer about it
-than they will be about new ones.
+P_r are the rungs of a ladder of chains (`genoloom.models.sequence.context_mixing`): interpolated
+chains of rising order, then the position, the sequence's own composition and its own repeats. The
+weights w begin as 1 for the last rung, the adaptive chain, and 0 for all others, and the head
+begins at zero, so the untrained model *is* the adaptive chain; it is among the checkpoints that
+compete on the validation sequences, where the model is therefore never worse on average. The
+forecasts and how much they have seen are inputs too. In training they are cross-fitted: a sequence
+meets chains that were counted without its homology fold, because chains that have seen a sequence
+are surer about it than they will be about new ones.
 
 Below the attention are dilated causal convolutions, which read neighbourhoods far more cheaply.
 Sequences of one orientation (no reverse complement) also have a learned position, since such sets
@@ -22,7 +22,7 @@ cut first and then forecasts everything before it (`genoloom.models.sequence.fil
 Nothing but these steps, and filling gaps, ever sees a right side.
 
 Where sequences have labels, a reader of labels is trained next to it and helps to draw
-(`genoloom.models.sequence.label_reader`).
+(`genoloom.models.sequence.label_classifier`).
 
 With `kmer_size` of 6 the attention reads 6-mers, a sixth of the places
 (`transformer_network.KmerEmbedding`); forecasts and likelihood stay by base.
@@ -41,15 +41,6 @@ from scipy.special import log_softmax
 from genoloom.declared import LONGEST_SEQUENCE, Declared
 from genoloom.models.layers import declare_network, load_network, refuse_non_finite
 from genoloom.models.sequence import fill_in_the_middle
-from genoloom.models.sequence.adaptive import (
-    MEMORY,
-    Ladder,
-    LadderReader,
-    OwnCounts,
-    SettingsDescription,
-    choose,
-    count,
-)
 from genoloom.models.sequence.base import (
     Sampling,
     SequenceDescription,
@@ -58,7 +49,16 @@ from genoloom.models.sequence.base import (
     TrainingSequences,
 )
 from genoloom.models.sequence.chain import draw
-from genoloom.models.sequence.label_reader import LabelReader, ReaderDescription, surprise
+from genoloom.models.sequence.context_mixing import (
+    MEMORY,
+    Ladder,
+    LadderReader,
+    OwnCounts,
+    SettingsDescription,
+    choose,
+    count,
+)
+from genoloom.models.sequence.label_classifier import LabelClassifier, ReaderDescription, surprise
 from genoloom.models.sequence.labels import LabelPatterns
 from genoloom.models.sequence.markov import (
     declare_counts,
@@ -154,11 +154,11 @@ class TransformerGenerator(SequenceGenerator):
         )
         self.ladder = Ladder(self.settings, [self.counts])
 
-    def _useful_reader(self, data: TrainingSequences, run: TrainingRun) -> LabelReader | None:
+    def _useful_reader(self, data: TrainingSequences, run: TrainingRun) -> LabelClassifier | None:
         """A reader of labels, if it tells those of validation sequences clearly better than this
         model's own likelihoods do.
         """
-        reader = LabelReader.fit(data, run.seed)
+        reader = LabelClassifier.fit(data, run.seed)
         if reader is None:
             return None
         rows = np.flatnonzero(data.validation)[:COMPARED]
@@ -345,7 +345,7 @@ class TransformerGenerator(SequenceGenerator):
             ),
         )
         if words.reader:
-            LabelReader.declare(arrays, "reader.", len(words.label_names))
+            LabelClassifier.declare(arrays, "reader.", len(words.label_names))
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "TransformerGenerator":
@@ -361,5 +361,7 @@ class TransformerGenerator(SequenceGenerator):
         reader = {
             k.removeprefix("reader."): v for k, v in arrays.items() if k.startswith("reader.")
         }
-        generator.reader = LabelReader.from_state(reader, description["reader"]) if reader else None
+        generator.reader = (
+            LabelClassifier.from_state(reader, description["reader"]) if reader else None
+        )
         return generator

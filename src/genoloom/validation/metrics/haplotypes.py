@@ -3,7 +3,7 @@
 import numpy as np
 
 from genoloom.popgen.frequencies import spectrum_distance
-from genoloom.validation.collect_haplotypes import SIZES
+from genoloom.validation.accumulators_haplotypes import SIZES
 from genoloom.validation.data import Data, Part, resampled_halvings
 
 

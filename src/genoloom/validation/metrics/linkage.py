@@ -3,7 +3,7 @@
 import numpy as np
 
 from genoloom.popgen.frequencies import BIN_NAMES
-from genoloom.validation.collect_linkage import BINS, EXTENTS, GAPS
+from genoloom.validation.accumulators_linkage import BINS, EXTENTS, GAPS
 from genoloom.validation.data import Data, Part
 
 

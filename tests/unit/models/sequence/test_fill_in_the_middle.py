@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from genoloom.models.sequence import fill_in_the_middle
-from genoloom.models.sequence.adaptive import Ladder, Settings, count
 from genoloom.models.sequence.base import TrainingSequences
+from genoloom.models.sequence.context_mixing import Ladder, Settings, count
 from genoloom.models.sequence.infill import fill_gap, weighed_candidates
 from genoloom.models.sequence.markov import MarkovGenerator
 from genoloom.models.sequence.transformer import TransformerGenerator

@@ -5,8 +5,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from genoloom.models.sequence.adaptive import picked
 from genoloom.models.sequence.base import Sampling, SequenceRequest, TrainingSequences
+from genoloom.models.sequence.context_mixing import picked
 from genoloom.models.sequence.markov import AdaptiveGenerator
 from genoloom.models.sequence.transformer import TransformerGenerator
 from genoloom.models.sequence.transformer_network import BEGIN, KmerEmbedding

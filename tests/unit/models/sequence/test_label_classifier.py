@@ -10,7 +10,7 @@ from scipy.stats import chisquare
 
 from genoloom.models.sequence.base import Sampling, SequenceRequest, TrainingSequences
 from genoloom.models.sequence.classifier import _moved
-from genoloom.models.sequence.label_reader import LabelReader
+from genoloom.models.sequence.label_classifier import LabelClassifier
 from genoloom.models.sequence.transformer import TransformerGenerator
 from genoloom.seeds import row_uniforms
 from genoloom.sequence_config import SequenceTransformerOptions
@@ -23,7 +23,7 @@ READ = np.array([[0.7, 0.2, 0.1], [0.2, 0.5, 0.3], [0.1, 0.1, 0.8], [0.3, 0.4, 0
 MIX = np.array([0.5, 0.2, 0.3])
 
 
-class Known(LabelReader):
+class Known(LabelClassifier):
     """One that reads the first base from a table."""
 
     def __init__(self):
@@ -107,7 +107,7 @@ def labelled(n: int = 900, seed: int = 1) -> TrainingSequences:
 
 def test_it_learns_labels_and_comes_back_from_its_state():
     data, new = labelled(), labelled(300, seed=2)
-    reader = LabelReader.fit(data, 1)
+    reader = LabelClassifier.fit(data, 1)
     found_log = reader.log_probabilities(new.bases, new.length)
     found = np.exp(found_log)
     np.testing.assert_allclose(found.sum(axis=1), 1)
@@ -115,7 +115,7 @@ def test_it_learns_labels_and_comes_back_from_its_state():
     assert right.mean() > 0.9
     # as sure as it is right
     assert found.max(axis=1).mean() == pytest.approx(right.mean(), abs=0.06)
-    again = LabelReader.from_state(*reader.state())
+    again = LabelClassifier.from_state(*reader.state())
     np.testing.assert_array_equal(
         again.log_probabilities(new.bases, new.length),
         reader.log_probabilities(new.bases, new.length),
@@ -135,7 +135,7 @@ def test_it_is_calibrated_to_be_as_sure_as_it_is_right():
     true = found / 2.5
     chance = np.exp(true) / np.exp(true).sum(axis=1, keepdims=True)
     truth = (rng.random(20000)[:, None] > chance.cumsum(axis=1)[:, :-1]).sum(axis=1)
-    reader = LabelReader(4, False)
+    reader = LabelClassifier(4, False)
     reader._calibrate(found, truth)
     assert reader.temperature == pytest.approx(2.5, rel=0.05)
     reader._calibrate(found, found.argmax(axis=1))
@@ -154,7 +154,7 @@ def test_sequences_are_moved_and_what_comes_in_is_unknown(by, expected):
 def test_too_few_validation_sequences_of_a_label_have_no_reader():
     data = labelled(150)
     rare = replace(data, label=np.where(np.arange(150) == 0, 1, 0))
-    assert LabelReader.fit(rare, 1) is None
+    assert LabelClassifier.fit(rare, 1) is None
 
 
 def untrained(data: TrainingSequences, tmp_path) -> TransformerGenerator:

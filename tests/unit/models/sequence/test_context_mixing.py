@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from genoloom.models.sequence.adaptive import (
+from genoloom.models.sequence.base import Sampling, SequenceRequest, TrainingSequences
+from genoloom.models.sequence.context_mixing import (
     MEMORY,
     Ladder,
     LadderReader,
@@ -18,7 +19,6 @@ from genoloom.models.sequence.adaptive import (
     place_counts,
     place_ratios,
 )
-from genoloom.models.sequence.base import Sampling, SequenceRequest, TrainingSequences
 from genoloom.models.sequence.markov import (
     AdaptiveGenerator,
     MarkovGenerator,

@@ -1,9 +1,9 @@
 """Do the verdicts tell good from bad? Eight control generators with known faults, over many seeds,
 on real individuals.
 
-    python benchmarks/referee.py --set dpyd-slice --seeds 20
-    python benchmarks/referee.py --set demo --individuals 99 --seeds 5 --verdicts fidelity
-    python benchmarks/referee.py --set demo --individuals 99 --seeds 100 --verdicts fidelity \
+    python benchmarks/self_check.py --set dpyd-slice --seeds 20
+    python benchmarks/self_check.py --set demo --individuals 99 --seeds 5 --verdicts fidelity
+    python benchmarks/self_check.py --set demo --individuals 99 --seeds 100 --verdicts fidelity \
         --controls "fresh individuals"
 
 Each seed deals the real individuals of every population into three groups: training, held-out, and
@@ -35,9 +35,9 @@ from genoloom.seeds import derive_seed
 from genoloom.stages.audit import audit
 from genoloom.stages.inputs import Comparands
 from genoloom.validation.controls import CONTROLS, make_controls
-from genoloom.validation.referee import deal, judge_together
+from genoloom.validation.self_check import deal, judge_together
 
-log = logging.getLogger("referee")
+log = logging.getLogger("self_check")
 COLUMNS = ["seed", "verdict", "control", "expected", "found", "right", "reasons"]
 MIN_CARRIERS = 2  # of the rarer allele, as in training
 
@@ -198,7 +198,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--verdicts", nargs="+", choices=["fidelity", "privacy"], default=["fidelity", "privacy"]
     )
-    add_places(parser, "referee.tsv")
+    add_places(parser, "self_check.tsv")
     return parser.parse_args()
 
 

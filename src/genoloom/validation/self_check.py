@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from genoloom.panel import ArrayHaplotypes, Panel
+from genoloom.validation.accumulators import Collector
 from genoloom.validation.cohorts import compare
-from genoloom.validation.collect import Collector
 from genoloom.validation.data import Data
 from genoloom.validation.fidelity import fidelity_rows
 from genoloom.validation.metric_table import TABLE, Measured, Metric, measure_all

@@ -1,5 +1,5 @@
 """The fidelity verdict on real individuals: fresh ones pass, unfaithful controls fail. Few sites
-and seeds; benchmarks/referee.py has more.
+and seeds; benchmarks/self_check.py has more.
 """
 
 import cyvcf2
@@ -12,7 +12,7 @@ from genoloom.validation.controls import CONTROLS, make_controls
 from genoloom.validation.fidelity import family_chance, fidelity_rows
 from genoloom.validation.known_faults import FAULTS, Material
 from genoloom.validation.metric_table import TABLE
-from genoloom.validation.referee import deal, judge_together, measure_together
+from genoloom.validation.self_check import deal, judge_together, measure_together
 from genoloom.validation.verdicts import ORDER, Size, judge
 
 SLOW = ("classifier_auc", "nsl_correlation", "ihs_correlation")

@@ -17,11 +17,11 @@ from genoloom.popgen.diversity import heterozygous_calls
 from genoloom.popgen.frequencies import minor_frequency
 from genoloom.popgen.overlaps import Overlaps
 from genoloom.popgen.relatedness import Kinship, RunsOfHomozygosity
+from genoloom.validation.accumulators_haplotypes import Copying, Scan, SharedRuns, WindowHaplotypes
+from genoloom.validation.accumulators_imputation import Imputation
+from genoloom.validation.accumulators_linkage import Linkage
+from genoloom.validation.accumulators_populations import Populations
 from genoloom.validation.cohorts import Comparison, read_rows
-from genoloom.validation.collect_haplotypes import Copying, Scan, SharedRuns, WindowHaplotypes
-from genoloom.validation.collect_imputation import Imputation
-from genoloom.validation.collect_linkage import Linkage
-from genoloom.validation.collect_populations import Populations
 
 COMMON = 0.05  # linkage of rarer sites is mostly noise at a few hundred individuals
 KERNEL_MIN_FREQUENCY = 0.01

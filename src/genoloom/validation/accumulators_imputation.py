@@ -5,7 +5,7 @@ import numpy as np
 from genoloom.popgen.frequencies import BIN_NAMES, frequency_bin, minor_frequency
 from genoloom.popgen.imputation import impute
 from genoloom.seeds import derive_seed
-from genoloom.validation.collect_haplotypes import sample_rows
+from genoloom.validation.accumulators_haplotypes import sample_rows
 
 ARRAY_BP = 4000  # of each such piece one common site is on the array, as on common arrays
 WINDOW = 1500  # sites imputed at a time

@@ -13,7 +13,7 @@ from genoloom.popgen.linkage import (
     r_squared,
     three_point,
 )
-from genoloom.validation.collect_association import Association
+from genoloom.validation.accumulators_association import Association
 
 GAPS = (1, 4, 16, 64)  # sites between the members of a triple
 EXTENTS = (2, 5, 10, 20, 40, 80)  # common sites over which carriers stay identical

@@ -41,13 +41,13 @@ LABEL_DRAW, KEEP_DRAW = 2**41, 2**41 + 1  # counters far from those of the bases
 
 
 class ReaderDescription(Description):
-    """The words of `LabelReader.state`."""
+    """The words of `LabelClassifier.state`."""
 
     temperature: float = Field(ge=TEMPERATURES[0], le=TEMPERATURES[1])
     strands: bool
 
 
-class LabelReader:
+class LabelClassifier:
     """P(label | sequence) as the mean of a few convolutional networks, calibrated on the validation
     sequences.
 
@@ -66,7 +66,7 @@ class LabelReader:
         self.networks = [SequenceClassifier(n_labels).eval() for _ in range(NETWORKS)]
 
     @classmethod
-    def fit(cls, data: TrainingSequences, seed: int) -> "LabelReader | None":
+    def fit(cls, data: TrainingSequences, seed: int) -> "LabelClassifier | None":
         """Trained on the sequences that are not in the validation set; None where labels are too
         few to learn or to calibrate.
         """
@@ -234,7 +234,7 @@ class LabelReader:
             declare_network(arrays, f"{prefix}{i}.", lambda: SequenceClassifier(n_labels))
 
     @classmethod
-    def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "LabelReader":
+    def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "LabelClassifier":
         """The reader that `state` described."""
         reader = cls(arrays["mix"].shape[1], description["strands"])
         reader.temperature, reader.longest, reader.mix = (
