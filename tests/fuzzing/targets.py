@@ -166,12 +166,8 @@ def foreign(name: str) -> Callable[[Path], None]:
 
 
 def consensus_it(place: Path) -> None:
-    consensus(
-        variants=place / "in.vcf.gz",
-        reference=place / "ref.fa",
-        out=place / "made.fa.gz",
-        individuals=2,
-    )
+    variants, reference = place / "in.vcf.gz", place / "ref.fa"
+    consensus(variants=variants, reference=reference, out=place / "made.fa.gz", individuals=2)
 
 
 @cache

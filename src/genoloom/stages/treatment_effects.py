@@ -73,8 +73,8 @@ def treatment_effects(
         counts = Counter(groups["synthetic"].diplotypes.phenotype)
         total = len(groups["synthetic"].diplotypes)
         content = {
-            "gene": None if options.modifier else GENE, "build": build, "seed": seed, "options": options.model_dump(),
-            "variants_found": known["synthetic"],
+            "gene": None if options.modifier else GENE, "build": build, "seed": seed,
+            "options": options.model_dump(), "variants_found": known["synthetic"],
             "variants_lost": [name for name in known["train"] if name not in known["synthetic"]],
             "synthetic_phenotypes": {k: n / total for k, n in sorted(counts.items())},
         }  # fmt: skip

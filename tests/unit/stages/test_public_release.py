@@ -76,7 +76,8 @@ def fit(folder, panel=None):
 def go_on(folder):
     """From the model to tables that pass."""
     make_cohort(
-        model=folder / MODEL, split=None, out=folder / "results" / released_tree.MADE / "cohort.tsv",
+        model=folder / MODEL, split=None,
+        out=folder / "results" / released_tree.MADE / "cohort.tsv",
         options=CohortOptions(size=30, populations="X:1,Y:1"), seed=4,
     )  # fmt: skip
     sample(folder)

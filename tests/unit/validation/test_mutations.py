@@ -1,4 +1,4 @@
-"""The tests notice when the self-check is broken: every comparison of the verdicts, its reference, and
+"""The tests notice when the self-check is broken: every comparison of the verdicts, and
 its reference, mutated.
 """
 
