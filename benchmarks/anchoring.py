@@ -46,7 +46,7 @@ def _run_set(name: str, seed: int, arguments: argparse.Namespace) -> list[dict]:
     )
     rows: list[dict] = []
     for generator in arguments.generators:
-        options, text = options_of(generator, arguments.set_option)
+        options, text = options_of(generator, [*arguments.set_option, f"{generator}.anchor=true"])
         folder = table.parent / generator
         whole, bare = (
             folder / "anchored" / "model.safetensors",

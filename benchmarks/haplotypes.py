@@ -284,7 +284,7 @@ def compare(
     fidelity, privacy = place / "fidelity.tsv", place / "privacy.tsv"
     files = {"synthetic": [synthetic], "panels": [panel], "split": table}
     with open_comparands(**files, train=[], holdout=[], samples=[], genetic_map=None) as comparands:
-        compared = {"name": name, "comparands": comparands, "controls": [], "seed": seed}
+        compared = {"name": name, "comparands": comparands, "baselines": [], "seed": seed}
         validate(
             **compared,
             out=fidelity,

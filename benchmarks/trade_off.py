@@ -5,7 +5,7 @@ over its options.
         --set-option transformer.steps=370
     python benchmarks/haplotypes.py --set dpyd-slice --individuals 300 --generators mosaic \
         --set-option mosaic.segment_cm=0.05 --append
-    python benchmarks/trade_off.py --set dpyd-slice --out plane.svg
+    python benchmarks/trade_off.py --set dpyd-slice --out trade_off.svg
 
 Horizontal: AUC of the classifier between synthetic and held-out individuals; vertical: AUC of the
 worst membership attack. A point is the median over the seeds of one generator with the same
@@ -133,7 +133,7 @@ def _parse() -> argparse.Namespace:
         help="those to draw (default: all in the table)",
     )
     parser.add_argument("--table", type=Path, nargs="+", default=[RESULTS / "haplotypes.tsv"])
-    parser.add_argument("--out", type=Path, default=RESULTS / "plane.svg")
+    parser.add_argument("--out", type=Path, default=RESULTS / "trade_off.svg")
     return parser.parse_args()
 
 

@@ -69,17 +69,21 @@ def call_script(path: Path, *arguments) -> subprocess.CompletedProcess:
 def _in_process(command: Callable, *words) -> subprocess.CompletedProcess:
     words = [*map(str, words)]
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
-    root = logging.getLogger()
-    before = root.level, root.handlers[:], sys.argv, sys.unraisablehook
+    root, own = logging.getLogger(), logging.getLogger("genoloom")
+    before = root.level, own.level, root.handlers[:], sys.argv, sys.unraisablehook
     root.handlers, sys.argv, code = [], words, 0
     try:
         with redirect_stdout(out), redirect_stderr(err):
             command()
     except SystemExit as end:
         code = end.code or 0
+        if isinstance(code, str):  # as Python does at the end of a process
+            print(code, file=err)
+            code = 1
     finally:
-        level, root.handlers, sys.argv, sys.unraisablehook = before
+        level, own_level, root.handlers, sys.argv, sys.unraisablehook = before
         root.setLevel(level)
+        own.setLevel(own_level)
     said = (stream.buffer.getvalue().decode() for stream in (out, err))
     return subprocess.CompletedProcess(words, code, *said)
 

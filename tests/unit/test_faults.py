@@ -23,6 +23,7 @@ from genoloom.cli import genoloom
 from genoloom.errors import GenoLoomError, InputError
 from genoloom.faults import explain, reserve
 from genoloom.formats.atomic import HOST, write_beside
+from genoloom.logs import configure_logging
 
 SITES, INDIVIDUALS = 60, 40
 
@@ -270,7 +271,9 @@ def test_the_log_cannot_be_written(project, tmp_path, size, words):
 
 
 def test_too_many_open_files(project, tmp_path):
-    gc.collect()  # or files of other tests are closed in between, and their numbers are free
+    # or files of other tests are closed in between, and their numbers are free
+    gc.collect()
+    configure_logging()
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     last = max(map(int, os.listdir("/proc/self/fd")))
     held = [os.open(os.devnull, os.O_RDONLY)]

@@ -88,6 +88,6 @@ def judge_together(
     """Fidelity rows of every sample; parameters of `measure_together`."""
     measured = measure_together(made, training, held, cm, n_permutations, block, seed, table)
     return {
-        name: fidelity_rows(measured, name, Role.CONTROL, len(training.individuals), group=name)
+        name: fidelity_rows(measured, name, Role.BASELINE, len(training.individuals), group=name)
         for name in made
     }

@@ -154,21 +154,21 @@ def test_the_plane_has_a_point_for_each_generator_and_options(bench, repository,
     work, _ = bench
     monkeypatch.syspath_prepend(str(repository / "benchmarks"))
     rows = read_table(work / "t.tsv")
-    ((generator, options),) = importlib.import_module("plane").curves(rows).items()
+    ((generator, options),) = importlib.import_module("trade_off").curves(rows).items()
     alone = next(row for row in rows if row["generator"] == generator)
     assert generator == "independent"
     assert options["shrinkage=3"].tolist() == [
         [float(alone["classifier"]), float(alone["worst_attack"])]
     ]
     command = [
-        repository / "benchmarks" / "plane.py",
+        repository / "benchmarks" / "trade_off.py",
         "--table",
         work / "t.tsv",
         "--out",
-        work / "plane.svg",
+        work / "trade_off.svg",
     ]
     for name, code in (("demo", 0), ("par1", 2)):
         done = call_script(*command, "--set", name)
         assert done.returncode == code, done.stderr
     assert "no rows of the set 'par1'" in done.stderr
-    assert (work / "plane.svg").read_text().startswith("<?xml")
+    assert (work / "trade_off.svg").read_text().startswith("<?xml")

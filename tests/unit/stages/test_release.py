@@ -234,7 +234,7 @@ def test_the_date_can_be_given(project, monkeypatch):
         ({"excess": {"high": None}}, "does not say what exceeds the leak"),
         ({"attacks": {"stacked": "not run"}}, "stacked: not run"),
         ({"metrics": {"sites_lost": "fail"}}, "sites_lost: fail"),
-        ({"metrics": {"sites_lost": "overfitted"}}, "sites_lost: too close"),
+        ({"metrics": {"sites_lost": "overfitted"}}, "sites_lost: overfitted"),
         ({"metrics": {"sites_lost": "not run"}}, "sites_lost: not run"),
         ({"metrics": {"sites_lost": ""}}, "fidelity: row 3: verdict: not what can be there"),
         (
