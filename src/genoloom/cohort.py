@@ -117,7 +117,7 @@ def parse_shares(
     Parameters
     ----------
     trained : dict
-        Individuals behind each population that the model knows. A superpopulation's share is
+        Individuals of each population that the model knows. A superpopulation's share is
         divided among its populations in this proportion.
     superpopulation : dict
         The superpopulation of each population, "" where there is none.

@@ -15,6 +15,7 @@ from genoloom.cli.options import (
     reference_option,
     renamed_option,
     samples_option,
+    seed_option,
 )
 
 _AUC = click.FloatRange(0.5, 1, min_open=True, max_open=True)
@@ -226,13 +227,7 @@ def verify(directory):
     show_default=True,
     help="Real individuals; simulated relatives of some are added.",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=1,
-    show_default=True,
-    help="Same seed, same bytes.",
-)
+@seed_option
 @logged
 def testdata(**given):
     """Write a small public data set with truth tables into a new DIRECTORY, in seconds.

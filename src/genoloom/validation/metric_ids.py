@@ -18,8 +18,8 @@ class Better(StrEnum):
 HIGHER, LOWER, REFERENCE, HALF = Better
 
 
-class MetricId(StrEnum):
-    """A metric; the value is what the column `metric` holds.
+class _Titled(StrEnum):
+    """An identifier with what the report says of it.
 
     Attributes
     ----------
@@ -36,6 +36,10 @@ class MetricId(StrEnum):
         member._value_ = value
         member.title, member.better = title, better
         return member
+
+
+class MetricId(_Titled):
+    """A metric; the value is what the column `metric` holds."""
 
     # of haplotypes
     FREQUENCY_CORRELATION = "frequency_correlation", "Allele frequencies, correlation", HIGHER
@@ -221,19 +225,10 @@ class MetricId(StrEnum):
     OVERALL = "overall", "Figures that do not pass", LOWER
 
 
-class TaskId(StrEnum):
+class TaskId(_Titled):
     """A figure of `genoloom utility` or `genoloom treatment-effects`, as use profiles ask for it:
     the value over that of as many real individuals, whose reference is 1.
     """
-
-    title: str
-    better: Better
-
-    def __new__(cls, value: str, title: str, better: Better) -> Self:
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.title, member.better = title, better
-        return member
 
     DOSAGE_R2 = "dosage_r2", "Imputed dosages (r²), over the real panel's", HIGHER
     EFFECT_SLOPE = "effect_slope", "Effects of planted traits, slope on the truth", REFERENCE

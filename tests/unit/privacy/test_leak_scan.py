@@ -204,7 +204,7 @@ def test_names_with_anything_between_letters_and_digits_are_found_as_they_are(na
 
 def test_addresses_and_fractions_are_no_paths():
     text = (
-        b"https://w3id.org/home/crate 1/2 and/or application/json </tmp> sed s/home/work/ a/tmp/b "
+        b"https://w3id.org/home/crate 1/2 and/or application/json </tmp> sed s/home/data/ a/tmp/b "
         b"5 ~ 6 / 7 <br/> A:\\n"
     )
     assert kinds(text) == set()
