@@ -7,6 +7,7 @@ import numpy as np
 
 from genoloom.errors import InputError
 from genoloom.panel import Individuals
+from genoloom.ploidy import Ploidy
 from genoloom.seeds import derive_seed
 from genoloom.tracts import Tracts, draw_tracts
 
@@ -31,6 +32,9 @@ class Cohort:
         Inbreeding coefficient.
     meioses : list of float
         Around the inbreeding loop.
+    parents : list of (father, mother)
+        Their names; ("", "") of founders, whose haplotypes a generator draws. Parents come before
+        their children.
     """
 
     individuals: Individuals
@@ -39,6 +43,11 @@ class Cohort:
     generations: list[float]
     inbreeding: list[float]
     meioses: list[float]
+    parents: list[tuple[str, str]]
+
+    @property
+    def has_families(self) -> bool:
+        return any(father for father, _ in self.parents)
 
     def renamed(self, labels: dict[str, str]) -> "Cohort":
         """The same individuals, with the names that a model has for their populations."""
@@ -63,6 +72,7 @@ class Cohort:
                 self.generations,
                 self.inbreeding,
                 self.meioses,
+                self.parents,
             )
         )
         return Cohort(self.individuals.take(index), *columns)
@@ -95,6 +105,41 @@ class Cohort:
                 first.append(drawn[0])
                 label.append(drawn[1])
         return Tracts(first, label)
+
+    def descent(self, contig: str, map_cm: np.ndarray, ploidy: Ploidy) -> Tracts:
+        """Index into the haplotypes (two for each individual) of the founder's haplotype that each
+        haplotype is a copy of, along the contig.
+
+        Of a diploid contig the first haplotype is the father's. Crossovers come at one a Morgan
+        without interference (Haldane 1919). Males inherit X from the mother, daughters the father's
+        X as it is; Y is the father's, a mitochondrion the mother's. Of who is haploid both
+        haplotypes are the same.
+        """
+        at = {name: i for i, name in enumerate(self.individuals.id)}
+        found = Tracts([], [])
+
+        def add(tracts: Tracts) -> None:
+            found.first.extend(tracts.first)
+            found.label.extend(tracts.label)
+
+        def take(i: int, parent: str, crosses: bool = True) -> None:
+            rate = 2.0 if crosses else 0.0  # at half of the events the haplotype stays
+            seed = derive_seed(self.seed[i], "meiosis", contig, parent)
+            first, side = draw_tracts(seed, map_cm, np.array([0.5, 0.5]), rate)
+            add(Tracts([first], [2 * at[parent] + side]).through(found))
+
+        haploid = ploidy.haploid(self.individuals.sex)
+        for i, (father, mother) in enumerate(self.parents):
+            if not father:
+                add(Tracts.constant(np.array([2 * i, 2 * i + 1])))
+            elif haploid[i]:
+                parent = father if ploidy is Ploidy.Y_LINKED else mother
+                for _ in range(2):
+                    take(i, parent, crosses=ploidy is Ploidy.X_LINKED)
+            else:
+                take(i, father, crosses=ploidy is not Ploidy.X_LINKED)
+                take(i, mother)
+        return found
 
     def autozygous_tracts(self, contig: str, map_cm: np.ndarray) -> Tracts:
         """1 where an individual's second haplotype is a copy of the first, else 0; one row an
@@ -228,7 +273,53 @@ def make_individuals(shares: dict[str, float], size: int, female: float, seed: i
     sex = rng.permutation(
         np.array(["female"] * round(female * size) + ["male"] * (size - round(female * size)))
     )
-    width = max(6, len(str(size)))
-    return Individuals(
-        [f"SYN{i:0{width}d}" for i in range(1, size + 1)], population.tolist(), sex.tolist()
+    return Individuals(individual_names(size), population.tolist(), sex.tolist())
+
+
+def make_families(
+    units: Individuals, couples: int, children: int, female: float, seed: int
+) -> tuple[Individuals, list[tuple[str, str]]]:
+    """Couples with their children in place of some individuals, and everybody's parents.
+
+    A family is of one population: that of the individual it stands for. Families keep together;
+    names are given anew.
+
+    Parameters
+    ----------
+    units : Individuals
+        One for each family and each individual without one.
+    female : float
+        Share of girls among the children, exact up to rounding.
+
+    Returns
+    -------
+    (Individuals, list of (father, mother))
+        The names of the parents are "" for those who have none.
+    """
+    rng = np.random.default_rng(derive_seed(seed, "families"))
+    chosen = set(rng.permutation(len(units))[:couples].tolist())
+    n_girls = round(female * couples * children)
+    sexes = rng.permutation(
+        np.array(["female"] * n_girls + ["male"] * (couples * children - n_girls))
     )
+    size = len(units) + couples * (1 + children)
+    names = individual_names(size)
+    family, population, sex, parents, n_families = [], [], [], [], 0
+    for i in range(len(units)):
+        members, name, couple = [units.sex[i]], "", ("", "")
+        if i in chosen:
+            born = sexes[n_families * children : (n_families + 1) * children]
+            n_families += 1
+            members = ["male", "female", *born.tolist()]
+            name, couple = f"FAM{n_families:06d}", (names[len(sex)], names[len(sex) + 1])
+        parents += [("", "")] * min(len(members), 2) + [couple] * (len(members) - 2)
+        sex += members
+        population += [units.population[i]] * len(members)
+        family += [name] * len(members)
+    return Individuals(names, population, sex, family), parents
+
+
+def individual_names(size: int) -> list[str]:
+    """SYN000001 ..."""
+    width = max(6, len(str(size)))
+    return [f"SYN{i:0{width}d}" for i in range(1, size + 1)]

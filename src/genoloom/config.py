@@ -121,6 +121,16 @@ class CohortOptions(Section):
         "panel", description="'panel' keeps the training mix; or shares such as 'GBR:0.7,FIN:0.3'."
     )
     female: Share = Field(0.5, description="Share of female individuals.")
+    children: int = Field(
+        0,
+        ge=0,
+        le=20,
+        description="Children of each couple: 1 makes trios, more make sibships with both parents; "
+        "with 0 nobody is related.",
+    )
+    in_families: Share = Field(
+        1.0, description="Share of the individuals that are in families, where there are children."
+    )
     admixture: str | None = Field(
         None,
         description="Ancestry of admixed individuals, such as 'EUR:0.8,AFR:0.2'; null makes none. "
@@ -391,6 +401,16 @@ class Config(Section):
     train_sequences: SequenceTrainSections = Field(default_factory=SequenceTrainSections)
     generate_sequences: GenerateSequencesOptions = Field(default_factory=GenerateSequencesOptions)
     validate_sequences: ValidateSequencesOptions = Field(default_factory=ValidateSequencesOptions)
+
+    @field_validator("redraw")
+    @classmethod
+    def _families_are_not_redrawn(
+        cls, redraw: RedrawOptions, info: ValidationInfo
+    ) -> RedrawOptions:
+        cohort = info.data.get("cohort")
+        if redraw.enabled and cohort and cohort.children:
+            raise ValueError("a family cannot be redrawn: leave cohort.children at 0")
+        return redraw
 
     @field_validator("privacy")
     @classmethod

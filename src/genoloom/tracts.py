@@ -62,6 +62,23 @@ class Tracts:
             label.append(merged[1])
         return Tracts(first, label)
 
+    def through(self, source: "Tracts") -> "Tracts":
+        """Tracts of what the rows of `source` have, where the labels of these are such rows."""
+        first, label = [], []
+        for begins, rows in zip(self.first, self.label, strict=True):
+            places, names = [], []
+            for start, stop, row in zip(begins, [*begins[1:], np.inf], rows, strict=True):
+                given = source.first[row]
+                inside = slice(
+                    np.searchsorted(given, start, side="right") - 1, np.searchsorted(given, stop)
+                )
+                places.append(np.maximum(given[inside], start))
+                names.append(source.label[row][inside])
+            merged = _merge(np.concatenate(places), np.concatenate(names))
+            first.append(merged[0])
+            label.append(merged[1])
+        return Tracts(first, label)
+
     def second_copies_first(self, copied: "Tracts") -> "Tracts":
         """Tracts of two rows per individual, the second row's being the first row's where `copied`
         (one row per individual) is 1.

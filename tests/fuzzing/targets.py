@@ -241,8 +241,10 @@ SPLIT = lines(
     *(f"p{i}\t\tGBR\tEUR\tmale\t{'train' if i % 2 else 'holdout'}" for i in range(8)),
 )
 COHORT = lines(
-    "individual\tpopulation\tsex\tseed\tancestry\tgenerations\tinbreeding\tmeioses",
-    *(f"SYN{i:06d}\tGBR\tfemale\t{i + 7}\t\t8\t0\t6" for i in range(6)),
+    "individual\tpopulation\tsex\tseed\tancestry\tgenerations\tinbreeding\tmeioses\tfamily\t"
+    "father\tmother",
+    *(f"SYN{i:06d}\tGBR\t{'fe' * (i % 2)}male\t{i + 7}\t\t8\t0\t6\tF1\t\t" for i in range(6)),
+    "SYN000006\tGBR\tmale\t17\t\t8\t0\t6\tF1\tSYN000000\tSYN000001",
 )
 HISTORY = lines(
     "step\ttrain_bits\tvalidation_bits", *(f"{i}\t{1 / (i + 1)}\t{1 / (i + 1)}" for i in range(6))

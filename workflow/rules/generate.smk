@@ -2,7 +2,7 @@
 Make the synthetic individuals, their haplotypes and their personal FASTA.
 
 REQUIRED INPUTS   results/models/{panel}/{generator}/{contig}.safetensors
-OUTPUTS           results/synthetic/{panel}/{generator}/cohort.tsv, {contig}.vcf.gz or .bcf,
+OUTPUTS           results/synthetic/{panel}/{generator}/cohort.tsv, cohort.fam of families, {contig}.vcf.gz or .bcf,
                   {contig}.pgen ..., {contig}.consensus.fa.gz, {contig}.ancestry.bed and
                   {contig}.autozygous.bed where individuals are admixed or inbred
 """
@@ -32,6 +32,7 @@ rule make_cohort:
     output:
         cohort=DRAWN,
         provenance=DRAWN.replace(".tsv", ".provenance.json"),
+        pedigree=[DRAWN.replace(".tsv", ".fam")] if settings.cohort.children else [],
     log:
         "logs/make_cohort/{panel}.{generator}.log",
     benchmark:

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 from genoloom.errors import InputError
+from genoloom.formats.atomic import write_beside
 from genoloom.formats.sheets import NONE
 from genoloom.formats.text import text_lines
+from genoloom.panel import Individuals
 
 NAMES = {
     "individual": (
@@ -59,3 +61,26 @@ def read_pedigree(path: str | Path) -> list[tuple[str, str, str]]:
             raise InputError(path, f"line {number}: {len(cells)} columns", expected=expected)
         found.append(tuple("" if cells[i].lower() in NONE else cells[i] for i in at))
     return found
+
+
+def write_pedigree(
+    path: str | Path, individuals: Individuals, parents: list[tuple[str, str]]
+) -> None:
+    """Write a PLINK .fam: family, individual, father, mother, sex (1 male, 2 female), phenotype
+    -9; 0 for what there is not.
+
+    Parameters
+    ----------
+    parents : list of (father, mother)
+        "" for a parent who is not known.
+    """
+    sex_codes = {"male": 1, "female": 2}
+    columns = zip(individuals.family, individuals.id, parents, individuals.sex, strict=True)
+    with write_beside(path) as [part]:
+        part.write_text(
+            "".join(
+                f"{family or 0}\t{name}\t{father or 0}\t{mother or 0}\t"
+                f"{sex_codes.get(sex, 0)}\t-9\n"
+                for family, name, (father, mother), sex in columns
+            )
+        )

@@ -256,6 +256,11 @@ class Evidence(Chain):
         looked for.
         """
         named, found = self.cohort.individuals.id, []
+        if self.cohort.has_families:
+            found.append(
+                "individuals: the cohort has families, and the leak is only known of independent "
+                "individuals; make one with cohort.children: 0"
+            )
         split = read_exact_table(self.split, SPLIT_COLUMNS)
         for contig in self.contigs:
             individuals = read_psam(panel_files(self.panel_prefix(contig))[2])

@@ -18,9 +18,16 @@ from genoloom.formats.pgen import PanelWriter, panel_files
 from genoloom.formats.provenance import Making, record_path
 from genoloom.formats.tracts import write_ancestry, write_autozygous
 from genoloom.formats.vcf_write import index_of, write_variants
-from genoloom.models.haplotype.admixture import copy_autozygous, sample_ancestries
+from genoloom.models.haplotype.admixture import copy_autozygous, inherit, sample_ancestries
 from genoloom.models.haplotype.base import HaplotypeGenerator
-from genoloom.panel import Individuals, Panel, Sites, genetic_positions, own_columns
+from genoloom.panel import (
+    Individuals,
+    Panel,
+    Sites,
+    genetic_positions,
+    haplotype_columns,
+    own_columns,
+)
 from genoloom.ploidy import Ploidy
 from genoloom.seeds import derive_seed
 from genoloom.stages.cohort import read_cohort
@@ -136,13 +143,16 @@ def make_plan(asked: Cohort, sites: Sites, generator: HaplotypeGenerator) -> "Pl
         autozygous=asked.autozygous_tracts(sites.contig, map_cm).moved_to(start)
         if any(asked.inbreeding)
         else None,
+        descent=asked.descent(sites.contig, map_cm, sites.ploidy).moved_to(start)
+        if asked.has_families
+        else None,
     )
 
 
 @dataclass(frozen=True)
 class Plan:
     """What is asked of the generator on one contig: a seed and an ancestry for each haplotype,
-    tracts of copies for each individual.
+    tracts of copies for each individual; and of children which haplotypes they inherit.
 
     Of who is haploid (bool, (n_individuals,)) the first haplotype is drawn, and is listed twice.
     """
@@ -151,16 +161,27 @@ class Plan:
     haploid: np.ndarray
     ancestry: Tracts
     autozygous: Tracts | None
+    descent: Tracts | None
 
     def sample(self, generator: HaplotypeGenerator, low: int, high: int) -> Iterator[np.ndarray]:
         """Yield blocks of the haplotypes [low, high)."""
-        rows = low + own_columns(self.haploid[low // 2 : high // 2])
+        if self.descent is None:
+            return self._draw(generator, np.arange(low // 2, high // 2))
+        descent = self.descent.take(range(low, high))
+        founders = np.unique(np.concatenate(descent.label) // 2)
+        label = [2 * np.searchsorted(founders, rows // 2) + rows % 2 for rows in descent.label]
+        return inherit(self._draw(generator, founders), Tracts(descent.first, label))
+
+    def _draw(self, generator: HaplotypeGenerator, founders: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield blocks of the haplotypes of these individuals, two of each."""
+        own = own_columns(self.haploid[founders])
+        rows = haplotype_columns(founders)[own]
         blocks = sample_ancestries(generator, self.seed[rows], self.ancestry.take(rows))
-        if len(rows) < high - low:
-            drawn = np.searchsorted(rows, np.arange(low, high), side="right") - 1
+        if len(own) < 2 * len(founders):
+            drawn = np.searchsorted(own, np.arange(2 * len(founders)), side="right") - 1
             blocks = (alleles[:, drawn] for alleles in blocks)
         if self.autozygous is not None:
-            blocks = copy_autozygous(blocks, self.autozygous.take(range(low // 2, high // 2)))
+            blocks = copy_autozygous(blocks, self.autozygous.take(founders))
         return blocks
 
     def write_truth(
@@ -172,6 +193,8 @@ class Plan:
             ancestry = ancestry.second_copies_first(self.autozygous)
             written.append(Path(f"{prefix}.autozygous.bed"))
             write_autozygous(written[-1], sites, individuals, self.autozygous, self.haploid)
+        if self.descent is not None:
+            ancestry = self.descent.through(ancestry)
         if ADMIXED in individuals.population:
             written.append(Path(f"{prefix}.ancestry.bed"))
             write_ancestry(written[-1], sites, individuals, ancestry, names, self.haploid)

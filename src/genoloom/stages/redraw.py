@@ -65,6 +65,11 @@ def redraw(
     made = Making("redraw", read | {"cohort": cohort, "split": split})
     torch.set_num_threads(threads)
     asked, rows = read_cohort(cohort), read_table(cohort)
+    if asked.has_families:
+        raise InputError(
+            cohort, "has families, which cannot be redrawn", expected="unrelated individuals",
+            remedy="make it with `genoloom cohort --children 0`",
+        )  # fmt: skip
     contigs = _open(models, panels, split)
     for path, (generator, _, _) in zip(models, contigs, strict=True):
         check_populations(path, asked, generator)

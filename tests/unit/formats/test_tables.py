@@ -21,7 +21,8 @@ INDIVIDUALS = Individuals(
     ["ALICE_SMITH", "b c", 'd"\te'], ["GBR", "GBR", "FIN"], ["female", "male", "unknown"]
 )
 COHORT = (
-    "\t".join(sheet.COLUMNS) + "\nALICE_SMITH\tadmixed\tfemale\t7\tGBR:0.6,FIN:0.6\t8\t0.25\t6\n"
+    "\t".join(sheet.COLUMNS)
+    + "\nALICE_SMITH\tadmixed\tfemale\t7\tGBR:0.6,FIN:0.6\t8\t0.25\t6\t\t\t\n"
 )
 
 
@@ -140,7 +141,7 @@ def test_cohort(tmp_path):
         ("GBR:0.6,FIN:0.6", "GBR:0", "'ancestry' is no list of shares"),
         ("FIN:0.6", "FIN:nan", "'ancestry' is no list of shares"),
         ("\tfemale", "\tF", "'sex' holds another word"),
-        ("\t6\n", "\n", "7 cells"),
+        ("\t6\t", "\t", "10 cells"),
         ("ALICE_SMITH\t", "\t", "an individual without a name"),
         ("ancestry", "x", "has no column 'ancestry'"),
     ],

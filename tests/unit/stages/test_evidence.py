@@ -75,6 +75,12 @@ def test_what_names_real_individuals_is_closed_to_others(finished):
     assert stat.S_IMODE((finished / "results" / MADE).stat().st_mode) != 0o700
 
 
+def test_a_cohort_with_families_is_not_released(tree):
+    evidence = Evidence(tree / "results", "p", NAME, tree / "panels.tsv")
+    evidence.cohort.parents[-1] = tuple(evidence.cohort.individuals.id[:2])
+    assert any("has families" in reason for reason in evidence.reasons(OPTIONS))
+
+
 # another run of a stage than the rest of the chain was made of
 
 

@@ -1,5 +1,5 @@
-"""From haplotypes to individuals: ancestry that changes along the contig, and haplotypes that are
-copies of one another.
+"""From haplotypes to individuals: ancestry that changes along the contig, haplotypes that are
+copies of one another, and those that children inherit.
 
 Without more said, the two haplotypes of an individual are drawn independently from the individual's
 population: random mating within it.
@@ -68,4 +68,14 @@ def copy_autozygous(blocks: Iterator[np.ndarray], autozygous: Tracts) -> Iterato
         same = autozygous.at(start, start + len(alleles)) == 1  # (n, n_individuals)
         second = np.where(same, alleles[:, 0::2], alleles[:, 1::2])
         yield np.stack([alleles[:, 0::2], second], axis=2).reshape(alleles.shape)
+        start += len(alleles)
+
+
+def inherit(blocks: Iterator[np.ndarray], descent: Tracts) -> Iterator[np.ndarray]:
+    """Yield blocks of haplotypes that are copies of others: at each variant of the column of
+    `blocks` that `descent`, one row per haplotype, says.
+    """
+    start = 0
+    for alleles in blocks:
+        yield np.take_along_axis(alleles, descent.at(start, start + len(alleles)), axis=1)
         start += len(alleles)
