@@ -138,7 +138,7 @@ def _judgements(
     for judgement in placed(judged):
         if copying and judgement.kind == "generator":
             judgement.beyond_copying = not any(dominates(mosaic, judgement) for mosaic in copying)
-    return judged
+    return sorted(judged, key=lambda judgement: not judgement.may_leave)  # what may leave first
 
 
 def _parts_of_the_leak(attacks: list[Attack], generator: str) -> dict[str, float | None]:

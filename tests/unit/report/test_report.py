@@ -289,6 +289,18 @@ def test_a_missing_metric_is_not_a_pass():
     ]  # fmt: skip
 
 
+def test_what_may_leave_comes_first():
+    names = ["transformer", "gan"]
+    fidelity = {n: [fidelity_row(n, "generator", "overall", "", "pass")] for n in names}
+    privacy = {
+        n: [attack_row(n, "generator", "worst", 0.5, verdict)]
+        for n, verdict in zip(names, ["fail", "pass"], strict=True)
+    }
+    panel = PanelData("demo", fidelity, privacy, {n: figures() for n in names})
+    judgements = collect([panel], []).data[0].judgements
+    assert [(j.generator, j.may_leave) for j in judgements] == [("gan", True), ("transformer", False)]
+
+
 def test_figures_that_need_phase_leave_out_unphased_generators(results):
     for name in GENERATORS:
         path = results / "validation" / "demo" / name / "figures.json"
