@@ -298,7 +298,10 @@ def test_what_may_leave_comes_first():
     }
     panel = PanelData("demo", fidelity, privacy, {n: figures() for n in names})
     judgements = collect([panel], []).data[0].judgements
-    assert [(j.generator, j.may_leave) for j in judgements] == [("gan", True), ("transformer", False)]
+    assert [(j.generator, j.may_leave) for j in judgements] == [
+        ("gan", True),
+        ("transformer", False),
+    ]
 
 
 def test_figures_that_need_phase_leave_out_unphased_generators(results):
