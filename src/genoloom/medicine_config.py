@@ -41,6 +41,12 @@ class UtilityOptions(FiniteSection):
     traits: Annotated[int, Field(ge=5, le=1000)] = Field(
         40, description="Planted traits, and as many null traits."
     )
+    binary_traits: Annotated[int, Field(ge=0, le=1000)] = Field(
+        10, description="Of these, traits that are scanned as binary ones too; 0 is none."
+    )
+    prevalence: Annotated[float, Field(ge=0.01, le=0.5)] = Field(
+        0.2, description="Of a binary trait."
+    )
     causal: int = Field(10, ge=1, description="Causal sites of a planted trait.")
     heritability: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.5, description="Of a planted trait."

@@ -94,7 +94,9 @@ class TaskFigure(Part):
     task: str
     metric: str
     title: str = Field(description="What the page calls the metric.")
-    method: str = Field(description="What imputed; else empty.")
+    method: str = Field(
+        description="What imputed, or logistic regression of binary traits; else empty."
+    )
     population: str
     bin: str
     panel: str = Field(description="`real`, `synthetic`, `both`, `mosaic` or `model`.")

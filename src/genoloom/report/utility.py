@@ -21,6 +21,7 @@ DATA_COLOURS = {
     **dict(zip(CONTROLS, ("#999999", "#BBBBBB", "#DDDDDD"), strict=True)),
 }  # fmt: skip
 METHODS = {"li_stephens": ("-", "o", "Li-Stephens"), "beagle": ("--", "s", "Beagle")}
+TITLES = {name: title for name, (_, _, title) in METHODS.items()} | {"logistic": "binary traits"}
 
 
 def utility_view(data: DataSet, panel: PanelData, learned: list[str]) -> dict | None:
@@ -58,7 +59,7 @@ def _task_table(tasks: list[TaskFigure], columns: list[str]) -> list[dict]:
     whole = [f for f in tasks if f.population == "all"]
     found: dict[tuple, dict] = {}
     for f in whole:
-        method = f", {METHODS[f.method][2]}" if f.method in METHODS else ""
+        method = f", {TITLES[f.method]}" if f.method in TITLES else ""
         label = f"{f.title}{method}{f', {f.bin}' if f.bin != 'all' else ''}"
         row = found.setdefault((f.metric, f.method, f.bin), {"name": label})
         if f.panel == "synthetic":
@@ -114,8 +115,8 @@ def quantiles(p_values: dict) -> str:
     figure, axes = draw_axes(5.0, 4.3)
     expected = np.array(p_values["expected"])
     order = np.argsort(expected)
-    for kind, line in (("planted", "-"), ("null", ":")):
-        for panel in ("real", "synthetic"):
+    for kind, line in (("planted", "-"), ("null", ":"), ("null, binary", "-.")):
+        for panel in ("real", "synthetic") if kind in p_values else ():
             seen = np.maximum(np.array(p_values[kind][panel])[order], 1e-30)
             axes.plot(
                 -np.log10(expected[order]), -np.log10(seen), line, color=PANEL_COLOURS[panel],

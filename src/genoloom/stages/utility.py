@@ -42,7 +42,7 @@ from genoloom.stages.rephasing import write_genotypes
 from genoloom.stages.trait_architecture import draw_truth
 from genoloom.traits import Causal, Trait, TraitSheet
 from genoloom.utility.ancestry import measure_ancestry
-from genoloom.utility.association import Study, measure_association, measure_scores
+from genoloom.utility.association import Binary, Study, measure_association, measure_scores
 from genoloom.utility.imputation import (
     COMMON,
     Imputer,
@@ -128,7 +128,9 @@ def utility(
     if {"association", "scores"} & set(tasks):
         studies, holdout, causal = _planted(common, comparands, individuals, options, seed)
     if "association" in tasks:
-        found, drawn["p_values"] = measure_association(studies, holdout, causal)
+        number = min(options.binary_traits, options.traits)
+        binary = Binary(number, options.prevalence, options.heritability)
+        found, drawn["p_values"] = measure_association(studies, holdout, causal, binary)
         measures += found
     if "scores" in tasks:
         measures += measure_scores(studies, holdout, groups, options.heritability)

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import chi2
+from scipy.stats import chi2, norm
 from scipy.stats import t as student
 
-from genoloom.popgen.association import linear_scan
+from genoloom.popgen.association import linear_scan, logistic_scan
 from genoloom.utility.measures import ALL, REAL, Measure, quotient
 
 FAMILY = 0.05  # chance of any false hit among the sites that are scanned
@@ -15,6 +15,7 @@ LEVEL = 0.05
 BINS = 2000  # of p-values, for medians
 QUANTILES = 200  # of a figure
 MEDIAN = chi2.isf(0.5, 1)
+LOGISTIC = "logistic"  # method of binary traits; that of the others has no name
 
 
 @dataclass(frozen=True)
@@ -38,14 +39,35 @@ class Study:
     genetic: np.ndarray
 
 
+@dataclass(frozen=True)
+class Binary:
+    """How traits are made binary: the first `number` of them, cases above the normal quantile of
+    `prevalence`; `heritability` says what of the liability is no noise.
+    """
+
+    number: int
+    prevalence: float
+    heritability: float
+
+    def cases(self, liability: np.ndarray) -> np.ndarray:
+        return (liability[: self.number] > norm.isf(self.prevalence)).astype(float)
+
+    def risk(self, genetic: np.ndarray) -> np.ndarray:
+        """Probabilities of being a case."""
+        excess = genetic[: self.number] - norm.isf(self.prevalence)
+        return norm.cdf(excess / np.sqrt(1 - self.heritability))
+
+
 def measure_association(
-    studies: dict[str, Study], holdout: Study, causal: np.ndarray
+    studies: dict[str, Study], holdout: Study, causal: np.ndarray, binary: Binary
 ) -> tuple[list[Measure], dict]:  # fmt: skip
     """Slope of estimated effects against the truth, power, and false positives and lambda of null
-    traits; and quantiles of p-values for a figure.
+    traits; and quantiles of p-values for a figure. Of all traits by linear regression, and of
+    binary ones by logistic regression.
 
     The true effect of a site is that of the genetic value on it, without noise: linkage is part of
-    it. The slope is that of estimates on it, through 0, over all sites, so that none is selected by
+    it. Of a binary trait it is the log odds ratio of the probabilities of being a case. The slope
+    is that of estimates on it, through 0, over all sites, so that none is selected by
     what was found. True effects are those among held-out individuals, whose sampling would bias a
     regression downwards; so those among the training individuals are the instrument: the sum of
     products of estimates and truth over that of both truths (Wald 1940,
@@ -55,34 +77,57 @@ def measure_association(
     ----------
     causal : ndarray of bool, shape (n_traits, n_sites)
     """
+    at = (np.arange(QUANTILES) + 0.5) / QUANTILES
+    at = np.concatenate([10.0 ** -np.arange(5, 2, -0.25), at])
+    measures, drawn = [], {"expected": at.tolist()}
     truth, in_training = (
         linear_scan(study.dosage, study.genetic, study.covariates)[0]
         for study in (holdout, studies[REAL])
     )
-    measures, drawn = [], {}
     for panel, study in studies.items():
         effect, t = linear_scan(study.dosage, study.planted, study.covariates)
         _, t0 = linear_scan(study.dosage, study.null, study.covariates)
         free = study.dosage.shape[1] - 2 - study.covariates.shape[1]
+        p, p0 = (2 * student.sf(np.abs(x), free) for x in (t, t0))
         # sites that do not vary here were not tested
         varies = np.ptp(study.dosage, axis=1) > 0
-        p, p0 = (2 * student.sf(np.abs(x), free) for x in (t, t0))
-        slope = np.stack([np.sum(effect * truth, 1), np.sum(in_training * truth, 1)], axis=1)
-        found = (p < FAMILY / len(truth[0])) & causal
-        power = np.stack([found.sum(axis=1), causal.sum(axis=1)], axis=1)
-        false = np.stack([(p0[:, varies] < LEVEL).sum(axis=1), np.full(len(p0), varies.sum())], 1)
-        counts = np.stack([np.histogram(row, BINS, (0, 1))[0] for row in p0[:, varies]])
-        for metric, units, value in (
-            ("effect_slope", slope, quotient), ("power", power, quotient),
-            ("false_positives", false, quotient), ("null_lambda", counts, lambda_of_counts),
-        ):  # fmt: skip
-            measures.append(Measure("association", metric, panel, units.astype(float), value))
-        at = (np.arange(QUANTILES) + 0.5) / QUANTILES
-        at = np.concatenate([10.0 ** -np.arange(5, 2, -0.25), at])
+        measures += _figures(panel, "", effect, truth, in_training, causal, p, p0[:, varies])
         for name, ps in (("null", p0), ("planted", p)):
             drawn.setdefault(name, {})[panel] = np.quantile(ps[:, varies], at).tolist()
-        drawn["expected"] = at.tolist()
+    if not binary.number:
+        return measures, drawn
+    causal = causal[: binary.number]
+    truth, in_training = (
+        logistic_scan(study.dosage, binary.risk(study.genetic), study.covariates)[0]
+        for study in (holdout, studies[REAL])
+    )
+    for panel, study in studies.items():
+        effect, z = logistic_scan(study.dosage, binary.cases(study.planted), study.covariates)
+        _, z0 = logistic_scan(study.dosage, binary.cases(study.null), study.covariates)
+        p, p0 = (2 * norm.sf(np.abs(x)) for x in (z, z0))
+        tested = (z0 != 0).all(axis=0)
+        measures += _figures(panel, LOGISTIC, effect, truth, in_training, causal, p, p0[:, tested])
+        drawn.setdefault("null, binary", {})[panel] = np.quantile(p0[:, tested], at).tolist()
     return measures, drawn
+
+
+def _figures(
+    panel: str, method: str, effect: np.ndarray, truth: np.ndarray, in_training: np.ndarray,
+    causal: np.ndarray, p: np.ndarray, p0: np.ndarray,
+) -> Iterator[Measure]:  # fmt: skip
+    """From effects and p-values of planted traits, and p-values of null traits at the sites that
+    were tested.
+    """
+    slope = np.stack([np.sum(effect * truth, 1), np.sum(in_training * truth, 1)], axis=1)
+    found = (p < FAMILY / len(truth[0])) & causal
+    power = np.stack([found.sum(axis=1), causal.sum(axis=1)], axis=1)
+    false = np.stack([(p0 < LEVEL).sum(axis=1), np.full(len(p0), p0.shape[1])], axis=1)
+    counts = np.stack([np.histogram(row, BINS, (0, 1))[0] for row in p0])
+    for metric, units, value in (
+        ("effect_slope", slope, quotient), ("power", power, quotient),
+        ("false_positives", false, quotient), ("null_lambda", counts, lambda_of_counts),
+    ):  # fmt: skip
+        yield Measure("association", metric, panel, units.astype(float), value, method=method)
 
 
 def lambda_of_counts(counts: np.ndarray) -> np.ndarray:

@@ -51,12 +51,13 @@ def files(haplotypes, tmp_path_factory):
 def run(files, made, out, *more):
     words = ["utility", "--train", files["train"], "--holdout", files["holdout"], "--samples"]
     words += [files["sheet"], "--synthetic", files[made], "--out", out, "--beagle", "none"]
-    words += ["--traits", 10, "--causal", 5, *more]
+    words += ["--traits", 10, "--binary-traits", 3, "--causal", 5, *more]
     done = click.testing.CliRunner().invoke(genoloom, [str(word) for word in words])
     if isinstance(done.exception, InputError):
         raise done.exception
     assert done.exit_code == 0, done.output
-    return {(r["metric"], r["population"], r["bin"], r["panel"]): r for r in read_table(out)}
+    rows = [r for r in read_table(out) if r["method"] != "logistic"]
+    return {(r["metric"], r["population"], r["bin"], r["panel"]): r for r in rows}
 
 
 def test_table_and_figures(files, tmp_path):
@@ -84,6 +85,8 @@ def test_table_and_figures(files, tmp_path):
     assert (drawn["individuals"], drawn["sites"], drawn["options"]["traits"]) == (N, SITES, 10)
     assert len(drawn["p_values"]["null"]["synthetic"]) == len(drawn["p_values"]["expected"])
     assert (tmp_path / "f.provenance.json").exists()
+    binary = {r["metric"] for r in read_table(tmp_path / "f.tsv") if r["method"] == "logistic"}
+    assert binary == {"effect_slope", "power", "false_positives", "null_lambda"}
 
 
 def test_one_task_at_some_of_the_sites(files, tmp_path):

@@ -7,19 +7,20 @@ import numpy as np
 import pytest
 from helpers import founder_mosaic, make_sites
 from scipy.stats import chi2, linregress
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import balanced_accuracy_score, recall_score
 
 from genoloom.formats.pgen import PanelWriter
 from genoloom.models.haplotype.imputation import Imputation
 from genoloom.panel import Individuals
-from genoloom.popgen.association import linear_scan
+from genoloom.popgen.association import linear_scan, logistic_scan
 from genoloom.popgen.frequencies import BIN_NAMES, frequency_bin, minor_frequency
 from genoloom.popgen.imputation import impute
 from genoloom.utility import imputation
 from genoloom.utility.ancestry import measure_ancestry
 from genoloom.utility.association import (
     BINS,
+    Binary,
     Study,
     lambda_of_counts,
     measure_association,
@@ -97,29 +98,85 @@ def test_linear_scan_is_least_squares():
     assert (effect[1, 2], t[1, 2]) == pytest.approx((solved[0], solved[0] / error))
 
 
-@pytest.mark.skipif(shutil.which("plink2") is None, reason="plink2 is not installed")
-def test_linear_scan_agrees_with_plink2(tmp_path):
-    rng = np.random.default_rng(4)
+def test_logistic_scan_is_maximum_likelihood():
+    rng = np.random.default_rng(31)
+    dosage = rng.integers(0, 3, (6, 300)).astype(np.float32)
+    dosage[5] = 1  # does not vary
+    covariates = rng.standard_normal((300, 2))
+    cases = (rng.random((3, 300)) < 1 / (1 + np.exp(1 - dosage[0] - covariates[:, 0]))).astype(
+        float
+    )
+    cases[1] = dosage[1] > 0  # told without error: no finite estimate
+    cases[2] = 1
+    effect, z = logistic_scan(dosage, cases, covariates)
+    for v in range(5):
+        design = np.column_stack([dosage[v], covariates])
+        model = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000).fit(design, cases[0])
+        p = model.predict_proba(design)[:, 1]
+        full = np.column_stack([design, np.ones(300)])
+        error = np.sqrt(np.linalg.inv(full.T * (p * (1 - p)) @ full)[0, 0])
+        assert effect[0, v] == pytest.approx(model.coef_[0, 0], abs=1e-5)
+        assert z[0, v] == pytest.approx(model.coef_[0, 0] / error, abs=1e-4)
+    assert (effect[1, 1], z[1, 1]) == (0, 0)
+    assert not effect[2].any()
+    assert not effect[:, 5].any()
+    # a probability of one half is half a case and half a control
+    twice = np.tile(dosage, 2), np.tile(covariates, (2, 1))
+    both = np.concatenate([cases[0], np.ones(300)])[None]
+    found = logistic_scan(twice[0], both, twice[1])[0]
+    shared = logistic_scan(dosage, (cases[:1] + 1) / 2, covariates)[0]
+    np.testing.assert_allclose(found, shared, atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def for_plink2(tmp_path_factory):
+    """A panel, a quantitative and a binary trait with covariates, and a function that scans."""
+    folder, rng = tmp_path_factory.mktemp("plink2"), np.random.default_rng(4)
     alleles = founder_mosaic(40, 240, rng)
     alleles = alleles[(alleles.mean(axis=1) > 0.05) & (alleles.mean(axis=1) < 0.95)]
     individuals = Individuals([f"P{i}" for i in range(120)], ["A"] * 120, ["unknown"] * 120)
-    with PanelWriter(tmp_path / "p", individuals, "20", 10**6) as writer:
+    with PanelWriter(folder / "p", individuals, "20", 10**6) as writer:
         writer.append(make_sites(len(alleles)), alleles)
     covariates, trait = rng.standard_normal((120, 2)), rng.standard_normal(120)
-    lines = (f"P{i}\t{trait[i]:.9g}\t{a:.9g}\t{b:.9g}\n" for i, (a, b) in enumerate(covariates))
-    (tmp_path / "t").write_text("#IID\ttrait\tC1\tC2\n" + "".join(lines))
-    command = (
-        "plink2 --threads 1 --pfile p vzs --pheno t --pheno-name trait --covar t "
-        "--covar-name C1,C2 --glm hide-covar omit-ref cols=+beta --out scan"
+    cases = (trait > 0.5).astype(float)
+    values = zip(trait, cases, covariates, strict=True)
+    lines = (
+        f"P{i}\t{y:.9g}\t{c + 1:.0f}\t{a:.9g}\t{b:.9g}\n" for i, (y, c, (a, b)) in enumerate(values)
     )
-    done = subprocess.run(command.split(), cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    table = [line.split() for line in (tmp_path / "scan.trait.glm.linear").read_text().split("\n")]
-    beta, t = (table[0].index(name) for name in ("BETA", "T_STAT"))
-    found = np.array([[float(row[beta]), float(row[t])] for row in table[1:] if row])
-    dosage = alleles[:, 0::2] + alleles[:, 1::2]
+    (folder / "t").write_text("#IID\ttrait\tcase\tC1\tC2\n" + "".join(lines))
+
+    def scan(trait, kind, *statistics):
+        command = (
+            f"plink2 --threads 1 --pfile p vzs --pheno t --pheno-name {trait} --covar t "
+            "--covar-name C1,C2 --glm hide-covar omit-ref cols=+beta,-orbeta --out scan"
+        )
+        command = command.replace(
+            "omit-ref", "omit-ref no-firth" if kind == "logistic" else "omit-ref"
+        )
+        done = subprocess.run(command.split(), cwd=folder, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        text = (folder / f"scan.{trait}.glm.{kind}").read_text()
+        table = [line.split() for line in text.split("\n")]
+        at = [table[0].index(name) for name in ("BETA", *statistics)]
+        return np.array([[float(row[i]) for i in at] for row in table[1:] if row])
+
+    return scan, alleles[:, 0::2] + alleles[:, 1::2], trait, cases, covariates
+
+
+@pytest.mark.skipif(shutil.which("plink2") is None, reason="plink2 is not installed")
+def test_linear_scan_agrees_with_plink2(for_plink2):
+    scan, dosage, trait, _, covariates = for_plink2
     effect, own = linear_scan(dosage, trait[None], covariates)
+    found = scan("trait", "linear", "T_STAT")
     np.testing.assert_allclose(np.stack([effect[0], own[0]], axis=1), found, rtol=1e-4)
+
+
+@pytest.mark.skipif(shutil.which("plink2") is None, reason="plink2 is not installed")
+def test_logistic_scan_agrees_with_plink2(for_plink2):
+    scan, dosage, _, cases, covariates = for_plink2
+    effect, own = logistic_scan(dosage, cases[None], covariates)
+    found = scan("case", "logistic", "Z_STAT")
+    np.testing.assert_allclose(np.stack([effect[0], own[0]], axis=1), found, rtol=1e-3, atol=1e-5)
 
 
 def test_lambda_of_known_inflation():
@@ -168,7 +225,8 @@ def test_association_of_real_and_of_independent_haplotypes(panels):
     effect = rng.standard_normal((20, len(held))) * (rng.random((20, len(held))) < 0.1)
     studies = {p: study(x, rng, effect, 60) for p, x in own.items()}
     studies["mosaic"] = study(independent, rng, effect, 60)
-    measures, drawn = measure_association(studies, study(held, rng, effect), effect != 0)
+    held_out, nothing = study(held, rng, effect), Binary(0, 0.5, 0.5)
+    measures, drawn = measure_association(studies, held_out, effect != 0, nothing)
     found = {(m.panel, m.metric): value(m) for m in measures}
     for panel in own:
         assert found[panel, "effect_slope"] == pytest.approx(1, abs=0.1)
@@ -185,6 +243,33 @@ def test_association_of_real_and_of_independent_haplotypes(panels):
     assert scores["synthetic", "all"] == pytest.approx(scores["real", "all"], abs=0.1)
     assert scores["mosaic", "all"] < scores["real", "all"] - 0.05
     assert 0.2 < scores["real", "A"] < 1
+
+
+def test_association_of_binary_traits(panels):
+    own, held, independent = panels
+    rng = np.random.default_rng(17)
+    effect = rng.standard_normal((10, len(held))) * (rng.random((10, len(held))) < 0.1)
+    effect /= np.sqrt(2) * (effect @ (held[:, 0::2] + held[:, 1::2])).std(axis=1, keepdims=True)
+    studies = {p: study(x, rng, effect, 10) for p, x in own.items()}
+    studies["mosaic"] = study(independent, rng, effect, 10)
+    held_out = study(held, rng, effect)
+    for one in (*studies.values(), held_out):  # liabilities of mean 0, as the stage makes them
+        mean = effect @ (held[:, 0::2] + held[:, 1::2]).mean(axis=1)
+        one.planted[:] -= mean[:, None]
+        one.genetic[:] -= mean[:, None]
+    binary = Binary(8, 0.3, 0.5)
+    assert binary.cases(held_out.planted).mean() == pytest.approx(0.3, abs=0.05)
+    assert binary.risk(held_out.genetic).mean() == pytest.approx(0.3, abs=0.05)
+    measures, drawn = measure_association(studies, held_out, effect != 0, binary)
+    found = {(m.panel, m.metric): value(m) for m in measures if m.method == "logistic"}
+    for panel in own:
+        assert found[panel, "effect_slope"] == pytest.approx(1, abs=0.2)
+    assert found["mosaic", "effect_slope"] < 0.6
+    for panel in studies:
+        assert found[panel, "false_positives"] == pytest.approx(0.05, abs=0.03)
+        assert found[panel, "null_lambda"] == pytest.approx(1, abs=0.25)
+    assert len(drawn["null, binary"]["real"]) == len(drawn["expected"])
+    assert {len(m.units) for m in measures if m.method == "logistic"} == {8}
 
 
 def window(panels, held):
