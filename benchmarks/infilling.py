@@ -48,7 +48,7 @@ def main() -> None:
         format="%(asctime)s %(message)s",
     )
     torch.set_num_threads(1)
-    options = SequenceOptions(holdout=0.2, shared_kmer=20, reverse_complement=False)
+    options = SequenceOptions(holdout=0.2, shared_kmer=20, stranded=True)
     prepare_sequences(
         source=arguments.data / SOURCE, regions=None, out=arguments.out, options=options, seed=1
     )

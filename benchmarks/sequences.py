@@ -60,7 +60,7 @@ log = logging.getLogger("benchmark")
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_KMER, HOLDOUT, VALIDATION_FRACTION = 20, 0.2, 0.1
 RESAMPLES, ALIGNED = 1000, 300
-ORIENTED = {"reverse_complement": False}
+ORIENTED = {"stranded": True}
 ECOLI = "sequences/ecoli_mpra_165bp_expression.csv"
 CHR20 = ROOT / "resources/demo/GRCh37.chr20_1-2Mb.fa.gz"
 CHUNKS = {"split": "chunks", "max_leakage": 1.0}
@@ -213,7 +213,7 @@ def benchmark(name: str, arguments: argparse.Namespace) -> None:
                 )
                 made = read_set(fasta)
                 made = SequenceSet(
-                    made.name, made.bases, made.length, made.label, made.cluster, train.both_strands
+                    made.name, made.bases, made.length, made.label, made.cluster, train.stranded
                 )
                 print(f"    {n} samples: {samples_text(made, unseen, train)}", flush=True)
                 if len(set(train.label)) > 1 and generator == "transformer":
@@ -383,7 +383,7 @@ def untrained(kmer_size: int = 1) -> TransformerGenerator:
         np.zeros(rows, dtype=np.int64),
     )
     data = TrainingSequences(
-        bases, np.full(rows, T), nothing, [""], np.arange(rows) % 4 == 0, np.arange(rows), True
+        bases, np.full(rows, T), nothing, [""], np.arange(rows) % 4 == 0, np.arange(rows), False
     )
     model = TransformerGenerator(
         SequenceTransformerOptions(steps=1, evaluate_every=1, kmer_size=kmer_size)
@@ -461,7 +461,7 @@ def print_guidance(
         )
         made = read_set(fasta)
         made = SequenceSet(
-            made.name, made.bases, made.length, made.label, made.cluster, train.both_strands
+            made.name, made.bases, made.length, made.label, made.cluster, train.stranded
         )
         scores = label_scores(made, train, holdout, len(holdout) // 2, 1)
         fidelity, transfer, gc = (

@@ -82,11 +82,11 @@ def make_sequences(name: str):
     n, length = 32, np.full(32, BASES)
     bases, label = rng.integers(0, 4, (n, BASES), dtype=np.uint8), np.arange(n) % 2
     data = TrainingSequences(
-        bases, length, label, ["a+x", "b+y"], np.arange(n) >= 24, np.arange(n), False
+        bases, length, label, ["a+x", "b+y"], np.arange(n) >= 24, np.arange(n), True
     )
     generator = fit(sequence.generator_class(name)(options_of("sequences", name)), data)
     if name == "transformer":  # as where there were enough sequences to train one
-        generator.reader = LabelClassifier(2, False)
+        generator.reader = LabelClassifier(2, True)
         generator.reader.longest, generator.reader.mix = np.array([BASES]), np.full((1, 2), 0.5)
     arrays, words = generator.state()
     shapes = {

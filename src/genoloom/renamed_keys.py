@@ -21,6 +21,8 @@ RENAMED = {
     "train.copying_network.codes": "train.copying_network.vocabulary_size",
     "train.copying_network.code_carriers": "train.copying_network.min_token_carriers",
     "train.hmm.block": "train.hmm.block_size",
+    "sequences.reverse_complement": "sequences.stranded",  # which is its opposite
+    "validate_sequences.strands": "validate_sequences.stranded",
     "train_sequences.transformer.infill": "train_sequences.transformer.fim_rate",
     "train_sequences.transformer.token_bases": "train_sequences.transformer.kmer_size",
     "consensus.people": "consensus.individuals",

@@ -23,8 +23,9 @@ class SequenceOptions(Section):
         0.0, description="Drop windows with a larger share of bases other than A, C, G, T."
     )
     min_length: int = Field(50, ge=1, description="Drop shorter sequences.")
-    reverse_complement: bool = Field(
-        True, description="Train on both strands; false for oriented sets such as promoters."
+    stranded: bool = Field(
+        False,
+        description="Oriented sequences, such as promoters: the other strand is no example.",
     )
     holdout: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.3, description="Share of the sequences held out."
@@ -231,10 +232,10 @@ class ValidateSequencesOptions(Section):
     max_compared: int = Field(
         500, ge=10, description="Sequences aligned for the nearest-identity figures."
     )
-    strands: Literal["file", "one", "both"] = Field(
-        "file",
-        description="Whether the other strand counts as well; 'file' asks the headers "
-        "(strands=one), and counts both without.",
+    stranded: bool | None = Field(
+        None,
+        description="Oriented sequences: the other strand does not count. null takes what the "
+        "headers say (stranded=true), and counts both strands where they say nothing.",
     )
     motifs: str = Field(
         "",

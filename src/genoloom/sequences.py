@@ -162,8 +162,8 @@ class SequenceSet:
         "" where there is none.
     cluster : ndarray, int64, shape (n_sequences,)
         Sequences of one cluster are homologous, overlap or are neighbours.
-    both_strands : bool
-        Whether the other strand is as good an example; false for oriented sets such as promoters.
+    stranded : bool
+        Oriented sequences, such as promoters: the other strand is no example.
     """
 
     name: list[str]
@@ -171,7 +171,7 @@ class SequenceSet:
     length: np.ndarray
     label: list[str]
     cluster: np.ndarray
-    both_strands: bool = True
+    stranded: bool = False
 
     def __len__(self) -> int:
         return len(self.name)
@@ -190,7 +190,7 @@ class SequenceSet:
 
 
 def join(first: SequenceSet, second: SequenceSet) -> SequenceSet:
-    """The sequences of both; strands are those of the first."""
+    """The sequences of both; stranded as the first."""
     width = max(first.bases.shape[1], second.bases.shape[1])
     wide = [
         np.pad(s.bases, ((0, 0), (0, width - s.bases.shape[1])), constant_values=OTHER)
@@ -222,7 +222,7 @@ def canaries(like: SequenceSet, n: int, rng: np.random.Generator) -> SequenceSet
     first = int(like.cluster.max(initial=-1)) + 1
     names = [f"{CANARY}{i + 1:04d}" for i in range(n)]
     return SequenceSet(
-        names, bases, length, [like.label[i] for i in rows], first + np.arange(n), like.both_strands
+        names, bases, length, [like.label[i] for i in rows], first + np.arange(n), like.stranded
     )
 
 

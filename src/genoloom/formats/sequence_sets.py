@@ -2,7 +2,7 @@
 writes.
 
 Kept in a FASTA header, after the name, as `key=value` words: `label`, and in sets of our own
-`cluster` and `strands`.
+`cluster` and `stranded`.
 """
 
 import re
@@ -292,41 +292,48 @@ def write_fasta(path: str | Path, records: Iterable[tuple[str, str]]) -> None:
 
 
 def write_set(path: str | Path, sequences: SequenceSet) -> None:
-    """A sequence set as FASTA; label, cluster and strands are in the headers, so the file is all
+    """A sequence set as FASTA; label, cluster and stranded are in the headers, so the file is all
     that training needs.
     """
     write_fasta(path, _set_records(sequences))
 
 
 def _set_records(sequences: SequenceSet) -> Iterator[tuple[str, str]]:
-    strands = "both" if sequences.both_strands else "one"
+    stranded = str(sequences.stranded).lower()
     for i, name in enumerate(sequences.name):
         label = f" label={sequences.label[i]}" if sequences.label[i] else ""
-        header = f"{name}{label} cluster={sequences.cluster[i]} strands={strands}"
+        header = f"{name}{label} cluster={sequences.cluster[i]} stranded={stranded}"
         yield header, decode(sequences.bases[i, : sequences.length[i]])
 
 
 def read_set(path: str | Path) -> SequenceSet:
     """A sequence set from `write_set`, or any file of sequences.
 
-    Without `cluster` in the headers each sequence is its own cluster; without `strands` both
+    Without `cluster` in the headers each sequence is its own cluster; without `stranded` both
     strands count.
 
     Raises
     ------
     InputError
-        As `read_records`; or an empty sequence, a cluster that is no number, or a mix of strands.
+        As `read_records`; or an empty sequence, a cluster that is no number, or a mix of `stranded`.
     """
     records = list(read_records(path))
     empty = next((number for number, r in enumerate(records, 1) if len(r.bases) == 0), None)
     if empty is not None:
         raise InputError(path, f"sequence {empty} is empty")
-    strands = {r.tags.get("strands", "both") for r in records}
-    if strands not in ({"both"}, {"one"}):
+    if any("strands" in r.tags for r in records):
         raise InputError(
             path,
-            "headers differ in strands=, or have another word there",
-            expected="strands=both or strands=one in all headers",
+            "headers have strands=, as an earlier version wrote it",
+            expected="stranded=true or stranded=false",
+            remedy="prepare the set again with `genoloom sequences prepare`",
+        )
+    stranded = {r.tags.get("stranded", "false") for r in records}
+    if stranded not in ({"true"}, {"false"}):
+        raise InputError(
+            path,
+            "headers differ in stranded=, or have another word there",
+            expected="stranded=true or stranded=false in all headers",
         )
     check_lengths(path, [len(r.bases) for r in records])
     bases, length = pad([r.bases for r in records])
@@ -339,5 +346,5 @@ def read_set(path: str | Path) -> SequenceSet:
     cluster = np.array(clusters, dtype=np.int64)
     labels = [r.tags.get("label", "") for r in records]
     return SequenceSet(
-        [r.name for r in records], bases, length, labels, cluster, strands == {"both"}
+        [r.name for r in records], bases, length, labels, cluster, stranded == {"true"}
     )

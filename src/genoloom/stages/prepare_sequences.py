@@ -116,7 +116,7 @@ def prepare_sequences(
     labels, edges = _binned_columns(
         pieces.label, options.label_column.split(","), ~held_out, options.bins
     )
-    sequences = SequenceSet(pieces.name, bases, length, labels, cluster, options.reverse_complement)
+    sequences = SequenceSet(pieces.name, bases, length, labels, cluster, options.stranded)
     train, holdout = sequences.take(~held_out), sequences.take(held_out & kept)
     if not len(train) or not len(holdout):
         raise InputError(
@@ -353,7 +353,7 @@ def _summary(
         },
         "shortest": int(min(train.length.min(), holdout.length.min())),
         "longest": int(max(train.length.max(), holdout.length.max())),
-        "both_strands": options.reverse_complement,
+        "stranded": options.stranded,
         "exact_duplicates": exact,
         "reverse_complement_duplicates": reverse,
         "split": method,

@@ -48,7 +48,7 @@ def training_sequences(path: Path, validation_fraction: float, seed: int) -> Tra
         label_names=names,
         validation=validation,
         cluster=sequences.cluster,
-        reverse_complement=sequences.both_strands,
+        stranded=sequences.stranded,
     )
 
 
@@ -70,7 +70,7 @@ def train_sequences(
     Parameters
     ----------
     train : Path
-        `train.fa.gz` of a set; its headers hold label, cluster and strands.
+        `train.fa.gz` of a set; its headers hold label, cluster and `stranded`.
     model, history : Path
         Outputs: .safetensors (with a .json alongside) and a TSV.
     state : Path
@@ -129,7 +129,7 @@ def train_sequences(
 
 def _digest(data: TrainingSequences) -> str:
     """SHA-256 over all that a generator sees."""
-    h = hashlib.sha256(json.dumps([data.label_names, data.reverse_complement]).encode())
+    h = hashlib.sha256(json.dumps([data.label_names, data.stranded]).encode())
     for values in (data.bases, data.length, data.label, data.validation, data.cluster):
         h.update(np.ascontiguousarray(values).tobytes())
     return h.hexdigest()

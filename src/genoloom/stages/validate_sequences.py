@@ -62,7 +62,7 @@ def validate_sequences(
     Parameters
     ----------
     synthetic, holdout : Path
-        FASTA, tables or text; clusters and strands are taken from the headers of real sequences,
+        FASTA, tables or text; clusters and `stranded` are taken from the headers of real sequences,
         where these have them.
     train : Path or None
         The real sequences that the generator learnt from. Without it the reference is that of one
@@ -88,7 +88,7 @@ def validate_sequences(
                 f"holds {len(sequences)} sequences",
                 expected=f"at least {FEWEST}" if train else f"at least {2 * FEWEST}",
             )
-    made = replace(made, both_strands=fitted.both_strands)
+    made = replace(made, stranded=fitted.stranded)
     planted = is_canary(fitted)
     fitted, planted = fitted.take(~planted), fitted.take(planted)
     weights = read_weights(options.guidance_sweep)
@@ -131,11 +131,7 @@ def validate_sequences(
 
 def _read(path: Path, options: ValidateSequencesOptions) -> SequenceSet:
     sequences = read_set(path)
-    return (
-        sequences
-        if options.strands == "file"
-        else replace(sequences, both_strands=options.strands == "both")
-    )
+    return sequences if options.stranded is None else replace(sequences, stranded=options.stranded)
 
 
 def _halves(real: SequenceSet, seed: int) -> tuple[SequenceSet, SequenceSet]:
@@ -240,7 +236,7 @@ def _guidance(
     for weight in weights:
         bases = generator.sample(request, Sampling(guidance=weight))
         made[weight] = SequenceSet(
-            names, bases, request.length, label, np.arange(n), holdout.both_strands
+            names, bases, request.length, label, np.arange(n), holdout.stranded
         )
         log.info("%s: drew %d sequences with guidance %g", generator.name, n, weight)
     curve = guidance_curve(made, holdout, n, derive_seed(seed, "guidance"))

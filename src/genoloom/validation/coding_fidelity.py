@@ -65,7 +65,7 @@ def longest_orfs(sequences: SequenceSet) -> np.ndarray:
     (n,).
     """
     strands = [sequences.bases]
-    if sequences.both_strands:
+    if not sequences.stranded:
         strands.append(reverse_complement(sequences.bases, sequences.length))
     return np.max(
         [_longest(in_frame(bases, frame)) for bases in strands for frame in range(3)], axis=0

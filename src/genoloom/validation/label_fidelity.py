@@ -174,7 +174,7 @@ def _network(
         length,
         torch.from_numpy(label[:n]),
         nn.functional.cross_entropy,
-        sequences.both_strands,
+        sequences.stranded,
         seed,
     )
     return model
@@ -183,9 +183,7 @@ def _network(
 def _read(model: SequenceClassifier, sequences: SequenceSet) -> np.ndarray:
     """Label probabilities, float64 (n, n_labels)."""
     return softmax(
-        classify(model, sequences.bases, sequences.length, sequences.both_strands).astype(
-            np.float64
-        ),
+        classify(model, sequences.bases, sequences.length, sequences.stranded).astype(np.float64),
         axis=1,
     )
 

@@ -141,7 +141,7 @@ def find(motif: Motif, sequences: SequenceSet) -> Hits:
     ):
         text = decode(bases[:length])
         found = motif.places(text)
-        if sequences.both_strands:
+        if not sequences.stranded:
             back = motif.places(str(Seq(text).reverse_complement()))
             found = sorted({*found, *(length - place - motif.width for place in back)})
         rows += [i] * len(found)
@@ -149,7 +149,7 @@ def find(motif: Motif, sequences: SequenceSet) -> Hits:
     return Hits(np.array(rows, dtype=np.int64), np.array(places, dtype=np.int64), len(sequences))
 
 
-def spacing(first: Motif, second: Motif, a: Hits, b: Hits, both_strands: bool) -> np.ndarray:
+def spacing(first: Motif, second: Motif, a: Hits, b: Hits, stranded: bool) -> np.ndarray:
     """Bases between the centres of two motifs in each sequence that has both, float64
     (n_with_both,).
 
@@ -163,7 +163,7 @@ def spacing(first: Motif, second: Motif, a: Hits, b: Hits, both_strands: bool) -
             a.place[a.row == row] + first.width / 2
         )[:, None]
         found.append(apart.flat[np.abs(apart).argmin()])
-    return np.abs(found) if both_strands else np.array(found, dtype=float)
+    return np.array(found, dtype=float) if stranded else np.abs(found)
 
 
 def motif_figures(
@@ -188,7 +188,7 @@ def motif_figures(
         rows.append(
             Figure(f"motif_content:{motif.name}", "level", made.share, real.share, error, made.n)
         )
-        if not holdout.both_strands and len(real.row):
+        if holdout.stranded and len(real.row):
             usual = real.usual_place()
             near, reference = made.share_near(usual), real.share_near(usual)
             error = share_error(near, reference, made.n, real.n)
@@ -222,7 +222,7 @@ def spacing_figures(
         if id(sequences) not in known:
             known[id(sequences)] = sequences, [find(motif, sequences) for motif in given]
         hits = known[id(sequences)][1]
-        return spacing(*(given[i] for i in pair), *(hits[i] for i in pair), sequences.both_strands)
+        return spacing(*(given[i] for i in pair), *(hits[i] for i in pair), sequences.stranded)
 
     def score(pair: tuple[int, int], a: SequenceSet, b: SequenceSet) -> float:
         found = [spacings(pair, x) for x in (a, b)]

@@ -25,7 +25,7 @@ def cnn_auc(a: SequenceSet, b: SequenceSet, seed: int) -> float:
     x = np.concatenate(
         [np.pad(s.bases, ((0, 0), (0, T - s.bases.shape[1])), constant_values=4) for s in (a, b)]
     )
-    length, strands = np.concatenate([a.length, b.length]), b.both_strands
+    length = np.concatenate([a.length, b.length])
     label = np.repeat([0, 1], [len(a), len(b)])
     groups = np.concatenate([a.cluster, b.cluster + a.cluster.max() + 1])
     folds = StratifiedGroupKFold(
@@ -42,10 +42,10 @@ def cnn_auc(a: SequenceSet, b: SequenceSet, seed: int) -> float:
             length[train],
             target[train],
             loss,
-            strands,
+            b.stranded,
             derive_seed(seed, "cnn", f),
         )
-        scores[test] = classify(model, x[test], length[test], strands)[:, 0]
+        scores[test] = classify(model, x[test], length[test], b.stranded)[:, 0]
         # folds are scored by networks of their own: compare ranks, not raw outputs
         scores[test] = (np.argsort(np.argsort(scores[test])) + 0.5) / len(test)
     return float(roc_auc_score(label, scores))

@@ -146,7 +146,7 @@ class Comparison:
             "kmer6_auc", "accuracy", lambda a, b: kmer_auc(a, b, auc_seed), CLASSIFIER_PERMUTATIONS
         )
         rows += [auc, self._network()]
-        if self.train.both_strands:
+        if not self.train.stranded:
             values = [strand_asymmetry(synthetic) for synthetic, _, _ in self.samples]
             references = [strand_asymmetry(train) for _, train, _ in self.samples]
             rows.append(summarised("strand_asymmetry", "distance", values, references, self.size))
@@ -297,7 +297,7 @@ class Comparison:
             name: np.histogram(self.identity[name], IDENTITY_EDGES)[0].tolist()
             for name in self.queries
         }
-        aligned = not self.train.both_strands and len(np.unique(self.holdout.length)) == 1
+        aligned = self.train.stranded and len(np.unique(self.holdout.length)) == 1
         places = (
             {"places": {name: base_shares(s.bases).tolist() for name, s in sets.items()}}
             if aligned

@@ -1,5 +1,7 @@
 """Numbers of a set of sequences, and distances between two: composition, kinship, copies."""
 
+from dataclasses import replace
+
 import edlib
 import numpy as np
 from scipy import sparse, stats
@@ -32,7 +34,7 @@ def gc_content(bases: np.ndarray) -> np.ndarray:
 def kmer_spectrum(sequences: SequenceSet, k: int) -> np.ndarray:
     """Counts of all k-mers, of both strands where these are equivalent; float64 (4**k,)."""
     counts = kmer_counts(sequences.bases, k).astype(float)
-    return counts + counts[reverse_complement_kmers(k)] if sequences.both_strands else counts
+    return counts if sequences.stranded else counts + counts[reverse_complement_kmers(k)]
 
 
 def kmer_distance(a: SequenceSet, b: SequenceSet, k: int) -> float:
@@ -68,7 +70,7 @@ def kmer_table(sequences: SequenceSet, k: int) -> sparse.csr_array:
     """Counts of each sequence's k-mers, canonical where both strands are equivalent; float32 (n,
     4**k).
     """
-    codes = kmers(sequences.bases, k, canonical=sequences.both_strands)
+    codes = kmers(sequences.bases, k, canonical=not sequences.stranded)
     row, column = np.nonzero(codes != NO_KMER)
     ones = np.ones(len(row), dtype=np.float32)
     table = sparse.coo_array(
@@ -99,7 +101,7 @@ def nearest_identity(queries: SequenceSet, targets: SequenceSet) -> np.ndarray:
     `CANDIDATES` targets that share most 8-mers with the query, of both strands where these are
     equivalent.
     """
-    if targets.both_strands:
+    if not targets.stranded:
         targets = _with_other_strand(targets)
     shared = (_one_strand_table(queries) @ _one_strand_table(targets).T).toarray()
     n = min(CANDIDATES, len(targets))
@@ -122,10 +124,7 @@ def _with_other_strand(sequences: SequenceSet) -> SequenceSet:
 
 
 def _one_strand_table(sequences: SequenceSet) -> sparse.csr_array:
-    single = SequenceSet(
-        sequences.name, sequences.bases, sequences.length, sequences.label, sequences.cluster, False
-    )
-    table = kmer_table(single, SEED_K)
+    table = kmer_table(replace(sequences, stranded=True), SEED_K)
     table.data[:] = np.minimum(table.data, 2)  # a low-complexity run is no sign of kinship
     return table
 
@@ -136,7 +135,7 @@ def longest_shared(queries: SequenceSet, targets: SequenceSet) -> np.ndarray:
     Binary search over the length, with 64-bit polynomial hashes; both strands where these are
     equivalent.
     """
-    if targets.both_strands:
+    if not targets.stranded:
         targets = _with_other_strand(targets)
     mine, theirs = _prefix_hashes(queries.bases), _prefix_hashes(targets.bases)
     low, high = np.zeros(len(queries), dtype=np.int64), queries.length.copy()
@@ -179,7 +178,7 @@ def copies(queries: SequenceSet, targets: SequenceSet) -> np.ndarray:
     """Which queries are equal to a target, on either strand where these are equivalent; bool
     (n,).
     """
-    if targets.both_strands:
+    if not targets.stranded:
         targets = _with_other_strand(targets)
     known = fingerprints(targets.bases, targets.length)
     return np.isin(fingerprints(queries.bases, queries.length), known)

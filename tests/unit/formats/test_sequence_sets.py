@@ -180,17 +180,33 @@ def test_a_set_comes_back_as_it_was_and_other_tools_read_it(tmp_path, name):
         length,
         ["", "x", "y", ""],
         np.array([3, 3, 1, 0]),
-        both_strands=False,
+        stranded=True,
     )
     write_set(tmp_path / name, one)
     other = read_set(tmp_path / name)
-    assert (other.name, other.label, other.both_strands) == (one.name, one.label, False)
+    assert (other.name, other.label, other.stranded) == (one.name, one.label, True)
     for a, b in ((other.bases, bases), (other.length, length), (other.cluster, one.cluster)):
         np.testing.assert_array_equal(a, b)
     with pysam.FastxFile(str(tmp_path / name)) as handle:
         assert [r.sequence for r in handle] == [
             decode(row[:n]) for row, n in zip(bases, length, strict=True)
         ]
+
+
+@pytest.mark.parametrize(
+    ("headers", "found"),
+    [
+        (("strands=one", "strands=one"), "an earlier version"),
+        (("stranded=true", "stranded=false"), "headers differ in stranded="),
+        (("stranded=true", ""), "headers differ in stranded="),
+        (("stranded=yes", "stranded=yes"), "another word"),
+    ],
+)
+def test_whether_a_set_is_stranded_is_the_same_in_all_headers(tmp_path, headers, found):
+    path = tmp_path / "x.fa"
+    write_fasta(path, [(f"s{i} {words}", "ACGT") for i, words in enumerate(headers)])
+    with pytest.raises(InputError, match=found):
+        read_set(path)
 
 
 def test_a_failed_write_leaves_nothing(tmp_path):
@@ -207,6 +223,6 @@ def test_sets_of_others_have_a_cluster_a_sequence(tmp_path):
     path = tmp_path / "x.fa"
     write_fasta(path, [("a", "ACGT"), ("b", "AC")])
     found = read_set(path)
-    assert found.both_strands
+    assert not found.stranded
     assert found.cluster.tolist() == [0, 1]
     assert [r.id for r in SeqIO.parse(path, "fasta")] == found.name

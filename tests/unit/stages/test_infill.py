@@ -33,7 +33,7 @@ def test_gaps_follow_the_conditional_distribution(tmp_path):
     bases, n = steps(np.random.default_rng(1)), 300
     nothing = np.zeros(n, dtype=int)
     data = TrainingSequences(
-        bases, np.full(n, 40), nothing, [""], np.arange(n) % 4 == 0, np.arange(n), True
+        bases, np.full(n, 40), nothing, [""], np.arange(n) % 4 == 0, np.arange(n), False
     )
     generator = MarkovGenerator(SequenceMarkovOptions(max_order=2))
     generator.fit(data, TrainingRun(tmp_path, "d", 1))
@@ -68,7 +68,7 @@ def model(tmp_path_factory):
     names = [f"s{i}" for i in range(len(bases))]
     write_set(
         folder / "train.fa",
-        SequenceSet(names, bases, np.full(300, 40), [""] * 300, np.arange(300), True),
+        SequenceSet(names, bases, np.full(300, 40), [""] * 300, np.arange(300), False),
     )
     train_sequences(
         generator="adaptive", train=folder / "train.fa", model=folder / "a.safetensors",

@@ -44,7 +44,7 @@ def source(tmp_path_factory):
 @pytest.fixture(scope="module")
 def trained(source, tmp_path_factory):
     out = tmp_path_factory.mktemp("set")
-    options = SequenceOptions(window=0, reverse_complement=False)
+    options = SequenceOptions(window=0, stranded=True)
     prepare_sequences(source=source, regions=None, out=out, options=options, seed=1)
     train_sequences(
         generator="adaptive", train=out / "train.fa.gz", model=out / "a.safetensors",
@@ -76,7 +76,7 @@ def test_homology_split_does_not_leak(trained):
 
 
 def test_canaries_are_planted_in_training_only_and_look_like_it(source, tmp_path):
-    options = SequenceOptions(window=0, reverse_complement=False, canaries=15)
+    options = SequenceOptions(window=0, stranded=True, canaries=15)
     prepare_sequences(source=source, regions=None, out=tmp_path, options=options, seed=1)
     train, holdout = (read_set(tmp_path / f"{part}.fa.gz") for part in ("train", "holdout"))
     planted = train.take(is_canary(train))
@@ -175,7 +175,7 @@ def test_two_files_are_enough(source, tmp_path):
     )
     tables = {}
     options = ValidateSequencesOptions(
-        max_classified=20, n_permutations=2, strands="one", motifs="TATA"
+        max_classified=20, n_permutations=2, stranded=True, motifs="TATA"
     )
     for name, path in (("random", tmp_path / "random.fa"), ("same", source)):
         arguments = {

@@ -24,18 +24,18 @@ ORF = "ATG" + "GCC" * 9 + "TAA"  # ten codons and a stop
 SENSE = [codon for codon in CODONS if codon not in CodonTable.unambiguous_dna_by_id[1].stop_codons]
 
 
-def as_set(texts: list[str], strands: bool = False, labels: list[str] | None = None) -> SequenceSet:
+def as_set(texts: list[str], stranded: bool = True, labels: list[str] | None = None) -> SequenceSet:
     bases, length = pad([encode(text.encode()) for text in texts])
     n = len(texts)
     return SequenceSet(
-        [str(i) for i in range(n)], bases, length, labels or [""] * n, np.arange(n), strands
+        [str(i) for i in range(n)], bases, length, labels or [""] * n, np.arange(n), stranded
     )
 
 
-def by_translation(text: str, strands: bool) -> int:
+def by_translation(text: str, stranded: bool) -> int:
     """The longest open reading frame, from Biopython's translation of each frame."""
     best = 0
-    for strand in [Seq(text), Seq(text).reverse_complement()][: 1 + strands]:
+    for strand in [Seq(text), Seq(text).reverse_complement()][: 1 if stranded else 2]:
         for frame in range(3):
             codons = [str(strand[i : i + 3]) for i in range(frame, len(strand) - 2, 3)]
             protein = "".join(
@@ -49,8 +49,8 @@ def by_translation(text: str, strands: bool) -> int:
 def test_an_open_reading_frame_is_found_in_each_of_six_frames(frame):
     forward = "A" * frame + ORF + "CC"
     backward = str(Seq(forward).reverse_complement())
-    for strands, found in ((False, [10, 0]), (True, [10, 10])):
-        assert longest_orfs(as_set([forward, backward], strands)).tolist() == found
+    for stranded, found in ((True, [10, 0]), (False, [10, 10])):
+        assert longest_orfs(as_set([forward, backward], stranded)).tolist() == found
 
 
 def test_an_open_reading_frame_ends_at_a_stop_an_unknown_base_or_the_end():
@@ -58,15 +58,15 @@ def test_an_open_reading_frame_ends_at_a_stop_an_unknown_base_or_the_end():
     assert longest_orfs(as_set(texts)).tolist() == [2, 2, 4, 0, 0, 2]
 
 
-@pytest.mark.parametrize("strands", [False, True])
-def test_open_reading_frames_are_those_of_translations(strands):
+@pytest.mark.parametrize("stranded", [False, True])
+def test_open_reading_frames_are_those_of_translations(stranded):
     rng = np.random.default_rng(1)
     texts = [
         "".join(rng.choice(list("ACGTN"), rng.integers(3, 200), p=[0.3, 0.15, 0.2, 0.3, 0.05]))
         for _ in range(200)
     ]
-    assert longest_orfs(as_set(texts, strands)).tolist() == [
-        by_translation(text, strands) for text in texts
+    assert longest_orfs(as_set(texts, stranded)).tolist() == [
+        by_translation(text, stranded) for text in texts
     ]
 
 
@@ -136,7 +136,7 @@ def test_coding_figures_tell_other_codons_and_stops_from_real_genes():
     assert figures(good, train, holdout) == {}
 
 
-def pairs(rng, n: int, gap: int, share: float = 0.8, strands: bool = False) -> SequenceSet:
+def pairs(rng, n: int, gap: int, share: float = 0.8, stranded: bool = True) -> SequenceSet:
     """GATTACA and, `gap` to `gap` + 2 bases from start to start after it, CCATTGG, somewhere in
     random sequences.
     """
@@ -146,7 +146,7 @@ def pairs(rng, n: int, gap: int, share: float = 0.8, strands: bool = False) -> S
         row[at : at + 7] = encode(b"GATTACA")
         row[at + gap + int(rng.integers(0, 3)) :][:7] = encode(b"CCATTGG")
     return SequenceSet(
-        [str(i) for i in range(n)], bases, np.full(n, 120), [""] * n, np.arange(n), strands
+        [str(i) for i in range(n)], bases, np.full(n, 120), [""] * n, np.arange(n), stranded
     )
 
 
@@ -158,20 +158,20 @@ def test_spacing_is_that_of_the_nearest_hits_and_signed_on_one_strand():
         "GATTACA",
         "CCATT",
     ]
-    for strands, expected in ((False, [-16.0, -6.0]), (True, [16.0, 6.0])):
-        s = as_set(texts, strands)
+    for stranded, expected in ((True, [-16.0, -6.0]), (False, [16.0, 6.0])):
+        s = as_set(texts, stranded)
         hits = [find(word, s) for word in words]
-        found = spacing(*words, *hits, strands)
+        found = spacing(*words, *hits, stranded)
         assert found.tolist() == expected
-        back = spacing(words[1], words[0], hits[1], hits[0], strands)
-        assert back.tolist() == [x if strands else -x for x in expected]
+        back = spacing(words[1], words[0], hits[1], hits[0], stranded)
+        assert back.tolist() == [-x if stranded else x for x in expected]
 
 
 def test_spacing_is_the_same_on_the_other_strand():
     words = WordMotif("GATTACA"), WordMotif("CCATTGG")
-    s = pairs(np.random.default_rng(4), 60, 20, strands=True)
-    other = as_set([str(Seq(decode(row)).reverse_complement()) for row in s.bases], strands=True)
-    one, two = (spacing(*words, *(find(word, x) for word in words), True) for x in (s, other))
+    s = pairs(np.random.default_rng(4), 60, 20, stranded=False)
+    other = as_set([str(Seq(decode(row)).reverse_complement()) for row in s.bases], stranded=False)
+    one, two = (spacing(*words, *(find(word, x) for word in words), False) for x in (s, other))
     assert len(one) >= 40
     np.testing.assert_array_equal(one, two)
 
@@ -208,7 +208,7 @@ def labelled(rng, n: int, meant: float) -> SequenceSet:
         np.full(n, 60),
         np.where(second, "yes", "no").tolist(),
         np.arange(n),
-        False,
+        True,
     )
 
 

@@ -29,7 +29,7 @@ def motif_set(
         np.full(n, 60),
         [labels[k] for k in names],
         np.arange(n),
-        False,
+        True,
     )
 
 

@@ -42,13 +42,13 @@ T [ 20 0 20 0 0 ]
 
 
 def random_set(
-    rng, n: int, place: int | None = None, share: float = 0.5, strands: bool = False
+    rng, n: int, place: int | None = None, share: float = 0.5, stranded: bool = True
 ) -> SequenceSet:
     bases = rng.integers(0, 4, (n, 60)).astype(np.uint8)
     if place is not None:
         bases[rng.random(n) < share, place : place + 7] = encode(b"TATAAAT")
     return SequenceSet(
-        [str(i) for i in range(n)], bases, np.full(n, 60), [""] * n, np.arange(n), strands
+        [str(i) for i in range(n)], bases, np.full(n, 60), [""] * n, np.arange(n), stranded
     )
 
 
@@ -81,14 +81,14 @@ def test_words_and_matrices_find_what_a_regular_expression_finds(tmp_path):
 
 
 def test_the_other_strand_counts_where_strands_are_alike():
-    sequences = random_set(np.random.default_rng(2), 200, 20, strands=True)
+    sequences = random_set(np.random.default_rng(2), 200, 20, stranded=False)
     flipped = SequenceSet(
         sequences.name,
         reverse_complement(sequences.bases, sequences.length),
         sequences.length,
         sequences.label,
         sequences.cluster,
-        True,
+        False,
     )
     one, other = (find(WordMotif("TATAWAW"), s) for s in (sequences, flipped))
     assert one.share == other.share
@@ -115,7 +115,7 @@ def test_hits_on_both_strands_are_those_of_biopython(width, kind):
         bases = rng.choice(5, (1, length), p=[0.249] * 4 + [0.004]).astype(np.uint8)
         for start in range(0, length - width, 97):
             bases[0, start : start + width] = steps.argmax(axis=0)
-        sequences = SequenceSet(["s"], bases, np.array([length]), [""], np.arange(1), True)
+        sequences = SequenceSet(["s"], bases, np.array([length]), [""], np.arange(1), False)
         expected = set()
         for strand in (matrix, matrix.reverse_complement()) if length >= width else ():
             scores = np.atleast_1d(strand.calculate(Seq(decode(bases[0]))))

@@ -28,8 +28,8 @@ class TrainingSequences:
         Sequences of the validation set, which decides when training stops; whole homology clusters.
     cluster : ndarray, int64, shape (n_sequences,)
         Homology cluster of each sequence.
-    reverse_complement : bool
-        Whether the other strand is as good an example (false for oriented sets such as promoters).
+    stranded : bool
+        Oriented sequences, such as promoters: the other strand is no example.
     """
 
     bases: np.ndarray
@@ -38,7 +38,7 @@ class TrainingSequences:
     label_names: list[str]
     validation: np.ndarray
     cluster: np.ndarray
-    reverse_complement: bool
+    stranded: bool
 
 
 @dataclass(frozen=True)

@@ -45,12 +45,12 @@ def fit_classifier(
     length,
     target: torch.Tensor,
     loss,
-    strands: bool,
+    stranded: bool,
     seed: int,
     epochs: int = EPOCHS,
     shift: int = 0,
 ) -> None:
-    """Adam with a one-cycle rate; with `strands`, every sequence is read from either side at
+    """Adam with a one-cycle rate; unless `stranded`, every sequence is read from either side at
     random.
 
     Parameters
@@ -78,7 +78,7 @@ def fit_classifier(
             rows = order[low : low + BATCH]
             if len(rows) > 1:  # batch normalisation needs two
                 bases = x[rows]
-                if strands:
+                if not stranded:
                     turned = rng.random(len(rows)) < 0.5
                     bases[turned] = reverse_complement(bases[turned], length[rows][turned])
                 if shift:
@@ -100,10 +100,10 @@ def _moved(bases: np.ndarray, by: int) -> np.ndarray:
 
 @torch.no_grad()
 def classify(
-    model: SequenceClassifier, x: np.ndarray, length: np.ndarray, strands: bool
+    model: SequenceClassifier, x: np.ndarray, length: np.ndarray, stranded: bool
 ) -> np.ndarray:
-    """Outputs (n, outputs), the mean of both strands with `strands`."""
-    views = [x, reverse_complement(x, length)] if strands else [x]
+    """Outputs (n, outputs), the mean of both strands unless `stranded`."""
+    views = [x] if stranded else [x, reverse_complement(x, length)]
     chunks = [
         sum(model(one_hot(view[low : low + 256])) for view in views) / len(views)
         for low in range(0, len(x), 256)
@@ -111,7 +111,7 @@ def classify(
     return torch.cat(chunks).numpy()
 
 
-def split_auc(made: np.ndarray, real: np.ndarray, strands: bool, seed: int) -> float:
+def split_auc(made: np.ndarray, real: np.ndarray, stranded: bool, seed: int) -> float:
     """AUC on the odd rows of a network that was trained on the even ones; bases uint8 (n, T) and
     (m, T) with one T.
 
@@ -124,7 +124,7 @@ def split_auc(made: np.ndarray, real: np.ndarray, strands: bool, seed: int) -> f
     model = SequenceClassifier()
     wanted = torch.from_numpy(target[even][:, None].astype(np.float32))
     loss = nn.functional.binary_cross_entropy_with_logits
-    fit_classifier(model, x[even], length[even], wanted, loss, strands, seed)
+    fit_classifier(model, x[even], length[even], wanted, loss, stranded, seed)
     return float(
-        roc_auc_score(target[~even], classify(model, x[~even], length[~even], strands)[:, 0])
+        roc_auc_score(target[~even], classify(model, x[~even], length[~even], stranded)[:, 0])
     )

@@ -137,7 +137,7 @@ def count(data: TrainingSequences, rows: np.ndarray, order: int, strand_quarters
     if strand_quarters:
         backward = context_counts(reverse_complement(forward, length), order)
         contexts = [a + strand_quarters * b for a, b in zip(contexts, backward, strict=True)]
-    placed = not data.reverse_complement and forward.shape[1] <= LONGEST_PLACED
+    placed = data.stranded and forward.shape[1] <= LONGEST_PLACED
     return Counts(contexts, place_counts(forward) if placed else [])
 
 
@@ -400,7 +400,7 @@ def choose(data: TrainingSequences, max_order: int) -> tuple[Settings, Counts, l
         validation[: max(1, min(VALIDATION, VALIDATION_PAIRS // data.bases.shape[1] ** 2))]
     ]
     trials = []
-    for quarters in (4,) if data.reverse_complement else STRAND_QUARTERS:
+    for quarters in STRAND_QUARTERS if data.stranded else (4,):
         counts = count(data, fitted, max_order, quarters)
         escapes, bits = choose_escapes([table / 4 for table in counts.contexts], bases)
         trials.append((min(bits), quarters, counts, escapes, bits))

@@ -101,7 +101,7 @@ class GanGenerator(SequenceGenerator):
 
     def fit(self, data: TrainingSequences, run: TrainingRun) -> None:
         self.label_names = list(data.label_names)
-        self.longest, self.aligned = data.bases.shape[1], not data.reverse_complement
+        self.longest, self.aligned = data.bases.shape[1], data.stranded
         self.drafts = Drafts.of_chain(data) if self.options.chain_noise else Drafts()
         torch.manual_seed(derive_seed(run.seed, "weights"))
         self._build()

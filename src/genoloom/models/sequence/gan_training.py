@@ -21,7 +21,7 @@ from genoloom.models.sequence.gan_network import (
     even,
     straight_through,
 )
-from genoloom.models.sequence.markov import both_strands
+from genoloom.models.sequence.markov import with_other_strand
 from genoloom.seeds import derive_seed, row_uniforms
 from genoloom.sequence_config import SequenceGanOptions
 from genoloom.sequences import OTHER, kmer_counts, reverse_complement, reverse_complement_kmers
@@ -96,7 +96,7 @@ class GanTraining:
             np.flatnonzero(data.validation),
         )
         self.generator = network.to(run.device)
-        counts = kmer_counts(both_strands(data, self.fitted), 4)
+        counts = kmer_counts(with_other_strand(data, self.fitted), 4)
         # as `kmer_frequencies`, of all together
         mean = torch.from_numpy(256 * counts / max(counts.sum(), 1)).float()
         self.critic = Critic(options, len(data.label_names), mean, network.places).to(run.device)
@@ -141,7 +141,7 @@ class GanTraining:
         length = data.length[rows]
         bases = np.full((len(rows), even(int(length.max()))), OTHER, dtype=np.uint8)
         taken = data.bases[rows][:, : bases.shape[1]]
-        if data.reverse_complement:
+        if not data.stranded:
             turned = rng.random(len(rows)) < 0.5
             taken[turned] = reverse_complement(taken[turned], length[turned])
         bases[:, : taken.shape[1]] = taken
@@ -198,13 +198,13 @@ class GanTraining:
         Mean Jensen-Shannon distance of 4- to 6-mers, plus Wasserstein distance of GC, plus what a
         convolutional classifier's AUC exceeds 0.5 by.
         """
-        strands = self.data.reverse_complement
+        stranded = self.data.stranded
         made = edit(self.average.module, self.evaluated, self.request, self.run.device)
-        figures = validation_score(made, self.data.bases[self.validation], strands)
+        figures = validation_score(made, self.data.bases[self.validation], stranded)
         real = self.data.bases[self.compared][:, : made.shape[1]]
         with torch.random.fork_rng(devices=[]):
             auc = split_auc(
-                made[: len(real)], real, strands, derive_seed(self.run.seed, "watch classifier")
+                made[: len(real)], real, stranded, derive_seed(self.run.seed, "watch classifier")
             )
         return {**figures, "score": figures["score"] + max(auc - 0.5, 0.0), "cnn_auc": auc}
 
@@ -241,14 +241,14 @@ class GanTraining:
         self.average.module.load_state_dict(snapshot)
 
 
-def validation_score(made: np.ndarray, validation: np.ndarray, strands: bool) -> dict[str, float]:
+def validation_score(made: np.ndarray, validation: np.ndarray, stranded: bool) -> dict[str, float]:
     """Distances of generated from validation bases, uint8 (n, length) each; "score" is their sum,
     k-mers averaged over k.
     """
     distances = []
     for k in SCORED_KMERS:
         a, b = kmer_counts(made, k) + 1e-9, kmer_counts(validation, k) + 1e-9
-        if strands:
+        if not stranded:
             a, b = (x + x[reverse_complement_kmers(k)] for x in (a, b))
         distances.append(float(jensenshannon(a, b, base=2)))
     gc = float(wasserstein_distance(_gc(made), _gc(validation)))

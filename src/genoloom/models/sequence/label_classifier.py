@@ -44,7 +44,7 @@ class ReaderDescription(Description):
     """The words of `LabelClassifier.state`."""
 
     temperature: float = Field(ge=TEMPERATURES[0], le=TEMPERATURES[1])
-    strands: bool
+    stranded: bool
 
 
 class LabelClassifier:
@@ -61,8 +61,8 @@ class LabelClassifier:
         How frequent the labels are in each.
     """
 
-    def __init__(self, n_labels: int, strands: bool):
-        self.strands, self.temperature = strands, 1.0
+    def __init__(self, n_labels: int, stranded: bool):
+        self.stranded, self.temperature = stranded, 1.0
         self.networks = [SequenceClassifier(n_labels).eval() for _ in range(NETWORKS)]
 
     @classmethod
@@ -74,7 +74,7 @@ class LabelClassifier:
         validation = np.flatnonzero(data.validation)
         if n_labels < 2 or np.bincount(data.label[validation], minlength=n_labels).min() < FEWEST:
             return None
-        reader, rows = cls(n_labels, data.reverse_complement), np.flatnonzero(~data.validation)
+        reader, rows = cls(n_labels, data.stranded), np.flatnonzero(~data.validation)
         reader.longest = np.unique(
             np.quantile(data.length, np.arange(1, LENGTHS + 1) / LENGTHS, method="higher")
         )
@@ -92,7 +92,7 @@ class LabelClassifier:
                 data.length[rows],
                 label,
                 nn.functional.cross_entropy,
-                reader.strands,
+                reader.stranded,
                 derive_seed(seed, "label reader", i),
                 EPOCHS,
                 SHIFT,
@@ -126,7 +126,7 @@ class LabelClassifier:
         padded with does not matter.
         """
         outputs = [
-            classify(network, self._padded(bases, length), length, self.strands).astype(np.float64)
+            classify(network, self._padded(bases, length), length, self.stranded).astype(np.float64)
             for network in self.networks
         ]
         mean = np.logaddexp.reduce(log_softmax(np.stack(outputs), axis=2), axis=0)
@@ -221,7 +221,7 @@ class LabelClassifier:
             for name, value in network.state_dict().items()
         }
         arrays |= {"longest": self.longest, "mix": self.mix}
-        return arrays, {"temperature": self.temperature, "strands": self.strands}
+        return arrays, {"temperature": self.temperature, "stranded": self.stranded}
 
     @classmethod
     def declare(cls, arrays: Declared, prefix: str, n_labels: int) -> None:
@@ -236,7 +236,7 @@ class LabelClassifier:
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "LabelClassifier":
         """The reader that `state` described."""
-        reader = cls(arrays["mix"].shape[1], description["strands"])
+        reader = cls(arrays["mix"].shape[1], description["stranded"])
         reader.temperature, reader.longest, reader.mix = (
             description["temperature"],
             arrays["longest"],

@@ -36,10 +36,10 @@ log = logging.getLogger(__name__)
 SCORE_ROWS = 256
 
 
-def both_strands(data: TrainingSequences, rows: np.ndarray) -> np.ndarray:
-    """The sequences at `rows`, and behind them their other strands where these are as good."""
+def with_other_strand(data: TrainingSequences, rows: np.ndarray) -> np.ndarray:
+    """The sequences at `rows`, and after them their other strands unless they are stranded."""
     forward = data.bases[rows]
-    if not data.reverse_complement:
+    if data.stranded:
         return forward
     return np.concatenate([forward, reverse_complement(forward, data.length[rows])])
 

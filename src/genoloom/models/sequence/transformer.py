@@ -120,7 +120,7 @@ class TransformerGenerator(SequenceGenerator):
         if self.options.dropout is None:
             share = FEW_DROPOUT if len(data.length) < FEW_SEQUENCES else DROPOUT
             self.options = self.options.model_copy(update={"dropout": share})
-        self.positions = 0 if data.reverse_complement else data.bases.shape[1]
+        self.positions = data.bases.shape[1] if data.stranded else 0
         fitted = np.flatnonzero(~data.validation)
         self.settings, self.counts, _ = choose(data, CHAIN_ORDER)
         fold = homology_folds(data.cluster[fitted], derive_seed(run.seed, "folds"))

@@ -112,7 +112,7 @@ class TransformerTraining(AveragedTraining):
         at = rng.integers(0, len(self.fitted), size=self.options.batch)
         rows = self.fitted[at]
         bases = data.bases[rows][:, : int(data.length[rows].max())]
-        if data.reverse_complement:
+        if not data.stranded:
             turned = rng.random(len(rows)) < 0.5
             bases[turned] = reverse_complement(bases[turned], data.length[rows][turned])
         label = self.labels.hide(

@@ -28,11 +28,11 @@ from genoloom.sequences import reverse_complement
 from genoloom.training.run import TrainingRun
 
 
-def training(bases, strands: bool = False) -> TrainingSequences:
+def training(bases, stranded: bool = True) -> TrainingSequences:
     n = len(bases)
     length = (bases != 4).sum(axis=1)
     return TrainingSequences(
-        bases, length, np.zeros(n, dtype=int), [""], np.arange(n) % 4 == 0, np.arange(n), strands
+        bases, length, np.zeros(n, dtype=int), [""], np.arange(n) % 4 == 0, np.arange(n), stranded
     )
 
 
@@ -136,7 +136,10 @@ def test_what_is_chosen_is_found_in_the_data(data):
     reached = -picked(forecast, validation).sum(axis=(0, 1)) / validation.size / np.log(2)
     np.testing.assert_allclose(reached[settings.order :], bits[settings.order :])
     plain = choose(
-        training(np.random.default_rng(4).integers(0, 4, (200, 60)).astype(np.uint8), True), 4
+        training(
+            np.random.default_rng(4).integers(0, 4, (200, 60)).astype(np.uint8), stranded=False
+        ),
+        4,
     )[0]
     assert plain.strand_quarters == 4
     assert plain.position_power == 0
@@ -203,7 +206,7 @@ def test_both_strands_are_equally_likely_where_that_is_so(tmp_path):
         np.random.default_rng(2).choice(4, p=[0.5, 0.1, 0.2, 0.2], size=(60, 50)).astype(np.uint8)
     )
     generator = MarkovGenerator(SequenceMarkovOptions(max_order=4))
-    generator.fit(training(bases, strands=True), TrainingRun(tmp_path, "d", 1))
+    generator.fit(training(bases, stranded=False), TrainingRun(tmp_path, "d", 1))
     length = np.full(60, 50)
     flipped = reverse_complement(bases, length)
     forward, backward = (

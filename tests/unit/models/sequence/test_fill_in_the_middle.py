@@ -27,7 +27,7 @@ def training(bases: np.ndarray, length: np.ndarray | None = None) -> TrainingSeq
     n = len(bases)
     length = np.full(n, bases.shape[1]) if length is None else length
     return TrainingSequences(
-        bases, length, np.arange(n) % 2, ["a", "b"], np.arange(n) % 5 == 0, np.arange(n), False
+        bases, length, np.arange(n) % 2, ["a", "b"], np.arange(n) % 5 == 0, np.arange(n), True
     )
 
 

@@ -101,7 +101,7 @@ def labelled(n: int = 900, seed: int = 1) -> TrainingSequences:
     )
     bases[np.arange(40) >= length[:, None]] = 4
     return TrainingSequences(
-        bases, length, label, ["a", "b", "c"], np.arange(n) // 3 % 5 == 0, np.arange(n), True
+        bases, length, label, ["a", "b", "c"], np.arange(n) // 3 % 5 == 0, np.arange(n), False
     )
 
 
@@ -135,7 +135,7 @@ def test_it_is_calibrated_to_be_as_sure_as_it_is_right():
     true = found / 2.5
     chance = np.exp(true) / np.exp(true).sum(axis=1, keepdims=True)
     truth = (rng.random(20000)[:, None] > chance.cumsum(axis=1)[:, :-1]).sum(axis=1)
-    reader = LabelClassifier(4, False)
+    reader = LabelClassifier(4, True)
     reader._calibrate(found, truth)
     assert reader.temperature == pytest.approx(2.5, rel=0.05)
     reader._calibrate(found, found.argmax(axis=1))

@@ -62,7 +62,7 @@ def test_a_model_answers_to_one_of_two_columns(tmp_path):
     )
     bases = np.stack([rng.choice(4, size=24, p=chance[k]) for k in label]).astype(np.uint8)
     data = TrainingSequences(
-        bases, np.full(600, 24), label, TWO, np.arange(600) % 5 == 0, np.arange(600), False
+        bases, np.full(600, 24), label, TWO, np.arange(600) % 5 == 0, np.arange(600), True
     )
     options = {
         "steps": 80,

@@ -21,7 +21,7 @@ from genoloom.training.run import TrainingRun
 T = 40
 
 
-def training(strands: bool = False, seed: int = 1) -> TrainingSequences:
+def training(stranded: bool = True, seed: int = 1) -> TrainingSequences:
     """The last base of every sequence follows from its first: beyond any chain's context."""
     rng = np.random.default_rng(seed)
     bases = rng.choice(4, p=[0.4, 0.1, 0.2, 0.3], size=(300, T)).astype(np.uint8)
@@ -29,7 +29,7 @@ def training(strands: bool = False, seed: int = 1) -> TrainingSequences:
     n = len(bases)
     label = np.arange(n) % 2
     return TrainingSequences(
-        bases, np.full(n, T), label, ["a", "b"], np.arange(n) % 5 == 0, np.arange(n) // 2, strands
+        bases, np.full(n, T), label, ["a", "b"], np.arange(n) % 5 == 0, np.arange(n) // 2, stranded
     )
 
 
@@ -143,7 +143,7 @@ def test_guidance_moves_towards_the_label_and_one_changes_nothing(tmp_path):
         rng.random((1000, 4)) < 0.6, 3 * label[:, None], rng.integers(0, 4, (1000, 4))
     ).astype(np.uint8)
     data = TrainingSequences(
-        bases, np.full(1000, 4), label, ["a", "t"], np.arange(1000) % 5 < 2, np.arange(1000), False
+        bases, np.full(1000, 4), label, ["a", "t"], np.arange(1000) % 5 < 2, np.arange(1000), True
     )
     options = SequenceTransformerOptions(
         steps=150,
