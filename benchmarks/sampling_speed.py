@@ -4,10 +4,10 @@
     python benchmarks/sampling_speed.py --variants 16384 --haplotypes 128 --threads 2
     python benchmarks/sampling_speed.py --models results/models/demo/copying_network/20.safetensors
 
-The network has random weights and codes: speed depends on sizes alone. Reports CPU seconds, so that
-other work on the machine matters little, and the peak resident memory of the process. `--threads`
-adds what a step of training takes by the clock, with one thread and with this many, in float32 and
-with products in bfloat16; this needs a machine with nothing else to do.
+The network has random weights and tokens: speed depends on sizes alone. Reports CPU seconds, so
+that other work on the machine matters little, and the peak resident memory of the process.
+`--threads` adds what a step of training takes by the clock, with one thread and with this many, in
+float32 and with products in bfloat16; this needs a machine with nothing else to do.
 """
 
 import argparse
@@ -20,7 +20,7 @@ import torch
 from haplotypes import speed
 
 from genoloom.models.haplotype.base import SampleRequest, TrainingHaplotypes
-from genoloom.models.haplotype.blocks import BlockCodebook
+from genoloom.models.haplotype.blocks import BlockTokenizer
 from genoloom.models.haplotype.transformer import TransformerGenerator
 from genoloom.models.haplotype.transformer_training import TransformerTraining
 from genoloom.panel import ArrayHaplotypes
@@ -59,12 +59,12 @@ def main() -> None:
     generator.population_names, generator.n_variants = ["a", "b"], arguments.variants
     generator.layout = np.arange(arguments.variants)
     n_blocks, n = -(-arguments.variants // options.block_size), arguments.haplotypes
-    codes = (rng.random((n_blocks, options.vocabulary_size, options.block_size)) < 0.1).astype(
+    tokens = (rng.random((n_blocks, options.vocabulary_size, options.block_size)) < 0.1).astype(
         np.int8
     )
     count = rng.integers(2, 50, (n_blocks, options.vocabulary_size))
-    generator.codebook = BlockCodebook(
-        arguments.variants, codes, count, np.full((n_blocks, options.block_size), 1e-3, np.float32)
+    generator.tokenizer = BlockTokenizer(
+        arguments.variants, tokens, count, np.full((n_blocks, options.block_size), 1e-3, np.float32)
     )
     generator._build()
     generator.model.eval()

@@ -102,7 +102,7 @@ def measure(panel, role: np.ndarray, seed: int) -> list:
         alleles[at:, [2 * i, 2 * i + 1]] = alleles[at:, [2 * i + 1, 2 * i]]
     population = np.repeat([data.population_names.index(p) for p in held.individuals.population], 2)
     odds = np.zeros(
-        (n_individuals, generator.codebook.n_blocks + 1)
+        (n_individuals, generator.tokenizer.n_blocks + 1)
     )  # of the left end of each block
     for variant, values in generator.switch_log_odds(ArrayHaplotypes(alleles), population):
         odds[:, variant // block] = values

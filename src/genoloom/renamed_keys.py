@@ -20,6 +20,7 @@ RENAMED = {
     "train.copying_network.block": "train.copying_network.block_size",
     "train.copying_network.codes": "train.copying_network.vocabulary_size",
     "train.copying_network.code_carriers": "train.copying_network.min_token_carriers",
+    "train.mosaic.flip": "train.mosaic.mutation_rate",
     "train.hmm.block": "train.hmm.block_size",
     "sequences.reverse_complement": "sequences.stranded",  # which is its opposite
     "validate_sequences.strands": "validate_sequences.stranded",

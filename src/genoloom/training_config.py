@@ -15,7 +15,7 @@ MINUTES = (
 
 
 ANCHOR = (
-    "Draw the codes of each block at the frequencies that they have among the training haplotypes "
+    "Draw the tokens of each block at the frequencies that they have among the training haplotypes "
     "of the population."
 )
 
@@ -103,7 +103,7 @@ class MosaicOptions(Section):
     segment_cm: float = Field(
         0.1, gt=0, description="Mean length of a copied piece, in centimorgans."
     )
-    flip: Share = Field(0.0, description="Chance that a copied allele is flipped.")
+    mutation_rate: Share = Field(0.0, description="Chance that a copied allele is mutated.")
 
 
 class MatchedMosaicOptions(Section):
@@ -176,7 +176,7 @@ class TransformerOptions(Section):
     init_from: str | None = Field(
         None,
         description="Model (.safetensors) of another panel to adapt; '{contig}' in it becomes the "
-        "contig. Block, context, codes, width, layers and heads are then its own, sites that it "
+        "contig. Block, context, tokens, width, layers and heads are then its own, sites that it "
         "lacks are not modelled, and the learning rate is 0.3 of the one below.",
     )
     steps: int | None = Field(
@@ -191,7 +191,7 @@ class TransformerOptions(Section):
         None,
         ge=4,
         le=128,
-        description="Sites a token; null takes the longest of 32, 16, 8 and 4 whose codes cover "
+        description="Sites a token; null takes the longest of 32, 16, 8 and 4 whose tokens cover "
         "the cohort: 32 where sites are linked.",
     )
     context: int = Field(
@@ -204,15 +204,15 @@ class TransformerOptions(Section):
         64,
         ge=2,
         le=1024,
-        description="Distinct training blocks kept per token; others are reached through the flip "
-        "kernel.",
+        description="Distinct training blocks kept per token; others are reached through the "
+        "mutation kernel.",
     )
     min_token_carriers: int = Field(
         2,
         ge=1,
-        description="Training haplotypes that must share a block for it to be a code: a code of "
-        "one is that individual's block. Rarer blocks are learned from as crossovers and flips of "
-        "codes.",
+        description="Training haplotypes that must share a block for it to be a token: a token of "
+        "one is that individual's block. Rarer blocks are learned from as crossovers and mutations "
+        "of tokens.",
     )
     width: int = Field(
         64,
@@ -236,9 +236,9 @@ class TransformerOptions(Section):
         None,
         ge=0.1,
         le=2,
-        description="How codes are drawn: 1 by the network's chances, lower ones likely codes more "
-        "often. null takes what makes synthetic haplotypes as near to each other as training ones "
-        "are, from 0.9 to 1. Likelihoods do not depend on it.",
+        description="How tokens are drawn: 1 by the network's chances, lower ones likely tokens "
+        "more often. null takes what makes synthetic haplotypes as near to each other as training "
+        "ones are, from 0.9 to 1. Likelihoods do not depend on it.",
     )
     anchor: bool = Field(False, description=ANCHOR)
     evaluate_every: int | None = Field(
@@ -265,7 +265,7 @@ class TransformerOptions(Section):
 
 
 class GanOptions(Section):
-    """Adversarial network over block codes, conditional on population, anchored to the likelihood
+    """Adversarial network over block tokens, conditional on population, anchored to the likelihood
     of the training rows.
     """
 
@@ -282,7 +282,7 @@ class GanOptions(Section):
         None,
         ge=4,
         le=128,
-        description="Sites a token; null takes the longest of 32, 16, 8 and 4 whose codes cover "
+        description="Sites a token; null takes the longest of 32, 16, 8 and 4 whose tokens cover "
         "the cohort: 32 where sites are linked.",
     )
     vocabulary_size: int = Field(
@@ -320,7 +320,7 @@ class GanOptions(Section):
         None,
         ge=0.1,
         le=2,
-        description="How codes are drawn: 1 by the network's chances, lower ones likelier codes "
+        description="How tokens are drawn: 1 by the network's chances, lower ones likelier tokens "
         "more often; their frequencies stay those of training. null takes what makes synthetic "
         "haplotypes as near to each other as training ones are, from 0.6 to 1.",
     )
@@ -354,25 +354,26 @@ class CopyingNetworkOptions(Section):
         ge=2,
         le=32,
         description="Sites a token; null takes 16 where sites are linked, 8 where templates are "
-        "fewer than 1000 or their codes do not cover the cohort, and 2 where sites are not linked.",
+        "fewer than 1000 or their tokens do not cover the cohort, and 2 where sites are unlinked.",
     )
     vocabulary_size: int = Field(
         64,
         ge=2,
         le=256,
-        description="Distinct blocks of the templates kept per token; others are reached by flips.",
+        description="Distinct blocks of the templates kept per token; others are reached by "
+        "mutations.",
     )
     min_token_carriers: int = Field(
         2,
         ge=1,
-        description="Templates that must share a block for it to be a code; with 1 a block of one "
+        description="Templates that must share a block for it to be a token; with 1 a block of one "
         "individual can be drawn whole.",
     )
     match_carriers: int = Field(
         1,
         ge=1,
-        description="Templates that must equal a haplotype on its last sites, and carry a code, to "
-        "be counted; fewer count as none. More than 1 cost likelihood.",
+        description="Templates that must equal a haplotype on its last sites, and carry a token, "
+        "to be counted; fewer count as none. More than 1 cost likelihood.",
     )
     width: int = Field(32, ge=8, multiple_of=8, description="Width of the network.")
     learning_rate: float = Field(
@@ -382,9 +383,9 @@ class CopyingNetworkOptions(Section):
         None,
         ge=0.1,
         le=2,
-        description="How codes are drawn: 1 by the network's chances, lower ones likely codes more "
-        "often. null takes what makes synthetic haplotypes as near to each other as templates are, "
-        "from 0.8 to 1. Likelihoods do not depend on it.",
+        description="How tokens are drawn: 1 by the network's chances, lower ones likely tokens "
+        "more often. null takes what makes synthetic haplotypes as near to each other as templates "
+        "are, from 0.8 to 1. Likelihoods do not depend on it.",
     )
     anchor: bool = Field(True, description=ANCHOR)
     evaluate_every: int | None = Field(

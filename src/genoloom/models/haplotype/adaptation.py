@@ -1,5 +1,5 @@
-"""Starting a transformer from one of another panel: its blocks, codes and weights, cut to the sites
-that both have.
+"""Starting a transformer from one of another panel: its blocks, tokens and weights, cut to the
+sites that both have.
 """
 
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from genoloom.models.haplotype.blocks import BlockCodebook
+from genoloom.models.haplotype.blocks import BlockTokenizer
 from genoloom.training_config import TransformerOptions
 
 # options that follow from the weights
@@ -23,10 +23,10 @@ STRUCTURE = (
 BY_BLOCK = (
     "site_in",
     "site_out",
-    "code_in",
-    "code_out",
+    "token_in",
+    "token_out",
     "place",
-    "code_bias",
+    "token_bias",
     "partner",
     "error_logit",
     "crossover",
@@ -42,7 +42,7 @@ class Start:
     ----------
     options : TransformerOptions
         Those asked for, but for the structure, which is that of the weights.
-    codebook : BlockCodebook
+    tokenizer : BlockTokenizer
         Of the blocks that hold a site of the new panel.
     layout : ndarray, int64, shape (n_variants,)
         Site of each variant of the new panel in these blocks, rising.
@@ -53,7 +53,7 @@ class Start:
     """
 
     options: TransformerOptions
-    codebook: BlockCodebook
+    tokenizer: BlockTokenizer
     layout: np.ndarray
     weights: dict[str, torch.Tensor]
     populations: dict[str, torch.Tensor]
@@ -63,12 +63,12 @@ class Start:
         """Cut `base`, a transformer, to its variants `index` (int64, rising), which are those of
         the new panel.
         """
-        L = base.codebook.block
+        L = base.tokenizer.block
         sites = base.layout[index]
         blocks, rank = np.unique(sites // L, return_inverse=True)
-        whole = base.codebook
+        whole = base.tokenizer
         missing_at_end = max(0, (int(blocks[-1]) + 1) * L - whole.n_variants)
-        codebook = BlockCodebook(
+        tokenizer = BlockTokenizer(
             len(blocks) * L - missing_at_end,
             whole.alleles[blocks],
             whole.count[blocks],
@@ -84,7 +84,7 @@ class Start:
         kept = {name: getattr(base.options, name) for name in STRUCTURE}
         rate = {"learning_rate": RATE * options.learning_rate}
         options = TransformerOptions(**{**options.model_dump(), **kept, **rate})
-        return cls(options, codebook, rank * L + sites % L, weights, populations)
+        return cls(options, tokenizer, rank * L + sites % L, weights, populations)
 
     def load_into(self, model: torch.nn.Module, names: list[str]) -> None:
         """Give `model` the weights; a population that the other panel has not begins as the

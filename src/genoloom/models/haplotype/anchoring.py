@@ -1,13 +1,13 @@
-"""Draws that keep the frequencies of codes: what a sampler's chances drift away from along a contig
-is taken back.
+"""Draws that keep the frequencies of tokens: what a sampler's chances drift away from along a
+contig is taken back.
 
-Chances of codes that are a little wrong at each block add up: frequencies of alleles drift, rare
-alleles die out. Before the codes of a block are drawn, the mean chance of each code among the rows
-of a population is scaled, a few rounds, to a wanted frequency (iterative proportional fitting:
+Chances of tokens that are a little wrong at each block add up: frequencies of alleles drift, rare
+alleles die out. Before the tokens of a block are drawn, the mean chance of each token among the
+rows of a population is scaled, a few rounds, to a wanted frequency (iterative proportional fitting:
 Deming & Stephan 1940, doi:10.1214/aoms/1177731829). The factors are found once, on a pilot cohort
 that is drawn with them, and kept in the model: so a haplotype does not depend on who else is drawn.
 
-Letters in shapes: P populations, K blocks, C codes.
+Letters in shapes: P populations, K blocks, C tokens.
 """
 
 from collections.abc import Callable
@@ -25,22 +25,23 @@ PILOT_ROWS, LEAST_ROWS = 2000, 200  # haplotypes of a pilot cohort, and least of
 
 
 def wanted_frequencies(
-    code: np.ndarray, population: np.ndarray, n_populations: int, n_codes: int
+    token: np.ndarray, population: np.ndarray, n_populations: int, vocabulary_size: int
 ) -> np.ndarray:
-    """Frequencies of the codes of one block in each population, a little shrunk to the pooled ones;
-    float64 (P, C).
+    """Frequencies of the tokens of one block in each population, a little shrunk to the pooled
+    ones; float64 (P, C).
 
     Parameters
     ----------
-    code : ndarray of int, shape (n,)
-        Of each haplotype; those below 0 or from `n_codes` on are no codes and do not count.
+    token : ndarray of int, shape (n,)
+        Of each haplotype; those below 0 or from `vocabulary_size` on are no tokens and do not
+        count.
     population : ndarray of int, shape (n,)
     """
-    known = (code >= 0) & (code < n_codes)
-    flat = population[known].astype(np.int64) * n_codes + code[known]
+    known = (token >= 0) & (token < vocabulary_size)
+    flat = population[known].astype(np.int64) * vocabulary_size + token[known]
     counts = (
-        np.bincount(flat, minlength=n_populations * n_codes)
-        .reshape(n_populations, n_codes)
+        np.bincount(flat, minlength=n_populations * vocabulary_size)
+        .reshape(n_populations, vocabulary_size)
         .astype(np.float64)
     )
     pooled = counts.sum(axis=0) / max(counts.sum(), 1)
@@ -54,7 +55,7 @@ def anchor_factors(chance: np.ndarray, population: np.ndarray, wanted: np.ndarra
     Parameters
     ----------
     chance : ndarray, float, shape (n, C)
-        Chances of the codes for each row; rows sum to one.
+        Chances of the tokens for each row; rows sum to one.
     population : ndarray of int, shape (n,)
     wanted : ndarray, float, shape (P, C)
     """
@@ -88,7 +89,7 @@ class Pilot:
     Parameters
     ----------
     wanted : callable
-        Frequencies of the codes of a block in each population, float64 (P, C).
+        Frequencies of the tokens of a block in each population, float64 (P, C).
     """
 
     def __init__(self, wanted: Callable[[int], np.ndarray]):
@@ -103,9 +104,9 @@ class Pilot:
         """Scaled chances (n, C) of block `k`; they need not sum to one."""
         return chance * self.find(k, chance, population)[population]
 
-    def anchors(self, n_codes: int) -> "Anchors":
-        """What the blocks so far were scaled by, 1 for codes that a block does not have."""
-        factors = np.ones((len(self.found), len(self.found[0]), n_codes), dtype=np.float32)
+    def anchors(self, vocabulary_size: int) -> "Anchors":
+        """What the blocks so far were scaled by, 1 for tokens that a block does not have."""
+        factors = np.ones((len(self.found), len(self.found[0]), vocabulary_size), dtype=np.float32)
         for k, found in enumerate(self.found):
             factors[k, :, : found.shape[1]] = found
         return Anchors(factors)

@@ -1,10 +1,10 @@
-"""Blocks of neighbouring sites as tokens: a codebook of the distinct training blocks of every
+"""Blocks of neighbouring sites as tokens: a vocabulary of the distinct training blocks of every
 position.
 
 A contig of `n_variants` sites is cut into blocks of `block_size` sites; the last one is filled up
-with sites that exist nowhere. The codes of a block are its distinct training rows, the most
-frequent first, at most `vocabulary_size` of them. A row is a code seen through a flip kernel: each
-site differs from the code with a small chance of its own.
+with sites that exist nowhere. The tokens of a block are its distinct training rows, the most
+frequent first, at most `vocabulary_size` of them. A row is a token seen through a mutation kernel:
+each site differs from the token with a small chance of its own.
 """
 
 import logging
@@ -20,9 +20,9 @@ from genoloom.panel import HaplotypeSource
 log = logging.getLogger(__name__)
 
 READ_SITES = 4096  # variants fetched from the source at a time
-# sites per block, longest first; share of rows that must be codes; blocks looked at
+# sites per block, longest first; share of rows that must be tokens; blocks looked at
 LENGTHS, COVERED, TRIED = (32, 16, 8), 0.9, 64
-SHORTEST = 4  # 16 codes are then all there can be
+SHORTEST = 4  # 16 tokens are then all there can be
 
 
 def read_blocks(
@@ -64,23 +64,23 @@ def iterate_blocks(
 def choose_block(
     haplotypes: HaplotypeSource,
     *,
-    codes: int,
+    vocabulary_size: int,
     carriers: int = 1,
     rows: np.ndarray,
     validation: np.ndarray,
     lengths: tuple = LENGTHS,
     shortest: int = SHORTEST,
 ) -> int:
-    """Sites a block: the longest of `lengths` at which 90 % of the validation haplotypes are codes
+    """Sites a block: the longest of `lengths` at which 90 % of the validation haplotypes are tokens
     of the others; else `shortest`.
 
     Linked sites have few distinct blocks, so long ones lose nothing; where sites are not linked,
-    nearly every block of 32 is a new one, and a codebook would know next to nothing of it.
+    nearly every block of 32 is a new one, and a vocabulary would know next to nothing of it.
 
     Parameters
     ----------
-    codes, carriers, rows
-        As of `BlockCodebook.fit`.
+    vocabulary_size, carriers, rows
+        As of `BlockTokenizer.fit`.
     validation : ndarray of int
         Validation haplotypes; where there are none, `rows` themselves.
     lengths : tuple of int
@@ -92,10 +92,10 @@ def choose_block(
         covered = []
         for k in np.unique(np.linspace(0, n_blocks - 1, min(TRIED, n_blocks)).astype(int)):
             alleles = read_blocks(haplotypes, block, k, k + 1)[:, 0]
-            known, _, _ = _fit_block(alleles[rows], codes, carriers)
+            known, _, _ = _fit_block(alleles[rows], vocabulary_size, carriers)
             covered.append((_nearest(known, alleles[validation])[1] == 0).mean())
         log.info(
-            "blocks of %d sites: %.1f %% of the validation haplotypes are codes",
+            "blocks of %d sites: %.1f %% of the validation haplotypes are tokens",
             block,
             100 * np.mean(covered),
         )
@@ -105,20 +105,20 @@ def choose_block(
 
 
 @dataclass(frozen=True)
-class BlockCodebook:
-    """The codes of every block.
+class BlockTokenizer:
+    """The tokens of every block.
 
     Attributes
     ----------
     n_variants : int
-    alleles : ndarray, int8, shape (n_blocks, n_codes, block)
-        Alleles 0/1 of each code; rows past a block's last code are 0, and so are sites past the
+    alleles : ndarray, int8, shape (n_blocks, vocabulary_size, block)
+        Alleles 0/1 of each token; rows past a block's last token are 0, and so are sites past the
         last variant.
-    count : ndarray, int64, shape (n_blocks, n_codes)
-        Training rows that are this code or nearest to it; 0 where a block has no such code.
+    count : ndarray, int64, shape (n_blocks, vocabulary_size)
+        Training rows that are this token or nearest to it; 0 where a block has no such token.
     error : ndarray, float32, shape (n_blocks, block)
-        Share of the training rows that differ from their nearest code at the site: what a capped
-        codebook leaves out.
+        Share of the training rows that differ from their nearest token at the site: what a capped
+        vocabulary leaves out.
     """
 
     n_variants: int
@@ -132,44 +132,44 @@ class BlockCodebook:
         haplotypes: HaplotypeSource,
         *,
         block: int,
-        codes: int,
+        vocabulary_size: int,
         carriers: int = 1,
         rows: np.ndarray | None = None,
-    ) -> "BlockCodebook":
-        """Collect the codes of the training rows, reading the source once: blocks of at least
+    ) -> "BlockTokenizer":
+        """Collect the tokens of the training rows, reading the source once: blocks of at least
         `carriers` rows, or else the first.
 
-        Rows with missing calls make no codes (unless no row of the block is complete: then missing
-        is taken as 0) and count for the code that is nearest at their called sites.
+        Rows with missing calls make no tokens (unless no row of the block is complete: then missing
+        is taken as 0) and count for the token that is nearest at their called sites.
         """
         fitted = [
-            _fit_block(alleles, codes, carriers)
+            _fit_block(alleles, vocabulary_size, carriers)
             for alleles in iterate_blocks(haplotypes, block, rows)
         ]
-        n_codes = max(len(count) for _, count, _ in fitted)
-        table = np.zeros((len(fitted), n_codes, block), dtype=np.int8)
-        counts = np.zeros((len(fitted), n_codes), dtype=np.int64)
-        for k, (code_alleles, count, _) in enumerate(fitted):
-            table[k, : len(count)], counts[k, : len(count)] = code_alleles, count
+        vocabulary_size = max(len(count) for _, count, _ in fitted)
+        table = np.zeros((len(fitted), vocabulary_size, block), dtype=np.int8)
+        counts = np.zeros((len(fitted), vocabulary_size), dtype=np.int64)
+        for k, (token_alleles, count, _) in enumerate(fitted):
+            table[k, : len(count)], counts[k, : len(count)] = token_alleles, count
         return cls(
             haplotypes.n_variants, table, counts, np.stack([error for _, _, error in fitted])
         )
 
     @classmethod
-    def declare(cls, arrays: Declared, n_variants: int, block: int) -> "BlockCodebook":
-        """Declare the arrays of a codebook; returns one of their shapes that takes no memory, to
+    def declare(cls, arrays: Declared, n_variants: int, block: int) -> "BlockTokenizer":
+        """Declare the arrays of a tokenizer; returns one of their shapes that takes no memory, to
         build networks on.
         """
         K = -(-n_variants // block)
-        _, C, _ = arrays.expect("codebook.alleles", "int8", K, None, block, low=0, high=1)
-        arrays.expect("codebook.count", "int64", K, C, low=0, high=MOST_COUNTED)
-        arrays.expect("codebook.error", "float32", K, block, low=0, high=1)
-        count = arrays["codebook.count"]
+        _, C, _ = arrays.expect("tokenizer.alleles", "int8", K, None, block, low=0, high=1)
+        arrays.expect("tokenizer.count", "int64", K, C, low=0, high=MOST_COUNTED)
+        arrays.expect("tokenizer.error", "float32", K, block, low=0, high=1)
+        count = arrays["tokenizer.count"]
         if isinstance(count, np.ndarray) and (
             (count[:, 0] == 0).any() or ((count[:, :-1] == 0) & (count[:, 1:] > 0)).any()
         ):
             raise DeclarationError(
-                "the array 'codebook.count' leaves gaps among the codes of a block"
+                "the array 'tokenizer.count' leaves gaps among the tokens of a block"
             )
         shapes = ((np.int8, (K, C, block)), (np.int64, (K, C)), (np.float32, (K, block)))
         return cls(
@@ -182,8 +182,8 @@ class BlockCodebook:
         return self.alleles.shape[0]
 
     @property
-    def n_codes(self) -> int:
-        """Width of the tables; a block may have fewer codes."""
+    def vocabulary_size(self) -> int:
+        """Width of the tables; a block may have fewer tokens."""
         return self.alleles.shape[1]
 
     @property
@@ -196,7 +196,7 @@ class BlockCodebook:
         return slice(k * self.block, min((k + 1) * self.block, self.n_variants))
 
     def nearest(self, k: int, alleles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Nearest code of each row in block `k`, and the number of called sites at which they
+        """Nearest token of each row in block `k`, and the number of called sites at which they
         differ.
 
         Parameters
@@ -207,61 +207,61 @@ class BlockCodebook:
 
         Returns
         -------
-        code, distance : ndarray, int64, shape (n_rows,)
-            Among equally near codes, the most frequent.
+        token, distance : ndarray, int64, shape (n_rows,)
+            Among equally near tokens, the most frequent.
         """
         n = int((self.count[k] > 0).sum())
         return _nearest(self.alleles[k, :n], alleles)
 
     def encode(self, haplotypes: HaplotypeSource, rows: np.ndarray | None = None) -> np.ndarray:
-        """Nearest codes of whole haplotypes, int64, shape (n_rows, n_blocks)."""
+        """Nearest tokens of whole haplotypes, int64, shape (n_rows, n_blocks)."""
         blocks = iterate_blocks(haplotypes, self.block, rows)
         return np.stack([self.nearest(k, alleles)[0] for k, alleles in enumerate(blocks)], axis=1)
 
     def decode(
         self,
         k: int,
-        code: np.ndarray,
+        token: np.ndarray,
         error: np.ndarray | None = None,
         uniforms: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Alleles of the codes of block `k`, seen through a flip kernel when `error` is given.
+        """Alleles of the tokens of block `k`, seen through a mutation kernel when `error` is given.
 
         Parameters
         ----------
         k : int
-        code : ndarray of int, shape (n_rows,)
+        token : ndarray of int, shape (n_rows,)
         error : ndarray, float, shape (block,), optional
-            Chance of a flip at each site.
+            Chance of a mutation at each site.
         uniforms : ndarray, float, shape (n_rows, n_sites), optional
-            In [0, 1); a site flips where its number is below its error. Needed with `error`.
+            In [0, 1); a site mutates where its number is below its error. Needed with `error`.
 
         Returns
         -------
         ndarray, int8, shape (n_sites, n_rows)
             Without the sites that fill up the last block.
         """
-        alleles = self.alleles[k, code][:, : self.sites(k).stop - self.sites(k).start]
+        alleles = self.alleles[k, token][:, : self.sites(k).stop - self.sites(k).start]
         if error is not None:
             alleles = alleles ^ (uniforms < error[: alleles.shape[1]])
         return np.ascontiguousarray(alleles.T, dtype=np.int8)
 
 
-def _nearest(codes: np.ndarray, alleles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _nearest(tokens: np.ndarray, alleles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     called = (alleles >= 0).astype(np.float32)
     ones = (alleles == 1).astype(np.float32)
     zeros = called - ones
-    # a row's 1 against a code's 0, and the reverse; exact in float32, as counts are small
-    # (n_rows, n_codes)
-    distance = ones @ (1 - codes.T.astype(np.float32)) + zeros @ codes.T.astype(np.float32)
-    code = distance.argmin(axis=1)
-    return code, distance[np.arange(len(code)), code].astype(np.int64)
+    # a row's 1 against a token's 0, and the reverse; exact in float32, as counts are small
+    # (n_rows, vocabulary_size)
+    distance = ones @ (1 - tokens.T.astype(np.float32)) + zeros @ tokens.T.astype(np.float32)
+    token = distance.argmin(axis=1)
+    return token, distance[np.arange(len(token)), token].astype(np.int64)
 
 
 def _fit_block(
-    alleles: np.ndarray, codes: int, carriers: int
+    alleles: np.ndarray, vocabulary_size: int, carriers: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Codes (n, block), their counts (n,) and the error of each site (block,) of one block of
+    """Tokens (n, block), their counts (n,) and the error of each site (block,) of one block of
     training rows.
     """
     # False for the sites that fill up the last block, and where all calls are missing
@@ -269,10 +269,12 @@ def _fit_block(
     complete = alleles[(alleles[:, exists] >= 0).all(axis=1)]
     source = np.maximum(complete if len(complete) else alleles, 0)
     distinct, count = np.unique(np.packbits(source, axis=1), axis=0, return_counts=True)
-    kept = np.argsort(-count, kind="stable")[: max(1, min(codes, int((count >= carriers).sum())))]
-    code_alleles = np.unpackbits(distinct[kept], axis=1, count=alleles.shape[1]).astype(np.int8)
-    nearest, _ = _nearest(code_alleles, alleles)
-    differs = (alleles >= 0) & (alleles != code_alleles[nearest])
+    kept = np.argsort(-count, kind="stable")[
+        : max(1, min(vocabulary_size, int((count >= carriers).sum())))
+    ]
+    token_alleles = np.unpackbits(distinct[kept], axis=1, count=alleles.shape[1]).astype(np.int8)
+    nearest, _ = _nearest(token_alleles, alleles)
+    differs = (alleles >= 0) & (alleles != token_alleles[nearest])
     error = differs.sum(axis=0) / np.maximum((alleles >= 0).sum(axis=0), 1)
-    assigned = np.bincount(nearest, minlength=len(code_alleles))
-    return code_alleles, assigned, error.astype(np.float32)
+    assigned = np.bincount(nearest, minlength=len(token_alleles))
+    return token_alleles, assigned, error.astype(np.float32)

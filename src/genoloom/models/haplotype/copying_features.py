@@ -1,6 +1,6 @@
-"""Compiled loops of the copying network: features of codes, their chances, and draws.
+"""Compiled loops of the copying network: features of tokens, their chances, and draws.
 
-Letters in shapes as in `copying_kernels`; F features of a code, H hidden units.
+Letters in shapes as in `copying_kernels`; F features of a token, H hidden units.
 """
 
 import math
@@ -22,9 +22,9 @@ from genoloom.models.haplotype.copying_kernels import (
 G = len(MATCHES)
 M, A = 7, 5  # parts of a block, and figures of it (`copying_matches.Places`)
 PARTED = 1  # head whose weights are added up by parts
-# first features of a code that are weights: of heads, of the own population, by parts
+# first features of a token that are weights: of heads, of the own population, by parts
 OF_HEAD, OF_OWN, OF_PART = 2 * G, 2 * G + S, 2 * G + 2 * S
-N_CODE, N_ROW = OF_PART + M, 2 * G + 2 * S + A
+N_TOKEN, N_ROW = OF_PART + M, 2 * G + 2 * S + A
 FLOOR, SHIFT = 1e-6, 7.0  # log(weight + FLOOR) + SHIFT is a feature
 ROOT = np.int32(0x3F3504F3)  # bits of sqrt(1/2)
 
@@ -50,7 +50,7 @@ def _log(x):
 @jit
 def _leave_out(b, r, rows, places, k, before, rules, f, h, others):
     """Take a row's own individual out of its features; arguments as of `_features`."""
-    m, C, N = rows.matches, places.codes[k], places.index.shape[1]
+    m, C, N = rows.matches, places.n_tokens[k], places.index.shape[1]
     for z in range(2):
         y = z if rows.slot[b] > 0 else 0
         for g in range(G):
@@ -86,11 +86,11 @@ def _leave_out(b, r, rows, places, k, before, rules, f, h, others):
 
 @jit
 def _features(b, rows, places, k, before, rules, f, h, others, sums):
-    """Features of the codes of a batch, f (F, R C), of its rows, h (H, R), and others who carry
-    each code, (R C,). before : as of `_match`; sums : room for the weights of groups, (U, R).
+    """Features of the tokens of a batch, f (F, R C), of its rows, h (H, R), and others who carry
+    each token, (R C,). before : as of `_match`; sums : room for the weights of groups, (U, R).
     """
     m, table, logs = rows.matches, places.before, rules.logs
-    C, N = places.codes[k], places.index.shape[1]
+    C, N = places.n_tokens[k], places.index.shape[1]
     for r in range(LANES):
         base = r * C
         for z in range(2):
@@ -129,7 +129,7 @@ def _features(b, rows, places, k, before, rules, f, h, others, sums):
             group = places.groups[at + c]
             for r in range(LANES):
                 f[OF_PART + part, r * C + c] = sums[group, r]
-    for i in range(OF_HEAD, N_CODE):
+    for i in range(OF_HEAD, N_TOKEN):
         _log(f[i, :n])
     for r in range(LANES):
         for s in range(S):
@@ -142,7 +142,7 @@ def _features(b, rows, places, k, before, rules, f, h, others, sums):
 @jit
 def features(rows, places, rules):
     """Of every batch at the first of `places`: f (B, R, C, F), h (B, R, H), others (B, R, C)."""
-    B, C, F = len(rows.slot), places.codes[0], N_CODE
+    B, C, F = len(rows.slot), places.n_tokens[0], N_TOKEN
     f, h = np.empty((B, LANES, C, F), np.float32), np.empty((B, LANES, N_ROW), np.float32)
     sums = np.empty((places.begins[1], LANES), np.float32)
     others = np.empty((B, LANES, C), np.float32)
@@ -182,9 +182,9 @@ def _layer(weight, x, z):
 
 
 class Network(NamedTuple):
-    """Weights, float32; w_code is filled up to a multiple of eight features."""
+    """Weights, float32; w_token is filled up to a multiple of eight features."""
 
-    w_code: np.ndarray
+    w_token: np.ndarray
     w_row: np.ndarray
     b_row: np.ndarray
     w_hidden: np.ndarray
@@ -213,10 +213,10 @@ class Room(NamedTuple):
 
 @jit
 def _room(places, network):
-    C, H = places.codes.max(), len(network.w_row)
+    C, H = places.n_tokens.max(), len(network.w_row)
     U, n = (places.begins[1:] - places.begins[:-1]).max(), LANES * C
     return Room(
-        np.zeros(network.w_code.shape[1] * n, np.float32), np.empty(H * n, np.float32),
+        np.zeros(network.w_token.shape[1] * n, np.float32), np.empty(H * n, np.float32),
         np.empty(H * n, np.float32),
         np.empty(n, np.float32), np.empty(n, np.float32), np.empty((N_ROW, LANES), np.float32),
         np.empty((H, LANES), np.float32), np.empty((U, WIDE), np.float32),
@@ -227,11 +227,11 @@ def _room(places, network):
 
 @jit
 def _logits(b, rows, places, k, before, rules, network, carriers, room):
-    """Unnormalised log-chances of the codes of a batch at block k, in room.logits (R C,)."""
-    C = places.codes[k]
+    """Unnormalised log-chances of the tokens of a batch at block k, in room.logits (R C,)."""
+    C = places.n_tokens[k]
     n = LANES * C
-    H, F = len(network.w_row), N_CODE
-    wide = network.w_code.shape[1]  # F filled up to a multiple of 8
+    H, F = len(network.w_row), N_TOKEN
+    wide = network.w_token.shape[1]  # F filled up to a multiple of 8
     x, z1, z2 = (
         room.features[: wide * n].reshape(wide, n),
         room.z1[: H * n].reshape(H, n),
@@ -253,7 +253,7 @@ def _logits(b, rows, places, k, before, rules, network, carriers, room):
                 z1[i, q] = row[i, r]
         for q in range(n):
             z2[i, q] = network.b_hidden[i]
-    _layer(network.w_code, x, z1)
+    _layer(network.w_token, x, z1)
     _layer(network.w_hidden, z1, z2)
     for q in range(n):
         y[q] = x[OF_HEAD, q]
@@ -275,10 +275,10 @@ def _logits(b, rows, places, k, before, rules, network, carriers, room):
 
 @jit
 def logits(rows, places, rules, network, carriers):
-    """Unnormalised log-chance of each code of the first of `places` for each row, float32 (B, R,
+    """Unnormalised log-chance of each token of the first of `places` for each row, float32 (B, R,
     C); -inf where fewer than `carriers` others have it.
     """
-    B, C = len(rows.slot), places.codes[0]
+    B, C = len(rows.slot), places.n_tokens[0]
     room, out = _room(places, network), np.empty((B, LANES, C), np.float32)
     for b in range(B):
         _logits(b, rows, places, 0, 0, rules, network, carriers, room)
@@ -302,7 +302,7 @@ def proceed(
     temperature,
     factors,
     uniforms,
-    flips,
+    mutations,
     row,
 ):
     """Blocks one after the other, which are given or drawn.
@@ -322,8 +322,8 @@ def proceed(
     factors : float32 (K, P, C)
         Of the chances, by population; 0 populations for none.
     uniforms : float64 (K, B, R)
-        In [0, 1), for the codes.
-    flips : uint32 (K, B, R)
+        In [0, 1), for the tokens.
+    mutations : uint32 (K, B, R)
         Alleles to change.
 
     Returns
@@ -333,12 +333,12 @@ def proceed(
     """
     N = places.index.shape[1]
     room = _room(places, network)
-    y, chance = room.logits, np.empty(places.codes.max(), np.float64)
+    y, chance = room.logits, np.empty(places.n_tokens.max(), np.float64)
     sound = True
     for b in range(len(rows.slot)):
         before = 0
         for k in range(len(row)):
-            C = places.codes[k]
+            C = places.n_tokens[k]
             if not told:
                 _logits(b, rows, places, k, before, rules, network, carriers, room)
                 for r in range(LANES):
@@ -352,11 +352,11 @@ def proceed(
                         total += part
                         chance[c] = total
                     sound &= 0 < total < np.inf
-                    code = 0
-                    while code < C - 1 and chance[code] <= uniforms[k, b, r] * total:
-                        code += 1
-                    row[k, b, r] = places.ids[places.begins[k] + code] ^ flips[k, b, r]
-            if k + 1 < len(places.codes):
+                    token = 0
+                    while token < C - 1 and chance[token] <= uniforms[k, b, r] * total:
+                        token += 1
+                    row[k, b, r] = places.ids[places.begins[k] + token] ^ mutations[k, b, r]
+            if k + 1 < len(places.n_tokens):
                 advance(
                     b, rows, row[k, b], called[k, b], places, k, before, n_slots, rules, L, room
                 )
@@ -366,10 +366,10 @@ def proceed(
 
 @jit
 def chances(row, called, ids, C, differs, strays, index, own, spare):
-    """Chance of each row's alleles in a block given each code, float64 (B, R, C).
+    """Chance of each row's alleles in a block given each token, float64 (B, R, C).
 
-    An allele differs from its code with a small chance, counted where templates differ from their
-    nearest code. Missing alleles drop out.
+    An allele differs from its token with a small chance, counted where templates differ from their
+    nearest token. Missing alleles drop out.
 
     Parameters
     ----------
@@ -377,7 +377,7 @@ def chances(row, called, ids, C, differs, strays, index, own, spare):
     2)
         See `advance` and `genoloom.models.haplotype.templates.BlockTable`.
     differs : int64 (L,)
-        Templates that differ from their nearest code.
+        Templates that differ from their nearest token.
     spare : float
         Templates added to them.
     """

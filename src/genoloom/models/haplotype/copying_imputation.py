@@ -26,7 +26,7 @@ PARTICLES_AT_ONCE = 512
 
 
 def impute_rows(
-    panel: TemplatePanel, code_chances: Callable[[CopyingState], np.ndarray],
+    panel: TemplatePanel, token_chances: Callable[[CopyingState], np.ndarray],
     haplotypes: HaplotypeSource, population: np.ndarray,
     seed: np.ndarray, particles: int,
 ) -> Iterator[Imputation]:  # fmt: skip
@@ -35,8 +35,8 @@ def impute_rows(
 
     Parameters
     ----------
-    code_chances : callable
-        Chances of the codes of a state's present block, float64 (n, C).
+    token_chances : callable
+        Chances of the tokens of a state's present block, float64 (n, C).
     haplotypes : HaplotypeSource
         -1 at what is to be filled in.
     population : ndarray, int64, shape (n_haplotypes,)
@@ -48,10 +48,10 @@ def impute_rows(
     for low in range(0, haplotypes.n_haplotypes, at_once):
         rows = np.arange(low, min(low + at_once, haplotypes.n_haplotypes))
         told = HaplotypeView(haplotypes, haplotypes=rows)
-        yield _impute(panel, code_chances, told, population[rows], seed[rows], particles)
+        yield _impute(panel, token_chances, told, population[rows], seed[rows], particles)
 
 
-def _impute(panel, code_chances, haplotypes, population, seed, P: int) -> Imputation:
+def _impute(panel, token_chances, haplotypes, population, seed, P: int) -> Imputation:
     R, K, L = len(seed), panel.n_blocks, panel.block
     state = CopyingState(panel, np.repeat(population, P))
     paths = np.zeros((R, P, K), dtype=np.uint32)
@@ -60,7 +60,7 @@ def _impute(panel, code_chances, haplotypes, population, seed, P: int) -> Imputa
     everything = np.full(R * P, 2**32 - 1, dtype=np.uint32)
     for k in range(K):
         bits, called = (x[0] for x in read_bits(haplotypes, L, k, k + 1))
-        drawn, log_chance = _draw(state, code_chances(state), bits, called, seed, P)
+        drawn, log_chance = _draw(state, token_chances(state), bits, called, seed, P)
         paths[:, :, k] = drawn
         log_weight += log_chance
         total = np.logaddexp.reduce(log_weight, axis=1)
@@ -99,10 +99,12 @@ def _draw(
     joint = pi * state.chances(bits[each], called[each], SPARE)
     log_chance = np.log(joint.sum(axis=1)).reshape(R, P)
     uniforms = row_uniforms(seed, BLOCK_DRAWS + k * P + np.arange(P)).ravel()
-    code = state.table.ids[invert(joint.cumsum(axis=1), uniforms)]
-    flips = row_uniforms(seed, k * P * L + np.arange(P * L)).reshape(R * P, L) < state.error(SPARE)
-    flipped = code ^ np.bitwise_or.reduce(
-        flips.astype(np.uint32) << np.arange(L, dtype=np.uint32), axis=1
+    token = state.table.ids[invert(joint.cumsum(axis=1), uniforms)]
+    mutations = row_uniforms(seed, k * P * L + np.arange(P * L)).reshape(R * P, L) < state.error(
+        SPARE
+    )
+    mutated = token ^ np.bitwise_or.reduce(
+        mutations.astype(np.uint32) << np.arange(L, dtype=np.uint32), axis=1
     )
     known = called[each]
-    return (bits[each] & known | flipped & ~known).reshape(R, P), log_chance
+    return (bits[each] & known | mutated & ~known).reshape(R, P), log_chance

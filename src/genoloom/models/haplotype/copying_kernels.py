@@ -6,7 +6,7 @@ company. Batches go one after the other, each through many blocks, so that a bat
 in the processor's cache.
 
 Letters in shapes: B batches, R = LANES rows of a batch, N templates (ordered by population), K
-consecutive blocks, U distinct blocks of the templates at one place, the C codes first, S recurrent
+consecutive blocks, U distinct blocks of the templates at one place, the C tokens first, S recurrent
 heads, G lengths of match, L sites per block.
 """
 
@@ -18,15 +18,16 @@ from genoloom.models.haplotype.compiled import jit
 from genoloom.models.haplotype.copying_matches import LONGEST, Matches, begin, ends, follow
 
 LANES = 16
-# recurrent heads: switches a block, flips a site; the last one remembers whom a row is like
+# recurrent heads: rates of switches per block and of mutations per site; the last one remembers
+# whom a row is like
 HEADS = ((0.02, 1e-3), (0.1, 1e-3), (0.1, 3e-2), (0.01, 0.3))
 S = len(HEADS)
 WIDE = S * LANES
 FORGET = np.float32(0.25)  # share of the mean of log-chances that each block replaces
 # matching sites that are counted, in blocks
 MATCHES = (0, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 48, 96)
-LEAST_ERROR, MOST_ERROR = 1e-6, 0.4  # chance that an allele differs from its code
-TINY = 1e-12  # chance of the flips of a block is at least this, so that weights do not vanish
+LEAST_ERROR, MOST_ERROR = 1e-6, 0.4  # chance that an allele differs from its token
+TINY = 1e-12  # chance of the mutations of a block is at least this, so that weights do not vanish
 
 
 class Rows(NamedTuple):
@@ -68,7 +69,7 @@ class Rules(NamedTuple):
     Attributes
     ----------
     power : ndarray, float32, shape (S, L + 1)
-        Chance of this many flips, by head.
+        Chance of this many mutations, by head.
     rate : ndarray, float32, shape (S,)
         Chance of a switch a block.
     shares : ndarray, float32, shape (P + 1, 2)
@@ -155,7 +156,7 @@ def _match(b, rows, x, known, places, k, before, n_slots, rules, L, found):
     """Take the present block of a batch into what of the templates equals its rows. before : where
     the block's counts begin in `places.before`.
     """
-    m, C, N = rows.matches, places.codes[k], places.index.shape[1]
+    m, C, N = rows.matches, places.n_tokens[k], places.index.shape[1]
     begins, stops = places.begins[k], places.begins[k + 1]
     width = stops - begins + 1
     column = (begins + k) * n_slots

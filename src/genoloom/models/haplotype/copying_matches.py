@@ -9,7 +9,7 @@ templates.
 Two orders are kept: that of all templates, and that within each population, one population after
 the other. A *slot* is all templates (0) or a population (from 1 on).
 
-Letters in shapes: N templates, P populations, U distinct blocks at one place, the C codes first, G
+Letters in shapes: N templates, P populations, U distinct blocks at one place, the C tokens first, G
 lengths of match, R rows of a batch, L sites per block, D intervals.
 """
 
@@ -33,7 +33,7 @@ class Places(NamedTuple):
         Alleles of the distinct blocks.
     begins : ndarray, int64, shape (K + 1,)
         Where those of each block begin.
-    codes : ndarray, int64, shape (K,)
+    n_tokens : ndarray, int64, shape (K,)
     index : ndarray, uint16, shape (K, N)
         Which of them each template has.
     ranked : ndarray, uint16, shape (sum of U,)
@@ -41,19 +41,19 @@ class Places(NamedTuple):
     after : ndarray, int32, flat (K, P + 1, U + 1)
         By slot: where in the order after the block the templates begin whose block has this rank.
     before : ndarray, uint16, flat (K, 2, N + 1, C)
-        How many of the first templates of each order carry each code.
+        How many of the first templates of each order carry each token.
     came : ndarray, uint16, shape (K, 2, N)
         Positions of the templates before the block, in the order after it.
     groups : ndarray, uint16, flat (K, M, U)
         Numbers of the groups of distinct blocks that are equal on some of the sites, by which ones.
     about : ndarray, float32, shape (K, A)
-        Of the block itself: logarithms of the number of codes, of one more than the templates that
-        have none, and of the runs of equal blocks in both orders; and entropy of the codes, nats.
+        Of the block itself: logarithms of the number of tokens, of one more than the templates that
+        have none, and of the runs of equal blocks in both orders; and entropy of the tokens, nats.
     """
 
     ids: np.ndarray
     begins: np.ndarray
-    codes: np.ndarray
+    n_tokens: np.ndarray
     index: np.ndarray
     ranked: np.ndarray
     behind: np.ndarray

@@ -3,15 +3,15 @@ that belong to no place.
 
 A haplotype is read and drawn block by block (`genoloom.models.haplotype.templates`). What is known
 of the next block comes from templates, the haplotypes of a panel: how many of them equal the row on
-its last sites, for several lengths, and carry each code, in all and in the row's population; and
-how much weight the carriers of each code have in several recursions of the copying model of Li and
-Stephens (2003, doi:10.1093/genetics/165.4.2213) with fixed rates of switches and flips. Each
+its last sites, for several lengths, and carry each token, in all and in the row's population; and
+how much weight the carriers of each token have in several recursions of the copying model of Li and
+Stephens (2003, doi:10.1093/genetics/165.4.2213) with fixed rates of switches and mutations. Each
 recursion is a head of attention over templates whose keys are recurrent, so time is linear in sites
-and in templates. A small network, the same at every place and for every code, turns these figures
-into the chance pi of each code. The block is the code seen through flips of single alleles, whose
-chances are counted where templates differ from their nearest code. So all probabilities sum to one,
-the likelihood is exact, and missing calls drop out. Draws at temperature 1 without anchors are from
-the very same model.
+and in templates. A small network, the same at every place and for every token, turns these figures
+into the chance pi of each token. The block is the token seen through mutations of single alleles,
+whose chances are counted where templates differ from their nearest token. So all probabilities sum
+to one, the likelihood is exact, and missing calls drop out. Draws at temperature 1 without anchors
+are from the very same model.
 
 Training asks for blocks of the templates themselves, with the row's own individual left out of all
 counts: the few thousand weights cannot learn anybody by heart, and the same weights serve any other
@@ -72,7 +72,7 @@ from genoloom.training_config import CopyingNetworkOptions
 
 log = logging.getLogger(__name__)
 
-# Sites a block, longest first, where sites are linked, and where they are not. A code is counted
+# Sites a block, longest first, where sites are linked, and where they are not. A token is counted
 # whole, which takes many templates: with few, or without linkage, it is counted in smaller pieces.
 LENGTHS, LENGTHS_OF_FEW, SHORTEST = (16, 8), (8,), 2
 FEW = 1000  # templates
@@ -119,7 +119,10 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         self.population_names = list(data.population_names)
         fitted, validation = np.flatnonzero(~data.validation), np.flatnonzero(data.validation)
         options = self.options
-        of_blocks = {"codes": options.vocabulary_size, "carriers": options.min_token_carriers}
+        of_blocks = {
+            "vocabulary_size": options.vocabulary_size,
+            "carriers": options.min_token_carriers,
+        }
         if options.block_size is None:
             lengths = LENGTHS if len(fitted) >= FEW else LENGTHS_OF_FEW
             of_individuals = {"rows": fitted, "validation": validation}
@@ -173,7 +176,7 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         panel, order = TemplatePanel.collect(
             HaplotypeView(data.haplotypes, haplotypes=rows), data.population[rows],
             len(self.population_names),
-            block=self.options.block_size, codes=self.options.vocabulary_size,
+            block=self.options.block_size, vocabulary_size=self.options.vocabulary_size,
             carriers=self.options.min_token_carriers,
             match_carriers=self.options.match_carriers,
         )  # fmt: skip
@@ -194,7 +197,7 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
             lambda temperature: np.concatenate(list(self._draw(request, temperature, stop))), real,
             LOWEST_TEMPERATURE
         )  # fmt: skip
-        log.info("%s: codes are drawn at temperature %g", run.label, found)
+        log.info("%s: tokens are drawn at temperature %g", run.label, found)
         return found
 
     def _anchor(self, run: TrainingRun) -> None:
@@ -211,7 +214,7 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
             table = walk.table(k)
             walk.forget(k)
             return wanted_frequencies(
-                table.index, panel.population, panel.n_populations, table.codes
+                table.index, panel.population, panel.n_populations, table.n_tokens
             )
 
         pilot = Pilot(wanted)
@@ -240,10 +243,10 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
             stop = min(first + step, n_blocks)
             uniforms = row_uniforms(request.seed, BLOCK_DRAWS + np.arange(first, stop)).T
             errors = np.concatenate([state.error(SPARE, k) for k in range(first, stop)])
-            flips = pack_bits(
+            mutations = pack_bits(
                 (row_uniforms(request.seed, np.arange(first * L, stop * L)) < errors).T, L
             )
-            drawn = np.empty(flips.shape, dtype=np.uint32)
+            drawn = np.empty(mutations.shape, dtype=np.uint32)
             at_once = 1 if isinstance(anchors, Pilot) else stop - first
             for low in range(0, stop - first, at_once):
                 some = slice(low, low + at_once)
@@ -255,7 +258,7 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
                 elif anchors is not None:
                     factors = anchors.factors[first:stop]
                 drawn[some] = state.draw(
-                    self.weights, temperature, factors, uniforms[some], flips[some]
+                    self.weights, temperature, factors, uniforms[some], mutations[some]
                 )
             alleles = (
                 unpack_bits(drawn, L)
@@ -265,7 +268,7 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
             yield alleles[: self.n_variants - first * L]
 
     def _chances(self, state: CopyingState, temperature: float = 1.0) -> np.ndarray:
-        """Chances of the codes of a state's present block, float64 (n, C); rows sum to one."""
+        """Chances of the tokens of a state's present block, float64 (n, C); rows sum to one."""
         logits = state.logits(self.weights).astype(np.float64) / temperature
         chance = np.exp(logits - logits.max(axis=1, keepdims=True))
         chance /= chance.sum(axis=1, keepdims=True)

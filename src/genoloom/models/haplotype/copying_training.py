@@ -1,7 +1,7 @@
 """The network that weighs what templates say of the next block, and its training; the same weights
 at every place.
 
-Letters in shapes: n rows, C codes, F features of a code, H features of a row, W width.
+Letters in shapes: n rows, C tokens, F features of a token, H features of a row, W width.
 """
 
 import logging
@@ -12,14 +12,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from genoloom.models.haplotype.copying_features import N_CODE, N_ROW, OF_HEAD, Network
+from genoloom.models.haplotype.copying_features import N_ROW, N_TOKEN, OF_HEAD, Network
 from genoloom.models.haplotype.templates import CopyingState, TemplatePanel, read_bits
 from genoloom.models.layers import AveragedTraining
 from genoloom.panel import HaplotypeSource, HaplotypeView
 
 log = logging.getLogger(__name__)
 
-SPARE = 0.2  # templates added to those that differ from their nearest code at a site
+SPARE = 0.2  # templates added to those that differ from their nearest token at a site
 # (row, block) pairs that are kept to train on, and most rows among them
 PAIRS, ROWS = 262_144, 2048
 STRETCH, BEFORE = 64, 96  # blocks of a stretch of a long contig, and blocks that are read before it
@@ -30,24 +30,24 @@ LEAST_SPREAD = 0.02  # a feature that is constant in training must not shift whe
 
 
 class CopyingNetwork(nn.Module):
-    """Log-odds of a code next to the first recurrent head's, from its features and those of its
+    """Log-odds of a token next to the first recurrent head's, from its features and those of its
     row.
     """
 
     def __init__(self, width: int):
         super().__init__()
-        for name, n in (("code", N_CODE), ("row", N_ROW)):
+        for name, n in (("token", N_TOKEN), ("row", N_ROW)):
             self.register_buffer(f"{name}_mean", torch.zeros(n))
             self.register_buffer(f"{name}_spread", torch.ones(n))
-        self.code, self.row = nn.Linear(N_CODE, width, bias=False), nn.Linear(N_ROW, width)
+        self.token, self.row = nn.Linear(N_TOKEN, width, bias=False), nn.Linear(N_ROW, width)
         self.hidden, self.act = nn.Linear(width, width), nn.Hardswish()
-        self.out, self.linear = nn.Linear(width, 1, bias=False), nn.Linear(N_CODE, 1, bias=False)
+        self.out, self.linear = nn.Linear(width, 1, bias=False), nn.Linear(N_TOKEN, 1, bias=False)
         nn.init.zeros_(self.out.weight)  # training begins at the first head
         nn.init.zeros_(self.linear.weight)
 
-    def scale(self, code: torch.Tensor, row: torch.Tensor) -> None:
+    def scale(self, token: torch.Tensor, row: torch.Tensor) -> None:
         """Take mean and spread from features (n, F) and (n, H)."""
-        for name, values in (("code", code), ("row", row)):
+        for name, values in (("token", token), ("row", row)):
             spread = values.std(0)
             getattr(self, f"{name}_mean").copy_(values.mean(0))
             # one that hardly varies says nothing
@@ -57,21 +57,21 @@ class CopyingNetwork(nn.Module):
 
     def forward(self, f: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
         """(n, C, F) and (n, H) to (n, C)."""
-        x = (f - self.code_mean) / self.code_spread
+        x = (f - self.token_mean) / self.token_spread
         y = (h - self.row_mean) / self.row_spread
-        z = self.act(self.code(x) + self.row(y)[:, None])
+        z = self.act(self.token(x) + self.row(y)[:, None])
         z = self.act(self.hidden(z))
         return f[..., OF_HEAD] + (self.out(z) + self.linear(x))[..., 0]
 
     @torch.no_grad()
     def compiled(self) -> Network:
         """Weights for the compiled loops, on features as they come."""
-        code = self.code.weight / self.code_spread
+        token = self.token.weight / self.token_spread
         row = self.row.weight / self.row_spread
-        bias = self.row.bias - code @ self.code_mean - row @ self.row_mean
-        linear = self.linear.weight[0] / self.code_spread
+        bias = self.row.bias - token @ self.token_mean - row @ self.row_mean
+        linear = self.linear.weight[0] / self.token_spread
         found = {
-            "w_code": nn.functional.pad(code, (0, -N_CODE % 8)), "w_row": row, "b_row": bias,
+            "w_token": nn.functional.pad(token, (0, -N_TOKEN % 8)), "w_row": row, "b_row": bias,
             "w_hidden": self.hidden.weight,
             "b_hidden": self.hidden.bias, "w_out": self.out.weight[0], "w_linear": linear,
         }  # fmt: skip
@@ -82,12 +82,12 @@ class CopyingNetwork(nn.Module):
 
 @dataclass(frozen=True)
 class BlockPairs:
-    """One block of many rows: features of codes (n, C, F) and of rows (n, H), float16, and the
-    chance of the rows' alleles given each code, float32 (n, C); 0 for codes that are not theirs to
-    use.
+    """One block of many rows: features of tokens (n, C, F) and of rows (n, H), float16, and the
+    chance of the rows' alleles given each token, float32 (n, C); 0 for tokens that are not theirs
+    to use.
     """
 
-    code: torch.Tensor
+    token: torch.Tensor
     row: torch.Tensor
     chance: torch.Tensor
     sites: int
@@ -95,7 +95,7 @@ class BlockPairs:
     def nats(self, network: CopyingNetwork, rows=slice(None)) -> torch.Tensor:
         """Minus log-probability of the blocks, (n,)."""
         usable = self.chance[rows] > 0
-        logits = network(self.code[rows].float(), self.row[rows].float()).masked_fill(
+        logits = network(self.token[rows].float(), self.row[rows].float()).masked_fill(
             ~usable, -math.inf
         )
         chance = self.chance[rows].clamp(min=1e-35).log()
@@ -183,7 +183,7 @@ class CopyingTraining(AveragedTraining):
         network.scale(
             *(
                 torch.cat([getattr(x, name).float().flatten(0, -2) for x in some])
-                for name in ("code", "row")
+                for name in ("token", "row")
             )
         )
         self.average.module.load_state_dict(network.state_dict())

@@ -1,8 +1,9 @@
-"""Generative adversarial network over block codes, anchored to the likelihood of the training rows.
+"""Generative adversarial network over block tokens, anchored to the likelihood of the training
+rows.
 
-Generator. A haplotype is a sequence of block codes (`genoloom.models.haplotype.blocks`). The chance
-of a code is proportional to how often it was counted after the code before it (a smoothed
-first-order chain), times exp(u). u comes from a recurrent network that has read the codes so far,
+Generator. A haplotype is a sequence of block tokens (`genoloom.models.haplotype.blocks`). The
+chance of a token is proportional to how often it was counted after the token before it (a smoothed
+first-order chain), times exp(u). u comes from a recurrent network that has read the tokens so far,
 the population and a noise vector of the whole haplotype. It begins at 0, so the first row of the
 history is the chain alone. The network starts with maximum likelihood, at a rate that falls to 0;
 then a critic that looks at whole windows joins its averaged weights, at a small rate and with the
@@ -14,16 +15,16 @@ Critic. It sees alleles through position-specific maps, dilated convolutions, th
 projection (Miyato & Koyama 2018, arXiv:1802.05637) and, next to each row, the batch's allele
 frequencies and neighbour covariances, in which a collapse would show at once. Relativistic loss
 with gradient penalties on real and synthetic rows (Huang et al. 2024, arXiv:2501.05441). A drawn
-code passes its gradient straight through to the probabilities (Bengio et al. 2013,
+token passes its gradient straight through to the probabilities (Bengio et al. 2013,
 arXiv:1308.3432).
 
-Temperature and calibration. Codes are drawn sharper than by the network's chances
-(`genoloom.models.haplotype.temperature`). By itself this would make rare codes rarer still, and so
-does adversarial training; after training, a correction for each code of each block brings the code
-frequencies back to those of the training rows. A generator that lost common alleles or repeats
-itself is refused.
+Temperature and calibration. Tokens are drawn sharper than by the network's chances
+(`genoloom.models.haplotype.temperature`). By itself this would make rare tokens rarer still, and so
+does adversarial training; after training, a correction for each token of each block brings the
+token frequencies back to those of the training rows. A generator that lost common alleles or
+repeats itself is refused.
 
-The state between blocks is a vector and a code, so haplotypes stream out block by block in flat
+The state between blocks is a vector and a token, so haplotypes stream out block by block in flat
 memory.
 """
 
@@ -50,9 +51,9 @@ from genoloom.models.haplotype.base import (
     SampleRequest,
     TrainingHaplotypes,
 )
-from genoloom.models.haplotype.blocks import BlockCodebook, choose_block, read_blocks
+from genoloom.models.haplotype.blocks import BlockTokenizer, choose_block, read_blocks
 from genoloom.models.haplotype.gan_critic import Critic
-from genoloom.models.haplotype.gan_network import CodeChain, CodeGenerator, Walk, calibrate
+from genoloom.models.haplotype.gan_network import Rollout, TokenChain, TokenGenerator, calibrate
 from genoloom.models.haplotype.gan_training import GanTraining, diversity
 from genoloom.models.haplotype.temperature import (
     BALANCED_BLOCKS,
@@ -70,9 +71,9 @@ log = logging.getLogger(__name__)
 
 SAMPLE_ROWS = 128  # haplotypes sampled together, always exactly this many
 SAMPLE_BLOCKS = 64  # blocks sampled between two yields
-# first counters of the draws; the flips of the sites count from 0
+# first counters of the draws; the mutations of the sites count from 0
 CODE_DRAWS, LATENT_DRAWS = 2**40, 2**41
-# Codes are counted on haplotypes that are drawn; with a quarter of these the chance in that was
+# Tokens are counted on haplotypes that are drawn; with a quarter of these the chance in that was
 # larger than what it mends.
 CALIBRATION_ROWS = 4096
 LEAST_STEPS = 1200
@@ -110,19 +111,19 @@ class GanGenerator(HaplotypeGenerator):
             data.haplotypes.n_variants,
         )
         fitted = np.flatnonzero(~data.validation)
-        of_blocks = {"codes": self.options.vocabulary_size, "rows": fitted}
+        of_blocks = {"vocabulary_size": self.options.vocabulary_size, "rows": fitted}
         block = self.options.block_size or choose_block(
             data.haplotypes, **of_blocks, validation=np.flatnonzero(data.validation)
         )
         self.options = options = self.options.model_copy(update={"block_size": block})
-        self.codebook = BlockCodebook.fit(data.haplotypes, block=block, **of_blocks)
-        codes = self.codebook.encode(data.haplotypes, fitted)
-        self.chain = CodeChain.count(codes, self.codebook.n_codes)
+        self.tokenizer = BlockTokenizer.fit(data.haplotypes, block=block, **of_blocks)
+        tokens = self.tokenizer.encode(data.haplotypes, fitted)
+        self.chain = TokenChain.count(tokens, self.tokenizer.vocabulary_size)
         torch.manual_seed(derive_seed(run.seed, "weights"))
         self._build()
-        training = GanTraining(self.network, self.chain, self.codebook, codes, data, options, run)
+        training = GanTraining(self.network, self.chain, self.tokenizer, tokens, data, options, run)
         steps = options.steps or max(
-            LEAST_STEPS, automatic_steps(len(fitted), self.codebook.n_blocks, options)
+            LEAST_STEPS, automatic_steps(len(fitted), self.tokenizer.n_blocks, options)
         )
         schedule = {
             "steps": steps,
@@ -132,39 +133,39 @@ class GanGenerator(HaplotypeGenerator):
         train(training, run, **schedule, patience=options.patience)
         self.network.to("cpu").eval()
         self.critic = training.critic.to("cpu").eval()
-        temperature = options.temperature or self._temperature(codes, data.population[fitted], run)
+        temperature = options.temperature or self._temperature(tokens, data.population[fitted], run)
         self.options = options = options.model_copy(update={"temperature": temperature})
         rng = np.random.default_rng(derive_seed(run.seed, "calibration"))
         torch.manual_seed(derive_seed(run.seed, "calibration"))
         population = rng.choice(data.population[fitted], size=CALIBRATION_ROWS)
         calibrate(self.network, self.chain, torch.from_numpy(population), options.temperature)
         if options.anchor:
-            self._anchor(codes, data.population[fitted], run)
+            self._anchor(tokens, data.population[fitted], run)
         found = diversity(
             self.network,
             self.chain,
             options.temperature,
-            self.codebook,
-            codes,
+            self.tokenizer,
+            tokens,
             data.population[fitted],
             run.seed,
         )
         refuse_collapse(run.label, found)
 
-    def _temperature(self, codes: np.ndarray, population: np.ndarray, run: TrainingRun) -> float:
+    def _temperature(self, tokens: np.ndarray, population: np.ndarray, run: TrainingRun) -> float:
         """The temperature that the training rows call for, by some of them along the first blocks.
 
-        `codes` (n, K) are theirs, `population` (n,) their populations.
+        `tokens` (n, K) are theirs, `population` (n,) their populations.
         """
         seed, stop = (
             derive_seed(run.seed, "temperature"),
-            min(BALANCED_BLOCKS, self.codebook.n_blocks),
+            min(BALANCED_BLOCKS, self.tokenizer.n_blocks),
         )
-        rows = np.random.default_rng(seed).permutation(len(codes))[:BALANCED_ROWS]
+        rows = np.random.default_rng(seed).permutation(len(tokens))[:BALANCED_ROWS]
 
         def alleles(chosen: np.ndarray) -> np.ndarray:
             return np.concatenate(
-                [self.codebook.decode(k, code) for k, code in enumerate(chosen.T)]
+                [self.tokenizer.decode(k, token) for k, token in enumerate(chosen.T)]
             )
 
         def draw(temperature: float) -> np.ndarray:
@@ -175,28 +176,28 @@ class GanGenerator(HaplotypeGenerator):
                 ).numpy()
             )
 
-        found = balanced_temperature(draw, alleles(codes[rows, :stop]))
-        log.info("%s: codes are drawn at temperature %g", run.label, found)
+        found = balanced_temperature(draw, alleles(tokens[rows, :stop]))
+        log.info("%s: tokens are drawn at temperature %g", run.label, found)
         return found
 
-    def _anchor(self, codes: np.ndarray, population: np.ndarray, run: TrainingRun) -> None:
-        """Find the factors that keep the frequencies of the training rows' codes (n, K) within
+    def _anchor(self, tokens: np.ndarray, population: np.ndarray, run: TrainingRun) -> None:
+        """Find the factors that keep the frequencies of the training rows' tokens (n, K) within
         populations, on a pilot cohort.
         """
         rng = np.random.default_rng(derive_seed(run.seed, "pilot"))
         labels = pilot_populations(population, rng)
         seed = rng.integers(0, 2**63, size=len(labels), dtype=np.uint64)
-        size = len(self.population_names), self.codebook.n_codes
-        pilot = Pilot(lambda k: wanted_frequencies(codes[:, k], population, *size))
-        walk, n_blocks = self._start(seed, labels), self.codebook.n_blocks
+        size = len(self.population_names), self.tokenizer.vocabulary_size
+        pilot = Pilot(lambda k: wanted_frequencies(tokens[:, k], population, *size))
+        rollout, n_blocks = self._start(seed, labels), self.tokenizer.n_blocks
         for start in range(0, n_blocks, SAMPLE_BLOCKS):
-            self._codes(walk, seed, labels, start, min(start + SAMPLE_BLOCKS, n_blocks), pilot)
-        self.anchors = pilot.anchors(self.codebook.n_codes)
+            self._tokens(rollout, seed, labels, start, min(start + SAMPLE_BLOCKS, n_blocks), pilot)
+        self.anchors = pilot.anchors(self.tokenizer.vocabulary_size)
 
     def _build(self) -> None:
-        codebook = self.codebook
-        self.network = CodeGenerator(
-            codebook.n_blocks, codebook.n_codes, len(self.population_names), self.options
+        tokenizer = self.tokenizer
+        self.network = TokenGenerator(
+            tokenizer.n_blocks, tokenizer.vocabulary_size, len(self.population_names), self.options
         )
 
     @torch.no_grad()
@@ -207,7 +208,7 @@ class GanGenerator(HaplotypeGenerator):
         It saw the training rows and no other real ones: an attacker who has it asks what it knows
         again (Hayes et al. 2019, doi:10.2478/popets-2019-0008).
         """
-        score, n_blocks = np.zeros(haplotypes.n_haplotypes), self.codebook.n_blocks
+        score, n_blocks = np.zeros(haplotypes.n_haplotypes), self.tokenizer.n_blocks
         for start in range(0, n_blocks, self.options.context):
             stop = min(start + self.options.context, n_blocks)
             alleles = read_blocks(haplotypes, self.options.block_size, start, stop)  # (n, T, L)
@@ -227,47 +228,47 @@ class GanGenerator(HaplotypeGenerator):
             np.minimum(np.arange(at, at + SAMPLE_ROWS), n - 1) for at in range(0, n, SAMPLE_ROWS)
         ]
         walks = [self._start(request.seed[rows], request.population[rows]) for rows in chunks]
-        for start in range(0, self.codebook.n_blocks, SAMPLE_BLOCKS):
-            stop = min(start + SAMPLE_BLOCKS, self.codebook.n_blocks)
+        for start in range(0, self.tokenizer.n_blocks, SAMPLE_BLOCKS):
+            stop = min(start + SAMPLE_BLOCKS, self.tokenizer.n_blocks)
             block = np.empty(
-                (self.codebook.sites(stop - 1).stop - self.codebook.sites(start).start, n),
+                (self.tokenizer.sites(stop - 1).stop - self.tokenizer.sites(start).start, n),
                 dtype=np.int8,
             )
-            for walk, rows in zip(walks, chunks, strict=True):
+            for rollout, rows in zip(walks, chunks, strict=True):
                 first = rows[0]
-                codes = self._codes(
-                    walk, request.seed[rows], request.population[rows], start, stop, self.anchors
+                tokens = self._tokens(
+                    rollout, request.seed[rows], request.population[rows], start, stop, self.anchors
                 )
                 alleles = np.concatenate(
                     [
-                        self._decode(k, code, request.seed[rows])
-                        for k, code in enumerate(codes.T, start)
+                        self._decode(k, token, request.seed[rows])
+                        for k, token in enumerate(tokens.T, start)
                     ]
                 )
                 block[:, first : first + SAMPLE_ROWS] = alleles[:, : n - first]
             yield block
 
-    def _start(self, seed: np.ndarray, population: np.ndarray) -> Walk:
+    def _start(self, seed: np.ndarray, population: np.ndarray) -> Rollout:
         uniforms = row_uniforms(seed, LATENT_DRAWS + np.arange(self.network.latent))
         noise = torch.from_numpy(ndtri(np.maximum(uniforms, 2.0**-54))).float()
         with torch.no_grad():
-            return Walk(
+            return Rollout(
                 self.network.context(noise, torch.from_numpy(population)), self.options.temperature
             )
 
-    def _codes(
+    def _tokens(
         self,
-        walk: Walk,
+        rollout: Rollout,
         seed: np.ndarray,
         population: np.ndarray,
         start: int,
         stop: int,
         scale: Scale | None,
     ) -> np.ndarray:
-        """Codes of the blocks [start, stop) of one chunk, int64 (B, stop - start)."""
+        """Tokens of the blocks [start, stop) of one chunk, int64 (B, stop - start)."""
         uniforms = row_uniforms(seed, CODE_DRAWS + np.arange(start, stop))
 
-        def choose(k: int, log_chance: torch.Tensor) -> torch.Tensor:
+        def sampler(k: int, log_chance: torch.Tensor) -> torch.Tensor:
             chance = log_chance.double().softmax(-1)
             if scale is not None:
                 chance = torch.from_numpy(scale(k, chance.numpy(), population))
@@ -276,19 +277,19 @@ class GanGenerator(HaplotypeGenerator):
             threshold = torch.from_numpy(uniforms[:, k - start, None]) * cumulated[:, -1:]
             return (cumulated <= threshold).sum(-1)
 
-        return walk.go(self.network, self.chain, start, stop, choose).numpy()
+        return rollout.step(self.network, self.chain, start, stop, sampler).numpy()
 
-    def _decode(self, k: int, code: np.ndarray, seed: np.ndarray) -> np.ndarray:
-        sites = self.codebook.sites(k)
-        flips = row_uniforms(seed, np.arange(sites.start, sites.stop))
-        return self.codebook.decode(k, code, self.codebook.error[k], flips)
+    def _decode(self, k: int, token: np.ndarray, seed: np.ndarray) -> np.ndarray:
+        sites = self.tokenizer.sites(k)
+        mutations = row_uniforms(seed, np.arange(sites.start, sites.stop))
+        return self.tokenizer.decode(k, token, self.tokenizer.error[k], mutations)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
         arrays = {
             f"network.{name}": value.numpy() for name, value in self.network.state_dict().items()
         }
         arrays |= {
-            f"codebook.{name}": getattr(self.codebook, name)
+            f"tokenizer.{name}": getattr(self.tokenizer, name)
             for name in ("alleles", "count", "error")
         }
         arrays |= {
@@ -311,17 +312,17 @@ class GanGenerator(HaplotypeGenerator):
     @classmethod
     def declare(cls, arrays: Declared, words: GanDescription) -> None:
         options, P = words.options, len(words.population_names)
-        codebook = BlockCodebook.declare(arrays, words.n_variants, options.block_size)
-        K, C, L = codebook.alleles.shape
+        tokenizer = BlockTokenizer.declare(arrays, words.n_variants, options.block_size)
+        K, C, L = tokenizer.alleles.shape
         arrays.expect("chain.log_chance", "float32", K, C, C, high=1e-3, minus_infinity=True)
         arrays.expect("chain.log_marginal", "float32", K, C, high=1e-3, minus_infinity=True)
-        declare_network(arrays, "network.", lambda: CodeGenerator(K, C, P, options))
+        declare_network(arrays, "network.", lambda: TokenGenerator(K, C, P, options))
         if options.anchor:
             Anchors.declare(arrays, K, P, C)
         for name, low in (("frequency", 0), ("covariance", -1)):
             arrays.expect(f"critic.{name}", "float32", K, L, low=low, high=1)
         declare_network(
-            arrays, "critic.", lambda: Critic(codebook.error, codebook.error, P, options.width)
+            arrays, "critic.", lambda: Critic(tokenizer.error, tokenizer.error, P, options.width)
         )
 
     @classmethod
@@ -331,9 +332,9 @@ class GanGenerator(HaplotypeGenerator):
             description["population_names"],
             description["n_variants"],
         )
-        codebook = {name: arrays[f"codebook.{name}"] for name in ("alleles", "count", "error")}
-        generator.codebook = BlockCodebook(generator.n_variants, **codebook)
-        generator.chain = CodeChain(
+        tokenizer = {name: arrays[f"tokenizer.{name}"] for name in ("alleles", "count", "error")}
+        generator.tokenizer = BlockTokenizer(generator.n_variants, **tokenizer)
+        generator.chain = TokenChain(
             *(torch.from_numpy(arrays[f"chain.{name}"]) for name in ("log_chance", "log_marginal"))
         )
         generator._build()

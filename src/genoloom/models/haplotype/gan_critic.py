@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from genoloom.models.haplotype.blocks import BlockCodebook
+from genoloom.models.haplotype.blocks import BlockTokenizer
 
 DILATIONS = (1, 2, 4, 8)
 MARGIN = sum(DILATIONS)  # blocks on either side that the critic's convolutions reach
@@ -96,16 +96,16 @@ class Critic(nn.Module):
         )
 
 
-def statistics(codebook: BlockCodebook, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Allele frequencies of the rows of codes, and covariances of each site with the next; float64
+def statistics(tokenizer: BlockTokenizer, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Allele frequencies of the rows of tokens, and covariances of each site with the next; float64
     (K, L) each.
     """
-    K, _, L = codebook.alleles.shape
+    K, _, L = tokenizer.alleles.shape
     frequency, covariance = np.empty((K, L)), np.empty((K, L))
     for k in range(K):
-        alleles = codebook.alleles[k, rows[:, k]].astype(np.float64)
+        alleles = tokenizer.alleles[k, rows[:, k]].astype(np.float64)
         after = (
-            codebook.alleles[k + 1, rows[:, k + 1], :1]
+            tokenizer.alleles[k + 1, rows[:, k + 1], :1]
             if k + 1 < K
             else np.zeros((len(alleles), 1))
         )

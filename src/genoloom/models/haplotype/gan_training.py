@@ -1,8 +1,8 @@
 """The game between the haplotype GAN's generator and its critic, and the score by which its best
 state is chosen.
 
-Letters in shapes: B rows, K blocks of the contig, T blocks of a window, L sites per block, C codes,
-W width, P populations.
+Letters in shapes: B rows, K blocks of the contig, T blocks of a window, L sites per block, C
+tokens, W width, P populations.
 """
 
 import numpy as np
@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from genoloom.models.haplotype.base import TrainingHaplotypes
-from genoloom.models.haplotype.blocks import BlockCodebook
+from genoloom.models.haplotype.blocks import BlockTokenizer
 from genoloom.models.haplotype.gan_critic import Critic, statistics
-from genoloom.models.haplotype.gan_network import CodeChain, CodeGenerator, Walk, draw
+from genoloom.models.haplotype.gan_network import Rollout, TokenChain, TokenGenerator, draw
 from genoloom.models.layers import exponential_average
 from genoloom.seeds import derive_seed
 from genoloom.training.run import TrainingRun
@@ -35,9 +35,9 @@ class GanTraining:
 
     def __init__(
         self,
-        generator: CodeGenerator,
-        chain: CodeChain,
-        codebook: BlockCodebook,
+        generator: TokenGenerator,
+        chain: TokenChain,
+        tokenizer: BlockTokenizer,
         rows: np.ndarray,
         data: TrainingHaplotypes,
         options: GanOptions,
@@ -45,11 +45,13 @@ class GanTraining:
     ):
         self.options, self.seed, self.device = options, run.seed, run.device
         self.generator, self.chain = generator.to(self.device), chain.to(self.device)
-        self.codes = torch.from_numpy(codebook.alleles).float().to(self.device)  # (K, C, L)
+        self.token_alleles = (
+            torch.from_numpy(tokenizer.alleles).float().to(self.device)
+        )  # (K, C, L)
         # (n_rows, K), (n_rows,)
         self.rows, self.population = rows, data.population[~data.validation]
-        self.validation_rows = codebook.encode(data.haplotypes, np.flatnonzero(data.validation))
-        self.frequency, covariance = statistics(codebook, rows)
+        self.validation_rows = tokenizer.encode(data.haplotypes, np.flatnonzero(data.validation))
+        self.frequency, covariance = statistics(tokenizer, rows)
         self.critic = Critic(
             self.frequency, covariance, len(data.population_names), options.width
         ).to(self.device)
@@ -61,7 +63,7 @@ class GanTraining:
         self.critic_optimiser = torch.optim.Adam(
             self.critic.parameters(), lr=options.learning_rate, betas=(0.0, 0.99)
         )
-        self.window = min(options.context, codebook.n_blocks)
+        self.window = min(options.context, tokenizer.n_blocks)
         self.pretraining = options.pretrain_fraction > 0
 
     def train_step(self, step: int, fraction: float) -> dict[str, float]:
@@ -102,7 +104,9 @@ class GanTraining:
         # starts beyond the ends are moved inside: else the blocks there would hardly ever be seen
         start = int(
             np.clip(
-                rng.integers(1 - self.window, len(self.codes)), 0, len(self.codes) - self.window
+                rng.integers(1 - self.window, len(self.token_alleles)),
+                0,
+                len(self.token_alleles) - self.window,
             )
         )
         return start, start + self.window
@@ -110,7 +114,7 @@ class GanTraining:
     def _real(
         self, rng: np.random.Generator, start: int, stop: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Codes (B, T) and populations (B,) of training rows, crossed over where they cannot be
+        """Tokens (B, T) and populations (B,) of training rows, crossed over where they cannot be
         told apart.
         """
         rows = rng.integers(0, len(self.rows), size=self.options.batch)
@@ -120,17 +124,19 @@ class GanTraining:
             rows,
             start,
             stop,
-            -(-MATCH_SITES // self.codes.shape[2]),
+            -(-MATCH_SITES // self.token_alleles.shape[2]),
             rng,
         )
-        codes = torch.from_numpy(self.rows[source, np.arange(start, stop)]).to(self.device)
-        return codes, torch.from_numpy(self.population[rows]).to(self.device)
+        tokens = torch.from_numpy(self.rows[source, np.arange(start, stop)]).to(self.device)
+        return tokens, torch.from_numpy(self.population[rows]).to(self.device)
 
-    def _alleles(self, codes: torch.Tensor, start: int) -> torch.Tensor:
-        """Alleles of codes (B, T), float (B, T, L)."""
-        return self.codes[torch.arange(start, start + codes.shape[1], device=self.device), codes]
+    def _alleles(self, tokens: torch.Tensor, start: int) -> torch.Tensor:
+        """Alleles of tokens (B, T), float (B, T, L)."""
+        return self.token_alleles[
+            torch.arange(start, start + tokens.shape[1], device=self.device), tokens
+        ]
 
-    def _context(self, generator: CodeGenerator, population: torch.Tensor) -> torch.Tensor:
+    def _context(self, generator: TokenGenerator, population: torch.Tensor) -> torch.Tensor:
         return generator.context(
             torch.randn(len(population), generator.latent, device=self.device), population
         )
@@ -138,21 +144,21 @@ class GanTraining:
     def _likelihood_loss(self, rng: np.random.Generator) -> torch.Tensor:
         """Natural-log loss a block on a batch of training rows."""
         start, stop = self._window(rng)
-        codes, population = self._real(rng, start, stop)
+        tokens, population = self._real(rng, start, stop)
         self.generator.train()
-        u = self.generator.score_window(codes, self._context(self.generator, population), start)
-        log_chance = (u + self.chain.window(codes, start)).log_softmax(-1)
-        return -log_chance.gather(-1, codes[..., None]).mean()
+        u = self.generator.score_window(tokens, self._context(self.generator, population), start)
+        log_chance = (u + self.chain.window(tokens, start)).log_softmax(-1)
+        return -log_chance.gather(-1, tokens[..., None]).mean()
 
     def _critic_step(self, rng: np.random.Generator, penalised: bool) -> float:
         start, stop = self._window(rng)
-        codes, population = self._real(rng, start, stop)
+        tokens, population = self._real(rng, start, stop)
         self.generator.eval()
         with torch.no_grad():
-            walk = Walk(self._context(self.generator, population))
-        real = self._alleles(codes, start).requires_grad_(penalised)
+            rollout = Rollout(self._context(self.generator, population))
+        real = self._alleles(tokens, start).requires_grad_(penalised)
         fake = self._alleles(
-            walk.go(self.generator, self.chain, start, stop, draw), start
+            rollout.step(self.generator, self.chain, start, stop, draw), start
         ).requires_grad_(penalised)
         real_score, fake_score = (
             self.critic(real, population, start),
@@ -169,10 +175,10 @@ class GanTraining:
 
     def _generator_step(self, rng: np.random.Generator) -> dict[str, float]:
         start, stop = self._window(rng)
-        codes, population = self._real(rng, start, stop)
+        tokens, population = self._real(rng, start, stop)
         fake = self._synthetic(population, start, stop)
         self.critic.requires_grad_(False)
-        margin = self.critic(self._alleles(codes, start), population, start) - self.critic(
+        margin = self.critic(self._alleles(tokens, start), population, start) - self.critic(
             fake, population, start
         )
         self.critic.requires_grad_(True)
@@ -181,18 +187,18 @@ class GanTraining:
         return {"generator": adversarial.item(), "likelihood": likelihood.item()}
 
     def _synthetic(self, population: torch.Tensor, start: int, stop: int) -> torch.Tensor:
-        """Alleles (B, T, L) of drawn haplotypes; their value is that of the drawn codes, their
+        """Alleles (B, T, L) of drawn haplotypes; their value is that of the drawn tokens, their
         gradient that of the chances.
         """
         self.generator.eval()
         context = self._context(self.generator, population)
-        codes = Walk(context.detach()).go(self.generator, self.chain, start, stop, draw)
+        tokens = Rollout(context.detach()).step(self.generator, self.chain, start, stop, draw)
         chance = (
-            self.generator.score_window(codes, context, start) + self.chain.window(codes, start)
+            self.generator.score_window(tokens, context, start) + self.chain.window(tokens, start)
         ).softmax(-1)
-        drawn = nn.functional.one_hot(codes, chance.shape[-1]).float()
+        drawn = nn.functional.one_hot(tokens, chance.shape[-1]).float()
         return torch.einsum(
-            "btc,tcl->btl", drawn + chance - chance.detach(), self.codes[start:stop]
+            "btc,tcl->btl", drawn + chance - chance.detach(), self.token_alleles[start:stop]
         )
 
     def _descend(self, loss: torch.Tensor) -> None:
@@ -211,17 +217,20 @@ class GanTraining:
         rng = np.random.default_rng(derive_seed(self.seed, "evaluation"))
         torch.manual_seed(derive_seed(self.seed, "evaluation"))
         rows = rng.permutation(len(self.rows))[:SCORED_ROWS]
-        generator, n_blocks = self.average.module.eval(), min(SCORED_BLOCKS, len(self.codes))
-        walk = Walk(
+        generator, n_blocks = (
+            self.average.module.eval(),
+            min(SCORED_BLOCKS, len(self.token_alleles)),
+        )
+        rollout = Rollout(
             self._context(generator, torch.from_numpy(self.population[rows]).to(self.device))
         )
-        synthetic = walk.go(generator, self.chain, 0, n_blocks, draw).cpu().numpy()
+        synthetic = rollout.step(generator, self.chain, 0, n_blocks, draw).cpu().numpy()
         figures = []
         for start in range(0, n_blocks, self.window):
             blocks = np.arange(
                 max(0, min(start, n_blocks - self.window)), min(start + self.window, n_blocks)
             )
-            codes = self.codes[blocks].cpu().numpy()
+            alleles = self.token_alleles[blocks].cpu().numpy()
             kinds = (
                 synthetic[:, blocks],
                 self.rows[rows][:, blocks],
@@ -229,7 +238,8 @@ class GanTraining:
             )
             figures.append(
                 compare(
-                    *(codes[np.arange(len(blocks)), kind] for kind in kinds), self.frequency[blocks]
+                    *(alleles[np.arange(len(blocks)), kind] for kind in kinds),
+                    self.frequency[blocks],
                 )
             )
         mean = {name: float(np.mean([f[name] for f in figures])) for name in figures[0]}
@@ -268,10 +278,10 @@ def _squared_gradient(score: torch.Tensor, alleles: torch.Tensor) -> torch.Tenso
 
 @torch.no_grad()
 def diversity(
-    generator: CodeGenerator,
-    chain: CodeChain,
+    generator: TokenGenerator,
+    chain: TokenChain,
     temperature: float,
-    codebook: BlockCodebook,
+    tokenizer: BlockTokenizer,
     rows: np.ndarray,
     population: np.ndarray,
     seed: int,
@@ -282,7 +292,7 @@ def diversity(
     Parameters
     ----------
     rows : ndarray, int64, shape (n_rows, K)
-        Codes of the training rows.
+        Tokens of the training rows.
     population : ndarray, int64, shape (n_rows,)
 
     Returns
@@ -295,40 +305,40 @@ def diversity(
     chosen = np.random.default_rng(derive_seed(seed, "diversity")).permutation(len(rows))[
         :SCORED_ROWS
     ]
-    n_blocks = min(SCORED_BLOCKS, codebook.n_blocks)
+    n_blocks = min(SCORED_BLOCKS, tokenizer.n_blocks)
     context = generator.context(
         torch.randn(len(chosen), generator.latent), torch.from_numpy(population[chosen])
     )
-    codes = Walk(context, temperature).go(generator, chain, 0, n_blocks, draw).numpy()
+    tokens = Rollout(context, temperature).step(generator, chain, 0, n_blocks, draw).numpy()
     lost, common = 0, 0
     for k in range(n_blocks):
-        frequency = codebook.alleles[k, rows[:, k]].mean(0)
+        frequency = tokenizer.alleles[k, rows[:, k]].mean(0)
         is_common = np.minimum(frequency, 1 - frequency) >= COMMON
-        alleles = codebook.alleles[k, codes[:, k]]
+        alleles = tokenizer.alleles[k, tokens[:, k]]
         lost += (is_common & (alleles == alleles[:1]).all(0)).sum()
         common += is_common.sum()
     return {
         "lost": lost / max(common, 1),
-        "distinct": _distinct(codes) / _distinct(rows[chosen, :n_blocks]),
+        "distinct": _distinct(tokens) / _distinct(rows[chosen, :n_blocks]),
     }
 
 
-def _distinct(codes: np.ndarray) -> int:
-    """Distinct rows of `codes` (n, T), summed over stretches."""
+def _distinct(tokens: np.ndarray) -> int:
+    """Distinct rows of `tokens` (n, T), summed over stretches."""
     return sum(
-        len(np.unique(codes[:, start : start + STRETCH], axis=0))
-        for start in range(0, codes.shape[1], STRETCH)
+        len(np.unique(tokens[:, start : start + STRETCH], axis=0))
+        for start in range(0, tokens.shape[1], STRETCH)
     )
 
 
 def crossovers(
-    codes, population, rows, start: int, stop: int, match: int, rng: np.random.Generator
+    tokens, population, rows, start: int, stop: int, match: int, rng: np.random.Generator
 ) -> np.ndarray:
     """Which row each block comes from when rows cross over to others that they cannot be told from;
     int64 (n, stop - start).
 
-    At random blocks, every row goes on as a random row of its population with the same codes in the
-    `match` blocks before.
+    At random blocks, every row goes on as a random row of its population with the same tokens in
+    the `match` blocks before.
     """
     source = np.repeat(rows[:, None], stop - start, axis=1)
     if stop - start <= match:
@@ -338,7 +348,7 @@ def crossovers(
         rng.integers(start + match, stop, size=-(-(stop - start) // BLOCKS_A_CROSSOVER))
     ):
         key = (
-            codes[:, place - match : place].astype(np.uint64) + np.uint64(1)
+            tokens[:, place - match : place].astype(np.uint64) + np.uint64(1)
         ) @ multipliers ^ population.astype(np.uint64)
         order = np.argsort(key, kind="stable")
         own = key[source[:, place - start]]

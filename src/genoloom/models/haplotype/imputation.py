@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from genoloom.models.haplotype.blocks import BlockCodebook, read_blocks
+from genoloom.models.haplotype.blocks import BlockTokenizer, read_blocks
 from genoloom.models.haplotype.transformer_network import SEGMENT, HaplotypeTransformer, windows
 from genoloom.models.haplotype.transformer_sampling import SAMPLE_ROWS, invert
 from genoloom.models.layers import KeyValueCache
@@ -27,7 +27,7 @@ from genoloom.seeds import row_uniforms
 from genoloom.training_config import TransformerOptions
 
 LAG = 8  # blocks
-# first counters of the draws of blocks and of particles; flips count from 0
+# first counters of the draws of blocks and of particles; mutations count from 0
 BLOCK_DRAWS, PICKS, LAST_PICK = 2**41, 2**42, 2**43
 
 
@@ -56,15 +56,15 @@ class HaplotypeImputer:
     def __init__(
         self,
         model: HaplotypeTransformer,
-        codebook: BlockCodebook,
+        tokenizer: BlockTokenizer,
         options: TransformerOptions,
         particles: int,
     ):
         if SAMPLE_ROWS % particles:
             raise ValueError(f"{particles} particles do not divide {SAMPLE_ROWS}")
-        self.model, self.codebook, self.options, self.particles = (
+        self.model, self.tokenizer, self.options, self.particles = (
             model,
-            codebook,
+            tokenizer,
             options,
             particles,
         )
@@ -74,7 +74,7 @@ class HaplotypeImputer:
             options.layers, SAMPLE_ROWS, options.heads, options.context, head
         )
         with torch.no_grad():
-            self.error = model.flip_logit(slice(None)).double().sigmoid().numpy()  # (K, L)
+            self.error = model.mutation_logit(slice(None)).double().sigmoid().numpy()  # (K, L)
             self.crossover = model.crossover_chance().double().numpy()  # (K, S - 1)
             partner = model.partner.masked_fill(model.absent, -math.inf)
             self.partner = partner.double().softmax(-1).numpy()  # (K, C)
@@ -108,7 +108,7 @@ class HaplotypeImputer:
         population: np.ndarray,
         seed: np.ndarray,
     ) -> Imputation:
-        R, P, (K, _, L) = len(rows), self.particles, self.codebook.alleles.shape
+        R, P, (K, _, L) = len(rows), self.particles, self.tokenizer.alleles.shape
         paths = np.zeros((R, P, K, L), dtype=np.int8)
         mean = np.zeros((R, K, L), dtype=np.float32)
         log_weight, evidence = np.full((R, P), -math.log(P)), np.zeros(R)
@@ -119,7 +119,7 @@ class HaplotypeImputer:
             for k in range(first, stop):
                 hidden = self.model.read(seen, labels, k, k - start, self.cache)
                 pi = (
-                    self.model.code_logits(hidden, k)[:, 0]
+                    self.model.token_logits(hidden, k)[:, 0]
                     .double()
                     .softmax(-1)
                     .numpy()
@@ -139,12 +139,12 @@ class HaplotypeImputer:
                     self._reorder((np.arange(R)[:, None] * P + chosen).ravel())
                 if k >= LAG:
                     mean[:, k - LAG] = mean_alleles(paths[:, :, k - LAG], log_weight)
-                token = torch.from_numpy(paths[:, :, k].reshape(R * P, 1, L))
-                seen = self.model.embed(token, self.model.match(token, k), k)
+                block_alleles = torch.from_numpy(paths[:, :, k].reshape(R * P, 1, L))
+                seen = self.model.embed(block_alleles, self.model.match(block_alleles, k), k)
         for k in range(max(0, K - LAG), K):
             mean[:, k] = mean_alleles(paths[:, :, k], log_weight)
         last = invert(np.exp(log_weight).cumsum(axis=1), row_uniforms(seed, LAST_PICK))
-        n = self.codebook.n_variants
+        n = self.tokenizer.n_variants
         alleles = paths[np.arange(R), last].reshape(R, -1)[:, :n]
         return Imputation(alleles, mean.reshape(R, -1)[:, :n], evidence)
 
@@ -196,20 +196,24 @@ class HaplotypeImputer:
         draws = row_uniforms(seed, BLOCK_DRAWS + k * P * 2 * S + np.arange(P * 2 * S)).reshape(
             R, P, 2, S
         )
-        codes = np.empty((S, R, P), dtype=np.int64)
-        codes[-1] = _pick(forward[-1], draws[:, :, 0, -1])
+        tokens = np.empty((S, R, P), dtype=np.int64)
+        tokens[-1] = _pick(forward[-1], draws[:, :, 0, -1])
         for s in range(S - 1, 0, -1):
             stay = (1 - crossover[s - 1]) * np.take_along_axis(
-                forward[s - 1], codes[s][..., None], axis=2
+                forward[s - 1], tokens[s][..., None], axis=2
             )[..., 0]
-            jump = crossover[s - 1] * partner[codes[s]]
+            jump = crossover[s - 1] * partner[tokens[s]]
             crossed = draws[:, :, 1, s] * (stay + jump) >= stay
-            codes[s - 1] = np.where(crossed, _pick(forward[s - 1], draws[:, :, 0, s - 1]), codes[s])
+            tokens[s - 1] = np.where(
+                crossed, _pick(forward[s - 1], draws[:, :, 0, s - 1]), tokens[s]
+            )
         sites = np.arange(L)
         # (R, P, L)
-        alleles = self.codebook.alleles[k][codes[sites // SEGMENT].transpose(1, 2, 0), sites]
-        flips = row_uniforms(seed, k * P * L + np.arange(P * L)).reshape(R, P, L) < self.error[k]
-        filled = np.where(known[:, None] >= 0, known[:, None], alleles ^ flips).astype(np.int8)
+        alleles = self.tokenizer.alleles[k][tokens[sites // SEGMENT].transpose(1, 2, 0), sites]
+        mutations = (
+            row_uniforms(seed, k * P * L + np.arange(P * L)).reshape(R, P, L) < self.error[k]
+        )
+        filled = np.where(known[:, None] >= 0, known[:, None], alleles ^ mutations).astype(np.int8)
         return np.where(self.model.exists[k].numpy(), filled, np.int8(-1)), log_chance
 
     def _reorder(self, order: np.ndarray) -> None:

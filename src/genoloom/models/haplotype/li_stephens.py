@@ -2,10 +2,10 @@
 reference among likelihoods.
 
 Li & Stephens 2003, doi:10.1093/genetics/165.4.2213. A haplotype copies one training haplotype at a
-time, switches along the genetic map, and shows a flipped allele with a small chance. Three numbers
-are fitted on the validation set: the rate of switches, the chance of a flip, and how much likelier
-templates of the own population are than others. Samples copy individuals, as those of any mosaic
-do.
+time, switches along the genetic map, and shows a mutated allele with a small chance. Three numbers
+are fitted on the validation set: the rate of switches, the chance of a mutation, and how much
+likelier templates of the own population are than others. Samples copy individuals, as those of any
+mosaic do.
 
 Time goes with asked x training haplotypes x sites, memory with one column of states.
 """
@@ -23,9 +23,9 @@ from genoloom.training_config import LiStephensOptions
 
 ROWS = 64  # haplotypes at a time: their states fit into the cache
 READ = 1024  # variants at a time
-START = {"segment_cm": 0.03, "flip": 1e-3, "own": 2.0}  # where the fit begins
+START = {"segment_cm": 0.03, "mutation_rate": 1e-3, "own": 2.0}  # where the fit begins
 EVALUATIONS = 60  # of the likelihood, in the fit
-FLIPS = (1e-5, 0.5)  # bounds of the chance of a flip
+MUTATIONS = (1e-5, 0.5)  # bounds of the chance of a mutation
 SMALLEST = 1e-15  # states are scaled up below this
 
 
@@ -50,7 +50,7 @@ class WeightedTemplates(Templates):
 def log_likelihood(
     templates: HaplotypeSource, template_population: np.ndarray, haplotypes: HaplotypeSource,
     population: np.ndarray,
-    map_cm: np.ndarray, segment_cm: float, flip: float, own: float,
+    map_cm: np.ndarray, segment_cm: float, mutation_rate: float, own: float,
 ) -> np.ndarray:  # fmt: skip
     """Natural-log likelihood of each haplotype under mosaics of the templates; float64 (n,).
 
@@ -75,7 +75,7 @@ def log_likelihood(
         known = torch.from_numpy(np.maximum(templates.read(start, stop), 0))
         asked = haplotypes.read(start, stop)
         for batch in batches:
-            batch.add(known, asked[:, batch.rows], switch[start:stop].tolist(), flip)
+            batch.add(known, asked[:, batch.rows], switch[start:stop].tolist(), mutation_rate)
     total = np.zeros(haplotypes.n_haplotypes)
     for batch in batches:
         total[batch.rows] = (batch.log_scale + batch.sum.double().log()).numpy()
@@ -99,14 +99,14 @@ class _Forward:
         self.log_scale = torch.zeros(len(prior), dtype=torch.float64)
 
     def add(
-        self, templates: torch.Tensor, asked: np.ndarray, switch: list[float], flip: float
+        self, templates: torch.Tensor, asked: np.ndarray, switch: list[float], mutation_rate: float
     ) -> None:
         """Go on by the sites of a block: int8 (n_sites, n_templates) and (n_sites, n)."""
         alternate, missing = asked == 1, asked < 0
         some, gaps = alternate.any(axis=1).tolist(), missing.any(axis=1).tolist()
         alternate, missing = torch.from_numpy(alternate), torch.from_numpy(missing)
         # of a reference allele, by site and template
-        chances = torch.where(templates == 0, 1 - flip, flip)
+        chances = torch.where(templates == 0, 1 - mutation_rate, mutation_rate)
         for site, (reference, chance) in enumerate(zip(chances, switch, strict=True)):
             if chance > 0:
                 self.state.mul_(1 - chance).addcmul_(self.prior, self.sum[:, None], value=chance)
@@ -128,7 +128,7 @@ class NumbersDescription(Description):
     """What was fitted."""
 
     segment_cm: Positive
-    flip: float = Field(ge=FLIPS[0], le=FLIPS[1])
+    mutation_rate: float = Field(ge=MUTATIONS[0], le=MUTATIONS[1])
     own: Weight
 
 
@@ -140,8 +140,8 @@ class LiStephensDescription(HaplotypeDescription):
 
 
 class LiStephensGenerator(MosaicGenerator):
-    """Mosaic of all training haplotypes with fitted switches, flips and population weight, and its
-    likelihood.
+    """Mosaic of all training haplotypes with fitted switches, mutations and population weight, and
+    its likelihood.
     """
 
     name = "li_stephens"
@@ -163,7 +163,7 @@ class LiStephensGenerator(MosaicGenerator):
 
         def numbers(raw: np.ndarray) -> dict[str, float]:
             values = {"own": 0.0} | dict(zip(fitted_numbers, np.exp(raw).tolist(), strict=True))
-            return values | {"flip": float(np.clip(values["flip"], *FLIPS))}
+            return values | {"mutation_rate": float(np.clip(values["mutation_rate"], *MUTATIONS))}
 
         def loss(raw: np.ndarray) -> float:
             score = log_likelihood(
@@ -186,8 +186,8 @@ class LiStephensGenerator(MosaicGenerator):
         return self.parameters["segment_cm"]
 
     @property
-    def flip(self) -> float:
-        return self.parameters["flip"]
+    def mutation_rate(self) -> float:
+        return self.parameters["mutation_rate"]
 
     def templates(self) -> WeightedTemplates:
         return WeightedTemplates(

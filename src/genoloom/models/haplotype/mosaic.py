@@ -4,8 +4,8 @@ do.
 Su, Marchini & Donnelly 2011, doi:10.1093/bioinformatics/btr341. It copies, so it leaks: a baseline,
 no release candidate.
 
-Haplotypes are copied eight variants (one byte) at a time. Switches and flips are rare events: each
-row draws the distance to its next one, so that time goes with the number of bytes and not with
+Haplotypes are copied eight variants (one byte) at a time. Switches and mutations are rare events:
+each row draws the distance to its next one, so that time goes with the number of bytes and not with
 random numbers for every allele.
 """
 
@@ -29,7 +29,7 @@ from genoloom.training_config import MosaicOptions
 BLOCK = 512  # variants at a time; a multiple of 8
 MIN_TEMPLATES = 20  # a population with fewer training haplotypes copies from everybody
 START = -1  # what a row draws before the first site
-TEMPLATE, FLIP = 2**40, 2**41  # counters of the draws; those of the switches count from 0
+TEMPLATE, MUTATION = 2**40, 2**41  # counters of the draws; those of the switches count from 0
 
 
 class Templates:
@@ -55,8 +55,8 @@ class Templates:
         ]
 
 
-class Flips:
-    """Sites at which a copied allele is flipped, as bits to exclusive-or."""
+class Mutations:
+    """Sites at which a copied allele is mutated, as bits to exclusive-or."""
 
     def __init__(self, seed: np.ndarray, chance: float):
         self.seed, self.chance = seed, chance
@@ -65,8 +65,8 @@ class Flips:
         )
 
     def _gap(self, site: np.ndarray, rows=slice(None)) -> np.ndarray:
-        """The first flipped site after `site`: geometric distances."""
-        uniforms = paired_uniforms(self.seed[rows], FLIP + site)
+        """The first mutated site after `site`: geometric distances."""
+        uniforms = paired_uniforms(self.seed[rows], MUTATION + site)
         return (
             site
             + 1
@@ -76,7 +76,7 @@ class Flips:
         )
 
     def apply(self, copied: np.ndarray, start: int) -> None:
-        """Flip bits of `copied`, uint8 (n_bytes, n_rows), which begins at the site `start`."""
+        """Mutation bits of `copied`, uint8 (n_bytes, n_rows), which begins at the site `start`."""
         stop = start + 8 * len(copied)
         while len(rows := np.flatnonzero(self.next < stop)):
             site = self.next[rows]
@@ -114,19 +114,19 @@ class MosaicGenerator(HaplotypeGenerator):
         return self.options.segment_cm
 
     @property
-    def flip(self) -> float:
-        return self.options.flip
+    def mutation_rate(self) -> float:
+        return self.options.mutation_rate
 
     def templates(self) -> Templates:
         return Templates(self.population, len(self.population_names))
 
     def sample(self, request: SampleRequest) -> Iterator[np.ndarray]:
         walk = _Walk(self.templates(), request, self.map_cm, self.segment_cm)
-        flips = Flips(request.seed, self.flip)
+        mutations = Mutations(request.seed, self.mutation_rate)
         for start in range(0, self.n_variants, BLOCK):
             stop = min(start + BLOCK, self.n_variants)
             copied = walk.copy(self.training.ones[start // 8 : -(-stop // 8)], start)
-            flips.apply(copied, start)
+            mutations.apply(copied, start)
             yield unpack(copied)[: stop - start]
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:

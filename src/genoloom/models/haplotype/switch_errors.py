@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from genoloom.models.haplotype.blocks import BlockCodebook, read_blocks
+from genoloom.models.haplotype.blocks import BlockTokenizer, read_blocks
 from genoloom.models.haplotype.transformer_network import HaplotypeTransformer, score_window
 from genoloom.panel import HaplotypeSource
 from genoloom.training_config import TransformerOptions
@@ -23,7 +23,7 @@ READ_BLOCKS = 128  # fetched from the source at a time
 @torch.no_grad()
 def switch_log_odds(
     model: HaplotypeTransformer,
-    codebook: BlockCodebook,
+    tokenizer: BlockTokenizer,
     options: TransformerOptions,
     haplotypes: HaplotypeSource,
     population: np.ndarray,
@@ -40,14 +40,14 @@ def switch_log_odds(
     """
     reach = max(1, min(REACH, options.context // 2))
     past = min(PAST, options.context - reach)
-    for low in range(1, codebook.n_blocks, READ_BLOCKS):
-        high = min(low + READ_BLOCKS, codebook.n_blocks)
+    for low in range(1, tokenizer.n_blocks, READ_BLOCKS):
+        high = min(low + READ_BLOCKS, tokenizer.n_blocks)
         origin = max(0, low - past)
         alleles = read_blocks(
-            haplotypes, options.block_size, origin, min(high - 1 + reach, codebook.n_blocks)
+            haplotypes, options.block_size, origin, min(high - 1 + reach, tokenizer.n_blocks)
         )
         for k in range(low, high):
-            start, stop = max(0, k - past), min(k + reach, codebook.n_blocks)
+            start, stop = max(0, k - past), min(k + reach, tokenizer.n_blocks)
             near = alleles[:, start - origin : stop - origin]
             yield k, _log_odds(model, near, population, (start, k, stop))
 

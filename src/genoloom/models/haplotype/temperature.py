@@ -1,4 +1,4 @@
-"""How sharp codes are drawn: as sharp as makes synthetic haplotypes as near to each other as
+"""How sharp tokens are drawn: as sharp as makes synthetic haplotypes as near to each other as
 training ones are.
 
 A network says what it does not know by spreading its chances. Drawn as they are (temperature 1),

@@ -38,14 +38,14 @@ class BlockTable:
     Attributes
     ----------
     ids : ndarray, uint32, shape (U,)
-        Alleles of the distinct blocks, the first site in the lowest bit; the codes first, the most
+        Alleles of the distinct blocks, the first site in the lowest bit; the tokens first, the most
         frequent before.
     index : ndarray, uint16, shape (N,)
         Which of them each template has.
-    codes : int
-        How many of them are codes.
+    n_tokens : int
+        How many of them are tokens of the vocabulary.
     strays : ndarray, uint32, shape (U,)
-        Sites at which a block that is no code differs from its nearest code; 0 for codes.
+        Sites at which a block that is no token differs from its nearest token; 0 for tokens.
     differs : ndarray, int64, shape (L,)
         Templates that differ there.
     ranked, after, before, came, groups, about : ndarray
@@ -54,7 +54,7 @@ class BlockTable:
 
     ids: np.ndarray
     index: np.ndarray
-    codes: int
+    n_tokens: int
     strays: np.ndarray
     differs: np.ndarray
     ranked: np.ndarray
@@ -65,8 +65,8 @@ class BlockTable:
     about: np.ndarray
 
     def alleles(self, length: int) -> np.ndarray:
-        """Of the codes, int8, shape (codes, length)."""
-        return unpack_bits(self.ids[: self.codes], length)
+        """Of the tokens, int8, shape (n_tokens, length)."""
+        return unpack_bits(self.ids[: self.n_tokens], length)
 
 
 @dataclass(frozen=True)
@@ -81,19 +81,19 @@ class TemplatePanel:
     n_populations : int
     block : int
         Sites a block.
-    codes : int
-        Most codes of a block.
+    vocabulary_size : int
+        Most tokens of a block.
     carriers : int
-        Templates that must share a block for it to be a code.
+        Templates that must share a block for it to be a token.
     match_carriers : int
-        Templates that must match a row, and carry a code, to be counted.
+        Templates that must match a row, and carry a token, to be counted.
     """
 
     haplotypes: PackedHaplotypes
     population: np.ndarray
     n_populations: int
     block: int
-    codes: int
+    vocabulary_size: int
     carriers: int
     match_carriers: int = 1
 
@@ -105,7 +105,7 @@ class TemplatePanel:
         n_populations: int,
         *,
         block: int,
-        codes: int,
+        vocabulary_size: int,
         carriers: int,
         match_carriers: int = 1,
     ) -> tuple["TemplatePanel", np.ndarray]:
@@ -123,7 +123,13 @@ class TemplatePanel:
             packed.n_variants, np.ascontiguousarray(packed.ones[:, order]), packed.called
         )
         return cls(
-            packed, population[order], n_populations, block, codes, carriers, match_carriers
+            packed,
+            population[order],
+            n_populations,
+            block,
+            vocabulary_size,
+            carriers,
+            match_carriers,
         ), order
 
     @property
@@ -136,8 +142,8 @@ class TemplatePanel:
 
     @cached_property
     def parts(self) -> np.ndarray:
-        """Parts of a block on which codes are compared, uint32, shape (7,): its first quarters, and
-        all but each quarter.
+        """Parts of a block on which tokens are compared, uint32, shape (7,): its first quarters,
+        and all but each quarter.
 
         Who switches within a block has the first sites of one template and the rest of another.
         """
@@ -221,28 +227,31 @@ class Walk:
         side_by_side = {name: np.stack([getattr(x, name) for x in tables]) for name in names}
         begins = np.cumsum([0, *(len(x.ids) for x in tables)])
         return Places(
-            begins=begins, codes=np.array([x.codes for x in tables]), **together, **side_by_side
+            begins=begins,
+            n_tokens=np.array([x.n_tokens for x in tables]),
+            **together,
+            **side_by_side,
         )
 
     def _table(self, ids: np.ndarray) -> BlockTable:
         panel = self.panel
         distinct, index, count = np.unique(ids, return_inverse=True, return_counts=True)
         ranked = np.argsort(-count, kind="stable")
-        codes = max(1, min(panel.codes, int((count >= panel.carriers).sum())))
+        n_tokens = max(1, min(panel.vocabulary_size, int((count >= panel.carriers).sum())))
         distinct, count = distinct[ranked], count[ranked]
         # of each distinct block, in rising order, among all
         place = np.argsort(ranked).astype(np.uint16)
         index = place[index]
         strays = np.zeros(len(distinct), dtype=np.uint32)
-        if len(distinct) > codes:
-            apart = distinct[codes:, None] ^ distinct[None, :codes]
+        if len(distinct) > n_tokens:
+            apart = distinct[n_tokens:, None] ^ distinct[None, :n_tokens]
             nearest = np.bitwise_count(apart).argmin(axis=1)
-            strays[codes:] = apart[np.arange(len(apart)), nearest]
+            strays[n_tokens:] = apart[np.arange(len(apart)), nearest]
         differs = (unpack_bits(strays, panel.block) * count[:, None]).sum(axis=0)
         N, U = panel.n_templates, len(distinct)
         behind = np.empty((panel.n_populations + 1, U + 1), dtype=np.int32)
         before, came = (
-            np.empty((2, N + 1, codes), dtype=np.uint16),
+            np.empty((2, N + 1, n_tokens), dtype=np.uint16),
             np.empty((2, N), dtype=np.uint16),
         )
         after = np.empty_like(self.order)
@@ -250,12 +259,12 @@ class Walk:
         rank = ranked.astype(np.uint16)
         tabulate(index, rank, panel.population, self.order, behind, before, came, after, runs)
         groups = [np.unique(distinct & mask, return_inverse=True)[1] for mask in panel.parts]
-        share, strayed = count[:codes] / N, count[codes:].sum()
+        share, strayed = count[:n_tokens] / N, count[n_tokens:].sum()
         entropy = -(share * np.log(share)).sum()
-        about = [math.log(codes), math.log1p(strayed), entropy, *np.log(runs)]
+        about = [math.log(n_tokens), math.log1p(strayed), entropy, *np.log(runs)]
         self.order = after
         return BlockTable(
-            distinct, index, codes, strays, differs, place, behind, before, came,
+            distinct, index, n_tokens, strays, differs, place, behind, before, came,
             np.array(groups, dtype=np.uint16), np.array(about, dtype=np.float32),
         )  # fmt: skip
 
@@ -336,9 +345,9 @@ class CopyingState:
             own=own[self.lanes], population=population, slot=slot[kind], first=first[kind],
             stop=stop[kind],
         )  # fmt: skip
-        rate, flips = (np.array(x, dtype=np.float32) for x in zip(*HEADS, strict=True))
+        rate, mutations = (np.array(x, dtype=np.float32) for x in zip(*HEADS, strict=True))
         power = np.maximum(
-            flips[:, None].astype(np.float64) ** np.arange(panel.block + 1), kernels.TINY
+            mutations[:, None].astype(np.float64) ** np.arange(panel.block + 1), kernels.TINY
         )
         lengths = np.ceil(np.array(MATCHES) * panel.block).astype(np.int64)
         whole, rest = np.divmod(lengths, panel.block)
@@ -358,7 +367,7 @@ class CopyingState:
         return self.walk.table(self.k)
 
     def error(self, spare: float, k: int | None = None) -> np.ndarray:
-        """Chance that a drawn allele differs from its code, float64 (L,); of the present block or
+        """Chance that a drawn allele differs from its token, float64 (L,); of the present block or
         another.
         """
         differs = self.walk.table(self.k if k is None else k).differs
@@ -389,14 +398,14 @@ class CopyingState:
             self.k += 1
 
     def features(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Of the codes of the present block, float32 (n, C, F); of the rows, (n, H); others who
-        carry each code, (n, C).
+        """Of the tokens of the present block, float32 (n, C, F); of the rows, (n, H); others who
+        carry each token, (n, C).
         """
         found = features(self.rows, self._here(), self.rules)
         return tuple(self._by_row(x) for x in found)
 
     def logits(self, network: Network) -> np.ndarray:
-        """Unnormalised log-chances of the codes of the present block, float32 (n, C), by the
+        """Unnormalised log-chances of the tokens of the present block, float32 (n, C), by the
         weights of a network.
         """
         panel = self.panel
@@ -404,11 +413,11 @@ class CopyingState:
 
     def chances(self, row: np.ndarray, called: np.ndarray, spare: float) -> np.ndarray:
         """Chance of alleles (uint32 (n,), and which are called) of the present block given each
-        code, float64 (n, C).
+        token, float64 (n, C).
         """
         table = self.table
         found = chances(
-            row[self.lanes], called[self.lanes], table.ids, table.codes, table.differs,
+            row[self.lanes], called[self.lanes], table.ids, table.n_tokens, table.differs,
             table.strays, table.index, self.rows.own,
             spare,
         )  # fmt: skip
@@ -420,7 +429,7 @@ class CopyingState:
         temperature: float,
         factors: np.ndarray | None,
         uniforms: np.ndarray,
-        flips: np.ndarray,
+        mutations: np.ndarray,
     ) -> np.ndarray:
         """Draw the next blocks, and be after them.
 
@@ -429,10 +438,10 @@ class CopyingState:
         network : Network
         temperature : float
         factors : ndarray, float32, shape (K, P, >= C), or None
-            Of the chances of codes, by population.
+            Of the chances of tokens, by population.
         uniforms : ndarray, float64, shape (K, n)
-            In [0, 1), for the codes.
-        flips : ndarray, uint32, shape (K, n)
+            In [0, 1), for the tokens.
+        mutations : ndarray, uint32, shape (K, n)
             Alleles to change.
 
         Returns
@@ -450,23 +459,25 @@ class CopyingState:
             temperature,
             factors,
             uniforms[:, self.lanes],
-            flips[:, self.lanes],
+            mutations[:, self.lanes],
         )
         return drawn.reshape(len(drawn), -1)[:, self.place]
 
-    def _proceed(self, row, called, told, network, temperature, factors, uniforms, flips) -> None:
+    def _proceed(
+        self, row, called, told, network, temperature, factors, uniforms, mutations
+    ) -> None:
         """Arguments as of `copying_kernels.proceed`."""
         panel, stop = self.panel, min(self.k + len(row) + 1, self.panel.n_blocks)
         self._make_room(*range(self.k, stop))
         # of one type each, so that the loops are compiled once
-        row, called, flips = (
-            np.ascontiguousarray(x, dtype=np.uint32) for x in (row, called, flips)
+        row, called, mutations = (
+            np.ascontiguousarray(x, dtype=np.uint32) for x in (row, called, mutations)
         )
         sound = proceed(
             self.rows, self.walk.places(self.k, stop), panel.n_populations + 1, self.rules, network,
             panel.carriers, panel.block,
             told, called, float(temperature), np.array(factors, dtype=np.float32),
-            np.ascontiguousarray(uniforms), flips, row,
+            np.ascontiguousarray(uniforms), mutations, row,
         )  # fmt: skip
         refuse_non_finite(np.array(0.0 if sound else np.nan))
         self.k = min(self.k + len(row), panel.n_blocks)

@@ -1,25 +1,25 @@
 """Causal transformer over blocks of neighbouring sites, with an exact likelihood.
 
 A token is a block of sites (`genoloom.models.haplotype.blocks`). Given the blocks before it, the
-network gives each code of block t a probability pi. The block is then read from the codes as Li and
-Stephens (2003, doi:10.1093/genetics/165.4.2213) read a haplotype from others: it begins as a code
-drawn by pi, crosses over at the boundary of every few sites with a small chance to a code drawn by
-its frequency q in the cohort, and shows each allele with a small chance of a flip. Every haplotype
-is possible, all probabilities sum to one, the forward algorithm makes the likelihood exact, and
-missing calls drop out. A training block that too few haplotypes carry is no code: it teaches these
-chances, as the new blocks of individuals who were never seen would.
+network gives each token of block t a probability pi. The block is then read from the tokens as Li
+and Stephens (2003, doi:10.1093/genetics/165.4.2213) read a haplotype from others: it begins as a
+token drawn by pi, crosses over at the boundary of every few sites with a small chance to a token
+drawn by its frequency q in the cohort, and shows each allele with a small chance of a mutation.
+Every haplotype is possible, all probabilities sum to one, the forward algorithm makes the
+likelihood exact, and missing calls drop out. A training block that too few haplotypes carry is no
+token: it teaches these chances, as the new blocks of individuals who were never seen would.
 
 Context is bounded. A contig is worked off in windows of `context` blocks that overlap by half: a
 window scores (or samples) its second half given its first, the first window all of it. Training
 sees random windows of the same length, so a token is never asked what it was not trained for, and
 cost and memory are linear in variants.
 
-Haplotypes are drawn with the log-chances of the codes divided by a temperature. A network says what
-it does not know by spreading its chances; drawn as they are (temperature 1), these little surprises
-add up along a contig, and synthetic haplotypes are further from real ones than real ones are.
-Likelihoods, and what `impute` fills in, are of the chances themselves.
+Haplotypes are drawn with the log-chances of the tokens divided by a temperature. A network says
+what it does not know by spreading its chances; drawn as they are (temperature 1), these little
+surprises add up along a contig, and synthetic haplotypes are further from real ones than real ones
+are. Likelihoods, and what `impute` fills in, are of the chances themselves.
 
-Letters in shapes: B haplotypes, T blocks, L sites per block, C codes, S segments per block, W
+Letters in shapes: B haplotypes, T blocks, L sites per block, C tokens, S segments per block, W
 width.
 """
 
@@ -45,7 +45,7 @@ from genoloom.models.haplotype.base import (
     SampleRequest,
     TrainingHaplotypes,
 )
-from genoloom.models.haplotype.blocks import BlockCodebook, choose_block, read_blocks
+from genoloom.models.haplotype.blocks import BlockTokenizer, choose_block, read_blocks
 from genoloom.models.haplotype.imputation import HaplotypeImputer, Imputation
 from genoloom.models.haplotype.layout import LaidOut
 from genoloom.models.haplotype.reference_likelihoods import reference_bits
@@ -116,7 +116,7 @@ class TransformerGenerator(HaplotypeGenerator):
         torch.manual_seed(derive_seed(run.seed, "weights"))
         if self.start is None:
             of_blocks = {
-                "codes": self.options.vocabulary_size,
+                "vocabulary_size": self.options.vocabulary_size,
                 "carriers": self.options.min_token_carriers,
                 "rows": fitted,
             }
@@ -125,12 +125,12 @@ class TransformerGenerator(HaplotypeGenerator):
             )
             self.options = self.options.model_copy(update={"block_size": block})
             self.layout = np.arange(self.n_variants)
-            self.codebook = BlockCodebook.fit(data.haplotypes, block=block, **of_blocks)
+            self.tokenizer = BlockTokenizer.fit(data.haplotypes, block=block, **of_blocks)
             self._build(run.device)
         else:
-            self.options, self.codebook, self.layout = (
+            self.options, self.tokenizer, self.layout = (
                 self.start.options,
-                self.start.codebook,
+                self.start.tokenizer,
                 self.start.layout,
             )
             self._build(run.device)
@@ -143,7 +143,7 @@ class TransformerGenerator(HaplotypeGenerator):
             data.haplotypes, fitted, np.flatnonzero(data.validation), data.map_cm,
             np.random.default_rng(derive_seed(run.seed, "lines"))
         )  # fmt: skip
-        steps = options.steps or automatic_steps(len(fitted), self.codebook.n_blocks, options)
+        steps = options.steps or automatic_steps(len(fitted), self.tokenizer.n_blocks, options)
         schedule = {
             "steps": steps,
             "minutes": options.minutes,
@@ -167,14 +167,14 @@ class TransformerGenerator(HaplotypeGenerator):
         """
         seed, stop = (
             derive_seed(run.seed, "temperature"),
-            min(BALANCED_BLOCKS, self.codebook.n_blocks),
+            min(BALANCED_BLOCKS, self.tokenizer.n_blocks),
         )
         rng = np.random.default_rng(seed)
         rows = rng.permutation(fitted)[:BALANCED_ROWS]
         # (n, stop, L)
         told = read_blocks(self._laid_out(data.haplotypes), self.options.block_size, 0, stop, rows)
         nearest = [
-            self.codebook.alleles[k][self.codebook.nearest(k, told[:, k])[0]] for k in range(stop)
+            self.tokenizer.alleles[k][self.tokenizer.nearest(k, told[:, k])[0]] for k in range(stop)
         ]
         alleles = np.where(told >= 0, told, np.stack(nearest, axis=1)).reshape(len(rows), -1)
         request = SampleRequest(
@@ -190,36 +190,36 @@ class TransformerGenerator(HaplotypeGenerator):
 
         real = alleles[:, self.layout[self._variants(0, stop)]].T
         found = balanced_temperature(draw, real, LOWEST_TEMPERATURE)
-        log.info("%s: codes are drawn at temperature %g", run.label, found)
+        log.info("%s: tokens are drawn at temperature %g", run.label, found)
         return found
 
     def _anchor(self, data: TrainingHaplotypes, run: TrainingRun) -> None:
-        """Find the factors that keep the frequencies of the training haplotypes' codes, on a pilot
+        """Find the factors that keep the frequencies of the training haplotypes' tokens, on a pilot
         cohort.
         """
-        codes = self.codebook.encode(self._laid_out(data.haplotypes))  # (n, K)
+        tokens = self.tokenizer.encode(self._laid_out(data.haplotypes))  # (n, K)
         rng = np.random.default_rng(derive_seed(run.seed, "pilot"))
         population = pilot_populations(data.population, rng)
         request = SampleRequest(
             population, rng.integers(0, 2**63, size=len(population), dtype=np.uint64)
         )
-        size = len(self.population_names), self.codebook.n_codes
-        pilot = Pilot(lambda k: wanted_frequencies(codes[:, k], data.population, *size))
+        size = len(self.population_names), self.tokenizer.vocabulary_size
+        pilot = Pilot(lambda k: wanted_frequencies(tokens[:, k], data.population, *size))
         sampler = WindowSampler(
             self.model, self.options, self.options.temperature, pilot, len(population)
         )
-        for _ in self._draw(request, self.codebook.n_blocks, sampler):
+        for _ in self._draw(request, self.tokenizer.n_blocks, sampler):
             pass
-        self.anchors = pilot.anchors(self.codebook.n_codes)
+        self.anchors = pilot.anchors(self.tokenizer.vocabulary_size)
 
     def _build(self, device: str = "cpu") -> None:
         self.model = HaplotypeTransformer(
-            self.codebook, self.layout, len(self.population_names), self.options
+            self.tokenizer, self.layout, len(self.population_names), self.options
         ).to(device)
 
     def _laid_out(self, haplotypes: HaplotypeSource) -> HaplotypeSource:
         """The variants on the sites of the blocks."""
-        return LaidOut(haplotypes, self.layout, self.codebook.n_variants)
+        return LaidOut(haplotypes, self.layout, self.tokenizer.n_variants)
 
     def _variants(self, first: int, stop: int) -> slice:
         """The variants of the blocks [first, stop)."""
@@ -239,7 +239,7 @@ class TransformerGenerator(HaplotypeGenerator):
         self, haplotypes: HaplotypeSource, population: np.ndarray
     ) -> Iterator[tuple[slice, np.ndarray]]:
         labels, laid_out = self._labels(population), self._laid_out(haplotypes)
-        for span in windows(self.codebook.n_blocks, self.options.context):
+        for span in windows(self.tokenizer.n_blocks, self.options.context):
             alleles = read_blocks(laid_out, self.options.block_size, span[0], span[2])
             for k, scores in enumerate(score_window(self.model, alleles, labels, span).T, span[1]):
                 refuse_non_finite(scores)
@@ -249,7 +249,7 @@ class TransformerGenerator(HaplotypeGenerator):
         self, haplotypes: HaplotypeSource, population: np.ndarray
     ) -> Iterator[tuple[int, np.ndarray]]:
         places = switch_log_odds(
-            self.model, self.codebook, self.options, self._laid_out(haplotypes),
+            self.model, self.tokenizer, self.options, self._laid_out(haplotypes),
             self._labels(population)
         )  # fmt: skip
         for k, log_odds in places:
@@ -258,7 +258,7 @@ class TransformerGenerator(HaplotypeGenerator):
     def impute(
         self, haplotypes: HaplotypeSource, population: np.ndarray, seed: np.ndarray, particles: int
     ) -> Iterator[Imputation]:
-        imputer = HaplotypeImputer(self.model, self.codebook, self.options, particles)
+        imputer = HaplotypeImputer(self.model, self.tokenizer, self.options, particles)
         for done in imputer.impute(self._laid_out(haplotypes), self._labels(population), seed):
             yield replace(
                 done, alleles=done.alleles[:, self.layout], mean=done.mean[:, self.layout]
@@ -271,7 +271,7 @@ class TransformerGenerator(HaplotypeGenerator):
     def sample(self, request: SampleRequest) -> Iterator[np.ndarray]:
         temperature = self.options.temperature or 1.0  # model files of before have none
         sampler = WindowSampler(self.model, self.options, temperature, self.anchors)
-        yield from self._draw(request, self.codebook.n_blocks, sampler)
+        yield from self._draw(request, self.tokenizer.n_blocks, sampler)
 
     def _draw(
         self, request: SampleRequest, n_blocks: int, sampler: WindowSampler
@@ -293,7 +293,7 @@ class TransformerGenerator(HaplotypeGenerator):
             f"network.{name}": value.numpy() for name, value in self.model.state_dict().items()
         }
         arrays |= {
-            f"codebook.{name}": getattr(self.codebook, name)
+            f"tokenizer.{name}": getattr(self.tokenizer, name)
             for name in ("alleles", "count", "error")
         }
         arrays["layout"] = self.layout
@@ -303,22 +303,22 @@ class TransformerGenerator(HaplotypeGenerator):
             "options": self.options.model_dump(exclude={"init_from"}),  # no path leaves in a model
             "population_names": self.population_names,
             "n_variants": self.n_variants,
-            "n_sites": self.codebook.n_variants,
+            "n_sites": self.tokenizer.n_variants,
         }
         return arrays, description
 
     @classmethod
     def declare(cls, arrays: Declared, words: TransformerDescription) -> None:
-        codebook = BlockCodebook.declare(arrays, words.n_sites, words.options.block_size)
+        tokenizer = BlockTokenizer.declare(arrays, words.n_sites, words.options.block_size)
         arrays.expect(
             "layout", "int64", words.n_variants, low=0, high=words.n_sites - 1, least_step=1
         )
         nowhere, P = np.empty(0, dtype=np.int64), len(words.population_names)
         declare_network(
-            arrays, "network.", lambda: HaplotypeTransformer(codebook, nowhere, P, words.options)
+            arrays, "network.", lambda: HaplotypeTransformer(tokenizer, nowhere, P, words.options)
         )
         if words.options.anchor:
-            Anchors.declare(arrays, codebook.n_blocks, P, codebook.n_codes)
+            Anchors.declare(arrays, tokenizer.n_blocks, P, tokenizer.vocabulary_size)
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "TransformerGenerator":
@@ -327,10 +327,10 @@ class TransformerGenerator(HaplotypeGenerator):
             description["population_names"],
             description["n_variants"],
         )
-        codebook = {name: arrays[f"codebook.{name}"] for name in ("alleles", "count", "error")}
+        tokenizer = {name: arrays[f"tokenizer.{name}"] for name in ("alleles", "count", "error")}
         generator.layout = arrays["layout"]
         generator.anchors = Anchors.from_arrays(arrays)
-        generator.codebook = BlockCodebook(description["n_sites"], **codebook)
+        generator.tokenizer = BlockTokenizer(description["n_sites"], **tokenizer)
         generator._build()
         load_network(generator.model, arrays, "network.")
         generator.model.eval()

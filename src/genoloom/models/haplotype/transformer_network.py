@@ -1,6 +1,6 @@
 """The network of the haplotype transformer: probabilities of blocks given the blocks before them.
 
-Letters in shapes: B haplotypes, T blocks, L sites per block, C codes, S segments per block, W
+Letters in shapes: B haplotypes, T blocks, L sites per block, C tokens, S segments per block, W
 width.
 """
 
@@ -11,14 +11,16 @@ import numpy as np
 import torch
 from torch import nn
 
-from genoloom.models.haplotype.blocks import BlockCodebook
+from genoloom.models.haplotype.blocks import BlockTokenizer
 from genoloom.models.layers import KeyValueCache, TransformerLayer, rotary_table
 from genoloom.training_config import TransformerOptions
 
 SEGMENT = 2  # sites between possible crossovers inside a block
 CROSSOVER_LOGIT = -6.0  # where the log-odds of a crossover at a segment boundary begin
 SCORED_ROWS = 64  # rows scored together
-PRIOR_RATE = 5.0  # learning rate of flips, crossovers and code frequencies, in that of the weights
+PRIOR_RATE = (
+    5.0  # learning rate of mutations, crossovers and token frequencies, in that of the weights
+)
 
 
 class HaplotypeTransformer(nn.Module):
@@ -26,7 +28,7 @@ class HaplotypeTransformer(nn.Module):
 
     def __init__(
         self,
-        codebook: BlockCodebook,
+        tokenizer: BlockTokenizer,
         layout: np.ndarray,
         n_populations: int,
         options: TransformerOptions,
@@ -35,14 +37,16 @@ class HaplotypeTransformer(nn.Module):
         never seen nor sampled.
         """
         super().__init__()
-        K, C, L = codebook.alleles.shape
+        K, C, L = tokenizer.alleles.shape
         W = options.width
         self.unlabelled = n_populations
         self.segments = -(-L // SEGMENT)
         # (K, C, L)
-        self.register_buffer("codes", torch.from_numpy(codebook.alleles).float(), persistent=False)
+        self.register_buffer(
+            "token_alleles", torch.from_numpy(tokenizer.alleles).float(), persistent=False
+        )
         # (K, C)
-        self.register_buffer("absent", torch.from_numpy(codebook.count == 0), persistent=False)
+        self.register_buffer("absent", torch.from_numpy(tokenizer.count == 0), persistent=False)
         exists = np.zeros(K * L, dtype=bool)
         exists[layout] = True
         self.register_buffer("exists", torch.from_numpy(exists).view(K, L), persistent=False)
@@ -51,7 +55,7 @@ class HaplotypeTransformer(nn.Module):
         )
 
         self.site_in, self.site_out = _table(K, L, W), _table(K, L, W)
-        self.code_in, self.code_out = _table(K, C, W), _table(K, C, W)
+        self.token_in, self.token_out = _table(K, C, W), _table(K, C, W)
         self.place, self.population, self.begin = (
             _table(K, W),
             _table(n_populations + 1, W),
@@ -63,34 +67,34 @@ class HaplotypeTransformer(nn.Module):
         )
         self.norm = nn.LayerNorm(W)
 
-        frequency = torch.from_numpy(codebook.count + 0.5).log().float()
-        error = torch.from_numpy((codebook.error + 1e-3).clip(max=0.4))
+        frequency = torch.from_numpy(tokenizer.count + 0.5).log().float()
+        error = torch.from_numpy((tokenizer.error + 1e-3).clip(max=0.4))
         crossover = torch.full((K, self.segments - 1), CROSSOVER_LOGIT)
-        self.code_bias, self.partner = _prior(frequency), _prior(frequency.clone())  # (K, C) each
+        self.token_bias, self.partner = _prior(frequency), _prior(frequency.clone())  # (K, C) each
         # (K, L), (K, S - 1)
         self.error_logit, self.crossover = _prior(error.logit()), _prior(crossover)
 
     def match(self, alleles: torch.Tensor, start: int) -> torch.Tensor:
-        """Index of the code that equals each block, -1 where there is none; (B, T, L) to (B, T)."""
+        """Index of the token equal to each block, -1 where there is none; (B, T, L) to (B, T)."""
         blocks = slice(start, start + alleles.shape[1])
         one, called = (alleles == 1).float(), (alleles >= 0).float()
-        mismatches = torch.einsum("btl,tcl->btc", called - 2 * one, self.codes[blocks]) + one.sum(
-            -1, keepdim=True
-        )
-        least, code = mismatches.masked_fill(self.absent[blocks], math.inf).min(-1)
+        mismatches = torch.einsum(
+            "btl,tcl->btc", called - 2 * one, self.token_alleles[blocks]
+        ) + one.sum(-1, keepdim=True)
+        least, token = mismatches.masked_fill(self.absent[blocks], math.inf).min(-1)
         complete = ((alleles >= 0) | ~self.exists[blocks]).all(-1)
-        return torch.where((least == 0) & complete, code, -1)
+        return torch.where((least == 0) & complete, token, -1)
 
-    def embed(self, alleles: torch.Tensor, code: torch.Tensor, start: int) -> torch.Tensor:
-        """What the network sees of blocks [start, start + T): alleles and, where known, codes; (B,
+    def embed(self, alleles: torch.Tensor, token: torch.Tensor, start: int) -> torch.Tensor:
+        """What the network sees of blocks [start, start + T): alleles and, where known, tokens; (B,
         T, W).
         """
         blocks = slice(start, start + alleles.shape[1])
         signed = torch.where(alleles >= 0, 2.0 * alleles - 1, 0.0)
         x = torch.einsum("btl,tlw->btw", signed, self.site_in[blocks])
         places = torch.arange(alleles.shape[1], device=x.device)
-        known = self.code_in[blocks][places, code.clamp(min=0)]  # (B, T, W)
-        return x + known * (code >= 0)[..., None]
+        known = self.token_in[blocks][places, token.clamp(min=0)]  # (B, T, W)
+        return x + known * (token >= 0)[..., None]
 
     def read(
         self,
@@ -113,47 +117,49 @@ class HaplotypeTransformer(nn.Module):
             cache.length += T
         return self.norm(x)
 
-    def code_logits(self, hidden: torch.Tensor, start: int) -> torch.Tensor:
-        """Unnormalised log pi of the codes, -inf for codes that a block does not have; (B, T, W) to
-        (B, T, C).
+    def token_logits(self, hidden: torch.Tensor, start: int) -> torch.Tensor:
+        """Unnormalised log pi of the tokens, -inf for tokens that a block does not have; (B, T, W)
+        to (B, T, C).
         """
         blocks = slice(start, start + hidden.shape[1])
         # (T, C, W)
-        readout = self.code_out[blocks] + (2 * self.codes[blocks] - 1) @ self.site_out[blocks]
-        logits = torch.einsum("btw,tcw->btc", hidden, readout) + self.code_bias[blocks]
+        readout = (
+            self.token_out[blocks] + (2 * self.token_alleles[blocks] - 1) @ self.site_out[blocks]
+        )
+        logits = torch.einsum("btw,tcw->btc", hidden, readout) + self.token_bias[blocks]
         return logits.masked_fill(self.absent[blocks], -math.inf)
 
     def partner_logits(self, start: int, T: int) -> torch.Tensor:
-        """Unnormalised log q of the codes after a crossover inside the block, (T, C)."""
+        """Unnormalised log q of the tokens after a crossover inside the block, (T, C)."""
         return self.partner[start : start + T].masked_fill(
             self.absent[start : start + T], -math.inf
         )
 
     def emissions(self, alleles: torch.Tensor, start: int) -> torch.Tensor:
-        """Probability of the alleles of each segment given each code; (B, T, L) to (B, T, S, C)."""
+        """Probability of the alleles of each segment by token; (B, T, L) to (B, T, S, C)."""
         B, T, L = alleles.shape
         S, blocks = self.segments, slice(start, start + T)
         one, called = (alleles == 1).float(), (alleles >= 0).float()
-        flip = self.flip_logit(blocks)  # log e - log (1 - e)
-        # a site adds log (1 - e), and log e - log (1 - e) more where row and code differ: one +
-        # (called - 2 one) * code
-        common = called * nn.functional.logsigmoid(-flip) + one * flip
-        differing = (called - 2 * one) * flip
+        mutation = self.mutation_logit(blocks)  # log e - log (1 - e)
+        # a site adds log (1 - e), and log e - log (1 - e) more where row and token differ: one +
+        # (called - 2 one) * token
+        common = called * nn.functional.logsigmoid(-mutation) + one * mutation
+        differing = (called - 2 * one) * mutation
         fill = (0, S * SEGMENT - L)
         common = nn.functional.pad(common, fill).view(B, T, S, SEGMENT).sum(-1)
         differing = nn.functional.pad(differing, fill).view(B, T, S, SEGMENT)
-        codes = nn.functional.pad(self.codes[blocks], fill).view(T, -1, S, SEGMENT)
-        return (common[..., None] + torch.einsum("btsl,tcsl->btsc", differing, codes)).exp()
+        tokens = nn.functional.pad(self.token_alleles[blocks], fill).view(T, -1, S, SEGMENT)
+        return (common[..., None] + torch.einsum("btsl,tcsl->btsc", differing, tokens)).exp()
 
-    def flip_logit(self, blocks: slice) -> torch.Tensor:
-        """Log-odds of a flip at each site, (T, L); bounded, so that no segment's probability
+    def mutation_logit(self, blocks: slice) -> torch.Tensor:
+        """Log-odds of a mutation at each site, (T, L); bounded, so that no segment's probability
         vanishes in float32.
         """
         return self.error_logit[blocks].clamp(-12, 0)
 
     def crossover_chance(self) -> torch.Tensor:
         """Chance of a crossover before each segment but the first, (K, S - 1); bounded, so that no
-        code becomes unreachable.
+        token becomes unreachable.
         """
         return self.crossover.clamp(-12, 12).sigmoid()
 
@@ -173,9 +179,9 @@ class HaplotypeTransformer(nn.Module):
         """
         B, T, _ = alleles.shape
         before = torch.cat([self.begin.expand(B, 1, -1), seen[:, :-1]], dim=1)
-        logits = self.code_logits(self.read(before, population, start), start)
-        # where a code may not be, what it would emit must be 0 as well: its gradient, emitted over
-        # the probability of the block, overflows when the code fits and all others are far, and
+        logits = self.token_logits(self.read(before, population, start), start)
+        # where a token may not be, what it would emit must be 0 as well: its gradient, emitted over
+        # the probability of the block, overflows when the token fits and all others are far, and
         # infinity times its chance of 0 is no number
         # (B, T, S, C)
         emitted = self.emissions(alleles, start).masked_fill(

@@ -13,14 +13,14 @@ from genoloom.seeds import row_uniforms
 from genoloom.training_config import TransformerOptions
 
 SAMPLE_ROWS = 128  # haplotypes sampled together, always exactly this many
-BLOCK_DRAWS = 2**40  # first counter of the draws of blocks; the flips of the sites count from 0
+BLOCK_DRAWS = 2**40  # first counter of the draws of blocks; the mutations of the sites count from 0
 
 
 class WindowSampler:
     """Samples windows, `SAMPLE_ROWS` haplotypes at a time.
 
     Short chunks are filled up, so matrix products have one shape and a haplotype does not depend on
-    its company. The log-chances of the codes are divided by `temperature`: below 1, likely codes
+    its company. The log-chances of the tokens are divided by `temperature`: below 1, likely tokens
     become likelier; then `scale` changes the chances.
     """
 
@@ -33,12 +33,15 @@ class WindowSampler:
         head = options.width // options.heads
         self.cache = KeyValueCache(options.layers, rows, options.heads, options.context, head)
         with torch.no_grad():
-            self.error = model.flip_logit(slice(None)).double().sigmoid().numpy()  # (K, L)
+            self.error = model.mutation_logit(slice(None)).double().sigmoid().numpy()  # (K, L)
             self.crossover = model.crossover_chance().double().numpy()  # (K, S - 1)
             partner = model.partner.masked_fill(model.absent, -math.inf)
             self.partner = partner.double().softmax(-1).cumsum(-1).numpy()  # (K, C)
             # (K, C, L), (K, L)
-            self.codes, self.exists = model.codes.to(torch.int8).numpy(), model.exists.numpy()
+            self.token_alleles, self.exists = (
+                model.token_alleles.to(torch.int8).numpy(),
+                model.exists.numpy(),
+            )
 
     @torch.no_grad()
     def sample(
@@ -68,39 +71,39 @@ class WindowSampler:
             seen = torch.cat([seen, model.embed(known, model.match(known, start), start)], dim=1)
             model.read(seen[:, :-1], labels, start, 0, self.cache)
             seen = seen[:, -1:]
-        flips = row_uniforms(seed, np.arange(first * self.block, stop * self.block)).reshape(
+        mutations = row_uniforms(seed, np.arange(first * self.block, stop * self.block)).reshape(
             n, -1, self.block
         )
-        n_draws = 2 * model.segments  # of a code and a crossover, for every segment
+        n_draws = 2 * model.segments  # of a token and a crossover, for every segment
         draws = row_uniforms(seed, BLOCK_DRAWS + np.arange(first * n_draws, stop * n_draws))
         draws = draws.reshape(n, -1, model.segments, 2)
         blocks = []
         for k in range(first, stop):
             hidden = model.read(seen, labels, k, k - start, self.cache)
-            logits = model.code_logits(hidden, k)[:, 0].double() / self.temperature
+            logits = model.token_logits(hidden, k)[:, 0].double() / self.temperature
             pi = logits.softmax(-1).numpy()  # (B, C)
             refuse_non_finite(pi)
             if self.scale is not None:
                 pi = self.scale(k, pi, population)
-            block = self._draw(k, pi.cumsum(-1), draws[:, k - first], flips[:, k - first])
+            block = self._draw(k, pi.cumsum(-1), draws[:, k - first], mutations[:, k - first])
             blocks.append(block)
-            token = torch.from_numpy(block[:, None])
-            seen = model.embed(token, model.match(token, k), k)
+            block_alleles = torch.from_numpy(block[:, None])
+            seen = model.embed(block_alleles, model.match(block_alleles, k), k)
         return np.stack(blocks, axis=1)
 
-    def _draw(self, k: int, pi: np.ndarray, draws: np.ndarray, flips: np.ndarray) -> np.ndarray:
+    def _draw(self, k: int, pi: np.ndarray, draws: np.ndarray, mutations: np.ndarray) -> np.ndarray:
         """Alleles of block `k`, int8 (B, L), from cumulated pi (B, C) and uniforms (B, S, 2), (B,
         L).
         """
-        codes = np.empty(draws.shape[:2], dtype=np.int64)  # (B, S)
-        codes[:, 0] = invert(pi, draws[:, 0, 0])
-        for s in range(1, codes.shape[1]):
-            codes[:, s] = codes[:, s - 1]
+        tokens = np.empty(draws.shape[:2], dtype=np.int64)  # (B, S)
+        tokens[:, 0] = invert(pi, draws[:, 0, 0])
+        for s in range(1, tokens.shape[1]):
+            tokens[:, s] = tokens[:, s - 1]
             crossed = np.flatnonzero(draws[:, s, 1] < self.crossover[k, s - 1])
-            codes[crossed, s] = invert(self.partner[k], draws[crossed, s, 0])
+            tokens[crossed, s] = invert(self.partner[k], draws[crossed, s, 0])
         sites = np.arange(self.block)
-        alleles = self.codes[k][codes[:, sites // SEGMENT], sites]
-        return np.where(self.exists[k], alleles ^ (flips < self.error[k]), np.int8(-1))
+        alleles = self.token_alleles[k][tokens[:, sites // SEGMENT], sites]
+        return np.where(self.exists[k], alleles ^ (mutations < self.error[k]), np.int8(-1))
 
 
 def invert(cumulated: np.ndarray, uniform: np.ndarray) -> np.ndarray:

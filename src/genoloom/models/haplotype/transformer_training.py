@@ -23,14 +23,14 @@ from genoloom.training.run import TrainingRun
 from genoloom.training_config import GanOptions, TransformerOptions
 
 log = logging.getLogger(__name__)
-INPUT_FLIPS = 2e-4  # share of input alleles flipped in training
-CODE_DROPOUT = 0.2  # share of input blocks whose code is not told: novel blocks have none
+INPUT_MUTATIONS = 2e-4  # share of input alleles mutated in training
+TOKEN_DROPOUT = 0.2  # share of input blocks whose token is not told: novel blocks have none
 LABEL_DROPOUT = 0.1  # share of training rows without a population
 BLOCKS_A_CROSSOVER = 8  # mean length of a piece in augmented rows
 # how often a schedule of automatic length shows each block of each row of a large cohort
 LOOKS, MOST_STEPS = 28, 8000
 LARGE = 1000  # haplotypes
-# Rare codes have a gradient up in one step of hundreds and a tiny one down in all others. With a
+# Rare tokens have a gradient up in one step of hundreds and a tiny one down in all others. With a
 # short memory of squared gradients (0.98) Adam takes the tiny ones at full size, and rare alleles
 # die out: 1000 Genomes, DPYD region, 2,504 haplotypes, 1,000 steps: sites of two copies keep 1.1
 # with 0.98 and 2.0 with 0.999.
@@ -79,7 +79,7 @@ class TransformerTraining(AveragedTraining):
     ):
         super().__init__(model, options.learning_rate, betas=BETAS)
         self.options, self.seed, self.device = options, run.seed, run.device
-        self.n_blocks = len(model.codes)
+        self.n_blocks = len(model.token_alleles)
         fitted, validation = np.flatnonzero(~data.validation), np.flatnonzero(data.validation)
         self.rows = PackedRows.read(data.haplotypes, options.block_size, fitted)
         self.population = data.population[fitted]
@@ -91,10 +91,10 @@ class TransformerTraining(AveragedTraining):
         rng = np.random.default_rng([self.seed, step])
         alleles, population, start = self._batch(rng)
         self.model.train()
-        code = self.model.match(alleles, start)
+        token = self.model.match(alleles, start)
         part = len(alleles) / self.options.batch
         loss = (
-            -self._log_prob(alleles, code, population, start).mean()
+            -self._log_prob(alleles, token, population, start).mean()
             / self.options.block_size
             / math.log(2)
             * part
@@ -123,12 +123,12 @@ class TransformerTraining(AveragedTraining):
             start,
         )
 
-    def _log_prob(self, alleles, code, population, start) -> torch.Tensor:
+    def _log_prob(self, alleles, token, population, start) -> torch.Tensor:
         model = self.model
-        flipped = torch.rand(alleles.shape, device=alleles.device) < INPUT_FLIPS
-        told = torch.where(flipped & (alleles >= 0), 1 - alleles, alleles)
-        silent = flipped.any(-1) | (torch.rand(code.shape, device=code.device) < CODE_DROPOUT)
-        seen = model.embed(told, code.masked_fill(silent, -1), start)
+        mutated = torch.rand(alleles.shape, device=alleles.device) < INPUT_MUTATIONS
+        told = torch.where(mutated & (alleles >= 0), 1 - alleles, alleles)
+        silent = mutated.any(-1) | (torch.rand(token.shape, device=token.device) < TOKEN_DROPOUT)
+        seen = model.embed(told, token.masked_fill(silent, -1), start)
         return model.log_prob(alleles, seen, population, start)
 
     def evaluate(self, step: int) -> dict[str, float]:

@@ -98,8 +98,8 @@ def test_structure_is_that_of_the_base_and_populations_are_carried_by_name(adapt
         16,
         2,
     )
-    assert generator.codebook.n_blocks == 4
-    np.testing.assert_array_equal(generator.codebook.alleles, base.codebook.alleles[[0, 2, 4, 5]])
+    assert generator.tokenizer.n_blocks == 4
+    np.testing.assert_array_equal(generator.tokenizer.alleles, base.tokenizer.alleles[[0, 2, 4, 5]])
     again = TransformerGenerator(TransformerOptions(steps=1, batch=8, learning_rate=1e-12))
     again.start_from(base, np.array([0, 1, 3]))
     table = again.start.populations

@@ -70,9 +70,9 @@ def test_factors_bring_means_to_wanted_frequencies():
 
 
 def test_wanted_frequencies_are_counted_within_populations_and_shrunk():
-    code = np.array([0] * 30 + [1] * 10 + [2] * 2 + [-1])
+    token = np.array([0] * 30 + [1] * 10 + [2] * 2 + [-1])
     population = np.array([0] * 40 + [1] * 3)
-    wanted = wanted_frequencies(code, population, 3, 2)  # code 2 is none
+    wanted = wanted_frequencies(token, population, 3, 2)  # token 2 is none
     # the second population has nobody who counts
     np.testing.assert_allclose(wanted, np.tile([0.75, 0.25], (3, 1)))
     own = wanted_frequencies(np.array([0, 0, 1, 1]), np.array([0, 0, 1, 1]), 2, 2)

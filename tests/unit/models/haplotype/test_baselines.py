@@ -33,7 +33,7 @@ from genoloom.training_config import (
 GENERATORS = [
     (IndependentGenerator, IndependentOptions()),
     (MarkovGenerator, MarkovOptions(order=6)),
-    (MosaicGenerator, MosaicOptions(segment_cm=0.05, flip=0.01)),
+    (MosaicGenerator, MosaicOptions(segment_cm=0.05, mutation_rate=0.01)),
     (MatchedMosaicGenerator, MatchedMosaicOptions(segment_cm=0.05, match=16)),
     (HmmGenerator, HmmOptions(clusters=5, block_size=3, steps=3)),
     (LiStephensGenerator, LiStephensOptions(fit_haplotypes=4, fit_sites=40)),
@@ -293,17 +293,17 @@ def test_mosaic_linkage_decays_exponentially():
     )
 
 
-def test_mosaic_copies_from_its_own_population_and_flips():
+def test_mosaic_copies_from_its_own_population_and_mutates():
     alleles = np.zeros((300, 60))
     alleles[:, 30:] = 1
     data = training(alleles, np.repeat([0, 1], 30))
     plain = fitted(MosaicGenerator, MosaicOptions(), data)
     assert (draw(plain, request(20, population=0)) == 0).all()
     assert (draw(plain, request(20, population=1)) == 1).all()
-    flipped = draw(
-        fitted(MosaicGenerator, MosaicOptions(flip=0.1), data), request(200, population=0)
+    mutated = draw(
+        fitted(MosaicGenerator, MosaicOptions(mutation_rate=0.1), data), request(200, population=0)
     )
-    assert flipped.mean() == pytest.approx(0.1, abs=0.006)
+    assert mutated.mean() == pytest.approx(0.1, abs=0.006)
 
 
 def test_mosaic_of_a_small_population_copies_from_everybody():

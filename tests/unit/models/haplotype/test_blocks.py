@@ -6,7 +6,7 @@ from hypothesis.extra.numpy import arrays
 
 from genoloom.models.haplotype.blocks import (
     READ_SITES,
-    BlockCodebook,
+    BlockTokenizer,
     choose_block,
     iterate_blocks,
     read_blocks,
@@ -35,40 +35,41 @@ def test_blocks_are_read_in_order_and_filled_up():
 
 @settings(deadline=None, max_examples=60)
 @given(PANELS, st.integers(4, 16))
-def test_uncapped_codes_lose_nothing(alleles, block):
+def test_uncapped_tokens_lose_nothing(alleles, block):
     source = ArrayHaplotypes(alleles)
-    codebook = BlockCodebook.fit(source, block=block, codes=1000)
-    codes = codebook.encode(source)
-    decoded = [codebook.decode(k, codes[:, k]) for k in range(codebook.n_blocks)]
+    tokenizer = BlockTokenizer.fit(source, block=block, vocabulary_size=1000)
+    tokens = tokenizer.encode(source)
+    decoded = [tokenizer.decode(k, tokens[:, k]) for k in range(tokenizer.n_blocks)]
     np.testing.assert_array_equal(np.concatenate(decoded), alleles)
-    assert (codebook.count.sum(axis=1) == alleles.shape[1]).all()
-    for k in range(codebook.n_blocks):
-        rows = alleles[codebook.sites(k)].T
+    assert (tokenizer.count.sum(axis=1) == alleles.shape[1]).all()
+    for k in range(tokenizer.n_blocks):
+        rows = alleles[tokenizer.sites(k)].T
         distinct, count = np.unique(rows, axis=0, return_counts=True)
-        assert (codebook.count[k] > 0).sum() == len(distinct)
-        assert sorted(codebook.count[k][codebook.count[k] > 0]) == sorted(count)
-        assert (np.diff(codebook.count[k]) <= 0).all()
+        assert (tokenizer.count[k] > 0).sum() == len(distinct)
+        assert sorted(tokenizer.count[k][tokenizer.count[k] > 0]) == sorted(count)
+        assert (np.diff(tokenizer.count[k]) <= 0).all()
 
 
-def test_capped_codes_keep_the_frequent_and_count_the_rest_as_error():
+def test_capped_tokens_keep_the_frequent_and_count_the_rest_as_error():
     a, b, c = [0, 0, 0, 0], [1, 1, 1, 1], [0, 0, 0, 1]
     alleles = np.array([a] * 5 + [b] * 4 + [c], dtype=np.int8).T
-    codebook = BlockCodebook.fit(ArrayHaplotypes(alleles), block=4, codes=2)
-    np.testing.assert_array_equal(codebook.alleles[0], [a, b])
-    np.testing.assert_array_equal(codebook.count, [[6, 4]])
-    np.testing.assert_allclose(codebook.error[0], [0, 0, 0, 0.1])
+    tokenizer = BlockTokenizer.fit(ArrayHaplotypes(alleles), block=4, vocabulary_size=2)
+    np.testing.assert_array_equal(tokenizer.alleles[0], [a, b])
+    np.testing.assert_array_equal(tokenizer.count, [[6, 4]])
+    np.testing.assert_allclose(tokenizer.error[0], [0, 0, 0, 0.1])
 
 
-def test_a_block_of_too_few_carriers_makes_no_code():
+def test_a_block_of_too_few_carriers_makes_no_token():
     a, b, c, d = [0, 0, 0, 0], [1, 1, 1, 1], [0, 0, 0, 1], [0, 0, 1, 1]
     alleles = ArrayHaplotypes(np.array([a] * 5 + [b] * 4 + [c] * 2 + [d], dtype=np.int8).T)
     counts = {
-        k: BlockCodebook.fit(alleles, block=4, codes=9, carriers=k).count[0].tolist()
+        k: BlockTokenizer.fit(alleles, block=4, vocabulary_size=9, carriers=k).count[0].tolist()
         for k in (1, 2, 3, 6)
     }
     assert counts == {1: [5, 4, 2, 1], 2: [5, 4, 3], 3: [8, 4], 6: [12]}
     np.testing.assert_allclose(
-        BlockCodebook.fit(alleles, block=4, codes=9, carriers=2).error[0], [0, 0, 1 / 12, 0]
+        BlockTokenizer.fit(alleles, block=4, vocabulary_size=9, carriers=2).error[0],
+        [0, 0, 1 / 12, 0],
     )
 
 
@@ -83,38 +84,42 @@ def test_blocks_are_as_long_as_the_linkage():
             for _ in range(256 // founder_sites)
         ]
         alleles = ArrayHaplotypes(np.concatenate(stretches, axis=1).T.astype(np.int8))
-        return choose_block(alleles, codes=64, carriers=2, rows=rows, validation=validation)
+        return choose_block(
+            alleles, vocabulary_size=64, carriers=2, rows=rows, validation=validation
+        )
 
     assert [chosen(sites) for sites in (64, 8, 4, 1)] == [32, 16, 8, 4]
     linked = ArrayHaplotypes(
         rng.integers(0, 2, (64, 6))[:, rng.integers(0, 6, 400)].astype(np.int8)
     )
-    assert choose_block(linked, codes=64, rows=rows, validation=rows[:0]) == 32
+    assert choose_block(linked, vocabulary_size=64, rows=rows, validation=rows[:0]) == 32
 
 
 def test_missing_calls_differ_from_nothing():
     alleles = np.array([[0, 0, 0, 0]] * 3 + [[1, 1, 1, 1]] * 2 + [[1, -1, -1, 1]], dtype=np.int8).T
-    codebook = BlockCodebook.fit(ArrayHaplotypes(alleles), block=4, codes=8)
-    assert (codebook.count > 0).sum() == 2
-    code, distance = codebook.nearest(
+    tokenizer = BlockTokenizer.fit(ArrayHaplotypes(alleles), block=4, vocabulary_size=8)
+    assert (tokenizer.count > 0).sum() == 2
+    token, distance = tokenizer.nearest(
         0, np.array([[1, -1, -1, 1], [-1, -1, -1, -1], [0, 1, -1, 1]], dtype=np.int8)
     )
-    np.testing.assert_array_equal(code, [1, 0, 1])
+    np.testing.assert_array_equal(token, [1, 0, 1])
     np.testing.assert_array_equal(distance, [0, 0, 1])
 
 
-def test_a_block_without_a_complete_row_still_has_codes():
+def test_a_block_without_a_complete_row_still_has_tokens():
     alleles = np.array([[1, -1, 0, 1], [-1, 1, 0, 1]], dtype=np.int8).T
-    codebook = BlockCodebook.fit(ArrayHaplotypes(alleles), block=4, codes=8)
-    assert codebook.count.sum() == 2
-    assert set(np.unique(codebook.alleles)) <= {0, 1}
+    tokenizer = BlockTokenizer.fit(ArrayHaplotypes(alleles), block=4, vocabulary_size=8)
+    assert tokenizer.count.sum() == 2
+    assert set(np.unique(tokenizer.alleles)) <= {0, 1}
 
 
-def test_flips_have_the_frequency_of_the_kernel():
-    codebook = BlockCodebook.fit(ArrayHaplotypes(np.zeros((4, 2), dtype=np.int8)), block=4, codes=2)
+def test_mutations_have_the_frequency_of_the_kernel():
+    tokenizer = BlockTokenizer.fit(
+        ArrayHaplotypes(np.zeros((4, 2), dtype=np.int8)), block=4, vocabulary_size=2
+    )
     error = np.array([0.0, 0.1, 0.5, 1.0])
     uniforms = np.random.default_rng(3).random((20_000, 4))
-    alleles = codebook.decode(0, np.zeros(20_000, dtype=int), error, uniforms)
+    alleles = tokenizer.decode(0, np.zeros(20_000, dtype=int), error, uniforms)
     np.testing.assert_allclose(alleles.mean(axis=1), error, atol=0.01)
     assert alleles.dtype == np.int8
 
@@ -122,8 +127,8 @@ def test_flips_have_the_frequency_of_the_kernel():
 @pytest.mark.parametrize("block", [5, 8, 32])
 def test_blocks_longer_than_the_panel(block):
     alleles = np.array([[0, 1], [1, 1], [0, 0]], dtype=np.int8)
-    codebook = BlockCodebook.fit(ArrayHaplotypes(alleles), block=block, codes=4)
-    assert codebook.n_blocks == 1
+    tokenizer = BlockTokenizer.fit(ArrayHaplotypes(alleles), block=block, vocabulary_size=4)
+    assert tokenizer.n_blocks == 1
     np.testing.assert_array_equal(
-        codebook.decode(0, codebook.encode(ArrayHaplotypes(alleles))[:, 0]), alleles
+        tokenizer.decode(0, tokenizer.encode(ArrayHaplotypes(alleles))[:, 0]), alleles
     )

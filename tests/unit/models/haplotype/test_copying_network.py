@@ -25,13 +25,13 @@ from genoloom.training.run import TrainingRun
 from genoloom.training_config import CopyingNetworkOptions
 
 
-def copies_with_flips(n_variants, n_individuals, seed=1, missing=0.0, flips=0.03):
-    """Individuals of two populations whose haplotypes copy four founders each, with flips."""
+def copies_with_mutations(n_variants, n_individuals, seed=1, missing=0.0, mutations=0.03):
+    """Individuals of two populations whose haplotypes copy four founders each, with mutations."""
     rng = np.random.default_rng(seed)
     founders = rng.integers(0, 2, (2, 4, n_variants))
     population = np.repeat(np.arange(n_individuals) % 2, 2)
     alleles = founders[population, rng.integers(0, 4, 2 * n_individuals)] ^ (
-        rng.random((2 * n_individuals, n_variants)) < flips
+        rng.random((2 * n_individuals, n_variants)) < mutations
     )
     alleles = np.where(rng.random(alleles.shape) < missing, -1, alleles).astype(np.int8)
     return TrainingHaplotypes(
@@ -73,8 +73,8 @@ def draw(generator, request):
 
 @pytest.fixture(scope="module", params=[4, 5])
 def eleven_sites(tmp_path_factory, request):
-    """Three blocks, the last not full; many flips, so that all haplotypes matter."""
-    data = copies_with_flips(11, 40, flips=0.15)
+    """Three blocks, the last not full; many mutations, so that all haplotypes matter."""
+    data = copies_with_mutations(11, 40, mutations=0.15)
     return fit(
         data, tmp_path_factory.mktemp("eleven"), block_size=request.param, min_token_carriers=3
     )[0]
@@ -120,17 +120,23 @@ def test_draws_follow_the_likelihood(eleven_sites, everything):
 
 
 @pytest.mark.parametrize(
-    ("n_variants", "L", "n_individuals", "flips", "least"),
+    ("n_variants", "L", "n_individuals", "mutations", "least"),
     [(22, 4, 20, 0.1, 1), (28, 5, 20, 0.1, 3), (212, 2, 6, 0.002, 1)],
 )
 def test_counts_and_weights_leave_the_own_individual_out(
-    n_variants, L, n_individuals, flips, least
+    n_variants, L, n_individuals, mutations, least
 ):
     """Every feature of every row, recounted in plain loops over the templates of others."""
-    data = copies_with_flips(n_variants, n_individuals, flips=flips)
+    data = copies_with_mutations(n_variants, n_individuals, mutations=mutations)
     rows = data.haplotypes.alleles.T
     panel, order = TemplatePanel.collect(
-        data.haplotypes, data.population, 2, block=L, codes=5, carriers=2, match_carriers=least
+        data.haplotypes,
+        data.population,
+        2,
+        block=L,
+        vocabulary_size=5,
+        carriers=2,
+        match_carriers=least,
     )
     place = np.argsort(order)
     state = CopyingState(panel, data.population, place.reshape(-1, 2).repeat(2, axis=0))
@@ -156,7 +162,7 @@ def test_counts_and_weights_leave_the_own_individual_out(
     for k in range(panel.n_blocks):
         table = state.table
         # (n, C), templates in the rows' order
-        has = np.stack([table.index[place] == c for c in range(table.codes)], axis=1)
+        has = np.stack([table.index[place] == c for c in range(table.n_tokens)], axis=1)
         differs = padded[:, None, : k * L] != padded[None, :, : k * L]
         match = (
             np.where(differs.any(-1), differs[..., ::-1].argmax(-1), k * L)
@@ -181,15 +187,15 @@ def test_counts_and_weights_leave_the_own_individual_out(
                 np.testing.assert_allclose(
                     h[:, 2 * G + z * len(HEADS) + s], surprise[z, s], atol=2e-5
                 )
-        code, block = (unpack_bits(x, L).astype(bool) for x in (table.ids, bits[k]))
+        token, block = (unpack_bits(x, L).astype(bool) for x in (table.ids, bits[k]))
         for i, part in enumerate(parts):
-            alike = (code[: table.codes, None, part] == block[None, :, part]).all(-1)  # (C, n)
+            alike = (token[: table.n_tokens, None, part] == block[None, :, part]).all(-1)  # (C, n)
             found = weight(f[:, :, OF_PART + i])
             np.testing.assert_allclose(found, weights[PARTED] @ alike.T, atol=2e-6)
         here = slice(k * L, (k + 1) * L)
         apart = (padded[:, None, here] != padded[None, :, here]).sum(-1)
-        for s, (rate, flip) in enumerate(HEADS):
-            told = weights[s] * flip ** apart.astype(float)
+        for s, (rate, mutation) in enumerate(HEADS):
+            told = weights[s] * mutation ** apart.astype(float)
             surprise[0, s] = np.log(told.sum(axis=1))
             surprise[1, s] += FORGET * (surprise[0, s] - surprise[1, s])
             weights[s] = (
@@ -202,9 +208,9 @@ def test_a_missing_call_is_read_as_what_fits_best():
     """What templates say after a block with a missing call is what they say after its likeliest
     version, as far as matches go.
     """
-    data = copies_with_flips(24, 20, flips=0.01)
+    data = copies_with_mutations(24, 20, mutations=0.01)
     panel, _ = TemplatePanel.collect(
-        data.haplotypes, data.population, 2, block=4, codes=8, carriers=1
+        data.haplotypes, data.population, 2, block=4, vocabulary_size=8, carriers=1
     )
     bits, called = read_bits(data.haplotypes, 4, 0, panel.n_blocks)
     told, half = (CopyingState(panel, data.population) for _ in range(2))
@@ -217,26 +223,26 @@ def test_a_missing_call_is_read_as_what_fits_best():
 
 
 def test_figures_of_a_block_are_of_all_templates():
-    """Codes, templates without one, entropy, and changes between neighbours in order."""
+    """Tokens, templates without one, entropy, and changes between neighbours in order."""
     alleles = np.array([[0, 0, 0, 0, 1, 1], [0, 0, 0, 1, 1, 0], [0, 1, 1, 0, 1, 1]], dtype=np.int8)
-    of_blocks = {"block": 2, "codes": 8, "carriers": 2}
+    of_blocks = {"block": 2, "vocabulary_size": 8, "carriers": 2}
     panel, _ = TemplatePanel.collect(
         ArrayHaplotypes(alleles), np.zeros(6, dtype=int), 1, **of_blocks
     )
     table = CopyingState(panel, np.zeros(1, dtype=int)).walk.table
-    # 00 three times, and 01, 11 and 10 once: one code; in the order of the file three changes
+    # 00 three times, and 01, 11 and 10 once: one token; in the order of the file three changes
     expected = [np.log(1), np.log(4), np.log(2) / 2, np.log(4), np.log(4)]
     np.testing.assert_allclose(table(0).about, expected, rtol=1e-6)
     # read backwards the order is 0 1 2 | 5 (10) | 3 (01) | 4: 0 1 1, 1, 0, 1
     np.testing.assert_allclose(np.exp(table(1).about[3:]), 4, rtol=1e-6)
 
 
-def test_flips_leave_the_own_individual_out():
-    """A block that one individual alone has is no reason to flip, for that individual's rows."""
+def test_mutations_leave_the_own_individual_out():
+    """A block that one individual alone has is no reason to mutate, for that individual's rows."""
     alleles = np.zeros((4, 12), dtype=np.int8)
     alleles[1, 2] = 1
     panel, _ = TemplatePanel.collect(
-        ArrayHaplotypes(alleles), np.zeros(12, dtype=int), 1, block=4, codes=8, carriers=2
+        ArrayHaplotypes(alleles), np.zeros(12, dtype=int), 1, block=4, vocabulary_size=8, carriers=2
     )
     one = np.array([0b0010] * 2, dtype=np.uint32)
     state = CopyingState(panel, np.zeros(2, dtype=int), np.array([[2, 3], [-1, -1]]))
@@ -249,7 +255,7 @@ def test_flips_leave_the_own_individual_out():
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """45 sites with missing calls and anchors."""
-    data = copies_with_flips(45, 60, missing=0.02)
+    data = copies_with_mutations(45, 60, missing=0.02)
     return data, fit(data, tmp_path_factory.mktemp("whole"), anchor=True, temperature=None)[0]
 
 
@@ -302,7 +308,7 @@ def test_likelihood_tells_populations_apart(whole):
 
 
 def test_resumed_training_equals_uninterrupted(tmp_path):
-    data = copies_with_flips(20, 24, missing=0.02)
+    data = copies_with_mutations(20, 24, missing=0.02)
     whole, whole_run = fit(data, tmp_path / "whole", steps=12, evaluate_every=5)
     limited = TrainingRun(
         state_dir=tmp_path / "cut", digest="d", seed=3, label="test", time_limit_s=0
@@ -381,7 +387,7 @@ def test_nothing_missing_is_the_likelihood(eleven_sites, everything):
 
 def test_unlinked_sites_and_few_templates_get_short_blocks(tmp_path, monkeypatch):
     rng = np.random.default_rng(1)
-    unlinked, linked = copies_with_flips(64, 60), copies_with_flips(64, 60, flips=0.001)
+    unlinked, linked = copies_with_mutations(64, 60), copies_with_mutations(64, 60, mutations=0.001)
     unlinked.haplotypes.alleles[:] = rng.integers(0, 2, unlinked.haplotypes.alleles.shape)
 
     def block(data):
@@ -394,7 +400,7 @@ def test_unlinked_sites_and_few_templates_get_short_blocks(tmp_path, monkeypatch
 
 
 def test_one_population_and_few_individuals(tmp_path):
-    data = copies_with_flips(9, 3)
+    data = copies_with_mutations(9, 3)
     data = TrainingHaplotypes(
         HaplotypeView(data.haplotypes, haplotypes=np.arange(4)), np.zeros(4, dtype=int), ["A"],
         data.position, data.map_cm,

@@ -8,10 +8,16 @@ import torch
 from genoloom.errors import CollapsedError, Interrupted
 from genoloom.models.haplotype import gan
 from genoloom.models.haplotype.base import SampleRequest, TrainingHaplotypes
-from genoloom.models.haplotype.blocks import BlockCodebook
+from genoloom.models.haplotype.blocks import BlockTokenizer
 from genoloom.models.haplotype.gan import SAMPLE_ROWS, GanGenerator
 from genoloom.models.haplotype.gan_critic import Critic, statistics
-from genoloom.models.haplotype.gan_network import CodeChain, CodeGenerator, Walk, calibrate, draw
+from genoloom.models.haplotype.gan_network import (
+    Rollout,
+    TokenChain,
+    TokenGenerator,
+    calibrate,
+    draw,
+)
 from genoloom.models.haplotype.gan_training import GanTraining, compare, crossovers
 from genoloom.models.haplotype.temperature import LOWEST
 from genoloom.panel import ArrayHaplotypes
@@ -119,8 +125,8 @@ def test_the_critic_is_kept_and_scores_each_row_alone(small):
     np.testing.assert_allclose(
         generator.critic_score(view, population[some]), scores[some], atol=1e-6
     )
-    flipped = ArrayHaplotypes(1 - np.maximum(view.alleles, 0))
-    assert np.abs(generator.critic_score(flipped, population[some]) - scores[some]).min() > 0
+    mutated = ArrayHaplotypes(1 - np.maximum(view.alleles, 0))
+    assert np.abs(generator.critic_score(mutated, population[some]) - scores[some]).min() > 0
 
 
 def test_history_shows_both_sides_and_the_parts_of_the_score(small):
@@ -172,7 +178,7 @@ def test_resumed_equals_uninterrupted_bit_for_bit(tmp_path, monkeypatch, stop_at
 
 def two_modes(n_haplotypes=120, n_variants=48, seed=4):
     """Two haplotypes that differ at every site, one in three of the second kind; 1 % of the alleles
-    flipped.
+    mutated.
     """
     rng = np.random.default_rng(seed)
     mode = rng.integers(0, 2, n_variants)
@@ -225,7 +231,7 @@ def test_the_critic_teaches_what_the_chain_does_not_know(tmp_path):
 
 
 def constant(training_state, run, **_):
-    """Stands in for training: leaves a generator that always makes code 0."""
+    """Stands in for training: leaves a generator that always makes token 0."""
     run.history = []
     network = training_state.generator
     with torch.no_grad():
@@ -241,28 +247,31 @@ def test_a_collapsed_generator_is_refused(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.5])
-def test_calibration_restores_code_frequencies(small, temperature):
+def test_calibration_restores_token_frequencies(small, temperature):
     data, generator, _ = small
-    rows = generator.codebook.encode(data.haplotypes, np.flatnonzero(~data.validation))
+    rows = generator.tokenizer.encode(data.haplotypes, np.flatnonzero(~data.validation))
     options = GanOptions(**TINY)
     torch.manual_seed(1)
-    network = CodeGenerator(generator.codebook.n_blocks, generator.codebook.n_codes, 2, options)
+    network = TokenGenerator(
+        generator.tokenizer.n_blocks, generator.tokenizer.vocabulary_size, 2, options
+    )
     with torch.no_grad():
         network.bias.normal_()
     population = torch.from_numpy(np.arange(4000) % 2)
 
     def worst():
         context = network.context(torch.randn(4000, network.latent), population)
-        codes = (
-            Walk(context, temperature)
+        tokens = (
+            Rollout(context, temperature)
             .go(network.eval(), generator.chain, 0, len(network.bias), draw)
             .numpy()
         )
         seen = [
-            np.bincount(column, minlength=generator.codebook.n_codes) / 4000 for column in codes.T
+            np.bincount(column, minlength=generator.tokenizer.vocabulary_size) / 4000
+            for column in tokens.T
         ]
         wanted = [
-            np.bincount(column, minlength=generator.codebook.n_codes) / len(rows)
+            np.bincount(column, minlength=generator.tokenizer.vocabulary_size) / len(rows)
             for column in rows.T
         ]
         return np.abs(np.array(seen) - np.array(wanted)).max()
@@ -287,13 +296,13 @@ def test_a_temperature_that_is_not_given_is_found_and_kept(tmp_path):
 
 
 def test_chain_by_hand():
-    codes = np.array([[0, 0], [0, 0], [0, 1], [1, 1]])
-    chain = CodeChain.count(codes, 3)
+    tokens = np.array([[0, 0], [0, 0], [0, 1], [1, 1]])
+    chain = TokenChain.count(tokens, 3)
     chance = chain.log_chance.exp().numpy()
     np.testing.assert_allclose(
         chain.log_marginal.exp(), [[0.75, 0.25, 0], [0.5, 0.5, 0]], atol=1e-6
     )
-    # after code 0: two codes seen in three rows, so the escape weighs one haplotype
+    # after token 0: two tokens seen in three rows, so the escape weighs one haplotype
     np.testing.assert_allclose(chance[1, 0], [(2 + 0.5) / 4, (1 + 0.5) / 4, 0], atol=1e-6)
     np.testing.assert_allclose(chance[1, 2], [0.5, 0.5, 0], atol=1e-6)
     np.testing.assert_allclose(chance.sum(-1), 1, atol=1e-6)
@@ -306,13 +315,13 @@ def test_training_and_drawing_see_the_same_chances(small, temperature):
     context = network.context(torch.randn(7, network.latent), torch.zeros(7, dtype=torch.int64))
     seen = []
 
-    def choose(_block, log_chance):
+    def sampler(_block, log_chance):
         seen.append(log_chance)
         return draw(_block, log_chance)
 
-    codes = Walk(context, temperature).go(network, chain, 2, 9, choose)
+    tokens = Rollout(context, temperature).step(network, chain, 2, 9, sampler)
     with torch.no_grad():
-        together = network.score_window(codes, context, 2) + chain.window(codes, 2)
+        together = network.score_window(tokens, context, 2) + chain.window(tokens, 2)
     torch.testing.assert_close(
         together / temperature, torch.stack(seen, dim=1), atol=1e-5, rtol=1e-5
     )
@@ -321,12 +330,12 @@ def test_training_and_drawing_see_the_same_chances(small, temperature):
 def game_of(data, state_dir, **options):
     options = GanOptions(**{**TINY, **options})
     rows = np.flatnonzero(~data.validation)
-    codebook = BlockCodebook.fit(data.haplotypes, block=4, codes=8, rows=rows)
-    codes = codebook.encode(data.haplotypes, rows)
-    network = CodeGenerator(codebook.n_blocks, codebook.n_codes, 2, options)
-    chain = CodeChain.count(codes, codebook.n_codes)
+    tokenizer = BlockTokenizer.fit(data.haplotypes, block=4, vocabulary_size=8, rows=rows)
+    tokens = tokenizer.encode(data.haplotypes, rows)
+    network = TokenGenerator(tokenizer.n_blocks, tokenizer.vocabulary_size, 2, options)
+    chain = TokenChain.count(tokens, tokenizer.vocabulary_size)
     return GanTraining(
-        network, chain, codebook, codes, data, options, TrainingRun(state_dir, "d", 1)
+        network, chain, tokenizer, tokens, data, options, TrainingRun(state_dir, "d", 1)
     )
 
 
@@ -355,7 +364,9 @@ def test_the_critic_joins_the_averaged_generator_at_a_lower_rate(tmp_path, monke
 def test_gradients_reach_every_parameter_of_both(tmp_path):
     game = game_of(founders_panel(), tmp_path)
     population = torch.from_numpy(game.population[:16])
-    game.critic(game._synthetic(population, 0, len(game.codes)), population, 0).sum().backward()
+    game.critic(
+        game._synthetic(population, 0, len(game.token_alleles)), population, 0
+    ).sum().backward()
     for name, parameter in [*game.generator.named_parameters(), *game.critic.named_parameters()]:
         assert parameter.grad is not None, name
         assert parameter.grad.abs().sum() > 0, name
@@ -363,10 +374,10 @@ def test_gradients_reach_every_parameter_of_both(tmp_path):
 
 def test_critic_statistics_are_zero_on_the_training_rows():
     data = founders_panel()
-    codebook = BlockCodebook.fit(data.haplotypes, block=4, codes=1000)
-    rows = codebook.encode(data.haplotypes)
-    critic = Critic(*statistics(codebook, rows), 2, 8)
-    alleles = torch.from_numpy(codebook.alleles[np.arange(codebook.n_blocks), rows]).float()
+    tokenizer = BlockTokenizer.fit(data.haplotypes, block=4, vocabulary_size=1000)
+    rows = tokenizer.encode(data.haplotypes)
+    critic = Critic(*statistics(tokenizer, rows), 2, 8)
+    alleles = torch.from_numpy(tokenizer.alleles[np.arange(tokenizer.n_blocks), rows]).float()
     assert critic.batch_statistics(alleles, slice(None)).abs().max() < 1e-5
     flat = alleles.flatten(1).numpy()
     covariance = np.cov(flat.T, bias=True)
@@ -377,9 +388,9 @@ def test_critic_statistics_are_zero_on_the_training_rows():
 
 def test_crossovers_join_only_rows_that_agree_before():
     rng = np.random.default_rng(3)
-    codes, population = rng.integers(0, 2, (200, 40)), np.arange(200) % 2
+    tokens, population = rng.integers(0, 2, (200, 40)), np.arange(200) % 2
     rows = rng.integers(0, 200, 500)
-    source = crossovers(codes, population, rows, 4, 36, 3, rng)
+    source = crossovers(tokens, population, rows, 4, 36, 3, rng)
     assert (source[:, 0] == rows).all()
     assert (population[source] == population[rows][:, None]).all()
     changed = np.argwhere(source[:, 1:] != source[:, :-1])
@@ -387,7 +398,8 @@ def test_crossovers_join_only_rows_that_agree_before():
     for row, at in changed:
         place = 4 + at + 1
         np.testing.assert_array_equal(
-            codes[source[row, at], place - 3 : place], codes[source[row, at + 1], place - 3 : place]
+            tokens[source[row, at], place - 3 : place],
+            tokens[source[row, at + 1], place - 3 : place],
         )
 
 

@@ -171,8 +171,8 @@ def test_planted_founders_are_found(tmp_path):
     score = (
         -generator.log_likelihood(data.haplotypes, data.population)[data.validation].mean() / 150
     )
-    # a jump in fifty sites (0.098 nats with its choice) and a flip in two hundred (0.031 nats) are
-    # the entropy, about
+    # a jump in fifty sites (0.098 nats with its choice) and a mutation in two hundred (0.031 nats)
+    # are the entropy, about
     assert score < 0.17
 
 

@@ -18,7 +18,7 @@ from genoloom.training_config import TransformerOptions
 
 
 def trained(folder, n_variants, steps=60, **options):
-    """A model of haplotypes that copy four founders with flips."""
+    """A model of haplotypes that copy four founders with mutations."""
     rng = np.random.default_rng(1)
     founders = rng.integers(0, 2, (4, n_variants))
     alleles = (founders[rng.integers(0, 4, 60)] ^ (rng.random((60, n_variants)) < 0.03)).astype(
@@ -59,7 +59,7 @@ def finish(generator, rows, seeds, particles):
 @pytest.fixture(scope="module")
 def twelve_sites(tmp_path_factory):
     generator, _ = trained(tmp_path_factory.mktemp("twelve"), 12)
-    with torch.no_grad():  # frequent flips and crossovers: more than a few haplotypes matter
+    with torch.no_grad():  # frequent mutations and crossovers: more than a few haplotypes matter
         generator.model.error_logit.add_(2)
         generator.model.crossover.fill_(-0.5)
     everything = np.array(list(itertools.product([0, 1], repeat=12)), dtype=np.int8)
@@ -136,11 +136,11 @@ def test_masked_sites_are_found_again_across_windows(tmp_path):
     gaps = rows < 0
     frequency = np.broadcast_to(founders.mean(axis=0), truth.shape)
     assert ((mean - truth)[gaps] ** 2).mean() < 0.2 * ((frequency - truth)[gaps] ** 2).mean()
-    # draws carry the flips that the training rows have
+    # draws carry the mutations that the training rows have
     assert (alleles == truth)[gaps].mean() > 0.9
 
 
 def test_particles_must_fit(twelve_sites):
     generator = twelve_sites[0]
     with pytest.raises(ValueError, match="12 particles do not divide"):
-        HaplotypeImputer(generator.model, generator.codebook, generator.options, 12)
+        HaplotypeImputer(generator.model, generator.tokenizer, generator.options, 12)

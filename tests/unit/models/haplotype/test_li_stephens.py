@@ -22,7 +22,7 @@ def test_likelihood_equals_enumeration():
     templates = rng.integers(0, 2, (5, 4)).astype(np.int8)
     asked = rng.integers(-1, 2, (5, 6)).astype(np.int8)
     labels, population = np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1, 1, 0])
-    map_cm, segment, flip, own = np.array([0.0, 0.01, 0.01, 0.05, 0.2]), 0.1, 0.07, 3.0
+    map_cm, segment, mutation, own = np.array([0.0, 0.01, 0.01, 0.05, 0.2]), 0.1, 0.07, 3.0
     score = log_likelihood(
         ArrayHaplotypes(templates),
         labels,
@@ -30,7 +30,7 @@ def test_likelihood_equals_enumeration():
         population,
         map_cm,
         segment,
-        flip,
+        mutation,
         own,
     )
     stay = np.exp(-np.diff(map_cm) / segment)
@@ -43,7 +43,7 @@ def test_likelihood_equals_enumeration():
                 chance *= (1 - stay[v]) * prior[path[v + 1]] + stay[v] * (path[v + 1] == path[v])
             for v, k in enumerate(path):
                 if asked[v, i] >= 0:
-                    chance *= 1 - flip if asked[v, i] == templates[v, k] else flip
+                    chance *= 1 - mutation if asked[v, i] == templates[v, k] else mutation
             total += chance
         assert np.exp(score[i]) == pytest.approx(total, rel=1e-5)
 
@@ -77,13 +77,13 @@ def test_own_templates_are_drawn_as_often_as_they_count():
 
 def test_the_fit_recovers_what_made_the_haplotypes():
     rng = np.random.default_rng(4)
-    n, n_variants, segment, flip = 200, 400, 0.02, 0.01
+    n, n_variants, segment, mutation = 200, 400, 0.02, 0.01
     founders = rng.integers(0, 2, (n_variants, 160))
     switch = rng.random((n_variants, n)) < 1 - np.exp(-1e-3 / segment)
     path = rng.integers(0, 160, (n_variants, n))
     last = np.maximum.accumulate(np.where(switch, np.arange(n_variants)[:, None], 0), axis=0)
     copies = np.take_along_axis(founders, np.take_along_axis(path, last, axis=0), axis=1)
-    copies ^= rng.random(copies.shape) < flip
+    copies ^= rng.random(copies.shape) < mutation
     alleles = np.concatenate([founders, copies], axis=1).astype(np.int8)
     validation = np.arange(360) >= 160
     data = TrainingHaplotypes(
@@ -97,7 +97,7 @@ def test_the_fit_recovers_what_made_the_haplotypes():
     generator = LiStephensGenerator(LiStephensOptions(fit_haplotypes=25))
     generator.fit(data, None)
     assert generator.parameters["segment_cm"] == pytest.approx(segment, rel=0.25)
-    assert generator.parameters["flip"] == pytest.approx(flip, rel=0.25)
+    assert generator.parameters["mutation_rate"] == pytest.approx(mutation, rel=0.25)
     alike = LiStephensGenerator(
         LiStephensOptions(fit_haplotypes=2, fit_sites=50, populations=False)
     )

@@ -7,11 +7,11 @@ N_SITES, N_ROWS = 300, 120
 
 
 def rows(noise: float, seed: int) -> np.ndarray:
-    """Rows around six founders, each allele flipped with a chance of `noise`; int8 (n_sites, n)."""
+    """Rows around six founders, each allele mutated with a chance of `noise`; int8 (n_sites, n)."""
     rng = np.random.default_rng(seed)
     founders = np.random.default_rng(0).integers(0, 2, (6, N_SITES))
-    flips = rng.random((N_ROWS, N_SITES)) < noise
-    return (founders[np.arange(N_ROWS) % 6] ^ flips).T.astype(np.int8)
+    mutations = rng.random((N_ROWS, N_SITES)) < noise
+    return (founders[np.arange(N_ROWS) % 6] ^ mutations).T.astype(np.int8)
 
 
 @pytest.mark.parametrize("wanted", [0.7, 0.8, 0.9])

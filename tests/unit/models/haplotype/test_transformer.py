@@ -9,7 +9,7 @@ import torch
 
 from genoloom.errors import Interrupted
 from genoloom.models.haplotype.base import SampleRequest, TrainingHaplotypes
-from genoloom.models.haplotype.blocks import BlockCodebook, read_blocks
+from genoloom.models.haplotype.blocks import BlockTokenizer, read_blocks
 from genoloom.models.haplotype.transformer import LOWEST_TEMPERATURE, TransformerGenerator
 from genoloom.models.haplotype.transformer_network import HaplotypeTransformer, windows
 from genoloom.models.haplotype.transformer_sampling import SAMPLE_ROWS, WindowSampler
@@ -37,8 +37,8 @@ TINY = {
 }
 
 
-def copies_with_flips(n_variants, n_haplotypes, seed=1, missing=0.0):
-    """Haplotypes of two populations that copy four founders each, with flips."""
+def copies_with_mutations(n_variants, n_haplotypes, seed=1, missing=0.0):
+    """Haplotypes of two populations that copy four founders each, with mutations."""
     rng = np.random.default_rng(seed)
     founders = rng.integers(0, 2, (2, 4, n_variants))
     population = np.arange(n_haplotypes) % 2
@@ -67,11 +67,11 @@ def fit(data, state_dir, steps=60, seed=3, **options):
 
 @pytest.fixture(scope="module", params=[8, 5])
 def twelve_sites(tmp_path_factory, request):
-    """12 sites, the last block not full; few enough to list all haplotypes. Flips and crossovers
-    are made frequent.
+    """12 sites, the last block not full; few enough to list all haplotypes. Mutations and
+    crossovers are made frequent.
     """
     generator, _ = fit(
-        copies_with_flips(12, 60),
+        copies_with_mutations(12, 60),
         tmp_path_factory.mktemp("twelve"),
         block_size=request.param,
         vocabulary_size=6,
@@ -85,7 +85,7 @@ def twelve_sites(tmp_path_factory, request):
 @pytest.fixture(scope="module")
 def several_windows(tmp_path_factory):
     """45 sites: twelve blocks, the last with one site, in five windows of four blocks."""
-    data = copies_with_flips(45, 60, missing=0.02)
+    data = copies_with_mutations(45, 60, missing=0.02)
     return data, fit(data, tmp_path_factory.mktemp("several"))[0]
 
 
@@ -125,25 +125,25 @@ def test_sampled_haplotypes_follow_the_likelihood(twelve_sites):
 
 
 @pytest.mark.parametrize("temperature", [1.5, 0.6])
-def test_codes_are_drawn_at_the_temperature(twelve_sites, temperature):
+def test_tokens_are_drawn_at_the_temperature(twelve_sites, temperature):
     model, L = twelve_sites.model, twelve_sites.options.block_size
     with torch.no_grad():
         hidden = model.read(model.begin.expand(1, 1, -1), torch.zeros(1, dtype=torch.int64), 0)
         wanted_chance = (
-            (model.code_logits(hidden, 0)[0, 0] / temperature).softmax(-1).double().numpy()
+            (model.token_logits(hidden, 0)[0, 0] / temperature).softmax(-1).double().numpy()
         )
     sampler, n = WindowSampler(model, twelve_sites.options, temperature), 8_000
-    sampler.error[:], sampler.crossover[:] = 0, 0  # then a block is the code that was drawn
+    sampler.error[:], sampler.crossover[:] = 0, 0  # then a block is the token that was drawn
     drawn = sampler.sample(
         np.empty((n, 0, L), dtype=np.int8), wanted([str(i) for i in range(n)]), (0, 0, 1)
     )[:, 0]
-    codes = twelve_sites.codebook.alleles[0][: np.isfinite(wanted_chance).sum()]
-    observed = (drawn[:, None] == codes).all(-1).mean(axis=0)
+    tokens = twelve_sites.tokenizer.alleles[0][: np.isfinite(wanted_chance).sum()]
+    observed = (drawn[:, None] == tokens).all(-1).mean(axis=0)
     np.testing.assert_allclose(observed, wanted_chance, atol=4 * np.sqrt(0.25 / n))
 
 
 def test_a_temperature_that_is_not_given_is_found_and_kept(tmp_path):
-    data = copies_with_flips(45, 60, missing=0.02)
+    data = copies_with_mutations(45, 60, missing=0.02)
     generator, _ = fit(data, tmp_path, temperature=None)
     assert LOWEST_TEMPERATURE <= generator.options.temperature <= 1
     given, _ = fit(data, tmp_path / "given", temperature=generator.options.temperature)
@@ -199,16 +199,16 @@ def test_windows_score_every_block_once_with_at_least_half_a_context(n_blocks, c
 
 
 def test_sampling_uses_the_probabilities_that_are_scored(several_windows, monkeypatch):
-    """Every code distribution that the sampler draws from, with its cache, is that of a plain pass
+    """Every token distribution that the sampler draws from, with its cache, is that of a plain pass
     over the window.
     """
     _, generator = several_windows
     used = {}
     plain = WindowSampler._draw
 
-    def record(self, k, pi, draws, flips):
+    def record(self, k, pi, draws, mutations):
         used[k] = pi
-        return plain(self, k, pi, draws, flips)
+        return plain(self, k, pi, draws, mutations)
 
     monkeypatch.setattr(WindowSampler, "_draw", record)
     drawn = draw(generator, wanted([str(i) for i in range(SAMPLE_ROWS)], population=1))
@@ -219,7 +219,7 @@ def test_sampling_uses_the_probabilities_that_are_scored(several_windows, monkey
             seen = model.embed(alleles, model.match(alleles, start), start)
             before = torch.cat([model.begin.expand(len(seen), 1, -1), seen[:, :-1]], dim=1)
             hidden = model.read(before, torch.ones(len(seen), dtype=torch.int64), start)
-            pi = model.code_logits(hidden, start).double().softmax(-1).cumsum(-1).numpy()
+            pi = model.token_logits(hidden, start).double().softmax(-1).cumsum(-1).numpy()
         for k in range(first, stop):
             np.testing.assert_allclose(used[k], pi[:, k - start], atol=1e-5)
     assert sorted(used) == list(range(12))
@@ -265,7 +265,7 @@ def test_state_round_trip(several_windows):
 
 
 def test_resumed_training_equals_uninterrupted(tmp_path, monkeypatch):
-    data = copies_with_flips(45, 30)
+    data = copies_with_mutations(45, 30)
     whole, whole_run = fit(data, tmp_path / "whole", steps=12, evaluate_every=5)
 
     step = TransformerTraining.train_step
@@ -289,7 +289,7 @@ def test_resumed_training_equals_uninterrupted(tmp_path, monkeypatch):
 
 
 def test_history_and_learning(tmp_path):
-    data = copies_with_flips(64, 80)
+    data = copies_with_mutations(64, 80)
     generator, run = fit(data, tmp_path, steps=120, block_size=8, context=8, vocabulary_size=16)
     assert {"step", "seconds", "loss", "score", "bits", "train_bits", "gap", "weights_auc"} <= set(
         run.history[-1]
@@ -308,7 +308,7 @@ def test_history_and_learning(tmp_path):
 def test_memorising_shows_in_gap_and_membership(tmp_path):
     """Random haplotypes have nothing to learn but themselves."""
     alleles = np.random.default_rng(1).integers(0, 2, (64, 40)).astype(np.int8)
-    data = copies_with_flips(64, 40)
+    data = copies_with_mutations(64, 40)
     data = TrainingHaplotypes(
         **{
             **data.__dict__,
@@ -332,7 +332,7 @@ def test_memorising_shows_in_gap_and_membership(tmp_path):
 
 
 def test_population_label_matters(tmp_path):
-    data = copies_with_flips(64, 80)
+    data = copies_with_mutations(64, 80)
     generator, _ = fit(data, tmp_path, steps=120, block_size=8, context=8, vocabulary_size=16)
     right = generator.log_likelihood(data.haplotypes, data.population)
     wrong = generator.log_likelihood(data.haplotypes, 1 - data.population)
@@ -340,12 +340,12 @@ def test_population_label_matters(tmp_path):
 
 
 def test_gradient_reaches_every_parameter(tmp_path):
-    data = copies_with_flips(32, 40)
+    data = copies_with_mutations(32, 40)
     options = TransformerOptions(**{**TINY, "block_size": 8, "batch": 64})
-    codebook = BlockCodebook.fit(
-        data.haplotypes, block=8, codes=8, rows=np.flatnonzero(~data.validation)
+    tokenizer = BlockTokenizer.fit(
+        data.haplotypes, block=8, vocabulary_size=8, rows=np.flatnonzero(~data.validation)
     )
-    model = HaplotypeTransformer(codebook, np.arange(32), 2, options)
+    model = HaplotypeTransformer(tokenizer, np.arange(32), 2, options)
     training = TransformerTraining(
         model, data, options, TrainingRun(state_dir=tmp_path, digest="", seed=1)
     )
@@ -356,14 +356,14 @@ def test_gradient_reaches_every_parameter(tmp_path):
 
 
 def test_only_training_rows_are_learned_from(tmp_path):
-    data = copies_with_flips(32, 40)
+    data = copies_with_mutations(32, 40)
     other = data.haplotypes.alleles.copy()
     other[:, data.validation] ^= 1
     changed = TrainingHaplotypes(**{**data.__dict__, "haplotypes": ArrayHaplotypes(other)})
     a, _ = fit(data, tmp_path / "a", steps=3, evaluate_every=3)
     b, _ = fit(changed, tmp_path / "b", steps=3, evaluate_every=3)
-    np.testing.assert_array_equal(a.codebook.alleles, b.codebook.alleles)
-    np.testing.assert_array_equal(a.codebook.count, b.codebook.count)
+    np.testing.assert_array_equal(a.tokenizer.alleles, b.tokenizer.alleles)
+    np.testing.assert_array_equal(a.tokenizer.count, b.tokenizer.count)
 
 
 def test_monomorphic_blocks_and_a_single_training_row(tmp_path):
@@ -419,24 +419,24 @@ def test_heads_must_divide_the_width():
         TransformerOptions(width=50)
 
 
-def test_gradient_is_finite_where_an_absent_code_fits_and_all_others_are_far():
+def test_gradient_is_finite_where_an_absent_token_fits_and_all_others_are_far():
     """32 differing sites make the ratio of the two probabilities larger than float32 can hold."""
     rows = np.ones((64, 6), dtype=np.int8)
-    # the second block has two codes, so the table of the first has room for one of zeros that does
+    # the second block has two tokens, so the table of the first has room for one of zeros that does
     # not exist
     rows[32:, 3:] = 0
-    codebook = BlockCodebook.fit(ArrayHaplotypes(rows), block=32, codes=4)
+    tokenizer = BlockTokenizer.fit(ArrayHaplotypes(rows), block=32, vocabulary_size=4)
     model = HaplotypeTransformer(
-        codebook,
+        tokenizer,
         np.arange(64),
         1,
         TransformerOptions(block_size=32, context=4, width=16, layers=1, heads=2),
     )
     assert model.absent.tolist() == [[False, True], [False, False]]
     alleles = torch.zeros((1, 1, 32), dtype=torch.int8)
-    code = model.match(alleles, 0)
+    token = model.match(alleles, 0)
     value = model.log_prob(
-        alleles, model.embed(alleles, code, 0), torch.zeros(1, dtype=torch.int64), 0
+        alleles, model.embed(alleles, token, 0), torch.zeros(1, dtype=torch.int64), 0
     )
     value.sum().backward()
     assert value.item() < math.log(torch.finfo(torch.float32).tiny)
