@@ -7,7 +7,7 @@ command -v slurmctld >/dev/null || missing+=(slurm-wlm)
 command -v munged >/dev/null || missing+=(munge)
 command -v bcftools >/dev/null || missing+=(bcftools)
 command -v tabix >/dev/null || missing+=(tabix)
-for program in samtools vcftools plink2 beagle; do
+for program in samtools vcftools plink2 beagle minimac4; do
   command -v $program >/dev/null || missing+=($program)
 done
 command -v chromium >/dev/null || missing+=(chromium)

@@ -38,6 +38,19 @@ class UtilityOptions(FiniteSection):
     beagle: Literal["auto", "none"] = Field(
         "auto", description="Impute with Beagle too, where it is found."
     )
+    minimac4: Literal["auto", "none"] = Field(
+        "auto", description="Impute with minimac4 too, where it is found."
+    )
+    missing: str = Field(
+        "0.25,0.5",
+        description="Shares of calls that are missing at random, separated by commas; these are "
+        "imputed as well. Empty: none.",
+    )
+    panel_populations: str | None = Field(
+        None,
+        description="TARGET:OTHER, such as AFR:EUR: individuals of TARGET are also imputed with "
+        "haplotypes of TARGET alone, and with real ones of OTHER.",
+    )
     traits: Annotated[int, Field(ge=5, le=1000)] = Field(
         40, description="Planted traits, and as many null traits."
     )
@@ -59,6 +72,25 @@ class UtilityOptions(FiniteSection):
         if not set(names) <= set(TASKS):
             raise ValueError(f"tasks are {', '.join(TASKS)}")
         return text
+
+    @field_validator("missing")
+    @classmethod
+    def _shares(cls, text: str) -> str:
+        for part in filter(None, text.split(",")):
+            if not re.fullmatch(r"0?\.\d{1,4}", part.strip()) or not float(part):
+                raise ValueError("give shares between 0 and 1, such as 0.25,0.5")
+        return text
+
+    @field_validator("panel_populations")
+    @classmethod
+    def _two(cls, text: str | None) -> str | None:
+        if text is not None and not re.fullmatch(r"[^:]+:[^:]+", text):
+            raise ValueError("give TARGET:OTHER, such as AFR:EUR")
+        return text
+
+    @property
+    def missing_shares(self) -> list[float]:
+        return [float(part) for part in self.missing.split(",") if part]
 
 
 class Switched(Section):

@@ -27,6 +27,7 @@ def impute(
     ----------
     templates : ndarray, int8 of 0/1, shape (n_sites, n_templates)
     targets : ndarray, int8 of 0/1, shape (n_observed, n_targets)
+        -1 where a call is missing.
     observed : ndarray of int, shape (n_observed,)
         Sites that targets have, ascending; at least one.
     cm : ndarray, float, shape (n_sites,)
@@ -60,6 +61,7 @@ def template_chances(
     Parameters
     ----------
     templates, targets : ndarray, int8 of 0/1, shape (n_sites, n_templates), (n_sites, n_targets)
+        Targets are -1 where a call is missing.
     jump : ndarray, float, shape (n_sites,)
         Chance of a change of template before each site; the first is of no account.
 
@@ -68,8 +70,9 @@ def template_chances(
     ndarray, float32, shape (n_sites, n_targets, n_templates)
     """
     m, n = templates.shape
-    # chance of reading 0, and of reading 1
-    fits = np.where(np.arange(2)[:, None, None] == templates, 1 - error, error).astype(np.float32)
+    # chance of reading 0, of reading 1, and (last) of reading nothing
+    fits = np.where(np.arange(3)[:, None, None] == templates, 1 - error, error).astype(np.float32)
+    fits[-1] = 1
     jump = jump.astype(np.float32)
     chances = np.empty((m, targets.shape[1], n), dtype=np.float32)
     state = np.ones(chances.shape[1:], dtype=np.float32)

@@ -21,6 +21,9 @@ Kind = Literal["generator", "baseline"]
 
 TASK_TITLES = {
     "dosage_r2": "Imputed dosages, r²",
+    "missing_r2_25": "Imputed calls, 25 % missing, r²",
+    "missing_r2_50": "Imputed calls, 50 % missing, r²",
+    "one_population_r2": "Imputed dosages with panels of one population, r²",
     "effect_slope": "Effects of planted traits, slope on the truth",
     "power": "Causal sites found",
     "false_positives": "Null sites with p < 0.05",

@@ -20,7 +20,11 @@ DATA_COLOURS = {
     "real": REAL, "genotypes": SYNTHETIC, "factorised": "#CC79A7", "joint": "#E69F00",
     **dict(zip(CONTROLS, ("#999999", "#BBBBBB", "#DDDDDD"), strict=True)),
 }  # fmt: skip
-METHODS = {"li_stephens": ("-", "o", "Li-Stephens"), "beagle": ("--", "s", "Beagle")}
+METHODS = {
+    "li_stephens": ("-", "o", "Li-Stephens"),
+    "beagle": ("--", "s", "Beagle"),
+    "minimac4": (":", "^", "minimac4"),
+}
 TITLES = {name: title for name, (_, _, title) in METHODS.items()} | {"logistic": "binary traits"}
 
 

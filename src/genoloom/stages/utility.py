@@ -2,12 +2,8 @@
 ancestry, next to real ones.
 """
 
-import gzip
 import json
 import logging
-import shutil
-import subprocess
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -30,15 +26,16 @@ from genoloom.panel import (
     Panel,
     Sites,
     genetic_positions,
+    haplotype_columns,
     join_individuals,
 )
 from genoloom.popgen.frequencies import minor_frequency
 from genoloom.seeds import derive_seed
 from genoloom.stages.genotypes import GenotypeFiles
+from genoloom.stages.imputation_programs import found_programs
 from genoloom.stages.inputs import Comparands
 from genoloom.stages.load import load_generator
 from genoloom.stages.phenotypes import centred_values, covariates, realised
-from genoloom.stages.rephasing import write_genotypes
 from genoloom.stages.trait_architecture import draw_truth
 from genoloom.traits import Causal, Trait, TraitSheet
 from genoloom.utility.ancestry import measure_ancestry
@@ -51,6 +48,7 @@ from genoloom.utility.imputation import (
     by_model,
     choose_targets,
     measure_imputation,
+    measure_missing,
 )
 from genoloom.utility.measures import (
     ALL,
@@ -58,6 +56,7 @@ from genoloom.utility.measures import (
     COLUMNS,
     MODEL,
     MOSAIC,
+    OTHER,
     PANELS,
     REAL,
     SYNTHETIC,
@@ -73,6 +72,7 @@ FEWEST = 50  # individuals in each role
 WINDOW = 3000  # sites
 SHIFT = 0.5  # largest shift of a null trait in a population, in standard deviations
 HELD = "holdout"
+MISSING_TARGETS = 30  # with calls missing at random: every site is one that is read
 SOURCE = Path("planted traits")
 
 
@@ -120,9 +120,15 @@ def utility(
     groups = groups if len(size) > 1 else {}
     tasks, measures, drawn = options.tasks.split(","), [], {}
     if "imputation" in tasks:
-        pieces = (own.take(span) for own, spans in contigs for span in spans)
-        made_by = _models(models, [own.sites.contig for own, _ in contigs])
-        measures += _imputation(pieces, population, comparands.phased, made_by, options, seed)
+        if comparands.phased:
+            made_by = _models(models, [own.sites.contig for own, _ in contigs])
+            labels = _labels(individuals)
+            sheet = real.individuals
+            above = dict(zip(sheet.population, sheet.superpopulation, strict=True))
+            above = {name: above[name] for name in size}
+            measures += _imputation(contigs, labels, above, made_by, options, seed)
+        else:
+            log.warning("some calls are not phased: imputation is not run")
     if {"association", "scores", "ancestry"} & set(tasks):
         common = _common([own for own, _ in contigs])
     if {"association", "scores"} & set(tasks):
@@ -195,34 +201,107 @@ def _contigs(
 
 
 def _labels(individuals: Comparison) -> dict[str, np.ndarray]:
-    """Populations of the individuals of each panel."""
+    """Populations of the individuals of each panel, and of the held-out ones."""
     train, own = (
         individuals.population[individuals.train],
         individuals.population[individuals.synthetic],
     )
-    return {REAL: train, SYNTHETIC: own, BOTH: np.concatenate([train, own]), MOSAIC: train}
+    held = individuals.population[individuals.holdout]
+    both = np.concatenate([train, own])
+    return {REAL: train, SYNTHETIC: own, BOTH: both, MOSAIC: train, HELD: held}
 
 
 def _imputation(
-    windows: Iterable[Window], population: np.ndarray, phased: bool,
-    models: dict[str, tuple[HaplotypeGenerator, Sites]], options: UtilityOptions,
-    seed: int,
-) -> list[Measure]:  # fmt: skip
-    if not phased:
-        log.warning("some calls are not phased: imputation is not run")
-        return []
+    contigs: list[tuple[Window, list[slice]]], labels: dict[str, np.ndarray], above: dict[str, str],
+    models: dict[str, tuple[HaplotypeGenerator, Sites]], options: UtilityOptions, seed: int,
+) -> Iterator[Measure]:  # fmt: skip
+    """Of targets of all populations with all panels; with calls missing at random; and of one
+    population with panels of one population.
+
+    Parameters
+    ----------
+    labels : dict of ndarray of str
+        Populations of the individuals of each panel, and of the held-out ones.
+    above : dict of str
+        The superpopulation of each population, "" where there is none.
+    """
+
+    def pieces() -> Iterator[Window]:
+        return (own.take(span) for own, spans in contigs for span in spans)
+
+    def with_model(
+        imputers: dict[tuple[str, str], Imputer], targets: np.ndarray
+    ) -> dict[tuple[str, str], Imputer]:
+        if not models:
+            return imputers
+        return imputers | {("li_stephens", MODEL): _by_models(models, population[targets], seed)}
+
+    asked, population = options.panel_populations, labels[HELD]
+    pair = None if asked is None else _asked_populations(asked, labels, above)
     rng = np.random.default_rng(derive_seed(seed, "targets"))
     targets = choose_targets(population, options.targets, rng)
     size = Counter(population[targets].tolist())
     own = [name for name in sorted(size) if size[name] > FEW and len(size) > 1]
-    groups = {name: np.flatnonzero(population[targets] == name) for name in own}
-    methods: dict[str, Imputer] = {"li_stephens": by_copying}
-    if options.beagle == "auto" and shutil.which("beagle"):
-        methods["beagle"] = by_beagle
+    groups = {ALL: np.arange(len(targets))}
+    groups |= {name: np.flatnonzero(population[targets] == name) for name in own}
+    programs = {n: by for n, by in found_programs().items() if getattr(options, n) == "auto"}
+    methods = {"li_stephens": by_copying} | programs
     imputers = {(name, panel): imputer for name, imputer in methods.items() for panel in PANELS}
-    if models:
-        imputers["li_stephens", MODEL] = _by_models(models, population[targets], seed)
-    return list(measure_imputation(windows, targets, groups, imputers, options.array_bp))
+    yield from measure_imputation(
+        pieces(), targets, groups, with_model(imputers, targets), options.array_bp
+    )
+    some = targets[:: max(1, len(targets) // MISSING_TARGETS)]
+    copying = {("li_stephens", panel): by_copying for panel in PANELS}
+    for share in options.missing_shares:
+        rng = np.random.default_rng(derive_seed(seed, "missing", share))
+        yield from measure_missing(pieces(), some, with_model(copying, some), share, rng)
+    if pair is not None:
+        yield from _across(pieces(), labels, *pair, options, seed)
+
+
+def _asked_populations(
+    asked: str, labels: dict[str, np.ndarray], above: dict[str, str]
+) -> list[list[str]]:
+    """The populations of TARGET and of OTHER; more than 20 individuals of each are held out."""
+    found = []
+    for name in asked.split(":"):
+        found.append([p for p in above if name in (p, above[p])])
+        n = int(np.isin(labels[HELD], found[-1]).sum())
+        if n <= FEW:
+            raise InputError(
+                "--panel-populations", f"of '{name}' there are {individuals_count(n)} held out",
+                expected=f"more than {FEW}, of one of {', '.join(sorted(above))}, or of a "
+                "superpopulation of the sheet",
+            )  # fmt: skip
+    return found
+
+
+def _across(
+    windows: Iterable[Window], labels: dict[str, np.ndarray], own: list[str], other: list[str],
+    options: UtilityOptions, seed: int,
+) -> Iterator[Measure]:  # fmt: skip
+    """Targets of the populations `own`, with panels of these alone, and with real haplotypes of
+    `other`.
+    """
+    columns = {
+        panel: haplotype_columns(np.flatnonzero(np.isin(labels[panel], own))) for panel in PANELS
+    }
+    columns[OTHER] = haplotype_columns(np.flatnonzero(np.isin(labels[REAL], other)))
+    held = np.flatnonzero(np.isin(labels[HELD], own))
+    rng = np.random.default_rng(derive_seed(seed, "targets of one population"))
+    targets = np.sort(rng.permutation(held)[: options.targets])
+    restricted = (
+        replace(
+            window,
+            panels={p: window.panels[REAL if p == OTHER else p][:, c] for p, c in columns.items()},
+        )
+        for window in windows
+    )
+    imputers = {("li_stephens", panel): by_copying for panel in columns}
+    groups = {options.panel_populations.split(":")[0]: np.arange(len(targets))}
+    yield from measure_imputation(
+        restricted, targets, groups, imputers, options.array_bp, "one_population_r2"
+    )
 
 
 def _models(
@@ -254,46 +333,6 @@ def _by_models(
         label = [names.index(name) if name in names else -1 for name in population]
         own[contig] = by_model(generator, sites, np.repeat(label, 2), seed)
     return lambda window, *rest: own[window.sites.contig.removeprefix("chr")](window, *rest)
-
-
-def by_beagle(
-    window: Window, templates: np.ndarray, observed: np.ndarray, targets: np.ndarray
-) -> np.ndarray:  # fmt: skip
-    """Dosages by Beagle (Browning et al. 2018, doi:10.1016/j.ajhg.2018.07.015), with the phase of
-    the targets; nan where it fails.
-
-    Sites at one position are one to Beagle: the first is imputed, the others are 0.
-    """
-    first = np.flatnonzero(np.diff(window.sites.position, prepend=-1) > 0)
-    given = np.isin(observed, first)
-    dosage = np.zeros((len(window.cm), targets.shape[1] // 2))
-    with tempfile.TemporaryDirectory(prefix="genoloom-") as folder:
-        place = Path(folder)
-        write_genotypes(
-            place / "target.vcf.gz", window.sites.take(observed[given]), targets[given], "|"
-        )
-        write_genotypes(place / "reference.vcf.gz", window.sites.take(first), templates[first], "|")
-        lines = zip(window.cm[first], window.sites.position[first], strict=True)
-        text = (f"{window.sites.contig} . {cm:.8f} {position}\n" for cm, position in lines)
-        (place / "map").write_text("".join(text))
-        command = [
-            "beagle", "gt=target.vcf.gz", "ref=reference.vcf.gz", "map=map", "out=imputed",
-            "nthreads=1", "seed=1",
-        ]  # fmt: skip
-        done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
-        if done.returncode != 0 or not (place / "imputed.vcf.gz").exists():
-            log.warning("beagle ended with exit code %d", done.returncode)
-            log.debug("%s", done.stderr)
-            return np.full_like(dosage, np.nan)
-        at = dict(zip(window.sites.position[first].tolist(), first.tolist(), strict=True))
-        with gzip.open(place / "imputed.vcf.gz", "rt") as lines:
-            for line in lines:
-                if not line.startswith("#"):
-                    _, position, *fields = line.rstrip("\n").split("\t")
-                    form = fields[6].split(":").index("DS")
-                    cells = (cell.split(":")[form] for cell in fields[7:])
-                    dosage[at[int(position)]] = np.fromiter(cells, float)
-    return dosage
 
 
 def _common(contigs: list[Window]) -> list[Window]:

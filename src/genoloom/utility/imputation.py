@@ -1,5 +1,5 @@
-"""Panels of haplotypes as reference panels: held-out individuals are masked to the sites of an
-array, and imputed.
+"""Panels of haplotypes as reference panels: held-out individuals are masked, to the sites of an
+array or at random, and imputed.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from genoloom.models.haplotype.base import HaplotypeGenerator
-from genoloom.panel import ArrayHaplotypes, Sites
+from genoloom.panel import ArrayHaplotypes, Sites, haplotype_columns
 from genoloom.popgen.frequencies import BIN_NAMES, frequency_bin, minor_frequency
 from genoloom.popgen.imputation import impute
 from genoloom.seeds import row_seeds
@@ -49,8 +49,8 @@ class Window:
         return self.panels[REAL].mean(axis=1)
 
 
-# (window, haplotypes of a panel or None, observed sites, haplotypes of targets there) -> alternate
-# alleles of each target individual, float, shape (n_sites, n_targets)
+# (window, haplotypes of a panel or None, observed sites, haplotypes of targets there, -1 is missing)
+# -> alternate alleles of each target individual, float, shape (n_sites, n_targets)
 Imputer = Callable[[Window, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -110,52 +110,97 @@ def choose_targets(population: np.ndarray, number: int, rng: np.random.Generator
     return np.sort(np.concatenate(own))
 
 
+class _Sums:
+    """Products of dosages and genotypes by target and frequency bin, for dosage r2.
+
+    Both are taken as differences from the frequencies of the real panel, so that knowing these
+    alone counts for nothing. Bins are of these frequencies.
+    """
+
+    def __init__(self, n_targets: int):
+        self.own = np.zeros((n_targets, len(BIN_NAMES), 3))
+
+    def add(
+        self, frequency: np.ndarray, made: np.ndarray, truth: np.ndarray, counted: np.ndarray
+    ) -> None:
+        """Dosages and genotypes of a window, shape (n_sites, n_targets); `counted` broadcasts to
+        it.
+        """
+        mean = 2 * frequency[:, None]
+        x, y = (np.where(counted, values - mean, 0) for values in (made, truth))
+        bins = frequency_bin(minor_frequency(frequency))
+        inside = (bins == np.arange(len(BIN_NAMES))[:, None]).astype(float)
+        for term, (one, other) in enumerate(((x, y), (x, x), (y, y))):
+            self.own[:, :, term] += (inside @ (one * other)).T
+
+    def measures(
+        self, metric: str, key: tuple[str, str], groups: dict[str, np.ndarray]
+    ) -> Iterator[Measure]:
+        """A figure for each group of targets and each bin that holds anything."""
+        method, panel = key
+        for name, rows in groups.items():
+            parts = {ALL: self.own.sum(axis=1)}
+            parts |= {b: self.own[:, i] for i, b in enumerate(BIN_NAMES)}
+            for b, part in parts.items():
+                if part[rows, 2].any():
+                    yield Measure(
+                        "imputation", metric, panel, part[rows], squared_correlation, name, b,
+                        method,
+                    )  # fmt: skip
+
+
 def measure_imputation(
     windows: Iterable[Window], targets: np.ndarray, groups: dict[str, np.ndarray],
-    imputers: dict[tuple[str, str], Imputer], spacing: int,
+    imputers: dict[tuple[str, str], Imputer], spacing: int, metric: str = "dosage_r2",
 ) -> Iterator[Measure]:  # fmt: skip
-    """Dosage r2 by panel, frequency bin and group of targets.
-
-    Dosages and genotypes are taken as differences from the frequencies of the real panel, so that
-    knowing these alone counts for nothing. Bins are of these frequencies.
+    """Dosage r2 of the sites that an array does not have, by panel, frequency bin and group of
+    targets.
 
     Parameters
     ----------
     targets : ndarray of int, shape (n_targets,)
         Individuals among the held-out ones.
     groups : dict of ndarray of int
-        Populations with a figure of their own, by name: rows of `targets`.
+        Whose figures are wanted, by name: rows of `targets`.
     imputers : dict
         By method and panel; a panel that the windows do not have, such as a model, holds no
         haplotypes.
     spacing : int
         Base pairs for each site of the array.
     """
-    sums = {key: np.zeros((len(targets), len(BIN_NAMES), 3)) for key in imputers}
-    columns = np.stack([2 * targets, 2 * targets + 1], axis=1).ravel()
+    sums = {key: _Sums(len(targets)) for key in imputers}
+    columns = haplotype_columns(targets)
     for window in windows:
-        frequency = window.frequency
-        observed = array_sites(window.sites.position, frequency, spacing)
-        hidden = np.setdiff1d(np.arange(len(window.cm)), observed)
-        if not len(observed) or not len(hidden):
+        observed = array_sites(window.sites.position, window.frequency, spacing)
+        hidden = np.ones((len(window.cm), 1), dtype=bool)
+        hidden[observed] = False
+        if not len(observed) or not hidden.any():
             continue
         truth = window.holdout[:, columns]
-        mean = 2 * frequency[hidden, None]
-        y = truth[hidden, 0::2] + truth[hidden, 1::2] - mean
-        bins = frequency_bin(minor_frequency(frequency[hidden]))
-        inside = (bins == np.arange(len(BIN_NAMES))[:, None]).astype(float)
         for key, own in sums.items():
-            templates = window.panels.get(key[1])
-            made = imputers[key](window, templates, observed, truth[observed])
-            x = made[hidden] - mean
-            for term, factors in enumerate(((x, y), (x, x), (y, y))):
-                own[:, :, term] += (inside @ (factors[0] * factors[1])).T
-    for (method, panel), own in sums.items():
-        for name, rows in {ALL: np.arange(len(targets)), **groups}.items():
-            parts = {ALL: own.sum(axis=1)} | {b: own[:, i] for i, b in enumerate(BIN_NAMES)}
-            for b, part in parts.items():
-                if part[rows, 2].any():
-                    yield Measure(
-                        "imputation", "dosage_r2", panel, part[rows], squared_correlation, name, b,
-                        method,
-                    )  # fmt: skip
+            made = imputers[key](window, window.panels.get(key[1]), observed, truth[observed])
+            own.add(window.frequency, made, truth[:, 0::2] + truth[:, 1::2], hidden)
+    for key, own in sums.items():
+        yield from own.measures(metric, key, groups)
+
+
+def measure_missing(
+    windows: Iterable[Window], targets: np.ndarray, imputers: dict[tuple[str, str], Imputer],
+    share: float, rng: np.random.Generator,
+) -> Iterator[Measure]:  # fmt: skip
+    """Dosage r2 of calls that are missing at random, this share of all, by panel and frequency
+    bin.
+    """
+    sums = {key: _Sums(len(targets)) for key in imputers}
+    columns = haplotype_columns(targets)
+    for window in windows:
+        truth = window.holdout[:, columns]
+        lost = rng.random((len(truth), len(targets))) < share
+        given = np.where(np.repeat(lost, 2, axis=1), np.int8(-1), truth)
+        everywhere = np.arange(len(truth))
+        for key, own in sums.items():
+            made = imputers[key](window, window.panels.get(key[1]), everywhere, given)
+            own.add(window.frequency, made, truth[:, 0::2] + truth[:, 1::2], lost)
+    for key, own in sums.items():
+        groups = {ALL: np.arange(len(targets))}
+        yield from own.measures(f"missing_r2_{100 * share:g}", key, groups)

@@ -9,6 +9,7 @@ COLUMNS = [
     "task", "metric", "method", "population", "bin", "panel", "value", "sd", "ratio", "ratio_sd",
 ]  # fmt: skip
 REAL, SYNTHETIC, BOTH, MOSAIC = PANELS = ("real", "synthetic", "both", "mosaic")
+OTHER = "other population"  # its real haplotypes, for targets of one population
 MODEL = "model"  # that imputes by itself, without a panel
 ALL = "all"
 RESAMPLES = 200

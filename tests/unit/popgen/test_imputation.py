@@ -17,7 +17,8 @@ def all_paths(templates, target, jump, error):
         for k, copied in enumerate(path):
             if k:
                 chance *= jump[k] / n + (1 - jump[k]) * (copied == path[k - 1])
-            chance *= 1 - error if templates[k, copied] == target[k] else error
+            if target[k] >= 0:
+                chance *= 1 - error if templates[k, copied] == target[k] else error
         for k, copied in enumerate(path):
             found[k, copied] += chance
     return found / found.sum(axis=1, keepdims=True)
@@ -29,6 +30,7 @@ def test_chances_are_those_of_all_paths():
         rng.integers(0, 2, (5, 4)).astype(np.int8),
         rng.integers(0, 2, (5, 3)).astype(np.int8),
     )
+    targets[[0, 2, 3], [0, 1, 1]] = -1  # missing
     jump = rng.uniform(0.05, 0.6, 5)
     found = template_chances(templates, targets, jump, 0.02)
     for q in range(3):

@@ -13,7 +13,7 @@ from genoloom.errors import InputError
 from genoloom.formats.pgen import PanelWriter
 from genoloom.formats.tables import read_table
 from genoloom.panel import Individuals
-from genoloom.stages.utility import by_beagle
+from genoloom.stages.imputation_programs import by_beagle, by_minimac4
 from genoloom.utility.imputation import Window, by_copying
 
 N, SITES = 60, 500  # individuals of each file
@@ -51,6 +51,7 @@ def files(haplotypes, tmp_path_factory):
 def run(files, made, out, *more):
     words = ["utility", "--train", files["train"], "--holdout", files["holdout"], "--samples"]
     words += [files["sheet"], "--synthetic", files[made], "--out", out, "--beagle", "none"]
+    words += ["--minimac4", "none"]
     words += ["--traits", 10, "--binary-traits", 3, "--causal", 5, *more]
     done = click.testing.CliRunner().invoke(genoloom, [str(word) for word in words])
     if isinstance(done.exception, InputError):
@@ -65,7 +66,7 @@ def test_table_and_figures(files, tmp_path):
     flat = run(files, "independent", tmp_path / "i.tsv")
     metrics = {key[0] for key in fresh}
     assert metrics == {
-        "dosage_r2", "effect_slope", "power", "false_positives", "null_lambda", "score_r2",
+        "dosage_r2", "missing_r2_25", "missing_r2_50", "effect_slope", "power", "false_positives", "null_lambda", "score_r2",
         "projection_r2", "balanced_accuracy", "recall",
     }  # fmt: skip
     assert {key[3] for key in fresh} == {"real", "synthetic", "both", "mosaic"}
@@ -74,7 +75,7 @@ def test_table_and_figures(files, tmp_path):
     def ratio(table, metric, panel="synthetic"):
         return float(table[metric, "all", "all", panel]["ratio"])
 
-    for metric in ("dosage_r2", "effect_slope", "score_r2"):
+    for metric in ("dosage_r2", "missing_r2_25", "effect_slope", "score_r2"):
         assert ratio(fresh, metric, "real") == 1
         assert 0.7 < ratio(fresh, metric) < 1.3
         assert ratio(flat, metric) < 0.6
@@ -109,18 +110,39 @@ def test_files_that_cannot_be_used(files, haplotypes, tmp_path):
     assert not (tmp_path / "t.tsv").exists()
 
 
-@pytest.mark.skipif(shutil.which("beagle") is None, reason="beagle is not installed")
-def test_beagle_imputes_as_the_own_imputer(haplotypes):
+@pytest.mark.parametrize("imputer", [by_beagle, by_minimac4])
+def test_other_programs_impute_as_the_own_imputer(haplotypes, imputer):
+    if shutil.which(imputer.__name__.removeprefix("by_")) is None:
+        pytest.skip("the program is not installed")
     train, holdout, _ = haplotypes
     sites = make_sites(SITES, gap=1000)
     sites.position[7] = sites.position[6]  # only the first of both is imputed
     whole = Window(sites, sites.position / 1e5, {"real": train}, holdout)
     observed, targets = np.arange(0, SITES, 5), holdout[:, :40]
-    beagle, own = (
-        imputer(whole, train, observed, targets[observed]) for imputer in (by_beagle, by_copying)
-    )
-    truth = targets[:, 0::2] + targets[:, 1::2]
-    np.testing.assert_allclose(beagle[observed], truth[observed])
+    other, own = (by(whole, train, observed, targets[observed]) for by in (imputer, by_copying))
     hidden = np.setdiff1d(np.arange(SITES), [*observed, 7])
-    assert np.corrcoef(beagle[hidden].ravel(), own[hidden].ravel())[0, 1] > 0.9
-    assert not beagle[7].any()
+    assert np.corrcoef(other[hidden].ravel(), own[hidden].ravel())[0, 1] > 0.9
+    assert not other[7].any()
+
+
+def test_targets_of_one_population(files, tmp_path):
+    """Panels of two populations that are founded by other haplotypes."""
+    rng = np.random.default_rng(21)
+    of = [founder_mosaic(SITES, 3 * N, rng, founders=8, switch=0.02) for _ in "AB"]
+    whole = np.stack(of, axis=1).reshape(SITES, 2, 3, N // 2, 2)  # population, file, individual
+    mixed = whole.transpose(0, 2, 3, 1, 4).reshape(SITES, 3, 2 * N)
+    names = ("train", "holdout", "fresh")
+    own = {name: write(tmp_path, name, mixed[:, i]) for i, name in enumerate(names)}
+    more = ("--tasks", "imputation", "--missing", "", "--panel-populations")
+    table = run(files | own, "fresh", tmp_path / "t.tsv", *more, "A:B")
+    rows = {k[3]: r for k, r in table.items() if k[0] == "one_population_r2" and k[2] == "all"}
+    assert set(rows) == {"real", "synthetic", "both", "mosaic", "other population"}
+    assert {r["population"] for r in rows.values()} == {"A"}
+    assert float(rows["synthetic"]["ratio"]) > 0.8
+    assert float(rows["other population"]["ratio"]) < 0.6
+    with pytest.raises(InputError, match="of 'EUR' there are no individuals held out"):
+        run(files | own, "fresh", tmp_path / "u.tsv", *more, "A:EUR")
+    with pytest.raises(InputError, match="give TARGET:OTHER"):
+        run(files | own, "fresh", tmp_path / "u.tsv", *more, "A")
+    with pytest.raises(InputError, match="give shares between 0 and 1"):
+        run(files | own, "fresh", tmp_path / "u.tsv", "--missing", "25")

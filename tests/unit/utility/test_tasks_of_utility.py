@@ -34,6 +34,7 @@ from genoloom.utility.imputation import (
     by_model,
     choose_targets,
     measure_imputation,
+    measure_missing,
 )
 from genoloom.utility.measures import Measure, mean_quotient, quotient, rows, squared_correlation
 
@@ -282,7 +283,7 @@ def test_imputation_is_a_squared_correlation_of_dosages(panels, monkeypatch):
     own = own | {"both": np.hstack(list(own.values())), "mosaic": independent}
     whole = window(own, held)
     targets = np.arange(0, 200, 5)
-    groups = {"A": np.arange(10)}
+    groups = {"all": np.arange(40), "A": np.arange(10)}
     imputers = {("li_stephens", panel): by_copying for panel in own}
     found = {
         (m.panel, m.population, m.bin): value(m)
@@ -307,6 +308,32 @@ def test_imputation_is_a_squared_correlation_of_dosages(panels, monkeypatch):
     small = measure_imputation([whole], targets, groups, imputers, 2000)
     again = {(m.panel, m.population, m.bin): value(m) for m in small}
     assert again == pytest.approx(found, rel=1e-4)
+
+
+def test_missing_calls_are_imputed_and_no_others_are_counted(panels):
+    own, held, independent = panels
+    whole, targets = window(own | {"mosaic": independent}, held), np.arange(0, 60, 3)
+    given = []
+
+    def spy(window, templates, observed, alleles):
+        given.append(alleles)
+        return by_copying(window, templates, observed, alleles)
+
+    imputers = {("li_stephens", panel): spy for panel in whole.panels}
+    rng = np.random.default_rng(1)
+    measures = list(measure_missing([whole], targets, imputers, 0.25, rng))
+    found = {m.panel: value(m) for m in measures if m.bin == "all"}
+    assert {m.metric for m in measures} == {"missing_r2_25"}
+    assert found["real"] == pytest.approx(found["synthetic"], abs=0.05)
+    assert found["mosaic"] < found["real"] - 0.2
+    lost = given[0][:, 0::2] < 0
+    assert (lost == (given[0][:, 1::2] < 0)).all()
+    assert lost.mean() == pytest.approx(0.25, abs=0.02)
+    columns = np.stack([2 * targets, 2 * targets + 1], axis=1).ravel()
+    made = impute(own["real"], given[0], np.arange(len(held)), whole.cm)
+    x, y = (values[:, 0::2] + values[:, 1::2] for values in (made, held[:, columns]))
+    x, y = ((values - 2 * whole.frequency[:, None])[lost] for values in (x, y))
+    assert found["real"] == pytest.approx((x @ y) ** 2 / (x @ x) / (y @ y), rel=1e-4)
 
 
 def test_a_model_imputes_from_what_is_observed(panels):
