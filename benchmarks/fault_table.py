@@ -188,9 +188,9 @@ def table(found: dict[int, dict[str, list[dict]]]) -> list[dict]:
     for seed, faults in found.items():
         for fault, rows in faults.items():
             for row in rows:
-                run[row["metric"], fault].add(seed)
-                if row["verdict"] not in (Verdict.PASS, Verdict.NOT_RUN):
-                    off[row["metric"]][fault].add(seed)
+                run[row.metric, fault].add(seed)
+                if row.verdict not in (Verdict.PASS, Verdict.NOT_RUN):
+                    off[row.metric][fault].add(seed)
     names = list(dict.fromkeys(metric for metric, _ in run))
     return [
         {"metric": name}

@@ -104,12 +104,8 @@ def _fidelity(
     for name, table in judge_together(
         made, training, held, cm, options.n_permutations, options.ld_window, seed
     ).items():
-        verdict = table[-1]["verdict"]
-        reasons = [
-            f"{r['metric']}/{r['population']}/{r['bin']}"
-            for r in table[:-1]
-            if r["verdict"] == verdict
-        ]
+        verdict = table[-1].verdict
+        reasons = [f"{r.metric}/{r.population}/{r.bin}" for r in table[:-1] if r.verdict == verdict]
         rows.append(_row("fidelity", name, CONTROLS[name].faithful, verdict, reasons))
     return rows
 

@@ -51,7 +51,7 @@ from genoloom.stages.prepare_sequences import prepare_sequences
 from genoloom.stages.train_sequences import train_sequences, training_sequences
 from genoloom.training.run import TIMES, TrainingRun
 from genoloom.training_config import TrainOptions
-from genoloom.validation.label_fidelity import label_scores
+from genoloom.validation.label_fidelity import label_metrics
 from genoloom.validation.sequence_classifier import cnn_auc
 from genoloom.validation.sequence_measures import kmer_auc, nearest_identity
 
@@ -463,15 +463,13 @@ def print_guidance(
         made = SequenceSet(
             made.name, made.bases, made.length, made.label, made.cluster, train.stranded
         )
-        scores = label_scores(made, train, holdout, len(holdout) // 2, 1)
-        fidelity, transfer, gc = (
-            scores[f"label_{word}"] for word in ("fidelity", "transfer", "gc_only")
-        )
+        fidelity, transfer, gc = label_metrics(made, train, holdout, len(holdout) // 2, 1)
         word = "" if candidates else ", no reader of labels"
         print(
-            f"    guidance {guidance}{word}: oracle {fidelity[0]:.3f} (ceiling {fidelity[1]:.3f} "
-            f"+- {1.96 * fidelity[2]:.3f}); trained on these {transfer[0]:.3f} (on real ones "
-            f"{transfer[1]:.3f}); GC alone {gc[0]:.3f} (real {gc[1]:.3f})",
+            f"    guidance {guidance}{word}: oracle {fidelity.value:.3f} (ceiling "
+            f"{fidelity.reference:.3f} +- {1.96 * fidelity.null_sd:.3f}); trained on these "
+            f"{transfer.value:.3f} (on real ones {transfer.reference:.3f}); GC alone "
+            f"{gc.value:.3f} (real {gc.reference:.3f})",
             flush=True,
         )
 

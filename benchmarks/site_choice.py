@@ -46,8 +46,8 @@ def main() -> int:
         training, held = (panel.take_individuals(np.sort(rows)) for rows in halves)
         for choice, rows in judge(training, held, seed).items():
             for row in rows:
-                key = row["metric"], row["population"], row["bin"]
-                found[key].setdefault(choice, []).append(row["verdict"])
+                key = row.metric, row.population, row.bin
+                found[key].setdefault(choice, []).append(row.verdict)
     table = [
         dict(zip(("metric", "population", "bin"), key, strict=True))
         | {c: _count(verdicts.get(c, [])) for c in CHOICES}

@@ -22,7 +22,7 @@ from genoloom.formats.pgen import PanelWriter
 from genoloom.formats.provenance import sealed
 from genoloom.formats.tables import write_table
 from genoloom.privacy.attack_ids import MUST_PASS, AttackId
-from genoloom.privacy.audit import PRIVATE_COLUMNS, PUBLIC_COLUMNS
+from genoloom.privacy.rows import PRIVATE_COLUMNS, PUBLIC_COLUMNS
 from genoloom.stages.audit import audit
 from genoloom.stages.cohort import make_cohort
 from genoloom.stages.consensus import consensus
@@ -34,7 +34,7 @@ from genoloom.stages.split import split
 from genoloom.stages.train import train
 from genoloom.stages.validate import validate
 from genoloom.training_config import IndependentOptions, TrainOptions
-from genoloom.validation.fidelity import COLUMNS as FIDELITY_COLUMNS
+from genoloom.validation.rows import COLUMNS as FIDELITY_COLUMNS
 
 N_INDIVIDUALS, N_SITES = 60, 200
 NAMES = [f"REAL{i:05d}" for i in range(N_INDIVIDUALS - 1)] + ["7"]

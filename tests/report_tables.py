@@ -7,9 +7,10 @@ import numpy as np
 
 from genoloom.formats.tables import write_table
 from genoloom.privacy.attack_ids import AttackId
-from genoloom.privacy.audit import PUBLIC_COLUMNS as PRIVACY
 from genoloom.privacy.leak_budget import unavoidable
-from genoloom.validation.fidelity import COLUMNS as FIDELITY
+from genoloom.privacy.rows import PUBLIC_COLUMNS as PRIVACY
+from genoloom.validation.rows import COLUMNS as FIDELITY
+from genoloom.validation.rows import MetricRow
 
 METRICS = {
     "sites_lost": 0.03,
@@ -33,6 +34,11 @@ def fidelity_row(
 ) -> dict:
     cells = (row, kind, metric, population, bin, value, 0.5, 0.1, 1.0, z, n, verdict)
     return dict(zip(FIDELITY, cells, strict=True))
+
+
+def typed(*given) -> MetricRow:
+    """The same as a record."""
+    return MetricRow(*fidelity_row(*given).values())
 
 
 def attack_row(

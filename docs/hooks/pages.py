@@ -138,12 +138,13 @@ def tables() -> str:
     """What the tables hold: columns, metrics, attacks."""
     from genoloom.formats.splits import COLUMNS as SPLIT
     from genoloom.privacy.attack_ids import AttackId
-    from genoloom.privacy.audit import INDIVIDUAL_COLUMNS, PRIVATE_COLUMNS, PUBLIC_COLUMNS
+    from genoloom.privacy.audit import INDIVIDUAL_COLUMNS
+    from genoloom.privacy.rows import PRIVATE_COLUMNS, PUBLIC_COLUMNS
     from genoloom.report.data import Attack, Judgement, Metric
     from genoloom.stages.cohort import COLUMNS as COHORT
     from genoloom.stages.prepare import REJECTION_COLUMNS
-    from genoloom.validation.fidelity import COLUMNS as FIDELITY
     from genoloom.validation.metric_ids import MetricId
+    from genoloom.validation.rows import COLUMNS as FIDELITY
 
     columns = {
         "{contig}.rejected.tsv.gz": REJECTION_COLUMNS,
@@ -168,7 +169,10 @@ def tables() -> str:
     lines += [
         "## Metrics",
         "",
-        *rows_of(["metric", "title", "better"], [[f"`{m}`", m.title, m.better] for m in MetricId]),
+        *rows_of(
+            ["metric", "title", "better", "unit", "reference", "what it says"],
+            [[f"`{m}`", m.title, m.better, m.unit, m.reference, m.help] for m in MetricId],
+        ),
     ]
     lines += [
         "## Rows of the audit",

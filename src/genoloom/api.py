@@ -37,9 +37,10 @@ from genoloom.config_section import Section, filled
 from genoloom.formats.models import read_description
 from genoloom.formats.pgen import open_panel
 from genoloom.formats.splits import read_roles
-from genoloom.formats.tables import read_table
+from genoloom.formats.tables import read_records
 from genoloom.models.haplotype import generator_class
 from genoloom.panel import Panel
+from genoloom.privacy.rows import AttackRow
 from genoloom.report.data import Attack, Metric, as_attack, as_metric
 from genoloom.stages import audit as audit_stage
 from genoloom.stages import train as train_stage
@@ -50,6 +51,7 @@ from genoloom.stages.inputs import Comparands, open_comparands, open_real, sourc
 from genoloom.stages.prepare import prepare
 from genoloom.stages.split import split
 from genoloom.training_config import TrainOptions, TrainSections
+from genoloom.validation.rows import MetricRow
 
 
 @dataclass(frozen=True)
@@ -302,7 +304,8 @@ def compare(
             seed=seed,
             sources=sources,
         )
-    return [as_metric(row) for row in read_table(out / "fidelity.tsv") if row["row"] == name]
+    rows = read_records(out / "fidelity.tsv", MetricRow)
+    return [as_metric(row) for row in rows if row.generator == name]
 
 
 def audit(
@@ -344,7 +347,8 @@ def audit(
             sources=sources,
             models=[synthetic.model.path] if isinstance(synthetic, Synthetic) else [],
         )
-    return [as_attack(row) for row in read_table(out / "public.tsv") if row["row"] == name]
+    rows = read_records(out / "public.tsv", AttackRow)
+    return [as_attack(row) for row in rows if row.generator == name]
 
 
 def _sections(options: dict, *sections: type[Section]) -> list[Section]:

@@ -4,13 +4,16 @@ here.
 
 import csv
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
+from enum import StrEnum
 from pathlib import Path
 
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.text import create_text, real_number, split_rows, text_lines, whole_number
+from genoloom.records import columns, required
 
 
 def format_cell(value: object) -> str:
@@ -45,6 +48,13 @@ def write_table(path: str | Path, columns: list[str], rows: list[dict]) -> None:
     with table_writer(path, columns) as write:
         for row in rows:
             write([row.get(c) for c in columns])
+
+
+def write_records(path: str | Path, kind: type, rows: Sequence) -> None:
+    """Write dataclasses of a `kind` as a table; see `genoloom.records`."""
+    with table_writer(path, columns(kind)) as write:
+        for row in rows:
+            write([getattr(row, one.name) for one in fields(kind)])
 
 
 class Row(dict[str, str]):
@@ -83,6 +93,17 @@ class Row(dict[str, str]):
             return whole_number(self[column], low, high)
         except ValueError as error:
             raise self.refuse(column, str(error)) from None
+
+    def cell(self, column: str, kind: type) -> str | int | float | StrEnum:
+        """A cell as `write_records` writes what is of a `kind`; raises as `number`."""
+        if issubclass(kind, StrEnum):
+            if self[column] not in tuple(kind):
+                raise self.refuse(column, "is a word of another version, or none")
+            return kind(self[column])
+        if kind is float:
+            free = {"": math.nan, "inf": math.inf, "-inf": -math.inf}
+            return free[self[column]] if self[column] in free else self.number(column)
+        return self.integer(column, 0, 2**53) if kind is int else self[column]
 
     def one_of(self, column: str, words: tuple[str, ...]) -> str:
         """A cell that is one of `words`; raises as `number`."""
@@ -136,6 +157,21 @@ def read_table(
             )
         table.append(Row(path, line, dict(zip(header, cells, strict=True))))
     return table
+
+
+def read_records(path: str | Path, kind: type, remedy: str = "") -> list:
+    """The dataclasses of a `kind` in a table of `write_records`.
+
+    Raises
+    ------
+    InputError
+        As `read_table`; or a cell is not what its field can be.
+    """
+    names = list(zip(columns(kind), fields(kind), strict=True))
+    return [
+        kind(**{one.name: row.cell(name, one.type) for name, one in names if name in row})
+        for row in read_table(path, required(kind), remedy)
+    ]
 
 
 def read_exact_table(path: str | Path, columns: list[str], remedy: str = "") -> list[Row]:

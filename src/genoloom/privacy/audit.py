@@ -3,7 +3,7 @@ held-out individuals.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -11,23 +11,10 @@ from genoloom.privacy.attack_ids import AttackId
 from genoloom.privacy.audit_data import AuditData
 from genoloom.privacy.auditor import MIN_POPULATION, Auditor
 from genoloom.privacy.excess import LeakBasis
+from genoloom.privacy.rows import AttackRow
 from genoloom.privacy.shadows import Shadow
+from genoloom.validation.verdicts import Role
 
-PUBLIC_COLUMNS = [
-    "row",
-    "kind",
-    "attack",
-    "population",
-    "measure",
-    "value",
-    "low",
-    "high",
-    "reference",
-    "n",
-    "verdict",
-    "note",
-]
-PRIVATE_COLUMNS = [*PUBLIC_COLUMNS, "tpr_at_1_percent_fpr", "tpr_reference"]
 INDIVIDUAL_COLUMNS = [
     "individual", "role", "population", "flagged", "log_odds", "holdout_share_as_high",
     "strongest_attack", "chance_of_its_score",
@@ -43,7 +30,7 @@ class Audit:
     individuals first. `not_comparable` are reasons why nothing that passes says anything.
     """
 
-    public: list[dict]
+    public: list[AttackRow]
     private: list[dict]
     individuals: list[dict]
     not_comparable: list[str]
@@ -52,7 +39,7 @@ class Audit:
 def audit(
     data: AuditData,
     name: str,
-    kind: str,
+    role: Role,
     resamples: int,
     max_auc: float,
     seed: int,
@@ -70,8 +57,9 @@ def audit(
 
     Parameters
     ----------
-    name, kind : str
-        Of the rows: what was audited, and "generator" or "baseline".
+    name : str
+    role : Role
+        Of the rows: what was audited.
     resamples : int
         Bootstrap samples, and shuffles of who trained.
     max_auc : float
@@ -108,10 +96,15 @@ def audit(
         # an attacker who was not tried neither passes nor fails the audit: whether he must be is
         # for the release to say
         rows.append(auditor.not_run_row(AttackId.SHADOWS, untried))
-    private = [{"row": name, "kind": kind, **row} for row in rows]
+    private = [{"row": name, "kind": role, **row} for row in rows]
+    shown = {one.name for one in fields(AttackRow)}
     public = [
-        {key: row.get(key) for key in PUBLIC_COLUMNS}
-        for row in private
+        AttackRow(
+            generator=name,
+            role=role,
+            **{key: row[key] for key in shown & row.keys() if row[key] is not None},
+        )
+        for row in rows
         if row["n"] >= MIN_POPULATION
     ]
     return Audit(public, private, auditor.individuals(), auditor.not_comparable)

@@ -15,8 +15,8 @@ from genoloom.audit_levels import FEWEST_SHADOW_MODELS
 from genoloom.config import AuditOptions, ReleaseOptions, SplitOptions, ValidateOptions
 from genoloom.config_section import Section
 from genoloom.privacy.attack_ids import MUST_PASS, AttackId
-from genoloom.privacy.audit import PUBLIC_COLUMNS
 from genoloom.privacy.auditor import MIN_POPULATION
+from genoloom.privacy.rows import PUBLIC_COLUMNS
 from genoloom.validation.verdicts import ORDER, Verdict
 
 # by the value of `release.fidelity`

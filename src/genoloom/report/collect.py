@@ -5,6 +5,7 @@ from typing import get_args
 
 from genoloom import __version__
 from genoloom.privacy.attack_ids import SPLIT_ROWS
+from genoloom.privacy.rows import AttackRow
 from genoloom.report.data import (
     Attack,
     DataSet,
@@ -25,20 +26,21 @@ from genoloom.report.data import (
 from genoloom.report.first_screen import cohort_leak, headline, may_leave, sequence_headline
 from genoloom.report.summary import summarise_panel, summarise_set
 from genoloom.report.words import dominates, fidelity_reasons, mosaics, placed, privacy_reasons
-from genoloom.validation.verdicts import Verdict
+from genoloom.validation.rows import MetricRow
+from genoloom.validation.verdicts import REAL, Verdict
 
 
 @dataclass
 class PanelData:
-    """What the report shows of one panel; tables are rows of text cells, by generator.
+    """What the report shows of one panel; tables by generator.
 
     `leak` holds what the audit of each generator wrote for the report; `utility`, `p_values` and
     `effects` are empty where those tasks were not run.
     """
 
     name: str
-    fidelity: dict[str, list[dict]]
-    privacy: dict[str, list[dict]]
+    fidelity: dict[str, list[MetricRow]]
+    privacy: dict[str, list[AttackRow]]
     figures: dict[str, dict]
     leak: dict[str, dict] = field(default_factory=dict)
     history: dict[str, list[dict]] = field(default_factory=dict)
@@ -53,7 +55,7 @@ class SequenceData:
     """What the report shows of one sequence set."""
 
     name: str
-    tables: dict[str, list[dict]]
+    tables: dict[str, list[MetricRow]]
     figures: dict[str, dict]
     history: dict[str, list[dict]] = field(default_factory=dict)
     models: list[dict] = field(default_factory=list)
@@ -64,11 +66,11 @@ def collect(panels: list[PanelData], sets: list[SequenceData]) -> ReportData:
     return ReportData(genoloom=__version__, data=[*map(_panel, panels), *map(_set, sets)])
 
 
-def _own(tables: dict[str, list[dict]]) -> list[dict]:
+def _own(tables: dict[str, list]) -> list:
     """Every generator's own rows, then those of real data, which are in all tables alike."""
     first = next(iter(tables.values()), [])
-    own = [row for name, table in tables.items() for row in table if row["row"] == name]
-    return own + [row for row in first if row["row"] == "real"]
+    own = [row for name, table in tables.items() for row in table if row.generator == name]
+    return own + [row for row in first if row.generator == REAL]
 
 
 def _panel(panel: PanelData) -> DataSet:

@@ -5,14 +5,17 @@ null as well.
 """
 
 import math
+from dataclasses import fields
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from genoloom.disclosure import FEW
 from genoloom.privacy.attack_ids import parse_attack
+from genoloom.privacy.rows import AttackRow
 from genoloom.validation import verdicts
-from genoloom.validation.metric_ids import Better, TaskId, parse_metric
+from genoloom.validation.metric_ids import Better, TaskId
+from genoloom.validation.rows import MetricRow
 from genoloom.validation.uses import Figure, Fitness, Use, judge_uses
 
 Verdict = verdicts.Verdict | Literal[""]
@@ -52,8 +55,12 @@ class Metric(Part):
     metric: str
     title: str = Field(description="What the page calls the metric.")
     better: Better = Field(description="Which way is better.")
+    unit: str = Field("", description="Of value and reference.")
+    help: str = Field("", description="What the metric says, in one line.")
     population: str = Field(description="`all`, or one population.")
-    bin: str = Field(description="`all`, or one bin of minor allele frequency.")
+    bin: str = Field(
+        description="`all`, or one bin of minor allele frequency, window, classifier or motif."
+    )
     value: float | None
     reference: float | None = Field(
         description="The reference: what real data score against other real data."
@@ -252,33 +259,27 @@ def count(cell: str | int | None) -> int | None:
     return int(value) if value is not None and value > FEW else None
 
 
-def as_metric(row: dict) -> Metric:
-    """A row of a fidelity table (cells of text)."""
-    figures = {
-        name: number(row.get(name)) for name in ("value", "reference", "null_sd", "nfr", "z")
-    }
-    labels = {name: row[name] for name in ("kind", "metric", "population", "bin", "verdict")}
-    known, motif = parse_metric(row["metric"])
-    title = (
-        f"{known.title}{f': {motif}' if motif else ''}"
-        if known
-        else row["metric"].replace("_", " ")
-    )
-    better = known.better if known else Better.REFERENCE  # of another version
+def as_metric(row: MetricRow) -> Metric:
+    """A row of a fidelity table as the report shows it."""
     return Metric(
-        generator=row["row"], n=count(row.get("n")), title=title, better=better, **labels, **figures
+        title=row.metric.title, better=row.metric.better, unit=row.metric.unit,
+        help=row.metric.help, **_shown(row)
     )  # fmt: skip
 
 
-def as_attack(row: dict) -> Attack:
-    """A row of a privacy table (cells of text)."""
-    figures = {name: number(row.get(name)) for name in ("value", "low", "high", "reference")}
-    labels = {name: row[name] for name in ("kind", "attack", "population", "measure", "verdict")}
-    title, better = parse_attack(row["attack"])
-    return Attack(
-        generator=row["row"], n=count(row.get("n")), title=title, better=better,
-        note=row.get("note", ""), **labels, **figures
-    )  # fmt: skip
+def as_attack(row: AttackRow) -> Attack:
+    """A row of a privacy table as the report shows it."""
+    title, better = parse_attack(row.attack)
+    return Attack(title=title, better=better, **_shown(row))
+
+
+def _shown(row: MetricRow | AttackRow) -> dict:
+    """The fields of a row: no infinite numbers, and no small counts."""
+    values = {
+        one.name: number(value) if isinstance(value := getattr(row, one.name), float) else value
+        for one in fields(row)
+    }
+    return values | {"kind": values.pop("role"), "n": count(row.n)}
 
 
 def as_task(generator: str, row: dict) -> TaskFigure:

@@ -4,7 +4,6 @@ from genoloom.disclosure import individuals_count
 from genoloom.privacy.leak_plan import Group, Question, remedies, remedy_lines
 from genoloom.report.data import CohortLeak, Judgement, Metric, Remedies, UseGrade
 from genoloom.validation.metric_ids import MetricId as M
-from genoloom.validation.metric_ids import parse_metric
 from genoloom.validation.uses import WORST_LAST, Fitness, Use
 from genoloom.validation.verdicts import Verdict, worst
 
@@ -170,7 +169,7 @@ def sequence_headline(judgements: list[Judgement], metrics: list[Metric]) -> str
 def _memorised_words(generator: str, metrics: list[Metric]) -> str:
     """May its sequences leave? With a place for the name."""
     own = [m for m in metrics if m.generator == generator]
-    verdicts = [m.verdict for m in own if parse_metric(m.metric)[0] in MEMORISING]
+    verdicts = [m.verdict for m in own if m.metric in MEMORISING]
     verdict = worst(verdicts) if verdicts else Verdict.NOT_RUN
     if verdict == Verdict.PASS:
         return "{} may leave as far as tests for memorised sequences tell"

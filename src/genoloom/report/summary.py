@@ -1,10 +1,12 @@
 """The few figures that a reader sees first, as rows and as plain text."""
 
 from genoloom.privacy.attack_ids import AttackId
-from genoloom.report.data import DataSet, Judgement
+from genoloom.privacy.rows import AttackRow
+from genoloom.report.data import DataSet, Judgement, number
 from genoloom.report.words import with_interval
 from genoloom.validation.metric_ids import Better
-from genoloom.validation.verdicts import worst
+from genoloom.validation.rows import ALL, MetricRow
+from genoloom.validation.verdicts import REAL, Verdict, worst
 
 HAPLOTYPE_COLUMNS = [
     "panel", "generator", "kind", "sites_lost", "ld_r2_correlation", "classifier_auc", "aats_truth",
@@ -15,6 +17,7 @@ SEQUENCE_COLUMNS = [
     "set", "generator", "kind", "bits_per_base", "gc_distance", "kmer6_auc", "cnn_auc",
     "nearest_identity", "verdict",
 ]  # fmt: skip
+SEQUENCE_METRICS = ("bits_per_base", "gc_distance", "kmer6_auc", "cnn_auc", "nearest_identity")
 KEY_METRICS = ("sites_lost", "ld_r2_correlation", "classifier_auc", "aats_truth", "aats_synthetic")
 LEAK_COLUMNS = ["generator", "kind", "worst_attack", "unavoidable", "excess", "audit"]
 SHORT = {
@@ -97,89 +100,73 @@ def summary_text(data: DataSet, rows: list[dict]) -> str:
     return "\n".join([*lines, "", "Figures", figures])
 
 
-def number(text: str | None) -> float | None:
-    """A cell of a table as a number; None where it is empty."""
-    return float(text) if text else None
-
-
-def pick(rows: list[dict], **wanted: str) -> dict | None:
-    """The first row whose cells are as wanted."""
-    return next(
-        (row for row in rows if all(row.get(key) == value for key, value in wanted.items())), None
-    )
-
-
 def summarise_panel(
-    panel: str, fidelity: dict[str, list[dict]], privacy: dict[str, list[dict]]
+    panel: str, fidelity: dict[str, list[MetricRow]], privacy: dict[str, list[AttackRow]]
 ) -> list[dict]:
     """One row for each generator, and one for real individuals.
 
     Parameters
     ----------
     fidelity, privacy : dict
-        Tables (rows of text cells) by generator.
+        Tables by generator.
 
     Returns
     -------
     list of dict
-        Keys of `HAPLOTYPE_COLUMNS`; figures as numbers or None.
+        Keys of `HAPLOTYPE_COLUMNS`; numbers or None.
     """
     summary = [
-        _panel_row(panel, name, table, privacy.get(name, [])) for name, table in fidelity.items()
+        {"panel": panel} | _summary_row(name, KEY_METRICS, table, privacy.get(name, []))
+        for name, table in fidelity.items()
     ]
-    some = next(iter(fidelity.values()), [])
-    if any(row["row"] == "real" for row in some):
-        summary.append(_panel_row(panel, "real", some, []) | {"kind": "real individuals"})
-    return summary
+    return summary + [
+        {"panel": panel} | row for row in _real_row(fidelity, KEY_METRICS, "individuals")
+    ]
 
 
-def _panel_row(panel: str, name: str, table: list[dict], attacks: list[dict]) -> dict:
-    own = [row for row in table if row["row"] == name and row["population"] == row["bin"] == "all"]
-    attack = pick(attacks, row=name, attack=AttackId.WORST, population="all") or {}
-    figures = {
-        metric: number((pick(own, metric=metric) or {}).get("value")) for metric in KEY_METRICS
-    }
-    return {
-        "panel": panel,
-        "generator": name,
-        "kind": own[0]["kind"] if own else "",
-        **figures,
-        "worst_attack": number(attack.get("value")),
-        "worst_attack_low": number(attack.get("low")),
-        "worst_attack_high": number(attack.get("high")),
-        "fidelity": worst([row["verdict"] for row in table if row["row"] == name]),
-        "privacy": attack.get("verdict", "not run" if name != "real" else ""),
-    }
-
-
-def summarise_set(name: str, tables: dict[str, list[dict]]) -> list[dict]:
+def summarise_set(name: str, tables: dict[str, list[MetricRow]]) -> list[dict]:
     """One row for each sequence generator, and one for real sequences; keys of
     `SEQUENCE_COLUMNS`.
     """
-    rows = [_set_row(name, generator, table) for generator, table in tables.items()]
-    some = next(iter(tables.values()), [])
-    if any(row["row"] == "real" for row in some):
-        rows.append(_set_row(name, "real", some) | {"kind": "real sequences"})
-    return rows
+    rows = [
+        _summary_row(generator, SEQUENCE_METRICS, table, []) for generator, table in tables.items()
+    ]
+    rows += _real_row(tables, SEQUENCE_METRICS, "sequences")
+    return [{"set": name} | row | {"verdict": row["fidelity"]} for row in rows]
 
 
-def _set_row(name: str, generator: str, table: list[dict]) -> dict:
-    own = [row for row in table if row["row"] == generator and row["bin"] == "all"]
-
-    def value(metric: str) -> float | None:
-        return number((pick(own, metric=metric) or {}).get("value"))
-
+def _summary_row(
+    name: str, metrics: tuple[str, ...], table: list[MetricRow], attacks: list[AttackRow]
+) -> dict:
+    own = [row for row in table if row.generator == name]
+    value = {row.metric: number(row.value) for row in reversed(own) if row.of_all}
+    attack = next(
+        (
+            a
+            for a in attacks
+            if (a.generator, a.attack, a.population) == (name, AttackId.WORST, ALL)
+        ),
+        None,
+    )
+    audited = attack.verdict if attack else "" if name == REAL else Verdict.NOT_RUN
     return {
-        "set": name,
-        "generator": generator,
-        "kind": own[0]["kind"] if own else "",
-        "bits_per_base": value("bits_per_base"),
-        "gc_distance": value("gc_distance"),
-        "kmer6_auc": value("kmer6_auc"),
-        "cnn_auc": value("cnn_auc"),
-        "nearest_identity": value("nearest_identity"),
-        "verdict": worst([row["verdict"] for row in own]),
+        "generator": name,
+        "kind": own[0].role if own else "",
+        **{metric: value.get(metric) for metric in metrics},
+        "worst_attack": number(attack.value) if attack else None,
+        "worst_attack_low": number(attack.low) if attack else None,
+        "worst_attack_high": number(attack.high) if attack else None,
+        "fidelity": worst([row.verdict for row in own]),
+        "privacy": audited,
     }
+
+
+def _real_row(tables: dict[str, list[MetricRow]], metrics: tuple[str, ...], what: str) -> list:
+    """The row of real data, which is in all tables alike; none where they have none."""
+    some = next(iter(tables.values()), [])
+    if not any(row.generator == REAL for row in some):
+        return []
+    return [_summary_row(REAL, metrics, some, []) | {"kind": f"real {what}"}]
 
 
 def as_text(rows: list[dict], columns: list[str]) -> str:

@@ -14,21 +14,23 @@ from genoloom.formats.atomic import write_beside
 from genoloom.formats.encryption import encrypt, read_public_key
 from genoloom.formats.private_directories import close_directory
 from genoloom.formats.provenance import Making
-from genoloom.formats.tables import format_cell, write_table
+from genoloom.formats.tables import format_cell, read_records, write_records, write_table
 from genoloom.models.haplotype import BASELINES
 from genoloom.models.haplotype.base import HaplotypeGenerator
 from genoloom.panel import Panel, genetic_positions
 from genoloom.privacy.attack_ids import AttackId
-from genoloom.privacy.audit import INDIVIDUAL_COLUMNS, PRIVATE_COLUMNS, PUBLIC_COLUMNS
+from genoloom.privacy.audit import INDIVIDUAL_COLUMNS
 from genoloom.privacy.audit import audit as judge
 from genoloom.privacy.audit_data import AuditData
 from genoloom.privacy.excess import LeakBasis
+from genoloom.privacy.rows import PRIVATE_COLUMNS, AttackRow
 from genoloom.seeds import derive_seed
 from genoloom.stages.audited_models import load_models, window_sizes
 from genoloom.stages.inputs import Comparands
 from genoloom.stages.shadows import ShadowWork, make_shadows, read_shadows
-from genoloom.stages.validate import baseline_files, baseline_rows
+from genoloom.stages.validate import baseline_files
 from genoloom.validation.cohorts import Comparison, compare, read_rows
+from genoloom.validation.rows import own_rows
 from genoloom.validation.verdicts import Role
 
 log = logging.getLogger(__name__)
@@ -47,7 +49,7 @@ def audit(
     options: AuditOptions,
     seed: int,
     leak: Path | None = None,
-    kind: str | None = None,
+    role: Role | None = None,
     sources: Mapping[str, Path] | None = None,
     models: Sequence[Path] = (),
     shadows: Sequence[Path] = (),
@@ -63,8 +65,8 @@ def audit(
     leak : Path, optional
         JSON to write: the limits of the leak, and what the unavoidable part follows from. May be
         shown.
-    kind : str, optional
-        "generator" or "baseline"; by the name when not given.
+    role : Role, optional
+        By the name when not given.
     comparands : Comparands
         Of `open_comparands`: the workflow's files, or those of any tool.
     baselines : list of Path
@@ -114,7 +116,7 @@ def audit(
     found = judge(
         data,
         name,
-        kind or (Role.BASELINE if name in BASELINES else Role.GENERATOR),
+        role or (Role.BASELINE if name in BASELINES else Role.GENERATOR),
         options.bootstrap,
         options.max_auc,
         seed,
@@ -139,7 +141,8 @@ def audit(
     _write_individuals(out.with_name("individuals.tsv"), rows, key)
     write_table(out, PRIVATE_COLUMNS, found.private)
     if public is not None:
-        write_table(public, PUBLIC_COLUMNS, found.public + baseline_rows(baselines))
+        others = own_rows((read_records(path, AttackRow) for path in baselines), BASELINES)
+        write_records(public, AttackRow, found.public + others)
     if leak is not None:
         basis = LeakBasis(data.effective_sites, training, individuals.n)
         limits = {"max_auc": options.max_auc, "max_excess": options.max_excess}
@@ -155,11 +158,8 @@ def audit(
     used_options = options.model_copy(update={"recipient": None, "shadow_models": plan.number})
     record.write(out.with_name("audit.json"), written, used_options, seed=seed, facts=facts)
     for row in found.public:
-        if row["population"] == "all":
-            value = format_cell(row.get("value")) or "-"
-            log.info(
-                "%s: %-42s %s %s  %s", name, row["attack"], row["measure"], value, row["verdict"]
-            )
+        if row.population == "all":
+            log.info("%s", row)
 
 
 def _write_individuals(path: Path, rows: list[dict], key: bytes | None) -> None:

@@ -23,9 +23,9 @@ from genoloom.formats.public_panels import MATCH, RECORD
 from genoloom.formats.tables import Row, read_exact_table
 from genoloom.formats.text import read_json
 from genoloom.models.haplotype import BASELINES
-from genoloom.privacy.audit import PUBLIC_COLUMNS
-from genoloom.validation.fidelity import COLUMNS as FIDELITY_COLUMNS
+from genoloom.privacy.rows import PUBLIC_COLUMNS
 from genoloom.validation.reference_values import REFERENCE_VALUES
+from genoloom.validation.rows import COLUMNS as FIDELITY_COLUMNS
 
 log = logging.getLogger(__name__)
 

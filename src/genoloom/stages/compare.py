@@ -83,12 +83,12 @@ def compare(
         known = None
         for name, own in made.items():
             comparands = files.against(own, within)
-            kind = Role.BASELINE if name in COMPARED else Role.GENERATOR
+            role = Role.BASELINE if name in COMPARED else Role.GENERATOR
             place = out / "validation" / NAME / name
             sources = source_files(synthetic=generators.get(name, []), **real)
             common = {
                 "name": name,
-                "kind": kind,
+                "role": role,
                 "comparands": comparands,
                 "baselines": [],
                 "seed": seed,

@@ -18,7 +18,6 @@ from genoloom.formats.pgen import PgenHaplotypes, panel_files, read_psam
 from genoloom.formats.splits import COLUMNS as SPLIT_COLUMNS
 from genoloom.formats.tables import Row, read_exact_table
 from genoloom.panel import Panel, Sites
-from genoloom.privacy.audit import PRIVATE_COLUMNS, PUBLIC_COLUMNS
 from genoloom.privacy.gate import (
     fidelity_reasons,
     model_reasons,
@@ -29,13 +28,14 @@ from genoloom.privacy.gate import (
     worst_row,
 )
 from genoloom.privacy.leak_budget import Leak, unavoidable
+from genoloom.privacy.rows import PRIVATE_COLUMNS, PUBLIC_COLUMNS
 from genoloom.stages.chain import Chain
 from genoloom.stages.cohort import COLUMNS as COHORT_COLUMNS
 from genoloom.stages.cohort import read_cohort
 from genoloom.stages.load import load_generator
 from genoloom.stages.public_evidence import public_reasons
 from genoloom.validation.cohorts import compare
-from genoloom.validation.fidelity import COLUMNS as FIDELITY_COLUMNS
+from genoloom.validation.rows import COLUMNS as FIDELITY_COLUMNS
 
 SYNTHETIC_NAME = re.compile(r"SYN\d{6,}", re.ASCII)
 

@@ -25,10 +25,10 @@ from genoloom.formats.pgen import PanelWriter
 from genoloom.formats.private_directories import close_directory
 from genoloom.formats.tables import read_table, write_table
 from genoloom.formats.vcf_write import write_variants
-from genoloom.privacy.audit import PUBLIC_COLUMNS
 from genoloom.privacy.bundle import readme, ro_crate
 from genoloom.privacy.gate import loosened_thresholds
 from genoloom.privacy.leak_scan import Forbidden, scan
+from genoloom.privacy.rows import PUBLIC_COLUMNS
 from genoloom.stages.chain import VARIANTS
 from genoloom.stages.consensus import consensus
 from genoloom.stages.evidence import Evidence
@@ -36,7 +36,7 @@ from genoloom.stages.generate import make_plan
 from genoloom.stages.load import load_generator
 from genoloom.stages.old_bundle import made_beside, remove_bundle, seal
 from genoloom.stages.public_evidence import release_terms
-from genoloom.validation.fidelity import COLUMNS as FIDELITY_COLUMNS
+from genoloom.validation.rows import COLUMNS as FIDELITY_COLUMNS
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.histories import read_history
-from genoloom.formats.tables import read_table, write_table
+from genoloom.formats.tables import read_records, read_table, write_table
 from genoloom.formats.text import read_json
+from genoloom.privacy.rows import AttackRow
 from genoloom.report.collect import PanelData, SequenceData, collect
 from genoloom.report.data import Attack, Metric
 from genoloom.report.page import render
@@ -22,6 +23,7 @@ from genoloom.report.summary import (
     summarise_uses,
     summary_text,
 )
+from genoloom.validation.rows import MetricRow
 
 log = logging.getLogger(__name__)
 
@@ -99,8 +101,8 @@ def _panel(
     models = {name: results / "models" / panel / name for name in generators}
     return PanelData(
         name=panel,
-        fidelity={name: _table(place / name / "fidelity.tsv") for name in generators},
-        privacy={name: _table(place / name / "privacy.tsv") for name in generators},
+        fidelity={name: _table(place / name / "fidelity.tsv", MetricRow) for name in generators},
+        privacy={name: _table(place / name / "privacy.tsv", AttackRow) for name in generators},
         figures={name: _json(place / name / "figures.json") for name in generators},
         leak={name: _json(place / name / "leak.json") for name in generators},
         history={
@@ -123,7 +125,7 @@ def _set(results: Path, name: str, generators: list[str]) -> SequenceData:
     )
     return SequenceData(
         name=name,
-        tables={generator: _table(place / f"{generator}.tsv") for generator in generators},
+        tables={name: _table(place / f"{name}.tsv", MetricRow) for name in generators},
         figures={generator: _json(place / f"{generator}.figures.json") for generator in generators},
         history={
             generator: _first_history([models / f"{generator}.history.tsv"])
@@ -145,12 +147,13 @@ def _first_history(paths: list[Path]) -> list[dict[str, float]]:
     return read_history(paths[0]) if paths and paths[0].exists() else []
 
 
-def _table(path: Path) -> list[dict[str, str]]:
+def _table(path: Path, kind: type | None = None) -> list:
     if not path.exists():
         raise InputError(
             path, "not found", remedy="run the workflow, or leave this generator out of the report"
         )
-    return read_table(path)
+    remedy = "run the workflow again"
+    return read_records(path, kind, remedy) if kind else read_table(path, remedy=remedy)
 
 
 def _json(path: Path) -> dict:

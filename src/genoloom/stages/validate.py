@@ -15,7 +15,7 @@ from genoloom.disclosure import individuals_count
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.provenance import Making, record_path
-from genoloom.formats.tables import format_cell, read_table, write_table
+from genoloom.formats.tables import read_records, write_records
 from genoloom.models.haplotype import BASELINES
 from genoloom.panel import genetic_positions
 from genoloom.seeds import derive_seed
@@ -24,7 +24,7 @@ from genoloom.stages.rephasing import measure_switch_errors
 from genoloom.validation.accumulators import Collector
 from genoloom.validation.cohorts import compare
 from genoloom.validation.data import Data
-from genoloom.validation.fidelity import COLUMNS, fidelity_rows, real_rows
+from genoloom.validation.fidelity import fidelity_rows, real_rows
 from genoloom.validation.figures import figure_data
 from genoloom.validation.metric_table import measure_all, measure_synthetic
 from genoloom.validation.reference_values import (
@@ -32,15 +32,10 @@ from genoloom.validation.reference_values import (
     ReferenceValues,
     reference_key,
 )
+from genoloom.validation.rows import MetricRow, own_rows
 from genoloom.validation.verdicts import Role
 
 log = logging.getLogger(__name__)
-
-
-def baseline_rows(paths: list[Path]) -> list[dict]:
-    """The own rows of the baselines' tables."""
-    rows = [row for path in paths for row in read_table(path)]
-    return [row for row in rows if row["row"] in BASELINES]
 
 
 def baseline_files(paths: list[Path]) -> dict[str, Path]:
@@ -94,7 +89,7 @@ def validate(
     figures: Path | None,
     options: ValidateOptions,
     seed: int,
-    kind: str | None = None,
+    role: Role | None = None,
     sources: Mapping[str, Path] | None = None,
     reference_values: Path | None = None,
 ) -> None:
@@ -103,8 +98,8 @@ def validate(
 
     Parameters
     ----------
-    kind : str, optional
-        "generator" or "baseline"; by the name when not given.
+    role : Role, optional
+        By the name when not given.
     comparands : Comparands
         Of `open_comparands`: the workflow's files, or those of any tool.
     baselines : list of Path
@@ -150,10 +145,10 @@ def validate(
         measured.append(
             measure_switch_errors(comparands.pairs, individuals, derive_seed(seed, "phaser"))
         )
-    kind = kind or (Role.BASELINE if name in BASELINES else Role.GENERATOR)
-    own = fidelity_rows(measured, name, kind, individuals.n)
+    role = role or (Role.BASELINE if name in BASELINES else Role.GENERATOR)
+    own = fidelity_rows(measured, name, role, individuals.n)
     rows = own + real_rows(measured, individuals.n)
-    rows += baseline_rows(baselines)
+    rows += own_rows((read_records(path, MetricRow) for path in baselines), BASELINES)
     if figures is not None:
         drawn = figure_data(data) | {"phased": comparands.phased, "site_account": comparands.sites}
         drawn["provenance"] = provenance(comparands, options, seed)
@@ -163,16 +158,8 @@ def validate(
     own_values = out.with_name(REFERENCE_VALUES)
     with write_beside(own_values) as [part]:
         part.write_text(json.dumps(values.model_dump()) + "\n")
-    write_table(out, COLUMNS, rows)
+    write_records(out, MetricRow, rows)
     record.write(record_path(out.with_suffix("")), [out, own_values], options, seed=seed)
     for row in own:
-        if row["population"] == row["bin"] == "all":
-            value, reference = (format_cell(row.get(key)) or "-" for key in ("value", "reference"))
-            log.info(
-                "%s: %-24s %8s  reference %8s  %s",
-                name,
-                row["metric"],
-                value,
-                reference,
-                row["verdict"],
-            )
+        if row.of_all:
+            log.info("%s", row)

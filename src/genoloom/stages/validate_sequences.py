@@ -12,7 +12,7 @@ from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.motifs import fetch_matrix, read_matrices
 from genoloom.formats.sequence_sets import read_set
-from genoloom.formats.tables import read_table, write_table
+from genoloom.formats.tables import read_records, write_records
 from genoloom.homology import Places, hold_out, homology_clusters
 from genoloom.models.sequence import BASELINES
 from genoloom.models.sequence.base import Sampling, SequenceGenerator
@@ -24,11 +24,11 @@ from genoloom.stages.generate_sequences import draw_request
 from genoloom.stages.load import load_sequence_generator
 from genoloom.stages.train_sequences import training_sequences
 from genoloom.training.run import TrainingRun
-from genoloom.validation.fidelity import COLUMNS
 from genoloom.validation.label_fidelity import guidance_curve
 from genoloom.validation.motif_fidelity import MatrixMotif, Motif, WordMotif
-from genoloom.validation.sequence_fidelity import Comparison, bits_figure, fidelity_rows
-from genoloom.validation.sequence_figures import Figure
+from genoloom.validation.rows import MetricRow, own_rows
+from genoloom.validation.sequence_fidelity import Comparison, bits_metric
+from genoloom.validation.sequence_table import Measured, fidelity_rows
 from genoloom.validation.verdicts import Role
 
 log = logging.getLogger(__name__)
@@ -107,26 +107,20 @@ def validate_sequences(
         "%s: comparing %d synthetic, held-out and training sequences each", name, comparison.size
     )
     bits, bars = _bits(name, likely, train, unseen, seed) if train else ([], {})
-    rows = bits + comparison.figures()
+    measured = bits + comparison.measure()
     curve = (
         _guidance(generator, shapes, weights, unseen, 2 * options.max_classified, seed)
         if weights and generator
         else {}
     )
-    kind = Role.BASELINE if name in BASELINES else Role.GENERATOR
-    table = fidelity_rows(rows, name, kind) + _baseline_rows(baselines)
+    role = Role.BASELINE if name in BASELINES else Role.GENERATOR
+    rows = fidelity_rows(measured, name, role)
+    rows += own_rows((read_records(path, MetricRow) for path in baselines), BASELINES)
     with write_beside(figures) as [part]:
         part.write_text(json.dumps({**comparison.figure_data(), "bits": bars, **curve}) + "\n")
-    write_table(out, COLUMNS, table)
-    for row in table[: len(rows)]:
-        log.info(
-            "%s: %-26s %8.4g  reference %8.4g  %s",
-            name,
-            row["metric"],
-            row["value"],
-            row["reference"],
-            row["verdict"],
-        )
+    write_records(out, MetricRow, rows)
+    for row in rows[: len(measured)]:
+        log.info("%s", row)
 
 
 def _read(path: Path, options: ValidateSequencesOptions) -> SequenceSet:
@@ -243,15 +237,9 @@ def _guidance(
     return {"guidance": curve} if curve else {}
 
 
-def _baseline_rows(paths: list[Path]) -> list[dict]:
-    """The own rows of the baselines' tables."""
-    rows = [row for path in paths for row in read_table(path)]
-    return [row for row in rows if row["row"] in BASELINES]
-
-
 def _bits(
     name: str, generator: SequenceGenerator | None, train: Path, holdout: SequenceSet, seed: int
-) -> tuple[list[Figure], dict[str, float]]:
+) -> tuple[list[Measured], dict[str, float]]:
     """Bits per base of the model next to the adaptive chain (none without a likelihood), and those
     of every chain, to draw.
     """
@@ -271,7 +259,7 @@ def _bits(
         return [], bars
     likelihood = _likelihood(generator, holdout)
     bars[name] = float(-likelihood.sum() / per_base)
-    return [bits_figure(likelihood, scores[:, -1], holdout)], bars
+    return [bits_metric(likelihood, scores[:, -1], holdout)], bars
 
 
 def _likelihood(generator: SequenceGenerator, sequences: SequenceSet) -> np.ndarray:

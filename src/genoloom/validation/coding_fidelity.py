@@ -14,7 +14,8 @@ from scipy.spatial.distance import jensenshannon
 from scipy.stats import wasserstein_distance
 
 from genoloom.sequences import NO_KMER, SequenceSet, kmers, reverse_complement
-from genoloom.validation.sequence_figures import Figure, compared, share_error
+from genoloom.validation.metric_ids import MetricId as M
+from genoloom.validation.sequence_table import Measured, Score, compared, shares
 
 CODONS = ["".join(letters) for letters in product("ACGT", repeat=3)]  # in the order of their codes
 STOP = np.isin(CODONS, CodonTable.unambiguous_dna_by_id[1].stop_codons)
@@ -22,31 +23,29 @@ START = CODONS.index("ATG")
 LONG = 100  # codons of an open reading frame that chance hardly gives: (61/64)^100 is 0.8 %
 
 
-def coding_figures(
+def coding_metrics(
     synthetic: SequenceSet,
     holdout: SequenceSet,
-    against: Callable[[str, str, Callable], Figure],
+    against: Callable[[M, Score], Measured],
     frame: bool,
-) -> list[Figure]:
+) -> list[Measured]:
     """How long open reading frames are, and, with `frame`, which codons are in the frame of the
     first base.
 
     Parameters
     ----------
     against : callable
-        Makes a figure of a metric's name, its kind and a score of two sets: synthetic or training
-        next to held-out ones.
+        Measures a metric by a score of two sets: synthetic or training ones, and held-out ones.
     """
     made, real = longest_orfs(synthetic), longest_orfs(holdout)
-    rows = [against("orf_length_distance", "distance", orf_distance)]
+    rows = [against(M.ORF_LENGTH_DISTANCE, orf_distance)]
     if holdout.length.max() >= 3 * LONG:  # else no sequence can have one
         value, reference = (float((lengths >= LONG).mean()) for lengths in (made, real))
-        error = share_error(value, reference, len(made), len(real))
-        rows.append(Figure("orf_share", "level", value, reference, error, len(made)))
+        rows.append(shares(M.ORF_SHARE, value, reference, len(made), len(real)))
     if frame:
-        rows.append(against("codon_usage_distance", "distance", codon_distance))
+        rows.append(against(M.CODON_USAGE_DISTANCE, codon_distance))
         stops = {"synthetic": in_frame_stops(synthetic), "holdout": in_frame_stops(holdout)}
-        rows.append(compared("in_frame_stops", "level", stops))
+        rows.append(compared(M.IN_FRAME_STOPS, stops))
     return rows
 
 

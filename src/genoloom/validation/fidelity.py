@@ -15,37 +15,24 @@ show; both halves of a halving hold a part of T.
 The baseline row `real` is T as if it were synthetic.
 """
 
+import math
+
 import numpy as np
 
 from genoloom.validation.metric_ids import MetricId
 from genoloom.validation.metric_table import Measured
+from genoloom.validation.rows import ALL, MetricRow
 from genoloom.validation.verdicts import REAL, Chance, Role, Verdict, judge, worst
-
-COLUMNS = [
-    "row",
-    "kind",
-    "metric",
-    "population",
-    "bin",
-    "value",
-    "reference",
-    "null_sd",
-    "nfr",
-    "z",
-    "n",
-    "verdict",
-]
 
 
 def fidelity_rows(
-    measured: list[Measured], name: str, kind: Role, n: int, group: str = "S"
-) -> list[dict]:
+    measured: list[Measured], name: str, role: Role, n: int, group: str = "S"
+) -> list[MetricRow]:
     """Rows of the table for the generator `name`; the last one, `overall`, is the worst verdict of
     all.
 
     Parameters
     ----------
-    kind : Role
     n : int
         Individuals per group.
     group : str
@@ -65,27 +52,31 @@ def fidelity_rows(
             unit=m.metric.unit,
         )
         rows.append(
-            {
-                "row": name, "kind": kind, "metric": m.metric.name, "population": m.part.population,
-                "bin": m.part.bin,
-                "value": m.values[group], "reference": m.reference, "null_sd": m.null_sd,
-                "nfr": found.nfr, "z": found.z, "n": n,
-                "verdict": found.verdict,
-            }
-        )  # fmt: skip
-    verdict = worst([row["verdict"] for row in rows])
-    off = sum(row["verdict"] is not Verdict.PASS for row in rows)
-    overall = dict.fromkeys(COLUMNS) | {
-        "row": name,
-        "kind": kind,
-        "metric": MetricId.OVERALL,
-        "population": "all",
-        "bin": "all",
-    }
-    return [*rows, overall | {"value": float(off), "n": n, "verdict": verdict}]
+            MetricRow(
+                name,
+                role,
+                m.metric.name,
+                m.part.population,
+                m.part.bin,
+                m.values[group],
+                m.reference,
+                m.null_sd,
+                found.nfr,
+                found.z,
+                n,
+                found.verdict,
+            )
+        )
+    verdict = worst([row.verdict for row in rows])
+    off = sum(row.verdict is not Verdict.PASS for row in rows)
+    none = [math.nan] * 4
+    return [
+        *rows,
+        MetricRow(name, role, MetricId.OVERALL, ALL, ALL, float(off), *none, n, verdict),
+    ]
 
 
-def real_rows(measured: list[Measured], n: int) -> list[dict]:
+def real_rows(measured: list[Measured], n: int) -> list[MetricRow]:
     """Rows of the training individuals as if they were synthetic, without what the choice of sites
     decides.
     """

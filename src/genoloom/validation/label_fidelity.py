@@ -23,15 +23,16 @@ from torch import nn
 from genoloom.models.sequence.classifier import SequenceClassifier, classify, fit_classifier
 from genoloom.seeds import derive_seed
 from genoloom.sequences import OTHER, SequenceSet
+from genoloom.validation.metric_ids import MetricId as M
+from genoloom.validation.sequence_table import Measured
 
 FEWEST = 10  # sequences of each label on each side
 
 
-def label_scores(
+def label_metrics(
     synthetic: SequenceSet, train: SequenceSet, holdout: SequenceSet, most: int, seed: int
-) -> dict[str, tuple]:
-    """(value, reference, spread, n) of "label_fidelity", "label_transfer" and "label_gc_only";
-    empty without usable labels.
+) -> list[Measured]:
+    """Label fidelity, transfer and GC alone; empty without usable labels.
 
     Parameters
     ----------
@@ -41,7 +42,7 @@ def label_scores(
     """
     names, sides = _usable([synthetic, train, holdout])
     if not names:
-        return {}
+        return []
     rng = np.random.default_rng(derive_seed(seed, "labels"))
     (made, made_label), (fitted, fitted_label), (unseen, unseen_label) = (
         (side.take(order), label[order])
@@ -54,9 +55,8 @@ def label_scores(
     oracle = _network(
         unseen.take(first), unseen_label[first], len(names), most, derive_seed(seed, "oracle")
     )
-    scores = {}
     n = min(len(made), most)
-    scores["label_fidelity"] = _pair(
+    fidelity = _pair(
         oracle, (made, made_label), (unseen.take(second), unseen_label[second]), ordered, most
     )
     equal = min(len(made), len(fitted), most)
@@ -69,22 +69,21 @@ def label_scores(
     value, reference = (
         _score(_read(network, unseen), unseen_label, ordered) for network in networks
     )
-    scores["label_transfer"] = (
-        value,
-        reference,
-        _spread(_read(networks[1], unseen), unseen_label, ordered),
-        len(unseen),
-    )
+    spread = _spread(_read(networks[1], unseen), unseen_label, ordered)
     known = unseen.take(first), unseen_label[first]
     gc = [_gc_reader(*known, side, len(names)) for side in (made, unseen.take(second))]
     truth = unseen_label[second]
-    scores["label_gc_only"] = (
-        _score(gc[0], made_label, ordered),
-        _score(gc[1], truth, ordered),
-        _spread(gc[1], truth, ordered),
-        n,
-    )
-    return scores
+    return [
+        Measured(M.LABEL_FIDELITY, *fidelity),
+        Measured(M.LABEL_TRANSFER, value, reference, spread, len(unseen)),
+        Measured(
+            M.LABEL_GC_ONLY,
+            _score(gc[0], made_label, ordered),
+            _score(gc[1], truth, ordered),
+            _spread(gc[1], truth, ordered),
+            n,
+        ),
+    ]
 
 
 def guidance_curve(

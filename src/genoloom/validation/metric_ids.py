@@ -16,6 +16,13 @@ class Better(StrEnum):
 
 
 HIGHER, LOWER, REFERENCE, HALF = Better
+# what real data the reference of a metric of sequences comes from
+HOLDOUT = "held-out sequences"
+TRAINING = "training sequences"
+TRAINED = "a classifier of training sequences"
+CHAIN = "the adaptive chain of the training sequences"
+FIVE = "what one in 20 pairs of equal samples exceeds"
+CHANCE = "chance"
 
 
 class _Titled(StrEnum):
@@ -26,15 +33,33 @@ class _Titled(StrEnum):
     title : str
         What the report calls it.
     better : Better
+    unit : str
+        Of its value; "" for a number without one.
+    reference : str
+        What real data its reference comes from.
+    help : str
+        What it says, in one line.
     """
 
     title: str
     better: Better
+    unit: str
+    reference: str
+    help: str
 
-    def __new__(cls, value: str, title: str, better: Better) -> Self:
+    def __new__(
+        cls,
+        value: str,
+        title: str,
+        better: Better,
+        unit: str = "",
+        help: str = "",
+        reference: str = "other real data against the holdout",
+    ) -> Self:
         member = str.__new__(cls, value)
         member._value_ = value
         member.title, member.better = title, better
+        member.unit, member.help, member.reference = unit, help, reference
         return member
 
 
@@ -168,59 +193,257 @@ class MetricId(_Titled):
     CLASSIFIER_AUC = "classifier_auc", "Classifier, synthetic against real (AUC)", HALF
     SWITCH_ERRORS = "switch_errors", "Switch errors after phasing anew", REFERENCE
     # of sequences
-    BITS_PER_BASE = "bits_per_base", "Bits per base", LOWER
-    GC_DISTANCE = "gc_distance", "GC content, distance", LOWER
-    KMER3_DISTANCE = "kmer3_distance", "3-mer frequencies, distance", LOWER
-    KMER6_AUC = "kmer6_auc", "6-mer classifier (AUC)", HALF
-    CNN_AUC = "cnn_auc", "Convolutional classifier (AUC)", HALF
-    DINUCLEOTIDE_DISTANCE = "dinucleotide_distance", "Dinucleotide odds, distance", LOWER
-    STRAND_ASYMMETRY = "strand_asymmetry", "Asymmetry of the strands", LOWER
-    ORF_LENGTH_DISTANCE = "orf_length_distance", "Longest open reading frames, distance", LOWER
-    ORF_SHARE = "orf_share", "Sequences with an open reading frame of 100 codons", REFERENCE
-    CODON_USAGE_DISTANCE = "codon_usage_distance", "Codon usage, distance", LOWER
-    IN_FRAME_STOPS = "in_frame_stops", "Stops within the frame", REFERENCE
+    BITS_PER_BASE = (
+        "bits_per_base",
+        "Bits per base",
+        LOWER,
+        "bits",
+        "Cost of predicting a base of an unseen sequence",
+        CHAIN,
+    )
+    GC_DISTANCE = (
+        "gc_distance",
+        "GC content, distance",
+        LOWER,
+        "GC share",
+        "Wasserstein distance of the GC contents of sequences",
+    )
+    KMER3_DISTANCE = (
+        "kmer3_distance",
+        "3-mer frequencies, distance",
+        LOWER,
+        "",
+        "Jensen-Shannon distance of the 3-mer spectra",
+    )
+    KMER6_AUC = (
+        "kmer6_auc",
+        "6-mer classifier (AUC)",
+        HALF,
+        "AUC",
+        "Whether a linear classifier of 6-mers distinguishes synthetic from real",
+    )
+    CNN_AUC = (
+        "cnn_auc",
+        "Convolutional classifier (AUC)",
+        HALF,
+        "AUC",
+        "Whether a convolutional network distinguishes synthetic from real",
+    )
+    DINUCLEOTIDE_DISTANCE = (
+        "dinucleotide_distance",
+        "Dinucleotide odds, distance",
+        LOWER,
+        "odds",
+        "Mean difference of the odds of dinucleotides (Karlin's delta)",
+    )
+    STRAND_ASYMMETRY = (
+        "strand_asymmetry",
+        "Asymmetry of the strands",
+        LOWER,
+        "",
+        "Jensen-Shannon distance of the 4-mers of both strands",
+        TRAINING,
+    )
+    ORF_LENGTH_DISTANCE = (
+        "orf_length_distance",
+        "Longest open reading frames, distance",
+        LOWER,
+        "codons",
+        "Wasserstein distance of the longest open reading frames",
+    )
+    ORF_SHARE = (
+        "orf_share",
+        "Sequences with an open reading frame of 100 codons",
+        REFERENCE,
+        "share",
+        "How many sequences have an open reading frame that chance hardly gives",
+        HOLDOUT,
+    )
+    CODON_USAGE_DISTANCE = (
+        "codon_usage_distance",
+        "Codon usage, distance",
+        LOWER,
+        "",
+        "Jensen-Shannon distance of the codons in frame",
+    )
+    IN_FRAME_STOPS = (
+        "in_frame_stops",
+        "Stops within the frame",
+        REFERENCE,
+        "share",
+        "Stops among the codons before the last",
+        HOLDOUT,
+    )
     MEMBERSHIP_BY_SAMPLES = (
         "membership_by_samples",
         "Membership attack by nearness to the samples (AUC)",
         HALF,
+        "AUC",
+        "Whether nearness to synthetic sequences gives members away",
+        CHANCE,
     )
-    MEMBERSHIP_BY_MODEL = "membership_by_model", "Membership attack by likelihood (AUC)", HALF
+    MEMBERSHIP_BY_MODEL = (
+        "membership_by_model",
+        "Membership attack by likelihood (AUC)",
+        HALF,
+        "AUC",
+        "Whether the model's likelihood gives members away",
+        CHANCE,
+    )
     MEMBERSHIP_OF_CANARIES = (
         "membership_of_canaries",
         "Membership attack on planted sequences (AUC)",
         HALF,
+        "AUC",
+        "Whether planted sequences are remembered",
+        CHANCE,
     )
-    MEMBERSHIP_WORST = "membership_worst", "Strongest membership attack (AUC)", HALF
-    LABEL_FIDELITY = "label_fidelity", "Labels that a classifier reads back", HIGHER
-    LABEL_TRANSFER = "label_transfer", "Label classifier, trained on synthetic sequences", HIGHER
-    LABEL_GC_ONLY = "label_gc_only", "Labels read from GC content alone", REFERENCE
-    NEAREST_IDENTITY = "nearest_identity", "Identity with the nearest training sequence", LOWER
+    MEMBERSHIP_WORST = (
+        "membership_worst",
+        "Strongest membership attack (AUC)",
+        HALF,
+        "AUC",
+        "The strongest of these attacks",
+        CHANCE,
+    )
+    LABEL_FIDELITY = (
+        "label_fidelity",
+        "Labels that a classifier reads back",
+        HIGHER,
+        "score",
+        "What a classifier of held-out sequences reads from synthetic ones",
+        HOLDOUT,
+    )
+    LABEL_TRANSFER = (
+        "label_transfer",
+        "Label classifier, trained on synthetic sequences",
+        HIGHER,
+        "score",
+        "How well a classifier of synthetic sequences reads held-out ones",
+        TRAINED,
+    )
+    LABEL_GC_ONLY = (
+        "label_gc_only",
+        "Labels read from GC content alone",
+        REFERENCE,
+        "score",
+        "How far GC content alone tells the label",
+        HOLDOUT,
+    )
+    NEAREST_IDENTITY = (
+        "nearest_identity",
+        "Identity with the nearest training sequence",
+        LOWER,
+        "share",
+        "Mean identity with the nearest training sequence",
+        HOLDOUT,
+    )
     NEAREST_IDENTITY_KS = (
         "nearest_identity_ks",
         "Nearest training identities, excess over holdout ones",
         LOWER,
+        "",
+        "By how much synthetic sequences are nearer to training than held-out ones",
+        FIVE,
     )
     NEAREST_HOLDOUT_IDENTITY = (
         "nearest_holdout_identity",
         "Identity with the nearest holdout sequence",
         REFERENCE,
+        "share",
+        "Mean identity with the nearest held-out sequence",
+        TRAINING,
     )
-    NEAR_COPIES = "near_copies", "Near copies of training sequences", LOWER
-    EXACT_COPIES = "exact_copies", "Exact copies of training sequences", LOWER
+    NEAR_COPIES = (
+        "near_copies",
+        "Near copies of training sequences",
+        LOWER,
+        "share",
+        "Sequences at least 90 % identical with a training sequence",
+        HOLDOUT,
+    )
+    EXACT_COPIES = (
+        "exact_copies",
+        "Exact copies of training sequences",
+        LOWER,
+        "share",
+        "Sequences equal to a training sequence",
+        HOLDOUT,
+    )
     LONGEST_SHARED_SUBSTRING = (
         "longest_shared_substring",
         "Longest piece shared with a training sequence",
         LOWER,
+        "bases",
+        "Mean longest piece that is also in a training sequence",
+        HOLDOUT,
     )
-    DISTINCT_SHARE = "distinct_share", "Different sequences", REFERENCE
-    MOTIF_CONTENT = "motif_content", "Sequences with the motif", REFERENCE
-    MOTIF_AT_PLACE = "motif_at_place", "Sequences with the motif at its place", REFERENCE
-    MOTIF_POSITION = "motif_position", "Places of the motif, distance", LOWER
-    MOTIF_SPACING = "motif_spacing", "Spacing of two motifs, distance", LOWER
-    KMER4_DISTANCE = "kmer4_distance", "4-mer frequencies, distance", LOWER
-    KMER5_DISTANCE = "kmer5_distance", "5-mer frequencies, distance", LOWER
-    KMER6_DISTANCE = "kmer6_distance", "6-mer frequencies, distance", LOWER
-    KMER8_DISTANCE = "kmer8_distance", "8-mer frequencies, distance", LOWER
+    DISTINCT_SHARE = (
+        "distinct_share",
+        "Different sequences",
+        REFERENCE,
+        "share",
+        "Different sequences among all",
+        HOLDOUT,
+    )
+    MOTIF_CONTENT = (
+        "motif_content",
+        "Sequences with the motif",
+        REFERENCE,
+        "share",
+        "Sequences that have the motif",
+        HOLDOUT,
+    )
+    MOTIF_AT_PLACE = (
+        "motif_at_place",
+        "Sequences with the motif at its place",
+        REFERENCE,
+        "share",
+        "Sequences that have the motif where real ones mostly do",
+        HOLDOUT,
+    )
+    MOTIF_POSITION = (
+        "motif_position",
+        "Places of the motif, distance",
+        LOWER,
+        "bases",
+        "Wasserstein distance of the places of the motif",
+    )
+    MOTIF_SPACING = (
+        "motif_spacing",
+        "Spacing of two motifs, distance",
+        LOWER,
+        "bases",
+        "Wasserstein distance of the distances between two motifs",
+    )
+    KMER4_DISTANCE = (
+        "kmer4_distance",
+        "4-mer frequencies, distance",
+        LOWER,
+        "",
+        "Jensen-Shannon distance of the 4-mer spectra",
+    )
+    KMER5_DISTANCE = (
+        "kmer5_distance",
+        "5-mer frequencies, distance",
+        LOWER,
+        "",
+        "Jensen-Shannon distance of the 5-mer spectra",
+    )
+    KMER6_DISTANCE = (
+        "kmer6_distance",
+        "6-mer frequencies, distance",
+        LOWER,
+        "",
+        "Jensen-Shannon distance of the 6-mer spectra",
+    )
+    KMER8_DISTANCE = (
+        "kmer8_distance",
+        "8-mer frequencies, distance",
+        LOWER,
+        "",
+        "Jensen-Shannon distance of the 8-mer spectra",
+    )
     # of both: the row that counts the others
     OVERALL = "overall", "Figures that do not pass", LOWER
 
@@ -237,14 +460,3 @@ class TaskId(_Titled):
     PROJECTION_R2 = "projection_r2", "Projection on components, over real ones", HIGHER
     ROOT_PEHE = "root_pehe", "Error of treatment effects, over real-trained", LOWER
     DIPLOTYPE_TV = "diplotype_tv", "Diplotype frequencies, distance over that of real data", LOWER
-
-
-OF_ONE_MOTIF = ":"  # between a metric of motifs and the name of the motif
-
-
-def parse_metric(text: str) -> tuple[MetricId | None, str]:
-    """The metric of a cell of the column `metric`, None for one of another version; and the motif
-    that it is of, if any.
-    """
-    name, _, motif = text.partition(OF_ONE_MOTIF)
-    return (MetricId(name) if name in set(MetricId) else None), motif

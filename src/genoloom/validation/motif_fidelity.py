@@ -17,7 +17,8 @@ from scipy.stats import wasserstein_distance
 
 from genoloom.errors import InputError
 from genoloom.sequences import SequenceSet, decode
-from genoloom.validation.sequence_figures import Figure, share_error
+from genoloom.validation.metric_ids import MetricId as M
+from genoloom.validation.sequence_table import Measured, shares
 
 CHANCE = 1e-3
 PSEUDOCOUNT = 0.5
@@ -166,47 +167,41 @@ def spacing(first: Motif, second: Motif, a: Hits, b: Hits, stranded: bool) -> np
     return np.array(found, dtype=float) if stranded else np.abs(found)
 
 
-def motif_figures(
+def motif_metrics(
     given: Sequence[Motif],
     synthetic: SequenceSet,
     holdout: SequenceSet,
-    against: Callable[[str, str, Callable], Figure],
-) -> list[Figure]:
+    against: Callable[..., Measured],
+) -> list[Measured]:
     """Content of each motif, in sets of one orientation where it is, and the spacing of every
     two.
 
     Parameters
     ----------
     against : callable
-        Makes a figure of a metric's name, its kind and a score of two sets: synthetic or training
-        next to held-out ones.
+        Measures a metric, of the motif `bin`, by a score of two sets: synthetic or training ones,
+        and held-out ones.
     """
     rows = []
     for motif in given:
         made, real = find(motif, synthetic), find(motif, holdout)
-        error = share_error(made.share, real.share, made.n, real.n)
-        rows.append(
-            Figure(f"motif_content:{motif.name}", "level", made.share, real.share, error, made.n)
-        )
+        rows.append(shares(M.MOTIF_CONTENT, made.share, real.share, made.n, real.n, motif.name))
         if holdout.stranded and len(real.row):
             usual = real.usual_place()
             near, reference = made.share_near(usual), real.share_near(usual)
-            error = share_error(near, reference, made.n, real.n)
-            rows.append(
-                Figure(f"motif_at_place:{motif.name}", "level", near, reference, error, made.n)
-            )
+            rows.append(shares(M.MOTIF_AT_PLACE, near, reference, made.n, real.n, motif.name))
 
             def score(a, b, motif=motif):
                 places = [find(motif, x).place for x in (a, b)]
                 return float(wasserstein_distance(*places)) if all(map(len, places)) else np.nan
 
-            rows.append(against(f"motif_position:{motif.name}", "distance", score))
-    return rows + spacing_figures(given, holdout, against)
+            rows.append(against(M.MOTIF_POSITION, score, bin=motif.name))
+    return rows + spacing_metrics(given, holdout, against)
 
 
-def spacing_figures(
-    given: Sequence[Motif], holdout: SequenceSet, against: Callable[[str, str, Callable], Figure]
-) -> list[Figure]:
+def spacing_metrics(
+    given: Sequence[Motif], holdout: SequenceSet, against: Callable[..., Measured]
+) -> list[Measured]:
     """Wasserstein distance of the spacings of every two motifs, of the `MOST_PAIRS` pairs that most
     held-out sequences have.
 
@@ -236,6 +231,6 @@ def spacing_figures(
     pairs = sorted(common, key=lambda pair: -common[pair])[:MOST_PAIRS]
     rows = []
     for pair in pairs:
-        name = "motif_spacing:" + "~".join(given[i].name for i in pair)
-        rows.append(against(name, "distance", lambda a, b, pair=pair: score(pair, a, b)))
+        names = "~".join(given[i].name for i in pair)
+        rows.append(against(M.MOTIF_SPACING, lambda a, b, pair=pair: score(pair, a, b), bin=names))
     return [row for row in rows if np.isfinite(row.reference)]

@@ -12,6 +12,7 @@ from genoloom.validation.cohorts import compare
 from genoloom.validation.data import Data
 from genoloom.validation.fidelity import fidelity_rows
 from genoloom.validation.metric_table import TABLE, Measured, Metric, measure_all
+from genoloom.validation.rows import MetricRow
 from genoloom.validation.verdicts import Role
 
 COMPONENTS = 4
@@ -84,7 +85,7 @@ def judge_together(
     block: int,
     seed: int,
     table: tuple[Metric, ...] = TABLE,
-) -> dict[str, list[dict]]:
+) -> dict[str, list[MetricRow]]:
     """Fidelity rows of every sample; parameters of `measure_together`."""
     measured = measure_together(made, training, held, cm, n_permutations, block, seed, table)
     return {

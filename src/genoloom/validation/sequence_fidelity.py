@@ -28,11 +28,12 @@ from genoloom.sequences import (
     SequenceSet,
     canaries,
 )
-from genoloom.validation.coding_fidelity import coding_figures
-from genoloom.validation.label_fidelity import label_scores
-from genoloom.validation.motif_fidelity import Motif, motif_figures
+from genoloom.validation.coding_fidelity import coding_metrics
+from genoloom.validation.label_fidelity import label_metrics
+from genoloom.validation.metric_ids import MetricId as M
+from genoloom.validation.motif_fidelity import Motif, motif_metrics
+from genoloom.validation.rows import ALL
 from genoloom.validation.sequence_classifier import cnn_auc
-from genoloom.validation.sequence_figures import Figure, compared, summarised
 from genoloom.validation.sequence_measures import (
     base_shares,
     copies,
@@ -47,9 +48,15 @@ from genoloom.validation.sequence_measures import (
     nearest_identity,
     strand_asymmetry,
 )
-from genoloom.validation.verdicts import REAL, Kind, Role
+from genoloom.validation.sequence_table import Measured, Score, compared, summarised
 
-KMER_LENGTHS = (3, 4, 5, 6, 8)
+KMER_DISTANCES = {
+    3: M.KMER3_DISTANCE,
+    4: M.KMER4_DISTANCE,
+    5: M.KMER5_DISTANCE,
+    6: M.KMER6_DISTANCE,
+    8: M.KMER8_DISTANCE,
+}
 CLASSIFIER_PERMUTATIONS = 3
 NEAR_COPY = 0.9  # identity
 FEWEST_MEMBERS, FEWEST_CANARIES = 30, 8
@@ -110,7 +117,7 @@ class Comparison:
             name: nearest_identity(queries, self.targets) for name, queries in self.queries.items()
         }
 
-    def figures(self) -> list[Figure]:
+    def measure(self) -> list[Measured]:
         """All metrics but bits per base."""
         rows = [*self._composition(), *self._motifs(), *self._coding(), *self._labels()]
         return (
@@ -120,61 +127,53 @@ class Comparison:
         )
 
     def _against_holdout(
-        self, metric: str, kind: str, score: Callable, n_permutations: int | None = None
-    ) -> Figure:
+        self, metric: M, score: Score, n_permutations: int | None = None, bin: str = ALL
+    ) -> Measured:
         """A score of two sets: synthetic against held-out ones, and training against held-out
         ones.
         """
         samples = self.samples[:n_permutations]
         values = [score(synthetic, holdout) for synthetic, _, holdout in samples]
         references = [score(train, holdout) for _, train, holdout in samples]
-        return summarised(metric, kind, values, references, self.size)
+        return summarised(metric, values, references, self.size, bin)
 
-    def _composition(self) -> list[Figure]:
-        rows = [self._against_holdout("gc_distance", "distance", gc_distance)]
-        for k in KMER_LENGTHS:
-            rows.append(
-                self._against_holdout(
-                    f"kmer{k}_distance", "distance", lambda a, b, k=k: kmer_distance(a, b, k)
-                )
-            )
-        rows.append(
-            self._against_holdout("dinucleotide_distance", "distance", dinucleotide_distance)
-        )
+    def _composition(self) -> list[Measured]:
+        rows = [self._against_holdout(M.GC_DISTANCE, gc_distance)]
+        for k, metric in KMER_DISTANCES.items():
+            rows.append(self._against_holdout(metric, lambda a, b, k=k: kmer_distance(a, b, k)))
+        rows.append(self._against_holdout(M.DINUCLEOTIDE_DISTANCE, dinucleotide_distance))
         auc_seed = derive_seed(self.seed, "auc")
         auc = self._against_holdout(
-            "kmer6_auc", "accuracy", lambda a, b: kmer_auc(a, b, auc_seed), CLASSIFIER_PERMUTATIONS
+            M.KMER6_AUC, lambda a, b: kmer_auc(a, b, auc_seed), CLASSIFIER_PERMUTATIONS
         )
         rows += [auc, self._network()]
         if not self.train.stranded:
             values = [strand_asymmetry(synthetic) for synthetic, _, _ in self.samples]
             references = [strand_asymmetry(train) for _, train, _ in self.samples]
-            rows.append(summarised("strand_asymmetry", "distance", values, references, self.size))
+            rows.append(summarised(M.STRAND_ASYMMETRY, values, references, self.size))
         return rows
 
-    def _network(self) -> Figure:
+    def _network(self) -> Measured:
         """AUC of a convolutional network, of up to `max_classified` sequences of each set; the
         spread is that of a fair coin.
         """
         synthetic, train, holdout = (s.take(slice(self.max_classified)) for s in self.samples[0])
         n, seed = len(holdout), derive_seed(self.seed, "cnn")
         value, reference = cnn_auc(synthetic, holdout, seed), cnn_auc(train, holdout, seed)
-        return Figure(
-            "cnn_auc", "accuracy", value, reference, float(np.sqrt((2 * n + 1) / (12 * n * n))), n
-        )
+        return Measured(M.CNN_AUC, value, reference, fair_coin(n, n), n)
 
-    def _motifs(self) -> list[Figure]:
-        return motif_figures(self.motifs, self.synthetic, self.holdout, self._against_holdout)
+    def _motifs(self) -> list[Measured]:
+        return motif_metrics(self.motifs, self.synthetic, self.holdout, self._against_holdout)
 
-    def _coding(self) -> list[Figure]:
+    def _coding(self) -> list[Measured]:
         """What `genoloom.validation.coding_fidelity` says, where it is asked."""
         if self.coding == "none":
             return []
-        return coding_figures(
+        return coding_metrics(
             self.synthetic, self.holdout, self._against_holdout, self.coding == "frame"
         )
 
-    def membership(self) -> list[Figure]:
+    def membership(self) -> list[Measured]:
         """Attacks that distinguish training sequences from held-out ones: by nearness to the
         samples and, where given, by likelihood; and planted random sequences from others like them.
 
@@ -191,12 +190,12 @@ class Comparison:
         targets = self.synthetic.take(rng.permutation(len(self.synthetic))[: 4 * self.max_compared])
         rows = [
             _attack(
-                "membership_by_samples", lambda x: nearest_identity(x, targets), members, others
+                M.MEMBERSHIP_BY_SAMPLES, lambda x: nearest_identity(x, targets), members, others
             )
         ]
         likelihood = self.likelihood and (lambda x: self.likelihood(x) / np.maximum(x.length, 1))
         if likelihood:
-            rows.append(_attack("membership_by_model", likelihood, members, others))
+            rows.append(_attack(M.MEMBERSHIP_BY_MODEL, likelihood, members, others))
         if self.planted is not None and len(self.planted) >= FEWEST_CANARIES:
             decoys = canaries(
                 self.train,
@@ -204,29 +203,23 @@ class Comparison:
                 np.random.default_rng(derive_seed(self.seed, "decoys")),
             )
             score = likelihood or (lambda x: nearest_identity(x, targets))
-            rows.append(_attack("membership_of_canaries", score, self.planted, decoys))
+            rows.append(_attack(M.MEMBERSHIP_OF_CANARIES, score, self.planted, decoys))
         if len(rows) > 1:
             worst = max(rows, key=lambda row: row.value)
-            rows.append(replace(worst, metric="membership_worst"))
+            rows.append(replace(worst, metric=M.MEMBERSHIP_WORST))
         return rows
 
-    def _labels(self) -> list[Figure]:
+    def _labels(self) -> list[Measured]:
         """What `genoloom.validation.label_fidelity` says; nothing without labels on all sides."""
-        kinds = {
-            "label_fidelity": "similarity",
-            "label_transfer": "similarity",
-            "label_gc_only": "level",
-        }
-        scores = label_scores(
+        return label_metrics(
             self.synthetic,
             self.train,
             self.holdout,
             2 * self.max_classified,
             derive_seed(self.seed, "labels"),
         )
-        return [Figure(metric, kinds[metric], *figures) for metric, figures in scores.items()]
 
-    def _novelty(self) -> list[Figure]:
+    def _novelty(self) -> list[Measured]:
         exact = {
             name: copies(s, self.train)
             for name, s in (("synthetic", self.synthetic), ("holdout", self.holdout))
@@ -237,27 +230,26 @@ class Comparison:
             for name in ("synthetic", "holdout")
         }
         return [
-            compared("nearest_identity", "copying", self.identity),
+            compared(M.NEAREST_IDENTITY, self.identity),
             self._identity_test(),
             self._nearest_holdout(),
-            compared("near_copies", "copying", near),
-            compared("exact_copies", "copying", exact),
-            compared("longest_shared_substring", "copying", shared),
+            compared(M.NEAR_COPIES, near),
+            compared(M.EXACT_COPIES, exact),
+            compared(M.LONGEST_SHARED_SUBSTRING, shared),
             self._distinct(),
         ]
 
-    def _distinct(self) -> Figure:
+    def _distinct(self) -> Measured:
         """Share of different sequences."""
-        return Figure(
-            "distinct_share",
-            "level",
+        return Measured(
+            M.DISTINCT_SHARE,
             distinct_share(self.synthetic),
             distinct_share(self.holdout),
             0.0,
             len(self.synthetic),
         )
 
-    def _identity_test(self) -> Figure:
+    def _identity_test(self) -> Measured:
         """By how much synthetic sequences are nearer than held-out ones at most (one-sided
         Kolmogorov-Smirnov statistic).
         """
@@ -265,9 +257,9 @@ class Comparison:
         statistic = float(stats.ks_2samp(synthetic, holdout, alternative="less").statistic)
         # the 5 % point of two samples of one distribution: 19 of 20 such pairs stay below it
         critical = float(np.sqrt(-np.log(0.05) / len(holdout)))
-        return Figure("nearest_identity_ks", "copying", statistic, critical, 0.0, len(holdout))
+        return Measured(M.NEAREST_IDENTITY_KS, statistic, critical, 0.0, len(holdout))
 
-    def _nearest_holdout(self) -> Figure:
+    def _nearest_holdout(self) -> Measured:
         """How near the held-out sequences come: as near as training sequences do, when the model
         knows what it should.
         """
@@ -276,13 +268,8 @@ class Comparison:
             nearest_identity(self.queries[name], self.holdout) for name in ("synthetic", "train")
         )
         error = float(np.hypot(synthetic.std(), real.std()) / np.sqrt(n))
-        return Figure(
-            "nearest_holdout_identity",
-            "level",
-            float(synthetic.mean()),
-            float(real.mean()),
-            error,
-            n,
+        return Measured(
+            M.NEAREST_HOLDOUT_IDENTITY, float(synthetic.mean()), float(real.mean()), error, n
         )
 
     def figure_data(self) -> dict:
@@ -315,14 +302,19 @@ class Comparison:
         )
 
 
-def _attack(metric: str, score: Callable, members: SequenceSet, others: SequenceSet) -> Figure:
+def _attack(metric: M, score: Callable, members: SequenceSet, others: SequenceSet) -> Measured:
     """AUC of a score that should be higher for members; the spread is that of a fair coin."""
     values, n, m = np.concatenate([score(members), score(others)]), len(members), len(others)
     auc = float(roc_auc_score(np.repeat([1, 0], [n, m]), values))
-    return Figure(metric, "accuracy", auc, 0.5, float(np.sqrt((n + m + 1) / (12 * n * m))), n)
+    return Measured(metric, auc, 0.5, fair_coin(n, m), n)
 
 
-def bits_figure(model: np.ndarray, chain: np.ndarray, holdout: SequenceSet) -> Figure:
+def fair_coin(n: int, m: int) -> float:
+    """Standard deviation of the AUC of n against m sequences that nothing distinguishes."""
+    return float(np.sqrt((n + m + 1) / (12 * n * m)))
+
+
+def bits_metric(model: np.ndarray, chain: np.ndarray, holdout: SequenceSet) -> Measured:
     """Bits per base of a model on held-out sequences, next to those of the chain.
 
     Parameters
@@ -337,17 +329,4 @@ def bits_figure(model: np.ndarray, chain: np.ndarray, holdout: SequenceSet) -> F
     excess = np.bincount(cluster, (chain - model) / bits)
     error = float(excess.std() * np.sqrt(len(excess)))
     value, reference = float(-model.sum() / bits), float(-chain.sum() / bits)
-    return Figure("bits_per_base", "bits", value, reference, error, len(holdout))
-
-
-def fidelity_rows(figures: list[Figure], name: str, kind: Role) -> list[dict]:
-    """The table of a generator, and after it the baseline row of real sequences: what the
-    reference itself scores.
-    """
-    own = [figure.row(name, kind, figure.value) for figure in figures]
-    real = [
-        figure.row(REAL, Role.BASELINE, figure.reference)
-        for figure in figures
-        if figure.kind != Kind.BITS
-    ]
-    return own + real
+    return Measured(M.BITS_PER_BASE, value, reference, error, len(holdout))

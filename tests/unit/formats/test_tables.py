@@ -4,7 +4,9 @@ holds.
 
 import csv
 import io
+import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,10 +14,15 @@ import pytest
 from genoloom.errors import InputError
 from genoloom.formats.histories import read_history
 from genoloom.formats.splits import COLUMNS, read_roles, write_split
-from genoloom.formats.tables import read_table, write_table
+from genoloom.formats.tables import read_records, read_table, write_records, write_table
 from genoloom.panel import Individuals
 from genoloom.stages import cohort as sheet
 from genoloom.stages.cohort import read_cohort
+from genoloom.validation.metric_ids import MetricId
+from genoloom.validation.rows import MetricRow
+from genoloom.validation.verdicts import Role, Verdict
+
+WEAK = Verdict.WEAK
 
 INDIVIDUALS = Individuals(
     ["ALICE_SMITH", "b c", 'd"\te'], ["GBR", "GBR", "FIN"], ["female", "male", "unknown"]
@@ -159,3 +166,34 @@ def test_history(tmp_path):
     (tmp_path / "h.tsv").write_text("step\tbits\n1\tx\n")
     with pytest.raises(InputError, match="line 2: the column 'bits' is no number"):
         read_history(tmp_path / "h.tsv")
+
+
+def test_records_come_back_as_they_were_written(tmp_path):
+    none = [math.nan, math.inf, -math.inf]
+    rows = [
+        MetricRow("a", Role.GENERATOR, MetricId.PI_ERROR, "all", "1-5%", 0.25, 1.5, *none, 7, WEAK),
+        MetricRow("real", Role.BASELINE, MetricId.OVERALL, "all", "all", 1, 0, 0, 0, 0, 7, WEAK),
+    ]
+    write_records(tmp_path / "t.tsv", MetricRow, rows)
+    assert list(map(repr, read_records(tmp_path / "t.tsv", MetricRow))) == [
+        repr(rows[0]),
+        repr(replace(rows[1], value=1.0, reference=0.0, null_sd=0.0, nfr=0.0, z=0.0)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cell", "other", "found"),
+    [
+        ("weak", "wek", "'verdict' is a word of another version"),
+        ("pi_error", "pie_error", "'metric' is a word of another version"),
+        ("0.25", "a quarter", "'value' is no number"),
+        ("\t7\t", "\t-7\t", "'n' "),
+    ],
+)
+def test_records_of_other_cells_are_refused(tmp_path, cell, other, found):
+    row = MetricRow("a", Role.GENERATOR, MetricId.PI_ERROR, "all", "x", 0.25, 1, 1, 1, 1, 7, WEAK)
+    write_records(tmp_path / "t.tsv", MetricRow, [row])
+    text = (tmp_path / "t.tsv").read_text()
+    (tmp_path / "t.tsv").write_text(text.replace(cell, other))
+    with pytest.raises(InputError, match=f"line 2.*{found}"):
+        read_records(tmp_path / "t.tsv", MetricRow)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from genoloom.audit_levels import FEWEST_RESAMPLES
 from genoloom.config import AuditOptions, ReleaseOptions, SplitOptions, ValidateOptions
 from genoloom.formats.tables import format_cell
-from genoloom.privacy.audit import PRIVATE_COLUMNS, audit
+from genoloom.privacy.audit import audit
 from genoloom.privacy.audit_data import AuditData
 from genoloom.privacy.gate import (
     LOOSER,
@@ -23,8 +23,9 @@ from genoloom.privacy.gate import (
     option_reasons,
     privacy_reasons,
 )
+from genoloom.privacy.rows import PRIVATE_COLUMNS
 from genoloom.validation.cohorts import compare
-from genoloom.validation.fidelity import COLUMNS as FIDELITY_COLUMNS
+from genoloom.validation.rows import COLUMNS as FIDELITY_COLUMNS
 
 RELEASE = ReleaseOptions()
 GOOD = AuditOptions(shadow_models=4, shadow_steps=1).model_dump()

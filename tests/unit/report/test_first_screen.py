@@ -14,6 +14,7 @@ from report_tables import (
     attack_row,
     fidelity_row,
     leak_facts,
+    typed,
     write_results,
 )
 
@@ -217,8 +218,8 @@ def test_what_may_leave(fidelity, privacy, expected):
 )
 def test_the_headline_of_sequences_is_about_memorised_ones(verdict, start):
     rows = [
-        fidelity_row("a", "generator", MetricId.MEMBERSHIP_WORST, 0.5),
-        fidelity_row("a", "generator", MetricId.NEAR_COPIES, 0.5, verdict),
+        typed("a", "generator", MetricId.MEMBERSHIP_WORST, 0.5),
+        typed("a", "generator", MetricId.NEAR_COPIES, 0.5, verdict),
     ]
     text = sequence_headline([judgement("a", privacy="")], list(map(as_metric, rows)))
     assert text.startswith(start)

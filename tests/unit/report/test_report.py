@@ -29,6 +29,9 @@ from genoloom.report.figures import decay, information, logo_window, styles
 from genoloom.report.summary import HAPLOTYPE_COLUMNS, as_text, summarise_panel
 from genoloom.report.words import copying_sentence
 from genoloom.stages.report import report
+from genoloom.validation.metric_ids import MetricId
+from genoloom.validation.rows import MetricRow
+from genoloom.validation.verdicts import Role, Verdict
 
 
 @pytest.fixture
@@ -166,7 +169,7 @@ def test_new_rows_appear_by_themselves(results):
     place = results / "validation" / "demo" / "gan"
     add_rows(
         place / "fidelity.tsv",
-        [fidelity_row("gan", "generator", "zoo_of_new_things", 0.123, "fail", z=9.0)],
+        [fidelity_row("gan", "generator", "mmd", 0.123, "fail", z=9.0)],
     )
     add_rows(
         place / "privacy.tsv",
@@ -174,7 +177,7 @@ def test_new_rows_appear_by_themselves(results):
     )
     page = write(results)
     for text in (
-        "zoo of new things: 0.123",
+        "Maximum mean discrepancy: 0.123",
         "Entirely new attack (AUC)",
         'id="tab-groups-demo-NEW"',
         "0.81",
@@ -184,8 +187,15 @@ def test_new_rows_appear_by_themselves(results):
         j for j in numbers(results)["data"][0]["judgements"] if j["generator"] == "gan"
     )
     assert judgement["fidelity"] == "fail"
-    assert judgement["fidelity_reasons"][1].startswith("zoo of new things")  # worst first
+    assert judgement["fidelity_reasons"][1].startswith("Maximum mean discrepancy")  # worst first
     assert "Attacks fail in these groups: NEW." in judgement["privacy_reasons"]
+
+
+def test_a_metric_of_another_version_is_an_error_with_its_line(results):
+    place = results / "validation" / "demo" / "gan" / "fidelity.tsv"
+    add_rows(place, [fidelity_row("gan", "generator", "zoo_of_new_things", 0.1)])
+    with pytest.raises(InputError, match=r"line \d+: the column 'metric' is a word of another"):
+        write(results)
 
 
 def test_reasons_and_the_mosaic_frontier(rendered):
@@ -276,7 +286,14 @@ def test_bins_and_populations_have_tabs_of_their_own(rendered):
 
 
 def test_a_missing_metric_is_not_a_pass():
-    rows = {"gan": [fidelity_row("gan", "generator", "sites_lost", "", "not run")]}
+    none = [np.nan] * 5
+    rows = {
+        "gan": [
+            MetricRow(
+                "gan", Role.GENERATOR, MetricId.SITES_LOST, "all", "all", *none, 50, Verdict.NOT_RUN
+            )
+        ]
+    }
     [row] = summarise_panel("demo", rows, {})
     assert row["fidelity"] == "not run"
     assert row["privacy"] == "not run"

@@ -46,20 +46,20 @@ def test_individuals_like_real_ones_pass_and_broken_phase_does_not(population):
     fresh, real = population[:, : 2 * N], population[:, 2 * N :]
     found, _ = measured(fresh, real)
     assert 0 <= found.reference < 0.2
-    assert fidelity_rows([found], "made", "generator", N)[0]["verdict"] == "pass"
+    assert fidelity_rows([found], "made", "generator", N)[0].verdict == "pass"
     # the genotypes of real individuals, each heterozygous site turned at random
     turn = np.random.default_rng(5).random((len(real), N)) < 0.5
     broken = fresh.reshape(len(real), N, 2).copy()
     broken[turn] = broken[turn][:, ::-1]
     found, _ = measured(broken.reshape(fresh.shape), real)
     assert found.values["S"] > 0.4
-    assert fidelity_rows([found], "made", "generator", N)[0]["verdict"] == "fail"
+    assert fidelity_rows([found], "made", "generator", N)[0].verdict == "fail"
 
 
 def test_without_the_phaser_it_is_not_run(population, monkeypatch):
     monkeypatch.setenv("PATH", "")
     found, _ = measured(population[:, : 2 * N], population[:, 2 * N :])
-    assert fidelity_rows([found], "made", "generator", N)[0]["verdict"] == "not run"
+    assert fidelity_rows([found], "made", "generator", N)[0].verdict == "not run"
 
 
 def test_a_phaser_that_fails_is_not_run(population, monkeypatch, tmp_path):
@@ -67,4 +67,4 @@ def test_a_phaser_that_fails_is_not_run(population, monkeypatch, tmp_path):
     (tmp_path / "beagle").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     found, _ = measured(population[:, : 2 * N], population[:, 2 * N :])
-    assert fidelity_rows([found], "made", "generator", N)[-1]["verdict"] == "not run"
+    assert fidelity_rows([found], "made", "generator", N)[-1].verdict == "not run"

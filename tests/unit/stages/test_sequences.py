@@ -8,7 +8,7 @@ from helpers import call_genoloom
 
 from genoloom.errors import InputError
 from genoloom.formats.sequence_sets import read_set, write_fasta
-from genoloom.formats.tables import read_table
+from genoloom.formats.tables import read_records
 from genoloom.sequence_config import (
     GenerateSequencesOptions,
     SequenceAdaptiveOptions,
@@ -21,7 +21,7 @@ from genoloom.stages.prepare_sequences import prepare_sequences
 from genoloom.stages.train_sequences import train_sequences
 from genoloom.stages.validate_sequences import validate_sequences
 from genoloom.training_config import TrainOptions
-from genoloom.validation.metric_ids import parse_metric
+from genoloom.validation.rows import MetricRow
 
 
 @pytest.fixture(scope="module")
@@ -141,19 +141,14 @@ def test_validation_tells_real_from_random_and_draws_all_chains(trained, tmp_pat
             figures=tmp_path / f"{name}.json",
             options=ValidateSequencesOptions(n_permutations=3, max_compared=30), seed=1,
         )  # fmt: skip
-        tables[name] = {
-            r["metric"]: r for r in read_table(tmp_path / f"{name}.tsv") if r["row"] == name
-        }
-    # the report has a title for each
-    assert all(parse_metric(metric)[0] for table in tables.values() for metric in table)
-    assert float(tables["random"]["cnn_auc"]["value"]) > 0.7
+        rows = read_records(tmp_path / f"{name}.tsv", MetricRow)
+        tables[name] = {r.metric: r for r in rows if r.generator == name}
+    assert tables["random"]["cnn_auc"].value > 0.7
     assert "bits_per_base" not in tables["random"]
     bars = json.loads((tmp_path / "adaptive.json").read_text())["bits"]
     assert {"order 0", "markov", "adaptive"} <= set(bars)
     assert bars["adaptive"] < bars["order 0"] - 0.1
-    assert float(tables["adaptive"]["bits_per_base"]["value"]) == pytest.approx(
-        bars["adaptive"], abs=0.02
-    )
+    assert tables["adaptive"]["bits_per_base"].value == pytest.approx(bars["adaptive"], abs=0.02)
 
 
 def test_a_refused_split_ends_the_command_with_code_two_and_its_reason(source, tmp_path):
@@ -189,15 +184,13 @@ def test_two_files_are_enough(source, tmp_path):
         }
         out = {"out": tmp_path / f"{name}.tsv", "figures": tmp_path / f"{name}.json"}
         validate_sequences(**arguments, model=None, **out)
-        tables[name] = {
-            r["metric"]: r for r in read_table(tmp_path / f"{name}.tsv") if r["row"] == name
-        }
-    assert all(parse_metric(metric)[0] for table in tables.values() for metric in table)
-    random, same = (float(tables[name]["kmer3_distance"]["value"]) for name in ("random", "same"))
+        rows = read_records(tmp_path / f"{name}.tsv", MetricRow)
+        tables[name] = {r.metric: r for r in rows if r.generator == name}
+    random, same = (tables[name]["kmer3_distance"].value for name in ("random", "same"))
     assert random > 1.5 * same
-    assert float(tables["same"]["motif_content:TATA"]["value"]) > float(
-        tables["random"]["motif_content:TATA"]["value"]
-    )
+    same, random = (tables[name]["motif_content"] for name in ("same", "random"))
+    assert same.bin == random.bin == "TATA"
+    assert same.value > random.value
     assert not any(
         metric.startswith(("membership", "nearest", "exact")) for metric in tables["same"]
     )

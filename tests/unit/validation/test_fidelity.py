@@ -57,7 +57,7 @@ def table(made, real, classifiers=False):
     )
     rows = fidelity_rows(measured, "made", "generator", N)
     return (
-        {r["metric"]: r for r in rows if r["population"] == r["bin"] == "all"},
+        {r.metric: r for r in rows if r.population == r.bin == "all"},
         real_rows(measured, N),
         data,
     )
@@ -67,17 +67,17 @@ def table(made, real, classifiers=False):
 def test_fresh_individuals_pass(population):
     fresh, real, _ = population
     rows, baseline, _ = table(fresh, real, classifiers=True)
-    assert not {name: row["verdict"] for name, row in rows.items() if row["verdict"] != "pass"}
-    assert rows["classifier_auc"]["value"] == pytest.approx(0.5, abs=0.12)
-    assert baseline[-1]["metric"] == "overall"
-    assert baseline[-1]["verdict"] in ("pass", "weak")
+    assert not {name: row.verdict for name, row in rows.items() if row.verdict != "pass"}
+    assert rows["classifier_auc"].value == pytest.approx(0.5, abs=0.12)
+    assert baseline[-1].metric == "overall"
+    assert baseline[-1].verdict in ("pass", "weak")
 
 
 @pytest.mark.slow
 def test_independent_sites_fail_linkage_but_not_frequencies(population):
     _, real, independent = population
     rows, *_ = table(independent, real, classifiers=True)
-    assert rows["frequency_error"]["verdict"] == "pass"
+    assert rows["frequency_error"].verdict == "pass"
     for metric in (
         "ld_r2_correlation",
         "ld_decay_error",
@@ -85,15 +85,15 @@ def test_independent_sites_fail_linkage_but_not_frequencies(population):
         "classifier_auc",
         "coverage",
     ):
-        assert rows[metric]["verdict"] == "fail", metric
-    assert rows["aats_truth"]["verdict"] == "fail"
+        assert rows[metric].verdict == "fail", metric
+    assert rows["aats_truth"].verdict == "fail"
 
 
 def test_a_copy_of_the_holdout_is_too_close(population):
     _, real, _ = population
     rows, *_ = table(real[:, : 2 * N], real)
-    assert rows["frequency_error"]["verdict"] == "overfitted"
-    assert rows["aats_truth"]["verdict"] == "overfitted"
+    assert rows["frequency_error"].verdict == "overfitted"
+    assert rows["aats_truth"].verdict == "overfitted"
 
 
 def test_haplotypes_that_cannot_be_are_counted(population):
@@ -124,7 +124,7 @@ def test_haplotypes_that_cannot_be_are_counted(population):
     )
     assert (measured.values["S"], measured.reference) == (5 / (2 * N), 0.0)
     [row] = fidelity_rows([measured], "made", "generator", N)[:1]
-    assert row["verdict"] == "fail"
+    assert row.verdict == "fail"
 
 
 def test_lost_sites_are_counted(population):
@@ -132,8 +132,8 @@ def test_lost_sites_are_counted(population):
     made = fresh.copy()
     made[::3] = 0
     rows, *_ = table(made, real)
-    assert rows["sites_lost"]["value"] > 0.33
-    assert rows["sites_lost"]["verdict"] == "fail"
+    assert rows["sites_lost"].value > 0.33
+    assert rows["sites_lost"].verdict == "fail"
 
 
 def test_figures_hold_no_real_point(population):
@@ -180,7 +180,7 @@ def test_tiny_samples_are_measured_as_far_as_they_go():
     sums = Collector(individuals, 45, block=200, seed=1)
     sums.add(panel, truth, truth.sites.cm)
     rows = fidelity_rows(measure_all(Data(sums, 4, seed=1)), "made", "generator", 4)
-    found = {row["metric"]: row["verdict"] for row in rows if row["bin"] == "all"}
+    found = {row.metric: row.verdict for row in rows if row.bin == "all"}
     assert {"classifier_auc", "nsl_correlation", "ehh_error"} <= {
         metric for metric, v in found.items() if v == "not run"
     }
@@ -206,9 +206,9 @@ def test_linkage_within_a_population_is_that_of_its_individuals_alone(population
         N,
     )
     found = {
-        row["population"]: row["value"]
+        row.population: row.value
         for row in rows
-        if row["bin"] == "all" and row["metric"] == "ld_r2_correlation"
+        if row.bin == "all" and row.metric == "ld_r2_correlation"
     }
     of_b = d.groups.of_population("S", 2), d.groups.of_population("H", 2)
     kept = np.flatnonzero(np.minimum(real.mean(axis=1), 1 - real.mean(axis=1)) >= 0.05)

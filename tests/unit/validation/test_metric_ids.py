@@ -1,7 +1,8 @@
 """Every metric that a table can hold has a name for readers and a direction."""
 
-from genoloom.validation.metric_ids import Better, MetricId, parse_metric
+from genoloom.validation.metric_ids import Better, MetricId
 from genoloom.validation.metric_table import TABLE
+from genoloom.validation.sequence_table import KINDS
 from genoloom.validation.verdicts import Kind
 
 WAYS = {
@@ -18,7 +19,8 @@ def test_titles_differ_and_directions_are_those_of_the_kinds():
         assert metric.name.better is (Better.LOWER if one_sided else WAYS[metric.kind]), metric.name
 
 
-def test_cells_of_a_table():
-    assert parse_metric("gc_distance") == (MetricId.GC_DISTANCE, "")
-    assert parse_metric("motif_content:TATAA") == (MetricId.MOTIF_CONTENT, "TATAA")
-    assert parse_metric("zoo_of_new_things") == (None, "")
+def test_every_metric_of_sequences_says_how_it_is_judged_and_what_it_says():
+    for metric, kind in KINDS.items():
+        assert metric.help
+        copying = kind is Kind.COPYING
+        assert metric.better is (Better.LOWER if copying else WAYS.get(kind, Better.LOWER)), metric

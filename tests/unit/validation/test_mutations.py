@@ -179,7 +179,7 @@ def judged(made, real, roles, table=FAST):
     sums = Collector(individuals, len(made), block=100, seed=1)
     sums.add(*match_sites(panel, truth), truth.sites.cm)
     measured = measure_all(Data(sums, 4, seed=1), table)
-    return {(r["metric"], r["bin"]): r for r in fidelity_rows(measured, "made", "generator", N)}
+    return {(r.metric, r.bin): r for r in fidelity_rows(measured, "made", "generator", N)}
 
 
 def test_swapped_roles_are_noticed(population):
@@ -187,14 +187,14 @@ def test_swapped_roles_are_noticed(population):
     swapped = ["train"] * N + ["holdout"] * N
     copy_of_holdout = population[:, : 2 * N]
     real = population[:, : 4 * N]
-    assert judged(copy_of_holdout, real, roles)["aats_truth", "all"]["verdict"] == "overfitted"
-    assert judged(copy_of_holdout, real, swapped)["aats_truth", "all"]["verdict"] == "pass"
+    assert judged(copy_of_holdout, real, roles)["aats_truth", "all"].verdict == "overfitted"
+    assert judged(copy_of_holdout, real, swapped)["aats_truth", "all"].verdict == "pass"
 
 
 def test_a_dropped_reference_is_noticed(population, monkeypatch):
     roles = ["holdout"] * N + ["train"] * N
     fresh, real = population[:, 4 * N :], population[:, : 4 * N]
-    assert judged(fresh, real, roles)["overall", "all"]["verdict"] == "pass"
+    assert judged(fresh, real, roles)["overall", "all"].verdict == "pass"
     judge = verdicts.judge
 
     def without_reference(kind, value, reference, null_sd, tolerance, chance, unit):
@@ -202,7 +202,7 @@ def test_a_dropped_reference_is_noticed(population, monkeypatch):
         return judge(kind, value, perfect, null_sd, tolerance, chance, unit=unit)
 
     monkeypatch.setattr("genoloom.validation.fidelity.judge", without_reference)
-    assert judged(fresh, real, roles)["overall", "all"]["verdict"] == "fail"
+    assert judged(fresh, real, roles)["overall", "all"].verdict == "fail"
 
 
 def test_the_bound_of_a_table_grows_with_its_figures_and_shrinks_with_the_halvings():

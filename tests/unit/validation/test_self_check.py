@@ -72,7 +72,7 @@ def test_fresh_individuals_pass_and_unfaithful_controls_fail(individuals):
     judged = judge_together(
         made, training, held, cm, n_permutations=20, block=200, seed=1, table=FAST
     )
-    found = {name: rows[-1]["verdict"] for name, rows in judged.items()}
+    found = {name: rows[-1].verdict for name, rows in judged.items()}
     assert found == {
         "fresh individuals": "pass",
         "mosaic, short": "fail",
@@ -96,7 +96,7 @@ def measured(individuals):
 
 def test_faults_are_seen_and_fresh_individuals_are_not_accused(measured):
     found = {
-        name: fidelity_rows(measured, name, "baseline", 98, group=name)[-1]["verdict"]
+        name: fidelity_rows(measured, name, "baseline", 98, group=name)[-1].verdict
         for name in FAULTS
     }
     assert found["fresh individuals"] == "pass"
@@ -154,14 +154,14 @@ def test_the_size_of_what_linkage_lacks_is_no_matter_of_spread(measured):
     scores and the rows around it.
     """
     rows = {
-        (r["metric"], r["bin"]): r
+        (r.metric, r.bin): r
         for r in fidelity_rows(
             measured, "independent sites", "baseline", 98, group="independent sites"
         )
     }
     for metric in ("ld_score_slope", "copying_bits", "density", "aats_truth"):
-        assert rows[metric, "all"]["verdict"] == "fail", metric
-    assert rows["aats_synthetic", "all"]["verdict"] == "overfitted"
+        assert rows[metric, "all"].verdict == "fail", metric
+    assert rows["aats_synthetic", "all"].verdict == "overfitted"
 
 
 @pytest.mark.parametrize(
@@ -179,9 +179,7 @@ def test_the_work_itself_cannot_be_done_with_faulty_data(measured, metric, fault
     for fault in faults:
         rows = fidelity_rows(measured, fault, "baseline", 98, group=fault)
         [verdict] = [
-            r["verdict"]
-            for r in rows
-            if (r["metric"], r["population"], r["bin"]) == (metric, "all", "all")
+            r.verdict for r in rows if (r.metric, r.population, r.bin) == (metric, "all", "all")
         ]
         assert verdict == "fail", fault
 

@@ -108,7 +108,7 @@ def figures(synthetic, train, holdout, **more) -> dict:
 
 
 def verdict(figure) -> str:
-    return figure.row("x", "generator", figure.value)["verdict"]
+    return figure.row("x", "generator", figure.value).verdict
 
 
 def test_coding_figures_tell_other_codons_and_stops_from_real_genes():
@@ -185,8 +185,9 @@ def test_spacing_of_planted_pairs_is_judged_and_left_out_where_real_sequences_la
     right, wrong, missing = (
         figures(made, train, holdout, motifs=motifs) for made in (good, moved, lone)
     )
-    name = "motif_spacing:GATTACA~CCATTGG"
+    name = "motif_spacing"
     assert [metric for metric in right if "spacing" in metric] == [name]
+    assert right[name].bin == "GATTACA~CCATTGG"
     assert verdict(right[name]) == "pass"
     assert right[name].value < 1
     assert wrong[name].value == pytest.approx(10, abs=1)

@@ -5,7 +5,7 @@ import pytest
 
 from genoloom.sequences import SequenceSet
 from genoloom.stages.prepare_sequences import binned
-from genoloom.validation.label_fidelity import label_scores
+from genoloom.validation.label_fidelity import label_metrics
 from genoloom.validation.sequence_classifier import cnn_auc
 
 MOTIF = np.array([0, 3, 0, 3, 0, 0, 0], dtype=np.uint8)
@@ -38,21 +38,25 @@ def test_labels_that_mean_the_same_are_read_and_shuffled_ones_are_not(labels):
     rng = np.random.default_rng(1)
     train, holdout, good = (motif_set(rng, 300, labels=labels) for _ in range(3))
     bad = motif_set(rng, 300, shuffled=True, labels=labels)
-    right, wrong = (label_scores(made, train, holdout, 300, 1) for made in (good, bad))
+    right, wrong = (
+        {m.metric: m for m in label_metrics(made, train, holdout, 300, 1)} for made in (good, bad)
+    )
     chance = 0.5 if labels[0] == "no" else 0.0
-    assert right["label_fidelity"][1] > chance + 0.3  # the ceiling
-    assert right["label_fidelity"][0] == pytest.approx(right["label_fidelity"][1], abs=0.15)
-    assert right["label_transfer"][0] > chance + 0.3
-    assert abs(wrong["label_fidelity"][0] - chance) < 0.2
-    assert wrong["label_transfer"][0] < right["label_transfer"][0] - 0.2
-    assert right["label_gc_only"][0] < right["label_fidelity"][0]
+    assert right["label_fidelity"].reference > chance + 0.3  # the ceiling
+    assert right["label_fidelity"].value == pytest.approx(
+        right["label_fidelity"].reference, abs=0.15
+    )
+    assert right["label_transfer"].value > chance + 0.3
+    assert abs(wrong["label_fidelity"].value - chance) < 0.2
+    assert wrong["label_transfer"].value < right["label_transfer"].value - 0.2
+    assert right["label_gc_only"].value < right["label_fidelity"].value
 
 
 def test_without_labels_there_is_nothing_to_read():
     rng = np.random.default_rng(2)
     some, none = motif_set(rng, 60), motif_set(rng, 60, labels=("", ""))
-    assert label_scores(none, some, some, 100, 1) == {}
-    assert label_scores(some, some, none, 100, 1) == {}
+    assert label_metrics(none, some, some, 100, 1) == []
+    assert label_metrics(some, some, none, 100, 1) == []
 
 
 def test_network_sees_a_motif_at_another_place_and_not_a_real_sample():
