@@ -9,6 +9,7 @@ from genoloom.formats.tables import write_table
 from genoloom.privacy.attack_ids import AttackId
 from genoloom.privacy.leak_budget import unavoidable
 from genoloom.privacy.rows import PUBLIC_COLUMNS as PRIVACY
+from genoloom.privacy.rows import AttackRow
 from genoloom.validation.rows import COLUMNS as FIDELITY
 from genoloom.validation.rows import MetricRow
 
@@ -60,6 +61,12 @@ def attack_row(
         "",
     )
     return dict(zip(PRIVACY, cells, strict=True))
+
+
+def typed_attack(*given) -> AttackRow:
+    """The same as a record."""
+    cells = attack_row(*given)
+    return AttackRow(generator=cells.pop("row"), role=cells.pop("kind"), **cells)
 
 
 def figures(seed: int = 1) -> dict:

@@ -16,6 +16,8 @@ from report_tables import (
     attack_row,
     fidelity_row,
     figures,
+    typed,
+    typed_attack,
     write_results,
 )
 from scipy.stats import entropy
@@ -308,9 +310,9 @@ def test_a_missing_metric_is_not_a_pass():
 
 def test_what_may_leave_comes_first():
     names = ["transformer", "gan"]
-    fidelity = {n: [fidelity_row(n, "generator", "overall", "", "pass")] for n in names}
+    fidelity = {n: [typed(n, Role.GENERATOR, MetricId.OVERALL, 0.0, "pass")] for n in names}
     privacy = {
-        n: [attack_row(n, "generator", "worst", 0.5, verdict)]
+        n: [typed_attack(n, Role.GENERATOR, AttackId.WORST, 0.5, Verdict(verdict))]
         for n, verdict in zip(names, ["fail", "pass"], strict=True)
     }
     panel = PanelData("demo", fidelity, privacy, {n: figures() for n in names})
