@@ -61,25 +61,28 @@ docs: $(STAMP)  ## Build the documentation site, build/site/index.html; a dead l
 
 bench: bench-haplotypes  ## Measure speed and quality on the shipped data
 
-# BENCH takes further options: make bench-haplotypes BENCH="--set dpyd-slice --seeds 1 2 3"; see --help
+# BENCH takes further options: make bench-haplotypes BENCH="--set dpyd-slice --seeds 1-3"; the other
+# runs and all options: python -m benchmarks --help
+MEASURE = $(BIN)/python -m benchmarks
+
 bench-haplotypes: $(STAMP)  ## All haplotype generators in one table
-	$(BIN)/python benchmarks/haplotypes.py $(BENCH)
+	$(MEASURE) haplotypes $(BENCH)
 
 bench-validation: $(STAMP)  ## Linkage, distances, components and Fst beside scikit-allel
-	$(BIN)/python benchmarks/validation.py $(BENCH)
+	$(MEASURE) statistics $(BENCH)
 
 bench-privacy: $(STAMP)  ## Planted leaks: which are caught; needs the development data (or BENCH="--set demo --individuals 100")
-	$(BIN)/python benchmarks/planted_leaks.py $(BENCH)
+	$(MEASURE) planted_leaks $(BENCH)
 
 bench-shadows: $(STAMP)  ## What shadow models add to the audit
-	$(BIN)/python benchmarks/shadow_models.py $(BENCH)
+	$(MEASURE) shadow_models $(BENCH)
 
 bench-sequences: $(STAMP)  ## Sequence generators on three real sets; needs the development data for two of them
-	$(BIN)/python benchmarks/sequences.py $(BENCH)
+	$(MEASURE) sequences $(BENCH)
 
 bench-utility: $(STAMP)  ## Treatment effects, imputation, association, scores and ancestry from synthetic haplotypes; needs the development data
-	$(BIN)/python benchmarks/utility.py $(BENCH)
-	$(BIN)/python benchmarks/utility_tasks.py $(BENCH)
+	$(MEASURE) treatment_effects
+	$(MEASURE) utility_tasks $(BENCH)
 
 # FUZZ takes further options: make fuzz FUZZ="--targets vcf --mutants 1000"; see tests/fuzzing
 fuzz: $(STAMP)  ## 10,000 mutants of valid files for each reader; hours

@@ -2,7 +2,6 @@
 
 import io
 import logging
-import runpy
 import subprocess
 import sys
 from collections.abc import Callable
@@ -57,13 +56,12 @@ def call_genoloom(*arguments) -> subprocess.CompletedProcess:
     return _in_process(lambda: run_and_exit(genoloom), "genoloom", *arguments)
 
 
-def call_script(path: Path, *arguments) -> subprocess.CompletedProcess:
-    """The same of a script, which may import its neighbours."""
-    sys.path.insert(0, str(path.parent))
-    try:
-        return _in_process(lambda: runpy.run_path(str(path), run_name="__main__"), path, *arguments)
-    finally:
-        sys.path.remove(str(path.parent))
+def call_benchmark(*arguments) -> subprocess.CompletedProcess:
+    """The same of `python -m benchmarks`."""
+    from benchmarks.__main__ import main
+
+    words = [*map(str, arguments)]
+    return _in_process(lambda: sys.exit(main(words)), "benchmarks", *words)
 
 
 def _in_process(command: Callable, *words) -> subprocess.CompletedProcess:

@@ -6,42 +6,29 @@ import importlib.util
 
 import numpy as np
 import pytest
-from helpers import call_script
+from helpers import call_benchmark
 
+from benchmarks.runs import mixtures
+from benchmarks.runs.trade_off import curves
 from genoloom.formats.pgen import open_panel
 from genoloom.formats.splits import read_roles
 from genoloom.formats.tables import read_table
 
 
 @pytest.fixture(scope="module")
-def bench(repository, tmp_path_factory):
+def bench(tmp_path_factory):
     """Where the benchmark left its panel, its models and its table, and what it printed."""
     work = tmp_path_factory.mktemp("bench")
-    command = [
-        repository / "benchmarks" / "haplotypes.py",
-        "--generators",
-        "independent",
-        "--individuals",
-        "60",
-    ]
-    more = [
-        "--n-permutations",
-        "2",
-        "--work",
-        work,
-        "--out",
-        work / "t.tsv",
-        "--set-option",
-        "independent.shrinkage=3",
-    ]
-    done = call_script(*command, *more)
+    command = ["haplotypes", "--generators", "independent", "--individuals", 60]
+    more = ["--n-permutations", 2, "--set-option", "independent.shrinkage=3"]
+    done = call_benchmark(*command, *more, "--work", work, "--out", work)
     assert done.returncode == 0, done.stderr
     return work, done.stdout
 
 
-def test_a_row_for_the_generator_the_floor_and_the_training_individuals(bench):
+def test_a_row_for_the_generator_the_reference_and_the_training_individuals(bench):
     work, printed = bench
-    rows = {row["generator"]: row for row in read_table(work / "t.tsv")}
+    rows = {row["generator"]: row for row in read_table(work / "haplotypes.tsv")}
     assert list(rows) == ["reference (held out)", "real (training)", "independent"]
     assert rows["independent"]["options"] == "shrinkage=3"
     assert (
@@ -73,34 +60,23 @@ def test_a_row_for_the_generator_the_floor_and_the_training_individuals(bench):
     assert float(rows["independent"]["sites"]) == len(alleles)
 
 
-def test_a_mixture_of_one_generator_pays_what_it_pays(bench, repository):
+def test_a_mixture_of_one_generator_pays_what_it_pays(bench):
     work, _ = bench
-    command = [
-        repository / "benchmarks" / "mixtures.py",
-        "--generators",
-        "independent",
-        "--haplotypes",
-        "1000",
-    ]
-    done = call_script(*command, "--work", str(work), "--out", str(work / "m.tsv"))
+    command = ["mixtures", "--generators", "independent", "--haplotypes", 1000]
+    done = call_benchmark(*command, "--work", work, "--out", work)
     assert done.returncode == 0, done.stderr
-    (row,) = read_table(work / "m.tsv")
-    alone = next(r for r in read_table(work / "t.tsv") if r["generator"] == "independent")
+    (row,) = read_table(work / "mixtures.tsv")
+    alone = next(r for r in read_table(work / "haplotypes.tsv") if r["generator"] == "independent")
     assert row["bits_whole"] == row["bits_blocks"] == alone["bits"]
 
 
-def test_a_mixture_needs_the_models_of_the_benchmark(bench, repository):
+def test_a_mixture_needs_the_models_of_the_benchmark(bench):
     work, _ = bench
-    command = [
-        repository / "benchmarks" / "mixtures.py",
-        "--generators",
-        "independent",
-        "markov",
-    ]
-    done = call_script(*command, "--work", str(work), "--out", str(work / "none.tsv"))
+    command = ["mixtures", "--generators", "independent", "markov", "--name", "none"]
+    done = call_benchmark(*command, "--work", work, "--out", work)
     assert done.returncode == 2
     assert "model.safetensors" in done.stderr
-    assert "train it with benchmarks/haplotypes.py" in done.stderr
+    assert "train it with 'haplotypes'" in done.stderr
     assert not (work / "none.tsv").exists()
 
 
@@ -119,9 +95,7 @@ class Biased:
         return np.where(alleles[0] < 0, 0, np.log(0.5)) + steps.sum(axis=0)
 
 
-def test_mixtures_are_distributions_over_haplotypes(repository, monkeypatch):
-    monkeypatch.syspath_prepend(str(repository / "benchmarks"))
-    mixtures = importlib.import_module("mixtures")
+def test_mixtures_are_distributions_over_haplotypes(monkeypatch):
     monkeypatch.setattr(mixtures, "BLOCK", 3)
     every = np.array(np.meshgrid(*[[0, 1]] * 7)).reshape(7, -1).astype(np.int8)
     found = [
@@ -142,33 +116,26 @@ def test_mixtures_are_distributions_over_haplotypes(repository, monkeypatch):
 
 
 @pytest.mark.skipif(importlib.util.find_spec("msprime") is not None, reason="msprime is there")
-def test_without_msprime_the_simulated_panel_says_what_to_install(repository, tmp_path):
-    command = [repository / "benchmarks" / "haplotypes.py", "--set", "simulated"]
-    done = call_script(*command, "--work", str(tmp_path), "--out", str(tmp_path / "t.tsv"))
+def test_without_msprime_the_simulated_panel_says_what_to_install(tmp_path):
+    command = ["haplotypes", "--set", "simulated"]
+    done = call_benchmark(*command, "--work", tmp_path, "--out", tmp_path)
     assert done.returncode == 2
     assert "pip install msprime" in done.stderr
     assert not list(tmp_path.rglob("*.pgen"))
 
 
-def test_the_plane_has_a_point_for_each_generator_and_options(bench, repository, monkeypatch):
+def test_the_plot_has_a_point_for_each_generator_and_options(bench):
     work, _ = bench
-    monkeypatch.syspath_prepend(str(repository / "benchmarks"))
-    rows = read_table(work / "t.tsv")
-    ((generator, options),) = importlib.import_module("trade_off").curves(rows).items()
+    rows = read_table(work / "haplotypes.tsv")
+    ((generator, options),) = curves(rows).items()
     alone = next(row for row in rows if row["generator"] == generator)
     assert generator == "independent"
     assert options["shrinkage=3"].tolist() == [
         [float(alone["classifier"]), float(alone["worst_attack"])]
     ]
-    command = [
-        repository / "benchmarks" / "trade_off.py",
-        "--table",
-        work / "t.tsv",
-        "--out",
-        work / "trade_off.svg",
-    ]
+    command = ["trade_off", "--table", work / "haplotypes.tsv", "--to", work / "trade_off.svg"]
     for name, code in (("demo", 0), ("par1", 2)):
-        done = call_script(*command, "--set", name)
+        done = call_benchmark(*command, "--set", name)
         assert done.returncode == code, done.stderr
     assert "no rows of the set 'par1'" in done.stderr
     assert (work / "trade_off.svg").read_text().startswith("<?xml")

@@ -2,39 +2,24 @@
 caught.
 """
 
-import importlib.util
-import sys
-
 import numpy as np
 import pytest
 
+from benchmarks.datasets import make_panel
+from benchmarks.runs import planted_leaks as bench
 from genoloom.config import AuditOptions
 from genoloom.formats.pgen import open_panel
 
 
 @pytest.fixture(scope="module")
-def bench(repository):
-    folder = str(repository / "benchmarks")
-    sys.path.insert(0, folder)
-    try:
-        spec = importlib.util.spec_from_file_location("planted_leaks", f"{folder}/planted_leaks.py")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules["planted_leaks"] = module
-        spec.loader.exec_module(module)
-        yield module
-    finally:
-        sys.path.remove(folder)
-
-
-@pytest.fixture(scope="module")
-def panel(bench, tmp_path_factory):
+def panel(tmp_path_factory):
     """Three hundred real individuals: a hundred a group."""
     prefix = tmp_path_factory.mktemp("demo") / "20"
-    bench.make_panel("demo", prefix, prefix)
+    make_panel("demo", prefix, prefix)
     return open_panel(prefix)
 
 
-def test_groups_are_apart_and_alike(bench, panel):
+def test_groups_are_apart_and_alike(panel):
     population = np.array(panel.individuals.population)
     groups = bench.thirds(population, None, np.random.default_rng(1))
     assert len(np.unique(np.concatenate(groups))) == 3 * len(groups[0]) > 290
@@ -42,7 +27,7 @@ def test_groups_are_apart_and_alike(bench, panel):
     assert len(bench.thirds(population, 60, np.random.default_rng(1))[0]) in range(56, 61)
 
 
-def test_what_is_planted_is_what_is_said(bench):
+def test_what_is_planted_is_what_is_said():
     rng = np.random.default_rng(2)
     fresh, real = (rng.integers(0, 2, (500, k)).astype(np.int8) for k in (40, 80))
     real[:50] = 0
@@ -89,7 +74,7 @@ def test_what_is_planted_is_what_is_said(bench):
         ("rare", 0.2, 0.0),
     ],
 )  # fmt: skip
-def test_leaks_in_real_data_are_caught(bench, panel, kind, share, flips):
+def test_leaks_in_real_data_are_caught(panel, kind, share, flips):
     row = bench.judge(panel, bench.Leak(kind, share, flips), None, 1, AuditOptions(bootstrap=400))
     assert row["individuals"] in range(97, 101)
     assert row["verdict"] == "fail", row
@@ -106,15 +91,15 @@ def test_leaks_in_real_data_are_caught(bench, panel, kind, share, flips):
     assert quick["verdict"] == "fail"
 
 
-def test_fresh_real_individuals_are_not_accused(bench, panel):
+def test_fresh_real_individuals_are_not_accused(panel):
     row = bench.judge(panel, bench.Leak("none"), None, 1, AuditOptions(bootstrap=400))
     # a hundred individuals cannot show that the worst attack stays below 0.6
     assert row["verdict"] in ("pass", "weak")
     assert row["failed"] == ""
 
 
-def test_rows_add_up_to_a_summary(bench):
-    base = {"leak": "individuals", "share": "0.05", "flips": "0.0", "worst": "0.55"}
+def test_rows_add_up_to_a_summary():
+    base = {"set": "demo", "leak": "individuals", "share": "0.05", "flips": "0.0", "worst": "0.55"}
     rows = [
         base | {"verdict": v, "failed": f}
         for v, f in (("fail", "near copies of individuals; x"), ("fail", "x"), ("weak", ""))

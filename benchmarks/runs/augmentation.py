@@ -1,0 +1,212 @@
+"""Filling up a small group: ancestry, imputation and scores, next to cheaper remedies.
+
+    python -m benchmarks augmentation --set 805 --few 20 --seeds 1-3 \\
+        --generators independent matched_mosaic transformer gan
+
+Individuals in halves. Of one population of the training half (the smallest that has more than
+`--few` individuals, or `--population`) only this many are kept, and all individuals of the others;
+generators learn from exactly these. All is tested on the held-out half.
+
+Rows: `few`, the training individuals as they are; `all`, with the individuals that were taken away
+(what could be had at best); the remedies that need no generator: `weighted`, every population with
+equal weight, and `copies`, the few individuals again and again; and each generator, whose synthetic
+individuals of that population are as many as were taken away, and so are the copies.
+
+Columns: recall of the small population, accuracy on the others, balanced accuracy (logistic
+regression on 20 principal components); `dosage_r2` of individuals of the small population, imputed
+from sites of an array by the Li-Stephens imputer; `score_r2`, the squared correlation there of
+ridge scores with the true genetic value of planted traits, the mean of 40. Synthetic individuals
+have the traits that a score of the real ones predicts, and noise: nobody told them the truth.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+
+from benchmarks.options import add_shared, options_of
+from benchmarks.runner import Case, fit_generator, variable_sites
+from genoloom.errors import InputError
+from genoloom.models.haplotype.base import SampleRequest
+from genoloom.panel import Panel, genetic_positions, haplotype_columns
+from genoloom.popgen.frequencies import minor_frequency
+from genoloom.seeds import derive_seed, row_seeds
+from genoloom.stages.train import training_haplotypes
+from genoloom.training_config import TrainSections
+from genoloom.utility.association import polygenic_scores
+from genoloom.utility.imputation import COMMON, Window, array_sites, by_copying
+from genoloom.utility.measures import squared_correlation
+
+COMPONENTS = 20
+TRAITS, CAUSAL, HERITABILITY = 40, 10, 0.5
+ARRAY_BP = 4000  # base pairs for each site that imputed individuals have
+COLUMNS = [
+    "few",
+    "population",
+    "row",
+    "added",
+    "recall",
+    "others",
+    "balanced",
+    "dosage_r2",
+    "score_r2",
+]
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    add_shared(parser, set=["demo"], seeds="1", steps=None, set_option=[])
+    add_shared(parser, generators=["independent", "matched_mosaic", "transformer"])
+    parser.add_argument(
+        "--few", type=int, default=20, help="individuals left of the smallest population"
+    )
+    parser.add_argument("--population", help="the population (default: the smallest)")
+
+
+def measure(case: Case) -> Iterator[dict]:
+    panel, population, roles = case.panel, case.population, case.roles
+    seed, arguments = case.seed, case.arguments
+    train = np.flatnonzero(roles == "train")
+    names, size = np.unique(population[train], return_counts=True)
+    asked = np.ones(len(names), dtype=bool)
+    if arguments.population:
+        asked = names == arguments.population
+    larger = np.flatnonzero((size > arguments.few) & asked)
+    if not len(larger):
+        raise InputError(f"--few {arguments.few}", "no population has so many training individuals")
+    small = names[larger[size[larger].argmin()]]
+    own = np.random.default_rng(derive_seed(seed, "few")).permutation(
+        train[population[train] == small]
+    )
+    kept = np.sort(np.concatenate([own[: arguments.few], train[population[train] != small]]))
+    training = panel.take_individuals(kept)
+    sites = variable_sites(training)
+    training = training.take_sites(sites)
+    few, few_population = training.haplotypes.read(0, len(sites)), population[kept]
+    tasks = Tasks(panel.take_sites(sites), roles, small, seed)
+    added = len(own) - arguments.few
+    filled = np.concatenate([few_population, np.repeat(small, added)])
+
+    def row(name: str, haplotypes: np.ndarray, label: np.ndarray, traits=None, weight=None) -> dict:
+        recall, others, balanced = scores(
+            (dosages(haplotypes), label), tasks.classified, small, weight
+        )
+        found = {"recall": recall, "others": others, "balanced": balanced}
+        if weight is None:
+            found |= {"dosage_r2": tasks.dosage_r2(haplotypes, few)}
+            found |= {"score_r2": tasks.score_r2(haplotypes, traits)}
+        return {
+            "few": arguments.few,
+            "population": small,
+            "row": name,
+            "added": len(label) - len(few_population),
+            **found,
+        }
+
+    own_traits = tasks.traits[:, kept]
+    everybody = panel.take_individuals(train).take_sites(sites).haplotypes.read(0, len(sites))
+    yield row("few", few, few_population, own_traits)
+    yield row("all", everybody, population[train], tasks.traits[:, train])
+    yield row("weighted", few, few_population, weight="balanced")
+    again = np.resize(np.flatnonzero(few_population == small), added)
+    copied = np.hstack([few, few[:, haplotype_columns(again)]])
+    yield row("copies", copied, filled, np.hstack([own_traits, own_traits[:, again]]))
+    data = training_haplotypes(training, TrainSections().common.validation_fraction, seed)
+    for name in arguments.generators:
+        options, _ = options_of(name, arguments)
+        with tempfile.TemporaryDirectory() as state:
+            generator = fit_generator(name, options, data, Path(state), seed)
+        label = np.repeat(data.population_names.index(small), 2 * added)
+        request = SampleRequest(label, row_seeds(seed, [str(i) for i in range(2 * added)]))
+        made = np.concatenate(list(generator.sample(request)))
+        guessed = tasks.guessed_traits(few, own_traits, made)
+        yield row(name, np.hstack([few, made]), filled, np.hstack([own_traits, guessed]))
+
+
+class Tasks:
+    """The held-out individuals, and what is asked of them.
+
+    Attributes
+    ----------
+    classified : (ndarray, ndarray)
+        Dosages (n_individuals, n_sites) and labels.
+    traits : ndarray, float64, shape (TRAITS, n_individuals)
+        Planted traits of everybody in the panel.
+    """
+
+    def __init__(self, panel: Panel, roles: np.ndarray, small: str, seed: int):
+        held = np.flatnonzero(roles == "holdout")
+        whole = np.maximum(panel.haplotypes.read(0, len(panel.sites)), 0)
+        population = np.array(panel.individuals.population)
+        self.cm, self.position = genetic_positions(panel.sites), panel.sites.position
+        self.seed = seed
+        self.classified = dosages(whole[:, haplotype_columns(held)]), population[held]
+        own = held[population[held] == small]
+        self.targets = whole[:, haplotype_columns(own)]
+        rng = np.random.default_rng(derive_seed(seed, "traits"))
+        x = dosages(whole).T
+        x = x - x.mean(axis=1, keepdims=True)
+        common = np.flatnonzero(minor_frequency(whole.mean(axis=1)) >= COMMON)
+        effect = np.zeros((TRAITS, len(x)))
+        for trait in effect:
+            cause = rng.choice(common, CAUSAL, replace=False)
+            trait[cause] = rng.standard_normal(CAUSAL) / x[cause].std(axis=1)
+        genetic = effect @ x
+        genetic /= genetic.std(axis=1, keepdims=True)
+        noise = rng.standard_normal(genetic.shape)
+        share = HERITABILITY
+        self.traits = np.sqrt(share) * genetic + np.sqrt(1 - share) * noise
+        self.truth = genetic[:, own]
+
+    def dosage_r2(self, templates: np.ndarray, few: np.ndarray) -> float:
+        """Of the targets at sites that an array does not have, as differences from the frequencies
+        of the individuals that are there without a remedy, who choose the array's sites too.
+        """
+        frequency = np.maximum(few, 0).mean(axis=1)
+        observed = array_sites(self.position, frequency, ARRAY_BP)
+        window = Window(None, self.cm, {}, self.targets)
+        made = by_copying(window, np.maximum(templates, 0), observed, self.targets[observed])
+        hidden = np.setdiff1d(np.arange(len(frequency)), observed)
+        mean = 2 * frequency[hidden, None]
+        x, y = made[hidden] - mean, dosages(self.targets).T[hidden] - mean
+        return float(squared_correlation(np.array([(x * y).sum(), (x * x).sum(), (y * y).sum()])))
+
+    def score_r2(self, haplotypes: np.ndarray, traits: np.ndarray) -> float:
+        x, target = dosages(haplotypes).T, dosages(self.targets).T
+        made = polygenic_scores(x, traits, target, HERITABILITY)
+        r = [np.corrcoef(a, b)[0, 1] for a, b in zip(made, self.truth, strict=True)]
+        return float(np.mean(np.maximum(np.nan_to_num(r), 0) ** 2))
+
+    def guessed_traits(self, few: np.ndarray, traits: np.ndarray, made: np.ndarray) -> np.ndarray:
+        """Traits of synthetic individuals by a score of the real ones, with noise that makes up the
+        variance.
+        """
+        made_score = polygenic_scores(dosages(few).T, traits, dosages(made).T, HERITABILITY)
+        rng = np.random.default_rng(derive_seed(self.seed, "guessed"))
+        rest = np.sqrt(np.maximum(1 - made_score.var(axis=1, keepdims=True), 0.1))
+        mean = traits.mean(axis=1, keepdims=True)
+        return mean + made_score + rest * rng.standard_normal(made_score.shape)
+
+
+def dosages(alleles: np.ndarray) -> np.ndarray:
+    """Alternate alleles of individuals, float32 (n_individuals, n_sites), of haplotypes (n_sites,
+    n_haplotypes); missing as the reference.
+    """
+    alleles = np.maximum(alleles, 0)
+    return (alleles[:, 0::2] + alleles[:, 1::2]).T.astype(np.float32)
+
+
+def scores(train: tuple, test: tuple, small: str, weight: str | None) -> tuple[float, float, float]:
+    """Recall of the small population, accuracy on the others, and balanced accuracy; dosages
+    (n_individuals, n_sites) and labels each.
+    """
+    components = PCA(COMPONENTS, svd_solver="randomized", random_state=1).fit(train[0])
+    model = LogisticRegression(max_iter=2000, class_weight=weight).fit(
+        components.transform(train[0]), train[1]
+    )
+    right, own = model.predict(components.transform(test[0])) == test[1], test[1] == small
+    recalls = [right[test[1] == name].mean() for name in np.unique(test[1])]
+    return float(right[own].mean()), float(right[~own].mean()), float(np.mean(recalls))

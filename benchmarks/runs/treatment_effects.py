@@ -1,0 +1,81 @@
+"""Treatment effects from synthetic genotypes: CYP2C19 in 2,504 real individuals.
+
+    python -m benchmarks treatment_effects --seeds 1-3
+
+For each seed the individuals are split in half; generators are trained on one half, and as many
+synthetic individuals are drawn. Learners of a planted trial (`genoloom treatment-effects`) are
+trained on the synthetic genotypes, on the real ones, and on negative controls, and judged on the
+held-out real individuals. Rows of a generator's name have its genotypes and the true structural
+model for all else; `factorised` and `joint` are the other routes to a synthetic trial, learnt from
+the real one. `ratio` is the root PEHE over that of the same learner trained on real data. `tv` is
+the largest total-variation distance of diplotype frequencies from the held-out individuals over the
+populations; the row `real` has it for the training individuals. Synthetic files that an earlier run
+made are used again.
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.options import add_shared
+from benchmarks.runner import NO_FILES, Case, kept_samples
+from benchmarks.table import spread
+from genoloom.medicine_config import TrialOptions
+from genoloom.report.summary import as_text
+from genoloom.stages.genotypes import read_genotypes
+from genoloom.stages.inputs import open_real
+from genoloom.stages.treatment_effects import read_group
+from genoloom.treatment.study import CONTROLS, REAL, ROUTES, diplotype_rows, effect_rows
+
+BUILD = "GRCh37"
+METRICS = ["root_pehe", "ratio", "ate_error", "regret", "rank_agreement", "calibration_slope"]
+COLUMNS = ["data", "learner", *METRICS, "tv", "unmatched"]
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    chosen = ["independent", "markov", "matched_mosaic", "li_stephens"]
+    add_shared(parser, set=["cyp2c19"], seeds="1-3", generators=chosen, minutes=None)
+    parser.add_argument("--draws", type=int, default=3, help="trials on the same genotypes")
+    outcomes = ["inhibition", "events"]
+    parser.add_argument("--outcome", choices=outcomes, default="inhibition", help="of the trials")
+
+
+def measure(case: Case) -> Iterator[dict]:
+    for number, name in enumerate(case.arguments.generators):
+        table, samples = kept_samples(case, name)
+        yield from _judge(case, name, table, samples, number == 0)
+
+
+def _judge(case: Case, name: str, table: Path, samples: Path, first: bool) -> Iterator[dict]:
+    """Rows of one generator; with the first one, those of real data and of negative controls."""
+    with open_real(panels=[case.prefix], split=table, **NO_FILES) as real:
+        made = read_genotypes(
+            "synthetic", [samples.with_suffix(".pgen")], samples.parent / "scratch"
+        )
+        files = {"train": real.train, "holdout": real.holdout, "made": made}
+        groups = {role: read_group(own, BUILD)[0] for role, own in files.items()}
+    options = TrialOptions(draws=case.arguments.draws, outcome=case.arguments.outcome)
+    routes = ROUTES if first else ("genotypes", "factorised")
+    found = effect_rows(**groups, options=options, seed=case.seed, routes=routes, controls=first)
+    overall = [row for row in found if row["group"] == "all"]
+    whole = {(row["data"], row["learner"], row["metric"]): row["value"] for row in overall}
+    shares = diplotype_rows(**groups)
+    data = {"genotypes": name, "factorised": f"{name}, factorised"}
+    data |= {d: d for d in (REAL, "joint", *CONTROLS)} if first else {}
+    for source, label in data.items():
+        side = "synthetic" if source == "genotypes" else source
+        tv = [r["value"] for r in shares if (r["data"], r["metric"]) == (side, "diplotype_tv")]
+        tv = tv[1:] or tv  # the first is that of all individuals
+        unmatched = shares[-1]["value"] if source == "genotypes" else None
+        for learner in dict.fromkeys(key[1] for key in whole if key[0] == source):
+            own = {m: whole.get((source, learner, m)) for m in METRICS}
+            own["ratio"] = whole[source, learner, "root_pehe_ratio"]
+            more = {"tv": max(tv, default=None), "unmatched": unmatched}
+            yield {"data": label, "learner": learner} | own | more
+
+
+def summary(rows: list[dict]) -> str:
+    """Medians over seeds of each data set and learner, as text."""
+    return as_text(
+        spread(rows, COLUMNS[:2], COLUMNS[2:]), ["data", "learner", "rows", *COLUMNS[2:]]
+    )

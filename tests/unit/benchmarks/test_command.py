@@ -1,0 +1,57 @@
+"""The one entry point: its runs, its options and its tables."""
+
+import pytest
+from helpers import call_benchmark
+
+from benchmarks.__main__ import RUNS, module_of, parser_of
+from benchmarks.options import numbers
+from benchmarks.table import PROVENANCE, Table, spread
+from genoloom.formats.tables import read_table
+
+
+def test_help_lists_every_run_with_a_sentence():
+    done = call_benchmark("--help")
+    assert done.returncode == 0
+    assert all(f"  {name} " in done.stdout for name in RUNS)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_every_run_declares_its_options(name):
+    module = module_of(name)
+    assert module.__doc__.splitlines()[0].endswith(".")
+    parser = parser_of(name, module)
+    assert all(action.help is not None or action.choices for action in parser._actions)
+    assert hasattr(module, "measure") == hasattr(module, "COLUMNS") != hasattr(module, "run")
+
+
+def test_an_unknown_run_is_refused():
+    done = call_benchmark("haplotype")
+    assert done.returncode == 2
+    assert "invalid choice: 'haplotype'" in done.stderr
+
+
+def test_numbers_are_ranges():
+    assert numbers("1-3,7") == [1, 2, 3, 7]
+
+
+def test_rows_say_how_they_were_measured_and_no_path(tmp_path):
+    words = ["haplotypes", "--seeds", "1-2", "--out", str(tmp_path), "--append"]
+    path = tmp_path / "t.tsv"
+    for seed in (1, 2):
+        table = Table(path, ["seed", "value"], words, append=True)
+        assert not table.has(seed=seed)
+        table.add({"seed": seed, "value": 0.5 * seed})
+        assert table.has(seed=seed, value=0.5 * seed)
+    first, second = read_table(path)
+    assert (first["seed"], second["value"]) == ("1", "1")
+    assert list(first) == ["seed", "value", *PROVENANCE]
+    assert first["command"] == "python -m benchmarks haplotypes --seeds 1-2"
+
+
+def test_spread_is_the_median_with_the_range():
+    rows = [{"g": "a", "v": str(v)} for v in (1, 5, 2)] + [{"g": "b", "v": "0.25"}, {"g": "c"}]
+    assert spread(rows, ["g"], ["v"]) == [
+        {"g": "a", "rows": "3", "v": "2 (1-5)"},
+        {"g": "b", "rows": "1", "v": "0.25"},
+        {"g": "c", "rows": "1", "v": ""},
+    ]
