@@ -58,6 +58,28 @@ def treatment_effects(sections, **given):
     stage(options=options, **given)
 
 
+@click.command("star-alleles")
+@comparands_options
+@click.option("--build", type=_BUILD, required=True, help="Genome build of all files.")
+@click.option("--genes", help="Names, separated by commas; all that the files have otherwise.")
+@file_option("--out", "Table of figures to write.")
+@file_option("--calls", "Also write the alleles of each synthetic individual.", required=False)
+@logged
+def star_alleles(**given):
+    """Call star alleles of pharmacogenes, and compare those of synthetic individuals with real
+    ones.
+
+    \b
+    genoloom star-alleles --train train.bcf --holdout holdout.bcf --samples samples.tsv \\
+        --synthetic synthetic.vcf.gz --build GRCh38 --out star_alleles.tsv
+
+    Genes whose alleles need copy numbers, such as CYP2D6, are out of reach.
+    """
+    from genoloom.stages.star_alleles import star_alleles as stage
+
+    stage(**given)
+
+
 @click.command()
 @comparands_options
 @file_option("--out", "Table of figures to write.")

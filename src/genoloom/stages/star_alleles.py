@@ -1,0 +1,175 @@
+"""Star alleles of pharmacogenes: how far those of synthetic individuals are from real ones."""
+
+import logging
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from genoloom.disclosure import FEW
+from genoloom.errors import InputError
+from genoloom.formats.star_alleles import read_genes
+from genoloom.formats.tables import write_table
+from genoloom.stages.genotypes import GenotypeFiles
+from genoloom.stages.inputs import open_real
+from genoloom.stages.treatment_effects import count_individuals
+from genoloom.treatment.cyp2c19 import total_variation
+from genoloom.treatment.star_alleles import (
+    COPY_NUMBER,
+    UNMATCHED,
+    Gene,
+    StarCalls,
+    call_star_alleles,
+    read_carried,
+)
+
+log = logging.getLogger(__name__)
+
+COLUMNS = ["gene", "metric", "population", "data", "value"]
+CALLS = ["individual", "gene", "haplotype1", "haplotype2", "diplotype", "phenotype", "score"]
+REAL, SYNTHETIC, ALL = "real", "synthetic", "all"
+
+
+def star_alleles(
+    *, comparands: dict, build: str, genes: str | None, out: Path, calls: Path | None
+) -> None:  # fmt: skip
+    """Write the table of figures, one row for each gene, metric, population and data.
+
+    Distances are from the held-out individuals; next to those of the synthetic individuals are
+    those of the training ones. Populations of up to 20 individuals have no row.
+
+    Parameters
+    ----------
+    comparands : dict
+        Real and synthetic files, as `open_comparands` takes them.
+    build : str
+        GRCh37 or GRCh38, of all files.
+    genes : str, optional
+        Names, separated by commas; none: all that the training files have a variant of.
+    calls : Path, optional
+        Also write the star alleles of each synthetic individual.
+
+    Raises
+    ------
+    InputError
+        A gene is not known or needs copy numbers, or the files have no defining variant; there are
+        fewer than 100 individuals in a role.
+    """
+    asked = _asked(genes)
+    synthetic = comparands["synthetic"]
+    if comparands["panels"]:
+        synthetic = [path.with_name(f"{path.name}.pgen") for path in synthetic]
+    real_files = {name: v for name, v in comparands.items() if name != "synthetic"}
+    rows, table = [], []
+    with open_real(**real_files) as real:
+        made = real.read(SYNTHETIC, synthetic)
+        for files in (real.train, real.holdout, made):
+            count_individuals(files)
+            if files.unphased:
+                log.warning(
+                    "%s: calls without phase are taken in the order of the file", files.label
+                )
+        for gene in asked:
+            train, found = _call(real.train, gene, build)
+            if not found:
+                if genes is not None:
+                    raise _without(real.train, gene, build)
+                continue
+            holdout, _ = _call(real.holdout, gene, build)
+            own, kept = _call(made, gene, build)
+            rows += _rows(gene, (real.train, train), (real.holdout, holdout), (made, own))
+            rows.append(_row(gene, "variants_found", ALL, REAL, found))
+            rows.append(_row(gene, "variants_found", ALL, SYNTHETIC, kept))
+            table += _calls_of(made, own)
+        if not rows:
+            raise _without(real.train, asked[0], build)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_table(out, COLUMNS, rows)
+    if calls is not None:
+        write_table(calls, CALLS, table)
+
+
+def _asked(genes: str | None) -> list[Gene]:
+    known = read_genes()
+    if genes is None:
+        return list(known.values())
+    found = []
+    for name in (part.strip() for part in genes.split(",")):
+        if name not in known:
+            needs = name in COPY_NUMBER
+            raise InputError(
+                "--genes", f"the star alleles of '{name}' "
+                + ("are not told without copy numbers" if needs else "are not known"),
+                expected=f"some of {', '.join(known)}",
+            )  # fmt: skip
+        found.append(known[name])
+    return found
+
+
+def _without(files: GenotypeFiles, gene: Gene, build: str) -> InputError:
+    first, *_, last = [v[0] for v in gene.variants(build)] * 2
+    return InputError(
+        files.label, f"has no defining variant of {gene.name}",
+        expected=f"contig {gene.contig}, {first} to {last} ({build})",
+        remedy="give a panel of the gene, and --build as it is",
+    )  # fmt: skip
+
+
+def _call(files: GenotypeFiles, gene: Gene, build: str) -> tuple[StarCalls, int]:
+    """Star alleles of everybody, and how many of the defining variants the files have."""
+    variants, n = gene.variants(build), 2 * len(files.individuals)
+    panel = files.panels.get(gene.contig)
+    if panel is None:
+        carried, known = np.zeros((len(variants), n), dtype=bool), np.zeros(1)
+    else:
+        carried, known = read_carried(
+            panel.sites.keys(), lambda row: panel.haplotypes.read(row, row + 1)[0], variants, n
+        )
+    return call_star_alleles(gene, build, carried), int(known.sum())
+
+
+def _row(gene: Gene, metric: str, population: str, data: str, value: float) -> dict:
+    return dict(zip(COLUMNS, (gene.name, metric, population, data, value), strict=True))
+
+
+Called = tuple[GenotypeFiles, StarCalls]
+
+
+def _rows(gene: Gene, train: Called, holdout: Called, made: Called) -> list[dict]:
+    rows = []
+    populations = sorted(set(holdout[0].individuals.population))
+    names = (ALL, *populations) if len(populations) > 1 else (ALL,)
+    kinds = {"diplotype_tv": "diplotype"}
+    kinds |= {"phenotype_tv": "phenotype"} if gene.has_phenotypes else {}
+    for data, (files, calls) in ((REAL, train), (SYNTHETIC, made)):
+        for metric, kind in kinds.items():
+            one, other = (np.array(getattr(c, kind)) for c in (calls, holdout[1]))
+            for name in names:
+                pair = [
+                    values[[name in (ALL, p) for p in own.individuals.population]].tolist()
+                    for values, own in ((one, files), (other, holdout[0]))
+                ]
+                if min(map(len, pair)) > FEW:
+                    rows.append(_row(gene, metric, name, data, total_variation(*pair)))
+        unmatched = calls.allele.count(UNMATCHED) / len(calls.allele)
+        rows.append(_row(gene, "unmatched_haplotypes", ALL, data, unmatched))
+    copies = Counter(train[1].allele)
+    lost = [a for a, n in copies.items() if n > FEW and a not in set(made[1].allele)]
+    rows.append(_row(gene, "alleles_lost", ALL, SYNTHETIC, len(lost)))
+    if lost:
+        log.info("%s: the synthetic individuals do not have %s", gene.name, ", ".join(sorted(lost)))
+    return rows
+
+
+def _calls_of(files: GenotypeFiles, calls: StarCalls) -> list[dict]:
+    allele = calls.allele
+    columns = zip(
+        files.individuals.id, allele[0::2], allele[1::2], calls.diplotype, calls.phenotype,
+        calls.score.tolist(), strict=True,
+    )  # fmt: skip
+    told = calls.gene.has_phenotypes
+    return [
+        dict(zip(CALLS, (name, calls.gene.name, one, two, pair, phenotype if told else "",
+                         None if np.isnan(score) else score), strict=True))
+        for name, one, two, pair, phenotype, score in columns
+    ]  # fmt: skip
