@@ -110,9 +110,10 @@ class TrialOptions(FiniteSection):
         None, description="CONTIG:POSITION:REF:ALT of a variant whose alternate allele is planted"
         " as a loss of function, in place of the star alleles of CYP2C19.",
     )  # fmt: skip
-    outcome: Literal["inhibition", "events"] = Field(
-        "inhibition", description="Inhibition of platelets, or rare events that loss of function"
-        " makes more frequent.",
+    outcome: Literal["inhibition", "events", "warfarin"] = Field(
+        "inhibition", description="Inhibition of platelets; rare events that loss of function"
+        " makes more frequent; or time in range on guided and fixed doses of warfarin (CYP2C9,"
+        " VKORC1).",
     )  # fmt: skip
     individuals: int | None = Field(
         None, ge=100, description="Individuals of each training set, drawn with replacement where"

@@ -194,3 +194,11 @@ def labelled(files: GenotypeFiles, sheet: Sheet, complete: bool) -> GenotypeFile
         )  # fmt: skip
     columns = zip(*(sheet[individual] for individual in individuals.id), strict=True)
     return files.with_individuals(Individuals(individuals.id, *map(list, columns)))
+
+
+def require_individuals(files: GenotypeFiles, fewest: int) -> int:
+    """How many there are; an InputError where it is fewer than `fewest`."""
+    n = len(files.individuals)
+    if n < fewest:
+        raise InputError(files.label, f"has {individuals_count(n)}", expected=f"at least {fewest}")
+    return n

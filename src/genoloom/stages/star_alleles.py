@@ -10,9 +10,8 @@ from genoloom.disclosure import FEW
 from genoloom.errors import InputError
 from genoloom.formats.star_alleles import read_genes
 from genoloom.formats.tables import write_table
-from genoloom.stages.genotypes import GenotypeFiles
+from genoloom.stages.genotypes import GenotypeFiles, require_individuals
 from genoloom.stages.inputs import open_real
-from genoloom.stages.treatment_effects import count_individuals
 from genoloom.treatment.cyp2c19 import total_variation
 from genoloom.treatment.star_alleles import (
     COPY_NUMBER,
@@ -24,6 +23,8 @@ from genoloom.treatment.star_alleles import (
 )
 
 log = logging.getLogger(__name__)
+
+FEWEST = 100  # individuals in each role
 
 COLUMNS = ["gene", "metric", "population", "data", "value"]
 CALLS = ["individual", "gene", "haplotype1", "haplotype2", "diplotype", "phenotype", "score"]
@@ -64,25 +65,25 @@ def star_alleles(
     with open_real(**real_files) as real:
         made = real.read(SYNTHETIC, synthetic)
         for files in (real.train, real.holdout, made):
-            count_individuals(files)
+            require_individuals(files, FEWEST)
             if files.unphased:
                 log.warning(
                     "%s: calls without phase are taken in the order of the file", files.label
                 )
         for gene in asked:
-            train, found = _call(real.train, gene, build)
+            train, found = call_gene(real.train, gene, build)
             if not found:
                 if genes is not None:
-                    raise _without(real.train, gene, build)
+                    raise without_variants(real.train, gene, build)
                 continue
-            holdout, _ = _call(real.holdout, gene, build)
-            own, kept = _call(made, gene, build)
+            holdout, _ = call_gene(real.holdout, gene, build)
+            own, kept = call_gene(made, gene, build)
             rows += _rows(gene, (real.train, train), (real.holdout, holdout), (made, own))
-            rows.append(_row(gene, "variants_found", ALL, REAL, found))
-            rows.append(_row(gene, "variants_found", ALL, SYNTHETIC, kept))
+            rows.append(_row(gene, "variants_found", ALL, REAL, len(found)))
+            rows.append(_row(gene, "variants_found", ALL, SYNTHETIC, len(kept)))
             table += _calls_of(made, own)
         if not rows:
-            raise _without(real.train, asked[0], build)
+            raise without_variants(real.train, asked[0], build)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_table(out, COLUMNS, rows)
     if calls is not None:
@@ -106,7 +107,8 @@ def _asked(genes: str | None) -> list[Gene]:
     return found
 
 
-def _without(files: GenotypeFiles, gene: Gene, build: str) -> InputError:
+def without_variants(files: GenotypeFiles, gene: Gene, build: str) -> InputError:
+    """The error of files that have no defining variant of a gene."""
     first, *_, last = [v[0] for v in gene.variants(build)] * 2
     return InputError(
         files.label, f"has no defining variant of {gene.name}",
@@ -115,17 +117,21 @@ def _without(files: GenotypeFiles, gene: Gene, build: str) -> InputError:
     )  # fmt: skip
 
 
-def _call(files: GenotypeFiles, gene: Gene, build: str) -> tuple[StarCalls, int]:
-    """Star alleles of everybody, and how many of the defining variants the files have."""
+def call_gene(files: GenotypeFiles, gene: Gene, build: str) -> tuple[StarCalls, list[str]]:
+    """Star alleles of everybody, and which of the defining variants the files have."""
     variants, n = gene.variants(build), 2 * len(files.individuals)
     panel = files.panels.get(gene.contig)
     if panel is None:
-        carried, known = np.zeros((len(variants), n), dtype=bool), np.zeros(1)
+        carried, known = np.zeros((len(variants), n), dtype=bool), np.zeros(len(variants))
     else:
         carried, known = read_carried(
             panel.sites.keys(), lambda row: panel.haplotypes.read(row, row + 1)[0], variants, n
         )
-    return call_star_alleles(gene, build, carried), int(known.sum())
+    found = [
+        f"{gene.contig}:{position}:{ref}:{alt}"
+        for (position, ref, alt), there in zip(variants, known, strict=True) if there
+    ]  # fmt: skip
+    return call_star_alleles(gene, build, carried), found
 
 
 def _row(gene: Gene, metric: str, population: str, data: str, value: float) -> dict:

@@ -7,16 +7,18 @@ from pathlib import Path
 
 import numpy as np
 
-from genoloom.disclosure import individuals_count
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
+from genoloom.formats.star_alleles import read_genes
 from genoloom.formats.tables import write_table
 from genoloom.medicine_config import TrialOptions
 from genoloom.panel import Panel
-from genoloom.stages.genotypes import GenotypeFiles
+from genoloom.stages.genotypes import GenotypeFiles, require_individuals
 from genoloom.stages.inputs import open_real
+from genoloom.stages.star_alleles import call_gene, without_variants
 from genoloom.treatment.cyp2c19 import CONTIG, GENE, VARIANTS, call_diplotypes, plant
 from genoloom.treatment.study import COLUMNS, CONTROLS, REAL, Group, diplotype_rows, effect_rows
+from genoloom.treatment.warfarin import WarfarinGenotypes
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +47,12 @@ def treatment_effects(
         The files have no defining variant of CYP2C19, or lack the planted one; there are fewer than
         100 individuals; or neither a build nor a modifier is given.
     """
+    warfarin = options.outcome == "warfarin"
+    if warfarin and options.modifier is not None:
+        raise InputError(
+            "--modifier", "cannot be given with --outcome warfarin",
+            expected="one of both: doses follow from CYP2C9 and VKORC1",
+        )  # fmt: skip
     if build is None and options.modifier is None:
         raise InputError(
             "options", "neither --build nor --modifier is given",
@@ -62,9 +70,12 @@ def treatment_effects(
         }
         groups, known = {}, {}
         for role, own in files.items():
-            groups[role], known[role] = (
-                read_planted(own, options.modifier) if options.modifier else read_group(own, build)
-            )
+            if warfarin:
+                groups[role], known[role] = read_warfarin(own, build)
+            elif options.modifier:
+                groups[role], known[role] = read_planted(own, options.modifier)
+            else:
+                groups[role], known[role] = read_group(own, build)
     rows = effect_rows(**_roles(groups), options=options, seed=seed)
     rows += diplotype_rows(**_roles(groups))
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -73,7 +84,8 @@ def treatment_effects(
         counts = Counter(groups["synthetic"].diplotypes.phenotype)
         total = len(groups["synthetic"].diplotypes)
         content = {
-            "gene": None if options.modifier else GENE, "build": build, "seed": seed,
+            "gene": "CYP2C9, VKORC1" if warfarin else None if options.modifier else GENE,
+            "build": build, "seed": seed,
             "options": options.model_dump(), "variants_found": known["synthetic"],
             "variants_lost": [name for name in known["train"] if name not in known["synthetic"]],
             "synthetic_phenotypes": {k: n / total for k, n in sorted(counts.items())},
@@ -95,7 +107,7 @@ def read_group(files: GenotypeFiles, build: str) -> tuple[Group, list[str]]:
     InputError
         There is none, or there are fewer than 100 individuals.
     """
-    n = count_individuals(files)
+    n = require_individuals(files, FEWEST)
     panel = files.panels.get(CONTIG)
     rows = [] if panel is None else variant_rows(panel, build)
     if not any(row is not None for row in rows):
@@ -120,12 +132,24 @@ def read_group(files: GenotypeFiles, build: str) -> tuple[Group, list[str]]:
     return Group(called, files.individuals.population), names
 
 
-def count_individuals(files: GenotypeFiles) -> int:
-    """How many there are; an InputError where it is fewer than 100."""
-    n = len(files.individuals)
-    if n < FEWEST:
-        raise InputError(files.label, f"has {individuals_count(n)}", expected=f"at least {FEWEST}")
-    return n
+def read_warfarin(files: GenotypeFiles, build: str) -> tuple[Group, list[str]]:
+    """Star alleles of CYP2C9 and VKORC1 of everybody, and the defining variants of the files.
+
+    Raises
+    ------
+    InputError
+        Of a gene there is none, or there are fewer than 100 individuals.
+    """
+    require_individuals(files, FEWEST)
+    calls, names = [], []
+    for name in ("CYP2C9", "VKORC1"):
+        gene = read_genes()[name]
+        called, found = call_gene(files, gene, build)
+        if not found:
+            raise without_variants(files, gene, build)
+        calls.append(called)
+        names += found
+    return Group(WarfarinGenotypes.of(*calls), files.individuals.population), names
 
 
 def read_planted(files: GenotypeFiles, modifier: str) -> tuple[Group, list[str]]:
@@ -136,7 +160,7 @@ def read_planted(files: GenotypeFiles, modifier: str) -> tuple[Group, list[str]]
     InputError
         The files do not have it, or there are fewer than 100 individuals.
     """
-    count_individuals(files)
+    require_individuals(files, FEWEST)
     contig, position, ref, alt = modifier.split(":")
     panel = files.panels.get(contig.removeprefix("chr"))
     rows = {} if panel is None else {key: i for i, key in enumerate(panel.sites.keys())}

@@ -156,6 +156,11 @@ class Diplotypes:
         pairs = zip(self.function[0::2], self.function[1::2], strict=True)
         return [PHENOTYPES.get(frozenset(pair), INDETERMINATE) for pair in pairs]
 
+    @property
+    def features(self) -> np.ndarray:
+        """Haplotypes without, with decreased and with increased function; shape (n, 3)."""
+        return np.stack([self.count(f) for f in ("no", "decreased", "increased")], axis=1)
+
     def count(self, function: str) -> np.ndarray:
         """Haplotypes of this function of each individual, float64, shape (n_individuals,)."""
         of = np.array(self.function) == function

@@ -14,6 +14,12 @@ higher risk under treatment 0 alone, and nobody else gains anything:
     logit P(event | 0) = -2.7 + 0.3 age + 0.5 diabetes + 0.2 bmi + 1.3 heterogeneity carrier
     logit P(event | 1) = -2.7 + 0.3 age + 0.5 diabetes + 0.2 bmi
 
+With the outcome `warfarin` it is the time in the therapeutic range in per cent, treatment 0 a fixed
+dose and treatment 1 a guided one (`genoloom.treatment.warfarin`):
+
+    Y(0) = 80 - lost(fixed dose) - 3 age - 4 diabetes - 2 bmi + noise
+    tau = 6 + heterogeneity (lost(fixed dose) - lost(guided dose) - 6)
+
 Covariates are in standard deviations. Only the direction of the genotype's effect is that of the
 guideline (Lee et al. 2022, doi:10.1002/cpt.2526); the numbers are made up: nothing here is
 clinical.
@@ -25,7 +31,7 @@ import numpy as np
 from scipy.special import expit
 
 from genoloom.medicine_config import TrialOptions
-from genoloom.treatment.cyp2c19 import Diplotypes
+from genoloom.treatment.warfarin import GAIN, lost_time
 
 ACTIVITY = {"no": 0.0, "decreased": 0.5, "normal": 1.0, "uncertain": 1.0, "increased": 1.5}
 GENOTYPE = ("no_function", "decreased_function", "increased_function")
@@ -34,6 +40,7 @@ FEATURES = GENOTYPE + COVARIATES
 DISCRETE = (*GENOTYPE, "diabetes", "female")
 DIABETES, FEMALE = 0.3, 0.4  # shares
 BASE, PER_ACTIVITY, EFFECT = 40.0, 12.0, 8.0
+IN_RANGE = 80.0  # per cent of time, with the dose that an individual needs
 AGE, DIABETES_EFFECT, BMI, BMI_MODIFIER, HIDDEN = -3.0, -4.0, -2.0, 3.0, -5.0
 # log-odds of an event, and what the hidden confounder takes from the outcome then
 RISK, RISK_AGE, RISK_DIABETES, RISK_BMI, RISK_CARRIER, RISK_HIDDEN = -2.7, 0.3, 0.5, 0.2, 1.3, -2.0
@@ -46,7 +53,7 @@ class Trial:
     Attributes
     ----------
     x : ndarray, float64, shape (n, len(FEATURES))
-        Counts of haplotypes by function; age and bmi in standard deviations; 0/1.
+        Counts of haplotypes by function, or of VKORC1 -1639A, CYP2C9*2 and *3; age and bmi in standard deviations; 0/1.
     t : ndarray, float64, shape (n,)
         0 or 1.
     y : ndarray, float64, shape (n,)
@@ -62,11 +69,6 @@ class Trial:
 
     def __len__(self) -> int:
         return len(self.y)
-
-
-def genotype_features(diplotypes: Diplotypes) -> np.ndarray:
-    """Haplotypes without, with decreased and with increased function; shape (n, 3)."""
-    return np.stack([diplotypes.count(f) for f in ("no", "decreased", "increased")], axis=1)
 
 
 def draw_covariates(n: int, rng: np.random.Generator) -> np.ndarray:
@@ -101,9 +103,14 @@ def expected(x: np.ndarray, options: TrialOptions) -> tuple[np.ndarray, np.ndarr
         odds = RISK + RISK_AGE * age + RISK_DIABETES * diabetes + RISK_BMI * bmi
         alone = expit(odds + RISK_CARRIER * options.heterogeneity * (x[:, 0] > 0))
         return 100 * (1 - alone), 100 * (alone - expit(odds))
-    untreated = BASE - PER_ACTIVITY * lost_activity(x[:, :3])
+    if options.outcome == "warfarin":
+        lost, gained = lost_time(x)
+        untreated, effect = IN_RANGE - lost, GAIN + options.heterogeneity * (gained - GAIN)
+    else:
+        untreated = BASE - PER_ACTIVITY * lost_activity(x[:, :3])
+        effect = true_effect(x, options.heterogeneity)
     untreated += AGE * age + DIABETES_EFFECT * diabetes + BMI * bmi
-    return untreated, true_effect(x, options.heterogeneity)
+    return untreated, effect
 
 
 def draw_events(mean: np.ndarray, rng: np.random.Generator) -> np.ndarray:

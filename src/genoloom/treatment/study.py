@@ -9,12 +9,11 @@ from genoloom.disclosure import FEW
 from genoloom.medicine_config import TrialOptions
 from genoloom.seeds import derive_seed
 from genoloom.treatment.cyp2c19 import UNMATCHED, Diplotypes, PlantedDiplotypes, total_variation
-from genoloom.treatment.learners import estimates, fit_propensity
+from genoloom.treatment.learners import estimates, fit_outcome, fit_propensity
 from genoloom.treatment.routes import factorised, joint, only_genotypes
 from genoloom.treatment.sandbox import (
     Trial,
     draw_covariates,
-    genotype_features,
     negative_controls,
     run_trial,
 )
@@ -28,6 +27,7 @@ from genoloom.treatment.scores import (
     weighted_effects,
     weighted_policy_value,
 )
+from genoloom.treatment.warfarin import FIXED, needed_dose, weekly_dose, within_20
 
 REAL, TRUTH = "real", "truth"
 ROUTES = ("genotypes", "joint", "factorised")
@@ -76,10 +76,10 @@ def _one_draw(
         return np.random.default_rng(derive_seed(seed, "trial", draw, purpose))
 
     size = options.individuals or min(len(train.diplotypes), len(made.diplotypes))
-    own = _drawn(genotype_features(train.diplotypes), size, rng("real individuals"))
+    own = _drawn(train.diplotypes.features, size, rng("real individuals"))
     x = np.hstack([own, draw_covariates(size, rng("real covariates"))])
     real = run_trial(x, options, rng("real trial"))
-    copied = _drawn(genotype_features(made.diplotypes), size, rng("synthetic individuals"))
+    copied = _drawn(made.diplotypes.features, size, rng("synthetic individuals"))
     model_seed = derive_seed(seed, "learners", draw)
     trials = {REAL: real}
     if "genotypes" in routes:
@@ -90,7 +90,7 @@ def _one_draw(
         trials["factorised"] = factorised(real, copied, rng("factorised"), model_seed)
     if controls:
         trials |= negative_controls(real, options, rng("controls"))
-    judges = genotype_features(holdout.diplotypes)
+    judges = holdout.diplotypes.features
     judges = np.hstack([judges, draw_covariates(len(judges), rng("holdout covariates"))])
     judge = run_trial(judges, options, rng("holdout trial"))
     kinds = (holdout.diplotypes.phenotype, holdout.diplotypes.names)
@@ -110,6 +110,28 @@ def _one_draw(
                 base[learner] = found[RATIO, ALL]
             ratio = found[RATIO, ALL] / base[learner]
             yield (data, learner, f"{RATIO}_ratio", ALL), ratio
+    if options.outcome == "warfarin":
+        yield from _doses(trials, judge.x, model_seed, rng("doses"))
+
+
+def _doses(
+    trials: dict[str, Trial], target: np.ndarray, seed: int, rng: np.random.Generator
+) -> Iterator[tuple[tuple, float]]:  # fmt: skip
+    """Shares of held-out individuals with a dose within 20 % of the needed one: of a regression of
+    needed doses on features, trained on real and on synthetic individuals; of the algorithm that
+    the needed doses come from; and of the fixed dose.
+    """
+    needed = needed_dose(target, rng)
+    doses = {(TRUTH, "algorithm"): weekly_dose(target), (TRUTH, "fixed dose"): FIXED}
+    for data in (REAL, "genotypes"):
+        if data in trials:
+            x = trials[data].x
+            predict = fit_outcome(x, np.sqrt(needed_dose(x, rng)), seed)
+            doses[data, "dose regression"] = predict(target) ** 2
+    for (data, learner), dose in doses.items():
+        for group, (share, n) in within_20(dose, needed).items():
+            if n > FEW:
+                yield (data, learner, "dose_within_20", group), share
 
 
 def _drawn(rows: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:

@@ -145,3 +145,45 @@ def test_files_that_cannot_be_used(files, tmp_path):
     with pytest.raises(InputError, match="has 30 individuals"):
         run(files | {"made": few}, tmp_path / "t.tsv")
     assert not (tmp_path / "t.tsv").exists()
+
+
+def test_guided_and_fixed_doses_of_warfarin(tmp_path):
+    """CYP2C9 on contig 10 and VKORC1 on contig 16, a file for each."""
+    rng, files = np.random.default_rng(9), {}
+    for role in ("train", "holdout", "made"):
+        files[role] = []
+        individuals = Individuals([f"{role}{i}" for i in range(N)], ["A"] * N, ["unknown"] * N)
+        for contig, positions in (("10", [96702047, 96741053]), ("16", [31107689])):
+            sites = make_sites(len(positions))
+            sites.position[:] = positions
+            sites.ref[:], sites.alt[:] = (["C", "A"], ["T", "C"]) if contig == "10" else ("C", "T")
+            object.__setattr__(sites, "contig", contig)
+            drawn = rng.random(2 * N)
+            alleles = np.array(
+                [(drawn >= 0.3 * i) & (drawn < 0.3 * i + 0.3) for i in range(len(sites))]
+            )
+            with PanelWriter(
+                tmp_path / f"{role}{contig}", individuals, contig, 200_000_000
+            ) as writer:
+                writer.append(sites, alleles.astype(np.int8))
+            files[role].append(tmp_path / f"{role}{contig}.pgen")
+
+    def given(*more, parts=slice(None)):
+        words = ["treatment-effects", "--build", "GRCh37", "--out", tmp_path / "t.tsv"]
+        for flag, role in (("--train", "train"), ("--holdout", "holdout"), ("--synthetic", "made")):
+            words += [word for path in files[role][parts] for word in (flag, path)]
+        words += ["--outcome", "warfarin", "--draws", 1, "--summary", tmp_path / "s.json", *more]
+        done = click.testing.CliRunner().invoke(genoloom, [str(word) for word in words])
+        if isinstance(done.exception, InputError):
+            raise done.exception
+        assert done.exit_code == 0, done.output
+
+    given()
+    rows = read_table(tmp_path / "t.tsv")
+    assert {"root_pehe_ratio", "dose_within_20", "diplotype_tv"} <= {r["metric"] for r in rows}
+    summary = json.loads((tmp_path / "s.json").read_text())
+    assert (summary["gene"], len(summary["variants_found"])) == ("CYP2C9, VKORC1", 3)
+    with pytest.raises(InputError, match="has no defining variant of VKORC1"):
+        given(parts=slice(1))
+    with pytest.raises(InputError, match="cannot be given with --outcome warfarin"):
+        given("--modifier", "10:96702047:C:T")

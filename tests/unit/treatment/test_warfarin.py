@@ -1,0 +1,114 @@
+"""Doses of hand-made individuals, and the trial of guided against fixed doses."""
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.stats import norm
+
+from genoloom.formats.star_alleles import read_genes
+from genoloom.medicine_config import TrialOptions
+from genoloom.treatment.sandbox import draw_covariates, run_trial
+from genoloom.treatment.star_alleles import call_star_alleles
+from genoloom.treatment.study import Group, diplotype_rows, effect_rows
+from genoloom.treatment.warfarin import (
+    FIXED,
+    PER_LOG,
+    SPREAD,
+    WarfarinGenotypes,
+    lost_time,
+    mean_distance,
+    needed_dose,
+    weekly_dose,
+    within_20,
+)
+
+
+def test_the_guided_dose_is_that_of_the_consortium():
+    """A man of 60, 175 cm and 82.6875 kg; a woman of 84, 162 cm and 81.34992 kg."""
+    x = np.zeros((4, 7))
+    x[1, :3], x[2, :3] = (2, 1, 0), (1, 1, 1)
+    x[3] = 0, 0, 2, 2, 1, 1, 1
+    base = 5.6044 - 0.2614 * 6 + 0.0087 * 175 + 0.0128 * 82.6875
+    woman = 5.6044 - 0.2614 * 8 + 0.0087 * 162 + 0.0128 * 81.3564 - 2.3312
+    expected = [base, base - 1.6974 - 0.5211, base - 0.8677 - 1.9206, woman]
+    np.testing.assert_allclose(weekly_dose(x), np.square(expected), rtol=1e-6)
+
+
+def test_what_a_dose_loses_is_an_integral():
+    guided = np.array([20.0, 35.0, 60.0])
+    found = mean_distance(FIXED, guided)
+    for mean, value in zip(np.log(FIXED / guided), found, strict=True):
+        whole, _ = quad(lambda z, m=mean: abs(m - SPREAD * z) * norm.pdf(z), -8, 8, points=[0])
+        assert value == pytest.approx(whole, abs=1e-6)
+    np.testing.assert_allclose(mean_distance(guided, guided), SPREAD * np.sqrt(2 / np.pi))
+    x = np.zeros((1, 7))
+    x[0, 0] = 2
+    lost, gained = lost_time(x)
+    assert gained[0] == pytest.approx(lost[0] - PER_LOG * SPREAD * np.sqrt(2 / np.pi))
+    drawn = needed_dose(np.repeat(x, 20_000, axis=0), np.random.default_rng(1))
+    assert PER_LOG * np.abs(np.log(FIXED / drawn)).mean() == pytest.approx(lost[0], rel=0.02)
+
+
+def test_shares_within_a_fifth():
+    found = within_20(np.array([10.0, 25, 40, 90]), np.array([12.0, 20, 40, 60]))
+    assert found == {
+        "all": (0.5, 4), "low dose": (0.5, 2), "intermediate dose": (1.0, 1), "high dose": (0.0, 1),
+    }  # fmt: skip
+
+
+def group(rng, n, sensitive=0.4):
+    """Individuals with VKORC1 -1639A, CYP2C9*2 and *3."""
+    calls = []
+    for name, share in (
+        ("CYP2C9", {96702047: 0.15, 96741053: 0.1}),
+        ("VKORC1", {31107689: sensitive}),
+    ):
+        gene = read_genes()[name]
+        variants = gene.variants("GRCh37")
+        drawn = rng.random(2 * n)
+        carried, low = np.zeros((len(variants), 2 * n), dtype=bool), 0.0
+        for position, own in share.items():
+            row = next(i for i, v in enumerate(variants) if v[0] == position)
+            carried[row] = (drawn >= low) & (drawn < low + own)
+            low += own
+        calls.append(call_star_alleles(gene, "GRCh37", carried))
+    return Group(WarfarinGenotypes.of(*calls), ["A", "B"] * (n // 2))
+
+
+def test_genotypes_and_effects():
+    genotypes = group(np.random.default_rng(2), 400).diplotypes
+    features, names = genotypes.features, genotypes.names
+    assert features.shape == (400, 3)
+    assert features.max(axis=0).tolist() == [2, 2, 2]
+    for row, name in zip(features.tolist(), names, strict=True):
+        vkorc1, cyp2c9 = name.split()
+        assert vkorc1.count("A") == row[0]
+        assert (cyp2c9.count("*2"), cyp2c9.count("*3")) == (row[1], row[2])
+    options = TrialOptions(outcome="warfarin", noise=0.001)
+    x = np.hstack([features, draw_covariates(400, np.random.default_rng(3))])
+    trial = run_trial(x, options, np.random.default_rng(4))
+    np.testing.assert_allclose(trial.tau, lost_time(x)[1])
+    flat = run_trial(x, TrialOptions(outcome="warfarin", heterogeneity=0), np.random.default_rng(4))
+    assert np.ptp(flat.tau) == 0
+    assert (trial.tau >= 0).all()
+
+
+def test_the_study_tells_right_from_wrong_genotypes():
+    rng = np.random.default_rng(5)
+    train, holdout, made = (group(rng, 600) for _ in range(3))
+    options = TrialOptions(outcome="warfarin", draws=1)
+    rows = effect_rows(train, holdout, made, options, 7)
+    value = {(r["data"], r["learner"], r["metric"], r["group"]): r["value"] for r in rows}
+    for learner in ("T", "X", "DR"):
+        assert value["genotypes", learner, "root_pehe_ratio", "all"] < 1.5
+    assert value["genotype decoupled", "DR", "root_pehe_ratio", "all"] > 1.2
+    share = {key: v for key, v in value.items() if key[2] == "dose_within_20"}
+    for who in (("real", "dose regression"), ("genotypes", "dose regression")):
+        assert share[*who, "dose_within_20", "all"] > 0.35
+    algorithm = share["truth", "algorithm", "dose_within_20", "all"]
+    # of a log-normal factor
+    right = norm.cdf(np.log(1 / 0.8) / SPREAD) - norm.cdf(np.log(1 / 1.2) / SPREAD)
+    assert algorithm == pytest.approx(right, abs=0.06)
+    assert algorithm > share["truth", "fixed dose", "dose_within_20", "all"] + 0.1
+    tv = {r["metric"]: r["value"] for r in diplotype_rows(train, holdout, made)}
+    assert tv["diplotype_tv"] < 0.2
