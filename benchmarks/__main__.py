@@ -27,7 +27,6 @@ GROUPS = {
         "haplotypes",
         "sequences",
         "infilling",
-        "mixtures",
         "public_templates",
         "adaptation",
         "switch_errors",
@@ -65,7 +64,7 @@ def measure(name: str, module: ModuleType, arguments: argparse.Namespace, words:
         return module.run(arguments)
     keys = [key for key in ("set", "seed") if hasattr(arguments, "seeds" if key == "seed" else key)]
     path = arguments.out / f"{arguments.name or name}.tsv"
-    table = Table(path, [*keys, *module.COLUMNS], words, arguments.append)
+    table = Table(path, [*keys, *module.COLUMNS.split()], words, arguments.append)
     for data_set in getattr(arguments, "set", [""]):
         for seed in getattr(arguments, "seeds", [1]):
             log.info("%s", " ".join(filter(None, (name, data_set, f"seed {seed}"))))

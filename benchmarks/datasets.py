@@ -47,64 +47,59 @@ class BenchmarkSet:
     sex: str = "sex"
 
 
-_PANEL = "labels/integrated_call_samples_v3.20130502.ALL.panel"
-_DPYD = "human/1kgp_phase3_chr1_DPYD_2504.GRCh37.vcf.gz"
+_PHASE3 = {
+    "labels": "labels/integrated_call_samples_v3.20130502.ALL.panel",
+    "population": "super_pop",
+    "sex": "gender",
+}
+_DPYD = {
+    **_PHASE3,
+    "variants": "human/1kgp_phase3_chr1_DPYD_2504.GRCh37.vcf.gz",
+    "contig": "1",
+    "map": "maps/b37/chr1.b37.gmap.gz",
+}
 SETS = {
     "demo": BenchmarkSet(
-        DEMO / "eur300.chr20_1-2Mb.vcf.gz",
-        "20",
-        DEMO / "samples.tsv",
-        "population",
-        DEMO / "chr20.b37.gmap.gz",
+        variants=DEMO / "eur300.chr20_1-2Mb.vcf.gz",
+        contig="20",
+        labels=DEMO / "samples.tsv",
         individual="individual",
+        population="population",
+        map=DEMO / "chr20.b37.gmap.gz",
     ),
-    "dpyd-slice": BenchmarkSet(
-        _DPYD,
-        "1",
-        _PANEL,
-        "super_pop",
-        "maps/b37/chr1.b37.gmap.gz",
-        (97_844_000, 98_048_000),
-        sex="gender",
-    ),
-    "dpyd-full": BenchmarkSet(
-        _DPYD, "1", _PANEL, "super_pop", "maps/b37/chr1.b37.gmap.gz", sex="gender"
-    ),
-    "dpyd-26": BenchmarkSet(_DPYD, "1", _PANEL, "pop", "maps/b37/chr1.b37.gmap.gz", sex="gender"),
+    "dpyd-slice": BenchmarkSet(**_DPYD, region=(97_844_000, 98_048_000)),
+    "dpyd-full": BenchmarkSet(**_DPYD),
+    "dpyd-26": BenchmarkSet(**_DPYD | {"population": "pop"}),
     "chr20": BenchmarkSet(
-        "human/1kgp_phase3_chr20_1-4Mb_EUR300.GRCh37.vcf.gz",
-        "20",
-        _PANEL,
-        "pop",
-        "maps/b37/chr20.b37.gmap.gz",
-        sex="gender",
+        **_PHASE3 | {"population": "pop"},
+        variants="human/1kgp_phase3_chr20_1-4Mb_EUR300.GRCh37.vcf.gz",
+        contig="20",
+        map="maps/b37/chr20.b37.gmap.gz",
     ),
     "805": BenchmarkSet(
-        "human/1kgp_phase3_805SNP_5008haps.hapt.gz", "805", _PANEL, "super_pop", None, sex="gender"
+        **_PHASE3, variants="human/1kgp_phase3_805SNP_5008haps.hapt.gz", contig="805", map=None
     ),
     "par1": BenchmarkSet(
-        "human/1kgp_phase1_chrX_PAR1_1092.GRCh37.vcf.gz",
-        "X",
-        "labels/1kgp_phase1_1092_samples.tsv",
-        "super_pop",
-        "maps/b37/chrX_par1.b37.gmap.gz",
+        variants="human/1kgp_phase1_chrX_PAR1_1092.GRCh37.vcf.gz",
+        contig="X",
+        labels="labels/1kgp_phase1_1092_samples.tsv",
+        population="super_pop",
+        map="maps/b37/chrX_par1.b37.gmap.gz",
     ),
     "chr15": BenchmarkSet(
-        "human/1kgp_10ksnp_chr15/1kgp_10ksnp_chr15_2504.GRCh37.vcf.gz",
-        "15",
-        "human/1kgp_10ksnp_chr15/splits.tsv",
-        "population",
-        "maps/b37/chr15.b37.gmap.gz",
+        variants="human/1kgp_10ksnp_chr15/1kgp_10ksnp_chr15_2504.GRCh37.vcf.gz",
+        contig="15",
+        labels="human/1kgp_10ksnp_chr15/splits.tsv",
         individual="individual",
+        population="population",
+        map="maps/b37/chr15.b37.gmap.gz",
     ),
     "cyp2c19": BenchmarkSet(
-        "human/1kgp_phase3_pgx_multilocus_2504.GRCh37.vcf.gz",
-        "10",
-        _PANEL,
-        "super_pop",
-        "maps/b37/chr10.b37.gmap.gz",
-        (96_519_691, 96_615_924),
-        sex="gender",
+        **_PHASE3,
+        variants="human/1kgp_phase3_pgx_multilocus_2504.GRCh37.vcf.gz",
+        contig="10",
+        map="maps/b37/chr10.b37.gmap.gz",
+        region=(96_519_691, 96_615_924),
     ),
     "simulated": BenchmarkSet("", CONTIG, "", "", None),
 }

@@ -68,19 +68,10 @@ METRICS = {
     "aats_synth": "aats_synthetic",
     "classifier": "classifier_auc",
 }
-JUDGED = [  # columns of a judged generator
-    "generator",
-    "sites",
-    "individuals",
-    "bits",
-    *METRICS,
-    "local_attack",
-    "worst_attack",
-    "attack",
-    "train_cpu_s",
-    "sample_M_s",
-    "options",
-]
+JUDGED = (  # columns of a judged generator
+    f"generator sites individuals bits {' '.join(METRICS)} local_attack worst_attack attack "
+    "train_cpu_s sample_M_s options"
+)
 REFERENCE, REAL = "reference (held out)", "real (training)"
 
 

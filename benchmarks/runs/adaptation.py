@@ -21,7 +21,7 @@ from genoloom.panel import Panel
 from genoloom.seeds import derive_seed
 from genoloom.training_config import MosaicOptions, TransformerOptions
 
-COLUMNS = ["case", *JUDGED]
+COLUMNS = f"case {JUDGED}"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -44,17 +44,7 @@ from genoloom.utility.measures import squared_correlation
 COMPONENTS = 20
 TRAITS, CAUSAL, HERITABILITY = 40, 10, 0.5
 ARRAY_BP = 4000  # base pairs for each site that imputed individuals have
-COLUMNS = [
-    "few",
-    "population",
-    "row",
-    "added",
-    "recall",
-    "others",
-    "balanced",
-    "dosage_r2",
-    "score_r2",
-]
+COLUMNS = "few population row added recall others balanced dosage_r2 score_r2"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

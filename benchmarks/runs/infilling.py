@@ -36,8 +36,10 @@ from genoloom.stages.train_sequences import train_sequences
 from genoloom.training_config import TrainOptions
 
 SIZES, MARGIN = (20, 50), 50
-COLUMNS = ["fim_rate", "gap", "what", "bits", "difference", "difference_se", "effective"]
-COLUMNS += ["effective_mean", "proposed", "kept", "kept_se", "cpu_s"]
+COLUMNS = (
+    "fim_rate gap what bits difference difference_se effective effective_mean proposed kept "
+    "kept_se cpu_s"
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

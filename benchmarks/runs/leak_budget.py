@@ -27,10 +27,10 @@ from genoloom.popgen.effective_sites import RIDGES, effective_number
 from genoloom.privacy.leak_budget import Leak
 from genoloom.privacy.measures import auc
 
-COLUMNS = [
-    "individuals", "min_mac", "sites", "megabases", "attack", "effective_sites", "released",
-    "predicted", "measured", "sd_of_splits", "splits",
-]  # fmt: skip
+COLUMNS = (
+    "individuals min_mac sites megabases attack effective_sites released predicted measured "
+    "sd_of_splits splits"
+)
 CUTS = [2, 10]
 ATTACKS = {"plain": None} | {f"whitened (ridge {ridge:g})": ridge for ridge in RIDGES}
 RELEASES = ("frequencies", "individuals", "independent")

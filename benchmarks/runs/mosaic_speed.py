@@ -21,7 +21,7 @@ from genoloom.training_config import MatchedMosaicOptions, MosaicOptions
 
 FOUNDERS, POPULATIONS = 200, 5
 CM_A_SITE = 1e-4
-COLUMNS = ["generator", "variants", "training", "sampled", "sample_M_s", "cpu_s", "memory_gb"]
+COLUMNS = "generator variants training sampled sample_M_s cpu_s memory_gb"
 
 
 def made_up(n_variants: int, n_haplotypes: int) -> PackedHaplotypes:

@@ -40,19 +40,7 @@ from genoloom.report.summary import as_text
 from genoloom.seeds import derive_seed
 
 STEP = 200  # sites read at a time, as in an audit with the default windows
-COLUMNS = [
-    "individuals",
-    "sites",
-    "leak",
-    "share",
-    "flips",
-    "verdict",
-    "worst",
-    "low",
-    "high",
-    "failed",
-    "cpu_s",
-]
+COLUMNS = "individuals sites leak share flips verdict worst low high failed cpu_s"
 SUMMARY = ["set", "leak", "share", "flips", "seeds", "caught", "weak", "passed", "worst_median"]
 SUMMARY += ["by"]
 

@@ -44,18 +44,7 @@ from genoloom.stages.load import load_generator
 from genoloom.stages.prepare import prepare
 from genoloom.training_config import TrainSections
 
-COLUMNS = [
-    "split",
-    "generator",
-    "bits",
-    "ld_error",
-    "pca_w",
-    "within_w",
-    "between_w",
-    "train_cpu_s",
-    "sample_M_s",
-    "options",
-]
+COLUMNS = "split generator bits ld_error pca_w within_w between_w train_cpu_s sample_M_s options"
 PARTS = ("likelihood", "draws", "real")
 SPLITS = ("split_8020", "split_half")
 BINS = 20

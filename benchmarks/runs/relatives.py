@@ -32,15 +32,7 @@ PANELS = {
         "super_pop",
     ),
 }
-COLUMNS = [
-    "panel",
-    "individuals",
-    "sites",
-    "kinship_degree",
-    "parents_told",
-    "pairs",
-    "pairs_explained",
-]
+COLUMNS = "panel individuals sites kinship_degree parents_told pairs pairs_explained"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -33,7 +33,7 @@ from genoloom.stages.inputs import Comparands
 from genoloom.validation.controls import CONTROLS, make_controls
 from genoloom.validation.self_check import judge_together
 
-COLUMNS = ["verdict", "control", "expected", "found", "right", "reasons"]
+COLUMNS = "verdict control expected found right reasons"
 VERDICTS = ["pass", "not run", "weak", "overfitted", "fail"]
 
 

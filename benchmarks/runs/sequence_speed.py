@@ -24,7 +24,7 @@ from genoloom.models.sequence.transformer_training import base_log_probabilities
 from genoloom.sequence_config import SequenceTransformerOptions
 from genoloom.training.run import TrainingRun
 
-COLUMNS = ["what", "precision", "kmer_size", "window", "rows", "bases_s"]
+COLUMNS = "what precision kmer_size window rows bases_s"
 SAMPLED, SAMPLED_ROWS, READ_ROWS = 1024, 256, 32
 WINDOWS = (512, 2048, 8192)  # bases, that tokens of one and of six are timed on
 

@@ -50,35 +50,11 @@ from genoloom.validation.label_fidelity import label_metrics
 from genoloom.validation.sequence_classifier import cnn_auc
 from genoloom.validation.sequence_measures import kmer_auc, nearest_identity
 
-COLUMNS = [
-    "generator",
-    "options",
-    "steps",
-    "training",
-    "holdout",
-    "bits",
-    "bits_low",
-    "bits_high",
-    "gain",
-    "gain_low",
-    "gain_high",
-    "bits_fresh",
-    "rows_worse",
-    "cnn_auc",
-    "kmer_auc",
-    "nearest",
-    "nearest_holdout",
-    "guidance",
-    "candidates",
-    "oracle",
-    "ceiling",
-    "ceiling_sd",
-    "transfer",
-    "transfer_real",
-    "gc_only",
-    "gc_real",
-    "train_cpu_s",
-]
+COLUMNS = (
+    "generator options steps training holdout bits bits_low bits_high gain gain_low gain_high "
+    "bits_fresh rows_worse cnn_auc kmer_auc nearest nearest_holdout guidance candidates oracle "
+    "ceiling ceiling_sd transfer transfer_real gc_only gc_real train_cpu_s"
+)
 VALIDATION_FRACTION = 0.1
 RESAMPLES, ALIGNED = 1000, 300
 EVALUATIONS = 20

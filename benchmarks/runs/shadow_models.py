@@ -30,20 +30,10 @@ from genoloom.seeds import derive_seed
 from genoloom.stages.audited_models import AuditedModels
 from genoloom.stages.shadows import ShadowWork, draw_individuals, fit_individuals, make_shadows
 
-COLUMNS = [
-    "individuals",
-    "sites",
-    "generator",
-    "audited",
-    "stacked",
-    "with_shadows",
-    "worst",
-    "worst_low",
-    "worst_high",
-    "share",
-    "estimated_seconds",
-    "seconds",
-]
+COLUMNS = (
+    "individuals sites generator audited stacked with_shadows worst worst_low worst_high share "
+    "estimated_seconds seconds"
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -20,7 +20,7 @@ from genoloom.popgen.distances import hamming
 from genoloom.popgen.linkage import correlation
 from genoloom.popgen.structure import fst_matrix, top_components
 
-COLUMNS = ["statistic", "input", "scikit_allel_s", "own_s", "times_faster", "largest_difference"]
+COLUMNS = "statistic input scikit_allel_s own_s times_faster largest_difference"
 COMPONENTS = 10
 
 

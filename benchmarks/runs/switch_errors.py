@@ -27,7 +27,7 @@ from genoloom.stages.train import training_haplotypes
 from genoloom.training_config import TrainSections
 
 RATES = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
-COLUMNS = ["individuals", "auc", *(f"tpr_{rate:g}" for rate in RATES), "best_in_individual"]
+COLUMNS = f"individuals auc {' '.join(f'tpr_{r:g}' for r in RATES)} best_in_individual"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -28,8 +28,7 @@ from genoloom.panel import ArrayHaplotypes
 from genoloom.training.run import TrainingRun
 from genoloom.training_config import TransformerOptions
 
-COLUMNS = ["what", "variants", "haplotypes", "threads", "precision", "alleles_s", "seconds"]
-COLUMNS += ["memory_gb"]
+COLUMNS = "what variants haplotypes threads precision alleles_s seconds memory_gb"
 TRAINING_STEPS = 10
 ROUNDS = 5  # of the four combinations of threads and precision, in turn
 BLOCK = 32  # sites, as are chosen where sites are linked

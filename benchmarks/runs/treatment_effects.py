@@ -29,7 +29,7 @@ from genoloom.treatment.study import CONTROLS, REAL, ROUTES, diplotype_rows, eff
 
 BUILD = "GRCh37"
 METRICS = ["root_pehe", "ratio", "ate_error", "regret", "rank_agreement", "calibration_slope"]
-COLUMNS = ["data", "learner", *METRICS, "tv", "unmatched"]
+COLUMNS = f"data learner {' '.join(METRICS)} tv unmatched"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -76,6 +76,5 @@ def _judge(case: Case, name: str, table: Path, samples: Path, first: bool) -> It
 
 def summary(rows: list[dict]) -> str:
     """Medians over seeds of each data set and learner, as text."""
-    return as_text(
-        spread(rows, COLUMNS[:2], COLUMNS[2:]), ["data", "learner", "rows", *COLUMNS[2:]]
-    )
+    columns = COLUMNS.split()
+    return as_text(spread(rows, columns[:2], columns[2:]), [*columns[:2], "rows", *columns[2:]])

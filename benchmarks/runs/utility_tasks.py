@@ -24,7 +24,7 @@ from genoloom.stages.utility import utility
 from genoloom.utility.measures import SYNTHETIC
 
 KEYS = ["task", "metric", "method", "population", "bin"]
-COLUMNS = ["data", *KEYS, "value", "ratio"]
+COLUMNS = f"data {' '.join(KEYS)} value ratio"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -33,7 +33,7 @@ from genoloom.report.summary import as_text
 from genoloom.seeds import derive_seed
 from genoloom.validation.controls import independent_sites, mosaic
 
-COLUMNS = ["generator", "figure", "value", "expected"]
+COLUMNS = "generator figure value expected"
 REGION = (1_000_000, 1_950_000)
 SITES = 2000
 SWITCHES = (0.001, 0.005, 0.02)

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from helpers import call_benchmark
 
-from benchmarks.runs import mixtures
 from benchmarks.runs.trade_off import curves
 from genoloom.formats.pgen import open_panel
 from genoloom.formats.splits import read_roles
@@ -58,61 +57,6 @@ def test_a_row_for_the_generator_the_reference_and_the_training_individuals(benc
         bits -= np.log2(np.where(new == 1, chance, 1 - chance)).sum()
     assert float(rows["independent"]["bits"]) == pytest.approx(bits / held.size, abs=1e-4)
     assert float(rows["independent"]["sites"]) == len(alleles)
-
-
-def test_a_mixture_of_one_generator_pays_what_it_pays(bench):
-    work, _ = bench
-    command = ["mixtures", "--generators", "independent", "--haplotypes", 1000]
-    done = call_benchmark(*command, "--work", work, "--out", work)
-    assert done.returncode == 0, done.stderr
-    (row,) = read_table(work / "mixtures.tsv")
-    alone = next(r for r in read_table(work / "haplotypes.tsv") if r["generator"] == "independent")
-    assert row["bits_whole"] == row["bits_blocks"] == alone["bits"]
-
-
-def test_a_mixture_needs_the_models_of_the_benchmark(bench):
-    work, _ = bench
-    command = ["mixtures", "--generators", "independent", "markov", "--name", "none"]
-    done = call_benchmark(*command, "--work", work, "--out", work)
-    assert done.returncode == 2
-    assert "model.safetensors" in done.stderr
-    assert "train it with 'haplotypes'" in done.stderr
-    assert not (work / "none.tsv").exists()
-
-
-class Biased:
-    """Alleles that follow the one before with a chance of their own; missing calls at the end drop
-    out.
-    """
-
-    def __init__(self, stay: float):
-        self.stay = stay
-
-    def log_likelihood(self, haplotypes, population):
-        alleles = haplotypes.read(0, haplotypes.n_variants)
-        same = alleles[1:] == alleles[:-1]
-        steps = np.where(alleles[1:] < 0, 0, np.log(np.where(same, self.stay, 1 - self.stay)))
-        return np.where(alleles[0] < 0, 0, np.log(0.5)) + steps.sum(axis=0)
-
-
-def test_mixtures_are_distributions_over_haplotypes(monkeypatch):
-    monkeypatch.setattr(mixtures, "BLOCK", 3)
-    every = np.array(np.meshgrid(*[[0, 1]] * 7)).reshape(7, -1).astype(np.int8)
-    found = [
-        mixtures.block_log_likelihood(Biased(stay), every, np.zeros(128, dtype=np.int64))
-        for stay in (0.9, 0.3)
-    ]
-    assert found[0].shape == (3, 128)
-    one = [[log_likelihood[:, [k]] for log_likelihood in found] for k in range(128)]
-    for mixture in (mixtures.whole_mixture, mixtures.block_mixture):
-        assert sum(np.exp(mixture(pair)) for pair in one) == pytest.approx(1)
-    # at the first haplotype, all zeros: .5 .9^6 and .5 .3^6 from end to end; block by block the
-    # means of .5 .9^2 and so on
-    assert mixtures.whole_mixture(one[0]) == pytest.approx(
-        np.log((0.5 * 0.9**6 + 0.5 * 0.3**6) / 2)
-    )
-    blocks = [0.5 * (0.9**2 + 0.3**2) / 2, (0.9**3 + 0.3**3) / 2, (0.9 + 0.3) / 2]
-    assert mixtures.block_mixture(one[0]) == pytest.approx(np.log(blocks).sum())
 
 
 @pytest.mark.skipif(importlib.util.find_spec("msprime") is not None, reason="msprime is there")
