@@ -27,7 +27,6 @@ GROUPS = {
         "haplotypes",
         "sequences",
         "infilling",
-        "public_templates",
         "adaptation",
         "switch_errors",
     ),
@@ -36,7 +35,7 @@ GROUPS = {
     "utility": ("treatment_effects", "utility_tasks", "augmentation"),
     "speed": ("statistics", "transformer_speed", "mosaic_speed", "sequence_speed"),
     "peers": ("published_10ksnp", "yardsticks"),
-    "pages": ("trade_off", "tables"),
+    "pages": ("tables",),
 }
 RUNS = [name for group in GROUPS.values() for name in group]
 log = logging.getLogger("benchmarks")

@@ -1,12 +1,14 @@
 """Pages of the documentation that are made of the tables of benchmarks/results."""
 
+import re
 from pathlib import Path
 
 from benchmarks.table import ROOT
+from benchmarks.views import RESULTS, VIEWS
 from genoloom.formats.tables import read_table
 
-RESULTS = ROOT / "benchmarks" / "results"
 DOCS = ROOT / "docs"
+VIEW = re.compile(r"<!-- table: ([\w-]+) -->\n.*?<!-- end -->", re.S)
 METRICS = "classifier_auc nsl_correlation ihs_correlation"
 SLOW = f"--skip {METRICS}"
 OF_LARGE_SETS = (
@@ -64,8 +66,15 @@ FAULT_RUNS = {  # what is shown, and the options that made it
 
 def stale_pages() -> dict[Path, str]:
     """Pages that are not those of the tables, and the text they should have."""
-    pages = {DOCS / "fault_table.md": fault_page()}
-    return {path: text for path, text in pages.items() if path.read_text("utf-8") != text}
+    pages = {path: path.read_text("utf-8") for path in sorted(DOCS.rglob("*.md"))}
+    made = {path: VIEW.sub(_view, text) for path, text in pages.items()}
+    made[DOCS / "fault_table.md"] = fault_page()
+    return {path: text for path, text in made.items() if pages[path] != text}
+
+
+def _view(block: re.Match) -> str:
+    """A table of the documentation between its marks."""
+    return "\n".join([f"<!-- table: {block[1]} -->", "", *VIEWS[block[1]](), "", "<!-- end -->"])
 
 
 def fault_page() -> str:

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from helpers import call_benchmark
 
-from benchmarks.runs.trade_off import curves
 from genoloom.formats.pgen import open_panel
 from genoloom.formats.splits import read_roles
 from genoloom.formats.tables import read_table
@@ -66,20 +65,3 @@ def test_without_msprime_the_simulated_panel_says_what_to_install(tmp_path):
     assert done.returncode == 2
     assert "pip install msprime" in done.stderr
     assert not list(tmp_path.rglob("*.pgen"))
-
-
-def test_the_plot_has_a_point_for_each_generator_and_options(bench):
-    work, _ = bench
-    rows = read_table(work / "haplotypes.tsv")
-    ((generator, options),) = curves(rows).items()
-    alone = next(row for row in rows if row["generator"] == generator)
-    assert generator == "independent"
-    assert options["shrinkage=3"].tolist() == [
-        [float(alone["classifier"]), float(alone["worst_attack"])]
-    ]
-    command = ["trade_off", "--table", work / "haplotypes.tsv", "--to", work / "trade_off.svg"]
-    for name, code in (("demo", 0), ("par1", 2)):
-        done = call_benchmark(*command, "--set", name)
-        assert done.returncode == code, done.stderr
-    assert "no rows of the set 'par1'" in done.stderr
-    assert (work / "trade_off.svg").read_text().startswith("<?xml")

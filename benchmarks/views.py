@@ -1,0 +1,242 @@
+"""Tables of the documentation, each from a table of benchmarks/results."""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.runner import REAL, REFERENCE
+from genoloom.formats.tables import read_table
+
+RESULTS = Path(__file__).resolve().parent / "results"
+Column = Callable[[list[dict]], str]  # the cell of the rows of a group
+
+
+def markdown(rows: Iterable[dict[str, str]]) -> list[str]:
+    """The lines of a table; columns without any cell are left out."""
+    rows = list(rows)
+    columns = [c for c in rows[0] if any(row[c] for row in rows)]
+    cells = [columns, ["---"] * len(columns), *([row[c] for c in columns] for row in rows)]
+    return ["| " + " | ".join(line) + " |" for line in cells]
+
+
+def number(cell: str, digits: int = 3) -> str:
+    return f"{float(cell):,.{digits}f}" if cell else ""
+
+
+def median(column: str, digits: int = 2, **where: str) -> Column:
+    """The median of a column over the rows with these cells, of which `method` may be missing."""
+
+    def cell(rows: list[dict]) -> str:
+        own = [r[column] for r in rows if r[column] and all(r[k] == v for k, v in where.items())]
+        return number(str(np.median([float(value) for value in own])), digits) if own else ""
+
+    return cell
+
+
+def grouped(name: str, keys: dict[str, str], columns: dict[str, Column], **where: str) -> list[str]:
+    """A row for each combination of keys ({title: column}) among the rows with these cells."""
+    groups: dict[tuple, list[dict]] = {}
+    for row in read_table(RESULTS / f"{name}.tsv"):
+        if all(row[k] == v for k, v in where.items()):
+            groups.setdefault(tuple(row[k] for k in keys.values()), []).append(row)
+    return markdown(
+        dict(zip(keys, key, strict=True)) | {title: cell(rows) for title, cell in columns.items()}
+        for key, rows in groups.items()
+    )
+
+
+def judged(name: str, **where: str) -> list[str]:
+    """Generators of a table of `haplotypes`; in brackets what held-out real individuals score."""
+    rows = [
+        row
+        for row in read_table(RESULTS / f"{name}.tsv")
+        if all(row[k] == v for k, v in where.items())
+    ]
+    reference = {(r["set"], r["seed"]): r for r in rows if r["generator"] == REFERENCE}
+
+    def line(row: dict) -> dict[str, str]:
+        own = reference.get((row["set"], row["seed"]), {}) if row["generator"] != REAL else {}
+
+        def with_reference(column: str, digits: int = 3) -> str:
+            real = own.get(column, "")
+            text = number(row[column], digits)
+            return f"{text} ({number(real, digits)})" if real and text else text
+
+        halves = [number(row[c], 2) for c in ("aats_truth", "aats_synth")]
+        return {
+            "set": "" if "set" in where else row["set"],
+            "generator": row["generator"],
+            "options": row["options"].replace(",", ", "),
+            "seed": row["seed"],
+            "sites": number(row.get("sites", ""), 0),
+            "bits/site": number(row["bits"], 4),
+            "LD r²": with_reference("ld_r2"),
+            "3-point": with_reference("three_point"),
+            "lost": with_reference("lost"),
+            "distinct": with_reference("distinct", 1),
+            "PCA": with_reference("pca"),
+            "AATS halves": " / ".join(halves) if all(halves) else "",
+            "TSTR": with_reference("tstr"),
+            "classifier": with_reference("classifier"),
+            "local attack": number(row["local_attack"]),
+            "worst attack": number(row["worst_attack"]),
+            "training, CPU s": number(row["train_cpu_s"], 0),
+            "sampling, M/s": f"{float(row['sample_M_s']):.3g}" if row["sample_M_s"] else "",
+        }
+
+    shown = (r for r in rows if r["generator"] != REFERENCE and r["aats_truth"])
+    return markdown(line(row) for row in shown)
+
+
+def first(column: str, digits: int | None = None) -> Column:
+    """The cell of the first row."""
+    return lambda rows: rows[0][column] if digits is None else number(rows[0][column], digits)
+
+
+def by_seed(column: str, digits: int = 3) -> Column:
+    """The cells of every seed, in order."""
+    return lambda rows: " ".join(number(row[column], digits) for row in rows if row[column])
+
+
+LEARNERS = ("S", "T", "X", "DR", "constant effect")
+BINS = ("<0.5%", "0.5-1%", "1-5%", "5-20%", "20-50%")
+
+
+def effects(name: str) -> list[str]:
+    """Root PEHE of learners over that of the same learner trained on real data."""
+    ratios: dict[str, Column] = {"splits": lambda rows: str(len({row["seed"] for row in rows}))}
+    ratios |= {learner: median("ratio", learner=learner) for learner in LEARNERS}
+    ratios |= {"diplotype TV": median("tv"), "unmatched": median("unmatched", 3)}
+    return grouped(name, {"trained on": "data"}, ratios)
+
+
+def tasks(data_set: str) -> list[str]:
+    """Values of the real panel, and ratios to it; the slope is the value."""
+
+    def cell(metric: str, column: str = "ratio", **where: str) -> Column:
+        def found(rows: list[dict]) -> str:
+            own = "value" if rows[0]["data"] == "real" else column
+            return median(own, metric=metric, population="all", **where)(rows)
+
+        return found
+
+    imputed = {b: cell("dosage_r2", method="li_stephens", bin=b) for b in BINS}
+    others = {
+        "slope": cell("effect_slope", "value"),
+        "score": cell("score_r2"),
+        "ancestry": cell("balanced_accuracy"),
+        "projection": cell("projection_r2"),
+    }
+    return grouped("utility_tasks", {"panel": "data"}, imputed | others, set=data_set)
+
+
+def leaks() -> list[str]:
+    """Predicted and measured AUC of the leak budget."""
+
+    def pair(released: str) -> Column:
+        def cell(rows: list[dict]) -> str:
+            row = next(row for row in rows if row["released"] == released)
+            return f"{number(row['predicted'])} / {number(row['measured'])}"
+
+        return cell
+
+    keys = {"set": "set", "n": "individuals", "min. copies": "min_mac", "sites": "sites"}
+    columns = {"effective": first("effective_sites", 0)}
+    columns |= {name: pair(name) for name in ("frequencies", "individuals", "independent")}
+    spread = {"largest SD": lambda rows: number(str(max(float(r["sd_of_splits"]) for r in rows)))}
+    return grouped("leak_budget", keys | {"attack": "attack"}, columns | spread)
+
+
+def shadows(name: str) -> list[str]:
+    """The stacked attacker without and with shadow models, by their share of the steps."""
+    shares = list(dict.fromkeys(r["share"] for r in read_table(RESULTS / f"{name}.tsv")))
+    columns = {"stacked": first("stacked", 3)}
+    columns |= {f"{share} of the steps": median("with_shadows", 3, share=share) for share in shares}
+    keys = {"shadows of": "generator", "audited": "audited", "seed": "seed"}
+    return grouped(name, keys, columns)
+
+
+def filled_up() -> list[str]:
+    """Recall, balanced accuracy, imputation and scores, by what fills a small group up."""
+    columns = {
+        "recall": by_seed("recall"),
+        "balanced accuracy": by_seed("balanced"),
+        "imputed dosages, r2": by_seed("dosage_r2"),
+        "scores, r2": by_seed("score_r2"),
+    }
+    return grouped("augmentation", {"training individuals": "row"}, columns)
+
+
+def temperatures() -> list[str]:
+    """The transformer by the share of augmented rows and by temperature; a number per seed."""
+    columns = {"bits/site": by_seed("bits", 4), "LD r²": by_seed("ld_r2"), "lost": by_seed("lost")}
+    columns |= {"AATS truth": by_seed("aats_truth", 2), "AATS synthetic": by_seed("aats_synth", 2)}
+    columns |= {"classifier": by_seed("classifier"), "worst attack": by_seed("worst_attack")}
+    keys = {"set": "set", "generator": "generator", "options": "options"}
+    return grouped("haplotypes.temperature", keys, columns)
+
+
+def fillings() -> list[str]:
+    """Bits of the true filling, and candidates for gaps."""
+
+    def pair(column: str, more: str, digits: int, text: str) -> Column:
+        def cell(rows: list[dict]) -> str:
+            a, b = (number(rows[0][c], digits) for c in (column, more))
+            return text.format(a, b) if b else a
+
+        return cell
+
+    keys = {"`fim_rate`": "fim_rate", "gap": "gap", "": "what"}
+    columns = {
+        "bits per base": first("bits", 4),
+        "difference to left to right": pair("difference", "difference_se", 4, "{} ± {}"),
+        "effective candidates, median (mean)": pair("effective", "effective_mean", 1, "{} ({})"),
+        "identity, as proposed": first("proposed", 3),
+        "identity, kept": pair("kept", "kept_se", 3, "{} ± {}"),
+        "CPU s per gap": first("cpu_s", 1),
+    }
+    return grouped("infilling", keys, columns)
+
+
+def plain(name: str, keys: dict[str, str], columns: dict[str, str]) -> list[str]:
+    """Columns of a table as they are."""
+    return grouped(name, keys, {title: first(column) for title, column in columns.items()})
+
+
+SWITCHES = {f"found at {rate} false positives": f"tpr_{rate}" for rate in (0.001, 0.01, 0.05, 0.2)}
+SPEED = {
+    "scikit-allel, s": "scikit_allel_s",
+    "own, s": "own_s",
+    "times faster": "times_faster",
+    "largest difference": "largest_difference",
+}
+MOSAICS = {"generator": "generator", "training haplotypes": "training", "at a time": "sampled"}
+VIEWS: dict[str, Callable[[], list[str]]] = {
+    "treatment-effects": partial(effects, "treatment_effects"),
+    "rare-events": partial(effects, "treatment_effects.events"),
+    "utility-dpyd": partial(tasks, "dpyd-slice"),
+    "utility-chr15": partial(tasks, "chr15"),
+    "leak-budget": leaks,
+    "shadow-models": partial(shadows, "shadow_models"),
+    "shadow-shares": partial(shadows, "shadow_models.shares"),
+    "augmentation": filled_up,
+    "copying-network": partial(judged, "copying_network", options=""),
+    "generators-dpyd": partial(judged, "haplotypes", set="dpyd-slice"),
+    "generators-demo": partial(judged, "haplotypes", set="demo"),
+    "generators-805": partial(judged, "haplotypes", set="805"),
+    "gan-chr20": partial(judged, "haplotypes", set="chr20"),
+    "gan-dpyd-full": partial(judged, "haplotypes", set="dpyd-full"),
+    "transformer": partial(judged, "haplotypes.transformer"),
+    "transformer-steps": partial(judged, "haplotypes.steps"),
+    "temperature": temperatures,
+    "infilling": fillings,
+    "switch-errors": partial(
+        plain, "switch_errors", {"AUC of blocks": "auc"}, SWITCHES | {"best": "best_in_individual"}
+    ),
+    "statistics": partial(plain, "statistics", {"statistic": "statistic"}, SPEED),
+    "mosaic-speed": partial(
+        plain, "mosaic_speed", MOSAICS, {"M/s": "sample_M_s", "memory, GB": "memory_gb"}
+    ),
+}
