@@ -121,12 +121,13 @@ class Case:
     def split_panel(self, table: Path, options: SplitOptions) -> Path:
         """Divide the panel by other options; returns `table`."""
         _ = self.panel
-        divide(self.prefix, table, options, self.seed)
+        facts = table.with_suffix(".json")
+        split(panels=[self.prefix], out=table, summary=facts, options=options, seed=self.seed)
         return table
 
     @property
     def roles(self) -> np.ndarray:
-        """ "train" or "holdout", (n_individuals,)."""
+        """Of each individual: "train" or "holdout", (n_individuals,)."""
         return np.array(read_roles(self.split, self.panel.individuals))
 
     def has(self, **cells) -> bool:
@@ -134,16 +135,10 @@ class Case:
         return self.table.has(**({"set": self.set} if self.set else {}), seed=self.seed, **cells)
 
 
-def divide(panel: Path, table: Path, options: SplitOptions, seed: int) -> None:
-    """Split the panel at a prefix."""
-    split(panels=[panel], out=table, summary=table.with_suffix(".json"), options=options, seed=seed)
-
-
-def make_model(case: Case, generator: str, place: Path, *, table: Path | None = None) -> Path:
+def make_model(case: Case, generator: str, place: Path, table: Path) -> Path:
     """Train a generator by the options of the run, in `place`; returns the path of the model."""
     options, _ = options_of(generator, case.arguments)
-    whose = {"panel": case.prefix, "split": table or case.split}
-    return train_model(case, generator, options, place, **whose)
+    return train_model(case, generator, options, place, panel=case.prefix, split=table)
 
 
 def train_model(case: Case, generator: str, options: Section, place: Path, **whose) -> Path:
@@ -161,15 +156,11 @@ def train_model(case: Case, generator: str, options: Section, place: Path, **who
     return model
 
 
-def make_samples(
-    case: Case, model: Path, table: Path, *, size: int | None = None, mix: str = "panel"
-) -> Path:
-    """Individuals of a model, as many as trained or `size`; `mix` is `CohortOptions.populations`.
-    Returns the prefix of their files.
-    """
+def make_samples(case: Case, model: Path, table: Path, size: int | None = None) -> Path:
+    """Individuals of a model, as many as trained or `size`; returns the prefix of their files."""
     place = model.parent
     out, cohort = place / f"{case.prefix.name}.bcf", place / "cohort.tsv"
-    options = CohortOptions(size=size, populations=mix)
+    options = CohortOptions(size=size)
     make_cohort(model=model, split=table, out=cohort, options=options, seed=case.seed)
     threads, form = getattr(case.arguments, "threads", 1), GenerateOptions(format="bcf")
     generate(model=model, cohort=cohort, out=out, options=form, seed=case.seed, threads=threads)
@@ -185,7 +176,7 @@ def kept_samples(case: Case, generator: str) -> tuple[Path, Path]:
     if not table.exists():
         case.split_panel(table, SplitOptions(holdout=0.5, kinship=False))
     if not samples.with_suffix(".bcf").exists():
-        model = make_model(case, generator, place / generator, table=table)
+        model = make_model(case, generator, place / generator, table)
         make_samples(case, model, table)
     return table, samples
 
@@ -194,29 +185,23 @@ def measure_generator(case: Case, generator: str) -> list[dict]:
     """Train, sample and judge; the rows of the reference, of the training individuals and of the
     generator.
     """
-    started = time.process_time()
-    model = make_model(case, generator, case.place / generator)
+    table, started = case.split, time.process_time()
+    model = make_model(case, generator, case.place / generator, table)
     seconds = time.process_time() - started
-    *others, own = judge_model(case, generator, model)
+    *others, own = judge_model(case, generator, model, case.prefix, table)
     return [*others, own | {"train_cpu_s": seconds}]
 
 
-def judge_model(
-    case: Case, name: str, model: Path, *, panel: Path | None = None, table: Path | None = None,
-    **sampled
-) -> list[dict]:  # fmt: skip
-    """Sample from a model, validate and audit; rows as those of `measure_generator`. `sampled` are
-    options of `make_samples`.
-    """
-    panel, table = panel or case.prefix, table or case.split
-    samples = make_samples(case, model, table, **({"size": case.arguments.individuals} | sampled))
-    *others, own = judge_samples(case, name, samples, panel=panel, table=table)
+def judge_model(case: Case, name: str, model: Path, panel: Path, table: Path) -> list[dict]:
+    """Sample from a model, validate and audit; rows as those of `measure_generator`."""
+    samples = make_samples(case, model, table, case.arguments.individuals)
+    *others, own = judge_samples(case, name, samples, panel, table)
     own |= {"bits": bits_per_site(model, panel, table), "sample_M_s": sampling_speed(model)}
     own["sites"] = read_description(model, "haplotypes")["n_variants"]
     return [*others, own]
 
 
-def judge_samples(case: Case, name: str, samples: Path, *, panel: Path, table: Path) -> list[dict]:
+def judge_samples(case: Case, name: str, samples: Path, panel: Path, table: Path) -> list[dict]:
     """Validate and audit the individuals at a prefix; rows of the reference, of the training
     individuals and of them.
     """

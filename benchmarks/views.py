@@ -212,6 +212,8 @@ SPEED = {
     "times faster": "times_faster",
     "largest difference": "largest_difference",
 }
+ADAPTED = {f"bits, division {i}": f"bits_{i}" for i in (1, 2, 3)}
+ADAPTED |= {"worst attack": "worst_attack", "classifier": "classifier", "LD r": "ld_r"}
 MOSAICS = {"generator": "generator", "training haplotypes": "training", "at a time": "sampled"}
 VIEWS: dict[str, Callable[[], list[str]]] = {
     "treatment-effects": partial(effects, "treatment_effects"),
@@ -235,6 +237,7 @@ VIEWS: dict[str, Callable[[], list[str]]] = {
     "switch-errors": partial(
         plain, "switch_errors", {"AUC of blocks": "auc"}, SWITCHES | {"best": "best_in_individual"}
     ),
+    "adaptation": partial(plain, "adaptation", {"model": "case"}, ADAPTED),
     "statistics": partial(plain, "statistics", {"statistic": "statistic"}, SPEED),
     "mosaic-speed": partial(
         plain, "mosaic_speed", MOSAICS, {"M/s": "sample_M_s", "memory, GB": "memory_gb"}

@@ -55,8 +55,7 @@ def measure(case: Case) -> Iterator[dict]:
     reference = True
     for name, generator, options in cases(base):
         model = train_model(case, generator, options, place / name, **whose)
-        panel, table = whose["panel"], whose["split"]
-        *real, judged = judge_model(case, generator, model, panel=panel, table=table)
+        *real, judged = judge_model(case, generator, model, whose["panel"], whose["split"])
         if reference:
             yield from real
         reference = False
