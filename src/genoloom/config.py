@@ -162,11 +162,27 @@ class CohortOptions(Section):
 class PrivacyOptions(Section):
     """What of a cohort may reach the data of `copying_network`; docs/privacy.md."""
 
-    mode: Literal["none", "public"] = Field(
+    mode: Literal["none", "public", "statistics"] = Field(
         "none",
         description="'public': templates, weights and anchors are those of a public panel, and of "
         "the cohort only its list of sites is used, and what you type of it: size, mix and "
-        "populations. 'none': it learns from the cohort.",
+        "populations. 'statistics': draws also follow noised statistics of the cohort. 'none': it "
+        "learns from the cohort.",
+    )
+    epsilon: Annotated[float, Field(gt=0)] | None = Field(
+        3.0,
+        description="Mode statistics: how much may be told of anybody (differential privacy), by "
+        "all measurements of the cohort together. null: counts without noise, and no guarantee.",
+    )
+    delta: Annotated[float, Field(gt=0, lt=1)] = Field(
+        1e-5,
+        description="Mode statistics: chance that epsilon does not hold; far below one in the "
+        "number of individuals.",
+    )
+    noise: Literal["secret", "seed"] = Field(
+        "secret",
+        description="Mode statistics: 'secret' takes the noise of a key that the operating system "
+        "makes, in results/private; 'seed' from the seed of the run, which no release takes.",
     )
     public_panel: str | None = Field(
         None, description="Name of the public panel, as `genoloom panel add` registered it."
@@ -178,7 +194,9 @@ class PrivacyOptions(Section):
         "'IBS:TSI,FIN:CEU'; one that is not named stands for itself.",
     )
     size: int | None = Field(
-        None, ge=1, description="Number of synthetic individuals in mode public."
+        None,
+        ge=1,
+        description="Number of synthetic individuals in modes public and statistics.",
     )
     mix: str | None = Field(
         None,
@@ -319,6 +337,11 @@ class ReleaseOptions(Section):
         description="Largest true positive rate at 1 % false positives; where individuals are few, "
         "what chance explains may leave too.",
     )
+    max_epsilon: Annotated[float, Field(gt=0)] = Field(
+        8.0,
+        description="Largest epsilon of noised statistics that may leave (privacy.mode: "
+        "statistics).",
+    )
     shadow_models: bool = Field(
         True,
         description="The audit must have had four shadow models of whole length "
@@ -423,11 +446,13 @@ class Config(Section):
         missing = [f"privacy.{name}" for name in needed if getattr(privacy, name) is None]
         if missing:
             raise ValueError(
-                f"mode public needs {', '.join(missing)}: nothing is taken from the cohort"
+                f"mode {privacy.mode} needs {', '.join(missing)}: none is taken from the cohort"
             )
         redraw = info.data.get("redraw")
         if "copying_network" not in info.data.get("generators", ["copying_network"]):
-            raise ValueError("mode public needs copying_network among the generators")
+            raise ValueError(f"mode {privacy.mode} needs copying_network among the generators")
         if redraw and redraw.enabled:
-            raise ValueError("redraw.enabled looks at the cohort: mode public does without")
+            raise ValueError(
+                f"redraw.enabled looks at the cohort: mode {privacy.mode} does without"
+            )
         return privacy

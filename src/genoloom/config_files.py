@@ -88,7 +88,7 @@ def check_study(values: dict, source: str | Path, directory: str | Path = ".") -
 
     config = attempt(lambda: parse_config(values, source), None)
     panels, sets = sheet("panels", read_panel_sheet), sheet("sequence_sets", read_sequence_sheet)
-    if config is not None and config.privacy.mode == "public":
+    if config is not None and config.privacy.mode != "none":
         attempt(lambda: _check_public_panel(config.privacy, panels, Path(directory)), None)
     if not errors and not panels and not sets:
         errors.append(

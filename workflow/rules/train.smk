@@ -1,10 +1,11 @@
 """
 Train haplotype generators on the training half. The holdout is no input. With `privacy.mode:
 public` copying_network is trained on public individuals instead, and nothing of the cohort is an
-input.
+input; with `statistics`, what was measured of it with noise.
 
 REQUIRED INPUTS   results/panels/{panel}/{contig}.*, results/splits/{panel}.tsv; in mode public
-                  results/templates/{panel}/{contig}.*, made of the registered panel
+                  results/templates/{panel}/{contig}.*, made of the registered panel, and in mode
+                  statistics results/statistics/{panel}.safetensors as well
 OUTPUTS           results/models/{panel}/{generator}/{contig}.safetensors, .json, .history.tsv
 """
 
@@ -18,6 +19,7 @@ rule train_haplotypes:
         panel=get_trained_panel,
         split=get_trained_split,
         base=get_base_model,
+        statistics=get_statistics,
     output:
         model="results/models/{panel}/{generator}/{contig}.safetensors",
         description="results/models/{panel}/{generator}/{contig}.json",
@@ -51,7 +53,7 @@ rule train_haplotypes:
         "--time-limit-minutes {resources.time_limit} --log {log:q}"
 
 
-if settings.privacy.mode == "public":
+if settings.privacy.mode != "none":
 
     rule match_public_panel:
         """
@@ -87,3 +89,40 @@ if settings.privacy.mode == "public":
         shell:
             "genoloom panel match {params.name} --folder {params.folder:q} {params.panels} "
             "--contig '{wildcards.contig}' --out {params.out:q} {params.labels} --log {log:q}"
+
+
+if settings.privacy.mode == "statistics":
+
+    rule measure_cohort:
+        """
+        Measure {wildcards.panel} against the public panel, with noise
+          {params.privacy}
+        """
+        input:
+            panel=get_cohort_pgens,
+            split="results/splits/{panel}.tsv",
+            templates=pgens_of("results/templates/{panel}"),
+        output:
+            statistics="results/statistics/{panel}.safetensors",
+            description="results/statistics/{panel}.json",
+            provenance="results/statistics/{panel}.provenance.json",
+        log:
+            "logs/measure_cohort/{panel}.log",
+        benchmark:
+            "benchmarks/measure_cohort/{panel}.tsv"
+        conda:
+            "../../envs/torch.yaml"
+        threads: 1
+        resources:
+            mem_mb=training_mem_mb,
+            runtime=120,
+        params:
+            panels=prefixes("--panel"),
+            templates=prefixes("--templates"),
+            privacy=measure_flags,
+            budget=budget_file,
+            seed=panel_seed("statistics"),
+        shell:
+            "genoloom panel measure {params.panels} {params.templates} --split {input.split:q} "
+            "--out {output.statistics:q} --budget {params.budget:q} {params.privacy} "
+            "--seed {params.seed} --log {log:q}"

@@ -32,7 +32,12 @@ def model_options(wildcards):
 def model_files(wildcards, input):
     """The options of a generator that name files."""
     given = [f"--init-from {shlex.quote(path)}" for path in [input.get("base")] if path]
-    given += [f"--split {shlex.quote(path)}" for path in [input.get("split")] if path]
+    given += [
+        f"--{name} {shlex.quote(path)}"
+        for name in ("split", "statistics")
+        for path in [input.get(name)]
+        if path
+    ]
     return " ".join(given)
 
 
@@ -43,8 +48,10 @@ def get_base_model(wildcards):
 
 
 def of_public_individuals(wildcards):
-    """Whether a generator is held to mode `public`: none of its rules reads the cohort."""
-    return settings.privacy.mode == "public" and wildcards.generator == "copying_network"
+    """Whether a generator is held to mode `public` or `statistics`: none of its rules reads the
+    cohort.
+    """
+    return settings.privacy.mode != "none" and wildcards.generator == "copying_network"
 
 
 def get_trained_panel(wildcards):
@@ -56,6 +63,25 @@ def get_trained_panel(wildcards):
 
 def get_trained_split(wildcards):
     return [] if of_public_individuals(wildcards) else f"results/splits/{wildcards.panel}.tsv"
+
+
+def get_statistics(wildcards):
+    """What a model may know of the cohort, beside what is typed."""
+    measured = settings.privacy.mode == "statistics" and of_public_individuals(wildcards)
+    return f"results/statistics/{wildcards.panel}.safetensors" if measured else []
+
+
+def budget_file(wildcards, output):
+    """What was measured of the cohort before; no output, as it outlives what is made again."""
+    results = Path(output.statistics).parents[1]
+    return str(results / "private" / wildcards.panel / "privacy_budget.json")
+
+
+def measure_flags(wildcards):
+    """How the cohort is measured."""
+    told = settings.privacy
+    epsilon = "" if told.epsilon is None else f"--epsilon {told.epsilon:.17g}"
+    return f"{labels_flag(wildcards)} {epsilon} --delta {told.delta:.17g} --noise {told.noise}"
 
 
 def get_cohort_pgens(wildcards):
@@ -82,7 +108,12 @@ def get_templates(wildcards):
         return []
     suffixes = (*PGEN_SUFFIXES, ".match.json", ".provenance.json")
     own = [f"results/templates/{{panel}}/{{contig}}{suffix}" for suffix in suffixes]
-    return each_contig(own)(wildcards) + get_public_panel(wildcards)
+    statistics = get_statistics(wildcards)
+    measured = []
+    if statistics:
+        place = statistics.removesuffix(".safetensors")
+        measured = [f"{place}{suffix}" for suffix in (".safetensors", ".json", ".provenance.json")]
+    return each_contig(own)(wildcards) + get_public_panel(wildcards) + measured
 
 
 def labels_flag(wildcards):
@@ -92,7 +123,7 @@ def labels_flag(wildcards):
 
 
 def cohort_flags(wildcards):
-    """The options of a cohort; in mode `public` size and mix are those that are typed."""
+    """The options of a cohort; made of public individuals it has the size and mix that are typed."""
     typed = {"size": settings.privacy.size, "populations": settings.privacy.mix}
     public = of_public_individuals(wildcards)
     return config_files.flags(settings.cohort.model_copy(update=typed if public else {}))
@@ -101,7 +132,7 @@ def cohort_flags(wildcards):
 def privacy_flags(wildcards):
     """How a generator is held to the mode."""
     return (
-        f"--privacy-mode public {labels_flag(wildcards)}"
+        f"--privacy-mode {settings.privacy.mode} {labels_flag(wildcards)}"
         if of_public_individuals(wildcards)
         else ""
     )

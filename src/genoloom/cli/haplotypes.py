@@ -80,20 +80,25 @@ def train():
 def _privacy_options(command: Callable) -> Callable:
     """What `copying_network` has alongside: its data may be made of public individuals alone."""
     for option in (
+        file_option(
+            "--statistics",
+            "In mode statistics, what `genoloom panel measure` has written.",
+            required=False,
+        ),
         click.option(
             "--populations",
-            help="In mode public, populations of the public panel that stand for those of the "
-            "cohort: IBS:TSI,FIN:CEU.",
+            help="In modes public and statistics, populations of the public panel that stand for "
+            "those of the cohort: IBS:TSI,FIN:CEU.",
         ),
         click.option(
             "--privacy-mode",
-            type=click.Choice(["none", "public"]),
+            type=click.Choice(["none", "public", "statistics"]),
             default="none",
             show_default=True,
-            help="public: --panel is what `genoloom panel match` has written, and there is no "
-            "--split.",
+            help="public, statistics: --panel is what `genoloom panel match` has written, and there "
+            "is no --split.",
         ),
-        file_option("--split", "Split table; none in mode public.", required=False),
+        file_option("--split", "Split table, in mode none.", required=False),
     ):
         command = option(command)
     return command
@@ -124,7 +129,7 @@ for _name, _field in training_config.TrainSections.model_fields.items():
 
 @click.command()
 @model_option
-@file_option("--split", "Split table; not needed in mode public.", required=False)
+@file_option("--split", "Split table, in privacy mode none.", required=False)
 @file_option("--out", "Cohort sheet to write.")
 @seed_option
 @section_options(config.CohortOptions)

@@ -16,6 +16,8 @@ from genoloom.cli.options import (
     renamed_option,
     samples_option,
     section_options,
+    seed_option,
+    split_option,
 )
 
 folder_option = click.option(
@@ -107,3 +109,43 @@ def panel_match(**given):
     from genoloom.stages.public_match import match_panel
 
     match_panel(**given)
+
+
+@panel.command("measure")
+@panels_option
+@click.option(
+    "--templates",
+    type=PREFIX,
+    multiple=True,
+    required=True,
+    callback=as_list,
+    help="Templates of `genoloom panel match`, a prefix for each contig. Repeat.",
+)
+@split_option
+@file_option("--out", "Statistics to write (.safetensors).")
+@file_option("--budget", "Budget of the cohort; the key of the noise is kept next to it.")
+@click.option(
+    "--populations",
+    help="Populations of the public panel that stand for those of the cohort: IBS:TSI,FIN:CEU.",
+)
+@click.option(
+    "--epsilon",
+    type=click.FloatRange(0, min_open=True),
+    help="Of all measurements of the cohort together; without it, counts without noise and without "
+    "any guarantee.",
+)
+@click.option("--delta", type=click.FloatRange(0, 1, True, True), default=1e-5, show_default=True)
+@click.option(
+    "--noise",
+    type=click.Choice(["secret", "seed"]),
+    default="secret",
+    show_default=True,
+    help="seed: for tests; no release takes it.",
+)
+@seed_option
+@logged
+def panel_measure(**given):
+    """Measure a cohort against templates, with noise: all that mode statistics knows of it."""
+    from genoloom.stages.cohort_statistics import measure_cohort
+
+    measure_cohort(**given)

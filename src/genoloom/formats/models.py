@@ -92,10 +92,24 @@ def describe(kind: str, generator: str, description: dict, **more) -> dict:
     }
 
 
-def is_public(description: dict) -> bool:
-    """Whether a model was made in mode `public`: of public individuals alone."""
+def privacy_of(description: dict) -> dict:
+    """What a model says of its privacy mode; `{"mode": "none"}` where it says nothing."""
     privacy = description.get("privacy")
-    return isinstance(privacy, dict) and privacy.get("mode") == "public"
+    return privacy if isinstance(privacy, dict) and "mode" in privacy else {"mode": "none"}
+
+
+def is_public(description: dict) -> bool:
+    """Whether a model's templates and weights are of public individuals alone: mode `public`, or
+    `statistics`.
+    """
+    return privacy_of(description)["mode"] in ("public", "statistics")
+
+
+def is_guarded(description: dict) -> bool:
+    """Whether nothing of the cohort is in such a model, or as much as its epsilon says."""
+    privacy = privacy_of(description)
+    noised = privacy["mode"] == "statistics" and privacy.get("epsilon") is not None
+    return privacy["mode"] == "public" or noised
 
 
 def save_model(path: str | Path, arrays: dict[str, np.ndarray], description: dict) -> None:

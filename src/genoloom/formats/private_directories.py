@@ -8,7 +8,15 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 RESULTS = "results"
-PRIVATE = ("panels", "splits", "templates", "models", "private", ".state")  # below the results
+PRIVATE = (
+    "panels",
+    "splits",
+    "templates",
+    "statistics",
+    "models",
+    "private",
+    ".state",
+)  # below the results
 
 
 def close_directory(folder: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import mimetypes
 
+from genoloom.privacy.accounting import largest_auc, largest_rate_of_gaussian
 from genoloom.privacy.attack_ids import AttackId
 
 MEDIA_TYPES = {
@@ -17,13 +18,39 @@ MEDIA_TYPES = {
 }  # fmt: skip
 
 
-# of the README of what was made in mode `public`
+# of the README of what was made of public individuals
 PUBLIC_MODE = (
     "Mode `public`: of the cohort `{}` only the list of its sites, and size and mix of its "
     "populations as somebody typed them, had a part in these data. The gate compared the templates "
     "in the model with the registered panel, and found nobody of the cohort among them. Below, "
     "training individuals are individuals of the cohort as well."
 )
+STATISTICS_MODE = (
+    "Mode `statistics`: of the cohort `{}` the list of its sites, size and mix of its populations as "
+    "somebody typed them, and statistics of its training individuals had a part in these data. "
+    "The gate compared the templates in the model with the registered panel, and found nobody of "
+    "the cohort among them. Below, training individuals are individuals of the cohort as well."
+)
+NO_GUARANTEE = (
+    "The statistics are counts of block haplotypes without noise, of at least 5 carriers each. "
+    "That is no guarantee for anybody; what speaks for these data are the attacks below alone."
+)
+
+
+def _guarantee(privacy: dict) -> str:
+    """What noised statistics guarantee, in words."""
+    if privacy["epsilon"] is None:
+        return NO_GUARANTEE
+    epsilon, delta, mu = privacy["epsilon"], privacy["delta"], privacy["mu"]
+    return (
+        f"The statistics are differentially private with epsilon {epsilon:g} and delta {delta:g} "
+        "for each individual (both haplotypes, all contigs; neighbours have one individual more or "
+        "fewer), all measurements of the cohort until then together. Whatever anybody computes "
+        f"from these data, and knows besides, finds at most {largest_rate_of_gaussian(mu):.1%} of "
+        "the cohort's individuals at 1 % false positives (AUC at most "
+        f"{largest_auc(mu):.3f}). Not covered are the list of sites, who is left out of the "
+        "public panel, and the figures of the tables."
+    )
 
 
 def readme(facts: dict, attacks: list[dict[str, str]], metrics: list[dict[str, str]]) -> str:
@@ -35,8 +62,9 @@ def readme(facts: dict, attacks: list[dict[str, str]], metrics: list[dict[str, s
         panel, generator, version, date, individuals, contigs (list of (name, sites)),
         training_individuals, min_carriers, max_auc, redrawn, seed, compared (individuals per role
         of the audit, as a text), not_compared (further synthetic individuals), raw_input (whether
-        it was compared with the panel), thresholds (of `loosened_thresholds`), public (in mode
-        `public`, what the templates are).
+        it was compared with the panel), thresholds (of `loosened_thresholds`), public (what the
+        templates are, where they are public individuals), guarantee (of a model that knows
+        statistics of the cohort: see `genoloom.formats.statistics_files.Guarantee`).
     attacks : list of dict
         Rows of the public privacy table that are of the generator and of everybody.
     metrics : list of dict
@@ -57,7 +85,7 @@ def readme(facts: dict, attacks: list[dict[str, str]], metrics: list[dict[str, s
         f"{facts['public'] or 'panel `' + facts['panel'] + '`'}. Sites whose rarer allele fewer "
         f"than {facts['min_carriers']} training individuals carry were not modelled. The "
         f"references below are those of real individuals who were held out. {facts['redrawn']}",
-        *(("", PUBLIC_MODE.format(facts["panel"])) if facts["public"] else ()),
+        *_mode(facts),
         "",
         "Every file of this bundle was written anew from the audited genotypes. Panel, split, "
         "model, synthetic files, fidelity table and audit were shown to belong together by their "
@@ -110,6 +138,15 @@ def readme(facts: dict, attacks: list[dict[str, str]], metrics: list[dict[str, s
         "`ro-crate-metadata.json` describes them for machines.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _mode(facts: dict) -> list[str]:
+    """What of the cohort is in data that were made of public individuals."""
+    if not facts["public"]:
+        return []
+    if not facts["guarantee"]:
+        return ["", PUBLIC_MODE.format(facts["panel"])]
+    return ["", STATISTICS_MODE.format(facts["panel"]), "", _guarantee(facts["guarantee"])]
 
 
 def _thresholds(thresholds: list[tuple[str, str, str, bool]]) -> list[str]:

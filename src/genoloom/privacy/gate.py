@@ -31,6 +31,7 @@ THRESHOLDS = (
     "max_auc",
     "max_excess",
     "max_tpr",
+    "max_epsilon",
     "shadow_models",
     "fidelity",
     "may_be_missing",
@@ -151,7 +152,8 @@ def loosened_thresholds(
     release: ReleaseOptions, public: bool = False
 ) -> list[tuple[str, str, str, bool]]:
     """(threshold, default, used, whether that is looser) of every threshold of the release; of data
-    that are made of `public` individuals shadow models are not asked.
+    that are made of `public` individuals, and at most of noised statistics, shadow models are not
+    asked.
     """
     default = ReleaseOptions()
     order = list(ALLOWED_VERDICTS)
@@ -159,6 +161,7 @@ def loosened_thresholds(
         "max_auc": release.max_auc > default.max_auc,
         "max_excess": release.max_excess > default.max_excess,
         "max_tpr": release.max_tpr > default.max_tpr,
+        "max_epsilon": release.max_epsilon > default.max_epsilon,
         "shadow_models": default.shadow_models and not release.shadow_models and not public,
         "fidelity": order.index(release.fidelity) > order.index(default.fidelity),
         "may_be_missing": bool(release.may_be_missing.strip(", ")),
@@ -167,7 +170,7 @@ def loosened_thresholds(
     }
     used = {name: _shown(getattr(release, name)) for name in THRESHOLDS}
     if public:
-        used["shadow_models"] = "not applicable: the model never saw the cohort"
+        used["shadow_models"] = "not applicable: no row of the cohort trained the model"
     return [(name, _shown(getattr(default, name)), used[name], looser[name]) for name in THRESHOLDS]
 
 
@@ -191,8 +194,8 @@ def privacy_reasons(
     individuals : int
         Individuals per role that the audit says it compared.
     public : bool
-        The data are made of public individuals: what chance explains may leave, whatever its upper
-        bound.
+        The data are made of public individuals, and at most of noised statistics of others: what
+        chance explains may leave, whatever its upper bound.
     """
     reasons = _type_reasons("privacy", private, PRIVACY_NUMBERS, ("row", "attack", "population"))
     if reasons:

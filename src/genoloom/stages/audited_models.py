@@ -6,6 +6,7 @@ from pathlib import Path
 
 from genoloom.config import AuditOptions
 from genoloom.errors import InputError
+from genoloom.formats.models import is_guarded
 from genoloom.models.haplotype.base import HaplotypeGenerator
 from genoloom.panel import Panel
 from genoloom.stages.load import load_generator
@@ -21,15 +22,19 @@ class AuditedModels:
     generators : dict of str to HaplotypeGenerator
     templates : list of str or None
         Whose haplotypes each model holds ("private", "public"), where it says so.
+    guarded : list of bool
+        Whether each model says that it is made of public individuals, and that what it knows of
+        others has noise.
     """
 
     generators: dict[str, HaplotypeGenerator] = field(default_factory=dict)
     templates: list[str | None] = field(default_factory=list)
+    guarded: list[bool] = field(default_factory=list)
 
     @property
     def public(self) -> bool:
-        """Whether all say that they hold public individuals; a release looks whether they do."""
-        return bool(self.templates) and set(self.templates) == {"public"}
+        """Whether all say so; a release looks whether it is true."""
+        return bool(self.guarded) and all(self.guarded)
 
 
 def load_models(
@@ -74,6 +79,7 @@ def load_models(
             )
         found.generators[real.sites.contig] = generator
         found.templates.append((words.get("templates") or {}).get("kind"))
+        found.guarded.append(is_guarded(words))
     return found
 
 

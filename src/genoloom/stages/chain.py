@@ -2,9 +2,10 @@
 
 raw input -> panel -> split -> model -> cohort -> synthetic files -> fidelity table, audit. Every
 record of this chain is read, and every digest in it is taken anew from the file that lies there
-now. In mode `public` the model is made of templates, and these of a registered public panel:
-neither the panel of the cohort nor its split may be among what model, cohort sheet and synthetic
-files were made of.
+now. In modes `public` and `statistics` the model is made of templates, and these of a registered
+public panel: neither the panel of the cohort nor its split may be among what model, cohort sheet
+and synthetic files were made of. In mode `statistics` the model is also made of what was measured
+of the cohort.
 """
 
 import logging
@@ -15,7 +16,13 @@ from pathlib import Path
 
 from genoloom.config_sheets import PanelRow, check_name, read_panel_sheet
 from genoloom.errors import InputError
-from genoloom.formats.models import file_digest, is_public, read_description
+from genoloom.formats.models import (
+    file_digest,
+    is_guarded,
+    is_public,
+    privacy_of,
+    read_description,
+)
 from genoloom.formats.pgen import panel_files
 from genoloom.formats.plink_tables import raw_files
 from genoloom.formats.provenance import Provenance, read_provenance, record_path
@@ -116,18 +123,39 @@ class Chain:
     def panel_prefix(self, contig: str) -> Path:
         return self.results / "panels" / self.panel / contig
 
+    @property
+    def statistics(self) -> Path:
+        """What was measured of the cohort, for mode `statistics`."""
+        return self.results / "statistics" / f"{self.panel}.safetensors"
+
     def templates(self, contig: str) -> Path:
-        """Prefix of the public individuals of a model in mode `public`."""
+        """Prefix of the public individuals that a model was made of."""
         return self.results / "templates" / self.panel / contig
 
     @cached_property
     def public(self) -> bool:
-        """Whether every model says that it was made in mode `public`; the records must agree."""
+        """Whether every model says that it was made of public individuals, with or without
+        statistics of the cohort; the records must agree.
+        """
+        return bool(self.said) and all(map(is_public, self.said))
+
+    @cached_property
+    def guarded(self) -> bool:
+        """Whether every model says that it was, and that statistics have noise."""
+        return bool(self.said) and all(map(is_guarded, self.said))
+
+    @cached_property
+    def measured(self) -> bool:
+        """Whether some model says that it knows statistics of the cohort."""
+        return any(privacy_of(said)["mode"] == "statistics" for said in self.said)
+
+    @cached_property
+    def said(self) -> list[dict]:
+        """The descriptions of the models; none where one of them cannot be read."""
         try:
-            found = [read_description(self.model(c), "haplotypes") for c in self.contigs]
+            return [read_description(self.model(c), "haplotypes") for c in self.contigs]
         except InputError:
-            return False
-        return all(map(is_public, found))
+            return []
 
     def public_place(self, contig: str) -> Path | None:
         """The directory of the registered panel that a contig's templates were taken from; None
@@ -171,6 +199,12 @@ class Chain:
             outputs,
         )
         models = {f"{MODELS}{contig}.safetensors": (self.model(contig),) for contig in contigs}
+        measured = {"statistics": (self.statistics,)} if self.measured else {}
+        if self.measured:
+            of = {role: own for c in contigs for role, own in self._template_files(c).items()}
+            outputs = {p.name: p for p in (self.statistics, self.statistics.with_suffix(".json"))}
+            record = record_path(self.statistics.with_suffix(""))
+            yield Link("statistics", "panel measure", record, panel | split | of, (), outputs)
         for contig in contigs:
             outputs = {
                 path.name: path for path in (self.model(contig), self.models / f"{contig}.json")
@@ -179,7 +213,7 @@ class Chain:
                 f"model {contig}",
                 "train",
                 record_path(self.models / contig),
-                self._template_files(contig) if self.public else panels[contig] | split,
+                self._template_files(contig) | measured if self.public else panels[contig] | split,
                 (),
                 outputs,
             )

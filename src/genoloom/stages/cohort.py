@@ -50,8 +50,8 @@ def make_cohort(
     model : Path
         Any model of the generator; says which populations there are.
     split : Path, optional
-        The split table: the training mix and size are the defaults. A model in mode `public` is
-        told both, and the table is not opened.
+        The split table: the training mix and size are the defaults. A model in mode `public` or
+        `statistics` is told both, and the table is not opened.
 
     Raises
     ------
@@ -64,7 +64,8 @@ def make_cohort(
         if options.size is None or options.populations == "panel":
             raise InputError(
                 "--size, --populations",
-                "are not both given, and a model in mode public knows nothing of the cohort",
+                "are not both given, and a model in mode public or statistics knows nothing of the "
+                "cohort's size and mix",
                 expected="size and mix as you type them, such as --size 150 --populations "
                 + ",".join(f"{name}:1" for name in known[:2]),
             )

@@ -33,7 +33,7 @@ from genoloom.stages.chain import Chain
 from genoloom.stages.cohort import COLUMNS as COHORT_COLUMNS
 from genoloom.stages.cohort import read_cohort
 from genoloom.stages.load import load_generator
-from genoloom.stages.public_evidence import public_reasons
+from genoloom.stages.public_evidence import guarantee_reasons, public_reasons
 from genoloom.validation.cohorts import compare
 from genoloom.validation.rows import COLUMNS as FIDELITY_COLUMNS
 
@@ -105,13 +105,18 @@ class Evidence(Chain):
                 found += _attempt(f"synthetic {contig}", lambda c=contig: self._genotype_reasons(c))
             if self.public:
                 found += _attempt("templates", lambda: public_reasons(self))
+            if self.measured:
+                found += _attempt(
+                    "statistics", lambda: guarantee_reasons(self, options.max_epsilon)
+                )
         return list(dict.fromkeys([*found, *self._older_tables()]))
 
     def asked(self, options: ReleaseOptions) -> ReleaseOptions:
-        """What is asked of these data. In mode `public` no shadow models: trained on the cohort
-        they would be models of another kind, as this one never saw it.
+        """What is asked of these data. In mode `public`, and with noised statistics, no shadow
+        models: trained on the cohort they would be models of another kind, as this one never saw
+        it.
         """
-        return options.model_copy(update={"shadow_models": False}) if self.public else options
+        return options.model_copy(update={"shadow_models": False}) if self.guarded else options
 
     # earlier releases
 
@@ -129,7 +134,7 @@ class Evidence(Chain):
             self.digest(self.synthetic / f"{contig}.pgen") or "" for contig in self.contigs
         )
         name = f"{self.generator} {hashlib.sha256(digests.encode()).hexdigest()[:16]}"
-        if self.public:
+        if self.guarded:  # noised statistics have a budget of their own
             return name, Leak(0.0)
         individuals = len(self.cohort.individuals)
         return name, unavoidable(
@@ -144,8 +149,9 @@ class Evidence(Chain):
         compared = facts["individuals_per_role"]
         row = worst_row(private, self.generator)
         high = number(row["high"]) if row else None
-        # the first has been said; of public individuals more tell no more of the cohort
-        if high is None or self.public:
+        # the first has been said; of public individuals more tell no more of the cohort than the
+        # statistics do
+        if high is None or self.guarded:
             return []
         audited, whole = (
             unavoidable(facts["effective_sites"], facts["training_individuals"], compared, size).auc
@@ -189,7 +195,7 @@ class Evidence(Chain):
         found = self._options_reasons("audit", AuditOptions, options)
         if type(individuals) is not int:
             return [*found, "audit: does not say how many individuals it compared; audit again"]
-        found += privacy_reasons(private, self.generator, individuals, options, self.public)
+        found += privacy_reasons(private, self.generator, individuals, options, self.guarded)
         if individuals != self._compared_individuals():
             found.append(
                 "audit: compared fewer individuals than there are in the synthetic files and the "

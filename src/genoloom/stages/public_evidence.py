@@ -1,5 +1,6 @@
-"""What shows that a model in mode `public` is made of public individuals: not its records alone,
-but its templates, which are compared with the registered panel and with the cohort.
+"""What shows that a model is made of public individuals: not its records alone, but its templates,
+which are compared with the registered panel and with the cohort; and, in mode `statistics`, that
+its guarantee is that of the statistics it was made of.
 """
 
 from pathlib import Path
@@ -7,10 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from genoloom.formats.pgen import open_panel
+from genoloom.formats.privacy_budget import BUDGET, read_budget
+from genoloom.formats.statistics_files import read_statistics
 from genoloom.models.haplotype.base import HaplotypeGenerator
 from genoloom.models.haplotype.copying_network import CopyingNetworkGenerator
 from genoloom.models.haplotype.packed import PackedHaplotypes
 from genoloom.panel import Panel, Sites, SwappedHaplotypes
+from genoloom.privacy.accounting import together
 from genoloom.stages.chain import Chain
 from genoloom.stages.load import load_generator
 from genoloom.stages.public_match import related_to
@@ -20,8 +24,8 @@ from genoloom.validation.site_matching import match_to
 
 
 def public_reasons(chain: Chain) -> list[str]:
-    """Reasons against the claim that nobody of the cohort is in the models of a chain in mode
-    `public`.
+    """Reasons against the claim that nobody of the cohort is among the templates of the models of a
+    chain.
 
     Raises
     ------
@@ -58,6 +62,40 @@ def public_reasons(chain: Chain) -> list[str]:
     return found
 
 
+def guarantee_reasons(chain: Chain, max_epsilon: float) -> list[str]:
+    """Reasons against the guarantee that the models of a chain in mode `statistics` state.
+
+    Raises
+    ------
+    InputError
+        The statistics, or the budget of the cohort, cannot be read.
+    """
+    words, _ = read_statistics(chain.statistics)
+    stated, found = words.guarantee, []
+    if any(said["privacy"] != stated.model_dump() for said in chain.said):
+        found.append(
+            "model: states another guarantee than the statistics it was made of; train again"
+        )
+    if stated.epsilon is None:
+        return found
+    if stated.noise != "secret key":
+        found.append(
+            "statistics: their noise follows from a seed, which whoever knows it takes off; set "
+            "privacy.noise: secret, and measure again"
+        )
+    if stated.epsilon > max_epsilon:
+        found.append(
+            f"statistics: epsilon is {stated.epsilon:g}; at most {max_epsilon:g} may leave "
+            "(release.max_epsilon)"
+        )
+    measured = read_budget(chain.results / BUDGET.format(chain.panel)).values()
+    if together(measured) < stated.mu * (1 - 1e-9):
+        found.append(
+            "statistics: the budget of the cohort does not know of them; restore it from a backup"
+        )
+    return found
+
+
 def release_terms(place: Path) -> str:
     """Source and terms of a registered panel, in a sentence."""
     record = registered(place.parent, place.name)
@@ -85,15 +123,14 @@ def _copies(generator: HaplotypeGenerator, sites: Sites, templates: Panel) -> bo
     """Whether what a model copies are the haplotypes of `templates`."""
     if not isinstance(generator, CopyingNetworkGenerator):
         return False
-    if generator.population_names != sorted(set(templates.individuals.population)):
+    names = [name for name in generator.population_names if name not in generator.stands_for]
+    if names != sorted(set(templates.individuals.population)):
         return False
     at = {key: i for i, key in enumerate(templates.sites.keys())}
     index = [at.get(key, -1) for key in sites.keys()]
     if min(index) < 0:
         return False
-    population = np.repeat(
-        [generator.population_names.index(p) for p in templates.individuals.population], 2
-    )
+    population = np.repeat([names.index(p) for p in templates.individuals.population], 2)
     order = np.argsort(population, kind="stable")
     packed = PackedHaplotypes.pack(templates.take_sites(index).haplotypes, fill=True)
     held = generator.panel

@@ -20,7 +20,7 @@ from genoloom.disclosure import individuals_count
 from genoloom.errors import GateError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.leak_ledger import add_to_ledger
-from genoloom.formats.models import file_digest
+from genoloom.formats.models import file_digest, privacy_of
 from genoloom.formats.pgen import PanelWriter
 from genoloom.formats.private_directories import close_directory
 from genoloom.formats.tables import read_table, write_table
@@ -247,10 +247,11 @@ class Bundle:
             "licence": options.licence
             or "No licence has been stated: ask those who handed this over",
             "redrawn": self._redrawn(),
-            "thresholds": loosened_thresholds(options, evidence.public),
+            "thresholds": loosened_thresholds(options, evidence.guarded),
             "public": release_terms(evidence.public_place(evidence.contigs[0]))
             if evidence.public
             else "",
+            "guarantee": privacy_of(descriptions[0]) if evidence.measured else None,
             "raw_input": evidence.raw_compared == len(evidence.contigs),
             "models": [
                 f"sha256:{file_digest(evidence.model(contig))}" for contig in evidence.contigs

@@ -26,6 +26,7 @@ from genoloom.panel import HaplotypeView, Panel, Sites, allele_counts, genetic_p
 from genoloom.popgen.overlaps import Overlaps
 from genoloom.seeds import derive_seed
 from genoloom.stages.load import load_generator
+from genoloom.stages.reweighting import read_reweighting
 from genoloom.training import processes
 from genoloom.training.devices import choose_device
 from genoloom.training.run import TrainingRun, write_times
@@ -40,6 +41,12 @@ TEMPLATES_ARE = {
     "public": "This model holds haplotypes of a public panel and was trained on them alone. Of the "
     "cohort only the list of its sites, and the names of its populations as they were typed, had a "
     "part in it.",
+    "noised": "This model holds haplotypes of a public panel and was trained on them alone. Of the "
+    "cohort the list of its sites, the names of its populations, and statistics with noise had a "
+    "part in it; 'privacy' says what that guarantees.",
+    "counted": "This model holds haplotypes of a public panel and was trained on them alone, and "
+    "its draws follow counts of the cohort without noise. There is no guarantee: treat both as "
+    "private data.",
 }
 
 
@@ -56,49 +63,63 @@ def train(
     options: Section,
     seed: int,
     threads: int,
-    privacy_mode: Literal["none", "public"] = "none",
+    privacy_mode: Literal["none", "public", "statistics"] = "none",
     populations: str | None = None,
+    statistics: Path | None = None,
 ) -> None:
     """Fit `generator` on the training individuals and write model, description and history.
 
     Parameters
     ----------
     panel : Path
-        Panel prefix; in mode `public`, templates that `genoloom panel match` has written.
+        Panel prefix; in modes `public` and `statistics`, templates that `genoloom panel match` has
+        written.
     split : Path, optional
-        The split table; none in mode `public`, where everybody of the panel trains.
+        The split table; none in these modes, where everybody of the panel trains.
     model, history : Path
         Outputs: .safetensors (with a .json alongside) and a TSV.
     state : Path
         Directory of checkpoints; a stopped run goes on from there.
     privacy_mode : str
         "public": the model is made of public individuals, and no file of the cohort is opened.
+        "statistics": but for the frequencies of its draws, which follow `statistics`.
     populations : str, optional
-        In mode `public`, which of their populations stands for which of the cohort's: see
+        In these modes, which of their populations stands for which of the cohort's: see
         `genoloom.cohort.parse_labels`.
+    statistics : Path, optional
+        In mode `statistics`, what `genoloom panel measure` has written.
 
     Raises
     ------
     InputError
-        Mode `public` and a split table, or neither; fewer than two individuals, no site that can be
-        modelled, or files that do not belong together.
+        Mode `none` without a split table, another one with it, or mode and `statistics` do not go
+        together; fewer than two individuals, no site that can be modelled, or files that do not
+        belong together.
     Interrupted
         A signal or the time limit; run again to go on.
     CollapsedError
         The generator collapsed; nothing is written.
     """
-    public = privacy_mode == "public"
+    public = privacy_mode != "none"
     if public != (split is None) or (populations and not public):
         raise InputError(
             "--privacy-mode",
             f"{privacy_mode} with{'out' if split is None else ''} a split table",
-            expected="--split with mode none; --populations, if need be, with mode public",
+            expected="--split with mode none; --populations, if need be, with the others",
         )
     if public and generator != "copying_network":
-        raise InputError("--privacy-mode", f"public with {generator}", expected="copying_network")
+        raise InputError(
+            "--privacy-mode", f"{privacy_mode} with {generator}", expected="copying_network"
+        )
+    if (privacy_mode == "statistics") != (statistics is not None):
+        raise InputError(
+            "--statistics",
+            f"is {'not ' if statistics is None else ''}given with mode {privacy_mode}",
+            expected="with mode statistics, a file of `genoloom panel measure`",
+        )
     role = "templates" if public else "panel"
     inputs = {f"{role}/{path.name}": path for path in panel_files(panel)}
-    made = Making("train", inputs | {"split": split})
+    made = Making("train", inputs | {"split": split, "statistics": statistics})
     individuals = whole = open_panel(panel, haploids=not public)
     index_of(panel, whole.sites)  # what could not be written later is not trained
     labels = parse_labels(populations, sorted(set(whole.individuals.population)))
@@ -124,6 +145,18 @@ def train(
         known = _adapt(fitted, base, individuals.sites, modelled)
         unknown, modelled = len(modelled) - len(known), known
     training = individuals.take_sites(modelled)
+    told: dict = {"privacy": {"mode": privacy_mode}, "labels": labels} if public else {}
+    if statistics is not None:
+        if not options.anchor:
+            raise InputError(
+                "--anchor", "is off in mode statistics, which works through anchors",
+                expected="train.copying_network.anchor: true",
+            )  # fmt: skip
+        reweighting, guarantee = read_reweighting(statistics, whole, modelled)
+        fitted.anchor_to(reweighting)
+        told["privacy"] = guarantee.model_dump()
+        # who is measured is a population of its own
+        told["labels"] = {k: v for k, v in labels.items() if k not in reweighting.stands_for}
     n = len(training.individuals)
     log.info(
         "%s: %s to train on, %d sites; %d too rare to model",
@@ -151,6 +184,8 @@ def train(
     }
     if base is not None:
         settings["init_from"] = file_digest(base)
+    if statistics is not None:
+        settings["statistics"] = file_digest(statistics)
     config_digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
     run = TrainingRun(
         state_dir=state,
@@ -186,8 +221,8 @@ def train(
         min_carriers=common.min_carriers,
         sites_unknown_to_base_model=unknown,
         training_individuals=individuals_count(n),
-        **_templates(generator, public, n, data_digest),
-        **({"privacy": {"mode": "public"}, "labels": labels} if public else {}),
+        **_templates(generator, told.get("privacy"), n, data_digest),
+        **told,
         sites_digest=training.sites.digest(),
         data_digest=data_digest,
         config_digest=config_digest,
@@ -212,14 +247,16 @@ def train(
     log.info("%s: model written", run.label)
 
 
-def _templates(generator: str, public: bool, n: int, data_digest: str) -> dict:
+def _templates(generator: str, privacy: dict | None, n: int, data_digest: str) -> dict:
     """What the description of a model that holds templates says of them."""
     if generator != "copying_network":
         return {}
-    kind = "public" if public else "private"
+    kind = said = "private" if privacy is None else "public"
+    if privacy and privacy["mode"] == "statistics":
+        said = "counted" if privacy["epsilon"] is None else "noised"
     return {
         "templates": {"kind": kind, "individuals": individuals_count(n), "digest": data_digest},
-        "private": TEMPLATES_ARE[kind],
+        "private": TEMPLATES_ARE[said],
     }
 
 

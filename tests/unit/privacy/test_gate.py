@@ -47,6 +47,7 @@ def test_every_threshold_of_the_release_stands_in_the_readme():
         max_auc=0.61,
         max_excess=0.04,
         max_tpr=0.03,
+        max_epsilon=9,
         shadow_models=False,
         fidelity="any",
         may_be_missing="phase",

@@ -21,6 +21,7 @@ from genoloom.models import haplotype
 from genoloom.panel import Individuals
 from genoloom.privacy.attack_ids import AttackId
 from genoloom.stages.cohort import make_cohort
+from genoloom.stages.cohort_statistics import measure_cohort
 from genoloom.stages.load import SitesDescription, declare_sites
 from genoloom.stages.public_match import match_panel
 from genoloom.stages.release import release
@@ -61,7 +62,7 @@ def register(folder, more=()):
     add(folder, ["--vcf", folder / "public.pgen", "--samples", folder / "public.tsv"])
 
 
-def fit(folder, panel=None):
+def fit(folder, panel=None, statistics=None):
     model = folder / MODEL
     shutil.rmtree(folder / "state", ignore_errors=True)
     train(
@@ -69,7 +70,7 @@ def fit(folder, panel=None):
         history=model.with_suffix(".history.tsv"), state=folder / "state",
         common=TrainOptions(min_mac=2, min_carriers=5, device="cpu"),
         options=CopyingNetworkOptions(block_size=4, width=8, steps=4, temperature=0.9), seed=3,
-        threads=1, privacy_mode="public",
+        threads=1, privacy_mode="statistics" if statistics else "public", statistics=statistics,
     )  # fmt: skip
 
 
@@ -134,7 +135,9 @@ def test_what_is_made_of_public_individuals_passes_without_shadow_models(project
     text = (make(project) / "README.md").read_text()
     assert "public panel `pub` (source: a project, release 1; terms: open)" in text
     assert "found nobody of the cohort among them" in text
-    assert "| `shadow_models` | yes | not applicable: the model never saw the cohort |" in text
+    assert (
+        "| `shadow_models` | yes | not applicable: no row of the cohort trained the model |" in text
+    )
     assert "No threshold is looser than by default" in text
     ledger = read_ledger(project / "results/private/p/leak_ledger.json")
     assert list(ledger.values()) == [0.0]
@@ -222,3 +225,83 @@ def test_a_registered_panel_with_somebody_of_the_cohort_gives_no_template_of_him
     assert len(open_panel(project / TEMPLATES).individuals) == 40
     with pytest.raises(InputError, match="is there already"):
         register(project)
+
+
+STATISTICS = "results/statistics/p.safetensors"
+
+
+def measure_with(folder, **options):
+    given = {"epsilon": 3.0} | options
+    measure_cohort(
+        panels=[folder / "results/panels/p/20"], templates=[folder / TEMPLATES],
+        split=folder / "results/splits/p.tsv", out=folder / STATISTICS,
+        budget=folder / "results/private/p/privacy_budget.json", **given,
+    )  # fmt: skip
+    fit(folder, statistics=folder / STATISTICS)
+    go_on(folder)
+
+
+@pytest.fixture(scope="module")
+def measured(finished, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("measured") / "p"
+    shutil.copytree(finished, folder)
+    measure_with(folder)
+    return folder
+
+
+@pytest.fixture
+def noised(measured, tmp_path):
+    shutil.copytree(measured, tmp_path / "p")
+    return tmp_path / "p"
+
+
+def test_noised_statistics_pass_with_their_guarantee_stated(noised):
+    text = (make(noised) / "README.md").read_text()
+    assert "Mode `statistics`" in text
+    assert "differentially private with epsilon 3 and delta 1e-05 for each individual" in text
+    assert "at most 5.4% of the cohort's individuals at 1 % false positives" in text
+    assert "| `max_epsilon` | 8.0 | 8.0 |" in text
+    assert "No threshold is looser than by default" in text
+
+
+def test_attacks_beyond_chance_are_a_reason_whatever_epsilon_says(noised):
+    audited = {"shadow_models": 0, "shadow_steps": 0.125}
+    worst = {"value": 0.7, "low": 0.6, "high": 0.8, "reference": 0.55}
+    write_tables(noised / "results", worst, {AttackId.SHADOWS: ""}, audited=audited)
+    assert "the worst attack's AUC may be as high as 0.800" in reasons(noised)
+
+
+def test_a_guarantee_that_is_not_that_of_the_statistics_is_a_reason(noised):
+    model = load_model(
+        noised / MODEL, "haplotypes", haplotype.generator_class, SitesDescription, declare_sites
+    )
+    model.description["privacy"]["epsilon"] = 0.1
+    save_model(noised / MODEL, model.arrays, model.description)
+    restamp(noised / "results" / released_tree.MODELS / "20.provenance.json")
+    go_on(noised)
+    assert "model: states another guarantee than the statistics" in reasons(noised)
+
+
+def test_statistics_that_changed_or_that_nobody_paid_for_are_reasons(noised):
+    assert "at most 2 may leave (release.max_epsilon)" in reasons(noised, max_epsilon=2)
+    (noised / "results/private/p/privacy_budget.json").unlink()
+    assert "the budget of the cohort does not know of them" in reasons(noised)
+    with open(noised / "results/statistics/p.json", "a") as file:
+        file.write(" ")
+    assert "statistics: p.json is not the file that was written" in reasons(noised)
+
+
+def test_noise_of_a_seed_does_not_leave(project):
+    measure_with(project, noise="seed", seed=1)
+    assert "their noise follows from a seed" in reasons(project)
+
+
+def test_counts_without_noise_are_judged_as_any_data_of_the_cohort(project):
+    measure_with(project, epsilon=None)
+    assert "the audit had no shadow models" in reasons(project)
+    text = (make(project, shadow_models=False) / "README.md").read_text()
+    assert "counts of block haplotypes without noise" in text
+    assert "no guarantee for anybody" in text
+    assert "**(looser)**" in text
+    ledger = read_ledger(project / "results/private/p/leak_ledger.json")
+    assert min(ledger.values()) > 0

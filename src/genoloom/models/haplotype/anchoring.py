@@ -48,6 +48,21 @@ def wanted_frequencies(
     return (counts + POOLED * pooled) / (counts.sum(axis=1, keepdims=True) + POOLED)
 
 
+def weighted_frequencies(token: np.ndarray, weights: np.ndarray, n_tokens: int) -> np.ndarray:
+    """Frequencies of the tokens of one block among weighted haplotypes, float64 (L, C).
+
+    Parameters
+    ----------
+    token : ndarray of int, shape (n,)
+        Of each haplotype; those from `n_tokens` on are no tokens and do not count.
+    weights : ndarray, float64, shape (L, n)
+        Rows sum to one.
+    """
+    known = np.flatnonzero(token < n_tokens)
+    counts = np.stack([np.bincount(token[known], row[known], n_tokens) for row in weights])
+    return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1e-300)
+
+
 def anchor_factors(chance: np.ndarray, population: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """Factors of the chances that bring their means within populations to wanted frequencies;
     float32 (P, C).

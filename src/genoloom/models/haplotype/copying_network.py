@@ -23,19 +23,23 @@ depends on whose haplotypes they are: `docs/haplotype_templates.md`.
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Self
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from genoloom.declared import DeclarationError, Declared
+from genoloom.declared import DeclarationError, Declared, Name
 from genoloom.models.haplotype.anchoring import (
     Anchors,
     Pilot,
     pilot_populations,
     wanted_frequencies,
+    weighted_frequencies,
 )
 from genoloom.models.haplotype.base import (
+    MOST_LABELS,
     HaplotypeDescription,
     HaplotypeGenerator,
     SampleRequest,
@@ -54,6 +58,7 @@ from genoloom.models.haplotype.copying_training import (
 from genoloom.models.haplotype.imputation import BLOCK_DRAWS, Imputation
 from genoloom.models.haplotype.packed import PackedHaplotypes
 from genoloom.models.haplotype.reference_likelihoods import reference_bits
+from genoloom.models.haplotype.reweighting import Reweighting
 from genoloom.models.haplotype.temperature import BALANCED_BLOCKS, balanced_temperature
 from genoloom.models.haplotype.templates import (
     MOST_TEMPLATES,
@@ -96,6 +101,16 @@ class CopyingNetworkDescription(HaplotypeDescription):
     """The words of such a model."""
 
     options: OptionsDescription
+    # the last populations, which no template belongs to, and which other each is drawn as
+    stands_for: dict[Name, Name] = Field(default={}, max_length=MOST_LABELS)
+
+    @model_validator(mode="after")
+    def _standing_in_is_for_the_last(self) -> Self:
+        own = len(self.population_names) - len(self.stands_for)
+        first, last = self.population_names[:own], self.population_names[own:]
+        if list(self.stands_for) != last or not set(self.stands_for.values()) <= set(first):
+            raise ValueError("what stands for a population is none of the others")
+        return self
 
 
 class CopyingNetworkGenerator(HaplotypeGenerator):
@@ -110,6 +125,8 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
     def __init__(self, options: CopyingNetworkOptions):
         self.options = options
         self.anchors: Anchors | None = None
+        self.reweighting: Reweighting | None = None
+        self.stands_for: dict[str, str] = {}
 
     @property
     def n_variants(self) -> int:
@@ -133,11 +150,30 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
             block = options.block_size
         self.options = options = options.model_copy(update={"block_size": block})
         self._train(data, fitted, validation, run)
-        self.panel, _ = self._collect(data, np.arange(len(data.population)))
+        self.panel, place = self._collect(data, np.arange(len(data.population)))
         if options.temperature is None:
             self.options = options.model_copy(update={"temperature": self._temperature(run)})
+        if self.reweighting is not None:
+            known = self.population_names
+            asked = sorted(self.reweighting.stands_for.items())
+            self._know({label: name for label, name in asked if label not in known})
         if options.anchor:
-            self._anchor(run)
+            self._anchor(run, np.argsort(place))
+
+    def anchor_to(self, reweighting: Reweighting) -> None:
+        """Let draws of populations have the frequencies of weighted templates. One that the
+        templates have, too, is drawn by the weights; others become populations of the model.
+        """
+        self.reweighting = reweighting
+
+    def _know(self, stands_for: dict[str, str]) -> None:
+        """Have further populations, which are drawn as others."""
+        drawn_as = tuple(self.population_names.index(name) for name in stands_for.values())
+        self.stands_for = stands_for
+        self.population_names = [*self.population_names, *stands_for]
+        self.panel = replace(
+            self.panel, n_populations=len(self.population_names), stands_for=drawn_as
+        )
 
     def _train(
         self, data: TrainingHaplotypes, fitted: np.ndarray, validation: np.ndarray, run: TrainingRun
@@ -200,10 +236,15 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         log.info("%s: tokens are drawn at temperature %g", run.label, found)
         return found
 
-    def _anchor(self, run: TrainingRun) -> None:
-        """Find the factors that keep the frequencies of the templates, on a pilot cohort."""
+    def _anchor(self, run: TrainingRun, order: np.ndarray) -> None:
+        """Find the factors that keep the frequencies of the templates, on a pilot cohort. `order`:
+        which training haplotype each template is.
+        """
         panel, rng = self.panel, np.random.default_rng(derive_seed(run.seed, "pilot"))
-        population = pilot_populations(panel.population, rng)
+        further = np.arange(panel.n_populations - len(self.stands_for), panel.n_populations)
+        population = pilot_populations(np.append(panel.population, further), rng)
+        told = self.reweighting
+        rows = [] if told is None else [self.population_names.index(x) for x in told.stands_for]
         request = SampleRequest(
             population, rng.integers(0, 2**63, size=len(population), dtype=np.uint64)
         )
@@ -213,9 +254,15 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         def wanted(k: int) -> np.ndarray:
             table = walk.table(k)
             walk.forget(k)
-            return wanted_frequencies(
+            found = wanted_frequencies(
                 table.index, panel.population, panel.n_populations, table.n_tokens
             )
+            if told is not None:
+                found[rows] = weighted_frequencies(
+                    table.index, told.weights(told.window(self._variants(k).start))[:, order],
+                    table.n_tokens,
+                )  # fmt: skip
+            return found
 
         pilot = Pilot(wanted)
         for _ in self._draw(request, self.options.temperature, panel.n_blocks, pilot):
@@ -360,6 +407,8 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
             "options": self.options.model_dump(),
             "population_names": self.population_names,
         }
+        if self.stands_for:
+            description["stands_for"] = self.stands_for
         return arrays, description
 
     @classmethod
@@ -368,7 +417,8 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         n_templates = PackedHaplotypes.declare(arrays, words.n_variants)
         if n_templates > MOST_TEMPLATES:
             raise DeclarationError(f"there are more than {MOST_TEMPLATES} templates")
-        arrays.expect("population", "int64", n_templates, low=0, high=P - 1, least_step=0)
+        own = P - len(words.stands_for)
+        arrays.expect("population", "int64", n_templates, low=0, high=own - 1, least_step=0)
         declare_network(arrays, "network.", lambda: CopyingNetwork(options.width))
         if options.anchor:
             Anchors.declare(
@@ -380,12 +430,15 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         cls, arrays: dict[str, np.ndarray], description: dict
     ) -> "CopyingNetworkGenerator":
         generator = cls(CopyingNetworkOptions(**description["options"]))
-        options, generator.population_names = generator.options, description["population_names"]
+        options, names = generator.options, list(description["population_names"])
+        stands_for = description.get("stands_for", {})
+        generator.population_names = names[: len(names) - len(stands_for)]
         generator.panel = TemplatePanel(
             PackedHaplotypes.from_state(arrays, description), arrays["population"],
             len(generator.population_names), options.block_size,
             options.vocabulary_size, options.min_token_carriers, options.match_carriers,
         )  # fmt: skip
+        generator._know(stands_for)
         generator.anchors = Anchors.from_arrays(arrays)
         generator.network = CopyingNetwork(options.width)
         load_network(generator.network, arrays, "network.")

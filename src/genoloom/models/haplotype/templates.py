@@ -87,6 +87,8 @@ class TemplatePanel:
         Templates that must share a block for it to be a token.
     match_carriers : int
         Templates that must match a row, and carry a token, to be counted.
+    stands_for : tuple of int
+        Of populations that no template belongs to, the last ones: which one each is drawn as.
     """
 
     haplotypes: PackedHaplotypes
@@ -96,6 +98,7 @@ class TemplatePanel:
     vocabulary_size: int
     carriers: int
     match_carriers: int = 1
+    stands_for: tuple[int, ...] = ()
 
     @classmethod
     def collect(
@@ -163,10 +166,12 @@ class TemplatePanel:
         """Of no population and of each: its slot, where its templates begin and end, and what a
         template of another and one of its own weighs after a switch, float32 (P + 1, 2), by slot.
 
-        A population that nobody belongs to has the slot of none.
+        A population that nobody belongs to has the slot of the one it is drawn as, or of none.
         """
-        N, low, high = self.n_templates, self.borders[:-1], self.borders[1:]
-        slot = np.where(high > low, np.arange(self.n_populations) + 1, 0)
+        drawn_as = np.arange(self.n_populations)
+        drawn_as[self.n_populations - len(self.stands_for) :] = self.stands_for
+        N, low, high = self.n_templates, self.borders[:-1][drawn_as], self.borders[1:][drawn_as]
+        slot = np.where(high > low, drawn_as + 1, 0)
         first, stop = np.where(high > low, low, 0), np.where(high > low, high, N)
         rest = (1 - OWN_SHARE) / N
         shares = np.full((self.n_populations + 1, 2), 1 / N)
@@ -272,11 +277,8 @@ class Walk:
 def read_bits(
     source: HaplotypeSource, block: int, start: int, stop: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Alternate and called alleles of the blocks [start, stop), one bit per site: uint32, shape
-    (stop
-    - start, n) each.
-
-    Sites past the last variant are not called.
+    """Alternate and called alleles of the blocks [start, stop), one bit per site, uint32 (stop -
+    start, n) each; sites past the last variant are not called.
     """
     alleles = source.read(start * block, min(stop * block, source.n_variants))
     full = np.full(((stop - start) * block, alleles.shape[1]), -1, dtype=np.int8)
