@@ -104,13 +104,36 @@ def init(**given):
     show_default=True,
     help="Delta of differential privacy.",
 )
+@click.option(
+    "--epsilon",
+    type=click.FloatRange(0, min_open=True),
+    default=3.0,
+    show_default=True,
+    help="Epsilon of mode statistics.",
+)
+@file_option(
+    "--budget",
+    "What was measured of the same individuals with noise, as `panel measure` notes it.",
+    required=False,
+)
 @file_option(
     "--ledger", "Earlier releases of the same individuals, as `release` notes them.", required=False
 )
 @file_option("--out", "Also write the plan as JSON.", required=False)
 @logged
 def plan(
-    directory, panel, files, samples, individuals, sites, megabases, holdout, ledger, out, **asked
+    directory,
+    panel,
+    files,
+    samples,
+    individuals,
+    sites,
+    megabases,
+    holdout,
+    ledger,
+    budget,
+    out,
+    **asked,
 ):
     """Compute, before any training, the leak that no faithful release can avoid, and what would
     pass.
@@ -129,7 +152,7 @@ def plan(
         for name, made in stage.plan_study(directory=directory, panel=panel).items():
             click.echo(f"{name}\n\n{made.text()}")
         return
-    shared = {"question": Question(**asked), "ledger": ledger, "out": out}
+    shared = {"question": Question(**asked), "ledger": ledger, "budget": budget, "out": out}
     if files:
         made = stage.plan(files=files, samples=samples, holdout=holdout, **shared)
     elif sites is None:

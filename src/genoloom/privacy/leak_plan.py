@@ -14,6 +14,7 @@ from genoloom.privacy.leak_budget import (
     synthetic_allowed,
     unavoidable,
 )
+from genoloom.privacy.mode_plan import ModePlan, plan_modes
 
 MIN_INDIVIDUALS = 30  # below, the normal approximation does not hold
 # effective sites per megabase for whoever takes linkage off, from common variants of few Europeans
@@ -55,6 +56,8 @@ class Question:
         Individuals of the public reference panel that an attacker may use.
     max_auc, delta : float
         Limit of the worst attack; delta of differential privacy.
+    epsilon : float, optional
+        Of mode `statistics`.
     min_mac : int
         Smallest number of minor allele copies of a site in the training set.
     """
@@ -64,6 +67,7 @@ class Question:
     max_auc: float = 0.6
     delta: float = 1e-5
     min_mac: int = 2
+    epsilon: float | None = 3.0
 
     def released(self, group: Group, whole: Group) -> float:
         """Synthetic individuals of a group, in proportion."""
@@ -143,6 +147,7 @@ class Plan:
     rows: list[dict]
     remedies: dict
     spent: Leak
+    measured: tuple[float, ...] = ()  # mu of what was measured of these individuals with noise
 
     @property
     def lower_bound(self) -> tuple[float, float]:
@@ -172,6 +177,21 @@ class Plan:
             )
         return f"A faithful release can pass: the unavoidable AUC is {value}, the limit {limit}."
 
+    def modes(self) -> ModePlan:
+        """What each privacy mode gives and costs."""
+        whole, question = self.groups[0], self.question
+        worst = max(whole.effective_sites)
+        leak = unavoidable(
+            worst, whole.individuals, question.panel_size, question.released(whole, whole)
+        )
+        leak = leak + self.spent
+        largest = max(self.groups[1:] or self.groups, key=lambda group: group.individuals)
+        return plan_modes(
+            unavoidable_auc=leak.auc, unavoidable_tpr=leak.true_positive_rate(),
+            effective_sites=worst, individuals=largest.individuals, epsilon=question.epsilon,
+            delta=question.delta, max_auc=question.max_auc, spent=list(self.measured),
+        )  # fmt: skip
+
     def record(self) -> dict:
         """JSON-ready."""
         return {
@@ -182,6 +202,7 @@ class Plan:
             "spent": self.spent.separation,
             "verdict": self.verdict,
             "what_would_pass": self.remedies,
+            "modes": self.modes().record(),
             "cautions": list(CAUTIONS),
         }
 
@@ -208,6 +229,7 @@ class Plan:
             lines += ["", f"Earlier releases alone: AUC {self.spent.auc:.3f}."]
         lines += ["", self.verdict, "", "What would pass, each alone:"]
         lines += [f"- {line}" for line in remedy_lines(self.remedies, question.max_auc)]
+        lines += ["", *self.modes().lines()]
         lines += ["", "Read with care:", *(f"- {line}" for line in CAUTIONS)]
         return "\n".join(lines) + "\n"
 

@@ -15,7 +15,7 @@ import numpy as np
 from genoloom.cohort import parse_labels
 from genoloom.errors import InputError
 from genoloom.formats.pgen import open_panel, panel_files
-from genoloom.formats.privacy_budget import noise_key, read_budget, spend
+from genoloom.formats.privacy_budget import noise_key, spend
 from genoloom.formats.private_directories import close_directory
 from genoloom.formats.provenance import Making, record_path
 from genoloom.formats.splits import read_roles
@@ -310,9 +310,3 @@ def block_bits(panel: Panel, k: int) -> np.ndarray:
     alleles = filled(panel.haplotypes.read(k * BLOCK, stop))
     places = np.arange(len(alleles), dtype=np.uint32)[:, None]
     return np.bitwise_or.reduce((alleles == 1).astype(np.uint32) << places, axis=0)
-
-
-def spent_epsilon(budget: Path, delta: float) -> float:
-    """Epsilon of everything that was measured of a cohort so far."""
-    mus = read_budget(budget).values()
-    return epsilon_of(together(mus), delta) if mus else 0.0

@@ -12,6 +12,7 @@ from genoloom.config_files import load_study
 from genoloom.errors import GenoLoomError, InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.leak_ledger import LEDGER, read_ledger
+from genoloom.formats.privacy_budget import BUDGET, read_budget
 from genoloom.panel import HaplotypeView, Panel, haplotype_columns
 from genoloom.popgen.effective_sites import EffectiveSites
 from genoloom.privacy.leak_budget import Leak
@@ -53,6 +54,7 @@ def plan(
     ledger: Path | None,
     out: Path | None,
     parts: dict[str, tuple[int, int] | None] | None = None,
+    budget: Path | None = None,
 ) -> Plan:
     """The plan of a cohort whose genotypes are there.
 
@@ -70,6 +72,8 @@ def plan(
         JSON to write.
     parts : dict, optional
         Contigs that are taken, with a region (1-based, both ends included) or None; all otherwise.
+    budget : Path, optional
+        What was measured of the same individuals with noise.
     """
     earlier = _earlier(ledger)
     with tempfile.TemporaryDirectory(prefix="genoloom-") as scratch:
@@ -92,7 +96,7 @@ def plan(
             Group(name, _training(size, holdout), int(values[0]), (float(values[1]),) * 2)
         )
     cuts = [(cut, float(m)) for cut, (_, m) in zip(found.cuts, found.whole, strict=True)]
-    return _finish(groups, cuts, question, earlier, out)
+    return _finish(groups, cuts, question, earlier, out, budget)
 
 
 def plan_by_numbers(
@@ -103,10 +107,11 @@ def plan_by_numbers(
     question: Question,
     ledger: Path | None,
     out: Path | None,
+    budget: Path | None = None,
 ) -> Plan:
     """The plan of `individuals` training individuals of whom no genotypes are there yet."""
     group = Group("all", individuals, sites, expected_sites(sites, megabases))
-    return _finish([group], [], question, _earlier(ledger), out)
+    return _finish([group], [], question, _earlier(ledger), out, budget)
 
 
 def _earlier(ledger: Path | None) -> Leak:
@@ -133,8 +138,11 @@ def plan_study(*, directory: Path, panel: str | None) -> dict[str, Plan]:
                 synthetic=study.config.cohort.size,
                 max_auc=study.config.audit.max_auc,
                 min_mac=study.config.train.common.min_mac,
+                epsilon=study.config.privacy.epsilon,
+                delta=study.config.privacy.delta,
             ),
             ledger=directory / "results" / LEDGER.format(name),
+            budget=directory / "results" / BUDGET.format(name),
             out=None,
             parts={row.contig: row.interval for row in rows},
         )
@@ -176,7 +184,14 @@ def _training(n: int, holdout: float) -> int:
     return max(1, round(n * (1 - holdout)))
 
 
-def _finish(groups: list[Group], cuts: list, question: Question, spent, out: Path | None) -> Plan:
+def _finish(
+    groups: list[Group],
+    cuts: list,
+    question: Question,
+    spent: Leak,
+    out: Path | None,
+    budget: Path | None,
+) -> Plan:
     whole = groups[0]
     if whole.individuals < MIN_INDIVIDUALS:
         log.warning("fewer than %d training individuals: the numbers are rough", MIN_INDIVIDUALS)
@@ -185,7 +200,8 @@ def _finish(groups: list[Group], cuts: list, question: Question, spent, out: Pat
         for group in groups
         for row in leak_rows(group, question.released(group, whole), question)
     ]
-    made = Plan(question, groups, rows, remedies(whole, cuts, question), spent)
+    measured = tuple(read_budget(budget).values()) if budget else ()
+    made = Plan(question, groups, rows, remedies(whole, cuts, question), spent, measured)
     if out is not None:
         with write_beside(out) as [part]:
             part.write_text(json.dumps(made.record(), indent=2) + "\n")
