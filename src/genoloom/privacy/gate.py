@@ -248,6 +248,13 @@ def privacy_reasons(
             f"positives; at most {options.max_tpr:.1%}, or the {reference:.1%} that chance "
             "explains with so few individuals, may leave"
         )
+    anchors = by_attack.get(AttackId.ANCHORS)
+    if anchors and not _harmless(anchors, options.max_auc):
+        reasons.append(
+            "privacy: what the model knows of the cohort tells its individuals: the AUC of its "
+            f"anchors is {anchors['value']}; at most {options.max_auc:g}, or what chance explains, "
+            "may leave"
+        )
     if options.shadow_models and AttackId.SHADOWS not in by_attack:
         reasons.append("privacy: the audit has no row of the attack with shadow models")
     for attack in MUST_PASS:
@@ -265,6 +272,14 @@ def privacy_reasons(
         and (options.shadow_models or attack != AttackId.SHADOWS)
     ]
     return reasons
+
+
+def _harmless(row: dict[str, str], max_auc: float) -> bool:
+    """Whether an attack is within chance, or its upper bound within the limit."""
+    value, high, chance = (number(row[key]) for key in ("value", "high", "reference"))
+    if value is None or high is None:
+        return False
+    return high <= max_auc or (chance is not None and value <= chance)
 
 
 def worst_row(private: list[dict[str, str]], name: str) -> dict[str, str] | None:

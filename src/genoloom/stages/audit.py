@@ -241,6 +241,7 @@ def _model_scores(
         asked = {
             AttackId.GENERATOR_LIKELIHOOD: (generator.has_likelihood, generator.log_likelihood),
             AttackId.GAN_CRITIC: (generator.has_critic, generator.critic_score),
+            AttackId.ANCHORS: (generator.tells_frequencies, generator.anchor_score),
         }
         for attack, (can, score) in asked.items():
             if can:

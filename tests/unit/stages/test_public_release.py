@@ -271,6 +271,22 @@ def test_attacks_beyond_chance_are_a_reason_whatever_epsilon_says(noised):
     assert "the worst attack's AUC may be as high as 0.800" in reasons(noised)
 
 
+def test_anchors_that_show_individuals_are_a_reason(noised):
+    audited = {"shadow_models": 0, "shadow_steps": 0.125}
+    path = noised / "results" / released_tree.PRIVATE / "audit.tsv"
+    for value, told in ((0.54, False), (0.7, True)):
+        write_tables(
+            noised / "results", None, {AttackId.SHADOWS: "", AttackId.ANCHORS: "weak"},
+            audited=audited,
+        )  # fmt: skip
+        lines = path.read_text().splitlines()
+        at = next(i for i, line in enumerate(lines) if f"\t{AttackId.ANCHORS}\t" in line)
+        lines[at] = lines[at].replace("\t0.51\t", f"\t{value}\t").replace("\t0.55", "\t0.75", 1)
+        path.write_text("\n".join([*lines, ""]))
+        found = reasons(noised)  # the table is not the file that was written, either way
+        assert ("the AUC of its anchors is 0.7" in found) == told
+
+
 def test_a_guarantee_that_is_not_that_of_the_statistics_is_a_reason(noised):
     model = load_model(
         noised / MODEL, "haplotypes", haplotype.generator_class, SitesDescription, declare_sites

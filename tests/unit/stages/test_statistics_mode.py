@@ -15,7 +15,10 @@ from genoloom.formats.pgen import open_panel
 from genoloom.formats.privacy_budget import read_budget
 from genoloom.formats.provenance import read_provenance
 from genoloom.formats.statistics_files import read_statistics
+from genoloom.models.haplotype.templates import Walk
+from genoloom.panel import ArrayHaplotypes
 from genoloom.privacy.accounting import epsilon_of, mu_of, together
+from genoloom.stages.load import load_generator
 from genoloom.stages.reweighting import read_reweighting
 
 TINY = ("--block-size", 4, "--width", 8, "--steps", 4, "--temperature", 0.9, "--device", "cpu")
@@ -212,6 +215,29 @@ def test_without_noise_nothing_is_guaranteed_and_small_cells_are_gone(study, tmp
     description = read_description(trained(study, tmp_path, out), "haplotypes")
     assert "There is no guarantee" in description["private"]
     assert description["privacy"]["epsilon"] is None
+
+
+def test_anchors_score_whom_they_make_more_frequent(study, tmp_path):
+    out = measured(study, tmp_path / "s.safetensors")
+    generator, sites, _ = load_generator(trained(study, tmp_path, out))
+    names = generator.population_names
+    panel = open_panel(study / "templates/20")
+    panel = panel.take_sites([panel.sites.keys().index(key) for key in sites.keys()])
+    alleles = panel.haplotypes.read(0, len(sites))[:, :12]
+    population = np.repeat([names.index(x) for x in ("FIN", "IBS", "B")], 4)
+    found = generator.anchor_score(ArrayHaplotypes(alleles), population)
+    walk, size, wanted = Walk(generator.panel, 0), generator.options.block_size, np.zeros(12)
+    for k, factors in enumerate(generator.anchors.factors):
+        block = alleles[k * size : (k + 1) * size].T
+        tokens = walk.table(k).alleles(size)[:, : block.shape[1]].tolist()
+        for row, p in enumerate(population):
+            if block[row].tolist() in tokens:
+                token = tokens.index(block[row].tolist())
+                public = names.index(generator.stands_for.get(names[p], names[p]))
+                wanted[row] += np.log(factors[p, token] / factors[public, token])
+    assert found == pytest.approx(wanted, abs=1e-4)
+    assert not found[8:].any()  # B stands for itself
+    assert np.abs(found[:8]).min() > 0
 
 
 def test_noise_of_a_seed_is_called_so(study, tmp_path):

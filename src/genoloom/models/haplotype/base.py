@@ -135,6 +135,17 @@ class HaplotypeGenerator(ABC):
         """How real the model's critic finds each haplotype, float64, shape (n_haplotypes,)."""
         raise TypeError(f"generator '{self.name}' has no critic")
 
+    @property
+    def tells_frequencies(self) -> bool:
+        """Whether the model knows frequencies of a cohort that did not train it: `anchor_score`."""
+        return False
+
+    def anchor_score(self, haplotypes: HaplotypeSource, population: np.ndarray) -> np.ndarray:
+        """How much more frequent the blocks of each haplotype are made by what the model knows of
+        its population than by what is public, summed log-ratios, float64 (n_haplotypes,).
+        """
+        raise TypeError(f"generator '{self.name}' knows no frequencies of a cohort")
+
     def block_log_likelihood(
         self, haplotypes: HaplotypeSource, population: np.ndarray
     ) -> Iterator[tuple[slice, np.ndarray]]:

@@ -88,6 +88,7 @@ YIELDED_BLOCKS = 64  # drawn between two yields, or fewer: tables of this many c
 COUNTS = 2**25
 REACH = 4  # blocks scored after a place where haplotypes are exchanged
 STEPS = 400
+FAINTEST = 1e-6  # factor of an anchor whose logarithm is taken
 
 
 class OptionsDescription(CopyingNetworkOptions):
@@ -334,6 +335,26 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
                 HaplotypeView(haplotypes, haplotypes=rows), population[rows]
             ):
                 total[rows] += scores
+        return total
+
+    @property
+    def tells_frequencies(self) -> bool:
+        return bool(self.stands_for) and self.anchors is not None
+
+    def anchor_score(self, haplotypes: HaplotypeSource, population: np.ndarray) -> np.ndarray:
+        drawn_as = np.arange(self.panel.n_populations)
+        drawn_as[len(drawn_as) - len(self.stands_for) :] = self.panel.stands_for
+        total, walk = np.zeros(haplotypes.n_haplotypes), Walk(self.panel, 0)
+        for k, bits, _ in self._blocks(haplotypes):
+            table = walk.table(k)
+            walk.forget(k)
+            # blocks that are no tokens have no factor
+            known = np.argsort(table.ids[: table.n_tokens])
+            rising = table.ids[known]
+            at = np.minimum(np.searchsorted(rising, bits), len(rising) - 1)
+            factors = np.log(np.maximum(self.anchors.factors[k], FAINTEST))
+            gain = (factors - factors[drawn_as])[population, known[at]]
+            total += np.where(rising[at] == bits, gain, 0)
         return total
 
     def block_log_likelihood(
