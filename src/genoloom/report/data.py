@@ -186,7 +186,7 @@ class Remedies(Part):
     training_individuals: int = Field(description="For a release of as many synthetic ones.")
     training_individuals_any_release: int = Field(description="For a release of any size.")
     synthetic_individuals: int | None = Field(description="At most, of all releases; null: any.")
-    epsilon: float = Field(description="Largest epsilon of training with differential privacy.")
+    epsilon: float = Field(description="Largest epsilon of noised statistics.")
     delta: float
     sentences: list[str] = Field(description="The same in words.")
 

@@ -8,6 +8,8 @@ from helpers import call_genoloom, write_vcf
 
 from genoloom.errors import InputError
 from genoloom.formats.leak_ledger import add_to_ledger, read_ledger
+from genoloom.formats.privacy_budget import spend
+from genoloom.privacy.accounting import epsilon_of
 from genoloom.privacy.leak_budget import unavoidable
 from genoloom.privacy.leak_plan import Group, Question, expected_sites, remedies
 from genoloom.stages.init import init
@@ -75,6 +77,20 @@ def test_earlier_releases_count(tmp_path):
     second = plan_by_numbers(**asked, ledger=ledger)
     assert "No release" in second.verdict
     assert "Earlier releases alone" in second.text()
+
+
+def test_what_was_measured_counts(tmp_path):
+    budget = tmp_path / "b.json"
+    spend(budget, "0" * 64, lambda others: 0.5)
+    said = f"{epsilon_of(0.5, 1e-5):.3g} of it is spent"
+    asked = {"individuals": 200, "sites": 400, "megabases": None, "question": Question()}
+    for given, told in ((None, "for good\n"), (budget, said)):
+        found = plan_by_numbers(**asked, ledger=None, out=None, budget=given)
+        assert told in found.text()
+    assert found.record()["modes"]["recommended"] == "statistics"
+    done = call_genoloom("plan", "--individuals", "200", "--sites", "400", "--budget", str(budget))
+    assert said in done.stdout
+    assert "Recommended: statistics" in done.stdout
 
 
 @pytest.mark.parametrize(
