@@ -1,9 +1,12 @@
-"""Rules in `privacy.mode: public`: no job between the templates and the draws reads the cohort."""
+"""Rules in `privacy.mode: public` and `statistics`: no job between the templates and the draws
+reads the cohort.
+"""
 
 import re
 import subprocess
 import sys
 
+import pytest
 import yaml
 
 from genoloom.formats.public_panels import PublicContig, PublicPanel, write_public_panel
@@ -20,9 +23,11 @@ PUBLIC = {
 }
 
 
-def test_what_makes_public_data_reads_no_file_of_the_cohort(tiny_project, repository):
+@pytest.mark.parametrize("mode", ["public", "statistics"])
+def test_what_makes_public_data_reads_no_file_of_the_cohort(tiny_project, repository, mode):
     path = tiny_project / "config/config.yaml"
-    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | PUBLIC))
+    asked = PUBLIC | {"privacy": PUBLIC["privacy"] | {"mode": mode}}
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | asked))
     place = tiny_project / "public_panels/pub"
     place.mkdir(parents=True)
     contigs = {"20": PublicContig(sites=1, length=None, files={})}
@@ -60,7 +65,17 @@ def test_what_makes_public_data_reads_no_file_of_the_cohort(tiny_project, reposi
     assert "results/panels/tiny/20.pgen" in matched
     assert "public_panels/pub/panel.json" in matched
     assert "results/splits/tiny.tsv" in jobs["results/models/tiny/gan/20.safetensors"][0]
-    assert "--privacy-mode public --populations FIN:CEU,IBS:TSI" in said
+    assert f"--privacy-mode {mode} --populations FIN:CEU,IBS:TSI" in said
+    model, _ = jobs["results/models/tiny/copying_network/20.safetensors"]
+    measured = "results/statistics/tiny.safetensors"
+    assert (measured in model) == (mode == "statistics")
+    if mode == "statistics":
+        inputs, rest = jobs[measured]
+        for part in ("panels/tiny/20.pgen", "splits/tiny.tsv", "templates/tiny/20.pgen"):
+            assert f"results/{part}" in inputs
+        assert "--budget results/private/tiny/privacy_budget.json" in rest
+        assert "--epsilon 3.0 --delta 1e-05 --noise secret" in rest
+        assert re.search(f"genoloom train copying_network .*--statistics {measured}", said)
     # none for what never saw the cohort, some for what did
     assert "results/private/tiny/copying_network/shadow" not in said
     assert "results/private/tiny/gan/shadow/0.safetensors" in said

@@ -80,8 +80,8 @@ def budget_file(wildcards, output):
 def measure_flags(wildcards):
     """How the cohort is measured."""
     told = settings.privacy
-    epsilon = "" if told.epsilon is None else f"--epsilon {told.epsilon:.17g}"
-    return f"{labels_flag(wildcards)} {epsilon} --delta {told.delta:.17g} --noise {told.noise}"
+    epsilon = "" if told.epsilon is None else f"--epsilon {told.epsilon!r}"
+    return f"{labels_flag(wildcards)} {epsilon} --delta {told.delta!r} --noise {told.noise}"
 
 
 def get_cohort_pgens(wildcards):
