@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 
 from benchmarks.table import ROOT
-from benchmarks.views import RESULTS, VIEWS
+from benchmarks.views import RESULTS, view
 from genoloom.formats.tables import read_table
 
 DOCS = ROOT / "docs"
-VIEW = re.compile(r"<!-- table: ([\w-]+) -->\n.*?<!-- end -->", re.S)
+VIEW = re.compile(r"<!-- table: ([\w.-]+) -->\n.*?<!-- end -->", re.S)
 METRICS = "classifier_auc nsl_correlation ihs_correlation"
 SLOW = f"--skip {METRICS}"
 OF_LARGE_SETS = (
@@ -74,7 +74,7 @@ def stale_pages() -> dict[Path, str]:
 
 def _view(block: re.Match) -> str:
     """A table of the documentation between its marks."""
-    return "\n".join([f"<!-- table: {block[1]} -->", "", *VIEWS[block[1]](), "", "<!-- end -->"])
+    return "\n".join([f"<!-- table: {block[1]} -->", "", *view(block[1]), "", "<!-- end -->"])
 
 
 def fault_page() -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.runner import REAL, REFERENCE
+from benchmarks.table import PROVENANCE
 from genoloom.formats.tables import read_table
 
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -200,21 +201,13 @@ def fillings() -> list[str]:
     return grouped("infilling", keys, columns)
 
 
-def plain(name: str, keys: dict[str, str], columns: dict[str, str]) -> list[str]:
-    """Columns of a table as they are."""
-    return grouped(name, keys, {title: first(column) for title, column in columns.items()})
+def whole(name: str) -> list[str]:
+    """A table as it is, without how it was measured."""
+    rows = read_table(RESULTS / f"{name}.tsv")
+    columns = [column for column in rows[0] if column not in PROVENANCE]
+    return markdown({column.replace("_", " "): row[column] for column in columns} for row in rows)
 
 
-SWITCHES = {f"found at {rate} false positives": f"tpr_{rate}" for rate in (0.001, 0.01, 0.05, 0.2)}
-SPEED = {
-    "scikit-allel, s": "scikit_allel_s",
-    "own, s": "own_s",
-    "times faster": "times_faster",
-    "largest difference": "largest_difference",
-}
-ADAPTED = {f"bits, division {i}": f"bits_{i}" for i in (1, 2, 3)}
-ADAPTED |= {"worst attack": "worst_attack", "classifier": "classifier", "LD r": "ld_r"}
-MOSAICS = {"generator": "generator", "training haplotypes": "training", "at a time": "sampled"}
 VIEWS: dict[str, Callable[[], list[str]]] = {
     "treatment-effects": partial(effects, "treatment_effects"),
     "rare-events": partial(effects, "treatment_effects.events"),
@@ -234,12 +227,9 @@ VIEWS: dict[str, Callable[[], list[str]]] = {
     "transformer-steps": partial(judged, "haplotypes.steps"),
     "temperature": temperatures,
     "infilling": fillings,
-    "switch-errors": partial(
-        plain, "switch_errors", {"AUC of blocks": "auc"}, SWITCHES | {"best": "best_in_individual"}
-    ),
-    "adaptation": partial(plain, "adaptation", {"model": "case"}, ADAPTED),
-    "statistics": partial(plain, "statistics", {"statistic": "statistic"}, SPEED),
-    "mosaic-speed": partial(
-        plain, "mosaic_speed", MOSAICS, {"M/s": "sample_M_s", "memory, GB": "memory_gb"}
-    ),
 }
+
+
+def view(name: str) -> list[str]:
+    """A table by its name in `VIEWS`, or by that of its file."""
+    return VIEWS[name]() if name in VIEWS else whole(name)
