@@ -115,6 +115,9 @@ class TrialOptions(FiniteSection):
         " makes more frequent; or time in range on guided and fixed doses of warfarin (CYP2C9,"
         " VKORC1).",
     )  # fmt: skip
+    causal_forest: bool = Field(
+        False, description="Also a causal forest, by econml: pip install 'genoloom[ite]'."
+    )
     individuals: int | None = Field(
         None, ge=100, description="Individuals of each training set, drawn with replacement where"
         " there are fewer; none: as many as the smaller of train and synthetic has.",

@@ -7,6 +7,7 @@ that it reaches.
 
 import ast
 import re
+import sys
 import tomllib
 from collections.abc import Iterator
 from functools import cache
@@ -90,9 +91,10 @@ def packages_of(imported: set[tuple[str, bool]]) -> tuple[set[str], set[str]]:
         name, may_be_missing = waiting.pop()
         top, _, rest = name.partition(".")
         if top != "genoloom":  # the standard library has no distribution
+            missing = may_be_missing and top not in sys.stdlib_module_names  # by its own name then
             found = {
                 distribution.lower().replace("_", "-")
-                for distribution in distributions().get(top, [])
+                for distribution in distributions().get(top, [top] if missing else [])
             }
             (optional if may_be_missing else needed).update(found)
             continue

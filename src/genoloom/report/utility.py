@@ -7,7 +7,7 @@ from genoloom.report.collect import PanelData
 from genoloom.report.data import DataSet, EffectFigure, TaskFigure
 from genoloom.report.figures import INK, MUTED, REAL, SYNTHETIC, TRAIN, draw_axes, legend, svg
 
-LEARNERS = ("S", "T", "X", "DR")
+LEARNERS = ("S", "T", "X", "DR", "causal forest")
 PANEL_COLOURS = {
     "real": REAL,
     "synthetic": SYNTHETIC,
@@ -52,7 +52,7 @@ def utility_view(data: DataSet, panel: PanelData, learned: list[str]) -> dict | 
         "columns": columns,
         "tasks": _task_table(data.utility, columns),
         "effects": _effect_table(data.effects),
-        "learners": [*LEARNERS, "constant effect"],
+        "learners": [*_learners(data.effects), "constant effect"],
         "generators": views,
         "all": [f.model_dump() for f in data.utility],
     }
@@ -134,15 +134,22 @@ def quantiles(p_values: dict) -> str:
     return svg(figure)
 
 
+def _learners(effects: list[EffectFigure]) -> list[str]:
+    """Those of `LEARNERS` that were run; the causal forest is optional."""
+    run = {f.learner for f in effects}
+    return [name for name in LEARNERS if name in run] or [*LEARNERS[:4]]
+
+
 def learner_bars(effects: list[EffectFigure], metric: str, ylabel: str) -> str:
     """One metric by learner, a bar for each data that it was trained on."""
     figure, axes = draw_axes(5.4, 4.3)
     found = {(f.data, f.learner): f for f in effects if f.metric == metric and f.group == "all"}
-    data = [name for name in DATA_COLOURS if (name, LEARNERS[0]) in found]
+    learners = _learners(effects)
+    data = [name for name in DATA_COLOURS if (name, learners[0]) in found]
     width = 0.8 / max(len(data), 1)
     for i, name in enumerate(data):
-        own = [found.get((name, learner)) for learner in LEARNERS]
-        at = np.arange(len(LEARNERS)) + (i - (len(data) - 1) / 2) * width
+        own = [found.get((name, learner)) for learner in learners]
+        at = np.arange(len(learners)) + (i - (len(data) - 1) / 2) * width
         axes.bar(
             at, [f.value if f else 0 for f in own], width,
             yerr=[(f.sd or 0) if f else 0 for f in own], color=DATA_COLOURS[name], label=name,
@@ -150,7 +157,7 @@ def learner_bars(effects: list[EffectFigure], metric: str, ylabel: str) -> str:
         )  # fmt: skip
     if metric.endswith("_ratio"):
         axes.axhline(1, color=INK, lw=0.8)
-    axes.set_xticks(range(len(LEARNERS)), LEARNERS)
+    axes.set_xticks(range(len(learners)), learners)
     axes.set_xlabel("learner")
     axes.set_ylabel(ylabel)
     legend(axes)

@@ -39,7 +39,7 @@ PACKAGES = (
     "biopython",
     "scikit-learn",
 )
-EXTRAS = {"crypt4gh": "encrypt", "lightmotif": "motifs", "pyjaspar": "motifs"}
+EXTRAS = {"crypt4gh": "encrypt", "econml": "ite", "lightmotif": "motifs", "pyjaspar": "motifs"}
 TOOLS = {
     "bcftools": "handling VCF and BCF by hand",
     "plink2": "reading the PGEN files by hand",

@@ -11,9 +11,11 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
+from genoloom.errors import InputError
 from genoloom.treatment.sandbox import Trial
 
 FOLDS = 3  # of cross-fitting
+FOREST = 400  # trees
 TRIM = 0.05  # propensities are kept this far from 0 and 1
 OF_SCORES = (30, 4)  # doubly robust scores vary far more than outcomes: a smaller model
 Predict = Callable[[np.ndarray], np.ndarray]
@@ -25,13 +27,19 @@ def fit_outcome(
     """A regression of `y` on `x`: trees and leaves of each by `size`; small, as cohorts have
     hundreds to thousands of rows.
     """
+    return outcome_model(len(y), seed, size).fit(x, y).predict
+
+
+def outcome_model(
+    n: int, seed: int, size: tuple[int, int] = (60, 8)
+) -> HistGradientBoostingRegressor:  # fmt: skip
+    """The regression of `fit_outcome` for n individuals, not fitted."""
     trees, leaves = size
-    smallest = max(1, min(20, len(y) // 10))
-    model = HistGradientBoostingRegressor(
+    smallest = max(1, min(20, n // 10))
+    return HistGradientBoostingRegressor(
         max_iter=trees, max_leaf_nodes=leaves, min_samples_leaf=smallest, l2_regularization=1.0,
         early_stopping=False, random_state=seed % 2**32,
     )  # fmt: skip
-    return model.fit(x, y).predict
 
 
 def fit_propensity(x: np.ndarray, t: np.ndarray) -> Predict:
@@ -106,9 +114,35 @@ def cross_fitted_scores(trial: Trial, seed: int) -> np.ndarray:
     return scores
 
 
-def estimates(trial: Trial, target: np.ndarray, seed: int) -> dict[str, np.ndarray]:
-    """Effects of the individuals `target`, shape (n, n_features), by each learner; float64, shape
-    (n,) each.
+def causal_forest(trial: Trial, target: np.ndarray, seed: int) -> np.ndarray:
+    """A causal forest on residuals of outcome and treatment (Athey et al. 2019,
+    doi:10.1214/18-AOS1709), by econml.
+
+    Raises
+    ------
+    InputError
+        econml is not installed.
+    """
+    try:
+        from econml.dml import CausalForestDML
+    except ImportError:
+        raise InputError(
+            "--causal-forest", "needs econml, which is not installed",
+            remedy="pip install 'genoloom[ite]', or do without",
+        ) from None  # fmt: skip
+    model = CausalForestDML(
+        model_y=outcome_model(len(trial), seed), model_t=LogisticRegression(max_iter=1000),
+        discrete_treatment=True, cv=FOLDS, n_estimators=FOREST, min_samples_leaf=10, n_jobs=1,
+        random_state=seed % 2**31,
+    )  # fmt: skip
+    return model.fit(trial.y, trial.t, X=trial.x).effect(target).ravel()
+
+
+def estimates(
+    trial: Trial, target: np.ndarray, seed: int, forest: bool = False
+) -> dict[str, np.ndarray]:  # fmt: skip
+    """Effects of the individuals `target`, shape (n, n_features), by each learner, the causal
+    forest if asked; float64, shape (n,) each.
 
     `constant effect` gives everybody the mean of the doubly robust scores, `zero effect` none: what
     a learner must beat.
@@ -119,6 +153,7 @@ def estimates(trial: Trial, target: np.ndarray, seed: int) -> dict[str, np.ndarr
         "T": t_learner(arms, target),
         "X": x_learner(trial, arms, target, seed),
         "DR": fit_outcome(trial.x, scores, seed, OF_SCORES)(target),
+        **({"causal forest": causal_forest(trial, target, seed)} if forest else {}),
         "constant effect": np.full(len(target), scores.mean()),
         "zero effect": np.zeros(len(target)),
     }

@@ -100,7 +100,9 @@ def _one_draw(
         yield (TRUTH, "", "effect", name), float(judge.tau[mask].mean())
     base: dict[str, float] = {}
     for data, trial in trials.items():
-        for learner, estimate in estimates(trial, judge.x, model_seed).items():
+        for learner, estimate in estimates(
+            trial, judge.x, model_seed, options.causal_forest
+        ).items():
             if learner == "zero effect" and data != REAL:
                 continue  # it does not depend on the data
             found = dict(_scores(estimate, judge, groups, options))

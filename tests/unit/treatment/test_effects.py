@@ -1,14 +1,26 @@
 """The planted trial, the learners and the scores against closed forms."""
 
+import sys
+
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
+from genoloom.errors import InputError
 from genoloom.medicine_config import TrialOptions
 from genoloom.treatment.learners import (
+    FOLDS,
+    OF_SCORES,
+    causal_forest,
     cross_fitted_scores,
     doubly_robust_scores,
     estimates,
+    fit_arms,
     fit_propensity,
+    outcome_model,
+    s_learner,
+    t_learner,
+    x_learner,
 )
 from genoloom.treatment.routes import copula_draw, factorised, joint, only_genotypes
 from genoloom.treatment.sandbox import (
@@ -225,3 +237,52 @@ def test_routes():
 def test_features_have_names():
     assert isinstance(trial(10), Trial)
     assert trial(10).x.shape == (10, len(FEATURES))
+
+
+@pytest.fixture(scope="module")
+def for_econml():
+    """A trial in which effects differ, and whom to estimate them of."""
+    pytest.importorskip("econml")
+    rng = np.random.default_rng(41)
+    options = TrialOptions(noise=3.0)
+    x = np.hstack([rng.binomial(1, 0.3, (900, 3)), draw_covariates(900, rng)])
+    return run_trial(x[:600], options, rng), x[600:]
+
+
+def test_meta_learners_are_those_of_econml(for_econml):
+    from econml.dr import DRLearner
+    from econml.metalearners import SLearner, TLearner, XLearner
+
+    made, target = for_econml
+    arms = fit_arms(made, 5)
+    counts = [int((made.t == arm).sum()) for arm in (0, 1)]
+    models = [outcome_model(n, 5) for n in counts]
+    theirs = TLearner(models=models).fit(made.y, made.t, X=made.x).effect(target)
+    np.testing.assert_allclose(t_learner(arms, target), theirs, rtol=1e-9)
+    propensity = LogisticRegression(max_iter=1000)
+    theirs = XLearner(models=models, propensity_model=propensity)
+    theirs = theirs.fit(made.y, made.t, X=made.x).effect(target)
+    assert np.corrcoef(x_learner(made, arms, target, 5), theirs)[0, 1] > 0.99
+    theirs = SLearner(overall_model=outcome_model(600, 5)).fit(made.y, made.t, X=made.x)
+    assert np.corrcoef(s_learner(made, target, 5), theirs.effect(target))[0, 1] > 0.98
+    theirs = DRLearner(
+        model_propensity=propensity, model_regression=outcome_model(600, 5),
+        model_final=outcome_model(600, 5, OF_SCORES), cv=FOLDS, min_propensity=0.05, random_state=1,
+    ).fit(made.y, made.t, X=made.x)  # fmt: skip
+    own = estimates(made, target, 5)["DR"]
+    assert np.corrcoef(own, theirs.effect(target))[0, 1] > 0.9  # other folds
+
+
+def test_the_causal_forest_finds_effects(for_econml):
+    made, target = for_econml
+    found = estimates(made, target, 5, forest=True)
+    truth = true_effect(target, 1.0)
+    assert root_pehe(found["causal forest"], truth) < root_pehe(found["constant effect"], truth) / 2
+
+
+def test_a_causal_forest_without_econml_is_an_error(monkeypatch):
+    monkeypatch.setitem(sys.modules, "econml.dml", None)
+    made = run_trial(np.zeros((50, 7)), TrialOptions(), np.random.default_rng(1))
+    with pytest.raises(InputError, match="needs econml") as error:
+        causal_forest(made, made.x, 1)
+    assert "genoloom[ite]" in error.value.remedy
