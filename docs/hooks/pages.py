@@ -18,6 +18,7 @@ PAGES = {
     "CONTRIBUTING.md": "contributing.md",
 }
 RESULTS = "benchmarks/results.md"
+MEASURED = ("commit", "machine", "versions", "command")  # told once where all rows have the same
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)(#[^)\s]*)?\)")
 
 
@@ -192,5 +193,12 @@ def results() -> str:
     ]
     for path in sorted((ROOT / "benchmarks/results").glob("*.tsv")):
         head, *rows = csv.reader(path.read_text().splitlines(), delimiter="\t")
-        lines += [f"## {path.stem} {{ #{slug(path.stem)} }}", "", *rows_of(head, rows)]
+        cells = dict(zip(head, zip(*rows, strict=True), strict=True))
+        once = [c for c in MEASURED if len(set(cells.get(c, ()))) == 1]
+        lines += [f"## {path.stem} {{ #{slug(path.stem)} }}", ""]
+        lines += [f"- {name}: {f'`{value}`' if name == 'command' else value}" for name in once
+                  if (value := cells[name][0])]  # fmt: skip
+        kept = [i for i, name in enumerate(head) if name not in once]
+        table = [[line[i] for i in kept] for line in (head, *rows)]
+        lines += ["", *rows_of(table[0], table[1:])]
     return "\n".join(lines)
