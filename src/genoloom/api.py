@@ -353,11 +353,11 @@ def audit(
 
 def _sections(options: dict, *sections: type[Section]) -> list[Section]:
     """Options sorted into the sections that have them; the last one refuses all others."""
-    left, made = dict(options), []
+    left, chosen = dict(options), []
     for section in sections[:-1]:
         own = {name: left.pop(name) for name in section.model_fields if name in left}
-        made.append(filled(section, own))
-    return [*made, filled(sections[-1], left)]
+        chosen.append(filled(section, own))
+    return [*chosen, filled(sections[-1], left)]
 
 
 def _free(folder: Path, name: str) -> Path:

@@ -82,7 +82,7 @@ def run_crate(
     """
     files, workflow = list(files), list(workflow)
     rules = list(dict.fromkeys(job.rule for job in jobs))
-    made = {path for job in jobs for path in job.outputs}
+    written = {path for job in jobs for path in job.outputs}
     known = {file.path for file in files}
     begin, end = min(job.start for job in jobs), max(job.end for job in jobs)
     actions, baselines, values = [], [], []
@@ -151,7 +151,7 @@ def run_crate(
         "@id": "#run", "@type": "CreateAction", "name": "Run of the workflow",
         "instrument": {"@id": SNAKEFILE}, "startTime": _time(begin), "endTime": _time(end),
         "actionStatus": {"@id": "http://schema.org/CompletedActionStatus"},
-        "object": _ids(first), "result": _ids(sorted(made & known)),
+        "object": _ids(first), "result": _ids(sorted(written & known)),
         "environment": _ids(value["@id"] for value in environment),
     }  # fmt: skip
     engine = {

@@ -84,7 +84,7 @@ def section_options(*sections: type[Section]) -> Callable:
     def decorate(command: Callable) -> Callable:
         @functools.wraps(command)
         def wrapper(**values):
-            made = []
+            chosen = []
             for section in sections:
                 given = {
                     name: values[name]
@@ -92,11 +92,11 @@ def section_options(*sections: type[Section]) -> Callable:
                     if values.get(name) is not None
                 }
                 values_given = {k: None if v is _OrNone.NONE else v for k, v in given.items()}
-                made.append(filled(section, values_given, _flag))
+                chosen.append(filled(section, values_given, _flag))
             rest = {
                 k: v for k, v in values.items() if not any(k in s.model_fields for s in sections)
             }
-            return command(sections=tuple(made), **rest)
+            return command(sections=tuple(chosen), **rest)
 
         for section in reversed(sections):
             for name, field in reversed(section.model_fields.items()):

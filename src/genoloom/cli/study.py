@@ -149,19 +149,19 @@ def plan(
     if [directory is not None, bool(files), individuals is not None].count(True) != 1:
         raise click.UsageError("give one of --directory, --variants and --individuals")
     if directory is not None:
-        for name, made in stage.plan_study(directory=directory, panel=panel).items():
-            click.echo(f"{name}\n\n{made.text()}")
+        for name, planned in stage.plan_study(directory=directory, panel=panel).items():
+            click.echo(f"{name}\n\n{planned.text()}")
         return
     shared = {"question": Question(**asked), "ledger": ledger, "budget": budget, "out": out}
     if files:
-        made = stage.plan(files=files, samples=samples, holdout=holdout, **shared)
+        planned = stage.plan(files=files, samples=samples, holdout=holdout, **shared)
     elif sites is None:
         raise click.UsageError("--individuals needs --sites")
     else:
-        made = stage.plan_by_numbers(
+        planned = stage.plan_by_numbers(
             individuals=individuals, sites=sites, megabases=megabases, **shared
         )
-    click.echo(made.text(), nl=False)
+    click.echo(planned.text(), nl=False)
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})

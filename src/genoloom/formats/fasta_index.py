@@ -59,9 +59,9 @@ def find_index(path: Path, scratch: Path) -> tuple[Path, Path | None]:
     fault = _faults(path, beside, blocks)
     if not fault:
         return beside[0], beside[1] if packed else None
-    made = [scratch / f"index{end}" for end in ends]
-    _build(path, made)
-    if still := _faults(path, made, blocks):
+    indexes = [scratch / f"index{end}" for end in ends]
+    _build(path, indexes)
+    if still := _faults(path, indexes, blocks):
         raise explain(path, still)
     if any(index.exists() for index in beside):
         log.warning(
@@ -70,22 +70,22 @@ def find_index(path: Path, scratch: Path) -> tuple[Path, Path | None]:
             fault,
             path.name,
         )
-        return made[0], made[1] if packed else None
+        return indexes[0], indexes[1] if packed else None
     try:
         with write_beside(*beside) as parts:
-            for part, index in zip(parts, made, strict=True):
+            for part, index in zip(parts, indexes, strict=True):
                 part.write_bytes(index.read_bytes())
     except InputError:  # the directory cannot be written
-        return made[0], made[1] if packed else None
+        return indexes[0], indexes[1] if packed else None
     return beside[0], beside[1] if packed else None
 
 
-def _build(path: Path, made: list[Path]) -> None:
+def _build(path: Path, indexes: list[Path]) -> None:
     """New indexes by samtools; its messages say less than `explain`."""
     verbosity = pysam.set_verbosity(0)
     names = [
         word
-        for option, index in zip(("--fai-idx", "--gzi-idx"), made, strict=False)
+        for option, index in zip(("--fai-idx", "--gzi-idx"), indexes, strict=False)
         for word in (option, str(index))
     ]
     try:
@@ -218,7 +218,7 @@ def explain(path: Path, otherwise: str) -> InputError:
         raw = handle.peek(4)[:4]
         head = next(unpacked(path, handle), b"")
     packed = raw.startswith(GZIP_MAGIC)
-    show, made = (
+    show, into = (
         (f"bgzip -dc {path.name} |", "| bgzip > NEW.fa.gz")
         if packed
         else (f"cat {path.name} |", "> NEW.fa")
@@ -232,14 +232,14 @@ def explain(path: Path, otherwise: str) -> InputError:
             path,
             "begins with a byte-order mark",
             expected,
-            f"{show} sed '1s/^\\xEF\\xBB\\xBF//' {made}",
+            f"{show} sed '1s/^\\xEF\\xBB\\xBF//' {into}",
         )
     if b"\r" in head and b"\n" not in head:
         return InputError(
-            path, "has lines that end in CR alone", expected, f"{show} tr '\\r' '\\n' {made}"
+            path, "has lines that end in CR alone", expected, f"{show} tr '\\r' '\\n' {into}"
         )
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return InputError(path, "is UTF-16", expected, f"{show} iconv -f UTF-16 -t UTF-8 {made}")
+        return InputError(path, "is UTF-16", expected, f"{show} iconv -f UTF-16 -t UTF-8 {into}")
     if raw.startswith(ZSTD_MAGIC):
         return InputError(
             path, "is compressed by zstd", expected, f"zstd -dc {path.name} | bgzip > NEW.fa.gz"
@@ -279,7 +279,7 @@ def explain(path: Path, otherwise: str) -> InputError:
                 else f"line {number}: a sequence without a header"
             )
             return InputError(
-                path, found, expected, f"{show} sed '/^[[:space:]]*$/d' {made}" if blank else ""
+                path, found, expected, f"{show} sed '/^[[:space:]]*$/d' {into}" if blank else ""
             )
         elif short or len(line) > (first or len(line)):
             found = (
@@ -289,7 +289,7 @@ def explain(path: Path, otherwise: str) -> InputError:
             join = (
                 """awk '/^>/ {if (n++) print ""; print; next} {printf "%s", $0} END {print ""}'"""
             )
-            return InputError(path, found, expected, f"{show} {join} {made}")
+            return InputError(path, found, expected, f"{show} {join} {into}")
         else:
             first = first or len(line)
             short = number if len(line) < first else 0
@@ -301,5 +301,5 @@ def explain(path: Path, otherwise: str) -> InputError:
         path,
         f"its index {otherwise}: lines end in different ways",
         expected,
-        f"{show} tr -d '\\r' {made}",
+        f"{show} tr -d '\\r' {into}",
     )

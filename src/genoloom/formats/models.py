@@ -176,18 +176,18 @@ def load_model(
     with _open(path) as file:
         description = _read_description(file, kind)
         try:
-            made_by = generator_class(description["generator"])
+            model_class = generator_class(description["generator"])
         except InputError as error:
             raise InputError(
                 path, f"is a model of '{description['generator']}'", expected=error.expected
             ) from None
         words, more_words = (
-            _typed(path, model, description) for model in (made_by.description_class, more)
+            _typed(path, model, description) for model in (model_class.description_class, more)
         )
 
         def declare(declared: Declared) -> None:
             try:
-                made_by.declare(declared, words)
+                model_class.declare(declared, words)
                 declare_more(declared, more_words)
                 declared.nothing_else()
             except DeclarationError as error:
@@ -201,7 +201,7 @@ def load_model(
     own = {
         name: values for name, values in arrays.items() if not name.startswith(NOT_THE_GENERATORS)
     }
-    return Model(made_by.from_state(own, description), arrays, description)
+    return Model(model_class.from_state(own, description), arrays, description)
 
 
 def damaged(path: str | Path, why: str) -> InputError:

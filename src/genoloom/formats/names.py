@@ -14,15 +14,15 @@ def without_spaces(names: Sequence[str]) -> list[str]:
 
     Those that would be like others get `.2`, `.3` and so on.
     """
-    made = ["_".join(name.split()) for name in names]
+    unique = ["_".join(name.split()) for name in names]
     taken, found = set(names), set()
-    for i, name in enumerate(made):
+    for i, name in enumerate(unique):
         again = 1
-        while made[i] in found or (made[i] != names[i] and made[i] in taken):
+        while unique[i] in found or (unique[i] != names[i] and unique[i] in taken):
             again += 1
-            made[i] = f"{name}.{again}"
-        found.add(made[i])
-    return made
+            unique[i] = f"{name}.{again}"
+        found.add(unique[i])
+    return unique
 
 
 def other_contig_name(name: str) -> str:

@@ -5,9 +5,9 @@ A stage opens a `Making` before it reads, and writes the record when its outputs
 final names. A run that is killed between leaves a record that does not fit, which the release gate
 takes for what it is: no evidence.
 
-    made = Making("generate", {"model": model, "cohort": cohort})
+    record = Making("generate", {"model": model, "cohort": cohort})
     ...
-    made.write(record_path(prefix), [pgen, pvar, psam], seed=seed)
+    record.write(record_path(prefix), [pgen, pvar, psam], seed=seed)
 
 Digests are no signatures: they show that files belong together, not who wrote them.
 """

@@ -40,17 +40,17 @@ def impute(
     gaps = np.diff(cm[observed], prepend=cm[observed[0]])
     jump = np.maximum(LEAST_JUMP, -np.expm1(-switch_per_cm / templates.shape[1] * gaps))
     chances = template_chances(templates[observed], targets, jump, error)
-    made = np.empty((len(templates), targets.shape[1]), dtype=np.float32)
+    imputed = np.empty((len(templates), targets.shape[1]), dtype=np.float32)
     edges = [0, *observed[1:], len(templates)]
     for k, (start, stop) in enumerate(pairwise(edges)):
         known = templates[start:stop].astype(np.float32)
-        made[start:stop] = known @ chances[k].T
+        imputed[start:stop] = known @ chances[k].T
         if k + 1 < len(observed):
             first, last = cm[observed[k]], cm[observed[k + 1]]
             along = np.clip((cm[start:stop, None] - first) / max(last - first, 1e-12), 0, 1)
-            change = known @ chances[k + 1].T - made[start:stop]
-            made[start:stop] += along.astype(np.float32) * change
-    return made
+            change = known @ chances[k + 1].T - imputed[start:stop]
+            imputed[start:stop] += along.astype(np.float32) * change
+    return imputed
 
 
 def template_chances(

@@ -35,18 +35,18 @@ class Block:
 
     Attributes
     ----------
-    made : ndarray, int8, shape (n_sites, 2 * n_individuals)
+    synthetic : ndarray, int8, shape (n_sites, 2 * n_individuals)
         Synthetic haplotypes.
     real : ndarray, int8, shape (n_sites, 4 * n_individuals)
         Held-out haplotypes, then training haplotypes.
-    to_made, to_reference : ndarray, float32, shape (4 * n_individuals, 2 * n_individuals)
+    to_synthetic, to_reference : ndarray, float32, shape (4 * n_individuals, 2 * n_individuals)
         Differing sites between real haplotypes and synthetic ones, and held-out ones.
     cm : ndarray, float64, shape (n_sites,)
     """
 
-    made: np.ndarray
+    synthetic: np.ndarray
     real: np.ndarray
-    to_made: np.ndarray
+    to_synthetic: np.ndarray
     to_reference: np.ndarray
     cm: np.ndarray
 
@@ -166,21 +166,21 @@ class Nearest(Attack):
 
     def __init__(self, n_individuals: int, sizes: list[int]):
         shape = 4 * n_individuals, 2 * n_individuals
-        self.made = NearestNeighbours(*shape, sizes)
+        self.synthetic = NearestNeighbours(*shape, sizes)
         self.reference = NearestNeighbours(*shape, sizes, own_reference(n_individuals))
 
     def add(self, block: Block) -> None:
-        self.made.add(block.to_made, len(block.made))
-        self.reference.add(block.to_reference, len(block.made))
+        self.synthetic.add(block.to_synthetic, len(block.synthetic))
+        self.reference.add(block.to_reference, len(block.synthetic))
 
     def end_contig(self) -> None:
-        self.made.end_contig()
+        self.synthetic.end_contig()
         self.reference.end_contig()
 
     def scores(self) -> dict[str, np.ndarray]:
-        made, reference = self.made.nearest(), self.reference.nearest()
-        plain = {f"nearest, {name}": -values for name, values in made.items()}
-        ratios = {name: np.log((reference[name] + 1) / (made[name] + 1)) for name in made}
+        synthetic, reference = self.synthetic.nearest(), self.reference.nearest()
+        plain = {f"nearest, {name}": -values for name, values in synthetic.items()}
+        ratios = {name: np.log((reference[name] + 1) / (synthetic[name] + 1)) for name in synthetic}
         return plain | {self.against_reference(name): ratio for name, ratio in ratios.items()}
 
     @staticmethod
@@ -201,11 +201,13 @@ class FrequencyRatio(Attack):
 
     def add(self, block: Block) -> None:
         holdout = block.real[:, : 2 * self.n]
-        made = block.made.sum(axis=1, dtype=np.int64)
+        synthetic = block.synthetic.sum(axis=1, dtype=np.int64)
         reference = without_own(holdout.sum(axis=1, dtype=np.int64), holdout)  # (n_sites, n)
-        n_made, n_reference = 2 * self.n, 2 * self.n - 2
-        of_alternate = _log_share(made, n_made)[:, None] - _log_share(reference, n_reference)
-        of_ref = _log_share(n_made - made, n_made)[:, None] - _log_share(
+        n_synthetic, n_reference = 2 * self.n, 2 * self.n - 2
+        of_alternate = _log_share(synthetic, n_synthetic)[:, None] - _log_share(
+            reference, n_reference
+        )
+        of_ref = _log_share(n_synthetic - synthetic, n_synthetic)[:, None] - _log_share(
             n_reference - reference, n_reference
         )
         self.score += np.einsum(
@@ -237,14 +239,14 @@ class RareAlleles(Attack):
     def add(self, block: Block) -> None:
         holdout = block.real[:, : 2 * self.n]
         copies = without_own(holdout.sum(axis=1, dtype=np.int64), holdout)
-        made = block.made.sum(axis=1, dtype=np.int64)
-        for allele, n_copies, in_made in (
-            (1, copies, made),
-            (0, 2 * self.n - 2 - copies, 2 * self.n - made),
+        synthetic = block.synthetic.sum(axis=1, dtype=np.int64)
+        for allele, n_copies, in_synthetic in (
+            (1, copies, synthetic),
+            (0, 2 * self.n - 2 - copies, 2 * self.n - synthetic),
         ):
             sites = np.flatnonzero(n_copies.min(axis=1) <= RAREST)
             carries = block.real[sites] == allele
-            held = in_made[sites] > 0
+            held = in_synthetic[sites] > 0
             rare = np.tile(n_copies[sites].repeat(2, axis=1), 2)
             for r in range(RAREST + 1):
                 found = carries & (rare == r)
@@ -270,15 +272,15 @@ class HaplotypeRatio(Attack):
 
     def add(self, block: Block) -> None:
         n = self.n
-        for start in range(0, len(block.made), self.size):
+        for start in range(0, len(block.synthetic), self.size):
             window = slice(start, start + self.size)
-            ids = window_ids(np.concatenate([block.made[window], block.real[window]], axis=1))
+            ids = window_ids(np.concatenate([block.synthetic[window], block.real[window]], axis=1))
             kinds = ids.max() + 1
             real, holdout = ids[2 * n :], ids[2 * n : 4 * n]
             own = (real.reshape(2, n, 2, 1) == holdout.reshape(1, n, 1, 2)).sum(axis=3).ravel()
-            made = np.bincount(ids[: 2 * n], minlength=kinds)[real] + SMOOTH
+            synthetic = np.bincount(ids[: 2 * n], minlength=kinds)[real] + SMOOTH
             reference = np.bincount(holdout, minlength=kinds)[real] - own + SMOOTH
-            self.score += np.log(made / (2 * n)) - np.log(reference / (2 * n - 2))
+            self.score += np.log(synthetic / (2 * n)) - np.log(reference / (2 * n - 2))
 
     def scores(self) -> dict[str, np.ndarray]:
         return {f"haplotypes of {self.size} sites": self.score}
@@ -301,13 +303,13 @@ class MaskedLocus(Attack):
         self.loci = 0
 
     def add(self, block: Block) -> None:
-        frequency = block.made.mean(axis=1)
+        frequency = block.synthetic.mean(axis=1)
         common = np.flatnonzero(np.minimum(frequency, 1 - frequency) >= LOCUS_FREQUENCY)
         if len(common) == 0:
             return
         site = common[np.abs(common - len(frequency) // 2).argmin()]
-        truth, holdout = block.real[site], block.real[site, : block.made.shape[1]]
-        self.score += _share_right(block.to_made, truth, block.made[site])
+        truth, holdout = block.real[site], block.real[site, : block.synthetic.shape[1]]
+        self.score += _share_right(block.to_synthetic, truth, block.synthetic[site])
         self.score -= _share_right(block.to_reference + self.apart, truth, holdout)
         self.loci += 1
 
@@ -337,13 +339,16 @@ class CopiedSegments(Attack):
         ones.
         """
         n = 2 * n_individuals
-        group = np.repeat(["made", "holdout", "train"], n)
-        partners = ("made", "holdout", "train") if of_synthetic else ("made",)
+        group = np.repeat(["synthetic", "holdout", "train"], n)
+        partners = ("synthetic", "holdout", "train") if of_synthetic else ("synthetic",)
         self.matches = LongestMatches({name: group == name for name in partners})
-        self.made, self.real = np.flatnonzero(group == "made"), np.flatnonzero(group != "made")
+        self.synthetic, self.real = (
+            np.flatnonzero(group == "synthetic"),
+            np.flatnonzero(group != "synthetic"),
+        )
 
     def add(self, block: Block) -> None:
-        self.matches.add(np.concatenate([block.made, block.real], axis=1), block.cm)
+        self.matches.add(np.concatenate([block.synthetic, block.real], axis=1), block.cm)
 
     def end_contig(self) -> None:
         self.matches.new_contig()
@@ -355,12 +360,12 @@ class CopiedSegments(Attack):
 
     def of_synthetic(self, role: str) -> np.ndarray:
         """Longest stretch of each synthetic haplotype with the haplotypes of one role."""
-        return self.matches.longest[role][self.made]
+        return self.matches.longest[role][self.synthetic]
 
     def scores(self) -> dict[str, np.ndarray]:
         # rounded, so that ties do not hang on the last bit of a map
         longest, total = (
-            values["made"][self.real].round(9)
+            values["synthetic"][self.real].round(9)
             for values in (self.matches.longest, self.matches.total)
         )
         return {"longest copied segment": longest, "mean copied segment": total}
@@ -377,9 +382,9 @@ class Kinship(Attack):
         self.heterozygous = np.zeros(2 * n_individuals), np.zeros(n_individuals)
 
     def add(self, block: Block) -> None:
-        for count, alleles in zip(self.heterozygous, (block.real, block.made), strict=True):
+        for count, alleles in zip(self.heterozygous, (block.real, block.synthetic), strict=True):
             count += heterozygous_calls(alleles)
-        self.squared += squared_distances(block.real, block.made)
+        self.squared += squared_distances(block.real, block.synthetic)
 
     def scores(self) -> dict[str, np.ndarray]:
         fewer = np.minimum(self.heterozygous[0][:, None], self.heterozygous[1][None, :])
@@ -393,7 +398,7 @@ class Whitened(Attack):
         self.frequencies = WhitenedFrequencies(n_individuals)
 
     def add(self, block: Block) -> None:
-        self.frequencies.add(block.made, block.real)
+        self.frequencies.add(block.synthetic, block.real)
 
     def scores(self) -> dict[str, np.ndarray]:
         return self.frequencies.scores()

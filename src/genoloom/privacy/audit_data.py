@@ -93,20 +93,22 @@ class AuditData:
         effective = EffectiveSites(labels, [COPIES], copies_share=0.5)
         for start in range(0, len(real.sites), self.step):
             stop = min(start + self.step, len(real.sites))
-            made = read_rows(synthetic, self.individuals.synthetic_individuals, start, stop)
+            synthetic_alleles = read_rows(
+                synthetic, self.individuals.synthetic_individuals, start, stop
+            )
             alleles = read_rows(real, self.individuals.real_individuals, start, stop)
             block = Block(
-                made,
+                synthetic_alleles,
                 alleles,
-                hamming(alleles, made),
+                hamming(alleles, synthetic_alleles),
                 hamming(alleles, alleles[:, :n]),
                 cm[start:stop],
             )
             for collector in collectors:
                 collector.add(block)
-            frequencies.append(np.stack([made.mean(axis=1), alleles.mean(axis=1)]))
+            frequencies.append(np.stack([synthetic_alleles.mean(axis=1), alleles.mean(axis=1)]))
             effective.add(alleles[:, 0::2] + alleles[:, 1::2])
-            self.within_synthetic += hamming(made, made)
+            self.within_synthetic += hamming(synthetic_alleles, synthetic_alleles)
             self.within_training += hamming(alleles[:, n:], alleles[:, n:])
         self.frequencies[real.sites.contig] = np.concatenate(frequencies, axis=1)
         if self.similarities:
@@ -158,22 +160,24 @@ class AuditData:
         nearest, n = self.attack(Nearest), self.n
         rows = slice(0, n) if role == "holdout" else slice(n, 2 * n)
         within = nearest.reference.total[:n] if role == "holdout" else self.within_training
-        return float(np.mean(aats_halves(within, self.within_synthetic, nearest.made.total[rows])))
+        return float(
+            np.mean(aats_halves(within, self.within_synthetic, nearest.synthetic.total[rows]))
+        )
 
     def scores(self, seed: int) -> dict[str, np.ndarray]:
         """Scores by attack: of the 4 n real haplotypes, or of the 2 n real individuals."""
         found: dict[str, np.ndarray] = {}
         for attack in self.attacks:
             found |= attack.scores()
-        distances = self.attack(Nearest).made.total
-        made, real = synthetic_components(
+        distances = self.attack(Nearest).synthetic.total
+        synthetic, real = synthetic_components(
             self.within_synthetic, distances, CLASSIFIER_COMPONENTS, derive_seed(seed, "components")
         )
         rng = np.random.default_rng(derive_seed(seed, "folds"))
         found[AttackId.DENSITY] = density_ratio(
-            made[:, :DENSITY_COMPONENTS], real[:, :DENSITY_COMPONENTS]
+            synthetic[:, :DENSITY_COMPONENTS], real[:, :DENSITY_COMPONENTS]
         )
-        found[AttackId.DISCRIMINATOR] = discriminator(made, real, rng)
+        found[AttackId.DISCRIMINATOR] = discriminator(synthetic, real, rng)
         return found
 
     def isolation(self) -> np.ndarray:

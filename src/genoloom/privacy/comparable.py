@@ -28,16 +28,18 @@ def reasons_against(contigs: dict[str, np.ndarray], unmatched: float) -> list[st
     unmatched : float
         Share of the sites of the synthetic data that have no place in the comparison.
     """
-    made, real = np.concatenate(list(contigs.values()), axis=1)
+    synthetic, real = np.concatenate(list(contigs.values()), axis=1)
     reasons = []
-    if len(made) < FEWEST_SITES:
-        reasons.append(f"only {len(made)} sites are compared, at least {FEWEST_SITES} are needed")
+    if len(synthetic) < FEWEST_SITES:
+        reasons.append(
+            f"only {len(synthetic)} sites are compared, at least {FEWEST_SITES} are needed"
+        )
     if unmatched > MOST_UNMATCHED:
         reasons.append(
             f"{unmatched:.0%} of the synthetic sites are not in the real files, at most "
             f"{MOST_UNMATCHED:.0%} may be"
         )
-    whole = _unlike(made, real)
+    whole = _unlike(synthetic, real)
     if whole:
         return [*reasons, whole]
     of_contigs = {
@@ -46,23 +48,24 @@ def reasons_against(contigs: dict[str, np.ndarray], unmatched: float) -> list[st
     return reasons + [f"contig {name}: {reason}" for name, reason in of_contigs.items() if reason]
 
 
-def _unlike(made: np.ndarray, real: np.ndarray) -> str:
+def _unlike(synthetic: np.ndarray, real: np.ndarray) -> str:
     """How frequencies differ; empty where they correlate."""
-    found = correlation(made, real)
+    found = correlation(synthetic, real)
     if found >= LEAST_CORRELATION:
         return ""
     return (  # NaN too
         f"allele frequencies of synthetic and real individuals correlate by {found:.2f}, at least"
-        f" {LEAST_CORRELATION:g} is needed{_looks_like(made, real, found)}"
+        f" {LEAST_CORRELATION:g} is needed{_looks_like(synthetic, real, found)}"
     )
 
 
-def _looks_like(made: np.ndarray, real: np.ndarray, found: float) -> str:
+def _looks_like(synthetic: np.ndarray, real: np.ndarray, found: float) -> str:
     if found <= -0.5:
         return ": the alleles 0 and 1 look exchanged"
     shifted = {
         k: correlation(
-            made[max(0, k) : len(made) + min(0, k)], real[max(0, -k) : len(real) - max(0, k)]
+            synthetic[max(0, k) : len(synthetic) + min(0, k)],
+            real[max(0, -k) : len(real) - max(0, k)],
         )
         for k in SHIFTS
     }

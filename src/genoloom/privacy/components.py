@@ -13,7 +13,7 @@ FOLDS = 5
 
 
 def synthetic_components(
-    within: np.ndarray, to_made: np.ndarray, components: int, seed: int
+    within: np.ndarray, to_synthetic: np.ndarray, components: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Principal components of the synthetic haplotypes, and real haplotypes projected onto them.
 
@@ -22,15 +22,15 @@ def synthetic_components(
 
     Parameters
     ----------
-    within, to_made : ndarray, float, shapes (m, m) and (n, m)
+    within, to_synthetic : ndarray, float, shapes (m, m) and (n, m)
         Distances among synthetic haplotypes, and from real ones to them.
 
     Returns
     -------
-    made, real : ndarray, float64, shapes (m, k) and (n, k)
+    synthetic, real : ndarray, float64, shapes (m, k) and (n, k)
         With unit variance of the synthetic haplotypes on each component, falling in variance.
     """
-    inner, cross = -0.5 * within.astype(np.float64), -0.5 * to_made.astype(np.float64)
+    inner, cross = -0.5 * within.astype(np.float64), -0.5 * to_synthetic.astype(np.float64)
     mean = inner.mean(axis=0)
     centred = inner - mean[:, None] - mean[None, :] + inner.mean()
     m = len(inner)
@@ -46,25 +46,25 @@ def synthetic_components(
     return centred @ axes, real
 
 
-def density_ratio(made: np.ndarray, real: np.ndarray) -> np.ndarray:
+def density_ratio(synthetic: np.ndarray, real: np.ndarray) -> np.ndarray:
     """Log-ratio of the densities of synthetic and reference haplotypes where each real haplotype
     is, shape (4 n,).
 
-    Gaussian kernels of Scott's width (Scott 1992); `made` (2 n, k), `real` (4 n, k), its first half
-    the reference.
+    Gaussian kernels of Scott's width (Scott 1992); `synthetic` (2 n, k), `real` (4 n, k), its first
+    half the reference.
     """
-    n, k = made.shape
+    n, k = synthetic.shape
     width = n ** (-1 / (k + 4))
     reference = np.exp(-0.5 * cdist(real, real[:n], "sqeuclidean") / width**2)
     individual = np.arange(len(real)) // 2 % (n // 2)
     # nobody's own, as in every attack
     reference[individual[:, None] == (np.arange(n) // 2)[None, :]] = 0
-    synthetic = np.exp(-0.5 * cdist(real, made, "sqeuclidean") / width**2)
+    density = np.exp(-0.5 * cdist(real, synthetic, "sqeuclidean") / width**2)
     tiny = np.exp(-50)
-    return np.log(synthetic.mean(axis=1) + tiny) - np.log(reference.sum(axis=1) / (n - 2) + tiny)
+    return np.log(density.mean(axis=1) + tiny) - np.log(reference.sum(axis=1) / (n - 2) + tiny)
 
 
-def discriminator(made: np.ndarray, real: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def discriminator(synthetic: np.ndarray, real: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """How synthetic a classifier finds each real haplotype that it has not seen, shape (4 n,).
 
     Logistic regression between synthetic and reference haplotypes, the attack of Hayes et al. 2019
@@ -72,12 +72,12 @@ def discriminator(made: np.ndarray, real: np.ndarray, rng: np.random.Generator) 
     `j` and training individual `j` are scored by the classifier that was trained without the
     former.
     """
-    n = len(made)
+    n = len(synthetic)
     folds = min(FOLDS, n // 2)
     fold = rng.permutation(np.arange(n // 2) % folds)[np.arange(len(real)) // 2 % (n // 2)]
     score = np.empty(len(real))
     for f in range(folds):
-        rows = np.concatenate([made, real[:n][fold[:n] != f]])
+        rows = np.concatenate([synthetic, real[:n][fold[:n] != f]])
         label = np.arange(len(rows)) < n
         model = LogisticRegression(C=0.1, max_iter=500).fit(rows, label)
         score[fold == f] = model.decision_function(real[fold == f])

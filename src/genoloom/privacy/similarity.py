@@ -33,9 +33,11 @@ class CommonDistances:
     def add(self, block: Block) -> None:
         frequency = block.real.mean(axis=1, dtype=np.float32)
         root = np.sqrt(4 * frequency * (1 - frequency))[:, None]
-        real, made = root * block.real, root * block.made
-        self.haplotypes += _squared(real, made)
-        self.individuals += _squared(real[:, 0::2] + real[:, 1::2], made[:, 0::2] + made[:, 1::2])
+        real, synthetic = root * block.real, root * block.synthetic
+        self.haplotypes += _squared(real, synthetic)
+        self.individuals += _squared(
+            real[:, 0::2] + real[:, 1::2], synthetic[:, 0::2] + synthetic[:, 1::2]
+        )
 
 
 def _squared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -81,12 +83,12 @@ class RareSharing:
             in_both = (np.minimum(in_held, in_trained) >= self.fewest) & (copies >= 1)
             rare = np.flatnonzero(in_both & (copies <= RAREST * max(1, self.fewest)))
             weight = -np.log(copies[rare] / n_real)[:, None]
-            real, made = (
+            real, synthetic = (
                 (a[rare, 0::2] == allele) | (a[rare, 1::2] == allele)
-                for a in (block.real, block.made)
+                for a in (block.real, block.synthetic)
             )
             weighted = (real * weight).astype(np.float32)
-            self.shared += weighted.T @ made.astype(np.float32)
+            self.shared += weighted.T @ synthetic.astype(np.float32)
             self.carried += weighted.sum(axis=0)
 
     def share(self) -> np.ndarray:
@@ -119,7 +121,7 @@ class SharedSegments:
 
     def add(self, block: Block) -> None:
         n = self.n
-        alleles = np.concatenate([block.made, block.real], axis=1)
+        alleles = np.concatenate([block.synthetic, block.real], axis=1)
         differing = hamming(alleles, alleles).astype(np.int32)
         individual = np.arange(4 * n) // 2
         others = individual[:, None] != individual[None, :]
@@ -163,7 +165,7 @@ class Similarities:
         for collected in (self.common, self.rare, self.segments):
             collected.add(block)
         for collected in self.copies:
-            collected.add(replace(block, made=block.real[:, 2 * self.n :]))
+            collected.add(replace(block, synthetic=block.real[:, 2 * self.n :]))
 
     def tests(
         self,

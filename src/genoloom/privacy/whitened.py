@@ -31,11 +31,11 @@ class WhitenedFrequencies:
         self.n = n_individuals
         self.products = np.zeros((3 * n_individuals, 3 * n_individuals), dtype=np.float32)
 
-    def add(self, made: np.ndarray, real: np.ndarray) -> None:
+    def add(self, synthetic: np.ndarray, real: np.ndarray) -> None:
         """Read the next sites: synthetic, and held-out and training haplotypes, int8 (n_sites,
         ...).
         """
-        alleles = np.concatenate([real, made], axis=1)
+        alleles = np.concatenate([real, synthetic], axis=1)
         dosage = (alleles[:, 0::2] + alleles[:, 1::2]).astype(np.float32)
         p = dosage.mean(axis=1, keepdims=True) / 2
         varies = ((p > 0) & (p < 1))[:, 0]

@@ -385,7 +385,7 @@ def places(data: dict, name: str) -> str:
     synthetic as a line.
     """
     figure, grid = plt.subplots(4, 1, figsize=(5.2, 4.2), sharex=True)
-    for axes, base, real, made in zip(
+    for axes, base, real, synthetic in zip(
         grid,
         "ACGT",
         zip(*data["holdout"], strict=True),
@@ -395,7 +395,7 @@ def places(data: dict, name: str) -> str:
         axes.fill_between(
             range(1, len(real) + 1), real, color=REAL, alpha=0.3, lw=0, label="holdout"
         )
-        axes.plot(range(1, len(made) + 1), made, color=SYNTHETIC, lw=0.9, label=name)
+        axes.plot(range(1, len(synthetic) + 1), synthetic, color=SYNTHETIC, lw=0.9, label=name)
         axes.set_ylabel(base, rotation=0, labelpad=12)
         axes.set_ylim(0, None)
     grid[0].legend(frameon=False, fontsize=8, ncols=2)
@@ -425,17 +425,17 @@ def logo(data: dict, name: str) -> str:
     """Sequence logos of holdout and synthetic sequences, one above the other, where the holdout
     ones are least alike chance.
     """
-    real, made = (np.array(data[group]) for group in ("holdout", "synthetic"))
+    real, synthetic = (np.array(data[group]) for group in ("holdout", "synthetic"))
     where = logo_window(real)
     figure, grid = plt.subplots(2, 1, figsize=(7.2, 3.6), sharex=True, sharey=True)
-    top = max(float(information(shares[where]).max()) for shares in (real, made))
+    top = max(float(information(shares[where]).max()) for shares in (real, synthetic))
     letters = {
         base: TextPath(
             (0, 0), base, size=1, prop=FontProperties(family="DejaVu Sans", weight="bold")
         )
         for base in "ACGT"
     }
-    for axes, shares, title in zip(grid, (real, made), ("holdout", name), strict=True):
+    for axes, shares, title in zip(grid, (real, synthetic), ("holdout", name), strict=True):
         for place, row, bits in zip(
             range(where.start + 1, where.stop + 1),
             shares[where],

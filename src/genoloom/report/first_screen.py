@@ -84,16 +84,16 @@ def _remedies(facts: dict, limit: float) -> Remedies | None:
 
 def headline(judgements: list[Judgement], leak: CohortLeak | None) -> str:
     """One sentence on haplotypes: may something leave, and what is it fit for."""
-    made = [j for j in judgements if j.kind == "generator"]
-    if not made:
+    generators = [j for j in judgements if j.kind == "generator"]
+    if not generators:
         return "Only baselines were judged."
-    good = [j for j in made if j.may_leave]
-    fit = _fit_words(good or made)
+    good = [j for j in generators if j.may_leave]
+    fit = _fit_words(good or generators)
     if len(good) == 1:
         fit = fit.replace(f"{good[0].generator} is", "it is", 1)
     if good:
         return f"{joined([j.generator for j in good])} may leave{f'; {fit}' if fit else ''}."
-    within = [j.generator for j in made if j.privacy == Verdict.PASS]
+    within = [j.generator for j in generators if j.privacy == Verdict.PASS]
     if leak and leak.too_small:
         size = leak.training_individuals
         number = "the" if size is None else str(size)
@@ -101,9 +101,11 @@ def headline(judgements: list[Judgement], leak: CohortLeak | None) -> str:
     elif within:
         does = ("keeps", "fails") if len(within) == 1 else ("keep", "fail")
         why = f"{joined(within)} {does[0]} within the limits of the leak, but {does[1]} fidelity"
-    elif all(j.may_leave is None for j in made):
+    elif all(j.may_leave is None for j in generators):
         why = "no audit says what the data reveal"
-    elif leak and all(j.excess_low is not None and j.excess_low > leak.max_excess for j in made):
+    elif leak and all(
+        j.excess_low is not None and j.excess_low > leak.max_excess for j in generators
+    ):
         why = "every generator leaks more than is unavoidable"
     else:
         why = "no generator passes the audit"
@@ -155,14 +157,14 @@ def sequence_headline(judgements: list[Judgement], metrics: list[Metric]) -> str
     """One sentence on sequences, which have no release gate: was anything memorised, and how much
     passes.
     """
-    made = [j.generator for j in judgements if j.kind == "generator"]
-    if not made:
+    generators = [j.generator for j in judgements if j.kind == "generator"]
+    if not generators:
         return "Only baselines were judged."
     found: dict[str, list[str]] = {}
-    for name in made:
+    for name in generators:
         found.setdefault(_memorised_words(name, metrics), []).append(name)
     sentence = "; ".join(words.format(joined(names)) for words, names in found.items())
-    sentence = f"{sentence}; {_passed_words(made, metrics)}."
+    sentence = f"{sentence}; {_passed_words(generators, metrics)}."
     return sentence.replace("whether", "Whether", 1) if sentence.startswith("whether") else sentence
 
 

@@ -91,10 +91,10 @@ def summary_text(data: DataSet, rows: list[dict]) -> str:
         limits = f"limit {leak.max_auc:g}, of the excess {leak.max_excess:g}"
         lines += ["", f"Leak (AUC; lower is better, 0.5 learns nothing; {limits})"]
         lines.append(as_text(leak_rows(data.judgements), LEAK_COLUMNS))
-    made = summarise_uses([j for j in data.judgements if j.kind == "generator"])
-    if made:
+    uses = summarise_uses([j for j in data.judgements if j.kind == "generator"])
+    if uses:
         lines += ["", "Fit for (limits: figures too far from the reference)"]
-        lines.append(as_text(made, USE_COLUMNS))
+        lines.append(as_text(uses, USE_COLUMNS))
     columns = HAPLOTYPE_COLUMNS[1:] if data.kind == "haplotypes" else SEQUENCE_COLUMNS[1:]
     figures = as_text([*guide_rows(data, columns), *rows], columns)
     return "\n".join([*lines, "", "Figures", figures])

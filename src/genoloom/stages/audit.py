@@ -89,8 +89,8 @@ def audit(
     record = Making(
         "audit", {**(sources or {}), **used, **known, **baseline_files(list(baselines))}
     )
-    made, real = comparands.pairs[0]
-    individuals = compare(made.individuals, real.individuals, comparands.roles, 0, seed)
+    synthetic, real = comparands.pairs[0]
+    individuals = compare(synthetic.individuals, real.individuals, comparands.roles, 0, seed)
     loaded = load_models(models, comparands.pairs, individuals)
     if options.shadow_models not in ("auto", 0) and not loaded.generators:
         raise InputError(
@@ -99,8 +99,8 @@ def audit(
             remedy="give the models of the generator with --model",
         )
     data = AuditData(individuals, *window_sizes(options))
-    for made, real in comparands.pairs:
-        data.add(made, real, genetic_positions(real.sites))
+    for synthetic, real in comparands.pairs:
+        data.add(synthetic, real, genetic_positions(real.sites))
     work = ShadowWork(loaded, comparands.pairs, individuals, options, seed)
     plan = work.plan()
     if shadows:

@@ -243,14 +243,14 @@ class Chain:
                 (),
                 {sheet.name: sheet},
             )
-        made: dict[str, tuple[Path, ...]] = {}
+        synthetic: dict[str, tuple[Path, ...]] = {}
         for contig in contigs:
             prefix = self.synthetic / contig
             outputs = {path.name: path for path in self._generated(prefix)}
-            made |= {f"synthetic/{path.name}": (path,) for path in panel_files(prefix)}
+            synthetic |= {f"synthetic/{path.name}": (path,) for path in panel_files(prefix)}
             inputs = {"model": (self.model(contig),), "cohort": (sheet,)}
             yield Link(f"synthetic {contig}", "generate", record_path(prefix), inputs, (), outputs)
-        compared = made | panel | split
+        compared = synthetic | panel | split
         table, public = self.table("fidelity.tsv"), self.table("privacy.tsv")
         baselines = self._baselines(table, FIDELITY_COLUMNS)
         yield Link(

@@ -72,7 +72,7 @@ def make_cohort(
         split = None
     elif split is None:
         raise InputError("--split", "is not given", expected="the split that the model trained on")
-    made = Making("cohort", {"model": model, "split": split})
+    record = Making("cohort", {"model": model, "split": split})
     trained, above = (dict.fromkeys(known, 1), {}) if split is None else _trained(split, known)
     size = options.size or sum(trained.values())
     if options.populations == "panel":
@@ -112,7 +112,7 @@ def make_cohort(
     if options.children:
         written.append(out.with_suffix(".fam"))
         write_pedigree(written[-1], individuals, parents)
-    made.write(record_path(out.with_suffix("")), written, seed=seed)
+    record.write(record_path(out.with_suffix("")), written, seed=seed)
     n_children = sum(bool(father) for father, _ in parents)
     log.info(
         "%d synthetic individuals, %d of them admixed, %d of them children",

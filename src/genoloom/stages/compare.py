@@ -69,19 +69,19 @@ def compare(
     """
     _check_names(generators, labels)
     with open_real(**real) as files:
-        made = {
+        synthetic = {
             name: files.read(name, paths, labels.get(name)) for name, paths in generators.items()
         }
-        files, made = _same_labels(files, made)
-        within = _same_sites(files, made)
-        made = _same_individuals(made, seed)
+        files, synthetic = _same_labels(files, synthetic)
+        within = _same_sites(files, synthetic)
+        synthetic = _same_individuals(synthetic, seed)
         if baselines and files.train.unphased:
             log.warning("the training individuals are not phased: no baselines are made")
         elif baselines:
-            size = next(iter(made.values())).individuals
-            made = make_baselines(files, within, size, seed) | made
+            size = next(iter(synthetic.values())).individuals
+            synthetic = make_baselines(files, within, size, seed) | synthetic
         known = None
-        for name, own in made.items():
+        for name, own in synthetic.items():
             comparands = files.against(own, within)
             role = Role.BASELINE if name in COMPARED else Role.GENERATOR
             place = out / "validation" / NAME / name
@@ -110,7 +110,7 @@ def compare(
     return report(
         results=out,
         panels=[NAME],
-        generators=list(made),
+        generators=list(synthetic),
         sequence_sets=[],
         sequence_generators=[],
         out=page,
@@ -138,15 +138,15 @@ def _check_names(generators: dict[str, list[Path]], labels: dict[str, list[Path]
 
 
 def _same_labels(
-    files: RealFiles, made: dict[str, GenotypeFiles]
+    files: RealFiles, synthetic: dict[str, GenotypeFiles]
 ) -> tuple[RealFiles, dict[str, GenotypeFiles]]:
     """Everybody in one population when somebody has none: else generators would be compared with
     other individuals.
     """
-    groups = [files.train, files.holdout, *made.values()]
+    groups = [files.train, files.holdout, *synthetic.values()]
     found = {label for group in groups for label in group.individuals.population}
     if UNKNOWN not in found:
-        return files, made
+        return files, synthetic
     if found != {UNKNOWN}:
         log.warning(
             "not everybody has a population: all are compared as one population; see --samples and "
@@ -159,21 +159,21 @@ def _same_labels(
         )
 
     files = replace(files, train=pooled(files.train), holdout=pooled(files.holdout))
-    return files, {name: pooled(group) for name, group in made.items()}
+    return files, {name: pooled(group) for name, group in synthetic.items()}
 
 
-def _same_sites(files: RealFiles, made: dict[str, GenotypeFiles]) -> dict[str, np.ndarray]:
+def _same_sites(files: RealFiles, synthetic: dict[str, GenotypeFiles]) -> dict[str, np.ndarray]:
     """Which sites of the training files are in every file, bool by contig."""
     within: dict[str, np.ndarray] = {
         contig: np.ones(len(p.sites), dtype=bool) for contig, p in files.train.panels.items()
     }
-    for group in made.values():
+    for group in synthetic.values():
         shared = files.shared(group)
         within = {
             contig: inside & shared[contig] for contig, inside in within.items() if contig in shared
         }
     if not any(inside.any() for inside in within.values()):
-        for group in made.values():
+        for group in synthetic.values():
             files.against(group)  # names the first generator that shares no site at all
         raise InputError(
             "--generator",
@@ -183,9 +183,9 @@ def _same_sites(files: RealFiles, made: dict[str, GenotypeFiles]) -> dict[str, n
     return within
 
 
-def _same_individuals(made: dict[str, GenotypeFiles], seed: int) -> dict[str, GenotypeFiles]:
+def _same_individuals(synthetic: dict[str, GenotypeFiles], seed: int) -> dict[str, GenotypeFiles]:
     """As many individuals of each population for every generator as the smallest has."""
-    counts = {name: Counter(group.individuals.population) for name, group in made.items()}
+    counts = {name: Counter(group.individuals.population) for name, group in synthetic.items()}
     names = sorted(set.union(*(set(count) for count in counts.values())))
     size = {population: min(count[population] for count in counts.values()) for population in names}
     if not any(size.values()):
@@ -193,7 +193,7 @@ def _same_individuals(made: dict[str, GenotypeFiles], seed: int) -> dict[str, Ge
             "--generator", "the generators have no population in common", expected=", ".join(names)
         )
     chosen = {}
-    for name, group in made.items():
+    for name, group in synthetic.items():
         rng = np.random.default_rng(derive_seed(seed, "people", name))
         population = np.array(group.individuals.population)
         rows = [
@@ -218,7 +218,7 @@ def make_baselines(
     individuals = Individuals(
         [f"BASELINE{i}" for i in range(len(like))], like.population, ["unknown"] * len(like)
     )
-    made = {}
+    synthetic = {}
     for name, (method, options) in COMPARED.items():
         panels = {}
         folder = Path(tempfile.mkdtemp(dir=files.scratch))
@@ -230,9 +230,9 @@ def make_baselines(
             panels[contig] = _sample(
                 generator, training, individuals, folder / contig, derive_seed(seed, name, contig)
             )
-        made[name] = GenotypeFiles(name, panels, 0, Counter(), False)
+        synthetic[name] = GenotypeFiles(name, panels, 0, Counter(), False)
         log.info("%s: %d individuals made", name, len(individuals))
-    return made
+    return synthetic
 
 
 def _sample(

@@ -158,19 +158,19 @@ def consensus(
                     for individual, path, n in zip(group, personal, haplotypes, strict=True)
                     for h in range(1, n + 1)
                 ]
-                for job, made in zip(
+                for job, result in zip(
                     jobs,
                     _applied(pool, jobs, 2 * threads, variants, (contig, start, end)),
                     strict=True,
                 ):
-                    if made.problem:
-                        raise _explained(made.problem, variants, fasta)
-                    left_out.overlapping.update(made.overlapping)
-                    bases = made.fasta.read_bytes().partition(b"\n")[2]
+                    if result.problem:
+                        raise _explained(result.problem, variants, fasta)
+                    left_out.overlapping.update(result.overlapping)
+                    bases = result.fasta.read_bytes().partition(b"\n")[2]
                     handle.write(f">{job.name} {contig}:{start}-{end}\n".encode() + bases)
                     if chains:
                         n = len(bases) - bases.count(b"\n")
-                        text, length = made.chain.read_text(), fasta.lengths[contig]
+                        text, length = result.chain.read_text(), fasta.lengths[contig]
                         chains.write(_chain_text(text, contig, length, job.name, n))
                     for leftover in scratch.glob(f"{job.variants.stem}.{job.haplotype}.*"):
                         leftover.unlink()

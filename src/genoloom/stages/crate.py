@@ -67,7 +67,7 @@ def crate(*, directory: Path, licence: str) -> Path:
     workflow = _copy_workflow(results)
     copied = _copy_logs(directory, results, scrub)
     elsewhere: dict[str, tuple[str, str]] = {}
-    made = []
+    finished = []
     for (rule, *_), parts in jobs.items():
         words, names = parts[0][1], parts[0][1].get("log") or []
         inputs = [
@@ -83,7 +83,7 @@ def crate(*, directory: Path, licence: str) -> Path:
             if (directory / path).name.startswith(record.name.removesuffix(SUFFIX))
         }
         kept = [name for name in names if name in copied]
-        made.append(
+        finished.append(
             Job(
                 rule=rule,
                 name=Path(names[0]).stem if names else "",
@@ -102,7 +102,7 @@ def crate(*, directory: Path, licence: str) -> Path:
     ]
     workflow_files = {file.path for file in workflow}
     graph = run_crate(
-        sorted(made, key=lambda job: job.start),
+        sorted(finished, key=lambda job: job.start),
         [file for file in files if file.path not in workflow_files],
         workflow,
         elsewhere,
@@ -112,7 +112,7 @@ def crate(*, directory: Path, licence: str) -> Path:
     out = results / METADATA
     with write_beside(out) as [part]:
         part.write_text(json.dumps(graph, indent=1) + "\n")
-    log.info("%s: %d jobs, %d files", METADATA, len(made), len(files))
+    log.info("%s: %d jobs, %d files", METADATA, len(finished), len(files))
     return out
 
 

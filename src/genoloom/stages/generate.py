@@ -59,7 +59,7 @@ def generate(
     prefix = next((Path(str(out).removesuffix(s)) for s in SUFFIXES if str(out).endswith(s)), None)
     if prefix is None:
         raise InputError("--out", f"'{out.name}'", expected="a name that ends in .vcf.gz or .bcf")
-    made = Making("generate", {"model": model, "cohort": cohort})
+    record = Making("generate", {"model": model, "cohort": cohort})
     generator, sites, description = load_generator(model)
     use_threads(threads)
     index_of(out, sites)  # what cannot be written is said before hours of sampling
@@ -79,12 +79,12 @@ def generate(
         provenance = {
             "version": __version__,
             "generator": description["generator"],
-            "model": made.digests["model"][:16],
+            "model": record.digests["model"][:16],
             "seed": seed,
         }
         index = write_variants(out, panel, provenance)
     truth = plan.write_truth(prefix, sites, individuals, known)
-    made.write(record_path(prefix), [*panel_files(prefix), out, index, *truth], seed=seed)
+    record.write(record_path(prefix), [*panel_files(prefix), out, index, *truth], seed=seed)
 
 
 def having(path: Path, asked: Cohort, sites: Sites) -> Cohort:

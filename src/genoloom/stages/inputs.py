@@ -159,20 +159,20 @@ def open_pairs(synthetic: list[Path], panels: list[Path]) -> list[tuple[Panel, P
         The contigs or sites do not match, or files of one side differ in their individuals.
     """
     opened = [open_panel(path, haploids=True) for path in panels]
-    real_of = {panel.sites.contig: panel for panel in opened}
+    real_of = {own.sites.contig: own for own in opened}
     pairs = []
     for path in synthetic:
-        made = open_panel(path, haploids=True)
-        if made.sites.contig not in real_of:
+        panel = open_panel(path, haploids=True)
+        if panel.sites.contig not in real_of:
             raise InputError(
                 path,
-                f"no panel of contig {made.sites.contig}",
+                f"no panel of contig {panel.sites.contig}",
                 expected=f"one of {', '.join(real_of)}",
             )
-        pairs.append(match_sites(made, real_of[made.sites.contig]))
-    for path, (made, real) in zip(synthetic, pairs, strict=True):
+        pairs.append(match_sites(panel, real_of[panel.sites.contig]))
+    for path, (own, real) in zip(synthetic, pairs, strict=True):
         if (
-            made.individuals.id != pairs[0][0].individuals.id
+            own.individuals.id != pairs[0][0].individuals.id
             or real.individuals.id != pairs[0][1].individuals.id
         ):
             raise InputError(
@@ -180,7 +180,7 @@ def open_pairs(synthetic: list[Path], panels: list[Path]) -> list[tuple[Panel, P
                 "has other individuals than the first contig",
                 expected="the same individuals on every contig",
             )
-        refuse_mixed_ploidies(path, (made, real, pairs[0][0]))
+        refuse_mixed_ploidies(path, (own, real, pairs[0][0]))
     return pairs
 
 
@@ -273,16 +273,16 @@ class RealFiles:
             complete=False,
         )
 
-    def shared(self, made: GenotypeFiles) -> dict[str, np.ndarray]:
+    def shared(self, synthetic: GenotypeFiles) -> dict[str, np.ndarray]:
         """Which sites of the training files are in the other files too: bool by contig."""
         found = {}
-        for contig in self._contigs(made):
-            held, copied = self._matches(contig, made)
+        for contig in self._contigs(synthetic):
+            held, copied = self._matches(contig, synthetic)
             found[contig] = (held.index >= 0) & (copied.index >= 0)
         return found
 
     def against(
-        self, made: GenotypeFiles, within: dict[str, np.ndarray] | None = None
+        self, synthetic: GenotypeFiles, within: dict[str, np.ndarray] | None = None
     ) -> Comparands:
         """These individuals next to synthetic ones, at the sites that all share (and that are
         `within`).
@@ -293,7 +293,7 @@ class RealFiles:
             No site is left.
         """
         real = join_individuals(self.train.individuals, self.holdout.individuals)
-        labels = {*made.individuals.population, *real.population}
+        labels = {*synthetic.individuals.population, *real.population}
         if UNKNOWN in labels:
             if labels != {UNKNOWN}:
                 log.warning(
@@ -301,27 +301,29 @@ class RealFiles:
                     "--samples"
                 )
             real = replace(real, population=[UNKNOWN] * len(real))
-            made = made.with_individuals(
-                replace(made.individuals, population=[UNKNOWN] * len(made.individuals))
+            synthetic = synthetic.with_individuals(
+                replace(synthetic.individuals, population=[UNKNOWN] * len(synthetic.individuals))
             )
-        phased = not (self.train.unphased or self.holdout.unphased or made.unphased)
+        phased = not (self.train.unphased or self.holdout.unphased or synthetic.unphased)
         if not phased:
             log.warning(
                 "%s: some calls are not phased: what needs phase is not run, the rest is measured "
                 "on genotypes",
-                made.label,
+                synthetic.label,
             )
-        pairs, held_counts, made_counts = [], Counter(), Counter()
-        for contig in self._contigs(made):
-            held, copied = self._matches(contig, made)
+        pairs, held_counts, synthetic_counts = [], Counter(), Counter()
+        for contig in self._contigs(synthetic):
+            held, copied = self._matches(contig, synthetic)
             held_counts += held.counts
-            made_counts += copied.counts
+            synthetic_counts += copied.counts
             inside = (held.index >= 0) & (copied.index >= 0)
             if within is not None:
                 inside &= within.get(contig, np.zeros(len(inside), dtype=bool))
             if inside.any():
                 pairs.append(
-                    self._pair(contig, made, real, held, copied, np.flatnonzero(inside), phased)
+                    self._pair(
+                        contig, synthetic, real, held, copied, np.flatnonzero(inside), phased
+                    )
                 )
         account = {
             "compared": sum(len(truth.sites) for _, truth in pairs),
@@ -329,28 +331,28 @@ class RealFiles:
         }
         account |= {
             "holdout": _account(self.holdout, held_counts),
-            "synthetic": _account(made, made_counts),
+            "synthetic": _account(synthetic, synthetic_counts),
         }
-        _say(account, made.label)
+        _say(account, synthetic.label)
         if not pairs:
-            raise _nothing_matches(self, made, account)
+            raise _nothing_matches(self, synthetic, account)
         roles = ["train"] * len(self.train.individuals) + ["holdout"] * len(
             self.holdout.individuals
         )
         return Comparands(pairs, roles, phased, account)
 
-    def _contigs(self, made: GenotypeFiles) -> list[str]:
+    def _contigs(self, synthetic: GenotypeFiles) -> list[str]:
         return [
             contig
             for contig in self.train.panels
-            if contig in self.holdout.panels and contig in made.panels
+            if contig in self.holdout.panels and contig in synthetic.panels
         ]
 
-    def _matches(self, contig: str, made: GenotypeFiles) -> tuple[SiteMatch, SiteMatch]:
+    def _matches(self, contig: str, synthetic: GenotypeFiles) -> tuple[SiteMatch, SiteMatch]:
         sites, loose = self.train.panels[contig].sites, self.train.alleles_unordered
         return tuple(
             match_to(sites, files.panels[contig].sites, files.alleles_unordered or loose)
-            for files in (self.holdout, made)
+            for files in (self.holdout, synthetic)
         )
 
     def training_panel(self, contig: str, index: np.ndarray) -> Panel:
@@ -366,16 +368,23 @@ class RealFiles:
         return replace(panel, sites=replace(panel.sites, cm=cm))
 
     def _pair(
-        self, contig, made, real: Individuals, held: SiteMatch, copied: SiteMatch, index, phased
+        self,
+        contig,
+        synthetic,
+        real: Individuals,
+        held: SiteMatch,
+        copied: SiteMatch,
+        index,
+        phased,
     ) -> tuple[Panel, Panel]:
         train = self.training_panel(contig, index)
         both = JoinedHaplotypes(
             (train.haplotypes, _taken(self.holdout.panels[contig], held, index))
         )
-        alleles = _taken(made.panels[contig], copied, index)
+        alleles = _taken(synthetic.panels[contig], copied, index)
         if not phased:
             both, alleles = UnphasedHaplotypes(both), UnphasedHaplotypes(alleles)
-        return Panel(train.sites, made.individuals, alleles), Panel(train.sites, real, both)
+        return Panel(train.sites, synthetic.individuals, alleles), Panel(train.sites, real, both)
 
 
 def _account(files: GenotypeFiles, counts: Counter | None = None) -> dict:
@@ -473,14 +482,14 @@ def _say(account: dict, label: str) -> None:
         )
 
 
-def _nothing_matches(real: RealFiles, made: GenotypeFiles, account: dict) -> InputError:
-    contigs = {files.label: set(files.panels) for files in (real.train, real.holdout, made)}
+def _nothing_matches(real: RealFiles, synthetic: GenotypeFiles, account: dict) -> InputError:
+    contigs = {files.label: set(files.panels) for files in (real.train, real.holdout, synthetic)}
     if not set.intersection(*contigs.values()):
         named = "; ".join(
             f"{label}: {', '.join(sorted(names)[:5])}" for label, names in contigs.items()
         )
         return InputError(
-            made.label,
+            synthetic.label,
             f"no contig is in all three ({named})",
             remedy="rename: bcftools annotate --rename-chrs",
         )
@@ -493,5 +502,8 @@ def _nothing_matches(real: RealFiles, made: GenotypeFiles, account: dict) -> Inp
         else "check that all files are of the same genome build"
     )
     return InputError(
-        made.label, "no site is in all three", expected="the same positions and alleles", remedy=why
+        synthetic.label,
+        "no site is in all three",
+        expected="the same positions and alleles",
+        remedy=why,
     )

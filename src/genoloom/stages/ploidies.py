@@ -14,9 +14,9 @@ def join_haploids(
     role; and the role of each row of the real ones.
     """
     joined, first = [], None
-    for made, real in pairs:
+    for synthetic, real in pairs:
         beside, first = paired(real, roles)
-        joined.append((paired(made, [""] * len(made.individuals))[0], beside))
+        joined.append((paired(synthetic, [""] * len(synthetic.individuals))[0], beside))
     return joined, [roles[i] for i in first]
 
 

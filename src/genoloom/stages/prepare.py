@@ -76,7 +76,7 @@ def prepare(
     InputError
         Whatever is wrong with the input, with the record and the remedy; nothing is written then.
     """
-    made = Making(
+    making = Making(
         "prepare",
         {**raw_files(variants), "samples": samples, "reference": reference, "map": genetic_map},
     )
@@ -92,7 +92,7 @@ def prepare(
         account.check()
         given.refuse_nothing(account)
         _write_summary(out, account, given)
-    made.write(record_path(out), [*panel_files(out), Path(f"{out}.summary.json")])
+    making.write(record_path(out), [*panel_files(out), Path(f"{out}.summary.json")])
     log.info(
         "%s: %d sites of %d records kept, %d rejected",
         contig,

@@ -165,13 +165,13 @@ def _binned_columns(
             *(label.split(LABEL_JOIN) if label else [""] * len(columns) for label in labels),
             strict=True,
         )
-    made = [binned(list(part), counted, bins) for part in parts]
+    labelled = [binned(list(part), counted, bins) for part in parts]
     joined = [
         LABEL_JOIN.join(cells) if any(cells) else ""
-        for cells in zip(*(names for names, _ in made), strict=True)
+        for cells in zip(*(names for names, _ in labelled), strict=True)
     ]
     return joined, {
-        column: edges for column, (_, edges) in zip(columns, made, strict=True) if edges
+        column: edges for column, (_, edges) in zip(columns, labelled, strict=True) if edges
     }
 
 

@@ -82,7 +82,7 @@ def match_panel(
         )
     files = {f"panel/{p.name}": p for prefix in panels for p in panel_files(prefix)}
     files |= {f"public/{p.name}": p for c in contigs for p in panel_files(place / c)}
-    made = Making("panel match", files | {f"public/{RECORD}": place / RECORD})
+    making = Making("panel match", files | {f"public/{RECORD}": place / RECORD})
     pairs = {
         c: _pair(panel, open_panel(place / c), place)
         for c, panel in zip(contigs, private.values(), strict=True)
@@ -140,7 +140,7 @@ def match_panel(
     account = Path(f"{out}{MATCH}")
     with write_beside(account) as [part]:
         part.write_text(json.dumps(summary, indent=2) + "\n")
-    made.write(record_path(out), [*panel_files(out), account])
+    making.write(record_path(out), [*panel_files(out), account])
 
 
 @dataclass(frozen=True)

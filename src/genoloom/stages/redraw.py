@@ -62,7 +62,7 @@ def redraw(
     """
     read = {f"model/{path.name}": path for path in models}
     read |= {f"panel/{path.name}": path for prefix in panels for path in panel_files(prefix)}
-    made = Making("redraw", read | {"cohort": cohort, "split": split})
+    record = Making("redraw", read | {"cohort": cohort, "split": split})
     torch.set_num_threads(threads)
     asked, rows = read_cohort(cohort), read_table(cohort)
     if asked.has_families:
@@ -103,7 +103,7 @@ def redraw(
         part.write_text(json.dumps(found, indent=2) + "\n")
     write_table(out, COLUMNS, [row | {"seed": seed} for row, seed in zip(rows, seeds, strict=True)])
     facts = {"individuals": len(rows), "redrawn": len(redrawn)}
-    made.write(record_path(out.with_suffix("")), [out, summary], options, facts=facts)
+    record.write(record_path(out.with_suffix("")), [out, summary], options, facts=facts)
     log.info(
         "%d of %d synthetic individuals were too close and redrawn, in %d draws",
         len(redrawn),
@@ -170,10 +170,10 @@ def _nearest(asked: Cohort, contigs: list[Contig]) -> np.ndarray:
         distance = np.zeros((high - low, len(everybody)), dtype=np.float32)
         for (generator, _, training), plan in zip(contigs, plans, strict=True):
             start = 0
-            for made in plan.sample(generator, 2 * low, 2 * high):
+            for alleles in plan.sample(generator, 2 * low, 2 * high):
                 distance += squared_distances(
-                    made, read_rows(training, everybody, start, start + len(made))
+                    alleles, read_rows(training, everybody, start, start + len(alleles))
                 )
-                start += len(made)
+                start += len(alleles)
         nearest[low:high] = distance.min(axis=1)
     return nearest

@@ -171,13 +171,13 @@ class Bundle:
             if f"{contig}{suffix}" in record.outputs
         ]
         model = file_digest(evidence.model(contig))[:16]
-        made = {
+        header = {
             "version": record.version,
             "generator": description["generator"],
             "model": model,
             "seed": record.seed,
         }
-        write_variants(variants, panel, made)
+        write_variants(variants, panel, header)
         plan = make_plan(evidence.cohort, sites, generator)
         plan.write_truth(prefix, sites, panel.individuals, generator.population_names)
         return variants

@@ -72,7 +72,7 @@ def measure_switch_errors(
     groups["T"] = halve(individuals.train, individuals.population, names, rng)[0]
     shift = len(individuals.synthetic)
     found = {g: np.zeros((2, len(rows)), dtype=np.int64) for g, rows in groups.items()}
-    for made, real in pairs:
+    for synthetic, real in pairs:
         kept = np.flatnonzero(np.diff(real.sites.position, prepend=-1) > 0)  # one site per position
         sites = real.sites.take(kept)
         known = read_rows(
@@ -80,7 +80,7 @@ def measure_switch_errors(
         )[kept]
         for g, rows in groups.items():
             panel, index = (
-                (made, individuals.synthetic_individuals[rows])
+                (synthetic, individuals.synthetic_individuals[rows])
                 if g == "S"
                 else (real, individuals.real_individuals[rows - shift])
             )

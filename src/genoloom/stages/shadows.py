@@ -117,11 +117,11 @@ class ShadowWork:
             fitted = fit_individuals(
                 kind, options, panel, individuals.real_individuals[member], seed, place, threads
             )
-            made = draw_individuals(
+            alleles = draw_individuals(
                 fitted, panel.sites.contig, individuals.population[individuals.synthetic], seed
             )
             data.add(
-                replace(panel, haplotypes=ArrayHaplotypes(made)),
+                replace(panel, haplotypes=ArrayHaplotypes(alleles)),
                 panel,
                 genetic_positions(panel.sites),
             )
@@ -211,8 +211,8 @@ def shadow(
     """
     used = {f"model/{path.name}": path for path in models}
     record = Making("shadow", {**sources, **used})
-    made, real = comparands.pairs[0]
-    individuals = compare(made.individuals, real.individuals, comparands.roles, 0, seed)
+    synthetic, real = comparands.pairs[0]
+    individuals = compare(synthetic.individuals, real.individuals, comparands.roles, 0, seed)
     work = ShadowWork(
         load_models(models, comparands.pairs, individuals),
         comparands.pairs,

@@ -51,7 +51,7 @@ def split(
         for p in (*panel_files(prefix), Path(f"{prefix}.summary.json"))
     }
     read |= {"pedigree": pedigree} if pedigree else {}
-    made = Making("split", read)
+    record = Making("split", read)
     sheets = [read_psam(panel_files(prefix)[2]) for prefix in panels]
     for prefix, sheet in zip(panels, sheets, strict=True):
         if sheet.id != sheets[0].id:
@@ -88,7 +88,7 @@ def split(
         part.write_text(json.dumps(merged, indent=2) + "\n")
     write_split(out, individuals, roles)
     named = options.model_copy(update={"pedigree": None})  # a path, which its digest stands for
-    made.write(record_path(out.with_suffix("")), [out, summary], named, seed=seed)
+    record.write(record_path(out.with_suffix("")), [out, summary], named, seed=seed)
     log.info(
         "%s train, %s are held out",
         individuals_count(roles.count("train")),

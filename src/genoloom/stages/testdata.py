@@ -61,7 +61,7 @@ Made by `genoloom testdata` {version}, seed {seed}. The same seed gives the same
 | place | what it is |
 |---|---|
 | `genotypes/20.vcf.gz`, `20.bcf`, `20.pgen` | {founders} real individuals under other names and \
-{made} simulated relatives of them, phased: {sites} sites of chromosome 20, 1.0-1.2 Mb, GRCh37 |
+{children} simulated relatives of them, phased: {sites} sites of chromosome 20, 1.0-1.2 Mb, GRCh37 |
 | `genotypes/X.simulated_from_20.vcf.gz`, `.pgen` | the real individuals at the same sites as an \
 X outside the pseudo-autosomal regions: **simulated from chromosome 20**, {shift} base pairs \
 further on; males have one haplotype. REF is not the base of X |
@@ -158,7 +158,7 @@ def _fill(place: Path, demo: Path, n: int, seed: int) -> None:
     write_hostile(place / "hostile")
     (place / "README.md").write_text(
         README.format(
-            version=__version__, seed=seed, founders=n, made=len(people) - n,
+            version=__version__, seed=seed, founders=n, children=len(people) - n,
             sites=len(family.sites), shift=f"{TO_X:,}",
         )
     )  # fmt: skip
@@ -217,8 +217,8 @@ def _relatives(
     children.append(("TWIN01", people.population[twin], people.sex[twin], "TWINS"))
     columns += [alleles[:, 2 * twin], alleles[:, 2 * twin + 1]]
     pairs.append((people.id[twin], "TWIN01", "duplicate or identical twin", 0.5))
-    made = Individuals(*(list(column) for column in zip(*children, strict=True)))
-    everybody = join_individuals(replace(people, family=family), made)
+    relatives = Individuals(*(list(column) for column in zip(*children, strict=True)))
+    everybody = join_individuals(replace(people, family=family), relatives)
     parents = [("0", "0")] * len(people) + [
         (people.id[father], people.id[mother]) for father, mother, size in couples
         for _ in range(size)
@@ -278,8 +278,8 @@ def _write(prefix: Path, panel: Panel, suffixes: tuple[str, ...], seed: int) -> 
     ) as writer:
         writer.append(sites, panel.haplotypes.read(0, len(sites)))
     for suffix in suffixes:
-        made = {"version": __version__, "seed": seed}
-        write_variants(Path(f"{prefix}{suffix}"), panel, made, kind="testdata")
+        header = {"version": __version__, "seed": seed}
+        write_variants(Path(f"{prefix}{suffix}"), panel, header, kind="testdata")
 
 
 def _write_samples(path: Path, people: Individuals) -> None:

@@ -96,7 +96,11 @@ def treatment_effects(
 
 
 def _roles(groups: dict[str, Group]) -> dict[str, Group]:
-    return {"train": groups["train"], "holdout": groups["holdout"], "made": groups["synthetic"]}
+    return {
+        "train": groups["train"],
+        "holdout": groups["holdout"],
+        "synthetic": groups["synthetic"],
+    }
 
 
 def read_group(files: GenotypeFiles, build: str) -> tuple[Group, list[str]]:

@@ -104,8 +104,8 @@ def utility(
         model that cannot impute, or none of a contig.
     """
     record = Making("utility", sources or {})
-    made, real = comparands.pairs[0]
-    individuals = compare(made.individuals, real.individuals, comparands.roles, 0, seed)
+    synthetic, real = comparands.pairs[0]
+    individuals = compare(synthetic.individuals, real.individuals, comparands.roles, 0, seed)
     if individuals.n < FEWEST:
         raise InputError(
             "comparison", f"there are {individuals_count(individuals.n)} of each kind in shared "
@@ -177,7 +177,7 @@ def _contigs(
     ]  # fmt: skip
     chosen = np.linspace(0, len(pieces) - 1, min(len(pieces), -(-most // WINDOW)))
     taken = [pieces[i] for i in np.unique(chosen.round().astype(int))]
-    for k, (made, real) in enumerate(comparands.pairs):
+    for k, (synthetic, real) in enumerate(comparands.pairs):
         starts = [start for contig, start in taken if contig == k]
         if not starts:
             continue
@@ -187,7 +187,7 @@ def _contigs(
         own, train, held = (
             np.concatenate([read_rows(panel, members, *span) for span in spans])
             for panel, members in (
-                (made, individuals.synthetic_individuals[individuals.synthetic]),
+                (synthetic, individuals.synthetic_individuals[individuals.synthetic]),
                 (real, individuals.real_individuals[individuals.train - shift]),
                 (real, individuals.real_individuals[individuals.holdout - shift]),
             )
@@ -363,9 +363,9 @@ def _dosages(common: list[Window], panel: str) -> np.ndarray:
 
 def _members(comparands: Comparands, individuals: Comparison) -> dict[str, Individuals]:
     """The individuals of each panel, and the held-out ones."""
-    made, real = (panel.individuals for panel in comparands.pairs[0])
+    synthetic, real = (panel.individuals for panel in comparands.pairs[0])
     shift = len(individuals.synthetic)
-    own = made.take(individuals.synthetic_individuals[individuals.synthetic])
+    own = synthetic.take(individuals.synthetic_individuals[individuals.synthetic])
     train, held = (
         real.take(individuals.real_individuals[rows - shift])
         for rows in (individuals.train, individuals.holdout)

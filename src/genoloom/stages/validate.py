@@ -46,9 +46,9 @@ def baseline_files(paths: list[Path]) -> dict[str, Path]:
 def provenance(comparands: Comparands, options: ValidateOptions, seed: int) -> dict:
     """Seed, digests and versions behind a set of figures; no paths, no individuals."""
     h = hashlib.sha256()
-    for made, real in comparands.pairs:
+    for synthetic, real in comparands.pairs:
         h.update(real.sites.digest().encode())
-        for panel in (made, real):
+        for panel in (synthetic, real):
             for _, _, alleles in panel.blocks():
                 h.update(np.ascontiguousarray(alleles).tobytes())
     return {
@@ -119,9 +119,9 @@ def validate(
         `reference_values` is no such file; or see `compare`.
     """
     record = Making("validate", {**(sources or {}), **baseline_files(baselines)})
-    made, real = comparands.pairs[0]
+    synthetic, real = comparands.pairs[0]
     individuals = compare(
-        made.individuals, real.individuals, comparands.roles, options.n_permutations, seed
+        synthetic.individuals, real.individuals, comparands.roles, options.n_permutations, seed
     )
     log.info(
         "%s: comparing %s each of synthetic, held-out and training ones",
@@ -135,8 +135,8 @@ def validate(
     collected = Collector(
         individuals, n_sites, options.ld_window, seed, real_known=known is not None
     )
-    for made, real in comparands.pairs:
-        collected.add(made, real, genetic_positions(real.sites))
+    for synthetic, real in comparands.pairs:
+        collected.add(synthetic, real, genetic_positions(real.sites))
         log.info("%s: contig %s read, %d sites", name, real.sites.contig, len(real.sites))
     data = Data(collected, options.components, seed, comparands.phased, comparands.diploid)
     measured = measure_all(data) if known is None else measure_synthetic(data, known.scores)

@@ -179,9 +179,9 @@ def measure_scores(
     """
     everybody = {ALL: np.arange(holdout.dosage.shape[1]), **groups}
     for panel, study in studies.items():
-        made = polygenic_scores(study.dosage, study.planted, holdout.dosage, heritability)
+        scores = polygenic_scores(study.dosage, study.planted, holdout.dosage, heritability)
         for name, own in everybody.items():
-            x, y = (_standard(values[:, own]) for values in (made, holdout.genetic))
+            x, y = (_standard(values[:, own]) for values in (scores, holdout.genetic))
             r = np.sum(x * y, axis=1)
             units = np.stack([np.maximum(r, 0) ** 2, np.ones_like(r)], axis=1)
             yield Measure("scores", "score_r2", panel, units, quotient, name)

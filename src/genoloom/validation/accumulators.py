@@ -173,10 +173,14 @@ class Collector:
         self.copying.begin()
         for start in range(0, len(position), self.block):
             stop = min(start + self.block, len(position))
-            made = read_rows(synthetic, self.individuals.synthetic_individuals, start, stop)
-            truth = read_rows(real, self.individuals.real_individuals, start, stop)
+            synthetic_alleles = read_rows(
+                synthetic, self.individuals.synthetic_individuals, start, stop
+            )
+            real_alleles = read_rows(real, self.individuals.real_individuals, start, stop)
             self._add_block(
-                np.concatenate([made, truth], axis=1), position[start:stop], cm[start:stop]
+                np.concatenate([synthetic_alleles, real_alleles], axis=1),
+                position[start:stop],
+                cm[start:stop],
             )
         self.homozygosity.end(float(position[-1]))
         self.runs.end(float(cm[-1]))
@@ -194,12 +198,16 @@ class Collector:
         overlaps = Overlaps(real.sites.position, real.sites.ref, real.sites.alt)
         training = self.members[:, self.groups.index["T"]] > 0
         for start, stop in overlaps.spans(256):
-            made = read_rows(synthetic, self.individuals.synthetic_individuals, start, stop)
-            truth = read_rows(real, self.individuals.real_individuals, start, stop)
-            site, other, haplotype = overlaps.carried(np.concatenate([made, truth], axis=1), start)
+            synthetic_alleles = read_rows(
+                synthetic, self.individuals.synthetic_individuals, start, stop
+            )
+            real_alleles = read_rows(real, self.individuals.real_individuals, start, stop)
+            site, other, haplotype = overlaps.carried(
+                np.concatenate([synthetic_alleles, real_alleles], axis=1), start
+            )
             pair = site * (stop - start) + other
-            unseen = ~np.isin(pair, pair[training[haplotype]])
-            self.excluded += np.bincount(haplotype[unseen], minlength=len(self.excluded))
+            novel = ~np.isin(pair, pair[training[haplotype]])
+            self.excluded += np.bincount(haplotype[novel], minlength=len(self.excluded))
 
     def _add_block(self, alleles: np.ndarray, position: np.ndarray, cm: np.ndarray) -> None:
         counts = (alleles.astype(np.float32) @ self.members).astype(np.int32)

@@ -77,15 +77,15 @@ class Association:
 
     def _scanned(self, dosage: np.ndarray, y: np.ndarray, hidden: tuple) -> tuple[np.ndarray, ...]:
         """Effects and clumps of traits of one cause, chi-squares of polygenic ones, LD scores."""
-        made = scan(dosage, y)
+        scanned = scan(dosage, y)
         traits, free = len(y) // 2, dosage.shape[1] - 2
-        t = made.t[:traits].copy()
+        t = scanned.t[:traits].copy()
         t[hidden] = 0
         index, member = student.isf(np.array([INDEX_P, MEMBER_P]) / 2, free)
-        clump = first_clump(t, made.r2, index, member, LINKED)
+        clump = first_clump(t, scanned.r2, index, member, LINKED)
         clump[hidden] = False
-        chi2 = (made.t[traits:].astype(float) ** 2).mean(axis=0)
-        return made.effect[:traits], clump, chi2, made.r2.sum(axis=1, dtype=float)
+        chi2 = (scanned.t[traits:].astype(float) ** 2).mean(axis=0)
+        return scanned.effect[:traits], clump, chi2, scanned.r2.sum(axis=1, dtype=float)
 
     def overlap(self, pair: int) -> float:
         """Sites in the clumps of both groups, of those in any: mean over traits with a hit."""

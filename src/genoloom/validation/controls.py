@@ -46,14 +46,14 @@ def mosaic(
         Genetic positions, in the unit of `length`.
     """
     n = alleles.shape[1]
-    made = np.empty_like(alleles)
+    synthetic = np.empty_like(alleles)
     source = rng.integers(0, n, n)
     chance = -np.expm1(-np.diff(cm, prepend=cm[0]) / length)
     for v, row in enumerate(alleles):
         switching = np.flatnonzero(rng.random(n) < chance[v])
         source[switching] = rng.integers(0, n, len(switching))
-        made[v] = row[source]
-    return made
+        synthetic[v] = row[source]
+    return synthetic
 
 
 def markov(alleles: np.ndarray, rng: np.random.Generator, order: int = ORDER) -> np.ndarray:
@@ -61,18 +61,18 @@ def markov(alleles: np.ndarray, rng: np.random.Generator, order: int = ORDER) ->
     `order` sites.
     """
     n = alleles.shape[1]
-    made = np.empty_like(alleles)
+    synthetic = np.empty_like(alleles)
     # the last alleles as binary numbers
-    training, synthetic = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
+    context, drawn = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
     mask = (1 << order) - 1
     for v, row in enumerate(alleles):
-        total = np.bincount(training, minlength=mask + 1)
-        ones = np.bincount(training, weights=row, minlength=mask + 1)
+        total = np.bincount(context, minlength=mask + 1)
+        ones = np.bincount(context, weights=row, minlength=mask + 1)
         # a context that was made from training contexts exists in training
-        made[v] = rng.random(n) * total[synthetic] < ones[synthetic]
-        training = ((training << 1) | row) & mask
-        synthetic = ((synthetic << 1) | made[v]) & mask
-    return made
+        synthetic[v] = rng.random(n) * total[drawn] < ones[drawn]
+        context = ((context << 1) | row) & mask
+        drawn = ((drawn << 1) | synthetic[v]) & mask
+    return synthetic
 
 
 def independent_sites(alleles: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -120,11 +120,11 @@ def within_populations(
     population : ndarray of str, shape (n_individuals,)
     """
     label = np.repeat(population, 2)
-    made = np.empty_like(alleles)
+    synthetic = np.empty_like(alleles)
     for own in np.unique(label):
         columns = np.flatnonzero(label == own)
-        made[:, columns] = make(alleles[:, columns])
-    return made
+        synthetic[:, columns] = make(alleles[:, columns])
+    return synthetic
 
 
 def make_controls(

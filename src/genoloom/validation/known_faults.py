@@ -61,15 +61,15 @@ def shuffled_labels(m: Material, rng: np.random.Generator) -> np.ndarray:
 
 def noised_frequencies(m: Material, rng: np.random.Generator) -> np.ndarray:
     """Each frequency shifted by a normal number, by changing as few alleles as that takes."""
-    made = m.fresh.copy()
-    n = made.shape[1]
-    shift = rng.normal(0, FREQUENCY_NOISE, len(made))
-    wanted = np.clip(made.mean(axis=1) + shift, 0, 1)
-    for row, target in zip(made, np.rint(wanted * n).astype(int), strict=True):
+    faulty = m.fresh.copy()
+    n = faulty.shape[1]
+    shift = rng.normal(0, FREQUENCY_NOISE, len(faulty))
+    wanted = np.clip(faulty.mean(axis=1) + shift, 0, 1)
+    for row, target in zip(faulty, np.rint(wanted * n).astype(int), strict=True):
         change = target - row.sum()
         carriers = np.flatnonzero(row == (change < 0))
         row[rng.choice(carriers, abs(change), replace=False)] ^= 1
-    return made
+    return faulty
 
 
 def without_rare(m: Material, rng: np.random.Generator) -> np.ndarray:
@@ -77,9 +77,9 @@ def without_rare(m: Material, rng: np.random.Generator) -> np.ndarray:
     only.
     """
     frequency = m.training.mean(axis=1)
-    made = m.fresh.copy()
-    made[frequency < RARE], made[frequency > 1 - RARE] = 0, 1
-    return made
+    faulty = m.fresh.copy()
+    faulty[frequency < RARE], faulty[frequency > 1 - RARE] = 0, 1
+    return faulty
 
 
 def shuffled_phase(m: Material, rng: np.random.Generator) -> np.ndarray:
@@ -103,12 +103,12 @@ def doubled_recombination(m: Material, rng: np.random.Generator) -> np.ndarray:
 
 def thinned_heterozygotes(m: Material, rng: np.random.Generator) -> np.ndarray:
     """Some heterozygous calls become homozygous, for either allele, like dropout in sequencing."""
-    made = m.fresh.copy()
-    first, second = made[:, 0::2], made[:, 1::2]
+    faulty = m.fresh.copy()
+    first, second = faulty[:, 0::2], faulty[:, 1::2]
     lost = (first != second) & (rng.random(first.shape) < HETEROZYGOTES_LOST)
     kept = np.where(rng.random(first.shape) < 0.5, first, second)
     first[lost], second[lost] = kept[lost], kept[lost]
-    return made
+    return faulty
 
 
 def mutated(m: Material, rng: np.random.Generator) -> np.ndarray:
@@ -123,21 +123,21 @@ def duplicates(m: Material, rng: np.random.Generator) -> np.ndarray:
         n = alleles.shape[1] // 2
         order = rng.permutation(n)
         k = round(DUPLICATES * n)
-        made = alleles.copy()
-        made[:, haplotype_columns(order[:k])] = alleles[
+        faulty = alleles.copy()
+        faulty[:, haplotype_columns(order[:k])] = alleles[
             :, haplotype_columns(rng.choice(order[k:], k))
         ]
-        return made
+        return faulty
 
     return m.within(m.fresh, doubled)
 
 
 def inbred(m: Material, rng: np.random.Generator) -> np.ndarray:
     """A share of the individuals have one haplotype twice."""
-    made, n = m.fresh.copy(), len(m.population)
+    faulty, n = m.fresh.copy(), len(m.population)
     chosen = rng.choice(n, round(INBRED * n), replace=False)
-    made[:, 2 * chosen + 1] = made[:, 2 * chosen]
-    return made
+    faulty[:, 2 * chosen + 1] = faulty[:, 2 * chosen]
+    return faulty
 
 
 def missing_population(m: Material, rng: np.random.Generator) -> np.ndarray:
@@ -147,19 +147,19 @@ def missing_population(m: Material, rng: np.random.Generator) -> np.ndarray:
     names, sizes = np.unique(m.population, return_counts=True)
     gone = names[sizes >= sizes.max() / 2][-1]
     own, others = np.flatnonzero(m.population == gone), np.flatnonzero(m.population != gone)
-    made = m.fresh.copy()
+    faulty = m.fresh.copy()
     if len(others):
-        made[:, haplotype_columns(own)] = m.training[
+        faulty[:, haplotype_columns(own)] = m.training[
             :, haplotype_columns(rng.choice(others, len(own), len(own) > len(others)))
         ]
-    return made
+    return faulty
 
 
 def without_indels(m: Material, rng: np.random.Generator) -> np.ndarray:
     """Insertions and deletions carry the reference allele alone."""
-    made = m.fresh.copy()
-    made[m.indel] = 0
-    return made
+    faulty = m.fresh.copy()
+    faulty[m.indel] = 0
+    return faulty
 
 
 def _mosaic(length: float) -> Callable:

@@ -32,9 +32,9 @@ def deal(population: np.ndarray, individuals: int, rng: np.random.Generator) -> 
 
 
 def measure_together(
-    made: dict[str, np.ndarray],
+    samples: dict[str, np.ndarray],
     training: Panel,
-    held: Panel,
+    holdout: Panel,
     cm: np.ndarray,
     n_permutations: int,
     block: int,
@@ -45,13 +45,13 @@ def measure_together(
 
     Parameters
     ----------
-    made : dict of str to ndarray, int8, shape (n_variants, 2 * n_individuals)
+    samples : dict of str to ndarray, int8, shape (n_variants, 2 * n_individuals)
         Synthetic individuals with the populations of the training individuals, in their order.
-    training, held : Panel
+    training, holdout : Panel
         With the same populations in the same order.
     """
     n = len(training.individuals)
-    everybody = held.beside(training)
+    everybody = holdout.beside(training)
     one = compare(
         training.individuals,
         everybody.individuals,
@@ -59,27 +59,27 @@ def measure_together(
         n_permutations,
         seed,
     )
-    shift = (len(made) - 1) * n  # the synthetic samples come before the real individuals
+    shift = (len(samples) - 1) * n  # the synthetic samples come before the real individuals
     individuals = replace(
         one,
-        synthetic_individuals=np.arange(len(made) * n),
-        population=np.concatenate([np.tile(one.population[:n], len(made)), one.population[n:]]),
-        synthetic=np.arange(len(made) * n),
+        synthetic_individuals=np.arange(len(samples) * n),
+        population=np.concatenate([np.tile(one.population[:n], len(samples)), one.population[n:]]),
+        synthetic=np.arange(len(samples) * n),
         holdout=one.holdout + shift,
         train=one.train + shift,
         halvings=[(a + shift, b + shift) for a, b in one.halvings],
     )
-    groups = {name: np.arange(i * n, (i + 1) * n) for i, name in enumerate(made)}
+    groups = {name: np.arange(i * n, (i + 1) * n) for i, name in enumerate(samples)}
     collected = Collector(individuals, len(cm), block, seed, groups)
-    synthetic = ArrayHaplotypes(np.concatenate(list(made.values()), axis=1))
+    synthetic = ArrayHaplotypes(np.concatenate(list(samples.values()), axis=1))
     collected.add(replace(training, haplotypes=synthetic), everybody, cm)
     return measure_all(Data(collected, COMPONENTS, seed), table)
 
 
 def judge_together(
-    made: dict[str, np.ndarray],
+    samples: dict[str, np.ndarray],
     training: Panel,
-    held: Panel,
+    holdout: Panel,
     cm: np.ndarray,
     n_permutations: int,
     block: int,
@@ -87,8 +87,8 @@ def judge_together(
     table: tuple[Metric, ...] = TABLE,
 ) -> dict[str, list[MetricRow]]:
     """Fidelity rows of every sample; parameters of `measure_together`."""
-    measured = measure_together(made, training, held, cm, n_permutations, block, seed, table)
+    measured = measure_together(samples, training, holdout, cm, n_permutations, block, seed, table)
     return {
         name: fidelity_rows(measured, name, Role.BASELINE, len(training.individuals), group=name)
-        for name in made
+        for name in samples
     }

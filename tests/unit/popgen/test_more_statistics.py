@@ -74,8 +74,8 @@ def test_differences_are_those_of_scikit_allel(alleles):
 
 def test_hardy_weinberg_is_the_chi_square_of_genotype_counts(alleles):
     dosage = alleles[:, 0::2] + alleles[:, 1::2]
-    made = hardy_weinberg_chi2((dosage == 1).sum(axis=1), dosage.sum(axis=1), 25)
-    for row, value in zip(dosage, made, strict=True):
+    synthetic = hardy_weinberg_chi2((dosage == 1).sum(axis=1), dosage.sum(axis=1), 25)
+    for row, value in zip(dosage, synthetic, strict=True):
         p = row.mean() / 2
         if 0 < p < 1:
             observed = np.bincount(row, minlength=3)
@@ -119,10 +119,12 @@ def test_d_prime_is_its_definition(alleles):
 def test_three_point_moments_are_a_mean_of_products(alleles):
     members = np.zeros((50, 2), dtype=np.float32)
     members[:20, 0] = members[20:, 1] = 1
-    made = three_point(alleles, 3, members)
+    synthetic = three_point(alleles, 3, members)
     for g, part in enumerate((alleles[:, :20], alleles[:, 20:])):
         x = part - part.mean(axis=1, keepdims=True)
-        np.testing.assert_allclose(made[:, g], (x[:-6] * x[3:-3] * x[6:]).mean(axis=1), atol=1e-6)
+        np.testing.assert_allclose(
+            synthetic[:, g], (x[:-6] * x[3:-3] * x[6:]).mean(axis=1), atol=1e-6
+        )
 
 
 def test_window_ids_reach_beyond_64_sites(alleles):
@@ -142,11 +144,11 @@ def test_window_ids_reach_beyond_64_sites(alleles):
 def test_garud_is_that_of_scikit_allel(alleles):
     members = np.zeros((50, 2))
     members[:30, 0] = members[20:, 1] = 1
-    made = garud(group_counts(window_ids(alleles[10:17]), members))
+    synthetic = garud(group_counts(window_ids(alleles[10:17]), members))
     for g, part in enumerate((alleles[10:17, :30], alleles[10:17, 20:])):
         h1, h12, _, h2_h1 = allel.garud_h(allel.HaplotypeArray(part))
         distinct = len(allel.HaplotypeArray(part).distinct_counts())
-        np.testing.assert_allclose(made[:, g], [distinct, h1, h12, h2_h1], atol=1e-12)
+        np.testing.assert_allclose(synthetic[:, g], [distinct, h1, h12, h2_h1], atol=1e-12)
     assert garud(np.array([[7.0]])).ravel().tolist() == [1, 1, 1, 0]  # one haplotype only
 
 
@@ -208,15 +210,15 @@ def test_kinship_is_kings_formula():
     kinship = Kinship(6)
     for part in np.split(np.arange(200), [70, 90]):
         kinship.add(dosage[part])
-    made = kinship.coefficients(np.arange(6), np.arange(6))
+    synthetic = kinship.coefficients(np.arange(6), np.arange(6))
     for i in range(6):
         for j in range(6):
             a, b = dosage[:, i], dosage[:, j]
             het = min((a == 1).sum(), (b == 1).sum())
             # equation 9 with the smaller heterozygosity
             expected = 0.5 - ((a - b) ** 2).sum() / (4 * het)
-            assert made[i, j] == pytest.approx(expected, abs=1e-5)
-    assert made[4, 5] == pytest.approx(0.5)
+            assert synthetic[i, j] == pytest.approx(expected, abs=1e-5)
+    assert synthetic[4, 5] == pytest.approx(0.5)
     none = Kinship(2)
     none.add(np.zeros((5, 2), dtype=np.int8))
     assert np.isnan(none.coefficients(np.array([0]), np.array([1]))[0, 0])
@@ -236,9 +238,9 @@ def test_kinship_of_parent_and_child_is_a_quarter():
     )
     kinship = Kinship(3)
     kinship.add(dosage)
-    made = kinship.coefficients(np.arange(3), np.arange(3))
-    assert made[0, 2] == pytest.approx(0.25, abs=0.02)
-    assert made[0, 1] == pytest.approx(0.0, abs=0.03)
+    synthetic = kinship.coefficients(np.arange(3), np.arange(3))
+    assert synthetic[0, 2] == pytest.approx(0.25, abs=0.02)
+    assert synthetic[0, 1] == pytest.approx(0.0, abs=0.03)
 
 
 def test_copying_likelihood_is_that_of_a_dense_hidden_markov_model():
@@ -265,12 +267,14 @@ def test_copying_likelihood_is_that_of_a_dense_hidden_markov_model():
 
 
 def test_manifold_scores_on_a_line():
-    real, made = np.array([0.0, 1, 2, 3, 10]), np.array([0.5, 1.5, 2.5, 40, 41])
+    real, synthetic = np.array([0.0, 1, 2, 3, 10]), np.array([0.5, 1.5, 2.5, 40, 41])
 
     def between(a, b):
         return np.abs(a[:, None] - b[None, :])
 
-    scores = manifold_scores(between(real, real), between(made, made), between(real, made), k=1)
+    scores = manifold_scores(
+        between(real, real), between(synthetic, synthetic), between(real, synthetic), k=1
+    )
     assert scores["precision"] == 3 / 5  # 40 and 41 are nobody's neighbours
     assert scores["density"] == 6 / 5  # each of the first three lies within reach of two real rows
     # the nearest synthetic row of 10 is 7.5 away, its real neighbour 7
@@ -314,12 +318,14 @@ def test_the_alternate_allele_is_focal_when_both_are_equally_frequent():
 
 
 def test_neighbourhoods_hold_their_edge():
-    real, made = np.array([0.0, 1.0, 5.0]), np.array([2.0, 3.0, 9.0])
+    real, synthetic = np.array([0.0, 1.0, 5.0]), np.array([2.0, 3.0, 9.0])
 
     def between(a, b):
         return np.abs(a[:, None] - b[None, :])
 
-    scores = manifold_scores(between(real, real), between(made, made), between(real, made), k=1)
+    scores = manifold_scores(
+        between(real, real), between(synthetic, synthetic), between(real, synthetic), k=1
+    )
     assert scores["precision"] == 1  # 2 is exactly as far from 1 as 0 is; 3 and 9 are within 4 of 5
     # 1 is exactly as far from 2 as 3 is; 5 is within 6 of 9; 0 is not
     assert scores["recall"] == 2 / 3

@@ -68,16 +68,16 @@ def test_no_haplotype_keeps_an_excluded_pair_and_nothing_is_lost_in_vain():
     _, position, ref, alt = random_sites(rng, 200, 600)
     overlaps = Overlaps(position, ref, alt, rng.random(200))
     alleles, seed = (rng.random((200, 300)) < 0.3).astype(np.int8), seeds(rng, 300)
-    made = overlaps.mended(alleles, seed)
+    synthetic = overlaps.mended(alleles, seed)
     i, j = np.array(brute_force(position, ref, alt)).T
-    assert not (made[i] & made[j]).any()
-    assert (made <= alleles).all()
-    excluded = np.zeros_like(made)
+    assert not (synthetic[i] & synthetic[j]).any()
+    assert (synthetic <= alleles).all()
+    excluded = np.zeros_like(synthetic)
     for a, b in zip(i, j, strict=True):
-        excluded[a] |= made[b]
-        excluded[b] |= made[a]
-    assert excluded[(alleles == 1) & (made == 0)].all()
-    assert overlaps.taken_out == (alleles != made).sum()
+        excluded[a] |= synthetic[b]
+        excluded[b] |= synthetic[a]
+    assert excluded[(alleles == 1) & (synthetic == 0)].all()
+    assert overlaps.taken_out == (alleles != synthetic).sum()
     expected = (alleles[i] & alleles[j]).sum(axis=0)
     np.testing.assert_array_equal(overlaps.count(alleles), expected)
 
@@ -158,8 +158,8 @@ def test_what_was_observed_stays():
     overlaps = Overlaps(np.array([5, 5, 6]), ["A", "AC", "C"], ["C", "A", "G"])
     alleles = np.ones((3, 4), dtype=np.int8)
     fixed = np.array([[1, 0, 0, 1], [0, 1, 0, 1], [0, 0, 1, 0]], dtype=bool)
-    made = overlaps.mended(alleles, np.arange(4, dtype=np.uint64), fixed=fixed)
-    np.testing.assert_array_equal(made, [[1, 0, 1, 1], [0, 1, 0, 1], [1, 0, 1, 0]])
+    synthetic = overlaps.mended(alleles, np.arange(4, dtype=np.uint64), fixed=fixed)
+    np.testing.assert_array_equal(synthetic, [[1, 0, 1, 1], [0, 1, 0, 1], [1, 0, 1, 0]])
 
 
 def test_sites_apart_exclude_nothing():

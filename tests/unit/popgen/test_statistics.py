@@ -33,9 +33,9 @@ def alleles():
 def test_folded_spectrum_is_that_of_scikit_allel(alleles):
     counts = allel.HaplotypeArray(alleles).count_alleles(max_allele=1)
     expected = allel.sfs_folded(counts)
-    made = folded_spectrum(alleles.sum(axis=1), 50)
-    np.testing.assert_array_equal(made[: len(expected)], expected)
-    assert made.sum() == 60
+    synthetic = folded_spectrum(alleles.sum(axis=1), 50)
+    np.testing.assert_array_equal(synthetic[: len(expected)], expected)
+    assert synthetic.sum() == 60
 
 
 def test_spectrum_distance_closed_form():
@@ -62,11 +62,11 @@ def test_frequency_bins():
 
 
 def test_r_squared_is_that_of_numpy(alleles):
-    made = r_squared(alleles)
+    synthetic = r_squared(alleles)
     varies = alleles.std(axis=1) > 0
     expected = np.corrcoef(alleles[varies].astype(float)) ** 2
-    np.testing.assert_allclose(made[np.ix_(varies, varies)], expected, atol=1e-12)
-    assert (made[~varies] == 0).all()
+    np.testing.assert_allclose(synthetic[np.ix_(varies, varies)], expected, atol=1e-12)
+    assert (synthetic[~varies] == 0).all()
 
 
 def test_r_squared_of_haplotypes_is_rogers_huff_of_homozygotes(alleles):
@@ -95,8 +95,10 @@ def test_fst_is_that_of_scikit_allel(alleles):
     numerator, denominator = allel.hudson_fst(
         *(allel.HaplotypeArray(part).count_alleles(max_allele=1) for part in (a, b))
     )
-    made = hudson_fst_terms(a.mean(axis=1), 20, b.mean(axis=1), 30)
-    assert made[0] / made[1] == pytest.approx(np.nansum(numerator) / np.nansum(denominator))
+    synthetic = hudson_fst_terms(a.mean(axis=1), 20, b.mean(axis=1), 30)
+    assert synthetic[0] / synthetic[1] == pytest.approx(
+        np.nansum(numerator) / np.nansum(denominator)
+    )
 
 
 def test_heterozygosity_is_that_of_scikit_allel(alleles):
@@ -132,20 +134,22 @@ def test_aats_on_toys():
     rng = np.random.default_rng(3)
     real = rng.integers(0, 2, (200, 30)).astype(np.int8)
 
-    def halves(made):
-        return aats_halves(hamming(real, real), hamming(made, made), hamming(real, made))
+    def halves(synthetic):
+        return aats_halves(
+            hamming(real, real), hamming(synthetic, synthetic), hamming(real, synthetic)
+        )
 
     assert halves(real) == (0.0, 0.0)  # a copy: each row's nearest is its copy
     # one row again and again, far away
-    truth, made = halves(np.ones((200, 30), dtype=np.int8) - real[:, :1])
+    truth, synthetic = halves(np.ones((200, 30), dtype=np.int8) - real[:, :1])
     assert truth > 0.95
-    assert made == 1.0
+    assert synthetic == 1.0
     # fresh rows of the same kind: one half each, within noise
-    truth, made = np.mean(
+    truth, synthetic = np.mean(
         [halves(rng.integers(0, 2, (200, 30)).astype(np.int8)) for _ in range(20)], axis=0
     )
     assert truth == pytest.approx(0.5, abs=0.08)
-    assert made == pytest.approx(0.5, abs=0.08)
+    assert synthetic == pytest.approx(0.5, abs=0.08)
 
 
 def test_aats_counts_ties_one_half():
@@ -203,16 +207,16 @@ def test_alignment_is_one_for_the_same_plane_and_none_for_another():
 def test_fst_matrix_is_that_of_scikit_allel(alleles):
     parts = np.split(alleles, [10, 26], axis=1)
     counts = [allel.HaplotypeArray(part).count_alleles(max_allele=1) for part in parts]
-    made = fst_matrix(
+    synthetic = fst_matrix(
         np.stack([part.sum(axis=1) for part in parts], axis=1), np.array([10, 16, 24])
     )
     for i in range(3):
         for j in range(i):
             numerator, denominator = allel.hudson_fst(counts[i], counts[j])
-            assert made[i, j] == pytest.approx(
+            assert synthetic[i, j] == pytest.approx(
                 np.nansum(numerator) / np.nansum(denominator), abs=1e-6
             )
-            assert made[i, j] == made[j, i]
+            assert synthetic[i, j] == synthetic[j, i]
     assert np.isnan(fst_matrix(np.zeros((4, 2)), np.array([4, 4]))[0, 1])
 
 

@@ -27,16 +27,16 @@ from genoloom.privacy.similarity import CommonDistances, RareSharing, SharedSegm
 N = 6  # individuals a role
 
 
-def blocks_of(made, real, step=20, cm=None):
-    n = made.shape[1]
-    cm = np.arange(len(made)) / 100 if cm is None else cm
-    for start in range(0, len(made), step):
-        m, r = made[start : start + step], real[start : start + step]
+def blocks_of(synthetic, real, step=20, cm=None):
+    n = synthetic.shape[1]
+    cm = np.arange(len(synthetic)) / 100 if cm is None else cm
+    for start in range(0, len(synthetic), step):
+        m, r = synthetic[start : start + step], real[start : start + step]
         yield Block(m, r, hamming(r, m), hamming(r, r[:, :n]), cm[start : start + step])
 
 
-def run(attack, made, real, step=20):
-    for block in blocks_of(made, real, step):
+def run(attack, synthetic, real, step=20):
+    for block in blocks_of(synthetic, real, step):
         attack.add(block)
     attack.end_contig()
     return attack.scores()
@@ -80,20 +80,20 @@ def test_individual_scores_add_both_haplotypes():
 
 
 def test_nobody_is_compared_with_himself(data):
-    made, real = data
-    scores = run(Nearest(N, [40]), made, real)["nearest against reference, whole haplotype"]
+    synthetic, real = data
+    scores = run(Nearest(N, [40]), synthetic, real)["nearest against reference, whole haplotype"]
     for h in range(4 * N):
         to_reference = (reference_without(real, h) != real[:, h : h + 1]).sum(axis=0).min()
-        to_made = (made != real[:, h : h + 1]).sum(axis=0).min()
-        assert scores[h] == pytest.approx(np.log((to_reference + 1) / (to_made + 1)))
+        to_synthetic = (synthetic != real[:, h : h + 1]).sum(axis=0).min()
+        assert scores[h] == pytest.approx(np.log((to_reference + 1) / (to_synthetic + 1)))
     assert own_reference(N).sum(axis=1).tolist() == [2] * 4 * N
 
 
 def test_frequency_ratio_is_a_loop(data):
-    made, real = data
-    [scores] = run(FrequencyRatio(N), made, real).values()
+    synthetic, real = data
+    [scores] = run(FrequencyRatio(N), synthetic, real).values()
     for h in range(4 * N):
-        p = (made.sum(axis=1) + 0.5) / (2 * N + 1)
+        p = (synthetic.sum(axis=1) + 0.5) / (2 * N + 1)
         q = (reference_without(real, h).sum(axis=1) + 0.5) / (2 * N - 2 + 1)
         x = real[:, h]
         assert scores[h] == pytest.approx(
@@ -102,15 +102,15 @@ def test_frequency_ratio_is_a_loop(data):
 
 
 def test_rare_alleles_are_a_loop(data):
-    made, real = data
-    [scores] = run(RareAlleles(N), made, real).values()
+    synthetic, real = data
+    [scores] = run(RareAlleles(N), synthetic, real).values()
     carried, present = np.zeros((4 * N, RAREST + 1)), np.zeros((4 * N, RAREST + 1))
     for h in range(4 * N):
         for v in range(len(real)):
             copies = (reference_without(real, h)[v] == real[v, h]).sum()
             if copies <= RAREST:
                 carried[h, copies] += 1
-                present[h, copies] += (made[v] == real[v, h]).any()
+                present[h, copies] += (synthetic[v] == real[v, h]).any()
     weight = -np.log((np.arange(RAREST + 1) + 0.5) / (2 * N - 2 + 1))
     np.testing.assert_allclose(
         scores, (present - carried * (present.sum(axis=0) / carried.sum(axis=0))) @ weight
@@ -118,25 +118,27 @@ def test_rare_alleles_are_a_loop(data):
 
 
 def test_common_distances_are_a_loop(data):
-    made, real = data
+    synthetic, real = data
     distances = CommonDistances(N)
-    for block in blocks_of(made, real):
+    for block in blocks_of(synthetic, real):
         distances.add(block)
     p = real.mean(axis=1)
     weight = 4 * p * (1 - p)
-    haplotypes = [[weight @ (real[:, i] != made[:, j]) for j in range(2 * N)] for i in range(4 * N)]
+    haplotypes = [
+        [weight @ (real[:, i] != synthetic[:, j]) for j in range(2 * N)] for i in range(4 * N)
+    ]
     np.testing.assert_allclose(distances.haplotypes, haplotypes, atol=1e-3)
-    x, y = (a[:, 0::2].astype(int) + a[:, 1::2] for a in (real, made))
+    x, y = (a[:, 0::2].astype(int) + a[:, 1::2] for a in (real, synthetic))
     individuals = [[weight @ (x[:, i] - y[:, j]) ** 2 for j in range(N)] for i in range(2 * N)]
     np.testing.assert_allclose(distances.individuals, individuals, atol=1e-3)
 
 
 @pytest.mark.parametrize("fewest", [1, 2])
 def test_rare_sharing_is_a_loop(data, fewest):
-    made, real = data
+    synthetic, real = data
     sharing = RareSharing(N)
     sharing.fewest = fewest
-    for block in blocks_of(made, real):
+    for block in blocks_of(synthetic, real):
         sharing.add(block)
     expected = np.zeros((2 * N, N))
     for v in range(len(real)):
@@ -147,7 +149,7 @@ def test_rare_sharing_is_a_loop(data, fewest):
             copies = held + trained
             if min(held, trained) >= fewest and copies <= RAREST * fewest:
                 carriers, makers = (
-                    (a[v] == allele).reshape(-1, 2).any(axis=1) for a in (real, made)
+                    (a[v] == allele).reshape(-1, 2).any(axis=1) for a in (real, synthetic)
                 )
                 expected += -np.log(copies / (4 * N)) * np.outer(carriers, makers)
     assert expected.any()
@@ -155,10 +157,10 @@ def test_rare_sharing_is_a_loop(data, fewest):
 
 
 def test_rare_sharing_without_a_choice_of_sites_counts_what_one_role_alone_has(data):
-    made, real = data
+    synthetic, real = data
     sharing = RareSharing(N)
     sharing.fewest = 0
-    for block in blocks_of(made, real):
+    for block in blocks_of(synthetic, real):
         sharing.add(block)
     carried = np.zeros(2 * N)
     for row in real:
@@ -171,17 +173,17 @@ def test_rare_sharing_without_a_choice_of_sites_counts_what_one_role_alone_has(d
 
 
 def test_shared_segments_are_a_loop(data):
-    made, real = data
+    synthetic, real = data
     shared = SharedSegments(N)
-    blocks = list(blocks_of(made, real))
+    blocks = list(blocks_of(synthetic, real))
     for block in blocks:
         shared.add(block)
-    everybody = np.concatenate([made, real], axis=1)
+    everybody = np.concatenate([synthetic, real], axis=1)
     apart = [(i, j) for i in range(2 * N, 6 * N) for j in range(2 * N, 6 * N) if i // 2 != j // 2]
     for i, j in ((0, 2 * N), (3, 4 * N + 1), (1, 2), (2 * N + 4, 5 * N)):
         start, total, best = 0, 0.0, 0.0
         for block in blocks:
-            rows = everybody[start : start + len(block.made)]
+            rows = everybody[start : start + len(block.synthetic)]
             start += len(rows)
             distances = np.array([(rows[:, a] != rows[:, b]).sum() for a, b in apart])
 
@@ -196,26 +198,26 @@ def test_shared_segments_are_a_loop(data):
 
 
 def test_haplotype_ratio_is_a_loop(data):
-    made, real = data
-    [scores] = run(HaplotypeRatio(N, 15), made, real, step=30).values()
+    synthetic, real = data
+    [scores] = run(HaplotypeRatio(N, 15), synthetic, real, step=30).values()
     for h in (0, 7, 2 * N, 4 * N - 1):
         total = 0.0
         for start in range(0, len(real), 15):
             own = real[start : start + 15, h : h + 1]
             count = [
                 (own == a[start : start + 15]).all(axis=0).sum() + 0.5
-                for a in (made, reference_without(real, h))
+                for a in (synthetic, reference_without(real, h))
             ]
             total += np.log(count[0] / (2 * N)) - np.log(count[1] / (2 * N - 2))
         assert scores[h] == pytest.approx(total)
 
 
 def test_masked_locus_is_a_loop(data):
-    made, real = data
-    [scores] = run(MaskedLocus(N), made, real, step=30).values()
+    synthetic, real = data
+    [scores] = run(MaskedLocus(N), synthetic, real, step=30).values()
     expected = np.zeros(4 * N)
     for start in range(0, len(real), 30):
-        m, r = made[start : start + 30], real[start : start + 30]
+        m, r = synthetic[start : start + 30], real[start : start + 30]
         frequency = m.mean(axis=1)
         common = np.flatnonzero(np.minimum(frequency, 1 - frequency) >= 0.05)
         site = min(common, key=lambda v: abs(v - 15))
@@ -230,9 +232,9 @@ def test_masked_locus_is_a_loop(data):
 
 
 def test_kinship_is_that_of_king(data):
-    made, real = data
-    [scores] = run(Kinship(N), made, real).values()
-    x, y = (a[:, 0::2] + a[:, 1::2] for a in (real, made))
+    synthetic, real = data
+    [scores] = run(Kinship(N), synthetic, real).values()
+    x, y = (a[:, 0::2] + a[:, 1::2] for a in (real, synthetic))
     for i in range(2 * N):
         best = -np.inf
         for j in range(N):
@@ -244,30 +246,36 @@ def test_kinship_is_that_of_king(data):
                 best, (both - 2 * opposite) / (2 * fewer) + 0.5 - 0.25 * (fewer + more) / fewer
             )
         assert scores[i] == pytest.approx(best)
-    copied = made.copy()
+    copied = synthetic.copy()
     copied[:, :2] = real[:, 4:6]
     assert run(Kinship(N), copied, real)["kinship"][2] == pytest.approx(0.5)
 
 
 def test_components_are_those_of_scikit_learn(data):
-    made, real = data
-    ours_made, ours_real = synthetic_components(hamming(made, made), hamming(real, made), 3, 1)
-    pca = PCA(3, whiten=True).fit(made.T)
+    synthetic, real = data
+    ours_synthetic, ours_real = synthetic_components(
+        hamming(synthetic, synthetic), hamming(real, synthetic), 3, 1
+    )
+    pca = PCA(3, whiten=True).fit(synthetic.T)
     scale = np.sqrt((2 * N - 1) / (2 * N))  # scikit-learn divides by n - 1
-    for ours, theirs in ((ours_made, pca.transform(made.T)), (ours_real, pca.transform(real.T))):
+    for ours, theirs in (
+        (ours_synthetic, pca.transform(synthetic.T)),
+        (ours_real, pca.transform(real.T)),
+    ):
         np.testing.assert_allclose(np.abs(ours), np.abs(theirs) / scale, atol=1e-4)
 
 
 def test_density_ratio_is_a_loop():
     rng = np.random.default_rng(7)
-    made, real = rng.standard_normal((2 * N, 2)), rng.standard_normal((4 * N, 2))
-    scores = density_ratio(made, real)
+    synthetic, real = rng.standard_normal((2 * N, 2)), rng.standard_normal((4 * N, 2))
+    scores = density_ratio(synthetic, real)
     width = (2 * N) ** (-1 / 6)
     for h in range(4 * N):
         own = 2 * (h // 2 % N)
         rest = np.delete(real[: 2 * N], [own, own + 1], axis=0)
         density = [
-            np.exp(-0.5 * ((p - real[h]) ** 2).sum(axis=1) / width**2).mean() for p in (made, rest)
+            np.exp(-0.5 * ((p - real[h]) ** 2).sum(axis=1) / width**2).mean()
+            for p in (synthetic, rest)
         ]
         assert scores[h] == pytest.approx(np.log(density[0] / density[1]), abs=1e-6)
 
@@ -280,16 +288,18 @@ def test_no_attack_accuses_fresh_individuals():
     for seed in range(16):
         rng = np.random.default_rng(seed)
         alleles = founder_mosaic(200, 6 * n, rng, founders=60, switch=0.02)
-        made, real = alleles[:, : 2 * n], alleles[:, 2 * n :]
+        synthetic, real = alleles[:, : 2 * n], alleles[:, 2 * n :]
         attacks = attacks_on(n, [50, 100], [20])
-        for block in blocks_of(made, real, 50):
+        for block in blocks_of(synthetic, real, 50):
             for attack in attacks:
                 attack.add(block)
         found = {}
         for attack in attacks:
             attack.end_contig()
             found |= attack.scores()
-        parts = synthetic_components(hamming(made, made), hamming(real, made), 8, seed)
+        parts = synthetic_components(
+            hamming(synthetic, synthetic), hamming(real, synthetic), 8, seed
+        )
         found["density"], found["discriminator"] = density_ratio(*parts), discriminator(*parts, rng)
         for name, scores in found.items():
             scores = per_individual(scores) if len(scores) == 4 * n else scores
@@ -302,9 +312,9 @@ def test_no_attack_accuses_fresh_individuals():
 def test_copies_are_seen_by_every_attack():
     n = 20
     alleles = founder_mosaic(300, 6 * n, np.random.default_rng(9), founders=200, switch=0.05)
-    made, real = alleles[:, : 2 * n].copy(), alleles[:, 2 * n :]
-    made[:] = real[:, 2 * n :]
+    synthetic, real = alleles[:, : 2 * n].copy(), alleles[:, 2 * n :]
+    synthetic[:] = real[:, 2 * n :]
     for attack in attacks_on(n, [50, 100], [20]):
-        for name, scores in run(attack, made, real, 50).items():
+        for name, scores in run(attack, synthetic, real, 50).items():
             scores = per_individual(scores) if len(scores) == 4 * n else scores
             assert auc(scores[n:], scores[:n]) > 0.75, name

@@ -28,8 +28,8 @@ def population():
     return alleles[:, : 2 * N], alleles[:, 2 * N :]
 
 
-def measure(made, real, populations=("POP",), n=N, **more):
-    panel, truth = make_panel(made, populations), make_panel(real, populations)
+def measure(synthetic, real, populations=("POP",), n=N, **more):
+    panel, truth = make_panel(synthetic, populations), make_panel(real, populations)
     individuals = compare(
         panel.individuals, truth.individuals, ["holdout"] * n + ["train"] * n, 0, seed=1
     )
@@ -79,10 +79,12 @@ def privacy_reasons_of(found, public):
 def test_planted_copies_are_caught(population, share, flips):
     fresh, real = population
     rng = np.random.default_rng(5)
-    made = fresh.copy()
+    synthetic = fresh.copy()
     copied = 2 * int(share * N)
-    made[:, :copied] = real[:, 2 * N : 2 * N + copied] ^ (rng.random((len(real), copied)) < flips)
-    rows, found = measure(made, real)
+    synthetic[:, :copied] = real[:, 2 * N : 2 * N + copied] ^ (
+        rng.random((len(real), copied)) < flips
+    )
+    rows, found = measure(synthetic, real)
     assert rows["worst"]["verdict"] == "fail"
     assert rows["near copies of individuals"]["verdict"] == "fail"
     flagged = {row["index"] for row in found.individuals if row["flagged"] == "yes"}
@@ -116,12 +118,12 @@ def test_a_leak_of_the_holdout_does_not_accuse_the_training_individuals(populati
 def test_one_copied_population_is_caught(population):
     fresh, real = population
     populations = ("A", "B", "C")
-    made = fresh.copy()
+    synthetic = fresh.copy()
     for individual in range(0, N, 3):  # everybody of A
-        made[:, 2 * individual : 2 * individual + 2] = real[
+        synthetic[:, 2 * individual : 2 * individual + 2] = real[
             :, 2 * (N + individual) : 2 * (N + individual) + 2
         ]
-    rows, found = measure(made, real, populations)
+    rows, found = measure(synthetic, real, populations)
     assert rows["worst"]["verdict"] == "fail"
     assert rows["worst of populations"]["verdict"] == "fail"
     by_population = {
@@ -132,8 +134,8 @@ def test_one_copied_population_is_caught(population):
     assert by_population["A"]["value"] > 0.9 > 0.7 > by_population["B"]["value"]
 
 
-def collected(made, real, populations):
-    panel, truth = make_panel(made, populations), make_panel(real, populations)
+def collected(synthetic, real, populations):
+    panel, truth = make_panel(synthetic, populations), make_panel(real, populations)
     individuals = compare(
         panel.individuals, truth.individuals, ["holdout"] * N + ["train"] * N, 0, seed=1
     )
@@ -160,10 +162,10 @@ def test_exchanged_roles_are_those_of_another_audit(population):
 def test_a_population_is_accused_alone_only_beyond_exchanged_roles(population, monkeypatch):
     monkeypatch.setattr("genoloom.privacy.auditor.RARE_LEVEL", 0.9)  # nine exchanges
     fresh, real = (alleles[:100] for alleles in population)
-    made = fresh.copy()
+    synthetic = fresh.copy()
     columns = np.flatnonzero(np.arange(2 * N) // 2 % 2 == 0)
-    made[:, columns] = real[:, 2 * N + columns]  # everybody of A
-    for alleles, inside in ((fresh, "A"), (made, "A")):
+    synthetic[:, columns] = real[:, 2 * N + columns]  # everybody of A
+    for alleles, inside in ((fresh, "A"), (synthetic, "A")):
         auditor = Auditor(collected(alleles, real, ("A", "B")), 200, 0.6, seed=1)
         mask = auditor.groups()[inside]
         # as if chance had been underrated: no spread of resampled or relabelled individuals
@@ -184,9 +186,9 @@ def test_copied_rare_alleles_are_caught(population):
     fresh, real = population
     rare = np.minimum(real.sum(axis=1), 4 * N - real.sum(axis=1)) <= 5
     minor = (real.sum(axis=1) < 2 * N).astype(np.int8)[rare, None]
-    made = fresh.copy()
-    made[rare] = np.where(real[rare][:, 2 * N :] == minor, minor, fresh[rare])
-    rows, _ = measure(made, real)
+    synthetic = fresh.copy()
+    synthetic[rare] = np.where(real[rare][:, 2 * N :] == minor, minor, fresh[rare])
+    rows, _ = measure(synthetic, real)
     assert rows["rare alleles"]["value"] > rows["rare alleles"]["reference"]
     assert rows["near copies of rare alleles"]["verdict"] == "fail"
     assert rows["worst"]["verdict"] == "fail"
@@ -246,9 +248,11 @@ def test_what_needs_the_model_does_not_count_for_the_data(population):
 
 def test_relatives_of_training_individuals_are_tried(population):
     fresh, real = population
-    made, relatives = fresh.copy(), np.arange(N) < 25
-    made[:, :50] = real[:, :50]  # as if the children of training individuals stood in the holdout
-    rows, _ = measure(made, real, relatives=relatives)
+    synthetic, relatives = fresh.copy(), np.arange(N) < 25
+    synthetic[:, :50] = real[
+        :, :50
+    ]  # as if the children of training individuals stood in the holdout
+    rows, _ = measure(synthetic, real, relatives=relatives)
     assert rows["kinship replay, relatives"]["value"] > 0.9
     assert rows["kinship replay, relatives"]["n"] == 25
     rows, _ = measure(fresh, real)
@@ -259,8 +263,8 @@ def test_relatives_of_training_individuals_are_tried(population):
 @pytest.mark.parametrize("collapsed", [False, True])
 def test_few_individuals_and_collapsed_data_are_judged_too(population, n, collapsed):
     fresh, real = population
-    made = np.repeat(fresh[:, :1], 2 * n, axis=1) if collapsed else fresh[:, : 2 * n]
-    rows, found = measure(made, real[:, : 4 * n], n=n)
+    synthetic = np.repeat(fresh[:, :1], 2 * n, axis=1) if collapsed else fresh[:, : 2 * n]
+    rows, found = measure(synthetic, real[:, : 4 * n], n=n)
     assert rows.pop(AttackId.SHADOWS)["verdict"] == "not run"
     assert np.isfinite([row["value"] for row in rows.values()]).all()
     # so few individuals never show that anything is safe

@@ -16,7 +16,7 @@ ALLELES = founder_mosaic(400, 6 * 24, np.random.default_rng(3), founders=200)
 
 
 @pytest.mark.parametrize(
-    ("made", "unmatched", "said"),
+    ("synthetic", "unmatched", "said"),
     [
         (REAL + 0.01 * RNG.standard_normal(400), 0.0, []),
         (1 - REAL, 0.0, ["0 and 1 look exchanged"]),
@@ -29,8 +29,8 @@ ALLELES = founder_mosaic(400, 6 * 24, np.random.default_rng(3), founders=200)
         (REAL, 0.05, []),
     ],
 )
-def test_reasons(made, unmatched, said):
-    found = reasons_against({"20": np.stack([made, REAL])}, unmatched)
+def test_reasons(synthetic, unmatched, said):
+    found = reasons_against({"20": np.stack([synthetic, REAL])}, unmatched)
     assert len(found) == len(said)
     for reason, part in zip(found, said, strict=True):
         assert part in reason
@@ -54,15 +54,21 @@ def test_one_contig_of_several_is_enough():
 @pytest.mark.parametrize("change", ["none", "complement", "shift", "unmatched"])
 def test_an_audit_of_what_is_not_comparable_does_not_pass(change):
     fresh, real = ALLELES[:, :48], ALLELES[:, 48:]
-    made = {"complement": 1 - fresh, "shift": np.roll(fresh, 1, axis=0)}.get(change, fresh)
-    panel, truth = make_panel(made), make_panel(real)
+    synthetic = {"complement": 1 - fresh, "shift": np.roll(fresh, 1, axis=0)}.get(change, fresh)
+    panel, truth = make_panel(synthetic), make_panel(real)
     individuals = compare(
         panel.individuals, truth.individuals, ["holdout"] * 24 + ["train"] * 24, 0, seed=1
     )
     data = AuditData(individuals, [50], [20])
     data.add(panel, truth, truth.sites.cm)
     found = audit(
-        data, "made", "generator", 200, 0.9, seed=1, unmatched=0.2 if change == "unmatched" else 0.0
+        data,
+        "synthetic",
+        "generator",
+        200,
+        0.9,
+        seed=1,
+        unmatched=0.2 if change == "unmatched" else 0.0,
     )
     rows = {row["attack"]: row for row in found.private if row["population"] == "all"}
     assert rows[AttackId.COMPARABLE]["verdict"] == ("pass" if change == "none" else "not run")

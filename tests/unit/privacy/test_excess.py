@@ -73,10 +73,12 @@ def test_an_audit_tells_excess_from_what_is_unavoidable(copied, verdicts):
     alleles = founder_mosaic(sites, 6 * n, np.random.default_rng(8), founders=80, switch=0.05)
     real = make_panel(alleles[:, : 4 * n])
     first = 2 * n if copied else 4 * n
-    made = make_panel(alleles[:, first : first + 2 * n])
-    individuals = compare(made.individuals, real.individuals, ["holdout"] * n + ["train"] * n, 0, 1)
+    synthetic = make_panel(alleles[:, first : first + 2 * n])
+    individuals = compare(
+        synthetic.individuals, real.individuals, ["holdout"] * n + ["train"] * n, 0, 1
+    )
     data = AuditData(individuals, [100], [20])
-    data.add(made, real, real.sites.cm)
+    data.add(synthetic, real, real.sites.cm)
     found = audit(data, "x", "generator", 400, 0.6, 1, max_excess=0.03, training=n)
     rows = {row["attack"]: row for row in found.private if row["population"] == "all"}
     reference = rows[AttackId.UNAVOIDABLE]["value"]

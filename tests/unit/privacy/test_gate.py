@@ -122,12 +122,16 @@ def leaking():
     """Forty individuals a role; most synthetic haplotypes are pieces of training individuals."""
     alleles = founder_mosaic(240, 160, np.random.default_rng(5), founders=60)
     real = make_panel(alleles)
-    made = alleles[:, 80:].copy()
-    made[:120, ::2] = alleles[:120, :80:2]
+    synthetic = alleles[:, 80:].copy()
+    synthetic[:120, ::2] = alleles[:120, :80:2]
     individuals = compare(
-        make_panel(made).individuals, real.individuals, ["holdout"] * 40 + ["train"] * 40, 0, seed=1
+        make_panel(synthetic).individuals,
+        real.individuals,
+        ["holdout"] * 40 + ["train"] * 40,
+        0,
+        seed=1,
     )
-    return make_panel(made), real, individuals
+    return make_panel(synthetic), real, individuals
 
 
 @settings(max_examples=10, deadline=None, derandomize=True)
@@ -140,7 +144,7 @@ def leaking():
     seed=st.integers(1, 3),
 )
 def test_no_option_of_the_audit_turns_a_gate_that_fails_into_a_pass(leaking, seed, **drawn):
-    made, real, individuals = leaking
+    synthetic, real, individuals = leaking
     drawn = {
         name: ",".join(map(str, sorted(v))) if isinstance(v, set) else v
         for name, v in drawn.items()
@@ -151,7 +155,7 @@ def test_no_option_of_the_audit_turns_a_gate_that_fails_into_a_pass(leaking, see
         [int(s) for s in text.split(",")] for text in (options.windows, options.haplotype_windows)
     )
     data = AuditData(individuals, windows, haplotype_windows)
-    data.add(made, real, real.sites.position / 1e4)
+    data.add(synthetic, real, real.sites.position / 1e4)
     rows = audit(data, "x", "generator", options.bootstrap, options.max_auc, seed).private
     table = [{column: format_cell(row.get(column)) for column in PRIVATE_COLUMNS} for row in rows]
     found = privacy_reasons(table, "x", individuals.n, release)

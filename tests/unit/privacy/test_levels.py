@@ -22,9 +22,11 @@ POPULATIONS = {1: ("A",), 2: ("A", "B"), 3: ("A", "B", "C")}
 REAL = founder_mosaic(300, 4 * 48, np.random.default_rng(11), founders=300, switch=0.02)
 
 
-def judged(made, real, populations, windows, haplotype_windows, resamples, max_auc, phased=True):
+def judged(
+    synthetic, real, populations, windows, haplotype_windows, resamples, max_auc, phased=True
+):
     n = real.shape[1] // 4
-    panel, truth = make_panel(made, populations), make_panel(real, populations)
+    panel, truth = make_panel(synthetic, populations), make_panel(real, populations)
     individuals = compare(
         panel.individuals, truth.individuals, ["holdout"] * n + ["train"] * n, 0, seed=1
     )
@@ -51,11 +53,18 @@ def test_nothing_but_copies_never_passes(
     n, populations, windows, haplotype_windows, resamples, max_auc, phased, collapsed
 ):
     real = np.concatenate([REAL[:, : 2 * n], REAL[:, -2 * n :]], axis=1)
-    made = real[:, 2 * n :]
+    synthetic = real[:, 2 * n :]
     if collapsed:  # everybody is one training individual
-        made = np.tile(made[:, :2], n)
+        synthetic = np.tile(synthetic[:, :2], n)
     rows = judged(
-        made, real, POPULATIONS[populations], windows, haplotype_windows, resamples, max_auc, phased
+        synthetic,
+        real,
+        POPULATIONS[populations],
+        windows,
+        haplotype_windows,
+        resamples,
+        max_auc,
+        phased,
     )
     assert rows[AttackId.WORST]["verdict"] != "pass"
     if not collapsed:

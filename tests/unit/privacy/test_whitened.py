@@ -17,10 +17,10 @@ def haplotypes(m: int, seed: int) -> np.ndarray:
     return founder_mosaic(m, 6 * N, np.random.default_rng(seed), founders=60, switch=0.05)
 
 
-def attack(made: np.ndarray, real: np.ndarray) -> list[np.ndarray]:
+def attack(synthetic: np.ndarray, real: np.ndarray) -> list[np.ndarray]:
     found = WhitenedFrequencies(N)
     for start in range(0, len(real), 70):
-        found.add(made[start : start + 70], real[start : start + 70])
+        found.add(synthetic[start : start + 70], real[start : start + 70])
     scores = list(found.scores().values())
     assert len(scores) == len(RIDGES)
     return scores
@@ -28,13 +28,13 @@ def attack(made: np.ndarray, real: np.ndarray) -> list[np.ndarray]:
 
 def test_equals_the_discriminant_with_a_ridge():
     h = haplotypes(150, 1)
-    real, made = h[:, : 4 * N], h[:, 4 * N :]
-    dosage = (np.concatenate([real, made], axis=1).reshape(150, -1, 2)).sum(axis=2)
+    real, synthetic = h[:, : 4 * N], h[:, 4 * N :]
+    dosage = (np.concatenate([real, synthetic], axis=1).reshape(150, -1, 2)).sum(axis=2)
     p = dosage.mean(axis=1, keepdims=True) / 2
     kept = ((p > 0) & (p < 1))[:, 0]
     z = ((dosage - 2 * p)[kept] / np.sqrt(2 * p * (1 - p))[kept]).T
     fold = np.arange(N) % FOLDS
-    for ridge, scores in zip(RIDGES, attack(made, real), strict=True):
+    for ridge, scores in zip(RIDGES, attack(synthetic, real), strict=True):
         for own in range(FOLDS):
             reference = z[:N][fold != own]
             x = z - reference.mean(axis=0)
@@ -58,8 +58,8 @@ def test_finds_members_whom_their_frequencies_hide(seed):
     real = h[:, : 4 * N]
     rng = np.random.default_rng(seed)
     columns = rng.integers(2 * N, 4 * N, (len(h), 2 * N))
-    made = np.take_along_axis(h, columns, axis=1)
-    _, sharp = attack(made, real)
+    synthetic = np.take_along_axis(h, columns, axis=1)
+    _, sharp = attack(synthetic, real)
     assert auc(sharp[N:], sharp[:N]) > 0.62
 
 

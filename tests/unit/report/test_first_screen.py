@@ -111,17 +111,17 @@ def test_parts_and_limits_are_in_the_numbers_the_page_and_the_summary(small):
 
 
 def test_limits_that_nothing_exceeds_and_cohorts_that_are_not_known():
-    made = [judgement("a", unavoidable=0.9)]
+    synthetic = [judgement("a", unavoidable=0.9)]
     for more in ({"max_auc": 0.5}, {"training_individuals": None}, {"effective_sites": None}):
-        leak = cohort_leak({"a": leak_facts() | more}, made)
+        leak = cohort_leak({"a": leak_facts() | more}, synthetic)
         assert leak.too_small
         assert leak.what_would_pass is None
     unnamed = leak_facts() | {"training_individuals": None}
-    assert "at this size" in cohort_leak({"a": unnamed}, made).sentence
-    assert not cohort_leak({"a": leak_facts() | {"max_auc": 1.0}}, made).too_small
+    assert "at this size" in cohort_leak({"a": unnamed}, synthetic).sentence
+    assert not cohort_leak({"a": leak_facts() | {"max_auc": 1.0}}, synthetic).too_small
     unknown = cohort_leak({"a": leak_facts()}, [judgement("a")])
     assert (unknown.too_small, unknown.sentence) == (None, None)
-    assert cohort_leak({}, made) is None
+    assert cohort_leak({}, synthetic) is None
 
 
 def judgement(name, fidelity="weak", privacy="fail", *, kind="generator", uses=(), **more):
@@ -178,8 +178,8 @@ def test_the_headline_answers_what_may_leave_and_what_it_is_fit_for():
 
 
 def test_of_many_generators_the_headline_names_the_best():
-    made = [judgement(f"g{i}", uses=uses(*[Fitness.FIT] * i)) for i in range(5)]
-    text = headline(made, None)
+    synthetic = [judgement(f"g{i}", uses=uses(*[Fitness.FIT] * i)) for i in range(5)]
+    text = headline(synthetic, None)
     uses_of = "software testing, allele frequencies, GWAS methods and imputation"
     assert f"the best, g4, is fit for {uses_of}" in text
     assert "g3" not in text
@@ -187,8 +187,8 @@ def test_of_many_generators_the_headline_names_the_best():
 
 def test_a_badge_counts_the_worst_population_in_the_headline():
     part = grade(Use.SOFTWARE, Fitness.NOT_FIT, "FIN")
-    made = judgement("a", privacy="pass", uses=[*uses(Fitness.FIT), part])
-    assert headline([made], None) == "a may leave; it is fit for no use."
+    synthetic = judgement("a", privacy="pass", uses=[*uses(Fitness.FIT), part])
+    assert headline([synthetic], None) == "a may leave; it is fit for no use."
 
 
 @pytest.mark.parametrize(
@@ -235,15 +235,15 @@ def test_names_in_a_sentence():
 
 def test_bars_are_drawn_to_scale():
     leak = CohortLeak(**leak_facts(), unavoidable=0.55, too_small=False)
-    made = judgement(
+    synthetic = judgement(
         "a", worst_attack=0.6, worst_attack_low=0.48, worst_attack_high=0.68, unavoidable=0.55,
         excess=0.05, excess_low=-0.07, excess_high=0.13,
     )  # fmt: skip
-    data = DataSet(name="x", kind="haplotypes", leak=leak, judgements=[made], metrics=[])
+    data = DataSet(name="x", kind="haplotypes", leak=leak, judgements=[synthetic], metrics=[])
     top = scale_end(data)
     assert top == 0.7
     assert ticks(top) == [("0.5", 0.0), ("0.6", 50.0), ("0.7", 100.0)]
-    drawn = bar(made, leak, top)
+    drawn = bar(synthetic, leak, top)
     assert (drawn.unavoidable_end, drawn.attack_end) == (25, 50)
     assert (drawn.limit, drawn.excess_limit) == (50, 40)
     assert drawn.interval == (0, 90)  # no place is below chance

@@ -107,9 +107,9 @@ def text(rows):
 
 def test_uses_ask_for_tasks_only_where_they_were_run():
     assert use_grades([], [], []) == []
-    made = [as_task("x", row) for row in text(tasks())]
+    synthetic = [as_task("x", row) for row in text(tasks())]
     tried = [as_effect("x", row) for row in text(effects())]
-    grades = {(g.use, g.population): g.fitness for g in use_grades([], made, tried)}
+    grades = {(g.use, g.population): g.fitness for g in use_grades([], synthetic, tried)}
     assert grades == {
         (Use.IMPUTATION, "all"): Fitness.FIT,
         (Use.SCORES, "all"): Fitness.LIMITS,

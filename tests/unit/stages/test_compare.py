@@ -80,21 +80,21 @@ def test_controls_are_made_of_the_training_individuals(vcf, sheet, panels):
     like = Individuals(["X"] * 30, ["AAA"] * 20 + ["BBB"] * 10, ["unknown"] * 30)
     with open_real(**real) as files:
         inside = np.arange(len(training)) >= 40
-        made = make_baselines(files, {"20": inside}, like, seed=4)
-        assert list(made) == list(COMPARED)
+        synthetic = make_baselines(files, {"20": inside}, like, seed=4)
+        assert list(synthetic) == list(COMPARED)
         rows = {
             name: group.panels["20"].haplotypes.read(0, inside.sum())
-            for name, group in made.items()
+            for name, group in synthetic.items()
         }
-    for group in made.values():
+    for group in synthetic.values():
         assert group.individuals.population == like.population
     longest, independent = rows["mosaic_0.5cM"], rows["independent"]
     own = training[40:, :]
     # 20 kb are 0.02 cM: most haplotypes of the long mosaic are whole training haplotypes, none of
     # independent sites is one
     copies = {
-        name: [(made == row[:, None]).all(axis=0).any() for row in own.T]
-        for name, made in (("m", longest), ("i", independent))
+        name: [(synthetic == row[:, None]).all(axis=0).any() for row in own.T]
+        for name, synthetic in (("m", longest), ("i", independent))
     }
     assert sum(copies["m"]) > 15
     assert not any(copies["i"])

@@ -208,8 +208,8 @@ def test_frequencies_of_a_model_count_haploid_individuals_once(x_chain):
     mine = panel.take_individuals(train_rows)
     alleles = mine.haplotypes.read(0, len(mine.sites))
     copies = alleles[:, 0::2].sum(axis=1) + np.where(mine.haploid, 0, alleles[:, 1::2]).sum(axis=1)
-    made = np.minimum(copies, len(mine.own_columns()) - copies) >= 2
-    assert sites.position.tolist() == mine.sites.position[made].tolist()
+    synthetic = np.minimum(copies, len(mine.own_columns()) - copies) >= 2
+    assert sites.position.tolist() == mine.sites.position[synthetic].tolist()
 
 
 def test_synthetic_males_have_one_haplotype(x_chain):
@@ -254,14 +254,14 @@ def test_validation_counts_haploid_individuals_once_and_runs_no_metric_of_genoty
         synthetic=[x_chain / "made" / "X"], panels=[x_chain / "panel" / "X"],
         split=x_chain / "split.tsv", train=[], holdout=[], samples=[], genetic_map=None,
     ) as found:  # fmt: skip
-        [(made, real)] = found.pairs
+        [(synthetic, real)] = found.pairs
         assert not found.diploid
         assert len(found.roles) == len(real.individuals)
         assert not (real.haploid.any())
-        assert not (made.haploid.any())
-        individuals = compare(made.individuals, real.individuals, found.roles, 4, 1)
+        assert not (synthetic.haploid.any())
+        individuals = compare(synthetic.individuals, real.individuals, found.roles, 4, 1)
         collected = Collector(individuals, len(real.sites), 20, 1)
-        collected.add(made, real, real.sites.position / 1e6)
+        collected.add(synthetic, real, real.sites.position / 1e6)
         data = Data(collected, 2, 1, diploid=found.diploid)
     holdout = real.take_individuals(individuals.real_individuals[: individuals.n])
     expected = holdout.haplotypes.read(0, len(real.sites)).sum(axis=1)
@@ -295,19 +295,19 @@ def test_y_is_made_for_the_males_of_the_cohort(tmp_path):
         options=SplitOptions(), seed=1,
     )  # fmt: skip
     fit(tmp_path, "independent", "Y")
-    made = {}
+    synthetic = {}
     for female in (0.5, 1.0):
-        made[female] = tmp_path / f"{female}.tsv"
+        synthetic[female] = tmp_path / f"{female}.tsv"
         make_cohort(
             model=tmp_path / "independent.safetensors", split=tmp_path / "split.tsv",
-            out=made[female], options=CohortOptions(size=8, female=female), seed=4,
+            out=synthetic[female], options=CohortOptions(size=8, female=female), seed=4,
         )  # fmt: skip
     asked = {"model": tmp_path / "independent.safetensors", "options": GenerateOptions(),
              "seed": 5, "threads": 1}  # fmt: skip
-    generate(cohort=made[0.5], out=tmp_path / "Y.bcf", **asked)
+    generate(cohort=synthetic[0.5], out=tmp_path / "Y.bcf", **asked)
     panel = open_panel(tmp_path / "Y", haploids=True)
-    males = [r["individual"] for r in read_table(made[0.5]) if r["sex"] == "male"]
+    males = [r["individual"] for r in read_table(synthetic[0.5]) if r["sex"] == "male"]
     assert panel.individuals.id == males
     assert panel.haploid.all()
     with pytest.raises(InputError, match="nobody is male"):
-        generate(cohort=made[1.0], out=tmp_path / "none.bcf", **asked)
+        generate(cohort=synthetic[1.0], out=tmp_path / "none.bcf", **asked)

@@ -77,11 +77,11 @@ def distances(project, cohort, out):
     generate(
         model=model, cohort=cohort, out=out / "20.bcf", options=GenerateOptions(), seed=1, threads=1
     )
-    made, real = open_panel(out / "20"), open_panel(project / "20")
+    synthetic, real = open_panel(out / "20"), open_panel(project / "20")
     keys = real.sites.keys()
-    chosen = real.take_sites(np.array([keys.index(key) for key in made.sites.keys()]))
+    chosen = real.take_sites(np.array([keys.index(key) for key in synthetic.sites.keys()]))
     alleles = chosen.haplotypes.read(0, len(chosen.sites))[:, : 2 * N_TRAIN].astype(int)
-    dosage = made.haplotypes.read(0, len(made.sites)).reshape(-1, N_MADE, 2).sum(axis=2)
+    dosage = synthetic.haplotypes.read(0, len(synthetic.sites)).reshape(-1, N_MADE, 2).sum(axis=2)
     trained = alleles.reshape(-1, N_TRAIN, 2).sum(axis=2)
     squared = ((dosage[:, :, None] - trained[:, None, :]) ** 2).sum(axis=0)
     within = ((trained[:, :, None] - trained[:, None, :]) ** 2).sum(axis=0)

@@ -122,9 +122,9 @@ def test_what_is_released_is_what_was_generated_byte_for_byte(project):
     """All files are written anew; what the results hold, if it is what was generated, comes out the
     same.
     """
-    out, made = make(project), project / "results" / MADE
+    out, synthetic = make(project), project / "results" / MADE
     for name in ("20.vcf.gz", "20.vcf.gz.tbi", "20.pgen", "20.pvar.zst", "20.psam"):
-        assert (out / name).read_bytes() == (made / name).read_bytes(), name
+        assert (out / name).read_bytes() == (synthetic / name).read_bytes(), name
     for name in ("fidelity.tsv", "privacy.tsv"):
         assert (out / name).read_bytes() == (project / "results" / TABLES / name).read_bytes(), name
 
@@ -136,11 +136,11 @@ def test_a_cohort_that_is_admixed_and_inbred_comes_with_its_tracts(project):
         (project / "results" / MADE / name).unlink()
     measure(project)
     write_tables(project / "results", worst={"n": 29})
-    out, made = make(project), project / "results" / MADE
+    out, synthetic = make(project), project / "results" / MADE
     for name in ("20.bcf", "20.bcf.csi", "20.ancestry.bed", "20.autozygous.bed"):
-        whole = (made / name).read_bytes()
+        whole = (synthetic / name).read_bytes()
         assert (out / name).read_bytes() == whole, name
-        (made / name).write_bytes(whole.replace(b"SYN", b"REAL"))
+        (synthetic / name).write_bytes(whole.replace(b"SYN", b"REAL"))
     for name in ("20.ancestry.bed", "20.autozygous.bed"):
         assert f"synthetic 20: {name} is not the file that was written" in reasons(project)
 
@@ -148,14 +148,16 @@ def test_a_cohort_that_is_admixed_and_inbred_comes_with_its_tracts(project):
 def test_personal_fasta_is_written_anew_and_compared(project):
     write_fasta(project)
     make(project)
-    out, made = make(project, consensus=True), project / "results" / MADE
-    assert (out / "20.consensus.fa.gz").read_bytes() == (made / "20.consensus.fa.gz").read_bytes()
+    out, synthetic = make(project, consensus=True), project / "results" / MADE
+    assert (out / "20.consensus.fa.gz").read_bytes() == (
+        synthetic / "20.consensus.fa.gz"
+    ).read_bytes()
     assert {path.name for path in out.iterdir()} >= {
         "20.consensus.fa.gz.fai",
         "20.consensus.fa.gz.gzi",
     }
     assert "give the sheet of panels with --sheet" in reasons(project, consensus=True, sheet=False)
-    text = gzip.decompress((made / "20.consensus.fa.gz").read_bytes())
+    text = gzip.decompress((synthetic / "20.consensus.fa.gz").read_bytes())
     for changed in (
         text.replace(b"A", b"C", 1),
         text[:-2] + b"\n",
@@ -163,15 +165,15 @@ def test_personal_fasta_is_written_anew_and_compared(project):
         text.replace(b">SYN000001_1", b">REAL00001_1"),
         b"",
     ):
-        (made / "20.consensus.fa.gz").write_bytes(gzip.compress(changed))
+        (synthetic / "20.consensus.fa.gz").write_bytes(gzip.compress(changed))
         assert "consensus 20: 20.consensus.fa.gz is not what the audited genotypes give" in reasons(
             project, consensus=True
         )
-    (made / "20.consensus.fa.gz").write_bytes(b"\x1f\x8b damaged")
+    (synthetic / "20.consensus.fa.gz").write_bytes(b"\x1f\x8b damaged")
     assert "consensus 20: 20.consensus.fa.gz is missing or cannot be read" in reasons(
         project, consensus=True
     )
-    (made / "20.consensus.fa.gz").unlink()
+    (synthetic / "20.consensus.fa.gz").unlink()
     assert "consensus 20: 20.consensus.fa.gz is missing or cannot be read" in reasons(
         project, consensus=True
     )
@@ -329,8 +331,8 @@ def test_a_table_older_than_the_synthetic_files_stops_it(project):
 
 
 def test_a_real_individual_with_a_short_name_is_found_where_individuals_are_named(project):
-    made = project / "results" / MADE
-    for path in (made / "cohort.tsv", made / "20.psam"):
+    synthetic = project / "results" / MADE
+    for path in (synthetic / "cohort.tsv", synthetic / "20.psam"):
         path.write_text(path.read_text().replace("SYN000002", "7"))
     assert "individuals: somebody in the synthetic files is not named SYN and a number" in reasons(
         project

@@ -28,12 +28,14 @@ def test_switch_errors_are_counted_between_heterozygous_sites():
         assert (found.tolist(), pairs.tolist()) == ([wrong], [3])
 
 
-def measured(made: np.ndarray, real: np.ndarray):
+def measured(synthetic: np.ndarray, real: np.ndarray):
     sites, individuals = make_sites(len(real)), make_individuals(2 * N)
     real_panel = Panel(sites, individuals, ArrayHaplotypes(real))
-    made_panel = Panel(sites, make_individuals(N), ArrayHaplotypes(made))
-    compared = compare(made_panel.individuals, individuals, ["holdout"] * N + ["train"] * N, 0, 1)
-    return measure_switch_errors([(made_panel, real_panel)], compared, 7), compared
+    synthetic_panel = Panel(sites, make_individuals(N), ArrayHaplotypes(synthetic))
+    compared = compare(
+        synthetic_panel.individuals, individuals, ["holdout"] * N + ["train"] * N, 0, 1
+    )
+    return measure_switch_errors([(synthetic_panel, real_panel)], compared, 7), compared
 
 
 @pytest.fixture(scope="module")

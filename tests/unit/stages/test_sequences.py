@@ -97,11 +97,11 @@ def test_generated_sequences_have_the_label_and_begin_with_the_prompt(trained, t
         seed=3,
         threads=1,
     )
-    made = read_set(tmp_path / "out.fa.gz")
-    assert made.label == ["at"] * 40
-    assert (made.length == 80).all()
-    assert (made.bases[:, :4] == [0, 1, 2, 3]).all()
-    assert len(np.unique(made.bases, axis=0)) == 40
+    synthetic = read_set(tmp_path / "out.fa.gz")
+    assert synthetic.label == ["at"] * 40
+    assert (synthetic.length == 80).all()
+    assert (synthetic.bases[:, :4] == [0, 1, 2, 3]).all()
+    assert len(np.unique(synthetic.bases, axis=0)) == 40
 
 
 @pytest.mark.parametrize(
@@ -213,8 +213,8 @@ def test_columns_of_words_and_numbers_make_one_label(tmp_path):
     edges = json.loads((tmp_path / "set" / "summary.json").read_text())["label_bin_edges"]
     assert list(edges) == ["expr"]
     for part in ("train", "holdout"):
-        made = read_set(tmp_path / "set" / f"{part}.fa.gz")
-        for name, label in zip(made.name, made.label, strict=True):
+        synthetic = read_set(tmp_path / "set" / f"{part}.fa.gz")
+        for name, label in zip(synthetic.name, synthetic.label, strict=True):
             i = int(name.removeprefix("row")) - 1
             expected = (
                 f"bin{np.searchsorted(edges['expr'], value[i], side='right') + 1}" if i else ""
@@ -260,9 +260,9 @@ def test_a_transformer_is_asked_for_some_columns_of_a_label(tmp_path):
             "--count",
             40,
         )
-        made = read_set(tmp_path / "s.fa")
-        assert set(made.label) == {label}
-        assert set(made.length) == lengths
+        synthetic = read_set(tmp_path / "s.fa")
+        assert set(synthetic.label) == {label}
+        assert set(synthetic.length) == lengths
     done = call_genoloom(
         "sequences", "generate", "--model", model, "--out", tmp_path / "no.fa", "--label", "long+z"
     )  # fmt: skip

@@ -48,12 +48,12 @@ def write(folder, name, rng, build="grch37", n=N, swap=False, lost=()):
 @pytest.fixture
 def files(tmp_path):
     rng = np.random.default_rng(8)
-    return {name: write(tmp_path, name, rng) for name in ("train", "holdout", "made")}
+    return {name: write(tmp_path, name, rng) for name in ("train", "holdout", "synthetic")}
 
 
 def run(files, out, *more):
     words = ["treatment-effects", "--train", files["train"], "--holdout", files["holdout"]]
-    words += ["--synthetic", files["made"], "--out", out, "--draws", 1, *more]
+    words += ["--synthetic", files["synthetic"], "--out", out, "--draws", 1, *more]
     if not {"--build", "--modifier"} & set(more):
         words += ["--build", "GRCh37"]
     done = click.testing.CliRunner().invoke(genoloom, [str(word) for word in words])
@@ -137,13 +137,13 @@ def test_files_that_cannot_be_used(files, tmp_path):
         "--out",
         str(tmp_path / "t.tsv"),
         "--synthetic",
-        str(files["made"]),
+        str(files["synthetic"]),
     ]
     done = click.testing.CliRunner().invoke(genoloom, words)
     assert "neither --build nor --modifier" in str(done.exception)
     few = write(tmp_path, "few", np.random.default_rng(1), n=30)
     with pytest.raises(InputError, match="has 30 individuals"):
-        run(files | {"made": few}, tmp_path / "t.tsv")
+        run(files | {"synthetic": few}, tmp_path / "t.tsv")
     assert not (tmp_path / "t.tsv").exists()
 
 

@@ -38,13 +38,15 @@ def tables(panels, real, tmp_path_factory):
     n = len(panels["train"].individuals)
     own, rng = panels["synthetic"].haplotypes.alleles, np.random.default_rng(2)
     shuffled = make_panel(np.stack([rng.permutation(row) for row in own]), ("AAA", "BBB"))
-    made = {"fresh": panels["synthetic"], "shuffled": shuffled}
+    synthetic = {"fresh": panels["synthetic"], "shuffled": shuffled}
 
     def write(name, reference_values=None, phased=True):
         out = tmp_path_factory.mktemp(name) / "fidelity.tsv"
         validate(
             name=name,
-            comparands=Comparands([(made[name], real)], ["holdout"] * n + ["train"] * n, phased),
+            comparands=Comparands(
+                [(synthetic[name], real)], ["holdout"] * n + ["train"] * n, phased
+            ),
             baselines=[],
             out=out,
             figures=out.with_name("figures.json"),
@@ -76,9 +78,11 @@ def test_the_key_follows_from_all_that_real_individuals_score_by(panels, real):
     n = len(panels["train"].individuals)
     roles = ["holdout"] * n + ["train"] * n
 
-    def key(made=panels["synthetic"], real=real, roles=roles, options=OPTIONS, seed=5, phased=True):
+    def key(
+        synthetic=panels["synthetic"], real=real, roles=roles, options=OPTIONS, seed=5, phased=True
+    ):
         individuals = compare(
-            made.individuals, real.individuals, roles, options.n_permutations, seed
+            synthetic.individuals, real.individuals, roles, options.n_permutations, seed
         )
         return reference_key(individuals, [real], options, seed, phased)
 
@@ -86,7 +90,7 @@ def test_the_key_follows_from_all_that_real_individuals_score_by(panels, real):
     alleles[7, 3] ^= 1
     moved = replace(real, sites=replace(real.sites, cm=real.sites.cm * 2))
     changed = [
-        key(made=panels["synthetic"].take_individuals(np.arange(n - 2))),
+        key(synthetic=panels["synthetic"].take_individuals(np.arange(n - 2))),
         key(real=replace(real, haplotypes=ArrayHaplotypes(alleles))),
         key(real=moved),
         key(roles=roles[::-1]),
@@ -94,7 +98,7 @@ def test_the_key_follows_from_all_that_real_individuals_score_by(panels, real):
         key(seed=6),
         key(phased=False),
     ]
-    assert key() == key(made=panels["train"])  # other synthetic individuals, as many
+    assert key() == key(synthetic=panels["train"])  # other synthetic individuals, as many
     assert len({key(), *changed}) == 1 + len(changed)
 
 

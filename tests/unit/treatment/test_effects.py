@@ -63,15 +63,15 @@ def test_the_truth_of_the_structural_model():
 
 
 def test_rare_events_are_taken_away_from_carriers_alone():
-    made = trial(200_000, outcome="events", overlap=0.5)
-    assert set(made.y) == {0, 100}
-    carrier = made.x[:, 0] > 0
-    assert not made.tau[~carrier].any()
-    assert made.tau[carrier].min() > 0
+    synthetic = trial(200_000, outcome="events", overlap=0.5)
+    assert set(synthetic.y) == {0, 100}
+    carrier = synthetic.x[:, 0] > 0
+    assert not synthetic.tau[~carrier].any()
+    assert synthetic.tau[carrier].min() > 0
     for group in (carrier, ~carrier):
-        means = [made.y[group & (made.t == arm)].mean() for arm in (0, 1)]
-        error = made.y.std() / np.sqrt(group.sum() / 4)
-        assert means[1] - means[0] == pytest.approx(made.tau[group].mean(), abs=3 * error)
+        means = [synthetic.y[group & (synthetic.t == arm)].mean() for arm in (0, 1)]
+        error = synthetic.y.std() / np.sqrt(group.sum() / 4)
+        assert means[1] - means[0] == pytest.approx(synthetic.tau[group].mean(), abs=3 * error)
     rng = np.random.default_rng(6)
     real = trial(2000, outcome="events")
     for route in (joint(real, 500, rng), factorised(real, genotypes(500, rng), rng, 1)):
@@ -80,35 +80,35 @@ def test_rare_events_are_taken_away_from_carriers_alone():
 
 
 def test_a_randomised_trial_has_the_difference_of_means():
-    made = trial(100_000, overlap=0.5)
-    assert (made.propensity == 0.5).all()
-    difference = made.y[made.t == 1].mean() - made.y[made.t == 0].mean()
-    assert difference == pytest.approx(made.tau.mean(), abs=0.3)
+    synthetic = trial(100_000, overlap=0.5)
+    assert (synthetic.propensity == 0.5).all()
+    difference = synthetic.y[synthetic.t == 1].mean() - synthetic.y[synthetic.t == 0].mean()
+    assert difference == pytest.approx(synthetic.tau.mean(), abs=0.3)
 
 
 def test_knobs():
-    made = trial(20_000, overlap=0.2, confounding=3)
-    assert made.propensity.min() >= 0.2
-    assert made.propensity.max() <= 0.8
-    naive = made.y[made.t == 1].mean() - made.y[made.t == 0].mean()
-    assert naive < made.tau.mean() - 1  # the sicker are treated
+    synthetic = trial(20_000, overlap=0.2, confounding=3)
+    assert synthetic.propensity.min() >= 0.2
+    assert synthetic.propensity.max() <= 0.8
+    naive = synthetic.y[synthetic.t == 1].mean() - synthetic.y[synthetic.t == 0].mean()
+    assert naive < synthetic.tau.mean() - 1  # the sicker are treated
     assert np.ptp(trial(100, heterogeneity=0).tau) == 0
 
-    def left_over(made):
+    def left_over(synthetic):
         """What remains of the bias with measured features accounted for."""
-        return np.mean(cross_fitted_scores(made, 1)) - made.tau.mean()
+        return np.mean(cross_fitted_scores(synthetic, 1)) - synthetic.tau.mean()
 
     assert abs(left_over(trial(8000))) < 1
     assert left_over(trial(8000, hidden=1.0)) < -2
 
 
 def test_doubly_robust_scores_are_unbiased_with_the_true_propensity():
-    made = trial(200_000, confounding=2)
-    wrong = np.zeros(len(made)), np.full(len(made), 50.0)
-    scores = doubly_robust_scores(made.y, made.t, made.propensity, *wrong)
-    for group in (made.x[:, 0] == 0, made.x[:, 0] > 0, made.x[:, 5] == 1):
+    synthetic = trial(200_000, confounding=2)
+    wrong = np.zeros(len(synthetic)), np.full(len(synthetic), 50.0)
+    scores = doubly_robust_scores(synthetic.y, synthetic.t, synthetic.propensity, *wrong)
+    for group in (synthetic.x[:, 0] == 0, synthetic.x[:, 0] > 0, synthetic.x[:, 5] == 1):
         error = scores[group].std() / np.sqrt(group.sum())
-        assert scores[group].mean() == pytest.approx(made.tau[group].mean(), abs=4 * error)
+        assert scores[group].mean() == pytest.approx(synthetic.tau[group].mean(), abs=4 * error)
 
 
 def test_doubly_robust_scores_are_exact_with_the_true_outcomes():
@@ -131,8 +131,8 @@ def test_learners_beat_a_constant_effect():
 
 
 def test_one_seed_gives_one_estimate():
-    made = trial(150)
-    first, second = (estimates(made, made.x, 3) for _ in range(2))
+    synthetic = trial(150)
+    first, second = (estimates(synthetic, synthetic.x, 3) for _ in range(2))
     assert all((first[name] == second[name]).all() for name in first)
 
 
@@ -150,15 +150,15 @@ def test_a_rare_haplotype_does_not_decide_the_propensity():
 
 
 def test_negative_controls_lose_what_they_should():
-    made = trial(4000)
+    synthetic = trial(4000)
     rng = np.random.default_rng(4)
-    controls = negative_controls(made, TrialOptions(), rng)
+    controls = negative_controls(synthetic, TrialOptions(), rng)
     assert set(controls) == {"genotype decoupled", "main effects only", "treatment shuffled"}
     decoupled = controls["genotype decoupled"]
-    assert abs(np.corrcoef(decoupled.x[:, 0], made.x[:, 0])[0, 1]) < 0.06
-    assert (decoupled.x[:, 3:] == made.x[:, 3:]).all()
+    assert abs(np.corrcoef(decoupled.x[:, 0], synthetic.x[:, 0])[0, 1]) < 0.06
+    assert (decoupled.x[:, 3:] == synthetic.x[:, 3:]).all()
     assert np.ptp(controls["main effects only"].tau) == 0
-    assert controls["treatment shuffled"].t.sum() == made.t.sum()
+    assert controls["treatment shuffled"].t.sum() == synthetic.t.sum()
 
 
 def test_scores_of_known_estimators():
@@ -183,13 +183,15 @@ def test_qini_of_rankings():
 
 
 def test_what_a_user_sees_is_unbiased():
-    made = trial(200_000)
-    effects = weighted_effects(made.y, made.t, made.propensity)
-    assert effects.mean() == pytest.approx(made.tau.mean(), abs=0.5)
-    assert qini(made.tau, effects) == pytest.approx(qini(made.tau, made.tau), rel=0.1)
-    treat = made.tau > 10
-    seen = weighted_policy_value(made.y, made.t, made.propensity, treat, 10)
-    assert seen == pytest.approx(policy_value(made.tau, treat, 10), abs=0.4)
+    synthetic = trial(200_000)
+    effects = weighted_effects(synthetic.y, synthetic.t, synthetic.propensity)
+    assert effects.mean() == pytest.approx(synthetic.tau.mean(), abs=0.5)
+    assert qini(synthetic.tau, effects) == pytest.approx(
+        qini(synthetic.tau, synthetic.tau), rel=0.1
+    )
+    treat = synthetic.tau > 10
+    seen = weighted_policy_value(synthetic.y, synthetic.t, synthetic.propensity, treat, 10)
+    assert seen == pytest.approx(policy_value(synthetic.tau, treat, 10), abs=0.4)
 
 
 def test_copula_keeps_margins_and_correlation():
@@ -205,12 +207,15 @@ def test_copula_keeps_margins_and_correlation():
     assert drawn[drawn[:, 1] == 1, 0].mean() > 1.5 * drawn[drawn[:, 1] == 0, 0].mean()
 
 
-def modified(made):
+def modified(synthetic):
     """Difference of the effect between carriers of a haplotype without function and others."""
-    carrier = made.x[:, 0] > 0
+    carrier = synthetic.x[:, 0] > 0
 
     def effect(rows):
-        return made.y[rows & (made.t == 1)].mean() - made.y[rows & (made.t == 0)].mean()
+        return (
+            synthetic.y[rows & (synthetic.t == 1)].mean()
+            - synthetic.y[rows & (synthetic.t == 0)].mean()
+        )
 
     return effect(carrier) - effect(~carrier)
 

@@ -62,14 +62,14 @@ def test_ratios_and_their_spreads():
     terms = np.column_stack([rng.standard_normal(400) + 5, np.ones(400)])
     half = terms * [0.5, 1]
     noise = np.column_stack([rng.standard_normal(400) - 0.01, np.ones(400)])
-    made = [
+    synthetic = [
         Measure("task", metric, panel, units, quotient)
         for metric, panel, units in (
             ("mean", "real", terms), ("mean", "synthetic", half),
             ("zero", "real", noise), ("zero", "synthetic", terms), ("alone", "synthetic", terms),
         )
     ]  # fmt: skip
-    real, other, _, of_zero, alone = rows(made, seed=3)
+    real, other, _, of_zero, alone = rows(synthetic, seed=3)
     assert real["sd"] == pytest.approx(terms[:, 0].std() / 20, rel=0.15)  # of a mean
     assert (real["ratio"], real["ratio_sd"]) == (1, 0)
     # units are paired, so that half of each is half of all
@@ -296,12 +296,12 @@ def test_imputation_is_a_squared_correlation_of_dosages(panels, monkeypatch):
     hidden = np.setdiff1d(np.arange(len(held)), observed)
     columns = np.stack([2 * targets, 2 * targets + 1], axis=1).ravel()
     truth = held[:, columns]
-    made = impute(own["real"], truth[observed], observed, whole.cm)
-    made, truth = (x[hidden, 0::2] + x[hidden, 1::2] for x in (made, truth))
+    synthetic = impute(own["real"], truth[observed], observed, whole.cm)
+    synthetic, truth = (x[hidden, 0::2] + x[hidden, 1::2] for x in (synthetic, truth))
     mean = 2 * whole.frequency[hidden, None]
     bins = frequency_bin(minor_frequency(whole.frequency[hidden]))
     for name, inside in {"all": bins >= 0, BIN_NAMES[4]: bins == 4}.items():
-        x, y = ((values - mean)[inside].ravel() for values in (made, truth))
+        x, y = ((values - mean)[inside].ravel() for values in (synthetic, truth))
         expected = (x @ y) ** 2 / (x @ x) / (y @ y)
         assert found["real", "all", name] == pytest.approx(expected, rel=1e-4)
     monkeypatch.setattr(imputation, "BATCH", 1)  # two haplotypes at a time

@@ -29,22 +29,22 @@ def make(material, fault):
 def test_all_have_the_shape_of_the_individuals_and_leave_these_as_they_are(material):
     before = material.fresh.copy(), material.training.copy()
     for fault in FAULTS:
-        made = make(material, fault)
-        assert made.shape == material.fresh.shape, fault
-        assert set(np.unique(made)) <= {0, 1}, fault
+        synthetic = make(material, fault)
+        assert synthetic.shape == material.fresh.shape, fault
+        assert set(np.unique(synthetic)) <= {0, 1}, fault
     np.testing.assert_array_equal(material.fresh, before[0])
     np.testing.assert_array_equal(material.training, before[1])
     assert make(material, "fresh individuals") is material.fresh
 
 
 def test_frequencies_move_by_two_per_cent_and_nothing_else_does(material):
-    made = make(material, "frequencies noised 2 %")
-    shift = made.mean(axis=1) - material.fresh.mean(axis=1)
+    synthetic = make(material, "frequencies noised 2 %")
+    shift = synthetic.mean(axis=1) - material.fresh.mean(axis=1)
     inside = (material.fresh.mean(axis=1) > 0.1) & (material.fresh.mean(axis=1) < 0.9)
     assert shift[inside].std() == pytest.approx(0.02, rel=0.2)
     # no more alleles are changed than the shift asks for
     np.testing.assert_array_equal(
-        (made != material.fresh).sum(axis=1), np.abs(np.rint(shift * 2 * N)).astype(int)
+        (synthetic != material.fresh).sum(axis=1), np.abs(np.rint(shift * 2 * N)).astype(int)
     )
 
 
@@ -109,7 +109,7 @@ def test_doubled_recombination_keeps_frequencies_and_switches_at_the_rate_of_the
     m = Material(
         alleles, alleles, np.arange(4000) * 0.01, np.array(["A"] * n), np.zeros(4000, dtype=bool)
     )
-    made = make(m, "recombination doubled")
-    changes = (made[1:] != made[:-1]).sum() / made.shape[1]
+    synthetic = make(m, "recombination doubled")
+    changes = (synthetic[1:] != synthetic[:-1]).sum() / synthetic.shape[1]
     # 40 cM, a switch every 2n / (4 N) Morgans; half of the changes of source keep the allele
     assert changes == pytest.approx(0.5 * 40 * 4 * 10_000 / (100 * 2 * n), rel=0.1)

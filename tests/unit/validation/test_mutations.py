@@ -173,10 +173,10 @@ def population():
     return founder_mosaic(400, 6 * N, np.random.default_rng(21), founders=25, switch=0.01)
 
 
-def judged(made, real, roles, table=FAST):
-    panel, truth = make_panel(made), make_panel(real)
+def judged(synthetic, real, roles, table=FAST):
+    panel, truth = make_panel(synthetic), make_panel(real)
     individuals = compare(panel.individuals, truth.individuals, roles, 8, seed=1)
-    sums = Collector(individuals, len(made), block=100, seed=1)
+    sums = Collector(individuals, len(synthetic), block=100, seed=1)
     sums.add(*match_sites(panel, truth), truth.sites.cm)
     measured = measure_all(Data(sums, 4, seed=1), table)
     return {(r.metric, r.bin): r for r in fidelity_rows(measured, "made", "generator", N)}

@@ -60,17 +60,17 @@ def dealt(individuals, seed):
 def test_fresh_individuals_pass_and_unfaithful_controls_fail(individuals):
     (training, held, fresh), cm = dealt(individuals, 1)
     rng = np.random.default_rng(1)
-    made = make_controls(
+    synthetic = make_controls(
         training.haplotypes.alleles,
         fresh.haplotypes.alleles,
         cm,
         np.array(training.individuals.population),
         rng,
     )
-    made = {name: made[name] for name in made if CONTROLS[name].faithful is not None}
-    assert list(made) == ["fresh individuals", "mosaic, short", "markov", "independent"]
+    synthetic = {name: synthetic[name] for name in synthetic if CONTROLS[name].faithful is not None}
+    assert list(synthetic) == ["fresh individuals", "mosaic, short", "markov", "independent"]
     judged = judge_together(
-        made, training, held, cm, n_permutations=20, block=200, seed=1, table=FAST
+        synthetic, training, held, cm, n_permutations=20, block=200, seed=1, table=FAST
     )
     found = {name: rows[-1].verdict for name, rows in judged.items()}
     assert found == {
@@ -88,9 +88,9 @@ def measured(individuals):
     known, new = (group.haplotypes.alleles for group in (training, fresh))
     indel = np.arange(len(cm)) % 20 == 0
     material = Material(known, new, cm, np.array(training.individuals.population), indel)
-    made = {name: make(material, np.random.default_rng(3)) for name, make in FAULTS.items()}
+    synthetic = {name: make(material, np.random.default_rng(3)) for name, make in FAULTS.items()}
     return measure_together(
-        made, training, held, cm, n_permutations=20, block=200, seed=3, table=FAST
+        synthetic, training, held, cm, n_permutations=20, block=200, seed=3, table=FAST
     )
 
 

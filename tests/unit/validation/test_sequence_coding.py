@@ -116,7 +116,7 @@ def test_coding_figures_tell_other_codons_and_stops_from_real_genes():
     usual, other = rng.random(len(SENSE)), rng.random(len(SENSE))
     train, holdout, good = (coding(rng, 100, usual) for _ in range(3))
     bad = coding(rng, 100, other, stops=0.5)
-    right, wrong = (figures(made, train, holdout, coding="frame") for made in (good, bad))
+    right, wrong = (figures(synthetic, train, holdout, coding="frame") for synthetic in (good, bad))
     assert set(right) == {
         "orf_length_distance",
         "orf_share",
@@ -183,7 +183,7 @@ def test_spacing_of_planted_pairs_is_judged_and_left_out_where_real_sequences_la
         pairs(rng, 120, gap, share) for gap, share in [(20, 0.8)] * 3 + [(30, 0.8), (20, 0.05)]
     )
     right, wrong, missing = (
-        figures(made, train, holdout, motifs=motifs) for made in (good, moved, lone)
+        figures(synthetic, train, holdout, motifs=motifs) for synthetic in (good, moved, lone)
     )
     name = "motif_spacing"
     assert [metric for metric in right if "spacing" in metric] == [name]
@@ -215,10 +215,10 @@ def labelled(rng, n: int, meant: float) -> SequenceSet:
 
 def test_the_guidance_curve_rises_with_what_the_label_means_to_its_ceiling():
     rng = np.random.default_rng(6)
-    made = {
+    synthetic = {
         weight: labelled(rng, 200, meant) for weight, meant in ((0.0, 0.0), (1.0, 0.5), (2.0, 1.0))
     }
-    curve = guidance_curve(made, labelled(rng, 300, 1.0), 200, 1)
+    curve = guidance_curve(synthetic, labelled(rng, 300, 1.0), 200, 1)
     assert curve["weight"] == [0.0, 1.0, 2.0]
     assert curve["measure"] == "balanced accuracy"
     assert curve["chance"] == 0.5
@@ -226,4 +226,4 @@ def test_the_guidance_curve_rises_with_what_the_label_means_to_its_ceiling():
     assert curve["fidelity"] == sorted(curve["fidelity"])
     assert curve["fidelity"] == pytest.approx([0.5, 0.75, curve["ceiling"]], abs=0.12)
     assert curve["gc_only"] == pytest.approx([0.5] * 3, abs=0.15)
-    assert guidance_curve(made, as_set(["ACGT"] * 40), 200, 1) == {}
+    assert guidance_curve(synthetic, as_set(["ACGT"] * 40), 200, 1) == {}

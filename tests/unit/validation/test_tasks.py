@@ -52,10 +52,12 @@ def test_independent_sites_have_no_hits_no_effects_and_no_heritability(groups):
     fresh, held, training = groups
     independent = np.random.default_rng(12).permuted(fresh, axis=1)
     found = {}
-    for name, made in {"fresh": fresh, "independent": independent}.items():
+    for name, synthetic in {"fresh": fresh, "independent": independent}.items():
         association = Association(grouped((N, N, N)), seed=5, windows=2)
         for start in (0, 150):
-            association.add(np.concatenate([made, held, training], axis=1)[start : start + 150])
+            association.add(
+                np.concatenate([synthetic, held, training], axis=1)[start : start + 150]
+            )
         found[name] = [
             association.overlap(0),
             association.effect_slope(0),
@@ -125,8 +127,10 @@ def test_imputation_hides_what_is_not_on_the_array(groups):
     hidden = np.setdiff1d(np.arange(len(alleles)), observed)
     n = max(48, 12_000 // len(observed))
     targets = alleles[:, imputation.targets[0][:n]]
-    made = impute(alleles[:, imputation.templates[0]], targets[observed], np.array(observed), cm)
-    x, y = ((values[hidden] - frequency[hidden, None]).ravel() for values in (made, targets))
+    synthetic = impute(
+        alleles[:, imputation.templates[0]], targets[observed], np.array(observed), cm
+    )
+    x, y = ((values[hidden] - frequency[hidden, None]).ravel() for values in (synthetic, targets))
     assert imputation.r2(0) == pytest.approx((x @ y) ** 2 / (x @ x * (y @ y)), rel=1e-4)
     assert imputation.r2(0) > 0.8
 

@@ -111,14 +111,14 @@ def classify(
     return torch.cat(chunks).numpy()
 
 
-def split_auc(made: np.ndarray, real: np.ndarray, stranded: bool, seed: int) -> float:
+def split_auc(synthetic: np.ndarray, real: np.ndarray, stranded: bool, seed: int) -> float:
     """AUC on the odd rows of a network that was trained on the even ones; bases uint8 (n, T) and
     (m, T) with one T.
 
     Quicker and noisier than cross-validation: for following a training.
     """
-    n = min(len(made), len(real))
-    x, target = np.concatenate([made[:n], real[:n]]), np.repeat([0.0, 1.0], n)
+    n = min(len(synthetic), len(real))
+    x, target = np.concatenate([synthetic[:n], real[:n]]), np.repeat([0.0, 1.0], n)
     length = (x != 4).sum(axis=1)
     even = np.arange(2 * n) % 2 == 0
     model = SequenceClassifier()

@@ -55,18 +55,20 @@ def _pair_identity(bases: np.ndarray) -> float:
     return float(((bases[1:] == bases[:-1]) & both).sum() / max(both.sum(), 1))
 
 
-def refuse_collapse(made: np.ndarray, real: np.ndarray, label: str) -> None:
+def refuse_collapse(synthetic: np.ndarray, real: np.ndarray, label: str) -> None:
     """Raise `CollapsedError` when generated bases (n, length) are far less varied than real ones.
 
     Collapsed are: fewer than 90 % of the real share of distinct sequences; neighbours that agree in
     10 % of the bases more than real ones do; or fewer than half as many distinct 6-mers as in
     equally many real sequences.
     """
-    n = min(len(made), len(real))
-    made, real = made[:n], real[:n]
-    distinct = [len(np.unique(fingerprints(x, (x != OTHER).sum(axis=1)))) for x in (made, real)]
-    identity = [_pair_identity(x) for x in (made, real)]
-    kinds = [int((kmer_counts(x, 6) > 0).sum()) for x in (made, real)]
+    n = min(len(synthetic), len(real))
+    synthetic, real = synthetic[:n], real[:n]
+    distinct = [
+        len(np.unique(fingerprints(x, (x != OTHER).sum(axis=1)))) for x in (synthetic, real)
+    ]
+    identity = [_pair_identity(x) for x in (synthetic, real)]
+    kinds = [int((kmer_counts(x, 6) > 0).sum()) for x in (synthetic, real)]
     collapsed = (
         distinct[0] < COLLAPSED_DISTINCT * distinct[1]
         or identity[0] > identity[1] + COLLAPSED_IDENTITY

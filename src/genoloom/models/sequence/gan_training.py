@@ -199,12 +199,15 @@ class GanTraining:
         convolutional classifier's AUC exceeds 0.5 by.
         """
         stranded = self.data.stranded
-        made = edit(self.average.module, self.evaluated, self.request, self.run.device)
-        figures = validation_score(made, self.data.bases[self.validation], stranded)
-        real = self.data.bases[self.compared][:, : made.shape[1]]
+        synthetic = edit(self.average.module, self.evaluated, self.request, self.run.device)
+        figures = validation_score(synthetic, self.data.bases[self.validation], stranded)
+        real = self.data.bases[self.compared][:, : synthetic.shape[1]]
         with torch.random.fork_rng(devices=[]):
             auc = split_auc(
-                made[: len(real)], real, stranded, derive_seed(self.run.seed, "watch classifier")
+                synthetic[: len(real)],
+                real,
+                stranded,
+                derive_seed(self.run.seed, "watch classifier"),
             )
         return {**figures, "score": figures["score"] + max(auc - 0.5, 0.0), "cnn_auc": auc}
 
@@ -241,17 +244,19 @@ class GanTraining:
         self.average.module.load_state_dict(snapshot)
 
 
-def validation_score(made: np.ndarray, validation: np.ndarray, stranded: bool) -> dict[str, float]:
+def validation_score(
+    synthetic: np.ndarray, validation: np.ndarray, stranded: bool
+) -> dict[str, float]:
     """Distances of generated from validation bases, uint8 (n, length) each; "score" is their sum,
     k-mers averaged over k.
     """
     distances = []
     for k in SCORED_KMERS:
-        a, b = kmer_counts(made, k) + 1e-9, kmer_counts(validation, k) + 1e-9
+        a, b = kmer_counts(synthetic, k) + 1e-9, kmer_counts(validation, k) + 1e-9
         if not stranded:
             a, b = (x + x[reverse_complement_kmers(k)] for x in (a, b))
         distances.append(float(jensenshannon(a, b, base=2)))
-    gc = float(wasserstein_distance(_gc(made), _gc(validation)))
+    gc = float(wasserstein_distance(_gc(synthetic), _gc(validation)))
     return {"score": float(np.mean(distances)) + gc, "kmers": float(np.mean(distances)), "gc": gc}
 
 

@@ -73,13 +73,13 @@ def weighed_candidates(
     if len(right) and (generator.samples_between if between is None else between):
         middle, log_proposed = generator.sample_between(left, size, right, label, seeds)
     else:
-        made = generator.sample(
+        drawn = generator.sample(
             SequenceRequest(np.full(n, stop), labels, seeds), Sampling(prompt=left, candidates=0)
         )
-        middle = made[:, len(left) :]
+        middle = drawn[:, len(left) :]
         if len(right) == 0:
             return middle, np.zeros(n)
-        log_proposed = generator.log_likelihood(made, np.full(n, stop), labels)
+        log_proposed = generator.log_likelihood(drawn, np.full(n, stop), labels)
     whole = np.concatenate([np.tile(left, (n, 1)), middle, np.tile(right, (n, 1))], axis=1)
     return middle, generator.log_likelihood(
         whole, np.full(n, whole.shape[1]), labels

@@ -31,14 +31,14 @@ def test_crossovers_happen_only_between_rows_that_agree_before_and_share_a_group
     assert (group[source] == group[:, None]).all()
     switches = np.argwhere(source[:, 1:] != source[:, :-1])
     assert len(switches) > 20
-    made = packed.alleles(source, 0, 100).reshape(40, -1)
+    synthetic = packed.alleles(source, 0, 100).reshape(40, -1)
     for row, byte in switches:
         place = 8 * (byte + 1)
         new = source[row, byte + 1]
         np.testing.assert_array_equal(
-            made[row, place - MATCH_SITES : place], alleles[new, place - MATCH_SITES : place]
+            synthetic[row, place - MATCH_SITES : place], alleles[new, place - MATCH_SITES : place]
         )
-    assert (made != alleles).any()
+    assert (synthetic != alleles).any()
 
 
 def test_windows_too_short_for_a_match_are_left_alone():

@@ -176,12 +176,12 @@ def test_generators_come_back_from_their_state_and_score_what_they_say(kind, dat
     request = SequenceRequest(
         np.full(40, 30), np.zeros(40, dtype=int), np.arange(40, dtype=np.uint64)
     )
-    made = generator.sample(request)
-    np.testing.assert_array_equal(again.sample(request), made)
+    synthetic = generator.sample(request)
+    np.testing.assert_array_equal(again.sample(request), synthetic)
     alone = SequenceRequest(request.length[7:8], request.label[7:8], request.seed[7:8])
-    np.testing.assert_array_equal(generator.sample(alone)[0], made[7])
-    mine = generator.log_likelihood(made, request.length, request.label)
-    expected = picked(generator.ladder.read(made)[0], made).sum(axis=1)[:, generator.rung]
+    np.testing.assert_array_equal(generator.sample(alone)[0], synthetic[7])
+    mine = generator.log_likelihood(synthetic, request.length, request.label)
+    expected = picked(generator.ladder.read(synthetic)[0], synthetic).sum(axis=1)[:, generator.rung]
     np.testing.assert_allclose(mine, expected)
     if kind is AdaptiveGenerator:
         tuned = MarkovGenerator.from_state(arrays, description)
@@ -228,6 +228,6 @@ def test_drawing_is_shaped_as_asked(data, tmp_path):
     generator.fit(data, TrainingRun(tmp_path, "d", 1))
     request = SequenceRequest(np.full(5, 30), np.zeros(5, dtype=int), np.arange(5, dtype=np.uint64))
     prompt = np.array([3, 0, 2, 2], dtype=np.uint8)
-    made = generator.sample(request, Sampling(top_k=1, prompt=prompt))
-    assert (made[:, :4] == prompt).all()
-    assert (made == made[0]).all()  # nothing is left to chance
+    synthetic = generator.sample(request, Sampling(top_k=1, prompt=prompt))
+    assert (synthetic[:, :4] == prompt).all()
+    assert (synthetic == synthetic[0]).all()  # nothing is left to chance

@@ -131,12 +131,12 @@ def test_the_proposal_is_worth_what_a_whole_pass_says_and_no_candidate_depends_o
 ):
     row = chain_like(3, 1)[0]
     seeds = np.arange(70, dtype=np.uint64)  # more than are sampled together
-    made, log_q = little.sample_between(row[:left], 5, row[left + 5 :], 1, seeds)
-    whole = np.concatenate([np.tile(row[:left], (70, 1)), made], axis=1)
+    synthetic, log_q = little.sample_between(row[:left], 5, row[left + 5 :], 1, seeds)
+    whole = np.concatenate([np.tile(row[:left], (70, 1)), synthetic], axis=1)
     found = given(little, whole, np.tile(row[left + 5 :], (70, 1)), 1)[:, left:].sum(axis=1)
     np.testing.assert_allclose(log_q, found, atol=1e-4)
     again, log_q_again = little.sample_between(row[:left], 5, row[left + 5 :], 1, seeds[3:9])
-    np.testing.assert_array_equal(again, made[3:9])
+    np.testing.assert_array_equal(again, synthetic[3:9])
     np.testing.assert_array_equal(log_q_again, log_q[3:9])
 
 
@@ -210,12 +210,12 @@ def test_with_a_chain_the_lookahead_is_exact(order, behind):
     row = chain_like(9, 1)[0]
     left, right = row[:6], row[10 : 10 + behind]
     seeds = np.arange(32, dtype=np.uint64)
-    made, log_q = generator.sample_between(left, 4, right, 0, seeds)
+    synthetic, log_q = generator.sample_between(left, 4, right, 0, seeds)
     every = np.array(list(product(range(4), repeat=4)), dtype=np.uint8)
     whole = np.concatenate([np.tile(left, (256, 1)), every, np.tile(right, (256, 1))], axis=1)
     log_p = generator.log_likelihood(whole, np.full(256, whole.shape[1]), np.zeros(256, dtype=int))
     exact = log_p - np.log(np.exp(log_p - log_p.max()).sum()) - log_p.max()
-    np.testing.assert_allclose(log_q, exact[made @ 4 ** np.arange(4)[::-1]], atol=1e-4)
+    np.testing.assert_allclose(log_q, exact[synthetic @ 4 ** np.arange(4)[::-1]], atol=1e-4)
     assert fill_gap(generator, left, 4, right, 0, seeds, 0.5)[1] == pytest.approx(32, rel=1e-3)
 
 

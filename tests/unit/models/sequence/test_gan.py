@@ -58,15 +58,19 @@ def test_samples_do_not_depend_on_their_company_and_the_state_is_all_there_is(fi
     request = SequenceRequest(
         np.array([T, 20, T]), np.array([0, 1, 1]), np.array([5, 6, 7], dtype=np.uint64)
     )
-    made = generator.sample(request)
-    assert (made[1, 20:] == 4).all()
-    assert made[[0, 2]].max() < 4
+    synthetic = generator.sample(request)
+    assert (synthetic[1, 20:] == 4).all()
+    assert synthetic[[0, 2]].max() < 4
     for row in range(3):
         alone = SequenceRequest(
             *(x[row : row + 1] for x in (request.length, request.label, request.seed))
         )
-        np.testing.assert_array_equal(generator.sample(alone)[0], made[row, : request.length[row]])
-    np.testing.assert_array_equal(GanGenerator.from_state(*generator.state()).sample(request), made)
+        np.testing.assert_array_equal(
+            generator.sample(alone)[0], synthetic[row, : request.length[row]]
+        )
+    np.testing.assert_array_equal(
+        GanGenerator.from_state(*generator.state()).sample(request), synthetic
+    )
 
 
 def test_the_critic_reads_the_label_by_projection():
@@ -124,10 +128,10 @@ def test_critic_and_generator_know_places_only_in_aligned_sets(aligned):
 
 def test_draws_are_one_hot_and_pass_on_a_gradient():
     logits = torch.randn(4, 4, 10, requires_grad=True)
-    made = straight_through(logits)
-    assert set(made.unique().tolist()) <= {0.0, 1.0}
-    assert (made.sum(1) == 1).all()
-    (made * torch.arange(4.0)[None, :, None]).sum().backward()
+    synthetic = straight_through(logits)
+    assert set(synthetic.unique().tolist()) <= {0.0, 1.0}
+    assert (synthetic.sum(1) == 1).all()
+    (synthetic * torch.arange(4.0)[None, :, None]).sum().backward()
     assert logits.grad.abs().sum() > 0
 
 
@@ -141,21 +145,21 @@ def test_kmer_frequencies_are_those_of_a_count():
 def test_a_collapse_is_refused(kind):
     rng = np.random.default_rng(3)
     real = rng.integers(0, 4, (200, 100)).astype(np.uint8)
-    made = rng.integers(0, 4, (200, 100)).astype(np.uint8)
-    refuse_collapse(made, real, "gan")  # varied: no complaint
+    synthetic = rng.integers(0, 4, (200, 100)).astype(np.uint8)
+    refuse_collapse(synthetic, real, "gan")  # varied: no complaint
     if kind == "copies":
-        made = made[np.arange(200) // 4]
+        synthetic = synthetic[np.arange(200) // 4]
     elif kind == "neighbours":
-        made = np.where(rng.random((200, 100)) < 0.5, made[:1], made)
+        synthetic = np.where(rng.random((200, 100)) < 0.5, synthetic[:1], synthetic)
     else:
-        made = np.take_along_axis(
+        synthetic = np.take_along_axis(
             np.tile(np.array([[0, 1, 1, 2, 3, 0, 2, 3]], dtype=np.uint8), (200, 13))[:, :104],
             (np.arange(100) + rng.integers(0, 4, (200, 1))) % 104,
             axis=1,
         )
-        made[:, 0] = rng.integers(0, 4, 200)
+        synthetic[:, 0] = rng.integers(0, 4, 200)
     with pytest.raises(CollapsedError, match="collapsed"):
-        refuse_collapse(made, real, "gan")
+        refuse_collapse(synthetic, real, "gan")
 
 
 def test_quick_classifier_tells_compositions_apart_and_not_equal_ones():

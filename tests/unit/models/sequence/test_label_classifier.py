@@ -84,8 +84,8 @@ def test_where_all_candidates_are_refused_the_model_draws_alone(caplog):
 
     request = ask(50, 0)
     with caplog.at_level("INFO"):
-        made = Never().draw(one_base, request, lambda k: [k], 1.0, 5, 16)
-    np.testing.assert_array_equal(made, one_base(request))
+        synthetic = Never().draw(one_base, request, lambda k: [k], 1.0, 5, 16)
+    np.testing.assert_array_equal(synthetic, one_base(request))
     assert "none of 5 candidates for 100.0% of the sequences" in caplog.text
 
 
@@ -173,11 +173,11 @@ def test_a_model_that_knows_nothing_of_labels_answers_to_them_by_its_reader(tmp_
     n = 200
 
     def gc(label: int, **how) -> float:
-        made = generator.sample(
+        synthetic = generator.sample(
             SequenceRequest(np.full(n, 30), np.full(n, label), np.arange(n, dtype=np.uint64)),
             Sampling(**how),
         )
-        return float(np.isin(made, (1, 2)).mean())
+        return float(np.isin(synthetic, (1, 2)).mean())
 
     assert gc(1) > gc(0) + 0.1
     assert abs(gc(1, candidates=0) - gc(0, candidates=0)) < 1e-9

@@ -109,13 +109,13 @@ def test_cached_samples_have_the_likelihood_of_one_base_at_a_time_whatever_their
     request = SequenceRequest(
         np.array([T, 25, T]), np.array([0, 1, 1]), np.array([5, 6, 7], dtype=np.uint64)
     )
-    made = trained.sample(request)
-    assert (made[1, 25:] == 4).all()
-    assert made[[0, 2]].max() < 4
+    synthetic = trained.sample(request)
+    assert (synthetic[1, 25:] == 4).all()
+    assert synthetic[[0, 2]].max() < 4
     alone = SequenceRequest(request.length[2:], request.label[2:], request.seed[2:])
-    np.testing.assert_array_equal(trained.sample(alone)[0], made[2])
+    np.testing.assert_array_equal(trained.sample(alone)[0], synthetic[2])
     cached = trained.sample_log_probabilities(request)
-    whole = trained.log_likelihood(made, request.length, request.label)
+    whole = trained.log_likelihood(synthetic, request.length, request.label)
     np.testing.assert_allclose(cached, whole, rtol=1e-4)
 
 
