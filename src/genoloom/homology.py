@@ -136,15 +136,15 @@ def hold_out(cluster: np.ndarray, share: float, rng: np.random.Generator) -> np.
     held out: the smallest if none fits.
     """
     names, inverse, size = np.unique(cluster, return_inverse=True, return_counts=True)
-    wanted, held = round(share * len(cluster)), 0
+    wanted, n_holdout = round(share * len(cluster)), 0
     chosen = np.zeros(len(names), dtype=bool)
     order = rng.permutation(len(names))
     order = order[np.argsort(np.maximum(size[order], wanted * SMALL_CLUSTER), kind="stable")]
     for c in order:
-        if held + size[c] <= wanted:
+        if n_holdout + size[c] <= wanted:
             chosen[c] = True
-            held += size[c]
-    if held == 0 and len(names) > 1:
+            n_holdout += size[c]
+    if n_holdout == 0 and len(names) > 1:
         chosen[np.argmin(size)] = True
     return chosen[inverse]
 

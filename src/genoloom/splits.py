@@ -37,7 +37,7 @@ def split_individuals(individuals: Individuals, holdout: float, seed: int) -> li
 
     roles = ["train"] * len(individuals)
     # rounding is carried on, so that odd populations do not all round up
-    target = held_so_far = 0.0
+    target = holdout_so_far = 0.0
     for population in sorted(strata):
         groups = strata[population]
         size = sum(map(len, groups))
@@ -53,15 +53,17 @@ def split_individuals(individuals: Individuals, holdout: float, seed: int) -> li
             len(groups)
         )
         target += holdout * size
-        wanted, held = max(1, round(target - held_so_far)), 0
+        wanted, n_holdout = max(1, round(target - holdout_so_far)), 0
         for n, g in enumerate(order):
             # the last family always trains; a family that would overshoot by more than it fills
             # stays out
-            if n == len(groups) - 1 or (held and held + len(groups[g]) - wanted > wanted - held):
+            if n == len(groups) - 1 or (
+                n_holdout and n_holdout + len(groups[g]) - wanted > wanted - n_holdout
+            ):
                 continue
-            if held < wanted:
-                held += len(groups[g])
+            if n_holdout < wanted:
+                n_holdout += len(groups[g])
                 for i in groups[g]:
                     roles[i] = "holdout"
-        held_so_far += held
+        holdout_so_far += n_holdout
     return roles

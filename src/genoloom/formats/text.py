@@ -114,7 +114,7 @@ def byte_lines(path: str | Path, max_line: int = MAX_LINE) -> Iterator[tuple[int
         See the module's docstring.
     """
     with open_raw(path) as handle:
-        number, held, size = 0, [], 0
+        number, parts, size = 0, [], 0
         for chunk in _even_ends(_text_chunks(path, handle)):
             if b"\0" in chunk:
                 line = number + 1 + chunk[: chunk.index(b"\0")].count(b"\n")
@@ -122,16 +122,16 @@ def byte_lines(path: str | Path, max_line: int = MAX_LINE) -> Iterator[tuple[int
                     path, f"line {line}: holds a byte 0: this is a binary file", expected="text"
                 )
             first, *others = chunk.split(b"\n")
-            held.append(first)
+            parts.append(first)
             size += len(first)
             for piece in others:
                 number += 1
                 _check_length(path, number, size, max_line)
-                yield number, b"".join(held)
-                held, size = [piece], len(piece)
+                yield number, b"".join(parts)
+                parts, size = [piece], len(piece)
             _check_length(path, number + 1, size, max_line)
         if size:
-            yield number + 1, b"".join(held)
+            yield number + 1, b"".join(parts)
 
 
 def _check_length(path: str | Path, number: int, size: int, most: int) -> None:
@@ -260,13 +260,13 @@ def _text_chunks(path: str | Path, handle: io.BufferedReader) -> Iterator[bytes]
 
 def _even_ends(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Chunks in which every line ends in LF."""
-    held = b""
+    rest = b""
     for chunk in chunks:
-        chunk = held + chunk
-        held = b"\r" if chunk.endswith(b"\r") else b""  # LF may follow
-        chunk = chunk[: len(chunk) - len(held)]
+        chunk = rest + chunk
+        rest = b"\r" if chunk.endswith(b"\r") else b""  # LF may follow
+        chunk = chunk[: len(chunk) - len(rest)]
         yield chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in chunk else chunk
-    if held:
+    if rest:
         yield b"\n"
 
 

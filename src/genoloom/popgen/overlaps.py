@@ -65,15 +65,15 @@ class Overlaps:
             Consecutive, from the first site on, in 0/1.
         seed : ndarray, uint64, shape (n_haplotypes,)
         """
-        done, held = 0, []
+        done, waiting = 0, []
         for block in blocks:
-            held.append(block)
-            stop = done + sum(map(len, held))
+            waiting.append(block)
+            stop = done + sum(map(len, waiting))
             if stop < len(self.start) and self.start[stop] != stop:
                 continue  # the next site belongs to a group that began in here
-            alleles = np.concatenate(held) if len(held) > 1 else block
+            alleles = np.concatenate(waiting) if len(waiting) > 1 else block
             yield self.mended(alleles, seed, done)
-            done, held = stop, []
+            done, waiting = stop, []
 
     def mended(
         self, alleles: np.ndarray, seed: np.ndarray, first: int = 0,

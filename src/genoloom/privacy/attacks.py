@@ -246,12 +246,12 @@ class RareAlleles(Attack):
         ):
             sites = np.flatnonzero(n_copies.min(axis=1) <= RAREST)
             carries = block.real[sites] == allele
-            held = in_synthetic[sites] > 0
+            present = in_synthetic[sites] > 0
             rare = np.tile(n_copies[sites].repeat(2, axis=1), 2)
             for r in range(RAREST + 1):
                 found = carries & (rare == r)
                 self.carried[r] += found.sum(axis=0)
-                self.present[r] += found[held].sum(axis=0)
+                self.present[r] += found[present].sum(axis=0)
 
     def scores(self) -> dict[str, np.ndarray]:
         usual = self.present.sum(axis=1) / np.maximum(self.carried.sum(axis=1), 1)

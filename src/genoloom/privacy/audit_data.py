@@ -150,9 +150,9 @@ class AuditData:
             )
             minor = (alleles.mean(axis=1) <= 0.5).astype(np.int8)[:, None]
             copies.append([(part == minor).sum(axis=1) for part in np.split(alleles, 2, axis=1)])
-        held, trained = np.concatenate(copies, axis=1)
-        fewest = int(np.quantile(trained, FEW_SITES, method="lower"))
-        chosen = (trained == 0).sum() < AS_MANY * (held == 0).sum()
+        holdout, training = np.concatenate(copies, axis=1)
+        fewest = int(np.quantile(training, FEW_SITES, method="lower"))
+        chosen = (training == 0).sum() < AS_MANY * (holdout == 0).sum()
         return max(fewest, int(chosen))
 
     def aats(self, role: str) -> float:

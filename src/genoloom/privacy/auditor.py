@@ -321,13 +321,13 @@ class Auditor:
         """Longest runs shared with training haplotypes over those shared with held-out ones, mean
         over synthetic haplotypes.
         """
-        trained, held = (
+        training, holdout = (
             self.data.attack(CopiedSegments).of_synthetic(role) for role in ("train", "holdout")
         )
-        picks = self.rng.integers(0, len(held), size=(len(self.resampling.labels), len(held)))
-        ratios = trained[picks].mean(axis=1) / np.maximum(held[picks].mean(axis=1), 1e-12)
+        picks = self.rng.integers(0, len(holdout), size=(len(self.resampling.labels), len(holdout)))
+        ratios = training[picks].mean(axis=1) / np.maximum(holdout[picks].mean(axis=1), 1e-12)
         low, high = percentile_interval(ratios)
-        ratio = float(trained.mean() / max(held.mean(), 1e-12))
+        ratio = float(training.mean() / max(holdout.mean(), 1e-12))
         verdict = (
             Verdict.PASS
             if high <= MAX_RUN_RATIO
@@ -338,7 +338,7 @@ class Auditor:
         # in a region so short whole copies would not stand out
         if (
             not self.has_tails
-            or self.data.attack(CopiedSegments).longest_possible <= MAX_RUN_RATIO * held.mean()
+            or self.data.attack(CopiedSegments).longest_possible <= MAX_RUN_RATIO * holdout.mean()
         ):
             verdict = Verdict.NOT_RUN
         return self._row(
@@ -405,8 +405,8 @@ class Auditor:
             )
         ]
         if self.relatives is not None and 2 <= self.relatives.sum() <= self.n - 2:
-            held = self.scores[attack][: self.n]
-            related, others = held[self.relatives], held[~self.relatives]
+            holdout = self.scores[attack][: self.n]
+            related, others = holdout[self.relatives], holdout[~self.relatives]
             picks = Resampling(
                 np.repeat("", self.n), int(others.size), len(self.resampling.labels), self.rng
             )

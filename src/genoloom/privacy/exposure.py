@@ -109,10 +109,10 @@ def exposure_rows(
     least, which = table.min(axis=0), table.argmin(axis=0)
     # for as many individuals and attacks as there are
     limit = FLAG_LEVEL / (len(odds) - n_holdout) / len(scores)
-    held = np.sort(odds[:n_holdout])
+    holdout_odds = np.sort(odds[:n_holdout])
     rows = []
     for i in np.lexsort((np.arange(len(odds)), -odds, least)):
-        reached = n_holdout - int(np.searchsorted(held, odds[i], side="left"))
+        reached = n_holdout - int(np.searchsorted(holdout_odds, odds[i], side="left"))
         rows.append(
             {
                 "index": int(i),

@@ -73,11 +73,11 @@ class RareSharing:
 
     def add(self, block: Block) -> None:
         n_real = 4 * self.n
-        held = block.real[:, : 2 * self.n].sum(axis=1, dtype=np.int64)
-        trained = block.real[:, 2 * self.n :].sum(axis=1, dtype=np.int64)
+        holdout = block.real[:, : 2 * self.n].sum(axis=1, dtype=np.int64)
+        training = block.real[:, 2 * self.n :].sum(axis=1, dtype=np.int64)
         for allele, in_held, in_trained in (
-            (1, held, trained),
-            (0, 2 * self.n - held, 2 * self.n - trained),
+            (1, holdout, training),
+            (0, 2 * self.n - holdout, 2 * self.n - training),
         ):
             copies = in_held + in_trained
             in_both = (np.minimum(in_held, in_trained) >= self.fewest) & (copies >= 1)

@@ -207,16 +207,16 @@ def open_real(
     with tempfile.TemporaryDirectory(prefix="genoloom-") as folder:
         scratch = Path(folder)
         if panels:
-            trained, held = _split_panels(panels, split)
+            trained, held_out = _split_panels(panels, split)
         else:
             trained = labelled(
                 read_genotypes("training", train, scratch / "train"), sheet, complete=True
             )
-            held = labelled(
+            held_out = labelled(
                 read_genotypes("holdout", holdout, scratch / "holdout"), sheet, complete=True
             )
-            _refuse_shared_individuals(trained, held, holdout)
-        yield RealFiles(trained, held, sheet, genetic_map, scratch)
+            _refuse_shared_individuals(trained, held_out, holdout)
+        yield RealFiles(trained, held_out, sheet, genetic_map, scratch)
 
 
 def _check_form(panels, split, train, holdout) -> None:
@@ -277,8 +277,8 @@ class RealFiles:
         """Which sites of the training files are in the other files too: bool by contig."""
         found = {}
         for contig in self._contigs(synthetic):
-            held, copied = self._matches(contig, synthetic)
-            found[contig] = (held.index >= 0) & (copied.index >= 0)
+            real_match, synthetic_match = self._matches(contig, synthetic)
+            found[contig] = (real_match.index >= 0) & (synthetic_match.index >= 0)
         return found
 
     def against(
@@ -311,18 +311,24 @@ class RealFiles:
                 "on genotypes",
                 synthetic.label,
             )
-        pairs, held_counts, synthetic_counts = [], Counter(), Counter()
+        pairs, holdout_counts, synthetic_counts = [], Counter(), Counter()
         for contig in self._contigs(synthetic):
-            held, copied = self._matches(contig, synthetic)
-            held_counts += held.counts
-            synthetic_counts += copied.counts
-            inside = (held.index >= 0) & (copied.index >= 0)
+            real_match, synthetic_match = self._matches(contig, synthetic)
+            holdout_counts += real_match.counts
+            synthetic_counts += synthetic_match.counts
+            inside = (real_match.index >= 0) & (synthetic_match.index >= 0)
             if within is not None:
                 inside &= within.get(contig, np.zeros(len(inside), dtype=bool))
             if inside.any():
                 pairs.append(
                     self._pair(
-                        contig, synthetic, real, held, copied, np.flatnonzero(inside), phased
+                        contig,
+                        synthetic,
+                        real,
+                        real_match,
+                        synthetic_match,
+                        np.flatnonzero(inside),
+                        phased,
                     )
                 )
         account = {
@@ -330,7 +336,7 @@ class RealFiles:
             "train": _account(self.train),
         }
         account |= {
-            "holdout": _account(self.holdout, held_counts),
+            "holdout": _account(self.holdout, holdout_counts),
             "synthetic": _account(synthetic, synthetic_counts),
         }
         _say(account, synthetic.label)
@@ -372,16 +378,16 @@ class RealFiles:
         contig,
         synthetic,
         real: Individuals,
-        held: SiteMatch,
-        copied: SiteMatch,
+        real_match: SiteMatch,
+        synthetic_match: SiteMatch,
         index,
         phased,
     ) -> tuple[Panel, Panel]:
         train = self.training_panel(contig, index)
         both = JoinedHaplotypes(
-            (train.haplotypes, _taken(self.holdout.panels[contig], held, index))
+            (train.haplotypes, _taken(self.holdout.panels[contig], real_match, index))
         )
-        alleles = _taken(synthetic.panels[contig], copied, index)
+        alleles = _taken(synthetic.panels[contig], synthetic_match, index)
         if not phased:
             both, alleles = UnphasedHaplotypes(both), UnphasedHaplotypes(alleles)
         return Panel(train.sites, synthetic.individuals, alleles), Panel(train.sites, real, both)

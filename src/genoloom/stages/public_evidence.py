@@ -133,7 +133,7 @@ def _copies(generator: HaplotypeGenerator, sites: Sites, templates: Panel) -> bo
     population = np.repeat([names.index(p) for p in templates.individuals.population], 2)
     order = np.argsort(population, kind="stable")
     packed = PackedHaplotypes.pack(templates.take_sites(index).haplotypes, fill=True)
-    held = generator.panel
-    return np.array_equal(held.population, population[order]) and np.array_equal(
-        held.haplotypes.ones, packed.ones[:, order]
+    own = generator.panel
+    return np.array_equal(own.population, population[order]) and np.array_equal(
+        own.haplotypes.ones, packed.ones[:, order]
     )

@@ -67,8 +67,11 @@ def measure_switch_errors(
         return nothing
     rng = np.random.default_rng(seed)
     names = sorted(set(individuals.population))
-    reference, held = halve(individuals.holdout, individuals.population, names, rng)
-    groups = {"S": halve(individuals.synthetic, individuals.population, names, rng)[0], "H": held}
+    reference, holdout = halve(individuals.holdout, individuals.population, names, rng)
+    groups = {
+        "S": halve(individuals.synthetic, individuals.population, names, rng)[0],
+        "H": holdout,
+    }
     groups["T"] = halve(individuals.train, individuals.population, names, rng)[0]
     shift = len(individuals.synthetic)
     found = {g: np.zeros((2, len(rows)), dtype=np.int64) for g, rows in groups.items()}
