@@ -42,9 +42,9 @@ def aats_halves(
     def share(to_own: np.ndarray, to_other: np.ndarray) -> float:
         return float(np.mean((to_other > to_own) + 0.5 * (to_other == to_own)))
 
-    truth = share(nearest(within_real, same_rows=True), nearest(between))
+    aats_real = share(nearest(within_real, same_rows=True), nearest(between))
     synthetic = share(nearest(within_synthetic, same_rows=True), nearest(between.T))
-    return truth, synthetic
+    return aats_real, synthetic
 
 
 def manifold_scores(

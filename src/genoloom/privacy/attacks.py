@@ -308,20 +308,20 @@ class MaskedLocus(Attack):
         if len(common) == 0:
             return
         site = common[np.abs(common - len(frequency) // 2).argmin()]
-        truth, holdout = block.real[site], block.real[site, : block.synthetic.shape[1]]
-        self.score += _share_right(block.to_synthetic, truth, block.synthetic[site])
-        self.score -= _share_right(block.to_reference + self.apart, truth, holdout)
+        real, holdout = block.real[site], block.real[site, : block.synthetic.shape[1]]
+        self.score += _share_right(block.to_synthetic, real, block.synthetic[site])
+        self.score -= _share_right(block.to_reference + self.apart, real, holdout)
         self.loci += 1
 
     def scores(self) -> dict[str, np.ndarray]:
         return {"masked locus": self.score}
 
 
-def _share_right(distance: np.ndarray, truth: np.ndarray, alleles: np.ndarray) -> np.ndarray:
+def _share_right(distance: np.ndarray, real: np.ndarray, alleles: np.ndarray) -> np.ndarray:
     """Share of the true allele among the nearest columns, where one site of `distance` is not
     counted.
     """
-    right = truth[:, None] == alleles[None, :]
+    right = real[:, None] == alleles[None, :]
     masked = distance - ~right
     nearest = masked == masked.min(axis=1, keepdims=True)
     return (nearest & right).sum(axis=1) / nearest.sum(axis=1)

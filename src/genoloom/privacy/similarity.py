@@ -126,9 +126,9 @@ class SharedSegments:
         individual = np.arange(4 * n) // 2
         others = individual[:, None] != individual[None, :]
         pairs = np.bincount(differing[2 * n :, 2 * n :][others], minlength=len(alleles) + 1)
-        surprise = -np.log(np.maximum(pairs.cumsum(), 0.5) / max(pairs.sum(), 1))
+        information = -np.log(np.maximum(pairs.cumsum(), 0.5) / max(pairs.sum(), 1))
         few = min(len(alleles), max(1, round(ERRORS * len(alleles))))
-        score = (surprise - PENALTY * surprise[few]).astype(np.float32)
+        score = (information - PENALTY * information[few]).astype(np.float32)
         self.sum += score[differing]
         np.maximum(self.sum, 0, out=self.sum)
         np.maximum(self.best, self.sum, out=self.best)

@@ -167,18 +167,18 @@ def learner_bars(effects: list[EffectFigure], metric: str, ylabel: str) -> str:
 def diplotypes(effects: list[EffectFigure]) -> str:
     """Mean estimated effect of each diplotype and phenotype against the true one, DR-learner."""
     figure, axes = draw_axes(4.4, 4.3)
-    truth = {f.group: f.value for f in effects if (f.data, f.metric) == ("truth", "effect")}
+    effect = {f.group: f.value for f in effects if (f.data, f.metric) == ("truth", "effect")}
     for data in ("real", "genotypes", "factorised"):
         bias = {
             f.group: f for f in effects
-            if (f.data, f.learner, f.metric) == (data, "DR", "bias") and f.group in truth
+            if (f.data, f.learner, f.metric) == (data, "DR", "bias") and f.group in effect
         }  # fmt: skip
         if bias:
-            x = [truth[name] for name in bias]
-            y = [truth[name] + f.value for name, f in bias.items()]
+            x = [effect[name] for name in bias]
+            y = [effect[name] + f.value for name, f in bias.items()]
             spread = [f.sd or 0 for f in bias.values()]
             axes.errorbar(x, y, spread, fmt="o", ms=4, color=DATA_COLOURS[data], label=data, lw=1)
-    ends = [min(truth.values(), default=0), max(truth.values(), default=1)]
+    ends = [min(effect.values(), default=0), max(effect.values(), default=1)]
     axes.plot(ends, ends, color=INK, lw=0.8)
     axes.set_xlabel("true effect of a diplotype")
     axes.set_ylabel("mean estimate")

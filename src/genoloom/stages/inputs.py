@@ -332,7 +332,7 @@ class RealFiles:
                     )
                 )
         account = {
-            "compared": sum(len(truth.sites) for _, truth in pairs),
+            "compared": sum(len(real.sites) for _, real in pairs),
             "train": _account(self.train),
         }
         account |= {

@@ -29,16 +29,16 @@ METRIC = level(MetricId.SWITCH_ERRORS, lambda d, g, part: float("nan"), phase=Tr
 RESAMPLES = 200
 
 
-def switch_errors(truth: np.ndarray, phased: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def switch_errors(haplotypes: np.ndarray, phased: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Wrongly phased pairs of neighbouring heterozygous sites, and all such pairs, of each
     individual, int64 (n_individuals,) each.
 
     Parameters
     ----------
-    truth, phased : ndarray, int8, shape (n_variants, 2 * n_individuals)
+    haplotypes, phased : ndarray, int8, shape (n_variants, 2 * n_individuals)
         The same genotypes.
     """
-    first, second = truth[:, 0::2], truth[:, 1::2]
+    first, second = haplotypes[:, 0::2], haplotypes[:, 1::2]
     wrong, pairs = (np.zeros(first.shape[1], dtype=np.int64) for _ in range(2))
     for individual in range(first.shape[1]):
         heterozygous = np.flatnonzero(first[:, individual] != second[:, individual])
@@ -87,11 +87,11 @@ def measure_switch_errors(
                 if g == "S"
                 else (real, individuals.real_individuals[rows - shift])
             )
-            truth = read_rows(panel, index, 0, len(real.sites))[kept]
-            phased = _phase(sites, truth, known, seed)
+            haplotypes = read_rows(panel, index, 0, len(real.sites))[kept]
+            phased = _phase(sites, haplotypes, known, seed)
             if phased is None:
                 return nothing
-            found[g] += switch_errors(truth, phased)
+            found[g] += switch_errors(haplotypes, phased)
 
     def rate(group: str, picks: np.ndarray) -> np.ndarray:
         wrong, places = found[group][:, picks].sum(axis=-1)
@@ -106,13 +106,17 @@ def measure_switch_errors(
     return Measured(METRIC, WHOLE, {g: rates[g] for g in "ST"}, rates["H"], spread, np.empty(0))
 
 
-def _phase(sites: Sites, truth: np.ndarray, reference: np.ndarray, seed: int) -> np.ndarray | None:
-    """Haplotypes of individuals whose phase is taken away, int8 of the shape of `truth`; None where
-    the phaser fails.
+def _phase(
+    sites: Sites, haplotypes: np.ndarray, reference: np.ndarray, seed: int
+) -> np.ndarray | None:
+    """Haplotypes of individuals whose phase is taken away, int8 of the shape of `haplotypes`; None
+    where the phaser fails.
     """
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        unphased = np.sort(truth.reshape(len(truth), -1, 2), axis=2).reshape(truth.shape)
+        unphased = np.sort(haplotypes.reshape(len(haplotypes), -1, 2), axis=2).reshape(
+            haplotypes.shape
+        )
         write_genotypes(place / "target.vcf.gz", sites, unphased, "/")
         write_genotypes(place / "reference.vcf.gz", sites, reference, "|")
         cm = np.maximum.accumulate(genetic_positions(sites))
@@ -143,7 +147,7 @@ def _phase(sites: Sites, truth: np.ndarray, reference: np.ndarray, seed: int) ->
             variant.genotype.array()[:, :2].ravel() for variant in VCF(str(place / "phased.vcf.gz"))
         ]
     phased = np.array(calls, dtype=np.int8)
-    return phased if phased.shape == truth.shape else None
+    return phased if phased.shape == haplotypes.shape else None
 
 
 def write_genotypes(path: Path, sites: Sites, alleles: np.ndarray, separator: str) -> None:

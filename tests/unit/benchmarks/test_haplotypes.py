@@ -44,17 +44,17 @@ def test_a_row_for_the_generator_the_reference_and_the_training_individuals(benc
     alleles = panel.haplotypes.read(0, len(panel.sites))
     ones = alleles[:, roles == "train"].sum(axis=1)
     alleles = alleles[np.minimum(ones, (roles == "train").sum() - ones) >= 2]
-    training, held = alleles[:, roles == "train"], alleles[:, roles == "holdout"]
+    training, holdout = alleles[:, roles == "train"], alleles[:, roles == "holdout"]
     pooled = (training.sum(axis=1, keepdims=True) + 0.5) / (training.shape[1] + 1)
     bits = 0.0
     for p in set(population):
         own, new = (
             training[:, population[roles == "train"] == p],
-            held[:, population[roles == "holdout"] == p],
+            holdout[:, population[roles == "holdout"] == p],
         )
         chance = (own.sum(axis=1, keepdims=True) + 3 * pooled) / (own.shape[1] + 3)
         bits -= np.log2(np.where(new == 1, chance, 1 - chance)).sum()
-    assert float(rows["independent"]["bits"]) == pytest.approx(bits / held.size, abs=1e-4)
+    assert float(rows["independent"]["bits"]) == pytest.approx(bits / holdout.size, abs=1e-4)
     assert float(rows["independent"]["sites"]) == len(alleles)
 
 

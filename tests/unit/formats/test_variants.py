@@ -241,7 +241,7 @@ class _Loops:
 
 class _Grows:
     def __init__(self, *_, **__):
-        self.held = bytearray(4 << 30)
+        self.kept = bytearray(4 << 30)
 
 
 class _Talks:

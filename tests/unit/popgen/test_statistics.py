@@ -141,14 +141,14 @@ def test_aats_on_toys():
 
     assert halves(real) == (0.0, 0.0)  # a copy: each row's nearest is its copy
     # one row again and again, far away
-    truth, synthetic = halves(np.ones((200, 30), dtype=np.int8) - real[:, :1])
-    assert truth > 0.95
+    near_real, synthetic = halves(np.ones((200, 30), dtype=np.int8) - real[:, :1])
+    assert near_real > 0.95
     assert synthetic == 1.0
     # fresh rows of the same kind: one half each, within noise
-    truth, synthetic = np.mean(
+    near_real, synthetic = np.mean(
         [halves(rng.integers(0, 2, (200, 30)).astype(np.int8)) for _ in range(20)], axis=0
     )
-    assert truth == pytest.approx(0.5, abs=0.08)
+    assert near_real == pytest.approx(0.5, abs=0.08)
     assert synthetic == pytest.approx(0.5, abs=0.08)
 
 

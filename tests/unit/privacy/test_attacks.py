@@ -143,11 +143,11 @@ def test_rare_sharing_is_a_loop(data, fewest):
     expected = np.zeros((2 * N, N))
     for v in range(len(real)):
         for allele in (0, 1):
-            held, trained = (
+            holdout, trained = (
                 (real[v, half] == allele).sum() for half in (slice(0, 2 * N), slice(2 * N, None))
             )
-            copies = held + trained
-            if min(held, trained) >= fewest and copies <= RAREST * fewest:
+            copies = holdout + trained
+            if min(holdout, trained) >= fewest and copies <= RAREST * fewest:
                 carriers, makers = (
                     (a[v] == allele).reshape(-1, 2).any(axis=1) for a in (real, synthetic)
                 )
@@ -187,10 +187,13 @@ def test_shared_segments_are_a_loop(data):
             start += len(rows)
             distances = np.array([(rows[:, a] != rows[:, b]).sum() for a, b in apart])
 
-            def surprise(d, distances=distances):
+            def information(d, distances=distances):
                 return -np.log(max((distances <= d).sum(), 0.5) / len(distances))
 
-            total = max(0.0, total + surprise((rows[:, i] != rows[:, j]).sum()) - 0.9 * surprise(1))
+            total = max(
+                0.0,
+                total + information((rows[:, i] != rows[:, j]).sum()) - 0.9 * information(1),
+            )
             best = max(best, total)
         assert shared.best[i, j] == pytest.approx(best, abs=1e-4)
     a, b = shared.best[0:2, 2 * N : 2 * N + 2], shared.of_individuals()[0, N]

@@ -29,12 +29,12 @@ def population():
 
 
 def measure(synthetic, real, populations=("POP",), n=N, **more):
-    panel, truth = make_panel(synthetic, populations), make_panel(real, populations)
+    panel, real_panel = make_panel(synthetic, populations), make_panel(real, populations)
     individuals = compare(
-        panel.individuals, truth.individuals, ["holdout"] * n + ["train"] * n, 0, seed=1
+        panel.individuals, real_panel.individuals, ["holdout"] * n + ["train"] * n, 0, seed=1
     )
     data = AuditData(individuals, [50, 100], [20])
-    data.add(panel, truth, truth.sites.cm)
+    data.add(panel, real_panel, real_panel.sites.cm)
     found = audit(data, "made", "generator", 400, 0.6, seed=1, **more)
     return {row["attack"]: row for row in found.private if row["population"] == "all"}, found
 
@@ -135,12 +135,12 @@ def test_one_copied_population_is_caught(population):
 
 
 def collected(synthetic, real, populations):
-    panel, truth = make_panel(synthetic, populations), make_panel(real, populations)
+    panel, real_panel = make_panel(synthetic, populations), make_panel(real, populations)
     individuals = compare(
-        panel.individuals, truth.individuals, ["holdout"] * N + ["train"] * N, 0, seed=1
+        panel.individuals, real_panel.individuals, ["holdout"] * N + ["train"] * N, 0, seed=1
     )
     data = AuditData(individuals, [50], [20])
-    data.add(panel, truth, truth.sites.cm)
+    data.add(panel, real_panel, real_panel.sites.cm)
     return data
 
 

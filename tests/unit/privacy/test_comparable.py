@@ -55,12 +55,12 @@ def test_one_contig_of_several_is_enough():
 def test_an_audit_of_what_is_not_comparable_does_not_pass(change):
     fresh, real = ALLELES[:, :48], ALLELES[:, 48:]
     synthetic = {"complement": 1 - fresh, "shift": np.roll(fresh, 1, axis=0)}.get(change, fresh)
-    panel, truth = make_panel(synthetic), make_panel(real)
+    panel, real_panel = make_panel(synthetic), make_panel(real)
     individuals = compare(
-        panel.individuals, truth.individuals, ["holdout"] * 24 + ["train"] * 24, 0, seed=1
+        panel.individuals, real_panel.individuals, ["holdout"] * 24 + ["train"] * 24, 0, seed=1
     )
     data = AuditData(individuals, [50], [20])
-    data.add(panel, truth, truth.sites.cm)
+    data.add(panel, real_panel, real_panel.sites.cm)
     found = audit(
         data,
         "synthetic",

@@ -26,12 +26,12 @@ def judged(
     synthetic, real, populations, windows, haplotype_windows, resamples, max_auc, phased=True
 ):
     n = real.shape[1] // 4
-    panel, truth = make_panel(synthetic, populations), make_panel(real, populations)
+    panel, real_panel = make_panel(synthetic, populations), make_panel(real, populations)
     individuals = compare(
-        panel.individuals, truth.individuals, ["holdout"] * n + ["train"] * n, 0, seed=1
+        panel.individuals, real_panel.individuals, ["holdout"] * n + ["train"] * n, 0, seed=1
     )
     data = AuditData(individuals, windows, haplotype_windows)
-    data.add(panel, truth, truth.sites.cm)
+    data.add(panel, real_panel, real_panel.sites.cm)
     found = audit(data, "made", "generator", resamples, max_auc, seed=1, phased=phased)
     return {row["attack"]: row for row in found.private if row["population"] == "all"}
 

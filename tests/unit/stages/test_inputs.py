@@ -102,16 +102,16 @@ def test_a_split_panel_serves_as_training_and_holdout_files(workflow_files, pane
     panel, split, made = (workflow_files[name] for name in ("panels", "split", "synthetic"))
     with open_real(panels=[panel], split=split, **nothing) as real:
         found = real.against(real.read("made", [made.with_suffix(".pgen")]))
-        [(synthetic, truth)] = found.pairs
+        [(synthetic, real_panel)] = found.pairs
         assert found.roles == ["train"] * N + ["holdout"] * N
         assert (
-            truth.individuals.id
+            real_panel.individuals.id
             == panels["train"].individuals.id + panels["holdout"].individuals.id
         )
         expected = np.concatenate(
             [panels[role].haplotypes.alleles for role in ("train", "holdout")], axis=1
         )
-        np.testing.assert_array_equal(truth.haplotypes.read(0, SITES), expected)
+        np.testing.assert_array_equal(real_panel.haplotypes.read(0, SITES), expected)
         np.testing.assert_array_equal(
             synthetic.haplotypes.read(0, SITES), panels["synthetic"].haplotypes.alleles
         )
@@ -293,8 +293,8 @@ def test_populations_are_optional(vcf, tmp_path, panels):
     with opened(**real, synthetic=vcf("synthetic")) as comparands:
         assert {
             p
-            for made, truth in comparands.pairs
-            for p in made.individuals.population + truth.individuals.population
+            for made, real_panel in comparands.pairs
+            for p in made.individuals.population + real_panel.individuals.population
         } == {"unknown"}
     labels = tmp_path / "real.tsv"
     labels.write_text(
@@ -302,8 +302,12 @@ def test_populations_are_optional(vcf, tmp_path, panels):
         + "".join(f"{role}{i}\tAAA\n" for role in ROLES[:2] for i in range(N))
     )
     with opened(**real, synthetic=vcf("synthetic"), samples=labels) as comparands:
-        [(made, truth)] = comparands.pairs
-        assert set(made.individuals.population) == set(truth.individuals.population) == {"unknown"}
+        [(made, real_panel)] = comparands.pairs
+        assert (
+            set(made.individuals.population)
+            == set(real_panel.individuals.population)
+            == {"unknown"}
+        )
     labels.write_text("individual\tpopulation\n" + "".join(f"train{i}\tAAA\n" for i in range(N)))
     with pytest.raises(InputError, match="some samples of the holdout files are in no sheet"):
         opened(**real, synthetic=vcf("synthetic"), samples=labels).__enter__()

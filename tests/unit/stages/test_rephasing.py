@@ -16,15 +16,15 @@ N = 40
 
 def test_switch_errors_are_counted_between_heterozygous_sites():
     # heterozygous at 0, 2, 3, 4
-    truth = np.array([[0, 1], [1, 1], [0, 1], [1, 0], [0, 1]], dtype=np.int8)
-    same = truth.copy()
-    turned = truth[:, ::-1]
-    switched = truth.copy()
+    haplotypes = np.array([[0, 1], [1, 1], [0, 1], [1, 0], [0, 1]], dtype=np.int8)
+    same = haplotypes.copy()
+    turned = haplotypes[:, ::-1]
+    switched = haplotypes.copy()
     switched[3:] = switched[3:, ::-1]
-    flipped = truth.copy()
+    flipped = haplotypes.copy()
     flipped[2] = flipped[2, ::-1]
     for phased, wrong in ((same, 0), (turned, 0), (switched, 1), (flipped, 2)):
-        found, pairs = switch_errors(truth, phased)
+        found, pairs = switch_errors(haplotypes, phased)
         assert (found.tolist(), pairs.tolist()) == ([wrong], [3])
 
 

@@ -216,17 +216,17 @@ def panels():
     alleles = founder_mosaic(200, 1200, rng, founders=16, switch=0.03)
     p = alleles[:, :400].mean(axis=1)
     alleles = alleles[(p > 0.1) & (p < 0.9)]
-    train, fresh, held = np.split(alleles, 3, axis=1)
-    return {"real": train, "synthetic": fresh}, held, rng.permuted(fresh, axis=1)
+    train, fresh, holdout = np.split(alleles, 3, axis=1)
+    return {"real": train, "synthetic": fresh}, holdout, rng.permuted(fresh, axis=1)
 
 
 def test_association_of_real_and_of_independent_haplotypes(panels):
-    own, held, independent = panels
+    own, holdout, independent = panels
     rng = np.random.default_rng(7)
-    effect = rng.standard_normal((20, len(held))) * (rng.random((20, len(held))) < 0.1)
+    effect = rng.standard_normal((20, len(holdout))) * (rng.random((20, len(holdout))) < 0.1)
     studies = {p: study(x, rng, effect, 60) for p, x in own.items()}
     studies["mosaic"] = study(independent, rng, effect, 60)
-    held_out, nothing = study(held, rng, effect), Binary(0, 0.5, 0.5)
+    held_out, nothing = study(holdout, rng, effect), Binary(0, 0.5, 0.5)
     measures, drawn = measure_association(studies, held_out, effect != 0, nothing)
     found = {(m.panel, m.metric): value(m) for m in measures}
     for panel in own:
@@ -239,7 +239,7 @@ def test_association_of_real_and_of_independent_haplotypes(panels):
     assert len(drawn["null"]["real"]) == len(drawn["expected"])
     scores = {
         (m.panel, m.population): value(m)
-        for m in measure_scores(studies, study(held, rng, effect), {"A": np.arange(50)}, 0.5)
+        for m in measure_scores(studies, study(holdout, rng, effect), {"A": np.arange(50)}, 0.5)
     }
     assert scores["synthetic", "all"] == pytest.approx(scores["real", "all"], abs=0.1)
     assert scores["mosaic", "all"] < scores["real", "all"] - 0.05
@@ -247,15 +247,17 @@ def test_association_of_real_and_of_independent_haplotypes(panels):
 
 
 def test_association_of_binary_traits(panels):
-    own, held, independent = panels
+    own, holdout, independent = panels
     rng = np.random.default_rng(17)
-    effect = rng.standard_normal((10, len(held))) * (rng.random((10, len(held))) < 0.1)
-    effect /= np.sqrt(2) * (effect @ (held[:, 0::2] + held[:, 1::2])).std(axis=1, keepdims=True)
+    effect = rng.standard_normal((10, len(holdout))) * (rng.random((10, len(holdout))) < 0.1)
+    effect /= np.sqrt(2) * (effect @ (holdout[:, 0::2] + holdout[:, 1::2])).std(
+        axis=1, keepdims=True
+    )
     studies = {p: study(x, rng, effect, 10) for p, x in own.items()}
     studies["mosaic"] = study(independent, rng, effect, 10)
-    held_out = study(held, rng, effect)
+    held_out = study(holdout, rng, effect)
     for one in (*studies.values(), held_out):  # liabilities of mean 0, as the stage makes them
-        mean = effect @ (held[:, 0::2] + held[:, 1::2]).mean(axis=1)
+        mean = effect @ (holdout[:, 0::2] + holdout[:, 1::2]).mean(axis=1)
         one.planted[:] -= mean[:, None]
         one.genetic[:] -= mean[:, None]
     binary = Binary(8, 0.3, 0.5)
@@ -273,15 +275,15 @@ def test_association_of_binary_traits(panels):
     assert {len(m.units) for m in measures if m.method == "logistic"} == {8}
 
 
-def window(panels, held):
-    sites = make_sites(len(held), gap=400)
-    return Window(sites, sites.position / 1e5, panels, held)
+def window(panels, holdout):
+    sites = make_sites(len(holdout), gap=400)
+    return Window(sites, sites.position / 1e5, panels, holdout)
 
 
 def test_imputation_is_a_squared_correlation_of_dosages(panels, monkeypatch):
-    own, held, independent = panels
+    own, holdout, independent = panels
     own = own | {"both": np.hstack(list(own.values())), "mosaic": independent}
-    whole = window(own, held)
+    whole = window(own, holdout)
     targets = np.arange(0, 200, 5)
     groups = {"all": np.arange(40), "A": np.arange(10)}
     imputers = {("li_stephens", panel): by_copying for panel in own}
@@ -293,9 +295,9 @@ def test_imputation_is_a_squared_correlation_of_dosages(panels, monkeypatch):
     assert found["mosaic", "all", "all"] < found["real", "all", "all"] - 0.2
     observed = array_sites(whole.sites.position, whole.frequency, 2000)
     assert np.diff(whole.sites.position[observed]).min() >= 400
-    hidden = np.setdiff1d(np.arange(len(held)), observed)
+    hidden = np.setdiff1d(np.arange(len(holdout)), observed)
     columns = np.stack([2 * targets, 2 * targets + 1], axis=1).ravel()
-    truth = held[:, columns]
+    truth = holdout[:, columns]
     synthetic = impute(own["real"], truth[observed], observed, whole.cm)
     synthetic, truth = (x[hidden, 0::2] + x[hidden, 1::2] for x in (synthetic, truth))
     mean = 2 * whole.frequency[hidden, None]
@@ -338,9 +340,9 @@ def test_missing_calls_are_imputed_and_no_others_are_counted(panels):
 
 def test_a_model_imputes_from_what_is_observed(panels):
     """A model that fills in the alternate allele of what it knows nothing of."""
-    own, held, _ = panels
-    whole = window(own, held)
-    kept = np.flatnonzero(np.arange(len(held)) % 7 > 0)  # sites of the model
+    own, holdout, _ = panels
+    whole = window(own, holdout)
+    kept = np.flatnonzero(np.arange(len(holdout)) % 7 > 0)  # sites of the model
 
     class Filler:
         def impute(self, haplotypes, population, seeds, particles):
@@ -349,14 +351,14 @@ def test_a_model_imputes_from_what_is_observed(panels):
             for part in np.split(alleles, 2, axis=1):
                 yield Imputation(None, np.where(part < 0, 1, part).T.astype(np.float32), None)
 
-    observed = np.arange(0, len(held), 5)
-    targets = held[observed, :8]
+    observed = np.arange(0, len(holdout), 5)
+    targets = holdout[observed, :8]
     imputer = by_model(Filler(), whole.sites.take(kept), np.zeros(8, dtype=int), 1)
     found = imputer(whole, None, observed, targets)
     both = np.intersect1d(observed, kept)
-    np.testing.assert_array_equal(found[both], held[both, 0:8:2] + held[both, 1:8:2])
+    np.testing.assert_array_equal(found[both], holdout[both, 0:8:2] + holdout[both, 1:8:2])
     assert (found[np.setdiff1d(kept, observed)] == 2).all()
-    lacking = np.arange(0, len(held), 7)
+    lacking = np.arange(0, len(holdout), 7)
     np.testing.assert_allclose(found[lacking], np.repeat(2 * whole.frequency[lacking, None], 4, 1))
 
 
@@ -379,12 +381,12 @@ def test_ancestry_is_balanced_accuracy():
         )
         return rng.binomial(2, np.broadcast_to(p, (n, 60))).astype(np.float32), label
 
-    held = draw(200)
+    holdout = draw(200)
     panels = {"real": draw(150), "synthetic": draw(150)}
     panels["mosaic"] = panels["real"][0], rng.permutation(panels["real"][1])
     measures = {
         (m.panel, m.metric, m.population): m
-        for m in measure_ancestry(panels, held, ["A", "B", "C"], 1)
+        for m in measure_ancestry(panels, holdout, ["A", "B", "C"], 1)
     }
     accuracy = {p: value(measures[p, "balanced_accuracy", "all"]) for p in panels}
     assert accuracy["real"] > 0.5
@@ -396,6 +398,6 @@ def test_ancestry_is_balanced_accuracy():
     guess = np.where(terms[:, :3].any(axis=1), truth, (truth + 1) % 3)  # wrong somehow
     assert accuracy["real"] == pytest.approx(balanced_accuracy_score(truth, guess))
     assert recalls == pytest.approx(list(recall_score(truth, guess, average=None)))
-    [projection] = measure_ancestry({"own": held}, held, [], 1)
+    [projection] = measure_ancestry({"own": holdout}, holdout, [], 1)
     assert projection.metric == "projection_r2"
     assert value(projection) == pytest.approx(1, abs=1e-3)  # components by a randomised method

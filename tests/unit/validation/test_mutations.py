@@ -174,10 +174,10 @@ def population():
 
 
 def judged(synthetic, real, roles, table=FAST):
-    panel, truth = make_panel(synthetic), make_panel(real)
-    individuals = compare(panel.individuals, truth.individuals, roles, 8, seed=1)
+    panel, real_panel = make_panel(synthetic), make_panel(real)
+    individuals = compare(panel.individuals, real_panel.individuals, roles, 8, seed=1)
     sums = Collector(individuals, len(synthetic), block=100, seed=1)
-    sums.add(*match_sites(panel, truth), truth.sites.cm)
+    sums.add(*match_sites(panel, real_panel), real_panel.sites.cm)
     measured = measure_all(Data(sums, 4, seed=1), table)
     return {(r.metric, r.bin): r for r in fidelity_rows(measured, "made", "generator", N)}
 

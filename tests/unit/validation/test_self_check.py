@@ -58,7 +58,7 @@ def dealt(individuals, seed):
 
 
 def test_fresh_individuals_pass_and_unfaithful_controls_fail(individuals):
-    (training, held, fresh), cm = dealt(individuals, 1)
+    (training, holdout, fresh), cm = dealt(individuals, 1)
     rng = np.random.default_rng(1)
     synthetic = make_controls(
         training.haplotypes.alleles,
@@ -70,7 +70,7 @@ def test_fresh_individuals_pass_and_unfaithful_controls_fail(individuals):
     synthetic = {name: synthetic[name] for name in synthetic if CONTROLS[name].faithful is not None}
     assert list(synthetic) == ["fresh individuals", "mosaic, short", "markov", "independent"]
     judged = judge_together(
-        synthetic, training, held, cm, n_permutations=20, block=200, seed=1, table=FAST
+        synthetic, training, holdout, cm, n_permutations=20, block=200, seed=1, table=FAST
     )
     found = {name: rows[-1].verdict for name, rows in judged.items()}
     assert found == {
@@ -84,13 +84,13 @@ def test_fresh_individuals_pass_and_unfaithful_controls_fail(individuals):
 @pytest.fixture(scope="module")
 def measured(individuals):
     """Every figure of every known fault, on one panel."""
-    (training, held, fresh), cm = dealt(individuals, 3)
+    (training, holdout, fresh), cm = dealt(individuals, 3)
     known, new = (group.haplotypes.alleles for group in (training, fresh))
     indel = np.arange(len(cm)) % 20 == 0
     material = Material(known, new, cm, np.array(training.individuals.population), indel)
     synthetic = {name: make(material, np.random.default_rng(3)) for name, make in FAULTS.items()}
     return measure_together(
-        synthetic, training, held, cm, n_permutations=20, block=200, seed=3, table=FAST
+        synthetic, training, holdout, cm, n_permutations=20, block=200, seed=3, table=FAST
     )
 
 

@@ -41,22 +41,22 @@ def grouped(sizes, same=False, populations=("A",)):
 
 
 def test_the_same_individuals_have_the_same_associations(groups):
-    fresh, held, training = groups
+    fresh, holdout, training = groups
     found = Association(grouped((N, N, N), same=True), seed=5, windows=2)
-    found.add(np.concatenate([fresh, held, training], axis=1)[:150])
+    found.add(np.concatenate([fresh, holdout, training], axis=1)[:150])
     assert [found.overlap(0), found.effect_slope(0), found.heritability_ratio(0)] == [1, 1, 1]
     assert 0.5 < found.overlap(1) < 1
 
 
 def test_independent_sites_have_no_hits_no_effects_and_no_heritability(groups):
-    fresh, held, training = groups
+    fresh, holdout, training = groups
     independent = np.random.default_rng(12).permuted(fresh, axis=1)
     found = {}
     for name, synthetic in {"fresh": fresh, "independent": independent}.items():
         association = Association(grouped((N, N, N)), seed=5, windows=2)
         for start in (0, 150):
             association.add(
-                np.concatenate([synthetic, held, training], axis=1)[start : start + 150]
+                np.concatenate([synthetic, holdout, training], axis=1)[start : start + 150]
             )
         found[name] = [
             association.overlap(0),
@@ -68,11 +68,11 @@ def test_independent_sites_have_no_hits_no_effects_and_no_heritability(groups):
 
 
 def test_how_many_individuals_are_synthetic_does_not_change_the_traits_of_real_ones(groups):
-    fresh, held, training = groups
+    fresh, holdout, training = groups
     figures = []
     for n in (10, N):  # of them
         found = Association(grouped((n, N, N)), seed=5, windows=2)
-        found.add(np.concatenate([fresh[:, : 2 * n], held, training], axis=1)[:150])
+        found.add(np.concatenate([fresh[:, : 2 * n], holdout, training], axis=1)[:150])
         figures.append((found.overlap(1), found.effect_slope(1), found.heritability_ratio(1)))
     assert figures[0] == pytest.approx(figures[1], rel=1e-4)
 
@@ -163,17 +163,19 @@ def test_filters_are_decided_by_the_rarer_allele_and_counted_by_population(group
     np.testing.assert_allclose(filters_alike(p, q, 200), [1, 0.5, 0])
     np.testing.assert_allclose(filters_alike(p, q, 100), [1, 0, 0])  # one allele is 1 %
     np.testing.assert_allclose(filters_alike(p, q, np.array([101, 10, 10])), [1, 0, 0])
-    fresh, held, training = groups
+    fresh, holdout, training = groups
     grouping = grouped((N, N, N), populations=("A", "B"))
     sums = Populations(grouping)
     alleles = np.concatenate(
-        [np.where(np.random.default_rng(2).random(fresh.shape) < 0.6, 0, fresh), held, training],
+        [np.where(np.random.default_rng(2).random(fresh.shape) < 0.6, 0, fresh), holdout, training],
         axis=1,
     )
     sums.add(alleles.astype(np.int8), alleles[:, 2 * N :].mean(axis=1))
     columns = haplotype_columns(np.arange(1, N, 2))
     alike = 0.0
-    for a, b in zip(alleles[:, columns].mean(axis=1), held[:, columns].mean(axis=1), strict=True):
+    for a, b in zip(
+        alleles[:, columns].mean(axis=1), holdout[:, columns].mean(axis=1), strict=True
+    ):
         for least in (0.01, 0.05):
             alike += 0.5 * ((min(a, 1 - a) >= least) == (min(b, 1 - b) >= least))
     assert sums.alike[0, 1] == pytest.approx(alike)

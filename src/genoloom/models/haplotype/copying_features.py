@@ -134,7 +134,7 @@ def _features(b, rows, places, k, before, rules, f, h, others, sums):
     for r in range(LANES):
         for s in range(S):
             for z in range(2):
-                h[2 * G + z * S + s, r] = rows.surprise[b, z, s * LANES + r]
+                h[2 * G + z * S + s, r] = rows.log_probability[b, z, s * LANES + r]
         for i in range(A):
             h[2 * G + 2 * S + i, r] = places.about[k, i]
 

@@ -41,7 +41,7 @@ class Rows(NamedTuple):
         Sums of these over the templates of each distinct block at the present place.
     own_by_block : ndarray, float32, shape (B, >= U, S * R)
         The same over the templates of the row's population.
-    surprise : ndarray, float32, shape (B, 2, S * R)
+    log_probability : ndarray, float32, shape (B, 2, S * R)
         Log-chance of the last block by each head, and its mean over the last few.
     matches : Matches
     own : ndarray, int64, shape (B, R, 2)
@@ -54,7 +54,7 @@ class Rows(NamedTuple):
     weights: np.ndarray
     by_block: np.ndarray
     own_by_block: np.ndarray
-    surprise: np.ndarray
+    log_probability: np.ndarray
     matches: Matches
     own: np.ndarray
     population: np.ndarray
@@ -100,9 +100,9 @@ def _bits(x):
 
 
 @jit
-def _read(ids, row, called, rules, P, scale, surprise):
+def _read(ids, row, called, rules, P, scale, log_probability):
     """What each distinct block makes of the weights of the rows of a batch: factors, (U, S R);
-    and the chance of the block, in `surprise` (2, S R).
+    and the chance of the block, in `log_probability` (2, S R).
     """
     keep = np.float32(1) - rules.rate
     total = np.full(WIDE, np.float32(1e-30))
@@ -116,8 +116,8 @@ def _read(ids, row, called, rules, P, scale, surprise):
     for s in range(S):
         for r in range(LANES):
             i = s * LANES + r
-            surprise[0, i] = np.log(total[i])
-            surprise[1, i] += FORGET * (surprise[0, i] - surprise[1, i])
+            log_probability[0, i] = np.log(total[i])
+            log_probability[1, i] += FORGET * (log_probability[0, i] - log_probability[1, i])
             total[i] = keep[s] / total[i]
     for u in range(len(ids)):
         for i in range(WIDE):
@@ -243,7 +243,7 @@ def start(rows, places, rules):
             begin(rows.matches, b, r, 1, rows.first[b], rows.stop[b])
         jump[0], jump[1] = rules.shares[rows.slot[b]]
         rows.weights[b] = 0
-        rows.surprise[b] = 0
+        rows.log_probability[b] = 0
         _weigh(b, rows, places, 0, scale, jump, places.index[0], places.begins[1])
 
 
@@ -255,7 +255,7 @@ def advance(b, rows, row, called, places, k, before, n_slots, rules, L, room):
     for r in range(LANES):
         room.x[r], room.known[r] = _known(row[r], called[r], full, ids, rows.by_block[b], r)
     _match(b, rows, room.x, room.known, places, k, before, n_slots, rules, L, room.found)
-    _read(ids, row, called, rules, rows.by_block[b], room.scale, rows.surprise[b])
+    _read(ids, row, called, rules, rows.by_block[b], room.scale, rows.log_probability[b])
     for z in range(2):
         share = rules.shares[rows.slot[b], z]
         for s in range(S):

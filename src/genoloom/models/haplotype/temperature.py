@@ -40,6 +40,8 @@ def balanced_temperature(
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         synthetic = draw(middle)
-        truth, own = aats_halves(within, hamming(synthetic, synthetic), hamming(real, synthetic))
-        low, high = (low, middle) if truth > own else (middle, high)
+        near_real, near_synthetic = aats_halves(
+            within, hamming(synthetic, synthetic), hamming(real, synthetic)
+        )
+        low, high = (low, middle) if near_real > near_synthetic else (middle, high)
     return round((low + high) / 2, 2)

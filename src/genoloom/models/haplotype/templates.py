@@ -23,7 +23,7 @@ LONGEST_BLOCK = 32  # sites: a block is 32 bits
 MOST_TEMPLATES = 60_000  # distinct blocks are numbered by 16 bits
 READ_BLOCKS = 64  # unpacked at a time
 # of the state of rows, by lane
-CARRIED = ("weights", "by_block", "own_by_block", "surprise")
+CARRIED = ("weights", "by_block", "own_by_block", "log_probability")
 REMEMBERED = 16  # tables: rows that go along together need the same ones
 # where blocks are told, none is asked
 NO_NETWORK = Network(*(np.zeros((0,) * n, dtype=np.float32) for n in (2, 2, 1, 2, 1, 1, 1)))
@@ -342,7 +342,7 @@ class CopyingState:
             weights=np.zeros((len(pieces), panel.n_templates, kernels.WIDE), dtype=np.float32),
             by_block=np.empty((len(pieces), 0, kernels.WIDE), dtype=np.float32),
             own_by_block=np.empty((len(pieces), 0, kernels.WIDE), dtype=np.float32),
-            surprise=np.zeros((len(pieces), 2, kernels.WIDE), dtype=np.float32),
+            log_probability=np.zeros((len(pieces), 2, kernels.WIDE), dtype=np.float32),
             matches=Matches.none(len(pieces), LANES, len(MATCHES)),
             own=own[self.lanes], population=population, slot=slot[kind], first=first[kind],
             stop=stop[kind],

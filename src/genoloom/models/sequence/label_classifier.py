@@ -103,7 +103,7 @@ class LabelClassifier:
         )
         return reader
 
-    def _calibrate(self, found: np.ndarray, truth: np.ndarray) -> None:
+    def _calibrate(self, found: np.ndarray, true_label: np.ndarray) -> None:
         """Choose the temperature at which true labels (B,) have the probability, on average, that
         labels drawn by these would have.
 
@@ -113,7 +113,9 @@ class LabelClassifier:
 
         def excess(temperature: float) -> float:
             p = softmax(found / temperature, axis=1)
-            return float(p[np.arange(len(truth)), truth].mean() - (p**2).sum(axis=1).mean())
+            return float(
+                p[np.arange(len(true_label)), true_label].mean() - (p**2).sum(axis=1).mean()
+            )
 
         low, high = TEMPERATURES
         if excess(low) < 0 < excess(high):
@@ -247,6 +249,6 @@ class LabelClassifier:
         return reader
 
 
-def surprise(log_probability: np.ndarray, label: np.ndarray) -> np.ndarray:
+def cross_entropy(log_probability: np.ndarray, label: np.ndarray) -> np.ndarray:
     """-ln P(label) of each row, float64 (B,), of log-probabilities (B, L) and labels (B,)."""
     return -log_probability[np.arange(len(label)), label]

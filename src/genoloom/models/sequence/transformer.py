@@ -58,7 +58,11 @@ from genoloom.models.sequence.context_mixing import (
     choose,
     count,
 )
-from genoloom.models.sequence.label_classifier import LabelClassifier, ReaderDescription, surprise
+from genoloom.models.sequence.label_classifier import (
+    LabelClassifier,
+    ReaderDescription,
+    cross_entropy,
+)
 from genoloom.models.sequence.labels import LabelPatterns
 from genoloom.models.sequence.markov import (
     declare_counts,
@@ -162,13 +166,13 @@ class TransformerGenerator(SequenceGenerator):
         if reader is None:
             return None
         rows = np.flatnonzero(data.validation)[:COMPARED]
-        bases, length, truth = data.bases[rows], data.length[rows], data.label[rows]
+        bases, length, label = data.bases[rows], data.length[rows], data.label[rows]
         share = np.bincount(data.label, minlength=len(self.label_names)) / len(data.label)
         given = [
             score(self.model, self.ladder, bases, np.full(len(rows), k)) for k in range(len(share))
         ]
         own, read = (
-            surprise(found, truth)
+            cross_entropy(found, label)
             for found in (
                 log_softmax(np.stack(given, axis=1) + np.log(share), axis=1),
                 reader.log_probabilities(bases, length),
@@ -177,8 +181,8 @@ class TransformerGenerator(SequenceGenerator):
         gain = own - read
         useful = gain.mean() > 2 * gain.std() / np.sqrt(len(gain))
         log.info(
-            "%s: labels of validation sequences surprise the model alone by %.3f nats, the reader "
-            "of labels by %.3f%s",
+            "%s: cross-entropy of the labels of validation sequences: %.3f nats by the model alone, "
+            "%.3f by the label classifier%s",
             run.label,
             own.mean(),
             read.mean(),

@@ -60,9 +60,9 @@ def base_log_probabilities(
         torch.from_numpy(label).to(device),
         right=side,
     )
-    truth = torch.from_numpy(bases.astype(np.int64)).to(device)
-    found = logits.log_softmax(-1).gather(-1, truth.clamp(max=3)[..., None])[..., 0]
-    return found.masked_fill(truth == OTHER, 0.0)
+    target = torch.from_numpy(bases.astype(np.int64)).to(device)
+    found = logits.log_softmax(-1).gather(-1, target.clamp(max=3)[..., None])[..., 0]
+    return found.masked_fill(target == OTHER, 0.0)
 
 
 @torch.no_grad()

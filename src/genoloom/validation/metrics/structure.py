@@ -61,14 +61,14 @@ def _classified(
     fitted = d.fitted(trained_on)
     train, labels = _labels(d, trained_on)
     model = LogisticRegression(C=1.0, max_iter=300).fit(fitted.project(train), labels)
-    test, truth = _labels(d, tested_on)
-    return model.predict_proba(fitted.project(test)), truth, list(model.classes_)
+    test, labels = _labels(d, tested_on)
+    return model.predict_proba(fitted.project(test)), labels, list(model.classes_)
 
 
 def train_on_synthetic(d: Data, a: str, b: str, part: Part) -> float:
     """Accuracy on b of a population classifier trained on a."""
-    chances, truth, classes = _classified(d, a, b)
-    return float((np.array(classes)[chances.argmax(axis=1)] == truth).mean())
+    chances, labels, classes = _classified(d, a, b)
+    return float((np.array(classes)[chances.argmax(axis=1)] == labels).mean())
 
 
 def train_on_real(d: Data, a: str, b: str, part: Part) -> float:
@@ -82,8 +82,8 @@ def ancestry_error(d: Data, a: str, b: str, part: Part) -> float:
     """
     shares = []
     for g in (a, b):
-        chances, truth, classes = _classified(d, b, g)
-        shares.append([chances[truth == name].mean(axis=0) for name in classes])
+        chances, labels, classes = _classified(d, b, g)
+        shares.append([chances[labels == name].mean(axis=0) for name in classes])
     return float(np.abs(np.array(shares[0]) - np.array(shares[1])).mean())
 
 

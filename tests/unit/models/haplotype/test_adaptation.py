@@ -160,7 +160,7 @@ def test_a_small_cohort_gains_from_a_model_of_a_larger_one(tmp_path):
     """
     rng = np.random.default_rng(5)
     alleles = founder_mosaic(256, 450, rng, founders=12, switch=0.02)
-    big, small, held = alleles[:, :400], alleles[::2, 400:424], alleles[::2, 424:]
+    big, small, holdout = alleles[:, :400], alleles[::2, 400:424], alleles[::2, 424:]
     sites = make_sites(256)
     options = {
         "width": 32,
@@ -193,7 +193,7 @@ def test_a_small_cohort_gains_from_a_model_of_a_larger_one(tmp_path):
         generator, known, _ = load_generator(tmp_path / f"{name}.safetensors")
         at = [p // 200 for p in (known.position - 100).tolist()]
         scored = generator.log_likelihood(
-            ArrayHaplotypes(held[at]), np.zeros(held.shape[1], dtype=int)
+            ArrayHaplotypes(holdout[at]), np.zeros(holdout.shape[1], dtype=int)
         )
         return -scored.mean() / len(at) / np.log(2) if panel == "small" else None
 

@@ -155,7 +155,7 @@ def test_counts_and_weights_leave_the_own_individual_out(
     def weight(feature):
         return np.exp(feature - 7) - 1e-6
 
-    G, surprise = len(MATCHES), np.zeros((2, len(HEADS), n))
+    G, log_probability = len(MATCHES), np.zeros((2, len(HEADS), n))
     quarters = np.array_split(np.arange(L), [L // 4, L // 2, 3 * L // 4])
     parts = [np.concatenate(quarters[:i]) for i in (1, 2, 3)]
     parts += [np.concatenate(quarters[:i] + quarters[i + 1 :]) for i in range(4)]
@@ -185,7 +185,7 @@ def test_counts_and_weights_leave_the_own_individual_out(
             np.testing.assert_allclose(weight(f[:, :, OF_OWN + s]), (w * same) @ has, atol=2e-6)
             for z in range(2):
                 np.testing.assert_allclose(
-                    h[:, 2 * G + z * len(HEADS) + s], surprise[z, s], atol=2e-5
+                    h[:, 2 * G + z * len(HEADS) + s], log_probability[z, s], atol=2e-5
                 )
         token, block = (unpack_bits(x, L).astype(bool) for x in (table.ids, bits[k]))
         for i, part in enumerate(parts):
@@ -196,8 +196,8 @@ def test_counts_and_weights_leave_the_own_individual_out(
         apart = (padded[:, None, here] != padded[None, :, here]).sum(-1)
         for s, (rate, mutation) in enumerate(HEADS):
             told = weights[s] * mutation ** apart.astype(float)
-            surprise[0, s] = np.log(told.sum(axis=1))
-            surprise[1, s] += FORGET * (surprise[0, s] - surprise[1, s])
+            log_probability[0, s] = np.log(told.sum(axis=1))
+            log_probability[1, s] += FORGET * (log_probability[0, s] - log_probability[1, s])
             weights[s] = (
                 (1 - rate) * told / told.sum(axis=1, keepdims=True) + rate * prior
             ) * other

@@ -185,11 +185,11 @@ def test_generators_come_back_from_their_state_and_score_what_they_say(kind, dat
     np.testing.assert_allclose(mine, expected)
     if kind is AdaptiveGenerator:
         tuned = MarkovGenerator.from_state(arrays, description)
-        held = data.bases[data.validation]
-        known = np.zeros(len(held), dtype=int)
+        holdout = data.bases[data.validation]
+        known = np.zeros(len(holdout), dtype=int)
         assert (
-            generator.log_likelihood(held, known, known).sum()
-            > tuned.log_likelihood(held, known, known).sum()
+            generator.log_likelihood(holdout, known, known).sum()
+            > tuned.log_likelihood(holdout, known, known).sum()
         )
 
 
