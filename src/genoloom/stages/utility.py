@@ -71,7 +71,7 @@ log = logging.getLogger(__name__)
 FEWEST = 50  # individuals in each role
 WINDOW = 3000  # sites
 SHIFT = 0.5  # largest shift of a null trait in a population, in standard deviations
-HELD = "holdout"
+HOLDOUT = "holdout"
 MISSING_TARGETS = 30  # with calls missing at random: every site is one that is read
 SOURCE = Path("planted traits")
 
@@ -141,11 +141,11 @@ def utility(
     if "scores" in tasks:
         measures += measure_scores(studies, holdout, groups, options.heritability)
     if "ancestry" in tasks:
-        x = {p: _dosages(common, p).T for p in (*PANELS, HELD)}
+        x = {p: _dosages(common, p).T for p in (*PANELS, HOLDOUT)}
         labels = _labels(individuals)
         pairs = {p: (x[p], labels[p]) for p in PANELS}
         measures += measure_ancestry(
-            pairs, (x[HELD], population), list(groups), derive_seed(seed, "ancestry") % 2**31
+            pairs, (x[HOLDOUT], population), list(groups), derive_seed(seed, "ancestry") % 2**31
         )
     table = rows(measures, derive_seed(seed, "resamples"))
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -184,7 +184,7 @@ def _contigs(
         stops = [min(start + WINDOW, len(real.sites), start + most) for start in starts]
         spans = list(zip(starts, stops, strict=True))
         index = np.concatenate([np.arange(*span) for span in spans])
-        own, train, held = (
+        own, train, holdout = (
             np.concatenate([read_rows(panel, members, *span) for span in spans])
             for panel, members in (
                 (synthetic, individuals.synthetic_individuals[individuals.synthetic]),
@@ -196,7 +196,7 @@ def _contigs(
         copied = within_populations(train, label, partial(mosaic, cm=cm, length=MIDDLE, rng=rng))
         panels = {REAL: train, SYNTHETIC: own, BOTH: np.hstack([train, own]), MOSAIC: copied}
         edges = np.cumsum([0, *(stop - start for start, stop in spans)])
-        window = Window(real.sites.take(index), cm, panels, held)
+        window = Window(real.sites.take(index), cm, panels, holdout)
         yield window, [slice(*pair) for pair in pairwise(edges.tolist())]
 
 
@@ -206,9 +206,9 @@ def _labels(individuals: Comparison) -> dict[str, np.ndarray]:
         individuals.population[individuals.train],
         individuals.population[individuals.synthetic],
     )
-    held = individuals.population[individuals.holdout]
+    holdout = individuals.population[individuals.holdout]
     both = np.concatenate([train, own])
-    return {REAL: train, SYNTHETIC: own, BOTH: both, MOSAIC: train, HELD: held}
+    return {REAL: train, SYNTHETIC: own, BOTH: both, MOSAIC: train, HOLDOUT: holdout}
 
 
 def _imputation(
@@ -236,7 +236,7 @@ def _imputation(
             return imputers
         return imputers | {("li_stephens", MODEL): _by_models(models, population[targets], seed)}
 
-    asked, population = options.panel_populations, labels[HELD]
+    asked, population = options.panel_populations, labels[HOLDOUT]
     pair = None if asked is None else _asked_populations(asked, labels, above)
     rng = np.random.default_rng(derive_seed(seed, "targets"))
     targets = choose_targets(population, options.targets, rng)
@@ -266,7 +266,7 @@ def _asked_populations(
     found = []
     for name in asked.split(":"):
         found.append([p for p in above if name in (p, above[p])])
-        n = int(np.isin(labels[HELD], found[-1]).sum())
+        n = int(np.isin(labels[HOLDOUT], found[-1]).sum())
         if n <= FEW:
             raise InputError(
                 "--panel-populations", f"of '{name}' there are {individuals_count(n)} held out",
@@ -287,9 +287,9 @@ def _across(
         panel: haplotype_columns(np.flatnonzero(np.isin(labels[panel], own))) for panel in PANELS
     }
     columns[OTHER] = haplotype_columns(np.flatnonzero(np.isin(labels[REAL], other)))
-    held = np.flatnonzero(np.isin(labels[HELD], own))
+    holdout = np.flatnonzero(np.isin(labels[HOLDOUT], own))
     rng = np.random.default_rng(derive_seed(seed, "targets of one population"))
-    targets = np.sort(rng.permutation(held)[: options.targets])
+    targets = np.sort(rng.permutation(holdout)[: options.targets])
     restricted = (
         replace(
             window,
@@ -356,7 +356,7 @@ def _common(contigs: list[Window]) -> list[Window]:
 def _dosages(common: list[Window], panel: str) -> np.ndarray:
     """Alternate alleles, float32, shape (n_sites, n_individuals)."""
     alleles = np.concatenate(
-        [own.holdout if panel == HELD else own.panels[panel] for own in common]
+        [own.holdout if panel == HOLDOUT else own.panels[panel] for own in common]
     )
     return (alleles[:, 0::2] + alleles[:, 1::2]).astype(np.float32)
 
@@ -366,7 +366,7 @@ def _members(comparands: Comparands, individuals: Comparison) -> dict[str, Indiv
     synthetic, real = (panel.individuals for panel in comparands.pairs[0])
     shift = len(individuals.synthetic)
     own = synthetic.take(individuals.synthetic_individuals[individuals.synthetic])
-    train, held = (
+    train, holdout = (
         real.take(individuals.real_individuals[rows - shift])
         for rows in (individuals.train, individuals.holdout)
     )
@@ -376,7 +376,7 @@ def _members(comparands: Comparands, individuals: Comparison) -> dict[str, Indiv
         SYNTHETIC: own,
         BOTH: join_individuals(train, own),
         MOSAIC: copies,
-        HELD: held,
+        HOLDOUT: holdout,
     }
 
 
@@ -410,12 +410,12 @@ def _planted(
         whole = join_individuals(*(members[panel] for panel in panels))
         found = {}
         for own in common:
-            parts = [own.holdout if panel == HELD else own.panels[panel] for panel in panels]
+            parts = [own.holdout if panel == HOLDOUT else own.panels[panel] for panel in panels]
             panel = Panel(own.sites, whole, ArrayHaplotypes(np.hstack(parts)))
             found[own.sites.contig.removeprefix("chr")] = panel
         return GenotypeFiles(" and ".join(panels), found, 0, Counter(), False)
 
-    everybody = files(REAL, HELD)
+    everybody = files(REAL, HOLDOUT)
     columns = covariates(everybody.individuals, sheet, seed)
     truth = draw_truth(everybody, sheet, SOURCE, derive_seed(seed, "effects"), columns)
 
@@ -438,4 +438,4 @@ def _planted(
     keys = zip(sites.contig, sites.position.tolist(), sites.ref, sites.alt, strict=True)
     caused = np.zeros((options.traits, sum(len(own.cm) for own in common)), dtype=bool)
     caused[:, [where[key] for key in keys]] = truth.effects[""][: options.traits] != 0
-    return {panel: study(panel) for panel in PANELS}, study(HELD), caused
+    return {panel: study(panel) for panel in PANELS}, study(HOLDOUT), caused

@@ -79,26 +79,33 @@ def validate_sequences(
             "needs the training sequences for its chain",
             remedy="give --train, or leave --model out",
         )
-    made, unseen = (_read(path, options) for path in (synthetic, holdout))
-    fitted, unseen = (_read(train, options), unseen) if train else _halves(unseen, seed)
-    for path, sequences in ((synthetic, made), (train or holdout, fitted), (holdout, unseen)):
+    synthetic_set, holdout_set = (_read(path, options) for path in (synthetic, holdout))
+    train_set, holdout_set = (
+        (_read(train, options), holdout_set) if train else _halves(holdout_set, seed)
+    )
+    for path, sequences in (
+        (synthetic, synthetic_set),
+        (train or holdout, train_set),
+        (holdout, holdout_set),
+    ):
         if len(sequences) < FEWEST:
             raise InputError(
                 path,
                 f"holds {len(sequences)} sequences",
                 expected=f"at least {FEWEST}" if train else f"at least {2 * FEWEST}",
             )
-    made = replace(made, stranded=fitted.stranded)
-    planted = is_canary(fitted)
-    fitted, planted = fitted.take(~planted), fitted.take(planted)
+    synthetic_set = replace(synthetic_set, stranded=train_set.stranded)
+    planted = is_canary(train_set)
+    train_set, planted = train_set.take(~planted), train_set.take(planted)
     weights = read_weights(options.guidance_sweep)
     if options.coding == "frame":
-        for path, real in ((train or holdout, fitted), (holdout, unseen)):
+        for path, real in ((train or holdout, train_set), (holdout, holdout_set)):
             _check_frame(path, real)
     generator, shapes, _ = load_sequence_generator(model) if model else (None, {}, {})
     likely = generator if generator is not None and generator.has_likelihood else None
     comparison = Comparison(
-        made, fitted, unseen, options.n_permutations, options.max_compared, options.max_classified,
+        synthetic_set, train_set, holdout_set,
+        options.n_permutations, options.max_compared, options.max_classified,
         seed, read_motifs(options.motifs),
         (lambda sequences: _likelihood(likely, sequences)) if likely else None, planted,
         options.coding, learnt=train is not None,
@@ -106,10 +113,10 @@ def validate_sequences(
     log.info(
         "%s: comparing %d synthetic, held-out and training sequences each", name, comparison.size
     )
-    bits, bars = _bits(name, likely, train, unseen, seed) if train else ([], {})
+    bits, bars = _bits(name, likely, train, holdout_set, seed) if train else ([], {})
     measured = bits + comparison.measure()
     curve = (
-        _guidance(generator, shapes, weights, unseen, 2 * options.max_classified, seed)
+        _guidance(generator, shapes, weights, holdout_set, 2 * options.max_classified, seed)
         if weights and generator
         else {}
     )
@@ -226,14 +233,14 @@ def _guidance(
     names = [f"SWEEP{i + 1:06d}" for i in range(n)]
     request = draw_request(shapes, names, derive_seed(seed, "guidance"))
     label = [generator.label_names[i] for i in request.label]
-    made = {}
+    by_weight = {}
     for weight in weights:
         bases = generator.sample(request, Sampling(guidance=weight))
-        made[weight] = SequenceSet(
+        by_weight[weight] = SequenceSet(
             names, bases, request.length, label, np.arange(n), holdout.stranded
         )
         log.info("%s: drew %d sequences with guidance %g", generator.name, n, weight)
-    curve = guidance_curve(made, holdout, n, derive_seed(seed, "guidance"))
+    curve = guidance_curve(by_weight, holdout, n, derive_seed(seed, "guidance"))
     return {"guidance": curve} if curve else {}
 
 

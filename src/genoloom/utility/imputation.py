@@ -62,8 +62,8 @@ def by_copying(
     batch = max(2, BATCH // (len(observed) * templates.shape[1]) // 2 * 2)
     starts = range(0, targets.shape[1], batch)
     parts = [impute(templates, targets[:, i : i + batch], observed, window.cm) for i in starts]
-    made = np.concatenate(parts, axis=1)
-    return made[:, 0::2] + made[:, 1::2]
+    imputed = np.concatenate(parts, axis=1)
+    return imputed[:, 0::2] + imputed[:, 1::2]
 
 
 def by_model(
@@ -121,13 +121,13 @@ class _Sums:
         self.own = np.zeros((n_targets, len(BIN_NAMES), 3))
 
     def add(
-        self, frequency: np.ndarray, made: np.ndarray, truth: np.ndarray, counted: np.ndarray
+        self, frequency: np.ndarray, imputed: np.ndarray, holdout: np.ndarray, counted: np.ndarray
     ) -> None:
         """Dosages and genotypes of a window, shape (n_sites, n_targets); `counted` broadcasts to
         it.
         """
         mean = 2 * frequency[:, None]
-        x, y = (np.where(counted, values - mean, 0) for values in (made, truth))
+        x, y = (np.where(counted, values - mean, 0) for values in (imputed, holdout))
         bins = frequency_bin(minor_frequency(frequency))
         inside = (bins == np.arange(len(BIN_NAMES))[:, None]).astype(float)
         for term, (one, other) in enumerate(((x, y), (x, x), (y, y))):
@@ -176,10 +176,10 @@ def measure_imputation(
         hidden[observed] = False
         if not len(observed) or not hidden.any():
             continue
-        truth = window.holdout[:, columns]
+        holdout = window.holdout[:, columns]
         for key, own in sums.items():
-            made = imputers[key](window, window.panels.get(key[1]), observed, truth[observed])
-            own.add(window.frequency, made, truth[:, 0::2] + truth[:, 1::2], hidden)
+            imputed = imputers[key](window, window.panels.get(key[1]), observed, holdout[observed])
+            own.add(window.frequency, imputed, holdout[:, 0::2] + holdout[:, 1::2], hidden)
     for key, own in sums.items():
         yield from own.measures(metric, key, groups)
 
@@ -194,13 +194,13 @@ def measure_missing(
     sums = {key: _Sums(len(targets)) for key in imputers}
     columns = haplotype_columns(targets)
     for window in windows:
-        truth = window.holdout[:, columns]
-        lost = rng.random((len(truth), len(targets))) < share
-        given = np.where(np.repeat(lost, 2, axis=1), np.int8(-1), truth)
-        everywhere = np.arange(len(truth))
+        holdout = window.holdout[:, columns]
+        lost = rng.random((len(holdout), len(targets))) < share
+        given = np.where(np.repeat(lost, 2, axis=1), np.int8(-1), holdout)
+        everywhere = np.arange(len(holdout))
         for key, own in sums.items():
-            made = imputers[key](window, window.panels.get(key[1]), everywhere, given)
-            own.add(window.frequency, made, truth[:, 0::2] + truth[:, 1::2], lost)
+            imputed = imputers[key](window, window.panels.get(key[1]), everywhere, given)
+            own.add(window.frequency, imputed, holdout[:, 0::2] + holdout[:, 1::2], lost)
     for key, own in sums.items():
         groups = {ALL: np.arange(len(targets))}
         yield from own.measures(f"missing_r2_{100 * share:g}", key, groups)

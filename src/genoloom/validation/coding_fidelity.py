@@ -37,11 +37,13 @@ def coding_metrics(
     against : callable
         Measures a metric by a score of two sets: synthetic or training ones, and held-out ones.
     """
-    made, real = longest_orfs(synthetic), longest_orfs(holdout)
+    synthetic_orfs, holdout_orfs = longest_orfs(synthetic), longest_orfs(holdout)
     rows = [against(M.ORF_LENGTH_DISTANCE, orf_distance)]
     if holdout.length.max() >= 3 * LONG:  # else no sequence can have one
-        value, reference = (float((lengths >= LONG).mean()) for lengths in (made, real))
-        rows.append(shares(M.ORF_SHARE, value, reference, len(made), len(real)))
+        value, reference = (
+            float((lengths >= LONG).mean()) for lengths in (synthetic_orfs, holdout_orfs)
+        )
+        rows.append(shares(M.ORF_SHARE, value, reference, len(synthetic_orfs), len(holdout_orfs)))
     if frame:
         rows.append(against(M.CODON_USAGE_DISTANCE, codon_distance))
         stops = {"synthetic": in_frame_stops(synthetic), "holdout": in_frame_stops(holdout)}

@@ -44,57 +44,55 @@ def label_metrics(
     if not names:
         return []
     rng = np.random.default_rng(derive_seed(seed, "labels"))
-    (made, made_label), (fitted, fitted_label), (unseen, unseen_label) = (
+    (drawn, drawn_label), (known, known_label), (real, real_label) = (
         (side.take(order), label[order])
         for side, label in sides
         for order in [rng.permutation(len(side))]
     )
     ordered = _are_bins(names)
-    half = len(unseen) // 2
-    first, second = np.arange(half), np.arange(half, len(unseen))
+    half = len(real) // 2
+    first, second = np.arange(half), np.arange(half, len(real))
     oracle = _network(
-        unseen.take(first), unseen_label[first], len(names), most, derive_seed(seed, "oracle")
+        real.take(first), real_label[first], len(names), most, derive_seed(seed, "oracle")
     )
-    n = min(len(made), most)
+    n = min(len(drawn), most)
     fidelity = _pair(
-        oracle, (made, made_label), (unseen.take(second), unseen_label[second]), ordered, most
+        oracle, (drawn, drawn_label), (real.take(second), real_label[second]), ordered, most
     )
-    equal = min(len(made), len(fitted), most)
+    equal = min(len(drawn), len(known), most)
     networks = [
         _network(
             side.take(slice(equal)), label[:equal], len(names), most, derive_seed(seed, "transfer")
         )
-        for side, label in ((made, made_label), (fitted, fitted_label))
+        for side, label in ((drawn, drawn_label), (known, known_label))
     ]
-    value, reference = (
-        _score(_read(network, unseen), unseen_label, ordered) for network in networks
-    )
-    spread = _spread(_read(networks[1], unseen), unseen_label, ordered)
-    known = unseen.take(first), unseen_label[first]
-    gc = [_gc_reader(*known, side, len(names)) for side in (made, unseen.take(second))]
-    truth = unseen_label[second]
+    value, reference = (_score(_read(network, real), real_label, ordered) for network in networks)
+    spread = _spread(_read(networks[1], real), real_label, ordered)
+    read = real.take(first), real_label[first]
+    gc = [_gc_reader(*read, side, len(names)) for side in (drawn, real.take(second))]
+    second_label = real_label[second]
     return [
         Measured(M.LABEL_FIDELITY, *fidelity),
-        Measured(M.LABEL_TRANSFER, value, reference, spread, len(unseen)),
+        Measured(M.LABEL_TRANSFER, value, reference, spread, len(real)),
         Measured(
             M.LABEL_GC_ONLY,
-            _score(gc[0], made_label, ordered),
-            _score(gc[1], truth, ordered),
-            _spread(gc[1], truth, ordered),
+            _score(gc[0], drawn_label, ordered),
+            _score(gc[1], second_label, ordered),
+            _spread(gc[1], second_label, ordered),
             n,
         ),
     ]
 
 
 def guidance_curve(
-    made: dict[float, SequenceSet], holdout: SequenceSet, most: int, seed: int
+    synthetic: dict[float, SequenceSet], holdout: SequenceSet, most: int, seed: int
 ) -> dict:
     """What an oracle of held-out sequences reads from those that were drawn under each guidance
     weight; empty without usable labels.
 
     Parameters
     ----------
-    made : dict
+    synthetic : dict
         Synthetic sequences by weight.
     most : int
         Sequences that the oracle is trained on, and that it reads of each weight, at most.
@@ -105,28 +103,26 @@ def guidance_curve(
         "weight", "fidelity" and "gc_only", lists of equal length; "ceiling" and "real_gc_only", of
         the held-out sequences; "chance"; "measure", what the scores are.
     """
-    names, sides = _usable([*made.values(), holdout])
+    names, sides = _usable([*synthetic.values(), holdout])
     if not names:
         return {}
-    ordered, (unseen, truth) = _are_bins(names), sides.pop()
-    order = np.random.default_rng(derive_seed(seed, "halves of the holdout")).permutation(
-        len(unseen)
-    )
+    ordered, (real, real_label) = _are_bins(names), sides.pop()
+    order = np.random.default_rng(derive_seed(seed, "halves of the holdout")).permutation(len(real))
     first, second = np.array_split(order, 2)
     oracle = _network(
-        unseen.take(first), truth[first], len(names), most, derive_seed(seed, "oracle")
+        real.take(first), real_label[first], len(names), most, derive_seed(seed, "oracle")
     )
-    known = unseen.take(first), truth[first]
+    known = real.take(first), real_label[first]
     sides = [(side.take(slice(most)), label[:most]) for side, label in sides]
     return {
-        "weight": list(made),
+        "weight": list(synthetic),
         "fidelity": [_score(_read(oracle, side), label, ordered) for side, label in sides],
         "gc_only": [
             _score(_gc_reader(*known, side, len(names)), label, ordered) for side, label in sides
         ],
-        "ceiling": _score(_read(oracle, unseen.take(second)), truth[second], ordered),
+        "ceiling": _score(_read(oracle, real.take(second)), real_label[second], ordered),
         "real_gc_only": _score(
-            _gc_reader(*known, unseen.take(second), len(names)), truth[second], ordered
+            _gc_reader(*known, real.take(second), len(names)), real_label[second], ordered
         ),
         "chance": 0.0 if ordered else 1 / len(names),
         "measure": "Spearman correlation" if ordered else "balanced accuracy",
@@ -211,13 +207,13 @@ def _gc(sequences: SequenceSet) -> np.ndarray:
 
 
 def _pair(
-    network, made: tuple, real: tuple, ordered: bool, most: int
+    network, synthetic: tuple, holdout: tuple, ordered: bool, most: int
 ) -> tuple[float, float, float, int]:
-    (sequences, label), (unseen, truth) = made, real
+    (sequences, label), (real, real_label) = synthetic, holdout
     n = min(len(sequences), most)
-    reference = _read(network, unseen)
+    reference = _read(network, real)
     value = _score(_read(network, sequences.take(slice(n))), label[:n], ordered)
-    return value, _score(reference, truth, ordered), _spread(reference, truth, ordered), n
+    return value, _score(reference, real_label, ordered), _spread(reference, real_label, ordered), n
 
 
 def _score(probability: np.ndarray, label: np.ndarray, ordered: bool) -> float:

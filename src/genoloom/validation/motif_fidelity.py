@@ -184,12 +184,14 @@ def motif_metrics(
     """
     rows = []
     for motif in given:
-        made, real = find(motif, synthetic), find(motif, holdout)
-        rows.append(shares(M.MOTIF_CONTENT, made.share, real.share, made.n, real.n, motif.name))
-        if holdout.stranded and len(real.row):
-            usual = real.usual_place()
-            near, reference = made.share_near(usual), real.share_near(usual)
-            rows.append(shares(M.MOTIF_AT_PLACE, near, reference, made.n, real.n, motif.name))
+        found, expected = find(motif, synthetic), find(motif, holdout)
+        rows.append(
+            shares(M.MOTIF_CONTENT, found.share, expected.share, found.n, expected.n, motif.name)
+        )
+        if holdout.stranded and len(expected.row):
+            usual = expected.usual_place()
+            near, reference = found.share_near(usual), expected.share_near(usual)
+            rows.append(shares(M.MOTIF_AT_PLACE, near, reference, found.n, expected.n, motif.name))
 
             def score(a, b, motif=motif):
                 places = [find(motif, x).place for x in (a, b)]

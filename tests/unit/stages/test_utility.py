@@ -41,16 +41,16 @@ def files(haplotypes, tmp_path_factory):
     folder = tmp_path_factory.mktemp("utility")
     train, holdout, fresh = haplotypes
     independent = np.random.default_rng(1).permuted(fresh, axis=1)
-    made = {"train": train, "holdout": holdout, "fresh": fresh, "independent": independent}
-    paths = {name: write(folder, name, own) for name, own in made.items()}
-    sheet = [f"{name}{i}\t{'AB'[i % 2]}" for name in made for i in range(N)]
+    panels = {"train": train, "holdout": holdout, "fresh": fresh, "independent": independent}
+    paths = {name: write(folder, name, own) for name, own in panels.items()}
+    sheet = [f"{name}{i}\t{'AB'[i % 2]}" for name in panels for i in range(N)]
     (folder / "sheet.tsv").write_text("individual\tpopulation\n" + "\n".join(sheet) + "\n")
     return paths | {"sheet": folder / "sheet.tsv"}
 
 
-def run(files, made, out, *more):
+def run(files, synthetic, out, *more):
     words = ["utility", "--train", files["train"], "--holdout", files["holdout"], "--samples"]
-    words += [files["sheet"], "--synthetic", files[made], "--out", out, "--beagle", "none"]
+    words += [files["sheet"], "--synthetic", files[synthetic], "--out", out, "--beagle", "none"]
     words += ["--minimac4", "none"]
     words += ["--traits", 10, "--binary-traits", 3, "--causal", 5, *more]
     done = click.testing.CliRunner().invoke(genoloom, [str(word) for word in words])

@@ -33,25 +33,25 @@ def population():
     return fresh, real, independent
 
 
-def collected(made, real, n_permutations=20):
-    panel, truth = make_panel(made), make_panel(real)
+def collected(synthetic, real, n_permutations=20):
+    panel, real_panel = make_panel(synthetic), make_panel(real)
     individuals = compare(
         panel.individuals,
-        truth.individuals,
+        real_panel.individuals,
         ["holdout"] * N + ["train"] * N,
         n_permutations,
         seed=1,
     )
-    sums = Collector(individuals, len(made), block=100, seed=1)
-    sums.add(*match_sites(panel, truth), truth.sites.cm)
+    sums = Collector(individuals, len(synthetic), block=100, seed=1)
+    sums.add(*match_sites(panel, real_panel), real_panel.sites.cm)
     return Data(sums, 4, seed=1)
 
 
-def table(made, real, classifiers=False):
+def table(synthetic, real, classifiers=False):
     """Rows over all populations and bins, the baseline's rows, and the data; classifiers cost most
     of the time.
     """
-    data = collected(made, real)
+    data = collected(synthetic, real)
     measured = measure_all(
         data, tuple(m for m in TABLE if classifiers or m.name != "classifier_auc")
     )
@@ -105,20 +105,20 @@ def test_haplotypes_that_cannot_be_are_counted(population):
         make_panel(np.concatenate([np.zeros((4, alleles.shape[1]), dtype=np.int8), alleles]))
         for alleles in (fresh, real)
     ]
-    made, truth = panels
-    made.haplotypes.alleles[:4, 3:8] = 1
-    truth.haplotypes.alleles[0, :20], truth.haplotypes.alleles[1, 20:] = 1, 1
-    truth.haplotypes.alleles[2:4, [5, 150]] = 1
-    position, alt = made.sites.position.copy(), made.sites.alt.copy()
+    synthetic, real_panel = panels
+    synthetic.haplotypes.alleles[:4, 3:8] = 1
+    real_panel.haplotypes.alleles[0, :20], real_panel.haplotypes.alleles[1, 20:] = 1, 1
+    real_panel.haplotypes.alleles[2:4, [5, 150]] = 1
+    position, alt = synthetic.sites.position.copy(), synthetic.sites.alt.copy()
     position[[1, 3]], alt[[1, 3]] = position[[0, 2]], "G"
-    made, truth = (
+    synthetic, real_panel = (
         replace(panel, sites=replace(panel.sites, position=position, alt=alt)) for panel in panels
     )
     individuals = compare(
-        made.individuals, truth.individuals, ["holdout"] * N + ["train"] * N, 4, seed=1
+        synthetic.individuals, real_panel.individuals, ["holdout"] * N + ["train"] * N, 4, seed=1
     )
-    sums = Collector(individuals, len(made.sites), block=100, seed=1)
-    sums.add(*match_sites(made, truth), truth.sites.cm)
+    sums = Collector(individuals, len(synthetic.sites), block=100, seed=1)
+    sums.add(*match_sites(synthetic, real_panel), real_panel.sites.cm)
     [measured] = measure_all(
         Data(sums, 4, seed=1), tuple(m for m in TABLE if m.name == "impossible_haplotypes")
     )
@@ -129,9 +129,9 @@ def test_haplotypes_that_cannot_be_are_counted(population):
 
 def test_lost_sites_are_counted(population):
     fresh, real, _ = population
-    made = fresh.copy()
-    made[::3] = 0
-    rows, *_ = table(made, real)
+    synthetic = fresh.copy()
+    synthetic[::3] = 0
+    rows, *_ = table(synthetic, real)
     assert rows["sites_lost"].value > 0.33
     assert rows["sites_lost"].verdict == "fail"
 
@@ -147,8 +147,8 @@ def test_figures_hold_no_real_point(population):
 
 def test_groups_are_equal_and_stratified():
     real = Individuals([f"R{i}" for i in range(30)], ["A"] * 20 + ["B"] * 10, ["unknown"] * 30)
-    made = Individuals([f"S{i}" for i in range(12)], ["A"] * 4 + ["B"] * 8, ["unknown"] * 12)
-    individuals = compare(made, real, ["train", "holdout"] * 15, 3, seed=2)
+    synthetic = Individuals([f"S{i}" for i in range(12)], ["A"] * 4 + ["B"] * 8, ["unknown"] * 12)
+    individuals = compare(synthetic, real, ["train", "holdout"] * 15, 3, seed=2)
     for rows in (individuals.synthetic, individuals.holdout, individuals.train):
         assert [(individuals.population[rows] == p).sum() for p in "AB"] == [4, 5]
     for a, b in individuals.halvings:
@@ -173,12 +173,12 @@ def test_tiny_samples_are_measured_as_far_as_they_go():
     over all.
     """
     alleles = founder_mosaic(45, 24, np.random.default_rng(3))
-    panel, truth = make_panel(alleles[:, :8]), make_panel(alleles[:, 8:])
+    panel, real_panel = make_panel(alleles[:, :8]), make_panel(alleles[:, 8:])
     individuals = compare(
-        panel.individuals, truth.individuals, ["holdout"] * 4 + ["train"] * 4, 3, seed=1
+        panel.individuals, real_panel.individuals, ["holdout"] * 4 + ["train"] * 4, 3, seed=1
     )
     sums = Collector(individuals, 45, block=200, seed=1)
-    sums.add(panel, truth, truth.sites.cm)
+    sums.add(panel, real_panel, real_panel.sites.cm)
     rows = fidelity_rows(measure_all(Data(sums, 4, seed=1)), "made", "generator", 4)
     found = {row.metric: row.verdict for row in rows if row.bin == "all"}
     assert {"classifier_auc", "nsl_correlation", "ehh_error"} <= {
@@ -191,13 +191,13 @@ def test_tiny_samples_are_measured_as_far_as_they_go():
 def test_linkage_within_a_population_is_that_of_its_individuals_alone(population):
     """Two populations, one with its linkage destroyed: only its own row fails."""
     fresh, real, independent = population
-    made = np.where(np.repeat(np.arange(N) % 2, 2) == 0, fresh, independent)
-    panel, truth = make_panel(made, ("A", "B")), make_panel(real, ("A", "B"))
+    synthetic = np.where(np.repeat(np.arange(N) % 2, 2) == 0, fresh, independent)
+    panel, real_panel = make_panel(synthetic, ("A", "B")), make_panel(real, ("A", "B"))
     individuals = compare(
-        panel.individuals, truth.individuals, ["holdout"] * N + ["train"] * N, 6, seed=1
+        panel.individuals, real_panel.individuals, ["holdout"] * N + ["train"] * N, 6, seed=1
     )
-    sums = Collector(individuals, len(made), block=len(made), seed=1)  # one window
-    sums.add(panel, truth, truth.sites.cm)
+    sums = Collector(individuals, len(synthetic), block=len(synthetic), seed=1)  # one window
+    sums.add(panel, real_panel, real_panel.sites.cm)
     d = Data(sums, 4, seed=1)
     rows = fidelity_rows(
         measure_all(d, tuple(m for m in TABLE if m.name == "ld_r2_correlation")),
@@ -212,7 +212,7 @@ def test_linkage_within_a_population_is_that_of_its_individuals_alone(population
     }
     of_b = d.groups.of_population("S", 2), d.groups.of_population("H", 2)
     kept = np.flatnonzero(np.minimum(real.mean(axis=1), 1 - real.mean(axis=1)) >= 0.05)
-    alleles = np.concatenate([made, real], axis=1)[kept]
+    alleles = np.concatenate([synthetic, real], axis=1)[kept]
     upper = np.triu_indices(len(kept), k=1)
     direct = np.corrcoef(*(r_squared(alleles[:, haplotype_columns(rows)])[upper] for rows in of_b))[
         0, 1

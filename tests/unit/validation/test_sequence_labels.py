@@ -39,7 +39,8 @@ def test_labels_that_mean_the_same_are_read_and_shuffled_ones_are_not(labels):
     train, holdout, good = (motif_set(rng, 300, labels=labels) for _ in range(3))
     bad = motif_set(rng, 300, shuffled=True, labels=labels)
     right, wrong = (
-        {m.metric: m for m in label_metrics(made, train, holdout, 300, 1)} for made in (good, bad)
+        {m.metric: m for m in label_metrics(synthetic, train, holdout, 300, 1)}
+        for synthetic in (good, bad)
     )
     chance = 0.5 if labels[0] == "no" else 0.0
     assert right["label_fidelity"].reference > chance + 0.3  # the ceiling

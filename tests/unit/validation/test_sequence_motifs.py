@@ -230,7 +230,7 @@ def test_a_motif_at_another_place_is_seen_by_place_and_position_and_not_by_conte
     rng = np.random.default_rng(3)
     train, holdout, right, moved = (random_set(rng, 200, at) for at in (20, 20, 20, 40))
     motifs = [WordMotif("TATAWAW")]
-    good, bad = (figures(made, train, holdout, motifs=motifs) for made in (right, moved))
+    good, bad = (figures(synthetic, train, holdout, motifs=motifs) for synthetic in (right, moved))
     for metric in ("motif_content", "motif_at_place"):
         assert good[metric].value == pytest.approx(
             good[metric].reference, abs=4 * good[metric].null_sd
