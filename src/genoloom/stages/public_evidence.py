@@ -12,7 +12,7 @@ from genoloom.formats.privacy_budget import BUDGET, read_budget
 from genoloom.formats.statistics_files import read_statistics
 from genoloom.models.haplotype.base import HaplotypeGenerator
 from genoloom.models.haplotype.copying_network import CopyingNetworkGenerator
-from genoloom.models.haplotype.packed import PackedHaplotypes
+from genoloom.models.haplotype.packed_haplotypes import PackedHaplotypes
 from genoloom.panel import Panel, Sites, SwappedHaplotypes
 from genoloom.privacy.accounting import together
 from genoloom.stages.chain import Chain

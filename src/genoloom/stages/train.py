@@ -21,7 +21,7 @@ from genoloom.formats.splits import read_roles
 from genoloom.formats.vcf_write import index_of
 from genoloom.models.haplotype import SHARED, generator_class
 from genoloom.models.haplotype.base import HaplotypeGenerator, TrainingHaplotypes
-from genoloom.models.haplotype.layout import match_sites
+from genoloom.models.haplotype.site_mapping import match_sites
 from genoloom.panel import HaplotypeView, Panel, Sites, allele_counts, genetic_positions
 from genoloom.popgen.overlaps import Overlaps
 from genoloom.seeds import derive_seed

@@ -25,9 +25,9 @@ BY_BLOCK = (
     "site_out",
     "token_in",
     "token_out",
-    "place",
+    "position_embedding",
     "token_bias",
-    "partner",
+    "recombination_prior",
     "error_logit",
     "crossover",
 )
@@ -44,7 +44,7 @@ class Start:
         Those asked for, but for the structure, which is that of the weights.
     tokenizer : BlockTokenizer
         Of the blocks that hold a site of the new panel.
-    layout : ndarray, int64, shape (n_variants,)
+    site_mapping : ndarray, int64, shape (n_variants,)
         Site of each variant of the new panel in these blocks, rising.
     weights : dict
         State of the network but for the table of populations.
@@ -54,7 +54,7 @@ class Start:
 
     options: TransformerOptions
     tokenizer: BlockTokenizer
-    layout: np.ndarray
+    site_mapping: np.ndarray
     weights: dict[str, torch.Tensor]
     populations: dict[str, torch.Tensor]
 
@@ -64,7 +64,7 @@ class Start:
         the new panel.
         """
         L = base.tokenizer.block
-        sites = base.layout[index]
+        sites = base.site_mapping[index]
         blocks, rank = np.unique(sites // L, return_inverse=True)
         whole = base.tokenizer
         missing_at_end = max(0, (int(blocks[-1]) + 1) * L - whole.n_variants)

@@ -56,7 +56,7 @@ from genoloom.models.haplotype.copying_training import (
     gather,
 )
 from genoloom.models.haplotype.imputation import BLOCK_DRAWS, Imputation
-from genoloom.models.haplotype.packed import PackedHaplotypes
+from genoloom.models.haplotype.packed_haplotypes import PackedHaplotypes
 from genoloom.models.haplotype.reference_likelihoods import reference_bits
 from genoloom.models.haplotype.reweighting import Reweighting
 from genoloom.models.haplotype.temperature import BALANCED_BLOCKS, balanced_temperature

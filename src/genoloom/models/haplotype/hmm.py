@@ -32,7 +32,7 @@ from genoloom.models.haplotype.base import (
     SampleRequest,
     TrainingHaplotypes,
 )
-from genoloom.models.haplotype.packed import PackedHaplotypes
+from genoloom.models.haplotype.packed_haplotypes import PackedHaplotypes
 from genoloom.panel import HaplotypeSource, HaplotypeView
 from genoloom.seeds import derive_seed, paired_uniforms, row_uniforms
 from genoloom.training.run import TrainingRun, train

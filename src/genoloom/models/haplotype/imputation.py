@@ -76,8 +76,10 @@ class HaplotypeImputer:
         with torch.no_grad():
             self.error = model.mutation_logit(slice(None)).double().sigmoid().numpy()  # (K, L)
             self.crossover = model.crossover_chance().double().numpy()  # (K, S - 1)
-            partner = model.partner.masked_fill(model.absent, -math.inf)
-            self.partner = partner.double().softmax(-1).numpy()  # (K, C)
+            recombination_prior = model.recombination_prior.masked_fill(
+                model.padding_mask, -math.inf
+            )
+            self.recombination_prior = recombination_prior.double().softmax(-1).numpy()  # (K, C)
 
     def impute(
         self, haplotypes: HaplotypeSource, population: np.ndarray, seed: np.ndarray
@@ -115,9 +117,9 @@ class HaplotypeImputer:
         labels = torch.from_numpy(np.repeat(population, P))
         for start, first, stop in windows(K, self.options.context):
             known = read_blocks(haplotypes, L, first, stop, rows)  # (R, stop - first, L)
-            seen = self._begin(paths, labels, start, first)
+            inputs = self._begin(paths, labels, start, first)
             for k in range(first, stop):
-                hidden = self.model.read(seen, labels, k, k - start, self.cache)
+                hidden = self.model(inputs, labels, k, k - start, self.cache)
                 pi = (
                     self.model.token_logits(hidden, k)[:, 0]
                     .double()
@@ -140,7 +142,7 @@ class HaplotypeImputer:
                 if k >= LAG:
                     mean[:, k - LAG] = mean_alleles(paths[:, :, k - LAG], log_weight)
                 block_alleles = torch.from_numpy(paths[:, :, k].reshape(R * P, 1, L))
-                seen = self.model.embed(block_alleles, self.model.match(block_alleles, k), k)
+                inputs = self.model.embed(block_alleles, self.model.token_ids(block_alleles, k), k)
         for k in range(max(0, K - LAG), K):
             mean[:, k] = mean_alleles(paths[:, :, k], log_weight)
         last = invert(np.exp(log_weight).cumsum(axis=1), row_uniforms(seed, LAST_PICK))
@@ -155,19 +157,19 @@ class HaplotypeImputer:
         `first`.
         """
         self.cache.clear()
-        seen = self.model.begin.expand(SAMPLE_ROWS, 1, -1)
+        inputs = self.model.bos.expand(SAMPLE_ROWS, 1, -1)
         if first > start:
             past = torch.from_numpy(
                 np.ascontiguousarray(paths[:, :, start:first]).reshape(
                     SAMPLE_ROWS, first - start, -1
                 )
             )
-            seen = torch.cat(
-                [seen, self.model.embed(past, self.model.match(past, start), start)], dim=1
+            inputs = torch.cat(
+                [inputs, self.model.embed(past, self.model.token_ids(past, start), start)], dim=1
             )
-            self.model.read(seen[:, :-1], labels, start, 0, self.cache)
-            seen = seen[:, -1:]
-        return seen
+            self.model(inputs[:, :-1], labels, start, 0, self.cache)
+            inputs = inputs[:, -1:]
+        return inputs
 
     def _draw(
         self, k: int, pi: np.ndarray, known: np.ndarray, seed: np.ndarray
@@ -182,13 +184,13 @@ class HaplotypeImputer:
         S, L = self.model.segments, known.shape[1]
         # (R, S, C)
         emitted = self.model.emissions(torch.from_numpy(known[:, None]), k)[:, 0].double().numpy()
-        partner, crossover = self.partner[k], self.crossover[k]
+        recombination_prior, crossover = self.recombination_prior[k], self.crossover[k]
         forward = np.empty((S, R, P, C))
         log_chance = np.zeros((R, P))
         state = pi
         for s in range(S):
             if s > 0:
-                state = state + crossover[s - 1] * (partner - state)
+                state = state + crossover[s - 1] * (recombination_prior - state)
             state = state * emitted[:, None, s]
             scale = state.sum(axis=2)
             log_chance += np.log(scale)
@@ -202,7 +204,7 @@ class HaplotypeImputer:
             stay = (1 - crossover[s - 1]) * np.take_along_axis(
                 forward[s - 1], tokens[s][..., None], axis=2
             )[..., 0]
-            jump = crossover[s - 1] * partner[tokens[s]]
+            jump = crossover[s - 1] * recombination_prior[tokens[s]]
             crossed = draws[:, :, 1, s] * (stay + jump) >= stay
             tokens[s - 1] = np.where(
                 crossed, _pick(forward[s - 1], draws[:, :, 0, s - 1]), tokens[s]

@@ -26,7 +26,7 @@ from genoloom.models.haplotype.base import (
     SampleRequest,
     TrainingHaplotypes,
 )
-from genoloom.models.haplotype.packed import PackedHaplotypes, majority
+from genoloom.models.haplotype.packed_haplotypes import PackedHaplotypes, majority
 from genoloom.models.haplotype.pbwt import Pbwt
 from genoloom.panel import HaplotypeSource, HaplotypeView
 from genoloom.seeds import row_uniforms

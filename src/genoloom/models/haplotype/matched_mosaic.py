@@ -19,7 +19,7 @@ import numpy as np
 
 from genoloom.models.haplotype.base import HaplotypeDescription, SampleRequest
 from genoloom.models.haplotype.mosaic import TEMPLATE, MosaicGenerator, Templates
-from genoloom.models.haplotype.packed import unpack
+from genoloom.models.haplotype.packed_haplotypes import unpack
 from genoloom.models.haplotype.pbwt import BytewisePbwt
 from genoloom.seeds import paired_uniforms
 from genoloom.training_config import MatchedMosaicOptions

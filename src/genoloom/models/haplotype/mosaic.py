@@ -22,7 +22,7 @@ from genoloom.models.haplotype.base import (
     SampleRequest,
     TrainingHaplotypes,
 )
-from genoloom.models.haplotype.packed import PackedHaplotypes, unpack
+from genoloom.models.haplotype.packed_haplotypes import PackedHaplotypes, unpack
 from genoloom.seeds import paired_uniforms
 from genoloom.training_config import MosaicOptions
 

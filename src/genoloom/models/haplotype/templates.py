@@ -15,7 +15,7 @@ from genoloom.models.haplotype import copying_kernels as kernels
 from genoloom.models.haplotype.copying_features import Network, chances, features, logits, proceed
 from genoloom.models.haplotype.copying_kernels import HEADS, LANES, MATCHES, Rows, Rules
 from genoloom.models.haplotype.copying_matches import Matches, Places, tabulate
-from genoloom.models.haplotype.packed import PackedHaplotypes
+from genoloom.models.haplotype.packed_haplotypes import PackedHaplotypes
 from genoloom.models.layers import refuse_non_finite
 from genoloom.panel import HaplotypeSource
 

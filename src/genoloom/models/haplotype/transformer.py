@@ -47,8 +47,8 @@ from genoloom.models.haplotype.base import (
 )
 from genoloom.models.haplotype.blocks import BlockTokenizer, choose_block, read_blocks
 from genoloom.models.haplotype.imputation import HaplotypeImputer, Imputation
-from genoloom.models.haplotype.layout import LaidOut
 from genoloom.models.haplotype.reference_likelihoods import reference_bits
+from genoloom.models.haplotype.site_mapping import MappedSites
 from genoloom.models.haplotype.switch_errors import switch_log_odds
 from genoloom.models.haplotype.temperature import (
     BALANCED_BLOCKS,
@@ -124,20 +124,23 @@ class TransformerGenerator(HaplotypeGenerator):
                 data.haplotypes, **of_blocks, validation=np.flatnonzero(data.validation)
             )
             self.options = self.options.model_copy(update={"block_size": block})
-            self.layout = np.arange(self.n_variants)
+            self.site_mapping = np.arange(self.n_variants)
             self.tokenizer = BlockTokenizer.fit(data.haplotypes, block=block, **of_blocks)
             self._build(run.device)
         else:
-            self.options, self.tokenizer, self.layout = (
+            self.options, self.tokenizer, self.site_mapping = (
                 self.start.options,
                 self.start.tokenizer,
-                self.start.layout,
+                self.start.site_mapping,
             )
             self._build(run.device)
             self.start.load_into(self.model, self.population_names)
         options = self.options
         training = TransformerTraining(
-            self.model, replace(data, haplotypes=self._laid_out(data.haplotypes)), options, run
+            self.model,
+            replace(data, haplotypes=self._on_model_sites(data.haplotypes)),
+            options,
+            run,
         )
         training.reference_likelihoods = reference_bits(
             data.haplotypes, fitted, np.flatnonzero(data.validation), data.map_cm,
@@ -172,7 +175,9 @@ class TransformerGenerator(HaplotypeGenerator):
         rng = np.random.default_rng(seed)
         rows = rng.permutation(fitted)[:BALANCED_ROWS]
         # (n, stop, L)
-        told = read_blocks(self._laid_out(data.haplotypes), self.options.block_size, 0, stop, rows)
+        told = read_blocks(
+            self._on_model_sites(data.haplotypes), self.options.block_size, 0, stop, rows
+        )
         nearest = [
             self.tokenizer.alleles[k][self.tokenizer.nearest(k, told[:, k])[0]] for k in range(stop)
         ]
@@ -188,7 +193,7 @@ class TransformerGenerator(HaplotypeGenerator):
                 )
             )
 
-        real = alleles[:, self.layout[self._variants(0, stop)]].T
+        real = alleles[:, self.site_mapping[self._variants(0, stop)]].T
         found = balanced_temperature(draw, real, LOWEST_TEMPERATURE)
         log.info("%s: tokens are drawn at temperature %g", run.label, found)
         return found
@@ -197,7 +202,7 @@ class TransformerGenerator(HaplotypeGenerator):
         """Find the factors that keep the frequencies of the training haplotypes' tokens, on a pilot
         cohort.
         """
-        tokens = self.tokenizer.encode(self._laid_out(data.haplotypes))  # (n, K)
+        tokens = self.tokenizer.encode(self._on_model_sites(data.haplotypes))  # (n, K)
         rng = np.random.default_rng(derive_seed(run.seed, "pilot"))
         population = pilot_populations(data.population, rng)
         request = SampleRequest(
@@ -214,18 +219,18 @@ class TransformerGenerator(HaplotypeGenerator):
 
     def _build(self, device: str = "cpu") -> None:
         self.model = HaplotypeTransformer(
-            self.tokenizer, self.layout, len(self.population_names), self.options
+            self.tokenizer, self.site_mapping, len(self.population_names), self.options
         ).to(device)
 
-    def _laid_out(self, haplotypes: HaplotypeSource) -> HaplotypeSource:
+    def _on_model_sites(self, haplotypes: HaplotypeSource) -> HaplotypeSource:
         """The variants on the sites of the blocks."""
-        return LaidOut(haplotypes, self.layout, self.tokenizer.n_variants)
+        return MappedSites(haplotypes, self.site_mapping, self.tokenizer.n_variants)
 
     def _variants(self, first: int, stop: int) -> slice:
         """The variants of the blocks [first, stop)."""
         return slice(
             *np.searchsorted(
-                self.layout, [first * self.options.block_size, stop * self.options.block_size]
+                self.site_mapping, [first * self.options.block_size, stop * self.options.block_size]
             ).tolist()
         )
 
@@ -238,9 +243,9 @@ class TransformerGenerator(HaplotypeGenerator):
     def block_log_likelihood(
         self, haplotypes: HaplotypeSource, population: np.ndarray
     ) -> Iterator[tuple[slice, np.ndarray]]:
-        labels, laid_out = self._labels(population), self._laid_out(haplotypes)
+        labels, mapped = self._labels(population), self._on_model_sites(haplotypes)
         for span in windows(self.tokenizer.n_blocks, self.options.context):
-            alleles = read_blocks(laid_out, self.options.block_size, span[0], span[2])
+            alleles = read_blocks(mapped, self.options.block_size, span[0], span[2])
             for k, scores in enumerate(score_window(self.model, alleles, labels, span).T, span[1]):
                 refuse_non_finite(scores)
                 yield self._variants(k, k + 1), scores
@@ -249,7 +254,7 @@ class TransformerGenerator(HaplotypeGenerator):
         self, haplotypes: HaplotypeSource, population: np.ndarray
     ) -> Iterator[tuple[int, np.ndarray]]:
         places = switch_log_odds(
-            self.model, self.tokenizer, self.options, self._laid_out(haplotypes),
+            self.model, self.tokenizer, self.options, self._on_model_sites(haplotypes),
             self._labels(population)
         )  # fmt: skip
         for k, log_odds in places:
@@ -259,9 +264,13 @@ class TransformerGenerator(HaplotypeGenerator):
         self, haplotypes: HaplotypeSource, population: np.ndarray, seed: np.ndarray, particles: int
     ) -> Iterator[Imputation]:
         imputer = HaplotypeImputer(self.model, self.tokenizer, self.options, particles)
-        for done in imputer.impute(self._laid_out(haplotypes), self._labels(population), seed):
+        for done in imputer.impute(
+            self._on_model_sites(haplotypes), self._labels(population), seed
+        ):
             yield replace(
-                done, alleles=done.alleles[:, self.layout], mean=done.mean[:, self.layout]
+                done,
+                alleles=done.alleles[:, self.site_mapping],
+                mean=done.mean[:, self.site_mapping],
             )
 
     def _labels(self, population: np.ndarray) -> np.ndarray:
@@ -285,7 +294,7 @@ class TransformerGenerator(HaplotypeGenerator):
             past = past[:, past.shape[1] - (first - start) :]
             fresh = sampler.sample(past, request, span)  # (n, stop - first, L)
             past = np.concatenate([past, fresh], axis=1)
-            sites = self.layout[self._variants(first, stop)] - first * self.options.block_size
+            sites = self.site_mapping[self._variants(first, stop)] - first * self.options.block_size
             yield np.ascontiguousarray(fresh.reshape(len(fresh), -1)[:, sites].T)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
@@ -296,7 +305,7 @@ class TransformerGenerator(HaplotypeGenerator):
             f"tokenizer.{name}": getattr(self.tokenizer, name)
             for name in ("alleles", "count", "error")
         }
-        arrays["layout"] = self.layout
+        arrays["site_mapping"] = self.site_mapping
         if self.anchors is not None:
             arrays["anchors"] = self.anchors.factors
         description = {
@@ -311,7 +320,7 @@ class TransformerGenerator(HaplotypeGenerator):
     def declare(cls, arrays: Declared, words: TransformerDescription) -> None:
         tokenizer = BlockTokenizer.declare(arrays, words.n_sites, words.options.block_size)
         arrays.expect(
-            "layout", "int64", words.n_variants, low=0, high=words.n_sites - 1, least_step=1
+            "site_mapping", "int64", words.n_variants, low=0, high=words.n_sites - 1, least_step=1
         )
         nowhere, P = np.empty(0, dtype=np.int64), len(words.population_names)
         declare_network(
@@ -328,7 +337,7 @@ class TransformerGenerator(HaplotypeGenerator):
             description["n_variants"],
         )
         tokenizer = {name: arrays[f"tokenizer.{name}"] for name in ("alleles", "count", "error")}
-        generator.layout = arrays["layout"]
+        generator.site_mapping = arrays["site_mapping"]
         generator.anchors = Anchors.from_arrays(arrays)
         generator.tokenizer = BlockTokenizer(description["n_sites"], **tokenizer)
         generator._build()

@@ -29,12 +29,12 @@ class HaplotypeTransformer(nn.Module):
     def __init__(
         self,
         tokenizer: BlockTokenizer,
-        layout: np.ndarray,
+        site_mapping: np.ndarray,
         n_populations: int,
         options: TransformerOptions,
     ):
-        """`layout` (int64, rising) says which sites of the blocks are modelled; the others are
-        never seen nor sampled.
+        """`site_mapping` (int64, rising) says which sites of the blocks are modelled; the others
+        are never seen nor sampled.
         """
         super().__init__()
         K, C, L = tokenizer.alleles.shape
@@ -46,9 +46,11 @@ class HaplotypeTransformer(nn.Module):
             "token_alleles", torch.from_numpy(tokenizer.alleles).float(), persistent=False
         )
         # (K, C)
-        self.register_buffer("absent", torch.from_numpy(tokenizer.count == 0), persistent=False)
+        self.register_buffer(
+            "padding_mask", torch.from_numpy(tokenizer.count == 0), persistent=False
+        )
         exists = np.zeros(K * L, dtype=bool)
-        exists[layout] = True
+        exists[site_mapping] = True
         self.register_buffer("exists", torch.from_numpy(exists).view(K, L), persistent=False)
         self.register_buffer(
             "rotary", rotary_table(options.context, W // options.heads), persistent=False
@@ -56,7 +58,7 @@ class HaplotypeTransformer(nn.Module):
 
         self.site_in, self.site_out = _table(K, L, W), _table(K, L, W)
         self.token_in, self.token_out = _table(K, C, W), _table(K, C, W)
-        self.place, self.population, self.begin = (
+        self.position_embedding, self.population, self.bos = (
             _table(K, W),
             _table(n_populations + 1, W),
             _table(W),
@@ -70,18 +72,21 @@ class HaplotypeTransformer(nn.Module):
         frequency = torch.from_numpy(tokenizer.count + 0.5).log().float()
         error = torch.from_numpy((tokenizer.error + 1e-3).clip(max=0.4))
         crossover = torch.full((K, self.segments - 1), CROSSOVER_LOGIT)
-        self.token_bias, self.partner = _prior(frequency), _prior(frequency.clone())  # (K, C) each
+        self.token_bias, self.recombination_prior = (
+            _prior(frequency),
+            _prior(frequency.clone()),
+        )  # (K, C) each
         # (K, L), (K, S - 1)
         self.error_logit, self.crossover = _prior(error.logit()), _prior(crossover)
 
-    def match(self, alleles: torch.Tensor, start: int) -> torch.Tensor:
+    def token_ids(self, alleles: torch.Tensor, start: int) -> torch.Tensor:
         """Index of the token equal to each block, -1 where there is none; (B, T, L) to (B, T)."""
         blocks = slice(start, start + alleles.shape[1])
         one, called = (alleles == 1).float(), (alleles >= 0).float()
         mismatches = torch.einsum(
             "btl,tcl->btc", called - 2 * one, self.token_alleles[blocks]
         ) + one.sum(-1, keepdim=True)
-        least, token = mismatches.masked_fill(self.absent[blocks], math.inf).min(-1)
+        least, token = mismatches.masked_fill(self.padding_mask[blocks], math.inf).min(-1)
         complete = ((alleles >= 0) | ~self.exists[blocks]).all(-1)
         return torch.where((least == 0) & complete, token, -1)
 
@@ -96,9 +101,9 @@ class HaplotypeTransformer(nn.Module):
         known = self.token_in[blocks][places, token.clamp(min=0)]  # (B, T, W)
         return x + known * (token >= 0)[..., None]
 
-    def read(
+    def forward(
         self,
-        seen: torch.Tensor,
+        inputs: torch.Tensor,
         population: torch.Tensor,
         start: int,
         offset: int = 0,
@@ -106,10 +111,14 @@ class HaplotypeTransformer(nn.Module):
     ) -> torch.Tensor:
         """Hidden states that predict the T blocks from `start`, the `offset`-th of their window.
 
-        `seen` (B, T, W) embeds the block *before* each of them.
+        `inputs` (B, T, W) embeds the block *before* each of them.
         """
-        T = seen.shape[1]
-        x = self.drop(seen + self.place[start : start + T] + self.population[population][:, None])
+        T = inputs.shape[1]
+        x = self.drop(
+            inputs
+            + self.position_embedding[start : start + T]
+            + self.population[population][:, None]
+        )
         rotary = self.rotary[:, offset : offset + T]
         for i, layer in enumerate(self.layers):
             x = layer(x, rotary, cache, i)
@@ -127,12 +136,12 @@ class HaplotypeTransformer(nn.Module):
             self.token_out[blocks] + (2 * self.token_alleles[blocks] - 1) @ self.site_out[blocks]
         )
         logits = torch.einsum("btw,tcw->btc", hidden, readout) + self.token_bias[blocks]
-        return logits.masked_fill(self.absent[blocks], -math.inf)
+        return logits.masked_fill(self.padding_mask[blocks], -math.inf)
 
-    def partner_logits(self, start: int, T: int) -> torch.Tensor:
+    def recombination_logits(self, start: int, T: int) -> torch.Tensor:
         """Unnormalised log q of the tokens after a crossover inside the block, (T, C)."""
-        return self.partner[start : start + T].masked_fill(
-            self.absent[start : start + T], -math.inf
+        return self.recombination_prior[start : start + T].masked_fill(
+            self.padding_mask[start : start + T], -math.inf
         )
 
     def emissions(self, alleles: torch.Tensor, start: int) -> torch.Tensor:
@@ -164,7 +173,7 @@ class HaplotypeTransformer(nn.Module):
         return self.crossover.clamp(-12, 12).sigmoid()
 
     def log_prob(
-        self, alleles: torch.Tensor, seen: torch.Tensor, population: torch.Tensor, start: int
+        self, alleles: torch.Tensor, inputs: torch.Tensor, population: torch.Tensor, start: int
     ) -> torch.Tensor:
         """Natural-log probability of each block of a window given the blocks before it; (B, T).
 
@@ -172,28 +181,31 @@ class HaplotypeTransformer(nn.Module):
         ----------
         alleles : int8, shape (B, T, L)
             Blocks [start, start + T); -1 where missing.
-        seen : float, shape (B, T, W)
+        inputs : float, shape (B, T, W)
             Embeddings of the same blocks; the last is not used.
         population : int64, shape (B,)
         start : int
         """
         B, T, _ = alleles.shape
-        before = torch.cat([self.begin.expand(B, 1, -1), seen[:, :-1]], dim=1)
-        logits = self.token_logits(self.read(before, population, start), start)
+        before = torch.cat([self.bos.expand(B, 1, -1), inputs[:, :-1]], dim=1)
+        logits = self.token_logits(self(before, population, start), start)
         # where a token may not be, what it would emit must be 0 as well: its gradient, emitted over
         # the probability of the block, overflows when the token fits and all others are far, and
         # infinity times its chance of 0 is no number
         # (B, T, S, C)
         emitted = self.emissions(alleles, start).masked_fill(
-            self.absent[start : start + T][:, None], 0
+            self.padding_mask[start : start + T][:, None], 0
         )
         crossover = self.crossover_chance()[start : start + T]  # (T, S - 1)
         # (B, T, C), (T, C)
-        state, partner = logits.softmax(-1), self.partner_logits(start, T).softmax(-1)
+        state, recombination_prior = (
+            logits.softmax(-1),
+            self.recombination_logits(start, T).softmax(-1),
+        )
         total = 0.0
         for s in range(self.segments):  # forward algorithm; the state is scaled to sum to one
             if s > 0:
-                state = state.lerp(partner, crossover[:, s - 1, None])
+                state = state.lerp(recombination_prior, crossover[:, s - 1, None])
             state = state * emitted[:, :, s]
             scale = state.sum(-1, keepdim=True)  # (B, T, 1)
             total = total + scale.log().squeeze(-1)
@@ -247,9 +259,9 @@ def score_window(
     scores = []
     for at in range(0, len(alleles), SCORED_ROWS):
         rows = torch.from_numpy(alleles[at : at + SCORED_ROWS]).to(device)
-        seen = model.embed(rows, model.match(rows, start), start)
+        inputs = model.embed(rows, model.token_ids(rows, start), start)
         log_prob = model.log_prob(
-            rows, seen, torch.from_numpy(population[at : at + SCORED_ROWS]).to(device), start
+            rows, inputs, torch.from_numpy(population[at : at + SCORED_ROWS]).to(device), start
         )
         scores.append(log_prob[:, first - start :].double().cpu().numpy())
     return np.concatenate(scores) if scores else np.empty((0, span[2] - first))

@@ -35,8 +35,12 @@ class WindowSampler:
         with torch.no_grad():
             self.error = model.mutation_logit(slice(None)).double().sigmoid().numpy()  # (K, L)
             self.crossover = model.crossover_chance().double().numpy()  # (K, S - 1)
-            partner = model.partner.masked_fill(model.absent, -math.inf)
-            self.partner = partner.double().softmax(-1).cumsum(-1).numpy()  # (K, C)
+            recombination_prior = model.recombination_prior.masked_fill(
+                model.padding_mask, -math.inf
+            )
+            self.recombination_prior = (
+                recombination_prior.double().softmax(-1).cumsum(-1).numpy()
+            )  # (K, C)
             # (K, C, L), (K, L)
             self.token_alleles, self.exists = (
                 model.token_alleles.to(torch.int8).numpy(),
@@ -65,12 +69,14 @@ class WindowSampler:
         model, (start, first, stop) = self.model, span
         labels, n = torch.from_numpy(population), self.rows
         self.cache.clear()
-        seen = model.begin.expand(n, 1, -1)
+        inputs = model.bos.expand(n, 1, -1)
         if first > start:
             known = torch.from_numpy(past)
-            seen = torch.cat([seen, model.embed(known, model.match(known, start), start)], dim=1)
-            model.read(seen[:, :-1], labels, start, 0, self.cache)
-            seen = seen[:, -1:]
+            inputs = torch.cat(
+                [inputs, model.embed(known, model.token_ids(known, start), start)], dim=1
+            )
+            model(inputs[:, :-1], labels, start, 0, self.cache)
+            inputs = inputs[:, -1:]
         mutations = row_uniforms(seed, np.arange(first * self.block, stop * self.block)).reshape(
             n, -1, self.block
         )
@@ -79,7 +85,7 @@ class WindowSampler:
         draws = draws.reshape(n, -1, model.segments, 2)
         blocks = []
         for k in range(first, stop):
-            hidden = model.read(seen, labels, k, k - start, self.cache)
+            hidden = model(inputs, labels, k, k - start, self.cache)
             logits = model.token_logits(hidden, k)[:, 0].double() / self.temperature
             pi = logits.softmax(-1).numpy()  # (B, C)
             refuse_non_finite(pi)
@@ -88,7 +94,7 @@ class WindowSampler:
             block = self._draw(k, pi.cumsum(-1), draws[:, k - first], mutations[:, k - first])
             blocks.append(block)
             block_alleles = torch.from_numpy(block[:, None])
-            seen = model.embed(block_alleles, model.match(block_alleles, k), k)
+            inputs = model.embed(block_alleles, model.token_ids(block_alleles, k), k)
         return np.stack(blocks, axis=1)
 
     def _draw(self, k: int, pi: np.ndarray, draws: np.ndarray, mutations: np.ndarray) -> np.ndarray:
@@ -100,7 +106,7 @@ class WindowSampler:
         for s in range(1, tokens.shape[1]):
             tokens[:, s] = tokens[:, s - 1]
             crossed = np.flatnonzero(draws[:, s, 1] < self.crossover[k, s - 1])
-            tokens[crossed, s] = invert(self.partner[k], draws[crossed, s, 0])
+            tokens[crossed, s] = invert(self.recombination_prior[k], draws[crossed, s, 0])
         sites = np.arange(self.block)
         alleles = self.token_alleles[k][tokens[:, sites // SEGMENT], sites]
         return np.where(self.exists[k], alleles ^ (mutations < self.error[k]), np.int8(-1))

@@ -10,7 +10,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from genoloom.models.haplotype.base import TrainingHaplotypes
-from genoloom.models.haplotype.rows import PackedRows
+from genoloom.models.haplotype.training_rows import PackedRows
 from genoloom.models.haplotype.transformer_network import (
     HaplotypeTransformer,
     score_window,
@@ -91,7 +91,7 @@ class TransformerTraining(AveragedTraining):
         rng = np.random.default_rng([self.seed, step])
         alleles, population, start = self._batch(rng)
         self.model.train()
-        token = self.model.match(alleles, start)
+        token = self.model.token_ids(alleles, start)
         part = len(alleles) / self.options.batch
         loss = (
             -self._log_prob(alleles, token, population, start).mean()
@@ -128,8 +128,8 @@ class TransformerTraining(AveragedTraining):
         mutated = torch.rand(alleles.shape, device=alleles.device) < INPUT_MUTATIONS
         told = torch.where(mutated & (alleles >= 0), 1 - alleles, alleles)
         silent = mutated.any(-1) | (torch.rand(token.shape, device=token.device) < TOKEN_DROPOUT)
-        seen = model.embed(told, token.masked_fill(silent, -1), start)
-        return model.log_prob(alleles, seen, population, start)
+        inputs = model.embed(told, token.masked_fill(silent, -1), start)
+        return model.log_prob(alleles, inputs, population, start)
 
     def evaluate(self, step: int) -> dict[str, float]:
         """Bits per site on the validation set ("bits") and on as many training rows ("train_bits"),

@@ -13,7 +13,7 @@ from genoloom.formats.models import read_description
 from genoloom.formats.pgen import PanelWriter
 from genoloom.formats.splits import write_split
 from genoloom.models.haplotype.base import SampleRequest, TrainingHaplotypes
-from genoloom.models.haplotype.layout import LaidOut, match_sites
+from genoloom.models.haplotype.site_mapping import MappedSites, match_sites
 from genoloom.models.haplotype.transformer import TransformerGenerator
 from genoloom.panel import ArrayHaplotypes, Individuals
 from genoloom.seeds import row_seeds
@@ -62,7 +62,7 @@ def test_sites_are_matched_in_order():
 
 def test_laid_out_variants_are_read_where_they_stand():
     parent = ArrayHaplotypes(np.arange(12, dtype=np.int8).reshape(4, 3))
-    spread = LaidOut(parent, np.array([1, 2, 5, 8]), 10)
+    spread = MappedSites(parent, np.array([1, 2, 5, 8]), 10)
     whole = np.full((10, 3), -1)
     whole[[1, 2, 5, 8]] = parent.alleles
     for start, stop in ((0, 10), (1, 3), (2, 6), (3, 5), (9, 10)):

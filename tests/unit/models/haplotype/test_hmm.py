@@ -12,7 +12,7 @@ from genoloom.errors import Interrupted
 from genoloom.models.haplotype import hmm
 from genoloom.models.haplotype.base import SampleRequest, TrainingHaplotypes
 from genoloom.models.haplotype.hmm import FounderModel, HmmGenerator, HmmTraining, log_likelihood
-from genoloom.models.haplotype.packed import PackedHaplotypes
+from genoloom.models.haplotype.packed_haplotypes import PackedHaplotypes
 from genoloom.panel import ArrayHaplotypes
 from genoloom.seeds import row_seeds
 from genoloom.training.run import TrainingRun

@@ -10,7 +10,7 @@ from helpers import founder_mosaic
 
 from genoloom.models.haplotype.base import SampleRequest, TrainingHaplotypes
 from genoloom.models.haplotype.matched_mosaic import MatchedMosaicGenerator
-from genoloom.models.haplotype.packed import PackedHaplotypes
+from genoloom.models.haplotype.packed_haplotypes import PackedHaplotypes
 from genoloom.models.haplotype.pbwt import BytewisePbwt, Pbwt
 from genoloom.panel import ArrayHaplotypes
 from genoloom.seeds import row_seeds

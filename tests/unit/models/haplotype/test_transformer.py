@@ -128,7 +128,7 @@ def test_sampled_haplotypes_follow_the_likelihood(twelve_sites):
 def test_tokens_are_drawn_at_the_temperature(twelve_sites, temperature):
     model, L = twelve_sites.model, twelve_sites.options.block_size
     with torch.no_grad():
-        hidden = model.read(model.begin.expand(1, 1, -1), torch.zeros(1, dtype=torch.int64), 0)
+        hidden = model(model.bos.expand(1, 1, -1), torch.zeros(1, dtype=torch.int64), 0)
         wanted_chance = (
             (model.token_logits(hidden, 0)[0, 0] / temperature).softmax(-1).double().numpy()
         )
@@ -179,7 +179,7 @@ def test_blocks_do_not_see_the_future(several_windows):
     def log_prob(x):
         with torch.no_grad():
             return model.log_prob(
-                x, model.embed(x, model.match(x, 2), 2), torch.zeros(5, dtype=torch.int64), 2
+                x, model.embed(x, model.token_ids(x, 2), 2), torch.zeros(5, dtype=torch.int64), 2
             )
 
     torch.testing.assert_close(log_prob(alleles)[:, :2], log_prob(changed)[:, :2])
@@ -216,9 +216,9 @@ def test_sampling_uses_the_probabilities_that_are_scored(several_windows, monkey
     for start, first, stop in windows(12, 4):
         alleles = torch.from_numpy(read_blocks(source, 4, start, stop))
         with torch.no_grad():
-            seen = model.embed(alleles, model.match(alleles, start), start)
-            before = torch.cat([model.begin.expand(len(seen), 1, -1), seen[:, :-1]], dim=1)
-            hidden = model.read(before, torch.ones(len(seen), dtype=torch.int64), start)
+            inputs = model.embed(alleles, model.token_ids(alleles, start), start)
+            before = torch.cat([model.bos.expand(len(inputs), 1, -1), inputs[:, :-1]], dim=1)
+            hidden = model(before, torch.ones(len(inputs), dtype=torch.int64), start)
             pi = model.token_logits(hidden, start).double().softmax(-1).cumsum(-1).numpy()
         for k in range(first, stop):
             np.testing.assert_allclose(used[k], pi[:, k - start], atol=1e-5)
@@ -432,9 +432,9 @@ def test_gradient_is_finite_where_an_absent_token_fits_and_all_others_are_far():
         1,
         TransformerOptions(block_size=32, context=4, width=16, layers=1, heads=2),
     )
-    assert model.absent.tolist() == [[False, True], [False, False]]
+    assert model.padding_mask.tolist() == [[False, True], [False, False]]
     alleles = torch.zeros((1, 1, 32), dtype=torch.int8)
-    token = model.match(alleles, 0)
+    token = model.token_ids(alleles, 0)
     value = model.log_prob(
         alleles, model.embed(alleles, token, 0), torch.zeros(1, dtype=torch.int64), 0
     )

@@ -8,20 +8,20 @@ from genoloom.panel import HaplotypeSource
 
 
 @dataclass(frozen=True)
-class LaidOut:
+class MappedSites:
     """A haplotype source spread over more sites: -1 where it has none.
 
     Attributes
     ----------
     parent : HaplotypeSource
-    layout : ndarray, int64, shape (parent.n_variants,)
+    site_mapping : ndarray, int64, shape (parent.n_variants,)
         Site of each variant, rising.
     n_variants : int
         Sites.
     """
 
     parent: HaplotypeSource
-    layout: np.ndarray
+    site_mapping: np.ndarray
     n_variants: int
 
     @property
@@ -29,11 +29,11 @@ class LaidOut:
         return self.parent.n_haplotypes
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        low, high = np.searchsorted(self.layout, [start, stop])
+        low, high = np.searchsorted(self.site_mapping, [start, stop])
         if high - low == stop - start:
             return self.parent.read(low, high)
         alleles = np.full((stop - start, self.n_haplotypes), -1, dtype=np.int8)
-        alleles[self.layout[low:high] - start] = self.parent.read(low, high)
+        alleles[self.site_mapping[low:high] - start] = self.parent.read(low, high)
         return alleles
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from genoloom.models.haplotype.blocks import read_blocks
-from genoloom.models.haplotype.rows import MATCH_SITES, PackedRows
+from genoloom.models.haplotype.training_rows import MATCH_SITES, PackedRows
 from genoloom.panel import ArrayHaplotypes
 
 
