@@ -344,7 +344,7 @@ def attack(
     data = AuditData(individuals, *window_sizes(options))
     data.add(made, real, genetic_positions(real.sites))
     found = attacks.audit(
-        data, "made", "generator", options.bootstrap, options.max_auc, seed, **known
+        data, "synthetic", "generator", options.bootstrap, options.max_auc, seed, **known
     )
     return {row["attack"]: row for row in found.private if row["population"] == "all"}
 

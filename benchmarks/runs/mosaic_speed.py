@@ -16,7 +16,7 @@ import numpy as np
 from benchmarks.runner import Case, peak_memory, timed_sample
 from genoloom.models.haplotype.matched_mosaic import MatchedMosaicGenerator
 from genoloom.models.haplotype.mosaic import MosaicGenerator
-from genoloom.models.haplotype.packed import PackedHaplotypes
+from genoloom.models.haplotype.packed_haplotypes import PackedHaplotypes
 from genoloom.training_config import MatchedMosaicOptions, MosaicOptions
 
 FOUNDERS, POPULATIONS = 200, 5

@@ -84,7 +84,7 @@ def untrained(
     options = TransformerOptions(block_size=BLOCK, width=width, layers=layers)
     generator = TransformerGenerator(options)
     generator.population_names, generator.n_variants = ["a", "b"], n_variants
-    generator.layout = np.arange(n_variants)
+    generator.site_mapping = np.arange(n_variants)
     shape = -(-n_variants // BLOCK), options.vocabulary_size
     tokens = (rng.random((*shape, BLOCK)) < 0.1).astype(np.int8)
     count = rng.integers(2, 50, shape)

@@ -52,7 +52,7 @@ def _judge(case: Case, name: str, table: Path, samples: Path, first: bool) -> It
         made = read_genotypes(
             "synthetic", [samples.with_suffix(".pgen")], samples.parent / "scratch"
         )
-        files = {"train": real.train, "holdout": real.holdout, "made": made}
+        files = {"train": real.train, "holdout": real.holdout, "synthetic": made}
         groups = {role: read_group(own, BUILD)[0] for role, own in files.items()}
     options = TrialOptions(draws=case.arguments.draws, outcome=case.arguments.outcome)
     routes = ROUTES if first else ("genotypes", "factorised")
