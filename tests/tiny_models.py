@@ -86,8 +86,11 @@ def make_sequences(name: str):
     )
     generator = fit(sequence.generator_class(name)(options_of("sequences", name)), data)
     if name == "transformer":  # as where there were enough sequences to train one
-        generator.reader = LabelClassifier(2, True)
-        generator.reader.longest, generator.reader.mix = np.array([BASES]), np.full((1, 2), 0.5)
+        generator.classifier = LabelClassifier(2, True)
+        generator.classifier.longest, generator.classifier.mix = (
+            np.array([BASES]),
+            np.full((1, 2), 0.5),
+        )
     arrays, words = generator.state()
     shapes = {
         "shapes.label": np.arange(2),
@@ -109,9 +112,9 @@ def tiny_model(kind: str, name: str) -> tuple[dict, dict]:
                 patch.setattr("genoloom.models.haplotype.gan.CALIBRATION_ROWS", 32)
             if kind == "sequences":
                 patch.setattr("genoloom.models.sequence.transformer.CHAIN_ORDER", 3)
-                patch.setattr("genoloom.models.sequence.gan_drafts.CHAIN_ORDER", 3)
+                patch.setattr("genoloom.models.sequence.gan_proposals.CHAIN_ORDER", 3)
                 patch.setattr("genoloom.models.sequence.gan_training.EVALUATED", 16)
-                patch.setattr("genoloom.models.sequence.gan_training.DRAFTS", 16)
+                patch.setattr("genoloom.models.sequence.gan_training.PROPOSALS", 16)
             _CACHE[kind, name] = (
                 make_haplotypes(name) if kind == "haplotypes" else make_sequences(name)
             )

@@ -25,7 +25,7 @@ import torch
 from benchmarks.datasets import make_sequences
 from benchmarks.options import add_shared
 from benchmarks.runner import Case
-from genoloom.models.sequence.fill_in_the_middle import read_right
+from genoloom.models.sequence.fill_in_the_middle import suffix_of
 from genoloom.models.sequence.infill import weighed_candidates
 from genoloom.models.sequence.transformer import TransformerGenerator
 from genoloom.models.sequence.transformer_training import base_log_probabilities, tokens_before
@@ -112,25 +112,25 @@ def likelihoods(model: TransformerGenerator, holdout: SequenceSet, size: int) ->
 
 @torch.no_grad()
 def true_filling(
-    model: TransformerGenerator, left: np.ndarray, middle: np.ndarray, right: np.ndarray
+    model: TransformerGenerator, prefix: np.ndarray, middle: np.ndarray, suffix: np.ndarray
 ) -> list[float]:
     """Natural-log probability of the filling: left to right, with the lookahead alone and, where
     the model can, given both sides.
     """
-    bases, nobody = np.concatenate([left, middle])[None], np.zeros(1, dtype=np.int64)
+    bases, nobody = np.concatenate([prefix, middle])[None], np.zeros(1, dtype=np.int64)
     forecast, seen = (
-        torch.from_numpy(x.astype(np.float32)) for x in model.ladder.read(bases, nobody)
+        torch.from_numpy(x.astype(np.float32)) for x in model.mixture.read(bases, nobody)
     )
     logits = model.model(tokens_before(bases), forecast, seen, torch.from_numpy(nobody))
-    after = read_right(model.ladder, bases, right[None], nobody, bases.shape[1], "cpu")
+    after = suffix_of(model.mixture, bases, suffix[None], nobody, bases.shape[1], "cpu")
     truth = torch.from_numpy(bases.astype(np.int64))[..., None]
     chances = (x.log_softmax(-1).gather(-1, truth) for x in (logits, logits + after.lookahead))
-    found = [x[0, len(left) :].sum().item() for x in chances]
-    if model.samples_between:
+    found = [x[0, len(prefix) :].sum().item() for x in chances]
+    if model.samples_infill:
         both = base_log_probabilities(
-            model.model, model.ladder, bases, nobody, nobody, "cpu", right[None]
+            model.model, model.mixture, bases, nobody, nobody, "cpu", suffix[None]
         )
-        found.append(both[0, len(left) :].sum().item())
+        found.append(both[0, len(prefix) :].sum().item())
     return found
 
 
@@ -138,19 +138,19 @@ def candidates(
     model: TransformerGenerator, holdout: SequenceSet, size: int, arguments: argparse.Namespace
 ) -> Iterator[dict]:
     rows = np.random.default_rng(1).permutation(len(holdout))[: arguments.gaps]
-    for between in (False, True) if model.samples_between else (False,):
+    for both_sides in (False, True) if model.samples_infill else (False,):
         started, effective, proposed, kept = time.process_time(), [], [], []
         for row, start in zip(rows, starts(holdout, size)[rows], strict=True):
-            left, middle, right = sides(holdout, row, start, size)
+            prefix, middle, suffix = sides(holdout, row, start, size)
             rng = np.random.default_rng([1, row])
             seeds = rng.integers(0, 2**63, arguments.candidates, dtype=np.uint64)
-            made, log_weight = weighed_candidates(model, left, size, right, 0, seeds, between)
+            made, log_weight = weighed_candidates(model, prefix, size, suffix, 0, seeds, both_sides)
             weight = np.exp(log_weight - log_weight.max())
             identity = (made == middle).mean(axis=1)
             effective.append(weight.sum() ** 2 / (weight**2).sum())
             proposed.append(identity.mean())
             kept.append((weight * identity).sum() / weight.sum())
-        side = "given both sides" if between else "from the left side"
+        side = "given both sides" if both_sides else "from the left side"
         yield {
             "what": f"candidates {side}", "effective": float(np.median(effective)),
             "effective_mean": float(np.mean(effective)), "proposed": float(np.mean(proposed)),

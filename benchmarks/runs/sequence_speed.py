@@ -91,7 +91,7 @@ def training_speed(model: TransformerGenerator, rows: int, window: int) -> float
     optimiser = torch.optim.AdamW(model.model.parameters())
 
     def step() -> None:
-        found = base_log_probabilities(model.model, model.ladder, bases, nothing, nothing, "cpu")
+        found = base_log_probabilities(model.model, model.mixture, bases, nothing, nothing, "cpu")
         optimiser.zero_grad()
         (-found.mean()).backward()
         optimiser.step()
@@ -109,7 +109,7 @@ def uncached_seconds(model: TransformerGenerator, rows: int) -> float:
     bases, nothing = random_bases(rows, SAMPLED, 2)
 
     def forward(n: int) -> None:
-        base_log_probabilities(model.model, model.ladder, bases[:, :n], nothing, nothing, "cpu")
+        base_log_probabilities(model.model, model.mixture, bases[:, :n], nothing, nothing, "cpu")
 
     cost = [seconds(lambda n=n: forward(n), 1) for n in lengths]
     return float(np.interp(np.arange(1, SAMPLED + 1), lengths, cost).sum())

@@ -10,13 +10,13 @@ other splits; 20 % is held out. A seed is of training and sampling; the split st
 
 Rows: the best plain Markov chain (no position), the tuned and the adaptive chain, which are fitted
 once; `real (training)`, training sequences in place of synthetic ones; each generator. Columns:
-bits per base of held-out sequences with a 95 % bootstrap interval over clusters, the same less those
-of the adaptive chain, the bits of held-out sequences that share no 20-mer with training, the share
-of rows worse than the chain; AUC of the two classifiers and identity with the nearest training
-sequence. Of sets with labels, rows by weight of guidance: the Spearman correlation of the wanted
-bin with what an oracle of held-out sequences reads (`oracle`), its ceiling, that of an oracle
-trained on synthetic sequences (`transfer`), and from GC content alone; `candidates` 0 is without
-the generator's label classifier.
+bits per base of held-out sequences with a 95 % bootstrap interval over clusters, the same less
+those of the adaptive chain, the bits of held-out sequences that share no 20-mer with training, the
+share of rows worse than the chain; AUC of the two classifiers and identity with the nearest
+training sequence. Of sets with labels, rows by weight of guidance: the Spearman correlation of the
+wanted bin with what an oracle of held-out sequences reads (`oracle`), its ceiling, that of an
+oracle trained on synthetic sequences (`transfer`), and from GC content alone; `candidates` 0 is
+without the generator's label classifier.
 """
 
 import argparse
@@ -91,10 +91,10 @@ class Chains:
         chain = AdaptiveGenerator(SequenceAdaptiveOptions())
         data = training_sequences(out / "train.fa.gz", VALIDATION_FRACTION, 1)
         chain.fit(data, TrainingRun(out, "", 1, label="chains"))
-        scores = chain.rung_scores(self.holdout.bases)
+        scores = chain.component_scores(self.holdout.bases)
         self.scores = {
             "plain chain": scores[:, chain.settings.order],
-            "tuned Markov": scores[:, chain.ladder.markov],
+            "tuned Markov": scores[:, chain.mixture.markov],
             "adaptive chain": scores[:, -1],
         }
         rng = np.random.default_rng(1)

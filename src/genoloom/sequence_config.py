@@ -94,8 +94,9 @@ class GenerateSequencesOptions(Section):
     label_candidates: int = Field(
         32,
         ge=0,
-        description="Candidates for a sequence, at most, of which a transformer that has a reader "
-        "of labels keeps one that it agrees with; 0, or a prompt, leaves the reader out.",
+        description="Candidates for a sequence, at most, of which a transformer that has a "
+        "label classifier keeps one that it agrees with; 0, or a prompt, leaves the classifier "
+        "out.",
     )
 
 

@@ -73,10 +73,10 @@ def _filled(
             )
             pick = derive_seed(seed, record.name, start, "infill pick")
             uniform = float(row_uniforms(np.array([pick], dtype=np.uint64), 0)[0])
-            left, right = _sides(generator, bases, start, stop, options.flank)
+            prefix, suffix = _sides(generator, bases, start, stop, options.flank)
             label = generator.label_choices.index(options.label) if options.label else -1
             middle, effective = fill_gap(
-                generator, left, stop - start, right, label, seeds, uniform
+                generator, prefix, stop - start, suffix, label, seeds, uniform
             )
             bases[start:stop] = middle
             letters[start:stop] = decode(middle).lower()
@@ -97,12 +97,15 @@ def _sides(
     generator: SequenceGenerator, bases: np.ndarray, start: int, stop: int, flank: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """The known bases before and after a gap; earlier gaps are filled by now, a later one ends the
-    right side.
+    suffix.
     """
     aligned = bool(generator.counts.places)
-    left, right = bases[0 if aligned else max(0, start - flank) : start], bases[stop : stop + flank]
-    unknown = np.flatnonzero(left == OTHER)
+    prefix, suffix = (
+        bases[0 if aligned else max(0, start - flank) : start],
+        bases[stop : stop + flank],
+    )
+    unknown = np.flatnonzero(prefix == OTHER)
     if len(unknown):  # a run that was too long to fill
-        left = left[unknown[-1] + 1 :]
-    unknown = np.flatnonzero(right == OTHER)
-    return left, right[: unknown[0]] if len(unknown) else right
+        prefix = prefix[unknown[-1] + 1 :]
+    unknown = np.flatnonzero(suffix == OTHER)
+    return prefix, suffix[: unknown[0]] if len(unknown) else suffix

@@ -255,13 +255,15 @@ def _bits(
     run = TrainingRun(state_dir=train.parent, digest="", seed=seed, label="reference chain")
     chain.fit(training_sequences(train, CHAIN_VALIDATION, seed), run)
     per_base = np.log(2) * (holdout.bases != OTHER).sum()
-    scores = chain.rung_scores(holdout.bases)  # (n, rungs)
+    scores = chain.component_scores(holdout.bases)  # (n, components)
     orders = chain.settings.order + 1
     named = {f"order {k}": k for k in range(orders)} | {
-        "markov": chain.ladder.markov,
-        "adaptive": chain.ladder.rungs - 1,
+        "markov": chain.mixture.markov,
+        "adaptive": chain.mixture.components - 1,
     }
-    bars = {word: float(-scores[:, rung].sum() / per_base) for word, rung in named.items()}
+    bars = {
+        word: float(-scores[:, component].sum() / per_base) for word, component in named.items()
+    }
     if generator is None:
         return [], bars
     likelihood = _likelihood(generator, holdout)

@@ -37,16 +37,16 @@ def test_gaps_follow_the_conditional_distribution(tmp_path):
     )
     generator = MarkovGenerator(SequenceMarkovOptions(max_order=2))
     generator.fit(data, TrainingRun(tmp_path, "d", 1))
-    left, right = np.array([0, 1], dtype=np.uint8), np.array([0, 1, 2], dtype=np.uint8)
+    prefix, suffix = np.array([0, 1], dtype=np.uint8), np.array([0, 1, 2], dtype=np.uint8)
     every = np.array(list(product(range(4), repeat=2)), dtype=np.uint8)
-    whole = np.concatenate([np.tile(left, (16, 1)), every, np.tile(right, (16, 1))], axis=1)
+    whole = np.concatenate([np.tile(prefix, (16, 1)), every, np.tile(suffix, (16, 1))], axis=1)
     exact = np.exp(generator.log_likelihood(whole, np.full(16, 7), np.zeros(16, dtype=int)))
     exact /= exact.sum()
     rng = np.random.default_rng(2)
     found = np.zeros(16)
     for _ in range(400):
         seeds = rng.integers(0, 2**63, 40, dtype=np.uint64)
-        middle, effective = fill_gap(generator, left, 2, right, 0, seeds, rng.random())
+        middle, effective = fill_gap(generator, prefix, 2, suffix, 0, seeds, rng.random())
         assert 1 <= effective <= 40
         found[middle[0] * 4 + middle[1]] += 1 / 400
     # total variation; sampling noise alone is about 0.06
@@ -54,7 +54,7 @@ def test_gaps_follow_the_conditional_distribution(tmp_path):
     unaware = np.zeros(16)
     for _ in range(400):
         middle, _ = fill_gap(
-            generator, left, 2, right[:0], 0, rng.integers(0, 2**63, 1, dtype=np.uint64), 0.0
+            generator, prefix, 2, suffix[:0], 0, rng.integers(0, 2**63, 1, dtype=np.uint64), 0.0
         )
         unaware[middle[0] * 4 + middle[1]] += 1 / 400
     # without the right side it is another distribution

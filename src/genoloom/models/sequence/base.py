@@ -72,7 +72,7 @@ class Sampling:
     prompt : ndarray, uint8
         Bases in 0..3 that every sequence begins with.
     candidates : int
-        For a sequence, at most, where a reader of labels chooses
+        For a sequence, at most, where a label classifier chooses
         (`genoloom.models.sequence.label_classifier`); 0 leaves it out.
     """
 
@@ -122,7 +122,7 @@ class SequenceGenerator(ABC):
     description_class: ClassVar[type[SequenceDescription]]
     has_likelihood: ClassVar[bool] = False
     heeds_guidance: ClassVar[bool] = False
-    samples_between: bool = False  # whether this one has `sample_between`
+    samples_infill: bool = False  # whether this one has `sample_infill`
 
     label_names: list[str]
 
@@ -156,15 +156,15 @@ class SequenceGenerator(ABC):
         """Natural-log likelihood of each sequence, float64; bases of code 4 are not scored."""
         raise TypeError(f"generator '{self.name}' has no likelihood")
 
-    def sample_between(
-        self, left: np.ndarray, size: int, right: np.ndarray, label: int, seeds: np.ndarray
+    def sample_infill(
+        self, prefix: np.ndarray, size: int, suffix: np.ndarray, label: int, seeds: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Candidates for a gap given both of its sides, and the natural logarithm of the
         probability of drawing each.
 
         Parameters
         ----------
-        left, right : ndarray, uint8 in 0..3
+        prefix, suffix : ndarray, uint8 in 0..3
             The left one may be empty.
         size : int
             Bases of the gap.

@@ -1,7 +1,7 @@
 """The chain that every learned generator must beat: a Markov chain that knows its place and what
 the sequence was so far.
 
-It is a ladder of forecasts of the next base; each rung changes the one below:
+It is a mixture of forecasts of the next base; each component changes the one below:
 
 1. the interpolated chains of orders 0 to K (`genoloom.models.sequence.chain`);
 2. *position* (sets of one orientation only): P(b) is multiplied by (P_t(b | c) / P(b | c))**w,
@@ -15,11 +15,11 @@ It is a ladder of forecasts of the next base; each rung changes the one below:
    bases earlier in this very sequence.
 
 Escape weights, the weight of the other strand, the kernel, and all w and a are chosen on validation
-sequences. Rung 2 is the tuned Markov chain, the last rung the adaptive one. Rescaling by unigram
-ratios: Kneser, Peters & Klakow 1997; escaping from long contexts to short ones: Witten & Bell 1991,
-doi:10.1109/18.87000.
+sequences. Component 2 is the tuned Markov chain, the last component the adaptive one. Rescaling by
+unigram ratios: Kneser, Peters & Klakow 1997; escaping from long contexts to short ones: Witten &
+Bell 1991, doi:10.1109/18.87000.
 
-Letters in shapes: n sequences, T bases, R rungs, M memory orders.
+Letters in shapes: n sequences, T bases, R components, M memory orders.
 """
 
 from collections.abc import Iterable
@@ -50,7 +50,7 @@ POWERS = (0.25, 0.5, 0.75, 1.0)
 SELF_WEIGHTS = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0)
 MEMORY_WEIGHTS = (0.5, 2.0, 8.0, 32.0, 64.0, 128.0, 256.0)
 UNUSED = 0.0  # a memory order that did not help
-GAIN = 1e-5  # bits per base below which a rung is not used
+GAIN = 1e-5  # bits per base below which a component is not used
 # sequences on which the weights are chosen, and pairs of places in them, at most
 VALIDATION, VALIDATION_PAIRS = 1024, 2 * 10**8
 
@@ -239,8 +239,8 @@ def _scaled(log_prob: np.ndarray) -> np.ndarray:
     return log_prob - np.log(np.exp(log_prob).sum(axis=-1, keepdims=True))
 
 
-class Ladder:
-    """The forecasts of all rungs, looked up in tables; one set of tables for each of several
+class ContextMixture:
+    """The forecasts of all components, looked up in tables; one set of tables for each of several
     `Counts`.
     """
 
@@ -270,13 +270,13 @@ class Ladder:
             self._places = [np.stack(of_order) for of_order in zip(*ratios, strict=True)]
 
     @property
-    def rungs(self) -> int:
+    def components(self) -> int:
         """How many forecasts there are; the last is the adaptive chain."""
         return self.settings.order + 3 + len(MEMORY)
 
     @property
     def markov(self) -> int:
-        """The rung of the tuned Markov chain."""
+        """The component of the tuned Markov chain."""
         return self.settings.order + 1
 
     def chain(self, order: int, part: np.ndarray) -> np.ndarray:
@@ -287,8 +287,8 @@ class Ladder:
         return self._chains[part, start : start + 4**order]
 
     def forecast(self, code, usable, place, own, part) -> tuple[np.ndarray, np.ndarray]:
-        """Log-probabilities of the next base under every rung, and how much each context has been
-        seen.
+        """Log-probabilities of the next base under every component, and how much each context has
+        been seen.
 
         Parameters
         ----------
@@ -317,18 +317,18 @@ class Ladder:
             now = _scaled(
                 now + s.position_power * place_log_ratio(self._places, code, usable, place, part)
             )
-        ladder = [now]
+        forecasts = [now]
         common = np.exp(chains[..., 0, :])
         mixed = (own[..., 0, :] + s.own_weight * common) / (total[..., :1] + s.own_weight)
         now = _scaled(now + s.own_power * np.log(mixed / common))
-        ladder.append(now)
+        forecasts.append(now)
         for m, weight in enumerate(s.memory_weights, start=1):
             if weight != UNUSED:
                 now = np.log(
                     (own[..., m, :] + weight * np.exp(now)) / (total[..., m, None] + weight)
                 )
-            ladder.append(now)
-        log_prob = np.concatenate([chains, np.stack(ladder, axis=2)], axis=2)
+            forecasts.append(now)
+        log_prob = np.concatenate([chains, np.stack(forecasts, axis=2)], axis=2)
         seen = np.concatenate(
             [self._seen[part[:, None, None], at], np.log1p(total, dtype=np.float32)], axis=2
         )
@@ -343,27 +343,29 @@ class Ladder:
         return self.forecast(code, usable, np.arange(bases.shape[1]), own_counts(bases), part)
 
 
-class LadderReader:
+class MixtureState:
     """The forecasts of the next base of many sequences, one base after another."""
 
-    def __init__(self, ladder: Ladder, n: int, capacity: int, remembers: bool = True):
-        """`remembers`: false leaves the sequence's own counts at zero, for the rungs below them."""
-        self.ladder, self.remembers, self.place = ladder, remembers, 0
+    def __init__(self, mixture: ContextMixture, n: int, capacity: int, remembers: bool = True):
+        """`remembers`: false leaves the sequence's own counts at zero, for the components below
+        them.
+        """
+        self.mixture, self.remembers, self.place = mixture, remembers, 0
         self.own = OwnCounts(n, capacity if remembers else 0)
         self.code = np.zeros(n, dtype=np.int64)
         self.usable = np.zeros(n, dtype=np.int64)
         self.part = np.zeros(n, dtype=np.int64)
 
     def forecast(self) -> tuple[np.ndarray, np.ndarray]:
-        """`Ladder.forecast` of the next base: (n, 1, R, 4) and (n, 1, K + 1 + 1 + M)."""
+        """`ContextMixture.forecast` of the next base: (n, 1, R, 4) and (n, 1, K + 1 + 1 + M)."""
         own = self.own.counts()[:, None]
-        return self.ladder.forecast(
+        return self.mixture.forecast(
             self.code[:, None], self.usable[:, None], np.array([self.place]), own, self.part
         )
 
     def push(self, base: np.ndarray) -> None:
         """The next base of each sequence, uint8 (n,)."""
-        from_here = self.ladder.settings.order
+        from_here = self.mixture.settings.order
         self.code = ((self.code << 2) | (base & 3)) & (4**from_here - 1)
         self.usable = np.where(base != OTHER, np.minimum(self.usable + 1, from_here), 0)
         self.place += 1
@@ -384,7 +386,8 @@ def _bits(log_prob: np.ndarray, bases: np.ndarray) -> float:
 
 
 def choose(data: TrainingSequences, max_order: int) -> tuple[Settings, Counts, list[float]]:
-    """The settings with the fewest bits per base on the validation sequences, rung by rung.
+    """The settings with the fewest bits per base on the validation sequences, component by
+    component.
 
     Returns
     -------
@@ -411,15 +414,15 @@ def choose(data: TrainingSequences, max_order: int) -> tuple[Settings, Counts, l
     code, usable = histories(bases, order)
     part, own = np.zeros(len(bases), dtype=np.int64), own_counts(bases)
 
-    def rungs(candidate: Settings) -> np.ndarray:
-        return Ladder(candidate, [counts]).forecast(
+    def components(candidate: Settings) -> np.ndarray:
+        return ContextMixture(candidate, [counts]).forecast(
             code, usable, np.arange(bases.shape[1]), own, part
         )[0]
 
     settings = _choose_position(
-        settings, counts, rungs(settings)[..., order, :], bases, code, usable
+        settings, counts, components(settings)[..., order, :], bases, code, usable
     )
-    log_prob = rungs(settings)
+    log_prob = components(settings)
     trail = [*bits[: order + 1], _bits(log_prob[..., order + 1, :], bases)]
     settings, now = _choose_composition(
         settings, log_prob[..., order + 1, :], log_prob[..., 0, :], own, bases

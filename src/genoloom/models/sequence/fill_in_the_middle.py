@@ -1,16 +1,16 @@
-"""What the sequence transformer is told of the bases after a gap, and sampling a gap given both
-sides.
+"""What the sequence transformer is told of the bases after a gap, and sampling a gap given its
+prefix and suffix.
 
-The order of training is that of Bavarian et al. 2022, arXiv:2207.14255 (fill in the middle), right
-side first: a row is cut at one place, what comes after the cut is read first, and then every base
-before it is predicted from left to right. Left side and gap need no border between them: the model
-has no use for where the left side ends.
+The order of training is that of Bavarian et al. 2022, arXiv:2207.14255 (fill in the middle), suffix
+first: a row is cut at one place, what comes after the cut is read first, and then every base
+before it is predicted from left to right. Prefix and gap need no border between them: the model
+has no use for where the prefix ends.
 
-Two things are known of the right side without learning. The sequence's own composition and repeats
+Two things are known of the suffix without learning. The sequence's own composition and repeats
 count its bases too. And what a short chain of order k says of the bases after the cut, given the
 last bases before it, follows by going backwards:
 
-    h_0(c) = P_k(right | context c),    h_d(c) = sum_b P_k(b | c) h_d-1(c b),
+    h_0(c) = P_k(suffix | context c),    h_d(c) = sum_b P_k(b | c) h_d-1(c b),
 
 so a base b with d bases to come after it is likelier in proportion to h_d(c b). If the sequences
 were such a chain, this *lookahead* would make the forecasts exact. The network weighs it, beginning
@@ -28,7 +28,7 @@ import torch
 from genoloom.models.layers import refuse_non_finite
 from genoloom.models.sequence.base import Sampling
 from genoloom.models.sequence.chain import draw, histories
-from genoloom.models.sequence.context_mixing import Ladder, LadderReader, own_counts
+from genoloom.models.sequence.context_mixing import ContextMixture, MixtureState, own_counts
 from genoloom.sequences import OTHER
 
 LOOKAHEAD_ORDER = 4
@@ -46,7 +46,7 @@ class Suffix:
     place : int
         Of the first of them, which is also the number of bases before the cut.
     lookahead : float32, shape (B, T, 4)
-        Log-probability of the right side after each possible next base, up to a constant of each
+        Log-probability of the suffix after each possible next base, up to a constant of each
         place.
     """
 
@@ -58,13 +58,13 @@ class Suffix:
 class Lookahead:
     """log h_d(c) of a few rows; see the module's text."""
 
-    def __init__(self, ladder: Ladder, right: np.ndarray, part: np.ndarray):
-        """`right` uint8 (B, R), `part` int64 (B,): the counts that each row meets."""
-        self.order = min(LOOKAHEAD_ORDER, ladder.settings.order)
+    def __init__(self, mixture: ContextMixture, suffix: np.ndarray, part: np.ndarray):
+        """`suffix` uint8 (B, R), `part` int64 (B,): the counts that each row meets."""
+        self.order = min(LOOKAHEAD_ORDER, mixture.settings.order)
         self.contexts = np.arange(4**self.order)
-        log_p = ladder.chain(self.order, part)  # (B, S, 4)
+        log_p = mixture.chain(self.order, part)  # (B, S, 4)
         forecast, follower = np.exp(log_p), self.after(self.contexts)
-        h = [np.exp(self._right_log_probability(log_p, right))]
+        h = [np.exp(self._suffix_log_probability(log_p, suffix))]
         for _ in range(LOOKAHEAD_REACH - 1):
             h.append(np.einsum("bsk,bsk->bs", forecast, h[-1][:, follower]))
         # the last table is for all that is too far away: nothing is known there
@@ -75,16 +75,16 @@ class Lookahead:
         """The context after each next base: one more axis, of length 4."""
         return ((code[..., None] << 2) | np.arange(4)) & (4**self.order - 1)
 
-    def _right_log_probability(self, log_p: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """log P_k(first k bases of the right side, up to one of code 4 | context), float64 (B, S);
+    def _suffix_log_probability(self, log_p: np.ndarray, suffix: np.ndarray) -> np.ndarray:
+        """log P_k(first k bases of the suffix, up to one of code 4 | context), float64 (B, S);
         later ones do not depend on it.
         """
-        row, total = np.arange(len(right))[:, None], np.zeros(log_p.shape[:2])
+        row, total = np.arange(len(suffix))[:, None], np.zeros(log_p.shape[:2])
         context, known = (
-            np.tile(self.contexts, (len(right), 1)),
-            np.ones((len(right), 1), dtype=bool),
+            np.tile(self.contexts, (len(suffix), 1)),
+            np.ones((len(suffix), 1), dtype=bool),
         )
-        for base in right[:, : self.order].T:
+        for base in suffix[:, : self.order].T:
             known &= (base != OTHER)[:, None]
             total += np.where(known, log_p[row, context, base[:, None] & 3], 0.0)
             context = ((context << 2) | (base[:, None] & 3)) & (4**self.order - 1)
@@ -96,10 +96,10 @@ class Lookahead:
         Parameters
         ----------
         code, usable : ndarray, int64, shape (B, T)
-            From `chain.histories`; more rows than there are right sides only where there is one of
+            From `chain.histories`; more rows than there are suffixes only where there is one of
             these.
         missing : ndarray, int64, shape (T,)
-            Bases between the next one and the right side.
+            Bases between the next one and the suffix.
         """
         row = np.arange(self._log_h.shape[1])[:, None, None]
         far = np.minimum(missing, LOOKAHEAD_REACH)[None, :, None]
@@ -107,32 +107,37 @@ class Lookahead:
         return np.where(usable[..., None] + 1 >= self.order, found, 0.0).astype(np.float32)
 
 
-def read_right(
-    ladder: Ladder, bases: np.ndarray, right: np.ndarray, part: np.ndarray, place: int, device
+def suffix_of(
+    mixture: ContextMixture,
+    bases: np.ndarray,
+    suffix: np.ndarray,
+    part: np.ndarray,
+    place: int,
+    device,
 ) -> Suffix:
-    """The right side as it is seen from each of `bases` (B, T), which are at the sequence's
+    """The suffix as it is seen from each of `bases` (B, T), which are at the sequence's
     start.
     """
-    lookahead = Lookahead(ladder, right, part)
-    code, usable = histories(bases, ladder.settings.order)
-    seen = lookahead.read(code, usable, place - 1 - np.arange(bases.shape[1]))
+    lookahead = Lookahead(mixture, suffix, part)
+    code, usable = histories(bases, mixture.settings.order)
+    log_probability = lookahead.read(code, usable, place - 1 - np.arange(bases.shape[1]))
     return Suffix(
-        torch.from_numpy(right.astype(np.int64)).to(device),
+        torch.from_numpy(suffix.astype(np.int64)).to(device),
         place,
-        torch.from_numpy(seen).to(device),
+        torch.from_numpy(log_probability).to(device),
     )
 
 
-def read_between(
-    ladder: Ladder, bases: np.ndarray, right: np.ndarray, part: np.ndarray
+def forecast_infill(
+    mixture: ContextMixture, bases: np.ndarray, suffix: np.ndarray, part: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """`Ladder.read` of bases whose own composition and repeats count those of the right side as
+    """`ContextMixture.read` of bases whose own composition and repeats count those of the suffix as
     well.
     """
-    code, usable = histories(bases, ladder.settings.order)
+    code, usable = histories(bases, mixture.settings.order)
     border = np.full((len(bases), 1), OTHER, dtype=np.uint8)  # no repeat runs across the cut
-    own = own_counts(np.concatenate([right, border, bases], axis=1))[:, right.shape[1] + 1 :]
-    return ladder.forecast(code, usable, np.arange(bases.shape[1]), own, part)
+    own = own_counts(np.concatenate([suffix, border, bases], axis=1))[:, suffix.shape[1] + 1 :]
+    return mixture.forecast(code, usable, np.arange(bases.shape[1]), own, part)
 
 
 def draw_cut(rng: np.random.Generator, length: np.ndarray) -> int:
@@ -144,34 +149,36 @@ def draw_cut(rng: np.random.Generator, length: np.ndarray) -> int:
 @torch.no_grad()
 def sample_gap(
     model,
-    ladder: Ladder,
+    mixture: ContextMixture,
     cache,
     prompt: torch.Tensor,
-    left: np.ndarray,
-    right: np.ndarray,
+    prefix: np.ndarray,
+    suffix: np.ndarray,
     label: int,
     uniform: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Bases for the gap, uint8, and their log-probabilities, float64, each of the shape of
     `uniform` (B, size).
 
-    `prompt` (1, len(left) + 1) are the left side's tokens, as the network takes them. `cache` is an
+    `prompt` (1, len(prefix) + 1) are the prefix's tokens, as the network takes them. `cache` is an
     empty one of one row; both sides are read once, then it is spread over the rows.
     """
     (B, size), nobody = uniform.shape, np.zeros(1, dtype=np.int64)
-    place = len(left) + size
+    place = len(prefix) + size
     # forecasts look back, so the base to be found may be any
-    known = np.append(left, 0).astype(np.uint8)[None]
-    forecast, seen = (
+    known = np.append(prefix, 0).astype(np.uint8)[None]
+    forecast, context_counts = (
         torch.from_numpy(x.astype(np.float32))
-        for x in read_between(ladder, known, right[None], nobody)
+        for x in forecast_infill(mixture, known, suffix[None], nobody)
     )
-    side = read_right(ladder, known, right[None], nobody, place, "cpu")
-    logits = model(prompt, forecast, seen, torch.tensor([label]), cache, side)[:, -1].expand(B, 4)
+    side = suffix_of(mixture, known, suffix[None], nobody, place, "cpu")
+    logits = model(prompt, forecast, context_counts, torch.tensor([label]), cache, side)[
+        :, -1
+    ].expand(B, 4)
     cache.spread(B)
-    reader, lookahead = (
-        _reader_behind(ladder, left, right, B, size),
-        Lookahead(ladder, right[None], nobody),
+    state, lookahead = (
+        _state_after(mixture, prefix, suffix, B, size),
+        Lookahead(mixture, suffix[None], nobody),
     )
     labels = torch.full((B,), label)
     bases, log_prob = np.empty((B, size), dtype=np.uint8), np.empty((B, size))
@@ -181,23 +188,25 @@ def sample_gap(
         bases[:, i] = draw(Sampling().shape(found), uniform[:, i])
         log_prob[:, i] = found[np.arange(B), bases[:, i]]
         if i + 1 < size:
-            reader.push(bases[:, i])
-            forecast, seen = (torch.from_numpy(x.astype(np.float32)) for x in reader.forecast())
+            state.push(bases[:, i])
+            forecast, context_counts = (
+                torch.from_numpy(x.astype(np.float32)) for x in state.forecast()
+            )
             now = lookahead.read(
-                reader.code[:, None], reader.usable[:, None], np.array([size - i - 2])
+                state.code[:, None], state.usable[:, None], np.array([size - i - 2])
             )
             step = Suffix(side.bases, place, torch.from_numpy(now))
             before = torch.from_numpy(bases[:, i : i + 1].astype(np.int64))
-            logits = model(before, forecast, seen, labels, cache, step)[:, 0]
+            logits = model(before, forecast, context_counts, labels, cache, step)[:, 0]
     return bases, log_prob
 
 
-def _reader_behind(
-    ladder: Ladder, left: np.ndarray, right: np.ndarray, rows: int, size: int
-) -> LadderReader:
-    """A reader that comes after the left side and whose own counts know the right one."""
-    reader = LadderReader(ladder, rows, len(right) + 1 + len(left) + size)
-    push: list[tuple[Callable, int]] = [(reader.own.push, base) for base in (*right, OTHER)]
-    for taken, base in push + [(reader.push, base) for base in left]:
+def _state_after(
+    mixture: ContextMixture, prefix: np.ndarray, suffix: np.ndarray, rows: int, size: int
+) -> MixtureState:
+    """The state after the prefix, whose own counts know the suffix."""
+    state = MixtureState(mixture, rows, len(suffix) + 1 + len(prefix) + size)
+    push: list[tuple[Callable, int]] = [(state.own.push, base) for base in (*suffix, OTHER)]
+    for taken, base in push + [(state.push, base) for base in prefix]:
         taken(np.full(rows, base, dtype=np.uint8))
-    return reader
+    return state

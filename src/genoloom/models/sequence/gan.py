@@ -1,7 +1,7 @@
 """Wasserstein GAN with gradient penalty over bases, conditional on the label.
 
-The generator edits a draft: a sequence drawn from the adaptive Markov chain of the training
-sequences (or, without `chain_noise`, uniformly random bases). It adds logits to the draft, and a
+The generator edits a proposal: a sequence drawn from the adaptive Markov chain of the training
+sequences (or, without `chain_noise`, uniformly random bases). It adds logits to the proposal, and a
 straight-through Gumbel draw turns them into bases. Its last layer begins at zero, so before
 training the samples *are* those of the chain, and what is learnt is what the chain does not know:
 words and their spacing, what is where, dependence over long distances.
@@ -33,9 +33,9 @@ from genoloom.models.sequence.base import (
     TrainingSequences,
 )
 from genoloom.models.sequence.context_mixing import SettingsDescription
-from genoloom.models.sequence.gan_drafts import Drafts
 from genoloom.models.sequence.gan_network import Generator
-from genoloom.models.sequence.gan_training import GanTraining, draw_drafts, edit
+from genoloom.models.sequence.gan_proposals import Proposals
+from genoloom.models.sequence.gan_training import GanTraining, draw_proposals, edit
 from genoloom.models.sequence.markov import declare_counts
 from genoloom.seeds import derive_seed
 from genoloom.sequence_config import SequenceGanOptions
@@ -104,10 +104,10 @@ class GanGenerator(SequenceGenerator):
     def fit(self, data: TrainingSequences, run: TrainingRun) -> None:
         self.label_names = list(data.label_names)
         self.longest, self.aligned = data.bases.shape[1], data.stranded
-        self.drafts = Drafts.of_chain(data) if self.options.chain_noise else Drafts()
+        self.proposals = Proposals.of_chain(data) if self.options.chain_noise else Proposals()
         torch.manual_seed(derive_seed(run.seed, "weights"))
         self._build()
-        training = GanTraining(self.network, self.drafts, data, self.options, run)
+        training = GanTraining(self.network, self.proposals, data, self.options, run)
         train(
             training,
             run,
@@ -131,13 +131,13 @@ class GanGenerator(SequenceGenerator):
         )
 
     def sample(self, request: SequenceRequest, sampling: Sampling = Sampling()) -> np.ndarray:
-        return edit(self.network, draw_drafts(self.drafts, request, self.longest), request)
+        return edit(self.network, draw_proposals(self.proposals, request, self.longest), request)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
         arrays = {
             f"network.{name}": value.numpy() for name, value in self.network.state_dict().items()
         }
-        chain_arrays, chain = self.drafts.state()
+        chain_arrays, chain = self.proposals.state()
         description = {
             "options": self.options.model_dump(),
             "label_names": self.label_names,
@@ -162,7 +162,7 @@ class GanGenerator(SequenceGenerator):
         generator = cls(SequenceGanOptions(**description["options"]))
         generator.label_names = description["label_names"]
         generator.longest, generator.aligned = description["longest"], description["aligned"]
-        generator.drafts = Drafts.from_state(arrays, description)
+        generator.proposals = Proposals.from_state(arrays, description)
         generator._build()
         load_network(generator.network, arrays, "network.")
         generator.network.eval()

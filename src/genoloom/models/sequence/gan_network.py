@@ -1,4 +1,4 @@
-"""The networks of the sequence GAN: an editor of drafts, a critic, and what both look at.
+"""The networks of the sequence GAN: an editor of proposals, a critic, and what both look at.
 
 Letters in shapes: B rows, T bases, W width.
 """
@@ -8,8 +8,8 @@ from torch import nn
 
 from genoloom.sequence_config import SequenceGanOptions
 
-# logits of the draft's bases, in units of the network's: untouched, one base in a thousand is drawn
-# anew
+# logits of the proposal's bases, in units of the network's: untouched, one base in a thousand is
+# drawn anew
 LOGIT_SCALE = 8.0
 DILATIONS = (1, 4, 16)
 TEMPERATURE = 4.0  # of the relaxation behind the gradient; the draws themselves do not depend on it
@@ -57,7 +57,7 @@ class ResidualConvolution(nn.Module):
 
 
 class Generator(nn.Module):
-    """Logits of bases from a draft, a latent vector and a label; the work is done at half the
+    """Logits of bases from a proposal, a latent vector and a label; the work is done at half the
     resolution.
     """
 
@@ -68,10 +68,10 @@ class Generator(nn.Module):
         super().__init__()
         W = options.width
         self.latent, self.places = options.latent, places
-        self.draft_weight = 1.0 if options.chain_noise else 0.0
+        self.proposal_weight = 1.0 if options.chain_noise else 0.0
         self.label = nn.Embedding(n_labels, options.latent)
         self.style = nn.Linear(options.latent, 2 * W * len(DILATIONS))
-        self.read = nn.Conv1d(4, W, 8, stride=2, padding=3)
+        self.stem = nn.Conv1d(4, W, 8, stride=2, padding=3)
         self.place = nn.Parameter(0.02 * torch.randn(W, even(places) // 2)) if places else None
         self.blocks = nn.ModuleList(ResidualConvolution(W, d) for d in DILATIONS)
         self.write = nn.Conv1d(W, 8, 5, padding=2)
@@ -80,12 +80,12 @@ class Generator(nn.Module):
             nn.init.zeros_(self.write.bias)
 
     def forward(
-        self, draft: torch.Tensor, latent: torch.Tensor, label: torch.Tensor
+        self, proposal: torch.Tensor, latent: torch.Tensor, label: torch.Tensor
     ) -> torch.Tensor:
-        """`draft` (B, 4, T) with even T, `latent` (B, latent), `label` int64 (B,); to (B, 4, T)."""
+        """`proposal` (B, 4, T), even T, `latent` (B, latent), `label` int64 (B,); to (B, 4, T)."""
         # (B, W, 1) each
         style = self.style(latent + self.label(label))[..., None].chunk(2 * len(self.blocks), dim=1)
-        x = self.read(draft)
+        x = self.stem(proposal)
         if self.place is not None:
             x = (
                 x
@@ -97,7 +97,7 @@ class Generator(nn.Module):
             x = block(x, 1 + style[2 * i], style[2 * i + 1])
         edits = self.write(nn.functional.leaky_relu(x, 0.2))  # (B, 8, T / 2)
         edits = edits.unflatten(1, (4, 2)).transpose(2, 3).flatten(2)  # (B, 4, T)
-        return LOGIT_SCALE * (self.draft_weight * draft + edits)
+        return LOGIT_SCALE * (self.proposal_weight * proposal + edits)
 
 
 class Critic(nn.Module):

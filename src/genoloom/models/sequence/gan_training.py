@@ -13,7 +13,6 @@ from scipy.stats import wasserstein_distance
 from genoloom.models.layers import exponential_average, refuse_non_finite
 from genoloom.models.sequence.base import SequenceRequest, TrainingSequences
 from genoloom.models.sequence.classifier import one_hot, split_auc
-from genoloom.models.sequence.gan_drafts import Drafts
 from genoloom.models.sequence.gan_network import (
     Critic,
     Generator,
@@ -21,6 +20,7 @@ from genoloom.models.sequence.gan_network import (
     even,
     straight_through,
 )
+from genoloom.models.sequence.gan_proposals import Proposals
 from genoloom.models.sequence.markov import with_other_strand
 from genoloom.seeds import derive_seed, row_uniforms
 from genoloom.sequence_config import SequenceGanOptions
@@ -29,30 +29,30 @@ from genoloom.training.run import TrainingRun
 
 MATCHING = 10.0  # weight of matching compositions
 EVALUATED = 1024  # sequences behind a score
-# drafts made before training, at most, and their bases; each step takes some of them
-DRAFTS, DRAFT_BASES = 4096, 2**21
+# proposals made before training, at most, and their bases; each step takes some of them
+PROPOSALS, PROPOSAL_BASES = 4096, 2**21
 SCORED_KMERS = (4, 5, 6)
 SAMPLE_ROWS = 64  # sequences sampled together, always exactly this many
-LATENT_DRAWS, GUMBEL_DRAWS = 2**30, 2**31  # first counters; the draft counts from 0
+LATENT_DRAWS, GUMBEL_DRAWS = 2**30, 2**31  # first counters; the proposal counts from 0
 
 
-def draw_drafts(drafts: Drafts, request: SequenceRequest, longest: int) -> np.ndarray:
-    """The drafts of the requested sequences, uint8 (n, T), 4 after the end; T even, at least
+def draw_proposals(proposals: Proposals, request: SequenceRequest, longest: int) -> np.ndarray:
+    """The proposals of the requested sequences, uint8 (n, T), 4 after the end; T even, at least
     `longest`, that of training.
 
     So a convolution finds the same after the end of a sequence whatever else is requested.
     """
     T = even(int(request.length.max(initial=longest)))
-    bases = drafts.draw(row_uniforms(request.seed, np.arange(T)))
+    bases = proposals.draw(row_uniforms(request.seed, np.arange(T)))
     bases[np.arange(T) >= request.length[:, None]] = OTHER
     return bases
 
 
 @torch.no_grad()
 def edit(
-    network: Generator, drafts: np.ndarray, request: SequenceRequest, device: str = "cpu"
+    network: Generator, proposals: np.ndarray, request: SequenceRequest, device: str = "cpu"
 ) -> np.ndarray:
-    """The requested sequences, uint8 (n, greatest length), from their drafts; 4 after the end."""
+    """The requested sequences from their proposals, uint8 (n, greatest length); 4 after the end."""
     n, longest = len(request.seed), int(request.length.max(initial=0))
     bases = np.empty((n, longest), dtype=np.uint8)
     for low in range(0, n, SAMPLE_ROWS):
@@ -60,19 +60,19 @@ def edit(
         # company
         rows = np.minimum(np.arange(low, low + SAMPLE_ROWS), n - 1)
         bases[low : low + SAMPLE_ROWS] = _edit_chunk(
-            network, drafts[rows], request.label[rows], request.seed[rows], device
+            network, proposals[rows], request.label[rows], request.seed[rows], device
         )[: n - low, :longest]
     bases[np.arange(longest) >= request.length[:, None]] = OTHER
     return bases
 
 
 def _edit_chunk(
-    network: Generator, draft: np.ndarray, label: np.ndarray, seed: np.ndarray, device: str
+    network: Generator, proposal: np.ndarray, label: np.ndarray, seed: np.ndarray, device: str
 ) -> np.ndarray:
-    n, T = draft.shape
+    n, T = proposal.shape
     latent = ndtri(row_uniforms(seed, LATENT_DRAWS + np.arange(network.latent)) + 2.0**-54)
     gumbel = -np.log(-np.log(row_uniforms(seed, GUMBEL_DRAWS + np.arange(4 * T)) + 2.0**-54))
-    inputs = one_hot(draft), torch.from_numpy(latent).float(), torch.from_numpy(label)
+    inputs = one_hot(proposal), torch.from_numpy(latent).float(), torch.from_numpy(label)
     logits = network(*(x.to(device) for x in inputs)).double().cpu().numpy()
     refuse_non_finite(logits)
     return (logits + gumbel.reshape(n, T, 4).transpose(0, 2, 1)).argmax(axis=1).astype(np.uint8)
@@ -84,7 +84,7 @@ class GanTraining:
     def __init__(
         self,
         network: Generator,
-        drafts: Drafts,
+        proposals: Proposals,
         data: TrainingSequences,
         options: SequenceGanOptions,
         run: TrainingRun,
@@ -108,10 +108,12 @@ class GanTraining:
         }
         self.request = self._evaluation_request()
         longest = data.bases.shape[1]
-        self.evaluated = draw_drafts(drafts, self.request, longest)
+        self.evaluated = draw_proposals(proposals, self.request, longest)
         rng = np.random.default_rng(derive_seed(run.seed, "drafts"))
-        self.pool = drafts.draw(
-            rng.random((max(options.batch, min(DRAFTS, DRAFT_BASES // longest)), even(longest)))
+        self.pool = proposals.draw(
+            rng.random(
+                (max(options.batch, min(PROPOSALS, PROPOSAL_BASES // longest)), even(longest))
+            )
         )
 
     def _evaluation_request(self) -> SequenceRequest:
@@ -156,13 +158,13 @@ class GanTraining:
     def _fake(
         self, label: torch.Tensor, inside: torch.Tensor, rng: np.random.Generator
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Samples (B, 4, T), and the expected share of bases that are not their draft's."""
+        """Samples (B, 4, T), and the expected share of bases that are not their proposal's."""
         B, _, T = inside.shape
         taken = self.pool[rng.integers(0, len(self.pool), size=B), :T]
-        draft = one_hot(taken).to(self.run.device) * inside
+        proposal = one_hot(taken).to(self.run.device) * inside
         latent = torch.randn(B, self.options.latent, device=self.run.device)
-        logits = self.generator(draft, latent, label)
-        edited = 1 - (logits.softmax(1) * draft).sum() / draft.sum().clamp(min=1.0)
+        logits = self.generator(proposal, latent, label)
+        edited = 1 - (logits.softmax(1) * proposal).sum() / proposal.sum().clamp(min=1.0)
         return straight_through(logits) * inside, edited
 
     def _critic_step(self, rng: np.random.Generator) -> float:
@@ -170,8 +172,8 @@ class GanTraining:
         with torch.no_grad():
             fake, _ = self._fake(label, inside, rng)
         blend = torch.rand(len(real), 1, 1, device=real.device)
-        between = (blend * real + (1 - blend) * fake).requires_grad_()
-        [slope] = torch.autograd.grad(self.critic(between, label).sum(), between, create_graph=True)
+        blended = (blend * real + (1 - blend) * fake).requires_grad_()
+        [slope] = torch.autograd.grad(self.critic(blended, label).sum(), blended, create_graph=True)
         penalty = (slope.flatten(1).norm(dim=1) - 1).square().mean()
         distance = self.critic(real, label).mean() - self.critic(fake, label).mean()
         self._descend("critic", self.options.gradient_penalty * penalty - distance)

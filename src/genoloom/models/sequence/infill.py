@@ -3,14 +3,14 @@
 Candidates for the gap are proposed, and one of them is kept with a probability in proportion to its
 weight,
 
-    P(left side, candidate, right side) / Q(candidate),
+    P(prefix, candidate, suffix) / Q(candidate),
 
 where P is the generator's likelihood and Q the probability of proposing the candidate:
-sampling-importance-resampling (Rubin 1988), which becomes exact sampling from P(gap | left, right)
-as the number of candidates grows. Generators that were trained to see both sides propose given
-both; all others sample after the left side, where the weight is P(right side | left side,
-candidate). The effective number of candidates, (sum w)^2 / sum w^2, tells how far from exact this
-is: 1 means that one candidate held all the weight.
+sampling-importance-resampling (Rubin 1988), which becomes exact sampling from P(gap | prefix,
+suffix) as the number of candidates grows. Generators that were trained to see both sides propose
+given both; all others sample after the prefix, where the weight is P(suffix | prefix, candidate).
+The effective number of candidates, (sum w)^2 / sum w^2, tells how far from exact this is: 1 means
+that one candidate held all the weight.
 """
 
 import numpy as np
@@ -20,9 +20,9 @@ from genoloom.models.sequence.base import Sampling, SequenceGenerator, SequenceR
 
 def fill_gap(
     generator: SequenceGenerator,
-    left: np.ndarray,
+    prefix: np.ndarray,
     size: int,
-    right: np.ndarray,
+    suffix: np.ndarray,
     label: int,
     seeds: np.ndarray,
     uniform: float,
@@ -31,7 +31,7 @@ def fill_gap(
 
     Parameters
     ----------
-    left, right : ndarray, uint8 in 0..3
+    prefix, suffix : ndarray, uint8 in 0..3
         The sides; either may be empty.
     size : int
         Bases of the gap.
@@ -47,7 +47,7 @@ def fill_gap(
     effective : float
         In [1, n_candidates].
     """
-    middle, log_weight = weighed_candidates(generator, left, size, right, label, seeds)
+    middle, log_weight = weighed_candidates(generator, prefix, size, suffix, label, seeds)
     weight = np.exp(log_weight - log_weight.max())
     chosen = int(np.searchsorted(np.cumsum(weight) / weight.sum(), uniform, side="right"))
     return middle[min(chosen, len(seeds) - 1)], float(weight.sum() ** 2 / (weight**2).sum())
@@ -55,32 +55,32 @@ def fill_gap(
 
 def weighed_candidates(
     generator: SequenceGenerator,
-    left: np.ndarray,
+    prefix: np.ndarray,
     size: int,
-    right: np.ndarray,
+    suffix: np.ndarray,
     label: int,
     seeds: np.ndarray,
-    between: bool | None = None,
+    both_sides: bool | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Candidates, uint8 (n_candidates, size), and logarithms of their weights up to a constant,
     float64 (n_candidates,).
 
-    `between` false proposes from the left side alone, true from both; None takes both where the
+    `both_sides` false proposes from the prefix alone, true from both; None takes both where the
     generator can. Else as `fill_gap`.
     """
-    n, stop = len(seeds), len(left) + size
+    n, stop = len(seeds), len(prefix) + size
     labels = np.full(n, label)
-    if len(right) and (generator.samples_between if between is None else between):
-        middle, log_proposed = generator.sample_between(left, size, right, label, seeds)
+    if len(suffix) and (generator.samples_infill if both_sides is None else both_sides):
+        middle, log_proposed = generator.sample_infill(prefix, size, suffix, label, seeds)
     else:
         drawn = generator.sample(
-            SequenceRequest(np.full(n, stop), labels, seeds), Sampling(prompt=left, candidates=0)
+            SequenceRequest(np.full(n, stop), labels, seeds), Sampling(prompt=prefix, candidates=0)
         )
-        middle = drawn[:, len(left) :]
-        if len(right) == 0:
+        middle = drawn[:, len(prefix) :]
+        if len(suffix) == 0:
             return middle, np.zeros(n)
         log_proposed = generator.log_likelihood(drawn, np.full(n, stop), labels)
-    whole = np.concatenate([np.tile(left, (n, 1)), middle, np.tile(right, (n, 1))], axis=1)
+    whole = np.concatenate([np.tile(prefix, (n, 1)), middle, np.tile(suffix, (n, 1))], axis=1)
     return middle, generator.log_likelihood(
         whole, np.full(n, whole.shape[1]), labels
     ) - log_proposed

@@ -1,15 +1,15 @@
-"""A reader of labels, and samples that it agrees with.
+"""A label classifier, and samples that it agrees with.
 
 A causal model tells a label in hundreds of small steps and blurs it on the way; networks that see
 whole sequences, trained on the same ones, read labels better. Both together are the generator
 
     P(x | label)  proportional to  P(x) P(label | x)^w
 
-with P(x) the model's own, its labels as frequent as in training, P(label | x) the reader's, and w
-the guidance (1: as it is read). It is drawn by rejection: a candidate of P(x) is kept with the
-chance that the reader gives to the label asked for, so with w = 1 there are as many candidates for
-a sequence as labels, on average. (Dhariwal & Nichol 2021, arXiv:2105.05233, steer by a classifier
-too, but by its gradient.)
+with P(x) the model's own, its labels as frequent as in training, P(label | x) the classifier's, and
+w the guidance (1: as it is read). It is drawn by rejection: a candidate of P(x) is kept with the
+chance that the classifier gives to the label asked for, so with w = 1 there are as many candidates
+for a sequence as labels, on average. (Dhariwal & Nichol 2021, arXiv:2105.05233, steer by a
+classifier too, but by its gradient.)
 
 Letters in shapes: B rows, T bases, L labels.
 """
@@ -40,7 +40,7 @@ TEMPERATURES = (0.1, 10.0)
 LABEL_DRAW, KEEP_DRAW = 2**41, 2**41 + 1  # counters far from those of the bases
 
 
-class ReaderDescription(Description):
+class ClassifierDescription(Description):
     """The words of `LabelClassifier.state`."""
 
     temperature: float = Field(ge=TEMPERATURES[0], le=TEMPERATURES[1])
@@ -74,34 +74,36 @@ class LabelClassifier:
         validation = np.flatnonzero(data.validation)
         if n_labels < 2 or np.bincount(data.label[validation], minlength=n_labels).min() < FEWEST:
             return None
-        reader, rows = cls(n_labels, data.stranded), np.flatnonzero(~data.validation)
-        reader.longest = np.unique(
+        classifier, rows = cls(n_labels, data.stranded), np.flatnonzero(~data.validation)
+        classifier.longest = np.unique(
             np.quantile(data.length, np.arange(1, LENGTHS + 1) / LENGTHS, method="higher")
         )
-        reader.mix = np.zeros((len(reader.longest), n_labels))
-        np.add.at(reader.mix, (np.searchsorted(reader.longest, data.length), data.label), 1.0)
-        reader.mix /= reader.mix.sum(axis=1, keepdims=True)
-        for i, network in enumerate(reader.networks):
+        classifier.mix = np.zeros((len(classifier.longest), n_labels))
+        np.add.at(
+            classifier.mix, (np.searchsorted(classifier.longest, data.length), data.label), 1.0
+        )
+        classifier.mix /= classifier.mix.sum(axis=1, keepdims=True)
+        for i, network in enumerate(classifier.networks):
             log.info(
-                "the reader of labels: network %d of %d, %d sequences", i + 1, NETWORKS, len(rows)
+                "the label classifier: network %d of %d, %d sequences", i + 1, NETWORKS, len(rows)
             )
             label = torch.from_numpy(data.label[rows])
             fit_classifier(
                 network,
-                reader._padded(data.bases[rows], data.length[rows]),
+                classifier._padded(data.bases[rows], data.length[rows]),
                 data.length[rows],
                 label,
                 nn.functional.cross_entropy,
-                reader.stranded,
+                classifier.stranded,
                 derive_seed(seed, "label reader", i),
                 EPOCHS,
                 SHIFT,
             )
-        reader._calibrate(
-            reader.log_probabilities(data.bases[validation], data.length[validation]),
+        classifier._calibrate(
+            classifier.log_probabilities(data.bases[validation], data.length[validation]),
             data.label[validation],
         )
-        return reader
+        return classifier
 
     def _calibrate(self, found: np.ndarray, true_label: np.ndarray) -> None:
         """Choose the temperature at which true labels (B,) have the probability, on average, that
@@ -157,7 +159,7 @@ class LabelClassifier:
         most: int,
         at_once: int,
     ) -> np.ndarray:
-        """Sequences that the reader agrees with, uint8 (B, T); a row depends on its own request
+        """Sequences that the classifier agrees with, uint8 (B, T); a row depends on its own request
         alone.
 
         Parameters
@@ -203,15 +205,15 @@ class LabelClassifier:
             waiting, tried = waiting[~found], tried + tries
         if len(waiting):
             log.info(
-                "the reader of labels agreed with none of %d candidates for %.1f%% of the "
+                "the label classifier agreed with none of %d candidates for %.1f%% of the "
                 "sequences; the model drew these for their label by itself",
                 most,
                 100 * len(waiting) / B,
             )
-            left = SequenceRequest(
+            remaining = SequenceRequest(
                 request.length[waiting], request.label[waiting], request.seed[waiting]
             )
-            alone = sample(left)
+            alone = sample(remaining)
             bases[waiting, : alone.shape[1]] = alone
         return bases
 
@@ -226,27 +228,27 @@ class LabelClassifier:
         return arrays, {"temperature": self.temperature, "stranded": self.stranded}
 
     @classmethod
-    def declare(cls, arrays: Declared, prefix: str, n_labels: int) -> None:
-        """Declare the arrays of `state` under their names behind `prefix`."""
+    def declare(cls, arrays: Declared, remaining: str, n_labels: int) -> None:
+        """Declare the arrays of `state` under their names behind `remaining`."""
         (n,) = arrays.expect(
-            f"{prefix}longest", "int64", None, low=1, high=LONGEST_SEQUENCE, least_step=1
+            f"{remaining}longest", "int64", None, low=1, high=LONGEST_SEQUENCE, least_step=1
         )
-        arrays.expect(f"{prefix}mix", "float64", n, n_labels, low=0, high=1, shares=True)
+        arrays.expect(f"{remaining}mix", "float64", n, n_labels, low=0, high=1, shares=True)
         for i in range(NETWORKS):
-            declare_network(arrays, f"{prefix}{i}.", lambda: SequenceClassifier(n_labels))
+            declare_network(arrays, f"{remaining}{i}.", lambda: SequenceClassifier(n_labels))
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "LabelClassifier":
-        """The reader that `state` described."""
-        reader = cls(arrays["mix"].shape[1], description["stranded"])
-        reader.temperature, reader.longest, reader.mix = (
+        """The classifier that `state` described."""
+        classifier = cls(arrays["mix"].shape[1], description["stranded"])
+        classifier.temperature, classifier.longest, classifier.mix = (
             description["temperature"],
             arrays["longest"],
             arrays["mix"],
         )
-        for i, network in enumerate(reader.networks):
+        for i, network in enumerate(classifier.networks):
             load_network(network, arrays, f"{i}.")
-        return reader
+        return classifier
 
 
 def cross_entropy(log_probability: np.ndarray, label: np.ndarray) -> np.ndarray:

@@ -18,9 +18,9 @@ from genoloom.models.sequence.chain import compact, draw
 from genoloom.models.sequence.context_mixing import (
     LONGEST_PLACED,
     POSITION_ORDER,
+    ContextMixture,
     Counts,
-    Ladder,
-    LadderReader,
+    MixtureState,
     Settings,
     SettingsDescription,
     choose,
@@ -77,22 +77,26 @@ def read_settings(description: dict) -> Settings:
     return Settings(**{**words, "memory_weights": tuple(words["memory_weights"])})
 
 
-def sample_rung(
-    ladder: Ladder, rung: int, uniform: np.ndarray, sampling: Sampling, remembers: bool = True
+def sample_component(
+    mixture: ContextMixture,
+    component: int,
+    uniform: np.ndarray,
+    sampling: Sampling,
+    remembers: bool = True,
 ) -> np.ndarray:
-    """Bases, uint8 (n, T), drawn from one rung of a ladder with one uniform per base, float64 (n,
-    T); `remembers` as `LadderReader`.
+    """Bases, uint8 (n, T), drawn from one component of a mixture with one uniform per base, float64
+    (n, T); `remembers` as `MixtureState`.
     """
-    reader, bases = (
-        LadderReader(ladder, *uniform.shape, remembers=remembers),
+    state, bases = (
+        MixtureState(mixture, *uniform.shape, remembers=remembers),
         np.empty(uniform.shape, dtype=np.uint8),
     )
     for t in range(uniform.shape[1]):
-        forecast, _ = reader.forecast()
-        bases[:, t] = draw(sampling.shape(forecast[:, 0, rung]), uniform[:, t])
+        forecast, _ = state.forecast()
+        bases[:, t] = draw(sampling.shape(forecast[:, 0, component]), uniform[:, t])
         if t < len(sampling.prompt):
             bases[:, t] = sampling.prompt[t]
-        reader.push(bases[:, t])
+        state.push(bases[:, t])
     return bases
 
 
@@ -128,7 +132,7 @@ class MarkovGenerator(SequenceGenerator):
             bits = bits[: self.settings.order + 2]
         everything = np.ones(len(data.length), dtype=bool)
         self.counts = count(data, everything, self.settings.order, self.settings.strand_quarters)
-        self.ladder = Ladder(self.settings, [self.counts])
+        self.mixture = ContextMixture(self.settings, [self.counts])
         seconds = time.monotonic() - started
         run.history = [
             {"step": k, "seconds": seconds, "bits": figure} for k, figure in enumerate(bits)
@@ -141,15 +145,15 @@ class MarkovGenerator(SequenceGenerator):
         )
 
     @property
-    def rung(self) -> int:
-        """The rung of the ladder that this generator is."""
-        return self.ladder.rungs - 1 if self.remembers else self.ladder.markov
+    def component(self) -> int:
+        """The component of the mixture that this generator is."""
+        return self.mixture.components - 1 if self.remembers else self.mixture.markov
 
     def sample(self, request: SequenceRequest, sampling: Sampling = Sampling()) -> np.ndarray:
         longest = int(request.length.max(initial=0))
-        bases = sample_rung(
-            self.ladder,
-            self.rung,
+        bases = sample_component(
+            self.mixture,
+            self.component,
             row_uniforms(request.seed, np.arange(longest)),
             sampling,
             self.remembers,
@@ -160,16 +164,16 @@ class MarkovGenerator(SequenceGenerator):
     def log_likelihood(
         self, bases: np.ndarray, length: np.ndarray, label: np.ndarray
     ) -> np.ndarray:
-        return self.rung_scores(bases)[:, self.rung]
+        return self.component_scores(bases)[:, self.component]
 
-    def rung_scores(self, bases: np.ndarray) -> np.ndarray:
-        """Natural-log likelihood of each sequence under every rung of the ladder, float64 (n,
-        rungs).
+    def component_scores(self, bases: np.ndarray) -> np.ndarray:
+        """Natural-log likelihood of each sequence under every component of the mixture, float64 (n,
+        components).
         """
-        scores = np.empty((len(bases), self.ladder.rungs))
+        scores = np.empty((len(bases), self.mixture.components))
         for low in range(0, len(bases), SCORE_ROWS):
             part = bases[low : low + SCORE_ROWS]
-            scores[low : low + SCORE_ROWS] = picked(self.ladder.read(part)[0], part).sum(axis=1)
+            scores[low : low + SCORE_ROWS] = picked(self.mixture.read(part)[0], part).sum(axis=1)
         return scores
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
@@ -192,7 +196,7 @@ class MarkovGenerator(SequenceGenerator):
             read_settings(description),
         )
         generator.counts = unpack_counts(arrays)
-        generator.ladder = Ladder(generator.settings, [generator.counts])
+        generator.mixture = ContextMixture(generator.settings, [generator.counts])
         return generator
 
 

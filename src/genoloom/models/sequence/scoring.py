@@ -45,11 +45,15 @@ def scorers(generator: SequenceGenerator) -> Callable[[np.ndarray], np.ndarray]:
     def score(bases: np.ndarray) -> np.ndarray:
         length = np.full(len(bases), bases.shape[1])
         model = generator.log_likelihood(bases, length, np.full(len(bases), -1))
-        chains = picked(generator.ladder.read(bases)[0], bases).sum(axis=1)  # (n, rungs)
+        chains = picked(generator.mixture.read(bases)[0], bases).sum(axis=1)  # (n, components)
         codes = kmers(bases, k)
         known = codes != NO_KMER
-        seen = np.where(known, counts[np.where(known, codes, 0).astype(np.int64)], 0.0).sum(axis=1)
-        return np.stack([model, chains[:, generator.ladder.markov], chains[:, -1], seen], axis=1)
+        counts_of_6mers = np.where(
+            known, counts[np.where(known, codes, 0).astype(np.int64)], 0.0
+        ).sum(axis=1)
+        return np.stack(
+            [model, chains[:, generator.mixture.markov], chains[:, -1], counts_of_6mers], axis=1
+        )
 
     return score
 

@@ -4,14 +4,14 @@ Every base is predicted from the bases before it:
 
     log P(b_t | b_<t)  =  log softmax( sum_r w_r(t) log P_r(b | b_<t)  +  head(t) )
 
-P_r are the rungs of a ladder of chains (`genoloom.models.sequence.context_mixing`): interpolated
-chains of rising order, then the position, the sequence's own composition and its own repeats. The
-weights w begin as 1 for the last rung, the adaptive chain, and 0 for all others, and the head
-begins at zero, so the untrained model *is* the adaptive chain; it is among the checkpoints that
-compete on the validation sequences, where the model is therefore never worse on average. The
-forecasts and how much they have seen are inputs too. In training they are cross-fitted: a sequence
-meets chains that were counted without its homology fold, because chains that have seen a sequence
-are surer about it than they will be about new ones.
+P_r are the components of a context mixture of chains (`genoloom.models.sequence.context_mixing`):
+interpolated chains of rising order, then the position, the sequence's own composition and its own
+repeats. The weights w begin as 1 for the last component, the adaptive chain, and 0 for all others,
+and the head begins at zero, so the untrained model *is* the adaptive chain; it is among the
+checkpoints that compete on the validation sequences, where the model is therefore never worse on
+average. The forecasts and how much they have seen are inputs too. In training they are
+cross-fitted: a sequence meets chains that were counted without its homology fold, because chains
+that have seen a sequence are surer about it than they will be about new ones.
 
 Below the attention are dilated causal convolutions, which read neighbourhoods far more cheaply.
 Sequences of one orientation (no reverse complement) also have a learned position, since such sets
@@ -19,9 +19,9 @@ are aligned to something.
 
 With `fim_rate`, a share of the steps cuts the rows at a random place, reads what comes after the
 cut first and then forecasts everything before it (`genoloom.models.sequence.fill_in_the_middle`).
-Nothing but these steps, and filling gaps, ever sees a right side.
+Nothing but these steps, and filling gaps, ever sees a suffix.
 
-Where sequences have labels, a reader of labels is trained next to it and helps to draw
+Where sequences have labels, a label classifier is trained next to it and helps to draw
 (`genoloom.models.sequence.label_classifier`).
 
 With `kmer_size` of 6 the attention reads 6-mers, a sixth of the places
@@ -51,16 +51,16 @@ from genoloom.models.sequence.base import (
 from genoloom.models.sequence.chain import draw
 from genoloom.models.sequence.context_mixing import (
     MEMORY,
-    Ladder,
-    LadderReader,
+    ContextMixture,
+    MixtureState,
     OwnCounts,
     SettingsDescription,
     choose,
     count,
 )
 from genoloom.models.sequence.label_classifier import (
+    ClassifierDescription,
     LabelClassifier,
-    ReaderDescription,
     cross_entropy,
 )
 from genoloom.models.sequence.labels import LabelPatterns
@@ -89,7 +89,7 @@ log = logging.getLogger(__name__)
 CHAIN_ORDER = 10  # longest chain built in, as long as the opponents' own; repeats need it
 DROPOUT, FEW_DROPOUT, FEW_SEQUENCES = 0.1, 0.2, 5000
 SAMPLE_ROWS = 256  # sequences sampled together, always exactly this many
-COMPARED = 500  # validation sequences, of which the model and the reader tell the label
+COMPARED = 500  # validation sequences, of which the model and the classifier tell the label
 GAP_ROWS = 64  # candidates for a gap sampled together, always exactly this many
 
 
@@ -105,7 +105,7 @@ class TransformerDescription(SequenceDescription):
     options: OptionsDescription
     positions: int = Field(ge=0, le=LONGEST_SEQUENCE)
     chain: SettingsDescription
-    reader: ReaderDescription | None = None
+    classifier: ClassifierDescription | None = None
 
 
 class TransformerGenerator(SequenceGenerator):
@@ -117,7 +117,7 @@ class TransformerGenerator(SequenceGenerator):
     heeds_guidance = True
 
     def __init__(self, options: SequenceTransformerOptions):
-        self.options, self.reader = options, None
+        self.options, self.classifier = options, None
 
     def fit(self, data: TrainingSequences, run: TrainingRun) -> None:
         self.label_names = list(data.label_names)
@@ -132,7 +132,7 @@ class TransformerGenerator(SequenceGenerator):
             count(data, fitted[fold == f], self.settings.order, self.settings.strand_quarters)
             for f in range(FOLDS)
         )
-        cross_fitted = Ladder(
+        cross_fitted = ContextMixture(
             self.settings, [self.counts, *(self.counts.minus(part) for part in parts)]
         )
 
@@ -150,54 +150,56 @@ class TransformerGenerator(SequenceGenerator):
             patience=self.options.patience,
         )
         self.model.to("cpu").eval()
-        self.reader = None if processes.rank() else self._useful_reader(data, run)
+        self.classifier = None if processes.rank() else self._useful_classifier(data, run)
         # the validation sequences have done their part: count them too, as the chains that this
         # model is compared with do
         self.counts = count(
             data, np.arange(len(data.length)), self.settings.order, self.settings.strand_quarters
         )
-        self.ladder = Ladder(self.settings, [self.counts])
+        self.mixture = ContextMixture(self.settings, [self.counts])
 
-    def _useful_reader(self, data: TrainingSequences, run: TrainingRun) -> LabelClassifier | None:
-        """A reader of labels, if it tells those of validation sequences clearly better than this
+    def _useful_classifier(
+        self, data: TrainingSequences, run: TrainingRun
+    ) -> LabelClassifier | None:
+        """A label classifier, if it tells those of validation sequences clearly better than this
         model's own likelihoods do.
         """
-        reader = LabelClassifier.fit(data, run.seed)
-        if reader is None:
+        classifier = LabelClassifier.fit(data, run.seed)
+        if classifier is None:
             return None
         rows = np.flatnonzero(data.validation)[:COMPARED]
         bases, length, label = data.bases[rows], data.length[rows], data.label[rows]
         share = np.bincount(data.label, minlength=len(self.label_names)) / len(data.label)
         given = [
-            score(self.model, self.ladder, bases, np.full(len(rows), k)) for k in range(len(share))
+            score(self.model, self.mixture, bases, np.full(len(rows), k)) for k in range(len(share))
         ]
         own, read = (
             cross_entropy(found, label)
             for found in (
                 log_softmax(np.stack(given, axis=1) + np.log(share), axis=1),
-                reader.log_probabilities(bases, length),
+                classifier.log_probabilities(bases, length),
             )
         )
         gain = own - read
         useful = gain.mean() > 2 * gain.std() / np.sqrt(len(gain))
         log.info(
-            "%s: cross-entropy of the labels of validation sequences: %.3f nats by the model alone, "
-            "%.3f by the label classifier%s",
+            "%s: cross-entropy of the labels of validation sequences: %.3f nats by the model "
+            "alone, %.3f by the label classifier%s",
             run.label,
             own.mean(),
             read.mean(),
             "" if useful else "; it is left out",
         )
-        return reader if useful else None
+        return classifier if useful else None
 
     def _build(self) -> None:
-        self.ladder = Ladder(self.settings, [self.counts])
+        self.mixture = ContextMixture(self.settings, [self.counts])
         self.labels, contexts = (
             LabelPatterns(self.label_names),
             self.settings.order + 1 + len(OwnCounts.LEVELS),
         )
         self.model = SequenceTransformer(
-            self.options, self.labels, self.ladder.rungs, contexts, self.positions
+            self.options, self.labels, self.mixture.components, contexts, self.positions
         )
 
     @property
@@ -212,15 +214,15 @@ class TransformerGenerator(SequenceGenerator):
     ) -> np.ndarray:
         """Natural-log likelihood of each sequence; a label of -1 is an unknown one."""
         known = np.where(label < 0, self.model.unlabelled, label)
-        return score(self.model, self.ladder, bases, known)
+        return score(self.model, self.mixture, bases, known)
 
     def sample(self, request: SequenceRequest, sampling: Sampling = Sampling()) -> np.ndarray:
-        """Where there is a reader of labels, it must agree (`Sampling.candidates`); a prompt leaves
+        """Where there is a label classifier, it must agree (`Sampling.candidates`); a prompt leaves
         it out.
         """
-        if self.reader is None or not sampling.candidates or len(sampling.prompt):
+        if self.classifier is None or not sampling.candidates or len(sampling.prompt):
             return self._sample(request, sampling)[0]
-        return self.reader.draw(
+        return self.classifier.draw(
             lambda part: self._sample(part, sampling)[0],
             replace(
                 request, label=np.where(request.label < 0, self.labels.unlabelled, request.label)
@@ -232,8 +234,8 @@ class TransformerGenerator(SequenceGenerator):
         )
 
     def sample_log_probabilities(self, request: SequenceRequest) -> np.ndarray:
-        """The natural-log likelihood that `sample`, without a reader, found for its sequences while
-        it drew them, float64 (n,).
+        """The natural-log likelihood that `sample`, without a classifier, found for its sequences
+        while it drew them, float64 (n,).
         """
         return self._sample(request, Sampling())[1]
 
@@ -251,8 +253,8 @@ class TransformerGenerator(SequenceGenerator):
             bases[low : low + SAMPLE_ROWS], log_prob[low : low + SAMPLE_ROWS] = (
                 x[: n - low] for x in chunk
             )
-        behind = np.arange(longest) >= request.length[:, None]
-        bases[behind], log_prob[behind] = OTHER, 0.0
+        padding = np.arange(longest) >= request.length[:, None]
+        bases[padding], log_prob[padding] = OTHER, 0.0
         return bases, log_prob.sum(axis=1)
 
     @torch.no_grad()
@@ -268,14 +270,19 @@ class TransformerGenerator(SequenceGenerator):
         if guided:  # the same sequences without a label, after those with one
             label = np.concatenate([label, np.full(B, self.model.unlabelled)])
         views = 2 if guided else 1
-        cache, reader = Cache(self.model, views * B, T), LadderReader(self.ladder, B, T)
+        cache, state = Cache(self.model, views * B, T), MixtureState(self.mixture, B, T)
         label, before = torch.from_numpy(label), torch.full((views * B, 1), BEGIN)
         bases, log_prob = np.empty((B, T), dtype=np.uint8), np.empty((B, T))
         for t in range(T):
-            forecast, seen = (torch.from_numpy(x.astype(np.float32)) for x in reader.forecast())
-            forecast, seen = forecast.repeat(views, 1, 1, 1), seen.repeat(views, 1, 1)
+            forecast, context_counts = (
+                torch.from_numpy(x.astype(np.float32)) for x in state.forecast()
+            )
+            forecast, context_counts = (
+                forecast.repeat(views, 1, 1, 1),
+                context_counts.repeat(views, 1, 1),
+            )
             logits = (
-                self.model(before, forecast, seen, label, cache)[:, 0]
+                self.model(before, forecast, context_counts, label, cache)[:, 0]
                 .double()
                 .log_softmax(-1)
                 .numpy()
@@ -291,27 +298,27 @@ class TransformerGenerator(SequenceGenerator):
                 logits, bases[:, t : t + 1].astype(np.int64), axis=1
             )[:, 0]
             before = torch.from_numpy(bases[:, t : t + 1].astype(np.int64)).repeat(views, 1)
-            reader.push(bases[:, t])
+            state.push(bases[:, t])
         return bases, log_prob
 
     @property
-    def samples_between(self) -> bool:
-        """Whether some of its training had a right side."""
+    def samples_infill(self) -> bool:
+        """Whether some of its training had a suffix."""
         return self.options.fim_rate > 0
 
-    def sample_between(
-        self, left: np.ndarray, size: int, right: np.ndarray, label: int, seeds: np.ndarray
+    def sample_infill(
+        self, prefix: np.ndarray, size: int, suffix: np.ndarray, label: int, seeds: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         n, label = len(seeds), self.model.unlabelled if label < 0 else label
         bases, log_prob = np.empty((n, size), dtype=np.uint8), np.empty((n, size))
-        prompt = tokens_before(np.append(left, 0).astype(np.uint8)[None])
+        prompt = tokens_before(np.append(prefix, 0).astype(np.uint8)[None])
         for low in range(0, n, GAP_ROWS):
             # filled up for the same reason as in `_sample`
             rows = np.minimum(np.arange(low, low + GAP_ROWS), n - 1)
-            uniform = row_uniforms(seeds[rows], np.arange(len(left), len(left) + size))
-            cache = Cache(self.model, 1, len(left) + size, behind=len(right))
+            uniform = row_uniforms(seeds[rows], np.arange(len(prefix), len(prefix) + size))
+            cache = Cache(self.model, 1, len(prefix) + size, suffix_length=len(suffix))
             chunk = fill_in_the_middle.sample_gap(
-                self.model, self.ladder, cache, prompt, left, right, label, uniform
+                self.model, self.mixture, cache, prompt, prefix, suffix, label, uniform
             )
             bases[low : low + GAP_ROWS], log_prob[low : low + GAP_ROWS] = (
                 x[: n - low] for x in chunk
@@ -329,15 +336,15 @@ class TransformerGenerator(SequenceGenerator):
             "positions": self.positions,
             "chain": self.settings.described(),
         }
-        if self.reader:
-            more, description["reader"] = self.reader.state()
-            arrays |= {f"reader.{name}": value for name, value in more.items()}
+        if self.classifier:
+            more, description["classifier"] = self.classifier.state()
+            arrays |= {f"classifier.{name}": value for name, value in more.items()}
         return arrays, description
 
     @classmethod
     def declare(cls, arrays: Declared, words: TransformerDescription) -> None:
         declare_counts(arrays, words.chain)
-        rungs, contexts = (
+        components, contexts = (
             words.chain.order + 3 + len(MEMORY),
             words.chain.order + 1 + len(OwnCounts.LEVELS),
         )
@@ -345,11 +352,15 @@ class TransformerGenerator(SequenceGenerator):
             arrays,
             "network.",
             lambda: SequenceTransformer(
-                words.options, LabelPatterns(words.label_names), rungs, contexts, words.positions
+                words.options,
+                LabelPatterns(words.label_names),
+                components,
+                contexts,
+                words.positions,
             ),
         )
-        if words.reader:
-            LabelClassifier.declare(arrays, "reader.", len(words.label_names))
+        if words.classifier:
+            LabelClassifier.declare(arrays, "classifier.", len(words.label_names))
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "TransformerGenerator":
@@ -362,10 +373,14 @@ class TransformerGenerator(SequenceGenerator):
         generator._build()
         load_network(generator.model, arrays, "network.")
         generator.model.eval()
-        reader = {
-            k.removeprefix("reader."): v for k, v in arrays.items() if k.startswith("reader.")
+        classifier = {
+            k.removeprefix("classifier."): v
+            for k, v in arrays.items()
+            if k.startswith("classifier.")
         }
-        generator.reader = (
-            LabelClassifier.from_state(reader, description["reader"]) if reader else None
+        generator.classifier = (
+            LabelClassifier.from_state(classifier, description["classifier"])
+            if classifier
+            else None
         )
         return generator

@@ -1,7 +1,7 @@
 """The network of the sequence transformer; what it computes is said in
 `genoloom.models.sequence.transformer`.
 
-Letters in shapes: B rows, T bases, R rungs, C contexts, W width, J words.
+Letters in shapes: B rows, T bases, R components, C contexts, W width, J words.
 """
 
 import math
@@ -16,26 +16,28 @@ from genoloom.sequence_config import SequenceTransformerOptions
 
 BEGIN = 5  # token before the first base; bases are 0..4
 TAPS, DILATIONS = 4, (1, 4, 16, 64)  # the convolutions read 256 bases back
-BEHIND, MISSING = 16, 32  # distances from the cut that are told apart, behind and before it
+SUFFIX_POSITIONS, MISSING = 16, 32  # distances from the cut that differ, after and before it
 
 
 class Cache:
-    """What sampling remembers of the bases so far, and of the `after` bases of a right side."""
+    """What sampling remembers of the bases so far, and of the bases of a suffix."""
 
-    def __init__(self, model: "SequenceTransformer", rows: int, capacity: int, behind: int = 0):
+    def __init__(
+        self, model: "SequenceTransformer", rows: int, capacity: int, suffix_length: int = 0
+    ):
         options, width = model.options, model.options.width
-        convolutions = [*model.convolutions, *([model.words.mix] if model.words else [])]
+        convolutions = [*model.convolutions, *([model.kmers.mix] if model.kmers else [])]
         self.pad = max((layer.reach for layer in convolutions), default=0)
         # inputs of the convolutions
         self.lines = torch.zeros(len(convolutions), rows, self.pad + capacity, width)
         self.attention = KeyValueCache(
-            options.layers, rows, options.heads, behind + capacity, width // options.heads
+            options.layers, rows, options.heads, suffix_length + capacity, width // options.heads
         )
-        self.length = 0  # bases so far, without those of the right side
-        if model.words:
+        self.length = 0  # bases so far, without those of the suffix
+        if model.kmers:
             # the tokens of the last bases
-            self.recent = torch.full((rows, model.words.size), BEGIN)
-            self.read = torch.zeros(rows, 1, width)  # what attention made of the words so far
+            self.recent = torch.full((rows, model.kmers.size), BEGIN)
+            self.attended = torch.zeros(rows, 1, width)  # what attention made of the words so far
 
     def spread(self, rows: int) -> None:
         """So many copies of the only row."""
@@ -112,10 +114,10 @@ class KmerEmbedding(nn.Module):
         super().__init__()
         self.size = size
         # the last one is for words with another letter, and for the beginning
-        self.word = nn.Embedding(4**size + 1, width)
+        self.kmer = nn.Embedding(4**size + 1, width)
         self.offset = nn.Embedding(size, width)
         self.mix = CausalConvolution(width, 1, dropout)
-        for embedding in (self.word, self.offset):
+        for embedding in (self.kmer, self.offset):
             nn.init.normal_(embedding.weight, std=0.02)
 
     def before(self, tokens: torch.Tensor) -> torch.Tensor:
@@ -125,23 +127,23 @@ class KmerEmbedding(nn.Module):
         padded = nn.functional.pad(tokens, (self.size - 1, 0), value=BEGIN)
         return self.vectors(padded.unfold(1, self.size, self.size))
 
-    def vectors(self, words: torch.Tensor) -> torch.Tensor:
+    def vectors(self, kmers: torch.Tensor) -> torch.Tensor:
         """(B, J, W) of words, int64 (B, J, size)."""
-        code = (words * 4 ** torch.arange(self.size, device=words.device)).sum(-1)
-        return self.word(torch.where((words < 4).all(-1), code, 4**self.size))
+        code = (kmers * 4 ** torch.arange(self.size, device=kmers.device)).sum(-1)
+        return self.kmer(torch.where((kmers < 4).all(-1), code, 4**self.size))
 
     def tell(
         self,
         x: torch.Tensor,
-        read: torch.Tensor,
+        attended: torch.Tensor,
         places: torch.Tensor,
         line: torch.Tensor | None = None,
         at: int = 0,
     ):
         """`x` (B, T, W) and what attention made of the words before each of its `places` (T,),
-        `read` (B, T, W); (B, T, W).
+        `attended` (B, T, W); (B, T, W).
         """
-        return self.mix(x + read + self.offset(places % self.size), line=line, at=at)
+        return self.mix(x + attended + self.offset(places % self.size), line=line, at=at)
 
 
 class LabelEmbedding(nn.Embedding):
@@ -169,7 +171,7 @@ class SequenceTransformer(nn.Module):
         self,
         options: SequenceTransformerOptions,
         labels: LabelPatterns,
-        rungs: int,
+        components: int,
         contexts: int,
         positions: int,
     ):
@@ -180,7 +182,7 @@ class SequenceTransformer(nn.Module):
         self.token = nn.Embedding(6, W)
         self.label = LabelEmbedding(labels, W)
         self.position = nn.Embedding(positions, W) if positions else None
-        self.chains = nn.Linear(4 * rungs + contexts, W)
+        self.chains = nn.Linear(4 * components + contexts, W)
         self.drop = ChannelDropout(options.dropout)
         self.convolutions = nn.ModuleList(
             CausalConvolution(W, DILATIONS[i % len(DILATIONS)], options.dropout)
@@ -190,7 +192,7 @@ class SequenceTransformer(nn.Module):
             TransformerLayer(W, options.heads, dropout=0.0) for _ in range(options.layers)
         )
         self.norm = nn.LayerNorm(W)
-        self.weights = nn.Linear(W, rungs)
+        self.weights = nn.Linear(W, components)
         self.head = nn.Linear(W, 4)
         for zero in (self.weights, self.head):
             nn.init.zeros_(zero.weight)
@@ -201,12 +203,12 @@ class SequenceTransformer(nn.Module):
             if embedding is not None:
                 nn.init.normal_(embedding.weight, std=0.02)
         if options.fim_rate:  # after the others, so that these begin as they do without
-            self.behind, self.missing, self.lookahead = (
-                nn.Embedding(BEHIND, W),
+            self.suffix_position, self.missing, self.lookahead = (
+                nn.Embedding(SUFFIX_POSITIONS, W),
                 nn.Embedding(MISSING, W),
                 nn.Linear(W, 1),
             )
-            for embedding in (self.behind, self.missing):
+            for embedding in (self.suffix_position, self.missing):
                 nn.init.normal_(embedding.weight, std=0.02)
             nn.init.zeros_(self.lookahead.weight)
             nn.init.ones_(self.lookahead.bias)
@@ -216,7 +218,7 @@ class SequenceTransformer(nn.Module):
             self.label_shifts.extend(LabelEmbedding(labels, W) for _ in self.convolutions)
             for embedding in self.label_shifts:
                 nn.init.zeros_(embedding.weight)
-        self.words = (
+        self.kmers = (
             KmerEmbedding(options.kmer_size, W, options.dropout) if options.kmer_size > 1 else None
         )
 
@@ -224,10 +226,10 @@ class SequenceTransformer(nn.Module):
         self,
         before: torch.Tensor,
         forecast: torch.Tensor,
-        seen: torch.Tensor,
+        context_counts: torch.Tensor,
         label: torch.Tensor,
         cache: Cache | None = None,
-        right: fill_in_the_middle.Suffix | None = None,
+        suffix: fill_in_the_middle.Suffix | None = None,
     ) -> torch.Tensor:
         """Logits of each base.
 
@@ -236,13 +238,13 @@ class SequenceTransformer(nn.Module):
         before : int64, shape (B, T)
             The base before each one; `BEGIN` before the first.
         forecast : float32, shape (B, T, R, 4)
-            Log-probabilities of every rung.
-        seen : float32, shape (B, T, C)
+            Log-probabilities of every component.
+        context_counts : float32, shape (B, T, C)
             How much their contexts have been seen.
         label : int64, shape (B,)
         cache : Cache, optional
-            Takes one base at a time and advances; with a right side, any number in the first call.
-        right : Suffix, optional
+            Takes one base at a time and advances; with a suffix, any number in the first call.
+        suffix : Suffix, optional
             What comes after these bases, in every call; only of a network with `fim_rate`. With a
             cache, the first call reads it.
 
@@ -255,28 +257,31 @@ class SequenceTransformer(nn.Module):
         x = (
             self.token(before)
             + self.label(label)[:, None]
-            + self.chains(torch.cat([forecast.flatten(2) + math.log(4), seen], -1))
+            + self.chains(torch.cat([forecast.flatten(2) + math.log(4), context_counts], -1))
         )
-        if right is not None:
-            x = x + self.missing((right.place - 1 - places).clamp(max=MISSING - 1))
+        if suffix is not None:
+            x = x + self.missing((suffix.place - 1 - places).clamp(max=MISSING - 1))
         x = self.drop(self._placed(x, places))
         for i, layer in enumerate(self.convolutions):
             shift = self._label_shift(i, label)
             x = layer(x, shift, cache.lines[i], cache.pad + start) if cache else layer(x, shift)
-        if self.words:
-            x = self._attend_words(x, before, places, cache)
+        if self.kmers:
+            x = self._attend_kmers(x, before, places, cache)
         else:
-            if right is not None and start == 0:
-                behind, places_behind = self._read_behind(right, label)
-                x, places = torch.cat([behind, x], 1), torch.cat([places_behind, places])
+            if suffix is not None and start == 0:
+                embedded, suffix_places = self._embed_suffix(suffix, label)
+                x, places = torch.cat([embedded, x], 1), torch.cat([suffix_places, places])
             x = self._attend(
-                x, places, start + T if right is None else right.place + right.bases.shape[1], cache
+                x,
+                places,
+                start + T if suffix is None else suffix.place + suffix.bases.shape[1],
+                cache,
             )
         if cache:
             cache.length += T
         x = self.norm(x[:, -T:])
         logits = torch.einsum("btk,btkc->btc", self.weights(x), forecast) + self.head(x)
-        return logits if right is None else logits + self.lookahead(x) * right.lookahead
+        return logits if suffix is None else logits + self.lookahead(x) * suffix.lookahead
 
     def _attend(
         self, x: torch.Tensor, places: torch.Tensor, longest: int, cache: Cache | None
@@ -293,24 +298,24 @@ class SequenceTransformer(nn.Module):
             cache.attention.length += x.shape[1]
         return x
 
-    def _attend_words(
+    def _attend_kmers(
         self, x: torch.Tensor, before: torch.Tensor, places: torch.Tensor, cache: Cache | None
     ) -> torch.Tensor:
         """The attention layers on words; `x` (B, T, W), and `before` (B, T) as `forward` has it,
         with one base at a time from a cache.
         """
-        words, T = self.words, x.shape[1]
+        kmers, T = self.kmers, x.shape[1]
         if cache is None:
-            token = x[:, :: words.size] + words.before(before)
+            token = x[:, :: kmers.size] + kmers.before(before)
             J = token.shape[1]
-            read = self._attend(token, torch.arange(J, device=x.device), J, None)
-            return words.tell(x, read.repeat_interleave(words.size, dim=1)[:, :T], places)
+            attended = self._attend(token, torch.arange(J, device=x.device), J, None)
+            return kmers.tell(x, attended.repeat_interleave(kmers.size, dim=1)[:, :T], places)
         cache.recent = torch.cat([cache.recent[:, 1:], before], dim=1)
-        word, since = divmod(cache.length, words.size)
+        kmer, since = divmod(cache.length, kmers.size)
         if since == 0:
-            token = x + words.vectors(cache.recent[:, None])
-            cache.read = self._attend(token, torch.tensor([word]), word + 1, cache)
-        return words.tell(x, cache.read, places, cache.lines[-1], cache.pad + cache.length)
+            token = x + kmers.vectors(cache.recent[:, None])
+            cache.attended = self._attend(token, torch.tensor([kmer]), kmer + 1, cache)
+        return kmers.tell(x, cache.attended, places, cache.lines[-1], cache.pad + cache.length)
 
     def _label_shift(self, i: int, label: torch.Tensor) -> torch.Tensor | float:
         """What the label (B,) adds inside convolution `i`, (B, 1, W); nothing in sets without
@@ -324,21 +329,21 @@ class SequenceTransformer(nn.Module):
             return x
         return x + self.position(places.clamp(max=self.position.num_embeddings - 1))
 
-    def _read_behind(
-        self, right: fill_in_the_middle.Suffix, label: torch.Tensor
+    def _embed_suffix(
+        self, suffix: fill_in_the_middle.Suffix, label: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The right side (B, R, W) as the attention takes it, and its places (R,).
+        """The suffix (B, R, W) as the attention takes it, and its places (R,).
 
         The convolutions run over it alone: its end does not come before the first base of the row,
         and its beginning can be told by nothing standing before it.
         """
-        steps = torch.arange(right.bases.shape[1], device=right.bases.device)
+        steps = torch.arange(suffix.bases.shape[1], device=suffix.bases.device)
         x = (
-            self.token(right.bases)
+            self.token(suffix.bases)
             + self.label(label)[:, None]
-            + self.behind(steps.clamp(max=BEHIND - 1))
+            + self.suffix_position(steps.clamp(max=SUFFIX_POSITIONS - 1))
         )
-        x = self.drop(self._placed(x, right.place + steps))
+        x = self.drop(self._placed(x, suffix.place + steps))
         for i, layer in enumerate(self.convolutions):
             x = layer(x, self._label_shift(i, label))
-        return x, right.place + steps
+        return x, suffix.place + steps

@@ -14,7 +14,7 @@ from genoloom.models.sequence.base import (
     TrainingSequences,
 )
 from genoloom.models.sequence.context_mixing import (
-    Ladder,
+    ContextMixture,
 )
 from genoloom.models.sequence.labels import LabelPatterns
 from genoloom.models.sequence.transformer_network import BEGIN
@@ -36,29 +36,31 @@ def tokens_before(bases: np.ndarray) -> torch.Tensor:
 
 def base_log_probabilities(
     model,
-    ladder: Ladder,
+    mixture: ContextMixture,
     bases: np.ndarray,
     label: np.ndarray,
     part: np.ndarray,
     device,
-    right: np.ndarray | None = None,
+    suffix: np.ndarray | None = None,
 ) -> torch.Tensor:
-    """Natural-log probability of every base, float32 (B, T); 0 for code 4. `right` uint8 (B, R):
+    """Natural-log probability of every base, float32 (B, T); 0 for code 4. `suffix` uint8 (B, R):
     given what comes after them.
     """
     side = None
-    if right is None:
-        forecast, seen = ladder.read(bases, part)
+    if suffix is None:
+        forecast, context_counts = mixture.read(bases, part)
     else:
-        forecast, seen = fill_in_the_middle.read_between(ladder, bases, right, part)
-        side = fill_in_the_middle.read_right(ladder, bases, right, part, bases.shape[1], device)
-    forecast, seen = (torch.from_numpy(x.astype(np.float32)).to(device) for x in (forecast, seen))
+        forecast, context_counts = fill_in_the_middle.forecast_infill(mixture, bases, suffix, part)
+        side = fill_in_the_middle.suffix_of(mixture, bases, suffix, part, bases.shape[1], device)
+    forecast, context_counts = (
+        torch.from_numpy(x.astype(np.float32)).to(device) for x in (forecast, context_counts)
+    )
     logits = model(
         tokens_before(bases).to(device),
         forecast,
-        seen,
+        context_counts,
         torch.from_numpy(label).to(device),
-        right=side,
+        suffix=side,
     )
     target = torch.from_numpy(bases.astype(np.int64)).to(device)
     found = logits.log_softmax(-1).gather(-1, target.clamp(max=3)[..., None])[..., 0]
@@ -66,14 +68,16 @@ def base_log_probabilities(
 
 
 @torch.no_grad()
-def score(model, ladder: Ladder, bases: np.ndarray, label: np.ndarray, device="cpu") -> np.ndarray:
+def score(
+    model, mixture: ContextMixture, bases: np.ndarray, label: np.ndarray, device="cpu"
+) -> np.ndarray:
     """Natural-log likelihood of each row under the chains of everything, float64 (n,)."""
     model.eval()
     total = np.zeros(len(bases))
     for low in range(0, len(bases), SCORE_ROWS):
         rows = slice(low, low + SCORE_ROWS)
         part = np.zeros(len(bases[rows]), dtype=np.int64)
-        log_prob = base_log_probabilities(model, ladder, bases[rows], label[rows], part, device)
+        log_prob = base_log_probabilities(model, mixture, bases[rows], label[rows], part, device)
         total[rows] = log_prob.double().sum(1).cpu().numpy()
     refuse_non_finite(total)
     return total
@@ -86,16 +90,16 @@ class TransformerTraining(AveragedTraining):
         self,
         model,
         labels: LabelPatterns,
-        ladder: Ladder,
+        mixture: ContextMixture,
         fold: np.ndarray,
         data: TrainingSequences,
         options,
         run: TrainingRun,
     ):
         super().__init__(model, options.learning_rate)
-        self.labels, self.ladder, self.fold, self.data, self.options, self.run = (
+        self.labels, self.mixture, self.fold, self.data, self.options, self.run = (
             labels,
-            ladder,
+            mixture,
             fold,
             data,
             options,
@@ -123,19 +127,19 @@ class TransformerTraining(AveragedTraining):
             if self.options.fim_rate and rng.random() < self.options.fim_rate
             else 0
         )
-        right = None
-        if cut:  # rows end with the shortest, so that all have a right side of one length
-            bases, right = bases[:, :cut], bases[:, cut : int(data.length[rows].min())]
+        suffix = None
+        if cut:  # rows end with the shortest, so that all have a suffix of one length
+            bases, suffix = bases[:, :cut], bases[:, cut : int(data.length[rows].min())]
         mine, n_bases = processes.share(len(rows)), max((bases != OTHER).sum(), 1)
         self.model.train()
         log_prob = base_log_probabilities(
             self.model,
-            self.ladder,
+            self.mixture,
             bases[mine],
             label[mine],
             self.fold[at][mine] + 1,
             self.run.device,
-            None if right is None else right[mine],
+            None if suffix is None else suffix[mine],
         )
         return {"loss": self.descend(-log_prob.sum() / n_bases / math.log(2), fraction)}
 
@@ -143,7 +147,7 @@ class TransformerTraining(AveragedTraining):
         """Bits per base on the validation sequences ("bits"); at step 0 those of the best chain."""
         data, rows = self.data, self.validation
         total = score(
-            self.average.module, self.ladder, data.bases[rows], data.label[rows], self.run.device
+            self.average.module, self.mixture, data.bases[rows], data.label[rows], self.run.device
         ).sum()
         bits = float(-total / max((data.bases[rows] != OTHER).sum(), 1) / math.log(2))
         return {"score": bits, "bits": bits}

@@ -1,4 +1,4 @@
-"""The ladder of chains, rung by rung, against plain Python."""
+"""The context mixture of chains, component by component, against plain Python."""
 
 from dataclasses import replace
 
@@ -8,8 +8,8 @@ import pytest
 from genoloom.models.sequence.base import Sampling, SequenceRequest, TrainingSequences
 from genoloom.models.sequence.context_mixing import (
     MEMORY,
-    Ladder,
-    LadderReader,
+    ContextMixture,
+    MixtureState,
     OwnCounts,
     Settings,
     choose,
@@ -58,8 +58,8 @@ def data() -> TrainingSequences:
 
 
 @pytest.fixture(scope="module")
-def ladder(data) -> Ladder:
-    return Ladder(SETTINGS, [count(data, ~data.validation, 3, 2)])
+def mixture(data) -> ContextMixture:
+    return ContextMixture(SETTINGS, [count(data, ~data.validation, 3, 2)])
 
 
 def test_own_counts_are_those_of_a_search_through_the_text():
@@ -80,22 +80,22 @@ def test_own_counts_are_those_of_a_search_through_the_text():
                 np.testing.assert_array_equal(counts[t, m], expected)
 
 
-def test_every_rung_sums_to_one_and_steps_equal_the_whole(ladder, data):
+def test_every_rung_sums_to_one_and_steps_equal_the_whole(mixture, data):
     bases = data.bases[data.validation].copy()
     bases[:, 40] = 4
-    forecast, seen = ladder.read(bases)
+    forecast, seen = mixture.read(bases)
     np.testing.assert_allclose(np.exp(forecast).sum(axis=-1), 1, rtol=1e-9)
-    reader = LadderReader(ladder, len(bases), bases.shape[1])
+    state = MixtureState(mixture, len(bases), bases.shape[1])
     for t in range(bases.shape[1]):
-        now, counts = reader.forecast()
+        now, counts = state.forecast()
         np.testing.assert_allclose(now[:, 0], forecast[:, t], rtol=1e-9, atol=1e-12)
         np.testing.assert_array_equal(counts[:, 0], seen[:, t])
-        reader.push(bases[:, t])
+        state.push(bases[:, t])
 
 
-def test_position_composition_and_memory_are_the_formulas(ladder, data):
+def test_position_composition_and_memory_are_the_formulas(mixture, data):
     bases = data.bases[data.validation]
-    forecast, own = np.exp(ladder.read(bases)[0]), own_counts(bases).astype(float)
+    forecast, own = np.exp(mixture.read(bases)[0]), own_counts(bases).astype(float)
     K = SETTINGS.order
     ratios = place_ratios(place_counts(data.bases[~data.validation]), 1.0, 30.0)
     for i, t in ((0, 9), (3, 31), (5, 59)):
@@ -132,7 +132,7 @@ def test_what_is_chosen_is_found_in_the_data(data):
         for earlier, later in zip(bits[settings.order :], bits[settings.order + 1 :], strict=False)
     )
     validation = data.bases[data.validation]
-    forecast = Ladder(settings, [counts]).read(validation)[0]
+    forecast = ContextMixture(settings, [counts]).read(validation)[0]
     reached = -picked(forecast, validation).sum(axis=(0, 1)) / validation.size / np.log(2)
     np.testing.assert_allclose(reached[settings.order :], bits[settings.order :])
     plain = choose(
@@ -160,10 +160,10 @@ def test_counts_without_a_fold_are_those_of_the_others(data):
 def test_parts_have_tables_of_their_own(data):
     rows = np.arange(len(data.length))
     parts = [count(data, rows[::2], 3, 2), count(data, rows[1::2], 3, 2)]
-    both = Ladder(SETTINGS, parts).read(data.bases[:2], np.array([0, 1]))[0]
+    both = ContextMixture(SETTINGS, parts).read(data.bases[:2], np.array([0, 1]))[0]
     for i, part in enumerate(parts):
         np.testing.assert_allclose(
-            both[i], Ladder(SETTINGS, [part]).read(data.bases[i : i + 1])[0][0], rtol=1e-5
+            both[i], ContextMixture(SETTINGS, [part]).read(data.bases[i : i + 1])[0][0], rtol=1e-5
         )
 
 
@@ -181,7 +181,9 @@ def test_generators_come_back_from_their_state_and_score_what_they_say(kind, dat
     alone = SequenceRequest(request.length[7:8], request.label[7:8], request.seed[7:8])
     np.testing.assert_array_equal(generator.sample(alone)[0], synthetic[7])
     mine = generator.log_likelihood(synthetic, request.length, request.label)
-    expected = picked(generator.ladder.read(synthetic)[0], synthetic).sum(axis=1)[:, generator.rung]
+    expected = picked(generator.mixture.read(synthetic)[0], synthetic).sum(axis=1)[
+        :, generator.component
+    ]
     np.testing.assert_allclose(mine, expected)
     if kind is AdaptiveGenerator:
         tuned = MarkovGenerator.from_state(arrays, description)
@@ -195,7 +197,7 @@ def test_generators_come_back_from_their_state_and_score_what_they_say(kind, dat
 
 def test_unused_rungs_change_nothing(data):
     bare = replace(SETTINGS, position_power=0.0, own_power=0.0, memory_weights=(0.0,) * len(MEMORY))
-    forecast = Ladder(bare, [count(data, ~data.validation, 3, 2)]).read(data.bases[:3])[0]
+    forecast = ContextMixture(bare, [count(data, ~data.validation, 3, 2)]).read(data.bases[:3])[0]
     np.testing.assert_allclose(
         forecast[:, :, 4:], np.repeat(forecast[:, :, 3:4], len(MEMORY) + 2, axis=2), atol=1e-12
     )

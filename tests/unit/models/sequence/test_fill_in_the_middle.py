@@ -11,7 +11,7 @@ import torch
 
 from genoloom.models.sequence import fill_in_the_middle
 from genoloom.models.sequence.base import TrainingSequences
-from genoloom.models.sequence.context_mixing import Ladder, Settings, count
+from genoloom.models.sequence.context_mixing import ContextMixture, Settings, count
 from genoloom.models.sequence.infill import fill_gap, weighed_candidates
 from genoloom.models.sequence.markov import MarkovGenerator
 from genoloom.models.sequence.transformer import TransformerGenerator
@@ -93,13 +93,13 @@ def little(tmp_path_factory) -> TransformerGenerator:
 
 
 @torch.no_grad()
-def given(generator, bases, right=None, label=0) -> np.ndarray:
+def given(generator, bases, suffix=None, label=0) -> np.ndarray:
     """Log-probability of every base by one whole pass, with or without what comes after."""
     n = len(bases)
     rows, nothing = np.full(n, label), np.zeros(n, dtype=np.int64)
     return (
         base_log_probabilities(
-            generator.model, generator.ladder, bases, rows, nothing, "cpu", right
+            generator.model, generator.mixture, bases, rows, nothing, "cpu", suffix
         )
         .double()
         .numpy()
@@ -118,7 +118,7 @@ def test_a_gap_that_the_right_side_decides_is_filled_and_left_to_right_it_is_not
     seeds = np.arange(16, dtype=np.uint64)
     row = bases[0]
     _, many = fill_gap(copier, row[:4], 6, row[10:], 0, seeds, 0.5)
-    _, log_weight = weighed_candidates(copier, row[:4], 6, row[10:], 0, seeds, between=False)
+    _, log_weight = weighed_candidates(copier, row[:4], 6, row[10:], 0, seeds, both_sides=False)
     few = np.exp(log_weight - log_weight.max())
     assert many > 12
     assert few.sum() ** 2 / (few**2).sum() < 4
@@ -127,27 +127,27 @@ def test_a_gap_that_the_right_side_decides_is_filled_and_left_to_right_it_is_not
 
 @pytest.mark.parametrize("left", [0, 1, 7])
 def test_the_proposal_is_worth_what_a_whole_pass_says_and_no_candidate_depends_on_its_company(
-    little, left
+    little, prefix
 ):
     row = chain_like(3, 1)[0]
     seeds = np.arange(70, dtype=np.uint64)  # more than are sampled together
-    synthetic, log_q = little.sample_between(row[:left], 5, row[left + 5 :], 1, seeds)
-    whole = np.concatenate([np.tile(row[:left], (70, 1)), synthetic], axis=1)
-    found = given(little, whole, np.tile(row[left + 5 :], (70, 1)), 1)[:, left:].sum(axis=1)
+    synthetic, log_q = little.sample_infill(row[:prefix], 5, row[prefix + 5 :], 1, seeds)
+    whole = np.concatenate([np.tile(row[:prefix], (70, 1)), synthetic], axis=1)
+    found = given(little, whole, np.tile(row[prefix + 5 :], (70, 1)), 1)[:, prefix:].sum(axis=1)
     np.testing.assert_allclose(log_q, found, atol=1e-4)
-    again, log_q_again = little.sample_between(row[:left], 5, row[left + 5 :], 1, seeds[3:9])
+    again, log_q_again = little.sample_infill(row[:prefix], 5, row[prefix + 5 :], 1, seeds[3:9])
     np.testing.assert_array_equal(again, synthetic[3:9])
     np.testing.assert_array_equal(log_q_again, log_q[3:9])
 
 
 def test_forecasts_look_back_and_to_the_right_side_only(little):
     bases = chain_like(4, 4)
-    before, right = bases[:, :14], bases[:, 14:]
-    base, last = before.copy(), right.copy()
+    before, suffix = bases[:, :14], bases[:, 14:]
+    base, last = before.copy(), suffix.copy()
     base[:, 9] = (base[:, 9] + 1) % 4
     last[:, -1] = (last[:, -1] + 1) % 4
     plain, changed, other = (
-        given(little, *x) for x in ((before, right), (base, right), (before, last))
+        given(little, *x) for x in ((before, suffix), (base, suffix), (before, last))
     )
     np.testing.assert_allclose(plain[:, :9], changed[:, :9], atol=1e-6)
     assert (np.abs(plain[:, 9:] - changed[:, 9:]).max(axis=1) > 1e-4).all()
@@ -165,18 +165,18 @@ def test_probabilities_of_all_fillings_sum_to_one(little):
 
 def test_what_is_kept_follows_the_left_to_right_model_given_both_sides(little):
     row = chain_like(6, 1)[0]
-    left, right = row[:8], row[10:]
+    prefix, suffix = row[:8], row[10:]
     every = np.array(list(product(range(4), repeat=2)), dtype=np.uint8)
-    whole = np.concatenate([np.tile(left, (16, 1)), every, np.tile(right, (16, 1))], axis=1)
+    whole = np.concatenate([np.tile(prefix, (16, 1)), every, np.tile(suffix, (16, 1))], axis=1)
     log_p = little.log_likelihood(whole, np.full(16, T), np.zeros(16, dtype=int))
     exact = np.exp(log_p - log_p.max()) / np.exp(log_p - log_p.max()).sum()
-    proposed = np.exp(given(little, whole[:, :10], np.tile(right, (16, 1)))[:, 8:].sum(axis=1))
+    proposed = np.exp(given(little, whole[:, :10], np.tile(suffix, (16, 1)))[:, 8:].sum(axis=1))
     assert np.abs(proposed - exact).sum() / 2 > 0.1  # there is something to correct
     rng = np.random.default_rng(7)
     draws, found = 400, np.zeros(16)
     for _ in range(draws):
         middle, effective = fill_gap(
-            little, left, 2, right, 0, rng.integers(0, 2**63, 64, dtype=np.uint64), rng.random()
+            little, prefix, 2, suffix, 0, rng.integers(0, 2**63, 64, dtype=np.uint64), rng.random()
         )
         found[middle[0] * 4 + middle[1]] += 1
         assert 1 <= effective <= 64
@@ -193,7 +193,7 @@ def settings_of(order: int) -> Settings:
 
 
 @pytest.mark.parametrize(("order", "behind"), [(0, 3), (2, 1), (2, 6), (4, 8)])
-def test_with_a_chain_the_lookahead_is_exact(order, behind):
+def test_with_a_chain_the_lookahead_is_exact(order, suffix_position):
     data = training(chain_like(8))
     generator = TransformerGenerator(
         SequenceTransformerOptions(**{**SMALL, "fim_rate": 0.5, "convolutions": 1})
@@ -208,28 +208,28 @@ def test_with_a_chain_the_lookahead_is_exact(order, behind):
     generator._build()
     generator.model.eval()
     row = chain_like(9, 1)[0]
-    left, right = row[:6], row[10 : 10 + behind]
+    prefix, suffix = row[:6], row[10 : 10 + suffix_position]
     seeds = np.arange(32, dtype=np.uint64)
-    synthetic, log_q = generator.sample_between(left, 4, right, 0, seeds)
+    synthetic, log_q = generator.sample_infill(prefix, 4, suffix, 0, seeds)
     every = np.array(list(product(range(4), repeat=4)), dtype=np.uint8)
-    whole = np.concatenate([np.tile(left, (256, 1)), every, np.tile(right, (256, 1))], axis=1)
+    whole = np.concatenate([np.tile(prefix, (256, 1)), every, np.tile(suffix, (256, 1))], axis=1)
     log_p = generator.log_likelihood(whole, np.full(256, whole.shape[1]), np.zeros(256, dtype=int))
     exact = log_p - np.log(np.exp(log_p - log_p.max()).sum()) - log_p.max()
     np.testing.assert_allclose(log_q, exact[synthetic @ 4 ** np.arange(4)[::-1]], atol=1e-4)
-    assert fill_gap(generator, left, 4, right, 0, seeds, 0.5)[1] == pytest.approx(32, rel=1e-3)
+    assert fill_gap(generator, prefix, 4, suffix, 0, seeds, 0.5)[1] == pytest.approx(32, rel=1e-3)
 
 
 def test_lookahead_stops_at_an_unknown_base_and_far_away_says_nothing():
-    ladder = Ladder(settings_of(2), [count(training(chain_like(8)), np.arange(200), 2, 0)])
+    mixture = ContextMixture(settings_of(2), [count(training(chain_like(8)), np.arange(200), 2, 0)])
     part, code, usable = np.zeros(1, dtype=int), np.array([[6]]), np.array([[2]])
-    cut = fill_in_the_middle.Lookahead(ladder, np.array([[1, 4, 2]], dtype=np.uint8), part).read(
+    cut = fill_in_the_middle.Lookahead(mixture, np.array([[1, 4, 2]], dtype=np.uint8), part).read(
         code, usable, np.array([0])
     )
-    short = fill_in_the_middle.Lookahead(ladder, np.array([[1]], dtype=np.uint8), part).read(
+    short = fill_in_the_middle.Lookahead(mixture, np.array([[1]], dtype=np.uint8), part).read(
         code, usable, np.array([0])
     )
     np.testing.assert_array_equal(cut, short)
-    far = fill_in_the_middle.Lookahead(ladder, np.array([[1]], dtype=np.uint8), part).read(
+    far = fill_in_the_middle.Lookahead(mixture, np.array([[1]], dtype=np.uint8), part).read(
         code, usable, np.array([fill_in_the_middle.LOOKAHEAD_REACH])
     )
     np.testing.assert_array_equal(far, np.zeros((1, 1, 4)))
@@ -239,8 +239,8 @@ def test_without_infill_nothing_is_added_and_with_it_all_else_begins_the_same(tm
     short = {"steps": 1, "convolutions": 1, "learning_rate": 1e-12, "evaluate_every": 1}
     none, half = (fitted(tmp_path / str(x), chain_like(1), fim_rate=x, **short) for x in (0.0, 0.5))
     plain, more = none.model.state_dict(), half.model.state_dict()
-    assert not none.samples_between
-    assert half.samples_between
+    assert not none.samples_infill
+    assert half.samples_infill
     assert {name.split(".")[0] for name in more.keys() - plain.keys()} == {
         "behind",
         "missing",
@@ -249,22 +249,22 @@ def test_without_infill_nothing_is_added_and_with_it_all_else_begins_the_same(tm
     for name, value in plain.items():
         np.testing.assert_allclose(value, more[name], atol=1e-9)
     with pytest.raises(TypeError, match="two sides"):
-        MarkovGenerator.sample_between(none, *[None] * 5)
+        MarkovGenerator.sample_infill(none, *[None] * 5)
 
 
 def test_it_comes_back_from_its_state_and_older_files_load(little, tmp_path):
     again = TransformerGenerator.from_state(*little.state())
     row, seeds = chain_like(3, 1)[0], np.arange(5, dtype=np.uint64)
     for one, other in zip(
-        again.sample_between(row[:7], 5, row[12:], 0, seeds),
-        little.sample_between(row[:7], 5, row[12:], 0, seeds),
+        again.sample_infill(row[:7], 5, row[12:], 0, seeds),
+        little.sample_infill(row[:7], 5, row[12:], 0, seeds),
         strict=True,
     ):
         np.testing.assert_array_equal(one, other)
     old = fitted(tmp_path, chain_like(1), steps=1, convolutions=1, evaluate_every=1)
     arrays, description = old.state()
     del description["options"]["fim_rate"]
-    assert not TransformerGenerator.from_state(arrays, description).samples_between
+    assert not TransformerGenerator.from_state(arrays, description).samples_infill
 
 
 def test_rows_of_several_lengths_are_cut_where_all_have_a_right_side(tmp_path):

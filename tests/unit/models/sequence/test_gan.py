@@ -8,14 +8,14 @@ from genoloom.errors import CollapsedError
 from genoloom.models.sequence.base import SequenceRequest, TrainingSequences
 from genoloom.models.sequence.classifier import one_hot, split_auc
 from genoloom.models.sequence.gan import GanGenerator, refuse_collapse
-from genoloom.models.sequence.gan_drafts import Drafts
 from genoloom.models.sequence.gan_network import (
     Critic,
     Generator,
     kmer_frequencies,
     straight_through,
 )
-from genoloom.models.sequence.gan_training import draw_drafts
+from genoloom.models.sequence.gan_proposals import Proposals
+from genoloom.models.sequence.gan_training import draw_proposals
 from genoloom.models.sequence.markov import AdaptiveGenerator
 from genoloom.sequence_config import SequenceAdaptiveOptions, SequenceGanOptions
 from genoloom.sequences import kmer_counts
@@ -89,21 +89,21 @@ def test_the_critic_reads_the_label_by_projection():
 def test_untrained_samples_are_those_of_the_adaptive_chain():
     """One base in a thousand is drawn anew (`LOGIT_SCALE`)."""
     generator = GanGenerator(SequenceGanOptions(width=16, latent=8))
-    generator.label_names, generator.drafts = ["at", "gc"], Drafts.of_chain(training())
+    generator.label_names, generator.proposals = ["at", "gc"], Proposals.of_chain(training())
     generator.longest, generator.aligned = T, True
     generator._build()
     request = SequenceRequest(np.full(300, T), np.arange(300) % 2, np.arange(300, dtype=np.uint64))
-    drafts = draw_drafts(generator.drafts, request, T)
-    assert (generator.sample(request) != drafts).mean() == pytest.approx(
+    proposals = draw_proposals(generator.proposals, request, T)
+    assert (generator.sample(request) != proposals).mean() == pytest.approx(
         3 / (3 + np.exp(8)), abs=1e-3
     )
     chain = AdaptiveGenerator(SequenceAdaptiveOptions(max_order=10))
-    chain.label_names, chain.settings, chain.ladder = (
+    chain.label_names, chain.settings, chain.mixture = (
         ["at", "gc"],
-        generator.drafts.settings,
-        generator.drafts.ladder,
+        generator.proposals.settings,
+        generator.proposals.mixture,
     )
-    np.testing.assert_array_equal(chain.sample(request), drafts)
+    np.testing.assert_array_equal(chain.sample(request), proposals)
 
 
 @pytest.mark.parametrize("aligned", [True, False])
@@ -116,10 +116,10 @@ def test_critic_and_generator_know_places_only_in_aligned_sets(aligned):
     torch.nn.init.normal_(generator.write.weight)
     bases = np.zeros((1, 256), dtype=np.uint8)
     bases[0, 80:86] = [3, 0, 3, 1, 2, 3]
-    left, right = one_hot(bases), one_hot(np.roll(bases, 64, axis=1))
+    prefix, suffix = one_hot(bases), one_hot(np.roll(bases, 64, axis=1))
     label = torch.zeros(1, dtype=torch.int64)
-    scores = [critic(x, label) for x in (left, right)]
-    edits = [generator(x, torch.zeros(1, 8), label) for x in (left, right)]
+    scores = [critic(x, label) for x in (prefix, suffix)]
+    edits = [generator(x, torch.zeros(1, 8), label) for x in (prefix, suffix)]
     assert torch.allclose(*scores, rtol=0, atol=1e-6) != aligned
     assert (
         torch.allclose(edits[0][..., 78:88], edits[1][..., 142:152], rtol=0, atol=1e-3) != aligned

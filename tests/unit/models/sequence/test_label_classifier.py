@@ -1,4 +1,4 @@
-"""The reader of labels: samples that it agrees with have the law they should, whatever their
+"""The label classifier: samples that it agrees with have the law they should, whatever their
 company; it learns, is calibrated, comes back.
 """
 
@@ -18,7 +18,7 @@ from genoloom.training.run import TrainingRun
 
 # P(base | label) of a model
 GIVEN = np.array([[0.4, 0.3, 0.2, 0.1], [0.1, 0.3, 0.3, 0.3], [0.25, 0.25, 0.25, 0.25]])
-# P(label | base) of a reader
+# P(label | base) of a classifier
 READ = np.array([[0.7, 0.2, 0.1], [0.2, 0.5, 0.3], [0.1, 0.1, 0.8], [0.3, 0.4, 0.3]])
 MIX = np.array([0.5, 0.2, 0.3])
 
@@ -107,21 +107,21 @@ def labelled(n: int = 900, seed: int = 1) -> TrainingSequences:
 
 def test_it_learns_labels_and_comes_back_from_its_state():
     data, new = labelled(), labelled(300, seed=2)
-    reader = LabelClassifier.fit(data, 1)
-    found_log = reader.log_probabilities(new.bases, new.length)
+    classifier = LabelClassifier.fit(data, 1)
+    found_log = classifier.log_probabilities(new.bases, new.length)
     found = np.exp(found_log)
     np.testing.assert_allclose(found.sum(axis=1), 1)
-    right = found.argmax(axis=1) == new.label
-    assert right.mean() > 0.9
+    suffix = found.argmax(axis=1) == new.label
+    assert suffix.mean() > 0.9
     # as sure as it is right
-    assert found.max(axis=1).mean() == pytest.approx(right.mean(), abs=0.06)
-    again = LabelClassifier.from_state(*reader.state())
+    assert found.max(axis=1).mean() == pytest.approx(suffix.mean(), abs=0.06)
+    again = LabelClassifier.from_state(*classifier.state())
     np.testing.assert_array_equal(
         again.log_probabilities(new.bases, new.length),
-        reader.log_probabilities(new.bases, new.length),
+        classifier.log_probabilities(new.bases, new.length),
     )
     few = new.length == 30
-    short_rows = reader.log_probabilities(new.bases[few][:, :30], new.length[few])
+    short_rows = classifier.log_probabilities(new.bases[few][:, :30], new.length[few])
     # whatever they are padded with
     np.testing.assert_allclose(short_rows, found_log[few], atol=1e-5)
     short, long = (again.draw_labels(np.full(200, n), np.linspace(0, 0.999, 200)) for n in (30, 40))
@@ -135,11 +135,11 @@ def test_it_is_calibrated_to_be_as_sure_as_it_is_right():
     true = found / 2.5
     chance = np.exp(true) / np.exp(true).sum(axis=1, keepdims=True)
     truth = (rng.random(20000)[:, None] > chance.cumsum(axis=1)[:, :-1]).sum(axis=1)
-    reader = LabelClassifier(4, True)
-    reader._calibrate(found, truth)
-    assert reader.temperature == pytest.approx(2.5, rel=0.05)
-    reader._calibrate(found, found.argmax(axis=1))
-    assert reader.temperature < 0.5
+    classifier = LabelClassifier(4, True)
+    classifier._calibrate(found, truth)
+    assert classifier.temperature == pytest.approx(2.5, rel=0.05)
+    classifier._calibrate(found, found.argmax(axis=1))
+    assert classifier.temperature < 0.5
 
 
 @pytest.mark.parametrize(
@@ -190,4 +190,4 @@ def test_a_reader_that_knows_less_than_the_model_is_left_out(tmp_path):
         label=np.random.default_rng(1).integers(0, 3, len(data.label)),
         length=np.full(900, 40),
     )
-    assert untrained(by_chance, tmp_path).reader is None
+    assert untrained(by_chance, tmp_path).classifier is None

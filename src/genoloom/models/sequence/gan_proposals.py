@@ -5,33 +5,41 @@ comparison.
 import numpy as np
 
 from genoloom.models.sequence.base import Sampling, TrainingSequences
-from genoloom.models.sequence.context_mixing import Counts, Ladder, Settings, choose
-from genoloom.models.sequence.markov import pack_counts, read_settings, sample_rung, unpack_counts
+from genoloom.models.sequence.context_mixing import ContextMixture, Counts, Settings, choose
+from genoloom.models.sequence.markov import (
+    pack_counts,
+    read_settings,
+    sample_component,
+    unpack_counts,
+)
 
 CHAIN_ORDER = 10  # longest context of the chain
-ROWS = 1024  # drafts made together
+ROWS = 1024  # proposals made together
 
 
-class Drafts:
-    """The source of drafts; of uniformly random bases without a chain."""
+class Proposals:
+    """The source of proposals; of uniformly random bases without a chain."""
 
     def __init__(self, settings: Settings | None = None, counts: Counts | None = None):
         self.settings, self.counts = settings, counts
-        self.ladder = Ladder(settings, [counts]) if settings else None
+        self.mixture = ContextMixture(settings, [counts]) if settings else None
 
     @classmethod
-    def of_chain(cls, data: TrainingSequences) -> "Drafts":
+    def of_chain(cls, data: TrainingSequences) -> "Proposals":
         """The adaptive chain of the training sequences that are not in the validation set."""
         settings, counts, _ = choose(data, CHAIN_ORDER)
         return cls(settings, counts)
 
     def draw(self, uniform: np.ndarray) -> np.ndarray:
         """Bases, uint8 (n, T), from one uniform per base, float64 (n, T)."""
-        if self.ladder is None:
+        if self.mixture is None:
             return (4 * uniform).astype(np.uint8)
         parts = (uniform[low : low + ROWS] for low in range(0, max(len(uniform), 1), ROWS))
         return np.concatenate(
-            [sample_rung(self.ladder, self.ladder.rungs - 1, part, Sampling()) for part in parts]
+            [
+                sample_component(self.mixture, self.mixture.components - 1, part, Sampling())
+                for part in parts
+            ]
         )
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
@@ -43,7 +51,7 @@ class Drafts:
         )
 
     @classmethod
-    def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "Drafts":
+    def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "Proposals":
         """What `state` described."""
         return (
             cls(read_settings(description), unpack_counts(arrays))
