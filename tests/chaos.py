@@ -55,7 +55,7 @@ MINI = {
     "sequence_generators": [],
     "audit": {**TINY["audit"], "bootstrap": 400},
     "train": {key: TINY["train"][key] for key in ("common", "transformer") if key in TINY["train"]},
-    "train_sequences": {key: {"max_order": 3} for key in ("markov", "adaptive")},
+    "train_sequences": {key: {"max_order": 3} for key in ("markov", "context_mixing")},
 }
 
 

@@ -38,7 +38,7 @@ TINY = {
         },
         "gan": {"steps": 10, "evaluate_every": 5, "width": 16, "batch": 8},
         "markov": {"max_order": 4},
-        "adaptive": {"max_order": 4},
+        "context_mixing": {"max_order": 4},
     },
     "consensus": {"individuals": 1},
     "audit": {"bootstrap": 200, "windows": "50,100", "shadow_models": 2},

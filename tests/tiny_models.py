@@ -38,7 +38,7 @@ OPTIONS = {
     ("sequences", "transformer"): {"layers": 1, "heads": 2, "convolutions": 1, "fim_rate": 0.5},
     ("sequences", "gan"): {"latent": 4},
     ("sequences", "markov"): {"max_order": 3},
-    ("sequences", "adaptive"): {"max_order": 3},
+    ("sequences", "context_mixing"): {"max_order": 3},
 }
 MODELS = [
     *(("haplotypes", name) for name in haplotype.GENERATORS),

@@ -8,10 +8,10 @@ development data); `chr20`, windows of 512 bp of chr20:1-2 Mb (shipped), split b
 and `chr20-long`, of 4,096 bp. Clusters of shared 20-mers (both strands) stay on one side of the
 other splits; 20 % is held out. A seed is of training and sampling; the split stays the same.
 
-Rows: the best plain Markov chain (no position), the tuned and the adaptive chain, which are fitted
+Rows: the best plain Markov chain (no position), the tuned and the context mixture, which are fitted
 once; `real (training)`, training sequences in place of synthetic ones; each generator. Columns:
 bits per base of held-out sequences with a 95 % bootstrap interval over clusters, the same less
-those of the adaptive chain, the bits of held-out sequences that share no 20-mer with training, the
+those of the context mixture, the bits of held-out sequences that share no 20-mer with training, the
 share of rows worse than the chain; AUC of the two classifiers and identity with the nearest
 training sequence. Of sets with labels, rows by weight of guidance: the Spearman correlation of the
 wanted bin with what an oracle of held-out sequences reads (`oracle`), its ceiling, that of an
@@ -34,10 +34,10 @@ from genoloom.errors import CollapsedError
 from genoloom.formats.sequence_sets import read_set
 from genoloom.homology import sharing_kmer
 from genoloom.models.sequence import GENERATORS
-from genoloom.models.sequence.markov import AdaptiveGenerator
+from genoloom.models.sequence.markov import ContextMixingGenerator
 from genoloom.sequence_config import (
     GenerateSequencesOptions,
-    SequenceAdaptiveOptions,
+    SequenceContextMixingOptions,
     SequenceTrainSections,
 )
 from genoloom.sequences import OTHER, SequenceSet
@@ -88,14 +88,14 @@ class Chains:
     def __init__(self, name: str, data: Path, out: Path, samples: int):
         self.train, self.holdout = make_sequences(name, data, out)
         self.fresh = ~sharing_kmer(self.holdout.bases, self.train.bases, SHARED_KMER)
-        chain = AdaptiveGenerator(SequenceAdaptiveOptions())
+        chain = ContextMixingGenerator(SequenceContextMixingOptions())
         data = training_sequences(out / "train.fa.gz", VALIDATION_FRACTION, 1)
         chain.fit(data, TrainingRun(out, "", 1, label="chains"))
         scores = chain.component_scores(self.holdout.bases)
         self.scores = {
             "plain chain": scores[:, chain.settings.order],
             "tuned Markov": scores[:, chain.mixture.markov],
-            "adaptive chain": scores[:, -1],
+            "context mixing": scores[:, -1],
         }
         rng = np.random.default_rng(1)
         self.n = min(samples, len(self.holdout), len(self.train))
@@ -126,14 +126,14 @@ class Chains:
         }
 
     def likelihood(self, path: Path) -> dict:
-        """Bits per base of a model, and how they compare with the adaptive chain."""
+        """Bits per base of a model, and how they compare with the context mixture."""
         model, _, _ = load_sequence_generator(path)
         if not model.has_likelihood:
             return {}
         names = list(model.label_names)
         label = np.array([names.index(w) if w in names else -1 for w in self.holdout.label])
         found = model.log_likelihood(self.holdout.bases, self.holdout.length, label)
-        chain = self.scores["adaptive chain"]
+        chain = self.scores["context mixing"]
         low, high = interval(found, self.holdout)
         gain_low, gain_high = interval(found - chain, self.holdout)
         return {

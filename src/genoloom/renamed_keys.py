@@ -24,6 +24,7 @@ RENAMED = {
     "train.hmm.block": "train.hmm.block_size",
     "sequences.reverse_complement": "sequences.stranded",  # which is its opposite
     "validate_sequences.strands": "validate_sequences.stranded",
+    "train_sequences.adaptive": "train_sequences.context_mixing",
     "train_sequences.transformer.infill": "train_sequences.transformer.fim_rate",
     "train_sequences.transformer.token_bases": "train_sequences.transformer.kmer_size",
     "consensus.people": "consensus.individuals",

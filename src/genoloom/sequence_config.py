@@ -128,7 +128,7 @@ class SequenceMarkovOptions(Section):
     )
 
 
-class SequenceAdaptiveOptions(SequenceMarkovOptions):
+class SequenceContextMixingOptions(SequenceMarkovOptions):
     """The Markov chain and what the sequence's own past adds: its composition and its repeats."""
 
 
@@ -201,8 +201,8 @@ class SequenceGanOptions(Section):
     latent: int = Field(64, ge=1, le=4096, description="Latent dimensions.")
     chain_noise: bool = Field(
         True,
-        description="Start from samples of the adaptive chain and learn to edit them; false starts "
-        "from uniform noise, for comparison.",
+        description="Start from samples of the context mixture and learn to edit them; false "
+        "starts from uniform noise, for comparison.",
     )
     learning_rate: float = Field(
         1e-3, gt=0, description="Learning rate of the generator; the critic's is twice it."
@@ -263,6 +263,8 @@ class SequenceTrainSections(Section):
     """Options of every sequence generator."""
 
     markov: SequenceMarkovOptions = Field(default_factory=SequenceMarkovOptions)
-    adaptive: SequenceAdaptiveOptions = Field(default_factory=SequenceAdaptiveOptions)
+    context_mixing: SequenceContextMixingOptions = Field(
+        default_factory=SequenceContextMixingOptions
+    )
     transformer: SequenceTransformerOptions = Field(default_factory=SequenceTransformerOptions)
     gan: SequenceGanOptions = Field(default_factory=SequenceGanOptions)

@@ -250,7 +250,7 @@ def test_all_results_are_where_the_contract_says(finished):
             f"validation/tiny/{generator}/fidelity.tsv", f"private/tiny/{generator}/audit.tsv",
         ):  # fmt: skip
             assert (results / path).exists(), path
-    for generator in ("markov", "adaptive", "transformer", "gan"):
+    for generator in ("markov", "context_mixing", "transformer", "gan"):
         assert (results / f"sequences/slice/{generator}.fa.gz").exists()
         assert (results / f"validation/sequences/slice/{generator}.tsv").exists()
     assert (results / "synthetic/tiny/transformer/20.consensus.fa.gz.fai").exists()

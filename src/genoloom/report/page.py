@@ -51,7 +51,7 @@ GUIDE = {
     "the model has begun to memorise.",
     "distances": "Good: synthetic individuals are as far from each other as holdout individuals "
     "are.",
-    "bits": "Good: shorter than the bars of all chains, the adaptive one included. It is the cost "
+    "bits": "Good: shorter than the bars of all chains, the whole mixture included. It is the cost "
     "of predicting unseen real sequences.",
     "gc": "Good: the orange outline follows the blue one.",
     "kmers": "Good: points on the diagonal.",

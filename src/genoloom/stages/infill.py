@@ -42,7 +42,7 @@ def infill(
         raise InputError(
             model,
             f"the generator '{generator.name}' has no likelihood",
-            expected="transformer, adaptive or markov",
+            expected="transformer, context_mixing or markov",
         )
     if options.label:
         check_label(generator, options.label)

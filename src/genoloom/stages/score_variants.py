@@ -80,7 +80,7 @@ def score_variants(
         raise InputError(
             model,
             f"the generator '{generator.name}' has no likelihood",
-            expected="transformer, adaptive or markov",
+            expected="transformer, context_mixing or markov",
         )
     size = window or int(shapes["length"].max())
     reference, score, tally = Reference(fasta), scorers(generator), _Tally()

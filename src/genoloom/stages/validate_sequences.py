@@ -16,9 +16,9 @@ from genoloom.formats.tables import read_records, write_records
 from genoloom.homology import Places, hold_out, homology_clusters
 from genoloom.models.sequence import BASELINES
 from genoloom.models.sequence.base import Sampling, SequenceGenerator
-from genoloom.models.sequence.markov import AdaptiveGenerator
+from genoloom.models.sequence.markov import ContextMixingGenerator
 from genoloom.seeds import derive_seed
-from genoloom.sequence_config import SequenceAdaptiveOptions, ValidateSequencesOptions
+from genoloom.sequence_config import SequenceContextMixingOptions, ValidateSequencesOptions
 from genoloom.sequences import IUPAC_LETTERS, OTHER, SequenceSet, is_canary
 from genoloom.stages.generate_sequences import draw_request
 from genoloom.stages.load import load_sequence_generator
@@ -247,10 +247,10 @@ def _guidance(
 def _bits(
     name: str, generator: SequenceGenerator | None, train: Path, holdout: SequenceSet, seed: int
 ) -> tuple[list[Measured], dict[str, float]]:
-    """Bits per base of the model next to the adaptive chain (none without a likelihood), and those
+    """Bits per base of the model next to the context mixture (none without a likelihood), and those
     of every chain, to draw.
     """
-    chain = AdaptiveGenerator(SequenceAdaptiveOptions())
+    chain = ContextMixingGenerator(SequenceContextMixingOptions())
     # a chain keeps no state
     run = TrainingRun(state_dir=train.parent, digest="", seed=seed, label="reference chain")
     chain.fit(training_sequences(train, CHAIN_VALIDATION, seed), run)
@@ -259,7 +259,7 @@ def _bits(
     orders = chain.settings.order + 1
     named = {f"order {k}": k for k in range(orders)} | {
         "markov": chain.mixture.markov,
-        "adaptive": chain.mixture.components - 1,
+        "context_mixing": chain.mixture.components - 1,
     }
     bars = {
         word: float(-scores[:, component].sum() / per_base) for word, component in named.items()

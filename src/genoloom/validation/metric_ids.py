@@ -20,7 +20,7 @@ HIGHER, LOWER, REFERENCE, HALF = Better
 HOLDOUT = "held-out sequences"
 TRAINING = "training sequences"
 TRAINED = "a classifier of training sequences"
-CHAIN = "the adaptive chain of the training sequences"
+CHAIN = "the context mixture of the training sequences"
 FIVE = "what one in 20 pairs of equal samples exceeds"
 CHANCE = "chance"
 

@@ -12,7 +12,7 @@ the difference. A homology split keeps relatives of training out of the holdout,
 is strict: a set full of repeats has sequences that are nearer to each other. The histogram of
 identities shows that too: "train" are training sequences against the rest of training.
 
-The reference of `bits_per_base` is the adaptive Markov chain of the training sequences.
+The reference of `bits_per_base` is the context mixture of the training sequences.
 """
 
 from collections.abc import Callable, Sequence

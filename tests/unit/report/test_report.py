@@ -366,7 +366,7 @@ def test_sequence_pages_show_chains_places_and_both_classifiers(tmp_path):
     folder = tmp_path / "results"
     shares = np.full((6, 4), 0.25).tolist()
     data = {
-        "bits": {"order 0": 1.95, "order 1": 1.93, "markov": 1.92, "adaptive": 1.9},
+        "bits": {"order 0": 1.95, "order 1": 1.93, "markov": 1.92, "context_mixing": 1.9},
         "gc": {"edges": [0, 0.5, 1], "holdout": [1, 2], "synthetic": [2, 1]},
         "places": {"holdout": shares, "synthetic": shares},
         "guidance": {
@@ -375,7 +375,10 @@ def test_sequence_pages_show_chains_places_and_both_classifiers(tmp_path):
             "chance": 0.5, "measure": "balanced accuracy",
         },
     }  # fmt: skip
-    for name, kind, bits in (("adaptive", "baseline", 1.9), ("transformer", "generator", 1.85)):
+    for name, kind, bits in (
+        ("context_mixing", "baseline", 1.9),
+        ("transformer", "generator", 1.85),
+    ):
         metrics = {"bits_per_base": bits, "kmer6_auc": 0.52, "cnn_auc": 0.61}
         place, models = folder / "validation" / "sequences", folder / "models" / "sequences"
         write_table(
@@ -399,7 +402,7 @@ def test_sequence_pages_show_chains_places_and_both_classifiers(tmp_path):
         panels=[],
         generators=[],
         sequence_sets=["set"],
-        sequence_generators=["adaptive", "transformer"],
+        sequence_generators=["context_mixing", "transformer"],
         out=out,
     )
     page = out.read_text()

@@ -10,7 +10,11 @@ from genoloom.formats.sequence_sets import read_records, write_fasta, write_set
 from genoloom.models.sequence.base import TrainingSequences
 from genoloom.models.sequence.infill import fill_gap
 from genoloom.models.sequence.markov import MarkovGenerator
-from genoloom.sequence_config import InfillOptions, SequenceAdaptiveOptions, SequenceMarkovOptions
+from genoloom.sequence_config import (
+    InfillOptions,
+    SequenceContextMixingOptions,
+    SequenceMarkovOptions,
+)
 from genoloom.sequences import SequenceSet, decode
 from genoloom.stages.infill import infill
 from genoloom.stages.train_sequences import train_sequences
@@ -71,9 +75,10 @@ def model(tmp_path_factory):
         SequenceSet(names, bases, np.full(300, 40), [""] * 300, np.arange(300), False),
     )
     train_sequences(
-        generator="adaptive", train=folder / "train.fa", model=folder / "a.safetensors",
+        generator="context_mixing", train=folder / "train.fa", model=folder / "a.safetensors",
         history=folder / "h.tsv",
-        state=folder / "state", common=TrainOptions(), options=SequenceAdaptiveOptions(max_order=3),
+        state=folder / "state", common=TrainOptions(),
+        options=SequenceContextMixingOptions(max_order=3),
         seed=1, threads=1,
     )  # fmt: skip
     return folder / "a.safetensors"

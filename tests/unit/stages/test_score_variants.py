@@ -13,7 +13,11 @@ from helpers import write_vcf
 from genoloom.errors import InputError
 from genoloom.formats.sequence_sets import write_fasta
 from genoloom.models.sequence.scoring import allele_windows
-from genoloom.sequence_config import SequenceAdaptiveOptions, SequenceGanOptions, SequenceOptions
+from genoloom.sequence_config import (
+    SequenceContextMixingOptions,
+    SequenceGanOptions,
+    SequenceOptions,
+)
 from genoloom.sequences import decode, encode, pad, reverse_complement
 from genoloom.stages.load import load_sequence_generator
 from genoloom.stages.prepare_sequences import prepare_sequences
@@ -36,9 +40,11 @@ def project(tmp_path_factory):
         source=folder / "ref.fa", regions=None, out=folder / "set", options=options, seed=1
     )
     train_sequences(
-        generator="adaptive", train=folder / "set/train.fa.gz", model=folder / "a.safetensors",
+        generator="context_mixing", train=folder / "set/train.fa.gz",
+        model=folder / "a.safetensors",
         history=folder / "h.tsv",
-        state=folder / "state", common=TrainOptions(), options=SequenceAdaptiveOptions(max_order=3),
+        state=folder / "state", common=TrainOptions(),
+        options=SequenceContextMixingOptions(max_order=3),
         seed=1, threads=1,
     )  # fmt: skip
     return folder, reference
@@ -113,11 +119,16 @@ def test_scores_agree_with_frequencies_that_follow_the_composition(project, tmp_
     )  # fmt: skip
     report = json.loads((tmp_path / "r.json").read_text())
     assert report["alleles_scored"] == report["alleles_with_frequency"] == 40
-    assert set(report["spearman"]) == {"adaptive", "chain:markov", "chain:adaptive", "kmer6"}
-    own = report["spearman"]["adaptive"]
+    assert set(report["spearman"]) == {
+        "context_mixing",
+        "chain:markov",
+        "chain:context_mixing",
+        "kmer6",
+    }
+    own = report["spearman"]["context_mixing"]
     assert own["value"] > 0.3
     assert own["low"] < own["value"] < own["high"]
-    assert own["value"] == pytest.approx(report["spearman"]["chain:adaptive"]["value"])
+    assert own["value"] == pytest.approx(report["spearman"]["chain:context_mixing"]["value"])
     assert sum(1 for _ in pysam.VariantFile(str(tmp_path / "o.bcf"))) == 40
 
 

@@ -11,7 +11,7 @@ from genoloom.formats.sequence_sets import read_set, write_fasta
 from genoloom.formats.tables import read_records
 from genoloom.sequence_config import (
     GenerateSequencesOptions,
-    SequenceAdaptiveOptions,
+    SequenceContextMixingOptions,
     SequenceOptions,
     ValidateSequencesOptions,
 )
@@ -47,9 +47,10 @@ def trained(source, tmp_path_factory):
     options = SequenceOptions(window=0, stranded=True)
     prepare_sequences(source=source, regions=None, out=out, options=options, seed=1)
     train_sequences(
-        generator="adaptive", train=out / "train.fa.gz", model=out / "a.safetensors",
+        generator="context_mixing", train=out / "train.fa.gz", model=out / "a.safetensors",
         history=out / "a.history.tsv",
-        state=out / "state", common=TrainOptions(), options=SequenceAdaptiveOptions(max_order=3),
+        state=out / "state", common=TrainOptions(),
+        options=SequenceContextMixingOptions(max_order=3),
         seed=1, threads=1,
     )  # fmt: skip
     return out
@@ -127,13 +128,13 @@ def test_validation_tells_real_from_random_and_draws_all_chains(trained, tmp_pat
     )
     generate_sequences(
         model=trained / "a.safetensors",
-        out=tmp_path / "adaptive.fa",
+        out=tmp_path / "context_mixing.fa",
         options=GenerateSequencesOptions(count=60),
         seed=3,
         threads=1,
     )
     tables = {}
-    for name, model in (("random", None), ("adaptive", trained / "a.safetensors")):
+    for name, model in (("random", None), ("context_mixing", trained / "a.safetensors")):
         validate_sequences(
             name=name, synthetic=tmp_path / f"{name}.fa", train=trained / "train.fa.gz",
             holdout=trained / "holdout.fa.gz",
@@ -145,10 +146,12 @@ def test_validation_tells_real_from_random_and_draws_all_chains(trained, tmp_pat
         tables[name] = {r.metric: r for r in rows if r.generator == name}
     assert tables["random"]["cnn_auc"].value > 0.7
     assert "bits_per_base" not in tables["random"]
-    bars = json.loads((tmp_path / "adaptive.json").read_text())["bits"]
-    assert {"order 0", "markov", "adaptive"} <= set(bars)
-    assert bars["adaptive"] < bars["order 0"] - 0.1
-    assert tables["adaptive"]["bits_per_base"].value == pytest.approx(bars["adaptive"], abs=0.02)
+    bars = json.loads((tmp_path / "context_mixing.json").read_text())["bits"]
+    assert {"order 0", "markov", "context_mixing"} <= set(bars)
+    assert bars["context_mixing"] < bars["order 0"] - 0.1
+    assert tables["context_mixing"]["bits_per_base"].value == pytest.approx(
+        bars["context_mixing"], abs=0.02
+    )
 
 
 def test_a_refused_split_ends_the_command_with_code_two_and_its_reason(source, tmp_path):

@@ -10,9 +10,9 @@ GENERATORS = {
     "transformer": "transformer:TransformerGenerator",
     "gan": "gan:GanGenerator",
     "markov": "markov:MarkovGenerator",
-    "adaptive": "markov:AdaptiveGenerator",
+    "context_mixing": "markov:ContextMixingGenerator",
 }
-BASELINES = ("markov", "adaptive")
+BASELINES = ("markov", "context_mixing")
 SHARED = ("transformer",)  # several processes can train it, `genoloom.training.processes`
 
 

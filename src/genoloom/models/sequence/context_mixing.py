@@ -15,7 +15,7 @@ It is a mixture of forecasts of the next base; each component changes the one be
    bases earlier in this very sequence.
 
 Escape weights, the weight of the other strand, the kernel, and all w and a are chosen on validation
-sequences. Component 2 is the tuned Markov chain, the last component the adaptive one. Rescaling by
+sequences. Component 2 is the tuned Markov chain, the last component the whole mixture. Rescaling by
 unigram ratios: Kneser, Peters & Klakow 1997; escaping from long contexts to short ones: Witten &
 Bell 1991, doi:10.1109/18.87000.
 
@@ -271,7 +271,7 @@ class ContextMixture:
 
     @property
     def components(self) -> int:
-        """How many forecasts there are; the last is the adaptive chain."""
+        """How many forecasts there are; the last is the context mixture."""
         return self.settings.order + 3 + len(MEMORY)
 
     @property

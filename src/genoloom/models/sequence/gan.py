@@ -1,6 +1,6 @@
 """Wasserstein GAN with gradient penalty over bases, conditional on the label.
 
-The generator edits a proposal: a sequence drawn from the adaptive Markov chain of the training
+The generator edits a proposal: a sequence drawn from the context mixture of the training
 sequences (or, without `chain_noise`, uniformly random bases). It adds logits to the proposal, and a
 straight-through Gumbel draw turns them into bases. Its last layer begins at zero, so before
 training the samples *are* those of the chain, and what is learnt is what the chain does not know:

@@ -1,4 +1,4 @@
-"""What the sequence GAN edits: samples of the adaptive Markov chain, or uniformly random bases for
+"""What the sequence GAN edits: samples of the context mixture, or uniformly random bases for
 comparison.
 """
 
@@ -26,7 +26,7 @@ class Proposals:
 
     @classmethod
     def of_chain(cls, data: TrainingSequences) -> "Proposals":
-        """The adaptive chain of the training sequences that are not in the validation set."""
+        """The context mixture of the training sequences that are not in the validation set."""
         settings, counts, _ = choose(data, CHAIN_ORDER)
         return cls(settings, counts)
 

@@ -200,8 +200,8 @@ class MarkovGenerator(SequenceGenerator):
         return generator
 
 
-class AdaptiveGenerator(MarkovGenerator):
-    """The adaptive chain: the tuned one, and what the sequence's own past adds."""
+class ContextMixingGenerator(MarkovGenerator):
+    """The context mixture: the tuned chain, and what the sequence's own past adds."""
 
-    name: ClassVar[str] = "adaptive"
+    name: ClassVar[str] = "context_mixing"
     remembers: ClassVar[bool] = True

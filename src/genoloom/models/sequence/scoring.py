@@ -14,7 +14,7 @@ from genoloom.models.sequence.base import SequenceGenerator
 from genoloom.models.sequence.context_mixing import picked
 from genoloom.sequences import NO_KMER, encode, kmers, reverse_complement
 
-BASELINES = ("markov", "adaptive", "kmer6")
+BASELINES = ("markov", "context_mixing", "kmer6")
 KMER = 6
 
 
@@ -35,9 +35,9 @@ def scorers(generator: SequenceGenerator) -> Callable[[np.ndarray], np.ndarray]:
     """A function from windows, uint8 (n, size), to scores, float64 (n, 1 + len(BASELINES)): the
     model, then the baselines.
 
-    The baselines come from the chains inside the model: the tuned and the adaptive one, and the
-    summed logarithms of how often the window's 6-mers were seen in training. An unlabelled sequence
-    is assumed.
+    The baselines come from the chains inside the model: the tuned one and the whole mixture, and
+    the summed logarithms of how often the window's 6-mers were seen in training. An unlabelled
+    sequence is assumed.
     """
     k = min(KMER, generator.settings.order + 1)
     counts = np.log1p(generator.counts.contexts[k - 1].ravel() / 4)

@@ -6,8 +6,8 @@ Every base is predicted from the bases before it:
 
 P_r are the components of a context mixture of chains (`genoloom.models.sequence.context_mixing`):
 interpolated chains of rising order, then the position, the sequence's own composition and its own
-repeats. The weights w begin as 1 for the last component, the adaptive chain, and 0 for all others,
-and the head begins at zero, so the untrained model *is* the adaptive chain; it is among the
+repeats. The weights w begin as 1 for the last component, the context mixture, and 0 for all others,
+and the head begins at zero, so the untrained model *is* the context mixture; it is among the
 checkpoints that compete on the validation sequences, where the model is therefore never worse on
 average. The forecasts and how much they have seen are inputs too. In training they are
 cross-fitted: a sequence meets chains that were counted without its homology fold, because chains

@@ -20,7 +20,7 @@ from genoloom.models.sequence.context_mixing import (
     place_ratios,
 )
 from genoloom.models.sequence.markov import (
-    AdaptiveGenerator,
+    ContextMixingGenerator,
     MarkovGenerator,
     SequenceMarkovOptions,
 )
@@ -167,7 +167,7 @@ def test_parts_have_tables_of_their_own(data):
         )
 
 
-@pytest.mark.parametrize("kind", [MarkovGenerator, AdaptiveGenerator])
+@pytest.mark.parametrize("kind", [MarkovGenerator, ContextMixingGenerator])
 def test_generators_come_back_from_their_state_and_score_what_they_say(kind, data, tmp_path):
     generator = kind(SequenceMarkovOptions(max_order=3))
     generator.fit(data, TrainingRun(tmp_path, "d", 1))
@@ -185,7 +185,7 @@ def test_generators_come_back_from_their_state_and_score_what_they_say(kind, dat
         :, generator.component
     ]
     np.testing.assert_allclose(mine, expected)
-    if kind is AdaptiveGenerator:
+    if kind is ContextMixingGenerator:
         tuned = MarkovGenerator.from_state(arrays, description)
         holdout = data.bases[data.validation]
         known = np.zeros(len(holdout), dtype=int)
@@ -226,7 +226,7 @@ def test_drawing_is_shaped_as_asked(data, tmp_path):
     np.testing.assert_allclose(Sampling(top_k=2).shape(p), [[0.625, 0.375, 0, 0]])
     np.testing.assert_allclose(Sampling(top_p=0.6).shape(p), [[0.625, 0.375, 0, 0]])
     np.testing.assert_allclose(Sampling(top_p=0.5).shape(p), [[1, 0, 0, 0]])
-    generator = AdaptiveGenerator(SequenceMarkovOptions(max_order=3))
+    generator = ContextMixingGenerator(SequenceMarkovOptions(max_order=3))
     generator.fit(data, TrainingRun(tmp_path, "d", 1))
     request = SequenceRequest(np.full(5, 30), np.zeros(5, dtype=int), np.arange(5, dtype=np.uint64))
     prompt = np.array([3, 0, 2, 2], dtype=np.uint8)

@@ -125,7 +125,7 @@ def test_a_gap_that_the_right_side_decides_is_filled_and_left_to_right_it_is_not
     assert (fill_gap(copier, row[:4], 6, row[10:], 0, seeds, 0.5)[0] == row[4:10]).all()
 
 
-@pytest.mark.parametrize("left", [0, 1, 7])
+@pytest.mark.parametrize("prefix", [0, 1, 7])
 def test_the_proposal_is_worth_what_a_whole_pass_says_and_no_candidate_depends_on_its_company(
     little, prefix
 ):
@@ -192,8 +192,8 @@ def settings_of(order: int) -> Settings:
     return Settings(order, [5.0] * (order + 1), 0)
 
 
-@pytest.mark.parametrize(("order", "behind"), [(0, 3), (2, 1), (2, 6), (4, 8)])
-def test_with_a_chain_the_lookahead_is_exact(order, suffix_position):
+@pytest.mark.parametrize(("order", "n_suffix"), [(0, 3), (2, 1), (2, 6), (4, 8)])
+def test_with_a_chain_the_lookahead_is_exact(order, n_suffix):
     data = training(chain_like(8))
     generator = TransformerGenerator(
         SequenceTransformerOptions(**{**SMALL, "fim_rate": 0.5, "convolutions": 1})
@@ -208,7 +208,7 @@ def test_with_a_chain_the_lookahead_is_exact(order, suffix_position):
     generator._build()
     generator.model.eval()
     row = chain_like(9, 1)[0]
-    prefix, suffix = row[:6], row[10 : 10 + suffix_position]
+    prefix, suffix = row[:6], row[10 : 10 + n_suffix]
     seeds = np.arange(32, dtype=np.uint64)
     synthetic, log_q = generator.sample_infill(prefix, 4, suffix, 0, seeds)
     every = np.array(list(product(range(4), repeat=4)), dtype=np.uint8)
@@ -242,7 +242,7 @@ def test_without_infill_nothing_is_added_and_with_it_all_else_begins_the_same(tm
     assert not none.samples_infill
     assert half.samples_infill
     assert {name.split(".")[0] for name in more.keys() - plain.keys()} == {
-        "behind",
+        "suffix_position",
         "missing",
         "lookahead",
     }

@@ -16,8 +16,8 @@ from genoloom.models.sequence.gan_network import (
 )
 from genoloom.models.sequence.gan_proposals import Proposals
 from genoloom.models.sequence.gan_training import draw_proposals
-from genoloom.models.sequence.markov import AdaptiveGenerator
-from genoloom.sequence_config import SequenceAdaptiveOptions, SequenceGanOptions
+from genoloom.models.sequence.markov import ContextMixingGenerator
+from genoloom.sequence_config import SequenceContextMixingOptions, SequenceGanOptions
 from genoloom.sequences import kmer_counts
 from genoloom.training.run import TrainingRun
 
@@ -97,7 +97,7 @@ def test_untrained_samples_are_those_of_the_adaptive_chain():
     assert (generator.sample(request) != proposals).mean() == pytest.approx(
         3 / (3 + np.exp(8)), abs=1e-3
     )
-    chain = AdaptiveGenerator(SequenceAdaptiveOptions(max_order=10))
+    chain = ContextMixingGenerator(SequenceContextMixingOptions(max_order=10))
     chain.label_names, chain.settings, chain.mixture = (
         ["at", "gc"],
         generator.proposals.settings,

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from genoloom.models.sequence.base import Sampling, SequenceRequest, TrainingSequences
 from genoloom.models.sequence.context_mixing import picked
-from genoloom.models.sequence.markov import AdaptiveGenerator
+from genoloom.models.sequence.markov import ContextMixingGenerator
 from genoloom.models.sequence.transformer import TransformerGenerator
 from genoloom.models.sequence.transformer_network import BEGIN, KmerEmbedding
 from genoloom.models.sequence.transformer_training import (
@@ -15,7 +15,7 @@ from genoloom.models.sequence.transformer_training import (
     base_log_probabilities,
     homology_folds,
 )
-from genoloom.sequence_config import SequenceAdaptiveOptions, SequenceTransformerOptions
+from genoloom.sequence_config import SequenceContextMixingOptions, SequenceTransformerOptions
 from genoloom.training.run import TrainingRun
 
 T = 40
@@ -174,7 +174,7 @@ def test_guidance_moves_towards_the_label_and_one_changes_nothing(tmp_path):
 
 def test_untrained_it_scores_as_the_generator_adaptive_does(tmp_path):
     data = training()
-    chain = AdaptiveGenerator(SequenceAdaptiveOptions())
+    chain = ContextMixingGenerator(SequenceContextMixingOptions())
     chain.fit(data, TrainingRun(tmp_path / "chain", "d", 1))
     mine = fitted(tmp_path, 1, learning_rate=1e-12).log_likelihood(
         data.bases, data.length, data.label
