@@ -49,10 +49,10 @@ def measure(case: Case) -> Iterator[dict]:
 def _judge(case: Case, name: str, table: Path, samples: Path, first: bool) -> Iterator[dict]:
     """Rows of one generator; with the first one, those of real data and of negative controls."""
     with open_real(panels=[case.prefix], split=table, **NO_FILES) as real:
-        made = read_genotypes(
+        synthetic = read_genotypes(
             "synthetic", [samples.with_suffix(".pgen")], samples.parent / "scratch"
         )
-        files = {"train": real.train, "holdout": real.holdout, "synthetic": made}
+        files = {"train": real.train, "holdout": real.holdout, "synthetic": synthetic}
         groups = {role: read_group(own, BUILD)[0] for role, own in files.items()}
     options = TrialOptions(draws=case.arguments.draws, outcome=case.arguments.outcome)
     routes = ROUTES if first else ("genotypes", "factorised")

@@ -47,7 +47,7 @@ class Group:
 
 
 def effect_rows(
-    train: Group, holdout: Group, made: Group, options: TrialOptions, seed: int,
+    train: Group, holdout: Group, synthetic: Group, options: TrialOptions, seed: int,
     routes: tuple[str, ...] = ROUTES, controls: bool = True,
 ) -> list[dict]:  # fmt: skip
     """Scores of every learner, trained on the real training individuals, on each route's synthetic
@@ -57,7 +57,9 @@ def effect_rows(
     """
     draws: dict[tuple, list[float]] = {}
     for draw in range(options.draws):
-        for key, value in _one_draw(train, holdout, made, options, seed, draw, routes, controls):
+        for key, value in _one_draw(
+            train, holdout, synthetic, options, seed, draw, routes, controls
+        ):
             draws.setdefault(key, []).append(value)
     rows = []
     for key, values in draws.items():
@@ -69,17 +71,17 @@ def effect_rows(
 
 
 def _one_draw(
-    train: Group, holdout: Group, made: Group, options: TrialOptions, seed: int, draw: int,
+    train: Group, holdout: Group, synthetic: Group, options: TrialOptions, seed: int, draw: int,
     routes: tuple[str, ...], controls: bool,
 ) -> Iterator[tuple[tuple, float]]:  # fmt: skip
     def rng(purpose: str) -> np.random.Generator:
         return np.random.default_rng(derive_seed(seed, "trial", draw, purpose))
 
-    size = options.individuals or min(len(train.diplotypes), len(made.diplotypes))
+    size = options.individuals or min(len(train.diplotypes), len(synthetic.diplotypes))
     own = _drawn(train.diplotypes.features, size, rng("real individuals"))
     x = np.hstack([own, draw_covariates(size, rng("real covariates"))])
     real = run_trial(x, options, rng("real trial"))
-    copied = _drawn(made.diplotypes.features, size, rng("synthetic individuals"))
+    copied = _drawn(synthetic.diplotypes.features, size, rng("synthetic individuals"))
     model_seed = derive_seed(seed, "learners", draw)
     trials = {REAL: real}
     if "genotypes" in routes:
@@ -159,7 +161,7 @@ def _scores(
         yield ("bias", name), float((estimate - judge.tau)[mask].mean())
 
 
-def diplotype_rows(train: Group, holdout: Group, made: Group) -> list[dict]:
+def diplotype_rows(train: Group, holdout: Group, synthetic: Group) -> list[dict]:
     """Total-variation distance of diplotype and phenotype frequencies from the held-out
     individuals, for everybody and by population of more than 20 in each role; next to it that of
     the training individuals.
@@ -168,8 +170,8 @@ def diplotype_rows(train: Group, holdout: Group, made: Group) -> list[dict]:
     variant has diplotypes only.
     """
     rows = []
-    groups = {REAL: train, SYNTHETIC: made}
-    planted = isinstance(made.diplotypes, PlantedDiplotypes)
+    groups = {REAL: train, SYNTHETIC: synthetic}
+    planted = isinstance(synthetic.diplotypes, PlantedDiplotypes)
     kinds = {"diplotype_tv": "names"} | ({} if planted else {"phenotype_tv": "phenotype"})
     populations = sorted(set(holdout.population))
     names = populations if len(populations) > 1 else []
@@ -182,7 +184,7 @@ def diplotype_rows(train: Group, holdout: Group, made: Group) -> list[dict]:
                     rows.append(_row(data, metric, name, total_variation(*chosen)))
     if planted:
         return rows
-    unmatched = np.mean([allele == UNMATCHED for allele in made.diplotypes.allele])
+    unmatched = np.mean([allele == UNMATCHED for allele in synthetic.diplotypes.allele])
     rows.append(_row(SYNTHETIC, "unmatched_haplotypes", ALL, float(unmatched)))
     return rows
 

@@ -35,7 +35,7 @@ def measure(synthetic, real, populations=("POP",), n=N, **more):
     )
     data = AuditData(individuals, [50, 100], [20])
     data.add(panel, real_panel, real_panel.sites.cm)
-    found = audit(data, "made", "generator", 400, 0.6, seed=1, **more)
+    found = audit(data, "synthetic", "generator", 400, 0.6, seed=1, **more)
     return {row["attack"]: row for row in found.private if row["population"] == "all"}, found
 
 
@@ -72,7 +72,7 @@ def test_public_data_are_judged_by_chance_and_copies_are_caught_all_the_same():
 def privacy_reasons_of(found, public):
     """What the gate says of an audit, shadow models waived."""
     table = [{key: format_cell(row.get(key)) for key in PRIVATE_COLUMNS} for row in found.private]
-    return privacy_reasons(table, "made", N, ReleaseOptions(shadow_models=False), public)
+    return privacy_reasons(table, "synthetic", N, ReleaseOptions(shadow_models=False), public)
 
 
 @pytest.mark.parametrize(("share", "flips"), [(1.0, 0.0), (1.0, 0.005), (0.5, 0.0), (0.2, 0.005)])

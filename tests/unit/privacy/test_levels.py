@@ -32,7 +32,7 @@ def judged(
     )
     data = AuditData(individuals, windows, haplotype_windows)
     data.add(panel, real_panel, real_panel.sites.cm)
-    found = audit(data, "made", "generator", resamples, max_auc, seed=1, phased=phased)
+    found = audit(data, "synthetic", "generator", resamples, max_auc, seed=1, phased=phased)
     return {row["attack"]: row for row in found.private if row["population"] == "all"}
 
 

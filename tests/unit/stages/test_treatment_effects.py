@@ -150,7 +150,7 @@ def test_files_that_cannot_be_used(files, tmp_path):
 def test_guided_and_fixed_doses_of_warfarin(tmp_path):
     """CYP2C9 on contig 10 and VKORC1 on contig 16, a file for each."""
     rng, files = np.random.default_rng(9), {}
-    for role in ("train", "holdout", "made"):
+    for role in ("train", "holdout", "synthetic"):
         files[role] = []
         individuals = Individuals([f"{role}{i}" for i in range(N)], ["A"] * N, ["unknown"] * N)
         for contig, positions in (("10", [96702047, 96741053]), ("16", [31107689])):
@@ -170,7 +170,11 @@ def test_guided_and_fixed_doses_of_warfarin(tmp_path):
 
     def given(*more, parts=slice(None)):
         words = ["treatment-effects", "--build", "GRCh37", "--out", tmp_path / "t.tsv"]
-        for flag, role in (("--train", "train"), ("--holdout", "holdout"), ("--synthetic", "made")):
+        for flag, role in (
+            ("--train", "train"),
+            ("--holdout", "holdout"),
+            ("--synthetic", "synthetic"),
+        ):
             words += [word for path in files[role][parts] for word in (flag, path)]
         words += ["--outcome", "warfarin", "--draws", 1, "--summary", tmp_path / "s.json", *more]
         done = click.testing.CliRunner().invoke(genoloom, [str(word) for word in words])
