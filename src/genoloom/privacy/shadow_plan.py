@@ -21,7 +21,7 @@ LONGEST_BLOCK = 32  # sites, where the model does not say it
 # CPU seconds on one core, measured on the shipped region
 SECONDS_PER_FLOP = 9e-11  # of a training step: 6 for each weight that a token meets
 SECONDS_PER_DRAWN_FLOP = 3.5e-10  # 2 for each weight: drawing goes token by token
-OVERHEAD = 1.0  # of a network: evaluations, codebook
+OVERHEAD = 1.0  # of a network: evaluations, tokenizer
 SECONDS_PER_CELL = {  # fitting and drawing, for each allele of the training haplotypes
     "independent": 3e-7, "markov": 4e-6, "mosaic": 3e-7, "matched_mosaic": 6e-7,
 }  # fmt: skip

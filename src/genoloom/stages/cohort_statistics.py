@@ -20,7 +20,7 @@ from genoloom.formats.private_directories import close_directory
 from genoloom.formats.provenance import Making, record_path
 from genoloom.formats.splits import read_roles
 from genoloom.formats.statistics_files import Guarantee, Statistics, write_statistics
-from genoloom.models.haplotype.packed import majority
+from genoloom.models.haplotype.packed_haplotypes import majority
 from genoloom.models.haplotype.templates import read_bits
 from genoloom.panel import Panel
 from genoloom.privacy.accounting import epsilon_of, mu_of, rest, together

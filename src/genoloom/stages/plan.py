@@ -159,8 +159,8 @@ def say_verdicts(directory: Path) -> None:
             log.info("%s: genoloom plan -C %s tells what a release can be", name, directory)
             continue
         try:
-            [made] = plan_study(directory=directory, panel=name).values()
-            log.info("%s: %s More: genoloom plan -C %s", name, made.verdict, directory)
+            [planned] = plan_study(directory=directory, panel=name).values()
+            log.info("%s: %s More: genoloom plan -C %s", name, planned.verdict, directory)
         except GenoLoomError as error:
             log.warning(
                 "%s: what a release can be is not known (%s)", name, " ".join(str(error).split())
@@ -201,11 +201,11 @@ def _finish(
         for row in leak_rows(group, question.released(group, whole), question)
     ]
     measured = tuple(read_budget(budget).values()) if budget else ()
-    made = Plan(question, groups, rows, remedies(whole, cuts, question), spent, measured)
+    planned = Plan(question, groups, rows, remedies(whole, cuts, question), spent, measured)
     if out is not None:
         with write_beside(out) as [part]:
-            part.write_text(json.dumps(made.record(), indent=2) + "\n")
-    return made
+            part.write_text(json.dumps(planned.record(), indent=2) + "\n")
+    return planned
 
 
 def _estimate(genotypes: GenotypeFiles, holdout: float, question: Question) -> Estimates:

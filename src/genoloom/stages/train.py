@@ -119,7 +119,7 @@ def train(
         )
     role = "templates" if public else "panel"
     inputs = {f"{role}/{path.name}": path for path in panel_files(panel)}
-    made = Making("train", inputs | {"split": split, "statistics": statistics})
+    record = Making("train", inputs | {"split": split, "statistics": statistics})
     individuals = whole = open_panel(panel, haploids=not public)
     index_of(panel, whole.sites)  # what could not be written later is not trained
     labels = parse_labels(populations, sorted(set(whole.individuals.population)))
@@ -243,7 +243,7 @@ def train(
     )
     write_history(history, run.history)
     write_times(run)
-    made.write(record_path(model.with_suffix("")), [model, model.with_suffix(".json")], seed=seed)
+    record.write(record_path(model.with_suffix("")), [model, model.with_suffix(".json")], seed=seed)
     log.info("%s: model written", run.label)
 
 
