@@ -7,7 +7,7 @@ CORES ?= $(shell nproc 2>/dev/null || echo 2)
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-full chaos test test-fast lint docs bench bench-haplotypes bench-privacy bench-shadows bench-validation bench-sequences bench-utility fuzz pins package-audit sbom clean
+.PHONY: help demo demo-full chaos test test-fast lint docs bench bench-haplotypes bench-privacy bench-shadows bench-dp bench-validation bench-sequences bench-utility fuzz pins package-audit sbom clean
 
 help:  ## Say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 28
@@ -76,6 +76,9 @@ bench-privacy: $(STAMP)  ## Planted leaks: which are caught; needs the developme
 
 bench-shadows: $(STAMP)  ## What shadow models add to the audit
 	$(MEASURE) shadow_models $(BENCH)
+
+bench-dp: $(STAMP)  ## Privacy modes and baselines at the same epsilon; needs the development data
+	$(MEASURE) dp $(BENCH)
 
 bench-sequences: $(STAMP)  ## Sequence generators on three real sets; needs the development data for two of them
 	$(MEASURE) sequences $(BENCH)

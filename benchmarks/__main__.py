@@ -30,7 +30,7 @@ GROUPS = {
         "adaptation",
         "switch_errors",
     ),
-    "audit": ("planted_leaks", "shadow_models", "leak_budget"),
+    "audit": ("planted_leaks", "shadow_models", "leak_budget", "dp"),
     "verdicts": ("self_check", "fault_table", "relatives"),
     "utility": ("treatment_effects", "utility_tasks", "augmentation"),
     "speed": ("statistics", "transformer_speed", "mosaic_speed", "sequence_speed"),

@@ -68,6 +68,7 @@ SETS = {
         map=DEMO / "chr20.b37.gmap.gz",
     ),
     "dpyd-slice": BenchmarkSet(**_DPYD, region=(97_844_000, 98_048_000)),
+    "dpyd-slice-26": BenchmarkSet(**_DPYD | {"population": "pop"}, region=(97_844_000, 98_048_000)),
     "dpyd-full": BenchmarkSet(**_DPYD),
     "dpyd-26": BenchmarkSet(**_DPYD | {"population": "pop"}),
     "chr20": BenchmarkSet(

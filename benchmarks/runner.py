@@ -35,7 +35,7 @@ from genoloom.models.haplotype import generator_class
 from genoloom.models.haplotype.base import HaplotypeGenerator, SampleRequest, TrainingHaplotypes
 from genoloom.panel import Panel, Sites, allele_counts, genetic_positions
 from genoloom.privacy import audit as attacks
-from genoloom.privacy.attack_ids import WORST_ROWS, AttackId
+from genoloom.privacy.attack_ids import SPLIT_ROWS, WORST_ROWS, AttackId
 from genoloom.privacy.audit_data import AuditData
 from genoloom.seeds import derive_seed, row_seeds
 from genoloom.stages.audit import audit
@@ -246,7 +246,9 @@ def _attacks(rows: list) -> dict:
         for r in rows
         if r["population"] == "all" and r["measure"] == "auc" and r["value"]
     }
-    single = {name: value for name, value in overall.items() if name not in WORST_ROWS}
+    single = {
+        name: value for name, value in overall.items() if name not in (*WORST_ROWS, *SPLIT_ROWS)
+    }
     local = [value for name, value in single.items() if name.startswith("nearest, windows")]
     return {
         "worst_attack": overall[AttackId.WORST],

@@ -159,6 +159,15 @@ def shadows(name: str) -> list[str]:
     return grouped(name, keys, columns)
 
 
+def modes() -> list[str]:
+    """Privacy modes and baselines; a number per seed."""
+    columns = {title: by_seed(name) for title, name in {
+        "LD r²": "ld_r2", "lost": "lost", "PCA": "pca", "classifier": "classifier",
+        "local attack": "local_attack", "worst attack": "worst_attack",
+    }.items()}  # fmt: skip
+    return grouped("dp", {"": "generator", "epsilon": "epsilon"}, columns)
+
+
 def filled_up() -> list[str]:
     """Recall, balanced accuracy, imputation and scores, by what fills a small group up."""
     columns = {
@@ -217,6 +226,7 @@ VIEWS: dict[str, Callable[[], list[str]]] = {
     "shadow-models": partial(shadows, "shadow_models"),
     "shadow-shares": partial(shadows, "shadow_models.shares"),
     "augmentation": filled_up,
+    "privacy-modes": modes,
     "copying-network": partial(judged, "copying_network", options=""),
     "generators-dpyd": partial(judged, "haplotypes", set="dpyd-slice"),
     "generators-demo": partial(judged, "haplotypes", set="demo"),

@@ -125,8 +125,10 @@ def measure_cohort(
     names = sorted(set(first.public.individuals.population))
     own = first.private.individuals.population
     typed = parse_labels(populations, names)
-    labels_fit(typed, set(own), dict.fromkeys(names, 1), templates[0])
-    stands_for = {label: typed.get(label, label) for label in sorted(set(own))}
+    # names of populations are taken for known, whoever of them trains
+    known = sorted(set(open_panel(panels[0]).individuals.population))
+    labels_fit(typed, set(known), dict.fromkeys(names, 1), templates[0])
+    stands_for = {label: typed.get(label, label) for label in known}
     files = {f"panel/{p.name}": p for prefix in panels for p in panel_files(prefix)}
     files |= {f"templates/{p.name}": p for prefix in templates for p in panel_files(prefix)}
     made = Making("panel measure", files | {"split": split})
