@@ -149,7 +149,7 @@ def features(rows, places, rules):
     x, n = np.empty((F, LANES * C), np.float32), np.empty(LANES * C, np.float32)
     y = np.empty((N_ROW, LANES), np.float32)
     for b in range(B):
-        _features(b, rows, places, 0, 0, rules, x, y, n, sums)
+        _features(b, rows, places, np.int64(0), np.int64(0), rules, x, y, n, sums)
         for r in range(LANES):
             for c in range(C):
                 others[b, r, c] = n[r * C + c]
@@ -281,7 +281,7 @@ def logits(rows, places, rules, network, carriers):
     B, C = len(rows.slot), places.n_tokens[0]
     room, out = _room(places, network), np.empty((B, LANES, C), np.float32)
     for b in range(B):
-        _logits(b, rows, places, 0, 0, rules, network, carriers, room)
+        _logits(b, rows, places, np.int64(0), np.int64(0), rules, network, carriers, room)
         for r in range(LANES):
             for c in range(C):
                 out[b, r, c] = room.logits[r * C + c]
@@ -336,7 +336,7 @@ def proceed(
     y, chance = room.logits, np.empty(places.n_tokens.max(), np.float64)
     sound = True
     for b in range(len(rows.slot)):
-        before = 0
+        before = np.int64(0)  # a literal would be compiled for as another type
         for k in range(len(row)):
             C = places.n_tokens[k]
             if not told:

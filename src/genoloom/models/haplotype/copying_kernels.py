@@ -215,7 +215,9 @@ def _weigh(b, rows, places, k, scale, jump, following, n_next):
     first, stop = rows.first[b], rows.stop[b]
     P[:n_next] = 0
     _pass(w[first:stop], scale, now[first:stop], following[first:stop], jump[1], P)
-    Q[:n_next] = P[:n_next]
+    for v in range(n_next):  # an assignment of slices takes seconds to compile
+        for i in range(WIDE):
+            Q[v, i] = P[v, i]
     _pass(w[:first], scale, now[:first], following[:first], jump[0], P)
     _pass(w[stop:], scale, now[stop:], following[stop:], jump[0], P)
     for r in range(LANES):
@@ -244,7 +246,7 @@ def start(rows, places, rules):
         jump[0], jump[1] = rules.shares[rows.slot[b]]
         rows.weights[b] = 0
         rows.log_probability[b] = 0
-        _weigh(b, rows, places, 0, scale, jump, places.index[0], places.begins[1])
+        _weigh(b, rows, places, np.int64(0), scale, jump, places.index[0], places.begins[1])
 
 
 @jit
