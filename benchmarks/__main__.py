@@ -5,7 +5,7 @@
 
 A run writes one table, RUN.tsv: a row for each data set, seed and whatever else it compares, with
 the commit, the machine, the versions and the command. Rows are written as they come, so that a run
-that was stopped leaves what it has; `--append` goes on from there.
+that was stopped leaves what it has; `--append` keeps them.
 """
 
 import argparse

@@ -60,7 +60,9 @@ def add_places(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--name", help="of the table, in place of the run's")
     parser.add_argument(
-        "--append", action="store_true", help="keep the rows that are there, measure the others"
+        "--append",
+        action="store_true",
+        help="keep the rows that are there; `haplotypes`, `planted_leaks` measure what is missing",
     )
     parser.add_argument("--data", type=Path, default=DATA, help="the development data")
     parser.add_argument(

@@ -6,7 +6,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -61,12 +61,7 @@ def provenance(words: list[str]) -> dict[str, str]:
         skip, hidden = word in PATHS, skip
         if not (hidden or skip or word in ("--append", "-v", "--verbose")):
             told.append(word)
-    versions = [f"python {platform.python_version()}"]
-    for package in PACKAGES:
-        try:
-            versions.append(f"{package} {version(package)}")
-        except PackageNotFoundError:
-            continue
+    versions = [f"python {platform.python_version()}", *(f"{p} {version(p)}" for p in PACKAGES)]
     command = f"python -m benchmarks {shlex.join(told)}"
     return dict(zip(PROVENANCE, (commit(), machine(), ", ".join(versions), command), strict=True))
 
@@ -98,9 +93,7 @@ def shorten(cell: str) -> str:
 
 
 def spread(rows: Iterable[dict], keys: list[str], values: list[str]) -> list[dict]:
-    """A row for each combination of `keys`, in order of appearance: the number of rows, and of
-    each value the median with the smallest and the largest, as text.
-    """
+    """The median of each value with the smallest and the largest, as text, by `keys`."""
     groups: dict[tuple, list[dict]] = {}
     for row in rows:
         groups.setdefault(tuple(row.get(k, "") for k in keys), []).append(row)

@@ -14,8 +14,10 @@ import argparse
 from collections.abc import Iterator
 
 from benchmarks.options import add_shared, options_of
-from benchmarks.runner import JUDGED, Case, measure_generator
+from benchmarks.runner import JUDGED, METRICS, Case, measure_generator
+from benchmarks.table import spread
 from genoloom.models.haplotype import GENERATORS
+from genoloom.report.summary import as_text
 
 COLUMNS = JUDGED
 
@@ -36,3 +38,9 @@ def measure(case: Case) -> Iterator[dict]:
         *others, own = measure_generator(case, generator)
         yield from (row for row in others if not case.has(generator=row["generator"]))
         yield own | {"options": options}
+
+
+def summary(rows: list[dict]) -> str:
+    """Medians over seeds, with the smallest and the largest, as text."""
+    keys, values = ["set", "generator", "options"], ["bits", *METRICS, "worst_attack"]
+    return as_text(spread(rows, keys, values), [*keys, "rows", *values])

@@ -1,4 +1,4 @@
-"""Shadow models: what they add to the audit, for how much training, and whether they accuse anybody.
+"""Shadow models: what they add to the audit, at what cost, and whether they accuse anybody.
 
     python -m benchmarks shadow_models --seeds 1-3
     python -m benchmarks shadow_models --generators transformer gan --sites 1300 --shadows 4 \\
