@@ -102,6 +102,22 @@ SETS = {
         map="maps/b37/chr10.b37.gmap.gz",
         region=(96_519_691, 96_615_924),
     ),
+    **{
+        name: BenchmarkSet(
+            **_PHASE3,
+            variants="human/1kgp_phase3_pgx_multilocus_2504.GRCh37.vcf.gz",
+            contig=contig,
+            map=f"maps/b37/chr{contig}.b37.gmap.gz" if contig in ("7", "10") else None,
+            region=region,
+        )
+        for name, contig, region in (
+            ("cyp2c9", "10", (96_695_460, 96_752_148)),
+            ("cyp3a5", "7", (99_242_833, 99_280_641)),
+            ("tpmt", "6", (18_125_543, 18_158_363)),
+            ("nudt15", "13", (48_608_857, 48_624_210)),
+            ("vkorc1", "16", (31_099_335, 31_109_290)),
+        )
+    },
     "simulated": BenchmarkSet("", CONTIG, "", "", None),
 }
 

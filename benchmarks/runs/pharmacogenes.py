@@ -1,0 +1,76 @@
+"""Star alleles of several genes, and doses of warfarin, in 2,504 real individuals.
+
+    python -m benchmarks pharmacogenes --set cyp2c9 tpmt --seeds 1-3
+
+For each seed the individuals are split in half; generators are trained on one half, and as many
+synthetic individuals are drawn. `genoloom star-alleles` compares their diplotypes with those of the
+held-out individuals; rows of the data `real` are of the training individuals. With the set
+`cyp2c9` VKORC1 is made as well, and the trial of guided against fixed doses of warfarin is run:
+`root_pehe_ratio` is over that of the same learner trained on real data, `dose_within_20` the share
+of held-out individuals with a right dose. Synthetic files that an earlier run made are used again.
+"""
+
+import argparse
+from collections.abc import Iterator
+
+from benchmarks.options import add_shared
+from benchmarks.runner import Case, kept_samples
+from benchmarks.table import spread
+from genoloom.formats.tables import read_table
+from genoloom.medicine_config import TrialOptions
+from genoloom.report.summary import as_text
+from genoloom.stages.star_alleles import star_alleles
+from genoloom.stages.treatment_effects import treatment_effects
+
+BUILD = "GRCh37"
+KEYS = ["data", "gene", "learner", "metric", "population"]
+COLUMNS = f"{' '.join(KEYS)} value"
+TRIAL = ("root_pehe_ratio", "dose_within_20")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    chosen = ["independent", "markov", "matched_mosaic"]
+    sets = ["cyp2c9", "cyp3a5", "tpmt", "nudt15"]
+    add_shared(parser, set=sets, seeds="1-3", generators=chosen, minutes=None)
+    parser.add_argument("--draws", type=int, default=3, help="trials on the same genotypes")
+
+
+def measure(case: Case) -> Iterator[dict]:
+    cases = [case]
+    if case.set == "cyp2c9":
+        cases.append(Case("vkorc1", case.seed, case.arguments, case.table))
+    for number, name in enumerate(case.arguments.generators):
+        table, samples = zip(*(kept_samples(own, name) for own in cases), strict=True)
+        comparands = {
+            "synthetic": list(samples), "panels": [own.prefix for own in cases],
+            "split": table[0], "train": [], "holdout": [], "samples": [], "genetic_map": None,
+        }  # fmt: skip
+        out = samples[0].parent / "table.tsv"
+        star_alleles(comparands=comparands, build=BUILD, genes=None, out=out, calls=None)
+        labels = {"synthetic": name} | ({"real": "real"} if number == 0 else {})
+        for row in read_table(out):
+            if row["data"] in labels:
+                own = {key: row[key] for key in ("gene", "metric", "population", "value")}
+                yield {"data": labels[row["data"]], "learner": ""} | own
+        if len(cases) > 1:
+            options = TrialOptions(outcome="warfarin", draws=case.arguments.draws)
+            treatment_effects(
+                comparands=comparands, build=BUILD, out=out, summary=None, options=options,
+                seed=case.seed,
+            )  # fmt: skip
+            yield from _trial(read_table(out), name, number == 0)
+
+
+def _trial(rows: list[dict], name: str, first: bool) -> Iterator[dict]:
+    """Figures of the trial; those that no generator made come with the first one."""
+    of = {"genotypes": name, "factorised": f"{name}, factorised"}
+    for row in rows:
+        if row["metric"] in TRIAL and (row["data"] in of or first):
+            own = {"learner": row["learner"], "metric": row["metric"], "value": row["value"]}
+            data = of.get(row["data"], row["data"])
+            yield {"data": data, "gene": "warfarin", "population": row["group"]} | own
+
+
+def summary(rows: list[dict]) -> str:
+    """Medians over seeds, as text."""
+    return as_text(spread(rows, KEYS, ["value"]), [*KEYS, "rows", "value"])
