@@ -17,8 +17,8 @@ higher risk under treatment 0 alone, and nobody else gains anything:
 With the outcome `warfarin` it is the time in the therapeutic range in per cent, treatment 0 a fixed
 dose and treatment 1 a guided one (`genoloom.treatment.warfarin`):
 
-    Y(0) = 80 - lost(fixed dose) - 3 age - 4 diabetes - 2 bmi + noise
-    tau = 6 + heterogeneity (lost(fixed dose) - lost(guided dose) - 6)
+    Y(0) = time(fixed dose) - 3 age - 4 diabetes - 2 bmi + noise
+    tau = 10 + heterogeneity (time(guided dose) - time(fixed dose) - 10)
 
 Covariates are in standard deviations. Only the direction of the genotype's effect is that of the
 guideline (Lee et al. 2022, doi:10.1002/cpt.2526); the numbers are made up: nothing here is
@@ -31,7 +31,7 @@ import numpy as np
 from scipy.special import expit
 
 from genoloom.medicine_config import TrialOptions
-from genoloom.treatment.warfarin import GAIN, lost_time
+from genoloom.treatment.warfarin import GAIN, fixed_and_gained
 
 ACTIVITY = {"no": 0.0, "decreased": 0.5, "normal": 1.0, "uncertain": 1.0, "increased": 1.5}
 GENOTYPE = ("no_function", "decreased_function", "increased_function")
@@ -40,7 +40,6 @@ FEATURES = GENOTYPE + COVARIATES
 DISCRETE = (*GENOTYPE, "diabetes", "female")
 DIABETES, FEMALE = 0.3, 0.4  # shares
 BASE, PER_ACTIVITY, EFFECT = 40.0, 12.0, 8.0
-IN_RANGE = 80.0  # per cent of time, with the dose that an individual needs
 AGE, DIABETES_EFFECT, BMI, BMI_MODIFIER, HIDDEN = -3.0, -4.0, -2.0, 3.0, -5.0
 # log-odds of an event, and what the hidden confounder takes from the outcome then
 RISK, RISK_AGE, RISK_DIABETES, RISK_BMI, RISK_CARRIER, RISK_HIDDEN = -2.7, 0.3, 0.5, 0.2, 1.3, -2.0
@@ -104,8 +103,8 @@ def expected(x: np.ndarray, options: TrialOptions) -> tuple[np.ndarray, np.ndarr
         alone = expit(odds + RISK_CARRIER * options.heterogeneity * (x[:, 0] > 0))
         return 100 * (1 - alone), 100 * (alone - expit(odds))
     if options.outcome == "warfarin":
-        lost, gained = lost_time(x)
-        untreated, effect = IN_RANGE - lost, GAIN + options.heterogeneity * (gained - GAIN)
+        untreated, gained = fixed_and_gained(x)
+        effect = GAIN + options.heterogeneity * (gained - GAIN)
     else:
         untreated = BASE - PER_ACTIVITY * lost_activity(x[:, :3])
         effect = true_effect(x, options.heterogeneity)

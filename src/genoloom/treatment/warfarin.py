@@ -7,8 +7,9 @@ Pharmacogenetics Consortium (Klein et al. 2009, doi:10.1056/NEJMoa0809329), in m
 
 Its terms for race, enzyme inducers and amiodarone are 0 here, and haplotypes of CYP2C9 other than
 *2 and *3 count as *1. The dose that an individual needs is the guided one times a log-normal
-factor, and what is lost of the time in the therapeutic range is in proportion to how far a dose is
-from it. All but the algorithm is made up: nothing here is clinical.
+factor; with it 80 per cent of the time is in the therapeutic range, and with another dose that
+times exp(-|log(dose / needed dose)| / 0.4). All but the algorithm is made up: nothing here is
+clinical.
 """
 
 from dataclasses import dataclass
@@ -27,8 +28,9 @@ CYP2C9 = np.array(  # of copies of *2 and of *3; nan where there are more than t
 AGE, AGE_SD, HEIGHT, FEMALE_HEIGHT, BODY_MASS, BODY_MASS_SD = 60.0, 12.0, 175.0, -13.0, 27.0, 4.0
 FIXED = 35.0  # mg a week
 SPREAD = 0.3  # standard deviation of the logarithm of the needed dose, given the guided one
-PER_LOG = 50.0  # per cent of time in range that are lost where a dose is e times the needed one
-GAIN = 6.0  # of the guided dose where effects do not differ
+IN_RANGE = 80.0  # per cent of time, with the dose that an individual needs
+WIDTH = 0.4  # of logarithms: so far off a dose has 1 / e of it
+GAIN = 10.0  # of the guided dose where effects do not differ
 LOW, HIGH = 21.0, 49.0  # dose groups of the consortium, mg a week
 
 
@@ -78,20 +80,25 @@ def weekly_dose(x: np.ndarray) -> np.ndarray:
     return (root + VKORC1[vkorc1] + CYP2C9[two, three]) ** 2
 
 
-def mean_distance(dose: float | np.ndarray, guided: np.ndarray) -> np.ndarray:
-    """Expected absolute log ratio of a dose to the needed one: a folded normal mean."""
+def time_in_range(dose: float | np.ndarray, guided: np.ndarray) -> np.ndarray:
+    """Expected per cent of time, where the logarithm of the needed dose is normal around that of
+    the guided one: the mean of exp(-|z| / width) of a normal z.
+    """
     away = np.log(dose / guided)
-    peak = SPREAD * np.sqrt(2 / np.pi) * np.exp(-(away**2) / (2 * SPREAD**2))
-    return peak + away * (1 - 2 * norm.cdf(-away / SPREAD))
+    rate = SPREAD / WIDTH
+    sides = (
+        np.exp(sign * away / WIDTH) * norm.cdf(-sign * away / SPREAD - rate) for sign in (1, -1)
+    )
+    return IN_RANGE * np.exp(rate**2 / 2) * sum(sides)
 
 
-def lost_time(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Per cent of time in range that the fixed dose loses, and what the guided one gains over it,
+def fixed_and_gained(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Per cent of time in range with the fixed dose, and what the guided one gains over it,
     float64, shape (n,) each.
     """
     guided = weekly_dose(x)
-    fixed = PER_LOG * mean_distance(FIXED, guided)
-    return fixed, fixed - PER_LOG * mean_distance(guided, guided)
+    fixed = time_in_range(FIXED, guided)
+    return fixed, time_in_range(guided, guided) - fixed
 
 
 def needed_dose(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
