@@ -123,7 +123,7 @@ class TrialOptions(FiniteSection):
         " there are fewer; none: as many as the smaller of train and synthetic has.",
     )  # fmt: skip
     draws: Annotated[int, Field(ge=1, le=1000)] = Field(
-        3, description="Trials on the same genotypes; figures are means over them."
+        3, description="Trials on the same genotypes; metrics are means over them."
     )
     overlap: Annotated[float, Field(gt=0, le=0.5)] = Field(
         0.1, description="Least probability of either treatment; 0.5 is a randomised trial."

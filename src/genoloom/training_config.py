@@ -182,8 +182,8 @@ class TransformerOptions(Section):
     steps: int | None = Field(
         None,
         ge=1,
-        description="Optimiser steps of the schedule; null shows every block of every haplotype 28 "
-        "times, fewer below 1000 haplotypes (14 at 250), and takes at most 8000 steps.",
+        description="Optimiser steps of the schedule; null takes 28 epochs, "
+        "fewer below 1000 haplotypes (14 at 250), and at most 8000 steps.",
     )
     minutes: float | None = Field(None, gt=0, description=MINUTES)
     batch: int = Field(32, ge=1, description="Haplotypes a step.")

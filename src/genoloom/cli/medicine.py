@@ -62,7 +62,7 @@ def treatment_effects(sections, **given):
 @comparands_options
 @click.option("--build", type=_BUILD, required=True, help="Genome build of all files.")
 @click.option("--genes", help="Names, separated by commas; all that the files have otherwise.")
-@file_option("--out", "Table of figures to write.")
+@file_option("--out", "Table of metrics to write.")
 @file_option("--calls", "Also write the alleles of each synthetic individual.", required=False)
 @logged
 def star_alleles(**given):
@@ -82,7 +82,7 @@ def star_alleles(**given):
 
 @click.command()
 @comparands_options
-@file_option("--out", "Table of figures to write.")
+@file_option("--out", "Table of metrics to write.")
 @file_option("--figures", "Also write the data of the report's figures (JSON).", required=False)
 @files_option(
     "--model", "models", "Model that imputes by itself next to the panels. Repeat for each contig."
@@ -98,7 +98,7 @@ def utility(comparands, sections, **given):
     genoloom utility --train train.bcf --holdout holdout.bcf --samples samples.tsv \\
         --synthetic synthetic.vcf.gz --out utility.tsv
 
-    Traits are planted. Each figure is next to that of as many real individuals.
+    Traits are planted. Each metric is next to that of as many real individuals.
     """
     from genoloom.stages.inputs import open_comparands, source_files
     from genoloom.stages.utility import utility as stage

@@ -36,7 +36,7 @@ class AttackId(StrEnum):
 
     @property
     def better(self) -> Better:
-        """Which way a figure is better; it is that of attacks without an identifier as well."""
+        """Which way a metric is better; it is that of attacks without an identifier as well."""
         return Better.HIGHER if self is AttackId.COMPARABLE else Better.LOWER
 
     WORST = "worst"

@@ -176,7 +176,7 @@ class Auditor:
         some fifty that widens what chance does by a fifth. So before a population `alone` is
         accused, roles are exchanged and all scores computed anew.
         """
-        everything = [figure for own in found.values() for figure in own]
+        everything = [own_value for own in found.values() for own_value in own]
         row = self._worst_row(AttackId.WORST_POPULATION, everything, [], RARE_LEVEL)
         again = {attack: own for attack, own in found.items() if attack != AttackId.SHADOWS}
         if alone and row["verdict"] == Verdict.FAIL and self._within_chance(again):

@@ -26,8 +26,8 @@ PUBLIC_MODE = (
     "training individuals are individuals of the cohort as well."
 )
 STATISTICS_MODE = (
-    "Mode `statistics`: of the cohort `{}` the list of its sites, size and mix of its populations as "
-    "somebody typed them, and statistics of its training individuals had a part in these data. "
+    "Mode `statistics`: of the cohort `{}` the list of its sites, size and mix of its populations "
+    "as somebody typed them, and statistics of its training individuals had a part in these data. "
     "The gate compared the templates in the model with the registered panel, and found nobody of "
     "the cohort among them. Below, training individuals are individuals of the cohort as well."
 )
@@ -49,7 +49,7 @@ def _guarantee(privacy: dict) -> str:
         f"from these data, and knows besides, finds at most {largest_rate_of_gaussian(mu):.1%} of "
         "the cohort's individuals at 1 % false positives (AUC at most "
         f"{largest_auc(mu):.3f}). Not covered are the list of sites, who is left out of the "
-        "public panel, and the figures of the tables."
+        "public panel, and the metrics of the tables."
     )
 
 

@@ -372,7 +372,7 @@ def model_reasons(descriptions: Iterable[dict], options: ReleaseOptions) -> list
 def _type_reasons(
     what: str, table: list[dict[str, str]], numbers: tuple[str, ...], key: tuple[str, ...]
 ) -> list[str]:
-    """Cells of the wrong type, figures that cannot be, and rows that are listed twice."""
+    """Cells of the wrong type, values that cannot be, and rows that are listed twice."""
     reasons = []
     for line, row in enumerate(table, 2):
         wrong = [name for name in numbers if row[name] and isnan(_float(row[name]))]

@@ -1,7 +1,7 @@
 """How well a score distinguishes training individuals from held-out ones: AUC, true positives at
 few false ones, and what chance does.
 
-All attacks are judged on the same resampled individuals, so that the largest of many figures has an
+All attacks are judged on the same resampled individuals, so that the largest of many metrics has an
 interval of its own.
 """
 
@@ -79,12 +79,12 @@ def interval_of_maximum(
     """The largest of some rates, corrected for having been chosen as the largest, with its 95 %
     interval.
 
-    The largest of many noisy figures lies above the largest of what they estimate, by how much
+    The largest of many noisy metrics lies above the largest of what they estimate, by how much
     depends on how far apart those are. Where the largest is within chance, they are taken to be the
-    figures drawn to their mean as far as noise explains their spread (positive-part James-Stein,
+    metrics drawn to their mean as far as noise explains their spread (positive-part James-Stein,
     Efron & Morris 1973, doi:10.2307/2284155); where it is beyond, each is taken at face value, so
     that one attack that sees something is not explained away by others that see nothing. The noise
-    is that of resampled individuals, of all figures at once. What the largest figure then exceeds
+    is that of resampled individuals, of all metrics at once. What the largest metric then exceeds
     the largest true one by is taken off the observed one (basic bootstrap, Davison & Hinkley 1997,
     section 5.2).
 
@@ -92,9 +92,9 @@ def interval_of_maximum(
     ----------
     values : ndarray, float, shape (n_figures,)
     resampled : ndarray, float, shape (n_figures, n_resamples)
-        Of the same resampled individuals for every figure.
+        Of the same resampled individuals for every metric.
     reference : float
-        What the largest figure reaches by chance.
+        What the largest metric reaches by chance.
 
     Returns
     -------

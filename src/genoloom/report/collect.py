@@ -9,13 +9,13 @@ from genoloom.privacy.rows import AttackRow
 from genoloom.report.data import (
     Attack,
     DataSet,
-    EffectFigure,
+    EffectMetric,
     Judgement,
     Kind,
     Metric,
     Provenance,
     ReportData,
-    TaskFigure,
+    TaskMetric,
     as_attack,
     as_effect,
     as_metric,
@@ -96,13 +96,13 @@ def _panel(panel: PanelData) -> DataSet:
         attacks=attacks,
         utility=tasks,
         effects=effects,
-        provenance=[*map(_of_model, panel.models), *_of_figures(panel.figures)],
+        provenance=[*map(_of_model, panel.models), *_of_plots(panel.figures)],
     )
 
 
 def _judgements(
-    rows: list[dict], metrics: list[Metric], attacks: list[Attack], tasks: list[TaskFigure],
-    effects: list[EffectFigure],
+    rows: list[dict], metrics: list[Metric], attacks: list[Attack], tasks: list[TaskMetric],
+    effects: list[EffectMetric],
 ) -> list[Judgement]:  # fmt: skip
     judged = [
         Judgement(
@@ -168,7 +168,7 @@ def _set(data: SequenceData) -> DataSet:
         )
         for row in summarise_set(data.name, data.tables)
     ]
-    provenance = [*map(_of_model, data.models), *_of_figures(data.figures)]
+    provenance = [*map(_of_model, data.models), *_of_plots(data.figures)]
     return DataSet(
         name=data.name,
         kind="sequences",
@@ -187,6 +187,6 @@ def _of_model(model: dict) -> Provenance:
     )  # fmt: skip
 
 
-def _of_figures(figures: dict[str, dict]) -> list[Provenance]:
+def _of_plots(figures: dict[str, dict]) -> list[Provenance]:
     found = {name: data["provenance"] for name, data in figures.items() if "provenance" in data}
     return [Provenance(of=f"figures of {name}", **values) for name, values in found.items()]

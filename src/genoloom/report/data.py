@@ -16,7 +16,7 @@ from genoloom.privacy.rows import AttackRow
 from genoloom.validation import verdicts
 from genoloom.validation.metric_ids import Better, TaskId
 from genoloom.validation.rows import MetricRow
-from genoloom.validation.uses import Figure, Fitness, Use, judge_uses
+from genoloom.validation.uses import Fitness, Use, UseMetric, judge_uses
 
 Verdict = verdicts.Verdict | Literal[""]
 Kind = Literal["generator", "baseline"]
@@ -45,7 +45,7 @@ class Part(BaseModel):
 
 
 class Metric(Part):
-    """One figure of fidelity, and its reference."""
+    """One metric of fidelity, and its reference."""
 
     generator: str = Field(
         description="Whose figure; `real`: of the training individuals or sequences taken as if "
@@ -97,8 +97,8 @@ class Attack(Part):
     note: str = Field("", description="Why it was not run.")
 
 
-class TaskFigure(Part):
-    """One figure of `genoloom utility`."""
+class TaskMetric(Part):
+    """One metric of `genoloom utility`."""
 
     generator: str
     task: str
@@ -116,8 +116,8 @@ class TaskFigure(Part):
     ratio_sd: float | None
 
 
-class EffectFigure(Part):
-    """One figure of `genoloom treatment-effects`."""
+class EffectMetric(Part):
+    """One metric of `genoloom treatment-effects`."""
 
     generator: str
     data: str = Field(description="What learners were trained on; `truth`: the effects themselves.")
@@ -136,7 +136,7 @@ class UseGrade(Part):
     population: str = Field(description="`all`, or the population that fares worst.")
     fitness: Fitness
     limits: list[str] = Field(
-        description="Titles of the figures that are too far from the reference, worst first."
+        description="Titles of the metrics that are too far from the reference, worst first."
     )
 
 
@@ -161,7 +161,7 @@ class Judgement(Part):
     excess_high: float | None = None
     may_leave: bool | None = Field(
         None,
-        description="The audit passes and no figure of fidelity fails: what a release needs by "
+        description="The audit passes and no metric of fidelity fails: what a release needs by "
         "default. `genoloom release` checks models and records too. null: not audited.",
     )
     beyond_copying: bool | None = Field(
@@ -169,7 +169,7 @@ class Judgement(Part):
         description="No mosaic of training haplotypes is both as faithful and as little exposed.",
     )
     indistinguishable: bool = Field(
-        False, description="Every figure is within chance: the highest grade."
+        False, description="Every metric is within chance: the highest grade."
     )
     uses: list[UseGrade] = Field(
         [],
@@ -205,7 +205,7 @@ class CohortLeak(Part):
 
 
 class Provenance(Part):
-    """Where a model or a set of figures comes from."""
+    """Where a model or a set of metrics comes from."""
 
     of: str = Field(description="Generator, or `figures of` one.")
     contig: str | None = None
@@ -232,8 +232,8 @@ class DataSet(Part):
     judgements: list[Judgement]
     metrics: list[Metric]
     attacks: list[Attack] = []
-    utility: list[TaskFigure] = Field([], description="Where the tasks were run.")
-    effects: list[EffectFigure] = Field([], description="Where planted trials were run.")
+    utility: list[TaskMetric] = Field([], description="Where the tasks were run.")
+    effects: list[EffectMetric] = Field([], description="Where planted trials were run.")
     provenance: list[Provenance] = []
 
 
@@ -282,54 +282,54 @@ def _shown(row: MetricRow | AttackRow) -> dict:
     return values | {"kind": values.pop("role"), "n": count(row.n)}
 
 
-def as_task(generator: str, row: dict) -> TaskFigure:
+def as_task(generator: str, row: dict) -> TaskMetric:
     """A row of a table of utility (cells of text)."""
-    figures = {name: number(row[name]) for name in ("value", "sd", "ratio", "ratio_sd")}
+    cells = {name: number(row[name]) for name in ("value", "sd", "ratio", "ratio_sd")}
     labels = {
         name: row[name] for name in ("task", "metric", "method", "population", "bin", "panel")
     }
     title = TASK_TITLES.get(row["metric"], row["metric"].replace("_", " "))
-    return TaskFigure(generator=generator, title=title, **labels, **figures)
+    return TaskMetric(generator=generator, title=title, **labels, **cells)
 
 
-def as_effect(generator: str, row: dict) -> EffectFigure:
+def as_effect(generator: str, row: dict) -> EffectMetric:
     """A row of a table of treatment effects (cells of text)."""
     labels = {name: row[name] for name in ("data", "learner", "metric", "group")}
-    figures = {name: number(row[name]) for name in ("value", "sd")}
-    return EffectFigure(generator=generator, **labels, **figures)
+    cells = {name: number(row[name]) for name in ("value", "sd")}
+    return EffectMetric(generator=generator, **labels, **cells)
 
 
 def use_grades(
-    metrics: list[Metric], tasks: list[TaskFigure], effects: list[EffectFigure]
+    metrics: list[Metric], tasks: list[TaskMetric], effects: list[EffectMetric]
 ) -> list[UseGrade]:  # fmt: skip
-    """What the data are fit for, from the figures of one generator."""
-    figures = [
-        Figure(m.metric, m.population, m.bin, m.value, m.reference, m.null_sd) for m in metrics
+    """What the data are fit for, from the metrics of one generator."""
+    used = [
+        UseMetric(m.metric, m.population, m.bin, m.value, m.reference, m.null_sd) for m in metrics
     ]
-    figures += [
-        Figure(f.metric, f.population, f.bin, f.ratio, 1.0, f.ratio_sd)
+    used += [
+        UseMetric(f.metric, f.population, f.bin, f.ratio, 1.0, f.ratio_sd)
         for f in tasks if f.panel == "synthetic" and f.method in ("", "li_stephens")
         and f.ratio is not None
     ]  # fmt: skip
-    figures += _effect_figures(effects)
+    used += _effect_metrics(effects)
     return [
         UseGrade(
             use=fit.use, title=fit.use.title, population=fit.population, fitness=fit.fitness,
             limits=list(dict.fromkeys(demand.metric.title for demand in fit.limits)),
         )
-        for fit in judge_uses(figures)
+        for fit in judge_uses(used)
     ]  # fmt: skip
 
 
-def _effect_figures(effects: list[EffectFigure]) -> list[Figure]:
+def _effect_metrics(effects: list[EffectMetric]) -> list[UseMetric]:
     """Ratios to real data of a trial with synthetic genotypes; learners are as bins."""
     ratios = [
-        Figure(TaskId.ROOT_PEHE, "all", f.learner, f.value, 1.0, f.sd)
+        UseMetric(TaskId.ROOT_PEHE, "all", f.learner, f.value, 1.0, f.sd)
         for f in effects if (f.data, f.metric) == ("genotypes", "root_pehe_ratio")
     ]  # fmt: skip
     distance = {(f.data, f.group): f.value for f in effects if f.metric == TaskId.DIPLOTYPE_TV}
     for (data, group), value in distance.items():
         real = distance.get(("real", group))
         if data == "synthetic" and value is not None and real:
-            ratios.append(Figure(TaskId.DIPLOTYPE_TV, group, "all", value / real, 1.0, None))
+            ratios.append(UseMetric(TaskId.DIPLOTYPE_TV, group, "all", value / real, 1.0, None))
     return ratios

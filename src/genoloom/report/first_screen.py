@@ -19,7 +19,7 @@ SHORT_USES = {
     Use.TREATMENT: "treatment effects",
 }
 MOST_NAMED = 3  # generators whose uses the headline names
-MEMORISING = {  # figures of sequences that show whether training sequences were memorised
+MEMORISING = {  # metrics of sequences that show whether training sequences were memorised
     M.MEMBERSHIP_BY_SAMPLES, M.MEMBERSHIP_BY_MODEL, M.MEMBERSHIP_OF_CANARIES, M.MEMBERSHIP_WORST,
     M.NEAREST_IDENTITY_KS, M.NEAR_COPIES, M.EXACT_COPIES, M.LONGEST_SHARED_SUBSTRING,
 }  # fmt: skip
@@ -184,5 +184,5 @@ def _passed_words(names: list[str], metrics: list[Metric]) -> str:
     counts = []
     for name in names[:MOST_NAMED]:
         own = [m.verdict for m in metrics if m.generator == name and m.metric != M.OVERALL]
-        counts.append(f"{own.count(Verdict.PASS)} of {len(own)} figures of {name}")
+        counts.append(f"{own.count(Verdict.PASS)} of {len(own)} metrics of {name}")
     return f"{joined(counts)} pass"

@@ -7,7 +7,7 @@ import jinja2
 
 from genoloom.models.sequence import BASELINES
 from genoloom.privacy.attack_ids import WORST_ROWS
-from genoloom.report import figures as draw
+from genoloom.report import plots as draw
 from genoloom.report.bars import FITNESS_MARKS, badges, bar, scale_end, ticks
 from genoloom.report.collect import PanelData, SequenceData
 from genoloom.report.data import Attack, DataSet, Metric, ReportData

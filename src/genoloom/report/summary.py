@@ -1,4 +1,4 @@
-"""The few figures that a reader sees first, as rows and as plain text."""
+"""The few metrics that a reader sees first, as rows and as plain text."""
 
 from genoloom.privacy.attack_ids import AttackId
 from genoloom.privacy.rows import AttackRow
@@ -51,7 +51,7 @@ def summarise_uses(judgements: list[Judgement]) -> list[dict]:
 
 
 def guide_rows(data: DataSet, columns: list[str]) -> list[dict]:
-    """Which way each figure of `columns` is better, and its reference, what real data score."""
+    """Which way each metric of `columns` is better, and its reference, what real data score."""
     better, reference = {"generator": "better"}, {"generator": "reference"}
     whole = {m.metric: m for m in reversed(data.metrics) if m.population == m.bin == "all"}
     attack = next((a for a in data.attacks if a.attack == AttackId.WORST), None)
@@ -79,7 +79,7 @@ def leak_rows(judgements: list[Judgement]) -> list[dict]:
 
 
 def summary_text(data: DataSet, rows: list[dict]) -> str:
-    """What `genoloom report` prints of a data set: the first screen, then the figures `rows`."""
+    """What `genoloom report` prints of a data set: the first screen, then the metrics `rows`."""
     lines = [f"{data.name} ({data.kind})", data.headline]
     leak = data.leak
     if leak and leak.sentence:
@@ -93,11 +93,11 @@ def summary_text(data: DataSet, rows: list[dict]) -> str:
         lines.append(as_text(leak_rows(data.judgements), LEAK_COLUMNS))
     uses = summarise_uses([j for j in data.judgements if j.kind == "generator"])
     if uses:
-        lines += ["", "Fit for (limits: figures too far from the reference)"]
+        lines += ["", "Fit for (limits: metrics too far from the reference)"]
         lines.append(as_text(uses, USE_COLUMNS))
     columns = HAPLOTYPE_COLUMNS[1:] if data.kind == "haplotypes" else SEQUENCE_COLUMNS[1:]
-    figures = as_text([*guide_rows(data, columns), *rows], columns)
-    return "\n".join([*lines, "", "Figures", figures])
+    metrics = as_text([*guide_rows(data, columns), *rows], columns)
+    return "\n".join([*lines, "", "Metrics", metrics])
 
 
 def summarise_panel(

@@ -4,8 +4,8 @@ import numpy as np
 
 from genoloom.popgen.frequencies import BIN_NAMES
 from genoloom.report.collect import PanelData
-from genoloom.report.data import DataSet, EffectFigure, TaskFigure
-from genoloom.report.figures import INK, MUTED, REAL, SYNTHETIC, TRAIN, draw_axes, legend, svg
+from genoloom.report.data import DataSet, EffectMetric, TaskMetric
+from genoloom.report.plots import INK, MUTED, REAL, SYNTHETIC, TRAIN, draw_axes, legend, svg
 
 LEARNERS = ("S", "T", "X", "DR", "causal forest")
 PANEL_COLOURS = {
@@ -58,7 +58,7 @@ def utility_view(data: DataSet, panel: PanelData, learned: list[str]) -> dict | 
     }
 
 
-def _task_table(tasks: list[TaskFigure], columns: list[str]) -> list[dict]:
+def _task_table(tasks: list[TaskMetric], columns: list[str]) -> list[dict]:
     """Figures of all individuals: those of real and of mosaic haplotypes, and each generator's."""
     whole = [f for f in tasks if f.population == "all"]
     found: dict[tuple, dict] = {}
@@ -74,7 +74,7 @@ def _task_table(tasks: list[TaskFigure], columns: list[str]) -> list[dict]:
     return [row | {"cells": [row.get(name) for name in cells]} for row in found.values()]
 
 
-def _effect_table(effects: list[EffectFigure]) -> list[dict]:
+def _effect_table(effects: list[EffectMetric]) -> list[dict]:
     """Ratios of root PEHE by generator, data and learner; controls once."""
     found: dict[tuple[str, str], dict] = {}
     for f in effects:
@@ -90,7 +90,7 @@ def _effect_table(effects: list[EffectFigure]) -> list[dict]:
     return sorted(rows, key=lambda row: list(DATA_COLOURS).index(row["data"]))
 
 
-def imputation(tasks: list[TaskFigure]) -> str:
+def imputation(tasks: list[TaskMetric]) -> str:
     """Dosage r2 by frequency bin, a line for each panel and imputer."""
     figure, axes = draw_axes(5.0, 4.3)
     own = [f for f in tasks if f.metric == "dosage_r2" and f.population == "all"]
@@ -134,13 +134,13 @@ def quantiles(p_values: dict) -> str:
     return svg(figure)
 
 
-def _learners(effects: list[EffectFigure]) -> list[str]:
+def _learners(effects: list[EffectMetric]) -> list[str]:
     """Those of `LEARNERS` that were run; the causal forest is optional."""
     run = {f.learner for f in effects}
     return [name for name in LEARNERS if name in run] or [*LEARNERS[:4]]
 
 
-def learner_bars(effects: list[EffectFigure], metric: str, ylabel: str) -> str:
+def learner_bars(effects: list[EffectMetric], metric: str, ylabel: str) -> str:
     """One metric by learner, a bar for each data that it was trained on."""
     figure, axes = draw_axes(5.4, 4.3)
     found = {(f.data, f.learner): f for f in effects if f.metric == metric and f.group == "all"}
@@ -164,7 +164,7 @@ def learner_bars(effects: list[EffectFigure], metric: str, ylabel: str) -> str:
     return svg(figure)
 
 
-def diplotypes(effects: list[EffectFigure]) -> str:
+def diplotypes(effects: list[EffectMetric]) -> str:
     """Mean estimated effect of each diplotype and phenotype against the true one, DR-learner."""
     figure, axes = draw_axes(4.4, 4.3)
     effect = {f.group: f.value for f in effects if (f.data, f.metric) == ("truth", "effect")}

@@ -158,7 +158,7 @@ def metric_name(metric: Metric) -> str:
     return f"{metric.title}; {'MAF ' if metric.bin in BIN_NAMES else ''}{metric.bin}"
 
 
-def figure(value: float | None) -> str:
+def format_value(value: float | None) -> str:
     """A number as the page shows it; a dash where there is none."""
     return "–" if value is None else f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
@@ -177,7 +177,7 @@ def measure_name(measure: str) -> str:
 
 
 def reference(row: Metric | Attack) -> float | None:
-    """What a figure is compared with; an AUC of an attack without another one with 0.5."""
+    """What a metric is compared with; an AUC of an attack without another one with 0.5."""
     if row.reference is None and isinstance(row, Attack) and row.measure == "auc":
         return 0.5
     return row.reference
@@ -201,7 +201,7 @@ def fidelity_reasons(metrics: list[Metric]) -> list[str]:
         if (n := sum(m.verdict == verdict for m in metrics))
     ]
     sentences = [
-        f"Of {len(metrics)} figures, {sum(m.verdict == Verdict.PASS for m in metrics)} pass: "
+        f"Of {len(metrics)} metrics, {sum(m.verdict == Verdict.PASS for m in metrics)} pass: "
         f"{', '.join(counts)}."
     ]
     sentences += [_fidelity_sentence(m) for m in bad[:MOST_REASONS]]
@@ -214,7 +214,7 @@ def fidelity_reasons(metrics: list[Metric]) -> list[str]:
 
 
 def _worst_first(metric: Metric) -> tuple:
-    """By verdict, figures over all individuals before those of a part, then by distance from the
+    """By verdict, metrics over all individuals before those of a part, then by distance from the
     reference.
     """
     return (
@@ -228,8 +228,8 @@ def _fidelity_sentence(metric: Metric) -> str:
     spread = f" ± {metric.null_sd:.2g}" if metric.null_sd is not None else ""
     where = "" if metric.population == "all" else f" in {metric.population}"
     return (
-        f"{metric_name(metric)}{where}: {figure(metric.value)}, real data "
-        f"{figure(metric.reference)}{spread}; {VERDICTS[metric.verdict]}."
+        f"{metric_name(metric)}{where}: {format_value(metric.value)}, real data "
+        f"{format_value(metric.reference)}{spread}; {VERDICTS[metric.verdict]}."
     )
 
 
@@ -247,13 +247,14 @@ def privacy_reasons(attacks: list[Attack]) -> list[str]:
     sentences = []
     if worst_row is not None and worst_row.value is not None:
         chance = (
-            f", chance alone reaches {figure(worst_row.reference)}"
+            f", chance alone reaches {format_value(worst_row.reference)}"
             if worst_row.reference is not None
             else ""
         )
-        interval = f"{figure(worst_row.low)} to {figure(worst_row.high)}"
+        interval = f"{format_value(worst_row.low)} to {format_value(worst_row.high)}"
         sentences.append(
-            f"Worst attack: AUC {figure(worst_row.value)} ({interval}); 0.5 learns nothing{chance}."
+            f"Worst attack: AUC {format_value(worst_row.value)} ({interval}); 0.5 learns "
+            f"nothing{chance}."
         )
     if unavoidable is not None and unavoidable.value is not None and excess is not None:
         beyond = with_interval(excess.value, excess.low, excess.high)
@@ -266,8 +267,8 @@ def privacy_reasons(attacks: list[Attack]) -> list[str]:
         top = max(single, key=lambda a: a.value)
         failed = sum(a.verdict == Verdict.FAIL for a in single)
         sentences.append(
-            f"Strongest of {len(single)} attacks by its own figure: {top.title}, "
-            f"{figure(top.value)}; {failed} of them fail."
+            f"Strongest of {len(single)} attacks by its own metric: {top.title}, "
+            f"{format_value(top.value)}; {failed} of them fail."
         )
     other = [
         a
@@ -275,7 +276,7 @@ def privacy_reasons(attacks: list[Attack]) -> list[str]:
         if a not in single and a.verdict in (Verdict.WEAK, Verdict.OVERFITTED, Verdict.FAIL)
     ]
     sentences += [
-        f"{a.title}: {measure_name(a.measure)} {figure(a.value)}; {a.verdict}." for a in other
+        f"{a.title}: {measure_name(a.measure)} {format_value(a.value)}; {a.verdict}." for a in other
     ]
     not_run = [a.title for a in whole if a.verdict == Verdict.NOT_RUN and not a.note]
     sentences += [f"Not tried: {a.title} ({a.note})." for a in whole if a.note]
@@ -297,8 +298,8 @@ def copying_sentence(judgement: Judgement, copying: list[Judgement]) -> str | No
         return None
     if judgement.beyond_copying:
         sentence = (
-            "Beyond the mosaic frontier: no mosaic of real haplotypes is both as faithful and as "
-            "little exposed"
+            "Beyond the Pareto front of the mosaics: no mosaic of real haplotypes is both as "
+            "faithful and as little exposed"
         )
         high = (
             judgement.worst_attack_high

@@ -132,7 +132,7 @@ def prepare_sequences(
             f"{options.shared_kmer}-mer with training",
             expected=f"at most {options.max_leakage:.1%} (--max-leakage)",
             remedy="split by homology, choose a longer --shared-kmer or a --stride of a window; or "
-            "raise --max-leakage and know that held-out figures then flatter every model",
+            "raise --max-leakage and know that held-out metrics then flatter every model",
         )
     if options.canaries:
         planted = canaries(

@@ -42,9 +42,9 @@ def report(
     """Write `out` (HTML) and, next to it, the same numbers; returns the text of summary.txt.
 
     summary.txt                 what the page says first, as text
-    summary.tsv                 the few figures that a reader sees first
+    summary.tsv                 the few metrics that a reader sees first
     uses.tsv                    what each generator's data are fit for
-    metrics.tsv, attacks.tsv    every figure, with its reference
+    metrics.tsv, attacks.tsv    every metric, with its reference
     report.json                 everything, as in report.schema.json of this package
 
     Parameters

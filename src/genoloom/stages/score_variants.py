@@ -105,13 +105,13 @@ def score_variants(
         tally.scored,
         tally.skipped,
     )
-    for name, figure in result["spearman"].items():
+    for name, correlation in result["spearman"].items():
         log.info(
             "Spearman with the allele frequency, %s: %.4f [%.4f, %.4f]",
             name,
-            figure["value"],
-            figure["low"],
-            figure["high"],
+            correlation["value"],
+            correlation["low"],
+            correlation["high"],
         )
 
 
@@ -234,10 +234,10 @@ def _agreement(tally: _Tally, name: str) -> dict:
         values = scores[:, column]
         resampled = [spearmanr(values[rows], frequency[rows]).statistic for rows in drawn]
         low, high = np.nanquantile(resampled, [0.025, 0.975])
-        figure = {
+        correlation = {
             "value": float(spearmanr(values, frequency).statistic),
             "low": float(low),
             "high": float(high),
         }
-        result["spearman"][word] = figure
+        result["spearman"][word] = correlation
     return result

@@ -34,7 +34,7 @@ REAL, SYNTHETIC, ALL = "real", "synthetic", "all"
 def star_alleles(
     *, comparands: dict, build: str, genes: str | None, out: Path, calls: Path | None
 ) -> None:  # fmt: skip
-    """Write the table of figures, one row for each gene, metric, population and data.
+    """Write the table of metrics, one row for each gene, metric, population and data.
 
     Distances are from the held-out individuals; next to those of the synthetic individuals are
     those of the training ones. Populations of up to 20 individuals have no row.

@@ -25,8 +25,8 @@ from genoloom.validation.accumulators import Collector
 from genoloom.validation.cohorts import compare
 from genoloom.validation.data import Data
 from genoloom.validation.fidelity import fidelity_rows, real_rows
-from genoloom.validation.figures import figure_data
 from genoloom.validation.metric_table import measure_all, measure_synthetic
+from genoloom.validation.plot_data import plot_data
 from genoloom.validation.reference_values import (
     REFERENCE_VALUES,
     ReferenceValues,
@@ -44,7 +44,7 @@ def baseline_files(paths: list[Path]) -> dict[str, Path]:
 
 
 def provenance(comparands: Comparands, options: ValidateOptions, seed: int) -> dict:
-    """Seed, digests and versions behind a set of figures; no paths, no individuals."""
+    """Seed, digests and versions behind a set of metrics; no paths, no individuals."""
     h = hashlib.sha256()
     for synthetic, real in comparands.pairs:
         h.update(real.sites.digest().encode())
@@ -150,7 +150,7 @@ def validate(
     rows = own + real_rows(measured, individuals.n)
     rows += own_rows((read_records(path, MetricRow) for path in baselines), BASELINES)
     if figures is not None:
-        drawn = figure_data(data) | {"phased": comparands.phased, "site_account": comparands.sites}
+        drawn = plot_data(data) | {"phased": comparands.phased, "site_account": comparands.sites}
         drawn["provenance"] = provenance(comparands, options, seed)
         with write_beside(figures) as [part]:
             part.write_text(json.dumps(drawn) + "\n")

@@ -124,7 +124,7 @@ def validate_sequences(
     rows = fidelity_rows(measured, name, role)
     rows += own_rows((read_records(path, MetricRow) for path in baselines), BASELINES)
     with write_beside(figures) as [part]:
-        part.write_text(json.dumps({**comparison.figure_data(), "bits": bars, **curve}) + "\n")
+        part.write_text(json.dumps({**comparison.plot_data(), "bits": bars, **curve}) + "\n")
     write_records(out, MetricRow, rows)
     for row in rows[: len(measured)]:
         log.info("%s", row)

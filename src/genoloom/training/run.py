@@ -28,7 +28,7 @@ EVALUATIONS = 20  # in a schedule, unless set
 # timed at each number of threads, to find how many fit into a schedule of this many minutes
 PACE_STEPS = 20
 TIMES = "times.tsv"
-WARM_STEPS = 2  # of them at the start, when memory is still being taken: not in the figure
+WARM_STEPS = 2  # of them at the start, when memory is still being taken: not in the pace
 
 
 @dataclass
@@ -93,7 +93,7 @@ class Trainable(Protocol):
         """
 
     def evaluate(self, step: int) -> dict[str, float]:
-        """Figures on the validation set; must hold the key "score", and "gap" where `train` is
+        """Metrics on the validation set; must hold the key "score", and "gap" where `train` is
         given a `max_gap`.
         """
 
@@ -393,17 +393,17 @@ class _Progress:
         if self.rows and self.rows[-1]["step"] == self.step:
             return
         started = time.monotonic()
-        figures = model.evaluate(self.step)
+        metrics = model.evaluate(self.step)
         self.evaluations, self.evaluations_s = (
             self.evaluations + 1,
             self.evaluations_s + time.monotonic() - started,
         )
-        _refuse_divergence(self.run.label, self.step, {"score": figures["score"]})
+        _refuse_divergence(self.run.label, self.step, {"score": metrics["score"]})
         self.rows.append(
-            {"step": self.step, "seconds": self.earlier_s + self.session_s, **losses, **figures}
+            {"step": self.step, "seconds": self.earlier_s + self.session_s, **losses, **metrics}
         )
-        if figures["score"] < self.best and not _exceeds(figures, max_gap):
-            self.best, self.since_best, self.best_snapshot = figures["score"], 0, model.snapshot()
+        if metrics["score"] < self.best and not _exceeds(metrics, max_gap):
+            self.best, self.since_best, self.best_snapshot = metrics["score"], 0, model.snapshot()
         else:
             self.since_best += 1
         self._say()
@@ -413,18 +413,18 @@ class _Progress:
         if self.done:
             rate = self.done / self.session_s
             pace = f"  {rate:.1f} steps/s, {(self.steps - self.step) / rate:.0f} s left"
-        figures = "  ".join(
+        metrics = "  ".join(
             f"{k} {v:.4g}" for k, v in self.rows[-1].items() if k not in ("step", "seconds")
         )
-        log.info("%s: step %d/%d  %s%s", self.run.label, self.step, self.steps, figures, pace)
+        log.info("%s: step %d/%d  %s%s", self.run.label, self.step, self.steps, metrics, pace)
 
 
-def _exceeds(figures: dict[str, float], max_gap: float | None) -> bool:
-    return max_gap is not None and figures["gap"] > max_gap
+def _exceeds(metrics: dict[str, float], max_gap: float | None) -> bool:
+    return max_gap is not None and metrics["gap"] > max_gap
 
 
-def _refuse_divergence(label: str, step: int, figures: dict[str, float]) -> None:
-    bad = [name for name, value in figures.items() if not math.isfinite(value)]
+def _refuse_divergence(label: str, step: int, metrics: dict[str, float]) -> None:
+    bad = [name for name, value in metrics.items() if not math.isfinite(value)]
     if bad:
         raise CollapsedError(
             f"{label}: {', '.join(bad)} not finite at step {step}; try a lower learning rate"

@@ -13,7 +13,7 @@ from genoloom.utility.measures import ALL, REAL, Measure, quotient
 FAMILY = 0.05  # chance of any false hit among the sites that are scanned
 LEVEL = 0.05
 BINS = 2000  # of p-values, for medians
-QUANTILES = 200  # of a figure
+QUANTILES = 200  # of a plot
 MEDIAN = chi2.isf(0.5, 1)
 LOGISTIC = "logistic"  # method of binary traits; that of the others has no name
 
@@ -62,7 +62,7 @@ def measure_association(
     studies: dict[str, Study], holdout: Study, causal: np.ndarray, binary: Binary
 ) -> tuple[list[Measure], dict]:  # fmt: skip
     """Slope of estimated effects against the truth, power, and false positives and lambda of null
-    traits; and quantiles of p-values for a figure. Of all traits by linear regression, and of
+    traits; and quantiles of p-values for a plot. Of all traits by linear regression, and of
     binary ones by logistic regression.
 
     The true effect of a site is that of the genetic value on it, without noise: linkage is part of
@@ -91,7 +91,7 @@ def measure_association(
         p, p0 = (2 * student.sf(np.abs(x), free) for x in (t, t0))
         # sites that do not vary here were not tested
         varies = np.ptp(study.dosage, axis=1) > 0
-        measures += _figures(panel, "", effect, truth, in_training, causal, p, p0[:, varies])
+        measures += _measures(panel, "", effect, truth, in_training, causal, p, p0[:, varies])
         for name, ps in (("null", p0), ("planted", p)):
             drawn.setdefault(name, {})[panel] = np.quantile(ps[:, varies], at).tolist()
     if not binary.number:
@@ -106,12 +106,12 @@ def measure_association(
         _, z0 = logistic_scan(study.dosage, binary.cases(study.null), study.covariates)
         p, p0 = (2 * norm.sf(np.abs(x)) for x in (z, z0))
         tested = (z0 != 0).all(axis=0)
-        measures += _figures(panel, LOGISTIC, effect, truth, in_training, causal, p, p0[:, tested])
+        measures += _measures(panel, LOGISTIC, effect, truth, in_training, causal, p, p0[:, tested])
         drawn.setdefault("null, binary", {})[panel] = np.quantile(p0[:, tested], at).tolist()
     return measures, drawn
 
 
-def _figures(
+def _measures(
     panel: str, method: str, effect: np.ndarray, truth: np.ndarray, in_training: np.ndarray,
     causal: np.ndarray, p: np.ndarray, p0: np.ndarray,
 ) -> Iterator[Measure]:  # fmt: skip

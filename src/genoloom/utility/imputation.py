@@ -49,8 +49,8 @@ class Window:
         return self.panels[REAL].mean(axis=1)
 
 
-# (window, haplotypes of a panel or None, observed sites, haplotypes of targets there, -1 is missing)
-# -> alternate alleles of each target individual, float, shape (n_sites, n_targets)
+# (window, haplotypes of a panel or None, observed sites, haplotypes of targets there, -1 is
+# missing) -> alternate alleles of each target individual, float, shape (n_sites, n_targets)
 Imputer = Callable[[Window, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -136,7 +136,7 @@ class _Sums:
     def measures(
         self, metric: str, key: tuple[str, str], groups: dict[str, np.ndarray]
     ) -> Iterator[Measure]:
-        """A figure for each group of targets and each bin that holds anything."""
+        """A metric for each group of targets and each bin that holds anything."""
         method, panel = key
         for name, rows in groups.items():
             parts = {ALL: self.own.sum(axis=1)}
@@ -161,7 +161,7 @@ def measure_imputation(
     targets : ndarray of int, shape (n_targets,)
         Individuals among the held-out ones.
     groups : dict of ndarray of int
-        Whose figures are wanted, by name: rows of `targets`.
+        Whose metrics are wanted, by name: rows of `targets`.
     imputers : dict
         By method and panel; a panel that the windows do not have, such as a model, holds no
         haplotypes.

@@ -1,4 +1,4 @@
-"""From sums over independent units (individuals, traits) to figures, ratios and their spreads."""
+"""From sums over independent units (individuals, traits) to metrics, ratios and their spreads."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ RESAMPLES = 200
 
 @dataclass(frozen=True)
 class Measure:
-    """One figure of one panel.
+    """One metric of one panel.
 
     Attributes
     ----------
@@ -26,7 +26,7 @@ class Measure:
     units : ndarray, float64, shape (n_units, n_terms)
         Terms of each unit, which are summed over units; the units are the same for all panels.
     value : callable
-        From sums, shape (..., n_terms), to the figure, shape (...).
+        From sums, shape (..., n_terms), to the metric, shape (...).
     """
 
     task: str
@@ -67,7 +67,7 @@ def mean_quotient(sums: np.ndarray) -> np.ndarray:
 
 
 def rows(measures: list[Measure], seed: int) -> list[dict]:
-    """Rows of the table: each figure, its ratio to that of the real panel, and the spread of both
+    """Rows of the table: each metric, its ratio to that of the real panel, and the spread of both
     over bootstrap resamples of the units, paired between panels. There is no ratio where the real
     figure is within two of its spreads of 0.
     """

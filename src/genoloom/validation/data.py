@@ -15,7 +15,7 @@ from genoloom.validation.summaries import haplotype_summaries
 
 @dataclass(frozen=True)
 class Part:
-    """What a figure is about: a population (column 0 is all of them), the sites of a bin, or a size
+    """What a metric is about: a population (column 0 is all of them), the sites of a bin, or a size
     of window.
 
     Attributes
@@ -124,9 +124,9 @@ class Data:
 
 
 def resampled_halvings(
-    d: Data, rows: dict[str, np.ndarray], figure: Callable[[np.ndarray, np.ndarray], float]
+    d: Data, rows: dict[str, np.ndarray], statistic: Callable[[np.ndarray, np.ndarray], float]
 ) -> list[float]:
-    """Figures of what two halves share, each half drawn again with replacement.
+    """Metrics of what two halves share, each half drawn again with replacement.
 
     What all real individuals share with each other does not depend on how they are halved, so the
     halvings alone spread too little: other individuals would share more or less. The mean is that
@@ -136,13 +136,13 @@ def resampled_halvings(
     ----------
     rows : dict of str to ndarray of int
         Of each half.
-    figure : callable
+    statistic : callable
         (rows of one half, rows of the other) -> float.
     """
     rng = np.random.default_rng(derive_seed(d.seed, "resampled halvings"))
-    plain = np.mean([figure(rows[a], rows[b]) for a, b in d.groups.halvings])
+    plain = np.mean([statistic(rows[a], rows[b]) for a, b in d.groups.halvings])
     drawn = [
-        figure(*(rng.choice(rows[half], len(rows[half])) for half in pair))
+        statistic(*(rng.choice(rows[half], len(rows[half])) for half in pair))
         for pair in d.groups.halvings
     ]
     return (plain + np.array(drawn) - np.mean(drawn)).tolist()

@@ -1,6 +1,6 @@
 """Fidelity of synthetic haplotypes: every metric, what real individuals score, and the verdict.
 
-`Collector` reads the variants once, window by window; `measure_all` takes the figures;
+`Collector` reads the variants once, window by window; `measure_all` takes the metrics;
 `fidelity_rows` judges them.
 
 Everything is compared with the held-out half H. The *reference* of a metric is what real
@@ -8,7 +8,7 @@ individuals score against other real individuals: the mean over random halvings 
 training individuals T together, stratified by population. Its spread is the standard deviation over
 halvings. Levels (of one sample), such as the share of lost sites, have H's own level as reference.
 
-*z* is the distance of the figure from the reference in these spreads. It does not depend on the
+*z* is the distance of the metric from the reference in these spreads. It does not depend on the
 synthetic individuals: a generator cannot widen it by being far off, and it is the same for all
 generators of a panel. Sites are modelled because T carries them, which the rarest alleles of T
 show; both halves of a halving hold a part of T.
@@ -85,14 +85,14 @@ def real_rows(measured: list[Measured], n: int) -> list[MetricRow]:
 
 
 def family_chance(measured: list[Measured]) -> Chance:
-    """The bound of all figures of a panel, the same for all its generators.
+    """The bound of all metrics of a panel, the same for all its generators.
 
-    A figure with more halvings gives the first ones.
+    A metric with more halvings gives the first ones.
     """
     departures = [m.departures for m in measured if len(m.departures)]
     if not departures:
         return Chance.of_family(len(measured))
     fewest = min(map(len, departures))
     return Chance.of_halvings(
-        np.nan_to_num(np.stack([figures[:fewest] for figures in departures], axis=1))
+        np.nan_to_num(np.stack([metrics[:fewest] for metrics in departures], axis=1))
     )

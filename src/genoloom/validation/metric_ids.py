@@ -7,7 +7,7 @@ from typing import Self
 
 
 class Better(StrEnum):
-    """Which way a figure is better; the value is what the report says."""
+    """Which way a metric is better; the value is what the report says."""
 
     HIGHER = "higher is better"
     LOWER = "lower is better"
@@ -445,11 +445,11 @@ class MetricId(_Titled):
         "Jensen-Shannon distance of the 8-mer spectra",
     )
     # of both: the row that counts the others
-    OVERALL = "overall", "Figures that do not pass", LOWER
+    OVERALL = "overall", "Metrics that do not pass", LOWER
 
 
 class TaskId(_Titled):
-    """A figure of `genoloom utility` or `genoloom treatment-effects`, as use profiles ask for it:
+    """A metric of `genoloom utility` or `genoloom treatment-effects`, as use profiles ask for it:
     the value over that of as many real individuals, whose reference is 1.
     """
 

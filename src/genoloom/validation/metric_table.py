@@ -28,7 +28,7 @@ CLASSIFIER_HALVINGS = 8
 # halvings of one: a haplotype that ten individuals carry is in both halves, and easily in only one
 # of two draws.
 RARE_SPREAD = 2.0
-LARGEST = 100.0  # spreads: the most that a halving counts, where a figure hardly varies
+LARGEST = 100.0  # spreads: the most that a halving counts, where a metric hardly varies
 
 
 def whole(d: Data) -> list[Part]:
@@ -63,18 +63,18 @@ class Metric:
     ----------
     name : MetricId
     kind : Kind
-    figure : callable
+    statistic : callable
         Of a pair, (data, a, b, part) -> float: how a compares with the reference b. Of a level,
         (data, group, part) -> float.
     parts : callable
         Which parts (populations, bins) have a row.
     single : bool
-        A level: its reference is the held-out individuals' own figure. Else the reference is the
+        A level: its reference is the held-out individuals' own metric. Else the reference is the
         mean over halvings of the real individuals.
     n_permutations : int or None
         Halvings behind the reference; None takes all.
     null : callable or None
-        (data, part) -> list of float: the figure of halvings of the real individuals, in place of
+        (data, part) -> list of float: the metric of halvings of the real individuals, in place of
         those that are collected.
     spread : callable or None
         (data) -> float: the least standard deviation in theory, where the halvings are few.
@@ -94,7 +94,7 @@ class Metric:
 
     name: MetricId
     kind: Kind
-    figure: Callable
+    statistic: Callable
     parts: Callable = whole
     single: bool = False
     n_permutations: int | None = None
@@ -107,16 +107,18 @@ class Metric:
     unit: float = 1.0
 
 
-def pair(name: MetricId, kind: Kind, figure: Callable, parts: Callable = whole, **more) -> Metric:
-    return Metric(name, kind, figure, parts, **more)
+def pair(
+    name: MetricId, kind: Kind, statistic: Callable, parts: Callable = whole, **more
+) -> Metric:
+    return Metric(name, kind, statistic, parts, **more)
 
 
-def level(name: MetricId, figure: Callable, parts: Callable = whole, **more) -> Metric:
-    return Metric(name, Kind.LEVEL, figure, parts, single=True, **more)
+def level(name: MetricId, statistic: Callable, parts: Callable = whole, **more) -> Metric:
+    return Metric(name, Kind.LEVEL, statistic, parts, single=True, **more)
 
 
-def share(name: MetricId, figure: Callable, parts: Callable = whole, **more) -> Metric:
-    return Metric(name, Kind.SHARE, figure, parts, single=True, **more)
+def share(name: MetricId, statistic: Callable, parts: Callable = whole, **more) -> Metric:
+    return Metric(name, Kind.SHARE, statistic, parts, single=True, **more)
 
 
 TABLE = (
@@ -322,7 +324,7 @@ TABLE = (
 
 @dataclass(frozen=True)
 class Measured:
-    """One figure of every generator and of the training individuals, its reference, and what chance
+    """One metric of every generator and of the training individuals, its reference, and what chance
     makes of it.
 
     Attributes
@@ -362,18 +364,18 @@ def can(metric: Metric, d: Data) -> bool:
 
 
 def measure(metric: Metric, part: Part, d: Data) -> Measured:
-    """One figure of all groups, and its reference; nan where it needs a phase that is not known."""
+    """One metric of all groups, and its reference; nan where it needs a phase that is not known."""
     groups = [*d.groups.synthetic, "T"]
     nothing = float("nan")
     if not can(metric, d):
         return Measured(metric, part, dict.fromkeys(groups, nothing), nothing, nothing, np.empty(0))
-    score = {g: float(metric.figure(d, g, part)) for g in d.groups.rows} if metric.single else {}
+    score = {g: float(metric.statistic(d, g, part)) for g in d.groups.rows} if metric.single else {}
 
     def compared(a: str, b: str) -> tuple[float, float]:
-        """The figure of a, and what it should be if a is like b."""
+        """The metric of a, and what it should be if a is like b."""
         if metric.single:
             return score[a], score[b]
-        return float(metric.figure(d, a, b, part)), 0.0
+        return float(metric.statistic(d, a, b, part)), 0.0
 
     halvings = d.groups.halvings[: metric.n_permutations]
     found = {g: compared(g, "H") for g in groups}
@@ -395,8 +397,8 @@ def measure(metric: Metric, part: Part, d: Data) -> Measured:
     )
 
 
-def _nulls(figures: list[float]) -> np.ndarray:
-    return np.stack([figures, np.zeros(len(figures))], axis=1)
+def _nulls(values: list[float]) -> np.ndarray:
+    return np.stack([values, np.zeros(len(values))], axis=1)
 
 
 def departures_of(off: np.ndarray, tolerance: float, centred: bool) -> np.ndarray:
@@ -405,7 +407,7 @@ def departures_of(off: np.ndarray, tolerance: float, centred: bool) -> np.ndarra
     Parameters
     ----------
     off : ndarray of float, shape (n_halvings,)
-        The figure of each halving, less what it should be where that is known (`centred`).
+        The metric of each halving, less what it should be where that is known (`centred`).
     """
     n, mean = len(off), off.mean()
     from_mean = off - mean
@@ -442,7 +444,9 @@ def measure_synthetic(d: Data, scores: list[RealScore]) -> list[Measured]:
             values = {"T": real.training}
             for g in d.groups.synthetic:
                 compared = (g,) if metric.single else (g, "H")
-                values[g] = float(metric.figure(d, *compared, part)) if can(metric, d) else math.nan
+                values[g] = (
+                    float(metric.statistic(d, *compared, part)) if can(metric, d) else math.nan
+                )
             departures = np.array(real.departures)
             measured.append(
                 Measured(metric, part, values, real.reference, real.null_sd, departures)

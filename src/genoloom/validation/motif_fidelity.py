@@ -208,7 +208,7 @@ def spacing_metrics(
     held-out sequences have.
 
     Pairs that fewer than `FEWEST_SPACINGS` real sequences of a half have are left out; where it is
-    the synthetic ones that lack them, the figure is missing and its verdict `not run`.
+    the synthetic ones that lack them, the metric is missing and its verdict `not run`.
     """
     if len(given) < 2:
         return []

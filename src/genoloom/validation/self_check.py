@@ -41,7 +41,7 @@ def measure_together(
     seed: int,
     table: tuple[Metric, ...] = TABLE,
 ) -> list[Measured]:
-    """Every figure of every sample, under its name.
+    """Every metric of every sample, under its name.
 
     Parameters
     ----------

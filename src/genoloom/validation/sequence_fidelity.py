@@ -272,7 +272,7 @@ class Comparison:
             M.NEAREST_HOLDOUT_IDENTITY, float(synthetic.mean()), float(real.mean()), error, n
         )
 
-    def figure_data(self) -> dict:
+    def plot_data(self) -> dict:
         """What the report draws; counts of sequences in bins, and 4-mer frequencies."""
         sets = {"holdout": self.holdout, "train": self.train, "synthetic": self.synthetic}
         gc = {

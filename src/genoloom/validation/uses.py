@@ -1,7 +1,7 @@
-"""What synthetic data are fit for: for each use, some figures and how near each must be.
+"""What synthetic data are fit for: for each use, some metrics and how near each must be.
 
-A use needs some figures, and those only as near to the reference as the use itself is exact.
-`DEMANDS` is the whole of it. `indistinguishable`, every figure of the table within chance, is a
+A use needs some metrics, and those only as near to the reference as the use itself is exact.
+`DEMANDS` is the whole of it. `indistinguishable`, every metric of the table within chance, is a
 higher grade, and no use needs it.
 
 A shortfall is measured by what is better for the metric: a difference for similarities and
@@ -52,13 +52,13 @@ class Fitness(StrEnum):
 
 WORST_LAST = tuple(Fitness)
 # Spreads of real individuals that are no shortfall, for `fit` and for `limit`. More than two, as a
-# use asks for several figures.
+# use asks for several metrics.
 BY_CHANCE = (3.0, 4.0)
 
 
 @dataclass(frozen=True)
 class Demand:
-    """How near a figure must be.
+    """How near a metric must be.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class Demand:
 
 
 @dataclass(frozen=True)
-class Figure:
+class UseMetric:
     """A row of the fidelity table."""
 
     metric: str
@@ -201,9 +201,9 @@ DEMANDS = (
 )
 
 
-def fitness_of(demand: Demand, figure: Figure) -> Fitness:
-    """How well one figure meets a demand."""
-    value, reference, sd = figure.value, figure.reference, figure.null_sd or 0.0
+def fitness_of(demand: Demand, metric: UseMetric) -> Fitness:
+    """How well one metric meets a demand."""
+    value, reference, sd = metric.value, metric.reference, metric.null_sd or 0.0
     if value is None or reference is None:
         return Fitness.NOT_RUN
     shortfall, scale = value - reference, 1.0
@@ -218,20 +218,20 @@ def fitness_of(demand: Demand, figure: Figure) -> Fitness:
     return Fitness.LIMITS if shortfall <= max(demand.limit * scale, most * sd) else Fitness.NOT_FIT
 
 
-def judge_uses(figures: Sequence[Figure], demands: Iterable[Demand] = DEMANDS) -> list[Fit]:
+def judge_uses(metrics: Sequence[UseMetric], demands: Iterable[Demand] = DEMANDS) -> list[Fit]:
     """For each use: the grade of all individuals, then of the worst population.
 
-    The second is there where figures by population are asked for. A row that the table does not
+    The second is there where metrics by population are asked for. A row that the table does not
     have (a bin that the panel lacks, a single population) asks for nothing; an empty one is
     `not run`.
     """
     demands = list(demands)
-    populations = sorted({f.population for f in figures} - {"all"})
+    populations = sorted({f.population for f in metrics} - {"all"})
     found = []
     for use in Use:
         own = [demand for demand in demands if demand.use is use]
-        whole = _judged(use, "all", own, figures)
-        parts = [_judged(use, population, own, figures) for population in populations]
+        whole = _judged(use, "all", own, metrics)
+        parts = [_judged(use, population, own, metrics) for population in populations]
         found += [
             fit for fit in (whole, max(filter(None, parts), key=_badness, default=None)) if fit
         ]
@@ -239,15 +239,15 @@ def judge_uses(figures: Sequence[Figure], demands: Iterable[Demand] = DEMANDS) -
 
 
 def _judged(
-    use: Use, population: str, demands: list[Demand], figures: Sequence[Figure]
+    use: Use, population: str, demands: list[Demand], metrics: Sequence[UseMetric]
 ) -> Fit | None:
     graded = [
-        (demand, fitness_of(demand, figure))
+        (demand, fitness_of(demand, metric))
         for demand in demands
-        for figure in figures
-        if figure.metric == demand.metric
-        and figure.population == population
-        and figure.bin in demand.bins
+        for metric in metrics
+        if metric.metric == demand.metric
+        and metric.population == population
+        and metric.bin in demand.bins
     ]
     if not graded:
         return None

@@ -5,7 +5,7 @@ set.
 real individuals score against them, and `null_sd` the spread of that score. `z` is the distance of
 the value from the reference in these spreads (see `fidelity`).
 
-A departure from the reference has a size, which depends on the figure and its reference alone:
+A departure from the reference has a size, which depends on the metric and its reference alone:
 
 kind       measured as                            small        large: beyond  huge: beyond
 ----       -----------                            -----        -------------  ------------
@@ -27,13 +27,13 @@ It also has a significance: beyond `chance.passes` spreads it is not chance.
 - A small departure passes.
 - A medium one passes when chance explains it, and is `weak` otherwise.
 - A large one fails when it is more than `chance.fails` spreads off. Chance explains at most
-  `LARGE_BOUND` spreads of it, however many figures the table has.
+  `LARGE_BOUND` spreads of it, however many metrics the table has.
 - A huge one fails whatever the spread.
 
-So a figure that is farther from the reference, in size and in spreads, never has a better verdict.
+So a metric that is farther from the reference, in size and in spreads, never has a better verdict.
 
-`Chance.single()`, 2 and 4, is for a figure on its own. A table of many figures uses
-`Chance.of_halvings`: all figures of a perfect generator stay within this bound together, 99 times
+`Chance.single()`, 2 and 4, is for a metric on its own. A table of many metrics uses
+`Chance.of_halvings`: all metrics of a perfect generator stay within this bound together, 99 times
 in 100. It is learnt from halvings of the real individuals.
 
 A difference from the reference of at most `tolerance` always passes, and ratios are taken to at
@@ -56,7 +56,7 @@ LARGE_BOUND = 5.0  # spreads that chance explains of a large departure, at most
 
 
 class Verdict(StrEnum):
-    """Of a figure, of a part of the table, or of a generator; from the best to the worst."""
+    """Of a metric, of a part of the table, or of a generator; from the best to the worst."""
 
     PASS = "pass"
     NOT_RUN = "not run"
@@ -93,7 +93,7 @@ class Kind(StrEnum):
 
 
 class Size(IntEnum):
-    """How far a figure is from its reference, whatever chance makes of it."""
+    """How far a metric is from its reference, whatever chance makes of it."""
 
     SMALL = 0
     MEDIUM = 1
@@ -135,7 +135,7 @@ BETTER = -0.5  # a distance by this much of its reference below it is too small
 class Chance:
     """How many spreads chance explains: at most `passes` is a pass, more than `fails` can fail.
 
-    Of a large departure chance explains at most `large`, however many figures the table has.
+    Of a large departure chance explains at most `large`, however many metrics the table has.
     """
 
     passes: float
@@ -145,22 +145,22 @@ class Chance:
 
     @classmethod
     def single(cls) -> "Chance":
-        """For one figure on its own."""
+        """For one metric on its own."""
         return cls(2.0, 4.0, 3.0)
 
     @classmethod
-    def of_family(cls, figures: int, halvings: float = math.inf) -> "Chance":
-        """For a table of normal `figures`, whose spreads are known or estimated from `halvings`.
+    def of_family(cls, n_metrics: int, halvings: float = math.inf) -> "Chance":
+        """For a table of normal `n_metrics`, whose spreads are known or estimated from `halvings`.
 
-        Bonferroni's bound on Student's t, two-sided: real individuals pass all figures in 99 of 100
+        Bonferroni's bound on Student's t, two-sided: real individuals pass all metrics in 99 of 100
         tables.
         """
-        bound = float(-stdtrit(max(halvings - 1, 1), FAMILY_ERROR / (2 * max(figures, 1))))
+        bound = float(-stdtrit(max(halvings - 1, 1), FAMILY_ERROR / (2 * max(n_metrics, 1))))
         return cls(bound, bound, bound)
 
     @classmethod
     def of_halvings(cls, departures: np.ndarray) -> "Chance":
-        """For a table of dependent figures that are not normal, from halvings of real individuals.
+        """For a table of dependent metrics that are not normal, from halvings of real individuals.
 
         The largest departure of each halving is what a perfect generator's would be (Westfall and
         Young 1993, Resampling-based multiple testing). Its 99 % point is that of Gumbel's law,
@@ -169,12 +169,12 @@ class Chance:
 
         Parameters
         ----------
-        departures : ndarray of float, shape (n_halvings, n_figures)
+        departures : ndarray of float, shape (n_halvings, n_metrics)
             Without sign, each in spreads of the other halvings.
         """
-        halvings, figures = departures.shape
-        normal = cls.of_family(figures, halvings)
-        if halvings < FEWEST_HALVINGS or not figures:
+        halvings, n_metrics = departures.shape
+        normal = cls.of_family(n_metrics, halvings)
+        if halvings < FEWEST_HALVINGS or not n_metrics:
             return replace(normal, large=math.inf)
         largest = np.sort(np.log(np.maximum(departures.max(axis=1), 1.0)))
         second_moment = (
@@ -188,7 +188,7 @@ class Chance:
 
 @dataclass(frozen=True)
 class Judgement:
-    """Noise-floor ratio, z-score, size and verdict of one figure."""
+    """Noise-floor ratio, z-score, size and verdict of one metric."""
 
     nfr: float
     z: float
@@ -205,7 +205,7 @@ def judge(
     chance: Chance | None = None,
     unit: float = 1.0,
 ) -> Judgement:
-    """Compare a figure with its reference; see the table in the module's docstring.
+    """Compare a metric with its reference; see the table in the module's docstring.
 
     Parameters
     ----------

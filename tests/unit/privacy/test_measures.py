@@ -1,4 +1,4 @@
-"""Figures of an attack agree with scikit-learn's, and the largest of many is not taken at face
+"""Metrics of an attack agree with scikit-learn's, and the largest of many is not taken at face
 value.
 """
 

@@ -211,8 +211,8 @@ def test_what_may_leave(fidelity, privacy, expected):
 @pytest.mark.parametrize(
     ("verdict", "start"),
     [
-        ("pass", "a may leave as far as tests for memorised sequences tell; 2 of 2 figures"),
-        ("overfitted", "a should not leave, as training sequences leave traces; 1 of 2 figures"),
+        ("pass", "a may leave as far as tests for memorised sequences tell; 2 of 2 metrics"),
+        ("overfitted", "a should not leave, as training sequences leave traces; 1 of 2 metrics"),
         ("not run", "Whether a may leave is not known"),
     ],
 )
@@ -260,7 +260,7 @@ def cells_of(text: str, row: str) -> list[list[str]]:
 
 
 def test_no_row_is_shown_without_title_direction_and_reference(tmp_path):
-    """Every metric of haplotypes and sequences, every attack, in every table of figures."""
+    """Every metric of haplotypes and sequences, every attack, in every table of metrics."""
     results = write_results(tmp_path / "results")
     metrics = [m for m in MetricId if m is not MetricId.OVERALL]
     attacks = [*AttackId, "haplotypes of 20 sites"]

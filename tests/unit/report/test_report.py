@@ -27,7 +27,7 @@ from genoloom.formats.tables import read_table, write_table
 from genoloom.privacy.attack_ids import AttackId
 from genoloom.report.collect import PanelData, collect
 from genoloom.report.data import Judgement
-from genoloom.report.figures import decay, information, logo_window, styles
+from genoloom.report.plots import decay, information, logo_window, styles
 from genoloom.report.summary import HAPLOTYPE_COLUMNS, as_text, summarise_panel
 from genoloom.report.words import copying_sentence
 from genoloom.stages.report import report
@@ -217,7 +217,7 @@ def test_reasons_and_the_mosaic_frontier(rendered):
         "but mosaic is within the interval of its worst attack."
     )
     assert found["transformer"]["fidelity_reasons"] == [
-        "Of 8 figures, 6 pass: 1 fail, 1 weak.",
+        "Of 8 metrics, 6 pass: 1 fail, 1 weak.",
         "Allele frequencies, mean error in AAA: 0.3, real data 0.5 ± 0.1; far outside the noise "
         "of real data.",
         "Allele frequencies, mean error: 0.1, real data 0.5 ± 0.1; clearly outside the noise of "
@@ -303,7 +303,7 @@ def test_a_missing_metric_is_not_a_pass():
     assert "-" in as_text([row], HAPLOTYPE_COLUMNS)
     [judgement] = collect([PanelData("demo", rows, {}, {"gan": figures()})], []).data[0].judgements
     assert judgement.fidelity_reasons == [
-        "Of 1 figures, 0 pass: 1 not run.",
+        "Of 1 metrics, 0 pass: 1 not run.",
         "Not measured, which is no pass: Sites that do not vary."
     ]  # fmt: skip
 

@@ -13,8 +13,8 @@ from genoloom.validation.accumulators import Collector
 from genoloom.validation.cohorts import compare, match_sites
 from genoloom.validation.data import Data
 from genoloom.validation.fidelity import fidelity_rows, real_rows
-from genoloom.validation.figures import figure_data
 from genoloom.validation.metric_table import TABLE, measure_all
+from genoloom.validation.plot_data import plot_data
 
 N = 50  # individuals per group
 
@@ -138,7 +138,7 @@ def test_lost_sites_are_counted(population):
 
 def test_figures_hold_no_real_point(population):
     fresh, real, _ = population
-    data = figure_data(collected(fresh, real, n_permutations=2))
+    data = plot_data(collected(fresh, real, n_permutations=2))
     assert set(data["pca"]) == {"real_ellipses", "synthetic_points"}
     assert [e["population"] for e in data["pca"]["real_ellipses"]] == ["POP"]
     assert len(data["pca"]["synthetic_points"]) == N

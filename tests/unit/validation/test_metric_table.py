@@ -1,4 +1,4 @@
-"""What chance makes of a figure."""
+"""What chance makes of a metric."""
 
 import numpy as np
 import pytest
@@ -7,10 +7,10 @@ from genoloom.validation.metric_table import LARGEST, departures_of
 
 
 def test_departures_are_in_spreads_of_the_other_halvings():
-    figures = np.random.default_rng(3).normal(2.0, 0.5, 25)
-    for i, departure in enumerate(departures_of(figures, 0.0, centred=False)):
-        others = np.delete(figures, i)
-        assert departure == pytest.approx(abs(figures[i] - others.mean()) / others.std(ddof=1))
+    values = np.random.default_rng(3).normal(2.0, 0.5, 25)
+    for i, departure in enumerate(departures_of(values, 0.0, centred=False)):
+        others = np.delete(values, i)
+        assert departure == pytest.approx(abs(values[i] - others.mean()) / others.std(ddof=1))
 
 
 def test_what_the_tolerance_covers_is_no_departure_and_keeps_spreads_from_vanishing():

@@ -19,7 +19,7 @@ from genoloom.validation.fidelity import fidelity_rows
 from genoloom.validation.metric_table import TABLE, measure_all
 
 NAN = math.nan
-# figures on both sides of every bound; references and spreads are powers of two where a bound must
+# metrics on both sides of every bound; references and spreads are powers of two where a bound must
 # be met exactly
 CASES = [
     # kind, value, reference, null_sd, tolerance, verdict

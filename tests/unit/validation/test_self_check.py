@@ -83,7 +83,7 @@ def test_fresh_individuals_pass_and_unfaithful_controls_fail(individuals):
 
 @pytest.fixture(scope="module")
 def measured(individuals):
-    """Every figure of every known fault, on one panel."""
+    """Every metric of every known fault, on one panel."""
     (training, holdout, fresh), cm = dealt(individuals, 3)
     known, new = (group.haplotypes.alleles for group in (training, fresh))
     indel = np.arange(len(cm)) % 20 == 0

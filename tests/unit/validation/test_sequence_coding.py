@@ -102,13 +102,13 @@ def test_stops_within_the_frame_leave_out_the_last_codon():
     np.testing.assert_allclose(in_frame_stops(as_set(texts)), [1 / 3, 0, 0, 0, 1, 0])
 
 
-def figures(synthetic, train, holdout, **more) -> dict:
+def metrics(synthetic, train, holdout, **more) -> dict:
     comparison = Comparison(synthetic, train, holdout, 3, 20, 30, 1, learnt=False, **more)
     return {f.metric: f for f in [*comparison._motifs(), *comparison._coding()]}
 
 
-def verdict(figure) -> str:
-    return figure.row("x", "generator", figure.value).verdict
+def verdict(metric) -> str:
+    return metric.row("x", "generator", metric.value).verdict
 
 
 def test_coding_figures_tell_other_codons_and_stops_from_real_genes():
@@ -116,7 +116,7 @@ def test_coding_figures_tell_other_codons_and_stops_from_real_genes():
     usual, other = rng.random(len(SENSE)), rng.random(len(SENSE))
     train, holdout, good = (coding(rng, 100, usual) for _ in range(3))
     bad = coding(rng, 100, other, stops=0.5)
-    right, wrong = (figures(synthetic, train, holdout, coding="frame") for synthetic in (good, bad))
+    right, wrong = (metrics(synthetic, train, holdout, coding="frame") for synthetic in (good, bad))
     assert set(right) == {
         "orf_length_distance",
         "orf_share",
@@ -129,11 +129,11 @@ def test_coding_figures_tell_other_codons_and_stops_from_real_genes():
         verdict(wrong[metric]) for metric in ("orf_share", "codon_usage_distance", "in_frame_stops")
     } == {"fail"}
     assert wrong["in_frame_stops"].value == pytest.approx(0.5 / 111, abs=0.001)
-    assert set(figures(good, train, holdout, coding="orfs")) == {"orf_length_distance", "orf_share"}
+    assert set(metrics(good, train, holdout, coding="orfs")) == {"orf_length_distance", "orf_share"}
     short = [coding(rng, 40, usual, codons=20) for _ in range(3)]
     # none can have 100 codons
-    assert set(figures(*short, coding="orfs")) == {"orf_length_distance"}
-    assert figures(good, train, holdout) == {}
+    assert set(metrics(*short, coding="orfs")) == {"orf_length_distance"}
+    assert metrics(good, train, holdout) == {}
 
 
 def pairs(rng, n: int, gap: int, share: float = 0.8, stranded: bool = True) -> SequenceSet:
@@ -183,7 +183,7 @@ def test_spacing_of_planted_pairs_is_judged_and_left_out_where_real_sequences_la
         pairs(rng, 120, gap, share) for gap, share in [(20, 0.8)] * 3 + [(30, 0.8), (20, 0.05)]
     )
     right, wrong, missing = (
-        figures(synthetic, train, holdout, motifs=motifs) for synthetic in (good, moved, lone)
+        metrics(synthetic, train, holdout, motifs=motifs) for synthetic in (good, moved, lone)
     )
     name = "motif_spacing"
     assert [metric for metric in right if "spacing" in metric] == [name]
@@ -194,7 +194,7 @@ def test_spacing_of_planted_pairs_is_judged_and_left_out_where_real_sequences_la
     assert verdict(wrong[name]) == "fail"
     assert verdict(missing[name]) == "not run"
     assert not any(
-        "spacing" in metric for metric in figures(good, train, holdout, motifs=motifs[:1])
+        "spacing" in metric for metric in metrics(good, train, holdout, motifs=motifs[:1])
     )
 
 

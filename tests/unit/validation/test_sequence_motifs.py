@@ -221,7 +221,7 @@ def test_without_an_optional_package_the_command_says_what_to_install(package, u
         use()
 
 
-def figures(synthetic, train, holdout, **more) -> dict:
+def metrics(synthetic, train, holdout, **more) -> dict:
     comparison = Comparison(synthetic, train, holdout, 3, 60, 30, 1, **more)
     return {f.metric: f for f in [*comparison._motifs(), *comparison.membership()]}
 
@@ -230,7 +230,7 @@ def test_a_motif_at_another_place_is_seen_by_place_and_position_and_not_by_conte
     rng = np.random.default_rng(3)
     train, holdout, right, moved = (random_set(rng, 200, at) for at in (20, 20, 20, 40))
     motifs = [WordMotif("TATAWAW")]
-    good, bad = (figures(synthetic, train, holdout, motifs=motifs) for synthetic in (right, moved))
+    good, bad = (metrics(synthetic, train, holdout, motifs=motifs) for synthetic in (right, moved))
     for metric in ("motif_content", "motif_at_place"):
         assert good[metric].value == pytest.approx(
             good[metric].reference, abs=4 * good[metric].null_sd
@@ -246,10 +246,10 @@ def test_membership_is_found_in_copies_and_in_a_model_that_remembers():
     copied = train.take(np.arange(100))
     copied.bases[:, ::10] = 0  # not exact
     known = {row.tobytes() for row in train.bases}
-    honest = figures(fresh, train, holdout)
+    honest = metrics(fresh, train, holdout)
     assert honest["membership_by_samples"].value == pytest.approx(0.5, abs=0.15)
     assert "membership_worst" not in honest
-    leaking = figures(
+    leaking = metrics(
         copied,
         train,
         holdout,
@@ -270,7 +270,7 @@ def test_planted_sequences_are_found_when_they_are_remembered():
     planted = canaries(train, 12, rng)
     assert is_canary(join(train, planted)).tolist() == [False] * 60 + [True] * 12
     remembered = {row.tobytes() for row in planted.bases}
-    knows = figures(
+    knows = metrics(
         fresh,
         train,
         holdout,
@@ -279,7 +279,7 @@ def test_planted_sequences_are_found_when_they_are_remembered():
     )
     assert knows["membership_of_canaries"].value == 1
     assert knows["membership_worst"].value == 1
-    ignorant = figures(
+    ignorant = metrics(
         fresh,
         train,
         holdout,

@@ -69,12 +69,12 @@ def test_independent_sites_have_no_hits_no_effects_and_no_heritability(groups):
 
 def test_how_many_individuals_are_synthetic_does_not_change_the_traits_of_real_ones(groups):
     fresh, holdout, training = groups
-    figures = []
+    metrics = []
     for n in (10, N):  # of them
         found = Association(grouped((n, N, N)), seed=5, windows=2)
         found.add(np.concatenate([fresh[:, : 2 * n], holdout, training], axis=1)[:150])
-        figures.append((found.overlap(1), found.effect_slope(1), found.heritability_ratio(1)))
-    assert figures[0] == pytest.approx(figures[1], rel=1e-4)
+        metrics.append((found.overlap(1), found.effect_slope(1), found.heritability_ratio(1)))
+    assert metrics[0] == pytest.approx(metrics[1], rel=1e-4)
 
 
 def test_heritability_is_by_regression_on_the_scores_of_the_reference(groups, monkeypatch):

@@ -6,15 +6,23 @@ import pytest
 
 from genoloom.validation.metric_ids import Better
 from genoloom.validation.metric_ids import MetricId as M
-from genoloom.validation.uses import DEMANDS, Demand, Figure, Fitness, Use, fitness_of, judge_uses
+from genoloom.validation.uses import (
+    DEMANDS,
+    Demand,
+    Fitness,
+    Use,
+    UseMetric,
+    fitness_of,
+    judge_uses,
+)
 
 LD = Demand(Use.LINKAGE, M.LD_R2_CORRELATION, 0.05, 0.15, "")
 SLOPE = Demand(Use.LINKAGE, M.LD_SCORE_SLOPE, 0.1, 0.25, "")
 LOST = Demand(Use.RARE, M.SITES_LOST, 0.02, 0.1, "", better=Better.LOWER)
 
 
-def figure(demand, value, reference, sd=0.0, population="all", bin="all"):
-    return Figure(demand.metric, population, bin, value, reference, sd)
+def metric(demand, value, reference, sd=0.0, population="all", bin="all"):
+    return UseMetric(demand.metric, population, bin, value, reference, sd)
 
 
 @pytest.mark.parametrize(
@@ -33,15 +41,15 @@ def figure(demand, value, reference, sd=0.0, population="all", bin="all"):
     ],
 )  # fmt: skip
 def test_shortfalls(demand, value, reference, sd, expected):
-    assert fitness_of(demand, figure(demand, value, reference, sd)) == expected
+    assert fitness_of(demand, metric(demand, value, reference, sd)) == expected
 
 
 def test_the_worst_figure_and_the_worst_population_decide():
     rows = [
         # this bin is not asked for
-        figure(LD, 0.9, 0.9), figure(SLOPE, 0.44, 0.5), figure(LD, 0.5, 0.9, bin="5-20%"),
-        figure(LD, 0.86, 0.9, population="A"), figure(LD, 0.8, 0.9, population="B"),
-        figure(LD, 0.88, 0.9, population="C"),
+        metric(LD, 0.9, 0.9), metric(SLOPE, 0.44, 0.5), metric(LD, 0.5, 0.9, bin="5-20%"),
+        metric(LD, 0.86, 0.9, population="A"), metric(LD, 0.8, 0.9, population="B"),
+        metric(LD, 0.88, 0.9, population="C"),
     ]  # fmt: skip
     whole, part = judge_uses(rows, [LD, SLOPE])
     assert (whole.use, whole.population, whole.fitness, whole.limits) == (
@@ -54,9 +62,9 @@ def test_the_worst_figure_and_the_worst_population_decide():
 
 
 def test_what_was_not_measured_is_not_fit_by_default():
-    [fit] = judge_uses([figure(LD, None, None), figure(SLOPE, 0.5, 0.5)], [LD, SLOPE])
+    [fit] = judge_uses([metric(LD, None, None), metric(SLOPE, 0.5, 0.5)], [LD, SLOPE])
     assert fit.fitness is Fitness.NOT_RUN
-    [fit] = judge_uses([figure(LD, None, None), figure(SLOPE, 0.0, 0.5)], [LD, SLOPE])
+    [fit] = judge_uses([metric(LD, None, None), metric(SLOPE, 0.0, 0.5)], [LD, SLOPE])
     assert fit.fitness is Fitness.NOT_FIT
     assert fit.limits == (SLOPE, LD)  # worst first
     assert judge_uses([], [LD]) == []

@@ -52,7 +52,7 @@ def test_z_is_positive_where_a_similarity_is_too_small():
 
 
 def random_row(rng, kind):
-    """A reference, its spread and two figures on the same side of it, the second at least as far
+    """A reference, its spread and two metrics on the same side of it, the second at least as far
     off.
     """
     reference = {"adversarial accuracy": 0.5, "accuracy": 0.5}.get(
@@ -122,15 +122,15 @@ def test_the_bound_of_a_table_is_the_99_percent_point_of_the_law_of_its_largest_
 def test_the_bound_of_a_table_holds_where_figures_are_not_normal():
     rng = np.random.default_rng(2)
     accused = {"halvings": 0, "normal": 0}
-    tables, figures, halvings = 1000, 60, 40
+    tables, metrics, halvings = 1000, 60, 40
     for _ in range(tables):
-        values = rng.standard_t(4, (halvings + 1, figures))
+        values = rng.standard_t(4, (halvings + 1, metrics))
         z = np.array(
             [off(values[i], np.delete(values, [i, halvings], axis=0)) for i in range(halvings)]
         )
         found = off(values[-1], values[:-1]).max()
         accused["halvings"] += found > Chance.of_halvings(z).passes
-        accused["normal"] += found > Chance.of_family(figures, halvings).passes
+        accused["normal"] += found > Chance.of_family(metrics, halvings).passes
     assert accused["normal"] > 0.1 * tables
     assert 0.001 * tables < accused["halvings"] < 0.025 * tables
 

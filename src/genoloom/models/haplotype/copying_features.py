@@ -20,7 +20,7 @@ from genoloom.models.haplotype.copying_kernels import (
 )
 
 G = len(MATCHES)
-M, A = 7, 5  # parts of a block, and figures of it (`copying_matches.Places`)
+M, A = 7, 5  # parts of a block, and features of it (`copying_matches.Places`)
 PARTED = 1  # head whose weights are added up by parts
 # first features of a token that are weights: of heads, of the own population, by parts
 OF_HEAD, OF_OWN, OF_PART = 2 * G, 2 * G + S, 2 * G + 2 * S

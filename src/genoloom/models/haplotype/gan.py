@@ -355,15 +355,15 @@ class GanGenerator(HaplotypeGenerator):
         return generator
 
 
-def refuse_collapse(label: str, figures: dict[str, float]) -> None:
-    """Raise `CollapsedError` when the figures of `genoloom.models.haplotype.gan_training.diversity`
+def refuse_collapse(label: str, metrics: dict[str, float]) -> None:
+    """Raise `CollapsedError` when the metrics of `genoloom.models.haplotype.gan_training.diversity`
     say so.
     """
-    if figures["lost"] > COLLAPSE_LOST or figures["distinct"] < COLLAPSE_DISTINCT:
+    if metrics["lost"] > COLLAPSE_LOST or metrics["distinct"] < COLLAPSE_DISTINCT:
         raise CollapsedError(
-            f"{label}: the generator collapsed: {figures['lost']:.0%} of the common sites do not "
+            f"{label}: the generator collapsed: {metrics['lost']:.0%} of the common sites do not "
             f"vary any more (at most {COLLAPSE_LOST:.0%} may be lost), and it makes "
-            f"{figures['distinct']:.0%} of the distinct haplotypes of as many training rows (at "
+            f"{metrics['distinct']:.0%} of the distinct haplotypes of as many training rows (at "
             f"least {COLLAPSE_DISTINCT:.0%}); try another seed, a lower learning rate or a higher "
             "likelihood weight"
         )

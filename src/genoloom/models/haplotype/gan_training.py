@@ -210,7 +210,7 @@ class GanTraining:
 
     @torch.no_grad()
     def evaluate(self, step: int) -> dict[str, float]:
-        """The figures of `compare` against the validation set, means over windows; their mean is
+        """The metrics of `compare` against the validation set, means over windows; their mean is
         the score.
         """
         # the same draws every time
@@ -225,7 +225,7 @@ class GanTraining:
             self._context(generator, torch.from_numpy(self.population[rows]).to(self.device))
         )
         synthetic = rollout.step(generator, self.chain, 0, n_blocks, draw).cpu().numpy()
-        figures = []
+        metrics = []
         for start in range(0, n_blocks, self.window):
             blocks = np.arange(
                 max(0, min(start, n_blocks - self.window)), min(start + self.window, n_blocks)
@@ -236,13 +236,13 @@ class GanTraining:
                 self.rows[rows][:, blocks],
                 self.validation_rows[:, blocks],
             )
-            figures.append(
+            metrics.append(
                 compare(
                     *(alleles[np.arange(len(blocks)), kind] for kind in kinds),
                     self.frequency[blocks],
                 )
             )
-        mean = {name: float(np.mean([f[name] for f in figures])) for name in figures[0]}
+        mean = {name: float(np.mean([f[name] for f in metrics])) for name in metrics[0]}
         return {"score": sum(mean.values()) / len(mean), **mean}
 
     def state_dict(self) -> dict:

@@ -28,7 +28,7 @@ TOKEN_DROPOUT = 0.2  # share of input blocks whose token is not told: novel bloc
 LABEL_DROPOUT = 0.1  # share of training rows without a population
 BLOCKS_A_CROSSOVER = 8  # mean length of a piece in augmented rows
 # how often a schedule of automatic length shows each block of each row of a large cohort
-LOOKS, MOST_STEPS = 28, 8000
+EPOCHS, MOST_STEPS = 28, 8000
 LARGE = 1000  # haplotypes
 # Rare tokens have a gradient up in one step of hundreds and a tiny one down in all others. With a
 # short memory of squared gradients (0.98) Adam takes the tiny ones at full size, and rare alleles
@@ -38,15 +38,15 @@ BETAS = (0.9, 0.999)
 EVALUATION_WINDOWS = 512  # most windows scored in one evaluation
 
 
-def looks(n_rows: int) -> float:
+def epochs(n_rows: int) -> float:
     """How often a row is shown: rows of a small cohort are soon known by heart, so fewer rows are
     also shown less often.
     """
-    return LOOKS * min(1.0, math.sqrt(n_rows / LARGE))
+    return EPOCHS * min(1.0, math.sqrt(n_rows / LARGE))
 
 
 def automatic_steps(n_rows: int, n_blocks: int, options: TransformerOptions | GanOptions) -> int:
-    """Steps after which each block of each training row has been in a batch `looks(n_rows)` times,
+    """Steps after which each block of each training row has been in a batch `epochs(n_rows)` times,
     at most `MOST_STEPS`.
 
     Warns where `MOST_STEPS` are less than half of those, and no schedule in minutes takes their
@@ -54,14 +54,14 @@ def automatic_steps(n_rows: int, n_blocks: int, options: TransformerOptions | Ga
     """
     length = min(options.context, n_blocks)
     places = n_blocks + length - 1  # where a window may start, as in `TransformerTraining._batch`
-    wanted = math.ceil(looks(n_rows) * n_rows * places / length / options.batch)
+    wanted = math.ceil(epochs(n_rows) * n_rows * places / length / options.batch)
     if wanted > 2 * MOST_STEPS and options.minutes is None:
         log.warning(
-            "many haplotypes or blocks: %d steps show each block of a haplotype %.1f times instead "
+            "many haplotypes or blocks: %d steps are %.1f epochs instead "
             "of %.0f; 'steps: %d' shows them all, and 'minutes' takes what time there is",
             MOST_STEPS,
-            looks(n_rows) * MOST_STEPS / wanted,
-            looks(n_rows),
+            epochs(n_rows) * MOST_STEPS / wanted,
+            epochs(n_rows),
             wanted,
         )
     return min(MOST_STEPS, wanted)

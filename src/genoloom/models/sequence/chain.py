@@ -113,7 +113,7 @@ def choose_escapes(
 
 def shortest_good_order(bits: list[float]) -> int:
     """The lowest order that is as good as the best one, up to `NEGLIGIBLE` bits per base."""
-    return next(k for k, figure in enumerate(bits) if figure <= min(bits) + NEGLIGIBLE)
+    return next(k for k, value in enumerate(bits) if value <= min(bits) + NEGLIGIBLE)
 
 
 def probabilities(counts: list[np.ndarray], escapes: list[float]) -> list[np.ndarray]:

@@ -202,7 +202,7 @@ class GanTraining:
         """
         stranded = self.data.stranded
         synthetic = edit(self.average.module, self.evaluated, self.request, self.run.device)
-        figures = validation_score(synthetic, self.data.bases[self.validation], stranded)
+        metrics = validation_score(synthetic, self.data.bases[self.validation], stranded)
         real = self.data.bases[self.compared][:, : synthetic.shape[1]]
         with torch.random.fork_rng(devices=[]):
             auc = split_auc(
@@ -211,7 +211,7 @@ class GanTraining:
                 stranded,
                 derive_seed(self.run.seed, "watch classifier"),
             )
-        return {**figures, "score": figures["score"] + max(auc - 0.5, 0.0), "cnn_auc": auc}
+        return {**metrics, "score": metrics["score"] + max(auc - 0.5, 0.0), "cnn_auc": auc}
 
     def state_dict(self) -> dict:
         parts = {

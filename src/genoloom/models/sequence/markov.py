@@ -135,7 +135,7 @@ class MarkovGenerator(SequenceGenerator):
         self.mixture = ContextMixture(self.settings, [self.counts])
         seconds = time.monotonic() - started
         run.history = [
-            {"step": k, "seconds": seconds, "bits": figure} for k, figure in enumerate(bits)
+            {"step": k, "seconds": seconds, "bits": value} for k, value in enumerate(bits)
         ]
         log.info(
             "%s: order %d, %.4f bits per base on the validation sequences",

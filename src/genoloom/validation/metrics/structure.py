@@ -102,7 +102,7 @@ def aats_synthetic(d: Data, a: str, b: str, part: Part) -> float:
 
 
 def _manifold(score: str):
-    def figure(d: Data, a: str, b: str, part: Part) -> float:
+    def statistic(d: Data, a: str, b: str, part: Part) -> float:
         c = part.column
         key = ("manifold", a, b, c)
         return d.once(
@@ -112,7 +112,7 @@ def _manifold(score: str):
             ),
         )[score]
 
-    return figure
+    return statistic
 
 
 precision, recall, density, coverage = map(

@@ -19,14 +19,14 @@ def _pair(d: Data, a: str, b: str) -> int:
     return d.pair_index[a, b]
 
 
-def _halved(d: Data, figure: Callable, part: Part) -> np.ndarray:
-    return np.array([figure(d, *halves, part) for halves in d.groups.halvings])
+def _halved(d: Data, statistic: Callable, part: Part) -> np.ndarray:
+    return np.array([statistic(d, *halves, part) for halves in d.groups.halvings])
 
 
-def _steady(d: Data, figure: Callable, part: Part, least: float) -> bool:
+def _steady(d: Data, statistic: Callable, part: Part, least: float) -> bool:
     if not d.groups.halvings:  # whoever measured the real individuals knows
         return True
-    found = _halved(d, figure, part)
+    found = _halved(d, statistic, part)
     return bool(np.isfinite(found).all() and found.mean() > least * found.std(ddof=1))
 
 

@@ -104,7 +104,7 @@ def _scores(d: Data, g: str, scan: str) -> np.ndarray:
 
 
 def _agreement(scan: str):
-    def figure(d: Data, a: str, b: str, part: Part) -> float:
+    def statistic(d: Data, a: str, b: str, part: Part) -> float:
         x, y = _scores(d, a, scan), _scores(d, b, scan)
         both = np.isfinite(x) & np.isfinite(y)
         return (
@@ -113,7 +113,7 @@ def _agreement(scan: str):
             else float("nan")
         )
 
-    return figure
+    return statistic
 
 
 nsl_agreement, ihs_agreement = _agreement("nsl"), _agreement("ihs")

@@ -17,7 +17,7 @@ from genoloom.models.haplotype.transformer_training import (
     MOST_STEPS,
     TransformerTraining,
     automatic_steps,
-    looks,
+    epochs,
 )
 from genoloom.panel import ArrayHaplotypes
 from genoloom.seeds import row_seeds
@@ -389,13 +389,13 @@ def test_monomorphic_blocks_and_a_single_training_row(tmp_path):
 def test_automatic_steps_show_each_block_of_each_row_equally_often(n_rows, n_blocks, length):
     options = TransformerOptions(context=64)
     steps = automatic_steps(n_rows, n_blocks, options)
-    looks_inside = steps * options.batch * length / (n_blocks + length - 1) / n_rows
-    assert looks_inside == pytest.approx(looks(n_rows), rel=0.01)
+    epochs_inside = steps * options.batch * length / (n_blocks + length - 1) / n_rows
+    assert epochs_inside == pytest.approx(epochs(n_rows), rel=0.01)
 
 
 def test_small_cohorts_are_shown_less_often():
-    assert looks(1000) == looks(5000) == 28
-    assert looks(250) == 14
+    assert epochs(1000) == epochs(5000) == 28
+    assert epochs(250) == 14
 
 
 def test_automatic_steps_are_bounded_and_say_so(caplog):

@@ -20,7 +20,7 @@ GROUPS = {"synthetic": "S", "holdout": "H", "train": "T"}
 MAX_POINTS = 500
 
 
-def figure_data(d: Data) -> dict:
+def plot_data(d: Data) -> dict:
     """JSON-ready data; see the module's docstring."""
     linkage = d.collected.linkage
     used = linkage.decay_pairs["bp"] > 0
