@@ -1,14 +1,14 @@
-"""Verdicts on control generators with known faults, over many seeds, on real individuals.
+"""Verdicts on generators with known faults, over many seeds, on real individuals.
 
     python -m benchmarks self_check --set dpyd-slice --seeds 1-20
     python -m benchmarks self_check --individuals 99 --seeds 1-5 --verdicts fidelity \\
-        --controls "fresh individuals"
+        --generators "fresh individuals"
 
 Each seed deals the real individuals of every population into three groups: training, held-out, and
-fresh individuals who take the place of a perfect generator. The controls are made from the training
-group; `validation/controls.py` says what each must get. A control is judged rightly when it passes
-where it must pass, and does not pass where it must not: `weak` is not a pass, and stops a release
-like `fail`. The last table counts seeds by verdict.
+fresh individuals who take the place of a perfect generator. The generators are made from the
+training group; `validation/known_generators.py` says what each must get. A generator is judged
+rightly when it passes where it must pass, and does not pass where it must not: `weak` is not a
+pass, and stops a release like `fail`. The last table counts seeds by verdict.
 """
 
 import argparse
@@ -30,10 +30,10 @@ from genoloom.report.summary import as_text
 from genoloom.seeds import derive_seed
 from genoloom.stages.audit import audit
 from genoloom.stages.inputs import Comparands
-from genoloom.validation.controls import CONTROLS, make_controls
+from genoloom.validation.known_generators import KNOWN_GENERATORS, make_known_generators
 from genoloom.validation.self_check import judge_together
 
-COLUMNS = "verdict control expected found right reasons"
+COLUMNS = "verdict generator expected found right reasons"
 VERDICTS = ["pass", "not run", "weak", "overfitted", "fail"]
 
 
@@ -45,9 +45,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default="training",
         help="whose rarer alleles must have two copies for a site to be used (default: training)",
     )
-    names = list(CONTROLS)
+    names = list(KNOWN_GENERATORS)
     parser.add_argument(
-        "--controls", nargs="+", choices=names, default=names, help="all by default"
+        "--generators", nargs="+", choices=names, default=names, help="all by default"
     )
     both = ["fidelity", "privacy"]
     parser.add_argument("--verdicts", nargs="+", choices=both, default=both, help="both by default")
@@ -60,8 +60,8 @@ def measure(case: Case) -> Iterator[dict]:
     cm = genetic_positions(training.sites)
     known, new = (group.haplotypes.read(0, len(cm)) for group in (training, fresh))
     rng = np.random.default_rng(derive_seed(case.seed, "controls"))
-    made = make_controls(known, new, cm, np.array(training.individuals.population), rng)
-    made = {name: alleles for name, alleles in made.items() if name in given.controls}
+    made = make_known_generators(known, new, cm, np.array(training.individuals.population), rng)
+    made = {name: alleles for name, alleles in made.items() if name in given.generators}
     if "fidelity" in given.verdicts:
         yield from _fidelity(made, training, held, case.seed)
     if "privacy" in given.verdicts:
@@ -71,7 +71,11 @@ def measure(case: Case) -> Iterator[dict]:
 def _fidelity(
     made: dict[str, np.ndarray], training: Panel, held: Panel, seed: int
 ) -> Iterator[dict]:
-    made = {name: alleles for name, alleles in made.items() if CONTROLS[name].faithful is not None}
+    made = {
+        name: alleles
+        for name, alleles in made.items()
+        if KNOWN_GENERATORS[name].faithful is not None
+    }
     options, cm = ValidateOptions(), genetic_positions(training.sites)
     tables = judge_together(
         made, training, held, cm, options.n_permutations, options.ld_window, seed
@@ -80,7 +84,7 @@ def _fidelity(
         *rows, overall = table
         failed = [row for row in rows if row.verdict == overall.verdict]
         reasons = [f"{row.metric}/{row.population}/{row.bin}" for row in failed]
-        yield _row("fidelity", name, CONTROLS[name].faithful, overall.verdict, reasons)
+        yield _row("fidelity", name, KNOWN_GENERATORS[name].faithful, overall.verdict, reasons)
 
 
 def _audit(name: str, alleles: np.ndarray, training: Panel, held: Panel, seed: int) -> list[dict]:
@@ -101,27 +105,27 @@ def _privacy(
     made: dict[str, np.ndarray], training: Panel, held: Panel, seed: int
 ) -> Iterator[dict]:
     for name, alleles in made.items():
-        if CONTROLS[name].private is None:
+        if KNOWN_GENERATORS[name].private is None:
             continue
         table = _audit(name, alleles, training, held, seed)
         verdict = next(row["verdict"] for row in table if row["attack"] == AttackId.WORST)
         others = [row for row in table if row["attack"] != AttackId.WORST]
         reasons = [row["attack"] for row in others if row["verdict"] == verdict]
-        yield _row("privacy", name, CONTROLS[name].private, verdict, reasons)
+        yield _row("privacy", name, KNOWN_GENERATORS[name].private, verdict, reasons)
 
 
-def _row(verdict: str, control: str, good: bool, found: str, reasons: list[str]) -> dict:
+def _row(verdict: str, name: str, good: bool, found: str, reasons: list[str]) -> dict:
     if found == "pass":
         reasons = []
     return {
-        "verdict": verdict, "control": control, "expected": "pass" if good else "fail",
+        "verdict": verdict, "generator": name, "expected": "pass" if good else "fail",
         "found": found, "right": (found == "pass") == good, "reasons": " ".join(reasons[:6]),
     }  # fmt: skip
 
 
 def summary(rows: list[dict]) -> str:
-    """Seeds by verdict of each control, as text."""
-    keys, table = ["set", "verdict", "control", "expected"], []
+    """Seeds by verdict of each generator, as text."""
+    keys, table = ["set", "verdict", "generator", "expected"], []
     for key in dict.fromkeys(tuple(row[k] for k in keys) for row in rows):
         own = [row for row in rows if tuple(row[k] for k in keys) == key]
         found = Counter(row["found"] for row in own)

@@ -31,7 +31,7 @@ from genoloom.popgen.linkage import r_squared, three_point
 from genoloom.popgen.structure import Components, sliced_wasserstein
 from genoloom.report.summary import as_text
 from genoloom.seeds import derive_seed
-from genoloom.validation.controls import independent_sites, mosaic
+from genoloom.validation.known_generators import independent_sites, mosaic
 
 COLUMNS = "generator figure value expected"
 REGION = (1_000_000, 1_950_000)

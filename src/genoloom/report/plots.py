@@ -27,7 +27,7 @@ REAL, SYNTHETIC, TRAIN, INK, MUTED = "#0072B2", "#D55E00", "#009E73", "#222222",
 GOOD = "#00745A"
 GENERATOR_COLOURS = {"transformer": "#D55E00", "gan": "#CC79A7"}
 SYNTHETIC_COLOURS = ("#D55E00", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#44AA99")
-CONTROL_LINES = (":", "--", "-.", (0, (5, 1)), (0, (1, 1)), (0, (3, 1, 1, 1, 1, 1)))
+BASELINE_LINES = (":", "--", "-.", (0, (5, 1)), (0, (1, 1)), (0, (3, 1, 1, 1, 1, 1)))
 MARKERS = "osD^vP*Xh"
 BASE_COLOURS = {"A": "#009E73", "C": "#0072B2", "G": "#E69F00", "T": "#D55E00"}
 LOGO_WIDTH = 40  # places
@@ -86,7 +86,7 @@ def styles(kinds: dict[str, str]) -> dict[str, Style]:
         [c for c in SYNTHETIC_COLOURS if c not in {GENERATOR_COLOURS.get(name) for name in kinds}]
         * len(kinds)
     )
-    lines, markers = cycle(CONTROL_LINES), cycle(MARKERS)
+    lines, markers = cycle(BASELINE_LINES), cycle(MARKERS)
     drawn = {}
     for name, kind in kinds.items():
         if kind == "generator":

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from genoloom.panel import haplotype_columns
-from genoloom.validation.controls import (
+from genoloom.validation.known_generators import (
     LONG,
     MIDDLE,
     SHORT,

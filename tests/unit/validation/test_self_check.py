@@ -1,4 +1,4 @@
-"""The fidelity verdict on real individuals: fresh ones pass, unfaithful controls fail. Few sites
+"""The fidelity verdict on real individuals: fresh ones pass, unfaithful generators fail. Few sites
 and seeds; benchmarks/self_check.py has more.
 """
 
@@ -8,9 +8,9 @@ import pytest
 from helpers import make_individuals, make_sites
 
 from genoloom.panel import ArrayHaplotypes, Panel, haplotype_columns
-from genoloom.validation.controls import CONTROLS, make_controls
 from genoloom.validation.fidelity import family_chance, fidelity_rows
 from genoloom.validation.known_faults import FAULTS, Material
+from genoloom.validation.known_generators import KNOWN_GENERATORS, make_known_generators
 from genoloom.validation.metric_table import TABLE
 from genoloom.validation.self_check import deal, judge_together, measure_together
 from genoloom.validation.verdicts import ORDER, Size, judge
@@ -60,14 +60,16 @@ def dealt(individuals, seed):
 def test_fresh_individuals_pass_and_unfaithful_controls_fail(individuals):
     (training, holdout, fresh), cm = dealt(individuals, 1)
     rng = np.random.default_rng(1)
-    synthetic = make_controls(
+    synthetic = make_known_generators(
         training.haplotypes.alleles,
         fresh.haplotypes.alleles,
         cm,
         np.array(training.individuals.population),
         rng,
     )
-    synthetic = {name: synthetic[name] for name in synthetic if CONTROLS[name].faithful is not None}
+    synthetic = {
+        name: synthetic[name] for name in synthetic if KNOWN_GENERATORS[name].faithful is not None
+    }
     assert list(synthetic) == ["fresh individuals", "mosaic, short", "markov", "independent"]
     judged = judge_together(
         synthetic, training, holdout, cm, n_permutations=20, block=200, seed=1, table=FAST

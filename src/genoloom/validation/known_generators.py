@@ -13,7 +13,7 @@ import numpy as np
 from genoloom.panel import haplotype_columns
 
 LONG, MIDDLE, SHORT = 0.3, 0.1, 0.01  # mean length of a copied piece, centimorgans
-FLIPS = 0.005
+MUTATION_RATE = 0.005
 ORDER = 4
 
 
@@ -28,10 +28,12 @@ def bootstrap_copy(alleles: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return alleles[:, haplotype_columns(individuals)]
 
 
-def flipped_copy(alleles: np.ndarray, rng: np.random.Generator, flips: float = FLIPS) -> np.ndarray:
+def mutated_copy(
+    alleles: np.ndarray, rng: np.random.Generator, mutation_rate: float = MUTATION_RATE
+) -> np.ndarray:
     """A bootstrap copy with a share of all alleles flipped."""
     copied = bootstrap_copy(alleles, rng)
-    return copied ^ (rng.random(copied.shape) < flips).astype(np.int8)
+    return copied ^ (rng.random(copied.shape) < mutation_rate).astype(np.int8)
 
 
 def mosaic(
@@ -81,7 +83,7 @@ def independent_sites(alleles: np.ndarray, rng: np.random.Generator) -> np.ndarr
 
 
 @dataclass(frozen=True)
-class Control:
+class KnownGenerator:
     """A generator with known faults.
 
     Attributes
@@ -97,15 +99,15 @@ class Control:
     private: bool | None
 
 
-CONTROLS = {
-    "fresh individuals": Control(None, True, True),
-    "bootstrap copy": Control(lambda x, cm, rng: bootstrap_copy(x, rng), None, False),
-    "copy with flips": Control(lambda x, cm, rng: flipped_copy(x, rng), None, False),
-    "mosaic, long": Control(lambda x, cm, rng: mosaic(x, cm, LONG, rng), None, False),
-    "mosaic, middle": Control(lambda x, cm, rng: mosaic(x, cm, MIDDLE, rng), None, False),
-    "mosaic, short": Control(lambda x, cm, rng: mosaic(x, cm, SHORT, rng), False, None),
-    "markov": Control(lambda x, cm, rng: markov(x, rng), False, None),
-    "independent": Control(lambda x, cm, rng: independent_sites(x, rng), False, None),
+KNOWN_GENERATORS = {
+    "fresh individuals": KnownGenerator(None, True, True),
+    "bootstrap copy": KnownGenerator(lambda x, cm, rng: bootstrap_copy(x, rng), None, False),
+    "copy with mutations": KnownGenerator(lambda x, cm, rng: mutated_copy(x, rng), None, False),
+    "mosaic, long": KnownGenerator(lambda x, cm, rng: mosaic(x, cm, LONG, rng), None, False),
+    "mosaic, middle": KnownGenerator(lambda x, cm, rng: mosaic(x, cm, MIDDLE, rng), None, False),
+    "mosaic, short": KnownGenerator(lambda x, cm, rng: mosaic(x, cm, SHORT, rng), False, None),
+    "markov": KnownGenerator(lambda x, cm, rng: markov(x, rng), False, None),
+    "independent": KnownGenerator(lambda x, cm, rng: independent_sites(x, rng), False, None),
 }
 
 
@@ -127,14 +129,14 @@ def within_populations(
     return synthetic
 
 
-def make_controls(
+def make_known_generators(
     training: np.ndarray,
     fresh: np.ndarray,
     cm: np.ndarray,
     population: np.ndarray,
     rng: np.random.Generator,
 ) -> dict[str, np.ndarray]:
-    """Synthetic alleles of every control, within populations, in the order of the training
+    """Synthetic alleles of every known generator, within populations, in the order of the training
     individuals.
 
     Parameters
@@ -144,9 +146,9 @@ def make_controls(
     population : ndarray of str, shape (n_individuals,)
     """
 
-    def make_one(control: Control) -> np.ndarray:
-        if control.make is None:
+    def make_one(known: KnownGenerator) -> np.ndarray:
+        if known.make is None:
             return fresh
-        return within_populations(training, population, lambda own: control.make(own, cm, rng))
+        return within_populations(training, population, lambda own: known.make(own, cm, rng))
 
-    return {name: make_one(control) for name, control in CONTROLS.items()}
+    return {name: make_one(known) for name, known in KNOWN_GENERATORS.items()}

@@ -1,4 +1,4 @@
-"""The control generators have the faults that they are said to have."""
+"""The known generators have the faults that they are said to have."""
 
 import numpy as np
 import pytest
@@ -6,14 +6,14 @@ from helpers import founder_mosaic
 
 from genoloom.popgen.distances import hamming
 from genoloom.popgen.linkage import r_squared
-from genoloom.validation.controls import (
-    CONTROLS,
+from genoloom.validation.known_generators import (
+    KNOWN_GENERATORS,
     bootstrap_copy,
-    flipped_copy,
     independent_sites,
-    make_controls,
+    make_known_generators,
     markov,
     mosaic,
+    mutated_copy,
 )
 
 
@@ -34,7 +34,7 @@ def test_a_bootstrap_copy_holds_whole_training_individuals(training):
 
 
 def test_flips_have_their_rate(training):
-    synthetic = flipped_copy(training, np.random.default_rng(3))
+    synthetic = mutated_copy(training, np.random.default_rng(3))
     assert hamming(synthetic, training).min(axis=1).mean() == pytest.approx(0.005 * 300, rel=0.2)
 
 
@@ -73,8 +73,10 @@ def test_controls_stay_within_populations(training):
     split = training.copy()
     split[0] = np.repeat([0, 1], 60)  # a site that tells the populations apart
     fresh = 1 - split
-    synthetic = make_controls(split, fresh, CM, np.repeat(["A", "B"], 30), np.random.default_rng(7))
-    assert synthetic.keys() == CONTROLS.keys()
+    synthetic = make_known_generators(
+        split, fresh, CM, np.repeat(["A", "B"], 30), np.random.default_rng(7)
+    )
+    assert synthetic.keys() == KNOWN_GENERATORS.keys()
     assert synthetic["fresh individuals"] is fresh
-    for name in set(CONTROLS) - {"fresh individuals", "copy with flips"}:
+    for name in set(KNOWN_GENERATORS) - {"fresh individuals", "copy with mutations"}:
         np.testing.assert_array_equal(synthetic[name][0], split[0])
