@@ -31,7 +31,7 @@ def bootstrap_copy(alleles: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def mutated_copy(
     alleles: np.ndarray, rng: np.random.Generator, mutation_rate: float = MUTATION_RATE
 ) -> np.ndarray:
-    """A bootstrap copy with a share of all alleles flipped."""
+    """A bootstrap copy with a share of all alleles mutated."""
     copied = bootstrap_copy(alleles, rng)
     return copied ^ (rng.random(copied.shape) < mutation_rate).astype(np.int8)
 

@@ -33,7 +33,7 @@ def test_a_bootstrap_copy_holds_whole_training_individuals(training):
     assert len(set(drawn)) / len(individuals) == pytest.approx(1 - np.exp(-1), abs=0.15)
 
 
-def test_flips_have_their_rate(training):
+def test_mutations_have_their_rate(training):
     synthetic = mutated_copy(training, np.random.default_rng(3))
     assert hamming(synthetic, training).min(axis=1).mean() == pytest.approx(0.005 * 300, rel=0.2)
 
