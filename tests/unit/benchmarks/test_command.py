@@ -1,5 +1,8 @@
 """The one entry point: its runs, its options and its tables."""
 
+import re
+import shlex
+
 import pytest
 from helpers import call_benchmark
 
@@ -55,3 +58,27 @@ def test_spread_is_the_median_with_the_range():
         {"g": "b", "rows": "1", "v": "0.25"},
         {"g": "c", "rows": "1", "v": ""},
     ]
+
+
+def documented(repository):
+    """(page, words) of every command of a benchmark in the documentation that is told whole."""
+    made = {"haplotypes": "haplotypes", "sequences": "sequences", "privacy": "planted_leaks"}
+    made |= {"validation": "statistics", "shadows": "shadow_models", "utility": "utility_tasks"}
+    for path in [*(repository / "docs").rglob("*.md"), repository / "benchmarks" / "README.md"]:
+        text = " ".join(path.read_text("utf-8").split())
+        found = [shlex.split(m[1]) for m in re.finditer(r"`python -m benchmarks ([^`]+)`", text)]
+        for m in re.finditer(r'`make bench-(\w+) BENCH="([^"]+)"', text):
+            found.append([made[m[1]], *shlex.split(m[2])])
+        yield from (
+            (path.name, words) for words in found if "..." not in words and "S" not in words
+        )
+
+
+def test_every_documented_command_is_one_that_exists(repository):
+    commands = list(documented(repository))
+    assert len(commands) > 20
+    for page, words in commands:
+        try:
+            parser_of(words[0], module_of(words[0])).parse_args(words[1:])
+        except SystemExit:
+            pytest.fail(f"{page}: python -m benchmarks {shlex.join(words)}")
