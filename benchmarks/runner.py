@@ -228,7 +228,7 @@ def _metrics(rows: list, generator: str, column: str) -> dict:
     own = {
         r["metric"]: r
         for r in rows
-        if r["row"] == generator and r["population"] == r["bin"] == "all"
+        if r["generator"] == generator and r["population"] == r["bin"] == "all"
     }
     return {
         short: float(own[metric][column] or "nan")

@@ -41,7 +41,7 @@ NAMES = [f"REAL{i:05d}" for i in range(N_INDIVIDUALS - 1)] + ["7"]
 ROLE = 30  # individuals per role
 NAME = "independent"
 WORST = {
-    "row": NAME, "kind": "generator", "attack": "worst", "population": "all", "measure": "auc",
+    "generator": NAME, "role": "generator", "attack": "worst", "population": "all", "measure": "auc",
     "value": 0.51, "low": 0.48,
     "high": 0.55, "reference": 0.55, "n": ROLE, "verdict": "pass", "tpr_at_1_percent_fpr": 0.01,
     "tpr_reference": 0.02,
@@ -235,8 +235,8 @@ def write_tables(
     write_table(results / TABLES / "privacy.tsv", PUBLIC_COLUMNS, rows)
     metrics = {"ld_r2_correlation": "pass", "sites_lost": "weak"} | (metrics or {})
     base = {
-        "row": NAME,
-        "kind": "baseline",
+        "generator": NAME,
+        "role": "baseline",
         "population": "all",
         "bin": "all",
         "value": 0.9,

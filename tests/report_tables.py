@@ -66,7 +66,7 @@ def attack_row(
 def typed_attack(*given) -> AttackRow:
     """The same as a record."""
     cells = attack_row(*given)
-    return AttackRow(generator=cells.pop("row"), role=cells.pop("kind"), **cells)
+    return AttackRow(**cells)
 
 
 def figures(seed: int = 1) -> dict:

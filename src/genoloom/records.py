@@ -1,8 +1,7 @@
 """Rows of tables as typed records: the fields of a dataclass are the columns of its table.
 
 A field is a text, a whole number, a number (nan where it was not measured) or a member of an
-enumeration, whose value is the cell. One with a default may be missing in a table; one with
-metadata `column` has a column of that name.
+enumeration, whose value is the cell. One with a default may be missing in a table.
 """
 
 from dataclasses import MISSING, fields
@@ -11,16 +10,12 @@ from math import isnan
 
 def columns(kind: type) -> list[str]:
     """The columns of a record, in their order."""
-    return [one.metadata.get("column", one.name) for one in fields(kind)]
+    return [one.name for one in fields(kind)]
 
 
 def required(kind: type) -> list[str]:
     """The columns that no table of such records is without."""
-    return [
-        name
-        for name, one in zip(columns(kind), fields(kind), strict=True)
-        if one.default is MISSING
-    ]
+    return [one.name for one in fields(kind) if one.default is MISSING]
 
 
 def shown(value: float) -> str:

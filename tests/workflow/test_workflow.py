@@ -296,7 +296,7 @@ def test_individuals_are_the_same_on_every_contig(tiny_project, demo_dir):
     n = min(len(panel.sites) for panel in panels)
     first, second = (panel.haplotypes.read(0, n) for panel in panels)
     assert (first != second).any()
-    wanted = {"row": "mosaic", "metric": "sites_lost", "bin": "all", "population": "all"}
+    wanted = {"generator": "mosaic", "metric": "sites_lost", "bin": "all", "population": "all"}
     [lost] = [row for row in read_table(tiny_project / targets[0]) if wanted.items() <= row.items()]
     monomorphic = [
         np.isin(panel.haplotypes.read(0, len(panel.sites)).mean(axis=1), (0, 1)) for panel in panels
@@ -308,9 +308,9 @@ def test_control_rows_stand_beside_each_learned_generator(finished):
     for table, key in (("fidelity", "metric"), ("privacy", "attack")):
         rows = read_table(finished / f"results/validation/tiny/gan/{table}.tsv")
         assert {"gan", "independent", "markov", "mosaic", "matched_mosaic"} <= {
-            row["row"] for row in rows
+            row["generator"] for row in rows
         }
-        assert {row["kind"] for row in rows if row["row"] == "gan"} == {"generator"}
+        assert {row["role"] for row in rows if row["generator"] == "gan"} == {"generator"}
         assert all(row[key] and row["verdict"] for row in rows)
 
 

@@ -167,9 +167,8 @@ def read_records(path: str | Path, kind: type, remedy: str = "") -> list:
     InputError
         As `read_table`; or a cell is not what its field can be.
     """
-    names = list(zip(columns(kind), fields(kind), strict=True))
     return [
-        kind(**{one.name: row.cell(name, one.type) for name, one in names if name in row})
+        kind(**{one.name: row.cell(one.name, one.type) for one in fields(kind) if one.name in row})
         for row in read_table(path, required(kind), remedy)
     ]
 

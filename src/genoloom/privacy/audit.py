@@ -96,7 +96,7 @@ def audit(
         # an attacker who was not tried neither passes nor fails the audit: whether he must be is
         # for the release to say
         rows.append(auditor.not_run_row(AttackId.SHADOWS, untried))
-    private = [{"row": name, "kind": role, **row} for row in rows]
+    private = [{"generator": name, "role": role, **row} for row in rows]
     shown = {one.name for one in fields(AttackRow)}
     public = [
         AttackRow(

@@ -197,14 +197,16 @@ def privacy_reasons(
         The data are made of public individuals, and at most of noised statistics of others: what
         chance explains may leave, whatever its upper bound.
     """
-    reasons = _type_reasons("privacy", private, PRIVACY_NUMBERS, ("row", "attack", "population"))
+    reasons = _type_reasons(
+        "privacy", private, PRIVACY_NUMBERS, ("generator", "attack", "population")
+    )
     if reasons:
         return reasons
     by_attack = _rows_of_all(private, name)
     worst = worst_row(private, name)
     if worst is None:
         return [f"privacy: the audit has no row of the worst attack on {name}"]
-    if any(row["row"] != name for row in private):
+    if any(row["generator"] != name for row in private):
         reasons.append("privacy: the private table holds rows of something else")
     if int(worst["n"]) != individuals:
         reasons.append(
@@ -290,7 +292,9 @@ def worst_row(private: list[dict[str, str]], name: str) -> dict[str, str] | None
 def _rows_of_all(private: list[dict[str, str]], name: str) -> dict[str, dict[str, str]]:
     """The rows of everybody, by attack."""
     return {
-        row["attack"]: row for row in private if row["row"] == name and row["population"] == "all"
+        row["attack"]: row
+        for row in private
+        if row["generator"] == name and row["population"] == "all"
     }
 
 
@@ -316,11 +320,15 @@ def public_rows(private: list[dict[str, str]]) -> list[dict[str, str]]:
 def fidelity_reasons(table: list[dict[str, str]], name: str, options: ReleaseOptions) -> list[str]:
     """Reasons in the fidelity table: verdicts over all individuals that are not allowed."""
     reasons = _type_reasons(
-        "fidelity", table, FIDELITY_NUMBERS, ("row", "metric", "population", "bin")
+        "fidelity", table, FIDELITY_NUMBERS, ("generator", "metric", "population", "bin")
     )
     if reasons:
         return reasons
-    own = [row for row in table if row["row"] == name and row["population"] == row["bin"] == "all"]
+    own = [
+        row
+        for row in table
+        if row["generator"] == name and row["population"] == row["bin"] == "all"
+    ]
     if not own:
         return [f"fidelity: the table has no row of {name}"]
     allowed, excused = (

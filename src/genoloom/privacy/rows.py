@@ -1,6 +1,6 @@
 """A row of an audit, of haplotypes and of sequences."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import nan
 
 from genoloom.records import columns, shown
@@ -28,8 +28,8 @@ class AttackRow:
         Why it was not run.
     """
 
-    generator: str = field(metadata={"column": "row"})
-    role: Role = field(metadata={"column": "kind"})
+    generator: str
+    role: Role
     attack: str
     population: str = "all"
     measure: str = ""

@@ -344,7 +344,7 @@ class Chain:
     def shown_baselines(self, rows: list[Row]) -> list[str]:
         return [
             name
-            for name in dict.fromkeys(row["row"] for row in rows)
+            for name in dict.fromkeys(row["generator"] for row in rows)
             if name in BASELINES and name != self.generator
         ]
 

@@ -220,7 +220,9 @@ class Evidence(Chain):
             baseline: read_exact_table(self.table(name, baseline), columns)
             for baseline in self.shown_baselines(table)
         }
-        return [row for baseline, rows in tables.items() for row in rows if row["row"] == baseline]
+        return [
+            row for baseline, rows in tables.items() for row in rows if row["generator"] == baseline
+        ]
 
     def _compared_individuals(self) -> int:
         """How many individuals per role an audit of these files compares."""
@@ -239,7 +241,7 @@ class Evidence(Chain):
     def _judge_fidelity(self, table: list[Row], options: ReleaseOptions) -> list[str]:
         found = self._options_reasons("fidelity", ValidateOptions, options)
         found += fidelity_reasons(table, self.generator, options)
-        shown = [row for row in table if row["row"] not in (self.generator, "real")]
+        shown = [row for row in table if row["generator"] not in (self.generator, "real")]
         if shown != self._control_rows(table, "fidelity.tsv", FIDELITY_COLUMNS):
             found.append(
                 "fidelity: the rows of the baselines are not those of their own tables; validate "

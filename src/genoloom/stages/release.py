@@ -135,12 +135,12 @@ class Bundle:
         write_table(part / "privacy.tsv", PUBLIC_COLUMNS, attacks)
         write_table(part / "fidelity.tsv", FIDELITY_COLUMNS, metrics)
         attacks = [
-            r for r in attacks if r["row"] == evidence.generator and r["population"] == "all"
+            r for r in attacks if r["generator"] == evidence.generator and r["population"] == "all"
         ]
         metrics = [
             r
             for r in metrics
-            if r["row"] == evidence.generator and r["population"] == r["bin"] == "all"
+            if r["generator"] == evidence.generator and r["population"] == r["bin"] == "all"
         ]
         facts = self._facts()
         with write_beside(part / "README.md") as [text]:

@@ -1,7 +1,7 @@
 """A row of a fidelity table, of haplotypes and of sequences."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from genoloom.records import columns, shown
 from genoloom.validation.metric_ids import MetricId
@@ -27,8 +27,8 @@ class MetricRow:
         Individuals or sequences per group.
     """
 
-    generator: str = field(metadata={"column": "row"})
-    role: Role = field(metadata={"column": "kind"})
+    generator: str
+    role: Role
     metric: MetricId
     population: str
     bin: str

@@ -169,13 +169,13 @@ def test_no_option_of_the_audit_turns_a_gate_that_fails_into_a_pass(leaking, see
 
 
 ROW = dict.fromkeys(PRIVATE_COLUMNS, "") | {
-    "row": "x", "kind": "generator", "attack": "worst", "population": "all", "measure": "auc",
+    "generator": "x", "role": "generator", "attack": "worst", "population": "all", "measure": "auc",
     "value": "0.5", "low": "0.4", "high": "0.55",
     "reference": "0.55", "n": "40", "verdict": "pass", "tpr_at_1_percent_fpr": "0.01",
     "tpr_reference": "0.02",
 }  # fmt: skip
 METRIC = dict.fromkeys(FIDELITY_COLUMNS, "") | {
-    "row": "x", "kind": "generator", "metric": "m", "population": "all", "bin": "all",
+    "generator": "x", "role": "generator", "metric": "m", "population": "all", "bin": "all",
     "value": "0.5", "nfr": "inf", "n": "40",
     "verdict": "pass",
 }  # fmt: skip

@@ -157,7 +157,7 @@ def test_numbers_follow_the_shipped_schema_and_equal_the_tables(rendered):
     source = {
         (r["metric"], r["population"], r["bin"]): float(r["value"])
         for r in written
-        if r["row"] == "gan"
+        if r["generator"] == "gan"
     }
     shown = {
         (r["metric"], r["population"], r["bin"]): r["value"] for r in own if r["generator"] == "gan"

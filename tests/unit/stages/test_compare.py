@@ -56,7 +56,7 @@ def test_compare_tells_a_copy_from_fresh_individuals(tmp_path, vcf, panels, shee
         [row] = [
             r
             for r in read_table(out / "validation" / "comparison" / name / "fidelity.tsv")
-            if r["row"] == name and r["metric"] == "frequency_correlation"
+            if r["generator"] == name and r["metric"] == "frequency_correlation"
         ]
         references.append(row["reference"])
     assert len(set(references)) == 1  # the same real individuals at the same sites for everybody

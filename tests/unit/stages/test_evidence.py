@@ -279,7 +279,7 @@ def test_a_halved_split_table_does_not_blind_the_leak_scan(tree):
 
 
 @pytest.mark.parametrize(
-    "column", ["value", "low", "high", "reference", "n", "verdict", "measure", "kind"]
+    "column", ["value", "low", "high", "reference", "n", "verdict", "measure", "role"]
 )
 def test_every_row_of_the_public_table_is_that_of_the_audit(tree, column):
     path = tree / "results" / TABLES / "privacy.tsv"
@@ -293,7 +293,7 @@ def test_every_row_of_the_public_table_is_that_of_the_audit(tree, column):
         rows[:-1],
         rows[::-1],
         [*rows, rows[-1]],
-        [*rows, rows[-1] | {"row": "markov"}],
+        [*rows, rows[-1] | {"generator": "markov"}],
     ):
         write_table(path, list(rows[0]), changed)
         restamp(tree / "results" / PRIVATE / "audit.json", path.parent)
@@ -304,7 +304,7 @@ def test_rows_of_controls_are_those_of_their_own_tables(tree):
     """A generator's tables also show the baselines; nothing but their own rows may be there."""
     path = tree / "results" / TABLES / "fidelity.tsv"
     rows = read_table(path)
-    baseline = rows[0] | {"row": "markov"}
+    baseline = rows[0] | {"generator": "markov"}
     write_table(path, list(rows[0]), [*rows, baseline])
     restamp(path.with_name("fidelity.provenance.json"))
     assert "fidelity: fidelity.tsv not found" in reasons(tree)
@@ -313,7 +313,7 @@ def test_rows_of_controls_are_those_of_their_own_tables(tree):
     assert "fidelity: was made without baseline/1" in reasons(tree)
     write_table(own, list(rows[0]), [baseline | {"value": "0.8"}])
     assert "the rows of the baselines are not those of their own tables" in reasons(tree)
-    write_table(path, list(rows[0]), [*rows, rows[0] | {"row": "REAL00001"}])
+    write_table(path, list(rows[0]), [*rows, rows[0] | {"generator": "REAL00001"}])
     restamp(path.with_name("fidelity.provenance.json"))
     assert "the rows of the baselines are not those of their own tables" in reasons(tree)
 

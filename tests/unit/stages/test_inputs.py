@@ -202,7 +202,7 @@ def test_unphased_data_get_the_genotype_based_figures(tmp_path, vcf, sheet, pane
         found = [
             row
             for row in read_table(tmp_path / "unphased" / f"{table}.tsv")
-            if row["row"] == "made"
+            if row["generator"] == "made"
         ]
         return {(row[key], row["population"], row.get("bin", "all")): row for row in found}
 

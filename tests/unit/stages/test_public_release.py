@@ -38,7 +38,7 @@ def _the_tree_is_of_this_generator():
         for place in ("MODELS", "MADE", "TABLES", "PRIVATE"):
             path = getattr(released_tree, place)
             patch.setattr(released_tree, place, path.replace(released_tree.NAME, NAME))
-        patch.setattr(released_tree, "WORST", released_tree.WORST | {"row": NAME})
+        patch.setattr(released_tree, "WORST", released_tree.WORST | {"generator": NAME})
         patch.setattr(released_tree, "NAME", NAME)
         yield
 

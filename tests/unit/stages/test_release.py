@@ -218,7 +218,7 @@ def test_the_date_can_be_given(project, monkeypatch):
             {"worst": {"tpr_at_1_percent_fpr": None}},
             "true positive rate at 1 % false positives is missing",
         ),
-        ({"worst": {"row": "other"}}, "no row of the worst attack"),
+        ({"worst": {"generator": "other"}}, "no row of the worst attack"),
         (
             {"worst": {"n": 29}},
             "the worst attack compared 29 individuals per role, and the audit says 30",
