@@ -263,7 +263,7 @@ def test_calibration_restores_token_frequencies(small, temperature):
         context = network.context(torch.randn(4000, network.latent), population)
         tokens = (
             Rollout(context, temperature)
-            .go(network.eval(), generator.chain, 0, len(network.bias), draw)
+            .step(network.eval(), generator.chain, 0, len(network.bias), draw)
             .numpy()
         )
         seen = [
