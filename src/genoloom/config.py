@@ -236,6 +236,12 @@ class GenerateOptions(Section):
         ge=1,
         description="Individuals sampled at a time; memory follows it, the result does not.",
     )
+    jobs: int = Field(
+        1,
+        ge=1,
+        description="Jobs of the workflow that share the individuals of each contig; the result is "
+        "the same.",
+    )
 
 
 class ConsensusOptions(Section):

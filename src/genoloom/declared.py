@@ -87,6 +87,12 @@ class Declared:
         """The arrays whose name begins so."""
         return [name for name in self._headers if name.startswith(prefix)]
 
+    def within(self, prefix: str) -> "Declared":
+        """The arrays whose name begins so, under the rest of their names: what is declared of them
+        there is declared here.
+        """
+        return _Within(self, prefix)
+
     def expect(
         self,
         name: str,
@@ -150,6 +156,28 @@ class Declared:
                 f"{len(strange)} arrays do not belong to such a model, the first "
                 f"'{strange[0][:80]}'"
             )
+
+
+class _Within(Declared):
+    """Some of the arrays of another one, by a part of their names."""
+
+    def __init__(self, whole: Declared, prefix: str):
+        self._whole, self._prefix = whole, prefix
+
+    def __contains__(self, name: str) -> bool:
+        return self._prefix + name in self._whole
+
+    def __getitem__(self, name: str) -> Header | np.ndarray:
+        return self._whole[self._prefix + name]
+
+    def names(self, prefix: str) -> list[str]:
+        """As of the whole."""
+        found = self._whole.names(self._prefix + prefix)
+        return [name.removeprefix(self._prefix) for name in found]
+
+    def expect(self, name: str, *given, **more) -> tuple[int, ...]:
+        """As of the whole."""
+        return self._whole.expect(self._prefix + name, *given, **more)
 
 
 def _fits(declared: int | EllipsisType | None, length: int) -> bool:

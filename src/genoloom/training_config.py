@@ -200,6 +200,19 @@ class TransformerOptions(Section):
         le=4096,
         description="Blocks of context; memory and time a site do not grow with the contig.",
     )
+    window: int | None = Field(
+        None,
+        ge=64,
+        description="Sites of a window: a contig longer than one and a half is trained window by "
+        "window, each with steps of its own, in the workflow as jobs of their own. null trains "
+        "every contig whole. 16384 suits chromosomes.",
+    )
+    overlap: int | None = Field(
+        None,
+        ge=0,
+        description="Sites in which windows overlap, rounded up to blocks; what is drawn behind a "
+        "border goes on from there. null takes half the context.",
+    )
     vocabulary_size: int = Field(
         64,
         ge=2,

@@ -34,7 +34,7 @@ rule shadow_haplotypes:
     threads: 1
     resources:
         mem_mb=training_mem_mb,
-        runtime=240,
+        runtime=growing(240),
         gpu=training_gpus,
     params:
         synthetic=prefixes("--synthetic"),
@@ -77,7 +77,7 @@ rule audit_haplotypes:
     threads: 1
     resources:
         mem_mb=genotype_mem_mb,
-        runtime=240,
+        runtime=growing(240),
     params:
         synthetic=prefixes("--synthetic"),
         panels=prefixes("--panel"),

@@ -19,6 +19,12 @@ TRUTH = [
 # the sheet that the files are made of; where individuals are redrawn, another one comes before it
 COHORT = "results/synthetic/{panel}/{generator}/cohort.tsv"
 DRAWN = COHORT.replace("cohort.tsv", "cohort.drawn.tsv") if settings.redraw.enabled else COHORT
+# what jobs of their own draw, where the individuals are shared among several
+PARTS = [
+    f"results/synthetic/{{panel}}/{{generator}}/parts/{{contig}}.{number}.safetensors"
+    for number in range(1, settings.generate.jobs + 1)
+    if settings.generate.jobs > 1
+]
 
 
 rule make_cohort:
@@ -41,8 +47,8 @@ rule make_cohort:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=10,
+        mem_mb=growing(1500),
+        runtime=growing(10),
     params:
         options=cohort_flags,
         split=each("--split", "split"),
@@ -78,7 +84,7 @@ if settings.redraw.enabled:
         threads: 1
         resources:
             mem_mb=genotype_mem_mb,
-            runtime=240,
+            runtime=growing(240),
         params:
             models=each("--model", "model"),
             panels=prefixes("--panel"),
@@ -87,6 +93,37 @@ if settings.redraw.enabled:
             "genoloom redraw {params.models} --cohort {input.cohort:q} {params.panels} "
             "--split {input.split:q} --out {output.cohort:q} "
             "--summary {output.summary:q} {params.options} --threads {threads} --log {log:q}"
+
+
+if settings.generate.jobs > 1:
+
+    rule generate_part:
+        """
+        Sample part {wildcards.number} of the synthetic individuals' {wildcards.contig} with
+        {wildcards.generator}
+        """
+        input:
+            model="results/models/{panel}/{generator}/{contig}.safetensors",
+            cohort=COHORT,
+        output:
+            part=temp("results/synthetic/{panel}/{generator}/parts/{contig}.{number}.safetensors"),
+        log:
+            "logs/generate_part/{panel}.{generator}.{contig}.{number}.log",
+        benchmark:
+            "benchmarks/generate_part/{panel}.{generator}.{contig}.{number}.tsv"
+        conda:
+            "../../envs/torch.yaml"
+        threads: 1
+        resources:
+            mem_mb=genotype_mem_mb,
+            runtime=growing(240),
+        params:
+            jobs=settings.generate.jobs,
+            options=config_files.flags(settings.generate, leave_out=("jobs", "format")),
+        shell:
+            "genoloom generate --model {input.model:q} --cohort {input.cohort:q} "
+            "--part {wildcards.number}/{params.jobs} --out {output.part:q} {params.options} "
+            "--threads {threads} --log {log:q}"
 
 
 rule generate_haplotypes:
@@ -99,6 +136,7 @@ rule generate_haplotypes:
     input:
         model="results/models/{panel}/{generator}/{contig}.safetensors",
         cohort=COHORT,
+        parts=PARTS,
     output:
         variants=f"results/synthetic/{{panel}}/{{generator}}/{{contig}}.{variants_suffix}",
         pgen="results/synthetic/{panel}/{generator}/{contig}.pgen",
@@ -115,12 +153,13 @@ rule generate_haplotypes:
     threads: 1
     resources:
         mem_mb=genotype_mem_mb,
-        runtime=240,
+        runtime=growing(240),
     params:
-        options=config_files.flags(settings.generate),
+        options=config_files.flags(settings.generate, leave_out=("jobs",)),
+        parts=each("--parts", "parts"),
         seed=job_seed("generate"),
     shell:
-        "genoloom generate --model {input.model:q} --cohort {input.cohort:q} "
+        "genoloom generate --model {input.model:q} --cohort {input.cohort:q} {params.parts} "
         "--out {output.variants:q} {params.options} --seed {params.seed} --threads {threads} "
         "--log {log:q}"
 
@@ -144,8 +183,8 @@ rule write_consensus:
         "../../envs/variants.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=growing(4000),
+        runtime=growing(120),
     params:
         individuals=settings.consensus.individuals,
     shell:

@@ -29,7 +29,7 @@ if settings.phenotypes.traits:
         threads: 1
         resources:
             mem_mb=genotype_mem_mb,
-            runtime=60,
+            runtime=growing(60),
         params:
             variants=each_pgen("--variants", "panel"),
             out=lambda wildcards, output: output.tables[0].removesuffix(".pheno"),
@@ -57,7 +57,7 @@ if settings.phenotypes.traits:
         threads: 1
         resources:
             mem_mb=genotype_mem_mb,
-            runtime=60,
+            runtime=growing(60),
         params:
             variants=each_pgen("--variants", "synthetic"),
             out=lambda wildcards, output: output.tables[0].removesuffix(".pheno"),

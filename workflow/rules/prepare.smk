@@ -30,7 +30,7 @@ rule prepare_panel:
     threads: 1
     resources:
         mem_mb=genotype_mem_mb,
-        runtime=120,
+        runtime=growing(120),
     params:
         files=get_panel_flags,
         region=get_region,
@@ -63,7 +63,7 @@ rule split_individuals:
     threads: 1
     resources:
         mem_mb=genotype_mem_mb,
-        runtime=60,
+        runtime=growing(60),
     params:
         panels=prefixes("--panel"),
         options=config_files.flags(settings.split, leave_out=("pedigree",)),

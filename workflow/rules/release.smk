@@ -52,7 +52,7 @@ rule make_release:
     threads: 1
     resources:
         mem_mb=genotype_mem_mb,
-        runtime=120,
+        runtime=growing(120),
     params:
         results=subpath(output.bundle, ancestor=3),
         options=config_files.flags(settings.release),

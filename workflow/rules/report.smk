@@ -33,8 +33,8 @@ rule write_report:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=growing(2000),
+        runtime=growing(20),
     params:
         results=subpath(output.html, ancestor=2),
         shown=" ".join(

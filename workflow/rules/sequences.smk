@@ -27,8 +27,8 @@ rule prepare_sequences:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         files=get_sequence_flags,
         out=subpath(output.train, parent=True),
@@ -60,7 +60,7 @@ rule train_sequences:
     threads: training_threads
     resources:
         mem_mb=training_mem_mb,
-        runtime=240,
+        runtime=growing(240),
         gpu=training_gpus,
         device=training_device,
         time_limit=time_limit,
@@ -94,8 +94,8 @@ rule generate_sequences:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         options=config_files.flags(settings.generate_sequences),
         seed=job_seed("generate_sequences"),
@@ -128,8 +128,8 @@ rule validate_sequences:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=growing(4000),
+        runtime=growing(120),
     params:
         baselines=each("--baseline", "baseline"),
         options=config_files.flags(

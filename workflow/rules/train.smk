@@ -9,6 +9,80 @@ REQUIRED INPUTS   results/panels/{panel}/{contig}.*, results/splits/{panel}.tsv;
 OUTPUTS           results/models/{panel}/{generator}/{contig}.safetensors, .json, .history.tsv
 """
 
+if settings.train.transformer.window:
+
+    checkpoint list_windows:
+        """
+        List the windows in which the transformer of {wildcards.contig} of {wildcards.panel} is
+        trained
+        """
+        input:
+            panel=get_trained_panel,
+            split=get_trained_split,
+        output:
+            windows="results/models/{panel}/{generator}/windows/{contig}.tsv",
+        log:
+            "logs/list_windows/{panel}.{generator}.{contig}.log",
+        wildcard_constraints:
+            generator="transformer",
+        conda:
+            "../../envs/torch.yaml"
+        threads: 1
+        resources:
+            mem_mb=genotype_mem_mb,
+            runtime=growing(60),
+        params:
+            panel=prefixes("--panel"),
+            state=training_state,
+            options=model_options,
+            files=model_files,
+            seed=job_seed("train"),
+        shell:
+            "genoloom train transformer {params.panel} --list-windows {output.windows:q} "
+            "--model {output.windows:q}.safetensors --history {output.windows:q}.tsv "
+            "--state {params.state:q} {params.options} {params.files} --seed {params.seed} "
+            "--log {log:q}"
+
+    rule train_window:
+        """
+        Train window {wildcards.number} of the transformer of {wildcards.contig} of
+        {wildcards.panel}
+          {params.options}
+        """
+        input:
+            panel=get_trained_panel,
+            split=get_trained_split,
+            windows="results/models/{panel}/{generator}/windows/{contig}.tsv",
+        output:
+            done=touch("results/models/{panel}/{generator}/windows/{contig}.{number}.done"),
+        log:
+            "logs/train_window/{panel}.{generator}.{contig}.{number}.log",
+        benchmark:
+            "benchmarks/train_window/{panel}.{generator}.{contig}.{number}.tsv"
+        wildcard_constraints:
+            generator="transformer",
+        conda:
+            "../../envs/torch.yaml"
+        threads: training_threads
+        resources:
+            mem_mb=training_mem_mb,
+            runtime=growing(240),
+            gpu=training_gpus,
+            device=training_device,
+            time_limit=time_limit,
+        params:
+            panel=prefixes("--panel"),
+            state=training_state,
+            options=model_options,
+            files=model_files,
+            seed=window_seed,
+        shell:
+            "genoloom train transformer {params.panel} --only-window {wildcards.number} "
+            "--model {output.done:q}.safetensors --history {output.done:q}.tsv "
+            "--state {params.state:q} {params.options} {params.files} --seed {params.seed} "
+            "--processes {threads} --device {resources.device:q} "
+            "--time-limit-minutes {resources.time_limit} --log {log:q}"
+
 
 rule train_haplotypes:
     """
@@ -20,6 +94,7 @@ rule train_haplotypes:
         split=get_trained_split,
         base=get_base_model,
         statistics=get_statistics,
+        windows=get_trained_windows,
     output:
         model="results/models/{panel}/{generator}/{contig}.safetensors",
         description="results/models/{panel}/{generator}/{contig}.json",
@@ -34,7 +109,7 @@ rule train_haplotypes:
     threads: training_threads
     resources:
         mem_mb=training_mem_mb,
-        runtime=240,
+        runtime=growing(240),
         gpu=training_gpus,
         device=training_device,
         time_limit=time_limit,
@@ -79,7 +154,7 @@ if settings.privacy.mode != "none":
         threads: 1
         resources:
             mem_mb=genotype_mem_mb,
-            runtime=120,
+            runtime=growing(120),
         params:
             name=settings.privacy.public_panel,
             folder=settings.privacy.folder,

@@ -152,7 +152,26 @@ def training_state(wildcards, input, output):
         sources += [settings.privacy] if of_public_individuals(wildcards) else []
     parts = repr([settings.seed, model_options(wildcards), model_files(wildcards, input), *sources])
     digest = hashlib.sha256(parts.encode()).hexdigest()[:12]
-    return str(Path(output.model).parents[3].joinpath(".state", *model_place(wildcards), digest))
+    made = Path(output[0])
+    results = next(place.parent for place in made.parents if place.name == "models")
+    return str(results.joinpath(".state", *model_place(wildcards), digest))
+
+
+def get_trained_windows(wildcards):
+    """What jobs of their own leave of the windows of a transformer, where there are several."""
+    if wildcards.generator != "transformer" or settings.train.transformer.window is None:
+        return []
+    table = checkpoints.list_windows.get(**wildcards).output.windows
+    with open(table) as rows:
+        number = sum(1 for _ in rows) - 1
+    folder = "results/models/{panel}/{generator}/windows/{contig}".format(**wildcards)
+    return [f"{folder}.{k}.done" for k in range(1, number + 1)] if number > 1 else []
+
+
+def window_seed(wildcards):
+    """That of the training of the contig."""
+    names = wildcards.panel, wildcards.generator, wildcards.contig
+    return derive_seed(settings.seed, "train", *names) % 2**31
 
 
 def shadow_state(wildcards, output):
@@ -170,6 +189,13 @@ def model_place(wildcards):
     if "generator" in wildcards.keys():
         return wildcards.panel, wildcards.generator, wildcards.contig
     return "sequences", wildcards.set, wildcards.sequence_generator
+
+
+def growing(least):
+    """A resource function: at least so many minutes or megabytes, and one more for each megabyte of
+    input; as many again with each try.
+    """
+    return lambda wildcards, input, attempt: attempt * int(least + input.size_mb)
 
 
 def genotype_mem_mb(wildcards, input, attempt):

@@ -31,8 +31,8 @@ if settings.utility.enabled:
             "../../envs/torch.yaml"
         threads: 1
         resources:
-            mem_mb=lambda wildcards, attempt: attempt * 4000,
-            runtime=120,
+            mem_mb=growing(4000),
+            runtime=growing(120),
         params:
             synthetic=prefixes("--synthetic"),
             panels=prefixes("--panel"),
@@ -67,7 +67,7 @@ if settings.treatment_effects.enabled:
         threads: 1
         resources:
             mem_mb=genotype_mem_mb,
-            runtime=60,
+            runtime=growing(60),
         params:
             synthetic=prefixes("--synthetic"),
             panels=prefixes("--panel"),

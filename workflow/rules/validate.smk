@@ -41,7 +41,7 @@ rule validate_haplotypes:
     threads: 1
     resources:
         mem_mb=genotype_mem_mb,
-        runtime=120,
+        runtime=growing(120),
     params:
         synthetic=prefixes("--synthetic"),
         panels=prefixes("--panel"),

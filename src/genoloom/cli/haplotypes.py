@@ -104,10 +104,31 @@ def _privacy_options(command: Callable) -> Callable:
     return command
 
 
+def _windows_options(command: Callable) -> Callable:
+    """What a generator has alongside that can be trained window by window, in jobs of their own."""
+    for option in (
+        click.option(
+            "--only-window",
+            type=click.IntRange(min=1),
+            help="Train this window alone, and leave it in the state directory: a training of the "
+            "contig with the same options then finds it done.",
+        ),
+        file_option(
+            "--list-windows", "Write a table of the windows, and train nothing.", required=False
+        ),
+        split_option,
+    ):
+        command = option(command)
+    return command
+
+
+BESIDES = {"copying_network": _privacy_options, "transformer": _windows_options}
+
+
 def _add_train(name: str, options_class: type[Section]) -> None:
     @train.command(name, help=options_class.__doc__)
     @click.option("--panel", type=PREFIX, required=True, help="Panel prefix.")
-    @(_privacy_options if name == "copying_network" else split_option)
+    @BESIDES.get(name, split_option)
     @model_option
     @history_option
     @state_option
@@ -166,20 +187,52 @@ def redraw(sections, **given):
     stage(options=options, **given)
 
 
+class Part(click.ParamType):
+    """Which of how many: 2/4."""
+
+    name = "k/n"
+
+    def convert(self, value, param, ctx) -> tuple[int, int]:
+        """The two numbers, 1 <= k <= n."""
+        numbers = str(value).split("/")
+        if not (len(numbers) == 2 and all(x.isdecimal() for x in numbers)):
+            self.fail(f"'{value}' is no part; expected for example 2/4", param, ctx)
+        k, n = map(int, numbers)
+        if not 1 <= k <= n:
+            self.fail(f"there is no part {k} of {n}", param, ctx)
+        return k, n
+
+
 @click.command()
 @model_option
 @cohort_option
 @file_option("--out", "Synthetic .vcf.gz or .bcf to write; a PGEN trio is written next to it.")
+@click.option(
+    "--part",
+    type=Part(),
+    help="Draw only this part of the individuals, such as 2/4, and write it to --out, a "
+    ".safetensors for --parts.",
+)
+@files_option("--parts", "parts", "Parts drawn by --part, in order; nothing is drawn. Repeat.")
 @seed_option
 @threads_option
 @section_options(config.GenerateOptions)
 @logged
-def generate(sections, **given):
-    """Sample the haplotypes of a cohort on one contig."""
+def generate(sections, part, parts, **given):
+    """Sample the haplotypes of a cohort on one contig.
+
+    The option --jobs is for the workflow and changes nothing here.
+    """
     from genoloom.stages.generate import generate as stage
+    from genoloom.stages.generate import generate_part
 
     [options] = sections
-    stage(options=options, **given)
+    if part and parts:
+        raise click.UsageError("--part and --parts exclude each other")
+    if part:
+        generate_part(options=options, part=part, **given)
+    else:
+        stage(options=options, parts=parts, **given)
 
 
 @click.command()

@@ -83,6 +83,13 @@ class TensorFile:
         except (SafetensorError, OSError) as error:
             raise self._damaged(error) from None
 
+    def read_rows(self, name: str, start: int, stop: int) -> Any:
+        """Rows [start, stop) of one array; no others are read."""
+        try:
+            return self._handle.get_slice(name)[start:stop]
+        except (SafetensorError, OSError) as error:
+            raise self._damaged(error) from None
+
     def words(self, key: str, *, infinite: bool = False) -> Any:
         """The value of a JSON text among the metadata. Raises an `InputError` where there is
         none.

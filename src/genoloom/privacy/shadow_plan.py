@@ -134,6 +134,7 @@ def training_steps(generator: HaplotypeGenerator, individuals: int, sites: int) 
         return None
     if options.steps is not None:
         return options.steps
+    sites = -(-sites // _windows(options, sites))  # each window has a schedule of its own
     # with minutes there is no warning that a schedule is short
     steps = automatic_steps(
         _fitted(individuals), _blocks(options, sites), options.model_copy(update={"minutes": 1.0})
@@ -156,6 +157,7 @@ def seconds(generator: HaplotypeGenerator, individuals: int, sites: int, share: 
             body + options.vocabulary_size * width + (options.block_size or LONGEST_BLOCK) * width
         )
         trained = 6.0 * weights * steps * options.batch * min(options.context, blocks)
+        trained *= _windows(options, sites)
         drawn = (
             2.0
             * weights
@@ -172,6 +174,12 @@ def seconds(generator: HaplotypeGenerator, individuals: int, sites: int, share: 
 def _fitted(individuals: int) -> int:
     """Haplotypes that are not in the validation set."""
     return max(1, round(2 * individuals * (1 - VALIDATION_FRACTION)))
+
+
+def _windows(options: Section, sites: int) -> int:
+    """Windows in which a contig is trained."""
+    size = getattr(options, "window", None)
+    return 1 if size is None else max(1, round(sites / size))
 
 
 def _blocks(options: Section, sites: int) -> int:

@@ -18,10 +18,12 @@ from genoloom.formats.pgen import open_panel, panel_files
 from genoloom.formats.private_directories import close_directory
 from genoloom.formats.provenance import Making, record_path
 from genoloom.formats.splits import read_roles
+from genoloom.formats.tables import write_table
 from genoloom.formats.vcf_write import index_of
 from genoloom.models.haplotype import SHARED, generator_class
 from genoloom.models.haplotype.base import HaplotypeGenerator, TrainingHaplotypes
 from genoloom.models.haplotype.site_mapping import match_sites
+from genoloom.models.haplotype.windows import Window
 from genoloom.panel import HaplotypeView, Panel, Sites, allele_counts, genetic_positions
 from genoloom.popgen.overlaps import Overlaps
 from genoloom.seeds import derive_seed
@@ -66,6 +68,8 @@ def train(
     privacy_mode: Literal["none", "public", "statistics"] = "none",
     populations: str | None = None,
     statistics: Path | None = None,
+    list_windows: Path | None = None,
+    only_window: int | None = None,
 ) -> None:
     """Fit `generator` on the training individuals and write model, description and history.
 
@@ -88,6 +92,11 @@ def train(
         `genoloom.cohort.parse_labels`.
     statistics : Path, optional
         In mode `statistics`, what `genoloom panel measure` has written.
+    list_windows : Path, optional
+        Write a table of the windows of the contig, and nothing else.
+    only_window : int, optional
+        Train this window alone (1-based), and leave it in the state directory: the training of the
+        whole contig then finds it done. Nothing is to do where there are fewer.
 
     Raises
     ------
@@ -172,9 +181,12 @@ def train(
             SMALL_COHORT,
         )
 
+    data = training_haplotypes(training, common.validation_fraction, seed)
+    if list_windows is not None:
+        write_windows(list_windows, fitted.cut(data), data)
+        return
     for folder in (state, model.parent, history.parent):
         close_directory(folder)
-    data = training_haplotypes(training, common.validation_fraction, seed)
     data_digest = digest(training, data)
     settings = {
         "generator": generator,
@@ -196,6 +208,10 @@ def train(
         time_limit_s=common.time_limit_minutes and 60 * common.time_limit_minutes,
         label=f"{generator} {whole.sites.contig}",
     )
+    if only_window is not None:
+        if only_window <= len(fitted.cut(data)):
+            fitted.fit_window(data, run, only_window - 1)
+        return
     fitted.fit(data, run)
     if processes.rank():
         return
@@ -245,6 +261,25 @@ def train(
     write_times(run)
     record.write(record_path(model.with_suffix("")), [model, model.with_suffix(".json")], seed=seed)
     log.info("%s: model written", run.label)
+
+
+def write_windows(path: Path, windows: list[Window], data: TrainingHaplotypes) -> None:
+    """Table of windows: where each begins and ends (1-based, inclusive; centimorgans), how many
+    sites it has, and how many of them are in the window before as well.
+    """
+    rows = [
+        {
+            "window": number,
+            "sites": w.stop - w.start,
+            "overlap": w.first - w.start,
+            "start": int(data.position[w.start]),
+            "end": int(data.position[w.stop - 1]),
+            "start_cm": round(float(data.map_cm[w.start]), 6),
+            "end_cm": round(float(data.map_cm[w.stop - 1]), 6),
+        }
+        for number, w in enumerate(windows, 1)
+    ]
+    write_table(path, list(rows[0]), rows)
 
 
 def _templates(generator: str, privacy: dict | None, n: int, data_digest: str) -> dict:

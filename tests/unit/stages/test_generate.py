@@ -96,6 +96,36 @@ def test_cohort_has_the_training_mix(trained):
     assert sum(r["sex"] == "female" for r in rows) == 15
 
 
+def test_parts_drawn_by_jobs_of_their_own_give_the_same_files(trained, tmp_path):
+    folder, _ = trained
+    make(folder, tmp_path / "whole/20.vcf.gz")
+    given = ("--model", folder / "m.safetensors", "--cohort", folder / "cohort.tsv")
+
+    def put_together(parts: int, number: int):
+        files = []
+        for k in range(1, number + 1):
+            files.append(tmp_path / f"{k}of{parts}.safetensors")
+            done = call_genoloom(
+                "generate", *given, "--out", files[-1], "--part", f"{k}/{parts}", "--shard", "5"
+            )
+            assert done.returncode == 0, done.stderr
+        out = tmp_path / f"of{parts}/20.vcf.gz"
+        named = [word for file in files for word in ("--parts", file)]
+        return call_genoloom("generate", *given, *named, "--out", out, "--seed", "5")
+
+    for parts in (3, 20):  # 30 individuals: some of 20 parts are empty
+        assert put_together(parts, parts).returncode == 0
+        for name in ("20.vcf.gz", "20.pgen", "20.pvar.zst", "20.psam", "20.provenance.json"):
+            of_parts = tmp_path / f"of{parts}" / name
+            assert of_parts.read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+    done = put_together(4, 3)
+    assert done.returncode == 2
+    assert "1of4.safetensors: was drawn by another model" in done.stderr
+    assert not (tmp_path / "of4/20.vcf.gz").exists()
+    done = call_genoloom("generate", *given, "--out", tmp_path / "x", "--part", "5/4")
+    assert "there is no part 5 of 4" in done.stderr
+
+
 @pytest.mark.parametrize("suffix", ["vcf.gz", "bcf"])
 def test_files_agree_and_info_is_of_the_synthetic_genotypes(trained, tmp_path, suffix):
     folder, _ = trained

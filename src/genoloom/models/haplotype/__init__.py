@@ -8,7 +8,7 @@ from genoloom.errors import InputError
 
 # name -> module:class; modules are imported on use, so that the command line starts without torch
 GENERATORS = {
-    "transformer": "transformer:TransformerGenerator",
+    "transformer": "transformer_windows:WindowedTransformer",
     "gan": "gan:GanGenerator",
     "copying_network": "copying_network:CopyingNetworkGenerator",
     "independent": "independent:IndependentGenerator",

@@ -277,23 +277,37 @@ class TransformerGenerator(HaplotypeGenerator):
         """Populations with the network's own index for the unlabelled."""
         return np.where(population < 0, self.model.unlabelled, population)
 
-    def sample(self, request: SampleRequest) -> Iterator[np.ndarray]:
+    def sample(
+        self, request: SampleRequest, known: np.ndarray | None = None
+    ) -> Iterator[np.ndarray]:
+        """As of any generator; after the alleles `known` of the first sites, which are those of
+        whole blocks, where they are given: int8 (n_known, n_haplotypes).
+        """
         temperature = self.options.temperature or 1.0  # model files of before have none
         sampler = WindowSampler(self.model, self.options, temperature, self.anchors)
-        yield from self._draw(request, self.tokenizer.n_blocks, sampler)
+        yield from self._draw(request, self.tokenizer.n_blocks, sampler, known)
 
     def _draw(
-        self, request: SampleRequest, n_blocks: int, sampler: WindowSampler
+        self,
+        request: SampleRequest,
+        n_blocks: int,
+        sampler: WindowSampler,
+        known: np.ndarray | None = None,
     ) -> Iterator[np.ndarray]:
         """Alleles of the first `n_blocks` blocks, window by window, int8 (n_variants,
-        n_haplotypes).
+        n_haplotypes); `known` as of `sample`.
         """
         past = np.empty((len(request.seed), 0, self.options.block_size), dtype=np.int8)
-        for span in windows(n_blocks, self.options.context):
-            start, first, stop = span
-            past = past[:, past.shape[1] - (first - start) :]
-            fresh = sampler.sample(past, request, span)  # (n, stop - first, L)
-            past = np.concatenate([past, fresh], axis=1)
+        if known is not None:
+            past = known.T.reshape(len(past), len(known) // past.shape[2], past.shape[2])
+        n_known = past.shape[1]
+        for start, first, stop in windows(n_blocks, self.options.context):
+            if stop <= n_known:
+                continue
+            at = max(first, n_known)
+            past = past[:, past.shape[1] - (at - start) :]
+            fresh = sampler.sample(past, request, (start, at, stop))  # (n, stop - at, L)
+            past, first = np.concatenate([past, fresh], axis=1), at
             sites = self.site_mapping[self._variants(first, stop)] - first * self.options.block_size
             yield np.ascontiguousarray(fresh.reshape(len(fresh), -1)[:, sites].T)
 
@@ -318,10 +332,15 @@ class TransformerGenerator(HaplotypeGenerator):
 
     @classmethod
     def declare(cls, arrays: Declared, words: TransformerDescription) -> None:
-        tokenizer = BlockTokenizer.declare(arrays, words.n_sites, words.options.block_size)
         arrays.expect(
             "site_mapping", "int64", words.n_variants, low=0, high=words.n_sites - 1, least_step=1
         )
+        cls.declare_weights(arrays, words)
+
+    @classmethod
+    def declare_weights(cls, arrays: Declared, words: TransformerDescription) -> None:
+        """Declare all arrays but `site_mapping`."""
+        tokenizer = BlockTokenizer.declare(arrays, words.n_sites, words.options.block_size)
         nowhere, P = np.empty(0, dtype=np.int64), len(words.population_names)
         declare_network(
             arrays, "network.", lambda: HaplotypeTransformer(tokenizer, nowhere, P, words.options)
