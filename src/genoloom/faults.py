@@ -81,7 +81,7 @@ def explain(error: BaseException, place: str | Path = "") -> GenoLoomError | Non
     for cause, direct in _causes(error):
         if isinstance(cause, GenoLoomError):
             return None if cause is error else cause
-        if isinstance(cause, MemoryError) or type(cause).__name__ == "OutOfMemoryError":
+        if _says_so(cause):
             return no_memory()
         number = _number(cause)
         if number in NO_MEMORY:
@@ -106,6 +106,15 @@ def explain(error: BaseException, place: str | Path = "") -> GenoLoomError | Non
         if isinstance(cause, Exception) and _MEMORY_WORDS.search(str(cause)):
             return no_memory()
     return None
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Whether an error says that there is no memory, of the machine or of its GPU."""
+    return _says_so(error) or bool(_MEMORY_WORDS.search(str(error)))
+
+
+def _says_so(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
 
 
 def is_full(folder: Path) -> bool:

@@ -4,6 +4,7 @@ likelihood.
 Letters in shapes: B rows, T tokens, H heads, D width of a head.
 """
 
+import logging
 import math
 from collections.abc import Callable
 
@@ -14,7 +15,10 @@ from torch.optim.swa_utils import AveragedModel
 
 from genoloom.declared import Declared
 from genoloom.errors import InputError
+from genoloom.faults import lacks_memory
 from genoloom.training.processes import sum_gradients
+
+log = logging.getLogger(__name__)
 
 # far above any that training makes, and far below those whose products overflow
 LARGEST_WEIGHT = 1e6
@@ -110,8 +114,15 @@ class AveragedTraining:
 
     Holds the model, its AdamW with cosine schedule and the exponential average of its weights;
     evaluations and snapshots use the average. A subclass adds `train_step` (which ends in
-    `descend`) and `evaluate`.
+    `descend` or `descend_rows`) and `evaluate`.
+
+    Attributes
+    ----------
+    pieces : int
+        In how many a batch is worked off: one, and twice as many each time memory runs out.
     """
+
+    pieces = 1
 
     def __init__(
         self,
@@ -135,10 +146,57 @@ class AveragedTraining:
         Of several processes each gives the part of the loss that its rows have in that of the
         batch.
         """
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.learning_rate * cosine_schedule(fraction) * group["rate"]
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        return self._step(loss, fraction)
+
+    def descend_rows(
+        self, n: int, loss_of: Callable[[slice], torch.Tensor], fraction: float
+    ) -> float:
+        """As `descend`, of a batch of `n` rows that may be too large for the memory: then it is
+        worked off in twice as many pieces, whose gradients are summed, from here on.
+
+        Parameters
+        ----------
+        loss_of : callable
+            The part that some rows have in the loss of the batch; the parts sum to the loss.
+
+        Raises
+        ------
+        MemoryError, RuntimeError
+            There is no memory for a single row.
+        """
+        random = torch.random.get_rng_state()
+        while True:
+            try:
+                self.optimiser.zero_grad(set_to_none=True)
+                total = torch.zeros((), device=next(self.model.parameters()).device)
+                for piece in range(self.pieces):
+                    loss = loss_of(slice(n * piece // self.pieces, n * (piece + 1) // self.pieces))
+                    loss.backward()
+                    total += loss.detach()
+                    del loss
+                break
+            except (MemoryError, RuntimeError) as error:
+                if not lacks_memory(error) or 2 * self.pieces > n:
+                    raise
+                self.pieces *= 2
+                log.warning(
+                    "not enough memory for a step: from now on a batch is worked off in %d pieces "
+                    "of about %d rows, whose gradients are summed",
+                    self.pieces,
+                    n // self.pieces,
+                )
+            self.optimiser.zero_grad(set_to_none=True)
+            torch.random.set_rng_state(random)
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+        return self._step(total, fraction)
+
+    def _step(self, loss: torch.Tensor, fraction: float) -> float:
+        """One step down the gradients there are; returns the loss of all processes."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.learning_rate * cosine_schedule(fraction) * group["rate"]
         total = sum_gradients(self.model.parameters(), loss)
         nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
         self.optimiser.step()

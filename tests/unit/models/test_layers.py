@@ -99,3 +99,62 @@ def test_snapshot_is_a_copy_of_the_average():
     training.restore(snapshot)
     assert torch.equal(training.model.weight, before)
     assert torch.equal(training.average.module.weight, before)
+
+
+def linear_training() -> AveragedTraining:
+    torch.manual_seed(2)
+    return AveragedTraining(torch.nn.Linear(3, 1), learning_rate=0.1)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory"),
+        MemoryError(),
+    ],
+)  # fmt: skip
+def test_a_batch_too_large_for_the_memory_is_halved(caplog, fault):
+    """Until it fits, from then on, and with the same gradients."""
+    torch.manual_seed(1)
+    x, y = torch.randn(30, 3), torch.randn(30, 1)
+    whole, halved = linear_training(), linear_training()
+    sizes = []
+
+    def loss_of(model, most: int):
+        def part(rows: slice) -> torch.Tensor:
+            sizes.append(len(x[rows]))
+            if len(x[rows]) > most:
+                raise fault
+            return ((model(x[rows]) - y[rows]) ** 2).sum() / len(x)
+
+        return part
+
+    for step in range(3):
+        losses = [
+            training.descend_rows(30, loss_of(training.model, most), step / 3)
+            for training, most in ((whole, 30), (halved, 8))
+        ]
+        assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    torch.testing.assert_close(whole.model.weight, halved.model.weight)
+    assert (whole.pieces, halved.pieces) == (1, 4)
+    assert sizes == [30, 30, 15, 7, 8, 7, 8, *2 * [30, 7, 8, 7, 8]]
+    said = [record.message for record in caplog.records]
+    assert len(said) == 2
+    assert "in 4 pieces of about 7 rows" in said[1]
+
+
+def test_a_single_row_that_does_not_fit_is_an_error():
+    def no_memory(rows: slice) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        linear_training().descend_rows(4, no_memory, 0.0)
+
+    def other_fault(rows: slice) -> torch.Tensor:
+        raise RuntimeError("shapes do not fit")
+
+    training = linear_training()
+    with pytest.raises(RuntimeError, match="shapes"):
+        training.descend_rows(4, other_fault, 0.0)
+    assert training.pieces == 1

@@ -91,15 +91,15 @@ class TransformerTraining(AveragedTraining):
         rng = np.random.default_rng([self.seed, step])
         alleles, population, start = self._batch(rng)
         self.model.train()
-        token = self.model.token_ids(alleles, start)
-        part = len(alleles) / self.options.batch
-        loss = (
-            -self._log_prob(alleles, token, population, start).mean()
-            / self.options.block_size
-            / math.log(2)
-            * part
-        )
-        return {"loss": self.descend(loss, fraction)}
+
+        def loss_of(rows: slice) -> torch.Tensor:
+            some = alleles[rows].to(self.device)
+            token = self.model.token_ids(some, start)
+            log_prob = self._log_prob(some, token, population[rows].to(self.device), start)
+            bits = -log_prob.mean() / self.options.block_size / math.log(2)
+            return bits * (len(some) / self.options.batch)
+
+        return {"loss": self.descend_rows(len(alleles), loss_of, fraction)}
 
     def _batch(self, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor, int]:
         length = min(self.options.context, self.n_blocks)
@@ -118,8 +118,8 @@ class TransformerTraining(AveragedTraining):
         )
         mine = processes.share(len(rows))
         return (
-            torch.from_numpy(alleles[mine]).to(self.device),
-            torch.from_numpy(population[mine]).to(self.device),
+            torch.from_numpy(alleles[mine]),
+            torch.from_numpy(population[mine]),
             start,
         )
 

@@ -131,17 +131,23 @@ class TransformerTraining(AveragedTraining):
         if cut:  # rows end with the shortest, so that all have a suffix of one length
             bases, suffix = bases[:, :cut], bases[:, cut : int(data.length[rows].min())]
         mine, n_bases = processes.share(len(rows)), max((bases != OTHER).sum(), 1)
+        bases, label, part = bases[mine], label[mine], self.fold[at][mine] + 1
+        suffix = None if suffix is None else suffix[mine]
         self.model.train()
-        log_prob = base_log_probabilities(
-            self.model,
-            self.mixture,
-            bases[mine],
-            label[mine],
-            self.fold[at][mine] + 1,
-            self.run.device,
-            None if suffix is None else suffix[mine],
-        )
-        return {"loss": self.descend(-log_prob.sum() / n_bases / math.log(2), fraction)}
+
+        def loss_of(some: slice) -> torch.Tensor:
+            log_prob = base_log_probabilities(
+                self.model,
+                self.mixture,
+                bases[some],
+                label[some],
+                part[some],
+                self.run.device,
+                None if suffix is None else suffix[some],
+            )
+            return -log_prob.sum() / n_bases / math.log(2)
+
+        return {"loss": self.descend_rows(len(bases), loss_of, fraction)}
 
     def evaluate(self, step: int) -> dict[str, float]:
         """Bits per base on the validation sequences ("bits"); at step 0 those of the best chain."""
