@@ -7,7 +7,7 @@ CORES ?= $(shell nproc 2>/dev/null || echo 2)
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-full chaos test test-fast lint docs bench bench-haplotypes bench-privacy bench-shadows bench-dp bench-validation bench-sequences bench-utility fuzz pins package-audit sbom clean
+.PHONY: help demo demo-full chaos test test-fast lint docs bench bench-haplotypes bench-privacy bench-shadows bench-dp bench-validation bench-sequences bench-peers bench-scale bench-utility fuzz pins package-audit sbom clean
 
 help:  ## Say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 28
@@ -59,7 +59,7 @@ lint: $(STAMP)  ## Check style, formatting and the workflow
 docs: $(STAMP)  ## Build the documentation site, build/site/index.html; a dead link is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
-bench: bench-haplotypes  ## Measure speed and quality on the shipped data
+bench: bench-haplotypes bench-peers  ## Measure speed and quality on the shipped data
 
 # BENCH takes further options: make bench-haplotypes BENCH="--set dpyd-slice --seeds 1-3"; the other
 # runs and all options: python -m benchmarks --help
@@ -82,6 +82,12 @@ bench-dp: $(STAMP)  ## Privacy modes and baselines at the same epsilon; needs th
 
 bench-sequences: $(STAMP)  ## Sequence generators on three real sets; needs the development data for two of them
 	$(MEASURE) sequences $(BENCH)
+
+bench-peers: $(STAMP)  ## Seconds of prepare, consensus, generate and the workflow beside other programs; needs bcftools and plink2
+	$(MEASURE) peers_speed $(BENCH)
+
+bench-scale: $(STAMP)  ## Time and memory against sites and individuals, on simulated data; needs msprime, bcftools and plink2
+	$(MEASURE) scale $(BENCH)
 
 bench-utility: $(STAMP)  ## Treatment effects, imputation, association, scores and ancestry from synthetic haplotypes; needs the development data
 	$(MEASURE) treatment_effects

@@ -33,7 +33,14 @@ GROUPS = {
     "audit": ("planted_leaks", "shadow_models", "leak_budget", "dp"),
     "verdicts": ("self_check", "fault_table", "relatives"),
     "utility": ("treatment_effects", "pharmacogenes", "utility_tasks", "augmentation"),
-    "speed": ("statistics", "transformer_speed", "mosaic_speed", "sequence_speed"),
+    "speed": (
+        "statistics",
+        "transformer_speed",
+        "mosaic_speed",
+        "sequence_speed",
+        "scale",
+        "peers_speed",
+    ),
     "peers": ("published_10ksnp", "yardsticks"),
     "pages": ("tables",),
 }

@@ -35,11 +35,7 @@ def write_simulated(out: Path) -> None:
     InputError
         msprime is not installed.
     """
-    try:
-        import msprime
-    except ImportError as error:
-        message = "the package msprime, which simulates, is not installed"
-        raise InputError("--set simulated", message, remedy="pip install msprime") from error
+    msprime = _msprime()
     sequences = msprime.sim_ancestry(
         INDIVIDUALS, demography=_out_of_africa(msprime), sequence_length=LENGTH,
         recombination_rate=RECOMBINATION, random_seed=SEED
@@ -73,6 +69,36 @@ def write_simulated(out: Path) -> None:
     Path(f"{out}.summary.json").write_text(
         f'{{"contig": "{CONTIG}", "records": {kept}, "kept": {kept}}}\n'
     )
+
+
+def write_variants(out: Path, sites: int, individuals: int) -> None:
+    """Write a VCF of Europeans under the same history, with at least so many sites, rare ones
+    included, on contig 1; text that is not compressed.
+
+    Raises
+    ------
+    InputError
+        msprime is not installed.
+    """
+    msprime = _msprime()
+    # more sites than 1,000 individuals have on so many base pairs
+    length = 400 * sites
+    sequences = msprime.sim_ancestry(
+        {"EUR": individuals}, demography=_out_of_africa(msprime), sequence_length=length,
+        recombination_rate=RECOMBINATION, random_seed=SEED
+    )  # fmt: skip
+    mutated = msprime.sim_mutations(sequences, rate=MUTATION, random_seed=SEED)
+    with open(out, "w") as file:
+        mutated.write_vcf(file, contig_id="1", position_transform=lambda x: 1 + np.floor(x))
+
+
+def _msprime():
+    try:
+        import msprime
+    except ImportError as error:
+        message = "the package msprime, which simulates, is not installed"
+        raise InputError("simulated data", message, remedy="pip install msprime") from error
+    return msprime
 
 
 def _sites(position: np.ndarray) -> Sites:

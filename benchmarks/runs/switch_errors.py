@@ -53,7 +53,7 @@ def measure(case: Case) -> Iterator[dict]:
     for i, at in enumerate(planted):
         alleles[at:, [2 * i, 2 * i + 1]] = alleles[at:, [2 * i + 1, 2 * i]]
     population = np.repeat([data.population_names.index(p) for p in held.individuals.population], 2)
-    odds = np.zeros((n, generator.tokenizer.n_blocks + 1))  # of the left end of each block
+    odds = np.zeros((n, -(-len(alleles) // block) + 1))  # of the left end of each block
     for variant, values in generator.switch_log_odds(ArrayHaplotypes(alleles), population):
         odds[:, variant // block] = values
     score = np.maximum(odds[:, :-1], odds[:, 1:])
