@@ -178,3 +178,27 @@ def f():
     tree = ast.parse(text)
     assert set(imports_of(tree)) == {("a.b", False), ("c", False), ("d.e", False), ("g", True)}
     assert set(imports_of(tree, ast.FunctionDef)) == {("a.b", False), ("c", False)}
+
+
+def test_both_containers_are_of_one_image_and_hold_all_that_runs(repository):
+    definition = (repository / "containers/genoloom.def").read_text()
+    recipe = (repository / "containers/Dockerfile").read_text()
+    files = definition.partition("%files\n")[2].partition("\n\n")[0]
+    held = {
+        "definition": {word for line in files.splitlines() for word in line.split()[:-1]},
+        "recipe": {
+            word
+            for line in re.findall(r"^COPY (.*)", recipe, re.MULTILINE)
+            for word in line.split()[:-1]
+        },
+    }
+    assert held["definition"] == held["recipe"]
+    assert all((repository / name).exists() for name in held["recipe"])
+    pins = {path.name for path in repository.glob("constraints-*.txt")}
+    runs = {"Snakefile", "workflow", "src", "profiles", "config", "resources", "envs"}
+    assert held["recipe"] == pins | runs | {"pyproject.toml", "README.md", "LICENSE"}
+    assert (
+        re.search(r"^From: (.*)", definition, re.MULTILINE)[1]
+        == (re.search(r"^FROM (.*)", recipe, re.MULTILINE)[1])
+    )
+    assert definition.count("envs/install.sh python3") == recipe.count("envs/install.sh python3")
