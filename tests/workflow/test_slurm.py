@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 NODES = 2
 CONF = """ClusterName=test
@@ -28,11 +29,14 @@ ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU_Memory
-JobAcctGatherType=jobacct_gather/none
+JobAcctGatherType=jobacct_gather/linux
+JobAcctGatherFrequency=1
+JobAcctGatherParams=OverMemoryKill
 AccountingStorageType=accounting_storage/none
 MpiDefault=none
 SwitchType=switch/none
 ReturnToService=2
+JobRequeue=0
 KillWait=5
 MinJobAge=300
 SlurmdParameters=config_overrides
@@ -187,6 +191,80 @@ def test_a_training_cancelled_by_slurm_goes_on_in_its_next_try(slurm, tiny_proje
     assert process.returncode == 0, output[-6000:]
     assert "resumed at step" in log.read_text()
     assert (tiny_project / target).exists()
+
+
+def wait_for(what: str, seen, process: subprocess.Popen, output: Path, seconds: int = 600) -> None:
+    """Wait until `seen` is true."""
+    for _ in range(5 * seconds):
+        if seen():
+            return
+        if process.poll() is not None:
+            break
+        time.sleep(0.2)
+    pytest.fail(f"{what}: not seen\n{output.read_text()[-6000:]}")
+
+
+@pytest.mark.slurm
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_the_workflow_survives_what_a_cluster_does_to_it(slurm, tiny_project, repository, tmp_path):
+    """In one run: a job killed for its memory, one for its wall time, one that is cancelled, and a
+    node that is set down. Everything is made, trainings go on, files are what was written.
+    """
+    config = tiny_project / "config/config.yaml"
+    settings = yaml.safe_load(config.read_text())
+    settings |= {"generators": ["transformer", "gan"], "baselines": []}
+    settings["sequence_generators"] = ["transformer"]
+    # longer than its limit
+    settings["train"]["transformer"] |= {"steps": None, "minutes": 1.3, "patience": None}
+    settings["train"]["gan"] |= {"steps": 600, "evaluate_every": 50}
+    settings["train_sequences"]["transformer"] |= {"steps": 1000, "evaluate_every": 50}
+    config.write_text(yaml.safe_dump(settings))
+    models = ["tiny/transformer/20", "tiny/gan/20", "sequences/slice/transformer"]
+    logs = {
+        name: tiny_project / "logs" / f"{log}.log"
+        for name, log in {
+            "gan": "train_haplotypes/tiny.gan.20",
+            "sequences": "train_sequences/slice.transformer",
+            "transformer": "train_haplotypes/tiny.transformer.20",
+        }.items()
+    }
+    command = [
+        sys.executable, "-m", "genoloom", "run", "-C", tiny_project, "--profile",
+        repository / "profiles/slurm", *(f"results/models/{name}.safetensors" for name in models),
+        *SLURM_OPTIONS,
+        # 100 MB and then 3200; a minute and then 32; the node that goes down has one training
+        "prepare_panel:mem_mb=100 * attempt**5", "train_haplotypes:runtime=attempt**5",
+        "train_haplotypes:slurm_extra='--nodelist=n1'",
+        "train_sequences:slurm_extra='--nodelist=n2'",
+    ]  # fmt: skip
+    output = tmp_path / "output"
+    with output.open("w") as file:
+        process = subprocess.Popen([*map(str, command)], stdout=file, stderr=subprocess.STDOUT)
+
+    def running(name: str) -> bool:
+        return logs[name].exists() and "step 50/" in logs[name].read_text()
+
+    try:
+        wait_for("the training of the GAN", lambda: running("gan"), process, output)
+        jobs = run("squeue", "-h", "-t", "R", "-o", "%i %k").stdout.splitlines()
+        [job] = [line.split()[0] for line in jobs if "gan" in line]
+        run("scancel", job)
+        wait_for("the training on sequences", lambda: running("sequences"), process, output)
+        run("scontrol", "update", "nodename=n2", "state=down", "reason=test")
+        time.sleep(1)
+        run("scontrol", "update", "nodename=n2", "state=resume", check=False)  # if it is not yet
+        code = process.wait(timeout=1500)
+    finally:
+        process.kill()
+    said = output.read_text()
+    assert code == 0, said[-6000:]
+    for log in logs.values():
+        assert "resumed at step" in log.read_text(), log
+    for state in ("FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL"):
+        assert f"status is: '{state}'" in said, said[-6000:]
+    verified = run(sys.executable, "-m", "genoloom", "verify", tiny_project / "results")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
 def test_jobs_ask_slurm_for_what_their_rules_declare(tiny_project, repository, tmp_path):

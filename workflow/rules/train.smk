@@ -190,7 +190,7 @@ if settings.privacy.mode == "statistics":
         threads: 1
         resources:
             mem_mb=training_mem_mb,
-            runtime=120,
+            runtime=growing(120),
         params:
             panels=prefixes("--panel"),
             templates=prefixes("--templates"),
