@@ -89,7 +89,7 @@ def fault_page() -> str:
         "",
         "## Fresh individuals alone",
         "",
-        "Does a perfect generator pass? Seeds in which any figure of the table does not pass:",
+        "Does a perfect generator pass? Seeds in which any metric of the table does not pass:",
         "",
         "| data | seeds | command: `python -m benchmarks fault_table` and |",
         "|---|---|---|",

@@ -65,13 +65,13 @@ def run(arguments: argparse.Namespace) -> int:
 def kept_values(data_set: str, seed: int, name: str, arguments: argparse.Namespace) -> dict:
     """What was measured of a seed, now and before."""
     path = arguments.work / "fault_table" / name / f"{seed}.json"
-    kept = json.loads(path.read_text()) if path.exists() else {"metrics": [], "figures": []}
+    kept = json.loads(path.read_text()) if path.exists() else {"metrics": [], "values": []}
     wanted = [m for m in TABLE if m.name not in {*arguments.skip, *kept["metrics"]}]
     wanted = [m for m in wanted if not arguments.only or m.name in arguments.only]
     if wanted:
         case = Case(data_set, seed, arguments, None)
         measured, kept["individuals"] = measure_faults(case, wanted)
-        kept["figures"] += [_kept(m) for m in measured]
+        kept["values"] += [_kept(m) for m in measured]
         kept["metrics"] += [m.name for m in wanted]
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(kept))
@@ -119,7 +119,7 @@ def judged(kept: dict) -> dict[str, list[dict]]:
             m["null_sd"],
             np.array(m["departures"]),
         )
-        for m in kept["figures"]
+        for m in kept["values"]
         if m["metric"] in known
     ]
     return {

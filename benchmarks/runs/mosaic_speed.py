@@ -57,5 +57,5 @@ def measure(case: Case) -> Iterator[dict]:
         generator.training, generator.population = training, np.arange(n) % POPULATIONS
         generator.map_cm = np.arange(sizes["variants"]) * CM_A_SITE
         speed, seconds = timed_sample(generator, population)
-        figures = {"sample_M_s": speed, "cpu_s": seconds, "memory_gb": peak_memory()}
-        yield {"generator": generator.name} | sizes | figures
+        found = {"sample_M_s": speed, "cpu_s": seconds, "memory_gb": peak_memory()}
+        yield {"generator": generator.name} | sizes | found

@@ -118,7 +118,7 @@ def _rows(case: Case, split: str) -> list[dict]:
     rows = {arguments.generator: row}
     for name, x in compared.items():
         own = rows.setdefault(name, {"generator": name})
-        own |= _figures(x, test, varies, panel.sites.position[varies])
+        own |= _metrics(x, test, varies, panel.sites.position[varies])
     return list(rows.values())
 
 
@@ -151,7 +151,7 @@ def _varies(alleles: np.ndarray) -> np.ndarray:
     return alleles.min(axis=1) != alleles.max(axis=1)
 
 
-def _figures(rows: np.ndarray, test: np.ndarray, varies: np.ndarray, position: np.ndarray) -> dict:
+def _metrics(rows: np.ndarray, test: np.ndarray, varies: np.ndarray, position: np.ndarray) -> dict:
     """How far rows, int8 (n_sites, n), are from test rows."""
     within, between, own = (_pairs(x, y) for x, y in ((test, test), (rows, test), (rows, rows)))
     linkage = [_linkage(x[varies], position) for x in (rows, test)]

@@ -33,12 +33,12 @@ from genoloom.report.summary import as_text
 from genoloom.seeds import derive_seed
 from genoloom.validation.known_generators import independent_sites, mosaic
 
-COLUMNS = "generator figure value expected"
+COLUMNS = "generator metric value expected"
 REGION = (1_000_000, 1_950_000)
 SITES = 2000
 SWITCHES = (0.001, 0.005, 0.02)
 GAPS = (1, 4, 16, 64, 256)
-# set, generator: figure and value of the page of yardsticks
+# set, generator: metric and value of the page of yardsticks
 EXPECTED = {
     ("chr20", "real"): {"ld": 0.979, "truth": 0.517, "made": 0.437},
     ("chr20", "mosaic 0.001"): {"ld": 0.960, "member": 0.700, "loss": 0.405},
@@ -79,22 +79,22 @@ def measure(case: Case) -> Iterator[dict]:
         scored["independent"] = independent_sites(training, rng)
     for generator, made in scored.items():
         expected = EXPECTED.get((name, generator), {})
-        for figure, value in _figures(made, training, other, name, rng).items():
-            cells = {"generator": generator, "figure": figure, "value": value}
-            yield cells | {"expected": expected.get(figure)}
+        for metric, value in _metrics(made, training, other, name, rng).items():
+            cells = {"generator": generator, "metric": metric, "value": value}
+            yield cells | {"expected": expected.get(metric)}
 
 
 def summary(rows: list[dict]) -> str:
     """Medians and ranges over seeds, as text."""
-    keys = ["set", "generator", "figure"]
+    keys = ["set", "generator", "metric"]
     return as_text(spread(rows, keys, ["value", "expected"]), [*keys, "rows", "value", "expected"])
 
 
-def _figures(
+def _metrics(
     made: np.ndarray, training: np.ndarray, other: np.ndarray, name: str, rng: np.random.Generator
 ) -> dict[str, float]:
     upper = np.triu_indices(len(made), k=1)
-    figures = {"ld": float(np.corrcoef(r_squared(made)[upper], r_squared(other)[upper])[0, 1])}
+    metrics = {"ld": float(np.corrcoef(r_squared(made)[upper], r_squared(other)[upper])[0, 1])}
     if name == "805":
         moments = [
             [
@@ -103,19 +103,19 @@ def _figures(
             ]
             for x in (made, other)
         ]
-        figures["three"] = float(np.corrcoef(*(np.concatenate(m) for m in moments))[0, 1])
-        figures["pca"] = _pca(made, other, rng)
-        return figures
+        metrics["three"] = float(np.corrcoef(*(np.concatenate(m) for m in moments))[0, 1])
+        metrics["pca"] = _pca(made, other, rng)
+        return metrics
     within, to_other = hamming(made, made), hamming(other, made)
     truth, synthetic = aats_halves(hamming(other, other), within, to_other)
-    figures |= {"truth": truth, "made": synthetic}
+    metrics |= {"truth": truth, "made": synthetic}
     if made is not training:
         to_training = hamming(training, made)
         nearest = np.concatenate([to_training.min(axis=1), to_other.min(axis=1)])
-        figures["member"] = float(roc_auc_score(np.repeat([1, 0], other.shape[1]), -nearest))
+        metrics["member"] = float(roc_auc_score(np.repeat([1, 0], other.shape[1]), -nearest))
         known = np.mean(aats_halves(hamming(training, training), within, to_training))
-        figures["loss"] = float(np.mean([truth, synthetic]) - known)
-    return figures
+        metrics["loss"] = float(np.mean([truth, synthetic]) - known)
+    return metrics
 
 
 def _pca(made: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> float:
