@@ -113,6 +113,39 @@ def effects(name: str) -> list[str]:
     return grouped(name, {"trained on": "data"}, ratios)
 
 
+def pharmacogenes() -> list[str]:
+    """Distances of diplotypes and what star alleles have lost, by gene."""
+
+    def worst(rows: list[dict]) -> str:
+        by_seed: dict[str, list[float]] = {}
+        for r in rows:
+            if r["metric"] == "diplotype_tv" and r["population"] != "all":
+                by_seed.setdefault(r["seed"], []).append(float(r["value"]))
+        return number(str(np.median([max(own) for own in by_seed.values()])), 2)
+
+    columns: dict[str, Column] = {"splits": lambda rows: str(len({row["seed"] for row in rows}))}
+    columns |= {"diplotype TV": median("value", metric="diplotype_tv", population="all")}
+    columns |= {"worst population": worst}
+    columns |= {"phenotype TV": median("value", metric="phenotype_tv", population="all")}
+    columns |= {"unmatched": median("value", 4, metric="unmatched_haplotypes")}
+    columns |= {"alleles lost": median("value", 0, metric="alleles_lost")}
+    return grouped("pharmacogenes", {"gene": "gene", "data": "data"}, columns, learner="")
+
+
+def warfarin() -> list[str]:
+    """Root PEHE of learners over that of real data, and right doses."""
+    columns: dict[str, Column] = {"splits": lambda rows: str(len({row["seed"] for row in rows}))}
+    columns |= {
+        learner: median("value", metric="root_pehe_ratio", learner=learner) for learner in LEARNERS
+    }
+    for title, group in (("all", "all"), ("low", "low dose"), ("high", "high dose")):
+        columns[f"doses within 20 %, {title}"] = median(
+            "value", learner="dose regression", population=group
+        )
+    lines = grouped("pharmacogenes.warfarin", {"trained on": "data"}, columns, gene="warfarin")
+    return [line for line in lines if not line.startswith("| truth ")]
+
+
 def tasks(data_set: str) -> list[str]:
     """Values of the real panel, and ratios to it; the slope is the value."""
 
@@ -220,6 +253,8 @@ def whole(name: str) -> list[str]:
 VIEWS: dict[str, Callable[[], list[str]]] = {
     "treatment-effects": partial(effects, "treatment_effects"),
     "rare-events": partial(effects, "treatment_effects.events"),
+    "pharmacogenes": pharmacogenes,
+    "warfarin": warfarin,
     "utility-dpyd": partial(tasks, "dpyd-slice"),
     "utility-chr15": partial(tasks, "chr15"),
     "leak-budget": leaks,

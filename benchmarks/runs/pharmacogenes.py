@@ -33,6 +33,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     sets = ["cyp2c9", "cyp3a5", "tpmt", "nudt15"]
     add_shared(parser, set=sets, seeds="1-3", generators=chosen, minutes=None)
     parser.add_argument("--draws", type=int, default=3, help="trials on the same genotypes")
+    text = "of each training set, drawn with replacement; as many as there are by default"
+    parser.add_argument("--individuals", type=int, help=text)
 
 
 def measure(case: Case) -> Iterator[dict]:
@@ -53,7 +55,10 @@ def measure(case: Case) -> Iterator[dict]:
                 own = {key: row[key] for key in ("gene", "metric", "population", "value")}
                 yield {"data": labels[row["data"]], "learner": ""} | own
         if len(cases) > 1:
-            options = TrialOptions(outcome="warfarin", draws=case.arguments.draws)
+            options = TrialOptions(
+                outcome="warfarin", draws=case.arguments.draws,
+                individuals=case.arguments.individuals,
+            )  # fmt: skip
             treatment_effects(
                 comparands=comparands, build=BUILD, out=out, summary=None, options=options,
                 seed=case.seed,
