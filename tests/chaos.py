@@ -48,6 +48,7 @@ MINI = {
             "validate",
             "generate_sequences",
             "validate_sequences",
+            "audit_sequences",
         )
     },
     "generators": ["transformer"],

@@ -179,16 +179,21 @@ def write_results(folder: Path, effective_sites: float = LARGE_ENOUGH) -> Path:
         history,
     )
     for name, kind in (("markov", "baseline"), ("transformer", "generator")):
-        place = folder / "validation" / "sequences" / "slice"
+        place = folder / "validation" / "sequences" / "slice" / name
         rows = [
             fidelity_row(name, kind, metric, 0.5)
             for metric in ("bits_per_base", "gc_distance", "kmer6_auc")
         ]
         rows.append(fidelity_row("real", "baseline", "gc_distance", 0.4))
-        write_table(place / f"{name}.tsv", FIDELITY, rows)
+        write_table(place / "fidelity.tsv", FIDELITY, rows)
+        attacks = [
+            attack_row(name, kind, attack, 0.55, n=50)
+            for attack in (AttackId.MEMBERSHIP_BY_SAMPLES, AttackId.WORST)
+        ]
+        write_table(place / "privacy.tsv", PRIVACY, attacks)
         shares = {group: [1] * 40 for group in ("holdout", "train", "synthetic")}
         data = {"gc": {"edges": np.linspace(0, 1, 41).tolist(), **shares}}
-        (place / f"{name}.figures.json").write_text(json.dumps(data))
+        (place / "figures.json").write_text(json.dumps(data))
         _write_model(folder / "models" / "sequences" / "slice" / f"{name}.json", name)
     private = folder / "private" / "demo" / "transformer"
     private.mkdir(parents=True)

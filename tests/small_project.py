@@ -45,6 +45,7 @@ TINY = {
     "validate": {"n_permutations": 3, "ld_window": 100},
     "generate_sequences": {"count": 60},
     "validate_sequences": {"n_permutations": 3, "max_compared": 30},
+    "audit_sequences": {"bootstrap": 200, "max_compared": 30},
 }
 
 

@@ -14,6 +14,7 @@ from genoloom.audit_levels import FEWEST_RESAMPLES
 from genoloom.config_section import Section, Share
 from genoloom.medicine_config import PhenotypeOptions, TrialSection, UtilitySection
 from genoloom.sequence_config import (
+    AuditSequencesOptions,
     GenerateSequencesOptions,
     SequenceOptions,
     SequenceTrainSections,
@@ -430,6 +431,7 @@ class Config(Section):
     train_sequences: SequenceTrainSections = Field(default_factory=SequenceTrainSections)
     generate_sequences: GenerateSequencesOptions = Field(default_factory=GenerateSequencesOptions)
     validate_sequences: ValidateSequencesOptions = Field(default_factory=ValidateSequencesOptions)
+    audit_sequences: AuditSequencesOptions = Field(default_factory=AuditSequencesOptions)
 
     @field_validator("redraw")
     @classmethod

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from genoloom.audit_levels import FEWEST_RESAMPLES
 from genoloom.config_section import Section, Share, heads_divide_width
 
 
@@ -222,8 +223,31 @@ class SequenceGanOptions(Section):
     )
 
 
+class AuditSequencesOptions(Section):
+    """What the synthetic sequences reveal about the training sequences."""
+
+    bootstrap: int = Field(
+        1000,
+        ge=FEWEST_RESAMPLES,
+        description="Bootstrap resamples of sequences, and shuffles of who trained; with fewer a "
+        "test could not reach its level.",
+    )
+    max_auc: Share = Field(
+        0.6,
+        description="The audit passes when the upper bound of the worst attack's AUC is no larger.",
+    )
+    max_compared: int = Field(
+        500, ge=20, description="Sequences of each kind that are compared, at most."
+    )
+    stranded: bool | None = Field(
+        None,
+        description="Oriented sequences: the other strand does not count. null takes what the "
+        "headers say (stranded=true), and counts both strands where they say nothing.",
+    )
+
+
 class ValidateSequencesOptions(Section):
-    """Fidelity and novelty of synthetic sequences."""
+    """Fidelity of synthetic sequences."""
 
     n_permutations: int = Field(
         10,
@@ -231,7 +255,7 @@ class ValidateSequencesOptions(Section):
         description="Number of permutations (random halves) used for the null standard deviation.",
     )
     max_compared: int = Field(
-        500, ge=10, description="Sequences aligned for the nearest-identity figures."
+        500, ge=10, description="Sequences that are aligned for identities, at most."
     )
     stranded: bool | None = Field(
         None,

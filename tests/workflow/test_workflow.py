@@ -25,7 +25,7 @@ RULES = [
     "prepare_panel", "split_individuals", "train_haplotypes", "make_cohort", "generate_haplotypes",
     "write_consensus", "validate_haplotypes",
     "shadow_haplotypes", "audit_haplotypes", "prepare_sequences", "train_sequences",
-    "generate_sequences", "validate_sequences", "write_report",
+    "generate_sequences", "validate_sequences", "audit_sequences", "write_report",
 ]  # fmt: skip
 
 
@@ -252,7 +252,7 @@ def test_all_results_are_where_the_contract_says(finished):
             assert (results / path).exists(), path
     for generator in ("markov", "context_mixing", "transformer", "gan"):
         assert (results / f"sequences/slice/{generator}.fa.gz").exists()
-        assert (results / f"validation/sequences/slice/{generator}.tsv").exists()
+        assert (results / f"validation/sequences/slice/{generator}/privacy.tsv").exists()
     assert (results / "synthetic/tiny/transformer/20.consensus.fa.gz.fai").exists()
     assert (results / "report/index.html").exists()
     for rule in RULES:

@@ -239,13 +239,18 @@ def get_reference_values(wildcards):
     return [f"results/validation/{wildcards.panel}/{generators[0]}/reference_values.json"]
 
 
-def get_sequence_baselines(wildcards):
-    if wildcards.sequence_generator in sequence.BASELINES:
-        return []
-    return [
-        f"results/validation/sequences/{wildcards.set}/{baseline}.tsv"
-        for baseline in sequence.BASELINES
-    ]
+def get_sequence_baselines(table):
+    """An input function: a table of every baseline, which has no baselines itself."""
+
+    def baselines(wildcards):
+        if wildcards.sequence_generator in sequence.BASELINES:
+            return []
+        return [
+            f"results/validation/sequences/{wildcards.set}/{baseline}/{table}"
+            for baseline in sequence.BASELINES
+        ]
+
+    return baselines
 
 
 motifs = settings.validate_sequences.motifs
@@ -325,10 +330,10 @@ def get_report_inputs(wildcards):
         table=["fidelity.tsv", "figures.json", "privacy.tsv", "leak.json"],
     )
     sequences = expand(
-        "results/validation/sequences/{set}/{generator}.{table}",
+        "results/validation/sequences/{set}/{generator}/{table}",
         set=sequence_sets,
         generator=sequence_generators,
-        table=["tsv", "figures.json"],
+        table=["fidelity.tsv", "figures.json", "privacy.tsv"],
     )
     return models + haplotypes + sequences + get_utility_targets()
 

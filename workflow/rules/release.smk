@@ -8,7 +8,8 @@ REQUIRED INPUTS   the whole chain of one generator, each with its record of prov
                   results/validation/{panel}/{generator}/fidelity.tsv, privacy.tsv (and those of the
                   baselines), reference_values.json,
                   results/private/{panel}/{generator}/audit.tsv, audit.json
-OUTPUTS           results/release/{panel}/{generator}/ (only where the gate passes)
+OUTPUTS           results/release/{panel}/{generator}/ (only where the gate passes); with the target
+                  `release_sequences`, results/release/sequences/{set}/{generator}/
 """
 
 
@@ -67,6 +68,53 @@ rule make_release:
         "--out {output.bundle:q} {params.options} {params.public} --log {log:q}"
 
 
+rule make_sequence_release:
+    """
+    Judge the synthetic sequences of {wildcards.sequence_generator} on {wildcards.set}, and bundle
+    them when the gate passes
+      {params.options}
+    """
+    input:
+        synthetic=rules.generate_sequences.output.fasta,
+        train=rules.prepare_sequences.output.train,
+        holdout=rules.prepare_sequences.output.holdout,
+        model=rules.train_sequences.output.model,
+        description=rules.train_sequences.output.description,
+        fidelity=rules.validate_sequences.output.table,
+        record=rules.validate_sequences.output.record,
+        private=rules.audit_sequences.output.private,
+        audited=rules.audit_sequences.output.audited,
+        public=rules.audit_sequences.output.public,
+    output:
+        bundle=directory("results/release/sequences/{set}/{sequence_generator}"),
+    log:
+        "logs/make_sequence_release/{set}.{sequence_generator}.log",
+    benchmark:
+        "benchmarks/make_sequence_release/{set}.{sequence_generator}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        results=subpath(output.bundle, ancestor=4),
+        options=config_files.flags(settings.release),
+    shell:
+        "genoloom sequences release --results {params.results:q} --sequence-set {wildcards.set} "
+        "--generator {wildcards.sequence_generator} --out {output.bundle:q} {params.options} "
+        "--log {log:q}"
+
+
 rule release:
     input:
         get_releases(),
+
+
+rule release_sequences:
+    input:
+        expand(
+            "results/release/sequences/{set}/{generator}",
+            set=sequence_sets,
+            generator=settings.sequence_generators if sequence_sets else [],
+        ),

@@ -1,9 +1,10 @@
 """
-DNA sequences: prepare, train, generate, validate.
+DNA sequences: prepare, train, generate, validate, audit.
 
 REQUIRED INPUTS   the files of the sheet of sequence sets
 OUTPUTS           results/sequence_sets/{set}/*, results/models/sequences/{set}/*,
-                  results/sequences/{set}/*, results/validation/sequences/{set}/*
+                  results/sequences/{set}/*, results/validation/sequences/{set}/*,
+                  results/private/sequences/{set}/* (private)
 """
 
 
@@ -115,11 +116,12 @@ rule validate_sequences:
         train=rules.prepare_sequences.output.train,
         holdout=rules.prepare_sequences.output.holdout,
         model=rules.train_sequences.output.model,
-        baseline=get_sequence_baselines,
+        baseline=get_sequence_baselines("fidelity.tsv"),
         motifs=motif_files,
     output:
-        table="results/validation/sequences/{set}/{sequence_generator}.tsv",
-        figures="results/validation/sequences/{set}/{sequence_generator}.figures.json",
+        table="results/validation/sequences/{set}/{sequence_generator}/fidelity.tsv",
+        record="results/validation/sequences/{set}/{sequence_generator}/fidelity.provenance.json",
+        figures="results/validation/sequences/{set}/{sequence_generator}/figures.json",
     log:
         "logs/validate_sequences/{set}.{sequence_generator}.log",
     benchmark:
@@ -143,3 +145,39 @@ rule validate_sequences:
         "--model {input.model:q} {params.baselines} --out {output.table:q} "
         "--figures {output.figures:q} {params.motifs} {params.options} --seed {params.seed} "
         "--log {log:q}"
+
+
+rule audit_sequences:
+    """
+    Attack the sequences of {wildcards.sequence_generator} on {wildcards.set}
+      {params.options}
+    """
+    input:
+        synthetic=rules.generate_sequences.output.fasta,
+        train=rules.prepare_sequences.output.train,
+        holdout=rules.prepare_sequences.output.holdout,
+        model=rules.train_sequences.output.model,
+        baseline=get_sequence_baselines("privacy.tsv"),
+    output:
+        private="results/private/sequences/{set}/{sequence_generator}/audit.tsv",
+        audited="results/private/sequences/{set}/{sequence_generator}/audit.json",
+        public="results/validation/sequences/{set}/{sequence_generator}/privacy.tsv",
+    log:
+        "logs/audit_sequences/{set}.{sequence_generator}.log",
+    benchmark:
+        "benchmarks/audit_sequences/{set}.{sequence_generator}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        baselines=each("--baseline", "baseline"),
+        options=config_files.flags(settings.audit_sequences),
+        seed=job_seed("audit_sequences"),
+    shell:
+        "genoloom sequences audit --name {wildcards.sequence_generator} "
+        "--synthetic {input.synthetic:q} --train {input.train:q} --holdout {input.holdout:q} "
+        "--model {input.model:q} {params.baselines} --out {output.private:q} "
+        "--public {output.public:q} {params.options} --seed {params.seed} --log {log:q}"

@@ -18,6 +18,7 @@ from genoloom.cli.options import (
     logged,
     models_option,
     real_options,
+    results_option,
     section_options,
     seed_option,
     threads_option,
@@ -28,13 +29,6 @@ label_option = click.option(
     default="synthetic",
     show_default=True,
     help="What to call the synthetic data in the tables.",
-)
-results_option = click.option(
-    "--results",
-    type=DIRECTORY,
-    default="results",
-    show_default=True,
-    help="Directory of the workflow's results.",
 )
 
 

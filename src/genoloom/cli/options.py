@@ -305,6 +305,13 @@ panels_option = files_option(
     required=True,
 )
 split_option = file_option("--split", "Split table.")
+results_option = click.option(
+    "--results",
+    type=DIRECTORY,
+    default="results",
+    show_default=True,
+    help="Directory of the workflow's results.",
+)
 history_option = file_option("--history", "Training history (TSV).")
 state_option = click.option(
     "--state",

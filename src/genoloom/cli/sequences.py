@@ -15,13 +15,16 @@ from genoloom.cli.options import (
     model_option,
     name_option,
     reference_option,
+    results_option,
     section_options,
     seed_option,
     state_option,
     threads_option,
 )
+from genoloom.config import ReleaseOptions
 from genoloom.config_section import Section
 from genoloom.sequence_config import (
+    AuditSequencesOptions,
     GenerateSequencesOptions,
     InfillOptions,
     SequenceOptions,
@@ -33,7 +36,7 @@ from genoloom.training_config import TrainOptions
 
 @click.group(cls=OrderedGroup)
 def sequences():
-    """Prepare, train, generate and validate sequences, for synthetic DNA."""
+    """Prepare, train, generate, validate, audit and release sequences, for synthetic DNA."""
 
 
 @sequences.command("prepare")
@@ -99,7 +102,7 @@ def sequences_generate(sections, **given):
 @file_option("--synthetic", "Synthetic FASTA.")
 @file_option(
     "--train",
-    "Real sequences that the generator learnt from; without them novelty is not judged.",
+    "Real sequences that the generator learnt from; without them halves of --holdout are compared.",
     required=False,
 )
 @file_option("--holdout", "Real sequences that it has not seen.")
@@ -116,6 +119,46 @@ def sequences_validate(sections, **given):
 
     [options] = sections
     validate_sequences(options=options, **given)
+
+
+@sequences.command("audit")
+@name_option
+@file_option("--synthetic", "Synthetic FASTA.")
+@file_option("--train", "Real sequences that the generator learnt from.")
+@file_option("--holdout", "Real sequences that it has not seen.")
+@file_option("--model", "Model, for the attack by likelihood.", required=False)
+@baselines_option
+@file_option("--out", "Private table to write; its directory is closed to others.")
+@file_option("--public", "Table of verdicts and intervals that may be shown.", required=False)
+@seed_option
+@section_options(AuditSequencesOptions)
+@logged
+def sequences_audit(sections, **given):
+    """Measure what synthetic sequences reveal about the sequences the model was trained on."""
+    from genoloom.stages.audit_sequences import audit_sequences
+
+    [options] = sections
+    audit_sequences(options=options, **given)
+
+
+@sequences.command("release")
+@results_option
+@click.option("--sequence-set", required=True, help="Sequence set, by name.")
+@click.option("--generator", required=True, help="Generator, by name.")
+@click.option(
+    "--out",
+    type=DIRECTORY,
+    required=True,
+    help="Directory of the bundle; an older bundle there is removed.",
+)
+@section_options(ReleaseOptions)
+@logged
+def sequences_release(sections, **given):
+    """Bundle synthetic sequences when the gate passes; else list every reason and exit with code 3."""
+    from genoloom.stages.release_sequences import release_sequences
+
+    [options] = sections
+    release_sequences(options=options, **given)
 
 
 @sequences.command("infill")

@@ -306,11 +306,11 @@ def _set_records(sequences: SequenceSet) -> Iterator[tuple[str, str]]:
         yield header, decode(sequences.bases[i, : sequences.length[i]])
 
 
-def read_set(path: str | Path) -> SequenceSet:
+def read_set(path: str | Path, stranded: bool | None = None) -> SequenceSet:
     """A sequence set from `write_set`, or any file of sequences.
 
     Without `cluster` in the headers each sequence is its own cluster; without `stranded` both
-    strands count.
+    strands count. What is given as `stranded` comes before the headers.
 
     Raises
     ------
@@ -328,8 +328,8 @@ def read_set(path: str | Path) -> SequenceSet:
             expected="stranded=true or stranded=false",
             remedy="prepare the set again with `genoloom sequences prepare`",
         )
-    stranded = {r.tags.get("stranded", "false") for r in records}
-    if stranded not in ({"true"}, {"false"}):
+    said = {r.tags.get("stranded", "false") for r in records}
+    if said not in ({"true"}, {"false"}):
         raise InputError(
             path,
             "headers differ in stranded=, or have another word there",
@@ -345,6 +345,6 @@ def read_set(path: str | Path) -> SequenceSet:
         raise InputError(path, f"a cluster {error}") from None
     cluster = np.array(clusters, dtype=np.int64)
     labels = [r.tags.get("label", "") for r in records]
-    return SequenceSet(
-        [r.name for r in records], bases, length, labels, cluster, stranded == {"true"}
-    )
+    if stranded is None:
+        stranded = said == {"true"}
+    return SequenceSet([r.name for r in records], bases, length, labels, cluster, stranded)

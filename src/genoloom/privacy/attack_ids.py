@@ -61,6 +61,16 @@ class AttackId(StrEnum):
     GENERATOR_LIKELIHOOD = "generator likelihood (needs the model)"
     GAN_CRITIC = "GAN critic (needs the model)"
     ANCHORS = "anchors (needs the model)"
+    # of sequences
+    MEMBERSHIP_BY_SAMPLES = "membership by nearness to the samples"
+    MEMBERSHIP_BY_MODEL = "membership by likelihood (needs the model)"
+    MEMBERSHIP_OF_CANARIES = "membership of planted sequences"
+    CANARIES_BY_MODEL = "membership of planted sequences by likelihood (needs the model)"
+    NEAREST_IDENTITY = "identity with the nearest training sequence"
+    NEARER_THAN_HOLDOUT = "nearer to training sequences than the holdout"
+    NEAR_COPIES_OF_SEQUENCES = "near copies of sequences"
+    EXACT_COPIES_OF_SEQUENCES = "exact copies of sequences"
+    LONGEST_SHARED_PIECE = "longest piece shared with a training sequence"
 
 
 def title_of(attack: str) -> str:
@@ -85,8 +95,21 @@ def parse_attack(text: str) -> tuple[str, Better]:
     return title_of(text), Better.LOWER
 
 
-# say nothing of the data alone
-MODEL_ROWS = (AttackId.GENERATOR_LIKELIHOOD, AttackId.GAN_CRITIC, AttackId.ANCHORS)
+MODEL_ROWS = (  # say nothing of the data alone
+    AttackId.GENERATOR_LIKELIHOOD,
+    AttackId.GAN_CRITIC,
+    AttackId.ANCHORS,
+    AttackId.MEMBERSHIP_BY_MODEL,
+    AttackId.CANARIES_BY_MODEL,
+)
 SPLIT_ROWS = (AttackId.UNAVOIDABLE, AttackId.EXCESS)
 WORST_ROWS = (AttackId.WORST, AttackId.WORST_POPULATION)
+# of sequences: must be there, and pass, for a release
+COPIES_OF_SEQUENCES = (
+    AttackId.NEAREST_IDENTITY,
+    AttackId.NEARER_THAN_HOLDOUT,
+    AttackId.NEAR_COPIES_OF_SEQUENCES,
+    AttackId.EXACT_COPIES_OF_SEQUENCES,
+    AttackId.LONGEST_SHARED_PIECE,
+)
 MUST_PASS = tuple(attack for attack in AttackId if attack.must_pass)

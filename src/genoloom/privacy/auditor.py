@@ -20,6 +20,7 @@ from genoloom.privacy.exposure import exposure_rows, stacked
 from genoloom.privacy.measures import (
     Resampling,
     auc,
+    auc_verdict,
     interval_of_maximum,
     percentile_interval,
 )
@@ -250,15 +251,7 @@ class Auditor:
         return float(np.quantile(shuffled, level)) if self.resampling.least_p <= 1 - level else None
 
     def _verdict(self, low: float, high: float) -> str:
-        if self.max_auc >= 1 or not self.has_tails:  # nothing is above that
-            return Verdict.NOT_RUN
-        return (
-            Verdict.PASS
-            if high <= self.max_auc
-            else Verdict.WEAK
-            if low <= self.max_auc
-            else Verdict.FAIL
-        )
+        return auc_verdict(low, high, self.max_auc, len(self.resampling.labels))
 
     def _copy_rows(self) -> list[dict]:
         """Tests for near copies and copied segments."""

@@ -2,9 +2,13 @@
 
 import json
 import mimetypes
+import os
+from datetime import UTC, datetime
 
 from genoloom.privacy.accounting import largest_auc, largest_rate_of_gaussian
 from genoloom.privacy.attack_ids import AttackId
+from genoloom.privacy.rows import AttackRow
+from genoloom.validation.rows import MetricRow
 
 MEDIA_TYPES = {
     ".vcf.gz": "application/vnd.ga4gh.vcf+gzip", ".tbi": "application/x-tabix-index",
@@ -64,7 +68,8 @@ def readme(facts: dict, attacks: list[dict[str, str]], metrics: list[dict[str, s
         of the audit, as a text), not_compared (further synthetic individuals), raw_input (whether
         it was compared with the panel), thresholds (of `loosened_thresholds`), public (what the
         templates are, where they are public individuals), guarantee (of a model that knows
-        statistics of the cohort: see `genoloom.formats.statistics_files.Guarantee`).
+        statistics of the cohort: see `genoloom.formats.statistics_files.Guarantee`), title,
+        description, data.
     attacks : list of dict
         Rows of the public privacy table that are of the generator and of everybody.
     metrics : list of dict
@@ -73,7 +78,7 @@ def readme(facts: dict, attacks: list[dict[str, str]], metrics: list[dict[str, s
     worst = next(row for row in attacks if row["attack"] == AttackId.WORST)
     sites = ", ".join(f"{contig} ({n:,} sites)" for contig, n in facts["contigs"])
     lines = [
-        f"# Synthetic genotypes: {facts['panel']}, {facts['generator']}",
+        f"# {facts['title']}",
         "",
         f"Phased genotypes of {facts['individuals']:,} synthetic individuals on contig {sites}, "
         "sampled from a model. No row belongs to an individual.",
@@ -149,6 +154,65 @@ def _mode(facts: dict) -> list[str]:
     return ["", STATISTICS_MODE.format(facts["panel"]), "", _guarantee(facts["guarantee"])]
 
 
+def sequence_readme(facts: dict, attacks: list[AttackRow], metrics: list[MetricRow]) -> str:
+    """The README of a bundle of sequences.
+
+    Parameters
+    ----------
+    facts : dict
+        title, description, data, generator, version, date, max_auc and thresholds, as for `readme`.
+    """
+    worst = next(row for row in attacks if row.attack == AttackId.WORST)
+    lines = [
+        f"# {facts['title']}",
+        "",
+        f"{facts['description'].removesuffix('; see README.md')}. Made by GenoLoom "
+        f"{facts['version']} with the generator `{facts['generator']}` of the {facts['data']}. Every "
+        "file of this bundle was written anew from the audited sequences.",
+        "",
+        "## Privacy verdict",
+        "",
+        f"On {facts['date']} these files passed the release gate. With {worst.n:,} sequences per "
+        "role it measured how well attacks distinguish training sequences from held-out ones. The "
+        f"worst attack's AUC is {worst.value:.3f} (95 % interval {worst.low:.3f} to "
+        f"{worst.high:.3f}; 0.5 is chance, at most {facts['max_auc']:g} may leave).",
+        "",
+        "| attack or test | measure | value | reference | verdict |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {a.attack} | {a.measure} | {a.value:.4g} | {a.reference:.4g} | {a.verdict} |"
+            for a in attacks
+        ),
+        "",
+        *_thresholds(facts["thresholds"]),
+        "",
+        "The audit finds what these attacks see. Passing is evidence about these measurements, not a "
+        "promise.",
+        "",
+        "## Fidelity",
+        "",
+        "Against held-out real sequences; `reference` is what other real sequences score.",
+        "",
+        "| metric | of | value | reference | verdict |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {m.metric} | {m.bin} | {m.value:.4g} | {m.reference:.4g} | {m.verdict} |"
+            for m in metrics
+        ),
+        "",
+        "`MANIFEST.sha256` lists every file: `sha256sum -c MANIFEST.sha256`. "
+        "`ro-crate-metadata.json` describes them for machines.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def release_date() -> str:
+    """Today, or the date that reproducible builds ask for."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    date = datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
+    return date.date().isoformat()
+
+
 def _thresholds(thresholds: list[tuple[str, str, str, bool]]) -> list[str]:
     """What was asked of the data, and where that is less than by default."""
     looser = sum(loosened for *_, loosened in thresholds)
@@ -186,9 +250,8 @@ def ro_crate(facts: dict, files: dict[str, tuple[int, str]]) -> str:
     root = {
         "@id": "./",
         "@type": "Dataset",
-        "name": f"Synthetic genotypes: {facts['panel']}, {facts['generator']}",
-        "description": f"Phased genotypes of {facts['individuals']} synthetic individuals, sampled "
-        "from a model; see README.md",
+        "name": facts["title"],
+        "description": facts["description"],
         "datePublished": facts["date"],
         "license": facts["licence"],
         "hasPart": [{"@id": name} for name in files],
@@ -200,7 +263,7 @@ def ro_crate(facts: dict, files: dict[str, tuple[int, str]]) -> str:
     }  # fmt: skip
     model = {
         "@id": "#model", "@type": "CreativeWork",
-        "name": f"model {facts['generator']} of panel {facts['panel']}",
+        "name": f"model {facts['generator']} of {facts['data']}",
         "description": "Not part of this crate: a model file is private data",
         "identifier": facts["models"],
     }  # fmt: skip

@@ -17,6 +17,7 @@ from genoloom.config_section import Section
 from genoloom.privacy.attack_ids import MUST_PASS, AttackId
 from genoloom.privacy.auditor import MIN_POPULATION
 from genoloom.privacy.rows import PUBLIC_COLUMNS
+from genoloom.sequence_config import AuditSequencesOptions, ValidateSequencesOptions
 from genoloom.validation.verdicts import ORDER, Verdict
 
 # by the value of `release.fidelity`
@@ -83,10 +84,26 @@ LOOSER: dict[type[Section], dict[str, Callable[..., bool]]] = {
     ValidateOptions: {
         "n_permutations": _smaller, "ld_window": _smaller, "components": _smaller, "phaser": _never,
     },
+    AuditSequencesOptions: {
+        "bootstrap": _smaller, "max_auc": _larger, "max_compared": _smaller, "stranded": _never,
+    },
+    ValidateSequencesOptions: {
+        "n_permutations": _smaller, "max_compared": _smaller, "max_classified": _smaller,
+        # what is looked for beyond the metrics that are always there
+        "stranded": _never, "motifs": _never, "coding": _never, "guidance_sweep": _never,
+    },
     # a smaller holdout means fewer individuals in the audit, which the bundle says; hidden
     # relatives blunt every attack
     SplitOptions: {"holdout": _never, "kinship": _smaller, "pedigree": _never},
 }  # fmt: skip
+
+PLACES = {  # of each section: in the configuration, and its command
+    AuditOptions: ("audit", "audit"),
+    ValidateOptions: ("validate", "validate"),
+    SplitOptions: ("split", "split"),
+    AuditSequencesOptions: ("audit_sequences", "sequences audit"),
+    ValidateSequencesOptions: ("validate_sequences", "sequences validate"),
+}
 
 
 def option_reasons(
@@ -113,19 +130,22 @@ def option_reasons(
         ]
     except (ValidationError, ValueError):
         return [f"{what}: the options it was made with cannot be read; make it again"]
-    place = {AuditOptions: "audit", ValidateOptions: "validate", SplitOptions: "split"}[section]
+    place, command = PLACES[section]
     reasons = [
         f"{what}: was made with {place}.{name} {getattr(used, name)}, which is looser than the "
-        f"default {getattr(default, name)}; take the default and make it again (genoloom {place})"
+        f"default {getattr(default, name)}; take the default and make it again (genoloom "
+        f"{command})"
         for name in loosened
     ]
+    reasons += [
+        f"{what}: was made with {place}.{name} {getattr(used, name):g}, which is looser than "
+        f"release.{name} {getattr(release, name):g}; set both alike and audit again"
+        for name in ("max_auc", "max_excess")
+        if hasattr(used, name)
+        and name not in loosened
+        and getattr(used, name) > getattr(release, name)
+    ]
     if isinstance(used, AuditOptions):
-        reasons += [
-            f"{what}: was made with audit.{name} {getattr(used, name):g}, which is looser than "
-            f"release.{name} {getattr(release, name):g}; set both alike and audit again"
-            for name in ("max_auc", "max_excess")
-            if name not in loosened and getattr(used, name) > getattr(release, name)
-        ]
         # a record that was written by nobody here
         number = used.shadow_models if used.shadow_models != "auto" else 0
         if release.shadow_models and number < FEWEST_SHADOW_MODELS:

@@ -10,7 +10,8 @@ from math import comb, prod
 import numpy as np
 from scipy.stats import rankdata
 
-from genoloom.audit_levels import INTERVAL
+from genoloom.audit_levels import INTERVAL, fewest_resamples
+from genoloom.validation.verdicts import Verdict
 
 FALSE_POSITIVE_RATE = 0.01
 
@@ -71,6 +72,13 @@ def percentile_interval(values: np.ndarray) -> tuple[float, float]:
     """95 % percentile interval of bootstrap values."""
     low, high = np.quantile(values, [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2])
     return float(low), float(high)
+
+
+def auc_verdict(low: float, high: float, max_auc: float, resamples: int) -> Verdict:
+    """Of an AUC with its 95 % interval: what could not have failed is `not run`."""
+    if max_auc >= 1 or resamples < fewest_resamples((1 - INTERVAL) / 2):
+        return Verdict.NOT_RUN
+    return Verdict.PASS if high <= max_auc else Verdict.WEAK if low <= max_auc else Verdict.FAIL
 
 
 def interval_of_maximum(

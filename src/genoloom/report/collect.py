@@ -1,5 +1,6 @@
 """From the tables of a run to the numbers of the report."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import get_args
 
@@ -9,13 +10,12 @@ from genoloom.privacy.rows import AttackRow
 from genoloom.report.data import (
     Attack,
     DataSet,
-    EffectMetric,
     Judgement,
     Kind,
     Metric,
     Provenance,
     ReportData,
-    TaskMetric,
+    UseGrade,
     as_attack,
     as_effect,
     as_metric,
@@ -52,10 +52,11 @@ class PanelData:
 
 @dataclass
 class SequenceData:
-    """What the report shows of one sequence set."""
+    """What the report shows of one sequence set; tables by generator."""
 
     name: str
-    tables: dict[str, list[MetricRow]]
+    fidelity: dict[str, list[MetricRow]]
+    privacy: dict[str, list[AttackRow]]
     figures: dict[str, dict]
     history: dict[str, list[dict]] = field(default_factory=dict)
     models: list[dict] = field(default_factory=list)
@@ -80,7 +81,12 @@ def _panel(panel: PanelData) -> DataSet:
     some = next(iter(panel.figures.values()), {})
     tasks = [as_task(name, row) for name, table in panel.utility.items() for row in table]
     effects = [as_effect(name, row) for name, table in panel.effects.items() for row in table]
-    judgements = _judgements(rows, metrics, attacks, tasks, effects)
+
+    def uses(generator: str) -> list[UseGrade]:
+        own = ([f for f in each if f.generator == generator] for each in (metrics, tasks, effects))
+        return use_grades(*own)
+
+    judgements = _judgements(rows, metrics, attacks, uses)
     leak = cohort_leak(panel.leak, judgements)
     accounts = {name: data.get("site_account") for name, data in panel.figures.items()}
     return DataSet(
@@ -101,16 +107,18 @@ def _panel(panel: PanelData) -> DataSet:
 
 
 def _judgements(
-    rows: list[dict], metrics: list[Metric], attacks: list[Attack], tasks: list[TaskMetric],
-    effects: list[EffectMetric],
-) -> list[Judgement]:  # fmt: skip
+    rows: list[dict],
+    metrics: list[Metric],
+    attacks: list[Attack],
+    uses: Callable[[str], list[UseGrade]] = lambda generator: [],
+) -> list[Judgement]:
     judged = [
         Judgement(
             generator=row["generator"],
             kind=row["kind"],
             fidelity=row["fidelity"],
             privacy=row["privacy"],
-            classifier_auc=row["classifier_auc"],
+            classifier_auc=row.get("classifier_auc", row.get("cnn_auc")),
             worst_attack=row["worst_attack"],
             worst_attack_low=row["worst_attack_low"],
             worst_attack_high=row["worst_attack_high"],
@@ -119,14 +127,7 @@ def _judgements(
             indistinguishable=row["fidelity"] == Verdict.PASS,
             # real individuals have no row of what the choice of the sites decides, and are what all
             # are compared with
-            uses=use_grades(
-                *(
-                    [f for f in own if f.generator == row["generator"]]
-                    for own in (metrics, tasks, effects)
-                )
-            )
-            if row["kind"] in get_args(Kind)
-            else [],
+            uses=uses(row["generator"]) if row["kind"] in get_args(Kind) else [],
             fidelity_reasons=fidelity_reasons(
                 [m for m in metrics if m.generator == row["generator"]]
             ),
@@ -155,19 +156,10 @@ def _parts_of_the_leak(attacks: list[Attack], generator: str) -> dict[str, float
 
 
 def _set(data: SequenceData) -> DataSet:
-    metrics = [as_metric(row) for row in _own(data.tables)]
-    judgements = [
-        Judgement(
-            generator=row["generator"],
-            kind=row["kind"],
-            fidelity=row["verdict"],
-            privacy="",
-            fidelity_reasons=fidelity_reasons(
-                [m for m in metrics if m.generator == row["generator"]]
-            ),
-        )
-        for row in summarise_set(data.name, data.tables)
-    ]
+    metrics = [as_metric(row) for row in _own(data.fidelity)]
+    attacks = [as_attack(row) for row in _own(data.privacy)]
+    rows = summarise_set(data.name, data.fidelity, data.privacy)
+    judgements = _judgements(rows, metrics, attacks)
     provenance = [*map(_of_model, data.models), *_of_plots(data.figures)]
     return DataSet(
         name=data.name,
@@ -175,6 +167,7 @@ def _set(data: SequenceData) -> DataSet:
         headline=sequence_headline(judgements, metrics),
         judgements=judgements,
         metrics=metrics,
+        attacks=attacks,
         provenance=provenance,
     )
 

@@ -149,7 +149,7 @@ class Judgement(Part):
     privacy: Verdict
     classifier_auc: float | None = Field(
         None,
-        description="How well a classifier distinguishes synthetic from holdout individuals; 0.5: "
+        description="How well a classifier distinguishes synthetic from holdout data; 0.5: "
         "not at all.",
     )
     worst_attack: float | None = Field(None, description="AUC of the strongest attack.")

@@ -5,7 +5,7 @@ from genoloom.privacy.leak_plan import Group, Question, remedies, remedy_lines
 from genoloom.report.data import CohortLeak, Judgement, Metric, Remedies, UseGrade
 from genoloom.validation.metric_ids import MetricId as M
 from genoloom.validation.uses import WORST_LAST, Fitness, Use
-from genoloom.validation.verdicts import Verdict, worst
+from genoloom.validation.verdicts import Verdict
 
 SHORT_USES = {
     Use.SOFTWARE: "software testing",
@@ -19,10 +19,6 @@ SHORT_USES = {
     Use.TREATMENT: "treatment effects",
 }
 MOST_NAMED = 3  # generators whose uses the headline names
-MEMORISING = {  # metrics of sequences that show whether training sequences were memorised
-    M.MEMBERSHIP_BY_SAMPLES, M.MEMBERSHIP_BY_MODEL, M.MEMBERSHIP_OF_CANARIES, M.MEMBERSHIP_WORST,
-    M.NEAREST_IDENTITY_KS, M.NEAR_COPIES, M.EXACT_COPIES, M.LONGEST_SHARED_SUBSTRING,
-}  # fmt: skip
 
 
 def joined(names: list[str]) -> str:
@@ -154,30 +150,27 @@ def _uses_words(grades: dict[Use, Fitness]) -> str:
 
 
 def sequence_headline(judgements: list[Judgement], metrics: list[Metric]) -> str:
-    """One sentence on sequences, which have no release gate: was anything memorised, and how much
-    passes.
-    """
-    generators = [j.generator for j in judgements if j.kind == "generator"]
+    """One sentence on sequences: may something leave, and how much passes."""
+    generators = [j for j in judgements if j.kind == "generator"]
     if not generators:
         return "Only baselines were judged."
     found: dict[str, list[str]] = {}
-    for name in generators:
-        found.setdefault(_memorised_words(name, metrics), []).append(name)
+    for one in generators:
+        found.setdefault(_leave_words(one), []).append(one.generator)
     sentence = "; ".join(words.format(joined(names)) for words, names in found.items())
-    sentence = f"{sentence}; {_passed_words(generators, metrics)}."
+    sentence = f"{sentence}; {_passed_words([j.generator for j in generators], metrics)}."
     return sentence.replace("whether", "Whether", 1) if sentence.startswith("whether") else sentence
 
 
-def _memorised_words(generator: str, metrics: list[Metric]) -> str:
+def _leave_words(judgement: Judgement) -> str:
     """May its sequences leave? With a place for the name."""
-    own = [m for m in metrics if m.generator == generator]
-    verdicts = [m.verdict for m in own if m.metric in MEMORISING]
-    verdict = worst(verdicts) if verdicts else Verdict.NOT_RUN
-    if verdict == Verdict.PASS:
-        return "{} may leave as far as tests for memorised sequences tell"
-    if verdict == Verdict.NOT_RUN:
-        return "whether {} may leave is not known: tests for memorised sequences are missing"
-    return "{} should not leave, as training sequences leave traces"
+    if judgement.may_leave is None:
+        return "whether {} may leave is not known: the audit was not run or says nothing"
+    if judgement.may_leave:
+        return "{} may leave"
+    if judgement.privacy == Verdict.PASS:
+        return "{} should not leave, as fidelity fails"
+    return "{} should not leave, as the audit does not pass"
 
 
 def _passed_words(names: list[str], metrics: list[Metric]) -> str:

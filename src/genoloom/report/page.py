@@ -34,7 +34,7 @@ SEQUENCE_HEADINGS = {
     "generator": "generator", "kind": "kind", "bits_per_base": "bits per base",
     "gc_distance": "GC distance",
     "kmer6_auc": "6-mer classifier AUC", "cnn_auc": "convolutional classifier AUC",
-    "nearest_identity": "nearest training identity", "verdict": "verdict",
+    "worst_attack": "worst attack AUC", "fidelity": "fidelity", "privacy": "privacy",
 }  # fmt: skip
 BINS = "~bins"  # the tab of frequency bins and windows, next to those of populations
 GUIDE = {
@@ -219,7 +219,7 @@ def _generator_view(panel: PanelData, name: str) -> dict:
 
 
 def _set_view(data: DataSet, own: SequenceData) -> dict:
-    summary = summarise_set(own.name, own.tables)
+    summary = summarise_set(own.name, own.fidelity, own.privacy)
     bits = {
         row["generator"]: row["bits_per_base"]
         for row in summary
@@ -241,6 +241,7 @@ def _set_view(data: DataSet, own: SequenceData) -> dict:
         "shared": {"bits": draw.bits(bits)} if bits else {},
         "generators": [_sequence_view(own, name) for name in learned],
         "metrics": [row.model_dump() for row in data.metrics if row.metric != MetricId.OVERALL],
+        "attacks": [row.model_dump() | {"reference": reference(row)} for row in data.attacks],
     }
 
 

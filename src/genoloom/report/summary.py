@@ -15,9 +15,9 @@ HAPLOTYPE_COLUMNS = [
 ]  # fmt: skip
 SEQUENCE_COLUMNS = [
     "set", "generator", "kind", "bits_per_base", "gc_distance", "kmer6_auc", "cnn_auc",
-    "nearest_identity", "verdict",
+    "worst_attack", "worst_attack_low", "worst_attack_high", "fidelity", "privacy",
 ]  # fmt: skip
-SEQUENCE_METRICS = ("bits_per_base", "gc_distance", "kmer6_auc", "cnn_auc", "nearest_identity")
+SEQUENCE_METRICS = ("bits_per_base", "gc_distance", "kmer6_auc", "cnn_auc")
 KEY_METRICS = ("sites_lost", "ld_r2_correlation", "classifier_auc", "aats_truth", "aats_synthetic")
 LEAK_COLUMNS = ["generator", "kind", "worst_attack", "unavoidable", "excess", "audit"]
 SHORT = {
@@ -115,24 +115,32 @@ def summarise_panel(
     list of dict
         Keys of `HAPLOTYPE_COLUMNS`; numbers or None.
     """
-    summary = [
-        {"panel": panel} | _summary_row(name, KEY_METRICS, table, privacy.get(name, []))
+    rows = _summary_rows(KEY_METRICS, "individuals", fidelity, privacy)
+    return [{"panel": panel} | row for row in rows]
+
+
+def summarise_set(
+    name: str, fidelity: dict[str, list[MetricRow]], privacy: dict[str, list[AttackRow]]
+) -> list[dict]:
+    """The same of sequences; keys of `SEQUENCE_COLUMNS`."""
+    rows = _summary_rows(SEQUENCE_METRICS, "sequences", fidelity, privacy)
+    return [{"set": name} | row for row in rows]
+
+
+def _summary_rows(
+    metrics: tuple[str, ...],
+    what: str,
+    fidelity: dict[str, list[MetricRow]],
+    privacy: dict[str, list[AttackRow]],
+) -> list[dict]:
+    rows = [
+        _summary_row(name, metrics, table, privacy.get(name, []))
         for name, table in fidelity.items()
     ]
-    return summary + [
-        {"panel": panel} | row for row in _real_row(fidelity, KEY_METRICS, "individuals")
-    ]
-
-
-def summarise_set(name: str, tables: dict[str, list[MetricRow]]) -> list[dict]:
-    """One row for each sequence generator, and one for real sequences; keys of
-    `SEQUENCE_COLUMNS`.
-    """
-    rows = [
-        _summary_row(generator, SEQUENCE_METRICS, table, []) for generator, table in tables.items()
-    ]
-    rows += _real_row(tables, SEQUENCE_METRICS, "sequences")
-    return [{"set": name} | row | {"verdict": row["fidelity"]} for row in rows]
+    some = next(iter(fidelity.values()), [])  # real data are in all tables alike
+    if any(row.generator == REAL for row in some):
+        rows.append(_summary_row(REAL, metrics, some, []) | {"kind": f"real {what}"})
+    return rows
 
 
 def _summary_row(
@@ -159,14 +167,6 @@ def _summary_row(
         "fidelity": worst([row.verdict for row in own]),
         "privacy": audited,
     }
-
-
-def _real_row(tables: dict[str, list[MetricRow]], metrics: tuple[str, ...], what: str) -> list:
-    """The row of real data, which is in all tables alike; none where they have none."""
-    some = next(iter(tables.values()), [])
-    if not any(row.generator == REAL for row in some):
-        return []
-    return [_summary_row(REAL, metrics, some, []) | {"kind": f"real {what}"}]
 
 
 def as_text(rows: list[dict], columns: list[str]) -> str:

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import numpy as np
 from genoloom.cohort import Cohort
 from genoloom.config import AuditOptions, ReleaseOptions, SplitOptions, ValidateOptions
 from genoloom.config_section import Section
-from genoloom.errors import GenoLoomError, InputError
+from genoloom.errors import InputError
 from genoloom.formats.leak_ledger import LEDGER, read_ledger
 from genoloom.formats.models import read_description
 from genoloom.formats.pgen import PgenHaplotypes, panel_files, read_psam
@@ -33,6 +32,7 @@ from genoloom.stages.chain import Chain
 from genoloom.stages.cohort import COLUMNS as COHORT_COLUMNS
 from genoloom.stages.cohort import read_cohort
 from genoloom.stages.load import load_generator
+from genoloom.stages.old_bundle import attempt
 from genoloom.stages.public_evidence import guarantee_reasons, public_reasons
 from genoloom.validation.cohorts import compare
 from genoloom.validation.rows import COLUMNS as FIDELITY_COLUMNS
@@ -84,29 +84,29 @@ class Evidence(Chain):
         read: dict[str, list[Row] | None] = {}
         for what, (path, columns) in tables.items():
             read[what] = None
-            found += _attempt(
+            found += attempt(
                 what, lambda p=path, c=columns, w=what: read.update({w: read_exact_table(p, c)})
             )
         if read["audit"] is not None:
-            found += _attempt("privacy", lambda: self._judge_audit(read["audit"], options))
-            found += _attempt("privacy", lambda: self._size_reasons(read["audit"], options))
+            found += attempt("privacy", lambda: self._judge_audit(read["audit"], options))
+            found += attempt("privacy", lambda: self._size_reasons(read["audit"], options))
             if read["privacy"] is not None:
-                found += _attempt(
+                found += attempt(
                     "privacy", lambda: self._judge_public(read["audit"], read["privacy"])
                 )
         if read["fidelity"] is not None:
-            found += _attempt("fidelity", lambda: self._judge_fidelity(read["fidelity"], options))
-        found += _attempt("split", lambda: self._options_reasons("split", SplitOptions, options))
-        found += _attempt("model", lambda: model_reasons(self._descriptions_of_this(), options))
-        found += _attempt("individuals", self._individuals_reasons)
-        found += _attempt("ledger", lambda: self._ledger_reasons(options))
+            found += attempt("fidelity", lambda: self._judge_fidelity(read["fidelity"], options))
+        found += attempt("split", lambda: self._options_reasons("split", SplitOptions, options))
+        found += attempt("model", lambda: model_reasons(self._descriptions_of_this(), options))
+        found += attempt("individuals", self._individuals_reasons)
+        found += attempt("ledger", lambda: self._ledger_reasons(options))
         if whole:  # what is not the file that was written is not opened
             for contig in self.contigs:
-                found += _attempt(f"synthetic {contig}", lambda c=contig: self._genotype_reasons(c))
+                found += attempt(f"synthetic {contig}", lambda c=contig: self._genotype_reasons(c))
             if self.public:
-                found += _attempt("templates", lambda: public_reasons(self))
+                found += attempt("templates", lambda: public_reasons(self))
             if self.measured:
-                found += _attempt(
+                found += attempt(
                     "statistics", lambda: guarantee_reasons(self, options.max_epsilon)
                 )
         return list(dict.fromkeys([*found, *self._older_tables()]))
@@ -323,18 +323,3 @@ class Evidence(Chain):
             f"{path.stem}: {path.name} is older than the synthetic files; run the workflow again"
             for path in older
         ]
-
-
-def _attempt(what: str, check: Callable[[], list[str] | None]) -> list[str]:
-    """The reasons that a check finds; whatever it stumbles over is a reason too."""
-    try:
-        return check() or []
-    except GenoLoomError as error:
-        return [
-            f"{what}: {Path(getattr(error, 'source', '')).name} "
-            f"{getattr(error, 'found', '') or 'cannot be read'}"
-        ]
-    except MemoryError:
-        raise
-    except Exception as error:  # damaged files break things in ways that nobody lists
-        return [f"{what}: cannot be read ({type(error).__name__})"]

@@ -9,7 +9,7 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from glob import escape
 from pathlib import Path
@@ -17,9 +17,10 @@ from pathlib import Path
 import psutil
 
 from genoloom import __version__
-from genoloom.errors import InputError
+from genoloom.errors import GenoLoomError, InputError
 from genoloom.formats.atomic import HOST, write_beside
 from genoloom.formats.models import file_digest
+from genoloom.privacy.leak_scan import Forbidden, scan
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +68,34 @@ def seal(bundle: Path) -> None:
     }
     with write_beside(bundle / MARKER) as [part]:
         part.write_text(json.dumps(marker) + "\n")
+
+
+def leaks(bundle: Path, forbidden: Forbidden) -> list[str]:
+    """What the leak scan finds in a bundle."""
+    found = set()
+    for path in sorted(bundle.iterdir()):
+        with open(path, "rb") as handle:
+            found |= scan(handle, path.name, forbidden)
+    log.info("leak scan: %d files searched, %d findings", len(list(bundle.iterdir())), len(found))
+    return [
+        f"leak scan: {finding.file}: {finding.kind}"
+        for finding in sorted(found, key=lambda f: (f.file, f.kind))
+    ]
+
+
+def attempt(what: str, check: Callable[[], list[str] | None]) -> list[str]:
+    """The reasons that a check finds; whatever it stumbles over is a reason too."""
+    try:
+        return check() or []
+    except GenoLoomError as error:
+        return [
+            f"{what}: {Path(getattr(error, 'source', '')).name} "
+            f"{getattr(error, 'found', '') or 'cannot be read'}"
+        ]
+    except MemoryError:
+        raise
+    except Exception as error:  # damaged files break things in ways that nobody lists
+        return [f"{what}: cannot be read ({type(error).__name__})"]
 
 
 def remove_bundle(out: Path) -> None:

@@ -2,15 +2,9 @@
 bundle.
 """
 
-import getpass
 import gzip
 import logging
 import os
-import socket
-import sys
-import tempfile
-from contextlib import suppress
-from datetime import UTC, datetime
 from itertools import zip_longest
 from pathlib import Path
 
@@ -25,16 +19,16 @@ from genoloom.formats.pgen import PanelWriter
 from genoloom.formats.private_directories import close_directory
 from genoloom.formats.tables import read_table, write_table
 from genoloom.formats.vcf_write import write_variants
-from genoloom.privacy.bundle import readme, ro_crate
+from genoloom.privacy.bundle import readme, release_date, ro_crate
 from genoloom.privacy.gate import loosened_thresholds
-from genoloom.privacy.leak_scan import Forbidden, scan
+from genoloom.privacy.leak_scan import forbidden_here
 from genoloom.privacy.rows import PUBLIC_COLUMNS
 from genoloom.stages.chain import VARIANTS
 from genoloom.stages.consensus import consensus
 from genoloom.stages.evidence import Evidence
 from genoloom.stages.generate import make_plan
 from genoloom.stages.load import load_generator
-from genoloom.stages.old_bundle import made_beside, remove_bundle, seal
+from genoloom.stages.old_bundle import leaks, made_beside, remove_bundle, seal
 from genoloom.stages.public_evidence import release_terms
 from genoloom.validation.rows import COLUMNS as FIDELITY_COLUMNS
 
@@ -229,19 +223,22 @@ class Bundle:
             evidence.descriptions,
             evidence.records["audit"].facts["individuals_per_role"],
         )
-        epoch = os.environ.get("SOURCE_DATE_EPOCH")  # reproducible builds ask for a given date
-        date = datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
+        individuals = len(evidence.cohort.individuals)
         return {
+            "title": f"Synthetic genotypes: {evidence.panel}, {evidence.generator}",
+            "description": f"Phased genotypes of {individuals} synthetic individuals, sampled from "
+            "a model; see README.md",
+            "data": f"panel {evidence.panel}",
             "panel": evidence.panel,
             "generator": evidence.generator,
             "version": __version__,
-            "date": date.date().isoformat(),
-            "individuals": len(evidence.cohort.individuals),
+            "date": release_date(),
+            "individuals": individuals,
             "contigs": [(d["contig"], int(d["n_variants"])) for d in descriptions],
             "training_individuals": descriptions[0]["training_individuals"],
             "seed": descriptions[0]["seed"],
             "compared": individuals_count(compared),
-            "not_compared": max(0, len(evidence.cohort.individuals) - compared),
+            "not_compared": max(0, individuals - compared),
             "min_carriers": min(d["min_carriers"] for d in descriptions),
             "max_auc": options.max_auc,
             "licence": options.licence
@@ -271,32 +268,6 @@ class Bundle:
 
     def leaks(self) -> list[str]:
         """What the leak scan finds in the bundle."""
-        part, forbidden = self.part, self._forbidden()
-        found = set()
-        for path in sorted(part.iterdir()):
-            with open(path, "rb") as handle:
-                found |= scan(handle, path.name, forbidden)
-        log.info("leak scan: %d files searched, %d findings", len(list(part.iterdir())), len(found))
-        return [
-            f"leak scan: {finding.file}: {finding.kind}"
-            for finding in sorted(found, key=lambda f: (f.file, f.kind))
-        ]
-
-    def _forbidden(self) -> Forbidden:
-        words, host = (
-            {os.environ.get("USER", ""), os.environ.get("LOGNAME", "")},
-            socket.gethostname(),
-        )
-        words |= {host, host.split(".")[0]}
-        with suppress(OSError, KeyError):  # a container may have no name for the user
-            words.add(getpass.getuser())
-        places = [
-            Path.cwd(),
-            self.evidence.results.resolve(),
-            Path(sys.prefix),
-            Path(tempfile.gettempdir()),
-        ]
-        with suppress(RuntimeError):
-            places.append(Path.home())
-        canaries = [canary.strip() for canary in self.options.canaries.split(",")]
-        return Forbidden.of(self.evidence.real_individuals(), words, map(str, places), canaries)
+        evidence = self.evidence
+        names = evidence.real_individuals()
+        return leaks(self.part, forbidden_here(names, evidence.results, self.options.canaries))

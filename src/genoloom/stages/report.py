@@ -65,7 +65,7 @@ def report(
     sets = [_set(results, name, sequence_generators) for name in sequence_sets]
     numbers = collect(shown, sets)
     tables = [summarise_panel(panel.name, panel.fidelity, panel.privacy) for panel in shown]
-    tables += [summarise_set(data.name, data.tables) for data in sets]
+    tables += [summarise_set(data.name, data.fidelity, data.privacy) for data in sets]
     blocks = [summary_text(own, rows) for own, rows in zip(numbers.data, tables, strict=True)]
     text = "\n\n".join(blocks) + "\n"
     uses = [
@@ -125,8 +125,9 @@ def _set(results: Path, name: str, generators: list[str]) -> SequenceData:
     )
     return SequenceData(
         name=name,
-        tables={name: _table(place / f"{name}.tsv", MetricRow) for name in generators},
-        figures={generator: _json(place / f"{generator}.figures.json") for generator in generators},
+        fidelity={one: _table(place / one / "fidelity.tsv", MetricRow) for one in generators},
+        privacy={one: _table(place / one / "privacy.tsv", AttackRow) for one in generators},
+        figures={one: _json(place / one / "figures.json") for one in generators},
         history={
             generator: _first_history([models / f"{generator}.history.tsv"])
             for generator in generators

@@ -11,6 +11,7 @@ import numpy as np
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.motifs import fetch_matrix, read_matrices
+from genoloom.formats.provenance import Making, record_path
 from genoloom.formats.sequence_sets import read_set
 from genoloom.formats.tables import read_records, write_records
 from genoloom.homology import Places, hold_out, homology_clusters
@@ -54,8 +55,8 @@ def validate_sequences(
     options: ValidateSequencesOptions,
     seed: int,
 ) -> None:
-    """Write the fidelity table of `name`, with the baselines' rows, and the data of the report's
-    figures.
+    """Write the fidelity table of `name`, with the baselines' rows, its record of provenance, and
+    the data of the report's figures.
 
     Works on any files of sequences, whoever made them.
 
@@ -66,8 +67,8 @@ def validate_sequences(
         where these have them.
     train : Path or None
         The real sequences that the generator learnt from. Without it the reference is that of one
-        half of `holdout` against the other, split by homology, and nothing is said about novelty
-        and membership.
+        half of `holdout` against the other, split by homology, and nothing is said about
+        how near they come to it.
     model : Path or None
         For bits per base, where the model has a likelihood; needs `train`.
     baselines : list of Path
@@ -79,9 +80,12 @@ def validate_sequences(
             "needs the training sequences for its chain",
             remedy="give --train, or leave --model out",
         )
-    synthetic_set, holdout_set = (_read(path, options) for path in (synthetic, holdout))
+    files = {"synthetic": synthetic, "train": train, "holdout": holdout, "model": model}
+    others = {f"baseline/{i}": path for i, path in enumerate(baselines, 1)}
+    record = Making("validate-sequences", files | others)
+    synthetic_set, holdout_set = (read_set(path, options.stranded) for path in (synthetic, holdout))
     train_set, holdout_set = (
-        (_read(train, options), holdout_set) if train else _halves(holdout_set, seed)
+        (read_set(train, options.stranded), holdout_set) if train else _halves(holdout_set, seed)
     )
     for path, sequences in (
         (synthetic, synthetic_set),
@@ -95,8 +99,7 @@ def validate_sequences(
                 expected=f"at least {FEWEST}" if train else f"at least {2 * FEWEST}",
             )
     synthetic_set = replace(synthetic_set, stranded=train_set.stranded)
-    planted = is_canary(train_set)
-    train_set, planted = train_set.take(~planted), train_set.take(planted)
+    train_set = train_set.take(~is_canary(train_set))
     weights = read_weights(options.guidance_sweep)
     if options.coding == "frame":
         for path, real in ((train or holdout, train_set), (holdout, holdout_set)):
@@ -107,7 +110,6 @@ def validate_sequences(
         synthetic_set, train_set, holdout_set,
         options.n_permutations, options.max_compared, options.max_classified,
         seed, read_motifs(options.motifs),
-        (lambda sequences: _likelihood(likely, sequences)) if likely else None, planted,
         options.coding, learnt=train is not None,
     )  # fmt: skip
     log.info(
@@ -126,13 +128,13 @@ def validate_sequences(
     with write_beside(figures) as [part]:
         part.write_text(json.dumps({**comparison.plot_data(), "bits": bars, **curve}) + "\n")
     write_records(out, MetricRow, rows)
+    # no path is a part of it
+    recorded = options.model_copy(
+        update={"motifs": "file" if os.path.isfile(options.motifs) else options.motifs}
+    )
+    record.write(record_path(out.with_suffix("")), [out], recorded, seed=seed)
     for row in rows[: len(measured)]:
         log.info("%s", row)
-
-
-def _read(path: Path, options: ValidateSequencesOptions) -> SequenceSet:
-    sequences = read_set(path)
-    return sequences if options.stranded is None else replace(sequences, stranded=options.stranded)
 
 
 def _halves(real: SequenceSet, seed: int) -> tuple[SequenceSet, SequenceSet]:
@@ -266,15 +268,6 @@ def _bits(
     }
     if generator is None:
         return [], bars
-    likelihood = _likelihood(generator, holdout)
+    likelihood = generator.likelihood_of(holdout)
     bars[name] = float(-likelihood.sum() / per_base)
     return [bits_metric(likelihood, scores[:, -1], holdout)], bars
-
-
-def _likelihood(generator: SequenceGenerator, sequences: SequenceSet) -> np.ndarray:
-    """Natural-log likelihood of each sequence under its own label; an unknown one where the model
-    does not have that.
-    """
-    known = {label: i for i, label in enumerate(generator.label_names)}
-    label = np.array([known.get(word, -1) for word in sequences.label])
-    return generator.log_likelihood(sequences.bases, sequences.length, label)

@@ -21,8 +21,6 @@ HOLDOUT = "held-out sequences"
 TRAINING = "training sequences"
 TRAINED = "a classifier of training sequences"
 CHAIN = "the context mixture of the training sequences"
-FIVE = "what one in 20 pairs of equal samples exceeds"
-CHANCE = "chance"
 
 
 class _Titled(StrEnum):
@@ -274,38 +272,6 @@ class MetricId(_Titled):
         "Stops among the codons before the last",
         HOLDOUT,
     )
-    MEMBERSHIP_BY_SAMPLES = (
-        "membership_by_samples",
-        "Membership attack by nearness to the samples (AUC)",
-        HALF,
-        "AUC",
-        "Whether nearness to synthetic sequences gives members away",
-        CHANCE,
-    )
-    MEMBERSHIP_BY_MODEL = (
-        "membership_by_model",
-        "Membership attack by likelihood (AUC)",
-        HALF,
-        "AUC",
-        "Whether the model's likelihood gives members away",
-        CHANCE,
-    )
-    MEMBERSHIP_OF_CANARIES = (
-        "membership_of_canaries",
-        "Membership attack on planted sequences (AUC)",
-        HALF,
-        "AUC",
-        "Whether planted sequences are remembered",
-        CHANCE,
-    )
-    MEMBERSHIP_WORST = (
-        "membership_worst",
-        "Strongest membership attack (AUC)",
-        HALF,
-        "AUC",
-        "The strongest of these attacks",
-        CHANCE,
-    )
     LABEL_FIDELITY = (
         "label_fidelity",
         "Labels that a classifier reads back",
@@ -330,22 +296,6 @@ class MetricId(_Titled):
         "How far GC content alone tells the label",
         HOLDOUT,
     )
-    NEAREST_IDENTITY = (
-        "nearest_identity",
-        "Identity with the nearest training sequence",
-        LOWER,
-        "share",
-        "Mean identity with the nearest training sequence",
-        HOLDOUT,
-    )
-    NEAREST_IDENTITY_KS = (
-        "nearest_identity_ks",
-        "Nearest training identities, excess over holdout ones",
-        LOWER,
-        "",
-        "By how much synthetic sequences are nearer to training than held-out ones",
-        FIVE,
-    )
     NEAREST_HOLDOUT_IDENTITY = (
         "nearest_holdout_identity",
         "Identity with the nearest holdout sequence",
@@ -353,30 +303,6 @@ class MetricId(_Titled):
         "share",
         "Mean identity with the nearest held-out sequence",
         TRAINING,
-    )
-    NEAR_COPIES = (
-        "near_copies",
-        "Near copies of training sequences",
-        LOWER,
-        "share",
-        "Sequences at least 90 % identical with a training sequence",
-        HOLDOUT,
-    )
-    EXACT_COPIES = (
-        "exact_copies",
-        "Exact copies of training sequences",
-        LOWER,
-        "share",
-        "Sequences equal to a training sequence",
-        HOLDOUT,
-    )
-    LONGEST_SHARED_SUBSTRING = (
-        "longest_shared_substring",
-        "Longest piece shared with a training sequence",
-        LOWER,
-        "bases",
-        "Mean longest piece that is also in a training sequence",
-        HOLDOUT,
     )
     DISTINCT_SHARE = (
         "distinct_share",

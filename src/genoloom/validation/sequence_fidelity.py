@@ -1,4 +1,4 @@
-"""Fidelity and novelty of synthetic sequences: every metric next to what real sequences score on
+"""Fidelity of synthetic sequences: every metric next to what real sequences score on
 it.
 
 The reference is the holdout H. *Composition* (GC, k-mers, dinucleotides, two classifiers) compares
@@ -6,27 +6,22 @@ equal numbers of synthetic and held-out sequences; its reference puts training s
 place of the synthetic ones. Both are means over `n_permutations` random halves, and the reference's
 spread is its standard deviation.
 
-*Novelty* (nearest identity, copies, shared substrings) asks how near synthetic sequences are to the
-training sequences; its reference is how near held-out ones are, its spread the standard error of
-the difference. A homology split keeps relatives of training out of the holdout, so this reference
-is strict: a set full of repeats has sequences that are nearer to each other. The histogram of
-identities shows that too: "train" are training sequences against the rest of training.
+How near synthetic sequences are to the training sequences is a matter of the audit
+(`genoloom.privacy.sequence_audit`). The histogram of identities is drawn here: "train" are training
+sequences against the rest of training.
 
 The reference of `bits_per_base` is the context mixture of the training sequences.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
-from sklearn.metrics import roc_auc_score
 
 from genoloom.seeds import derive_seed
 from genoloom.sequences import (
     OTHER,
     SequenceSet,
-    canaries,
 )
 from genoloom.validation.coding_fidelity import coding_metrics
 from genoloom.validation.label_fidelity import label_metrics
@@ -36,7 +31,6 @@ from genoloom.validation.rows import ALL
 from genoloom.validation.sequence_classifier import cnn_auc
 from genoloom.validation.sequence_measures import (
     base_shares,
-    copies,
     dinucleotide_distance,
     distinct_share,
     gc_content,
@@ -44,11 +38,10 @@ from genoloom.validation.sequence_measures import (
     kmer_auc,
     kmer_distance,
     kmer_spectrum,
-    longest_shared,
     nearest_identity,
     strand_asymmetry,
 )
-from genoloom.validation.sequence_table import Measured, Score, compared, summarised
+from genoloom.validation.sequence_table import Measured, Score, summarised
 
 KMER_DISTANCES = {
     3: M.KMER3_DISTANCE,
@@ -58,19 +51,13 @@ KMER_DISTANCES = {
     8: M.KMER8_DISTANCE,
 }
 CLASSIFIER_PERMUTATIONS = 3
-NEAR_COPY = 0.9  # identity
-FEWEST_MEMBERS, FEWEST_CANARIES = 30, 8
 GC_EDGES = np.linspace(0, 1, 41)
 IDENTITY_EDGES = np.linspace(0.3, 1, 36)
 
 
 @dataclass
 class Comparison:
-    """Synthetic, training and held-out sequences, and how they are sampled for comparison.
-
-    `likelihood` gives the natural-log likelihood of sequences under the generator's model, for the
-    attack on its weights.
-    """
+    """Synthetic, training and held-out sequences, and how they are sampled for comparison."""
 
     synthetic: SequenceSet
     train: SequenceSet
@@ -80,8 +67,6 @@ class Comparison:
     max_classified: int
     seed: int
     motifs: Sequence[Motif] = ()
-    likelihood: Callable[[SequenceSet], np.ndarray] | None = None
-    planted: SequenceSet | None = None  # canaries among the training sequences
     coding: str = "none"  # as `ValidateSequencesOptions.coding`
     # whether the generator has learnt from `train`; else it is more held-out sequences
     learnt: bool = True
@@ -119,12 +104,14 @@ class Comparison:
 
     def measure(self) -> list[Measured]:
         """All metrics but bits per base."""
-        rows = [*self._composition(), *self._motifs(), *self._coding(), *self._labels()]
-        return (
-            [*rows, *self._novelty(), *self.membership()]
-            if self.learnt
-            else [*rows, self._distinct()]
-        )
+        return [
+            *self._composition(),
+            *self._motifs(),
+            *self._coding(),
+            *self._labels(),
+            *([self._nearest_holdout()] if self.learnt else []),
+            self._distinct(),
+        ]
 
     def _against_holdout(
         self, metric: M, score: Score, n_permutations: int | None = None, bin: str = ALL
@@ -173,42 +160,6 @@ class Comparison:
             self.synthetic, self.holdout, self._against_holdout, self.coding == "frame"
         )
 
-    def membership(self) -> list[Measured]:
-        """Attacks that distinguish training sequences from held-out ones: by nearness to the
-        samples and, where given, by likelihood; and planted random sequences from others like them.
-
-        AUC, 0.5 when nothing is learnt. Members are training sequences without a relative in
-        training, since the holdout has none either; all of them where these are few.
-        """
-        sizes = np.bincount(np.unique(self.train.cluster, return_inverse=True)[1])
-        alone = np.flatnonzero(sizes[np.unique(self.train.cluster, return_inverse=True)[1]] == 1)
-        rng = np.random.default_rng(derive_seed(self.seed, "membership"))
-        pool = alone if len(alone) >= FEWEST_MEMBERS else np.arange(len(self.train))
-        n = min(self.max_compared, len(pool), len(self.holdout))
-        members = self.train.take(rng.permutation(pool)[:n])
-        others = self.holdout.take(rng.permutation(len(self.holdout))[:n])
-        targets = self.synthetic.take(rng.permutation(len(self.synthetic))[: 4 * self.max_compared])
-        rows = [
-            _attack(
-                M.MEMBERSHIP_BY_SAMPLES, lambda x: nearest_identity(x, targets), members, others
-            )
-        ]
-        likelihood = self.likelihood and (lambda x: self.likelihood(x) / np.maximum(x.length, 1))
-        if likelihood:
-            rows.append(_attack(M.MEMBERSHIP_BY_MODEL, likelihood, members, others))
-        if self.planted is not None and len(self.planted) >= FEWEST_CANARIES:
-            decoys = canaries(
-                self.train,
-                len(self.planted),
-                np.random.default_rng(derive_seed(self.seed, "decoys")),
-            )
-            score = likelihood or (lambda x: nearest_identity(x, targets))
-            rows.append(_attack(M.MEMBERSHIP_OF_CANARIES, score, self.planted, decoys))
-        if len(rows) > 1:
-            worst = max(rows, key=lambda row: row.value)
-            rows.append(replace(worst, metric=M.MEMBERSHIP_WORST))
-        return rows
-
     def _labels(self) -> list[Measured]:
         """What `genoloom.validation.label_fidelity` says; nothing without labels on all sides."""
         return label_metrics(
@@ -219,26 +170,6 @@ class Comparison:
             derive_seed(self.seed, "labels"),
         )
 
-    def _novelty(self) -> list[Measured]:
-        exact = {
-            name: copies(s, self.train)
-            for name, s in (("synthetic", self.synthetic), ("holdout", self.holdout))
-        }
-        near = {name: values >= NEAR_COPY for name, values in self.identity.items()}
-        shared = {
-            name: longest_shared(self.queries[name], self.targets)
-            for name in ("synthetic", "holdout")
-        }
-        return [
-            compared(M.NEAREST_IDENTITY, self.identity),
-            self._identity_test(),
-            self._nearest_holdout(),
-            compared(M.NEAR_COPIES, near),
-            compared(M.EXACT_COPIES, exact),
-            compared(M.LONGEST_SHARED_SUBSTRING, shared),
-            self._distinct(),
-        ]
-
     def _distinct(self) -> Measured:
         """Share of different sequences."""
         return Measured(
@@ -248,16 +179,6 @@ class Comparison:
             0.0,
             len(self.synthetic),
         )
-
-    def _identity_test(self) -> Measured:
-        """By how much synthetic sequences are nearer than held-out ones at most (one-sided
-        Kolmogorov-Smirnov statistic).
-        """
-        synthetic, holdout = self.identity["synthetic"], self.identity["holdout"]
-        statistic = float(stats.ks_2samp(synthetic, holdout, alternative="less").statistic)
-        # the 5 % point of two samples of one distribution: 19 of 20 such pairs stay below it
-        critical = float(np.sqrt(-np.log(0.05) / len(holdout)))
-        return Measured(M.NEAREST_IDENTITY_KS, statistic, critical, 0.0, len(holdout))
 
     def _nearest_holdout(self) -> Measured:
         """How near the held-out sequences come: as near as training sequences do, when the model
@@ -300,13 +221,6 @@ class Comparison:
             }
             | ({"identity": {"edges": IDENTITY_EDGES.tolist(), **identity}} if identity else {})
         )
-
-
-def _attack(metric: M, score: Callable, members: SequenceSet, others: SequenceSet) -> Measured:
-    """AUC of a score that should be higher for members; the spread is that of a fair coin."""
-    values, n, m = np.concatenate([score(members), score(others)]), len(members), len(others)
-    auc = float(roc_auc_score(np.repeat([1, 0], [n, m]), values))
-    return Measured(metric, auc, 0.5, fair_coin(n, m), n)
 
 
 def fair_coin(n: int, m: int) -> float:

@@ -13,6 +13,7 @@ from report_tables import (
     FIDELITY,
     GENERATORS,
     METRICS,
+    PRIVACY,
     attack_row,
     fidelity_row,
     figures,
@@ -164,7 +165,7 @@ def test_numbers_follow_the_shipped_schema_and_equal_the_tables(rendered):
     }
     assert shown == source
     attacks = read_table(results / "report" / "attacks.tsv")
-    assert {row["generator"] for row in attacks} == set(GENERATORS)
+    assert {row["generator"] for row in attacks} == {*GENERATORS, "markov"}
 
 
 def test_new_rows_appear_by_themselves(results):
@@ -381,12 +382,11 @@ def test_sequence_pages_show_chains_places_and_both_classifiers(tmp_path):
     ):
         metrics = {"bits_per_base": bits, "kmer6_auc": 0.52, "cnn_auc": 0.61}
         place, models = folder / "validation" / "sequences", folder / "models" / "sequences"
-        write_table(
-            place / "set" / f"{name}.tsv",
-            FIDELITY,
-            [fidelity_row(name, kind, m, v) for m, v in metrics.items()],
-        )
-        (place / "set" / f"{name}.figures.json").write_text(json.dumps(data))
+        rows = [fidelity_row(name, kind, m, v) for m, v in metrics.items()]
+        write_table(place / "set" / name / "fidelity.tsv", FIDELITY, rows)
+        attack = attack_row(name, kind, AttackId.WORST, 0.53)
+        write_table(place / "set" / name / "privacy.tsv", PRIVACY, [attack])
+        (place / "set" / name / "figures.json").write_text(json.dumps(data))
         (models / "set").mkdir(parents=True, exist_ok=True)
         description = {
             "generator": name,

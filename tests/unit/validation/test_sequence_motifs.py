@@ -14,11 +14,8 @@ from genoloom.errors import InputError
 from genoloom.formats.motifs import fetch_matrix, read_matrices
 from genoloom.sequences import (
     SequenceSet,
-    canaries,
     decode,
     encode,
-    is_canary,
-    join,
     reverse_complement,
 )
 from genoloom.stages.validate_sequences import read_motifs
@@ -223,7 +220,7 @@ def test_without_an_optional_package_the_command_says_what_to_install(package, u
 
 def metrics(synthetic, train, holdout, **more) -> dict:
     comparison = Comparison(synthetic, train, holdout, 3, 60, 30, 1, **more)
-    return {f.metric: f for f in [*comparison._motifs(), *comparison.membership()]}
+    return {f.metric: f for f in comparison._motifs()}
 
 
 def test_a_motif_at_another_place_is_seen_by_place_and_position_and_not_by_content():
@@ -240,50 +237,5 @@ def test_a_motif_at_another_place_is_seen_by_place_and_position_and_not_by_conte
     assert bad["motif_position"].value > good["motif_position"].value + 10
 
 
-def test_membership_is_found_in_copies_and_in_a_model_that_remembers():
-    rng = np.random.default_rng(4)
-    train, holdout, fresh = (random_set(rng, 100) for _ in range(3))
-    copied = train.take(np.arange(100))
-    copied.bases[:, ::10] = 0  # not exact
-    known = {row.tobytes() for row in train.bases}
-    honest = metrics(fresh, train, holdout)
-    assert honest["membership_by_samples"].value == pytest.approx(0.5, abs=0.15)
-    assert "membership_worst" not in honest
-    leaking = metrics(
-        copied,
-        train,
-        holdout,
-        likelihood=lambda s: np.array([float(row.tobytes() in known) for row in s.bases]),
-    )
-    assert leaking["membership_by_samples"].value > 0.9
-    assert leaking["membership_by_model"].value == 1
-    assert leaking["membership_worst"].value == 1
-
-
 def test_a_short_sequence_has_no_hit():
     assert MatrixMotif("m", {base: [float(base == "A")] * 9 for base in "ACGT"}).places("ACG") == []
-
-
-def test_planted_sequences_are_found_when_they_are_remembered():
-    rng = np.random.default_rng(5)
-    train, holdout, fresh = (random_set(rng, 60) for _ in range(3))
-    planted = canaries(train, 12, rng)
-    assert is_canary(join(train, planted)).tolist() == [False] * 60 + [True] * 12
-    remembered = {row.tobytes() for row in planted.bases}
-    knows = metrics(
-        fresh,
-        train,
-        holdout,
-        planted=planted,
-        likelihood=lambda s: np.array([float(r.tobytes() in remembered) for r in s.bases]),
-    )
-    assert knows["membership_of_canaries"].value == 1
-    assert knows["membership_worst"].value == 1
-    ignorant = metrics(
-        fresh,
-        train,
-        holdout,
-        planted=planted,
-        likelihood=lambda s: np.array([float(r[0]) for r in s.bases]),
-    )
-    assert 0.1 < ignorant["membership_of_canaries"].value < 0.9

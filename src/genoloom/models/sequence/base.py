@@ -11,6 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from genoloom.declared import LONGEST_SEQUENCE, MOST_COUNTED, Declared, Description, Labels
+from genoloom.sequences import SequenceSet
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,14 @@ class SequenceGenerator(ABC):
     ) -> np.ndarray:
         """Natural-log likelihood of each sequence, float64; bases of code 4 are not scored."""
         raise TypeError(f"generator '{self.name}' has no likelihood")
+
+    def likelihood_of(self, sequences: SequenceSet) -> np.ndarray:
+        """The same of each sequence under its own label; under an unknown one where the model does
+        not have that.
+        """
+        known = {label: i for i, label in enumerate(self.label_names)}
+        label = np.array([known.get(word, -1) for word in sequences.label])
+        return self.log_likelihood(sequences.bases, sequences.length, label)
 
     def sample_infill(
         self, prefix: np.ndarray, size: int, suffix: np.ndarray, label: int, seeds: np.ndarray

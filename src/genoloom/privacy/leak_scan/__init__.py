@@ -7,6 +7,6 @@ what was not searched does not leave.
 """
 
 from genoloom.privacy.leak_scan.files import MAX_DEPTH, Finding, scan
-from genoloom.privacy.leak_scan.forbidden import Forbidden, searchable
+from genoloom.privacy.leak_scan.forbidden import Forbidden, forbidden_here, searchable
 
-__all__ = ["MAX_DEPTH", "Finding", "Forbidden", "scan", "searchable"]
+__all__ = ["MAX_DEPTH", "Finding", "Forbidden", "forbidden_here", "scan", "searchable"]

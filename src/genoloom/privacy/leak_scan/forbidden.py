@@ -6,11 +6,18 @@ nothing but a separator, punctuation or a blank before and after. Candidates are
 a letter and a digit meet; genotypes have no letters and sequences no digits, so there are few.
 """
 
+import getpass
+import os
 import re
+import socket
+import sys
+import tempfile
 import unicodedata
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 
@@ -231,3 +238,18 @@ def _stands_alone(lower: bytes, word: bytes) -> bool:
             return True
         place = lower.find(word, place + 1)
     return False
+
+
+def forbidden_here(names: Iterable[str], results: Path, canaries: str) -> Forbidden:
+    """What must not leave this machine: names of real individuals, its users, hosts and paths, and
+    planted texts, which have commas between them.
+    """
+    words, host = {os.environ.get("USER", ""), os.environ.get("LOGNAME", "")}, socket.gethostname()
+    words |= {host, host.split(".")[0]}
+    with suppress(OSError, KeyError):  # a container may have no name for the user
+        words.add(getpass.getuser())
+    places = [Path.cwd(), results.resolve(), Path(sys.prefix), Path(tempfile.gettempdir())]
+    with suppress(RuntimeError):
+        places.append(Path.home())
+    planted = [canary.strip() for canary in canaries.split(",")]
+    return Forbidden.of(names, words, map(str, places), planted)
