@@ -33,6 +33,7 @@ from genoloom.formats.splits import read_roles
 from genoloom.formats.tables import read_table
 from genoloom.models.haplotype import generator_class
 from genoloom.models.haplotype.base import HaplotypeGenerator, SampleRequest, TrainingHaplotypes
+from genoloom.models.load import load_generator
 from genoloom.panel import Panel, Sites, allele_counts, genetic_positions
 from genoloom.privacy import audit as attacks
 from genoloom.privacy.attack_ids import SPLIT_ROWS, WORST_ROWS, AttackId
@@ -43,7 +44,6 @@ from genoloom.stages.audited_models import window_sizes
 from genoloom.stages.cohort import make_cohort
 from genoloom.stages.generate import generate
 from genoloom.stages.inputs import open_comparands
-from genoloom.stages.load import load_generator
 from genoloom.stages.split import split
 from genoloom.stages.train import train
 from genoloom.stages.validate import validate

@@ -14,10 +14,10 @@ from genoloom.formats.models import describe, pack_sites
 from genoloom.formats.tensors import digest_tensors
 from genoloom.models import haplotype, sequence
 from genoloom.models.haplotype.base import TrainingHaplotypes
+from genoloom.models.load import load_generator, load_sequence_generator
 from genoloom.models.sequence.base import TrainingSequences
 from genoloom.models.sequence.label_classifier import LabelClassifier
 from genoloom.panel import ArrayHaplotypes
-from genoloom.stages.load import load_generator, load_sequence_generator
 from genoloom.training.run import TrainingRun
 
 SITES, INDIVIDUALS, BASES = 60, 24, 40

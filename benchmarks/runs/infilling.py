@@ -25,13 +25,13 @@ import torch
 from benchmarks.datasets import make_sequences
 from benchmarks.options import add_shared
 from benchmarks.runner import Case
+from genoloom.models.load import load_sequence_generator
 from genoloom.models.sequence.fill_in_the_middle import suffix_of
 from genoloom.models.sequence.infill import weighed_candidates
 from genoloom.models.sequence.transformer import TransformerGenerator
 from genoloom.models.sequence.transformer_training import base_log_probabilities, tokens_before
 from genoloom.sequence_config import InfillOptions, SequenceTransformerOptions
 from genoloom.sequences import SequenceSet
-from genoloom.stages.load import load_sequence_generator
 from genoloom.stages.train_sequences import train_sequences
 from genoloom.training_config import TrainOptions
 

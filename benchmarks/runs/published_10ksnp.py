@@ -37,10 +37,10 @@ from genoloom.formats.splits import write_split
 from genoloom.formats.tables import read_table, write_table
 from genoloom.models.haplotype import GENERATORS
 from genoloom.models.haplotype.base import SampleRequest
+from genoloom.models.load import load_generator
 from genoloom.panel import HaplotypeView
 from genoloom.popgen.distances import hamming
 from genoloom.seeds import row_seeds
-from genoloom.stages.load import load_generator
 from genoloom.stages.prepare import prepare
 from genoloom.training_config import TrainSections
 

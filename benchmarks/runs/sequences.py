@@ -33,7 +33,9 @@ from benchmarks.runner import REAL, Case
 from genoloom.errors import CollapsedError
 from genoloom.formats.sequence_sets import read_set
 from genoloom.homology import sharing_kmer
+from genoloom.models.load import load_sequence_generator
 from genoloom.models.sequence import GENERATORS
+from genoloom.models.sequence.base import TrainingSequences
 from genoloom.models.sequence.markov import ContextMixingGenerator
 from genoloom.sequence_config import (
     GenerateSequencesOptions,
@@ -42,8 +44,7 @@ from genoloom.sequence_config import (
 )
 from genoloom.sequences import OTHER, SequenceSet
 from genoloom.stages.generate_sequences import generate_sequences
-from genoloom.stages.load import load_sequence_generator
-from genoloom.stages.train_sequences import train_sequences, training_sequences
+from genoloom.stages.train_sequences import train_sequences
 from genoloom.training.run import TrainingRun
 from genoloom.training_config import TrainOptions
 from genoloom.validation.label_fidelity import label_metrics
@@ -89,7 +90,7 @@ class Chains:
         self.train, self.holdout = make_sequences(name, data, out)
         self.fresh = ~sharing_kmer(self.holdout.bases, self.train.bases, SHARED_KMER)
         chain = ContextMixingGenerator(SequenceContextMixingOptions())
-        data = training_sequences(out / "train.fa.gz", VALIDATION_FRACTION, 1)
+        data = TrainingSequences.of(read_set(out / "train.fa.gz"), VALIDATION_FRACTION, 1, out)
         chain.fit(data, TrainingRun(out, "", 1, label="chains"))
         scores = chain.component_scores(self.holdout.bases)
         self.scores = {

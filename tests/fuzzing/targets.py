@@ -33,11 +33,11 @@ from genoloom.formats.sheets import read_individuals
 from genoloom.formats.splits import read_split
 from genoloom.formats.tables import read_table
 from genoloom.formats.variants import list_contigs
+from genoloom.models.load import load_generator, load_sequence_generator
 from genoloom.seeds import derive_seed
 from genoloom.stages.cohort import read_cohort
 from genoloom.stages.consensus import consensus
 from genoloom.stages.genotypes import read_genotypes
-from genoloom.stages.load import load_generator, load_sequence_generator
 from genoloom.stages.prepare import prepare
 from genoloom.training.checkpoint import load_checkpoint, save_checkpoint
 

@@ -66,6 +66,11 @@ def record_path(prefix: str | Path) -> Path:
     return Path(f"{prefix}{SUFFIX}")
 
 
+def numbered(role: str, paths: Iterable[Path]) -> dict[str, Path]:
+    """Several files of one role, as records name them: `baseline/1`, `baseline/2`."""
+    return {f"{role}/{i}": path for i, path in enumerate(paths, 1)}
+
+
 class Making:
     """The inputs of a stage, as they are when it begins.
 

@@ -16,6 +16,7 @@ import pysam
 
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
+from genoloom.formats.names import other_contig_name
 from genoloom.formats.text import (
     MAX_SEQUENCE,
     as_text,
@@ -278,6 +279,62 @@ def check_lengths(path: str | Path, lengths: list[int]) -> None:
             expected=f"at most {MOST_BASES / 1e9:.0f}",
             remedy="cut them: genoloom sequences prepare --window",
         )
+
+
+def read_pieces(
+    source: Path, regions: Path | None, label_column: str
+) -> Iterator[tuple[Record, list[Interval]]]:
+    """Each sequence of a source with its intervals; without regions, it is one.
+
+    Raises
+    ------
+    InputError
+        As `read_records` and `read_intervals`; or regions of a source that is no FASTA, of another
+        contig or after its end.
+    """
+    if regions is not None and not is_fasta(source):
+        raise InputError(
+            regions, f"intervals need a FASTA, and {source} is none", remedy="leave --regions out"
+        )
+    by_contig: dict[str, list[Interval]] = {}
+    for interval in read_intervals(regions) if regions is not None else []:
+        by_contig.setdefault(interval.contig, []).append(interval)
+    names = []
+    for record in read_records(source, label_column):
+        names.append(record.name)
+        if regions is None:
+            yield (
+                record,
+                [Interval(record.name, 0, len(record.bases), record.tags.get("label", ""), "+")],
+            )
+            continue
+        intervals = by_contig.pop(record.name, [])
+        for interval in intervals:
+            _check_end(regions, interval, record)
+        yield record, intervals
+    if by_contig:
+        _refuse_contig(regions, next(iter(by_contig)), source, names)
+
+
+def _check_end(regions: Path, interval: Interval, record: Record) -> None:
+    if interval.stop > len(record.bases):
+        found = f"{interval.contig}:{interval.start + 1}-{interval.stop} ends after its contig"
+        raise InputError(regions, found, expected=f"at most {len(record.bases)}")
+
+
+def _refuse_contig(regions: Path, contig: str, source: Path, names: list[str]) -> None:
+    other = other_contig_name(contig)
+    remedy = (
+        f"rename one side: it is called '{other}' there"
+        if other in names
+        else f"found {', '.join(names[:5])}"
+    )
+    raise InputError(
+        regions,
+        f"contig '{contig}' is not in {source}",
+        expected="the same names on both sides",
+        remedy=remedy,
+    )
 
 
 def write_fasta(path: str | Path, records: Iterable[tuple[str, str]]) -> None:

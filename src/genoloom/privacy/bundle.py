@@ -167,8 +167,8 @@ def sequence_readme(facts: dict, attacks: list[AttackRow], metrics: list[MetricR
         f"# {facts['title']}",
         "",
         f"{facts['description'].removesuffix('; see README.md')}. Made by GenoLoom "
-        f"{facts['version']} with the generator `{facts['generator']}` of the {facts['data']}. Every "
-        "file of this bundle was written anew from the audited sequences.",
+        f"{facts['version']} with the generator `{facts['generator']}` of the {facts['data']}. "
+        "Every file of this bundle was written anew from the audited sequences.",
         "",
         "## Privacy verdict",
         "",
@@ -186,8 +186,8 @@ def sequence_readme(facts: dict, attacks: list[AttackRow], metrics: list[MetricR
         "",
         *_thresholds(facts["thresholds"]),
         "",
-        "The audit finds what these attacks see. Passing is evidence about these measurements, not a "
-        "promise.",
+        "The audit finds what these attacks see. Passing is evidence about these measurements, not "
+        "a promise.",
         "",
         "## Fidelity",
         "",

@@ -50,9 +50,9 @@ def audit_reasons(
     rate = worst.tpr_at_1_percent_fpr
     if not rate <= max(options.max_tpr, worst.tpr_reference):
         reasons.append(
-            f"privacy: an attack finds {rate:.1%} of the training sequences at 1 % false positives; "
-            f"at most {options.max_tpr:.1%}, or the {worst.tpr_reference:.1%} that chance explains, "
-            "may leave"
+            f"privacy: an attack finds {rate:.1%} of the training sequences at 1 % false "
+            f"positives; at most {options.max_tpr:.1%}, or the {worst.tpr_reference:.1%} that "
+            "chance explains, may leave"
         )
     return reasons
 

@@ -13,7 +13,7 @@ from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.encryption import encrypt, read_public_key
 from genoloom.formats.private_directories import close_directory
-from genoloom.formats.provenance import Making
+from genoloom.formats.provenance import Making, numbered
 from genoloom.formats.tables import format_cell, read_records, write_records, write_table
 from genoloom.models.haplotype import BASELINES
 from genoloom.models.haplotype.base import HaplotypeGenerator
@@ -28,7 +28,6 @@ from genoloom.seeds import derive_seed
 from genoloom.stages.audited_models import load_models, window_sizes
 from genoloom.stages.inputs import Comparands
 from genoloom.stages.shadows import ShadowWork, make_shadows, read_shadows
-from genoloom.stages.validate import baseline_files
 from genoloom.validation.cohorts import Comparison, compare, read_rows
 from genoloom.validation.rows import own_rows
 from genoloom.validation.verdicts import Role
@@ -87,7 +86,7 @@ def audit(
     used = {f"model/{path.name}": path for path in models}
     known = {f"shadow/{path.name}": path for path in shadows}
     record = Making(
-        "audit", {**(sources or {}), **used, **known, **baseline_files(list(baselines))}
+        "audit", {**(sources or {}), **used, **known, **numbered("baseline", baselines)}
     )
     synthetic, real = comparands.pairs[0]
     individuals = compare(synthetic.individuals, real.individuals, comparands.roles, 0, seed)

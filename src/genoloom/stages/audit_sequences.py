@@ -5,16 +5,16 @@ from pathlib import Path
 
 from genoloom.errors import InputError
 from genoloom.formats.private_directories import close_directory
-from genoloom.formats.provenance import Making
+from genoloom.formats.provenance import Making, numbered
 from genoloom.formats.sequence_sets import read_set
 from genoloom.formats.tables import read_records, write_records
+from genoloom.models.load import load_sequence_generator
 from genoloom.models.sequence import BASELINES
 from genoloom.privacy.auditor import MIN_POPULATION
 from genoloom.privacy.rows import AttackRow, PrivateAttackRow
 from genoloom.privacy.sequence_audit import SequenceAuditor
 from genoloom.sequence_config import AuditSequencesOptions
 from genoloom.sequences import is_canary
-from genoloom.stages.load import load_sequence_generator
 from genoloom.validation.rows import own_rows
 from genoloom.validation.verdicts import Role
 
@@ -60,8 +60,7 @@ def audit_sequences(
         A file is none of sequences, or has too few.
     """
     files = {"synthetic": synthetic, "train": train, "holdout": holdout}
-    others = {f"baseline/{i}": path for i, path in enumerate(baselines, 1)}
-    record = Making("audit-sequences", {**files, "model": model, **others})
+    record = Making("audit-sequences", {**files, "model": model, **numbered("baseline", baselines)})
     sets = {role: read_set(path, options.stranded) for role, path in files.items()}
     planted = is_canary(sets["train"])
     fitted = sets["train"].take(~planted)

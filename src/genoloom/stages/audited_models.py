@@ -8,8 +8,8 @@ from genoloom.config import AuditOptions
 from genoloom.errors import InputError
 from genoloom.formats.models import is_guarded
 from genoloom.models.haplotype.base import HaplotypeGenerator
+from genoloom.models.load import load_generator
 from genoloom.panel import Panel
-from genoloom.stages.load import load_generator
 from genoloom.validation.cohorts import Comparison
 
 

@@ -4,6 +4,7 @@ import logging
 import os
 import platform
 import shutil
+from collections import deque
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,12 +19,12 @@ from genoloom.config_sheets import PanelRow, SequenceRow
 from genoloom.errors import ConfigError, GenoLoomError
 from genoloom.formats.maps import read_map
 from genoloom.formats.reference import Reference
+from genoloom.formats.sequence_sets import read_pieces
 from genoloom.formats.sheets import match_individuals
 from genoloom.formats.variants import open_variants
 from genoloom.sequence_config import SequenceOptions
 from genoloom.stages.plan import say_verdicts
 from genoloom.stages.prepare import examine
-from genoloom.stages.prepare_sequences import check_regions
 from genoloom.training.devices import choose_device
 
 log = logging.getLogger(__name__)
@@ -178,4 +179,5 @@ def _sequence_problems(row: SequenceRow, directory: Path, options: SequenceOptio
     read.
     """
     source, regions = directory / row.source, directory / row.regions if row.regions else None
-    return _attempt(lambda: check_regions(source, regions, options.label_column))
+    pieces = read_pieces(source, regions, options.label_column)
+    return _attempt(lambda: deque(pieces, maxlen=0))

@@ -16,6 +16,7 @@ from genoloom.formats.models import read_description
 from genoloom.formats.pgen import PgenHaplotypes, panel_files, read_psam
 from genoloom.formats.splits import COLUMNS as SPLIT_COLUMNS
 from genoloom.formats.tables import Row, read_exact_table
+from genoloom.models.load import load_generator
 from genoloom.panel import Panel, Sites
 from genoloom.privacy.gate import (
     fidelity_reasons,
@@ -31,7 +32,6 @@ from genoloom.privacy.rows import PRIVATE_COLUMNS, PUBLIC_COLUMNS
 from genoloom.stages.chain import Chain
 from genoloom.stages.cohort import COLUMNS as COHORT_COLUMNS
 from genoloom.stages.cohort import read_cohort
-from genoloom.stages.load import load_generator
 from genoloom.stages.old_bundle import attempt
 from genoloom.stages.public_evidence import guarantee_reasons, public_reasons
 from genoloom.validation.cohorts import compare
@@ -106,9 +106,7 @@ class Evidence(Chain):
             if self.public:
                 found += attempt("templates", lambda: public_reasons(self))
             if self.measured:
-                found += attempt(
-                    "statistics", lambda: guarantee_reasons(self, options.max_epsilon)
-                )
+                found += attempt("statistics", lambda: guarantee_reasons(self, options.max_epsilon))
         return list(dict.fromkeys([*found, *self._older_tables()]))
 
     def asked(self, options: ReleaseOptions) -> ReleaseOptions:

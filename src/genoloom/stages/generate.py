@@ -22,6 +22,7 @@ from genoloom.formats.tracts import write_ancestry, write_autozygous
 from genoloom.formats.vcf_write import index_of, write_variants
 from genoloom.models.haplotype.admixture import copy_autozygous, inherit, sample_ancestries
 from genoloom.models.haplotype.base import HaplotypeGenerator
+from genoloom.models.load import load_generator, use_threads
 from genoloom.panel import (
     Individuals,
     Panel,
@@ -33,7 +34,6 @@ from genoloom.panel import (
 from genoloom.ploidy import Ploidy
 from genoloom.seeds import derive_seed
 from genoloom.stages.cohort import read_cohort
-from genoloom.stages.load import load_generator, use_threads
 from genoloom.tracts import Tracts
 
 log = logging.getLogger(__name__)

@@ -14,17 +14,21 @@ from genoloom.formats.models import file_digest
 from genoloom.formats.sequence_sets import (
     write_fasta,
 )
-from genoloom.models.sequence.base import Sampling, SequenceGenerator, SequenceRequest
+from genoloom.models.load import load_sequence_generator
+from genoloom.models.sequence.base import (
+    Sampling,
+    SequenceGenerator,
+    SequenceRequest,
+    check_label,
+    draw_request,
+)
 from genoloom.models.sequence.labels import ANY
-from genoloom.seeds import row_seeds, row_uniforms
 from genoloom.sequence_config import GenerateSequencesOptions
 from genoloom.sequences import decode, encode
-from genoloom.stages.load import load_sequence_generator
 
 log = logging.getLogger(__name__)
 
 SHARD = 2048  # sequences sampled between two lines of progress; the result does not depend on it
-LENGTH_DRAW = 2**40  # counter of the draw of label and length, far from those of the bases
 
 
 def generate_sequences(
@@ -54,26 +58,6 @@ def generate_sequences(
         f"model={file_digest(model)[:16]} seed={seed}"
     )
     write_fasta(out, _sampled(generator, names, request, sampling, provenance))
-
-
-def check_label(generator: SequenceGenerator, label: str) -> None:
-    """Raise `InputError` where a generator cannot be asked for a label."""
-    if label not in generator.label_choices:
-        raise InputError(
-            "--label",
-            f"'{label}' is not known",
-            expected=f"one of {', '.join(generator.label_choices)}",
-        )
-
-
-def draw_request(shapes: dict[str, np.ndarray], names: list[str], seed: int) -> SequenceRequest:
-    """What to ask for under each name: labels and lengths as often together as in training;
-    `shapes` are those of the model file.
-    """
-    seeds = row_seeds(seed, names, "sequence")
-    cumulated = np.cumsum(shapes["count"]) / shapes["count"].sum()
-    drawn = np.searchsorted(cumulated, row_uniforms(seeds, LENGTH_DRAW), side="right")
-    return SequenceRequest(shapes["length"][drawn], shapes["label"][drawn], seeds)
 
 
 def _sampling(generator: SequenceGenerator, options: GenerateSequencesOptions) -> Sampling:

@@ -17,10 +17,10 @@ from genoloom.formats.models import file_digest
 from genoloom.formats.names import without_spaces
 from genoloom.formats.tables import write_table
 from genoloom.formats.vcf_write import index_of, write_variants
+from genoloom.models.load import load_generator
 from genoloom.panel import ArrayHaplotypes, Panel
 from genoloom.seeds import row_seeds
 from genoloom.stages.generate import SUFFIXES
-from genoloom.stages.load import load_generator
 from genoloom.stages.score import aligned_panel, population_labels
 
 log = logging.getLogger(__name__)

@@ -9,13 +9,12 @@ import torch
 
 from genoloom.errors import InputError
 from genoloom.formats.sequence_sets import Record, read_records, write_fasta
-from genoloom.models.sequence.base import SequenceGenerator
+from genoloom.models.load import load_sequence_generator
+from genoloom.models.sequence.base import SequenceGenerator, check_label
 from genoloom.models.sequence.infill import fill_gap
 from genoloom.seeds import derive_seed, row_seeds, row_uniforms
 from genoloom.sequence_config import InfillOptions
 from genoloom.sequences import OTHER, decode
-from genoloom.stages.generate_sequences import check_label
-from genoloom.stages.load import load_sequence_generator
 
 log = logging.getLogger(__name__)
 

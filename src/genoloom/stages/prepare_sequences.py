@@ -3,7 +3,6 @@
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,14 +10,12 @@ import numpy as np
 
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
-from genoloom.formats.names import other_contig_name
 from genoloom.formats.sequence_sets import (
     Interval,
     Record,
     check_lengths,
     is_fasta,
-    read_intervals,
-    read_records,
+    read_pieces,
     write_set,
 )
 from genoloom.formats.tables import write_table
@@ -203,68 +200,11 @@ def _cut(source: Path, regions: Path | None, options: SequenceOptions) -> _Piece
     size = options.window if is_fasta(source) else 0
     pieces = _Pieces()
     for number, (record, intervals) in enumerate(
-        _with_intervals(source, regions, options.label_column)
+        read_pieces(source, regions, options.label_column)
     ):
         for interval in intervals:
             _cut_interval(pieces, number, record, interval, size, options)
     return pieces
-
-
-def check_regions(source: Path, regions: Path | None, label_column: str) -> None:
-    """Read all of a source, and its intervals; raise what `prepare_sequences` would raise for
-    them.
-    """
-    for _ in _with_intervals(source, regions, label_column):
-        pass
-
-
-def _with_intervals(
-    source: Path, regions: Path | None, label_column: str
-) -> Iterator[tuple[Record, list[Interval]]]:
-    """Each sequence of the source with its intervals; without regions, it is one."""
-    if regions is not None and not is_fasta(source):
-        raise InputError(
-            regions, f"intervals need a FASTA, and {source} is none", remedy="leave --regions out"
-        )
-    by_contig: dict[str, list[Interval]] = {}
-    for interval in read_intervals(regions) if regions is not None else []:
-        by_contig.setdefault(interval.contig, []).append(interval)
-    names = []
-    for record in read_records(source, label_column):
-        names.append(record.name)
-        if regions is None:
-            yield (
-                record,
-                [Interval(record.name, 0, len(record.bases), record.tags.get("label", ""), "+")],
-            )
-            continue
-        intervals = by_contig.pop(record.name, [])
-        for interval in intervals:
-            _check_end(regions, interval, record)
-        yield record, intervals
-    if by_contig:
-        _refuse_contig(regions, next(iter(by_contig)), source, names)
-
-
-def _check_end(regions: Path, interval: Interval, record: Record) -> None:
-    if interval.stop > len(record.bases):
-        found = f"{interval.contig}:{interval.start + 1}-{interval.stop} ends after its contig"
-        raise InputError(regions, found, expected=f"at most {len(record.bases)}")
-
-
-def _refuse_contig(regions: Path, contig: str, source: Path, names: list[str]) -> None:
-    other = other_contig_name(contig)
-    remedy = (
-        f"rename one side: it is called '{other}' there"
-        if other in names
-        else f"found {', '.join(names[:5])}"
-    )
-    raise InputError(
-        regions,
-        f"contig '{contig}' is not in {source}",
-        expected="the same names on both sides",
-        remedy=remedy,
-    )
 
 
 def _cut_interval(

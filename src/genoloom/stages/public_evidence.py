@@ -13,10 +13,10 @@ from genoloom.formats.statistics_files import read_statistics
 from genoloom.models.haplotype.base import HaplotypeGenerator
 from genoloom.models.haplotype.copying_network import CopyingNetworkGenerator
 from genoloom.models.haplotype.packed_haplotypes import PackedHaplotypes
+from genoloom.models.load import load_generator
 from genoloom.panel import Panel, Sites, SwappedHaplotypes
 from genoloom.privacy.accounting import together
 from genoloom.stages.chain import Chain
-from genoloom.stages.load import load_generator
 from genoloom.stages.public_match import related_to
 from genoloom.stages.public_panels import registered
 from genoloom.validation.cohorts import match_sites

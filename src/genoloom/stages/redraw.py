@@ -23,12 +23,12 @@ from genoloom.formats.provenance import Making, record_path
 from genoloom.formats.splits import read_roles
 from genoloom.formats.tables import read_table, write_table
 from genoloom.models.haplotype.base import HaplotypeGenerator
+from genoloom.models.load import load_generator
 from genoloom.panel import Panel, Sites
 from genoloom.privacy.redraw import closest_allowed, squared_distances
 from genoloom.seeds import derive_seed
 from genoloom.stages.cohort import COLUMNS, read_cohort
 from genoloom.stages.generate import check_populations, make_plan
-from genoloom.stages.load import load_generator
 from genoloom.validation.cohorts import match_sites, read_rows
 
 log = logging.getLogger(__name__)

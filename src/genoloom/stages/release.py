@@ -19,6 +19,7 @@ from genoloom.formats.pgen import PanelWriter
 from genoloom.formats.private_directories import close_directory
 from genoloom.formats.tables import read_table, write_table
 from genoloom.formats.vcf_write import write_variants
+from genoloom.models.load import load_generator
 from genoloom.privacy.bundle import readme, release_date, ro_crate
 from genoloom.privacy.gate import loosened_thresholds
 from genoloom.privacy.leak_scan import forbidden_here
@@ -27,7 +28,6 @@ from genoloom.stages.chain import VARIANTS
 from genoloom.stages.consensus import consensus
 from genoloom.stages.evidence import Evidence
 from genoloom.stages.generate import make_plan
-from genoloom.stages.load import load_generator
 from genoloom.stages.old_bundle import leaks, made_beside, remove_bundle, seal
 from genoloom.stages.public_evidence import release_terms
 from genoloom.validation.rows import COLUMNS as FIDELITY_COLUMNS

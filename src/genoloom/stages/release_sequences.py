@@ -16,6 +16,7 @@ from genoloom.formats.provenance import read_provenance, record_path
 from genoloom.formats.sequence_sets import read_records as read_sequences
 from genoloom.formats.sequence_sets import read_set, write_fasta
 from genoloom.formats.tables import read_records, write_records
+from genoloom.models.load import load_sequence_generator
 from genoloom.privacy.bundle import release_date, ro_crate, sequence_readme
 from genoloom.privacy.gate import loosened_thresholds, option_reasons
 from genoloom.privacy.leak_scan import forbidden_here
@@ -23,7 +24,6 @@ from genoloom.privacy.rows import AttackRow, PrivateAttackRow
 from genoloom.privacy.sequence_gate import audit_reasons, fidelity_reasons
 from genoloom.sequence_config import AuditSequencesOptions, ValidateSequencesOptions
 from genoloom.sequences import decode, is_canary
-from genoloom.stages.load import load_sequence_generator
 from genoloom.stages.old_bundle import attempt, leaks, made_beside, remove_bundle, seal
 from genoloom.validation.rows import MetricRow
 from genoloom.validation.sequence_measures import copies

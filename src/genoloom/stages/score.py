@@ -20,8 +20,8 @@ from genoloom.formats.sheets import read_individuals
 from genoloom.formats.tables import write_table
 from genoloom.formats.variants import open_variants
 from genoloom.models.haplotype.base import HaplotypeGenerator
+from genoloom.models.load import load_generator
 from genoloom.panel import Individuals, Panel, Sites
-from genoloom.stages.load import load_generator
 
 log = logging.getLogger(__name__)
 

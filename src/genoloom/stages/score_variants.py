@@ -15,9 +15,9 @@ from scipy.stats import spearmanr
 from genoloom.errors import InputError
 from genoloom.formats.reference import Reference
 from genoloom.formats.vcf_text import Row, VcfText, VcfTextWriter, open_vcf_text, write_vcf_text
+from genoloom.models.load import load_sequence_generator
 from genoloom.models.sequence.scoring import BASELINES, allele_scores, allele_windows, scorers
 from genoloom.seeds import derive_seed
-from genoloom.stages.load import load_sequence_generator
 
 log = logging.getLogger(__name__)
 

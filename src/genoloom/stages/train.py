@@ -12,8 +12,7 @@ from genoloom.cohort import parse_labels
 from genoloom.config_section import Section
 from genoloom.disclosure import individuals_count
 from genoloom.errors import InputError
-from genoloom.formats.histories import write_history
-from genoloom.formats.models import describe, file_digest, pack_sites, ploidy_words, save_model
+from genoloom.formats.models import describe, file_digest, pack_sites, ploidy_words
 from genoloom.formats.pgen import open_panel, panel_files
 from genoloom.formats.private_directories import close_directory
 from genoloom.formats.provenance import Making, record_path
@@ -24,14 +23,13 @@ from genoloom.models.haplotype import SHARED, generator_class
 from genoloom.models.haplotype.base import HaplotypeGenerator, TrainingHaplotypes
 from genoloom.models.haplotype.site_mapping import match_sites
 from genoloom.models.haplotype.windows import Window
+from genoloom.models.load import load_generator
 from genoloom.panel import HaplotypeView, Panel, Sites, allele_counts, genetic_positions
 from genoloom.popgen.overlaps import Overlaps
 from genoloom.seeds import derive_seed
-from genoloom.stages.load import load_generator
 from genoloom.stages.reweighting import read_reweighting
 from genoloom.training import processes
-from genoloom.training.devices import choose_device
-from genoloom.training.run import TrainingRun, write_times
+from genoloom.training.trained import start_run, write_trained
 from genoloom.training_config import TrainOptions
 
 log = logging.getLogger(__name__)
@@ -188,25 +186,19 @@ def train(
     for folder in (state, model.parent, history.parent):
         close_directory(folder)
     data_digest = digest(training, data)
-    settings = {
-        "generator": generator,
-        "seed": seed,
-        "validation_fraction": common.validation_fraction,
-        **options.model_dump(exclude={"init_from"}),
-    }
-    if base is not None:
-        settings["init_from"] = file_digest(base)
-    if statistics is not None:
-        settings["statistics"] = file_digest(statistics)
-    config_digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
-    run = TrainingRun(
-        state_dir=state,
-        digest=hashlib.sha256(f"{data_digest}{config_digest}".encode()).hexdigest(),
-        seed=derive_seed(seed, "train", generator, whole.sites.contig),
+    read = {"init_from": base, "statistics": statistics}
+    files = {name: file_digest(path) for name, path in read.items() if path is not None}
+    run, config_digest = start_run(
+        generator,
+        common,
+        options,
+        data_digest,
+        seed=seed,
+        run_seed=derive_seed(seed, "train", generator, whole.sites.contig),
+        state=state,
         threads=threads,
-        device=choose_device(common.device),
-        time_limit_s=common.time_limit_minutes and 60 * common.time_limit_minutes,
         label=f"{generator} {whole.sites.contig}",
+        **files,
     )
     if only_window is not None:
         if only_window <= len(fitted.cut(data)):
@@ -243,24 +235,15 @@ def train(
         data_digest=data_digest,
         config_digest=config_digest,
         seed=seed,
-        adapted_from=settings.get("init_from"),
+        adapted_from=files.get("init_from"),
         validation=_best(run.history),
         overlapping_pairs=len(overlaps.pairs),
         overlapping_pairs_in_training=together,
     )
-    save_model(
-        model,
-        {
-            **arrays,
-            **pack_sites(training.sites),
-            "sites.frequency": overlaps.frequency.astype(np.float32),
-        },
-        description,
-    )
-    write_history(history, run.history)
-    write_times(run)
+    arrays |= pack_sites(training.sites)
+    arrays["sites.frequency"] = overlaps.frequency.astype(np.float32)
+    write_trained(model, history, arrays, description, run)
     record.write(record_path(model.with_suffix("")), [model, model.with_suffix(".json")], seed=seed)
-    log.info("%s: model written", run.label)
 
 
 def write_windows(path: Path, windows: list[Window], data: TrainingHaplotypes) -> None:

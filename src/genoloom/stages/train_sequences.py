@@ -8,48 +8,19 @@ from pathlib import Path
 import numpy as np
 
 from genoloom.config_section import Section
-from genoloom.errors import InputError
-from genoloom.formats.histories import write_history
-from genoloom.formats.models import describe, save_model
+from genoloom.formats.models import describe
 from genoloom.formats.private_directories import close_directory
 from genoloom.formats.sequence_sets import (
     read_set,
 )
-from genoloom.homology import hold_out
 from genoloom.models.sequence import SHARED, generator_class
 from genoloom.models.sequence.base import TrainingSequences
 from genoloom.seeds import derive_seed
 from genoloom.training import processes
-from genoloom.training.devices import choose_device
-from genoloom.training.run import TrainingRun, write_times
+from genoloom.training.trained import start_run, write_trained
 from genoloom.training_config import TrainOptions
 
 log = logging.getLogger(__name__)
-
-
-def training_sequences(path: Path, validation_fraction: float, seed: int) -> TrainingSequences:
-    """What a generator may see of a training set; whole clusters are marked as validation set."""
-    sequences = read_set(path)
-    names = sorted(set(sequences.label))
-    # the name of the seed is a former one: the same individuals are chosen
-    validation = hold_out(
-        sequences.cluster, validation_fraction, np.random.default_rng(derive_seed(seed, "watch"))
-    )
-    if not validation.any():
-        raise InputError(
-            path,
-            f"{len(sequences)} sequences in one homology cluster",
-            expected="at least two clusters",
-        )
-    return TrainingSequences(
-        bases=sequences.bases,
-        length=sequences.length,
-        label=np.array([names.index(label) for label in sequences.label]),
-        label_names=names,
-        validation=validation,
-        cluster=sequences.cluster,
-        stranded=sequences.stranded,
-    )
 
 
 @processes.shared(SHARED)
@@ -83,7 +54,7 @@ def train_sequences(
     """
     for folder in (state, model.parent, history.parent):
         close_directory(folder)
-    data = training_sequences(train, common.validation_fraction, seed)
+    data = TrainingSequences.of(read_set(train), common.validation_fraction, seed, train)
     log.info(
         "%s: %d training sequences, %d of them for validation",
         generator,
@@ -91,20 +62,15 @@ def train_sequences(
         data.validation.sum(),
     )
     data_digest = _digest(data)
-    settings = {
-        "generator": generator,
-        "seed": seed,
-        "validation_fraction": common.validation_fraction,
-        **options.model_dump(),
-    }
-    config_digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
-    run = TrainingRun(
-        state_dir=state,
-        digest=hashlib.sha256(f"{data_digest}{config_digest}".encode()).hexdigest(),
-        seed=derive_seed(seed, "train-sequences", generator),
+    run, config_digest = start_run(
+        generator,
+        common,
+        options,
+        data_digest,
+        seed=seed,
+        run_seed=derive_seed(seed, "train-sequences", generator),
+        state=state,
         threads=threads,
-        device=choose_device(common.device),
-        time_limit_s=common.time_limit_minutes and 60 * common.time_limit_minutes,
         label=f"{generator} {train.parent.name}",
     )
     fitted = generator_class(generator)(options)
@@ -121,10 +87,7 @@ def train_sequences(
         config_digest=config_digest,
         seed=seed,
     )
-    save_model(model, {**arrays, **_shapes(data)}, description)
-    write_history(history, run.history)
-    write_times(run)
-    log.info("%s: model written", run.label)
+    write_trained(model, history, {**arrays, **_shapes(data)}, description, run)
 
 
 def _digest(data: TrainingSequences) -> str:

@@ -20,6 +20,7 @@ from genoloom.formats.provenance import Making, record_path
 from genoloom.formats.tables import format_cell, write_table
 from genoloom.medicine_config import UtilityOptions
 from genoloom.models.haplotype.base import HaplotypeGenerator
+from genoloom.models.load import load_generator
 from genoloom.panel import (
     ArrayHaplotypes,
     Individuals,
@@ -34,7 +35,6 @@ from genoloom.seeds import derive_seed
 from genoloom.stages.genotypes import GenotypeFiles
 from genoloom.stages.imputation_programs import found_programs
 from genoloom.stages.inputs import Comparands
-from genoloom.stages.load import load_generator
 from genoloom.stages.phenotypes import centred_values, covariates, realised
 from genoloom.stages.trait_architecture import draw_truth
 from genoloom.traits import Causal, Trait, TraitSheet

@@ -14,7 +14,7 @@ from genoloom.config import ValidateOptions
 from genoloom.disclosure import individuals_count
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
-from genoloom.formats.provenance import Making, record_path
+from genoloom.formats.provenance import Making, numbered, record_path
 from genoloom.formats.tables import read_records, write_records
 from genoloom.models.haplotype import BASELINES
 from genoloom.panel import genetic_positions
@@ -36,11 +36,6 @@ from genoloom.validation.rows import MetricRow, own_rows
 from genoloom.validation.verdicts import Role
 
 log = logging.getLogger(__name__)
-
-
-def baseline_files(paths: list[Path]) -> dict[str, Path]:
-    """Tables of baselines by role, as records of provenance name them."""
-    return {f"baseline/{i}": path for i, path in enumerate(paths, 1)}
 
 
 def provenance(comparands: Comparands, options: ValidateOptions, seed: int) -> dict:
@@ -118,7 +113,7 @@ def validate(
     InputError
         `reference_values` is no such file; or see `compare`.
     """
-    record = Making("validate", {**(sources or {}), **baseline_files(baselines)})
+    record = Making("validate", {**(sources or {}), **numbered("baseline", baselines)})
     synthetic, real = comparands.pairs[0]
     individuals = compare(
         synthetic.individuals, real.individuals, comparands.roles, options.n_permutations, seed

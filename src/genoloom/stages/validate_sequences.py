@@ -11,19 +11,22 @@ import numpy as np
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.motifs import fetch_matrix, read_matrices
-from genoloom.formats.provenance import Making, record_path
+from genoloom.formats.provenance import Making, numbered, record_path
 from genoloom.formats.sequence_sets import read_set
 from genoloom.formats.tables import read_records, write_records
 from genoloom.homology import Places, hold_out, homology_clusters
+from genoloom.models.load import load_sequence_generator
 from genoloom.models.sequence import BASELINES
-from genoloom.models.sequence.base import Sampling, SequenceGenerator
+from genoloom.models.sequence.base import (
+    Sampling,
+    SequenceGenerator,
+    TrainingSequences,
+    draw_request,
+)
 from genoloom.models.sequence.markov import ContextMixingGenerator
 from genoloom.seeds import derive_seed
 from genoloom.sequence_config import SequenceContextMixingOptions, ValidateSequencesOptions
 from genoloom.sequences import IUPAC_LETTERS, OTHER, SequenceSet, is_canary
-from genoloom.stages.generate_sequences import draw_request
-from genoloom.stages.load import load_sequence_generator
-from genoloom.stages.train_sequences import training_sequences
 from genoloom.training.run import TrainingRun
 from genoloom.validation.label_fidelity import guidance_curve
 from genoloom.validation.motif_fidelity import MatrixMotif, Motif, WordMotif
@@ -81,8 +84,7 @@ def validate_sequences(
             remedy="give --train, or leave --model out",
         )
     files = {"synthetic": synthetic, "train": train, "holdout": holdout, "model": model}
-    others = {f"baseline/{i}": path for i, path in enumerate(baselines, 1)}
-    record = Making("validate-sequences", files | others)
+    record = Making("validate-sequences", files | numbered("baseline", baselines))
     synthetic_set, holdout_set = (read_set(path, options.stranded) for path in (synthetic, holdout))
     train_set, holdout_set = (
         (read_set(train, options.stranded), holdout_set) if train else _halves(holdout_set, seed)
@@ -255,7 +257,7 @@ def _bits(
     chain = ContextMixingGenerator(SequenceContextMixingOptions())
     # a chain keeps no state
     run = TrainingRun(state_dir=train.parent, digest="", seed=seed, label="reference chain")
-    chain.fit(training_sequences(train, CHAIN_VALIDATION, seed), run)
+    chain.fit(TrainingSequences.of(read_set(train), CHAIN_VALIDATION, seed, train), run)
     per_base = np.log(2) * (holdout.bases != OTHER).sum()
     scores = chain.component_scores(holdout.bases)  # (n, components)
     orders = chain.settings.order + 1

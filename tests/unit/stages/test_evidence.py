@@ -474,7 +474,9 @@ def test_no_damage_with_records_that_fit_ends_in_anything_but_reasons_or_a_bundl
     finished, tmp_path, monkeypatch
 ):
     """Then the readers see the damage, not only the digests."""
-    monkeypatch.setattr("genoloom.stages.release.scan", lambda *_: set())  # has mutants of its own
+    monkeypatch.setattr(
+        "genoloom.stages.old_bundle.scan", lambda *_: set()
+    )  # has mutants of its own
     rng = random.Random(2)
     shutil.copytree(finished / "results", tmp_path / "results")
     results = tmp_path / "results"

@@ -12,6 +12,7 @@ from helpers import write_vcf
 
 from genoloom.errors import InputError
 from genoloom.formats.sequence_sets import write_fasta
+from genoloom.models.load import load_sequence_generator
 from genoloom.models.sequence.scoring import allele_windows
 from genoloom.sequence_config import (
     SequenceContextMixingOptions,
@@ -19,7 +20,6 @@ from genoloom.sequence_config import (
     SequenceOptions,
 )
 from genoloom.sequences import decode, encode, pad, reverse_complement
-from genoloom.stages.load import load_sequence_generator
 from genoloom.stages.prepare_sequences import prepare_sequences
 from genoloom.stages.score_variants import score_variants
 from genoloom.stages.train_sequences import train_sequences

@@ -16,9 +16,9 @@ from genoloom.formats.privacy_budget import read_budget
 from genoloom.formats.provenance import read_provenance
 from genoloom.formats.statistics_files import read_statistics
 from genoloom.models.haplotype.templates import Walk
+from genoloom.models.load import load_generator
 from genoloom.panel import ArrayHaplotypes
 from genoloom.privacy.accounting import epsilon_of, mu_of, together
-from genoloom.stages.load import load_generator
 from genoloom.stages.reweighting import read_reweighting
 
 TINY = ("--block-size", 4, "--width", 8, "--steps", 4, "--temperature", 0.9, "--device", "cpu")

@@ -6,12 +6,18 @@ of shape (n_sequences, max_length), padded with 4 on the right; `length` gives t
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
 from genoloom.declared import LONGEST_SEQUENCE, MOST_COUNTED, Declared, Description, Labels
+from genoloom.errors import InputError
+from genoloom.homology import hold_out
+from genoloom.seeds import derive_seed, row_seeds, row_uniforms
 from genoloom.sequences import SequenceSet
+
+LENGTH_DRAW = 2**40  # counter of the draw of label and length, far from those of the bases
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,34 @@ class TrainingSequences:
     validation: np.ndarray
     cluster: np.ndarray
     stranded: bool
+
+    @classmethod
+    def of(
+        cls, sequences: SequenceSet, validation_fraction: float, seed: int, source: str | Path
+    ) -> "TrainingSequences":
+        """What a generator may see of a training set; whole clusters are marked as validation set.
+
+        Raises
+        ------
+        InputError
+            All are homologous, so that none can be the validation set; `source` is what messages
+            call the set.
+        """
+        names = sorted(set(sequences.label))
+        # the name of the seed is a former one: the same sequences are chosen
+        rng = np.random.default_rng(derive_seed(seed, "watch"))
+        validation = hold_out(sequences.cluster, validation_fraction, rng)
+        if not validation.any():
+            raise InputError(
+                source,
+                f"{len(sequences)} sequences in one homology cluster",
+                expected="at least two clusters",
+            )
+        label = np.array([names.index(label) for label in sequences.label])
+        return cls(
+            sequences.bases, sequences.length, label, names, validation, sequences.cluster,
+            sequences.stranded,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -203,3 +237,23 @@ class SequenceGenerator(ABC):
     @abstractmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "SequenceGenerator":
         """The generator that `state` described."""
+
+
+def check_label(generator: SequenceGenerator, label: str) -> None:
+    """Raise `InputError` where a generator cannot be asked for a label."""
+    if label not in generator.label_choices:
+        raise InputError(
+            "--label",
+            f"'{label}' is not known",
+            expected=f"one of {', '.join(generator.label_choices)}",
+        )
+
+
+def draw_request(shapes: dict[str, np.ndarray], names: list[str], seed: int) -> SequenceRequest:
+    """What to ask for under each name: labels and lengths as often together as in training;
+    `shapes` are those of the model file.
+    """
+    seeds = row_seeds(seed, names, "sequence")
+    cumulated = np.cumsum(shapes["count"]) / shapes["count"].sum()
+    drawn = np.searchsorted(cumulated, row_uniforms(seeds, LENGTH_DRAW), side="right")
+    return SequenceRequest(shapes["length"][drawn], shapes["label"][drawn], seeds)

@@ -15,9 +15,9 @@ from genoloom.formats.splits import write_split
 from genoloom.models.haplotype.base import SampleRequest, TrainingHaplotypes
 from genoloom.models.haplotype.site_mapping import MappedSites, match_sites
 from genoloom.models.haplotype.transformer import TransformerGenerator
+from genoloom.models.load import load_generator
 from genoloom.panel import ArrayHaplotypes, Individuals
 from genoloom.seeds import row_seeds
-from genoloom.stages.load import load_generator
 from genoloom.stages.train import train
 from genoloom.training.run import TrainingRun
 from genoloom.training_config import TrainOptions, TransformerOptions

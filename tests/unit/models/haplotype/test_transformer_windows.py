@@ -14,9 +14,9 @@ from genoloom.models.haplotype.base import SampleRequest, TrainingHaplotypes
 from genoloom.models.haplotype.transformer import TransformerGenerator
 from genoloom.models.haplotype.transformer_windows import WindowedTransformer, mean_history
 from genoloom.models.haplotype.windows import Window, cut
+from genoloom.models.load import load_generator
 from genoloom.panel import ArrayHaplotypes
 from genoloom.seeds import row_seeds
-from genoloom.stages.load import load_generator
 from genoloom.training.run import TrainingRun
 from genoloom.training_config import TransformerOptions
 

@@ -16,10 +16,10 @@ from genoloom.errors import InputError
 from genoloom.formats.models import save_model
 from genoloom.formats.splits import write_split
 from genoloom.models.haplotype.base import SampleRequest
+from genoloom.models.load import load_generator
 from genoloom.models.sequence.base import SequenceRequest
 from genoloom.panel import Individuals
 from genoloom.stages.cohort import make_cohort
-from genoloom.stages.load import load_generator
 
 ALL = pytest.mark.parametrize("made", MODELS, ids="-".join, indirect=True)
 
