@@ -74,6 +74,14 @@ PYTHON = """# Python
       show_root_heading: false
       show_root_toc_entry: false
 
+## Sequences
+
+::: genoloom.sequence_api
+    options:
+      show_root_heading: false
+      show_root_toc_entry: false
+      members: [RealSequences, SequenceModel, SyntheticSequences]
+
 ## Results and errors
 
 The fields of `Metric` and `Attack` are those of [metrics.tsv and attacks.tsv](tables.md).

@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from genoloom.api import audit, compare, read_panel, sample, train
+    from genoloom.api import audit, compare, read_panel, read_sequences, sample, train
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "audit", "compare", "read_panel", "sample", "train"]
+__all__ = ["__version__", "audit", "compare", "read_panel", "read_sequences", "sample", "train"]
 
 
 def __getattr__(name: str):

@@ -1,4 +1,4 @@
-"""GenoLoom from Python, for one contig: read a panel, train, sample, compare, audit.
+"""GenoLoom from Python: read a panel of one contig, or sequences; train, sample, compare, audit.
 
 Each function is a step of the workflow: it calls the same stage as the command, takes the same
 options as keywords (`min_mac` is `genoloom prepare --min-mac`), gives the same bytes, and raises
@@ -15,6 +15,8 @@ folder of the panel.
 >>> synthetic = genoloom.sample(model, 60, seed=7)
 >>> metrics = genoloom.compare(panel, synthetic, n_permutations=3)
 >>> attacks = genoloom.audit(panel, synthetic, bootstrap=199, windows="50", shadow_models=0)
+
+`read_sequences` takes the place of `read_panel` for DNA sequences.
 """
 
 import tempfile
@@ -25,6 +27,7 @@ from pathlib import Path
 
 import numpy as np
 
+from genoloom import sequence_api
 from genoloom.config import (
     AuditOptions,
     CohortOptions,
@@ -33,7 +36,7 @@ from genoloom.config import (
     SplitOptions,
     ValidateOptions,
 )
-from genoloom.config_section import Section, filled
+from genoloom.config_section import sorted_into
 from genoloom.formats.models import read_description
 from genoloom.formats.pgen import open_panel
 from genoloom.formats.splits import read_roles
@@ -42,6 +45,13 @@ from genoloom.models.haplotype import generator_class
 from genoloom.panel import Panel
 from genoloom.privacy.rows import AttackRow
 from genoloom.report.data import Attack, Metric, as_attack, as_metric
+from genoloom.sequence_api import (
+    RealSequences,
+    SequenceModel,
+    SyntheticSequences,
+    free_folder,
+)
+from genoloom.sequence_config import SequenceOptions
 from genoloom.stages import audit as audit_stage
 from genoloom.stages import train as train_stage
 from genoloom.stages import validate as validate_stage
@@ -49,6 +59,7 @@ from genoloom.stages.cohort import make_cohort
 from genoloom.stages.generate import generate
 from genoloom.stages.inputs import Comparands, open_comparands, open_real, source_files
 from genoloom.stages.prepare import prepare
+from genoloom.stages.prepare_sequences import prepare_sequences
 from genoloom.stages.split import split
 from genoloom.training_config import TrainOptions, TrainSections
 from genoloom.validation.rows import MetricRow
@@ -176,7 +187,7 @@ def read_panel(
     """
     temporary = tempfile.TemporaryDirectory(prefix="genoloom-") if folder is None else None
     panel = RealPanel(Path(temporary.name if temporary else folder), contig, temporary)
-    prepared, divided = _sections(options, PrepareOptions, SplitOptions)
+    prepared, divided = sorted_into(options, PrepareOptions, SplitOptions)
     paths = {"samples": samples, "reference": reference, "genetic_map": genetic_map}
     prepare(
         variants=Path(variants),
@@ -196,15 +207,70 @@ def read_panel(
     return panel
 
 
-def train(panel: RealPanel, generator: str, *, seed: int = 1, threads: int = 1, **options) -> Model:
-    """Train a haplotype generator on the training half of a panel.
+def read_sequences(
+    source: str | Path,
+    *,
+    regions: str | Path | None = None,
+    folder: str | Path | None = None,
+    seed: int = 1,
+    **options,
+) -> RealSequences:
+    """Cut sequences into windows, and divide them so that no homologous pair is on both sides.
 
     Parameters
     ----------
-    generator : str
-        As in `genoloom train --help`: "transformer", "gan", "mosaic", ...
+    source : str or Path
+        FASTA, CSV or TSV with a column `seq`, or text with one sequence per line.
+    regions : str or Path, optional
+        BED of intervals of a FASTA; the name is the label.
+    folder : str or Path, optional
+        Where to write; a temporary folder by default.
+    seed : int
+        Of the division.
     **options
-        Options of `genoloom train GENERATOR`, such as `steps`.
+        Options of `genoloom sequences prepare`, such as `window` and `stranded`.
+
+    Raises
+    ------
+    InputError
+        Whatever is wrong with the files, with the place and the remedy.
+
+    Examples
+    --------
+    >>> real = read_sequences("resources/demo/GRCh37.chr20_1-2Mb.fa.gz", window=100, stride=2000)
+    >>> [len(real.half(role)) for role in ("train", "holdout")]
+    [350, 150]
+    >>> real.half("train").bases.shape
+    (350, 100)
+    """
+    temporary = tempfile.TemporaryDirectory(prefix="genoloom-") if folder is None else None
+    real = RealSequences(Path(temporary.name if temporary else folder), temporary)
+    [chosen] = sorted_into(options, SequenceOptions)
+    prepare_sequences(
+        source=Path(source),
+        regions=None if regions is None else Path(regions),
+        out=real.folder / "set",
+        options=chosen,
+        seed=seed,
+    )
+    return real
+
+
+def train(
+    panel: RealPanel | RealSequences, generator: str, *, seed: int = 1, threads: int = 1, **options
+) -> Model | SequenceModel:
+    """Train a generator on the training half of a panel, or of sequences.
+
+    Parameters
+    ----------
+    panel : RealPanel or RealSequences
+        Of `read_panel` or `read_sequences`.
+    generator : str
+        As in `genoloom train --help`: "transformer", "gan", "mosaic", ...; of sequences as in
+        `genoloom sequences train --help`.
+    **options
+        Options of `genoloom train GENERATOR`, or of `genoloom sequences train GENERATOR`, such as
+        `steps`.
 
     Raises
     ------
@@ -216,11 +282,16 @@ def train(panel: RealPanel, generator: str, *, seed: int = 1, threads: int = 1, 
     >>> model = train(panel, "mosaic", segment_cm=0.05)
     >>> model.description["n_variants"] <= len(panel.panel.sites)
     True
+    >>> chain = train(real, "markov", max_order=4)
+    >>> chain.description["training_sequences"]
+    350
     """
+    if isinstance(panel, RealSequences):
+        return sequence_api.train(panel, generator, seed, threads, options)
     generator_class(generator)  # raises where it is not known
     own = TrainSections.model_fields[generator].annotation
-    common, chosen = _sections(options, TrainOptions, own)
-    path = _free(panel.folder / "models", generator) / f"{panel.contig}.safetensors"
+    common, chosen = sorted_into(options, TrainOptions, own)
+    path = free_folder(panel.folder / "models", generator) / f"{panel.contig}.safetensors"
     train_stage.train(
         generator=generator,
         panel=panel.prefix,
@@ -237,16 +308,22 @@ def train(panel: RealPanel, generator: str, *, seed: int = 1, threads: int = 1, 
 
 
 def sample(
-    model: Model, size: int | None = None, *, seed: int = 1, threads: int = 1, **options
-) -> Synthetic:
-    """Draw synthetic individuals from a model.
+    model: Model | SequenceModel,
+    size: int | None = None,
+    *,
+    seed: int = 1,
+    threads: int = 1,
+    **options,
+) -> Synthetic | SyntheticSequences:
+    """Draw synthetic individuals, or sequences, from a model.
 
     Parameters
     ----------
     size : int, optional
-        Number of individuals; as many as the model was trained on by default.
+        Number of individuals or sequences; as many as the model was trained on by default.
     **options
-        Options of `genoloom cohort` and `genoloom generate`, such as `populations`.
+        Options of `genoloom cohort` and `genoloom generate`, such as `populations`; or of
+        `genoloom sequences generate`.
 
     Examples
     --------
@@ -254,11 +331,16 @@ def sample(
     >>> alleles = synthetic.panel.haplotypes.read(0, 10)  # 0 reference, 1 alternate
     >>> alleles.shape, alleles.dtype
     ((10, 120), dtype('int8'))
+    >>> made = sample(chain, 300, seed=7)
+    >>> made.sequences.bases.shape
+    (300, 100)
     """
+    if isinstance(model, SequenceModel):
+        return sequence_api.sample(model, size, seed, threads, options)
     if size is not None:
         options["size"] = size
-    drawn, written = _sections(options, CohortOptions, GenerateOptions)
-    folder = _free(model.panel.folder / "synthetic", model.generator)
+    drawn, written = sorted_into(options, CohortOptions, GenerateOptions)
+    folder = free_folder(model.panel.folder / "synthetic", model.generator)
     sheet, out = folder / "cohort.tsv", folder / f"{model.panel.contig}.{written.format}"
     table = model.panel.split_table
     make_cohort(model=model.path, split=table, out=sheet, options=drawn, seed=seed)
@@ -267,9 +349,13 @@ def sample(
 
 
 def compare(
-    panel: RealPanel, synthetic: Synthetic | str | Path, *, seed: int = 1, **options
+    panel: RealPanel | RealSequences,
+    synthetic: Synthetic | SyntheticSequences | str | Path,
+    *,
+    seed: int = 1,
+    **options,
 ) -> list[Metric]:
-    """Compare synthetic with held-out real haplotypes.
+    """Compare synthetic with held-out real haplotypes, or sequences.
 
     Parameters
     ----------
@@ -290,9 +376,14 @@ def compare(
     >>> linkage = [m for m in metrics if m.metric == "ld_r2_correlation"]
     >>> next(m.title for m in linkage if m.population == m.bin == "all")
     'Linkage between sites (r²), correlation'
+    >>> found = compare(real, made, n_permutations=2, max_compared=20, max_classified=20)
+    >>> next(m.title for m in found if m.metric == "gc_distance")
+    'GC content, distance'
     """
-    [chosen] = _sections(options, ValidateOptions)
-    name, out = _name(synthetic), _free(panel.folder / "validation", _name(synthetic))
+    if isinstance(panel, RealSequences):
+        return sequence_api.compare(panel, synthetic, seed, options)
+    [chosen] = sorted_into(options, ValidateOptions)
+    name, out = _name(synthetic), free_folder(panel.folder / "validation", _name(synthetic))
     with _opened(panel, synthetic) as (comparands, sources):
         validate_stage.validate(
             name=name,
@@ -309,9 +400,13 @@ def compare(
 
 
 def audit(
-    panel: RealPanel, synthetic: Synthetic | str | Path, *, seed: int = 1, **options
+    panel: RealPanel | RealSequences,
+    synthetic: Synthetic | SyntheticSequences | str | Path,
+    *,
+    seed: int = 1,
+    **options,
 ) -> list[Attack]:
-    """Measure what synthetic haplotypes reveal about the training individuals.
+    """Measure what synthetic haplotypes, or sequences, reveal about those that were trained on.
 
     Parameters
     ----------
@@ -332,9 +427,14 @@ def audit(
     >>> [worst] = [a for a in attacks if a.attack == "worst" and a.population == "all"]
     >>> 0.5 < worst.value < 1
     True
+    >>> [worst] = [a for a in audit(real, made, bootstrap=199) if a.attack == "worst"]
+    >>> worst.low < worst.value < worst.high
+    True
     """
-    [chosen] = _sections(options, AuditOptions)
-    name, out = _name(synthetic), _free(panel.folder / "private", _name(synthetic))
+    if isinstance(panel, RealSequences):
+        return sequence_api.audit(panel, synthetic, seed, options)
+    [chosen] = sorted_into(options, AuditOptions)
+    name, out = _name(synthetic), free_folder(panel.folder / "private", _name(synthetic))
     with _opened(panel, synthetic) as (comparands, sources):
         audit_stage.audit(
             name=name,
@@ -349,24 +449,6 @@ def audit(
         )
     rows = read_records(out / "public.tsv", AttackRow)
     return [as_attack(row) for row in rows if row.generator == name]
-
-
-def _sections(options: dict, *sections: type[Section]) -> list[Section]:
-    """Options sorted into the sections that have them; the last one refuses all others."""
-    left, chosen = dict(options), []
-    for section in sections[:-1]:
-        own = {name: left.pop(name) for name in section.model_fields if name in left}
-        chosen.append(filled(section, own))
-    return [*chosen, filled(sections[-1], left)]
-
-
-def _free(folder: Path, name: str) -> Path:
-    """A path below `folder` that is not there yet: name-1, name-2, ..."""
-    number = 1
-    while (path := folder / f"{name}-{number}").exists():
-        number += 1
-    path.mkdir(parents=True)
-    return path
 
 
 def _name(synthetic: Synthetic | str | Path) -> str:

@@ -50,3 +50,12 @@ def heads_divide_width(heads: int, info: ValidationInfo) -> int:
     if width % (2 * heads):
         raise ValueError(f"width {width} must be a multiple of {2 * heads}, twice the heads")
     return heads
+
+
+def sorted_into(options: dict, *sections: type[Section]) -> list[Section]:
+    """Options sorted into the sections that have them; the last one refuses all others."""
+    left, made = dict(options), []
+    for section in sections[:-1]:
+        own = {name: left.pop(name) for name in section.model_fields if name in left}
+        made.append(filled(section, own))
+    return [*made, filled(sections[-1], left)]
