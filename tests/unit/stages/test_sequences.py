@@ -167,7 +167,7 @@ def test_the_audit_writes_a_private_and_a_public_table_and_its_record(trained, t
         threads=1,
     )
     arguments = {
-        "--name": "adaptive", "--synthetic": tmp_path / "made.fa",
+        "--name": "context_mixing", "--synthetic": tmp_path / "made.fa",
         "--train": trained / "train.fa.gz", "--holdout": trained / "holdout.fa.gz",
         "--out": tmp_path / "private/audit.tsv", "--public": tmp_path / "privacy.tsv",
         "--bootstrap": 199, "--max-compared": 30,
