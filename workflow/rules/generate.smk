@@ -2,9 +2,10 @@
 Make the synthetic individuals, their haplotypes and their personal FASTA.
 
 REQUIRED INPUTS   results/models/{panel}/{generator}/{contig}.safetensors
-OUTPUTS           results/synthetic/{panel}/{generator}/cohort.tsv, cohort.fam of families, {contig}.vcf.gz or .bcf,
-                  {contig}.pgen ..., {contig}.consensus.fa.gz, {contig}.ancestry.bed and
-                  {contig}.autozygous.bed where individuals are admixed or inbred
+OUTPUTS           results/synthetic/{panel}/{generator}/cohort.tsv, cohort.fam of families,
+                  {contig}.vcf.gz or .bcf, {contig}.pgen ..., {contig}.consensus.fa.gz,
+                  {contig}.ancestry.bed and {contig}.autozygous.bed where individuals are admixed or
+                  inbred
 """
 
 # true tracts of admixed and of inbred individuals, where the cohort has any

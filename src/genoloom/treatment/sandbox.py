@@ -52,7 +52,8 @@ class Trial:
     Attributes
     ----------
     x : ndarray, float64, shape (n, len(FEATURES))
-        Counts of haplotypes by function, or of VKORC1 -1639A, CYP2C9*2 and *3; age and bmi in standard deviations; 0/1.
+        Counts of haplotypes by function, or of VKORC1 -1639A, CYP2C9*2 and *3; age and bmi in
+        standard deviations; 0/1.
     t : ndarray, float64, shape (n,)
         0 or 1.
     y : ndarray, float64, shape (n,)

@@ -1,4 +1,5 @@
-"""Star alleles, diplotypes, phenotypes and activity scores of pharmacogenes, from phased haplotypes.
+"""Star alleles, diplotypes, phenotypes and activity scores of pharmacogenes, from phased
+haplotypes.
 
 Alleles and phenotypes are those of the tables of pypgx 0.27.0 (Lee et al. 2022,
 doi:10.1371/journal.pone.0272129; MIT licence), which follow PharmVar and CPIC. A build's own
