@@ -304,7 +304,7 @@ def test_individuals_are_the_same_on_every_contig(tiny_project, demo_dir):
     assert float(lost["value"]) == pytest.approx(np.concatenate(monomorphic).mean(), abs=1e-6)
 
 
-def test_control_rows_stand_beside_each_learned_generator(finished):
+def test_baseline_rows_are_next_to_each_learned_generator(finished):
     for table, key in (("fidelity", "metric"), ("privacy", "attack")):
         rows = read_table(finished / f"results/validation/tiny/gan/{table}.tsv")
         assert {"gan", "independent", "markov", "mosaic", "matched_mosaic"} <= {

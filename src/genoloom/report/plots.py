@@ -113,7 +113,7 @@ def trade_off(judgements: list[Judgement], drawn: dict[str, Style], leak: Cohort
     axes.annotate(
         "good", (0.45 + width + 0.01, 0.435), ha="right", va="top", color=GOOD, weight="bold"
     )
-    _frontier(axes, mosaics(judgements))
+    _pareto_front(axes, mosaics(judgements))
     axes.axhline(limit, color=INK, lw=1, ls="--", label=f"limit of the leak, {limit:g}")
     if leak and leak.unavoidable is not None:
         axes.axhline(leak.unavoidable, color=INK, lw=1, ls=":", label="unavoidable leak")
@@ -148,7 +148,7 @@ def trade_off(judgements: list[Judgement], drawn: dict[str, Style], leak: Cohort
     return svg(figure, tight=False)
 
 
-def _frontier(axes, copying: list[Judgement]) -> None:
+def _pareto_front(axes, copying: list[Judgement]) -> None:
     """Shade what mosaics dominate: the union of the quadrants where both AUCs are higher."""
     corners = sorted((j.classifier_auc, j.worst_attack) for j in copying)
     if not corners:

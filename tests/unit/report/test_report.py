@@ -201,7 +201,7 @@ def test_a_metric_of_another_version_is_an_error_with_its_line(results):
         write(results)
 
 
-def test_reasons_and_the_mosaic_frontier(rendered):
+def test_reasons_and_the_pareto_front_of_mosaics(rendered):
     results, page = rendered
     found = {j["generator"]: j for j in numbers(results)["data"][0]["judgements"]}
     # the mosaic is at (0.62, 0.70): the transformer does better in both, the GAN worse
@@ -267,7 +267,7 @@ def test_what_was_not_tried_is_said_in_one_line(results):
     ]
 
 
-def test_the_frontier_is_of_controls_alone(results):
+def test_the_pareto_front_is_of_baselines_alone(results):
     for table in ("fidelity", "privacy"):
         path = results / "validation" / "demo" / "mosaic" / f"{table}.tsv"
         path.write_text(path.read_text().replace("mosaic\tbaseline", "mosaic\tgenerator"))

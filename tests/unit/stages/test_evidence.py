@@ -300,7 +300,7 @@ def test_every_row_of_the_public_table_is_that_of_the_audit(tree, column):
         assert "privacy: " in reasons(tree)
 
 
-def test_rows_of_controls_are_those_of_their_own_tables(tree):
+def test_rows_of_baselines_are_in_their_own_tables(tree):
     """A generator's tables also show the baselines; nothing but their own rows may be there."""
     path = tree / "results" / TABLES / "fidelity.tsv"
     rows = read_table(path)
