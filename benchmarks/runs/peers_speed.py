@@ -19,7 +19,7 @@ from benchmarks.runner import Case
 from benchmarks.table import spread
 from genoloom.stages.run import ROOT
 
-COLUMNS = ["task", "program", "turn", "cpu_s", "wall_s", "peak_mb"]
+COLUMNS = "task program turn cpu_s wall_s peak_mb"
 DEMO = ROOT / "resources" / "demo"
 OWN = "genoloom"
 VARIANTS = DEMO / "eur300.chr20_1-2Mb.vcf.gz"

@@ -21,7 +21,7 @@ from benchmarks.programs import genoloom, needs, output_of, timed
 from benchmarks.runner import Case
 from benchmarks.simulated_panel import write_variants
 
-COLUMNS = ["stage", "program", "sites", "individuals", "cpu_s", "wall_s", "peak_mb", "ratio"]
+COLUMNS = "stage program sites individuals cpu_s wall_s peak_mb ratio"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

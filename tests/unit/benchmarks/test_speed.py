@@ -8,6 +8,11 @@ from benchmarks.programs import timed
 from benchmarks.runs import peers_speed, scale
 
 
+def test_columns_are_those_that_are_measured():
+    assert {"cpu_s", "peak_mb", "ratio"} < set(scale.COLUMNS.split())
+    assert {"cpu_s", "turn", "program"} < set(peers_speed.COLUMNS.split())
+
+
 def test_a_straight_line_is_found_again():
     rows = [
         {
