@@ -154,8 +154,10 @@ def _newton(
         beta[rows] += step
         errors = np.sqrt(np.maximum(np.diagonal(inverse, axis1=1, axis2=2), 1e-300))
         error[rows] = errors[:, 0]
-        # steps shrink with their square: what is left is far below this
-        settled[rows] = (np.abs(step) < 1e-4 * errors).all(axis=1)
+        # steps shrink with their square: what is left is far below this. Without a finite maximum
+        # errors grow and the slope goes on by about 1
+        small = (np.abs(step) < 1e-4 * errors).all(axis=1)
+        settled[rows] = small & (np.abs(step[:, 0]) < 1e-2)
     return beta[:, 0], beta[:, 1:], error, settled
 
 

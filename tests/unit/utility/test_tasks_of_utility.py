@@ -121,6 +121,11 @@ def test_logistic_scan_is_maximum_likelihood():
     assert (effect[1, 1], z[1, 1]) == (0, 0)
     assert not effect[2].any()
     assert not effect[:, 5].any()
+    # all carriers of a rare allele are cases: no finite estimate either
+    rare = np.zeros((1, 300), dtype=np.float32)
+    rare[0, :12] = 1
+    told = np.where(rare > 0, 1.0, cases[:1])
+    assert not np.any(logistic_scan(rare, told, covariates))
     # a probability of one half is half a case and half a control
     twice = np.tile(dosage, 2), np.tile(covariates, (2, 1))
     both = np.concatenate([cases[0], np.ones(300)])[None]
