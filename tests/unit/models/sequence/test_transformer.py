@@ -95,7 +95,7 @@ def test_a_word_is_told_apart_by_its_bases_and_unknown_with_another_letter():
     tokens = torch.tensor([[BEGIN, 0, 1, 2, 3, 4, 0, 1]])  # the bases are 0 1 2 | 3 4 0 | 1
     found = words.before(tokens)[0].detach()
     assert found.shape == (3, 16)
-    unknown, known = words.word.weight[-1], words.word.weight[0 + 1 * 4 + 2 * 16]
+    unknown, known = words.kmer.weight[-1], words.kmer.weight[0 + 1 * 4 + 2 * 16]
     for vector, expected in zip(found, (unknown, known, unknown), strict=True):
         assert torch.equal(vector, expected)
 
