@@ -195,7 +195,7 @@ def shadows(name: str) -> list[str]:
 def modes() -> list[str]:
     """Privacy modes and baselines; a number per seed."""
     columns = {title: by_seed(name) for title, name in {
-        "LD r²": "ld_r2", "lost": "lost", "PCA": "pca", "classifier": "classifier",
+        "blocks": "blocks", "LD r²": "ld_r2", "PCA": "pca", "classifier": "classifier",
         "local attack": "local_attack", "worst attack": "worst_attack",
     }.items()}  # fmt: skip
     return grouped("dp", {"": "generator", "epsilon": "epsilon"}, columns)

@@ -7,7 +7,9 @@ public (or `--public` of them, those that stand for the cohort's populations fir
 real individuals score; the generator in modes `none`, `public`, and `statistics` for each epsilon
 and without noise; and, from those that stand for the cohort: public individuals as if they were
 synthetic, a mosaic of them, and independent sites with noised frequencies of the cohort at each
-epsilon. Noise is of the seed.
+epsilon. Noise is of the seed. `blocks` is how far frequencies of blocks of 16 sites are from those
+of the held-out individuals: the root of the squared distance of a block, mean over blocks and
+populations.
 """
 
 import argparse
@@ -25,6 +27,7 @@ from genoloom.cohort import parse_labels
 from genoloom.config import CohortOptions, GenerateOptions, SplitOptions
 from genoloom.formats.pgen import open_panel
 from genoloom.formats.splits import read_roles
+from genoloom.models.haplotype.packed_haplotypes import majority
 from genoloom.panel import ArrayHaplotypes, Individuals, Panel
 from genoloom.privacy.accounting import mu_of
 from genoloom.privacy.gaussian_mechanism import NoiseKey, noised_sum
@@ -36,9 +39,10 @@ from genoloom.stages.split import split
 from genoloom.training_config import CopyingNetworkOptions, MatchedMosaicOptions
 
 DELTA = 1e-5
+BLOCK = 16  # sites
 COLUMNS = (
-    "cohort generator epsilon delta sites training public ld_r2 lost pca aats_truth aats_synth "
-    "classifier local_attack worst_attack attack"
+    "cohort generator epsilon delta sites training public blocks ld_r2 lost pca aats_truth "
+    "aats_synth classifier local_attack worst_attack attack"
 )
 
 
@@ -82,7 +86,8 @@ def measure(case: Case) -> Iterator[dict]:
     def judged(name: str, samples: Path, epsilon: float | None = None) -> list[dict]:
         rows = judge_samples(case, name, samples, private, table)
         told = {"epsilon": epsilon, "delta": DELTA if epsilon else None}
-        return [common | (told if row["generator"] == name else {}) | row for row in rows]
+        rows[-1] |= told | {"blocks": block_error(open_panel(samples), cohort, roles)}
+        return [common | row for row in rows]
 
     options, text = CopyingNetworkOptions(steps=arguments.steps), arguments.cohort
     stood_in = _renamed(whole, case.population, theirs, labels)
@@ -126,6 +131,30 @@ def measure(case: Case) -> Iterator[dict]:
     )  # fmt: skip
     samples = _sampled(case, model, everybody, size, mix)
     yield judged("mosaic of public individuals", samples)[-1]
+
+
+def block_error(made: Panel, cohort: Panel, roles: np.ndarray) -> float:
+    """Distance of the frequencies of blocks of 16 sites from those of held-out individuals; sites
+    that were not made are taken to be of the more frequent allele.
+    """
+    held = cohort.take_individuals(np.flatnonzero(roles == "holdout"))
+    real = held.haplotypes.read(0, len(held.sites))
+    at = {key: i for i, key in enumerate(held.sites.keys())}
+    alleles = np.repeat(majority(real)[:, None], made.haplotypes.n_haplotypes, axis=1)
+    alleles[[at[key] for key in made.sites.keys()]] = made.haplotypes.read(0, len(made.sites))
+    groups = [np.repeat(np.array(x.individuals.population), 2) for x in (made, held)]
+    both, found = np.concatenate([alleles, real], axis=1), []
+    for block in np.split(both, np.arange(BLOCK, len(both), BLOCK)):
+        _, place = np.unique(block, axis=1, return_inverse=True)
+        place, n = place.ravel(), place.max() + 1
+        for name in np.unique(groups[1]):
+            parts = np.split(place, [alleles.shape[1]])
+            first, second = (
+                np.bincount(part[group == name], minlength=n) / max(1, (group == name).sum())
+                for part, group in zip(parts, groups, strict=True)
+            )
+            found.append(np.sqrt(((first - second) ** 2).sum()))
+    return float(np.mean(found))
 
 
 def _divide(panel: Path, table: Path, seed: int, **options) -> None:
