@@ -81,8 +81,8 @@ def write_variants(out: Path, sites: int, individuals: int) -> None:
         msprime is not installed.
     """
     msprime = _msprime()
-    # more sites than 1,000 individuals have on so many base pairs
-    length = 400 * sites
+    # 100 individuals have about 1.6 sites that two haplotypes carry on 1,000 base pairs
+    length = 1500 * sites
     sequences = msprime.sim_ancestry(
         {"EUR": individuals}, demography=_out_of_africa(msprime), sequence_length=length,
         recombination_rate=RECOMBINATION, random_seed=SEED
