@@ -35,6 +35,7 @@ from genoloom.stages.genotypes import (
 )
 from genoloom.stages.ploidies import join_haploids, refuse_mixed_ploidies
 from genoloom.stages.relatives import warn_of_relatives
+from genoloom.stages.site_account import count_sites, log_account, nothing_matches
 from genoloom.validation.cohorts import match_sites
 from genoloom.validation.site_matching import SiteMatch, match_to
 
@@ -333,15 +334,15 @@ class RealFiles:
                 )
         account = {
             "compared": sum(len(real.sites) for _, real in pairs),
-            "train": _account(self.train),
+            "train": count_sites(self.train),
         }
         account |= {
-            "holdout": _account(self.holdout, holdout_counts),
-            "synthetic": _account(synthetic, synthetic_counts),
+            "holdout": count_sites(self.holdout, holdout_counts),
+            "synthetic": count_sites(synthetic, synthetic_counts),
         }
-        _say(account, synthetic.label)
+        log_account(account, synthetic.label)
         if not pairs:
-            raise _nothing_matches(self, synthetic, account)
+            raise nothing_matches(self.train, self.holdout, synthetic, account)
         roles = ["train"] * len(self.train.individuals) + ["holdout"] * len(
             self.holdout.individuals
         )
@@ -393,26 +394,6 @@ class RealFiles:
         return Panel(train.sites, synthetic.individuals, alleles), Panel(train.sites, real, both)
 
 
-def _account(files: GenotypeFiles, counts: Counter | None = None) -> dict:
-    """What became of the sites of one side."""
-    account = {
-        "sites": files.n_sites,
-        "unphased_calls": files.unphased,
-        "unusable_records": dict(sorted(files.unusable.items())),
-    }
-    if counts is not None:
-        elsewhere = files.n_sites - sum(
-            counts[k] for k in ("matched", "other alleles", "duplicate")
-        )
-        account |= {
-            "in_training_file": counts["matched"], "of_these_alleles_swapped": counts["swapped"],
-            "other_alleles": counts["other alleles"],
-            "of_these_fit_the_other_strand": counts["other strand"],
-            "duplicates": counts["duplicate"], "other_positions": elsewhere,
-        }  # fmt: skip
-    return account
-
-
 def _taken(panel: Panel, match: SiteMatch, shared: np.ndarray) -> HaplotypeSource:
     """The alleles of another file at the shared sites, in the reference's orientation."""
     return SwappedHaplotypes(
@@ -457,59 +438,4 @@ def _refuse_shared_individuals(
     log.warning(
         "training and held-out files share sample names, but not genotypes: taken as different "
         "individuals"
-    )
-
-
-def _say(account: dict, label: str) -> None:
-    for role, name in (("train", "training"), ("holdout", "holdout"), ("synthetic", label)):
-        own = account[role]
-        said = {f"records unusable ({reason})": n for reason, n in own["unusable_records"].items()}
-        if "in_training_file" in own:
-            said |= {
-                "sites at positions that the training files have not": own["other_positions"],
-                "with other alleles there": own["other_alleles"],
-                "of these would fit the other strand": own["of_these_fit_the_other_strand"],
-                "duplicates": own["duplicates"],
-                "matched with REF and ALT swapped": own["of_these_alleles_swapped"],
-                "sites of the training files missing": account["train"]["sites"]
-                - own["in_training_file"],
-            }
-        log.info(
-            "%s: %d sites; %s",
-            name,
-            own["sites"],
-            ", ".join(f"{n} {what}" for what, n in said.items() if n) or "all usable",
-        )
-    log.info("%s: compared at %d sites", label, account["compared"])
-    fewest = min(account[role]["sites"] for role in ("train", "holdout", "synthetic"))
-    if 0 < account["compared"] < fewest / 2:
-        log.warning(
-            "%s: less than half of the sites are shared; the result speaks for those only", label
-        )
-
-
-def _nothing_matches(real: RealFiles, synthetic: GenotypeFiles, account: dict) -> InputError:
-    contigs = {files.label: set(files.panels) for files in (real.train, real.holdout, synthetic)}
-    if not set.intersection(*contigs.values()):
-        named = "; ".join(
-            f"{label}: {', '.join(sorted(names)[:5])}" for label, names in contigs.items()
-        )
-        return InputError(
-            synthetic.label,
-            f"no contig is in all three ({named})",
-            remedy="rename: bcftools annotate --rename-chrs",
-        )
-    flipped = sum(
-        account[label]["of_these_fit_the_other_strand"] for label in ("holdout", "synthetic")
-    )
-    why = (
-        "alleles fit the other strand: bcftools +fixref"
-        if flipped
-        else "check that all files are of the same genome build"
-    )
-    return InputError(
-        synthetic.label,
-        "no site is in all three",
-        expected="the same positions and alleles",
-        remedy=why,
     )

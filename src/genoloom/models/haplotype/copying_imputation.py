@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from genoloom.models.haplotype.copying_state import CopyingState
 from genoloom.models.haplotype.copying_training import SPARE
 from genoloom.models.haplotype.imputation import (
     BLOCK_DRAWS,
@@ -17,7 +18,7 @@ from genoloom.models.haplotype.imputation import (
     mean_alleles,
     resample,
 )
-from genoloom.models.haplotype.templates import CopyingState, TemplatePanel, read_bits, unpack_bits
+from genoloom.models.haplotype.templates import TemplatePanel, read_bits, unpack_bits
 from genoloom.models.haplotype.transformer_sampling import invert
 from genoloom.panel import HaplotypeSource, HaplotypeView
 from genoloom.seeds import row_uniforms

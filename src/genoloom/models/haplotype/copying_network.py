@@ -47,6 +47,7 @@ from genoloom.models.haplotype.base import (
 )
 from genoloom.models.haplotype.blocks import choose_block
 from genoloom.models.haplotype.copying_imputation import impute_rows
+from genoloom.models.haplotype.copying_state import CopyingState
 from genoloom.models.haplotype.copying_training import (
     PAIRS,
     SPARE,
@@ -62,7 +63,6 @@ from genoloom.models.haplotype.reweighting import Reweighting
 from genoloom.models.haplotype.temperature import BALANCED_BLOCKS, balanced_temperature
 from genoloom.models.haplotype.templates import (
     MOST_TEMPLATES,
-    CopyingState,
     TemplatePanel,
     Walk,
     pack_bits,

@@ -13,7 +13,8 @@ import torch
 from torch import nn
 
 from genoloom.models.haplotype.copying_features import N_ROW, N_TOKEN, OF_HEAD, Network
-from genoloom.models.haplotype.templates import CopyingState, TemplatePanel, read_bits
+from genoloom.models.haplotype.copying_state import CopyingState
+from genoloom.models.haplotype.templates import TemplatePanel, read_bits
 from genoloom.models.layers import AveragedTraining
 from genoloom.panel import HaplotypeSource, HaplotypeView
 

@@ -12,9 +12,9 @@ from genoloom.models.haplotype.base import SampleRequest, TrainingHaplotypes
 from genoloom.models.haplotype.copying_features import OF_HEAD, OF_OWN, OF_PART, PARTED
 from genoloom.models.haplotype.copying_kernels import FORGET, HEADS, MATCHES
 from genoloom.models.haplotype.copying_network import CopyingNetworkGenerator
+from genoloom.models.haplotype.copying_state import CopyingState
 from genoloom.models.haplotype.templates import (
     OWN_SHARE,
-    CopyingState,
     TemplatePanel,
     read_bits,
     unpack_bits,
