@@ -68,6 +68,6 @@ def test_windows_and_parts_of_x_are_gathered_under_the_ordinary_names(tmp_path):
         haploid = {name for name, call in zip(file.samples, calls, strict=True) if call[1] == -2}
         assert haploid == {name for name in sex if sex[name] == "male"}
     rows = read_table(project / "results/validation/sex/transformer/fidelity.tsv")
-    verdicts = {r["metric"]: r["verdict"] for r in rows if r["row"] == "transformer"}
+    verdicts = {r["metric"]: r["verdict"] for r in rows if r["generator"] == "transformer"}
     assert verdicts["hardy_weinberg"] == "not run"  # a metric of genotypes
     assert verdicts["frequency_error"] != "not run"
