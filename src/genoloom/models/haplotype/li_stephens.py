@@ -25,7 +25,8 @@ ROWS = 64  # haplotypes at a time: their states fit into the cache
 READ = 1024  # variants at a time
 START = {"segment_cm": 0.03, "mutation_rate": 1e-3, "own": 2.0}  # where the fit begins
 EVALUATIONS = 60  # of the likelihood, in the fit
-MUTATIONS = (1e-5, 0.5)  # bounds of the chance of a mutation
+# of what is fitted; a segment of 10,000 cM has no end
+BOUNDS = {"segment_cm": (1e-6, 1e4), "mutation_rate": (1e-5, 0.5), "own": (0.0, 1e6)}
 SMALLEST = 1e-15  # states are scaled up below this
 
 
@@ -128,7 +129,7 @@ class NumbersDescription(Description):
     """What was fitted."""
 
     segment_cm: Positive
-    mutation_rate: float = Field(ge=MUTATIONS[0], le=MUTATIONS[1])
+    mutation_rate: float = Field(ge=BOUNDS["mutation_rate"][0], le=BOUNDS["mutation_rate"][1])
     own: Weight
 
 
@@ -163,7 +164,7 @@ class LiStephensGenerator(MosaicGenerator):
 
         def numbers(raw: np.ndarray) -> dict[str, float]:
             values = {"own": 0.0} | dict(zip(fitted_numbers, np.exp(raw).tolist(), strict=True))
-            return values | {"mutation_rate": float(np.clip(values["mutation_rate"], *MUTATIONS))}
+            return {name: float(np.clip(x, *BOUNDS[name])) for name, x in values.items()}
 
         def loss(raw: np.ndarray) -> float:
             score = log_likelihood(

@@ -9,6 +9,7 @@ import pytest
 
 from genoloom.models.haplotype.base import TrainingHaplotypes
 from genoloom.models.haplotype.li_stephens import (
+    BOUNDS,
     LiStephensGenerator,
     WeightedTemplates,
     log_likelihood,
@@ -103,3 +104,17 @@ def test_the_fit_recovers_what_made_the_haplotypes():
     )
     alike.fit(data, None)
     assert alike.parameters["own"] == 0
+
+
+def test_a_fit_without_a_switch_in_sight_stays_within_bounds():
+    """The likelihood rises with the length of the segments for ever: the file can be read."""
+    alleles = np.tile(np.random.default_rng(1).integers(0, 2, (40, 2)), (1, 10)).astype(np.int8)
+    data = TrainingHaplotypes(
+        ArrayHaplotypes(alleles), np.zeros(20, dtype=int), ["A"], np.arange(40),
+        np.arange(40) * 1e-3, np.arange(20) >= 14,
+    )  # fmt: skip
+    generator = LiStephensGenerator(LiStephensOptions(fit_haplotypes=5))
+    generator.fit(data, None)
+    for name, value in generator.parameters.items():
+        assert BOUNDS[name][0] <= value <= BOUNDS[name][1]
+    assert generator.parameters["segment_cm"] == BOUNDS["segment_cm"][1]
