@@ -269,6 +269,7 @@ VIEWS: dict[str, Callable[[], list[str]]] = {
     "gan-chr20": partial(judged, "haplotypes", set="chr20"),
     "gan-dpyd-full": partial(judged, "haplotypes", set="dpyd-full"),
     "transformer": partial(judged, "haplotypes.transformer"),
+    "anchored": partial(judged, "haplotypes.anchored"),
     "transformer-steps": partial(judged, "haplotypes.steps"),
     "temperature": temperatures,
     "infilling": fillings,
