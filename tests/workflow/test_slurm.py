@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 
@@ -130,6 +131,10 @@ def slurm(tmp_path_factory):
     finally:
         run("scontrol", "shutdown", check=False)
         time.sleep(0.5)
+        for process in psutil.process_iter(["environ"]):  # what killed jobs have left behind
+            submitted = (process.info["environ"] or {}).get("SLURM_SUBMIT_DIR")
+            if submitted and Path(submitted).is_relative_to(folder.parent):
+                process.kill()
         if started_munge:
             run("pkill", "munged", check=False)
         for link in links:
