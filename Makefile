@@ -42,7 +42,7 @@ PYTEST = $(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reor
 test: $(STAMP)  ## Run all tests
 	$(PYTEST)
 
-test-fast: $(STAMP)  ## Run the tests that need no training and no workflow
+test-fast: $(STAMP)  ## Run the tests that take moments, in about two minutes
 	$(PYTEST) -m "not slow" tests/unit
 
 # CHAOS takes further options: make chaos CHAOS="--faults 40 --seed 7"

@@ -9,11 +9,21 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 FINISHED = ("test_chaos.py", "test_report_browser.py", "test_resume.py", "test_workflow.py")
-SLOW = ("workflow", "unit/models", "unit/training", "unit/benchmarks")
+SLOW = (
+    "workflow", "unit/models", "unit/training", "unit/benchmarks", "unit/test_faults.py",
+    "unit/test_fuzzing.py", "unit/privacy/test_audit.py", "unit/validation/test_self_check.py",
+    *(
+        f"unit/stages/test_{name}.py"
+        for name in (
+            "evidence", "init", "inputs", "plan", "public_release", "release", "rephasing",
+            "treatment_effects",
+        )
+    ),
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(items):
-    """Whole workflows, trainings and scripts are slow (`make test-fast`)."""
+    """Workflows, trainings, scripts and whole commands are slow (`make test-fast`)."""
     for item in items:
         if any(item.path.is_relative_to(ROOT / "tests" / place) for place in SLOW):
             item.add_marker(pytest.mark.slow)
