@@ -7,7 +7,7 @@ CORES ?= $(shell nproc 2>/dev/null || echo 2)
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-full chaos test test-fast lint docs bench bench-haplotypes bench-privacy bench-shadows bench-dp bench-validation bench-sequences bench-peers bench-scale bench-utility fuzz pins package-audit sbom clean
+.PHONY: help demo demo-full demo-release chaos test test-fast lint docs bench bench-haplotypes bench-privacy bench-shadows bench-dp bench-validation bench-sequences bench-peers bench-scale bench-utility fuzz pins package-audit sbom clean
 
 help:  ## Say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 28
@@ -36,6 +36,10 @@ demo demo-full: $(STAMP)
 
 demo:  ## Run the whole workflow on the shipped real data, with short trainings (config/demo.yaml)
 demo-full:  ## The same with the default settings
+
+demo-release: $(STAMP)  ## Make a bundle of the shipped data that passes the release gate
+	$(BIN)/genoloom run results/release/demo/copying_network --cores $(CORES) \
+		--configfile config/demo.yaml config/demo_release.yaml
 
 PYTEST = $(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder
 

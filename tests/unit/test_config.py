@@ -72,6 +72,17 @@ def test_the_demo_has_shorter_settings_and_all_steps(repository):
     assert all(getattr(demo, name) == getattr(template, name) for name in judging)
 
 
+def test_the_demo_that_is_released_keeps_the_limits_of_the_gate(repository):
+    values = yaml.safe_load((repository / "config/config.yaml").read_text())
+    for name in ("demo", "demo_release"):
+        update_config(values, yaml.safe_load((repository / f"config/{name}.yaml").read_text()))
+    demo = config_files.check_study(values, "config/demo_release.yaml", repository).config
+    assert demo.generators == ["copying_network"]
+    assert demo.privacy.mode == "public"
+    template = config_files.TEMPLATE
+    assert (demo.audit, demo.release) == (template.audit, template.release)
+
+
 def leaves(values: dict, prefix=""):
     for key, value in values.items():
         if isinstance(value, dict):
