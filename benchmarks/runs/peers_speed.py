@@ -61,28 +61,33 @@ def make_tasks(place: Path, generator: str) -> dict:
              "--kinship", "false")  # fmt: skip
     model, cohort, made = (place / x for x in ("m.safetensors", "cohort.tsv", "made.vcf.gz"))
     genoloom("train", generator, "--panel", panel, "--split", split, "--model", model,
-             "--history", place / "h.tsv", "--state", place / "state", "--device", "cpu")  # fmt: skip
+             "--history", place / "h.tsv", "--state", place / "state",
+             "--device", "cpu")  # fmt: skip
     genoloom("cohort", "--model", model, "--split", split, "--out", cohort, "--size", DRAWN)
     genoloom("generate", "--model", model, "--cohort", cohort, "--out", made)
     return {
         "prepare": {
             OWN: lambda: genoloom("prepare", "--variants", VARIANTS, "--contig", 20,
                                   "--out", place / "again", "--samples", DEMO / "samples.tsv"),
-            "bcftools view -Ob": lambda: timed("bcftools", "view", "-Ob", "-o", place / "x.bcf", VARIANTS),
+            "bcftools view -Ob": lambda: timed("bcftools", "view", "-Ob", "-o",
+                                                place / "x.bcf", VARIANTS),
             "plink2 --make-pgen": lambda: timed("plink2", "--vcf", VARIANTS, "--make-pgen",
                                                 "--threads", 1, "--out", place / "x"),
-            "scikit-allel read_vcf": lambda: python(f"import allel; allel.read_vcf({str(VARIANTS)!r})"),
+            "scikit-allel read_vcf": lambda: python(
+                f"import allel; allel.read_vcf({str(VARIANTS)!r})"),
         },
         "consensus": {
             OWN: lambda: genoloom("consensus", "--variants", made, "--reference", FASTA,
                                   "--out", place / "c.fa.gz", "--individuals", INDIVIDUALS),
-            "bcftools consensus": lambda: timed("bash", "-c", CONSENSUS, "-", FASTA, made, place / "c.fa"),
+            "bcftools consensus": lambda: timed("bash", "-c", CONSENSUS, "-", FASTA, made,
+                                                place / "c.fa"),
         },
         "generate": {
             OWN: lambda: genoloom("generate", "--model", model, "--cohort", cohort, "--out", made),
             "msprime and write_vcf": lambda: python(SIMULATE.format(
                 n=DRAWN, length=BASES, out=str(place / "m.vcf"))),
-            "bcftools view -Oz": lambda: timed("bcftools", "view", "-Oz", "-o", place / "x.vcf.gz", made),
+            "bcftools view -Oz": lambda: timed("bcftools", "view", "-Oz", "-o",
+                                                place / "x.vcf.gz", made),
         },
         "workflow": {
             OWN: lambda: snakemake("--snakefile", ROOT / "Snakefile", "--directory", study(place)),
@@ -133,8 +138,8 @@ def empty(place: Path) -> Path:
     """A workflow of as many jobs as that of the shipped configuration, which do nothing."""
     path = place / "Snakefile"
     if not path.exists():
-        planned = output_of(sys.executable, "-m", "snakemake", "-n", "--quiet", "rules", "--snakefile",
-                      ROOT / "Snakefile", "--directory", study(place))  # fmt: skip
+        planned = output_of(sys.executable, "-m", "snakemake", "-n", "--quiet", "rules",
+                      "--snakefile", ROOT / "Snakefile", "--directory", study(place))  # fmt: skip
         total = next(line.split()[-1] for line in planned.splitlines() if line.startswith("total"))
         path.write_text(RULES.format(n=int(total) - 1))
     return path

@@ -154,7 +154,7 @@ def sequences_audit(sections, **given):
 @section_options(ReleaseOptions)
 @logged
 def sequences_release(sections, **given):
-    """Bundle synthetic sequences when the gate passes; else list every reason and exit with code 3."""
+    """Bundle synthetic sequences when the gate passes; else list every reason and exit with 3."""
     from genoloom.stages.release_sequences import release_sequences
 
     [options] = sections

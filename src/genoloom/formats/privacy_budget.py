@@ -2,7 +2,7 @@
 Private, as it says when the cohort was changed; next to it is the key that noise comes from.
 
 Of each measurement it has mu, see `genoloom.privacy.accounting`; squares of mu add up. An entry is
-written before anything is measured, and never taken back: a run that is stopped in between has spent
+written before anything is measured, and never taken back: a run that is stopped then has spent
 it.
 """
 
@@ -57,7 +57,7 @@ def read_budget(path: str | Path) -> dict[str, float]:
 
 
 def spend(path: Path, name: str, choose: Callable[[list[float]], float]) -> dict[str, float]:
-    """Note a measurement before it is made; one of the same name was paid already. Returns the whole
+    """Note a measurement before it is made; one of the same name is paid already. Returns the whole
     budget. Waits for other writers.
 
     Parameters

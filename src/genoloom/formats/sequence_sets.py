@@ -372,7 +372,7 @@ def read_set(path: str | Path, stranded: bool | None = None) -> SequenceSet:
     Raises
     ------
     InputError
-        As `read_records`; or an empty sequence, a cluster that is no number, or a mix of `stranded`.
+        As `read_records`; or an empty sequence, a cluster that is no number, a mix of `stranded`.
     """
     records = list(read_records(path))
     empty = next((number for number, r in enumerate(records, 1) if len(r.bases) == 0), None)

@@ -7,7 +7,7 @@ have the mu that is the root of the sum of squares (Dong, Roth & Su 2022, doi:10
 corollary 2). From mu to epsilon and delta without loss: Balle & Wang 2018 (arXiv:1805.06530,
 theorem 8).
 
-The same in the terms of Renyi divergence (`renyi_epsilon`) is an upper bound, which the exact figure
+The same in terms of Renyi divergence (`renyi_epsilon`) is an upper bound, which the exact value
 must not exceed; it is there to check the account by a second way.
 """
 
@@ -45,7 +45,7 @@ def epsilon_of(mu: float, delta: float) -> float:
 
 
 def mu_of(epsilon: float, delta: float) -> float:
-    """The largest mu that is (epsilon, delta)-private; 1 / mu is the least noise per sensitivity."""
+    """The largest mu that is (epsilon, delta)-private; 1 / mu: the least noise per sensitivity."""
     _check(delta)
     found = brentq(lambda mu: delta_of(epsilon, mu) - delta, 1e-9, LARGEST_MU, xtol=1e-12)
     return float(found) * (1 - 1e-9)  # on the side of privacy

@@ -1,7 +1,7 @@
 """Counts of a cohort's block haplotypes without noise: cells of few carriers dropped.
 
 This is k-anonymity of single cells (Samarati & Sweeney 1998), no guarantee: many cells together can
-show who is in the cohort (Homer et al. 2008), and what an attacker knows beside them is not bounded.
+show who is in the cohort (Homer et al. 2008), and what an attacker knows besides is not bounded.
 """
 
 import numpy as np

@@ -2,7 +2,7 @@
 
 Select, measure, generate. *Selected* are directions along which public haplotypes vary most, window
 by window of a contig; public haplotypes, the noise and noised counts decide which, and nothing else
-of the cohort does. *Measured* is, for each population of the cohort, the sum of its individuals along
+of the cohort does. *Measured* is, for each population of the cohort, the sum of individuals along
 these directions, under one Gaussian mechanism. What is *generated* from that sees the noised sums
 alone:
 
@@ -32,8 +32,8 @@ EXPECTED_DRIFT = 0.01  # share of a direction's variance, to decide how many are
 CLIPPED = 0.1  # of the public individuals would be
 FEWEST = 5.0  # individuals that a noised count is taken for at least
 DRIFTS = np.append(0.0, np.geomspace(1e-5, 1.0, 51))
-# in the balance of weights: ridge, of the variance; of the effective number of haplotypes, what must
-# be left: few of large weight would be copied
+# in the balance of weights: ridge, of the variance; of the effective number of haplotypes, what
+# must be left: few of large weight would be copied
 RIDGE, LEAST_EFFECTIVE = 0.01, 0.4
 ROUNDS = 50
 

@@ -5,7 +5,7 @@ or removing an individual moves the sum by no more than that length. Neighbours 
 individual.
 
 Everything is counted in steps of a grid: vectors are cut to it towards zero before they are summed,
-and noise is rounded to it. So the sums are whole numbers, and the low bits of floating-point numbers,
+and noise is rounded to it. So sums are whole numbers, and the low bits of floating-point numbers,
 which can tell an exact sum through the noise (Mironov 2012, doi:10.1145/2382196.2382264), are not
 there.
 """

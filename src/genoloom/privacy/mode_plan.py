@@ -14,7 +14,7 @@ from genoloom.privacy.accounting import (
 )
 from genoloom.privacy.cohort_statistics import FOR_COUNTS
 
-# share of the variance by which a population's frequencies have moved from the nearest public one's:
+# share of the variance by which a population's frequencies differ from the nearest public one's:
 # neighbours (Tuscans and Iberians), and one that no public population is near to
 NEAR, FAR = 0.002, 0.05
 WORTH = 0.2  # of what sets a far population apart: with less, statistics are mostly noise
@@ -74,8 +74,8 @@ class ModePlan:
 def told_share(effective_sites: float, individuals: float, mu: float, drift: float) -> float:
     """Share of a population's difference that statistics tell, as an expectation.
 
-    With m independent directions of equal variance v, an individual's vector has the length sqrt(2 m
-    v), so that noise adds m v / (2 n^2 mu^2) to the mean of each direction, and the sample v / (2 n);
+    With m independent directions of equal variance v, an individual's vector has length sqrt(2 m
+    v), so noise adds m v / (2 n^2 mu^2) to the mean of each direction, and the sample v / (2 n);
     what has drifted by `drift` v is told as `genoloom.privacy.cohort_statistics` shrinks it.
     """
     noise = effective_sites / (2 * individuals**2 * mu**2) + 1 / (2 * individuals)

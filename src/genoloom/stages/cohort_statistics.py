@@ -1,4 +1,4 @@
-"""Measure a private cohort against a public panel: what a model in mode `statistics` knows of it."""
+"""Measure a private cohort against a public panel: what a model in mode `statistics` knows."""
 
 import hashlib
 import json
@@ -43,8 +43,8 @@ log = logging.getLogger(__name__)
 
 LEAST_SHARE = 0.1  # of mu: with less left of the budget nothing can be measured
 GAUSSIAN = (
-    "Gaussian mechanism (Balle & Wang 2018), noised counts and sums of individuals along directions "
-    "of public haplotypes, composed as Gaussian differential privacy (Dong, Roth & Su 2022)"
+    "Gaussian mechanism (Balle & Wang 2018), noised counts and sums of individuals along "
+    "directions of public haplotypes, composed as Gaussian differential privacy (Dong, Roth & Su 2022)"
 )
 CELLS = (
     f"none: counts of block haplotypes without noise, those of fewer than {FEWEST_CARRIERS} "
@@ -281,7 +281,7 @@ def _noised(pairs, names, stands_for, label, mu, key, purpose):
 
 
 def _cells(pairs: dict[str, _Pair], label: np.ndarray, n_labels: int) -> dict[str, np.ndarray]:
-    """Arrays of counts without noise: of block `block` and version `alleles`, the haplotypes of each
+    """Arrays of counts without noise: of block `block` and version `alleles`, haplotypes of each
     population (L, n_cells).
     """
     arrays = {}

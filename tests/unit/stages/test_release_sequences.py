@@ -1,4 +1,4 @@
-"""The gate of sequences: a release has its audit, of these very files, and every check can say no."""
+"""The gate of sequences: a release has its audit, of these files, and every check can say no."""
 
 import json
 from dataclasses import replace
@@ -196,7 +196,8 @@ def row(attack, verdict="pass", **more):
 
 
 WHOLE = [
-    AttackId.MEMBERSHIP_BY_SAMPLES, AttackId.MEMBERSHIP_OF_CANARIES, *COPIES_OF_SEQUENCES, AttackId.WORST,
+    AttackId.MEMBERSHIP_BY_SAMPLES, AttackId.MEMBERSHIP_OF_CANARIES, *COPIES_OF_SEQUENCES,
+    AttackId.WORST,
 ]  # fmt: skip
 
 

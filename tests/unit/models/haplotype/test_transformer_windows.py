@@ -193,7 +193,8 @@ def test_the_file_of_windows_is_checked(linked, tmp_path):
 
 def test_histories_are_averaged_by_sites():
     rows = mean_history(
-        [[{"step": 0, "bits": 1.0}, {"step": 5, "bits": 0.5, "loss": 1.0}], [{"step": 0, "bits": 2.0}]],
+        [[{"step": 0, "bits": 1.0}, {"step": 5, "bits": 0.5, "loss": 1.0}],
+         [{"step": 0, "bits": 2.0}]],
         [1, 3],
     )  # fmt: skip
     assert rows == [
