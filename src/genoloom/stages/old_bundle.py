@@ -20,6 +20,7 @@ from genoloom import __version__
 from genoloom.errors import GenoLoomError, InputError
 from genoloom.formats.atomic import HOST, write_beside
 from genoloom.formats.models import file_digest
+from genoloom.privacy.bundle import ro_crate
 from genoloom.privacy.leak_scan import Forbidden, scan
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,18 @@ def made_beside(out: Path) -> Iterator[Path]:
         yield scratch
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def finish_bundle(bundle: Path, readme: str, facts: dict) -> None:
+    """Write what says of the files of a bundle what they are: README, RO-Crate, and the seal."""
+    with write_beside(bundle / "README.md") as [part]:
+        part.write_text(readme)
+    files = {
+        path.name: (path.stat().st_size, file_digest(path)) for path in sorted(bundle.iterdir())
+    }
+    with write_beside(bundle / "ro-crate-metadata.json") as [part]:
+        part.write_text(ro_crate(facts, files))
+    seal(bundle)
 
 
 def seal(bundle: Path) -> None:

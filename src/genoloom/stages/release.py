@@ -12,7 +12,6 @@ from genoloom import __version__
 from genoloom.config import ReleaseOptions
 from genoloom.disclosure import individuals_count
 from genoloom.errors import GateError
-from genoloom.formats.atomic import write_beside
 from genoloom.formats.leak_ledger import add_to_ledger
 from genoloom.formats.models import file_digest, privacy_of
 from genoloom.formats.pgen import PanelWriter
@@ -20,7 +19,7 @@ from genoloom.formats.private_directories import close_directory
 from genoloom.formats.tables import read_table, write_table
 from genoloom.formats.vcf_write import write_variants
 from genoloom.models.load import load_generator
-from genoloom.privacy.bundle import readme, release_date, ro_crate
+from genoloom.privacy.bundle import readme, release_date
 from genoloom.privacy.gate import loosened_thresholds
 from genoloom.privacy.leak_scan import forbidden_here
 from genoloom.privacy.rows import PUBLIC_COLUMNS
@@ -28,7 +27,7 @@ from genoloom.stages.chain import VARIANTS
 from genoloom.stages.consensus import consensus
 from genoloom.stages.evidence import Evidence
 from genoloom.stages.generate import make_plan
-from genoloom.stages.old_bundle import leaks, made_beside, remove_bundle, seal
+from genoloom.stages.old_bundle import finish_bundle, leaks, made_beside, remove_bundle
 from genoloom.stages.public_evidence import release_terms
 from genoloom.validation.rows import COLUMNS as FIDELITY_COLUMNS
 
@@ -137,14 +136,7 @@ class Bundle:
             if r["generator"] == evidence.generator and r["population"] == r["bin"] == "all"
         ]
         facts = self._facts()
-        with write_beside(part / "README.md") as [text]:
-            text.write_text(readme(facts, attacks, metrics))
-        files = {
-            path.name: (path.stat().st_size, file_digest(path)) for path in sorted(part.iterdir())
-        }
-        with write_beside(part / "ro-crate-metadata.json") as [text]:
-            text.write_text(ro_crate(facts, files))
-        seal(part)
+        finish_bundle(part, readme(facts, attacks, metrics), facts)
         return reasons
 
     def _write_genotypes(self, contig: str) -> Path:

@@ -10,21 +10,20 @@ from pathlib import Path
 from genoloom import __version__
 from genoloom.config import ReleaseOptions
 from genoloom.errors import GateError, InputError
-from genoloom.formats.atomic import write_beside
 from genoloom.formats.models import file_digest
 from genoloom.formats.provenance import read_provenance, record_path
 from genoloom.formats.sequence_sets import read_records as read_sequences
 from genoloom.formats.sequence_sets import read_set, write_fasta
 from genoloom.formats.tables import read_records, write_records
 from genoloom.models.load import load_sequence_generator
-from genoloom.privacy.bundle import release_date, ro_crate, sequence_readme
+from genoloom.privacy.bundle import release_date, sequence_readme
 from genoloom.privacy.gate import loosened_thresholds, option_reasons
 from genoloom.privacy.leak_scan import forbidden_here
 from genoloom.privacy.rows import AttackRow, PrivateAttackRow
 from genoloom.privacy.sequence_gate import audit_reasons, fidelity_reasons
 from genoloom.sequence_config import AuditSequencesOptions, ValidateSequencesOptions
 from genoloom.sequences import decode, is_canary
-from genoloom.stages.old_bundle import attempt, leaks, made_beside, remove_bundle, seal
+from genoloom.stages.old_bundle import attempt, finish_bundle, leaks, made_beside, remove_bundle
 from genoloom.validation.rows import MetricRow
 from genoloom.validation.sequence_measures import copies
 from genoloom.validation.verdicts import REAL
@@ -175,14 +174,7 @@ class _Files:
             "thresholds": [one for one in thresholds if one[0] in THRESHOLDS],
         }
         own = [row for row in metrics if row.generator == self.generator]
-        with write_beside(part / "README.md") as [text]:
-            text.write_text(sequence_readme(facts, attacks, own))
-        files = {
-            path.name: (path.stat().st_size, file_digest(path)) for path in sorted(part.iterdir())
-        }
-        with write_beside(part / "ro-crate-metadata.json") as [text]:
-            text.write_text(ro_crate(facts, files))
-        seal(part)
+        finish_bundle(part, sequence_readme(facts, attacks, own), facts)
 
     def _record(self, record) -> tuple[str, str]:
         label = f" label={record.tags['label']}" if record.tags.get("label") else ""

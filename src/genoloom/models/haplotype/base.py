@@ -129,7 +129,12 @@ class HaplotypeGenerator(ABC):
 
     def log_likelihood(self, haplotypes: HaplotypeSource, population: np.ndarray) -> np.ndarray:
         """Natural-log likelihood of each haplotype, float64, shape (n_haplotypes,)."""
-        raise TypeError(f"generator '{self.name}' has no likelihood")
+        if not self.scores_blocks:
+            raise TypeError(f"generator '{self.name}' has no likelihood")
+        total = np.zeros(haplotypes.n_haplotypes)
+        for _, scores in self.block_log_likelihood(haplotypes, population):
+            total += scores
+        return total
 
     def critic_score(self, haplotypes: HaplotypeSource, population: np.ndarray) -> np.ndarray:
         """How real the model's critic finds each haplotype, float64, shape (n_haplotypes,)."""

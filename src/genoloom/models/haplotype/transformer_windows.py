@@ -177,12 +177,6 @@ class WindowedTransformer(HaplotypeGenerator):
                     tail = np.concatenate([tail, alleles])[-kept:]
                 yield alleles
 
-    def log_likelihood(self, haplotypes: HaplotypeSource, population: np.ndarray) -> np.ndarray:
-        total = np.zeros(haplotypes.n_haplotypes)
-        for _, scores in self.block_log_likelihood(haplotypes, population):
-            total += scores
-        return total
-
     def block_log_likelihood(
         self, haplotypes: HaplotypeSource, population: np.ndarray
     ) -> Iterator[tuple[slice, np.ndarray]]:
