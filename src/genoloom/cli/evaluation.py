@@ -12,6 +12,7 @@ from genoloom.cli.options import (
     as_list,
     as_named_files,
     baselines_option,
+    bundle_option,
     comparands_options,
     file_option,
     files_option,
@@ -182,12 +183,7 @@ def compare(sections, **given):
 @results_option
 @click.option("--panel", required=True, help="Panel, by name.")
 @click.option("--generator", required=True, help="Generator, by name.")
-@click.option(
-    "--out",
-    type=DIRECTORY,
-    required=True,
-    help="Directory of the bundle; an older bundle there is removed.",
-)
+@bundle_option
 @file_option(
     "--sheet",
     "Sheet of panels: the raw input is compared with what the panel was made of.",

@@ -95,8 +95,8 @@ def _privacy_options(command: Callable) -> Callable:
             type=click.Choice(["none", "public", "statistics"]),
             default="none",
             show_default=True,
-            help="public, statistics: --panel is what `genoloom panel match` has written, and there "
-            "is no --split.",
+            help="public, statistics: --panel is what `genoloom panel match` has written, and "
+            "there is no --split.",
         ),
         file_option("--split", "Split table, in mode none.", required=False),
     ):

@@ -305,6 +305,12 @@ panels_option = files_option(
     required=True,
 )
 split_option = file_option("--split", "Split table.")
+bundle_option = click.option(
+    "--out",
+    type=DIRECTORY,
+    required=True,
+    help="Directory of the bundle; an older bundle there is removed.",
+)
 results_option = click.option(
     "--results",
     type=DIRECTORY,

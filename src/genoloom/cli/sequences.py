@@ -8,6 +8,7 @@ from genoloom.cli.options import (
     DIRECTORY,
     OrderedGroup,
     baselines_option,
+    bundle_option,
     figures_option,
     file_option,
     history_option,
@@ -145,12 +146,7 @@ def sequences_audit(sections, **given):
 @results_option
 @click.option("--sequence-set", required=True, help="Sequence set, by name.")
 @click.option("--generator", required=True, help="Generator, by name.")
-@click.option(
-    "--out",
-    type=DIRECTORY,
-    required=True,
-    help="Directory of the bundle; an older bundle there is removed.",
-)
+@bundle_option
 @section_options(ReleaseOptions)
 @logged
 def sequences_release(sections, **given):

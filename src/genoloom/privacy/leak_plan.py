@@ -257,7 +257,8 @@ def remedy_lines(found: dict, max_auc: float) -> list[str]:
         lines.append(f"only sites with at least {copies} in training")
     lines.append(
         f"noised statistics of these individuals (privacy.mode: statistics), epsilon at most "
-        f"{found['epsilon']:.2f} at delta {found['delta']:g}: then no attack whatever exceeds {limit}"
+        f"{found['epsilon']:.2f} at delta {found['delta']:g}: "
+        f"then no attack whatever exceeds {limit}"
     )
     lines.append(
         "a generator trained on a public panel, so that nothing is learned from these individuals"

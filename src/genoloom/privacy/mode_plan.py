@@ -63,7 +63,7 @@ class ModePlan:
     def lines(self) -> list[str]:
         """What `genoloom plan` prints."""
         return [
-            "Privacy modes (docs/privacy.md), an attack's AUC and true positives at 1 % false ones:",
+            "Privacy modes (docs/privacy.md), an attack's AUC, true positives at 1 % false ones:",
             f"{'mode':<26} {'AUC':>6} {'TPR':>8} {'told*':>14}",
             *(row.text() for row in self.rows),
             "* of what sets a population apart from the nearest public one: near ones to far ones",

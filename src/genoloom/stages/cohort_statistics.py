@@ -44,7 +44,8 @@ log = logging.getLogger(__name__)
 LEAST_SHARE = 0.1  # of mu: with less left of the budget nothing can be measured
 GAUSSIAN = (
     "Gaussian mechanism (Balle & Wang 2018), noised counts and sums of individuals along "
-    "directions of public haplotypes, composed as Gaussian differential privacy (Dong, Roth & Su 2022)"
+    "directions of public haplotypes, composed as Gaussian differential privacy "
+    "(Dong, Roth & Su 2022)"
 )
 CELLS = (
     f"none: counts of block haplotypes without noise, those of fewer than {FEWEST_CARRIERS} "
@@ -200,8 +201,9 @@ def _what_is_left(budget: Path, epsilon: float, delta: float, others: list[float
     if left < LEAST_SHARE * allowed:
         raise InputError(
             budget,
-            f"epsilon {epsilon:g} of this cohort is spent: {epsilon_of(together(others), delta):.3g}"
-            " was used by earlier measurements, of other individuals, sites or options",
+            f"epsilon {epsilon:g} of this cohort is spent: "
+            f"{epsilon_of(together(others), delta):.3g} was used by "
+            "earlier measurements, of other individuals, sites or options",
             expected="something left of the budget",
             remedy="use the statistics that were measured (genoloom plan says what was spent), or "
             "raise privacy.epsilon: it is of all measurements together",

@@ -110,7 +110,7 @@ def linear_training() -> AveragedTraining:
     "fault",
     [
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB"),
-        RuntimeError("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError("[enforce fail at alloc_cpu] DefaultCPUAllocator: can't allocate memory"),
         MemoryError(),
     ],
 )  # fmt: skip
