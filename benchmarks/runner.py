@@ -1,6 +1,6 @@
 """What the runs share: a case is a data set and a seed; fit, sample and judge a generator once.
 
-Figures come from the package's own stages (`prepare`, `split`, `train`, `cohort`, `generate`,
+Values come from the package's own stages (`prepare`, `split`, `train`, `cohort`, `generate`,
 `validate`, `audit`). Times are processor seconds, so that other work on the machine does not count.
 """
 
@@ -210,7 +210,7 @@ def judge_samples(case: Case, name: str, samples: Path, panel: Path, table: Path
     with open_comparands(**files, **NO_FILES) as comparands:
         compared = {"name": name, "comparands": comparands, "baselines": [], "seed": case.seed}
         options = ValidateOptions(n_permutations=case.arguments.n_permutations)
-        validate(**compared, out=fidelity, figures=None, options=options)
+        validate(**compared, out=fidelity, details=None, options=options)
         private = samples.parent / "private" / "audit.tsv"
         audit(**compared, out=private, public=privacy, options=AuditOptions(bootstrap=200))
     rows = read_table(fidelity)

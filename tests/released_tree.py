@@ -197,7 +197,7 @@ def measure(folder: Path) -> None:
     common = {"name": NAME, "baselines": [], "seed": 6, "sources": source_files(**files)}
     with open_comparands(**files) as comparands:
         table, options = results / TABLES / "fidelity.tsv", ValidateOptions(n_permutations=2)
-        validate(**common, comparands=comparands, out=table, figures=None, options=options)
+        validate(**common, comparands=comparands, out=table, details=None, options=options)
         audit(
             **common, comparands=comparands, out=results / PRIVATE / "audit.tsv",
             public=results / TABLES / "privacy.tsv",

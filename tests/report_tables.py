@@ -69,7 +69,7 @@ def typed_attack(*given) -> AttackRow:
     return AttackRow(**cells)
 
 
-def figures(seed: int = 1) -> dict:
+def plot_details(seed: int = 1) -> dict:
     rng = np.random.default_rng(seed)
     curve = [0.4, 0.3, 0.1]
     edges = np.linspace(0, 10, 41).tolist()
@@ -167,7 +167,7 @@ def write_results(folder: Path, effective_sites: float = LARGE_ENOUGH) -> Path:
             )
         )
         write_table(place / "privacy.tsv", PRIVACY, attacks)
-        (place / "figures.json").write_text(json.dumps(figures()))
+        (place / "details.json").write_text(json.dumps(plot_details()))
         (place / "leak.json").write_text(json.dumps(leak_facts(effective_sites)))
         _write_model(folder / "models" / "demo" / name / "20.json", name, contig="20")
     history = [
@@ -193,7 +193,7 @@ def write_results(folder: Path, effective_sites: float = LARGE_ENOUGH) -> Path:
         write_table(place / "privacy.tsv", PRIVACY, attacks)
         shares = {group: [1] * 40 for group in ("holdout", "train", "synthetic")}
         data = {"gc": {"edges": np.linspace(0, 1, 41).tolist(), **shares}}
-        (place / "figures.json").write_text(json.dumps(data))
+        (place / "details.json").write_text(json.dumps(data))
         _write_model(folder / "models" / "sequences" / "slice" / f"{name}.json", name)
     private = folder / "private" / "demo" / "transformer"
     private.mkdir(parents=True)

@@ -67,7 +67,7 @@ def measure(case: Case) -> Iterator[dict]:
 
 
 def _trial(rows: list[dict], name: str, first: bool) -> Iterator[dict]:
-    """Figures of the trial; those that no generator made come with the first one."""
+    """Metrics of the trial; those without a generator come with the first one."""
     of = {"genotypes": name, "factorised": f"{name}, factorised"}
     for row in rows:
         if row["metric"] in TRIAL and (row["data"] in of or first):

@@ -47,7 +47,7 @@ def _rows(case: Case, table: Path, samples: Path) -> list[dict]:
     options = UtilityOptions(beagle="auto" if case.arguments.beagle else "none")
     panels = {"synthetic": [samples], "panels": [case.prefix], "split": table}
     with open_comparands(**panels, **NO_FILES) as opened:
-        utility(comparands=opened, out=out, figures=None, options=options, seed=case.seed)
+        utility(comparands=opened, out=out, details=None, options=options, seed=case.seed)
     return [
         row
         for row in read_table(out)

@@ -390,7 +390,7 @@ def compare(
             comparands=comparands,
             baselines=[],
             out=out / "fidelity.tsv",
-            figures=None,
+            details=None,
             options=chosen,
             seed=seed,
             sources=sources,

@@ -406,8 +406,7 @@ class Config(Section):
         Literal["independent", "markov", "mosaic", "matched_mosaic", "hmm", "li_stephens"]
     ] = Field(
         ["independent", "markov", "mosaic", "matched_mosaic"],
-        description="Simple haplotype generators to run as well; every table and figure "
-        "shows both.",
+        description="Simple haplotype generators to run as well; every table and plot shows both.",
     )
     sequence_generators: list[Literal["transformer", "gan"]] = Field(
         ["transformer", "gan"],

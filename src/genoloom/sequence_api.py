@@ -115,7 +115,7 @@ def compare(
     given = _given(data, synthetic)
     out = free_folder(data.folder / "validation", given["name"])
     validate_sequences(
-        **given, out=out / "fidelity.tsv", figures=out / "figures.json", options=chosen, seed=seed
+        **given, out=out / "fidelity.tsv", details=out / "details.json", options=chosen, seed=seed
     )
     rows = read_records(out / "fidelity.tsv", MetricRow)
     return [as_metric(row) for row in rows if row.generator == given["name"]]

@@ -327,13 +327,13 @@ def get_report_inputs(wildcards):
         "results/validation/{panel}/{generator}/{table}",
         panel=panels,
         generator=generators,
-        table=["fidelity.tsv", "figures.json", "privacy.tsv", "leak.json"],
+        table=["fidelity.tsv", "details.json", "privacy.tsv", "leak.json"],
     )
     sequences = expand(
         "results/validation/sequences/{set}/{generator}/{table}",
         set=sequence_sets,
         generator=sequence_generators,
-        table=["fidelity.tsv", "figures.json", "privacy.tsv"],
+        table=["fidelity.tsv", "details.json", "privacy.tsv"],
     )
     return models + haplotypes + sequences + get_utility_targets()
 

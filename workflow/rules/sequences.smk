@@ -121,7 +121,7 @@ rule validate_sequences:
     output:
         table="results/validation/sequences/{set}/{sequence_generator}/fidelity.tsv",
         record="results/validation/sequences/{set}/{sequence_generator}/fidelity.provenance.json",
-        figures="results/validation/sequences/{set}/{sequence_generator}/figures.json",
+        details="results/validation/sequences/{set}/{sequence_generator}/details.json",
     log:
         "logs/validate_sequences/{set}.{sequence_generator}.log",
     benchmark:
@@ -143,7 +143,7 @@ rule validate_sequences:
         "genoloom sequences validate --name {wildcards.sequence_generator} "
         "--synthetic {input.synthetic:q} --train {input.train:q} --holdout {input.holdout:q} "
         "--model {input.model:q} {params.baselines} --out {output.table:q} "
-        "--figures {output.figures:q} {params.motifs} {params.options} --seed {params.seed} "
+        "--details {output.details:q} {params.motifs} {params.options} --seed {params.seed} "
         "--log {log:q}"
 
 

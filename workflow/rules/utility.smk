@@ -21,7 +21,7 @@ if settings.utility.enabled:
             split="results/splits/{panel}.tsv",
         output:
             table="results/validation/{panel}/{generator}/utility.tsv",
-            figures="results/validation/{panel}/{generator}/utility.json",
+            details="results/validation/{panel}/{generator}/utility.json",
             provenance="results/validation/{panel}/{generator}/utility.provenance.json",
         log:
             "logs/measure_utility/{panel}.{generator}.log",
@@ -40,7 +40,7 @@ if settings.utility.enabled:
             seed=job_seed("utility"),
         shell:
             "genoloom utility {params.synthetic} {params.panels} --split {input.split:q} "
-            "--out {output.table:q} --figures {output.figures:q} {params.options} "
+            "--out {output.table:q} --details {output.details:q} {params.options} "
             "--seed {params.seed} --log {log:q}"
 
 

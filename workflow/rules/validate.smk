@@ -3,7 +3,7 @@ Compare synthetic haplotypes with held-out real individuals.
 
 REQUIRED INPUTS   results/synthetic/{panel}/{generator}/{contig}.*, results/panels/{panel}/*,
                   results/splits/{panel}.tsv
-OUTPUTS           results/validation/{panel}/{generator}/fidelity.tsv, figures.json,
+OUTPUTS           results/validation/{panel}/{generator}/fidelity.tsv, details.json,
                   reference_values.json
 
 The first generator measures what real individuals score, for all generators of a panel.
@@ -29,7 +29,7 @@ rule validate_haplotypes:
             subcategory="{panel}",
             labels={"generator": "{generator}"},
         ),
-        figures="results/validation/{panel}/{generator}/figures.json",
+        details="results/validation/{panel}/{generator}/details.json",
         reference_values="results/validation/{panel}/{generator}/reference_values.json",
         provenance="results/validation/{panel}/{generator}/fidelity.provenance.json",
     log:
@@ -53,4 +53,4 @@ rule validate_haplotypes:
         "genoloom validate --name {wildcards.generator} {params.synthetic} {params.panels} "
         "--split {input.split:q} {params.baselines} {params.reference_values} "
         "--out {output.table:q} "
-        "--figures {output.figures:q} {params.options} --seed {params.seed} --log {log:q}"
+        "--details {output.details:q} {params.options} --seed {params.seed} --log {log:q}"

@@ -44,7 +44,9 @@ def _shown(flag: str, name: str, what: str):
 @comparands_options
 @baselines_option
 @file_option("--out", "Fidelity table to write.")
-@file_option("--figures", "Data of the report's figures to write (JSON).", required=False)
+@file_option(
+    "--details", "Data of the report's plots to write (JSON).", required=False, former="--figures"
+)
 @file_option(
     "--reference-values",
     "reference_values.json next to the table of another generator of the same panel, seed and "

@@ -83,7 +83,12 @@ def star_alleles(**given):
 @click.command()
 @comparands_options
 @file_option("--out", "Table of metrics to write.")
-@file_option("--figures", "Also write the data of the report's figures (JSON).", required=False)
+@file_option(
+    "--details",
+    "Also write the data of the report's plots (JSON).",
+    required=False,
+    former="--figures",
+)
 @files_option(
     "--model", "models", "Model that imputes by itself next to the panels. Repeat for each contig."
 )

@@ -292,7 +292,9 @@ baselines_option = renamed_option(
 name_option = click.option(
     "--name", required=True, help="What to call the synthetic data in the tables."
 )
-figures_option = file_option("--figures", "Data of the report's figures (JSON).")
+details_option = file_option(
+    "--details", "Data of the report's plots to write (JSON).", former="--figures"
+)
 model_option = file_option("--model", "Model file (.safetensors).")
 models_option = files_option(
     "--model", "models", "Model the data were made with, for the attacks that need it. Repeat."

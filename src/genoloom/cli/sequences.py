@@ -9,7 +9,7 @@ from genoloom.cli.options import (
     OrderedGroup,
     baselines_option,
     bundle_option,
-    figures_option,
+    details_option,
     file_option,
     history_option,
     logged,
@@ -110,7 +110,7 @@ def sequences_generate(sections, **given):
 @file_option("--model", "Model, for bits per base.", required=False)
 @baselines_option
 @file_option("--out", "Table to write.")
-@figures_option
+@details_option
 @seed_option
 @section_options(ValidateSequencesOptions)
 @logged

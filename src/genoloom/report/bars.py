@@ -20,10 +20,10 @@ FITNESS_MARKS = {  # drawn like the verdict that means as much
 
 @dataclass(frozen=True)
 class Bar:
-    """The leak of one generator: figures in words, and places in percent of the width of the bar.
+    """The leak of one generator: values as text, and positions in percent of the width of the bar.
 
     The excess is between the end of the unavoidable part and that of the attack, on either side.
-    `interval` is (place, width).
+    `interval` is (position, width).
     """
 
     worst: str

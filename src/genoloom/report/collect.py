@@ -41,7 +41,7 @@ class PanelData:
     name: str
     fidelity: dict[str, list[MetricRow]]
     privacy: dict[str, list[AttackRow]]
-    figures: dict[str, dict]
+    details: dict[str, dict]
     leak: dict[str, dict] = field(default_factory=dict)
     history: dict[str, list[dict]] = field(default_factory=dict)
     models: list[dict] = field(default_factory=list)
@@ -57,7 +57,7 @@ class SequenceData:
     name: str
     fidelity: dict[str, list[MetricRow]]
     privacy: dict[str, list[AttackRow]]
-    figures: dict[str, dict]
+    details: dict[str, dict]
     history: dict[str, list[dict]] = field(default_factory=dict)
     models: list[dict] = field(default_factory=list)
 
@@ -78,7 +78,7 @@ def _panel(panel: PanelData) -> DataSet:
     metrics = [as_metric(row) for row in _own(panel.fidelity)]
     attacks = [as_attack(row) for row in _own(panel.privacy)]
     rows = summarise_panel(panel.name, panel.fidelity, panel.privacy)
-    some = next(iter(panel.figures.values()), {})
+    some = next(iter(panel.details.values()), {})
     tasks = [as_task(name, row) for name, table in panel.utility.items() for row in table]
     effects = [as_effect(name, row) for name, table in panel.effects.items() for row in table]
 
@@ -88,7 +88,7 @@ def _panel(panel: PanelData) -> DataSet:
 
     judgements = _judgements(rows, metrics, attacks, uses)
     leak = cohort_leak(panel.leak, judgements)
-    accounts = {name: data.get("site_account") for name, data in panel.figures.items()}
+    accounts = {name: data.get("site_account") for name, data in panel.details.items()}
     return DataSet(
         name=panel.name,
         kind="haplotypes",
@@ -102,7 +102,7 @@ def _panel(panel: PanelData) -> DataSet:
         attacks=attacks,
         utility=tasks,
         effects=effects,
-        provenance=[*map(_of_model, panel.models), *_of_plots(panel.figures)],
+        provenance=[*map(_of_model, panel.models), *_of_plots(panel.details)],
     )
 
 
@@ -160,7 +160,7 @@ def _set(data: SequenceData) -> DataSet:
     attacks = [as_attack(row) for row in _own(data.privacy)]
     rows = summarise_set(data.name, data.fidelity, data.privacy)
     judgements = _judgements(rows, metrics, attacks)
-    provenance = [*map(_of_model, data.models), *_of_plots(data.figures)]
+    provenance = [*map(_of_model, data.models), *_of_plots(data.details)]
     return DataSet(
         name=data.name,
         kind="sequences",
@@ -180,6 +180,6 @@ def _of_model(model: dict) -> Provenance:
     )  # fmt: skip
 
 
-def _of_plots(figures: dict[str, dict]) -> list[Provenance]:
-    found = {name: data["provenance"] for name, data in figures.items() if "provenance" in data}
-    return [Provenance(of=f"figures of {name}", **values) for name, values in found.items()]
+def _of_plots(details: dict[str, dict]) -> list[Provenance]:
+    found = {name: data["provenance"] for name, data in details.items() if "provenance" in data}
+    return [Provenance(of=f"plots of {name}", **values) for name, values in found.items()]

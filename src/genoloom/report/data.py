@@ -48,7 +48,7 @@ class Metric(Part):
     """One metric of fidelity, and its reference."""
 
     generator: str = Field(
-        description="Whose figure; `real`: of the training individuals or sequences taken as if "
+        description="Generator; `real`: of the training individuals or sequences taken as if "
         "synthetic."
     )
     kind: Kind
@@ -207,7 +207,7 @@ class CohortLeak(Part):
 class Provenance(Part):
     """Where a model or a set of metrics comes from."""
 
-    of: str = Field(description="Generator, or `figures of` one.")
+    of: str = Field(description="Generator, or `plots of` one.")
     contig: str | None = None
     seed: int | None = None
     data_digest: str | None = None

@@ -1,4 +1,4 @@
-"""The report's page: tables and figures into one HTML file that needs nothing else."""
+"""The report's page: tables and plots into one HTML file that needs nothing else."""
 
 import base64
 from importlib.resources import files
@@ -73,7 +73,7 @@ GUIDE = {
 
 
 def render(report: ReportData, panels: list[PanelData], sets: list[SequenceData]) -> str:
-    """The whole page as HTML text: `report` holds the numbers, `panels` and `sets` what the figures
+    """The whole page as HTML text: `report` holds the numbers, `panels` and `sets` what the plots
     draw.
     """
     environment = jinja2.Environment(
@@ -97,7 +97,7 @@ def render(report: ReportData, panels: list[PanelData], sets: list[SequenceData]
 
 
 def cell(value) -> str:
-    """A figure as the page shows it."""
+    """A number as the page shows it."""
     if value is None or value == "":
         return "–"
     if isinstance(value, str):
@@ -109,7 +109,7 @@ def cell(value) -> str:
 
 
 def image(svg: str) -> str:
-    """An SVG as a data address; as an image its ids cannot clash with those of another figure."""
+    """An SVG as a data address; as an image its ids cannot clash with the ids of another one."""
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
 
 
@@ -136,12 +136,12 @@ def _first_view(data: DataSet) -> dict:
 
 def _panel_view(data: DataSet, panel: PanelData) -> dict:
     kinds = {j.generator: j.kind for j in data.judgements}
-    drawn = draw.styles({name: kinds[name] for name in panel.figures})
-    phased = {name: own for name, own in panel.figures.items() if own.get("phased", True)}
+    drawn = draw.styles({name: kinds[name] for name in panel.details})
+    phased = {name: own for name, own in panel.details.items() if own.get("phased", True)}
     shared = {"trade_off": draw.trade_off(data.judgements, drawn, data.leak)}
     if phased:
         shared["decay"] = draw.decay(phased, drawn)
-    shared["spectrum"] = draw.spectrum(panel.figures, drawn)
+    shared["spectrum"] = draw.spectrum(panel.details, drawn)
     learned = [name for name, kind in kinds.items() if kind == "generator"]
     return {
         "name": panel.name,
@@ -160,7 +160,7 @@ def _panel_view(data: DataSet, panel: PanelData) -> dict:
 
 def _groups(data: DataSet) -> list[dict]:
     """For all individuals, for frequency bins and windows, and for each population, a table of
-    figures (rows) by generator (columns).
+    values (rows) by generator (columns).
     """
     populations = sorted({row.population for row in [*data.metrics, *data.attacks]} - {"all"})
     metrics = [m for m in data.metrics if m.metric != MetricId.OVERALL]
@@ -203,7 +203,7 @@ def _group_row(name: str, cells: dict[str, Metric | Attack], columns: list[str])
 
 
 def _generator_view(panel: PanelData, name: str) -> dict:
-    data = panel.figures[name]
+    data = panel.details[name]
     edges, groups = (
         data["distances"]["edges"],
         {k: v for k, v in data["distances"].items() if k != "edges"},
@@ -215,7 +215,7 @@ def _generator_view(panel: PanelData, name: str) -> dict:
     }
     if panel.history.get(name):
         drawn["training"] = draw.training(panel.history[name], name)
-    return {"name": name, "figures": drawn}
+    return {"name": name, "plots": drawn}
 
 
 def _set_view(data: DataSet, own: SequenceData) -> dict:
@@ -225,10 +225,10 @@ def _set_view(data: DataSet, own: SequenceData) -> dict:
         for row in summary
         if row["bits_per_base"] is not None and row["generator"] != "real"
     }
-    chains = next(iter(own.figures.values()), {}).get("bits", {})
+    chains = next(iter(own.details.values()), {}).get("bits", {})
     bits = {
-        word: figure
-        for word, figure in chains.items()
+        word: value
+        for word, value in chains.items()
         if word.startswith("order") or word in BASELINES
     } | bits
     learned = [row["generator"] for row in summary if row["kind"] == "generator"]
@@ -246,28 +246,28 @@ def _set_view(data: DataSet, own: SequenceData) -> dict:
 
 
 def _sequence_view(data: SequenceData, name: str) -> dict:
-    figures = data.figures[name]
+    details = data.details[name]
     drawn = {}
-    if "gc" in figures:
-        groups = {k: v for k, v in figures["gc"].items() if k != "edges"}
-        drawn["gc"] = draw.histogram(figures["gc"]["edges"], groups, "GC content of a sequence")
-    if "kmers" in figures:
+    if "gc" in details:
+        groups = {k: v for k, v in details["gc"].items() if k != "edges"}
+        drawn["gc"] = draw.histogram(details["gc"]["edges"], groups, "GC content of a sequence")
+    if "kmers" in details:
         drawn["kmers"] = draw.scatter(
-            figures["kmers"]["holdout"],
-            figures["kmers"]["synthetic"],
+            details["kmers"]["holdout"],
+            details["kmers"]["synthetic"],
             "4-mer frequency, holdout",
             f"4-mer frequency, {name}",
         )
-    if "identity" in figures:
-        groups = {k: v for k, v in figures["identity"].items() if k != "edges"}
+    if "identity" in details:
+        groups = {k: v for k, v in details["identity"].items() if k != "edges"}
         drawn["identity"] = draw.histogram(
-            figures["identity"]["edges"], groups, "identity with the nearest training sequence"
+            details["identity"]["edges"], groups, "identity with the nearest training sequence"
         )
-    if "places" in figures:
-        drawn["logo"] = draw.logo(figures["places"], name)
-        drawn["places"] = draw.places(figures["places"], name)
-    if figures.get("guidance"):
-        drawn["guidance"] = draw.guidance(figures["guidance"], name)
+    if "places" in details:
+        drawn["logo"] = draw.logo(details["places"], name)
+        drawn["places"] = draw.places(details["places"], name)
+    if details.get("guidance"):
+        drawn["guidance"] = draw.guidance(details["guidance"], name)
     if data.history.get(name):
         drawn["training"] = draw.training(data.history[name], name)
-    return {"name": name, "figures": drawn}
+    return {"name": name, "plots": drawn}

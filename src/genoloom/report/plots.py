@@ -178,16 +178,16 @@ def legend(axes, below: float = 0.16) -> None:
     )
 
 
-def decay(figures: dict[str, dict], drawn: dict[str, Style]) -> str:
+def decay(details: dict[str, dict], drawn: dict[str, Style]) -> str:
     """LD decay of every generator with phase, next to the holdout individuals."""
     figure, axes = draw_axes(5.0, 4.3)
-    some = next(iter(figures.values()))["decay"]
+    some = next(iter(details.values()))["decay"]
     used = np.array(some["used"])
     edges = [edge if edge is not None else math.inf for edge in some["edges_bp"]]
     middle = np.array(
         [math.sqrt(max(a, 100) * (b if math.isfinite(b) else 3 * a)) for a, b in pairwise(edges)]
     )[used]
-    for name, data in figures.items():
+    for name, data in details.items():
         values, style = np.array(data["decay"]["synthetic"])[used], drawn[name]
         axes.plot(
             middle, values, linestyle=style.line, color=style.colour, lw=style.width, label=name
@@ -209,17 +209,17 @@ def decay(figures: dict[str, dict], drawn: dict[str, Style]) -> str:
     return svg(figure)
 
 
-def spectrum(figures: dict[str, dict], drawn: dict[str, Style]) -> str:
+def spectrum(details: dict[str, dict], drawn: dict[str, Style]) -> str:
     """Site frequency spectrum of every generator next to the holdout individuals."""
     figure, axes = draw_axes(5.0, 4.3)
-    some = next(iter(figures.values()))["spectrum"]
+    some = next(iter(details.values()))["spectrum"]
     x = np.arange(len(some["from_count"]))
     labels = [
         str(a) if a == b else f"{a}-{b}"
         for a, b in zip(some["from_count"], some["to_count"], strict=True)
     ]
     axes.bar(x, some["holdout"], color=REAL, alpha=0.35, label="holdout individuals")
-    for name, data in figures.items():
+    for name, data in details.items():
         style = drawn[name]
         axes.plot(
             x,

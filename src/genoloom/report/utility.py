@@ -1,4 +1,4 @@
-"""What the page shows of utility and of treatment effects: tables, and figures as SVG text."""
+"""What the page shows of utility and of treatment effects: tables, and plots as SVG text."""
 
 import numpy as np
 
@@ -29,7 +29,7 @@ TITLES = {name: title for name, (_, _, title) in METHODS.items()} | {"logistic":
 
 
 def utility_view(data: DataSet, panel: PanelData, learned: list[str]) -> dict | None:
-    """Tables of all generators and figures of the `learned` ones; None where nothing was run."""
+    """Tables of all generators and plots of the `learned` ones; None where nothing was run."""
     if not data.utility and not data.effects:
         return None
     columns = list(dict.fromkeys(f.generator for f in [*data.utility, *data.effects]))
@@ -47,7 +47,7 @@ def utility_view(data: DataSet, panel: PanelData, learned: list[str]) -> dict | 
             drawn["policy"] = learner_bars(effects, "policy_value", "gain of the policy")
             drawn["diplotypes"] = diplotypes(effects)
         if drawn:
-            views.append({"name": name, "figures": drawn})
+            views.append({"name": name, "plots": drawn})
     return {
         "columns": columns,
         "tasks": _task_table(data.utility, columns),
@@ -59,7 +59,7 @@ def utility_view(data: DataSet, panel: PanelData, learned: list[str]) -> dict | 
 
 
 def _task_table(tasks: list[TaskMetric], columns: list[str]) -> list[dict]:
-    """Figures of all individuals: those of real and of mosaic haplotypes, and each generator's."""
+    """Metrics over all individuals: of real and mosaic haplotypes, and of each generator."""
     whole = [f for f in tasks if f.population == "all"]
     found: dict[tuple, dict] = {}
     for f in whole:

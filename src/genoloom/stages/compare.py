@@ -97,7 +97,7 @@ def compare(
             validate(
                 **common,
                 out=place / "fidelity.tsv",
-                figures=place / "figures.json",
+                details=place / "details.json",
                 options=validate_options,
                 reference_values=known,
             )

@@ -103,7 +103,7 @@ def _panel(
         name=panel,
         fidelity={name: _table(place / name / "fidelity.tsv", MetricRow) for name in generators},
         privacy={name: _table(place / name / "privacy.tsv", AttackRow) for name in generators},
-        figures={name: _json(place / name / "figures.json") for name in generators},
+        details={name: _json(place / name / "details.json") for name in generators},
         leak={name: _json(place / name / "leak.json") for name in generators},
         history={
             name: _first_history(sorted(path.glob("*.history.tsv")))
@@ -127,7 +127,7 @@ def _set(results: Path, name: str, generators: list[str]) -> SequenceData:
         name=name,
         fidelity={one: _table(place / one / "fidelity.tsv", MetricRow) for one in generators},
         privacy={one: _table(place / one / "privacy.tsv", AttackRow) for one in generators},
-        figures={one: _json(place / one / "figures.json") for one in generators},
+        details={one: _json(place / one / "details.json") for one in generators},
         history={
             generator: _first_history([models / f"{generator}.history.tsv"])
             for generator in generators

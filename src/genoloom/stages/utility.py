@@ -77,7 +77,7 @@ SOURCE = Path("planted traits")
 
 
 def utility(
-    *, comparands: Comparands, out: Path, figures: Path | None, options: UtilityOptions, seed: int,
+    *, comparands: Comparands, out: Path, details: Path | None, options: UtilityOptions, seed: int,
     models: Sequence[Path] = (), sources: Mapping[str, Path] | None = None,
 ) -> None:  # fmt: skip
     """Write the table of tasks, one row for each metric, population, bin and panel.
@@ -90,7 +90,7 @@ def utility(
     ----------
     comparands : Comparands
         Of `open_comparands`.
-    figures : Path, optional
+    details : Path, optional
         JSON with quantiles of p-values, for the report.
     models : sequence of Path
         Models that impute by themselves, one for each contig.
@@ -149,10 +149,10 @@ def utility(
         )
     table = rows(measures, derive_seed(seed, "resamples"))
     out.parent.mkdir(parents=True, exist_ok=True)
-    if figures is not None:
+    if details is not None:
         drawn |= {"individuals": individuals.n, "sites": sum(len(own.cm) for own, _ in contigs)}
         drawn["options"] = options.model_dump()
-        with write_beside(figures) as [part]:
+        with write_beside(details) as [part]:
             part.write_text(json.dumps(drawn) + "\n")
     write_table(out, COLUMNS, table)
     record.write(record_path(out.with_suffix("")), [out], options, seed=seed)

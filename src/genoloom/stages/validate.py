@@ -81,7 +81,7 @@ def validate(
     comparands: Comparands,
     baselines: list[Path],
     out: Path,
-    figures: Path | None,
+    details: Path | None,
     options: ValidateOptions,
     seed: int,
     role: Role | None = None,
@@ -89,7 +89,7 @@ def validate(
     reference_values: Path | None = None,
 ) -> None:
     """Write the fidelity table of `name`, with the baselines' rows, and the data of the report's
-    figures. Next to the table is `reference_values.json`: what real individuals score.
+    plots. Next to the table is `reference_values.json`: what real individuals score.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def validate(
         Of `open_comparands`: the workflow's files, or those of any tool.
     baselines : list of Path
         Fidelity tables of baselines.
-    figures : Path, optional
+    details : Path, optional
         JSON to write.
     sources : mapping of str to Path, optional
         Of `source_files`: whose digests are recorded next to the table.
@@ -144,10 +144,10 @@ def validate(
     own = fidelity_rows(measured, name, role, individuals.n)
     rows = own + real_rows(measured, individuals.n)
     rows += own_rows((read_records(path, MetricRow) for path in baselines), BASELINES)
-    if figures is not None:
+    if details is not None:
         drawn = plot_data(data) | {"phased": comparands.phased, "site_account": comparands.sites}
         drawn["provenance"] = provenance(comparands, options, seed)
-        with write_beside(figures) as [part]:
+        with write_beside(details) as [part]:
             part.write_text(json.dumps(drawn) + "\n")
     values = ReferenceValues(key=key, scores=scores)
     own_values = out.with_name(REFERENCE_VALUES)

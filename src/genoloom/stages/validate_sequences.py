@@ -54,12 +54,12 @@ def validate_sequences(
     model: Path | None,
     baselines: list[Path],
     out: Path,
-    figures: Path,
+    details: Path,
     options: ValidateSequencesOptions,
     seed: int,
 ) -> None:
     """Write the fidelity table of `name`, with the baselines' rows, its record of provenance, and
-    the data of the report's figures.
+    the data of the report's plots.
 
     Works on any files of sequences, whoever made them.
 
@@ -127,7 +127,7 @@ def validate_sequences(
     role = Role.BASELINE if name in BASELINES else Role.GENERATOR
     rows = fidelity_rows(measured, name, role)
     rows += own_rows((read_records(path, MetricRow) for path in baselines), BASELINES)
-    with write_beside(figures) as [part]:
+    with write_beside(details) as [part]:
         part.write_text(json.dumps({**comparison.plot_data(), "bits": bars, **curve}) + "\n")
     write_records(out, MetricRow, rows)
     # no path is a part of it

@@ -40,7 +40,7 @@ class Measure:
 
     @property
     def key(self) -> tuple[str, ...]:
-        """What it is compared with: the same figure of another panel."""
+        """What it is compared with: the same metric of another panel."""
         return self.task, self.metric, self.method, self.population, self.bin
 
 
@@ -69,7 +69,7 @@ def mean_quotient(sums: np.ndarray) -> np.ndarray:
 def rows(measures: list[Measure], seed: int) -> list[dict]:
     """Rows of the table: each metric, its ratio to that of the real panel, and the spread of both
     over bootstrap resamples of the units, paired between panels. There is no ratio where the real
-    figure is within two of its spreads of 0.
+    value is within two of its standard deviations of 0.
     """
     found = {}
     for m in measures:

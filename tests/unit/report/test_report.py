@@ -16,7 +16,7 @@ from report_tables import (
     PRIVACY,
     attack_row,
     fidelity_row,
-    figures,
+    plot_details,
     typed,
     typed_attack,
     write_results,
@@ -108,7 +108,7 @@ def test_small_numbers_of_individuals_are_not_given(results):
                 )
             ],
         )
-        (place / "figures.json").write_text(json.dumps(figures() | {"individuals": 13}))
+        (place / "details.json").write_text(json.dumps(plot_details() | {"individuals": 13}))
     page = write(results)
     assert "At most 20 individuals of each kind" in page
     data = numbers(results)["data"][0]
@@ -302,7 +302,9 @@ def test_a_missing_metric_is_not_a_pass():
     assert row["privacy"] == "not run"
     assert row["classifier_auc"] is None
     assert "-" in as_text([row], HAPLOTYPE_COLUMNS)
-    [judgement] = collect([PanelData("demo", rows, {}, {"gan": figures()})], []).data[0].judgements
+    [judgement] = (
+        collect([PanelData("demo", rows, {}, {"gan": plot_details()})], []).data[0].judgements
+    )
     assert judgement.fidelity_reasons == [
         "Of 1 metrics, 0 pass: 1 not run.",
         "Not measured, which is no pass: Sites that do not vary."
@@ -316,7 +318,7 @@ def test_what_may_leave_comes_first():
         n: [typed_attack(n, Role.GENERATOR, AttackId.WORST, 0.5, Verdict(verdict))]
         for n, verdict in zip(names, ["fail", "pass"], strict=True)
     }
-    panel = PanelData("demo", fidelity, privacy, {n: figures() for n in names})
+    panel = PanelData("demo", fidelity, privacy, {n: plot_details() for n in names})
     judgements = collect([panel], []).data[0].judgements
     assert [(j.generator, j.may_leave) for j in judgements] == [
         ("gan", True),
@@ -326,8 +328,8 @@ def test_what_may_leave_comes_first():
 
 def test_figures_that_need_phase_leave_out_unphased_generators(results):
     for name in GENERATORS:
-        path = results / "validation" / "demo" / name / "figures.json"
-        path.write_text(json.dumps(figures() | {"phased": False}))
+        path = results / "validation" / "demo" / name / "details.json"
+        path.write_text(json.dumps(plot_details() | {"phased": False}))
     page = write(results)
     assert "Decay of linkage disequilibrium.</b>" not in page
     assert "Site frequency spectrum.</b>" in page
@@ -336,7 +338,7 @@ def test_figures_that_need_phase_leave_out_unphased_generators(results):
 def test_any_number_of_controls_can_be_drawn():
     names = [f"mosaic_{i}" for i in range(12)]
     drawn = styles({name: "baseline" for name in names})
-    assert "mosaic_11" in decay({name: figures() for name in names}, drawn)
+    assert "mosaic_11" in decay({name: plot_details() for name in names}, drawn)
 
 
 def test_every_generator_has_its_own_colour():
@@ -386,7 +388,7 @@ def test_sequence_pages_show_chains_places_and_both_classifiers(tmp_path):
         write_table(place / "set" / name / "fidelity.tsv", FIDELITY, rows)
         attack = attack_row(name, kind, AttackId.WORST, 0.53)
         write_table(place / "set" / name / "privacy.tsv", PRIVACY, [attack])
-        (place / "set" / name / "figures.json").write_text(json.dumps(data))
+        (place / "set" / name / "details.json").write_text(json.dumps(data))
         (models / "set").mkdir(parents=True, exist_ok=True)
         description = {
             "generator": name,

@@ -39,7 +39,7 @@ def tables(folder, **files) -> tuple[bytes, bytes, dict]:
     with opened(**files) as comparands:
         validate(
             name="made", comparands=comparands, baselines=[], out=folder / "fidelity.tsv",
-            figures=None,
+            details=None,
             options=ValidateOptions(n_permutations=3, ld_window=60), seed=5,
         )  # fmt: skip
         audit(
@@ -206,25 +206,23 @@ def test_unphased_data_get_the_genotype_based_figures(tmp_path, vcf, sheet, pane
         ]
         return {(row[key], row["population"], row.get("bin", "all")): row for row in found}
 
-    figures = rows("fidelity", "metric")
-    not_run = {key[0] for key, row in figures.items() if row["verdict"] == "not run"}
+    values = rows("fidelity", "metric")
+    not_run = {key[0] for key, row in values.items() if row["verdict"] == "not run"}
     assert {
         "ld_r2_correlation",
         "ld_decay_error",
         "distinct_haplotypes",
         "haplotype_homozygosity",
     } <= not_run
-    del figures["overall", "all", "all"]  # counts the others
-    assert all(row["value"] == "" for row in figures.values() if row["verdict"] == "not run")
+    del values["overall", "all", "all"]  # counts the others
+    assert all(row["value"] == "" for row in values.values() if row["verdict"] == "not run")
     # phase does not matter to these; everybody is compared, so they can be had from the genotypes
     alleles = {role: panels[role].haplotypes.alleles for role in ROLES}
     frequency = {role: alleles[role].mean(axis=1) for role in ROLES}
     error = np.abs(frequency["synthetic"] - frequency["holdout"]).mean()
-    assert float(figures["frequency_error", "all", "all"]["value"]) == pytest.approx(
-        error, rel=1e-4
-    )
+    assert float(values["frequency_error", "all", "all"]["value"]) == pytest.approx(error, rel=1e-4)
     lost = ((frequency["synthetic"] == 0) | (frequency["synthetic"] == 1)).mean()
-    assert float(figures["sites_lost", "all", "all"]["value"]) == pytest.approx(
+    assert float(values["sites_lost", "all", "all"]["value"]) == pytest.approx(
         lost, rel=1e-4, abs=1e-9
     )
     first = {
@@ -232,9 +230,7 @@ def test_unphased_data_get_the_genotype_based_figures(tmp_path, vcf, sheet, pane
     }
     of_first = {role: alleles[role][:, first[role]].mean(axis=1) for role in ROLES}
     error = np.abs(of_first["synthetic"] - of_first["holdout"]).mean()
-    assert float(figures["frequency_error", "AAA", "all"]["value"]) == pytest.approx(
-        error, rel=1e-4
-    )
+    assert float(values["frequency_error", "AAA", "all"]["value"]) == pytest.approx(error, rel=1e-4)
     # the attack over whole genotypes: nearest first and nearest second column of the ordered
     # alleles, added up
     ordered = {

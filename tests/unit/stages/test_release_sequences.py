@@ -63,7 +63,7 @@ def results(tmp_path_factory):
     }  # fmt: skip
     shown = folder / "validation/sequences/set/markov"
     validate_sequences(
-        **given, out=shown / "fidelity.tsv", figures=shown / "figures.json",
+        **given, out=shown / "fidelity.tsv", details=shown / "details.json",
         options=ValidateSequencesOptions(),
     )  # fmt: skip
     private = folder / "private/sequences/set/markov"

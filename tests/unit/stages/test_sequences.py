@@ -143,7 +143,7 @@ def test_validation_tells_real_from_random_and_draws_all_chains(trained, tmp_pat
             name=name, synthetic=tmp_path / f"{name}.fa", train=trained / "train.fa.gz",
             holdout=trained / "holdout.fa.gz",
             model=model, baselines=[], out=tmp_path / f"{name}.tsv",
-            figures=tmp_path / f"{name}.json",
+            details=tmp_path / f"{name}.json",
             options=ValidateSequencesOptions(n_permutations=3, max_compared=30), seed=1,
         )  # fmt: skip
         rows = read_records(tmp_path / f"{name}.tsv", MetricRow)
@@ -221,7 +221,7 @@ def test_two_files_are_enough(source, tmp_path):
             "options": options,
             "seed": 1,
         }
-        out = {"out": tmp_path / f"{name}.tsv", "figures": tmp_path / f"{name}.json"}
+        out = {"out": tmp_path / f"{name}.tsv", "details": tmp_path / f"{name}.json"}
         validate_sequences(**arguments, model=None, **out)
         rows = read_records(tmp_path / f"{name}.tsv", MetricRow)
         tables[name] = {r.metric: r for r in rows if r.generator == name}

@@ -62,7 +62,7 @@ def run(files, synthetic, out, *more):
 
 
 def test_table_and_figures(files, tmp_path):
-    fresh = run(files, "fresh", tmp_path / "f.tsv", "--figures", tmp_path / "f.json")
+    fresh = run(files, "fresh", tmp_path / "f.tsv", "--details", tmp_path / "f.json")
     flat = run(files, "independent", tmp_path / "i.tsv")
     metrics = {key[0] for key in fresh}
     assert metrics == {

@@ -49,7 +49,7 @@ def tables(panels, real, tmp_path_factory):
             ),
             baselines=[],
             out=out,
-            figures=out.with_name("figures.json"),
+            details=out.with_name("details.json"),
             options=OPTIONS,
             seed=5,
             reference_values=reference_values,

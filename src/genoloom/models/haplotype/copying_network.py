@@ -1,5 +1,5 @@
-"""A network over templates: recurrent copying of Li and Stephens as attention, weighed by weights
-that belong to no place.
+"""A network over templates: recurrent copying of Li and Stephens as attention, with weights that
+belong to no position.
 
 A haplotype is read and drawn block by block (`genoloom.models.haplotype.templates`). What is known
 of the next block comes from templates, the haplotypes of a panel: how many of them equal the row on
@@ -7,11 +7,11 @@ its last sites, for several lengths, and carry each token, in all and in the row
 how much weight the carriers of each token have in several recursions of the copying model of Li and
 Stephens (2003, doi:10.1093/genetics/165.4.2213) with fixed rates of switches and mutations. Each
 recursion is a head of attention over templates whose keys are recurrent, so time is linear in sites
-and in templates. A small network, the same at every place and for every token, turns these figures
-into the chance pi of each token. The block is the token seen through mutations of single alleles,
-whose chances are counted where templates differ from their nearest token. So all probabilities sum
-to one, the likelihood is exact, and missing calls drop out. Draws at temperature 1 without anchors
-are from the very same model.
+and in templates. A small network, the same at every position and for every token, turns these
+values into the chance pi of each token. The block is the token seen through mutations of single
+alleles, whose chances are counted where templates differ from their nearest token. So all
+probabilities sum to one, the likelihood is exact, and missing calls drop out. Draws at temperature
+1 without anchors are from the very same model.
 
 Training asks for blocks of the templates themselves, with the row's own individual left out of all
 counts: the few thousand weights cannot learn anybody by heart, and the same weights serve any other

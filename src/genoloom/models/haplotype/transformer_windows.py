@@ -268,8 +268,8 @@ class WindowedTransformer(HaplotypeGenerator):
 
 
 def mean_history(histories: list[list[dict]], weights: list[int]) -> list[dict]:
-    """One history of several trainings: means of their figures at each evaluation, weighted by
-    sites. Steps and seconds are sums; a training that has stopped keeps its last figures.
+    """One history of several trainings: means of their values at each evaluation, weighted by
+    sites. Steps and seconds are sums; a training that has stopped keeps its last values.
     """
     rows = []
     for i in range(max(map(len, histories))):

@@ -35,9 +35,7 @@ def fst_matrix_error(d: Data, a: str, b: str, part: Part) -> float:
 
 def fst_between(d: Data, a: str, b: str, part: Part) -> float:
     """Fst between two groups of one label; below 0 for about half of the groups that do not differ,
-    and not cut there:
-
-    the spread of a cut figure would be too small.
+    and not cut there: the spread of a cut value would be too small.
     """
     numerator, denominator = d.collected.by_population.between[
         d.pair_index[a, b], :, part.column - 1
