@@ -31,9 +31,9 @@ GENERATORS = {
 
 
 def fidelity_row(
-    row, kind, metric, value, verdict="pass", population="all", bin="all", n=50, z=0.0
+    row, role, metric, value, verdict="pass", population="all", bin="all", n=50, z=0.0
 ) -> dict:
-    cells = (row, kind, metric, population, bin, value, 0.5, 0.1, 1.0, z, n, verdict)
+    cells = (row, role, metric, population, bin, value, 0.5, 0.1, 1.0, z, n, verdict)
     return dict(zip(FIDELITY, cells, strict=True))
 
 
@@ -43,12 +43,12 @@ def typed(*given) -> MetricRow:
 
 
 def attack_row(
-    row, kind, attack, value, verdict="pass", population="all", measure="auc", n=50
+    row, role, attack, value, verdict="pass", population="all", measure="auc", n=50
 ) -> dict:
     reference = 0.0 if measure == "difference" else 0.5
     cells = (
         row,
-        kind,
+        role,
         attack,
         population,
         measure,
@@ -129,12 +129,12 @@ def leak_facts(effective_sites: float = LARGE_ENOUGH, individuals: int = 150) ->
 def write_results(folder: Path, effective_sites: float = LARGE_ENOUGH) -> Path:
     """Results of a panel `demo` with 150 training individuals, and of a sequence set `slice`."""
     reference = unavoidable(effective_sites, 150, 150, 150).auc
-    for name, (kind, auc, attack) in GENERATORS.items():
+    for name, (role, auc, attack) in GENERATORS.items():
         values = METRICS | {"classifier_auc": auc}
-        rows = [fidelity_row(name, kind, metric, value) for metric, value in values.items()]
-        rows.append(fidelity_row(name, kind, "frequency_error", 0.1, "weak", z=3.2))
-        rows.append(fidelity_row(name, kind, "frequency_error", 0.3, "fail", population="AAA"))
-        rows.append(fidelity_row(name, kind, "frequency_error", 0.2, bin="1-5%"))
+        rows = [fidelity_row(name, role, metric, value) for metric, value in values.items()]
+        rows.append(fidelity_row(name, role, "frequency_error", 0.1, "weak", z=3.2))
+        rows.append(fidelity_row(name, role, "frequency_error", 0.3, "fail", population="AAA"))
+        rows.append(fidelity_row(name, role, "frequency_error", 0.2, bin="1-5%"))
         rows += [
             fidelity_row("real", "baseline", metric, value) for metric, value in METRICS.items()
         ]
@@ -142,11 +142,11 @@ def write_results(folder: Path, effective_sites: float = LARGE_ENOUGH) -> Path:
         write_table(place / "fidelity.tsv", FIDELITY, rows)
         verdict = "weak" if attack < 0.6 else "fail"
         attacks = [
-            attack_row(name, kind, attack_name, attack, verdict)
+            attack_row(name, role, attack_name, attack, verdict)
             for attack_name in ("nearest, windows of 200", "worst")
         ]
         attacks.append(
-            attack_row(name, kind, "nearest, windows of 200", attack, "pass", population="AAA")
+            attack_row(name, role, "nearest, windows of 200", attack, "pass", population="AAA")
         )
         excess = (
             "pass"
@@ -157,13 +157,13 @@ def write_results(folder: Path, effective_sites: float = LARGE_ENOUGH) -> Path:
         )
         attacks.append(
             attack_row(
-                name, kind, AttackId.UNAVOIDABLE, reference, "pass" if reference <= 0.6 else "fail"
+                name, role, AttackId.UNAVOIDABLE, reference, "pass" if reference <= 0.6 else "fail"
             )
             | {"low": "", "high": ""}
         )
         attacks.append(
             attack_row(
-                name, kind, AttackId.EXCESS, attack - reference, excess, measure="difference"
+                name, role, AttackId.EXCESS, attack - reference, excess, measure="difference"
             )
         )
         write_table(place / "privacy.tsv", PRIVACY, attacks)
@@ -178,16 +178,16 @@ def write_results(folder: Path, effective_sites: float = LARGE_ENOUGH) -> Path:
         ["step", "bits", "train_bits", "score"],
         history,
     )
-    for name, kind in (("markov", "baseline"), ("transformer", "generator")):
+    for name, role in (("markov", "baseline"), ("transformer", "generator")):
         place = folder / "validation" / "sequences" / "slice" / name
         rows = [
-            fidelity_row(name, kind, metric, 0.5)
+            fidelity_row(name, role, metric, 0.5)
             for metric in ("bits_per_base", "gc_distance", "kmer6_auc")
         ]
         rows.append(fidelity_row("real", "baseline", "gc_distance", 0.4))
         write_table(place / "fidelity.tsv", FIDELITY, rows)
         attacks = [
-            attack_row(name, kind, attack, 0.55, n=50)
+            attack_row(name, role, attack, 0.55, n=50)
             for attack in (AttackId.MEMBERSHIP_BY_SAMPLES, AttackId.WORST)
         ]
         write_table(place / "privacy.tsv", PRIVACY, attacks)

@@ -8,14 +8,14 @@ from dataclasses import MISSING, fields
 from math import isnan
 
 
-def columns(kind: type) -> list[str]:
+def columns(record: type) -> list[str]:
     """The columns of a record, in their order."""
-    return [one.name for one in fields(kind)]
+    return [one.name for one in fields(record)]
 
 
-def required(kind: type) -> list[str]:
+def required(record: type) -> list[str]:
     """The columns that no table of such records is without."""
-    return [one.name for one in fields(kind) if one.default is MISSING]
+    return [one.name for one in fields(record) if one.default is MISSING]
 
 
 def shown(value: float) -> str:

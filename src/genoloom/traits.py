@@ -57,7 +57,7 @@ class Trait(FiniteSection):
     """A trait: genetic value + covariates + shift of the population + normal noise."""
 
     name: Name
-    kind: Literal["quantitative", "binary"] = "quantitative"
+    type: Literal["quantitative", "binary"] = "quantitative"
     heritability: Share
     prevalence: Annotated[float, Field(gt=0, lt=1)] | None = None
     causal: Causal
@@ -76,7 +76,7 @@ class Trait(FiniteSection):
 
     @model_validator(mode="after")
     def _consistent(self):
-        if (self.kind == "binary") != (self.prevalence is not None):
+        if (self.type == "binary") != (self.prevalence is not None):
             raise ValueError("prevalence is of binary traits, and they need it")
         if self.noise_variance < -1e-9:
             raise ValueError("heritability and squared slopes of covariates are more than 1 in all")

@@ -72,8 +72,8 @@ def test_which_controls_copy_is_not_read_from_their_names():
     assert {"mosaic", "mosaic_0.5cM", "matched_mosaic", "li_stephens"} <= haplotype.COPYING
     placed = {"classifier_auc": 0.6, "worst_attack": 0.6}
     rows = [
-        Judgement.model_construct(generator=name, kind=kind, **placed)
-        for name, kind in (
+        Judgement.model_construct(generator=name, role=role, **placed)
+        for name, role in (
             ("mosaic", Role.BASELINE),
             ("no_mosaic", Role.BASELINE),
             ("mosaic", Role.GENERATOR),

@@ -50,11 +50,11 @@ def write_table(path: str | Path, columns: list[str], rows: list[dict]) -> None:
             write([row.get(c) for c in columns])
 
 
-def write_records(path: str | Path, kind: type, rows: Sequence) -> None:
-    """Write dataclasses of a `kind` as a table; see `genoloom.records`."""
-    with table_writer(path, columns(kind)) as write:
+def write_records(path: str | Path, record: type, rows: Sequence) -> None:
+    """Write dataclasses of the class `record` as a table; see `genoloom.records`."""
+    with table_writer(path, columns(record)) as write:
         for row in rows:
-            write([getattr(row, one.name) for one in fields(kind)])
+            write([getattr(row, one.name) for one in fields(record)])
 
 
 class Row(dict[str, str]):
@@ -94,16 +94,16 @@ class Row(dict[str, str]):
         except ValueError as error:
             raise self.refuse(column, str(error)) from None
 
-    def cell(self, column: str, kind: type) -> str | int | float | StrEnum:
-        """A cell as `write_records` writes what is of a `kind`; raises as `number`."""
-        if issubclass(kind, StrEnum):
-            if self[column] not in tuple(kind):
+    def cell(self, column: str, cell_type: type) -> str | int | float | StrEnum:
+        """A cell as `write_records` writes a value of `cell_type`; raises as `number`."""
+        if issubclass(cell_type, StrEnum):
+            if self[column] not in tuple(cell_type):
                 raise self.refuse(column, "is a word of another version, or none")
-            return kind(self[column])
-        if kind is float:
+            return cell_type(self[column])
+        if cell_type is float:
             free = {"": math.nan, "inf": math.inf, "-inf": -math.inf}
             return free[self[column]] if self[column] in free else self.number(column)
-        return self.integer(column, 0, 2**53) if kind is int else self[column]
+        return self.integer(column, 0, 2**53) if cell_type is int else self[column]
 
     def one_of(self, column: str, words: tuple[str, ...]) -> str:
         """A cell that is one of `words`; raises as `number`."""
@@ -159,8 +159,8 @@ def read_table(
     return table
 
 
-def read_records(path: str | Path, kind: type, remedy: str = "") -> list:
-    """The dataclasses of a `kind` in a table of `write_records`.
+def read_records(path: str | Path, record: type, remedy: str = "") -> list:
+    """The dataclasses of the class `record` in a table of `write_records`.
 
     Raises
     ------
@@ -168,8 +168,10 @@ def read_records(path: str | Path, kind: type, remedy: str = "") -> list:
         As `read_table`; or a cell is not what its field can be.
     """
     return [
-        kind(**{one.name: row.cell(one.name, one.type) for one in fields(kind) if one.name in row})
-        for row in read_table(path, required(kind), remedy)
+        record(
+            **{one.name: row.cell(one.name, one.type) for one in fields(record) if one.name in row}
+        )
+        for row in read_table(path, required(record), remedy)
     ]
 
 

@@ -9,7 +9,7 @@ held-out ones are. A homology split keeps relatives of training out of the holdo
 strict: a set full of repeats has sequences that are nearer to each other.
 
 An attack passes, fails or is weak as in the audit of haplotypes (`Auditor`); copies as
-`Kind.COPYING` of `genoloom.validation.verdicts`.
+`MetricType.COPYING` of `genoloom.validation.verdicts`.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ from genoloom.privacy.rows import PrivateAttackRow
 from genoloom.seeds import derive_seed
 from genoloom.sequences import SequenceSet, canaries
 from genoloom.validation.sequence_measures import copies, longest_shared, nearest_identity
-from genoloom.validation.verdicts import Kind, Role, Verdict, judge, worst
+from genoloom.validation.verdicts import MetricType, Role, Verdict, judge, worst
 
 NEAR_COPY = 0.9  # identity
 FEWEST_ALONE, FEWEST_CANARIES = 30, 8
@@ -223,7 +223,7 @@ class SequenceAuditor:
         self, attack: AttackId, measure: str, value, reference, null_sd, n: int
     ) -> PrivateAttackRow:
         value, reference = float(value), float(reference)
-        found = judge(Kind.COPYING, value, reference, float(null_sd))
+        found = judge(MetricType.COPYING, value, reference, float(null_sd))
         # so few can show copies, and never that there are none
         verdict = Verdict.NOT_RUN if n < MIN_POPULATION else found.verdict
         return self._row(

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import get_args
 
 from genoloom import __version__
 from genoloom.privacy.attack_ids import SPLIT_ROWS
@@ -11,7 +10,6 @@ from genoloom.report.data import (
     Attack,
     DataSet,
     Judgement,
-    Kind,
     Metric,
     Provenance,
     ReportData,
@@ -27,7 +25,7 @@ from genoloom.report.first_screen import cohort_leak, headline, may_leave, seque
 from genoloom.report.summary import summarise_panel, summarise_set
 from genoloom.report.words import dominates, fidelity_reasons, mosaics, placed, privacy_reasons
 from genoloom.validation.rows import MetricRow
-from genoloom.validation.verdicts import REAL, Verdict
+from genoloom.validation.verdicts import REAL, Role, Verdict
 
 
 @dataclass
@@ -91,7 +89,7 @@ def _panel(panel: PanelData) -> DataSet:
     accounts = {name: data.get("site_account") for name, data in panel.details.items()}
     return DataSet(
         name=panel.name,
-        kind="haplotypes",
+        data_type="haplotypes",
         individuals=count(some.get("individuals")),
         sites=some.get("sites"),
         site_account={name: account for name, account in accounts.items() if account} or None,
@@ -115,7 +113,7 @@ def _judgements(
     judged = [
         Judgement(
             generator=row["generator"],
-            kind=row["kind"],
+            role=row["role"],
             fidelity=row["fidelity"],
             privacy=row["privacy"],
             classifier_auc=row.get("classifier_auc", row.get("cnn_auc")),
@@ -127,7 +125,7 @@ def _judgements(
             indistinguishable=row["fidelity"] == Verdict.PASS,
             # real individuals have no row of what the choice of the sites decides, and are what all
             # are compared with
-            uses=uses(row["generator"]) if row["kind"] in get_args(Kind) else [],
+            uses=uses(row["generator"]) if row["role"] in tuple(Role) else [],
             fidelity_reasons=fidelity_reasons(
                 [m for m in metrics if m.generator == row["generator"]]
             ),
@@ -139,7 +137,7 @@ def _judgements(
     ]
     copying = mosaics(judged)
     for judgement in placed(judged):
-        if copying and judgement.kind == "generator":
+        if copying and judgement.role == "generator":
             judgement.beyond_copying = not any(dominates(mosaic, judgement) for mosaic in copying)
     return sorted(judged, key=lambda judgement: not judgement.may_leave)  # what may leave first
 
@@ -163,7 +161,7 @@ def _set(data: SequenceData) -> DataSet:
     provenance = [*map(_of_model, data.models), *_of_plots(data.details)]
     return DataSet(
         name=data.name,
-        kind="sequences",
+        data_type="sequences",
         headline=sequence_headline(judgements, metrics),
         judgements=judgements,
         metrics=metrics,

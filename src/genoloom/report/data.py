@@ -19,7 +19,6 @@ from genoloom.validation.rows import MetricRow
 from genoloom.validation.uses import Fitness, Use, UseMetric, judge_uses
 
 Verdict = verdicts.Verdict | Literal[""]
-Kind = Literal["generator", "baseline"]
 
 
 TASK_TITLES = {
@@ -51,7 +50,7 @@ class Metric(Part):
         description="Generator; `real`: of the training individuals or sequences taken as if "
         "synthetic."
     )
-    kind: Kind
+    role: verdicts.Role
     metric: str
     title: str = Field(description="What the page calls the metric.")
     better: Better = Field(description="Which way is better.")
@@ -80,7 +79,7 @@ class Attack(Part):
     """One privacy attack on one group of individuals."""
 
     generator: str
-    kind: Kind
+    role: verdicts.Role
     attack: str = Field(description="`worst`: the strongest of those over all individuals.")
     title: str = Field(description="What the page calls the attack.")
     better: Better = Field(description="Which way is better.")
@@ -144,7 +143,7 @@ class Judgement(Part):
     """What is said first of a generator."""
 
     generator: str
-    kind: str
+    role: str
     fidelity: Verdict
     privacy: Verdict
     classifier_auc: float | None = Field(
@@ -219,7 +218,7 @@ class DataSet(Part):
     """Everything about one panel of haplotypes or one set of sequences."""
 
     name: str
-    kind: Literal["haplotypes", "sequences"]
+    data_type: Literal["haplotypes", "sequences"]
     individuals: int | None = Field(
         None, description="Individuals of each kind compared; null for sequences and for up to 20."
     )
@@ -240,7 +239,7 @@ class DataSet(Part):
 class ReportData(Part):
     """All numbers of a report."""
 
-    format_version: Literal[1] = 1
+    format_version: Literal[2] = 2
     genoloom: str = Field(description="Version that wrote the report.")
     data: list[DataSet]
 
@@ -279,7 +278,7 @@ def _shown(row: MetricRow | AttackRow) -> dict:
         one.name: number(value) if isinstance(value := getattr(row, one.name), float) else value
         for one in fields(row)
     }
-    return values | {"kind": values.pop("role"), "n": count(row.n)}
+    return values | {"n": count(row.n)}
 
 
 def as_task(generator: str, row: dict) -> TaskMetric:

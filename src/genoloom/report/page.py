@@ -24,14 +24,14 @@ from genoloom.report.words import (
 from genoloom.validation.metric_ids import MetricId
 
 HAPLOTYPE_HEADINGS = {
-    "generator": "generator", "kind": "kind", "sites_lost": "sites lost",
+    "generator": "generator", "role": "role", "sites_lost": "sites lost",
     "ld_r2_correlation": "LD r² correlation",
     "classifier_auc": "classifier AUC", "aats_truth": "AATS truth",
     "aats_synthetic": "AATS synthetic",
     "worst_attack": "worst attack AUC", "fidelity": "fidelity", "privacy": "privacy",
 }  # fmt: skip
 SEQUENCE_HEADINGS = {
-    "generator": "generator", "kind": "kind", "bits_per_base": "bits per base",
+    "generator": "generator", "role": "role", "bits_per_base": "bits per base",
     "gc_distance": "GC distance",
     "kmer6_auc": "6-mer classifier AUC", "cnn_auc": "convolutional classifier AUC",
     "worst_attack": "worst attack AUC", "fidelity": "fidelity", "privacy": "privacy",
@@ -82,7 +82,7 @@ def render(report: ReportData, panels: list[PanelData], sets: list[SequenceData]
     environment.filters |= {"cell": cell, "image": image, "fitness_mark": FITNESS_MARKS.get}
     here = files("genoloom.report")
     template = environment.from_string((here / "template.html").read_text(encoding="utf-8"))
-    data = {(part.kind, part.name): part for part in report.data}
+    data = {(part.data_type, part.name): part for part in report.data}
     return template.render(
         version=report.genoloom,
         style=(here / "style.css").read_text(encoding="utf-8"),
@@ -118,7 +118,7 @@ def _first_view(data: DataSet) -> dict:
     copying = mosaics(data.judgements)
     top = scale_end(data)
     blocks = {
-        kind: [
+        role: [
             {
                 "judgement": j,
                 "bar": bar(j, data.leak, top),
@@ -126,23 +126,23 @@ def _first_view(data: DataSet) -> dict:
                 "copying": copying_sentence(j, copying),
             }
             for j in data.judgements
-            if j.kind == kind
+            if j.role == role
         ]
-        for kind in ("generator", "baseline")
+        for role in ("generator", "baseline")
     }
     baselines = [block for block in blocks["baseline"] if block["bar"]]
     return {"cards": blocks["generator"], "baselines": baselines, "ticks": ticks(top)}
 
 
 def _panel_view(data: DataSet, panel: PanelData) -> dict:
-    kinds = {j.generator: j.kind for j in data.judgements}
-    drawn = draw.styles({name: kinds[name] for name in panel.details})
+    roles = {j.generator: j.role for j in data.judgements}
+    drawn = draw.styles({name: roles[name] for name in panel.details})
     phased = {name: own for name, own in panel.details.items() if own.get("phased", True)}
     shared = {"trade_off": draw.trade_off(data.judgements, drawn, data.leak)}
     if phased:
         shared["decay"] = draw.decay(phased, drawn)
     shared["spectrum"] = draw.spectrum(panel.details, drawn)
-    learned = [name for name, kind in kinds.items() if kind == "generator"]
+    learned = [name for name, role in roles.items() if role == "generator"]
     return {
         "name": panel.name,
         "data": data,
@@ -231,7 +231,7 @@ def _set_view(data: DataSet, own: SequenceData) -> dict:
         for word, value in chains.items()
         if word.startswith("order") or word in BASELINES
     } | bits
-    learned = [row["generator"] for row in summary if row["kind"] == "generator"]
+    learned = [row["generator"] for row in summary if row["role"] == "generator"]
     return {
         "name": own.name,
         "data": data,

@@ -20,7 +20,7 @@ from matplotlib.transforms import Affine2D
 
 from genoloom.report.data import CohortLeak, Judgement
 from genoloom.report.words import mosaics, placed
-from genoloom.validation.verdicts import SIZES, Kind
+from genoloom.validation.verdicts import SIZES, MetricType
 
 # Okabe & Ito, https://jfly.uni-koeln.de/color/
 REAL, SYNTHETIC, TRAIN, INK, MUTED = "#0072B2", "#D55E00", "#009E73", "#222222", "#767676"
@@ -78,18 +78,18 @@ class Style:
     width: float
 
 
-def styles(kinds: dict[str, str]) -> dict[str, Style]:
-    """A style for each name of {name: kind}: generators in colours of their own, baselines grey and
+def styles(roles: dict[str, str]) -> dict[str, Style]:
+    """A style for each name of {name: role}: generators in colours of their own, baselines grey and
     told apart by their lines.
     """
     spare = iter(
-        [c for c in SYNTHETIC_COLOURS if c not in {GENERATOR_COLOURS.get(name) for name in kinds}]
-        * len(kinds)
+        [c for c in SYNTHETIC_COLOURS if c not in {GENERATOR_COLOURS.get(name) for name in roles}]
+        * len(roles)
     )
     lines, markers = cycle(BASELINE_LINES), cycle(MARKERS)
     drawn = {}
-    for name, kind in kinds.items():
-        if kind == "generator":
+    for name, role in roles.items():
+        if role == "generator":
             drawn[name] = Style(GENERATOR_COLOURS.get(name) or next(spare), next(markers), "-", 2.2)
         else:
             drawn[name] = Style(MUTED, next(markers), next(lines), 1.2)
@@ -108,7 +108,7 @@ def trade_off(judgements: list[Judgement], drawn: dict[str, Style], leak: Cohort
     most = max([0.8, *(0.02 + (j.worst_attack_high or j.worst_attack) for j in shown)])
     axes.set_xlim(1.03, 0.45)
     axes.set_ylim(min(most, 1.03), 0.42)
-    width = 0.05 + SIZES[Kind.ACCURACY].small
+    width = 0.05 + SIZES[MetricType.ACCURACY].small
     axes.add_patch(Rectangle((0.45, 0.42), width, limit - 0.42, fc=GOOD, alpha=0.3, lw=0))
     axes.annotate(
         "good", (0.45 + width + 0.01, 0.435), ha="right", va="top", color=GOOD, weight="bold"

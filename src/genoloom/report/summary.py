@@ -9,17 +9,17 @@ from genoloom.validation.rows import ALL, MetricRow
 from genoloom.validation.verdicts import REAL, Verdict, worst
 
 HAPLOTYPE_COLUMNS = [
-    "panel", "generator", "kind", "sites_lost", "ld_r2_correlation", "classifier_auc", "aats_truth",
+    "panel", "generator", "role", "sites_lost", "ld_r2_correlation", "classifier_auc", "aats_truth",
     "aats_synthetic",
     "worst_attack", "worst_attack_low", "worst_attack_high", "fidelity", "privacy",
 ]  # fmt: skip
 SEQUENCE_COLUMNS = [
-    "set", "generator", "kind", "bits_per_base", "gc_distance", "kmer6_auc", "cnn_auc",
+    "set", "generator", "role", "bits_per_base", "gc_distance", "kmer6_auc", "cnn_auc",
     "worst_attack", "worst_attack_low", "worst_attack_high", "fidelity", "privacy",
 ]  # fmt: skip
 SEQUENCE_METRICS = ("bits_per_base", "gc_distance", "kmer6_auc", "cnn_auc")
 KEY_METRICS = ("sites_lost", "ld_r2_correlation", "classifier_auc", "aats_truth", "aats_synthetic")
-LEAK_COLUMNS = ["generator", "kind", "worst_attack", "unavoidable", "excess", "audit"]
+LEAK_COLUMNS = ["generator", "role", "worst_attack", "unavoidable", "excess", "audit"]
 SHORT = {
     Better.HIGHER: "higher",
     Better.LOWER: "lower",
@@ -67,7 +67,7 @@ def leak_rows(judgements: list[Judgement]) -> list[dict]:
     return [
         {
             "generator": j.generator,
-            "kind": j.kind,
+            "role": j.role,
             "worst_attack": with_interval(j.worst_attack, j.worst_attack_low, j.worst_attack_high),
             "unavoidable": with_interval(j.unavoidable),
             "excess": with_interval(j.excess, j.excess_low, j.excess_high),
@@ -80,7 +80,7 @@ def leak_rows(judgements: list[Judgement]) -> list[dict]:
 
 def summary_text(data: DataSet, rows: list[dict]) -> str:
     """What `genoloom report` prints of a data set: the first screen, then the metrics `rows`."""
-    lines = [f"{data.name} ({data.kind})", data.headline]
+    lines = [f"{data.name} ({data.data_type})", data.headline]
     leak = data.leak
     if leak and leak.sentence:
         lines.append(leak.sentence)
@@ -91,11 +91,11 @@ def summary_text(data: DataSet, rows: list[dict]) -> str:
         limits = f"limit {leak.max_auc:g}, of the excess {leak.max_excess:g}"
         lines += ["", f"Leak (AUC; lower is better, 0.5 learns nothing; {limits})"]
         lines.append(as_text(leak_rows(data.judgements), LEAK_COLUMNS))
-    uses = summarise_uses([j for j in data.judgements if j.kind == "generator"])
+    uses = summarise_uses([j for j in data.judgements if j.role == "generator"])
     if uses:
         lines += ["", "Fit for (limits: metrics too far from the reference)"]
         lines.append(as_text(uses, USE_COLUMNS))
-    columns = HAPLOTYPE_COLUMNS[1:] if data.kind == "haplotypes" else SEQUENCE_COLUMNS[1:]
+    columns = HAPLOTYPE_COLUMNS[1:] if data.data_type == "haplotypes" else SEQUENCE_COLUMNS[1:]
     metrics = as_text([*guide_rows(data, columns), *rows], columns)
     return "\n".join([*lines, "", "Metrics", metrics])
 
@@ -139,7 +139,7 @@ def _summary_rows(
     ]
     some = next(iter(fidelity.values()), [])  # real data are in all tables alike
     if any(row.generator == REAL for row in some):
-        rows.append(_summary_row(REAL, metrics, some, []) | {"kind": f"real {what}"})
+        rows.append(_summary_row(REAL, metrics, some, []) | {"role": f"real {what}"})
     return rows
 
 
@@ -159,7 +159,7 @@ def _summary_row(
     audited = attack.verdict if attack else "" if name == REAL else Verdict.NOT_RUN
     return {
         "generator": name,
-        "kind": own[0].role if own else "",
+        "role": own[0].role if own else "",
         **{metric: value.get(metric) for metric in metrics},
         "worst_attack": number(attack.value) if attack else None,
         "worst_attack_low": number(attack.low) if attack else None,

@@ -327,7 +327,7 @@ def placed(judgements: list[Judgement]) -> list[Judgement]:
 
 def mosaics(judgements: list[Judgement]) -> list[Judgement]:
     """The placed baselines that copy haplotypes in pieces."""
-    return [j for j in placed(judgements) if j.kind == Role.BASELINE and j.generator in COPYING]
+    return [j for j in placed(judgements) if j.role == Role.BASELINE and j.generator in COPYING]
 
 
 def unfaithfulness(judgement: Judgement) -> float:

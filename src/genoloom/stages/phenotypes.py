@@ -77,7 +77,7 @@ def phenotypes(
         write_truth(effects, truth)
     values, parts = realised(individuals, truth, columns, genetic, seed)
     names = identities(variants[0], individuals)
-    binary = {trait.name for trait in truth.sheet.traits if trait.kind == "binary"}
+    binary = {trait.name for trait in truth.sheet.traits if trait.type == "binary"}
     write_plink2(Path(f"{out}.pheno"), names, values, binary)
     write_regenie(Path(f"{out}.regenie.pheno"), names, values)
     write_plink2(Path(f"{out}.covar"), names, columns, set())
@@ -172,7 +172,7 @@ def realised(
         }
         own["liability"] = sum(own.values())
         parts |= {f"{trait.name}_{name}": part for name, part in own.items()}
-        if trait.kind == "binary":
+        if trait.type == "binary":
             value = (own["liability"] > truth.threshold[k]).astype(float)
         else:
             value = trait.mean + trait.sd * own["liability"]

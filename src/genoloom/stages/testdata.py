@@ -48,7 +48,7 @@ missing = 0.05
 
 [[traits]]
 name = "disease"
-kind = "binary"
+type = "binary"
 heritability = 0.4
 prevalence = 0.3
 causal = {number = 20, min_maf = 0.05}

@@ -141,7 +141,7 @@ def draw_truth(
     truth.centre[:] = values.mean(axis=1)
     columns = columns | component_scores(files, axes, loadings)
     for k, trait in enumerate(sheet.traits):
-        if trait.kind == "binary":
+        if trait.type == "binary":
             shift = [trait.environment.get(name, 0.0) for name in files.individuals.population]
             mean = values[k] - truth.centre[k] + covariate_part(trait, sheet, columns) + shift
             noise = np.sqrt(max(trait.noise_variance, 0.0))

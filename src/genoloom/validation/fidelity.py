@@ -43,7 +43,7 @@ def fidelity_rows(
     for m in measured:
         chance = family if len(m.departures) else known
         found = judge(
-            m.metric.kind,
+            m.metric.metric_type,
             m.values[group],
             m.reference,
             m.null_sd,

@@ -21,7 +21,7 @@ from genoloom.validation.metrics import (
     two_sample,
 )
 from genoloom.validation.reference_values import RealScore
-from genoloom.validation.verdicts import Kind
+from genoloom.validation.verdicts import MetricType
 
 CLASSIFIER_HALVINGS = 8
 # What a few rare haplotypes decide varies more between two draws of individuals than between
@@ -62,7 +62,7 @@ class Metric:
     Attributes
     ----------
     name : MetricId
-    kind : Kind
+    metric_type : MetricType
     statistic : callable
         Of a pair, (data, a, b, part) -> float: how a compares with the reference b. Of a level,
         (data, group, part) -> float.
@@ -93,7 +93,7 @@ class Metric:
     """
 
     name: MetricId
-    kind: Kind
+    metric_type: MetricType
     statistic: Callable
     parts: Callable = whole
     single: bool = False
@@ -108,69 +108,79 @@ class Metric:
 
 
 def pair(
-    name: MetricId, kind: Kind, statistic: Callable, parts: Callable = whole, **more
+    name: MetricId, metric_type: MetricType, statistic: Callable, parts: Callable = whole, **more
 ) -> Metric:
-    return Metric(name, kind, statistic, parts, **more)
+    return Metric(name, metric_type, statistic, parts, **more)
 
 
 def level(name: MetricId, statistic: Callable, parts: Callable = whole, **more) -> Metric:
-    return Metric(name, Kind.LEVEL, statistic, parts, single=True, **more)
+    return Metric(name, MetricType.LEVEL, statistic, parts, single=True, **more)
 
 
 def share(name: MetricId, statistic: Callable, parts: Callable = whole, **more) -> Metric:
-    return Metric(name, Kind.SHARE, statistic, parts, single=True, **more)
+    return Metric(name, MetricType.SHARE, statistic, parts, single=True, **more)
 
 
 TABLE = (
     # frequencies
-    pair(M.FREQUENCY_CORRELATION, Kind.SIMILARITY, frequencies.correlation),
-    pair(M.FREQUENCY_ERROR, Kind.DISTANCE, frequencies.error, and_both),
-    pair(M.FREQUENCY_DIVERGENCE, Kind.DISTANCE, frequencies.divergence, and_bins),
+    pair(M.FREQUENCY_CORRELATION, MetricType.SIMILARITY, frequencies.correlation),
+    pair(M.FREQUENCY_ERROR, MetricType.DISTANCE, frequencies.error, and_both),
+    pair(M.FREQUENCY_DIVERGENCE, MetricType.DISTANCE, frequencies.divergence, and_bins),
     pair(
         M.JOINT_SPECTRUM_DISTANCE,
-        Kind.DISTANCE,
+        MetricType.DISTANCE,
         frequencies.joint_spectrum_shape,
         between_populations,
     ),
     share(M.SITES_LOST, frequencies.sites_lost, and_both, tolerance=0.02, ascertained=True),
     # diversity along the genome
-    pair(M.PI_ERROR, Kind.DISTANCE, frequencies.pi_error),
-    pair(M.WATTERSON_ERROR, Kind.DISTANCE, frequencies.theta_error, ascertained=True),
-    pair(M.TAJIMA_D_ERROR, Kind.DISTANCE, frequencies.tajima_error),
-    Metric(M.TAJIMA_D, Kind.OFFSET, frequencies.tajima, single=True, unit=0.25),
+    pair(M.PI_ERROR, MetricType.DISTANCE, frequencies.pi_error),
+    pair(M.WATTERSON_ERROR, MetricType.DISTANCE, frequencies.theta_error, ascertained=True),
+    pair(M.TAJIMA_D_ERROR, MetricType.DISTANCE, frequencies.tajima_error),
+    Metric(M.TAJIMA_D, MetricType.OFFSET, frequencies.tajima, single=True, unit=0.25),
     pair(
         M.DXY_MATRIX_ERROR,
-        Kind.DISTANCE,
+        MetricType.DISTANCE,
         frequencies.dxy_matrix_error,
         between_populations,
         tolerance=0.005,
     ),
     # linkage
     pair(
-        M.LD_R2_CORRELATION, Kind.SIMILARITY, linkage.r2_correlation, linkage.r2_parts, phase=True
+        M.LD_R2_CORRELATION,
+        MetricType.SIMILARITY,
+        linkage.r2_correlation,
+        linkage.r2_parts,
+        phase=True,
     ),
     pair(
         M.LD_R2_CORRELATION,
-        Kind.SIMILARITY,
+        MetricType.SIMILARITY,
         linkage.r2_correlation_within,
         each_population,
         phase=True,
     ),
-    pair(M.LD_R_CORRELATION, Kind.SIMILARITY, linkage.r_correlation, phase=True),
-    pair(M.LD_D_PRIME_CORRELATION, Kind.SIMILARITY, linkage.d_prime_correlation, phase=True),
-    pair(M.LD_DECAY_ERROR, Kind.DISTANCE, linkage.decay_error, tolerance=0.005, phase=True),
-    pair(M.LD_DECAY_ERROR_CM, Kind.DISTANCE, linkage.decay_error_cm, tolerance=0.005, phase=True),
-    pair(M.LD_SCORE_SLOPE, Kind.LEVEL, linkage.score_slope, phase=True),
+    pair(M.LD_R_CORRELATION, MetricType.SIMILARITY, linkage.r_correlation, phase=True),
+    pair(M.LD_D_PRIME_CORRELATION, MetricType.SIMILARITY, linkage.d_prime_correlation, phase=True),
+    pair(M.LD_DECAY_ERROR, MetricType.DISTANCE, linkage.decay_error, tolerance=0.005, phase=True),
+    pair(
+        M.LD_DECAY_ERROR_CM,
+        MetricType.DISTANCE,
+        linkage.decay_error_cm,
+        tolerance=0.005,
+        phase=True,
+    ),
+    pair(M.LD_SCORE_SLOPE, MetricType.LEVEL, linkage.score_slope, phase=True),
     pair(
         M.THREE_POINT_CORRELATION,
-        Kind.SIMILARITY,
+        MetricType.SIMILARITY,
         linkage.three_point_correlation,
         linkage.three_point_parts,
         phase=True,
     ),
-    pair(M.EHH_ERROR, Kind.DISTANCE, linkage.ehh_error, tolerance=0.005, phase=True),
-    pair(M.NSL_CORRELATION, Kind.SIMILARITY, two_sample.nsl_agreement, phase=True),
-    pair(M.IHS_CORRELATION, Kind.SIMILARITY, two_sample.ihs_agreement, phase=True),
+    pair(M.EHH_ERROR, MetricType.DISTANCE, linkage.ehh_error, tolerance=0.005, phase=True),
+    pair(M.NSL_CORRELATION, MetricType.SIMILARITY, two_sample.nsl_agreement, phase=True),
+    pair(M.IHS_CORRELATION, MetricType.SIMILARITY, two_sample.ihs_agreement, phase=True),
     # haplotypes
     level(M.DISTINCT_HAPLOTYPES, haplotypes.distinct, haplotypes.window_parts, phase=True),
     level(M.HAPLOTYPE_HOMOZYGOSITY, haplotypes.h1, haplotypes.window_parts, phase=True),
@@ -178,14 +188,14 @@ TABLE = (
     level(M.HAPLOTYPE_H2_H1, haplotypes.h2_h1, haplotypes.window_parts, phase=True),
     pair(
         M.HAPLOTYPE_DISTANCE,
-        Kind.DISTANCE,
+        MetricType.DISTANCE,
         haplotypes.difference,
         haplotypes.window_parts,
         phase=True,
     ),
     pair(
         M.HAPLOTYPE_SPECTRUM_DISTANCE,
-        Kind.DISTANCE,
+        MetricType.DISTANCE,
         haplotypes.spectrum,
         haplotypes.window_parts,
         phase=True,
@@ -193,20 +203,20 @@ TABLE = (
     ),
     pair(
         M.LONGEST_SHARED_RUN,
-        Kind.LEVEL,
+        MetricType.LEVEL,
         haplotypes.longest_run,
         null=haplotypes.resampled_runs,
         phase=True,
     ),
     pair(
         M.SHARED_SEGMENTS,
-        Kind.LEVEL,
+        MetricType.LEVEL,
         haplotypes.segments,
         null=haplotypes.resampled_segments,
         tolerance=0.0005,
         phase=True,
     ),
-    pair(M.COPYING_BITS, Kind.LEVEL, haplotypes.copying_bits, phase=True),
+    pair(M.COPYING_BITS, MetricType.LEVEL, haplotypes.copying_bits, phase=True),
     share(
         M.IMPOSSIBLE_HAPLOTYPES,
         haplotypes.impossible,
@@ -217,14 +227,14 @@ TABLE = (
     # individuals
     pair(
         M.HETEROZYGOSITY_DISTANCE,
-        Kind.DISTANCE,
+        MetricType.DISTANCE,
         individuals.heterozygosity_distance,
         tolerance=0.05,
         genotypes=True,
     ),
     Metric(
         M.HETEROZYGOSITY_RATIO,
-        Kind.OFFSET,
+        MetricType.OFFSET,
         individuals.heterozygosity_ratio,
         single=True,
         unit=0.03,
@@ -236,21 +246,21 @@ TABLE = (
     share(M.REPEATED_INDIVIDUALS, individuals.repeated_individuals, tolerance=0.02, genotypes=True),
     pair(
         M.LONGEST_HOMOZYGOUS_RUN,
-        Kind.DISTANCE,
+        MetricType.DISTANCE,
         individuals.longest_homozygous_run,
         tolerance=0.02,
         genotypes=True,
     ),
     pair(
         M.KINSHIP_DISTANCE,
-        Kind.DISTANCE,
+        MetricType.DISTANCE,
         individuals.kinship_within,
         tolerance=0.01,
         genotypes=True,
     ),
     pair(
         M.CLOSEST_KIN,
-        Kind.OFFSET,
+        MetricType.OFFSET,
         individuals.closest_kin,
         null=individuals.resampled_kin,
         unit=0.03,
@@ -258,62 +268,74 @@ TABLE = (
     ),
     pair(
         M.PAIRWISE_DISTANCE_KS,
-        Kind.DISTANCE,
+        MetricType.DISTANCE,
         individuals.pairwise_distance,
         and_populations,
         tolerance=0.01,
     ),
     # structure
-    pair(M.PCA_DISTANCE, Kind.DISTANCE, structure.pca_distance, and_populations),
-    pair(M.PCA_ALIGNMENT, Kind.SIMILARITY, structure.pca_alignment, tolerance=0.02),
+    pair(M.PCA_DISTANCE, MetricType.DISTANCE, structure.pca_distance, and_populations),
+    pair(M.PCA_ALIGNMENT, MetricType.SIMILARITY, structure.pca_alignment, tolerance=0.02),
     pair(
         M.FST_MATRIX_ERROR,
-        Kind.DISTANCE,
+        MetricType.DISTANCE,
         structure.fst_matrix_error,
         between_populations,
         tolerance=0.001,
     ),
-    pair(M.FST_FROM_REAL, Kind.DISTANCE, structure.fst_between, each_population, tolerance=0.002),
+    pair(
+        M.FST_FROM_REAL,
+        MetricType.DISTANCE,
+        structure.fst_between,
+        each_population,
+        tolerance=0.002,
+    ),
     pair(
         M.POPULATION_TSTR,
-        Kind.LEVEL,
+        MetricType.LEVEL,
         structure.train_on_synthetic,
         between_populations,
         tolerance=0.02,
     ),
     pair(
-        M.POPULATION_TRTS, Kind.LEVEL, structure.train_on_real, between_populations, tolerance=0.02
+        M.POPULATION_TRTS,
+        MetricType.LEVEL,
+        structure.train_on_real,
+        between_populations,
+        tolerance=0.02,
     ),
     pair(
         M.ANCESTRY_ERROR,
-        Kind.DISTANCE,
+        MetricType.DISTANCE,
         structure.ancestry_error,
         between_populations,
         tolerance=0.02,
     ),
-    pair(M.PRECISION, Kind.LEVEL, structure.precision),
-    pair(M.RECALL, Kind.LEVEL, structure.recall),
-    pair(M.DENSITY, Kind.LEVEL, structure.density),
-    pair(M.COVERAGE, Kind.LEVEL, structure.coverage, and_populations),
+    pair(M.PRECISION, MetricType.LEVEL, structure.precision),
+    pair(M.RECALL, MetricType.LEVEL, structure.recall),
+    pair(M.DENSITY, MetricType.LEVEL, structure.density),
+    pair(M.COVERAGE, MetricType.LEVEL, structure.coverage, and_populations),
     # the work itself; that of ancestry is the population classifier
-    pair(M.FREQUENCY_FILTERS, Kind.SIMILARITY, tasks.frequency_filters, and_populations),
+    pair(M.FREQUENCY_FILTERS, MetricType.SIMILARITY, tasks.frequency_filters, and_populations),
     pair(
         M.ASSOCIATION_HITS,
-        Kind.SIMILARITY,
+        MetricType.SIMILARITY,
         tasks.association_hits,
         tasks.hits_parts,
         null=tasks.widened_hits,
     ),
-    pair(M.ASSOCIATION_EFFECTS, Kind.LEVEL, tasks.association_effects, tasks.effects_parts),
-    pair(M.LDSC_HERITABILITY, Kind.LEVEL, tasks.ldsc_heritability, tasks.heritability_parts),
-    pair(M.IMPUTATION_R2, Kind.SIMILARITY, tasks.imputation_r2, tasks.imputed_parts, phase=True),
+    pair(M.ASSOCIATION_EFFECTS, MetricType.LEVEL, tasks.association_effects, tasks.effects_parts),
+    pair(M.LDSC_HERITABILITY, MetricType.LEVEL, tasks.ldsc_heritability, tasks.heritability_parts),
+    pair(
+        M.IMPUTATION_R2, MetricType.SIMILARITY, tasks.imputation_r2, tasks.imputed_parts, phase=True
+    ),
     # two-sample tests
-    pair(M.AATS_TRUTH, Kind.ADVERSARIAL, structure.aats_truth),
-    pair(M.AATS_SYNTHETIC, Kind.ADVERSARIAL, structure.aats_synthetic),
-    pair(M.MMD, Kind.DISTANCE, structure.discrepancy, null=structure.halved_discrepancies),
+    pair(M.AATS_TRUTH, MetricType.ADVERSARIAL, structure.aats_truth),
+    pair(M.AATS_SYNTHETIC, MetricType.ADVERSARIAL, structure.aats_synthetic),
+    pair(M.MMD, MetricType.DISTANCE, structure.discrepancy, null=structure.halved_discrepancies),
     pair(
         M.CLASSIFIER_AUC,
-        Kind.ACCURACY,
+        MetricType.ACCURACY,
         two_sample.classifier_auc,
         two_sample.classifier_parts,
         n_permutations=CLASSIFIER_HALVINGS,

@@ -9,33 +9,33 @@ from genoloom.sequences import SequenceSet
 from genoloom.validation.metric_ids import MetricId
 from genoloom.validation.metric_ids import MetricId as M
 from genoloom.validation.rows import ALL, MetricRow
-from genoloom.validation.verdicts import REAL, Kind, Role, judge
+from genoloom.validation.verdicts import REAL, MetricType, Role, judge
 
-KINDS = {
-    M.GC_DISTANCE: Kind.DISTANCE,
-    M.KMER3_DISTANCE: Kind.DISTANCE,
-    M.KMER4_DISTANCE: Kind.DISTANCE,
-    M.KMER5_DISTANCE: Kind.DISTANCE,
-    M.KMER6_DISTANCE: Kind.DISTANCE,
-    M.KMER8_DISTANCE: Kind.DISTANCE,
-    M.DINUCLEOTIDE_DISTANCE: Kind.DISTANCE,
-    M.KMER6_AUC: Kind.ACCURACY,
-    M.CNN_AUC: Kind.ACCURACY,
-    M.STRAND_ASYMMETRY: Kind.DISTANCE,
-    M.BITS_PER_BASE: Kind.BITS,
-    M.MOTIF_CONTENT: Kind.LEVEL,
-    M.MOTIF_AT_PLACE: Kind.LEVEL,
-    M.MOTIF_POSITION: Kind.DISTANCE,
-    M.MOTIF_SPACING: Kind.DISTANCE,
-    M.ORF_LENGTH_DISTANCE: Kind.DISTANCE,
-    M.ORF_SHARE: Kind.LEVEL,
-    M.CODON_USAGE_DISTANCE: Kind.DISTANCE,
-    M.IN_FRAME_STOPS: Kind.LEVEL,
-    M.LABEL_FIDELITY: Kind.SIMILARITY,
-    M.LABEL_TRANSFER: Kind.SIMILARITY,
-    M.LABEL_GC_ONLY: Kind.LEVEL,
-    M.NEAREST_HOLDOUT_IDENTITY: Kind.LEVEL,
-    M.DISTINCT_SHARE: Kind.LEVEL,
+METRIC_TYPES = {
+    M.GC_DISTANCE: MetricType.DISTANCE,
+    M.KMER3_DISTANCE: MetricType.DISTANCE,
+    M.KMER4_DISTANCE: MetricType.DISTANCE,
+    M.KMER5_DISTANCE: MetricType.DISTANCE,
+    M.KMER6_DISTANCE: MetricType.DISTANCE,
+    M.KMER8_DISTANCE: MetricType.DISTANCE,
+    M.DINUCLEOTIDE_DISTANCE: MetricType.DISTANCE,
+    M.KMER6_AUC: MetricType.ACCURACY,
+    M.CNN_AUC: MetricType.ACCURACY,
+    M.STRAND_ASYMMETRY: MetricType.DISTANCE,
+    M.BITS_PER_BASE: MetricType.BITS,
+    M.MOTIF_CONTENT: MetricType.LEVEL,
+    M.MOTIF_AT_PLACE: MetricType.LEVEL,
+    M.MOTIF_POSITION: MetricType.DISTANCE,
+    M.MOTIF_SPACING: MetricType.DISTANCE,
+    M.ORF_LENGTH_DISTANCE: MetricType.DISTANCE,
+    M.ORF_SHARE: MetricType.LEVEL,
+    M.CODON_USAGE_DISTANCE: MetricType.DISTANCE,
+    M.IN_FRAME_STOPS: MetricType.LEVEL,
+    M.LABEL_FIDELITY: MetricType.SIMILARITY,
+    M.LABEL_TRANSFER: MetricType.SIMILARITY,
+    M.LABEL_GC_ONLY: MetricType.LEVEL,
+    M.NEAREST_HOLDOUT_IDENTITY: MetricType.LEVEL,
+    M.DISTINCT_SHARE: MetricType.LEVEL,
 }
 
 
@@ -62,7 +62,7 @@ class Measured:
 
     def row(self, generator: str, role: Role, value: float) -> MetricRow:
         """The judged row of whoever scores `value`."""
-        found = judge(KINDS[self.metric], value, self.reference, self.null_sd)
+        found = judge(METRIC_TYPES[self.metric], value, self.reference, self.null_sd)
         return MetricRow(
             generator,
             role,
@@ -122,6 +122,6 @@ def fidelity_rows(measured: list[Measured], name: str, role: Role) -> list[Metri
     real = [
         m.row(REAL, Role.BASELINE, m.reference)
         for m in measured
-        if KINDS[m.metric] is not Kind.BITS
+        if METRIC_TYPES[m.metric] is not MetricType.BITS
     ]
     return own + real

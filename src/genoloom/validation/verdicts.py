@@ -1,4 +1,4 @@
-"""When a metric passes. One rule for each kind of metric; the same for every generator and data
+"""When a metric passes. One rule for each type of metric; the same for every generator and data
 set.
 
 `value` is what the synthetic data score against the held-out individuals. `reference` is what other
@@ -7,7 +7,7 @@ the value from the reference in these spreads (see `fidelity`).
 
 A departure from the reference has a size, which depends on the metric and its reference alone:
 
-kind       measured as                            small        large: beyond  huge: beyond
+type       measured as                            small        large: beyond  huge: beyond
 ----       -----------                            -----        -------------  ------------
 distance   excess, as a share of the reference    0.5          2              9
 similarity the same of 1 - value; and the         0.5 and 5 %  2 or 15 %      half of the reference,
@@ -72,13 +72,13 @@ REAL = "real"  # the row of real individuals, judged as if they were synthetic
 
 
 class Role(StrEnum):
-    """What a row of a table is of; the value is what the column `kind` holds."""
+    """What a row of a table is of; the value is what the column `role` holds."""
 
     GENERATOR = "generator"
     BASELINE = "baseline"
 
 
-class Kind(StrEnum):
+class MetricType(StrEnum):
     """How a metric is measured; see the module's docstring."""
 
     DISTANCE = "distance"
@@ -117,14 +117,14 @@ class Bounds:
 
 
 SIZES = {
-    Kind.DISTANCE: Bounds(0.5, 2.0, 9.0),
-    Kind.ACCURACY: Bounds(0.05, 0.15, 0.25),
-    Kind.LEVEL: Bounds(0.1, 0.25),
-    Kind.SHARE: Bounds(0.1, 0.25),
-    Kind.OFFSET: Bounds(1.0, 2.5, 10.0),
-    Kind.ADVERSARIAL: Bounds(0.1, 0.2, 0.4),
-    Kind.COPYING: Bounds(0.1, math.inf),
-    Kind.BITS: Bounds(0.001, 0.01),
+    MetricType.DISTANCE: Bounds(0.5, 2.0, 9.0),
+    MetricType.ACCURACY: Bounds(0.05, 0.15, 0.25),
+    MetricType.LEVEL: Bounds(0.1, 0.25),
+    MetricType.SHARE: Bounds(0.1, 0.25),
+    MetricType.OFFSET: Bounds(1.0, 2.5, 10.0),
+    MetricType.ADVERSARIAL: Bounds(0.1, 0.2, 0.4),
+    MetricType.COPYING: Bounds(0.1, math.inf),
+    MetricType.BITS: Bounds(0.001, 0.01),
 }
 NOISE, LOST, GONE = Bounds(0.5, 2.0), Bounds(0.05, 0.15, 0.5), 0.25  # of similarities
 FACTOR = 4.0  # between a level and its reference: huge
@@ -197,7 +197,7 @@ class Judgement:
 
 
 def judge(
-    kind: Kind,
+    metric_type: MetricType,
     value: float,
     reference: float,
     null_sd: float,
@@ -223,16 +223,16 @@ def judge(
     Raises
     ------
     ValueError
-        The kind is none of `Kind`.
+        The type is none of `MetricType`.
     """
-    kind = Kind(kind)
+    metric_type = MetricType(metric_type)
     if math.isnan(value) or math.isnan(reference):
         return Judgement(math.nan, math.nan, Size.SMALL, Verdict.NOT_RUN)
-    size, better = _size(kind, value, reference, tolerance, unit)
+    size, better = _size(metric_type, value, reference, tolerance, unit)
     near = abs(value - reference) <= tolerance
-    if kind is Kind.SIMILARITY:
+    if metric_type is MetricType.SIMILARITY:
         value, reference = 1 - value, 1 - reference
-    elif kind is Kind.ACCURACY:
+    elif metric_type is MetricType.ACCURACY:
         value, reference = (abs(number - 0.5) + 0.5 for number in (value, reference))
     nfr = value / reference if reference > 0 else (1.0 if value == reference else math.inf)
     excess = value - reference
@@ -241,16 +241,16 @@ def judge(
     verdict = (
         Verdict.PASS
         if near
-        else _verdict(kind, size, better, round(z, 9), chance or Chance.single())
+        else _verdict(metric_type, size, better, round(z, 9), chance or Chance.single())
     )
     return Judgement(nfr, z, Size.SMALL if near else size, verdict)
 
 
 def _size(
-    kind: Kind, value: float, reference: float, tolerance: float, unit: float
+    metric_type: MetricType, value: float, reference: float, tolerance: float, unit: float
 ) -> tuple[Size, bool]:
     """Size of a departure, and whether it is nearer than real individuals are to each other."""
-    if kind is Kind.SIMILARITY:
+    if metric_type is MetricType.SIMILARITY:
         noise = (reference - value) / max(1 - reference, tolerance, 1e-12)
         lost = (reference - value) / reference if reference > 0 else 0.0
         share = LOST.size(lost)
@@ -258,40 +258,44 @@ def _size(
             share = Size.LARGE
         return max(NOISE.size(noise), share), noise < BETTER
     excess, base = value - reference, max(reference, tolerance, 1e-12)
-    if kind is Kind.LEVEL:
+    if metric_type is MetricType.LEVEL:
         low, high = sorted((value, reference))
         if high > FACTOR * max(low, tolerance):
             return Size.HUGE, False
     relative = abs(excess) / base
     departure = {
-        Kind.DISTANCE: excess / base,
-        Kind.ACCURACY: abs(value - 0.5) - abs(reference - 0.5),
-        Kind.LEVEL: relative,
-        Kind.SHARE: relative,
-        Kind.OFFSET: abs(excess) / unit,
-        Kind.ADVERSARIAL: abs(value - 0.5),
-        Kind.COPYING: excess / base,
-        Kind.BITS: excess,
-    }[kind]
-    better = {Kind.DISTANCE: departure < BETTER, Kind.ADVERSARIAL: value < 0.5}.get(kind, False)
-    return SIZES[kind].size(departure), better
+        MetricType.DISTANCE: excess / base,
+        MetricType.ACCURACY: abs(value - 0.5) - abs(reference - 0.5),
+        MetricType.LEVEL: relative,
+        MetricType.SHARE: relative,
+        MetricType.OFFSET: abs(excess) / unit,
+        MetricType.ADVERSARIAL: abs(value - 0.5),
+        MetricType.COPYING: excess / base,
+        MetricType.BITS: excess,
+    }[metric_type]
+    better = {MetricType.DISTANCE: departure < BETTER, MetricType.ADVERSARIAL: value < 0.5}.get(
+        metric_type, False
+    )
+    return SIZES[metric_type].size(departure), better
 
 
-TWO_SIDED = (Kind.LEVEL, Kind.SHARE, Kind.OFFSET, Kind.ADVERSARIAL)
+TWO_SIDED = (MetricType.LEVEL, MetricType.SHARE, MetricType.OFFSET, MetricType.ADVERSARIAL)
 
 
-def _verdict(kind: Kind, size: Size, better: bool, z: float, chance: Chance) -> Verdict:
-    if better and kind in (Kind.DISTANCE, Kind.SIMILARITY):
+def _verdict(
+    metric_type: MetricType, size: Size, better: bool, z: float, chance: Chance
+) -> Verdict:
+    if better and metric_type in (MetricType.DISTANCE, MetricType.SIMILARITY):
         return Verdict.OVERFITTED if z < -chance.overfitted else Verdict.PASS
-    if kind is Kind.BITS:
+    if metric_type is MetricType.BITS:
         # cost a base is exact to many digits: what chance explains is weak
         failed = size > Size.MEDIUM and z > chance.passes
         return Verdict.PASS if size is Size.SMALL else Verdict.FAIL if failed else Verdict.WEAK
-    off = abs(z) if kind in TWO_SIDED else z
+    off = abs(z) if metric_type in TWO_SIDED else z
     explained = min(chance.passes, chance.large) if size is Size.LARGE else chance.passes
     if size is Size.SMALL or (size is not Size.HUGE and off <= explained):
         return Verdict.PASS
-    if kind is Kind.COPYING or (kind is Kind.ADVERSARIAL and better):
+    if metric_type is MetricType.COPYING or (metric_type is MetricType.ADVERSARIAL and better):
         return Verdict.OVERFITTED
     failed = size is Size.HUGE or (size is Size.LARGE and off > min(chance.fails, chance.large))
     return Verdict.FAIL if failed else Verdict.WEAK

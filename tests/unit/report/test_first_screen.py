@@ -124,10 +124,10 @@ def test_limits_that_nothing_exceeds_and_cohorts_that_are_not_known():
     assert cohort_leak({}, synthetic) is None
 
 
-def judgement(name, fidelity="weak", privacy="fail", *, kind="generator", uses=(), **more):
+def judgement(name, fidelity="weak", privacy="fail", *, role="generator", uses=(), **more):
     return Judgement(
         generator=name,
-        kind=kind,
+        role=role,
         fidelity=fidelity,
         privacy=privacy,
         may_leave=may_leave(fidelity, privacy),
@@ -171,7 +171,7 @@ def test_the_headline_answers_what_may_leave_and_what_it_is_fit_for():
     assert text == "Nothing may leave: a keeps within the limits of the leak, but fails fidelity."
     text = headline([judgement("a", privacy="not run")], large)
     assert text == "Nothing may leave: no audit says what the data reveal."
-    assert headline([judgement("mosaic", kind="baseline")], large) == "Only baselines were judged."
+    assert headline([judgement("mosaic", role="baseline")], large) == "Only baselines were judged."
     # what passes although the cohort is small is not faithful to the sample, or of public templates
     few = CohortLeak(**leak_facts(), unavoidable=0.7, too_small=True)
     assert headline([good], few).startswith("a may leave")
@@ -242,7 +242,7 @@ def test_bars_are_drawn_to_scale():
         "a", worst_attack=0.6, worst_attack_low=0.48, worst_attack_high=0.68, unavoidable=0.55,
         excess=0.05, excess_low=-0.07, excess_high=0.13,
     )  # fmt: skip
-    data = DataSet(name="x", kind="haplotypes", leak=leak, judgements=[synthetic], metrics=[])
+    data = DataSet(name="x", data_type="haplotypes", leak=leak, judgements=[synthetic], metrics=[])
     top = scale_end(data)
     assert top == 0.7
     assert ticks(top) == [("0.5", 0.0), ("0.6", 50.0), ("0.7", 100.0)]

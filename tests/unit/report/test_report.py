@@ -342,11 +342,11 @@ def test_any_number_of_controls_can_be_drawn():
 
 
 def test_every_generator_has_its_own_colour():
-    kinds = {name: "generator" for name in ("ours", "transformer", "theirs", "gan", "another")} | {
+    roles = {name: "generator" for name in ("ours", "transformer", "theirs", "gan", "another")} | {
         "mosaic": "baseline"
     }
-    drawn = styles(kinds)
-    colours = [drawn[name].colour for name, kind in kinds.items() if kind == "generator"]
+    drawn = styles(roles)
+    colours = [drawn[name].colour for name, role in roles.items() if role == "generator"]
     assert len(set(colours)) == len(colours)
     assert drawn["transformer"].colour == styles({"transformer": "generator"})["transformer"].colour
     assert drawn["mosaic"].colour not in colours
@@ -378,15 +378,15 @@ def test_sequence_pages_show_chains_places_and_both_classifiers(tmp_path):
             "chance": 0.5, "measure": "balanced accuracy",
         },
     }  # fmt: skip
-    for name, kind, bits in (
+    for name, role, bits in (
         ("context_mixing", "baseline", 1.9),
         ("transformer", "generator", 1.85),
     ):
         metrics = {"bits_per_base": bits, "kmer6_auc": 0.52, "cnn_auc": 0.61}
         place, models = folder / "validation" / "sequences", folder / "models" / "sequences"
-        rows = [fidelity_row(name, kind, m, v) for m, v in metrics.items()]
+        rows = [fidelity_row(name, role, m, v) for m, v in metrics.items()]
         write_table(place / "set" / name / "fidelity.tsv", FIDELITY, rows)
-        attack = attack_row(name, kind, AttackId.WORST, 0.53)
+        attack = attack_row(name, role, AttackId.WORST, 0.53)
         write_table(place / "set" / name / "privacy.tsv", PRIVACY, [attack])
         (place / "set" / name / "details.json").write_text(json.dumps(data))
         (models / "set").mkdir(parents=True, exist_ok=True)

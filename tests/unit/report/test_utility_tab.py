@@ -14,7 +14,7 @@ from genoloom.treatment import study
 from genoloom.utility import measures
 from genoloom.validation.uses import Fitness, Use
 
-LEARNED = next(name for name, (kind, *_) in GENERATORS.items() if kind == "generator")
+LEARNED = next(name for name, (role, *_) in GENERATORS.items() if role == "generator")
 
 
 def task(metric, panel, ratio, population="all", bin="all", method="", task="scores"):

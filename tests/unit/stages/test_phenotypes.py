@@ -32,7 +32,7 @@ SHEET = {
             "environment": {"B": 1.0}, "missing": 0.1,
         },
         {
-            "name": "t2d", "kind": "binary", "prevalence": 0.15, "heritability": 0.3,
+            "name": "t2d", "type": "binary", "prevalence": 0.15, "heritability": 0.3,
             "causal": {"share": 0.5, "min_maf": 0.02}, "covariates": {"smoking": 0.3},
         },
         {"name": "lipid", "heritability": 0.5, "causal": {"number": 1}},

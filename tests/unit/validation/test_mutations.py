@@ -22,7 +22,7 @@ NAN = math.nan
 # metrics on both sides of every bound; references and spreads are powers of two where a bound must
 # be met exactly
 CASES = [
-    # kind, value, reference, null_sd, tolerance, verdict
+    # metric_type, value, reference, null_sd, tolerance, verdict
     ("distance", 1.5, 1.0, 0.0, 0.0, "pass"), ("distance", 1.501, 1.0, 0.0, 0.0, "weak"),
     ("distance", 3.0, 1.0, 0.0, 0.0, "weak"), ("distance", 3.001, 1.0, 0.0, 0.0, "fail"),
     ("distance", 5.0, 1.0, 2.0, 0.0, "pass"), ("distance", 5.001, 1.0, 2.0, 0.0, "weak"),
@@ -94,7 +94,7 @@ CASES = [
 def right(module) -> bool:
     """Does this version of the verdicts give every case what is due?"""
     try:
-        found = [module.judge(kind, *numbers).verdict for kind, *numbers, _ in CASES]
+        found = [module.judge(metric_type, *numbers).verdict for metric_type, *numbers, _ in CASES]
         ratios = [module.judge("distance", 3.0, reference, 0.0).nfr for reference in (2.0, 0.0)]
     except (ZeroDivisionError, ValueError):
         return False
@@ -103,8 +103,8 @@ def right(module) -> bool:
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_verdicts_at_their_bounds(case):
-    kind, *numbers, verdict = case
-    assert verdicts.judge(kind, *numbers).verdict == verdict
+    metric_type, *numbers, verdict = case
+    assert verdicts.judge(metric_type, *numbers).verdict == verdict
 
 
 JUDGING = ("judge", "_verdict", "_size", "size")
@@ -197,9 +197,9 @@ def test_a_dropped_reference_is_noticed(population, monkeypatch):
     assert judged(fresh, real, roles)["overall", "all"].verdict == "pass"
     judge = verdicts.judge
 
-    def without_reference(kind, value, reference, null_sd, tolerance, chance, unit):
-        perfect = {"similarity": 1.0, "distance": 0.0}.get(kind, reference)
-        return judge(kind, value, perfect, null_sd, tolerance, chance, unit=unit)
+    def without_reference(metric_type, value, reference, null_sd, tolerance, chance, unit):
+        perfect = {"similarity": 1.0, "distance": 0.0}.get(metric_type, reference)
+        return judge(metric_type, value, perfect, null_sd, tolerance, chance, unit=unit)
 
     monkeypatch.setattr("genoloom.validation.fidelity.judge", without_reference)
     assert judged(fresh, real, roles)["overall", "all"].verdict == "fail"

@@ -1,15 +1,15 @@
-"""One rule for each kind of metric."""
+"""One rule for each type of metric."""
 
 import math
 
 import numpy as np
 import pytest
 
-from genoloom.validation.verdicts import ORDER, Chance, Kind, Size, judge, worst
+from genoloom.validation.verdicts import ORDER, Chance, MetricType, Size, judge, worst
 
 
 @pytest.mark.parametrize(
-    ("kind", "value", "reference", "sd", "verdict"),
+    ("metric_type", "value", "reference", "sd", "verdict"),
     [
         ("distance", 1.4, 1.0, 0.01, "pass"),
         ("distance", 1.9, 1.0, 0.5, "pass"),
@@ -37,8 +37,8 @@ from genoloom.validation.verdicts import ORDER, Chance, Kind, Size, judge, worst
         ("distance", math.nan, 1.0, 0.1, "not run"),
     ],
 )
-def test_rules(kind, value, reference, sd, verdict):
-    assert judge(kind, value, reference, sd).verdict == verdict
+def test_rules(metric_type, value, reference, sd, verdict):
+    assert judge(metric_type, value, reference, sd).verdict == verdict
 
 
 def test_z_is_positive_where_a_similarity_is_too_small():
@@ -51,18 +51,18 @@ def test_z_is_positive_where_a_similarity_is_too_small():
     assert judge("level", 0.5, 1.0, 0.5 / 4.1).verdict == "fail"
 
 
-def random_row(rng, kind):
+def random_row(rng, metric_type):
     """A reference, its spread and two metrics on the same side of it, the second at least as far
     off.
     """
     reference = {"adversarial accuracy": 0.5, "accuracy": 0.5}.get(
-        kind, float(rng.choice([rng.uniform(0.01, 0.99), rng.uniform(0.5, 20), 0.0]))
+        metric_type, float(rng.choice([rng.uniform(0.01, 0.99), rng.uniform(0.5, 20), 0.0]))
     )
-    if kind == "similarity":
+    if metric_type == "similarity":
         reference = float(rng.uniform(-0.2, 0.999))
     near, far = np.sort(rng.exponential(rng.choice([0.02, 0.3, 3.0]), 2) * max(reference, 0.1))
-    side = 1 if kind in ("accuracy", "bits", "copying") else int(rng.choice([-1, 1]))
-    if kind == "similarity":
+    side = 1 if metric_type in ("accuracy", "bits", "copying") else int(rng.choice([-1, 1]))
+    if metric_type == "similarity":
         side = -1
     return (
         reference,
@@ -72,22 +72,23 @@ def random_row(rng, kind):
     )
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-def test_what_is_farther_off_never_has_a_better_verdict(kind):
+@pytest.mark.parametrize("metric_type", list(MetricType))
+def test_what_is_farther_off_never_has_a_better_verdict(metric_type):
     rng = np.random.default_rng(7)
     worse = 0
     for _ in range(3000):
-        reference, sd, near, far = random_row(rng, kind)
+        reference, sd, near, far = random_row(rng, metric_type)
         bound = float(rng.uniform(2, 9))
         chance = Chance.single() if rng.random() < 0.2 else Chance(bound, bound, bound)
         tolerance, unit = float(rng.choice([0.0, 0.02])), float(rng.uniform(0.05, 1))
         first, second = (
-            judge(kind, value, reference, sd, tolerance, chance, unit=unit) for value in (near, far)
+            judge(metric_type, value, reference, sd, tolerance, chance, unit=unit)
+            for value in (near, far)
         )
         assert abs(second.z) >= abs(first.z)
         assert second.size >= first.size
         assert ORDER.index(second.verdict) >= ORDER.index(first.verdict), (
-            kind,
+            metric_type,
             reference,
             sd,
             near,
@@ -97,19 +98,19 @@ def test_what_is_farther_off_never_has_a_better_verdict(kind):
     assert worse > 100  # the rows are on both sides of the bounds
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-def test_five_spreads_and_a_large_size_are_never_green(kind):
+@pytest.mark.parametrize("metric_type", list(MetricType))
+def test_five_spreads_and_a_large_size_are_never_green(metric_type):
     rng = np.random.default_rng(9)
     seen = 0
     for _ in range(3000):
-        reference, sd, _, far = random_row(rng, kind)
-        found = judge(kind, far, reference, sd, chance=Chance(9.0, 9.0, 9.0), unit=0.5)
+        reference, sd, _, far = random_row(rng, metric_type)
+        found = judge(metric_type, far, reference, sd, chance=Chance(9.0, 9.0, 9.0), unit=0.5)
         if found.size >= Size.LARGE and abs(found.z) > 5:
             seen += 1
             assert found.verdict != "pass"
         if found.size is Size.HUGE:
             assert found.verdict in ("fail", "overfitted")
-    assert seen > 20 or kind == "copying"
+    assert seen > 20 or metric_type == "copying"
 
 
 def test_the_bound_of_a_table_is_the_99_percent_point_of_the_law_of_its_largest_departure():
