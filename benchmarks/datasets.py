@@ -35,6 +35,8 @@ class BenchmarkSet:
         Table of individuals (TSV or sheet) and the names of its columns.
     region : (start, end) or None
         1-based, both ends included.
+    positions : tuple of int
+        The sites that a run of privacy modes takes, 1-based; none: all.
     """
 
     variants: str | Path
@@ -43,6 +45,7 @@ class BenchmarkSet:
     population: str
     map: str | Path | None
     region: tuple[int, int] | None = None
+    positions: tuple[int, ...] = ()
     individual: str = "sample"
     sex: str = "sex"
 
@@ -58,6 +61,11 @@ _DPYD = {
     "contig": "1",
     "map": "maps/b37/chr1.b37.gmap.gz",
 }
+# the most frequent sites that define star alleles of CYP2C19 and CYP2C9, GRCh37
+_STARS = (
+    96_521_657, 96_535_124, 96_540_410, 96_541_616, 96_602_623, 96_609_752,
+    96_701_991, 96_702_047, 96_702_066, 96_708_974, 96_740_981, 96_741_053,
+)  # fmt: skip
 SETS = {
     "demo": BenchmarkSet(
         variants=DEMO / "eur300.chr20_1-2Mb.vcf.gz",
@@ -118,6 +126,14 @@ SETS = {
             ("vkorc1", "16", (31_099_335, 31_109_290)),
         )
     },
+    "cyp2c-panel": BenchmarkSet(
+        **_PHASE3,
+        variants="human/1kgp_phase3_pgx_multilocus_2504.GRCh37.vcf.gz",
+        contig="10",
+        map="maps/b37/chr10.b37.gmap.gz",
+        region=(96_521_657, 96_741_053),
+        positions=_STARS,
+    ),
     "simulated": BenchmarkSet("", CONTIG, "", "", None),
 }
 

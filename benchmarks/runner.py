@@ -63,6 +63,7 @@ METRICS = {
     "lost": "sites_lost",
     "distinct": "distinct_haplotypes",
     "pca": "pca_distance",
+    "fst": "fst_matrix_error",
     "tstr": "population_tstr",
     "aats_truth": "aats_truth",
     "aats_synth": "aats_synthetic",
@@ -250,8 +251,10 @@ def _attacks(rows: list) -> dict:
         name: value for name, value in overall.items() if name not in (*WORST_ROWS, *SPLIT_ROWS)
     }
     local = [value for name, value in single.items() if name.startswith("nearest, windows")]
+    worst = next(r for r in rows if r["attack"] == AttackId.WORST and r["population"] == "all")
     return {
         "worst_attack": overall[AttackId.WORST],
+        "chance": float(worst["reference"]),
         "attack": max(single, key=single.get),
         "local_attack": max(local),
     }

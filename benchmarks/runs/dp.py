@@ -1,15 +1,18 @@
 """Privacy modes for a private cohort: fidelity and leak against epsilon.
 
     python -m benchmarks dp --set dpyd-slice-26 --cohort FIN:CEU,PEL:MXL,JPT:CHB --seeds 1-3
+    python -m benchmarks dp --set 805 --private 1204 --seeds 1-3
 
-The cohort are all individuals of some populations of a set, half of whom train; everybody else is
-public (or `--public` of them, those that stand for the cohort's populations first). Rows: what
-real individuals score; the generator in modes `none`, `public`, and `statistics` for each epsilon
-and without noise; and, from those that stand for the cohort: public individuals as if they were
-synthetic, a mosaic of them, and independent sites with noised frequencies of the cohort at each
-epsilon. Noise is of the seed. `blocks` is how far frequencies of blocks of 16 sites are from those
-of the held-out individuals: the root of the squared distance of a block, mean over blocks and
-populations.
+The cohort are all individuals of some populations of a set, or `--private` individuals of all
+populations; half of them train. Everybody else is public (or `--public` of them, those that stand
+for the cohort's populations first). Rows: what real individuals score; the generator in modes
+`none` (the twin that is not private), `public`, and `statistics` for each epsilon and without
+noise; from those that stand for the cohort, public individuals as if they were synthetic and a
+mosaic of them; individuals of the public population that is nearest to each of the cohort's (by
+FST); and, of the cohort alone and at each epsilon, `benchmarks.dp_baselines`. Noise is of the seed.
+`blocks` is how far frequencies of blocks of 16 sites are from those of the held-out individuals:
+the root of the squared distance of a block, mean over blocks and populations. `diplotypes` is the
+total variation of the diplotypes of pharmacogenes, mean over genes.
 """
 
 import argparse
@@ -21,28 +24,37 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.datasets import SETS
+from benchmarks.dp_baselines import BASELINES, draw_baseline
 from benchmarks.options import add_shared
-from benchmarks.runner import Case, judge_samples, train_model, write_panel
+from benchmarks.runner import (
+    NO_FILES,
+    Case,
+    judge_samples,
+    train_model,
+    write_panel,
+)
 from genoloom.cohort import parse_labels
 from genoloom.config import CohortOptions, GenerateOptions, SplitOptions
 from genoloom.formats.pgen import open_panel
 from genoloom.formats.splits import read_roles
+from genoloom.formats.tables import read_table
 from genoloom.models.haplotype.packed_haplotypes import majority
-from genoloom.panel import ArrayHaplotypes, Individuals, Panel
-from genoloom.privacy.accounting import mu_of
-from genoloom.privacy.gaussian_mechanism import NoiseKey, noised_sum
+from genoloom.panel import Individuals, Panel, allele_counts
+from genoloom.popgen.structure import fst_matrix
 from genoloom.seeds import derive_seed
 from genoloom.stages.cohort import make_cohort
 from genoloom.stages.cohort_statistics import measure_cohort
 from genoloom.stages.generate import generate
 from genoloom.stages.split import split
+from genoloom.stages.star_alleles import star_alleles
 from genoloom.training_config import CopyingNetworkOptions, MatchedMosaicOptions
 
 DELTA = 1e-5
 BLOCK = 16  # sites
 COLUMNS = (
-    "cohort generator epsilon delta sites training public blocks ld_r2 lost pca aats_truth "
-    "aats_synth classifier local_attack worst_attack attack"
+    "cohort generator epsilon delta sites training public blocks diplotypes ld_r2 lost pca fst "
+    "aats_truth aats_synth classifier local_attack worst_attack chance attack"
 )
 
 
@@ -54,7 +66,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default="FIN:CEU,PEL:MXL,JPT:CHB",
         help="private populations, and the public one that stands for each (default: %(default)s)",
     )
+    text = "this many individuals of all populations in place of --cohort"
+    parser.add_argument("--private", type=int, help=text)
     parser.add_argument("--public", type=int, help="public individuals, at most")
+    parser.add_argument("--only", nargs="+", help="rows whose names begin so")
     parser.add_argument(
         "--epsilons", type=float, nargs="+", default=[1, 3, 8], help="(default: 1 3 8)"
     )
@@ -62,13 +77,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def measure(case: Case) -> Iterator[dict]:
     arguments, contig = case.arguments, case.prefix.name
-    labels = parse_labels(arguments.cohort, sorted(set(case.population)))
-    place = arguments.work / "dp" / case.set / "-".join(labels) / f"seed{case.seed}"
-    private, public, near = (place / n / contig for n in ("private", "public", "near"))
-    whole, table = case.panel, place / "split.tsv"
-    if arguments.sites:
+    whole, known = case.panel, sorted(set(case.population))
+    if positions := SETS[case.set].positions:
+        whole = whole.take_sites(np.flatnonzero(np.isin(whole.sites.position, positions)))
+    elif arguments.sites:
         whole = whole.take_sites(np.arange(min(arguments.sites, len(whole.sites))))
-    ours = np.isin(case.population, list(labels))
+    if arguments.private:
+        text, labels = f"{arguments.private} of all", {name: name for name in known}
+        ours = _dealt(case, arguments.private)
+    else:
+        text, labels = arguments.cohort, parse_labels(arguments.cohort, known)
+        ours = np.isin(case.population, list(labels))
+    place = arguments.work / "dp" / case.set / text.replace(":", "-") / f"seed{case.seed}"
+    private, public, near = (place / n / contig for n in ("private", "public", "near"))
+    table = place / "split.tsv"
     write_panel(whole.take_individuals(np.flatnonzero(ours)), private)
     theirs = _public(case, ours, labels)
     write_panel(whole.take_individuals(theirs), public)
@@ -79,30 +101,47 @@ def measure(case: Case) -> Iterator[dict]:
     counted = Counter(trains.individuals.population)
     size, mix = len(trains.individuals), ",".join(f"{p}:{n}" for p, n in sorted(counted.items()))
     common = {
-        "cohort": arguments.cohort, "sites": len(whole.sites), "training": size,
-        "public": len(theirs),
+        "cohort": text, "sites": len(whole.sites), "training": size, "public": len(theirs),
     }  # fmt: skip
 
     def judged(name: str, samples: Path, epsilon: float | None = None) -> list[dict]:
         rows = judge_samples(case, name, samples, private, table)
         told = {"epsilon": epsilon, "delta": DELTA if epsilon else None}
         rows[-1] |= told | {"blocks": block_error(open_panel(samples), cohort, roles)}
+        if "cyp" in case.set:
+            real, rows[-1]["diplotypes"] = _diplotypes(samples, private, table)
+            rows[-2]["diplotypes"] = real
         return [common | row for row in rows]
 
-    options, text = CopyingNetworkOptions(steps=arguments.steps), arguments.cohort
+    def asked(name: str, epsilon: float | None = None) -> bool:
+        wanted = arguments.only is None or name.startswith(tuple(arguments.only))
+        told = {"epsilon": epsilon} if epsilon else {}
+        return wanted and not case.has(generator=name, cohort=text, **told)
+
+    options = CopyingNetworkOptions(steps=arguments.steps)
+    typed = None if arguments.private else arguments.cohort
     stood_in = _renamed(whole, case.population, theirs, labels)
-    write_panel(_sample(stood_in, counted, case.seed), near)
-    yield from judged("public individuals", near)
-    model = train_model(
-        case, "copying_network", options, place / "none", panel=private, split=table
-    )
-    yield judged("mode none", _sampled(case, model, table, size, mix))[-1]
-    asked: list[tuple[str, float | None]] = [("mode public", None)]
-    asked += [("mode statistics", epsilon) for epsilon in arguments.epsilons]
-    for name, epsilon in [*asked, ("counts without noise", None)]:
+    if asked("public individuals"):
+        write_panel(_sample(stood_in, counted, case.seed), near)
+        yield from judged("public individuals", near)
+    if asked("nearest public population"):
+        nearest = _nearest(trains, whole.take_individuals(theirs))
+        others = _renamed(whole, case.population, theirs, nearest)
+        write_panel(_sample(others, counted, case.seed), place / "nearest" / contig)
+        yield judged("nearest public population", place / "nearest" / contig)[-1]
+    if asked("mode none"):
+        model = train_model(
+            case, "copying_network", options, place / "none", panel=private, split=table
+        )
+        yield judged("mode none", _sampled(case, model, table, size, mix))[-1]
+    modes: list[tuple[str, float | None]] = [("mode public", None)]
+    modes += [("mode statistics", epsilon) for epsilon in arguments.epsilons]
+    for name, epsilon in [*modes, ("counts without noise", None)]:
+        if not asked(name, epsilon):
+            continue
         folder = place / f"{name} {epsilon or ''}".strip().replace(" ", "_")
         whose = {
-            "panel": public, "split": None, "privacy_mode": "public", "populations": text,
+            "panel": public, "split": None, "privacy_mode": "public", "populations": typed,
         }  # fmt: skip
         if name != "mode public":
             shutil.rmtree(folder, ignore_errors=True)
@@ -110,27 +149,29 @@ def measure(case: Case) -> Iterator[dict]:
             measure_cohort(
                 panels=[private], templates=[public], split=table, out=statistics,
                 budget=folder / "budget" / "budget.json", epsilon=epsilon, delta=DELTA,
-                populations=text, noise="seed", seed=case.seed,
+                populations=typed, noise="seed", seed=case.seed,
             )  # fmt: skip
             whose |= {"privacy_mode": "statistics", "statistics": statistics}
         model = train_model(case, "copying_network", options, folder, **whose)
         samples = _sampled(case, model, None, size, mix)
         yield judged(name, samples, epsilon)[-1]
-    for epsilon in arguments.epsilons:
-        made = _independent(trains, list(labels), epsilon, case.seed)
-        write_panel(made, place / f"independent{epsilon:g}" / contig)
-        name = "noised independent sites"
-        yield judged(name, place / f"independent{epsilon:g}" / contig, epsilon)[-1]
-    source = place / "mosaic_of" / contig
-    write_panel(stood_in, source)
-    everybody = source.with_name("split.tsv")
-    _divide(source, everybody, case.seed, holdout=0.01, kinship=False)
-    model = train_model(
-        case, "matched_mosaic", MatchedMosaicOptions(), place / "mosaic", panel=source,
-        split=everybody,
-    )  # fmt: skip
-    samples = _sampled(case, model, everybody, size, mix)
-    yield judged("mosaic of public individuals", samples)[-1]
+    for name in BASELINES:
+        for epsilon in arguments.epsilons:
+            if asked(name, epsilon):
+                made = place / f"{name} {epsilon:g}".replace(" ", "_") / contig
+                write_panel(draw_baseline(name, trains, epsilon, DELTA, case.seed), made)
+                yield judged(name, made, epsilon)[-1]
+    if asked("mosaic of public individuals"):
+        source = place / "mosaic_of" / contig
+        write_panel(stood_in, source)
+        everybody = source.with_name("split.tsv")
+        _divide(source, everybody, case.seed, holdout=0.01, kinship=False)
+        model = train_model(
+            case, "matched_mosaic", MatchedMosaicOptions(), place / "mosaic", panel=source,
+            split=everybody,
+        )  # fmt: skip
+        samples = _sampled(case, model, everybody, size, mix)
+        yield judged("mosaic of public individuals", samples)[-1]
 
 
 def block_error(made: Panel, cohort: Panel, roles: np.ndarray) -> float:
@@ -201,23 +242,42 @@ def _sample(panel: Panel, counted: Counter, seed: int) -> Panel:
     return panel.take_individuals(np.sort(np.concatenate(chosen)))
 
 
-def _independent(trains: Panel, names: list[str], epsilon: float, seed: int) -> Panel:
-    """As many individuals as train, of sites drawn independently with noised frequencies; how many
-    individuals a population has is taken for known.
+def _dealt(case: Case, n: int) -> np.ndarray:
+    """Private individuals, bool: so many of all populations, in proportion."""
+    rng = np.random.default_rng(derive_seed(case.seed, "private"))
+    order = rng.permutation(len(case.population))
+    order = order[np.argsort(case.population[order], kind="stable")]
+    dealt = np.floor(np.arange(len(order) + 1) * min(1, n / len(order))).astype(int)
+    ours = np.zeros(len(order), dtype=bool)
+    ours[order] = np.diff(dealt) > 0
+    return ours
+
+
+def _nearest(trains: Panel, public: Panel) -> dict[str, str]:
+    """The public population of the least FST from each of the cohort's."""
+    counts, sizes, names = [], [], []
+    for panel in (trains, public):
+        population = np.array(panel.individuals.population)
+        for name in np.unique(population):
+            own = panel.take_individuals(np.flatnonzero(population == name))
+            counts.append(allele_counts(own)[0])
+            sizes.append(own.haplotypes.n_haplotypes)
+            names.append(str(name))
+    own = len(set(trains.individuals.population))
+    apart = fst_matrix(np.stack(counts, axis=1), np.array(sizes))[:own, own:]
+    return {name: names[own + int(p)] for name, p in zip(names, apart.argmin(axis=1), strict=False)}
+
+
+def _diplotypes(samples: Path, private: Path, table: Path) -> tuple[float, float]:
+    """Total variation of diplotypes from the held-out individuals, mean over genes: of the
+    training and of the synthetic individuals.
     """
-    alleles = trains.haplotypes.read(0, len(trains.sites))
-    population = np.array(trains.individuals.population)
-    dosage = (alleles[:, 0::2] + alleles[:, 1::2] - 1).T.astype(float)  # about heterozygous
-    length, rng = np.sqrt(dosage.shape[1]), np.random.default_rng(seed)
-    made = np.empty_like(alleles)
-    for name in names:
-        inside = np.flatnonzero(population == name)
-        found = noised_sum(
-            dosage[inside], length, mu_of(epsilon, DELTA), NoiseKey.of_seed(seed), name
-        )
-        frequency = np.clip(found / len(inside) / 2 + 0.5, 0, 1)
-        columns = np.repeat(2 * inside, 2) + np.tile([0, 1], len(inside))
-        made[:, columns] = rng.random((len(frequency), len(columns))) < frequency[:, None]
-    names = [f"S{i}" for i in range(len(population))]
-    individuals = Individuals(names, population.tolist(), ["unknown"] * len(names))
-    return Panel(trains.sites, individuals, ArrayHaplotypes(made))
+    out = samples.with_name("star_alleles.tsv")
+    files = {"synthetic": [samples], "panels": [private], "split": table, **NO_FILES}
+    star_alleles(comparands=files, build="GRCh37", genes=None, out=out, calls=None)
+    found = [r for r in read_table(out) if r["metric"] == "diplotype_tv"]
+    own = {
+        data: [float(r["value"]) for r in found if r["data"] == data and r["population"] == "all"]
+        for data in ("real", "synthetic")
+    }
+    return float(np.mean(own["real"])), float(np.mean(own["synthetic"]))

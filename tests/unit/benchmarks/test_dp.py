@@ -1,9 +1,13 @@
 """The baselines of the run of privacy modes."""
 
+import itertools
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from helpers import founder_mosaic, make_individuals, make_sites
 
+from benchmarks.dp_baselines import BASELINES, draw_baseline, flip_chance
 from benchmarks.runs import dp
 from genoloom.panel import ArrayHaplotypes, Panel
 
@@ -14,17 +18,59 @@ def panel():
     return Panel(make_sites(60), make_individuals(200, ("X", "Y")), ArrayHaplotypes(alleles))
 
 
-def test_independent_sites_have_the_frequencies_that_epsilon_lets_them_have(panel):
+def linkage(alleles):
+    """Covariance of neighbouring sites."""
+    return np.array([np.cov(*pair)[0, 1] for pair in itertools.pairwise(alleles)])
+
+
+def test_baselines_have_of_the_cohort_what_epsilon_lets_them_have(panel):
     population = np.repeat(np.array(panel.individuals.population) == "X", 2)
-    real = panel.haplotypes.read(0, 60)[:, population].mean(axis=1)
-    apart = {}
-    for epsilon in (0.5, 1e4):
-        made = dp._independent(panel, ["X", "Y"], epsilon, seed=1)
-        assert made.individuals.population == panel.individuals.population
-        found = made.haplotypes.read(0, 60)[:, population].mean(axis=1)
-        apart[epsilon] = np.sqrt(((found - real) ** 2).mean())
-    assert apart[1e4] < 0.04  # 100 individuals are drawn
-    assert apart[0.5] > 3 * apart[1e4]
+    real = panel.haplotypes.read(0, 60)[:, population]
+    for kind in BASELINES:
+        apart, linked = {}, {}
+        for epsilon in (0.5, 1000):
+            made = draw_baseline(kind, panel, epsilon, 1e-5, seed=1)
+            assert made.individuals.population == panel.individuals.population
+            drawn = made.haplotypes.read(0, 60)[:, population]
+            assert set(np.unique(drawn)) <= {0, 1}
+            apart[epsilon] = np.sqrt(((drawn.mean(axis=1) - real.mean(axis=1)) ** 2).mean())
+            linked[epsilon] = np.corrcoef(linkage(drawn), linkage(real))[0, 1]
+        assert apart[1000] < 0.05  # 100 individuals are drawn
+        assert apart[0.5] > 2 * apart[1000]
+        # one knows no linkage, one that within blocks
+        known = {"noised independent sites": (-0.4, 0.4), "noised block histogram": (0.3, 0.75)}
+        low, high = known.get(kind, (0.75, 1))
+        assert low < linked[1000] < high, kind
+        assert not linked[0.5] > 0.7  # or no site varies
+
+
+def test_flips_are_as_many_as_epsilon_asks_for():
+    one = flip_chance(1.5, 0.01, bits=1)  # (1 - flip) = e^epsilon flip + delta
+    assert one == pytest.approx(0.99 / (1 + np.exp(1.5)), abs=1e-6)
+    # Dwork, Roth & Vadhan: k flips of e0 are at most (sqrt(2 k ln(1 / delta)) e0 + k e0 (e^e0 - 1))
+    flip = flip_chance(3, 1e-5, bits=1000)
+    loss = np.log((1 - flip) / flip)
+    bound = np.sqrt(2000 * np.log(1e5)) * loss + 1000 * loss * np.expm1(loss)
+    assert 3 <= bound < 4
+    assert one < flip < flip_chance(1, 1e-5, bits=1000) < 0.5
+
+
+def test_a_dealt_cohort_is_of_all_populations_in_proportion():
+    population = np.array(["A"] * 60 + ["B"] * 30 + ["C"] * 10)
+    case = SimpleNamespace(population=population, seed=3)
+    ours = dp._dealt(case, 50)
+    assert ours.sum() == 50
+    assert [ours[population == p].sum() for p in "ABC"] == [30, 15, 5]
+    assert not np.array_equal(ours, dp._dealt(SimpleNamespace(population=population, seed=4), 50))
+
+
+def test_the_nearest_public_population_is_found(panel):
+    alleles = panel.haplotypes.read(0, 60)
+    far = Panel(panel.sites, make_individuals(200, ("P", "Q")), ArrayHaplotypes(1 - alleles))
+    near = np.array(far.individuals.population) == "Q"
+    mixed = np.where(np.repeat(near, 2), alleles, 1 - alleles)
+    public = Panel(panel.sites, far.individuals, ArrayHaplotypes(mixed))
+    assert dp._nearest(panel, public) == {"X": "Q", "Y": "Q"}
 
 
 def test_public_individuals_take_the_names_of_those_they_stand_for(panel):
