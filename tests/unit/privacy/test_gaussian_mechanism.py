@@ -44,6 +44,10 @@ def with_less_noise(vectors: np.ndarray, key: NoiseKey) -> np.ndarray:
     return noised_sum(vectors.sum(axis=1), LENGTH, MU / 0.3, key, "audit")
 
 
+def with_everybody_sampled_twice(vectors: np.ndarray, key: NoiseKey) -> np.ndarray:
+    return noised_sum(np.repeat(vectors.sum(axis=1), 2, axis=0), LENGTH, MU, key, "audit")
+
+
 def with_a_budget_that_restarts(vectors: np.ndarray, key: NoiseKey) -> np.ndarray:
     """Ten runs that were resumed, each of which believes that nothing was spent."""
     whole = vectors.sum(axis=1)
@@ -78,7 +82,13 @@ def test_canaries_show_no_more_than_the_claim():
 
 @pytest.mark.parametrize(
     "build",
-    [without_clipping, clipping_haplotypes, with_less_noise, with_a_budget_that_restarts],
+    [
+        without_clipping,
+        clipping_haplotypes,
+        with_less_noise,
+        with_everybody_sampled_twice,
+        with_a_budget_that_restarts,
+    ],
     ids=lambda build: build.__name__,
 )
 def test_broken_builds_are_caught(build):
