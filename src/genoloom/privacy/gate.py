@@ -370,6 +370,9 @@ def model_reasons(descriptions: Iterable[dict], options: ReleaseOptions) -> list
     trained.
     """
     descriptions = list(descriptions)
+    # also of public individuals: the list of sites is the cohort's, and a site that few of the
+    # public carry may be on it because of one of the cohort (an attack on presence, as on Beacons:
+    # Shringarpure and Bustamante, 2015)
     fewest = [description.get("min_carriers") for description in descriptions]
     if not fewest or not all(type(n) is int and n >= 1 for n in fewest):
         return ["model: there is no description of the model that can be read"]

@@ -23,6 +23,13 @@ log = logging.getLogger(__name__)
 LEAST_MEMORY = 700 * 2**20  # bytes of `ulimit -v`; with 450 MB Snakemake neither works nor ends
 ROOT = Path(__file__).resolve().parents[3]
 
+# options of Snakemake that take any number of NAME=VALUE
+NAMED_VALUES = {
+    "--config", "-C", "--resources", "--res", "--default-resources", "--default-res",
+    "--set-threads", "--set-resources", "--set-resource-scopes", "--set-scatter", "--groups",
+    "--group-components", "--consider-ancient",
+}  # fmt: skip
+
 
 def workflow_root() -> Path:
     """The checkout that holds Snakefile, workflow/ and profiles/.
@@ -60,20 +67,21 @@ def run(*, directory: Path, cores: int | None, profile: Path | None, options: li
         A directory with a Snakemake profile, or the name of a shipped one ("slurm"), in place of
         the default profile.
     options : list of str
-        Handed to Snakemake as they are.
+        Options and targets for Snakemake.
 
     Raises
     ------
     InputError
-        No configuration, no such profile, no workflow next to the package, or another run is at
-        work in the directory.
+        No configuration, no such profile or configuration file, no workflow next to the package, or
+        another run is at work in the directory.
     ConfigError
         Lists every problem of the configuration and its sheets, before Snakemake starts.
     """
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     if limit != resource.RLIM_INFINITY and limit < LEAST_MEMORY:
         raise no_memory()
-    if not {"--configfile", "--configfiles"} & set(options):
+    options = _targets_first(options)
+    if "--configfile" not in options:
         config = directory / "config" / "config.yaml"
         if not config.exists():
             raise InputError(
@@ -106,6 +114,41 @@ def run(*, directory: Path, cores: int | None, profile: Path | None, options: li
         note_holder(directory, process, token)
         code = process.wait()
         return code if code >= 0 else 128 - code  # as a shell says that a signal ended it
+
+
+def _targets_first(words: list[str]) -> list[str]:
+    """The same options and targets, with targets before the options that would swallow them.
+
+    `--configfile` takes its first word, and further ones that are named as a configuration file;
+    given twice, Snakemake would forget the first.
+    """
+    targets, configs, rest, taking = [], [], [], "targets"
+    for word in words:
+        option, equals, value = word.partition("=")
+        if option in ("--configfile", "--configfiles"):
+            configs += [value] if equals else []
+            taking = "further" if equals else "first"
+        elif word.startswith("-"):
+            configs += [word] if taking == "first" else []  # no file, as the error says
+            rest.append(word)
+            taking = "values" if option in NAMED_VALUES else None
+        elif taking == "first" or (taking == "further" and _names_configuration(word)):
+            configs.append(word)
+            taking = "further"
+        elif taking is None or (taking == "values" and equals):
+            rest.append(word)
+        else:
+            targets.append(word)
+    if taking == "first":
+        raise InputError("--configfile", "no file is named")
+    missing = [f"'{config}'" for config in configs if not Path(config).is_file()]
+    if missing:
+        raise InputError("--configfile", f"no file {', '.join(missing)}")
+    return [*targets, *(["--configfile", *configs] if configs else []), *rest]
+
+
+def _names_configuration(word: str) -> bool:
+    return Path(word).suffix in (".yaml", ".yml", ".json") and not word.startswith("results/")
 
 
 def _profile(root: Path, asked: Path | None) -> Path:

@@ -216,6 +216,8 @@ def test_a_model_that_does_not_say_how_few_individuals_is_a_reason(fewest):
     assert model_reasons([], RELEASE)
     assert "as few as 1" in model_reasons([{"min_carriers": 1}], RELEASE)[0]
     assert "no description" in model_reasons([{}], RELEASE)[0]
+    public = {"min_carriers": 4, "privacy": {"mode": "public"}}  # the list of sites is the cohort's
+    assert "as few as 4" in model_reasons([public], RELEASE)[0]
 
 
 def test_who_trained_the_base_of_an_adapted_model_is_not_known():
