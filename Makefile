@@ -7,7 +7,7 @@ CORES ?= $(shell nproc 2>/dev/null || echo 2)
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-full demo-release chaos test test-fast lint docs bench bench-haplotypes bench-privacy bench-shadows bench-dp bench-validation bench-sequences bench-peers bench-scale bench-utility fuzz pins package-audit sbom clean
+.PHONY: help demo demo-full demo-release chaos test test-fast test-run lint docs bench bench-haplotypes bench-privacy bench-shadows bench-dp bench-validation bench-sequences bench-peers bench-scale bench-utility fuzz pins package-audit sbom clean
 
 help:  ## Say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 28
@@ -48,6 +48,10 @@ test: $(STAMP)  ## Run all tests
 
 test-fast: $(STAMP)  ## Run the tests that take moments, in about two minutes
 	$(PYTEST) -m "not slow" tests/unit
+
+test-run: $(STAMP)  ## Run the whole workflow in .test, with models that learn for seconds, and Snakemake's report
+	$(BIN)/snakemake --directory .test --cores $(CORES)
+	$(BIN)/snakemake --directory .test --report .test/report.zip
 
 # CHAOS takes further options: make chaos CHAOS="--faults 40 --seed 7"
 chaos: $(STAMP)  ## Stop a small workflow at 20 random moments; it must end as if nothing had happened

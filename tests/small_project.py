@@ -12,41 +12,10 @@ import yaml
 INDIVIDUALS = 60
 REGION = "20:1000001-1150000"
 
-TINY = {
-    "panels": "config/panels.tsv",
-    "sequence_sets": "config/sequences.tsv",
-    "train": {
-        "common": {"device": "cpu"},
-        "transformer": {
-            "steps": 30,
-            "evaluate_every": 10,
-            "width": 32,
-            "layers": 1,
-            "batch": 8,
-            "context": 8,
-        },
-        "gan": {"steps": 20, "evaluate_every": 10, "width": 16, "batch": 8},
-    },
-    "train_sequences": {
-        "transformer": {
-            "steps": 10,
-            "evaluate_every": 5,
-            "width": 16,
-            "layers": 1,
-            "convolutions": 2,
-            "batch": 8,
-        },
-        "gan": {"steps": 10, "evaluate_every": 5, "width": 16, "batch": 8},
-        "markov": {"max_order": 4},
-        "context_mixing": {"max_order": 4},
-    },
-    "consensus": {"individuals": 1},
-    "audit": {"bootstrap": 200, "windows": "50,100", "shadow_models": 2},
-    "validate": {"n_permutations": 3, "ld_window": 100},
-    "generate_sequences": {"count": 60},
-    "validate_sequences": {"n_permutations": 3, "max_compared": 30},
-    "audit_sequences": {"bootstrap": 200, "max_compared": 30},
-}
+# settings of the small run that a catalogue of workflows does, `snakemake --directory .test`
+TINY = yaml.safe_load(
+    (Path(__file__).parents[1] / ".test/config/config.yaml").read_text(encoding="utf-8")
+)
 
 
 def write_project(folder: Path, demo: Path, settings: dict) -> Path:

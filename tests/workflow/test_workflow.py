@@ -255,6 +255,7 @@ def test_all_results_are_where_the_contract_says(finished):
         assert (results / f"validation/sequences/slice/{generator}/privacy.tsv").exists()
     assert (results / "synthetic/tiny/transformer/20.consensus.fa.gz.fai").exists()
     assert (results / "report/index.html").exists()
+    assert (results / "report/plots/haplotypes/tiny/trade_off.svg").exists()
     for rule in RULES:
         assert list((finished / "logs" / rule).glob("*.log")), rule
         assert list((finished / "benchmarks" / rule).glob("*.tsv")), rule

@@ -2,8 +2,8 @@
 Write the public report.
 
 REQUIRED INPUTS   results/validation/**, and the descriptions and histories of results/models/**
-OUTPUTS           results/report/index.html, and its numbers: summary.txt, summary.tsv, metrics.tsv,
-                  attacks.tsv, report.json
+OUTPUTS           results/report/index.html, its plots (plots/**.svg) and its numbers: summary.txt,
+                  summary.tsv, metrics.tsv, attacks.tsv, report.json
 """
 
 
@@ -19,11 +19,23 @@ rule write_report:
             caption="../report/report.rst",
             category="Report",
         ),
+        plots=report(
+            directory("results/report/plots"),
+            patterns=["{data_type}/{data}/{plot}.svg"],
+            caption="../report/plot.rst",
+            category="Plots",
+            subcategory="{data}",
+            labels={"data": "{data_type}", "plot": "{plot}"},
+        ),
         table="results/report/summary.tsv",
         uses="results/report/uses.tsv",
         text="results/report/summary.txt",
         metrics="results/report/metrics.tsv",
-        attacks="results/report/attacks.tsv",
+        attacks=report(
+            "results/report/attacks.tsv",
+            caption="../report/attacks.rst",
+            category="Privacy",
+        ),
         numbers="results/report/report.json",
     log:
         "logs/write_report/report.log",

@@ -72,9 +72,12 @@ GUIDE = {
 }
 
 
-def render(report: ReportData, panels: list[PanelData], sets: list[SequenceData]) -> str:
-    """The whole page as HTML text: `report` holds the numbers, `panels` and `sets` what the plots
-    draw.
+def render(
+    report: ReportData, panels: list[PanelData], sets: list[SequenceData]
+) -> tuple[str, dict[str, str]]:
+    """The whole page as HTML text, and its plots as SVG texts by the names of their files.
+
+    `report` holds the numbers, `panels` and `sets` what the plots draw.
     """
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
@@ -83,17 +86,35 @@ def render(report: ReportData, panels: list[PanelData], sets: list[SequenceData]
     here = files("genoloom.report")
     template = environment.from_string((here / "template.html").read_text(encoding="utf-8"))
     data = {(part.data_type, part.name): part for part in report.data}
-    return template.render(
+    views = {
+        "haplotypes": [_panel_view(data["haplotypes", panel.name], panel) for panel in panels],
+        "sequences": [_set_view(data["sequences", own.name], own) for own in sets],
+    }
+    page = template.render(
         version=report.genoloom,
         style=(here / "style.css").read_text(encoding="utf-8"),
         script=(here / "script.js").read_text(encoding="utf-8"),
         guide=GUIDE,
         references=REFERENCES,
-        panels=[_panel_view(data["haplotypes", panel.name], panel) for panel in panels],
-        sets=[_set_view(data["sequences", own.name], own) for own in sets],
+        panels=views["haplotypes"],
+        sets=views["sequences"],
         haplotype_headings=HAPLOTYPE_HEADINGS,
         sequence_headings=SEQUENCE_HEADINGS,
     )
+    return page, _plots(views)
+
+
+def _plots(views: dict[str, list[dict]]) -> dict[str, str]:
+    """SVG texts by names such as `haplotypes/demo/trade_off.svg`."""
+    found = {}
+    for kind, shown in views.items():
+        for view in shown:
+            own = dict(view["shared"])
+            for generator in view["generators"]:
+                for plot, svg in generator["plots"].items():
+                    own[f"{generator['name']}.{plot}"] = svg
+            found |= {f"{kind}/{view['name']}/{name}.svg": svg for name, svg in own.items()}
+    return found
 
 
 def cell(value) -> str:

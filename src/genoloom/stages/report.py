@@ -46,6 +46,7 @@ def report(
     uses.tsv                    what each generator's data are fit for
     metrics.tsv, attacks.tsv    every metric, with its reference
     report.json                 everything, as in report.schema.json of this package
+    plots/                      the plots of the page as SVG files
 
     Parameters
     ----------
@@ -76,9 +77,11 @@ def report(
         summary,
         data,
     ]:
-        page.write_text(render(numbers, shown, sets), encoding="utf-8")
+        html, plots = render(numbers, shown, sets)
+        page.write_text(html, encoding="utf-8")
         summary.write_text(text)
         data.write_text(numbers.model_dump_json(indent=1) + "\n")
+    _write_plots(out.with_name("plots"), plots)
     columns = list(dict.fromkeys([*HAPLOTYPE_COLUMNS, *SEQUENCE_COLUMNS]))
     write_table(out.with_name("summary.tsv"), columns, [row for table in tables for row in table])
     write_table(out.with_name("uses.tsv"), ["panel", *USE_COLUMNS], uses)
@@ -91,6 +94,15 @@ def report(
         write_table(out.with_name(f"{name}.tsv"), ["data", *part.model_fields], rows)
     log.info("report written")
     return text
+
+
+def _write_plots(folder: Path, plots: dict[str, str]) -> None:
+    """Write each plot; those of an earlier report go."""
+    for old in folder.rglob("*.svg"):
+        old.unlink()
+    for name, svg in plots.items():
+        with write_beside(folder / name) as [part]:
+            part.write_text(svg, encoding="utf-8")
 
 
 def _panel(

@@ -28,6 +28,7 @@ from genoloom.formats.tables import read_table, write_table
 from genoloom.privacy.attack_ids import AttackId
 from genoloom.report.collect import PanelData, collect
 from genoloom.report.data import Judgement
+from genoloom.report.page import image
 from genoloom.report.plots import decay, information, logo_window, styles
 from genoloom.report.summary import HAPLOTYPE_COLUMNS, as_text, summarise_panel
 from genoloom.report.words import copying_sentence
@@ -91,10 +92,25 @@ def test_page_is_self_contained_and_holds_the_figures(rendered):
 
 def test_nothing_private_is_read_or_shown(rendered):
     results, page = rendered
-    everything = page + "".join(p.read_text() for p in (results / "report").iterdir())
+    everything = page + "".join(
+        p.read_text() for p in (results / "report").rglob("*") if p.is_file()
+    )
     assert "SECRET-OF-THE-AUDIT" not in everything
     assert str(results) not in everything
     assert "anonym" not in everything.lower()
+
+
+def test_plots_are_also_files_and_those_of_an_earlier_report_go(results):
+    place = results / "report" / "plots"
+    (place / "haplotypes/demo").mkdir(parents=True)
+    (place / "haplotypes/demo/gone.pca.svg").write_text("<svg/>")
+    page = write(results)
+    plots = {str(path.relative_to(place)): path.read_text() for path in place.rglob("*.svg")}
+    shown = {f"haplotypes/demo/{name}.svg" for name in ("trade_off", "decay", "spectrum")}
+    learned = [name for name, (kind, *_) in GENERATORS.items() if kind == "generator"]
+    assert plots.keys() >= shown | {f"haplotypes/demo/{name}.pca.svg" for name in learned}
+    assert "haplotypes/demo/gone.pca.svg" not in plots
+    assert all(image(svg) in page for svg in plots.values())
 
 
 def test_small_numbers_of_individuals_are_not_given(results):
