@@ -32,6 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     chosen = ["independent", "markov", "matched_mosaic"]
     sets = ["cyp2c9", "cyp3a5", "tpmt", "nudt15"]
     add_shared(parser, set=sets, seeds="1-3", generators=chosen, minutes=None)
+    add_shared(parser, steps=None, set_option=[])
     parser.add_argument("--draws", type=int, default=3, help="trials on the same genotypes")
     text = "of each training set, drawn with replacement; as many as there are by default"
     parser.add_argument("--individuals", type=int, help=text)

@@ -35,6 +35,7 @@ COLUMNS = f"data learner {' '.join(METRICS)} tv unmatched"
 def add_options(parser: argparse.ArgumentParser) -> None:
     chosen = ["independent", "markov", "matched_mosaic", "li_stephens"]
     add_shared(parser, set=["cyp2c19"], seeds="1-3", generators=chosen, minutes=None)
+    add_shared(parser, steps=None, set_option=[])
     parser.add_argument("--draws", type=int, default=3, help="trials on the same genotypes")
     outcomes = ["inhibition", "events"]  # warfarin: `pharmacogenes`
     parser.add_argument("--outcome", choices=outcomes, default="inhibition", help="of the trials")

@@ -30,6 +30,7 @@ COLUMNS = f"data {' '.join(KEYS)} value ratio"
 def add_options(parser: argparse.ArgumentParser) -> None:
     chosen = ["independent", "markov", "matched_mosaic"]
     add_shared(parser, set=["dpyd-slice"], seeds="1-3", generators=chosen, minutes=None)
+    add_shared(parser, steps=None, set_option=[])
     parser.add_argument("--beagle", action="store_true", help="impute with Beagle too")
 
 

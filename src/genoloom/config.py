@@ -12,7 +12,12 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from genoloom.audit_levels import FEWEST_RESAMPLES
 from genoloom.config_section import Section, Share
-from genoloom.medicine_config import PhenotypeOptions, TrialSection, UtilitySection
+from genoloom.medicine_config import (
+    PhenotypeOptions,
+    StarAlleleSection,
+    TrialSection,
+    UtilitySection,
+)
 from genoloom.sequence_config import (
     AuditSequencesOptions,
     GenerateSequencesOptions,
@@ -423,6 +428,7 @@ class Config(Section):
     phenotypes: PhenotypeOptions = Field(default_factory=PhenotypeOptions)
     utility: UtilitySection = Field(default_factory=UtilitySection)
     treatment_effects: TrialSection = Field(default_factory=TrialSection)
+    star_alleles: StarAlleleSection = Field(default_factory=StarAlleleSection)
     validate_: ValidateOptions = Field(default_factory=ValidateOptions, alias="validate")
     audit: AuditOptions = Field(default_factory=AuditOptions)
     release: ReleaseOptions = Field(default_factory=ReleaseOptions)

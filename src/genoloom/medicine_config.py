@@ -3,10 +3,11 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from genoloom.config_section import FiniteSection, Section
 
+NOISE = 12.0, 3.0  # of a single measurement, of a mean over 16
 TASKS = ("imputation", "association", "scores", "ancestry")
 
 
@@ -137,10 +138,15 @@ class TrialOptions(FiniteSection):
     hidden: Annotated[float, Field(ge=0, le=10)] = Field(
         0.0, description="Strength of a confounder that is not measured; 0 is none."
     )
-    noise: Annotated[float, Field(gt=0, le=1000)] = Field(
-        12.0, description="Standard deviation of the outcome given all else, in per cent."
-    )
+    noise: Annotated[float, Field(gt=0, le=1000)] | None = Field(
+        None, description="Standard deviation of the outcome given all else, in per cent; null"
+        " takes 12, and 3 for the time in range, which is a mean over many visits.",
+    )  # fmt: skip
     cost: float = Field(10.0, description="Gain that treatment 1 must bring, in per cent.")
+
+    @property
+    def outcome_noise(self) -> float:
+        return self.noise or NOISE[self.outcome == "warfarin"]
 
     @field_validator("modifier")
     @classmethod
@@ -156,3 +162,21 @@ class TrialSection(TrialOptions, Switched):
     build: Literal["GRCh37", "GRCh38"] | None = Field(
         None, description="Genome build of the panels, for the star alleles of CYP2C19."
     )
+
+
+class StarAlleleSection(Switched):
+    """Star alleles of pharmacogenes in every generator's haplotypes."""
+
+    build: Literal["GRCh37", "GRCh38"] | None = Field(
+        None, description="Genome build of the panels; needed."
+    )
+    genes: str | None = Field(
+        None,
+        description="Names, separated by commas; null takes all that a panel has a variant of.",
+    )
+
+    @model_validator(mode="after")
+    def _has_a_build(self) -> "StarAlleleSection":
+        if self.enabled and self.build is None:
+            raise ValueError("star_alleles.build is not given: GRCh37 or GRCh38")
+        return self

@@ -288,9 +288,12 @@ def get_phenotype_targets():
 
 
 def get_utility_targets():
-    """Utility and treatment effects of every generator, where the configuration asks for them."""
+    """Utility, treatment effects and star alleles of every generator, where the configuration
+    asks for them.
+    """
     tables = ["utility.tsv", "utility.json"] if settings.utility.enabled else []
     tables += ["effects.tsv"] if settings.treatment_effects.enabled else []
+    tables += ["star_alleles.tsv"] if settings.star_alleles.enabled else []
     return expand(
         "results/validation/{panel}/{generator}/{table}",
         panel=panels,

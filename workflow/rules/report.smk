@@ -56,6 +56,7 @@ rule write_report:
             + [f"--sequence-generator {name}" for name in sequence_generators]
             + ["--utility"] * settings.utility.enabled
             + ["--effects"] * settings.treatment_effects.enabled
+            + ["--star-alleles"] * settings.star_alleles.enabled
         ),
     shell:
         "genoloom report --results {params.results:q} {params.shown} --out {output.html:q} "

@@ -1,10 +1,11 @@
 """
-Do daily work with synthetic haplotypes and with real ones, and learn treatment effects from them,
-where the configuration says so.
+Do daily work with synthetic haplotypes and with real ones, learn treatment effects from them, and
+call their star alleles, where the configuration says so.
 
 REQUIRED INPUTS   results/synthetic/{panel}/{generator}/{contig}.*, results/panels/{panel}/*,
                   results/splits/{panel}.tsv
-OUTPUTS           results/validation/{panel}/{generator}/utility.tsv, utility.json, effects.tsv
+OUTPUTS           results/validation/{panel}/{generator}/utility.tsv, utility.json, effects.tsv,
+                  star_alleles.tsv
 """
 
 if settings.utility.enabled:
@@ -81,3 +82,38 @@ if settings.treatment_effects.enabled:
         shell:
             "genoloom treatment-effects {params.synthetic} {params.panels} --split {input.split:q} "
             "--out {output.table:q} {params.options} --seed {params.seed} --log {log:q}"
+
+
+if settings.star_alleles.enabled:
+
+    rule compare_star_alleles:
+        """
+        Call star alleles in the haplotypes of {wildcards.generator} for {wildcards.panel}
+          {params.options}
+        """
+        input:
+            synthetic=get_synthetic_pgens,
+            panel=get_panel_pgens,
+            split="results/splits/{panel}.tsv",
+        output:
+            table="results/validation/{panel}/{generator}/star_alleles.tsv",
+        log:
+            "logs/compare_star_alleles/{panel}.{generator}.log",
+        benchmark:
+            "benchmarks/compare_star_alleles/{panel}.{generator}.tsv"
+        conda:
+            "../../envs/torch.yaml"
+        threads: 1
+        resources:
+            mem_mb=genotype_mem_mb,
+            runtime=growing(30),
+        params:
+            synthetic=prefixes("--synthetic"),
+            panels=prefixes("--panel"),
+            options=config_files.flags(
+                settings.star_alleles,
+                leave_out=("enabled",) if settings.star_alleles.genes else ("enabled", "genes"),
+            ),
+        shell:
+            "genoloom star-alleles {params.synthetic} {params.panels} --split {input.split:q} "
+            "--out {output.table:q} {params.options} --log {log:q}"

@@ -215,6 +215,7 @@ def release(sections, **given):
 @file_option("--out", "HTML file to write.")
 @click.option("--utility", is_flag=True, help="Show the utility of each haplotype generator.")
 @click.option("--effects", is_flag=True, help="Show treatment effects of planted trials.")
+@click.option("--star-alleles", is_flag=True, help="Show star alleles of pharmacogenes.")
 @logged
 def report(**given):
     """Write the public report: one HTML file that works offline."""

@@ -17,6 +17,7 @@ from genoloom.report.data import (
     as_attack,
     as_effect,
     as_metric,
+    as_star_metric,
     as_task,
     count,
     use_grades,
@@ -32,8 +33,8 @@ from genoloom.validation.verdicts import REAL, Role, Verdict
 class PanelData:
     """What the report shows of one panel; tables by generator.
 
-    `leak` holds what the audit of each generator wrote for the report; `utility`, `p_values` and
-    `effects` are empty where those tasks were not run.
+    `leak` holds what the audit of each generator wrote for the report; `utility`, `p_values`,
+    `effects` and `star_alleles` are empty where those tasks were not run.
     """
 
     name: str
@@ -46,6 +47,7 @@ class PanelData:
     utility: dict[str, list[dict]] = field(default_factory=dict)
     p_values: dict[str, dict] = field(default_factory=dict)
     effects: dict[str, list[dict]] = field(default_factory=dict)
+    star_alleles: dict[str, list[dict]] = field(default_factory=dict)
 
 
 @dataclass
@@ -79,10 +81,12 @@ def _panel(panel: PanelData) -> DataSet:
     some = next(iter(panel.details.values()), {})
     tasks = [as_task(name, row) for name, table in panel.utility.items() for row in table]
     effects = [as_effect(name, row) for name, table in panel.effects.items() for row in table]
+    called = panel.star_alleles.items()
+    stars = [as_star_metric(name, row) for name, table in called for row in table]
 
     def uses(generator: str) -> list[UseGrade]:
-        own = ([f for f in each if f.generator == generator] for each in (metrics, tasks, effects))
-        return use_grades(*own)
+        measured = (metrics, tasks, effects, stars)
+        return use_grades(*([f for f in each if f.generator == generator] for each in measured))
 
     judgements = _judgements(rows, metrics, attacks, uses)
     leak = cohort_leak(panel.leak, judgements)
@@ -100,6 +104,7 @@ def _panel(panel: PanelData) -> DataSet:
         attacks=attacks,
         utility=tasks,
         effects=effects,
+        star_alleles=stars,
         provenance=[*map(_of_model, panel.models), *_of_plots(panel.details)],
     )
 

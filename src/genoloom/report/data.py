@@ -127,6 +127,17 @@ class EffectMetric(Part):
     sd: float | None = Field(description="Spread over trials.")
 
 
+class StarMetric(Part):
+    """One metric of `genoloom star-alleles`."""
+
+    generator: str
+    gene: str
+    metric: str
+    population: str
+    data: str = Field(description="`synthetic`, or `real`: of the training individuals.")
+    value: float | None
+
+
 class UseGrade(Part):
     """How fit the data of a generator are for one use."""
 
@@ -233,6 +244,7 @@ class DataSet(Part):
     attacks: list[Attack] = []
     utility: list[TaskMetric] = Field([], description="Where the tasks were run.")
     effects: list[EffectMetric] = Field([], description="Where planted trials were run.")
+    star_alleles: list[StarMetric] = Field([], description="Where star alleles were called.")
     provenance: list[Provenance] = []
 
 
@@ -298,8 +310,15 @@ def as_effect(generator: str, row: dict) -> EffectMetric:
     return EffectMetric(generator=generator, **labels, **cells)
 
 
+def as_star_metric(generator: str, row: dict) -> StarMetric:
+    """A row of a table of star alleles (cells of text)."""
+    labels = {name: row[name] for name in ("gene", "metric", "population", "data")}
+    return StarMetric(generator=generator, **labels, value=number(row["value"]))
+
+
 def use_grades(
-    metrics: list[Metric], tasks: list[TaskMetric], effects: list[EffectMetric]
+    metrics: list[Metric], tasks: list[TaskMetric], effects: list[EffectMetric],
+    stars: list[StarMetric],
 ) -> list[UseGrade]:  # fmt: skip
     """What the data are fit for, from the metrics of one generator."""
     used = [
@@ -310,7 +329,7 @@ def use_grades(
         for f in tasks if f.panel == "synthetic" and f.method in ("", "li_stephens")
         and f.ratio is not None
     ]  # fmt: skip
-    used += _effect_metrics(effects)
+    used += _effect_metrics(effects) + _star_metrics(stars)
     return [
         UseGrade(
             use=fit.use, title=fit.use.title, population=fit.population, fitness=fit.fitness,
@@ -332,3 +351,30 @@ def _effect_metrics(effects: list[EffectMetric]) -> list[UseMetric]:
         if data == "synthetic" and value is not None and real:
             ratios.append(UseMetric(TaskId.DIPLOTYPE_TV, group, "all", value / real, 1.0, None))
     return ratios
+
+
+def _star_metrics(stars: list[StarMetric]) -> list[UseMetric]:
+    """Of all genes together: the mean distance of diplotypes over that of real individuals, by
+    population; the largest share of haplotypes that no allele explains; alleles lost.
+    """
+    found = []
+    for population in dict.fromkeys(f.population for f in stars):
+        own = {
+            data: [
+                f.value for f in stars
+                if (f.metric, f.population, f.data) == (TaskId.DIPLOTYPE_TV, population, data)
+                and f.value is not None
+            ]
+            for data in ("synthetic", "real")
+        }  # fmt: skip
+        if sum(own["real"]) > 0:
+            ratio = sum(own["synthetic"]) / sum(own["real"])
+            found.append(UseMetric(TaskId.STAR_ALLELE_TV, population, "all", ratio, 1.0, None))
+    for metric, over_genes in ((TaskId.UNMATCHED_HAPLOTYPES, max), (TaskId.ALLELES_LOST, sum)):
+        values = [
+            f.value for f in stars
+            if (f.metric, f.data) == (metric, "synthetic") and f.value is not None
+        ]  # fmt: skip
+        if values:
+            found.append(UseMetric(metric, "all", "all", over_genes(values), 0.0, None))
+    return found

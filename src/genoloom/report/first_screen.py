@@ -17,6 +17,7 @@ SHORT_USES = {
     Use.RARE: "rare variants",
     Use.SCORES: "polygenic scores",
     Use.TREATMENT: "treatment effects",
+    Use.PHARMACOGENES: "pharmacogenes",
 }
 MOST_NAMED = 3  # generators whose uses the headline names
 

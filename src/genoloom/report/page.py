@@ -67,6 +67,9 @@ GUIDE = {
     "controls lack what treatment decisions need and must be high.",
     "policy": "Good: as tall as blue. Gain of treating those whose estimate is above the cost.",
     "diplotypes": "Good: points on the diagonal. Effects are planted.",
+    "power": "Good: orange as tall as blue; null sites at the line. Phenotypes come from the true "
+    "model.",
+    "star_alleles": "Good: points below the dotted line. Near 0 a distance is mostly chance.",
     "identity": "Good: synthetic sequences are no nearer to training sequences than holdout ones "
     "are.",
 }

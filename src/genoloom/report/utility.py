@@ -6,6 +6,7 @@ from genoloom.popgen.frequencies import BIN_NAMES
 from genoloom.report.collect import PanelData
 from genoloom.report.data import DataSet, EffectMetric, TaskMetric
 from genoloom.report.plots import INK, MUTED, REAL, SYNTHETIC, TRAIN, draw_axes, legend, svg
+from genoloom.report.star_alleles import DISTANCES, distances, star_table
 
 LEARNERS = ("S", "T", "X", "DR", "causal forest")
 PANEL_COLOURS = {
@@ -30,22 +31,27 @@ TITLES = {name: title for name, (_, _, title) in METHODS.items()} | {"logistic":
 
 def utility_view(data: DataSet, panel: PanelData, learned: list[str]) -> dict | None:
     """Tables of all generators and plots of the `learned` ones; None where nothing was run."""
-    if not data.utility and not data.effects:
+    if not data.utility and not data.effects and not data.star_alleles:
         return None
     columns = list(dict.fromkeys(f.generator for f in [*data.utility, *data.effects]))
     views = []
     for name in learned:
         tasks = [f for f in data.utility if f.generator == name]
         effects = [f for f in data.effects if f.generator == name]
+        stars = [f for f in data.star_alleles if f.generator == name]
         drawn = {}
         if any(f.metric == "dosage_r2" for f in tasks):
             drawn["imputation"] = imputation(tasks)
+        if any(f.metric == "power" for f in tasks):
+            drawn["power"] = power(tasks)
         if panel.p_values.get(name):
             drawn["qq"] = quantiles(panel.p_values[name])
         if effects:
             drawn["pehe"] = learner_bars(effects, "root_pehe_ratio", "root PEHE over real")
             drawn["policy"] = learner_bars(effects, "policy_value", "gain of the policy")
             drawn["diplotypes"] = diplotypes(effects)
+        if any(f.metric in DISTANCES for f in stars):
+            drawn["star_alleles"] = distances(stars)
         if drawn:
             views.append({"name": name, "plots": drawn})
     return {
@@ -53,6 +59,7 @@ def utility_view(data: DataSet, panel: PanelData, learned: list[str]) -> dict | 
         "tasks": _task_table(data.utility, columns),
         "effects": _effect_table(data.effects),
         "learners": [*_learners(data.effects), "constant effect"],
+        "star_alleles": star_table(data.star_alleles),
         "generators": views,
         "all": [f.model_dump() for f in data.utility],
     }
@@ -110,6 +117,34 @@ def imputation(tasks: list[TaskMetric]) -> str:
     axes.set_xlabel("minor allele frequency")
     axes.set_ylabel("dosage r²")
     axes.set_ylim(0, 1)
+    legend(axes)
+    return svg(figure)
+
+
+def power(tasks: list[TaskMetric]) -> str:
+    """Shares of causal sites found and of null sites with p < 0.05, a bar for each panel."""
+    figure, axes = draw_axes(5.0, 4.3)
+    found = {(f.metric, f.method, f.panel): f for f in tasks if f.population == "all"}
+    bars = [
+        (f"{title}{f', {TITLES[method]}' if method else ''}", metric, method)
+        for metric, title in (("power", "causal sites found"), ("false_positives", "null sites"))
+        for method in ("", "logistic")
+        if (metric, method, "real") in found
+    ]
+    panels = [name for name in PANEL_COLOURS if any(key[2] == name for key in found)]
+    panels = [name for name in panels if any((m, k, name) in found for _, m, k in bars)]
+    width = 0.8 / max(len(panels), 1)
+    for i, name in enumerate(panels):
+        own = [found.get((metric, method, name)) for _, metric, method in bars]
+        at = np.arange(len(bars)) + (i - (len(panels) - 1) / 2) * width
+        axes.bar(
+            at, [f.value or 0 if f else 0 for f in own], width,
+            yerr=[(f.sd or 0) if f else 0 for f in own], color=PANEL_COLOURS[name], label=name,
+            error_kw={"lw": 0.8},
+        )  # fmt: skip
+    axes.axhline(0.05, color=INK, lw=0.8)
+    axes.set_xticks(range(len(bars)), [title.replace(", ", ",\n") for title, _, _ in bars])
+    axes.set_ylabel("share")
     legend(axes)
     return svg(figure)
 

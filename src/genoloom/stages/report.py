@@ -38,6 +38,7 @@ def report(
     out: Path,
     utility: bool = False,
     effects: bool = False,
+    star_alleles: bool = False,
 ) -> str:
     """Write `out` (HTML) and, next to it, the same numbers; returns the text of summary.txt.
 
@@ -54,15 +55,18 @@ def report(
         Directory of the workflow's results, laid out as in docs/architecture.md.
     panels, generators, sequence_sets, sequence_generators : list of str
         What to show; baselines first.
-    utility, effects : bool
-        Also show what `genoloom utility` and `genoloom treatment-effects` wrote for each generator.
+    utility, effects, star_alleles : bool
+        Also show what `genoloom utility`, `genoloom treatment-effects` and `genoloom star-alleles`
+        wrote for each generator.
 
     Raises
     ------
     InputError
         A table is missing.
     """
-    shown = [_panel(results, panel, generators, utility, effects) for panel in panels]
+    asked = {"utility": utility, "effects": effects, "star_alleles": star_alleles}
+    tasks = {name: generators if wanted else [] for name, wanted in asked.items()}
+    shown = [_panel(results, panel, generators, tasks) for panel in panels]
     sets = [_set(results, name, sequence_generators) for name in sequence_sets]
     numbers = collect(shown, sets)
     tables = [summarise_panel(panel.name, panel.fidelity, panel.privacy) for panel in shown]
@@ -106,10 +110,14 @@ def _write_plots(folder: Path, plots: dict[str, str]) -> None:
 
 
 def _panel(
-    results: Path, panel: str, generators: list[str], utility: bool, effects: bool
+    results: Path, panel: str, generators: list[str], tasks: dict[str, list[str]]
 ) -> PanelData:
+    """`tasks`: by the name of its table, the generators that a task is shown of."""
     place = results / "validation" / panel
-    measured, tried = (generators if asked else [] for asked in (utility, effects))
+    tables = {
+        task: {name: _table(place / name / f"{task}.tsv") for name in own}
+        for task, own in tasks.items()
+    }
     models = {name: results / "models" / panel / name for name in generators}
     return PanelData(
         name=panel,
@@ -122,11 +130,11 @@ def _panel(
             for name, path in models.items()
         },
         models=[_json(path) for folder in models.values() for path in _descriptions(folder)],
-        utility={name: _table(place / name / "utility.tsv") for name in measured},
         p_values={
-            name: _json(place / name / "utility.json").get("p_values", {}) for name in measured
+            name: _json(place / name / "utility.json").get("p_values", {})
+            for name in tasks["utility"]
         },
-        effects={name: _table(place / name / "effects.tsv") for name in tried},
+        **tables,
     )
 
 

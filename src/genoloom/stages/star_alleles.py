@@ -37,7 +37,8 @@ def star_alleles(
     """Write the table of metrics, one row for each gene, metric, population and data.
 
     Distances are from the held-out individuals; next to those of the synthetic individuals are
-    those of the training ones. Populations of up to 20 individuals have no row.
+    those of the training ones. Populations of up to 20 individuals have no row, nor have up to 20
+    real haplotypes that no allele explains.
 
     Parameters
     ----------
@@ -157,8 +158,10 @@ def _rows(gene: Gene, train: Called, holdout: Called, made: Called) -> list[dict
                 ]
                 if min(map(len, pair)) > FEW:
                     rows.append(_row(gene, metric, name, data, total_variation(*pair)))
-        unmatched = calls.allele.count(UNMATCHED) / len(calls.allele)
-        rows.append(_row(gene, "unmatched_haplotypes", ALL, data, unmatched))
+        unmatched = calls.allele.count(UNMATCHED)
+        if data == SYNTHETIC or not 0 < unmatched <= FEW:
+            share = unmatched / len(calls.allele)
+            rows.append(_row(gene, "unmatched_haplotypes", ALL, data, share))
     copies = Counter(train[1].allele)
     lost = [a for a, n in copies.items() if n > FEW and a not in set(made[1].allele)]
     rows.append(_row(gene, "alleles_lost", ALL, SYNTHETIC, len(lost)))

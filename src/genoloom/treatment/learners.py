@@ -17,28 +17,27 @@ from genoloom.treatment.sandbox import Trial
 FOLDS = 3  # of cross-fitting
 FOREST = 400  # trees
 TRIM = 0.05  # propensities are kept this far from 0 and 1
-OF_SCORES = (30, 4)  # doubly robust scores vary far more than outcomes: a smaller model
+LEAVES = 8  # of a tree
+OF_SCORES = 4  # doubly robust scores vary far more than outcomes: smaller trees
+MOST_TREES, PATIENCE, SET_ASIDE = 400, 20, 0.1  # as many trees as help individuals set aside
+FEWEST, FEW_TREES = 50, 60  # of fewer individuals none is set aside
 Predict = Callable[[np.ndarray], np.ndarray]
 
 
-def fit_outcome(
-    x: np.ndarray, y: np.ndarray, seed: int, size: tuple[int, int] = (60, 8)
-) -> Predict:  # fmt: skip
-    """A regression of `y` on `x`: trees and leaves of each by `size`; small, as cohorts have
-    hundreds to thousands of rows.
+def fit_outcome(x: np.ndarray, y: np.ndarray, seed: int, leaves: int = LEAVES) -> Predict:
+    """A regression of `y` on `x`, with small trees: cohorts have hundreds to thousands of rows."""
+    return outcome_model(len(y), seed, leaves).fit(x, y).predict
+
+
+def outcome_model(n: int, seed: int, leaves: int = LEAVES) -> HistGradientBoostingRegressor:
+    """The regression of `fit_outcome` for n individuals, not fitted; how many trees help depends on
+    the noise.
     """
-    return outcome_model(len(y), seed, size).fit(x, y).predict
-
-
-def outcome_model(
-    n: int, seed: int, size: tuple[int, int] = (60, 8)
-) -> HistGradientBoostingRegressor:  # fmt: skip
-    """The regression of `fit_outcome` for n individuals, not fitted."""
-    trees, leaves = size
-    smallest = max(1, min(20, n // 10))
+    decided = n >= FEWEST
     return HistGradientBoostingRegressor(
-        max_iter=trees, max_leaf_nodes=leaves, min_samples_leaf=smallest, l2_regularization=1.0,
-        early_stopping=False, random_state=seed % 2**32,
+        max_iter=MOST_TREES if decided else FEW_TREES, max_leaf_nodes=leaves,
+        min_samples_leaf=max(1, min(10, n // 10)), l2_regularization=1.0, early_stopping=decided,
+        validation_fraction=SET_ASIDE, n_iter_no_change=PATIENCE, random_state=seed % 2**32,
     )  # fmt: skip
 
 

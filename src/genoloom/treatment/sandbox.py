@@ -15,7 +15,8 @@ higher risk under treatment 0 alone, and nobody else gains anything:
     logit P(event | 1) = -2.7 + 0.3 age + 0.5 diabetes + 0.2 bmi
 
 With the outcome `warfarin` it is the time in the therapeutic range in per cent, treatment 0 a fixed
-dose and treatment 1 a guided one (`genoloom.treatment.warfarin`):
+dose and treatment 1 a guided one (`genoloom.treatment.warfarin`), with less noise, as it is a mean
+over many visits:
 
     Y(0) = time(fixed dose) - 3 age - 4 diabetes - 2 bmi + noise
     tau = 10 + heterogeneity (time(guided dose) - time(fixed dose) - 10)
@@ -132,7 +133,7 @@ def run_trial(
     if options.outcome == "events":
         y = draw_events(mean + RISK_HIDDEN * hidden, rng)
     else:
-        y = mean + HIDDEN * hidden + options.noise * rng.standard_normal(len(x))
+        y = mean + HIDDEN * hidden + options.outcome_noise * rng.standard_normal(len(x))
     return Trial(x, t, y, tau, propensity)
 
 

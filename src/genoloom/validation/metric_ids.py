@@ -375,8 +375,9 @@ class MetricId(_Titled):
 
 
 class TaskId(_Titled):
-    """A metric of `genoloom utility` or `genoloom treatment-effects`, as use profiles ask for it:
-    the value over that of as many real individuals, whose reference is 1.
+    """A metric of `genoloom utility`, `treatment-effects` or `star-alleles`, as use profiles ask
+    for it: the value over that of as many real individuals, whose reference is 1; of star alleles
+    that are impossible or lost the value itself, whose reference is 0.
     """
 
     DOSAGE_R2 = "dosage_r2", "Imputed dosages (r²), over the real panel's", HIGHER
@@ -386,3 +387,6 @@ class TaskId(_Titled):
     PROJECTION_R2 = "projection_r2", "Projection on components, over real ones", HIGHER
     ROOT_PEHE = "root_pehe", "Error of treatment effects, over real-trained", LOWER
     DIPLOTYPE_TV = "diplotype_tv", "Diplotype frequencies, distance over that of real data", LOWER
+    STAR_ALLELE_TV = "star_allele_tv", "Star alleles, distance over that of real data", LOWER
+    UNMATCHED_HAPLOTYPES = "unmatched_haplotypes", "Haplotypes that no star allele explains", LOWER
+    ALLELES_LOST = "alleles_lost", "Star alleles lost", LOWER

@@ -39,6 +39,7 @@ class Use(StrEnum):
     RARE = "rare", "rare-variant work"
     SCORES = "scores", "polygenic scores"
     TREATMENT = "treatment", "treatment-effect studies"
+    PHARMACOGENES = "pharmacogenes", "star alleles of pharmacogenes"
 
 
 class Fitness(StrEnum):
@@ -151,6 +152,7 @@ SWEEP = (
 )
 BURDEN = "burden and spectrum tests count these alleles (Lee et al. 2014); the project's choice"
 TASK = "the task itself, over the same task with as many real individuals; the project's choice"
+IMPOSSIBLE = "at most 0.0003 in the 1000 Genomes Project; the project's choice"
 RARE_BINS = ("<0.5%", "0.5-1%", "1-5%")
 
 DEMANDS = (
@@ -198,6 +200,9 @@ DEMANDS = (
     Demand(Use.SCORES, T.SCORE_R2, 0.05, 0.15, TASK),
     Demand(Use.TREATMENT, T.ROOT_PEHE, 0.1, 0.5, TASK, bins=("S", "T", "X", "DR")),
     Demand(Use.TREATMENT, T.DIPLOTYPE_TV, 1.0, 3.0, TASK),
+    Demand(Use.PHARMACOGENES, T.STAR_ALLELE_TV, 1.0, 3.0, TASK),
+    Demand(Use.PHARMACOGENES, T.UNMATCHED_HAPLOTYPES, 0.0005, 0.01, IMPOSSIBLE),
+    Demand(Use.PHARMACOGENES, T.ALLELES_LOST, 0.5, 1.0, LOST),
 )
 
 

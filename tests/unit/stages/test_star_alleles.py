@@ -62,6 +62,7 @@ def test_distances_and_lost_alleles(files, tmp_path):
     assert value["diplotype_tv", "all", "synthetic"] > value["diplotype_tv", "all", "real"]
     assert value["alleles_lost", "all", "synthetic"] == 1
     assert value["unmatched_haplotypes", "all", "synthetic"] == 0
+    assert value["unmatched_haplotypes", "all", "real"] == 0
     assert value["variants_found", "all", "synthetic"] == 3
     calls = read_table(tmp_path / "c.tsv")
     assert len(calls) == N
